@@ -1,0 +1,238 @@
+//! The two ends of a control connection, and the address arguments of PORT, EPRT and EPSV.
+//!
+//! Addresses are values here, never text: an IPv4-mapped IPv6 address becomes IPv4 once, in
+//! [`Endpoints::new`], so that no rule ever has to compare `::ffff:192.0.2.1` with `192.0.2.1`.
+
+use core::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+use core::str::{self, FromStr};
+
+/// The local and the remote end of a control connection, in canonical form.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Endpoints {
+    local: SocketAddr,
+    peer: SocketAddr,
+}
+
+impl Endpoints {
+    /// Takes the addresses as the socket reports them; IPv4-mapped ones become IPv4.
+    pub fn new(local: SocketAddr, peer: SocketAddr) -> Self {
+        Self {
+            local: canonical(local),
+            peer: canonical(peer),
+        }
+    }
+
+    /// The address that the client reached us at.
+    pub fn local(&self) -> SocketAddr {
+        self.local
+    }
+
+    /// The client's address.
+    pub fn peer(&self) -> SocketAddr {
+        self.peer
+    }
+
+    /// The address family that the control connection really speaks.
+    pub fn family(&self) -> Family {
+        Family::of(self.local.ip())
+    }
+}
+
+/// `address` with an IPv4-mapped IPv6 address turned into IPv4.
+pub fn canonical(address: SocketAddr) -> SocketAddr {
+    match address.ip().to_canonical() {
+        IpAddr::V4(ip) => SocketAddr::new(IpAddr::V4(ip), address.port()),
+        IpAddr::V6(_) => address,
+    }
+}
+
+/// An address family as EPRT and EPSV number it (RFC 2428, section 2).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Family {
+    /// Number 1.
+    Ipv4,
+    /// Number 2.
+    Ipv6,
+}
+
+impl Family {
+    /// The family of an address that is already canonical.
+    pub fn of(address: IpAddr) -> Self {
+        match address {
+            IpAddr::V4(_) => Self::Ipv4,
+            IpAddr::V6(_) => Self::Ipv6,
+        }
+    }
+
+    /// The digit that stands for this family on the wire.
+    pub fn number(self) -> u8 {
+        match self {
+            Self::Ipv4 => 1,
+            Self::Ipv6 => 2,
+        }
+    }
+}
+
+/// Why an address argument was not understood.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum AddressError {
+    /// Not of the form that the RFC gives: 501.
+    Syntax,
+    /// A well-formed argument that names a family we do not know: 522.
+    Family,
+}
+
+/// Reads `h1,h2,h3,h4,p1,p2` (RFC 959, section 5.3.2, `<host-port>`).
+pub(crate) fn parse_port(argument: &[u8]) -> Result<SocketAddr, AddressError> {
+    let mut numbers = [0u8; 6];
+    let mut fields = argument.split(|&byte| byte == b',');
+    for number in &mut numbers {
+        let field = fields.next().ok_or(AddressError::Syntax)?;
+        *number = parse_decimal(field).ok_or(AddressError::Syntax)?;
+    }
+    if fields.next().is_some() {
+        return Err(AddressError::Syntax);
+    }
+    let [a, b, c, d, high, low] = numbers;
+    Ok(SocketAddr::new(
+        IpAddr::V4(Ipv4Addr::new(a, b, c, d)),
+        u16::from_be_bytes([high, low]),
+    ))
+}
+
+/// Reads `<d>family<d>address<d>port<d>` (RFC 2428, section 2).
+pub(crate) fn parse_eprt(argument: &[u8]) -> Result<SocketAddr, AddressError> {
+    let (&delimiter, rest) = argument.split_first().ok_or(AddressError::Syntax)?;
+    if !(33..=126).contains(&delimiter) {
+        return Err(AddressError::Syntax);
+    }
+    let mut fields = rest.split(|&byte| byte == delimiter);
+    let mut field = || fields.next().ok_or(AddressError::Syntax);
+    let (family, address, port, end) = (field()?, field()?, field()?, field()?);
+    if !end.is_empty() || fields.next().is_some() {
+        return Err(AddressError::Syntax);
+    }
+    let family: u16 = parse_decimal(family).ok_or(AddressError::Syntax)?;
+    let ip = match family {
+        1 => IpAddr::V4(parse_text::<Ipv4Addr>(address)?),
+        2 => IpAddr::V6(parse_text::<Ipv6Addr>(address)?),
+        _ => return Err(AddressError::Family),
+    };
+    let port = parse_decimal(port).ok_or(AddressError::Syntax)?;
+    Ok(canonical(SocketAddr::new(ip, port)))
+}
+
+/// What the argument of EPSV asks for (RFC 2428, section 3).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum EpsvArgument {
+    /// No argument: the family of the control connection.
+    Any,
+    /// A family by its number.
+    Family(Family),
+    /// From now on no other way to set up data connections.
+    All,
+}
+
+/// Reads the argument of EPSV.
+pub(crate) fn parse_epsv(argument: &[u8]) -> Result<EpsvArgument, AddressError> {
+    if argument.is_empty() {
+        return Ok(EpsvArgument::Any);
+    }
+    if argument.eq_ignore_ascii_case(b"ALL") {
+        return Ok(EpsvArgument::All);
+    }
+    match parse_decimal::<u16>(argument).ok_or(AddressError::Syntax)? {
+        1 => Ok(EpsvArgument::Family(Family::Ipv4)),
+        2 => Ok(EpsvArgument::Family(Family::Ipv6)),
+        _ => Err(AddressError::Family),
+    }
+}
+
+/// Digits only: `FromStr` alone would also take a plus sign.
+pub(crate) fn parse_decimal<T: FromStr>(field: &[u8]) -> Option<T> {
+    if field.is_empty() || !field.iter().all(u8::is_ascii_digit) {
+        return None;
+    }
+    str::from_utf8(field).ok()?.parse().ok()
+}
+
+fn parse_text<T: FromStr>(field: &[u8]) -> Result<T, AddressError> {
+    str::from_utf8(field)
+        .ok()
+        .and_then(|text| text.parse().ok())
+        .ok_or(AddressError::Syntax)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn address(text: &str) -> SocketAddr {
+        text.parse().unwrap()
+    }
+
+    #[test]
+    fn mapped_addresses_become_ipv4_once() {
+        let ends = Endpoints::new(
+            address("[::ffff:192.168.77.2]:21"),
+            address("[2001:db8::1]:9"),
+        );
+        assert_eq!(ends.local(), address("192.168.77.2:21"));
+        assert_eq!(ends.peer(), address("[2001:db8::1]:9"));
+        assert_eq!(ends.family(), Family::Ipv4);
+    }
+
+    #[test]
+    fn host_port() {
+        assert_eq!(parse_port(b"10,0,0,7,4,1"), Ok(address("10.0.0.7:1025")));
+        for bad in [
+            &b"10,0,0,7,4"[..],
+            b"10,0,0,7,4,1,2",
+            b"10,0,0,256,4,1",
+            b"10,0,0,+7,4,1",
+            b"10,0,0,,4,1",
+            b"",
+            b"a,b,c,d,e,f",
+            b"10,0,0,7,4,1 ",
+        ] {
+            assert_eq!(parse_port(bad), Err(AddressError::Syntax), "{bad:?}");
+        }
+    }
+
+    #[test]
+    fn extended_port() {
+        assert_eq!(
+            parse_eprt(b"|1|10.0.0.7|1025|"),
+            Ok(address("10.0.0.7:1025"))
+        );
+        assert_eq!(parse_eprt(b"!2!::1!65535!"), Ok(address("[::1]:65535")));
+        assert_eq!(
+            parse_eprt(b"|2|::ffff:10.0.0.7|1|"),
+            Ok(address("10.0.0.7:1"))
+        );
+        assert_eq!(parse_eprt(b"|3|x|1025|"), Err(AddressError::Family));
+        for bad in [
+            &b""[..],
+            b"|",
+            b"|1|10.0.0.7|1025",
+            b"|1|10.0.0.7|65536|",
+            b"|1|::1|1025|",
+            b"|2|10.0.0.7|1025|",
+            b"|1|10.0.0.7|1025|x",
+            b"|1|10.0.0.7|1025||",
+            b" 1 10.0.0.7 1025 ",
+        ] {
+            assert_eq!(parse_eprt(bad), Err(AddressError::Syntax), "{bad:?}");
+        }
+    }
+
+    #[test]
+    fn extended_passive() {
+        assert_eq!(parse_epsv(b""), Ok(EpsvArgument::Any));
+        assert_eq!(parse_epsv(b"all"), Ok(EpsvArgument::All));
+        assert_eq!(parse_epsv(b"1"), Ok(EpsvArgument::Family(Family::Ipv4)));
+        assert_eq!(parse_epsv(b"2"), Ok(EpsvArgument::Family(Family::Ipv6)));
+        assert_eq!(parse_epsv(b"3"), Err(AddressError::Family));
+        assert_eq!(parse_epsv(b"one"), Err(AddressError::Syntax));
+    }
+}

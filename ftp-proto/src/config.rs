@@ -1,0 +1,67 @@
+//! What an operator can set, and the limits that nobody can.
+
+use alloc::string::String;
+use core::time::Duration;
+
+use crate::masquerade::Masquerade;
+
+/// The settings of a session. They may be replaced while it runs:
+/// [`handle_config`](crate::Session::handle_config).
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Config {
+    /// The text of the 220 greeting; line breaks make it a multi-line reply.
+    pub banner: String,
+    /// What PASV and EPSV announce.
+    pub masquerade: Masquerade,
+    /// Whether PORT and EPRT may name another host than the client (FXP).
+    pub permit_foreign_addresses: bool,
+    /// Whether PORT and EPRT may name a port below 1024.
+    pub permit_privileged_ports: bool,
+    /// After so many failed logins the session ends (at least 1).
+    pub login_attempts_max: u32,
+    /// From the greeting to a successful login; `None`: for ever.
+    pub login_timeout: Option<Duration>,
+    /// Between two commands; `None`: for ever.
+    pub idle_timeout: Option<Duration>,
+    /// For a data connection to be established, in either mode; `None`: for ever.
+    pub data_open_timeout: Option<Duration>,
+    /// Without a byte moved on a data connection; `None`: for ever.
+    pub data_stall_timeout: Option<Duration>,
+    /// Whether AUTH TLS is offered (RFC 4217); the driver must then perform
+    /// [`Action::StartTls`](crate::Action::StartTls).
+    pub tls: bool,
+}
+
+impl Default for Config {
+    fn default() -> Self {
+        Self {
+            banner: String::from("FTP server ready."),
+            masquerade: Masquerade::default(),
+            permit_foreign_addresses: false,
+            permit_privileged_ports: false,
+            login_attempts_max: 3,
+            login_timeout: Some(Duration::from_secs(300)),
+            idle_timeout: Some(Duration::from_secs(300)),
+            data_open_timeout: Some(Duration::from_secs(30)),
+            data_stall_timeout: Some(Duration::from_secs(300)),
+            tls: false,
+        }
+    }
+}
+
+/// Limits against a peer that sends too much; each is tested at its edge.
+pub mod limits {
+    /// The longest command line, line ending included, in bytes. A driver's input buffer must hold
+    /// at least this many.
+    pub const LINE_BYTES_MAX: usize = 4096;
+    /// The longest path, in bytes, after `..` is resolved.
+    pub const PATH_BYTES_MAX: usize = 4095;
+    /// The deepest path, in components.
+    pub const PATH_DEPTH_MAX: usize = 128;
+    /// Lines held while a transfer runs or a passive port is awaited.
+    pub const HELD_LINES_MAX: usize = 16;
+    /// Bytes of those lines.
+    pub const HELD_BYTES_MAX: usize = 4096;
+    /// Entries in a reply to STAT with a path; a longer listing ends with a line that says so.
+    pub const STAT_ENTRIES_MAX: usize = 1000;
+}

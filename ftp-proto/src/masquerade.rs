@@ -1,0 +1,194 @@
+//! Which address, and which of two port numbers, a client is told to connect to.
+//!
+//! A pure lookup over addresses that are already resolved: no name is looked up here and no
+//! interface asked, so PASV can neither wait nor fail.
+
+use alloc::collections::BTreeMap;
+use alloc::vec::Vec;
+use core::fmt;
+use core::net::{IpAddr, Ipv4Addr};
+
+use ipnet::IpNet;
+
+use crate::address::Endpoints;
+
+/// The rules, in the order in which they are asked (see [`lookup`](Self::lookup)).
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Masquerade {
+    /// Rules by client network; the longest prefix wins.
+    pub clients: Vec<(IpNet, ClientRule)>,
+    /// Clients in these networks get the address that they connected to.
+    pub local_networks: Vec<IpNet>,
+    /// The routers' own addresses: never local, even inside a local network, because a client that
+    /// the router hairpins arrives from there and needs the public address.
+    pub gateways: Vec<IpAddr>,
+    /// Public address by the local address of the control connection.
+    pub map: BTreeMap<Ipv4Addr, Ipv4Addr>,
+    /// Public address for everybody else.
+    pub address: Option<Ipv4Addr>,
+    /// Public address that the router told us by port mapping.
+    pub learned: Option<Ipv4Addr>,
+    /// The router's port numbers, where they differ from ours.
+    pub outer_ports: Option<OuterPorts>,
+}
+
+/// What a client network is told.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ClientRule {
+    /// This address, with the outer port number.
+    Announce(Ipv4Addr),
+    /// The address that the client connected to, with the inner port number.
+    Local,
+}
+
+/// The forwarded range as seen from outside: `outer_first` leads to `inner_first`, and so on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct OuterPorts {
+    /// The first port that we listen on.
+    pub inner_first: u16,
+    /// The router's port that leads to `inner_first`.
+    pub outer_first: u16,
+    /// How many ports are forwarded.
+    pub count: u16,
+}
+
+impl OuterPorts {
+    /// The router's number for one of our ports; a port outside the range keeps its own.
+    pub fn outer(&self, inner: u16) -> u16 {
+        match inner.checked_sub(self.inner_first) {
+            Some(index) if index < self.count => self.outer_first.saturating_add(index),
+            _ => inner,
+        }
+    }
+}
+
+/// The answer of [`Masquerade::lookup`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Announcement {
+    /// The address for the 227 reply. IPv6 only on IPv6 sessions, where PASV is refused.
+    pub address: IpAddr,
+    /// Which number of the passive port is told, in 227 and 229 alike.
+    pub port: PortSide,
+    /// The rule that decided, for the log and for STAT.
+    pub why: Why,
+}
+
+/// Which of its two numbers a forwarded port is announced by.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum PortSide {
+    /// The number that we listen on.
+    Inner,
+    /// The number that the router forwards from.
+    Outer,
+}
+
+/// The rule behind an [`Announcement`]; its `Display` completes "because of …".
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Why {
+    /// A rule for the client's network.
+    ClientRule(IpNet),
+    /// The client is in this local network.
+    LocalClient(IpNet),
+    /// The map has an entry for this local address.
+    Map(Ipv4Addr),
+    /// The one masquerade address.
+    MasqueradeAddress,
+    /// Learned from the router.
+    PortMapping,
+    /// No rule applies: the address that the client connected to.
+    LocalAddress,
+    /// IPv6 needs no translation.
+    Ipv6,
+}
+
+impl fmt::Display for Why {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::ClientRule(network) => write!(f, "the rule for clients in {network}"),
+            Self::LocalClient(network) => write!(f, "the client being in local network {network}"),
+            Self::Map(local) => write!(f, "the map's entry for {local}"),
+            Self::MasqueradeAddress => f.write_str("the masquerade address"),
+            Self::PortMapping => f.write_str("the router's port mapping"),
+            Self::LocalAddress => f.write_str("no masquerade rule applying"),
+            Self::Ipv6 => f.write_str("the session being on IPv6"),
+        }
+    }
+}
+
+impl Masquerade {
+    /// What a client is told: client-network rule, else local client, else map by local address,
+    /// else masquerade address, else the address learned from the router, else the local address.
+    pub fn lookup(&self, endpoints: &Endpoints) -> Announcement {
+        let peer = endpoints.peer().ip();
+        let local = match endpoints.local().ip() {
+            IpAddr::V4(local) => local,
+            local @ IpAddr::V6(_) => return Announcement::inner(local, Why::Ipv6),
+        };
+
+        if let Some((network, rule)) = self.client_rule(peer) {
+            let why = Why::ClientRule(network);
+            return match rule {
+                ClientRule::Announce(address) => Announcement::outer(address, why),
+                ClientRule::Local => Announcement::inner(local.into(), why),
+            };
+        }
+        if let Some(network) = self.local_network(peer) {
+            return Announcement::inner(local.into(), Why::LocalClient(network));
+        }
+        if let Some(&public) = self.map.get(&local) {
+            return Announcement::outer(public, Why::Map(local));
+        }
+        if let Some(public) = self.address {
+            return Announcement::outer(public, Why::MasqueradeAddress);
+        }
+        if let Some(public) = self.learned {
+            return Announcement::outer(public, Why::PortMapping);
+        }
+        Announcement::inner(local.into(), Why::LocalAddress)
+    }
+
+    /// The number to announce for a passive port that is bound to `inner`.
+    pub fn announced_port(&self, side: PortSide, inner: u16) -> u16 {
+        match (side, &self.outer_ports) {
+            (PortSide::Outer, Some(ports)) => ports.outer(inner),
+            _ => inner,
+        }
+    }
+
+    fn client_rule(&self, peer: IpAddr) -> Option<(IpNet, ClientRule)> {
+        self.clients
+            .iter()
+            .filter(|(network, _)| network.contains(&peer))
+            .max_by_key(|(network, _)| network.prefix_len())
+            .copied()
+    }
+
+    fn local_network(&self, peer: IpAddr) -> Option<IpNet> {
+        if self.gateways.contains(&peer) {
+            return None;
+        }
+        self.local_networks
+            .iter()
+            .filter(|network| network.contains(&peer))
+            .max_by_key(|network| network.prefix_len())
+            .copied()
+    }
+}
+
+impl Announcement {
+    fn inner(address: IpAddr, why: Why) -> Self {
+        Self {
+            address,
+            port: PortSide::Inner,
+            why,
+        }
+    }
+
+    fn outer(address: Ipv4Addr, why: Why) -> Self {
+        Self {
+            address: IpAddr::V4(address),
+            port: PortSide::Outer,
+            why,
+        }
+    }
+}

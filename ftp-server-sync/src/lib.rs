@@ -1,0 +1,1 @@
+//! An FTP server for small boxes behind a NAT router.
