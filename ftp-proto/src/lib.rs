@@ -1,4 +1,19 @@
-//! The FTP server protocol as a pure state machine.
+//! The server's side of FTP as a pure state machine: control bytes and outcomes go in, one ordered
+//! stream of replies and actions comes out.
+//!
+//! There is no file, socket, clock, thread or log in this crate, and what a peer sends can neither
+//! make it fail nor panic. [`Session`] is driven by four kinds of calls:
+//!
+//! 1. Feed it: [`Session::handle_input`] with what the client sent, [`Session::handle_outcome`] with
+//!    the answer to an action, [`Session::handle_timeout`] when a timer has run out.
+//! 2. Drain [`Session::poll_output`] to `None` after each of these. A [`Reply`] is encoded and sent;
+//!    an [`Action`] is performed, after the replies before it have been handed to the network.
+//! 3. Ask [`Session::poll_timeout`] how long to wait at most.
+//! 4. Ask [`Session::wants_input`] whether to read on.
+//!
+//! Data bytes never pass through here. What a driver needs for them stands beside the session as pure
+//! functions: [`ascii`] for TYPE A, [`listing`] and [`date`] for directory listings. Which address PASV
+//! announces is decided by [`Masquerade::lookup`].
 
 #![no_std]
 #![forbid(unsafe_code)]
@@ -9,12 +24,34 @@ extern crate alloc;
 #[cfg(test)]
 extern crate std;
 
+mod action;
 mod address;
+pub mod ascii;
+mod command;
 mod config;
+pub mod date;
+mod line;
+pub mod listing;
 mod masquerade;
+mod outcome;
+mod path;
+mod permissions;
+mod reply;
+mod secret;
+mod session;
 mod timeout;
 
+pub use action::{
+    Action, DataConnection, FileRequest, ListStyle, Output, Representation, TransferId,
+    TransferKind, TransferRequest,
+};
 pub use address::{Endpoints, Family, canonical};
 pub use config::{Config, limits};
 pub use masquerade::{Announcement, ClientRule, Masquerade, OuterPorts, PortSide, Why};
+pub use outcome::{FileAnswer, Misuse, Opened, Outcome, Refusal, TransferError};
+pub use path::Path;
+pub use permissions::Permissions;
+pub use reply::Reply;
+pub use secret::Secret;
+pub use session::Session;
 pub use timeout::{Timeout, TimeoutKind};

@@ -1,0 +1,213 @@
+//! The ASCII type: lines end with CRLF on the network and with LF in files (RFC 959, section
+//! 3.1.1.1).
+//!
+//! Both translators give the same output however their input is cut into buffers.
+
+use alloc::vec::Vec;
+
+/// From file to network, for RETR: a LF without a CR before it becomes CRLF, all else passes.
+///
+/// A line that already ends with CRLF is left alone: files of both conventions reach the client
+/// with proper line ends. A new `Encoder` per transfer.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Encoder {
+    /// Whether the last byte so far was a CR.
+    after_cr: bool,
+}
+
+/// From network to file, for STOR, STOU and APPE: CRLF becomes LF, a CR elsewhere stays.
+///
+/// A new `Decoder` per transfer; [`finish`](Self::finish) belongs to its end.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[must_use = "a CR may be pending: call finish at the end of the transfer"]
+pub struct Decoder {
+    /// Whether the last byte so far was a CR, which is not written yet.
+    pending_cr: bool,
+}
+
+impl Encoder {
+    /// Appends the translation of `input` to `output`: at most twice as many bytes.
+    pub fn push(&mut self, input: &[u8], output: &mut Vec<u8>) {
+        output.reserve(input.len());
+        let mut rest = input;
+        while let Some(end) = find(LF, rest) {
+            let line = &rest[..end];
+            let after_cr = line.last().map_or(self.after_cr, |&byte| byte == CR);
+            output.extend_from_slice(line);
+            output.extend_from_slice(if after_cr { b"\n" } else { b"\r\n" });
+            self.after_cr = false;
+            rest = &rest[end + 1..];
+        }
+        output.extend_from_slice(rest);
+        if let Some(&last) = rest.last() {
+            self.after_cr = last == CR;
+        }
+    }
+}
+
+impl Decoder {
+    /// Appends the translation of `input` to `output`: at most one byte more than `input` has.
+    pub fn push(&mut self, input: &[u8], output: &mut Vec<u8>) {
+        let Some(&first) = input.first() else {
+            return;
+        };
+        output.reserve(input.len() + 1);
+        if self.pending_cr && first != LF {
+            output.push(CR);
+        }
+        self.pending_cr = false;
+        let mut rest = input;
+        while let Some(end) = find(CR, rest) {
+            output.extend_from_slice(&rest[..end]);
+            rest = &rest[end + 1..];
+            match rest.first() {
+                None => self.pending_cr = true,
+                Some(&LF) => {}
+                Some(_) => output.push(CR),
+            }
+        }
+        output.extend_from_slice(rest);
+    }
+
+    /// Appends the CR that the input ended with, if it did.
+    pub fn finish(self, output: &mut Vec<u8>) {
+        if self.pending_cr {
+            output.push(CR);
+        }
+    }
+}
+
+/// Looks at a whole chunk without an early exit, which the compiler turns into vector
+/// instructions; only the chunk that has the byte is searched byte by byte.
+fn find(wanted: u8, bytes: &[u8]) -> Option<usize> {
+    let (chunks, _) = bytes.as_chunks::<CHUNK_BYTES>();
+    let skipped = chunks
+        .iter()
+        .take_while(|chunk| {
+            !chunk
+                .iter()
+                .fold(false, |found, &byte| found | (byte == wanted))
+        })
+        .count()
+        * CHUNK_BYTES;
+    let within = bytes[skipped..].iter().position(|&byte| byte == wanted)?;
+    Some(skipped + within)
+}
+
+const CR: u8 = b'\r';
+const LF: u8 = b'\n';
+const CHUNK_BYTES: usize = 32;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn encode(pieces: &[&[u8]]) -> Vec<u8> {
+        let mut encoder = Encoder::default();
+        let mut output = Vec::new();
+        for piece in pieces {
+            encoder.push(piece, &mut output);
+        }
+        output
+    }
+
+    fn decode(pieces: &[&[u8]]) -> Vec<u8> {
+        let mut decoder = Decoder::default();
+        let mut output = Vec::new();
+        for piece in pieces {
+            decoder.push(piece, &mut output);
+        }
+        decoder.finish(&mut output);
+        output
+    }
+
+    /// The input whole, cut in two and in three at every position, and byte by byte.
+    fn check(translate: fn(&[&[u8]]) -> Vec<u8>, input: &[u8], expected: &[u8]) {
+        assert_eq!(translate(&[input]), expected, "{input:?}");
+        for first in 0..=input.len() {
+            let (head, tail) = input.split_at(first);
+            for second in 0..=tail.len() {
+                let (middle, end) = tail.split_at(second);
+                let output = translate(&[head, middle, end]);
+                assert_eq!(output, expected, "{head:?} {middle:?} {end:?}");
+            }
+        }
+        let single: Vec<&[u8]> = input.chunks(1).collect();
+        assert_eq!(translate(&single), expected, "{input:?}");
+    }
+
+    #[test]
+    fn encoding() {
+        check(encode, b"", b"");
+        check(encode, b"one\ntwo\n", b"one\r\ntwo\r\n");
+        check(encode, b"one\r\ntwo\r\n", b"one\r\ntwo\r\n");
+        check(encode, b"one\r\ntwo\nthree", b"one\r\ntwo\r\nthree");
+        check(encode, b"\n\n\r\n\n", b"\r\n\r\n\r\n\r\n");
+        check(encode, b"\r", b"\r");
+        check(encode, b"\r\r\n\r", b"\r\r\n\r");
+        check(encode, b"a\rb\n", b"a\rb\r\n");
+        check(encode, b"\0\xff\x80", b"\0\xff\x80");
+    }
+
+    #[test]
+    fn decoding() {
+        check(decode, b"", b"");
+        check(decode, b"one\r\ntwo\r\n", b"one\ntwo\n");
+        check(decode, b"one\ntwo", b"one\ntwo");
+        check(decode, b"\r\n\r\n\n\r", b"\n\n\n\r");
+        check(decode, b"\r\r\n", b"\r\n");
+        check(decode, b"\r\r\r", b"\r\r\r");
+        check(decode, b"a\rb\r\0c", b"a\rb\r\0c");
+        check(decode, b"\xff\r\n\x80", b"\xff\n\x80");
+    }
+
+    #[test]
+    fn local_lines_survive_the_round_trip() {
+        // Every text of up to five of these bytes; those with CRLF in them are the exception.
+        let alphabet = [CR, LF, b'x'];
+        let mut texts = Vec::from([Vec::new()]);
+        for length in 0..5 {
+            let longest: Vec<_> = texts
+                .iter()
+                .filter(|t| t.len() == length)
+                .cloned()
+                .collect();
+            for text in longest {
+                for byte in alphabet {
+                    texts.push([&text[..], &[byte]].concat());
+                }
+            }
+        }
+        assert_eq!(texts.len(), 1 + 3 + 9 + 27 + 81 + 243);
+        for text in texts {
+            let network = encode(&[&text]);
+            assert_eq!(encode(&[&network]), network, "twice is once: {text:?}");
+            if !text.windows(2).any(|pair| pair == b"\r\n") {
+                assert_eq!(decode(&[&network]), text, "{text:?}");
+            }
+        }
+    }
+
+    #[test]
+    fn long_lines_cross_chunks() {
+        for length in 0..3 * CHUNK_BYTES {
+            let line = alloc::vec![b'x'; length];
+            let local = [&line[..], b"\n", &line[..], b"\n"].concat();
+            let network = [&line[..], b"\r\n", &line[..], b"\r\n"].concat();
+            assert_eq!(encode(&[&local]), network);
+            assert_eq!(decode(&[&network]), local);
+        }
+    }
+
+    #[test]
+    fn find_gives_the_first() {
+        for length in 0..3 * CHUNK_BYTES {
+            let mut bytes = alloc::vec![b'x'; length];
+            assert_eq!(find(LF, &bytes), None);
+            for at in (0..length).rev() {
+                bytes[at] = LF;
+                assert_eq!(find(LF, &bytes), Some(at));
+            }
+        }
+    }
+}

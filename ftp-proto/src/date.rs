@@ -1,0 +1,184 @@
+//! Times as FTP writes them, all in UTC.
+//!
+//! No clock is read here: where "now" matters it is an argument.
+
+use time::OffsetDateTime;
+
+/// A time as MDTM, MFMT and the `modify` fact write it: `YYYYMMDDHHMMSS` (RFC 3659, section 2.3).
+///
+/// The form has four digits for the year: times before the year 0 or after 9999 become the first
+/// or the last second that it can say.
+pub fn time_val(unix_seconds: i64) -> [u8; 14] {
+    let time = calendar(unix_seconds);
+    let mut text = [0; 14];
+    put_year(&mut text[0..4], time);
+    put_two(&mut text[4..6], u8::from(time.month()));
+    put_two(&mut text[6..8], time.day());
+    put_two(&mut text[8..10], time.hour());
+    put_two(&mut text[10..12], time.minute());
+    put_two(&mut text[12..14], time.second());
+    text
+}
+
+/// The date column of `ls -l`, which is what clients expect of LIST (RFC 959, section 4.1.3, leaves
+/// the form open): `Nov 22 13:07` for the last six months, else `Nov 22  2025`.
+///
+/// A client takes a date without a year for the latest such date that has passed, so times in the
+/// future carry their year; up to a minute ahead counts as now.
+pub fn list_date(modified: i64, now: i64) -> [u8; 12] {
+    let time = calendar(modified);
+    let mut text = [b' '; 12];
+    let month = usize::from(u8::from(time.month()) - 1);
+    text[0..3].copy_from_slice(MONTHS[month]);
+    put_two(&mut text[4..6], time.day());
+    if text[4] == b'0' {
+        text[4] = b' ';
+    }
+    if is_recent(modified, now) {
+        put_two(&mut text[7..9], time.hour());
+        text[9] = b':';
+        put_two(&mut text[10..12], time.minute());
+    } else {
+        put_year(&mut text[8..12], time);
+    }
+    text
+}
+
+fn is_recent(modified: i64, now: i64) -> bool {
+    let age = now.saturating_sub(modified);
+    (-CLOCK_SLACK_SECONDS..HALF_YEAR_SECONDS).contains(&age)
+}
+
+fn calendar(unix_seconds: i64) -> OffsetDateTime {
+    let printable = unix_seconds.clamp(FIRST_SECOND, LAST_SECOND);
+    // The clamped range is inside the one that the conversion takes, with any of its features.
+    OffsetDateTime::from_unix_timestamp(printable).unwrap_or(OffsetDateTime::UNIX_EPOCH)
+}
+
+fn put_year(text: &mut [u8], time: OffsetDateTime) {
+    // The range of `calendar` leaves 0 to 9999.
+    let year = time.year().unsigned_abs();
+    put_two(&mut text[0..2], (year / 100) as u8);
+    put_two(&mut text[2..4], (year % 100) as u8);
+}
+
+fn put_two(text: &mut [u8], value: u8) {
+    text[0] = b'0' + value / 10;
+    text[1] = b'0' + value % 10;
+}
+
+/// 0000-01-01 00:00:00.
+const FIRST_SECOND: i64 = -62_167_219_200;
+/// 9999-12-31 23:59:59.
+const LAST_SECOND: i64 = 253_402_300_799;
+/// Half of the mean Gregorian year, as `ls` has it.
+const HALF_YEAR_SECONDS: i64 = 31_556_952 / 2;
+/// A listing outlasts the second in which it began, and a file server's clock may be ahead of ours.
+const CLOCK_SLACK_SECONDS: i64 = 60;
+
+const MONTHS: [&[u8; 3]; 12] = [
+    b"Jan", b"Feb", b"Mar", b"Apr", b"May", b"Jun", b"Jul", b"Aug", b"Sep", b"Oct", b"Nov", b"Dec",
+];
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const DAY: i64 = 86_400;
+
+    #[test]
+    fn time_values() {
+        let check = |unix_seconds, expected: &str| {
+            let text = time_val(unix_seconds);
+            assert_eq!(str::from_utf8(&text), Ok(expected), "{unix_seconds}");
+        };
+        check(0, "19700101000000");
+        check(-1, "19691231235959");
+        check(951_782_400, "20000229000000");
+        check(951_868_799, "20000229235959");
+        check(951_868_800, "20000301000000");
+        check(1_763_816_829, "20251122130709");
+        check(4_107_542_400, "21000301000000");
+        check(4_107_542_399, "21000228235959");
+        check(i64::from(i32::MAX) + 1, "20380119031408");
+        check(FIRST_SECOND, "00000101000000");
+        check(FIRST_SECOND - 1, "00000101000000");
+        check(FIRST_SECOND + 1, "00000101000001");
+        check(LAST_SECOND, "99991231235959");
+        check(LAST_SECOND + 1, "99991231235959");
+        check(LAST_SECOND - 1, "99991231235958");
+        check(i64::MIN, "00000101000000");
+        check(i64::MAX, "99991231235959");
+    }
+
+    #[test]
+    fn list_dates() {
+        // 2025-11-22 13:07:09.
+        let now = 1_763_816_829;
+        let check = |modified, expected: &str| {
+            let text = list_date(modified, now);
+            assert_eq!(str::from_utf8(&text), Ok(expected), "{modified}");
+        };
+        check(now, "Nov 22 13:07");
+        check(now - 12 * 3600, "Nov 22 01:07");
+        check(now - 20 * DAY, "Nov  2 13:07");
+        check(now - 13 * DAY, "Nov  9 13:07");
+        check(now - 12 * DAY, "Nov 10 13:07");
+        check(now - HALF_YEAR_SECONDS + 1, "May 23 22:12");
+        check(now - HALF_YEAR_SECONDS, "May 23  2025");
+        check(now - 365 * DAY, "Nov 22  2024");
+        check(now + CLOCK_SLACK_SECONDS, "Nov 22 13:08");
+        check(now + CLOCK_SLACK_SECONDS + 1, "Nov 22  2025");
+        check(now + 40 * DAY, "Jan  1  2026");
+        check(951_782_400, "Feb 29  2000");
+        check(-1, "Dec 31  1969");
+        check(i64::MIN, "Jan  1  0000");
+        check(i64::MAX, "Dec 31  9999");
+    }
+
+    #[test]
+    fn no_pair_of_extremes_overflows() {
+        for modified in [i64::MIN, -1, 0, i64::MAX] {
+            for now in [i64::MIN, -1, 0, i64::MAX] {
+                let text = list_date(modified, now);
+                assert!(
+                    text.iter().all(|byte| (b' '..=b'~').contains(byte)),
+                    "{text:?}"
+                );
+            }
+        }
+        // Their difference, wrapped around, would be a second.
+        assert_eq!(&list_date(i64::MIN, i64::MAX), b"Jan  1  0000");
+        assert_eq!(&list_date(i64::MAX, i64::MIN), b"Dec 31  9999");
+    }
+
+    #[test]
+    fn every_month_has_its_name() {
+        for (index, name) in MONTHS.iter().enumerate() {
+            // The 15th of each month of 2025, near enough.
+            let middle = 1_736_899_200 + index as i64 * 30 * DAY + 3 * DAY;
+            let text = list_date(middle, i64::MAX);
+            assert_eq!(&text[0..3], *name);
+            assert_eq!(u8::from(calendar(middle).month()) as usize, index + 1);
+        }
+    }
+
+    #[test]
+    fn every_day_of_a_century_follows_the_calendar() {
+        // 1970-01-01 to 2069-12-31, counted independently of the conversion.
+        let (mut year, mut month, mut day) = (1970, 1, 1);
+        for days in 0..36_525 {
+            let expected = std::format!("{year:04}{month:02}{day:02}000000");
+            assert_eq!(time_val(days * DAY), expected.as_bytes());
+            let february = if year % 4 == 0 { 29 } else { 28 };
+            let lengths = [31, february, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31];
+            day += 1;
+            if day > lengths[month - 1] {
+                (day, month) = (1, month + 1);
+            }
+            if month > 12 {
+                (month, year) = (1, year + 1);
+            }
+        }
+    }
+}

@@ -1,0 +1,146 @@
+//! From bytes to command lines: the end of a line, its longest length, and Telnet.
+//!
+//! Nothing is buffered here; the caller keeps what is not used. The only memory is whether the rest
+//! of an overlong line is still being thrown away.
+
+use alloc::borrow::Cow;
+use alloc::vec::Vec;
+
+use crate::config::limits::LINE_BYTES_MAX;
+
+const IAC: u8 = 0xff;
+/// Telnet's WILL, WONT, DO and DONT carry one more byte (RFC 854).
+const NEGOTIATIONS: core::ops::RangeInclusive<u8> = 0xfb..=0xfe;
+
+/// Finds lines in the input.
+#[derive(Debug, Default)]
+pub(crate) struct LineReader {
+    discarding: bool,
+}
+
+/// What the input begins with.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) enum Scan<'a> {
+    /// A line that is not complete yet.
+    Incomplete,
+    /// A line without its ending, and how many bytes it takes.
+    Line(&'a [u8], usize),
+    /// The beginning of a line that is too long: these bytes go, and so does the rest.
+    TooLong(usize),
+    /// More of a line that is too long.
+    Discarded(usize),
+}
+
+impl LineReader {
+    pub(crate) fn scan<'a>(&mut self, input: &'a [u8]) -> Scan<'a> {
+        let end = input.iter().position(|&byte| byte == b'\n');
+        if self.discarding {
+            self.discarding = end.is_none();
+            return Scan::Discarded(end.map_or(input.len(), |end| end + 1));
+        }
+        match end {
+            Some(end) if end < LINE_BYTES_MAX => {
+                let line = &input[..end];
+                Scan::Line(line.strip_suffix(b"\r").unwrap_or(line), end + 1)
+            }
+            Some(end) => Scan::TooLong(end + 1),
+            None if input.len() < LINE_BYTES_MAX => Scan::Incomplete,
+            None => {
+                self.discarding = true;
+                Scan::TooLong(input.len())
+            }
+        }
+    }
+}
+
+/// Takes Telnet out of a line: commands before the verb go (an ABOR comes as `FF F4 FF F2 ABOR`),
+/// IAC IAC becomes one FF byte and CR NUL a CR; any other FF is data, as clients that know no Telnet
+/// send it in names.
+pub(crate) fn strip_telnet(line: &[u8]) -> Cow<'_, [u8]> {
+    let line = strip_commands(line);
+    if !line.iter().any(|byte| matches!(byte, &IAC | b'\r')) {
+        return Cow::Borrowed(line);
+    }
+    let mut plain = Vec::with_capacity(line.len());
+    let mut rest = line;
+    while let Some((&byte, after)) = rest.split_first() {
+        plain.push(byte);
+        rest = match (byte, after.first()) {
+            (IAC, Some(&IAC)) | (b'\r', Some(0)) => &after[1..],
+            _ => after,
+        };
+    }
+    Cow::Owned(plain)
+}
+
+fn strip_commands(mut line: &[u8]) -> &[u8] {
+    while let [IAC, command, rest @ ..] = line {
+        line = match rest {
+            [_option, rest @ ..] if NEGOTIATIONS.contains(command) => rest,
+            _ => rest,
+        };
+    }
+    line
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use alloc::vec;
+
+    #[test]
+    fn lines_end_with_lf_and_lose_one_cr() {
+        let scan = |input: &'static [u8]| LineReader::default().scan(input);
+        assert_eq!(scan(b""), Scan::Incomplete);
+        assert_eq!(scan(b"NOOP\r"), Scan::Incomplete);
+        assert_eq!(scan(b"NOOP\r\nQUIT\r\n"), Scan::Line(b"NOOP", 6));
+        assert_eq!(scan(b"NOOP\nQUIT\n"), Scan::Line(b"NOOP", 5));
+        assert_eq!(scan(b"NOOP\r\r\n"), Scan::Line(b"NOOP\r", 7));
+        assert_eq!(scan(b"\r\n"), Scan::Line(b"", 2));
+    }
+
+    #[test]
+    fn an_overlong_line_goes_whole_however_it_arrives() {
+        let mut line = vec![b'A'; LINE_BYTES_MAX];
+        line.push(b'\n');
+        assert_eq!(
+            LineReader::default().scan(&line),
+            Scan::TooLong(LINE_BYTES_MAX + 1)
+        );
+
+        let mut reader = LineReader::default();
+        assert_eq!(reader.scan(&line[..LINE_BYTES_MAX - 1]), Scan::Incomplete);
+        assert_eq!(
+            reader.scan(&line[..LINE_BYTES_MAX]),
+            Scan::TooLong(LINE_BYTES_MAX)
+        );
+        assert_eq!(reader.scan(b"AAA"), Scan::Discarded(3));
+        assert_eq!(reader.scan(b"A\nNOOP\n"), Scan::Discarded(2));
+        assert_eq!(reader.scan(b"NOOP\n"), Scan::Line(b"NOOP", 5));
+
+        line[LINE_BYTES_MAX - 1] = b'\n';
+        let longest = &line[..LINE_BYTES_MAX];
+        assert!(matches!(
+            LineReader::default().scan(longest),
+            Scan::Line(_, LINE_BYTES_MAX)
+        ));
+    }
+
+    #[test]
+    fn telnet() {
+        for (line, expected) in [
+            (&b"NOOP"[..], &b"NOOP"[..]),
+            (b"\xff\xf4\xff\xf2ABOR", b"ABOR"),
+            (b"\xff\xf4\xf2ABOR", b"\xf2ABOR"),
+            (b"\xff\xfd\x06NOOP", b"NOOP"),
+            (b"RETR a\xff\xffb", b"RETR a\xffb"),
+            (b"RETR a\xffb", b"RETR a\xffb"),
+            (b"RETR a\xff", b"RETR a\xff"),
+            (b"RETR a\r\0b", b"RETR a\rb"),
+            (b"\xff", b"\xff"),
+            (b"\xff\xfd", b""),
+        ] {
+            assert_eq!(strip_telnet(line), expected, "{}", line.escape_ascii());
+        }
+    }
+}

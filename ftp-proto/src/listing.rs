@@ -1,0 +1,691 @@
+//! Directory listings: LIST, NLST, and the facts of MLST and MLSD.
+//!
+//! An entry is one line whatever its name holds: control bytes become `?`, every other byte passes
+//! untouched. Nothing in this file reads a directory or a clock.
+
+use alloc::string::String;
+use alloc::vec::Vec;
+
+use crate::date::{list_date, time_val};
+use crate::permissions::Permissions;
+
+/// What a listing tells about a file, a directory or anything else that has a name.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Entry {
+    /// The last component of its path, as the disk has it.
+    pub name: Vec<u8>,
+    /// What it is.
+    pub kind: EntryKind,
+    /// Permission bits with setuid, setgid and sticky; bits above `0o7777` are ignored.
+    pub mode: u32,
+    /// How many names it has.
+    pub links: u64,
+    /// The owner's number.
+    pub uid: u32,
+    /// The group's number.
+    pub gid: u32,
+    /// The size in bytes.
+    pub size: u64,
+    /// When its content last changed, in seconds since 1970 (UTC).
+    pub modified: i64,
+    /// The device that it is on; with `inode` its identity.
+    pub device: u64,
+    /// Its number on that device.
+    pub inode: u64,
+    /// Where a symbolic link leads.
+    pub link_target: Option<Vec<u8>>,
+}
+
+/// What an [`Entry`] is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum EntryKind {
+    /// A regular file.
+    File,
+    /// A directory.
+    Directory,
+    /// A symbolic link that was not followed.
+    Symlink,
+    /// A character device.
+    CharacterDevice,
+    /// A block device.
+    BlockDevice,
+    /// A named pipe.
+    Fifo,
+    /// A socket.
+    Socket,
+}
+
+/// Which facts MLST and MLSD tell (RFC 3659, section 7.5); all of them by default. OPTS MLST
+/// chooses among them for the session.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct FactSet(u8);
+
+/// Appends a line as `ls -l` writes it, for LIST and STAT (RFC 959, section 4.1.3):
+/// `drwxr-xr-x   2 1000     1000         4096 Nov 22 13:07 name`, then CRLF.
+///
+/// `now` decides whether the date shows the time of day or the year ([`list_date`]). Exactly one
+/// space precedes the name, so that names which begin with spaces survive.
+pub fn long_line(entry: &Entry, now: i64, out: &mut Vec<u8>) {
+    out.extend_from_slice(&mode_column(entry));
+    out.push(b' ');
+    push_right(entry.links, 3, out);
+    out.push(b' ');
+    push_left(entry.uid.into(), 8, out);
+    out.push(b' ');
+    push_left(entry.gid.into(), 8, out);
+    out.push(b' ');
+    push_right(entry.shown_size(), 8, out);
+    out.push(b' ');
+    out.extend_from_slice(&list_date(entry.modified, now));
+    out.push(b' ');
+    push_name(&entry.name, out);
+    if let (EntryKind::Symlink, Some(target)) = (entry.kind, &entry.link_target) {
+        out.extend_from_slice(b" -> ");
+        push_name(target, out);
+    }
+    out.extend_from_slice(b"\r\n");
+}
+
+/// Appends a line of NLST: the name and CRLF (RFC 959, section 4.1.3).
+pub fn name_line(name: &[u8], out: &mut Vec<u8>) {
+    push_name(name, out);
+    out.extend_from_slice(b"\r\n");
+}
+
+/// Appends a line of MLSD: [`facts`] and CRLF (RFC 3659, section 7.2).
+pub fn facts_line(
+    name: &[u8],
+    entry: &Entry,
+    set: FactSet,
+    permissions: Permissions,
+    out: &mut Vec<u8>,
+) {
+    facts(name, entry, set, permissions, out);
+    out.extend_from_slice(b"\r\n");
+}
+
+/// Appends the facts of an entry, one space and `name`, which may be a path: the middle line of the
+/// reply to MLST without its leading space (RFC 3659, section 7.2).
+///
+/// A directory has `type=dir` always: `cdir` and `pdir` name the listed directory and its parent
+/// among the lines of MLSD (sections 7.5.1.2 and 7.5.1.3), where we do not put them. The `size` of
+/// anything but a file means nothing (section 7.5.7) and is left out.
+pub fn facts(
+    name: &[u8],
+    entry: &Entry,
+    set: FactSet,
+    permissions: Permissions,
+    out: &mut Vec<u8>,
+) {
+    for fact in FACTS {
+        if !set.contains(fact) || (fact == Fact::Size && entry.kind != EntryKind::File) {
+            continue;
+        }
+        out.extend_from_slice(fact.name().as_bytes());
+        out.push(b'=');
+        push_value(fact, entry, permissions, out);
+        out.push(b';');
+    }
+    out.push(b' ');
+    push_name(name, out);
+}
+
+impl FactSet {
+    /// Reads what follows `OPTS MLST`, e.g. `type;size;`. Unknown facts are ignored, upper and
+    /// lower case are equal, and no argument at all means no facts (RFC 3659, section 7.9).
+    pub fn parse(argument: &[u8]) -> Self {
+        let mut set = Self(0);
+        for wanted in argument.split(|&byte| byte == b';') {
+            let wanted = wanted.trim_ascii();
+            let named = |fact: Fact| wanted.eq_ignore_ascii_case(fact.name().as_bytes());
+            if let Some(fact) = FACTS.into_iter().find(|&fact| named(fact)) {
+                set.0 |= fact.bit();
+            }
+        }
+        set
+    }
+
+    /// What follows `MLST` in the reply to FEAT: every fact that we know, those of this set with a
+    /// star, e.g. `type*;size*;modify;` (RFC 3659, section 7.8).
+    pub fn feature_text(self) -> String {
+        let mut text = String::new();
+        for fact in FACTS {
+            text.push_str(fact.name());
+            text.push_str(if self.contains(fact) { "*;" } else { ";" });
+        }
+        text
+    }
+
+    /// What follows `MLST OPTS` in the reply to OPTS MLST, e.g. `type;size;`; empty if the set is
+    /// (RFC 3659, section 7.9).
+    pub fn option_text(self) -> String {
+        let mut text = String::new();
+        for fact in FACTS {
+            if self.contains(fact) {
+                text.push_str(fact.name());
+                text.push(';');
+            }
+        }
+        text
+    }
+
+    fn contains(self, fact: Fact) -> bool {
+        self.0 & fact.bit() != 0
+    }
+}
+
+impl Default for FactSet {
+    fn default() -> Self {
+        Self(u8::MAX)
+    }
+}
+
+/// The facts that we know; a [`FactSet`] has a bit for each.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Fact {
+    Type,
+    Size,
+    Modify,
+    Perm,
+    Unique,
+    UnixMode,
+    UnixUid,
+    UnixGid,
+}
+
+impl Fact {
+    fn bit(self) -> u8 {
+        1 << self as u8
+    }
+
+    fn name(self) -> &'static str {
+        match self {
+            Self::Type => "type",
+            Self::Size => "size",
+            Self::Modify => "modify",
+            Self::Perm => "perm",
+            Self::Unique => "unique",
+            Self::UnixMode => "unix.mode",
+            Self::UnixUid => "unix.uid",
+            Self::UnixGid => "unix.gid",
+        }
+    }
+}
+
+impl Entry {
+    /// What `ls` shows in the size column; a device has its numbers there, and no size.
+    fn shown_size(&self) -> u64 {
+        match self.kind {
+            EntryKind::CharacterDevice | EntryKind::BlockDevice => 0,
+            _ => self.size,
+        }
+    }
+}
+
+fn push_value(fact: Fact, entry: &Entry, permissions: Permissions, out: &mut Vec<u8>) {
+    match fact {
+        Fact::Type => out.extend_from_slice(type_value(entry.kind)),
+        Fact::Size => push_number(entry.size, 10, out),
+        Fact::Modify => out.extend_from_slice(&time_val(entry.modified)),
+        Fact::Perm => push_perm(entry.kind, permissions, out),
+        Fact::Unique => {
+            push_number(entry.device, 16, out);
+            out.push(b'-');
+            push_number(entry.inode, 16, out);
+        }
+        Fact::UnixMode => {
+            let digit = |shift: u32| b'0' + ((entry.mode >> shift) & 7) as u8;
+            out.extend_from_slice(&[digit(9), digit(6), digit(3), digit(0)]);
+        }
+        Fact::UnixUid => push_number(entry.uid.into(), 10, out),
+        Fact::UnixGid => push_number(entry.gid.into(), 10, out),
+    }
+}
+
+/// RFC 3659, section 7.5.1; `symlink` as its erratum 1500 has it, because a link's target could
+/// hold a semicolon.
+fn type_value(kind: EntryKind) -> &'static [u8] {
+    match kind {
+        EntryKind::File => b"file",
+        EntryKind::Directory => b"dir",
+        EntryKind::Symlink => b"OS.unix=symlink",
+        EntryKind::CharacterDevice => b"OS.unix=chr",
+        EntryKind::BlockDevice => b"OS.unix=blk",
+        EntryKind::Fifo => b"OS.unix=fifo",
+        EntryKind::Socket => b"OS.unix=socket",
+    }
+}
+
+/// Which commands may succeed on an entry (RFC 3659, section 7.5.5). A link is shown with the
+/// letters of a file, because RETR and STOR follow it; of devices, pipes and sockets only the names
+/// can be changed, because only files are transferred.
+fn push_perm(kind: EntryKind, permissions: Permissions, out: &mut Vec<u8>) {
+    let directory = kind == EntryKind::Directory;
+    let content = matches!(kind, EntryKind::File | EntryKind::Symlink);
+    let letters = [
+        (b'a', content && permissions.append),
+        (b'c', directory && permissions.store),
+        (b'd', permissions.delete),
+        (b'e', directory && permissions.list),
+        (b'f', permissions.rename),
+        (b'l', directory && permissions.list),
+        (b'm', directory && permissions.make_directory),
+        (b'p', directory && permissions.delete),
+        (b'r', content && permissions.read),
+        (b'w', content && permissions.store),
+    ];
+    let granted = letters.iter().filter(|(_, granted)| *granted);
+    out.extend(granted.map(|(letter, _)| letter));
+}
+
+/// The first column of `ls -l`.
+fn mode_column(entry: &Entry) -> [u8; 10] {
+    let mut column = *b"-rwxrwxrwx";
+    column[0] = match entry.kind {
+        EntryKind::File => b'-',
+        EntryKind::Directory => b'd',
+        EntryKind::Symlink => b'l',
+        EntryKind::CharacterDevice => b'c',
+        EntryKind::BlockDevice => b'b',
+        EntryKind::Fifo => b'p',
+        EntryKind::Socket => b's',
+    };
+    for (index, letter) in column[1..].iter_mut().enumerate() {
+        if entry.mode & (0o400 >> index) == 0 {
+            *letter = b'-';
+        }
+    }
+    // Each of the three special bits hides the execute bit beside it, whose state is then told by
+    // the letter's case.
+    for (bit, place, letter) in [(0o4000, 3, b's'), (0o2000, 6, b's'), (0o1000, 9, b't')] {
+        if entry.mode & bit != 0 {
+            let executable = column[place] == b'x';
+            column[place] = if executable {
+                letter
+            } else {
+                letter.to_ascii_uppercase()
+            };
+        }
+    }
+    column
+}
+
+/// A name or a link's target. A line break in it would forge an entry, other control bytes would
+/// reach the user's terminal.
+fn push_name(name: &[u8], out: &mut Vec<u8>) {
+    let start = out.len();
+    out.extend_from_slice(name);
+    for byte in &mut out[start..] {
+        if byte.is_ascii_control() {
+            *byte = b'?';
+        }
+    }
+}
+
+/// The decimal digits of `value` at the right of a column; a longer number widens it.
+fn push_right(value: u64, width: usize, out: &mut Vec<u8>) {
+    let mut buffer = [0; DIGITS_MAX];
+    let digits = digits(value, 10, &mut buffer);
+    push_spaces(width.saturating_sub(digits.len()), out);
+    out.extend_from_slice(digits);
+}
+
+/// The same at the left of a column.
+fn push_left(value: u64, width: usize, out: &mut Vec<u8>) {
+    let mut buffer = [0; DIGITS_MAX];
+    let digits = digits(value, 10, &mut buffer);
+    out.extend_from_slice(digits);
+    push_spaces(width.saturating_sub(digits.len()), out);
+}
+
+/// The same without a column.
+fn push_number(value: u64, base: u64, out: &mut Vec<u8>) {
+    out.extend_from_slice(digits(value, base, &mut [0; DIGITS_MAX]));
+}
+
+fn push_spaces(count: usize, out: &mut Vec<u8>) {
+    out.resize(out.len() + count, b' ');
+}
+
+/// By hand, because `core::fmt` costs more than the rest of a line.
+fn digits(value: u64, base: u64, buffer: &mut [u8; DIGITS_MAX]) -> &[u8] {
+    let mut start = DIGITS_MAX;
+    let mut rest = value;
+    loop {
+        start -= 1;
+        buffer[start] = b"0123456789abcdef"[(rest % base) as usize];
+        rest /= base;
+        if rest == 0 {
+            return &buffer[start..];
+        }
+    }
+}
+
+/// The decimal digits of the largest number.
+const DIGITS_MAX: usize = 20;
+
+/// In the order in which a line tells them.
+const FACTS: [Fact; 8] = [
+    Fact::Type,
+    Fact::Size,
+    Fact::Modify,
+    Fact::Perm,
+    Fact::Unique,
+    Fact::UnixMode,
+    Fact::UnixUid,
+    Fact::UnixGid,
+];
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// 2025-11-22 13:07:09.
+    const NOW: i64 = 1_763_816_829;
+
+    fn entry(kind: EntryKind, mode: u32, name: &[u8]) -> Entry {
+        Entry {
+            name: name.to_vec(),
+            kind,
+            mode,
+            links: 1,
+            uid: 1000,
+            gid: 100,
+            size: 3,
+            modified: NOW,
+            device: 0xfd01,
+            inode: 42,
+            link_target: None,
+        }
+    }
+
+    fn text(bytes: &[u8]) -> &str {
+        str::from_utf8(bytes).unwrap()
+    }
+
+    fn check_long(entry: &Entry, expected: &str) {
+        let mut out = Vec::from(*b"before|");
+        long_line(entry, NOW, &mut out);
+        assert_eq!(text(&out), std::format!("before|{expected}\r\n"));
+    }
+
+    fn check_facts(entry: &Entry, wanted: &str, permissions: Permissions, expected: &str) {
+        let mut out = Vec::from(*b"before|");
+        let set = FactSet::parse(wanted.as_bytes());
+        facts_line(&entry.name, entry, set, permissions, &mut out);
+        assert_eq!(text(&out), std::format!("before|{expected}\r\n"));
+    }
+
+    #[test]
+    fn long_lines() {
+        let mut directory = entry(EntryKind::Directory, 0o755, b"name");
+        (directory.links, directory.gid, directory.size) = (2, 1000, 4096);
+        check_long(
+            &directory,
+            "drwxr-xr-x   2 1000     1000         4096 Nov 22 13:07 name",
+        );
+        check_long(
+            &entry(EntryKind::File, 0o644, b"  two spaces "),
+            "-rw-r--r--   1 1000     100             3 Nov 22 13:07   two spaces ",
+        );
+        let mut link = entry(EntryKind::Symlink, 0o777, b"link");
+        link.link_target = Some(b"to/there\r\n".to_vec());
+        check_long(
+            &link,
+            "lrwxrwxrwx   1 1000     100             3 Nov 22 13:07 link -> to/there??",
+        );
+        link.kind = EntryKind::File;
+        check_long(
+            &link,
+            "-rwxrwxrwx   1 1000     100             3 Nov 22 13:07 link",
+        );
+        check_long(
+            &entry(EntryKind::BlockDevice, 0o660, b"sda"),
+            "brw-rw----   1 1000     100             0 Nov 22 13:07 sda",
+        );
+        check_long(
+            &entry(EntryKind::CharacterDevice, 0o620, b"tty"),
+            "crw--w----   1 1000     100             0 Nov 22 13:07 tty",
+        );
+    }
+
+    #[test]
+    fn large_numbers_widen_their_columns() {
+        let mut large = entry(EntryKind::File, u32::MAX, b"large");
+        (large.links, large.size, large.modified) = (u64::MAX, u64::MAX, i64::MIN);
+        (large.uid, large.gid) = (u32::MAX, u32::MAX);
+        check_long(
+            &large,
+            "-rwsrwsrwt 18446744073709551615 4294967295 4294967295 18446744073709551615 \
+             Jan  1  0000 large",
+        );
+        (large.links, large.size, large.uid, large.gid) = (0, 123_456_789, 0, 12_345_678);
+        check_long(
+            &large,
+            "-rwsrwsrwt   0 0        12345678 123456789 Jan  1  0000 large",
+        );
+    }
+
+    #[test]
+    fn mode_columns() {
+        let check = |kind, mode, expected: &str| {
+            let column = mode_column(&entry(kind, mode, b""));
+            assert_eq!(text(&column), expected, "{mode:o}");
+        };
+        check(EntryKind::File, 0, "----------");
+        check(EntryKind::File, 0o4755, "-rwsr-xr-x");
+        check(EntryKind::File, 0o4644, "-rwSr--r--");
+        check(EntryKind::File, 0o2755, "-rwxr-sr-x");
+        check(EntryKind::File, 0o2644, "-rw-r-Sr--");
+        check(EntryKind::Directory, 0o1777, "drwxrwxrwt");
+        check(EntryKind::Directory, 0o1776, "drwxrwxrwT");
+        check(EntryKind::File, 0o7000, "---S--S--T");
+        check(EntryKind::File, 0o421, "-r---w---x");
+        check(EntryKind::File, 0o10_0124, "---x-w-r--");
+        check(EntryKind::Fifo, 0o600, "prw-------");
+        check(EntryKind::Socket, 0o600, "srw-------");
+    }
+
+    #[test]
+    fn all_facts() {
+        let all = "type;size;modify;perm;unique;unix.mode;unix.uid;unix.gid;";
+        check_facts(
+            &entry(EntryKind::File, 0o644, b" name"),
+            all,
+            Permissions::READ_WRITE,
+            "type=file;size=3;modify=20251122130709;perm=adfrw;unique=fd01-2a;\
+             unix.mode=0644;unix.uid=1000;unix.gid=100;  name",
+        );
+        check_facts(
+            &entry(EntryKind::Directory, 0o10_1777, b"name"),
+            all,
+            Permissions::READ_ONLY,
+            "type=dir;modify=20251122130709;perm=el;unique=fd01-2a;\
+             unix.mode=1777;unix.uid=1000;unix.gid=100; name",
+        );
+        assert_eq!(FactSet::parse(all.as_bytes()), FactSet::default());
+    }
+
+    #[test]
+    fn a_reply_to_mlst_has_the_path_and_no_line_end() {
+        let directory = entry(EntryKind::Directory, 0o755, b"d");
+        let mut out = Vec::new();
+        facts(
+            b"/a/\nd",
+            &directory,
+            FactSet::parse(b"type;"),
+            Permissions::READ_ONLY,
+            &mut out,
+        );
+        assert_eq!(text(&out), "type=dir; /a/?d");
+    }
+
+    #[test]
+    fn chosen_facts() {
+        let file = entry(EntryKind::File, 0o7, b"name");
+        let check = |wanted, expected| {
+            check_facts(&file, wanted, Permissions::READ_ONLY, expected);
+        };
+        check("", " name");
+        check("unix.mode;", "unix.mode=0007; name");
+        check("size;type;", "type=file;size=3; name");
+    }
+
+    #[test]
+    fn types() {
+        let check = |kind, expected: &str| {
+            check_facts(
+                &entry(kind, 0o644, b"x"),
+                "type;size;",
+                Permissions::READ_ONLY,
+                expected,
+            );
+        };
+        check(EntryKind::File, "type=file;size=3; x");
+        check(EntryKind::Directory, "type=dir; x");
+        check(EntryKind::Symlink, "type=OS.unix=symlink; x");
+        check(EntryKind::CharacterDevice, "type=OS.unix=chr; x");
+        check(EntryKind::BlockDevice, "type=OS.unix=blk; x");
+        check(EntryKind::Fifo, "type=OS.unix=fifo; x");
+        check(EntryKind::Socket, "type=OS.unix=socket; x");
+    }
+
+    #[test]
+    fn permission_letters() {
+        let check = |kind, permissions, expected: &str| {
+            let mut out = Vec::new();
+            push_perm(kind, permissions, &mut out);
+            assert_eq!(text(&out), expected, "{kind:?} {permissions:?}");
+        };
+        let none = Permissions::default();
+        for (kind, read_only, read_write) in [
+            (EntryKind::File, "r", "adfrw"),
+            (EntryKind::Symlink, "r", "adfrw"),
+            (EntryKind::Directory, "el", "cdeflmp"),
+            (EntryKind::Fifo, "", "df"),
+        ] {
+            check(kind, none, "");
+            check(kind, Permissions::READ_ONLY, read_only);
+            check(kind, Permissions::READ_WRITE, read_write);
+        }
+        for (set, on_file, on_directory) in [
+            (Permissions { list: true, ..none }, "", "el"),
+            (Permissions { read: true, ..none }, "r", ""),
+            (
+                Permissions {
+                    append: true,
+                    ..none
+                },
+                "a",
+                "",
+            ),
+            (
+                Permissions {
+                    delete: true,
+                    ..none
+                },
+                "d",
+                "dp",
+            ),
+            (
+                Permissions {
+                    rename: true,
+                    ..none
+                },
+                "f",
+                "f",
+            ),
+            (
+                Permissions {
+                    make_directory: true,
+                    ..none
+                },
+                "",
+                "m",
+            ),
+            (
+                Permissions {
+                    store: true,
+                    ..none
+                },
+                "w",
+                "c",
+            ),
+        ] {
+            check(EntryKind::File, set, on_file);
+            check(EntryKind::Directory, set, on_directory);
+        }
+    }
+
+    #[test]
+    fn fact_sets() {
+        let check = |argument: &[u8], expected: &str| {
+            assert_eq!(
+                FactSet::parse(argument).option_text(),
+                expected,
+                "{argument:?}"
+            );
+        };
+        check(b"", "");
+        check(b";;", "");
+        check(b"type;size;", "type;size;");
+        check(b"SIZE;Type;", "type;size;");
+        check(b"size;size;", "size;");
+        check(b" UNIX.Mode; perm", "perm;unix.mode;");
+        check(b"colour;typ;types;modify;", "modify;");
+        check(b"type*;", "");
+        check(b"\xff;unique;", "unique;");
+        assert_eq!(
+            FactSet::default().feature_text(),
+            "type*;size*;modify*;perm*;unique*;unix.mode*;unix.uid*;unix.gid*;"
+        );
+        assert_eq!(
+            FactSet::parse(b"size;unix.gid;").feature_text(),
+            "type;size*;modify;perm;unique;unix.mode;unix.uid;unix.gid*;"
+        );
+    }
+
+    #[test]
+    fn no_name_makes_a_second_line() {
+        for byte in 0..=u8::MAX {
+            let shown = if byte < 0x20 || byte == 0x7f {
+                b'?'
+            } else {
+                byte
+            };
+            let mut link = entry(EntryKind::Symlink, 0o777, &[b'a', byte, b'b']);
+            link.link_target = Some(Vec::from([byte]));
+
+            let check = |line: &[u8], tail: &[u8]| {
+                let body = line.strip_suffix(b"\r\n").unwrap();
+                assert!(!body.iter().any(u8::is_ascii_control), "{byte}");
+                assert!(body.ends_with(tail), "{byte}");
+            };
+            let mut out = Vec::new();
+            long_line(&link, NOW, &mut out);
+            check(
+                &out,
+                &[b' ', b'a', shown, b'b', b' ', b'-', b'>', b' ', shown],
+            );
+            out.clear();
+            name_line(&link.name, &mut out);
+            check(&out, &[b'a', shown, b'b']);
+            out.clear();
+            let set = FactSet::default();
+            facts_line(&link.name, &link, set, Permissions::READ_WRITE, &mut out);
+            check(&out, &[b';', b' ', b'a', shown, b'b']);
+        }
+    }
+
+    #[test]
+    fn numbers() {
+        let check = |value, decimal: &str, hexadecimal: &str| {
+            assert_eq!(text(digits(value, 10, &mut [0; DIGITS_MAX])), decimal);
+            assert_eq!(text(digits(value, 16, &mut [0; DIGITS_MAX])), hexadecimal);
+        };
+        check(0, "0", "0");
+        check(9, "9", "9");
+        check(10, "10", "a");
+        check(u64::MAX, "18446744073709551615", "ffffffffffffffff");
+    }
+}

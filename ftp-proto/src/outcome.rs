@@ -1,0 +1,164 @@
+//! What a driver answers: what happened, never how it is told.
+
+use alloc::vec::Vec;
+use core::error::Error;
+use core::fmt;
+
+use crate::action::TransferId;
+use crate::listing::Entry;
+use crate::permissions::Permissions;
+
+/// The answer to an [`Action`](crate::Action).
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Outcome {
+    /// To `Authenticate`: what the user may do, or `None` for a wrong name or password.
+    Authenticated(Option<Permissions>),
+    /// To `File`.
+    File(Result<FileAnswer, Refusal>),
+    /// To `OpenPassive`: the port that is bound. [`Refusal::Busy`] when all are taken.
+    PassiveOpened(Result<u16, Refusal>),
+    /// To `OpenTransfer`.
+    TransferOpened(Result<Opened, Refusal>),
+    /// To `StartTransfer`. `Ok` only when all bytes have moved, the data connection is closed, and an
+    /// upload is safely with the storage.
+    TransferEnded {
+        /// Which transfer.
+        transfer: TransferId,
+        /// How it ended.
+        result: Result<(), TransferError>,
+    },
+    /// To `StartTls`, when the handshake is over. After a failure the session closes.
+    Tls(Result<(), Refusal>),
+}
+
+/// What a file request found.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum FileAnswer {
+    /// It is done, or it is so; to requests that ask for nothing else.
+    Done,
+    /// In bytes.
+    Size(u64),
+    /// In seconds since 1970, UTC.
+    Modified(i64),
+    /// One entry.
+    Entry(Entry),
+    /// Lines without their endings.
+    Lines(Vec<Vec<u8>>),
+}
+
+/// An opened transfer.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Opened {
+    /// How many bytes a download will send, where that is known.
+    pub bytes: Option<u64>,
+    /// The name that was chosen for STOU.
+    pub name: Option<Vec<u8>>,
+}
+
+/// Why a driver did not do as asked. The core turns it into code and text.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Refusal {
+    /// No such file or directory.
+    NotFound,
+    /// Not permitted, by the file system or a rule.
+    Denied,
+    /// The target exists already.
+    Exists,
+    /// The directory is not empty.
+    NotEmpty,
+    /// A directory was needed.
+    NotADirectory,
+    /// A file was needed.
+    IsADirectory,
+    /// The disk or a quota is full.
+    NoSpace,
+    /// The file system does not take such a name.
+    NameRejected,
+    /// In use now; later it may work.
+    Busy,
+    /// The driver cannot do this at all.
+    Unsupported,
+    /// Any other fault on our side.
+    Failed,
+}
+
+impl fmt::Display for Refusal {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::NotFound => "not found",
+            Self::Denied => "permission denied",
+            Self::Exists => "exists already",
+            Self::NotEmpty => "directory not empty",
+            Self::NotADirectory => "not a directory",
+            Self::IsADirectory => "is a directory",
+            Self::NoSpace => "no space left",
+            Self::NameRejected => "name not allowed",
+            Self::Busy => "busy",
+            Self::Unsupported => "not supported",
+            Self::Failed => "local error",
+        })
+    }
+}
+
+/// Why a transfer did not come to its end.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum TransferError {
+    /// The data connection could not be established: 425.
+    NotConnected,
+    /// The data connection was lost: 426.
+    ConnectionLost,
+    /// Ended at the core's own wish: 426.
+    Aborted,
+    /// Reading a file or a directory failed, or the file became shorter: 451.
+    LocalRead,
+    /// Writing or closing a file failed: 451.
+    LocalWrite,
+    /// The disk or a quota is full: 452.
+    NoSpace,
+}
+
+impl fmt::Display for TransferError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::NotConnected => "no data connection",
+            Self::ConnectionLost => "data connection lost",
+            Self::Aborted => "aborted",
+            Self::LocalRead => "local read error",
+            Self::LocalWrite => "local write error",
+            Self::NoSpace => "no space left",
+        })
+    }
+}
+
+/// The driver answered a question that was not asked. This is the driver's fault, never the peer's;
+/// the session is as it was before.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Misuse {
+    /// Which outcome fits no open question.
+    pub outcome: &'static str,
+}
+
+impl fmt::Display for Misuse {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(
+            f,
+            "no question is open that Outcome::{} answers",
+            self.outcome
+        )
+    }
+}
+
+impl Error for Misuse {}
+
+impl Outcome {
+    pub(crate) fn name(&self) -> &'static str {
+        match self {
+            Self::Authenticated(_) => "Authenticated",
+            Self::File(_) => "File",
+            Self::PassiveOpened(_) => "PassiveOpened",
+            Self::TransferOpened(_) => "TransferOpened",
+            Self::TransferEnded { .. } => "TransferEnded",
+            Self::Tls(_) => "Tls",
+        }
+    }
+}

@@ -1,0 +1,190 @@
+//! Paths inside the shared tree: absolute, normalised bytes.
+//!
+//! A [`Path`] never holds `.`, `..`, an empty component or a NUL byte; whoever has one can hand it to
+//! a file system below a root. Symbolic links are not known here: they are the driver's problem.
+
+use alloc::vec::Vec;
+use core::fmt;
+
+use crate::config::limits::{PATH_BYTES_MAX, PATH_DEPTH_MAX};
+
+/// An absolute, normalised path. Names are bytes; nothing is assumed about their encoding.
+#[derive(Clone, PartialEq, Eq, Hash)]
+pub struct Path {
+    /// Empty for the root, else `/a/b`: no trailing slash.
+    bytes: Vec<u8>,
+}
+
+/// Why an argument is no path.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum PathError {
+    /// A NUL byte or a line feed, which no name may hold on a control connection.
+    Character,
+    /// Longer or deeper than the limits.
+    TooLong,
+}
+
+impl Path {
+    /// The top of the shared tree.
+    pub const fn root() -> Self {
+        Self { bytes: Vec::new() }
+    }
+
+    /// The path as clients see it, `/` for the root.
+    pub fn as_bytes(&self) -> &[u8] {
+        if self.bytes.is_empty() {
+            b"/"
+        } else {
+            &self.bytes
+        }
+    }
+
+    /// The path relative to the root, `.` for the root itself: what a driver opens beneath its
+    /// directory handle.
+    pub fn relative(&self) -> &[u8] {
+        self.bytes.get(1..).unwrap_or(b".")
+    }
+
+    /// Whether this is the top of the tree.
+    pub fn is_root(&self) -> bool {
+        self.bytes.is_empty()
+    }
+
+    /// The last component; empty for the root.
+    pub fn name(&self) -> &[u8] {
+        self.bytes
+            .rsplit(|&byte| byte == b'/')
+            .next()
+            .unwrap_or(b"")
+    }
+
+    /// The directory that holds this; the root is its own.
+    pub fn parent(&self) -> Self {
+        let mut parent = self.clone();
+        parent.ascend();
+        parent
+    }
+
+    /// Resolves a client's argument against this directory. `..` is resolved lexically and stops at
+    /// the root.
+    pub(crate) fn resolve(&self, argument: &[u8]) -> Result<Self, PathError> {
+        if argument.iter().any(|byte| matches!(byte, 0 | b'\n')) {
+            return Err(PathError::Character);
+        }
+        let mut path = if argument.starts_with(b"/") {
+            Self::root()
+        } else {
+            self.clone()
+        };
+        for component in argument.split(|&byte| byte == b'/') {
+            match component {
+                b"" | b"." => {}
+                b".." => path.ascend(),
+                name => path.descend(name),
+            }
+        }
+        let depth = path.bytes.iter().filter(|&&byte| byte == b'/').count();
+        if path.bytes.len() > PATH_BYTES_MAX || depth > PATH_DEPTH_MAX {
+            return Err(PathError::TooLong);
+        }
+        Ok(path)
+    }
+
+    fn ascend(&mut self) {
+        let end = self
+            .bytes
+            .iter()
+            .rposition(|&byte| byte == b'/')
+            .unwrap_or(0);
+        self.bytes.truncate(end);
+    }
+
+    fn descend(&mut self, name: &[u8]) {
+        self.bytes.push(b'/');
+        self.bytes.extend_from_slice(name);
+    }
+}
+
+impl fmt::Debug for Path {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, f)
+    }
+}
+
+/// For logs: control characters, quotes and backslashes are escaped, other text is shown as it is.
+impl fmt::Display for Path {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for chunk in self.as_bytes().utf8_chunks() {
+            for character in chunk.valid().chars() {
+                if character.is_control() || character == '\\' {
+                    write!(f, "{}", character.escape_default())?;
+                } else {
+                    write!(f, "{character}")?;
+                }
+            }
+            write!(f, "{}", chunk.invalid().escape_ascii())?;
+        }
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use alloc::string::ToString;
+    use alloc::vec;
+
+    fn check(cwd: &str, argument: &str, expected: &str) {
+        let cwd = Path::root().resolve(cwd.as_bytes()).unwrap();
+        let path = cwd.resolve(argument.as_bytes()).unwrap();
+        assert_eq!(path.to_string(), expected, "{argument:?} in {cwd:?}");
+    }
+
+    #[test]
+    fn arguments_are_resolved_against_the_working_directory() {
+        check("/", "", "/");
+        check("/", "a", "/a");
+        check("/a/b", "c", "/a/b/c");
+        check("/a/b", "/c", "/c");
+        check("/a/b", "..", "/a");
+        check("/a", "../../../etc/passwd", "/etc/passwd");
+        check("/a", "b/../c/./d//e/", "/a/c/d/e");
+        check("/a", "...", "/a/...");
+        check("/", "-a b\"c", "/-a b\"c");
+    }
+
+    #[test]
+    fn parts() {
+        let path = Path::root().resolve(b"/a/b").unwrap();
+        assert_eq!((path.name(), path.relative()), (&b"b"[..], &b"a/b"[..]));
+        assert_eq!(path.parent().parent(), Path::root());
+        assert_eq!(Path::root().parent(), Path::root());
+        assert_eq!(
+            (Path::root().name(), Path::root().relative()),
+            (&b""[..], &b"."[..])
+        );
+    }
+
+    #[test]
+    fn limits() {
+        assert_eq!(Path::root().resolve(b"a\0b"), Err(PathError::Character));
+        assert_eq!(Path::root().resolve(b"a\nb"), Err(PathError::Character));
+        let longest = vec![b'a'; PATH_BYTES_MAX - 1];
+        assert!(Path::root().resolve(&longest).is_ok());
+        assert_eq!(
+            Path::root().resolve(&[&longest[..], b"a"].concat()),
+            Err(PathError::TooLong)
+        );
+        assert!(Path::root().resolve(&b"a/".repeat(PATH_DEPTH_MAX)).is_ok());
+        assert_eq!(
+            Path::root().resolve(&b"a/".repeat(PATH_DEPTH_MAX + 1)),
+            Err(PathError::TooLong)
+        );
+    }
+
+    #[test]
+    fn logs_cannot_be_forged() {
+        let path = Path::root().resolve(b"a\rb\x1b\xff\xe4\xb8\xad").unwrap();
+        assert_eq!(path.to_string(), "/a\\rb\\u{1b}\\xff中");
+    }
+}

@@ -1,0 +1,47 @@
+//! What a logged-in user may do.
+//!
+//! Only what the FTP server grants: whether the file system agrees is known when it is asked.
+
+/// The rights of a user, one per kind of change. The core refuses what is not granted, and the
+/// `perm` fact of a listing tells the client beforehand (RFC 3659, section 7.5.5).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Permissions {
+    /// Enter directories and list them: CWD, LIST, NLST, MLSD, MLST, STAT.
+    pub list: bool,
+    /// Fetch files: RETR.
+    pub read: bool,
+    /// Add to files that exist: APPE, and STOR after REST.
+    pub append: bool,
+    /// Remove files and directories: DELE, RMD.
+    pub delete: bool,
+    /// Rename files and directories: RNFR, RNTO.
+    pub rename: bool,
+    /// Create directories: MKD.
+    pub make_directory: bool,
+    /// Create and replace files: STOR, STOU.
+    pub store: bool,
+}
+
+impl Permissions {
+    /// Look at everything, change nothing.
+    pub const READ_ONLY: Self = Self {
+        list: true,
+        read: true,
+        append: false,
+        delete: false,
+        rename: false,
+        make_directory: false,
+        store: false,
+    };
+
+    /// Everything.
+    pub const READ_WRITE: Self = Self {
+        list: true,
+        read: true,
+        append: true,
+        delete: true,
+        rename: true,
+        make_directory: true,
+        store: true,
+    };
+}

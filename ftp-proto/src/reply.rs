@@ -1,0 +1,230 @@
+//! Replies: their texts, and the only place that writes them as bytes.
+//!
+//! [`Reply`] has no public constructor, and [`Reply::encode`] makes control bytes harmless, so no
+//! file name can end a line and forge a second reply.
+
+use alloc::borrow::Cow;
+use alloc::vec::Vec;
+
+/// A reply to the client (RFC 959, section 4.2).
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Reply {
+    code: u16,
+    first: Cow<'static, [u8]>,
+    /// The lines between the first and the last; each is sent behind one space.
+    middle: Vec<Vec<u8>>,
+    /// The last line of a multi-line reply.
+    last: Option<Cow<'static, [u8]>>,
+}
+
+impl Reply {
+    /// The three-digit code.
+    pub fn code(&self) -> u16 {
+        self.code
+    }
+
+    /// Appends the reply's bytes to `out`, line endings included. A byte below space and DEL become
+    /// `?`, and FF is doubled, as Telnet asks (RFC 959, section 4.1.3; RFC 854).
+    pub fn encode(&self, out: &mut Vec<u8>) {
+        let Some(last) = &self.last else {
+            self.encode_line(b' ', &self.first, out);
+            return;
+        };
+        self.encode_line(b'-', &self.first, out);
+        for line in &self.middle {
+            out.push(b' ');
+            encode_text(line, out);
+        }
+        self.encode_line(b' ', last, out);
+    }
+
+    pub(crate) const fn fixed(code: u16, text: &'static str) -> Self {
+        Self {
+            code,
+            first: Cow::Borrowed(text.as_bytes()),
+            middle: Vec::new(),
+            last: None,
+        }
+    }
+
+    pub(crate) fn line(code: u16, text: impl Into<Vec<u8>>) -> Self {
+        Self {
+            code,
+            first: Cow::Owned(text.into()),
+            middle: Vec::new(),
+            last: None,
+        }
+    }
+
+    pub(crate) fn lines(
+        code: u16,
+        first: impl Into<Vec<u8>>,
+        middle: Vec<Vec<u8>>,
+        last: impl Into<Cow<'static, [u8]>>,
+    ) -> Self {
+        Self {
+            code,
+            first: Cow::Owned(first.into()),
+            middle,
+            last: Some(last.into()),
+        }
+    }
+
+    fn encode_line(&self, separator: u8, text: &[u8], out: &mut Vec<u8>) {
+        let digit = |divisor: u16| b'0' + (self.code / divisor % 10) as u8;
+        out.extend_from_slice(&[digit(100), digit(10), digit(1), separator]);
+        encode_text(text, out);
+    }
+}
+
+/// A path between double quotes, those inside doubled (RFC 959, appendix II).
+pub(crate) fn quoted(path: &[u8]) -> Vec<u8> {
+    let mut text = Vec::with_capacity(path.len() + 2);
+    text.push(b'"');
+    for &byte in path {
+        if byte == b'"' {
+            text.push(b'"');
+        }
+        text.push(byte);
+    }
+    text.push(b'"');
+    text
+}
+
+fn encode_text(text: &[u8], out: &mut Vec<u8>) {
+    for run in text.chunk_by(|&a, &b| is_plain(a) && is_plain(b)) {
+        match run {
+            [0xff] => out.extend_from_slice(&[0xff, 0xff]),
+            [byte] if !is_plain(*byte) => out.push(b'?'),
+            plain => out.extend_from_slice(plain),
+        }
+    }
+    out.extend_from_slice(b"\r\n");
+}
+
+fn is_plain(byte: u8) -> bool {
+    !matches!(byte, 0..=0x1f | 0x7f | 0xff)
+}
+
+/// The replies whose text never changes.
+#[rustfmt::skip]
+impl Reply {
+    // Login and the control connection.
+    pub(crate) const NEED_PASSWORD: Self = Self::fixed(331, "User name okay, need password.");
+    pub(crate) const NEED_GUEST_PASSWORD: Self = Self::fixed(331, "Guest login okay, send any password.");
+    pub(crate) const LOGGED_IN: Self = Self::fixed(230, "Login successful.");
+    pub(crate) const LOGIN_INCORRECT: Self = Self::fixed(530, "Login incorrect.");
+    pub(crate) const LOGINS_EXHAUSTED: Self = Self::fixed(421, "Too many failed logins; closing control connection.");
+    pub(crate) const NOT_LOGGED_IN: Self = Self::fixed(530, "Please log in with USER and PASS.");
+    pub(crate) const USER_FIRST: Self = Self::fixed(503, "Send USER first.");
+    pub(crate) const ALREADY_LOGGED_IN: Self = Self::fixed(503, "You are already logged in.");
+    pub(crate) const ACCOUNT_SUPERFLUOUS: Self = Self::fixed(202, "No account is needed.");
+    pub(crate) const NEW_USER: Self = Self::fixed(220, "Service ready for new user.");
+    pub(crate) const GOODBYE: Self = Self::fixed(221, "Goodbye.");
+    pub(crate) const SHUTTING_DOWN: Self = Self::fixed(421, "The server is shutting down.");
+    pub(crate) const LOGIN_TIMEOUT: Self = Self::fixed(421, "No login in time; closing control connection.");
+    pub(crate) const IDLE_TIMEOUT: Self = Self::fixed(421, "No command in time; closing control connection.");
+
+    // Command lines.
+    pub(crate) const LINE_TOO_LONG: Self = Self::fixed(500, "Command line too long.");
+    pub(crate) const UNKNOWN_COMMAND: Self = Self::fixed(500, "Command not understood.");
+    pub(crate) const NOT_IMPLEMENTED: Self = Self::fixed(502, "Command not implemented.");
+    pub(crate) const NO_ARGUMENT_TAKEN: Self = Self::fixed(501, "This command takes no argument.");
+    pub(crate) const ARGUMENT_NEEDED: Self = Self::fixed(501, "This command needs an argument.");
+    pub(crate) const ARGUMENT_SYNTAX: Self = Self::fixed(501, "Syntax error in the argument.");
+    pub(crate) const PARAMETER_NOT_IMPLEMENTED: Self = Self::fixed(504, "Not implemented for that parameter.");
+    pub(crate) const OKAY: Self = Self::fixed(200, "Command okay.");
+
+    // Security (RFC 4217).
+    pub(crate) const AUTH_TLS: Self = Self::fixed(234, "Proceed with TLS negotiation.");
+    pub(crate) const AUTH_AGAIN: Self = Self::fixed(503, "The control connection is already protected.");
+    pub(crate) const AUTH_BUSY: Self = Self::fixed(503, "AUTH is not possible now.");
+    pub(crate) const AUTH_INJECTION: Self = Self::fixed(421, "Bytes after AUTH; closing control connection.");
+    pub(crate) const AUTH_UNKNOWN: Self = Self::fixed(504, "Only AUTH TLS is implemented.");
+    pub(crate) const NOT_PROTECTED: Self = Self::fixed(503, "Send AUTH TLS first.");
+    pub(crate) const BUFFER_SIZE_ZERO: Self = Self::fixed(200, "PBSZ=0");
+    pub(crate) const BUFFER_SIZE_FIRST: Self = Self::fixed(503, "Send PBSZ 0 first.");
+    pub(crate) const DATA_CLEAR: Self = Self::fixed(200, "Data connections will be in clear text.");
+    pub(crate) const DATA_PRIVATE: Self = Self::fixed(200, "Data connections will be protected.");
+    pub(crate) const PROTECTION_UNKNOWN: Self = Self::fixed(536, "Only PROT C and PROT P are implemented.");
+    pub(crate) const CLEAR_REFUSED: Self = Self::fixed(534, "The control connection stays protected.");
+    pub(crate) const REINITIALIZE_REFUSED: Self = Self::fixed(502, "REIN is not possible on a protected connection.");
+
+    // Transfer parameters and information.
+    pub(crate) const SYSTEM: Self = Self::fixed(215, "UNIX Type: L8");
+    pub(crate) const TYPE_ASCII: Self = Self::fixed(200, "Type set to A.");
+    pub(crate) const TYPE_IMAGE: Self = Self::fixed(200, "Type set to I.");
+    pub(crate) const MODE_STREAM: Self = Self::fixed(200, "Mode set to S.");
+    pub(crate) const STRUCTURE_FILE: Self = Self::fixed(200, "Structure set to F.");
+    pub(crate) const ALLOCATION_SUPERFLUOUS: Self = Self::fixed(202, "No storage allocation is needed.");
+    pub(crate) const UTF8_ALWAYS: Self = Self::fixed(200, "UTF-8 names are always accepted.");
+    pub(crate) const SIZE_IN_ASCII: Self = Self::fixed(550, "SIZE is not available for type A; send TYPE I first.");
+    pub(crate) const RESTART_IN_ASCII: Self = Self::fixed(501, "An upload cannot be restarted in type A; send TYPE I first.");
+
+    // Files.
+    pub(crate) const PATH_SYNTAX: Self = Self::fixed(501, "The name holds a byte that no name can hold.");
+    pub(crate) const PATH_TOO_LONG: Self = Self::fixed(501, "The path is too long.");
+    pub(crate) const RENAME_READY: Self = Self::fixed(350, "Ready for RNTO.");
+    pub(crate) const RENAME_FROM_FIRST: Self = Self::fixed(503, "Send RNFR first.");
+    pub(crate) const DIRECTORY_CHANGED: Self = Self::fixed(250, "Directory changed.");
+    pub(crate) const DIRECTORY_REMOVED: Self = Self::fixed(250, "Directory removed.");
+    pub(crate) const FILE_DELETED: Self = Self::fixed(250, "File deleted.");
+    pub(crate) const RENAMED: Self = Self::fixed(250, "Renamed.");
+
+    // Data connections.
+    pub(crate) const EPSV_ALL: Self = Self::fixed(200, "Only EPSV will be accepted from now on.");
+    pub(crate) const EPSV_ALL_ONLY: Self = Self::fixed(501, "Refused after EPSV ALL.");
+    pub(crate) const USE_EPSV: Self = Self::fixed(425, "PASV is for IPv4 only; use EPSV.");
+    pub(crate) const ONLY_IPV4: Self = Self::fixed(522, "Network protocol not supported, use (1)");
+    pub(crate) const ONLY_IPV6: Self = Self::fixed(522, "Network protocol not supported, use (2)");
+    pub(crate) const FOREIGN_ADDRESS: Self = Self::fixed(501, "The address must be the one that you connect from; use PASV or EPSV behind a NAT router.");
+    pub(crate) const PRIVILEGED_PORT: Self = Self::fixed(504, "Ports below 1024 are refused.");
+    pub(crate) const PORT_OKAY: Self = Self::fixed(200, "Active mode address accepted.");
+    pub(crate) const PASSIVE_BUSY: Self = Self::fixed(425, "No passive port is free now; try again.");
+    pub(crate) const PASSIVE_FAILED: Self = Self::fixed(425, "Cannot open a passive port.");
+    pub(crate) const DATA_SETUP_FIRST: Self = Self::fixed(425, "Use EPSV, PASV, EPRT or PORT first.");
+    pub(crate) const DATA_NEVER_OPENED: Self = Self::fixed(425, "No data connection was opened in time.");
+    pub(crate) const DATA_NOT_OPENED: Self = Self::fixed(425, "Cannot open the data connection.");
+
+    // Transfers.
+    pub(crate) const OPENING: Self = Self::fixed(150, "Opening data connection.");
+    pub(crate) const TRANSFER_COMPLETE: Self = Self::fixed(226, "Transfer complete.");
+    pub(crate) const TRANSFER_ABORTED: Self = Self::fixed(426, "Transfer aborted.");
+    pub(crate) const TRANSFER_CUT: Self = Self::fixed(426, "The data connection was lost; transfer aborted.");
+    pub(crate) const TRANSFER_STALLED: Self = Self::fixed(426, "The data connection stood still too long; transfer aborted.");
+    pub(crate) const LOCAL_ERROR: Self = Self::fixed(451, "Local error; transfer aborted.");
+    pub(crate) const STORAGE_FULL: Self = Self::fixed(452, "No space left; transfer aborted.");
+    pub(crate) const ABORTED_BEFORE_START: Self = Self::fixed(426, "Aborted before it began.");
+    pub(crate) const ABORT_DONE: Self = Self::fixed(226, "Abort successful.");
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use alloc::vec;
+
+    #[track_caller]
+    fn check(reply: &Reply, expected: &[u8]) {
+        let mut out = Vec::new();
+        reply.encode(&mut out);
+        assert_eq!(out, expected, "{}", out.escape_ascii());
+    }
+
+    #[test]
+    fn one_line() {
+        check(&Reply::OKAY, b"200 Command okay.\r\n");
+    }
+
+    #[test]
+    fn several_lines() {
+        let middle = vec![b"one".to_vec(), b"211 End".to_vec()];
+        let reply = Reply::lines(211, "Features:", middle, &b"End."[..]);
+        check(&reply, b"211-Features:\r\n one\r\n 211 End\r\n211 End.\r\n");
+    }
+
+    #[test]
+    fn no_byte_can_forge_a_line() {
+        let reply = Reply::line(257, quoted(b"a\r\n230 \"b\"\0\x7f\xff\x1b"));
+        check(&reply, b"257 \"a??230 \"\"b\"\"??\xff\xff?\"\r\n");
+    }
+}

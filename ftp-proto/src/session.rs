@@ -1,0 +1,401 @@
+//! The state of one control connection: inputs, outputs, and who may say what when.
+//!
+//! Replies and actions leave through one queue, because FTP's correctness is order. At most one
+//! question to the driver is open at a time; while it is, no further command is carried out.
+
+mod files;
+mod held;
+mod info;
+mod login;
+mod transfer;
+
+use alloc::boxed::Box;
+use alloc::collections::VecDeque;
+use alloc::sync::Arc;
+
+use crate::action::{Action, Output, TransferId};
+use crate::address::Endpoints;
+use crate::command::{self, Access, Argument, Command, Verb};
+use crate::config::Config;
+use crate::line::{LineReader, Scan, strip_telnet};
+use crate::masquerade::Announcement;
+use crate::outcome::{Misuse, Outcome};
+use crate::reply::Reply;
+use crate::timeout::{Timeout, TimeoutKind};
+
+use files::FileQuestion;
+use held::Held;
+use login::{Login, Protection};
+use transfer::{Data, PassiveForm, Ready, Transfer};
+
+/// The server's side of an FTP control connection.
+///
+/// Feed it with the `handle_*` methods; after each call drain [`poll_output`](Self::poll_output) to
+/// `None`, sending replies and performing actions in that order. Nothing here blocks, calls out, or
+/// fails on what the peer sends.
+#[derive(Debug)]
+pub struct Session {
+    config: Arc<Config>,
+    endpoints: Endpoints,
+    lines: LineReader,
+    outputs: VecDeque<Output>,
+    phase: Phase,
+    pending: Pending,
+    held: Held,
+    protection: Protection,
+    login_failures: u32,
+    transfers_begun: u64,
+    epochs: Epochs,
+}
+
+/// Where the session stands. What holds only after login lives inside `Ready`.
+#[derive(Debug)]
+enum Phase {
+    Login(Login),
+    Ready(Box<Ready>),
+    Closed,
+}
+
+/// The question that the driver has not answered yet. Those about a transfer are in [`Transfer`].
+#[derive(Debug)]
+enum Pending {
+    None,
+    Authenticate,
+    Tls,
+    File(FileQuestion),
+    /// `cancelled`: a `CloseData` has been sent after it.
+    Passive {
+        form: PassiveForm,
+        cancelled: bool,
+    },
+}
+
+/// When each timer began anew; see [`Timeout::epoch`].
+#[derive(Debug, Default)]
+struct Epochs {
+    login: u64,
+    idle: u64,
+    data_open: u64,
+    data_stall: u64,
+}
+
+impl Session {
+    /// A fresh session; the 220 greeting is already queued.
+    pub fn new(config: Arc<Config>, endpoints: Endpoints) -> Self {
+        let greeting = info::greeting(&config.banner);
+        Self {
+            config,
+            endpoints,
+            lines: LineReader::default(),
+            outputs: VecDeque::from([Output::Reply(greeting)]),
+            phase: Phase::Login(Login::default()),
+            pending: Pending::None,
+            held: Held::default(),
+            protection: Protection::Clear,
+            login_failures: 0,
+            transfers_begun: 0,
+            epochs: Epochs::default(),
+        }
+    }
+
+    /// Takes at most one command line from the beginning of `input` and returns how many bytes it
+    /// used. Zero: there is no whole line yet, or input is not wanted now; the caller keeps the bytes
+    /// and offers them again with what follows, or after the next outcome.
+    pub fn handle_input(&mut self, input: &[u8]) -> usize {
+        if !self.outputs.is_empty() || !self.wants_input() {
+            return 0;
+        }
+        match self.lines.scan(input) {
+            Scan::Incomplete => 0,
+            Scan::Discarded(used) => used,
+            Scan::TooLong(used) => {
+                self.epochs.idle += 1;
+                if self.is_busy() {
+                    self.held.push_reply(Reply::LINE_TOO_LONG);
+                } else {
+                    self.reply(Reply::LINE_TOO_LONG);
+                }
+                used
+            }
+            Scan::Line(line, used) => {
+                let plain = strip_telnet(line);
+                self.epochs.idle += 1;
+                if self.is_busy() {
+                    self.receive_while_busy(&plain);
+                } else {
+                    self.carry_out(&plain, used < input.len());
+                }
+                used
+            }
+        }
+    }
+
+    /// The client will send no more: the session ends at once, and a transfer with it.
+    pub fn handle_eof(&mut self) {
+        self.close(None);
+    }
+
+    /// Takes the answer to an action.
+    ///
+    /// # Errors
+    ///
+    /// [`Misuse`] when no question is open that `outcome` answers. After the session has closed every
+    /// outcome is accepted and ignored.
+    pub fn handle_outcome(&mut self, outcome: Outcome) -> Result<(), Misuse> {
+        if let Phase::Closed = self.phase {
+            return Ok(());
+        }
+        let name = outcome.name();
+        let answered = match outcome {
+            Outcome::Authenticated(permissions) => self.authenticated(permissions),
+            Outcome::File(result) => self.file_answered(result),
+            Outcome::PassiveOpened(result) => self.passive_opened(result),
+            Outcome::TransferOpened(result) => self.transfer_opened(result),
+            Outcome::TransferEnded { transfer, result } => self.transfer_ended(transfer, result),
+            Outcome::Tls(result) => self.tls_ended(result.is_ok()),
+        };
+        if !answered {
+            return Err(Misuse { outcome: name });
+        }
+        self.run_held();
+        Ok(())
+    }
+
+    /// The data connection is established: the peer is the right one, and a TLS handshake is over. It
+    /// may come before the transfer is started.
+    pub fn handle_data_connected(&mut self) {
+        if let Phase::Ready(ready) = &mut self.phase {
+            ready.data_connected();
+            self.epochs.data_stall += 1;
+        }
+    }
+
+    /// So many bytes of the transfer have moved by now, in all. Cheap; call it as often as you like.
+    pub fn handle_progress(&mut self, transfer: TransferId, bytes_total: u64) {
+        if let Phase::Ready(ready) = &mut self.phase
+            && ready.progressed(transfer, bytes_total)
+        {
+            self.epochs.data_stall += 1;
+        }
+    }
+
+    /// A timer has run out. Ignored unless it is the one that [`poll_timeout`](Self::poll_timeout)
+    /// returns now.
+    pub fn handle_timeout(&mut self, timeout: Timeout) {
+        if self.poll_timeout() != Some(timeout) {
+            return;
+        }
+        match timeout.kind {
+            TimeoutKind::Login => self.close(Some(Reply::LOGIN_TIMEOUT)),
+            TimeoutKind::Idle => self.close(Some(Reply::IDLE_TIMEOUT)),
+            TimeoutKind::DataOpen => self.data_open_timed_out(),
+            TimeoutKind::DataStall => self.data_stalled(),
+        }
+    }
+
+    /// The server ends: 421, whatever runs is aborted, the session closes.
+    pub fn handle_shutdown(&mut self) {
+        self.close(Some(Reply::SHUTTING_DOWN));
+    }
+
+    /// The settings have changed; the new ones are used from now on.
+    pub fn handle_config(&mut self, config: Arc<Config>) {
+        self.config = config;
+    }
+
+    /// The next reply to send or action to perform.
+    pub fn poll_output(&mut self) -> Option<Output> {
+        self.outputs.pop_front()
+    }
+
+    /// The timer that runs now.
+    pub fn poll_timeout(&self) -> Option<Timeout> {
+        let kind = self.timer()?;
+        let (after, epoch) = match kind {
+            TimeoutKind::Login => (self.config.login_timeout, self.epochs.login),
+            TimeoutKind::Idle => (self.config.idle_timeout, self.epochs.idle),
+            TimeoutKind::DataOpen => (self.config.data_open_timeout, self.epochs.data_open),
+            TimeoutKind::DataStall => (self.config.data_stall_timeout, self.epochs.data_stall),
+        };
+        after.map(|after| Timeout { kind, after, epoch })
+    }
+
+    /// Whether a further command line would be taken now. While it is false, leave the bytes in the
+    /// socket: the client is held by TCP.
+    pub fn wants_input(&self) -> bool {
+        match (&self.phase, &self.pending) {
+            (Phase::Closed, _) => false,
+            (_, Pending::None | Pending::Passive { .. }) => {
+                !self.is_opening() && !self.held.is_full()
+            }
+            _ => false,
+        }
+    }
+
+    /// What this client would be told by PASV now, and why.
+    pub fn announcement(&self) -> Announcement {
+        self.config.masquerade.lookup(&self.endpoints)
+    }
+
+    /// The two ends of the control connection.
+    pub fn endpoints(&self) -> &Endpoints {
+        &self.endpoints
+    }
+
+    /// The name that logged in.
+    pub fn user(&self) -> Option<&[u8]> {
+        match &self.phase {
+            Phase::Ready(ready) => Some(&ready.user),
+            _ => None,
+        }
+    }
+
+    /// Whether the session is over; nothing but the outputs that are still queued will come.
+    pub fn is_closed(&self) -> bool {
+        matches!(self.phase, Phase::Closed)
+    }
+
+    /// Whether commands must wait: for a transfer, or for a passive port.
+    fn is_busy(&self) -> bool {
+        let transferring = match &self.phase {
+            Phase::Ready(ready) => !matches!(ready.transfer, Transfer::None),
+            _ => false,
+        };
+        transferring || !matches!(self.pending, Pending::None)
+    }
+
+    fn is_opening(&self) -> bool {
+        matches!(&self.phase, Phase::Ready(ready) if matches!(ready.transfer, Transfer::Opening(_)))
+    }
+
+    /// Carries out one command line. `followed`: the client has sent more bytes after it.
+    fn carry_out(&mut self, line: &[u8], followed: bool) {
+        let Command { verb, argument } = Command::parse(line);
+        if let Some(refusal) = self.refuse(verb, argument) {
+            self.reply(refusal);
+            return;
+        }
+        if let Phase::Ready(ready) = &mut self.phase
+            && verb != Verb::Rnto
+        {
+            ready.rename_from = None;
+        }
+        match verb {
+            Verb::User => self.user_named(argument),
+            Verb::Pass => self.password_given(argument),
+            Verb::Acct => self.reply(Reply::ACCOUNT_SUPERFLUOUS),
+            Verb::Rein => self.reinitialize(),
+            Verb::Quit => self.close(Some(Reply::GOODBYE)),
+            Verb::Auth => self.auth(argument, followed),
+            Verb::Pbsz => self.protection_buffer_size(argument),
+            Verb::Prot => self.protection_level(argument),
+            Verb::Ccc => self.clear_command_channel(),
+            Verb::Noop => self.reply(Reply::OKAY),
+            Verb::Syst => self.reply(Reply::SYSTEM),
+            Verb::Feat => self.features(),
+            Verb::Opts => self.options(argument),
+            Verb::Help => self.help(argument),
+            Verb::NotImplemented => self.reply(Reply::NOT_IMPLEMENTED),
+            Verb::Unknown => self.reply(Reply::UNKNOWN_COMMAND),
+            _ => self.carry_out_logged_in(verb, argument),
+        }
+    }
+
+    fn carry_out_logged_in(&mut self, verb: Verb, argument: &[u8]) {
+        match verb {
+            Verb::Stat if argument.is_empty() => self.status(),
+            Verb::Type => self.representation_type(argument),
+            Verb::Mode => self.transfer_mode(argument),
+            Verb::Stru => self.file_structure(argument),
+            Verb::Allo => self.allocate(argument),
+            Verb::Pwd => self.print_directory(),
+            Verb::Cwd
+            | Verb::Cdup
+            | Verb::Mkd
+            | Verb::Rmd
+            | Verb::Dele
+            | Verb::Rnfr
+            | Verb::Rnto
+            | Verb::Size
+            | Verb::Mdtm
+            | Verb::Mlst
+            | Verb::Stat => self.file_command(verb, argument),
+            Verb::Pasv => self.passive(PassiveForm::Pasv),
+            Verb::Epsv => self.extended_passive(argument),
+            Verb::Port => self.port(argument),
+            Verb::Eprt => self.extended_port(argument),
+            Verb::Rest => self.restart(argument),
+            Verb::Retr
+            | Verb::Stor
+            | Verb::Appe
+            | Verb::Stou
+            | Verb::List
+            | Verb::Nlst
+            | Verb::Mlsd => self.transfer_command(verb, argument),
+            Verb::Abor => self.abort_idle(),
+            _ => self.reply(Reply::UNKNOWN_COMMAND),
+        }
+    }
+
+    /// What the table forbids: no login, no argument, one too many, no TLS here.
+    fn refuse(&self, verb: Verb, argument: &[u8]) -> Option<Reply> {
+        let info = command::info(verb)?;
+        match info.access {
+            Access::AfterLogin if !matches!(self.phase, Phase::Ready(_)) => {
+                return Some(Reply::NOT_LOGGED_IN);
+            }
+            Access::Tls if !self.config.tls => return Some(Reply::NOT_IMPLEMENTED),
+            _ => {}
+        }
+        match info.argument {
+            Argument::Required if argument.is_empty() => Some(Reply::ARGUMENT_NEEDED),
+            Argument::None if !argument.trim_ascii().is_empty() => Some(Reply::NO_ARGUMENT_TAKEN),
+            _ => None,
+        }
+    }
+
+    /// What is being waited for, whether or not it is limited.
+    fn timer(&self) -> Option<TimeoutKind> {
+        let ready = match &self.phase {
+            Phase::Login(_) => return Some(TimeoutKind::Login),
+            Phase::Ready(ready) => ready,
+            Phase::Closed => return None,
+        };
+        let waiting_forever = self.config.data_open_timeout.is_none();
+        match (&ready.transfer, &self.pending) {
+            (Transfer::Running(running), _) => running.timer(),
+            (Transfer::None, Pending::None) => match ready.data {
+                // A port that may wait for ever must not keep an idle client alive.
+                Data::Passive if !waiting_forever => Some(TimeoutKind::DataOpen),
+                _ => Some(TimeoutKind::Idle),
+            },
+            _ => None,
+        }
+    }
+
+    fn close(&mut self, farewell: Option<Reply>) {
+        if let Phase::Closed = self.phase {
+            return;
+        }
+        if let Phase::Ready(ready) = &self.phase
+            && let Some(transfer) = ready.running()
+        {
+            self.act(Action::AbortTransfer(transfer));
+        }
+        if let Some(farewell) = farewell {
+            self.reply(farewell);
+        }
+        self.act(Action::Close);
+        self.phase = Phase::Closed;
+        self.pending = Pending::None;
+        self.held = Held::default();
+    }
+
+    fn reply(&mut self, reply: Reply) {
+        self.outputs.push_back(Output::Reply(reply));
+    }
+
+    fn act(&mut self, action: Action) {
+        self.outputs.push_back(Output::Action(action));
+    }
+}

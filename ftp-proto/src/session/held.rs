@@ -1,0 +1,132 @@
+//! Commands that came during a transfer, or while a passive port is awaited, and wait their turn.
+
+use alloc::collections::VecDeque;
+use alloc::vec::Vec;
+
+use super::{Pending, Phase, Session};
+use crate::action::Action;
+use crate::command::{Command, Verb};
+use crate::config::limits::{HELD_BYTES_MAX, HELD_LINES_MAX};
+use crate::reply::Reply;
+
+/// The queue, bounded by lines and bytes; once it is full the session wants no more input.
+#[derive(Debug, Default)]
+pub(super) struct Held {
+    entries: VecDeque<Entry>,
+    bytes: usize,
+}
+
+#[derive(Debug)]
+enum Entry {
+    /// A command line, Telnet already taken out.
+    Line(Vec<u8>),
+    /// The answer to something that will not be carried out, in its place among the others.
+    Reply(Reply),
+    /// An ABOR: it has acted already, only its 226 is owed.
+    Abort,
+}
+
+impl Held {
+    pub(super) fn push_reply(&mut self, reply: Reply) {
+        self.entries.push_back(Entry::Reply(reply));
+    }
+
+    pub(super) fn is_full(&self) -> bool {
+        self.entries.len() >= HELD_LINES_MAX || self.bytes >= HELD_BYTES_MAX
+    }
+
+    fn push_line(&mut self, line: &[u8]) {
+        self.bytes += line.len();
+        self.entries.push_back(Entry::Line(line.to_vec()));
+    }
+
+    fn pop(&mut self) -> Option<Entry> {
+        let entry = self.entries.pop_front();
+        if let Some(Entry::Line(line)) = &entry {
+            self.bytes -= line.len();
+        }
+        entry
+    }
+
+    /// Whether an ABOR stands behind what was popped last.
+    fn is_aborting(&self) -> bool {
+        self.entries
+            .iter()
+            .any(|entry| matches!(entry, Entry::Abort))
+    }
+}
+
+impl Session {
+    /// A line during a transfer or while a passive port is awaited: ABOR and STAT act at once, QUIT
+    /// ends the wait for a port, everything else waits.
+    pub(super) fn receive_while_busy(&mut self, line: &[u8]) {
+        let Command { verb, argument } = Command::parse(line);
+        let awaiting_port = matches!(self.pending, Pending::Passive { .. });
+        match verb {
+            Verb::Abor if awaiting_port => {
+                self.cancel_passive();
+                self.held.entries.push_back(Entry::Abort);
+            }
+            Verb::Abor => {
+                self.abort_transfer();
+                self.held.entries.push_back(Entry::Abort);
+            }
+            Verb::Stat if argument.is_empty() && !awaiting_port => self.status(),
+            // What follows a held AUTH would be the first bytes of a TLS handshake.
+            Verb::Auth if self.config.tls => self.held.push_reply(Reply::AUTH_BUSY),
+            Verb::Quit if awaiting_port => {
+                self.cancel_passive();
+                self.held.push_line(line);
+            }
+            _ => self.held.push_line(line),
+        }
+    }
+
+    /// Carries out what was held, until it is empty or the session is busy again.
+    pub(super) fn run_held(&mut self) {
+        while !self.is_busy()
+            && let Some(entry) = self.held.pop()
+        {
+            match entry {
+                Entry::Line(line) if self.held.is_aborting() && needs_data(&line) => {
+                    self.reply(Reply::ABORTED_BEFORE_START);
+                }
+                Entry::Line(line) => self.carry_out(&line, false),
+                Entry::Reply(reply) => self.reply(reply),
+                Entry::Abort => self.abort_idle(),
+            }
+        }
+    }
+
+    fn cancel_passive(&mut self) {
+        if let Pending::Passive { cancelled, .. } = &mut self.pending
+            && !core::mem::replace(cancelled, true)
+        {
+            self.act(Action::CloseData);
+        }
+    }
+
+    fn abort_transfer(&mut self) {
+        if let Phase::Ready(ready) = &mut self.phase
+            && let Some(transfer) = ready.cut_for_abort()
+        {
+            self.act(Action::AbortTransfer(transfer));
+        }
+    }
+}
+
+/// Whether a command would set up or use a data connection: after an ABOR it is not begun.
+fn needs_data(line: &[u8]) -> bool {
+    matches!(
+        Command::parse(line).verb,
+        Verb::Appe
+            | Verb::Epsv
+            | Verb::List
+            | Verb::Mlsd
+            | Verb::Nlst
+            | Verb::Pasv
+            | Verb::Retr
+            | Verb::Stor
+            | Verb::Stou
+    )
+}

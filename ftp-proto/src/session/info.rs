@@ -1,0 +1,216 @@
+//! What the server tells about itself, and the parameters of transfers: FEAT, HELP, OPTS, STAT, TYPE,
+//! MODE, STRU, ALLO.
+
+use alloc::format;
+use alloc::string::String;
+use alloc::vec::Vec;
+
+use super::{Phase, Session};
+use crate::action::Representation;
+use crate::address::parse_decimal;
+use crate::command::{self, Access, COMMANDS};
+use crate::listing::FactSet;
+use crate::reply::Reply;
+use crate::session::transfer::Transfer;
+
+/// Names on a line of HELP.
+const HELP_COLUMNS: usize = 8;
+
+/// The 220 reply; every line of the banner is a line of it.
+pub(super) fn greeting(banner: &str) -> Reply {
+    let mut lines: Vec<Vec<u8>> = banner
+        .lines()
+        .map(|line| line.as_bytes().to_vec())
+        .collect();
+    let last = lines.pop().unwrap_or_default();
+    if lines.is_empty() {
+        return Reply::line(220, last);
+    }
+    let first = lines.remove(0);
+    Reply::lines(220, first, lines, last)
+}
+
+impl Session {
+    pub(super) fn features(&mut self) {
+        let facts = match &self.phase {
+            Phase::Ready(ready) => ready.facts,
+            _ => FactSet::default(),
+        };
+        let mut lines: Vec<String> = Vec::new();
+        if self.config.tls {
+            lines.push("AUTH TLS".into());
+        }
+        lines.extend(["EPRT".into(), "EPSV".into(), "MDTM".into()]);
+        lines.push(format!("MLST {}", facts.feature_text()));
+        if self.config.tls {
+            lines.extend(["PBSZ".into(), "PROT".into()]);
+        }
+        lines.extend(["REST STREAM", "SIZE", "TVFS", "UTF8"].map(String::from));
+        let lines = lines.into_iter().map(String::into_bytes).collect();
+        self.reply(Reply::lines(211, &b"Features:"[..], lines, &b"End."[..]));
+    }
+
+    pub(super) fn options(&mut self, argument: &[u8]) {
+        let words = argument.trim_ascii();
+        let (name, options) = match words.iter().position(|&byte| byte == b' ') {
+            Some(space) => (&words[..space], words[space..].trim_ascii()),
+            None => (words, &b""[..]),
+        };
+        let reply = if name.eq_ignore_ascii_case(b"UTF8") {
+            match options.is_empty() || options.eq_ignore_ascii_case(b"ON") {
+                true => Reply::UTF8_ALWAYS,
+                false => Reply::PARAMETER_NOT_IMPLEMENTED,
+            }
+        } else if name.eq_ignore_ascii_case(b"MLST") {
+            match &mut self.phase {
+                Phase::Ready(ready) => {
+                    ready.facts = FactSet::parse(options);
+                    let text = format!("MLST OPTS {}", ready.facts.option_text());
+                    Reply::line(200, String::from(text.trim_end()))
+                }
+                _ => Reply::NOT_LOGGED_IN,
+            }
+        } else {
+            Reply::fixed(501, "There are no options for that.")
+        };
+        self.reply(reply);
+    }
+
+    pub(super) fn help(&mut self, argument: &[u8]) {
+        let name = argument.trim_ascii();
+        let reply = if name.is_empty() {
+            self.help_overview()
+        } else if let Some(info) = command::find(name)
+            && self.is_offered(info.access)
+        {
+            let text = format!("Syntax: {} {}", info.name, info.syntax);
+            Reply::line(214, String::from(text.trim_end()))
+        } else if command::find(name).is_some() || command::is_not_implemented(name) {
+            Reply::NOT_IMPLEMENTED
+        } else {
+            Reply::fixed(501, "There is no such command.")
+        };
+        self.reply(reply);
+    }
+
+    /// The state of the session; during a transfer with the bytes so far.
+    pub(super) fn status(&mut self) {
+        let Phase::Ready(ready) = &self.phase else {
+            return;
+        };
+        let announced = self.announcement();
+        let representation = match ready.representation {
+            Representation::Ascii => "ASCII",
+            Representation::Image => "IMAGE",
+        };
+        let transfer = match &ready.transfer {
+            Transfer::Running(running) => format!(
+                "{} in progress, {} bytes so far.",
+                running.moving.command, running.bytes
+            ),
+            Transfer::None | Transfer::Opening(_) => String::from("No transfer in progress."),
+        };
+        let mut user = b"Logged in as ".to_vec();
+        user.extend_from_slice(&ready.user);
+        let lines = [
+            format!("Connected from {}.", self.endpoints.peer().ip()).into_bytes(),
+            user,
+            format!("TYPE: {representation}; STRU: FILE; MODE: STREAM.").into_bytes(),
+            format!(
+                "Passive mode announces {}, by {}.",
+                announced.address, announced.why
+            )
+            .into_bytes(),
+            transfer.into_bytes(),
+        ];
+        self.reply(Reply::lines(
+            211,
+            &b"Status:"[..],
+            lines.into(),
+            &b"End of status."[..],
+        ));
+    }
+
+    pub(super) fn representation_type(&mut self, argument: &[u8]) {
+        let words = argument.trim_ascii().to_ascii_uppercase();
+        let (representation, reply) = match &words[..] {
+            b"A" | b"A N" => (Representation::Ascii, Reply::TYPE_ASCII),
+            b"I" | b"L 8" => (Representation::Image, Reply::TYPE_IMAGE),
+            _ => {
+                let known = matches!(words.first(), Some(b'A' | b'E' | b'I' | b'L'));
+                return self.reply(parameter_refusal(known));
+            }
+        };
+        if let Phase::Ready(ready) = &mut self.phase {
+            ready.representation = representation;
+        }
+        self.reply(reply);
+    }
+
+    pub(super) fn transfer_mode(&mut self, argument: &[u8]) {
+        self.reply(match &argument.trim_ascii().to_ascii_uppercase()[..] {
+            b"S" => Reply::MODE_STREAM,
+            other => parameter_refusal(matches!(other, b"B" | b"C" | b"Z")),
+        });
+    }
+
+    pub(super) fn file_structure(&mut self, argument: &[u8]) {
+        self.reply(match &argument.trim_ascii().to_ascii_uppercase()[..] {
+            b"F" => Reply::STRUCTURE_FILE,
+            other => parameter_refusal(matches!(other, b"R" | b"P")),
+        });
+    }
+
+    pub(super) fn allocate(&mut self, argument: &[u8]) {
+        let mut words = argument.trim_ascii().split(|&byte| byte == b' ');
+        let mut number = || words.next().and_then(parse_decimal::<u64>).is_some();
+        let bytes_given = number();
+        let well_formed = bytes_given
+            && match words.next() {
+                None => true,
+                Some(record) if record.eq_ignore_ascii_case(b"R") => {
+                    words.next().and_then(parse_decimal::<u64>).is_some() && words.next().is_none()
+                }
+                Some(_) => false,
+            };
+        self.reply(match well_formed {
+            true => Reply::ALLOCATION_SUPERFLUOUS,
+            false => Reply::ARGUMENT_SYNTAX,
+        });
+    }
+
+    fn help_overview(&self) -> Reply {
+        let names: Vec<&str> = COMMANDS
+            .iter()
+            .filter(|info| self.is_offered(info.access))
+            .map(|info| info.name)
+            .collect();
+        let lines = names
+            .chunks(HELP_COLUMNS)
+            .map(|row| {
+                row.iter()
+                    .map(|name| format!("{name:<6}"))
+                    .collect::<String>()
+            })
+            .map(|row| row.trim_end().as_bytes().to_vec())
+            .collect();
+        Reply::lines(
+            214,
+            &b"These commands are understood:"[..],
+            lines,
+            &b"End of help."[..],
+        )
+    }
+
+    fn is_offered(&self, access: Access) -> bool {
+        access != Access::Tls || self.config.tls
+    }
+}
+
+/// A value of the RFC that we lack is 504, anything else 501.
+fn parameter_refusal(known: bool) -> Reply {
+    match known {
+        true => Reply::PARAMETER_NOT_IMPLEMENTED,
+        false => Reply::ARGUMENT_SYNTAX,
+    }
+}
