@@ -1,0 +1,659 @@
+//! Tests of the pool: properties against a reference model, real sockets, many threads.
+//!
+//! Sockets are bound at 127.83.0.0/16 or ::1, below the kernel's own port range, where nobody else is.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::net::{TcpListener as StdListener, TcpStream};
+use std::sync::atomic::AtomicBool;
+use std::thread;
+
+use mio::{Events, Poll, Token};
+use proptest::prelude::*;
+use proptest::sample::Index;
+
+use super::*;
+
+const FIRST: u16 = 20811;
+
+/// Something that can be woken, and can tell whether it was.
+struct Sleeper {
+    poll: Poll,
+    waker: Arc<Waker>,
+}
+
+impl Sleeper {
+    fn new() -> Self {
+        let poll = Poll::new().unwrap();
+        let waker = Arc::new(Waker::new(poll.registry(), Token(0)).unwrap());
+        Self { poll, waker }
+    }
+
+    fn woken_within(&mut self, timeout: Duration) -> bool {
+        let mut events = Events::with_capacity(4);
+        self.poll.poll(&mut events, Some(timeout)).unwrap();
+        !events.is_empty()
+    }
+
+    fn woken(&mut self) -> bool {
+        self.woken_within(Duration::ZERO)
+    }
+}
+
+fn local(last: u8) -> SocketAddr {
+    SocketAddr::from(([127, 83, 0, last], 21))
+}
+
+fn peer(last: u8) -> IpAddr {
+    IpAddr::from([192, 0, 2, last])
+}
+
+fn pool(count: u16) -> Arc<PassivePool> {
+    PassivePool::new(Some(FIRST..=FIRST + count - 1))
+}
+
+fn granted(request: Request) -> Lease {
+    match request {
+        Request::Granted(lease) => lease,
+        Request::Queued(_) => panic!("queued"),
+    }
+}
+
+fn queued(request: Request) -> Ticket {
+    match request {
+        Request::Queued(ticket) => ticket,
+        Request::Granted(lease) => panic!("granted {:?}", lease.port),
+    }
+}
+
+fn opened(opening: io::Result<Opening>) -> PassiveListener {
+    match opening.unwrap() {
+        Opening::Opened(listener) => listener,
+        Opening::Queued(_) => panic!("queued"),
+    }
+}
+
+fn waits(opening: io::Result<Opening>) -> Ticket {
+    match opening.unwrap() {
+        Opening::Queued(ticket) => ticket,
+        Opening::Opened(listener) => panic!("opened {}", listener.port()),
+    }
+}
+
+fn seconds(count: u64) -> Duration {
+    Duration::from_secs(count)
+}
+
+#[test]
+fn tickets_are_served_in_order_and_newcomers_do_not_overtake() {
+    let (pool, now) = (pool(1), Instant::now());
+    let [mut first, mut second, third] = [Sleeper::new(), Sleeper::new(), Sleeper::new()];
+    let ask = |sleeper: &Sleeper| pool.request(local(1), peer(1), sleeper.waker.clone(), now);
+
+    let lease = granted(ask(&third));
+    let mut first_ticket = queued(ask(&first));
+    let mut second_ticket = queued(ask(&second));
+    assert!(first_ticket.take(now).is_none());
+    drop(lease);
+    assert!(first.woken());
+    assert!(!second.woken());
+
+    // The port belongs to the first ticket even before it has looked.
+    let newcomer = queued(ask(&third));
+    assert!(second_ticket.take(now).is_none());
+    let lease = first_ticket.take(now).unwrap();
+    assert!(first_ticket.take(now).is_none());
+    drop(first_ticket);
+    assert_eq!((pool.usage().in_use, pool.usage().waiting), (1, 2));
+
+    // A ticket that leaves after it was assigned a port passes it on.
+    drop(lease);
+    assert!(second.woken());
+    drop(second_ticket);
+    let mut newcomer = newcomer;
+    assert!(newcomer.take(now).is_some());
+    assert_eq!(pool.usage().in_use, 0);
+}
+
+#[test]
+fn local_addresses_do_not_compete() {
+    let (pool, now, sleeper) = (pool(1), Instant::now(), Sleeper::new());
+    let ask = |local| pool.request(local, peer(1), sleeper.waker.clone(), now);
+    let scoped = |text: &str| text.parse::<SocketAddr>().unwrap();
+
+    let _one = granted(ask(local(1)));
+    let _two = granted(ask(local(2)));
+    let _mapped = queued(ask(scoped("[::ffff:127.83.0.2]:5")));
+    let _link_a = granted(ask(scoped("[fe80::1%2]:21")));
+    let _link_b = granted(ask(scoped("[fe80::1%3]:21")));
+    let _link_c = queued(ask(scoped("[fe80::1%3]:99")));
+    assert_eq!(
+        pool.usage(),
+        Usage {
+            ports: 1,
+            in_use: 4,
+            waiting: 2,
+            blocked: 0
+        }
+    );
+}
+
+#[test]
+fn ports_come_round_least_recently_used_first() {
+    let (pool, now, sleeper) = (pool(5), Instant::now(), Sleeper::new());
+    let next = || {
+        let request = pool.request(local(1), peer(1), sleeper.waker.clone(), now);
+        granted(request).port.unwrap()
+    };
+    let round: Vec<u16> = (0..5).map(|_| next()).collect();
+    let again: Vec<u16> = (0..5).map(|_| next()).collect();
+    assert_eq!(round, again);
+    assert_eq!(BTreeSet::from_iter(round).len(), 5);
+}
+
+#[test]
+fn a_port_that_a_client_did_not_come_to_is_its_last_choice() {
+    let (pool, now, sleeper) = (pool(3), Instant::now(), Sleeper::new());
+    let ask = |who| granted(pool.request(local(2), peer(who), sleeper.waker.clone(), now));
+
+    let missed = ask(1).bind(now).unwrap();
+    let missed_port = missed.port();
+    drop(missed);
+    for _ in 0..6 {
+        let listener = ask(1).bind(now).unwrap();
+        assert_ne!(listener.port(), missed_port);
+        listener.connected();
+    }
+    let others: Vec<Lease> = (0..2).map(|_| ask(1)).collect();
+    let last = ask(1).bind(now).unwrap();
+    assert_eq!(last.port(), missed_port);
+    last.connected();
+    drop(others);
+
+    // It came after all, so the port is as good as any again.
+    let ports = BTreeSet::from_iter((0..3).map(|_| ask(1).port.unwrap()));
+    assert!(ports.contains(&missed_port));
+}
+
+#[test]
+fn owners_hear_of_waiting_clients_and_yield() {
+    let (pool, now) = (pool(1), Instant::now());
+    let [mut owner, mut waiter] = [Sleeper::new(), Sleeper::new()];
+    let listener = opened(pool.open(local(3), peer(1), owner.waker.clone(), now));
+    assert_eq!(listener.yield_deadline(), None);
+
+    let ticket = waits(pool.open(local(3), peer(2), waiter.waker.clone(), now));
+    assert!(owner.woken());
+    assert_eq!(listener.yield_deadline(), Some(now + seconds(5)));
+    drop(ticket);
+    assert_eq!(listener.yield_deadline(), None);
+
+    let ticket = waits(pool.open(local(3), peer(2), waiter.waker.clone(), now));
+    assert!(owner.woken());
+    assert!(!waiter.woken());
+    let elsewhere = opened(pool.open(local(4), peer(2), waiter.waker.clone(), now));
+    assert_eq!(elsewhere.yield_deadline(), None);
+    drop(listener);
+    assert!(waiter.woken());
+    let listener = opened(ticket.open(now + seconds(5)));
+    assert_eq!(listener.yield_deadline(), None);
+}
+
+#[test]
+fn a_port_of_another_program_is_passed_over_and_later_used() {
+    let (pool, now, sleeper) = (pool(2), Instant::now(), Sleeper::new());
+    let ask = |now| pool.open(local(5), peer(1), sleeper.waker.clone(), now);
+    let stranger = StdListener::bind(SocketAddr::new(local(5).ip(), FIRST)).unwrap();
+
+    let listener = opened(ask(now));
+    assert_eq!(listener.port(), FIRST + 1);
+    let ticket = waits(ask(now));
+    assert_eq!(pool.usage().blocked, 1);
+
+    // Still held after its time: the ticket keeps waiting, and keeps its place.
+    let ticket = waits(ticket.open(now + seconds(10)));
+    let newcomer = waits(ask(now + seconds(11)));
+    drop(stranger);
+    let ticket = waits(ticket.open(now + seconds(19)));
+    let newcomer = waits(newcomer.open(now + seconds(20)));
+    let reopened = opened(ticket.open(now + seconds(20)));
+    assert_eq!(reopened.port(), FIRST);
+    assert_eq!(pool.usage().blocked, 0);
+    reopened.connected();
+    drop(opened(newcomer.open(now + seconds(20))));
+}
+
+#[test]
+fn with_every_port_held_the_request_is_queued() {
+    let (pool, now, sleeper) = (pool(2), Instant::now(), Sleeper::new());
+    let hold = |port| StdListener::bind(SocketAddr::new(local(6).ip(), port)).unwrap();
+    let strangers = [hold(FIRST), hold(FIRST + 1)];
+    let ticket = waits(pool.open(local(6), peer(1), sleeper.waker.clone(), now));
+    assert_eq!(pool.usage().blocked, 2);
+    drop(strangers);
+    drop(opened(ticket.open(now + seconds(10))));
+    assert_eq!(pool.usage().in_use, 0);
+}
+
+#[test]
+fn a_port_serves_again_while_its_transfers_run() {
+    let (pool, now, sleeper) = (pool(1), Instant::now(), Sleeper::new());
+    let mut transfers = Vec::new();
+    for _ in 0..3 {
+        let mut listener = opened(pool.open(local(7), peer(1), sleeper.waker.clone(), now));
+        let address = SocketAddr::new(local(7).ip(), listener.port());
+        assert_eq!(listener.listener().local_addr().unwrap(), address);
+        let client = TcpStream::connect(address).unwrap();
+        let (server, _) = listener.listener().accept().unwrap();
+        listener.connected();
+        assert!(TcpStream::connect(address).is_err());
+        transfers.push((client, server));
+    }
+    assert_eq!(pool.usage().in_use, 0);
+}
+
+#[test]
+fn without_a_range_the_kernel_chooses() {
+    let (pool, now, sleeper) = (PassivePool::new(None), Instant::now(), Sleeper::new());
+    let open = || opened(pool.open(local(8), peer(1), sleeper.waker.clone(), now));
+    let listeners = [open(), open(), open()];
+    let ports = BTreeSet::from_iter(listeners.iter().map(PassiveListener::port));
+    assert_eq!(ports.len(), 3);
+    assert!(!ports.contains(&0));
+    assert_eq!(listeners[0].yield_deadline(), None);
+    assert_eq!(pool.usage(), Usage::default());
+}
+
+#[test]
+fn the_address_is_at_fault() {
+    let (pool, now, sleeper) = (pool(2), Instant::now(), Sleeper::new());
+    let foreign = SocketAddr::from(([192, 0, 2, 1], 21));
+    let opening = pool.open(foreign, peer(1), sleeper.waker.clone(), now);
+    assert_eq!(opening.unwrap_err().kind(), io::ErrorKind::AddrNotAvailable);
+    assert_eq!(pool.usage().in_use, 0);
+}
+
+#[test]
+fn ipv6_listens_at_its_own_address() {
+    let (pool, now, sleeper) = (pool(1), Instant::now(), Sleeper::new());
+    let local: SocketAddr = "[::1]:21".parse().unwrap();
+    let mut listener = match pool.open(local, peer(1), sleeper.waker.clone(), now) {
+        // A machine without IPv6 has nothing to show here.
+        Err(_) => return,
+        opening => opened(opening),
+    };
+    let address = listener.listener().local_addr().unwrap();
+    assert_eq!(address, SocketAddr::new(local.ip(), FIRST));
+    assert_eq!(listener.port(), FIRST);
+}
+
+#[test]
+fn the_log_hears_of_waits_once_a_minute() {
+    let (start, sleeper) = (Instant::now(), Sleeper::new());
+    let mut books = Books::new(vec![FIRST]);
+    let mut wait = |from: u64, to: u64| {
+        let since = start + seconds(from);
+        let mut applicant = Applicant {
+            local: listening_address(local(1)),
+            peer: peer(1),
+            waker: sleeper.waker.clone(),
+            arrival: books.arrive(),
+            since,
+            waited: false,
+        };
+        if books.request(&mut applicant, since).is_none() {
+            books.leave(&applicant, start + seconds(to));
+        }
+        let report = books.waits_due(start + seconds(to))?;
+        Some((report.clients, report.longest, report.over))
+    };
+    assert_eq!(wait(0, 0), None);
+    assert_eq!(wait(1, 4), Some((1, seconds(3), seconds(3))));
+    assert_eq!(wait(5, 6), None);
+    assert_eq!(wait(60, 63), None);
+    assert_eq!(wait(62, 64), Some((3, seconds(3), seconds(59))));
+    assert_eq!(wait(200, 202), Some((1, seconds(2), seconds(2))));
+}
+
+#[test]
+fn strange_ranges_never_lead_outside() {
+    let (now, sleeper) = (Instant::now(), Sleeper::new());
+    let ask = |pool: &Arc<PassivePool>| pool.request(local(1), peer(1), sleeper.waker.clone(), now);
+    let with_zero = PassivePool::new(Some(0..=1));
+    let one = granted(ask(&with_zero));
+    assert_eq!(one.port, Some(1));
+    let _two = queued(ask(&with_zero));
+    let _none = queued(ask(&PassivePool::new(Some(0..=0))));
+    assert_eq!(PassivePool::new(Some(1..=u16::MAX)).usage().ports, 65535);
+}
+
+#[test]
+fn forgotten_local_addresses_do_not_pile_up() {
+    let (pool, now, sleeper) = (pool(2), Instant::now(), Sleeper::new());
+    let mut kept = Vec::new();
+    for last in 0..=u8::MAX {
+        let request = pool.request(local(last), peer(1), sleeper.waker.clone(), now);
+        if last < 3 {
+            kept.push(granted(request));
+        }
+    }
+    assert_eq!(pool.usage().in_use, 3);
+    drop(kept);
+    assert_eq!(pool.usage().in_use, 0);
+}
+
+#[test]
+fn eight_threads_share_three_ports() {
+    let pool = pool(3);
+    let taken: [AtomicBool; 3] = Default::default();
+    thread::scope(|scope| {
+        for thread in 0..8u8 {
+            let (pool, taken) = (&pool, &taken);
+            scope.spawn(move || hammer(pool, taken, thread));
+        }
+    });
+    let usage = pool.usage();
+    assert_eq!((usage.in_use, usage.waiting), (0, 0));
+}
+
+fn hammer(pool: &Arc<PassivePool>, taken: &[AtomicBool; 3], thread: u8) {
+    let mut sleeper = Sleeper::new();
+    let give_up = Instant::now() + seconds(30);
+    for round in 0..150 {
+        let now = Instant::now();
+        let mut opening = pool.open(local(9), peer(thread), sleeper.waker.clone(), now);
+        let listener = loop {
+            match opening.unwrap() {
+                Opening::Opened(listener) => break Some(listener),
+                // Some clients lose patience.
+                Opening::Queued(ticket) if (round + i32::from(thread)) % 7 == 0 => {
+                    drop(ticket);
+                    break None;
+                }
+                Opening::Queued(ticket) => {
+                    assert!(sleeper.woken_within(seconds(30)), "nobody called");
+                    assert!(Instant::now() < give_up, "never served");
+                    opening = ticket.open(Instant::now());
+                }
+            }
+        };
+        let Some(listener) = listener else { continue };
+        let mine = &taken[usize::from(listener.port() - FIRST)];
+        assert!(!mine.swap(true, Ordering::SeqCst), "leased twice");
+        thread::yield_now();
+        mine.store(false, Ordering::SeqCst);
+        if round % 2 == 0 {
+            listener.connected();
+        }
+    }
+}
+
+#[derive(Clone, Debug)]
+enum Operation {
+    Request { local: u8, peer: u8 },
+    Take(Index),
+    Bind(Index),
+    FindHeld(Index),
+    Connect(Index),
+    DropLease(Index),
+    DropListener(Index),
+    DropTicket(Index),
+    Pass { seconds: u64 },
+}
+
+fn operation() -> impl Strategy<Value = Operation> {
+    prop_oneof![
+        4 => (1..=2u8, 1..=3u8).prop_map(|(local, peer)| Operation::Request { local, peer }),
+        3 => any::<Index>().prop_map(Operation::Take),
+        3 => any::<Index>().prop_map(Operation::Bind),
+        1 => any::<Index>().prop_map(Operation::FindHeld),
+        1 => any::<Index>().prop_map(Operation::Connect),
+        1 => any::<Index>().prop_map(Operation::DropLease),
+        1 => any::<Index>().prop_map(Operation::DropListener),
+        1 => any::<Index>().prop_map(Operation::DropTicket),
+        1 => (0..12u64).prop_map(|seconds| Operation::Pass { seconds }),
+    ]
+}
+
+/// What must be true of one local address, said as sets: which port goes to whom is left open.
+#[derive(Default)]
+struct Model {
+    leased: BTreeSet<u16>,
+    blocked: BTreeMap<u16, Instant>,
+    waiting: BTreeSet<u64>,
+    assigned: BTreeSet<u64>,
+}
+
+impl Model {
+    fn free(&self, ports: usize) -> usize {
+        ports - self.leased.len() - self.blocked.len() - self.assigned.len()
+    }
+
+    fn revive(&mut self, now: Instant) {
+        self.blocked.retain(|_, until| *until > now);
+    }
+
+    fn serve(&mut self, ports: usize) {
+        while self.free(ports) > 0
+            && let Some(first) = self.waiting.pop_first()
+        {
+            self.assigned.insert(first);
+        }
+    }
+}
+
+/// The pool, everything that was got from it, and the model beside it.
+struct Play {
+    pool: Arc<PassivePool>,
+    count: u16,
+    now: Instant,
+    sleeper: Sleeper,
+    leases: Vec<Lease>,
+    listeners: Vec<PassiveListener>,
+    tickets: Vec<Ticket>,
+    models: BTreeMap<SocketAddr, Model>,
+}
+
+impl Play {
+    fn new(count: u16) -> Self {
+        Self {
+            pool: pool(count),
+            count,
+            now: Instant::now(),
+            sleeper: Sleeper::new(),
+            leases: Vec::new(),
+            listeners: Vec::new(),
+            tickets: Vec::new(),
+            models: BTreeMap::new(),
+        }
+    }
+
+    fn perform(&mut self, operation: &Operation) {
+        match operation {
+            Operation::Request { local, peer } => self.request(*local, *peer),
+            Operation::Take(index) => self.take(index),
+            Operation::Bind(index) => {
+                if let Some(lease) = pluck(&mut self.leases, index) {
+                    let listener = listen(SocketAddr::from(([127, 83, 0, 10], 0)));
+                    let listener = lease.settle(listener, self.now).unwrap();
+                    self.listeners.push(listener);
+                }
+            }
+            Operation::FindHeld(index) => self.find_held(index),
+            Operation::Connect(index) => {
+                if let Some(listener) = pluck(&mut self.listeners, index) {
+                    self.forget(&listener.lease);
+                    listener.connected();
+                }
+            }
+            Operation::DropLease(index) => {
+                if let Some(lease) = pluck(&mut self.leases, index) {
+                    self.forget(&lease);
+                }
+            }
+            Operation::DropListener(index) => {
+                if let Some(listener) = pluck(&mut self.listeners, index) {
+                    self.forget(&listener.lease);
+                }
+            }
+            Operation::DropTicket(index) => self.drop_ticket(index),
+            Operation::Pass { seconds } => self.now += Duration::from_secs(*seconds),
+        }
+        self.check();
+    }
+
+    fn request(&mut self, local_last: u8, peer_last: u8) {
+        let waker = self.sleeper.waker.clone();
+        let request = self
+            .pool
+            .request(local(local_last), peer(peer_last), waker, self.now);
+        let model = self.model(listening_address(local(local_last)));
+        model.0.revive(model.2);
+        model.0.serve(model.1);
+        self.expect(request);
+    }
+
+    /// The outcome of a request must be the model's: a lease exactly when a port is free.
+    fn expect(&mut self, request: Request) {
+        match request {
+            Request::Granted(lease) => {
+                let port = lease.port.unwrap();
+                assert!((FIRST..FIRST + self.count).contains(&port));
+                let (model, ports, _) = self.model(lease.applicant.local);
+                assert!(model.free(ports) > 0 && model.waiting.is_empty());
+                assert!(!model.blocked.contains_key(&port));
+                assert!(model.leased.insert(port), "leased twice");
+                self.check_choice(&lease);
+                self.leases.push(lease);
+            }
+            Request::Queued(ticket) => {
+                let (model, ports, _) = self.model(ticket.applicant.local);
+                assert_eq!(model.free(ports), 0, "queued beside a free port");
+                model.waiting.insert(ticket.applicant.arrival);
+                self.tickets.push(ticket);
+            }
+        }
+    }
+
+    fn check_choice(&self, lease: &Lease) {
+        let (local, peer) = (lease.applicant.local, lease.applicant.peer);
+        let books = self.pool.books.lock().unwrap();
+        if books.is_shunned(local, peer, lease.port.unwrap()) {
+            assert!(books.all_free_are_shunned(local, peer));
+        }
+    }
+
+    fn take(&mut self, index: &Index) {
+        if self.tickets.is_empty() {
+            return;
+        }
+        let (which, now) = (index.index(self.tickets.len()), self.now);
+        let lease = self.tickets[which].take(now);
+        let (local, arrival) = {
+            let applicant = &self.tickets[which].applicant;
+            (applicant.local, applicant.arrival)
+        };
+        let (model, ports, now) = self.model(local);
+        model.revive(now);
+        model.serve(ports);
+        assert_eq!(model.assigned.remove(&arrival), lease.is_some());
+        if let Some(lease) = lease {
+            assert!(model.leased.insert(lease.port.unwrap()), "leased twice");
+            self.leases.push(lease);
+            drop(self.tickets.swap_remove(which));
+        }
+    }
+
+    fn find_held(&mut self, index: &Index) {
+        let Some(lease) = pluck(&mut self.leases, index) else {
+            return;
+        };
+        let (port, held_until) = (lease.port.unwrap(), self.now + BLOCKED_FOR);
+        let (model, ports, now) = self.model(lease.applicant.local);
+        model.leased.remove(&port);
+        model.blocked.insert(port, held_until);
+        model.revive(now);
+        model.serve(ports);
+        let attempt = Err(io::ErrorKind::AddrInUse.into());
+        match lease.settle(attempt, self.now).unwrap_err() {
+            BindError::Held(request) => self.expect(request),
+            BindError::Failed(error) => panic!("{error}"),
+        }
+    }
+
+    fn drop_ticket(&mut self, index: &Index) {
+        if let Some(ticket) = pluck(&mut self.tickets, index) {
+            let (model, ports, _) = self.model(ticket.applicant.local);
+            model.waiting.remove(&ticket.applicant.arrival);
+            model.assigned.remove(&ticket.applicant.arrival);
+            model.serve(ports);
+        }
+    }
+
+    fn forget(&mut self, lease: &Lease) {
+        let (model, ports, _) = self.model(lease.applicant.local);
+        assert!(model.leased.remove(&lease.port.unwrap()));
+        model.serve(ports);
+    }
+
+    fn model(&mut self, local: SocketAddr) -> (&mut Model, usize, Instant) {
+        let model = self.models.entry(local).or_default();
+        (model, usize::from(self.count), self.now)
+    }
+
+    fn check(&self) {
+        self.pool.books.lock().unwrap().check();
+        let sum = |count: fn(&Model) -> usize| -> usize { self.models.values().map(count).sum() };
+        assert_eq!(
+            self.pool.usage(),
+            Usage {
+                ports: usize::from(self.count),
+                in_use: sum(|model| model.leased.len() + model.assigned.len()),
+                waiting: sum(|model| model.waiting.len()),
+                blocked: sum(|model| model.blocked.len()),
+            }
+        );
+        for listener in &self.listeners {
+            let model = &self.models[&listener.lease.applicant.local];
+            let expected = (!model.waiting.is_empty()).then_some(listener.announced + seconds(5));
+            assert_eq!(listener.yield_deadline(), expected);
+        }
+    }
+
+    /// Drops everything; afterwards each local address has all its ports back.
+    fn finish(mut self) {
+        self.listeners.clear();
+        self.leases.clear();
+        self.tickets.clear();
+        let later = self.now + BLOCKED_FOR;
+        for &local in self.models.keys() {
+            let ask = |_| {
+                let waker = self.sleeper.waker.clone();
+                granted(self.pool.request(local, peer(9), waker, later))
+            };
+            let all: Vec<Lease> = (0..self.count).map(ask).collect();
+            let ports = BTreeSet::from_iter(all.iter().filter_map(|lease| lease.port));
+            assert!(ports.into_iter().eq(FIRST..FIRST + self.count));
+        }
+        assert_eq!(self.pool.usage().in_use, 0);
+    }
+}
+
+fn pluck<T>(things: &mut Vec<T>, index: &Index) -> Option<T> {
+    (!things.is_empty()).then(|| things.swap_remove(index.index(things.len())))
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::default() })]
+
+    #[test]
+    fn the_pool_agrees_with_the_model(
+        count in 1..=4u16,
+        operations in prop::collection::vec(operation(), 1..120),
+    ) {
+        let mut play = Play::new(count);
+        for operation in &operations {
+            play.perform(operation);
+        }
+        play.finish();
+    }
+}
