@@ -5,6 +5,7 @@ use core::net::SocketAddr;
 
 use crate::listing::FactSet;
 use crate::path::Path;
+use crate::permissions::Permissions;
 use crate::reply::Reply;
 use crate::secret::Secret;
 
@@ -158,7 +159,12 @@ pub enum ListStyle {
         prefix: Vec<u8>,
     },
     /// MLSD: facts and names (RFC 3659, section 7).
-    Facts(FactSet),
+    Facts {
+        /// Which facts.
+        facts: FactSet,
+        /// What the user may do, for the `perm` fact.
+        permissions: Permissions,
+    },
 }
 
 /// TYPE (RFC 959, section 3.1.1).
@@ -204,7 +210,7 @@ impl TransferKind {
                 ..
             } => "NLST",
             Self::List {
-                style: ListStyle::Facts(_),
+                style: ListStyle::Facts { .. },
                 ..
             } => "MLSD",
         }

@@ -74,6 +74,8 @@ pub enum Refusal {
     NoSpace,
     /// The file system does not take such a name.
     NameRejected,
+    /// The offset of REST lies beyond the end of the file.
+    OffsetTooLarge,
     /// In use now; later it may work.
     Busy,
     /// The driver cannot do this at all.
@@ -93,6 +95,7 @@ impl fmt::Display for Refusal {
             Self::IsADirectory => "is a directory",
             Self::NoSpace => "no space left",
             Self::NameRejected => "name not allowed",
+            Self::OffsetTooLarge => "restart offset beyond the end",
             Self::Busy => "busy",
             Self::Unsupported => "not supported",
             Self::Failed => "local error",

@@ -65,6 +65,15 @@ impl Path {
         parent
     }
 
+    /// The path of an entry in this directory; `None` if `name` is not the name of one.
+    pub fn child(&self, name: &[u8]) -> Option<Self> {
+        let forbidden = |byte: &u8| matches!(byte, 0 | b'\n' | b'/');
+        if matches!(name, b"" | b"." | b"..") || name.iter().any(forbidden) {
+            return None;
+        }
+        self.resolve(name).ok()
+    }
+
     /// Resolves a client's argument against this directory. `..` is resolved lexically and stops at
     /// the root.
     pub(crate) fn resolve(&self, argument: &[u8]) -> Result<Self, PathError> {
@@ -163,6 +172,16 @@ mod tests {
             (Path::root().name(), Path::root().relative()),
             (&b""[..], &b"."[..])
         );
+    }
+
+    #[test]
+    fn children() {
+        let child = |name: &[u8]| Path::root().child(name).map(|path| path.to_string());
+        assert_eq!(child(b"a b").as_deref(), Some("/a b"));
+        assert_eq!(child(b"...").as_deref(), Some("/..."));
+        for bad in [&b""[..], b".", b"..", b"a/b", b"/a", b"a\0", b"a\nb"] {
+            assert_eq!(child(bad), None, "{}", bad.escape_ascii());
+        }
     }
 
     #[test]

@@ -1,6 +1,6 @@
 //! Replies: their texts, and the only place that writes them as bytes.
 //!
-//! [`Reply`] has no public constructor, and [`Reply::encode`] makes control bytes harmless, so no
+//! No text can be given to a [`Reply`] from outside, and [`Reply::encode`] makes control bytes harmless, so no
 //! file name can end a line and forge a second reply.
 
 use alloc::borrow::Cow;
@@ -18,6 +18,16 @@ pub struct Reply {
 }
 
 impl Reply {
+    /// For a driver that already serves as many clients as it may: to be sent instead of a greeting.
+    pub const fn too_many_connections() -> Self {
+        Self::fixed(421, "Too many connections; try again later.")
+    }
+
+    /// The same for too many from one address.
+    pub const fn too_many_from_address() -> Self {
+        Self::fixed(421, "Too many connections from your address.")
+    }
+
     /// The three-digit code.
     pub fn code(&self) -> u16 {
         self.code

@@ -1,1 +1,36 @@
-//! An FTP server for small boxes behind a NAT router.
+//! An FTP server for small boxes behind a NAT router: one thread per session.
+//!
+//! [`Server::bind`] takes checked [`Settings`](settings::Settings) and listens;
+//! [`Server::run`] serves until its [`Handle`] or a signal ends it. The protocol is `ftp-proto`'s; this
+//! crate gives it sockets, files and clocks.
+//!
+//! # What is trusted, and why
+//!
+//! Nothing that comes from the network is. Command lines go to the core as bytes and come back as
+//! actions with clean paths. Files are opened relative to one directory handle, and the kernel refuses
+//! whatever would leave it. Passive connections are taken from the control connection's peer alone,
+//! and active ones go nowhere else, unless the operator permits foreign addresses. A session's thread
+//! shares the passive pool and read-only settings with the others: a panic ends that session only.
+
+mod arguments;
+mod connection;
+mod control;
+mod data;
+mod directory;
+pub mod flags;
+pub mod passive;
+mod perform;
+pub mod public_address;
+mod pump;
+mod server;
+mod session;
+pub mod settings;
+mod shared;
+mod storage;
+mod transfer;
+pub mod users;
+mod values;
+pub mod warnings;
+mod words;
+
+pub use server::{Handle, Server};

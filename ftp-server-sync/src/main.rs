@@ -1,2 +1,86 @@
-//! The command line's door to the server.
-fn main() {}
+//! The command line's door to the server: parses, serves, and decides the exit code.
+
+use std::env;
+use std::io::{self, Write};
+use std::process::ExitCode;
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use ftp_proto::date::time_val;
+
+use ftp_server_sync::Server;
+use ftp_server_sync::flags::{self, Invocation};
+use ftp_server_sync::settings::Settings;
+
+/// Bad flags, or a server that cannot start.
+const CANNOT_START: u8 = 2;
+
+fn main() -> ExitCode {
+    let settings = match flags::parse(env::args_os().skip(1), |name| env::var_os(name)) {
+        Ok(Invocation::Serve(settings)) => settings,
+        Ok(Invocation::Help(text) | Invocation::Version(text)) => return print(&text),
+        Err(error) => {
+            complain(&error);
+            return ExitCode::from(CANNOT_START);
+        }
+    };
+    env_logger::Builder::new()
+        .filter_level(settings.log_level)
+        .init();
+    let server = match start(*settings) {
+        Ok(server) => server,
+        Err(error) => {
+            complain(&error);
+            return ExitCode::from(CANNOT_START);
+        }
+    };
+    match server.run() {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            complain(&error);
+            ExitCode::FAILURE
+        }
+    }
+}
+
+/// Lines like `2026-11-22 13:07:31Z INFO  text`, to stderr.
+fn start_logging(level: log::LevelFilter) {
+    env_logger::Builder::new()
+        .filter_level(level)
+        .format(|out, record| {
+            let now = SystemTime::now()
+                .duration_since(UNIX_EPOCH)
+                .unwrap_or_default();
+            let digits = time_val(now.as_secs().cast_signed());
+            let text = str::from_utf8(&digits).unwrap_or_default();
+            let field = |range| text.get(range).unwrap_or_default();
+            let (year, month, day) = (field(0..4), field(4..6), field(6..8));
+            let (hour, minute, second) = (field(8..10), field(10..12), field(12..14));
+            writeln!(
+                out,
+                "{year}-{month}-{day} {hour}:{minute}:{second}Z {:<5} {}",
+                record.level(),
+                record.args()
+            )
+        })
+        .init();
+}
+
+fn start(settings: Settings) -> io::Result<Server> {
+    let mut server = Server::bind(settings)?;
+    server.end_on_signals()?;
+    server.log_start()?;
+    Ok(server)
+}
+
+/// Prints to stdout; a reader that has gone away is no failure.
+fn print(text: &str) -> ExitCode {
+    match io::stdout().write_all(text.as_bytes()) {
+        Err(error) if error.kind() != io::ErrorKind::BrokenPipe => ExitCode::FAILURE,
+        _ => ExitCode::SUCCESS,
+    }
+}
+
+fn complain(error: &dyn std::error::Error) {
+    // There is nobody left to tell if this fails.
+    let _ = writeln!(io::stderr(), "ftp-server-sync: {error}");
+}

@@ -26,6 +26,18 @@ pub fn local_networks() -> io::Result<Vec<IpNet>> {
     Ok(networks(addresses))
 }
 
+/// The addresses of all interfaces that are up.
+///
+/// # Errors
+///
+/// What the system said when asked for its interfaces.
+pub fn local_addresses() -> io::Result<Vec<IpAddr>> {
+    Ok(getifaddrs()?
+        .filter(|interface| interface.flags.contains(InterfaceFlags::IFF_UP))
+        .filter_map(|interface| ip(&interface.address?))
+        .collect())
+}
+
 /// The routers that default routes lead to; sorted, each once. What cannot be read counts as empty.
 pub fn gateways() -> Vec<IpAddr> {
     let read = |path: &str| {

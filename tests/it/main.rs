@@ -1,1 +1,7 @@
 //! One binary for all integration tests.
+
+mod clients;
+mod lab;
+mod nat;
+mod process;
+mod server;

@@ -69,6 +69,7 @@ pub(super) fn refusal(asked: Asked, refusal: Refusal) -> Reply {
             Asked::Target | Asked::File => Reply::fixed(452, "No space left."),
             Asked::Path | Asked::Listing => Reply::fixed(550, "No space left."),
         },
+        Refusal::OffsetTooLarge => Reply::fixed(554, "The restart offset is beyond the end."),
         Refusal::Busy => match asked {
             Asked::Path => Reply::fixed(550, "In use; try again later."),
             _ => Reply::fixed(450, "In use; try again later."),

@@ -538,7 +538,10 @@ impl Ready {
             }
             Verb::Mlsd => TransferKind::List {
                 path: resolve(argument)?,
-                style: ListStyle::Facts(self.facts),
+                style: ListStyle::Facts {
+                    facts: self.facts,
+                    permissions: self.permissions,
+                },
             },
             Verb::Nlst => {
                 let argument = without_flags(argument);

@@ -1,0 +1,466 @@
+//! One client: the core's session with its sockets and files.
+//!
+//! [`Connection::turn`] runs until the outside world is needed and never blocks; whoever calls it
+//! owns the poll. Nothing here is shared with other threads but what [`Shared`] holds.
+
+use std::io;
+use std::net::IpAddr;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use ftp_proto::{
+    Action, Announcement, Endpoints, Outcome, Output, Session, Timeout, TimeoutKind, TransferError,
+};
+use log::{debug, error, info};
+use mio::event::Event;
+use mio::net::TcpStream;
+use mio::{Registry, Token, Waker};
+
+use crate::control::{Control, End};
+use crate::data::{Accepted, DataPort, Listening};
+use crate::passive::Opening;
+use crate::shared::Shared;
+use crate::transfer::{Advance, Transfer};
+use crate::words;
+
+/// A control connection and everything that belongs to it.
+#[derive(Debug)]
+pub(crate) struct Connection {
+    /// For the log.
+    pub(crate) number: u64,
+    pub(crate) session: Session,
+    pub(crate) shared: Arc<Shared>,
+    pub(crate) waker: Arc<Waker>,
+    pub(crate) port: DataPort,
+    pub(crate) transfer: Option<Transfer>,
+    /// An outcome that is held back: the answer to a wrong password.
+    pub(crate) delayed: Option<(Instant, Outcome)>,
+    /// What was announced last, for the log.
+    pub(crate) announced: Option<Announcement>,
+    /// What the next refusal will be about, for the log.
+    pub(crate) subject: Option<String>,
+    pub(crate) closing: Option<Instant>,
+    control: Control,
+    /// An action that must wait until the replies before it are sent, and since when it does.
+    unflushed: Option<(Action, Instant)>,
+    /// The core's timer, and since when it runs.
+    timer: Option<(Timeout, Instant)>,
+}
+
+/// What a turn came to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Turn {
+    /// Wait for an event, at most so long.
+    Wait(Option<Duration>),
+    /// The connection is over.
+    Over,
+}
+
+/// The poll's tokens.
+pub(crate) const CONTROL: Token = Token(0);
+pub(crate) const WAKER: Token = Token(1);
+pub(crate) const DATA: Token = Token(2);
+
+impl Connection {
+    pub(crate) fn new(
+        number: u64,
+        shared: Arc<Shared>,
+        stream: TcpStream,
+        registry: &Registry,
+        waker: Arc<Waker>,
+    ) -> io::Result<Self> {
+        let endpoints = Endpoints::new(stream.local_addr()?, stream.peer_addr()?);
+        let control = Control::new(stream, registry, CONTROL)?;
+        info!(
+            "#{number} {} connected to {}",
+            endpoints.peer(),
+            endpoints.local()
+        );
+        Ok(Self {
+            number,
+            session: Session::new(shared.config.clone(), endpoints),
+            shared,
+            waker,
+            port: DataPort::None,
+            transfer: None,
+            delayed: None,
+            announced: None,
+            subject: None,
+            closing: None,
+            control,
+            unflushed: None,
+            timer: None,
+        })
+    }
+
+    /// Remembers what the poll has seen.
+    pub(crate) fn note(&mut self, event: &Event) {
+        match event.token() {
+            CONTROL => self.control.note(event),
+            DATA => {
+                if let Some(transfer) = &mut self.transfer {
+                    transfer.note_event();
+                }
+            }
+            _ => {}
+        }
+    }
+
+    /// The server is ending.
+    pub(crate) fn shut_down(&mut self) {
+        self.session.handle_shutdown();
+    }
+
+    /// Goes on until only the outside world can help.
+    pub(crate) fn turn(&mut self, registry: &Registry, now: Instant) -> Turn {
+        let mut budget = TURN_BYTES_MAX;
+        loop {
+            self.drain(now);
+            if self.closing.is_some() {
+                return self.finish(now);
+            }
+            let progressed = self.feed()
+                || self.answer_delayed(now)
+                || self.serve_ticket(now)
+                || self.advance_transfer(registry, now, &mut budget)
+                || self.check_end(now)
+                || self.check_timers(now);
+            if !progressed {
+                self.control.flush();
+                return Turn::Wait(self.patience(now, budget));
+            }
+        }
+    }
+
+    /// Sends replies and performs actions in the order in which they came out of the core.
+    fn drain(&mut self, now: Instant) {
+        // What was to be done is moot once the session is over.
+        if self.session.is_closed() {
+            self.unflushed = None;
+        }
+        if let Some((action, since)) = self.unflushed.take() {
+            self.perform_after_replies(action, since);
+        }
+        while self.unflushed.is_none()
+            && let Some(output) = self.session.poll_output()
+        {
+            match output {
+                Output::Reply(reply) => {
+                    let start = self.control.unsent().len();
+                    self.control.push(&reply);
+                    let text = &self.control.unsent()[start..];
+                    words::log_reply(self.number, &reply, text, self.subject.take());
+                }
+                Output::Action(action) => self.perform_after_replies(action, now),
+            }
+        }
+    }
+
+    fn perform_after_replies(&mut self, action: Action, now: Instant) {
+        // The others can neither be seen by the client before the replies are, nor end the session.
+        let order_matters = matches!(
+            action,
+            Action::StartTransfer(_) | Action::StartTls | Action::Close
+        );
+        if order_matters && !self.control.flush() && !matches!(action, Action::Close) {
+            self.unflushed = Some((action, now));
+            return;
+        }
+        if let Some(outcome) = self.perform(action, now) {
+            self.answer(outcome);
+        }
+    }
+
+    /// Gives the core an outcome.
+    pub(crate) fn answer(&mut self, outcome: Outcome) {
+        if let Err(misuse) = self.session.handle_outcome(outcome) {
+            error!("#{} internal error: {misuse}", self.number);
+            self.session.handle_shutdown();
+        }
+    }
+
+    /// Offers the core one command line.
+    fn feed(&mut self) -> bool {
+        // A client that does not read its replies is not read either.
+        let replies_pile_up = self.control.unsent().len() > UNSENT_BYTES_MAX;
+        if self.unflushed.is_some() || (replies_pile_up && !self.control.flush()) {
+            return false;
+        }
+        if !self.session.wants_input() {
+            return false;
+        }
+        if self.feed_buffered() {
+            return true;
+        }
+        // All that came before is answered; the answers go out in one write, before we look for more.
+        self.control.flush();
+        self.control.fill();
+        self.feed_buffered()
+    }
+
+    fn feed_buffered(&mut self) -> bool {
+        let input = self.control.input();
+        if input.is_empty() {
+            return false;
+        }
+        let used = self.session.handle_input(input);
+        if used == 0 {
+            return false;
+        }
+        words::log_command(self.number, &input[..used]);
+        self.control.use_input(used);
+        true
+    }
+
+    /// Whether the client is gone. During a transfer, or while a port is awaited, that is so as soon as
+    /// its side is closed, even if lines come before that which cannot be taken now.
+    fn check_end(&mut self, now: Instant) -> bool {
+        if self.session.is_closed() {
+            return false;
+        }
+        let busy = self.transfer.is_some() || matches!(self.port, DataPort::Queued { .. });
+        let closed_unread = busy && self.control.is_peer_closed() && !self.session.wants_input();
+        let unflushed = self.unflushed.as_ref();
+        let deaf = unflushed.is_some_and(|(_, since)| *since + UNFLUSHED_PATIENCE <= now);
+        match self.control.end() {
+            Some(End::Lost(kind)) => info!("#{} control connection lost: {kind}", self.number),
+            Some(End::Closed) => debug!("#{} the client closed its side", self.number),
+            None if closed_unread => debug!("#{} the client closed its side", self.number),
+            None if deaf => info!("#{} the client does not read its replies", self.number),
+            None => return false,
+        }
+        self.session.handle_eof();
+        true
+    }
+
+    fn answer_delayed(&mut self, now: Instant) -> bool {
+        match self.delayed.take() {
+            Some((due, outcome)) if due <= now => {
+                self.answer(outcome);
+                true
+            }
+            other => {
+                self.delayed = other;
+                false
+            }
+        }
+    }
+
+    /// Asks whether a passive port has come free for us, or gives up.
+    fn serve_ticket(&mut self, now: Instant) -> bool {
+        match std::mem::replace(&mut self.port, DataPort::None) {
+            DataPort::Queued { ticket, since } => {
+                let outcome = match ticket.open(now) {
+                    Ok(Opening::Queued(ticket)) if now < since + self.ticket_patience() => {
+                        self.port = DataPort::Queued { ticket, since };
+                        return false;
+                    }
+                    Ok(Opening::Queued(_)) => self.no_port_in_time(since, now),
+                    Ok(Opening::Opened(listener)) => self.listening(listener),
+                    Err(error) => self.cannot_listen(&error),
+                };
+                self.answer(outcome);
+                true
+            }
+            other => {
+                self.port = other;
+                false
+            }
+        }
+    }
+
+    fn advance_transfer(&mut self, registry: &Registry, now: Instant, budget: &mut usize) -> bool {
+        if self.unflushed.is_some() {
+            return false;
+        }
+        let Some(transfer) = &mut self.transfer else {
+            return false;
+        };
+        if !transfer.is_started() || *budget == 0 {
+            return false;
+        }
+        let id = transfer.id;
+        let moved_before = transfer.bytes();
+        let advance = transfer.advance(registry, now, *budget);
+        let moved = transfer.bytes() - moved_before;
+        *budget = budget.saturating_sub(usize::try_from(moved).unwrap_or(usize::MAX));
+        if moved > 0 {
+            self.session.handle_progress(id, moved_before + moved);
+        }
+        match advance {
+            Advance::Connected => {
+                self.session.handle_data_connected();
+                true
+            }
+            Advance::More => {
+                *budget = 0;
+                false
+            }
+            Advance::Blocked => false,
+            Advance::Done(result) => {
+                self.end_transfer(result, now);
+                true
+            }
+        }
+    }
+
+    /// Closes the data connection, logs the transfer and tells the core.
+    pub(crate) fn end_transfer(&mut self, result: Result<(), TransferError>, now: Instant) {
+        let Some(transfer) = self.transfer.take() else {
+            return;
+        };
+        let id = transfer.id;
+        words::log_transfer(self.number, &transfer, result, now);
+        drop(transfer);
+        self.answer(Outcome::TransferEnded {
+            transfer: id,
+            result,
+        });
+    }
+
+    fn check_timers(&mut self, now: Instant) -> bool {
+        let current = self.session.poll_timeout();
+        match (current, self.timer) {
+            (Some(timeout), Some((running, since))) if timeout == running => {
+                let due = since + timeout.after <= now || self.must_yield(timeout, now);
+                due && self.fire(timeout, now)
+            }
+            (current, _) => {
+                self.timer = current.map(|timeout| (timeout, now));
+                false
+            }
+        }
+    }
+
+    /// Whether others need the port of a client that has not come.
+    fn must_yield(&self, timeout: Timeout, now: Instant) -> bool {
+        timeout.kind == TimeoutKind::DataOpen
+            && self
+                .yield_deadline()
+                .is_some_and(|deadline| deadline <= now)
+    }
+
+    fn fire(&mut self, timeout: Timeout, now: Instant) -> bool {
+        // The client may have connected without our looking.
+        if timeout.kind == TimeoutKind::DataOpen && self.accept_early() {
+            return true;
+        }
+        if timeout.kind == TimeoutKind::DataOpen {
+            let early = self.must_yield(timeout, now);
+            if let Some(listening) = self.awaited() {
+                words::log_never_connected(self.number, listening, self.session.endpoints(), early);
+            }
+        }
+        self.session.handle_timeout(timeout);
+        true
+    }
+
+    /// Takes a connection to the passive port before its transfer begins; so the port is free again.
+    pub(crate) fn accept_early(&mut self) -> bool {
+        let any_peer = self.shared.settings.permit_foreign_addresses;
+        let peer = self.peer_ip();
+        let DataPort::Listening(listening) = std::mem::replace(&mut self.port, DataPort::None)
+        else {
+            return false;
+        };
+        match listening.accept(peer, any_peer) {
+            Ok(Accepted::Connected(stream)) => {
+                self.port = DataPort::Connected(stream);
+                self.session.handle_data_connected();
+                true
+            }
+            Ok(Accepted::NotYet(listening)) => {
+                self.port = DataPort::Listening(listening);
+                false
+            }
+            Err(error) => {
+                error!("#{} cannot accept a data connection: {error}", self.number);
+                false
+            }
+        }
+    }
+
+    /// Somebody waits for a port: if our client has connected to ours already, we can give it back.
+    pub(crate) fn woken(&mut self) {
+        if self.yield_deadline().is_some() {
+            self.accept_early();
+        }
+    }
+
+    /// The listener of a client that has not come yet.
+    fn awaited(&self) -> Option<&Listening> {
+        match (&self.port, &self.transfer) {
+            (DataPort::Listening(listening), _) => Some(listening),
+            (_, Some(transfer)) => transfer.awaited(),
+            _ => None,
+        }
+    }
+
+    fn yield_deadline(&self) -> Option<Instant> {
+        self.awaited()?.yield_deadline()
+    }
+
+    /// How long nothing needs to be done, unless something happens.
+    fn patience(&self, now: Instant, budget: usize) -> Option<Duration> {
+        let transfer_goes_on = self.transfer.as_ref().is_some_and(Transfer::is_started);
+        if budget == 0 && transfer_goes_on && self.unflushed.is_none() {
+            return Some(Duration::ZERO);
+        }
+        let timer = self.timer.map(|(timeout, since)| since + timeout.after);
+        let delayed = self.delayed.as_ref().map(|(due, _)| *due);
+        let ticket = match &self.port {
+            // The pool also counts on us to try the ports that other programs hold.
+            DataPort::Queued { .. } => Some(now + TICKET_POLL),
+            _ => None,
+        };
+        let unflushed = self.unflushed.as_ref();
+        let unflushed = unflushed.map(|(_, since)| *since + UNFLUSHED_PATIENCE);
+        [timer, delayed, ticket, unflushed, self.yield_deadline()]
+            .into_iter()
+            .flatten()
+            .min()
+            .map(|due| due.saturating_duration_since(now) + ROUNDING)
+    }
+
+    /// Sends what is left, for a bounded time.
+    fn finish(&mut self, now: Instant) -> Turn {
+        let deadline = self.closing.unwrap_or(now) + CLOSING_PATIENCE;
+        let gone = matches!(self.control.end(), Some(End::Lost(_)));
+        if self.control.flush() || gone || now >= deadline {
+            info!("#{} closed", self.number);
+            return Turn::Over;
+        }
+        Turn::Wait(Some(deadline.saturating_duration_since(now) + ROUNDING))
+    }
+
+    fn peer_ip(&self) -> IpAddr {
+        self.session.endpoints().peer().ip()
+    }
+
+    /// How long a client waits for a passive port at most.
+    fn ticket_patience(&self) -> Duration {
+        let timeout = self.shared.settings.timeouts.data_open;
+        timeout.unwrap_or(TICKET_PATIENCE_DEFAULT)
+    }
+}
+
+/// Data bytes moved in one turn, so that an ABOR never waits long.
+const TURN_BYTES_MAX: usize = 1 << 20;
+
+/// Replies that may pile up before they are sent in the middle of a batch of commands.
+const UNSENT_BYTES_MAX: usize = 16 * 1024;
+
+/// How often a ticket asks by itself.
+const TICKET_POLL: Duration = Duration::from_secs(1);
+
+/// A bound for the wait for a port where data connections may take for ever.
+const TICKET_PATIENCE_DEFAULT: Duration = Duration::from_secs(60);
+
+/// For a client that does not read the replies before an action.
+const UNFLUSHED_PATIENCE: Duration = Duration::from_secs(60);
+
+/// For a client that does not read its last reply.
+const CLOSING_PATIENCE: Duration = Duration::from_secs(5);
+
+/// `epoll` counts whole milliseconds; waking a little late is better than twice.
+const ROUNDING: Duration = Duration::from_millis(1);

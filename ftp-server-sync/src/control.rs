@@ -1,0 +1,153 @@
+//! The control socket with its input and output buffers.
+//!
+//! Both are bounded: input by the longest command line, output because nothing is read while replies
+//! are unsent.
+
+use std::io::{self, ErrorKind, Read, Write};
+use std::time::Duration;
+
+use ftp_proto::{Reply, limits};
+use mio::event::Event;
+use mio::net::TcpStream;
+use mio::{Interest, Registry, Token};
+use socket2::{SockRef, TcpKeepalive};
+
+/// A control connection, as far as it is bytes.
+#[derive(Debug)]
+pub(crate) struct Control {
+    stream: TcpStream,
+    /// What has been received and not used yet.
+    input: Vec<u8>,
+    output: Vec<u8>,
+    /// Edge-triggered events are remembered here until the socket would block.
+    readable: bool,
+    writable: bool,
+    /// The client will send no more; what it sent before may still be unread.
+    peer_closed: bool,
+    end: Option<End>,
+}
+
+/// How reading ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum End {
+    /// The client closed its side.
+    Closed,
+    /// The connection is gone.
+    Lost(ErrorKind),
+}
+
+impl Control {
+    /// Sets the socket's options and registers it, once for the whole session.
+    pub(crate) fn new(
+        mut stream: TcpStream,
+        registry: &Registry,
+        token: Token,
+    ) -> io::Result<Self> {
+        let socket = SockRef::from(&stream);
+        // Replies are written whole; waiting for more would only delay them.
+        socket.set_tcp_nodelay(true)?;
+        // Else the byte that a client marks as urgent in front of ABOR would be missing.
+        socket.set_out_of_band_inline(true)?;
+        // Routers forget connections that are silent; a control connection is, during a transfer.
+        let keepalive = TcpKeepalive::new()
+            .with_time(KEEPALIVE)
+            .with_interval(KEEPALIVE);
+        socket.set_tcp_keepalive(&keepalive)?;
+        registry.register(&mut stream, token, Interest::READABLE | Interest::WRITABLE)?;
+        Ok(Self {
+            stream,
+            input: Vec::new(),
+            output: Vec::new(),
+            readable: true,
+            writable: true,
+            peer_closed: false,
+            end: None,
+        })
+    }
+
+    pub(crate) fn note(&mut self, event: &Event) {
+        self.readable |= event.is_readable() || event.is_read_closed() || event.is_error();
+        self.writable |= event.is_writable() || event.is_write_closed() || event.is_error();
+        self.peer_closed |= event.is_read_closed() || event.is_error();
+    }
+
+    /// Reads what there is, as long as it fits; afterwards [`input`](Self::input) holds it.
+    pub(crate) fn fill(&mut self) {
+        let mut buffer = [0; limits::LINE_BYTES_MAX];
+        while self.readable && self.end.is_none() {
+            let room = limits::LINE_BYTES_MAX - self.input.len();
+            if room == 0 {
+                return;
+            }
+            match self.stream.read(&mut buffer[..room]) {
+                Ok(0) => self.end = Some(End::Closed),
+                // A short read does not mean that the socket is empty: reads also end at the byte that
+                // a client marked as urgent.
+                Ok(count) => self.input.extend_from_slice(&buffer[..count]),
+                Err(error) => match error.kind() {
+                    ErrorKind::WouldBlock => self.readable = false,
+                    ErrorKind::Interrupted => {}
+                    kind => self.end = Some(End::Lost(kind)),
+                },
+            }
+        }
+    }
+
+    pub(crate) fn input(&self) -> &[u8] {
+        &self.input
+    }
+
+    /// Forgets the first `count` bytes of the input.
+    pub(crate) fn use_input(&mut self, count: usize) {
+        if count == self.input.len() {
+            // An idle session keeps no buffer.
+            self.input = Vec::new();
+        } else {
+            self.input.drain(..count);
+        }
+    }
+
+    /// How the input has ended, once everything before the end is read.
+    pub(crate) fn end(&self) -> Option<End> {
+        self.end
+    }
+
+    /// Whether the client has closed its side, even if unread bytes come before that.
+    pub(crate) fn is_peer_closed(&self) -> bool {
+        self.peer_closed || self.end.is_some()
+    }
+
+    /// Puts a reply into the output.
+    pub(crate) fn push(&mut self, reply: &Reply) {
+        reply.encode(&mut self.output);
+    }
+
+    /// What [`flush`](Self::flush) would send.
+    pub(crate) fn unsent(&self) -> &[u8] {
+        &self.output
+    }
+
+    /// Sends what it can; whether nothing is left. A connection that cannot be written to any more
+    /// counts as sent: its end is told by reading.
+    pub(crate) fn flush(&mut self) -> bool {
+        while self.writable && !self.output.is_empty() {
+            match self.stream.write(&self.output) {
+                Ok(count) if count == self.output.len() => self.output = Vec::new(),
+                Ok(count) => drop(self.output.drain(..count)),
+                Err(error) => match error.kind() {
+                    ErrorKind::WouldBlock => self.writable = false,
+                    ErrorKind::Interrupted => {}
+                    kind => {
+                        self.output = Vec::new();
+                        self.end = Some(End::Lost(kind));
+                    }
+                },
+            }
+        }
+        self.output.is_empty()
+    }
+}
+
+/// Silence after which the kernel asks whether the client is still there: below the time after which
+/// common routers forget a connection.
+const KEEPALIVE: Duration = Duration::from_secs(60);

@@ -1,0 +1,170 @@
+//! Data connections: accepting the right peer on a passive port, connecting in active mode.
+
+use std::io::{self, ErrorKind};
+use std::net::{IpAddr, SocketAddr};
+use std::time::Instant;
+
+use ftp_proto::{Endpoints, canonical};
+use log::{debug, info};
+use mio::net::TcpStream;
+use mio::{Interest, Registry, Token};
+use socket2::{Domain, Protocol, Socket, Type};
+
+use crate::passive::{PassiveListener, Ticket};
+
+/// What has been set up for the next transfer.
+#[derive(Debug)]
+pub(crate) enum DataPort {
+    None,
+    /// All ports are taken.
+    Queued {
+        ticket: Ticket,
+        since: Instant,
+    },
+    /// The client has been told a port.
+    Listening(Listening),
+    /// The client has connected to it, before the transfer began.
+    Connected(DataStream),
+}
+
+/// A passive listener, registered with the poll only once it made us wait.
+#[derive(Debug)]
+pub(crate) struct Listening {
+    listener: PassiveListener,
+    registered: bool,
+}
+
+/// A data connection, registered with the poll only once it made us wait.
+#[derive(Debug)]
+pub(crate) struct DataStream {
+    stream: TcpStream,
+    registered: bool,
+    /// False only after the socket would have blocked.
+    pub(crate) ready: bool,
+}
+
+/// What became of waiting for a connection.
+#[derive(Debug)]
+pub(crate) enum Accepted {
+    Connected(DataStream),
+    NotYet(Listening),
+}
+
+impl Listening {
+    pub(crate) fn new(listener: PassiveListener) -> Self {
+        Self {
+            listener,
+            registered: false,
+        }
+    }
+
+    pub(crate) fn port(&self) -> u16 {
+        self.listener.port()
+    }
+
+    /// When to give the port up for others, if anybody waits for it.
+    pub(crate) fn yield_deadline(&self) -> Option<Instant> {
+        self.listener.yield_deadline()
+    }
+
+    /// Accepts the client's connection if it is there. Strangers are dropped without a word, and the
+    /// listener stays for the right one; with `any_peer` nobody is a stranger.
+    pub(crate) fn accept(mut self, peer: IpAddr, any_peer: bool) -> io::Result<Accepted> {
+        loop {
+            match self.listener.listener().accept() {
+                Ok((stream, address)) => {
+                    let address = canonical(address);
+                    if address.ip() == peer || any_peer {
+                        self.listener.connected();
+                        return Ok(Accepted::Connected(DataStream::new(stream)));
+                    }
+                    info!("dropped a connection from {address} to the passive port of {peer}");
+                }
+                Err(error) => match error.kind() {
+                    ErrorKind::WouldBlock => return Ok(Accepted::NotYet(self)),
+                    ErrorKind::Interrupted | ErrorKind::ConnectionAborted => {}
+                    _ => return Err(error),
+                },
+            }
+        }
+    }
+
+    /// Asks for an event when somebody connects.
+    pub(crate) fn register(&mut self, registry: &Registry, token: Token) -> io::Result<()> {
+        if !self.registered {
+            registry.register(self.listener.listener(), token, Interest::READABLE)?;
+            self.registered = true;
+        }
+        Ok(())
+    }
+}
+
+impl DataStream {
+    fn new(stream: TcpStream) -> Self {
+        Self {
+            stream,
+            registered: false,
+            ready: true,
+        }
+    }
+
+    /// Begins to connect to `target` from the control connection's own local address: from the port
+    /// below the control port if that can be had (RFC 959, section 5.2), else from any.
+    pub(crate) fn connect(endpoints: &Endpoints, target: SocketAddr) -> io::Result<Self> {
+        let mut local = endpoints.local();
+        local.set_port(local.port().saturating_sub(1));
+        let stream = connect_from(local, target).or_else(|error| {
+            debug!("active mode from {local} to {target}: {error}; trying another port");
+            local.set_port(0);
+            connect_from(local, target)
+        })?;
+        let mut stream = Self::new(stream);
+        stream.ready = false;
+        Ok(stream)
+    }
+
+    /// Whether a connection that was begun by [`connect`](Self::connect) is established now.
+    pub(crate) fn is_established(&self) -> io::Result<bool> {
+        if let Some(error) = self.stream.take_error()? {
+            return Err(error);
+        }
+        match self.stream.peer_addr() {
+            Ok(_) => Ok(true),
+            Err(error) if error.kind() == ErrorKind::NotConnected => Ok(false),
+            Err(error) => Err(error),
+        }
+    }
+
+    pub(crate) fn stream(&mut self) -> &mut TcpStream {
+        &mut self.stream
+    }
+
+    /// Asks for events from now on; the socket would have blocked.
+    pub(crate) fn register(&mut self, registry: &Registry, token: Token) -> io::Result<()> {
+        if !self.registered {
+            let both = Interest::READABLE | Interest::WRITABLE;
+            registry.register(&mut self.stream, token, both)?;
+            self.registered = true;
+        }
+        Ok(())
+    }
+}
+
+fn connect_from(local: SocketAddr, target: SocketAddr) -> io::Result<TcpStream> {
+    let kind = Type::STREAM.nonblocking().cloexec();
+    let socket = Socket::new(Domain::for_address(local), kind, Some(Protocol::TCP))?;
+    // The port below the control port serves all sessions, one connection to a target at a time.
+    socket.set_reuse_address(true)?;
+    socket.bind(&local.into())?;
+    match socket.connect(&target.into()) {
+        Ok(()) => {}
+        Err(error) if is_in_progress(&error) => {}
+        Err(error) => return Err(error),
+    }
+    Ok(TcpStream::from_std(socket.into()))
+}
+
+fn is_in_progress(error: &io::Error) -> bool {
+    error.kind() == ErrorKind::WouldBlock
+        || rustix::io::Errno::from_io_error(error) == Some(rustix::io::Errno::INPROGRESS)
+}

@@ -1,0 +1,144 @@
+//! A directory as lines of LIST, NLST or MLSD, in the directory's own order.
+//!
+//! Entries are read as lines are asked for: memory stays flat however many there are.
+
+use std::io;
+use std::os::fd::{AsFd, OwnedFd};
+
+use ftp_proto::ListStyle;
+use ftp_proto::listing::{self, Entry, EntryKind};
+use rustix::fs::{AtFlags, Dir, FileType, Mode, OFlags, Stat};
+use rustix::io::Errno;
+
+/// Lines of a listing, with their endings.
+#[derive(Debug)]
+pub(crate) struct DirectoryLines {
+    source: Source,
+    style: ListStyle,
+    now: i64,
+}
+
+#[derive(Debug)]
+enum Source {
+    Directory { handle: OwnedFd, entries: Dir },
+    Single(Option<Entry>),
+}
+
+impl DirectoryLines {
+    /// The entries of an open directory. `now` is in seconds since 1970.
+    pub(crate) fn new(handle: OwnedFd, style: ListStyle, now: i64) -> io::Result<Self> {
+        // The handle only names the directory (O_PATH); reading it takes one more right.
+        let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
+        let readable = rustix::fs::openat(&handle, ".", flags, Mode::empty())?;
+        let entries = Dir::new(readable)?;
+        let source = Source::Directory { handle, entries };
+        Ok(Self::from(source, style, now))
+    }
+
+    /// One entry alone, as LIST and NLST show a file.
+    pub(crate) fn single(entry: Entry, style: ListStyle, now: i64) -> Self {
+        // NLST gives a file's name back as the client wrote it, and that is the prefix.
+        Self::from(Source::Single(Some(entry)), style, now)
+    }
+
+    /// Appends the next line to `out`; `false` at the end.
+    ///
+    /// # Errors
+    ///
+    /// When the directory cannot be read on. An entry that vanished meanwhile is passed over.
+    pub(crate) fn next_line(&mut self, out: &mut Vec<u8>) -> io::Result<bool> {
+        let (handle, entries) = match &mut self.source {
+            Source::Single(entry) => {
+                let Some(entry) = entry.take() else {
+                    return Ok(false);
+                };
+                self.single_line(&entry, out);
+                return Ok(true);
+            }
+            Source::Directory { handle, entries } => (handle, entries),
+        };
+        for found in entries {
+            let found = found?;
+            let name = found.file_name();
+            if matches!(name.to_bytes(), b"." | b"..") {
+                continue;
+            }
+            if let ListStyle::Names { prefix } = &self.style {
+                let start = out.len();
+                out.extend_from_slice(prefix);
+                out.extend_from_slice(name.to_bytes());
+                let line = out.split_off(start);
+                listing::name_line(&line, out);
+                return Ok(true);
+            }
+            match rustix::fs::statat(&*handle, name, AtFlags::SYMLINK_NOFOLLOW) {
+                Err(Errno::NOENT) => {}
+                Err(errno) => return Err(errno.into()),
+                Ok(stat) => {
+                    let entry = entry_of(&*handle, name.to_bytes(), &stat);
+                    entry_line(&self.style, self.now, &entry, out);
+                    return Ok(true);
+                }
+            }
+        }
+        Ok(false)
+    }
+
+    fn from(source: Source, style: ListStyle, now: i64) -> Self {
+        Self { source, style, now }
+    }
+
+    fn single_line(&self, entry: &Entry, out: &mut Vec<u8>) {
+        match &self.style {
+            ListStyle::Names { prefix } => {
+                listing::name_line(prefix.strip_suffix(b"/").unwrap_or(prefix), out);
+            }
+            style => entry_line(style, self.now, entry, out),
+        }
+    }
+}
+
+/// What is known about `name` in the directory `parent`.
+#[allow(
+    clippy::unnecessary_cast,
+    reason = "the fields have other types on 32-bit machines"
+)]
+pub(crate) fn entry_of(parent: impl AsFd, name: &[u8], stat: &Stat) -> Entry {
+    let kind = match FileType::from_raw_mode(stat.st_mode) {
+        FileType::Directory => EntryKind::Directory,
+        FileType::Symlink => EntryKind::Symlink,
+        FileType::CharacterDevice => EntryKind::CharacterDevice,
+        FileType::BlockDevice => EntryKind::BlockDevice,
+        FileType::Fifo => EntryKind::Fifo,
+        FileType::Socket => EntryKind::Socket,
+        _ => EntryKind::File,
+    };
+    let link_target = match kind {
+        EntryKind::Symlink => rustix::fs::readlinkat(parent, name, Vec::new())
+            .ok()
+            .map(|target| target.into_bytes()),
+        _ => None,
+    };
+    Entry {
+        name: name.to_vec(),
+        kind,
+        mode: stat.st_mode & 0o7777,
+        links: stat.st_nlink as u64,
+        uid: stat.st_uid,
+        gid: stat.st_gid,
+        size: stat.st_size as u64,
+        modified: stat.st_mtime as i64,
+        device: stat.st_dev as u64,
+        inode: stat.st_ino as u64,
+        link_target,
+    }
+}
+
+fn entry_line(style: &ListStyle, now: i64, entry: &Entry, out: &mut Vec<u8>) {
+    match style {
+        ListStyle::Facts { facts, permissions } => {
+            listing::facts_line(&entry.name, entry, *facts, *permissions, out);
+        }
+        ListStyle::Long | ListStyle::Names { .. } => listing::long_line(entry, now, out),
+    }
+}

@@ -1,0 +1,322 @@
+//! Moves the bytes of a transfer, in bounded steps, and never blocks.
+//!
+//! A pump is `Done(Ok)` only when every byte has moved: a file that became shorter, a disk that is
+//! full, or a peer that vanished are errors.
+
+use std::fs::File;
+use std::io::{self, ErrorKind, Read, Write};
+use std::os::unix::fs::FileExt;
+
+use ftp_proto::{Representation, TransferError, ascii};
+use mio::net::TcpStream;
+use rustix::io::Errno;
+
+use crate::directory::DirectoryLines;
+use crate::storage::{Download, Upload, refusal};
+
+/// What moves, and how far it has come.
+#[derive(Debug)]
+pub(crate) struct Pump {
+    job: Job,
+    bytes: u64,
+}
+
+#[derive(Debug)]
+enum Job {
+    /// The kernel sends a file as it is.
+    SendFile { file: File, offset: u64, size: u64 },
+    /// Text that is made piece by piece: a listing, or a file in ASCII.
+    SendText {
+        source: Source,
+        buffer: Vec<u8>,
+        sent: usize,
+    },
+    /// Waits for its data connection.
+    ReceiveLater {
+        upload: Upload,
+        representation: Representation,
+    },
+    /// Writes what comes.
+    Receive {
+        file: File,
+        decoder: Option<ascii::Decoder>,
+        buffer: Box<[u8]>,
+    },
+    /// Nothing is left to do.
+    Over,
+}
+
+#[derive(Debug)]
+enum Source {
+    Listing(DirectoryLines),
+    /// Without an encoder the bytes go as they are: where the kernel cannot send the file itself.
+    File {
+        file: File,
+        offset: u64,
+        size: u64,
+        encoder: Option<ascii::Encoder>,
+    },
+}
+
+/// How a step ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Step {
+    /// The budget is used up; there is more to move.
+    More,
+    /// The socket would block.
+    Blocked,
+    /// It is over.
+    Done(Result<(), TransferError>),
+}
+
+impl Pump {
+    pub(crate) fn download(download: Download, representation: Representation) -> Self {
+        let Download { file, offset, size } = download;
+        Self::new(match representation {
+            Representation::Image => Job::SendFile { file, offset, size },
+            Representation::Ascii => Job::send_text(file, offset, size, true),
+        })
+    }
+
+    pub(crate) fn upload(upload: Upload, representation: Representation) -> Self {
+        Self::new(Job::ReceiveLater {
+            upload,
+            representation,
+        })
+    }
+
+    pub(crate) fn listing(lines: DirectoryLines) -> Self {
+        Self::new(Job::SendText {
+            source: Source::Listing(lines),
+            buffer: Vec::new(),
+            sent: 0,
+        })
+    }
+
+    /// Bytes moved over the network so far.
+    pub(crate) fn bytes(&self) -> u64 {
+        self.bytes
+    }
+
+    /// Moves up to about `budget` bytes. To be called only once the data connection exists: it is then
+    /// that an upload begins to change its file.
+    pub(crate) fn step(&mut self, stream: &mut TcpStream, budget: usize) -> Step {
+        let mut moved = 0;
+        while moved < budget {
+            match self.job.move_some(stream, budget - moved) {
+                Ok(Moved::Bytes(count)) => {
+                    moved += count;
+                    self.bytes += count as u64;
+                }
+                Ok(Moved::Prepared) => {}
+                Ok(Moved::Blocked) => return Step::Blocked,
+                Ok(Moved::End) => return Step::Done(self.finish()),
+                Err(error) => {
+                    self.job = Job::Over;
+                    return Step::Done(Err(error));
+                }
+            }
+        }
+        Step::More
+    }
+
+    fn new(job: Job) -> Self {
+        Self { job, bytes: 0 }
+    }
+
+    /// Makes sure that an upload is with the storage: an error that the system kept for `close` is
+    /// still an error.
+    fn finish(&mut self) -> Result<(), TransferError> {
+        let Job::Receive {
+            mut file, decoder, ..
+        } = std::mem::replace(&mut self.job, Job::Over)
+        else {
+            return Ok(());
+        };
+        if let Some(decoder) = decoder {
+            let mut rest = Vec::new();
+            decoder.finish(&mut rest);
+            file.write_all(&rest).map_err(|error| write_error(&error))?;
+        }
+        nix::unistd::close(file).map_err(|errno| write_error(&errno.into()))
+    }
+}
+
+enum Moved {
+    Bytes(usize),
+    /// Nothing yet, but the next call will find something.
+    Prepared,
+    Blocked,
+    End,
+}
+
+impl Job {
+    fn send_text(file: File, offset: u64, size: u64, encode: bool) -> Self {
+        Self::SendText {
+            source: Source::File {
+                file,
+                offset,
+                size,
+                encoder: encode.then(Default::default),
+            },
+            buffer: Vec::new(),
+            sent: 0,
+        }
+    }
+
+    fn move_some(&mut self, stream: &mut TcpStream, most: usize) -> Result<Moved, TransferError> {
+        match self {
+            Self::SendFile { file, offset, size } => {
+                let left = usize::try_from(*size - *offset).unwrap_or(usize::MAX);
+                if left == 0 {
+                    return Ok(Moved::End);
+                }
+                match rustix::fs::sendfile(&*stream, &*file, Some(offset), left.min(most)) {
+                    Ok(0) => Err(TransferError::LocalRead),
+                    Ok(count) => Ok(Moved::Bytes(count)),
+                    Err(Errno::AGAIN) => Ok(Moved::Blocked),
+                    Err(Errno::INTR) => Ok(Moved::Prepared),
+                    // Some file systems cannot do it.
+                    Err(Errno::INVAL | Errno::NOSYS) => Ok(self.send_by_hand()),
+                    Err(Errno::IO) => Err(TransferError::LocalRead),
+                    Err(_) => Err(TransferError::ConnectionLost),
+                }
+            }
+            Self::SendText {
+                source,
+                buffer,
+                sent,
+            } => {
+                if *sent == buffer.len() {
+                    buffer.clear();
+                    *sent = 0;
+                    let more = source.fill(buffer)?;
+                    if buffer.is_empty() {
+                        return Ok(if more { Moved::Prepared } else { Moved::End });
+                    }
+                }
+                match moved(stream.write(&buffer[*sent..]))? {
+                    Moved::Bytes(count) => {
+                        *sent += count;
+                        Ok(Moved::Bytes(count))
+                    }
+                    other => Ok(other),
+                }
+            }
+            Self::Receive {
+                file,
+                decoder,
+                buffer,
+            } => {
+                let count = match moved(stream.read(buffer))? {
+                    Moved::Bytes(count) => count,
+                    other => return Ok(other),
+                };
+                let received = &buffer[..count];
+                let written = match decoder {
+                    None => file.write_all(received),
+                    Some(decoder) => {
+                        let mut text = Vec::with_capacity(count + 1);
+                        decoder.push(received, &mut text);
+                        file.write_all(&text)
+                    }
+                };
+                written.map_err(|error| write_error(&error))?;
+                Ok(Moved::Bytes(count))
+            }
+            Self::ReceiveLater { .. } => self.begin_to_receive(),
+            Self::Over => Ok(Moved::End),
+        }
+    }
+
+    /// The data connection exists: from now on the file is changed.
+    fn begin_to_receive(&mut self) -> Result<Moved, TransferError> {
+        if let Self::ReceiveLater {
+            upload,
+            representation,
+        } = std::mem::replace(self, Self::Over)
+        {
+            *self = Self::Receive {
+                file: upload.begin().map_err(|error| write_error(&error))?,
+                decoder: (representation == Representation::Ascii).then(Default::default),
+                buffer: vec![0; BUFFER_BYTES].into(),
+            };
+        }
+        Ok(Moved::Prepared)
+    }
+
+    /// Goes on where `sendfile` refused.
+    fn send_by_hand(&mut self) -> Moved {
+        if let Self::SendFile { file, offset, size } = std::mem::replace(self, Self::Over) {
+            *self = Self::send_text(file, offset, size, false);
+        }
+        Moved::Prepared
+    }
+}
+
+impl Source {
+    /// Fills the empty `buffer`; whether more may come after it.
+    fn fill(&mut self, buffer: &mut Vec<u8>) -> Result<bool, TransferError> {
+        match self {
+            Self::Listing(lines) => {
+                while buffer.len() < BUFFER_BYTES {
+                    if !lines
+                        .next_line(buffer)
+                        .map_err(|_| TransferError::LocalRead)?
+                    {
+                        return Ok(false);
+                    }
+                }
+                Ok(true)
+            }
+            Self::File {
+                file,
+                offset,
+                size,
+                encoder,
+            } => {
+                let left = usize::try_from(*size - *offset).unwrap_or(usize::MAX);
+                if left == 0 {
+                    return Ok(false);
+                }
+                let mut text = vec![0; left.min(BUFFER_BYTES)];
+                match file.read_at(&mut text, *offset) {
+                    Ok(0) => return Err(TransferError::LocalRead),
+                    Ok(count) => {
+                        text.truncate(count);
+                        *offset += count as u64;
+                    }
+                    Err(error) if error.kind() == ErrorKind::Interrupted => return Ok(true),
+                    Err(_) => return Err(TransferError::LocalRead),
+                }
+                match encoder {
+                    Some(encoder) => encoder.push(&text, buffer),
+                    None => *buffer = text,
+                }
+                Ok(true)
+            }
+        }
+    }
+}
+
+fn moved(result: io::Result<usize>) -> Result<Moved, TransferError> {
+    match result {
+        Ok(0) => Ok(Moved::End),
+        Ok(count) => Ok(Moved::Bytes(count)),
+        Err(error) => match error.kind() {
+            ErrorKind::WouldBlock => Ok(Moved::Blocked),
+            ErrorKind::Interrupted => Ok(Moved::Prepared),
+            _ => Err(TransferError::ConnectionLost),
+        },
+    }
+}
+
+fn write_error(error: &io::Error) -> TransferError {
+    match refusal(error) {
+        ftp_proto::Refusal::NoSpace => TransferError::NoSpace,
+        _ => TransferError::LocalWrite,
+    }
+}
+
+/// As much as is read or made at once.
+const BUFFER_BYTES: usize = 64 * 1024;

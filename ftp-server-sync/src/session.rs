@@ -1,0 +1,82 @@
+//! The thread of a session: one poll, one loop.
+
+use std::io::{self, ErrorKind};
+use std::sync::Arc;
+use std::time::Instant;
+
+use crossbeam_channel::Receiver;
+use log::error;
+use mio::net::TcpStream;
+use mio::{Events, Poll, Waker};
+
+use crate::connection::{Connection, Turn, WAKER};
+use crate::shared::Shared;
+
+/// What the acceptor says to a session; the session's waker is called after it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Order {
+    /// The server is ending.
+    ShutDown,
+}
+
+/// Everything that a session's thread begins with.
+#[derive(Debug)]
+pub(crate) struct Start {
+    pub(crate) number: u64,
+    pub(crate) shared: Arc<Shared>,
+    pub(crate) stream: TcpStream,
+    pub(crate) poll: Poll,
+    pub(crate) waker: Arc<Waker>,
+    pub(crate) orders: Receiver<Order>,
+}
+
+/// Serves one client from greeting to goodbye.
+pub(crate) fn run(start: Start) {
+    let number = start.number;
+    if let Err(error) = serve(start) {
+        // A client that is gone before we look is nothing to worry about.
+        match error.kind() {
+            ErrorKind::NotConnected | ErrorKind::ConnectionReset => {}
+            _ => error!("#{number} session failed: {error}"),
+        }
+    }
+}
+
+fn serve(start: Start) -> io::Result<()> {
+    let Start {
+        number,
+        shared,
+        stream,
+        mut poll,
+        waker,
+        orders,
+    } = start;
+    let registry = poll.registry().try_clone()?;
+    let mut connection = Connection::new(number, shared, stream, &registry, waker)?;
+    let mut events = Events::with_capacity(EVENTS_MAX);
+    loop {
+        for order in orders.try_iter() {
+            match order {
+                Order::ShutDown => connection.shut_down(),
+            }
+        }
+        let patience = match connection.turn(&registry, Instant::now()) {
+            Turn::Over => return Ok(()),
+            Turn::Wait(patience) => patience,
+        };
+        // This is the only place where the thread waits.
+        match poll.poll(&mut events, patience) {
+            Err(error) if error.kind() == ErrorKind::Interrupted => continue,
+            polled => polled?,
+        }
+        for event in &events {
+            match event.token() {
+                WAKER => connection.woken(),
+                _ => connection.note(event),
+            }
+        }
+    }
+}
+
+/// Control, data and waker are all that there can be.
+const EVENTS_MAX: usize = 4;

@@ -1,0 +1,408 @@
+//! Files beneath the shared directory.
+//!
+//! Every path is opened relative to one directory handle, and the kernel refuses to leave it: no
+//! `..`, no symbolic link, not even one made between check and use, leads outside.
+
+use std::ffi::OsStr;
+use std::fs::File;
+use std::io::{self, Seek, SeekFrom};
+use std::os::fd::OwnedFd;
+use std::os::unix::ffi::OsStrExt;
+use std::os::unix::fs::MetadataExt;
+use std::path::Path as FsPath;
+use std::sync::Arc;
+
+use cap_std::ambient_authority;
+use cap_std::fs::{Dir, OpenOptions, OpenOptionsExt};
+use ftp_proto::listing::Entry;
+use ftp_proto::{FileAnswer, FileRequest, ListStyle, Path, Refusal, limits};
+use rustix::fs::{Access, AtFlags, OFlags};
+use rustix::io::Errno;
+
+use crate::directory::{DirectoryLines, entry_of};
+
+/// The shared tree. Cloning shares the handle.
+#[derive(Clone, Debug)]
+pub(crate) struct Storage {
+    root: Arc<Dir>,
+}
+
+/// A file to send.
+#[derive(Debug)]
+pub(crate) struct Download {
+    /// Open for reading.
+    pub file: File,
+    /// Where to begin, in bytes.
+    pub offset: u64,
+    /// Where to end: the size when it was opened.
+    pub size: u64,
+}
+
+/// A file to receive into. Nothing has been changed yet, except that it exists.
+#[derive(Debug)]
+pub(crate) struct Upload {
+    file: File,
+    start: UploadStart,
+    /// Present if this upload made the file.
+    created: Option<Created>,
+}
+
+/// A file that was made for an upload: it is taken away again, unless the upload begins.
+#[derive(Debug)]
+struct Created {
+    storage: Storage,
+    path: Path,
+}
+
+/// What happens to the bytes that are there when an upload begins.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum UploadStart {
+    /// The first so many stay.
+    At(u64),
+    /// All stay.
+    AtEnd,
+}
+
+impl Storage {
+    /// Opens the shared directory.
+    ///
+    /// # Errors
+    ///
+    /// What the system says when it is not there, not a directory, or not ours to read.
+    pub(crate) fn open(directory: &FsPath) -> io::Result<Self> {
+        let root = Dir::open_ambient_dir(directory, ambient_authority())?;
+        Ok(Self { root: root.into() })
+    }
+
+    /// Performs a request that needs no data connection. `now` is in seconds since 1970.
+    ///
+    /// # Errors
+    ///
+    /// Why it was not done.
+    pub(crate) fn perform(&self, request: &FileRequest, now: i64) -> Result<FileAnswer, Refusal> {
+        match request {
+            FileRequest::ChangeDirectory(path) => {
+                let directory = self.open_directory(path)?;
+                let enter = Access::EXEC_OK;
+                done(
+                    rustix::fs::accessat(&directory, ".", enter, AtFlags::EACCESS)
+                        .map_err(Into::into),
+                )
+            }
+            FileRequest::MakeDirectory(path) => {
+                done(self.root.create_dir(relative(changeable(path)?)))
+            }
+            FileRequest::RemoveDirectory(path) => {
+                done(self.root.remove_dir(relative(changeable(path)?)))
+            }
+            FileRequest::DeleteFile(path) => {
+                done(self.root.remove_file(relative(changeable(path)?)))
+            }
+            FileRequest::RenameFrom(path) => done(
+                self.root
+                    .symlink_metadata(relative(changeable(path)?))
+                    .map(drop),
+            ),
+            FileRequest::Rename { from, to } => {
+                let to = relative(changeable(to)?);
+                done(
+                    self.root
+                        .rename(relative(changeable(from)?), &self.root, to),
+                )
+            }
+            FileRequest::Size(path) => {
+                let file = self.open_plain(path, OpenOptions::new().read(true))?;
+                Ok(FileAnswer::Size(metadata(&file)?.len()))
+            }
+            FileRequest::ModifiedTime(path) => {
+                let file = self.open_plain(path, OpenOptions::new().read(true))?;
+                Ok(FileAnswer::Modified(metadata(&file)?.mtime()))
+            }
+            FileRequest::Facts(path) => self.entry(path).map(FileAnswer::Entry),
+            FileRequest::Status(path) => self.status(path, now),
+        }
+    }
+
+    /// Opens a file to send.
+    ///
+    /// # Errors
+    ///
+    /// As the file system has it; [`Refusal::OffsetTooLarge`] for an offset beyond the end.
+    pub(crate) fn download(&self, path: &Path, offset: u64) -> Result<Download, Refusal> {
+        let file = self.open_plain(path, OpenOptions::new().read(true))?;
+        let size = metadata(&file)?.len();
+        if offset > size {
+            return Err(Refusal::OffsetTooLarge);
+        }
+        Ok(Download { file, offset, size })
+    }
+
+    /// Opens, or makes, a file to receive into; its first `offset` bytes will stay.
+    ///
+    /// # Errors
+    ///
+    /// As the file system has it; [`Refusal::OffsetTooLarge`] for an offset beyond the end.
+    pub(crate) fn upload(&self, path: &Path, offset: u64) -> Result<Upload, Refusal> {
+        let upload = self.writable(path, UploadStart::At(offset))?;
+        if offset > metadata(&upload.file)?.len() {
+            return Err(Refusal::OffsetTooLarge);
+        }
+        Ok(upload)
+    }
+
+    /// Opens, or makes, a file to receive into behind what is there.
+    ///
+    /// # Errors
+    ///
+    /// As the file system has it.
+    pub(crate) fn append(&self, path: &Path) -> Result<Upload, Refusal> {
+        self.writable(path, UploadStart::AtEnd)
+    }
+
+    /// Makes a new file in `directory`, named like `wish` if that can be, and returns its name.
+    ///
+    /// # Errors
+    ///
+    /// As the file system has it; [`Refusal::Exists`] when no name could be found.
+    pub(crate) fn upload_unique(
+        &self,
+        directory: &Path,
+        wish: &[u8],
+    ) -> Result<(Upload, Vec<u8>), Refusal> {
+        let stem = if wish.is_empty() { b"upload" } else { wish };
+        for number in 0..UNIQUE_NAMES_MAX {
+            let name = match number {
+                0 => stem.to_vec(),
+                _ => [stem, format!(".{number}").as_bytes()].concat(),
+            };
+            let Some(path) = directory.child(&name) else {
+                return Err(Refusal::NameRejected);
+            };
+            let mut options = OpenOptions::new();
+            match self.open_with(&path, options.write(true).create_new(true)) {
+                Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
+                Err(error) => return Err(refusal(&error)),
+                Ok(file) => {
+                    let created = Some(self.created(path));
+                    let start = UploadStart::At(0);
+                    return Ok((
+                        Upload {
+                            file,
+                            start,
+                            created,
+                        },
+                        name,
+                    ));
+                }
+            }
+        }
+        Err(Refusal::Exists)
+    }
+
+    /// Opens a directory, or a single file, to list. `now` is in seconds since 1970.
+    ///
+    /// # Errors
+    ///
+    /// As the file system has it; MLSD takes directories alone (RFC 3659, section 7.2.1).
+    pub(crate) fn list(
+        &self,
+        path: &Path,
+        style: ListStyle,
+        now: i64,
+    ) -> Result<DirectoryLines, Refusal> {
+        match self.open_directory(path) {
+            Ok(directory) => {
+                let directory = OwnedFd::from(directory.into_std_file());
+                DirectoryLines::new(directory, style, now).map_err(|error| refusal(&error))
+            }
+            Err(Refusal::NotADirectory) if !matches!(style, ListStyle::Facts { .. }) => {
+                Ok(DirectoryLines::single(self.entry(path)?, style, now))
+            }
+            Err(refusal) => Err(refusal),
+        }
+    }
+
+    fn status(&self, path: &Path, now: i64) -> Result<FileAnswer, Refusal> {
+        let mut lines = self.list(path, ListStyle::Long, now)?;
+        let mut text = Vec::new();
+        let mut listed = 0;
+        let mut complete = true;
+        while complete
+            && lines
+                .next_line(&mut text)
+                .map_err(|error| refusal(&error))?
+        {
+            listed += 1;
+            complete = listed < limits::STAT_ENTRIES_MAX;
+        }
+        let mut lines: Vec<Vec<u8>> = text
+            .split(|&byte| byte == b'\n')
+            .filter(|line| !line.is_empty())
+            .map(|line| line.trim_ascii_end().to_vec())
+            .collect();
+        if !complete {
+            lines.push(b"(there may be more; use LIST)".to_vec());
+        }
+        Ok(FileAnswer::Lines(lines))
+    }
+
+    fn entry(&self, path: &Path) -> Result<Entry, Refusal> {
+        let parent = self.open_directory(&path.parent())?;
+        let name = if path.is_root() { b"." } else { path.name() };
+        let stat = rustix::fs::statat(&parent, name, AtFlags::SYMLINK_NOFOLLOW)
+            .map_err(|errno| refusal(&errno.into()))?;
+        Ok(entry_of(&parent, name, &stat))
+    }
+
+    fn open_directory(&self, path: &Path) -> Result<Dir, Refusal> {
+        self.root
+            .open_dir(relative(path))
+            .map_err(|error| refusal(&error))
+    }
+
+    fn open_with(&self, path: &Path, options: &mut OpenOptions) -> io::Result<File> {
+        // A FIFO without a peer would hang an open that may block.
+        let nonblocking = OFlags::NONBLOCK.bits().cast_signed();
+        let file = self
+            .root
+            .open_with(relative(path), options.custom_flags(nonblocking))?;
+        Ok(file.into_std())
+    }
+
+    /// Only regular files can be transferred.
+    fn open_plain(&self, path: &Path, options: &mut OpenOptions) -> Result<File, Refusal> {
+        let file = self
+            .open_with(path, options)
+            .map_err(|error| refusal(&error))?;
+        match metadata(&file)?.is_file() {
+            true => Ok(file),
+            false => Err(Refusal::IsADirectory),
+        }
+    }
+
+    fn created(&self, path: Path) -> Created {
+        Created {
+            storage: self.clone(),
+            path,
+        }
+    }
+
+    fn writable(&self, path: &Path, start: UploadStart) -> Result<Upload, Refusal> {
+        changeable(path).map_err(|_| Refusal::IsADirectory)?;
+        let mut options = OpenOptions::new();
+        match start {
+            UploadStart::At(_) => options.write(true),
+            UploadStart::AtEnd => options.append(true),
+        };
+        match self.open_with(path, options.clone().create_new(true)) {
+            Ok(file) => {
+                let created = Some(self.created(path.clone()));
+                Ok(Upload {
+                    file,
+                    start,
+                    created,
+                })
+            }
+            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {
+                let file = self.open_plain(path, &mut options)?;
+                Ok(Upload {
+                    file,
+                    start,
+                    created: None,
+                })
+            }
+            Err(error) => Err(refusal(&error)),
+        }
+    }
+}
+
+impl Upload {
+    /// The data connection exists: from now on the file is written. What lies behind the offset goes.
+    ///
+    /// # Errors
+    ///
+    /// What the file system says; the file is as it was before.
+    pub(crate) fn begin(mut self) -> io::Result<File> {
+        if let UploadStart::At(offset) = self.start {
+            // A file that was just made is empty already.
+            if self.created.is_none() {
+                self.file.set_len(offset)?;
+            }
+            if offset > 0 {
+                self.file.seek(SeekFrom::Start(offset))?;
+            }
+        }
+        if let Some(created) = self.created.take() {
+            created.keep();
+        }
+        Ok(self.file)
+    }
+}
+
+impl Created {
+    fn keep(mut self) {
+        self.path = Path::root();
+    }
+}
+
+impl Drop for Created {
+    fn drop(&mut self) {
+        if self.path.is_root() {
+            return;
+        }
+        // Somebody else may have written to it meanwhile: only an empty file is taken away.
+        let path = relative(&self.path);
+        let is_empty = |metadata: cap_std::fs::Metadata| metadata.len() == 0;
+        if self.storage.root.symlink_metadata(path).is_ok_and(is_empty) {
+            // If it cannot be removed an empty file stays; nobody was promised anything.
+            let _ = self.storage.root.remove_file(path);
+        }
+    }
+}
+
+/// Turns the system's word into the core's.
+pub(crate) fn refusal(error: &io::Error) -> Refusal {
+    match Errno::from_io_error(error) {
+        Some(Errno::NOENT) => Refusal::NotFound,
+        // A symbolic link that leads outside, or in circles.
+        Some(Errno::XDEV | Errno::LOOP) => Refusal::Denied,
+        Some(Errno::ACCESS | Errno::PERM | Errno::ROFS) => Refusal::Denied,
+        Some(Errno::EXIST) => Refusal::Exists,
+        Some(Errno::NOTEMPTY) => Refusal::NotEmpty,
+        Some(Errno::NOTDIR) => Refusal::NotADirectory,
+        Some(Errno::ISDIR) => Refusal::IsADirectory,
+        Some(Errno::NOSPC | Errno::DQUOT | Errno::FBIG) => Refusal::NoSpace,
+        Some(Errno::NAMETOOLONG | Errno::INVAL | Errno::ILSEQ) => Refusal::NameRejected,
+        Some(Errno::BUSY | Errno::TXTBSY | Errno::AGAIN) => Refusal::Busy,
+        // A FIFO that nobody reads, or a device without a driver.
+        Some(Errno::NXIO | Errno::NODEV) => Refusal::IsADirectory,
+        _ if error.kind() == io::ErrorKind::PermissionDenied => Refusal::Denied,
+        _ => Refusal::Failed,
+    }
+}
+
+fn relative(path: &Path) -> &FsPath {
+    FsPath::new(OsStr::from_bytes(path.relative()))
+}
+
+/// The root itself is never made, removed or renamed.
+fn changeable(path: &Path) -> Result<&Path, Refusal> {
+    match path.is_root() {
+        true => Err(Refusal::Denied),
+        false => Ok(path),
+    }
+}
+
+fn done(result: io::Result<()>) -> Result<FileAnswer, Refusal> {
+    match result {
+        Ok(()) => Ok(FileAnswer::Done),
+        Err(error) => Err(refusal(&error)),
+    }
+}
+
+fn metadata(file: &File) -> Result<std::fs::Metadata, Refusal> {
+    file.metadata().map_err(|error| refusal(&error))
+}
+
+/// Names that STOU tries.
+const UNIQUE_NAMES_MAX: u32 = 10_000;

@@ -1,0 +1,343 @@
+//! The values of flags, from text to checked types; every refusal says what would be right.
+//!
+//! Nothing in this file reads a file, asks a resolver or knows the other flags.
+
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+use std::ops::RangeInclusive;
+use std::time::Duration;
+
+use ftp_proto::ClientRule;
+use ipnet::{IpNet, Ipv4Net};
+use log::LevelFilter;
+
+use crate::users::is_anonymous;
+
+/// An address to listen on.
+pub(crate) fn interface(text: &str) -> Result<IpAddr, String> {
+    let address = text.parse::<IpAddr>().map_err(|_| {
+        "not an IP address; give one of this machine's, without port, such as 192.168.1.10, \
+         0.0.0.0 or ::"
+    })?;
+    match address.to_canonical() {
+        address if address.is_multicast() => {
+            Err("a multicast address cannot be listened on; give one of this machine's".to_owned())
+        }
+        IpAddr::V4(Ipv4Addr::BROADCAST) => Err(
+            "the broadcast address cannot be listened on; give one of this machine's".to_owned(),
+        ),
+        IpAddr::V6(address) if address.is_unicast_link_local() => Err(
+            "a link-local address needs a zone, which is not supported in this version; give ::"
+                .to_owned(),
+        ),
+        address => Ok(address),
+    }
+}
+
+/// A decimal number: digits only, where `FromStr` would also take a plus sign.
+pub(crate) fn number(text: &str, allowed: RangeInclusive<u32>) -> Result<u32, String> {
+    digits(text)
+        .filter(|number| allowed.contains(number))
+        .ok_or_else(|| {
+            let (first, last) = allowed.into_inner();
+            format!("give a whole number from {first} to {last}")
+        })
+}
+
+/// A port number; 0 where the kernel may choose.
+pub(crate) fn port(text: &str) -> Result<u16, String> {
+    digits(text).ok_or_else(|| "give a port number from 0 (any free one) to 65535".to_owned())
+}
+
+/// A duration in seconds; 0 is never.
+pub(crate) fn timeout(text: &str) -> Result<Option<Duration>, String> {
+    let seconds = digits(text)
+        .filter(|&seconds: &u64| seconds <= TIMEOUT_SECONDS_MAX)
+        .ok_or_else(|| {
+            format!("give whole seconds from 0 (never) to {TIMEOUT_SECONDS_MAX} (a year)")
+        })?;
+    Ok((seconds > 0).then(|| Duration::from_secs(seconds)))
+}
+
+/// How long a failed login is answered later.
+pub(crate) fn delay(text: &str) -> Result<Duration, String> {
+    digits(text)
+        .filter(|&seconds: &u64| seconds <= DELAY_SECONDS_MAX)
+        .map(Duration::from_secs)
+        .ok_or_else(|| format!("give whole seconds from 0 (no delay) to {DELAY_SECONDS_MAX}"))
+}
+
+/// `FROM-TO`, or one port.
+pub(crate) fn ports(text: &str) -> Result<RangeInclusive<u16>, String> {
+    let (first, last) = text.split_once('-').unwrap_or((text, text));
+    let (Some(first), Some(last)) = (digits::<u16>(first), digits::<u16>(last)) else {
+        return Err("give FROM-TO, such as 60000-60009, or one port, up to 65535".to_owned());
+    };
+    if first > last {
+        return Err(format!("the range is upside down; give {last}-{first}"));
+    }
+    if first == 0 {
+        return Err("port 0 cannot be forwarded; begin the range at 1024 or above".to_owned());
+    }
+    Ok(first..=last)
+}
+
+/// The address for PASV replies.
+pub(crate) fn masquerade_address(text: &str) -> Result<Ipv4Addr, String> {
+    const WANTED: &str = "give the router's public IPv4 address";
+    let problem = match text.parse::<IpAddr>().map(|address| address.to_canonical()) {
+        Ok(IpAddr::V4(address)) => match address {
+            _ if address.octets()[0] == 0 => "not an address that a client can connect to",
+            Ipv4Addr::BROADCAST => "the broadcast address leads to no single machine",
+            _ if address.is_multicast() => "a multicast address leads to no single machine",
+            _ => return Ok(address),
+        },
+        Ok(IpAddr::V6(_)) => "an IPv6 address cannot stand in a PASV reply",
+        Err(_)
+            if text
+                .bytes()
+                .all(|byte| byte.is_ascii_digit() || byte == b'.') =>
+        {
+            "not an IPv4 address, which has four numbers from 0 to 255"
+        }
+        Err(_) if is_host_name(text) => "host names are not supported in this version",
+        Err(_) => "not an IPv4 address",
+    };
+    Err(format!("{problem}; {WANTED}"))
+}
+
+/// One `PRIVATE=PUBLIC` of the map.
+pub(crate) fn map_entry(text: &str) -> Result<(Ipv4Addr, Ipv4Addr), String> {
+    let (private, public) = text
+        .split_once('=')
+        .ok_or("the \"=\" is missing; give PRIVATE=PUBLIC, such as 192.168.1.10=198.51.100.7")?;
+    let key = match private
+        .parse::<IpAddr>()
+        .map(|address| address.to_canonical())
+    {
+        Ok(IpAddr::V4(Ipv4Addr::UNSPECIFIED)) => {
+            return Err("0.0.0.0 is no local address of a connection; \
+                        --masquerade-address is for all of them"
+                .to_owned());
+        }
+        Ok(IpAddr::V4(address)) => address,
+        Ok(IpAddr::V6(_)) => {
+            return Err(
+                "IPv6 needs no masquerade; give an IPv4 address before the \"=\"".to_owned(),
+            );
+        }
+        Err(_) => {
+            return Err("give this machine's IPv4 address before the \"=\", \
+                        such as 192.168.1.10=198.51.100.7"
+                .to_owned());
+        }
+    };
+    Ok((key, masquerade_address(public)?))
+}
+
+/// One `NET=ADDR` or `NET=local`.
+pub(crate) fn client_rule(text: &str) -> Result<(IpNet, ClientRule), String> {
+    let (network, told) = text
+        .split_once('=')
+        .ok_or("the \"=\" is missing; give NET=ADDR or NET=local, such as 10.8.0.0/24=local")?;
+    let network = self::network(network)?;
+    if matches!(network, IpNet::V6(_)) {
+        return Err("IPv6 clients need no masquerade; give an IPv4 network".to_owned());
+    }
+    let rule = match told {
+        "local" => ClientRule::Local,
+        address => match masquerade_address(address) {
+            Ok(address) => ClientRule::Announce(address),
+            Err(problem) => return Err(format!("{problem}, or \"local\"")),
+        },
+    };
+    Ok((network, rule))
+}
+
+/// A network, or a single address as a network of one. Host bits are cut off.
+pub(crate) fn network(text: &str) -> Result<IpNet, String> {
+    let network = match text.parse::<IpAddr>() {
+        Ok(address) => IpNet::from(address),
+        Err(_) => text
+            .parse::<IpNet>()
+            .map_err(|_| "not a network; give ADDRESS/BITS, such as 192.168.1.0/24")?,
+    };
+    Ok(match network {
+        IpNet::V6(mapped) => match mapped.addr().to_ipv4_mapped() {
+            // The last 32 bits of `::ffff:192.168.1.0/120` are the IPv4 network.
+            Some(address) if mapped.prefix_len() >= MAPPED_BITS => {
+                Ipv4Net::new(address, mapped.prefix_len() - MAPPED_BITS)
+                    .map_or(network, IpNet::V4)
+                    .trunc()
+            }
+            _ => network.trunc(),
+        },
+        IpNet::V4(_) => network.trunc(),
+    })
+}
+
+/// A name for the one user.
+pub(crate) fn username(text: &str) -> Result<String, String> {
+    if is_anonymous(text.as_bytes()) {
+        return Err(
+            "the name of anonymous, who needs no password; leave --username out, or \
+                    choose another name"
+                .to_owned(),
+        );
+    }
+    if text.chars().any(char::is_control) || text.trim() != text {
+        return Err(
+            "control characters and blanks at the ends are not part of a name; leave them out"
+                .to_owned(),
+        );
+    }
+    Ok(text.to_owned())
+}
+
+/// The greeting. Line feeds stay: they make it a reply of several lines.
+pub(crate) fn banner(text: &str) -> Result<String, String> {
+    if text
+        .chars()
+        .any(|character| character.is_control() && character != '\n')
+    {
+        return Err(
+            "control characters other than line feeds cannot be sent; leave them out".to_owned(),
+        );
+    }
+    if text.len() > BANNER_BYTES_MAX {
+        return Err(format!("too long; give at most {BANNER_BYTES_MAX} bytes"));
+    }
+    Ok(text.trim_end_matches('\n').to_owned())
+}
+
+/// How much is logged.
+pub(crate) fn log_level(text: &str) -> Result<LevelFilter, String> {
+    match text {
+        "error" => Ok(LevelFilter::Error),
+        "warn" => Ok(LevelFilter::Warn),
+        "info" => Ok(LevelFilter::Info),
+        "debug" => Ok(LevelFilter::Debug),
+        "trace" => Ok(LevelFilter::Trace),
+        _ => Err("give error, warn, info, debug or trace".to_owned()),
+    }
+}
+
+/// What keeps bytes from being a password that a client can send.
+pub(crate) fn password_problem(password: &[u8]) -> Option<&'static str> {
+    if password.is_empty() {
+        return Some("the password is empty");
+    }
+    if password.iter().any(|byte| b"\r\n\0".contains(byte)) {
+        return Some("the password holds a line break or a NUL, which no client can send");
+    }
+    if password.len() > PASSWORD_BYTES_MAX {
+        return Some("the password is longer than 1000 bytes");
+    }
+    None
+}
+
+fn digits<T: std::str::FromStr>(text: &str) -> Option<T> {
+    if text.is_empty() || !text.bytes().all(|byte| byte.is_ascii_digit()) {
+        return None;
+    }
+    text.parse().ok()
+}
+
+fn is_host_name(text: &str) -> bool {
+    text.parse::<Ipv6Addr>().is_err()
+        && text
+            .bytes()
+            .all(|byte| byte.is_ascii_alphanumeric() || b"-._".contains(&byte))
+}
+
+/// `Instant` arithmetic must not overflow on any platform.
+const TIMEOUT_SECONDS_MAX: u64 = 365 * 24 * 60 * 60;
+const DELAY_SECONDS_MAX: u64 = 60;
+const BANNER_BYTES_MAX: usize = 2000;
+/// Well inside a command line.
+pub(crate) const PASSWORD_BYTES_MAX: usize = 1000;
+/// The prefix length of `::ffff:0:0/96`.
+const MAPPED_BITS: u8 = 96;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn networks_are_canonical() {
+        for (text, canonical) in [
+            ("10.8.0.0/24", "10.8.0.0/24"),
+            ("10.8.0.7/24", "10.8.0.0/24"),
+            ("10.8.0.7", "10.8.0.7/32"),
+            ("0.0.0.0/0", "0.0.0.0/0"),
+            ("::ffff:10.8.0.7", "10.8.0.7/32"),
+            ("::ffff:10.8.0.7/120", "10.8.0.0/24"),
+            ("::ffff:0.0.0.0/96", "0.0.0.0/0"),
+            ("2001:db8::7/64", "2001:db8::/64"),
+            ("::1", "::1/128"),
+        ] {
+            assert_eq!(network(text).unwrap().to_string(), canonical, "{text}");
+        }
+        for bad in [
+            "10.8.0.0/33",
+            "10.8.0/24",
+            "10.8.0.0/",
+            "/24",
+            "lan",
+            " 10.8.0.0/24",
+            "::/129",
+        ] {
+            assert!(network(bad).is_err(), "{bad}");
+        }
+    }
+
+    #[test]
+    fn edges_of_numbers() {
+        assert_eq!(port("0"), Ok(0));
+        assert_eq!(port("65535"), Ok(65535));
+        for bad in [
+            "65536",
+            "-1",
+            "+1",
+            " 1",
+            "1 ",
+            "0x10",
+            "1.0",
+            "",
+            "99999999999999999999",
+        ] {
+            assert!(port(bad).is_err(), "{bad}");
+        }
+        assert_eq!(timeout("0"), Ok(None));
+        assert_eq!(
+            timeout("31536000"),
+            Ok(Some(Duration::from_secs(31_536_000)))
+        );
+        assert!(timeout("31536001").is_err());
+        assert_eq!(delay("0"), Ok(Duration::ZERO));
+        assert_eq!(delay("60"), Ok(Duration::from_secs(60)));
+        assert!(delay("61").is_err());
+        assert_eq!(number("1", 1..=9), Ok(1));
+        assert_eq!(number("9", 1..=9), Ok(9));
+        assert!(number("0", 1..=9).is_err() && number("10", 1..=9).is_err());
+        assert_eq!(ports("1-65535"), Ok(1..=65535));
+        assert_eq!(ports("60000"), Ok(60000..=60000));
+        assert_eq!(ports("60000-60000"), Ok(60000..=60000));
+    }
+
+    #[test]
+    fn a_mapped_masquerade_address_is_ipv4() {
+        assert_eq!(
+            masquerade_address("::ffff:203.0.113.1"),
+            Ok(Ipv4Addr::new(203, 0, 113, 1))
+        );
+    }
+
+    #[test]
+    fn password_edges() {
+        assert_eq!(password_problem(&[b'x'; PASSWORD_BYTES_MAX]), None);
+        assert!(password_problem(&[b'x'; PASSWORD_BYTES_MAX + 1]).is_some());
+        for bad in [&b""[..], b"a\nb", b"a\r", b"\0"] {
+            assert!(password_problem(bad).is_some(), "{bad:?}");
+        }
+    }
+}

@@ -1,0 +1,185 @@
+//! A small internet in network namespaces: hosts, networks, and commands run on a host.
+//!
+//! Every host is a namespace of its own, without any way to the machine's real network. A network is a bridge that
+//! lives in one host (the switch of a router, say) and that others plug into. Names hold the process id
+//! and a number, so that labs can run side by side; they vanish with the lab, also when a test panics.
+
+use std::fs;
+use std::io::Write;
+use std::path::Path;
+use std::process::{self as std_process, Command, Stdio};
+use std::sync::atomic::{AtomicU32, Ordering};
+
+use crate::process::{self, Finished};
+
+/// Hosts and networks that exist as long as this value.
+pub(crate) struct Lab {
+    prefix: String,
+    hosts: Vec<String>,
+}
+
+impl Lab {
+    /// An empty lab. Fails when this user may not make namespaces.
+    pub(crate) fn new() -> Self {
+        assert!(
+            rustix::process::geteuid().is_root(),
+            "the tests in network namespaces need root: run `tests/run` as root"
+        );
+        sweep();
+        let number = NEXT.fetch_add(1, Ordering::Relaxed);
+        Self {
+            prefix: format!("{PREFIX}{}-{number}-", std_process::id()),
+            hosts: Vec::new(),
+        }
+    }
+
+    /// A new host, with a loopback interface only.
+    pub(crate) fn host(&mut self, host: &str) {
+        ip(&["netns", "add", &self.namespace(host)]);
+        self.hosts.push(host.to_owned());
+        self.ip(host, &["link", "set", "lo", "up"]);
+    }
+
+    /// A network whose switch stands in `host`; `address` is that host's own in it.
+    pub(crate) fn network(&self, host: &str, network: &str, address: &str) {
+        self.ip(host, &["link", "add", network, "type", "bridge"]);
+        self.address(host, network, address);
+        // Else kernels with br_netfilter show frames that a switch only passes on to the host's IP rules.
+        let switch = "/proc/sys/net/bridge/bridge-nf-call-iptables";
+        self.sh(host, &format!("test ! -e {switch} || echo 0 > {switch}"));
+    }
+
+    /// A cable from `host`, where it becomes the interface `interface` with `address`, to `network` in `switch`.
+    pub(crate) fn plug(
+        &self,
+        host: &str,
+        interface: &str,
+        address: &str,
+        switch: &str,
+        network: &str,
+    ) {
+        let (near, far) = (self.namespace(host), self.namespace(switch));
+        // The far end is named after the host: unique in its network, and readable in `ip link`.
+        let port = format!("p-{host}");
+        let peer = ["peer", "name", &port, "netns", &far];
+        ip(&[
+            &["link", "add", interface, "netns", &near, "type", "veth"],
+            &peer[..],
+        ]
+        .concat());
+        self.ip(switch, &["link", "set", &port, "master", network, "up"]);
+        self.address(host, interface, address);
+    }
+
+    /// One more address on an interface, which is then up.
+    pub(crate) fn address(&self, host: &str, interface: &str, address: &str) {
+        self.ip(host, &["address", "add", address, "dev", interface]);
+        self.ip(host, &["link", "set", interface, "up"]);
+    }
+
+    pub(crate) fn default_route(&self, host: &str, gateway: &str) {
+        self.ip(host, &["route", "add", "default", "via", gateway]);
+    }
+
+    /// Lets `host` pass packets on, as a router does.
+    pub(crate) fn forward(&self, host: &str) {
+        self.sh(host, "echo 1 > /proc/sys/net/ipv4/ip_forward");
+    }
+
+    /// Loads an nftables ruleset on `host`.
+    pub(crate) fn nft(&self, host: &str, rules: &str) {
+        let mut command = self.on(host, "nft");
+        command
+            .args(["-f", "-"])
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped());
+        let mut child = command.spawn().expect("nft (Debian package: nftables)");
+        child
+            .stdin
+            .take()
+            .expect("stdin is piped")
+            .write_all(rules.as_bytes())
+            .expect("rules to nft");
+        let output = child.wait_with_output().expect("nft");
+        let complaint = String::from_utf8_lossy(&output.stderr);
+        assert!(
+            output.status.success(),
+            "nft on {host}: {complaint}\n{rules}"
+        );
+    }
+
+    /// A command that will run on `host`. It replaces `ip` in the same process, so its id is the child's.
+    pub(crate) fn on(&self, host: &str, program: &str) -> Command {
+        let mut command = Command::new("ip");
+        command.args(["netns", "exec", &self.namespace(host), program]);
+        command
+    }
+
+    /// The same for a command made elsewhere; its arguments and environment are kept.
+    pub(crate) fn command_on(&self, host: &str, inner: &Command) -> Command {
+        let mut command = Command::new("ip");
+        command
+            .args(["netns", "exec", &self.namespace(host)])
+            .arg(inner.get_program())
+            .args(inner.get_args());
+        for (name, value) in inner.get_envs() {
+            match value {
+                Some(value) => command.env(name, value),
+                None => command.env_remove(name),
+            };
+        }
+        command
+    }
+
+    fn sh(&self, host: &str, script: &str) {
+        process::run(self.on(host, "sh").args(["-c", script]), SECONDS_MAX).expect_success();
+    }
+
+    fn ip(&self, host: &str, arguments: &[&str]) -> Finished {
+        ip(&[&["-n", &self.namespace(host)], arguments].concat())
+    }
+
+    fn namespace(&self, host: &str) -> String {
+        format!("{}{host}", self.prefix)
+    }
+}
+
+impl Drop for Lab {
+    fn drop(&mut self) {
+        for host in &self.hosts {
+            // No panic here: another one may be under way, and the next lab sweeps up what stayed.
+            let _ = Command::new("ip")
+                .args(["netns", "delete", &self.namespace(host)])
+                .status();
+        }
+    }
+}
+
+#[track_caller]
+fn ip(arguments: &[&str]) -> Finished {
+    process::run(Command::new("ip").args(arguments), SECONDS_MAX).expect_success()
+}
+
+/// Removes the namespaces of test runs that were killed.
+fn sweep() {
+    let Ok(names) = fs::read_dir("/run/netns") else {
+        return;
+    };
+    for name in names
+        .flatten()
+        .filter_map(|entry| entry.file_name().into_string().ok())
+    {
+        let owner = name
+            .strip_prefix(PREFIX)
+            .and_then(|rest| rest.split('-').next());
+        if owner.is_some_and(|pid| !Path::new("/proc").join(pid).exists()) {
+            // Another run may sweep at the same time.
+            let _ = Command::new("ip").args(["netns", "delete", &name]).status();
+        }
+    }
+}
+
+static NEXT: AtomicU32 = AtomicU32::new(0);
+const PREFIX: &str = "ftplab-";
+const SECONDS_MAX: u64 = 20;

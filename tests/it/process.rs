@@ -1,0 +1,124 @@
+//! Runs other programs, each with a deadline.
+//!
+//! Nothing in the tests waits for a child without a bound, and a child is ended by its own id only.
+//! A program that is missing fails the test: a test that did not run must not look like one that passed.
+
+use std::io::Read;
+use std::process::{Child, Command, ExitStatus, Stdio};
+use std::thread;
+use std::time::{Duration, Instant};
+
+/// What a program did: its exit status and all it printed.
+pub(crate) struct Finished {
+    pub(crate) command: String,
+    pub(crate) status: Option<ExitStatus>,
+    pub(crate) stdout: Vec<u8>,
+    pub(crate) stderr: Vec<u8>,
+}
+
+/// Runs `command` to its end, or kills it after `seconds_max`.
+pub(crate) fn run(command: &mut Command, seconds_max: u64) -> Finished {
+    let mut child = start(command);
+    let stdout = drain(child.stdout.take().expect("stdout is piped"));
+    let stderr = drain(child.stderr.take().expect("stderr is piped"));
+    let status = wait(&mut child, Duration::from_secs(seconds_max));
+    Finished {
+        command: format!("{command:?}"),
+        status,
+        stdout: stdout.join().expect("reading stdout"),
+        stderr: stderr.join().expect("reading stderr"),
+    }
+}
+
+/// Starts `command` without input and with both outputs piped.
+pub(crate) fn start(command: &mut Command) -> Child {
+    command
+        .stdin(Stdio::null())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped());
+    match command.spawn() {
+        Ok(child) => child,
+        Err(error) => panic!(
+            "cannot start {:?}: {error} (Debian package: {})",
+            command.get_program(),
+            package(&command.get_program().to_string_lossy()),
+        ),
+    }
+}
+
+/// Waits for the child's end; kills it and returns `None` when `at_most` has passed.
+pub(crate) fn wait(child: &mut Child, at_most: Duration) -> Option<ExitStatus> {
+    let deadline = Instant::now() + at_most;
+    while Instant::now() < deadline {
+        if let Some(status) = child.try_wait().expect("waiting for a child") {
+            return Some(status);
+        }
+        thread::sleep(Duration::from_millis(5));
+    }
+    // It may have ended by itself since the last look; then there is nothing to kill.
+    let _ = child.kill();
+    let _ = child.wait();
+    None
+}
+
+/// Reads to the end in a thread of its own, so that a full pipe never stops the child.
+pub(crate) fn drain(mut pipe: impl Read + Send + 'static) -> thread::JoinHandle<Vec<u8>> {
+    thread::spawn(move || {
+        let mut bytes = Vec::new();
+        // What was read before an error still says more than nothing.
+        let _ = pipe.read_to_end(&mut bytes);
+        bytes
+    })
+}
+
+impl Finished {
+    pub(crate) fn succeeded(&self) -> bool {
+        self.status.is_some_and(|status| status.success())
+    }
+
+    /// Both outputs as text, for assertions and for people.
+    pub(crate) fn text(&self) -> String {
+        let ended = match self.status {
+            Some(status) => status.to_string(),
+            None => "killed, out of time".to_owned(),
+        };
+        format!(
+            "{}\n[{ended}]\n{}\n{}",
+            self.command,
+            String::from_utf8_lossy(&self.stdout),
+            String::from_utf8_lossy(&self.stderr),
+        )
+    }
+
+    /// Itself when the program succeeded; panics with everything it printed when not.
+    #[track_caller]
+    pub(crate) fn expect_success(self) -> Self {
+        assert!(
+            self.succeeded(),
+            "this should have succeeded:\n{}",
+            self.text()
+        );
+        self
+    }
+
+    /// Itself when the program failed by its own decision: not killed by us, not by a signal.
+    #[track_caller]
+    pub(crate) fn expect_failure(self) -> Self {
+        let code = self.status.and_then(|status| status.code());
+        assert!(
+            code.is_some_and(|code| code != 0),
+            "this should have failed:\n{}",
+            self.text()
+        );
+        self
+    }
+}
+
+/// The Debian package that brings a program.
+fn package(program: &str) -> &str {
+    match program {
+        "nft" => "nftables",
+        "ip" => "iproute2",
+        other => other,
+    }
+}
