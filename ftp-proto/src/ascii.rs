@@ -189,7 +189,7 @@ mod tests {
     }
 
     #[test]
-    fn long_lines_cross_chunks() {
+    fn lines_longer_than_a_chunk() {
         for length in 0..3 * CHUNK_BYTES {
             let line = alloc::vec![b'x'; length];
             let local = [&line[..], b"\n", &line[..], b"\n"].concat();

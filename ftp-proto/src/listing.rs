@@ -417,7 +417,7 @@ mod tests {
     }
 
     #[test]
-    fn long_lines() {
+    fn lines_of_list() {
         let mut directory = entry(EntryKind::Directory, 0o755, b"name");
         (directory.links, directory.gid, directory.size) = (2, 1000, 4096);
         check_long(

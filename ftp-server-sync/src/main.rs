@@ -23,9 +23,7 @@ fn main() -> ExitCode {
             return ExitCode::from(CANNOT_START);
         }
     };
-    env_logger::Builder::new()
-        .filter_level(settings.log_level)
-        .init();
+    start_logging(settings.log_level);
     let server = match start(*settings) {
         Ok(server) => server,
         Err(error) => {
