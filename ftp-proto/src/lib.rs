@@ -14,6 +14,8 @@
 //! Data bytes never pass through here. What a driver needs for them stands beside the session as pure
 //! functions: [`ascii`] for TYPE A, [`listing`] and [`date`] for directory listings. Which address PASV
 //! announces is decided by [`Masquerade::lookup`].
+//!
+//! The README's section "Using ftp-proto" shows the whole loop.
 
 #![no_std]
 #![forbid(unsafe_code)]
@@ -55,3 +57,8 @@ pub use reply::Reply;
 pub use secret::Secret;
 pub use session::Session;
 pub use timeout::{Timeout, TimeoutKind};
+
+/// Compiles and runs the example in the README.
+#[cfg(doctest)]
+#[doc = include_str!("../../README.md")]
+struct ReadmeExamples;

@@ -576,7 +576,6 @@ mod tests {
     }
 
     #[test]
-    #[ignore = "the README is written elsewhere; remove this line once it is here"]
     fn the_readme_knows_every_flag() {
         let readme = fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/../README.md"));
         let readme = readme.unwrap();
