@@ -17,7 +17,7 @@ const CANNOT_START: u8 = 2;
 fn main() -> ExitCode {
     let settings = match flags::parse(env::args_os().skip(1), |name| env::var_os(name)) {
         Ok(Invocation::Serve(settings)) => settings,
-        Ok(Invocation::Help(text) | Invocation::Version(text)) => return print(&text),
+        Ok(Invocation::Help(text) | Invocation::Version(text)) => return print(text.trim_end()),
         Err(error) => {
             complain(&error);
             return ExitCode::from(CANNOT_START);
@@ -72,7 +72,7 @@ fn start(settings: Settings) -> io::Result<Server> {
 
 /// Prints to stdout; a reader that has gone away is no failure.
 fn print(text: &str) -> ExitCode {
-    match io::stdout().write_all(text.as_bytes()) {
+    match writeln!(io::stdout(), "{text}") {
         Err(error) if error.kind() != io::ErrorKind::BrokenPipe => ExitCode::FAILURE,
         _ => ExitCode::SUCCESS,
     }

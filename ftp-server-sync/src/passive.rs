@@ -4,6 +4,7 @@
 //! are marked under it, and bound, or their next owners woken, outside it.
 
 mod books;
+mod ephemeral;
 
 use std::error::Error;
 use std::fmt;
@@ -28,6 +29,8 @@ use books::{Applicant, Books, Bound, Ending, WaitsReport};
 #[derive(Debug)]
 pub struct PassivePool {
     range: Option<RangeInclusive<u16>>,
+    /// Where to listen without a range.
+    ephemeral: RangeInclusive<u16>,
     books: Mutex<Books>,
 }
 
@@ -57,7 +60,7 @@ pub enum Opening {
 pub struct Lease {
     pool: Arc<PassivePool>,
     applicant: Applicant,
-    /// None: the kernel chooses, and there is nothing to give back.
+    /// None: any port will do, and there is nothing to give back.
     port: Option<u16>,
     ending: Ending,
 }
@@ -106,13 +109,14 @@ pub struct Usage {
 }
 
 impl PassivePool {
-    /// A pool of these ports; without a range the kernel chooses, and nobody ever waits.
+    /// A pool of these ports; without a range any free one is taken, and nobody ever waits.
     /// An empty range is never granted, and port 0 is not a port.
     pub fn new(range: Option<RangeInclusive<u16>>) -> Arc<Self> {
         let ports = range.iter().cloned().flatten().filter(|&port| port != 0);
         let books = Books::new(ports.collect());
         Arc::new(Self {
             range,
+            ephemeral: ephemeral::range(),
             books: Mutex::new(books),
         })
     }
@@ -257,8 +261,14 @@ impl Lease {
     /// [`BindError::Held`] when another program has the port, else [`BindError::Failed`].
     pub fn bind(self, now: Instant) -> Result<PassiveListener, BindError> {
         let mut address = self.applicant.local;
-        address.set_port(self.port.unwrap_or(0));
-        self.settle(listen(address), now)
+        let attempt = match self.port {
+            Some(port) => {
+                address.set_port(port);
+                listen(address)
+            }
+            None => ephemeral::listen_anywhere(address, &self.pool.ephemeral),
+        };
+        self.settle(attempt, now)
     }
 
     /// Notes what came of the attempt to listen.

@@ -4,7 +4,7 @@
 //! `..`, no symbolic link, not even one made between check and use, leads outside.
 
 use std::ffi::OsStr;
-use std::fs::File;
+use std::fs::{File, Metadata};
 use std::io::{self, Seek, SeekFrom};
 use std::os::fd::OwnedFd;
 use std::os::unix::ffi::OsStrExt;
@@ -111,12 +111,12 @@ impl Storage {
                 )
             }
             FileRequest::Size(path) => {
-                let file = self.open_plain(path, OpenOptions::new().read(true))?;
-                Ok(FileAnswer::Size(metadata(&file)?.len()))
+                let (_, metadata) = self.open_plain(path, OpenOptions::new().read(true))?;
+                Ok(FileAnswer::Size(metadata.len()))
             }
             FileRequest::ModifiedTime(path) => {
-                let file = self.open_plain(path, OpenOptions::new().read(true))?;
-                Ok(FileAnswer::Modified(metadata(&file)?.mtime()))
+                let (_, metadata) = self.open_plain(path, OpenOptions::new().read(true))?;
+                Ok(FileAnswer::Modified(metadata.mtime()))
             }
             FileRequest::Facts(path) => self.entry(path).map(FileAnswer::Entry),
             FileRequest::Status(path) => self.status(path, now),
@@ -129,8 +129,8 @@ impl Storage {
     ///
     /// As the file system has it; [`Refusal::OffsetTooLarge`] for an offset beyond the end.
     pub(crate) fn download(&self, path: &Path, offset: u64) -> Result<Download, Refusal> {
-        let file = self.open_plain(path, OpenOptions::new().read(true))?;
-        let size = metadata(&file)?.len();
+        let (file, metadata) = self.open_plain(path, OpenOptions::new().read(true))?;
+        let size = metadata.len();
         if offset > size {
             return Err(Refusal::OffsetTooLarge);
         }
@@ -270,12 +270,17 @@ impl Storage {
     }
 
     /// Only regular files can be transferred.
-    fn open_plain(&self, path: &Path, options: &mut OpenOptions) -> Result<File, Refusal> {
+    fn open_plain(
+        &self,
+        path: &Path,
+        options: &mut OpenOptions,
+    ) -> Result<(File, Metadata), Refusal> {
         let file = self
             .open_with(path, options)
             .map_err(|error| refusal(&error))?;
-        match metadata(&file)?.is_file() {
-            true => Ok(file),
+        let metadata = metadata(&file)?;
+        match metadata.is_file() {
+            true => Ok((file, metadata)),
             false => Err(Refusal::IsADirectory),
         }
     }
@@ -304,7 +309,7 @@ impl Storage {
                 })
             }
             Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {
-                let file = self.open_plain(path, &mut options)?;
+                let (file, _) = self.open_plain(path, &mut options)?;
                 Ok(Upload {
                     file,
                     start,
@@ -400,7 +405,7 @@ fn done(result: io::Result<()>) -> Result<FileAnswer, Refusal> {
     }
 }
 
-fn metadata(file: &File) -> Result<std::fs::Metadata, Refusal> {
+fn metadata(file: &File) -> Result<Metadata, Refusal> {
     file.metadata().map_err(|error| refusal(&error))
 }
 
