@@ -72,8 +72,10 @@ impl Session {
                 self.held.entries.push_back(Entry::Abort);
             }
             Verb::Stat if argument.is_empty() && !awaiting_port => self.status(),
-            // What follows a held AUTH would be the first bytes of a TLS handshake.
+            // What follows a held AUTH would be the first bytes of a TLS handshake. It is decided now:
+            // TLS may have come to be offered when the lines that are held run.
             Verb::Auth if self.config.tls => self.held.push_reply(Reply::AUTH_BUSY),
+            Verb::Auth => self.held.push_reply(Reply::NOT_IMPLEMENTED),
             Verb::Quit if awaiting_port => {
                 self.cancel_passive();
                 self.held.push_line(line);
