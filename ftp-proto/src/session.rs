@@ -364,12 +364,15 @@ impl Session {
         let waiting_forever = self.config.data_open_timeout.is_none();
         match (&ready.transfer, &self.pending) {
             (Transfer::Running(running), _) => running.timer(),
-            (Transfer::None, Pending::None) => match ready.data {
-                // A port that may wait for ever must not keep an idle client alive.
-                Data::Passive if !waiting_forever => Some(TimeoutKind::DataOpen),
-                _ => Some(TimeoutKind::Idle),
-            },
-            _ => None,
+            (Transfer::Opening(_), _) => None,
+            // A port that may wait for ever must not keep an idle client alive. Other questions give
+            // its client no more time.
+            (Transfer::None, _) if ready.data == Data::Passive && !waiting_forever => {
+                Some(TimeoutKind::DataOpen)
+            }
+            // Of these, a TLS handshake is the client's to get on with.
+            (Transfer::None, Pending::None | Pending::Tls) => Some(TimeoutKind::Idle),
+            (Transfer::None, _) => None,
         }
     }
 
@@ -382,7 +385,9 @@ impl Session {
         {
             self.act(Action::AbortTransfer(transfer));
         }
-        if let Some(farewell) = farewell {
+        // In the middle of a handshake clear text would only look like a broken one.
+        let shaking_hands = matches!(self.pending, Pending::Tls);
+        if let Some(farewell) = farewell.filter(|_| !shaking_hands) {
             self.reply(farewell);
         }
         self.act(Action::Close);
