@@ -5,3 +5,4 @@ mod lab;
 mod nat;
 mod process;
 mod server;
+mod transcripts;

@@ -1,0 +1,89 @@
+//! The golden sessions of `tests/transcripts`. `SNAPSHOTS=overwrite` writes what came as expected.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use ftp_tests::transcript::{Arrival, Transcript};
+use snapbox::{Assert, Data};
+
+const STORIES_MIN: usize = 32;
+
+/// Stories that must be there, because issues and design name them.
+const NAMED: [&str; 12] = [
+    "abor-during-retr",
+    "epsv-all",
+    "line-too-long",
+    "missing-file-no-150",
+    "noop-then-abor",
+    "pasv-behind-nat",
+    "pasv-map-dual-stack",
+    "pasv-on-ipv6",
+    "pasv-waits-for-port",
+    "port-bounce-refused",
+    "quit-held-by-transfer",
+    "rest-retr",
+];
+
+#[test]
+fn transcripts() {
+    let stories = stories();
+    assert!(stories.len() >= STORIES_MIN, "stories are missing");
+    for name in NAMED {
+        assert!(
+            stories
+                .iter()
+                .any(|path| path.ends_with(format!("{name}.txt"))),
+            "{name}"
+        );
+    }
+    let faults: Vec<String> = stories
+        .iter()
+        .filter_map(|path| {
+            check(path)
+                .err()
+                .map(|fault| format!("{}: {fault}", path.display()))
+        })
+        .collect();
+    assert!(faults.is_empty(), "{}", faults.join("\n"));
+}
+
+fn stories() -> Vec<PathBuf> {
+    let directory = Path::new(env!("CARGO_MANIFEST_DIR")).join("transcripts");
+    let mut paths: Vec<PathBuf> = fs::read_dir(directory)
+        .expect("the transcripts")
+        .map(|entry| entry.expect("an entry").path())
+        .collect();
+    paths.sort();
+    paths
+}
+
+/// The text must be what a replay gives, and the outputs must not depend on how the bytes arrive.
+fn check(path: &Path) -> Result<(), String> {
+    let source = fs::read_to_string(path).map_err(|fault| fault.to_string())?;
+    let transcript = Transcript::parse(&source)?;
+    let whole = transcript.replay(Arrival::Whole)?;
+    let name = path.file_name().map(|name| name.display().to_string());
+    Assert::new()
+        .action_env("SNAPSHOTS")
+        .try_eq(
+            name.as_ref().map(|name| name as &dyn std::fmt::Display),
+            Data::text(&whole.text).raw(),
+            Data::read_from(path, None).raw(),
+        )
+        .map_err(|fault| fault.to_string())?;
+    if transcript.is_whole_only() {
+        return Ok(());
+    }
+    let bytewise = transcript.replay(Arrival::Bytewise)?;
+    if bytewise.text != whole.text {
+        return Err(format!(
+            "byte by byte it goes otherwise:\n{}",
+            bytewise.text
+        ));
+    }
+    let pipelined = transcript.replay(Arrival::Pipelined)?;
+    if pipelined.outputs != whole.outputs {
+        return Err(format!("pipelined it goes otherwise:\n{}", pipelined.text));
+    }
+    Ok(())
+}

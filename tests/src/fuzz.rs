@@ -1,0 +1,153 @@
+//! What the fuzz targets do with their bytes: ordinary functions, so that they cannot rot.
+
+use ftp_proto::{Config, Endpoints, FileAnswer, Opened, Outcome, Permissions};
+
+use crate::ops::{self, Operation, Setup};
+use crate::sim::{Question, Sim};
+
+/// Command lines in pieces and in one: the outputs are the same, whatever the client sends.
+///
+/// The first bytes choose how; the rest is what the client sends, as it is or spelt from FTP's
+/// alphabet.
+pub fn command(data: &[u8]) {
+    let Some(([style, cut], rest)) = data.split_first_chunk() else {
+        return;
+    };
+    let spelt;
+    let input = if style & 1 != 0 {
+        spelt = spell(rest);
+        &spelt
+    } else {
+        rest
+    };
+    let whole = converse(*style, input, input.len());
+    let pieces = converse(*style, input, usize::from(*cut) + 1);
+    assert_eq!(whole, pieces);
+    assert_eq!(whole, converse(*style, input, 1));
+}
+
+/// Any bytes as banner, names and file names: every reply can be read.
+pub fn reply(data: &[u8]) {
+    let config = Config {
+        banner: String::from_utf8_lossy(data).into_owned(),
+        ..Config::default()
+    };
+    let mut sim = Sim::new(config, endpoints());
+    let line: Vec<u8> = data.iter().copied().filter(|&byte| byte != b'\n').collect();
+    let command = |verb: &str| [verb.as_bytes(), b" ", &line, b"\n"].concat();
+
+    sim.send(&command("USER"));
+    sim.send(b"PASS \n");
+    sim.settle(|_| Outcome::Authenticated(Some(Permissions::READ_WRITE)));
+    if sim.session().is_closed() {
+        return;
+    }
+    for verb in ["HELP", "OPTS", "SITE", "TYPE", "REST", "EPSV", "EPRT"] {
+        sim.send(&command(verb));
+        sim.settle(|question| ops::good(question, 0));
+    }
+    for verb in ["MKD", "CWD", "MLST", "STAT", "STOU", "PWD"] {
+        sim.send(b"PASV\n");
+        sim.settle(|question| ops::good(question, 0));
+        sim.send(&command(verb));
+        sim.settle(|question| answer_with(question, data));
+    }
+    sim.send(b"STAT\n");
+    sim.assert_alive(|question| ops::good(question, 0));
+    sim.assert_replies_counted();
+}
+
+/// Anything at all, in any order.
+pub fn session(setup: &Setup, operations: &[Operation]) {
+    let mut sim = setup.begin();
+    for operation in operations {
+        ops::apply(&mut sim, operation);
+        // A driver lets go of a session that has closed; what comes late must still do no harm.
+    }
+    sim.assert_alive(|question| ops::good(question, 0));
+    sim.assert_replies_counted();
+}
+
+/// Maps each byte to a word of FTP's alphabet.
+pub fn spell(data: &[u8]) -> Vec<u8> {
+    let mut bytes = Vec::new();
+    for &byte in data {
+        let index = usize::from(byte);
+        let verbs = ops::VERBS.len();
+        if let Some(verb) = ops::VERBS.get(index) {
+            bytes.extend_from_slice(b"\r\n");
+            bytes.extend_from_slice(verb.as_bytes());
+            bytes.push(b' ');
+        } else if let Some(word) = ops::WORDS.get(index - verbs) {
+            bytes.extend_from_slice(word.as_bytes());
+        } else if let Some(name) = ops::COMPONENTS.get(index - verbs - ops::WORDS.len()) {
+            bytes.push(b'/');
+            bytes.extend_from_slice(name);
+        } else {
+            bytes.extend_from_slice(match byte % 8 {
+                0 => b"\r\n",
+                1 => b"\n",
+                2 => b"\xff\xf4\xff\xf2",
+                3 => b"\xff",
+                4 => &[b'A'; 1000],
+                5 => b"7",
+                6 => b"\r\0",
+                _ => b" ",
+            });
+        }
+    }
+    bytes
+}
+
+/// Everything that a session says to `input` in pieces of `size` bytes. The driver's answers depend
+/// on the questions alone, or the pieces would show in them.
+fn converse(style: u8, input: &[u8], size: usize) -> Vec<String> {
+    let mut sim = Sim::new(Config::default(), endpoints());
+    if style & 2 != 0 {
+        sim.log_in(Permissions::READ_WRITE);
+    }
+    for piece in input.chunks(size.max(1)) {
+        sim.send_with(piece, |sim| answer_eagerly(sim, style));
+    }
+    sim.assert_alive(|question| ops::good(question, 0));
+    sim.assert_replies_counted();
+    sim.log().to_vec()
+}
+
+/// Answers what must be answered before the session goes on, or all at once, as `style` says.
+fn answer_eagerly(sim: &mut Sim, style: u8) -> bool {
+    let stuck = !sim.session().wants_input() && !sim.session().is_closed();
+    let at_once = style & 4 != 0 || stuck;
+    match sim.question().cloned() {
+        Some(question) if at_once || !matches!(question, Question::Passive) => {
+            sim.answer_only(ops::good(&question, style));
+        }
+        None if sim.is_aborting() || (sim.is_running() && stuck) => sim.end_only(Ok(())),
+        _ => return false,
+    }
+    true
+}
+
+/// Answers with names and lines that the file system might hold.
+fn answer_with(question: &Question, data: &[u8]) -> Outcome {
+    match ops::good(question, 0) {
+        Outcome::File(Ok(FileAnswer::Entry(mut entry))) => {
+            entry.name = data.to_vec();
+            Outcome::File(Ok(FileAnswer::Entry(entry)))
+        }
+        Outcome::File(Ok(FileAnswer::Lines(_))) => {
+            let lines = data.split(|&byte| byte == b'\n').map(<[u8]>::to_vec);
+            Outcome::File(Ok(FileAnswer::Lines(lines.collect())))
+        }
+        Outcome::TransferOpened(Ok(_)) => Outcome::TransferOpened(Ok(Opened {
+            bytes: None,
+            name: Some(data.to_vec()),
+        })),
+        other => other,
+    }
+}
+
+fn endpoints() -> Endpoints {
+    let address = |text: &str| text.parse().expect("an address and a port");
+    Endpoints::new(address("192.168.77.2:21"), address("192.0.2.7:40000"))
+}

@@ -1,0 +1,415 @@
+//! What can happen to a session, as data: properties and fuzz targets share it.
+//!
+//! A client's lines come from FTP's own alphabet, so that most of them reach deep, and raw bytes are
+//! mixed in. Numbers choose by remainder: every value of these types means something.
+
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use arbitrary::Arbitrary;
+use ftp_proto::listing::{Entry, EntryKind};
+use ftp_proto::{
+    Config, Endpoints, FileAnswer, FileRequest, Opened, Outcome, OuterPorts, Permissions, Refusal,
+    Timeout, TransferError, TransferKind,
+};
+
+use crate::sim::{Question, Sim};
+
+/// One thing that happens.
+#[derive(Arbitrary, Clone, Debug)]
+pub enum Operation {
+    Line(Line),
+    Raw(Vec<u8>),
+    /// So many bytes without a line end.
+    Endless(u16),
+    /// The open question is answered, or the running transfer ends.
+    Answer(Answer),
+    DataConnected,
+    Progress(u64),
+    /// The current timer fires.
+    Timeout,
+    /// One that ran before fires late.
+    LateTimeout(u8),
+    Configure(Setting),
+    Eof,
+    Shutdown,
+}
+
+/// A command line.
+#[derive(Arbitrary, Clone, Debug)]
+pub struct Line {
+    pub verb: u8,
+    pub argument: Argument,
+    pub style: u8,
+}
+
+#[derive(Arbitrary, Clone, Debug)]
+pub enum Argument {
+    None,
+    /// Components, each from a table.
+    Path(Vec<u8>),
+    Number(u64),
+    /// One of the words that some command knows.
+    Word(u8),
+    Raw(Vec<u8>),
+}
+
+#[derive(Arbitrary, Clone, Debug)]
+pub enum Answer {
+    Good(u8),
+    Refused(u8),
+    /// Perhaps the answer to another question.
+    Any(u8),
+}
+
+/// A setting to change.
+#[derive(Arbitrary, Clone, Copy, Debug)]
+pub enum Setting {
+    Tls(bool),
+    Masquerade(bool),
+    OuterPorts(bool),
+    Timeouts(bool),
+    Foreign(bool),
+}
+
+/// How a session begins.
+#[derive(Arbitrary, Clone, Debug)]
+pub struct Setup {
+    pub ends: u8,
+    pub settings: Vec<Setting>,
+    /// The rights of a user who is logged in already; `None`: nobody is.
+    pub logged_in: Option<u8>,
+}
+
+pub const VERBS: &[&str] = &[
+    "ABOR", "ACCT", "ALLO", "APPE", "AUTH", "CCC", "CDUP", "CWD", "DELE", "EPRT", "EPSV", "FEAT",
+    "HELP", "LIST", "MDTM", "MKD", "MLSD", "MLST", "MODE", "NLST", "NOOP", "OPTS", "PASS", "PASV",
+    "PBSZ", "PORT", "PROT", "PWD", "QUIT", "REIN", "REST", "RETR", "RMD", "RNFR", "RNTO", "SIZE",
+    "STAT", "STOR", "STOU", "STRU", "SYST", "TYPE", "USER", "XCUP", "XCWD", "XMKD", "XPWD", "XRMD",
+    "SITE", "LANG", "NOSUCH", "",
+    // The stuff of transfers once more, so that they come about often.
+    "PASV", "EPSV", "RETR", "STOR", "LIST", "PASV", "RETR", "ABOR",
+];
+
+pub const WORDS: &[&str] = &[
+    "A",
+    "A N",
+    "I",
+    "L 8",
+    "E",
+    "S",
+    "F",
+    "TLS",
+    "P",
+    "C",
+    "0",
+    "ALL",
+    "1",
+    "2",
+    "3",
+    "UTF8 ON",
+    "MLST type;size;",
+    "MLST",
+    "anonymous",
+    "joe",
+    "-la",
+    "-a sub",
+    "192,0,2,7,200,10",
+    "192,0,2,8,200,10",
+    "192,0,2,7,0,20",
+    "|1|192.0.2.7|51210|",
+    "|2|2001:db8::7|51210|",
+    "|1|192.0.2.7|80|",
+    "|3|x|1|",
+    "100 R 20",
+    " ",
+    "RETR",
+];
+
+pub const COMPONENTS: &[&[u8]] = &[
+    b"",
+    b".",
+    b"..",
+    b"...",
+    b"sub",
+    b"file",
+    b"two words",
+    b"\xe4\xb8\xad",
+    b"\xff\xff",
+    b"\xff",
+    b"quote\"d",
+    b"cr\rin",
+    b"cr\r\0nul",
+    b"nul\0",
+    b"-l",
+    b" ",
+    b"\x1b[2J",
+    b"227 forged",
+];
+
+/// Puts a happening through the simulated driver.
+pub fn apply(sim: &mut Sim, operation: &Operation) {
+    match operation {
+        Operation::Line(line) => sim.send(&line.bytes()),
+        Operation::Raw(bytes) => sim.send(bytes),
+        Operation::Endless(count) => sim.send(&vec![b'A'; usize::from(*count) % 10_000]),
+        Operation::Answer(answer) => apply_answer(sim, answer),
+        Operation::DataConnected => sim.data_connected(),
+        Operation::Progress(bytes) => sim.progress(*bytes),
+        Operation::Timeout => {
+            if let Some(timeout) = sim.session().poll_timeout() {
+                sim.fire(timeout);
+            }
+        }
+        Operation::LateTimeout(choice) => {
+            let seen = sim.timeouts_seen();
+            if !seen.is_empty() {
+                let timeout = *pick(seen, *choice);
+                let late = Some(timeout) != sim.session().poll_timeout();
+                sim.fire(Timeout {
+                    epoch: timeout.epoch.wrapping_sub(u64::from(!late)),
+                    ..timeout
+                });
+            }
+        }
+        Operation::Configure(setting) => sim.configure(|config| setting.apply(config)),
+        Operation::Eof => sim.eof(),
+        Operation::Shutdown => sim.shutdown(),
+    }
+}
+
+fn apply_answer(sim: &mut Sim, answer: &Answer) {
+    let (question, transfer) = (sim.question().cloned(), sim.transfer());
+    match (answer, question) {
+        (Answer::Any(choice), _) => {
+            // Whether it fits is the simulated driver's to judge.
+            let _ = sim.try_answer(any_outcome(*choice, transfer));
+            sim.take();
+        }
+        (Answer::Good(choice), Some(question)) => sim.answer(good(&question, *choice)),
+        (Answer::Refused(choice), Some(question)) => sim.answer(refused(&question, *choice)),
+        (Answer::Good(_), None) => sim.end_transfer(Ok(())),
+        (Answer::Refused(choice), None) => sim.end_transfer(Err(*pick(&ERRORS, *choice))),
+    }
+}
+
+/// The good answer to a question.
+pub fn good(question: &Question, choice: u8) -> Outcome {
+    match question {
+        Question::Authenticate => Outcome::Authenticated(Some(permissions(choice))),
+        Question::File(request) => Outcome::File(Ok(file_answer(request, choice))),
+        Question::Passive => Outcome::PassiveOpened(Ok(60_000 + u16::from(choice))),
+        Question::Tls => Outcome::Tls(Ok(())),
+        Question::Transfer(request) => {
+            let unique = matches!(request.kind, TransferKind::StoreUnique { .. });
+            let components = COMPONENTS.iter().filter(|name| !name.is_empty());
+            let names: Vec<&[u8]> = components.copied().collect();
+            Outcome::TransferOpened(Ok(Opened {
+                bytes: (choice % 2 == 0).then_some(choice.into()),
+                name: unique.then(|| pick(&names, choice).to_vec()),
+            }))
+        }
+    }
+}
+
+/// Whether an answer is of the kind that a request asks for.
+pub fn answers(answer: &FileAnswer, request: &FileRequest) -> bool {
+    match request {
+        FileRequest::Size(_) => matches!(answer, FileAnswer::Size(_)),
+        FileRequest::ModifiedTime(_) => matches!(answer, FileAnswer::Modified(_)),
+        FileRequest::Facts(_) => matches!(answer, FileAnswer::Entry(_)),
+        FileRequest::Status(_) => matches!(answer, FileAnswer::Lines(_)),
+        _ => matches!(answer, FileAnswer::Done),
+    }
+}
+
+fn file_answer(request: &FileRequest, choice: u8) -> FileAnswer {
+    match request {
+        FileRequest::Size(_) => FileAnswer::Size(u64::MAX >> (choice % 64)),
+        FileRequest::ModifiedTime(_) => FileAnswer::Modified(i64::MIN >> (choice % 64)),
+        FileRequest::Facts(_) => FileAnswer::Entry(entry(choice)),
+        FileRequest::Status(_) => {
+            let lines = COMPONENTS.iter().map(|line| line.to_vec());
+            FileAnswer::Lines(lines.take(choice.into()).collect())
+        }
+        _ => FileAnswer::Done,
+    }
+}
+
+/// An entry of a listing.
+pub fn entry(choice: u8) -> Entry {
+    const KINDS: [EntryKind; 4] = [
+        EntryKind::File,
+        EntryKind::Directory,
+        EntryKind::Symlink,
+        EntryKind::Fifo,
+    ];
+    Entry {
+        name: pick(COMPONENTS, choice).to_vec(),
+        kind: *pick(&KINDS, choice),
+        mode: 0o644,
+        links: 1,
+        uid: 1000,
+        gid: 1000,
+        size: 1234,
+        modified: 1_700_000_000,
+        device: 1,
+        inode: choice.into(),
+        link_target: None,
+    }
+}
+
+fn refused(question: &Question, choice: u8) -> Outcome {
+    let refusal = *pick(&REFUSALS, choice);
+    match question {
+        Question::Authenticate => Outcome::Authenticated(None),
+        Question::File(_) => Outcome::File(Err(refusal)),
+        Question::Passive => Outcome::PassiveOpened(Err(refusal)),
+        Question::Transfer(_) => Outcome::TransferOpened(Err(refusal)),
+        Question::Tls => Outcome::Tls(Err(refusal)),
+    }
+}
+
+fn any_outcome(choice: u8, transfer: Option<ftp_proto::TransferId>) -> Outcome {
+    let refusal = *pick(&REFUSALS, choice / 8);
+    match (choice % 8, transfer) {
+        (0, _) => Outcome::Authenticated(None),
+        (1, _) => Outcome::File(Ok(FileAnswer::Done)),
+        (2, _) => Outcome::File(Ok(FileAnswer::Size(1))),
+        (3, _) => Outcome::File(Err(refusal)),
+        (4, _) => Outcome::PassiveOpened(Err(refusal)),
+        (5, _) => Outcome::TransferOpened(Err(refusal)),
+        (6, Some(transfer)) => Outcome::TransferEnded {
+            transfer,
+            result: Err(*pick(&ERRORS, choice / 8)),
+        },
+        _ => Outcome::Tls(Ok(())),
+    }
+}
+
+impl Line {
+    pub fn bytes(&self) -> Vec<u8> {
+        let verb = *pick(VERBS, self.verb);
+        let mut bytes = Vec::new();
+        if self.style & 1 != 0 {
+            bytes.extend_from_slice(b"\xff\xf4\xff\xf2");
+        }
+        if self.style & 2 != 0 {
+            bytes.extend_from_slice(verb.to_ascii_lowercase().as_bytes());
+        } else {
+            bytes.extend_from_slice(verb.as_bytes());
+        }
+        self.argument.write(&mut bytes);
+        // Some clients, and people at a terminal, end lines with LF alone.
+        let end: &[u8] = if self.style & 4 != 0 { b"\n" } else { b"\r\n" };
+        bytes.extend_from_slice(end);
+        bytes
+    }
+}
+
+impl Argument {
+    fn write(&self, bytes: &mut Vec<u8>) {
+        if !matches!(self, Self::None) {
+            bytes.push(b' ');
+        }
+        match self {
+            Self::None => {}
+            Self::Path(choices) => {
+                let components = choices.iter().map(|&choice| *pick(COMPONENTS, choice));
+                bytes.extend(components.collect::<Vec<_>>().join(&b'/'));
+            }
+            Self::Number(number) => bytes.extend(number.to_string().bytes()),
+            Self::Word(choice) => bytes.extend(pick(WORDS, *choice).bytes()),
+            Self::Raw(raw) => bytes.extend_from_slice(raw),
+        }
+    }
+}
+
+impl Setting {
+    pub fn apply(self, config: &mut Config) {
+        let rules = &mut config.masquerade;
+        match self {
+            Self::Tls(on) => config.tls = on,
+            Self::Masquerade(on) => {
+                rules.address = on.then(|| "203.0.113.1".parse().expect("an address"));
+            }
+            Self::OuterPorts(on) => {
+                rules.outer_ports = on.then_some(OuterPorts {
+                    inner_first: 60_010,
+                    outer_first: 50_000,
+                    count: 100,
+                });
+            }
+            Self::Timeouts(on) => {
+                let timeout = on.then_some(Duration::from_secs(30));
+                config.login_timeout = timeout;
+                config.idle_timeout = timeout;
+                config.data_open_timeout = timeout;
+                config.data_stall_timeout = timeout;
+            }
+            Self::Foreign(on) => config.permit_foreign_addresses = on,
+        }
+    }
+}
+
+impl Setup {
+    /// A session that begins so.
+    pub fn begin(&self) -> Sim {
+        let mut config = Config::default();
+        for setting in &self.settings {
+            setting.apply(&mut config);
+        }
+        let (local, peer) = *pick(ENDS, self.ends);
+        let mut sim = Sim::new(config, Endpoints::new(address(local), address(peer)));
+        if let Some(rights) = self.logged_in {
+            sim.log_in(permissions(rights));
+        }
+        sim
+    }
+}
+
+/// Mostly everything is permitted, so that commands get somewhere.
+fn permissions(choice: u8) -> Permissions {
+    match choice % 8 {
+        0 => Permissions::READ_ONLY,
+        1 => Permissions::default(),
+        _ => Permissions::READ_WRITE,
+    }
+}
+
+fn address(text: &str) -> SocketAddr {
+    text.parse().expect("an address and a port")
+}
+
+fn pick<T>(table: &[T], choice: u8) -> &T {
+    &table[usize::from(choice) % table.len()]
+}
+
+const ENDS: &[(&str, &str)] = &[
+    ("192.168.77.2:21", "192.0.2.7:40000"),
+    ("[::ffff:192.168.77.2]:21", "[::ffff:192.0.2.7]:40000"),
+    ("[2001:db8::2]:21", "[2001:db8::7]:40000"),
+];
+
+pub(crate) const REFUSALS: [Refusal; 11] = [
+    Refusal::NotFound,
+    Refusal::Denied,
+    Refusal::Exists,
+    Refusal::NotEmpty,
+    Refusal::NotADirectory,
+    Refusal::IsADirectory,
+    Refusal::NoSpace,
+    Refusal::NameRejected,
+    Refusal::Busy,
+    Refusal::Unsupported,
+    Refusal::Failed,
+];
+
+pub(crate) const ERRORS: [TransferError; 6] = [
+    TransferError::NotConnected,
+    TransferError::ConnectionLost,
+    TransferError::Aborted,
+    TransferError::LocalRead,
+    TransferError::LocalWrite,
+    TransferError::NoSpace,
+];

@@ -1,0 +1,573 @@
+//! A simulated driver around [`Session`]: no socket, no clock, one ordered log.
+//!
+//! It also is the judge: whatever happens in any test or fuzz run, the rules that hold always are
+//! checked here, and a broken one panics.
+
+use std::net::IpAddr;
+use std::sync::Arc;
+
+use ftp_proto::{
+    Action, Config, DataConnection, Endpoints, FileRequest, Masquerade, Misuse, Outcome, Output,
+    Path, Permissions, PortSide, Session, Timeout, TimeoutKind, TransferError, TransferId,
+    TransferKind, TransferRequest,
+};
+
+use crate::strict;
+use crate::text::show;
+
+/// What one input may put out at most: sixteen held lines with a few outputs each.
+const OUTPUTS_MAX: usize = 64;
+
+/// The driver, and what it knows.
+pub struct Sim {
+    session: Session,
+    config: Arc<Config>,
+    endpoints: Endpoints,
+    /// What the client has sent and the session has not taken.
+    buffer: Vec<u8>,
+    question: Option<Question>,
+    running: Option<Running>,
+    /// The port that the next 227 or 229 must tell.
+    bound: Option<u16>,
+    log: Vec<String>,
+    codes: Vec<u16>,
+    actions: usize,
+    lines_taken: usize,
+    last_transfer: Option<TransferId>,
+    /// Whether the last transfer that was asked for connects to the client.
+    active: bool,
+    closing: bool,
+    epochs: Epochs,
+}
+
+/// The action that waits for its outcome.
+#[derive(Clone, Debug)]
+pub enum Question {
+    Authenticate,
+    File(FileRequest),
+    Passive,
+    Transfer(TransferRequest),
+    Tls,
+}
+
+#[derive(Clone, Debug)]
+struct Running {
+    id: TransferId,
+    aborted: bool,
+}
+
+/// What the timers' epochs were when they were last seen, and whether they may have changed since.
+#[derive(Default)]
+struct Epochs {
+    login: Option<u64>,
+    data_open: Option<u64>,
+    login_renewed: bool,
+    data_open_renewed: bool,
+    seen: Vec<Timeout>,
+}
+
+impl Sim {
+    /// A new connection; the greeting is in the log.
+    pub fn new(config: Config, endpoints: Endpoints) -> Self {
+        let config = Arc::new(config);
+        let mut sim = Self {
+            session: Session::new(config.clone(), endpoints),
+            config,
+            endpoints,
+            buffer: Vec::new(),
+            question: None,
+            running: None,
+            bound: None,
+            log: Vec::new(),
+            codes: Vec::new(),
+            actions: 0,
+            lines_taken: 0,
+            last_transfer: None,
+            active: false,
+            closing: false,
+            epochs: Epochs::default(),
+        };
+        sim.drain();
+        sim
+    }
+
+    /// Logs in, so that a test may begin there.
+    pub fn log_in(&mut self, permissions: Permissions) {
+        self.send(b"USER joe\r\nPASS secret\r\n");
+        self.answer(Outcome::Authenticated(Some(permissions)));
+        assert_eq!(self.session.user(), Some(&b"joe"[..]));
+    }
+
+    /// The client sends bytes, and they arrive at once.
+    pub fn send(&mut self, bytes: &[u8]) {
+        self.buffer.extend_from_slice(bytes);
+        self.take();
+    }
+
+    /// The client sends bytes, and they arrive one by one.
+    pub fn send_bytewise(&mut self, bytes: &[u8]) {
+        for byte in bytes {
+            self.send(&[*byte]);
+        }
+    }
+
+    /// The client sends bytes, and between two lines the driver does what `act` does, until it returns
+    /// false.
+    pub fn send_with(&mut self, bytes: &[u8], mut act: impl FnMut(&mut Self) -> bool) {
+        self.buffer.extend_from_slice(bytes);
+        while self.take_line() || act(self) {
+            while act(self) {}
+        }
+    }
+
+    /// Answers an action, which must fit, and offers the input that has waited for it.
+    pub fn answer(&mut self, outcome: Outcome) {
+        self.answer_only(outcome);
+        self.take();
+    }
+
+    /// Answers an action and leaves the input alone.
+    pub fn answer_only(&mut self, outcome: Outcome) {
+        let shown = format!("{outcome:?}");
+        self.try_answer(outcome)
+            .unwrap_or_else(|misuse| panic!("{misuse}: {shown}\n{}", self.log.join("\n")));
+    }
+
+    /// Answers an action; an answer that does not fit must change nothing.
+    pub fn try_answer(&mut self, outcome: Outcome) -> Result<(), Misuse> {
+        let closed = self.session.is_closed();
+        let fits = closed || self.fits(&outcome);
+        let timeout = self.session.poll_timeout();
+        let codes = self.codes.len();
+        if let Outcome::PassiveOpened(Ok(port)) = outcome {
+            self.bound = Some(port);
+        }
+        let ended = match &outcome {
+            Outcome::TransferEnded { result, .. } if fits && !closed => Some(*result),
+            _ => None,
+        };
+        let result = self.session.handle_outcome(outcome.clone());
+        assert_eq!(result.is_ok(), fits, "{outcome:?}\n{}", self.log.join("\n"));
+        if result.is_err() {
+            assert_eq!(self.session.poll_output(), None);
+            assert_eq!(self.session.poll_timeout(), timeout);
+            return result;
+        }
+        match ended {
+            Some(_) => self.running = None,
+            None => self.question = None,
+        }
+        self.drain();
+        if let Some(result) = ended {
+            let told = self.codes[codes];
+            assert_eq!(told == 226, result.is_ok(), "{result:?} told as {told}");
+        }
+        Ok(())
+    }
+
+    /// The running transfer ends; without one nothing happens.
+    pub fn end_transfer(&mut self, result: Result<(), TransferError>) {
+        self.end_only(result);
+        self.take();
+    }
+
+    /// The running transfer ends, and the input is left alone.
+    pub fn end_only(&mut self, result: Result<(), TransferError>) {
+        if let Some(Running { id, .. }) = self.running {
+            self.answer_only(Outcome::TransferEnded {
+                transfer: id,
+                result,
+            });
+        }
+    }
+
+    /// The data connection is established.
+    pub fn data_connected(&mut self) {
+        self.session.handle_data_connected();
+        self.drain();
+    }
+
+    /// Bytes of the running transfer have moved; without one the report is about an old one.
+    pub fn progress(&mut self, bytes_total: u64) {
+        if let Some(transfer) = self.last_transfer {
+            self.session.handle_progress(transfer, bytes_total);
+            self.drain();
+        }
+    }
+
+    /// A timer fires; one that does not run now must change nothing.
+    pub fn fire(&mut self, timeout: Timeout) {
+        let current = self.session.poll_timeout();
+        let outputs = self.codes.len() + self.actions;
+        self.session.handle_timeout(timeout);
+        self.drain();
+        if current != Some(timeout) {
+            assert_eq!(
+                outputs,
+                self.codes.len() + self.actions,
+                "stale: {timeout:?}"
+            );
+            assert_eq!(current, self.session.poll_timeout());
+        }
+    }
+
+    /// The client's end of the control connection is gone.
+    pub fn eof(&mut self) {
+        self.session.handle_eof();
+        self.drain();
+        assert!(self.session.is_closed());
+    }
+
+    /// The server stops.
+    pub fn shutdown(&mut self) {
+        self.session.handle_shutdown();
+        self.drain();
+        assert!(self.session.is_closed());
+    }
+
+    /// New settings, from a change of the old ones.
+    pub fn configure(&mut self, change: impl FnOnce(&mut Config)) {
+        let mut config = Config::clone(&self.config);
+        change(&mut config);
+        self.config = Arc::new(config);
+        self.session.handle_config(self.config.clone());
+        self.drain();
+    }
+
+    /// Answers whatever is open, ends what runs, until nothing is left to do.
+    pub fn settle(&mut self, mut answer: impl FnMut(&Question) -> Outcome) {
+        while !self.session.is_closed() {
+            if let Some(question) = &self.question {
+                let outcome = answer(question);
+                self.answer(outcome);
+            } else if self.running.is_some() {
+                self.end_transfer(Ok(()));
+            } else {
+                return;
+            }
+        }
+    }
+
+    /// Whether the session still is of use: it takes input and answers a NOOP. A line that was left
+    /// unfinished is finished first.
+    pub fn assert_alive(&mut self, mut answer: impl FnMut(&Question) -> Outcome) {
+        self.settle(&mut answer);
+        self.send(b"\r\n");
+        self.settle(&mut answer);
+        if self.session.is_closed() {
+            return;
+        }
+        assert!(self.session.wants_input(), "{}", self.log.join("\n"));
+        assert_eq!(self.buffer, b"", "input is left\n{}", self.log.join("\n"));
+        let before = self.codes.len();
+        self.send(b"NOOP\r\n");
+        assert_eq!(self.codes[before..], [200], "{}", self.log.join("\n"));
+    }
+
+    /// Whether each command line has had exactly one final reply. The greeting is one more, and a
+    /// session that closes owes none for lines that it holds.
+    pub fn assert_replies_counted(&self) {
+        let final_replies = self.codes.iter().filter(|&&code| code >= 200).count();
+        let expected = 1 + self.lines_taken;
+        let log = self.log.join("\n");
+        if self.session.is_closed() {
+            assert!(final_replies <= expected + 1, "{log}");
+        } else {
+            assert_eq!(final_replies, expected, "{log}");
+        }
+    }
+
+    pub fn question(&self) -> Option<&Question> {
+        self.question.as_ref()
+    }
+
+    /// Whether a transfer runs.
+    pub fn is_running(&self) -> bool {
+        self.running.is_some()
+    }
+
+    /// Whether the transfer that runs has been told to end.
+    pub fn is_aborting(&self) -> bool {
+        self.running.as_ref().is_some_and(|running| running.aborted)
+    }
+
+    /// Every reply and action so far, one line of text or several for each.
+    pub fn log(&self) -> &[String] {
+        &self.log
+    }
+
+    /// The codes of the replies so far.
+    pub fn codes(&self) -> &[u16] {
+        &self.codes
+    }
+
+    pub fn session(&self) -> &Session {
+        &self.session
+    }
+
+    /// Timers that have run at some time, and perhaps still do.
+    pub fn timeouts_seen(&self) -> &[Timeout] {
+        &self.epochs.seen
+    }
+
+    /// The transfer that runs, or the last one that was asked for.
+    pub fn transfer(&self) -> Option<TransferId> {
+        self.last_transfer
+    }
+
+    fn fits(&self, outcome: &Outcome) -> bool {
+        match (outcome, &self.question) {
+            (Outcome::Authenticated(_), Some(Question::Authenticate))
+            | (Outcome::PassiveOpened(_), Some(Question::Passive))
+            | (Outcome::TransferOpened(_), Some(Question::Transfer(_)))
+            | (Outcome::Tls(_), Some(Question::Tls))
+            | (Outcome::File(Err(_)), Some(Question::File(_))) => true,
+            (Outcome::File(Ok(answer)), Some(Question::File(request))) => {
+                crate::ops::answers(answer, request)
+            }
+            (Outcome::TransferEnded { transfer, .. }, _) => {
+                matches!(&self.running, Some(running) if running.id == *transfer)
+            }
+            _ => false,
+        }
+    }
+
+    /// Offers the buffer until nothing more is taken, as a driver does.
+    pub fn take(&mut self) {
+        while self.take_line() {}
+    }
+
+    fn take_line(&mut self) -> bool {
+        let wanted = self.session.wants_input();
+        let used = self.session.handle_input(&self.buffer);
+        assert!(wanted || used == 0, "input taken that was not wanted");
+        let taken = self.buffer.drain(..used);
+        self.lines_taken += taken.filter(|&byte| byte == b'\n').count();
+        self.drain();
+        used > 0
+    }
+
+    fn drain(&mut self) {
+        let mut outputs = 0;
+        let mut last_code = None;
+        while let Some(output) = self.session.poll_output() {
+            outputs += 1;
+            assert!(outputs <= OUTPUTS_MAX, "too many outputs for one input");
+            assert!(!self.closing, "an output after Close: {output:?}");
+            last_code = match output {
+                Output::Reply(reply) => Some(self.reply(&reply)),
+                Output::Action(action) => {
+                    self.action(action, last_code);
+                    None
+                }
+            };
+        }
+        assert!(
+            !matches!(last_code, Some(150 | 234)),
+            "a promise is not kept"
+        );
+        assert_eq!(self.session.is_closed(), self.closing);
+        self.check_timer();
+    }
+
+    fn reply(&mut self, reply: &ftp_proto::Reply) -> u16 {
+        let mut bytes = Vec::new();
+        reply.encode(&mut bytes);
+        let read = strict::parse(&bytes)
+            .unwrap_or_else(|fault| panic!("{fault}: {}", bytes.escape_ascii()));
+        assert_eq!(read.code, reply.code());
+        let lines = bytes.strip_suffix(b"\r\n").unwrap_or(&bytes);
+        for line in show(lines).split("\\r\\n") {
+            self.log.push(format!("S: {line}"));
+        }
+        self.codes.push(read.code);
+        self.epochs.login_renewed |= read.code == 230;
+        self.check_announcement(&read);
+        read.code
+    }
+
+    /// 227 and 229 tell the port that has just been bound, and what the lookup says.
+    fn check_announcement(&mut self, reply: &strict::Reply) {
+        let bound = self.bound.take();
+        let announced = match reply.code {
+            227 => strict::parse_227(reply).map(|(address, port)| (Some(address), port)),
+            229 => strict::parse_229(reply).map(|port| (None, port)),
+            _ => return,
+        };
+        let (address, port) = announced.expect("the strict parser has read it");
+        let rules = &self.config.masquerade;
+        let lookup = rules.lookup(&self.endpoints);
+        if let Some(address) = address {
+            assert_eq!(IpAddr::from(address), lookup.address);
+        }
+        let bound = bound.expect("no port has been bound for this reply");
+        assert_eq!(port, translated(rules, lookup.port, bound));
+        self.epochs.data_open_renewed = true;
+    }
+
+    fn action(&mut self, action: Action, last_code: Option<u16>) {
+        self.actions += 1;
+        self.log.push(format!("A: {}", describe(&action)));
+        match action {
+            Action::CloseData => {}
+            Action::AbortTransfer(id) => {
+                let running = self.running.as_mut().expect("nothing runs");
+                assert_eq!(running.id, id);
+                assert!(!running.aborted, "aborted twice");
+                running.aborted = true;
+            }
+            Action::StartTransfer(id) => self.start(id, last_code),
+            Action::Close => self.closing = true,
+            Action::Authenticate { .. } => self.ask(Question::Authenticate),
+            Action::OpenPassive => self.ask(Question::Passive),
+            Action::StartTls => {
+                assert_eq!(last_code, Some(234));
+                self.ask(Question::Tls);
+            }
+            Action::File(request) => {
+                file_paths(&request).into_iter().for_each(check_path);
+                self.ask(Question::File(request));
+            }
+            Action::OpenTransfer(request) => {
+                check_path(request.kind.path());
+                if let TransferKind::StoreUnique { wish, .. } = &request.kind {
+                    assert!(!wish.iter().any(|byte| b"/\0\n".contains(byte)));
+                }
+                assert!(self.running.is_none(), "two transfers");
+                assert!(self.last_transfer < Some(request.id), "an id used twice");
+                self.last_transfer = Some(request.id);
+                self.active = matches!(request.connection, DataConnection::Active(_));
+                self.ask(Question::Transfer(request));
+            }
+        }
+    }
+
+    fn ask(&mut self, question: Question) {
+        assert!(self.question.is_none(), "two questions: {question:?}");
+        self.question = Some(question);
+    }
+
+    fn start(&mut self, id: TransferId, last_code: Option<u16>) {
+        assert_eq!(last_code, Some(150), "data before 150");
+        assert_eq!(Some(id), self.last_transfer);
+        assert!(self.running.is_none(), "two transfers");
+        self.running = Some(Running { id, aborted: false });
+        // The time of a passive client has run since the 227.
+        self.epochs.data_open_renewed |= self.active;
+    }
+
+    /// The timer fits what is going on, and nobody has extended what must not be extended.
+    fn check_timer(&mut self) {
+        let logged_in = self.session.user().is_some();
+        let Some(timeout) = self.session.poll_timeout() else {
+            return;
+        };
+        let epochs = &mut self.epochs;
+        match timeout.kind {
+            TimeoutKind::Login => {
+                assert!(!logged_in);
+                if epochs.login != Some(timeout.epoch) {
+                    assert!(epochs.login.is_none() || epochs.login_renewed);
+                    epochs.login = Some(timeout.epoch);
+                }
+                epochs.login_renewed = false;
+            }
+            TimeoutKind::DataOpen => {
+                assert!(logged_in && !self.closing);
+                let renewed = epochs.data_open != Some(timeout.epoch);
+                assert_eq!(renewed, epochs.data_open_renewed, "{timeout:?}");
+                epochs.data_open_renewed = false;
+                epochs.data_open = Some(timeout.epoch);
+            }
+            TimeoutKind::Idle => assert!(self.running.is_none(), "idle in a transfer"),
+            TimeoutKind::DataStall => assert!(self.running.is_some(), "stalled without transfer"),
+        }
+        if epochs.seen.last() != Some(&timeout) {
+            epochs.seen.push(timeout);
+        }
+    }
+}
+
+/// The router's number of a port, computed in another way than the core does.
+fn translated(rules: &Masquerade, side: PortSide, bound: u16) -> u16 {
+    let Some(ports) = rules.outer_ports.filter(|_| side == PortSide::Outer) else {
+        return bound;
+    };
+    let inner = (ports.inner_first..).take(ports.count.into());
+    let outer = ports.outer_first..;
+    inner
+        .zip(outer)
+        .find_map(|(inner, outer)| (inner == bound).then_some(outer))
+        .unwrap_or(bound)
+}
+
+fn file_paths(request: &FileRequest) -> Vec<&Path> {
+    match request {
+        FileRequest::Rename { from, to } => vec![from, to],
+        FileRequest::ChangeDirectory(path)
+        | FileRequest::MakeDirectory(path)
+        | FileRequest::RemoveDirectory(path)
+        | FileRequest::DeleteFile(path)
+        | FileRequest::RenameFrom(path)
+        | FileRequest::Size(path)
+        | FileRequest::ModifiedTime(path)
+        | FileRequest::Facts(path)
+        | FileRequest::Status(path) => vec![path],
+    }
+}
+
+/// A path in an action is absolute and clean: it can be opened beneath a root as it is.
+fn check_path(path: &Path) {
+    let bytes = path.as_bytes();
+    assert!(!bytes.iter().any(|byte| b"\0\n".contains(byte)), "{path}");
+    assert!(bytes.len() <= ftp_proto::limits::PATH_BYTES_MAX);
+    let Some(below_root) = bytes.strip_prefix(b"/") else {
+        panic!("not absolute: {path}");
+    };
+    if below_root.is_empty() {
+        return;
+    }
+    let components: Vec<&[u8]> = below_root.split(|&byte| byte == b'/').collect();
+    assert!(components.len() <= ftp_proto::limits::PATH_DEPTH_MAX);
+    for component in components {
+        assert!(!matches!(component, b"" | b"." | b".."), "{path}");
+    }
+}
+
+/// An action as transcripts write it. Ids are left out: one transfer exists at a time.
+fn describe(action: &Action) -> String {
+    match action {
+        Action::Authenticate { user, password } => {
+            format!("Authenticate {} {}", show(user), show(password.expose()))
+        }
+        Action::File(request) => show(format!("{request:?}").as_bytes()),
+        Action::OpenPassive => "OpenPassive".into(),
+        Action::CloseData => "CloseData".into(),
+        Action::OpenTransfer(request) => format!("OpenTransfer {}", describe_transfer(request)),
+        Action::StartTransfer(_) => "StartTransfer".into(),
+        Action::AbortTransfer(_) => "AbortTransfer".into(),
+        Action::StartTls => "StartTls".into(),
+        Action::Close => "Close".into(),
+    }
+}
+
+fn describe_transfer(request: &TransferRequest) -> String {
+    let kind = &request.kind;
+    let mut text = format!("{} {}", kind.command(), kind.path());
+    match kind {
+        TransferKind::Retrieve { offset, .. } | TransferKind::Store { offset, .. } => {
+            text.push_str(&format!(" from {offset}"));
+        }
+        TransferKind::StoreUnique { wish, .. } => {
+            text.push_str(&format!(" like {:?}", show(wish)));
+        }
+        TransferKind::Append { .. } | TransferKind::List { .. } => {}
+    }
+    let connection = match request.connection {
+        DataConnection::Passive => "passive".into(),
+        DataConnection::Active(address) => format!("active to {address}"),
+    };
+    let protected = if request.protected { ", protected" } else { "" };
+    let representation = request.representation;
+    format!("{text}, {representation:?}, {connection}{protected}")
+}

@@ -1,0 +1,357 @@
+//! Golden sessions: a text file says what the client and the driver do, and what comes of it.
+//!
+//! | line | meaning |
+//! |---|---|
+//! | `# why` | a comment |
+//! | `key: value` | a setting, before the first step |
+//! | `C: line` | the client sends a line; CRLF is added, escapes are those of [`text`](crate::text) |
+//! | `D: what` | the driver answers an action, or tells something |
+//! | `T: timer` | the timer that runs now fires; its kind must be this |
+//! | `-- why` | the client waits here: what follows is not sent ahead of it |
+//! | `S: reply`, `A: action` | what the session puts out, in order |
+//!
+//! A replay gives the text again, with the `S:` and `A:` lines that really came.
+
+use std::net::SocketAddr;
+
+use ftp_proto::{
+    ClientRule, Config, Endpoints, FileAnswer, Opened, Outcome, OuterPorts, Permissions,
+};
+
+use crate::ops;
+use crate::sim::{Question, Sim};
+use crate::text;
+
+/// How the client's bytes arrive.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Arrival {
+    /// Line by line.
+    Whole,
+    /// Byte by byte.
+    Bytewise,
+    /// As early as possible: lines are sent ahead of the driver's answers, up to the next line that
+    /// depends on time (`--`, `T:`, and `D:` lines that answer nothing).
+    Pipelined,
+}
+
+/// A story that can be replayed.
+pub struct Transcript<'a> {
+    lines: Vec<&'a str>,
+    config: Config,
+    endpoints: Endpoints,
+    permissions: Option<Permissions>,
+    /// Whether the story is about bytes that arrive in one piece.
+    whole_only: bool,
+}
+
+/// What a replay gave.
+pub struct Replayed {
+    /// The transcript with the outputs that came.
+    pub text: String,
+    /// The outputs alone.
+    pub outputs: Vec<String>,
+}
+
+impl<'a> Transcript<'a> {
+    /// Reads a transcript; the expected outputs in it are left out.
+    pub fn parse(source: &'a str) -> Result<Self, String> {
+        let mut transcript = Self {
+            lines: Vec::new(),
+            config: Config::default(),
+            endpoints: endpoints("192.168.77.2:21", "192.0.2.7:40000")?,
+            permissions: None,
+            whole_only: false,
+        };
+        let (mut local, mut peer) = ("192.168.77.2:21", "192.0.2.7:40000");
+        for line in source.lines() {
+            if line.starts_with("S: ") || line.starts_with("A: ") {
+                continue;
+            }
+            transcript.lines.push(line);
+            let setting = line.split_once(": ").filter(|_| !line.starts_with('#'));
+            match setting {
+                None | Some(("C" | "D" | "T", _)) => {}
+                Some(("local", address)) => local = address,
+                Some(("peer", address)) => peer = address,
+                Some(("logged-in", rights)) => transcript.permissions = Some(permissions(rights)?),
+                Some(("only", "whole")) => transcript.whole_only = true,
+                Some((key, value)) => set(&mut transcript.config, key, value)?,
+            }
+        }
+        transcript.endpoints = endpoints(local, peer)?;
+        Ok(transcript)
+    }
+
+    pub fn is_whole_only(&self) -> bool {
+        self.whole_only
+    }
+
+    pub fn replay(&self, arrival: Arrival) -> Result<Replayed, String> {
+        let mut sim = Sim::new(self.config.clone(), self.endpoints);
+        if let Some(permissions) = self.permissions {
+            sim.log_in(permissions);
+        }
+        let mut replay = Replay {
+            skipped: match self.permissions {
+                Some(_) => sim.log().len(),
+                None => 0,
+            },
+            written: 0,
+            text: String::new(),
+            sent_ahead: 0,
+            greeted: self.permissions.is_some(),
+            sim,
+        };
+        replay.written = replay.skipped;
+        for (index, line) in self.lines.iter().enumerate() {
+            replay
+                .step(line, &self.lines[index..], arrival)
+                .map_err(|fault| format!("{line}: {fault}"))?;
+        }
+        if replay.sim.question().is_some() && !replay.sim.session().is_closed() {
+            return Err(format!("an open question: {:?}", replay.sim.question()));
+        }
+        Ok(Replayed {
+            outputs: replay.sim.log()[replay.skipped..].to_vec(),
+            text: replay.text,
+        })
+    }
+}
+
+/// A replay under way.
+struct Replay {
+    sim: Sim,
+    /// Outputs of the login that the story leaves out.
+    skipped: usize,
+    /// Outputs that are in the text already.
+    written: usize,
+    text: String,
+    /// Client lines that have been sent before their turn.
+    sent_ahead: usize,
+    /// Whether the greeting has been written.
+    greeted: bool,
+}
+
+impl Replay {
+    /// One line of the transcript; `following` begins with it.
+    fn step(&mut self, line: &str, following: &[&str], arrival: Arrival) -> Result<(), String> {
+        let content = line.get(3..).unwrap_or("");
+        let is_step = is_step(line);
+        if is_step && !self.greeted {
+            self.write_outputs();
+        }
+        self.greeted |= is_step;
+        self.text.push_str(line);
+        self.text.push('\n');
+        match line.get(..3) {
+            Some("C: ") if arrival == Arrival::Pipelined => self.send_ahead(following)?,
+            Some("C: ") if arrival == Arrival::Bytewise => {
+                self.sim.send_bytewise(&client_line(content)?);
+            }
+            Some("C: ") => self.sim.send(&client_line(content)?),
+            Some("D: ") => drive(&mut self.sim, content)?,
+            Some("T: ") => {
+                let timeout = self.sim.session().poll_timeout().ok_or("no timer runs")?;
+                if format!("{:?}", timeout.kind) != content {
+                    return Err(format!("the timer is {:?}", timeout.kind));
+                }
+                self.sim.fire(timeout);
+            }
+            _ => {}
+        }
+        if is_step {
+            self.write_outputs();
+        }
+        Ok(())
+    }
+
+    /// Sends this line and all that need not wait; what has been sent ahead is not sent again.
+    fn send_ahead(&mut self, following: &[&str]) -> Result<(), String> {
+        if self.sent_ahead > 0 {
+            self.sent_ahead -= 1;
+            return Ok(());
+        }
+        let mut bytes = Vec::new();
+        let mut count = 0;
+        let until = following.iter().position(|line| is_barrier(line));
+        for line in &following[..until.unwrap_or(following.len())] {
+            if let Some(content) = line.strip_prefix("C: ") {
+                bytes.extend(client_line(content)?);
+                count += 1;
+            }
+        }
+        self.sent_ahead = count - 1;
+        self.sim.send(&bytes);
+        Ok(())
+    }
+
+    fn write_outputs(&mut self) {
+        for line in &self.sim.log()[self.written..] {
+            self.text.push_str(line);
+            self.text.push('\n');
+        }
+        self.written = self.sim.log().len();
+    }
+}
+
+fn is_step(line: &str) -> bool {
+    ["C: ", "D: ", "T: "]
+        .iter()
+        .any(|kind| line.starts_with(kind))
+}
+
+/// Whether lines behind this one must not be sent before it.
+fn is_barrier(line: &str) -> bool {
+    let happenings = ["connected", "progress", "eof", "shutdown", "config"];
+    let happens = |line: &str| happenings.iter().any(|word| line.starts_with(word));
+    line.starts_with("--")
+        || line.starts_with("T: ")
+        || line.strip_prefix("D: ").is_some_and(happens)
+}
+
+fn client_line(content: &str) -> Result<Vec<u8>, String> {
+    let mut bytes = text::read(content)?;
+    bytes.extend_from_slice(b"\r\n");
+    Ok(bytes)
+}
+
+/// Performs what a `D:` line says.
+fn drive(sim: &mut Sim, what: &str) -> Result<(), String> {
+    let (word, value) = what.split_once(' ').unwrap_or((what, ""));
+    let number = || value.parse::<u64>().map_err(|fault| fault.to_string());
+    let outcome = match word {
+        "authenticated" => Outcome::Authenticated(Some(permissions(value)?)),
+        "unknown" => Outcome::Authenticated(None),
+        "done" => Outcome::File(Ok(FileAnswer::Done)),
+        "size" => Outcome::File(Ok(FileAnswer::Size(number()?))),
+        "modified" => Outcome::File(Ok(FileAnswer::Modified(number()?.cast_signed()))),
+        "entry" => Outcome::File(Ok(FileAnswer::Entry(ops::entry(0)))),
+        "lines" => {
+            let lines: Result<_, _> = value.split(" / ").map(text::read).collect();
+            Outcome::File(Ok(FileAnswer::Lines(lines?)))
+        }
+        "port" => Outcome::PassiveOpened(Ok(u16::try_from(number()?).map_err(|_| "no port")?)),
+        "opened" => Outcome::TransferOpened(Ok(opened(value)?)),
+        "tls" => Outcome::Tls(Ok(())),
+        "refused" => refused(sim.question().ok_or("nothing is asked")?, value)?,
+        _ => return happen(sim, word, value),
+    };
+    sim.try_answer(outcome)
+        .map_err(|misuse| misuse.to_string())?;
+    sim.take();
+    Ok(())
+}
+
+/// What is no answer to a question.
+fn happen(sim: &mut Sim, word: &str, value: &str) -> Result<(), String> {
+    match word {
+        "ended" if !sim.is_running() => return Err("nothing runs".into()),
+        "ended" if value.is_empty() => sim.end_transfer(Ok(())),
+        "ended" => sim.end_transfer(Err(named(value, &ops::ERRORS)?)),
+        "connected" => sim.data_connected(),
+        "progress" => sim.progress(value.parse().map_err(|_| "no number")?),
+        "eof" => sim.eof(),
+        "shutdown" => sim.shutdown(),
+        "config" => {
+            let (key, value) = value.split_once(": ").ok_or("no setting")?;
+            let mut result = Ok(());
+            sim.configure(|config| result = set(config, key, value));
+            return result;
+        }
+        _ => return Err("unknown happening".into()),
+    }
+    Ok(())
+}
+
+fn opened(value: &str) -> Result<Opened, String> {
+    let mut opened = Opened::default();
+    match value.split_once(' ') {
+        None if value.is_empty() => {}
+        Some((count, "bytes")) => opened.bytes = Some(count.parse().map_err(|_| "no number")?),
+        Some(("as", name)) => opened.name = Some(text::read(name)?),
+        _ => return Err("neither bytes nor a name".into()),
+    }
+    Ok(opened)
+}
+
+fn refused(question: &Question, name: &str) -> Result<Outcome, String> {
+    let refusal = named(name, &ops::REFUSALS)?;
+    Ok(match question {
+        Question::Authenticate => return Err("say unknown".into()),
+        Question::File(_) => Outcome::File(Err(refusal)),
+        Question::Passive => Outcome::PassiveOpened(Err(refusal)),
+        Question::Transfer(_) => Outcome::TransferOpened(Err(refusal)),
+        Question::Tls => Outcome::Tls(Err(refusal)),
+    })
+}
+
+fn named<T: Copy + std::fmt::Debug>(name: &str, all: &[T]) -> Result<T, String> {
+    let found = all.iter().find(|value| format!("{value:?}") == name);
+    found.copied().ok_or_else(|| format!("unknown: {name}"))
+}
+
+fn permissions(text: &str) -> Result<Permissions, String> {
+    match text {
+        "read-write" => Ok(Permissions::READ_WRITE),
+        "read-only" => Ok(Permissions::READ_ONLY),
+        _ => Err(format!("unknown rights: {text}")),
+    }
+}
+
+fn endpoints(local: &str, peer: &str) -> Result<Endpoints, String> {
+    let address = |text: &str| text.parse::<SocketAddr>().map_err(|_| text.to_string());
+    Ok(Endpoints::new(address(local)?, address(peer)?))
+}
+
+/// Changes one setting.
+fn set(config: &mut Config, key: &str, value: &str) -> Result<(), String> {
+    apply_setting(config, key, value).ok_or_else(|| format!("bad setting: {key}: {value}"))
+}
+
+fn apply_setting(config: &mut Config, key: &str, value: &str) -> Option<()> {
+    match key {
+        "banner" => config.banner = String::from_utf8(text::read(value).ok()?).ok()?,
+        "tls" => config.tls = value == "on",
+        "permit-foreign-addresses" => config.permit_foreign_addresses = value == "on",
+        "login-attempts-max" => config.login_attempts_max = value.parse().ok()?,
+        _ => return set_masquerade(&mut config.masquerade, key, value),
+    }
+    Some(())
+}
+
+/// Reads one rule, in the words of the command line. The masquerade table uses it too.
+pub fn set_masquerade(rules: &mut ftp_proto::Masquerade, key: &str, value: &str) -> Option<()> {
+    match key {
+        "address" => rules.address = Some(value.parse().ok()?),
+        "learned" => rules.learned = Some(value.parse().ok()?),
+        "local-network" => rules.local_networks.push(value.parse().ok()?),
+        "gateway" => rules.gateways.push(value.parse().ok()?),
+        "map" => {
+            let (local, public) = value.split_once('=')?;
+            rules.map.insert(local.parse().ok()?, public.parse().ok()?);
+        }
+        "client" => {
+            let rule = match value.split_once('=')? {
+                (network, "local") => (network.parse().ok()?, ClientRule::Local),
+                (network, address) => {
+                    let address = address.parse().ok()?;
+                    (network.parse().ok()?, ClientRule::Announce(address))
+                }
+            };
+            rules.clients.push(rule);
+        }
+        "outer-ports" => {
+            let (inner, outer) = value.split_once('=')?;
+            let (inner_first, inner_last) = inner.split_once('-')?;
+            let inner_first: u16 = inner_first.parse().ok()?;
+            let inner_last: u16 = inner_last.parse().ok()?;
+            rules.outer_ports = Some(OuterPorts {
+                inner_first,
+                outer_first: outer.parse().ok()?,
+                count: inner_last.checked_sub(inner_first)? + 1,
+            });
+        }
+        _ => return None,
+    }
+    Some(())
+}
