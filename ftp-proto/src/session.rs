@@ -380,11 +380,7 @@ impl Session {
         if let Phase::Closed = self.phase {
             return;
         }
-        if let Phase::Ready(ready) = &self.phase
-            && let Some(transfer) = ready.running()
-        {
-            self.act(Action::AbortTransfer(transfer));
-        }
+        self.abort_transfer();
         // In the middle of a handshake clear text would only look like a broken one.
         let shaking_hands = matches!(self.pending, Pending::Tls);
         if let Some(farewell) = farewell.filter(|_| !shaking_hands) {

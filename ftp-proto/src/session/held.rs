@@ -108,7 +108,8 @@ impl Session {
         }
     }
 
-    fn abort_transfer(&mut self) {
+    /// Tells the transfer to end, unless it has been told already.
+    pub(super) fn abort_transfer(&mut self) {
         if let Phase::Ready(ready) = &mut self.phase
             && let Some(transfer) = ready.cut_for_abort()
         {

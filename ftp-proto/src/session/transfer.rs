@@ -135,13 +135,6 @@ impl Ready {
         }
     }
 
-    pub(super) fn running(&self) -> Option<TransferId> {
-        match &self.transfer {
-            Transfer::Running(running) => Some(running.moving.id),
-            _ => None,
-        }
-    }
-
     /// The transfer to abort for an ABOR, unless it is being ended already.
     pub(super) fn cut_for_abort(&mut self) -> Option<TransferId> {
         self.cut(Cut::Abort)
