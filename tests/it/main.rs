@@ -1,8 +1,12 @@
 //! One binary for all integration tests.
 
 mod clients;
+mod corpora;
 mod lab;
+mod masquerade;
 mod nat;
 mod process;
+mod properties;
 mod server;
+mod strategies;
 mod transcripts;

@@ -1,5 +1,6 @@
 //! What the fuzz targets do with their bytes: ordinary functions, so that they cannot rot.
 
+use arbitrary::{Arbitrary, Unstructured};
 use ftp_proto::{Config, Endpoints, FileAnswer, Opened, Outcome, Permissions};
 
 use crate::ops::{self, Operation, Setup};
@@ -20,11 +21,19 @@ pub fn command(data: &[u8]) {
     } else {
         rest
     };
-    let whole = converse(*style, input, input.len());
-    let pieces = converse(*style, input, usize::from(*cut) + 1);
-    assert_eq!(whole, pieces);
-    assert_eq!(whole, converse(*style, input, 1));
+    pieces(*style, input, &[usize::from(*cut) + 1]);
 }
+
+/// The same for pieces of the sizes given, which begin anew when they are used up.
+pub fn pieces(style: u8, input: &[u8], sizes: &[usize]) {
+    let input = &input[..input.len().min(COMMAND_BYTES_MAX)];
+    let whole = converse(style, input, &[usize::MAX]);
+    assert_eq!(whole, converse(style, input, sizes));
+    assert_eq!(whole, converse(style, input, &[1]));
+}
+
+/// Long enough for an overlong line and some more; byte by byte, time grows with the square.
+const COMMAND_BYTES_MAX: usize = 6000;
 
 /// Any bytes as banner, names and file names: every reply can be read.
 pub fn reply(data: &[u8]) {
@@ -57,12 +66,18 @@ pub fn reply(data: &[u8]) {
     sim.assert_replies_counted();
 }
 
-/// Anything at all, in any order.
-pub fn session(setup: &Setup, operations: &[Operation]) {
+/// Anything at all, in any order: the bytes say what.
+pub fn session(data: &[u8]) {
+    if let Ok((setup, operations)) = Arbitrary::arbitrary_take_rest(Unstructured::new(data)) {
+        run(&setup, operations);
+    }
+}
+
+/// Anything at all, in any order. What comes after the session has closed must do no harm either.
+pub fn run(setup: &Setup, operations: Vec<Operation>) {
     let mut sim = setup.begin();
-    for operation in operations {
+    for operation in &operations {
         ops::apply(&mut sim, operation);
-        // A driver lets go of a session that has closed; what comes late must still do no harm.
     }
     sim.assert_alive(|question| ops::good(question, 0));
     sim.assert_replies_counted();
@@ -99,15 +114,21 @@ pub fn spell(data: &[u8]) -> Vec<u8> {
     bytes
 }
 
-/// Everything that a session says to `input` in pieces of `size` bytes. The driver's answers depend
-/// on the questions alone, or the pieces would show in them.
-fn converse(style: u8, input: &[u8], size: usize) -> Vec<String> {
+/// Everything that a session says to `input` in pieces of these sizes. The driver's answers depend on
+/// the questions alone, or the pieces would show in them.
+fn converse(style: u8, input: &[u8], sizes: &[usize]) -> Vec<String> {
     let mut sim = Sim::new(Config::default(), endpoints());
     if style & 2 != 0 {
         sim.log_in(Permissions::READ_WRITE);
     }
-    for piece in input.chunks(size.max(1)) {
+    let mut rest = input;
+    for size in sizes.iter().cycle() {
+        let (piece, after) = rest.split_at((*size).clamp(1, rest.len().max(1)).min(rest.len()));
         sim.send_with(piece, |sim| answer_eagerly(sim, style));
+        rest = after;
+        if rest.is_empty() {
+            break;
+        }
     }
     sim.assert_alive(|question| ops::good(question, 0));
     sim.assert_replies_counted();

@@ -205,7 +205,7 @@ pub fn good(question: &Question, choice: u8) -> Outcome {
             let components = COMPONENTS.iter().filter(|name| !name.is_empty());
             let names: Vec<&[u8]> = components.copied().collect();
             Outcome::TransferOpened(Ok(Opened {
-                bytes: (choice % 2 == 0).then_some(choice.into()),
+                bytes: choice.is_multiple_of(2).then_some(choice.into()),
                 name: unique.then(|| pick(&names, choice).to_vec()),
             }))
         }
