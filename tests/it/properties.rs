@@ -3,6 +3,7 @@
 
 use std::net::SocketAddr;
 
+use ftp_proto::limits::LINE_BYTES_MAX;
 use ftp_proto::{Config, Endpoints, Outcome, Permissions, Timeout, TimeoutKind};
 use ftp_tests::fuzz;
 use ftp_tests::ops::{self, Line, VERBS};
@@ -136,6 +137,23 @@ fn what_is_held_is_bounded() {
     assert_eq!(lines_held(&long), 4);
     let overlong = [&[b'a'; 5000][..], b"\r\n"].concat();
     assert_eq!(lines_held(&overlong), 16);
+}
+
+/// A line without an end is answered once, and nobody has to keep more of it than a line's length.
+#[test]
+fn an_endless_line_takes_no_memory() {
+    let mut sim = logged_in();
+    sim.send(&[b'A'; LINE_BYTES_MAX - 1]);
+    let before = sim.codes().len();
+    sim.send(b"A");
+    assert_eq!(sim.codes()[before..], [500]);
+    for _ in 0..16 * 1024 {
+        sim.send(&[b'A'; LINE_BYTES_MAX]);
+        assert_eq!(sim.waiting(), b"");
+    }
+    assert_eq!(sim.codes()[before..], [500]);
+    sim.assert_alive(|question| ops::good(question, 0));
+    sim.assert_replies_counted();
 }
 
 fn lines_held(line: &[u8]) -> usize {

@@ -10,7 +10,7 @@ use arbitrary::Arbitrary;
 use ftp_proto::listing::{Entry, EntryKind};
 use ftp_proto::{
     Config, Endpoints, FileAnswer, FileRequest, Opened, Outcome, OuterPorts, Permissions, Refusal,
-    Timeout, TransferError, TransferKind,
+    Timeout, TransferError, TransferId, TransferKind,
 };
 
 use crate::sim::{Question, Sim};
@@ -179,11 +179,11 @@ pub fn apply(sim: &mut Sim, operation: &Operation) {
 }
 
 fn apply_answer(sim: &mut Sim, answer: &Answer) {
-    let (question, transfer) = (sim.question().cloned(), sim.transfer());
+    let question = sim.question().cloned();
     match (answer, question) {
         (Answer::Any(choice), _) => {
             // Whether it fits is the simulated driver's to judge.
-            let _ = sim.try_answer(any_outcome(*choice, transfer));
+            let _ = sim.try_answer(any_outcome(*choice, sim.transfers()));
             sim.take();
         }
         (Answer::Good(choice), Some(question)) => sim.answer(good(&question, *choice)),
@@ -270,8 +270,10 @@ fn refused(question: &Question, choice: u8) -> Outcome {
     }
 }
 
-fn any_outcome(choice: u8, transfer: Option<ftp_proto::TransferId>) -> Outcome {
+fn any_outcome(choice: u8, transfers: &[TransferId]) -> Outcome {
     let refusal = *pick(&REFUSALS, choice / 8);
+    // The last two, of which one at most still runs.
+    let transfer = transfers.iter().rev().nth(usize::from(choice / 8 % 2));
     match (choice % 8, transfer) {
         (0, _) => Outcome::Authenticated(None),
         (1, _) => Outcome::File(Ok(FileAnswer::Done)),
@@ -279,7 +281,7 @@ fn any_outcome(choice: u8, transfer: Option<ftp_proto::TransferId>) -> Outcome {
         (3, _) => Outcome::File(Err(refusal)),
         (4, _) => Outcome::PassiveOpened(Err(refusal)),
         (5, _) => Outcome::TransferOpened(Err(refusal)),
-        (6, Some(transfer)) => Outcome::TransferEnded {
+        (6, Some(&transfer)) => Outcome::TransferEnded {
             transfer,
             result: Err(*pick(&ERRORS, choice / 8)),
         },

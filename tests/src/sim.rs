@@ -6,6 +6,7 @@
 use std::net::IpAddr;
 use std::sync::Arc;
 
+use ftp_proto::limits::HELD_LINES_MAX;
 use ftp_proto::{
     Action, Config, DataConnection, Endpoints, FileRequest, Masquerade, Misuse, Outcome, Output,
     Path, Permissions, PortSide, Session, Timeout, TimeoutKind, TransferError, TransferId,
@@ -15,8 +16,8 @@ use ftp_proto::{
 use crate::strict;
 use crate::text::show;
 
-/// What one input may put out at most: sixteen held lines with a few outputs each.
-const OUTPUTS_MAX: usize = 64;
+/// What one input may put out at most: two outputs for each held line, and a few of its own.
+const OUTPUTS_MAX: usize = 2 * HELD_LINES_MAX + 4;
 
 /// The driver, and what it knows.
 pub struct Sim {
@@ -35,7 +36,7 @@ pub struct Sim {
     lines_taken: usize,
     /// Whether a line has been answered, as too long, whose end is still to come.
     mid_line: bool,
-    last_transfer: Option<TransferId>,
+    transfers: Vec<TransferId>,
     /// Whether the last transfer that was asked for connects to the client.
     active: bool,
     closing: bool,
@@ -63,6 +64,8 @@ struct Running {
 struct Epochs {
     login: Option<u64>,
     data_open: Option<u64>,
+    /// Of which transfer, and when.
+    data_stall: Option<(TransferId, u64)>,
     login_renewed: bool,
     data_open_renewed: bool,
     seen: Vec<Timeout>,
@@ -85,7 +88,7 @@ impl Sim {
             actions: 0,
             lines_taken: 0,
             mid_line: false,
-            last_transfer: None,
+            transfers: Vec::new(),
             active: false,
             closing: false,
             epochs: Epochs::default(),
@@ -192,8 +195,8 @@ impl Sim {
 
     /// Bytes of the running transfer have moved; without one the report is about an old one.
     pub fn progress(&mut self, bytes_total: u64) {
-        if let Some(transfer) = self.last_transfer {
-            self.session.handle_progress(transfer, bytes_total);
+        if let Some(transfer) = self.transfers.last() {
+            self.session.handle_progress(*transfer, bytes_total);
             self.drain();
         }
     }
@@ -299,6 +302,11 @@ impl Sim {
         &self.log
     }
 
+    /// What has been sent and not been taken.
+    pub fn waiting(&self) -> &[u8] {
+        &self.buffer
+    }
+
     /// The codes of the replies so far.
     pub fn codes(&self) -> &[u16] {
         &self.codes
@@ -313,9 +321,9 @@ impl Sim {
         &self.epochs.seen
     }
 
-    /// The transfer that runs, or the last one that was asked for.
-    pub fn transfer(&self) -> Option<TransferId> {
-        self.last_transfer
+    /// The transfers that have been asked for, the one that runs included.
+    pub fn transfers(&self) -> &[TransferId] {
+        &self.transfers
     }
 
     fn fits(&self, outcome: &Outcome) -> bool {
@@ -440,8 +448,9 @@ impl Sim {
                     assert!(!wish.iter().any(|byte| b"/\0\n".contains(byte)));
                 }
                 assert!(self.running.is_none(), "two transfers");
-                assert!(self.last_transfer < Some(request.id), "an id used twice");
-                self.last_transfer = Some(request.id);
+                let is_new = self.transfers.last().is_none_or(|last| *last < request.id);
+                assert!(is_new, "an id used twice");
+                self.transfers.push(request.id);
                 self.active = matches!(request.connection, DataConnection::Active(_));
                 self.ask(Question::Transfer(request));
             }
@@ -455,7 +464,7 @@ impl Sim {
 
     fn start(&mut self, id: TransferId, last_code: Option<u16>) {
         assert_eq!(last_code, Some(150), "data before 150");
-        assert_eq!(Some(id), self.last_transfer);
+        assert_eq!(Some(&id), self.transfers.last());
         assert!(self.running.is_none(), "two transfers");
         self.running = Some(Running { id, aborted: false });
         // The time of a passive client has run since the 227.
@@ -472,9 +481,8 @@ impl Sim {
         match timeout.kind {
             TimeoutKind::Login => {
                 assert!(!logged_in);
-                if epochs.login != Some(timeout.epoch) {
-                    assert!(epochs.login.is_none() || epochs.login_renewed);
-                    epochs.login = Some(timeout.epoch);
+                if let Some(before) = epochs.login.replace(timeout.epoch) {
+                    assert_eq!(before != timeout.epoch, epochs.login_renewed);
                 }
                 epochs.login_renewed = false;
             }
@@ -486,7 +494,14 @@ impl Sim {
                 epochs.data_open = Some(timeout.epoch);
             }
             TimeoutKind::Idle => assert!(self.running.is_none(), "idle in a transfer"),
-            TimeoutKind::DataStall => assert!(self.running.is_some(), "stalled without transfer"),
+            TimeoutKind::DataStall => {
+                let running = self.running.as_ref().expect("stalled without transfer");
+                let now = (running.id, timeout.epoch);
+                if let Some(before) = epochs.data_stall.replace(now) {
+                    let renewed = before.0 == now.0 || before.1 != now.1;
+                    assert!(renewed, "a transfer inherits the time of another");
+                }
+            }
         }
         if epochs.seen.last() != Some(&timeout) {
             epochs.seen.push(timeout);
