@@ -127,6 +127,20 @@ fn progress_gives_transfers_time() {
     assert_eq!(sim.session().poll_timeout(), None);
 }
 
+#[test]
+fn an_old_transfer_cannot_end_the_new_one() {
+    let mut sim = logged_in();
+    start_transfer(&mut sim);
+    sim.end_transfer(Ok(()));
+    start_transfer(&mut sim);
+    let old = Outcome::TransferEnded {
+        transfer: sim.transfers()[0],
+        result: Ok(()),
+    };
+    assert!(sim.try_answer(old).is_err());
+    assert!(sim.is_running());
+}
+
 /// However much is sent during a transfer, only so much is taken.
 #[test]
 fn what_is_held_is_bounded() {
