@@ -80,7 +80,7 @@ fn answer(action: Action, port: &mut u16) -> Option<Outcome> {
             Outcome::PassiveOpened(Ok(*port))
         }
         Action::OpenTransfer(_) => Outcome::TransferOpened(Ok(Opened::default())),
-        Action::StartTransfer(transfer) => Outcome::TransferEnded {
+        Action::StartTransfer { transfer, .. } => Outcome::TransferEnded {
             transfer,
             result: Ok(()),
         },

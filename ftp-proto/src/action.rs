@@ -44,14 +44,22 @@ pub enum Action {
     /// Open the file or directory, and change nothing yet: a file is truncated only once its data
     /// connection exists. [`Outcome::TransferOpened`](crate::Outcome::TransferOpened).
     OpenTransfer(TransferRequest),
-    /// Establish the data connection of the opened transfer and move the bytes:
+    /// Establish the data connection for the opened transfer and move the bytes:
     /// [`Outcome::TransferEnded`](crate::Outcome::TransferEnded). Tell
     /// [`Session::handle_data_connected`](crate::Session::handle_data_connected) when it is
     /// established, and [`Session::handle_progress`](crate::Session::handle_progress) as bytes move.
-    StartTransfer(TransferId),
-    /// End the running transfer soon; its one
-    /// [`Outcome::TransferEnded`](crate::Outcome::TransferEnded) is still owed. An upload whose last
-    /// bytes have arrived already may still end well.
+    StartTransfer {
+        /// Which transfer.
+        transfer: TransferId,
+        /// How the data connection comes into being.
+        connection: DataConnection,
+        /// Whether it is to be protected by TLS (PROT P).
+        protected: bool,
+    },
+    /// End the transfer soon. Once it is started, its one
+    /// [`Outcome::TransferEnded`](crate::Outcome::TransferEnded) is still owed, and an upload whose
+    /// last bytes have arrived already may still end well. One that is only opened is dropped, without
+    /// an outcome.
     AbortTransfer(TransferId),
     /// Begin the TLS handshake on the control connection: [`Outcome::Tls`](crate::Outcome::Tls).
     StartTls,
@@ -104,10 +112,6 @@ pub struct TransferRequest {
     pub kind: TransferKind,
     /// How file bytes are represented on the data connection. Listings are always text.
     pub representation: Representation,
-    /// How the data connection comes into being.
-    pub connection: DataConnection,
-    /// Whether the data connection is to be protected by TLS (PROT P).
-    pub protected: bool,
 }
 
 /// What a transfer moves.

@@ -146,7 +146,7 @@ pub(crate) const COMMANDS: &[CommandInfo] = &[
     row("RNFR", Verb::Rnfr, Argument::Required, Access::AfterLogin, "path"),
     row("RNTO", Verb::Rnto, Argument::Required, Access::AfterLogin, "path"),
     row("SIZE", Verb::Size, Argument::Required, Access::AfterLogin, "path"),
-    row("STAT", Verb::Stat, Argument::Optional, Access::AfterLogin, "[path]"),
+    row("STAT", Verb::Stat, Argument::Optional, Access::Always,     "[path]"),
     row("STOR", Verb::Stor, Argument::Required, Access::AfterLogin, "path"),
     row("STOU", Verb::Stou, Argument::Optional, Access::AfterLogin, "[path]"),
     row("STRU", Verb::Stru, Argument::Required, Access::AfterLogin, "F"),

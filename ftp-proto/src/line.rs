@@ -9,7 +9,9 @@ use alloc::vec::Vec;
 use crate::config::limits::LINE_BYTES_MAX;
 
 const IAC: u8 = 0xff;
-/// Telnet's WILL, WONT, DO and DONT carry one more byte (RFC 854).
+/// The range of Telnet's commands (RFC 854).
+const COMMANDS: core::ops::RangeInclusive<u8> = 0xf0..=0xff;
+/// Telnet's WILL, WONT, DO and DONT carry one more byte.
 const NEGOTIATIONS: core::ops::RangeInclusive<u8> = 0xfb..=0xfe;
 
 /// Finds lines in the input.
@@ -73,14 +75,16 @@ pub(crate) fn strip_telnet(line: &[u8]) -> Cow<'_, [u8]> {
     Cow::Owned(plain)
 }
 
+/// Also takes what is left of a command whose IAC was lost with the urgent data: no verb begins so.
 fn strip_commands(mut line: &[u8]) -> &[u8] {
-    while let [IAC, command, rest @ ..] = line {
-        line = match rest {
-            [_option, rest @ ..] if NEGOTIATIONS.contains(command) => rest,
-            _ => rest,
+    loop {
+        line = match line {
+            [IAC, command, _option, rest @ ..] if NEGOTIATIONS.contains(command) => rest,
+            [IAC, command, rest @ ..] if COMMANDS.contains(command) => rest,
+            [command, rest @ ..] if COMMANDS.contains(command) => rest,
+            _ => return line,
         };
     }
-    line
 }
 
 #[cfg(test)]
@@ -131,13 +135,15 @@ mod tests {
         for (line, expected) in [
             (&b"NOOP"[..], &b"NOOP"[..]),
             (b"\xff\xf4\xff\xf2ABOR", b"ABOR"),
-            (b"\xff\xf4\xf2ABOR", b"\xf2ABOR"),
+            (b"\xff\xf4\xf2ABOR", b"ABOR"),
+            (b"\xf4\xffABOR", b"ABOR"),
+            (b"\xff\xffABOR", b"ABOR"),
             (b"\xff\xfd\x06NOOP", b"NOOP"),
             (b"RETR a\xff\xffb", b"RETR a\xffb"),
             (b"RETR a\xffb", b"RETR a\xffb"),
             (b"RETR a\xff", b"RETR a\xff"),
             (b"RETR a\r\0b", b"RETR a\rb"),
-            (b"\xff", b"\xff"),
+            (b"\xff", b""),
             (b"\xff\xfd", b""),
         ] {
             assert_eq!(strip_telnet(line), expected, "{}", line.escape_ascii());

@@ -291,19 +291,20 @@ impl Session {
             Verb::Prot => self.protection_level(argument),
             Verb::Ccc => self.clear_command_channel(),
             Verb::Noop => self.reply(Reply::OKAY),
+            Verb::Stat if argument.is_empty() => self.status(),
             Verb::Syst => self.reply(Reply::SYSTEM),
             Verb::Feat => self.features(),
             Verb::Opts => self.options(argument),
             Verb::Help => self.help(argument),
             Verb::NotImplemented => self.reply(Reply::NOT_IMPLEMENTED),
             Verb::Unknown => self.reply(Reply::UNKNOWN_COMMAND),
+            _ if self.user().is_none() => self.reply(Reply::NOT_LOGGED_IN),
             _ => self.carry_out_logged_in(verb, argument),
         }
     }
 
     fn carry_out_logged_in(&mut self, verb: Verb, argument: &[u8]) {
         match verb {
-            Verb::Stat if argument.is_empty() => self.status(),
             Verb::Type => self.representation_type(argument),
             Verb::Mode => self.transfer_mode(argument),
             Verb::Stru => self.file_structure(argument),

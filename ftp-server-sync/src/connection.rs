@@ -160,7 +160,7 @@ impl Connection {
         // The others can neither be seen by the client before the replies are, nor end the session.
         let order_matters = matches!(
             action,
-            Action::StartTransfer(_) | Action::StartTls | Action::Close
+            Action::StartTransfer { .. } | Action::StartTls | Action::Close
         );
         if order_matters && !self.control.flush() && !matches!(action, Action::Close) {
             self.unflushed = Some((action, now));

@@ -4,8 +4,8 @@ use std::io;
 use std::time::{Instant, SystemTime, UNIX_EPOCH};
 
 use ftp_proto::{
-    Action, FileRequest, Opened, Outcome, Refusal, Secret, TransferError, TransferId, TransferKind,
-    TransferRequest,
+    Action, DataConnection, FileRequest, Opened, Outcome, Refusal, Secret, TransferError,
+    TransferId, TransferKind, TransferRequest,
 };
 use log::{Level, debug, error, info, log, warn};
 
@@ -25,7 +25,11 @@ impl Connection {
             Action::OpenPassive => self.open_passive(now),
             Action::CloseData => self.close_data(),
             Action::OpenTransfer(request) => Some(self.open_transfer(request)),
-            Action::StartTransfer(id) => self.start_transfer(id, now),
+            Action::StartTransfer {
+                transfer,
+                connection,
+                protected: _,
+            } => self.start_transfer(transfer, connection, now),
             Action::AbortTransfer(id) => self.abort_transfer(id, now),
             // The configuration does not offer it.
             Action::StartTls => Some(Outcome::Tls(Err(Refusal::Unsupported))),
@@ -186,7 +190,12 @@ impl Connection {
         })
     }
 
-    fn start_transfer(&mut self, id: TransferId, now: Instant) -> Option<Outcome> {
+    fn start_transfer(
+        &mut self,
+        id: TransferId,
+        connection: DataConnection,
+        now: Instant,
+    ) -> Option<Outcome> {
         let endpoints = *self.session.endpoints();
         let any_peer = self.shared.settings.permit_foreign_addresses;
         let port = std::mem::replace(&mut self.port, DataPort::None);
@@ -194,7 +203,7 @@ impl Connection {
             .transfer
             .as_mut()
             .filter(|transfer| transfer.id == id)?;
-        if let Err(error) = transfer.start(port, &endpoints, any_peer, now) {
+        if let Err(error) = transfer.start(connection, port, &endpoints, any_peer, now) {
             info!("#{} no data connection: {error}", self.number);
             self.end_transfer(Err(TransferError::NotConnected), now);
         }
@@ -206,6 +215,10 @@ impl Connection {
             .transfer
             .as_mut()
             .filter(|transfer| transfer.id == id)?;
+        if !transfer.is_started() {
+            self.transfer = None;
+            return None;
+        }
         let result = transfer.abort(self.session.is_closed());
         self.session.handle_progress(id, transfer.bytes());
         self.end_transfer(result, now);

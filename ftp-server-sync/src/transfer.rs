@@ -67,12 +67,13 @@ impl Transfer {
     /// Takes the data port that was set up, or begins to connect to the client.
     pub(crate) fn start(
         &mut self,
+        connection: DataConnection,
         port: DataPort,
         endpoints: &Endpoints,
         any_peer: bool,
         now: Instant,
     ) -> io::Result<()> {
-        self.link = match (self.request.connection, port) {
+        self.link = match (connection, port) {
             (DataConnection::Active(target), _) => {
                 Link::Connecting(DataStream::connect(endpoints, target)?)
             }

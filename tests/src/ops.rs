@@ -393,7 +393,7 @@ const ENDS: &[(&str, &str)] = &[
     ("[2001:db8::2]:21", "[2001:db8::7]:40000"),
 ];
 
-pub(crate) const REFUSALS: [Refusal; 11] = [
+pub(crate) const REFUSALS: [Refusal; 12] = [
     Refusal::NotFound,
     Refusal::Denied,
     Refusal::Exists,
@@ -402,6 +402,7 @@ pub(crate) const REFUSALS: [Refusal; 11] = [
     Refusal::IsADirectory,
     Refusal::NoSpace,
     Refusal::NameRejected,
+    Refusal::OffsetTooLarge,
     Refusal::Busy,
     Refusal::Unsupported,
     Refusal::Failed,

@@ -37,8 +37,8 @@ pub struct Sim {
     /// Whether a line has been answered, as too long, whose end is still to come.
     mid_line: bool,
     transfers: Vec<TransferId>,
-    /// Whether the last transfer that was asked for connects to the client.
-    active: bool,
+    /// The transfer that has been opened and not been started.
+    opened: Option<TransferId>,
     closing: bool,
     epochs: Epochs,
 }
@@ -89,7 +89,7 @@ impl Sim {
             lines_taken: 0,
             mid_line: false,
             transfers: Vec::new(),
-            active: false,
+            opened: None,
             closing: false,
             epochs: Epochs::default(),
         };
@@ -158,6 +158,11 @@ impl Sim {
             assert_eq!(self.session.poll_output(), None);
             assert_eq!(self.session.poll_timeout(), timeout);
             return result;
+        }
+        if let Outcome::TransferOpened(Ok(_)) = outcome
+            && !closed
+        {
+            self.opened = self.transfers.last().copied();
         }
         match ended {
             Some(_) => self.running = None,
@@ -425,12 +430,20 @@ impl Sim {
         match action {
             Action::CloseData => {}
             Action::AbortTransfer(id) => {
+                // One that was opened in vain is dropped.
+                if self.opened.take() == Some(id) {
+                    return;
+                }
                 let running = self.running.as_mut().expect("nothing runs");
                 assert_eq!(running.id, id);
                 assert!(!running.aborted, "aborted twice");
                 running.aborted = true;
             }
-            Action::StartTransfer(id) => self.start(id, last_code),
+            Action::StartTransfer {
+                transfer,
+                connection,
+                protected: _,
+            } => self.start(transfer, connection, last_code),
             Action::Close => self.closing = true,
             Action::Authenticate { .. } => self.ask(Question::Authenticate),
             Action::OpenPassive => self.ask(Question::Passive),
@@ -451,7 +464,7 @@ impl Sim {
                 let is_new = self.transfers.last().is_none_or(|last| *last < request.id);
                 assert!(is_new, "an id used twice");
                 self.transfers.push(request.id);
-                self.active = matches!(request.connection, DataConnection::Active(_));
+                assert!(self.opened.is_none(), "an opened transfer is forgotten");
                 self.ask(Question::Transfer(request));
             }
         }
@@ -462,13 +475,13 @@ impl Sim {
         self.question = Some(question);
     }
 
-    fn start(&mut self, id: TransferId, last_code: Option<u16>) {
+    fn start(&mut self, id: TransferId, connection: DataConnection, last_code: Option<u16>) {
         assert_eq!(last_code, Some(150), "data before 150");
-        assert_eq!(Some(&id), self.transfers.last());
+        assert_eq!(self.opened.take(), Some(id), "started without being opened");
         assert!(self.running.is_none(), "two transfers");
         self.running = Some(Running { id, aborted: false });
         // The time of a passive client has run since the 227.
-        self.epochs.data_open_renewed |= self.active;
+        self.epochs.data_open_renewed |= matches!(connection, DataConnection::Active(_));
     }
 
     /// The timer fits what is going on, and nobody has extended what must not be extended.
@@ -565,7 +578,18 @@ fn describe(action: &Action) -> String {
         Action::OpenPassive => "OpenPassive".into(),
         Action::CloseData => "CloseData".into(),
         Action::OpenTransfer(request) => format!("OpenTransfer {}", describe_transfer(request)),
-        Action::StartTransfer(_) => "StartTransfer".into(),
+        Action::StartTransfer {
+            connection,
+            protected,
+            ..
+        } => {
+            let connection = match connection {
+                DataConnection::Passive => "passive".into(),
+                DataConnection::Active(address) => format!("active to {address}"),
+            };
+            let protected = if *protected { ", protected" } else { "" };
+            format!("StartTransfer {connection}{protected}")
+        }
         Action::AbortTransfer(_) => "AbortTransfer".into(),
         Action::StartTls => "StartTls".into(),
         Action::Close => "Close".into(),
@@ -584,11 +608,6 @@ fn describe_transfer(request: &TransferRequest) -> String {
         }
         TransferKind::Append { .. } | TransferKind::List { .. } => {}
     }
-    let connection = match request.connection {
-        DataConnection::Passive => "passive".into(),
-        DataConnection::Active(address) => format!("active to {address}"),
-    };
-    let protected = if request.protected { ", protected" } else { "" };
     let representation = request.representation;
-    format!("{text}, {representation:?}, {connection}{protected}")
+    format!("{text}, {representation:?}")
 }

@@ -36,8 +36,10 @@ pub(super) enum Asked {
     File,
     /// STOR, STOU, RNTO: 553 for a name that cannot be written.
     Target,
-    /// LIST, NLST, MLSD, STAT.
+    /// LIST, NLST, STAT.
     Listing,
+    /// MLSD: 501 for what is no directory (RFC 3659, section 7.2.1).
+    Facts,
 }
 
 impl Asked {
@@ -45,7 +47,8 @@ impl Asked {
         match verb {
             Verb::Dele | Verb::Rnfr | Verb::Retr | Verb::Appe => Self::File,
             Verb::Stor | Verb::Stou | Verb::Rnto => Self::Target,
-            Verb::List | Verb::Nlst | Verb::Mlsd | Verb::Stat => Self::Listing,
+            Verb::List | Verb::Nlst | Verb::Stat => Self::Listing,
+            Verb::Mlsd => Self::Facts,
             _ => Self::Path,
         }
     }
@@ -62,12 +65,13 @@ pub(super) fn refusal(asked: Asked, refusal: Refusal) -> Reply {
         Refusal::Denied => Reply::fixed(unavailable, "Permission denied."),
         Refusal::Exists => Reply::fixed(unavailable, "The name is taken already."),
         Refusal::NotEmpty => Reply::fixed(unavailable, "The directory is not empty."),
+        Refusal::NotADirectory if asked == Asked::Facts => Reply::fixed(501, "Not a directory."),
         Refusal::NotADirectory => Reply::fixed(unavailable, "Not a directory."),
         Refusal::IsADirectory => Reply::fixed(unavailable, "Not a plain file."),
         Refusal::NameRejected => Reply::fixed(unavailable, "The name is not allowed."),
         Refusal::NoSpace => match asked {
             Asked::Target | Asked::File => Reply::fixed(452, "No space left."),
-            Asked::Path | Asked::Listing => Reply::fixed(550, "No space left."),
+            Asked::Path | Asked::Listing | Asked::Facts => Reply::fixed(550, "No space left."),
         },
         Refusal::OffsetTooLarge => Reply::fixed(554, "The restart offset is beyond the end."),
         Refusal::Busy => match asked {
@@ -149,7 +153,9 @@ impl Session {
             return Err(refusal(Asked::of(verb), Refusal::Denied));
         }
         let argument = match verb {
-            Verb::Cdup => b"..",
+            Verb::Cdup => &b".."[..],
+            // As with a shell's `cd`.
+            Verb::Cwd if argument.is_empty() => &b"/"[..],
             Verb::Stat => without_flags(argument),
             _ => argument,
         };

@@ -11,7 +11,7 @@ use crate::address::parse_decimal;
 use crate::command::{self, Access, COMMANDS};
 use crate::listing::FactSet;
 use crate::reply::Reply;
-use crate::session::transfer::Transfer;
+use crate::session::transfer::{Ready, Transfer};
 
 /// Names on a line of HELP.
 const HELP_COLUMNS: usize = 8;
@@ -95,9 +95,21 @@ impl Session {
 
     /// The state of the session; during a transfer with the bytes so far.
     pub(super) fn status(&mut self) {
-        let Phase::Ready(ready) = &self.phase else {
-            return;
-        };
+        let connected = format!("Connected from {}.", self.endpoints.peer().ip());
+        let mut lines = Vec::from([connected.into_bytes()]);
+        match &self.phase {
+            Phase::Ready(ready) => lines.extend(self.status_of(ready)),
+            Phase::Login(_) | Phase::Closed => lines.push(b"Not logged in.".to_vec()),
+        }
+        self.reply(Reply::lines(
+            211,
+            &b"Status:"[..],
+            lines,
+            &b"End of status."[..],
+        ));
+    }
+
+    fn status_of(&self, ready: &Ready) -> [Vec<u8>; 4] {
         let announced = self.announcement();
         let representation = match ready.representation {
             Representation::Ascii => "ASCII",
@@ -110,11 +122,8 @@ impl Session {
             ),
             Transfer::None | Transfer::Opening(_) => String::from("No transfer in progress."),
         };
-        let mut user = b"Logged in as ".to_vec();
-        user.extend_from_slice(&ready.user);
-        let lines = [
-            format!("Connected from {}.", self.endpoints.peer().ip()).into_bytes(),
-            user,
+        [
+            [b"Logged in as ", &ready.user[..], b"."].concat(),
             format!("TYPE: {representation}; STRU: FILE; MODE: STREAM.").into_bytes(),
             format!(
                 "Passive mode announces {}, by {}.",
@@ -122,13 +131,7 @@ impl Session {
             )
             .into_bytes(),
             transfer.into_bytes(),
-        ];
-        self.reply(Reply::lines(
-            211,
-            &b"Status:"[..],
-            lines.into(),
-            &b"End of status."[..],
-        ));
+        ]
     }
 
     pub(super) fn representation_type(&mut self, argument: &[u8]) {

@@ -140,6 +140,17 @@ impl Ready {
         self.cut(Cut::Abort)
     }
 
+    /// Uses up what was set up for a transfer; whether it is connected already.
+    fn take_data(&mut self) -> Result<(DataConnection, bool), Reply> {
+        match core::mem::replace(&mut self.data, Data::None) {
+            Data::None => Err(Reply::DATA_SETUP_FIRST),
+            Data::Expired => Err(Reply::DATA_NEVER_OPENED),
+            Data::Passive => Ok((DataConnection::Passive, false)),
+            Data::Connected => Ok((DataConnection::Passive, true)),
+            Data::Active(address) => Ok((DataConnection::Active(address), false)),
+        }
+    }
+
     fn cut(&mut self, cut: Cut) -> Option<TransferId> {
         match &mut self.transfer {
             Transfer::Running(running) if running.cut.is_none() => {
@@ -373,6 +384,29 @@ impl Session {
                 return true;
             }
         };
+        // Only now: that there is no such file is worth more to a client than that it forgot PASV.
+        match ready.take_data() {
+            Ok((connection, connected)) => self.start(moving, opened, connection, connected),
+            Err(reply) => {
+                self.act(Action::AbortTransfer(moving.id));
+                self.reply(reply);
+            }
+        }
+        true
+    }
+
+    fn start(
+        &mut self,
+        moving: Moving,
+        opened: Opened,
+        connection: DataConnection,
+        connected: bool,
+    ) {
+        let protected = self.data_is_private();
+        let Phase::Ready(ready) = &mut self.phase else {
+            return;
+        };
+        let transfer = moving.id;
         let unique_name = opened.name.map(|name| {
             if moving.directory == ready.directory {
                 return name;
@@ -391,12 +425,10 @@ impl Session {
             (None, None) => Reply::OPENING,
         };
         // The client of a passive port has had its time since the 227; an active one has it from here.
-        if let Data::Active(_) = ready.data {
+        if let DataConnection::Active(_) = connection {
             self.epochs.data_open += 1;
         }
         self.epochs.data_stall += 1;
-        let id = moving.id;
-        let connected = core::mem::replace(&mut ready.data, Data::None) == Data::Connected;
         ready.transfer = Transfer::Running(Running {
             moving,
             bytes: 0,
@@ -405,8 +437,11 @@ impl Session {
             unique_name,
         });
         self.reply(reply);
-        self.act(Action::StartTransfer(id));
-        true
+        self.act(Action::StartTransfer {
+            transfer,
+            connection,
+            protected,
+        });
     }
 
     /// Returns whether that was asked.
@@ -463,7 +498,6 @@ impl Session {
         verb: Verb,
         argument: &[u8],
     ) -> Result<(Asked, TransferRequest), Reply> {
-        let protected = self.data_is_private();
         let Phase::Ready(ready) = &mut self.phase else {
             return Err(Reply::NOT_LOGGED_IN);
         };
@@ -477,22 +511,11 @@ impl Session {
         if uploads_in_lines && offset > 0 {
             return Err(Reply::RESTART_IN_ASCII);
         }
-        let connection = match ready.data {
-            Data::None => return Err(Reply::DATA_SETUP_FIRST),
-            Data::Expired => {
-                ready.data = Data::None;
-                return Err(Reply::DATA_NEVER_OPENED);
-            }
-            Data::Passive | Data::Connected => DataConnection::Passive,
-            Data::Active(address) => DataConnection::Active(address),
-        };
         self.transfers_begun += 1;
         let request = TransferRequest {
             id: TransferId(self.transfers_begun),
             kind,
             representation: ready.representation,
-            connection,
-            protected,
         };
         Ok((asked, request))
     }
