@@ -1,7 +1,7 @@
 //! Who is told which address, and which of two port numbers: one table for all rules.
 //!
-//! A line with `=` gives rules, in the words of the transcripts; a line of five columns is a client:
-//! our address, its address, the address that it is told, the side of the port, and why.
+//! A line with `=` gives rules, in the words of the transcripts; a line of five columns is a
+//! client: our address, its address, the address that it is told, the side of the port, and why.
 
 use std::net::{IpAddr, SocketAddr};
 

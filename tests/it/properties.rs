@@ -1,5 +1,5 @@
-//! Rules that hold for every session. Most are checked by the simulated driver while anything at all
-//! is put through it; see [`ftp_tests::sim`].
+//! Rules that hold for every session. Most are checked by the simulated driver while anything at
+//! all is put through it; see [`ftp_tests::sim`].
 
 use std::net::SocketAddr;
 
@@ -58,7 +58,11 @@ proptest! {
             .filter(|line| !acting.contains(&VERBS[usize::from(line.verb) % VERBS.len()]))
             .map(Line::bytes)
             .collect();
-        prop_assert_eq!(replies_after_transfer(&lines, true), replies_after_transfer(&lines, false));
+        let (during, after) = (true, false);
+        prop_assert_eq!(
+            replies_after_transfer(&lines, during),
+            replies_after_transfer(&lines, after)
+        );
     }
 
     #[test]
@@ -70,7 +74,8 @@ proptest! {
             let setups = sim.codes().len();
             sim.send(&line.bytes());
             sim.settle(|question| ops::good(question, 0));
-            let begun_anew = sim.codes()[setups..].iter().any(|code| matches!(code, 150 | 227 | 229));
+            let mut codes = sim.codes()[setups..].iter();
+            let begun_anew = codes.any(|code| matches!(code, 150 | 227 | 229));
             if begun_anew || sim.session().is_closed() {
                 break;
             }

@@ -114,8 +114,8 @@ pub fn spell(data: &[u8]) -> Vec<u8> {
     bytes
 }
 
-/// Everything that a session says to `input` in pieces of these sizes. The driver's answers depend on
-/// the questions alone, or the pieces would show in them.
+/// Everything that a session says to `input` in pieces of these sizes. The driver's answers depend
+/// on the questions alone, or the pieces would show in them.
 fn converse(style: u8, input: &[u8], sizes: &[usize]) -> Vec<String> {
     let mut sim = Sim::new(Config::default(), endpoints());
     if style & 2 != 0 {

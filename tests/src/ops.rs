@@ -1,7 +1,7 @@
 //! What can happen to a session, as data: properties and fuzz targets share it.
 //!
-//! A client's lines come from FTP's own alphabet, so that most of them reach deep, and raw bytes are
-//! mixed in. Numbers choose by remainder: every value of these types means something.
+//! A client's lines come from FTP's own alphabet, so that most of them reach deep, and raw bytes
+//! are mixed in. Numbers choose by remainder: every value of these types means something.
 
 use std::net::SocketAddr;
 use std::time::Duration;
@@ -406,6 +406,7 @@ pub(crate) const REFUSALS: [Refusal; 12] = [
     Refusal::Busy,
     Refusal::Unsupported,
     Refusal::Failed,
+    Refusal::OffsetTooLarge,
 ];
 
 pub(crate) const ERRORS: [TransferError; 6] = [

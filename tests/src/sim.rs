@@ -117,8 +117,8 @@ impl Sim {
         }
     }
 
-    /// The client sends bytes, and between two lines the driver does what `act` does, until it returns
-    /// false.
+    /// The client sends bytes, and between two lines the driver does what `act` does, until it
+    /// returns false.
     pub fn send_with(&mut self, bytes: &[u8], mut act: impl FnMut(&mut Self) -> bool) {
         self.buffer.extend_from_slice(bytes);
         while self.take_line() || act(self) {

@@ -3,8 +3,8 @@
 //! | line | meaning |
 //! |---|---|
 //! | `# why` | a comment |
-//! | `key: value` | a setting, before the first step: `local`, `peer`, `logged-in` (the login is left out), `only: whole`, and those of the session |
-//! | `C: line` | the client sends a line; CRLF is added, escapes are those of [`text`](crate::text) |
+//! | `key: value` | a setting: `local`, `peer`, `logged-in`, `only: whole`, or of the session |
+//! | `C: line` | the client sends a line; CRLF is added, escapes are those of [`text`] |
 //! | `D: what` | the driver answers an action, or tells something |
 //! | `T: timer` | the timer that runs now fires; its kind must be this |
 //! | `-- why` | the client waits here: what follows is not sent ahead of it |
