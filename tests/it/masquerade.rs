@@ -1,6 +1,6 @@
 //! Who is told which address, and which of two port numbers: one table for all rules.
 //!
-//! A line with `=` gives rules, in the words of the transcripts; a line of five columns is a
+//! `rules:` gives rules, in the words of the transcripts, and `also:` adds some; any other line is a
 //! client: our address, its address, the address that it is told, the side of the port, and why.
 
 use std::net::{IpAddr, SocketAddr};
@@ -69,7 +69,8 @@ rules: address=203.0.113.1 local-network=192.168.77.0/24 gateway=192.168.77.1
 192.168.78.2          192.168.77.9           192.168.78.2   Inner  local 192.168.77.0/24
 
 # Of two networks that hold a client the longer prefix is named; loopback is a network like others.
-rules: address=203.0.113.1 local-network=192.168.0.0/16 local-network=192.168.77.0/24 local-network=127.0.0.0/8
+rules: address=203.0.113.1 local-network=192.168.0.0/16 local-network=192.168.77.0/24
+also: local-network=127.0.0.0/8
 192.168.77.2          192.168.77.9           192.168.77.2   Inner  local 192.168.77.0/24
 192.168.77.2          192.168.78.9           192.168.77.2   Inner  local 192.168.0.0/16
 127.0.0.1             127.0.0.5              127.0.0.1      Inner  local 127.0.0.0/8
@@ -81,7 +82,8 @@ rules: map=192.168.77.2>203.0.113.2 local-network=0.0.0.0/0 gateway=192.168.77.1
 192.168.77.3          192.168.77.1           192.168.77.3   Inner  nothing
 
 # Rules by client network come first, the longest prefix before all, in whatever order they stand.
-rules: client=10.0.0.0/8>203.0.113.10 client=10.9.0.0/16>local client=10.9.9.9/32>203.0.113.99 address=203.0.113.1 local-network=10.9.0.0/16 map=192.168.77.2>203.0.113.2
+rules: client=10.0.0.0/8>203.0.113.10 client=10.9.0.0/16>local client=10.9.9.9/32>203.0.113.99
+also: address=203.0.113.1 local-network=10.9.0.0/16 map=192.168.77.2>203.0.113.2
 192.168.77.2          10.1.2.3               203.0.113.10   Outer  rule 10.0.0.0/8
 192.168.77.2          10.9.1.1               192.168.77.2   Inner  rule 10.9.0.0/16
 192.168.77.2          10.9.9.9               203.0.113.99   Outer  rule 10.9.9.9/32
@@ -111,7 +113,10 @@ fn table() {
     let mut rows = 0;
     for line in TABLE.lines() {
         if let Some(text) = line.strip_prefix("rules:") {
-            rules = read_rules(text);
+            rules = Masquerade::default();
+            read_rules(&mut rules, text);
+        } else if let Some(text) = line.strip_prefix("also:") {
+            read_rules(&mut rules, text);
         } else if !line.is_empty() && !line.starts_with('#') {
             check(&rules, line);
             rows += 1;
@@ -153,14 +158,12 @@ fn outer_ports() {
     assert_eq!(Masquerade::default().announced_port(PortSide::Outer, 5), 5);
 }
 
-fn read_rules(text: &str) -> Masquerade {
-    let mut rules = Masquerade::default();
+fn read_rules(rules: &mut Masquerade, text: &str) {
     for rule in text.split_whitespace() {
         let (key, value) = rule.split_once('=').expect("a rule");
         let value = value.replace('>', "=");
-        set_masquerade(&mut rules, key, &value).unwrap_or_else(|| panic!("bad rule: {rule}"));
+        set_masquerade(rules, key, &value).unwrap_or_else(|| panic!("bad rule: {rule}"));
     }
-    rules
 }
 
 fn check(rules: &Masquerade, row: &str) {
