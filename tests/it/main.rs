@@ -10,3 +10,4 @@ mod properties;
 mod server;
 mod strategies;
 mod transcripts;
+mod wire;

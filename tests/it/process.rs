@@ -119,6 +119,8 @@ fn package(program: &str) -> &str {
     match program {
         "nft" => "nftables",
         "ip" => "iproute2",
+        "setpriv" | "unshare" => "util-linux",
+        "mkfifo" => "coreutils",
         other => other,
     }
 }

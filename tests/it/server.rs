@@ -70,6 +70,11 @@ impl Server {
         server
     }
 
+    /// The process's number.
+    pub(crate) fn id(&self) -> u32 {
+        self.child.id()
+    }
+
     pub(crate) fn log(&self) -> String {
         self.log.state.lock().expect("the log").text.clone()
     }

@@ -1,0 +1,342 @@
+//! What a client may do while a transfer runs: ABOR in all its forms, STAT, QUIT, and going away.
+
+use std::io::Write;
+use std::net::TcpStream;
+use std::time::Duration;
+
+use socket2::SockRef;
+
+use super::{
+    Client, FullListener, Site, connect, drain, pattern, read_some, wait_until, wait_until_closed,
+};
+
+#[test]
+fn abor_plain() {
+    check_abor(|client| client.send("ABOR"), &[426, 226]);
+}
+
+#[test]
+fn abor_in_telnet() {
+    check_abor(|client| client.send(b"\xff\xf4\xff\xf2ABOR"), &[426, 226]);
+}
+
+/// As lftp does: the first byte alone is urgent.
+#[test]
+fn abor_with_an_urgent_first_byte() {
+    let send = |client: &mut Client| {
+        client.send_urgent(b"\xff");
+        client.send(b"\xf4\xff\xf2ABOR");
+    };
+    check_abor(send, &[426, 226]);
+}
+
+/// As BSD's ftp does: the data mark is urgent, or the IAC before it.
+#[test]
+fn abor_with_an_urgent_data_mark() {
+    let mark = |client: &mut Client| {
+        client.send_bytes(b"\xff\xf4\xff");
+        client.send_urgent(b"\xf2");
+        client.send("ABOR");
+    };
+    check_abor(mark, &[426, 226]);
+    let before_mark = |client: &mut Client| {
+        client.send_urgent(b"\xff\xf4\xff");
+        client.send(b"\xf2ABOR");
+    };
+    check_abor(before_mark, &[426, 226]);
+}
+
+#[test]
+fn abor_behind_keepalives() {
+    let send = |client: &mut Client| client.send_bytes("NOOP\r\nNOOP\r\nABOR\r\n");
+    check_abor(send, &[426, 200, 200, 226]);
+}
+
+#[test]
+fn abor_twice() {
+    check_abor(
+        |client| client.send_bytes("ABOR\r\nABOR\r\n"),
+        &[426, 226, 226],
+    );
+}
+
+/// What was pipelined for data is not begun after an ABOR.
+#[test]
+fn abor_behind_further_transfers() {
+    let send = |client: &mut Client| client.send_bytes("EPSV\r\nRETR small\r\nNOOP\r\nABOR\r\n");
+    check_abor(send, &[426, 426, 426, 200, 226]);
+}
+
+/// An ABOR once during a download and once during an upload; afterwards the session works on.
+fn check_abor(send: impl Fn(&mut Client), codes: &[u16]) {
+    let site = Site::new(&[]);
+    site.write_sparse("large", 1 << 30);
+    site.write("small", "text");
+    let mut client = site.client();
+
+    let mut data = begin(&mut client, "RETR large");
+    read_some(&mut data, 100_000);
+    send(&mut client);
+    client.expect_all(codes);
+    assert!(drain(data) < 1 << 30);
+    client.expect_in_step();
+    assert_eq!(client.fetch("RETR small"), b"text");
+
+    let mut data = begin(&mut client, "STOR new");
+    data.write_all(&pattern(1000)).expect("sending data");
+    send(&mut client);
+    client.expect_all(codes);
+    assert_eq!(drain(data), 0);
+    client.expect_in_step();
+    client.store("STOR new", "new text");
+    assert_eq!(site.read("new"), b"new text");
+}
+
+#[test]
+fn abor_before_the_data_connection() {
+    let site = Site::new(&[]);
+    site.write("file", "text");
+    let mut client = site.client();
+    for command in ["RETR file", "STOR file", "APPE file", "STOR new", "LIST"] {
+        let port = client.extended_passive();
+        client.command(command, 150);
+        client.command("ABOR", 426);
+        client.expect(226);
+        wait_until_closed(port);
+        client.expect_in_step();
+    }
+    assert_eq!(site.read("file"), b"text");
+    assert!(!site.path("new").exists());
+}
+
+#[test]
+fn abor_with_nothing_running() {
+    let site = Site::new(&[]);
+    site.write("file", "text");
+    let mut client = site.client();
+    client.command("ABOR", 226);
+    let port = client.extended_passive();
+    client.command("ABOR", 226);
+    wait_until_closed(port);
+    client.command("RETR file", 425);
+    assert_eq!(client.fetch("RETR file"), b"text");
+}
+
+/// A client that waits for a port need not wait for its ABOR, its QUIT, or its end.
+#[test]
+fn leaving_the_queue_for_a_port() {
+    let site = Site::on_own_address(&["-r", "20000"]);
+    let mut owner = site.client();
+    let port = owner.extended_passive();
+
+    let mut waiting = site.client();
+    waiting.send_bytes("EPSV\r\nABOR\r\n");
+    waiting.expect(425);
+    waiting.expect(226);
+    waiting.expect_in_step();
+    waiting.send_bytes("PASV\r\nNOOP\r\nABOR\r\nABOR\r\n");
+    waiting.expect_all(&[425, 200, 226, 226]);
+    waiting.send_bytes("EPSV\r\nQUIT\r\n");
+    waiting.expect(425);
+    waiting.expect(221);
+    waiting.expect_closed();
+    let mut gone = site.client();
+    gone.send("EPSV");
+    drop(gone);
+
+    let mut next = site.client();
+    next.send("EPSV");
+    let data = connect(port);
+    let reply = next.expect(229);
+    assert_eq!(next.announced(&reply), port);
+    owner.command("LIST", 150);
+    drain(data);
+    owner.expect(226);
+}
+
+#[test]
+fn stat_shows_the_bytes() {
+    let site = Site::new(&[]);
+    site.write_sparse("large", 1 << 30);
+    let mut client = site.client();
+    assert!(
+        client
+            .command("STAT", 211)
+            .text()
+            .contains("No transfer in progress.")
+    );
+
+    let mut data = begin(&mut client, "STOR new");
+    data.write_all(&pattern(12_345)).expect("sending data");
+    wait_until("STAT shows all bytes", || {
+        let text = client.command("STAT", 211).text();
+        text.contains("STOR in progress, 12345 bytes so far.")
+    });
+    // Others wait, STAT overtakes them.
+    client.send_bytes("NOOP\r\nSTAT\r\n");
+    client.expect(211);
+    drop(data);
+    client.expect(226);
+    client.expect(200);
+
+    let mut data = begin(&mut client, "RETR large");
+    read_some(&mut data, 1 << 20);
+    let text = client.command("STAT", 211).text();
+    let bytes = text
+        .split_once("RETR in progress, ")
+        .and_then(|(_, rest)| rest.split_once(" bytes")?.0.parse::<u64>().ok());
+    assert!(
+        bytes.is_some_and(|bytes| (1 << 20..1 << 30).contains(&bytes)),
+        "{text}"
+    );
+    drop(data);
+    client.expect(426);
+    client.expect_in_step();
+}
+
+#[test]
+fn commands_wait_for_the_transfer() {
+    let site = Site::new(&[]);
+    let mut client = site.client();
+    let mut data = begin(&mut client, "STOR new");
+    client.send_bytes("SIZE new\r\nMKD d\r\nDELE new\r\n");
+    data.write_all(&pattern(5000)).expect("sending data");
+    drop(data);
+    client.expect(226);
+    assert_eq!(client.expect(213).text(), "213 5000");
+    client.expect(257);
+    client.expect(250);
+}
+
+/// More than are held: TCP keeps the rest, and none is lost.
+#[test]
+fn many_commands_wait_for_the_transfer() {
+    let site = Site::new(&[]);
+    let mut client = site.client();
+    let data = begin(&mut client, "STOR new");
+    client.send_bytes("NOOP\r\n".repeat(1000));
+    drop(data);
+    client.expect(226);
+    client.expect_all(&[200; 1000]);
+    client.expect_in_step();
+}
+
+#[test]
+fn quit_waits_for_the_transfer() {
+    let site = Site::new(&[]);
+    let mut client = site.client();
+    let mut data = begin(&mut client, "STOR new");
+    client.send("QUIT");
+    let bytes = pattern(300_000);
+    data.write_all(&bytes).expect("sending data");
+    drop(data);
+    client.expect(226);
+    client.expect(221);
+    client.expect_closed();
+    assert_eq!(site.read("new"), bytes);
+}
+
+#[test]
+fn a_lost_control_connection_ends_the_transfer() {
+    let site = Site::new(&[]);
+    site.write_sparse("large", 1 << 30);
+    site.write("file", "text");
+    let mut client = site.client();
+    let mut data = begin(&mut client, "RETR large");
+    read_some(&mut data, 100_000);
+    drop(client);
+    assert!(drain(data) < 1 << 30);
+
+    // Also behind commands that are held, as many as there can be.
+    let mut client = site.client();
+    let mut data = begin(&mut client, "RETR large");
+    read_some(&mut data, 100_000);
+    client.send_bytes("NOOP\r\n".repeat(2000));
+    drop(client);
+    assert!(drain(data) < 1 << 30);
+
+    // Also when it is not closed but lost.
+    let mut client = site.client();
+    let mut data = begin(&mut client, "STOR lost");
+    data.write_all(&pattern(1000)).expect("sending data");
+    let socket = SockRef::from(&client.stream);
+    socket
+        .set_linger(Some(Duration::ZERO))
+        .expect("no lingering");
+    drop(client);
+    assert_eq!(drain(data), 0);
+
+    // Also while the data connection is awaited, and the port is given back.
+    for command in ["STOR file", "STOR new", "RETR large"] {
+        let mut client = site.client();
+        let port = client.extended_passive();
+        client.command(command, 150);
+        drop(client);
+        wait_until_closed(port);
+    }
+    let mut client = site.client();
+    let port = client.extended_passive();
+    drop(client);
+    wait_until_closed(port);
+    assert_eq!(site.read("file"), b"text");
+    wait_until("the new file is taken away", || !site.path("new").exists());
+}
+
+/// The server's own connection may take as long as it wants.
+#[test]
+fn abor_while_the_server_connects() {
+    let site = Site::new(&[]);
+    site.write("file", "text");
+    let mut client = site.client();
+    let full = FullListener::new();
+    for command in ["RETR file", "STOR file", "STOR new"] {
+        client.command(format!("EPRT |1|127.0.0.1|{}|", full.port), 200);
+        client.command(command, 150);
+        client.command("ABOR", 426);
+        client.expect(226);
+        client.expect_in_step();
+    }
+    assert_eq!(site.read("file"), b"text");
+    assert!(!site.path("new").exists());
+}
+
+/// A client that closes the data connection first, and then says why.
+#[test]
+fn abor_behind_a_closed_data_connection() {
+    let site = Site::new(&[]);
+    site.write_sparse("large", 1 << 30);
+    let mut client = site.client();
+    let mut data = begin(&mut client, "RETR large");
+    read_some(&mut data, 1000);
+    drop(data);
+    client.send("ABOR");
+    client.expect(426);
+    client.expect(226);
+    client.expect_in_step();
+}
+
+/// Some clients send a file and go: nothing that they sent is lost.
+#[test]
+fn an_upload_whose_client_leaves_at_once() {
+    let site = Site::new(&[]);
+    for round in 0..20 {
+        let bytes = pattern(round * 20_000 + 1);
+        let name = format!("new{round}");
+        let mut client = site.client();
+        let mut data = client.data();
+        client.send(format!("STOR {name}"));
+        data.write_all(&bytes).expect("sending data");
+        drop(data);
+        drop(client);
+        wait_until("the upload is there", || {
+            site.path(&name).exists() && site.read(&name) == bytes
+        });
+    }
+}
+
+/// A passive data connection whose transfer has begun.
+fn begin(client: &mut Client, command: &str) -> TcpStream {
+    let data = client.data();
+    client.command(command, 150);
+    data
+}

@@ -1,0 +1,149 @@
+//! Active mode: where the server connects to, and from where.
+
+use std::net::{Ipv4Addr, SocketAddr, TcpListener};
+
+use super::{Client, STRANGER, Site, connect_from, own_address, read_all};
+
+#[test]
+fn foreign_addresses() {
+    let site = Site::new(&[]);
+    let mut client = site.client();
+    for (line, code) in [
+        ("PORT 127,0,0,2,100,0", 501),
+        ("EPRT |1|127.0.0.2|25600|", 501),
+        ("PORT 8,8,8,8,100,0", 501),
+        ("PORT 0,0,0,0,100,0", 501),
+        ("PORT 127,0,0,1,0,0", 501),
+        ("PORT 127,0,0,1,0,80", 504),
+        ("PORT 127,0,0,1,3,255", 504),
+        ("EPRT |1|127.0.0.1|1023|", 504),
+        ("EPRT |2|::1|25600|", 522),
+        ("PORT 127,0,0,1,4,0", 200),
+        ("EPRT |1|127.0.0.1|1024|", 200),
+    ] {
+        client.command(line, code);
+    }
+}
+
+#[test]
+fn permitted_foreign_addresses() {
+    let site = Site::new(&["--permit-foreign-addresses"]);
+    check_fetch(&site, TcpListener::bind((STRANGER, 0)).expect("a listener"));
+    site.client().command("PORT 127,0,0,2,0,80", 504);
+}
+
+#[test]
+fn permitted_privileged_ports() {
+    let site = Site::new(&["--permit-privileged-ports"]);
+    let listener = TcpListener::bind("127.0.0.1:0").expect("a listener");
+    check_fetch(&site, listener);
+    let mut free = (600..1024).filter_map(|port| TcpListener::bind(("127.0.0.1", port)).ok());
+    check_fetch(
+        &site,
+        free.next()
+            .expect("a free port below 1024; do the tests run as root?"),
+    );
+    site.client().command("PORT 127,0,0,2,0,80", 501);
+}
+
+fn check_fetch(site: &Site, listener: TcpListener) {
+    site.write("file", "text");
+    let mut client = site.client();
+    client.command(port_command(&listener), 200);
+    client.command("RETR file", 150);
+    let (mut data, _) = listener.accept().expect("a data connection");
+    assert_eq!(read_all(&mut data), b"text");
+    client.expect(226);
+}
+
+/// A listener that the client does not have: nothing hangs.
+#[test]
+fn nobody_listens() {
+    let site = Site::new(&[]);
+    site.write("file", "text");
+    let mut client = site.client();
+    let closed = port_command(&TcpListener::bind("127.0.0.1:0").expect("a listener"));
+    for command in ["RETR file", "STOR file", "STOR new"] {
+        client.command(&closed, 200);
+        client.command(command, 150);
+        client.expect(425);
+    }
+    assert_eq!(site.read("file"), b"text");
+    assert!(!site.path("new").exists());
+    client.expect_in_step();
+}
+
+/// RFC 959's default data port, where firewalls look for it; another one where it is taken.
+#[test]
+fn the_port_below_the_control_port() {
+    let host = own_address();
+    let site = Site::on(&host.to_string(), &["-p", "2121"]);
+    site.write("file", "text");
+    let mut client = site.client();
+    let mut source = || {
+        let listener = TcpListener::bind("127.0.0.1:0").expect("a listener");
+        client.command(port_command(&listener), 200);
+        client.command("RETR file", 150);
+        let (mut data, from) = listener.accept().expect("a data connection");
+        assert_eq!(read_all(&mut data), b"text");
+        client.expect(226);
+        from
+    };
+    let expected = SocketAddr::from((host, 2120));
+    assert_eq!([source(), source(), source()], [expected; 3]);
+    let taken = TcpListener::bind(expected).expect("a listener");
+    let other = source();
+    assert_eq!((other.ip(), other.port() == 2120), (expected.ip(), false));
+    drop(taken);
+}
+
+/// Several sessions at the same time, all from the one port.
+#[test]
+fn the_port_below_is_shared() {
+    let host = own_address();
+    let site = Site::on(&host.to_string(), &["-p", "2121"]);
+    site.write_sparse("large", 1 << 28);
+    let mut busy: Vec<(Client, _)> = Vec::new();
+    for _ in 0..4 {
+        let listener = TcpListener::bind("127.0.0.1:0").expect("a listener");
+        let mut client = site.client();
+        client.command(port_command(&listener), 200);
+        client.command("RETR large", 150);
+        let (data, from) = listener.accept().expect("a data connection");
+        assert_eq!(from, SocketAddr::from((host, 2120)));
+        busy.push((client, data));
+    }
+    for (mut client, data) in busy {
+        drop(data);
+        client.expect(426);
+        client.expect_in_step();
+    }
+}
+
+/// The client's address is its control connection's, also when that is not the usual one.
+#[test]
+fn the_peer_is_who_connected() {
+    let site = Site::new(&[]);
+    let mut client = Client::connect_from(STRANGER, site.address);
+    client.expect(220);
+    client.command(format!("USER {}", super::USER), 331);
+    client.command(format!("PASS {}", super::PASSWORD), 230);
+    client.command("PORT 127,0,0,1,100,0", 501);
+    client.command("PORT 127,0,0,2,100,0", 200);
+    let port = client.extended_passive();
+    client.command("NLST", 150);
+    super::drain(super::connect(port));
+    let mut data = connect_from(STRANGER, port).expect("a data connection");
+    assert_eq!(read_all(&mut data), b"");
+    client.expect(226);
+}
+
+fn port_command(listener: &TcpListener) -> String {
+    let address = listener.local_addr().expect("its address");
+    let SocketAddr::V4(address) = address else {
+        panic!("{address} is not IPv4");
+    };
+    let [a, b, c, d] = Ipv4Addr::octets(address.ip());
+    let [high, low] = address.port().to_be_bytes();
+    format!("PORT {a},{b},{c},{d},{high},{low}")
+}

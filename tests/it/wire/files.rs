@@ -1,0 +1,322 @@
+//! What lies in the directory besides plain files: links, pipes, sockets, and what the server may not open.
+
+use std::fs::{self, File, OpenOptions, Permissions};
+use std::os::unix::fs::{PermissionsExt, symlink};
+use std::os::unix::net::UnixListener;
+use std::process::Command;
+use std::time::{Duration, SystemTime};
+
+use tempfile::TempDir;
+
+use super::{Client, PASSWORD, Site, USER};
+use crate::process;
+use crate::server::{self, Server};
+
+#[test]
+fn refusals() {
+    let site = Site::new(&[]);
+    site.write("file", "text");
+    fs::create_dir_all(site.path("full/inner")).expect("directories");
+    let mut client = site.client();
+    for (line, code) in [
+        ("CWD file", 550),
+        ("CWD missing", 550),
+        ("DELE full", 550),
+        ("DELE missing", 550),
+        ("MDTM full", 550),
+        ("MKD /", 550),
+        ("MKD file", 550),
+        ("MKD missing/new", 550),
+        ("MLST missing", 550),
+        ("RMD /", 550),
+        ("RMD file", 550),
+        ("RMD full", 550),
+        ("RMD missing", 550),
+        ("RNFR /", 550),
+        ("RNFR missing", 550),
+        ("RNTO new", 503),
+        ("RNFR file", 350),
+        ("RNTO full", 553),
+        ("RNTO new", 503),
+        ("RNFR full", 350),
+        ("RNTO full/inner/below-itself", 553),
+        ("RNFR file", 350),
+        ("RNTO missing/new", 553),
+        ("SIZE full", 550),
+        ("SIZE missing", 550),
+        ("STAT missing", 550),
+    ] {
+        client.command(line, code);
+    }
+    // Renaming replaces a file, as everywhere.
+    site.write("other", "other text");
+    client.command("RNFR file", 350);
+    client.command("RNTO other", 250);
+    assert_eq!(site.read("other"), b"text");
+}
+
+#[test]
+fn facts() {
+    let site = Site::new(&[]);
+    site.write("file", "text");
+    let time = SystemTime::UNIX_EPOCH + Duration::from_secs(1_700_000_000);
+    let file = File::options().write(true).open(site.path("file"));
+    file.and_then(|file| file.set_modified(time))
+        .expect("its time");
+    let mut client = site.client();
+    assert_eq!(
+        client.command("MDTM file", 213).text(),
+        "213 20231114221320"
+    );
+    let lines = [
+        client.command("MLST file", 250).text(),
+        listing(&mut client, "MLSD"),
+    ];
+    for text in lines {
+        for fact in ["type=file;", "size=4;", "modify=20231114221320;", "unique="] {
+            assert!(text.to_lowercase().contains(fact), "{fact} in {text}");
+        }
+    }
+    let text = listing(&mut client, "LIST");
+    assert!(
+        text.starts_with("-rw") && text.contains(" 4 Nov 14  2023 file"),
+        "{text}"
+    );
+}
+
+#[test]
+fn links_within_the_root() {
+    let site = Site::new(&[]);
+    fs::create_dir(site.path("directory")).expect("a directory");
+    site.write("directory/file", "text");
+    symlink("directory/file", site.path("link")).expect("a link");
+    symlink("directory", site.path("way")).expect("a link");
+    symlink("../directory/file", site.path("directory/round")).expect("a link");
+    let mut client = site.client();
+    for command in ["RETR link", "RETR way/file", "RETR way/round"] {
+        assert_eq!(client.fetch(command), b"text", "{command}");
+    }
+    client.command("SIZE link", 213);
+    client.store("STOR way/new", "new");
+    assert_eq!(site.read("directory/new"), b"new");
+    client.store("STOR link", "changed");
+    assert_eq!(site.read("directory/file"), b"changed");
+    client.command("CWD way", 250);
+    assert_eq!(client.fetch("RETR file"), b"changed");
+    client.command("CWD /", 250);
+    // The link goes, not what it points to.
+    client.command("DELE link", 250);
+    assert_eq!(site.read("directory/file"), b"changed");
+}
+
+/// However the client gets at them, links to the outside lead nowhere.
+#[test]
+fn links_out_of_the_root() {
+    let site = Site::new(&[]);
+    let outside = site.directory.path().join("outside");
+    fs::create_dir(&outside).expect("a directory");
+    fs::write(outside.join("secret"), "secret").expect("a file");
+    symlink("../outside/secret", site.path("relative")).expect("a link");
+    symlink(outside.join("secret"), site.path("absolute")).expect("a link");
+    symlink("../outside", site.path("relative-dir")).expect("a link");
+    symlink(&outside, site.path("absolute-dir")).expect("a link");
+    symlink("/", site.path("slash")).expect("a link");
+    symlink("..", site.path("up")).expect("a link");
+    symlink("up/outside", site.path("chain")).expect("a link");
+    symlink("circle", site.path("circle")).expect("a link");
+    // Absolute links are refused even where they would stay inside.
+    site.write("inner", "text");
+    symlink(site.path("inner"), site.path("absolute-inner")).expect("a link");
+    let mut client = site.client();
+
+    let files = [
+        "relative",
+        "absolute",
+        "relative-dir/secret",
+        "absolute-dir/secret",
+        "chain/secret",
+        "up/outside/secret",
+        "circle",
+        "absolute-inner",
+        "../outside/secret",
+        "../../outside/secret",
+        "/../outside/secret",
+    ];
+    for file in files {
+        client.extended_passive();
+        for (verb, code) in [
+            ("RETR", 550),
+            ("STOR", 553),
+            ("APPE", 550),
+            ("SIZE", 550),
+            ("MDTM", 550),
+        ] {
+            client.command(format!("{verb} {file}"), code);
+        }
+    }
+    for directory in [
+        "relative-dir",
+        "absolute-dir",
+        "slash",
+        "up",
+        "chain",
+        "up/outside",
+        "circle",
+    ] {
+        client.extended_passive();
+        for (verb, code) in [("CWD", 550), ("MLSD", 550)] {
+            client.command(format!("{verb} {directory}"), code);
+        }
+        for (command, code) in [
+            ("DELE @/secret", 550),
+            ("LIST @/secret", 550),
+            ("MKD @/new", 550),
+            ("MLST @/secret", 550),
+            ("RMD @/new", 550),
+            ("RNFR @/secret", 550),
+            ("STAT @/secret", 550),
+            ("STOR @/new", 553),
+            ("STOU @/new", 553),
+        ] {
+            client.command(command.replace('@', directory), code);
+        }
+        client.command("RNFR inner", 350);
+        client.command(format!("RNTO {directory}/new"), 553);
+        // A link may be shown as the link that it is, but nothing behind it.
+        for verb in ["LIST", "NLST", "STAT"] {
+            let text = listing(&mut client, &format!("{verb} {directory}"));
+            assert!(!text.contains("secret"), "{verb} {directory}: {text}");
+        }
+    }
+    assert_eq!(
+        fs::read(outside.join("secret")).expect("the secret"),
+        b"secret"
+    );
+    assert_eq!(fs::read_dir(&outside).expect("the outside").count(), 1);
+    // Removing a link removes the link.
+    for link in ["relative", "absolute-dir"] {
+        client.command(format!("DELE {link}"), 250);
+    }
+    assert!(outside.join("secret").exists());
+    client.command("RMD up", 550);
+}
+
+/// What LIST, NLST or STAT say, be it a refusal.
+fn listing(client: &mut Client, command: &str) -> String {
+    if command.starts_with("STAT") {
+        client.send(command);
+        return client.reply().text();
+    }
+    let mut data = client.data();
+    client.send(command);
+    let reply = client.reply();
+    if reply.code != 150 {
+        return reply.text();
+    }
+    let text = super::read_all(&mut data).escape_ascii().to_string();
+    client.expect(226);
+    text
+}
+
+/// Neither a pipe without a peer nor one with it makes a session hang.
+#[test]
+fn pipes_and_sockets() {
+    let site = Site::new(&[]);
+    let pipe = site.path("pipe");
+    process::run(Command::new("mkfifo").arg(&pipe), 10).expect_success();
+    let _listener = UnixListener::bind(site.path("socket")).expect("a socket");
+    let mut client = site.client();
+    let mut held: Option<File> = None;
+    for _ in 0..2 {
+        for name in ["pipe", "socket"] {
+            client.extended_passive();
+            for (verb, code) in [
+                ("RETR", 550),
+                ("STOR", 553),
+                ("APPE", 550),
+                ("SIZE", 550),
+                ("MDTM", 550),
+            ] {
+                client.command(format!("{verb} {name}"), code);
+            }
+            client.command(format!("MLST {name}"), 250);
+            assert!(listing(&mut client, &format!("LIST {name}")).contains(name));
+        }
+        // The second time somebody holds both ends of the pipe open.
+        let both = OpenOptions::new().read(true).write(true).open(&pipe);
+        held.replace(both.expect("both ends of the pipe"));
+    }
+    assert!(pipe.exists());
+    client.command("DELE pipe", 250);
+    client.command("RMD socket", 550);
+}
+
+/// Root may open everything, so the server runs without root's privileges here.
+#[test]
+fn what_may_not_be_opened() {
+    let directory = TempDir::new().expect("a temporary directory");
+    let path = |name: &str| directory.path().join(name);
+    for closed in ["closed", "listed"] {
+        fs::create_dir(path(closed)).expect("a directory");
+        fs::write(path(closed).join("file"), "text").expect("a file");
+    }
+    fs::write(path("file"), "text").expect("a file");
+    fs::write(path("fixed"), "text").expect("a file");
+    let set = |name: &str, mode| {
+        fs::set_permissions(path(name), Permissions::from_mode(mode)).expect("its mode");
+    };
+    for (name, mode) in [
+        ("closed", 0),
+        ("listed", 0o400),
+        ("file", 0),
+        ("fixed", 0o400),
+    ] {
+        set(name, mode);
+    }
+    let root = directory.path().to_str().expect("a path of text");
+    let serve = server::command(&[
+        "-i",
+        "127.0.0.1",
+        "-p",
+        "0",
+        "-d",
+        root,
+        "-w",
+        "-u",
+        USER,
+        "-P",
+        PASSWORD,
+    ]);
+    let mut command = Command::new("setpriv");
+    command.args(["--bounding-set=-all", "--inh-caps=-all"]);
+    command.arg(serve.get_program()).args(serve.get_args());
+    let server = Server::spawn(&mut command);
+
+    let mut client = Client::logged_in(server.address);
+    client.extended_passive();
+    for (line, code) in [
+        ("APPE fixed", 550),
+        ("CWD closed", 550),
+        ("CWD listed", 550),
+        ("DELE closed/file", 550),
+        ("LIST closed", 550),
+        ("MKD closed/new", 550),
+        ("MLSD closed", 550),
+        ("RETR closed/file", 550),
+        ("RETR file", 550),
+        ("RNFR closed/file", 550),
+        ("SIZE closed/file", 550),
+        ("STOR closed/new", 553),
+        ("STOR file", 553),
+        ("STOR fixed", 553),
+    ] {
+        client.command(line, code);
+    }
+    assert_eq!(client.fetch("RETR fixed"), b"text");
+    let text = listing(&mut client, "LIST");
+    assert_eq!(text.matches("\\r\\n").count(), 4, "{text}");
+    server.finish(&[PASSWORD]);
+    for name in ["closed", "listed", "file"] {
+        set(name, 0o700);
+    }
+}

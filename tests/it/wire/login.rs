@@ -1,0 +1,153 @@
+//! Who is let in, and what those may do who are not, or not for writing.
+
+use std::fs;
+use std::time::{Duration, Instant};
+
+use super::{Client, PASSWORD, Site, USER};
+
+#[test]
+fn right_and_wrong() {
+    let site = Site::new(&[]);
+    let mut client = Client::greeted(site.address);
+    for (user, password) in [
+        (USER, "wrong"),
+        ("nobody", PASSWORD),
+        ("anonymous", "me@example.org"),
+    ] {
+        let mut other = Client::greeted(site.address);
+        other.command(format!("USER {user}"), 331);
+        other.command(format!("PASS {password}"), 530);
+        other.command("PWD", 530);
+    }
+    client.command(format!("PASS {PASSWORD}"), 503);
+    client.command(format!("USER {USER}"), 331);
+    client.command("PASS wrong", 530);
+    client.command(format!("PASS {PASSWORD}"), 503);
+    client.command(format!("USER {USER}"), 331);
+    client.command(format!("PASS {PASSWORD}"), 230);
+    client.command("PWD", 257);
+    client.command("REIN", 220);
+    client.command("PWD", 530);
+}
+
+#[test]
+fn attempts_are_counted() {
+    let site = Site::new(&["--max-login-attempts", "3"]);
+    let mut client = Client::greeted(site.address);
+    for code in [530, 530, 421] {
+        client.command(format!("USER {USER}"), 331);
+        client.command("PASS wrong", code);
+    }
+    client.expect_closed();
+    // The next connection begins anew.
+    site.client().expect_in_step();
+}
+
+/// The answer to a wrong password takes its time; meanwhile others are served, and what follows waits.
+#[test]
+fn the_delay_is_kept() {
+    let site = Site::new(&["--login-delay", "1"]);
+    let mut client = Client::greeted(site.address);
+    client.command(format!("USER {USER}"), 331);
+    let since = Instant::now();
+    client.send_bytes("PASS wrong\r\nNOOP\r\n");
+    site.client().expect_in_step();
+    client.expect(530);
+    assert!(since.elapsed() >= Duration::from_secs(1));
+    client.expect(200);
+}
+
+#[test]
+fn a_client_may_leave_during_the_delay() {
+    let site = Site::new(&["--login-delay", "60"]);
+    let mut client = Client::greeted(site.address);
+    client.command(format!("USER {USER}"), 331);
+    client.send("PASS wrong");
+    // The site's end finds no session that still waits.
+}
+
+#[test]
+fn nothing_before_login() {
+    let site = Site::new(&[]);
+    site.write("file", "text");
+    let mut client = Client::greeted(site.address);
+    for line in [
+        "ABOR",
+        "ACCT a",
+        "ALLO 1",
+        "APPE file",
+        "CDUP",
+        "CWD /",
+        "DELE file",
+        "EPRT |1|127.0.0.1|2000|",
+        "EPSV",
+        "LIST",
+        "MDTM file",
+        "MKD d",
+        "MLSD",
+        "MLST",
+        "MODE S",
+        "NLST",
+        "PASV",
+        "PORT 127,0,0,1,8,0",
+        "PWD",
+        "REST 1",
+        "RETR file",
+        "RMD d",
+        "RNFR file",
+        "RNTO file2",
+        "SIZE file",
+        "STAT",
+        "STAT file",
+        "STOR file",
+        "STOU",
+        "STRU F",
+        "TYPE I",
+    ] {
+        client.command(line, 530);
+    }
+    for (line, code) in [("NOOP", 200), ("SYST", 215), ("FEAT", 211), ("HELP", 214)] {
+        client.command(line, code);
+    }
+    assert_eq!(site.read("file"), b"text");
+}
+
+#[test]
+fn anonymous_reads_only() {
+    let site = Site::with_flags(&["-i", "127.0.0.1"]);
+    site.write("file", "text");
+    fs::create_dir(site.path("directory")).expect("a directory");
+    let mut client = Client::greeted(site.address);
+    client.command("USER anonymous", 331);
+    client.command("PASS me@example.org", 230);
+    for (line, code) in [
+        ("APPE file", 550),
+        ("DELE file", 550),
+        ("MKD new", 550),
+        ("RMD directory", 550),
+        ("RNFR file", 550),
+        ("STOR file", 553),
+        ("STOR new", 553),
+        ("STOU", 553),
+    ] {
+        client.command(line, code);
+        // Nor does a data connection change it.
+        client.extended_passive();
+        client.command(line, code);
+    }
+    assert_eq!(client.fetch("RETR file"), b"text");
+    let entries = fs::read_dir(site.root()).expect("the root").count();
+    assert_eq!((site.read("file"), entries), (b"text".to_vec(), 2));
+}
+
+#[test]
+fn quit_closes() {
+    let site = Site::new(&[]);
+    let mut early = Client::greeted(site.address);
+    early.command("QUIT", 221);
+    early.expect_closed();
+    let mut client = site.client();
+    client.send_bytes("QUIT\r\nNOOP\r\n");
+    client.expect(221);
+    client.expect_closed();
+}

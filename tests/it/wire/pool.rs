@@ -1,0 +1,204 @@
+//! A small range of passive ports and many clients: everybody is served, and nobody outside the range.
+
+use std::collections::BTreeSet;
+use std::net::{SocketAddr, TcpListener};
+use std::thread;
+
+use super::{Client, Site, connect, drain, pattern, read_all, read_some, wait_until_closed};
+
+#[test]
+fn eight_clients_and_one_port() {
+    check_rush(20_000, 20_000, 8, 5);
+}
+
+#[test]
+fn twenty_clients_and_two_ports() {
+    check_rush(20_000, 20_001, 20, 3);
+}
+
+/// All clients at the same time, all in several rounds; each gets its own file.
+fn check_rush(first: u16, last: u16, clients: usize, rounds: usize) {
+    let site = Site::on_own_address(&["-r", &format!("{first}-{last}")]);
+    let address = site.address;
+    thread::scope(|scope| {
+        for number in 0..clients {
+            let bytes = pattern(1000 * (number + 1));
+            let name = format!("file{number}");
+            site.write(&name, &bytes);
+            scope.spawn(move || {
+                let mut client = Client::logged_in(address);
+                for round in 0..rounds {
+                    let port = match round % 2 {
+                        0 => client.passive(),
+                        _ => client.extended_passive(),
+                    };
+                    assert!((first..=last).contains(&port.port()), "{port}");
+                    let mut data = connect(port);
+                    client.command(format!("RETR {name}"), 150);
+                    assert!(read_all(&mut data) == bytes, "another client's file");
+                    client.expect(226);
+                }
+                client.command("QUIT", 221);
+            });
+        }
+    });
+}
+
+/// The first client has connected, but not said what for: its port is free all the same.
+#[test]
+fn a_port_is_free_once_its_client_has_come() {
+    let site = Site::on_own_address(&["-r", "20000"]);
+    site.write("first", "first");
+    site.write("second", "second");
+    let (mut first, mut second) = (site.client(), site.client());
+    let port = first.extended_passive();
+    second.send("EPSV");
+    let mut first_data = connect(port);
+    let reply = second.expect(229);
+    assert_eq!(second.announced(&reply), port);
+    let mut second_data = connect(port);
+    second.command("RETR second", 150);
+    assert_eq!(read_all(&mut second_data), b"second");
+    second.expect(226);
+    first.command("RETR first", 150);
+    assert_eq!(read_all(&mut first_data), b"first");
+    first.expect(226);
+}
+
+/// A transfer needs its port only until it begins.
+#[test]
+fn a_port_is_free_while_its_transfer_runs() {
+    let site = Site::on_own_address(&["-r", "20000"]);
+    site.write_sparse("large", 1 << 27);
+    site.write("small", "text");
+    let mut busy: Vec<_> = (0..5)
+        .map(|_| {
+            let mut client = site.client();
+            let mut data = client.data();
+            client.command("RETR large", 150);
+            read_some(&mut data, 1000);
+            (client, data)
+        })
+        .collect();
+    assert_eq!(site.client().fetch("RETR small"), b"text");
+    let (mut client, data) = busy.swap_remove(2);
+    assert_eq!(drain(data), (1 << 27) - 1000);
+    client.expect(226);
+    for (mut client, data) in busy {
+        drop(data);
+        client.expect(426);
+    }
+}
+
+/// Clients that never come hold nobody up for long, and are told when they want to transfer.
+#[test]
+fn clients_that_never_come() {
+    let site = Site::on_own_address(&["-r", "20000-20001"]);
+    site.write("file", "text");
+    let (mut one, mut other) = (site.client(), site.client());
+    let ports = BTreeSet::from([one.extended_passive(), other.extended_passive()]);
+    assert_eq!(ports.len(), 2);
+    let mut client = site.client();
+    assert_eq!(client.fetch("RETR file"), b"text");
+    assert_eq!(client.fetch("RETR file"), b"text");
+    let mut next = site.client();
+    assert_eq!(next.fetch("RETR file"), b"text");
+    one.send("RETR file");
+    other.send("RETR file");
+    let codes = [one.reply().code, other.reply().code];
+    assert!(codes.contains(&425), "{codes:?}");
+}
+
+/// A port that is awaited in vain is waited for as long as a data connection may take.
+#[test]
+fn no_port_in_time() {
+    let site = Site::on_own_address(&["-r", "20000-20001", "--passive-timeout", "1"]);
+    let held = [20_000, 20_001].map(|port| {
+        TcpListener::bind(SocketAddr::new(site.address.ip(), port)).expect("a listener")
+    });
+    let mut client = site.client();
+    client.command("EPSV", 425);
+    client.command("PASV", 425);
+    drop(held);
+    client.expect_in_step();
+}
+
+#[test]
+fn a_port_that_another_program_holds() {
+    let site = Site::on_own_address(&["-r", "20000-20002"]);
+    let held = SocketAddr::new(site.address.ip(), 20_001);
+    let _listener = TcpListener::bind(held).expect("a listener");
+    let mut client = site.client();
+    for _ in 0..10 {
+        let port = client.extended_passive().port();
+        assert!([20_000, 20_002].contains(&port), "{port}");
+    }
+}
+
+/// Whatever became of hundreds of passive ports, in the end all of them can be had at once.
+#[test]
+fn every_port_comes_back() {
+    let site = Site::on_own_address(&["-r", "20000-20009"]);
+    site.write("file", "text");
+    let mut sessions = BTreeSet::new();
+    let mut client = site.client();
+    for round in 0..400 {
+        let port = match round % 2 {
+            0 => client.passive(),
+            _ => client.extended_passive(),
+        };
+        assert!((20_000..=20_009).contains(&port.port()), "{port}");
+        sessions.insert(port.port());
+        match round % 8 {
+            0 => client.command("ABOR", 226).code,
+            1 => {
+                drop(connect(port));
+                client.command("ABOR", 226).code
+            }
+            2 => {
+                let data = connect(port);
+                client.command("RETR file", 150);
+                assert_eq!(drain(data), 4);
+                client.expect(226).code
+            }
+            3 => {
+                client.command("STOR new", 150);
+                client.command("ABOR", 426);
+                client.expect(226).code
+            }
+            4 => client.command("RETR missing", 550).code,
+            5 => {
+                drop(connect(port));
+                client.command("RETR missing", 550).code
+            }
+            // The session ends, with and without a connection.
+            6 => {
+                drop(connect(port));
+                std::mem::replace(&mut client, site.client())
+                    .command("QUIT", 221)
+                    .code
+            }
+            _ => {
+                drop(std::mem::replace(&mut client, site.client()));
+                wait_until_closed(port);
+                0
+            }
+        };
+    }
+    assert_eq!(sessions.len(), 10, "some ports were never used");
+    client.command("ABOR", 226);
+    let mut all: Vec<(Client, SocketAddr)> = Vec::new();
+    for _ in 0..10 {
+        let mut client = site.client();
+        let port = client.extended_passive();
+        all.push((client, port));
+    }
+    let ports: BTreeSet<_> = all.iter().map(|(_, port)| port.port()).collect();
+    assert_eq!(ports, (20_000..=20_009).collect());
+    for (client, port) in &mut all {
+        let data = connect(*port);
+        client.command("RETR file", 150);
+        assert_eq!(drain(data), 4);
+        client.expect(226);
+    }
+}

@@ -1,0 +1,185 @@
+//! Which system calls the server makes, as strace sees them: one write for many replies, sendfile for downloads.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use tempfile::TempDir;
+
+use super::{Client, PASSWORD, USER, connect, drain, pattern, wait_until};
+use crate::server::{self, Server};
+
+#[test]
+fn replies_to_one_read_go_out_in_one_write() {
+    let (traced, mut client) = Traced::new();
+    client.send_bytes("NOOP\r\nSYST\r\nTYPE I\r\nSIZE file\r\nTYPE A\r\nCWD /\r\nNOOP\r\n");
+    client.expect_all(&[200, 215, 200, 213, 200, 250, 200]);
+    client.command("QUIT", 221);
+    let calls = traced.end();
+    let replies: Vec<_> = calls.iter().filter(|call| call.writes()).collect();
+    let position = replies
+        .iter()
+        .position(|call| call.text.contains("\"200 Command okay.\\r\\n215 "));
+    let position = position.unwrap_or_else(|| panic!("{calls:#?}"));
+    let text = &replies[position].text;
+    let end = "250 Directory changed.\\r\\n200 Command okay.\\r\\n\"";
+    assert!(text.contains(end), "{text}");
+    assert!(
+        replies[position + 1].text.contains("\"221 "),
+        "{replies:#?}"
+    );
+}
+
+#[test]
+fn downloads_are_sent_by_the_kernel() {
+    let (traced, mut client) = Traced::new();
+    client.command("TYPE I", 200);
+    let data = connect(client.extended_passive());
+    client.command("RETR file", 150);
+    assert_eq!(drain(data), FILE_BYTES);
+    client.expect(226);
+    client.command("QUIT", 221);
+    let calls = traced.end();
+    let sent: usize = calls
+        .iter()
+        .filter(|call| call.name == "sendfile")
+        .map(|call| call.result)
+        .sum();
+    assert_eq!(sent, FILE_BYTES, "{calls:#?}");
+    let most = calls
+        .iter()
+        .filter(|call| call.writes())
+        .map(|call| call.result)
+        .max();
+    assert!(most.is_some_and(|most| most < 1000), "{calls:#?}");
+    let read = calls
+        .iter()
+        .filter(|call| call.name.contains("read"))
+        .map(|call| call.result)
+        .max();
+    assert!(read.is_none_or(|most| most < 5000), "{calls:#?}");
+}
+
+/// The binary, traced, and the file that holds the trace.
+struct Traced {
+    server: Server,
+    directory: TempDir,
+    trace: PathBuf,
+}
+
+/// A call that has returned something.
+#[derive(Debug)]
+struct Call {
+    name: String,
+    result: usize,
+    text: String,
+}
+
+impl Traced {
+    fn new() -> (Self, Client) {
+        let directory = TempDir::new().expect("a temporary directory");
+        let (root, trace) = (
+            directory.path().join("root"),
+            directory.path().join("trace"),
+        );
+        fs::create_dir(&root).expect("the root");
+        fs::write(root.join("file"), pattern(FILE_BYTES)).expect("a file");
+        let root = root.to_str().expect("a path of text");
+        let serve = server::command(&[
+            "-i",
+            "127.0.0.1",
+            "-p",
+            "0",
+            "-d",
+            root,
+            "-u",
+            USER,
+            "-P",
+            PASSWORD,
+        ]);
+        let mut command = Command::new("strace");
+        // With -D the server is our child, and strace its companion.
+        command
+            .args(["-D", "-f", "-q", "-s", "1000", "-e", CALLS, "-o"])
+            .arg(&trace);
+        command.arg(serve.get_program()).args(serve.get_args());
+        let server = Server::spawn(&mut command);
+        let mut client = Client::greeted(server.address);
+        client.command(format!("USER {USER}"), 331);
+        client.command(format!("PASS {PASSWORD}"), 230);
+        let traced = Self {
+            server,
+            directory,
+            trace,
+        };
+        (traced, client)
+    }
+
+    /// Ends the server; what it has called.
+    fn end(self) -> Vec<Call> {
+        let id = self.server.id();
+        self.server.finish(&[PASSWORD]);
+        let end = format!("{id} +++ exited");
+        wait_until("strace ends too", || {
+            let trace = read(&self.trace);
+            trace
+                .lines()
+                .any(|line| line.replace("  ", " ").starts_with(&end))
+        });
+        let calls = parse(&read(&self.trace));
+        drop(self.directory);
+        calls
+    }
+}
+
+impl Call {
+    fn writes(&self) -> bool {
+        self.name.contains("write")
+            || self.name.starts_with("sendto")
+            || self.name.starts_with("sendmsg")
+    }
+}
+
+fn read(trace: &Path) -> String {
+    fs::read_to_string(trace).expect("the trace")
+}
+
+/// Lines like `123 write(5, "…", 4) = 4`. A call during which another thread made one is cut in two,
+/// the second part being `<... write resumed>…`; its arguments are in the first.
+fn parse(trace: &str) -> Vec<Call> {
+    let mut calls = Vec::new();
+    let mut unfinished: Vec<(&str, &str)> = Vec::new();
+    for line in trace.lines() {
+        let (thread, rest) = line.split_once(' ').expect("a thread's number");
+        let rest = rest.trim_start();
+        if let Some(begun) = rest.strip_suffix(" <unfinished ...>") {
+            unfinished.push((thread, begun));
+            continue;
+        }
+        let mut text = rest.to_owned();
+        if rest.starts_with("<... ") {
+            let index = unfinished.iter().position(|(other, _)| *other == thread);
+            let (_, begun) = unfinished.swap_remove(index.expect("the beginning of a call"));
+            let (_, ended) = rest.split_once("resumed>").expect("the end of a call");
+            text = format!("{begun}{ended}");
+        }
+        let Some((name, _)) = text.split_once('(') else {
+            continue;
+        };
+        let result = text
+            .rsplit_once(" = ")
+            .and_then(|(_, result)| result.parse().ok());
+        if let Some(result) = result {
+            calls.push(Call {
+                name: name.to_owned(),
+                result,
+                text,
+            });
+        }
+    }
+    calls
+}
+
+const CALLS: &str = "trace=write,writev,pwrite64,sendto,sendmsg,sendfile,read,pread64,readv";
+
+const FILE_BYTES: usize = 300_000;

@@ -1,0 +1,163 @@
+//! What must not last for ever, with small values: each test waits about as long as its timer runs.
+
+use std::io::Write;
+use std::thread;
+use std::time::{Duration, Instant};
+
+use super::{
+    Client, FullListener, STRANGER, Site, connect_from, drain, pattern, read_some,
+    wait_until_closed,
+};
+
+#[test]
+fn a_client_that_does_not_connect() {
+    let site = Site::new(&["--passive-timeout", "1"]);
+    site.write("file", "text");
+    let mut client = site.client();
+    // Before the transfer command; the session stays, and the next transfer is told.
+    let port = client.extended_passive();
+    wait_until_closed(port);
+    client.command("RETR file", 425);
+    assert_eq!(client.fetch("RETR file"), b"text");
+    // After it.
+    client.extended_passive();
+    client.command("RETR file", 150);
+    client.expect(425);
+    assert_eq!(client.fetch("RETR file"), b"text");
+}
+
+/// Neither commands nor strangers keep the port open.
+#[test]
+fn a_port_is_not_kept_by_noops() {
+    let site = Site::new(&["--passive-timeout", "1"]);
+    let mut client = site.client();
+    let port = client.extended_passive();
+    let deadline = Instant::now() + super::GUARD;
+    while connect_from(STRANGER, port).is_ok() {
+        client.command("NOOP", 200);
+        client.command("STAT", 211);
+        assert!(Instant::now() < deadline, "the port is still open");
+        thread::sleep(PACE);
+    }
+    client.command("NLST", 425);
+    let port = client.extended_passive();
+    client.command("NLST", 150);
+    while connect_from(STRANGER, port).is_ok() {
+        assert!(Instant::now() < deadline, "the port is still open");
+        thread::sleep(PACE);
+    }
+    client.expect(425);
+}
+
+/// The time to connect does not run once the client has connected, however late its command comes.
+#[test]
+fn a_client_that_connects_and_then_thinks() {
+    let site = Site::new(&["--passive-timeout", "1"]);
+    site.write("file", "text");
+    let mut client = site.client();
+    let port = client.extended_passive();
+    let mut data = super::connect(port);
+    wait_until_closed(port);
+    client.command("RETR file", 150);
+    assert_eq!(super::read_all(&mut data), b"text");
+    client.expect(226);
+}
+
+#[test]
+fn a_client_that_does_not_accept() {
+    let site = Site::new(&["--passive-timeout", "1"]);
+    site.write("file", "text");
+    let mut client = site.client();
+    let full = FullListener::new();
+    client.command(format!("EPRT |1|127.0.0.1|{}|", full.port), 200);
+    client.command("RETR file", 150);
+    client.expect(425);
+    client.expect_in_step();
+}
+
+#[test]
+fn data_that_stands_still() {
+    let site = Site::new(&["--data-timeout", "1"]);
+    site.write_sparse("large", 1 << 30);
+    let mut client = site.client();
+    let mut data = client.data();
+    client.command("RETR large", 150);
+    read_some(&mut data, 1000);
+    client.expect(426);
+    assert!(drain(data) < 1 << 30);
+
+    let mut data = client.data();
+    client.command("STOR new", 150);
+    data.write_all(&pattern(1000)).expect("sending data");
+    client.expect(426);
+    drain(data);
+    client.expect_in_step();
+    assert_eq!(site.read("new"), pattern(1000));
+}
+
+/// An idle control connection is what a long transfer looks like.
+#[test]
+fn the_idle_timer_rests_during_a_transfer() {
+    let site = Site::new(&["--timeout", "1"]);
+    let mut client = site.client();
+    let mut data = client.data();
+    client.command("STOR new", 150);
+    let since = Instant::now();
+    while since.elapsed() < Duration::from_millis(1500) {
+        data.write_all(b"drop ").expect("sending data");
+        thread::sleep(PACE);
+    }
+    drop(data);
+    client.expect(226);
+    client.expect_in_step();
+    // From the end of the transfer it runs again.
+    client.expect(421);
+    client.expect_closed();
+}
+
+#[test]
+fn an_idle_client() {
+    let site = Site::new(&["--timeout", "1"]);
+    let mut client = site.client();
+    client.expect(421);
+    client.expect_closed();
+}
+
+/// Commands keep a session, half a line does not.
+#[test]
+fn a_client_that_is_not_idle() {
+    let site = Site::new(&["--timeout", "1"]);
+    let mut client = site.client();
+    let since = Instant::now();
+    while since.elapsed() < Duration::from_millis(1500) {
+        client.command("NOOP", 200);
+        thread::sleep(PACE);
+    }
+    client.send_bytes("NOO");
+    client.expect(421);
+    client.expect_closed();
+}
+
+/// Nothing but a login extends the time for it, not even a failed one.
+#[test]
+fn a_client_that_does_not_log_in() {
+    let site = Site::new(&["--timeout", "1", "--max-login-attempts", "1000"]);
+    let mut silent = Client::greeted(site.address);
+    let mut client = Client::greeted(site.address);
+    let deadline = Instant::now() + super::GUARD;
+    let mut is_told = |line: &str, code: u16| {
+        client.send(line);
+        let reply = client.reply();
+        assert!([code, 421].contains(&reply.code), "{}", reply.text());
+        reply.code == 421
+    };
+    while !is_told("USER nobody", 331) && !is_told("PASS wrong", 530) && !is_told("NOOP", 200) {
+        assert!(Instant::now() < deadline, "the session goes on and on");
+        thread::sleep(PACE);
+    }
+    silent.expect(421);
+    silent.expect_closed();
+}
+
+/// Between the steps of something that repeats until a timer has run out.
+const PACE: Duration = Duration::from_millis(20);
