@@ -51,8 +51,7 @@ fn serve(start: Start) -> io::Result<()> {
         waker,
         orders,
     } = start;
-    let registry = poll.registry().try_clone()?;
-    let mut connection = Connection::new(number, shared, stream, &registry, waker)?;
+    let mut connection = Connection::new(number, shared, stream, poll.registry(), waker)?;
     let mut events = Events::with_capacity(EVENTS_MAX);
     loop {
         for order in orders.try_iter() {
@@ -60,7 +59,7 @@ fn serve(start: Start) -> io::Result<()> {
                 Order::ShutDown => connection.shut_down(),
             }
         }
-        let patience = match connection.turn(&registry, Instant::now()) {
+        let patience = match connection.turn(poll.registry(), Instant::now()) {
             Turn::Over => return Ok(()),
             Turn::Wait(patience) => patience,
         };

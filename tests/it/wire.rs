@@ -6,6 +6,7 @@
 mod abort;
 mod active;
 mod control;
+mod descriptors;
 mod files;
 mod limits;
 mod login;
