@@ -454,8 +454,9 @@ const YIELD_AFTER: Duration = Duration::from_secs(5);
 /// How long a port that another program holds is left alone.
 const BLOCKED_FOR: Duration = Duration::from_secs(10);
 
-/// More than one, so that a stranger who connects first does not keep the right client out.
-const BACKLOG: i32 = 16;
+/// Strangers are not looked at before the transfer's command comes, and until then they must not keep
+/// the right client out.
+const BACKLOG: i32 = 1024;
 
 #[cfg(test)]
 mod tests;

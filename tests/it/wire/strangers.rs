@@ -15,6 +15,11 @@ fn five() {
     check(5);
 }
 
+#[test]
+fn many() {
+    check(100);
+}
+
 /// So many strangers come before the transfer command, and again after its 150.
 fn check(count: usize) {
     let site = Site::new(&[]);
