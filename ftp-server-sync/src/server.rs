@@ -251,21 +251,25 @@ impl Server {
             return;
         }
         self.accept_again = None;
-        for index in 0..self.listeners.len() {
-            while self.listeners[index].ready {
-                match self.listeners[index].socket.accept() {
-                    Ok((stream, peer)) => self.admit(stream, peer),
-                    Err(error) => match error.kind() {
-                        ErrorKind::WouldBlock => self.listeners[index].ready = false,
-                        ErrorKind::Interrupted | ErrorKind::ConnectionAborted => {}
-                        // Out of descriptors, most likely: those who wait are not lost.
-                        _ => {
-                            error!("cannot accept connections: {error}");
-                            self.accept_again = Some(now + ACCEPT_PAUSE);
-                            return;
-                        }
-                    },
-                }
+        let mut index = 0;
+        // Admitting reads messages, and an order to end takes the listeners away.
+        while let Some(listener) = self.listeners.get_mut(index) {
+            if !listener.ready {
+                index += 1;
+                continue;
+            }
+            match listener.socket.accept() {
+                Ok((stream, peer)) => self.admit(stream, peer),
+                Err(error) => match error.kind() {
+                    ErrorKind::WouldBlock => listener.ready = false,
+                    ErrorKind::Interrupted | ErrorKind::ConnectionAborted => {}
+                    // Out of descriptors, most likely: those who wait are not lost.
+                    _ => {
+                        error!("cannot accept connections: {error}");
+                        self.accept_again = Some(now + ACCEPT_PAUSE);
+                        return;
+                    }
+                },
             }
         }
     }
@@ -275,6 +279,10 @@ impl Server {
         let peer = canonical(peer);
         // Sessions that have ended since make room.
         self.read_messages();
+        if self.ending.is_some() {
+            // The sessions have been told already: a new one would not hear of it.
+            return;
+        }
         if let Some(reply) = self.too_many(peer.ip()) {
             return refuse(stream, peer, &reply);
         }

@@ -1,7 +1,8 @@
 //! The control connection: replies in order, lines of any length, clients that send too much or read too little.
 
 use std::io::{ErrorKind, Write};
-use std::net::Shutdown;
+use std::net::{Shutdown, TcpStream};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 use std::time::Duration;
 
@@ -140,6 +141,30 @@ fn extended_passive_on_ipv4() {
     assert_eq!(client.fetch("RETR file"), b"text");
     // Sticky for this session only.
     site.client().passive();
+}
+
+/// Clients that arrive while the server ends are turned away; the server still ends well.
+#[test]
+fn shutdown_amid_arrivals() {
+    for _ in 0..20 {
+        let site = Site::new(&[]);
+        let address = site.address;
+        let over = AtomicBool::new(false);
+        thread::scope(|scope| {
+            for _ in 0..4 {
+                scope.spawn(|| {
+                    let mut arrived = 0;
+                    while !over.load(Ordering::SeqCst) && TcpStream::connect(address).is_ok() {
+                        arrived += 1;
+                    }
+                    arrived
+                });
+            }
+            Client::greeted(address);
+            drop(site);
+            over.store(true, Ordering::SeqCst);
+        });
+    }
 }
 
 #[test]
