@@ -320,7 +320,7 @@ fn abor_behind_a_closed_data_connection() {
 fn an_upload_whose_client_leaves_at_once() {
     let site = Site::new(&[]);
     for round in 0..20 {
-        let bytes = pattern(round * 20_000 + 1);
+        let bytes = pattern(round * 200_000 + 1);
         let name = format!("new{round}");
         let mut client = site.client();
         let mut data = client.data();

@@ -2,6 +2,8 @@
 
 use std::net::{Ipv4Addr, SocketAddr, TcpListener};
 
+use socket2::{Domain, Socket, Type};
+
 use super::{Client, STRANGER, Site, connect_from, own_address, read_all};
 
 #[test]
@@ -49,7 +51,7 @@ fn permitted_privileged_ports() {
 fn check_fetch(site: &Site, listener: TcpListener) {
     site.write("file", "text");
     let mut client = site.client();
-    client.command(port_command(&listener), 200);
+    client.command(port_of(&listener), 200);
     client.command("RETR file", 150);
     let (mut data, _) = listener.accept().expect("a data connection");
     assert_eq!(read_all(&mut data), b"text");
@@ -62,7 +64,12 @@ fn nobody_listens() {
     let site = Site::new(&[]);
     site.write("file", "text");
     let mut client = site.client();
-    let closed = port_command(&TcpListener::bind("127.0.0.1:0").expect("a listener"));
+    // Bound, so that nobody else can listen there meanwhile.
+    let bound = Socket::new(Domain::IPV4, Type::STREAM, None).expect("a socket");
+    let any = SocketAddr::from(([127, 0, 0, 1], 0));
+    bound.bind(&any.into()).expect("a port");
+    let address = bound.local_addr().expect("its address").as_socket();
+    let closed = port_command(address.expect("an IP address"));
     for command in ["RETR file", "STOR file", "STOR new"] {
         client.command(&closed, 200);
         client.command(command, 150);
@@ -82,7 +89,7 @@ fn the_port_below_the_control_port() {
     let mut client = site.client();
     let mut source = || {
         let listener = TcpListener::bind("127.0.0.1:0").expect("a listener");
-        client.command(port_command(&listener), 200);
+        client.command(port_of(&listener), 200);
         client.command("RETR file", 150);
         let (mut data, from) = listener.accept().expect("a data connection");
         assert_eq!(read_all(&mut data), b"text");
@@ -107,7 +114,7 @@ fn the_port_below_is_shared() {
     for _ in 0..4 {
         let listener = TcpListener::bind("127.0.0.1:0").expect("a listener");
         let mut client = site.client();
-        client.command(port_command(&listener), 200);
+        client.command(port_of(&listener), 200);
         client.command("RETR large", 150);
         let (data, from) = listener.accept().expect("a data connection");
         assert_eq!(from, SocketAddr::from((host, 2120)));
@@ -138,8 +145,11 @@ fn the_peer_is_who_connected() {
     client.expect(226);
 }
 
-fn port_command(listener: &TcpListener) -> String {
-    let address = listener.local_addr().expect("its address");
+fn port_of(listener: &TcpListener) -> String {
+    port_command(listener.local_addr().expect("its address"))
+}
+
+fn port_command(address: SocketAddr) -> String {
     let SocketAddr::V4(address) = address else {
         panic!("{address} is not IPv4");
     };

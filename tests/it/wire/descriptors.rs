@@ -3,12 +3,15 @@
 use std::fs;
 use std::io::{ErrorKind, Write};
 use std::path::PathBuf;
+use std::process::Command;
 use std::time::Duration;
 
 use tempfile::TempDir;
 
-use super::{Client, PASSWORD, STRANGER, USER, connect_from, drain, read_some, wait_until};
-use crate::server::Server;
+use super::{
+    Client, PASSWORD, STRANGER, USER, connect, connect_from, drain, read_some, wait_until,
+};
+use crate::server::{self, Server};
 
 #[test]
 fn three_for_an_idle_session() {
@@ -96,6 +99,47 @@ fn drain_stranger(port: std::net::SocketAddr, client: &mut Client) {
     client.expect(226);
 }
 
+/// Without descriptors some are turned away or must wait; with them again everything works as before.
+#[test]
+fn out_of_descriptors() {
+    let site = Outside::run(|serve| {
+        let mut command = Command::new("sh");
+        command.args(["-c", "ulimit -n 40 && exec \"$0\" \"$@\""]);
+        command.arg(serve.get_program()).args(serve.get_args());
+        command
+    });
+    fs::write(site.path("file"), "text").expect("a file");
+    let before = site.counts();
+    let mut client = Client::logged_in(site.server.address);
+    let crowd: Vec<_> = (0..50).map(|_| connect(site.server.address)).collect();
+    wait_until("the descriptors are used up", || site.counts().0 >= 38);
+    for _ in 0..5 {
+        for command in [
+            "EPSV",
+            "RETR file",
+            "LIST",
+            "STOR new",
+            "SIZE file",
+            "STAT .",
+            "ABOR",
+        ] {
+            client.send(command);
+            // A transfer that waits for us is ended by the ABOR.
+            client.reply();
+        }
+        client.send("NOOP");
+        while client.line().is_some_and(|line| !line.starts_with(b"200 ")) {}
+    }
+    drop(crowd);
+    wait_until("the crowd is gone", || site.counts().1 == before.1 + 1);
+    assert_eq!(client.fetch("RETR file"), b"text");
+    assert_eq!(
+        Client::logged_in(site.server.address).fetch("RETR file"),
+        b"text"
+    );
+    site.server.finish(&[PASSWORD]);
+}
+
 /// However much a client sends without reading, the server keeps little of it.
 #[test]
 fn memory_for_a_client_that_never_reads() {
@@ -132,13 +176,19 @@ fn memory_for_a_client_that_never_reads() {
 struct Outside {
     server: Server,
     directory: TempDir,
+    /// Proves that the server has done with starting, and is there before and after all others.
+    _first: Client,
 }
 
 impl Outside {
     fn new() -> Self {
+        Self::run(|serve| serve)
+    }
+
+    fn run(wrap: impl FnOnce(Command) -> Command) -> Self {
         let directory = TempDir::new().expect("a temporary directory");
         let root = directory.path().to_str().expect("a path of text");
-        let server = Server::start(&[
+        let serve = server::command(&[
             "-i",
             "127.0.0.1",
             "-p",
@@ -151,7 +201,12 @@ impl Outside {
             "-P",
             PASSWORD,
         ]);
-        Self { server, directory }
+        let server = Server::spawn(&mut wrap(serve));
+        Self {
+            _first: Client::greeted(server.address),
+            server,
+            directory,
+        }
     }
 
     fn path(&self, name: &str) -> PathBuf {
