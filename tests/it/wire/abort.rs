@@ -78,7 +78,7 @@ fn check_abor(send: impl Fn(&mut Client), codes: &[u16]) {
     read_some(&mut data, 100_000);
     send(&mut client);
     client.expect_all(codes);
-    assert!(drain(data) < 1 << 30);
+    assert!(drain(data) < HALF, "the transfer went on");
     client.expect_in_step();
     assert_eq!(client.fetch("RETR small"), b"text");
 
@@ -245,7 +245,7 @@ fn a_lost_control_connection_ends_the_transfer() {
     let mut data = begin(&mut client, "RETR large");
     read_some(&mut data, 100_000);
     drop(client);
-    assert!(drain(data) < 1 << 30);
+    assert!(drain(data) < HALF, "the transfer went on");
 
     // Also behind commands that are held, as many as there can be.
     let mut client = site.client();
@@ -253,7 +253,7 @@ fn a_lost_control_connection_ends_the_transfer() {
     read_some(&mut data, 100_000);
     client.send_bytes("NOOP\r\n".repeat(2000));
     drop(client);
-    assert!(drain(data) < 1 << 30);
+    assert!(drain(data) < HALF, "the transfer went on");
 
     // Also when it is not closed but lost.
     let mut client = site.client();
@@ -340,3 +340,6 @@ fn begin(client: &mut Client, command: &str) -> TcpStream {
     client.command(command, 150);
     data
 }
+
+/// Of the large file: much more than the kernel holds for a connection, so whoever sends less was stopped.
+const HALF: usize = 1 << 29;

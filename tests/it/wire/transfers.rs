@@ -233,7 +233,7 @@ fn a_file_that_shrinks() {
             .open(site.path("large"))
             .expect("the file");
         file.set_len(1000).expect("a smaller size");
-        assert!(drain(data) < 1 << 28, "{kind}");
+        assert!(drain(data) < 1 << 27, "{kind}");
         client.expect(451);
         client.expect_in_step();
     }
