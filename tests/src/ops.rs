@@ -406,7 +406,6 @@ pub(crate) const REFUSALS: [Refusal; 12] = [
     Refusal::Busy,
     Refusal::Unsupported,
     Refusal::Failed,
-    Refusal::OffsetTooLarge,
 ];
 
 pub(crate) const ERRORS: [TransferError; 6] = [

@@ -175,7 +175,7 @@ fn refusals_come_before_150() {
         ("STOR missing/file", 553),
         ("APPE directory", 550),
         ("LIST missing", 550),
-        ("MLSD file", 550),
+        ("MLSD file", 501),
         ("RETR a\0b", 501),
     ] {
         client.command(command, code);
