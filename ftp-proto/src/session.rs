@@ -3,10 +3,12 @@
 //! Replies and actions leave through one queue, because FTP's correctness is order. At most one
 //! question to the driver is open at a time; while it is, no further command is carried out.
 
+mod data;
 mod files;
 mod held;
 mod info;
 mod login;
+mod ready;
 mod transfer;
 
 use alloc::boxed::Box;
@@ -23,10 +25,12 @@ use crate::outcome::{Misuse, Outcome};
 use crate::reply::Reply;
 use crate::timeout::{Timeout, TimeoutKind};
 
+use data::{Data, PassiveForm};
 use files::FileQuestion;
 use held::Held;
 use login::{Login, Protection};
-use transfer::{Data, PassiveForm, Ready, Transfer};
+use ready::Ready;
+use transfer::Transfer;
 
 /// The server's side of an FTP control connection.
 ///

@@ -428,6 +428,7 @@ impl Connection {
         let gone = matches!(self.control.end(), Some(End::Lost(_)));
         if self.control.flush() || gone || now >= deadline {
             info!("#{} closed", self.number);
+            self.control.discard();
             return Turn::Over;
         }
         Turn::Wait(Some(deadline.saturating_duration_since(now) + ROUNDING))

@@ -127,6 +127,18 @@ impl Control {
         &self.output
     }
 
+    /// Reads and forgets what the client has sent and nobody will answer: a socket that is closed with
+    /// unread bytes resets the connection, and the last reply may be lost with it.
+    pub(crate) fn discard(&mut self) {
+        for _ in 0..DISCARDS_MAX {
+            self.input = Vec::new();
+            self.fill();
+            if self.input.is_empty() {
+                return;
+            }
+        }
+    }
+
     /// Sends what it can; whether nothing is left. A connection that cannot be written to any more
     /// counts as sent: its end is told by reading.
     pub(crate) fn flush(&mut self) -> bool {
@@ -147,6 +159,9 @@ impl Control {
         self.output.is_empty()
     }
 }
+
+/// Buffers that are read at the end, at most.
+const DISCARDS_MAX: usize = 64;
 
 /// Silence after which the kernel asks whether the client is still there: below the time after which
 /// common routers forget a connection.

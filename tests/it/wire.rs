@@ -254,6 +254,13 @@ impl Client {
         }
     }
 
+    /// Nothing more comes, and the end is one, not a reset.
+    fn expect_orderly_close(&mut self) {
+        let mut rest = Vec::new();
+        let end = self.stream.read_to_end(&mut rest);
+        assert!(end.is_ok() && rest.is_empty(), "{end:?} after {rest:?}");
+    }
+
     /// Nothing more comes, and the server has closed the connection.
     #[track_caller]
     fn expect_closed(&mut self) {

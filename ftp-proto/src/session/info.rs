@@ -11,7 +11,8 @@ use crate::address::parse_decimal;
 use crate::command::{self, Access, COMMANDS};
 use crate::listing::FactSet;
 use crate::reply::Reply;
-use crate::session::transfer::{Ready, Transfer};
+use crate::session::ready::Ready;
+use crate::session::transfer::Transfer;
 
 /// Names on a line of HELP.
 const HELP_COLUMNS: usize = 8;

@@ -8,7 +8,7 @@ use crate::action::Action;
 use crate::permissions::Permissions;
 use crate::reply::Reply;
 use crate::secret::Secret;
-use crate::session::transfer::Ready;
+use crate::session::ready::Ready;
 
 /// Before a login.
 #[derive(Debug, Default)]

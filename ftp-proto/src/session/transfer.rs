@@ -1,57 +1,24 @@
-//! Data connections and transfers: PASV, EPSV, PORT, EPRT, REST, and what moves bytes.
+//! Transfers: REST, and the commands that move bytes.
 //!
 //! A transfer's final reply is produced by `TransferEnded` alone, whatever was asked in between.
 
 use alloc::format;
 use alloc::vec::Vec;
-use core::net::{IpAddr, SocketAddr};
 
+use super::data::Data;
 use super::files::{Asked, path_refusal, refusal};
-use super::{Pending, Phase, Session};
+use super::ready::Ready;
+use super::{Phase, Session};
 use crate::action::{
     Action, DataConnection, ListStyle, Representation, TransferId, TransferKind, TransferRequest,
 };
-use crate::address::{
-    AddressError, EpsvArgument, Family, parse_decimal, parse_eprt, parse_epsv, parse_port,
-};
+use crate::address::parse_decimal;
 use crate::command::Verb;
-use crate::listing::FactSet;
-use crate::masquerade::Announcement;
 use crate::outcome::{Opened, Refusal, TransferError};
 use crate::path::Path;
 use crate::permissions::Permissions;
 use crate::reply::Reply;
 use crate::timeout::TimeoutKind;
-
-/// After a login.
-#[derive(Debug)]
-pub(super) struct Ready {
-    pub(super) user: Vec<u8>,
-    pub(super) permissions: Permissions,
-    pub(super) directory: Path,
-    pub(super) rename_from: Option<Path>,
-    pub(super) representation: Representation,
-    pub(super) facts: FactSet,
-    pub(super) data: Data,
-    pub(super) transfer: Transfer,
-    /// Where the next transfer begins (REST).
-    restart: u64,
-    /// `EPSV ALL` has been sent (RFC 2428, section 4).
-    extended_only: bool,
-}
-
-/// How the next transfer will get its data connection.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Data {
-    None,
-    /// The client has been told a port.
-    Passive,
-    /// The client has connected to it.
-    Connected,
-    Active(SocketAddr),
-    /// The client did not come in time; the next transfer command is told so.
-    Expired,
-}
 
 /// At most one transfer exists.
 #[derive(Debug)]
@@ -77,7 +44,7 @@ pub(super) struct Moving {
 pub(super) struct Running {
     pub(super) moving: Moving,
     pub(super) bytes: u64,
-    connected: bool,
+    pub(super) connected: bool,
     cut: Option<Cut>,
     /// The name that STOU chose, as the client may use it.
     unique_name: Option<Vec<u8>>,
@@ -91,37 +58,7 @@ enum Cut {
     Stalled,
 }
 
-/// Which command a passive listener is for.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum PassiveForm {
-    Pasv,
-    Epsv,
-}
-
 impl Ready {
-    pub(super) fn new(user: Vec<u8>, permissions: Permissions) -> Self {
-        Self {
-            user,
-            permissions,
-            directory: Path::root(),
-            rename_from: None,
-            representation: Representation::Ascii,
-            facts: FactSet::default(),
-            data: Data::None,
-            transfer: Transfer::None,
-            restart: 0,
-            extended_only: false,
-        }
-    }
-
-    pub(super) fn data_connected(&mut self) {
-        match &mut self.transfer {
-            Transfer::Running(running) => running.connected = true,
-            _ if self.data == Data::Passive => self.data = Data::Connected,
-            _ => {}
-        }
-    }
-
     /// Returns whether anything has moved since the last time.
     pub(super) fn progressed(&mut self, transfer: TransferId, bytes_total: u64) -> bool {
         match &mut self.transfer {
@@ -138,17 +75,6 @@ impl Ready {
     /// The transfer to abort for an ABOR, unless it is being ended already.
     pub(super) fn cut_for_abort(&mut self) -> Option<TransferId> {
         self.cut(Cut::Abort)
-    }
-
-    /// Uses up what was set up for a transfer; whether it is connected already.
-    fn take_data(&mut self) -> Result<(DataConnection, bool), Reply> {
-        match core::mem::replace(&mut self.data, Data::None) {
-            Data::None => Err(Reply::DATA_SETUP_FIRST),
-            Data::Expired => Err(Reply::DATA_NEVER_OPENED),
-            Data::Passive => Ok((DataConnection::Passive, false)),
-            Data::Connected => Ok((DataConnection::Passive, true)),
-            Data::Active(address) => Ok((DataConnection::Active(address), false)),
-        }
     }
 
     fn cut(&mut self, cut: Cut) -> Option<TransferId> {
@@ -191,147 +117,6 @@ impl Running {
     }
 }
 
-/// Setting up data connections.
-impl Session {
-    pub(super) fn passive(&mut self, form: PassiveForm) {
-        let Phase::Ready(ready) = &self.phase else {
-            return;
-        };
-        if form == PassiveForm::Pasv {
-            if ready.extended_only {
-                return self.reply(Reply::EPSV_ALL_ONLY);
-            }
-            if self.endpoints.family() == Family::Ipv6 {
-                return self.reply(Reply::USE_EPSV);
-            }
-        }
-        self.close_data();
-        self.pending = Pending::Passive {
-            form,
-            cancelled: false,
-        };
-        self.act(Action::OpenPassive);
-    }
-
-    pub(super) fn extended_passive(&mut self, argument: &[u8]) {
-        match parse_epsv(argument.trim_ascii()) {
-            Ok(EpsvArgument::Any) => self.passive(PassiveForm::Epsv),
-            Ok(EpsvArgument::Family(family)) if family == self.endpoints.family() => {
-                self.passive(PassiveForm::Epsv);
-            }
-            Ok(EpsvArgument::All) => {
-                if let Phase::Ready(ready) = &mut self.phase {
-                    ready.extended_only = true;
-                }
-                self.reply(Reply::EPSV_ALL);
-            }
-            Ok(EpsvArgument::Family(_)) | Err(AddressError::Family) => {
-                self.reply(self.only_family());
-            }
-            Err(AddressError::Syntax) => self.reply(Reply::ARGUMENT_SYNTAX),
-        }
-    }
-
-    /// Returns whether that was asked.
-    pub(super) fn passive_opened(&mut self, result: Result<u16, Refusal>) -> bool {
-        let Pending::Passive { form, cancelled } = self.pending else {
-            return false;
-        };
-        self.pending = Pending::None;
-        let reply = match result {
-            Ok(port) if !cancelled => {
-                self.epochs.data_open += 1;
-                if let Phase::Ready(ready) = &mut self.phase {
-                    ready.data = Data::Passive;
-                }
-                self.announce(form, port)
-            }
-            Err(Refusal::Busy) if !cancelled => Reply::PASSIVE_BUSY,
-            _ => Reply::PASSIVE_FAILED,
-        };
-        self.reply(reply);
-        true
-    }
-
-    pub(super) fn port(&mut self, argument: &[u8]) {
-        match parse_port(argument.trim_ascii()) {
-            Ok(address) => self.active(address),
-            Err(_) => self.reply(Reply::ARGUMENT_SYNTAX),
-        }
-    }
-
-    pub(super) fn extended_port(&mut self, argument: &[u8]) {
-        match parse_eprt(argument.trim_ascii()) {
-            Ok(address) => self.active(address),
-            Err(AddressError::Family) => self.reply(self.only_family()),
-            Err(AddressError::Syntax) => self.reply(Reply::ARGUMENT_SYNTAX),
-        }
-    }
-
-    /// Closes whatever was set up for the next transfer.
-    pub(super) fn close_data(&mut self) {
-        let Phase::Ready(ready) = &mut self.phase else {
-            return;
-        };
-        let old = core::mem::replace(&mut ready.data, Data::None);
-        if matches!(old, Data::Passive | Data::Connected) {
-            self.act(Action::CloseData);
-        }
-    }
-
-    fn announce(&self, form: PassiveForm, bound: u16) -> Reply {
-        let Announcement { address, port, .. } = self.announcement();
-        let port = self.config.masquerade.announced_port(port, bound);
-        match (form, address) {
-            (PassiveForm::Pasv, IpAddr::V4(address)) => {
-                let [a, b, c, d] = address.octets();
-                let [high, low] = port.to_be_bytes();
-                // Routers' helpers read this text: no other 227 exists, and no other form of it.
-                Reply::line(
-                    227,
-                    format!("Entering Passive Mode ({a},{b},{c},{d},{high},{low})."),
-                )
-            }
-            // No full stop: there are clients that choke on one.
-            _ => Reply::line(229, format!("Entering Extended Passive Mode (|||{port}|)")),
-        }
-    }
-
-    fn active(&mut self, address: SocketAddr) {
-        let Phase::Ready(ready) = &self.phase else {
-            return;
-        };
-        let peer = self.endpoints.peer().ip();
-        let ip = address.ip();
-        let reply = if ready.extended_only {
-            Reply::EPSV_ALL_ONLY
-        } else if Family::of(ip) != self.endpoints.family() {
-            self.only_family()
-        } else if ip.is_unspecified() || ip.is_multicast() || address.port() == 0 {
-            Reply::ARGUMENT_SYNTAX
-        } else if ip != peer && !self.config.permit_foreign_addresses {
-            Reply::FOREIGN_ADDRESS
-        } else if address.port() < 1024 && !self.config.permit_privileged_ports {
-            Reply::PRIVILEGED_PORT
-        } else {
-            self.close_data();
-            if let Phase::Ready(ready) = &mut self.phase {
-                ready.data = Data::Active(address);
-            }
-            Reply::PORT_OKAY
-        };
-        self.reply(reply);
-    }
-
-    fn only_family(&self) -> Reply {
-        match self.endpoints.family() {
-            Family::Ipv4 => Reply::ONLY_IPV4,
-            Family::Ipv6 => Reply::ONLY_IPV6,
-        }
-    }
-}
-
-/// Transfers.
 impl Session {
     pub(super) fn restart(&mut self, argument: &[u8]) {
         let Phase::Ready(ready) = &mut self.phase else {
@@ -463,12 +248,6 @@ impl Session {
         self.epochs.idle += 1;
         self.reply(reply);
         true
-    }
-
-    /// ABOR with nothing running: a waiting data port is closed.
-    pub(super) fn abort_idle(&mut self) {
-        self.close_data();
-        self.reply(Reply::ABORT_DONE);
     }
 
     pub(super) fn data_open_timed_out(&mut self) {

@@ -3,6 +3,7 @@
 use std::fs::{self, File, OpenOptions, Permissions};
 use std::os::unix::fs::{PermissionsExt, symlink};
 use std::os::unix::net::UnixListener;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::{Duration, SystemTime};
 
@@ -111,25 +112,14 @@ fn links_within_the_root() {
 
 /// However the client gets at them, links to the outside lead nowhere.
 #[test]
-fn links_out_of_the_root() {
+fn links_to_files_out_of_the_root() {
     let site = Site::new(&[]);
-    let outside = site.directory.path().join("outside");
-    fs::create_dir(&outside).expect("a directory");
-    fs::write(outside.join("secret"), "secret").expect("a file");
-    symlink("../outside/secret", site.path("relative")).expect("a link");
-    symlink(outside.join("secret"), site.path("absolute")).expect("a link");
-    symlink("../outside", site.path("relative-dir")).expect("a link");
-    symlink(&outside, site.path("absolute-dir")).expect("a link");
-    symlink("/", site.path("slash")).expect("a link");
-    symlink("..", site.path("up")).expect("a link");
-    symlink("up/outside", site.path("chain")).expect("a link");
-    symlink("circle", site.path("circle")).expect("a link");
+    let outside = make_links_out(&site);
     // Absolute links are refused even where they would stay inside.
     site.write("inner", "text");
     symlink(site.path("inner"), site.path("absolute-inner")).expect("a link");
     let mut client = site.client();
-
-    let files = [
+    for file in [
         "relative",
         "absolute",
         "relative-dir/secret",
@@ -141,19 +131,27 @@ fn links_out_of_the_root() {
         "../outside/secret",
         "../../outside/secret",
         "/../outside/secret",
-    ];
-    for file in files {
+    ] {
         client.extended_passive();
-        for (verb, code) in [
-            ("RETR", 550),
-            ("STOR", 553),
-            ("APPE", 550),
-            ("SIZE", 550),
-            ("MDTM", 550),
-        ] {
+        for (verb, code) in NOT_A_FILE {
             client.command(format!("{verb} {file}"), code);
         }
     }
+    expect_untouched(&outside);
+    // Removing a link removes the link.
+    for link in ["relative", "absolute-dir"] {
+        client.command(format!("DELE {link}"), 250);
+    }
+    client.command("RMD up", 550);
+    expect_untouched(&outside);
+}
+
+#[test]
+fn links_to_directories_out_of_the_root() {
+    let site = Site::new(&[]);
+    let outside = make_links_out(&site);
+    site.write("inner", "text");
+    let mut client = site.client();
     for directory in [
         "relative-dir",
         "absolute-dir",
@@ -164,41 +162,54 @@ fn links_out_of_the_root() {
         "circle",
     ] {
         client.extended_passive();
-        for (verb, code) in [("CWD", 550), ("MLSD", 550)] {
-            client.command(format!("{verb} {directory}"), code);
-        }
         for (command, code) in [
+            ("CWD @", 550),
             ("DELE @/secret", 550),
             ("LIST @/secret", 550),
             ("MKD @/new", 550),
+            ("MLSD @", 550),
             ("MLST @/secret", 550),
             ("RMD @/new", 550),
             ("RNFR @/secret", 550),
             ("STAT @/secret", 550),
             ("STOR @/new", 553),
             ("STOU @/new", 553),
+            ("RNFR inner", 350),
+            ("RNTO @/new", 553),
         ] {
             client.command(command.replace('@', directory), code);
         }
-        client.command("RNFR inner", 350);
-        client.command(format!("RNTO {directory}/new"), 553);
         // A link may be shown as the link that it is, but nothing behind it.
         for verb in ["LIST", "NLST", "STAT"] {
             let text = listing(&mut client, &format!("{verb} {directory}"));
             assert!(!text.contains("secret"), "{verb} {directory}: {text}");
         }
     }
-    assert_eq!(
-        fs::read(outside.join("secret")).expect("the secret"),
-        b"secret"
-    );
-    assert_eq!(fs::read_dir(&outside).expect("the outside").count(), 1);
-    // Removing a link removes the link.
-    for link in ["relative", "absolute-dir"] {
-        client.command(format!("DELE {link}"), 250);
-    }
-    assert!(outside.join("secret").exists());
-    client.command("RMD up", 550);
+    expect_untouched(&outside);
+}
+
+/// A directory beside the root, and links of all kinds that lead there; returns it.
+fn make_links_out(site: &Site) -> PathBuf {
+    let outside = site.directory.path().join("outside");
+    fs::create_dir(&outside).expect("a directory");
+    fs::write(outside.join("secret"), "secret").expect("a file");
+    let link = |target: &Path, name: &str| symlink(target, site.path(name)).expect("a link");
+    link(Path::new("../outside/secret"), "relative");
+    link(&outside.join("secret"), "absolute");
+    link(Path::new("../outside"), "relative-dir");
+    link(&outside, "absolute-dir");
+    link(Path::new("/"), "slash");
+    link(Path::new(".."), "up");
+    link(Path::new("up/outside"), "chain");
+    link(Path::new("circle"), "circle");
+    outside
+}
+
+#[track_caller]
+fn expect_untouched(outside: &Path) {
+    let secret = fs::read(outside.join("secret")).expect("the secret");
+    assert_eq!(secret, b"secret");
+    assert_eq!(fs::read_dir(outside).expect("the outside").count(), 1);
 }
 
 /// What LIST, NLST or STAT say, be it a refusal.
@@ -230,13 +241,7 @@ fn pipes_and_sockets() {
     for _ in 0..2 {
         for name in ["pipe", "socket"] {
             client.extended_passive();
-            for (verb, code) in [
-                ("RETR", 550),
-                ("STOR", 553),
-                ("APPE", 550),
-                ("SIZE", 550),
-                ("MDTM", 550),
-            ] {
+            for (verb, code) in NOT_A_FILE {
                 client.command(format!("{verb} {name}"), code);
             }
             client.command(format!("MLST {name}"), 250);
@@ -320,3 +325,12 @@ fn what_may_not_be_opened() {
         set(name, 0o700);
     }
 }
+
+/// What is said to those who want to transfer something that is no plain file within the root.
+const NOT_A_FILE: [(&str, u16); 5] = [
+    ("RETR", 550),
+    ("STOR", 553),
+    ("APPE", 550),
+    ("SIZE", 550),
+    ("MDTM", 550),
+];

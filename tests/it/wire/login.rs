@@ -156,3 +156,13 @@ fn quit_closes() {
     client.expect(221);
     client.expect_closed();
 }
+
+/// A connection that is closed with unread bytes is reset, and on a slow line the reply gets lost.
+#[test]
+fn a_goodbye_is_not_cut_off_by_a_reset() {
+    let site = Site::new(&[]);
+    let mut client = site.client();
+    client.send_bytes(format!("QUIT\r\n{}", "NOOP\r\n".repeat(5_000)));
+    client.expect(221);
+    client.expect_orderly_close();
+}

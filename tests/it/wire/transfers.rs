@@ -166,6 +166,7 @@ fn refusals_come_before_150() {
     fs::create_dir(site.path("directory")).expect("a directory");
     let mut client = site.client();
     client.command("RETR file", 425);
+    client.command("RETR missing", 550);
     let mut data = client.data();
     for (command, code) in [
         ("RETR missing", 550),

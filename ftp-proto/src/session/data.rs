@@ -1,0 +1,201 @@
+//! Setting up data connections: PASV, EPSV, PORT and EPRT.
+//!
+//! At most one is set up at a time; a new one closes the one before it first.
+
+use alloc::format;
+use core::net::{IpAddr, SocketAddr};
+
+use super::ready::Ready;
+use super::transfer::Transfer;
+use super::{Pending, Phase, Session};
+use crate::action::{Action, DataConnection};
+use crate::address::{AddressError, EpsvArgument, Family, parse_eprt, parse_epsv, parse_port};
+use crate::masquerade::Announcement;
+use crate::outcome::Refusal;
+use crate::reply::Reply;
+
+/// How the next transfer will get its data connection.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Data {
+    None,
+    /// The client has been told a port.
+    Passive,
+    /// The client has connected to it.
+    Connected,
+    Active(SocketAddr),
+    /// The client did not come in time; the next transfer command is told so.
+    Expired,
+}
+
+/// Which command a passive listener is for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum PassiveForm {
+    Pasv,
+    Epsv,
+}
+
+impl Ready {
+    pub(super) fn data_connected(&mut self) {
+        match &mut self.transfer {
+            Transfer::Running(running) => running.connected = true,
+            _ if self.data == Data::Passive => self.data = Data::Connected,
+            _ => {}
+        }
+    }
+
+    /// Uses up what was set up for a transfer; whether it is connected already.
+    pub(super) fn take_data(&mut self) -> Result<(DataConnection, bool), Reply> {
+        match core::mem::replace(&mut self.data, Data::None) {
+            Data::None => Err(Reply::DATA_SETUP_FIRST),
+            Data::Expired => Err(Reply::DATA_NEVER_OPENED),
+            Data::Passive => Ok((DataConnection::Passive, false)),
+            Data::Connected => Ok((DataConnection::Passive, true)),
+            Data::Active(address) => Ok((DataConnection::Active(address), false)),
+        }
+    }
+}
+
+impl Session {
+    pub(super) fn passive(&mut self, form: PassiveForm) {
+        let Phase::Ready(ready) = &self.phase else {
+            return;
+        };
+        if form == PassiveForm::Pasv {
+            if ready.extended_only {
+                return self.reply(Reply::EPSV_ALL_ONLY);
+            }
+            if self.endpoints.family() == Family::Ipv6 {
+                return self.reply(Reply::USE_EPSV);
+            }
+        }
+        self.close_data();
+        self.pending = Pending::Passive {
+            form,
+            cancelled: false,
+        };
+        self.act(Action::OpenPassive);
+    }
+
+    pub(super) fn extended_passive(&mut self, argument: &[u8]) {
+        match parse_epsv(argument.trim_ascii()) {
+            Ok(EpsvArgument::Any) => self.passive(PassiveForm::Epsv),
+            Ok(EpsvArgument::Family(family)) if family == self.endpoints.family() => {
+                self.passive(PassiveForm::Epsv);
+            }
+            Ok(EpsvArgument::All) => {
+                if let Phase::Ready(ready) = &mut self.phase {
+                    ready.extended_only = true;
+                }
+                self.reply(Reply::EPSV_ALL);
+            }
+            Ok(EpsvArgument::Family(_)) | Err(AddressError::Family) => {
+                self.reply(self.only_family());
+            }
+            Err(AddressError::Syntax) => self.reply(Reply::ARGUMENT_SYNTAX),
+        }
+    }
+
+    /// Returns whether that was asked.
+    pub(super) fn passive_opened(&mut self, result: Result<u16, Refusal>) -> bool {
+        let Pending::Passive { form, cancelled } = self.pending else {
+            return false;
+        };
+        self.pending = Pending::None;
+        let reply = match result {
+            Ok(port) if !cancelled => {
+                self.epochs.data_open += 1;
+                if let Phase::Ready(ready) = &mut self.phase {
+                    ready.data = Data::Passive;
+                }
+                self.announce(form, port)
+            }
+            Err(Refusal::Busy) if !cancelled => Reply::PASSIVE_BUSY,
+            _ => Reply::PASSIVE_FAILED,
+        };
+        self.reply(reply);
+        true
+    }
+
+    pub(super) fn port(&mut self, argument: &[u8]) {
+        match parse_port(argument.trim_ascii()) {
+            Ok(address) => self.active(address),
+            Err(_) => self.reply(Reply::ARGUMENT_SYNTAX),
+        }
+    }
+
+    pub(super) fn extended_port(&mut self, argument: &[u8]) {
+        match parse_eprt(argument.trim_ascii()) {
+            Ok(address) => self.active(address),
+            Err(AddressError::Family) => self.reply(self.only_family()),
+            Err(AddressError::Syntax) => self.reply(Reply::ARGUMENT_SYNTAX),
+        }
+    }
+
+    /// Closes whatever was set up for the next transfer.
+    pub(super) fn close_data(&mut self) {
+        let Phase::Ready(ready) = &mut self.phase else {
+            return;
+        };
+        let old = core::mem::replace(&mut ready.data, Data::None);
+        if matches!(old, Data::Passive | Data::Connected) {
+            self.act(Action::CloseData);
+        }
+    }
+
+    fn announce(&self, form: PassiveForm, bound: u16) -> Reply {
+        let Announcement { address, port, .. } = self.announcement();
+        let port = self.config.masquerade.announced_port(port, bound);
+        match (form, address) {
+            (PassiveForm::Pasv, IpAddr::V4(address)) => {
+                let [a, b, c, d] = address.octets();
+                let [high, low] = port.to_be_bytes();
+                // Routers' helpers read this text: no other 227 exists, and no other form of it.
+                Reply::line(
+                    227,
+                    format!("Entering Passive Mode ({a},{b},{c},{d},{high},{low})."),
+                )
+            }
+            // No full stop: there are clients that choke on one.
+            _ => Reply::line(229, format!("Entering Extended Passive Mode (|||{port}|)")),
+        }
+    }
+
+    fn active(&mut self, address: SocketAddr) {
+        let Phase::Ready(ready) = &self.phase else {
+            return;
+        };
+        let peer = self.endpoints.peer().ip();
+        let ip = address.ip();
+        let reply = if ready.extended_only {
+            Reply::EPSV_ALL_ONLY
+        } else if Family::of(ip) != self.endpoints.family() {
+            self.only_family()
+        } else if ip.is_unspecified() || ip.is_multicast() || address.port() == 0 {
+            Reply::ARGUMENT_SYNTAX
+        } else if ip != peer && !self.config.permit_foreign_addresses {
+            Reply::FOREIGN_ADDRESS
+        } else if address.port() < 1024 && !self.config.permit_privileged_ports {
+            Reply::PRIVILEGED_PORT
+        } else {
+            self.close_data();
+            if let Phase::Ready(ready) = &mut self.phase {
+                ready.data = Data::Active(address);
+            }
+            Reply::PORT_OKAY
+        };
+        self.reply(reply);
+    }
+
+    fn only_family(&self) -> Reply {
+        match self.endpoints.family() {
+            Family::Ipv4 => Reply::ONLY_IPV4,
+            Family::Ipv6 => Reply::ONLY_IPV6,
+        }
+    }
+
+    /// ABOR with nothing running: a waiting data port is closed.
+    pub(super) fn abort_idle(&mut self) {
+        self.close_data();
+        self.reply(Reply::ABORT_DONE);
+    }
+}

@@ -1,0 +1,44 @@
+//! What holds between login and logout.
+
+use alloc::vec::Vec;
+
+use super::data::Data;
+use super::transfer::Transfer;
+use crate::action::Representation;
+use crate::listing::FactSet;
+use crate::path::Path;
+use crate::permissions::Permissions;
+
+/// After a login.
+#[derive(Debug)]
+pub(super) struct Ready {
+    pub(super) user: Vec<u8>,
+    pub(super) permissions: Permissions,
+    pub(super) directory: Path,
+    pub(super) rename_from: Option<Path>,
+    pub(super) representation: Representation,
+    pub(super) facts: FactSet,
+    pub(super) data: Data,
+    pub(super) transfer: Transfer,
+    /// Where the next transfer begins (REST).
+    pub(super) restart: u64,
+    /// `EPSV ALL` has been sent (RFC 2428, section 4).
+    pub(super) extended_only: bool,
+}
+
+impl Ready {
+    pub(super) fn new(user: Vec<u8>, permissions: Permissions) -> Self {
+        Self {
+            user,
+            permissions,
+            directory: Path::root(),
+            rename_from: None,
+            representation: Representation::Ascii,
+            facts: FactSet::default(),
+            data: Data::None,
+            transfer: Transfer::None,
+            restart: 0,
+            extended_only: false,
+        }
+    }
+}
