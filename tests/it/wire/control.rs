@@ -54,7 +54,7 @@ fn byte_by_byte() {
 }
 
 #[test]
-fn long_lines() {
+fn overlong_lines() {
     let site = Site::new(&[]);
     let mut client = site.client();
     client.command("A".repeat(5000), 500);

@@ -38,7 +38,7 @@ fn other_bytes() {
 }
 
 #[test]
-fn long_names() {
+fn names_at_the_limit() {
     let longest = vec![b'n'; 255 - 2];
     check(&[&longest]);
     let site = Site::new(&[]);
