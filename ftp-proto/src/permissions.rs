@@ -10,7 +10,7 @@ pub struct Permissions {
     pub list: bool,
     /// Fetch files: RETR.
     pub read: bool,
-    /// Add to files that exist: APPE, and STOR after REST.
+    /// Add to files, or create them: APPE.
     pub append: bool,
     /// Remove files and directories: DELE, RMD.
     pub delete: bool,
@@ -18,7 +18,7 @@ pub struct Permissions {
     pub rename: bool,
     /// Create directories: MKD.
     pub make_directory: bool,
-    /// Create and replace files: STOR, STOU.
+    /// Create and replace files, or go on with them: STOR, also after REST, and STOU.
     pub store: bool,
 }
 

@@ -48,6 +48,8 @@ pub struct Session {
     held: Held,
     protection: Protection,
     login_failures: u32,
+    /// `EPSV ALL` has been sent: for the rest of the session (RFC 2428, section 4).
+    extended_only: bool,
     transfers_begun: u64,
     epochs: Epochs,
 }
@@ -97,6 +99,7 @@ impl Session {
             held: Held::default(),
             protection: Protection::Clear,
             login_failures: 0,
+            extended_only: false,
             transfers_begun: 0,
             epochs: Epochs::default(),
         }

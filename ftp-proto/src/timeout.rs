@@ -4,6 +4,8 @@ use core::time::Duration;
 
 /// A timer that runs now. If [`poll_timeout`](crate::Session::poll_timeout) keeps returning an equal
 /// value for as long as `after`, it is handed to [`handle_timeout`](crate::Session::handle_timeout).
+/// A value that comes back after a gap, equal in kind and epoch, is the same wait: its time has gone
+/// on meanwhile.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Timeout {
     /// What is being waited for.

@@ -57,11 +57,8 @@ impl Ready {
 
 impl Session {
     pub(super) fn passive(&mut self, form: PassiveForm) {
-        let Phase::Ready(ready) = &self.phase else {
-            return;
-        };
         if form == PassiveForm::Pasv {
-            if ready.extended_only {
+            if self.extended_only {
                 return self.reply(Reply::EPSV_ALL_ONLY);
             }
             if self.endpoints.family() == Family::Ipv6 {
@@ -83,9 +80,7 @@ impl Session {
                 self.passive(PassiveForm::Epsv);
             }
             Ok(EpsvArgument::All) => {
-                if let Phase::Ready(ready) = &mut self.phase {
-                    ready.extended_only = true;
-                }
+                self.extended_only = true;
                 self.reply(Reply::EPSV_ALL);
             }
             Ok(EpsvArgument::Family(_)) | Err(AddressError::Family) => {
@@ -161,12 +156,9 @@ impl Session {
     }
 
     fn active(&mut self, address: SocketAddr) {
-        let Phase::Ready(ready) = &self.phase else {
-            return;
-        };
         let peer = self.endpoints.peer().ip();
         let ip = address.ip();
-        let reply = if ready.extended_only {
+        let reply = if self.extended_only {
             Reply::EPSV_ALL_ONLY
         } else if Family::of(ip) != self.endpoints.family() {
             self.only_family()
@@ -178,12 +170,23 @@ impl Session {
             Reply::PRIVILEGED_PORT
         } else {
             self.close_data();
+            let target = self.scoped(address);
             if let Phase::Ready(ready) = &mut self.phase {
-                ready.data = Data::Active(address);
+                ready.data = Data::Active(target);
             }
             Reply::PORT_OKAY
         };
         self.reply(reply);
+    }
+
+    /// A link-local address is one only on its link, which EPRT cannot name: it is the peer's.
+    fn scoped(&self, address: SocketAddr) -> SocketAddr {
+        let mut peer = self.endpoints.peer();
+        if address.ip() != peer.ip() {
+            return address;
+        }
+        peer.set_port(address.port());
+        peer
     }
 
     fn only_family(&self) -> Reply {

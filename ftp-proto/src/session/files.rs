@@ -34,8 +34,10 @@ pub(super) enum Asked {
     Path,
     /// DELE, RNFR, RETR, APPE: 450 while it is busy.
     File,
-    /// STOR, STOU, RNTO: 553 for a name that cannot be written.
+    /// STOR, STOU: 553 for a name that cannot be written.
     Target,
+    /// RNTO: 553 is all there is.
+    NewName,
     /// LIST, NLST, STAT.
     Listing,
     /// MLSD: 501 for what is no directory (RFC 3659, section 7.2.1).
@@ -46,7 +48,8 @@ impl Asked {
     pub(super) fn of(verb: Verb) -> Self {
         match verb {
             Verb::Dele | Verb::Rnfr | Verb::Retr | Verb::Appe => Self::File,
-            Verb::Stor | Verb::Stou | Verb::Rnto => Self::Target,
+            Verb::Stor | Verb::Stou => Self::Target,
+            Verb::Rnto => Self::NewName,
             Verb::List | Verb::Nlst | Verb::Stat => Self::Listing,
             Verb::Mlsd => Self::Facts,
             _ => Self::Path,
@@ -57,7 +60,7 @@ impl Asked {
 /// The one table from a driver's refusal to code and text.
 pub(super) fn refusal(asked: Asked, refusal: Refusal) -> Reply {
     let unavailable = match asked {
-        Asked::Target => 553,
+        Asked::Target | Asked::NewName => 553,
         _ => 550,
     };
     match refusal {
@@ -71,16 +74,16 @@ pub(super) fn refusal(asked: Asked, refusal: Refusal) -> Reply {
         Refusal::NameRejected => Reply::fixed(unavailable, "The name is not allowed."),
         Refusal::NoSpace => match asked {
             Asked::Target | Asked::File => Reply::fixed(452, "No space left."),
-            Asked::Path | Asked::Listing | Asked::Facts => Reply::fixed(550, "No space left."),
+            _ => Reply::fixed(unavailable, "No space left."),
         },
         Refusal::OffsetTooLarge => Reply::fixed(554, "The restart offset is beyond the end."),
         Refusal::Busy => match asked {
-            Asked::Path => Reply::fixed(550, "In use; try again later."),
+            Asked::Path | Asked::NewName => Reply::fixed(unavailable, "In use; try again later."),
             _ => Reply::fixed(450, "In use; try again later."),
         },
         Refusal::Unsupported => Reply::fixed(502, "Not possible on this server."),
         Refusal::Failed => match asked {
-            Asked::Path => Reply::fixed(550, "Local error."),
+            Asked::Path | Asked::NewName => Reply::fixed(unavailable, "Local error."),
             _ => Reply::fixed(451, "Local error."),
         },
     }
@@ -243,7 +246,7 @@ impl FileQuestion {
     fn asked(&self) -> Asked {
         match self {
             Self::DeleteFile | Self::RenameFrom(_) => Asked::File,
-            Self::Rename => Asked::Target,
+            Self::Rename => Asked::NewName,
             Self::Status => Asked::Listing,
             _ => Asked::Path,
         }

@@ -22,8 +22,6 @@ pub(super) struct Ready {
     pub(super) transfer: Transfer,
     /// Where the next transfer begins (REST).
     pub(super) restart: u64,
-    /// `EPSV ALL` has been sent (RFC 2428, section 4).
-    pub(super) extended_only: bool,
 }
 
 impl Ready {
@@ -38,7 +36,6 @@ impl Ready {
             data: Data::None,
             transfer: Transfer::None,
             restart: 0,
-            extended_only: false,
         }
     }
 }
