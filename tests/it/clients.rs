@@ -577,7 +577,7 @@ fn listed_names(bytes: &[u8]) -> Vec<String> {
 }
 
 /// One byte of a path in a URL.
-fn url_byte(byte: u8) -> String {
+pub(crate) fn url_byte(byte: u8) -> String {
     match byte {
         b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b'-' | b'.' | b'/' => {
             char::from(byte).to_string()
@@ -616,7 +616,7 @@ const SIZE: usize = 3 * 1024 * 1024 + 17;
 const HALF: usize = 1_234_567;
 const LARGE: u64 = 1 << 30;
 const CHUNK: usize = 1 << 20;
-const NAMES: [&str; 10] = [
+pub(crate) const NAMES: [&str; 10] = [
     "with space.txt",
     "two  spaces  inside.txt",
     "double\"quote.txt",

@@ -3,7 +3,7 @@
 //! Nothing in the tests waits for a child without a bound, and a child is ended by its own id only.
 //! A program that is missing fails the test: a test that did not run must not look like one that passed.
 
-use std::io::Read;
+use std::io::{self, Read, Write};
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::thread;
 use std::time::{Duration, Instant};
@@ -16,9 +16,28 @@ pub(crate) struct Finished {
     pub(crate) stderr: Vec<u8>,
 }
 
-/// Runs `command` to its end, or kills it after `seconds_max`.
+/// Runs `command` without input to its end, or kills it after `seconds_max`.
 pub(crate) fn run(command: &mut Command, seconds_max: u64) -> Finished {
-    let mut child = start(command);
+    finish(start(command), command, seconds_max)
+}
+
+/// The same for a program that reads what a person would type.
+pub(crate) fn run_typing(command: &mut Command, typed: &str, seconds_max: u64) -> Finished {
+    let (reader, mut writer) = io::pipe().expect("a pipe");
+    let child = start_reading(command, reader.into());
+    // In a thread of its own, for a program that stops reading must not stop the test.
+    let typed = typed.to_owned();
+    thread::spawn(move || writer.write_all(typed.as_bytes()));
+    finish(child, command, seconds_max)
+}
+
+/// Starts `command` without input and with both outputs piped.
+pub(crate) fn start(command: &mut Command) -> Child {
+    start_reading(command, Stdio::null())
+}
+
+/// Collects what a started child prints, until it ends or is killed.
+fn finish(mut child: Child, command: &Command, seconds_max: u64) -> Finished {
     let stdout = drain(child.stdout.take().expect("stdout is piped"));
     let stderr = drain(child.stderr.take().expect("stderr is piped"));
     let status = wait(&mut child, Duration::from_secs(seconds_max));
@@ -30,10 +49,9 @@ pub(crate) fn run(command: &mut Command, seconds_max: u64) -> Finished {
     }
 }
 
-/// Starts `command` without input and with both outputs piped.
-pub(crate) fn start(command: &mut Command) -> Child {
+fn start_reading(command: &mut Command, input: Stdio) -> Child {
     command
-        .stdin(Stdio::null())
+        .stdin(input)
         .stdout(Stdio::piped())
         .stderr(Stdio::piped());
     match command.spawn() {
@@ -121,6 +139,11 @@ fn package(program: &str) -> &str {
         "ip" => "iproute2",
         "setpriv" | "unshare" => "util-linux",
         "mkfifo" => "coreutils",
+        "ncftpget" | "ncftpput" | "ncftpls" => "ncftp",
+        "busybox" => "busybox-static",
+        "aria2c" => "aria2",
+        "node" => "nodejs",
+        "Xvfb" => "xvfb",
         other => other,
     }
 }

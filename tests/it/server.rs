@@ -79,9 +79,10 @@ impl Server {
         self.log.state.lock().expect("the log").text.clone()
     }
 
-    /// Asks the server to end, and checks that it was well to the last: no panic, none of `secrets` in its log.
+    /// Asks the server to end, and checks that it was well to the last: no panic, none of `secrets` in its log,
+    /// which is returned whole.
     #[track_caller]
-    pub(crate) fn finish(mut self, secrets: &[&str]) {
+    pub(crate) fn finish(mut self, secrets: &[&str]) -> String {
         let gone = self.child.try_wait().expect("waiting for the server");
         assert!(
             gone.is_none(),
@@ -105,6 +106,7 @@ impl Server {
                 "the server's log holds {secret:?}:\n{log}"
             );
         }
+        log
     }
 }
 
