@@ -6,6 +6,7 @@ mod lab;
 mod masquerade;
 mod nat;
 mod process;
+mod programs;
 mod properties;
 mod server;
 mod strategies;

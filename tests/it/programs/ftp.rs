@@ -1,0 +1,134 @@
+//! The programs called ftp: tnftp (the one of the BSDs and macOS) and that of GNU inetutils, typed at like by a person.
+
+use std::fs;
+
+use crate::clients::{NAMES, PASSWORD, USER, noise};
+use crate::process;
+
+use super::dialogue::{Dialogue, Mode};
+use super::{HALF, SECONDS_MAX, SIZE, Site, assert_sample};
+
+#[test]
+fn tnftp_as_it_is() {
+    story("tnftp", "127.0.0.1", &[]).assert_mode(Mode::Epsv);
+}
+
+#[test]
+fn tnftp_without_epsv() {
+    story("tnftp", "127.0.0.1", &["epsv4 off"]).assert_mode(Mode::Pasv);
+}
+
+#[test]
+fn tnftp_in_active_mode() {
+    story("tnftp", "127.0.0.1", &["passive off"]).assert_mode(Mode::Eprt);
+    story("tnftp", "127.0.0.1", &["passive off", "epsv4 off"]).assert_mode(Mode::Port);
+}
+
+#[test]
+fn tnftp_on_ipv6() {
+    story("tnftp", "::1", &[]).assert_mode(Mode::Epsv);
+    story("tnftp", "::1", &["passive off"]).assert_mode(Mode::Eprt);
+}
+
+#[test]
+fn inetutils_passive() {
+    // This one has `epsv4` off at first, and the word alone turns it on.
+    story("inetutils-ftp", "127.0.0.1", &["passive"]).assert_mode(Mode::Pasv);
+    story("inetutils-ftp", "127.0.0.1", &["passive", "epsv4"]).assert_mode(Mode::Epsv);
+}
+
+#[test]
+fn inetutils_active() {
+    story("inetutils-ftp", "127.0.0.1", &[]).assert_mode(Mode::Port);
+    story("inetutils-ftp", "127.0.0.1", &["epsv4"]).assert_mode(Mode::Eprt);
+}
+
+#[test]
+fn inetutils_on_ipv6() {
+    story("inetutils-ftp", "::1", &["passive"]).assert_mode(Mode::Epsv);
+    story("inetutils-ftp", "::1", &[]).assert_mode(Mode::Eprt);
+}
+
+/// Everything that both programs can do, in one session.
+fn story(program: &str, host: &str, settings: &[&str]) -> Dialogue {
+    let site = Site::listening_on(host);
+    Site::sample_in(&site.work("sample"));
+    fs::write(site.work("rest"), &noise(SIZE)[HALF..]).expect("the rest of the sample");
+    for part in [site.work("part"), site.root("part"), site.root("appended")] {
+        Site::part_in(&part);
+    }
+    fs::create_dir(site.work("back")).expect("a directory");
+    let mut typed = format!("user {USER} {PASSWORD}\nbinary\nglob off\n");
+    for line in settings {
+        typed += &format!("{line}\n");
+    }
+    typed += &format!(
+        "put sample\nget sample copy\nreget sample part\nrestart {HALF}\nput sample part\n\
+         append rest appended\nsize sample\nmodtime sample\nls sample\n\
+         mkdir \"a directory\"\ncd \"a directory\"\npwd\nput sample other\nrename other moved\ncd ..\n\
+         rename \"a directory/moved\" moved\nrmdir \"a directory\"\ndelete sample\nmkdir odd\n"
+    );
+    for name in NAMES {
+        fs::write(site.work(name), name).expect("a file with an odd name");
+        let name = typed_name(name);
+        typed += &format!("put {name} odd/{name}\nget odd/{name} back/{name}\n");
+    }
+    typed += "cd odd\nnlist\nquit\n";
+    let mut command = site.program(program);
+    command.args(["-n", "-v", "-i", &site.host(), &site.port()]);
+    let finished = process::run_typing(&mut command, &typed, SECONDS_MAX).expect_success();
+    let text = finished.text();
+    let samples = [
+        site.work("copy"),
+        site.work("part"),
+        site.root("part"),
+        site.root("appended"),
+        site.root("moved"),
+    ];
+    for sample in samples {
+        assert!(sample.exists(), "{} is missing:\n{text}", sample.display());
+        assert_sample(&sample);
+    }
+    for name in NAMES {
+        for copy in [site.root("odd").join(name), site.work("back").join(name)] {
+            let found = fs::read_to_string(&copy);
+            assert_eq!(
+                found.ok().as_deref(),
+                Some(name),
+                "{}:\n{text}",
+                copy.display()
+            );
+        }
+        assert!(
+            text.lines().any(|line| line == name),
+            "no {name} in:\n{text}"
+        );
+    }
+    for gone in ["sample", "a directory"] {
+        assert!(!site.root(gone).exists(), "{gone} is still there:\n{text}");
+    }
+    let dialogue = site.finish();
+    let resumed = dialogue
+        .commands()
+        .filter(|line| *line == format!("REST {HALF}"));
+    assert_eq!(
+        resumed.count(),
+        2,
+        "a download and an upload that went on:\n{text}"
+    );
+    dialogue.assert_used(&["APPE", "SIZE", "MDTM", "LIST", "NLST", "RNTO"]);
+    dialogue.assert_smooth_but(&[]);
+    dialogue
+}
+
+/// A name as one word; both programs take what follows a backslash as it is.
+fn typed_name(name: &str) -> String {
+    let mut word = String::new();
+    for letter in name.chars() {
+        if letter.is_ascii() && !letter.is_ascii_alphanumeric() {
+            word.push('\\');
+        }
+        word.push(letter);
+    }
+    word
+}

@@ -1,0 +1,162 @@
+//! lftp: one story in each of its ways to open data connections, and mirrors of whole trees.
+
+use std::fs;
+
+use crate::clients::{NAMES, PASSWORD, USER, path};
+use crate::process::Finished;
+
+use super::dialogue::{Dialogue, Mode};
+use super::{HALF, Site, assert_same_trees, assert_sample, plant, sorted_names};
+
+#[test]
+fn lftp_as_it_is() {
+    story("127.0.0.1", "").assert_mode(Mode::Pasv);
+}
+
+#[test]
+fn lftp_that_trusts_the_address() {
+    story("127.0.0.1", "set ftp:fix-pasv-address false").assert_mode(Mode::Pasv);
+}
+
+#[test]
+fn lftp_that_prefers_epsv() {
+    story("127.0.0.1", "set ftp:prefer-epsv true").assert_mode(Mode::Epsv);
+}
+
+#[test]
+fn lftp_in_active_mode() {
+    story("127.0.0.1", "set ftp:passive-mode false").assert_mode(Mode::Port);
+}
+
+/// In passive mode only: on IPv6 lftp's EPRT names the address `::`, which is refused, and lftp turns to EPSV.
+#[test]
+fn lftp_on_ipv6() {
+    story("::1", "").assert_mode(Mode::Epsv);
+}
+
+#[test]
+fn lftp_mirrors_both_ways() {
+    for (settings, mode) in [
+        ("", Mode::Pasv),
+        ("set ftp:prefer-epsv true", Mode::Epsv),
+        ("set ftp:use-mlsd false", Mode::Pasv),
+    ] {
+        let site = Site::loopback();
+        plant(&site.work("tree"));
+        lftp(
+            &site,
+            settings,
+            "mirror -R --parallel=8 tree up\nmirror --parallel=8 up down\n",
+        )
+        .expect_success();
+        assert_same_trees(&site.work("tree"), &site.root("up"));
+        assert_same_trees(&site.work("tree"), &site.work("down"));
+        let dialogue = site.finish();
+        dialogue.assert_mode(mode);
+        assert!(
+            dialogue.sessions() >= 8,
+            "{} sessions in place of eight at once",
+            dialogue.sessions()
+        );
+    }
+}
+
+/// A mirror that is told to continue fetches what is missing, in either direction.
+#[test]
+fn lftp_mirrors_continue() {
+    let site = Site::loopback();
+    for directory in [site.root("up"), site.root("again"), site.work("down")] {
+        fs::create_dir(directory).expect("a directory");
+    }
+    Site::sample_in(&site.root("up/sample"));
+    Site::part_in(&site.root("again/sample"));
+    Site::part_in(&site.work("down/sample"));
+    lftp(&site, "", "mirror -c up down\nmirror -c -R down again\n").expect_success();
+    assert_sample(&site.work("down/sample"));
+    assert_sample(&site.root("again/sample"));
+    let dialogue = site.finish();
+    let rest = format!("REST {HALF}");
+    let resumed = dialogue.commands().filter(|line| *line == rest).count();
+    assert_eq!(resumed, 2, "a download and an upload that went on");
+}
+
+/// Everything that a person does with lftp in one session.
+fn story(host: &str, settings: &str) -> Dialogue {
+    let site = Site::listening_on(host);
+    Site::sample_in(&site.work("sample"));
+    Site::part_in(&site.work("part"));
+    Site::part_in(&site.root("part"));
+    let mut script = String::from(
+        "put sample\n\
+         get sample -o copy\n\
+         get -c sample -o part\n\
+         put -c sample -o part\n\
+         pget -n 4 sample -o pieces\n\
+         mkdir -p one/two\n\
+         mv part one/two/moved\n\
+         mkdir odd\n",
+    );
+    for name in NAMES {
+        fs::write(site.work(name), name).expect("a file with an odd name");
+        let [local, remote, back] =
+            ["./", "odd/", "back/"].map(|directory| quoted(&format!("{directory}{name}")));
+        script += &format!("put {local} -o {remote}\nget {remote} -o {back}\n");
+    }
+    script += "cls -1 odd\nrm sample\n";
+    fs::create_dir(site.work("back")).expect("a directory");
+    let finished = lftp(&site, settings, &script).expect_success();
+    for sample in [
+        site.work("copy"),
+        site.work("part"),
+        site.work("pieces"),
+        site.root("one/two/moved"),
+    ] {
+        assert_sample(&sample);
+    }
+    for name in NAMES {
+        for copy in [site.root("odd").join(name), site.work("back").join(name)] {
+            assert_eq!(fs::read_to_string(copy).expect(name), name);
+        }
+    }
+    let listed = String::from_utf8(finished.stdout.clone()).expect("names in UTF-8");
+    let mut listed: Vec<_> = listed
+        .lines()
+        .map(|name| name.trim_start_matches("odd/"))
+        .collect();
+    listed.sort_unstable();
+    assert_eq!(listed, sorted_names(), "{}", finished.text());
+    assert!(!site.root("sample").exists(), "rm removes");
+    let dialogue = site.finish();
+    dialogue.assert_sent(&format!("REST {HALF}"));
+    dialogue
+}
+
+/// Runs a script; lftp ends with the first command that fails.
+fn lftp(site: &Site, settings: &str, script: &str) -> Finished {
+    let file = site.work("script");
+    let text = format!(
+        "set cmd:fail-exit true\n\
+         set net:max-retries 2\n\
+         set net:timeout 10\n\
+         set net:reconnect-interval-base 1\n\
+         set ftp:ssl-allow false\n\
+         {settings}\n\
+         open -u {USER},{PASSWORD} ftp://{}\n\
+         {script}",
+        site.address
+    );
+    fs::write(&file, text).expect("the script");
+    site.run("lftp", &["--norc", "-f", path(&file)])
+}
+
+/// A name as one word of a script.
+fn quoted(name: &str) -> String {
+    let mut word = String::from("\"");
+    for letter in name.chars() {
+        if matches!(letter, '"' | '\\') {
+            word.push('\\');
+        }
+        word.push(letter);
+    }
+    word + "\""
+}
