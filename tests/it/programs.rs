@@ -7,6 +7,7 @@
 
 mod dialogue;
 mod fetchers;
+mod filezilla;
 mod ftp;
 mod lftp;
 mod libraries;

@@ -1,0 +1,87 @@
+#!/usr/bin/env python3
+"""Writes FileZilla's settings and its queue: filezilla_home.py HOME LOG HOST PORT USER PASSWORD MODE < TRANSFERS.
+
+MODE is default or active. Each line of TRANSFERS is one transfer, five fields with tabs between them: up or
+down, local directory, local name, remote directory from the root, remote name. The tables are those that FileZilla
+3.63 makes; user_version tells it so.
+"""
+
+import pathlib
+import sqlite3
+import sys
+from xml.sax.saxutils import escape
+
+RESUME = 5
+SETTINGS = {
+    "Greeting version": "99.0.0",
+    "Update Check": "0",
+    "Disable update check": "1",
+    "File exists action upload": str(RESUME),
+    "File exists action download": str(RESUME),
+}
+PAGE = '<?xml version="1.0" encoding="UTF-8"?>\n<FileZilla3 version="3.63.0" platform="*nix">%s</FileZilla3>\n'
+TABLES = """
+    CREATE TABLE servers (id INTEGER PRIMARY KEY AUTOINCREMENT NOT NULL, host TEXT NOT NULL, port INTEGER, user TEXT,
+        password TEXT, account TEXT, keyfile TEXT, protocol INTEGER, type INTEGER, logontype INTEGER,
+        timezone_offset INTEGER, transfer_mode TEXT, max_connections INTEGER, encoding TEXT, bypass_proxy INTEGER,
+        post_login_commands TEXT, name TEXT, parameters TEXT, site_path TEXT DEFAULT NULL);
+    CREATE TABLE files (id INTEGER PRIMARY KEY AUTOINCREMENT NOT NULL, server INTEGER NOT NULL, source_file TEXT,
+        target_file TEXT, local_path INTEGER, remote_path INTEGER, size INTEGER, error_count INTEGER,
+        priority INTEGER, flags INTEGER, default_exists_action INTEGER, extra_flags TEXT);
+    CREATE TABLE local_paths (id INTEGER PRIMARY KEY AUTOINCREMENT NOT NULL, path TEXT NOT NULL);
+    CREATE TABLE remote_paths (id INTEGER PRIMARY KEY AUTOINCREMENT NOT NULL, path TEXT NOT NULL);
+    PRAGMA user_version = 7;
+"""
+# FTP without TLS; a user with a password; a transfer of usual priority.
+PLAIN_FTP, NORMAL_LOGON, USUAL = 6, 1, 2
+UPLOAD, DOWNLOAD = 0, 16
+
+
+def settings(log):
+    pairs = dict(SETTINGS, **{"Logging file": log})
+    lines = ['<Setting name="%s">%s</Setting>' % (name, escape(value)) for name, value in pairs.items()]
+    return PAGE % ("<Settings>" + "".join(lines) + "</Settings>")
+
+
+def remote_path(path):
+    """FileZilla's own way to write a path: its kind, no prefix, and each part after its length."""
+    parts = [part for part in path.split("/") if part]
+    return "1 0" + "".join(" %d %s" % (len(part), part) for part in parts)
+
+
+def queue(path, host, port, user, password, mode, transfers):
+    database = sqlite3.connect(path)
+    database.executescript(TABLES)
+    database.execute(
+        "INSERT INTO servers (id, host, port, user, password, protocol, type, logontype, timezone_offset,"
+        " transfer_mode, max_connections, encoding, bypass_proxy) VALUES (1, ?, ?, ?, ?, ?, 0, ?, 0, ?, 0, 'Auto', 0)",
+        (host, port, user, password, PLAIN_FTP, NORMAL_LOGON, mode),
+    )
+    for line in transfers:
+        way, local, local_name, remote, remote_name = line.rstrip("\n").split("\t")
+        add = database.execute
+        local_id = add("INSERT INTO local_paths (path) VALUES (?)", (local.rstrip("/") + "/",)).lastrowid
+        remote_id = add("INSERT INTO remote_paths (path) VALUES (?)", (remote_path(remote),)).lastrowid
+        names = (local_name, remote_name) if way == "up" else (remote_name, local_name)
+        flags = UPLOAD if way == "up" else DOWNLOAD
+        add(
+            "INSERT INTO files (server, source_file, target_file, local_path, remote_path, size, error_count, priority,"
+            " flags, default_exists_action) VALUES (1, ?, ?, ?, ?, -1, 0, ?, ?, ?)",
+            (*names, local_id, remote_id, USUAL, flags, RESUME),
+        )
+    database.commit()
+    database.close()
+
+
+def main(home, log, host, port, user, password, mode):
+    directory = pathlib.Path(home, ".config", "filezilla")
+    directory.mkdir(parents=True)
+    directory.joinpath("filezilla.xml").write_text(settings(log), "utf-8")
+    # Else it asks whether a connection without TLS is meant.
+    known = '<InsecureHosts><Host Port="%s">%s</Host></InsecureHosts>' % (port, host)
+    directory.joinpath("trustedcerts.xml").write_text(PAGE % known, "utf-8")
+    transfers = sys.stdin.buffer.read().decode("utf-8").splitlines()
+    queue(directory / "queue.sqlite3", host, int(port), user, password, mode, transfers)
+
+
+main(*sys.argv[1:])

@@ -1,0 +1,215 @@
+//! FileZilla on an X server without a screen. Its queue is written before it starts, and one key sets it going.
+//!
+//! What it has done is read in its own log file; nobody looks at its windows.
+
+use std::fs;
+use std::io::{BufRead, BufReader};
+use std::path::Path;
+use std::process::{Child, Command};
+use std::sync::mpsc;
+use std::thread;
+use std::time::{Duration, Instant};
+
+use rustix::process::{Pid, Signal, kill_process};
+
+use crate::clients::{NAMES, PASSWORD, USER, assert_same_files, noise, path};
+use crate::process;
+
+use super::dialogue::{Dialogue, Mode};
+use super::{HALF, SECONDS_MAX, Site, assert_sample};
+
+#[test]
+fn long_filezilla_passive() {
+    story("127.0.0.1", "default").assert_mode(Mode::Pasv);
+}
+
+#[test]
+fn long_filezilla_active() {
+    story("127.0.0.1", "active").assert_mode(Mode::Port);
+}
+
+#[test]
+fn long_filezilla_on_ipv6() {
+    story("::1", "default").assert_mode(Mode::Epsv);
+}
+
+/// Whole files, files to be continued, and odd names, each in both directions.
+fn story(host: &str, mode: &str) -> Dialogue {
+    let site = Site::listening_on(host);
+    Site::sample_in(&site.work("sample"));
+    Site::sample_in(&site.root("other"));
+    Site::sample_in(&site.root("get"));
+    Site::part_in(&site.work("get"));
+    Site::sample_in(&site.work("put"));
+    Site::part_in(&site.root("put"));
+    let mut queue = Queue::default();
+    queue.add("up", &site.work(""), "sample", "/new 目录/deeper", "sample");
+    queue.add("down", &site.work("back"), "copy", "/", "other");
+    queue.add("down", &site.work(""), "get", "/", "get");
+    queue.add("up", &site.work(""), "put", "/", "put");
+    fs::create_dir(site.root("theirs")).expect("a directory");
+    for (number, name) in NAMES.iter().enumerate() {
+        fs::write(site.work(name), noise(1000 + number)).expect("a file with an odd name");
+        fs::write(site.root("theirs").join(name), noise(2000 + number)).expect("a file");
+        queue.add("up", &site.work(""), name, "/ours", name);
+        queue.add("down", &site.work("back"), name, "/theirs", name);
+    }
+    queue.write(&site, mode);
+    let log = queue.transfer(&site);
+
+    for sample in [
+        site.root("new 目录/deeper/sample"),
+        site.work("back/copy"),
+        site.work("get"),
+        site.root("put"),
+    ] {
+        assert!(sample.exists(), "{} is missing:\n{log}", sample.display());
+        assert_sample(&sample);
+    }
+    for name in NAMES {
+        assert_same_files(&site.work(name), &site.root("ours").join(name));
+        assert_same_files(
+            &site.root("theirs").join(name),
+            &site.work("back").join(name),
+        );
+    }
+    let dialogue = site.finish();
+    let rest = format!("REST {HALF}");
+    let resumed = dialogue.commands().filter(|line| *line == rest);
+    assert_eq!(
+        resumed.count(),
+        2,
+        "a download and an upload that went on:\n{log}"
+    );
+    dialogue.assert_used(&["MLSD", "MKD"]);
+    // It looks for directories before it makes them.
+    dialogue.assert_smooth_but(&["550"]);
+    dialogue
+}
+
+/// Transfers for FileZilla, one a line.
+#[derive(Default)]
+struct Queue {
+    lines: String,
+    length: usize,
+}
+
+impl Queue {
+    fn add(&mut self, way: &str, local: &Path, local_name: &str, remote: &str, remote_name: &str) {
+        let fields = [way, path(local), local_name, remote, remote_name];
+        self.lines += &(fields.join("\t") + "\n");
+        self.length += 1;
+    }
+
+    fn write(&self, site: &Site, mode: &str) {
+        let script = concat!(env!("CARGO_MANIFEST_DIR"), "/clients/filezilla_home.py");
+        let (home, log) = (site.work(""), site.work(LOG));
+        let mut command = site.program("python3");
+        command.args([script, path(&home), path(&log), &site.host(), &site.port()]);
+        command.args([USER, PASSWORD, mode]);
+        process::run_typing(&mut command, &self.lines, SECONDS_MAX).expect_success();
+    }
+
+    /// Lets FileZilla work through the queue, and returns its log.
+    #[track_caller]
+    fn transfer(&self, site: &Site) -> String {
+        let screen = Screen::new(site);
+        let mut command = site.program("filezilla");
+        command.env("DISPLAY", &screen.display);
+        // Nothing of the desktop on which the tests may run.
+        for setting in DESKTOP {
+            command.env_remove(setting);
+        }
+        let mut filezilla = Running(process::start(&mut command));
+        process::drain(filezilla.0.stdout.take().expect("stdout is piped"));
+        process::drain(filezilla.0.stderr.take().expect("stderr is piped"));
+        let log = || fs::read_to_string(site.work(LOG)).unwrap_or_default();
+        // The key toggles, so it is pressed again only when the last time nothing came of it.
+        let started = (0..PRESSES_MAX).any(|_| {
+            screen.press_process_queue(site);
+            within(Duration::from_secs(3), || log().contains("Connecting to"))
+        });
+        assert!(started, "FileZilla's queue does not start:\n{}", log());
+        let done = || log().matches("File transfer successful").count() == self.length;
+        let done = within(Duration::from_secs(SECONDS_MAX), done);
+        assert!(done, "{} transfers are not done:\n{}", self.length, log());
+        log()
+    }
+}
+
+/// An X server of our own, which shows nothing to nobody.
+struct Screen {
+    display: String,
+    _server: Running,
+}
+
+impl Screen {
+    fn new(site: &Site) -> Self {
+        let mut command = site.program("Xvfb");
+        // It looks for a free number by itself and prints it when it is ready.
+        command.args(["-displayfd", "1", "-screen", "0", "1280x900x24"]);
+        command.args(["-nolisten", "tcp", "-noreset"]);
+        let mut server = Running(process::start(&mut command));
+        process::drain(server.0.stderr.take().expect("stderr is piped"));
+        let stdout = BufReader::new(server.0.stdout.take().expect("stdout is piped"));
+        let (sender, receiver) = mpsc::channel();
+        thread::spawn(move || {
+            for line in stdout.lines().map_while(Result::ok) {
+                // Only the first line is waited for.
+                let _ = sender.send(line);
+            }
+        });
+        let number = receiver
+            .recv_timeout(Duration::from_secs(20))
+            .expect("Xvfb tells its number");
+        Self {
+            display: format!(":{}", number.trim()),
+            _server: server,
+        }
+    }
+
+    /// Presses Ctrl+P in FileZilla's window, as soon as there is one.
+    fn press_process_queue(&self, site: &Site) {
+        let mut command = self.xdotool(site);
+        command.args(["search", "--sync", "--onlyvisible", "--name", "^FileZilla"]);
+        command.args(["windowfocus", "--sync", "key", "--clearmodifiers", "ctrl+p"]);
+        // If it fails, the log will show that nothing has started.
+        process::run(&mut command, 20);
+    }
+
+    fn xdotool(&self, site: &Site) -> Command {
+        let mut command = site.program("xdotool");
+        command.env("DISPLAY", &self.display);
+        command
+    }
+}
+
+/// A child that ends with the test, however the test ends; it may tidy up first.
+struct Running(Child);
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        // It may have ended by itself.
+        let _ = kill_process(Pid::from_child(&self.0), Signal::TERM);
+        process::wait(&mut self.0, Duration::from_secs(5));
+    }
+}
+
+fn within(at_most: Duration, done: impl Fn() -> bool) -> bool {
+    let deadline = Instant::now() + at_most;
+    while Instant::now() < deadline {
+        if done() {
+            return true;
+        }
+        thread::sleep(Duration::from_millis(50));
+    }
+    done()
+}
+
+const LOG: &str = "filezilla.log";
+const PRESSES_MAX: u32 = 10;
+const DESKTOP: [&str; 3] = [
+    "WAYLAND_DISPLAY",
+    "DBUS_SESSION_BUS_ADDRESS",
+    "XDG_CONFIG_HOME",
+];
