@@ -82,7 +82,7 @@ pub enum PortSide {
     Outer,
 }
 
-/// The rule behind an [`Announcement`]; its `Display` completes "because of …".
+/// The rule behind an [`Announcement`]; its `Display` completes "announced by …".
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Why {
     /// A rule for the client's network.
@@ -105,12 +105,12 @@ impl fmt::Display for Why {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::ClientRule(network) => write!(f, "the rule for clients in {network}"),
-            Self::LocalClient(network) => write!(f, "the client being in local network {network}"),
+            Self::LocalClient(network) => write!(f, "the rule for local clients ({network})"),
             Self::Map(local) => write!(f, "the map's entry for {local}"),
             Self::MasqueradeAddress => f.write_str("the masquerade address"),
             Self::PortMapping => f.write_str("the router's port mapping"),
-            Self::LocalAddress => f.write_str("no masquerade rule applying"),
-            Self::Ipv6 => f.write_str("the session being on IPv6"),
+            Self::LocalAddress => f.write_str("no masquerade rule"),
+            Self::Ipv6 => f.write_str("no rule, being IPv6"),
         }
     }
 }

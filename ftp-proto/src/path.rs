@@ -120,7 +120,7 @@ impl fmt::Debug for Path {
     }
 }
 
-/// For logs: control characters, quotes and backslashes are escaped, other text is shown as it is.
+/// For logs: control characters and backslashes are escaped, other text is shown as it is.
 impl fmt::Display for Path {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         for chunk in self.as_bytes().utf8_chunks() {

@@ -169,7 +169,8 @@ impl Reply {
     pub(crate) const ALLOCATION_SUPERFLUOUS: Self = Self::fixed(202, "No storage allocation is needed.");
     pub(crate) const UTF8_ALWAYS: Self = Self::fixed(200, "UTF-8 names are always accepted.");
     pub(crate) const SIZE_IN_ASCII: Self = Self::fixed(550, "SIZE is not available for type A; send TYPE I first.");
-    pub(crate) const RESTART_IN_ASCII: Self = Self::fixed(501, "An upload cannot be restarted in type A; send TYPE I first.");
+    pub(crate) const RESTART_IN_ASCII: Self = Self::fixed(501, "A transfer cannot be restarted in type A; send TYPE I first.");
+    pub(crate) const RESTART_MEANINGLESS: Self = Self::fixed(501, "REST has no meaning before this command.");
 
     // Files.
     pub(crate) const PATH_SYNTAX: Self = Self::fixed(501, "The name holds a byte that no name can hold.");

@@ -21,7 +21,7 @@ use crate::data::{Accepted, DataPort, Listening};
 use crate::passive::Opening;
 use crate::shared::Shared;
 use crate::transfer::{Advance, Transfer};
-use crate::words;
+use crate::words::{self, SessionLog};
 
 /// A control connection and everything that belongs to it.
 #[derive(Debug)]
@@ -39,6 +39,7 @@ pub(crate) struct Connection {
     pub(crate) announced: Option<Announcement>,
     /// What the next refusal will be about, for the log.
     pub(crate) subject: Option<String>,
+    log: SessionLog,
     pub(crate) closing: Option<Instant>,
     control: Control,
     /// An action that must wait until the replies before it are sent, and since when it does.
@@ -86,6 +87,7 @@ impl Connection {
             delayed: None,
             announced: None,
             subject: None,
+            log: SessionLog::new(number),
             closing: None,
             control,
             unflushed: None,
@@ -149,7 +151,8 @@ impl Connection {
                     let start = self.control.unsent().len();
                     self.control.push(&reply);
                     let text = &self.control.unsent()[start..];
-                    words::log_reply(self.number, &reply, text, self.subject.take());
+                    let known = self.session.user().is_some();
+                    self.log.reply(&reply, text, self.subject.take(), known);
                 }
                 Output::Action(action) => self.perform_after_replies(action, now),
             }
@@ -207,7 +210,7 @@ impl Connection {
         if used == 0 {
             return false;
         }
-        words::log_command(self.number, &input[..used]);
+        self.log.command(&input[..used]);
         self.control.use_input(used);
         true
     }
@@ -215,7 +218,8 @@ impl Connection {
     /// Whether the client is gone. During a transfer, or while a port is awaited, that is so as soon as
     /// its side is closed, even if lines come before that which cannot be taken now.
     fn check_end(&mut self, now: Instant) -> bool {
-        if self.session.is_closed() {
+        // A wrong password costs its time even those who leave before they are told.
+        if self.session.is_closed() || self.delayed.is_some() {
             return false;
         }
         let busy = self.transfer.is_some() || matches!(self.port, DataPort::Queued { .. });
@@ -322,14 +326,34 @@ impl Connection {
         let current = self.session.poll_timeout();
         match (current, self.timer) {
             (Some(timeout), Some((running, since))) if timeout == running => {
-                let due = since + timeout.after <= now || self.must_yield(timeout, now);
-                due && self.fire(timeout, now)
+                if since + timeout.after <= now || self.must_yield(timeout, now) {
+                    return self.fire(timeout, now);
+                }
             }
-            (current, _) => {
-                self.timer = current.map(|timeout| (timeout, now));
-                false
-            }
+            (current, _) => self.timer = current.map(|timeout| (timeout, now)),
         }
+        match current {
+            Some(timeout) if timeout.kind == TimeoutKind::DataOpen => false,
+            _ => self.give_up_port(now),
+        }
+    }
+
+    /// The same where clients may take for ever to come, so that the core has no timer for it.
+    fn give_up_port(&mut self, now: Instant) -> bool {
+        if self.yield_deadline().is_none_or(|deadline| now < deadline) {
+            return false;
+        }
+        if self.accept_early() {
+            return true;
+        }
+        if let Some(listening) = self.awaited() {
+            words::log_never_connected(self.number, listening, self.session.endpoints(), true);
+        }
+        match self.port {
+            DataPort::Listening(_) => self.port = DataPort::None,
+            _ => self.end_transfer(Err(TransferError::NotConnected), now),
+        }
+        true
     }
 
     /// Whether others need the port of a client that has not come.

@@ -7,8 +7,8 @@ use std::os::fd::{AsFd, OwnedFd};
 
 use ftp_proto::ListStyle;
 use ftp_proto::listing::{self, Entry, EntryKind};
+use log::debug;
 use rustix::fs::{AtFlags, Dir, FileType, Mode, OFlags, Stat};
-use rustix::io::Errno;
 
 /// Lines of a listing, with their endings.
 #[derive(Debug)]
@@ -45,7 +45,7 @@ impl DirectoryLines {
     ///
     /// # Errors
     ///
-    /// When the directory cannot be read on. An entry that vanished meanwhile is passed over.
+    /// When the directory cannot be read on. An entry that cannot be looked at is passed over.
     pub(crate) fn next_line(&mut self, out: &mut Vec<u8>) -> io::Result<bool> {
         let (handle, entries) = match &mut self.source {
             Source::Single(entry) => {
@@ -72,8 +72,8 @@ impl DirectoryLines {
                 return Ok(true);
             }
             match rustix::fs::statat(&*handle, name, AtFlags::SYMLINK_NOFOLLOW) {
-                Err(Errno::NOENT) => {}
-                Err(errno) => return Err(errno.into()),
+                // It has vanished, or is a mount point that is gone: the others are still there.
+                Err(errno) => debug!("cannot list an entry: {errno}"),
                 Ok(stat) => {
                     let entry = entry_of(&*handle, name.to_bytes(), &stat);
                     entry_line(&self.style, self.now, &entry, out);

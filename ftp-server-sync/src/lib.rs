@@ -16,6 +16,7 @@ mod arguments;
 mod connection;
 mod control;
 mod data;
+mod descriptors;
 mod directory;
 pub mod flags;
 pub mod passive;

@@ -178,8 +178,16 @@ impl Job {
                     Err(Errno::INTR) => Ok(Moved::Prepared),
                     // Some file systems cannot do it.
                     Err(Errno::INVAL | Errno::NOSYS) => Ok(self.send_by_hand()),
-                    Err(Errno::IO) => Err(TransferError::LocalRead),
-                    Err(_) => Err(TransferError::ConnectionLost),
+                    Err(
+                        Errno::PIPE
+                        | Errno::CONNRESET
+                        | Errno::CONNABORTED
+                        | Errno::NOTCONN
+                        | Errno::TIMEDOUT
+                        | Errno::HOSTUNREACH
+                        | Errno::NETUNREACH,
+                    ) => Err(TransferError::ConnectionLost),
+                    Err(_) => Err(TransferError::LocalRead),
                 }
             }
             Self::SendText {

@@ -17,6 +17,7 @@ use signal_hook::consts::{SIGINT, SIGTERM};
 use socket2::{Domain, Protocol, Socket, Type};
 
 use crate::connection::WAKER as SESSION_WAKER;
+use crate::descriptors;
 use crate::passive::PassivePool;
 use crate::public_address;
 use crate::session::{self, Order, Start};
@@ -141,6 +142,9 @@ impl Server {
         let settings = &self.shared.settings;
         for line in summary(settings, &self.addresses()) {
             info!("{line}");
+        }
+        if let Some(warning) = descriptors::raise_limit(settings.limits.connections_max) {
+            warn!("{warning}");
         }
         let addresses = public_address::local_addresses()?;
         for line in warnings(settings, &addresses, &public_address::gateways()) {
@@ -288,7 +292,14 @@ impl Server {
         }
         self.sessions_begun += 1;
         let number = self.sessions_begun;
-        match self.start_session(number, stream, peer.ip()) {
+        let poll = match Poll::new() {
+            Ok(poll) => poll,
+            Err(error) => {
+                error!("#{number} cannot serve {peer}: {error}");
+                return refuse(stream, peer, &Reply::too_many_connections());
+            }
+        };
+        match self.start_session(number, stream, poll, peer.ip()) {
             Ok(entry) => drop(self.sessions.insert(number, entry)),
             Err(error) => error!("#{number} cannot serve {peer}: {error}"),
         }
@@ -304,8 +315,13 @@ impl Server {
         (same.count() >= most).then(Reply::too_many_from_address)
     }
 
-    fn start_session(&self, number: u64, stream: TcpStream, peer: IpAddr) -> io::Result<Entry> {
-        let poll = Poll::new()?;
+    fn start_session(
+        &self,
+        number: u64,
+        stream: TcpStream,
+        poll: Poll,
+        peer: IpAddr,
+    ) -> io::Result<Entry> {
         let waker = Arc::new(Waker::new(poll.registry(), SESSION_WAKER)?);
         let (orders, orders_here) = unbounded();
         let start = Start {

@@ -67,7 +67,7 @@ pub enum LocalNetworks {
     Auto,
     /// None, not even this machine's own.
     None,
-    /// Those in these networks, and this machine's own.
+    /// Those in these networks, and on this machine itself.
     Networks(Vec<IpNet>),
 }
 

@@ -38,18 +38,29 @@ pub(crate) struct Download {
     pub size: u64,
 }
 
-/// A file to receive into. Nothing has been changed yet, except that it exists.
+/// A file to receive into. Nothing has been changed yet; only STOU's file exists already, because its
+/// name has to be announced.
 #[derive(Debug)]
 pub(crate) struct Upload {
-    file: File,
+    target: Target,
     start: UploadStart,
-    /// Present if this upload made the file.
-    created: Option<Created>,
 }
 
-/// A file that was made for an upload: it is taken away again, unless the upload begins.
 #[derive(Debug)]
-struct Created {
+enum Target {
+    Existing(File),
+    /// To be made when the upload begins: until then another client may make, and fill, a file of
+    /// this name.
+    New {
+        storage: Storage,
+        path: Path,
+    },
+    Unique(File, Unique),
+}
+
+/// The empty file of a STOU, which is taken away again unless the upload begins.
+#[derive(Debug)]
+struct Unique {
     storage: Storage,
     path: Path,
 }
@@ -144,7 +155,7 @@ impl Storage {
     /// As the file system has it; [`Refusal::OffsetTooLarge`] for an offset beyond the end.
     pub(crate) fn upload(&self, path: &Path, offset: u64) -> Result<Upload, Refusal> {
         let upload = self.writable(path, UploadStart::At(offset))?;
-        if offset > metadata(&upload.file)?.len() {
+        if offset > upload.size()? {
             return Err(Refusal::OffsetTooLarge);
         }
         Ok(upload)
@@ -183,16 +194,10 @@ impl Storage {
                 Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
                 Err(error) => return Err(refusal(&error)),
                 Ok(file) => {
-                    let created = Some(self.created(path));
+                    let storage = self.clone();
+                    let target = Target::Unique(file, Unique { storage, path });
                     let start = UploadStart::At(0);
-                    return Ok((
-                        Upload {
-                            file,
-                            start,
-                            created,
-                        },
-                        name,
-                    ));
+                    return Ok((Upload { target, start }, name));
                 }
             }
         }
@@ -212,6 +217,11 @@ impl Storage {
     ) -> Result<DirectoryLines, Refusal> {
         match self.open_directory(path) {
             Ok(directory) => {
+                // The shared directory itself may have been removed while it is served.
+                let stat = rustix::fs::fstat(&directory).map_err(|errno| refusal(&errno.into()))?;
+                if stat.st_nlink == 0 {
+                    return Err(Refusal::NotFound);
+                }
                 let directory = OwnedFd::from(directory.into_std_file());
                 DirectoryLines::new(directory, style, now).map_err(|error| refusal(&error))
             }
@@ -285,39 +295,26 @@ impl Storage {
         }
     }
 
-    fn created(&self, path: Path) -> Created {
-        Created {
-            storage: self.clone(),
-            path,
-        }
-    }
-
     fn writable(&self, path: &Path, start: UploadStart) -> Result<Upload, Refusal> {
         changeable(path).map_err(|_| Refusal::IsADirectory)?;
-        let mut options = OpenOptions::new();
-        match start {
-            UploadStart::At(_) => options.write(true),
-            UploadStart::AtEnd => options.append(true),
+        let target = match self.open_plain(path, &mut start.options()) {
+            Ok((file, _)) => Target::Existing(file),
+            Err(Refusal::NotFound) => {
+                self.check_creatable(path)?;
+                let (storage, path) = (self.clone(), path.clone());
+                Target::New { storage, path }
+            }
+            Err(refusal) => return Err(refusal),
         };
-        match self.open_with(path, options.clone().create_new(true)) {
-            Ok(file) => {
-                let created = Some(self.created(path.clone()));
-                Ok(Upload {
-                    file,
-                    start,
-                    created,
-                })
-            }
-            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {
-                let (file, _) = self.open_plain(path, &mut options)?;
-                Ok(Upload {
-                    file,
-                    start,
-                    created: None,
-                })
-            }
-            Err(error) => Err(refusal(&error)),
-        }
+        Ok(Upload { target, start })
+    }
+
+    /// Whether a file could be made: its directory is there and may be written to.
+    fn check_creatable(&self, path: &Path) -> Result<(), Refusal> {
+        let parent = self.open_directory(&path.parent())?;
+        let rights = Access::WRITE_OK | Access::EXEC_OK;
+        rustix::fs::accessat(&parent, ".", rights, AtFlags::EACCESS)
+            .map_err(|errno| refusal(&errno.into()))
     }
 }
 
@@ -327,40 +324,64 @@ impl Upload {
     /// # Errors
     ///
     /// What the file system says; the file is as it was before.
-    pub(crate) fn begin(mut self) -> io::Result<File> {
+    pub(crate) fn begin(self) -> io::Result<File> {
+        let mut file = match self.target {
+            Target::Existing(file) => file,
+            Target::New { storage, path } => {
+                let mut options = self.start.options();
+                storage.open_with(&path, options.create(true))?
+            }
+            Target::Unique(file, unique) => {
+                unique.keep();
+                return Ok(file);
+            }
+        };
         if let UploadStart::At(offset) = self.start {
-            // A file that was just made is empty already.
-            if self.created.is_none() {
-                self.file.set_len(offset)?;
+            let size = file.metadata()?.len();
+            if size < offset {
+                // Somebody has cut it meanwhile; zeros would go unnoticed.
+                return Err(io::ErrorKind::UnexpectedEof.into());
+            }
+            if size > offset {
+                file.set_len(offset)?;
             }
             if offset > 0 {
-                self.file.seek(SeekFrom::Start(offset))?;
+                file.seek(SeekFrom::Start(offset))?;
             }
         }
-        if let Some(created) = self.created.take() {
-            created.keep();
+        Ok(file)
+    }
+
+    fn size(&self) -> Result<u64, Refusal> {
+        match &self.target {
+            Target::Existing(file) => Ok(metadata(file)?.len()),
+            Target::New { .. } | Target::Unique(..) => Ok(0),
         }
-        Ok(self.file)
     }
 }
 
-impl Created {
+impl UploadStart {
+    fn options(self) -> OpenOptions {
+        let mut options = OpenOptions::new();
+        match self {
+            Self::At(_) => options.write(true),
+            Self::AtEnd => options.append(true),
+        };
+        options
+    }
+}
+
+impl Unique {
     fn keep(mut self) {
         self.path = Path::root();
     }
 }
 
-impl Drop for Created {
+impl Drop for Unique {
     fn drop(&mut self) {
-        if self.path.is_root() {
-            return;
-        }
-        // Somebody else may have written to it meanwhile: only an empty file is taken away.
-        let path = relative(&self.path);
-        let is_empty = |metadata: cap_std::fs::Metadata| metadata.len() == 0;
-        if self.storage.root.symlink_metadata(path).is_ok_and(is_empty) {
+        if !self.path.is_root() {
             // If it cannot be removed an empty file stays; nobody was promised anything.
-            let _ = self.storage.root.remove_file(path);
+            let _ = self.storage.root.remove_file(relative(&self.path));
         }
     }
 }

@@ -1,13 +1,14 @@
-//! The log's lines about sessions: one for each login, transfer and refusal, with its session's number.
+//! The log's lines about sessions: one for each login, transfer and refusal, with its session's
+//! number.
 //!
 //! Names come from the network: control characters are escaped. A password is never in a line.
 
 use std::time::Instant;
 
 use ftp_proto::{
-    Endpoints, FileRequest, Path, Reply, TransferError, TransferKind, TransferRequest,
+    Endpoints, FileRequest, Path, Reply, TransferError, TransferKind, TransferRequest, limits,
 };
-use log::{debug, info, log_enabled, warn};
+use log::{debug, info, warn};
 
 use crate::data::Listening;
 use crate::transfer::Transfer;
@@ -27,33 +28,104 @@ pub(crate) fn printable(bytes: &[u8]) -> String {
     text
 }
 
-/// A command line, for debugging: without the password.
-pub(crate) fn log_command(number: u64, line: &[u8]) {
-    if !log_enabled!(log::Level::Debug) {
-        return;
+/// What a session's dialogue leaves in the log. At the ordinary level these are refusals, with the
+/// command that they answer, and only of those who have logged in, and not too many: nobody shall be
+/// able to fill the disk with them.
+#[derive(Debug)]
+pub(crate) struct SessionLog {
+    number: u64,
+    /// The beginning of the last command line, as far as it may be shown.
+    command: Beginning,
+    refusals: u32,
+    /// The rest of an overlong line is being thrown away.
+    discarding: bool,
+}
+
+/// The first bytes of a line.
+#[derive(Debug)]
+struct Beginning {
+    bytes: [u8; COMMAND_BYTES_SHOWN],
+    length: usize,
+}
+
+impl SessionLog {
+    pub(crate) fn new(number: u64) -> Self {
+        Self {
+            number,
+            command: Beginning::of(b""),
+            refusals: 0,
+            discarding: false,
+        }
     }
-    let line = line.trim_ascii_end();
-    // Telnet bytes may come before the verb, so it is looked for rather than expected.
-    let secret = |verb: &[u8]| line.windows(4).any(|word| word.eq_ignore_ascii_case(verb));
-    match secret(b"PASS") || secret(b"ACCT") {
-        true => debug!("#{number} > PASS (hidden)"),
-        false => debug!("#{number} > {}", printable(line)),
+
+    /// Input that the core has used: a command line, or a piece of one that is too long.
+    pub(crate) fn command(&mut self, input: &[u8]) {
+        let is_whole = input.ends_with(b"\n") && !self.discarding;
+        let begins = !self.discarding;
+        self.discarding = !input.ends_with(b"\n");
+        let shown = match is_whole && input.len() <= limits::LINE_BYTES_MAX {
+            true if holds_secret(input) => b"PASS (hidden)",
+            true => input.trim_ascii_end(),
+            false => b"(overlong line)",
+        };
+        self.command = Beginning::of(shown);
+        if begins {
+            debug!("#{} > {}", self.number, printable(shown));
+        }
+    }
+
+    /// A reply, and what it is about where that is known better than by the last command.
+    pub(crate) fn reply(
+        &mut self,
+        reply: &Reply,
+        encoded: &[u8],
+        subject: Option<String>,
+        logged_in: bool,
+    ) {
+        let number = self.number;
+        let first = encoded
+            .split(|&byte| byte == b'\r')
+            .next()
+            .unwrap_or(encoded);
+        let first = || printable(first);
+        debug!("#{number} < {}", first());
+        // A transfer that fails is logged by itself, and 421 is no refusal.
+        let refused = logged_in && !matches!(reply.code(), ..400 | 421 | 425 | 426);
+        if !refused || self.refusals > REFUSALS_LOGGED_MAX {
+            return;
+        }
+        self.refusals += 1;
+        if self.refusals > REFUSALS_LOGGED_MAX {
+            return info!("#{number} further refusals of this session are not logged");
+        }
+        let subject = subject.unwrap_or_else(|| printable(self.command.bytes()));
+        info!("#{number} {subject} refused: {}", first());
     }
 }
 
-/// A reply: what is refused stands in the log, the rest only when debugging.
-pub(crate) fn log_reply(number: u64, reply: &Reply, encoded: &[u8], subject: Option<String>) {
-    let first = encoded
-        .split(|&byte| byte == b'\r')
-        .next()
-        .unwrap_or(encoded);
-    if reply.code() < 400 {
-        debug!("#{number} < {}", printable(first));
-        return;
+impl Beginning {
+    fn of(line: &[u8]) -> Self {
+        let length = line.len().min(COMMAND_BYTES_SHOWN);
+        let mut bytes = [0; COMMAND_BYTES_SHOWN];
+        bytes[..length].copy_from_slice(&line[..length]);
+        Self { bytes, length }
     }
-    match subject {
-        Some(subject) => info!("#{number} {subject} refused: {}", printable(first)),
-        None => info!("#{number} refused: {}", printable(first)),
+
+    fn bytes(&self) -> &[u8] {
+        &self.bytes[..self.length]
+    }
+}
+
+/// Whether a line is, or might be, a PASS or an ACCT. Telnet bytes may come before the verb.
+fn holds_secret(line: &[u8]) -> bool {
+    let is_secret = |verb: &[u8]| {
+        verb.get(..4).is_some_and(|verb| {
+            verb.eq_ignore_ascii_case(b"PASS") || verb.eq_ignore_ascii_case(b"ACCT")
+        })
+    };
+    match line.first() {
+        Some(0x80..) => line.windows(4).any(is_secret),
+        _ => is_secret(line.trim_ascii_start()),
     }
 }
 
@@ -125,6 +197,12 @@ pub(crate) fn file_request(request: &FileRequest) -> String {
     }
 }
 
+/// Of a command, in a line about its refusal.
+const COMMAND_BYTES_SHOWN: usize = 128;
+
+/// Of one session.
+const REFUSALS_LOGGED_MAX: u32 = 100;
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -135,5 +213,27 @@ mod tests {
             printable(b"a\x1b[2J\r\n\xff\xe4\xb8\xad"),
             "a\\u{1b}[2J\\r\\n\\xff中"
         );
+    }
+
+    #[test]
+    fn passwords_are_hidden_and_files_are_not() {
+        for line in ["PASS x", "pass x", " PASS x", "PASS", "ACCT x"] {
+            assert!(holds_secret(line.as_bytes()), "{line}");
+        }
+        assert!(holds_secret(b"\xff\xfdAPASS x"));
+        for line in ["RETR passport.jpg", "CWD /compass", "PAS", "NOOP"] {
+            assert!(!holds_secret(line.as_bytes()), "{line}");
+        }
+    }
+
+    #[test]
+    fn pieces_of_an_overlong_line_are_not_kept() {
+        let mut log = SessionLog::new(1);
+        log.command(&[b'A'; limits::LINE_BYTES_MAX]);
+        assert_eq!(log.command.bytes(), b"(overlong line)");
+        log.command(b"SECRET\r\n");
+        assert_eq!(log.command.bytes(), b"(overlong line)");
+        log.command(b"CWD /a\r\n");
+        assert_eq!(log.command.bytes(), b"CWD /a");
     }
 }

@@ -286,9 +286,18 @@ impl Session {
             return Err(refusal(asked, Refusal::Denied));
         }
         let kind = ready.transfer_kind(verb, argument, offset)?;
-        let uploads_in_lines = ready.representation == Representation::Ascii && kind.is_upload();
-        if uploads_in_lines && offset > 0 {
-            return Err(Reply::RESTART_IN_ASCII);
+        if offset > 0 {
+            match kind {
+                TransferKind::List { .. } => {}
+                TransferKind::Append { .. } | TransferKind::StoreUnique { .. } => {
+                    return Err(Reply::RESTART_MEANINGLESS);
+                }
+                // An offset in the file is none on the wire, where lines have another length.
+                _ if ready.representation == Representation::Ascii => {
+                    return Err(Reply::RESTART_IN_ASCII);
+                }
+                _ => {}
+            }
         }
         self.transfers_begun += 1;
         let request = TransferRequest {

@@ -1,6 +1,7 @@
 //! Who is let in, and what those may do who are not, or not for writing.
 
 use std::fs;
+use std::net::Shutdown;
 use std::time::{Duration, Instant};
 
 use super::{Client, PASSWORD, Site, USER};
@@ -165,4 +166,23 @@ fn a_goodbye_is_not_cut_off_by_a_reset() {
     client.send_bytes(format!("QUIT\r\n{}", "NOOP\r\n".repeat(5_000)));
     client.expect(221);
     client.expect_orderly_close();
+}
+
+/// Hanging up before the answer comes is no way around the delay, and who only closes its own side gets
+/// the answer.
+#[test]
+fn the_delay_is_kept_for_those_who_leave() {
+    let site = Site::new(&["--login-delay", "1", "--max-cons", "1"]);
+    let mut client = Client::greeted(site.address);
+    client.command(format!("USER {USER}"), 331);
+    let since = Instant::now();
+    client.send("PASS wrong");
+    client
+        .stream
+        .shutdown(Shutdown::Write)
+        .expect("half a close");
+    Client::connect(site.address).expect(421);
+    client.expect(530);
+    assert!(since.elapsed() >= Duration::from_secs(1));
+    client.expect_closed();
 }

@@ -202,3 +202,21 @@ fn every_port_comes_back() {
         client.expect(226);
     }
 }
+
+/// Clients that may take for ever to come still give their port up when others wait for it.
+#[test]
+fn ports_are_yielded_without_a_time_limit_too() {
+    let site = Site::on_own_address(&["-r", "20000", "--passive-timeout", "0"]);
+    site.write("file", "text");
+    for command in ["NOOP", "RETR file"] {
+        let (mut first, mut second) = (site.client(), site.client());
+        first.extended_passive();
+        first.send(command);
+        assert_eq!(second.fetch("RETR file"), b"text");
+        match command {
+            "NOOP" => first.expect_all(&[200]),
+            _ => first.expect_all(&[150, 425]),
+        }
+        first.expect_in_step();
+    }
+}

@@ -365,3 +365,20 @@ impl Prepared {
         }
     }
 }
+
+/// One client gives up a new name while another is about to fill it: the other's file stays.
+#[test]
+fn a_name_given_up_is_not_another_clients_file() {
+    let site = Site::new(&[]);
+    let (mut first, mut second) = (site.client(), site.client());
+    first.extended_passive();
+    first.command("STOR new", 150);
+    let mut data = second.data();
+    second.command("STOR new", 150);
+    first.send("ABOR");
+    first.expect_all(&[426, 226]);
+    data.write_all(b"text").expect("sending data");
+    drop(data);
+    second.expect(226);
+    assert_eq!(site.read("new"), b"text");
+}
