@@ -430,6 +430,10 @@ impl Connection {
         if budget == 0 && transfer_goes_on && self.unflushed.is_none() {
             return Some(Duration::ZERO);
         }
+        let awaited = self.transfer.as_ref().and_then(Transfer::awaited);
+        if awaited.is_some_and(|listening| listening.unfinished) && self.unflushed.is_none() {
+            return Some(Duration::ZERO);
+        }
         let timer = self.timer.map(|(timeout, since)| since + timeout.after);
         let delayed = self.delayed.as_ref().map(|(due, _)| *due);
         let ticket = match &self.port {

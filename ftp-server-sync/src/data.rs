@@ -5,7 +5,7 @@ use std::net::{IpAddr, SocketAddr};
 use std::time::Instant;
 
 use ftp_proto::{Endpoints, canonical};
-use log::{debug, info};
+use log::{Level, debug, log};
 use mio::net::TcpStream;
 use mio::{Interest, Registry, Token};
 use socket2::{Domain, Protocol, Socket, Type};
@@ -32,6 +32,12 @@ pub(crate) enum DataPort {
 pub(crate) struct Listening {
     listener: PassiveListener,
     registered: bool,
+    /// The session's, for the log.
+    number: u64,
+    /// Connections that were dropped.
+    strangers: u32,
+    /// More strangers were there than one turn is for.
+    pub(crate) unfinished: bool,
 }
 
 /// A data connection, registered with the poll only once it made us wait.
@@ -51,10 +57,13 @@ pub(crate) enum Accepted {
 }
 
 impl Listening {
-    pub(crate) fn new(listener: PassiveListener) -> Self {
+    pub(crate) fn new(listener: PassiveListener, number: u64) -> Self {
         Self {
             listener,
             registered: false,
+            number,
+            strangers: 0,
+            unfinished: false,
         }
     }
 
@@ -68,9 +77,10 @@ impl Listening {
     }
 
     /// Accepts the client's connection if it is there. Strangers are dropped without a word, and the
-    /// listener stays for the right one; with `any_peer` nobody is a stranger.
+    /// listener stays for the right one; with `any_peer` nobody is a stranger. However many strangers
+    /// there are, control connection and timers have their turn in between.
     pub(crate) fn accept(mut self, peer: IpAddr, any_peer: bool) -> io::Result<Accepted> {
-        loop {
+        for _ in 0..STRANGERS_PER_TURN_MAX {
             match self.listener.listener().accept() {
                 Ok((stream, address)) => {
                     let address = canonical(address);
@@ -78,15 +88,36 @@ impl Listening {
                         self.listener.connected();
                         return Ok(Accepted::Connected(DataStream::new(stream)));
                     }
-                    info!("dropped a connection from {address} to the passive port of {peer}");
+                    self.note_stranger(address, peer);
                 }
                 Err(error) => match error.kind() {
-                    ErrorKind::WouldBlock => return Ok(Accepted::NotYet(self)),
+                    ErrorKind::WouldBlock => {
+                        self.unfinished = false;
+                        return Ok(Accepted::NotYet(self));
+                    }
                     ErrorKind::Interrupted | ErrorKind::ConnectionAborted => {}
                     _ => return Err(error),
                 },
             }
         }
+        self.unfinished = true;
+        Ok(Accepted::NotYet(self))
+    }
+
+    /// The first, the tenth, the hundredth and so on: strangers must not be able to fill the log.
+    fn note_stranger(&mut self, address: SocketAddr, peer: IpAddr) {
+        self.strangers = self.strangers.saturating_add(1);
+        let count = self.strangers;
+        let level = match 10_u32.checked_pow(count.ilog10()) == Some(count) {
+            true => Level::Info,
+            false => Level::Debug,
+        };
+        let port = self.port();
+        log!(
+            level,
+            "#{} dropped a connection from {address} to port {port}, which is {peer}'s ({count} so far)",
+            self.number
+        );
     }
 
     /// Asks for an event when somebody connects.
@@ -168,3 +199,6 @@ fn is_in_progress(error: &io::Error) -> bool {
     error.kind() == ErrorKind::WouldBlock
         || rustix::io::Errno::from_io_error(error) == Some(rustix::io::Errno::INPROGRESS)
 }
+
+/// So many cost less than a millisecond.
+const STRANGERS_PER_TURN_MAX: usize = 64;

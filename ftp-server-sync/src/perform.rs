@@ -96,7 +96,7 @@ impl Connection {
     pub(crate) fn listening(&mut self, listener: PassiveListener) -> Outcome {
         let port = listener.port();
         self.log_announcement(port);
-        self.port = DataPort::Listening(Listening::new(listener));
+        self.port = DataPort::Listening(Listening::new(listener, self.number));
         Outcome::PassiveOpened(Ok(port))
     }
 
@@ -144,7 +144,12 @@ impl Connection {
     fn open_transfer(&mut self, request: TransferRequest) -> Outcome {
         match self.open_pump(&request) {
             Ok((pump, opened)) => {
-                self.transfer = Some(Transfer::new(request, pump, opened.name.clone()));
+                self.transfer = Some(Transfer::new(
+                    self.number,
+                    request,
+                    pump,
+                    opened.name.clone(),
+                ));
                 Outcome::TransferOpened(Ok(opened))
             }
             Err(refusal) => {

@@ -15,6 +15,8 @@ use crate::pump::{Pump, Step};
 /// From `OpenTransfer` to `TransferEnded`.
 #[derive(Debug)]
 pub(crate) struct Transfer {
+    /// The session's, for the log.
+    number: u64,
     pub(crate) id: TransferId,
     pub(crate) request: TransferRequest,
     /// The name that STOU chose.
@@ -53,8 +55,14 @@ pub(crate) enum Advance {
 }
 
 impl Transfer {
-    pub(crate) fn new(request: TransferRequest, pump: Pump, unique_name: Option<Vec<u8>>) -> Self {
+    pub(crate) fn new(
+        number: u64,
+        request: TransferRequest,
+        pump: Pump,
+        unique_name: Option<Vec<u8>>,
+    ) -> Self {
         Self {
+            number,
             id: request.id,
             request,
             unique_name,
@@ -132,7 +140,7 @@ impl Transfer {
             }
             Ok(false) => Advance::Blocked,
             Err(error) => {
-                info!("no data connection: {error}");
+                info!("#{} no data connection: {error}", self.number);
                 Advance::Done(Err(TransferError::NotConnected))
             }
         }
