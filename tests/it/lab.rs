@@ -4,6 +4,8 @@
 //! lives in one host (the switch of a router, say) and that others plug into. Names hold the process id
 //! and a number, so that labs can run side by side; they vanish with the lab, also when a test panics.
 
+mod namespace;
+
 use std::fs;
 use std::io::Write;
 use std::path::Path;
@@ -11,6 +13,8 @@ use std::process::{self as std_process, Command, Stdio};
 use std::sync::atomic::{AtomicU32, Ordering};
 
 use crate::process::{self, Finished};
+
+pub(crate) use namespace::{Namespace, connect};
 
 /// Hosts and networks that exist as long as this value.
 pub(crate) struct Lab {
@@ -73,17 +77,39 @@ impl Lab {
 
     /// One more address on an interface, which is then up.
     pub(crate) fn address(&self, host: &str, interface: &str, address: &str) {
-        self.ip(host, &["address", "add", address, "dev", interface]);
+        let mut arguments = vec!["address", "add", address, "dev", interface];
+        if address.contains(':') {
+            // Looking for duplicates takes a second, in which the address does not work.
+            arguments.push("nodad");
+        }
+        self.ip(host, &arguments);
         self.ip(host, &["link", "set", interface, "up"]);
     }
 
     pub(crate) fn default_route(&self, host: &str, gateway: &str) {
-        self.ip(host, &["route", "add", "default", "via", gateway]);
+        self.route(host, "default", gateway);
+    }
+
+    /// A route; its family is the gateway's.
+    pub(crate) fn route(&self, host: &str, to: &str, gateway: &str) {
+        let family = if gateway.contains(':') { "-6" } else { "-4" };
+        self.ip(host, &[family, "route", "add", to, "via", gateway]);
     }
 
     /// Lets `host` pass packets on, as a router does.
     pub(crate) fn forward(&self, host: &str) {
-        self.sh(host, "echo 1 > /proc/sys/net/ipv4/ip_forward");
+        self.set(host, "net/ipv4/ip_forward", "1");
+        self.set(host, "net/ipv6/conf/all/forwarding", "1");
+    }
+
+    /// Writes a setting of the kernel for `host`, named by its path beneath `/proc/sys`.
+    pub(crate) fn set(&self, host: &str, name: &str, value: &str) {
+        self.sh(host, &format!("echo {value} > /proc/sys/{name}"));
+    }
+
+    /// For sockets of the test itself on `host`.
+    pub(crate) fn namespace_of(&self, host: &str) -> Namespace {
+        Namespace::open(&self.namespace(host))
     }
 
     /// Loads an nftables ruleset on `host`.

@@ -1,0 +1,75 @@
+//! A router that reads the control connection (nf_conntrack_ftp, nf_nat_ftp) and helps on its own.
+
+use std::ops::RangeInclusive;
+
+use super::announced::{addresses, assert_announced, assert_not_connected};
+use super::home::{FORWARDED, INNER, OUTER, OUTSIDE, ROUTED, Router};
+use super::matrix::scenario;
+use super::site::Site;
+
+/// The router rewrites the private address in the 227 and opens the port, whatever it is.
+#[test]
+fn before_a_naive_server() {
+    scenario("conntrack::before_a_naive_server", || {
+        let site = Site::behind(&helpful(None), &[]);
+        let story = site.ftplib("client", OUTSIDE, true).expect_success();
+        assert!(
+            addresses(&story).iter().all(|address| *address == OUTER),
+            "not rewritten:\n{}",
+            story.text()
+        );
+        site.curl("client", OUTSIDE, &["--disable-epsv"]);
+        site.curl("client", OUTSIDE, &[]);
+        site.finish();
+        "served; the router rewrites the 227"
+    });
+}
+
+#[test]
+fn absent_before_a_naive_server() {
+    let router = Router {
+        forwarded: None,
+        ..Router::default()
+    };
+    let site = Site::behind(&router, &[]);
+    let story = site.ftplib("client", OUTSIDE, true).expect_failure();
+    assert_eq!(addresses(&story), [INNER], "{}", story.text());
+    assert_not_connected(&story);
+    site.finish();
+}
+
+/// A 227 that names the router already is none that the helper knows, so it leaves it alone.
+#[test]
+fn before_a_masquerading_server() {
+    scenario("conntrack::before_a_masquerading_server", || {
+        let site = Site::behind(&helpful(Some(FORWARDED)), &ROUTED);
+        for trust in [true, false] {
+            let story = site.ftplib("client", OUTSIDE, trust).expect_success();
+            assert_announced(&story, "227", OUTER);
+        }
+        for story in site.curl("client", OUTSIDE, &[]) {
+            assert_announced(&story, "229", OUTER);
+        }
+        site.curl("client", OUTSIDE, &["--ftp-port", "-"]);
+        site.finish();
+        "served; 227 names 203.0.113.1"
+    });
+}
+
+/// Then the forwarded range is what counts, with a helper as without.
+#[test]
+fn before_a_masquerading_server_without_the_range() {
+    let site = Site::behind(&helpful(None), &ROUTED);
+    let story = site.ftplib("client", OUTSIDE, true).expect_failure();
+    assert_eq!(addresses(&story), [OUTER], "{}", story.text());
+    assert_not_connected(&story);
+    site.finish();
+}
+
+fn helpful(forwarded: Option<RangeInclusive<u16>>) -> Router {
+    Router {
+        forwarded,
+        helper: true,
+        ..Router::default()
+    }
+}

@@ -1,0 +1,192 @@
+//! The hosts, cables and router rules of the lab.
+
+use std::net::Ipv4Addr;
+use std::ops::RangeInclusive;
+
+use crate::lab::Lab;
+
+/// What the router does beyond masquerading its LAN.
+#[derive(Clone, Debug)]
+pub(super) struct Router {
+    /// Passive ports that it forwards, beside port 21.
+    pub(super) forwarded: Option<RangeInclusive<u16>>,
+    /// Clients in the LAN reach the public address too, and arrive from the router's own one.
+    pub(super) hairpin: bool,
+    /// It reads the control connection, rewrites private addresses and opens ports by itself.
+    pub(super) helper: bool,
+}
+
+impl Default for Router {
+    fn default() -> Self {
+        Self {
+            forwarded: Some(FORWARDED),
+            hairpin: false,
+            helper: false,
+        }
+    }
+}
+
+/// A server at home: the seed of this project.
+pub(super) fn home(router: &Router) -> Lab {
+    let mut lab = Lab::new();
+    for host in [
+        "isp",
+        "client",
+        "router",
+        "server",
+        "neighbour",
+        "far",
+        "guest",
+    ] {
+        lab.host(host);
+    }
+    provider(&lab);
+    site(&lab);
+    far_site(&lab);
+    for host in ["isp", "router", "far"] {
+        lab.forward(host);
+    }
+    lab.nft("isp", ISP);
+    lab.nft("router", &router_rules(router));
+    lab.nft("far", FAR);
+    lab
+}
+
+/// The provider with its customers.
+fn provider(lab: &Lab) {
+    lab.network("isp", "wan", "203.0.113.254/24");
+    lab.address("isp", "wan", "2001:db8:1::fe/64");
+    lab.plug("client", "wan", "203.0.113.9/24", "isp", "wan");
+    for last in MORE_CLIENTS {
+        lab.address("client", "wan", &format!("203.0.113.{last}/24"));
+    }
+    lab.address("client", "wan", "2001:db8:1::9/64");
+    lab.plug("router", "wan", "203.0.113.1/24", "isp", "wan");
+    lab.address("router", "wan", "203.0.113.2/24");
+    lab.address("router", "wan", "2001:db8:1::1/64");
+    lab.plug("far", "wan", "203.0.113.77/24", "isp", "wan");
+    for host in ["client", "router", "far"] {
+        lab.default_route(host, "203.0.113.254");
+    }
+    for host in ["client", "router"] {
+        lab.default_route(host, "2001:db8:1::fe");
+    }
+    lab.route("isp", "2001:db8:77::/64", "2001:db8:1::1");
+}
+
+/// The network that the server stands in.
+fn site(lab: &Lab) {
+    lab.network("router", "lan", "192.168.77.1/24");
+    lab.address("router", "lan", "2001:db8:77::1/64");
+    lab.plug("server", "lan", "192.168.77.2/24", "router", "lan");
+    lab.address("server", "lan", "192.168.77.12/24");
+    lab.address("server", "lan", "2001:db8:77::2/64");
+    lab.plug("neighbour", "lan", "192.168.77.3/24", "router", "lan");
+    lab.address("neighbour", "lan", "2001:db8:77::3/64");
+    for host in ["server", "neighbour"] {
+        lab.default_route(host, "192.168.77.1");
+        lab.default_route(host, "2001:db8:77::1");
+    }
+}
+
+/// A client behind a NAT router of its own.
+fn far_site(lab: &Lab) {
+    lab.network("far", "lan", "10.9.0.1/24");
+    lab.plug("guest", "lan", "10.9.0.5/24", "far", "lan");
+    lab.default_route("guest", "10.9.0.1");
+}
+
+/// A home router: masquerading to the outside, closed from outside but for what is forwarded.
+fn router_rules(router: &Router) -> String {
+    let ports = match &router.forwarded {
+        Some(range) => format!("{}-{}", range.start(), range.end()),
+        // Nobody listens there.
+        None => "9".to_owned(),
+    };
+    let from = match router.hairpin {
+        true => "iifname { wan, lan }",
+        false => "iifname wan",
+    };
+    let hairpin = match router.hairpin {
+        true => "iifname lan oifname lan ct status dnat masquerade",
+        false => "",
+    };
+    let helper = if router.helper { HELPER } else { "" };
+    format!(
+        "
+table ip lab {{
+    chain prerouting {{
+        type nat hook prerouting priority dstnat;
+        {from} ip daddr 203.0.113.1 tcp dport 21 dnat to 192.168.77.2:2121
+        {from} ip daddr 203.0.113.1 tcp dport {ports} dnat to 192.168.77.2
+        {from} ip daddr 203.0.113.2 tcp dport 21 dnat to 192.168.77.12:2121
+        {from} ip daddr 203.0.113.2 tcp dport {ports} dnat to 192.168.77.12
+    }}
+    chain postrouting {{
+        type nat hook postrouting priority srcnat;
+        oifname wan ip saddr 192.168.77.12 snat to 203.0.113.2
+        oifname wan masquerade
+        {hairpin}
+    }}
+    chain input {{
+        type filter hook input priority filter; policy accept;
+        iifname wan ct state new drop
+    }}
+    chain forward {{
+        type filter hook forward priority filter; policy drop;
+        ct state established,related accept
+        ct status dnat accept
+        iifname lan oifname wan accept
+    }}
+}}
+{helper}"
+    )
+}
+
+/// Real providers carry nothing to private addresses; the trusting client's SYN just vanishes.
+const ISP: &str = "
+table ip lab {
+    chain prerouting {
+        type filter hook prerouting priority raw; policy accept;
+        ip daddr { 10.0.0.0/8, 172.16.0.0/12, 192.168.0.0/16 } drop
+    }
+}";
+
+/// The other router forwards nothing at all.
+const FAR: &str = "
+table ip lab {
+    chain postrouting {
+        type nat hook postrouting priority srcnat;
+        oifname wan masquerade
+    }
+    chain forward {
+        type filter hook forward priority filter; policy drop;
+        ct state established accept
+        iifname lan oifname wan accept
+    }
+}";
+
+/// The kernel's own reader of FTP; since Linux 6 routers must ask for it by name.
+const HELPER: &str = "
+table ip helper {
+    ct helper ftp {
+        type \"ftp\" protocol tcp
+    }
+    chain prerouting {
+        type filter hook prerouting priority -150;
+        tcp dport 21 ct helper set \"ftp\"
+    }
+}";
+
+/// The last numbers of the client's further addresses.
+const MORE_CLIENTS: RangeInclusive<u8> = 10..=29;
+pub(super) const OUTSIDE: &str = "203.0.113.1:21";
+pub(super) const OUTSIDE_SECOND: &str = "203.0.113.2:21";
+pub(super) const INSIDE: &str = "192.168.77.2:2121";
+pub(super) const OUTSIDE_V6: &str = "[2001:db8:77::2]:2121";
+pub(super) const OUTER: Ipv4Addr = Ipv4Addr::new(203, 0, 113, 1);
+pub(super) const OUTER_SECOND: Ipv4Addr = Ipv4Addr::new(203, 0, 113, 2);
+pub(super) const INNER: Ipv4Addr = Ipv4Addr::new(192, 168, 77, 2);
+pub(super) const FORWARDED: RangeInclusive<u16> = 60_000..=60_009;
+/// Masquerade and range: what the server needs behind this router.
+pub(super) const ROUTED: [&str; 4] = ["-n", "203.0.113.1", "-r", "60000-60009"];

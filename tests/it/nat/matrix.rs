@@ -1,0 +1,253 @@
+//! The table of all scenarios: what they are, what takes their mechanism away, and what the run said.
+//!
+//! The run itself writes `target/nat-matrix.md`. When the last scenario is over, that text must equal the committed
+//! `tests/NAT-MATRIX.md` (`SNAPSHOTS=overwrite` writes it), so the page in the docs is never an old promise.
+//! A run of some scenarios only, or against another server (`FTP_TEST_SERVER`), compares nothing.
+
+use std::collections::BTreeMap;
+use std::env;
+use std::fmt::Write;
+use std::fs;
+use std::panic::{self, AssertUnwindSafe};
+use std::path::Path;
+use std::sync::{Mutex, PoisonError};
+
+/// A scenario: a test, and a line of the table.
+struct Row {
+    /// The test's path beneath `nat::`.
+    test: &'static str,
+    scenario: &'static str,
+    /// A test that fails to get through, or, after "code:", what a mutation of the server takes away.
+    off: &'static str,
+}
+
+/// Runs the story of a scenario, and notes what it says or that it failed.
+pub(super) fn scenario(test: &'static str, story: impl FnOnce() -> &'static str) {
+    assert!(
+        ROWS.iter().any(|row| row.test == test),
+        "{test} is not in the matrix"
+    );
+    let result = panic::catch_unwind(AssertUnwindSafe(story));
+    let said = *result.as_ref().unwrap_or(&"**fails**");
+    let complete = {
+        let mut said_by = RESULTS.lock().unwrap_or_else(PoisonError::into_inner);
+        said_by.insert(test, said);
+        table(&said_by)
+    };
+    if let Err(panic) = result {
+        write_run(complete);
+        panic::resume_unwind(panic);
+    }
+    if let Some(text) = write_run(complete) {
+        compare(&text);
+    }
+}
+
+/// The whole page, once every scenario has a result.
+fn table(said_by: &BTreeMap<&str, &str>) -> Option<String> {
+    let mut text = String::from(HEAD);
+    for row in ROWS {
+        let said = said_by.get(row.test)?;
+        writeln!(
+            text,
+            "| {} | {} | `{}` | {said} |",
+            row.scenario, row.off, row.test
+        )
+        .expect("text");
+    }
+    Some(text)
+}
+
+fn write_run(text: Option<String>) -> Option<String> {
+    let text = text?;
+    let test = env::current_exe().expect("the test's own path");
+    let build = test.ancestors().nth(3).expect("target/PROFILE/deps/it-…");
+    fs::write(build.join("nat-matrix.md"), &text).expect("the matrix of this run");
+    Some(text)
+}
+
+fn compare(text: &str) {
+    if env::var_os("FTP_TEST_SERVER").is_some_and(|command| !command.is_empty()) {
+        return;
+    }
+    let page = Path::new(env!("CARGO_MANIFEST_DIR")).join("NAT-MATRIX.md");
+    if env::var("SNAPSHOTS").is_ok_and(|wish| wish == "overwrite") {
+        fs::write(&page, text).expect("the page");
+    }
+    let committed = fs::read_to_string(&page).unwrap_or_default();
+    assert!(
+        committed == text,
+        "tests/NAT-MATRIX.md is not what this run says; SNAPSHOTS=overwrite writes it:\n{text}"
+    );
+}
+
+static RESULTS: Mutex<BTreeMap<&'static str, &'static str>> = Mutex::new(BTreeMap::new());
+
+const HEAD: &str = "\
+# The server and its clients on all sides of a NAT router
+
+Written by `tests/run nat` (`SNAPSHOTS=overwrite` replaces it): each line is a test beneath `tests/it/nat/`, and
+`tests/it/nat.rs` draws the lab. The second column says what must be missing for the scenario to fail: the test that
+leaves a flag or a rule out and expects the failure, or, after \"code\", a mutation of the server that was tried by hand.
+
+| scenario | switched off by | test | this server |
+|---|---|---|---|
+";
+
+const ROWS: &[Row] = &[
+    Row {
+        test: "masquerade::and_range",
+        scenario: "clients outside that trust, ignore or never ask for the address of a 227",
+        off: "`masquerade::without_it`, `masquerade::without_the_forwarded_range`",
+    },
+    Row {
+        test: "masquerade::of_two_addresses_on_one_listener",
+        scenario: "two public addresses for two private ones of one dual-stack listener",
+        off: "`masquerade::of_one_address_only`",
+    },
+    Row {
+        test: "masquerade::not_for_local_clients",
+        scenario: "a client in the server's network, which no flag names",
+        off: "`masquerade::for_local_clients_too`",
+    },
+    Row {
+        test: "masquerade::for_a_hairpinned_client",
+        scenario: "a client in the server's network that dials the public address",
+        off: "`masquerade::not_for_a_hairpinned_client`",
+    },
+    Row {
+        test: "extended::epsv",
+        scenario: "EPSV, EPSV 1, EPSV 2",
+        off: "`extended::without_the_forwarded_range`",
+    },
+    Row {
+        test: "extended::epsv_all",
+        scenario: "EPSV ALL, which lasts",
+        off: "code: that EPSV ALL is remembered",
+    },
+    Row {
+        test: "ipv6::pasv_is_refused",
+        scenario: "PASV on an IPv6 session",
+        off: "code: the family check of PASV",
+    },
+    Row {
+        test: "ipv6::extended_commands",
+        scenario: "EPSV and EPRT over IPv6, around the NAT",
+        off: "`ipv6::with_an_ipv4_listener_only`",
+    },
+    Row {
+        test: "conntrack::before_a_naive_server",
+        scenario: "a router with a conntrack helper; the server knows of no NAT",
+        off: "`conntrack::absent_before_a_naive_server`",
+    },
+    Row {
+        test: "conntrack::before_a_masquerading_server",
+        scenario: "a router with a conntrack helper; masquerade and range",
+        off: "`conntrack::before_a_masquerading_server_without_the_range`",
+    },
+    Row {
+        test: "active::data_comes_from_the_address_that_the_client_knows",
+        scenario: "active mode through the router, to both public addresses",
+        off: "code: the local address of active connections",
+    },
+    Row {
+        test: "active::is_refused_early_behind_another_nat",
+        scenario: "active mode from behind another NAT: refused at once, lftp turns to PASV",
+        off: "`active::is_refused_late_with_foreign_addresses`",
+    },
+    Row {
+        test: "strangers::one",
+        scenario: "a stranger on the data port, before and after 150",
+        off: "`strangers::are_served_with_foreign_addresses`",
+    },
+    Row {
+        test: "strangers::five",
+        scenario: "five strangers, before and after 150",
+        off: "code: the loop around accept",
+    },
+    Row {
+        test: "strangers::a_thousand",
+        scenario: "a thousand strangers, before and after 150",
+        off: "code: accepting before the transfer begins",
+    },
+    Row {
+        test: "strangers::leave_no_bytes",
+        scenario: "a stranger that sends a file where the client uploads",
+        off: "code: the peer check of data connections",
+    },
+    Row {
+        test: "fxp::between_two_servers",
+        scenario: "lftp sends files between two of these servers, both ways",
+        off: "`fxp::is_refused_by_default`",
+    },
+    Row {
+        test: "keepalive::is_armed",
+        scenario: "keepalive of an idle control connection",
+        off: "code: keepalive; `keepalive::long_idle_behind_a_forgetful_router`",
+    },
+    Row {
+        test: "scarce::twenty_curls_on_two_ports",
+        scenario: "20 curl at once on 2 ports, from 1 and from 20 addresses",
+        off: "code: the queue for ports",
+    },
+    Row {
+        test: "scarce::twenty_lftps_on_two_ports",
+        scenario: "20 lftp at once on 2 ports, from 1 and from 20 addresses",
+        off: "code: the queue for ports",
+    },
+    Row {
+        test: "scarce::twenty_late_clients_on_two_ports",
+        scenario: "20 clients on 2 ports that connect up to 3 s late, from 1 and from 20 addresses",
+        off: "`scarce::late_clients_of_an_impatient_server`",
+    },
+    Row {
+        test: "scarce::eight_on_one_port",
+        scenario: "8 curl, 8 lftp and 8 late clients on 1 port, from 1 and from 8 addresses",
+        off: "code: the queue for ports",
+    },
+    Row {
+        test: "scarce::ports_are_for_beginning_transfers_only",
+        scenario: "8 downloads that run at the same time on 1 port",
+        off: "code: closing the listener on accept",
+    },
+    Row {
+        test: "scarce::who_never_connects_starves_nobody",
+        scenario: "two sessions that ask for ports again and again and never connect",
+        off: "code: yielding to those who wait",
+    },
+    Row {
+        test: "scarce::the_log_says_so",
+        scenario: "the log: the range is too small, and how long clients waited",
+        off: "`scarce::the_log_is_silent_while_ports_suffice`",
+    },
+    Row {
+        test: "queue::abor_leaves_it",
+        scenario: "ABOR while a port is awaited",
+        off: "code: ABOR during the wait",
+    },
+    Row {
+        test: "queue::quit_leaves_it",
+        scenario: "QUIT while a port is awaited",
+        off: "code: QUIT during the wait",
+    },
+    Row {
+        test: "queue::a_lost_connection_leaves_it",
+        scenario: "the control connection is lost while a port is awaited",
+        off: "code: the end of the control connection during the wait",
+    },
+    Row {
+        test: "queue::waits_no_longer_than_the_passive_timeout",
+        scenario: "no port comes free in time: 425, and the session goes on",
+        off: "code: the bound of the wait",
+    },
+    Row {
+        test: "ports::all_come_back",
+        scenario: "10,000 PASV and EPSV with and without connections on 10 ports",
+        off: "code: giving ports back",
+    },
+    Row {
+        test: "ports::held_by_another_program",
+        scenario: "a port that another program holds, until it lets go",
+        off: "code: trying blocked ports again",
+    },
+];

@@ -1,0 +1,322 @@
+//! More clients at once than ports: all are served, none is sent outside the range.
+
+use std::fs::File;
+use std::io;
+use std::net::SocketAddr;
+use std::process::Command;
+use std::thread;
+use std::time::{Duration, Instant};
+
+use super::announced::announcements;
+use super::home::{OUTER, OUTSIDE};
+use super::matrix::scenario;
+use super::raw::Client;
+use super::site::{SIZE, Site};
+use crate::clients::{SECONDS_MAX, noise};
+use crate::process::{self, Finished};
+
+#[test]
+fn twenty_curls_on_two_ports() {
+    scenario("scarce::twenty_curls_on_two_ports", || {
+        for addresses in [Addresses::One, Addresses::Many] {
+            let site = Site::new(&TWO_PORTS);
+            curls(&site, 20, addresses);
+            site.finish();
+        }
+        "20 of 20, twice; all in the range"
+    });
+}
+
+#[test]
+fn twenty_lftps_on_two_ports() {
+    scenario("scarce::twenty_lftps_on_two_ports", || {
+        for addresses in [Addresses::One, Addresses::Many] {
+            let site = Site::new(&TWO_PORTS);
+            lftps(&site, 20, addresses);
+            site.finish();
+        }
+        "20 of 20, twice; all in the range"
+    });
+}
+
+#[test]
+fn twenty_late_clients_on_two_ports() {
+    scenario("scarce::twenty_late_clients_on_two_ports", || {
+        // Nearly all of it is waiting, so both at the same time.
+        in_parallel(&[Addresses::One, Addresses::Many], |addresses| {
+            let site = Site::new(&TWO_PORTS);
+            late_clients(&site, 20, addresses);
+            site.finish();
+        });
+        "20 of 20, twice; all in the range"
+    });
+}
+
+/// With less patience than the queue is long, some get 425: the wait is what serves the others.
+#[test]
+fn late_clients_of_an_impatient_server() {
+    let site = Site::new(&[&ONE_PORT[..], &["--passive-timeout", "1"]].concat());
+    let mut waiting: Vec<Client> = (0..4).map(|_| site.client("client", OUTSIDE)).collect();
+    for client in &mut waiting {
+        client.send("PASV");
+    }
+    let replies: Vec<String> = waiting.iter_mut().map(Client::reply).collect();
+    for code in ["227", "425"] {
+        let found = replies.iter().any(|reply| reply.starts_with(code));
+        assert!(found, "no {code}: {replies:?}");
+    }
+    site.finish();
+}
+
+#[test]
+fn eight_on_one_port() {
+    scenario("scarce::eight_on_one_port", || {
+        in_parallel(&[Addresses::One, Addresses::Many], |addresses| {
+            let site = Site::new(&ONE_PORT);
+            curls(&site, 8, addresses);
+            lftps(&site, 8, addresses);
+            late_clients(&site, 8, addresses);
+            site.finish();
+        });
+        "8 of 8 of each kind, twice; all in the range"
+    });
+}
+
+/// A port is needed until the client has connected, not as long as its transfer lasts.
+#[test]
+fn ports_are_for_beginning_transfers_only() {
+    scenario("scarce::ports_are_for_beginning_transfers_only", || {
+        let site = Site::new(&ONE_PORT);
+        let large = site.root().join("large.bin");
+        // More than all buffers on the way hold, so that no transfer ends before it is read.
+        let file = File::create(large).expect("a large file");
+        file.set_len(64 << 20).expect("its length");
+        let mut running = Vec::new();
+        for _ in 0..8 {
+            let mut client = site.client("client", OUTSIDE);
+            let to = client.pasv();
+            assert_eq!(to.port(), 60_000);
+            let data = client.connect(to);
+            client.expect("RETR large.bin", "150");
+            running.push((client, data));
+        }
+        for (mut client, mut data) in running {
+            let bytes = io::copy(&mut data, &mut io::sink()).expect("reading data");
+            assert_eq!(bytes, 64 << 20);
+            client.expect_reply("226");
+        }
+        let log = site.server.log();
+        assert!(!log.contains("too small"), "somebody waited:\n{log}");
+        site.finish();
+        "8 of 8, nobody waited"
+    });
+}
+
+/// They ask again as soon as their port is taken away; the others are served in between.
+#[test]
+fn who_never_connects_starves_nobody() {
+    scenario("scarce::who_never_connects_starves_nobody", || {
+        let site = Site::new(&TWO_PORTS);
+        let mut hoarders = [
+            site.client_from("client", Some("203.0.113.27"), OUTSIDE),
+            site.client_from("client", Some("203.0.113.28"), OUTSIDE),
+        ];
+        for hoarder in &mut hoarders {
+            assert!(in_two_ports(hoarder.pasv()));
+        }
+        let begun = Instant::now();
+        let mut client = site.client("client", OUTSIDE);
+        client.send("PASV");
+        thread::sleep(Duration::from_secs(1));
+        // Each gives its own port back with this, and asks behind the client for another.
+        for hoarder in &mut hoarders {
+            hoarder.send("PASV");
+        }
+        let to = client.announced();
+        assert!(in_two_ports(to), "{to}");
+        let data = client.connect(to);
+        assert!(client.download_over(data, "from-server.bin") == noise(SIZE));
+        assert!(
+            begun.elapsed() < YIELDED,
+            "only after {:?}",
+            begun.elapsed()
+        );
+        // They hold both ports again, and eight more clients want one.
+        for hoarder in &mut hoarders {
+            assert!(in_two_ports(hoarder.announced()));
+        }
+        let begun = Instant::now();
+        curls(&site, 8, Addresses::Many);
+        assert!(
+            begun.elapsed() < YIELDED,
+            "only after {:?}",
+            begun.elapsed()
+        );
+        for hoarder in &mut hoarders {
+            hoarder.expect("RETR from-server.bin", "425");
+            hoarder.expect("NOOP", "200");
+        }
+        site.finish();
+        "all others served within 8 s"
+    });
+}
+
+#[test]
+fn the_log_says_so() {
+    scenario("scarce::the_log_says_so", || {
+        let site = Site::new(&ONE_PORT);
+        let mut holder = site.client("client", OUTSIDE);
+        let mut waiting = site.client("client", OUTSIDE);
+        let to = holder.pasv();
+        waiting.send("PASV");
+        waiting.assert_silent(Duration::from_millis(1200));
+        let data = holder.connect(to);
+        holder.download_over(data, "from-server.bin");
+        waiting.announced();
+        let log = site.server.log();
+        let line = log.lines().find(|line| line.contains("is too small"));
+        let line = line.unwrap_or_else(|| panic!("no such line:\n{log}"));
+        assert!(line.contains("60000-60000"), "{line}");
+        let (_, seconds) = line.split_once("waited ").expect("how long");
+        let (seconds, _) = seconds.split_once(' ').expect("how long");
+        let seconds: f64 = seconds.parse().expect("how long");
+        assert!((1.2..5.0).contains(&seconds), "{line}");
+        site.finish();
+        "both are there"
+    });
+}
+
+#[test]
+fn the_log_is_silent_while_ports_suffice() {
+    let site = Site::new(&TWO_PORTS);
+    let mut holder = site.client("client", OUTSIDE);
+    let to = holder.pasv();
+    let mut other = site.client("client", OUTSIDE);
+    assert!(other.download("from-server.bin") == noise(SIZE));
+    let data = holder.connect(to);
+    assert!(holder.download_over(data, "from-server.bin") == noise(SIZE));
+    let log = site.server.log();
+    assert!(!log.contains("too small"), "nobody waited:\n{log}");
+    site.finish();
+}
+
+/// Where clients come from.
+#[derive(Clone, Copy, Debug)]
+enum Addresses {
+    One,
+    Many,
+}
+
+impl Addresses {
+    fn of(self, number: usize) -> String {
+        match self {
+            Self::One => "203.0.113.9".to_owned(),
+            Self::Many => format!("203.0.113.{}", 10 + number),
+        }
+    }
+}
+
+fn curls(site: &Site, count: usize, addresses: Addresses) {
+    let commands = (0..count).map(|number| {
+        let address = addresses.of(number);
+        // curl says where it is sent; what it fetches is checked byte by byte.
+        let flags = ["--disable-epsv", "--interface", &address];
+        // In curl's eyes the wait for a 227 is part of connecting.
+        let fetch = [
+            "--no-ftp-skip-pasv-ip",
+            "--connect-timeout",
+            "40",
+            &format!("ftp://{OUTSIDE}/from-server.bin"),
+        ];
+        site.curl_command("client", &flags, &fetch)
+    });
+    assert_all_served(all_at_once(commands));
+}
+
+fn lftps(site: &Site, count: usize, addresses: Addresses) {
+    let url = site.lftp_url(OUTSIDE);
+    let commands = (0..count).map(|number| {
+        let address = addresses.of(number);
+        let script = format!(
+            "set net:timeout 40; set ftp:fix-pasv-address false; \
+             set net:socket-bind-ipv4 {address}; cat {url}/from-server.bin"
+        );
+        site.lftp_command("client", &script)
+    });
+    assert_all_served(all_at_once(commands));
+}
+
+/// Clients that dial the port that they were told only when up to three seconds have passed.
+fn late_clients(site: &Site, count: usize, addresses: Addresses) {
+    thread::scope(|scope| {
+        for number in 0..count {
+            scope.spawn(move || {
+                let from = addresses.of(number);
+                let mut client = site.client_from("client", Some(&from), OUTSIDE);
+                let to = client.pasv();
+                assert!(in_two_ports(to), "{to}");
+                thread::sleep(LATE_MAX * number as u32 / (count as u32 - 1));
+                let data = client.connect(to);
+                assert!(client.download_over(data, "from-server.bin") == noise(SIZE));
+                client.expect("QUIT", "221");
+            });
+        }
+    });
+}
+
+fn all_at_once(commands: impl Iterator<Item = Command>) -> Vec<Finished> {
+    let commands: Vec<Command> = commands.collect();
+    thread::scope(|scope| {
+        let running: Vec<_> = commands
+            .into_iter()
+            .map(|mut command| scope.spawn(move || process::run(&mut command, SECONDS_MAX)))
+            .collect();
+        running
+            .into_iter()
+            .map(|client| client.join().expect("a client"))
+            .collect()
+    })
+}
+
+#[track_caller]
+fn assert_all_served(stories: Vec<Finished>) {
+    let wanted = noise(SIZE);
+    let count = stories.len();
+    let fine = |story: &&Finished| story.succeeded() && story.stdout == wanted;
+    let served = stories.iter().filter(fine).count();
+    let first = stories.iter().find(|story| !fine(story));
+    let first = first.map(|story| String::from_utf8_lossy(&story.stderr));
+    assert_eq!(served, count, "the first that was not: {first:?}");
+    for story in stories {
+        let said = String::from_utf8_lossy(&story.stderr);
+        let announced = announcements(&said);
+        assert!(!announced.is_empty(), "no 227 in:\n{said}");
+        for announced in announced {
+            assert_eq!(announced.address, Some(OUTER), "{said}");
+            assert!((60_000..=60_001).contains(&announced.port), "{said}");
+        }
+    }
+}
+
+fn in_two_ports(to: SocketAddr) -> bool {
+    to.ip() == OUTER && (60_000..=60_001).contains(&to.port())
+}
+
+fn in_parallel<T: Copy + Send>(of: &[T], work: impl Fn(T) + Sync) {
+    thread::scope(|scope| {
+        let work = &work;
+        let running: Vec<_> = of
+            .iter()
+            .map(|&item| scope.spawn(move || work(item)))
+            .collect();
+        for thread in running {
+            thread.join().expect("one of two stories at the same time");
+        }
+    });
+}
+
+const TWO_PORTS: [&str; 4] = ["-n", "203.0.113.1", "-r", "60000-60001"];
+const ONE_PORT: [&str; 4] = ["-n", "203.0.113.1", "-r", "60000"];
+const LATE_MAX: Duration = Duration::from_secs(3);
+/// The five seconds that a port is kept for a client that does not come, and some more.
+const YIELDED: Duration = Duration::from_secs(8);

@@ -1,0 +1,160 @@
+//! The lab with a server in it that serves one file, and real clients that list, download and upload.
+
+use std::fs;
+use std::net::{IpAddr, SocketAddr};
+use std::path::PathBuf;
+use std::process::Command;
+
+use tempfile::TempDir;
+
+use super::home::{Router, home};
+use super::raw::Client;
+use crate::clients::{
+    PASSWORD, SECONDS_MAX, USER, assert_same_files, curl_itself, ftplib, noise, path,
+};
+use crate::lab::Lab;
+use crate::process::{self, Finished};
+use crate::server::{self, Server};
+
+pub(super) struct Site {
+    // Dropped in this order: nothing runs in a namespace any more when it goes.
+    pub(super) server: Server,
+    /// Further servers, if a test started any.
+    others: Vec<Server>,
+    pub(super) lab: Lab,
+    directory: TempDir,
+}
+
+impl Site {
+    /// A server with these arguments behind the usual router.
+    pub(super) fn new(arguments: &[&str]) -> Self {
+        Self::behind(&Router::default(), arguments)
+    }
+
+    pub(super) fn behind(router: &Router, arguments: &[&str]) -> Self {
+        let lab = home(router);
+        let directory = TempDir::new().expect("a temporary directory");
+        fs::create_dir(directory.path().join("work")).expect("the client's directory");
+        let server = serve(&lab, "server", &directory.path().join("root"), arguments);
+        Self {
+            server,
+            others: Vec::new(),
+            lab,
+            directory,
+        }
+    }
+
+    /// One more server, on another host, with a directory of its own.
+    pub(super) fn serve_on(&mut self, host: &str, arguments: &[&str]) -> PathBuf {
+        let root = self.directory.path().join(host);
+        self.others.push(serve(&self.lab, host, &root, arguments));
+        root
+    }
+
+    pub(super) fn finish(self) {
+        self.server.finish(&[PASSWORD]);
+        for other in self.others {
+            other.finish(&[PASSWORD]);
+        }
+    }
+
+    pub(super) fn root(&self) -> PathBuf {
+        self.directory.path().join("root")
+    }
+
+    pub(super) fn work(&self, name: &str) -> PathBuf {
+        self.directory.path().join("work").join(name)
+    }
+
+    /// A client of our own, logged in.
+    pub(super) fn client(&self, host: &str, to: &str) -> Client {
+        self.client_from(host, None, to)
+    }
+
+    /// The same from one of the host's further addresses.
+    pub(super) fn client_from(&self, host: &str, from: Option<&str>, to: &str) -> Client {
+        let from = from.map(|from| from.parse::<IpAddr>().expect("an address"));
+        let to = to.parse::<SocketAddr>().expect("an address and a port");
+        Client::log_in(self.lab.namespace_of(host), from, to)
+    }
+
+    /// List, download and upload with ftplib; `trust` makes it dial the address that a 227 names.
+    pub(super) fn ftplib(&self, host: &str, to: &str, trust: bool) -> Finished {
+        let to = to.parse::<SocketAddr>().expect("an address");
+        let mut command = ftplib(to, &self.root(), &self.work(""));
+        command.args(["--timeout", &TIMEOUT_SECONDS.to_string()]);
+        if trust {
+            command.arg("--trust-pasv");
+        }
+        command.arg("short");
+        process::run(&mut self.lab.command_on(host, &command), SECONDS_MAX)
+    }
+
+    /// List, download and upload with curl, each with what curl and the server said.
+    pub(super) fn curl(&self, host: &str, to: &str, flags: &[&str]) -> Vec<Finished> {
+        let run = |arguments: &[&str]| {
+            let mut command = self.curl_command(host, flags, arguments);
+            process::run(&mut command, SECONDS_MAX).expect_success()
+        };
+        let url = |name: &str| format!("ftp://{to}/{name}");
+        let list = run(&[&url("")]);
+        assert!(list.text().contains(" from-server.bin"), "{}", list.text());
+        let (wanted, got) = (self.root().join("from-server.bin"), self.work("got"));
+        let download = run(&["-o", path(&got), &url("from-server.bin")]);
+        assert_same_files(&wanted, &got);
+        let upload = run(&["-T", path(&wanted), &url("from-curl.bin")]);
+        assert_same_files(&wanted, &self.root().join("from-curl.bin"));
+        fs::remove_file(self.root().join("from-curl.bin")).expect("the upload");
+        vec![list, download, upload]
+    }
+
+    /// curl on a host, logged in and talkative.
+    pub(super) fn curl_command(&self, host: &str, flags: &[&str], arguments: &[&str]) -> Command {
+        let mut command: Command = curl_itself();
+        let timeout = TIMEOUT_SECONDS.to_string();
+        command.args(["--verbose", "--connect-timeout", &timeout]);
+        command.args(["--user", &format!("{USER}:{PASSWORD}")]);
+        command.args(flags).args(arguments);
+        self.lab.command_on(host, &command)
+    }
+
+    /// lftp on a host: `script` after settings that make it fail rather than try again for ever.
+    pub(super) fn lftp_command(&self, host: &str, script: &str) -> Command {
+        let settings = format!(
+            "set net:timeout {TIMEOUT_SECONDS}; set net:max-retries 2; set net:reconnect-interval-base 1; \
+             set ftp:sync-mode true; set cmd:fail-exit true; debug 9; "
+        );
+        let mut command = Command::new("lftp");
+        // lftp reads and keeps settings beneath HOME.
+        command.env("HOME", self.work(""));
+        command.args(["--norc", "-c", &format!("{settings}{script}")]);
+        self.lab.command_on(host, &command)
+    }
+
+    /// What lftp puts before a path to reach the server.
+    pub(super) fn lftp_url(&self, to: &str) -> String {
+        format!("ftp://{USER}:{PASSWORD}@{to}")
+    }
+}
+
+/// A server on port 2121 of `host` that shares the new directory `root`.
+fn serve(lab: &Lab, host: &str, root: &PathBuf, arguments: &[&str]) -> Server {
+    fs::create_dir(root).expect("the root");
+    fs::write(root.join("from-server.bin"), noise(SIZE)).expect("a file to serve");
+    let common = [
+        "-p",
+        "2121",
+        "-d",
+        path(root),
+        "-w",
+        "-u",
+        USER,
+        "-P",
+        PASSWORD,
+    ];
+    let command = server::command(&[&common, arguments].concat());
+    Server::spawn(&mut lab.command_on(host, &command))
+}
+
+pub(super) const SIZE: usize = 600_016;
+pub(super) const TIMEOUT_SECONDS: u32 = 3;

@@ -1,0 +1,163 @@
+//! Strangers on the data port: they get nothing, take nothing, hear nothing, and the right client is served.
+
+use std::fs;
+use std::io::{Read, Write};
+use std::net::{IpAddr, SocketAddr, TcpStream};
+use std::time::Duration;
+
+use rustix::process::{Resource, getrlimit, setrlimit};
+
+use super::home::{OUTSIDE, ROUTED};
+use super::matrix::scenario;
+use super::raw::{Client, is_timeout};
+use super::site::{SIZE, Site};
+use crate::clients::noise;
+use crate::lab;
+
+#[test]
+fn one() {
+    scenario("strangers::one", || story(1));
+}
+
+#[test]
+fn five() {
+    scenario("strangers::five", || story(5));
+}
+
+#[test]
+fn a_thousand() {
+    scenario("strangers::a_thousand", || story(1000));
+}
+
+/// What a stranger sends must not end up in the file that the right client uploads.
+#[test]
+fn leave_no_bytes() {
+    scenario("strangers::leave_no_bytes", || {
+        let site = Site::new(&ROUTED);
+        let mut client = site.client("client", OUTSIDE);
+        for before in [true, false] {
+            let to = client.pasv();
+            let mut strangers = Vec::new();
+            if before {
+                strangers = come(&site, 3, to);
+            }
+            client.send("STOR upload.bin");
+            client.expect_reply("150");
+            if !before {
+                strangers = come(&site, 3, to);
+            }
+            for stranger in &mut strangers {
+                // An error says that the server has hung up already, which is as good.
+                let _ = stranger.write_all(b"a stranger's bytes");
+            }
+            assert_turned_away(strangers);
+            let mut data = client.connect(to);
+            data.write_all(&noise(SIZE)).expect("sending a file");
+            drop(data);
+            client.expect_reply("226");
+            let stored = fs::read(site.root().join("upload.bin")).expect("the upload");
+            assert!(stored == noise(SIZE), "{} bytes", stored.len());
+        }
+        client.expect("QUIT", "221");
+        site.finish();
+        "the file is the client's alone"
+    });
+}
+
+/// The same stranger where anybody may take any data connection.
+#[test]
+fn are_served_with_foreign_addresses() {
+    let site = Site::new(&[&ROUTED[..], &["--permit-foreign-addresses"]].concat());
+    let mut client = site.client("client", OUTSIDE);
+    let to = client.pasv();
+    let mut stranger = come(&site, 1, to).pop().expect("a stranger");
+    client.expect("RETR from-server.bin", "150");
+    let mut bytes = Vec::new();
+    stranger.read_to_end(&mut bytes).expect("a file");
+    assert!(bytes == noise(SIZE), "{} bytes", bytes.len());
+    client.expect_reply("226");
+    site.finish();
+}
+
+/// So many strangers come before the transfer command, and so many after its 150.
+fn story(count: usize) -> &'static str {
+    allow_many_sockets();
+    let site = Site::new(&ROUTED);
+    let mut client = site.client("client", OUTSIDE);
+
+    let to = client.pasv();
+    let before = come(&site, count, to);
+    // As most clients do: connected first, and the command is sent when that stands.
+    let data = client.connect(to);
+    let bytes = client.download_over(data, "from-server.bin");
+    assert!(bytes == noise(SIZE), "{} bytes", bytes.len());
+    assert_turned_away(before);
+
+    let to = client.pasv();
+    client.expect("RETR from-server.bin", "150");
+    let after = come(&site, count, to);
+    assert_turned_away(after);
+    client.assert_silent(Duration::from_millis(20));
+    let mut bytes = Vec::new();
+    let read = client.connect(to).read_to_end(&mut bytes);
+    read.expect("the rest of the file");
+    assert!(bytes == noise(SIZE), "{} bytes", bytes.len());
+    client.expect_reply("226");
+
+    let to = client.pasv();
+    let before = come(&site, count, to);
+    client.assert_silent(Duration::from_millis(20));
+    let data = client.connect(to);
+    client.upload_over(data, "upload.bin", &noise(SIZE));
+    let stored = fs::read(site.root().join("upload.bin")).expect("the upload");
+    assert!(stored == noise(SIZE), "{} bytes", stored.len());
+    assert_turned_away(before);
+    serves_as_before(client);
+    site.finish();
+    "turned away in silence; the client is served"
+}
+
+/// No reply too many has put the dialogue out of step.
+fn serves_as_before(mut client: Client) {
+    client.expect("NOOP", "200");
+    client.expect("PWD", "257");
+    client.expect("QUIT", "221");
+}
+
+/// Connections from another address than the client's.
+fn come(site: &Site, count: usize, to: SocketAddr) -> Vec<TcpStream> {
+    let from: IpAddr = "203.0.113.28".parse().expect("an address");
+    site.lab.namespace_of("client").enter(|| {
+        let connect = |number| {
+            let stranger = lab::connect(Some(from), to);
+            stranger.unwrap_or_else(|error| panic!("stranger {number} of {count}: {error}"))
+        };
+        (0..count).map(connect).collect()
+    })
+}
+
+/// Each was hung up on without a byte.
+#[track_caller]
+fn assert_turned_away(strangers: Vec<TcpStream>) {
+    for mut stranger in strangers {
+        stranger
+            .set_read_timeout(Some(Duration::from_secs(5)))
+            .expect("a read timeout");
+        let mut byte = [0];
+        match stranger.read(&mut byte) {
+            Ok(0) => {}
+            Ok(_) => panic!("a stranger was served"),
+            // A reset: the server closed without reading what the stranger sent.
+            Err(error) => assert!(!is_timeout(error.kind()), "a stranger is kept: {error}"),
+        }
+    }
+}
+
+/// A thousand sockets are more than a process may have by default.
+fn allow_many_sockets() {
+    let mut limit = getrlimit(Resource::Nofile);
+    limit.current = limit
+        .maximum
+        .map_or(Some(16_384), |most| Some(most.min(16_384)));
+    setrlimit(Resource::Nofile, limit).expect("room for more sockets");
+}
