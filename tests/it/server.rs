@@ -79,6 +79,20 @@ impl Server {
         self.log.state.lock().expect("the log").text.clone()
     }
 
+    /// The log once it holds `text`: what the server has written may be still on its way to us.
+    #[track_caller]
+    pub(crate) fn log_with(&self, text: &str) -> String {
+        let holds = |log: &LogState| log.text.contains(text).then(|| log.text.clone());
+        let found = self.log.wait_for(LOG_MAX, holds);
+        found.unwrap_or_else(|| panic!("no {text:?} in the log:\n{}", self.log()))
+    }
+
+    /// Stops the whole server, or lets it go on: what clients do in between comes to it all at once.
+    pub(crate) fn pause(&self, pause: bool) {
+        let signal = if pause { Signal::STOP } else { Signal::CONT };
+        kill_process(Pid::from_child(&self.child), signal).expect("a signal to the server");
+    }
+
     /// Asks the server to end, and checks that it was well to the last: no panic, none of `secrets` in its log,
     /// which is returned whole.
     #[track_caller]
@@ -229,4 +243,5 @@ fn listening(log: &LogState) -> Option<SocketAddr> {
 /// Ours, and the one of the server that the tests were tried with.
 const MARKS: [&str; 2] = ["listening on ", "starting FTP server on "];
 const START_MAX: Duration = Duration::from_secs(20);
+const LOG_MAX: Duration = Duration::from_secs(5);
 const END_MAX: Duration = Duration::from_secs(10);

@@ -27,7 +27,7 @@ fn between_two_servers() {
             assert_same_files(&other.join(&back), &home.join(&back));
         }
         // The bytes went from server to server: one connected to the other.
-        let log = site.server.log();
+        let log = site.server.log_with("STOR /back-two.bin: ");
         assert_eq!(log.matches("STOR /").count(), 2, "{log}");
         assert_eq!(log.matches("RETR /").count(), 2, "{log}");
         site.finish();

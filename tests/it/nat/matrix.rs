@@ -171,6 +171,11 @@ const ROWS: &[Row] = &[
         off: "code: accepting before the transfer begins",
     },
     Row {
+        test: "strangers::a_hundred_at_once",
+        scenario: "a hundred strangers in one moment, before the client",
+        off: "code: going on after as many strangers as one turn is for",
+    },
+    Row {
         test: "strangers::leave_no_bytes",
         scenario: "a stranger that sends a file where the client uploads",
         off: "code: the peer check of data connections",

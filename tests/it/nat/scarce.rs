@@ -173,9 +173,9 @@ fn the_log_says_so() {
         let data = holder.connect(to);
         holder.download_over(data, "from-server.bin");
         waiting.announced();
-        let log = site.server.log();
+        let log = site.server.log_with("is too small");
         let line = log.lines().find(|line| line.contains("is too small"));
-        let line = line.unwrap_or_else(|| panic!("no such line:\n{log}"));
+        let line = line.expect("it was there");
         assert!(line.contains("60000-60000"), "{line}");
         let (_, seconds) = line.split_once("waited ").expect("how long");
         let (seconds, _) = seconds.split_once(' ').expect("how long");

@@ -9,7 +9,7 @@ use rustix::process::{Resource, getrlimit, setrlimit};
 
 use super::home::{OUTSIDE, ROUTED};
 use super::matrix::scenario;
-use super::raw::{Client, is_timeout};
+use super::raw::{Client, is_timeout, read_to_end};
 use super::site::{SIZE, Site};
 use crate::clients::noise;
 use crate::lab;
@@ -27,6 +27,27 @@ fn five() {
 #[test]
 fn a_thousand() {
     scenario("strangers::a_thousand", || story(1000));
+}
+
+/// One event for all of them, more than one turn is for, and no further event after the client's.
+#[test]
+fn a_hundred_at_once() {
+    scenario("strangers::a_hundred_at_once", || {
+        let site = Site::new(&ROUTED);
+        let mut client = site.client("client", OUTSIDE);
+        let to = client.pasv();
+        client.expect("RETR from-server.bin", "150");
+        site.server.pause(true);
+        let strangers = come(&site, 100, to);
+        let mut data = client.connect(to);
+        site.server.pause(false);
+        assert!(read_to_end(&mut data) == noise(SIZE));
+        client.expect_reply("226");
+        assert_turned_away(strangers);
+        serves_as_before(client);
+        site.finish();
+        "turned away in silence; the client is served"
+    });
 }
 
 /// What a stranger sends must not end up in the file that the right client uploads.
