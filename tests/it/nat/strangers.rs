@@ -3,7 +3,7 @@
 use std::fs;
 use std::io::{Read, Write};
 use std::net::{IpAddr, SocketAddr, TcpStream};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use rustix::process::{Resource, getrlimit, setrlimit};
 
@@ -41,8 +41,11 @@ fn a_hundred_at_once() {
         let strangers = come(&site, 100, to);
         let mut data = client.connect(to);
         site.server.pause(false);
+        let begun = Instant::now();
         assert!(read_to_end(&mut data) == noise(SIZE));
         client.expect_reply("226");
+        // Not only when a timer makes the server look again.
+        assert!(begun.elapsed() < Duration::from_secs(10));
         assert_turned_away(strangers);
         serves_as_before(client);
         site.finish();
