@@ -46,7 +46,11 @@ impl Lab {
 
     /// A network whose switch stands in `host`; `address` is that host's own in it.
     pub(crate) fn network(&self, host: &str, network: &str, address: &str) {
-        self.ip(host, &["link", "add", network, "type", "bridge"]);
+        // A switch that listens in to who wants which multicast may lose the questions by which IPv6
+        // finds its neighbours.
+        let snooping = ["mcast_snooping", "0"];
+        let bridge = ["link", "add", network, "type", "bridge"];
+        self.ip(host, &[&bridge[..], &snooping].concat());
         self.address(host, network, address);
         // Else kernels with br_netfilter show frames that a switch only passes on to the host's IP rules.
         let switch = "/proc/sys/net/bridge/bridge-nf-call-iptables";
