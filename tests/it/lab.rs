@@ -41,16 +41,16 @@ impl Lab {
     pub(crate) fn host(&mut self, host: &str) {
         ip(&["netns", "add", &self.namespace(host)]);
         self.hosts.push(host.to_owned());
+        // A router on the way would send a client to the next router's link-local address, which for a
+        // second or two does not work yet, as the kernel looks for duplicates of it.
+        self.set(host, "net/ipv6/conf/default/accept_redirects", "0");
+        self.set(host, "net/ipv6/conf/default/dad_transmits", "0");
         self.ip(host, &["link", "set", "lo", "up"]);
     }
 
     /// A network whose switch stands in `host`; `address` is that host's own in it.
     pub(crate) fn network(&self, host: &str, network: &str, address: &str) {
-        // A switch that listens in to who wants which multicast may lose the questions by which IPv6
-        // finds its neighbours.
-        let snooping = ["mcast_snooping", "0"];
-        let bridge = ["link", "add", network, "type", "bridge"];
-        self.ip(host, &[&bridge[..], &snooping].concat());
+        self.ip(host, &["link", "add", network, "type", "bridge"]);
         self.address(host, network, address);
         // Else kernels with br_netfilter show frames that a switch only passes on to the host's IP rules.
         let switch = "/proc/sys/net/bridge/bridge-nf-call-iptables";
