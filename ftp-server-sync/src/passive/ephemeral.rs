@@ -12,7 +12,7 @@ use std::ops::RangeInclusive;
 
 use mio::net::TcpListener;
 
-use super::listen;
+use super::listener::listen;
 
 /// The ports that the kernel chooses from.
 pub(super) fn range() -> RangeInclusive<u16> {

@@ -2,15 +2,21 @@
 //!
 //! Sockets are bound at 127.83.0.0/16 or ::1, below the kernel's own port range, where nobody else is.
 
+mod change;
+mod load;
+mod model;
+mod reference;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::{TcpListener as StdListener, TcpStream};
-use std::sync::atomic::AtomicBool;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
+use std::time::Duration;
 
 use mio::{Events, Poll, Token};
-use proptest::prelude::*;
-use proptest::sample::Index;
 
+use super::lease::BLOCKED_FOR;
+use super::listener::listen;
 use super::*;
 
 const FIRST: u16 = 20811;
@@ -39,6 +45,35 @@ impl Sleeper {
     }
 }
 
+/// One client at one local address.
+struct Client {
+    pool: Arc<PassivePool>,
+    local: SocketAddr,
+    sleeper: Sleeper,
+    now: Instant,
+}
+
+impl Client {
+    fn new(pool: &Arc<PassivePool>, local_last: u8) -> Self {
+        Self {
+            pool: pool.clone(),
+            local: local(local_last),
+            sleeper: Sleeper::new(),
+            now: Instant::now(),
+        }
+    }
+
+    fn request(&self) -> Request {
+        let waker = self.sleeper.waker.clone();
+        self.pool.request(self.local, peer(1), waker, self.now)
+    }
+
+    fn open(&self) -> io::Result<Opening> {
+        let waker = self.sleeper.waker.clone();
+        self.pool.open(self.local, peer(1), waker, self.now)
+    }
+}
+
 fn local(last: u8) -> SocketAddr {
     SocketAddr::from(([127, 83, 0, last], 21))
 }
@@ -61,7 +96,14 @@ fn granted(request: Request) -> Lease {
 fn queued(request: Request) -> Ticket {
     match request {
         Request::Queued(ticket) => ticket,
-        Request::Granted(lease) => panic!("granted {:?}", lease.port),
+        Request::Granted(lease) => panic!("granted {:?}", lease.grant),
+    }
+}
+
+fn port_of(lease: &Lease) -> u16 {
+    match lease.grant {
+        Grant::Port(port) => port,
+        Grant::Any => panic!("any port"),
     }
 }
 
@@ -142,7 +184,7 @@ fn ports_come_round_least_recently_used_first() {
     let (pool, now, sleeper) = (pool(5), Instant::now(), Sleeper::new());
     let next = || {
         let request = pool.request(local(1), peer(1), sleeper.waker.clone(), now);
-        granted(request).port.unwrap()
+        port_of(&granted(request))
     };
     let round: Vec<u16> = (0..5).map(|_| next()).collect();
     let again: Vec<u16> = (0..5).map(|_| next()).collect();
@@ -170,7 +212,7 @@ fn a_port_that_a_client_did_not_come_to_is_its_last_choice() {
     drop(others);
 
     // It came after all, so the port is as good as any again.
-    let ports = BTreeSet::from_iter((0..3).map(|_| ask(1).port.unwrap()));
+    let ports = BTreeSet::from_iter((0..3).map(|_| port_of(&ask(1))));
     assert!(ports.contains(&missed_port));
 }
 
@@ -260,6 +302,8 @@ fn without_a_range_the_kernel_chooses() {
     assert_eq!(ports.len(), 3);
     assert!(!ports.contains(&0));
     assert_eq!(listeners[0].yield_deadline(), None);
+    assert_eq!((pool.usage().ports, pool.usage().in_use), (0, 3));
+    drop(listeners);
     assert_eq!(pool.usage(), Usage::default());
 }
 
@@ -289,7 +333,7 @@ fn ipv6_listens_at_its_own_address() {
 #[test]
 fn the_log_hears_of_waits_once_a_minute() {
     let (start, sleeper) = (Instant::now(), Sleeper::new());
-    let mut books = Books::new(vec![FIRST]);
+    let mut books = Books::new(Allowed::new(Some(FIRST..=FIRST)));
     let mut wait = |from: u64, to: u64| {
         let since = start + seconds(from);
         let mut applicant = Applicant {
@@ -320,7 +364,7 @@ fn strange_ranges_never_lead_outside() {
     let ask = |pool: &Arc<PassivePool>| pool.request(local(1), peer(1), sleeper.waker.clone(), now);
     let with_zero = PassivePool::new(Some(0..=1));
     let one = granted(ask(&with_zero));
-    assert_eq!(one.port, Some(1));
+    assert_eq!(port_of(&one), 1);
     let _two = queued(ask(&with_zero));
     let _none = queued(ask(&PassivePool::new(Some(0..=0))));
     assert_eq!(PassivePool::new(Some(1..=u16::MAX)).usage().ports, 65535);
@@ -384,276 +428,5 @@ fn hammer(pool: &Arc<PassivePool>, taken: &[AtomicBool; 3], thread: u8) {
         if round % 2 == 0 {
             listener.connected();
         }
-    }
-}
-
-#[derive(Clone, Debug)]
-enum Operation {
-    Request { local: u8, peer: u8 },
-    Take(Index),
-    Bind(Index),
-    FindHeld(Index),
-    Connect(Index),
-    DropLease(Index),
-    DropListener(Index),
-    DropTicket(Index),
-    Pass { seconds: u64 },
-}
-
-fn operation() -> impl Strategy<Value = Operation> {
-    prop_oneof![
-        4 => (1..=2u8, 1..=3u8).prop_map(|(local, peer)| Operation::Request { local, peer }),
-        3 => any::<Index>().prop_map(Operation::Take),
-        3 => any::<Index>().prop_map(Operation::Bind),
-        1 => any::<Index>().prop_map(Operation::FindHeld),
-        1 => any::<Index>().prop_map(Operation::Connect),
-        1 => any::<Index>().prop_map(Operation::DropLease),
-        1 => any::<Index>().prop_map(Operation::DropListener),
-        1 => any::<Index>().prop_map(Operation::DropTicket),
-        1 => (0..12u64).prop_map(|seconds| Operation::Pass { seconds }),
-    ]
-}
-
-/// What must be true of one local address, said as sets: which port goes to whom is left open.
-#[derive(Default)]
-struct Model {
-    leased: BTreeSet<u16>,
-    blocked: BTreeMap<u16, Instant>,
-    waiting: BTreeSet<u64>,
-    assigned: BTreeSet<u64>,
-}
-
-impl Model {
-    fn free(&self, ports: usize) -> usize {
-        ports - self.leased.len() - self.blocked.len() - self.assigned.len()
-    }
-
-    fn revive(&mut self, now: Instant) {
-        self.blocked.retain(|_, until| *until > now);
-    }
-
-    fn serve(&mut self, ports: usize) {
-        while self.free(ports) > 0
-            && let Some(first) = self.waiting.pop_first()
-        {
-            self.assigned.insert(first);
-        }
-    }
-}
-
-/// The pool, everything that was got from it, and the model beside it.
-struct Play {
-    pool: Arc<PassivePool>,
-    count: u16,
-    now: Instant,
-    sleeper: Sleeper,
-    leases: Vec<Lease>,
-    listeners: Vec<PassiveListener>,
-    tickets: Vec<Ticket>,
-    models: BTreeMap<SocketAddr, Model>,
-}
-
-impl Play {
-    fn new(count: u16) -> Self {
-        Self {
-            pool: pool(count),
-            count,
-            now: Instant::now(),
-            sleeper: Sleeper::new(),
-            leases: Vec::new(),
-            listeners: Vec::new(),
-            tickets: Vec::new(),
-            models: BTreeMap::new(),
-        }
-    }
-
-    fn perform(&mut self, operation: &Operation) {
-        match operation {
-            Operation::Request { local, peer } => self.request(*local, *peer),
-            Operation::Take(index) => self.take(index),
-            Operation::Bind(index) => {
-                if let Some(lease) = pluck(&mut self.leases, index) {
-                    let listener = listen(SocketAddr::from(([127, 83, 0, 10], 0)));
-                    let listener = lease.settle(listener, self.now).unwrap();
-                    self.listeners.push(listener);
-                }
-            }
-            Operation::FindHeld(index) => self.find_held(index),
-            Operation::Connect(index) => {
-                if let Some(listener) = pluck(&mut self.listeners, index) {
-                    self.forget(&listener.lease);
-                    listener.connected();
-                }
-            }
-            Operation::DropLease(index) => {
-                if let Some(lease) = pluck(&mut self.leases, index) {
-                    self.forget(&lease);
-                }
-            }
-            Operation::DropListener(index) => {
-                if let Some(listener) = pluck(&mut self.listeners, index) {
-                    self.forget(&listener.lease);
-                }
-            }
-            Operation::DropTicket(index) => self.drop_ticket(index),
-            Operation::Pass { seconds } => self.now += Duration::from_secs(*seconds),
-        }
-        self.check();
-    }
-
-    fn request(&mut self, local_last: u8, peer_last: u8) {
-        let waker = self.sleeper.waker.clone();
-        let request = self
-            .pool
-            .request(local(local_last), peer(peer_last), waker, self.now);
-        let model = self.model(listening_address(local(local_last)));
-        model.0.revive(model.2);
-        model.0.serve(model.1);
-        self.expect(request);
-    }
-
-    /// The outcome of a request must be the model's: a lease exactly when a port is free.
-    fn expect(&mut self, request: Request) {
-        match request {
-            Request::Granted(lease) => {
-                let port = lease.port.unwrap();
-                assert!((FIRST..FIRST + self.count).contains(&port));
-                let (model, ports, _) = self.model(lease.applicant.local);
-                assert!(model.free(ports) > 0 && model.waiting.is_empty());
-                assert!(!model.blocked.contains_key(&port));
-                assert!(model.leased.insert(port), "leased twice");
-                self.check_choice(&lease);
-                self.leases.push(lease);
-            }
-            Request::Queued(ticket) => {
-                let (model, ports, _) = self.model(ticket.applicant.local);
-                assert_eq!(model.free(ports), 0, "queued beside a free port");
-                model.waiting.insert(ticket.applicant.arrival);
-                self.tickets.push(ticket);
-            }
-        }
-    }
-
-    fn check_choice(&self, lease: &Lease) {
-        let (local, peer) = (lease.applicant.local, lease.applicant.peer);
-        let books = self.pool.books.lock().unwrap();
-        if books.is_shunned(local, peer, lease.port.unwrap()) {
-            assert!(books.all_free_are_shunned(local, peer));
-        }
-    }
-
-    fn take(&mut self, index: &Index) {
-        if self.tickets.is_empty() {
-            return;
-        }
-        let (which, now) = (index.index(self.tickets.len()), self.now);
-        let lease = self.tickets[which].take(now);
-        let (local, arrival) = {
-            let applicant = &self.tickets[which].applicant;
-            (applicant.local, applicant.arrival)
-        };
-        let (model, ports, now) = self.model(local);
-        model.revive(now);
-        model.serve(ports);
-        assert_eq!(model.assigned.remove(&arrival), lease.is_some());
-        if let Some(lease) = lease {
-            assert!(model.leased.insert(lease.port.unwrap()), "leased twice");
-            self.leases.push(lease);
-            drop(self.tickets.swap_remove(which));
-        }
-    }
-
-    fn find_held(&mut self, index: &Index) {
-        let Some(lease) = pluck(&mut self.leases, index) else {
-            return;
-        };
-        let (port, held_until) = (lease.port.unwrap(), self.now + BLOCKED_FOR);
-        let (model, ports, now) = self.model(lease.applicant.local);
-        model.leased.remove(&port);
-        model.blocked.insert(port, held_until);
-        model.revive(now);
-        model.serve(ports);
-        let attempt = Err(io::ErrorKind::AddrInUse.into());
-        match lease.settle(attempt, self.now).unwrap_err() {
-            BindError::Held(request) => self.expect(request),
-            BindError::Failed(error) => panic!("{error}"),
-        }
-    }
-
-    fn drop_ticket(&mut self, index: &Index) {
-        if let Some(ticket) = pluck(&mut self.tickets, index) {
-            let (model, ports, _) = self.model(ticket.applicant.local);
-            model.waiting.remove(&ticket.applicant.arrival);
-            model.assigned.remove(&ticket.applicant.arrival);
-            model.serve(ports);
-        }
-    }
-
-    fn forget(&mut self, lease: &Lease) {
-        let (model, ports, _) = self.model(lease.applicant.local);
-        assert!(model.leased.remove(&lease.port.unwrap()));
-        model.serve(ports);
-    }
-
-    fn model(&mut self, local: SocketAddr) -> (&mut Model, usize, Instant) {
-        let model = self.models.entry(local).or_default();
-        (model, usize::from(self.count), self.now)
-    }
-
-    fn check(&self) {
-        self.pool.books.lock().unwrap().check();
-        let sum = |count: fn(&Model) -> usize| -> usize { self.models.values().map(count).sum() };
-        assert_eq!(
-            self.pool.usage(),
-            Usage {
-                ports: usize::from(self.count),
-                in_use: sum(|model| model.leased.len() + model.assigned.len()),
-                waiting: sum(|model| model.waiting.len()),
-                blocked: sum(|model| model.blocked.len()),
-            }
-        );
-        for listener in &self.listeners {
-            let model = &self.models[&listener.lease.applicant.local];
-            let expected = (!model.waiting.is_empty()).then_some(listener.announced + seconds(5));
-            assert_eq!(listener.yield_deadline(), expected);
-        }
-    }
-
-    /// Drops everything; afterwards each local address has all its ports back.
-    fn finish(mut self) {
-        self.listeners.clear();
-        self.leases.clear();
-        self.tickets.clear();
-        let later = self.now + BLOCKED_FOR;
-        for &local in self.models.keys() {
-            let ask = |_| {
-                let waker = self.sleeper.waker.clone();
-                granted(self.pool.request(local, peer(9), waker, later))
-            };
-            let all: Vec<Lease> = (0..self.count).map(ask).collect();
-            let ports = BTreeSet::from_iter(all.iter().filter_map(|lease| lease.port));
-            assert!(ports.into_iter().eq(FIRST..FIRST + self.count));
-        }
-        assert_eq!(self.pool.usage().in_use, 0);
-    }
-}
-
-fn pluck<T>(things: &mut Vec<T>, index: &Index) -> Option<T> {
-    (!things.is_empty()).then(|| things.swap_remove(index.index(things.len())))
-}
-
-proptest! {
-    #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::default() })]
-
-    #[test]
-    fn the_pool_agrees_with_the_model(
-        count in 1..=4u16,
-        operations in prop::collection::vec(operation(), 1..120),
-    ) {
-        let mut play = Play::new(count);
-        for operation in &operations {
-            play.perform(operation);
-        }
-        play.finish();
     }
 }

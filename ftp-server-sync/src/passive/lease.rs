@@ -1,0 +1,234 @@
+//! What a client holds: the right to bind a port, or a place in the queue for one.
+
+use std::error::Error;
+use std::fmt;
+use std::io;
+use std::mem;
+use std::sync::Arc;
+use std::sync::atomic::AtomicUsize;
+use std::time::{Duration, Instant};
+
+use log::{info, warn};
+use mio::net::TcpListener;
+
+use super::books::{Applicant, Bound, Ending, Grant};
+use super::listener::{PassiveListener, listen};
+use super::{Opening, PassivePool, Request, ephemeral};
+
+/// The right to bind one port, given back on drop.
+#[derive(Debug)]
+#[must_use = "dropping it gives the port back"]
+pub struct Lease {
+    pub(super) pool: Arc<PassivePool>,
+    pub(super) applicant: Applicant,
+    pub(super) grant: Grant,
+    pub(super) ending: Ending,
+}
+
+/// A place in the queue for a port, left on drop.
+#[derive(Debug)]
+#[must_use = "dropping it leaves the queue"]
+pub struct Ticket {
+    pool: Arc<PassivePool>,
+    pub(super) applicant: Applicant,
+    served: bool,
+}
+
+/// Why a lease did not become a listener.
+#[derive(Debug)]
+pub enum BindError {
+    /// Another program holds the port. The pool has set it aside for a while and has asked again
+    /// for this client, at its old place in the queue: here is what came of that.
+    Held(Request),
+    /// The range has changed since the port was granted. The pool has asked again for this client, at
+    /// its old place in the queue: here is what came of that.
+    Withdrawn(Request),
+    /// It is not the port's fault: another one would not help.
+    Failed(io::Error),
+}
+
+impl Lease {
+    pub(super) fn new(pool: Arc<PassivePool>, applicant: Applicant, grant: Grant) -> Self {
+        Self {
+            pool,
+            applicant,
+            grant,
+            ending: Ending::Unannounced,
+        }
+    }
+
+    /// Listens on the port. The listener's time runs from `now`, when it is announced.
+    ///
+    /// # Errors
+    ///
+    /// [`BindError::Held`] when another program has the port, [`BindError::Withdrawn`] when the range
+    /// has changed, else [`BindError::Failed`].
+    pub fn bind(self, now: Instant) -> Result<PassiveListener, BindError> {
+        if !self.is_in_force() {
+            return Err(BindError::Withdrawn(self.exchange(now)));
+        }
+        let mut address = self.applicant.local;
+        let attempt = match self.grant {
+            Grant::Port(port) => {
+                address.set_port(port);
+                listen(address).map(|listener| (listener, port))
+            }
+            Grant::Any => {
+                ephemeral::listen_anywhere(address, &self.pool.ephemeral).and_then(with_port)
+            }
+        };
+        self.settle(attempt, now)
+    }
+
+    pub(super) fn is_in_force(&self) -> bool {
+        self.pool
+            .look(|books| books.is_in_force(&self.applicant, self.grant))
+    }
+
+    /// Notes what came of the attempt to listen.
+    pub(super) fn settle(
+        mut self,
+        attempt: io::Result<(TcpListener, u16)>,
+        now: Instant,
+    ) -> Result<PassiveListener, BindError> {
+        let (listener, port) = match (attempt, self.grant) {
+            (Ok(bound), _) => bound,
+            (Err(error), Grant::Port(port)) if is_held(&error) => {
+                return Err(BindError::Held(self.ask_again(port, &error, now)));
+            }
+            (Err(error), _) => return Err(BindError::Failed(error)),
+        };
+        let Some(waiting) = self.note_bound(port, now) else {
+            // Closed before we ask again: the port may have another owner by now.
+            drop(listener);
+            return Err(BindError::Withdrawn(self.exchange(now)));
+        };
+        self.grant = Grant::Port(port);
+        self.ending = Ending::Unconnected;
+        Ok(PassiveListener::new(listener, self, port, now, waiting))
+    }
+
+    /// None if the range has changed, and nobody may listen there.
+    fn note_bound(&self, port: u16, now: Instant) -> Option<Arc<AtomicUsize>> {
+        let Bound { waiting, was_held } = self.pool.with_books(now, |books| {
+            books.bound(&self.applicant, self.grant, port, now)
+        })?;
+        if was_held {
+            let address = self.applicant.local.ip();
+            info!("passive port {port} of {address} is free again");
+        }
+        Some(waiting)
+    }
+
+    fn exchange(self, now: Instant) -> Request {
+        let (pool, mut applicant, old) = self.dissolve();
+        let grant = pool.with_books(now, |books| books.exchange(&mut applicant, old, now));
+        pool.answer(applicant, grant)
+    }
+
+    fn ask_again(self, port: u16, error: &io::Error, now: Instant) -> Request {
+        let (pool, mut applicant, _) = self.dissolve();
+        let (is_news, next) = pool.with_books(now, |books| {
+            let is_news = books.block(&applicant, port, now + BLOCKED_FOR);
+            (is_news, books.request(&mut applicant, now))
+        });
+        if is_news {
+            let address = applicant.local.ip();
+            let pause = BLOCKED_FOR.as_secs();
+            warn!(
+                "passive port {port} of {address} is held by another program ({error}); \
+                 it will be tried again every {pause} s"
+            );
+        }
+        pool.answer(applicant, next)
+    }
+
+    /// Ends the lease without giving anything back.
+    fn dissolve(mut self) -> (Arc<PassivePool>, Applicant, Grant) {
+        let grant = mem::replace(&mut self.grant, Grant::Any);
+        (self.pool.clone(), self.applicant.clone(), grant)
+    }
+}
+
+impl Drop for Lease {
+    fn drop(&mut self) {
+        if let Grant::Port(port) = self.grant {
+            self.pool.with_books(Instant::now(), |books| {
+                books.give_back(&self.applicant, port, self.ending);
+            });
+        }
+    }
+}
+
+impl Ticket {
+    pub(super) fn new(pool: Arc<PassivePool>, applicant: Applicant) -> Self {
+        Self {
+            pool,
+            applicant,
+            served: false,
+        }
+    }
+
+    /// The lease, if it is this ticket's turn. Also tries blocked ports whose time is over, so it
+    /// should be called now and then even when the waker was not. A ticket is served once.
+    pub fn take(&mut self, now: Instant) -> Option<Lease> {
+        if self.served {
+            return None;
+        }
+        let grant = self
+            .pool
+            .with_books(now, |books| books.take(&self.applicant, now))?;
+        self.served = true;
+        let (pool, applicant) = (self.pool.clone(), self.applicant.clone());
+        Some(Lease::new(pool, applicant, grant))
+    }
+
+    /// Takes the port and binds it; not yet this ticket's turn: [`Opening::Queued`] gives it back.
+    ///
+    /// # Errors
+    ///
+    /// As for [`PassivePool::open`].
+    pub fn open(mut self, now: Instant) -> io::Result<Opening> {
+        match self.take(now) {
+            Some(lease) => self.pool.bind_first(Request::Granted(lease), now),
+            None => Ok(Opening::Queued(self)),
+        }
+    }
+}
+
+impl Drop for Ticket {
+    fn drop(&mut self) {
+        if !self.served {
+            let now = Instant::now();
+            self.pool
+                .with_books(now, |books| books.leave(&self.applicant, now));
+        }
+    }
+}
+
+impl fmt::Display for BindError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Held(_) => f.write_str("the port is held by another program"),
+            Self::Withdrawn(_) => f.write_str("the range of passive ports has changed"),
+            Self::Failed(error) => write!(f, "cannot listen: {error}"),
+        }
+    }
+}
+
+impl Error for BindError {}
+
+fn with_port(listener: TcpListener) -> io::Result<(TcpListener, u16)> {
+    let port = listener.local_addr()?.port();
+    Ok((listener, port))
+}
+
+fn is_held(error: &io::Error) -> bool {
+    matches!(
+        error.kind(),
+        io::ErrorKind::AddrInUse | io::ErrorKind::PermissionDenied
+    )
+}
+
+/// How long a port that another program holds is left alone.
+pub(super) const BLOCKED_FOR: Duration = Duration::from_secs(10);

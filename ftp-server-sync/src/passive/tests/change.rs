@@ -1,0 +1,339 @@
+//! The range changes while ports are leased, granted, assigned and waited for.
+
+use super::*;
+
+const OLD: RangeInclusive<u16> = FIRST..=FIRST + 1;
+const NEW: RangeInclusive<u16> = FIRST + 2..=FIRST + 3;
+const EMPTY: RangeInclusive<u16> = 0..=0;
+
+fn withdrawn(attempt: Result<PassiveListener, BindError>) -> Request {
+    match attempt {
+        Err(BindError::Withdrawn(request)) => request,
+        other => panic!("{other:?}"),
+    }
+}
+
+fn old_pool() -> Arc<PassivePool> {
+    PassivePool::new(Some(OLD))
+}
+
+#[test]
+fn listeners_live_on_and_new_ones_come_from_the_new_range() {
+    let pool = old_pool();
+    let client = Client::new(&pool, 11);
+    let [staying, leaving] = [opened(client.open()), opened(client.open())];
+    pool.set_range(Some(FIRST + 2..=FIRST + 2), client.now);
+    assert_eq!(pool.range(), Some(FIRST + 2..=FIRST + 2));
+    assert_eq!((pool.usage().ports, pool.usage().in_use), (1, 2));
+
+    let new = opened(client.open());
+    assert_eq!(new.port(), FIRST + 2);
+    let ticket = waits(client.open());
+    for old in [&staying, &leaving] {
+        TcpStream::connect(SocketAddr::new(client.local.ip(), old.port())).unwrap();
+    }
+
+    // What comes back from outside helps nobody; from inside it is free once.
+    leaving.connected();
+    let ticket = waits(ticket.open(client.now));
+    drop(ticket);
+    let kept = staying.port();
+    pool.set_range(Some(kept..=kept), client.now);
+    let ticket = waits(client.open());
+    drop(staying);
+    let again = opened(ticket.open(client.now));
+    assert_eq!(again.port(), kept);
+    let _ticket = waits(client.open());
+    drop((again, new));
+    assert_eq!(pool.usage().in_use, 1);
+}
+
+#[test]
+fn who_waits_is_served_in_turn_from_the_new_range() {
+    let pool = old_pool();
+    let owner = Client::new(&pool, 1);
+    let _leases = [granted(owner.request()), granted(owner.request())];
+    let mut clients: [Client; 3] = std::array::from_fn(|_| Client::new(&pool, 1));
+    let mut tickets: Vec<Ticket> = clients.iter().map(|one| queued(one.request())).collect();
+    pool.set_range(Some(NEW), owner.now);
+    assert!(clients[0].sleeper.woken());
+    assert!(clients[1].sleeper.woken());
+    assert!(!clients[2].sleeper.woken());
+    assert!(tickets[2].take(owner.now).is_none());
+    let ports = tickets[..2].iter_mut().map(|ticket| ticket.take(owner.now));
+    let leases: Vec<Lease> = ports.map(Option::unwrap).collect();
+    assert!(
+        BTreeSet::from_iter(leases.iter().map(port_of))
+            .into_iter()
+            .eq(NEW)
+    );
+}
+
+#[test]
+fn an_assigned_port_is_withdrawn_and_the_ticket_keeps_its_place() {
+    let pool = PassivePool::new(Some(FIRST..=FIRST));
+    let owner = Client::new(&pool, 1);
+    let mut lease = Some(granted(owner.request()));
+    let [mut first, mut second] = [Client::new(&pool, 1), Client::new(&pool, 1)];
+    let mut first_ticket = queued(first.request());
+    let mut second_ticket = queued(second.request());
+    lease.take();
+    assert!(first.sleeper.woken());
+
+    // No other port: first in the queue again, before the one who was second.
+    pool.set_range(Some(EMPTY), owner.now);
+    assert_eq!((pool.usage().in_use, pool.usage().waiting), (0, 2));
+    assert!(first_ticket.take(owner.now).is_none());
+    pool.set_range(Some(FIRST + 1..=FIRST + 1), owner.now);
+    assert!(first.sleeper.woken());
+    assert!(!second.sleeper.woken());
+
+    // Another one at once.
+    pool.set_range(Some(NEW), owner.now);
+    assert!(first.sleeper.woken());
+    assert!(second.sleeper.woken());
+    assert!(NEW.contains(&port_of(&first_ticket.take(owner.now).unwrap())));
+    assert!(NEW.contains(&port_of(&second_ticket.take(owner.now).unwrap())));
+    assert_eq!(
+        pool.usage(),
+        Usage {
+            ports: 2,
+            ..Usage::default()
+        }
+    );
+}
+
+#[test]
+fn what_is_not_bound_yet_is_exchanged() {
+    let pool = old_pool();
+    let client = Client::new(&pool, 16);
+    let (early, late) = (granted(client.request()), granted(client.request()));
+    pool.set_range(Some(FIRST + 2..=FIRST + 2), client.now);
+    // Not even tried: it would be found held.
+    let hold =
+        |lease| StdListener::bind(SocketAddr::new(client.local.ip(), port_of(lease))).unwrap();
+    let _strangers = [hold(&early), hold(&late)];
+    let new = granted(withdrawn(late.bind(client.now)));
+    assert_eq!(port_of(&new), FIRST + 2);
+
+    // All taken: it queues, before those who came later, whoever asked first in the new range.
+    let mut other = queued(client.request());
+    let mut early = queued(withdrawn(early.bind(client.now)));
+    drop(new);
+    assert!(other.take(client.now).is_none());
+    let early = early.take(client.now).unwrap();
+    assert_eq!(port_of(&early), FIRST + 2);
+}
+
+#[test]
+fn a_range_that_comes_back_in_time_changes_nothing() {
+    let pool = old_pool();
+    let client = Client::new(&pool, 22);
+    let lease = granted(client.request());
+    pool.set_range(Some(NEW), client.now);
+    pool.set_range(Some(OLD), client.now);
+    let mut applicant = lease.applicant.clone();
+    let same = pool.with_books(client.now, |books| {
+        books.exchange(&mut applicant, lease.grant, client.now)
+    });
+    assert_eq!(same, Some(lease.grant));
+    let port = port_of(&lease);
+    assert_eq!(lease.bind(client.now).unwrap().port(), port);
+}
+
+#[test]
+fn many_local_addresses_do_not_push_out_a_ticket() {
+    let pool = PassivePool::new(Some(EMPTY));
+    let client = Client::new(&pool, 1);
+    let mut ticket = queued(client.request());
+    pool.set_range(None, client.now);
+    for last in 0..=u8::MAX {
+        drop(granted(Client::new(&pool, last).request()));
+    }
+    assert!(ticket.take(client.now).is_some());
+}
+
+#[test]
+fn a_change_during_the_bind_closes_the_listener() {
+    for range in [Some(OLD), None] {
+        let pool = PassivePool::new(range);
+        let client = Client::new(&pool, 17);
+        let lease = granted(client.request());
+        let socket = listen(SocketAddr::new(local(17).ip(), 0)).unwrap();
+        let address = socket.local_addr().unwrap();
+        pool.set_range(Some(NEW), client.now);
+        let port = match lease.grant {
+            Grant::Port(port) => port,
+            Grant::Any => *NEW.start(),
+        };
+        let request = withdrawn(lease.settle(Ok((socket, port)), client.now));
+        assert!(TcpStream::connect(address).is_err());
+        assert!(NEW.contains(&port_of(&granted(request))));
+    }
+}
+
+#[test]
+fn from_a_range_to_any_port_and_back() {
+    let pool = PassivePool::new(Some(FIRST..=FIRST));
+    let client = Client::new(&pool, 12);
+    let listener = opened(client.open());
+    let mut waiting: [Client; 2] = std::array::from_fn(|_| Client::new(&pool, 12));
+    let [first, second] = waiting.each_ref().map(|one| queued(one.request()));
+    pool.set_range(None, client.now);
+    assert!(waiting.iter_mut().all(|one| one.sleeper.woken()));
+    assert_eq!((pool.usage().ports, pool.usage().waiting), (0, 0));
+    assert_eq!(listener.yield_deadline(), None);
+    let anywhere = opened(first.open(client.now));
+    assert!(pool.ephemeral.contains(&anywhere.port()));
+
+    // Neither a ticket nor a lease for any port survives the return of a range.
+    let mut second = second;
+    let unbound = granted(client.request());
+    let range = FIRST..=FIRST + 1;
+    pool.set_range(Some(range.clone()), client.now);
+    assert!(waiting[1].sleeper.woken());
+    let second = second.take(client.now).unwrap().bind(client.now).unwrap();
+    assert_eq!(second.port(), FIRST + 1);
+    let ticket = queued(withdrawn(unbound.bind(client.now)));
+    drop(anywhere);
+    let ticket = waits(ticket.open(client.now));
+    drop(listener);
+    assert_eq!(opened(ticket.open(client.now)).port(), FIRST);
+    drop(second);
+    let all = [granted(client.request()), granted(client.request())];
+    assert!(
+        BTreeSet::from_iter(all.iter().map(port_of))
+            .into_iter()
+            .eq(range)
+    );
+}
+
+#[test]
+fn a_listener_of_the_kernels_choice_is_not_granted_twice() {
+    let pool = PassivePool::new(None);
+    let client = Client::new(&pool, 18);
+    let listener = opened(client.open());
+    let port = listener.port();
+    pool.set_range(Some(port..=port), client.now);
+    let ticket = waits(client.open());
+    assert_eq!((pool.usage().in_use, pool.usage().blocked), (1, 0));
+    assert!(listener.yield_deadline().is_some());
+    listener.connected();
+    assert_eq!(opened(ticket.open(client.now)).port(), port);
+}
+
+#[test]
+fn who_listens_has_the_port() {
+    let pool = PassivePool::new(Some(FIRST..=FIRST));
+    let client = Client::new(&pool, 19);
+    let unbound = granted(client.request());
+    pool.set_range(None, client.now);
+    assert!(unbound.is_in_force());
+    let anywhere = granted(client.request());
+    let socket = listen(SocketAddr::new(client.local.ip(), 0)).unwrap();
+    let listener = anywhere.settle(Ok((socket, FIRST)), client.now).unwrap();
+    pool.set_range(Some(FIRST..=FIRST), client.now);
+
+    // The older lease has lost it: it can neither bind it, nor set it aside, nor give it back.
+    assert!(!unbound.is_in_force());
+    let attempt = Err(io::ErrorKind::AddrInUse.into());
+    let mut ticket = match unbound.settle(attempt, client.now) {
+        Err(BindError::Held(request)) => queued(request),
+        other => panic!("{other:?}"),
+    };
+    assert_eq!((pool.usage().in_use, pool.usage().blocked), (1, 0));
+    assert!(ticket.take(client.now).is_none());
+    listener.connected();
+    assert!(ticket.take(client.now).is_some());
+}
+
+#[test]
+fn only_who_could_help_must_yield() {
+    let pool = old_pool();
+    let mut owner = Client::new(&pool, 20);
+    let listener = opened(owner.open());
+    let port = listener.port();
+    let elsewhere = FIRST + 2..=FIRST + 2;
+    pool.set_range(Some(elsewhere), owner.now);
+    let client = Client::new(&pool, 20);
+    let _lease = granted(client.request());
+    let _ticket = queued(client.request());
+    assert_eq!(listener.yield_deadline(), None);
+    assert!(!owner.sleeper.woken());
+
+    // Now its port would do, and it hears of that.
+    pool.set_range(Some(port..=port), owner.now);
+    assert!(listener.yield_deadline().is_some());
+    assert!(owner.sleeper.woken());
+}
+
+#[test]
+fn a_port_that_stays_is_still_its_clients_last_choice() {
+    let pool = old_pool();
+    let client = Client::new(&pool, 21);
+    let missed = opened(client.open());
+    let port = missed.port();
+    drop(missed);
+    pool.set_range(Some(FIRST..=FIRST + 2), client.now);
+    let all: Vec<u16> = [(); 3]
+        .map(|()| granted(client.request()))
+        .iter()
+        .map(port_of)
+        .collect();
+    assert_eq!(all[2], port);
+}
+
+#[test]
+fn a_port_that_stays_is_left_alone_as_long_as_it_was() {
+    let pool = PassivePool::new(Some(FIRST..=FIRST));
+    let client = Client::new(&pool, 14);
+    let stranger = StdListener::bind(SocketAddr::new(client.local.ip(), FIRST)).unwrap();
+    let ticket = waits(client.open());
+    drop(stranger);
+    pool.set_range(Some(FIRST..=FIRST + 1), client.now + seconds(4));
+    assert_eq!(pool.usage().blocked, 1);
+    let other = opened(ticket.open(client.now + seconds(9)));
+    assert_eq!(other.port(), FIRST + 1);
+    let ticket = waits(client.open());
+    let again = opened(ticket.open(client.now + seconds(10)));
+    assert_eq!(again.port(), FIRST);
+
+    // Its time is over, and nobody has asked since: the change looks too.
+    let pool = PassivePool::new(Some(FIRST..=FIRST));
+    let client = Client::new(&pool, 14);
+    let mut tickets = [waits(client.open()), waits(client.open())];
+    pool.set_range(Some(FIRST..=FIRST + 1), client.now + seconds(10));
+    assert_eq!((pool.usage().blocked, pool.usage().waiting), (0, 0));
+    assert!(tickets[1].take(client.now).is_some());
+}
+
+#[test]
+fn a_port_that_leaves_is_not_blocked_any_more() {
+    let pool = PassivePool::new(Some(FIRST..=FIRST));
+    let client = Client::new(&pool, 15);
+    let _stranger = StdListener::bind(SocketAddr::new(client.local.ip(), FIRST)).unwrap();
+    let ticket = waits(client.open());
+    pool.set_range(Some(NEW), client.now);
+    assert_eq!(pool.usage().blocked, 0);
+    assert!(NEW.contains(&opened(ticket.open(client.now)).port()));
+}
+
+#[test]
+fn waits_for_another_range_are_not_this_ones_fault() {
+    let (start, sleeper) = (Instant::now(), Sleeper::new());
+    let mut books = Books::new(Allowed::new(Some(EMPTY)));
+    let mut applicant = Applicant {
+        local: listening_address(local(1)),
+        peer: peer(1),
+        waker: sleeper.waker.clone(),
+        arrival: books.arrive(),
+        since: start,
+        waited: false,
+    };
+    assert!(books.request(&mut applicant, start).is_none());
+    let now = start + seconds(3);
+    books.set_allowed(Allowed::new(Some(OLD)), now);
+    assert!(books.take(&applicant, now).is_some());
+    books.leave(&applicant, now);
+    assert!(books.waits_due(now).is_none());
+}

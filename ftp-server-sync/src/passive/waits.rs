@@ -1,0 +1,70 @@
+//! How long clients waited for ports, for the log.
+
+use std::ops::RangeInclusive;
+use std::time::{Duration, Instant};
+
+use super::books::Applicant;
+
+/// How long clients waited for ports since the log last said so.
+#[derive(Debug)]
+pub(super) struct WaitsReport {
+    pub(super) range: RangeInclusive<u16>,
+    pub(super) clients: usize,
+    pub(super) longest: Duration,
+    /// The time that the report covers.
+    pub(super) over: Duration,
+}
+
+#[derive(Debug, Default)]
+pub(super) struct Waits {
+    clients: usize,
+    longest: Duration,
+    first: Option<Instant>,
+    reported: Option<Instant>,
+    range_since: Option<Instant>,
+}
+
+impl Waits {
+    /// The range has changed: that clients waited says nothing about the new one.
+    pub(super) fn restart(&mut self, now: Instant) {
+        *self = Self {
+            reported: self.reported,
+            range_since: Some(now),
+            ..Self::default()
+        };
+    }
+
+    pub(super) fn note(&mut self, applicant: &Applicant, now: Instant) {
+        let came_before = |since| applicant.since < since;
+        if applicant.waited && !self.range_since.is_some_and(came_before) {
+            self.clients += 1;
+            self.longest = self
+                .longest
+                .max(now.saturating_duration_since(applicant.since));
+            self.first.get_or_insert(applicant.since);
+        }
+    }
+
+    pub(super) fn due(&mut self, range: &RangeInclusive<u16>, now: Instant) -> Option<WaitsReport> {
+        let first = self.first?;
+        let recent = |reported| now.saturating_duration_since(reported) < WAITS_REPORT_INTERVAL;
+        if self.reported.is_some_and(recent) {
+            return None;
+        }
+        let report = WaitsReport {
+            range: range.clone(),
+            clients: self.clients,
+            longest: self.longest,
+            over: now.saturating_duration_since(first),
+        };
+        *self = Self {
+            reported: Some(now),
+            range_since: self.range_since,
+            ..Self::default()
+        };
+        Some(report)
+    }
+}
+
+/// How often at most the log says that clients had to wait.
+const WAITS_REPORT_INTERVAL: Duration = Duration::from_secs(60);
