@@ -3,7 +3,7 @@
 //! Nothing here knows what a flag means; the table that argh derives says which flags exist, which
 //! of them take a value and which may be repeated. An error never quotes a secret value.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use std::ffi::{OsStr, OsString};
 use std::fmt;
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
@@ -20,31 +20,74 @@ pub(crate) struct Flag {
     pub(crate) description: &'static str,
 }
 
-/// A command line in one spelling: long names, each value an argument of its own.
-#[derive(Debug, Default, PartialEq, Eq)]
+/// A flag as it was given, with its value.
+#[derive(Clone)]
+pub(crate) struct Given {
+    pub(crate) flag: Flag,
+    pub(crate) value: Option<OsString>,
+    /// Where in the configuration file; `None`: on the command line.
+    pub(crate) line: Option<usize>,
+}
+
+/// A command line in one spelling.
+#[derive(Default)]
 pub(crate) struct Expanded {
-    pub(crate) arguments: Vec<String>,
-    /// Values that are not text, by flag: argh reads only text, so they go around it.
-    pub(crate) bytes: BTreeMap<&'static str, OsString>,
+    pub(crate) given: Vec<Given>,
     /// Help was asked for; nothing after that is looked at.
     pub(crate) help: bool,
 }
 
-/// A refused command line: the flag, its value where it may be shown, and what would be right.
+/// Refused flags: which one, its value where it may be shown, and what would be right.
 #[derive(Clone, PartialEq, Eq)]
 pub struct FlagError {
-    flag: String,
+    /// File and line, where they are known.
+    place: Option<String>,
+    /// `None`: the line as a whole is refused.
+    flag: Option<String>,
     value: Option<OsString>,
     problem: String,
+    /// Which repeat of the flag is meant.
+    repeat: usize,
+    /// The other flag without which this one would be right.
+    beside: Option<&'static str>,
+}
+
+impl Given {
+    /// Refuses values that suit no flag.
+    pub(crate) fn new(
+        flag: Flag,
+        value: Option<OsString>,
+        line: Option<usize>,
+    ) -> Result<Self, FlagError> {
+        let problem = match &value {
+            Some(value) if value.is_empty() => "the value is empty",
+            Some(value) if value.to_str().is_none() && !MAY_BE_BYTES.contains(&flag.long) => {
+                "the value is not UTF-8 text"
+            }
+            _ => return Ok(Self { flag, value, line }),
+        };
+        Err(refusal(flag, value, problem))
+    }
 }
 
 impl FlagError {
     /// For a flag whose value is missing or must not be shown.
     pub(crate) fn new(flag: impl Into<String>, problem: impl Into<String>) -> Self {
         Self {
-            flag: flag.into(),
+            flag: Some(flag.into()),
+            ..Self::of_line(problem)
+        }
+    }
+
+    /// For a line of a file that has no name, or should not be quoted.
+    pub(crate) fn of_line(problem: impl Into<String>) -> Self {
+        Self {
+            place: None,
+            flag: None,
             value: None,
             problem: problem.into(),
+            repeat: 0,
+            beside: None,
         }
     }
 
@@ -59,15 +102,63 @@ impl FlagError {
             ..Self::new(flag, problem)
         }
     }
+
+    /// The flag is repeated, and this is about the repeat with this index.
+    pub(crate) fn in_repeat(self, repeat: usize) -> Self {
+        Self { repeat, ..self }
+    }
+
+    /// The flag is refused only because of `other`.
+    pub(crate) fn beside(self, other: &'static str) -> Self {
+        Self {
+            beside: Some(other),
+            ..self
+        }
+    }
+
+    /// The fault is in this line.
+    pub(crate) fn at(mut self, file: &OsStr, line: usize) -> Self {
+        let value = self.value.as_ref().map(|value| value.to_string_lossy());
+        if value.is_some_and(|value| holds_comment(&value)) {
+            let hint = "; a comment stands on a line of its own";
+            self.problem.push_str(hint);
+        }
+        self.place = Some(place(file, line));
+        self
+    }
+
+    /// Names the lines of `file` in which the flags stand that this is about.
+    pub(crate) fn locate(mut self, file: &OsStr, given: &[Given]) -> Self {
+        let line = |flag: &str, repeat| {
+            let mut repeats = given.iter().filter(|given| given.flag.long == flag);
+            repeats.nth(repeat).and_then(|given| given.line)
+        };
+        if let Some(other) = self.beside
+            && let Some(line) = line(other, 0)
+        {
+            let other = format!(" ({other} stands in {})", place(file, line));
+            self.problem.push_str(&other);
+        }
+        match line(self.flag.as_deref().unwrap_or_default(), self.repeat) {
+            Some(line) => self.at(file, line),
+            None => self,
+        }
+    }
 }
 
 impl fmt::Display for FlagError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.flag)?;
-        if let Some(value) = &self.value {
-            write!(f, " {}", printable(value))?;
+        if let Some(place) = &self.place {
+            write!(f, "{place}: ")?;
         }
-        write!(f, ": {}", self.problem)
+        if let Some(flag) = &self.flag {
+            f.write_str(flag)?;
+            if let Some(value) = &self.value {
+                write!(f, " {}", printable(value))?;
+            }
+            f.write_str(": ")?;
+        }
+        f.write_str(&self.problem)
     }
 }
 
@@ -105,6 +196,34 @@ pub(crate) fn expand(
         }
     }
     Ok(expander.expanded)
+}
+
+/// The flags in the spelling that argh reads. It reads only text: of other values it sees a replacement.
+pub(crate) fn texts(given: &[Given]) -> Vec<String> {
+    let texts = |given: &Given| {
+        let value = given.value.as_ref();
+        let value = value.map(|value| value.to_string_lossy().into_owned());
+        [Some(given.flag.long.to_owned()), value]
+    };
+    given.iter().flat_map(texts).flatten().collect()
+}
+
+/// The exact value of a flag that is given once.
+pub(crate) fn value_of(given: &[Given], flag: &str) -> Option<OsString> {
+    let found = given.iter().find(|given| given.flag.long == flag)?;
+    found.value.clone()
+}
+
+/// Shows the value unless it is a secret.
+pub(crate) fn refusal(
+    flag: Flag,
+    value: Option<OsString>,
+    problem: impl Into<String>,
+) -> FlagError {
+    FlagError {
+        value: value.filter(|_| !SECRET.contains(&flag.long)),
+        ..FlagError::new(flag.long, problem)
+    }
 }
 
 /// `value` on one line, fit for a terminal, and quoted where its ends would not be seen.
@@ -207,22 +326,7 @@ impl Expander<'_> {
         if !self.seen.insert(flag.long) && !flag.repeatable {
             return Err(refusal(flag, value, "given twice; give it once"));
         }
-        self.expanded.arguments.push(flag.long.to_owned());
-        let Some(value) = value else {
-            return Ok(());
-        };
-        if value.is_empty() {
-            return Err(refusal(flag, Some(value), "the value is empty"));
-        }
-        match value.into_string() {
-            Ok(text) => self.expanded.arguments.push(text),
-            Err(bytes) if MAY_BE_BYTES.contains(&flag.long) => {
-                let text = bytes.to_string_lossy().into_owned();
-                self.expanded.arguments.push(text);
-                self.expanded.bytes.insert(flag.long, bytes);
-            }
-            Err(bytes) => return Err(refusal(flag, Some(bytes), "the value is not UTF-8 text")),
-        }
+        self.expanded.given.push(Given::new(flag, value, None)?);
         Ok(())
     }
 
@@ -271,12 +375,13 @@ impl Expander<'_> {
     }
 }
 
-fn refusal(flag: Flag, value: Option<OsString>, problem: &str) -> FlagError {
-    FlagError {
-        flag: flag.long.to_owned(),
-        value: value.filter(|_| !SECRET.contains(&flag.long)),
-        problem: problem.to_owned(),
-    }
+fn place(file: &OsStr, line: usize) -> String {
+    format!("{}:{line}", printable(file))
+}
+
+/// Whether somebody may have meant the end of `value` as a comment.
+fn holds_comment(value: &str) -> bool {
+    value.starts_with('#') || [" #", "\t#"].iter().any(|start| value.contains(start))
 }
 
 fn unknown(name: &OsStr, similar: Option<&str>) -> FlagError {
@@ -294,7 +399,7 @@ fn stray_argument(argument: &OsStr) -> FlagError {
 }
 
 /// File names are bytes, and so are passwords on the wire.
-const MAY_BE_BYTES: [&str; 3] = ["--directory", "--password", "--password-file"];
+const MAY_BE_BYTES: [&str; 4] = ["--directory", "--password", "--password-file", "--config"];
 const SECRET: [&str; 1] = ["--password"];
 
 #[cfg(test)]
@@ -347,7 +452,7 @@ mod tests {
             ("--port=--write", "--port --write"),
         ] {
             let expected: Vec<_> = same.split_whitespace().collect();
-            assert_eq!(expanded(line).unwrap().arguments, expected, "{line}");
+            assert_eq!(texts(&expanded(line).unwrap().given), expected, "{line}");
         }
     }
 
@@ -370,10 +475,10 @@ mod tests {
         for spelling in [&b"--directory=/srv/\xe9"[..], b"-d/srv/\xe9"] {
             let arguments = [OsString::from_vec(spelling.to_vec())];
             let expanded = expand(&table, arguments).unwrap();
-            assert_eq!(expanded.bytes.get("--directory"), Some(&odd));
+            assert_eq!(value_of(&expanded.given, "--directory"), Some(odd.clone()));
         }
         let port = OsString::from_vec(b"--port=\xe9".to_vec());
-        let error = expand(&table, [port]).unwrap_err();
+        let error = expand(&table, [port]).err().unwrap();
         assert_eq!(
             error.to_string(),
             "--port \u{fffd}: the value is not UTF-8 text"

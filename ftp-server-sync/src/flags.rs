@@ -1,17 +1,29 @@
 //! The command line: the table of flags, their help, and the way from arguments to `Settings`.
 //!
 //! Whatever comes out as `Settings` can be served; everything else is a `FlagError` that names the
-//! flag, the value and what would be right. Nothing here prints or ends the process.
+//! flag, the value and what would be right. A configuration file gives flags too, by the same
+//! table. Nothing here prints, ends the process or remembers what it read.
 
 use std::ffi::OsString;
+use std::fmt;
 
 use argh::{ArgsInfo, FlagInfoKind, FromArgs, Optionality};
 
 pub use crate::arguments::FlagError;
-use crate::arguments::{self, Flag};
+use crate::arguments::{self, Flag, Given};
 use crate::settings::Settings;
 
 mod check;
+mod config_file;
+
+/// A command line that can be read again, because the files that it names may have changed.
+///
+/// It keeps the arguments and the password from the environment.
+#[derive(Clone)]
+pub struct CommandLine {
+    arguments: Vec<OsString>,
+    password_variable: Option<OsString>,
+}
 
 /// What a command line asks for.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -112,6 +124,10 @@ struct Flags {
     #[argh(option, arg_name = "SECONDS")]
     data_timeout: Option<String>,
 
+    /// let running transfers go on for so long after SIGTERM or SIGINT; 0 ends them at once [10]
+    #[argh(option, arg_name = "SECONDS")]
+    shutdown_grace: Option<String>,
+
     /// let PORT and EPRT name another host than the client (FXP)
     #[argh(switch)]
     permit_foreign_addresses: bool,
@@ -132,6 +148,11 @@ struct Flags {
     #[argh(option, arg_name = "LEVEL")]
     log_level: Option<String>,
 
+    /// read more flags from this file, one "name value" per line, as here but without dashes; the
+    /// command line wins
+    #[argh(option, arg_name = "FILE")]
+    config: Option<String>,
+
     /// print the version and exit
     #[argh(switch, short = 'V')]
     version: bool,
@@ -139,24 +160,13 @@ struct Flags {
 
 /// Reads a command line, without the program's name in front.
 ///
-/// `environment` looks a variable up. The directory and the password file are looked at.
+/// `environment` looks a variable up. The directory, the configuration file and the password file
+/// are looked at.
 pub fn parse(
     arguments: impl IntoIterator<Item = OsString>,
     environment: impl Fn(&str) -> Option<OsString>,
 ) -> Result<Invocation, FlagError> {
-    let expanded = arguments::expand(&table(), arguments)?;
-    if expanded.help {
-        return Ok(Invocation::Help(help()));
-    }
-    let texts: Vec<&str> = expanded.arguments.iter().map(String::as_str).collect();
-    let flags = Flags::from_args(&[PROGRAM], &texts)
-        .map_err(|exit| FlagError::new(PROGRAM, exit.output.trim()))?;
-    if flags.version {
-        let version = format!("{PROGRAM} {}", env!("CARGO_PKG_VERSION"));
-        return Ok(Invocation::Version(version));
-    }
-    let settings = flags.check(expanded.bytes, environment)?;
-    Ok(Invocation::Serve(Box::new(settings)))
+    CommandLine::new(arguments, environment).parse()
 }
 
 /// The text of `--help`, from the same table that argh parses by, at most 80 columns wide.
@@ -175,6 +185,91 @@ pub fn help() -> String {
     }
     text.push_str(EPILOGUE);
     text
+}
+
+impl CommandLine {
+    /// Keeps the arguments, without the program's name in front. Nothing is checked yet.
+    pub fn new(
+        arguments: impl IntoIterator<Item = OsString>,
+        environment: impl Fn(&str) -> Option<OsString>,
+    ) -> Self {
+        Self {
+            arguments: arguments.into_iter().collect(),
+            password_variable: environment(check::PASSWORD_VARIABLE),
+        }
+    }
+
+    /// Reads the arguments and the files that they name, as they are now.
+    ///
+    /// # Errors
+    ///
+    /// The first thing that is wrong, with its file and line if it stands in one.
+    pub fn parse(&self) -> Result<Invocation, FlagError> {
+        let table = table();
+        let expanded = arguments::expand(&table, self.arguments.iter().cloned())?;
+        if expanded.help {
+            return Ok(Invocation::Help(help()));
+        }
+        let mut given = expanded.given;
+        let mut flags = Flags::read(&given)?;
+        if flags.version {
+            let version = format!("{PROGRAM} {}", env!("CARGO_PKG_VERSION"));
+            return Ok(Invocation::Version(version));
+        }
+        let file = arguments::value_of(&given, "--config").filter(|_| flags.config.is_some());
+        if let Some(file) = &file {
+            given = merged(config_file::read(&table, file)?, given);
+            flags = Flags::read(&given)?;
+        }
+        let settings = flags.check(&given, self.password_variable.clone());
+        let settings = settings.map_err(|error| match &file {
+            Some(file) => error.locate(file, &given),
+            None => error,
+        })?;
+        Ok(Invocation::Serve(Box::new(settings)))
+    }
+
+    /// The settings that a server should have now: what SIGHUP asks for.
+    ///
+    /// # Errors
+    ///
+    /// As with [`parse`](Self::parse), and for a command line that asks for no server.
+    pub fn settings(&self) -> Result<Settings, FlagError> {
+        match self.parse()? {
+            Invocation::Serve(settings) => Ok(*settings),
+            Invocation::Help(_) => Err(FlagError::new("--help", NO_SERVER)),
+            Invocation::Version(_) => Err(FlagError::new("--version", NO_SERVER)),
+        }
+    }
+}
+
+/// The arguments may hold a password.
+impl fmt::Debug for CommandLine {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("CommandLine(not shown)")
+    }
+}
+
+impl Flags {
+    fn read(given: &[Given]) -> Result<Self, FlagError> {
+        let texts = arguments::texts(given);
+        let texts: Vec<&str> = texts.iter().map(String::as_str).collect();
+        Self::from_args(&[PROGRAM], &texts)
+            .map_err(|exit| FlagError::new(PROGRAM, exit.output.trim()))
+    }
+}
+
+/// The file's flags that the command line does not replace, and the command line's.
+fn merged(file: Vec<Given>, command_line: Vec<Given>) -> Vec<Given> {
+    let replaces = |one: &Given, other: &Given| {
+        let pair = [one.flag.long, other.flag.long];
+        let alternatives = |group: &[&str; 2]| pair.iter().all(|flag| group.contains(flag));
+        pair[0] == pair[1] || ALTERNATIVES.iter().any(alternatives)
+    };
+    let replaced = |given: &Given| command_line.iter().any(|other| replaces(other, given));
+    let mut all: Vec<Given> = file.into_iter().filter(|given| !replaced(given)).collect();
+    all.extend(command_line);
+    all
 }
 
 /// The long name of each flag, with its dashes, in the order of the help.
@@ -241,6 +336,12 @@ fn help_entry(flag: &Flag) -> String {
 }
 
 const PROGRAM: &str = "ftp-server-sync";
+const NO_SERVER: &str = "nothing is served with this flag; leave it out";
+/// Flags that say the same thing in two ways: one on the command line replaces the other in the file.
+const ALTERNATIVES: [[&str; 2]; 2] = [
+    ["--password", "--password-file"],
+    ["--debug", "--log-level"],
+];
 const HELP_COLUMN: usize = 32;
 const HELP_WIDTH: usize = 80;
 /// The headings of the help, each with the flag that it stands before.
@@ -370,6 +471,7 @@ mod tests {
         };
         assert_eq!(settings.timeouts, timeouts);
         assert_eq!(settings.login_delay, Duration::from_secs(3));
+        assert_eq!(settings.shutdown_grace, Duration::from_secs(10));
         assert_eq!(settings.banner, None);
         assert!(!settings.permit_foreign_addresses && !settings.permit_privileged_ports);
         assert_eq!(settings.log_level, LevelFilter::Info);
@@ -385,7 +487,7 @@ mod tests {
              --masquerade-client 10.8.0.9/24=local --masquerade-client 10.9.0.0/16=10.9.0.1 \
              --local-networks 10.0.0.0/8,fd00::/8 --local-networks 192.168.0.1 \
              -r 60000-60009 --max-cons 9 --max-cons-per-ip 2 --max-login-attempts 1 \
-             --login-delay 0 --timeout 0 --passive-timeout 0 --data-timeout 7 \
+             --login-delay 0 --shutdown-grace 0 --timeout 0 --passive-timeout 0 --data-timeout 7 \
              --banner 'two\nlines\n' --permit-foreign-addresses --permit-privileged-ports \
              --log-level trace",
         );
@@ -399,6 +501,7 @@ mod tests {
         );
         assert_eq!(settings.users.anonymous(), Some(Permissions::READ_ONLY));
         assert_eq!(settings.login_delay, Duration::ZERO);
+        assert_eq!(settings.shutdown_grace, Duration::ZERO);
 
         let config = settings.config(&[], &[address("::ffff:10.0.0.254")]);
         assert_eq!(

@@ -39,6 +39,8 @@ pub struct Settings {
     pub timeouts: Timeouts,
     /// How long the answer to a wrong password is held back.
     pub login_delay: Duration,
+    /// How long running transfers may go on when the server ends; zero: not at all.
+    pub shutdown_grace: Duration,
     /// The text of the greeting; `None`: the core's own.
     pub banner: Option<String>,
     /// Whether PORT and EPRT may name another host than the client (FXP).

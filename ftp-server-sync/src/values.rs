@@ -50,20 +50,23 @@ pub(crate) fn port(text: &str) -> Result<u16, String> {
 
 /// A duration in seconds; 0 is never.
 pub(crate) fn timeout(text: &str) -> Result<Option<Duration>, String> {
-    let seconds = digits(text)
-        .filter(|&seconds: &u64| seconds <= TIMEOUT_SECONDS_MAX)
-        .ok_or_else(|| {
-            format!("give whole seconds from 0 (never) to {TIMEOUT_SECONDS_MAX} (a year)")
-        })?;
-    Ok((seconds > 0).then(|| Duration::from_secs(seconds)))
+    let duration = seconds(text, TIMEOUT_SECONDS_MAX).ok_or_else(|| {
+        format!("give whole seconds from 0 (never) to {TIMEOUT_SECONDS_MAX} (a year)")
+    })?;
+    Ok((!duration.is_zero()).then_some(duration))
 }
 
 /// How long a failed login is answered later.
 pub(crate) fn delay(text: &str) -> Result<Duration, String> {
-    digits(text)
-        .filter(|&seconds: &u64| seconds <= DELAY_SECONDS_MAX)
-        .map(Duration::from_secs)
+    seconds(text, DELAY_SECONDS_MAX)
         .ok_or_else(|| format!("give whole seconds from 0 (no delay) to {DELAY_SECONDS_MAX}"))
+}
+
+/// How long transfers may go on when the server ends.
+pub(crate) fn grace(text: &str) -> Result<Duration, String> {
+    seconds(text, GRACE_SECONDS_MAX).ok_or_else(|| {
+        format!("give whole seconds from 0 (at once) to {GRACE_SECONDS_MAX} (a day)")
+    })
 }
 
 /// `FROM-TO`, or one port.
@@ -235,6 +238,11 @@ pub(crate) fn password_problem(password: &[u8]) -> Option<&'static str> {
     None
 }
 
+fn seconds(text: &str, max: u64) -> Option<Duration> {
+    let seconds = digits(text).filter(|&seconds| seconds <= max)?;
+    Some(Duration::from_secs(seconds))
+}
+
 fn digits<T: std::str::FromStr>(text: &str) -> Option<T> {
     if text.is_empty() || !text.bytes().all(|byte| byte.is_ascii_digit()) {
         return None;
@@ -252,6 +260,7 @@ fn is_host_name(text: &str) -> bool {
 /// `Instant` arithmetic must not overflow on any platform.
 const TIMEOUT_SECONDS_MAX: u64 = 365 * 24 * 60 * 60;
 const DELAY_SECONDS_MAX: u64 = 60;
+const GRACE_SECONDS_MAX: u64 = 24 * 60 * 60;
 const BANNER_BYTES_MAX: usize = 2000;
 /// Well inside a command line.
 pub(crate) const PASSWORD_BYTES_MAX: usize = 1000;
@@ -316,6 +325,9 @@ mod tests {
         assert_eq!(delay("0"), Ok(Duration::ZERO));
         assert_eq!(delay("60"), Ok(Duration::from_secs(60)));
         assert!(delay("61").is_err());
+        assert_eq!(grace("0"), Ok(Duration::ZERO));
+        assert_eq!(grace("86400"), Ok(Duration::from_secs(86400)));
+        assert!(grace("86401").is_err());
         assert_eq!(number("1", 1..=9), Ok(1));
         assert_eq!(number("9", 1..=9), Ok(9));
         assert!(number("0", 1..=9).is_err() && number("10", 1..=9).is_err());

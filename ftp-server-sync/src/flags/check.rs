@@ -15,20 +15,29 @@ use std::time::Duration;
 use log::LevelFilter;
 
 use super::{FlagError, Flags};
+use crate::arguments::{Given, value_of};
 use crate::settings::{Limits, Listen, LocalNetworks, Settings, Timeouts};
 use crate::users::{Password, Users};
 use crate::values;
 
+/// One entry of a list, its text and its value.
+struct Entry<T> {
+    /// Which repeat of the flag it stands in.
+    repeat: usize,
+    text: String,
+    value: T,
+}
+
 impl Flags {
     pub(super) fn check(
         self,
-        mut bytes: BTreeMap<&'static str, OsString>,
-        environment: impl Fn(&str) -> Option<OsString>,
+        given: &[Given],
+        password_variable: Option<OsString>,
     ) -> Result<Settings, FlagError> {
         // The bytes as they were given, where argh saw only a replacement text.
-        let mut exact = |flag, text: &Option<String>| {
+        let exact = |flag, text: &Option<String>| {
             let text = text.as_ref().map(OsString::from);
-            bytes.remove(flag).or(text)
+            value_of(given, flag).or(text)
         };
         let directory = exact("--directory", &self.directory);
         let password = exact("--password", &self.password);
@@ -38,7 +47,7 @@ impl Flags {
         Ok(Settings {
             listen: Listen::sockets(&self.interfaces()?, port),
             directory: share(directory.unwrap_or_else(|| ".".into()))?,
-            users: self.users(password, password_file, environment)?,
+            users: self.users(password, password_file, password_variable)?,
             masquerade_address: self
                 .masquerade_address
                 .as_deref()
@@ -63,6 +72,12 @@ impl Flags {
                 LOGIN_DELAY,
                 values::delay,
             )?,
+            shutdown_grace: one(
+                "--shutdown-grace",
+                &self.shutdown_grace,
+                SHUTDOWN_GRACE,
+                values::grace,
+            )?,
             banner: self
                 .banner
                 .as_deref()
@@ -76,11 +91,14 @@ impl Flags {
 
     fn interfaces(&self) -> Result<Vec<IpAddr>, FlagError> {
         let mut addresses: Vec<IpAddr> = Vec::new();
-        for text in &self.interface {
-            let address = checked("--interface", text, values::interface)?;
-            let refuse = |problem| Err(FlagError::with_value("--interface", text, problem));
+        for (repeat, text) in self.interface.iter().enumerate() {
+            let refuse = |problem: String| {
+                FlagError::with_value("--interface", text, problem).in_repeat(repeat)
+            };
+            let address = values::interface(text).map_err(refuse)?;
             if addresses.contains(&address) {
-                return refuse("the same address is given twice; give it once".to_owned());
+                let problem = "the same address is given twice; give it once";
+                return Err(refuse(problem.to_owned()));
             }
             // A second socket on the same port would fail to bind, with a less helpful text.
             let covers = |one: &IpAddr, other: &IpAddr| {
@@ -88,7 +106,8 @@ impl Flags {
             };
             for other in &addresses {
                 if covers(other, &address) || covers(&address, other) {
-                    return refuse(format!("overlaps with {other}; give only one of them"));
+                    let problem = format!("overlaps with {other}; give only one of them");
+                    return Err(refuse(problem));
                 }
             }
             addresses.push(address);
@@ -100,7 +119,7 @@ impl Flags {
         &self,
         password: Option<OsString>,
         password_file: Option<OsString>,
-        environment: impl Fn(&str) -> Option<OsString>,
+        password_variable: Option<OsString>,
     ) -> Result<Users, FlagError> {
         let Some(name) = &self.username else {
             for (flag, given) in [
@@ -118,11 +137,11 @@ impl Flags {
         let (source, password) = match (password, password_file) {
             (Some(_), Some(_)) => {
                 let problem = "--password is given as well; give only one of them";
-                return Err(FlagError::new("--password-file", problem));
+                return Err(FlagError::new("--password-file", problem).beside("--password"));
             }
             (Some(password), None) => ("--password", password.into_vec()),
             (None, Some(file)) => return self.user_of_file(name, &file),
-            (None, None) => match environment(PASSWORD_VARIABLE) {
+            (None, None) => match password_variable {
                 Some(password) => (PASSWORD_VARIABLE, password.into_vec()),
                 None => {
                     let problem = "a password is missing; add --password-file FILE or --password \
@@ -166,16 +185,16 @@ impl Flags {
 
     fn local_networks(&self) -> Result<LocalNetworks, FlagError> {
         let flag = "--local-networks";
-        let entries: Vec<&str> = entries(&self.local_networks).collect();
-        if let Some(word) = entries
+        let entries: Vec<(usize, &str)> = entries(&self.local_networks).collect();
+        if let Some(&(repeat, word)) = entries
             .iter()
-            .find(|entry| ["auto", "none"].contains(entry))
+            .find(|(_, entry)| ["auto", "none"].contains(entry))
         {
             if entries.len() > 1 {
                 let problem = "stands alone; give auto, or none, or only networks";
-                return Err(FlagError::with_value(flag, word, problem));
+                return Err(FlagError::with_value(flag, word, problem).in_repeat(repeat));
             }
-            return Ok(match *word {
+            return Ok(match word {
                 "none" => LocalNetworks::None,
                 _ => LocalNetworks::Auto,
             });
@@ -202,7 +221,7 @@ impl Flags {
         let range = checked(flag, text, values::ports)?;
         if range.contains(&port) {
             let problem = format!("holds the control port {port}; give a range without it");
-            return Err(FlagError::with_value(flag, text, problem));
+            return Err(FlagError::with_value(flag, text, problem).beside("--port"));
         }
         Ok(Some(range))
     }
@@ -244,7 +263,7 @@ impl Flags {
         match &self.log_level {
             Some(level) if self.debug => {
                 let problem = "--debug is given as well; give only one of them";
-                Err(FlagError::with_value("--log-level", level, problem))
+                Err(FlagError::with_value("--log-level", level, problem).beside("--debug"))
             }
             None if self.debug => Ok(LevelFilter::Debug),
             level => one("--log-level", level, LevelFilter::Info, values::log_level),
@@ -271,35 +290,52 @@ fn one<T>(
         .map_or(Ok(default), |text| checked(flag, text, parse))
 }
 
-/// The entries of all repeats, in order.
-fn entries(repeats: &[String]) -> impl Iterator<Item = &str> {
-    repeats.iter().flat_map(|text| text.split(','))
+/// The entries of all repeats, in order, each with the index of its repeat.
+fn entries(repeats: &[String]) -> impl Iterator<Item = (usize, &str)> {
+    let split = |(repeat, text)| str::split(text, ',').map(move |entry| (repeat, entry));
+    repeats
+        .iter()
+        .map(String::as_str)
+        .enumerate()
+        .flat_map(split)
 }
 
 fn list<T>(
     flag: &'static str,
     repeats: &[String],
     parse: impl Fn(&str) -> Result<T, String>,
-) -> Result<Vec<(String, T)>, FlagError> {
+) -> Result<Vec<Entry<T>>, FlagError> {
     let parse = |entry: &str| match entry {
         "" => Err("an entry beside a comma is empty; leave the comma out".to_owned()),
         _ => parse(entry),
     };
     entries(repeats)
-        .map(|entry| Ok((entry.to_owned(), checked(flag, entry, parse)?)))
+        .map(|(repeat, text)| {
+            let value = checked(flag, text, parse).map_err(|error| error.in_repeat(repeat))?;
+            Ok(Entry {
+                repeat,
+                text: text.to_owned(),
+                value,
+            })
+        })
         .collect()
 }
 
 /// The pairs themselves, once it is sure that no key has two meanings.
 fn distinct<K: PartialEq + ToString, V>(
     flag: &str,
-    entries: Vec<(String, (K, V))>,
+    entries: Vec<Entry<(K, V)>>,
 ) -> Result<Vec<(K, V)>, FlagError> {
     let mut pairs: Vec<(K, V)> = Vec::new();
-    for (text, (key, value)) in entries {
+    for Entry {
+        repeat,
+        text,
+        value: (key, value),
+    } in entries
+    {
         if pairs.iter().any(|(earlier, _)| *earlier == key) {
             let problem = format!("{} is given twice; give it once", key.to_string());
-            return Err(FlagError::with_value(flag, text, problem));
+            return Err(FlagError::with_value(flag, text, problem).in_repeat(repeat));
         }
         pairs.push((key, value));
     }
@@ -343,7 +379,7 @@ fn read_password(file: &Path) -> io::Result<Vec<u8>> {
 }
 
 /// The system's words without the error number, beginning in lower case.
-fn reason(error: &io::Error) -> String {
+pub(super) fn reason(error: &io::Error) -> String {
     let text = error.to_string();
     let text = text.split(" (os error").next().unwrap_or_default();
     let mut characters = text.chars();
@@ -351,8 +387,9 @@ fn reason(error: &io::Error) -> String {
     first.into_iter().chain(characters).collect()
 }
 
-const PASSWORD_VARIABLE: &str = "FTP_PASSWORD";
+pub(super) const PASSWORD_VARIABLE: &str = "FTP_PASSWORD";
 const LOGIN_DELAY: Duration = Duration::from_secs(3);
+const SHUTDOWN_GRACE: Duration = Duration::from_secs(10);
 /// Far more threads than any machine runs.
 const CONNECTIONS_MAX: u32 = 1_000_000;
 const LOGIN_ATTEMPTS_MAX: u32 = 1000;
