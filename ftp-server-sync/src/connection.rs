@@ -3,13 +3,15 @@
 //! [`Connection::turn`] runs until the outside world is needed and never blocks; whoever calls it
 //! owns the poll. Nothing here is shared with other threads but what [`Shared`] holds.
 
+mod waiting;
+
 use std::io;
 use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use ftp_proto::{
-    Action, Announcement, Endpoints, Outcome, Output, Session, Timeout, TimeoutKind, TransferError,
+    Action, Announcement, Endpoints, Outcome, Output, Session, Timeout, TransferError,
 };
 use log::{debug, error, info};
 use mio::event::Event;
@@ -17,9 +19,11 @@ use mio::net::TcpStream;
 use mio::{Registry, Token, Waker};
 
 use crate::control::{Control, End};
-use crate::data::{Accepted, DataPort, Listening};
+use crate::data::DataPort;
 use crate::passive::Opening;
-use crate::shared::Shared;
+use crate::session::Order;
+use crate::shared::{Current, Shared};
+use crate::storage::Storage;
 use crate::transfer::{Advance, Transfer};
 use crate::words::{self, SessionLog};
 
@@ -30,6 +34,15 @@ pub(crate) struct Connection {
     pub(crate) number: u64,
     pub(crate) session: Session,
     pub(crate) shared: Arc<Shared>,
+    /// The settings in force.
+    pub(crate) current: Arc<Current>,
+    /// Which ones these are.
+    generation: u64,
+    /// Where the session began: another directory is for new sessions.
+    pub(crate) storage: Storage,
+    begun: Instant,
+    /// The server is ending, and so does this once no transfer runs.
+    ending: bool,
     pub(crate) waker: Arc<Waker>,
     pub(crate) port: DataPort,
     pub(crate) transfer: Option<Transfer>,
@@ -77,10 +90,17 @@ impl Connection {
             endpoints.peer(),
             endpoints.local()
         );
+        let generation = shared.generation();
+        let current = shared.current();
         Ok(Self {
             number,
-            session: Session::new(shared.config.clone(), endpoints),
+            session: Session::new(current.config.clone(), endpoints),
             shared,
+            generation,
+            storage: current.storage.clone(),
+            current,
+            begun: Instant::now(),
+            ending: false,
             waker,
             port: DataPort::None,
             transfer: None,
@@ -108,15 +128,37 @@ impl Connection {
         }
     }
 
-    /// The server is ending.
-    pub(crate) fn shut_down(&mut self) {
-        self.session.handle_shutdown();
+    pub(crate) fn obey(&mut self, order: Order) {
+        match order {
+            Order::End => self.session.handle_shutdown(),
+            Order::EndAfterTransfer => self.ending = true,
+            Order::Report => words::log_session(
+                self.number,
+                &self.session,
+                self.transfer.as_ref(),
+                self.begun.elapsed(),
+            ),
+        }
+    }
+
+    /// Uses settings that have been replaced meanwhile.
+    fn follow_settings(&mut self) {
+        let generation = self.shared.generation();
+        if generation != self.generation {
+            self.generation = generation;
+            self.current = self.shared.current();
+            self.session.handle_config(self.current.config.clone());
+        }
     }
 
     /// Goes on until only the outside world can help.
     pub(crate) fn turn(&mut self, registry: &Registry, now: Instant) -> Turn {
+        self.follow_settings();
         let mut budget = TURN_BYTES_MAX;
         loop {
+            if self.ending && self.transfer.is_none() {
+                self.session.handle_shutdown();
+            }
             self.drain(now);
             if self.closing.is_some() {
                 return self.finish(now);
@@ -322,134 +364,6 @@ impl Connection {
         });
     }
 
-    fn check_timers(&mut self, now: Instant) -> bool {
-        let current = self.session.poll_timeout();
-        match (current, self.timer) {
-            (Some(timeout), Some((running, since))) if timeout == running => {
-                if since + timeout.after <= now || self.must_yield(timeout, now) {
-                    return self.fire(timeout, now);
-                }
-            }
-            (current, _) => self.timer = current.map(|timeout| (timeout, now)),
-        }
-        match current {
-            Some(timeout) if timeout.kind == TimeoutKind::DataOpen => false,
-            _ => self.give_up_port(now),
-        }
-    }
-
-    /// The same where clients may take for ever to come, so that the core has no timer for it.
-    fn give_up_port(&mut self, now: Instant) -> bool {
-        if self.yield_deadline().is_none_or(|deadline| now < deadline) {
-            return false;
-        }
-        if self.accept_early() {
-            return true;
-        }
-        if let Some(listening) = self.awaited() {
-            words::log_never_connected(self.number, listening, self.session.endpoints(), true);
-        }
-        match self.port {
-            DataPort::Listening(_) => self.port = DataPort::None,
-            _ => self.end_transfer(Err(TransferError::NotConnected), now),
-        }
-        true
-    }
-
-    /// Whether others need the port of a client that has not come.
-    fn must_yield(&self, timeout: Timeout, now: Instant) -> bool {
-        timeout.kind == TimeoutKind::DataOpen
-            && self
-                .yield_deadline()
-                .is_some_and(|deadline| deadline <= now)
-    }
-
-    fn fire(&mut self, timeout: Timeout, now: Instant) -> bool {
-        // The client may have connected without our looking.
-        if timeout.kind == TimeoutKind::DataOpen && self.accept_early() {
-            return true;
-        }
-        if timeout.kind == TimeoutKind::DataOpen {
-            let early = self.must_yield(timeout, now);
-            if let Some(listening) = self.awaited() {
-                words::log_never_connected(self.number, listening, self.session.endpoints(), early);
-            }
-        }
-        self.session.handle_timeout(timeout);
-        true
-    }
-
-    /// Takes a connection to the passive port before its transfer begins; so the port is free again.
-    pub(crate) fn accept_early(&mut self) -> bool {
-        let any_peer = self.shared.settings.permit_foreign_addresses;
-        let peer = self.peer_ip();
-        let DataPort::Listening(listening) = std::mem::replace(&mut self.port, DataPort::None)
-        else {
-            return false;
-        };
-        match listening.accept(peer, any_peer) {
-            Ok(Accepted::Connected(stream)) => {
-                self.port = DataPort::Connected(stream);
-                self.session.handle_data_connected();
-                true
-            }
-            Ok(Accepted::NotYet(listening)) => {
-                self.port = DataPort::Listening(listening);
-                false
-            }
-            Err(error) => {
-                error!("#{} cannot accept a data connection: {error}", self.number);
-                false
-            }
-        }
-    }
-
-    /// Somebody waits for a port: if our client has connected to ours already, we can give it back.
-    pub(crate) fn woken(&mut self) {
-        if self.yield_deadline().is_some() {
-            self.accept_early();
-        }
-    }
-
-    /// The listener of a client that has not come yet.
-    fn awaited(&self) -> Option<&Listening> {
-        match (&self.port, &self.transfer) {
-            (DataPort::Listening(listening), _) => Some(listening),
-            (_, Some(transfer)) => transfer.awaited(),
-            _ => None,
-        }
-    }
-
-    fn yield_deadline(&self) -> Option<Instant> {
-        self.awaited()?.yield_deadline()
-    }
-
-    /// How long nothing needs to be done, unless something happens.
-    fn patience(&self, now: Instant, budget: usize) -> Option<Duration> {
-        let transfer_goes_on = self.transfer.as_ref().is_some_and(Transfer::is_started);
-        if budget == 0 && transfer_goes_on && self.unflushed.is_none() {
-            return Some(Duration::ZERO);
-        }
-        let awaited = self.transfer.as_ref().and_then(Transfer::awaited);
-        if awaited.is_some_and(|listening| listening.unfinished) && self.unflushed.is_none() {
-            return Some(Duration::ZERO);
-        }
-        let timer = self.timer.map(|(timeout, since)| since + timeout.after);
-        let delayed = self.delayed.as_ref().map(|(due, _)| *due);
-        let ticket = match &self.port {
-            // The pool also counts on us to try the ports that other programs hold.
-            DataPort::Queued { .. } => Some(now + TICKET_POLL),
-            _ => None,
-        };
-        let unflushed = self.unflushed.as_ref();
-        let unflushed = unflushed.map(|(_, since)| *since + UNFLUSHED_PATIENCE);
-        [timer, delayed, ticket, unflushed, self.yield_deadline()]
-            .into_iter()
-            .flatten()
-            .min()
-            .map(|due| due.saturating_duration_since(now) + ROUNDING)
-    }
-
     /// Sends what is left, for a bounded time.
     fn finish(&mut self, now: Instant) -> Turn {
         let deadline = self.closing.unwrap_or(now) + CLOSING_PATIENCE;
@@ -465,12 +379,6 @@ impl Connection {
     fn peer_ip(&self) -> IpAddr {
         self.session.endpoints().peer().ip()
     }
-
-    /// How long a client waits for a passive port at most.
-    fn ticket_patience(&self) -> Duration {
-        let timeout = self.shared.settings.timeouts.data_open;
-        timeout.unwrap_or(TICKET_PATIENCE_DEFAULT)
-    }
 }
 
 /// Data bytes moved in one turn, so that an ABOR never waits long.
@@ -478,12 +386,6 @@ const TURN_BYTES_MAX: usize = 1 << 20;
 
 /// Replies that may pile up before they are sent in the middle of a batch of commands.
 const UNSENT_BYTES_MAX: usize = 16 * 1024;
-
-/// How often a ticket asks by itself.
-const TICKET_POLL: Duration = Duration::from_secs(1);
-
-/// A bound for the wait for a port where data connections may take for ever.
-const TICKET_PATIENCE_DEFAULT: Duration = Duration::from_secs(60);
 
 /// For a client that does not read the replies before an action.
 const UNFLUSHED_PATIENCE: Duration = Duration::from_secs(60);

@@ -8,14 +8,15 @@ use std::time::{SystemTime, UNIX_EPOCH};
 use ftp_proto::date::time_val;
 
 use ftp_server_sync::Server;
-use ftp_server_sync::flags::{self, Invocation};
+use ftp_server_sync::flags::{CommandLine, Invocation};
 use ftp_server_sync::settings::Settings;
 
 /// Bad flags, or a server that cannot start.
 const CANNOT_START: u8 = 2;
 
 fn main() -> ExitCode {
-    let settings = match flags::parse(env::args_os().skip(1), |name| env::var_os(name)) {
+    let command_line = CommandLine::new(env::args_os().skip(1), |name| env::var_os(name));
+    let settings = match command_line.parse() {
         Ok(Invocation::Serve(settings)) => settings,
         Ok(Invocation::Help(text) | Invocation::Version(text)) => return print(text.trim_end()),
         Err(error) => {
@@ -24,7 +25,7 @@ fn main() -> ExitCode {
         }
     };
     start_logging(settings.log_level);
-    let server = match start(*settings) {
+    let server = match start(*settings, command_line) {
         Ok(server) => server,
         Err(error) => {
             complain(&error);
@@ -43,7 +44,8 @@ fn main() -> ExitCode {
 /// Lines like `2026-11-22 13:07:31Z INFO  text`, to stderr.
 fn start_logging(level: log::LevelFilter) {
     env_logger::Builder::new()
-        .filter_level(level)
+        // The level itself may change while the server runs.
+        .filter_level(log::LevelFilter::Trace)
         .format(|out, record| {
             let now = SystemTime::now()
                 .duration_since(UNIX_EPOCH)
@@ -61,11 +63,15 @@ fn start_logging(level: log::LevelFilter) {
             )
         })
         .init();
+    log::set_max_level(level);
 }
 
-fn start(settings: Settings) -> io::Result<Server> {
+fn start(settings: Settings, command_line: CommandLine) -> io::Result<Server> {
     let mut server = Server::bind(settings)?;
-    server.end_on_signals()?;
+    server.obey_signals()?;
+    server.reload_with(Box::new(move || {
+        command_line.settings().map_err(|error| error.to_string())
+    }));
     server.log_start()?;
     Ok(server)
 }

@@ -46,7 +46,7 @@ impl Connection {
     fn authenticate(&mut self, user: &[u8], password: &Secret, now: Instant) -> Option<Outcome> {
         let number = self.number;
         let name = words::printable(user);
-        let permissions = self.shared.settings.users.check(user, password.expose());
+        let permissions = self.current.settings.users.check(user, password.expose());
         let outcome = Outcome::Authenticated(permissions);
         if permissions.is_some() {
             info!("#{number} logged in as {name}");
@@ -56,12 +56,12 @@ impl Connection {
             "#{number} login as {name} failed from {}",
             self.session.endpoints().peer().ip()
         );
-        self.delayed = Some((now + self.shared.settings.login_delay, outcome));
+        self.delayed = Some((now + self.current.settings.login_delay, outcome));
         None
     }
 
     fn file(&mut self, request: &FileRequest) -> Outcome {
-        let result = self.shared.storage.perform(request, unix_seconds());
+        let result = self.storage.perform(request, unix_seconds());
         let subject = words::file_request(request);
         match (&result, request) {
             (Err(_), _) => self.subject = Some(subject),
@@ -104,7 +104,7 @@ impl Connection {
     fn log_announcement(&mut self, port: u16) {
         let announced = self.session.announcement();
         let outer = self
-            .shared
+            .current
             .config
             .masquerade
             .announced_port(announced.port, port);
@@ -160,7 +160,7 @@ impl Connection {
     }
 
     fn open_pump(&self, request: &TransferRequest) -> Result<(Pump, Opened), Refusal> {
-        let storage = &self.shared.storage;
+        let storage = &self.storage;
         let representation = request.representation;
         let nothing = Opened::default();
         Ok(match &request.kind {
@@ -202,7 +202,7 @@ impl Connection {
         now: Instant,
     ) -> Option<Outcome> {
         let endpoints = *self.session.endpoints();
-        let any_peer = self.shared.settings.permit_foreign_addresses;
+        let any_peer = self.current.settings.permit_foreign_addresses;
         let port = std::mem::replace(&mut self.port, DataPort::None);
         let transfer = self
             .transfer

@@ -1,9 +1,8 @@
 //! The acceptor: listeners, the table of sessions, signals, and the end.
 
 use std::collections::HashMap;
-use std::io::{self, ErrorKind, Read, Write};
+use std::io::{self, ErrorKind, Write};
 use std::net::{IpAddr, SocketAddr};
-use std::os::unix::net::UnixStream as StdUnixStream;
 use std::sync::Arc;
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
@@ -11,51 +10,55 @@ use std::time::{Duration, Instant};
 use crossbeam_channel::{Receiver, Sender, unbounded};
 use ftp_proto::{Reply, canonical};
 use log::{error, info, warn};
-use mio::net::{TcpListener, TcpStream, UnixStream};
-use mio::{Events, Interest, Poll, Token, Waker};
-use signal_hook::consts::{SIGINT, SIGTERM};
-use socket2::{Domain, Protocol, Socket, Type};
+use mio::net::TcpStream;
+use mio::{Events, Poll, Token, Waker};
 
 use crate::connection::WAKER as SESSION_WAKER;
 use crate::descriptors;
+use crate::listeners::Listeners;
 use crate::passive::PassivePool;
 use crate::public_address;
 use crate::session::{self, Order, Start};
-use crate::settings::{Listen, Settings};
-use crate::shared::Shared;
-use crate::storage::Storage;
+use crate::settings::Settings;
+use crate::shared::{Current, Shared};
+use crate::signals::{Request, Signals};
 use crate::warnings::{summary, warnings};
 
+/// Reads the settings anew; an error is what to tell the operator.
+pub type Reload = Box<dyn FnMut() -> Result<Settings, String> + Send>;
+
 /// A server that listens already, and serves once it [`run`](Self::run)s.
-#[derive(Debug)]
 pub struct Server {
     poll: Poll,
     events: Events,
-    listeners: Vec<Listener>,
+    listeners: Listeners,
     shared: Arc<Shared>,
     sessions: HashMap<u64, Entry>,
     sessions_begun: u64,
     messages: Receiver<Message>,
     handle: Handle,
-    signals: Option<UnixStream>,
+    signals: Signals,
+    reload: Option<Reload>,
     /// When to try again after accepting failed for want of descriptors or memory.
     accept_again: Option<Instant>,
-    /// When everything must be over.
-    ending: Option<Instant>,
+    ending: Ending,
 }
 
-/// Ends a server from another thread.
+/// Ends a server from another thread, or has it read its settings anew.
 #[derive(Clone, Debug)]
 pub struct Handle {
     sender: Sender<Message>,
     waker: Arc<Waker>,
 }
 
-#[derive(Debug)]
-struct Listener {
-    socket: TcpListener,
-    /// Edge-triggered: stays true until the socket would have blocked.
-    ready: bool,
+/// How far the server's end has come.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Ending {
+    No,
+    /// Transfers may end until then.
+    Grace(Instant),
+    /// Everything has been told to end, and must have by then.
+    Now(Instant),
 }
 
 /// A session as the acceptor knows it.
@@ -70,6 +73,7 @@ struct Entry {
 #[derive(Clone, Copy, Debug)]
 enum Message {
     ShutDown,
+    Reload,
     /// The session's thread is about to end.
     Ended(u64),
 }
@@ -90,56 +94,40 @@ impl Server {
     ///
     /// What the system said, with the directory or the address that it was about.
     pub fn bind(settings: Settings) -> io::Result<Self> {
-        let directory = settings.directory.display();
-        let storage = Storage::open(&settings.directory)
-            .map_err(|error| describe(error, &format!("cannot share {directory}")))?;
+        let current = Current::new(settings)?;
+        let settings = &current.settings;
         let poll = Poll::new()?;
-        let mut listeners = Vec::new();
-        for listen in &settings.listen {
-            let mut socket = bind(listen, &settings)?;
-            poll.registry()
-                .register(&mut socket, Token(listeners.len()), Interest::READABLE)?;
-            listeners.push(Listener {
-                socket,
-                ready: true,
-            });
-        }
+        let mut listeners = Listeners::default();
+        let passive_ports = settings.passive_ports.as_ref();
+        listeners.follow(&settings.listen, passive_ports, poll.registry())?;
         let waker = Arc::new(Waker::new(poll.registry(), WAKER)?);
         let (sender, messages) = unbounded();
-        let networks = public_address::local_networks()?;
-        let config = settings.config(&networks, &public_address::gateways());
-        let shared = Shared {
-            config: config.into(),
-            storage,
-            pool: PassivePool::new(settings.passive_ports.clone()),
-            settings,
-        };
+        let pool = PassivePool::new(settings.passive_ports.clone());
         Ok(Self {
             poll,
             events: Events::with_capacity(EVENTS_MAX),
             listeners,
-            shared: shared.into(),
+            shared: Shared::new(pool, current).into(),
             sessions: HashMap::new(),
             sessions_begun: 0,
             messages,
             handle: Handle { sender, waker },
-            signals: None,
+            signals: Signals::default(),
+            reload: None,
             accept_again: None,
-            ending: None,
+            ending: Ending::No,
         })
     }
 
     /// Where it listens; a port that was given as 0 is the real one here.
     pub fn addresses(&self) -> Vec<SocketAddr> {
-        self.listeners
-            .iter()
-            .filter_map(|listener| listener.socket.local_addr().ok())
-            .collect()
+        self.listeners.addresses()
     }
 
     /// Logs what is served, and a warning for each thing that will not work.
     pub fn log_start(&self) -> io::Result<()> {
-        let settings = &self.shared.settings;
+        let current = self.shared.current();
+        let settings = &current.settings;
         for line in summary(settings, &self.addresses()) {
             info!("{line}");
         }
@@ -156,22 +144,20 @@ impl Server {
         Ok(())
     }
 
-    /// Makes SIGTERM and SIGINT end this server. For the process as a whole, so for `main` alone.
+    /// Makes SIGTERM and SIGINT end this server, SIGHUP reload its settings and SIGUSR1 log its
+    /// sessions. For the process as a whole, so for `main` alone.
     ///
     /// # Errors
     ///
     /// What the system said.
-    pub fn end_on_signals(&mut self) -> io::Result<()> {
-        let (reader, writer) = StdUnixStream::pair()?;
-        reader.set_nonblocking(true)?;
-        for signal in [SIGTERM, SIGINT] {
-            signal_hook::low_level::pipe::register(signal, writer.try_clone()?)?;
-        }
-        let mut reader = UnixStream::from_std(reader);
-        let registry = self.poll.registry();
-        registry.register(&mut reader, SIGNALS, Interest::READABLE)?;
-        self.signals = Some(reader);
+    pub fn obey_signals(&mut self) -> io::Result<()> {
+        self.signals = Signals::register(self.poll.registry(), SIGNALS)?;
         Ok(())
+    }
+
+    /// Where new settings come from, for SIGHUP and [`Handle::reload`].
+    pub fn reload_with(&mut self, reload: Reload) {
+        self.reload = Some(reload);
     }
 
     /// To end the server from another thread.
@@ -191,20 +177,25 @@ impl Server {
                 return Ok(());
             }
             self.accept_all();
-            let patience = [self.ending, self.accept_again]
-                .into_iter()
-                .flatten()
-                .min()
-                .map(|due| due.saturating_duration_since(Instant::now()));
+            let patience = self.patience();
             match self.poll.poll(&mut self.events, patience) {
                 Err(error) if error.kind() == ErrorKind::Interrupted => {}
                 Err(error) => {
-                    self.shut_down();
+                    self.end_now();
                     return Err(error);
                 }
                 Ok(()) => self.note_events(),
             }
         }
+    }
+
+    fn patience(&self) -> Option<Duration> {
+        let ending = match self.ending {
+            Ending::No => None,
+            Ending::Grace(deadline) | Ending::Now(deadline) => Some(deadline),
+        };
+        let due = [ending, self.accept_again].into_iter().flatten().min();
+        due.map(|due| due.saturating_duration_since(Instant::now()))
     }
 
     fn note_events(&mut self) {
@@ -213,31 +204,69 @@ impl Server {
             match event.token() {
                 WAKER => {}
                 SIGNALS => signalled = true,
-                Token(index) => {
-                    if let Some(listener) = self.listeners.get_mut(index) {
-                        listener.ready = true;
-                    }
-                }
+                token => self.listeners.note(token),
             }
         }
-        if signalled && self.take_signal() {
-            info!("told to end by a signal");
-            self.shut_down();
+        if signalled {
+            for request in self.signals.take() {
+                self.obey(request);
+            }
         }
     }
 
-    fn take_signal(&mut self) -> bool {
-        let mut bytes = [0; 16];
-        match &mut self.signals {
-            Some(signals) => matches!(signals.read(&mut bytes), Ok(count) if count > 0),
-            None => false,
+    fn obey(&mut self, request: Request) {
+        match (request, self.ending) {
+            (Request::End, Ending::No) => {
+                info!("told to end by a signal");
+                self.end_gracefully();
+            }
+            (Request::End, _) => {
+                info!("told to end at once by a second signal");
+                self.end_now();
+            }
+            (Request::Reload, Ending::No) => self.reload_settings(),
+            (Request::Reload, _) => info!("not reloading: the server is ending"),
+            (Request::Report, _) => {
+                info!("{} sessions", self.sessions.len());
+                self.tell_all(Order::Report);
+            }
         }
+    }
+
+    /// Takes new settings as a whole, or none of them.
+    fn reload_settings(&mut self) {
+        let Some(reload) = &mut self.reload else {
+            return warn!("not reloading: there is nothing to read settings from");
+        };
+        let applied =
+            reload().and_then(|settings| self.apply(settings).map_err(|error| error.to_string()));
+        match applied {
+            Ok(()) => info!("reloaded the settings"),
+            Err(error) => error!("not reloading, the old settings stay: {error}"),
+        }
+    }
+
+    fn apply(&mut self, settings: Settings) -> io::Result<()> {
+        // What can fail comes first.
+        let current = Current::new(settings)?;
+        let settings = &current.settings;
+        let passive_ports = settings.passive_ports.as_ref();
+        let registry = self.poll.registry();
+        self.listeners
+            .follow(&settings.listen, passive_ports, registry)?;
+        log::set_max_level(settings.log_level);
+        self.shared
+            .pool
+            .set_range(settings.passive_ports.clone(), Instant::now());
+        self.shared.replace(current);
+        self.log_start()
     }
 
     fn read_messages(&mut self) {
         while let Ok(message) = self.messages.try_recv() {
             match message {
-                Message::ShutDown => self.shut_down(),
+                Message::ShutDown => self.end_now(),
+                Message::Reload => self.reload_settings(),
                 Message::Ended(number) => {
                     if let Some(entry) = self.sessions.remove(&number)
                         && entry.thread.join().is_err()
@@ -255,25 +284,16 @@ impl Server {
             return;
         }
         self.accept_again = None;
-        let mut index = 0;
-        // Admitting reads messages, and an order to end takes the listeners away.
-        while let Some(listener) = self.listeners.get_mut(index) {
-            if !listener.ready {
-                index += 1;
-                continue;
-            }
-            match listener.socket.accept() {
-                Ok((stream, peer)) => self.admit(stream, peer),
-                Err(error) => match error.kind() {
-                    ErrorKind::WouldBlock => listener.ready = false,
-                    ErrorKind::Interrupted | ErrorKind::ConnectionAborted => {}
-                    // Out of descriptors, most likely: those who wait are not lost.
-                    _ => {
-                        error!("cannot accept connections: {error}");
-                        self.accept_again = Some(now + ACCEPT_PAUSE);
-                        return;
-                    }
-                },
+        loop {
+            match self.listeners.accept() {
+                Ok(Some((stream, peer))) => self.admit(stream, peer),
+                Ok(None) => return,
+                // Out of descriptors, most likely: those who wait are not lost.
+                Err(error) => {
+                    error!("cannot accept connections: {error}");
+                    self.accept_again = Some(now + ACCEPT_PAUSE);
+                    return;
+                }
             }
         }
     }
@@ -283,7 +303,7 @@ impl Server {
         let peer = canonical(peer);
         // Sessions that have ended since make room.
         self.read_messages();
-        if self.ending.is_some() {
+        if self.ending != Ending::No {
             // The sessions have been told already: a new one would not hear of it.
             return;
         }
@@ -306,7 +326,8 @@ impl Server {
     }
 
     fn too_many(&self, peer: IpAddr) -> Option<Reply> {
-        let limits = &self.shared.settings.limits;
+        let current = self.shared.current();
+        let limits = &current.settings.limits;
         if self.sessions.len() >= limits.connections_max as usize {
             return Some(Reply::too_many_connections());
         }
@@ -351,31 +372,52 @@ impl Server {
         })
     }
 
-    /// Stops accepting and tells every session; a second call changes nothing.
-    fn shut_down(&mut self) {
-        if self.ending.is_some() {
+    /// Stops accepting; transfers may come to their end for a while.
+    fn end_gracefully(&mut self) {
+        let grace = self.shared.current().settings.shutdown_grace;
+        if grace.is_zero() {
+            return self.end_now();
+        }
+        self.ending = Ending::Grace(Instant::now() + grace);
+        self.listeners.close_all();
+        self.tell_all(Order::EndAfterTransfer);
+    }
+
+    /// Stops accepting and ends every session; a second call changes nothing.
+    fn end_now(&mut self) {
+        if let Ending::Now(_) = self.ending {
             return;
         }
-        self.ending = Some(Instant::now() + ENDING_PATIENCE);
-        self.listeners.clear();
+        self.ending = Ending::Now(Instant::now() + ENDING_PATIENCE);
+        self.listeners.close_all();
+        self.tell_all(Order::End);
+    }
+
+    fn tell_all(&self, order: Order) {
         for entry in self.sessions.values() {
             // A session that cannot be told has just ended by itself.
-            let _ = entry.orders.send(Order::ShutDown);
+            let _ = entry.orders.send(order);
             let _ = entry.waker.wake();
         }
     }
 
-    fn is_over(&self) -> bool {
+    fn is_over(&mut self) -> bool {
+        let now = Instant::now();
         match self.ending {
-            Some(deadline) if self.sessions.is_empty() || Instant::now() >= deadline => {
-                if !self.sessions.is_empty() {
-                    warn!("{} sessions did not end in time", self.sessions.len());
-                }
-                info!("ended");
-                true
+            Ending::No => return false,
+            _ if self.sessions.is_empty() => {}
+            Ending::Grace(deadline) if now >= deadline => {
+                warn!("ending {} sessions whose time is over", self.sessions.len());
+                self.end_now();
+                return false;
             }
-            _ => false,
+            Ending::Now(deadline) if now >= deadline => {
+                warn!("{} sessions did not end in time", self.sessions.len());
+            }
+            Ending::Grace(_) | Ending::Now(_) => return false,
         }
+        info!("ended");
+        true
     }
 }
 
@@ -383,6 +425,11 @@ impl Handle {
     /// Ends the server: running transfers are aborted, clients are told 421.
     pub fn shutdown(&self) {
         self.send(Message::ShutDown);
+    }
+
+    /// Has the server read its settings anew, as SIGHUP does.
+    pub fn reload(&self) {
+        self.send(Message::Reload);
     }
 
     fn send(&self, message: Message) {
@@ -406,66 +453,7 @@ fn refuse(mut stream: TcpStream, peer: SocketAddr, reply: &Reply) {
     let _ = stream.write(&bytes);
 }
 
-fn bind(listen: &Listen, settings: &Settings) -> io::Result<TcpListener> {
-    for _ in 0..BIND_ATTEMPTS_MAX {
-        let socket = match listen_on(listen.address, listen.dual_stack) {
-            Err(error) if lacks_family(&error) && listen.fallback.is_some() => {
-                let fallback = listen.fallback.unwrap_or(listen.address);
-                listen_on(fallback, false).map_err(|error| cannot_listen(error, fallback))?
-            }
-            other => other.map_err(|error| cannot_listen(error, listen.address))?,
-        };
-        let port = socket.local_addr()?.port();
-        let is_passive = |range: &std::ops::RangeInclusive<u16>| range.contains(&port);
-        // Only a port of the kernel's choice can be one; the flags have seen to the others.
-        if !settings.passive_ports.as_ref().is_some_and(is_passive) {
-            return Ok(socket);
-        }
-    }
-    Err(io::Error::other(
-        "no control port outside the passive range",
-    ))
-}
-
-fn listen_on(address: SocketAddr, dual_stack: bool) -> io::Result<TcpListener> {
-    let kind = Type::STREAM.nonblocking().cloexec();
-    let socket = Socket::new(Domain::for_address(address), kind, Some(Protocol::TCP))?;
-    if address.is_ipv6() {
-        socket.set_only_v6(!dual_stack)?;
-    }
-    socket.set_reuse_address(true)?;
-    socket.bind(&address.into())?;
-    socket.listen(BACKLOG)?;
-    Ok(TcpListener::from_std(socket.into()))
-}
-
-/// A machine without IPv6 says either.
-fn lacks_family(error: &io::Error) -> bool {
-    use rustix::io::Errno;
-    let errno = Errno::from_io_error(error);
-    matches!(errno, Some(Errno::AFNOSUPPORT | Errno::ADDRNOTAVAIL))
-}
-
-fn cannot_listen(error: io::Error, address: SocketAddr) -> io::Error {
-    let advice = match error.kind() {
-        ErrorKind::PermissionDenied => "; ports below 1024 need root or CAP_NET_BIND_SERVICE",
-        ErrorKind::AddrInUse => "; another program listens there",
-        _ => "",
-    };
-    let text = format!("cannot listen on {address}: {error}{advice}");
-    io::Error::new(error.kind(), text)
-}
-
-fn describe(error: io::Error, what: &str) -> io::Error {
-    io::Error::new(error.kind(), format!("{what}: {error}"))
-}
-
 const EVENTS_MAX: usize = 64;
-
-const BACKLOG: i32 = 1024;
-
-/// Tries at a control port of the kernel's choice that lies outside the passive range.
-const BIND_ATTEMPTS_MAX: usize = 100;
 
 /// After accepting failed.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(200);

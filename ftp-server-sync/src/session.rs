@@ -15,8 +15,12 @@ use crate::shared::Shared;
 /// What the acceptor says to a session; the session's waker is called after it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Order {
-    /// The server is ending.
-    ShutDown,
+    /// The server is ending: end now.
+    End,
+    /// The server is ending: end as soon as no transfer runs.
+    EndAfterTransfer,
+    /// Log what you are doing.
+    Report,
 }
 
 /// Everything that a session's thread begins with.
@@ -55,9 +59,7 @@ fn serve(start: Start) -> io::Result<()> {
     let mut events = Events::with_capacity(EVENTS_MAX);
     loop {
         for order in orders.try_iter() {
-            match order {
-                Order::ShutDown => connection.shut_down(),
-            }
+            connection.obey(order);
         }
         let patience = match connection.turn(poll.registry(), Instant::now()) {
             Turn::Over => return Ok(()),

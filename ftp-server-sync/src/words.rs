@@ -3,10 +3,11 @@
 //!
 //! Names come from the network: control characters are escaped. A password is never in a line.
 
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use ftp_proto::{
-    Endpoints, FileRequest, Path, Reply, TransferError, TransferKind, TransferRequest, limits,
+    Endpoints, FileRequest, Path, Reply, Session, TransferError, TransferKind, TransferRequest,
+    limits,
 };
 use log::{debug, info, warn};
 
@@ -127,6 +128,28 @@ fn holds_secret(line: &[u8]) -> bool {
         Some(0x80..) => line.windows(4).any(is_secret),
         _ => is_secret(line.trim_ascii_start()),
     }
+}
+
+/// What a session is doing, for SIGUSR1.
+pub(crate) fn log_session(
+    number: u64,
+    session: &Session,
+    transfer: Option<&Transfer>,
+    age: Duration,
+) {
+    let peer = session.endpoints().peer();
+    let user = match session.user() {
+        Some(user) => printable(user),
+        None => "not logged in".to_owned(),
+    };
+    let doing = match transfer {
+        Some(transfer) => {
+            let what = transfer_request(&transfer.request);
+            format!("{what}, {} bytes so far", transfer.bytes())
+        }
+        None => "idle".to_owned(),
+    };
+    info!("#{number} {peer}, {user}, for {} s: {doing}", age.as_secs());
 }
 
 /// How a transfer ended.

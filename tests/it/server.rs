@@ -89,8 +89,20 @@ impl Server {
 
     /// Stops the whole server, or lets it go on: what clients do in between comes to it all at once.
     pub(crate) fn pause(&self, pause: bool) {
-        let signal = if pause { Signal::STOP } else { Signal::CONT };
+        self.signal(if pause { Signal::STOP } else { Signal::CONT });
+    }
+
+    pub(crate) fn signal(&self, signal: Signal) {
         kill_process(Pid::from_child(&self.child), signal).expect("a signal to the server");
+    }
+
+    /// Waits for the end that was asked for; the exit code and the whole log.
+    #[track_caller]
+    pub(crate) fn ended(mut self) -> (Option<i32>, String) {
+        let status = process::wait(&mut self.child, END_MAX);
+        let status = status.unwrap_or_else(|| panic!("it does not end:\n{}", self.log()));
+        self.log.wait_for(END_MAX, |log| log.ended.then_some(()));
+        (status.code(), self.log())
     }
 
     /// Asks the server to end, and checks that it was well to the last: no panic, none of `secrets` in its log,
@@ -103,8 +115,7 @@ impl Server {
             "the server died ({gone:?}); its log:\n{}",
             self.log()
         );
-        let pid = Pid::from_child(&self.child);
-        kill_process(pid, Signal::TERM).expect("SIGTERM to the server");
+        self.signal(Signal::TERM);
         let status = process::wait(&mut self.child, END_MAX);
         assert!(
             status.is_some(),

@@ -12,6 +12,8 @@ mod limits;
 mod login;
 mod names;
 mod pool;
+mod reload;
+mod signals;
 mod strangers;
 mod system_calls;
 mod timeouts;
@@ -29,6 +31,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use ftp_server_sync::flags::{self, Invocation};
+use ftp_server_sync::settings::Settings;
 use ftp_server_sync::{Handle, Server};
 use socket2::{Domain, SockRef, Socket, Type};
 use tempfile::TempDir;
@@ -84,11 +87,9 @@ impl Site {
         if !flags.contains(&"--login-delay") {
             arguments.extend(["--login-delay".into(), "0".into()]);
         }
-        let settings = match flags::parse(arguments, |_| None) {
-            Ok(Invocation::Serve(settings)) => *settings,
-            other => panic!("{flags:?}: {other:?}"),
-        };
-        let server = Server::bind(settings).expect("a server");
+        let settings = parse(&arguments).unwrap_or_else(|error| panic!("{flags:?}: {error}"));
+        let mut server = Server::bind(settings).expect("a server");
+        server.reload_with(Box::new(move || parse(&arguments)));
         let address = server.addresses()[0];
         let handle = server.handle();
         let (end, ended) = mpsc::channel();
@@ -350,6 +351,14 @@ impl Reply {
             .map(|line| line.escape_ascii().to_string())
             .collect();
         lines.join("\n").replace("\\\"", "\"")
+    }
+}
+
+fn parse(arguments: &[OsString]) -> Result<Settings, String> {
+    match flags::parse(arguments.iter().cloned(), |_| None) {
+        Ok(Invocation::Serve(settings)) => Ok(*settings),
+        Ok(other) => Err(format!("{other:?}")),
+        Err(error) => Err(error.to_string()),
     }
 }
 

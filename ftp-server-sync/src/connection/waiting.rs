@@ -1,0 +1,153 @@
+//! What a connection waits for, how long, and what happens when it has waited long enough.
+
+use std::time::{Duration, Instant};
+
+use ftp_proto::{Timeout, TimeoutKind, TransferError};
+use log::error;
+
+use super::{Connection, ROUNDING, UNFLUSHED_PATIENCE};
+use crate::data::{Accepted, DataPort, Listening};
+use crate::transfer::Transfer;
+use crate::words;
+
+impl Connection {
+    pub(super) fn check_timers(&mut self, now: Instant) -> bool {
+        let current = self.session.poll_timeout();
+        match (current, self.timer) {
+            (Some(timeout), Some((running, since))) if timeout == running => {
+                if since + timeout.after <= now || self.must_yield(timeout, now) {
+                    return self.fire(timeout, now);
+                }
+            }
+            (current, _) => self.timer = current.map(|timeout| (timeout, now)),
+        }
+        match current {
+            Some(timeout) if timeout.kind == TimeoutKind::DataOpen => false,
+            _ => self.give_up_port(now),
+        }
+    }
+
+    /// The same where clients may take for ever to come, so that the core has no timer for it.
+    fn give_up_port(&mut self, now: Instant) -> bool {
+        if self.yield_deadline().is_none_or(|deadline| now < deadline) {
+            return false;
+        }
+        if self.accept_early() {
+            return true;
+        }
+        if let Some(listening) = self.awaited() {
+            words::log_never_connected(self.number, listening, self.session.endpoints(), true);
+        }
+        match self.port {
+            DataPort::Listening(_) => self.port = DataPort::None,
+            _ => self.end_transfer(Err(TransferError::NotConnected), now),
+        }
+        true
+    }
+
+    /// Whether others need the port of a client that has not come.
+    fn must_yield(&self, timeout: Timeout, now: Instant) -> bool {
+        timeout.kind == TimeoutKind::DataOpen
+            && self
+                .yield_deadline()
+                .is_some_and(|deadline| deadline <= now)
+    }
+
+    fn fire(&mut self, timeout: Timeout, now: Instant) -> bool {
+        // The client may have connected without our looking.
+        if timeout.kind == TimeoutKind::DataOpen && self.accept_early() {
+            return true;
+        }
+        if timeout.kind == TimeoutKind::DataOpen {
+            let early = self.must_yield(timeout, now);
+            if let Some(listening) = self.awaited() {
+                words::log_never_connected(self.number, listening, self.session.endpoints(), early);
+            }
+        }
+        self.session.handle_timeout(timeout);
+        true
+    }
+
+    /// Takes a connection to the passive port before its transfer begins; so the port is free again.
+    pub(crate) fn accept_early(&mut self) -> bool {
+        let any_peer = self.current.settings.permit_foreign_addresses;
+        let peer = self.peer_ip();
+        let DataPort::Listening(listening) = std::mem::replace(&mut self.port, DataPort::None)
+        else {
+            return false;
+        };
+        match listening.accept(peer, any_peer) {
+            Ok(Accepted::Connected(stream)) => {
+                self.port = DataPort::Connected(stream);
+                self.session.handle_data_connected();
+                true
+            }
+            Ok(Accepted::NotYet(listening)) => {
+                self.port = DataPort::Listening(listening);
+                false
+            }
+            Err(error) => {
+                error!("#{} cannot accept a data connection: {error}", self.number);
+                false
+            }
+        }
+    }
+
+    /// Somebody waits for a port: if our client has connected to ours already, we can give it back.
+    pub(crate) fn woken(&mut self) {
+        if self.yield_deadline().is_some() {
+            self.accept_early();
+        }
+    }
+
+    /// The listener of a client that has not come yet.
+    fn awaited(&self) -> Option<&Listening> {
+        match (&self.port, &self.transfer) {
+            (DataPort::Listening(listening), _) => Some(listening),
+            (_, Some(transfer)) => transfer.awaited(),
+            _ => None,
+        }
+    }
+
+    fn yield_deadline(&self) -> Option<Instant> {
+        self.awaited()?.yield_deadline()
+    }
+
+    /// How long nothing needs to be done, unless something happens.
+    pub(super) fn patience(&self, now: Instant, budget: usize) -> Option<Duration> {
+        let transfer_goes_on = self.transfer.as_ref().is_some_and(Transfer::is_started);
+        if budget == 0 && transfer_goes_on && self.unflushed.is_none() {
+            return Some(Duration::ZERO);
+        }
+        let awaited = self.transfer.as_ref().and_then(Transfer::awaited);
+        if awaited.is_some_and(|listening| listening.unfinished) && self.unflushed.is_none() {
+            return Some(Duration::ZERO);
+        }
+        let timer = self.timer.map(|(timeout, since)| since + timeout.after);
+        let delayed = self.delayed.as_ref().map(|(due, _)| *due);
+        let ticket = match &self.port {
+            // The pool also counts on us to try the ports that other programs hold.
+            DataPort::Queued { .. } => Some(now + TICKET_POLL),
+            _ => None,
+        };
+        let unflushed = self.unflushed.as_ref();
+        let unflushed = unflushed.map(|(_, since)| *since + UNFLUSHED_PATIENCE);
+        [timer, delayed, ticket, unflushed, self.yield_deadline()]
+            .into_iter()
+            .flatten()
+            .min()
+            .map(|due| due.saturating_duration_since(now) + ROUNDING)
+    }
+
+    /// How long a client waits for a passive port at most.
+    pub(super) fn ticket_patience(&self) -> Duration {
+        let timeout = self.current.settings.timeouts.data_open;
+        timeout.unwrap_or(TICKET_PATIENCE_DEFAULT)
+    }
+}
+
+/// How often a ticket asks by itself.
+const TICKET_POLL: Duration = Duration::from_secs(1);
+
+/// A bound for the wait for a port where data connections may take for ever.
+const TICKET_PATIENCE_DEFAULT: Duration = Duration::from_secs(60);

@@ -1,0 +1,236 @@
+//! Settings that change while sessions run.
+
+use std::fs;
+use std::net::{IpAddr, Ipv4Addr, SocketAddr, TcpListener, TcpStream};
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread;
+
+use tempfile::TempDir;
+
+use super::{
+    Client, PASSWORD, Site, USER, connect, own_address, pattern, read_all, wait_until,
+    wait_until_closed,
+};
+
+/// A server whose settings come from a file that the test rewrites.
+struct Configured {
+    site: Site,
+    file: PathBuf,
+    _directory: TempDir,
+}
+
+impl Configured {
+    /// `flags` stay as they are; `lines` are the file.
+    fn new(flags: &[&str], lines: &[&str]) -> Self {
+        let directory = TempDir::new().expect("a temporary directory");
+        let file = directory.path().join("ftp.conf");
+        write_lines(&file, lines);
+        let config = ["--config", file.to_str().expect("a path")];
+        Self {
+            site: Site::with_flags(&[&config, flags].concat()),
+            file,
+            _directory: directory,
+        }
+    }
+
+    fn reload(&self, lines: &[&str]) {
+        write_lines(&self.file, lines);
+        self.site.handle.reload();
+    }
+}
+
+fn write_lines(file: &Path, lines: &[&str]) {
+    fs::write(file, lines.join("\n")).expect("a configuration file");
+}
+
+fn announced(client: &mut Client) -> IpAddr {
+    client.passive().ip()
+}
+
+#[test]
+fn a_running_session_tells_the_new_address() {
+    let flags = [
+        "-i",
+        "127.0.0.1",
+        "-u",
+        USER,
+        "-P",
+        PASSWORD,
+        "--local-networks",
+        "none",
+    ];
+    let server = Configured::new(&flags, &["masquerade-address 203.0.113.1"]);
+    let mut client = server.site.client();
+    assert_eq!(announced(&mut client), Ipv4Addr::new(203, 0, 113, 1));
+    server.reload(&["masquerade-address 203.0.113.2"]);
+    wait_until("the new address", || {
+        announced(&mut client) == Ipv4Addr::new(203, 0, 113, 2)
+    });
+}
+
+/// Neither what is wrong in the file nor what the system refuses changes anything; the next good file
+/// is taken.
+#[test]
+fn a_bad_file_changes_nothing() {
+    let (ours, occupied) = (own_address(), own_address());
+    let _occupant = TcpListener::bind((occupied, 20103)).expect("a listener");
+    let interface = |address: Ipv4Addr| format!("interface {address}");
+    let (ours, occupied) = (interface(ours), interface(occupied));
+    let flags = [
+        "-p",
+        "20103",
+        "-u",
+        USER,
+        "-P",
+        PASSWORD,
+        "--local-networks",
+        "none",
+    ];
+    let server = Configured::new(&flags, &["masquerade-address 203.0.113.1", &ours]);
+    let mut client = server.site.client();
+    for bad in [
+        &["masquerade-address 203.0.113.2", &ours, "timeout never"][..],
+        &[
+            "masquerade-address 203.0.113.2",
+            &ours,
+            "passive-ports 70-60",
+        ],
+        &["masquerade-address 203.0.113.2", &ours, "no-such-name"],
+        &["masquerade-address 203.0.113.2", &occupied],
+    ] {
+        server.reload(bad);
+        // Messages keep their order: when a client that came later is served, the reload is over.
+        server.site.client().expect_in_step();
+        let told = announced(&mut client);
+        assert_eq!(told, Ipv4Addr::new(203, 0, 113, 1), "{bad:?}");
+    }
+    server.reload(&["masquerade-address 203.0.113.3", &ours]);
+    wait_until("the good file", || {
+        announced(&mut client) == Ipv4Addr::new(203, 0, 113, 3)
+    });
+}
+
+#[test]
+fn listeners_come_and_go_and_sessions_stay() {
+    let (first, second) = (own_address(), own_address());
+    let only = |address: Ipv4Addr| format!("interface {address}");
+    let flags = ["-p", "20100", "-u", USER, "-P", PASSWORD];
+    let server = Configured::new(&flags, &[&only(first)]);
+    let (here, there) = (
+        SocketAddr::from((first, 20100)),
+        SocketAddr::from((second, 20100)),
+    );
+    let mut client = Client::logged_in(here);
+    server.reload(&[&only(second)]);
+    wait_until("the new listener", || TcpStream::connect(there).is_ok());
+    wait_until_closed(here);
+    client.expect_in_step();
+    Client::logged_in(there).expect_in_step();
+}
+
+/// All addresses give way to one of them, on the same port: the old socket is in the way of the new one.
+#[test]
+fn a_listener_may_replace_one_that_is_in_its_way() {
+    let address = own_address();
+    let flags = ["-p", "20101", "-u", USER, "-P", PASSWORD];
+    let all = "interface 0.0.0.0";
+    let one = format!("interface {address}");
+    let server = Configured::new(&flags, &[all]);
+    let mut client = Client::logged_in(SocketAddr::from((address, 20101)));
+    server.reload(&[&one]);
+    wait_until_closed(SocketAddr::from((Ipv4Addr::LOCALHOST, 20101)));
+    Client::logged_in(SocketAddr::from((address, 20101))).expect_in_step();
+    client.expect_in_step();
+}
+
+#[test]
+fn a_new_password_is_for_new_logins() {
+    let flags = ["-i", "127.0.0.1", "-u", USER];
+    let server = Configured::new(&flags, &[&format!("password {PASSWORD}")]);
+    let mut client = server.site.client();
+    server.reload(&["password another"]);
+    wait_until("the new password", || {
+        let mut other = Client::greeted(server.site.address);
+        other.command(format!("USER {USER}"), 331);
+        other.send("PASS another");
+        other.reply().code == 230
+    });
+    client.expect_in_step();
+    let mut other = Client::greeted(server.site.address);
+    other.command(format!("USER {USER}"), 331);
+    other.command(format!("PASS {PASSWORD}"), 530);
+}
+
+/// Twenty sessions and their transfers, while the public address and the range are swapped all the time.
+#[test]
+fn reloads_under_load() {
+    const SESSIONS: usize = 20;
+    const SWAPS: usize = 200;
+    const RANGES: [(u16, u16); 2] = [(20000, 20009), (20010, 20019)];
+    let host = own_address();
+    let interface = host.to_string();
+    let flags = [
+        "-i",
+        &interface,
+        "-u",
+        USER,
+        "-P",
+        PASSWORD,
+        "-w",
+        "--local-networks",
+        "none",
+    ];
+    let settings = [
+        [
+            "masquerade-address 203.0.113.1",
+            "passive-ports 20000-20009",
+        ],
+        [
+            "masquerade-address 203.0.113.2",
+            "passive-ports 20010-20019",
+        ],
+    ];
+    let server = Configured::new(&flags, &settings[0]);
+    let address = server.site.address;
+    let over = AtomicBool::new(false);
+    thread::scope(|scope| {
+        for number in 0..SESSIONS {
+            let bytes = pattern(50_000 + number);
+            let name = format!("file{number}");
+            server.site.write(&name, &bytes);
+            let over = &over;
+            scope.spawn(move || {
+                let mut client = Client::logged_in(address);
+                while !over.load(Ordering::Relaxed) {
+                    let told = client.passive();
+                    assert!(
+                        (1..=2).any(|last| told.ip() == Ipv4Addr::new(203, 0, 113, last)),
+                        "{told}"
+                    );
+                    let in_range = |&(first, last)| (first..=last).contains(&told.port());
+                    assert!(RANGES.iter().any(in_range), "{told}");
+                    let mut data = connect(SocketAddr::new(address.ip(), told.port()));
+                    client.command(format!("RETR {name}"), 150);
+                    assert!(read_all(&mut data) == bytes, "another file");
+                    client.expect(226);
+                }
+                client.command("QUIT", 221);
+            });
+        }
+        for swap in 0..SWAPS {
+            server.reload(&settings[swap % 2]);
+            // A new client is served after the reload that was asked for before it came.
+            drop(Client::greeted(address));
+        }
+        over.store(true, Ordering::Relaxed);
+    });
+    // The last swap left the second range in force, and all of it is free.
+    let mut clients: Vec<Client> = (0..10).map(|_| server.site.client()).collect();
+    let mut ports: Vec<u16> = clients
+        .iter_mut()
+        .map(|client| client.passive().port())
+        .collect();
+    ports.sort_unstable();
+    assert_eq!(ports, (20010..=20019).collect::<Vec<u16>>());
+}

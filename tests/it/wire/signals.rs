@@ -1,0 +1,228 @@
+//! The server as a process: SIGHUP, SIGUSR1, SIGTERM and SIGINT in every state of its sessions.
+
+use std::fs;
+use std::net::TcpStream;
+
+use rustix::process::Signal;
+use tempfile::TempDir;
+
+use super::{Client, PASSWORD, USER, connect, pattern, read_all, read_some};
+use crate::server::Server;
+
+/// A server process, and the directory that it shares.
+struct Process {
+    server: Server,
+    directory: TempDir,
+}
+
+impl Process {
+    fn new(flags: &[&str]) -> Self {
+        let directory = TempDir::new().expect("a temporary directory");
+        let root = directory.path().to_str().expect("a path");
+        let common = [
+            "-i",
+            "127.0.0.1",
+            "-p",
+            "0",
+            "-d",
+            root,
+            "-w",
+            "-u",
+            USER,
+            "-P",
+            PASSWORD,
+        ];
+        Self {
+            server: Server::start(&[&common, flags].concat()),
+            directory,
+        }
+    }
+
+    fn write(&self, name: &str, bytes: &[u8]) {
+        fs::write(self.directory.path().join(name), bytes).expect("a file");
+    }
+
+    fn client(&self) -> Client {
+        Client::logged_in(self.server.address)
+    }
+
+    /// A download that has begun and cannot end before we read on.
+    fn download(&self, client: &mut Client) -> TcpStream {
+        let mut data = client.data();
+        client.command("RETR big", 150);
+        read_some(&mut data, 1);
+        data
+    }
+}
+
+/// More than the buffers of both sides hold.
+fn big() -> Vec<u8> {
+    pattern(64 << 20)
+}
+
+#[test]
+fn sigterm_lets_a_transfer_end() {
+    for signal in [Signal::TERM, Signal::INT] {
+        let process = Process::new(&[]);
+        let big = big();
+        process.write("big", &big);
+        let (mut busy, mut idle) = (process.client(), process.client());
+        let mut data = process.download(&mut busy);
+        process.server.signal(signal);
+        idle.expect(421);
+        idle.expect_closed();
+        assert!(read_all(&mut data) == big[1..], "the download is not whole");
+        busy.expect(226);
+        busy.expect(421);
+        busy.expect_closed();
+        assert_eq!(process.server.ended().0, Some(0));
+    }
+}
+
+#[test]
+fn a_second_signal_ends_at_once() {
+    let process = Process::new(&[]);
+    process.write("big", &big());
+    let mut client = process.client();
+    let _data = process.download(&mut client);
+    process.server.signal(Signal::TERM);
+    process.server.log_with("told to end by a signal");
+    process.server.signal(Signal::TERM);
+    client.expect(421);
+    client.expect_closed();
+    let (code, log) = process.server.ended();
+    assert_eq!(code, Some(0));
+    assert!(log.contains("RETR /big failed after"), "{log}");
+}
+
+#[test]
+fn the_grace_is_not_for_ever() {
+    let process = Process::new(&["--shutdown-grace", "1"]);
+    process.write("big", &big());
+    let mut client = process.client();
+    let _data = process.download(&mut client);
+    process.server.signal(Signal::TERM);
+    client.expect(421);
+    assert_eq!(process.server.ended().0, Some(0));
+}
+
+#[test]
+fn without_grace_one_signal_is_enough() {
+    let process = Process::new(&["--shutdown-grace", "0"]);
+    process.write("big", &big());
+    let mut client = process.client();
+    let _data = process.download(&mut client);
+    process.server.signal(Signal::TERM);
+    client.expect(421);
+    assert_eq!(process.server.ended().0, Some(0));
+}
+
+#[test]
+fn sigusr1_logs_what_each_session_does() {
+    let process = Process::new(&[]);
+    process.write("big", &big());
+    let mut busy = process.client();
+    let _data = process.download(&mut busy);
+    let _stranger = Client::greeted(process.server.address);
+    process.server.signal(Signal::USR1);
+    process.server.log_with("2 sessions");
+    process.server.log_with(&format!(", {USER}, for "));
+    process.server.log_with(": RETR /big, ");
+    process.server.log_with(", not logged in, for ");
+    busy.command("STAT", 211);
+    process.server.signal(Signal::INT);
+    process.server.signal(Signal::INT);
+}
+
+#[test]
+fn sighup_reloads_or_says_why_not() {
+    let config = TempDir::new().expect("a temporary directory");
+    let file = config.path().join("ftp.conf");
+    fs::write(&file, "banner first").expect("a file");
+    let process = Process::new(&["--config", file.to_str().expect("a path")]);
+    assert_eq!(greeting(&process), "220 first");
+    fs::write(&file, "banner second\ntimeout soon").expect("a file");
+    process.server.signal(Signal::HUP);
+    process
+        .server
+        .log_with("not reloading, the old settings stay: ");
+    process.server.log_with("ftp.conf:2: --timeout soon");
+    assert_eq!(greeting(&process), "220 first");
+    fs::write(&file, "banner second").expect("a file");
+    process.server.signal(Signal::HUP);
+    process.server.log_with("reloaded the settings");
+    assert_eq!(greeting(&process), "220 second");
+    process.server.finish(&[PASSWORD]);
+}
+
+fn greeting(process: &Process) -> String {
+    Client::connect(process.server.address).expect(220).text()
+}
+
+/// Sessions in every state there is: a reload and a report do not disturb them, and each ends with 421.
+#[test]
+fn every_state() {
+    let process = Process::new(&["-r", "20200-20203", "--login-delay", "60"]);
+    process.write("big", &big());
+    let address = process.server.address;
+
+    let mut greeted = Client::greeted(address);
+    let mut named = Client::greeted(address);
+    named.command(format!("USER {USER}"), 331);
+    let mut delayed = Client::greeted(address);
+    delayed.command(format!("USER {USER}"), 331);
+    delayed.send("PASS wrong");
+    let mut half_a_line = process.client();
+    half_a_line.send_bytes("NO");
+    let mut idle = process.client();
+    let mut announced = process.client();
+    announced.extended_passive();
+    let mut connected = process.client();
+    let _connection = connected.data();
+    let mut awaited = process.client();
+    awaited.extended_passive();
+    awaited.command("RETR big", 150);
+    let mut downloading = process.client();
+    let _download = process.download(&mut downloading);
+    let mut uploading = process.client();
+    let upload = uploading.extended_passive();
+    uploading.command("STOR new", 150);
+    let _upload = connect(upload);
+
+    process.server.signal(Signal::HUP);
+    process.server.log_with("reloaded the settings");
+    process.server.signal(Signal::USR1);
+    process.server.log_with("10 sessions");
+
+    half_a_line.send_bytes("OP\r\n");
+    half_a_line.expect(200);
+    half_a_line.send_bytes("NO");
+    for client in [&mut idle, &mut announced, &mut connected] {
+        client.expect_in_step();
+    }
+    for client in [&mut downloading, &mut uploading] {
+        client.command("STAT", 211);
+    }
+
+    process.server.signal(Signal::TERM);
+    process.server.log_with("told to end by a signal");
+    process.server.signal(Signal::TERM);
+    for client in [
+        &mut greeted,
+        &mut named,
+        &mut delayed,
+        &mut half_a_line,
+        &mut idle,
+        &mut announced,
+        &mut connected,
+        &mut awaited,
+        &mut downloading,
+        &mut uploading,
+    ] {
+        client.expect(421);
+        client.expect_closed();
+    }
+    let (code, log) = process.server.ended();
+    assert_eq!(code, Some(0));
+    assert!(!log.contains("panicked"), "{log}");
+}
