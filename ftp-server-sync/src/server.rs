@@ -255,6 +255,14 @@ impl Server {
         self.listeners
             .follow(&settings.listen, passive_ports, registry)?;
         log::set_max_level(settings.log_level);
+        let old = self.shared.current();
+        if old.settings.directory != settings.directory {
+            info!(
+                "sessions that run now stay in {}, new ones begin in {}",
+                old.settings.directory.display(),
+                settings.directory.display()
+            );
+        }
         self.shared
             .pool
             .set_range(settings.passive_ports.clone(), Instant::now());

@@ -2,6 +2,7 @@
 
 use std::fs;
 use std::net::TcpStream;
+use std::path::Path;
 
 use rustix::process::Signal;
 use tempfile::TempDir;
@@ -153,6 +154,46 @@ fn sighup_reloads_or_says_why_not() {
     process.server.log_with("reloaded the settings");
     assert_eq!(greeting(&process), "220 second");
     process.server.finish(&[PASSWORD]);
+}
+
+/// A session's working directory must not change under its feet.
+#[test]
+fn another_directory_is_for_new_sessions() {
+    let directory = TempDir::new().expect("a temporary directory");
+    let place = |name: &str| directory.path().join(name);
+    let text = |path: &Path| path.to_str().expect("a path").to_owned();
+    for name in ["old", "new"] {
+        fs::create_dir(place(name)).expect("a directory");
+        fs::write(place(name).join("file"), name).expect("a file");
+    }
+    let file = place("ftp.conf");
+    let configure = |name: &str| {
+        fs::write(&file, format!("directory {}", text(&place(name)))).expect("a file");
+    };
+    configure("old");
+    let config = text(&file);
+    let flags = [
+        "-i",
+        "127.0.0.1",
+        "-p",
+        "0",
+        "-u",
+        USER,
+        "-P",
+        PASSWORD,
+        "--config",
+        &config,
+    ];
+    let server = Server::start(&flags);
+    let mut running = Client::logged_in(server.address);
+    configure("new");
+    server.signal(Signal::HUP);
+    server.log_with("sessions that run now stay in ");
+    server.log_with("reloaded the settings");
+    assert_eq!(running.fetch("RETR file"), b"old");
+    let mut new = Client::logged_in(server.address);
+    assert_eq!(new.fetch("RETR file"), b"new");
+    server.finish(&[PASSWORD]);
 }
 
 fn greeting(process: &Process) -> String {
