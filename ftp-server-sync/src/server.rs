@@ -320,14 +320,15 @@ impl Server {
         }
         self.sessions_begun += 1;
         let number = self.sessions_begun;
-        let poll = match Poll::new() {
-            Ok(poll) => poll,
+        let (poll, waker) = match poll_and_waker() {
+            Ok(both) => both,
+            // Out of descriptors, most likely.
             Err(error) => {
                 error!("#{number} cannot serve {peer}: {error}");
                 return refuse(stream, peer, &Reply::too_many_connections());
             }
         };
-        match self.start_session(number, stream, poll, peer.ip()) {
+        match self.start_session(number, stream, poll, waker, peer.ip()) {
             Ok(entry) => drop(self.sessions.insert(number, entry)),
             Err(error) => error!("#{number} cannot serve {peer}: {error}"),
         }
@@ -349,9 +350,9 @@ impl Server {
         number: u64,
         stream: TcpStream,
         poll: Poll,
+        waker: Arc<Waker>,
         peer: IpAddr,
     ) -> io::Result<Entry> {
-        let waker = Arc::new(Waker::new(poll.registry(), SESSION_WAKER)?);
         let (orders, orders_here) = unbounded();
         let start = Start {
             number,
@@ -451,6 +452,13 @@ impl Drop for EndGuard {
     fn drop(&mut self) {
         self.handle.send(Message::Ended(self.number));
     }
+}
+
+/// What a session waits with, and what wakes it.
+fn poll_and_waker() -> io::Result<(Poll, Arc<Waker>)> {
+    let poll = Poll::new()?;
+    let waker = Waker::new(poll.registry(), SESSION_WAKER)?;
+    Ok((poll, waker.into()))
 }
 
 /// Tells a client that there is no room, if that can be said without waiting.

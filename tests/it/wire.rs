@@ -36,6 +36,8 @@ use ftp_server_sync::{Handle, Server};
 use socket2::{Domain, SockRef, Socket, Type};
 use tempfile::TempDir;
 
+use crate::server;
+
 /// A server in a thread of its own, sharing a directory that goes away with it.
 struct Site {
     address: SocketAddr,
@@ -352,6 +354,24 @@ impl Reply {
             .collect();
         lines.join("\n").replace("\\\"", "\"")
     }
+}
+
+/// The server as a process of its own, on a port that it chooses, for a user who may write.
+fn serving(root: &str, flags: &[&str]) -> process::Command {
+    let common = [
+        "-i",
+        "127.0.0.1",
+        "-p",
+        "0",
+        "-d",
+        root,
+        "-w",
+        "-u",
+        USER,
+        "-P",
+        PASSWORD,
+    ];
+    server::command(&[&common, flags].concat())
 }
 
 fn parse(arguments: &[OsString]) -> Result<Settings, String> {

@@ -9,9 +9,9 @@ use std::time::Duration;
 use tempfile::TempDir;
 
 use super::{
-    Client, PASSWORD, STRANGER, USER, connect, connect_from, drain, read_some, wait_until,
+    Client, PASSWORD, STRANGER, connect, connect_from, drain, read_some, serving, wait_until,
 };
-use crate::server::{self, Server};
+use crate::server::Server;
 
 #[test]
 fn three_for_an_idle_session() {
@@ -131,6 +131,11 @@ fn out_of_descriptors() {
         while client.line().is_some_and(|line| !line.starts_with(b"200 ")) {}
     }
     drop(crowd);
+    // Some of the crowd are still in the backlog, and come and go before a newcomer is served.
+    wait_until("a newcomer is served", || {
+        let greeting = Client::connect(site.server.address).line();
+        greeting.is_some_and(|line| line.starts_with(b"220 "))
+    });
     wait_until("the crowd is gone", || site.counts().1 == before.1 + 1);
     assert_eq!(client.fetch("RETR file"), b"text");
     assert_eq!(
@@ -188,19 +193,7 @@ impl Outside {
     fn run(wrap: impl FnOnce(Command) -> Command) -> Self {
         let directory = TempDir::new().expect("a temporary directory");
         let root = directory.path().to_str().expect("a path of text");
-        let serve = server::command(&[
-            "-i",
-            "127.0.0.1",
-            "-p",
-            "0",
-            "-d",
-            root,
-            "-w",
-            "-u",
-            USER,
-            "-P",
-            PASSWORD,
-        ]);
+        let serve = serving(root, &[]);
         let server = Server::spawn(&mut wrap(serve));
         Self {
             _first: Client::greeted(server.address),

@@ -9,9 +9,9 @@ use std::time::{Duration, SystemTime};
 
 use tempfile::TempDir;
 
-use super::{Client, PASSWORD, Site, USER};
+use super::{Client, PASSWORD, Site, serving};
 use crate::process;
-use crate::server::{self, Server};
+use crate::server::Server;
 
 #[test]
 fn refusals() {
@@ -279,19 +279,7 @@ fn what_may_not_be_opened() {
         set(name, mode);
     }
     let root = directory.path().to_str().expect("a path of text");
-    let serve = server::command(&[
-        "-i",
-        "127.0.0.1",
-        "-p",
-        "0",
-        "-d",
-        root,
-        "-w",
-        "-u",
-        USER,
-        "-P",
-        PASSWORD,
-    ]);
+    let serve = serving(root, &[]);
     let mut command = Command::new("setpriv");
     command.args(["--bounding-set=-all", "--inh-caps=-all"]);
     command.arg(serve.get_program()).args(serve.get_args());

@@ -7,7 +7,7 @@ use std::path::Path;
 use rustix::process::Signal;
 use tempfile::TempDir;
 
-use super::{Client, PASSWORD, USER, connect, pattern, read_all, read_some};
+use super::{Client, PASSWORD, USER, connect, pattern, read_all, read_some, serving};
 use crate::server::Server;
 
 /// A server process, and the directory that it shares.
@@ -20,21 +20,8 @@ impl Process {
     fn new(flags: &[&str]) -> Self {
         let directory = TempDir::new().expect("a temporary directory");
         let root = directory.path().to_str().expect("a path");
-        let common = [
-            "-i",
-            "127.0.0.1",
-            "-p",
-            "0",
-            "-d",
-            root,
-            "-w",
-            "-u",
-            USER,
-            "-P",
-            PASSWORD,
-        ];
         Self {
-            server: Server::start(&[&common, flags].concat()),
+            server: Server::spawn(&mut serving(root, flags)),
             directory,
         }
     }

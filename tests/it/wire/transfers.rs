@@ -9,8 +9,8 @@ use std::time::Duration;
 use socket2::SockRef;
 use tempfile::TempDir;
 
-use super::{Client, PASSWORD, Site, USER, connect, drain, pattern, read_all, read_some};
-use crate::server::{self, Server};
+use super::{Client, PASSWORD, Site, connect, drain, pattern, read_all, read_some, serving};
+use crate::server::Server;
 
 #[test]
 fn every_kind_of_data_connection() {
@@ -284,19 +284,7 @@ fn a_full_disk() {
     let directory = TempDir::new().expect("a temporary directory");
     let script = "mount -t tmpfs -o size=256k tmpfs \"$0\" && exec \"$@\"";
     let root = directory.path().to_str().expect("a path of text");
-    let serve = server::command(&[
-        "-i",
-        "127.0.0.1",
-        "-p",
-        "0",
-        "-d",
-        root,
-        "-w",
-        "-u",
-        USER,
-        "-P",
-        PASSWORD,
-    ]);
+    let serve = serving(root, &[]);
     let mut command = Command::new("unshare");
     command.args(["--mount", "sh", "-c", script, root]);
     command.arg(serve.get_program()).args(serve.get_args());
