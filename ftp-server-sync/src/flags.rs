@@ -73,7 +73,7 @@ struct Flags {
     #[argh(switch)]
     anonymous: bool,
 
-    /// the router's public IPv4 address, told in PASV replies
+    /// the router's public IPv4 address, told in PASV replies, or the host name that leads to it
     #[argh(option, short = 'n', arg_name = "ADDR")]
     masquerade_address: Option<String>,
 
@@ -86,6 +86,10 @@ struct Flags {
     #[argh(option, arg_name = "NET=ADDR|local[,...]")]
     masquerade_client: Vec<String>,
 
+    /// look the host names in these flags up again so often [60]
+    #[argh(option, arg_name = "SECONDS")]
+    masquerade_refresh: Option<String>,
+
     /// clients in these networks are told the address that they connected to: "auto" for the
     /// networks of this machine, "none", or networks; may be repeated [auto]
     #[argh(option, arg_name = "NET[,...]")]
@@ -95,6 +99,19 @@ struct Flags {
     /// kernel's choice]
     #[argh(option, short = 'r', arg_name = "FROM-TO")]
     passive_ports: Option<String>,
+
+    /// the ports that the router forwards to the passive ones, as many [the same numbers]
+    #[argh(option, arg_name = "FROM-TO")]
+    outer_ports: Option<String>,
+
+    /// the port that the router forwards to the control port [21]
+    #[argh(option, arg_name = "N")]
+    outer_port: Option<String>,
+
+    /// let a client's control or data connection come from this gateway, and the other one from
+    /// elsewhere; may be repeated
+    #[argh(option, arg_name = "ADDR")]
+    trust_gateway: Vec<String>,
 
     /// connections at the same time [512]
     #[argh(option, arg_name = "N")]
@@ -360,9 +377,9 @@ forwards port 21 to 2121 and the passive ports to themselves:
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::settings::{Limits, Listen, LocalNetworks, Timeouts};
-    use ftp_proto::ClientRule;
-    use ftp_proto::Permissions;
+    use crate::machine::Machine;
+    use crate::settings::{Limits, Listen, LocalNetworks, Names, PublicAddress, Timeouts};
+    use ftp_proto::{ClientRule, OuterPorts, Permissions};
     use log::LevelFilter;
     use std::collections::BTreeMap;
     use std::os::unix::ffi::OsStringExt;
@@ -457,6 +474,12 @@ mod tests {
             (settings.masquerade_address, settings.passive_ports),
             (None, None)
         );
+        assert_eq!((settings.outer_ports, settings.outer_port), (None, 21));
+        assert_eq!(settings.masquerade_refresh, Duration::from_secs(60));
+        assert_eq!(
+            settings.trusted_gateways,
+            <[std::net::IpAddr; 0]>::default()
+        );
         assert_eq!(settings.local_networks, LocalNetworks::Auto);
         let limits = Limits {
             connections_max: 512,
@@ -486,6 +509,9 @@ mod tests {
              --masquerade-address-map=10.0.0.3=203.0.113.4 \
              --masquerade-client 10.8.0.9/24=local --masquerade-client 10.9.0.0/16=10.9.0.1 \
              --local-networks 10.0.0.0/8,fd00::/8 --local-networks 192.168.0.1 \
+             --masquerade-client 10.10.0.0/16=ftp.home.example --masquerade-refresh 5 \
+             --trust-gateway 172.17.0.1 --trust-gateway ::ffff:172.18.0.1 \
+             --outer-port 2100 --outer-ports 50000-50009 \
              -r 60000-60009 --max-cons 9 --max-cons-per-ip 2 --max-login-attempts 1 \
              --login-delay 0 --shutdown-grace 0 --timeout 0 --passive-timeout 0 --data-timeout 7 \
              --banner 'two\nlines\n' --permit-foreign-addresses --permit-privileged-ports \
@@ -503,7 +529,27 @@ mod tests {
         assert_eq!(settings.login_delay, Duration::ZERO);
         assert_eq!(settings.shutdown_grace, Duration::ZERO);
 
-        let config = settings.config(&[], &[address("::ffff:10.0.0.254")]);
+        let machine = Machine {
+            gateways: vec![address("::ffff:10.0.0.254")],
+            ..Machine::default()
+        };
+        assert_eq!(
+            settings.names().into_iter().collect::<Vec<_>>(),
+            ["ftp.home.example"]
+        );
+        assert_eq!(settings.masquerade_refresh, Duration::from_secs(5));
+        assert_eq!(settings.outer_port, 2100);
+        assert_eq!(
+            settings.trusted_gateways,
+            [address("172.17.0.1"), address("172.18.0.1")]
+        );
+        let config = settings.config(&machine, &Names::new());
+        let outer_ports = OuterPorts {
+            inner_first: 60000,
+            outer_first: 50000,
+            count: 10,
+        };
+        assert_eq!(config.masquerade.outer_ports, Some(outer_ports));
         assert_eq!(
             config.masquerade.address,
             Some("203.0.113.1".parse().unwrap())
@@ -524,7 +570,16 @@ mod tests {
             [
                 (network("10.8.0.0/24"), ClientRule::Local),
                 (network("10.9.0.0/16"), announced),
+                (network("10.10.0.0/16"), ClientRule::Local),
             ]
+        );
+        let names = Names::from([("ftp.home.example".to_owned(), [203, 0, 113, 7].into())]);
+        assert_eq!(
+            settings.config(&machine, &names).masquerade.clients[2],
+            (
+                network("10.10.0.0/16"),
+                ClientRule::Announce([203, 0, 113, 7].into())
+            )
         );
         let local = [
             "127.0.0.0/8",
@@ -566,7 +621,7 @@ mod tests {
         );
         assert_eq!(
             settings("-n 127.0.0.1").masquerade_address,
-            Some([127, 0, 0, 1].into())
+            Some(PublicAddress::Address([127, 0, 0, 1].into()))
         );
     }
 

@@ -16,8 +16,8 @@ use mio::{Events, Poll, Token, Waker};
 use crate::connection::WAKER as SESSION_WAKER;
 use crate::descriptors;
 use crate::listeners::Listeners;
+use crate::machine::Machine;
 use crate::passive::PassivePool;
-use crate::public_address;
 use crate::session::{self, Order, Start};
 use crate::settings::Settings;
 use crate::shared::{Current, Shared};
@@ -134,8 +134,7 @@ impl Server {
         if let Some(warning) = descriptors::raise_limit(settings.limits.connections_max) {
             warn!("{warning}");
         }
-        let addresses = public_address::local_addresses()?;
-        for line in warnings(settings, &addresses, &public_address::gateways()) {
+        for line in warnings(settings, &Machine::look()?) {
             match line.strip_prefix("note: ") {
                 Some(note) => info!("note: {note}"),
                 None => warn!("{line}"),

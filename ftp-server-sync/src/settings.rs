@@ -2,16 +2,18 @@
 //!
 //! A value of this type can be served as it stands: `flags` refuses everything else.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
+use std::fmt;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::ops::RangeInclusive;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use ftp_proto::{ClientRule, Config, Masquerade};
+use ftp_proto::{ClientRule, Config, Masquerade, OuterPorts};
 use ipnet::{IpNet, Ipv4Net, Ipv6Net};
 use log::LevelFilter;
 
+use crate::machine::Machine;
 use crate::users::Users;
 
 /// The settings of a server.
@@ -24,15 +26,23 @@ pub struct Settings {
     /// Who may log in.
     pub users: Users,
     /// Public address for PASV replies.
-    pub masquerade_address: Option<Ipv4Addr>,
+    pub masquerade_address: Option<PublicAddress>,
     /// Public address by local address.
-    pub masquerade_map: BTreeMap<Ipv4Addr, Ipv4Addr>,
+    pub masquerade_map: BTreeMap<Ipv4Addr, PublicAddress>,
     /// What clients of certain networks are told; each network once.
-    pub masquerade_clients: Vec<(IpNet, ClientRule)>,
+    pub masquerade_clients: Vec<(IpNet, Told)>,
+    /// How often the names among these addresses are looked up again.
+    pub masquerade_refresh: Duration,
     /// Which clients are told the address that they connected to.
     pub local_networks: LocalNetworks,
     /// Where passive listeners bind; `None`: the kernel chooses.
     pub passive_ports: Option<RangeInclusive<u16>>,
+    /// The ports that the router forwards to the passive ones, as many; `None`: the same numbers.
+    pub outer_ports: Option<RangeInclusive<u16>>,
+    /// The port that the router forwards to the control port.
+    pub outer_port: u16,
+    /// Gateways from which a client's control or data connection may come instead of from itself.
+    pub trusted_gateways: Vec<IpAddr>,
     /// How much is allowed at once.
     pub limits: Limits,
     /// How long things may last.
@@ -60,6 +70,27 @@ pub struct Listen {
     pub dual_stack: bool,
     /// Where to bind instead on a machine without IPv6.
     pub fallback: Option<SocketAddr>,
+}
+
+/// A public IPv4 address, or the name that leads to it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum PublicAddress {
+    /// The address itself.
+    Address(Ipv4Addr),
+    /// A host name, looked up again and again because what it leads to may change.
+    Name(String),
+}
+
+/// What the addresses of names are, as far as that is known.
+pub type Names = BTreeMap<String, Ipv4Addr>;
+
+/// What the clients of a network are told.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Told {
+    /// This address.
+    Public(PublicAddress),
+    /// The address that they connected to.
+    Local,
 }
 
 /// Which clients count as local.
@@ -96,19 +127,31 @@ pub struct Timeouts {
 }
 
 impl Settings {
-    /// The core's settings on a machine with these networks and routers.
-    pub fn config(&self, interface_networks: &[IpNet], gateways: &[IpAddr]) -> Config {
+    /// The core's settings on this machine. A name that is not among the `names` is told to nobody:
+    /// clients get the address that they connected to.
+    pub fn config(&self, machine: &Machine, names: &Names) -> Config {
         let defaults = Config::default();
         Config {
             banner: self.banner.clone().unwrap_or(defaults.banner),
             masquerade: Masquerade {
-                clients: self.masquerade_clients.clone(),
-                local_networks: self.local_networks.resolve(interface_networks),
-                gateways: gateways.iter().map(IpAddr::to_canonical).collect(),
-                map: self.masquerade_map.clone(),
-                address: self.masquerade_address,
+                clients: self
+                    .masquerade_clients
+                    .iter()
+                    .map(|(network, told)| (*network, told.rule(names)))
+                    .collect(),
+                local_networks: self.local_networks.resolve(&machine.networks),
+                gateways: machine.gateways.iter().map(IpAddr::to_canonical).collect(),
+                map: self
+                    .masquerade_map
+                    .iter()
+                    .filter_map(|(local, public)| Some((*local, public.known(names)?)))
+                    .collect(),
+                address: self
+                    .masquerade_address
+                    .as_ref()
+                    .and_then(|public| public.known(names)),
                 learned: None,
-                outer_ports: None,
+                outer_ports: self.outer_ports(),
             },
             permit_foreign_addresses: self.permit_foreign_addresses,
             permit_privileged_ports: self.permit_privileged_ports,
@@ -118,6 +161,64 @@ impl Settings {
             data_open_timeout: self.timeouts.data_open,
             data_stall_timeout: self.timeouts.data_stall,
             tls: false,
+        }
+    }
+
+    /// The host names that stand where addresses may; sorted, each once.
+    pub fn names(&self) -> BTreeSet<&str> {
+        let by_client = self.masquerade_clients.iter().map(|(_, told)| told);
+        let by_client = by_client.filter_map(|told| match told {
+            Told::Public(public) => Some(public),
+            Told::Local => None,
+        });
+        self.masquerade_address
+            .iter()
+            .chain(self.masquerade_map.values())
+            .chain(by_client)
+            .filter_map(|public| match public {
+                PublicAddress::Name(name) => Some(name.as_str()),
+                PublicAddress::Address(_) => None,
+            })
+            .collect()
+    }
+
+    fn outer_ports(&self) -> Option<OuterPorts> {
+        let (inner, outer) = (self.passive_ports.as_ref()?, self.outer_ports.as_ref()?);
+        Some(OuterPorts {
+            inner_first: *inner.start(),
+            outer_first: *outer.start(),
+            // All but 0 are ports, so there are at most 65535.
+            count: u16::try_from(inner.len()).unwrap_or(u16::MAX),
+        })
+    }
+}
+
+impl PublicAddress {
+    /// The address, unless it is not known yet.
+    pub fn known(&self, names: &Names) -> Option<Ipv4Addr> {
+        match self {
+            Self::Address(address) => Some(*address),
+            Self::Name(name) => names.get(name).copied(),
+        }
+    }
+}
+
+impl fmt::Display for PublicAddress {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Address(address) => address.fmt(f),
+            Self::Name(name) => f.write_str(name),
+        }
+    }
+}
+
+impl Told {
+    fn rule(&self, names: &Names) -> ClientRule {
+        match self {
+            Self::Public(public) => public
+                .known(names)
+                .map_or(ClientRule::Local, ClientRule::Announce),
+            Self::Local => ClientRule::Local,
         }
     }
 }

@@ -9,9 +9,9 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use ftp_proto::Config;
 
+use crate::machine::Machine;
 use crate::passive::PassivePool;
-use crate::public_address;
-use crate::settings::Settings;
+use crate::settings::{Names, Settings};
 use crate::storage::Storage;
 
 /// The pool, and the settings that are in force.
@@ -42,8 +42,7 @@ impl Current {
             let directory = settings.directory.display();
             io::Error::new(error.kind(), format!("cannot share {directory}: {error}"))
         })?;
-        let networks = public_address::local_networks()?;
-        let config = settings.config(&networks, &public_address::gateways());
+        let config = settings.config(&Machine::look()?, &Names::new());
         Ok(Self {
             config: config.into(),
             storage,

@@ -2,14 +2,14 @@
 //!
 //! Nothing in this file reads a file, asks a resolver or knows the other flags.
 
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+use std::net::{IpAddr, Ipv4Addr};
 use std::ops::RangeInclusive;
 use std::time::Duration;
 
-use ftp_proto::ClientRule;
 use ipnet::{IpNet, Ipv4Net};
 use log::LevelFilter;
 
+use crate::settings::{PublicAddress, Told};
 use crate::users::is_anonymous;
 
 /// An address to listen on.
@@ -84,15 +84,59 @@ pub(crate) fn ports(text: &str) -> Result<RangeInclusive<u16>, String> {
     Ok(first..=last)
 }
 
-/// The address for PASV replies.
-pub(crate) fn masquerade_address(text: &str) -> Result<Ipv4Addr, String> {
-    const WANTED: &str = "give the router's public IPv4 address";
+/// As many ports as `inner` has: those that the router forwards from.
+pub(crate) fn outer_ports(
+    text: &str,
+    inner: &RangeInclusive<u16>,
+) -> Result<RangeInclusive<u16>, String> {
+    let outer = ports(text)?;
+    if outer.len() == inner.len() {
+        return Ok(outer);
+    }
+    let last = u32::from(*outer.start()) + u32::from(inner.end() - inner.start());
+    let wanted = match u16::try_from(last) {
+        Ok(last) => format!("give {}-{last}", outer.start()),
+        Err(_) => "give a range that begins lower".to_owned(),
+    };
+    Err(format!(
+        "holds {}, and --passive-ports {}: each leads to one; {wanted}",
+        outer.len(),
+        inner.len()
+    ))
+}
+
+/// The control port as the router has it.
+pub(crate) fn outer_port(text: &str) -> Result<u16, String> {
+    digits(text)
+        .filter(|&port| port > 0)
+        .ok_or_else(|| "give the router's port number, from 1 to 65535".to_owned())
+}
+
+/// How often a host name is looked up again.
+pub(crate) fn refresh(text: &str) -> Result<Duration, String> {
+    seconds(text, REFRESH_SECONDS_MAX)
+        .filter(|duration| !duration.is_zero())
+        .ok_or_else(|| format!("give whole seconds from 1 to {REFRESH_SECONDS_MAX} (a day)"))
+}
+
+/// A gateway from which connections of clients may come.
+pub(crate) fn gateway(text: &str) -> Result<IpAddr, String> {
+    let address = text.parse::<IpAddr>().map(|address| address.to_canonical());
+    address
+        .ok()
+        .filter(|address| !address.is_unspecified() && !address.is_multicast())
+        .ok_or_else(|| "give the address that connections come from, such as 172.17.0.1".to_owned())
+}
+
+/// The address for PASV replies, or the name that leads to it.
+pub(crate) fn masquerade_address(text: &str) -> Result<PublicAddress, String> {
+    const WANTED: &str = "give the router's public IPv4 address or its host name";
     let problem = match text.parse::<IpAddr>().map(|address| address.to_canonical()) {
         Ok(IpAddr::V4(address)) => match address {
             _ if address.octets()[0] == 0 => "not an address that a client can connect to",
             Ipv4Addr::BROADCAST => "the broadcast address leads to no single machine",
             _ if address.is_multicast() => "a multicast address leads to no single machine",
-            _ => return Ok(address),
+            _ => return Ok(PublicAddress::Address(address)),
         },
         Ok(IpAddr::V6(_)) => "an IPv6 address cannot stand in a PASV reply",
         Err(_)
@@ -102,14 +146,17 @@ pub(crate) fn masquerade_address(text: &str) -> Result<Ipv4Addr, String> {
         {
             "not an IPv4 address, which has four numbers from 0 to 255"
         }
-        Err(_) if is_host_name(text) => "host names are not supported in this version",
-        Err(_) => "not an IPv4 address",
+        Err(_) if is_host_name(text) => {
+            let name = text.trim_end_matches('.').to_ascii_lowercase();
+            return Ok(PublicAddress::Name(name));
+        }
+        Err(_) => "neither an IPv4 address nor a host name",
     };
     Err(format!("{problem}; {WANTED}"))
 }
 
 /// One `PRIVATE=PUBLIC` of the map.
-pub(crate) fn map_entry(text: &str) -> Result<(Ipv4Addr, Ipv4Addr), String> {
+pub(crate) fn map_entry(text: &str) -> Result<(Ipv4Addr, PublicAddress), String> {
     let (private, public) = text
         .split_once('=')
         .ok_or("the \"=\" is missing; give PRIVATE=PUBLIC, such as 192.168.1.10=198.51.100.7")?;
@@ -138,7 +185,7 @@ pub(crate) fn map_entry(text: &str) -> Result<(Ipv4Addr, Ipv4Addr), String> {
 }
 
 /// One `NET=ADDR` or `NET=local`.
-pub(crate) fn client_rule(text: &str) -> Result<(IpNet, ClientRule), String> {
+pub(crate) fn client_rule(text: &str) -> Result<(IpNet, Told), String> {
     let (network, told) = text
         .split_once('=')
         .ok_or("the \"=\" is missing; give NET=ADDR or NET=local, such as 10.8.0.0/24=local")?;
@@ -146,14 +193,17 @@ pub(crate) fn client_rule(text: &str) -> Result<(IpNet, ClientRule), String> {
     if matches!(network, IpNet::V6(_)) {
         return Err("IPv6 clients need no masquerade; give an IPv4 network".to_owned());
     }
-    let rule = match told {
-        "local" => ClientRule::Local,
+    let told = match told {
+        "local" => Told::Local,
+        word if word.eq_ignore_ascii_case("local") => {
+            return Err("write \"local\" in small letters".to_owned());
+        }
         address => match masquerade_address(address) {
-            Ok(address) => ClientRule::Announce(address),
+            Ok(address) => Told::Public(address),
             Err(problem) => return Err(format!("{problem}, or \"local\"")),
         },
     };
-    Ok((network, rule))
+    Ok((network, told))
 }
 
 /// A network, or a single address as a network of one. Host bits are cut off.
@@ -250,17 +300,28 @@ fn digits<T: std::str::FromStr>(text: &str) -> Option<T> {
     text.parse().ok()
 }
 
+/// RFC 1123, section 2.1, and underscores, which exist. A dot at the end is allowed.
 fn is_host_name(text: &str) -> bool {
-    text.parse::<Ipv6Addr>().is_err()
-        && text
-            .bytes()
-            .all(|byte| byte.is_ascii_alphanumeric() || b"-._".contains(&byte))
+    let name = text.strip_suffix('.').unwrap_or(text);
+    let is_part = |byte: u8| byte.is_ascii_alphanumeric() || b"-_".contains(&byte);
+    let is_label = |label: &str| {
+        (1..=63).contains(&label.len())
+            && label.bytes().all(is_part)
+            && !label.starts_with('-')
+            && !label.ends_with('-')
+    };
+    // A number at the end is a mistyped address, never a domain.
+    let last = name.rsplit('.').next().unwrap_or_default();
+    let is_number = last.bytes().all(|byte| byte.is_ascii_digit());
+    name.len() <= HOST_NAME_BYTES_MAX && name.split('.').all(is_label) && !is_number
 }
 
 /// `Instant` arithmetic must not overflow on any platform.
 const TIMEOUT_SECONDS_MAX: u64 = 365 * 24 * 60 * 60;
 const DELAY_SECONDS_MAX: u64 = 60;
 const GRACE_SECONDS_MAX: u64 = 24 * 60 * 60;
+const REFRESH_SECONDS_MAX: u64 = 24 * 60 * 60;
+const HOST_NAME_BYTES_MAX: usize = 253;
 const BANNER_BYTES_MAX: usize = 2000;
 /// Well inside a command line.
 pub(crate) const PASSWORD_BYTES_MAX: usize = 1000;
@@ -340,8 +401,57 @@ mod tests {
     fn a_mapped_masquerade_address_is_ipv4() {
         assert_eq!(
             masquerade_address("::ffff:203.0.113.1"),
-            Ok(Ipv4Addr::new(203, 0, 113, 1))
+            Ok(PublicAddress::Address(Ipv4Addr::new(203, 0, 113, 1)))
         );
+    }
+
+    #[test]
+    fn host_names() {
+        let longest = format!("{}.org", ["a".repeat(61).as_str(); 4].join("."));
+        for (text, name) in [
+            ("ftp.home.example", "ftp.home.example"),
+            ("NAS", "nas"),
+            ("Ftp.Home.Example.", "ftp.home.example"),
+            ("1.2.3.example", "1.2.3.example"),
+            ("xn--bcher-kva.example", "xn--bcher-kva.example"),
+            ("my_nas.lan", "my_nas.lan"),
+            (longest.as_str(), longest.as_str()),
+        ] {
+            let expected = PublicAddress::Name(name.to_owned());
+            assert_eq!(masquerade_address(text), Ok(expected));
+        }
+        let label = "a".repeat(64);
+        for bad in [
+            "203.0.113.1.5",
+            "203.0.113.256",
+            "a..b",
+            ".a",
+            "a..",
+            "-a.b",
+            "a-.b",
+            "a b",
+            "a:b",
+            "a/b",
+            "bücher.example",
+            "example.42",
+            label.as_str(),
+            &format!("a{longest}.org"),
+        ] {
+            assert!(masquerade_address(bad).is_err(), "{bad}");
+        }
+    }
+
+    #[test]
+    fn as_many_outer_ports_as_inner_ones() {
+        let inner = 60000..=60009;
+        assert_eq!(outer_ports("50000-50009", &inner), Ok(50000..=50009));
+        assert_eq!(outer_ports("65526-65535", &inner), Ok(65526..=65535));
+        let problem = outer_ports("50000-50010", &inner).unwrap_err();
+        assert!(problem.ends_with("give 50000-50009"), "{problem}");
+        let problem = outer_ports("65530-65535", &inner).unwrap_err();
+        assert!(problem.ends_with("begins lower"), "{problem}");
+        assert!(outer_ports("50009-50000", &inner).is_err());
+        assert_eq!(outer_ports("1-65535", &(1..=65535)), Ok(1..=65535));
     }
 
     #[test]

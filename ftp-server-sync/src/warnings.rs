@@ -5,23 +5,18 @@
 
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 
-use ftp_proto::{ClientRule, Permissions};
+use ftp_proto::Permissions;
 
 use crate::arguments::printable;
-use crate::settings::{Listen, LocalNetworks, Settings};
+use crate::machine::Machine;
+use crate::settings::{Listen, LocalNetworks, PublicAddress, Settings, Told};
 
 /// The findings at start, the gravest first; those that begin with `note:` hinder nobody.
-///
-/// `local_addresses` are those of this machine's interfaces.
-pub fn warnings(
-    settings: &Settings,
-    local_addresses: &[IpAddr],
-    gateways: &[IpAddr],
-) -> Vec<String> {
-    let announced = listening_ipv4(settings, local_addresses);
+pub fn warnings(settings: &Settings, machine: &Machine) -> Vec<String> {
+    let announced = listening_ipv4(settings, &machine.addresses);
     let mut lines = Vec::new();
     lines.extend(private_announcement(settings, &announced));
-    lines.extend(masquerade_addresses(settings, gateways));
+    lines.extend(masquerade_addresses(settings, &machine.gateways));
     lines.extend(useless_masquerade(settings, &announced));
     lines.extend(passive_ports(settings));
     if settings.users.anonymous() == Some(Permissions::READ_WRITE) {
@@ -60,7 +55,8 @@ pub fn summary(settings: &Settings, bound: &[SocketAddr]) -> Vec<String> {
     told.extend(
         settings
             .masquerade_address
-            .map(|address| address.to_string()),
+            .iter()
+            .map(PublicAddress::to_string),
     );
     lines.push(match told.is_empty() {
         true => ports,
@@ -150,17 +146,20 @@ fn private_announcement(settings: &Settings, announced: &[Ipv4Addr]) -> Option<S
 fn masquerade_addresses(settings: &Settings, gateways: &[IpAddr]) -> Vec<String> {
     let address = settings
         .masquerade_address
-        .map(|address| (format!("--masquerade-address {address}"), address));
-    let map = settings.masquerade_map.iter().map(|(private, &public)| {
+        .iter()
+        .map(|public| (format!("--masquerade-address {public}"), public));
+    let map = settings.masquerade_map.iter().map(|(private, public)| {
         (
             format!("--masquerade-address-map {private}={public}"),
             public,
         )
     });
     address
-        .into_iter()
         .chain(map)
-        .filter_map(|(flag, address)| {
+        .filter_map(|(flag, public)| {
+            let PublicAddress::Address(address) = *public else {
+                return None;
+            };
             if gateways
                 .iter()
                 .filter_map(ipv4)
@@ -242,13 +241,13 @@ fn passive_ports(settings: &Settings) -> Option<String> {
 
 /// Whether any client is told another address than the one it connected to.
 fn masquerades(settings: &Settings) -> bool {
-    let announces = |rule: &ClientRule| matches!(rule, ClientRule::Announce(_));
+    let announces = |told: &Told| matches!(told, Told::Public(_));
     settings.masquerade_address.is_some()
         || !settings.masquerade_map.is_empty()
         || settings
             .masquerade_clients
             .iter()
-            .any(|(_, rule)| announces(rule))
+            .any(|(_, told)| announces(told))
 }
 
 /// From where an address can be reached.
@@ -311,7 +310,12 @@ mod tests {
 
     #[track_caller]
     fn check(line: &str, local: &str, expected: &[&str]) {
-        let found = warnings(&settings(line), &addresses(local), &addresses(ROUTER));
+        let machine = Machine {
+            addresses: addresses(local),
+            networks: Vec::new(),
+            gateways: addresses(ROUTER),
+        };
+        let found = warnings(&settings(line), &machine);
         assert_eq!(found, expected, "{line}");
     }
 

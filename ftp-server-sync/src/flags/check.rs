@@ -16,7 +16,7 @@ use log::LevelFilter;
 
 use super::{FlagError, Flags};
 use crate::arguments::{Given, value_of};
-use crate::settings::{Limits, Listen, LocalNetworks, Settings, Timeouts};
+use crate::settings::{Limits, Listen, LocalNetworks, PublicAddress, Settings, Timeouts};
 use crate::users::{Password, Users};
 use crate::values;
 
@@ -44,6 +44,8 @@ impl Flags {
         let password_file = exact("--password-file", &self.password_file);
 
         let port = one("--port", &self.port, 2121, values::port)?;
+        let passive_ports = self.passive_ports(port)?;
+        let outer_port = one("--outer-port", &self.outer_port, 21, values::outer_port)?;
         Ok(Settings {
             listen: Listen::sockets(&self.interfaces()?, port),
             directory: share(directory.unwrap_or_else(|| ".".into()))?,
@@ -62,8 +64,17 @@ impl Flags {
                     values::client_rule,
                 )?,
             )?,
+            masquerade_refresh: one(
+                "--masquerade-refresh",
+                &self.masquerade_refresh,
+                MASQUERADE_REFRESH,
+                values::refresh,
+            )?,
             local_networks: self.local_networks()?,
-            passive_ports: self.passive_ports(port)?,
+            outer_ports: self.outer_ports(passive_ports.as_ref(), outer_port)?,
+            passive_ports,
+            outer_port,
+            trusted_gateways: self.trusted_gateways()?,
             limits: self.limits()?,
             timeouts: self.timeouts()?,
             login_delay: one(
@@ -177,7 +188,7 @@ impl Flags {
         Users::one(name, Password::new(password), self.write, self.anonymous)
     }
 
-    fn map(&self) -> Result<BTreeMap<Ipv4Addr, Ipv4Addr>, FlagError> {
+    fn map(&self) -> Result<BTreeMap<Ipv4Addr, PublicAddress>, FlagError> {
         let flag = "--masquerade-address-map";
         let entries = list(flag, &self.masquerade_address_map, values::map_entry)?;
         Ok(distinct(flag, entries)?.into_iter().collect())
@@ -224,6 +235,37 @@ impl Flags {
             return Err(FlagError::with_value(flag, text, problem).beside("--port"));
         }
         Ok(Some(range))
+    }
+
+    fn outer_ports(
+        &self,
+        inner: Option<&RangeInclusive<u16>>,
+        outer_port: u16,
+    ) -> Result<Option<RangeInclusive<u16>>, FlagError> {
+        let flag = "--outer-ports";
+        let Some(text) = &self.outer_ports else {
+            return Ok(None);
+        };
+        let Some(inner) = inner else {
+            let problem = "there are no ports that they lead to; add --passive-ports FROM-TO";
+            return Err(FlagError::with_value(flag, text, problem));
+        };
+        let outer = checked(flag, text, |text| values::outer_ports(text, inner))
+            .map_err(|error| error.beside("--passive-ports"))?;
+        if outer.contains(&outer_port) {
+            let problem =
+                format!("holds the router's control port {outer_port}; give a range without it");
+            return Err(FlagError::with_value(flag, text, problem).beside("--outer-port"));
+        }
+        Ok(Some(outer))
+    }
+
+    fn trusted_gateways(&self) -> Result<Vec<IpAddr>, FlagError> {
+        let gateway = |(repeat, text)| {
+            checked("--trust-gateway", text, values::gateway)
+                .map_err(|error| error.in_repeat(repeat))
+        };
+        entries(&self.trust_gateway).map(gateway).collect()
     }
 
     fn limits(&self) -> Result<Limits, FlagError> {
@@ -389,6 +431,7 @@ pub(super) fn reason(error: &io::Error) -> String {
 
 pub(super) const PASSWORD_VARIABLE: &str = "FTP_PASSWORD";
 const LOGIN_DELAY: Duration = Duration::from_secs(3);
+const MASQUERADE_REFRESH: Duration = Duration::from_secs(60);
 const SHUTDOWN_GRACE: Duration = Duration::from_secs(10);
 /// Far more threads than any machine runs.
 const CONNECTIONS_MAX: u32 = 1_000_000;
