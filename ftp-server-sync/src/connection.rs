@@ -6,7 +6,6 @@
 mod waiting;
 
 use std::io;
-use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -374,10 +373,6 @@ impl Connection {
             return Turn::Over;
         }
         Turn::Wait(Some(deadline.saturating_duration_since(now) + ROUNDING))
-    }
-
-    fn peer_ip(&self) -> IpAddr {
-        self.session.endpoints().peer().ip()
     }
 }
 

@@ -1,7 +1,7 @@
 //! Data connections: accepting the right peer on a passive port, connecting in active mode.
 
 use std::io::{self, ErrorKind};
-use std::net::{IpAddr, SocketAddr};
+use std::net::SocketAddr;
 use std::time::Instant;
 
 use ftp_proto::{Endpoints, canonical};
@@ -10,7 +10,7 @@ use mio::net::TcpStream;
 use mio::{Interest, Registry, Token};
 use socket2::{Domain, Protocol, Socket, Type};
 
-use crate::passive::{PassiveListener, Ticket};
+use crate::passive::{PassiveListener, Ticket, Visitor};
 
 /// What has been set up for the next transfer.
 #[derive(Debug)]
@@ -27,16 +27,15 @@ pub(crate) enum DataPort {
     Connected(DataStream),
 }
 
-/// A passive listener, registered with the poll only once it made us wait.
+/// A passive listener, watched by the poll only once it made us wait.
 #[derive(Debug)]
 pub(crate) struct Listening {
     listener: PassiveListener,
-    registered: bool,
     /// The session's, for the log.
     number: u64,
     /// Connections that were dropped.
     strangers: u32,
-    /// More strangers were there than one turn is for.
+    /// More people were there than one turn is for.
     pub(crate) unfinished: bool,
 }
 
@@ -60,7 +59,6 @@ impl Listening {
     pub(crate) fn new(listener: PassiveListener, number: u64) -> Self {
         Self {
             listener,
-            registered: false,
             number,
             strangers: 0,
             unfinished: false,
@@ -76,28 +74,28 @@ impl Listening {
         self.listener.yield_deadline()
     }
 
-    /// Accepts the client's connection if it is there. Strangers are dropped without a word, and the
-    /// listener stays for the right one; with `any_peer` nobody is a stranger. However many strangers
-    /// there are, control connection and timers have their turn in between.
-    pub(crate) fn accept(mut self, peer: IpAddr, any_peer: bool) -> io::Result<Accepted> {
-        for _ in 0..STRANGERS_PER_TURN_MAX {
-            match self.listener.listener().accept() {
-                Ok((stream, address)) => {
-                    let address = canonical(address);
-                    if address.ip() == peer || any_peer {
-                        self.listener.connected();
-                        return Ok(Accepted::Connected(DataStream::new(stream)));
-                    }
-                    self.note_stranger(address, peer);
+    /// Accepts the client's connection if it is there. Clients of other sessions are passed on to
+    /// those, strangers are dropped without a word, and the listener stays for the right one. However
+    /// many there are, control connection and timers have their turn in between.
+    pub(crate) fn accept(mut self) -> io::Result<Accepted> {
+        for _ in 0..VISITORS_PER_TURN_MAX {
+            match self.listener.accept()? {
+                Some(Visitor::Expected(stream)) => {
+                    self.listener.connected();
+                    return Ok(Accepted::Connected(DataStream::new(stream)));
                 }
-                Err(error) => match error.kind() {
-                    ErrorKind::WouldBlock => {
-                        self.unfinished = false;
-                        return Ok(Accepted::NotYet(self));
-                    }
-                    ErrorKind::Interrupted | ErrorKind::ConnectionAborted => {}
-                    _ => return Err(error),
-                },
+                Some(Visitor::Another(address)) => {
+                    debug!(
+                        "#{} passed on {}'s data connection",
+                        self.number,
+                        address.ip()
+                    );
+                }
+                Some(Visitor::Stranger(address)) => self.note_stranger(canonical(address)),
+                None => {
+                    self.unfinished = false;
+                    return Ok(Accepted::NotYet(self));
+                }
             }
         }
         self.unfinished = true;
@@ -105,7 +103,7 @@ impl Listening {
     }
 
     /// The first, the tenth, the hundredth and so on: strangers must not be able to fill the log.
-    fn note_stranger(&mut self, address: SocketAddr, peer: IpAddr) {
+    fn note_stranger(&mut self, address: SocketAddr) {
         self.strangers = self.strangers.saturating_add(1);
         let count = self.strangers;
         let level = match 10_u32.checked_pow(count.ilog10()) == Some(count) {
@@ -115,18 +113,15 @@ impl Listening {
         let port = self.port();
         log!(
             level,
-            "#{} dropped a connection from {address} to port {port}, which is {peer}'s ({count} so far)",
+            "#{} dropped a connection from {address}, whom nobody expects, to port {port} \
+             ({count} so far)",
             self.number
         );
     }
 
     /// Asks for an event when somebody connects.
     pub(crate) fn register(&mut self, registry: &Registry, token: Token) -> io::Result<()> {
-        if !self.registered {
-            registry.register(self.listener.listener(), token, Interest::READABLE)?;
-            self.registered = true;
-        }
-        Ok(())
+        self.listener.watch(registry, token)
     }
 }
 
@@ -201,4 +196,4 @@ fn is_in_progress(error: &io::Error) -> bool {
 }
 
 /// So many cost less than a millisecond.
-const STRANGERS_PER_TURN_MAX: usize = 64;
+const VISITORS_PER_TURN_MAX: usize = 64;

@@ -6,14 +6,17 @@
 
 mod books;
 mod ephemeral;
+mod expected;
 mod lease;
 mod ledger;
 mod listener;
 mod range;
+mod shared;
+mod slot;
 mod waits;
 
 use std::io;
-use std::net::{IpAddr, SocketAddr};
+use std::net::SocketAddr;
 use std::ops::RangeInclusive;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Instant;
@@ -26,13 +29,17 @@ use books::{Applicant, Books, Grant};
 use range::Allowed;
 use waits::WaitsReport;
 
+pub use expected::Expected;
 pub use lease::{BindError, Lease, Ticket};
 pub use listener::PassiveListener;
+pub use shared::Visitor;
 
 /// The ports that passive listeners may use, shared by all sessions.
 ///
-/// The key of a port is (local address, port): each local address has the whole range to itself. The
-/// range may change at any time; what is announced by then stays as it is.
+/// The key of a port is (local address, port): each local address has the whole range to itself. When
+/// none is free, clients with different addresses share one, since a connection's address tells
+/// whose it is; several sessions of one address never do. The range may change at any time; what is
+/// announced by then stays as it is.
 #[derive(Debug)]
 pub struct PassivePool {
     /// Where to listen without a range.
@@ -44,7 +51,7 @@ pub struct PassivePool {
 #[derive(Debug)]
 #[must_use = "dropping it gives the port, or the place in the queue, back"]
 pub enum Request {
-    /// The port is ours to bind.
+    /// The port is ours to listen on.
     Granted(Lease),
     /// All ports are taken: the ticket's waker is called when one is assigned to it.
     Queued(Ticket),
@@ -67,6 +74,8 @@ pub struct Usage {
     pub ports: usize,
     /// Leased ports, also those that are leased since another range, or none, was in force.
     pub in_use: usize,
+    /// Leases of these ports, some of which may be shared.
+    pub leases: usize,
     /// Clients in the queue.
     pub waiting: usize,
     /// Ports that another program held when they were last tried.
@@ -98,17 +107,18 @@ impl PassivePool {
 
     /// Asks for a port to listen on at `local`, the control connection's own address (its port is
     /// ignored, the scope of a link-local address is not). Never blocks: whoever gets a ticket is
-    /// called through `waker`. So is the owner of a lease when others begin to wait for its port.
+    /// called through `waker`. So is the owner of a lease when others begin to wait for its port, and
+    /// when its client's connection has been handed over.
     pub fn request(
         self: &Arc<Self>,
         local: SocketAddr,
-        peer: IpAddr,
+        expected: Expected,
         waker: Arc<Waker>,
         now: Instant,
     ) -> Request {
         let mut applicant = Applicant {
             local: listening_address(local),
-            peer: peer.to_canonical(),
+            expected,
             waker,
             arrival: 0,
             since: now,
@@ -129,11 +139,11 @@ impl PassivePool {
     pub fn open(
         self: &Arc<Self>,
         local: SocketAddr,
-        peer: IpAddr,
+        expected: Expected,
         waker: Arc<Waker>,
         now: Instant,
     ) -> io::Result<Opening> {
-        let request = self.request(local, peer, waker, now);
+        let request = self.request(local, expected, waker, now);
         self.bind_first(request, now)
     }
 
@@ -153,7 +163,7 @@ impl PassivePool {
             request = match lease.bind(now) {
                 Ok(listener) => return Ok(Opening::Opened(listener)),
                 Err(BindError::Failed(error)) => return Err(error),
-                Err(BindError::Held(request) | BindError::Withdrawn(request)) => request,
+                Err(BindError::Held(request) | BindError::Withdrawn(request)) => *request,
             };
         }
         Err(io::ErrorKind::AddrInUse.into())
@@ -164,10 +174,6 @@ impl PassivePool {
             Some(grant) => Request::Granted(Lease::new(self.clone(), applicant, grant)),
             None => Request::Queued(Ticket::new(self.clone(), applicant)),
         }
-    }
-
-    fn lists(&self, port: u16) -> bool {
-        self.look(|books| books.allowed().lists(port))
     }
 
     /// Looks into the books and changes nothing.

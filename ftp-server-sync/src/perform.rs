@@ -79,8 +79,9 @@ impl Connection {
 
     fn open_passive(&mut self, now: Instant) -> Option<Outcome> {
         let endpoints = *self.session.endpoints();
-        let (local, peer) = (endpoints.local(), endpoints.peer().ip());
-        let opening = self.shared.pool.open(local, peer, self.waker.clone(), now);
+        let expected = self.current.settings.expected(endpoints.peer().ip());
+        let (local, waker) = (endpoints.local(), self.waker.clone());
+        let opening = self.shared.pool.open(local, expected, waker, now);
         match opening {
             Ok(Opening::Opened(listener)) => Some(self.listening(listener)),
             Ok(Opening::Queued(ticket)) => {
@@ -202,13 +203,12 @@ impl Connection {
         now: Instant,
     ) -> Option<Outcome> {
         let endpoints = *self.session.endpoints();
-        let any_peer = self.current.settings.permit_foreign_addresses;
         let port = std::mem::replace(&mut self.port, DataPort::None);
         let transfer = self
             .transfer
             .as_mut()
             .filter(|transfer| transfer.id == id)?;
-        if let Err(error) = transfer.start(connection, port, &endpoints, any_peer, now) {
+        if let Err(error) = transfer.start(connection, port, &endpoints, now) {
             info!("#{} no data connection: {error}", self.number);
             self.end_transfer(Err(TransferError::NotConnected), now);
         }

@@ -14,6 +14,7 @@ use ipnet::{IpNet, Ipv4Net, Ipv6Net};
 use log::LevelFilter;
 
 use crate::machine::Machine;
+use crate::passive::Expected;
 use crate::users::Users;
 
 /// The settings of a server.
@@ -180,6 +181,14 @@ impl Settings {
                 PublicAddress::Address(_) => None,
             })
             .collect()
+    }
+
+    /// Whose data connections a client at this address gets on its passive port.
+    pub(crate) fn expected(&self, peer: IpAddr) -> Expected {
+        match self.permit_foreign_addresses {
+            true => Expected::anybody(peer),
+            false => Expected::through(peer, &self.trusted_gateways),
+        }
     }
 
     fn outer_ports(&self) -> Option<OuterPorts> {

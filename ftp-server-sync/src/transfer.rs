@@ -1,7 +1,6 @@
 //! A transfer: a pump and the data connection that it waits for or uses.
 
 use std::io;
-use std::net::IpAddr;
 use std::time::Instant;
 
 use ftp_proto::{DataConnection, Endpoints, TransferError, TransferId, TransferRequest};
@@ -32,11 +31,7 @@ enum Link {
     /// Not started yet.
     None,
     /// The client has not connected yet.
-    Accepting {
-        listening: Listening,
-        peer: IpAddr,
-        any_peer: bool,
-    },
+    Accepting(Listening),
     /// We have not reached the client yet.
     Connecting(DataStream),
     Up(DataStream),
@@ -78,18 +73,13 @@ impl Transfer {
         connection: DataConnection,
         port: DataPort,
         endpoints: &Endpoints,
-        any_peer: bool,
         now: Instant,
     ) -> io::Result<()> {
         self.link = match (connection, port) {
             (DataConnection::Active(target), _) => {
                 Link::Connecting(DataStream::connect(endpoints, target)?)
             }
-            (DataConnection::Passive, DataPort::Listening(listening)) => Link::Accepting {
-                listening,
-                peer: endpoints.peer().ip(),
-                any_peer,
-            },
+            (DataConnection::Passive, DataPort::Listening(listening)) => Link::Accepting(listening),
             (DataConnection::Passive, DataPort::Connected(stream)) => {
                 self.connected = Some(now);
                 Link::Up(stream)
@@ -113,7 +103,7 @@ impl Transfer {
     /// The listener of a client that has not come yet.
     pub(crate) fn awaited(&self) -> Option<&Listening> {
         match &self.link {
-            Link::Accepting { listening, .. } => Some(listening),
+            Link::Accepting(listening) => Some(listening),
             _ => None,
         }
     }
@@ -130,7 +120,7 @@ impl Transfer {
         let went_on = match &mut self.link {
             Link::None => return Advance::Blocked,
             Link::Up(_) => return self.pump_on(registry, budget),
-            Link::Accepting { .. } => self.accept(registry),
+            Link::Accepting(_) => self.accept(registry),
             Link::Connecting(stream) => established(stream, registry),
         };
         match went_on {
@@ -161,15 +151,14 @@ impl Transfer {
 
     /// Whether the client's connection has come; asks for an event if it has not.
     fn accept(&mut self, registry: &Registry) -> io::Result<bool> {
-        let Link::Accepting {
-            listening,
-            peer,
-            any_peer,
-        } = std::mem::replace(&mut self.link, Link::None)
-        else {
-            return Ok(false);
+        let listening = match std::mem::replace(&mut self.link, Link::None) {
+            Link::Accepting(listening) => listening,
+            other => {
+                self.link = other;
+                return Ok(false);
+            }
         };
-        match listening.accept(peer, any_peer)? {
+        match listening.accept()? {
             Accepted::Connected(stream) => {
                 self.link = Link::Up(stream);
                 Ok(true)
@@ -177,11 +166,7 @@ impl Transfer {
             Accepted::NotYet(mut listening) => {
                 // An edge that comes between the two calls is reported when registering.
                 listening.register(registry, DATA)?;
-                self.link = Link::Accepting {
-                    listening,
-                    peer,
-                    any_peer,
-                };
+                self.link = Link::Accepting(listening);
                 Ok(false)
             }
         }

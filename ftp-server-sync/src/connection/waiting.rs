@@ -70,13 +70,14 @@ impl Connection {
 
     /// Takes a connection to the passive port before its transfer begins; so the port is free again.
     pub(crate) fn accept_early(&mut self) -> bool {
-        let any_peer = self.current.settings.permit_foreign_addresses;
-        let peer = self.peer_ip();
-        let DataPort::Listening(listening) = std::mem::replace(&mut self.port, DataPort::None)
-        else {
-            return false;
+        let listening = match std::mem::replace(&mut self.port, DataPort::None) {
+            DataPort::Listening(listening) => listening,
+            other => {
+                self.port = other;
+                return false;
+            }
         };
-        match listening.accept(peer, any_peer) {
+        match listening.accept() {
             Ok(Accepted::Connected(stream)) => {
                 self.port = DataPort::Connected(stream);
                 self.session.handle_data_connected();
@@ -93,11 +94,10 @@ impl Connection {
         }
     }
 
-    /// Somebody waits for a port: if our client has connected to ours already, we can give it back.
+    /// Somebody waits for a port, or our client's connection has been handed over to us: if it has come,
+    /// we can give ours back. The same for a transfer is found out by its next turn.
     pub(crate) fn woken(&mut self) {
-        if self.yield_deadline().is_some() {
-            self.accept_early();
-        }
+        self.accept_early();
     }
 
     /// The listener of a client that has not come yet.

@@ -5,16 +5,18 @@
 
 use std::collections::HashMap;
 use std::mem;
-use std::net::{IpAddr, SocketAddr};
+use std::net::SocketAddr;
 use std::sync::Arc;
-use std::sync::atomic::AtomicUsize;
+use std::sync::atomic::AtomicBool;
 use std::time::Instant;
 
 use mio::Waker;
 
 use super::Usage;
+use super::expected::Expected;
 use super::ledger::Ledger;
 use super::range::Allowed;
+use super::shared::SharedListener;
 use super::waits::{Waits, WaitsReport};
 
 /// Who asks for a port; it keeps its arrival number, and so its place in the queue, through retries.
@@ -22,7 +24,7 @@ use super::waits::{Waits, WaitsReport};
 pub(super) struct Applicant {
     /// The address to listen on, canonical, without port and flow label but with its scope.
     pub(super) local: SocketAddr,
-    pub(super) peer: IpAddr,
+    pub(super) expected: Expected,
     pub(super) waker: Arc<Waker>,
     pub(super) arrival: u64,
     pub(super) since: Instant,
@@ -32,7 +34,7 @@ pub(super) struct Applicant {
 /// What an applicant may bind.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Grant {
-    /// This port, which is marked as leased to it.
+    /// This port, of which it is marked as an owner.
     Port(u16),
     /// Any port: there is no range, and nothing to give back before one is bound.
     Any,
@@ -52,8 +54,8 @@ pub(super) enum Ending {
 /// What a lease learns when its port has been bound.
 #[derive(Debug)]
 pub(super) struct Bound {
-    /// How many tickets wait for a port of the same local address, kept up to date.
-    pub(super) waiting: Arc<AtomicUsize>,
+    /// Whether somebody waits for a port and this owner is in the way, kept up to date.
+    pub(super) awaited: Arc<AtomicBool>,
     /// The port had been reported as held by another program.
     pub(super) was_held: bool,
 }
@@ -125,11 +127,15 @@ impl Books {
         ledger.request(applicant, now, wakes)
     }
 
-    /// Whether what was granted may be bound now.
-    pub(super) fn is_in_force(&self, applicant: &Applicant, grant: Grant) -> bool {
+    /// The socket for what was granted; None if it may not be bound now.
+    pub(super) fn listener(
+        &self,
+        applicant: &Applicant,
+        grant: Grant,
+    ) -> Option<Arc<SharedListener>> {
         match self.ledgers.get(&applicant.local) {
-            Some(ledger) => ledger.is_in_force(applicant.arrival, grant),
-            None => grant == Grant::Any && self.allowed.is_any(),
+            Some(ledger) => ledger.listener(applicant.arrival, grant),
+            None => (grant == Grant::Any && self.allowed.is_any()).then(Arc::default),
         }
     }
 
@@ -154,10 +160,11 @@ impl Books {
         applicant: &Applicant,
         grant: Grant,
         port: u16,
+        listener: &Arc<SharedListener>,
         now: Instant,
     ) -> Option<Bound> {
         let (ledger, _) = self.open_ledger(applicant.local);
-        let bound = ledger.bound(applicant, grant, port)?;
+        let bound = ledger.bound(applicant, grant, port, listener)?;
         self.waits.note(applicant, now);
         Some(bound)
     }
@@ -169,10 +176,10 @@ impl Books {
             .is_some_and(|ledger| ledger.block(applicant.arrival, port, until))
     }
 
-    /// Ends a lease: the port goes to whoever waits longest, else it is free.
+    /// Ends a lease: the port goes to whoever waits longest, else it is free if it has no other owner.
     pub(super) fn give_back(&mut self, applicant: &Applicant, port: u16, ending: Ending) {
         if let Some(ledger) = self.ledgers.get_mut(&applicant.local) {
-            ledger.remember(applicant.peer, port, ending);
+            ledger.remember(applicant.expected.peer(), port, ending);
             ledger.release(applicant.arrival, port, &mut self.wakes);
         }
     }
@@ -191,6 +198,7 @@ impl Books {
         Usage {
             ports: self.allowed.count(),
             in_use: sum(|ledger| ledger.leased.len()),
+            leases: sum(|ledger| ledger.leased.values().map(|slot| slot.owners.len()).sum()),
             waiting: sum(|ledger| ledger.waiting.len()),
             blocked: sum(|ledger| ledger.blocked.len()),
         }

@@ -5,7 +5,7 @@ use std::fmt;
 use std::io;
 use std::mem;
 use std::sync::Arc;
-use std::sync::atomic::AtomicUsize;
+use std::sync::atomic::AtomicBool;
 use std::time::{Duration, Instant};
 
 use log::{info, warn};
@@ -13,9 +13,10 @@ use mio::net::TcpListener;
 
 use super::books::{Applicant, Bound, Ending, Grant};
 use super::listener::{PassiveListener, listen};
+use super::shared::SharedListener;
 use super::{Opening, PassivePool, Request, ephemeral};
 
-/// The right to bind one port, given back on drop.
+/// The right to listen on one port, alone or beside others, given back on drop.
 #[derive(Debug)]
 #[must_use = "dropping it gives the port back"]
 pub struct Lease {
@@ -39,10 +40,10 @@ pub struct Ticket {
 pub enum BindError {
     /// Another program holds the port. The pool has set it aside for a while and has asked again
     /// for this client, at its old place in the queue: here is what came of that.
-    Held(Request),
+    Held(Box<Request>),
     /// The range has changed since the port was granted. The pool has asked again for this client, at
     /// its old place in the queue: here is what came of that.
-    Withdrawn(Request),
+    Withdrawn(Box<Request>),
     /// It is not the port's fault: another one would not help.
     Failed(io::Error),
 }
@@ -64,60 +65,82 @@ impl Lease {
     /// [`BindError::Held`] when another program has the port, [`BindError::Withdrawn`] when the range
     /// has changed, else [`BindError::Failed`].
     pub fn bind(self, now: Instant) -> Result<PassiveListener, BindError> {
-        if !self.is_in_force() {
-            return Err(BindError::Withdrawn(self.exchange(now)));
-        }
+        let pool = self.pool.clone();
         let mut address = self.applicant.local;
-        let attempt = match self.grant {
+        self.bind_with(now, |grant| match grant {
             Grant::Port(port) => {
                 address.set_port(port);
-                listen(address).map(|listener| (listener, port))
+                listen(address).map(|socket| (socket, port))
             }
-            Grant::Any => {
-                ephemeral::listen_anywhere(address, &self.pool.ephemeral).and_then(with_port)
-            }
+            Grant::Any => ephemeral::listen_anywhere(address, &pool.ephemeral).and_then(with_port),
+        })
+    }
+
+    /// The same with a socket, and the number of its port, from elsewhere.
+    pub(super) fn bind_with(
+        self,
+        now: Instant,
+        open: impl FnOnce(Grant) -> io::Result<(TcpListener, u16)>,
+    ) -> Result<PassiveListener, BindError> {
+        let Some(listener) = self.listener() else {
+            return Err(BindError::Withdrawn(self.exchange(now).into()));
         };
-        self.settle(attempt, now)
+        let mut port = match self.grant {
+            Grant::Port(port) => port,
+            Grant::Any => 0,
+        };
+        let joined = listener.join(&self.applicant, || {
+            let (socket, bound) = open(self.grant)?;
+            port = bound;
+            Ok(socket)
+        });
+        match (joined, self.grant) {
+            (Ok(()), _) => self.settle(listener, port, now),
+            (Err(error), Grant::Port(port)) if is_held(&error) => {
+                Err(BindError::Held(self.ask_again(port, &error, now).into()))
+            }
+            (Err(error), _) => Err(BindError::Failed(error)),
+        }
     }
 
-    pub(super) fn is_in_force(&self) -> bool {
+    /// The socket to listen with; None if the range has changed, and nobody may.
+    fn listener(&self) -> Option<Arc<SharedListener>> {
         self.pool
-            .look(|books| books.is_in_force(&self.applicant, self.grant))
+            .look(|books| books.listener(&self.applicant, self.grant))
     }
 
-    /// Notes what came of the attempt to listen.
-    pub(super) fn settle(
+    /// Notes that the port is open.
+    fn settle(
         mut self,
-        attempt: io::Result<(TcpListener, u16)>,
+        listener: Arc<SharedListener>,
+        port: u16,
         now: Instant,
     ) -> Result<PassiveListener, BindError> {
-        let (listener, port) = match (attempt, self.grant) {
-            (Ok(bound), _) => bound,
-            (Err(error), Grant::Port(port)) if is_held(&error) => {
-                return Err(BindError::Held(self.ask_again(port, &error, now)));
-            }
-            (Err(error), _) => return Err(BindError::Failed(error)),
-        };
-        let Some(waiting) = self.note_bound(port, now) else {
+        let Some(awaited) = self.note_bound(&listener, port, now) else {
             // Closed before we ask again: the port may have another owner by now.
-            drop(listener);
-            return Err(BindError::Withdrawn(self.exchange(now)));
+            listener.leave(&self.applicant);
+            return Err(BindError::Withdrawn(self.exchange(now).into()));
         };
         self.grant = Grant::Port(port);
         self.ending = Ending::Unconnected;
-        Ok(PassiveListener::new(listener, self, port, now, waiting))
+        Ok(PassiveListener::new(listener, self, port, now, awaited))
     }
 
     /// None if the range has changed, and nobody may listen there.
-    fn note_bound(&self, port: u16, now: Instant) -> Option<Arc<AtomicUsize>> {
-        let Bound { waiting, was_held } = self.pool.with_books(now, |books| {
-            books.bound(&self.applicant, self.grant, port, now)
+    fn note_bound(
+        &self,
+        listener: &Arc<SharedListener>,
+        port: u16,
+        now: Instant,
+    ) -> Option<Arc<AtomicBool>> {
+        let Bound { awaited, was_held } = self.pool.with_books(now, |books| {
+            books.bound(&self.applicant, self.grant, port, listener, now)
         })?;
         if was_held {
             let address = self.applicant.local.ip();
             info!("passive port {port} of {address} is free again");
         }
-        Some(waiting)
+        Some(awaited)
     }
 
     fn exchange(self, now: Instant) -> Request {

@@ -1,48 +1,88 @@
-//! The listener that a lease has become, and how it is bound.
+//! What a lease has become: a place at a listening socket; and how that socket is bound.
 
 use std::io;
 use std::net::SocketAddr;
+use std::os::fd::RawFd;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
+use mio::event::Source;
 use mio::net::TcpListener;
+use mio::unix::SourceFd;
+use mio::{Interest, Registry, Token};
 use socket2::{Domain, Protocol, Socket, Type};
 
 use super::books::Ending;
 use super::lease::Lease;
+use super::shared::{SharedListener, Visitor};
 
-/// A listening socket together with the lease of its port.
+/// A place at a listening socket, which other sessions may share, together with the lease of its port.
 #[derive(Debug)]
 pub struct PassiveListener {
-    // The order of these two matters: the port must be closed before anybody else may have it.
-    listener: TcpListener,
+    watch: Option<Watch>,
+    listener: Arc<SharedListener>,
     pub(super) lease: Lease,
     port: u16,
     pub(super) announced: Instant,
-    waiting: Arc<AtomicUsize>,
+    awaited: Arc<AtomicBool>,
+}
+
+/// The socket's place in one session's poll. It must be given up explicitly: the socket stays open for
+/// the others.
+#[derive(Debug)]
+struct Watch {
+    registry: Registry,
+    socket: RawFd,
 }
 
 impl PassiveListener {
     pub(super) fn new(
-        listener: TcpListener,
+        listener: Arc<SharedListener>,
         lease: Lease,
         port: u16,
         announced: Instant,
-        waiting: Arc<AtomicUsize>,
+        awaited: Arc<AtomicBool>,
     ) -> Self {
         Self {
+            watch: None,
             listener,
             lease,
             port,
             announced,
-            waiting,
+            awaited,
         }
     }
 
-    /// The socket, to accept on and to register with a poll.
-    pub fn listener(&mut self) -> &mut TcpListener {
-        &mut self.listener
+    /// The next one who has connected, if anybody has: the expected client, whoever accepted its
+    /// connection, or somebody else.
+    ///
+    /// # Errors
+    ///
+    /// What the system said when asked for a connection.
+    pub fn accept(&mut self) -> io::Result<Option<Visitor>> {
+        self.listener.accept(&self.lease.applicant)
+    }
+
+    /// Has this poll report when somebody connects; what the waker reports is handed over by another
+    /// session. Call [`accept`](Self::accept) until it returns None before, and after.
+    ///
+    /// # Errors
+    ///
+    /// What the system said.
+    pub fn watch(&mut self, registry: &Registry, token: Token) -> io::Result<()> {
+        if self.watch.is_none()
+            && let Some(socket) = self.listener.socket_number()
+        {
+            let watch = Watch {
+                registry: registry.try_clone()?,
+                socket,
+            };
+            // mio ties its own sources to one poll, and there is a poll for each session.
+            SourceFd(&socket).register(registry, token, Interest::READABLE)?;
+            self.watch = Some(watch);
+        }
+        Ok(())
     }
 
     /// The port that it listens on.
@@ -50,21 +90,36 @@ impl PassiveListener {
         self.port
     }
 
-    /// The client has connected: closes the listener and gives the port back in good standing.
-    /// A listener that is dropped instead leaves a port that this client may still come to late, so
-    /// the client gets it again only when no other one is free.
+    /// The client has connected: gives the port back in good standing, and closes it unless others
+    /// listen there too. A listener that is dropped instead leaves a port that this client may still
+    /// come to late, so the client gets it again only when no other one can be had.
     pub fn connected(mut self) {
         self.lease.ending = Ending::Connected;
     }
 
-    /// When to give up on the client because others wait for a port, None while nobody does, and for
-    /// a port outside the range, which would help nobody.
+    /// When to give up on the client because others wait for a port and this one stands in their way;
+    /// None while that is not so.
     /// The owner's waker is called when this turns from None into an instant. When the instant has
     /// come, ask again before giving up: those who waited may have been served meanwhile.
     pub fn yield_deadline(&self) -> Option<Instant> {
-        let is_awaited =
-            self.waiting.load(Ordering::SeqCst) > 0 && self.lease.pool.lists(self.port);
+        let is_awaited = self.awaited.load(Ordering::SeqCst);
         is_awaited.then_some(self.announced + YIELD_AFTER)
+    }
+}
+
+/// First the poll forgets the socket, then it is closed, then the lease ends: the port must be closed
+/// before anybody else may have it for itself.
+impl Drop for PassiveListener {
+    fn drop(&mut self) {
+        self.watch = None;
+        self.listener.leave(&self.lease.applicant);
+    }
+}
+
+impl Drop for Watch {
+    fn drop(&mut self) {
+        // Only fails for a socket that was not registered.
+        let _ = SourceFd(&self.socket).deregister(&self.registry);
     }
 }
 

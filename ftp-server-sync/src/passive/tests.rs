@@ -6,9 +6,10 @@ mod change;
 mod load;
 mod model;
 mod reference;
+mod sharing;
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::net::{TcpListener as StdListener, TcpStream};
+use std::net::{IpAddr, TcpListener as StdListener, TcpStream};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 use std::time::Duration;
@@ -78,8 +79,12 @@ fn local(last: u8) -> SocketAddr {
     SocketAddr::from(([127, 83, 0, last], 21))
 }
 
-fn peer(last: u8) -> IpAddr {
+fn address(last: u8) -> IpAddr {
     IpAddr::from([192, 0, 2, last])
+}
+
+fn peer(last: u8) -> Expected {
+    Expected::only(address(last))
 }
 
 fn pool(count: u16) -> Arc<PassivePool> {
@@ -118,6 +123,14 @@ fn waits(opening: io::Result<Opening>) -> Ticket {
     match opening.unwrap() {
         Opening::Queued(ticket) => ticket,
         Opening::Opened(listener) => panic!("opened {}", listener.port()),
+    }
+}
+
+/// The expected client has connected.
+fn come(listener: &mut PassiveListener) -> mio::net::TcpStream {
+    match listener.accept().unwrap() {
+        Some(Visitor::Expected(stream)) => stream,
+        other => panic!("{other:?}"),
     }
 }
 
@@ -173,6 +186,7 @@ fn local_addresses_do_not_compete() {
         Usage {
             ports: 1,
             in_use: 4,
+            leases: 4,
             waiting: 2,
             blocked: 0
         }
@@ -223,13 +237,13 @@ fn owners_hear_of_waiting_clients_and_yield() {
     let listener = opened(pool.open(local(3), peer(1), owner.waker.clone(), now));
     assert_eq!(listener.yield_deadline(), None);
 
-    let ticket = waits(pool.open(local(3), peer(2), waiter.waker.clone(), now));
+    let ticket = waits(pool.open(local(3), peer(1), waiter.waker.clone(), now));
     assert!(owner.woken());
     assert_eq!(listener.yield_deadline(), Some(now + seconds(5)));
     drop(ticket);
     assert_eq!(listener.yield_deadline(), None);
 
-    let ticket = waits(pool.open(local(3), peer(2), waiter.waker.clone(), now));
+    let ticket = waits(pool.open(local(3), peer(1), waiter.waker.clone(), now));
     assert!(owner.woken());
     assert!(!waiter.woken());
     let elsewhere = opened(pool.open(local(4), peer(2), waiter.waker.clone(), now));
@@ -281,11 +295,12 @@ fn a_port_serves_again_while_its_transfers_run() {
     let (pool, now, sleeper) = (pool(1), Instant::now(), Sleeper::new());
     let mut transfers = Vec::new();
     for _ in 0..3 {
-        let mut listener = opened(pool.open(local(7), peer(1), sleeper.waker.clone(), now));
+        let localhost = Expected::only(IpAddr::from([127, 0, 0, 1]));
+        let opening = pool.open(local(7), localhost, sleeper.waker.clone(), now);
+        let mut listener = opened(opening);
         let address = SocketAddr::new(local(7).ip(), listener.port());
-        assert_eq!(listener.listener().local_addr().unwrap(), address);
         let client = TcpStream::connect(address).unwrap();
-        let (server, _) = listener.listener().accept().unwrap();
+        let server = come(&mut listener);
         listener.connected();
         assert!(TcpStream::connect(address).is_err());
         transfers.push((client, server));
@@ -320,14 +335,15 @@ fn the_address_is_at_fault() {
 fn ipv6_listens_at_its_own_address() {
     let (pool, now, sleeper) = (pool(1), Instant::now(), Sleeper::new());
     let local: SocketAddr = "[::1]:21".parse().unwrap();
-    let mut listener = match pool.open(local, peer(1), sleeper.waker.clone(), now) {
+    let expected = Expected::only(local.ip());
+    let mut listener = match pool.open(local, expected, sleeper.waker.clone(), now) {
         // A machine without IPv6 has nothing to show here.
         Err(_) => return,
         opening => opened(opening),
     };
-    let address = listener.listener().local_addr().unwrap();
-    assert_eq!(address, SocketAddr::new(local.ip(), FIRST));
     assert_eq!(listener.port(), FIRST);
+    let _client = TcpStream::connect(SocketAddr::new(local.ip(), FIRST)).unwrap();
+    come(&mut listener);
 }
 
 #[test]
@@ -338,7 +354,7 @@ fn the_log_hears_of_waits_once_a_minute() {
         let since = start + seconds(from);
         let mut applicant = Applicant {
             local: listening_address(local(1)),
-            peer: peer(1),
+            expected: peer(1),
             waker: sleeper.waker.clone(),
             arrival: books.arrive(),
             since,
@@ -404,7 +420,7 @@ fn hammer(pool: &Arc<PassivePool>, taken: &[AtomicBool; 3], thread: u8) {
     let give_up = Instant::now() + seconds(30);
     for round in 0..150 {
         let now = Instant::now();
-        let mut opening = pool.open(local(9), peer(thread), sleeper.waker.clone(), now);
+        let mut opening = pool.open(local(9), peer(1), sleeper.waker.clone(), now);
         let listener = loop {
             match opening.unwrap() {
                 Opening::Opened(listener) => break Some(listener),

@@ -8,7 +8,7 @@ const EMPTY: RangeInclusive<u16> = 0..=0;
 
 fn withdrawn(attempt: Result<PassiveListener, BindError>) -> Request {
     match attempt {
-        Err(BindError::Withdrawn(request)) => request,
+        Err(BindError::Withdrawn(request)) => *request,
         other => panic!("{other:?}"),
     }
 }
@@ -161,12 +161,14 @@ fn a_change_during_the_bind_closes_the_listener() {
         let lease = granted(client.request());
         let socket = listen(SocketAddr::new(local(17).ip(), 0)).unwrap();
         let address = socket.local_addr().unwrap();
-        pool.set_range(Some(NEW), client.now);
-        let port = match lease.grant {
-            Grant::Port(port) => port,
-            Grant::Any => *NEW.start(),
-        };
-        let request = withdrawn(lease.settle(Ok((socket, port)), client.now));
+        let request = withdrawn(lease.bind_with(client.now, |grant| {
+            pool.set_range(Some(NEW), client.now);
+            let port = match grant {
+                Grant::Port(port) => port,
+                Grant::Any => *NEW.start(),
+            };
+            Ok((socket, port))
+        }));
         assert!(TcpStream::connect(address).is_err());
         assert!(NEW.contains(&port_of(&granted(request))));
     }
@@ -228,22 +230,24 @@ fn who_listens_has_the_port() {
     let client = Client::new(&pool, 19);
     let unbound = granted(client.request());
     pool.set_range(None, client.now);
-    assert!(unbound.is_in_force());
     let anywhere = granted(client.request());
     let socket = listen(SocketAddr::new(client.local.ip(), 0)).unwrap();
-    let listener = anywhere.settle(Ok((socket, FIRST)), client.now).unwrap();
-    pool.set_range(Some(FIRST..=FIRST), client.now);
 
-    // The older lease has lost it: it can neither bind it, nor set it aside, nor give it back.
-    assert!(!unbound.is_in_force());
-    let attempt = Err(io::ErrorKind::AddrInUse.into());
-    let mut ticket = match unbound.settle(attempt, client.now) {
-        Err(BindError::Held(request)) => queued(request),
+    // The older lease loses it while it tries to bind: it can neither set it aside nor give it back.
+    let mut listener = None;
+    let attempt = unbound.bind_with(client.now, |_| {
+        let bound = anywhere.bind_with(client.now, |_| Ok((socket, FIRST)));
+        listener = Some(bound.unwrap());
+        pool.set_range(Some(FIRST..=FIRST), client.now);
+        Err(io::ErrorKind::AddrInUse.into())
+    });
+    let mut ticket = match attempt {
+        Err(BindError::Held(request)) => queued(*request),
         other => panic!("{other:?}"),
     };
     assert_eq!((pool.usage().in_use, pool.usage().blocked), (1, 0));
     assert!(ticket.take(client.now).is_none());
-    listener.connected();
+    listener.unwrap().connected();
     assert!(ticket.take(client.now).is_some());
 }
 
@@ -324,7 +328,7 @@ fn waits_for_another_range_are_not_this_ones_fault() {
     let mut books = Books::new(Allowed::new(Some(EMPTY)));
     let mut applicant = Applicant {
         local: listening_address(local(1)),
-        peer: peer(1),
+        expected: peer(1),
         waker: sleeper.waker.clone(),
         arrival: books.arrive(),
         since: start,

@@ -64,7 +64,7 @@ fn load(pool: &Arc<PassivePool>, swaps: &Swaps, taken: &[AtomicBool], thread: u8
         round += 1;
         let mut ended = swaps.ended.load(Ordering::SeqCst);
         let waker = sleeper.waker.clone();
-        let mut opening = pool.open(local(13), peer(thread), waker, Instant::now());
+        let mut opening = pool.open(local(13), peer(1), waker, Instant::now());
         let listener = loop {
             match opening.unwrap() {
                 Opening::Opened(listener) => break Some(listener),

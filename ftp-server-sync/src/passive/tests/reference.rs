@@ -4,68 +4,82 @@ use super::*;
 
 #[derive(Default)]
 pub(super) struct Model {
-    /// The owner's arrival by port.
-    pub(super) leased: BTreeMap<u16, u64>,
+    /// Who has which port, by arrival; also what tickets were assigned.
+    pub(super) leased: BTreeMap<u16, BTreeMap<u64, Expected>>,
     pub(super) blocked: BTreeMap<u16, Instant>,
-    pub(super) waiting: BTreeSet<u64>,
-    /// What the ticket was seen to get, None while nobody has looked.
-    pub(super) assigned: BTreeMap<u64, Option<Grant>>,
+    pub(super) waiting: BTreeMap<u64, Expected>,
+    /// What tickets got and have not taken.
+    pub(super) assigned: BTreeMap<u64, Grant>,
 }
 
 impl Model {
-    pub(super) fn has_free(&self, allowed: &Allowed) -> bool {
+    /// Whether this port could be given to a client beside those who have it.
+    pub(super) fn may_have(&self, allowed: &Allowed, port: u16, expected: &Expected) -> bool {
+        let mut owners = self.leased.get(&port).into_iter().flatten();
+        let is_one_of_many = |owner: &Expected| {
+            owner.may_share() && expected.may_share() && owner.peer() != expected.peer()
+        };
+        allowed.lists(port)
+            && !self.blocked.contains_key(&port)
+            && owners.all(|(_, owner)| is_one_of_many(owner))
+    }
+
+    /// Whether this client, with this arrival, must be given something.
+    pub(super) fn must_get(&self, allowed: &Allowed, arrival: u64, expected: &Expected) -> bool {
         let Some(range) = allowed.range() else {
             return true;
         };
-        let leased = self.leased.keys().filter(|port| range.contains(port));
-        range.len() > leased.count() + self.blocked.len() + self.assigned.len()
+        let mut before = self.waiting.range(..arrival);
+        before.all(|(_, other)| other.may_share())
+            && range
+                .clone()
+                .any(|port| self.may_have(allowed, port, expected))
     }
 
     pub(super) fn revive(&mut self, now: Instant) {
         self.blocked.retain(|_, until| *until > now);
     }
 
-    pub(super) fn serve(&mut self, allowed: &Allowed, before: u64) {
-        while self.has_free(allowed)
-            && let Some(&first) = self.waiting.range(..before).next()
-        {
-            self.waiting.remove(&first);
-            self.assigned.insert(first, None);
-        }
+    pub(super) fn give(&mut self, port: u16, arrival: u64, expected: &Expected) {
+        let owners = self.leased.entry(port).or_default();
+        assert!(owners.insert(arrival, expected.clone()).is_none());
+    }
+
+    pub(super) fn owns(&self, arrival: u64, port: u16) -> bool {
+        let owners = self.leased.get(&port);
+        owners.is_some_and(|owners| owners.contains_key(&arrival))
     }
 
     pub(super) fn is_in_force(&self, allowed: &Allowed, arrival: u64, grant: Grant) -> bool {
         match grant {
             Grant::Any => allowed.is_any(),
-            Grant::Port(port) => self.leased.get(&port) == Some(&arrival) && allowed.permits(port),
+            Grant::Port(port) => self.owns(arrival, port) && allowed.permits(port),
         }
     }
 
-    /// Whoever is no longer the owner changes nothing.
-    pub(super) fn end(&mut self, allowed: &Allowed, lease: &Lease) {
-        if let Grant::Port(port) = lease.grant
-            && self.leased.get(&port) == Some(&lease.applicant.arrival)
+    /// Whoever is no longer an owner changes nothing.
+    pub(super) fn end(&mut self, arrival: u64, grant: Grant) {
+        if let Grant::Port(port) = grant
+            && let Some(owners) = self.leased.get_mut(&port)
         {
-            self.leased.remove(&port);
-            self.serve(allowed, u64::MAX);
+            owners.remove(&arrival);
+            if owners.is_empty() {
+                self.leased.remove(&port);
+            }
         }
     }
 
-    pub(super) fn set_range(&mut self, allowed: &Allowed, now: Instant) {
-        let is_withdrawn = |grant: &Option<Grant>| match grant.expect("seen") {
-            Grant::Any => !allowed.is_any(),
-            Grant::Port(port) => !allowed.lists(port),
-        };
-        let waiting = &mut self.waiting;
-        self.assigned.retain(|&arrival, grant| {
-            let stays = !is_withdrawn(grant);
-            if !stays {
-                waiting.insert(arrival);
-            }
-            stays
-        });
-        self.blocked.retain(|&port, _| allowed.lists(port));
-        self.revive(now);
-        self.serve(allowed, u64::MAX);
+    /// Tickets that were assigned what is gone queue again at their places.
+    pub(super) fn withdraw(
+        &mut self,
+        is_gone: impl Fn(Grant) -> bool,
+        expected: impl Fn(u64) -> Expected,
+    ) {
+        let assigned = self.assigned.clone();
+        for (arrival, grant) in assigned.into_iter().filter(|(_, grant)| is_gone(*grant)) {
+            self.assigned.remove(&arrival);
+            self.end(arrival, grant);
+            self.waiting.insert(arrival, expected(arrival));
+        }
     }
 }

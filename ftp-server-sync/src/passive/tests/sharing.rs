@@ -1,0 +1,251 @@
+//! Clients with different addresses on one port: each gets its own connection, whoever accepts it.
+
+use std::io::{Read, Write};
+
+use socket2::{Domain, Socket, Type};
+
+use super::*;
+
+/// A client's own address, from which it can connect.
+fn host(last: u8) -> IpAddr {
+    IpAddr::from([127, 83, 1, last])
+}
+
+fn open(pool: &Arc<PassivePool>, at: u8, host_last: u8, sleeper: &Sleeper) -> io::Result<Opening> {
+    let expected = Expected::only(host(host_last));
+    pool.open(local(at), expected, sleeper.waker.clone(), Instant::now())
+}
+
+/// A connection from this host, which says whose it is.
+fn connect(from: u8, to: SocketAddr) -> TcpStream {
+    let socket = Socket::new(Domain::IPV4, Type::STREAM, None).unwrap();
+    socket.bind(&SocketAddr::new(host(from), 0).into()).unwrap();
+    socket.connect(&to.into()).unwrap();
+    let mut stream = TcpStream::from(socket);
+    stream.write_all(&[from]).unwrap();
+    stream
+}
+
+/// Who sent what has come.
+fn sender(stream: mio::net::TcpStream) -> u8 {
+    let mut stream = TcpStream::from(stream);
+    stream.set_nonblocking(false).unwrap();
+    stream.set_read_timeout(Some(seconds(10))).unwrap();
+    let mut byte = [0];
+    stream.read_exact(&mut byte).unwrap();
+    byte[0]
+}
+
+#[test]
+fn different_addresses_share_and_the_same_one_queues() {
+    let (pool, now) = (pool(1), Instant::now());
+    let mut sleepers: [Sleeper; 5] = std::array::from_fn(|_| Sleeper::new());
+    let ask =
+        |which: usize, who| pool.request(local(20), peer(who), sleepers[which].waker.clone(), now);
+    let first = granted(ask(0, 1));
+    let second = granted(ask(1, 2));
+    let third = granted(ask(2, 3));
+    let ports = [&first, &second, &third].map(port_of);
+    assert_eq!(ports, [FIRST; 3]);
+    assert_eq!((pool.usage().in_use, pool.usage().leases), (1, 3));
+
+    let mut again = queued(ask(3, 1));
+    let next = queued(ask(4, 1));
+    drop(second);
+    assert!(
+        again.take(now).is_none(),
+        "another client's end does not help"
+    );
+    drop(first);
+    assert!(sleepers[3].woken());
+    assert!(!sleepers[4].woken());
+    let again = again.take(now).unwrap();
+    assert_eq!(port_of(&again), FIRST);
+    drop((again, next, third));
+    assert_eq!((pool.usage().in_use, pool.usage().leases), (0, 0));
+}
+
+#[test]
+fn free_ports_come_first_and_then_those_with_fewest_owners() {
+    let (pool, now, sleeper) = (pool(2), Instant::now(), Sleeper::new());
+    let ask = |who| granted(pool.request(local(21), peer(who), sleeper.waker.clone(), now));
+    let leases: Vec<Lease> = (1..=6).map(ask).collect();
+    let count = |port| leases.iter().filter(|lease| port_of(lease) == port).count();
+    assert_eq!([count(FIRST), count(FIRST + 1)], [3, 3]);
+    assert_ne!(port_of(&leases[0]), port_of(&leases[1]));
+}
+
+#[test]
+fn who_takes_anybody_owns_its_port_alone() {
+    let (pool, now) = (pool(1), Instant::now());
+    let [mut owner, mut loner, mut late] = [Sleeper::new(), Sleeper::new(), Sleeper::new()];
+    let ask =
+        |sleeper: &Sleeper, expected| pool.request(local(22), expected, sleeper.waker.clone(), now);
+    let shared = granted(ask(&owner, peer(1))).bind(now).unwrap();
+    let other = granted(ask(&owner, peer(2)));
+    let mut waiting = queued(ask(&loner, Expected::anybody(address(3))));
+    assert!(owner.woken());
+    assert!(shared.yield_deadline().is_some());
+    // Else others could go on sharing, and the one who waits would never be alone.
+    let mut newcomer = queued(ask(&late, peer(4)));
+    drop(shared);
+    assert!(waiting.take(now).is_none());
+    drop(other);
+    assert!(loner.woken());
+    let alone = waiting.take(now).unwrap();
+    assert!(newcomer.take(now).is_none());
+    drop(alone);
+    assert!(late.woken());
+    assert!(newcomer.take(now).is_some());
+}
+
+#[test]
+fn owners_yield_only_to_those_they_keep_out() {
+    let (pool, now) = (pool(1), Instant::now());
+    let [mut one, mut two, third] = [Sleeper::new(), Sleeper::new(), Sleeper::new()];
+    let first = opened(pool.open(local(23), peer(1), one.waker.clone(), now));
+    let second = opened(pool.open(local(23), peer(2), two.waker.clone(), now));
+    let ticket = waits(pool.open(local(23), peer(2), third.waker.clone(), now));
+    assert_eq!(first.yield_deadline(), None);
+    assert_eq!(second.yield_deadline(), Some(now + seconds(5)));
+    assert!(two.woken());
+    assert!(!one.woken());
+    drop(ticket);
+    assert_eq!(second.yield_deadline(), None);
+}
+
+#[test]
+fn a_connection_goes_to_the_session_that_expects_its_address() {
+    let pool = pool(1);
+    let mut sleepers: [Sleeper; 3] = std::array::from_fn(|_| Sleeper::new());
+    let mut listeners: Vec<PassiveListener> = (0..3u8)
+        .map(|index| opened(open(&pool, 24, index + 1, &sleepers[usize::from(index)])))
+        .collect();
+    let port = SocketAddr::new(local(24).ip(), FIRST);
+    let _clients = [
+        connect(2, port),
+        connect(9, port),
+        connect(3, port),
+        connect(2, port),
+    ];
+
+    // The first session, whose own client has not come, sees to the others.
+    let mut seen = Vec::new();
+    while let Some(visitor) = listeners[0].accept().unwrap() {
+        seen.push(match visitor {
+            Visitor::Expected(_) => panic!("not this one"),
+            Visitor::Another(from) => (true, from.ip()),
+            Visitor::Stranger(from) => (false, from.ip()),
+        });
+    }
+    // Of two connections for one session the second is one too many.
+    let expected = [(true, 2), (false, 9), (true, 3), (false, 2)];
+    assert_eq!(seen, expected.map(|(handed, last)| (handed, host(last))));
+    assert!(!sleepers[0].woken());
+    for last in [2, 3u8] {
+        let index = usize::from(last - 1);
+        assert!(sleepers[index].woken());
+        assert_eq!(sender(come(&mut listeners[index])), last);
+    }
+    let _late = connect(1, port);
+    assert_eq!(sender(come(&mut listeners[0])), 1);
+
+    // Closed with the last one, and not before.
+    for listener in listeners.drain(..) {
+        drop(connect(7, port));
+        listener.connected();
+    }
+    assert!(TcpStream::connect(port).is_err());
+    drop(opened(open(&pool, 24, 1, &sleepers[0])));
+}
+
+#[test]
+fn what_was_handed_over_is_closed_with_its_session() {
+    let (pool, sleeper) = (pool(1), Sleeper::new());
+    let mut one = opened(open(&pool, 25, 1, &sleeper));
+    let other = opened(open(&pool, 25, 2, &sleeper));
+    let mut client = connect(2, SocketAddr::new(local(25).ip(), FIRST));
+    assert!(matches!(one.accept().unwrap(), Some(Visitor::Another(_))));
+    drop(other);
+    client.set_read_timeout(Some(seconds(10))).unwrap();
+    // The end, or a reset because of the byte that nobody read.
+    assert!(matches!(client.read(&mut [0]), Ok(0) | Err(_)));
+    assert!(one.accept().unwrap().is_none());
+}
+
+#[test]
+fn a_poll_hears_of_connections_until_its_session_has_gone() {
+    let (pool, sleeper) = (pool(1), Sleeper::new());
+    let mut polls: [Poll; 2] = std::array::from_fn(|_| Poll::new().unwrap());
+    let mut listeners: Vec<PassiveListener> = (1..=2)
+        .map(|last| opened(open(&pool, 26, last, &sleeper)))
+        .collect();
+    let heard = |poll: &mut Poll, within| {
+        let mut events = Events::with_capacity(4);
+        poll.poll(&mut events, Some(within)).unwrap();
+        !events.is_empty()
+    };
+    for (listener, poll) in listeners.iter_mut().zip(&polls) {
+        listener.watch(poll.registry(), Token(7)).unwrap();
+        listener.watch(poll.registry(), Token(7)).unwrap();
+    }
+    let port = SocketAddr::new(local(26).ip(), FIRST);
+    let _stranger = connect(9, port);
+    for poll in &mut polls {
+        assert!(heard(poll, seconds(10)));
+    }
+    listeners.remove(0).connected();
+    let _client = connect(2, port);
+    assert!(heard(&mut polls[1], seconds(10)));
+    assert!(
+        !heard(&mut polls[0], Duration::ZERO),
+        "its session has gone"
+    );
+    // The same number may come back in the same poll.
+    let mut again = opened(open(&pool, 26, 1, &sleeper));
+    again.watch(polls[0].registry(), Token(7)).unwrap();
+    assert!(
+        heard(&mut polls[0], seconds(10)),
+        "two visitors are still there"
+    );
+}
+
+#[test]
+fn many_threads_share_one_port() {
+    let pool = pool(1);
+    thread::scope(|scope| {
+        for who in 1..=8u8 {
+            let pool = &pool;
+            scope.spawn(move || rounds(pool, who));
+        }
+    });
+    let usage = pool.usage();
+    assert_eq!((usage.in_use, usage.leases, usage.waiting), (0, 0, 0));
+}
+
+/// Each client comes again and again, and always to its own session.
+fn rounds(pool: &Arc<PassivePool>, who: u8) {
+    let mut sleeper = Sleeper::new();
+    let give_up = Instant::now() + seconds(30);
+    for round in 0..100 {
+        let mut listener = opened(open(pool, 27, who, &sleeper));
+        assert_eq!(listener.port(), FIRST);
+        if (round + u32::from(who)).is_multiple_of(7) {
+            continue;
+        }
+        let client = connect(who, SocketAddr::new(local(27).ip(), FIRST));
+        let stream = loop {
+            assert!(Instant::now() < give_up, "its connection is lost");
+            match listener.accept().unwrap() {
+                Some(Visitor::Expected(stream)) => break stream,
+                Some(Visitor::Another(_)) => {}
+                // Somebody else's, whose session has gone already, or is not there yet.
+                Some(Visitor::Stranger(from)) => assert_ne!(from.ip(), host(who)),
+                None => drop(sleeper.woken_within(Duration::from_millis(5))),
+            }
+        };
+        assert_eq!(sender(stream), who);
+        listener.connected();
+        drop(client);
+    }
+}
