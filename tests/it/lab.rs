@@ -90,6 +90,11 @@ impl Lab {
         self.ip(host, &["link", "set", interface, "up"]);
     }
 
+    /// Makes every address of a network the host's own, at once.
+    pub(crate) fn local_network(&self, host: &str, network: &str) {
+        self.ip(host, &["route", "add", "local", network, "dev", "lo"]);
+    }
+
     pub(crate) fn default_route(&self, host: &str, gateway: &str) {
         self.route(host, "default", gateway);
     }

@@ -221,6 +221,26 @@ const ROWS: &[Row] = &[
         off: "code: yielding to those who wait",
     },
     Row {
+        test: "shared::by_two_hundred_clients",
+        scenario: "200 clients of different addresses on 1 port",
+        off: "`shared::not_with_foreign_addresses`",
+    },
+    Row {
+        test: "shared::not_by_two_sessions_of_one_address",
+        scenario: "two sessions of one address, and another client, on 1 port",
+        off: "code: telling owners apart by their addresses",
+    },
+    Row {
+        test: "gateway::is_trusted",
+        scenario: "a gateway in the clients' place on the control or on the data connection",
+        off: "`gateway::is_a_stranger_by_default`",
+    },
+    Row {
+        test: "gateway::vouches_for_nobody_else",
+        scenario: "a stranger where a gateway is trusted",
+        off: "code: the peer check of data connections",
+    },
+    Row {
         test: "scarce::the_log_says_so",
         scenario: "the log: the range is too small, and how long clients waited",
         off: "`scarce::the_log_is_silent_while_ports_suffice`",
