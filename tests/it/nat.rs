@@ -25,6 +25,7 @@ mod ipv6;
 mod keepalive;
 mod masquerade;
 mod matrix;
+mod outer;
 mod ports;
 mod queue;
 mod raw;

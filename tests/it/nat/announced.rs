@@ -1,6 +1,7 @@
 //! What servers announce: 227 and 229 replies in what a client printed.
 
 use std::net::Ipv4Addr;
+use std::ops::RangeInclusive;
 
 use super::home::FORWARDED;
 use crate::process::Finished;
@@ -16,6 +17,17 @@ pub(super) struct Announcement {
 /// Checks that every reply with this code names a forwarded port (and, in a 227, this address).
 #[track_caller]
 pub(super) fn assert_announced(story: &Finished, code: &str, address: Ipv4Addr) {
+    assert_announced_in(story, code, address, FORWARDED);
+}
+
+/// The same where the ports are others than usual.
+#[track_caller]
+pub(super) fn assert_announced_in(
+    story: &Finished,
+    code: &str,
+    address: Ipv4Addr,
+    ports: RangeInclusive<u16>,
+) {
     let text = story.text();
     let announced = announcements(&text);
     assert!(!announced.is_empty(), "no 227 or 229 in:\n{text}");
@@ -26,7 +38,7 @@ pub(super) fn assert_announced(story: &Finished, code: &str, address: Ipv4Addr) 
             "not {address}:\n{text}"
         );
         assert!(
-            FORWARDED.contains(&announcement.port),
+            ports.contains(&announcement.port),
             "not forwarded: {}\n{text}",
             announcement.port
         );

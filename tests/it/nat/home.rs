@@ -10,6 +10,8 @@ use crate::lab::Lab;
 pub(super) struct Router {
     /// Passive ports that it forwards, beside port 21.
     pub(super) forwarded: Option<RangeInclusive<u16>>,
+    /// Where its own numbers for these ports begin, if they are others.
+    pub(super) outer_first: Option<u16>,
     /// Clients in the LAN reach the public address too, and arrive from the router's own one.
     pub(super) hairpin: bool,
     /// It reads the control connection, rewrites private addresses and opens ports by itself.
@@ -20,6 +22,7 @@ impl Default for Router {
     fn default() -> Self {
         Self {
             forwarded: Some(FORWARDED),
+            outer_first: None,
             hairpin: false,
             helper: false,
         }
@@ -98,10 +101,19 @@ fn far_site(lab: &Lab) {
 
 /// A home router: masquerading to the outside, closed from outside but for what is forwarded.
 fn router_rules(router: &Router) -> String {
-    let ports = match &router.forwarded {
-        Some(range) => format!("{}-{}", range.start(), range.end()),
-        // Nobody listens there.
-        None => "9".to_owned(),
+    // Nobody listens on port 9.
+    let inner = router.forwarded.clone().unwrap_or(9..=9);
+    let outer_first = router.outer_first.unwrap_or(*inner.start());
+    let outer_last = outer_first + (inner.end() - inner.start());
+    let ports = format!("{outer_first}-{outer_last}");
+    let shift = match router.outer_first {
+        Some(_) => {
+            let pairs = (outer_first..=outer_last).zip(inner);
+            let pairs = pairs.map(|(outer, inner)| format!("{outer} : {inner}"));
+            let pairs: Vec<String> = pairs.collect();
+            format!(" : tcp dport map {{ {} }}", pairs.join(", "))
+        }
+        None => String::new(),
     };
     let from = match router.hairpin {
         true => "iifname { wan, lan }",
@@ -118,9 +130,9 @@ table ip lab {{
     chain prerouting {{
         type nat hook prerouting priority dstnat;
         {from} ip daddr 203.0.113.1 tcp dport 21 dnat to 192.168.77.2:2121
-        {from} ip daddr 203.0.113.1 tcp dport {ports} dnat to 192.168.77.2
+        {from} ip daddr 203.0.113.1 tcp dport {ports} dnat to 192.168.77.2{shift}
         {from} ip daddr 203.0.113.2 tcp dport 21 dnat to 192.168.77.12:2121
-        {from} ip daddr 203.0.113.2 tcp dport {ports} dnat to 192.168.77.12
+        {from} ip daddr 203.0.113.2 tcp dport {ports} dnat to 192.168.77.12{shift}
     }}
     chain postrouting {{
         type nat hook postrouting priority srcnat;

@@ -231,6 +231,16 @@ const ROWS: &[Row] = &[
         off: "code: telling owners apart by their addresses",
     },
     Row {
+        test: "outer::numbers_for_clients_outside",
+        scenario: "a router that forwards 50000-50009 to 60000-60009",
+        off: "`outer::unknown_to_the_server`",
+    },
+    Row {
+        test: "outer::not_for_local_and_ipv6_clients",
+        scenario: "local and IPv6 clients of a server behind such a router",
+        off: "code: the side of the port in the announcement",
+    },
+    Row {
         test: "gateway::is_trusted",
         scenario: "a gateway in the clients' place on the control or on the data connection",
         off: "`gateway::is_a_stranger_by_default`",
