@@ -23,6 +23,7 @@ mod listeners;
 pub mod machine;
 pub mod passive;
 mod perform;
+mod public_address;
 mod pump;
 mod server;
 mod session;

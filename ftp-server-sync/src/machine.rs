@@ -3,9 +3,11 @@
 //! Local networks come from the interfaces' netmasks, never from an idea of which addresses are
 //! private: behind two routers a private address can be as far away as any other.
 
+pub(crate) mod watch;
+
 use std::collections::BTreeSet;
 use std::fs;
-use std::io;
+use std::io::{self, ErrorKind};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use ipnet::{IpNet, Ipv4Net, Ipv6Net};
@@ -30,7 +32,7 @@ impl Machine {
     ///
     /// # Errors
     ///
-    /// What the system said when asked for its interfaces. Routes that cannot be read count as none.
+    /// What the system said when asked. Routes that it does not show to us count as none.
     pub fn look() -> io::Result<Self> {
         let interfaces: Vec<(IpAddr, Option<IpAddr>)> = getifaddrs()?
             .filter(|interface| interface.flags.contains(InterfaceFlags::IFF_UP))
@@ -43,27 +45,32 @@ impl Machine {
         Ok(Self {
             addresses: interfaces.iter().map(|(address, _)| *address).collect(),
             networks: networks(interfaces.iter().filter_map(with_mask)),
-            gateways: gateways(),
+            gateways: gateways()?,
         })
     }
 }
 
-/// What cannot be read counts as empty.
-fn gateways() -> Vec<IpAddr> {
-    let read = |path: &str| {
-        fs::read_to_string(path).unwrap_or_else(|error| {
-            debug!("cannot read {path}: {error}");
-            String::new()
-        })
-    };
-    let v4 = gateways_v4(&read("/proc/net/route"));
-    let v6 = gateways_v6(&read("/proc/net/ipv6_route"));
+fn gateways() -> io::Result<Vec<IpAddr>> {
+    let v4 = gateways_v4(&read_table("/proc/net/route")?);
+    let v6 = gateways_v6(&read_table("/proc/net/ipv6_route")?);
     let all: BTreeSet<IpAddr> = v4
         .into_iter()
         .map(IpAddr::V4)
         .chain(v6.into_iter().map(IpAddr::V6))
         .collect();
-    all.into_iter().collect()
+    Ok(all.into_iter().collect())
+}
+
+/// A table that is missing or withheld is empty. Any other error is one: out of descriptors, we must not
+/// believe that all routers are gone.
+fn read_table(path: &str) -> io::Result<String> {
+    fs::read_to_string(path).or_else(|error| match error.kind() {
+        ErrorKind::NotFound | ErrorKind::PermissionDenied => {
+            debug!("cannot read {path}: {error}");
+            Ok(String::new())
+        }
+        _ => Err(error),
+    })
 }
 
 /// The networks of these pairs of address and netmask, and the loopback networks.

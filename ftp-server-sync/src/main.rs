@@ -72,7 +72,7 @@ fn start(settings: Settings, command_line: CommandLine) -> io::Result<Server> {
     server.reload_with(Box::new(move || {
         command_line.settings().map_err(|error| error.to_string())
     }));
-    server.log_start()?;
+    server.log_start();
     Ok(server)
 }
 

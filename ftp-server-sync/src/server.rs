@@ -1,5 +1,7 @@
 //! The acceptor: listeners, the table of sessions, signals, and the end.
 
+mod changes;
+
 use std::collections::HashMap;
 use std::io::{self, ErrorKind, Write};
 use std::net::{IpAddr, SocketAddr};
@@ -14,15 +16,17 @@ use mio::net::TcpStream;
 use mio::{Events, Poll, Token, Waker};
 
 use crate::connection::WAKER as SESSION_WAKER;
-use crate::descriptors;
 use crate::listeners::Listeners;
 use crate::machine::Machine;
+use crate::machine::watch::{Settling, Watch};
 use crate::passive::PassivePool;
+use crate::public_address::{Answer, PublicAddresses};
 use crate::session::{self, Order, Start};
 use crate::settings::Settings;
 use crate::shared::{Current, Shared};
 use crate::signals::{Request, Signals};
-use crate::warnings::{summary, warnings};
+
+use changes::{UNWATCHED, open_storage};
 
 /// Reads the settings anew; an error is what to tell the operator.
 pub type Reload = Box<dyn FnMut() -> Result<Settings, String> + Send>;
@@ -37,6 +41,10 @@ pub struct Server {
     sessions_begun: u64,
     messages: Receiver<Message>,
     handle: Handle,
+    names: PublicAddresses,
+    /// Where the kernel does not let us watch, networks are as they were at the last reload.
+    watch: Option<Watch>,
+    settling: Settling,
     signals: Signals,
     reload: Option<Reload>,
     /// When to try again after accepting failed for want of descriptors or memory.
@@ -70,10 +78,11 @@ struct Entry {
     thread: JoinHandle<()>,
 }
 
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 enum Message {
     ShutDown,
     Reload,
+    Resolved(Answer),
     /// The session's thread is about to end.
     Ended(u64),
 }
@@ -86,6 +95,7 @@ struct EndGuard {
 
 const WAKER: Token = Token(usize::MAX);
 const SIGNALS: Token = Token(usize::MAX - 1);
+const MACHINE: Token = Token(usize::MAX - 2);
 
 impl Server {
     /// Opens the shared directory and listens.
@@ -94,15 +104,22 @@ impl Server {
     ///
     /// What the system said, with the directory or the address that it was about.
     pub fn bind(settings: Settings) -> io::Result<Self> {
-        let current = Current::new(settings)?;
-        let settings = &current.settings;
+        let storage = open_storage(&settings)?;
         let poll = Poll::new()?;
+        // Before the first look, so that no change falls between the two.
+        let watch = Watch::open(poll.registry(), MACHINE)
+            .inspect_err(|error| warn!("{UNWATCHED}: {error}"))
+            .ok();
+        let machine = Machine::look()?;
         let mut listeners = Listeners::default();
         let passive_ports = settings.passive_ports.as_ref();
         listeners.follow(&settings.listen, passive_ports, poll.registry())?;
         let waker = Arc::new(Waker::new(poll.registry(), WAKER)?);
         let (sender, messages) = unbounded();
         let pool = PassivePool::new(settings.passive_ports.clone());
+        let mut names = PublicAddresses::default();
+        names.follow(&settings, Instant::now());
+        let current = Current::new(settings, storage, machine, names.known());
         Ok(Self {
             poll,
             events: Events::with_capacity(EVENTS_MAX),
@@ -112,6 +129,9 @@ impl Server {
             sessions_begun: 0,
             messages,
             handle: Handle { sender, waker },
+            names,
+            watch,
+            settling: Settling::default(),
             signals: Signals::default(),
             reload: None,
             accept_again: None,
@@ -122,25 +142,6 @@ impl Server {
     /// Where it listens; a port that was given as 0 is the real one here.
     pub fn addresses(&self) -> Vec<SocketAddr> {
         self.listeners.addresses()
-    }
-
-    /// Logs what is served, and a warning for each thing that will not work.
-    pub fn log_start(&self) -> io::Result<()> {
-        let current = self.shared.current();
-        let settings = &current.settings;
-        for line in summary(settings, &self.addresses()) {
-            info!("{line}");
-        }
-        if let Some(warning) = descriptors::raise_limit(settings.limits.connections_max) {
-            warn!("{warning}");
-        }
-        for line in warnings(settings, &Machine::look()?) {
-            match line.strip_prefix("note: ") {
-                Some(note) => info!("note: {note}"),
-                None => warn!("{line}"),
-            }
-        }
-        Ok(())
     }
 
     /// Makes SIGTERM and SIGINT end this server, SIGHUP reload its settings and SIGUSR1 log its
@@ -175,6 +176,7 @@ impl Server {
             if self.is_over() {
                 return Ok(());
             }
+            self.keep_current();
             self.accept_all();
             let patience = self.patience();
             match self.poll.poll(&mut self.events, patience) {
@@ -193,18 +195,28 @@ impl Server {
             Ending::No => None,
             Ending::Grace(deadline) | Ending::Now(deadline) => Some(deadline),
         };
-        let due = [ending, self.accept_again].into_iter().flatten().min();
+        let due = [
+            ending,
+            self.accept_again,
+            self.names.wake_at(),
+            self.settling.look_at(),
+        ];
+        let due = due.into_iter().flatten().min();
         due.map(|due| due.saturating_duration_since(Instant::now()))
     }
 
     fn note_events(&mut self) {
-        let mut signalled = false;
+        let (mut signalled, mut machine_changed) = (false, false);
         for event in &self.events {
             match event.token() {
                 WAKER => {}
                 SIGNALS => signalled = true,
+                MACHINE => machine_changed = true,
                 token => self.listeners.note(token),
             }
+        }
+        if machine_changed {
+            self.note_machine();
         }
         if signalled {
             for request in self.signals.take() {
@@ -226,47 +238,13 @@ impl Server {
             (Request::Reload, Ending::No) => self.reload_settings(),
             (Request::Reload, _) => info!("not reloading: the server is ending"),
             (Request::Report, _) => {
+                for line in self.names.report() {
+                    info!("{line}");
+                }
                 info!("{} sessions", self.sessions.len());
                 self.tell_all(Order::Report);
             }
         }
-    }
-
-    /// Takes new settings as a whole, or none of them.
-    fn reload_settings(&mut self) {
-        let Some(reload) = &mut self.reload else {
-            return warn!("not reloading: there is nothing to read settings from");
-        };
-        let applied =
-            reload().and_then(|settings| self.apply(settings).map_err(|error| error.to_string()));
-        match applied {
-            Ok(()) => info!("reloaded the settings"),
-            Err(error) => error!("not reloading, the old settings stay: {error}"),
-        }
-    }
-
-    fn apply(&mut self, settings: Settings) -> io::Result<()> {
-        // What can fail comes first.
-        let current = Current::new(settings)?;
-        let settings = &current.settings;
-        let passive_ports = settings.passive_ports.as_ref();
-        let registry = self.poll.registry();
-        self.listeners
-            .follow(&settings.listen, passive_ports, registry)?;
-        log::set_max_level(settings.log_level);
-        let old = self.shared.current();
-        if old.settings.directory != settings.directory {
-            info!(
-                "sessions that run now stay in {}, new ones begin in {}",
-                old.settings.directory.display(),
-                settings.directory.display()
-            );
-        }
-        self.shared
-            .pool
-            .set_range(settings.passive_ports.clone(), Instant::now());
-        self.shared.replace(current);
-        self.log_start()
     }
 
     fn read_messages(&mut self) {
@@ -274,6 +252,7 @@ impl Server {
             match message {
                 Message::ShutDown => self.end_now(),
                 Message::Reload => self.reload_settings(),
+                Message::Resolved(answer) => self.take_answer(answer),
                 Message::Ended(number) => {
                     if let Some(entry) = self.sessions.remove(&number)
                         && entry.thread.join().is_err()

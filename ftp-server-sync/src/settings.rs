@@ -145,7 +145,8 @@ impl Settings {
                 map: self
                     .masquerade_map
                     .iter()
-                    .filter_map(|(local, public)| Some((*local, public.known(names)?)))
+                    // Not left out, lest the masquerade address took its place: it is another one.
+                    .map(|(local, public)| (*local, public.known(names).unwrap_or(*local)))
                     .collect(),
                 address: self
                     .masquerade_address
@@ -208,6 +209,15 @@ impl PublicAddress {
         match self {
             Self::Address(address) => Some(*address),
             Self::Name(name) => names.get(name).copied(),
+        }
+    }
+
+    /// As it was given, and what it leads to.
+    pub fn described(&self, names: &Names) -> String {
+        match (self, self.known(names)) {
+            (Self::Address(address), _) => address.to_string(),
+            (Self::Name(name), Some(address)) => format!("{name} ({address})"),
+            (Self::Name(name), None) => format!("{name} (not known yet)"),
         }
     }
 }

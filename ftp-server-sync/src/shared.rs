@@ -1,9 +1,8 @@
 //! What all sessions of a server have in common.
 //!
-//! A reload replaces the current settings as a whole: whoever has taken them keeps a consistent set
+//! A change replaces the current settings as a whole: whoever has taken them keeps a consistent set
 //! for as long as it likes.
 
-use std::io;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -23,31 +22,50 @@ pub(crate) struct Shared {
     generation: AtomicU64,
 }
 
-/// One set of settings, and what was made of it.
-#[derive(Debug)]
+/// One set of settings, what they meet on this machine now, and what follows from both.
+#[derive(Clone, Debug)]
 pub(crate) struct Current {
-    pub(crate) settings: Settings,
-    pub(crate) config: Arc<Config>,
+    pub(crate) settings: Arc<Settings>,
     pub(crate) storage: Storage,
+    pub(crate) machine: Machine,
+    pub(crate) names: Names,
+    pub(crate) config: Arc<Config>,
 }
 
 impl Current {
-    /// Opens what the settings name.
-    ///
-    /// # Errors
-    ///
-    /// What the system said, with the directory that it was about.
-    pub(crate) fn new(settings: Settings) -> io::Result<Self> {
-        let storage = Storage::open(&settings.directory).map_err(|error| {
-            let directory = settings.directory.display();
-            io::Error::new(error.kind(), format!("cannot share {directory}: {error}"))
-        })?;
-        let config = settings.config(&Machine::look()?, &Names::new());
-        Ok(Self {
-            config: config.into(),
+    pub(crate) fn new(
+        settings: Settings,
+        storage: Storage,
+        machine: Machine,
+        names: Names,
+    ) -> Self {
+        Self {
+            config: settings.config(&machine, &names).into(),
+            settings: settings.into(),
             storage,
-            settings,
-        })
+            machine,
+            names,
+        }
+    }
+
+    /// The same on a machine that has changed.
+    pub(crate) fn on(&self, machine: Machine) -> Self {
+        let config = self.settings.config(&machine, &self.names).into();
+        Self {
+            config,
+            machine,
+            ..self.clone()
+        }
+    }
+
+    /// The same with names that lead elsewhere.
+    pub(crate) fn told(&self, names: Names) -> Self {
+        let config = self.settings.config(&self.machine, &names).into();
+        Self {
+            config,
+            names,
+            ..self.clone()
+        }
     }
 }
 

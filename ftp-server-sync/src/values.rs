@@ -132,11 +132,9 @@ pub(crate) fn gateway(text: &str) -> Result<IpAddr, String> {
 pub(crate) fn masquerade_address(text: &str) -> Result<PublicAddress, String> {
     const WANTED: &str = "give the router's public IPv4 address or its host name";
     let problem = match text.parse::<IpAddr>().map(|address| address.to_canonical()) {
-        Ok(IpAddr::V4(address)) => match address {
-            _ if address.octets()[0] == 0 => "not an address that a client can connect to",
-            Ipv4Addr::BROADCAST => "the broadcast address leads to no single machine",
-            _ if address.is_multicast() => "a multicast address leads to no single machine",
-            _ => return Ok(PublicAddress::Address(address)),
+        Ok(IpAddr::V4(address)) => match leads_nowhere(address) {
+            Some(problem) => problem,
+            None => return Ok(PublicAddress::Address(address)),
         },
         Ok(IpAddr::V6(_)) => "an IPv6 address cannot stand in a PASV reply",
         Err(_)
@@ -153,6 +151,16 @@ pub(crate) fn masquerade_address(text: &str) -> Result<PublicAddress, String> {
         Err(_) => "neither an IPv4 address nor a host name",
     };
     Err(format!("{problem}; {WANTED}"))
+}
+
+/// Why no client can connect to this address, if that is so.
+pub(crate) fn leads_nowhere(address: Ipv4Addr) -> Option<&'static str> {
+    match address {
+        _ if address.octets()[0] == 0 => Some("not an address that a client can connect to"),
+        Ipv4Addr::BROADCAST => Some("the broadcast address leads to no single machine"),
+        _ if address.is_multicast() => Some("a multicast address leads to no single machine"),
+        _ => None,
+    }
 }
 
 /// One `PRIVATE=PUBLIC` of the map.

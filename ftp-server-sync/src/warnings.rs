@@ -9,7 +9,7 @@ use ftp_proto::Permissions;
 
 use crate::arguments::printable;
 use crate::machine::Machine;
-use crate::settings::{Listen, LocalNetworks, PublicAddress, Settings, Told};
+use crate::settings::{Listen, LocalNetworks, Names, PublicAddress, Settings, Told};
 
 /// The findings at start, the gravest first; those that begin with `note:` hinder nobody.
 pub fn warnings(settings: &Settings, machine: &Machine) -> Vec<String> {
@@ -30,7 +30,7 @@ pub fn warnings(settings: &Settings, machine: &Machine) -> Vec<String> {
 }
 
 /// What is served, to whom, where, and what passive clients are told.
-pub fn summary(settings: &Settings, bound: &[SocketAddr]) -> Vec<String> {
+pub fn summary(settings: &Settings, names: &Names, bound: &[SocketAddr]) -> Vec<String> {
     let directory = printable(settings.directory.as_os_str());
     let mut lines = vec![format!("serving {directory} {}", audience(settings))];
     for address in bound {
@@ -50,14 +50,10 @@ pub fn summary(settings: &Settings, bound: &[SocketAddr]) -> Vec<String> {
     let mut told: Vec<String> = settings
         .masquerade_map
         .iter()
-        .map(|(private, public)| format!("{public} for {private}"))
+        .map(|(private, public)| format!("{} for {private}", public.described(names)))
         .collect();
-    told.extend(
-        settings
-            .masquerade_address
-            .iter()
-            .map(PublicAddress::to_string),
-    );
+    let address = settings.masquerade_address.iter();
+    told.extend(address.map(|public| public.described(names)));
     lines.push(match told.is_empty() {
         true => ports,
         false => format!("{ports}, announced as {}", told.join(", else ")),
@@ -252,7 +248,7 @@ fn masquerades(settings: &Settings) -> bool {
 
 /// From where an address can be reached.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Reach {
+pub(crate) enum Reach {
     /// From this machine.
     Host,
     /// From its networks.
@@ -264,7 +260,7 @@ enum Reach {
 }
 
 impl Reach {
-    fn of(address: Ipv4Addr) -> Self {
+    pub(crate) fn of(address: Ipv4Addr) -> Self {
         match address.octets() {
             _ if address.is_loopback() => Self::Host,
             _ if address.is_private() || address.is_link_local() => Self::Site,
@@ -475,7 +471,7 @@ mod tests {
 
     #[test]
     fn what_is_served() {
-        let cases: [(&str, &str, &[&str]); 4] = [
+        let cases: [(&str, &str, &[&str]); 5] = [
             (
                 "-d /",
                 "[::]:2121",
@@ -514,13 +510,26 @@ mod tests {
                     "passive port 60000, announced as 203.0.113.2 for 10.0.0.1, else 203.0.113.1",
                 ],
             ),
+            (
+                "-d / -n known.example -r 60000-60009 -i 10.0.0.1 \
+                 --masquerade-address-map 10.0.0.1=unknown.example",
+                "10.0.0.1:21",
+                &[
+                    "serving / read-only to anonymous",
+                    "listening on 10.0.0.1:21",
+                    "passive ports 60000-60009, announced as unknown.example (not known yet) for \
+                     10.0.0.1, else known.example (203.0.113.1)",
+                ],
+            ),
         ];
         for (line, bound, expected) in cases {
             let bound: Vec<SocketAddr> = bound
                 .split_whitespace()
                 .map(|address| address.parse().unwrap())
                 .collect();
-            assert_eq!(summary(&settings(line), &bound), expected, "{line}");
+            let names = Names::from([("known.example".to_owned(), Ipv4Addr::new(203, 0, 113, 1))]);
+            let found = summary(&settings(line), &names, &bound);
+            assert_eq!(found, expected, "{line}");
         }
     }
 }

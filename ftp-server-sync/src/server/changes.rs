@@ -1,0 +1,233 @@
+//! What changes while the server runs: its settings, what their host names lead to, and this machine's
+//! networks.
+//!
+//! The acceptor's thread is the only one that replaces what is in force, so a change never meets another
+//! one halfway. Nothing in this file waits.
+
+use std::collections::BTreeSet;
+use std::fmt::Display;
+use std::io;
+use std::time::Instant;
+
+use ftp_proto::Masquerade;
+use log::{error, info, log, warn};
+
+use super::{Message, Server};
+use crate::descriptors;
+use crate::machine::Machine;
+use crate::public_address::{Answer, Line, look_up};
+use crate::settings::Settings;
+use crate::shared::Current;
+use crate::storage::Storage;
+use crate::warnings::{summary, warnings};
+
+impl Server {
+    /// Logs what is served, and a warning for each thing that will not work.
+    pub fn log_start(&self) {
+        let current = self.shared.current();
+        let settings = &current.settings;
+        for line in summary(settings, &current.names, &self.addresses()) {
+            info!("{line}");
+        }
+        if let Some(warning) = descriptors::raise_limit(settings.limits.connections_max) {
+            warn!("{warning}");
+        }
+        log_warnings(warnings(settings, &current.machine));
+    }
+
+    /// Takes new settings as a whole, or none of them.
+    pub(super) fn reload_settings(&mut self) {
+        let Some(reload) = &mut self.reload else {
+            return warn!("not reloading: there is nothing to read settings from");
+        };
+        let applied =
+            reload().and_then(|settings| self.apply(settings).map_err(|error| error.to_string()));
+        match applied {
+            Ok(()) => info!("reloaded the settings"),
+            Err(error) => error!("not reloading, the old settings stay: {error}"),
+        }
+    }
+
+    fn apply(&mut self, settings: Settings) -> io::Result<()> {
+        // What can fail comes first.
+        let storage = open_storage(&settings)?;
+        let machine = Machine::look()?;
+        let passive_ports = settings.passive_ports.as_ref();
+        let registry = self.poll.registry();
+        self.listeners
+            .follow(&settings.listen, passive_ports, registry)?;
+        log::set_max_level(settings.log_level);
+        let now = Instant::now();
+        let old = self.shared.current();
+        if old.settings.directory != settings.directory {
+            info!(
+                "sessions that run now stay in {}, new ones begin in {}",
+                old.settings.directory.display(),
+                settings.directory.display()
+            );
+        }
+        self.shared
+            .pool
+            .set_range(settings.passive_ports.clone(), now);
+        self.names.follow(&settings, now);
+        let names = self.names.known();
+        self.shared
+            .replace(Current::new(settings, storage, machine, names));
+        self.log_start();
+        Ok(())
+    }
+
+    /// Does what is due by now: looks names up, and looks at the machine once its changes have settled.
+    pub(super) fn keep_current(&mut self) {
+        let now = Instant::now();
+        for name in self.names.due(now) {
+            let handle = self.handle.clone();
+            let tell = move |answer| handle.send(Message::Resolved(answer));
+            if let Err(error) = look_up(name.clone(), tell) {
+                let found = Err(error.to_string());
+                self.take_answer(Answer { name, found });
+            }
+        }
+        log_lines(self.names.overdue(now));
+        if self.settling.is_over(now) {
+            match Machine::look() {
+                Ok(machine) => self.take_machine(machine),
+                Err(error) => {
+                    warn!("cannot look at this machine's networks, trying again: {error}");
+                    self.settling.begin_again(now);
+                }
+            }
+        }
+    }
+
+    /// Takes what a lookup has found out.
+    pub(super) fn take_answer(&mut self, answer: Answer) {
+        log_lines(self.names.take(answer, Instant::now()));
+        let old = self.shared.current();
+        let names = self.names.known();
+        if names != old.names {
+            self.shared.replace(old.told(names));
+        }
+    }
+
+    /// The kernel says that something about this machine's networks has changed.
+    pub(super) fn note_machine(&mut self) {
+        self.settling.begin(Instant::now());
+        if let Some(watch) = &self.watch
+            && let Err(error) = watch.drain()
+        {
+            warn!("{UNWATCHED}: {error}");
+            self.watch = None;
+        }
+    }
+
+    fn take_machine(&mut self, machine: Machine) {
+        let old = self.shared.current();
+        if machine == old.machine {
+            return;
+        }
+        let new = old.on(machine);
+        for line in came_and_went(&old.config.masquerade, &new.config.masquerade) {
+            info!("{line}");
+        }
+        let known: BTreeSet<String> = warnings(&old.settings, &old.machine).into_iter().collect();
+        let mut lines = warnings(&new.settings, &new.machine);
+        lines.retain(|line| !known.contains(line));
+        log_warnings(lines);
+        self.shared.replace(new);
+    }
+}
+
+/// Opens the directory that is shared.
+///
+/// # Errors
+///
+/// What the system said, with the directory that it was about.
+pub(super) fn open_storage(settings: &Settings) -> io::Result<Storage> {
+    Storage::open(&settings.directory).map_err(|error| {
+        let directory = settings.directory.display();
+        io::Error::new(error.kind(), format!("cannot share {directory}: {error}"))
+    })
+}
+
+fn log_warnings(lines: Vec<String>) {
+    for line in lines {
+        match line.strip_prefix("note: ") {
+            Some(note) => info!("note: {note}"),
+            None => warn!("{line}"),
+        }
+    }
+}
+
+fn log_lines(lines: Vec<Line>) {
+    for Line { level, text } in lines {
+        log!(level, "{text}");
+    }
+}
+
+/// How the machine's part of the rules differs. Networks that the operator has given do not change.
+fn came_and_went(old: &Masquerade, new: &Masquerade) -> Vec<String> {
+    let networks = difference(&old.local_networks, &new.local_networks);
+    let gateways = difference(&old.gateways, &new.gateways);
+    [("local networks", networks), ("gateways", gateways)]
+        .into_iter()
+        .filter(|(_, changes)| !changes.is_empty())
+        .map(|(what, changes)| format!("{what}: {}", changes.join(", ")))
+        .collect()
+}
+
+fn difference<T: PartialEq + Display>(old: &[T], new: &[T]) -> Vec<String> {
+    let come = new.iter().filter(|item| !old.contains(item));
+    let gone = old.iter().filter(|item| !new.contains(item));
+    let come = come.map(|item| format!("{item} is new"));
+    come.chain(gone.map(|item| format!("{item} is gone")))
+        .collect()
+}
+
+/// How the log begins to say that there is no [`Watch`](crate::machine::watch::Watch).
+pub(super) const UNWATCHED: &str =
+    "changes of this machine's networks will only be noticed at SIGHUP";
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn masquerade(networks: &str, gateways: &str) -> Masquerade {
+        let networks = networks.split_whitespace();
+        let gateways = gateways.split_whitespace();
+        Masquerade {
+            local_networks: networks.map(|network| network.parse().unwrap()).collect(),
+            gateways: gateways.map(|gateway| gateway.parse().unwrap()).collect(),
+            ..Masquerade::default()
+        }
+    }
+
+    #[track_caller]
+    fn check(old: (&str, &str), new: (&str, &str), expected: &[&str]) {
+        let found = came_and_went(&masquerade(old.0, old.1), &masquerade(new.0, new.1));
+        assert_eq!(found, expected);
+    }
+
+    #[test]
+    fn what_came_and_went() {
+        let home = ("127.0.0.0/8 192.168.77.0/24", "192.168.77.1");
+        check(home, home, &[]);
+        check(
+            home,
+            ("127.0.0.0/8 10.8.0.0/24 192.168.77.0/24", "192.168.77.1"),
+            &["local networks: 10.8.0.0/24 is new"],
+        );
+        check(
+            home,
+            (
+                "10.8.0.0/24 10.9.0.0/24 127.0.0.0/8",
+                "192.168.77.254 fe80::1",
+            ),
+            &[
+                "local networks: 10.8.0.0/24 is new, 10.9.0.0/24 is new, 192.168.77.0/24 is gone",
+                "gateways: 192.168.77.254 is new, fe80::1 is new, 192.168.77.1 is gone",
+            ],
+        );
+        check(home, (home.0, ""), &["gateways: 192.168.77.1 is gone"]);
+    }
+}
