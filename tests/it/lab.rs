@@ -5,6 +5,7 @@
 //! and a number, so that labs can run side by side; they vanish with the lab, also when a test panics.
 
 mod namespace;
+mod resolver;
 
 use std::fs;
 use std::io::Write;
@@ -15,6 +16,7 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use crate::process::{self, Finished};
 
 pub(crate) use namespace::{Namespace, connect};
+pub(crate) use resolver::Resolver;
 
 /// Hosts and networks that exist as long as this value.
 pub(crate) struct Lab {
@@ -95,6 +97,10 @@ impl Lab {
         self.ip(host, &["route", "add", "local", network, "dev", "lo"]);
     }
 
+    pub(crate) fn remove_address(&self, host: &str, interface: &str, address: &str) {
+        self.ip(host, &["address", "delete", address, "dev", interface]);
+    }
+
     pub(crate) fn default_route(&self, host: &str, gateway: &str) {
         self.route(host, "default", gateway);
     }
@@ -103,6 +109,26 @@ impl Lab {
     pub(crate) fn route(&self, host: &str, to: &str, gateway: &str) {
         let family = if gateway.contains(':') { "-6" } else { "-4" };
         self.ip(host, &[family, "route", "add", to, "via", gateway]);
+    }
+
+    /// Another gateway in the place of the one that there is.
+    pub(crate) fn replace_default_route(&self, host: &str, gateway: &str) {
+        self.ip(host, &["-4", "route", "replace", "default", "via", gateway]);
+    }
+
+    /// A way to one other host, over an interface whose network does not hold it.
+    pub(crate) fn route_over(&self, host: &str, to: &str, interface: &str) {
+        self.ip(host, &["-4", "route", "add", to, "dev", interface]);
+    }
+
+    /// Adds an address to an interface and takes it away again, so many times.
+    pub(crate) fn flood(&self, host: &str, interface: &str, times: u32) {
+        let line = |verb: &str| format!("address {verb} 192.0.2.1/32 dev {interface}\n");
+        let both = line("add") + &line("delete");
+        let batch = both.repeat(times as usize);
+        let mut command = self.on(host, "ip");
+        command.args(["-batch", "-"]);
+        process::run_typing(&mut command, &batch, SECONDS_MAX).expect_success();
     }
 
     /// Lets `host` pass packets on, as a router does.
@@ -187,6 +213,7 @@ impl Drop for Lab {
             let _ = Command::new("ip")
                 .args(["netns", "delete", &self.namespace(host)])
                 .status();
+            resolver::remove_etc(&self.namespace(host));
         }
     }
 }
@@ -211,6 +238,7 @@ fn sweep() {
         if owner.is_some_and(|pid| !Path::new("/proc").join(pid).exists()) {
             // Another run may sweep at the same time.
             let _ = Command::new("ip").args(["netns", "delete", &name]).status();
+            resolver::remove_etc(&name);
         }
     }
 }

@@ -137,6 +137,7 @@ fn package(program: &str) -> &str {
     match program {
         "nft" => "nftables",
         "ip" => "iproute2",
+        "dnsmasq" => "dnsmasq-base",
         "setpriv" | "unshare" => "util-linux",
         "mkfifo" => "coreutils",
         "ncftpget" | "ncftpput" | "ncftpls" => "ncftp",

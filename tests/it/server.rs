@@ -254,5 +254,5 @@ fn listening(log: &LogState) -> Option<SocketAddr> {
 /// Ours, and the one of the server that the tests were tried with.
 const MARKS: [&str; 2] = ["listening on ", "starting FTP server on "];
 const START_MAX: Duration = Duration::from_secs(20);
-const LOG_MAX: Duration = Duration::from_secs(5);
+const LOG_MAX: Duration = Duration::from_secs(15);
 const END_MAX: Duration = Duration::from_secs(10);

@@ -16,6 +16,8 @@ pub(super) struct Router {
     pub(super) hairpin: bool,
     /// It reads the control connection, rewrites private addresses and opens ports by itself.
     pub(super) helper: bool,
+    /// The provider has given it another public address, 203.0.113.2, and the server is now behind that.
+    pub(super) moved: bool,
 }
 
 impl Default for Router {
@@ -25,6 +27,7 @@ impl Default for Router {
             outer_first: None,
             hairpin: false,
             helper: false,
+            moved: false,
         }
     }
 }
@@ -53,6 +56,12 @@ pub(super) fn home(router: &Router) -> Lab {
     lab.nft("router", &router_rules(router));
     lab.nft("far", FAR);
     lab
+}
+
+/// The router becomes another one. What is established goes on, as far as its rules let it.
+pub(super) fn change_router(lab: &Lab, router: &Router) {
+    let rules = router_rules(router);
+    lab.nft("router", &format!("delete table ip lab\n{rules}"));
 }
 
 /// The provider with its customers.
@@ -124,15 +133,29 @@ fn router_rules(router: &Router) -> String {
         false => "",
     };
     let helper = if router.helper { HELPER } else { "" };
+    let forwards = match router.moved {
+        false => &[
+            ("203.0.113.1", "192.168.77.2"),
+            ("203.0.113.2", "192.168.77.12"),
+        ][..],
+        true => &[("203.0.113.2", "192.168.77.2")],
+    };
+    let forwards: String = forwards
+        .iter()
+        .map(|(outer, inner)| {
+            format!(
+                "
+        {from} ip daddr {outer} tcp dport 21 dnat to {inner}:2121
+        {from} ip daddr {outer} tcp dport {ports} dnat to {inner}{shift}"
+            )
+        })
+        .collect();
     format!(
         "
 table ip lab {{
     chain prerouting {{
         type nat hook prerouting priority dstnat;
-        {from} ip daddr 203.0.113.1 tcp dport 21 dnat to 192.168.77.2:2121
-        {from} ip daddr 203.0.113.1 tcp dport {ports} dnat to 192.168.77.2{shift}
-        {from} ip daddr 203.0.113.2 tcp dport 21 dnat to 192.168.77.12:2121
-        {from} ip daddr 203.0.113.2 tcp dport {ports} dnat to 192.168.77.12{shift}
+        {forwards}
     }}
     chain postrouting {{
         type nat hook postrouting priority srcnat;

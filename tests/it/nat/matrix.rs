@@ -116,6 +116,51 @@ const ROWS: &[Row] = &[
         off: "`masquerade::not_for_a_hairpinned_client`",
     },
     Row {
+        test: "host_names::follow_the_resolver",
+        scenario: "the public address changes, and its name with it, during a session",
+        off: "`host_names::are_not_followed_for_an_hour`",
+    },
+    Row {
+        test: "host_names::outlive_a_silent_resolver",
+        scenario: "the resolver falls silent; later it speaks again, of another address",
+        off: "code: threads for lookups",
+    },
+    Row {
+        test: "host_names::may_be_silent_from_the_start",
+        scenario: "the resolver is silent from the start: logins, SIGHUP, SIGTERM",
+        off: "code: threads for lookups",
+    },
+    Row {
+        test: "host_names::may_be_unknown_at_start",
+        scenario: "a name that does not exist yet",
+        off: "code: looking it up again",
+    },
+    Row {
+        test: "host_names::stand_in_every_rule",
+        scenario: "names in the map and for client networks, beside one that gets no answer",
+        off: "code: a thread for each name",
+    },
+    Row {
+        test: "networks::come_and_go",
+        scenario: "a VPN's network comes and goes during a session",
+        off: "`networks::do_not_matter_where_none_is_local`",
+    },
+    Row {
+        test: "networks::of_a_new_interface",
+        scenario: "an interface that appears while the server runs",
+        off: "`networks::do_not_matter_where_none_is_local`",
+    },
+    Row {
+        test: "networks::more_changes_than_the_kernel_can_tell",
+        scenario: "a flood of changes while the server is stopped",
+        off: "code: that a full netlink socket is a change",
+    },
+    Row {
+        test: "networks::gateways_follow_the_routes",
+        scenario: "the default route changes: who is the router, and so not local",
+        off: "code: the routes among what the netlink socket hears",
+    },
+    Row {
         test: "extended::epsv",
         scenario: "EPSV, EPSV 1, EPSV 2",
         off: "`extended::without_the_forwarded_range`",

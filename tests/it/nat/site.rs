@@ -32,7 +32,11 @@ impl Site {
     }
 
     pub(super) fn behind(router: &Router, arguments: &[&str]) -> Self {
-        let lab = home(router);
+        Self::within(home(router), arguments)
+    }
+
+    /// In a lab that stands already.
+    pub(super) fn within(lab: Lab, arguments: &[&str]) -> Self {
         let directory = TempDir::new().expect("a temporary directory");
         fs::create_dir(directory.path().join("work")).expect("the client's directory");
         let server = serve(&lab, "server", &directory.path().join("root"), arguments);

@@ -69,6 +69,43 @@ fn a_running_session_tells_the_new_address() {
     });
 }
 
+/// A name that the hosts file knows, so that nobody else is asked: it is told as soon as it is resolved,
+/// kept over a reload, and forgotten by one that names an address.
+#[test]
+fn a_running_session_tells_what_a_name_leads_to() {
+    let ours = own_address().to_string();
+    let flags = [
+        "-i",
+        &ours,
+        "-u",
+        USER,
+        "-P",
+        PASSWORD,
+        "--local-networks",
+        "none",
+    ];
+    let server = Configured::new(&flags, &["masquerade-address localhost"]);
+    let mut client = server.site.client();
+    wait_until("the name's address", || {
+        announced(&mut client) == Ipv4Addr::LOCALHOST
+    });
+    let name = "masquerade-address localhost";
+    server.reload(&[name, "masquerade-refresh 3600"]);
+    // Messages keep their order: when a client that came later is served, the reload is over.
+    server.site.client().expect_in_step();
+    assert_eq!(announced(&mut client), Ipv4Addr::LOCALHOST);
+    server.reload(&["masquerade-address 203.0.113.1"]);
+    server.site.client().expect_in_step();
+    assert_eq!(announced(&mut client), Ipv4Addr::new(203, 0, 113, 1));
+    server.reload(&[
+        "masquerade-address 203.0.113.1",
+        &format!("masquerade-address-map {ours}=localhost"),
+    ]);
+    wait_until("the name's address by the map", || {
+        announced(&mut client) == Ipv4Addr::LOCALHOST
+    });
+}
+
 /// Neither what is wrong in the file nor what the system refuses changes anything; the next good file
 /// is taken.
 #[test]
