@@ -69,7 +69,8 @@ impl Watch {
 impl Settling {
     /// Something has changed; more of it will not put the look off.
     pub(crate) fn begin(&mut self, now: Instant) {
-        self.look_at.get_or_insert(now + PAUSE);
+        let soon = now + PAUSE;
+        self.look_at = Some(self.look_at.map_or(soon, |at| at.min(soon)));
     }
 
     /// The look came to nothing: try again in a while.
@@ -143,6 +144,10 @@ mod tests {
         assert!(!settling.is_over(start + Duration::from_secs(4)));
         assert!(settling.is_over(start + Duration::from_secs(5)));
         assert_eq!(settling.look_at(), None);
+        // A change does not wait for the repetition.
+        settling.begin_again(start);
+        settling.begin(start);
+        assert!(settling.is_over(start + Duration::from_secs(1)));
     }
 
     /// The kernel's numbers are accepted, and a quiet socket is no error.

@@ -102,12 +102,14 @@ impl Server {
 
     /// Takes what a lookup has found out.
     pub(super) fn take_answer(&mut self, answer: Answer) {
-        log_lines(self.names.take(answer, Instant::now()));
+        let lines = self.names.take(answer, Instant::now());
         let old = self.shared.current();
         let names = self.names.known();
         if names != old.names {
             self.shared.replace(old.told(names));
         }
+        // Only now, so that what the log says is so.
+        log_lines(lines);
     }
 
     /// The kernel says that something about this machine's networks has changed.
@@ -127,14 +129,15 @@ impl Server {
             return;
         }
         let new = old.on(machine);
-        for line in came_and_went(&old.config.masquerade, &new.config.masquerade) {
-            info!("{line}");
-        }
+        let changes = came_and_went(&old.config.masquerade, &new.config.masquerade);
         let known: BTreeSet<String> = warnings(&old.settings, &old.machine).into_iter().collect();
         let mut lines = warnings(&new.settings, &new.machine);
         lines.retain(|line| !known.contains(line));
-        log_warnings(lines);
         self.shared.replace(new);
+        for line in changes {
+            info!("{line}");
+        }
+        log_warnings(lines);
     }
 }
 
