@@ -177,7 +177,10 @@ fn a_listener_may_replace_one_that_is_in_its_way() {
     let mut client = Client::logged_in(SocketAddr::from((address, 20101)));
     server.reload(&[&one]);
     wait_until_closed(SocketAddr::from((Ipv4Addr::LOCALHOST, 20101)));
-    Client::logged_in(SocketAddr::from((address, 20101))).expect_in_step();
+    // For a moment there is neither of the two.
+    let there = SocketAddr::from((address, 20101));
+    wait_until("the new listener", || TcpStream::connect(there).is_ok());
+    Client::logged_in(there).expect_in_step();
     client.expect_in_step();
 }
 
