@@ -218,6 +218,12 @@ mod tests {
         assert!(machine.networks.is_sorted() && machine.gateways.is_sorted());
     }
 
+    #[test]
+    fn a_table_that_cannot_be_read_is_not_an_empty_one() {
+        assert_eq!(read_table("/proc/net/no-such-table").unwrap(), "");
+        assert!(read_table("/proc/net").is_err());
+    }
+
     // The numbers of these tables are printed in the machine's own byte order.
     #[cfg(target_endian = "little")]
     #[test]

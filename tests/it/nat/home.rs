@@ -110,46 +110,12 @@ fn far_site(lab: &Lab) {
 
 /// A home router: masquerading to the outside, closed from outside but for what is forwarded.
 fn router_rules(router: &Router) -> String {
-    // Nobody listens on port 9.
-    let inner = router.forwarded.clone().unwrap_or(9..=9);
-    let outer_first = router.outer_first.unwrap_or(*inner.start());
-    let outer_last = outer_first + (inner.end() - inner.start());
-    let ports = format!("{outer_first}-{outer_last}");
-    let shift = match router.outer_first {
-        Some(_) => {
-            let pairs = (outer_first..=outer_last).zip(inner);
-            let pairs = pairs.map(|(outer, inner)| format!("{outer} : {inner}"));
-            let pairs: Vec<String> = pairs.collect();
-            format!(" : tcp dport map {{ {} }}", pairs.join(", "))
-        }
-        None => String::new(),
-    };
-    let from = match router.hairpin {
-        true => "iifname { wan, lan }",
-        false => "iifname wan",
-    };
+    let forwards = forwards(router);
     let hairpin = match router.hairpin {
         true => "iifname lan oifname lan ct status dnat masquerade",
         false => "",
     };
     let helper = if router.helper { HELPER } else { "" };
-    let forwards = match router.moved {
-        false => &[
-            ("203.0.113.1", "192.168.77.2"),
-            ("203.0.113.2", "192.168.77.12"),
-        ][..],
-        true => &[("203.0.113.2", "192.168.77.2")],
-    };
-    let forwards: String = forwards
-        .iter()
-        .map(|(outer, inner)| {
-            format!(
-                "
-        {from} ip daddr {outer} tcp dport 21 dnat to {inner}:2121
-        {from} ip daddr {outer} tcp dport {ports} dnat to {inner}{shift}"
-            )
-        })
-        .collect();
     format!(
         "
 table ip lab {{
@@ -176,6 +142,40 @@ table ip lab {{
 }}
 {helper}"
     )
+}
+
+/// The lines that pass the router's ports on to the server.
+fn forwards(router: &Router) -> String {
+    // Nobody listens on port 9.
+    let inner = router.forwarded.clone().unwrap_or(9..=9);
+    let outer_first = router.outer_first.unwrap_or(*inner.start());
+    let outer_last = outer_first + (inner.end() - inner.start());
+    let ports = format!("{outer_first}-{outer_last}");
+    let shift = match router.outer_first {
+        Some(_) => {
+            let pairs = (outer_first..=outer_last).zip(inner);
+            let pairs = pairs.map(|(outer, inner)| format!("{outer} : {inner}"));
+            let pairs: Vec<String> = pairs.collect();
+            format!(" : tcp dport map {{ {} }}", pairs.join(", "))
+        }
+        None => String::new(),
+    };
+    let from = match router.hairpin {
+        true => "iifname { wan, lan }",
+        false => "iifname wan",
+    };
+    let addresses = match router.moved {
+        false => &[(OUTER, "192.168.77.2"), (OUTER_SECOND, "192.168.77.12")][..],
+        true => &[(OUTER_SECOND, "192.168.77.2")],
+    };
+    let lines = |(outer, inner): &(Ipv4Addr, &str)| {
+        format!(
+            "{from} ip daddr {outer} tcp dport 21 dnat to {inner}:2121
+        {from} ip daddr {outer} tcp dport {ports} dnat to {inner}{shift}
+        "
+        )
+    };
+    addresses.iter().map(lines).collect()
 }
 
 /// Real providers carry nothing to private addresses; the trusting client's SYN just vanishes.
