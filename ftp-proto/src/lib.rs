@@ -5,7 +5,9 @@
 //! make it fail nor panic. [`Session`] is driven by four kinds of calls:
 //!
 //! 1. Feed it: [`Session::handle_input`] with what the client sent, [`Session::handle_outcome`] with
-//!    the answer to an action, [`Session::handle_timeout`] when a timer has run out.
+//!    the answer to an action, [`Session::handle_timeout`] when a timer has run out, and what happens to
+//!    data connections: [`Session::handle_data_connected`], [`Session::handle_progress`],
+//!    [`Session::handle_data_missed`], [`Session::handle_port_withdrawn`].
 //! 2. Drain [`Session::poll_output`] to `None` after each of these. A [`Reply`] is encoded and sent;
 //!    an [`Action`] is performed, after the replies before it have been handed to the network.
 //! 3. Ask [`Session::poll_timeout`] how long to wait at most.
@@ -35,6 +37,7 @@ pub mod date;
 mod line;
 pub mod listing;
 mod masquerade;
+mod missed;
 mod outcome;
 mod path;
 mod permissions;
@@ -50,6 +53,7 @@ pub use action::{
 pub use address::{Endpoints, Family, canonical};
 pub use config::{Config, limits};
 pub use masquerade::{Announcement, ClientRule, Masquerade, OuterPorts, PortSide, Why};
+pub use missed::{Announced, Diagnosis, Missed, Origin};
 pub use outcome::{FileAnswer, Misuse, Opened, Outcome, Refusal, TransferError};
 pub use path::Path;
 pub use permissions::Permissions;

@@ -163,7 +163,7 @@ impl Masquerade {
             .copied()
     }
 
-    fn local_network(&self, peer: IpAddr) -> Option<IpNet> {
+    pub(crate) fn local_network(&self, peer: IpAddr) -> Option<IpNet> {
         if self.gateways.contains(&peer) {
             return None;
         }

@@ -194,7 +194,6 @@ impl Reply {
     pub(crate) const PASSIVE_BUSY: Self = Self::fixed(425, "No passive port is free now; try again.");
     pub(crate) const PASSIVE_FAILED: Self = Self::fixed(425, "Cannot open a passive port.");
     pub(crate) const DATA_SETUP_FIRST: Self = Self::fixed(425, "Use EPSV, PASV, EPRT or PORT first.");
-    pub(crate) const DATA_NEVER_OPENED: Self = Self::fixed(425, "No data connection was opened in time.");
     pub(crate) const DATA_NOT_OPENED: Self = Self::fixed(425, "Cannot open the data connection.");
 
     // Transfers.

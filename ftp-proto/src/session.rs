@@ -21,6 +21,7 @@ use crate::command::{self, Access, Argument, Command, Verb};
 use crate::config::Config;
 use crate::line::{LineReader, Scan, strip_telnet};
 use crate::masquerade::Announcement;
+use crate::missed::{Announced, Missed};
 use crate::outcome::{Misuse, Outcome};
 use crate::reply::Reply;
 use crate::timeout::{Timeout, TimeoutKind};
@@ -51,6 +52,9 @@ pub struct Session {
     /// `EPSV ALL` has been sent: for the rest of the session (RFC 2428, section 4).
     extended_only: bool,
     transfers_begun: u64,
+    /// What the client was told last, unless it has come since, or counts as missed.
+    awaited: Option<Announced>,
+    missed: Option<Missed>,
     epochs: Epochs,
 }
 
@@ -101,6 +105,8 @@ impl Session {
             login_failures: 0,
             extended_only: false,
             transfers_begun: 0,
+            awaited: None,
+            missed: None,
             epochs: Epochs::default(),
         }
     }
@@ -171,9 +177,25 @@ impl Session {
     /// The data connection is established: the peer is the right one, and a TLS handshake is over. It
     /// may come before the transfer is started.
     pub fn handle_data_connected(&mut self) {
+        self.awaited = None;
         if let Phase::Ready(ready) = &mut self.phase {
             ready.data_connected();
             self.epochs.data_stall += 1;
+        }
+    }
+
+    /// The passive port that was announced last has been closed and nobody came, although there was time:
+    /// the client has turned to something else, or is gone. For STAT and for [`missed`](Self::missed);
+    /// each announcement counts once. When [`TimeoutKind::DataOpen`] has run out that is counted already.
+    pub fn handle_data_missed(&mut self) {
+        self.miss(false);
+    }
+
+    /// Others need the passive port, and its client has not come: its time is over early. Ignored unless
+    /// a passive port is open, or a transfer waits for a connection to one.
+    pub fn handle_port_withdrawn(&mut self) {
+        if self.is_port_open() {
+            self.data_never_opened(true);
         }
     }
 
@@ -195,7 +217,7 @@ impl Session {
         match timeout.kind {
             TimeoutKind::Login => self.close(Some(Reply::LOGIN_TIMEOUT)),
             TimeoutKind::Idle => self.close(Some(Reply::IDLE_TIMEOUT)),
-            TimeoutKind::DataOpen => self.data_open_timed_out(),
+            TimeoutKind::DataOpen => self.data_never_opened(false),
             TimeoutKind::DataStall => self.data_stalled(),
         }
     }
@@ -242,6 +264,16 @@ impl Session {
     /// What this client would be told by PASV now, and why.
     pub fn announcement(&self) -> Announcement {
         self.config.masquerade.lookup(&self.endpoints)
+    }
+
+    /// What the client was told last, as long as it may still come.
+    pub fn awaited(&self) -> Option<&Announced> {
+        self.awaited.as_ref()
+    }
+
+    /// The last data connection that never came.
+    pub fn missed(&self) -> Option<&Missed> {
+        self.missed.as_ref()
     }
 
     /// The two ends of the control connection.

@@ -24,7 +24,8 @@ pub enum TimeoutKind {
     /// Between two commands. Does not run during a transfer.
     Idle,
     /// From the reply to PASV or EPSV (or the start of an active transfer) to the established data
-    /// connection; never extended. A driver that needs the port back may fire it early.
+    /// connection; never extended. A driver that needs the port back earlier calls
+    /// [`handle_port_withdrawn`](crate::Session::handle_port_withdrawn).
     DataOpen,
     /// Without a byte moved on the data connection.
     DataStall,

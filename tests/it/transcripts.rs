@@ -9,10 +9,12 @@ use snapbox::{Assert, Data};
 const STORIES_MIN: usize = 32;
 
 /// Stories that must be there, because issues and design name them.
-const NAMED: [&str; 12] = [
+const NAMED: [&str; 14] = [
     "abor-during-retr",
     "epsv-all",
     "line-too-long",
+    "missed-not-forwarded",
+    "missed-private-address",
     "missing-file-no-150",
     "noop-then-abor",
     "pasv-behind-nat",

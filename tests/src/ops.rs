@@ -25,6 +25,8 @@ pub enum Operation {
     /// The open question is answered, or the running transfer ends.
     Answer(Answer),
     DataConnected,
+    DataMissed,
+    PortWithdrawn,
     Progress(u64),
     /// The current timer fires.
     Timeout,
@@ -155,6 +157,8 @@ pub fn apply(sim: &mut Sim, operation: &Operation) {
         Operation::Endless(count) => sim.send(&vec![b'A'; usize::from(*count) % 10_000]),
         Operation::Answer(answer) => apply_answer(sim, answer),
         Operation::DataConnected => sim.data_connected(),
+        Operation::DataMissed => sim.data_missed(),
+        Operation::PortWithdrawn => sim.port_withdrawn(),
         Operation::Progress(bytes) => sim.progress(*bytes),
         Operation::Timeout => {
             if let Some(timeout) = sim.session().poll_timeout() {

@@ -39,6 +39,12 @@ pub struct Sim {
     transfers: Vec<TransferId>,
     /// The transfer that has been opened and not been started.
     opened: Option<TransferId>,
+    /// A passive port is open, and nobody has come to it.
+    is_listening: bool,
+    /// What was announced last is neither connected nor missed.
+    awaited: bool,
+    /// How many data connections have been missed.
+    missed: u32,
     closing: bool,
     epochs: Epochs,
 }
@@ -56,6 +62,8 @@ pub enum Question {
 #[derive(Clone, Debug)]
 struct Running {
     id: TransferId,
+    passive: bool,
+    connected: bool,
     aborted: bool,
 }
 
@@ -90,6 +98,9 @@ impl Sim {
             mid_line: false,
             transfers: Vec::new(),
             opened: None,
+            is_listening: false,
+            awaited: false,
+            missed: 0,
             closing: false,
             epochs: Epochs::default(),
         };
@@ -194,8 +205,37 @@ impl Sim {
 
     /// The data connection is established.
     pub fn data_connected(&mut self) {
+        self.awaited = false;
+        self.is_listening = false;
+        if let Some(running) = &mut self.running {
+            running.connected = true;
+        }
         self.session.handle_data_connected();
         self.drain();
+    }
+
+    /// A passive port has been closed, and nobody came.
+    pub fn data_missed(&mut self) {
+        self.miss();
+        let outputs = self.codes.len() + self.actions;
+        self.session.handle_data_missed();
+        self.drain();
+        assert_eq!(outputs, self.codes.len() + self.actions);
+    }
+
+    /// A passive port is needed by others. That only ever ends the wait for a client.
+    pub fn port_withdrawn(&mut self) {
+        let waits = match &self.running {
+            Some(running) => running.passive && !running.connected && !running.aborted,
+            None => self.is_listening,
+        };
+        if waits {
+            self.miss();
+        }
+        let actions = self.actions;
+        self.session.handle_port_withdrawn();
+        self.drain();
+        assert_eq!(self.actions - actions, usize::from(waits));
     }
 
     /// Bytes of the running transfer have moved; without one the report is about an old one.
@@ -210,6 +250,10 @@ impl Sim {
     pub fn fire(&mut self, timeout: Timeout) {
         let current = self.session.poll_timeout();
         let outputs = self.codes.len() + self.actions;
+        let passive = self.running.as_ref().is_none_or(|running| running.passive);
+        if current == Some(timeout) && timeout.kind == TimeoutKind::DataOpen && passive {
+            self.miss();
+        }
         self.session.handle_timeout(timeout);
         self.drain();
         if current != Some(timeout) {
@@ -386,6 +430,9 @@ impl Sim {
             "a promise is not kept"
         );
         assert_eq!(self.session.is_closed(), self.closing);
+        assert_eq!(self.session.awaited().is_some(), self.awaited);
+        let missed = self.session.missed().map_or(0, |missed| missed.number);
+        assert_eq!(missed, self.missed);
         self.check_timer();
     }
 
@@ -402,7 +449,21 @@ impl Sim {
         self.codes.push(read.code);
         self.epochs.login_renewed |= read.code == 230;
         self.check_announcement(&read);
+        if bytes.starts_with(b"211-Status:") {
+            self.check_status(&show(&bytes));
+        }
         read.code
+    }
+
+    /// Who has missed something can ask what it was.
+    fn check_status(&self, status: &str) {
+        if status.contains(" Logged in as ") {
+            assert_eq!(
+                status.contains(" never came: "),
+                self.missed > 0,
+                "{status}"
+            );
+        }
     }
 
     /// 227 and 229 tell the port that has just been bound, and what the lookup says.
@@ -421,6 +482,11 @@ impl Sim {
         }
         let bound = bound.expect("no port has been bound for this reply");
         assert_eq!(port, translated(rules, lookup.port, bound));
+        let awaited = self.session.awaited().expect("a client is awaited");
+        assert_eq!((awaited.announcement, awaited.port), (lookup, port));
+        assert_eq!(awaited.with_address, address.is_some());
+        self.awaited = true;
+        self.is_listening = true;
         self.epochs.data_open_renewed = true;
     }
 
@@ -428,7 +494,7 @@ impl Sim {
         self.actions += 1;
         self.log.push(format!("A: {}", describe(&action)));
         match action {
-            Action::CloseData => {}
+            Action::CloseData => self.is_listening = false,
             Action::AbortTransfer(id) => {
                 // One that was opened in vain is dropped.
                 if self.opened.take() == Some(id) {
@@ -444,7 +510,10 @@ impl Sim {
                 connection,
                 protected: _,
             } => self.start(transfer, connection, last_code),
-            Action::Close => self.closing = true,
+            Action::Close => {
+                self.closing = true;
+                self.is_listening = false;
+            }
             Action::Authenticate { .. } => self.ask(Question::Authenticate),
             Action::OpenPassive => self.ask(Question::Passive),
             Action::StartTls => {
@@ -470,6 +539,11 @@ impl Sim {
         }
     }
 
+    /// From now on, what was announced last counts as missed, unless it did already.
+    fn miss(&mut self) {
+        self.missed += u32::from(std::mem::take(&mut self.awaited));
+    }
+
     fn ask(&mut self, question: Question) {
         assert!(self.question.is_none(), "two questions: {question:?}");
         self.question = Some(question);
@@ -479,7 +553,14 @@ impl Sim {
         assert_eq!(last_code, Some(150), "data before 150");
         assert_eq!(self.opened.take(), Some(id), "started without being opened");
         assert!(self.running.is_none(), "two transfers");
-        self.running = Some(Running { id, aborted: false });
+        let passive = connection == DataConnection::Passive;
+        self.running = Some(Running {
+            id,
+            passive,
+            connected: passive && !self.is_listening,
+            aborted: false,
+        });
+        self.is_listening = false;
         // The time of a passive client has run since the 227.
         self.epochs.data_open_renewed |= matches!(connection, DataConnection::Active(_));
     }

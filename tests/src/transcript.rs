@@ -202,7 +202,15 @@ fn is_step(line: &str) -> bool {
 
 /// Whether lines behind this one must not be sent before it.
 fn is_barrier(line: &str) -> bool {
-    let happenings = ["connected", "progress", "eof", "shutdown", "config"];
+    let happenings = [
+        "connected",
+        "missed",
+        "withdrawn",
+        "progress",
+        "eof",
+        "shutdown",
+        "config",
+    ];
     let happens = |line: &str| happenings.iter().any(|word| line.starts_with(word));
     line.starts_with("--")
         || line.starts_with("T: ")
@@ -249,6 +257,8 @@ fn happen(sim: &mut Sim, word: &str, value: &str) -> Result<(), String> {
         "ended" if value.is_empty() => sim.end_transfer(Ok(())),
         "ended" => sim.end_transfer(Err(named(value, &ops::ERRORS)?)),
         "connected" => sim.data_connected(),
+        "missed" => sim.data_missed(),
+        "withdrawn" => sim.port_withdrawn(),
         "progress" => sim.progress(value.parse().map_err(|_| "no number")?),
         "eof" => sim.eof(),
         "shutdown" => sim.shutdown(),

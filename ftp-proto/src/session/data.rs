@@ -11,6 +11,7 @@ use super::{Pending, Phase, Session};
 use crate::action::{Action, DataConnection};
 use crate::address::{AddressError, EpsvArgument, Family, parse_eprt, parse_epsv, parse_port};
 use crate::masquerade::Announcement;
+use crate::missed::{Announced, Missed};
 use crate::outcome::Refusal;
 use crate::reply::Reply;
 
@@ -43,11 +44,14 @@ impl Ready {
         }
     }
 
-    /// Uses up what was set up for a transfer; whether it is connected already.
-    pub(super) fn take_data(&mut self) -> Result<(DataConnection, bool), Reply> {
+    /// Uses up what was set up for a transfer; whether it is connected already. `missed`: the last one.
+    pub(super) fn take_data(
+        &mut self,
+        missed: Option<&Missed>,
+    ) -> Result<(DataConnection, bool), Reply> {
         match core::mem::replace(&mut self.data, Data::None) {
             Data::None => Err(Reply::DATA_SETUP_FIRST),
-            Data::Expired => Err(Reply::DATA_NEVER_OPENED),
+            Data::Expired => Err(missed.map_or(Reply::DATA_NOT_OPENED, Missed::reply)),
             Data::Passive => Ok((DataConnection::Passive, false)),
             Data::Connected => Ok((DataConnection::Passive, true)),
             Data::Active(address) => Ok((DataConnection::Active(address), false)),
@@ -137,9 +141,54 @@ impl Session {
         }
     }
 
-    fn announce(&self, form: PassiveForm, bound: u16) -> Reply {
-        let Announcement { address, port, .. } = self.announcement();
-        let port = self.config.masquerade.announced_port(port, bound);
+    /// A data connection that was to come has not come. `early`: others need the port.
+    pub(super) fn data_never_opened(&mut self, early: bool) {
+        if self.is_port_open() {
+            self.miss(early);
+        }
+        let Phase::Ready(ready) = &mut self.phase else {
+            return;
+        };
+        match ready.cut_for_never_opened() {
+            Some(transfer) => self.act(Action::AbortTransfer(transfer)),
+            None => {
+                ready.data = Data::Expired;
+                self.epochs.idle += 1;
+                self.act(Action::CloseData);
+            }
+        }
+    }
+
+    /// Whether a passive port is open for a client that has not come, before a transfer or in one.
+    pub(super) fn is_port_open(&self) -> bool {
+        match &self.phase {
+            Phase::Ready(ready) => match &ready.transfer {
+                Transfer::Running(running) => running.awaits_client(),
+                Transfer::None | Transfer::Opening(_) => ready.data == Data::Passive,
+            },
+            _ => false,
+        }
+    }
+
+    pub(super) fn miss(&mut self, early: bool) {
+        if let Some(announced) = self.awaited.take() {
+            let before = self.missed.map_or(0, |missed| missed.number);
+            self.missed = Some(Missed {
+                number: before.saturating_add(1),
+                announced,
+                early,
+            });
+        }
+    }
+
+    fn announce(&mut self, form: PassiveForm, bound: u16) -> Reply {
+        let announcement = self.announcement();
+        let Announcement { address, port, .. } = announcement;
+        let rules = &self.config.masquerade;
+        let port = rules.announced_port(port, bound);
+        let with_address = form == PassiveForm::Pasv;
+        let told = Announced::new(rules, &self.endpoints, announcement, port, with_address);
+        self.awaited = Some(told);
         match (form, address) {
             (PassiveForm::Pasv, IpAddr::V4(address)) => {
                 let [a, b, c, d] = address.octets();

@@ -99,7 +99,10 @@ impl Session {
         let connected = format!("Connected from {}.", self.endpoints.peer().ip());
         let mut lines = Vec::from([connected.into_bytes()]);
         match &self.phase {
-            Phase::Ready(ready) => lines.extend(self.status_of(ready)),
+            Phase::Ready(ready) => {
+                lines.extend(self.status_of(ready));
+                lines.extend(self.missed().map(|missed| missed.status().into_bytes()));
+            }
             Phase::Login(_) | Phase::Closed => lines.push(b"Not logged in.".to_vec()),
         }
         self.reply(Reply::lines(

@@ -4,8 +4,8 @@
 
 use alloc::format;
 use alloc::vec::Vec;
+use core::net::SocketAddr;
 
-use super::data::Data;
 use super::files::{Asked, path_refusal, refusal};
 use super::ready::Ready;
 use super::{Phase, Session};
@@ -14,6 +14,7 @@ use crate::action::{
 };
 use crate::address::parse_decimal;
 use crate::command::Verb;
+use crate::missed::Missed;
 use crate::outcome::{Opened, Refusal, TransferError};
 use crate::path::Path;
 use crate::permissions::Permissions;
@@ -45,6 +46,7 @@ pub(super) struct Running {
     pub(super) moving: Moving,
     pub(super) bytes: u64,
     pub(super) connected: bool,
+    connection: DataConnection,
     cut: Option<Cut>,
     /// The name that STOU chose, as the client may use it.
     unique_name: Option<Vec<u8>>,
@@ -77,6 +79,11 @@ impl Ready {
         self.cut(Cut::Abort)
     }
 
+    /// The same for a data connection that has not come.
+    pub(super) fn cut_for_never_opened(&mut self) -> Option<TransferId> {
+        self.cut(Cut::NeverOpened)
+    }
+
     fn cut(&mut self, cut: Cut) -> Option<TransferId> {
         match &mut self.transfer {
             Transfer::Running(running) if running.cut.is_none() => {
@@ -97,22 +104,39 @@ impl Running {
         }
     }
 
-    fn final_reply(&self, result: Result<(), TransferError>) -> Reply {
+    /// Whether it goes on as soon as the client connects to a passive port.
+    pub(super) fn awaits_client(&self) -> bool {
+        self.connection == DataConnection::Passive && !self.connected && self.cut.is_none()
+    }
+
+    /// `missed`: the last data connection that never came.
+    fn final_reply(&self, result: Result<(), TransferError>, missed: Option<&Missed>) -> Reply {
         match (result, self.cut) {
             (Ok(()), _) => match &self.unique_name {
                 Some(name) => Reply::line(226, [b"Transfer complete; FILE: ", &name[..]].concat()),
                 None => Reply::TRANSFER_COMPLETE,
             },
             (Err(_), Some(Cut::Abort)) => Reply::TRANSFER_ABORTED,
-            (Err(_), Some(Cut::NeverOpened)) => Reply::DATA_NEVER_OPENED,
+            (Err(_), Some(Cut::NeverOpened)) => self.not_connected(missed),
             (Err(_), Some(Cut::Stalled)) => Reply::TRANSFER_STALLED,
             (Err(error), None) => match error {
-                TransferError::NotConnected => Reply::DATA_NOT_OPENED,
+                TransferError::NotConnected => self.not_connected(None),
                 TransferError::ConnectionLost => Reply::TRANSFER_CUT,
                 TransferError::Aborted => Reply::TRANSFER_ABORTED,
                 TransferError::LocalRead | TransferError::LocalWrite => Reply::LOCAL_ERROR,
                 TransferError::NoSpace => Reply::STORAGE_FULL,
             },
+        }
+    }
+
+    fn not_connected(&self, missed: Option<&Missed>) -> Reply {
+        match self.connection {
+            DataConnection::Passive => missed.map_or(Reply::DATA_NOT_OPENED, Missed::reply),
+            DataConnection::Active(target) => {
+                // Without the scope of a link-local address, which means nothing to the client.
+                let target = SocketAddr::new(target.ip(), target.port());
+                Reply::line(425, format!("Cannot connect to {target}."))
+            }
         }
     }
 }
@@ -170,7 +194,7 @@ impl Session {
             }
         };
         // Only now: that there is no such file is worth more to a client than that it forgot PASV.
-        match ready.take_data() {
+        match ready.take_data(self.missed.as_ref()) {
             Ok((connection, connected)) => self.start(moving, opened, connection, connected),
             Err(reply) => {
                 self.act(Action::AbortTransfer(moving.id));
@@ -218,6 +242,7 @@ impl Session {
             moving,
             bytes: 0,
             connected,
+            connection,
             cut: None,
             unique_name,
         });
@@ -240,7 +265,7 @@ impl Session {
         };
         let reply = match &ready.transfer {
             Transfer::Running(running) if running.moving.id == transfer => {
-                running.final_reply(result)
+                running.final_reply(result, self.missed.as_ref())
             }
             _ => return false,
         };
@@ -248,20 +273,6 @@ impl Session {
         self.epochs.idle += 1;
         self.reply(reply);
         true
-    }
-
-    pub(super) fn data_open_timed_out(&mut self) {
-        let Phase::Ready(ready) = &mut self.phase else {
-            return;
-        };
-        match ready.cut(Cut::NeverOpened) {
-            Some(transfer) => self.act(Action::AbortTransfer(transfer)),
-            None => {
-                ready.data = Data::Expired;
-                self.epochs.idle += 1;
-                self.act(Action::CloseData);
-            }
-        }
     }
 
     pub(super) fn data_stalled(&mut self) {

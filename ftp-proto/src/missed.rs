@@ -1,0 +1,389 @@
+//! Data connections that never came: what the client had been told, and what is probably wrong.
+//!
+//! Judged from addresses alone. That is certain for a private address; everything else is asked, not
+//! claimed.
+
+use alloc::format;
+use alloc::string::String;
+use core::fmt;
+use core::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+
+use crate::address::Endpoints;
+use crate::masquerade::{Announcement, Masquerade, PortSide, Why};
+use crate::reply::Reply;
+
+/// What a 227 or a 229 told a client. Its `Display` is what the reply carried: `203.0.113.1:60004`, or
+/// `port 60004`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Announced {
+    /// The address, and the rule behind it.
+    pub announcement: Announcement,
+    /// The port, by the number that the client was told.
+    pub port: u16,
+    /// Whether the address was told too. A 229 has none: its client dials the one that it knows.
+    pub with_address: bool,
+    /// Where the client is.
+    pub origin: Origin,
+    /// What is probably wrong if nobody comes.
+    pub diagnosis: Diagnosis,
+}
+
+/// Where a client is, by its address.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Origin {
+    /// In one of the local networks, and not a router.
+    Local,
+    /// In another network that the Internet does not reach.
+    Private,
+    /// Anywhere else.
+    Outside,
+}
+
+/// Why a client may not have come; its `Display` completes "… never came: …".
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Diagnosis {
+    /// A client from outside was told an address that the Internet does not reach.
+    PrivateAddress,
+    /// The client came through a router, which may not let this port through.
+    NotForwarded,
+    /// A client in a private network was told an address in another one.
+    OtherNetwork,
+    /// No router translates between the two: something in between may drop connections.
+    Blocked,
+}
+
+/// A data connection that never came.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Missed {
+    /// Counts those of the session, from 1.
+    pub number: u32,
+    /// What the client had been told.
+    pub announced: Announced,
+    /// It was given less than its time, because others needed the port.
+    pub early: bool,
+}
+
+impl Announced {
+    pub(crate) fn new(
+        rules: &Masquerade,
+        endpoints: &Endpoints,
+        announcement: Announcement,
+        port: u16,
+        with_address: bool,
+    ) -> Self {
+        let origin = Origin::of(endpoints.peer().ip(), rules);
+        Self {
+            announcement,
+            port,
+            with_address,
+            origin,
+            diagnosis: Diagnosis::of(&announcement, with_address, origin),
+        }
+    }
+
+    /// What kind of address was announced, if it is one that the Internet does not reach.
+    pub fn private_kind(&self) -> Option<&'static str> {
+        private_kind(self.announcement.address)
+    }
+}
+
+impl fmt::Display for Announced {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match (self.with_address, self.announcement.address) {
+            (true, address) => write!(f, "{address}:{}", self.port),
+            (false, _) => write!(f, "port {}", self.port),
+        }
+    }
+}
+
+impl Origin {
+    fn of(peer: IpAddr, rules: &Masquerade) -> Self {
+        if rules.local_network(peer).is_some() {
+            Self::Local
+        } else if private_kind(peer).is_some() {
+            Self::Private
+        } else {
+            Self::Outside
+        }
+    }
+}
+
+impl Diagnosis {
+    fn of(announcement: &Announcement, with_address: bool, origin: Origin) -> Self {
+        let is_private = private_kind(announcement.address).is_some();
+        match (announcement.why, announcement.port) {
+            (Why::Ipv6, _) => Self::Blocked,
+            _ if with_address && is_private && origin == Origin::Outside => Self::PrivateAddress,
+            (_, PortSide::Outer) => Self::NotForwarded,
+            // Who says that these are told our own address says that no router is in between.
+            (Why::LocalClient(_) | Why::ClientRule(_), _) => Self::Blocked,
+            _ if origin == Origin::Local || !is_private => Self::Blocked,
+            _ if with_address => Self::OtherNetwork,
+            _ => Self::NotForwarded,
+        }
+    }
+}
+
+impl fmt::Display for Diagnosis {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::PrivateAddress => "the server should announce its public address",
+            Self::NotForwarded => "is the port forwarded?",
+            Self::OtherNetwork => "can the client reach that address?",
+            Self::Blocked => "does a firewall block the port?",
+        })
+    }
+}
+
+impl Missed {
+    /// What a transfer is told that needed the connection.
+    pub(crate) fn reply(&self) -> Reply {
+        let early = match self.early {
+            true => " before others needed the port",
+            false => "",
+        };
+        let (announced, explanation) = (self.announced, self.explanation());
+        Reply::line(
+            425,
+            format!("No connection came to {announced}{early}{explanation}"),
+        )
+    }
+
+    /// The line in STAT.
+    pub(crate) fn status(&self) -> String {
+        let (connections, last) = match self.number {
+            1 => ("connection", ""),
+            _ => ("connections", " last"),
+        };
+        let early = match self.early {
+            true => " and given up as others needed the port",
+            false => "",
+        };
+        let (count, announced) = (self.number, self.announced);
+        format!(
+            "{count} data {connections} never came: {announced} was announced{last}{early}{}",
+            self.explanation()
+        )
+    }
+
+    fn explanation(&self) -> String {
+        let diagnosis = self.announced.diagnosis;
+        match (diagnosis, self.announced.private_kind()) {
+            (Diagnosis::PrivateAddress, Some(kind)) => format!(", {kind}; {diagnosis}."),
+            _ => format!("; {diagnosis}"),
+        }
+    }
+}
+
+/// Documentation addresses count as public, so that the examples of manuals can be tried.
+fn private_kind(address: IpAddr) -> Option<&'static str> {
+    match address {
+        IpAddr::V4(address) => private_kind_v4(address),
+        IpAddr::V6(address) => private_kind_v6(address),
+    }
+}
+
+fn private_kind_v4(address: Ipv4Addr) -> Option<&'static str> {
+    match address.octets() {
+        _ if address.is_loopback() => Some("a loopback address"),
+        _ if address.is_link_local() => Some("a link-local address"),
+        _ if address.is_private() => Some("a private address"),
+        // RFC 6598.
+        [100, 64..=127, ..] => Some("an address behind a provider's NAT"),
+        _ => None,
+    }
+}
+
+fn private_kind_v6(address: Ipv6Addr) -> Option<&'static str> {
+    if address.is_loopback() {
+        Some("a loopback address")
+    } else if address.is_unicast_link_local() {
+        Some("a link-local address")
+    } else if address.is_unique_local() {
+        Some("a private address")
+    } else {
+        None
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::masquerade::ClientRule;
+    use alloc::string::ToString;
+    use alloc::vec;
+
+    fn ip(text: &str) -> Ipv4Addr {
+        text.parse().unwrap()
+    }
+
+    /// Rules like those of a small site behind a router.
+    fn site() -> Masquerade {
+        Masquerade {
+            local_networks: vec![
+                "127.0.0.0/8".parse().unwrap(),
+                "192.168.77.0/24".parse().unwrap(),
+            ],
+            gateways: vec!["192.168.77.1".parse().unwrap()],
+            ..Masquerade::default()
+        }
+    }
+
+    fn masqueraded(address: &str) -> Masquerade {
+        Masquerade {
+            address: Some(ip(address)),
+            ..site()
+        }
+    }
+
+    fn with_rule(network: &str, rule: ClientRule) -> Masquerade {
+        Masquerade {
+            clients: vec![(network.parse().unwrap(), rule)],
+            ..masqueraded("203.0.113.1")
+        }
+    }
+
+    /// The diagnosis for a 227 and for a 229 to a client at `peer` that reached `local`.
+    #[track_caller]
+    fn check(
+        rules: &Masquerade,
+        local: &str,
+        peer: &str,
+        origin: Origin,
+        expected: [Diagnosis; 2],
+    ) {
+        let socket = |address: &str| (address.parse::<IpAddr>().unwrap(), 21).into();
+        let endpoints = Endpoints::new(socket(local), socket(peer));
+        let announcement = rules.lookup(&endpoints);
+        for (with_address, expected) in [true, false].into_iter().zip(expected) {
+            let announced = Announced::new(rules, &endpoints, announcement, 60_004, with_address);
+            assert_eq!(announced.origin, origin, "{peer}");
+            assert_eq!(announced.diagnosis, expected, "{peer} {with_address}");
+        }
+    }
+
+    #[test]
+    fn what_addresses_tell() {
+        use Diagnosis::{Blocked, NotForwarded, OtherNetwork, PrivateAddress};
+        use Origin::{Local, Outside, Private};
+        let (server, outside) = ("192.168.77.2", "198.51.100.7");
+        let naive = &site();
+        check(
+            naive,
+            server,
+            outside,
+            Outside,
+            [PrivateAddress, NotForwarded],
+        );
+        check(
+            naive,
+            server,
+            "10.8.0.5",
+            Private,
+            [OtherNetwork, NotForwarded],
+        );
+        check(naive, server, "192.168.77.3", Local, [Blocked; 2]);
+        // A hairpinned client.
+        check(
+            naive,
+            server,
+            "192.168.77.1",
+            Private,
+            [OtherNetwork, NotForwarded],
+        );
+        check(naive, "203.0.113.5", outside, Outside, [Blocked; 2]);
+        check(
+            naive,
+            "100.64.0.5",
+            outside,
+            Outside,
+            [PrivateAddress, NotForwarded],
+        );
+        check(naive, "127.0.0.1", "127.0.0.1", Local, [Blocked; 2]);
+
+        let routed = &masqueraded("203.0.113.1");
+        check(routed, server, outside, Outside, [NotForwarded; 2]);
+        check(routed, server, "10.8.0.5", Private, [NotForwarded; 2]);
+        check(routed, server, "192.168.77.1", Private, [NotForwarded; 2]);
+        check(routed, server, "192.168.77.3", Local, [Blocked; 2]);
+        // The router's inner address was given, or the provider has a router of its own.
+        for wrong in ["192.168.77.1", "100.64.3.4", "169.254.3.4", "127.0.0.1"] {
+            let rules = &masqueraded(wrong);
+            check(
+                rules,
+                server,
+                outside,
+                Outside,
+                [PrivateAddress, NotForwarded],
+            );
+            check(rules, server, "10.8.0.5", Private, [NotForwarded; 2]);
+        }
+
+        let vpn = &with_rule("10.8.0.0/24", ClientRule::Local);
+        check(vpn, server, "10.8.0.5", Private, [Blocked; 2]);
+        let announced = &with_rule("10.8.0.0/24", ClientRule::Announce(ip("10.8.0.1")));
+        check(announced, server, "10.8.0.5", Private, [NotForwarded; 2]);
+        let mistaken = &with_rule("198.51.100.0/24", ClientRule::Local);
+        check(
+            mistaken,
+            server,
+            outside,
+            Outside,
+            [PrivateAddress, Blocked],
+        );
+    }
+
+    #[test]
+    fn nobody_translates_ipv6() {
+        let v6 = &Masquerade {
+            local_networks: vec!["2001:db8:77::/64".parse().unwrap()],
+            ..masqueraded("203.0.113.1")
+        };
+        for (peer, origin) in [
+            ("2001:db8:1::9", Origin::Outside),
+            ("2001:db8:77::3", Origin::Local),
+            ("fd00::3", Origin::Private),
+            ("fe80::3", Origin::Private),
+            ("::1", Origin::Private),
+        ] {
+            check(v6, "2001:db8:77::2", peer, origin, [Diagnosis::Blocked; 2]);
+        }
+    }
+
+    #[test]
+    fn kinds_of_addresses() {
+        for (address, kind) in [
+            ("10.0.0.1", Some("a private address")),
+            ("172.16.0.1", Some("a private address")),
+            ("172.32.0.1", None),
+            ("192.168.0.1", Some("a private address")),
+            ("169.254.0.1", Some("a link-local address")),
+            ("127.0.0.1", Some("a loopback address")),
+            ("100.63.255.255", None),
+            ("100.64.0.0", Some("an address behind a provider's NAT")),
+            (
+                "100.127.255.255",
+                Some("an address behind a provider's NAT"),
+            ),
+            ("100.128.0.0", None),
+            ("203.0.113.1", None),
+            ("fd00::1", Some("a private address")),
+            ("2001:db8::1", None),
+        ] {
+            assert_eq!(private_kind(address.parse().unwrap()), kind, "{address}");
+        }
+    }
+
+    #[test]
+    fn what_is_shown_is_what_was_told() {
+        let socket = |text: &str| text.parse().unwrap();
+        let endpoints = Endpoints::new(socket("192.168.77.2:21"), socket("198.51.100.7:40000"));
+        let rules = masqueraded("203.0.113.1");
+        let announcement = rules.lookup(&endpoints);
+        let shown = |with_address| {
+            Announced::new(&rules, &endpoints, announcement, 60_004, with_address).to_string()
+        };
+        assert_eq!(shown(true), "203.0.113.1:60004");
+        assert_eq!(shown(false), "port 60004");
+    }
+}
