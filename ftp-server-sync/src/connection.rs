@@ -3,6 +3,7 @@
 //! [`Connection::turn`] runs until the outside world is needed and never blocks; whoever calls it
 //! owns the poll. Nothing here is shared with other threads but what [`Shared`] holds.
 
+mod missing;
 mod waiting;
 
 use std::io;
@@ -25,6 +26,7 @@ use crate::shared::{Current, Shared};
 use crate::storage::Storage;
 use crate::transfer::{Advance, Transfer};
 use crate::words::{self, SessionLog};
+use missing::Missing;
 
 /// A control connection and everything that belongs to it.
 #[derive(Debug)]
@@ -49,6 +51,7 @@ pub(crate) struct Connection {
     pub(crate) delayed: Option<(Instant, Outcome)>,
     /// What was announced last, for the log.
     pub(crate) announced: Option<Announcement>,
+    missing: Missing,
     /// What the next refusal will be about, for the log.
     pub(crate) subject: Option<String>,
     log: SessionLog,
@@ -105,6 +108,7 @@ impl Connection {
             transfer: None,
             delayed: None,
             announced: None,
+            missing: Missing::default(),
             subject: None,
             log: SessionLog::new(number),
             closing: None,
@@ -129,7 +133,10 @@ impl Connection {
 
     pub(crate) fn obey(&mut self, order: Order) {
         match order {
-            Order::End => self.session.handle_shutdown(),
+            Order::End => {
+                self.ending = true;
+                self.session.handle_shutdown();
+            }
             Order::EndAfterTransfer => self.ending = true,
             Order::Report => words::log_session(
                 self.number,
@@ -159,6 +166,7 @@ impl Connection {
                 self.session.handle_shutdown();
             }
             self.drain(now);
+            self.report_missed(now);
             if self.closing.is_some() {
                 return self.finish(now);
             }
@@ -334,7 +342,7 @@ impl Connection {
         }
         match advance {
             Advance::Connected => {
-                self.session.handle_data_connected();
+                self.data_connected();
                 true
             }
             Advance::More => {

@@ -21,6 +21,7 @@ mod directory;
 pub mod flags;
 mod listeners;
 pub mod machine;
+mod missed;
 pub mod passive;
 mod perform;
 mod public_address;

@@ -19,6 +19,7 @@ use crate::words;
 impl Connection {
     /// Performs `action`; `None` where its outcome comes later, or never.
     pub(crate) fn perform(&mut self, action: Action, now: Instant) -> Option<Outcome> {
+        self.before_closing(&action, now);
         match action {
             Action::Authenticate { user, password } => self.authenticate(&user, &password, now),
             Action::File(request) => Some(self.file(&request)),
@@ -97,6 +98,7 @@ impl Connection {
     pub(crate) fn listening(&mut self, listener: PassiveListener) -> Outcome {
         let port = listener.port();
         self.log_announcement(port);
+        self.port_told();
         self.port = DataPort::Listening(Listening::new(listener, self.number));
         Outcome::PassiveOpened(Ok(port))
     }

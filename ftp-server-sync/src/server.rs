@@ -19,6 +19,7 @@ use crate::connection::WAKER as SESSION_WAKER;
 use crate::listeners::Listeners;
 use crate::machine::Machine;
 use crate::machine::watch::{Settling, Watch};
+use crate::missed::Advice;
 use crate::passive::PassivePool;
 use crate::public_address::{Answer, PublicAddresses};
 use crate::session::{self, Order, Start};
@@ -242,8 +243,16 @@ impl Server {
                     info!("{line}");
                 }
                 info!("{} sessions", self.sessions.len());
+                self.report_missed();
                 self.tell_all(Order::Report);
             }
+        }
+    }
+
+    fn report_missed(&self) {
+        let has_range = self.shared.current().settings.passive_ports.is_some();
+        for line in self.shared.missed.report(Advice { has_range }) {
+            info!("{line}");
         }
     }
 

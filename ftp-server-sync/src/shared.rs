@@ -9,14 +9,16 @@ use std::sync::{Arc, Mutex, PoisonError};
 use ftp_proto::Config;
 
 use crate::machine::Machine;
+use crate::missed::MissedConnections;
 use crate::passive::PassivePool;
 use crate::settings::{Names, Settings};
 use crate::storage::Storage;
 
-/// The pool, and the settings that are in force.
+/// The pool, the settings that are in force, and what has been missed under them.
 #[derive(Debug)]
 pub(crate) struct Shared {
     pub(crate) pool: Arc<PassivePool>,
+    pub(crate) missed: MissedConnections,
     current: Mutex<Arc<Current>>,
     /// Counts replacements, so that sessions need not take the lock to see that there was none.
     generation: AtomicU64,
@@ -73,6 +75,7 @@ impl Shared {
     pub(crate) fn new(pool: Arc<PassivePool>, current: Current) -> Self {
         Self {
             pool,
+            missed: MissedConnections::default(),
             current: Mutex::new(current.into()),
             generation: AtomicU64::new(0),
         }
@@ -92,6 +95,7 @@ impl Shared {
         let mut place = self.current.lock().unwrap_or_else(PoisonError::into_inner);
         *place = current.into();
         drop(place);
+        self.missed.forget();
         self.generation.fetch_add(1, Ordering::Release);
     }
 }

@@ -6,12 +6,10 @@
 use std::time::{Duration, Instant};
 
 use ftp_proto::{
-    Endpoints, FileRequest, Path, Reply, Session, TransferError, TransferKind, TransferRequest,
-    limits,
+    FileRequest, Path, Reply, Session, TransferError, TransferKind, TransferRequest, limits,
 };
 use log::{debug, info, warn};
 
-use crate::data::Listening;
 use crate::transfer::Transfer;
 
 /// Text that may be shown in a terminal: what is not printable is escaped.
@@ -174,21 +172,6 @@ pub(crate) fn log_transfer(
     match result {
         Ok(()) => info!("#{number} {what}: {bytes} bytes in {seconds:.3} s{rate}"),
         Err(error) => warn!("#{number} {what} failed after {bytes} bytes: {error}"),
-    }
-}
-
-/// A client was told a port and did not come; `early`: it was given up because others wait.
-pub(crate) fn log_never_connected(
-    number: u64,
-    listening: &Listening,
-    endpoints: &Endpoints,
-    early: bool,
-) {
-    let port = listening.port();
-    let peer = endpoints.peer().ip();
-    match early {
-        true => info!("#{number} {peer} has not connected to port {port}, for which others wait"),
-        false => warn!("#{number} {peer} never connected to port {port}: is the port forwarded?"),
     }
 }
 

@@ -8,36 +8,29 @@ use log::error;
 use super::{Connection, ROUNDING, UNFLUSHED_PATIENCE};
 use crate::data::{Accepted, DataPort, Listening};
 use crate::transfer::Transfer;
-use crate::words;
 
 impl Connection {
     pub(super) fn check_timers(&mut self, now: Instant) -> bool {
         let current = self.session.poll_timeout();
         match (current, self.timer) {
             (Some(timeout), Some((running, since))) if timeout == running => {
-                if since + timeout.after <= now || self.must_yield(timeout, now) {
-                    return self.fire(timeout, now);
+                if since + timeout.after <= now {
+                    return self.fire(timeout);
                 }
             }
             (current, _) => self.timer = current.map(|timeout| (timeout, now)),
         }
-        match current {
-            Some(timeout) if timeout.kind == TimeoutKind::DataOpen => false,
-            _ => self.give_up_port(now),
-        }
+        let others_wait = |deadline: Instant| deadline <= now;
+        self.yield_deadline().is_some_and(others_wait) && self.yield_port(now)
     }
 
-    /// The same where clients may take for ever to come, so that the core has no timer for it.
-    fn give_up_port(&mut self, now: Instant) -> bool {
-        if self.yield_deadline().is_none_or(|deadline| now < deadline) {
-            return false;
-        }
+    /// Others need the port of a client that has not come.
+    fn yield_port(&mut self, now: Instant) -> bool {
         if self.accept_early() {
             return true;
         }
-        if let Some(listening) = self.awaited() {
-            words::log_never_connected(self.number, listening, self.session.endpoints(), true);
-        }
+        self.session.handle_port_withdrawn();
+        // At once, even if the client does not read the replies that come before the core's action.
         match self.port {
             DataPort::Listening(_) => self.port = DataPort::None,
             _ => self.end_transfer(Err(TransferError::NotConnected), now),
@@ -45,26 +38,11 @@ impl Connection {
         true
     }
 
-    /// Whether others need the port of a client that has not come.
-    fn must_yield(&self, timeout: Timeout, now: Instant) -> bool {
-        timeout.kind == TimeoutKind::DataOpen
-            && self
-                .yield_deadline()
-                .is_some_and(|deadline| deadline <= now)
-    }
-
-    fn fire(&mut self, timeout: Timeout, now: Instant) -> bool {
+    fn fire(&mut self, timeout: Timeout) -> bool {
         // The client may have connected without our looking.
-        if timeout.kind == TimeoutKind::DataOpen && self.accept_early() {
-            return true;
+        if timeout.kind != TimeoutKind::DataOpen || !self.accept_early() {
+            self.session.handle_timeout(timeout);
         }
-        if timeout.kind == TimeoutKind::DataOpen {
-            let early = self.must_yield(timeout, now);
-            if let Some(listening) = self.awaited() {
-                words::log_never_connected(self.number, listening, self.session.endpoints(), early);
-            }
-        }
-        self.session.handle_timeout(timeout);
         true
     }
 
@@ -80,7 +58,7 @@ impl Connection {
         match listening.accept() {
             Ok(Accepted::Connected(stream)) => {
                 self.port = DataPort::Connected(stream);
-                self.session.handle_data_connected();
+                self.data_connected();
                 true
             }
             Ok(Accepted::NotYet(listening)) => {
@@ -101,7 +79,7 @@ impl Connection {
     }
 
     /// The listener of a client that has not come yet.
-    fn awaited(&self) -> Option<&Listening> {
+    pub(super) fn awaited(&self) -> Option<&Listening> {
         match (&self.port, &self.transfer) {
             (DataPort::Listening(listening), _) => Some(listening),
             (_, Some(transfer)) => transfer.awaited(),
