@@ -26,6 +26,7 @@ mod ipv6;
 mod keepalive;
 mod masquerade;
 mod matrix;
+mod missed;
 mod networks;
 mod outer;
 mod ports;

@@ -10,6 +10,7 @@ mod descriptors;
 mod files;
 mod limits;
 mod login;
+mod missed;
 mod names;
 mod pool;
 mod reload;

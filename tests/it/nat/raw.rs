@@ -66,11 +66,27 @@ impl Client {
     /// The last line of the next reply.
     #[track_caller]
     pub(super) fn reply(&mut self) -> String {
+        self.reply_lines().pop().expect("a reply has a last line")
+    }
+
+    /// Sends a command; all lines of the reply.
+    #[track_caller]
+    pub(super) fn lines(&mut self, command: &str) -> Vec<String> {
+        self.send(command);
+        self.reply_lines()
+    }
+
+    #[track_caller]
+    fn reply_lines(&mut self) -> Vec<String> {
+        let mut lines = Vec::new();
         loop {
             let line = self.line();
             let bytes = line.as_bytes();
-            if bytes.len() > 3 && bytes[..3].iter().all(u8::is_ascii_digit) && bytes[3] == b' ' {
-                return line;
+            let is_last =
+                bytes.len() > 3 && bytes[..3].iter().all(u8::is_ascii_digit) && bytes[3] == b' ';
+            lines.push(line);
+            if is_last {
+                return lines;
             }
         }
     }

@@ -154,7 +154,8 @@ fn who_never_connects_starves_nobody() {
             begun.elapsed()
         );
         for hoarder in &mut hoarders {
-            hoarder.expect("RETR from-server.bin", "425");
+            let told = hoarder.expect("RETR from-server.bin", "425 No connection came to 203");
+            assert!(told.contains(" before others needed the port; "), "{told}");
             hoarder.expect("NOOP", "200");
         }
         site.finish();

@@ -56,7 +56,12 @@ impl Site {
     }
 
     pub(super) fn finish(self) {
-        self.server.finish(&[PASSWORD]);
+        self.finish_with(|_| ());
+    }
+
+    /// The same with a look at the server's whole log.
+    pub(super) fn finish_with(self, look: impl FnOnce(&str)) {
+        look(&self.server.finish(&[PASSWORD]));
         for other in self.others {
             other.finish(&[PASSWORD]);
         }
