@@ -3,18 +3,24 @@
 //! It also is the judge: whatever happens in any test or fuzz run, the rules that hold always are
 //! checked here, and a broken one panics.
 
+mod describe;
+mod timers;
+mod values;
+
 use std::net::IpAddr;
 use std::sync::Arc;
 
 use ftp_proto::limits::HELD_LINES_MAX;
 use ftp_proto::{
-    Action, Config, DataConnection, Endpoints, FileRequest, Masquerade, Misuse, Outcome, Output,
-    Path, Permissions, PortSide, Session, Timeout, TimeoutKind, TransferError, TransferId,
-    TransferKind, TransferRequest,
+    Action, Config, DataConnection, Endpoints, FileRequest, Misuse, Outcome, Output, Permissions,
+    Session, Timeout, TimeoutKind, TransferError, TransferId, TransferKind, TransferRequest,
 };
 
 use crate::strict;
 use crate::text::show;
+use describe::describe;
+use timers::Epochs;
+use values::{check_path, file_paths, translated};
 
 /// What one input may put out at most: two outputs for each held line, and a few of its own.
 const OUTPUTS_MAX: usize = 2 * HELD_LINES_MAX + 4;
@@ -65,18 +71,6 @@ struct Running {
     passive: bool,
     connected: bool,
     aborted: bool,
-}
-
-/// What the timers' epochs were when they were last seen, and whether they may have changed since.
-#[derive(Default)]
-struct Epochs {
-    login: Option<u64>,
-    data_open: Option<u64>,
-    /// Of which transfer, and when.
-    data_stall: Option<(TransferId, u64)>,
-    login_renewed: bool,
-    data_open_renewed: bool,
-    seen: Vec<Timeout>,
 }
 
 impl Sim {
@@ -564,131 +558,4 @@ impl Sim {
         // The time of a passive client has run since the 227.
         self.epochs.data_open_renewed |= matches!(connection, DataConnection::Active(_));
     }
-
-    /// The timer fits what is going on, and nobody has extended what must not be extended.
-    fn check_timer(&mut self) {
-        let logged_in = self.session.user().is_some();
-        let Some(timeout) = self.session.poll_timeout() else {
-            return;
-        };
-        let epochs = &mut self.epochs;
-        match timeout.kind {
-            TimeoutKind::Login => {
-                assert!(!logged_in);
-                if let Some(before) = epochs.login.replace(timeout.epoch) {
-                    assert_eq!(before != timeout.epoch, epochs.login_renewed);
-                }
-                epochs.login_renewed = false;
-            }
-            TimeoutKind::DataOpen => {
-                assert!(logged_in && !self.closing);
-                let renewed = epochs.data_open != Some(timeout.epoch);
-                assert_eq!(renewed, epochs.data_open_renewed, "{timeout:?}");
-                epochs.data_open_renewed = false;
-                epochs.data_open = Some(timeout.epoch);
-            }
-            TimeoutKind::Idle => assert!(self.running.is_none(), "idle in a transfer"),
-            TimeoutKind::DataStall => {
-                let running = self.running.as_ref().expect("stalled without transfer");
-                let now = (running.id, timeout.epoch);
-                if let Some(before) = epochs.data_stall.replace(now) {
-                    let renewed = before.0 == now.0 || before.1 != now.1;
-                    assert!(renewed, "a transfer inherits the time of another");
-                }
-            }
-        }
-        if epochs.seen.last() != Some(&timeout) {
-            epochs.seen.push(timeout);
-        }
-    }
-}
-
-/// The router's number of a port, computed in another way than the core does.
-fn translated(rules: &Masquerade, side: PortSide, bound: u16) -> u16 {
-    let Some(ports) = rules.outer_ports.filter(|_| side == PortSide::Outer) else {
-        return bound;
-    };
-    let inner = (ports.inner_first..).take(ports.count.into());
-    let outer = ports.outer_first..;
-    inner
-        .zip(outer)
-        .find_map(|(inner, outer)| (inner == bound).then_some(outer))
-        .unwrap_or(bound)
-}
-
-fn file_paths(request: &FileRequest) -> Vec<&Path> {
-    match request {
-        FileRequest::Rename { from, to } => vec![from, to],
-        FileRequest::ChangeDirectory(path)
-        | FileRequest::MakeDirectory(path)
-        | FileRequest::RemoveDirectory(path)
-        | FileRequest::DeleteFile(path)
-        | FileRequest::RenameFrom(path)
-        | FileRequest::Size(path)
-        | FileRequest::ModifiedTime(path)
-        | FileRequest::Facts(path)
-        | FileRequest::Status(path) => vec![path],
-    }
-}
-
-/// A path in an action is absolute and clean: it can be opened beneath a root as it is.
-fn check_path(path: &Path) {
-    let bytes = path.as_bytes();
-    assert!(!bytes.iter().any(|byte| b"\0\n".contains(byte)), "{path}");
-    assert!(bytes.len() <= ftp_proto::limits::PATH_BYTES_MAX);
-    let Some(below_root) = bytes.strip_prefix(b"/") else {
-        panic!("not absolute: {path}");
-    };
-    if below_root.is_empty() {
-        return;
-    }
-    let components: Vec<&[u8]> = below_root.split(|&byte| byte == b'/').collect();
-    assert!(components.len() <= ftp_proto::limits::PATH_DEPTH_MAX);
-    for component in components {
-        assert!(!matches!(component, b"" | b"." | b".."), "{path}");
-    }
-}
-
-/// An action as transcripts write it. Ids are left out: one transfer exists at a time.
-fn describe(action: &Action) -> String {
-    match action {
-        Action::Authenticate { user, password } => {
-            format!("Authenticate {} {}", show(user), show(password.expose()))
-        }
-        Action::File(request) => show(format!("{request:?}").as_bytes()),
-        Action::OpenPassive => "OpenPassive".into(),
-        Action::CloseData => "CloseData".into(),
-        Action::OpenTransfer(request) => format!("OpenTransfer {}", describe_transfer(request)),
-        Action::StartTransfer {
-            connection,
-            protected,
-            ..
-        } => {
-            let connection = match connection {
-                DataConnection::Passive => "passive".into(),
-                DataConnection::Active(address) => format!("active to {address}"),
-            };
-            let protected = if *protected { ", protected" } else { "" };
-            format!("StartTransfer {connection}{protected}")
-        }
-        Action::AbortTransfer(_) => "AbortTransfer".into(),
-        Action::StartTls => "StartTls".into(),
-        Action::Close => "Close".into(),
-    }
-}
-
-fn describe_transfer(request: &TransferRequest) -> String {
-    let kind = &request.kind;
-    let mut text = format!("{} {}", kind.command(), kind.path());
-    match kind {
-        TransferKind::Retrieve { offset, .. } | TransferKind::Store { offset, .. } => {
-            text.push_str(&format!(" from {offset}"));
-        }
-        TransferKind::StoreUnique { wish, .. } => {
-            text.push_str(&format!(" like {:?}", show(wish)));
-        }
-        TransferKind::Append { .. } | TransferKind::List { .. } => {}
-    }
-    let representation = request.representation;
-    format!("{text}, {representation:?}")
 }

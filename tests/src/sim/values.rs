@@ -1,0 +1,49 @@
+//! What must hold of a single value in an action or a reply.
+
+use ftp_proto::{FileRequest, Masquerade, Path, PortSide};
+
+/// The router's number of a port, computed in another way than the core does.
+pub(super) fn translated(rules: &Masquerade, side: PortSide, bound: u16) -> u16 {
+    let Some(ports) = rules.outer_ports.filter(|_| side == PortSide::Outer) else {
+        return bound;
+    };
+    let inner = (ports.inner_first..).take(ports.count.into());
+    let outer = ports.outer_first..;
+    inner
+        .zip(outer)
+        .find_map(|(inner, outer)| (inner == bound).then_some(outer))
+        .unwrap_or(bound)
+}
+
+pub(super) fn file_paths(request: &FileRequest) -> Vec<&Path> {
+    match request {
+        FileRequest::Rename { from, to } => vec![from, to],
+        FileRequest::ChangeDirectory(path)
+        | FileRequest::MakeDirectory(path)
+        | FileRequest::RemoveDirectory(path)
+        | FileRequest::DeleteFile(path)
+        | FileRequest::RenameFrom(path)
+        | FileRequest::Size(path)
+        | FileRequest::ModifiedTime(path)
+        | FileRequest::Facts(path)
+        | FileRequest::Status(path) => vec![path],
+    }
+}
+
+/// A path in an action is absolute and clean: it can be opened beneath a root as it is.
+pub(super) fn check_path(path: &Path) {
+    let bytes = path.as_bytes();
+    assert!(!bytes.iter().any(|byte| b"\0\n".contains(byte)), "{path}");
+    assert!(bytes.len() <= ftp_proto::limits::PATH_BYTES_MAX);
+    let Some(below_root) = bytes.strip_prefix(b"/") else {
+        panic!("not absolute: {path}");
+    };
+    if below_root.is_empty() {
+        return;
+    }
+    let components: Vec<&[u8]> = below_root.split(|&byte| byte == b'/').collect();
+    assert!(components.len() <= ftp_proto::limits::PATH_DEPTH_MAX);
+    for component in components {
+        assert!(!matches!(component, b"" | b"." | b".."), "{path}");
+    }
+}
