@@ -32,6 +32,7 @@ use waits::WaitsReport;
 pub use expected::Expected;
 pub use lease::{BindError, Lease, Ticket};
 pub use listener::PassiveListener;
+pub(crate) use listener::listen;
 pub use shared::Visitor;
 
 /// The ports that passive listeners may use, shared by all sessions.

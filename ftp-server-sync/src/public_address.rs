@@ -12,9 +12,9 @@ use std::time::{Duration, Instant};
 
 use log::Level;
 
+use crate::reach::{BEHIND_CARRIER, Reach};
 use crate::settings::{Names, PublicAddress, Settings};
 use crate::values::leads_nowhere;
-use crate::warnings::Reach;
 
 /// What is known of the names that the settings hold.
 #[derive(Debug, Default)]
@@ -229,10 +229,7 @@ fn problem(address: Ipv4Addr) -> Option<&'static str> {
             "a private address: clients outside the local network cannot reach it; the name should \
              lead to the router's public address",
         ),
-        Reach::Provider => Some(
-            "which lies in 100.64.0.0/10, behind a provider's own NAT: clients on the Internet cannot \
-             reach it; ask the provider for a public address",
-        ),
+        Reach::Provider => Some(BEHIND_CARRIER),
     }
 }
 

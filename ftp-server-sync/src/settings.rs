@@ -166,6 +166,23 @@ impl Settings {
         }
     }
 
+    /// The addresses that clients can be connected to: those that are listened on, or this machine's
+    /// where all are; sorted, each once.
+    pub fn local_addresses(&self, machine: &Machine) -> Vec<IpAddr> {
+        let mut found = BTreeSet::new();
+        for listen in &self.listen {
+            let address = listen.address.ip();
+            if !address.is_unspecified() {
+                found.insert(address.to_canonical());
+                continue;
+            }
+            let all = machine.addresses.iter().map(IpAddr::to_canonical);
+            let same_family = |own: &IpAddr| own.is_ipv4() == address.is_ipv4();
+            found.extend(all.filter(|own| listen.dual_stack || same_family(own)));
+        }
+        found.into_iter().collect()
+    }
+
     /// The host names that stand where addresses may; sorted, each once.
     pub fn names(&self) -> BTreeSet<&str> {
         let by_client = self.masquerade_clients.iter().map(|(_, told)| told);
@@ -317,6 +334,46 @@ mod tests {
         check(&["::", "10.0.0.1"], &both, None);
         check(&["0.0.0.0"], &[("0.0.0.0:21", false)], None);
         check(&["2001:db8::1"], &[("[2001:db8::1]:21", false)], None);
+    }
+
+    #[test]
+    fn which_addresses_are_listened_on() {
+        let addresses = |texts: &[&str]| -> Vec<IpAddr> {
+            texts.iter().map(|text| text.parse().unwrap()).collect()
+        };
+        let machine = Machine {
+            addresses: addresses(&[
+                "127.0.0.1",
+                "::1",
+                "::ffff:10.0.0.2",
+                "10.0.0.2",
+                "2001:db8::2",
+            ]),
+            ..Machine::default()
+        };
+        let v4 = ["10.0.0.2", "127.0.0.1"];
+        let v6 = ["::1", "2001:db8::2"];
+        for (interfaces, expected) in [
+            (&[][..], [v4, v6].concat()),
+            (&["::"], [v4, v6].concat()),
+            (&["0.0.0.0"], v4.to_vec()),
+            (
+                &["::", "10.0.0.2"],
+                ["10.0.0.2"].iter().chain(&v6).copied().collect(),
+            ),
+            (&["10.0.0.9"], vec!["10.0.0.9"]),
+        ] {
+            let line = interfaces.iter().flat_map(|interface| ["-i", interface]);
+            let parsed = crate::flags::parse(line.map(Into::into), |_| None);
+            let Ok(crate::flags::Invocation::Serve(settings)) = parsed else {
+                panic!("{interfaces:?}: {parsed:?}");
+            };
+            assert_eq!(
+                settings.local_addresses(&machine),
+                addresses(&expected),
+                "{interfaces:?}"
+            );
+        }
     }
 
     #[test]

@@ -1,98 +1,114 @@
-//! What is wrong with the settings on this machine, and what is served: lines for the log.
+//! What is wrong with the settings on this machine, for the log at start and for `--check`.
 //!
-//! Pure: the machine's addresses and routers come as arguments. Each line says what will happen and
+//! Pure: what was seen of the machine comes as an argument. Each finding says what will happen and
 //! names the flag to set.
 
-use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::collections::BTreeMap;
+use std::fmt;
+use std::net::{IpAddr, Ipv4Addr};
 
 use ftp_proto::Permissions;
 
-use crate::arguments::printable;
 use crate::machine::Machine;
-use crate::settings::{Listen, LocalNetworks, Names, PublicAddress, Settings, Told};
+use crate::probe::{HeldPorts, ports_text};
+use crate::reach::{BEHIND_CARRIER, Reach};
+use crate::settings::{LocalNetworks, Names, PublicAddress, Settings, Told};
 
-/// The findings at start, the gravest first; those that begin with `note:` hinder nobody.
-pub fn warnings(settings: &Settings, machine: &Machine) -> Vec<String> {
-    let announced = listening_ipv4(settings, &machine.addresses);
-    let mut lines = Vec::new();
-    lines.extend(private_announcement(settings, &announced));
-    lines.extend(masquerade_addresses(settings, &machine.gateways));
-    lines.extend(useless_masquerade(settings, &announced));
-    lines.extend(passive_ports(settings));
+/// One thing that somebody should know.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Finding {
+    pub(crate) severity: Severity,
+    pub(crate) text: String,
+}
+
+/// The gravest first.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum Severity {
+    /// Some kind of client would fail.
+    Failure,
+    /// Every client is served, and perhaps more than that.
+    Risk,
+    /// It hinders nobody.
+    Note,
+}
+
+/// What the findings are judged by.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Seen {
+    pub(crate) machine: Machine,
+    /// The addresses of the names that have been looked up.
+    pub(crate) names: Names,
+    /// The names that lead nowhere, and what the resolver said.
+    pub(crate) unresolved: BTreeMap<String, String>,
+    pub(crate) held: HeldPorts,
+}
+
+/// The findings, the gravest first.
+pub(crate) fn findings(settings: &Settings, seen: &Seen) -> Vec<Finding> {
+    let announced = announced_addresses(settings, &seen.machine);
+    let mut found = Vec::new();
+    found.extend(private_announcement(settings, &announced));
+    found.extend(public_addresses(settings, seen));
+    found.extend(useless_masquerade(settings, &announced));
+    found.extend(missing_range(settings));
+    found.extend(control_port_in_range(settings));
+    found.extend(held_ports(settings, &seen.held));
+    found.extend(small_range(settings));
     if settings.users.anonymous() == Some(Permissions::READ_WRITE) {
-        lines.push(
+        found.push(Finding::new(
+            Severity::Risk,
             "anonymous may change and delete files: anybody who reaches the port can do so; \
-             add --username and a password, or leave --write out"
-                .to_owned(),
-        );
+             add --username and a password, or leave --write out",
+        ));
     }
-    lines
+    found.sort_by_key(|finding| finding.severity);
+    found
 }
 
-/// What is served, to whom, where, and what passive clients are told.
-pub fn summary(settings: &Settings, names: &Names, bound: &[SocketAddr]) -> Vec<String> {
-    let directory = printable(settings.directory.as_os_str());
-    let mut lines = vec![format!("serving {directory} {}", audience(settings))];
-    for address in bound {
-        let dual_stack = |listen: &Listen| listen.dual_stack && listen.address.ip() == address.ip();
-        let families = if settings.listen.iter().any(dual_stack) {
-            " (IPv6 and IPv4)"
-        } else {
-            ""
-        };
-        lines.push(format!("listening on {address}{families}"));
-    }
-    let ports = match &settings.passive_ports {
-        Some(range) if range.start() == range.end() => format!("passive port {}", range.start()),
-        Some(range) => format!("passive ports {}-{}", range.start(), range.end()),
-        None => "passive ports of the kernel's choice".to_owned(),
-    };
-    let mut told: Vec<String> = settings
-        .masquerade_map
-        .iter()
-        .map(|(private, public)| format!("{} for {private}", public.described(names)))
-        .collect();
-    let address = settings.masquerade_address.iter();
-    told.extend(address.map(|public| public.described(names)));
-    lines.push(match told.is_empty() {
-        true => ports,
-        false => format!("{ports}, announced as {}", told.join(", else ")),
-    });
-    lines
+/// Whether any client is told another address than the one it connected to.
+pub(crate) fn masquerades(settings: &Settings) -> bool {
+    let announces = |told: &Told| matches!(told, Told::Public(_));
+    settings.masquerade_address.is_some()
+        || !settings.masquerade_map.is_empty()
+        || settings
+            .masquerade_clients
+            .iter()
+            .any(|(_, told)| announces(told))
 }
 
-fn audience(settings: &Settings) -> String {
-    let verb = |permissions: Permissions| match permissions.store {
-        false => "read-only",
-        true => "with write access",
-    };
-    let mut audience = Vec::new();
-    if let Some((name, access)) = settings.users.account() {
-        audience.push(format!("{} to {}", verb(access), printable(name.as_ref())));
+impl Finding {
+    fn new(severity: Severity, text: impl Into<String>) -> Self {
+        Self {
+            severity,
+            text: text.into(),
+        }
     }
-    if let Some(access) = settings.users.anonymous() {
-        audience.push(format!("{} to anonymous", verb(access)));
+
+    fn failure(text: impl Into<String>) -> Self {
+        Self::new(Severity::Failure, text)
     }
-    audience.join(", ")
+}
+
+/// As in the log, whose level says the rest.
+impl fmt::Display for Finding {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if self.severity == Severity::Note {
+            f.write_str("note: ")?;
+        }
+        f.write_str(&self.text)
+    }
 }
 
 /// The IPv4 addresses that clients from elsewhere can be connected to; loopback is not one.
-fn listening_ipv4(settings: &Settings, local_addresses: &[IpAddr]) -> Vec<Ipv4Addr> {
-    let mut addresses = Vec::new();
-    for listen in &settings.listen {
-        match listen.address.ip() {
-            IpAddr::V4(address) if !address.is_unspecified() => addresses.push(address),
-            IpAddr::V6(_) if !listen.dual_stack => {}
-            _ => addresses.extend(local_addresses.iter().filter_map(ipv4)),
-        }
-    }
-    addresses.retain(|address| !address.is_loopback());
-    addresses.sort_unstable();
-    addresses.dedup();
+fn announced_addresses(settings: &Settings, machine: &Machine) -> Vec<Ipv4Addr> {
+    let addresses = settings.local_addresses(machine).into_iter();
     addresses
+        .filter_map(ipv4)
+        .filter(|address| !address.is_loopback())
+        .collect()
 }
 
-fn ipv4(address: &IpAddr) -> Option<Ipv4Addr> {
+fn ipv4(address: IpAddr) -> Option<Ipv4Addr> {
     match address.to_canonical() {
         IpAddr::V4(address) => Some(address),
         IpAddr::V6(_) => None,
@@ -100,7 +116,7 @@ fn ipv4(address: &IpAddr) -> Option<Ipv4Addr> {
 }
 
 /// The addresses that the Internet cannot reach and that no rule replaces.
-fn private_announcement(settings: &Settings, announced: &[Ipv4Addr]) -> Option<String> {
+fn private_announcement(settings: &Settings, announced: &[Ipv4Addr]) -> Option<Finding> {
     // Who writes a rule for everybody has decided what everybody is told.
     let everybody = |prefix_length: u8| prefix_length == 0;
     let by_rule = settings
@@ -116,12 +132,21 @@ fn private_announcement(settings: &Settings, announced: &[Ipv4Addr]) -> Option<S
     if settings.masquerade_address.is_some() || by_rule || all_local {
         return None;
     }
-    let private: Vec<String> = announced
+    let private: Vec<Ipv4Addr> = announced
         .iter()
         .filter(|address| !settings.masquerade_map.contains_key(address))
         .filter(|&&address| Reach::of(address) != Reach::Public)
-        .map(Ipv4Addr::to_string)
+        .copied()
         .collect();
+    let list: Vec<String> = private.iter().map(Ipv4Addr::to_string).collect();
+    let list = list.join(" or ");
+    // Beside a private address this may as well be a tunnel's.
+    let carrier = |address: &Ipv4Addr| Reach::of(*address) == Reach::Provider;
+    if !private.is_empty() && private.iter().all(carrier) {
+        return Some(Finding::failure(format!(
+            "PASV replies will carry {list}, {BEHIND_CARRIER}"
+        )));
+    }
     let kind = match private.len() {
         0 => return None,
         1 => "a private address",
@@ -132,96 +157,180 @@ fn private_announcement(settings: &Settings, announced: &[Ipv4Addr]) -> Option<S
     } else {
         "give --masquerade-address, or a public address for each in --masquerade-address-map"
     };
-    Some(format!(
-        "PASV replies will carry {}, {kind}: clients outside the local network will fail; {advice}",
-        private.join(" or ")
-    ))
+    Some(Finding::failure(format!(
+        "PASV replies will carry {list}, {kind}: clients outside the local network will fail; {advice}"
+    )))
 }
 
-/// Addresses that clients are sent to although nobody outside can reach them.
-fn masquerade_addresses(settings: &Settings, gateways: &[IpAddr]) -> Vec<String> {
-    let address = settings
+/// Addresses that clients are sent to although nobody outside can reach them, and names without one.
+fn public_addresses(settings: &Settings, seen: &Seen) -> Vec<Finding> {
+    let for_everybody = settings
         .masquerade_address
         .iter()
         .map(|public| (format!("--masquerade-address {public}"), public));
     let map = settings.masquerade_map.iter().map(|(private, public)| {
-        (
-            format!("--masquerade-address-map {private}={public}"),
-            public,
-        )
+        let flag = format!("--masquerade-address-map {private}={public}");
+        (flag, public)
     });
-    address
-        .chain(map)
-        .filter_map(|(flag, public)| {
-            let PublicAddress::Address(address) = *public else {
+    let outside = for_everybody.chain(map).filter_map(|(flag, public)| {
+        unresolved(&flag, public, seen).or_else(|| unreachable(&flag, public, seen))
+    });
+    // What a network of clients can reach is not known here; a private address may be right.
+    let for_clients = settings
+        .masquerade_clients
+        .iter()
+        .filter_map(|(network, told)| {
+            let Told::Public(public) = told else {
                 return None;
             };
-            if gateways
-                .iter()
-                .filter_map(ipv4)
-                .any(|gateway| gateway == address)
-            {
-                return Some(format!(
-                    "{flag} is the router's address on this side: clients outside cannot reach \
-                     it; give its public address"
-                ));
-            }
-            let problem = match Reach::of(address) {
-                Reach::Public => return None,
-                Reach::Host => {
-                    "is a loopback address: each client will connect to itself; give the router's \
-                     public address"
-                }
-                Reach::Site => {
-                    "is a private address: clients outside the local network cannot reach it; \
-                     give the router's public address"
-                }
-                Reach::Provider => {
-                    "lies in 100.64.0.0/10, behind a provider's own NAT: clients on the Internet \
-                     cannot reach it; ask the provider for a public address"
-                }
-            };
-            Some(format!("{flag} {problem}"))
-        })
-        .collect()
+            let flag = format!("--masquerade-client {network}={public}");
+            unresolved(&flag, public, seen).or_else(|| loopback(&flag, public, seen))
+        });
+    outside.chain(for_clients).collect()
+}
+
+fn unresolved(flag: &str, public: &PublicAddress, seen: &Seen) -> Option<Finding> {
+    let PublicAddress::Name(name) = public else {
+        return None;
+    };
+    let reason = seen.unresolved.get(name)?;
+    Some(Finding::failure(format!(
+        "{flag} cannot be resolved: {reason}; until it can, its clients are told the address that \
+         they connected to; give a name that leads to an IPv4 address, or the address itself"
+    )))
+}
+
+fn unreachable(flag: &str, public: &PublicAddress, seen: &Seen) -> Option<Finding> {
+    let address = public.known(&seen.names)?;
+    let subject = subject(flag, public, address);
+    let mut gateways = seen.machine.gateways.iter().copied().filter_map(ipv4);
+    if gateways.any(|gateway| gateway == address) {
+        return Some(Finding::failure(format!(
+            "{subject} is the router's address on this side: clients outside cannot reach it; give \
+             its public address"
+        )));
+    }
+    match Reach::of(address) {
+        Reach::Public => None,
+        Reach::Host => loopback(flag, public, seen),
+        Reach::Site => Some(Finding::failure(format!(
+            "{subject} is a private address: clients outside the local network cannot reach it; \
+             give the router's public address"
+        ))),
+        Reach::Provider => Some(Finding::failure(format!("{subject} is {BEHIND_CARRIER}"))),
+    }
+}
+
+fn loopback(flag: &str, public: &PublicAddress, seen: &Seen) -> Option<Finding> {
+    let address = public.known(&seen.names)?;
+    let subject = subject(flag, public, address);
+    (Reach::of(address) == Reach::Host).then(|| {
+        Finding::failure(format!(
+            "{subject} is a loopback address: each client will connect to itself; give the \
+             router's public address"
+        ))
+    })
+}
+
+/// The flag, and what its name leads to now.
+fn subject(flag: &str, public: &PublicAddress, address: Ipv4Addr) -> String {
+    match public {
+        PublicAddress::Address(_) => flag.to_owned(),
+        PublicAddress::Name(_) => format!("{flag} leads to {address}, which"),
+    }
 }
 
 /// Rules that never apply.
-fn useless_masquerade(settings: &Settings, announced: &[Ipv4Addr]) -> Vec<String> {
+fn useless_masquerade(settings: &Settings, announced: &[Ipv4Addr]) -> Vec<Finding> {
     let ipv6_only = settings
         .listen
         .iter()
         .all(|listen| listen.address.is_ipv6() && !listen.dual_stack);
     if ipv6_only && masquerades(settings) {
-        return vec![
+        return vec![Finding::failure(
             "masquerade concerns IPv4 only, and no IPv4 address is listened on; \
-             add one with --interface"
-                .to_owned(),
-        ];
+             add one with --interface",
+        )];
     }
     settings
         .masquerade_map
         .iter()
         .filter(|(private, _)| !private.is_loopback() && !announced.contains(private))
         .map(|(private, public)| {
-            format!(
+            Finding::failure(format!(
                 "--masquerade-address-map {private}={public} is never used: {private} is not an \
                  address that this server listens on; give one of this machine's"
-            )
+            ))
         })
         .collect()
 }
 
-fn passive_ports(settings: &Settings) -> Option<String> {
-    let Some(range) = &settings.passive_ports else {
-        return masquerades(settings).then(|| {
+fn missing_range(settings: &Settings) -> Option<Finding> {
+    (settings.passive_ports.is_none() && masquerades(settings)).then(|| {
+        Finding::failure(
             "masquerade without --passive-ports: data ports are the kernel's choice, usually \
              32768-60999, and the router cannot forward them; give a small range such as \
-             --passive-ports 60000-60009 and forward it"
-                .to_owned()
-        });
+             --passive-ports 60000-60009 and forward it",
+        )
+    })
+}
+
+/// As seen from outside; what this machine itself has twice is refused with the flags.
+fn control_port_in_range(settings: &Settings) -> Option<Finding> {
+    let control = settings.outer_port;
+    let range = settings
+        .outer_ports
+        .as_ref()
+        .or(settings.passive_ports.as_ref())?;
+    (masquerades(settings) && range.contains(&control)).then(|| {
+        let (first, last) = (range.start(), range.end());
+        Finding::failure(format!(
+            "seen from outside, the passive ports {first}-{last} hold the router's control port \
+             {control}: a client that is sent there reaches the control port instead; give \
+             --passive-ports without it, or say with --outer-port which port the router forwards"
+        ))
+    })
+}
+
+fn held_ports(settings: &Settings, held: &HeldPorts) -> Vec<Finding> {
+    let Some(range) = &settings.passive_ports else {
+        return Vec::new();
     };
-    let count = range.len();
+    let mut found = Vec::new();
+    if !held.denied.is_empty() {
+        let denied = ports_text(&held.denied);
+        found.push(Finding::failure(format!(
+            "passive ports {denied} may not be opened by this user: ports below 1024 need root or \
+             CAP_NET_BIND_SERVICE; give a range above with --passive-ports"
+        )));
+    }
+    for (ports, addresses) in held.in_use() {
+        let list = ports_text(&ports);
+        let place = match addresses.is_empty() {
+            true => String::new(),
+            false => format!(" of {}", addresses.join(" and ")),
+        };
+        let left = range.len() - ports.len();
+        found.push(match left {
+            0 => Finding::failure(format!(
+                "passive ports {list}{place}, the whole range, are in use by other programs: no \
+                 client can be sent to any; give other ports with --passive-ports"
+            )),
+            _ => Finding::new(
+                Severity::Note,
+                format!(
+                    "passive ports {list}{place} are in use by other programs: they are passed \
+                     over, which leaves {left} of {}; --passive-ports can give others",
+                    range.len()
+                ),
+            ),
+        });
+    }
+    found
+}
+
+fn small_range(settings: &Settings) -> Option<Finding> {
+    let count = settings.passive_ports.as_ref()?.len();
     if count >= PORTS_ENOUGH {
         return None;
     }
@@ -229,307 +338,17 @@ fn passive_ports(settings: &Settings) -> Option<String> {
         1 => ("1 port".to_owned(), "1 transfer".to_owned()),
         _ => (format!("{count} ports"), format!("{count} transfers")),
     };
-    Some(format!(
-        "note: --passive-ports has {ports}: {transfers} can be about to start at a time, others \
-         wait a moment; {PORTS_ENOUGH} are enough for most"
+    Some(Finding::new(
+        Severity::Note,
+        format!(
+            "--passive-ports has {ports}: {transfers} can be about to start at a time, others \
+             wait a moment; {PORTS_ENOUGH} are enough for most"
+        ),
     ))
-}
-
-/// Whether any client is told another address than the one it connected to.
-fn masquerades(settings: &Settings) -> bool {
-    let announces = |told: &Told| matches!(told, Told::Public(_));
-    settings.masquerade_address.is_some()
-        || !settings.masquerade_map.is_empty()
-        || settings
-            .masquerade_clients
-            .iter()
-            .any(|(_, told)| announces(told))
-}
-
-/// From where an address can be reached.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Reach {
-    /// From this machine.
-    Host,
-    /// From its networks.
-    Site,
-    /// From the provider's customers: RFC 6598.
-    Provider,
-    /// From everywhere. Documentation addresses count, so that the examples of manuals can be tried.
-    Public,
-}
-
-impl Reach {
-    pub(crate) fn of(address: Ipv4Addr) -> Self {
-        match address.octets() {
-            _ if address.is_loopback() => Self::Host,
-            _ if address.is_private() || address.is_link_local() => Self::Site,
-            [100, 64..=127, ..] => Self::Provider,
-            _ => Self::Public,
-        }
-    }
 }
 
 /// A small range is a note, not a fault: N ports limit the transfers that begin, not those that run.
 const PORTS_ENOUGH: usize = 10;
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::flags::{self, Invocation};
-
-    const LOCAL: &str = "127.0.0.1 ::1 192.168.77.2 2001:db8::2";
-    const ROUTER: &str = "192.168.77.1";
-    const PRIVATE: &str = "PASV replies will carry 192.168.77.2, a private address: clients outside \
-                           the local network will fail; behind a router, give its public address \
-                           with --masquerade-address";
-    const NO_RANGE: &str = "masquerade without --passive-ports: data ports are the kernel's choice, \
-                            usually 32768-60999, and the router cannot forward them; give a small \
-                            range such as --passive-ports 60000-60009 and forward it";
-    const OPEN: &str = "anonymous may change and delete files: anybody who reaches the port can do \
-                        so; add --username and a password, or leave --write out";
-    const ROUTED: &str = "-n 203.0.113.1 -r 60000-60009";
-
-    fn settings(line: &str) -> Settings {
-        let arguments = line.split_whitespace().map(Into::into);
-        match flags::parse(arguments, |_| None).unwrap() {
-            Invocation::Serve(settings) => *settings,
-            other => panic!("{other:?}"),
-        }
-    }
-
-    fn addresses(text: &str) -> Vec<IpAddr> {
-        text.split_whitespace()
-            .map(|address| address.parse().unwrap())
-            .collect()
-    }
-
-    #[track_caller]
-    fn check(line: &str, local: &str, expected: &[&str]) {
-        let machine = Machine {
-            addresses: addresses(local),
-            networks: Vec::new(),
-            gateways: addresses(ROUTER),
-        };
-        let found = warnings(&settings(line), &machine);
-        assert_eq!(found, expected, "{line}");
-    }
-
-    #[test]
-    fn a_private_address_is_announced() {
-        for line in [
-            "",
-            "-r 60000-60009",
-            "-i 0.0.0.0",
-            "-i ::",
-            "-i 192.168.77.2",
-            "-i :: -i 192.168.77.2",
-            "--local-networks none",
-            "--local-networks 192.168.77.0/24",
-            "--masquerade-client 10.8.0.0/24=local",
-        ] {
-            check(line, LOCAL, &[PRIVATE]);
-        }
-        check("-i 0.0.0.0", "::ffff:192.168.77.2", &[PRIVATE]);
-    }
-
-    #[test]
-    fn no_private_address_is_announced() {
-        for line in [
-            "-i 127.0.0.1",
-            "-i 2001:db8::2",
-            "-i 198.51.100.7",
-            "--local-networks 0.0.0.0/0",
-            "--masquerade-client 0.0.0.0/0=local",
-            "--masquerade-client 0.0.0.0/0=203.0.113.1 -r 60000-60009",
-            "--masquerade-address-map 192.168.77.2=203.0.113.1 -r 60000-60009",
-            ROUTED,
-        ] {
-            check(line, LOCAL, &[]);
-        }
-        check("", "127.0.0.1 ::1 198.51.100.7", &[]);
-        check("", "127.0.0.1 ::1 100.63.0.1 172.32.0.1 11.0.0.1", &[]);
-    }
-
-    #[test]
-    fn every_kind_of_private_address_counts() {
-        for address in [
-            "10.0.0.1",
-            "172.16.0.1",
-            "172.31.0.1",
-            "100.64.0.1",
-            "100.127.0.1",
-            "169.254.0.1",
-        ] {
-            let expected = PRIVATE.replace("192.168.77.2", address);
-            check("", address, &[&expected]);
-        }
-        let two = "PASV replies will carry 172.17.0.1 or 192.168.77.2, private addresses: clients \
-                   outside the local network will fail; behind a router, give its public address \
-                   with --masquerade-address";
-        check("", "192.168.77.2 172.17.0.1", &[two]);
-        let one_of_two = "PASV replies will carry 192.168.77.3, a private address: clients outside \
-                          the local network will fail; give --masquerade-address, or a public \
-                          address for each in --masquerade-address-map";
-        check(
-            "--masquerade-address-map 192.168.77.2=203.0.113.1 -r 60000-60009",
-            "192.168.77.2 192.168.77.3",
-            &[one_of_two],
-        );
-    }
-
-    #[test]
-    fn addresses_that_nobody_reaches() {
-        let range = "-r 60000-60009";
-        check(
-            &format!("-n 192.168.77.1 {range}"),
-            LOCAL,
-            &[
-                "--masquerade-address 192.168.77.1 is the router's address on this side: clients \
-               outside cannot reach it; give its public address",
-            ],
-        );
-        check(
-            &format!("-n 192.168.1.5 {range}"),
-            LOCAL,
-            &[
-                "--masquerade-address 192.168.1.5 is a private address: clients outside the local \
-               network cannot reach it; give the router's public address",
-            ],
-        );
-        check(
-            &format!("-n 100.64.3.4 {range}"),
-            LOCAL,
-            &[
-                "--masquerade-address 100.64.3.4 lies in 100.64.0.0/10, behind a provider's own NAT: \
-               clients on the Internet cannot reach it; ask the provider for a public address",
-            ],
-        );
-        check(
-            &format!("--masquerade-address-map 192.168.77.2=127.0.0.1 {range}"),
-            LOCAL,
-            &[
-                "--masquerade-address-map 192.168.77.2=127.0.0.1 is a loopback address: each client \
-               will connect to itself; give the router's public address",
-            ],
-        );
-        check(
-            &format!("--masquerade-address-map 192.168.77.9=203.0.113.9 {ROUTED}"),
-            LOCAL,
-            &[
-                "--masquerade-address-map 192.168.77.9=203.0.113.9 is never used: 192.168.77.9 is \
-               not an address that this server listens on; give one of this machine's",
-            ],
-        );
-        check(
-            &format!("-i 2001:db8::2 {ROUTED}"),
-            LOCAL,
-            &[
-                "masquerade concerns IPv4 only, and no IPv4 address is listened on; add one with \
-               --interface",
-            ],
-        );
-    }
-
-    #[test]
-    fn passive_ports_and_writing() {
-        check("-n 203.0.113.1", LOCAL, &[NO_RANGE]);
-        check(
-            "--masquerade-client 10.8.0.0/24=10.8.0.1",
-            LOCAL,
-            &[PRIVATE, NO_RANGE],
-        );
-        check(
-            "-n 203.0.113.1 -r 60000-60008",
-            LOCAL,
-            &[
-                "note: --passive-ports has 9 ports: 9 transfers can be about to start at a time, \
-               others wait a moment; 10 are enough for most",
-            ],
-        );
-        check(
-            "-n 203.0.113.1 -r 60000",
-            LOCAL,
-            &[
-                "note: --passive-ports has 1 port: 1 transfer can be about to start at a time, \
-               others wait a moment; 10 are enough for most",
-            ],
-        );
-        check(&format!("{ROUTED} -w"), LOCAL, &[OPEN]);
-        check(&format!("{ROUTED} -w -u bob -P x --anonymous"), LOCAL, &[]);
-        check(
-            "-n 127.0.0.2 -w",
-            LOCAL,
-            &[
-                "--masquerade-address 127.0.0.2 is a loopback address: each client will connect to \
-             itself; give the router's public address",
-                NO_RANGE,
-                OPEN,
-            ],
-        );
-    }
-
-    #[test]
-    fn what_is_served() {
-        let cases: [(&str, &str, &[&str]); 5] = [
-            (
-                "-d /",
-                "[::]:2121",
-                &[
-                    "serving / read-only to anonymous",
-                    "listening on [::]:2121 (IPv6 and IPv4)",
-                    "passive ports of the kernel's choice",
-                ],
-            ),
-            (
-                "-d / -w",
-                "0.0.0.0:2121",
-                &[
-                    "serving / with write access to anonymous",
-                    "listening on 0.0.0.0:2121",
-                    "passive ports of the kernel's choice",
-                ],
-            ),
-            (
-                "-d / -w -u bob -P x --anonymous -n 203.0.113.1 -r 60000-60009 -i :: -i 10.0.0.1",
-                "[::]:21 10.0.0.1:21",
-                &[
-                    "serving / with write access to bob, read-only to anonymous",
-                    "listening on [::]:21",
-                    "listening on 10.0.0.1:21",
-                    "passive ports 60000-60009, announced as 203.0.113.1",
-                ],
-            ),
-            (
-                "-d / -u bob -P x -n 203.0.113.1 -r 60000 -i 10.0.0.1 \
-                 --masquerade-address-map 10.0.0.1=203.0.113.2",
-                "10.0.0.1:21",
-                &[
-                    "serving / read-only to bob",
-                    "listening on 10.0.0.1:21",
-                    "passive port 60000, announced as 203.0.113.2 for 10.0.0.1, else 203.0.113.1",
-                ],
-            ),
-            (
-                "-d / -n known.example -r 60000-60009 -i 10.0.0.1 \
-                 --masquerade-address-map 10.0.0.1=unknown.example",
-                "10.0.0.1:21",
-                &[
-                    "serving / read-only to anonymous",
-                    "listening on 10.0.0.1:21",
-                    "passive ports 60000-60009, announced as unknown.example (not known yet) for \
-                     10.0.0.1, else known.example (203.0.113.1)",
-                ],
-            ),
-        ];
-        for (line, bound, expected) in cases {
-            let bound: Vec<SocketAddr> = bound
-                .split_whitespace()
-                .map(|address| address.parse().unwrap())
-                .collect();
-            let names = Names::from([("known.example".to_owned(), Ipv4Addr::new(203, 0, 113, 1))]);
-            let found = summary(&settings(line), &names, &bound);
-            assert_eq!(found, expected, "{line}");
-        }
-    }
-}
+mod tests;

@@ -141,11 +141,10 @@ fn answers_become_addresses_and_lines() {
         ("192.168.1.5", String::new(), "192.168.1.5"),
         (
             "100.64.0.1",
-            "INFO ftp.example is now 100.64.0.1, it was 192.168.1.5\n\
-             WARN ftp.example leads to 100.64.0.1, which lies in 100.64.0.0/10, behind a \
-             provider's own NAT: clients on the Internet cannot reach it; ask the provider for a \
-             public address"
-                .into(),
+            format!(
+                "INFO ftp.example is now 100.64.0.1, it was 192.168.1.5\n\
+                 WARN ftp.example leads to 100.64.0.1, {BEHIND_CARRIER}"
+            ),
             "100.64.0.1",
         ),
         (

@@ -4,7 +4,6 @@
 //! The acceptor's thread is the only one that replaces what is in force, so a change never meets another
 //! one halfway. Nothing in this file waits.
 
-use std::collections::BTreeSet;
 use std::fmt::Display;
 use std::io;
 use std::time::Instant;
@@ -15,15 +14,27 @@ use log::{error, info, log, warn};
 use super::{Message, Server};
 use crate::descriptors;
 use crate::machine::Machine;
+use crate::probe::{self, HeldPorts};
 use crate::public_address::{Answer, Line, look_up};
 use crate::settings::Settings;
 use crate::shared::Current;
 use crate::storage::Storage;
-use crate::warnings::{summary, warnings};
+use crate::summary::summary;
+use crate::warnings::{Finding, Seen, Severity, findings};
 
 impl Server {
-    /// Logs what is served, and a warning for each thing that will not work.
+    /// Logs what is served, and a warning for each thing that will not work. To be called before
+    /// [`run`](Self::run): leased ports of our own would look like another program's.
     pub fn log_start(&self) {
+        let current = self.shared.current();
+        let addresses = current.settings.local_addresses(&current.machine);
+        self.log_current(match &current.settings.passive_ports {
+            Some(range) => probe::held_ports(range, &addresses),
+            None => HeldPorts::default(),
+        });
+    }
+
+    fn log_current(&self, held: HeldPorts) {
         let current = self.shared.current();
         let settings = &current.settings;
         for line in summary(settings, &current.names, &self.addresses()) {
@@ -32,7 +43,11 @@ impl Server {
         if let Some(warning) = descriptors::raise_limit(settings.limits.connections_max) {
             warn!("{warning}");
         }
-        log_warnings(warnings(settings, &current.machine));
+        let seen = Seen {
+            held,
+            ..seen(&current)
+        };
+        log_findings(findings(settings, &seen));
     }
 
     /// Takes new settings as a whole, or none of them.
@@ -73,7 +88,8 @@ impl Server {
         let names = self.names.known();
         self.shared
             .replace(Current::new(settings, storage, machine, names));
-        self.log_start();
+        // Ports are not tried: sessions may have leased some of them.
+        self.log_current(HeldPorts::default());
         Ok(())
     }
 
@@ -130,14 +146,14 @@ impl Server {
         }
         let new = old.on(machine);
         let changes = came_and_went(&old.config.masquerade, &new.config.masquerade);
-        let known: BTreeSet<String> = warnings(&old.settings, &old.machine).into_iter().collect();
-        let mut lines = warnings(&new.settings, &new.machine);
-        lines.retain(|line| !known.contains(line));
+        let known = findings(&old.settings, &seen(&old));
+        let mut found = findings(&new.settings, &seen(&new));
+        found.retain(|finding| !known.contains(finding));
         self.shared.replace(new);
         for line in changes {
             info!("{line}");
         }
-        log_warnings(lines);
+        log_findings(found);
     }
 }
 
@@ -153,11 +169,20 @@ pub(super) fn open_storage(settings: &Settings) -> io::Result<Storage> {
     })
 }
 
-fn log_warnings(lines: Vec<String>) {
-    for line in lines {
-        match line.strip_prefix("note: ") {
-            Some(note) => info!("note: {note}"),
-            None => warn!("{line}"),
+/// What is known by now; ports are not tried for it.
+fn seen(current: &Current) -> Seen {
+    Seen {
+        machine: current.machine.clone(),
+        names: current.names.clone(),
+        ..Seen::default()
+    }
+}
+
+fn log_findings(found: Vec<Finding>) {
+    for finding in found {
+        match finding.severity {
+            Severity::Failure | Severity::Risk => warn!("{finding}"),
+            Severity::Note => info!("{finding}"),
         }
     }
 }
