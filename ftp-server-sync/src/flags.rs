@@ -11,6 +11,7 @@ use argh::{ArgsInfo, FlagInfoKind, FromArgs, Optionality};
 
 pub use crate::arguments::FlagError;
 use crate::arguments::{self, Flag, Given};
+use crate::rules::{self, RulesKind};
 use crate::settings::Settings;
 
 mod check;
@@ -30,6 +31,10 @@ pub struct CommandLine {
 pub enum Invocation {
     /// Serve.
     Serve(Box<Settings>),
+    /// Say what clients would be told and what is wrong, and serve nothing.
+    Check(Box<Settings>),
+    /// Print the lines that let clients in, and serve nothing.
+    Rules(Box<Settings>, RulesKind),
     /// Print this text and succeed.
     Help(String),
     /// Print this line and succeed.
@@ -170,6 +175,16 @@ struct Flags {
     #[argh(option, arg_name = "FILE")]
     config: Option<String>,
 
+    /// serve nothing, but print what every kind of client would be told and what is wrong; exit
+    /// code 1 if some would fail, 2 if the server cannot start
+    #[argh(switch)]
+    check: bool,
+
+    /// serve nothing, but print what forwards or opens the ports: "nft", "iptables", "docker" or
+    /// "ufw"
+    #[argh(option, arg_name = "KIND")]
+    rules: Option<String>,
+
     /// print the version and exit
     #[argh(switch, short = 'V')]
     version: bool,
@@ -238,12 +253,13 @@ impl CommandLine {
             given = merged(config_file::read(&table, file)?, given);
             flags = Flags::read(&given)?;
         }
+        let (check, rules) = (flags.check, flags.rules.take());
         let settings = flags.check(&given, self.password_variable.clone());
         let settings = settings.map_err(|error| match &file {
             Some(file) => error.locate(file, &given),
             None => error,
         })?;
-        Ok(Invocation::Serve(Box::new(settings)))
+        invocation(settings, check, rules.as_deref())
     }
 
     /// The settings that a server should have now: what SIGHUP asks for.
@@ -254,6 +270,8 @@ impl CommandLine {
     pub fn settings(&self) -> Result<Settings, FlagError> {
         match self.parse()? {
             Invocation::Serve(settings) => Ok(*settings),
+            Invocation::Check(_) => Err(FlagError::new("--check", NO_SERVER)),
+            Invocation::Rules(..) => Err(FlagError::new("--rules", NO_SERVER)),
             Invocation::Help(_) => Err(FlagError::new("--help", NO_SERVER)),
             Invocation::Version(_) => Err(FlagError::new("--version", NO_SERVER)),
         }
@@ -274,6 +292,30 @@ impl Flags {
         Self::from_args(&[PROGRAM], &texts)
             .map_err(|exit| FlagError::new(PROGRAM, exit.output.trim()))
     }
+}
+
+/// What to do with these settings.
+fn invocation(
+    settings: Settings,
+    check: bool,
+    rules: Option<&str>,
+) -> Result<Invocation, FlagError> {
+    let settings = Box::new(settings);
+    let Some(word) = rules else {
+        return Ok(match check {
+            true => Invocation::Check(settings),
+            false => Invocation::Serve(settings),
+        });
+    };
+    let refuse = |problem| Err(FlagError::with_value("--rules", word, problem));
+    if check {
+        return refuse("--check is given as well; give only one of them");
+    }
+    let Some(kind) = RulesKind::named(word) else {
+        return refuse("give nft, iptables, docker or ufw");
+    };
+    rules::check(&settings, kind)?;
+    Ok(Invocation::Rules(settings, kind))
 }
 
 /// The file's flags that the command line does not replace, and the command line's.
@@ -721,6 +763,27 @@ mod tests {
             };
             // The example at the end speaks of short names only.
             assert_eq!(help.lines().filter(names).count(), 1, "{}", flag.long);
+        }
+    }
+
+    #[test]
+    fn nothing_is_served_with_check_or_rules() {
+        let flags = "-n 203.0.113.1 -r 60000-60009";
+        let expected = || Box::new(settings(flags));
+        assert_eq!(
+            line(&format!("{flags} --check")),
+            Ok(Invocation::Check(expected()))
+        );
+        for (word, kind) in [
+            ("nft", RulesKind::Nft),
+            ("iptables", RulesKind::Iptables),
+            ("docker", RulesKind::Docker),
+            ("ufw", RulesKind::Ufw),
+        ] {
+            assert_eq!(
+                line(&format!("--rules {word} {flags}")),
+                Ok(Invocation::Rules(expected(), kind))
+            );
         }
     }
 

@@ -13,6 +13,7 @@
 //! shares the passive pool and read-only settings with the others: a panic ends that session only.
 
 mod arguments;
+pub mod check;
 mod connection;
 mod control;
 mod data;
@@ -28,6 +29,7 @@ mod probe;
 mod public_address;
 mod pump;
 mod reach;
+pub mod rules;
 mod server;
 mod session;
 pub mod settings;

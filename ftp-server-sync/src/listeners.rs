@@ -148,6 +148,22 @@ impl Listeners {
     }
 }
 
+/// Whether all these sockets could be opened now; none of them is kept.
+///
+/// # Errors
+///
+/// What the system said, with the address that it was about.
+pub(crate) fn probe(
+    wanted: &[Listen],
+    passive_ports: Option<&RangeInclusive<u16>>,
+) -> io::Result<()> {
+    let sockets: io::Result<Vec<TcpListener>> = wanted
+        .iter()
+        .map(|&listen| bind(listen, passive_ports))
+        .collect();
+    sockets.map(drop)
+}
+
 /// Whether the system would refuse to listen on both at the same time.
 fn overlap(one: &Listen, other: &Listen) -> bool {
     let (one, other) = (one.address, other.address);
@@ -196,7 +212,7 @@ fn lacks_family(error: &io::Error) -> bool {
 fn cannot_listen(error: io::Error, address: SocketAddr) -> io::Error {
     let advice = match error.kind() {
         ErrorKind::PermissionDenied => "; ports below 1024 need root or CAP_NET_BIND_SERVICE",
-        ErrorKind::AddrInUse => "; another program listens there",
+        ErrorKind::AddrInUse => "; another program listens there, or this server runs already",
         _ => "",
     };
     let text = format!("cannot listen on {address}: {error}{advice}");

@@ -204,7 +204,7 @@ impl Line {
 }
 
 /// The address to tell: the one told already if it is still an answer, for resolvers shuffle.
-fn choose(found: &[Ipv4Addr], current: Option<Ipv4Addr>) -> Result<Ipv4Addr, String> {
+pub(crate) fn choose(found: &[Ipv4Addr], current: Option<Ipv4Addr>) -> Result<Ipv4Addr, String> {
     let good = |address: &&Ipv4Addr| leads_nowhere(**address).is_none();
     let still = current.filter(|current| found.contains(current));
     let first = || found.iter().find(good).copied();

@@ -27,7 +27,9 @@ use crate::settings::Settings;
 use crate::shared::{Current, Shared};
 use crate::signals::{Request, Signals};
 
-use changes::{UNWATCHED, open_storage};
+pub(crate) use changes::open_storage;
+
+use changes::UNWATCHED;
 
 /// Reads the settings anew; an error is what to tell the operator.
 pub type Reload = Box<dyn FnMut() -> Result<Settings, String> + Send>;

@@ -230,7 +230,7 @@ const LINE_BYTES_MAX: usize = 8192;
 const NAME_BYTES_MAX: usize = 40;
 const EDITS_MAX: usize = 2;
 /// A file within a file would hide what holds; the others serve nothing.
-const ELSEWHERE: [&str; 3] = ["--config", "--help", "--version"];
+const ELSEWHERE: [&str; 5] = ["--check", "--config", "--help", "--rules", "--version"];
 
 #[cfg(test)]
 mod tests;

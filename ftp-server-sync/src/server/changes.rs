@@ -162,7 +162,7 @@ impl Server {
 /// # Errors
 ///
 /// What the system said, with the directory that it was about.
-pub(super) fn open_storage(settings: &Settings) -> io::Result<Storage> {
+pub(crate) fn open_storage(settings: &Settings) -> io::Result<Storage> {
     Storage::open(&settings.directory).map_err(|error| {
         let directory = settings.directory.display();
         io::Error::new(error.kind(), format!("cannot share {directory}: {error}"))

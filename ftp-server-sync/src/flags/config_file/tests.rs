@@ -264,6 +264,27 @@ fn nothing_is_served_for_help() {
     }
 }
 
+/// They need the settings, the file's among them, and still give a server none to serve.
+#[test]
+fn nothing_is_served_for_check_and_rules() {
+    let place = Place::new();
+    let file = place.file("passive-ports 60000-60009\n");
+    for flags in ["--check", "--rules docker"] {
+        let line = command_line(flags, Some(file.clone()));
+        match line.parse() {
+            Ok(Invocation::Check(settings) | Invocation::Rules(settings, _)) => {
+                assert_eq!(settings.passive_ports, Some(60000..=60009));
+            }
+            other => panic!("{flags}: {other:?}"),
+        }
+        let refusal = line.settings().unwrap_err().to_string();
+        assert!(
+            flags.starts_with(refusal.split(':').next().unwrap()),
+            "{refusal}"
+        );
+    }
+}
+
 #[test]
 fn every_flag_has_its_place() {
     for flag in table() {

@@ -1,0 +1,128 @@
+//! The lines themselves.
+//!
+//! Each kind of line is made in one place, from numbers and addresses only: no text of the operator's
+//! gets into them.
+
+use std::net::Ipv4Addr;
+use std::ops::RangeInclusive;
+
+use super::{Forward, Ports};
+
+/// A file for `nft -f -`, with a table of its own that replaces what an earlier one has left.
+pub(super) fn nft(forwards: &[Forward], ports: &Ports) -> String {
+    let mut text = format!(
+        "# Declared before it is deleted: nft has no other way to delete what may not exist.\n\
+         table ip {TABLE}\n\
+         delete table ip {TABLE}\n\
+         table ip {TABLE} {{\n\
+         \x20   chain prerouting {{\n\
+         \x20       type nat hook prerouting priority dstnat;\n"
+    );
+    for forward in forwards {
+        let private = forward.private;
+        let to = match forward.public {
+            Some(public) => format!("ip daddr {public}"),
+            None => "fib daddr type local".to_owned(),
+        };
+        let control = format!("{to} tcp dport {} dnat to {private}", ports.control_outer);
+        let passive = range(&ports.outer, '-');
+        let passive = format!("{to} tcp dport {passive} dnat to {private}");
+        text.push_str(&format!("{NFT_INDENT}{control}:{}\n", ports.control_inner));
+        match ports.outer == ports.inner {
+            true => text.push_str(&format!("{NFT_INDENT}{passive}\n")),
+            false => {
+                let map = nft_map(ports);
+                text.push_str(&format!("{NFT_INDENT}{passive} : tcp dport map {{\n{map}"));
+                text.push_str(&format!("{NFT_INDENT}}}\n"));
+            }
+        }
+    }
+    text.push_str("    }\n}\n");
+    text
+}
+
+/// Commands for `sh`.
+pub(super) fn iptables(forwards: &[Forward], ports: &Ports) -> String {
+    let mut text = String::new();
+    for forward in forwards {
+        let to = match forward.public {
+            Some(public) => format!("-d {public}"),
+            None => "-m addrtype --dst-type LOCAL".to_owned(),
+        };
+        let mut rule = |outer: &str, target: &str| {
+            text.push_str(&format!(
+                "iptables -t nat -A PREROUTING {to} -p tcp --dport {outer} -j DNAT \
+                 --to-destination {target}\n"
+            ));
+        };
+        let control = format!("{}:{}", forward.private, ports.control_inner);
+        rule(&ports.control_outer.to_string(), &control);
+        passive_iptables(forward.private, ports, &mut rule);
+    }
+    text
+}
+
+/// Arguments for `docker run`.
+pub(super) fn docker(ports: &Ports) -> String {
+    let (outer, inner) = (range(&ports.outer, '-'), range(&ports.inner, '-'));
+    let (control_outer, control_inner) = (ports.control_outer, ports.control_inner);
+    format!("--publish {control_outer}:{control_inner}\n--publish {outer}:{inner}\n")
+}
+
+/// Commands for the machine that the server runs on.
+pub(super) fn ufw(addresses: &[String], ports: &Ports) -> String {
+    let both = |address: &String| {
+        let passive = range(&ports.inner, ':');
+        format!(
+            "ufw allow proto tcp to {address} port {}\nufw allow proto tcp to {address} port {passive}\n",
+            ports.control_inner
+        )
+    };
+    addresses.iter().map(both).collect()
+}
+
+/// A range whose numbers differ must be told port by port: to a mere range, the kernel would send a
+/// connection to any port of it.
+fn passive_iptables(private: Ipv4Addr, ports: &Ports, rule: &mut impl FnMut(&str, &str)) {
+    let outer = range(&ports.outer, ':');
+    if ports.outer == ports.inner {
+        rule(&outer, &private.to_string());
+    } else if ports.inner.len() <= SINGLE_RULES_MAX {
+        for (outer, inner) in ports.outer.clone().zip(ports.inner.clone()) {
+            rule(&outer.to_string(), &format!("{private}:{inner}"));
+        }
+    } else {
+        // The number after the slash is the outer port that leads to the first inner one. Routers of
+        // before 2018 (Linux 4.18, iptables 1.8) do not know it, hence the single rules.
+        let inner = range(&ports.inner, '-');
+        rule(
+            &outer,
+            &format!("{private}:{inner}/{}", ports.outer.start()),
+        );
+    }
+}
+
+fn nft_map(ports: &Ports) -> String {
+    let pairs: Vec<String> = ports
+        .outer
+        .clone()
+        .zip(ports.inner.clone())
+        .map(|(outer, inner)| format!("{outer} : {inner}"))
+        .collect();
+    let line = |pairs: &[String]| format!("{NFT_INDENT}    {}", pairs.join(", "));
+    let lines: Vec<String> = pairs.chunks(PAIRS_PER_LINE).map(line).collect();
+    format!("{}\n", lines.join(",\n"))
+}
+
+fn range(ports: &RangeInclusive<u16>, separator: char) -> String {
+    match ports.start() == ports.end() {
+        true => ports.start().to_string(),
+        false => format!("{}{separator}{}", ports.start(), ports.end()),
+    }
+}
+
+const TABLE: &str = "ftp-server-sync";
+const NFT_INDENT: &str = "        ";
+const PAIRS_PER_LINE: usize = 5;
+/// More than that would be slow to load, one command each.
+const SINGLE_RULES_MAX: usize = 100;
