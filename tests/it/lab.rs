@@ -193,7 +193,8 @@ impl Lab {
         command
     }
 
-    fn sh(&self, host: &str, script: &str) {
+    /// Runs the lines of a script on `host`.
+    pub(crate) fn sh(&self, host: &str, script: &str) {
         process::run(self.on(host, "sh").args(["-c", script]), SECONDS_MAX).expect_success();
     }
 

@@ -1,5 +1,6 @@
 //! One binary for all integration tests.
 
+mod asked;
 mod clients;
 mod corpora;
 mod lab;

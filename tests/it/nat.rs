@@ -16,6 +16,7 @@
 
 mod active;
 mod announced;
+mod check;
 mod conntrack;
 mod extended;
 mod fxp;
@@ -30,8 +31,10 @@ mod missed;
 mod networks;
 mod outer;
 mod ports;
+mod printed;
 mod queue;
 mod raw;
+mod scan;
 mod scarce;
 mod shared;
 mod site;

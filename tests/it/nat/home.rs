@@ -8,6 +8,8 @@ use crate::lab::Lab;
 /// What the router does beyond masquerading its LAN.
 #[derive(Clone, Debug)]
 pub(super) struct Router {
+    /// Forwards are its own; without, it has none until a test loads some.
+    pub(super) forwards: bool,
     /// Passive ports that it forwards, beside port 21.
     pub(super) forwarded: Option<RangeInclusive<u16>>,
     /// Where its own numbers for these ports begin, if they are others.
@@ -23,6 +25,7 @@ pub(super) struct Router {
 impl Default for Router {
     fn default() -> Self {
         Self {
+            forwards: true,
             forwarded: Some(FORWARDED),
             outer_first: None,
             hairpin: false,
@@ -146,6 +149,9 @@ table ip lab {{
 
 /// The lines that pass the router's ports on to the server.
 fn forwards(router: &Router) -> String {
+    if !router.forwards {
+        return String::new();
+    }
     // Nobody listens on port 9.
     let inner = router.forwarded.clone().unwrap_or(9..=9);
     let outer_first = router.outer_first.unwrap_or(*inner.start());
@@ -222,6 +228,7 @@ pub(super) const OUTSIDE_V6: &str = "[2001:db8:77::2]:2121";
 pub(super) const OUTER: Ipv4Addr = Ipv4Addr::new(203, 0, 113, 1);
 pub(super) const OUTER_SECOND: Ipv4Addr = Ipv4Addr::new(203, 0, 113, 2);
 pub(super) const INNER: Ipv4Addr = Ipv4Addr::new(192, 168, 77, 2);
+pub(super) const INNER_SECOND: Ipv4Addr = Ipv4Addr::new(192, 168, 77, 12);
 pub(super) const FORWARDED: RangeInclusive<u16> = 60_000..=60_009;
 /// Masquerade and range: what the server needs behind this router.
 pub(super) const ROUTED: [&str; 4] = ["-n", "203.0.113.1", "-r", "60000-60009"];

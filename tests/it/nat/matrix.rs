@@ -345,4 +345,34 @@ const ROWS: &[Row] = &[
         scenario: "a port that another program holds, until it lets go",
         off: "code: trying blocked ports again",
     },
+    Row {
+        test: "check::foretells_the_replies",
+        scenario: "`--check` on the server: the replies to clients outside, local, hairpinned, on itself and on IPv6",
+        off: "`check::fails_a_naive_server`, which it tells",
+    },
+    Row {
+        test: "printed::for_nftables",
+        scenario: "`--rules nft` on a router without forwards of its own, once and twice",
+        off: "`printed::and_not_loaded`",
+    },
+    Row {
+        test: "printed::for_iptables",
+        scenario: "`--rules iptables` on the same",
+        off: "`printed::and_not_loaded`",
+    },
+    Row {
+        test: "printed::for_two_addresses",
+        scenario: "the printed lines of either kind for two public addresses",
+        off: "`printed::and_not_loaded`",
+    },
+    Row {
+        test: "printed::for_other_outer_numbers",
+        scenario: "the printed lines of either kind for ports that have other numbers outside",
+        off: "`printed::for_other_outer_numbers_untold`",
+    },
+    Row {
+        test: "printed::for_a_host_name",
+        scenario: "the printed lines of either kind for a host name",
+        off: "`printed::and_not_loaded`",
+    },
 ];

@@ -17,6 +17,8 @@ use crate::process::{self, Finished};
 use crate::server::{self, Server};
 
 pub(super) struct Site {
+    /// The flags of the server, without where it listens and what it serves.
+    arguments: Vec<String>,
     // Dropped in this order: nothing runs in a namespace any more when it goes.
     pub(super) server: Server,
     /// Further servers, if a test started any.
@@ -41,6 +43,7 @@ impl Site {
         fs::create_dir(directory.path().join("work")).expect("the client's directory");
         let server = serve(&lab, "server", &directory.path().join("root"), arguments);
         Self {
+            arguments: arguments.iter().map(|&text| text.to_owned()).collect(),
             server,
             others: Vec::new(),
             lab,
@@ -53,6 +56,24 @@ impl Site {
         let root = self.directory.path().join(host);
         self.others.push(serve(&self.lab, host, &root, arguments));
         root
+    }
+
+    /// The program with the server's own flags and these, which make it serve nothing.
+    pub(super) fn ask(&self, more: &[&str]) -> Finished {
+        let own: Vec<&str> = self.arguments.iter().map(String::as_str).collect();
+        let port = match more.contains(&"-p") {
+            true => &[][..],
+            false => &["-p", "2121"],
+        };
+        self.ask_with(&own, &[port, more].concat())
+    }
+
+    /// The same with other flags.
+    pub(super) fn ask_with(&self, flags: &[&str], more: &[&str]) -> Finished {
+        let root = self.root();
+        let common = ["-d", path(&root), "-w", "-u", USER, "-P", PASSWORD];
+        let command = server::command(&[&common, flags, more].concat());
+        process::run(&mut self.lab.command_on("server", &command), SECONDS_MAX)
     }
 
     pub(super) fn finish(self) {

@@ -1,0 +1,254 @@
+//! The program when it is asked with `--check` or `--rules`: exit codes, and what stands on which output.
+
+use std::fs;
+use std::net::{IpAddr, SocketAddr, TcpListener};
+
+use rustix::process::Signal;
+use tempfile::TempDir;
+
+use crate::process::{self, Finished};
+use crate::server::{self, Server};
+
+#[test]
+fn a_check_that_finds_nothing() {
+    let place = Place::new(1);
+    let told = place.ask(&["--check"]);
+    assert_told(
+        &told,
+        0,
+        &["Nothing is wrong", "Every kind of client can be served."],
+    );
+    assert_eq!(told.stderr, b"");
+    // More than clients need fails none of them.
+    assert_told(
+        &place.ask(&["--check", "-w"]),
+        0,
+        &["RISK     anonymous may change"],
+    );
+    let narrow = ["--check", "-r", "20000-20001", "-D"];
+    assert_told(
+        &place.ask(&narrow),
+        0,
+        &["note     --passive-ports has 2 ports"],
+    );
+}
+
+#[test]
+fn a_check_that_finds_clients_failing() {
+    let place = Place::new(2);
+    let told = place.ask(&["--check", "-n", "192.168.1.5", "-r", "20000-20009"]);
+    assert_told(
+        &told,
+        1,
+        &["FAILS    --masquerade-address 192.168.1.5 is a private"],
+    );
+    assert_eq!(told.stderr, b"");
+    // The machine's own table of names knows this one.
+    let told = place.ask(&["--check", "-n", "localhost", "-r", "20000-20009"]);
+    assert_told(
+        &told,
+        1,
+        &["localhost leads to 127.", "which is a loopback address"],
+    );
+}
+
+#[test]
+fn a_check_of_ports_that_others_hold() {
+    let place = Place::new(3);
+    let (_held, port) = place.hold();
+    let range = format!("{port}-{}", port + 9);
+    let told = place.ask(&["--check", "-r", &range]);
+    assert_told(
+        &told,
+        0,
+        &[&format!("note     passive ports {port} are in use")],
+    );
+    let told = place.ask(&["--check", "-r", &port.to_string()]);
+    assert_told(&told, 1, &["the whole range, are in use by other"]);
+    // On another address it is free.
+    let told = Place::new(4).ask(&["--check", "-r", &port.to_string()]);
+    assert_told(&told, 0, &["Every kind"]);
+}
+
+#[test]
+fn a_check_that_cannot_start() {
+    let place = Place::new(5);
+    let (_held, port) = place.hold();
+    let told = place.ask_on(&port.to_string(), &["--check", "-r", "20000-20009"]);
+    assert_told(
+        &told,
+        2,
+        &["What clients are told", "227 Entering Passive Mode"],
+    );
+    let said = complaint(&told);
+    let taken = format!(
+        "ftp-server-sync: cannot listen on {}:{port}: ",
+        place.address
+    );
+    assert!(said.starts_with(&taken), "{said}");
+    assert!(said.contains("or this server runs already"), "{said}");
+    assert!(!told.text().contains("can be served"), "{}", told.text());
+
+    let elsewhere = ["--check", "-i", "198.51.100.77", "-p", "0"];
+    let told = ask(&elsewhere);
+    assert_told(&told, 2, &[]);
+    assert!(complaint(&told).contains("cannot listen on 198.51.100.77:0"));
+
+    for bad in [
+        &["--check", "-d", "/nowhere/at/all"][..],
+        &["--check", "-n", "::1"],
+    ] {
+        let told = ask(bad);
+        assert_told(&told, 2, &[]);
+        assert_eq!(told.stdout, b"");
+        assert!(complaint(&told).starts_with("ftp-server-sync: --"));
+    }
+}
+
+#[test]
+fn rules_and_nothing_else() {
+    let flags = [
+        "-i",
+        "10.0.0.2",
+        "-n",
+        "192.168.1.5",
+        "-r",
+        "60000-60009",
+        "-D",
+    ];
+    let docker = "--publish 21:2121\n--publish 60000-60009:60000-60009\n";
+    let ufw = "ufw allow proto tcp to 10.0.0.2 port 2121\n\
+               ufw allow proto tcp to 10.0.0.2 port 60000:60009\n";
+    let iptables = "iptables -t nat -A PREROUTING -d 192.168.1.5 -p tcp --dport 21 -j DNAT \
+                    --to-destination 10.0.0.2:2121\n\
+                    iptables -t nat -A PREROUTING -d 192.168.1.5 -p tcp --dport 60000:60009 -j DNAT \
+                    --to-destination 10.0.0.2\n";
+    for (kind, lines) in [("docker", docker), ("ufw", ufw), ("iptables", iptables)] {
+        // That the address is private, where some clients would fail, does not keep them back.
+        let told = ask(&[&flags[..], &["--rules", kind]].concat());
+        assert_eq!(code(&told), Some(0), "{}", told.text());
+        assert_eq!(String::from_utf8_lossy(&told.stdout), lines);
+        assert_eq!(told.stderr, b"");
+    }
+    let told = ask(&[&flags[..], &["--rules", "nft"]].concat());
+    let table = "table ip ftp-server-sync\ndelete table ip ftp-server-sync\n";
+    assert_told(&told, 0, &[table, " dnat to 10.0.0.2:2121\n"]);
+}
+
+#[test]
+fn rules_that_are_refused() {
+    for (flags, said) in [
+        (
+            &["--rules", "nft", "-r", "60000"][..],
+            "add --masquerade-address",
+        ),
+        (&["--rules", "docker"], "add --passive-ports"),
+        (
+            &["--rules", "ufw", "-r", "60000", "-p", "0"],
+            "give it with --port",
+        ),
+        (&["--rules", "nft", "--check"], "give only one of them"),
+        (
+            &[
+                "--rules",
+                "nft",
+                "-i",
+                "127.0.0.1",
+                "-n",
+                "203.0.113.1",
+                "-r",
+                "60000",
+            ],
+            "--interface",
+        ),
+    ] {
+        let told = ask(flags);
+        assert_eq!(code(&told), Some(2), "{}", told.text());
+        assert_eq!(told.stdout, b"");
+        assert!(complaint(&told).contains(said), "{}", told.text());
+    }
+}
+
+/// A reload comes when ports of our own are leased, which are no other program's.
+#[test]
+fn a_start_tells_of_held_ports_and_a_reload_does_not() {
+    let place = Place::new(6);
+    let (_held, port) = place.hold();
+    let range = format!("{port}-{}", port + 9);
+    let server = Server::start(&place.flags("0", &["-r", &range]));
+    let finding = format!("note: passive ports {port} are in use by other programs");
+    server.log_with(&finding);
+    server.signal(Signal::HUP);
+    let log = server.log_with("reloaded the settings");
+    assert_eq!(log.matches("in use by other programs").count(), 1, "{log}");
+    server.finish(&[]);
+}
+
+/// An address that no other test uses, and a directory.
+struct Place {
+    address: IpAddr,
+    directory: TempDir,
+}
+
+impl Place {
+    fn new(last: u8) -> Self {
+        let directory = TempDir::new().expect("a temporary directory");
+        fs::write(directory.path().join("file"), b"").expect("a file");
+        Self {
+            address: [127, 77, 9, last].into(),
+            directory,
+        }
+    }
+
+    /// Another program's listener, with room for a range above its port.
+    fn hold(&self) -> (TcpListener, u16) {
+        let listener = TcpListener::bind((self.address, 0)).expect("a listener");
+        let port = listener
+            .local_addr()
+            .map(|address: SocketAddr| address.port());
+        (listener, port.expect("its port"))
+    }
+
+    fn flags(&self, port: &str, more: &[&str]) -> Vec<String> {
+        let (address, directory) = (self.address.to_string(), self.directory.path());
+        let directory = directory.to_str().expect("text");
+        let flags = ["-i", &address, "-p", port, "-d", directory];
+        flags
+            .iter()
+            .chain(more)
+            .map(|&flag| flag.to_owned())
+            .collect()
+    }
+
+    fn ask(&self, more: &[&str]) -> Finished {
+        self.ask_on("0", more)
+    }
+
+    fn ask_on(&self, port: &str, more: &[&str]) -> Finished {
+        let flags = self.flags(port, more);
+        ask(&flags.iter().map(String::as_str).collect::<Vec<_>>())
+    }
+}
+
+fn ask(flags: &[&str]) -> Finished {
+    process::run(&mut server::command(flags), SECONDS_MAX)
+}
+
+#[track_caller]
+fn assert_told(told: &Finished, expected: i32, parts: &[&str]) {
+    assert_eq!(code(told), Some(expected), "{}", told.text());
+    let text = String::from_utf8_lossy(&told.stdout);
+    for part in parts {
+        assert!(text.contains(part), "no {part:?} in:\n{}", told.text());
+    }
+}
+
+fn code(told: &Finished) -> Option<i32> {
+    told.status.and_then(|status| status.code())
+}
+
+fn complaint(told: &Finished) -> String {
+    String::from_utf8_lossy(&told.stderr).into_owned()
+}
+
+const SECONDS_MAX: u64 = 20;

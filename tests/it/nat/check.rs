@@ -1,0 +1,144 @@
+//! `--check` on the server's own machine: what it foretells is what comes.
+
+use super::home::{INSIDE, OUTSIDE, OUTSIDE_V6, ROUTED, Router, home};
+use super::matrix::scenario;
+use super::site::Site;
+use crate::process::Finished;
+
+#[test]
+fn foretells_the_replies() {
+    scenario("check::foretells_the_replies", || {
+        // One port only, so that there is one reply that can be right.
+        let flags = ["-n", "203.0.113.1", "-r", "60000", "--outer-ports", "50000"];
+        let router = Router {
+            hairpin: true,
+            ..Router::default()
+        };
+        let site = Site::behind(&router, &flags);
+        let told = site.ask(&["--check", "-p", "2122"]).expect_success();
+        let report = text(&told);
+        for (host, to, place, kind) in [
+            ("client", OUTSIDE, "192.168.77.2", "outside"),
+            ("neighbour", INSIDE, "192.168.77.2", "local network"),
+            ("neighbour", OUTSIDE, "192.168.77.2", "hairpin"),
+            ("server", "127.0.0.1:2121", "127.0.0.1", "this machine"),
+            ("client", OUTSIDE_V6, "2001:db8:77::2", "over IPv6"),
+            ("neighbour", OUTSIDE_V6, "2001:db8:77::2", "over IPv6"),
+        ] {
+            let foretold = replies(&report, place, kind);
+            let mut client = site.client(host, to);
+            let real = ["PASV", "EPSV"].map(|command| {
+                client.send(command);
+                client.reply()
+            });
+            assert_eq!(foretold, real, "{host} to {to}:\n{report}");
+            client.expect("QUIT", "221");
+        }
+        let outside = replies(&report, "192.168.77.2", "outside");
+        assert_eq!(
+            outside[0],
+            "227 Entering Passive Mode (203,0,113,1,195,80)."
+        );
+        site.finish();
+        "six kinds of clients get what it prints"
+    });
+}
+
+/// Without masquerade the clients outside would fail, and it says so, with the flag to set.
+#[test]
+fn fails_a_naive_server() {
+    let site = Site::new(&[]);
+    let told = site.ask(&["--check", "-p", "2122"]);
+    assert_eq!(code(&told), Some(1), "{}", told.text());
+    let report = text(&told);
+    for part in [
+        "FAILS",
+        "192.168.77.2 or 192.168.77.12",
+        "--masquerade-address",
+    ] {
+        assert!(report.contains(part), "no {part}:\n{report}");
+    }
+    site.finish();
+}
+
+/// One name that leads to the router, one that leads to the server itself, and one that nobody knows.
+#[test]
+fn looks_names_up() {
+    let lab = home(&Router::default());
+    let names = [
+        ("ftp.home.example", "203.0.113.1"),
+        ("inside.home.example", "192.168.77.2"),
+    ];
+    let _resolver = lab.resolver("server", &names);
+    let site = Site::within(lab, &ROUTED);
+    for (name, expected, said) in [
+        (
+            "ftp.home.example",
+            0,
+            "ftp.home.example leads to 203.0.113.1 now.",
+        ),
+        (
+            "inside.home.example",
+            1,
+            "leads to 192.168.77.2, which is a private",
+        ),
+        (
+            "nobody.home.example",
+            1,
+            "nobody.home.example cannot be resolved: ",
+        ),
+    ] {
+        let flags = ["-p", "2122", "-r", "60000-60009", "-n", name];
+        let told = site.ask_with(&flags, &["--check"]);
+        assert_eq!(code(&told), Some(expected), "{}", told.text());
+        let report = text(&told).replace("\n         ", " ");
+        assert!(report.contains(said), "no {said:?}:\n{report}");
+    }
+    site.finish();
+}
+
+/// The two flags make all the difference; and beside the server itself, it is the port that is taken.
+#[test]
+fn passes_two_flags() {
+    let site = Site::new(&ROUTED);
+    let told = site.ask(&["--check", "-p", "2122"]);
+    assert_eq!(code(&told), Some(0), "{}", told.text());
+    let report = text(&told);
+    let end = "Every kind of client can be served, if the router forwards port 21 to 2122 and";
+    assert!(report.contains(end), "{report}");
+    assert_eq!(told.stderr, b"");
+
+    let told = site.ask(&["--check", "-p", "2121"]);
+    assert_eq!(code(&told), Some(2), "{}", told.text());
+    assert!(
+        told.text().contains("or this server runs already"),
+        "{}",
+        told.text()
+    );
+    site.finish();
+}
+
+/// What the report says that such a client is told there.
+fn replies(report: &str, place: &str, kind: &str) -> [String; 2] {
+    let head = format!("connecting to {place} port 2122\n");
+    let rest = report.split_once(&head).expect("the place").1;
+    let label = format!("  {kind}  ");
+    let mut lines = rest
+        .lines()
+        .skip_while(|line| !line.starts_with(&label))
+        .skip(1);
+    let mut reply = || {
+        let line = lines.next().expect("a reply");
+        // At its side stands the example's address, or nothing.
+        line.get(22..).expect("a reply").to_owned()
+    };
+    [reply(), reply()]
+}
+
+fn code(told: &Finished) -> Option<i32> {
+    told.status.and_then(|status| status.code())
+}
+
+fn text(told: &Finished) -> String {
+    String::from_utf8(told.stdout.clone()).expect("text")
+}
