@@ -341,13 +341,14 @@ fn small_range(settings: &Settings) -> Option<Finding> {
     Some(Finding::new(
         Severity::Note,
         format!(
-            "--passive-ports has {ports}: {transfers} can be about to start at a time, others \
-             wait a moment; {PORTS_ENOUGH} are enough for most"
+            "--passive-ports has {ports}: clients from one address can begin {transfers} at a \
+             time, others of theirs wait a moment; {PORTS_ENOUGH} are enough for most"
         ),
     ))
 }
 
-/// A small range is a note, not a fault: N ports limit the transfers that begin, not those that run.
+/// A small range is a note, not a fault: N ports limit the transfers that begin at one client address,
+/// not those that run.
 const PORTS_ENOUGH: usize = 10;
 
 #[cfg(test)]

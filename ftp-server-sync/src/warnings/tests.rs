@@ -178,16 +178,16 @@ fn passive_ports_and_writing() {
         "-n 203.0.113.1 -r 60000-60008",
         LOCAL,
         &[
-            "note: --passive-ports has 9 ports: 9 transfers can be about to start at a time, \
-           others wait a moment; 10 are enough for most",
+            "note: --passive-ports has 9 ports: clients from one address can begin 9 transfers at a \
+               time, others of theirs wait a moment; 10 are enough for most",
         ],
     );
     check(
         "-n 203.0.113.1 -r 60000",
         LOCAL,
         &[
-            "note: --passive-ports has 1 port: 1 transfer can be about to start at a time, \
-           others wait a moment; 10 are enough for most",
+            "note: --passive-ports has 1 port: clients from one address can begin 1 transfer at a \
+               time, others of theirs wait a moment; 10 are enough for most",
         ],
     );
     check(&format!("{ROUTED} -w"), LOCAL, &[OPEN]);
