@@ -202,6 +202,7 @@ fn private_address(
         [only] => Ok(Some(only)),
         [] if !listening.is_empty() => Ok(None),
         [] => Err(kind.refuse(NOTHING_TO_REACH)),
+        _ if are_neighbours(&left, machine) => Ok(first_of(&left, machine)),
         _ => {
             let list: Vec<String> = left.iter().map(Ipv4Addr::to_string).collect();
             Err(kind.refuse(format!(
@@ -211,6 +212,27 @@ fn private_address(
             )))
         }
     }
+}
+
+/// Whether all these addresses stand in one network: then a router there can forward to any of them.
+fn are_neighbours(addresses: &[Ipv4Addr], machine: &Machine) -> bool {
+    let holds_all = |network: &IpNet| {
+        let mut addresses = addresses.iter();
+        addresses.all(|&address| network.contains(&IpAddr::V4(address)))
+    };
+    machine.networks.iter().any(holds_all)
+}
+
+/// The one that the machine had first: others are added beside it, and may go again.
+fn first_of(addresses: &[Ipv4Addr], machine: &Machine) -> Option<Ipv4Addr> {
+    let position = |address: &Ipv4Addr| {
+        let mut own = machine.addresses.iter().map(IpAddr::to_canonical);
+        own.position(|own| own == IpAddr::V4(*address))
+    };
+    addresses
+        .iter()
+        .min_by_key(|address| position(address))
+        .copied()
 }
 
 /// The networks of this machine's interfaces in which a default gateway stands.

@@ -162,18 +162,13 @@ fn for_a_host_name() {
     });
 }
 
-/// Two forwards of one port are refused, and so is a choice among this machine's addresses.
+/// The server listens on two addresses of one network: the lines lead to the one that it had first.
 #[test]
-fn only_if_it_is_clear_where_to() {
-    let site = Site::new(&ROUTED);
-    let told = site.ask(&["--rules", "nft"]).expect_failure();
-    let refusal = text(told.stderr);
-    assert!(
-        refusal.contains("192.168.77.2 or 192.168.77.12"),
-        "{refusal}"
-    );
-    assert!(refusal.contains("--interface"), "{refusal}");
-    assert_eq!(told.stdout, b"");
+fn for_either_of_two_neighbours() {
+    let site = bare(&ROUTED);
+    load(&site, "nft");
+    assert_served(&site, OUTSIDE);
+    assert_leads(&site, OUTER, some_ports(), &leads(INNER, 60_000, 10));
     site.finish();
 }
 
