@@ -48,6 +48,24 @@ impl Machine {
             gateways: gateways()?,
         })
     }
+
+    /// Those of these addresses that stand in a network with a default gateway: the ones that a router
+    /// can forward to. All of them, where that is true of none.
+    pub(crate) fn beside_gateway(&self, addresses: &[Ipv4Addr]) -> Vec<Ipv4Addr> {
+        let has_gateway = |network: &&IpNet| {
+            let mut gateways = self.gateways.iter().map(IpAddr::to_canonical);
+            gateways.any(|gateway| gateway.is_ipv4() && network.contains(&gateway))
+        };
+        let networks: Vec<&IpNet> = self.networks.iter().filter(has_gateway).collect();
+        let is_beside = |own: &Ipv4Addr| {
+            let own = IpAddr::V4(*own);
+            networks.iter().any(|network| network.contains(&own))
+        };
+        match addresses.iter().any(is_beside) {
+            true => addresses.iter().copied().filter(is_beside).collect(),
+            false => addresses.to_vec(),
+        }
+    }
 }
 
 fn gateways() -> io::Result<Vec<IpAddr>> {
@@ -222,6 +240,29 @@ mod tests {
     fn a_table_that_cannot_be_read_is_not_an_empty_one() {
         assert_eq!(read_table("/proc/net/no-such-table").unwrap(), "");
         assert!(read_table("/proc/net").is_err());
+    }
+
+    #[test]
+    fn which_addresses_a_router_can_reach() {
+        let machine = Machine {
+            networks: vec![
+                "172.17.0.0/16".parse().unwrap(),
+                "192.168.77.0/24".parse().unwrap(),
+            ],
+            gateways: vec![
+                "::ffff:192.168.77.1".parse().unwrap(),
+                "fe80::1".parse().unwrap(),
+            ],
+            ..Machine::default()
+        };
+        let [bridge, home, other] = [[172, 17, 0, 1], [192, 168, 77, 2], [10, 8, 0, 6]];
+        let [bridge, home, other] = [bridge, home, other].map(Ipv4Addr::from);
+        assert_eq!(machine.beside_gateway(&[bridge, home, other]), [home]);
+        assert_eq!(machine.beside_gateway(&[bridge, other]), [bridge, other]);
+        assert_eq!(
+            Machine::default().beside_gateway(&[bridge, home]),
+            [bridge, home]
+        );
     }
 
     // The numbers of these tables are printed in the machine's own byte order.

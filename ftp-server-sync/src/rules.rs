@@ -191,12 +191,8 @@ fn private_address(
     let everywhere =
         |listen: &Listen| listen.dual_stack || listen.address.ip() == Ipv4Addr::UNSPECIFIED;
     if settings.listen.iter().any(everywhere) {
-        let networks = gateway_networks(machine);
-        let beside_gateway =
-            |own: &Ipv4Addr| networks.iter().any(|net| net.contains(&IpAddr::V4(*own)));
-        if listening.iter().any(beside_gateway) {
-            left.retain(beside_gateway);
-        }
+        let beside_gateway = machine.beside_gateway(&listening);
+        left.retain(|own| beside_gateway.contains(own));
     }
     match left[..] {
         [only] => Ok(Some(only)),
@@ -233,20 +229,6 @@ fn first_of(addresses: &[Ipv4Addr], machine: &Machine) -> Option<Ipv4Addr> {
         .iter()
         .min_by_key(|address| position(address))
         .copied()
-}
-
-/// The networks of this machine's interfaces in which a default gateway stands.
-fn gateway_networks(machine: &Machine) -> Vec<IpNet> {
-    let has_gateway = |network: &&IpNet| {
-        let mut gateways = machine.gateways.iter().map(IpAddr::to_canonical);
-        gateways.any(|gateway| gateway.is_ipv4() && network.contains(&gateway))
-    };
-    machine
-        .networks
-        .iter()
-        .filter(has_gateway)
-        .copied()
-        .collect()
 }
 
 /// What this machine's firewall has to be opened for: networks, where all addresses are listened on.

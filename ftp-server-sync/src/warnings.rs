@@ -47,7 +47,9 @@ pub(crate) struct Seen {
 pub(crate) fn findings(settings: &Settings, seen: &Seen) -> Vec<Finding> {
     let announced = announced_addresses(settings, &seen.machine);
     let mut found = Vec::new();
-    found.extend(private_announcement(settings, &announced));
+    // A bridge for containers is none of the router's addresses.
+    let reached = seen.machine.beside_gateway(&announced);
+    found.extend(private_announcement(settings, &reached));
     found.extend(public_addresses(settings, seen));
     found.extend(useless_masquerade(settings, &announced));
     found.extend(missing_range(settings));
