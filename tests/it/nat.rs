@@ -34,6 +34,7 @@ mod ports;
 mod printed;
 mod queue;
 mod raw;
+mod readme;
 mod scan;
 mod scarce;
 mod shared;

@@ -301,6 +301,41 @@ const ROWS: &[Row] = &[
         off: "code: the side of the port in the announcement",
     },
     Row {
+        test: "readme::one_router",
+        scenario: "the README's set-up: one router",
+        off: "`printed::and_not_loaded`",
+    },
+    Row {
+        test: "readme::two_public_addresses",
+        scenario: "the README's set-up: two public addresses",
+        off: "`printed::and_not_loaded`",
+    },
+    Row {
+        test: "readme::an_address_that_changes",
+        scenario: "the README's set-up: an address that changes",
+        off: "`host_names::are_not_followed_for_an_hour`",
+    },
+    Row {
+        test: "readme::docker",
+        scenario: "the README's set-up: docker, with and without its proxy",
+        off: "`gateway::is_a_stranger_by_default`",
+    },
+    Row {
+        test: "readme::carrier_nat",
+        scenario: "the README's set-up: carrier NAT",
+        off: "`ipv6::with_an_ipv4_listener_only`",
+    },
+    Row {
+        test: "readme::ipv6_only",
+        scenario: "the README's set-up: IPv6 only",
+        off: "`ipv6::with_an_ipv4_listener_only`",
+    },
+    Row {
+        test: "readme::one_forwarded_port",
+        scenario: "the README's set-up: one forwarded port, 20 clients",
+        off: "`shared::not_with_foreign_addresses`",
+    },
+    Row {
         test: "gateway::is_trusted",
         scenario: "a gateway in the clients' place on the control or on the data connection",
         off: "`gateway::is_a_stranger_by_default`",

@@ -1,0 +1,357 @@
+//! The set-ups of the README: each command is read out of it and run as it stands there.
+//!
+//! Only two things are replaced: the program's name by its path, and `/srv/ftp` by a directory of the test.
+
+use std::fs;
+use std::net::Ipv4Addr;
+use std::path::Path;
+use std::thread;
+
+use tempfile::TempDir;
+
+use super::announced::{addresses, announcements};
+use super::home::{INNER, INSIDE, OUTER, OUTER_SECOND, OUTSIDE, OUTSIDE_SECOND, OUTSIDE_V6};
+use super::home::{Router, home};
+use super::matrix::scenario;
+use crate::clients::{SECONDS_MAX, curl_itself, noise, path};
+use crate::lab::Lab;
+use crate::process::{self, Finished};
+use crate::server::{self, Server};
+
+#[test]
+fn one_router() {
+    scenario("readme::one_router", || {
+        let site = Printed::new("One router");
+        site.forward("server");
+        site.assert_fine("server");
+        site.assert_served("client", OUTSIDE, OUTER);
+        site.assert_served("guest", OUTSIDE, OUTER);
+        site.assert_served("neighbour", INSIDE, INNER);
+        site.finish()
+    });
+}
+
+/// The lines that the README shows are those that the program prints.
+#[test]
+fn shows_the_routers_lines() {
+    let lab = home(&Router::default());
+    let shown = blocks("One router", "nft").pop().expect("the lines");
+    let printed = ask(
+        &lab,
+        "server",
+        &command("One router", 0),
+        &["--rules", "nft"],
+    );
+    let printed = String::from_utf8(printed.expect_success().stdout).expect("text");
+    let printed: Vec<&str> = printed
+        .lines()
+        .filter(|line| !line.starts_with('#'))
+        .collect();
+    assert_eq!(shown.lines().collect::<Vec<_>>(), printed);
+}
+
+#[test]
+fn two_public_addresses() {
+    scenario("readme::two_public_addresses", || {
+        let site = Printed::new("Two public addresses");
+        site.forward("server");
+        site.assert_fine("server");
+        site.assert_served("client", OUTSIDE, OUTER);
+        site.assert_served("client", OUTSIDE_SECOND, OUTER_SECOND);
+        site.assert_served("neighbour", INSIDE, INNER);
+        site.finish()
+    });
+}
+
+#[test]
+fn an_address_that_changes() {
+    scenario("readme::an_address_that_changes", || {
+        let lab = home(&closed());
+        let _resolver = lab.resolver("server", &[("ftp.home.example", "203.0.113.1")]);
+        let site = Printed::within(lab, "server", &command("An address that changes", 0));
+        site.server.log_with("ftp.home.example is 203.0.113.1");
+        site.forward("server");
+        site.assert_fine("server");
+        site.assert_served("client", OUTSIDE, OUTER);
+        site.assert_served("neighbour", INSIDE, INNER);
+        site.finish()
+    });
+}
+
+/// No docker here: its bridge, its published ports and its proxy are made of the same parts of the kernel.
+#[test]
+fn docker() {
+    scenario("readme::docker", || {
+        let command = command("Docker", 0);
+        let (outside, container) = command.split_once(" IMAGE ").expect("an image");
+        let rules = outside.split_once("$(").expect("the arguments of docker");
+        let rules = rules.1.split_once(')').expect("the arguments of docker").0;
+
+        let mut lab = home(&closed());
+        lab.host("container");
+        lab.network("server", "docker0", "172.17.0.1/16");
+        lab.plug("container", "eth0", "172.17.0.2/16", "server", "docker0");
+        lab.default_route("container", "172.17.0.1");
+        lab.forward("server");
+        let arguments = ask(&lab, "server", rules, &[]).expect_success();
+        lab.nft("server", &published(&arguments));
+        lab.nft("router", TO_DOCKERS_HOST);
+
+        let site = Printed::within(lab, "container", container);
+        site.assert_fine("container");
+        site.assert_served("client", OUTSIDE, OUTER);
+        site.assert_served("neighbour", "192.168.77.2:21", INNER);
+        site.lab.nft("server", PROXY);
+        site.assert_served("client", OUTSIDE, OUTER);
+        let log = site.server.log();
+        assert!(log.contains(" 172.17.0.1:"), "no proxy:\n{log}");
+        site.finish()
+    });
+}
+
+#[test]
+fn carrier_nat() {
+    scenario("readme::carrier_nat", || {
+        let site = Printed::new("Carrier NAT");
+        let check = command("Carrier NAT", 1);
+        let told = ask(&site.lab, "server", &check, &["-p", "2122"]);
+        assert_eq!(told.status.and_then(|status| status.code()), Some(1));
+        let text = told.text().replace("\n         ", " ");
+        assert!(text.contains("serve over IPv6"), "{text}");
+        site.assert_served_v6();
+        site.finish()
+    });
+}
+
+#[test]
+fn ipv6_only() {
+    scenario("readme::ipv6_only", || {
+        let site = Printed::new("IPv6 only");
+        site.assert_fine("server");
+        site.assert_served_v6();
+        site.finish()
+    });
+}
+
+#[test]
+fn one_forwarded_port() {
+    scenario("readme::one_forwarded_port", || {
+        let site = Printed::new("One forwarded port");
+        site.forward("server");
+        site.assert_fine("server");
+        thread::scope(|scope| {
+            for last in 10..=29 {
+                let site = &site;
+                scope.spawn(move || {
+                    let from = format!("203.0.113.{last}");
+                    let flags = [&TRUSTING[..], &["--interface", &from]].concat();
+                    let story = site.fetch("client", OUTSIDE, &flags);
+                    assert_eq!(addresses(&story), [OUTER], "{}", story.text());
+                });
+            }
+        });
+        let log = site.server.log();
+        assert!(!log.contains("too small"), "somebody waited:\n{log}");
+        site.finish()
+    });
+}
+
+/// Each line of the table leads to a set-up, and each set-up has a test here.
+#[test]
+fn has_a_line_for_each() {
+    let readme = readme();
+    let table = section(&readme, "### Which set-up is yours", "#### ");
+    let links: Vec<&str> = table
+        .lines()
+        .filter_map(|line| line.split_once("](#")?.1.split_once(')'))
+        .map(|(link, _)| link)
+        .collect();
+    assert_eq!(links, SET_UPS.map(anchor));
+    for heading in SET_UPS {
+        command(heading, 0);
+    }
+}
+
+/// A server that was started as printed.
+struct Printed {
+    command: String,
+    server: Server,
+    lab: Lab,
+    _directory: TempDir,
+}
+
+impl Printed {
+    /// The first command under the heading, behind a router that forwards nothing yet.
+    fn new(heading: &str) -> Self {
+        Self::within(home(&closed()), "server", &command(heading, 0))
+    }
+
+    fn within(lab: Lab, host: &str, command: &str) -> Self {
+        let directory = TempDir::new().expect("a temporary directory");
+        fs::write(directory.path().join("file"), noise(SIZE)).expect("a file to serve");
+        let words = words(command, directory.path());
+        let server = Server::spawn(&mut lab.command_on(host, &server::command(&words)));
+        Self {
+            command: command.to_owned(),
+            server,
+            lab,
+            _directory: directory,
+        }
+    }
+
+    /// Loads on the router what the same command prints with `--rules nft`.
+    fn forward(&self, host: &str) {
+        let printed = ask(&self.lab, host, &self.command, &["--rules", "nft"]);
+        let lines = String::from_utf8(printed.expect_success().stdout).expect("text");
+        self.lab.nft("router", &lines);
+    }
+
+    /// `--check` beside the same command finds nothing that fails; on another port, as this one is taken.
+    fn assert_fine(&self, host: &str) {
+        ask(&self.lab, host, &self.command, &["--check", "-p", "2122"]).expect_success();
+    }
+
+    /// In both ways to ask for a port, by a client that trusts the address of a 227.
+    #[track_caller]
+    fn assert_served(&self, host: &str, to: &str, announced: Ipv4Addr) {
+        let story = self.fetch(host, to, &TRUSTING);
+        assert_eq!(addresses(&story), [announced], "{}", story.text());
+        let story = self.fetch(host, to, &[]);
+        assert!(story.text().contains("< 229 "), "{}", story.text());
+    }
+
+    #[track_caller]
+    fn assert_served_v6(&self) {
+        for host in ["client", "neighbour"] {
+            let story = self.fetch(host, OUTSIDE_V6, &[]);
+            let announced = announcements(&story.text());
+            let in_range = |port| (60_000..=60_009).contains(&port);
+            assert!(announced.iter().all(|announced| in_range(announced.port)));
+            assert_eq!(announced.len(), 1, "{}", story.text());
+        }
+    }
+
+    #[track_caller]
+    fn fetch(&self, host: &str, to: &str, flags: &[&str]) -> Finished {
+        let mut command = curl_itself();
+        command.args(["--verbose", "--connect-timeout", "5"]);
+        command.args(flags).arg(format!("ftp://{to}/file"));
+        let story = process::run(&mut self.lab.command_on(host, &command), SECONDS_MAX);
+        assert!(story.stdout == noise(SIZE), "{}", story.text());
+        story.expect_success()
+    }
+
+    fn finish(self) -> &'static str {
+        self.server.finish(&[]);
+        "served as printed"
+    }
+}
+
+/// Runs a printed command with more flags, on a host where its directory need not exist.
+fn ask(lab: &Lab, host: &str, command: &str, more: &[&str]) -> Finished {
+    let directory = TempDir::new().expect("a temporary directory");
+    let mut words = words(command, directory.path());
+    words.extend(more.iter().map(|&word| word.to_owned()));
+    let command = server::command(&words);
+    process::run(&mut lab.command_on(host, &command), SECONDS_MAX)
+}
+
+/// The arguments of a printed command.
+fn words(command: &str, directory: &Path) -> Vec<String> {
+    let mut words = command.split_whitespace();
+    assert_eq!(words.next(), Some("ftp-server-sync"), "{command}");
+    words
+        .map(|word| word.replace("/srv/ftp", path(directory)))
+        .collect()
+}
+
+/// A command under a heading, its lines joined.
+fn command(heading: &str, number: usize) -> String {
+    let block = blocks(heading, "sh").into_iter().nth(number);
+    let block = block.unwrap_or_else(|| panic!("{heading}: no command {number}"));
+    block.replace("\\\n", " ").trim().to_owned()
+}
+
+/// The fenced blocks of this kind under a heading.
+fn blocks(heading: &str, kind: &str) -> Vec<String> {
+    let readme = readme();
+    let text = section(&readme, &format!("#### {heading}\n"), "\n#");
+    let fence = format!("```{kind}\n");
+    let blocks = text.split(&fence).skip(1);
+    blocks
+        .map(|rest| rest.split("```").next().unwrap_or_default().to_owned())
+        .collect()
+}
+
+fn section<'a>(readme: &'a str, from: &str, to: &str) -> &'a str {
+    let (_, rest) = readme
+        .split_once(from)
+        .unwrap_or_else(|| panic!("no {from:?} in the README"));
+    rest.split(to).next().unwrap_or(rest)
+}
+
+fn readme() -> String {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../README.md");
+    fs::read_to_string(path).expect("the README")
+}
+
+/// As web sites make it of a heading.
+fn anchor(heading: &str) -> String {
+    heading.to_lowercase().replace(' ', "-")
+}
+
+/// What `docker run` does with `--publish OUTER:INNER`.
+fn published(arguments: &Finished) -> String {
+    let mut rules = String::new();
+    let arguments = String::from_utf8_lossy(&arguments.stdout);
+    for line in arguments.lines() {
+        let ports = line.strip_prefix("--publish ").expect("--publish");
+        let (outer, inner) = ports.split_once(':').expect("two sides");
+        let to = match outer == inner {
+            true => "172.17.0.2".to_owned(),
+            false => format!("172.17.0.2:{inner}"),
+        };
+        rules += &format!("fib daddr type local tcp dport {outer} dnat to {to}\n");
+    }
+    format!(
+        "table ip docker {{\nchain prerouting {{\ntype nat hook prerouting priority dstnat;\n{rules}}}\n}}"
+    )
+}
+
+fn closed() -> Router {
+    Router {
+        forwards: false,
+        ..Router::default()
+    }
+}
+
+const TO_DOCKERS_HOST: &str = "
+table ip forwards {
+    chain prerouting {
+        type nat hook prerouting priority dstnat;
+        ip daddr 203.0.113.1 tcp dport { 21, 60000-60009 } dnat to 192.168.77.2
+    }
+}";
+
+/// Control connections come from docker's host from now on, as with its userland proxy.
+const PROXY: &str = "
+table ip proxy {
+    chain postrouting {
+        type nat hook postrouting priority srcnat;
+        oifname docker0 tcp dport 2121 masquerade
+    }
+}";
+
+/// curl that asks for PASV and dials what it is told.
+const TRUSTING: [&str; 2] = ["--disable-epsv", "--no-ftp-skip-pasv-ip"];
+const SIZE: usize = 100_003;
+/// In the order of the README's table.
+const SET_UPS: [&str; 7] = [
+    "One router",
+    "Two public addresses",
+    "An address that changes",
+    "Docker",
+    "Carrier NAT",
+    "IPv6 only",
+    "One forwarded port",
+];
