@@ -225,7 +225,13 @@ impl Client {
 
     fn fill(&mut self) -> Result<usize, ErrorKind> {
         let mut bytes = [0; 4096];
-        let count = self.stream.read(&mut bytes).map_err(|error| error.kind())?;
+        // A process that was stopped for a moment finds its reads interrupted, where they have a time limit.
+        let count = loop {
+            match self.stream.read(&mut bytes) {
+                Err(error) if error.kind() == ErrorKind::Interrupted => {}
+                other => break other.map_err(|error| error.kind())?,
+            }
+        };
         self.unread.extend_from_slice(&bytes[..count]);
         Ok(count)
     }
