@@ -28,8 +28,8 @@ pub(crate) fn raise_limit(connections_max: u32) -> Option<String> {
     })
 }
 
-/// Control, poll, waker, listener or data connection, and file.
-const PER_SESSION: u64 = 5;
+/// Control, poll, waker, file, and either a data connection or a listener with its place in the poll.
+const PER_SESSION: u64 = 6;
 
 /// Listeners, log, shared directory, and some to spare.
 const OWN: u64 = 32;

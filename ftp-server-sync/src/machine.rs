@@ -25,6 +25,8 @@ pub struct Machine {
     pub networks: Vec<IpNet>,
     /// The routers that default routes lead to; sorted, each once.
     pub gateways: Vec<IpAddr>,
+    /// The addresses of the interfaces that default routes leave by.
+    pub outward: Vec<IpAddr>,
 }
 
 impl Machine {
@@ -34,23 +36,34 @@ impl Machine {
     ///
     /// What the system said when asked. Routes that it does not show to us count as none.
     pub fn look() -> io::Result<Self> {
-        let interfaces: Vec<(IpAddr, Option<IpAddr>)> = getifaddrs()?
-            .filter(|interface| interface.flags.contains(InterfaceFlags::IFF_UP))
-            .filter_map(|interface| {
-                let mask = interface.netmask.as_ref().and_then(ip);
-                Some((ip(&interface.address?)?, mask))
-            })
-            .collect();
-        let with_mask = |&(address, mask)| Some((address, mask?));
-        Ok(Self {
-            addresses: interfaces.iter().map(|(address, _)| *address).collect(),
-            networks: networks(interfaces.iter().filter_map(with_mask)),
-            gateways: gateways()?,
-        })
+        let routes = routes()?;
+        let mut machine = Self::default();
+        let mut with_mask = Vec::new();
+        for interface in getifaddrs()? {
+            let Some(address) = interface.address.as_ref().and_then(ip) else {
+                continue;
+            };
+            if !interface.flags.contains(InterfaceFlags::IFF_UP) {
+                continue;
+            }
+            machine.addresses.push(address);
+            let mask = interface.netmask.as_ref().and_then(ip);
+            with_mask.extend(mask.map(|mask| (address, mask)));
+            if routes
+                .iter()
+                .any(|route| route.interface == interface.interface_name)
+            {
+                machine.outward.push(address);
+            }
+        }
+        machine.networks = networks(with_mask);
+        let gateways = routes.iter().filter_map(|route| route.gateway);
+        machine.gateways = gateways.collect::<BTreeSet<IpAddr>>().into_iter().collect();
+        Ok(machine)
     }
 
-    /// Those of these addresses that stand in a network with a default gateway: the ones that a router
-    /// can forward to. All of them, where that is true of none.
+    /// Those of these addresses that a router can forward to, or the Internet reach: of interfaces that
+    /// default routes leave by, or in a network with a default gateway. All, where that is true of none.
     pub(crate) fn beside_gateway(&self, addresses: &[Ipv4Addr]) -> Vec<Ipv4Addr> {
         let has_gateway = |network: &&IpNet| {
             let mut gateways = self.gateways.iter().map(IpAddr::to_canonical);
@@ -59,7 +72,9 @@ impl Machine {
         let networks: Vec<&IpNet> = self.networks.iter().filter(has_gateway).collect();
         let is_beside = |own: &Ipv4Addr| {
             let own = IpAddr::V4(*own);
-            networks.iter().any(|network| network.contains(&own))
+            let mut outward = self.outward.iter().map(IpAddr::to_canonical);
+            outward.any(|other| other == own)
+                || networks.iter().any(|network| network.contains(&own))
         };
         match addresses.iter().any(is_beside) {
             true => addresses.iter().copied().filter(is_beside).collect(),
@@ -68,15 +83,18 @@ impl Machine {
     }
 }
 
-fn gateways() -> io::Result<Vec<IpAddr>> {
-    let v4 = gateways_v4(&read_table("/proc/net/route")?);
-    let v6 = gateways_v6(&read_table("/proc/net/ipv6_route")?);
-    let all: BTreeSet<IpAddr> = v4
-        .into_iter()
-        .map(IpAddr::V4)
-        .chain(v6.into_iter().map(IpAddr::V6))
-        .collect();
-    Ok(all.into_iter().collect())
+/// A default route.
+#[derive(Clone, Debug, PartialEq, Eq)]
+struct Route {
+    interface: String,
+    /// `None`: whoever is at the other end of the interface, as with PPP.
+    gateway: Option<IpAddr>,
+}
+
+fn routes() -> io::Result<Vec<Route>> {
+    let mut routes = routes_v4(&read_table("/proc/net/route")?);
+    routes.extend(routes_v6(&read_table("/proc/net/ipv6_route")?));
+    Ok(routes)
 }
 
 /// A table that is missing or withheld is empty. Any other error is one: out of descriptors, we must not
@@ -117,42 +135,52 @@ fn ip(address: &SockaddrStorage) -> Option<IpAddr> {
     v4.or_else(|| address.as_sockaddr_in6().map(|v6| IpAddr::V6(v6.ip())))
 }
 
-/// The gateways of default routes in the text of `/proc/net/route`.
-fn gateways_v4(table: &str) -> Vec<Ipv4Addr> {
-    table.lines().filter_map(gateway_v4).collect()
+/// The default routes in the text of `/proc/net/route`.
+fn routes_v4(table: &str) -> Vec<Route> {
+    table.lines().filter_map(route_v4).collect()
 }
 
-/// The gateways of default routes in the text of `/proc/net/ipv6_route`.
-fn gateways_v6(table: &str) -> Vec<Ipv6Addr> {
-    table.lines().filter_map(gateway_v6).collect()
+/// The default routes in the text of `/proc/net/ipv6_route`.
+fn routes_v6(table: &str) -> Vec<Route> {
+    table.lines().filter_map(route_v6).collect()
 }
 
 /// Fields: interface, destination, gateway, flags, three counters, mask, and more.
-fn gateway_v4(line: &str) -> Option<Ipv4Addr> {
+fn route_v4(line: &str) -> Option<Route> {
     let fields: Vec<&str> = line.split_ascii_whitespace().collect();
     let number = |index: usize| hex_u32(fields.get(index)?);
     let (destination, gateway, flags, mask) = (number(1)?, number(2)?, number(3)?, number(7)?);
-    let is_default = destination == 0 && mask == 0;
     // The kernel prints the bytes as they lie in memory, as one number of the machine's own order.
     let gateway = Ipv4Addr::from(gateway.to_ne_bytes());
-    (is_default && leads_to_gateway(flags) && !gateway.is_unspecified()).then_some(gateway)
+    let is_default = destination == 0 && mask == 0;
+    (is_default && leads_somewhere(flags)).then(|| Route {
+        interface: fields[0].to_owned(),
+        gateway: known_gateway(gateway.into(), flags),
+    })
 }
 
 /// Fields: destination and its length, source and its length, next hop, three counters, flags,
 /// interface.
-fn gateway_v6(line: &str) -> Option<Ipv6Addr> {
+fn route_v6(line: &str) -> Option<Route> {
     let fields: Vec<&str> = line.split_ascii_whitespace().collect();
     let destination = hex_u128(fields.first()?)?;
     let destination_length = hex_u32(fields.get(1)?)?;
     let gateway = Ipv6Addr::from(hex_u128(fields.get(4)?)?);
     let flags = hex_u32(fields.get(8)?)?;
+    let interface = *fields.get(9)?;
     let is_default = destination == 0 && destination_length == 0;
-    (is_default && leads_to_gateway(flags) && !gateway.is_unspecified()).then_some(gateway)
+    (is_default && leads_somewhere(flags)).then(|| Route {
+        interface: interface.to_owned(),
+        gateway: known_gateway(gateway.into(), flags),
+    })
 }
 
-fn leads_to_gateway(flags: u32) -> bool {
-    let wanted = ROUTE_UP | ROUTE_GATEWAY;
-    flags & (wanted | ROUTE_REJECT) == wanted
+fn leads_somewhere(flags: u32) -> bool {
+    flags & (ROUTE_UP | ROUTE_REJECT) == ROUTE_UP
+}
+
+fn known_gateway(gateway: IpAddr, flags: u32) -> Option<IpAddr> {
+    (flags & ROUTE_GATEWAY != 0 && !gateway.is_unspecified()).then_some(gateway)
 }
 
 fn hex_u32(field: &str) -> Option<u32> {
@@ -268,7 +296,7 @@ mod tests {
     // The numbers of these tables are printed in the machine's own byte order.
     #[cfg(target_endian = "little")]
     #[test]
-    fn gateways_of_ipv4_default_routes() {
+    fn ipv4_default_routes() {
         let table = "\
 Iface\tDestination\tGateway \tFlags\tRefCnt\tUse\tMetric\tMask\t\tMTU\tWindow\tIRTT
 eth0\t00000000\t014DA8C0\t0003\t0\t0\t100\t00000000\t0\t0\t0
@@ -284,12 +312,23 @@ eth0\t00000000\t014DA8
 eth0\t00000000\tGATEWAY!\t0003\t0\t0\t0\t00000000\t0\t0\t0
 eth0\t00000000\t014DA8C000\t0003\t0\t0\t0\t00000000\t0\t0\t0
 ";
-        let expected = [Ipv4Addr::new(192, 168, 77, 1), Ipv4Addr::new(10, 0, 1, 254)];
-        assert_eq!(gateways_v4(table), expected);
+        let expected = [
+            route("eth0", Some("192.168.77.1")),
+            route("wlan0", Some("10.0.1.254")),
+            route("ppp0", None),
+        ];
+        assert_eq!(routes_v4(table), expected);
+    }
+
+    fn route(interface: &str, gateway: Option<&str>) -> Route {
+        Route {
+            interface: interface.to_owned(),
+            gateway: gateway.map(|gateway| gateway.parse().unwrap()),
+        }
     }
 
     #[test]
-    fn gateways_of_ipv6_default_routes() {
+    fn ipv6_default_routes() {
         let zero = "00000000000000000000000000000000";
         let router = "fe80000000000000020c29fffe000001";
         let line = |destination: &str, length: &str, hop: &str, flags: &str| {
@@ -307,15 +346,18 @@ eth0\t00000000\t014DA8C000\t0003\t0\t0\t0\t00000000\t0\t0\t0
             line(zero, "01", router, "00000003"),
             "00000000 00\n\n".to_owned(),
         ];
-        let expected: Ipv6Addr = "fe80::20c:29ff:fe00:1".parse().unwrap();
-        assert_eq!(gateways_v6(&table.concat()), [expected]);
+        let expected = [
+            route("eth0", Some("fe80::20c:29ff:fe00:1")),
+            route("eth0", None),
+        ];
+        assert_eq!(routes_v6(&table.concat()), expected);
     }
 
     proptest! {
         #[test]
         fn any_text_is_survived(table in "([0-9A-Fa-f+é]{0,34}[ \t\n]{1,2}){0,40}") {
-            gateways_v4(&table);
-            gateways_v6(&table);
+            routes_v4(&table);
+            routes_v6(&table);
         }
     }
 }

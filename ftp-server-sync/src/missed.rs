@@ -90,7 +90,8 @@ impl MissedConnections {
         self.counting.store(causes.is_counting(), Ordering::Relaxed);
     }
 
-    /// The settings have changed: what was missed before says nothing about the new ones.
+    /// The operator has changed the settings: what was missed before says nothing about the new ones.
+    /// Another public address, on the other hand, is another cause by itself.
     pub(crate) fn forget(&self) {
         let mut causes = self.causes();
         *causes = Causes::default();

@@ -95,7 +95,6 @@ impl Shared {
         let mut place = self.current.lock().unwrap_or_else(PoisonError::into_inner);
         *place = current.into();
         drop(place);
-        self.missed.forget();
         self.generation.fetch_add(1, Ordering::Release);
     }
 }

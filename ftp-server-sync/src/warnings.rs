@@ -52,6 +52,7 @@ pub(crate) fn findings(settings: &Settings, seen: &Seen) -> Vec<Finding> {
     found.extend(private_announcement(settings, &reached));
     found.extend(public_addresses(settings, seen));
     found.extend(useless_masquerade(settings, &announced));
+    found.extend(useless_outer_ports(settings));
     found.extend(missing_range(settings));
     found.extend(control_port_in_range(settings));
     found.extend(held_ports(settings, &seen.held));
@@ -244,14 +245,11 @@ fn subject(flag: &str, public: &PublicAddress, address: Ipv4Addr) -> String {
 
 /// Rules that never apply.
 fn useless_masquerade(settings: &Settings, announced: &[Ipv4Addr]) -> Vec<Finding> {
-    let ipv6_only = settings
-        .listen
-        .iter()
-        .all(|listen| listen.address.is_ipv6() && !listen.dual_stack);
-    if ipv6_only && masquerades(settings) {
-        return vec![Finding::failure(
-            "masquerade concerns IPv4 only, and no IPv4 address is listened on; \
-             add one with --interface",
+    if announced.is_empty() && masquerades(settings) {
+        return vec![Finding::new(
+            Severity::Note,
+            "masquerade concerns IPv4 only, and no IPv4 address that others could reach is \
+             listened on; add one with --interface",
         )];
     }
     settings
@@ -265,6 +263,17 @@ fn useless_masquerade(settings: &Settings, announced: &[Ipv4Addr]) -> Vec<Findin
             ))
         })
         .collect()
+}
+
+fn useless_outer_ports(settings: &Settings) -> Option<Finding> {
+    let range = settings.outer_ports.as_ref()?;
+    (!masquerades(settings)).then(|| {
+        let (first, last) = (range.start(), range.end());
+        Finding::failure(format!(
+            "--outer-ports {first}-{last} are told to nobody: only clients that are told the \
+             router's address are told its ports; give that with --masquerade-address"
+        ))
+    })
 }
 
 fn missing_range(settings: &Settings) -> Option<Finding> {
@@ -301,10 +310,17 @@ fn held_ports(settings: &Settings, held: &HeldPorts) -> Vec<Finding> {
     let mut found = Vec::new();
     if !held.denied.is_empty() {
         let denied = ports_text(&held.denied);
-        found.push(Finding::failure(format!(
-            "passive ports {denied} may not be opened by this user: ports below 1024 need root or \
-             CAP_NET_BIND_SERVICE; give a range above with --passive-ports"
-        )));
+        let severity = match held.denied.len() == range.len() {
+            true => Severity::Failure,
+            false => Severity::Note,
+        };
+        found.push(Finding::new(
+            severity,
+            format!(
+                "passive ports {denied} may not be opened by this user: ports below 1024 need root \
+                 or CAP_NET_BIND_SERVICE; give a range above with --passive-ports"
+            ),
+        ));
     }
     for (ports, addresses) in held.in_use() {
         let list = ports_text(&ports);
@@ -340,11 +356,17 @@ fn small_range(settings: &Settings) -> Option<Finding> {
         1 => ("1 port".to_owned(), "1 transfer".to_owned()),
         _ => (format!("{count} ports"), format!("{count} transfers")),
     };
+    // Whose connection it is can only be told where everybody comes from his own address.
+    let shared = !settings.permit_foreign_addresses && settings.trusted_gateways.is_empty();
+    let clients = match shared {
+        true => "clients from one address can begin",
+        false => "all clients together, as sessions cannot share a port here, can begin",
+    };
     Some(Finding::new(
         Severity::Note,
         format!(
-            "--passive-ports has {ports}: clients from one address can begin {transfers} at a \
-             time, others of theirs wait a moment; {PORTS_ENOUGH} are enough for most"
+            "--passive-ports has {ports}: {clients} {transfers} at a time, others of theirs wait a \
+             moment; {PORTS_ENOUGH} are enough for most"
         ),
     ))
 }

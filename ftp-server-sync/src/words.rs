@@ -171,6 +171,8 @@ pub(crate) fn log_transfer(
     };
     match result {
         Ok(()) => info!("#{number} {what}: {bytes} bytes in {seconds:.3} s{rate}"),
+        // Why, is told for all clients together.
+        Err(_) if transfer.connected.is_none() => info!("#{number} {what}: no data connection"),
         Err(error) => warn!("#{number} {what} failed after {bytes} bytes: {error}"),
     }
 }

@@ -171,10 +171,14 @@ impl Client {
 
     fn logged_in(address: SocketAddr) -> Self {
         let mut client = Self::greeted(address);
-        client.command(format!("USER {USER}"), 331);
-        client.command(format!("PASS {PASSWORD}"), 230);
-        client.command("TYPE I", 200);
+        client.log_in();
         client
+    }
+
+    fn log_in(&mut self) {
+        self.command(format!("USER {USER}"), 331);
+        self.command(format!("PASS {PASSWORD}"), 230);
+        self.command("TYPE I", 200);
     }
 
     /// Sends a line.

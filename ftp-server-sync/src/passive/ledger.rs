@@ -179,7 +179,9 @@ impl Ledger {
             slot.add(applicant);
             self.leased.insert(port, slot);
         }
-        let owner = self.leased.get(&port)?.owner(applicant.arrival)?;
+        let owner = self.leased.get_mut(&port)?;
+        let owner = owner.owner_mut(applicant.arrival)?;
+        owner.is_bound = true;
         Some(Bound {
             awaited: owner.awaited(),
             was_held: self.held.remove(&port),
@@ -188,6 +190,12 @@ impl Ledger {
 
     pub(super) fn block(&mut self, arrival: u64, port: u16, until: Instant) -> bool {
         if !self.is_owner(arrival, port) {
+            return false;
+        }
+        let slot = self.leased.get(&port);
+        if slot.is_some_and(|slot| slot.owners.iter().any(|owner| owner.is_bound)) {
+            // The other program has gone since, and one who shares the port was quicker.
+            self.disown(arrival, port);
             return false;
         }
         // Nobody listens there: all who were to share it would find the same.

@@ -50,15 +50,23 @@ pub enum Visitor {
 }
 
 impl SharedListener {
-    /// Listens for the applicant too; the first one opens the socket with `listen`.
+    /// Listens for the applicant too; the first one opens the socket with `listen`. Connections that are
+    /// there already came before its client was told the port, so they are somebody else's, even where
+    /// they come from its address: of an earlier session, say, that has turned to something else.
     pub(super) fn join(
         &self,
         applicant: &Applicant,
         listen: impl FnOnce() -> io::Result<TcpListener>,
     ) -> io::Result<()> {
+        let mut wakers = Vec::new();
         let mut state = self.lock();
-        if state.socket.is_none() {
-            state.socket = Some(listen()?);
+        match state.socket {
+            None => state.socket = Some(listen()?),
+            Some(_) => {
+                while let Some((stream, from)) = state.accept()? {
+                    wakers.extend(state.hand_over(stream, from));
+                }
+            }
         }
         state.parties.push(Party {
             arrival: applicant.arrival,
@@ -66,6 +74,8 @@ impl SharedListener {
             waker: applicant.waker.clone(),
             handed_over: None,
         });
+        drop(state);
+        wakers.iter().for_each(wake);
         Ok(())
     }
 
@@ -96,10 +106,7 @@ impl SharedListener {
             return Ok(Some(Visitor::Stranger(address)));
         };
         drop(state);
-        // Not fatal: its session also looks by itself, when its client's time is over at the latest.
-        if let Err(error) = waker.wake() {
-            debug!("cannot wake the session of {address}: {error}");
-        }
+        wake(&waker);
         Ok(Some(Visitor::Another(address)))
     }
 
@@ -149,5 +156,13 @@ impl State {
         }
         party.handed_over = Some(stream);
         Some(party.waker.clone())
+    }
+}
+
+/// Calls the session whose connection has been handed over.
+fn wake(waker: &Arc<Waker>) {
+    // Not fatal: the session also looks by itself, when its client's time is over at the latest.
+    if let Err(error) = waker.wake() {
+        debug!("cannot wake a session about its data connection: {error}");
     }
 }

@@ -22,6 +22,8 @@ pub(super) struct Owner {
     pub(super) arrival: u64,
     pub(super) expected: Expected,
     waker: Arc<Waker>,
+    /// It listens.
+    pub(super) is_bound: bool,
     /// Somebody waits who could have the port, were it not for this owner. Its listener sees this
     /// without the pool's lock.
     awaited: Arc<AtomicBool>,
@@ -40,6 +42,7 @@ impl Slot {
             arrival: applicant.arrival,
             expected: applicant.expected.clone(),
             waker: applicant.waker.clone(),
+            is_bound: false,
             awaited: Arc::default(),
         });
     }
@@ -50,6 +53,12 @@ impl Slot {
 
     pub(super) fn owner(&self, arrival: u64) -> Option<&Owner> {
         self.owners.iter().find(|owner| owner.arrival == arrival)
+    }
+
+    pub(super) fn owner_mut(&mut self, arrival: u64) -> Option<&mut Owner> {
+        self.owners
+            .iter_mut()
+            .find(|owner| owner.arrival == arrival)
     }
 }
 

@@ -38,6 +38,7 @@ fn machine(name: &str) -> Machine {
         addresses: parsed(addresses),
         networks: parsed(networks),
         gateways: parsed(gateways),
+        ..Machine::default()
     }
 }
 

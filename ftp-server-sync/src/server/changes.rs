@@ -88,6 +88,7 @@ impl Server {
         let names = self.names.known();
         self.shared
             .replace(Current::new(settings, storage, machine, names));
+        self.shared.missed.forget();
         // Ports are not tried: sessions may have leased some of them.
         self.log_current(HeldPorts::default());
         Ok(())

@@ -36,6 +36,7 @@ fn seen(local: &str) -> Seen {
             addresses: addresses(local),
             networks: Vec::new(),
             gateways: addresses(ROUTER),
+            ..Machine::default()
         },
         ..Seen::default()
     }
@@ -160,10 +161,26 @@ fn addresses_that_nobody_reaches() {
         &format!("-i 2001:db8::2 {ROUTED}"),
         LOCAL,
         &[
-            "masquerade concerns IPv4 only, and no IPv4 address is listened on; add one with \
-           --interface",
+            "note: masquerade concerns IPv4 only, and no IPv4 address that others could reach is \
+           listened on; add one with --interface",
         ],
     );
+    for (line, local) in [
+        (ROUTED, "127.0.0.1 ::1 2001:db8::2"),
+        ("-i 127.0.0.1 -n 203.0.113.1 -r 60000-60009", LOCAL),
+    ] {
+        let useless = "note: masquerade concerns IPv4 only, and no IPv4 address that others could \
+                       reach is listened on; add one with --interface";
+        check(line, local, &[useless]);
+    }
+    let untold = "--outer-ports 50000-50009 are told to nobody: only clients that are told the \
+                  router's address are told its ports; give that with --masquerade-address";
+    check(
+        "-i 198.51.100.7 -r 60000-60009 --outer-ports 50000-50009",
+        LOCAL,
+        &[untold],
+    );
+    check(&format!("{ROUTED} --outer-ports 50000-50009"), LOCAL, &[]);
 }
 
 #[test]
@@ -190,6 +207,13 @@ fn passive_ports_and_writing() {
                time, others of theirs wait a moment; 10 are enough for most",
         ],
     );
+    for flags in ["--permit-foreign-addresses", "--trust-gateway 172.17.0.1"] {
+        let unshared = "note: --passive-ports has 2 ports: all clients together, as sessions cannot \
+                        share a port here, can begin 2 transfers at a time, others of theirs wait a \
+                        moment; 10 are enough for most";
+        let line = format!("-n 203.0.113.1 -r 60000-60001 {flags}");
+        check(&line, LOCAL, &[unshared]);
+    }
     check(&format!("{ROUTED} -w"), LOCAL, &[OPEN]);
     check(&format!("{ROUTED} -w -u bob -P x --anonymous"), LOCAL, &[]);
     check(

@@ -1,10 +1,14 @@
 //! A small range of passive ports and many clients: everybody is served, and nobody outside the range.
 
 use std::collections::BTreeSet;
+use std::io::Write;
 use std::net::{SocketAddr, TcpListener};
 use std::thread;
+use std::time::Duration;
 
-use super::{Client, Site, connect, drain, pattern, read_all, read_some, wait_until_closed};
+use super::{
+    Client, STRANGER, Site, connect, drain, pattern, read_all, read_some, wait_until_closed,
+};
 
 #[test]
 fn eight_clients_and_one_port() {
@@ -44,7 +48,8 @@ fn check_rush(first: u16, last: u16, clients: usize, rounds: usize) {
     });
 }
 
-/// The first client has connected, but not said what for: its port is free all the same.
+/// The first client has connected, but not said what for: its port is free all the same, as soon as
+/// somebody needs it, and not only when the first one's time is over.
 #[test]
 fn a_port_is_free_once_its_client_has_come() {
     let site = Site::on_own_address(&["-r", "20000"]);
@@ -52,10 +57,11 @@ fn a_port_is_free_once_its_client_has_come() {
     site.write("second", "second");
     let (mut first, mut second) = (site.client(), site.client());
     let port = first.extended_passive();
-    second.send("EPSV");
     let mut first_data = connect(port);
-    let reply = second.expect(229);
-    assert_eq!(second.announced(&reply), port);
+    let patience = Duration::from_secs(4);
+    let timeout = second.stream.set_read_timeout(Some(patience));
+    timeout.expect("a timeout");
+    assert_eq!(second.extended_passive(), port);
     let mut second_data = connect(port);
     second.command("RETR second", 150);
     assert_eq!(read_all(&mut second_data), b"second");
@@ -63,6 +69,46 @@ fn a_port_is_free_once_its_client_has_come() {
     first.command("RETR first", 150);
     assert_eq!(read_all(&mut first_data), b"first");
     first.expect(226);
+}
+
+/// It connects when others wait already, and thinks. When its time is over, it has come.
+#[test]
+fn a_client_that_comes_late_keeps_its_connection() {
+    let site = Site::on_own_address(&["-r", "20000"]);
+    site.write("first", "first");
+    let (mut first, mut second) = (site.client(), site.client());
+    let port = first.extended_passive();
+    second.send("EPSV");
+    // Until its session has heard of the other one, and found nobody.
+    thread::sleep(Duration::from_millis(300));
+    let mut data = connect(port);
+    let reply = second.expect(229);
+    assert_eq!(second.announced(&reply), port);
+    first.command("RETR first", 150);
+    assert_eq!(read_all(&mut data), b"first");
+    first.expect(226);
+}
+
+/// Another client keeps the port open, when a client connects to it and then changes its mind.
+#[test]
+fn a_connection_that_was_given_up_is_nobody_elses() {
+    let site = Site::on_own_address(&["-r", "20000"]);
+    let mut other =
+        Client::over(super::connect_from(STRANGER, site.address).expect("a control connection"));
+    other.expect(220);
+    other.log_in();
+    other.extended_passive();
+    let mut client = site.client();
+    let port = client.extended_passive();
+    let given_up = connect(port);
+    assert_eq!(client.extended_passive(), port);
+    drop(given_up);
+    let mut data = connect(port);
+    client.command("STOR new", 150);
+    data.write_all(b"contents").expect("sending data");
+    drop(data);
+    client.expect(226);
+    assert_eq!(site.read("new"), b"contents");
 }
 
 /// A transfer needs its port only until it begins.

@@ -17,7 +17,8 @@ fn five() {
 
 #[test]
 fn many() {
-    check(100);
+    // More than two turns are for.
+    check(200);
 }
 
 /// So many strangers come before the transfer command, and again after its 150.

@@ -60,6 +60,30 @@ fn downloads_are_sent_by_the_kernel() {
     assert!(read.is_none_or(|most| most < 5000), "{calls:#?}");
 }
 
+/// A client that has connected before its command costs the poll nothing: not its listener, not its data.
+#[test]
+fn a_small_download_is_not_registered() {
+    let (traced, mut client) = Traced::new();
+    client.command("TYPE I", 200);
+    let count = 20;
+    for _ in 0..count {
+        let data = connect(client.extended_passive());
+        client.command("RETR small", 150);
+        assert_eq!(drain(data), SMALL_BYTES);
+        client.expect(226);
+    }
+    client.command("QUIT", 221);
+    let calls = traced.end();
+    let sent = calls.iter().filter(|call| call.name == "sendfile");
+    assert_eq!(
+        sent.map(|call| call.result).sum::<usize>(),
+        count * SMALL_BYTES
+    );
+    let registered = calls.iter().filter(|call| call.name == "epoll_ctl").count();
+    // The acceptor's own, the session's control connection and its waker.
+    assert!(registered < count, "{registered} for {count} downloads");
+}
+
 /// The binary, traced, and the file that holds the trace.
 struct Traced {
     server: Server,
@@ -84,6 +108,7 @@ impl Traced {
         );
         fs::create_dir(&root).expect("the root");
         fs::write(root.join("file"), pattern(FILE_BYTES)).expect("a file");
+        fs::write(root.join("small"), pattern(SMALL_BYTES)).expect("a file");
         let root = root.to_str().expect("a path of text");
         let serve = server::command(&[
             "-i",
@@ -180,6 +205,9 @@ fn parse(trace: &str) -> Vec<Call> {
     calls
 }
 
-const CALLS: &str = "trace=write,writev,pwrite64,sendto,sendmsg,sendfile,read,pread64,readv";
+const CALLS: &str =
+    "trace=write,writev,pwrite64,sendto,sendmsg,sendfile,read,pread64,readv,epoll_ctl";
 
 const FILE_BYTES: usize = 300_000;
+/// Fits into the socket's buffer.
+const SMALL_BYTES: usize = 1000;

@@ -17,6 +17,7 @@ fn machine(name: &str) -> Seen {
             addresses: parsed(addresses),
             networks: parsed(networks),
             gateways: parsed(gateways),
+            ..Machine::default()
         },
         ..Seen::default()
     };
@@ -110,6 +111,7 @@ fn the_widest_lines() {
             addresses: parsed("192.168.177.222 2001:db8:1111:2222:3333:4444:5555:6666"),
             networks: parsed("192.168.177.128/25"),
             gateways: parsed::<IpAddr>("192.168.177.221"),
+            ..Machine::default()
         },
         ..Seen::default()
     };

@@ -204,10 +204,78 @@ fn a_poll_hears_of_connections_until_its_session_has_gone() {
     // The same number may come back in the same poll.
     let mut again = opened(open(&pool, 26, 1, &sleeper));
     again.watch(polls[0].registry(), Token(7)).unwrap();
-    assert!(
-        heard(&mut polls[0], seconds(10)),
-        "two visitors are still there"
-    );
+    let _client = connect(1, port);
+    assert!(heard(&mut polls[0], seconds(10)));
+}
+
+/// The port stays open for others when a session leaves it. What had come for that session is not for
+/// the next one, even of the same address: it would upload, or download, to the wrong client.
+#[test]
+fn what_came_before_a_session_is_not_its_own() {
+    let pool = pool(1);
+    let [mut one, mut other] = [Sleeper::new(), Sleeper::new()];
+    let first = opened(open(&pool, 28, 1, &one));
+    let mut second = opened(open(&pool, 28, 2, &other));
+    let port = SocketAddr::new(local(28).ip(), FIRST);
+    let mut stale = connect(1, port);
+    let _client = connect(2, port);
+    drop(first);
+    let mut next = opened(open(&pool, 28, 1, &one));
+    assert!(other.woken(), "its client's connection was there too");
+    assert_eq!(sender(come(&mut second)), 2);
+    assert!(next.accept().unwrap().is_none());
+    stale.set_read_timeout(Some(seconds(10))).unwrap();
+    // The end, or a reset because of the byte that nobody read.
+    assert!(matches!(stale.read(&mut [0]), Ok(0) | Err(_)));
+    let _late = connect(1, port);
+    assert_eq!(sender(come(&mut next)), 1);
+    assert!(!one.woken());
+}
+
+/// The range changes between the opening of a shared port and the note of it.
+#[test]
+fn who_may_not_listen_after_all_expects_nobody() {
+    let pool = pool(1);
+    let sleeper = Sleeper::new();
+    let mut stays = opened(open(&pool, 29, 1, &sleeper));
+    let expected = Expected::only(host(2));
+    let lease = granted(pool.request(local(29), expected, sleeper.waker.clone(), Instant::now()));
+    pool.set_range(Some(FIRST + 1..=FIRST + 1), Instant::now());
+    drop(lease.bind(Instant::now()).unwrap_err());
+    let _client = connect(2, SocketAddr::new(local(29).ip(), FIRST));
+    assert!(matches!(
+        stays.accept().unwrap(),
+        Some(Visitor::Stranger(_))
+    ));
+}
+
+/// The other program goes away while two look, and only the slower one still thinks that it is there.
+#[test]
+fn a_port_on_which_a_sharer_listens_is_not_held() {
+    let (sleeper, now) = (Sleeper::new(), Instant::now());
+    let mut books = Books::new(Allowed::new(Some(FIRST..=FIRST)));
+    let mut ask = |who| {
+        let mut applicant = Applicant {
+            local: listening_address(local(1)),
+            expected: peer(who),
+            waker: sleeper.waker.clone(),
+            arrival: books.arrive(),
+            since: now,
+            waited: false,
+        };
+        let grant = books.request(&mut applicant, now);
+        assert_eq!(grant, Some(Grant::Port(FIRST)));
+        applicant
+    };
+    let [slow, quick] = [ask(1), ask(2)];
+    let grant = Grant::Port(FIRST);
+    let listener = books.listener(&quick, grant).unwrap();
+    books.bound(&quick, grant, FIRST, &listener, now).unwrap();
+    assert!(!books.block(&slow, FIRST, now + seconds(10)));
+    let usage = books.usage();
+    assert_eq!((usage.in_use, usage.leases, usage.blocked), (1, 1, 0));
+    let mut again = slow.clone();
+    assert_eq!(books.request(&mut again, now), Some(grant));
 }
 
 #[test]
