@@ -6,6 +6,7 @@
 //! `cargo run -p ftp-proto --example repl`, then `USER me`, `PASS x`, `PASV`, `RETR a.txt`, `QUIT`.
 
 use std::io::{self, BufRead, Write};
+use std::net::Ipv4Addr;
 use std::sync::Arc;
 
 use ftp_proto::{
@@ -17,7 +18,7 @@ fn main() -> io::Result<()> {
     let local = "192.168.77.2:21".parse().expect("an address");
     let peer = "198.51.100.7:4711".parse().expect("an address");
     let mut config = Config::default();
-    config.masquerade.address = Some("203.0.113.1".parse().expect("an address"));
+    config.masquerade.address = Some(Ipv4Addr::new(203, 0, 113, 1).into());
     let mut session = Session::new(Arc::new(config), Endpoints::new(local, peer));
     let mut port = 60_000;
 

@@ -52,7 +52,9 @@ pub use action::{
 };
 pub use address::{Endpoints, Family, canonical};
 pub use config::{Config, limits};
-pub use masquerade::{Announcement, ClientRule, Masquerade, OuterPorts, PortSide, Why};
+pub use masquerade::{
+    Announcement, ClientRule, Masquerade, OuterPorts, PortSide, PublicAddress, Why,
+};
 pub use missed::{Announced, Diagnosis, Missed, Origin};
 pub use outcome::{FileAnswer, Misuse, Opened, Outcome, Refusal, TransferError};
 pub use path::Path;

@@ -23,13 +23,29 @@ pub struct Masquerade {
     /// the router hairpins arrives from there and needs the public address.
     pub gateways: Vec<IpAddr>,
     /// Public address by the local address of the control connection.
-    pub map: BTreeMap<Ipv4Addr, Ipv4Addr>,
+    pub map: BTreeMap<Ipv4Addr, PublicAddress>,
     /// Public address for everybody else.
-    pub address: Option<Ipv4Addr>,
+    pub address: Option<PublicAddress>,
     /// Public address that the router told us by port mapping.
     pub learned: Option<Ipv4Addr>,
     /// The router's port numbers, where they differ from ours.
     pub outer_ports: Option<OuterPorts>,
+}
+
+/// The public address of a rule.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum PublicAddress {
+    /// This one.
+    Known(Ipv4Addr),
+    /// It is given by a name that leads nowhere so far. Clients are told the address that they
+    /// connected to: another rule's address would be a wrong one.
+    Unknown,
+}
+
+impl From<Ipv4Addr> for PublicAddress {
+    fn from(address: Ipv4Addr) -> Self {
+        Self::Known(address)
+    }
 }
 
 /// What a client network is told.
@@ -95,6 +111,8 @@ pub enum Why {
     MasqueradeAddress,
     /// Learned from the router.
     PortMapping,
+    /// A rule applies whose public address is not known yet: the address that the client connected to.
+    Unknown,
     /// No rule applies: the address that the client connected to.
     LocalAddress,
     /// IPv6 needs no translation.
@@ -109,6 +127,7 @@ impl fmt::Display for Why {
             Self::Map(local) => write!(f, "the map's entry for {local}"),
             Self::MasqueradeAddress => f.write_str("the masquerade address"),
             Self::PortMapping => f.write_str("the router's port mapping"),
+            Self::Unknown => f.write_str("a rule whose public address is not known yet"),
             Self::LocalAddress => f.write_str("no masquerade rule"),
             Self::Ipv6 => f.write_str("no rule, being IPv6"),
         }
@@ -136,10 +155,10 @@ impl Masquerade {
             return Announcement::inner(local.into(), Why::LocalClient(network));
         }
         if let Some(&public) = self.map.get(&local) {
-            return Announcement::outer(public, Why::Map(local));
+            return Announcement::public(public, local, Why::Map(local));
         }
         if let Some(public) = self.address {
-            return Announcement::outer(public, Why::MasqueradeAddress);
+            return Announcement::public(public, local, Why::MasqueradeAddress);
         }
         if let Some(public) = self.learned {
             return Announcement::outer(public, Why::PortMapping);
@@ -181,6 +200,13 @@ impl Announcement {
             address,
             port: PortSide::Inner,
             why,
+        }
+    }
+
+    fn public(address: PublicAddress, local: Ipv4Addr, why: Why) -> Self {
+        match address {
+            PublicAddress::Known(address) => Self::outer(address, why),
+            PublicAddress::Unknown => Self::inner(local.into(), Why::Unknown),
         }
     }
 

@@ -231,7 +231,7 @@ mod tests {
 
     fn masqueraded(address: &str) -> Masquerade {
         Masquerade {
-            address: Some(ip(address)),
+            address: Some(ip(address).into()),
             ..site()
         }
     }

@@ -57,7 +57,7 @@ pub fn check(settings: &Settings) -> io::Result<Report> {
         held,
     };
     let findings = findings(settings, &seen);
-    let text = report::text(settings, &seen, &findings, start.is_none());
+    let text = report::text(settings, &seen, &findings, start.as_deref());
     let fails = findings
         .iter()
         .any(|finding| finding.severity == Severity::Failure);

@@ -138,7 +138,7 @@ struct Flags {
     #[argh(option, arg_name = "SECONDS")]
     timeout: Option<String>,
 
-    /// time for a data connection to be opened; 0 for no limit [30]
+    /// time for a data connection to be opened, in either mode; 0 for no limit [30]
     #[argh(option, arg_name = "SECONDS")]
     passive_timeout: Option<String>,
 
@@ -150,7 +150,8 @@ struct Flags {
     #[argh(option, arg_name = "SECONDS")]
     shutdown_grace: Option<String>,
 
-    /// let PORT and EPRT name another host than the client (FXP)
+    /// let PORT and EPRT name another host than the client, and let another host connect to a
+    /// passive port (FXP)
     #[argh(switch)]
     permit_foreign_addresses: bool,
 
@@ -158,7 +159,7 @@ struct Flags {
     #[argh(switch)]
     permit_privileged_ports: bool,
 
-    /// the text that greets clients
+    /// the text that greets clients [FTP server ready.]
     #[argh(option, arg_name = "TEXT")]
     banner: Option<String>,
 
@@ -594,10 +595,10 @@ mod tests {
         assert_eq!(config.masquerade.outer_ports, Some(outer_ports));
         assert_eq!(
             config.masquerade.address,
-            Some("203.0.113.1".parse().unwrap())
+            Some(std::net::Ipv4Addr::new(203, 0, 113, 1).into())
         );
-        let pair =
-            |private: &str, public: &str| (private.parse().unwrap(), public.parse().unwrap());
+        let ipv4 = |text: &str| -> std::net::Ipv4Addr { text.parse().unwrap() };
+        let pair = |private: &str, public: &str| (ipv4(private), ipv4(public).into());
         assert_eq!(
             config.masquerade.map,
             BTreeMap::from([

@@ -277,6 +277,9 @@ fn question(announced: &Announced, advice: Advice) -> String {
         (Diagnosis::PrivateAddress, Why::MasqueradeAddress) => {
             "give the router's public address with --masquerade-address".to_owned()
         }
+        (Diagnosis::PrivateAddress, Why::Unknown) => {
+            "its name cannot be resolved, so the public address is not known".to_owned()
+        }
         (Diagnosis::PrivateAddress, Why::PortMapping) => {
             "the router is itself behind NAT; ask the provider for a public address".to_owned()
         }

@@ -145,13 +145,12 @@ impl Settings {
                 map: self
                     .masquerade_map
                     .iter()
-                    // Not left out, lest the masquerade address took its place: it is another one.
-                    .map(|(local, public)| (*local, public.known(names).unwrap_or(*local)))
+                    .map(|(local, public)| (*local, public.resolved(names)))
                     .collect(),
                 address: self
                     .masquerade_address
                     .as_ref()
-                    .and_then(|public| public.known(names)),
+                    .map(|public| public.resolved(names)),
                 learned: None,
                 outer_ports: self.outer_ports(),
             },
@@ -227,6 +226,11 @@ impl PublicAddress {
             Self::Address(address) => Some(*address),
             Self::Name(name) => names.get(name).copied(),
         }
+    }
+
+    fn resolved(&self, names: &Names) -> ftp_proto::PublicAddress {
+        self.known(names)
+            .map_or(ftp_proto::PublicAddress::Unknown, Into::into)
     }
 
     /// As it was given, and what it leads to.

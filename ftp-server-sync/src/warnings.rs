@@ -8,6 +8,7 @@ use std::fmt;
 use std::net::{IpAddr, Ipv4Addr};
 
 use ftp_proto::Permissions;
+use ipnet::IpNet;
 
 use crate::machine::Machine;
 use crate::probe::{HeldPorts, ports_text};
@@ -53,6 +54,7 @@ pub(crate) fn findings(settings: &Settings, seen: &Seen) -> Vec<Finding> {
     found.extend(public_addresses(settings, seen));
     found.extend(useless_masquerade(settings, &announced));
     found.extend(useless_outer_ports(settings));
+    found.extend(overruled_masquerade(settings));
     found.extend(missing_range(settings));
     found.extend(control_port_in_range(settings));
     found.extend(held_ports(settings, &seen.held));
@@ -255,14 +257,48 @@ fn useless_masquerade(settings: &Settings, announced: &[Ipv4Addr]) -> Vec<Findin
     settings
         .masquerade_map
         .iter()
-        .filter(|(private, _)| !private.is_loopback() && !announced.contains(private))
+        .filter(|(private, _)| !announced.contains(private))
         .map(|(private, public)| {
-            Finding::failure(format!(
-                "--masquerade-address-map {private}={public} is never used: {private} is not an \
-                 address that this server listens on; give one of this machine's"
-            ))
+            let flag = format!("--masquerade-address-map {private}={public}");
+            match private.is_loopback() {
+                true => Finding::new(
+                    Severity::Note,
+                    format!(
+                        "{flag} is for clients on this machine only, whom no router translates"
+                    ),
+                ),
+                false => Finding::failure(format!(
+                    "{flag} is never used: {private} is not an address that this server listens \
+                     on; give one of this machine's"
+                )),
+            }
         })
         .collect()
+}
+
+/// A rule for everybody that comes before the public address.
+fn overruled_masquerade(settings: &Settings) -> Option<Finding> {
+    if settings.masquerade_address.is_none() && settings.masquerade_map.is_empty() {
+        return None;
+    }
+    let everybody = |network: &IpNet| network.addr().is_ipv4() && network.prefix_len() == 0;
+    let local = match &settings.local_networks {
+        LocalNetworks::Networks(networks) => networks.iter().any(everybody),
+        LocalNetworks::Auto | LocalNetworks::None => false,
+    };
+    let rule = settings
+        .masquerade_clients
+        .iter()
+        .find(|(network, _)| everybody(network));
+    let rule = match rule {
+        Some((network, Told::Local)) => format!("--masquerade-client {network}=local"),
+        None if local => "--local-networks 0.0.0.0/0".to_owned(),
+        _ => return None,
+    };
+    Some(Finding::failure(format!(
+        "{rule} is for all clients: those outside are told the address that they connected to, never \
+         the router's; name the networks that it is meant for"
+    )))
 }
 
 fn useless_outer_ports(settings: &Settings) -> Option<Finding> {

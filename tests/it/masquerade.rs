@@ -55,6 +55,18 @@ rules: learned=203.0.113.8 map=192.168.77.2>203.0.113.2
 rules: learned=203.0.113.8 address=203.0.113.1
 192.168.77.2          192.0.2.7              203.0.113.1    Outer  address
 
+# A name that leads nowhere yet: no other rule's address takes its place.
+rules: address=? local-network=192.168.77.0/24
+192.168.77.2          192.0.2.7              192.168.77.2   Inner  unknown
+192.168.77.2          192.168.77.9           192.168.77.2   Inner  local 192.168.77.0/24
+2001:db8::2           2001:db8::7            2001:db8::2    Inner  ipv6
+rules: map=192.168.77.2>? address=203.0.113.1
+192.168.77.2          192.0.2.7              192.168.77.2   Inner  unknown
+192.168.77.3          192.0.2.7              203.0.113.1    Outer  address
+rules: map=192.168.77.2>203.0.113.2 address=?
+192.168.77.2          192.0.2.7              203.0.113.2    Outer  map 192.168.77.2
+192.168.77.3          192.0.2.7              192.168.77.3   Inner  unknown
+
 # Local clients connect directly; the router, which hairpins others, is not local.
 rules: address=203.0.113.1 local-network=192.168.77.0/24 gateway=192.168.77.1
 192.168.77.2          192.168.77.9           192.168.77.2   Inner  local 192.168.77.0/24
@@ -188,6 +200,7 @@ fn short(why: Why) -> String {
         Why::Map(local) => format!("map {local}"),
         Why::MasqueradeAddress => "address".into(),
         Why::PortMapping => "learned".into(),
+        Why::Unknown => "unknown".into(),
         Why::LocalAddress => "nothing".into(),
         Why::Ipv6 => "ipv6".into(),
     }

@@ -3,7 +3,7 @@
 //! A client's lines come from FTP's own alphabet, so that most of them reach deep, and raw bytes
 //! are mixed in. Numbers choose by remainder: every value of these types means something.
 
-use std::net::SocketAddr;
+use std::net::{Ipv4Addr, SocketAddr};
 use std::time::Duration;
 
 use arbitrary::Arbitrary;
@@ -337,7 +337,7 @@ impl Setting {
         match self {
             Self::Tls(on) => config.tls = on,
             Self::Masquerade(on) => {
-                rules.address = on.then(|| "203.0.113.1".parse().expect("an address"));
+                rules.address = on.then(|| Ipv4Addr::new(203, 0, 113, 1).into());
             }
             Self::OuterPorts(on) => {
                 rules.outer_ports = on.then_some(OuterPorts {

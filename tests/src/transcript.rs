@@ -12,10 +12,11 @@
 //!
 //! A replay gives the text again, with the `S:` and `A:` lines that really came.
 
-use std::net::SocketAddr;
+use std::net::{Ipv4Addr, SocketAddr};
 
 use ftp_proto::{
     ClientRule, Config, Endpoints, FileAnswer, Opened, Outcome, OuterPorts, Permissions,
+    PublicAddress,
 };
 
 use crate::ops;
@@ -329,16 +330,25 @@ fn apply_setting(config: &mut Config, key: &str, value: &str) -> Option<()> {
     Some(())
 }
 
+/// An address, or a question mark for a name that leads nowhere yet.
+fn public_address(text: &str) -> Option<PublicAddress> {
+    match text {
+        "?" => Some(PublicAddress::Unknown),
+        address => Some(address.parse::<Ipv4Addr>().ok()?.into()),
+    }
+}
+
 /// Reads one rule, in the words of the command line. The masquerade table uses it too.
 pub fn set_masquerade(rules: &mut ftp_proto::Masquerade, key: &str, value: &str) -> Option<()> {
     match key {
-        "address" => rules.address = Some(value.parse().ok()?),
+        "address" => rules.address = Some(public_address(value)?),
         "learned" => rules.learned = Some(value.parse().ok()?),
         "local-network" => rules.local_networks.push(value.parse().ok()?),
         "gateway" => rules.gateways.push(value.parse().ok()?),
         "map" => {
             let (local, public) = value.split_once('=')?;
-            rules.map.insert(local.parse().ok()?, public.parse().ok()?);
+            let local = local.parse().ok()?;
+            rules.map.insert(local, public_address(public)?);
         }
         "client" => {
             let rule = match value.split_once('=')? {

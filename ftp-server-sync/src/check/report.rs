@@ -9,14 +9,21 @@ use super::told::{Kind, example_port, places};
 use crate::settings::Settings;
 use crate::warnings::{Finding, Seen, Severity, masquerades};
 
-/// `starts`: the server could start, as far as that was tried.
-pub(super) fn text(settings: &Settings, seen: &Seen, findings: &[Finding], starts: bool) -> String {
+/// `start_problem`: why the server could not even start, as far as that was tried.
+pub(super) fn text(
+    settings: &Settings,
+    seen: &Seen,
+    findings: &[Finding],
+    start_problem: Option<&str>,
+) -> String {
     let mut text = String::new();
     for (name, address) in &seen.names {
         text.push_str(&format!("{name} leads to {address} now.\n"));
     }
     text.push_str(&clients(settings, seen));
-    if findings.is_empty() {
+    if let Some(problem) = start_problem {
+        text.push_str(&wrapped("FAILS", FINDING_COLUMN, problem));
+    } else if findings.is_empty() {
         text.push_str("Nothing is wrong with the flags.\n");
     }
     for finding in findings {
@@ -27,7 +34,12 @@ pub(super) fn text(settings: &Settings, seen: &Seen, findings: &[Finding], start
         };
         text.push_str(&wrapped(severity, FINDING_COLUMN, &finding.text));
     }
-    text.push_str(&conclusion(settings, findings, starts));
+    text.push_str(&conclusion(
+        settings,
+        seen,
+        findings,
+        start_problem.is_none(),
+    ));
     text
 }
 
@@ -124,13 +136,17 @@ fn control_port(settings: &Settings) -> String {
     }
 }
 
-fn conclusion(settings: &Settings, findings: &[Finding], starts: bool) -> String {
+fn conclusion(settings: &Settings, seen: &Seen, findings: &[Finding], starts: bool) -> String {
     let fails = findings
         .iter()
         .any(|finding| finding.severity == Severity::Failure);
+    let addresses = settings.local_addresses(&seen.machine);
     let text = match (starts, fails) {
-        (false, _) => return String::new(),
+        (false, _) => "The server cannot start.".to_owned(),
         (true, true) => "Some clients would fail.".to_owned(),
+        (true, false) if addresses.iter().all(IpAddr::is_loopback) => {
+            "Clients on this machine can be served, and no others.".to_owned()
+        }
         (true, false) => format!("Every kind of client can be served{}.", condition(settings)),
     };
     format!("\n{}", wrapped("", 0, &text))

@@ -209,6 +209,10 @@ fn lines_by_cause() {
 #[test]
 fn the_flag_that_told_a_private_address() {
     for (why, advice) in [
+        (
+            Why::Unknown,
+            "its name cannot be resolved, so the public address is not known",
+        ),
         (Why::LocalAddress, "set --masquerade-address"),
         (
             Why::MasqueradeAddress,

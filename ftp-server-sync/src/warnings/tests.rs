@@ -173,6 +173,24 @@ fn addresses_that_nobody_reaches() {
                        reach is listened on; add one with --interface";
         check(line, local, &[useless]);
     }
+    for rule in [
+        "--local-networks 0.0.0.0/0",
+        "--masquerade-client 0.0.0.0/0=local",
+    ] {
+        let overruled = format!(
+            "{rule} is for all clients: those outside are told the address that they connected to, \
+             never the router's; name the networks that it is meant for"
+        );
+        check(&format!("{ROUTED} {rule}"), LOCAL, &[&overruled]);
+    }
+    check(
+        "--masquerade-address-map 127.0.0.2=203.0.113.1,192.168.77.2=203.0.113.1 -r 60000-60009",
+        LOCAL,
+        &[
+            "note: --masquerade-address-map 127.0.0.2=203.0.113.1 is for clients on this machine \
+             only, whom no router translates",
+        ],
+    );
     let untold = "--outer-ports 50000-50009 are told to nobody: only clients that are told the \
                   router's address are told its ports; give that with --masquerade-address";
     check(

@@ -80,7 +80,7 @@ fn report(machine_name: &str, line: &str) -> String {
         &settings,
         &seen,
         &warnings::findings(&settings, &seen),
-        true,
+        None,
     )
 }
 
@@ -119,7 +119,7 @@ fn the_widest_lines() {
         "-r 65534 --masquerade-client 192.168.111.222/31=203.100.113.122 -n 203.100.113.111 \
          --local-networks 192.168.177.128/25,100.111.122.128/25",
     );
-    let text = text(&settings, &wide, &[], true);
+    let text = text(&settings, &wide, &[], None);
     assert!(
         text.contains("192.168.111.222/31  203.100.113.122 port 65534, by"),
         "{text}"
@@ -129,15 +129,21 @@ fn the_widest_lines() {
     }
 }
 
-/// A server that cannot start says so elsewhere, and nothing here that would contradict it.
+/// Nothing contradicts that the server cannot start.
 #[test]
-fn no_conclusion_without_a_start() {
+fn a_server_that_cannot_start() {
     let settings = settings("-r 60000-60009");
     let seen = machine("home");
-    let with = text(&settings, &seen, &[], true);
-    let without = text(&settings, &seen, &[], false);
-    assert_eq!(
-        with,
-        format!("{without}\nEvery kind of client can be served.\n")
-    );
+    let text = text(&settings, &seen, &[], Some("cannot listen"));
+    let end = "\nFAILS    cannot listen\n\nThe server cannot start.\n";
+    assert!(text.ends_with(end), "{text}");
+    assert!(!text.contains("Nothing is wrong") && !text.contains("can be served"));
+}
+
+#[test]
+fn a_server_for_this_machine_alone() {
+    let settings = settings("-i 127.0.0.1 -i ::1 -r 60000-60009");
+    let text = text(&settings, &machine("home"), &[], None);
+    let end = "\nClients on this machine can be served, and no others.\n";
+    assert!(text.ends_with(end), "{text}");
 }
