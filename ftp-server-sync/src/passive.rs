@@ -204,16 +204,20 @@ impl PassivePool {
 
 fn warn_of_waits(report: &WaitsReport) {
     let (first, last) = (report.range.start(), report.range.end());
+    let ports = match first == last {
+        true => format!("passive port {first}"),
+        false => format!("passive range {first}-{last}"),
+    };
+    let problem = match report.kept_out == report.clients {
+        true => "is held by other programs",
+        false => "is too small",
+    };
     let longest = report.longest.as_secs_f64();
     if report.clients == 1 {
-        warn!(
-            "passive range {first}-{last} is too small: \
-             a client waited {longest:.1} s for a port"
-        );
+        warn!("{ports} {problem}: a client waited {longest:.1} s for a port");
     } else {
         warn!(
-            "passive range {first}-{last} is too small: {} clients waited for a port \
-             in the last {} s, up to {longest:.1} s",
+            "{ports} {problem}: {} clients waited for a port in the last {} s, up to {longest:.1} s",
             report.clients,
             report.over.as_secs_f64().ceil(),
         );

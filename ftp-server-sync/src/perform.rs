@@ -7,7 +7,7 @@ use ftp_proto::{
     Action, DataConnection, FileRequest, Opened, Outcome, Refusal, Secret, TransferError,
     TransferId, TransferKind, TransferRequest,
 };
-use log::{Level, debug, error, info, log, warn};
+use log::{Level, error, info, log, warn};
 
 use crate::connection::Connection;
 use crate::data::{DataPort, Listening};
@@ -86,7 +86,7 @@ impl Connection {
         match opening {
             Ok(Opening::Opened(listener)) => Some(self.listening(listener)),
             Ok(Opening::Queued(ticket)) => {
-                debug!("#{} waits for a passive port", self.number);
+                info!("#{} waits for a passive port: all are taken", self.number);
                 self.port = DataPort::Queued { ticket, since: now };
                 None
             }

@@ -147,10 +147,12 @@ impl Books {
 
     /// Takes an applicant out of the queue; a port that it was already assigned goes to the next.
     pub(super) fn leave(&mut self, applicant: &Applicant, now: Instant) {
+        let mut kept_out = false;
         if let Some(ledger) = self.ledgers.get_mut(&applicant.local) {
+            kept_out = ledger.blocked.len() == self.allowed.count();
             ledger.leave(applicant.arrival, &mut self.wakes);
         }
-        self.waits.note(applicant, now);
+        self.waits.note(applicant, kept_out, now);
     }
 
     /// Notes that the applicant now listens on the port; None if the range has changed meanwhile and
@@ -165,7 +167,7 @@ impl Books {
     ) -> Option<Bound> {
         let (ledger, _) = self.open_ledger(applicant.local);
         let bound = ledger.bound(applicant, grant, port, listener)?;
-        self.waits.note(applicant, now);
+        self.waits.note(applicant, false, now);
         Some(bound)
     }
 

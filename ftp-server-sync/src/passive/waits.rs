@@ -10,6 +10,8 @@ use super::books::Applicant;
 pub(super) struct WaitsReport {
     pub(super) range: RangeInclusive<u16>,
     pub(super) clients: usize,
+    /// Of these, those that gave up while other programs held every port.
+    pub(super) kept_out: usize,
     pub(super) longest: Duration,
     /// The time that the report covers.
     pub(super) over: Duration,
@@ -18,6 +20,7 @@ pub(super) struct WaitsReport {
 #[derive(Debug, Default)]
 pub(super) struct Waits {
     clients: usize,
+    kept_out: usize,
     longest: Duration,
     first: Option<Instant>,
     reported: Option<Instant>,
@@ -34,10 +37,12 @@ impl Waits {
         };
     }
 
-    pub(super) fn note(&mut self, applicant: &Applicant, now: Instant) {
+    /// `kept_out`: it got no port, because other programs hold them all.
+    pub(super) fn note(&mut self, applicant: &Applicant, kept_out: bool, now: Instant) {
         let came_before = |since| applicant.since < since;
         if applicant.waited && !self.range_since.is_some_and(came_before) {
             self.clients += 1;
+            self.kept_out += usize::from(kept_out);
             self.longest = self
                 .longest
                 .max(now.saturating_duration_since(applicant.since));
@@ -54,6 +59,7 @@ impl Waits {
         let report = WaitsReport {
             range: range.clone(),
             clients: self.clients,
+            kept_out: self.kept_out,
             longest: self.longest,
             over: now.saturating_duration_since(first),
         };

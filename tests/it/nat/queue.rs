@@ -80,6 +80,8 @@ fn waits_no_longer_than_the_passive_timeout() {
         );
         client.expect("PWD", "257");
         site.server.log_with("no passive port came free");
+        site.server
+            .log_with("passive port 60000 is held by other programs: a client waited 2");
         drop(held);
         client.expect("QUIT", "221");
         site.finish();
