@@ -399,7 +399,15 @@ fn stray_argument(argument: &OsStr) -> FlagError {
 }
 
 /// File names are bytes, and so are passwords on the wire.
-const MAY_BE_BYTES: [&str; 4] = ["--directory", "--password", "--password-file", "--config"];
+const MAY_BE_BYTES: [&str; 7] = [
+    "--directory",
+    "--password",
+    "--password-file",
+    "--config",
+    "--certfile",
+    "--keyfile",
+    "--client-ca",
+];
 const SECRET: [&str; 1] = ["--password"];
 
 #[cfg(test)]

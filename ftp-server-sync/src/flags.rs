@@ -16,6 +16,7 @@ use crate::settings::Settings;
 
 mod check;
 mod config_file;
+mod tls;
 
 /// A command line that can be read again, because the files that it names may have changed.
 ///
@@ -117,6 +118,38 @@ struct Flags {
     /// elsewhere; may be repeated
     #[argh(option, arg_name = "ADDR")]
     trust_gateway: Vec<String>,
+
+    /// offer TLS (FTPS); without --certfile with a certificate that the server makes and keeps
+    #[argh(switch)]
+    tls: bool,
+
+    /// the certificate and those that lead to its authority, as PEM
+    #[argh(option, arg_name = "FILE")]
+    certfile: Option<String>,
+
+    /// the certificate's private key, as PEM [in the file of --certfile]
+    #[argh(option, arg_name = "FILE")]
+    keyfile: Option<String>,
+
+    /// let nobody log in without TLS
+    #[argh(switch)]
+    tls_control_required: bool,
+
+    /// transfer nothing without TLS
+    #[argh(switch)]
+    tls_data_required: bool,
+
+    /// listen on this port too, for clients that begin with TLS at once (implicit FTPS, usually 990)
+    #[argh(option, arg_name = "PORT")]
+    tls_implicit: Option<String>,
+
+    /// take data connections only from who holds the control connection's TLS session
+    #[argh(switch)]
+    tls_require_resumption: bool,
+
+    /// let in only clients with a certificate that an authority in this file has signed
+    #[argh(option, arg_name = "FILE")]
+    client_ca: Option<String>,
 
     /// connections at the same time [512]
     #[argh(option, arg_name = "N")]
@@ -405,9 +438,10 @@ const ALTERNATIVES: [[&str; 2]; 2] = [
 const HELP_COLUMN: usize = 32;
 const HELP_WIDTH: usize = 80;
 /// The headings of the help, each with the flag that it stands before.
-const SECTIONS: [(&str, &str); 4] = [
+const SECTIONS: [(&str, &str); 5] = [
     ("What is served, and to whom", "--interface"),
     ("Behind a NAT router", "--masquerade-address"),
+    ("TLS", "--tls"),
     ("Limits", "--max-cons"),
     ("The rest", "--banner"),
 ];
@@ -506,7 +540,7 @@ mod tests {
     #[test]
     fn without_flags() {
         let settings = settings("");
-        assert_eq!(settings.listen, Listen::sockets(&[], 2121));
+        assert_eq!(settings.listen, Listen::sockets(&[], 2121, false));
         assert_eq!(settings.directory, env::current_dir().unwrap());
         assert_eq!(
             settings.users.check(b"anonymous", b"x@y"),
@@ -563,7 +597,7 @@ mod tests {
         let network = |text: &str| text.parse().unwrap();
         let address = |text: &str| text.parse().unwrap();
         let interfaces = [address("10.0.0.1"), address("2001:db8::1")];
-        assert_eq!(settings.listen, Listen::sockets(&interfaces, 21));
+        assert_eq!(settings.listen, Listen::sockets(&interfaces, 21, false));
         assert_eq!(
             settings.users.check(b"bob", b"secret"),
             Some(Permissions::READ_WRITE)

@@ -44,6 +44,8 @@ pub struct Settings {
     pub outer_port: u16,
     /// Gateways from which a client's control or data connection may come instead of from itself.
     pub trusted_gateways: Vec<IpAddr>,
+    /// TLS; `None`: everything is in clear text.
+    pub tls: Option<TlsSettings>,
     /// How much is allowed at once.
     pub limits: Limits,
     /// How long things may last.
@@ -71,6 +73,8 @@ pub struct Listen {
     pub dual_stack: bool,
     /// Where to bind instead on a machine without IPv6.
     pub fallback: Option<SocketAddr>,
+    /// TLS from the first byte on.
+    pub implicit_tls: bool,
 }
 
 /// A public IPv4 address, or the name that leads to it.
@@ -92,6 +96,30 @@ pub enum Told {
     Public(PublicAddress),
     /// The address that they connected to.
     Local,
+}
+
+/// What is protected by TLS, and by which certificate (RFC 4217).
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct TlsSettings {
+    /// The certificate with its key; `None`: one that the server makes and keeps.
+    pub certificate: Option<CertificateFiles>,
+    /// No login in clear text.
+    pub control_required: bool,
+    /// No transfer in clear text.
+    pub data_required: bool,
+    /// Data connections must resume the TLS session of their control connection.
+    pub resumption_required: bool,
+    /// Clients must have a certificate that one of these authorities has signed.
+    pub client_ca: Option<PathBuf>,
+}
+
+/// Where a certificate is, as PEM.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct CertificateFiles {
+    /// The certificate, followed by those that lead to its authority.
+    pub chain: PathBuf,
+    /// Its private key: PKCS#1, PKCS#8 or SEC1. May be the same file.
+    pub key: PathBuf,
 }
 
 /// Which clients count as local.
@@ -161,7 +189,7 @@ impl Settings {
             idle_timeout: self.timeouts.idle,
             data_open_timeout: self.timeouts.data_open,
             data_stall_timeout: self.timeouts.data_stall,
-            tls: false,
+            tls: self.tls.is_some(),
         }
     }
 
@@ -265,12 +293,13 @@ impl Told {
 
 impl Listen {
     /// The sockets for the addresses that the operator gave; all addresses if there are none.
-    pub fn sockets(interfaces: &[IpAddr], port: u16) -> Vec<Self> {
+    pub fn sockets(interfaces: &[IpAddr], port: u16, implicit_tls: bool) -> Vec<Self> {
         if interfaces.is_empty() {
             return vec![Self {
                 address: SocketAddr::new(Ipv6Addr::UNSPECIFIED.into(), port),
                 dual_stack: true,
                 fallback: Some(SocketAddr::new(Ipv4Addr::UNSPECIFIED.into(), port)),
+                implicit_tls,
             }];
         }
         let ipv4_given = interfaces.iter().any(IpAddr::is_ipv4);
@@ -280,6 +309,7 @@ impl Listen {
                 address: SocketAddr::new(address, port),
                 dual_stack: address == IpAddr::V6(Ipv6Addr::UNSPECIFIED) && !ipv4_given,
                 fallback: None,
+                implicit_tls,
             })
             .collect()
     }
@@ -325,9 +355,14 @@ mod tests {
             address: address.parse().unwrap(),
             dual_stack,
             fallback: fallback.map(|text| text.parse().unwrap()),
+            implicit_tls: true,
         };
         let expected: Vec<Listen> = expected.iter().map(listen).collect();
-        assert_eq!(Listen::sockets(&addresses, 21), expected, "{interfaces:?}");
+        assert_eq!(
+            Listen::sockets(&addresses, 21, true),
+            expected,
+            "{interfaces:?}"
+        );
     }
 
     #[test]

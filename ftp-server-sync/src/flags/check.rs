@@ -45,9 +45,15 @@ impl Flags {
 
         let port = one("--port", &self.port, 2121, values::port)?;
         let passive_ports = self.passive_ports(port)?;
+        let interfaces = self.interfaces()?;
+        let mut listen = Listen::sockets(&interfaces, port, false);
+        if let Some(port) = self.implicit_port(port, passive_ports.as_ref())? {
+            listen.extend(Listen::sockets(&interfaces, port, true));
+        }
         let outer_port = one("--outer-port", &self.outer_port, 21, values::outer_port)?;
         Ok(Settings {
-            listen: Listen::sockets(&self.interfaces()?, port),
+            listen,
+            tls: self.tls(given)?,
             directory: share(directory.unwrap_or_else(|| ".".into()))?,
             users: self.users(password, password_file, password_variable)?,
             masquerade_address: self
