@@ -6,6 +6,7 @@
 
 use std::ffi::OsString;
 use std::fmt;
+use std::path::PathBuf;
 
 use argh::{ArgsInfo, FlagInfoKind, FromArgs, Optionality};
 
@@ -20,11 +21,12 @@ mod tls;
 
 /// A command line that can be read again, because the files that it names may have changed.
 ///
-/// It keeps the arguments and the password from the environment.
+/// It keeps the arguments, and from the environment the password and where state is kept.
 #[derive(Clone)]
 pub struct CommandLine {
     arguments: Vec<OsString>,
     password_variable: Option<OsString>,
+    state_directory: PathBuf,
 }
 
 /// What a command line asks for.
@@ -262,6 +264,7 @@ impl CommandLine {
         Self {
             arguments: arguments.into_iter().collect(),
             password_variable: environment(check::PASSWORD_VARIABLE),
+            state_directory: tls::state_directory(environment),
         }
     }
 
@@ -288,7 +291,8 @@ impl CommandLine {
             flags = Flags::read(&given)?;
         }
         let (check, rules) = (flags.check, flags.rules.take());
-        let settings = flags.check(&given, self.password_variable.clone());
+        let variable = self.password_variable.clone();
+        let settings = flags.check(&given, variable, &self.state_directory);
         let settings = settings.map_err(|error| match &file {
             Some(file) => error.locate(file, &given),
             None => error,
@@ -465,8 +469,8 @@ mod tests {
 
     fn parsed(arguments: &[String], variable: Option<&str>) -> Result<Invocation, FlagError> {
         let environment = |name: &str| {
-            assert_eq!(name, "FTP_PASSWORD");
-            variable.map(OsString::from)
+            let is_password = name == "FTP_PASSWORD";
+            variable.filter(|_| is_password).map(OsString::from)
         };
         parse(arguments.iter().map(OsString::from), environment)
     }

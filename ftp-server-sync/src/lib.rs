@@ -19,6 +19,7 @@ mod control;
 mod data;
 mod descriptors;
 mod directory;
+mod files;
 pub mod flags;
 mod listeners;
 pub mod machine;
@@ -37,6 +38,11 @@ mod shared;
 mod signals;
 mod storage;
 mod summary;
+#[cfg(feature = "tls")]
+mod tls;
+#[cfg(not(feature = "tls"))]
+#[path = "tls/absent.rs"]
+mod tls;
 mod transfer;
 pub mod users;
 mod values;

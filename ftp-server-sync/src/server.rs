@@ -26,6 +26,7 @@ use crate::session::{self, Order, Start};
 use crate::settings::Settings;
 use crate::shared::{Current, Shared};
 use crate::signals::{Request, Signals};
+use crate::tls::Identity;
 
 pub(crate) use changes::open_storage;
 
@@ -114,6 +115,7 @@ impl Server {
             .inspect_err(|error| warn!("{UNWATCHED}: {error}"))
             .ok();
         let machine = Machine::look()?;
+        let identity = Identity::load(&settings, &machine).map_err(io::Error::other)?;
         let mut listeners = Listeners::default();
         let passive_ports = settings.passive_ports.as_ref();
         listeners.follow(&settings.listen, passive_ports, poll.registry())?;
@@ -122,7 +124,7 @@ impl Server {
         let pool = PassivePool::new(settings.passive_ports.clone());
         let mut names = PublicAddresses::default();
         names.follow(&settings, Instant::now());
-        let current = Current::new(settings, storage, machine, names.known());
+        let current = Current::new(settings, storage, machine, names.known(), identity);
         Ok(Self {
             poll,
             events: Events::with_capacity(EVENTS_MAX),

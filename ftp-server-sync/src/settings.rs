@@ -103,6 +103,8 @@ pub enum Told {
 pub struct TlsSettings {
     /// The certificate with its key; `None`: one that the server makes and keeps.
     pub certificate: Option<CertificateFiles>,
+    /// Where it keeps that.
+    pub state_directory: PathBuf,
     /// No login in clear text.
     pub control_required: bool,
     /// No transfer in clear text.

@@ -13,6 +13,7 @@ use crate::missed::MissedConnections;
 use crate::passive::PassivePool;
 use crate::settings::{Names, Settings};
 use crate::storage::Storage;
+use crate::tls::Identity;
 
 /// The pool, the settings that are in force, and what has been missed under them.
 #[derive(Debug)]
@@ -31,6 +32,8 @@ pub(crate) struct Current {
     pub(crate) storage: Storage,
     pub(crate) machine: Machine,
     pub(crate) names: Names,
+    /// `None` without TLS.
+    pub(crate) identity: Option<Identity>,
     pub(crate) config: Arc<Config>,
 }
 
@@ -40,6 +43,7 @@ impl Current {
         storage: Storage,
         machine: Machine,
         names: Names,
+        identity: Option<Identity>,
     ) -> Self {
         Self {
             config: settings.config(&machine, &names).into(),
@@ -47,6 +51,7 @@ impl Current {
             storage,
             machine,
             names,
+            identity,
         }
     }
 
@@ -66,6 +71,14 @@ impl Current {
         Self {
             config,
             names,
+            ..self.clone()
+        }
+    }
+
+    /// The same with another certificate.
+    pub(crate) fn identified(&self, identity: Option<Identity>) -> Self {
+        Self {
+            identity,
             ..self.clone()
         }
     }

@@ -16,6 +16,7 @@ use log::LevelFilter;
 
 use super::{FlagError, Flags};
 use crate::arguments::{Given, value_of};
+use crate::files::reason;
 use crate::settings::{Limits, Listen, LocalNetworks, PublicAddress, Settings, Timeouts};
 use crate::users::{Password, Users};
 use crate::values;
@@ -33,6 +34,7 @@ impl Flags {
         self,
         given: &[Given],
         password_variable: Option<OsString>,
+        state_directory: &Path,
     ) -> Result<Settings, FlagError> {
         // The bytes as they were given, where argh saw only a replacement text.
         let exact = |flag, text: &Option<String>| {
@@ -53,7 +55,7 @@ impl Flags {
         let outer_port = one("--outer-port", &self.outer_port, 21, values::outer_port)?;
         Ok(Settings {
             listen,
-            tls: self.tls(given)?,
+            tls: self.tls(given, state_directory)?,
             directory: share(directory.unwrap_or_else(|| ".".into()))?,
             users: self.users(password, password_file, password_variable)?,
             masquerade_address: self
@@ -424,15 +426,6 @@ fn read_password(file: &Path) -> io::Result<Vec<u8>> {
         }
     }
     Ok(password)
-}
-
-/// The system's words without the error number, beginning in lower case.
-pub(super) fn reason(error: &io::Error) -> String {
-    let text = error.to_string();
-    let text = text.split(" (os error").next().unwrap_or_default();
-    let mut characters = text.chars();
-    let first = characters.next().map(|first| first.to_ascii_lowercase());
-    first.into_iter().chain(characters).collect()
 }
 
 pub(super) const PASSWORD_VARIABLE: &str = "FTP_PASSWORD";

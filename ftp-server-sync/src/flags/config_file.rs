@@ -4,18 +4,17 @@
 //! quotes neither a secret nor a line that has no name: the wrong file may have been given.
 
 use std::ffi::{OsStr, OsString};
-use std::fs::{self, File};
-use std::io::{self, Read};
 use std::mem;
 use std::os::unix::ffi::OsStrExt;
+use std::path::Path;
 
-use super::check::reason;
 use crate::arguments::{self, Flag, FlagError, Given};
+use crate::files;
 
 /// Reads the whole file, or refuses it with its first fault.
 pub(super) fn read(table: &[Flag], file: &OsStr) -> Result<Vec<Given>, FlagError> {
     let refuse = |problem: String| FlagError::with_value("--config", file, problem);
-    let bytes = load(file).map_err(refuse)?;
+    let bytes = files::load(Path::new(file), FILE_BYTES_MAX, WANTED).map_err(refuse)?;
     if bytes.starts_with(b"\xff\xfe") || bytes.starts_with(b"\xfe\xff") {
         return Err(refuse("UTF-16 text; save it as UTF-8".to_owned()));
     }
@@ -27,30 +26,6 @@ pub(super) fn read(table: &[Flag], file: &OsStr) -> Result<Vec<Given>, FlagError
         given.extend(flag.map_err(|error| error.at(file, number))?);
     }
     Ok(given)
-}
-
-/// Opens regular files only: a pipe could keep us waiting, and is empty when it is read again.
-fn load(file: &OsStr) -> Result<Vec<u8>, String> {
-    let describe = |error: io::Error| {
-        let problem = reason(&error);
-        format!("cannot be read: {problem}; give a file with one \"name value\" per line")
-    };
-    let metadata = fs::metadata(file).map_err(describe)?;
-    if metadata.is_dir() {
-        return Err("a directory; give a file in it".to_owned());
-    }
-    if !metadata.is_file() {
-        return Err("not a regular file; give one that can be read again".to_owned());
-    }
-    let mut bytes = Vec::new();
-    let mut opened = File::open(file).map_err(describe)?.take(FILE_BYTES_MAX + 1);
-    opened.read_to_end(&mut bytes).map_err(describe)?;
-    match bytes.len() as u64 > FILE_BYTES_MAX {
-        true => Err(format!(
-            "longer than {FILE_BYTES_MAX} bytes; give a file with one \"name value\" per line"
-        )),
-        false => Ok(bytes),
-    }
 }
 
 /// The flag of one line; `None` for blank lines and comments.
@@ -223,6 +198,7 @@ fn trim(line: &[u8]) -> &[u8] {
 }
 
 const NO_VALUE: &str = "takes no value; write the name alone, or leave the line out";
+const WANTED: &str = "a file with one \"name value\" per line";
 const FILE_BYTES_MAX: u64 = 1 << 20;
 /// Room for the longest banner and the longest path.
 const LINE_BYTES_MAX: usize = 8192;

@@ -1,7 +1,9 @@
 //! The flags about TLS.
 
+use std::ffi::{OsStr, OsString};
 use std::ops::RangeInclusive;
-use std::path::PathBuf;
+use std::os::unix::ffi::OsStrExt;
+use std::path::{Path, PathBuf};
 
 use super::{FlagError, Flags};
 use crate::arguments::{Given, value_of};
@@ -9,7 +11,11 @@ use crate::settings::{CertificateFiles, TlsSettings};
 use crate::values;
 
 impl Flags {
-    pub(super) fn tls(&self, given: &[Given]) -> Result<Option<TlsSettings>, FlagError> {
+    pub(super) fn tls(
+        &self,
+        given: &[Given],
+        state_directory: &Path,
+    ) -> Result<Option<TlsSettings>, FlagError> {
         self.refuse_without_tls()?;
         if !self.tls {
             return Ok(None);
@@ -32,6 +38,7 @@ impl Flags {
         };
         Ok(Some(TlsSettings {
             certificate,
+            state_directory: state_directory.to_owned(),
             control_required: self.tls_control_required,
             data_required: self.tls_data_required,
             resumption_required: self.tls_require_resumption,
@@ -78,3 +85,22 @@ impl Flags {
         }
     }
 }
+
+/// Where the server keeps what it makes: as systemd says, or as the XDG base directories have it.
+pub(super) fn state_directory(environment: impl Fn(&str) -> Option<OsString>) -> PathBuf {
+    let directory = |variable| {
+        let directory = PathBuf::from(environment(variable)?);
+        directory.is_absolute().then_some(directory)
+    };
+    // systemd may name several, with colons between them.
+    let systemd = environment("STATE_DIRECTORY").and_then(|list| {
+        let first = list.as_bytes().split(|&byte| byte == b':').next()?;
+        Some(PathBuf::from(OsStr::from_bytes(first))).filter(|first| first.is_absolute())
+    });
+    let xdg = || Some(directory("XDG_STATE_HOME")?.join(OWN_DIRECTORY));
+    let home = || Some(directory("HOME")?.join(".local/state").join(OWN_DIRECTORY));
+    let system = || Path::new("/var/lib").join(OWN_DIRECTORY);
+    systemd.or_else(xdg).or_else(home).unwrap_or_else(system)
+}
+
+const OWN_DIRECTORY: &str = "ftp-server-sync";

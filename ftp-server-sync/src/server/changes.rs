@@ -20,6 +20,7 @@ use crate::settings::Settings;
 use crate::shared::Current;
 use crate::storage::Storage;
 use crate::summary::summary;
+use crate::tls::Identity;
 use crate::warnings::{Finding, Seen, Severity, findings};
 
 impl Server {
@@ -39,6 +40,12 @@ impl Server {
         let settings = &current.settings;
         for line in summary(settings, &current.names, &self.addresses()) {
             info!("{line}");
+        }
+        if let Some(identity) = &current.identity {
+            info!("{}", identity.description());
+            for line in identity.warnings() {
+                warn!("{line}");
+            }
         }
         if let Some(warning) = descriptors::raise_limit(settings.limits.connections_max) {
             warn!("{warning}");
@@ -67,6 +74,7 @@ impl Server {
         // What can fail comes first.
         let storage = open_storage(&settings)?;
         let machine = Machine::look()?;
+        let identity = Identity::load(&settings, &machine).map_err(io::Error::other)?;
         let passive_ports = settings.passive_ports.as_ref();
         let registry = self.poll.registry();
         self.listeners
@@ -87,7 +95,7 @@ impl Server {
         self.names.follow(&settings, now);
         let names = self.names.known();
         self.shared
-            .replace(Current::new(settings, storage, machine, names));
+            .replace(Current::new(settings, storage, machine, names, identity));
         self.shared.missed.forget();
         // Ports are not tried: sessions may have leased some of them.
         self.log_current(HeldPorts::default());

@@ -1,0 +1,234 @@
+//! The certificate with its key, and whose certificates are wanted from clients: made into what rustls
+//! serves with.
+//!
+//! Loading either succeeds as a whole or names the flag, the file and what would be right.
+
+use std::fs;
+use std::os::unix::fs::PermissionsExt;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use ftp_proto::date::time_val;
+use rustls::crypto::{CryptoProvider, ring};
+use rustls::server::WebPkiClientVerifier;
+use rustls::server::danger::ClientCertVerifier;
+use rustls::sign::{CertifiedKey, SingleCertAndKey};
+use rustls::{Error, InconsistentKeys, RootCertStore, ServerConfig};
+
+use super::certificate::{Facts, Time};
+use super::{kept, pem};
+use crate::arguments::{FlagError, printable};
+use crate::files;
+use crate::machine::Machine;
+use crate::settings::{CertificateFiles, Settings};
+
+/// Who the server is to its clients.
+#[derive(Clone, Debug)]
+pub(crate) struct Identity {
+    /// What each session's own configuration is made from.
+    pub(crate) config: Arc<ServerConfig>,
+    facts: Facts,
+    /// What is not as it should be, the certificate's age apart.
+    warnings: Vec<String>,
+}
+
+impl Identity {
+    /// Reads what the settings name, or what was kept, as it is now; `None` without TLS.
+    ///
+    /// # Errors
+    ///
+    /// The first thing that is wrong.
+    pub(crate) fn load(settings: &Settings, machine: &Machine) -> Result<Option<Self>, FlagError> {
+        let Some(tls) = &settings.tls else {
+            return Ok(None);
+        };
+        let provider = Arc::new(ring::default_provider());
+        let source = match &tls.certificate {
+            Some(files) => Source::Given(files.clone()),
+            None => Source::Kept(kept::file(&tls.state_directory, settings, machine)?),
+        };
+        let key = source.read(&provider)?;
+        let facts = key.end_entity_cert().ok().and_then(|leaf| Facts::of(leaf));
+        // Nothing is served with a certificate of which nothing can be told.
+        let facts = facts.ok_or_else(|| source.refuse_chain(UNREADABLE.to_owned()))?;
+        let mut warnings = Vec::new();
+        warnings.extend(source.open_to_everybody());
+        warnings.extend(source.other_names(&facts, settings));
+        let verifier = match &tls.client_ca {
+            Some(file) => client_verifier(file, &provider)?,
+            None => WebPkiClientVerifier::no_client_auth(),
+        };
+        let config = ServerConfig::builder_with_provider(provider)
+            .with_safe_default_protocol_versions()
+            .map_err(|error| FlagError::new("--tls", error.to_string()))?
+            .with_client_cert_verifier(verifier)
+            .with_cert_resolver(Arc::new(SingleCertAndKey::from(key)));
+        Ok(Some(Self {
+            config: Arc::new(config),
+            facts,
+            warnings,
+        }))
+    }
+
+    /// For the log: clients can compare the fingerprint with what they see.
+    pub(crate) fn description(&self) -> String {
+        let names = match self.facts.names.is_empty() {
+            true => "nobody by name".to_owned(),
+            false => self.facts.names.join(", "),
+        };
+        format!(
+            "certificate for {names}, valid until {}, SHA-256 fingerprint {}",
+            date(&self.facts.not_after),
+            self.facts.fingerprint
+        )
+    }
+
+    /// What clients will dislike about the certificate now, and who can read its key.
+    pub(crate) fn warnings(&self) -> Vec<String> {
+        let mut warnings = self.warnings.clone();
+        warnings.extend(age(&self.facts, &now()));
+        warnings
+    }
+}
+
+/// Where the certificate and its key come from.
+enum Source {
+    Given(CertificateFiles),
+    Kept(PathBuf),
+}
+
+impl Source {
+    fn chain(&self) -> &Path {
+        match self {
+            Self::Given(files) => &files.chain,
+            Self::Kept(file) => file,
+        }
+    }
+
+    fn key(&self) -> &Path {
+        match self {
+            Self::Given(files) => &files.key,
+            Self::Kept(file) => file,
+        }
+    }
+
+    fn read(&self, provider: &CryptoProvider) -> Result<CertifiedKey, FlagError> {
+        let refuse_chain = |problem| self.refuse_chain(problem);
+        let refuse_key = |problem| self.refuse_key(problem);
+        let text = load(self.chain()).map_err(refuse_chain)?;
+        let chain = pem::certificates(&text).map_err(refuse_chain)?;
+        let text = load(self.key()).map_err(refuse_key)?;
+        let key = pem::key(&text).map_err(refuse_key)?;
+        CertifiedKey::from_der(chain, key, provider).map_err(|error| match error {
+            Error::InconsistentKeys(InconsistentKeys::KeyMismatch) => {
+                refuse_key(MISMATCH.to_owned())
+            }
+            Error::InvalidCertificate(error) => {
+                refuse_chain(format!("the first certificate cannot be used: {error}"))
+            }
+            _ => refuse_key(UNUSABLE.to_owned()),
+        })
+    }
+
+    fn refuse_chain(&self, problem: String) -> FlagError {
+        match self {
+            Self::Given(files) => FlagError::with_value("--certfile", &files.chain, problem),
+            Self::Kept(file) => {
+                let file = printable(file.as_os_str());
+                let problem = format!(
+                    "the certificate that was kept in {file}: {problem}; or remove that file, and \
+                     a new one is made"
+                );
+                FlagError::new("--tls", problem)
+            }
+        }
+    }
+
+    fn refuse_key(&self, problem: String) -> FlagError {
+        match self {
+            Self::Given(files) if files.key != files.chain => {
+                FlagError::with_value("--keyfile", &files.key, problem)
+            }
+            Self::Given(_) | Self::Kept(_) => self.refuse_chain(problem),
+        }
+    }
+
+    fn open_to_everybody(&self) -> Option<String> {
+        let file = self.key();
+        let mode = fs::metadata(file).ok()?.permissions().mode();
+        (mode & 0o004 != 0).then(|| {
+            let file = printable(file.as_os_str());
+            format!("everybody on this machine can read the key in {file}; chmod 600 {file}")
+        })
+    }
+
+    /// A kept certificate stays as it is even when the machine is called otherwise.
+    fn other_names(&self, facts: &Facts, settings: &Settings) -> Option<String> {
+        let Self::Kept(file) = self else {
+            return None;
+        };
+        let mut names = kept::lasting_names(settings);
+        names.retain(|name| !facts.names.contains(name));
+        (!names.is_empty()).then(|| {
+            let file = printable(file.as_os_str());
+            format!(
+                "note: the kept certificate does not name {}: clients that compare names will \
+                 object; to have a new one made, remove {file} and restart",
+                names.join(", ")
+            )
+        })
+    }
+}
+
+fn client_verifier(
+    file: &Path,
+    provider: &Arc<CryptoProvider>,
+) -> Result<Arc<dyn ClientCertVerifier>, FlagError> {
+    let refuse = |problem| FlagError::with_value("--client-ca", file, problem);
+    let text = load(file).map_err(refuse)?;
+    let mut roots = RootCertStore::empty();
+    for certificate in pem::certificates(&text).map_err(refuse)? {
+        roots
+            .add(certificate)
+            .map_err(|error| refuse(format!("a certificate in it cannot be used: {error}")))?;
+    }
+    WebPkiClientVerifier::builder_with_provider(roots.into(), provider.clone())
+        .build()
+        .map_err(|error| refuse(error.to_string()))
+}
+
+fn load(file: &Path) -> Result<Vec<u8>, String> {
+    files::load(file, FILE_BYTES_MAX, "a PEM file")
+}
+
+fn age(facts: &Facts, now: &Time) -> Option<String> {
+    let (problem, date) = match () {
+        () if *now > facts.not_after => ("has expired on", date(&facts.not_after)),
+        () if *now < facts.not_before => ("is not valid before", date(&facts.not_before)),
+        () => return None,
+    };
+    Some(format!(
+        "the certificate {problem} {date}: clients will refuse it, or ask"
+    ))
+}
+
+fn now() -> Time {
+    let since = SystemTime::now()
+        .duration_since(UNIX_EPOCH)
+        .unwrap_or_default();
+    time_val(since.as_secs().cast_signed())
+}
+
+fn date(time: &Time) -> String {
+    let digits = |range: std::ops::Range<usize>| String::from_utf8_lossy(&time[range]).into_owned();
+    [digits(0..4), digits(4..6), digits(6..8)].join("-")
+}
+
+/// Room for any chain, and for every authority of a system.
+const FILE_BYTES_MAX: u64 = 1 << 20;
+const MISMATCH: &str = "the key does not belong to the first certificate of --certfile; \
+                        give that certificate's key, or put that certificate first";
+const UNUSABLE: &str = "the key cannot be used; give an RSA key of 2048 to 8192 bits, an ECDSA key on \
+                        P-256 or P-384, or an Ed25519 key";
+const UNREADABLE: &str = "the first certificate has no names or dates that can be read";

@@ -1,0 +1,186 @@
+//! The certificate that the server makes for itself, and keeps: who has trusted it once goes on trusting it.
+//!
+//! One file holds it with its key. It appears as a whole or not at all, is never written to again, and nobody
+//! but the server's user could ever read it.
+
+use std::fs::{self, DirBuilder, File, OpenOptions};
+use std::io::{self, ErrorKind, Write};
+use std::net::IpAddr;
+use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
+use std::path::{Path, PathBuf};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use log::info;
+use rcgen::{
+    CertificateParams, DnType, ExtendedKeyUsagePurpose, IsCa, KeyPair, KeyUsagePurpose,
+    date_time_ymd,
+};
+
+use super::certificate::fingerprint;
+use crate::arguments::FlagError;
+use crate::files::reason;
+use crate::machine::Machine;
+use crate::settings::{PublicAddress, Settings};
+
+/// The file with the certificate and its key, which is made if it does not exist.
+pub(super) fn file(
+    directory: &Path,
+    settings: &Settings,
+    machine: &Machine,
+) -> Result<PathBuf, FlagError> {
+    let file = directory.join(FILE);
+    let refuse = |problem: String| {
+        let directory = directory.display();
+        let problem = format!(
+            "the certificate cannot be kept in {directory}: {problem}; give one with --certfile, or \
+             a directory that this user may write to in the environment variable STATE_DIRECTORY"
+        );
+        FlagError::new("--tls", problem)
+    };
+    let refuse_io = |error: io::Error| refuse(reason(&error));
+    if !exists(&file).map_err(refuse_io)? {
+        let pem =
+            make(&names(settings, machine), clock()).map_err(|error| refuse(error.to_string()))?;
+        if keep(directory, &file, &pem).map_err(refuse_io)? {
+            info!("made a certificate; it is kept in {}", file.display());
+        }
+    }
+    Ok(file)
+}
+
+/// What clients may connect to as far as the operator says it: names, and addresses.
+pub(super) fn lasting_names(settings: &Settings) -> Vec<String> {
+    let public = |public: &PublicAddress| public.to_string();
+    let mut names: Vec<String> = settings.masquerade_address.iter().map(public).collect();
+    names.extend(settings.masquerade_map.values().map(public));
+    names.extend(host_name());
+    let listen = settings.listen.iter().map(|listen| listen.address.ip());
+    let listen = listen.filter(|address| !address.is_unspecified());
+    names.extend(listen.map(|address| address.to_canonical().to_string()));
+    distinct(names)
+}
+
+/// Those, and what this machine is called besides, as it is now.
+fn names(settings: &Settings, machine: &Machine) -> Vec<String> {
+    let mut names = lasting_names(settings);
+    names.push("localhost".to_owned());
+    if settings
+        .listen
+        .iter()
+        .any(|listen| listen.address.ip().is_unspecified())
+    {
+        let addresses = machine.addresses.iter().map(IpAddr::to_canonical);
+        // Nobody connects to such an address without the interface's name.
+        let link_local = |address: &IpAddr| matches!(address, IpAddr::V6(address) if address.is_unicast_link_local());
+        names.extend(
+            addresses
+                .filter(|address| !link_local(address))
+                .map(|address| address.to_string()),
+        );
+    }
+    let mut names = distinct(names);
+    names.truncate(NAMES_MAX);
+    names
+}
+
+fn host_name() -> Option<String> {
+    let uname = rustix::system::uname();
+    let name = uname.nodename().to_str().ok()?;
+    let is_part = |byte: u8| byte.is_ascii_alphanumeric() || b"-._".contains(&byte);
+    (!name.is_empty() && name.bytes().all(is_part)).then(|| name.to_owned())
+}
+
+fn distinct(names: Vec<String>) -> Vec<String> {
+    let mut found = Vec::new();
+    for name in names {
+        if !found.contains(&name) {
+            found.push(name);
+        }
+    }
+    found
+}
+
+/// Makes a key, and a certificate with it, as PEM.
+///
+/// It is valid for long because nobody would renew it: the clients that trust it trust this very certificate,
+/// and each would have to be told of another one. The limits that some systems set (398 or 825 days) are for
+/// certificates that an authority has signed.
+fn make(names: &[String], now: Duration) -> Result<String, rcgen::Error> {
+    let key = KeyPair::generate()?;
+    let mut params = CertificateParams::new(names)?;
+    let common_name = names
+        .first()
+        .filter(|name| name.len() <= COMMON_NAME_BYTES_MAX);
+    let common_name = common_name.map_or(FALLBACK_NAME, String::as_str);
+    params
+        .distinguished_name
+        .push(DnType::CommonName, common_name);
+    params.is_ca = IsCa::ExplicitNoCa;
+    params.key_usages = vec![KeyUsagePurpose::DigitalSignature];
+    params.extended_key_usages = vec![ExtendedKeyUsagePurpose::ServerAuth];
+    // Small machines have no clock of their own: when they start, it may be 1970.
+    let now = now.clamp(EARLIEST, LATEST);
+    params.not_before = date_time_ymd(2020, 1, 1);
+    params.not_after = date_time_ymd(1970, 1, 1) + now + VALIDITY;
+    let certificate = params.self_signed(&key)?;
+    Ok(certificate.pem() + &key.serialize_pem())
+}
+
+/// Writes the file unless another server has been faster; whether it is ours.
+fn keep(directory: &Path, file: &Path, pem: &str) -> io::Result<bool> {
+    DirBuilder::new()
+        .recursive(true)
+        .mode(0o700)
+        .create(directory)?;
+    // No other server has made the same, so that it has another name there.
+    let draft = directory.join(format!(
+        "{FILE}.{}",
+        fingerprint(pem.as_bytes()).replace(':', "")
+    ));
+    let kept = write(&draft, pem).and_then(|()| match fs::hard_link(&draft, file) {
+        // Unlike a renamed file, a link never replaces what is there.
+        Err(error) if error.kind() == ErrorKind::AlreadyExists => Ok(false),
+        linked => linked.map(|()| true),
+    });
+    let _ = fs::remove_file(&draft);
+    File::open(directory)?.sync_all()?;
+    kept
+}
+
+fn write(draft: &Path, pem: &str) -> io::Result<()> {
+    let mut options = OpenOptions::new();
+    let mut draft = options
+        .write(true)
+        .create_new(true)
+        .mode(0o600)
+        .open(draft)?;
+    draft.write_all(pem.as_bytes())?;
+    draft.sync_all()
+}
+
+/// A link that leads nowhere exists.
+fn exists(file: &Path) -> io::Result<bool> {
+    match fs::symlink_metadata(file) {
+        Err(error) if error.kind() == ErrorKind::NotFound => Ok(false),
+        found => found.map(|_| true),
+    }
+}
+
+fn clock() -> Duration {
+    SystemTime::now()
+        .duration_since(UNIX_EPOCH)
+        .unwrap_or_default()
+}
+
+const FILE: &str = "certificate.pem";
+/// Ten years.
+const VALIDITY: Duration = Duration::from_secs(3652 * 86_400);
+/// 2026-01-01: this program is not older.
+const EARLIEST: Duration = Duration::from_secs(1_767_225_600);
+/// 2900-01-01: later years do not fit everywhere.
+const LATEST: Duration = Duration::from_secs(29_348_006_400);
+/// Far more than any machine has, and a certificate that is sent quickly still.
+const NAMES_MAX: usize = 100;
+/// RFC 5280, appendix A.1.
+const COMMON_NAME_BYTES_MAX: usize = 64;
+const FALLBACK_NAME: &str = "ftp-server-sync";

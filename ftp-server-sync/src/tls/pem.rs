@@ -1,0 +1,59 @@
+//! Certificates and keys out of PEM text; an error says what would be right.
+//!
+//! Nothing that a file holds is ever quoted: it may be a key.
+
+use rustls::pki_types::pem::{Error, PemObject};
+use rustls::pki_types::{CertificateDer, PrivateKeyDer};
+
+/// Every certificate in the text, in its order; never none.
+pub(super) fn certificates(text: &[u8]) -> Result<Vec<CertificateDer<'static>>, String> {
+    refuse_other_than_pem(text, "-----BEGIN CERTIFICATE-----")?;
+    let certificates = CertificateDer::pem_slice_iter(text);
+    let certificates: Vec<_> = certificates.collect::<Result<_, _>>().map_err(damaged)?;
+    match certificates.is_empty() {
+        true => {
+            Err("holds no certificate; give a file with -----BEGIN CERTIFICATE-----".to_owned())
+        }
+        false => Ok(certificates),
+    }
+}
+
+/// The first private key in the text.
+pub(super) fn key(text: &[u8]) -> Result<PrivateKeyDer<'static>, String> {
+    refuse_other_than_pem(text, "-----BEGIN PRIVATE KEY-----")?;
+    let holds = |words: &[u8]| text.windows(words.len()).any(|window| window == words);
+    if ENCRYPTED.iter().any(|words| holds(words)) {
+        return Err("the key is encrypted; give one without passphrase".to_owned());
+    }
+    PrivateKeyDer::from_pem_slice(text).map_err(|error| match error {
+        Error::NoItemsFound => {
+            "holds no private key; give a file with -----BEGIN PRIVATE KEY-----".to_owned()
+        }
+        error => damaged(error),
+    })
+}
+
+fn refuse_other_than_pem(text: &[u8], begin: &str) -> Result<(), String> {
+    let is_pem = text.windows(MARK.len()).any(|window| window == MARK);
+    match (is_pem, text) {
+        (true, _) => Ok(()),
+        (false, []) => Err(format!("is empty; give a PEM file with {begin}")),
+        (false, _) => Err(format!("is not PEM; give a file with {begin}")),
+    }
+}
+
+fn damaged(error: Error) -> String {
+    let problem = match error {
+        Error::MissingSectionEnd { .. } => "a section has no end",
+        Error::IllegalSectionStart { .. } => "a section's first line is damaged",
+        _ => "a section's text is damaged",
+    };
+    format!("{problem}; give a whole PEM file")
+}
+
+const MARK: &[u8] = b"-----BEGIN ";
+/// The key itself (PKCS#8), and the older way, in which only a header tells it.
+const ENCRYPTED: [&[u8]; 2] = [
+    b"-----BEGIN ENCRYPTED PRIVATE KEY-----",
+    b"Proc-Type: 4,ENCRYPTED",
+];
