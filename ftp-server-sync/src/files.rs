@@ -1,5 +1,7 @@
 //! Small files that flags name: read as a whole, or refused with what would be right.
 
+pub(crate) mod watch;
+
 use std::fs::{self, File};
 use std::io::{self, Read};
 use std::path::Path;

@@ -1,5 +1,6 @@
 //! The acceptor: listeners, the table of sessions, signals, and the end.
 
+mod certificate;
 mod changes;
 
 use std::collections::HashMap;
@@ -16,6 +17,7 @@ use mio::net::TcpStream;
 use mio::{Events, Poll, Token, Waker};
 
 use crate::connection::WAKER as SESSION_WAKER;
+use crate::files::watch::WatchedFiles;
 use crate::listeners::Listeners;
 use crate::machine::Machine;
 use crate::machine::watch::{Settling, Watch};
@@ -49,6 +51,7 @@ pub struct Server {
     /// Where the kernel does not let us watch, networks are as they were at the last reload.
     watch: Option<Watch>,
     settling: Settling,
+    certificate: WatchedFiles,
     signals: Signals,
     reload: Option<Reload>,
     /// When to try again after accepting failed for want of descriptors or memory.
@@ -109,6 +112,7 @@ impl Server {
     /// What the system said, with the directory or the address that it was about.
     pub fn bind(settings: Settings) -> io::Result<Self> {
         let storage = open_storage(&settings)?;
+        let certificate = certificate::watch(&settings);
         let poll = Poll::new()?;
         // Before the first look, so that no change falls between the two.
         let watch = Watch::open(poll.registry(), MACHINE)
@@ -137,6 +141,7 @@ impl Server {
             names,
             watch,
             settling: Settling::default(),
+            certificate,
             signals: Signals::default(),
             reload: None,
             accept_again: None,
@@ -205,6 +210,7 @@ impl Server {
             self.accept_again,
             self.names.wake_at(),
             self.settling.look_at(),
+            self.certificate.look_at(),
         ];
         let due = due.into_iter().flatten().min();
         due.map(|due| due.saturating_duration_since(Instant::now()))

@@ -249,6 +249,15 @@ impl Settings {
     }
 }
 
+impl TlsSettings {
+    /// The files that somebody may replace while the server runs.
+    pub fn files(&self) -> impl Iterator<Item = PathBuf> {
+        let certificate = self.certificate.iter();
+        let certificate = certificate.flat_map(|files| [&files.chain, &files.key]);
+        certificate.chain(&self.client_ca).cloned()
+    }
+}
+
 impl PublicAddress {
     /// The address, unless it is not known yet.
     pub fn known(&self, names: &Names) -> Option<Ipv4Addr> {

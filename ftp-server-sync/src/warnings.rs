@@ -82,7 +82,7 @@ pub(crate) fn masquerades(settings: &Settings) -> bool {
 }
 
 impl Finding {
-    fn new(severity: Severity, text: impl Into<String>) -> Self {
+    pub(crate) fn new(severity: Severity, text: impl Into<String>) -> Self {
         Self {
             severity,
             text: text.into(),

@@ -11,7 +11,7 @@ use std::time::Instant;
 use ftp_proto::Masquerade;
 use log::{error, info, log, warn};
 
-use super::{Message, Server};
+use super::{Message, Server, certificate};
 use crate::descriptors;
 use crate::machine::Machine;
 use crate::probe::{self, HeldPorts};
@@ -41,12 +41,7 @@ impl Server {
         for line in summary(settings, &current.names, &self.addresses()) {
             info!("{line}");
         }
-        if let Some(identity) = &current.identity {
-            info!("{}", identity.description());
-            for line in identity.warnings() {
-                warn!("{line}");
-            }
-        }
+        self.log_certificate();
         if let Some(warning) = descriptors::raise_limit(settings.limits.connections_max) {
             warn!("{warning}");
         }
@@ -73,6 +68,7 @@ impl Server {
     fn apply(&mut self, settings: Settings) -> io::Result<()> {
         // What can fail comes first.
         let storage = open_storage(&settings)?;
+        let certificate = certificate::watch(&settings);
         let machine = Machine::look()?;
         let identity = Identity::load(&settings, &machine).map_err(io::Error::other)?;
         let passive_ports = settings.passive_ports.as_ref();
@@ -96,13 +92,15 @@ impl Server {
         let names = self.names.known();
         self.shared
             .replace(Current::new(settings, storage, machine, names, identity));
+        self.certificate = certificate;
         self.shared.missed.forget();
         // Ports are not tried: sessions may have leased some of them.
         self.log_current(HeldPorts::default());
         Ok(())
     }
 
-    /// Does what is due by now: looks names up, and looks at the machine once its changes have settled.
+    /// Does what is due by now: looks names up, looks at the certificate's files, and
+    /// at the machine once its changes have settled.
     pub(super) fn keep_current(&mut self) {
         let now = Instant::now();
         for name in self.names.due(now) {
@@ -114,6 +112,7 @@ impl Server {
             }
         }
         log_lines(self.names.overdue(now));
+        self.follow_certificate(now);
         if self.settling.is_over(now) {
             match Machine::look() {
                 Ok(machine) => self.take_machine(machine),
@@ -187,7 +186,7 @@ fn seen(current: &Current) -> Seen {
     }
 }
 
-fn log_findings(found: Vec<Finding>) {
+pub(super) fn log_findings(found: Vec<Finding>) {
     for finding in found {
         match finding.severity {
             Severity::Failure | Severity::Risk => warn!("{finding}"),

@@ -3,6 +3,7 @@
 use crate::arguments::FlagError;
 use crate::machine::Machine;
 use crate::settings::Settings;
+use crate::warnings::Finding;
 
 /// There is none.
 #[derive(Clone, Debug)]
@@ -17,7 +18,7 @@ impl Identity {
         match *self {}
     }
 
-    pub(crate) fn warnings(&self) -> Vec<String> {
+    pub(crate) fn findings(&self) -> Vec<Finding> {
         match *self {}
     }
 }

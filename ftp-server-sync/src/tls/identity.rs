@@ -22,15 +22,17 @@ use crate::arguments::{FlagError, printable};
 use crate::files;
 use crate::machine::Machine;
 use crate::settings::{CertificateFiles, Settings};
+use crate::warnings::{Finding, Severity};
 
 /// Who the server is to its clients.
 #[derive(Clone, Debug)]
 pub(crate) struct Identity {
     /// What each session's own configuration is made from.
+    #[cfg_attr(not(test), expect(dead_code, reason = "sessions do not speak TLS yet"))]
     pub(crate) config: Arc<ServerConfig>,
     facts: Facts,
     /// What is not as it should be, the certificate's age apart.
-    warnings: Vec<String>,
+    findings: Vec<Finding>,
 }
 
 impl Identity {
@@ -52,9 +54,9 @@ impl Identity {
         let facts = key.end_entity_cert().ok().and_then(|leaf| Facts::of(leaf));
         // Nothing is served with a certificate of which nothing can be told.
         let facts = facts.ok_or_else(|| source.refuse_chain(UNREADABLE.to_owned()))?;
-        let mut warnings = Vec::new();
-        warnings.extend(source.open_to_everybody());
-        warnings.extend(source.other_names(&facts, settings));
+        let mut findings = Vec::new();
+        findings.extend(source.open_to_everybody());
+        findings.extend(source.other_names(&facts, settings));
         let verifier = match &tls.client_ca {
             Some(file) => client_verifier(file, &provider)?,
             None => WebPkiClientVerifier::no_client_auth(),
@@ -67,7 +69,7 @@ impl Identity {
         Ok(Some(Self {
             config: Arc::new(config),
             facts,
-            warnings,
+            findings,
         }))
     }
 
@@ -85,10 +87,10 @@ impl Identity {
     }
 
     /// What clients will dislike about the certificate now, and who can read its key.
-    pub(crate) fn warnings(&self) -> Vec<String> {
-        let mut warnings = self.warnings.clone();
-        warnings.extend(age(&self.facts, &now()));
-        warnings
+    pub(crate) fn findings(&self) -> Vec<Finding> {
+        let mut findings = self.findings.clone();
+        findings.extend(age(&self.facts, &now()));
+        findings
     }
 }
 
@@ -154,17 +156,19 @@ impl Source {
         }
     }
 
-    fn open_to_everybody(&self) -> Option<String> {
+    fn open_to_everybody(&self) -> Option<Finding> {
         let file = self.key();
         let mode = fs::metadata(file).ok()?.permissions().mode();
         (mode & 0o004 != 0).then(|| {
             let file = printable(file.as_os_str());
-            format!("everybody on this machine can read the key in {file}; chmod 600 {file}")
+            let text =
+                format!("everybody on this machine can read the key in {file}; chmod 600 {file}");
+            Finding::new(Severity::Risk, text)
         })
     }
 
     /// A kept certificate stays as it is even when the machine is called otherwise.
-    fn other_names(&self, facts: &Facts, settings: &Settings) -> Option<String> {
+    fn other_names(&self, facts: &Facts, settings: &Settings) -> Option<Finding> {
         let Self::Kept(file) = self else {
             return None;
         };
@@ -172,11 +176,12 @@ impl Source {
         names.retain(|name| !facts.names.contains(name));
         (!names.is_empty()).then(|| {
             let file = printable(file.as_os_str());
-            format!(
-                "note: the kept certificate does not name {}: clients that compare names will \
-                 object; to have a new one made, remove {file} and restart",
+            let text = format!(
+                "the kept certificate does not name {}: clients that compare names will object; to \
+                 have a new one made, remove {file} and restart",
                 names.join(", ")
-            )
+            );
+            Finding::new(Severity::Note, text)
         })
     }
 }
@@ -202,15 +207,16 @@ fn load(file: &Path) -> Result<Vec<u8>, String> {
     files::load(file, FILE_BYTES_MAX, "a PEM file")
 }
 
-fn age(facts: &Facts, now: &Time) -> Option<String> {
-    let (problem, date) = match () {
-        () if *now > facts.not_after => ("has expired on", date(&facts.not_after)),
-        () if *now < facts.not_before => ("is not valid before", date(&facts.not_before)),
-        () => return None,
+fn age(facts: &Facts, now: &Time) -> Option<Finding> {
+    let (problem, date) = if *now > facts.not_after {
+        ("has expired on", date(&facts.not_after))
+    } else if *now < facts.not_before {
+        ("is not valid before", date(&facts.not_before))
+    } else {
+        return None;
     };
-    Some(format!(
-        "the certificate {problem} {date}: clients will refuse it, or ask"
-    ))
+    let text = format!("the certificate {problem} {date}: clients will refuse it, or ask");
+    Some(Finding::new(Severity::Failure, text))
 }
 
 fn now() -> Time {

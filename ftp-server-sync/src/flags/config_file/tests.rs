@@ -1,5 +1,6 @@
 //! Good files against command lines that say the same, bad ones against golden messages.
 
+use std::fs::{self, File};
 use std::io::Write;
 use std::path::PathBuf;
 
