@@ -170,3 +170,105 @@ const IP_ADDRESS: u8 = 0x87;
 /// 2.5.29.17 and 2.5.4.3.
 const SUBJECT_ALTERNATIVE_NAME: &[u8] = &[0x55, 0x1d, 0x11];
 const COMMON_NAME: &[u8] = &[0x55, 0x04, 0x03];
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+    use rustls::pki_types::CertificateDer;
+    use rustls::pki_types::pem::PemObject;
+
+    use super::*;
+
+    const P256: &str = include_str!("../../tests/certificates/p256.crt");
+
+    fn der(pem: &str) -> CertificateDer<'static> {
+        CertificateDer::from_pem_slice(pem.as_bytes()).unwrap()
+    }
+
+    #[test]
+    fn facts_of_a_certificate() {
+        let facts = Facts::of(&der(P256)).unwrap();
+        assert_eq!(
+            facts.names,
+            ["p256.example", "*.p256.example", "192.0.2.1", "2001:db8::1"]
+        );
+        assert_eq!(&facts.not_before, b"20261125140407");
+        assert_eq!(&facts.not_after, b"21261101140407");
+    }
+
+    #[test]
+    fn the_common_name_stands_in() {
+        let rsa = include_str!("../../tests/certificates/rsa.crt");
+        assert_eq!(Facts::of(&der(rsa)).unwrap().names, ["rsa.example"]);
+    }
+
+    #[test]
+    fn both_forms_of_time() {
+        let check = |tag, text: &str, expected: Option<&[u8; 14]>| {
+            assert_eq!(time((tag, text.as_bytes())).as_ref(), expected, "{text}");
+        };
+        check(UTC_TIME, "260102030405Z", Some(b"20260102030405"));
+        check(UTC_TIME, "491231235959Z", Some(b"20491231235959"));
+        check(UTC_TIME, "500101000000Z", Some(b"19500101000000"));
+        check(GENERALIZED_TIME, "20500101000000Z", Some(b"20500101000000"));
+        check(GENERALIZED_TIME, "99991231235959Z", Some(b"99991231235959"));
+        for text in [
+            "",
+            "Z",
+            "2601020304Z",
+            "260102030405",
+            "260102030405+0100",
+            "26010203040éZ",
+        ] {
+            check(UTC_TIME, text, None);
+        }
+        check(UTC_TIME, "20500101000000Z", None);
+        check(GENERALIZED_TIME, "260102030405Z", None);
+        check(OCTET_STRING, "20500101000000Z", None);
+    }
+
+    #[test]
+    fn lengths() {
+        let check = |bytes: &[u8], expected: Option<usize>| {
+            let length = Der(bytes).next().map(|(_, content)| content.len());
+            assert_eq!(length, expected, "{bytes:x?}");
+        };
+        check(&[4, 0], Some(0));
+        check(&[4, 2, 1, 1], Some(2));
+        check(&[4, 2, 1], None);
+        check(&[[4, 0x7f].to_vec(), vec![0; 127]].concat(), Some(127));
+        check(&[[4, 0x81, 200].to_vec(), vec![0; 200]].concat(), Some(200));
+        check(
+            &[[4, 0x82, 1, 1].to_vec(), vec![0; 257]].concat(),
+            Some(257),
+        );
+        check(&[4, 0x84, 0xff, 0xff, 0xff, 0xff, 0], None);
+        // No length at all, one without end, and one that no file has.
+        for bytes in [&[4][..], &[4, 0x80, 0, 0], &[4, 0x85, 0, 0, 0, 0, 1, 0]] {
+            check(bytes, None);
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn any_bytes_are_survived(bytes in prop::collection::vec(any::<u8>(), 0..200)) {
+            Facts::of(&bytes);
+        }
+
+        /// Damage reaches what random bytes would not.
+        #[test]
+        fn a_damaged_certificate_is_survived(
+            changes in prop::collection::vec((any::<prop::sample::Index>(), any::<u8>()), 1..8),
+            end in any::<prop::sample::Index>(),
+        ) {
+            let mut bytes = der(P256).to_vec();
+            for (index, byte) in changes {
+                let index = index.index(bytes.len());
+                bytes[index] = byte;
+            }
+            Facts::of(&bytes);
+            bytes.truncate(end.index(bytes.len()));
+            prop_assert_eq!(Facts::of(&bytes), None);
+        }
+    }
+}

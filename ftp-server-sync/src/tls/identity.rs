@@ -121,14 +121,12 @@ impl Source {
         let text = load(self.chain()).map_err(refuse_chain)?;
         let chain = pem::certificates(&text).map_err(refuse_chain)?;
         let text = load(self.key()).map_err(refuse_key)?;
-        let key = pem::key(&text).map_err(refuse_key)?;
+        let key = pem::key(&text, self.advice_without_key()).map_err(refuse_key)?;
         CertifiedKey::from_der(chain, key, provider).map_err(|error| match error {
             Error::InconsistentKeys(InconsistentKeys::KeyMismatch) => {
                 refuse_key(MISMATCH.to_owned())
             }
-            Error::InvalidCertificate(error) => {
-                refuse_chain(format!("the first certificate cannot be used: {error}"))
-            }
+            error @ Error::InvalidCertificate(_) => refuse_chain(pem::unusable(&error)),
             _ => refuse_key(UNUSABLE.to_owned()),
         })
     }
@@ -153,6 +151,13 @@ impl Source {
                 FlagError::with_value("--keyfile", &files.key, problem)
             }
             Self::Given(_) | Self::Kept(_) => self.refuse_chain(problem),
+        }
+    }
+
+    fn advice_without_key(&self) -> &'static str {
+        match self {
+            Self::Given(files) if files.key == files.chain => "add --keyfile FILE",
+            Self::Given(_) | Self::Kept(_) => "give a file with -----BEGIN PRIVATE KEY-----",
         }
     }
 
@@ -194,9 +199,8 @@ fn client_verifier(
     let text = load(file).map_err(refuse)?;
     let mut roots = RootCertStore::empty();
     for certificate in pem::certificates(&text).map_err(refuse)? {
-        roots
-            .add(certificate)
-            .map_err(|error| refuse(format!("a certificate in it cannot be used: {error}")))?;
+        let added = roots.add(certificate);
+        added.map_err(|error| refuse(pem::unusable(&error)))?;
     }
     WebPkiClientVerifier::builder_with_provider(roots.into(), provider.clone())
         .build()
@@ -238,3 +242,6 @@ const MISMATCH: &str = "the key does not belong to the first certificate of --ce
 const UNUSABLE: &str = "the key cannot be used; give an RSA key of 2048 to 8192 bits, an ECDSA key on \
                         P-256 or P-384, or an Ed25519 key";
 const UNREADABLE: &str = "the first certificate has no names or dates that can be read";
+
+#[cfg(test)]
+mod tests;

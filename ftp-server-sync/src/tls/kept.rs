@@ -184,3 +184,139 @@ const NAMES_MAX: usize = 100;
 /// RFC 5280, appendix A.1.
 const COMMON_NAME_BYTES_MAX: usize = 64;
 const FALLBACK_NAME: &str = "ftp-server-sync";
+
+#[cfg(test)]
+mod tests {
+    use std::os::unix::fs::{PermissionsExt, symlink};
+    use std::sync::Barrier;
+    use std::thread;
+
+    use rustls::pki_types::CertificateDer;
+    use rustls::pki_types::pem::PemObject;
+
+    use super::super::certificate::Facts;
+    use super::*;
+    use crate::flags::{self, Invocation};
+
+    fn settings(line: &str) -> Settings {
+        let line = line.split_whitespace().map(Into::into);
+        match flags::parse(line, |_| None) {
+            Ok(Invocation::Serve(settings)) => *settings,
+            other => panic!("{other:?}"),
+        }
+    }
+
+    fn file_in(directory: &Path) -> Result<PathBuf, String> {
+        let file = file(directory, &settings("--tls"), &Machine::default());
+        file.map_err(|error| error.to_string())
+    }
+
+    fn mode(file: &Path) -> u32 {
+        fs::metadata(file).unwrap().permissions().mode() & 0o7777
+    }
+
+    #[test]
+    fn it_is_made_once_and_for_nobody_else_to_read() {
+        let directory = tempfile::tempdir().unwrap();
+        let state = directory.path().join("deep/state");
+        let file = file_in(&state).unwrap();
+        assert_eq!((mode(&state), mode(&file)), (0o700, 0o600));
+        let first = fs::read(&file).unwrap();
+        assert_eq!(file_in(&state).unwrap(), file);
+        assert_eq!(fs::read(&file).unwrap(), first);
+        assert_eq!(fs::read_dir(&state).unwrap().count(), 1);
+    }
+
+    #[test]
+    fn servers_that_start_together_share_one() {
+        let directory = tempfile::tempdir().unwrap();
+        let state = directory.path().join("state");
+        let start = Barrier::new(8);
+        let found: Vec<Vec<u8>> = thread::scope(|scope| {
+            let serve = || {
+                start.wait();
+                fs::read(file_in(&state).unwrap()).unwrap()
+            };
+            let servers: Vec<_> = (0..8).map(|_| scope.spawn(serve)).collect();
+            servers
+                .into_iter()
+                .map(|server| server.join().unwrap())
+                .collect()
+        });
+        assert!(found.iter().all(|pem| *pem == found[0] && !pem.is_empty()));
+        assert_eq!(fs::read_dir(&state).unwrap().count(), 1);
+    }
+
+    #[test]
+    fn what_is_there_is_never_replaced() {
+        let directory = tempfile::tempdir().unwrap();
+        let file = directory.path().join(FILE);
+        fs::write(&file, "").unwrap();
+        assert_eq!(file_in(directory.path()).unwrap(), file);
+        assert_eq!(fs::read(&file).unwrap(), b"");
+        fs::remove_file(&file).unwrap();
+        symlink("nowhere", &file).unwrap();
+        assert_eq!(file_in(directory.path()).unwrap(), file);
+        assert!(!keep(directory.path(), &file, "new").unwrap());
+        assert_eq!(fs::read_link(&file).unwrap(), Path::new("nowhere"));
+        assert_eq!(fs::read_dir(directory.path()).unwrap().count(), 1);
+    }
+
+    #[test]
+    fn where_nothing_can_be_kept() {
+        let problem = file_in(Path::new("/dev/null/state")).unwrap_err();
+        assert_eq!(
+            problem,
+            "--tls: the certificate cannot be kept in /dev/null/state: not a directory; give one \
+             with --certfile, or a directory that this user may write to in the environment \
+             variable STATE_DIRECTORY"
+        );
+    }
+
+    #[test]
+    fn what_it_is_made_for() {
+        let machine = Machine {
+            addresses: ["127.0.0.1", "192.168.77.2", "fe80::1", "2001:db8::2"]
+                .map(|address| address.parse().unwrap())
+                .into(),
+            ..Machine::default()
+        };
+        let check = |line: &str, expected: &str| {
+            let mut found = names(&settings(line), &machine);
+            let own = host_name().unwrap();
+            found.retain(|name| *name != own);
+            assert_eq!(found.join(" "), expected, "{line}");
+        };
+        check("", "localhost 127.0.0.1 192.168.77.2 2001:db8::2");
+        check("-i 192.168.77.2 -i ::1", "192.168.77.2 ::1 localhost");
+        check(
+            "-n nas.example -i 10.0.0.1 --masquerade-address-map 10.0.0.1=203.0.113.1",
+            "nas.example 203.0.113.1 10.0.0.1 localhost",
+        );
+    }
+
+    #[test]
+    fn how_long_it_is_valid() {
+        let check = |now, expected: &[u8; 14]| {
+            let pem = make(&["a.example".to_owned()], Duration::from_secs(now)).unwrap();
+            let certificate = CertificateDer::from_pem_slice(pem.as_bytes()).unwrap();
+            let facts = Facts::of(&certificate).unwrap();
+            assert_eq!(
+                (&facts.not_before, &facts.not_after),
+                (b"20200101000000", expected)
+            );
+        };
+        check(0, b"20360101000000");
+        check(1_800_000_000, b"20370114080000");
+        check(3_000_000_000, b"20750124052000");
+        check(u64::MAX, b"29100101000000");
+    }
+
+    #[test]
+    fn strange_names_do_not_hinder() {
+        let long = "a".repeat(COMMON_NAME_BYTES_MAX + 1);
+        for names in [&[][..], &["a_b.example".to_owned()], &[long]] {
+            make(names, clock()).unwrap();
+        }
+    }
+}

@@ -18,17 +18,15 @@ pub(super) fn certificates(text: &[u8]) -> Result<Vec<CertificateDer<'static>>, 
     }
 }
 
-/// The first private key in the text.
-pub(super) fn key(text: &[u8]) -> Result<PrivateKeyDer<'static>, String> {
+/// The first private key in the text; `advice` is for a file without any.
+pub(super) fn key(text: &[u8], advice: &str) -> Result<PrivateKeyDer<'static>, String> {
     refuse_other_than_pem(text, "-----BEGIN PRIVATE KEY-----")?;
     let holds = |words: &[u8]| text.windows(words.len()).any(|window| window == words);
     if ENCRYPTED.iter().any(|words| holds(words)) {
         return Err("the key is encrypted; give one without passphrase".to_owned());
     }
     PrivateKeyDer::from_pem_slice(text).map_err(|error| match error {
-        Error::NoItemsFound => {
-            "holds no private key; give a file with -----BEGIN PRIVATE KEY-----".to_owned()
-        }
+        Error::NoItemsFound => format!("holds no private key; {advice}"),
         error => damaged(error),
     })
 }
@@ -40,6 +38,17 @@ fn refuse_other_than_pem(text: &[u8], begin: &str) -> Result<(), String> {
         (false, []) => Err(format!("is empty; give a PEM file with {begin}")),
         (false, _) => Err(format!("is not PEM; give a file with {begin}")),
     }
+}
+
+/// For a section that is whole, but no certificate that rustls takes.
+pub(super) fn unusable(error: &rustls::Error) -> String {
+    let detail = match error {
+        rustls::Error::InvalidCertificate(error) => error.to_string(),
+        error => error.to_string(),
+    };
+    format!(
+        "holds a certificate that cannot be read ({detail}); give an X.509 certificate, version 3"
+    )
 }
 
 fn damaged(error: Error) -> String {
