@@ -576,7 +576,7 @@ mod tests {
         assert_eq!(settings.timeouts, timeouts);
         assert_eq!(settings.login_delay, Duration::from_secs(3));
         assert_eq!(settings.shutdown_grace, Duration::from_secs(10));
-        assert_eq!(settings.banner, None);
+        assert_eq!((settings.banner, settings.tls), (None, None));
         assert!(!settings.permit_foreign_addresses && !settings.permit_privileged_ports);
         assert_eq!(settings.log_level, LevelFilter::Info);
     }

@@ -79,10 +79,11 @@ impl Listeners {
         self.all.clear();
     }
 
-    /// Where they listen; a port that was given as 0 is the real one here.
-    pub(crate) fn addresses(&self) -> Vec<SocketAddr> {
-        let address = |listener: &Listener| listener.socket.local_addr().ok();
-        self.all.iter().filter_map(address).collect()
+    /// Where they listen, and what each was opened for; a port that was given as 0 is the real one here.
+    pub(crate) fn bound(&self) -> Vec<(SocketAddr, Listen)> {
+        let bound =
+            |listener: &Listener| Some((listener.socket.local_addr().ok()?, listener.listen));
+        self.all.iter().filter_map(bound).collect()
     }
 
     pub(crate) fn note(&mut self, token: Token) {

@@ -151,7 +151,8 @@ impl Server {
 
     /// Where it listens; a port that was given as 0 is the real one here.
     pub fn addresses(&self) -> Vec<SocketAddr> {
-        self.listeners.addresses()
+        let bound = self.listeners.bound().into_iter();
+        bound.map(|(address, _)| address).collect()
     }
 
     /// Makes SIGTERM and SIGINT end this server, SIGHUP reload its settings and SIGUSR1 log its

@@ -7,21 +7,26 @@ use std::net::SocketAddr;
 use ftp_proto::Permissions;
 
 use crate::arguments::printable;
-use crate::settings::{Listen, Names, Settings};
+use crate::settings::{Listen, Names, Settings, TlsSettings};
 
 /// What is served, to whom, where, and what passive clients are told.
-pub(crate) fn summary(settings: &Settings, names: &Names, bound: &[SocketAddr]) -> Vec<String> {
+pub(crate) fn summary(
+    settings: &Settings,
+    names: &Names,
+    bound: &[(SocketAddr, Listen)],
+) -> Vec<String> {
     let directory = printable(settings.directory.as_os_str());
     let mut lines = vec![format!("serving {directory} {}", audience(settings))];
-    for address in bound {
-        let dual_stack = |listen: &Listen| listen.dual_stack && listen.address.ip() == address.ip();
-        let families = if settings.listen.iter().any(dual_stack) {
-            " (IPv6 and IPv4)"
-        } else {
-            ""
-        };
-        lines.push(format!("listening on {address}{families}"));
+    for (address, listen) in bound {
+        let mut kinds = Vec::new();
+        kinds.extend((listen.dual_stack && address.is_ipv6()).then_some("IPv6 and IPv4"));
+        kinds.extend(listen.implicit_tls.then_some("TLS"));
+        lines.push(match kinds.is_empty() {
+            true => format!("listening on {address}"),
+            false => format!("listening on {address} ({})", kinds.join(", ")),
+        });
     }
+    lines.extend(settings.tls.as_ref().map(protection));
     let ports = match &settings.passive_ports {
         Some(range) if range.start() == range.end() => format!("passive port {}", range.start()),
         Some(range) => format!("passive ports {}-{}", range.start(), range.end()),
@@ -39,6 +44,25 @@ pub(crate) fn summary(settings: &Settings, names: &Names, bound: &[SocketAddr]) 
         false => format!("{ports}, announced as {}", told.join(", else ")),
     });
     lines
+}
+
+/// What TLS is for.
+fn protection(tls: &TlsSettings) -> String {
+    let required = match (tls.control_required, tls.data_required) {
+        (false, false) => "TLS is offered",
+        (true, false) => "TLS is required to log in",
+        (false, true) => "TLS is required for transfers",
+        (true, true) => "TLS is required to log in and for transfers",
+    };
+    let certificate = match tls.client_ca {
+        Some(_) => ", with a certificate of the client",
+        None => "",
+    };
+    let resumption = match tls.resumption_required {
+        true => "; protected data connections must resume the control connection's session",
+        false => "",
+    };
+    [required, certificate, resumption].concat()
 }
 
 fn audience(settings: &Settings) -> String {
@@ -125,13 +149,58 @@ mod tests {
             ),
         ];
         for (line, bound, expected) in cases {
-            let bound: Vec<SocketAddr> = bound
-                .split_whitespace()
-                .map(|address| address.parse().unwrap())
-                .collect();
-            let names = Names::from([("known.example".to_owned(), Ipv4Addr::new(203, 0, 113, 1))]);
-            let found = summary(&settings(line), &names, &bound);
-            assert_eq!(found, expected, "{line}");
+            check_summary(line, bound, expected);
         }
+    }
+
+    #[cfg(feature = "tls")]
+    #[test]
+    fn what_is_protected() {
+        let check = |flags: &str, expected: &str| {
+            let line = format!("-d / -i 10.0.0.1 --tls {flags}");
+            let expected = [
+                "serving / read-only to anonymous",
+                "listening on 10.0.0.1:2121",
+                expected,
+                "passive ports of the kernel's choice",
+            ];
+            check_summary(&line, "10.0.0.1:2121", &expected);
+        };
+        check("", "TLS is offered");
+        check("--tls-control-required", "TLS is required to log in");
+        check("--tls-data-required", "TLS is required for transfers");
+        check(
+            "--tls-control-required --tls-data-required --tls-require-resumption",
+            "TLS is required to log in and for transfers; protected data connections must resume \
+             the control connection's session",
+        );
+        check(
+            "--client-ca /ca.pem",
+            "TLS is required to log in, with a certificate of the client",
+        );
+        check_summary(
+            "-d / --tls --tls-implicit 0",
+            "[::]:2121 [::]:990",
+            &[
+                "serving / read-only to anonymous",
+                "listening on [::]:2121 (IPv6 and IPv4)",
+                "listening on [::]:990 (IPv6 and IPv4, TLS)",
+                "TLS is offered",
+                "passive ports of the kernel's choice",
+            ],
+        );
+    }
+
+    /// The sockets are bound as the flags name them, in that order, to what stands in `bound`.
+    #[track_caller]
+    fn check_summary(line: &str, bound: &str, expected: &[&str]) {
+        let settings = settings(line);
+        let bound = bound.split_whitespace();
+        let bound: Vec<(SocketAddr, Listen)> = bound
+            .map(|address| address.parse().unwrap())
+            .zip(settings.listen.iter().copied())
+            .collect();
+        let names = Names::from([("known.example".to_owned(), Ipv4Addr::new(203, 0, 113, 1))]);
+        assert_eq!(summary(&settings, &names, &bound), expected, "{line}");
     }
 }

@@ -1,6 +1,7 @@
 //! One binary for all integration tests.
 
 mod asked;
+mod certificates;
 mod clients;
 mod corpora;
 mod lab;

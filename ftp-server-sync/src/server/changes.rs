@@ -38,7 +38,7 @@ impl Server {
     fn log_current(&self, held: HeldPorts) {
         let current = self.shared.current();
         let settings = &current.settings;
-        for line in summary(settings, &current.names, &self.addresses()) {
+        for line in summary(settings, &current.names, &self.listeners.bound()) {
             info!("{line}");
         }
         self.log_certificate();

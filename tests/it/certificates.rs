@@ -1,0 +1,215 @@
+//! Which certificate the server has in force: at start, when its files change, and when it made its own.
+//!
+//! The log's fingerprint tells which it is.
+
+use std::fs;
+use std::io::{Read, Write};
+use std::net::TcpStream;
+use std::os::unix::fs::symlink;
+use std::path::PathBuf;
+use std::process::Command;
+use std::time::Duration;
+
+use rcgen::{CertificateParams, KeyPair};
+use rustix::process::Signal;
+use tempfile::TempDir;
+
+use crate::process;
+use crate::server::{self, Server};
+
+/// A directory in which certificates are renewed, as certbot does it: the names that the server knows are links.
+struct Renewals {
+    directory: TempDir,
+}
+
+impl Renewals {
+    fn new() -> Self {
+        let directory = TempDir::new().expect("a temporary directory");
+        let renewals = Self { directory };
+        renewals.make(1);
+        renewals.link("chain", "chain1");
+        renewals.link("key", "key1");
+        renewals
+    }
+
+    fn path(&self, name: &str) -> PathBuf {
+        self.directory.path().join(name)
+    }
+
+    fn write(&self, name: &str, text: &str) {
+        fs::write(self.path(name), text).expect("a file");
+    }
+
+    /// A certificate and its key, neither of them in force yet.
+    fn make(&self, number: u32) {
+        let key = KeyPair::generate().expect("a key");
+        let params = CertificateParams::new([format!("host{number}.example")]).expect("names");
+        let certificate = params.self_signed(&key).expect("a certificate");
+        self.write(&format!("chain{number}"), &certificate.pem());
+        self.write(&format!("key{number}"), &key.serialize_pem());
+    }
+
+    /// Replaces a link without a moment in which there is none.
+    fn link(&self, name: &str, target: &str) {
+        symlink(target, self.path("new")).expect("a link");
+        fs::rename(self.path("new"), self.path(name)).expect("a link in its place");
+    }
+
+    fn serve(&self) -> Server {
+        let path = |name| self.path(name).display().to_string();
+        Server::start(&[
+            "-i",
+            "127.0.0.1",
+            "-p",
+            "0",
+            "--tls",
+            "--certfile",
+            &path("chain"),
+            "--keyfile",
+            &path("key"),
+        ])
+    }
+}
+
+fn told(number: u32) -> String {
+    format!("certificate for host{number}.example, valid until")
+}
+
+fn expect_line(stream: &mut TcpStream, code: &str) {
+    let mut line = Vec::new();
+    let mut byte = [0];
+    while line.last() != Some(&b'\n') {
+        stream.read_exact(&mut byte).expect("a reply");
+        line.push(byte[0]);
+    }
+    assert!(line.starts_with(code.as_bytes()), "{}", line.escape_ascii());
+}
+
+fn connect(server: &Server) -> TcpStream {
+    let mut stream = TcpStream::connect(server.address).expect("a connection");
+    let timeout = Some(Duration::from_secs(10));
+    stream.set_read_timeout(timeout).expect("a timeout");
+    expect_line(&mut stream, "220");
+    stream
+}
+
+#[test]
+fn a_renewed_certificate_is_taken_without_a_signal() {
+    let renewals = Renewals::new();
+    let server = renewals.serve();
+    server.log_with(&told(1));
+    let mut session = connect(&server);
+    renewals.make(2);
+    renewals.link("chain", "chain2");
+    renewals.link("key", "key2");
+    server.log_with(&told(2));
+    // Who was there already does not notice.
+    session.write_all(b"NOOP\r\n").expect("a command");
+    expect_line(&mut session, "200");
+    let log = server.finish(&[]);
+    assert!(!log.contains(" ERROR "), "{log}");
+    assert_eq!(log.matches(&told(1)).count(), 1, "{log}");
+}
+
+#[test]
+fn a_broken_renewal_leaves_the_old_certificate_in_force() {
+    let renewals = Renewals::new();
+    let server = renewals.serve();
+    server.log_with(&told(1));
+    renewals.make(2);
+    renewals.link("chain", "chain2");
+    let log = server.log_with("the old certificate stays in force: --keyfile ");
+    assert!(
+        log.contains("does not belong to the first certificate"),
+        "{log}"
+    );
+    connect(&server);
+    renewals.link("key", "key2");
+    server.log_with(&told(2));
+    let log = server.finish(&[]);
+    assert_eq!(log.matches(" ERROR ").count(), 1, "{log}");
+}
+
+#[test]
+fn sighup_takes_the_certificate_at_once_or_says_why_not() {
+    let renewals = Renewals::new();
+    let server = renewals.serve();
+    server.log_with(&told(1));
+    renewals.make(2);
+    renewals.link("chain", "chain2");
+    server.signal(Signal::HUP);
+    server.log_with("not reloading, the old settings stay: --keyfile ");
+    renewals.link("key", "key2");
+    server.signal(Signal::HUP);
+    server.log_with(&told(2));
+    server.log_with("reloaded the settings");
+}
+
+/// The server that keeps its certificate there.
+fn keeping(state: &TempDir) -> Command {
+    let mut command = server::command(&["-i", "127.0.0.1", "-p", "0", "--tls"]);
+    command.env("STATE_DIRECTORY", state.path());
+    command
+}
+
+fn fingerprint(server: &Server) -> String {
+    let log = server.log_with("SHA-256 fingerprint ");
+    let (_, rest) = log
+        .split_once("SHA-256 fingerprint ")
+        .expect("what was waited for");
+    rest.lines().next().expect("a line").to_owned()
+}
+
+#[test]
+fn servers_keep_one_certificate() {
+    let state = TempDir::new().expect("a temporary directory");
+    // Both start before either has been waited for.
+    let (first, second) = (keeping(&state), keeping(&state));
+    let threads = [first, second]
+        .map(|mut command| std::thread::spawn(move || fingerprint(&Server::spawn(&mut command))));
+    let found = threads.map(|thread| thread.join().expect("a server that starts"));
+    assert_eq!(found[0], found[1]);
+    assert_eq!(found[0].len(), 32 * 3 - 1);
+    let later = Server::spawn(&mut keeping(&state));
+    assert_eq!(fingerprint(&later), found[0]);
+    assert!(!later.log().contains("made a certificate"));
+    // The neighbour: without the file it is another one.
+    fs::remove_file(state.path().join("certificate.pem")).expect("the kept file");
+    let new = Server::spawn(&mut keeping(&state));
+    assert_ne!(fingerprint(&new), found[0]);
+    new.log_with("made a certificate; it is kept in ");
+}
+
+#[test]
+fn a_broken_kept_certificate_is_refused() {
+    let state = TempDir::new().expect("a temporary directory");
+    fs::write(state.path().join("certificate.pem"), "").expect("a file");
+    let finished = process::run(&mut keeping(&state), 10).expect_failure();
+    let text = String::from_utf8_lossy(&finished.stderr);
+    let path = state.path().display();
+    assert_eq!(
+        text.trim_end(),
+        format!(
+            "ftp-server-sync: --tls: the certificate that was kept in {path}/certificate.pem: is \
+             empty; give a PEM file with -----BEGIN CERTIFICATE-----; or remove that file, and a \
+             new one is made"
+        )
+    );
+}
+
+#[test]
+fn a_read_only_file_system_keeps_nothing() {
+    let state = TempDir::new().expect("a temporary directory");
+    let server = keeping(&state);
+    let mut command = Command::new("unshare");
+    let script = "mount -t tmpfs -o ro none \"$STATE_DIRECTORY\" && exec \"$@\"";
+    command.args(["--mount", "sh", "-ec", script, "sh"]);
+    command.arg(server.get_program()).args(server.get_args());
+    command.env("STATE_DIRECTORY", state.path());
+    let finished = process::run(&mut command, 10).expect_failure();
+    let text = String::from_utf8_lossy(&finished.stderr);
+    assert!(
+        text.contains("read-only file system; give one with --certfile, or a directory"),
+        "{text}"
+    );
+}
