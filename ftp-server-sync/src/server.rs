@@ -109,7 +109,8 @@ impl Server {
     ///
     /// # Errors
     ///
-    /// What the system said, with the directory or the address that it was about.
+    /// What the system said, with the directory or the address that it was about, or what is wrong with
+    /// the certificate.
     pub fn bind(settings: Settings) -> io::Result<Self> {
         let storage = open_storage(&settings)?;
         let certificate = certificate::watch(&settings);

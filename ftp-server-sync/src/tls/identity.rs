@@ -126,7 +126,7 @@ impl Source {
             Error::InconsistentKeys(InconsistentKeys::KeyMismatch) => {
                 refuse_key(MISMATCH.to_owned())
             }
-            error @ Error::InvalidCertificate(_) => refuse_chain(pem::unusable(&error)),
+            Error::InvalidCertificate(_) => refuse_chain(pem::UNUSABLE.to_owned()),
             _ => refuse_key(UNUSABLE.to_owned()),
         })
     }
@@ -200,7 +200,7 @@ fn client_verifier(
     let mut roots = RootCertStore::empty();
     for certificate in pem::certificates(&text).map_err(refuse)? {
         let added = roots.add(certificate);
-        added.map_err(|error| refuse(pem::unusable(&error)))?;
+        added.map_err(|_| refuse(pem::UNUSABLE.to_owned()))?;
     }
     WebPkiClientVerifier::builder_with_provider(roots.into(), provider.clone())
         .build()
@@ -241,7 +241,8 @@ const MISMATCH: &str = "the key does not belong to the first certificate of --ce
                         give that certificate's key, or put that certificate first";
 const UNUSABLE: &str = "the key cannot be used; give an RSA key of 2048 to 8192 bits, an ECDSA key on \
                         P-256 or P-384, or an Ed25519 key";
-const UNREADABLE: &str = "the first certificate has no names or dates that can be read";
+const UNREADABLE: &str =
+    "the dates of the first certificate cannot be read; give an X.509 certificate, version 3";
 
 #[cfg(test)]
 mod tests;

@@ -20,7 +20,7 @@ use super::certificate::fingerprint;
 use crate::arguments::FlagError;
 use crate::files::reason;
 use crate::machine::Machine;
-use crate::settings::{PublicAddress, Settings};
+use crate::settings::{PublicAddress, Settings, Told};
 
 /// The file with the certificate and its key, which is made if it does not exist.
 pub(super) fn file(
@@ -53,6 +53,11 @@ pub(super) fn lasting_names(settings: &Settings) -> Vec<String> {
     let public = |public: &PublicAddress| public.to_string();
     let mut names: Vec<String> = settings.masquerade_address.iter().map(public).collect();
     names.extend(settings.masquerade_map.values().map(public));
+    let rules = settings.masquerade_clients.iter();
+    names.extend(rules.filter_map(|(_, told)| match told {
+        Told::Public(address) => Some(public(address)),
+        Told::Local => None,
+    }));
     names.extend(host_name());
     let listen = settings.listen.iter().map(|listen| listen.address.ip());
     let listen = listen.filter(|address| !address.is_unspecified());
@@ -103,8 +108,8 @@ fn distinct(names: Vec<String>) -> Vec<String> {
 /// Makes a key, and a certificate with it, as PEM.
 ///
 /// It is valid for long because nobody would renew it: the clients that trust it trust this very certificate,
-/// and each would have to be told of another one. The limits that some systems set (398 or 825 days) are for
-/// certificates that an authority has signed.
+/// and each would have to be told of another one. Systems that refuse more than 825 days do so where they check
+/// a chain; FTP clients ask their user about the certificate itself.
 fn make(names: &[String], now: Duration) -> Result<String, rcgen::Error> {
     let key = KeyPair::generate()?;
     let mut params = CertificateParams::new(names)?;
@@ -142,8 +147,9 @@ fn keep(directory: &Path, file: &Path, pem: &str) -> io::Result<bool> {
         Err(error) if error.kind() == ErrorKind::AlreadyExists => Ok(false),
         linked => linked.map(|()| true),
     });
+    // Neither matters much: a draft is never read, and a certificate that a power cut takes away is made anew.
     let _ = fs::remove_file(&draft);
-    File::open(directory)?.sync_all()?;
+    let _ = File::open(directory).and_then(|directory| directory.sync_all());
     kept
 }
 
@@ -290,8 +296,9 @@ mod tests {
         check("", "localhost 127.0.0.1 192.168.77.2 2001:db8::2");
         check("-i 192.168.77.2 -i ::1", "192.168.77.2 ::1 localhost");
         check(
-            "-n nas.example -i 10.0.0.1 --masquerade-address-map 10.0.0.1=203.0.113.1",
-            "nas.example 203.0.113.1 10.0.0.1 localhost",
+            "-n nas.example -i 10.0.0.1 --masquerade-address-map 10.0.0.1=203.0.113.1 \
+             --masquerade-client 10.8.0.0/24=vpn.example,10.9.0.0/24=local",
+            "nas.example 203.0.113.1 vpn.example 10.0.0.1 localhost",
         );
     }
 

@@ -40,17 +40,6 @@ fn refuse_other_than_pem(text: &[u8], begin: &str) -> Result<(), String> {
     }
 }
 
-/// For a section that is whole, but no certificate that rustls takes.
-pub(super) fn unusable(error: &rustls::Error) -> String {
-    let detail = match error {
-        rustls::Error::InvalidCertificate(error) => error.to_string(),
-        error => error.to_string(),
-    };
-    format!(
-        "holds a certificate that cannot be read ({detail}); give an X.509 certificate, version 3"
-    )
-}
-
 fn damaged(error: Error) -> String {
     let problem = match error {
         Error::MissingSectionEnd { .. } => "a section has no end",
@@ -59,6 +48,10 @@ fn damaged(error: Error) -> String {
     };
     format!("{problem}; give a whole PEM file")
 }
+
+/// For a section that is whole, but no certificate that rustls takes.
+pub(super) const UNUSABLE: &str = "holds a certificate that is damaged, or older than X.509 version 3; \
+                                   give one of that version";
 
 const MARK: &[u8] = b"-----BEGIN ";
 /// The key itself (PKCS#8), and the older way, in which only a header tells it.

@@ -341,4 +341,5 @@ macro_rules! fixtures {
 const FIXTURES: &[(&str, &str)] = fixtures![
     "rsa.crt" "rsa-pkcs1.key" "rsa-pkcs8.key" "rsa-pkcs1-encrypted.key" "rsa-pkcs8-encrypted.key"
     "p256.crt" "p256-sec1.key" "p521.crt" "p521.key" "rsa1024.crt" "rsa1024.key"
+    "v1.crt"
 ];
