@@ -9,6 +9,7 @@ use crate::machine::Machine;
 use crate::probe::{self, HeldPorts};
 use crate::server::open_storage;
 use crate::settings::Settings;
+use crate::tls::Identity;
 use crate::warnings::{Seen, Severity, findings};
 
 mod names;
@@ -42,7 +43,11 @@ pub enum Verdict {
 /// What the system said when it was asked for its interfaces.
 pub fn check(settings: &Settings) -> io::Result<Report> {
     let machine = Machine::look()?;
-    let start = start_problem(settings);
+    let (identity, certificate_problem) = match Identity::look(settings, &machine) {
+        Ok(identity) => (identity, None),
+        Err(error) => (None, Some(error.to_string())),
+    };
+    let start = start_problem(settings).or(certificate_problem);
     // Beside a running server its own ports would look like another program's, and trying them would
     // disturb it.
     let held = match (&settings.passive_ports, &start) {
@@ -56,7 +61,9 @@ pub fn check(settings: &Settings) -> io::Result<Report> {
         unresolved,
         held,
     };
-    let findings = findings(settings, &seen);
+    let mut findings = findings(settings, &seen);
+    findings.extend(identity.iter().flat_map(Identity::findings));
+    findings.sort_by_key(|finding| finding.severity);
     let text = report::text(settings, &seen, &findings, start.as_deref());
     let fails = findings
         .iter()

@@ -145,6 +145,42 @@ fn sighup_takes_the_certificate_at_once_or_says_why_not() {
     server.log_with("reloaded the settings");
 }
 
+/// `--check` judges the certificate, and makes none.
+#[test]
+fn a_certificate_can_be_checked() {
+    let check = |server: &mut Command, code: i32| {
+        let finished = process::run(server.arg("--check"), 20);
+        let status = finished.status.and_then(|status| status.code());
+        assert_eq!(status, Some(code), "{}", finished.text());
+        finished.text()
+    };
+    let renewals = Renewals::new();
+    let path = |name| renewals.path(name).display().to_string();
+    let (chain, key) = (path("chain"), path("key"));
+    let flags = [
+        "-i",
+        "127.0.0.1",
+        "-p",
+        "0",
+        "--tls",
+        "--certfile",
+        &chain,
+        "--keyfile",
+        &key,
+    ];
+    check(&mut server::command(&flags), 0);
+    renewals.make(2);
+    renewals.link("key", "key2");
+    let text = check(&mut server::command(&flags), 2);
+    assert!(
+        text.contains("does not belong to the first certificate"),
+        "{text}"
+    );
+    let state = TempDir::new().expect("a temporary directory");
+    check(&mut keeping(&state), 0);
+    assert_eq!(fs::read_dir(&state).expect("the directory").count(), 0);
+}
+
 /// The server that keeps its certificate there.
 fn keeping(state: &TempDir) -> Command {
     let mut command = server::command(&["-i", "127.0.0.1", "-p", "0", "--tls"]);

@@ -14,6 +14,10 @@ impl Identity {
         Ok(None)
     }
 
+    pub(crate) fn look(_: &Settings, _: &Machine) -> Result<Option<Self>, FlagError> {
+        Ok(None)
+    }
+
     pub(crate) fn description(&self) -> String {
         match *self {}
     }

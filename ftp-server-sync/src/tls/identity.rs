@@ -73,6 +73,20 @@ impl Identity {
         }))
     }
 
+    /// The same, but nothing is made: `None` also where the server has not made its certificate yet.
+    ///
+    /// # Errors
+    ///
+    /// As with [`load`](Self::load).
+    pub(crate) fn look(settings: &Settings, machine: &Machine) -> Result<Option<Self>, FlagError> {
+        match &settings.tls {
+            Some(tls) if tls.certificate.is_none() && !kept::exists(&tls.state_directory) => {
+                Ok(None)
+            }
+            _ => Self::load(settings, machine),
+        }
+    }
+
     /// For the log: clients can compare the fingerprint with what they see.
     pub(crate) fn description(&self) -> String {
         let names = match self.facts.names.is_empty() {

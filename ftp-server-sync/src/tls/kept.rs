@@ -38,7 +38,7 @@ pub(super) fn file(
         FlagError::new("--tls", problem)
     };
     let refuse_io = |error: io::Error| refuse(reason(&error));
-    if !exists(&file).map_err(refuse_io)? {
+    if !is_there(&file).map_err(refuse_io)? {
         let pem =
             make(&names(settings, machine), clock()).map_err(|error| refuse(error.to_string()))?;
         if keep(directory, &file, &pem).map_err(refuse_io)? {
@@ -46,6 +46,11 @@ pub(super) fn file(
         }
     }
     Ok(file)
+}
+
+/// Whether it has been made, as far as we may see.
+pub(super) fn exists(directory: &Path) -> bool {
+    is_there(&directory.join(FILE)).unwrap_or_default()
 }
 
 /// What clients may connect to as far as the operator says it: names, and addresses.
@@ -165,7 +170,7 @@ fn write(draft: &Path, pem: &str) -> io::Result<()> {
 }
 
 /// A link that leads nowhere exists.
-fn exists(file: &Path) -> io::Result<bool> {
+fn is_there(file: &Path) -> io::Result<bool> {
     match fs::symlink_metadata(file) {
         Err(error) if error.kind() == ErrorKind::NotFound => Ok(false),
         found => found.map(|_| true),
