@@ -53,7 +53,10 @@ pub enum Action {
         transfer: TransferId,
         /// How the data connection comes into being.
         connection: DataConnection,
-        /// Whether it is to be protected by TLS (PROT P).
+        /// Whether it is to be protected by TLS (PROT P). We are TLS's server, also where we connect
+        /// to the client. Tell
+        /// [`Session::handle_data_protected`](crate::Session::handle_data_protected) when the handshake
+        /// is over.
         protected: bool,
     },
     /// End the transfer soon. Once it is started, its one

@@ -60,6 +60,22 @@ pub(crate) enum Verb {
     Unknown,
 }
 
+impl Verb {
+    /// Whether the command moves bytes over a data connection.
+    pub(crate) fn is_transfer(self) -> bool {
+        matches!(
+            self,
+            Self::Appe
+                | Self::List
+                | Self::Mlsd
+                | Self::Nlst
+                | Self::Retr
+                | Self::Stor
+                | Self::Stou
+        )
+    }
+}
+
 /// Whether a command takes an argument.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Argument {

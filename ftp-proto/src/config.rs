@@ -30,6 +30,10 @@ pub struct Config {
     /// Whether AUTH TLS is offered (RFC 4217); the driver must then perform
     /// [`Action::StartTls`](crate::Action::StartTls).
     pub tls: bool,
+    /// No login before AUTH TLS; without meaning where TLS is off, as is the next.
+    pub tls_control_required: bool,
+    /// No transfer without PROT P.
+    pub tls_data_required: bool,
 }
 
 impl Default for Config {
@@ -45,6 +49,8 @@ impl Default for Config {
             data_open_timeout: Some(Duration::from_secs(30)),
             data_stall_timeout: Some(Duration::from_secs(300)),
             tls: false,
+            tls_control_required: false,
+            tls_data_required: false,
         }
     }
 }

@@ -108,6 +108,10 @@ impl fmt::Display for Refusal {
 pub enum TransferError {
     /// The data connection could not be established: 425.
     NotConnected,
+    /// No TLS on the data connection: the handshake failed. 522 (RFC 4217).
+    NotProtected,
+    /// TLS on the data connection, but not the session of the control connection: 522.
+    NotResumed,
     /// The data connection was lost: 426.
     ConnectionLost,
     /// Ended at the core's own wish: 426.
@@ -124,6 +128,8 @@ impl fmt::Display for TransferError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             Self::NotConnected => "no data connection",
+            Self::NotProtected => "no TLS on the data connection",
+            Self::NotResumed => "TLS session of the control connection not resumed",
             Self::ConnectionLost => "data connection lost",
             Self::Aborted => "aborted",
             Self::LocalRead => "local read error",

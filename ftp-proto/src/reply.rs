@@ -158,6 +158,11 @@ impl Reply {
     pub(crate) const DATA_PRIVATE: Self = Self::fixed(200, "Data connections will be protected.");
     pub(crate) const PROTECTION_UNKNOWN: Self = Self::fixed(536, "Only PROT C and PROT P are implemented.");
     pub(crate) const CLEAR_REFUSED: Self = Self::fixed(534, "The control connection stays protected.");
+    pub(crate) const LOGIN_NEEDS_TLS: Self = Self::fixed(530, "Send AUTH TLS first; no login in clear text.");
+    pub(crate) const DATA_NEEDS_TLS: Self = Self::fixed(521, "Send PROT P first; no data in clear text.");
+    pub(crate) const DATA_NOT_PROTECTED: Self = Self::fixed(522, "TLS negotiation failed on the data connection.");
+    pub(crate) const DATA_NEVER_PROTECTED: Self = Self::fixed(425, "TLS was not established on the data connection in time.");
+    pub(crate) const DATA_NOT_RESUMED: Self = Self::fixed(522, "The data connection must resume the TLS session of the control connection.");
     pub(crate) const REINITIALIZE_REFUSED: Self = Self::fixed(502, "REIN is not possible on a protected connection.");
 
     // Transfer parameters and information.

@@ -71,7 +71,10 @@ enum Phase {
 enum Pending {
     None,
     Authenticate,
-    Tls,
+    /// `greet`: TLS comes first, and the greeting is still owed.
+    Tls {
+        greet: bool,
+    },
     File(FileQuestion),
     /// `cancelled`: a `CloseData` has been sent after it.
     Passive {
@@ -93,15 +96,35 @@ impl Session {
     /// A fresh session; the 220 greeting is already queued.
     pub fn new(config: Arc<Config>, endpoints: Endpoints) -> Self {
         let greeting = info::greeting(&config.banner);
+        let first = Output::Reply(greeting);
+        Self::begin(config, endpoints, first, Pending::None, Protection::Clear)
+    }
+
+    /// A fresh session with a client that begins with TLS at once (implicit FTPS):
+    /// [`Action::StartTls`] is queued, and the greeting comes after the handshake. Data connections are
+    /// private unless PROT says otherwise.
+    pub fn with_implicit_tls(config: Arc<Config>, endpoints: Endpoints) -> Self {
+        let first = Output::Action(Action::StartTls);
+        let pending = Pending::Tls { greet: true };
+        Self::begin(config, endpoints, first, pending, Protection::IMPLICIT)
+    }
+
+    fn begin(
+        config: Arc<Config>,
+        endpoints: Endpoints,
+        first: Output,
+        pending: Pending,
+        protection: Protection,
+    ) -> Self {
         Self {
             config,
             endpoints,
             lines: LineReader::default(),
-            outputs: VecDeque::from([Output::Reply(greeting)]),
+            outputs: VecDeque::from([first]),
             phase: Phase::Login(Login::default()),
-            pending: Pending::None,
+            pending,
             held: Held::default(),
-            protection: Protection::Clear,
+            protection,
             login_failures: 0,
             extended_only: false,
             transfers_begun: 0,
@@ -174,12 +197,22 @@ impl Session {
         Ok(())
     }
 
-    /// The data connection is established: the peer is the right one, and a TLS handshake is over. It
-    /// may come before the transfer is started.
+    /// The data connection is established, and the peer is the right one. It may come before the transfer
+    /// is started. Where it is to be protected, [`handle_data_protected`](Self::handle_data_protected)
+    /// follows.
     pub fn handle_data_connected(&mut self) {
         self.awaited = None;
         if let Phase::Ready(ready) = &mut self.phase {
             ready.data_connected();
+            self.epochs.data_stall += 1;
+        }
+    }
+
+    /// The TLS handshake on the data connection of the running transfer is over. Until then it has the time
+    /// that there is for opening the connection.
+    pub fn handle_data_protected(&mut self) {
+        if let Phase::Ready(ready) = &mut self.phase {
+            ready.data_protected();
             self.epochs.data_stall += 1;
         }
     }
@@ -377,7 +410,7 @@ impl Session {
         }
     }
 
-    /// What the table forbids: no login, no argument, one too many, no TLS here.
+    /// What the table and the settings forbid: no login, no argument, one too many, no TLS here.
     fn refuse(&self, verb: Verb, argument: &[u8]) -> Option<Reply> {
         let info = command::info(verb)?;
         match info.access {
@@ -386,6 +419,9 @@ impl Session {
             }
             Access::Tls if !self.config.tls => return Some(Reply::NOT_IMPLEMENTED),
             _ => {}
+        }
+        if let Some(refusal) = self.refuse_clear_text(verb) {
+            return Some(refusal);
         }
         match info.argument {
             Argument::Required if argument.is_empty() => Some(Reply::ARGUMENT_NEEDED),
@@ -411,7 +447,7 @@ impl Session {
                 Some(TimeoutKind::DataOpen)
             }
             // Of these, a TLS handshake is the client's to get on with.
-            (Transfer::None, Pending::None | Pending::Tls) => Some(TimeoutKind::Idle),
+            (Transfer::None, Pending::None | Pending::Tls { .. }) => Some(TimeoutKind::Idle),
             (Transfer::None, _) => None,
         }
     }
@@ -422,7 +458,7 @@ impl Session {
         }
         self.abort_transfer();
         // In the middle of a handshake clear text would only look like a broken one.
-        let shaking_hands = matches!(self.pending, Pending::Tls);
+        let shaking_hands = matches!(self.pending, Pending::Tls { .. });
         if let Some(farewell) = farewell.filter(|_| !shaking_hands) {
             self.reply(farewell);
         }

@@ -192,6 +192,8 @@ impl Settings {
             data_open_timeout: self.timeouts.data_open,
             data_stall_timeout: self.timeouts.data_stall,
             tls: self.tls.is_some(),
+            tls_control_required: self.tls.as_ref().is_some_and(|tls| tls.control_required),
+            tls_data_required: self.tls.as_ref().is_some_and(|tls| tls.data_required),
         }
     }
 

@@ -12,6 +12,7 @@ pub(crate) fn operation() -> impl Strategy<Value = Operation> {
         4 => vec(any::<u8>(), 0..40).prop_map(Operation::Raw),
         2 => any::<u16>().prop_map(Operation::Endless),
         6 => Just(Operation::DataConnected),
+        4 => Just(Operation::DataProtected),
         3 => Just(Operation::DataMissed),
         3 => Just(Operation::PortWithdrawn),
         6 => any::<u64>().prop_map(Operation::Progress),
@@ -59,11 +60,12 @@ fn answer() -> impl Strategy<Value = Answer> {
 }
 
 fn setting() -> impl Strategy<Value = Setting> {
-    (0..5u8, any::<bool>()).prop_map(|(which, on)| match which {
+    (0..6u8, any::<bool>()).prop_map(|(which, on)| match which {
         0 => Setting::Tls(on),
         1 => Setting::Masquerade(on),
         2 => Setting::OuterPorts(on),
         3 => Setting::Timeouts(on),
-        _ => Setting::Foreign(on),
+        4 => Setting::Foreign(on),
+        _ => Setting::TlsRequired(on),
     })
 }

@@ -25,6 +25,7 @@ pub enum Operation {
     /// The open question is answered, or the running transfer ends.
     Answer(Answer),
     DataConnected,
+    DataProtected,
     DataMissed,
     PortWithdrawn,
     Progress(u64),
@@ -72,6 +73,7 @@ pub enum Setting {
     OuterPorts(bool),
     Timeouts(bool),
     Foreign(bool),
+    TlsRequired(bool),
 }
 
 /// How a session begins.
@@ -157,6 +159,7 @@ pub fn apply(sim: &mut Sim, operation: &Operation) {
         Operation::Endless(count) => sim.send(&vec![b'A'; usize::from(*count) % 10_000]),
         Operation::Answer(answer) => apply_answer(sim, answer),
         Operation::DataConnected => sim.data_connected(),
+        Operation::DataProtected => sim.data_protected(),
         Operation::DataMissed => sim.data_missed(),
         Operation::PortWithdrawn => sim.port_withdrawn(),
         Operation::Progress(bytes) => sim.progress(*bytes),
@@ -354,6 +357,10 @@ impl Setting {
                 config.data_stall_timeout = timeout;
             }
             Self::Foreign(on) => config.permit_foreign_addresses = on,
+            Self::TlsRequired(on) => {
+                config.tls_control_required = on;
+                config.tls_data_required = on;
+            }
         }
     }
 }
@@ -366,10 +373,13 @@ impl Setup {
             setting.apply(&mut config);
         }
         let (local, peer) = *pick(ENDS, self.ends);
+        // Who is logged in already has done so before this was required.
+        let tls_required = std::mem::take(&mut config.tls_control_required);
         let mut sim = Sim::new(config, Endpoints::new(address(local), address(peer)));
         if let Some(rights) = self.logged_in {
             sim.log_in(permissions(rights));
         }
+        sim.configure(|config| config.tls_control_required = tls_required);
         sim
     }
 }
@@ -412,8 +422,10 @@ pub(crate) const REFUSALS: [Refusal; 12] = [
     Refusal::Failed,
 ];
 
-pub(crate) const ERRORS: [TransferError; 6] = [
+pub(crate) const ERRORS: [TransferError; 8] = [
     TransferError::NotConnected,
+    TransferError::NotProtected,
+    TransferError::NotResumed,
     TransferError::ConnectionLost,
     TransferError::Aborted,
     TransferError::LocalRead,

@@ -77,8 +77,20 @@ impl Sim {
     /// A new connection; the greeting is in the log.
     pub fn new(config: Config, endpoints: Endpoints) -> Self {
         let config = Arc::new(config);
+        let session = Session::new(config.clone(), endpoints);
+        Self::with(session, config, endpoints)
+    }
+
+    /// A new connection with a client that begins with TLS; the greeting comes after it.
+    pub fn with_implicit_tls(config: Config, endpoints: Endpoints) -> Self {
+        let config = Arc::new(config);
+        let session = Session::with_implicit_tls(config.clone(), endpoints);
+        Self::with(session, config, endpoints)
+    }
+
+    fn with(session: Session, config: Arc<Config>, endpoints: Endpoints) -> Self {
         let mut sim = Self {
-            session: Session::new(config.clone(), endpoints),
+            session,
             config,
             endpoints,
             buffer: Vec::new(),
@@ -205,6 +217,12 @@ impl Sim {
             running.connected = true;
         }
         self.session.handle_data_connected();
+        self.drain();
+    }
+
+    /// TLS is established on the data connection.
+    pub fn data_protected(&mut self) {
+        self.session.handle_data_protected();
         self.drain();
     }
 
@@ -502,8 +520,8 @@ impl Sim {
             Action::StartTransfer {
                 transfer,
                 connection,
-                protected: _,
-            } => self.start(transfer, connection, last_code),
+                protected,
+            } => self.start(transfer, connection, protected, last_code),
             Action::Close => {
                 self.closing = true;
                 self.is_listening = false;
@@ -511,7 +529,8 @@ impl Sim {
             Action::Authenticate { .. } => self.ask(Question::Authenticate),
             Action::OpenPassive => self.ask(Question::Passive),
             Action::StartTls => {
-                assert_eq!(last_code, Some(234));
+                // Implicit TLS comes before everything.
+                assert!(last_code == Some(234) || self.log.len() == 1);
                 self.ask(Question::Tls);
             }
             Action::File(request) => {
@@ -543,7 +562,13 @@ impl Sim {
         self.question = Some(question);
     }
 
-    fn start(&mut self, id: TransferId, connection: DataConnection, last_code: Option<u16>) {
+    fn start(
+        &mut self,
+        id: TransferId,
+        connection: DataConnection,
+        protected: bool,
+        last_code: Option<u16>,
+    ) {
         assert_eq!(last_code, Some(150), "data before 150");
         assert_eq!(self.opened.take(), Some(id), "started without being opened");
         assert!(self.running.is_none(), "two transfers");
@@ -554,8 +579,9 @@ impl Sim {
             connected: passive && !self.is_listening,
             aborted: false,
         });
+        // The time of a passive client has run since the 227, unless it is its handshake that is to come.
+        let shakes_hands = protected && passive && !self.is_listening;
+        self.epochs.data_open_renewed |= shakes_hands || !passive;
         self.is_listening = false;
-        // The time of a passive client has run since the 227.
-        self.epochs.data_open_renewed |= matches!(connection, DataConnection::Active(_));
     }
 }

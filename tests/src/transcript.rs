@@ -3,7 +3,7 @@
 //! | line | meaning |
 //! |---|---|
 //! | `# why` | a comment |
-//! | `key: value` | a setting: `local`, `peer`, `logged-in`, `only: whole`, or of the session |
+//! | `key: value` | a setting: `local`, `peer`, `logged-in`, `implicit-tls`, `only: whole`, or of the session |
 //! | `C: line` | the client sends a line; CRLF is added, escapes are those of [`text`] |
 //! | `D: what` | the driver answers an action, or tells something |
 //! | `T: timer` | the timer that runs now fires; its kind must be this |
@@ -41,6 +41,7 @@ pub struct Transcript<'a> {
     config: Config,
     endpoints: Endpoints,
     permissions: Option<Permissions>,
+    implicit_tls: bool,
     /// Whether the story is about bytes that arrive in one piece.
     whole_only: bool,
 }
@@ -61,6 +62,7 @@ impl<'a> Transcript<'a> {
             config: Config::default(),
             endpoints: endpoints("192.168.77.2:21", "192.0.2.7:40000")?,
             permissions: None,
+            implicit_tls: false,
             whole_only: false,
         };
         let (mut local, mut peer) = ("192.168.77.2:21", "192.0.2.7:40000");
@@ -75,6 +77,7 @@ impl<'a> Transcript<'a> {
                 Some(("local", address)) => local = address,
                 Some(("peer", address)) => peer = address,
                 Some(("logged-in", rights)) => transcript.permissions = Some(permissions(rights)?),
+                Some(("implicit-tls", "on")) => transcript.implicit_tls = true,
                 Some(("only", "whole")) => transcript.whole_only = true,
                 Some((key, value)) => set(&mut transcript.config, key, value)?,
             }
@@ -88,7 +91,11 @@ impl<'a> Transcript<'a> {
     }
 
     pub fn replay(&self, arrival: Arrival) -> Result<Replayed, String> {
-        let mut sim = Sim::new(self.config.clone(), self.endpoints);
+        let begin = match self.implicit_tls {
+            true => Sim::with_implicit_tls,
+            false => Sim::new,
+        };
+        let mut sim = begin(self.config.clone(), self.endpoints);
         if let Some(permissions) = self.permissions {
             sim.log_in(permissions);
         }
@@ -205,6 +212,7 @@ fn is_step(line: &str) -> bool {
 fn is_barrier(line: &str) -> bool {
     let happenings = [
         "connected",
+        "protected",
         "missed",
         "withdrawn",
         "progress",
@@ -258,6 +266,7 @@ fn happen(sim: &mut Sim, word: &str, value: &str) -> Result<(), String> {
         "ended" if value.is_empty() => sim.end_transfer(Ok(())),
         "ended" => sim.end_transfer(Err(named(value, &ops::ERRORS)?)),
         "connected" => sim.data_connected(),
+        "protected" => sim.data_protected(),
         "missed" => sim.data_missed(),
         "withdrawn" => sim.port_withdrawn(),
         "progress" => sim.progress(value.parse().map_err(|_| "no number")?),
@@ -323,6 +332,8 @@ fn apply_setting(config: &mut Config, key: &str, value: &str) -> Option<()> {
     match key {
         "banner" => config.banner = String::from_utf8(text::read(value).ok()?).ok()?,
         "tls" => config.tls = value == "on",
+        "tls-control-required" => config.tls_control_required = value == "on",
+        "tls-data-required" => config.tls_data_required = value == "on",
         "permit-foreign-addresses" => config.permit_foreign_addresses = value == "on",
         "login-attempts-max" => config.login_attempts_max = value.parse().ok()?,
         _ => return set_masquerade(&mut config.masquerade, key, value),

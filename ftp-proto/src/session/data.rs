@@ -44,6 +44,12 @@ impl Ready {
         }
     }
 
+    pub(super) fn data_protected(&mut self) {
+        if let Transfer::Running(running) = &mut self.transfer {
+            running.shaken = true;
+        }
+    }
+
     /// Uses up what was set up for a transfer; whether it is connected already. `missed`: the last one.
     pub(super) fn take_data(
         &mut self,

@@ -120,16 +120,6 @@ impl Session {
 
 /// Whether a command would set up or use a data connection: after an ABOR it is not begun.
 fn needs_data(line: &[u8]) -> bool {
-    matches!(
-        Command::parse(line).verb,
-        Verb::Appe
-            | Verb::Epsv
-            | Verb::List
-            | Verb::Mlsd
-            | Verb::Nlst
-            | Verb::Pasv
-            | Verb::Retr
-            | Verb::Stor
-            | Verb::Stou
-    )
+    let verb = Command::parse(line).verb;
+    verb.is_transfer() || matches!(verb, Verb::Epsv | Verb::Pasv)
 }

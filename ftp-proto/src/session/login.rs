@@ -3,8 +3,9 @@
 use alloc::boxed::Box;
 use alloc::vec::Vec;
 
-use super::{Pending, Phase, Session};
+use super::{Pending, Phase, Session, info};
 use crate::action::Action;
+use crate::command::Verb;
 use crate::permissions::Permissions;
 use crate::reply::Reply;
 use crate::secret::Secret;
@@ -25,6 +26,14 @@ pub(super) enum Protection {
         buffer_size_sent: bool,
         data_private: bool,
     },
+}
+
+impl Protection {
+    /// Clients of implicit FTPS expect what PBSZ 0 and PROT P would have set, and may leave out either.
+    pub(super) const IMPLICIT: Self = Self::Tls {
+        buffer_size_sent: true,
+        data_private: true,
+    };
 }
 
 impl Session {
@@ -106,24 +115,44 @@ impl Session {
             buffer_size_sent: false,
             data_private,
         };
-        self.pending = Pending::Tls;
+        self.pending = Pending::Tls { greet: false };
         self.reply(Reply::AUTH_TLS);
         self.act(Action::StartTls);
     }
 
     /// Returns whether that was asked.
     pub(super) fn tls_ended(&mut self, protected: bool) -> bool {
-        let Pending::Tls = self.pending else {
+        let Pending::Tls { greet } = self.pending else {
             return false;
         };
         self.pending = Pending::None;
-        if protected {
+        if !protected {
+            self.close(None);
+        } else if greet {
+            self.reply(info::greeting(&self.config.banner));
+        } else {
             // A login from before was in clear text: it does not count.
             self.log_out();
-        } else {
-            self.close(None);
         }
         true
+    }
+
+    /// What must not be said, or moved, in clear text here. USER is refused already: else the password
+    /// would follow it.
+    pub(super) fn refuse_clear_text(&self, verb: Verb) -> Option<Reply> {
+        let config = &self.config;
+        match verb {
+            Verb::User | Verb::Pass => {
+                (config.tls && config.tls_control_required && self.protection == Protection::Clear)
+                    .then_some(Reply::LOGIN_NEEDS_TLS)
+            }
+            // Not those that set up the data connection: PROT P may come behind them.
+            verb if verb.is_transfer() => {
+                (config.tls && config.tls_data_required && !self.data_is_private())
+                    .then_some(Reply::DATA_NEEDS_TLS)
+            }
+            _ => None,
+        }
     }
 
     pub(super) fn protection_buffer_size(&mut self, argument: &[u8]) {

@@ -46,6 +46,8 @@ pub(super) struct Running {
     pub(super) moving: Moving,
     pub(super) bytes: u64,
     pub(super) connected: bool,
+    /// No handshake of TLS is to come.
+    pub(super) shaken: bool,
     connection: DataConnection,
     cut: Option<Cut>,
     /// The name that STOU chose, as the client may use it.
@@ -57,6 +59,7 @@ pub(super) struct Running {
 enum Cut {
     Abort,
     NeverOpened,
+    NeverProtected,
     Stalled,
 }
 
@@ -79,9 +82,12 @@ impl Ready {
         self.cut(Cut::Abort)
     }
 
-    /// The same for a data connection that has not come.
+    /// The same for a data connection that has not come, or whose TLS has not.
     pub(super) fn cut_for_never_opened(&mut self) -> Option<TransferId> {
-        self.cut(Cut::NeverOpened)
+        match &self.transfer {
+            Transfer::Running(running) if running.connected => self.cut(Cut::NeverProtected),
+            _ => self.cut(Cut::NeverOpened),
+        }
     }
 
     fn cut(&mut self, cut: Cut) -> Option<TransferId> {
@@ -97,7 +103,7 @@ impl Ready {
 
 impl Running {
     pub(super) fn timer(&self) -> Option<TimeoutKind> {
-        match (self.cut, self.connected) {
+        match (self.cut, self.connected && self.shaken) {
             (Some(_), _) => None,
             (None, false) => Some(TimeoutKind::DataOpen),
             (None, true) => Some(TimeoutKind::DataStall),
@@ -118,9 +124,12 @@ impl Running {
             },
             (Err(_), Some(Cut::Abort)) => Reply::TRANSFER_ABORTED,
             (Err(_), Some(Cut::NeverOpened)) => self.not_connected(missed),
+            (Err(_), Some(Cut::NeverProtected)) => Reply::DATA_NEVER_PROTECTED,
             (Err(_), Some(Cut::Stalled)) => Reply::TRANSFER_STALLED,
             (Err(error), None) => match error {
                 TransferError::NotConnected => self.not_connected(None),
+                TransferError::NotProtected => Reply::DATA_NOT_PROTECTED,
+                TransferError::NotResumed => Reply::DATA_NOT_RESUMED,
                 TransferError::ConnectionLost => Reply::TRANSFER_CUT,
                 TransferError::Aborted => Reply::TRANSFER_ABORTED,
                 TransferError::LocalRead | TransferError::LocalWrite => Reply::LOCAL_ERROR,
@@ -233,8 +242,9 @@ impl Session {
             }
             (None, None) => Reply::OPENING,
         };
-        // The client of a passive port has had its time since the 227; an active one has it from here.
-        if let DataConnection::Active(_) = connection {
+        // The client of a passive port has had its time since the 227; an active one has it from here,
+        // and so has the handshake of one that has connected already.
+        if (connected && protected) || matches!(connection, DataConnection::Active(_)) {
             self.epochs.data_open += 1;
         }
         self.epochs.data_stall += 1;
@@ -242,6 +252,7 @@ impl Session {
             moving,
             bytes: 0,
             connected,
+            shaken: !protected,
             connection,
             cut: None,
             unique_name,
