@@ -3,7 +3,9 @@
 //! [`Connection::turn`] runs until the outside world is needed and never blocks; whoever calls it
 //! owns the poll. Nothing here is shared with other threads but what [`Shared`] holds.
 
+mod lingering;
 mod missing;
+mod protection;
 mod waiting;
 
 use std::io;
@@ -24,9 +26,13 @@ use crate::passive::Opening;
 use crate::session::Order;
 use crate::shared::{Current, Shared};
 use crate::storage::Storage;
+use crate::tls::SessionTls;
 use crate::transfer::{Advance, Transfer};
 use crate::words::{self, SessionLog};
+
+use lingering::Lingering;
 use missing::Missing;
+use protection::Told;
 
 /// A control connection and everything that belongs to it.
 #[derive(Debug)]
@@ -47,6 +53,11 @@ pub(crate) struct Connection {
     pub(crate) waker: Arc<Waker>,
     pub(crate) port: DataPort,
     pub(crate) transfer: Option<Transfer>,
+    /// The data connection of the last one, as long as its client may still be reading.
+    lingering: Option<Lingering>,
+    /// Since AUTH TLS.
+    pub(crate) tls: Option<SessionTls>,
+    told: Told,
     /// An outcome that is held back: the answer to a wrong password.
     pub(crate) delayed: Option<(Instant, Outcome)>,
     /// What was announced last, for the log.
@@ -56,7 +67,7 @@ pub(crate) struct Connection {
     pub(crate) subject: Option<String>,
     log: SessionLog,
     pub(crate) closing: Option<Instant>,
-    control: Control,
+    pub(crate) control: Control,
     /// An action that must wait until the replies before it are sent, and since when it does.
     unflushed: Option<(Action, Instant)>,
     /// The core's timer, and since when it runs.
@@ -76,12 +87,14 @@ pub(crate) enum Turn {
 pub(crate) const CONTROL: Token = Token(0);
 pub(crate) const WAKER: Token = Token(1);
 pub(crate) const DATA: Token = Token(2);
+const LINGERING: Token = Token(3);
 
 impl Connection {
     pub(crate) fn new(
         number: u64,
         shared: Arc<Shared>,
         stream: TcpStream,
+        implicit_tls: bool,
         registry: &Registry,
         waker: Arc<Waker>,
     ) -> io::Result<Self> {
@@ -94,9 +107,13 @@ impl Connection {
         );
         let generation = shared.generation();
         let current = shared.current();
+        let begin = match implicit_tls {
+            true => Session::with_implicit_tls,
+            false => Session::new,
+        };
         Ok(Self {
             number,
-            session: Session::new(current.config.clone(), endpoints),
+            session: begin(current.config.clone(), endpoints),
             shared,
             generation,
             storage: current.storage.clone(),
@@ -106,6 +123,9 @@ impl Connection {
             waker,
             port: DataPort::None,
             transfer: None,
+            lingering: None,
+            tls: None,
+            told: Told::default(),
             delayed: None,
             announced: None,
             missing: Missing::default(),
@@ -125,6 +145,11 @@ impl Connection {
             DATA => {
                 if let Some(transfer) = &mut self.transfer {
                     transfer.note_event();
+                }
+            }
+            LINGERING => {
+                if let Some(lingering) = &mut self.lingering {
+                    lingering.note_event();
                 }
             }
             _ => {}
@@ -170,13 +195,15 @@ impl Connection {
             if self.closing.is_some() {
                 return self.finish(now);
             }
-            let progressed = self.feed()
+            let progressed = self.shake_hands()
+                || self.feed()
                 || self.answer_delayed(now)
                 || self.serve_ticket(now)
                 || self.advance_transfer(registry, now, &mut budget)
                 || self.check_end(now)
                 || self.check_timers(now);
             if !progressed {
+                self.linger(registry, now);
                 self.control.flush();
                 return Turn::Wait(self.patience(now, budget));
             }
@@ -345,6 +372,11 @@ impl Connection {
                 self.data_connected();
                 true
             }
+            Advance::Protected => {
+                self.session.handle_data_protected();
+                self.note_not_resumed();
+                true
+            }
             Advance::More => {
                 *budget = 0;
                 false
@@ -359,23 +391,38 @@ impl Connection {
 
     /// Closes the data connection, logs the transfer and tells the core.
     pub(crate) fn end_transfer(&mut self, result: Result<(), TransferError>, now: Instant) {
+        self.note_bare_end();
         let Some(transfer) = self.transfer.take() else {
             return;
         };
         let id = transfer.id;
         words::log_transfer(self.number, &transfer, result, now);
-        drop(transfer);
+        if result.is_ok() && transfer.tls().is_some() {
+            let stream = transfer.into_stream();
+            self.lingering = stream.map(|stream| Lingering::new(stream, now));
+        } else {
+            drop(transfer);
+        }
         self.answer(Outcome::TransferEnded {
             transfer: id,
             result,
         });
     }
 
+    /// Goes on with a data connection that waits for nothing but its client's end.
+    fn linger(&mut self, registry: &Registry, now: Instant) {
+        if let Some(lingering) = &mut self.lingering
+            && lingering.is_over(registry, now)
+        {
+            self.lingering = None;
+        }
+    }
+
     /// Sends what is left, for a bounded time.
     fn finish(&mut self, now: Instant) -> Turn {
         let deadline = self.closing.unwrap_or(now) + CLOSING_PATIENCE;
         let gone = matches!(self.control.end(), Some(End::Lost(_)));
-        if self.control.flush() || gone || now >= deadline {
+        if self.control.flush_and_end() || gone || now >= deadline {
             info!("#{} closed", self.number);
             self.control.discard();
             return Turn::Over;

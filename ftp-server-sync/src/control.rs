@@ -3,7 +3,7 @@
 //! Both are bounded: input by the longest command line, output because nothing is read while replies
 //! are unsent.
 
-use std::io::{self, ErrorKind, Read, Write};
+use std::io::{self, ErrorKind};
 use std::time::Duration;
 
 use ftp_proto::{Reply, limits};
@@ -12,10 +12,14 @@ use mio::net::TcpStream;
 use mio::{Interest, Registry, Token};
 use socket2::{SockRef, TcpKeepalive};
 
+use crate::stream::Stream;
+use crate::tls::{Layer, ServerConfig};
+
 /// A control connection, as far as it is bytes.
 #[derive(Debug)]
 pub(crate) struct Control {
-    stream: TcpStream,
+    stream: Stream,
+    shaking_hands: bool,
     /// What has been received and not used yet.
     input: Vec<u8>,
     output: Vec<u8>,
@@ -55,7 +59,8 @@ impl Control {
         socket.set_tcp_keepalive(&keepalive)?;
         registry.register(&mut stream, token, Interest::READABLE | Interest::WRITABLE)?;
         Ok(Self {
-            stream,
+            stream: Stream::new(stream),
+            shaking_hands: false,
             input: Vec::new(),
             output: Vec::new(),
             readable: true,
@@ -69,6 +74,44 @@ impl Control {
         self.readable |= event.is_readable() || event.is_read_closed() || event.is_error();
         self.writable |= event.is_writable() || event.is_write_closed() || event.is_error();
         self.peer_closed |= event.is_read_closed() || event.is_error();
+    }
+
+    /// Begins with TLS. What the client has sent already was clear text, and is none of it.
+    ///
+    /// # Errors
+    ///
+    /// When there is such input, or when TLS is not set up well.
+    pub(crate) fn start_tls(&mut self, config: ServerConfig) -> io::Result<()> {
+        if !self.input.is_empty() {
+            return Err(ErrorKind::InvalidData.into());
+        }
+        self.stream.start_tls(config)?;
+        self.shaking_hands = true;
+        Ok(())
+    }
+
+    /// Goes on with the handshake; `None` until it is over.
+    pub(crate) fn handshake(&mut self) -> Option<io::Result<()>> {
+        if !self.shaking_hands || !(self.readable || self.writable) {
+            return None;
+        }
+        let result = self.stream.handshake();
+        if let Err(error) = &result
+            && error.kind() == ErrorKind::WouldBlock
+        {
+            self.readable = false;
+            self.writable = false;
+            return None;
+        }
+        self.shaking_hands = false;
+        // The end of the handshake may have come together with the first command.
+        self.readable = true;
+        self.writable = true;
+        Some(result)
+    }
+
+    pub(crate) fn tls(&self) -> Option<&Layer> {
+        self.stream.tls()
     }
 
     /// Reads what there is, as long as it fits; afterwards [`input`](Self::input) holds it.
@@ -146,17 +189,37 @@ impl Control {
             match self.stream.write(&self.output) {
                 Ok(count) if count == self.output.len() => self.output = Vec::new(),
                 Ok(count) => drop(self.output.drain(..count)),
-                Err(error) => match error.kind() {
-                    ErrorKind::WouldBlock => self.writable = false,
-                    ErrorKind::Interrupted => {}
-                    kind => {
-                        self.output = Vec::new();
-                        self.end = Some(End::Lost(kind));
-                    }
-                },
+                Err(error) => self.note_write_error(&error),
             }
         }
-        self.output.is_empty()
+        self.output.is_empty() && self.sent_by(Stream::flush)
+    }
+
+    /// The same for the last time: after it the client is told that nothing more will come.
+    pub(crate) fn flush_and_end(&mut self) -> bool {
+        self.flush() && self.sent_by(Stream::say_end)
+    }
+
+    /// Whether `send` has left nothing with us.
+    fn sent_by(&mut self, send: fn(&mut Stream) -> io::Result<()>) -> bool {
+        match send(&mut self.stream) {
+            Ok(()) => true,
+            Err(error) => {
+                self.note_write_error(&error);
+                error.kind() != ErrorKind::WouldBlock
+            }
+        }
+    }
+
+    fn note_write_error(&mut self, error: &io::Error) {
+        match error.kind() {
+            ErrorKind::WouldBlock => self.writable = false,
+            ErrorKind::Interrupted => {}
+            kind => {
+                self.output = Vec::new();
+                self.end = Some(End::Lost(kind));
+            }
+        }
     }
 }
 

@@ -11,6 +11,8 @@ use mio::{Interest, Registry, Token};
 use socket2::{Domain, Protocol, Socket, Type};
 
 use crate::passive::{PassiveListener, Ticket, Visitor};
+use crate::stream::Stream;
+use crate::tls::Layer;
 
 /// What has been set up for the next transfer.
 #[derive(Debug)]
@@ -42,7 +44,7 @@ pub(crate) struct Listening {
 /// A data connection, registered with the poll only once it made us wait.
 #[derive(Debug)]
 pub(crate) struct DataStream {
-    stream: TcpStream,
+    stream: Stream,
     registered: bool,
     /// False only after the socket would have blocked.
     pub(crate) ready: bool,
@@ -126,9 +128,9 @@ impl Listening {
 }
 
 impl DataStream {
-    fn new(stream: TcpStream) -> Self {
+    fn new(socket: TcpStream) -> Self {
         Self {
-            stream,
+            stream: Stream::new(socket),
             registered: false,
             ready: true,
         }
@@ -150,26 +152,35 @@ impl DataStream {
     }
 
     /// Whether a connection that was begun by [`connect`](Self::connect) is established now.
-    pub(crate) fn is_established(&self) -> io::Result<bool> {
-        if let Some(error) = self.stream.take_error()? {
+    pub(crate) fn is_established(&mut self) -> io::Result<bool> {
+        let socket = self.stream.socket();
+        if let Some(error) = socket.take_error()? {
             return Err(error);
         }
-        match self.stream.peer_addr() {
+        match socket.peer_addr() {
             Ok(_) => Ok(true),
             Err(error) if error.kind() == ErrorKind::NotConnected => Ok(false),
             Err(error) => Err(error),
         }
     }
 
-    pub(crate) fn stream(&mut self) -> &mut TcpStream {
+    pub(crate) fn stream(&mut self) -> &mut Stream {
         &mut self.stream
+    }
+
+    pub(crate) fn tls(&self) -> Option<&Layer> {
+        self.stream.tls()
+    }
+
+    pub(crate) fn into_stream(self) -> Stream {
+        self.stream
     }
 
     /// Asks for events from now on; the socket would have blocked.
     pub(crate) fn register(&mut self, registry: &Registry, token: Token) -> io::Result<()> {
         if !self.registered {
             let both = Interest::READABLE | Interest::WRITABLE;
-            registry.register(&mut self.stream, token, both)?;
+            registry.register(self.stream.socket(), token, both)?;
             self.registered = true;
         }
         Ok(())

@@ -37,6 +37,7 @@ pub mod settings;
 mod shared;
 mod signals;
 mod storage;
+mod stream;
 mod summary;
 #[cfg(feature = "tls")]
 mod tls;

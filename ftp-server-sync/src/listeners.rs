@@ -92,16 +92,16 @@ impl Listeners {
         }
     }
 
-    /// The next connection; `None` when nobody waits.
+    /// The next connection, with what its listener is; `None` when nobody waits.
     ///
     /// # Errors
     ///
     /// When the system cannot give us the connection; it goes on waiting.
-    pub(crate) fn accept(&mut self) -> io::Result<Option<(TcpStream, SocketAddr)>> {
+    pub(crate) fn accept(&mut self) -> io::Result<Option<(TcpStream, SocketAddr, Listen)>> {
         for listener in &mut self.all {
             while listener.ready {
                 match listener.socket.accept() {
-                    Ok(accepted) => return Ok(Some(accepted)),
+                    Ok((stream, peer)) => return Ok(Some((stream, peer, listener.listen))),
                     Err(error) => match error.kind() {
                         ErrorKind::WouldBlock => listener.ready = false,
                         ErrorKind::Interrupted | ErrorKind::ConnectionAborted => {}

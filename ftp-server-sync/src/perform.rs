@@ -29,11 +29,10 @@ impl Connection {
             Action::StartTransfer {
                 transfer,
                 connection,
-                protected: _,
-            } => self.start_transfer(transfer, connection, now),
+                protected,
+            } => self.start_transfer(transfer, connection, protected, now),
             Action::AbortTransfer(id) => self.abort_transfer(id, now),
-            // The configuration does not offer it.
-            Action::StartTls => Some(Outcome::Tls(Err(Refusal::Unsupported))),
+            Action::StartTls => self.start_tls(),
             Action::Close => {
                 self.transfer = None;
                 self.port = DataPort::None;
@@ -202,15 +201,22 @@ impl Connection {
         &mut self,
         id: TransferId,
         connection: DataConnection,
+        protected: bool,
         now: Instant,
     ) -> Option<Outcome> {
+        let protection = self.data_protection().filter(|_| protected);
         let endpoints = *self.session.endpoints();
         let port = std::mem::replace(&mut self.port, DataPort::None);
         let transfer = self
             .transfer
             .as_mut()
             .filter(|transfer| transfer.id == id)?;
-        if let Err(error) = transfer.start(connection, port, &endpoints, now) {
+        let started = match protected && protection.is_none() {
+            // Never in clear text what is to be protected.
+            true => Err(io::ErrorKind::Unsupported.into()),
+            false => transfer.start(connection, port, protection, &endpoints, now),
+        };
+        if let Err(error) = started {
             info!("#{} no data connection: {error}", self.number);
             self.end_transfer(Err(TransferError::NotConnected), now);
         }

@@ -4,15 +4,15 @@
 //! full, or a peer that vanished are errors.
 
 use std::fs::File;
-use std::io::{self, ErrorKind, Read, Write};
+use std::io::{self, ErrorKind, Write};
 use std::os::unix::fs::FileExt;
 
 use ftp_proto::{Representation, TransferError, ascii};
-use mio::net::TcpStream;
 use rustix::io::Errno;
 
 use crate::directory::DirectoryLines;
 use crate::storage::{Download, Upload, refusal};
+use crate::stream::Stream;
 
 /// What moves, and how far it has come.
 #[derive(Debug)]
@@ -100,7 +100,7 @@ impl Pump {
 
     /// Moves up to about `budget` bytes. To be called only once the data connection exists: it is then
     /// that an upload begins to change its file.
-    pub(crate) fn step(&mut self, stream: &mut TcpStream, budget: usize) -> Step {
+    pub(crate) fn step(&mut self, stream: &mut Stream, budget: usize) -> Step {
         let mut moved = 0;
         while moved < budget {
             match self.job.move_some(stream, budget - moved) {
@@ -110,7 +110,7 @@ impl Pump {
                 }
                 Ok(Moved::Prepared) => {}
                 Ok(Moved::Blocked) => return Step::Blocked,
-                Ok(Moved::End) => return Step::Done(self.finish()),
+                Ok(Moved::End) => return Step::Done(self.finish(stream)),
                 Err(error) => {
                     self.job = Job::Over;
                     return Step::Done(Err(error));
@@ -125,8 +125,8 @@ impl Pump {
     }
 
     /// Makes sure that an upload is with the storage: an error that the system kept for `close` is
-    /// still an error.
-    fn finish(&mut self) -> Result<(), TransferError> {
+    /// still an error. Its client gets its close_notify answered, whether or not it waits for that.
+    fn finish(&mut self, stream: &mut Stream) -> Result<(), TransferError> {
         let Job::Receive {
             mut file, decoder, ..
         } = std::mem::replace(&mut self.job, Job::Over)
@@ -138,7 +138,9 @@ impl Pump {
             decoder.finish(&mut rest);
             file.write_all(&rest).map_err(|error| write_error(&error))?;
         }
-        nix::unistd::close(file).map_err(|errno| write_error(&errno.into()))
+        nix::unistd::close(file).map_err(|errno| write_error(&errno.into()))?;
+        let _ = stream.say_end();
+        Ok(())
     }
 }
 
@@ -164,14 +166,16 @@ impl Job {
         }
     }
 
-    fn move_some(&mut self, stream: &mut TcpStream, most: usize) -> Result<Moved, TransferError> {
+    fn move_some(&mut self, stream: &mut Stream, most: usize) -> Result<Moved, TransferError> {
         match self {
+            // The kernel does not know how to protect it.
+            Self::SendFile { .. } if stream.tls().is_some() => Ok(self.send_by_hand()),
             Self::SendFile { file, offset, size } => {
                 let left = usize::try_from(*size - *offset).unwrap_or(usize::MAX);
                 if left == 0 {
                     return Ok(Moved::End);
                 }
-                match rustix::fs::sendfile(&*stream, &*file, Some(offset), left.min(most)) {
+                match rustix::fs::sendfile(stream.socket(), &*file, Some(offset), left.min(most)) {
                     Ok(0) => Err(TransferError::LocalRead),
                     Ok(count) => Ok(Moved::Bytes(count)),
                     Err(Errno::AGAIN) => Ok(Moved::Blocked),
@@ -196,11 +200,12 @@ impl Job {
                 sent,
             } => {
                 if *sent == buffer.len() {
-                    buffer.clear();
                     *sent = 0;
                     let more = source.fill(buffer)?;
-                    if buffer.is_empty() {
-                        return Ok(if more { Moved::Prepared } else { Moved::End });
+                    match (buffer.is_empty(), more) {
+                        (true, true) => return Ok(Moved::Prepared),
+                        (true, false) => return end_sending(stream),
+                        (false, _) => {}
                     }
                 }
                 match moved(stream.write(&buffer[*sent..]))? {
@@ -263,10 +268,11 @@ impl Job {
 }
 
 impl Source {
-    /// Fills the empty `buffer`; whether more may come after it.
+    /// Replaces what is in `buffer`; whether more may come after it.
     fn fill(&mut self, buffer: &mut Vec<u8>) -> Result<bool, TransferError> {
         match self {
             Self::Listing(lines) => {
+                buffer.clear();
                 while buffer.len() < BUFFER_BYTES {
                     if !lines
                         .next_line(buffer)
@@ -285,26 +291,37 @@ impl Source {
             } => {
                 let left = usize::try_from(*size - *offset).unwrap_or(usize::MAX);
                 if left == 0 {
+                    buffer.clear();
                     return Ok(false);
                 }
-                let mut text = vec![0; left.min(BUFFER_BYTES)];
-                match file.read_at(&mut text, *offset) {
+                // As long as it was full each time, this writes nothing.
+                buffer.resize(left.min(BUFFER_BYTES), 0);
+                match file.read_at(buffer, *offset) {
                     Ok(0) => return Err(TransferError::LocalRead),
                     Ok(count) => {
-                        text.truncate(count);
+                        buffer.truncate(count);
                         *offset += count as u64;
                     }
-                    Err(error) if error.kind() == ErrorKind::Interrupted => return Ok(true),
+                    Err(error) if error.kind() == ErrorKind::Interrupted => buffer.clear(),
                     Err(_) => return Err(TransferError::LocalRead),
                 }
-                match encoder {
-                    Some(encoder) => encoder.push(&text, buffer),
-                    None => *buffer = text,
+                if let Some(encoder) = encoder {
+                    let text = std::mem::take(buffer);
+                    encoder.push(&text, buffer);
                 }
                 Ok(true)
             }
         }
     }
+}
+
+/// All has been written. What TLS still keeps is sent, and the client is told that it has everything.
+fn end_sending(stream: &mut Stream) -> Result<Moved, TransferError> {
+    if let Moved::Blocked = moved(stream.flush().map(|()| 0))? {
+        return Ok(Moved::Blocked);
+    }
+    // A client that needs no telling may have gone.
+    Ok(moved(stream.end().map(|()| 0)).unwrap_or(Moved::End))
 }
 
 fn moved(result: io::Result<usize>) -> Result<Moved, TransferError> {

@@ -293,7 +293,9 @@ impl Server {
         self.accept_again = None;
         loop {
             match self.listeners.accept() {
-                Ok(Some((stream, peer))) => self.admit(stream, peer),
+                Ok(Some((stream, peer, listen))) => {
+                    self.admit(stream, peer, listen.implicit_tls);
+                }
                 Ok(None) => return,
                 // Out of descriptors, most likely: those who wait are not lost.
                 Err(error) => {
@@ -306,7 +308,7 @@ impl Server {
     }
 
     /// Gives a new client its thread, unless there are too many.
-    fn admit(&mut self, stream: TcpStream, peer: SocketAddr) {
+    fn admit(&mut self, stream: TcpStream, peer: SocketAddr, implicit_tls: bool) {
         let peer = canonical(peer);
         // Sessions that have ended since make room.
         self.read_messages();
@@ -315,7 +317,7 @@ impl Server {
             return;
         }
         if let Some(reply) = self.too_many(peer.ip()) {
-            return refuse(stream, peer, &reply);
+            return refuse(stream, peer, implicit_tls, &reply);
         }
         self.sessions_begun += 1;
         let number = self.sessions_begun;
@@ -324,10 +326,19 @@ impl Server {
             // Out of descriptors, most likely.
             Err(error) => {
                 error!("#{number} cannot serve {peer}: {error}");
-                return refuse(stream, peer, &Reply::too_many_connections());
+                return refuse(stream, peer, implicit_tls, &Reply::too_many_connections());
             }
         };
-        match self.start_session(number, stream, poll, waker, peer.ip()) {
+        let start = |orders| Start {
+            number,
+            shared: self.shared.clone(),
+            stream,
+            implicit_tls,
+            poll,
+            waker: waker.clone(),
+            orders,
+        };
+        match self.start_session(start, peer.ip()) {
             Ok(entry) => drop(self.sessions.insert(number, entry)),
             Err(error) => error!("#{number} cannot serve {peer}: {error}"),
         }
@@ -346,21 +357,12 @@ impl Server {
 
     fn start_session(
         &self,
-        number: u64,
-        stream: TcpStream,
-        poll: Poll,
-        waker: Arc<Waker>,
+        start: impl FnOnce(Receiver<Order>) -> Start,
         peer: IpAddr,
     ) -> io::Result<Entry> {
         let (orders, orders_here) = unbounded();
-        let start = Start {
-            number,
-            shared: self.shared.clone(),
-            stream,
-            poll,
-            waker: waker.clone(),
-            orders: orders_here,
-        };
+        let start = start(orders_here);
+        let (number, waker) = (start.number, start.waker.clone());
         let guard = EndGuard {
             number,
             handle: self.handle.clone(),
@@ -460,9 +462,13 @@ fn poll_and_waker() -> io::Result<(Poll, Arc<Waker>)> {
     Ok((poll, waker.into()))
 }
 
-/// Tells a client that there is no room, if that can be said without waiting.
-fn refuse(mut stream: TcpStream, peer: SocketAddr, reply: &Reply) {
+/// Tells a client that there is no room, if that can be said without waiting: one that begins with TLS
+/// would not understand it.
+fn refuse(mut stream: TcpStream, peer: SocketAddr, implicit_tls: bool, reply: &Reply) {
     warn!("refused {peer}: too many connections");
+    if implicit_tls {
+        return;
+    }
     let mut bytes = Vec::new();
     reply.encode(&mut bytes);
     let _ = stream.write(&bytes);

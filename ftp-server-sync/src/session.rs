@@ -29,6 +29,8 @@ pub(crate) struct Start {
     pub(crate) number: u64,
     pub(crate) shared: Arc<Shared>,
     pub(crate) stream: TcpStream,
+    /// The client begins with TLS.
+    pub(crate) implicit_tls: bool,
     pub(crate) poll: Poll,
     pub(crate) waker: Arc<Waker>,
     pub(crate) orders: Receiver<Order>,
@@ -51,11 +53,13 @@ fn serve(start: Start) -> io::Result<()> {
         number,
         shared,
         stream,
+        implicit_tls,
         mut poll,
         waker,
         orders,
     } = start;
-    let mut connection = Connection::new(number, shared, stream, poll.registry(), waker)?;
+    let mut connection =
+        Connection::new(number, shared, stream, implicit_tls, poll.registry(), waker)?;
     let mut events = Events::with_capacity(EVENTS_MAX);
     loop {
         for order in orders.try_iter() {
@@ -79,5 +83,5 @@ fn serve(start: Start) -> io::Result<()> {
     }
 }
 
-/// Control, data and waker are all that there can be.
+/// Control, data, the data connection before it and waker are all that there can be.
 const EVENTS_MAX: usize = 4;

@@ -1,10 +1,23 @@
-//! TLS (RFC 4217): who the server is to its clients.
+//! TLS for control and data connections (RFC 4217), by rustls: who the server is to its clients, and the
+//! connections themselves.
 //!
-//! What is in force has been checked as a whole: a certificate always has its key.
+//! What is in force has been checked as a whole: a certificate always has its key. Nothing here waits: whatever
+//! would block says so. A data connection is known to be the client's by resuming the TLS session of its control
+//! connection; nobody else holds that secret.
 
 mod certificate;
 mod identity;
 mod kept;
+mod layer;
 mod pem;
+mod record;
+mod session;
 
 pub(crate) use identity::Identity;
+pub(crate) use layer::Layer;
+pub(crate) use session::SessionTls;
+
+use std::sync::Arc;
+
+/// What a TLS connection is made from.
+pub(crate) type ServerConfig = Arc<rustls::ServerConfig>;

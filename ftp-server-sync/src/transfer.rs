@@ -1,6 +1,6 @@
 //! A transfer: a pump and the data connection that it waits for or uses.
 
-use std::io;
+use std::io::{self, ErrorKind};
 use std::time::Instant;
 
 use ftp_proto::{DataConnection, Endpoints, TransferError, TransferId, TransferRequest};
@@ -10,6 +10,8 @@ use mio::Registry;
 use crate::connection::DATA;
 use crate::data::{Accepted, DataPort, DataStream, Listening};
 use crate::pump::{Pump, Step};
+use crate::stream::Stream;
+use crate::tls::{Layer, ServerConfig};
 
 /// From `OpenTransfer` to `TransferEnded`.
 #[derive(Debug)]
@@ -24,6 +26,15 @@ pub(crate) struct Transfer {
     pub(crate) connected: Option<Instant>,
     pump: Pump,
     link: Link,
+    protection: Option<Protection>,
+}
+
+/// TLS on the data connection.
+#[derive(Debug)]
+pub(crate) struct Protection {
+    pub(crate) config: ServerConfig,
+    /// The client must resume the session of its control connection.
+    pub(crate) resumption_required: bool,
 }
 
 #[derive(Debug)]
@@ -34,6 +45,8 @@ enum Link {
     Accepting(Listening),
     /// We have not reached the client yet.
     Connecting(DataStream),
+    /// The client is there, its TLS is not.
+    ShakingHands(DataStream),
     Up(DataStream),
 }
 
@@ -42,6 +55,8 @@ enum Link {
 pub(crate) enum Advance {
     /// The data connection was just established.
     Connected,
+    /// And so was TLS on it.
+    Protected,
     /// The budget is used up.
     More,
     /// Only an event helps.
@@ -64,6 +79,7 @@ impl Transfer {
             connected: None,
             pump,
             link: Link::None,
+            protection: None,
         }
     }
 
@@ -72,20 +88,21 @@ impl Transfer {
         &mut self,
         connection: DataConnection,
         port: DataPort,
+        protection: Option<Protection>,
         endpoints: &Endpoints,
         now: Instant,
     ) -> io::Result<()> {
+        self.protection = protection;
         self.link = match (connection, port) {
             (DataConnection::Active(target), _) => {
                 Link::Connecting(DataStream::connect(endpoints, target)?)
             }
             (DataConnection::Passive, DataPort::Listening(listening)) => Link::Accepting(listening),
             (DataConnection::Passive, DataPort::Connected(stream)) => {
-                self.connected = Some(now);
-                Link::Up(stream)
+                return self.reached(stream, now).map(drop);
             }
             (DataConnection::Passive, DataPort::None | DataPort::Queued { .. }) => {
-                return Err(io::ErrorKind::NotConnected.into());
+                return Err(ErrorKind::NotConnected.into());
             }
         };
         Ok(())
@@ -93,6 +110,19 @@ impl Transfer {
 
     pub(crate) fn is_started(&self) -> bool {
         !matches!(self.link, Link::None)
+    }
+
+    /// The client has connected, and has not shaken hands.
+    pub(crate) fn is_shaking_hands(&self) -> bool {
+        matches!(self.link, Link::ShakingHands(_))
+    }
+
+    /// TLS on the data connection that is up.
+    pub(crate) fn tls(&self) -> Option<&Layer> {
+        match &self.link {
+            Link::Up(stream) => stream.tls(),
+            _ => None,
+        }
     }
 
     /// Bytes moved so far.
@@ -110,29 +140,29 @@ impl Transfer {
 
     /// The poll has seen something on the data connection.
     pub(crate) fn note_event(&mut self) {
-        if let Link::Connecting(stream) | Link::Up(stream) = &mut self.link {
+        if let Link::Connecting(stream) | Link::ShakingHands(stream) | Link::Up(stream) =
+            &mut self.link
+        {
             stream.ready = true;
         }
     }
 
     /// Goes on until the budget is used up or only an event helps.
     pub(crate) fn advance(&mut self, registry: &Registry, now: Instant, budget: usize) -> Advance {
-        let went_on = match &mut self.link {
+        let went_on = match std::mem::replace(&mut self.link, Link::None) {
             Link::None => return Advance::Blocked,
-            Link::Up(_) => return self.pump_on(registry, budget),
-            Link::Accepting(_) => self.accept(registry),
-            Link::Connecting(stream) => established(stream, registry),
+            Link::Up(stream) => {
+                self.link = Link::Up(stream);
+                return self.pump_on(registry, budget);
+            }
+            Link::Accepting(listening) => self.accept(listening, registry, now),
+            Link::Connecting(stream) => self.connect(stream, registry, now),
+            Link::ShakingHands(stream) => return self.shake_hands(stream, registry, now),
         };
         match went_on {
-            Ok(true) => {
-                self.link_up(now);
-                Advance::Connected
-            }
+            Ok(true) => Advance::Connected,
             Ok(false) => Advance::Blocked,
-            Err(error) => {
-                info!("#{} no data connection: {error}", self.number);
-                Advance::Done(Err(TransferError::NotConnected))
-            }
+            Err(error) => self.no_connection(&error, TransferError::NotConnected),
         }
     }
 
@@ -149,20 +179,23 @@ impl Transfer {
         Err(TransferError::Aborted)
     }
 
+    /// The data connection of a download that ended well, while the client may still be reading.
+    pub(crate) fn into_stream(self) -> Option<Stream> {
+        match self.link {
+            Link::Up(stream) if !self.request.kind.is_upload() => Some(stream.into_stream()),
+            _ => None,
+        }
+    }
+
     /// Whether the client's connection has come; asks for an event if it has not.
-    fn accept(&mut self, registry: &Registry) -> io::Result<bool> {
-        let listening = match std::mem::replace(&mut self.link, Link::None) {
-            Link::Accepting(listening) => listening,
-            other => {
-                self.link = other;
-                return Ok(false);
-            }
-        };
+    fn accept(
+        &mut self,
+        listening: Listening,
+        registry: &Registry,
+        now: Instant,
+    ) -> io::Result<bool> {
         match listening.accept()? {
-            Accepted::Connected(stream) => {
-                self.link = Link::Up(stream);
-                Ok(true)
-            }
+            Accepted::Connected(stream) => self.reached(stream, now),
             Accepted::NotYet(mut listening) => {
                 // An edge that comes between the two calls is reported when registering.
                 listening.register(registry, DATA)?;
@@ -172,12 +205,83 @@ impl Transfer {
         }
     }
 
-    fn link_up(&mut self, now: Instant) {
-        self.connected = Some(now);
-        self.link = match std::mem::replace(&mut self.link, Link::None) {
-            Link::Connecting(stream) => Link::Up(stream),
-            other => other,
+    /// Whether a connection that we began stands; asks for an event if not.
+    fn connect(
+        &mut self,
+        mut stream: DataStream,
+        registry: &Registry,
+        now: Instant,
+    ) -> io::Result<bool> {
+        stream.register(registry, DATA)?;
+        if !std::mem::replace(&mut stream.ready, false) || !stream.is_established()? {
+            self.link = Link::Connecting(stream);
+            return Ok(false);
+        }
+        stream.ready = true;
+        self.reached(stream, now)
+    }
+
+    /// The client is there: bytes can move, or TLS begins.
+    fn reached(&mut self, mut stream: DataStream, now: Instant) -> io::Result<bool> {
+        self.link = match &self.protection {
+            None => {
+                self.connected = Some(now);
+                Link::Up(stream)
+            }
+            Some(protection) => {
+                stream.stream().start_tls(protection.config.clone())?;
+                Link::ShakingHands(stream)
+            }
         };
+        Ok(true)
+    }
+
+    fn shake_hands(
+        &mut self,
+        mut stream: DataStream,
+        registry: &Registry,
+        now: Instant,
+    ) -> Advance {
+        let shaken = match stream.ready {
+            true => stream.stream().handshake(),
+            false => Err(ErrorKind::WouldBlock.into()),
+        };
+        match shaken {
+            Ok(()) if self.is_stranger(&mut stream) => {
+                Advance::Done(Err(TransferError::NotResumed))
+            }
+            Ok(()) => {
+                self.connected = Some(now);
+                self.link = Link::Up(stream);
+                Advance::Protected
+            }
+            Err(error) if error.kind() == ErrorKind::WouldBlock => {
+                stream.ready = false;
+                match stream.register(registry, DATA) {
+                    Ok(()) => {
+                        self.link = Link::ShakingHands(stream);
+                        Advance::Blocked
+                    }
+                    Err(error) => self.no_connection(&error, TransferError::NotConnected),
+                }
+            }
+            Err(error) if error.kind() == ErrorKind::InvalidData => {
+                self.no_connection(&error, TransferError::NotProtected)
+            }
+            Err(error) => self.no_connection(&error, TransferError::NotConnected),
+        }
+    }
+
+    /// Whether the peer has not shown that it is the client, and must.
+    fn is_stranger(&self, stream: &mut DataStream) -> bool {
+        let required = |protection: &Protection| protection.resumption_required;
+        self.protection.as_ref().is_some_and(required)
+            && !stream.stream().tls().is_some_and(Layer::is_resumed)
+    }
+
+    fn no_connection(&self, error: &io::Error, told: TransferError) -> Advance {
+        info!("#{} no data connection: {error}", self.number);
+        Advance::Done(Err(told))
     }
 
     fn pump_on(&mut self, registry: &Registry, budget: usize) -> Advance {
@@ -199,16 +303,6 @@ impl Transfer {
             }
         }
     }
-}
-
-/// Whether a connection that we began stands; asks for an event if not.
-fn established(stream: &mut DataStream, registry: &Registry) -> io::Result<bool> {
-    stream.register(registry, DATA)?;
-    if !std::mem::replace(&mut stream.ready, false) || !stream.is_established()? {
-        return Ok(false);
-    }
-    stream.ready = true;
-    Ok(true)
 }
 
 /// More than a socket's receive buffer holds.

@@ -177,6 +177,12 @@ pub(crate) fn log_transfer(
     }
 }
 
+/// A client has connected, and TLS was not established in time.
+pub(crate) fn log_never_shook_hands(number: u64, session: &Session) {
+    let peer = session.endpoints().peer().ip();
+    warn!("#{number} {peer} did not finish the TLS handshake of its data connection in time");
+}
+
 pub(crate) fn transfer_request(request: &TransferRequest) -> String {
     let (command, path) = (request.kind.command(), request.kind.path());
     match &request.kind {

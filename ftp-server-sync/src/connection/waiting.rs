@@ -5,9 +5,11 @@ use std::time::{Duration, Instant};
 use ftp_proto::{Timeout, TimeoutKind, TransferError};
 use log::error;
 
+use super::lingering::Lingering;
 use super::{Connection, ROUNDING, UNFLUSHED_PATIENCE};
 use crate::data::{Accepted, DataPort, Listening};
 use crate::transfer::Transfer;
+use crate::words;
 
 impl Connection {
     pub(super) fn check_timers(&mut self, now: Instant) -> bool {
@@ -40,9 +42,15 @@ impl Connection {
 
     fn fire(&mut self, timeout: Timeout) -> bool {
         // The client may have connected without our looking.
-        if timeout.kind != TimeoutKind::DataOpen || !self.accept_early() {
-            self.session.handle_timeout(timeout);
+        if timeout.kind == TimeoutKind::DataOpen && self.accept_early() {
+            return true;
         }
+        let transfer = self.transfer.as_ref();
+        if timeout.kind == TimeoutKind::DataOpen && transfer.is_some_and(Transfer::is_shaking_hands)
+        {
+            words::log_never_shook_hands(self.number, &self.session);
+        }
+        self.session.handle_timeout(timeout);
         true
     }
 
@@ -110,7 +118,9 @@ impl Connection {
         };
         let unflushed = self.unflushed.as_ref();
         let unflushed = unflushed.map(|(_, since)| *since + UNFLUSHED_PATIENCE);
-        [timer, delayed, ticket, unflushed, self.yield_deadline()]
+        let lingering = self.lingering.as_ref().map(Lingering::until);
+        let yielding = self.yield_deadline();
+        [timer, delayed, ticket, unflushed, lingering, yielding]
             .into_iter()
             .flatten()
             .min()

@@ -1,5 +1,10 @@
 //! Stands in for the parts of TLS in a program that is built without it: `--tls` has been refused.
 
+use std::fmt;
+use std::io::{self, ErrorKind};
+
+use mio::net::TcpStream;
+
 use crate::arguments::FlagError;
 use crate::machine::Machine;
 use crate::settings::Settings;
@@ -22,7 +27,75 @@ impl Identity {
         match *self {}
     }
 
+    pub(crate) fn config(&self) -> ServerConfig {
+        match *self {}
+    }
+
     pub(crate) fn findings(&self) -> Vec<Finding> {
         match *self {}
+    }
+}
+
+/// What a TLS connection would be made from.
+#[derive(Clone, Debug)]
+pub(crate) struct ServerConfig;
+
+#[derive(Debug)]
+pub(crate) enum Layer {}
+
+#[derive(Debug)]
+pub(crate) struct SessionTls;
+
+impl Layer {
+    pub(crate) fn boxed(_: ServerConfig) -> io::Result<Box<Self>> {
+        Err(ErrorKind::Unsupported.into())
+    }
+
+    pub(crate) fn handshake(&mut self, _: &mut TcpStream) -> io::Result<()> {
+        match *self {}
+    }
+
+    pub(crate) fn read(&mut self, _: &mut TcpStream, _: &mut [u8]) -> io::Result<usize> {
+        match *self {}
+    }
+
+    pub(crate) fn write(&mut self, _: &mut TcpStream, _: &[u8]) -> io::Result<usize> {
+        match *self {}
+    }
+
+    pub(crate) fn flush(&mut self, _: &mut TcpStream) -> io::Result<()> {
+        match *self {}
+    }
+
+    pub(crate) fn close(&mut self, _: &mut TcpStream) -> io::Result<()> {
+        match *self {}
+    }
+
+    pub(crate) fn has_bare_end(&self) -> bool {
+        match *self {}
+    }
+
+    pub(crate) fn is_resumed(&self) -> bool {
+        match *self {}
+    }
+}
+
+impl fmt::Display for Layer {
+    fn fmt(&self, _: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match *self {}
+    }
+}
+
+impl SessionTls {
+    pub(crate) fn new(_: &ServerConfig) -> Self {
+        Self
+    }
+
+    pub(crate) fn control(&self) -> ServerConfig {
+        ServerConfig
+    }
+
+    pub(crate) fn data(&self) -> ServerConfig {
+        ServerConfig
     }
 }

@@ -28,8 +28,7 @@ use crate::warnings::{Finding, Severity};
 #[derive(Clone, Debug)]
 pub(crate) struct Identity {
     /// What each session's own configuration is made from.
-    #[cfg_attr(not(test), expect(dead_code, reason = "sessions do not speak TLS yet"))]
-    pub(crate) config: Arc<ServerConfig>,
+    config: Arc<ServerConfig>,
     facts: Facts,
     /// What is not as it should be, the certificate's age apart.
     findings: Vec<Finding>,
@@ -85,6 +84,10 @@ impl Identity {
             }
             _ => Self::load(settings, machine),
         }
+    }
+
+    pub(crate) fn config(&self) -> Arc<ServerConfig> {
+        self.config.clone()
     }
 
     /// For the log: clients can compare the fingerprint with what they see.
