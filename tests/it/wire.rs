@@ -18,6 +18,7 @@ mod signals;
 mod strangers;
 mod system_calls;
 mod timeouts;
+mod tls;
 mod transfers;
 
 use std::ffi::OsString;
@@ -42,6 +43,8 @@ use crate::server;
 /// A server in a thread of its own, sharing a directory that goes away with it.
 struct Site {
     address: SocketAddr,
+    /// Of all its listeners; `address` is the first.
+    addresses: Vec<SocketAddr>,
     directory: TempDir,
     handle: Handle,
     ended: mpsc::Receiver<io::Result<()>>,
@@ -50,6 +53,7 @@ struct Site {
 /// A control connection as a client has it.
 struct Client {
     stream: TcpStream,
+    tls: Option<Box<rustls::ClientConnection>>,
     /// Received and not yet looked at.
     received: Vec<u8>,
 }
@@ -93,12 +97,13 @@ impl Site {
         let settings = parse(&arguments).unwrap_or_else(|error| panic!("{flags:?}: {error}"));
         let mut server = Server::bind(settings).expect("a server");
         server.reload_with(Box::new(move || parse(&arguments)));
-        let address = server.addresses()[0];
+        let addresses = server.addresses();
         let handle = server.handle();
         let (end, ended) = mpsc::channel();
         thread::spawn(move || end.send(server.run()));
         Self {
-            address,
+            address: addresses[0],
+            addresses,
             directory,
             handle,
             ended,
@@ -159,6 +164,7 @@ impl Client {
         stream.set_write_timeout(Some(GUARD)).expect("a timeout");
         Self {
             stream,
+            tls: None,
             received: Vec::new(),
         }
     }
@@ -175,6 +181,7 @@ impl Client {
         client
     }
 
+    #[track_caller]
     fn log_in(&mut self) {
         self.command(format!("USER {USER}"), 331);
         self.command(format!("PASS {PASSWORD}"), 230);
@@ -187,7 +194,13 @@ impl Client {
     }
 
     fn send_bytes(&mut self, bytes: impl AsRef<[u8]>) {
-        self.stream.write_all(bytes.as_ref()).expect("sending");
+        match &mut self.tls {
+            None => self.stream.write_all(bytes.as_ref()),
+            Some(tls) => {
+                rustls::Stream::new(&mut **tls, &mut self.stream).write_all(bytes.as_ref())
+            }
+        }
+        .expect("sending");
     }
 
     /// Sends bytes of which the last one is marked as urgent.
@@ -249,7 +262,11 @@ impl Client {
                 return Some(line);
             }
             let mut buffer = [0; 4096];
-            match self.stream.read(&mut buffer) {
+            let read = match &mut self.tls {
+                None => self.stream.read(&mut buffer),
+                Some(tls) => rustls::Stream::new(&mut **tls, &mut self.stream).read(&mut buffer),
+            };
+            match read {
                 Ok(0) => {
                     let rest = self.received.escape_ascii();
                     assert!(self.received.is_empty(), "half a line: {rest}");

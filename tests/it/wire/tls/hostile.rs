@@ -1,0 +1,259 @@
+//! Peers that speak something else than TLS, stop in the middle of it, or vanish: they cost nothing and hinder
+//! nobody. Where it is about what the server does meanwhile, the server is the binary.
+
+use std::fs;
+use std::io::{ErrorKind, Read, Write};
+use std::net::{Shutdown, TcpStream};
+use std::thread;
+use std::time::Duration;
+
+use proptest::prelude::*;
+use proptest::test_runner::{Config, TestRunner};
+use rustls::pki_types::pem::PemObject;
+use rustls::version;
+use tempfile::TempDir;
+
+use super::super::{Client, PASSWORD, Site, connect, pattern, serving, wait_until};
+use super::{Protected, Secure, certificate, trusting};
+use crate::server::Server;
+
+#[test]
+fn garbage_in_place_of_a_handshake() {
+    let secure = Secure::new(&["--tls-implicit", "0"]);
+    secure.site.write("file", "text");
+    let config = secure.config(&version::TLS13);
+    let mut client = secure.client(&config);
+    let mut runner = TestRunner::new(Config::with_cases(64));
+    let run = runner.run(&garbage(), |bytes| {
+        let mut other = Client::greeted(secure.site.address);
+        other.command("AUTH TLS", 234);
+        spoil(&mut other.stream, &bytes);
+        spoil(&mut connect(secure.site.addresses[1]), &bytes);
+        Ok(())
+    });
+    run.expect("no surprise");
+    client.expect_in_step();
+}
+
+#[test]
+fn garbage_on_data_connections() {
+    let secure = Secure::new(&[]);
+    secure.site.write("file", "text");
+    let config = secure.config(&version::TLS13);
+    let mut client = secure.client(&config);
+    let mut runner = TestRunner::new(Config::with_cases(64));
+    let client = std::cell::RefCell::new(&mut client);
+    let run = runner.run(&garbage(), |bytes| {
+        let mut client = client.borrow_mut();
+        for command in ["RETR file", "STOR file"] {
+            let mut socket = client.data();
+            client.command(command, 150);
+            spoil(&mut socket, &bytes);
+            let reply = client.reply();
+            prop_assert!(matches!(reply.code, 425 | 522), "{}", reply.text());
+        }
+        Ok(())
+    });
+    run.expect("no surprise");
+    let mut client = client.borrow_mut();
+    assert_eq!(secure.site.read("file"), b"text");
+    assert_eq!(client.fetch_securely("RETR file", &config), b"text");
+}
+
+/// In an established session: what nobody who knows the secret has sent ends it.
+#[test]
+fn garbage_after_the_handshake() {
+    let secure = Secure::new(&[]);
+    let config = secure.config(&version::TLS13);
+    let mut runner = TestRunner::new(Config::with_cases(32));
+    let run = runner.run(&garbage(), |bytes| {
+        let mut client = secure.client(&config);
+        spoil(&mut client.stream, &bytes);
+        Ok(())
+    });
+    run.expect("no surprise");
+    secure.client(&config).expect_in_step();
+}
+
+#[test]
+fn a_client_that_never_shakes_hands_on_its_data_connection() {
+    let secure = Secure::new(&["--passive-timeout", "1"]);
+    secure.site.write("file", "text");
+    let config = secure.config(&version::TLS13);
+    let mut client = secure.client(&config);
+    for command in ["RETR file", "STOR file", "STOR new"] {
+        let mut socket = client.data();
+        client.command(command, 150);
+        // The beginning of a ClientHello, and nothing more.
+        socket.write_all(&[22, 3, 1, 2, 0, 1]).expect("sending");
+        client.expect(425);
+        client.expect_in_step();
+    }
+    assert_eq!(secure.site.read("file"), b"text");
+    assert!(!secure.site.path("new").exists());
+    assert_eq!(client.fetch_securely("RETR file", &config), b"text");
+}
+
+/// ABOR ends a handshake too.
+#[test]
+fn abor_in_a_handshake() {
+    let secure = Secure::new(&[]);
+    secure.site.write("file", "text");
+    let config = secure.config(&version::TLS13);
+    let mut client = secure.client(&config);
+    let _silent = client.data();
+    client.command("RETR file", 150);
+    client.command("ABOR", 426);
+    client.expect(226);
+    client.expect_in_step();
+    assert_eq!(client.fetch_securely("RETR file", &config), b"text");
+}
+
+/// The port is free as soon as the client has connected, whatever comes of its handshake.
+#[test]
+fn a_handshake_does_not_keep_the_port() {
+    let directory = TempDir::new().expect("a temporary directory");
+    let (chain, key) = certificate(&directory);
+    let flags = [
+        "--tls",
+        "--certfile",
+        &chain,
+        "--keyfile",
+        &key,
+        "-r",
+        "20000",
+    ];
+    let site = Site::on_own_address(&flags);
+    site.write("file", "text");
+    let der = PemObject::from_pem_file(&chain).expect("a certificate");
+    let config = trusting(der, &version::TLS13);
+    let mut client = Client::greeted(site.address);
+    client.command("AUTH TLS", 234);
+    client.secure(&config);
+    client.log_in();
+    client.command("PBSZ 0", 200);
+    client.command("PROT P", 200);
+    let _silent = client.data();
+    client.command("RETR file", 150);
+    let mut other = site.client();
+    assert_eq!(other.fetch("RETR file"), b"text");
+}
+
+/// A server that waits does nothing else: it does not even look whether something has come.
+#[test]
+fn waiting_costs_no_time() {
+    let directory = TempDir::new().expect("a temporary directory");
+    let root = directory.path().join("root");
+    fs::create_dir(&root).expect("the root");
+    let large = fs::File::create(root.join("large")).expect("a file");
+    large.set_len(1 << 30).expect("a size");
+    let (chain, key) = certificate(&directory);
+    let files = ["--tls", "--certfile", &chain, "--keyfile", &key];
+    let flags = [&files[..], &["--shutdown-grace", "0"]].concat();
+    let root = root.to_str().expect("a path of text");
+    let server = Server::spawn(&mut serving(root, &flags));
+    let der = PemObject::from_pem_file(&chain).expect("a certificate");
+    let config = trusting(der, &version::TLS13);
+    let secured = || {
+        let mut client = Client::greeted(server.address);
+        client.command("AUTH TLS", 234);
+        client.secure(&config);
+        client.log_in();
+        client.command("PBSZ 0", 200);
+        client.command("PROT P", 200);
+        client
+    };
+    // One that says nothing after AUTH, one that stops within its ClientHello and closes its side.
+    let mut silent = Client::greeted(server.address);
+    silent.command("AUTH TLS", 234);
+    let mut half = Client::greeted(server.address);
+    half.command("AUTH TLS", 234);
+    half.stream
+        .write_all(&[22, 3, 1, 2, 0, 1])
+        .expect("sending");
+    // The same on data connections, and one that stops reading.
+    let mut mute = secured();
+    let _data = mute.data();
+    mute.command("RETR large", 150);
+    let mut torn = secured();
+    let mut data = torn.data();
+    torn.command("STOR new", 150);
+    data.write_all(&[22, 3, 1, 2, 0, 1]).expect("sending");
+    let mut deaf = secured();
+    let socket = deaf.data();
+    deaf.command("RETR large", 150);
+    let mut reading = Protected::over(socket, &config);
+    reading.read_some(1000);
+    // One whose upload pauses in the middle of a record, and one that is idle.
+    let mut pausing = secured();
+    let socket = pausing.data();
+    pausing.command("STOR paused", 150);
+    let mut paused = Protected::over(socket, &config);
+    paused.write(&pattern(20_000));
+    paused.socket.write_all(&[23, 3, 3, 1]).expect("sending");
+    let mut idle = secured();
+    idle.command("NOOP", 200);
+
+    let settled = settle(&server);
+    thread::sleep(Duration::from_secs(1));
+    let later = switches(&server);
+    assert!(
+        later - settled < 20,
+        "the server woke up {} times for nothing",
+        later - settled
+    );
+    server.finish(&[PASSWORD]);
+}
+
+/// How often the server's threads have given up the processor of their own will: each wait is one.
+fn switches(server: &Server) -> u64 {
+    let tasks = fs::read_dir(format!("/proc/{}/task", server.id())).expect("its threads");
+    tasks
+        .filter_map(|task| fs::read_to_string(task.ok()?.path().join("status")).ok())
+        .flat_map(|status| {
+            let counts = status.lines().filter(|line| line.contains("ctxt_switches"));
+            let counts = counts.filter_map(|line| line.split_whitespace().last()?.parse().ok());
+            counts.collect::<Vec<u64>>()
+        })
+        .sum()
+}
+
+/// Waits until nothing happens any more; what has happened until then.
+fn settle(server: &Server) -> u64 {
+    let mut before = switches(server);
+    wait_until("the server has nothing to do", || {
+        thread::sleep(Duration::from_millis(100));
+        let now = switches(server);
+        std::mem::replace(&mut before, now) == now
+    });
+    before
+}
+
+/// Bytes that sometimes begin as TLS does.
+fn garbage() -> impl Strategy<Value = Vec<u8>> {
+    let begun = prop_oneof![
+        Just(Vec::new()),
+        Just(vec![22, 3, 1, 0, 200, 1, 0, 0, 196, 3, 3]),
+        Just(vec![22, 3, 1, 0xff, 0xff]),
+        Just(vec![23, 3, 3, 0, 16]),
+        Just(vec![21, 3, 3, 0, 2, 2, 40]),
+        Just(b"GET / HTTP/1.1\r\n\r\n".to_vec()),
+    ];
+    let rest = prop::collection::vec(any::<u8>(), 1..600);
+    (begun, rest).prop_map(|(begun, rest)| [begun, rest].concat())
+}
+
+/// Sends the bytes, says no more, and reads what comes until the end.
+fn spoil(stream: &mut TcpStream, bytes: &[u8]) {
+    // The server may have had enough before the last byte.
+    let _ = stream.write_all(bytes);
+    let _ = stream.shutdown(Shutdown::Write);
+    let mut rest = Vec::new();
+    if let Err(error) = stream.read_to_end(&mut rest) {
+        assert_ne!(
+            error.kind(),
+            ErrorKind::WouldBlock,
+            "the connection stays open"
+        );
+    }
+}

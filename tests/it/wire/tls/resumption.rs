@@ -1,0 +1,119 @@
+//! Whose data connection it is: only the client's own resumes the TLS session of its control connection.
+
+use std::sync::Arc;
+
+use rustls::{ClientConfig, version};
+
+use super::super::{Client, pattern};
+use super::{Ending, Protected, Secure, VERSIONS};
+
+#[test]
+fn data_connections_resume() {
+    let secure = Secure::new(&["--tls-require-resumption"]);
+    secure.site.write("file", "text");
+    for (version, times) in [(&version::TLS12, 20), (&version::TLS13, 2)] {
+        let config = secure.config(version);
+        let mut client = secure.client(&config);
+        // Tickets of TLS 1.3 have come by now; rustls uses each once only.
+        for _ in 0..times {
+            let socket = client.data();
+            client.command("RETR file", 150);
+            let data = Protected::over(socket, &config);
+            assert!(data.is_resumed());
+            assert_eq!(data.read_to_end(), (b"text".to_vec(), Ending::CloseNotify));
+            client.expect(226);
+        }
+    }
+}
+
+/// Without the flag they may do as they like.
+#[test]
+fn not_resuming_is_allowed_by_default() {
+    let secure = Secure::new(&[]);
+    secure.site.write("file", "text");
+    for version in VERSIONS {
+        let mut client = secure.client(&secure.config(version));
+        let other = secure.config(version);
+        assert_eq!(client.fetch_securely("RETR file", &other), b"text");
+    }
+}
+
+#[test]
+fn who_does_not_resume_is_refused() {
+    let secure = Secure::new(&["--tls-require-resumption"]);
+    secure.site.write("file", "text");
+    for version in VERSIONS {
+        let config = secure.config(version);
+        let mut client = secure.client(&config);
+        refused(&mut client, &secure.config(version));
+        assert_eq!(secure.site.read("file"), b"text");
+        assert!(!secure.site.path("new").exists());
+        // The client itself is still served.
+        assert_eq!(client.fetch_securely("RETR file", &config), b"text");
+    }
+}
+
+/// Another session of the same server, of the same user even, is a stranger's.
+#[test]
+fn another_clients_session_is_refused() {
+    let secure = Secure::new(&["--tls-require-resumption"]);
+    secure.site.write("file", "text");
+    for version in VERSIONS {
+        let mut client = secure.client(&secure.config(version));
+        let strange = secure.config(version);
+        let mut stranger = secure.client(&strange);
+        // It would be taken from the stranger itself.
+        assert_eq!(stranger.fetch_securely("RETR file", &strange), b"text");
+        refused(&mut client, &strange);
+        stranger.expect_in_step();
+    }
+}
+
+/// A full handshake on a data connection leaves nothing behind that could be resumed on the next.
+#[test]
+fn a_session_made_on_a_data_connection_is_refused() {
+    let secure = Secure::new(&["--tls-require-resumption"]);
+    secure.site.write("file", "text");
+    for version in VERSIONS {
+        let mut client = secure.client(&secure.config(version));
+        let strange = secure.config(version);
+        for _ in 0..4 {
+            refused(&mut client, &strange);
+        }
+        // Neither where it had been let in.
+        let tolerant = Secure::new(&[]);
+        tolerant.site.write("file", "text");
+        let mut client = tolerant.client(&tolerant.config(version));
+        let strange = tolerant.config(version);
+        for _ in 0..4 {
+            let socket = client.data();
+            client.command("RETR file", 150);
+            let data = Protected::over(socket, &strange);
+            assert!(!data.is_resumed());
+            assert_eq!(data.read_to_end().0, b"text");
+            client.expect(226);
+        }
+    }
+}
+
+/// Neither a download nor an upload with these settings gets anywhere.
+#[track_caller]
+fn refused(client: &mut Client, config: &Arc<ClientConfig>) {
+    let socket = client.data();
+    client.command("RETR file", 150);
+    if let Ok(data) = Protected::try_over(socket, config) {
+        let (bytes, ending) = data.read_to_end();
+        assert_eq!((bytes, ending), (Vec::new(), Ending::Cut));
+    }
+    let text = client.expect(522).text();
+    assert!(text.contains("resume"), "{text}");
+    for command in ["STOR file", "STOR new", "APPE file"] {
+        let socket = client.data();
+        client.command(command, 150);
+        if let Ok(mut data) = Protected::try_over(socket, config) {
+            let _ = data.try_write(&pattern(1000));
+        }
+        client.expect(522);
+    }
+    client.expect_in_step();
+}
