@@ -397,11 +397,8 @@ impl Connection {
         };
         let id = transfer.id;
         words::log_transfer(self.number, &transfer, result, now);
-        if result.is_ok() && transfer.tls().is_some() {
-            let stream = transfer.into_stream();
-            self.lingering = stream.map(|stream| Lingering::new(stream, now));
-        } else {
-            drop(transfer);
+        if let Some(stream) = transfer.into_lingering(result) {
+            self.lingering = Some(Lingering::new(stream, now));
         }
         self.answer(Outcome::TransferEnded {
             transfer: id,

@@ -47,6 +47,8 @@ enum Link {
     Connecting(DataStream),
     /// The client is there, its TLS is not.
     ShakingHands(DataStream),
+    /// Its TLS is not that of the control connection.
+    Refused(DataStream),
     Up(DataStream),
 }
 
@@ -150,7 +152,7 @@ impl Transfer {
     /// Goes on until the budget is used up or only an event helps.
     pub(crate) fn advance(&mut self, registry: &Registry, now: Instant, budget: usize) -> Advance {
         let went_on = match std::mem::replace(&mut self.link, Link::None) {
-            Link::None => return Advance::Blocked,
+            Link::None | Link::Refused(_) => return Advance::Blocked,
             Link::Up(stream) => {
                 self.link = Link::Up(stream);
                 return self.pump_on(registry, budget);
@@ -179,12 +181,15 @@ impl Transfer {
         Err(TransferError::Aborted)
     }
 
-    /// The data connection of a download that ended well, while the client may still be reading.
-    pub(crate) fn into_stream(self) -> Option<Stream> {
-        match self.link {
-            Link::Up(stream) if !self.request.kind.is_upload() => Some(stream.into_stream()),
-            _ => None,
-        }
+    /// The protected data connection of a transfer that has ended so, if its client may still be busy with it.
+    pub(crate) fn into_lingering(self, result: Result<(), TransferError>) -> Option<Stream> {
+        let is_download = !self.request.kind.is_upload();
+        let stream = match self.link {
+            Link::Up(stream) if is_download && result.is_ok() => stream,
+            Link::Refused(stream) => stream,
+            _ => return None,
+        };
+        stream.tls().is_some().then(|| stream.into_stream())
     }
 
     /// Whether the client's connection has come; asks for an event if it has not.
@@ -248,6 +253,9 @@ impl Transfer {
         };
         match shaken {
             Ok(()) if self.is_stranger(&mut stream) => {
+                // No byte has moved, and none will. A client that has to learn to resume can read why.
+                let _ = stream.stream().end();
+                self.link = Link::Refused(stream);
                 Advance::Done(Err(TransferError::NotResumed))
             }
             Ok(()) => {

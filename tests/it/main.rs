@@ -10,6 +10,7 @@ mod nat;
 mod process;
 mod programs;
 mod properties;
+mod secure;
 mod server;
 mod strategies;
 mod transcripts;

@@ -40,3 +40,4 @@ mod scarce;
 mod shared;
 mod site;
 mod strangers;
+mod tls;

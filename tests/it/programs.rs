@@ -11,6 +11,7 @@ mod filezilla;
 mod ftp;
 mod lftp;
 mod libraries;
+mod tls;
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -41,11 +42,15 @@ impl Site {
 
     fn listening_on(host: &str) -> Self {
         let directory = TempDir::new().expect("a temporary directory");
+        Self::with(directory, host, &[])
+    }
+
+    fn with(directory: TempDir, host: &str, extra: &[&str]) -> Self {
         let root = directory.path().join("root");
         fs::create_dir(&root).expect("the root");
         fs::create_dir(directory.path().join("work")).expect("the client's directory");
         let common = ["-i", host, "-p", "0", "-d", path(&root), "-w", "--debug"];
-        let server = Server::start(&[&common[..], &["-u", USER, "-P", PASSWORD]].concat());
+        let server = Server::start(&[&common[..], &["-u", USER, "-P", PASSWORD], extra].concat());
         let address = server.address;
         Self {
             server,

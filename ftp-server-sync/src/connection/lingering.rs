@@ -42,7 +42,7 @@ impl Lingering {
 
     /// Reads and forgets what has come; whether it is time to close.
     pub(super) fn is_over(&mut self, registry: &Registry, now: Instant) -> bool {
-        let mut buffer = [0; 1024];
+        let mut buffer = [0; 4096];
         while self.ready && self.bytes_left > 0 && now < self.until {
             let most = buffer.len().min(self.bytes_left);
             match self.stream.socket().read(&mut buffer[..most]) {
@@ -75,5 +75,5 @@ impl Lingering {
 /// For a client that does not close its side.
 const LINGERING_MAX: Duration = Duration::from_secs(5);
 
-/// For one that sends although it has nothing to say.
-const LINGERING_BYTES_MAX: usize = 64 * 1024;
+/// For one that goes on sending although nobody listens.
+const LINGERING_BYTES_MAX: usize = 1 << 20;

@@ -66,7 +66,7 @@ fn before_a_masquerading_server_without_the_range() {
     site.finish();
 }
 
-fn helpful(forwarded: Option<RangeInclusive<u16>>) -> Router {
+pub(super) fn helpful(forwarded: Option<RangeInclusive<u16>>) -> Router {
     Router {
         forwarded,
         helper: true,

@@ -206,6 +206,11 @@ const ROWS: &[Row] = &[
         off: "`conntrack::before_a_masquerading_server_without_the_range`",
     },
     Row {
+        test: "tls::through_a_router_that_reads_along",
+        scenario: "TLS through such a router, which can read nothing; also from behind a second NAT",
+        off: "`tls::before_a_naive_server`",
+    },
+    Row {
         test: "active::data_comes_from_the_address_that_the_client_knows",
         scenario: "active mode through the router, to both public addresses",
         off: "code: the local address of active connections",

@@ -6,7 +6,6 @@ mod data;
 mod hostile;
 mod resumption;
 
-use std::fs;
 use std::io::{self, ErrorKind, Read, Write};
 use std::net::{Shutdown, SocketAddr, TcpStream};
 use std::sync::Arc;
@@ -19,6 +18,7 @@ use rustls::{ClientConfig, ClientConnection, RootCertStore, SupportedProtocolVer
 use tempfile::TempDir;
 
 use super::{Client, Site};
+use crate::secure::{Certificate, HOST};
 
 /// A server with a certificate that its clients trust.
 struct Secure {
@@ -44,11 +44,10 @@ enum Ending {
 impl Secure {
     fn new(extra: &[&str]) -> Self {
         let directory = TempDir::new().expect("a temporary directory");
-        let (chain, key) = certificate(&directory);
-        let files = ["--tls", "--certfile", &chain, "--keyfile", &key];
+        let certificate = Certificate::new(directory.path(), &[]);
         Self {
-            site: Site::new(&[&files, extra].concat()),
-            root: CertificateDer::from_pem_file(&chain).expect("the certificate"),
+            site: Site::new(&[&certificate.flags(), extra].concat()),
+            root: CertificateDer::from_pem_file(&certificate.chain).expect("the certificate"),
             _directory: directory,
         }
     }
@@ -199,16 +198,6 @@ fn connection(config: &Arc<ClientConfig>) -> ClientConnection {
     ClientConnection::new(config.clone(), name).expect("a connection")
 }
 
-/// A certificate and its key, in files.
-pub(crate) fn certificate(directory: &TempDir) -> (String, String) {
-    let made = rcgen::generate_simple_self_signed([HOST.to_owned()]).expect("a certificate");
-    let place = |name: &str| directory.path().join(name).display().to_string();
-    let (chain, key) = (place("chain.pem"), place("key.pem"));
-    fs::write(&chain, made.cert.pem()).expect("the certificate");
-    fs::write(&key, made.signing_key.serialize_pem()).expect("the key");
-    (chain, key)
-}
-
 /// A data connection from us, once the server has been told where it may connect to.
 #[track_caller]
 fn accept(client: &mut Client, command: &str) -> TcpStream {
@@ -219,7 +208,6 @@ fn accept(client: &mut Client, command: &str) -> TcpStream {
     super::guarded(listener.accept().expect("the server's connection").0)
 }
 
-const HOST: &str = "localhost";
 const VERSIONS: [&SupportedProtocolVersion; 2] = [&version::TLS12, &version::TLS13];
 
 /// Around the size of a record, and more than several of them.

@@ -14,7 +14,8 @@ use rustls::version;
 use tempfile::TempDir;
 
 use super::super::{Client, PASSWORD, Site, connect, pattern, serving, wait_until};
-use super::{Protected, Secure, certificate, trusting};
+use super::{Protected, Secure, trusting};
+use crate::secure::Certificate;
 use crate::server::Server;
 
 #[test]
@@ -113,19 +114,11 @@ fn abor_in_a_handshake() {
 #[test]
 fn a_handshake_does_not_keep_the_port() {
     let directory = TempDir::new().expect("a temporary directory");
-    let (chain, key) = certificate(&directory);
-    let flags = [
-        "--tls",
-        "--certfile",
-        &chain,
-        "--keyfile",
-        &key,
-        "-r",
-        "20000",
-    ];
+    let certificate = Certificate::new(directory.path(), &[]);
+    let flags = [&certificate.flags()[..], &["-r", "20000"]].concat();
     let site = Site::on_own_address(&flags);
     site.write("file", "text");
-    let der = PemObject::from_pem_file(&chain).expect("a certificate");
+    let der = PemObject::from_pem_file(&certificate.chain).expect("a certificate");
     let config = trusting(der, &version::TLS13);
     let mut client = Client::greeted(site.address);
     client.command("AUTH TLS", 234);
@@ -147,12 +140,11 @@ fn waiting_costs_no_time() {
     fs::create_dir(&root).expect("the root");
     let large = fs::File::create(root.join("large")).expect("a file");
     large.set_len(1 << 30).expect("a size");
-    let (chain, key) = certificate(&directory);
-    let files = ["--tls", "--certfile", &chain, "--keyfile", &key];
-    let flags = [&files[..], &["--shutdown-grace", "0"]].concat();
+    let certificate = Certificate::new(directory.path(), &[]);
+    let flags = [&certificate.flags()[..], &["--shutdown-grace", "0"]].concat();
     let root = root.to_str().expect("a path of text");
     let server = Server::spawn(&mut serving(root, &flags));
-    let der = PemObject::from_pem_file(&chain).expect("a certificate");
+    let der = PemObject::from_pem_file(&certificate.chain).expect("a certificate");
     let config = trusting(der, &version::TLS13);
     let secured = || {
         let mut client = Client::greeted(server.address);

@@ -103,7 +103,7 @@ fn refused(client: &mut Client, config: &Arc<ClientConfig>) {
     client.command("RETR file", 150);
     if let Ok(data) = Protected::try_over(socket, config) {
         let (bytes, ending) = data.read_to_end();
-        assert_eq!((bytes, ending), (Vec::new(), Ending::Cut));
+        assert_eq!((bytes, ending), (Vec::new(), Ending::CloseNotify));
     }
     let text = client.expect(522).text();
     assert!(text.contains("resume"), "{text}");

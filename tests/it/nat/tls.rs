@@ -1,0 +1,63 @@
+//! TLS through the router: its helper cannot read along, so everything depends on what the server says itself.
+
+use tempfile::TempDir;
+
+use super::announced::{addresses, assert_announced};
+use super::conntrack::helpful;
+use super::home::{FORWARDED, INNER, OUTER, OUTSIDE, ROUTED};
+use super::matrix::scenario;
+use super::site::Site;
+use crate::process::{self, Finished};
+use crate::secure::Certificate;
+
+#[test]
+fn through_a_router_that_reads_along() {
+    scenario("tls::through_a_router_that_reads_along", || {
+        let directory = TempDir::new().expect("a temporary directory");
+        let certificate = Certificate::new(directory.path(), &["203.0.113.1"]);
+        let flags = [&certificate.flags()[..], &STRICT, &ROUTED].concat();
+        let site = Site::behind(&helpful(Some(FORWARDED)), &flags);
+        let secure = ["--ssl-reqd", "--cacert", &certificate.chain];
+        let trusting = ["--disable-epsv", "--no-ftp-skip-pasv-ip"];
+        for story in site.curl("client", OUTSIDE, &[&secure[..], &trusting].concat()) {
+            assert_announced(&story, "227", OUTER);
+        }
+        for story in site.curl("client", OUTSIDE, &secure) {
+            assert_announced(&story, "229", OUTER);
+        }
+        // The guest is behind a second NAT.
+        for story in site.curl("guest", OUTSIDE, &secure) {
+            assert_announced(&story, "229", OUTER);
+        }
+        site.finish();
+        "all served; 227 names 203.0.113.1"
+    });
+}
+
+/// In clear text the helper would do: see `conntrack::before_a_naive_server`.
+#[test]
+fn before_a_naive_server() {
+    let directory = TempDir::new().expect("a temporary directory");
+    let certificate = Certificate::new(directory.path(), &["203.0.113.1"]);
+    let site = Site::behind(&helpful(None), &certificate.flags());
+    let list = |flags: &[&str]| -> Finished {
+        let url = format!("ftp://{OUTSIDE}/");
+        let mut command = site.curl_command("client", flags, &[&url]);
+        process::run(&mut command, 60)
+    };
+    let trusting = ["--disable-epsv", "--no-ftp-skip-pasv-ip"];
+    list(&trusting).expect_success();
+    let secure = ["--ssl-reqd", "--cacert", &certificate.chain];
+    let story = list(&[&secure[..], &trusting].concat()).expect_failure();
+    assert_eq!(addresses(&story), [INNER], "{}", story.text());
+    let text = story.text();
+    assert!(text.contains("Connecting to 192.168.77.2"), "{text}");
+    assert!(text.contains("Failed to connect"), "{text}");
+    site.finish();
+}
+
+const STRICT: [&str; 3] = [
+    "--tls-control-required",
+    "--tls-data-required",
+    "--tls-require-resumption",
+];

@@ -1,0 +1,279 @@
+//! Clients over TLS, with OpenSSL and GnuTLS beneath them; their data connections resume, unless a story says that
+//! they do not.
+
+use std::fs;
+use std::path::Path;
+
+use tempfile::TempDir;
+
+use crate::clients::{PASSWORD, USER, assert_same_files, noise, path};
+use crate::process::{self, Finished};
+use crate::secure::Certificate;
+
+use super::dialogue::{Dialogue, Mode};
+use super::{SECONDS_MAX, Site, assert_same_trees, assert_sample, plant};
+
+/// A site whose certificate the clients trust.
+struct Secure {
+    site: Site,
+    authority: String,
+}
+
+impl Secure {
+    fn new(extra: &[&str]) -> Self {
+        let directory = TempDir::new().expect("a temporary directory");
+        let certificate = Certificate::new(directory.path(), &[]);
+        let flags = [&certificate.flags(), extra].concat();
+        Self {
+            site: Site::with(directory, "127.0.0.1", &flags),
+            authority: certificate.chain.clone(),
+        }
+    }
+
+    /// Nobody gets a byte in clear text, or data without proof whose it is.
+    fn strict() -> Self {
+        Self::new(&STRICT)
+    }
+
+    #[track_caller]
+    fn curl(&self, flags: &[&str], arguments: &[&str]) -> Finished {
+        let user = format!("{USER}:{PASSWORD}");
+        let common = ["-q", "-sS", "--cacert", &self.authority, "--user", &user];
+        self.site
+            .run("curl", &[&common[..], flags, arguments].concat())
+    }
+
+    fn lftp(&self, settings: &str, script: &str, seconds_max: u64) -> Finished {
+        let file = self.site.work("script");
+        let text = format!(
+            "set cmd:fail-exit true\n\
+             set net:max-retries 2\n\
+             set net:timeout 10\n\
+             set ftp:ssl-force true\n\
+             set ftp:ssl-protect-data true\n\
+             set ssl:ca-file {}\n\
+             {settings}\n\
+             open -u {USER},{PASSWORD} ftp://{}\n\
+             {script}",
+            self.authority, self.site.address
+        );
+        fs::write(&file, text).expect("the script");
+        let mut command = self.site.program("lftp");
+        process::run(command.args(["--norc", "-f", path(&file)]), seconds_max)
+    }
+
+    /// Ends the server. Its log is the evidence of TLS, and that data connections resumed.
+    #[track_caller]
+    fn finish(self) -> (Dialogue, String) {
+        let log = self.site.server.finish(&[PASSWORD]);
+        (Dialogue::new(log.clone()), log)
+    }
+}
+
+#[test]
+fn curl_over_tls() {
+    for version in [&["--tlsv1.2", "--tls-max", "1.2"][..], &["--tlsv1.3"]] {
+        for (way, mode) in [
+            (&["--ssl-reqd"][..], Mode::Epsv),
+            (&["--ftp-ssl-control", "--disable-epsv"], Mode::Pasv),
+        ] {
+            let control_only = way.contains(&"--ftp-ssl-control");
+            let secure = match control_only {
+                true => Secure::new(&["--tls-control-required"]),
+                false => Secure::strict(),
+            };
+            let flags = [version, way].concat();
+            curl_story(&secure, &flags, &secure.site.url("/sample"));
+            let (dialogue, log) = secure.finish();
+            dialogue.assert_mode(mode);
+            assert_eq!(
+                dialogue.commands().any(|line| line == "PROT P"),
+                !control_only
+            );
+            let label = if version.contains(&"--tlsv1.3") {
+                "TLS 1.3, "
+            } else {
+                "TLS 1.2, "
+            };
+            assert!(log.contains(label), "{log}");
+            assert!(!log.contains(NOT_RESUMED), "{log}");
+        }
+    }
+}
+
+#[test]
+fn curl_over_implicit_tls() {
+    let secure = Secure::new(&[&STRICT[..], &["--tls-implicit", "0"]].concat());
+    let log = secure.site.server.log_with(" (TLS)");
+    let line = log
+        .lines()
+        .find(|line| line.ends_with(" (TLS)"))
+        .expect("the listener");
+    let (_, address) = line.split_once("listening on ").expect("an address");
+    let url = format!("ftps://{}/sample", address.trim_end_matches(" (TLS)"));
+    curl_story(&secure, &[], &url);
+    let (dialogue, log) = secure.finish();
+    dialogue.assert_mode(Mode::Epsv);
+    assert!(!log.contains(NOT_RESUMED), "{log}");
+    assert!(!dialogue.commands().any(|line| line.starts_with("AUTH")));
+}
+
+/// Who does not want TLS gets nowhere.
+#[test]
+fn curl_without_tls() {
+    let secure = Secure::strict();
+    let refused = secure.curl(&[], &[&secure.site.url("/")]).expect_failure();
+    assert!(refused.text().contains("530"), "{}", refused.text());
+    secure.finish();
+}
+
+#[track_caller]
+fn curl_story(secure: &Secure, flags: &[&str], url: &str) {
+    let site = &secure.site;
+    Site::sample_in(&site.work("sample"));
+    let run = |arguments: &[&str]| secure.curl(flags, arguments).expect_success();
+    run(&["-T", "sample", url]);
+    assert_sample(&site.root("sample"));
+    run(&["-o", "back", url]);
+    assert_sample(&site.work("back"));
+    let directory = url.trim_end_matches("sample");
+    let listed = run(&[directory]);
+    assert!(listed.text().contains(" sample"), "{}", listed.text());
+}
+
+#[test]
+fn lftp_over_tls() {
+    for (settings, mode) in [
+        ("", Mode::Pasv),
+        ("set ftp:prefer-epsv true", Mode::Epsv),
+        ("set ftp:passive-mode false", Mode::Port),
+        ("set ssl:priority NORMAL:-VERS-TLS1.3", Mode::Pasv),
+    ] {
+        let secure = Secure::strict();
+        let site = &secure.site;
+        Site::sample_in(&site.work("sample"));
+        plant(&site.work("tree"));
+        let script = "put sample\nget sample -o copy\npget -n 4 sample -o pieces\n\
+                      mirror -R --parallel=4 tree up\nmirror --parallel=4 up down\n";
+        secure.lftp(settings, script, SECONDS_MAX).expect_success();
+        for sample in [site.root("sample"), site.work("copy"), site.work("pieces")] {
+            assert_sample(&sample);
+        }
+        assert_same_trees(&site.work("tree"), &site.root("up"));
+        assert_same_trees(&site.work("tree"), &site.work("down"));
+        let (dialogue, log) = secure.finish();
+        dialogue.assert_mode(mode);
+        assert!(!log.contains(NOT_RESUMED), "{log}");
+    }
+}
+
+#[test]
+fn long_lftp_over_tls() {
+    let secure = Secure::strict();
+    let site = &secure.site;
+    let large = site.work("large");
+    fs::write(&large, noise(1 << 20).repeat(300)).expect("a large file");
+    fs::create_dir(site.work("many")).expect("a directory");
+    for number in 0..2000 {
+        let bytes = noise(number * 37 % 60_000);
+        fs::write(site.work("many").join(number.to_string()), bytes).expect("a file");
+    }
+    let script = "put large\nget large -o back\n\
+                  mirror -R --parallel=8 many up\nmirror --parallel=8 up down\n";
+    secure.lftp("", script, 600).expect_success();
+    assert_same_files(&large, &site.root("large"));
+    assert_same_files(&large, &site.work("back"));
+    assert_same_trees(&site.work("many"), &site.root("up"));
+    assert_same_trees(&site.work("many"), &site.work("down"));
+    let (_, log) = secure.finish();
+    assert!(!log.contains(NOT_RESUMED), "{log}");
+}
+
+#[test]
+fn ftplib_that_reuses_the_session() {
+    for version in ["1.2", "1.3"] {
+        for active in [&[][..], &["--active"]] {
+            let secure = Secure::strict();
+            ftplib(&secure, &[&[version, "--reuse"], active].concat()).expect_success();
+            let (_, log) = secure.finish();
+            assert!(!log.contains(NOT_RESUMED), "{log}");
+        }
+    }
+}
+
+/// It serves where that is not required, and the log says so once.
+#[test]
+fn ftplib_as_it_is() {
+    for version in ["1.2", "1.3"] {
+        let secure = Secure::new(&["--tls-control-required", "--tls-data-required"]);
+        ftplib(&secure, &[version]).expect_success();
+        let (_, log) = secure.finish();
+        assert_eq!(log.matches(NOT_RESUMED).count(), 1, "{log}");
+        let secure = Secure::strict();
+        let refused = ftplib(&secure, &[version]).expect_failure();
+        assert!(refused.text().contains("522 "), "{}", refused.text());
+        secure.finish();
+    }
+}
+
+fn ftplib(secure: &Secure, arguments: &[&str]) -> Finished {
+    let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("clients/ftplib_tls_story.py");
+    let (host, port) = (secure.site.host(), secure.site.port());
+    let login = [
+        path(&script),
+        &host,
+        &port,
+        USER,
+        PASSWORD,
+        &secure.authority,
+    ];
+    secure
+        .site
+        .run("python3", &[&login[..], arguments].concat())
+}
+
+#[test]
+fn openssl_itself() {
+    let secure = Secure::strict();
+    for version in ["-tls1_2", "-tls1_3"] {
+        let login = format!("USER {USER}\nPASS {PASSWORD}\nPWD\nQUIT\n");
+        let finished = s_client(&secure, &[version, "-quiet"], &login).expect_success();
+        let text = String::from_utf8_lossy(&finished.stdout).into_owned();
+        for reply in ["230 ", "257 ", "221 "] {
+            assert!(text.contains(reply), "{}", finished.text());
+        }
+    }
+    // A line with R alone has it ask for a new handshake, which is refused; nobody else notices.
+    let asked = s_client(&secure, &["-tls1_2"], "R\n");
+    assert!(asked.text().contains("RENEGOTIATING"), "{}", asked.text());
+    // K in TLS 1.3: new keys for both sides.
+    let keys = s_client(&secure, &["-tls1_3"], "K\n");
+    assert!(keys.text().contains("KEYUPDATE"), "{}", keys.text());
+    curl_story(&secure, &["--ssl-reqd"], &secure.site.url("/sample"));
+    secure.finish();
+}
+
+fn s_client(secure: &Secure, flags: &[&str], typed: &str) -> Finished {
+    let address = secure.site.address.to_string();
+    let mut command = secure.site.program("openssl");
+    command.args([
+        "s_client",
+        "-starttls",
+        "ftp",
+        "-crlf",
+        "-connect",
+        &address,
+    ]);
+    command.args(["-verify_return_error", "-CAfile", &secure.authority]);
+    command.args(flags);
+    process::run_typing(&mut command, typed, SECONDS_MAX)
+}
+
+const STRICT: [&str; 3] = [
+    "--tls-control-required",
+    "--tls-data-required",
+    "--tls-require-resumption",
+];
+
+/// In the log.
+const NOT_RESUMED: &str = "do not resume the TLS session";
