@@ -6,8 +6,8 @@
 //!
 //! 1. Feed it: [`Session::handle_input`] with what the client sent, [`Session::handle_outcome`] with
 //!    the answer to an action, [`Session::handle_timeout`] when a timer has run out, and what happens to
-//!    data connections: [`Session::handle_data_connected`], [`Session::handle_progress`],
-//!    [`Session::handle_data_missed`], [`Session::handle_port_withdrawn`].
+//!    data connections: [`Session::handle_data_connected`], [`Session::handle_data_protected`],
+//!    [`Session::handle_progress`], [`Session::handle_data_missed`], [`Session::handle_port_withdrawn`].
 //! 2. Drain [`Session::poll_output`] to `None` after each of these. A [`Reply`] is encoded and sent;
 //!    an [`Action`] is performed, after the replies before it have been handed to the network.
 //! 3. Ask [`Session::poll_timeout`] how long to wait at most.

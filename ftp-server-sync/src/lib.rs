@@ -9,7 +9,9 @@
 //! Nothing that comes from the network is. Command lines go to the core as bytes and come back as
 //! actions with clean paths. Files are opened relative to one directory handle, and the kernel refuses
 //! whatever would leave it. Passive connections are taken from the control connection's peer alone,
-//! and active ones go nowhere else, unless the operator permits foreign addresses. A session's thread
+//! and active ones go nowhere else, unless the operator permits foreign addresses. An address is no
+//! proof; resuming the TLS session of the control connection is one, and can be required. What came in
+//! clear text before a TLS handshake counts for nothing after it: no login, no bytes. A session's thread
 //! shares the passive pool and read-only settings with the others: a panic ends that session only.
 
 mod arguments;

@@ -1,14 +1,17 @@
 #!/usr/bin/env python3
-"""Writes FileZilla's settings and its queue: filezilla_home.py HOME LOG HOST PORT USER PASSWORD MODE < TRANSFERS.
+"""Writes FileZilla's settings and its queue:
+filezilla_home.py HOME LOG HOST PORT USER PASSWORD MODE [CERTIFICATE] < TRANSFERS.
 
-MODE is default or active. Each line of TRANSFERS is one transfer, five fields with tabs between them: up or
+MODE is default or active. With a CERTIFICATE, as PEM, it uses TLS and trusts that one. Each line of TRANSFERS is one transfer, five fields with tabs between them: up or
 down, local directory, local name, remote directory from the root, remote name. The tables are those that FileZilla
 3.63 makes; user_version tells it so.
 """
 
 import pathlib
 import sqlite3
+import ssl
 import sys
+import time
 from xml.sax.saxutils import escape
 
 RESUME = 5
@@ -32,9 +35,10 @@ TABLES = """
     CREATE TABLE remote_paths (id INTEGER PRIMARY KEY AUTOINCREMENT NOT NULL, path TEXT NOT NULL);
     PRAGMA user_version = 7;
 """
-# FTP without TLS; a user with a password; a transfer of usual priority.
-PLAIN_FTP, NORMAL_LOGON, USUAL = 6, 1, 2
+# FTP without TLS, and explicit FTPS; a user with a password; a transfer of usual priority.
+PLAIN_FTP, EXPLICIT_FTPS, NORMAL_LOGON, USUAL = 6, 4, 1, 2
 UPLOAD, DOWNLOAD = 0, 16
+DAY = 24 * 60 * 60
 
 
 def settings(log):
@@ -49,13 +53,13 @@ def remote_path(path):
     return "1 0" + "".join(" %d %s" % (len(part), part) for part in parts)
 
 
-def queue(path, host, port, user, password, mode, transfers):
+def queue(path, host, port, user, password, protocol, mode, transfers):
     database = sqlite3.connect(path)
     database.executescript(TABLES)
     database.execute(
         "INSERT INTO servers (id, host, port, user, password, protocol, type, logontype, timezone_offset,"
         " transfer_mode, max_connections, encoding, bypass_proxy) VALUES (1, ?, ?, ?, ?, ?, 0, ?, 0, ?, 0, 'Auto', 0)",
-        (host, port, user, password, PLAIN_FTP, NORMAL_LOGON, mode),
+        (host, port, user, password, protocol, NORMAL_LOGON, mode),
     )
     for line in transfers:
         way, local, local_name, remote, remote_name = line.rstrip("\n").split("\t")
@@ -73,15 +77,30 @@ def queue(path, host, port, user, password, mode, transfers):
     database.close()
 
 
-def main(home, log, host, port, user, password, mode):
+def trusted(host, port, certificate):
+    """What FileZilla writes when somebody has said that this certificate is the right one."""
+    der = ssl.PEM_cert_to_DER_cert(pathlib.Path(certificate).read_text("ascii"))
+    now = int(time.time())
+    return (
+        "<TrustedCerts><Certificate><Data>%s</Data><ActivationTime>%d</ActivationTime>"
+        "<ExpirationTime>%d</ExpirationTime><Host>%s</Host><Port>%s</Port><TrustSANs>0</TrustSANs>"
+        "</Certificate></TrustedCerts>" % (der.hex(), now - DAY, now + DAY, host, port)
+    )
+
+
+def main(home, log, host, port, user, password, mode, certificate=None):
     directory = pathlib.Path(home, ".config", "filezilla")
     directory.mkdir(parents=True)
     directory.joinpath("filezilla.xml").write_text(settings(log), "utf-8")
-    # Else it asks whether a connection without TLS is meant.
-    known = '<InsecureHosts><Host Port="%s">%s</Host></InsecureHosts>' % (port, host)
+    if certificate:
+        protocol, known = EXPLICIT_FTPS, trusted(host, port, certificate)
+    else:
+        # Else it asks whether a connection without TLS is meant.
+        known = '<InsecureHosts><Host Port="%s">%s</Host></InsecureHosts>' % (port, host)
+        protocol = PLAIN_FTP
     directory.joinpath("trustedcerts.xml").write_text(PAGE % known, "utf-8")
     transfers = sys.stdin.buffer.read().decode("utf-8").splitlines()
-    queue(directory / "queue.sqlite3", host, int(port), user, password, mode, transfers)
+    queue(directory / "queue.sqlite3", host, int(port), user, password, protocol, mode, transfers)
 
 
 main(*sys.argv[1:])

@@ -11,31 +11,48 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use rustix::process::{Pid, Signal, kill_process};
+use tempfile::TempDir;
 
 use crate::clients::{NAMES, PASSWORD, USER, assert_same_files, noise, path};
 use crate::process;
+use crate::secure::Certificate;
 
 use super::dialogue::{Dialogue, Mode};
+use super::tls::STRICT;
 use super::{HALF, SECONDS_MAX, Site, assert_sample};
 
 #[test]
 fn long_filezilla_passive() {
-    story("127.0.0.1", "default").assert_mode(Mode::Pasv);
+    story(Site::loopback(), "default", None).assert_mode(Mode::Pasv);
 }
 
 #[test]
 fn long_filezilla_active() {
-    story("127.0.0.1", "active").assert_mode(Mode::Port);
+    story(Site::loopback(), "active", None).assert_mode(Mode::Port);
 }
 
 #[test]
 fn long_filezilla_on_ipv6() {
-    story("::1", "default").assert_mode(Mode::Epsv);
+    story(Site::listening_on("::1"), "default", None).assert_mode(Mode::Epsv);
+}
+
+/// All its data connections resume: else the server would refuse them.
+#[test]
+fn long_filezilla_over_tls() {
+    for (mode, expected) in [("default", Mode::Pasv), ("active", Mode::Port)] {
+        let directory = TempDir::new().expect("a temporary directory");
+        let certificate = Certificate::new(directory.path(), &[]);
+        let flags = [&certificate.flags()[..], &STRICT].concat();
+        let site = Site::with(directory, "127.0.0.1", &flags);
+        let dialogue = story(site, mode, Some(&certificate));
+        dialogue
+            .assert_mode(expected)
+            .assert_used(&["AUTH", "PROT"]);
+    }
 }
 
 /// Whole files, files to be continued, and odd names, each in both directions.
-fn story(host: &str, mode: &str) -> Dialogue {
-    let site = Site::listening_on(host);
+fn story(site: Site, mode: &str, certificate: Option<&Certificate>) -> Dialogue {
     Site::sample_in(&site.work("sample"));
     Site::sample_in(&site.root("other"));
     Site::sample_in(&site.root("get"));
@@ -54,7 +71,7 @@ fn story(host: &str, mode: &str) -> Dialogue {
         queue.add("up", &site.work(""), name, "/ours", name);
         queue.add("down", &site.work("back"), name, "/theirs", name);
     }
-    queue.write(&site, mode);
+    queue.write(&site, mode, certificate);
     let log = queue.transfer(&site);
 
     for sample in [
@@ -101,12 +118,13 @@ impl Queue {
         self.length += 1;
     }
 
-    fn write(&self, site: &Site, mode: &str) {
+    fn write(&self, site: &Site, mode: &str, certificate: Option<&Certificate>) {
         let script = concat!(env!("CARGO_MANIFEST_DIR"), "/clients/filezilla_home.py");
         let (home, log) = (site.work(""), site.work(LOG));
         let mut command = site.program("python3");
         command.args([script, path(&home), path(&log), &site.host(), &site.port()]);
         command.args([USER, PASSWORD, mode]);
+        command.args(certificate.map(|certificate| &certificate.chain));
         process::run_typing(&mut command, &self.lines, SECONDS_MAX).expect_success();
     }
 

@@ -269,7 +269,7 @@ fn s_client(secure: &Secure, flags: &[&str], typed: &str) -> Finished {
     process::run_typing(&mut command, typed, SECONDS_MAX)
 }
 
-const STRICT: [&str; 3] = [
+pub(super) const STRICT: [&str; 3] = [
     "--tls-control-required",
     "--tls-data-required",
     "--tls-require-resumption",
