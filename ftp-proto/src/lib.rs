@@ -14,7 +14,8 @@
 //! 4. Ask [`Session::wants_input`] whether to read on.
 //!
 //! Data bytes never pass through here. What a driver needs for them stands beside the session as pure
-//! functions: [`ascii`] for TYPE A, [`listing`] and [`date`] for directory listings. Which address PASV
+//! functions: [`ascii`] for TYPE A, [`listing`] and [`date`] for directory listings, and [`rate`] to keep a
+//! transfer below a rate. Which address PASV
 //! announces is decided by [`Masquerade::lookup`].
 //!
 //! The README's section "Using ftp-proto" shows the whole loop.
@@ -41,6 +42,7 @@ mod missed;
 mod outcome;
 mod path;
 mod permissions;
+pub mod rate;
 mod reply;
 mod secret;
 mod session;

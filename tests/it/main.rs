@@ -10,6 +10,7 @@ mod nat;
 mod process;
 mod programs;
 mod properties;
+mod rate;
 mod secure;
 mod server;
 mod strategies;

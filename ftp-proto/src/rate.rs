@@ -1,0 +1,165 @@
+//! How many bytes may move now, so that a transfer stays below a rate: a token bucket without a clock.
+//!
+//! The driver tells the time, as long as it likes since any beginning of its own; it waits and moves.
+
+use core::num::NonZeroU64;
+use core::time::Duration;
+
+/// A bucket that fills at a rate and is emptied by what moves.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RateLimit {
+    bytes_per_second: NonZeroU64,
+    /// Bytes that may move at once.
+    level: u64,
+    /// What is earned towards the next byte, in billionths of one.
+    fraction: u32,
+    filled_at: Duration,
+}
+
+/// What may be done now.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Grant {
+    /// So many bytes may move, at least one.
+    Bytes(usize),
+    /// Nothing before so much time has passed.
+    Wait(Duration),
+}
+
+impl RateLimit {
+    /// A limit that begins `now`. The first quarter of a second's worth may move at once.
+    pub fn new(bytes_per_second: NonZeroU64, now: Duration) -> Self {
+        let mut limit = Self {
+            bytes_per_second,
+            level: 0,
+            fraction: 0,
+            filled_at: now,
+        };
+        limit.level = limit.capacity();
+        limit
+    }
+
+    /// How many of the `wanted` bytes may move now. Of a fast rate no small pieces are granted: waiting
+    /// a little costs less than many system calls.
+    pub fn grant(&mut self, now: Duration, wanted: usize) -> Grant {
+        self.fill(now);
+        let wanted = u64::try_from(wanted).unwrap_or(u64::MAX).max(1);
+        let worthwhile = self.capacity().div_ceil(2).min(wanted);
+        if self.level >= worthwhile {
+            let bytes = self.level.min(wanted);
+            return Grant::Bytes(usize::try_from(bytes).unwrap_or(usize::MAX));
+        }
+        Grant::Wait(self.time_for(worthwhile - self.level))
+    }
+
+    /// So many bytes have moved. More than were granted are forgiven.
+    pub fn spend(&mut self, bytes: usize) {
+        let bytes = u64::try_from(bytes).unwrap_or(u64::MAX);
+        self.level = self.level.saturating_sub(bytes);
+    }
+
+    /// A clock that goes backwards earns nothing.
+    fn fill(&mut self, now: Duration) {
+        let Some(passed) = now.checked_sub(self.filled_at) else {
+            return;
+        };
+        self.filled_at = now;
+        let rate = u128::from(self.bytes_per_second.get());
+        let earned = passed.as_nanos().saturating_mul(rate) + u128::from(self.fraction);
+        let bytes = u64::try_from(earned / NANOSECONDS).unwrap_or(u64::MAX);
+        self.level = self.level.saturating_add(bytes);
+        self.fraction = (earned % NANOSECONDS) as u32;
+        if self.level >= self.capacity() {
+            self.level = self.capacity();
+            self.fraction = 0;
+        }
+    }
+
+    /// How long it takes to earn so many bytes, rounded up.
+    fn time_for(&self, bytes: u64) -> Duration {
+        let missing = u128::from(bytes) * NANOSECONDS - u128::from(self.fraction);
+        let nanoseconds = missing.div_ceil(u128::from(self.bytes_per_second.get()));
+        Duration::from_nanos(u64::try_from(nanoseconds).unwrap_or(u64::MAX))
+    }
+
+    fn capacity(&self) -> u64 {
+        self.bytes_per_second.get().div_ceil(FULL_PER_SECOND)
+    }
+}
+
+/// How many times a second the bucket would fill: as often, at least, the driver has something to do.
+const FULL_PER_SECOND: u64 = 4;
+const NANOSECONDS: u128 = 1_000_000_000;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn limit(bytes_per_second: u64) -> RateLimit {
+        RateLimit::new(NonZeroU64::new(bytes_per_second).unwrap(), Duration::ZERO)
+    }
+
+    fn ms(milliseconds: u64) -> Duration {
+        Duration::from_millis(milliseconds)
+    }
+
+    #[test]
+    fn a_quarter_at_once_and_then_the_rate() {
+        let mut limit = limit(4000);
+        assert_eq!(limit.grant(ms(0), 10_000), Grant::Bytes(1000));
+        limit.spend(1000);
+        // Half a bucket is worth moving.
+        assert_eq!(limit.grant(ms(0), 10_000), Grant::Wait(ms(125)));
+        assert_eq!(limit.grant(ms(100), 10_000), Grant::Wait(ms(25)));
+        assert_eq!(limit.grant(ms(125), 10_000), Grant::Bytes(500));
+        // The last bytes of a file need not wait for more.
+        assert_eq!(limit.grant(ms(125), 3), Grant::Bytes(3));
+        limit.spend(500);
+        assert_eq!(
+            limit.grant(ms(125), 3),
+            Grant::Wait(Duration::from_micros(750))
+        );
+        // However long nothing moves, no more than a bucket is saved up.
+        assert_eq!(limit.grant(ms(60_000), 10_000), Grant::Bytes(1000));
+    }
+
+    #[test]
+    fn slow_rates_lose_nothing_to_rounding() {
+        let mut limit = limit(1);
+        limit.spend(1);
+        for _ in 0..3 {
+            limit.fill(limit.filled_at + Duration::from_nanos(333_333_333));
+            assert_eq!(limit.level, 0);
+        }
+        assert_eq!(
+            limit.grant(limit.filled_at, 1),
+            Grant::Wait(Duration::from_nanos(1))
+        );
+        assert_eq!(
+            limit.grant(limit.filled_at + Duration::from_nanos(1), 1),
+            Grant::Bytes(1)
+        );
+    }
+
+    #[test]
+    fn extremes() {
+        let mut fast = limit(u64::MAX);
+        assert!(matches!(
+            fast.grant(Duration::MAX, usize::MAX),
+            Grant::Bytes(_)
+        ));
+        fast.spend(usize::MAX);
+        assert!(matches!(
+            fast.grant(Duration::ZERO, usize::MAX),
+            Grant::Wait(_)
+        ));
+        assert!(matches!(
+            fast.grant(Duration::MAX, 0),
+            Grant::Wait(_) | Grant::Bytes(_)
+        ));
+        // The clock goes backwards.
+        let mut slow = RateLimit::new(NonZeroU64::MIN, ms(5000));
+        slow.spend(1);
+        assert_eq!(slow.grant(ms(0), 1), Grant::Wait(ms(1000)));
+        assert_eq!(slow.grant(ms(6000), 1), Grant::Bytes(1));
+    }
+}
