@@ -5,6 +5,7 @@
 
 mod lingering;
 mod missing;
+mod pace;
 mod protection;
 mod waiting;
 
@@ -32,6 +33,7 @@ use crate::words::{self, SessionLog};
 
 use lingering::Lingering;
 use missing::Missing;
+use pace::Pace;
 use protection::Told;
 
 /// A control connection and everything that belongs to it.
@@ -63,6 +65,7 @@ pub(crate) struct Connection {
     /// What was announced last, for the log.
     pub(crate) announced: Option<Announcement>,
     missing: Missing,
+    pace: Pace,
     /// What the next refusal will be about, for the log.
     pub(crate) subject: Option<String>,
     log: SessionLog,
@@ -111,6 +114,7 @@ impl Connection {
             true => Session::with_implicit_tls,
             false => Session::new,
         };
+        let pace = Pace::new(current.settings.rates, Instant::now());
         Ok(Self {
             number,
             session: begin(current.config.clone(), endpoints),
@@ -129,6 +133,7 @@ impl Connection {
             delayed: None,
             announced: None,
             missing: Missing::default(),
+            pace,
             subject: None,
             log: SessionLog::new(number),
             closing: None,
@@ -173,18 +178,19 @@ impl Connection {
     }
 
     /// Uses settings that have been replaced meanwhile.
-    fn follow_settings(&mut self) {
+    fn follow_settings(&mut self, now: Instant) {
         let generation = self.shared.generation();
         if generation != self.generation {
             self.generation = generation;
             self.current = self.shared.current();
             self.session.handle_config(self.current.config.clone());
+            self.pace.follow(self.current.settings.rates, now);
         }
     }
 
     /// Goes on until only the outside world can help.
     pub(crate) fn turn(&mut self, registry: &Registry, now: Instant) -> Turn {
-        self.follow_settings();
+        self.follow_settings(now);
         let mut budget = TURN_BYTES_MAX;
         loop {
             if self.ending && self.transfer.is_none() {
@@ -359,11 +365,22 @@ impl Connection {
         if !transfer.is_started() || *budget == 0 {
             return false;
         }
+        // Only what moves bytes has to wait: connecting does not.
+        let granted = match transfer.is_moving() {
+            true => self.pace.grant(&transfer.request, *budget, now),
+            false => Some(*budget),
+        };
+        let Some(granted) = granted else {
+            return false;
+        };
         let id = transfer.id;
         let moved_before = transfer.bytes();
-        let advance = transfer.advance(registry, now, *budget);
+        let advance = transfer.advance(registry, now, granted);
         let moved = transfer.bytes() - moved_before;
-        *budget = budget.saturating_sub(usize::try_from(moved).unwrap_or(usize::MAX));
+        let spent = usize::try_from(moved).unwrap_or(usize::MAX);
+        self.pace.spend(&transfer.request, spent);
+        let is_paced = granted < *budget;
+        *budget = budget.saturating_sub(spent);
         if moved > 0 {
             self.session.handle_progress(id, moved_before + moved);
         }
@@ -377,6 +394,8 @@ impl Connection {
                 self.note_not_resumed();
                 true
             }
+            // There is some of the turn left: the next look tells how long to wait.
+            Advance::More if is_paced => true,
             Advance::More => {
                 *budget = 0;
                 false
@@ -395,6 +414,7 @@ impl Connection {
         let Some(transfer) = self.transfer.take() else {
             return;
         };
+        self.pace.rest();
         let id = transfer.id;
         words::log_transfer(self.number, &transfer, result, now);
         if let Some(stream) = transfer.into_lingering(result) {

@@ -181,6 +181,14 @@ struct Flags {
     #[argh(option, arg_name = "SECONDS")]
     data_timeout: Option<String>,
 
+    /// bytes per second that each session may upload, also as 500K or 2M; 0 for no limit [0]
+    #[argh(option, arg_name = "BYTES")]
+    rate_in: Option<String>,
+
+    /// the same for downloads and listings [0]
+    #[argh(option, arg_name = "BYTES")]
+    rate_out: Option<String>,
+
     /// let running transfers go on for so long after SIGTERM or SIGINT; 0 ends them at once [10]
     #[argh(option, arg_name = "SECONDS")]
     shutdown_grace: Option<String>,
@@ -459,10 +467,11 @@ forwards port 21 to 2121 and the passive ports to themselves:
 mod tests {
     use super::*;
     use crate::machine::Machine;
-    use crate::settings::{Limits, Listen, LocalNetworks, Names, PublicAddress, Timeouts};
+    use crate::settings::{Limits, Listen, LocalNetworks, Names, PublicAddress, Rates, Timeouts};
     use ftp_proto::{ClientRule, OuterPorts, Permissions};
     use log::LevelFilter;
     use std::collections::BTreeMap;
+    use std::num::NonZeroU64;
     use std::os::unix::ffi::OsStringExt;
     use std::time::Duration;
     use std::{env, fs};
@@ -574,6 +583,7 @@ mod tests {
             data_stall: Some(Duration::from_secs(300)),
         };
         assert_eq!(settings.timeouts, timeouts);
+        assert_eq!(settings.rates, Rates::default());
         assert_eq!(settings.login_delay, Duration::from_secs(3));
         assert_eq!(settings.shutdown_grace, Duration::from_secs(10));
         assert_eq!((settings.banner, settings.tls), (None, None));
@@ -594,6 +604,7 @@ mod tests {
              --trust-gateway 172.17.0.1 --trust-gateway ::ffff:172.18.0.1 \
              --outer-port 2100 --outer-ports 50000-50009 \
              -r 60000-60009 --max-cons 9 --max-cons-per-ip 2 --max-login-attempts 1 \
+             --rate-in 500K --rate-out=2M \
              --login-delay 0 --shutdown-grace 0 --timeout 0 --passive-timeout 0 --data-timeout 7 \
              --banner 'two\nlines\n' --permit-foreign-addresses --permit-privileged-ports \
              --log-level trace",
@@ -673,6 +684,11 @@ mod tests {
         assert_eq!(config.masquerade.gateways, [address("10.0.0.254")]);
         assert_eq!(settings.passive_ports, Some(60000..=60009));
         assert_eq!(settings.limits.connections_max, 9);
+        let rates = Rates {
+            inward: NonZeroU64::new(512_000),
+            outward: NonZeroU64::new(2 << 20),
+        };
+        assert_eq!(settings.rates, rates);
         assert_eq!(settings.limits.connections_per_address_max, Some(2));
         assert_eq!(config.login_attempts_max, 1);
         assert_eq!((config.idle_timeout, config.login_timeout), (None, None));

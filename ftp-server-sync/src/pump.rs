@@ -208,7 +208,8 @@ impl Job {
                         (false, _) => {}
                     }
                 }
-                match moved(stream.write(&buffer[*sent..]))? {
+                let end = buffer.len().min(sent.saturating_add(most));
+                match moved(stream.write(&buffer[*sent..end]))? {
                     Moved::Bytes(count) => {
                         *sent += count;
                         Ok(Moved::Bytes(count))
@@ -221,7 +222,8 @@ impl Job {
                 decoder,
                 buffer,
             } => {
-                let count = match moved(stream.read(buffer))? {
+                let most = most.min(buffer.len());
+                let count = match moved(stream.read(&mut buffer[..most]))? {
                     Moved::Bytes(count) => count,
                     other => return Ok(other),
                 };

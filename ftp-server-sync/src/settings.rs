@@ -5,6 +5,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::num::NonZeroU64;
 use std::ops::RangeInclusive;
 use std::path::PathBuf;
 use std::time::Duration;
@@ -48,6 +49,8 @@ pub struct Settings {
     pub tls: Option<TlsSettings>,
     /// How much is allowed at once.
     pub limits: Limits,
+    /// How fast each session's data may move.
+    pub rates: Rates,
     /// How long things may last.
     pub timeouts: Timeouts,
     /// How long the answer to a wrong password is held back.
@@ -144,6 +147,15 @@ pub struct Limits {
     pub connections_per_address_max: Option<u32>,
     /// Failed logins in one session.
     pub login_attempts_max: u32,
+}
+
+/// Bytes per second; `None`: no limit.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Rates {
+    /// From clients: uploads.
+    pub inward: Option<NonZeroU64>,
+    /// To clients: downloads and listings.
+    pub outward: Option<NonZeroU64>,
 }
 
 /// Each `None` is "for ever".

@@ -114,6 +114,11 @@ impl Transfer {
         !matches!(self.link, Link::None)
     }
 
+    /// The data connection is up.
+    pub(crate) fn is_moving(&self) -> bool {
+        matches!(self.link, Link::Up(_))
+    }
+
     /// The client has connected, and has not shaken hands.
     pub(crate) fn is_shaking_hands(&self) -> bool {
         matches!(self.link, Link::ShakingHands(_))

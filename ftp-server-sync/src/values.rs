@@ -3,6 +3,7 @@
 //! Nothing in this file reads a file, asks a resolver or knows the other flags.
 
 use std::net::{IpAddr, Ipv4Addr};
+use std::num::NonZeroU64;
 use std::ops::RangeInclusive;
 use std::time::Duration;
 
@@ -46,6 +47,24 @@ pub(crate) fn number(text: &str, allowed: RangeInclusive<u32>) -> Result<u32, St
 /// A port number; 0 where the kernel may choose.
 pub(crate) fn port(text: &str) -> Result<u16, String> {
     digits(text).ok_or_else(|| "give a port number from 0 (any free one) to 65535".to_owned())
+}
+
+/// Bytes per second; 0 is no limit.
+pub(crate) fn rate(text: &str) -> Result<Option<NonZeroU64>, String> {
+    let (number, unit) = match text.as_bytes().last().map(u8::to_ascii_uppercase) {
+        Some(b'K') => (&text[..text.len() - 1], 1 << 10),
+        Some(b'M') => (&text[..text.len() - 1], 1 << 20),
+        Some(b'G') => (&text[..text.len() - 1], 1 << 30),
+        _ => (text, 1),
+    };
+    digits::<u64>(number)
+        .and_then(|number| number.checked_mul(unit))
+        .filter(|&rate| rate <= RATE_MAX)
+        .map(NonZeroU64::new)
+        .ok_or_else(|| {
+            "give bytes per second, such as 500000, 500K or 2M (K is 1024), up to 1024G; 0 for no limit"
+                .to_owned()
+        })
 }
 
 /// A duration in seconds; 0 is never.
@@ -328,6 +347,7 @@ fn is_host_name(text: &str) -> bool {
 const TIMEOUT_SECONDS_MAX: u64 = 365 * 24 * 60 * 60;
 const DELAY_SECONDS_MAX: u64 = 60;
 const GRACE_SECONDS_MAX: u64 = 24 * 60 * 60;
+const RATE_MAX: u64 = 1 << 40;
 const REFRESH_SECONDS_MAX: u64 = 24 * 60 * 60;
 const HOST_NAME_BYTES_MAX: usize = 253;
 const BANNER_BYTES_MAX: usize = 2000;
@@ -403,6 +423,36 @@ mod tests {
         assert_eq!(ports("1-65535"), Ok(1..=65535));
         assert_eq!(ports("60000"), Ok(60000..=60000));
         assert_eq!(ports("60000-60000"), Ok(60000..=60000));
+    }
+
+    #[test]
+    fn rates() {
+        for (text, bytes) in [
+            ("0", 0),
+            ("0K", 0),
+            ("1", 1),
+            ("500", 500),
+            ("500K", 512_000),
+            ("2m", 2 << 20),
+            ("1G", 1 << 30),
+            ("1024G", 1 << 40),
+        ] {
+            assert_eq!(rate(text), Ok(NonZeroU64::new(bytes)), "{text}");
+        }
+        for bad in [
+            "",
+            "K",
+            "-1",
+            "1.5M",
+            "1 K",
+            "1KB",
+            "1T",
+            "1025G",
+            "18446744073709551616",
+            "é",
+        ] {
+            assert!(rate(bad).is_err(), "{bad}");
+        }
     }
 
     #[test]

@@ -13,6 +13,7 @@ mod login;
 mod missed;
 mod names;
 mod pool;
+mod rates;
 mod reload;
 mod signals;
 mod strangers;

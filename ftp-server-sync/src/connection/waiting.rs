@@ -120,7 +120,8 @@ impl Connection {
         let unflushed = unflushed.map(|(_, since)| *since + UNFLUSHED_PATIENCE);
         let lingering = self.lingering.as_ref().map(Lingering::until);
         let yielding = self.yield_deadline();
-        [timer, delayed, ticket, unflushed, lingering, yielding]
+        let pace = self.pace.wait_until();
+        [timer, delayed, ticket, unflushed, lingering, yielding, pace]
             .into_iter()
             .flatten()
             .min()

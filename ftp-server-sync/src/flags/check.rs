@@ -17,7 +17,7 @@ use log::LevelFilter;
 use super::{FlagError, Flags};
 use crate::arguments::{Given, value_of};
 use crate::files::reason;
-use crate::settings::{Limits, Listen, LocalNetworks, PublicAddress, Settings, Timeouts};
+use crate::settings::{Limits, Listen, LocalNetworks, PublicAddress, Rates, Settings, Timeouts};
 use crate::users::{Password, Users};
 use crate::values;
 
@@ -84,6 +84,10 @@ impl Flags {
             outer_port,
             trusted_gateways: self.trusted_gateways()?,
             limits: self.limits()?,
+            rates: Rates {
+                inward: one("--rate-in", &self.rate_in, None, values::rate)?,
+                outward: one("--rate-out", &self.rate_out, None, values::rate)?,
+            },
             timeouts: self.timeouts()?,
             login_delay: one(
                 "--login-delay",
