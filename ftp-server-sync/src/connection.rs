@@ -3,6 +3,7 @@
 //! [`Connection::turn`] runs until the outside world is needed and never blocks; whoever calls it
 //! owns the poll. Nothing here is shared with other threads but what [`Shared`] holds.
 
+mod cause;
 mod lingering;
 mod missing;
 mod pace;
@@ -31,6 +32,7 @@ use crate::tls::SessionTls;
 use crate::transfer::{Advance, Transfer};
 use crate::words::{self, SessionLog};
 
+pub(crate) use cause::Cause;
 use lingering::Lingering;
 use missing::Missing;
 use pace::Pace;
@@ -65,6 +67,8 @@ pub(crate) struct Connection {
     /// What was announced last, for the log.
     pub(crate) announced: Option<Announcement>,
     missing: Missing,
+    /// What ends the session or its transfer, for the log.
+    cause: Option<Cause>,
     pace: Pace,
     /// What the next refusal will be about, for the log.
     pub(crate) subject: Option<String>,
@@ -133,6 +137,7 @@ impl Connection {
             delayed: None,
             announced: None,
             missing: Missing::default(),
+            cause: None,
             pace,
             subject: None,
             log: SessionLog::new(number),
@@ -165,15 +170,14 @@ impl Connection {
         match order {
             Order::End => {
                 self.ending = true;
+                self.cause = Some(Cause::ServerEnds);
                 self.session.handle_shutdown();
             }
             Order::EndAfterTransfer => self.ending = true,
-            Order::Report => words::log_session(
-                self.number,
-                &self.session,
-                self.transfer.as_ref(),
-                self.begun.elapsed(),
-            ),
+            Order::Report => {
+                let age = self.begun.elapsed();
+                words::log_session(self.number, &self.session, &self.doing(), age);
+            }
         }
     }
 
@@ -194,6 +198,7 @@ impl Connection {
         let mut budget = TURN_BYTES_MAX;
         loop {
             if self.ending && self.transfer.is_none() {
+                self.cause = Some(Cause::ServerEnds);
                 self.session.handle_shutdown();
             }
             self.drain(now);
@@ -315,6 +320,7 @@ impl Connection {
             None if deaf => info!("#{} the client does not read its replies", self.number),
             None => return false,
         }
+        self.cause = Some(Cause::ClientGone);
         self.session.handle_eof();
         true
     }
@@ -416,7 +422,13 @@ impl Connection {
         };
         self.pace.rest();
         let id = transfer.id;
-        words::log_transfer(self.number, &transfer, result, now);
+        words::log_transfer(self.number, &transfer, result, self.cause, now);
+        // A stall ends no more than the transfer.
+        self.cause
+            .take_if(|cause| matches!(cause, Cause::Stalled(_)));
+        if result.is_err() {
+            self.log.transfer_told();
+        }
         if let Some(stream) = transfer.into_lingering(result) {
             self.lingering = Some(Lingering::new(stream, now));
         }
@@ -440,7 +452,10 @@ impl Connection {
         let deadline = self.closing.unwrap_or(now) + CLOSING_PATIENCE;
         let gone = matches!(self.control.end(), Some(End::Lost(_)));
         if self.control.flush_and_end() || gone || now >= deadline {
-            info!("#{} closed", self.number);
+            match self.cause {
+                Some(cause) => info!("#{} closed: {cause}", self.number),
+                None => info!("#{} closed", self.number),
+            }
             self.control.discard();
             return Turn::Over;
         }

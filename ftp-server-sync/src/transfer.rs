@@ -186,15 +186,21 @@ impl Transfer {
         Err(TransferError::Aborted)
     }
 
-    /// The protected data connection of a transfer that has ended so, if its client may still be busy with it.
+    /// The data connection of a transfer that has ended so, if its client may still be busy with it.
     pub(crate) fn into_lingering(self, result: Result<(), TransferError>) -> Option<Stream> {
-        let is_download = !self.request.kind.is_upload();
-        let stream = match self.link {
-            Link::Up(stream) if is_download && result.is_ok() => stream,
-            Link::Refused(stream) => stream,
-            _ => return None,
-        };
-        stream.tls().is_some().then(|| stream.into_stream())
+        let is_upload = self.request.kind.is_upload();
+        match (self.link, result) {
+            (Link::Up(stream), Ok(())) if !is_upload && stream.tls().is_some() => {
+                Some(stream.into_stream())
+            }
+            (Link::Up(stream), Err(TransferError::NoSpace | TransferError::LocalWrite))
+                if is_upload =>
+            {
+                Some(stream.into_stream())
+            }
+            (Link::Refused(stream), _) => Some(stream.into_stream()),
+            _ => None,
+        }
     }
 
     /// Whether the client's connection has come; asks for an event if it has not.

@@ -10,6 +10,7 @@ use ftp_proto::{
 };
 use log::{debug, info, warn};
 
+use crate::connection::Cause;
 use crate::transfer::Transfer;
 
 /// Text that may be shown in a terminal: what is not printable is escaped.
@@ -35,6 +36,8 @@ pub(crate) struct SessionLog {
     number: u64,
     /// The beginning of the last command line, as far as it may be shown.
     command: Beginning,
+    /// The next reply is about a transfer, of whose failure the log has told.
+    told: bool,
     refusals: u32,
     /// The rest of an overlong line is being thrown away.
     discarding: bool,
@@ -52,6 +55,7 @@ impl SessionLog {
         Self {
             number,
             command: Beginning::of(b""),
+            told: false,
             refusals: 0,
             discarding: false,
         }
@@ -73,6 +77,11 @@ impl SessionLog {
         }
     }
 
+    /// The log has told of a transfer that failed; its reply comes next.
+    pub(crate) fn transfer_told(&mut self) {
+        self.told = true;
+    }
+
     /// A reply, and what it is about where that is known better than by the last command.
     pub(crate) fn reply(
         &mut self,
@@ -88,8 +97,9 @@ impl SessionLog {
             .unwrap_or(encoded);
         let first = || printable(first);
         debug!("#{number} < {}", first());
-        // A transfer that fails is logged by itself, and 421 is no refusal.
-        let refused = logged_in && !matches!(reply.code(), ..400 | 421 | 425 | 426);
+        // 421 is no refusal, and of missing data connections the log tells by itself.
+        let told = std::mem::take(&mut self.told);
+        let refused = logged_in && !told && !matches!(reply.code(), ..400 | 421 | 425 | 426);
         if !refused || self.refusals > REFUSALS_LOGGED_MAX {
             return;
         }
@@ -129,23 +139,11 @@ fn holds_secret(line: &[u8]) -> bool {
 }
 
 /// What a session is doing, for SIGUSR1.
-pub(crate) fn log_session(
-    number: u64,
-    session: &Session,
-    transfer: Option<&Transfer>,
-    age: Duration,
-) {
+pub(crate) fn log_session(number: u64, session: &Session, doing: &str, age: Duration) {
     let peer = session.endpoints().peer();
     let user = match session.user() {
         Some(user) => printable(user),
         None => "not logged in".to_owned(),
-    };
-    let doing = match transfer {
-        Some(transfer) => {
-            let what = transfer_request(&transfer.request);
-            format!("{what}, {} bytes so far", transfer.bytes())
-        }
-        None => "idle".to_owned(),
     };
     info!("#{number} {peer}, {user}, for {} s: {doing}", age.as_secs());
 }
@@ -155,6 +153,7 @@ pub(crate) fn log_transfer(
     number: u64,
     transfer: &Transfer,
     result: Result<(), TransferError>,
+    cause: Option<Cause>,
     now: Instant,
 ) {
     let what = match &transfer.unique_name {
@@ -173,6 +172,12 @@ pub(crate) fn log_transfer(
         Ok(()) => info!("#{number} {what}: {bytes} bytes in {seconds:.3} s{rate}"),
         // Why, is told for all clients together.
         Err(_) if transfer.connected.is_none() => info!("#{number} {what}: no data connection"),
+        Err(TransferError::Aborted) => {
+            let cause = cause.map_or("the client aborted it".to_owned(), |cause| {
+                cause.to_string()
+            });
+            info!("#{number} {what} ended after {bytes} bytes: {cause}");
+        }
         Err(error) => warn!("#{number} {what} failed after {bytes} bytes: {error}"),
     }
 }

@@ -1,7 +1,8 @@
-//! Data connections of TLS whose transfer is over, until the client has closed its side too.
+//! Data connections whose transfer is over, until the client has closed its side too.
 //!
-//! A socket that is closed with unread bytes, such as the client's close_notify, resets the connection,
-//! and the client may lose what it has not read yet. The transfer's reply does not wait for this.
+//! A socket that is closed with unread bytes resets the connection. After a download over TLS, whose client
+//! answers with a close_notify, it may lose what it has not read yet; after an upload that found no room,
+//! it may never read the reply that says so. The reply itself does not wait for this.
 
 use std::io::{ErrorKind, Read};
 use std::time::{Duration, Instant};
@@ -36,26 +37,38 @@ impl Lingering {
         self.ready = true;
     }
 
-    pub(super) fn until(&self) -> Instant {
-        self.until
+    /// When to look again, unless something comes.
+    pub(super) fn due(&self, now: Instant) -> Instant {
+        match self.ready {
+            true => now,
+            false => self.until,
+        }
     }
 
-    /// Reads and forgets what has come; whether it is time to close.
+    /// Reads and forgets what has come, some of it at a time; whether it is time to close.
     pub(super) fn is_over(&mut self, registry: &Registry, now: Instant) -> bool {
-        let mut buffer = [0; 4096];
-        while self.ready && self.bytes_left > 0 && now < self.until {
+        if now >= self.until {
+            return true;
+        }
+        let mut buffer = [0; 16 * 1024];
+        for _ in 0..READS_PER_TURN_MAX {
             let most = buffer.len().min(self.bytes_left);
             match self.stream.socket().read(&mut buffer[..most]) {
+                // Also when there has been enough of it.
                 Ok(0) => return true,
                 Ok(count) => self.bytes_left -= count,
                 Err(error) => match error.kind() {
-                    ErrorKind::WouldBlock => self.ready = false,
+                    ErrorKind::WouldBlock => {
+                        self.ready = false;
+                        return !self.watch(registry);
+                    }
                     ErrorKind::Interrupted => {}
                     _ => return true,
                 },
             }
         }
-        self.ready || now >= self.until || !self.watch(registry)
+        self.ready = true;
+        false
     }
 
     /// Has the poll report what comes. The token may have been the transfer's.
@@ -76,4 +89,7 @@ impl Lingering {
 const LINGERING_MAX: Duration = Duration::from_secs(5);
 
 /// For one that goes on sending although nobody listens.
-const LINGERING_BYTES_MAX: usize = 1 << 20;
+const LINGERING_BYTES_MAX: usize = 64 << 20;
+
+/// So many cost less than a millisecond.
+const READS_PER_TURN_MAX: usize = 64;

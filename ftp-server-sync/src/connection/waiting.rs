@@ -5,8 +5,7 @@ use std::time::{Duration, Instant};
 use ftp_proto::{Timeout, TimeoutKind, TransferError};
 use log::error;
 
-use super::lingering::Lingering;
-use super::{Connection, ROUNDING, UNFLUSHED_PATIENCE};
+use super::{Cause, Connection, ROUNDING, UNFLUSHED_PATIENCE};
 use crate::data::{Accepted, DataPort, Listening};
 use crate::transfer::Transfer;
 use crate::words;
@@ -50,6 +49,7 @@ impl Connection {
         {
             words::log_never_shook_hands(self.number, &self.session);
         }
+        self.cause = Cause::of(timeout);
         self.session.handle_timeout(timeout);
         true
     }
@@ -99,6 +99,28 @@ impl Connection {
         self.awaited()?.yield_deadline()
     }
 
+    /// What the session is busy with, in words.
+    pub(super) fn doing(&self) -> String {
+        match (&self.transfer, &self.port) {
+            (Some(transfer), _) => {
+                let what = words::transfer_request(&transfer.request);
+                match transfer.is_moving() {
+                    true => format!("{what}, {} bytes so far", transfer.bytes()),
+                    false => format!("{what}, waiting for the data connection"),
+                }
+            }
+            (None, DataPort::Queued { since, .. }) => {
+                let seconds = since.elapsed().as_secs();
+                format!("waiting for a passive port for {seconds} s")
+            }
+            (None, DataPort::Listening(listening)) => {
+                format!("waiting for a connection to port {}", listening.port())
+            }
+            (None, DataPort::Connected(_)) => "connected for a transfer".to_owned(),
+            (None, DataPort::None) => "idle".to_owned(),
+        }
+    }
+
     /// How long nothing needs to be done, unless something happens.
     pub(super) fn patience(&self, now: Instant, budget: usize) -> Option<Duration> {
         let transfer_goes_on = self.transfer.as_ref().is_some_and(Transfer::is_started);
@@ -118,7 +140,7 @@ impl Connection {
         };
         let unflushed = self.unflushed.as_ref();
         let unflushed = unflushed.map(|(_, since)| *since + UNFLUSHED_PATIENCE);
-        let lingering = self.lingering.as_ref().map(Lingering::until);
+        let lingering = self.lingering.as_ref().map(|rest| rest.due(now));
         let yielding = self.yield_deadline();
         let pace = self.pace.wait_until();
         [timer, delayed, ticket, unflushed, lingering, yielding, pace]

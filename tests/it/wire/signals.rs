@@ -67,6 +67,45 @@ fn sigterm_lets_a_transfer_end() {
     }
 }
 
+/// What keeps each session, in the report of SIGUSR1, and why transfers and sessions end, in the log.
+#[test]
+fn the_log_says_what_for_and_why() {
+    let process = Process::new(&["-r", "20000", "--timeout", "3", "--data-timeout", "1"]);
+    process.write("big", &big());
+    let mut told = process.client();
+    told.extended_passive();
+    let mut queued = process.client();
+    queued.send("EPSV");
+    process.server.log_with("#2 waits for a passive port");
+    process.server.signal(Signal::USR1);
+    process
+        .server
+        .log_with("waiting for a connection to port 20000");
+    process.server.log_with("waiting for a passive port for");
+    told.command("ABOR", 226);
+    queued.expect(229);
+    queued.command("ABOR", 226);
+    queued.command("QUIT", 221);
+
+    let data = process.download(&mut told);
+    told.expect(426);
+    process.server.log_with("bytes: no byte moved for 1 s");
+    drop(data);
+    told.command("STAT", 211);
+    let _data = process.download(&mut told);
+    told.send("ABOR");
+    process.server.log_with("bytes: the client aborted it");
+    told.expect(426);
+    told.expect(226);
+    process.server.log_with("closed: no command came for 3 s");
+    let mut gone = process.client();
+    let _data = process.download(&mut gone);
+    drop(gone);
+    process.server.log_with("bytes: the client is gone");
+    process.server.log_with("closed: the client is gone");
+    process.server.finish(&[PASSWORD]);
+}
+
 #[test]
 fn a_second_signal_ends_at_once() {
     let process = Process::new(&[]);
@@ -80,7 +119,7 @@ fn a_second_signal_ends_at_once() {
     client.expect_closed();
     let (code, log) = process.server.ended();
     assert_eq!(code, Some(0));
-    assert!(log.contains("RETR /big failed after"), "{log}");
+    assert!(log.contains("RETR /big ended after"), "{log}");
 }
 
 #[test]

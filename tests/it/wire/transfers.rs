@@ -300,8 +300,9 @@ fn a_full_disk() {
         client.command(kind, 200);
         let mut data = client.data();
         client.command(transfer, 150);
-        // The server need not read all of it.
-        let _ = data.write_all(&pattern(2 << 20));
+        // The rest is taken and forgotten: a reset would keep most clients from reading why.
+        let sent = data.write_all(&pattern(8 << 20));
+        sent.expect("no reset");
         drop(data);
         let reply = client.reply();
         assert_eq!(reply.code, 452, "{transfer}: {}", reply.text());
@@ -316,7 +317,9 @@ fn a_full_disk() {
         }
         client.store("STOR small", pattern(1000));
     }
-    server.finish(&[PASSWORD]);
+    let log = server.finish(&[PASSWORD]);
+    assert_eq!(log.matches(" failed after ").count(), 4, "{log}");
+    assert!(!log.contains("refused: 452"), "told twice:\n{log}");
 }
 
 /// A data connection that both sides have agreed upon.
