@@ -3,7 +3,7 @@
 use alloc::vec::Vec;
 use core::net::SocketAddr;
 
-use crate::listing::FactSet;
+use crate::listing::{FactSet, Selection};
 use crate::path::Path;
 use crate::permissions::Permissions;
 use crate::reply::Reply;
@@ -103,7 +103,7 @@ pub enum FileRequest {
     /// Lines as LIST would send them, at most
     /// [`STAT_ENTRIES_MAX`](crate::limits::STAT_ENTRIES_MAX) (STAT with a path):
     /// [`FileAnswer::Lines`](crate::FileAnswer::Lines).
-    Status(Path),
+    Status(Selection),
 }
 
 /// A transfer to open.
@@ -148,8 +148,8 @@ pub enum TransferKind {
     },
     /// LIST, NLST and MLSD.
     List {
-        /// A directory; for LIST and NLST also a file.
-        path: Path,
+        /// A directory; for LIST and NLST also a file, or a path with wildcards.
+        selection: Selection,
         /// What a line looks like.
         style: ListStyle,
     },
@@ -160,11 +160,9 @@ pub enum TransferKind {
 pub enum ListStyle {
     /// LIST: the form of `ls -l`, see [`listing`](crate::listing).
     Long,
-    /// NLST: names alone.
-    Names {
-        /// What goes before each name, as the client wrote it; ends with a slash where it is not empty.
-        prefix: Vec<u8>,
-    },
+    /// NLST: names alone, each with [`Selection::prefix`](crate::listing::Selection::prefix) before
+    /// it, so that the client can use the lines as they come (RFC 1123, section 4.1.2.7).
+    Names,
     /// MLSD: facts and names (RFC 3659, section 7).
     Facts {
         /// Which facts.
@@ -213,7 +211,7 @@ impl TransferKind {
                 ..
             } => "LIST",
             Self::List {
-                style: ListStyle::Names { .. },
+                style: ListStyle::Names,
                 ..
             } => "NLST",
             Self::List {
@@ -226,10 +224,8 @@ impl TransferKind {
     /// The path, for logs; STOU's directory.
     pub fn path(&self) -> &Path {
         match self {
-            Self::Retrieve { path, .. }
-            | Self::Store { path, .. }
-            | Self::Append { path }
-            | Self::List { path, .. } => path,
+            Self::Retrieve { path, .. } | Self::Store { path, .. } | Self::Append { path } => path,
+            Self::List { selection, .. } => &selection.path,
             Self::StoreUnique { directory, .. } => directory,
         }
     }

@@ -3,16 +3,26 @@
 //! An entry is one line whatever its name holds: control bytes become `?`, every other byte passes
 //! untouched. Nothing in this file reads a directory or a clock.
 
+mod flags;
+mod long;
+mod pattern;
+mod selection;
+
 use alloc::string::String;
 use alloc::vec::Vec;
 
-use crate::date::{list_date, time_val};
+use crate::date::time_val;
 use crate::permissions::Permissions;
+
+pub use flags::{ListFlags, ListOrder};
+pub use long::{heading, long_line};
+pub use pattern::Pattern;
+pub use selection::{Glob, Selection};
 
 /// What a listing tells about a file, a directory or anything else that has a name.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Entry {
-    /// The last component of its path, as the disk has it.
+    /// Its name, as the disk has it.
     pub name: Vec<u8>,
     /// What it is.
     pub kind: EntryKind,
@@ -24,6 +34,10 @@ pub struct Entry {
     pub uid: u32,
     /// The group's number.
     pub gid: u32,
+    /// The owner's name, where there is one.
+    pub owner: Option<Vec<u8>>,
+    /// The group's name, where there is one.
+    pub group: Option<Vec<u8>>,
     /// The size in bytes.
     pub size: u64,
     /// When its content last changed, in seconds since 1970 (UTC).
@@ -32,6 +46,8 @@ pub struct Entry {
     pub device: u64,
     /// Its number on that device.
     pub inode: u64,
+    /// The major and minor number of a device; of anything else they mean nothing.
+    pub device_numbers: (u32, u32),
     /// Where a symbolic link leads.
     pub link_target: Option<Vec<u8>>,
 }
@@ -59,32 +75,6 @@ pub enum EntryKind {
 /// chooses among them for the session.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct FactSet(u8);
-
-/// Appends a line as `ls -l` writes it, for LIST and STAT (RFC 959, section 4.1.3):
-/// `drwxr-xr-x   2 1000     1000         4096 Nov 22 13:07 name`, then CRLF.
-///
-/// `now` decides whether the date shows the time of day or the year ([`list_date`]). Exactly one
-/// space precedes the name, so that names which begin with spaces survive.
-pub fn long_line(entry: &Entry, now: i64, out: &mut Vec<u8>) {
-    out.extend_from_slice(&mode_column(entry));
-    out.push(b' ');
-    push_right(entry.links, 3, out);
-    out.push(b' ');
-    push_left(entry.uid.into(), 8, out);
-    out.push(b' ');
-    push_left(entry.gid.into(), 8, out);
-    out.push(b' ');
-    push_right(entry.shown_size(), 8, out);
-    out.push(b' ');
-    out.extend_from_slice(&list_date(entry.modified, now));
-    out.push(b' ');
-    push_name(&entry.name, out);
-    if let (EntryKind::Symlink, Some(target)) = (entry.kind, &entry.link_target) {
-        out.extend_from_slice(b" -> ");
-        push_name(target, out);
-    }
-    out.extend_from_slice(b"\r\n");
-}
 
 /// Appends a line of NLST: the name and CRLF (RFC 959, section 4.1.3).
 pub fn name_line(name: &[u8], out: &mut Vec<u8>) {
@@ -212,16 +202,6 @@ impl Fact {
     }
 }
 
-impl Entry {
-    /// What `ls` shows in the size column; a device has its numbers there, and no size.
-    fn shown_size(&self) -> u64 {
-        match self.kind {
-            EntryKind::CharacterDevice | EntryKind::BlockDevice => 0,
-            _ => self.size,
-        }
-    }
-}
-
 fn push_value(fact: Fact, entry: &Entry, permissions: Permissions, out: &mut Vec<u8>) {
     match fact {
         Fact::Type => out.extend_from_slice(type_value(entry.kind)),
@@ -278,38 +258,6 @@ fn push_perm(kind: EntryKind, permissions: Permissions, out: &mut Vec<u8>) {
     out.extend(granted.map(|(letter, _)| letter));
 }
 
-/// The first column of `ls -l`.
-fn mode_column(entry: &Entry) -> [u8; 10] {
-    let mut column = *b"-rwxrwxrwx";
-    column[0] = match entry.kind {
-        EntryKind::File => b'-',
-        EntryKind::Directory => b'd',
-        EntryKind::Symlink => b'l',
-        EntryKind::CharacterDevice => b'c',
-        EntryKind::BlockDevice => b'b',
-        EntryKind::Fifo => b'p',
-        EntryKind::Socket => b's',
-    };
-    for (index, letter) in column[1..].iter_mut().enumerate() {
-        if entry.mode & (0o400 >> index) == 0 {
-            *letter = b'-';
-        }
-    }
-    // Each of the three special bits hides the execute bit beside it, whose state is then told by
-    // the letter's case.
-    for (bit, place, letter) in [(0o4000, 3, b's'), (0o2000, 6, b's'), (0o1000, 9, b't')] {
-        if entry.mode & bit != 0 {
-            let executable = column[place] == b'x';
-            column[place] = if executable {
-                letter
-            } else {
-                letter.to_ascii_uppercase()
-            };
-        }
-    }
-    column
-}
-
 /// A name or a link's target. A line break in it would forge an entry, other control bytes would
 /// reach the user's terminal.
 fn push_name(name: &[u8], out: &mut Vec<u8>) {
@@ -322,29 +270,9 @@ fn push_name(name: &[u8], out: &mut Vec<u8>) {
     }
 }
 
-/// The decimal digits of `value` at the right of a column; a longer number widens it.
-fn push_right(value: u64, width: usize, out: &mut Vec<u8>) {
-    let mut buffer = [0; DIGITS_MAX];
-    let digits = digits(value, 10, &mut buffer);
-    push_spaces(width.saturating_sub(digits.len()), out);
-    out.extend_from_slice(digits);
-}
-
-/// The same at the left of a column.
-fn push_left(value: u64, width: usize, out: &mut Vec<u8>) {
-    let mut buffer = [0; DIGITS_MAX];
-    let digits = digits(value, 10, &mut buffer);
-    out.extend_from_slice(digits);
-    push_spaces(width.saturating_sub(digits.len()), out);
-}
-
-/// The same without a column.
+/// The digits of `value`.
 fn push_number(value: u64, base: u64, out: &mut Vec<u8>) {
     out.extend_from_slice(digits(value, base, &mut [0; DIGITS_MAX]));
-}
-
-fn push_spaces(count: usize, out: &mut Vec<u8>) {
-    out.resize(out.len() + count, b' ');
 }
 
 /// By hand, because `core::fmt` costs more than the rest of a line.
@@ -381,9 +309,9 @@ mod tests {
     use super::*;
 
     /// 2025-11-22 13:07:09.
-    const NOW: i64 = 1_763_816_829;
+    pub(super) const NOW: i64 = 1_763_816_829;
 
-    fn entry(kind: EntryKind, mode: u32, name: &[u8]) -> Entry {
+    pub(super) fn entry(kind: EntryKind, mode: u32, name: &[u8]) -> Entry {
         Entry {
             name: name.to_vec(),
             kind,
@@ -391,22 +319,19 @@ mod tests {
             links: 1,
             uid: 1000,
             gid: 100,
+            owner: Some(b"bob".to_vec()),
+            group: Some(b"users".to_vec()),
             size: 3,
             modified: NOW,
             device: 0xfd01,
             inode: 42,
+            device_numbers: (8, 1),
             link_target: None,
         }
     }
 
-    fn text(bytes: &[u8]) -> &str {
+    pub(super) fn text(bytes: &[u8]) -> &str {
         str::from_utf8(bytes).unwrap()
-    }
-
-    fn check_long(entry: &Entry, expected: &str) {
-        let mut out = Vec::from(*b"before|");
-        long_line(entry, NOW, &mut out);
-        assert_eq!(text(&out), std::format!("before|{expected}\r\n"));
     }
 
     fn check_facts(entry: &Entry, wanted: &str, permissions: Permissions, expected: &str) {
@@ -414,76 +339,6 @@ mod tests {
         let set = FactSet::parse(wanted.as_bytes());
         facts_line(&entry.name, entry, set, permissions, &mut out);
         assert_eq!(text(&out), std::format!("before|{expected}\r\n"));
-    }
-
-    #[test]
-    fn lines_of_list() {
-        let mut directory = entry(EntryKind::Directory, 0o755, b"name");
-        (directory.links, directory.gid, directory.size) = (2, 1000, 4096);
-        check_long(
-            &directory,
-            "drwxr-xr-x   2 1000     1000         4096 Nov 22 13:07 name",
-        );
-        check_long(
-            &entry(EntryKind::File, 0o644, b"  two spaces "),
-            "-rw-r--r--   1 1000     100             3 Nov 22 13:07   two spaces ",
-        );
-        let mut link = entry(EntryKind::Symlink, 0o777, b"link");
-        link.link_target = Some(b"to/there\r\n".to_vec());
-        check_long(
-            &link,
-            "lrwxrwxrwx   1 1000     100             3 Nov 22 13:07 link -> to/there??",
-        );
-        link.kind = EntryKind::File;
-        check_long(
-            &link,
-            "-rwxrwxrwx   1 1000     100             3 Nov 22 13:07 link",
-        );
-        check_long(
-            &entry(EntryKind::BlockDevice, 0o660, b"sda"),
-            "brw-rw----   1 1000     100             0 Nov 22 13:07 sda",
-        );
-        check_long(
-            &entry(EntryKind::CharacterDevice, 0o620, b"tty"),
-            "crw--w----   1 1000     100             0 Nov 22 13:07 tty",
-        );
-    }
-
-    #[test]
-    fn large_numbers_widen_their_columns() {
-        let mut large = entry(EntryKind::File, u32::MAX, b"large");
-        (large.links, large.size, large.modified) = (u64::MAX, u64::MAX, i64::MIN);
-        (large.uid, large.gid) = (u32::MAX, u32::MAX);
-        check_long(
-            &large,
-            "-rwsrwsrwt 18446744073709551615 4294967295 4294967295 18446744073709551615 \
-             Jan  1  0000 large",
-        );
-        (large.links, large.size, large.uid, large.gid) = (0, 123_456_789, 0, 12_345_678);
-        check_long(
-            &large,
-            "-rwsrwsrwt   0 0        12345678 123456789 Jan  1  0000 large",
-        );
-    }
-
-    #[test]
-    fn mode_columns() {
-        let check = |kind, mode, expected: &str| {
-            let column = mode_column(&entry(kind, mode, b""));
-            assert_eq!(text(&column), expected, "{mode:o}");
-        };
-        check(EntryKind::File, 0, "----------");
-        check(EntryKind::File, 0o4755, "-rwsr-xr-x");
-        check(EntryKind::File, 0o4644, "-rwSr--r--");
-        check(EntryKind::File, 0o2755, "-rwxr-sr-x");
-        check(EntryKind::File, 0o2644, "-rw-r-Sr--");
-        check(EntryKind::Directory, 0o1777, "drwxrwxrwt");
-        check(EntryKind::Directory, 0o1776, "drwxrwxrwT");
-        check(EntryKind::File, 0o7000, "---S--S--T");
-        check(EntryKind::File, 0o421, "-r---w---x");
-        check(EntryKind::File, 0o10_0124, "---x-w-r--");
-        check(EntryKind::Fifo, 0o600, "prw-------");
-        check(EntryKind::Socket, 0o600, "srw-------");
     }
 
     #[test]
@@ -662,7 +517,7 @@ mod tests {
                 assert!(body.ends_with(tail), "{byte}");
             };
             let mut out = Vec::new();
-            long_line(&link, NOW, &mut out);
+            long_line(&link, NOW, false, &mut out);
             check(
                 &out,
                 &[b' ', b'a', shown, b'b', b' ', b'-', b'>', b' ', shown],

@@ -401,7 +401,8 @@ impl Connection {
                 true
             }
             // There is some of the turn left: the next look tells how long to wait.
-            Advance::More if is_paced => true,
+            // But a search that has moved nothing has had its turn.
+            Advance::More if is_paced && moved > 0 => true,
             Advance::More => {
                 *budget = 0;
                 false

@@ -1,100 +1,233 @@
-//! A directory as lines of LIST, NLST or MLSD, in the directory's own order.
+//! Listings: the lines of LIST, NLST, MLSD and STAT.
 //!
 //! Entries are read as lines are asked for: memory stays flat however many there are.
+
+mod names;
+mod owners;
+mod walk;
 
 use std::io;
 use std::os::fd::{AsFd, OwnedFd};
 
-use ftp_proto::ListStyle;
-use ftp_proto::listing::{self, Entry, EntryKind};
-use log::debug;
-use rustix::fs::{AtFlags, Dir, FileType, Mode, OFlags, Stat};
+use ftp_proto::listing::{self, Entry, EntryKind, Glob, Selection};
+use ftp_proto::{ListStyle, Path};
+use rustix::fs::{FileType, Stat};
+use rustix::io::Errno;
+
+use crate::storage::Storage;
+pub(crate) use owners::Owners;
+use walk::{Found, Plan, Route, Step, Walk};
+
+/// What a listing is of, and how it looks.
+#[derive(Clone, Debug)]
+pub(crate) struct Listing<'a> {
+    pub(crate) selection: &'a Selection,
+    pub(crate) style: ListStyle,
+    /// In seconds since 1970.
+    pub(crate) now: i64,
+    /// The session's number, for the log.
+    pub(crate) number: u64,
+}
 
 /// Lines of a listing, with their endings.
 #[derive(Debug)]
 pub(crate) struct DirectoryLines {
-    source: Source,
-    style: ListStyle,
-    now: i64,
+    /// Made before it was asked for.
+    early: Option<Vec<u8>>,
+    walk: Option<Walk>,
+    look: Look,
+    /// Headings tell it from later ones.
+    is_first: bool,
+    /// An end without any entry is a failure.
+    must_find: bool,
 }
 
+/// How entries look.
 #[derive(Debug)]
-enum Source {
-    Directory { handle: OwnedFd, entries: Dir },
-    Single(Option<Entry>),
+struct Look {
+    style: ListStyle,
+    classify: bool,
+    now: i64,
+    /// What goes before the names of NLST.
+    prefix: Vec<u8>,
+    /// What the directory is called where the walk begins.
+    base_name: Vec<u8>,
+}
+
+/// What came of asking for a line.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Made {
+    /// A line, or an entry's with a heading before it.
+    Line,
+    /// Nothing yet, as there is much to look at.
+    Nothing,
+    End,
 }
 
 impl DirectoryLines {
-    /// The entries of an open directory. `now` is in seconds since 1970.
-    pub(crate) fn new(handle: OwnedFd, style: ListStyle, now: i64) -> io::Result<Self> {
-        // The handle only names the directory (O_PATH); reading it takes one more right.
-        let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
-        let readable = rustix::fs::openat(&handle, ".", flags, Mode::empty())?;
-        let entries = Dir::new(readable)?;
-        let source = Source::Directory { handle, entries };
-        Ok(Self::from(source, style, now))
-    }
-
-    /// One entry alone, as LIST and NLST show a file.
-    pub(crate) fn single(entry: Entry, style: ListStyle, now: i64) -> Self {
-        // NLST gives a file's name back as the client wrote it, and that is the prefix.
-        Self::from(Source::Single(Some(entry)), style, now)
-    }
-
-    /// Appends the next line to `out`; `false` at the end.
+    /// The entries of the directory that `handle` names.
     ///
     /// # Errors
     ///
-    /// When the directory cannot be read on. An entry that cannot be looked at is passed over.
-    pub(crate) fn next_line(&mut self, out: &mut Vec<u8>) -> io::Result<bool> {
-        let (handle, entries) = match &mut self.source {
-            Source::Single(entry) => {
-                let Some(entry) = entry.take() else {
-                    return Ok(false);
-                };
-                self.single_line(&entry, out);
-                return Ok(true);
-            }
-            Source::Directory { handle, entries } => (handle, entries),
+    /// When it cannot be read.
+    pub(crate) fn of_directory(
+        storage: &Storage,
+        handle: OwnedFd,
+        listing: Listing<'_>,
+    ) -> io::Result<Self> {
+        let selection = listing.selection;
+        let route = match selection.flags.recursive {
+            true => Route::All,
+            false => Route::One,
         };
-        for found in entries {
-            let found = found?;
-            let name = found.file_name();
-            if matches!(name.to_bytes(), b"." | b"..") {
-                continue;
+        let plan = listing.plan(storage, &selection.path, route);
+        let walk = Walk::begin(plan, handle)?;
+        let look = Look::of(&listing, selection.prefix());
+        Ok(Self::new(look, Some(walk)))
+    }
+
+    /// Whatever matches below the directory that `handle` names.
+    ///
+    /// # Errors
+    ///
+    /// When that directory cannot be read, or nothing matches. Where there is much to look at, that shows only
+    /// later, as the end of the lines.
+    pub(crate) fn of_matches(
+        storage: &Storage,
+        handle: OwnedFd,
+        glob: &Glob,
+        listing: Listing<'_>,
+    ) -> io::Result<Self> {
+        let route = Route::Matching(glob.patterns.clone());
+        let plan = listing.plan(storage, &glob.base, route);
+        let walk = Walk::begin(plan, handle)?;
+        let look = Look::of(&listing, glob.prefix.clone());
+        let mut lines = Self::new(look, Some(walk));
+        lines.must_find = true;
+        let mut early = Vec::new();
+        for _ in 0..EARLY_STEPS_MAX {
+            match lines.next_line(&mut early)? {
+                Made::Nothing => {}
+                Made::Line | Made::End => break,
             }
-            if let ListStyle::Names { prefix } = &self.style {
-                let start = out.len();
-                out.extend_from_slice(prefix);
-                out.extend_from_slice(name.to_bytes());
-                let line = out.split_off(start);
-                listing::name_line(&line, out);
-                return Ok(true);
-            }
-            match rustix::fs::statat(&*handle, name, AtFlags::SYMLINK_NOFOLLOW) {
-                // It has vanished, or is a mount point that is gone: the others are still there.
-                Err(errno) => debug!("cannot list an entry: {errno}"),
-                Ok(stat) => {
-                    let entry = entry_of(&*handle, name.to_bytes(), &stat);
-                    entry_line(&self.style, self.now, &entry, out);
-                    return Ok(true);
+        }
+        lines.early = Some(early).filter(|line| !line.is_empty());
+        Ok(lines)
+    }
+
+    /// One entry alone, as LIST and NLST show a file.
+    pub(crate) fn single(mut entry: Entry, listing: Listing<'_>) -> Self {
+        let selection = listing.selection;
+        if selection.written.is_empty() || entry.name == b"." {
+            entry.name = selection.name().to_vec();
+        }
+        let look = Look::of(&listing, Vec::new());
+        let mut line = Vec::new();
+        match look.style {
+            // The name as the client knows it.
+            ListStyle::Names => listing::name_line(selection.name(), &mut line),
+            _ => look.entry_line(&entry, &mut line),
+        }
+        let mut lines = Self::new(look, None);
+        lines.early = Some(line);
+        lines
+    }
+
+    /// Appends the next line to `out`.
+    ///
+    /// # Errors
+    ///
+    /// When a directory cannot be read on. An entry that cannot be looked at is passed over.
+    pub(crate) fn next_line(&mut self, out: &mut Vec<u8>) -> io::Result<Made> {
+        if let Some(line) = self.early.take() {
+            out.extend_from_slice(&line);
+            return Ok(Made::Line);
+        }
+        let Some(walk) = &mut self.walk else {
+            return Ok(Made::End);
+        };
+        match walk.step()? {
+            Step::Pending => Ok(Made::Nothing),
+            Step::Directory(name) => {
+                if self.look.style == ListStyle::Long {
+                    self.look.heading(&name, self.is_first, out);
                 }
+                self.is_first = false;
+                Ok(Made::Nothing)
+            }
+            Step::Found(found) => {
+                self.must_find = false;
+                self.look.line(&found, out);
+                Ok(Made::Line)
+            }
+            Step::End if self.must_find => Err(Errno::NOENT.into()),
+            Step::End => {
+                self.walk = None;
+                Ok(Made::End)
             }
         }
-        Ok(false)
     }
 
-    fn from(source: Source, style: ListStyle, now: i64) -> Self {
-        Self { source, style, now }
+    fn new(look: Look, walk: Option<Walk>) -> Self {
+        Self {
+            early: None,
+            walk,
+            look,
+            is_first: true,
+            must_find: false,
+        }
+    }
+}
+
+impl Listing<'_> {
+    fn plan(&self, storage: &Storage, base: &Path, route: Route) -> Plan {
+        Plan {
+            storage: storage.clone(),
+            base: base.clone(),
+            route,
+            flags: self.selection.flags,
+            details: self.style != ListStyle::Names,
+            number: self.number,
+        }
+    }
+}
+
+impl Look {
+    fn of(listing: &Listing<'_>, prefix: Vec<u8>) -> Self {
+        Self {
+            style: listing.style.clone(),
+            classify: listing.selection.flags.classify,
+            now: listing.now,
+            prefix,
+            base_name: listing.selection.name().to_vec(),
+        }
     }
 
-    fn single_line(&self, entry: &Entry, out: &mut Vec<u8>) {
+    fn line(&self, found: &Found, out: &mut Vec<u8>) {
+        match &found.entry {
+            Some(entry) => self.entry_line(entry, out),
+            None => listing::name_line(&[&self.prefix[..], &found.name].concat(), out),
+        }
+    }
+
+    fn entry_line(&self, entry: &Entry, out: &mut Vec<u8>) {
         match &self.style {
-            ListStyle::Names { prefix } => {
-                listing::name_line(prefix.strip_suffix(b"/").unwrap_or(prefix), out);
+            ListStyle::Facts { facts, permissions } => {
+                listing::facts_line(&entry.name, entry, *facts, *permissions, out);
             }
-            style => entry_line(style, self.now, entry, out),
+            ListStyle::Long | ListStyle::Names => {
+                listing::long_line(entry, self.now, self.classify, out);
+            }
         }
+    }
+
+    fn heading(&self, name: &[u8], is_first: bool, out: &mut Vec<u8>) {
+        let slash: &[u8] = match (name, &self.base_name[..]) {
+            (b"", _) | (_, b"/") => b"",
+            _ => b"/",
+        };
+        let path = [&self.base_name[..], slash, name].concat();
+        listing::heading(&path, is_first, out);
     }
 }
 
@@ -103,7 +236,7 @@ impl DirectoryLines {
     clippy::unnecessary_cast,
     reason = "the fields have other types on 32-bit machines"
 )]
-pub(crate) fn entry_of(parent: impl AsFd, name: &[u8], stat: &Stat) -> Entry {
+pub(crate) fn entry_of(parent: impl AsFd, name: &[u8], stat: &Stat, owners: &mut Owners) -> Entry {
     let kind = match FileType::from_raw_mode(stat.st_mode) {
         FileType::Directory => EntryKind::Directory,
         FileType::Symlink => EntryKind::Symlink,
@@ -119,6 +252,7 @@ pub(crate) fn entry_of(parent: impl AsFd, name: &[u8], stat: &Stat) -> Entry {
             .map(|target| target.into_bytes()),
         _ => None,
     };
+    let device = stat.st_rdev as rustix::fs::Dev;
     Entry {
         name: name.to_vec(),
         kind,
@@ -126,19 +260,16 @@ pub(crate) fn entry_of(parent: impl AsFd, name: &[u8], stat: &Stat) -> Entry {
         links: stat.st_nlink as u64,
         uid: stat.st_uid,
         gid: stat.st_gid,
+        owner: owners.user(stat.st_uid),
+        group: owners.group(stat.st_gid),
         size: stat.st_size as u64,
         modified: stat.st_mtime as i64,
         device: stat.st_dev as u64,
         inode: stat.st_ino as u64,
+        device_numbers: (rustix::fs::major(device), rustix::fs::minor(device)),
         link_target,
     }
 }
 
-fn entry_line(style: &ListStyle, now: i64, entry: &Entry, out: &mut Vec<u8>) {
-    match style {
-        ListStyle::Facts { facts, permissions } => {
-            listing::facts_line(&entry.name, entry, *facts, *permissions, out);
-        }
-        ListStyle::Long | ListStyle::Names { .. } => listing::long_line(entry, now, out),
-    }
-}
+/// Steps before a transfer begins, in search of a first match. Each looks at a bounded number of names.
+const EARLY_STEPS_MAX: usize = 400;

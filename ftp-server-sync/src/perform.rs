@@ -11,6 +11,7 @@ use log::{Level, error, info, log, warn};
 
 use crate::connection::Connection;
 use crate::data::{DataPort, Listening};
+use crate::directory::Listing;
 use crate::passive::{Opening, PassiveListener};
 use crate::pump::Pump;
 use crate::transfer::Transfer;
@@ -61,7 +62,7 @@ impl Connection {
     }
 
     fn file(&mut self, request: &FileRequest) -> Outcome {
-        let result = self.storage.perform(request, unix_seconds());
+        let result = self.storage.perform(request, unix_seconds(), self.number);
         let subject = words::file_request(request);
         match (&result, request) {
             (Err(_), _) => self.subject = Some(subject),
@@ -190,8 +191,13 @@ impl Connection {
                 };
                 (Pump::upload(upload, representation), opened)
             }
-            TransferKind::List { path, style } => {
-                let lines = storage.list(path, style.clone(), unix_seconds())?;
+            TransferKind::List { selection, style } => {
+                let lines = storage.list(Listing {
+                    selection,
+                    style: style.clone(),
+                    now: unix_seconds(),
+                    number: self.number,
+                })?;
                 (Pump::listing(lines), nothing)
             }
         })

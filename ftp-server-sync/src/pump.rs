@@ -10,7 +10,7 @@ use std::os::unix::fs::FileExt;
 use ftp_proto::{Representation, TransferError, ascii};
 use rustix::io::Errno;
 
-use crate::directory::DirectoryLines;
+use crate::directory::{DirectoryLines, Made};
 use crate::storage::{Download, Upload, refusal};
 use crate::stream::Stream;
 
@@ -108,7 +108,8 @@ impl Pump {
                     moved += count;
                     self.bytes += count as u64;
                 }
-                Ok(Moved::Prepared) => {}
+                // It takes time as well: a search through directories may find nothing for long.
+                Ok(Moved::Prepared) => moved += BUFFER_BYTES,
                 Ok(Moved::Blocked) => return Step::Blocked,
                 Ok(Moved::End) => return Step::Done(self.finish(stream)),
                 Err(error) => {
@@ -275,12 +276,13 @@ impl Source {
         match self {
             Self::Listing(lines) => {
                 buffer.clear();
-                while buffer.len() < BUFFER_BYTES {
-                    if !lines
-                        .next_line(buffer)
-                        .map_err(|_| TransferError::LocalRead)?
-                    {
-                        return Ok(false);
+                let mut searching = 0;
+                while buffer.len() < BUFFER_BYTES && searching < SEARCHING_MAX {
+                    match lines.next_line(buffer) {
+                        Ok(Made::Line) => {}
+                        Ok(Made::Nothing) => searching += 1,
+                        Ok(Made::End) => return Ok(false),
+                        Err(_) => return Err(TransferError::LocalRead),
                     }
                 }
                 Ok(true)
@@ -347,3 +349,6 @@ fn write_error(error: &io::Error) -> TransferError {
 
 /// As much as is read or made at once.
 const BUFFER_BYTES: usize = 64 * 1024;
+
+/// How often a listing may find nothing before what there is goes out.
+const SEARCHING_MAX: usize = 16;

@@ -14,12 +14,12 @@ use std::sync::Arc;
 
 use cap_std::ambient_authority;
 use cap_std::fs::{Dir, OpenOptions, OpenOptionsExt};
-use ftp_proto::listing::Entry;
+use ftp_proto::listing::{Entry, Selection};
 use ftp_proto::{FileAnswer, FileRequest, ListStyle, Path, Refusal, limits};
 use rustix::fs::{Access, AtFlags, OFlags};
 use rustix::io::Errno;
 
-use crate::directory::{DirectoryLines, entry_of};
+use crate::directory::{DirectoryLines, Listing, Made, Owners, entry_of};
 
 /// The shared tree. Cloning shares the handle.
 #[derive(Clone, Debug)]
@@ -85,12 +85,18 @@ impl Storage {
         Ok(Self { root: root.into() })
     }
 
-    /// Performs a request that needs no data connection. `now` is in seconds since 1970.
+    /// Performs a request that needs no data connection. `now` is in seconds since 1970; `number` is the
+    /// session's, for the log.
     ///
     /// # Errors
     ///
     /// Why it was not done.
-    pub(crate) fn perform(&self, request: &FileRequest, now: i64) -> Result<FileAnswer, Refusal> {
+    pub(crate) fn perform(
+        &self,
+        request: &FileRequest,
+        now: i64,
+        number: u64,
+    ) -> Result<FileAnswer, Refusal> {
         match request {
             FileRequest::ChangeDirectory(path) => {
                 let directory = self.open_directory(path)?;
@@ -130,7 +136,7 @@ impl Storage {
                 Ok(FileAnswer::Modified(metadata.mtime()))
             }
             FileRequest::Facts(path) => self.entry(path).map(FileAnswer::Entry),
-            FileRequest::Status(path) => self.status(path, now),
+            FileRequest::Status(selection) => self.status(selection, now, number),
         }
     }
 
@@ -204,52 +210,87 @@ impl Storage {
         Err(Refusal::Exists)
     }
 
-    /// Opens a directory, or a single file, to list. `now` is in seconds since 1970.
+    /// Opens what is to be listed: a directory, a single file, or what a path with wildcards leads to.
     ///
     /// # Errors
     ///
     /// As the file system has it; MLSD takes directories alone (RFC 3659, section 7.2.1).
-    pub(crate) fn list(
-        &self,
-        path: &Path,
-        style: ListStyle,
-        now: i64,
-    ) -> Result<DirectoryLines, Refusal> {
-        match self.open_directory(path) {
-            Ok(directory) => {
-                // The shared directory itself may have been removed while it is served.
-                let stat = rustix::fs::fstat(&directory).map_err(|errno| refusal(&errno.into()))?;
-                if stat.st_nlink == 0 {
-                    return Err(Refusal::NotFound);
+    pub(crate) fn list(&self, listing: Listing<'_>) -> Result<DirectoryLines, Refusal> {
+        let Selection {
+            path, glob, flags, ..
+        } = listing.selection;
+        let refused = match flags.itself {
+            true => Refusal::NotADirectory,
+            false => match self.directory_handle(path) {
+                Ok(handle) => {
+                    return DirectoryLines::of_directory(self, handle, listing)
+                        .map_err(|error| refusal(&error));
                 }
-                let directory = OwnedFd::from(directory.into_std_file());
-                DirectoryLines::new(directory, style, now).map_err(|error| refusal(&error))
+                Err(refusal) => refusal,
+            },
+        };
+        if matches!(listing.style, ListStyle::Facts { .. }) {
+            return Err(refused);
+        }
+        match refused {
+            // Something else than a directory, a link that leads nowhere, or a pattern.
+            Refusal::NotADirectory | Refusal::NotFound | Refusal::NameRejected => {}
+            other => return Err(other),
+        }
+        match (self.entry(path), glob) {
+            (Ok(entry), _) => Ok(DirectoryLines::single(entry, listing)),
+            (Err(_), Some(glob)) => {
+                let base = self.directory_handle(&glob.base)?;
+                DirectoryLines::of_matches(self, base, glob, listing)
+                    .map_err(|error| refusal(&error))
             }
-            Err(Refusal::NotADirectory) if !matches!(style, ListStyle::Facts { .. }) => {
-                Ok(DirectoryLines::single(self.entry(path)?, style, now))
-            }
-            Err(refusal) => Err(refusal),
+            (Err(refusal), None) => Err(refusal),
         }
     }
 
-    fn status(&self, path: &Path, now: i64) -> Result<FileAnswer, Refusal> {
-        let mut lines = self.list(path, ListStyle::Long, now)?;
+    /// A handle that names a directory, and need not be good for reading it.
+    ///
+    /// # Errors
+    ///
+    /// As the file system has it.
+    pub(crate) fn directory_handle(&self, path: &Path) -> Result<OwnedFd, Refusal> {
+        let directory = self.open_directory(path)?;
+        // The shared directory itself may have been removed while it is served.
+        let stat = rustix::fs::fstat(&directory).map_err(|errno| refusal(&errno.into()))?;
+        match stat.st_nlink {
+            0 => Err(Refusal::NotFound),
+            _ => Ok(directory.into_std_file().into()),
+        }
+    }
+
+    fn status(&self, selection: &Selection, now: i64, number: u64) -> Result<FileAnswer, Refusal> {
+        let mut lines = self.list(Listing {
+            selection,
+            style: ListStyle::Long,
+            now,
+            number,
+        })?;
         let mut text = Vec::new();
-        let mut listed = 0;
-        let mut complete = true;
-        while complete
-            && lines
+        let (mut listed, mut steps) = (0, 0);
+        let complete = loop {
+            match lines
                 .next_line(&mut text)
                 .map_err(|error| refusal(&error))?
-        {
-            listed += 1;
-            complete = listed < limits::STAT_ENTRIES_MAX;
-        }
+            {
+                Made::End => break true,
+                Made::Line => listed += 1,
+                Made::Nothing => steps += 1,
+            }
+            if listed == limits::STAT_ENTRIES_MAX || steps == STATUS_STEPS_MAX {
+                break false;
+            }
+        };
         let mut lines: Vec<Vec<u8>> = text
             .split(|&byte| byte == b'\n')
-            .filter(|line| !line.is_empty())
-            .map(|line| line.trim_ascii_end().to_vec())
+            .map(|line| line.strip_suffix(b"\r").unwrap_or(line).to_vec())
             .collect();
+        // What follows the last line's end.
+        lines.pop();
         if !complete {
             lines.push(b"(there may be more; use LIST)".to_vec());
         }
@@ -261,7 +302,7 @@ impl Storage {
         let name = if path.is_root() { b"." } else { path.name() };
         let stat = rustix::fs::statat(&parent, name, AtFlags::SYMLINK_NOFOLLOW)
             .map_err(|errno| refusal(&errno.into()))?;
-        Ok(entry_of(&parent, name, &stat))
+        Ok(entry_of(&parent, name, &stat, &mut Owners::default()))
     }
 
     fn open_directory(&self, path: &Path) -> Result<Dir, Refusal> {
@@ -429,6 +470,9 @@ fn done(result: io::Result<()>) -> Result<FileAnswer, Refusal> {
 fn metadata(file: &File) -> Result<Metadata, Refusal> {
     file.metadata().map_err(|error| refusal(&error))
 }
+
+/// Steps of a STAT that finds little; each looks at a bounded number of names.
+const STATUS_STEPS_MAX: usize = 1000;
 
 /// Names that STOU tries.
 const UNIQUE_NAMES_MAX: u32 = 10_000;

@@ -212,7 +212,7 @@ pub(crate) fn file_request(request: &FileRequest) -> String {
         FileRequest::Size(path) => with("SIZE", path),
         FileRequest::ModifiedTime(path) => with("MDTM", path),
         FileRequest::Facts(path) => with("MLST", path),
-        FileRequest::Status(path) => with("STAT", path),
+        FileRequest::Status(selection) => with("STAT", &selection.path),
     }
 }
 

@@ -258,10 +258,13 @@ pub fn entry(choice: u8) -> Entry {
         links: 1,
         uid: 1000,
         gid: 1000,
+        owner: Some(b"bob".to_vec()),
+        group: None,
         size: 1234,
         modified: 1_700_000_000,
         device: 1,
         inode: choice.into(),
+        device_numbers: (0, 0),
         link_target: None,
     }
 }

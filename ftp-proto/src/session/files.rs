@@ -6,11 +6,10 @@ use super::{Pending, Phase, Session};
 use crate::action::{Action, FileRequest, Representation};
 use crate::command::Verb;
 use crate::date::time_val;
-use crate::listing;
+use crate::listing::{self, Selection};
 use crate::outcome::{FileAnswer, Refusal};
 use crate::path::{Path, PathError};
 use crate::reply::{Reply, quoted};
-use crate::session::transfer::without_flags;
 
 /// What the answer will be used for.
 #[derive(Debug)]
@@ -159,9 +158,12 @@ impl Session {
             Verb::Cdup => &b".."[..],
             // As with a shell's `cd`.
             Verb::Cwd if argument.is_empty() => &b"/"[..],
-            Verb::Stat => without_flags(argument),
             _ => argument,
         };
+        if verb == Verb::Stat {
+            let selection = Selection::parse(argument, &ready.directory).map_err(path_refusal)?;
+            return Ok((FileQuestion::Status, FileRequest::Status(selection)));
+        }
         let path = ready.directory.resolve(argument).map_err(path_refusal)?;
         Ok(match verb {
             Verb::Mkd => (
@@ -187,7 +189,6 @@ impl Session {
             Verb::Size => (FileQuestion::Size, FileRequest::Size(path)),
             Verb::Mdtm => (FileQuestion::ModifiedTime, FileRequest::ModifiedTime(path)),
             Verb::Mlst => (FileQuestion::Facts(path.clone()), FileRequest::Facts(path)),
-            Verb::Stat => (FileQuestion::Status, FileRequest::Status(path)),
             _ => (
                 FileQuestion::ChangeDirectory(path.clone()),
                 FileRequest::ChangeDirectory(path),

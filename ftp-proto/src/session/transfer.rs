@@ -14,6 +14,7 @@ use crate::action::{
 };
 use crate::address::parse_decimal;
 use crate::command::Verb;
+use crate::listing::Selection;
 use crate::missed::Missed;
 use crate::outcome::{Opened, Refusal, TransferError};
 use crate::path::Path;
@@ -363,24 +364,18 @@ impl Ready {
                 }
             }
             Verb::Mlsd => TransferKind::List {
-                path: resolve(argument)?,
+                selection: Selection::of_path(resolve(argument)?),
                 style: ListStyle::Facts {
                     facts: self.facts,
                     permissions: self.permissions,
                 },
             },
-            Verb::Nlst => {
-                let argument = without_flags(argument);
-                TransferKind::List {
-                    path: resolve(argument)?,
-                    style: ListStyle::Names {
-                        prefix: names_prefix(argument),
-                    },
-                }
-            }
             _ => TransferKind::List {
-                path: resolve(without_flags(argument))?,
-                style: ListStyle::Long,
+                selection: Selection::parse(argument, &self.directory).map_err(path_refusal)?,
+                style: match verb {
+                    Verb::Nlst => ListStyle::Names,
+                    _ => ListStyle::Long,
+                },
             },
         })
     }
@@ -393,23 +388,4 @@ fn permitted(verb: Verb, permissions: &Permissions) -> bool {
         Verb::Appe => permissions.append,
         _ => permissions.list,
     }
-}
-
-/// Clients send the flags of `ls` (`LIST -a dir`); they are no part of the path.
-pub(super) fn without_flags(argument: &[u8]) -> &[u8] {
-    let mut rest = argument;
-    while let Some(after_dash) = rest.strip_prefix(b"-") {
-        let end = after_dash.iter().position(|&byte| byte == b' ');
-        rest = end.map_or(&b""[..], |end| after_dash[end..].trim_ascii_start());
-    }
-    rest
-}
-
-/// What NLST puts before each name, so that a client can use the lines as they come.
-fn names_prefix(argument: &[u8]) -> Vec<u8> {
-    let mut prefix = argument.to_vec();
-    if !prefix.is_empty() && !prefix.ends_with(b"/") {
-        prefix.push(b'/');
-    }
-    prefix
 }

@@ -1,6 +1,7 @@
 //! Actions as transcripts write them.
 
-use ftp_proto::{Action, DataConnection, TransferKind, TransferRequest};
+use ftp_proto::listing::{ListOrder, Selection};
+use ftp_proto::{Action, DataConnection, FileRequest, TransferKind, TransferRequest};
 
 use crate::text::show;
 
@@ -9,6 +10,9 @@ pub(super) fn describe(action: &Action) -> String {
     match action {
         Action::Authenticate { user, password } => {
             format!("Authenticate {} {}", show(user), show(password.expose()))
+        }
+        Action::File(FileRequest::Status(selection)) => {
+            format!("Status {}", describe_selection(selection))
         }
         Action::File(request) => show(format!("{request:?}").as_bytes()),
         Action::OpenPassive => "OpenPassive".into(),
@@ -34,7 +38,12 @@ pub(super) fn describe(action: &Action) -> String {
 
 fn describe_transfer(request: &TransferRequest) -> String {
     let kind = &request.kind;
-    let mut text = format!("{} {}", kind.command(), kind.path());
+    let mut text = match kind {
+        TransferKind::List { selection, .. } => {
+            format!("{} {}", kind.command(), describe_selection(selection))
+        }
+        _ => format!("{} {}", kind.command(), kind.path()),
+    };
     match kind {
         TransferKind::Retrieve { offset, .. } | TransferKind::Store { offset, .. } => {
             text.push_str(&format!(" from {offset}"));
@@ -46,4 +55,30 @@ fn describe_transfer(request: &TransferRequest) -> String {
     }
     let representation = request.representation;
     format!("{text}, {representation:?}")
+}
+
+/// The path, then the letters of the flags that change something, then the way to what matches.
+fn describe_selection(selection: &Selection) -> String {
+    let flags = selection.flags;
+    let mut text = selection.path.to_string();
+    let letters: String = [
+        (flags.all, 'a'),
+        (flags.recursive, 'R'),
+        (flags.itself, 'd'),
+        (flags.classify, 'F'),
+        (flags.order == ListOrder::Time, 't'),
+        (flags.order == ListOrder::Size, 'S'),
+        (flags.reverse, 'r'),
+    ]
+    .iter()
+    .filter_map(|(is_set, letter)| is_set.then_some(*letter))
+    .collect();
+    if !letters.is_empty() {
+        text.push_str(&format!(" with -{letters}"));
+    }
+    if let Some(glob) = &selection.glob {
+        let (levels, prefix) = (glob.patterns.len(), show(&glob.prefix));
+        text.push_str(&format!(", or {levels} below {} as {prefix:?}", glob.base));
+    }
+    text
 }

@@ -1,5 +1,6 @@
 //! What must hold of a single value in an action or a reply.
 
+use ftp_proto::listing::Selection;
 use ftp_proto::{FileRequest, Masquerade, Path, PortSide};
 
 /// The router's number of a port, computed in another way than the core does.
@@ -26,7 +27,7 @@ pub(super) fn file_paths(request: &FileRequest) -> Vec<&Path> {
         | FileRequest::Size(path)
         | FileRequest::ModifiedTime(path)
         | FileRequest::Facts(path)
-        | FileRequest::Status(path) => vec![path],
+        | FileRequest::Status(Selection { path, .. }) => vec![path],
     }
 }
 

@@ -1,0 +1,299 @@
+//! A line of LIST and STAT: what `ls -l` writes, because that is what clients read.
+//!
+//! Columns are separated by blanks and hold none, except the date, which has three parts, and the name, which
+//! comes last and begins after exactly one space.
+
+use alloc::vec::Vec;
+
+use super::{DIGITS_MAX, Entry, EntryKind, digits, push_name};
+use crate::date::list_date;
+
+/// Appends a line as `ls -l` writes it, for LIST and STAT (RFC 959, section 4.1.3):
+/// `drwxr-xr-x   2 bob      users        4096 Nov 22 13:07 name`, then CRLF.
+///
+/// `now` decides whether the date shows the time of day or the year ([`list_date`]). Exactly one
+/// space precedes the name, so that names which begin with spaces survive. With `classify` a mark
+/// behind the name tells what it is, as `ls -F` has it.
+pub fn long_line(entry: &Entry, now: i64, classify: bool, out: &mut Vec<u8>) {
+    out.extend_from_slice(&mode_column(entry));
+    out.push(b' ');
+    push_right(entry.links, 3, out);
+    out.push(b' ');
+    push_person(entry.owner.as_deref(), entry.uid, out);
+    out.push(b' ');
+    push_person(entry.group.as_deref(), entry.gid, out);
+    out.push(b' ');
+    push_size(entry, out);
+    out.push(b' ');
+    out.extend_from_slice(&list_date(entry.modified, now));
+    out.push(b' ');
+    push_name(&entry.name, out);
+    if let (EntryKind::Symlink, Some(target)) = (entry.kind, &entry.link_target) {
+        out.extend_from_slice(b" -> ");
+        push_name(target, out);
+    }
+    if classify && let Some(mark) = mark(entry) {
+        out.push(mark);
+    }
+    out.extend_from_slice(b"\r\n");
+}
+
+/// Appends what stands before the entries of each directory when directories within are listed too: a
+/// blank line but before the first, and the path with a colon, as `ls -lR` has it.
+pub fn heading(path: &[u8], is_first: bool, out: &mut Vec<u8>) {
+    if !is_first {
+        out.extend_from_slice(b"\r\n");
+    }
+    push_name(path, out);
+    out.extend_from_slice(b":\r\n");
+}
+
+/// The first column.
+fn mode_column(entry: &Entry) -> [u8; 10] {
+    let mut column = *b"-rwxrwxrwx";
+    column[0] = match entry.kind {
+        EntryKind::File => b'-',
+        EntryKind::Directory => b'd',
+        EntryKind::Symlink => b'l',
+        EntryKind::CharacterDevice => b'c',
+        EntryKind::BlockDevice => b'b',
+        EntryKind::Fifo => b'p',
+        EntryKind::Socket => b's',
+    };
+    for (index, letter) in column[1..].iter_mut().enumerate() {
+        if entry.mode & (0o400 >> index) == 0 {
+            *letter = b'-';
+        }
+    }
+    // Each of the three special bits hides the execute bit beside it, whose state is then told by
+    // the letter's case.
+    for (bit, place, letter) in [(0o4000, 3, b's'), (0o2000, 6, b's'), (0o1000, 9, b't')] {
+        if entry.mode & bit != 0 {
+            let executable = column[place] == b'x';
+            column[place] = if executable {
+                letter
+            } else {
+                letter.to_ascii_uppercase()
+            };
+        }
+    }
+    column
+}
+
+/// A link has its arrow already; what it leads to is not looked at.
+fn mark(entry: &Entry) -> Option<u8> {
+    match entry.kind {
+        EntryKind::Directory => Some(b'/'),
+        EntryKind::File if entry.mode & 0o111 != 0 => Some(b'*'),
+        EntryKind::Fifo => Some(b'|'),
+        EntryKind::Socket => Some(b'='),
+        _ => None,
+    }
+}
+
+/// An owner or a group. A name with a blank in it, as directories of other systems have them, would
+/// push all columns behind it out of place: it is told by its number.
+fn push_person(name: Option<&[u8]>, number: u32, out: &mut Vec<u8>) {
+    let start = out.len();
+    match name {
+        Some(name) if is_one_word(name) => out.extend_from_slice(name),
+        _ => out.extend_from_slice(digits(number.into(), 10, &mut [0; DIGITS_MAX])),
+    }
+    let end = out.len().max(start + 8);
+    out.resize(end, b' ');
+}
+
+fn is_one_word(name: &[u8]) -> bool {
+    let breaks = |byte: &u8| byte.is_ascii_control() || byte.is_ascii_whitespace();
+    !name.is_empty() && !name.iter().any(breaks)
+}
+
+/// A device has its numbers there, and no size.
+fn push_size(entry: &Entry, out: &mut Vec<u8>) {
+    match entry.kind {
+        EntryKind::CharacterDevice | EntryKind::BlockDevice => {
+            let (major, minor) = entry.device_numbers;
+            push_right(major.into(), 3, out);
+            out.push(b',');
+            push_right(minor.into(), 4, out);
+        }
+        _ => push_right(entry.size, 8, out),
+    }
+}
+
+/// The decimal digits of `value` at the right of a column; a longer number widens it.
+fn push_right(value: u64, width: usize, out: &mut Vec<u8>) {
+    let mut buffer = [0; DIGITS_MAX];
+    let digits = digits(value, 10, &mut buffer);
+    let blanks = width.saturating_sub(digits.len());
+    out.resize(out.len() + blanks, b' ');
+    out.extend_from_slice(digits);
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::tests::{NOW, entry, text};
+    use super::*;
+
+    #[track_caller]
+    fn check(entry: &Entry, expected: &str) {
+        let mut out = Vec::from(*b"before|");
+        long_line(entry, NOW, false, &mut out);
+        assert_eq!(text(&out), std::format!("before|{expected}\r\n"));
+    }
+
+    #[test]
+    fn lines() {
+        let mut directory = entry(EntryKind::Directory, 0o755, b"name");
+        (directory.links, directory.size) = (2, 4096);
+        check(
+            &directory,
+            "drwxr-xr-x   2 bob      users        4096 Nov 22 13:07 name",
+        );
+        check(
+            &entry(EntryKind::File, 0o644, b"  two spaces "),
+            "-rw-r--r--   1 bob      users           3 Nov 22 13:07   two spaces ",
+        );
+        check(
+            &entry(EntryKind::BlockDevice, 0o660, b"sda1"),
+            "brw-rw----   1 bob      users      8,   1 Nov 22 13:07 sda1",
+        );
+        let mut terminal = entry(EntryKind::CharacterDevice, 0o620, b"tty");
+        terminal.device_numbers = (1234, 12345);
+        check(
+            &terminal,
+            "crw--w----   1 bob      users    1234,12345 Nov 22 13:07 tty",
+        );
+        check(
+            &entry(EntryKind::Fifo, 0o600, b"pipe"),
+            "prw-------   1 bob      users           3 Nov 22 13:07 pipe",
+        );
+        check(
+            &entry(EntryKind::Socket, 0o600, b"socket"),
+            "srw-------   1 bob      users           3 Nov 22 13:07 socket",
+        );
+    }
+
+    #[test]
+    fn links_show_where_they_lead() {
+        let mut link = entry(EntryKind::Symlink, 0o777, b"link");
+        link.link_target = Some(b"to/there\r\n".to_vec());
+        check(
+            &link,
+            "lrwxrwxrwx   1 bob      users           3 Nov 22 13:07 link -> to/there??",
+        );
+        link.link_target = None;
+        check(
+            &link,
+            "lrwxrwxrwx   1 bob      users           3 Nov 22 13:07 link",
+        );
+        (link.kind, link.link_target) = (EntryKind::File, Some(b"x".to_vec()));
+        check(
+            &link,
+            "-rwxrwxrwx   1 bob      users           3 Nov 22 13:07 link",
+        );
+    }
+
+    #[test]
+    fn dates() {
+        let mut file = entry(EntryKind::File, 0o644, b"f");
+        for (modified, date) in [
+            (NOW - 3600, "Nov 22 12:07"),
+            (NOW - 200 * 86_400, "May  6  2025"),
+            (NOW - 20 * 365 * 86_400, "Nov 27  2005"),
+            (NOW + 86_400, "Nov 23  2025"),
+            (0, "Jan  1  1970"),
+        ] {
+            file.modified = modified;
+            check(
+                &file,
+                &std::format!("-rw-r--r--   1 bob      users           3 {date} f"),
+            );
+        }
+    }
+
+    #[test]
+    fn names_of_owners() {
+        let mut file = entry(EntryKind::File, 0o644, b"f");
+        for (owner, shown) in [
+            (None, "1000    "),
+            (Some(""), "1000    "),
+            (Some("domain users"), "1000    "),
+            (Some("a\tb"), "1000    "),
+            (Some("a\nb"), "1000    "),
+            (Some("jürgen"), "jürgen "),
+            (
+                Some("somebody-with-a-long-name"),
+                "somebody-with-a-long-name",
+            ),
+        ] {
+            file.owner = owner.map(|owner| owner.as_bytes().to_vec());
+            check(
+                &file,
+                &std::format!("-rw-r--r--   1 {shown} users           3 Nov 22 13:07 f"),
+            );
+        }
+    }
+
+    #[test]
+    fn large_numbers_widen_their_columns() {
+        let mut large = entry(EntryKind::File, u32::MAX, b"large");
+        (large.links, large.size, large.modified) = (u64::MAX, u64::MAX, i64::MIN);
+        (large.uid, large.gid, large.owner, large.group) = (u32::MAX, u32::MAX, None, None);
+        check(
+            &large,
+            "-rwsrwsrwt 18446744073709551615 4294967295 4294967295 18446744073709551615 \
+             Jan  1  0000 large",
+        );
+        (large.links, large.size, large.uid, large.gid) = (0, 123_456_789, 0, 12_345_678);
+        check(
+            &large,
+            "-rwsrwsrwt   0 0        12345678 123456789 Jan  1  0000 large",
+        );
+    }
+
+    #[test]
+    fn mode_columns() {
+        let check = |kind, mode, expected: &str| {
+            let column = mode_column(&entry(kind, mode, b""));
+            assert_eq!(text(&column), expected, "{mode:o}");
+        };
+        check(EntryKind::File, 0, "----------");
+        check(EntryKind::File, 0o4755, "-rwsr-xr-x");
+        check(EntryKind::File, 0o4644, "-rwSr--r--");
+        check(EntryKind::File, 0o2755, "-rwxr-sr-x");
+        check(EntryKind::File, 0o2644, "-rw-r-Sr--");
+        check(EntryKind::Directory, 0o1777, "drwxrwxrwt");
+        check(EntryKind::Directory, 0o1776, "drwxrwxrwT");
+        check(EntryKind::File, 0o7000, "---S--S--T");
+        check(EntryKind::File, 0o421, "-r---w---x");
+        check(EntryKind::File, 0o10_0124, "---x-w-r--");
+        check(EntryKind::Fifo, 0o600, "prw-------");
+        check(EntryKind::Socket, 0o600, "srw-------");
+    }
+
+    #[test]
+    fn marks() {
+        let check = |kind, mode, expected: &str| {
+            let expected = std::format!(" {expected}\r\n");
+            let mut out = Vec::new();
+            long_line(&entry(kind, mode, b"x"), NOW, true, &mut out);
+            assert!(text(&out).ends_with(&expected), "{}", text(&out));
+        };
+        check(EntryKind::Directory, 0o755, "x/");
+        check(EntryKind::File, 0o755, "x*");
+        check(EntryKind::File, 0o644, "x");
+        check(EntryKind::Fifo, 0o644, "x|");
+        check(EntryKind::Socket, 0o644, "x=");
+        check(EntryKind::Symlink, 0o777, "x");
+        check(EntryKind::BlockDevice, 0o777, "x");
+    }
+
+    #[test]
+    fn headings() {
+        let mut out = Vec::new();
+        heading(b".", true, &mut out);
+        heading(b"./a\nb", false, &mut out);
+        assert_eq!(text(&out), ".:\r\n\r\n./a?b:\r\n");
+    }
+}

@@ -1,0 +1,267 @@
+//! Wildcards of a shell in one component of a path: `*`, `?` and `[a-c]`.
+//!
+//! Matching takes at most time in proportion to the pattern's length times the name's: it goes back to the
+//! last star alone, never to those before it.
+
+use alloc::vec::Vec;
+
+/// A pattern for one name. Every sequence of bytes is one; what has no closing bracket stands for itself.
+///
+/// `*` matches any run of characters, `?` any character, `[abx-z]` one of these, and `[!abx-z]` or
+/// `[^abx-z]` any other. There is no escape: `[*]` is a star. A character is one of UTF-8, or else a
+/// single byte, so that names in other encodings match too. A dot at the beginning of a name is
+/// matched by a dot alone.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Pattern {
+    text: Vec<u8>,
+    tokens: Vec<Token>,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+enum Token {
+    One(u32),
+    Any,
+    Class {
+        negated: bool,
+        ranges: Vec<(u32, u32)>,
+    },
+    Star,
+}
+
+impl Pattern {
+    /// Reads a pattern.
+    pub fn new(text: &[u8]) -> Self {
+        let mut tokens = Vec::new();
+        let mut rest = text;
+        while let Some(&byte) = rest.first() {
+            let (token, length) = match byte {
+                b'*' => (Token::Star, 1),
+                b'?' => (Token::Any, 1),
+                b'[' => class(rest).unwrap_or((Token::One(byte.into()), 1)),
+                _ => {
+                    let (character, length) = character(rest);
+                    (Token::One(character), length)
+                }
+            };
+            rest = &rest[length..];
+            // Several stars are one, and would only be gone through one by one.
+            if token != Token::Star || tokens.last() != Some(&Token::Star) {
+                tokens.push(token);
+            }
+        }
+        let text = text.to_vec();
+        Self { text, tokens }
+    }
+
+    /// The only name that matches, if there are no wildcards.
+    pub fn literal(&self) -> Option<&[u8]> {
+        let is_one = |token: &Token| matches!(token, Token::One(_));
+        let is_literal = self.tokens.iter().all(is_one);
+        is_literal.then_some(&self.text)
+    }
+
+    /// Whether `name` as a whole matches.
+    pub fn matches(&self, name: &[u8]) -> bool {
+        let dot = Token::One(b'.'.into());
+        if name.starts_with(b".") && self.tokens.first() != Some(&dot) {
+            return false;
+        }
+        let (mut next, mut rest) = (0, name);
+        // What comes after the last star, and where in the name that was tried.
+        let mut last_star: Option<(usize, &[u8])> = None;
+        loop {
+            let (first, length) = match rest {
+                [] => (None, 0),
+                _ => {
+                    let (first, length) = character(rest);
+                    (Some(first), length)
+                }
+            };
+            match (self.tokens.get(next), first) {
+                (None, None) => return true,
+                (Some(Token::Star), _) => {
+                    next += 1;
+                    last_star = Some((next, rest));
+                    continue;
+                }
+                (Some(token), Some(first)) if token.takes(first) => {
+                    next += 1;
+                    rest = &rest[length..];
+                    continue;
+                }
+                _ => {}
+            }
+            // The star takes one character more.
+            let Some((after, tried)) = last_star.filter(|(_, tried)| !tried.is_empty()) else {
+                return false;
+            };
+            let (_, length) = character(tried);
+            (next, rest) = (after, &tried[length..]);
+            last_star = Some((next, rest));
+        }
+    }
+}
+
+impl Token {
+    /// Whether it matches one character; a star is not asked.
+    fn takes(&self, character: u32) -> bool {
+        match self {
+            Self::One(one) => *one == character,
+            Self::Any => true,
+            Self::Class { negated, ranges } => {
+                let mut ranges = ranges.iter();
+                ranges.any(|(first, last)| (first..=last).contains(&&character)) != *negated
+            }
+            Self::Star => false,
+        }
+    }
+}
+
+/// A class at the beginning of `text`, and its length; `None` without a closing bracket.
+fn class(text: &[u8]) -> Option<(Token, usize)> {
+    let mut at = 1;
+    let negated = matches!(text.get(at), Some(b'!' | b'^'));
+    at += usize::from(negated);
+    let mut ranges = Vec::new();
+    let first = at;
+    loop {
+        // A bracket that comes first is one of the characters.
+        if *text.get(at)? == b']' && at > first {
+            return Some((Token::Class { negated, ranges }, at + 1));
+        }
+        let (low, length) = character(&text[at..]);
+        at += length;
+        let mut high = low;
+        if let [b'-', end, ..] = text[at..]
+            && end != b']'
+        {
+            let (last, length) = character(&text[at + 1..]);
+            high = last;
+            at += 1 + length;
+        }
+        ranges.push((low, high));
+    }
+}
+
+/// The first character of `text`, which is not empty, and its length in bytes.
+fn character(text: &[u8]) -> (u32, usize) {
+    let length = match text[0] {
+        0xc2..=0xdf => 2,
+        0xe0..=0xef => 3,
+        0xf0..=0xf4 => 4,
+        byte if byte.is_ascii() => return (byte.into(), 1),
+        _ => 1,
+    };
+    let whole = text
+        .get(..length)
+        .and_then(|bytes| str::from_utf8(bytes).ok());
+    match whole.and_then(|whole| whole.chars().next()) {
+        Some(character) => (character.into(), length),
+        // Behind all characters, so that it equals none of them.
+        None => (0x11_0000 + u32::from(text[0]), 1),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[track_caller]
+    fn check(pattern: &[u8], yes: &[&[u8]], no: &[&[u8]]) {
+        let compiled = Pattern::new(pattern);
+        let pattern = pattern.escape_ascii();
+        for name in yes {
+            assert!(compiled.matches(name), "{pattern} {}", name.escape_ascii());
+        }
+        for name in no {
+            assert!(!compiled.matches(name), "{pattern} {}", name.escape_ascii());
+        }
+    }
+
+    #[test]
+    fn stars() {
+        check(b"*", &[b"a", b"a.b", b"-", b"\xff"], &[b".a", b".."]);
+        check(
+            b"*.txt",
+            &[b"a.txt", b"a.b.txt"],
+            &[b"a.txtx", b".txt", b"a.TXT"],
+        );
+        check(
+            b"a*b*c",
+            &[b"abc", b"a-b-c", b"abbcc", b"abcbc"],
+            &[b"acb", b"ab", b"abcd"],
+        );
+        check(b"a**", &[b"a", b"ab"], &[b"b"]);
+        check(b".*", &[b".a", b".", b".."], &[b"a"]);
+    }
+
+    #[test]
+    fn single_characters() {
+        check(
+            b"?",
+            &[b"a", "ä".as_bytes(), "中".as_bytes(), b"\xe4"],
+            &[b"", b"ab", b"."],
+        );
+        check(b"a?c", &[b"abc", b"a?c", b"a.c"], &[b"ac", b"abbc"]);
+        check(
+            "?ä".as_bytes(),
+            &["öä".as_bytes()],
+            &["ö".as_bytes(), b"\xe4\xe4"],
+        );
+        check(b"??", &[b"\xe4\xb8", b"ab"], &["中".as_bytes()]);
+    }
+
+    #[test]
+    fn classes() {
+        check(b"[a-c]?", &[b"ax", b"cc"], &[b"dx", b"a", b"-x", b"Ax"]);
+        check(b"[!a-c]", &[b"d", b"!", b"-"], &[b"a", b"c", b".", b""]);
+        check(b"[^a]", &[b"b", b"^"], &[b"a"]);
+        check(b"[]a]", &[b"]", b"a"], &[b"b", b"[]a]"]);
+        check(b"[!]a]", &[b"b", b"!"], &[b"]", b"a"]);
+        check(b"[a-]", &[b"a", b"-"], &[b"b"]);
+        check(b"[-a]", &[b"a", b"-"], &[b"b"]);
+        check(b"[a-c-e]", &[b"b", b"-", b"e"], &[b"d"]);
+        check(b"[c-a]", &[], &[b"a", b"b", b"c"]);
+        check("[ä-ü]".as_bytes(), &["ö".as_bytes()], &[b"o", b"\xf6"]);
+        check(b"[\xe0-\xff]", &[b"\xf6"], &[b"o", "ö".as_bytes()]);
+        check(b"[*]", &[b"*"], &[b"a", b"[*]"]);
+        // A dot that begins a name is not matched by a class either.
+        check(b"[.]a", &[], &[b".a"]);
+    }
+
+    #[test]
+    fn what_is_no_wildcard_stands_for_itself() {
+        check(b"", &[b""], &[b"a"]);
+        check(b"[", &[b"["], &[b"a", b""]);
+        check(b"[]", &[b"[]"], &[b"]"]);
+        check(b"[!", &[b"[!"], &[b"a"]);
+        check(b"[a", &[b"[a"], &[b"a"]);
+        check(b"[a-", &[b"[a-"], &[b"a"]);
+        check(b"\\*", &[b"\\", b"\\a"], &[b"*"]);
+        for (pattern, literal) in [
+            (&b""[..], true),
+            (b"a.b", true),
+            (b"[a", true),
+            (b"a]", true),
+            (b"\xff", true),
+            (b"[a]", false),
+            (b"a*", false),
+            (b"?", false),
+        ] {
+            let found = Pattern::new(pattern).literal().map(<[u8]>::to_vec);
+            assert_eq!(found, literal.then(|| pattern.to_vec()));
+        }
+    }
+
+    /// With a step back to every star this would take longer than the universe has.
+    #[test]
+    fn nothing_takes_for_ever() {
+        let name = [b'a'; 255];
+        let mut pattern = b"a*".repeat(2000);
+        assert!(!Pattern::new(&pattern).matches(&name));
+        pattern.truncate(400);
+        assert!(Pattern::new(&pattern).matches(&name));
+        pattern.push(b'b');
+        assert!(!Pattern::new(&pattern).matches(&name));
+    }
+}

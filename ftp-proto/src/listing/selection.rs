@@ -1,0 +1,172 @@
+//! What LIST, NLST, MLSD and STAT are to show: a path, a pattern that it may be, and flags.
+//!
+//! A driver looks for the path first: what exists under that very name is meant, whatever wildcards the name
+//! holds. Only then does the pattern count.
+
+use alloc::vec::Vec;
+
+use super::{ListFlags, Pattern};
+use crate::path::{Path, PathError};
+
+/// What is to be listed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Selection {
+    /// The path: a directory, whose entries are listed, or something else, which is listed itself.
+    pub path: Path,
+    /// The path as the client wrote it; empty for the working directory.
+    pub written: Vec<u8>,
+    /// What the path means when nothing has that name.
+    pub glob: Option<Glob>,
+    /// What the flags of LIST, NLST and STAT ask for.
+    pub flags: ListFlags,
+}
+
+/// A path with wildcards. The entries that match are listed, never what is in them.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Glob {
+    /// The directory before the first wildcard.
+    pub base: Path,
+    /// That directory as the client wrote it, with its slash; empty for the working directory.
+    pub prefix: Vec<u8>,
+    /// A pattern for each component below; at least one.
+    pub patterns: Vec<Pattern>,
+}
+
+impl Selection {
+    /// Everything in a directory, as MLSD wants it: no flags, no wildcards.
+    pub fn of_path(path: Path) -> Self {
+        Self {
+            path,
+            written: Vec::new(),
+            glob: None,
+            flags: ListFlags::default(),
+        }
+    }
+
+    /// Reads the argument of LIST, NLST or STAT.
+    pub(crate) fn parse(argument: &[u8], directory: &Path) -> Result<Self, PathError> {
+        let (flags, written) = ListFlags::split(argument);
+        Ok(Self {
+            path: directory.resolve(written)?,
+            written: written.to_vec(),
+            glob: Glob::parse(written, directory)?,
+            flags,
+        })
+    }
+
+    /// What goes before the name of an entry of the directory so that the client can use it as it is: the path
+    /// as written and a slash, or nothing.
+    pub fn prefix(&self) -> Vec<u8> {
+        let mut prefix = self.written.clone();
+        if !prefix.is_empty() && !prefix.ends_with(b"/") {
+            prefix.push(b'/');
+        }
+        prefix
+    }
+
+    /// What the path itself is called: as written, without a slash behind it.
+    pub fn name(&self) -> &[u8] {
+        let mut name = &self.written[..];
+        while let [shorter @ .., b'/'] = name
+            && !shorter.is_empty()
+        {
+            name = shorter;
+        }
+        match name {
+            b"" => b".",
+            name => name,
+        }
+    }
+}
+
+impl Glob {
+    /// `None` without wildcards. Neither is a pattern what climbs from below one: `*/../x` names no directory
+    /// to begin in.
+    fn parse(written: &[u8], directory: &Path) -> Result<Option<Self>, PathError> {
+        let mut start = 0;
+        for component in written.split_inclusive(|&byte| byte == b'/') {
+            let name = component.strip_suffix(b"/").unwrap_or(component);
+            if Pattern::new(name).literal().is_none() {
+                break;
+            }
+            start += component.len();
+        }
+        let (prefix, below) = written.split_at(start);
+        let components = || below.split(|&byte| byte == b'/');
+        let meant = components().filter(|name| !matches!(*name, b"" | b"."));
+        let patterns: Vec<_> = meant.map(Pattern::new).collect();
+        if patterns.is_empty() || components().any(|name| name == b"..") {
+            return Ok(None);
+        }
+        Ok(Some(Self {
+            base: directory.resolve(prefix)?,
+            prefix: prefix.to_vec(),
+            patterns,
+        }))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use alloc::string::ToString;
+
+    fn parse(argument: &str) -> Selection {
+        let directory = Path::root().resolve(b"/home").unwrap();
+        Selection::parse(argument.as_bytes(), &directory).unwrap()
+    }
+
+    #[test]
+    fn paths() {
+        for (argument, path, prefix, name) in [
+            ("", "/home", "", "."),
+            ("-a", "/home", "", "."),
+            ("dir", "/home/dir", "dir/", "dir"),
+            ("dir//", "/home/dir", "dir//", "dir"),
+            ("-l ../dir", "/dir", "../dir/", "../dir"),
+            ("/", "/", "/", "/"),
+            ("//", "/", "//", "/"),
+        ] {
+            let selection = parse(argument);
+            assert_eq!(selection.path.to_string(), path, "{argument:?}");
+            assert_eq!(selection.prefix(), prefix.as_bytes(), "{argument:?}");
+            assert_eq!(selection.name(), name.as_bytes(), "{argument:?}");
+            assert_eq!(selection.glob, None, "{argument:?}");
+        }
+    }
+
+    #[test]
+    fn globs() {
+        for (argument, base, prefix, patterns) in [
+            ("*.txt", "/home", "", &["*.txt"][..]),
+            ("-a [a-c]?", "/home", "", &["[a-c]?"]),
+            ("dir/x/*", "/home/dir/x", "dir/x/", &["*"]),
+            ("dir*/x?", "/home", "", &["dir*", "x?"]),
+            ("/*/b/c?/", "/", "/", &["*", "b", "c?"]),
+            ("../d//.//*/./x", "/d", "../d//.//", &["*", "x"]),
+        ] {
+            let glob = parse(argument).glob.expect(argument);
+            assert_eq!(glob.base.to_string(), base, "{argument:?}");
+            assert_eq!(glob.prefix, prefix.as_bytes(), "{argument:?}");
+            let patterns: Vec<_> = patterns
+                .iter()
+                .map(|pattern| Pattern::new(pattern.as_bytes()))
+                .collect();
+            assert_eq!(glob.patterns, patterns, "{argument:?}");
+        }
+        for none in ["*/../x", "*/..", "a[b", "dir/[", "-*/.."] {
+            assert_eq!(parse(none).glob, None, "{none:?}");
+        }
+        // The path is there too, in case that something is called so.
+        assert_eq!(parse("d/[x]").path.to_string(), "/home/d/[x]");
+    }
+
+    #[test]
+    fn what_is_no_path_is_no_pattern_either() {
+        let root = Path::root();
+        let parse = |argument: &[u8]| Selection::parse(argument, &root);
+        assert_eq!(parse(b"*\0"), Err(PathError::Character));
+        assert_eq!(parse(&b"*/".repeat(129)), Err(PathError::TooLong));
+        assert!(parse(&b"*/".repeat(128)).is_ok());
+    }
+}

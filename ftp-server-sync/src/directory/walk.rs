@@ -1,0 +1,288 @@
+//! The way through directories: one, all within it, or those that a path with wildcards leads through.
+//!
+//! One directory is open at a time, opened anew beneath the shared directory and compared with the one that was
+//! seen: no symbolic link is followed on the way, so that there are no circles.
+
+use std::io;
+use std::os::fd::OwnedFd;
+
+use ftp_proto::Path;
+use ftp_proto::listing::{Entry, ListFlags, Pattern};
+use log::{debug, warn};
+use rustix::fs::{FileType, Stat};
+use rustix::io::Errno;
+
+use super::entry_of;
+use super::names::{Names, Next, SORTED_ENTRIES_MAX, Wanted};
+use super::owners::Owners;
+use crate::storage::Storage;
+
+/// A walk that goes on step by step.
+#[derive(Debug)]
+pub(super) struct Walk {
+    plan: Plan,
+    owners: Owners,
+    current: Option<Current>,
+    /// The current directory has just been entered, and that is to be told.
+    heading_due: bool,
+    /// Directories still to come, the next one last.
+    ahead: Vec<Visit>,
+}
+
+/// Which directories it goes through.
+#[derive(Debug)]
+pub(super) enum Route {
+    /// The one in which it begins.
+    One,
+    /// Those within it as well, however deep.
+    All,
+    /// One level for each pattern; the last one's matches are the entries.
+    Matching(Vec<Pattern>),
+}
+
+#[derive(Debug)]
+struct Current {
+    visit: Visit,
+    names: Names,
+    /// Directories in this one that are to be visited after it.
+    within: Vec<Visit>,
+}
+
+#[derive(Debug)]
+struct Visit {
+    path: Path,
+    /// How many directories below the base.
+    level: usize,
+    /// Device and inode, as they were when its entry was looked at.
+    identity: Option<(u64, u64)>,
+}
+
+/// What came of a step.
+#[derive(Debug)]
+pub(super) enum Step {
+    /// A directory begins, called so below the base. Only on the way through all of them.
+    Directory(Vec<u8>),
+    Found(Found),
+    /// Nothing yet.
+    Pending,
+    End,
+}
+
+#[derive(Debug)]
+pub(super) struct Found {
+    /// Below the base.
+    pub(super) name: Vec<u8>,
+    /// Where details are wanted; called by the same name, or under a heading by its own.
+    pub(super) entry: Option<Entry>,
+}
+
+/// Where a walk begins, and how it goes on.
+#[derive(Debug)]
+pub(super) struct Plan {
+    pub(super) storage: Storage,
+    pub(super) base: Path,
+    pub(super) route: Route,
+    pub(super) flags: ListFlags,
+    /// Whether more than names is wanted.
+    pub(super) details: bool,
+    /// The session's number, for the log.
+    pub(super) number: u64,
+}
+
+impl Walk {
+    /// Begins in the directory that `handle` names: the plan's base.
+    ///
+    /// # Errors
+    ///
+    /// When it cannot be read.
+    pub(super) fn begin(plan: Plan, handle: OwnedFd) -> io::Result<Self> {
+        let first = Visit {
+            path: plan.base.clone(),
+            level: 0,
+            identity: None,
+        };
+        let mut walk = Self {
+            plan,
+            owners: Owners::default(),
+            current: None,
+            heading_due: false,
+            ahead: Vec::new(),
+        };
+        walk.enter(first, handle)?;
+        Ok(walk)
+    }
+
+    /// Goes on for a bounded time.
+    ///
+    /// # Errors
+    ///
+    /// When a directory cannot be read on, or too many are still to come. What cannot be looked at, or has
+    /// vanished meanwhile, is passed over.
+    pub(super) fn step(&mut self) -> io::Result<Step> {
+        let Some(current) = &mut self.current else {
+            return self.go_on();
+        };
+        if self.heading_due {
+            self.heading_due = false;
+            return Ok(Step::Directory(self.plan.below(&current.visit.path, b"")));
+        }
+        match current.names.next()? {
+            Next::Name(name) => self.look_at(&name),
+            Next::Pending => Ok(Step::Pending),
+            Next::Unsorted => {
+                warn!(
+                    "#{} {} has more than {SORTED_ENTRIES_MAX} entries: they are listed unsorted",
+                    self.plan.number, current.visit.path
+                );
+                Ok(Step::Pending)
+            }
+            Next::End => {
+                self.ahead.extend(current.within.drain(..).rev());
+                self.current = None;
+                Ok(Step::Pending)
+            }
+        }
+    }
+
+    /// To the next directory.
+    fn go_on(&mut self) -> io::Result<Step> {
+        let Some(visit) = self.ahead.pop() else {
+            return Ok(Step::End);
+        };
+        match self.plan.storage.directory_handle(&visit.path) {
+            Ok(handle) if visit.is_still(&handle)? => {
+                if let Err(error) = self.enter(visit, handle) {
+                    debug!("#{} cannot list a directory: {error}", self.plan.number);
+                }
+            }
+            Ok(_) => debug!("#{} {} has changed", self.plan.number, visit.path),
+            Err(refusal) => debug!(
+                "#{} cannot list {}: {refusal}",
+                self.plan.number, visit.path
+            ),
+        }
+        Ok(Step::Pending)
+    }
+
+    fn enter(&mut self, visit: Visit, handle: OwnedFd) -> io::Result<()> {
+        let flags = self.plan.flags;
+        let names = match &self.plan.route {
+            Route::Matching(patterns) => match patterns[visit.level].literal() {
+                Some(name) => Names::one(handle, name.to_vec()),
+                None => {
+                    let wanted = Wanted::Matching(patterns[visit.level].clone());
+                    Names::read(handle, wanted, flags)?
+                }
+            },
+            _ => Names::read(handle, Wanted::All { dots: flags.all }, flags)?,
+        };
+        self.heading_due = matches!(self.plan.route, Route::All);
+        self.current = Some(Current {
+            visit,
+            names,
+            within: Vec::new(),
+        });
+        Ok(())
+    }
+
+    /// An entry of the current directory: to be told of, to be gone into, or both.
+    fn look_at(&mut self, name: &[u8]) -> io::Result<Step> {
+        let Some(current) = &mut self.current else {
+            return Ok(Step::Pending);
+        };
+        let visit = &current.visit;
+        let (shown, goes_within) = match &self.plan.route {
+            Route::One => (true, false),
+            Route::All => (true, !matches!(name, b"." | b"..")),
+            Route::Matching(patterns) => {
+                let is_last = visit.level + 1 == patterns.len();
+                (is_last, !is_last)
+            }
+        };
+        if !self.plan.details && !goes_within && !current.names.is_guessed() {
+            let name = self.plan.below(&visit.path, name);
+            return Ok(Step::Found(Found { name, entry: None }));
+        }
+        // What lies above the shared directory is nobody's business.
+        let looked_up = match name {
+            b".." if visit.path.is_root() => b".",
+            name => name,
+        };
+        let stat = match current.names.stat(looked_up) {
+            Ok(stat) => stat,
+            Err(error) => {
+                // It has vanished, or is a mount point that is gone: the others are still there.
+                debug!("#{} cannot list an entry: {error}", self.plan.number);
+                return Ok(Step::Pending);
+            }
+        };
+        if goes_within
+            && FileType::from_raw_mode(stat.st_mode) == FileType::Directory
+            && let Some(path) = visit.path.child(name)
+        {
+            let (level, identity) = (visit.level + 1, Some(identity(&stat)));
+            if self.ahead.len() + current.within.len() >= AHEAD_MAX {
+                warn!(
+                    "#{} more than {AHEAD_MAX} directories at once below {}: the listing ends",
+                    self.plan.number, self.plan.base
+                );
+                return Err(Errno::NOMEM.into());
+            }
+            current.within.push(Visit {
+                path,
+                level,
+                identity,
+            });
+        }
+        if !shown {
+            return Ok(Step::Pending);
+        }
+        let shown_name = self.plan.below(&visit.path, name);
+        let entry = self.plan.details.then(|| {
+            let mut entry = entry_of(current.names.handle(), name, &stat, &mut self.owners);
+            // With a heading above them, names stand alone.
+            if !matches!(self.plan.route, Route::All) {
+                entry.name.clone_from(&shown_name);
+            }
+            entry
+        });
+        let name = shown_name;
+        Ok(Step::Found(Found { name, entry }))
+    }
+}
+
+impl Plan {
+    /// A name in a directory, or without one the directory itself, as seen from the base.
+    fn below(&self, directory: &Path, name: &[u8]) -> Vec<u8> {
+        let base = match self.base.is_root() {
+            true => 0,
+            false => self.base.as_bytes().len(),
+        };
+        let within = directory.as_bytes().get(base + 1..).unwrap_or_default();
+        match (within, name) {
+            (within, b"") => within.to_vec(),
+            (b"", name) => name.to_vec(),
+            (within, name) => [within, b"/", name].concat(),
+        }
+    }
+}
+
+impl Visit {
+    /// Whether an open directory is the one that was seen, and not a link put in its place.
+    fn is_still(&self, handle: &OwnedFd) -> io::Result<bool> {
+        let now = rustix::fs::fstat(handle)?;
+        Ok(self.identity.is_none_or(|seen| seen == identity(&now)))
+    }
+}
+
+#[allow(
+    clippy::unnecessary_cast,
+    reason = "the fields have other types on 32-bit machines"
+)]
+fn identity(stat: &Stat) -> (u64, u64) {
+    (stat.st_dev as u64, stat.st_ino as u64)
+}
+
+/// Directories that are known and still to come. Memory is bounded, and a listing that leaves some out
+/// would be taken for a whole one.
+const AHEAD_MAX: usize = 100_000;
