@@ -11,6 +11,11 @@ fn command() {
 }
 
 #[test]
+fn listing() {
+    replay("listing", fuzz::listing);
+}
+
+#[test]
 fn reply() {
     replay("reply", fuzz::reply);
 }

@@ -28,6 +28,24 @@ proptest! {
     }
 
     #[test]
+    fn entries_are_lines(bytes in vec(any::<u8>(), 0..300)) {
+        fuzz::listing(&[&[0], &bytes[..]].concat());
+    }
+
+    #[test]
+    fn patterns_match_as_by_trying(
+        pattern in "[ab.ä\\[\\]*?!^-]{0,12}",
+        name in "[ab.ä\\[*-]{0,12}",
+    ) {
+        fuzz::matching(pattern.as_bytes(), name.as_bytes());
+    }
+
+    #[test]
+    fn flags_and_paths(argument in "[- a/Rt.*\\[\\]]{0,12}") {
+        fuzz::argument(argument.as_bytes());
+    }
+
+    #[test]
     fn pieces_make_no_difference(
         style: u8,
         lines in vec(line(), 0..30),

@@ -1,10 +1,14 @@
 //! What the fuzz targets do with their bytes: ordinary functions, so that they cannot rot.
 
+mod listing;
+
 use arbitrary::{Arbitrary, Unstructured};
 use ftp_proto::{Config, Endpoints, FileAnswer, Opened, Outcome, Permissions};
 
 use crate::ops::{self, Operation, Setup};
 use crate::sim::{Question, Sim};
+
+pub use listing::{AnyEntry, argument, entry, listing, matching};
 
 /// Command lines in pieces and in one: the outputs are the same, whatever the client sends.
 ///

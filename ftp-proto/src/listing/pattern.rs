@@ -32,12 +32,15 @@ impl Pattern {
     /// Reads a pattern.
     pub fn new(text: &[u8]) -> Self {
         let mut tokens = Vec::new();
+        // Without a closing bracket behind them, no number of opening ones is searched for its end.
+        let last_close = text.iter().rposition(|&byte| byte == b']').unwrap_or(0);
         let mut rest = text;
         while let Some(&byte) = rest.first() {
+            let may_close = text.len() - rest.len() < last_close;
             let (token, length) = match byte {
                 b'*' => (Token::Star, 1),
                 b'?' => (Token::Any, 1),
-                b'[' => class(rest).unwrap_or((Token::One(byte.into()), 1)),
+                b'[' if may_close => class(rest).unwrap_or((Token::One(byte.into()), 1)),
                 _ => {
                     let (character, length) = character(rest);
                     (Token::One(character), length)
