@@ -9,6 +9,7 @@ mod control;
 mod descriptors;
 mod files;
 mod limits;
+mod listings;
 mod login;
 mod missed;
 mod names;

@@ -67,6 +67,13 @@ pub fn parse(line: &[u8]) -> Result<Listed, String> {
     })
 }
 
+impl Listed {
+    /// The name for people.
+    pub fn shown(&self) -> String {
+        String::from_utf8_lossy(&self.name).into_owned()
+    }
+}
+
 /// All lines of a LIST.
 pub fn parse_all(listing: &[u8]) -> Vec<Listed> {
     listing

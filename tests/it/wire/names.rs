@@ -106,31 +106,6 @@ fn a_newline_in_a_name_forges_nothing() {
     client.expect_in_step();
 }
 
-/// Flags of `ls` are no part of the path, as many clients send them.
-#[test]
-fn flags_of_ls() {
-    let site = Site::new(&[]);
-    fs::create_dir(site.path("some where")).expect("a directory");
-    site.write("some where/file", "text");
-    let mut client = site.client();
-    for command in [
-        "LIST -la some where",
-        "LIST -a -l some where",
-        "NLST -1 some where",
-    ] {
-        let listing = client.fetch(command);
-        let text = listing.escape_ascii().to_string();
-        assert!(
-            text.contains("file") && text.matches("\\r\\n").count() == 1,
-            "{command}: {text}"
-        );
-    }
-    for command in ["LIST -la", "LIST", "NLST -la"] {
-        let text = client.fetch(command).escape_ascii().to_string();
-        assert!(text.ends_with("some where\\r\\n"), "{command}: {text}");
-    }
-}
-
 /// Every command with each of these names, for a file and for a directory.
 #[track_caller]
 fn check(names: &[&[u8]]) {
