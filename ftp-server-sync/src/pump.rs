@@ -48,7 +48,7 @@ enum Job {
 
 #[derive(Debug)]
 enum Source {
-    Listing(DirectoryLines),
+    Listing(Box<DirectoryLines>),
     /// Without an encoder the bytes go as they are: where the kernel cannot send the file itself.
     File {
         file: File,
@@ -87,7 +87,7 @@ impl Pump {
 
     pub(crate) fn listing(lines: DirectoryLines) -> Self {
         Self::new(Job::SendText {
-            source: Source::Listing(lines),
+            source: Source::Listing(lines.into()),
             buffer: Vec::new(),
             sent: 0,
         })

@@ -11,6 +11,7 @@ mod filezilla;
 mod ftp;
 mod lftp;
 mod libraries;
+mod listings;
 mod tls;
 
 use std::collections::BTreeMap;

@@ -74,6 +74,14 @@ impl Listed {
     }
 }
 
+/// A line of MLSD or MLST.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Facts {
+    /// Names and values.
+    pub facts: Vec<(String, String)>,
+    pub name: Vec<u8>,
+}
+
 /// All lines of a LIST.
 pub fn parse_all(listing: &[u8]) -> Vec<Listed> {
     listing
@@ -82,8 +90,8 @@ pub fn parse_all(listing: &[u8]) -> Vec<Listed> {
         .collect()
 }
 
-/// A line of MLSD or MLST: the facts, and the name behind the only space between (RFC 3659, section 7.2).
-pub fn parse_facts(line: &[u8]) -> Result<(Vec<(String, String)>, Vec<u8>), String> {
+/// Reads a line of MLSD or MLST: facts, a space and the name (RFC 3659, section 7.2).
+pub fn parse_facts(line: &[u8]) -> Result<Facts, String> {
     let text = plain_line(line)?;
     let end = text.iter().position(|&byte| byte == b' ');
     let (facts, name) = text.split_at(end.ok_or("no space")?);
@@ -97,7 +105,10 @@ pub fn parse_facts(line: &[u8]) -> Result<(Vec<(String, String)>, Vec<u8>), Stri
         }
         found.push((name.to_owned(), value.to_owned()));
     }
-    Ok((found, name[1..].to_vec()))
+    Ok(Facts {
+        facts: found,
+        name: name[1..].to_vec(),
+    })
 }
 
 /// The line without its ending, which is the only one, and the only control bytes.
@@ -224,10 +235,12 @@ mod tests {
 
     #[test]
     fn facts() {
-        let (facts, name) = parse_facts(b"type=file;size=3;  a b\r\n").expect("facts");
-        assert_eq!(name, b" a b");
-        assert_eq!(facts[1], ("size".to_owned(), "3".to_owned()));
-        assert_eq!(parse_facts(b" a\r\n"), Ok((Vec::new(), b"a".to_vec())));
+        let line = parse_facts(b"type=file;size=3;  a b\r\n").expect("facts");
+        assert_eq!(line.name, b" a b");
+        assert_eq!(line.facts[1], ("size".to_owned(), "3".to_owned()));
+        assert!(
+            parse_facts(b" a\r\n").is_ok_and(|line| line.facts.is_empty() && line.name == b"a")
+        );
         for bad in [
             &b"type=file a\r\n"[..],
             b"type; a\r\n",

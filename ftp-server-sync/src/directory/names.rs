@@ -127,7 +127,7 @@ impl Names {
                 (Order::Collecting(collection, flags), Some(name)) => {
                     collection.add(&self.handle, &name, flags.order);
                     if collection.is_full() {
-                        self.order = Order::Collected(std::mem::take(collection).as_read());
+                        self.order = Order::Collected(std::mem::take(collection).into_names());
                         return Ok(Next::Unsorted);
                     }
                 }
@@ -203,10 +203,10 @@ impl Collection {
                 false => order,
             }
         });
-        self.as_read()
+        self.into_names()
     }
 
-    fn as_read(self) -> Collected {
+    fn into_names(self) -> Collected {
         Collected {
             bytes: self.bytes,
             kept: self.kept.into_iter(),

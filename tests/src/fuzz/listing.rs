@@ -130,7 +130,7 @@ fn check_facts(entry: &Entry) {
     let mut line = Vec::new();
     let set = FactSet::default();
     listing::facts_line(&entry.name, entry, set, Permissions::READ_WRITE, &mut line);
-    let (facts, name) = listed::parse_facts(&line)
+    let listed::Facts { facts, name } = listed::parse_facts(&line)
         .unwrap_or_else(|error| panic!("{error}: {}", line.escape_ascii()));
     assert_eq!(name, shown(&entry.name));
     assert!(facts.iter().any(|(name, _)| name == "type"));
@@ -187,11 +187,12 @@ fn matches_slowly(pattern: &[u32], name: &[u32]) -> bool {
                 Some(&STAR) => Some(0),
                 Some(&QUESTION) => Some(1),
                 Some(&OPEN) => match class(&pattern[place..]) {
-                    Some((negated, members, length)) => {
-                        let is_member = members
+                    Some(class) => {
+                        let is_member = class
+                            .members
                             .iter()
                             .any(|&(low, high)| low <= character && character <= high);
-                        (is_member != negated).then_some(length)
+                        (is_member != class.negated).then_some(class.length)
                     }
                     None => (character == OPEN).then_some(1),
                 },
@@ -209,8 +210,15 @@ fn matches_slowly(pattern: &[u32], name: &[u32]) -> bool {
     places.contains(&pattern.len())
 }
 
-/// Whether it is turned around, its ranges, and its length with both brackets.
-fn class(pattern: &[u32]) -> Option<(bool, Vec<(u32, u32)>, usize)> {
+/// What stands in brackets.
+struct Class {
+    negated: bool,
+    members: Vec<(u32, u32)>,
+    /// With both brackets.
+    length: usize,
+}
+
+fn class(pattern: &[u32]) -> Option<Class> {
     let negated = matches!(pattern.get(1), Some(&sign) if sign == '!'.into() || sign == '^'.into());
     let start = if negated { 2 } else { 1 };
     // The first member may be a closing bracket.
@@ -228,7 +236,12 @@ fn class(pattern: &[u32]) -> Option<(bool, Vec<(u32, u32)>, usize)> {
             rest = after;
         }
     }
-    Some((negated, members, close + 1))
+    let length = close + 1;
+    Some(Class {
+        negated,
+        members,
+        length,
+    })
 }
 
 /// One number for each character; bytes that are none have numbers of their own.
