@@ -273,3 +273,18 @@ pub(crate) fn entry_of(parent: impl AsFd, name: &[u8], stat: &Stat, owners: &mut
 
 /// Steps before a transfer begins, in search of a first match. Each looks at a bounded number of names.
 const EARLY_STEPS_MAX: usize = 400;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn devices_have_their_numbers() {
+        let devices = std::fs::File::open("/dev").unwrap();
+        let stat = rustix::fs::statat(&devices, "null", rustix::fs::AtFlags::empty()).unwrap();
+        let entry = entry_of(&devices, b"null", &stat, &mut Owners::default());
+        assert_eq!(entry.kind, EntryKind::CharacterDevice);
+        assert_eq!(entry.device_numbers, (1, 3));
+        assert_eq!(entry.owner.as_deref(), Some(&b"root"[..]));
+    }
+}

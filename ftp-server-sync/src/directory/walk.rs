@@ -286,3 +286,61 @@ fn identity(stat: &Stat) -> (u64, u64) {
 /// Directories that are known and still to come. Memory is bounded, and a listing that leaves some out
 /// would be taken for a whole one.
 const AHEAD_MAX: usize = 100_000;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::fs;
+    use std::os::unix::fs::symlink;
+
+    /// Walks below `top`; `meddle` is called when the entry `a` has been seen, and not gone into yet.
+    fn found_despite(meddle: impl Fn(&std::path::Path)) -> Vec<String> {
+        let directory = tempfile::tempdir().unwrap();
+        let root = directory.path();
+        for name in ["top/a/inner", "secret/inner"] {
+            fs::create_dir_all(root.join(name)).unwrap();
+        }
+        let storage = Storage::open(root).unwrap();
+        let base = Path::root().child(b"top").unwrap();
+        let handle = storage.directory_handle(&base).unwrap();
+        let plan = Plan {
+            storage,
+            base,
+            route: Route::All,
+            flags: ListFlags::default(),
+            details: false,
+            number: 1,
+        };
+        let mut walk = Walk::begin(plan, handle).unwrap();
+        let mut found = Vec::new();
+        loop {
+            match walk.step().unwrap() {
+                Step::Found(entry) => {
+                    if entry.name == b"a" {
+                        meddle(root);
+                    }
+                    found.push(String::from_utf8(entry.name).unwrap());
+                }
+                Step::Directory(_) | Step::Pending => {}
+                Step::End => return found,
+            }
+        }
+    }
+
+    #[test]
+    fn directories_are_those_that_were_seen() {
+        assert_eq!(found_despite(|_| {}), ["a", "a/inner"]);
+        let by_a_link = found_despite(|root| {
+            fs::rename(root.join("top/a"), root.join("away")).unwrap();
+            symlink("../secret", root.join("top/a")).unwrap();
+        });
+        assert_eq!(by_a_link, ["a"]);
+        let by_another = found_despite(|root| {
+            fs::rename(root.join("top/a"), root.join("away")).unwrap();
+            fs::rename(root.join("secret"), root.join("top/a")).unwrap();
+        });
+        assert_eq!(by_another, ["a"]);
+        let by_nothing = found_despite(|root| fs::remove_dir_all(root.join("top/a")).unwrap());
+        assert_eq!(by_nothing, ["a"]);
+    }
+}
