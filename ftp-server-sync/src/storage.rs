@@ -3,10 +3,11 @@
 //! Every path is opened relative to one directory handle, and the kernel refuses to leave it: no
 //! `..`, no symbolic link, not even one made between check and use, leads outside.
 
+mod listing;
+
 use std::ffi::OsStr;
 use std::fs::{File, Metadata};
 use std::io::{self, Seek, SeekFrom};
-use std::os::fd::OwnedFd;
 use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::MetadataExt;
 use std::path::Path as FsPath;
@@ -14,12 +15,12 @@ use std::sync::Arc;
 
 use cap_std::ambient_authority;
 use cap_std::fs::{Dir, OpenOptions, OpenOptionsExt};
-use ftp_proto::listing::{Entry, Selection};
-use ftp_proto::{FileAnswer, FileRequest, ListStyle, Path, Refusal, limits};
+use ftp_proto::listing::Entry;
+use ftp_proto::{FileAnswer, FileRequest, Path, Refusal};
 use rustix::fs::{Access, AtFlags, OFlags};
 use rustix::io::Errno;
 
-use crate::directory::{DirectoryLines, Listing, Made, Owners, entry_of};
+use crate::directory::{Owners, entry_of};
 
 /// The shared tree. Cloning shares the handle.
 #[derive(Clone, Debug)]
@@ -210,93 +211,6 @@ impl Storage {
         Err(Refusal::Exists)
     }
 
-    /// Opens what is to be listed: a directory, a single file, or what a path with wildcards leads to.
-    ///
-    /// # Errors
-    ///
-    /// As the file system has it; MLSD takes directories alone (RFC 3659, section 7.2.1).
-    pub(crate) fn list(&self, listing: Listing<'_>) -> Result<DirectoryLines, Refusal> {
-        let Selection {
-            path, glob, flags, ..
-        } = listing.selection;
-        let refused = match flags.itself {
-            true => Refusal::NotADirectory,
-            false => match self.directory_handle(path) {
-                Ok(handle) => {
-                    return DirectoryLines::of_directory(self, handle, listing)
-                        .map_err(|error| refusal(&error));
-                }
-                Err(refusal) => refusal,
-            },
-        };
-        if matches!(listing.style, ListStyle::Facts { .. }) {
-            return Err(refused);
-        }
-        match refused {
-            // Something else than a directory, a link that leads nowhere, or a pattern.
-            Refusal::NotADirectory | Refusal::NotFound | Refusal::NameRejected => {}
-            other => return Err(other),
-        }
-        match (self.entry(path), glob) {
-            (Ok(entry), _) => Ok(DirectoryLines::single(entry, listing)),
-            (Err(_), Some(glob)) => {
-                let base = self.directory_handle(&glob.base)?;
-                DirectoryLines::of_matches(self, base, glob, listing)
-                    .map_err(|error| refusal(&error))
-            }
-            (Err(refusal), None) => Err(refusal),
-        }
-    }
-
-    /// A handle that names a directory, and need not be good for reading it.
-    ///
-    /// # Errors
-    ///
-    /// As the file system has it.
-    pub(crate) fn directory_handle(&self, path: &Path) -> Result<OwnedFd, Refusal> {
-        let directory = self.open_directory(path)?;
-        // The shared directory itself may have been removed while it is served.
-        let stat = rustix::fs::fstat(&directory).map_err(|errno| refusal(&errno.into()))?;
-        match stat.st_nlink {
-            0 => Err(Refusal::NotFound),
-            _ => Ok(directory.into_std_file().into()),
-        }
-    }
-
-    fn status(&self, selection: &Selection, now: i64, number: u64) -> Result<FileAnswer, Refusal> {
-        let mut lines = self.list(Listing {
-            selection,
-            style: ListStyle::Long,
-            now,
-            number,
-        })?;
-        let mut text = Vec::new();
-        let (mut listed, mut steps) = (0, 0);
-        let complete = loop {
-            match lines
-                .next_line(&mut text)
-                .map_err(|error| refusal(&error))?
-            {
-                Made::End => break true,
-                Made::Line => listed += 1,
-                Made::Nothing => steps += 1,
-            }
-            if listed == limits::STAT_ENTRIES_MAX || steps == STATUS_STEPS_MAX {
-                break false;
-            }
-        };
-        let mut lines: Vec<Vec<u8>> = text
-            .split(|&byte| byte == b'\n')
-            .map(|line| line.strip_suffix(b"\r").unwrap_or(line).to_vec())
-            .collect();
-        // What follows the last line's end.
-        lines.pop();
-        if !complete {
-            lines.push(b"(there may be more; use LIST)".to_vec());
-        }
-        Ok(FileAnswer::Lines(lines))
-    }
-
     fn entry(&self, path: &Path) -> Result<Entry, Refusal> {
         let parent = self.open_directory(&path.parent())?;
         let name = if path.is_root() { b"." } else { path.name() };
@@ -470,9 +384,6 @@ fn done(result: io::Result<()>) -> Result<FileAnswer, Refusal> {
 fn metadata(file: &File) -> Result<Metadata, Refusal> {
     file.metadata().map_err(|error| refusal(&error))
 }
-
-/// Steps of a STAT that finds little; each looks at a bounded number of names.
-const STATUS_STEPS_MAX: usize = 1000;
 
 /// Names that STOU tries.
 const UNIQUE_NAMES_MAX: u32 = 10_000;

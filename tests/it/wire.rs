@@ -8,6 +8,7 @@ mod active;
 mod control;
 mod descriptors;
 mod files;
+mod large_listings;
 mod limits;
 mod listings;
 mod login;

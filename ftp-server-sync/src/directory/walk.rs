@@ -190,25 +190,15 @@ impl Walk {
         let Some(current) = &mut self.current else {
             return Ok(Step::Pending);
         };
-        let visit = &current.visit;
-        let (shown, goes_within) = match &self.plan.route {
-            Route::One => (true, false),
-            Route::All => (true, !matches!(name, b"." | b"..")),
-            Route::Matching(patterns) => {
-                let is_last = visit.level + 1 == patterns.len();
-                (is_last, !is_last)
-            }
-        };
+        let (shown, goes_within) = self.plan.route.treats(name, current.visit.level);
+        let below = self.plan.below(&current.visit.path, name);
         if !self.plan.details && !goes_within && !current.names.is_guessed() {
-            let name = self.plan.below(&visit.path, name);
-            return Ok(Step::Found(Found { name, entry: None }));
+            return Ok(Step::Found(Found {
+                name: below,
+                entry: None,
+            }));
         }
-        // What lies above the shared directory is nobody's business.
-        let looked_up = match name {
-            b".." if visit.path.is_root() => b".",
-            name => name,
-        };
-        let stat = match current.names.stat(looked_up) {
+        let stat = match current.stat(name) {
             Ok(stat) => stat,
             Err(error) => {
                 // It has vanished, or is a mount point that is gone: the others are still there.
@@ -216,11 +206,7 @@ impl Walk {
                 return Ok(Step::Pending);
             }
         };
-        if goes_within
-            && FileType::from_raw_mode(stat.st_mode) == FileType::Directory
-            && let Some(path) = visit.path.child(name)
-        {
-            let (level, identity) = (visit.level + 1, Some(identity(&stat)));
+        if goes_within && FileType::from_raw_mode(stat.st_mode) == FileType::Directory {
             if self.ahead.len() + current.within.len() >= AHEAD_MAX {
                 warn!(
                     "#{} more than {AHEAD_MAX} directories at once below {}: the listing ends",
@@ -228,26 +214,55 @@ impl Walk {
                 );
                 return Err(Errno::NOMEM.into());
             }
-            current.within.push(Visit {
-                path,
-                level,
-                identity,
-            });
+            current.visit_later(name, &stat);
         }
         if !shown {
             return Ok(Step::Pending);
         }
-        let shown_name = self.plan.below(&visit.path, name);
         let entry = self.plan.details.then(|| {
             let mut entry = entry_of(current.names.handle(), name, &stat, &mut self.owners);
-            // With a heading above them, names stand alone.
+            // Under a heading names stand alone.
             if !matches!(self.plan.route, Route::All) {
-                entry.name.clone_from(&shown_name);
+                entry.name.clone_from(&below);
             }
             entry
         });
-        let name = shown_name;
-        Ok(Step::Found(Found { name, entry }))
+        Ok(Step::Found(Found { name: below, entry }))
+    }
+}
+
+impl Route {
+    /// Whether an entry at this level is told of, and whether it is gone into if it is a directory.
+    fn treats(&self, name: &[u8], level: usize) -> (bool, bool) {
+        match self {
+            Self::One => (true, false),
+            Self::All => (true, !matches!(name, b"." | b"..")),
+            Self::Matching(patterns) => {
+                let is_last = level + 1 == patterns.len();
+                (is_last, !is_last)
+            }
+        }
+    }
+}
+
+impl Current {
+    fn stat(&self, name: &[u8]) -> io::Result<Stat> {
+        match name {
+            // What lies above the shared directory is nobody's business.
+            b".." if self.visit.path.is_root() => self.names.stat(b"."),
+            name => self.names.stat(name),
+        }
+    }
+
+    /// Unless it lies too deep, or has a name that no client could send.
+    fn visit_later(&mut self, name: &[u8], stat: &Stat) {
+        if let Some(path) = self.visit.path.child(name) {
+            self.within.push(Visit {
+                path,
+                level: self.visit.level + 1,
+                identity: Some(identity(stat)),
+            });
+        }
     }
 }
 
