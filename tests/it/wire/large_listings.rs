@@ -11,21 +11,33 @@ use crate::server::Server;
 /// Whatever is asked, the search does not hold up the session for long, and its end is the truth.
 #[test]
 fn searches_for_nothing() {
+    for flags in [&[][..], &["--rate-out", "100"]] {
+        let site = Site::new(flags);
+        plant_directories(&site);
+        let mut client = site.client();
+        // More directories than are looked at before the 150: the failure comes after it.
+        let mut data = client.data();
+        client.command("NLST */nothing*", 150);
+        assert_eq!(read_all(&mut data), b"");
+        client.expect(451);
+        assert_eq!(client.fetch("NLST d1199/f*"), b"d1199/file\r\n");
+        client.expect_in_step();
+    }
+}
+
+#[test]
+fn searches_that_take_long() {
     let site = Site::new(&[]);
+    plant_directories(&site);
+    assert_eq!(sorted(site.client().fetch("NLST */f*")).len(), 1200);
+}
+
+fn plant_directories(site: &Site) {
     for number in 0..1200 {
         let directory = site.path(&format!("d{number}"));
         fs::create_dir(&directory).expect("a directory");
         File::create(directory.join("file")).expect("a file");
     }
-    let mut client = site.client();
-    // More directories than are looked at before the 150: the failure comes after it.
-    let mut data = client.data();
-    client.command("NLST */nothing*", 150);
-    assert_eq!(read_all(&mut data), b"");
-    client.expect(451);
-    assert_eq!(sorted(client.fetch("NLST */f*")).len(), 1200);
-    assert_eq!(client.fetch("NLST d1199/f*"), b"d1199/file\r\n");
-    client.expect_in_step();
 }
 
 #[test]
