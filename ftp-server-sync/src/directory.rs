@@ -10,28 +10,51 @@ use ftp_proto::listing::{self, Entry, EntryKind};
 use log::debug;
 use rustix::fs::{AtFlags, Dir, FileType, Mode, OFlags, Stat};
 
+use crate::owners::Owners;
+
 /// Lines of a listing, with their endings.
 #[derive(Debug)]
 pub(crate) struct DirectoryLines {
     source: Source,
     style: ListStyle,
     now: i64,
+    owners: Owners,
 }
 
 #[derive(Debug)]
 enum Source {
-    Directory { handle: OwnedFd, entries: Dir },
+    Directory {
+        handle: OwnedFd,
+        entries: Dir,
+        /// Which of the directory's own lines are still to come.
+        own: &'static [&'static [u8]],
+    },
     Single(Option<Entry>),
 }
 
 impl DirectoryLines {
-    /// The entries of an open directory. `now` is in seconds since 1970.
-    pub(crate) fn new(handle: OwnedFd, style: ListStyle, now: i64) -> io::Result<Self> {
+    /// The entries of an open directory. `now` is in seconds since 1970. MLSD begins with the directory itself
+    /// and, unless this is the root, the one above (RFC 3659, section 7.5.1).
+    pub(crate) fn new(
+        handle: OwnedFd,
+        style: ListStyle,
+        now: i64,
+        is_root: bool,
+    ) -> io::Result<Self> {
         // The handle only names the directory (O_PATH); reading it takes one more right.
         let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
         let readable = rustix::fs::openat(&handle, ".", flags, Mode::empty())?;
         let entries = Dir::new(readable)?;
-        let source = Source::Directory { handle, entries };
+        let own: &[&[u8]] = match (&style, is_root) {
+            (ListStyle::Facts { .. }, true) => &[b"."],
+            (ListStyle::Facts { .. }, false) => &[b".", b".."],
+            _ => &[],
+        };
+        let source = Source::Directory {
+            handle,
+            entries,
+            own,
+        };
         Ok(Self::from(source, style, now))
     }
 
@@ -47,7 +70,7 @@ impl DirectoryLines {
     ///
     /// When the directory cannot be read on. An entry that cannot be looked at is passed over.
     pub(crate) fn next_line(&mut self, out: &mut Vec<u8>) -> io::Result<bool> {
-        let (handle, entries) = match &mut self.source {
+        let (handle, entries, own) = match &mut self.source {
             Source::Single(entry) => {
                 let Some(entry) = entry.take() else {
                     return Ok(false);
@@ -55,8 +78,22 @@ impl DirectoryLines {
                 self.single_line(&entry, out);
                 return Ok(true);
             }
-            Source::Directory { handle, entries } => (handle, entries),
+            Source::Directory {
+                handle,
+                entries,
+                own,
+            } => (handle, entries, own),
         };
+        while let Some((name, rest)) = own.split_first() {
+            *own = rest;
+            // Of the directory above nothing is read but what is known about it.
+            if let Ok(stat) = rustix::fs::statat(&*handle, *name, AtFlags::SYMLINK_NOFOLLOW) {
+                let mut entry = entry_of(&*handle, name, &stat);
+                name_owners(&mut self.owners, &self.style, &mut entry);
+                entry_line(&self.style, self.now, &entry, out);
+                return Ok(true);
+            }
+        }
         for found in entries {
             let found = found?;
             let name = found.file_name();
@@ -75,7 +112,8 @@ impl DirectoryLines {
                 // It has vanished, or is a mount point that is gone: the others are still there.
                 Err(errno) => debug!("cannot list an entry: {errno}"),
                 Ok(stat) => {
-                    let entry = entry_of(&*handle, name.to_bytes(), &stat);
+                    let mut entry = entry_of(&*handle, name.to_bytes(), &stat);
+                    name_owners(&mut self.owners, &self.style, &mut entry);
                     entry_line(&self.style, self.now, &entry, out);
                     return Ok(true);
                 }
@@ -85,7 +123,12 @@ impl DirectoryLines {
     }
 
     fn from(source: Source, style: ListStyle, now: i64) -> Self {
-        Self { source, style, now }
+        Self {
+            source,
+            style,
+            now,
+            owners: Owners::default(),
+        }
     }
 
     fn single_line(&self, entry: &Entry, out: &mut Vec<u8>) {
@@ -126,11 +169,23 @@ pub(crate) fn entry_of(parent: impl AsFd, name: &[u8], stat: &Stat) -> Entry {
         links: stat.st_nlink as u64,
         uid: stat.st_uid,
         gid: stat.st_gid,
+        owner: None,
+        group: None,
         size: stat.st_size as u64,
         modified: stat.st_mtime as i64,
         device: stat.st_dev as u64,
         inode: stat.st_ino as u64,
         link_target,
+    }
+}
+
+/// Looks names up only where they will be told.
+fn name_owners(owners: &mut Owners, style: &ListStyle, entry: &mut Entry) {
+    if let ListStyle::Facts { facts, .. } = style
+        && facts.wants_names()
+    {
+        entry.owner = owners.user(entry.uid);
+        entry.group = owners.group(entry.gid);
     }
 }
 

@@ -1,6 +1,6 @@
 //! Actions as transcripts write them.
 
-use ftp_proto::{Action, DataConnection, TransferKind, TransferRequest};
+use ftp_proto::{Action, DataConnection, FileRequest, TransferKind, TransferRequest};
 
 use crate::text::show;
 
@@ -9,6 +9,12 @@ pub(super) fn describe(action: &Action) -> String {
     match action {
         Action::Authenticate { user, password } => {
             format!("Authenticate {} {}", show(user), show(password.expose()))
+        }
+        Action::File(FileRequest::MakeDirectory { path, umask }) => {
+            show(format!("MakeDirectory({path}){}", describe_umask(*umask)).as_bytes())
+        }
+        Action::File(FileRequest::ChangeMode { path, mode }) => {
+            show(format!("ChangeMode({path}) to {mode:04o}").as_bytes())
         }
         Action::File(request) => show(format!("{request:?}").as_bytes()),
         Action::OpenPassive => "OpenPassive".into(),
@@ -45,5 +51,10 @@ fn describe_transfer(request: &TransferRequest) -> String {
         TransferKind::Append { .. } | TransferKind::List { .. } => {}
     }
     let representation = request.representation;
-    format!("{text}, {representation:?}")
+    let umask = describe_umask(request.umask);
+    format!("{text}, {representation:?}{umask}")
+}
+
+fn describe_umask(umask: Option<u32>) -> String {
+    umask.map_or_else(String::new, |umask| format!(", umask {umask:03o}"))
 }
