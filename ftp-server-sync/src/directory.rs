@@ -18,7 +18,8 @@ pub(crate) struct DirectoryLines {
     source: Source,
     style: ListStyle,
     now: i64,
-    owners: Owners,
+    /// Where names of owners are to be told.
+    owners: Option<Box<Owners>>,
 }
 
 #[derive(Debug)]
@@ -89,7 +90,7 @@ impl DirectoryLines {
             // Of the directory above nothing is read but what is known about it.
             if let Ok(stat) = rustix::fs::statat(&*handle, *name, AtFlags::SYMLINK_NOFOLLOW) {
                 let mut entry = entry_of(&*handle, name, &stat);
-                name_owners(&mut self.owners, &self.style, &mut entry);
+                name_owners(&mut self.owners, &mut entry);
                 entry_line(&self.style, self.now, &entry, out);
                 return Ok(true);
             }
@@ -113,7 +114,7 @@ impl DirectoryLines {
                 Err(errno) => debug!("cannot list an entry: {errno}"),
                 Ok(stat) => {
                     let mut entry = entry_of(&*handle, name.to_bytes(), &stat);
-                    name_owners(&mut self.owners, &self.style, &mut entry);
+                    name_owners(&mut self.owners, &mut entry);
                     entry_line(&self.style, self.now, &entry, out);
                     return Ok(true);
                 }
@@ -123,11 +124,12 @@ impl DirectoryLines {
     }
 
     fn from(source: Source, style: ListStyle, now: i64) -> Self {
+        let named = matches!(&style, ListStyle::Facts { facts, .. } if facts.wants_names());
         Self {
             source,
             style,
             now,
-            owners: Owners::default(),
+            owners: named.then(Box::default),
         }
     }
 
@@ -179,11 +181,8 @@ pub(crate) fn entry_of(parent: impl AsFd, name: &[u8], stat: &Stat) -> Entry {
     }
 }
 
-/// Looks names up only where they will be told.
-fn name_owners(owners: &mut Owners, style: &ListStyle, entry: &mut Entry) {
-    if let ListStyle::Facts { facts, .. } = style
-        && facts.wants_names()
-    {
+fn name_owners(owners: &mut Option<Box<Owners>>, entry: &mut Entry) {
+    if let Some(owners) = owners {
         entry.owner = owners.user(entry.uid);
         entry.group = owners.group(entry.gid);
     }
