@@ -5,6 +5,7 @@
 
 mod abort;
 mod active;
+mod attributes;
 mod control;
 mod descriptors;
 mod files;

@@ -4,6 +4,7 @@
 //! there against the rules that hold in every session.
 
 pub mod fuzz;
+pub mod model;
 pub mod ops;
 pub mod sim;
 pub mod strict;

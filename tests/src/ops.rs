@@ -217,7 +217,7 @@ fn apply_answer(sim: &mut Sim, answer: &Answer) {
 /// The good answer to a question.
 pub fn good(question: &Question, choice: u8) -> Outcome {
     match question {
-        Question::Authenticate => Outcome::Authenticated(Some(permissions(choice))),
+        Question::Authenticate(_) => Outcome::Authenticated(Some(permissions(choice))),
         Question::File(request) => Outcome::File(Ok(file_answer(request, choice))),
         Question::Passive => Outcome::PassiveOpened(Ok(60_000 + u16::from(choice))),
         Question::Tls => Outcome::Tls(Ok(())),
@@ -285,7 +285,7 @@ pub fn entry(choice: u8) -> Entry {
 fn refused(question: &Question, choice: u8) -> Outcome {
     let refusal = *pick(&REFUSALS, choice);
     match question {
-        Question::Authenticate => Outcome::Authenticated(None),
+        Question::Authenticate(_) => Outcome::Authenticated(None),
         Question::File(_) => Outcome::File(Err(refusal)),
         Question::Passive => Outcome::PassiveOpened(Err(refusal)),
         Question::Transfer(_) => Outcome::TransferOpened(Err(refusal)),

@@ -61,7 +61,8 @@ pub struct Sim {
 /// The action that waits for its outcome.
 #[derive(Clone, Debug)]
 pub enum Question {
-    Authenticate,
+    /// With the password.
+    Authenticate(Vec<u8>),
     File(FileRequest),
     Passive,
     Transfer(TransferRequest),
@@ -393,7 +394,7 @@ impl Sim {
 
     fn fits(&self, outcome: &Outcome) -> bool {
         match (outcome, &self.question) {
-            (Outcome::Authenticated(_), Some(Question::Authenticate))
+            (Outcome::Authenticated(_), Some(Question::Authenticate(_)))
             | (Outcome::PassiveOpened(_), Some(Question::Passive))
             | (Outcome::TransferOpened(_), Some(Question::Transfer(_)))
             | (Outcome::Tls(_), Some(Question::Tls))
@@ -535,7 +536,9 @@ impl Sim {
                 self.closing = true;
                 self.is_listening = false;
             }
-            Action::Authenticate { .. } => self.ask(Question::Authenticate),
+            Action::Authenticate { password, .. } => {
+                self.ask(Question::Authenticate(password.expose().to_vec()));
+            }
             Action::OpenPassive => self.ask(Question::Passive),
             Action::StartTls => {
                 // Implicit TLS comes before everything.
