@@ -11,6 +11,11 @@ fn command() {
 }
 
 #[test]
+fn model() {
+    replay("model", fuzz::model);
+}
+
+#[test]
 fn reply() {
     replay("reply", fuzz::reply);
 }

@@ -16,6 +16,7 @@ mod names;
 mod pool;
 mod rates;
 mod reload;
+mod rfc;
 mod signals;
 mod strangers;
 mod system_calls;

@@ -83,6 +83,9 @@ impl Session {
 
     pub(super) fn help(&mut self, argument: &[u8]) {
         let name = argument.trim_ascii();
+        if name.eq_ignore_ascii_case(b"SITE") {
+            return self.site_help(b"");
+        }
         let reply = if name.is_empty() {
             self.help_overview()
         } else if let Some(info) = command::find(name)
@@ -96,7 +99,7 @@ impl Session {
         } else if command::find(name).is_some() || command::is_not_implemented(name) {
             Reply::NOT_IMPLEMENTED
         } else {
-            Reply::fixed(501, "There is no such command.")
+            Reply::NO_SUCH_COMMAND
         };
         self.reply(reply);
     }

@@ -1,7 +1,7 @@
 //! SITE: what the RFCs leave to each server. HELP, CHMOD and UMASK, as other servers have them.
 
 use alloc::format;
-use alloc::string::String;
+use alloc::vec::Vec;
 
 use super::files::{FileQuestion, path_refusal, refusal};
 use super::{Pending, Phase, Session};
@@ -17,7 +17,7 @@ impl Session {
     pub(super) fn site(&mut self, argument: &[u8]) {
         let (name, rest) = split_word(argument.trim_ascii_start());
         match &name.to_ascii_uppercase()[..] {
-            b"HELP" => self.site_help(),
+            b"HELP" => self.site_help(rest.trim_ascii()),
             b"CHMOD" => self.change_mode(rest),
             b"UMASK" => self.set_umask(rest.trim_ascii()),
             b"" => self.reply(Reply::ARGUMENT_NEEDED),
@@ -25,14 +25,25 @@ impl Session {
         }
     }
 
-    fn site_help(&mut self) {
-        let lines = SITE_COMMANDS.map(|(syntax, purpose)| format!("{syntax}  {purpose}"));
-        self.reply(Reply::lines(
-            214,
-            &b"These SITE commands are understood:"[..],
-            lines.map(String::into_bytes).into(),
-            &b"End of help."[..],
-        ));
+    /// All of them, or one by its name. RFC 959, section 4.1.3, has HELP SITE for it.
+    pub(super) fn site_help(&mut self, name: &[u8]) {
+        let is_meant = |(syntax, _): &&(&str, &str)| {
+            name.is_empty() || split_word(syntax.as_bytes()).0.eq_ignore_ascii_case(name)
+        };
+        let lines: Vec<Vec<u8>> = SITE_COMMANDS
+            .iter()
+            .filter(is_meant)
+            .map(|(syntax, purpose)| format!("SITE {syntax}  {purpose}").into_bytes())
+            .collect();
+        self.reply(match lines.is_empty() {
+            true => Reply::NO_SUCH_COMMAND,
+            false => Reply::lines(
+                214,
+                &b"These SITE commands are understood:"[..],
+                lines,
+                &b"End of help."[..],
+            ),
+        });
     }
 
     fn change_mode(&mut self, argument: &[u8]) {
@@ -127,7 +138,7 @@ const SITE_COMMANDS: [(&str, &str); 3] = [
         "CHMOD octal-mode path",
         "change the permission bits of a file or directory",
     ),
-    ("HELP", "list these commands"),
+    ("HELP [command]", "list these commands"),
     (
         "UMASK [octal-mode]",
         "tell or set the bits that new files will not have",
