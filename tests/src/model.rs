@@ -73,7 +73,10 @@ pub fn run(steps: &[Step]) {
         let seen = sim.log().len();
         let expected = model.step(*step);
         perform(&mut sim, *step);
-        let came: Vec<String> = sim.log()[seen..].iter().filter_map(essence).collect();
+        let came: Vec<String> = sim.log()[seen..]
+            .iter()
+            .filter_map(|line| essence(line))
+            .collect();
         let story = || {
             format!(
                 "step {index}, {step:?}, of {steps:?}\n{}",
@@ -135,7 +138,7 @@ fn answer(question: &Question) -> Outcome {
 }
 
 /// What the model has an opinion on: codes, whole replies that tell a path, and what is done about transfers.
-fn essence(line: &String) -> Option<String> {
+fn essence(line: &str) -> Option<String> {
     if let Some(action) = line.strip_prefix("A: ") {
         let is_about = [
             "OpenTransfer",
@@ -423,9 +426,10 @@ impl Model {
         let path = name.map_or_else(|| self.ready.directory.clone(), |name| self.resolve(name));
         let path = shown(&path);
         let kind = if self.ready.image { "Image" } else { "Ascii" };
-        let from = has_offset
-            .then(|| format!(" from {offset}"))
-            .unwrap_or_default();
+        let from = match has_offset {
+            true => format!(" from {offset}"),
+            false => String::new(),
+        };
         out.push(format!("OpenTransfer {verb} {path}{from}, {kind}"));
         if name == Some(Name::Missing) {
             return out.push(if verb == "STOR" { "553" } else { "550" }.into());

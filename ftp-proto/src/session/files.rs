@@ -10,6 +10,7 @@ use crate::date::{parse_time_val, time_val};
 use crate::listing;
 use crate::outcome::{FileAnswer, Refusal};
 use crate::path::{Path, PathError};
+use crate::permissions::Permissions;
 use crate::reply::{Reply, quoted};
 use crate::session::transfer::without_flags;
 
@@ -152,15 +153,7 @@ impl Session {
             Verb::Rnto => ready.rename_from.take(),
             _ => None,
         };
-        let may = ready.permissions;
-        let permitted = match verb {
-            Verb::Mkd => may.make_directory,
-            Verb::Rmd | Verb::Dele => may.delete,
-            Verb::Rnfr | Verb::Rnto => may.rename,
-            Verb::Mfmt => may.change_time,
-            _ => may.list,
-        };
-        if !permitted {
+        if !permitted(verb, &ready.permissions) {
             return Err(refusal(verb, Refusal::Denied));
         }
         let mut modified = 0;
@@ -285,6 +278,16 @@ impl FileQuestion {
             Self::Facts(_) => Verb::Mlst,
             Self::Status => Verb::Stat,
         }
+    }
+}
+
+fn permitted(verb: Verb, permissions: &Permissions) -> bool {
+    match verb {
+        Verb::Mkd => permissions.make_directory,
+        Verb::Rmd | Verb::Dele => permissions.delete,
+        Verb::Rnfr | Verb::Rnto => permissions.rename,
+        Verb::Mfmt => permissions.change_time,
+        _ => permissions.list,
     }
 }
 
