@@ -60,7 +60,7 @@ pub enum EntryKind {
 }
 
 /// Which facts MLST and MLSD tell (RFC 3659, section 7.5). OPTS MLST chooses among them for the session;
-/// by default it is all but the names of owner and group, which are nobody's business unless somebody asks.
+/// by default it is all but the names of owner and group, which cost a look into the system's directory.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct FactSet(u16);
 

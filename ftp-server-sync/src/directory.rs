@@ -2,6 +2,8 @@
 //!
 //! Entries are read as lines are asked for: memory stays flat however many there are.
 
+mod owners;
+
 use std::io;
 use std::os::fd::{AsFd, OwnedFd};
 
@@ -10,7 +12,7 @@ use ftp_proto::listing::{self, Entry, EntryKind};
 use log::debug;
 use rustix::fs::{AtFlags, Dir, FileType, Mode, OFlags, Stat};
 
-use crate::owners::Owners;
+pub(crate) use owners::Owners;
 
 /// Lines of a listing, with their endings.
 #[derive(Debug)]

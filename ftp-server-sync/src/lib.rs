@@ -26,7 +26,6 @@ pub mod flags;
 mod listeners;
 pub mod machine;
 mod missed;
-mod owners;
 pub mod passive;
 mod perform;
 mod probe;

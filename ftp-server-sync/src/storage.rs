@@ -21,8 +21,7 @@ use ftp_proto::{FileAnswer, FileRequest, ListStyle, Path, Refusal, limits};
 use rustix::fs::{Access, AtFlags, OFlags};
 use rustix::io::Errno;
 
-use crate::directory::{DirectoryLines, entry_of};
-use crate::owners::Owners;
+use crate::directory::{DirectoryLines, Owners, entry_of};
 use attributes::apply_umask;
 pub(crate) use attributes::own_umask;
 
