@@ -80,7 +80,12 @@ pub enum FileRequest {
     /// Whether the directory exists and may be entered (CWD, CDUP).
     ChangeDirectory(Path),
     /// MKD.
-    MakeDirectory(Path),
+    MakeDirectory {
+        /// The new directory.
+        path: Path,
+        /// The permission bits that it must not have (SITE UMASK); `None`: the system decides.
+        umask: Option<u32>,
+    },
     /// RMD.
     RemoveDirectory(Path),
     /// DELE.
@@ -98,6 +103,20 @@ pub enum FileRequest {
     Size(Path),
     /// When the file was last modified (MDTM): [`FileAnswer::Modified`](crate::FileAnswer::Modified).
     ModifiedTime(Path),
+    /// Give the file or directory these permission bits, of which none is above `0o777` (SITE CHMOD).
+    ChangeMode {
+        /// A regular file or a directory.
+        path: Path,
+        /// The bits.
+        mode: u32,
+    },
+    /// Say that the file or directory was modified then (MFMT).
+    SetModified {
+        /// A regular file or a directory.
+        path: Path,
+        /// In seconds since 1970, UTC.
+        modified: i64,
+    },
     /// What is known about the path itself (MLST): [`FileAnswer::Entry`](crate::FileAnswer::Entry).
     Facts(Path),
     /// Lines as LIST would send them, at most
@@ -115,6 +134,8 @@ pub struct TransferRequest {
     pub kind: TransferKind,
     /// How file bytes are represented on the data connection. Listings are always text.
     pub representation: Representation,
+    /// The permission bits that a new file must not have (SITE UMASK); `None`: the system decides.
+    pub umask: Option<u32>,
 }
 
 /// What a transfer moves.
@@ -124,7 +145,8 @@ pub enum TransferKind {
     Retrieve {
         /// The file.
         path: Path,
-        /// Where to begin (REST), in bytes.
+        /// Where to begin (REST), in bytes as they would be sent: with [`Representation::Ascii`] each line
+        /// end counts as two.
         offset: u64,
     },
     /// STOR.

@@ -148,6 +148,24 @@ pub(crate) fn parse_epsv(argument: &[u8]) -> Result<EpsvArgument, AddressError> 
     }
 }
 
+/// Whether this could name a host, as HOST has it (RFC 7151, section 3): a domain name, an IPv4 address, or an
+/// IPv6 address in brackets. A port is no part of it.
+pub(crate) fn is_host(name: &[u8]) -> bool {
+    if let Some(address) = name.strip_prefix(b"[") {
+        let inner = address.strip_suffix(b"]");
+        return inner.is_some_and(|inner| parse_text::<Ipv6Addr>(inner).is_ok());
+    }
+    let name = name.strip_suffix(b".").unwrap_or(name);
+    let is_label = |label: &[u8]| {
+        let plain = |byte: &u8| byte.is_ascii_alphanumeric() || *byte == b'-';
+        (1..=63).contains(&label.len())
+            && label.iter().all(plain)
+            && !label.starts_with(b"-")
+            && !label.ends_with(b"-")
+    };
+    name.len() <= 253 && name.split(|&byte| byte == b'.').all(is_label)
+}
+
 /// Digits only: `FromStr` alone would also take a plus sign.
 pub(crate) fn parse_decimal<T: FromStr>(field: &[u8]) -> Option<T> {
     if field.is_empty() || !field.iter().all(u8::is_ascii_digit) {
@@ -180,6 +198,38 @@ mod tests {
         assert_eq!(ends.local(), address("192.168.77.2:21"));
         assert_eq!(ends.peer(), address("[2001:db8::1]:9"));
         assert_eq!(ends.family(), Family::Ipv4);
+    }
+
+    #[test]
+    fn host_names() {
+        for good in [
+            "ftp.example",
+            "ftp.example.",
+            "localhost",
+            "xn--bcher-kva.example",
+            "192.0.2.1",
+            "[::1]",
+        ] {
+            assert!(is_host(good.as_bytes()), "{good}");
+        }
+        let long = "a".repeat(64);
+        for bad in [
+            "",
+            ".",
+            "a..b",
+            "-a",
+            "a-",
+            "ftp.example:21",
+            "::1",
+            "[::1",
+            "[192.0.2.1]",
+            "[::1]:21",
+            "a b",
+            "a/b",
+            &long,
+        ] {
+            assert!(!is_host(bad.as_bytes()), "{bad}");
+        }
     }
 
     #[test]

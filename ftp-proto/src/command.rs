@@ -1,4 +1,5 @@
-//! The commands: one table that the parser, HELP and FEAT share.
+//! The commands: one table that the parser, HELP and the README share. Their reply codes stand in
+//! [`codes`](crate::codes).
 
 /// A command line, split into verb and argument.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -18,14 +19,18 @@ pub(crate) enum Verb {
     Auth,
     Ccc,
     Cdup,
+    Clnt,
     Cwd,
     Dele,
     Eprt,
     Epsv,
     Feat,
     Help,
+    Host,
+    Lang,
     List,
     Mdtm,
+    Mfmt,
     Mkd,
     Mlsd,
     Mlst,
@@ -46,6 +51,7 @@ pub(crate) enum Verb {
     Rmd,
     Rnfr,
     Rnto,
+    Site,
     Size,
     Stat,
     Stor,
@@ -83,8 +89,6 @@ pub(crate) enum Argument {
     None,
     Optional,
     Required,
-    /// Without meaning, but no reason to refuse the command.
-    Ignored,
 }
 
 /// One row of the table.
@@ -96,6 +100,8 @@ pub(crate) struct CommandInfo {
     pub(crate) access: Access,
     /// The syntax behind the name, for HELP.
     pub(crate) syntax: &'static str,
+    /// What it does, for HELP and the README.
+    pub(crate) purpose: &'static str,
 }
 
 /// When a command may be used.
@@ -113,6 +119,7 @@ const fn row(
     argument: Argument,
     access: Access,
     syntax: &'static str,
+    purpose: &'static str,
 ) -> CommandInfo {
     CommandInfo {
         name,
@@ -120,65 +127,71 @@ const fn row(
         argument,
         access,
         syntax,
+        purpose,
     }
 }
 
 /// Every command that is carried out.
 #[rustfmt::skip]
 pub(crate) const COMMANDS: &[CommandInfo] = &[
-    row("ABOR", Verb::Abor, Argument::Ignored,  Access::AfterLogin, ""),
-    row("ACCT", Verb::Acct, Argument::Required, Access::AfterLogin, "account"),
-    row("ALLO", Verb::Allo, Argument::Required, Access::AfterLogin, "bytes [R record-bytes]"),
-    row("APPE", Verb::Appe, Argument::Required, Access::AfterLogin, "path"),
-    row("AUTH", Verb::Auth, Argument::Required, Access::Tls,        "TLS"),
-    row("CCC",  Verb::Ccc,  Argument::None,     Access::Tls,        ""),
-    row("CDUP", Verb::Cdup, Argument::None,     Access::AfterLogin, ""),
-    row("CWD",  Verb::Cwd,  Argument::Optional, Access::AfterLogin, "[path]"),
-    row("DELE", Verb::Dele, Argument::Required, Access::AfterLogin, "path"),
-    row("EPRT", Verb::Eprt, Argument::Required, Access::AfterLogin, "|family|address|port|"),
-    row("EPSV", Verb::Epsv, Argument::Optional, Access::AfterLogin, "[1|2|ALL]"),
-    row("FEAT", Verb::Feat, Argument::None,     Access::Always,     ""),
-    row("HELP", Verb::Help, Argument::Optional, Access::Always,     "[command]"),
-    row("LIST", Verb::List, Argument::Optional, Access::AfterLogin, "[path]"),
-    row("MDTM", Verb::Mdtm, Argument::Required, Access::AfterLogin, "path"),
-    row("MKD",  Verb::Mkd,  Argument::Required, Access::AfterLogin, "path"),
-    row("MLSD", Verb::Mlsd, Argument::Optional, Access::AfterLogin, "[path]"),
-    row("MLST", Verb::Mlst, Argument::Optional, Access::AfterLogin, "[path]"),
-    row("MODE", Verb::Mode, Argument::Required, Access::AfterLogin, "S"),
-    row("NLST", Verb::Nlst, Argument::Optional, Access::AfterLogin, "[path]"),
-    row("NOOP", Verb::Noop, Argument::Ignored,  Access::Always,     ""),
-    row("OPTS", Verb::Opts, Argument::Required, Access::Always,     "command [options]"),
-    row("PASS", Verb::Pass, Argument::Optional, Access::Always,     "password"),
-    row("PASV", Verb::Pasv, Argument::None,     Access::AfterLogin, ""),
-    row("PBSZ", Verb::Pbsz, Argument::Required, Access::Tls,        "0"),
-    row("PORT", Verb::Port, Argument::Required, Access::AfterLogin, "h1,h2,h3,h4,p1,p2"),
-    row("PROT", Verb::Prot, Argument::Required, Access::Tls,        "C|P"),
-    row("PWD",  Verb::Pwd,  Argument::None,     Access::AfterLogin, ""),
-    row("QUIT", Verb::Quit, Argument::Ignored,  Access::Always,     ""),
-    row("REIN", Verb::Rein, Argument::None,     Access::Always,     ""),
-    row("REST", Verb::Rest, Argument::Required, Access::AfterLogin, "offset"),
-    row("RETR", Verb::Retr, Argument::Required, Access::AfterLogin, "path"),
-    row("RMD",  Verb::Rmd,  Argument::Required, Access::AfterLogin, "path"),
-    row("RNFR", Verb::Rnfr, Argument::Required, Access::AfterLogin, "path"),
-    row("RNTO", Verb::Rnto, Argument::Required, Access::AfterLogin, "path"),
-    row("SIZE", Verb::Size, Argument::Required, Access::AfterLogin, "path"),
-    row("STAT", Verb::Stat, Argument::Optional, Access::Always,     "[path]"),
-    row("STOR", Verb::Stor, Argument::Required, Access::AfterLogin, "path"),
-    row("STOU", Verb::Stou, Argument::Optional, Access::AfterLogin, "[path]"),
-    row("STRU", Verb::Stru, Argument::Required, Access::AfterLogin, "F"),
-    row("SYST", Verb::Syst, Argument::None,     Access::Always,     ""),
-    row("TYPE", Verb::Type, Argument::Required, Access::AfterLogin, "A [N]|I|L 8"),
-    row("USER", Verb::User, Argument::Required, Access::Always,     "name"),
-    row("XCUP", Verb::Cdup, Argument::None,     Access::AfterLogin, ""),
-    row("XCWD", Verb::Cwd,  Argument::Optional, Access::AfterLogin, "[path]"),
-    row("XMKD", Verb::Mkd,  Argument::Required, Access::AfterLogin, "path"),
-    row("XPWD", Verb::Pwd,  Argument::None,     Access::AfterLogin, ""),
-    row("XRMD", Verb::Rmd,  Argument::Required, Access::AfterLogin, "path"),
+    row("ABOR", Verb::Abor, Argument::None,     Access::AfterLogin, "", "end the running transfer, close a waiting data port"),
+    row("ACCT", Verb::Acct, Argument::Required, Access::AfterLogin, "account", "accepted, since no account is needed"),
+    row("ALLO", Verb::Allo, Argument::Required, Access::AfterLogin, "bytes [R record-bytes]", "accepted, since no space is set aside"),
+    row("APPE", Verb::Appe, Argument::Required, Access::AfterLogin, "path", "store behind what a file holds"),
+    row("AUTH", Verb::Auth, Argument::Required, Access::Tls,        "TLS", "protect the control connection"),
+    row("CCC",  Verb::Ccc,  Argument::None,     Access::Tls,        "", "refused: the control connection stays protected"),
+    row("CDUP", Verb::Cdup, Argument::None,     Access::AfterLogin, "", "change to the directory above"),
+    row("CLNT", Verb::Clnt, Argument::Required, Access::Always,     "name", "accepted: the name of the client's program"),
+    row("CWD",  Verb::Cwd,  Argument::Optional, Access::AfterLogin, "[path]", "change the working directory"),
+    row("DELE", Verb::Dele, Argument::Required, Access::AfterLogin, "path", "delete a file"),
+    row("EPRT", Verb::Eprt, Argument::Required, Access::AfterLogin, "|family|address|port|", "take data connections there, IPv4 or IPv6"),
+    row("EPSV", Verb::Epsv, Argument::Optional, Access::AfterLogin, "[1|2|ALL]", "open a passive data port, IPv4 or IPv6"),
+    row("FEAT", Verb::Feat, Argument::None,     Access::Always,     "", "list the extensions"),
+    row("HELP", Verb::Help, Argument::Optional, Access::Always,     "[command]", "list the commands, or explain one"),
+    row("HOST", Verb::Host, Argument::Required, Access::Always,     "name", "accepted: the host that the client means"),
+    row("LANG", Verb::Lang, Argument::Optional, Access::Always,     "[EN]", "set the language of replies"),
+    row("LIST", Verb::List, Argument::Optional, Access::AfterLogin, "[path]", "list a directory, as ls -l does"),
+    row("MDTM", Verb::Mdtm, Argument::Required, Access::AfterLogin, "path", "tell a file's time of modification"),
+    row("MFMT", Verb::Mfmt, Argument::Required, Access::AfterLogin, "YYYYMMDDHHMMSS path", "set a file's time of modification"),
+    row("MKD",  Verb::Mkd,  Argument::Required, Access::AfterLogin, "path", "make a directory"),
+    row("MLSD", Verb::Mlsd, Argument::Optional, Access::AfterLogin, "[path]", "list a directory, as facts"),
+    row("MLST", Verb::Mlst, Argument::Optional, Access::AfterLogin, "[path]", "tell the facts of one path"),
+    row("MODE", Verb::Mode, Argument::Required, Access::AfterLogin, "S", "set the transfer mode"),
+    row("NLST", Verb::Nlst, Argument::Optional, Access::AfterLogin, "[path]", "list names alone"),
+    row("NOOP", Verb::Noop, Argument::None,     Access::Always,     "", "do nothing"),
+    row("OPTS", Verb::Opts, Argument::Required, Access::Always,     "command [options]", "set an option of MLST or UTF8"),
+    row("PASS", Verb::Pass, Argument::Optional, Access::Always,     "password", "log in"),
+    row("PASV", Verb::Pasv, Argument::None,     Access::AfterLogin, "", "open a passive data port, IPv4"),
+    row("PBSZ", Verb::Pbsz, Argument::Required, Access::Tls,        "0", "set the protection buffer size"),
+    row("PORT", Verb::Port, Argument::Required, Access::AfterLogin, "h1,h2,h3,h4,p1,p2", "take data connections there, IPv4"),
+    row("PROT", Verb::Prot, Argument::Required, Access::Tls,        "C|P", "protect data connections or not"),
+    row("PWD",  Verb::Pwd,  Argument::None,     Access::AfterLogin, "", "tell the working directory"),
+    row("QUIT", Verb::Quit, Argument::None,     Access::Always,     "", "end the session, after the running transfer"),
+    row("REIN", Verb::Rein, Argument::None,     Access::Always,     "", "log out"),
+    row("REST", Verb::Rest, Argument::Required, Access::AfterLogin, "offset", "begin the next transfer there"),
+    row("RETR", Verb::Retr, Argument::Required, Access::AfterLogin, "path", "fetch a file"),
+    row("RMD",  Verb::Rmd,  Argument::Required, Access::AfterLogin, "path", "remove an empty directory"),
+    row("RNFR", Verb::Rnfr, Argument::Required, Access::AfterLogin, "path", "name what to rename"),
+    row("RNTO", Verb::Rnto, Argument::Required, Access::AfterLogin, "path", "name it anew"),
+    row("SITE", Verb::Site, Argument::Required, Access::AfterLogin, "HELP|CHMOD|UMASK", "see SITE HELP"),
+    row("SIZE", Verb::Size, Argument::Required, Access::AfterLogin, "path", "tell how many bytes RETR would send"),
+    row("STAT", Verb::Stat, Argument::Optional, Access::Always,     "[path]", "tell the state of the session, or list a path"),
+    row("STOR", Verb::Stor, Argument::Required, Access::AfterLogin, "path", "store a file"),
+    row("STOU", Verb::Stou, Argument::Optional, Access::AfterLogin, "[path]", "store under a name that is free"),
+    row("STRU", Verb::Stru, Argument::Required, Access::AfterLogin, "F", "set the file structure"),
+    row("SYST", Verb::Syst, Argument::None,     Access::Always,     "", "tell the kind of system"),
+    row("TYPE", Verb::Type, Argument::Required, Access::AfterLogin, "A [N]|I|L 8", "set the representation type"),
+    row("USER", Verb::User, Argument::Required, Access::Always,     "name", "say who logs in"),
+    row("XCUP", Verb::Cdup, Argument::None,     Access::AfterLogin, "", "the same as CDUP"),
+    row("XCWD", Verb::Cwd,  Argument::Optional, Access::AfterLogin, "[path]", "the same as CWD"),
+    row("XMKD", Verb::Mkd,  Argument::Required, Access::AfterLogin, "path", "the same as MKD"),
+    row("XPWD", Verb::Pwd,  Argument::None,     Access::AfterLogin, "", "the same as PWD"),
+    row("XRMD", Verb::Rmd,  Argument::Required, Access::AfterLogin, "path", "the same as RMD"),
 ];
 
-/// Commands of the RFCs that are answered 502 (RFC 959, 2228, 2640, 3659, 7151).
-const NOT_IMPLEMENTED: &[&str] = &[
-    "ADAT", "CONF", "ENC", "HOST", "LANG", "LPRT", "LPSV", "MIC", "SITE", "SMNT",
+/// Commands of the RFCs and drafts that are answered 502 (RFC 959, 1639 and 2228, the drafts of MFMT and CSID).
+pub(crate) const NOT_IMPLEMENTED: &[&str] = &[
+    "ADAT", "CONF", "CSID", "ENC", "LPRT", "LPSV", "MFCT", "MFF", "MIC", "SMNT",
 ];
 
 impl<'a> Command<'a> {
@@ -231,7 +244,8 @@ mod tests {
         check(b"noop ", Verb::Noop, b"");
         check(b"RETR  two  spaces ", Verb::Retr, b" two  spaces ");
         check(b"xPwD", Verb::Pwd, b"");
-        check(b"site help", Verb::NotImplemented, b"help");
+        check(b"site help", Verb::Site, b"help");
+        check(b"smnt x", Verb::NotImplemented, b"x");
         check(b"", Verb::Unknown, b"");
         check(b" NOOP", Verb::Unknown, b"NOOP");
         check(b"NOOPS", Verb::Unknown, b"");

@@ -27,6 +27,9 @@ pub struct Config {
     pub data_open_timeout: Option<Duration>,
     /// Without a byte moved on a data connection; `None`: for ever.
     pub data_stall_timeout: Option<Duration>,
+    /// The permission bits that new files do not have unless a client says otherwise, as SITE UMASK shows
+    /// them. The system applies them itself.
+    pub umask: u32,
     /// Whether AUTH TLS is offered (RFC 4217); the driver must then perform
     /// [`Action::StartTls`](crate::Action::StartTls).
     pub tls: bool,
@@ -48,6 +51,7 @@ impl Default for Config {
             idle_timeout: Some(Duration::from_secs(300)),
             data_open_timeout: Some(Duration::from_secs(30)),
             data_stall_timeout: Some(Duration::from_secs(300)),
+            umask: 0o022,
             tls: false,
             tls_control_required: false,
             tls_data_required: false,

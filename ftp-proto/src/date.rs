@@ -2,7 +2,7 @@
 //!
 //! No clock is read here: where "now" matters it is an argument.
 
-use time::OffsetDateTime;
+use time::{Date, Month, OffsetDateTime};
 
 /// A time as MDTM, MFMT and the `modify` fact write it: `YYYYMMDDHHMMSS` (RFC 3659, section 2.3).
 ///
@@ -18,6 +18,29 @@ pub fn time_val(unix_seconds: i64) -> [u8; 14] {
     put_two(&mut text[10..12], time.minute());
     put_two(&mut text[12..14], time.second());
     text
+}
+
+/// Reads such a time, back to seconds since 1970 (RFC 3659, section 2.3). Fractions of a second are taken
+/// and dropped; the 60th second of a minute is the leap second that it may have.
+pub fn parse_time_val(text: &[u8]) -> Option<i64> {
+    let (whole, fraction) = match text.iter().position(|&byte| byte == b'.') {
+        Some(point) => (&text[..point], Some(&text[point + 1..])),
+        None => (text, None),
+    };
+    let is_number = |text: &[u8]| !text.is_empty() && text.iter().all(u8::is_ascii_digit);
+    if whole.len() != 14 || !is_number(whole) || fraction.is_some_and(|text| !is_number(text)) {
+        return None;
+    }
+    let two = |at: usize| (whole[at] - b'0') * 10 + (whole[at + 1] - b'0');
+    let year = i32::from(two(0)) * 100 + i32::from(two(2));
+    let month = Month::try_from(two(4)).ok()?;
+    let date = Date::from_calendar_date(year, month, two(6)).ok()?;
+    let (hour, minute, second) = (two(8), two(10), two(12));
+    if hour > 23 || minute > 59 || second > 60 {
+        return None;
+    }
+    let time = date.midnight().assume_utc().unix_timestamp();
+    Some(time + i64::from(hour) * 3600 + i64::from(minute) * 60 + i64::from(second))
 }
 
 /// The date column of `ls -l`, which is what clients expect of LIST (RFC 959, section 4.1.3, leaves
@@ -109,6 +132,51 @@ mod tests {
         check(LAST_SECOND - 1, "99991231235958");
         check(i64::MIN, "00000101000000");
         check(i64::MAX, "99991231235959");
+    }
+
+    #[test]
+    fn time_values_are_read() {
+        let check = |text: &[u8], expected| {
+            assert_eq!(parse_time_val(text), expected, "{}", text.escape_ascii());
+        };
+        check(b"19700101000000", Some(0));
+        check(b"19691231235959", Some(-1));
+        check(b"20251122130709", Some(1_763_816_829));
+        check(b"20251122130709.25", Some(1_763_816_829));
+        check(b"20000229000000", Some(951_782_400));
+        check(b"20380119031408", Some(i64::from(i32::MAX) + 1));
+        check(b"99991231235959", Some(LAST_SECOND));
+        check(b"00000101000000", Some(FIRST_SECOND));
+        check(b"20161231235960", Some(1_483_228_800));
+        for bad in [
+            &b""[..],
+            b"20250229000000",
+            b"21000229000000",
+            b"20251322130709",
+            b"20250022130709",
+            b"20251100130709",
+            b"20251122240709",
+            b"20251122136009",
+            b"20251122130761",
+            b"2025112213070",
+            b"202511221307090",
+            b"191251122130709",
+            b"20251122130709.",
+            b".25",
+            b"20251122130709.2x",
+            b"2025112213070x",
+            b"+2025112213070",
+            b" 20251122130709",
+        ] {
+            check(bad, None);
+        }
+    }
+
+    #[test]
+    fn what_is_written_is_read() {
+        for seconds in [FIRST_SECOND, -1, 0, 951_868_799, 1_763_816_829, LAST_SECOND] {
+            assert_eq!(parse_time_val(&time_val(seconds)), Some(seconds));
+        }
     }
 
     #[test]

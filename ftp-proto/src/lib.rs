@@ -15,8 +15,8 @@
 //!
 //! Data bytes never pass through here. What a driver needs for them stands beside the session as pure
 //! functions: [`ascii`] for TYPE A, [`listing`] and [`date`] for directory listings, and [`rate`] to keep a
-//! transfer below a rate. Which address PASV
-//! announces is decided by [`Masquerade::lookup`].
+//! transfer below a rate. Which address PASV announces is decided by [`Masquerade::lookup`]. Which codes a
+//! command is answered with stands in [`codes`].
 //!
 //! The README's section "Using ftp-proto" shows the whole loop.
 
@@ -32,6 +32,7 @@ extern crate std;
 mod action;
 mod address;
 pub mod ascii;
+pub mod codes;
 mod command;
 mod config;
 pub mod date;

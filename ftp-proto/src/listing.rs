@@ -71,10 +71,10 @@ pub enum EntryKind {
     Socket,
 }
 
-/// Which facts MLST and MLSD tell (RFC 3659, section 7.5); all of them by default. OPTS MLST
-/// chooses among them for the session.
+/// Which facts MLST and MLSD tell (RFC 3659, section 7.5). OPTS MLST chooses among them for the session;
+/// by default it is all but the names of owner and group, which cost a look into the system's directory.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct FactSet(u8);
+pub struct FactSet(u16);
 
 /// Appends a line of NLST: the name and CRLF (RFC 959, section 4.1.3).
 pub fn name_line(name: &[u8], out: &mut Vec<u8>) {
@@ -97,9 +97,8 @@ pub fn facts_line(
 /// Appends the facts of an entry, one space and `name`, which may be a path: the middle line of the
 /// reply to MLST without its leading space (RFC 3659, section 7.2).
 ///
-/// A directory has `type=dir` always: `cdir` and `pdir` name the listed directory and its parent
-/// among the lines of MLSD (sections 7.5.1.2 and 7.5.1.3), where we do not put them. The `size` of
-/// anything but a file means nothing (section 7.5.7) and is left out.
+/// The `size` of anything but a file means nothing (section 7.5.7) and is left out, as are names of owner
+/// and group that are not known.
 pub fn facts(
     name: &[u8],
     entry: &Entry,
@@ -108,7 +107,7 @@ pub fn facts(
     out: &mut Vec<u8>,
 ) {
     for fact in FACTS {
-        if !set.contains(fact) || (fact == Fact::Size && entry.kind != EntryKind::File) {
+        if !set.contains(fact) || !entry.has(fact) {
             continue;
         }
         out.extend_from_slice(fact.name().as_bytes());
@@ -121,18 +120,31 @@ pub fn facts(
 }
 
 impl FactSet {
-    /// Reads what follows `OPTS MLST`, e.g. `type;size;`. Unknown facts are ignored, upper and
-    /// lower case are equal, and no argument at all means no facts (RFC 3659, section 7.9).
-    pub fn parse(argument: &[u8]) -> Self {
+    /// Reads what follows `OPTS MLST`, e.g. `type;size;`. Unknown facts are ignored, upper and lower case are
+    /// equal, and no argument at all means no facts (RFC 3659, section 7.9). `None`: that is no list of facts.
+    /// The last semicolon may be missing where there is another one.
+    pub fn parse(argument: &[u8]) -> Option<Self> {
         let mut set = Self(0);
-        for wanted in argument.split(|&byte| byte == b';') {
-            let wanted = wanted.trim_ascii();
+        if argument.is_empty() {
+            return Some(set);
+        }
+        let (facts, last) = argument.split_at(argument.iter().rposition(|&byte| byte == b';')? + 1);
+        let facts = facts.strip_suffix(b";")?.split(|&byte| byte == b';');
+        for wanted in facts.chain((!last.is_empty()).then_some(last)) {
+            if wanted.is_empty() || wanted.iter().any(|byte| !byte.is_ascii_graphic()) {
+                return None;
+            }
             let named = |fact: Fact| wanted.eq_ignore_ascii_case(fact.name().as_bytes());
             if let Some(fact) = FACTS.into_iter().find(|&fact| named(fact)) {
                 set.0 |= fact.bit();
             }
         }
-        set
+        Some(set)
+    }
+
+    /// Whether names of owner or group are wanted, which a driver may have to look up.
+    pub fn wants_names(self) -> bool {
+        self.contains(Fact::UnixOwner) || self.contains(Fact::UnixGroup)
     }
 
     /// What follows `MLST` in the reply to FEAT: every fact that we know, those of this set with a
@@ -166,7 +178,11 @@ impl FactSet {
 
 impl Default for FactSet {
     fn default() -> Self {
-        Self(u8::MAX)
+        Self(
+            FACTS.iter().fold(0, |set, fact| set | fact.bit())
+                & !Fact::UnixOwner.bit()
+                & !Fact::UnixGroup.bit(),
+        )
     }
 }
 
@@ -181,10 +197,12 @@ enum Fact {
     UnixMode,
     UnixUid,
     UnixGid,
+    UnixOwner,
+    UnixGroup,
 }
 
 impl Fact {
-    fn bit(self) -> u8 {
+    fn bit(self) -> u16 {
         1 << self as u8
     }
 
@@ -198,13 +216,26 @@ impl Fact {
             Self::UnixMode => "unix.mode",
             Self::UnixUid => "unix.uid",
             Self::UnixGid => "unix.gid",
+            Self::UnixOwner => "unix.owner",
+            Self::UnixGroup => "unix.group",
+        }
+    }
+}
+
+impl Entry {
+    fn has(&self, fact: Fact) -> bool {
+        match fact {
+            Fact::Size => self.kind == EntryKind::File,
+            Fact::UnixOwner => self.owner.as_ref().is_some_and(|name| !name.is_empty()),
+            Fact::UnixGroup => self.group.as_ref().is_some_and(|name| !name.is_empty()),
+            _ => true,
         }
     }
 }
 
 fn push_value(fact: Fact, entry: &Entry, permissions: Permissions, out: &mut Vec<u8>) {
     match fact {
-        Fact::Type => out.extend_from_slice(type_value(entry.kind)),
+        Fact::Type => out.extend_from_slice(type_value(entry)),
         Fact::Size => push_number(entry.size, 10, out),
         Fact::Modify => out.extend_from_slice(&time_val(entry.modified)),
         Fact::Perm => push_perm(entry.kind, permissions, out),
@@ -219,14 +250,18 @@ fn push_value(fact: Fact, entry: &Entry, permissions: Permissions, out: &mut Vec
         }
         Fact::UnixUid => push_number(entry.uid.into(), 10, out),
         Fact::UnixGid => push_number(entry.gid.into(), 10, out),
+        Fact::UnixOwner => push_value_text(entry.owner.as_deref(), out),
+        Fact::UnixGroup => push_value_text(entry.group.as_deref(), out),
     }
 }
 
 /// RFC 3659, section 7.5.1; `symlink` as its erratum 1500 has it, because a link's target could
-/// hold a semicolon.
-fn type_value(kind: EntryKind) -> &'static [u8] {
-    match kind {
+/// hold a semicolon. Only a directory's own lines are named `.` and `..`.
+fn type_value(entry: &Entry) -> &'static [u8] {
+    match entry.kind {
         EntryKind::File => b"file",
+        EntryKind::Directory if entry.name == b"." => b"cdir",
+        EntryKind::Directory if entry.name == b".." => b"pdir",
         EntryKind::Directory => b"dir",
         EntryKind::Symlink => b"OS.unix=symlink",
         EntryKind::CharacterDevice => b"OS.unix=chr",
@@ -270,6 +305,14 @@ fn push_name(name: &[u8], out: &mut Vec<u8>) {
     }
 }
 
+/// A name as a fact's value, which a semicolon would end (RFC 3659, section 7.2).
+fn push_value_text(name: Option<&[u8]>, out: &mut Vec<u8>) {
+    for &byte in name.unwrap_or_default() {
+        let plain = !byte.is_ascii_control() && byte != b';';
+        out.push(if plain { byte } else { b'?' });
+    }
+}
+
 /// The digits of `value`.
 fn push_number(value: u64, base: u64, out: &mut Vec<u8>) {
     out.extend_from_slice(digits(value, base, &mut [0; DIGITS_MAX]));
@@ -293,7 +336,7 @@ fn digits(value: u64, base: u64, buffer: &mut [u8; DIGITS_MAX]) -> &[u8] {
 const DIGITS_MAX: usize = 20;
 
 /// In the order in which a line tells them.
-const FACTS: [Fact; 8] = [
+const FACTS: [Fact; 10] = [
     Fact::Type,
     Fact::Size,
     Fact::Modify,
@@ -302,6 +345,8 @@ const FACTS: [Fact; 8] = [
     Fact::UnixMode,
     Fact::UnixUid,
     Fact::UnixGid,
+    Fact::UnixOwner,
+    Fact::UnixGroup,
 ];
 
 #[cfg(test)]
@@ -336,7 +381,7 @@ mod tests {
 
     fn check_facts(entry: &Entry, wanted: &str, permissions: Permissions, expected: &str) {
         let mut out = Vec::from(*b"before|");
-        let set = FactSet::parse(wanted.as_bytes());
+        let set = FactSet::parse(wanted.as_bytes()).unwrap();
         facts_line(&entry.name, entry, set, permissions, &mut out);
         assert_eq!(text(&out), std::format!("before|{expected}\r\n"));
     }
@@ -358,7 +403,7 @@ mod tests {
             "type=dir;modify=20251122130709;perm=el;unique=fd01-2a;\
              unix.mode=1777;unix.uid=1000;unix.gid=100; name",
         );
-        assert_eq!(FactSet::parse(all.as_bytes()), FactSet::default());
+        assert_eq!(FactSet::parse(all.as_bytes()), Some(FactSet::default()));
     }
 
     #[test]
@@ -368,11 +413,36 @@ mod tests {
         facts(
             b"/a/\nd",
             &directory,
-            FactSet::parse(b"type;"),
+            FactSet::parse(b"type;").unwrap(),
             Permissions::READ_ONLY,
             &mut out,
         );
         assert_eq!(text(&out), "type=dir; /a/?d");
+    }
+
+    #[test]
+    fn names_of_owner_and_group() {
+        let mut file = entry(EntryKind::File, 0o644, b"name");
+        (file.owner, file.group) = (None, None);
+        let wanted = "unix.owner;unix.group;";
+        assert!(FactSet::parse(wanted.as_bytes()).unwrap().wants_names());
+        assert!(!FactSet::default().wants_names());
+        check_facts(&file, wanted, Permissions::READ_ONLY, " name");
+        (file.owner, file.group) = (Some(b"bob".to_vec()), Some(b"a;b\n".to_vec()));
+        check_facts(
+            &file,
+            wanted,
+            Permissions::READ_ONLY,
+            "unix.owner=bob;unix.group=a?b?; name",
+        );
+    }
+
+    #[test]
+    fn a_directory_and_the_one_above() {
+        for (name, expected) in [(".", "type=cdir; ."), ("..", "type=pdir; ..")] {
+            let directory = entry(EntryKind::Directory, 0o755, name.as_bytes());
+            check_facts(&directory, "type;", Permissions::READ_ONLY, expected);
+        }
     }
 
     #[test]
@@ -476,27 +546,39 @@ mod tests {
     fn fact_sets() {
         let check = |argument: &[u8], expected: &str| {
             assert_eq!(
-                FactSet::parse(argument).option_text(),
-                expected,
+                FactSet::parse(argument)
+                    .map(FactSet::option_text)
+                    .as_deref(),
+                Some(expected),
                 "{argument:?}"
             );
         };
         check(b"", "");
-        check(b";;", "");
+        check(b"type;size", "type;size;");
         check(b"type;size;", "type;size;");
         check(b"SIZE;Type;", "type;size;");
         check(b"size;size;", "size;");
-        check(b" UNIX.Mode; perm", "perm;unix.mode;");
+        check(b"UNIX.Mode;perm;", "perm;unix.mode;");
         check(b"colour;typ;types;modify;", "modify;");
         check(b"type*;", "");
-        check(b"\xff;unique;", "unique;");
+        for bad in [
+            &b"type"[..],
+            b";",
+            b"type;;",
+            b"type ;",
+            b" type;",
+            b"type; size;",
+            b"\xff;unique;",
+        ] {
+            assert_eq!(FactSet::parse(bad), None, "{}", bad.escape_ascii());
+        }
         assert_eq!(
             FactSet::default().feature_text(),
-            "type*;size*;modify*;perm*;unique*;unix.mode*;unix.uid*;unix.gid*;"
+            "type*;size*;modify*;perm*;unique*;unix.mode*;unix.uid*;unix.gid*;unix.owner;unix.group;"
         );
         assert_eq!(
-            FactSet::parse(b"size;unix.gid;").feature_text(),
-            "type;size*;modify;perm;unique;unix.mode;unix.uid;unix.gid*;"
+            FactSet::parse(b"size;unix.gid;").unwrap().feature_text(),
+            "type;size*;modify;perm;unique;unix.mode;unix.uid;unix.gid*;unix.owner;unix.group;"
         );
     }
 

@@ -20,6 +20,10 @@ pub struct Permissions {
     pub make_directory: bool,
     /// Create and replace files, or go on with them: STOR, also after REST, and STOU.
     pub store: bool,
+    /// Change permission bits: SITE CHMOD.
+    pub change_mode: bool,
+    /// Change times: MFMT.
+    pub change_time: bool,
 }
 
 impl Permissions {
@@ -32,6 +36,8 @@ impl Permissions {
         rename: false,
         make_directory: false,
         store: false,
+        change_mode: false,
+        change_time: false,
     };
 
     /// Everything.
@@ -43,5 +49,7 @@ impl Permissions {
         rename: true,
         make_directory: true,
         store: true,
+        change_mode: true,
+        change_time: true,
     };
 }

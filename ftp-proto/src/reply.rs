@@ -129,6 +129,8 @@ impl Reply {
     pub(crate) const USER_FIRST: Self = Self::fixed(503, "Send USER first.");
     pub(crate) const ALREADY_LOGGED_IN: Self = Self::fixed(503, "You are already logged in.");
     pub(crate) const ACCOUNT_SUPERFLUOUS: Self = Self::fixed(202, "No account is needed.");
+    pub(crate) const HOST_ACCEPTED: Self = Self::fixed(220, "Host accepted.");
+    pub(crate) const HOST_TOO_LATE: Self = Self::fixed(503, "HOST must come before USER.");
     pub(crate) const NEW_USER: Self = Self::fixed(220, "Service ready for new user.");
     pub(crate) const GOODBYE: Self = Self::fixed(221, "Goodbye.");
     pub(crate) const SHUTTING_DOWN: Self = Self::fixed(421, "The server is shutting down.");
@@ -144,6 +146,8 @@ impl Reply {
     pub(crate) const ARGUMENT_SYNTAX: Self = Self::fixed(501, "Syntax error in the argument.");
     pub(crate) const PARAMETER_NOT_IMPLEMENTED: Self = Self::fixed(504, "Not implemented for that parameter.");
     pub(crate) const OKAY: Self = Self::fixed(200, "Command okay.");
+    pub(crate) const NO_SUCH_COMMAND: Self = Self::fixed(501, "There is no such command.");
+    pub(crate) const UNKNOWN_SITE_COMMAND: Self = Self::fixed(500, "SITE command not understood; see SITE HELP.");
 
     // Security (RFC 4217).
     pub(crate) const AUTH_TLS: Self = Self::fixed(234, "Proceed with TLS negotiation.");
@@ -172,9 +176,12 @@ impl Reply {
     pub(crate) const MODE_STREAM: Self = Self::fixed(200, "Mode set to S.");
     pub(crate) const STRUCTURE_FILE: Self = Self::fixed(200, "Structure set to F.");
     pub(crate) const ALLOCATION_SUPERFLUOUS: Self = Self::fixed(202, "No storage allocation is needed.");
+    pub(crate) const LANGUAGE_ENGLISH: Self = Self::fixed(200, "Replies are in English.");
+    pub(crate) const LANGUAGE_UNKNOWN: Self = Self::fixed(504, "Only English is implemented.");
+    pub(crate) const FACTS_SYNTAX: Self = Self::fixed(501, "Facts must be given as type;size; and so on.");
     pub(crate) const UTF8_ALWAYS: Self = Self::fixed(200, "UTF-8 names are always accepted.");
     pub(crate) const SIZE_IN_ASCII: Self = Self::fixed(550, "SIZE is not available for type A; send TYPE I first.");
-    pub(crate) const RESTART_IN_ASCII: Self = Self::fixed(501, "A transfer cannot be restarted in type A; send TYPE I first.");
+    pub(crate) const RESTART_IN_ASCII: Self = Self::fixed(501, "An upload cannot be restarted in type A; send TYPE I first.");
     pub(crate) const RESTART_MEANINGLESS: Self = Self::fixed(501, "REST has no meaning before this command.");
 
     // Files.

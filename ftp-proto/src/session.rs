@@ -9,6 +9,7 @@ mod held;
 mod info;
 mod login;
 mod ready;
+mod site;
 mod transfer;
 
 use alloc::boxed::Box;
@@ -343,14 +344,15 @@ impl Session {
     /// Carries out one command line. `followed`: the client has sent more bytes after it.
     fn carry_out(&mut self, line: &[u8], followed: bool) {
         let Command { verb, argument } = Command::parse(line);
-        if let Some(refusal) = self.refuse(verb, argument) {
-            self.reply(refusal);
-            return;
-        }
+        let refusal = self.refuse(verb, argument);
+        // What RNFR named holds for the very next line, whatever that is.
         if let Phase::Ready(ready) = &mut self.phase
-            && verb != Verb::Rnto
+            && (verb != Verb::Rnto || refusal.is_some())
         {
             ready.rename_from = None;
+        }
+        if let Some(refusal) = refusal {
+            return self.reply(refusal);
         }
         match verb {
             Verb::User => self.user_named(argument),
@@ -368,6 +370,9 @@ impl Session {
             Verb::Feat => self.features(),
             Verb::Opts => self.options(argument),
             Verb::Help => self.help(argument),
+            Verb::Host => self.host(argument),
+            Verb::Lang => self.language(argument),
+            Verb::Clnt => self.reply(Reply::OKAY),
             Verb::NotImplemented => self.reply(Reply::NOT_IMPLEMENTED),
             Verb::Unknown => self.reply(Reply::UNKNOWN_COMMAND),
             _ if self.user().is_none() => self.reply(Reply::NOT_LOGGED_IN),
@@ -391,8 +396,10 @@ impl Session {
             | Verb::Rnto
             | Verb::Size
             | Verb::Mdtm
+            | Verb::Mfmt
             | Verb::Mlst
             | Verb::Stat => self.file_command(verb, argument),
+            Verb::Site => self.site(argument),
             Verb::Pasv => self.passive(PassiveForm::Pasv),
             Verb::Epsv => self.extended_passive(argument),
             Verb::Port => self.port(argument),

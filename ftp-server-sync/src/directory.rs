@@ -11,7 +11,7 @@ use std::os::fd::{AsFd, OwnedFd};
 
 use ftp_proto::listing::{self, Entry, EntryKind, Glob, Selection};
 use ftp_proto::{ListStyle, Path};
-use rustix::fs::{FileType, Stat};
+use rustix::fs::{AtFlags, FileType, Stat};
 use rustix::io::Errno;
 
 use crate::storage::Storage;
@@ -80,10 +80,13 @@ impl DirectoryLines {
             true => Route::All,
             false => Route::One,
         };
+        let look = Look::of(&listing, selection.prefix());
+        let early = look.own_lines(storage, &handle);
         let plan = listing.plan(storage, &selection.path, route);
         let walk = Walk::begin(plan, handle)?;
-        let look = Look::of(&listing, selection.prefix());
-        Ok(Self::new(look, Some(walk)))
+        let mut lines = Self::new(look, Some(walk));
+        lines.early = Some(early).filter(|early| !early.is_empty());
+        Ok(lines)
     }
 
     /// Whatever matches below the directory that `handle` names.
@@ -118,7 +121,7 @@ impl DirectoryLines {
     /// One entry alone, as LIST and NLST show a file.
     pub(crate) fn single(mut entry: Entry, listing: Listing<'_>) -> Self {
         let selection = listing.selection;
-        if selection.written.is_empty() || entry.name == b"." {
+        if selection.written.is_empty() || entry.name.is_empty() {
             entry.name = selection.name().to_vec();
         }
         let look = Look::of(&listing, Vec::new());
@@ -203,6 +206,27 @@ impl Look {
         }
     }
 
+    /// MLSD begins with the directory itself and, unless this is the root, the one above (RFC 3659, section
+    /// 7.5.1), of which nothing is read but what is known about it.
+    fn own_lines(&self, storage: &Storage, directory: &OwnedFd) -> Vec<u8> {
+        let mut lines = Vec::new();
+        if !matches!(self.style, ListStyle::Facts { .. }) {
+            return lines;
+        }
+        let mut owners = Owners::default();
+        for name in [&b"."[..], b".."] {
+            let Ok(stat) = rustix::fs::statat(directory, name, AtFlags::SYMLINK_NOFOLLOW) else {
+                continue;
+            };
+            self.entry_line(&entry_of(directory, name, &stat, &mut owners), &mut lines);
+            // A link may lead to the root too: what is above it is nobody's business.
+            if storage.is_root(&stat) {
+                break;
+            }
+        }
+        lines
+    }
+
     fn line(&self, found: &Found, out: &mut Vec<u8>) {
         match &found.entry {
             Some(entry) => self.entry_line(entry, out),
@@ -281,7 +305,7 @@ mod tests {
     #[test]
     fn devices_have_their_numbers() {
         let devices = std::fs::File::open("/dev").unwrap();
-        let stat = rustix::fs::statat(&devices, "null", rustix::fs::AtFlags::empty()).unwrap();
+        let stat = rustix::fs::statat(&devices, "null", AtFlags::empty()).unwrap();
         let entry = entry_of(&devices, b"null", &stat, &mut Owners::default());
         assert_eq!(entry.kind, EntryKind::CharacterDevice);
         assert_eq!(entry.device_numbers, (1, 3));

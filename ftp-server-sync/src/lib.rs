@@ -32,6 +32,7 @@ mod probe;
 mod public_address;
 mod pump;
 mod reach;
+mod restart;
 pub mod rules;
 mod server;
 mod session;

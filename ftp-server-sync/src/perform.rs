@@ -4,8 +4,8 @@ use std::io;
 use std::time::{Instant, SystemTime, UNIX_EPOCH};
 
 use ftp_proto::{
-    Action, DataConnection, FileRequest, Opened, Outcome, Refusal, Secret, TransferError,
-    TransferId, TransferKind, TransferRequest,
+    Action, DataConnection, FileRequest, Opened, Outcome, Refusal, Representation, Secret,
+    TransferError, TransferId, TransferKind, TransferRequest,
 };
 use log::{Level, error, info, log, warn};
 
@@ -14,6 +14,7 @@ use crate::data::{DataPort, Listening};
 use crate::directory::Listing;
 use crate::passive::{Opening, PassiveListener};
 use crate::pump::Pump;
+use crate::restart::skip_text;
 use crate::transfer::Transfer;
 use crate::words;
 
@@ -68,7 +69,9 @@ impl Connection {
             (Err(_), _) => self.subject = Some(subject),
             (
                 Ok(_),
-                FileRequest::MakeDirectory(_)
+                FileRequest::MakeDirectory { .. }
+                | FileRequest::ChangeMode { .. }
+                | FileRequest::SetModified { .. }
                 | FileRequest::RemoveDirectory(_)
                 | FileRequest::DeleteFile(_)
                 | FileRequest::Rename { .. },
@@ -165,26 +168,33 @@ impl Connection {
     fn open_pump(&self, request: &TransferRequest) -> Result<(Pump, Opened), Refusal> {
         let storage = &self.storage;
         let representation = request.representation;
+        let is_text = representation == Representation::Ascii;
+        let umask = request.umask;
         let nothing = Opened::default();
         Ok(match &request.kind {
+            TransferKind::Retrieve { path, offset } if is_text && *offset > 0 => {
+                let mut download = storage.download(path, 0)?;
+                let start = skip_text(&mut download, *offset)?;
+                (Pump::text(download, start), nothing)
+            }
             TransferKind::Retrieve { path, offset } => {
                 let download = storage.download(path, *offset)?;
-                let image = representation == ftp_proto::Representation::Image;
-                let bytes = image.then_some(download.size - download.offset);
+                let bytes = (!is_text).then_some(download.size - download.offset);
                 (
                     Pump::download(download, representation),
                     Opened { bytes, name: None },
                 )
             }
             TransferKind::Store { path, offset } => (
-                Pump::upload(storage.upload(path, *offset)?, representation),
+                Pump::upload(storage.upload(path, *offset, umask)?, representation),
                 nothing,
             ),
-            TransferKind::Append { path } => {
-                (Pump::upload(storage.append(path)?, representation), nothing)
-            }
+            TransferKind::Append { path } => (
+                Pump::upload(storage.append(path, umask)?, representation),
+                nothing,
+            ),
             TransferKind::StoreUnique { directory, wish } => {
-                let (upload, name) = storage.upload_unique(directory, wish)?;
+                let (upload, name) = storage.upload_unique(directory, wish, umask)?;
                 let opened = Opened {
                     bytes: None,
                     name: Some(name),

@@ -11,6 +11,7 @@ use ftp_proto::{Representation, TransferError, ascii};
 use rustix::io::Errno;
 
 use crate::directory::{DirectoryLines, Made};
+use crate::restart::TextStart;
 use crate::storage::{Download, Upload, refusal};
 use crate::stream::Stream;
 
@@ -74,8 +75,20 @@ impl Pump {
         let Download { file, offset, size } = download;
         Self::new(match representation {
             Representation::Image => Job::SendFile { file, offset, size },
-            Representation::Ascii => Job::send_text(file, offset, size, true),
+            Representation::Ascii => {
+                Job::send_text(file, offset, size, Some(ascii::Encoder::default()))
+            }
         })
+    }
+
+    /// A text that begins in its middle.
+    pub(crate) fn text(download: Download, start: TextStart) -> Self {
+        let Download { file, offset, size } = download;
+        let mut job = Job::send_text(file, offset, size, Some(start.encoder));
+        if let Job::SendText { buffer, .. } = &mut job {
+            *buffer = start.buffer;
+        }
+        Self::new(job)
     }
 
     pub(crate) fn upload(upload: Upload, representation: Representation) -> Self {
@@ -154,13 +167,13 @@ enum Moved {
 }
 
 impl Job {
-    fn send_text(file: File, offset: u64, size: u64, encode: bool) -> Self {
+    fn send_text(file: File, offset: u64, size: u64, encoder: Option<ascii::Encoder>) -> Self {
         Self::SendText {
             source: Source::File {
                 file,
                 offset,
                 size,
-                encoder: encode.then(Default::default),
+                encoder,
             },
             buffer: Vec::new(),
             sent: 0,
@@ -264,7 +277,7 @@ impl Job {
     /// Goes on where `sendfile` refused.
     fn send_by_hand(&mut self) -> Moved {
         if let Self::SendFile { file, offset, size } = std::mem::replace(self, Self::Over) {
-            *self = Self::send_text(file, offset, size, false);
+            *self = Self::send_text(file, offset, size, None);
         }
         Moved::Prepared
     }

@@ -16,6 +16,7 @@ use log::LevelFilter;
 
 use crate::machine::Machine;
 use crate::passive::Expected;
+use crate::storage::own_umask;
 use crate::users::Users;
 
 /// The settings of a server.
@@ -203,6 +204,7 @@ impl Settings {
             idle_timeout: self.timeouts.idle,
             data_open_timeout: self.timeouts.data_open,
             data_stall_timeout: self.timeouts.data_stall,
+            umask: own_umask().unwrap_or(defaults.umask),
             tls: self.tls.is_some(),
             tls_control_required: self.tls.as_ref().is_some_and(|tls| tls.control_required),
             tls_data_required: self.tls.as_ref().is_some_and(|tls| tls.data_required),

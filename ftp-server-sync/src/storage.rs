@@ -3,6 +3,7 @@
 //! Every path is opened relative to one directory handle, and the kernel refuses to leave it: no
 //! `..`, no symbolic link, not even one made between check and use, leads outside.
 
+mod attributes;
 mod listing;
 
 use std::ffi::OsStr;
@@ -21,6 +22,8 @@ use rustix::fs::{Access, AtFlags, OFlags};
 use rustix::io::Errno;
 
 use crate::directory::{Owners, entry_of};
+use attributes::apply_umask;
+pub(crate) use attributes::own_umask;
 
 /// The shared tree. Cloning shares the handle.
 #[derive(Clone, Debug)]
@@ -45,6 +48,7 @@ pub(crate) struct Download {
 pub(crate) struct Upload {
     target: Target,
     start: UploadStart,
+    umask: Option<u32>,
 }
 
 #[derive(Debug)]
@@ -86,6 +90,12 @@ impl Storage {
         Ok(Self { root: root.into() })
     }
 
+    /// Whether this is the shared directory itself, by whatever way it was reached.
+    pub(crate) fn is_root(&self, stat: &rustix::fs::Stat) -> bool {
+        let root = rustix::fs::fstat(&self.root);
+        root.is_ok_and(|root| (stat.st_dev, stat.st_ino) == (root.st_dev, root.st_ino))
+    }
+
     /// Performs a request that needs no data connection. `now` is in seconds since 1970; `number` is the
     /// session's, for the log.
     ///
@@ -107,8 +117,9 @@ impl Storage {
                         .map_err(Into::into),
                 )
             }
-            FileRequest::MakeDirectory(path) => {
-                done(self.root.create_dir(relative(changeable(path)?)))
+            FileRequest::MakeDirectory { path, umask } => {
+                self.make_directory(path, *umask)?;
+                Ok(FileAnswer::Done)
             }
             FileRequest::RemoveDirectory(path) => {
                 done(self.root.remove_dir(relative(changeable(path)?)))
@@ -136,6 +147,14 @@ impl Storage {
                 let (_, metadata) = self.open_plain(path, OpenOptions::new().read(true))?;
                 Ok(FileAnswer::Modified(metadata.mtime()))
             }
+            FileRequest::ChangeMode { path, mode } => {
+                self.change_mode(path, *mode)?;
+                Ok(FileAnswer::Done)
+            }
+            FileRequest::SetModified { path, modified } => {
+                self.set_modified(path, *modified)?;
+                Ok(FileAnswer::Done)
+            }
             FileRequest::Facts(path) => self.entry(path).map(FileAnswer::Entry),
             FileRequest::Status(selection) => self.status(selection, now, number),
         }
@@ -160,8 +179,13 @@ impl Storage {
     /// # Errors
     ///
     /// As the file system has it; [`Refusal::OffsetTooLarge`] for an offset beyond the end.
-    pub(crate) fn upload(&self, path: &Path, offset: u64) -> Result<Upload, Refusal> {
-        let upload = self.writable(path, UploadStart::At(offset))?;
+    pub(crate) fn upload(
+        &self,
+        path: &Path,
+        offset: u64,
+        umask: Option<u32>,
+    ) -> Result<Upload, Refusal> {
+        let upload = self.writable(path, UploadStart::At(offset), umask)?;
         if offset > upload.size()? {
             return Err(Refusal::OffsetTooLarge);
         }
@@ -173,8 +197,8 @@ impl Storage {
     /// # Errors
     ///
     /// As the file system has it.
-    pub(crate) fn append(&self, path: &Path) -> Result<Upload, Refusal> {
-        self.writable(path, UploadStart::AtEnd)
+    pub(crate) fn append(&self, path: &Path, umask: Option<u32>) -> Result<Upload, Refusal> {
+        self.writable(path, UploadStart::AtEnd, umask)
     }
 
     /// Makes a new file in `directory`, named like `wish` if that can be, and returns its name.
@@ -186,6 +210,7 @@ impl Storage {
         &self,
         directory: &Path,
         wish: &[u8],
+        umask: Option<u32>,
     ) -> Result<(Upload, Vec<u8>), Refusal> {
         let stem = if wish.is_empty() { b"upload" } else { wish };
         for number in 0..UNIQUE_NAMES_MAX {
@@ -204,7 +229,14 @@ impl Storage {
                     let storage = self.clone();
                     let target = Target::Unique(file, Unique { storage, path });
                     let start = UploadStart::At(0);
-                    return Ok((Upload { target, start }, name));
+                    return Ok((
+                        Upload {
+                            target,
+                            start,
+                            umask,
+                        },
+                        name,
+                    ));
                 }
             }
         }
@@ -216,7 +248,9 @@ impl Storage {
         let name = if path.is_root() { b"." } else { path.name() };
         let stat = rustix::fs::statat(&parent, name, AtFlags::SYMLINK_NOFOLLOW)
             .map_err(|errno| refusal(&errno.into()))?;
-        Ok(entry_of(&parent, name, &stat, &mut Owners::default()))
+        let mut entry = entry_of(&parent, name, &stat, &mut Owners::default());
+        entry.name = path.name().to_vec();
+        Ok(entry)
     }
 
     fn open_directory(&self, path: &Path) -> Result<Dir, Refusal> {
@@ -250,7 +284,12 @@ impl Storage {
         }
     }
 
-    fn writable(&self, path: &Path, start: UploadStart) -> Result<Upload, Refusal> {
+    fn writable(
+        &self,
+        path: &Path,
+        start: UploadStart,
+        umask: Option<u32>,
+    ) -> Result<Upload, Refusal> {
         changeable(path).map_err(|_| Refusal::IsADirectory)?;
         let target = match self.open_plain(path, &mut start.options()) {
             Ok((file, _)) => Target::Existing(file),
@@ -261,7 +300,11 @@ impl Storage {
             }
             Err(refusal) => return Err(refusal),
         };
-        Ok(Upload { target, start })
+        Ok(Upload {
+            target,
+            start,
+            umask,
+        })
     }
 
     /// Whether a file could be made: its directory is there and may be written to.
@@ -284,9 +327,20 @@ impl Upload {
             Target::Existing(file) => file,
             Target::New { storage, path } => {
                 let mut options = self.start.options();
-                storage.open_with(&path, options.create(true))?
+                match storage.open_with(&path, options.create_new(true)) {
+                    // Somebody else has made it meanwhile: the bits are theirs.
+                    Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {
+                        storage.open_with(&path, &mut self.start.options())?
+                    }
+                    Err(error) => return Err(error),
+                    Ok(file) => {
+                        apply_umask(&file, self.umask)?;
+                        file
+                    }
+                }
             }
             Target::Unique(file, unique) => {
+                apply_umask(&file, self.umask)?;
                 unique.keep();
                 return Ok(file);
             }

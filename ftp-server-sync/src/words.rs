@@ -204,13 +204,15 @@ pub(crate) fn file_request(request: &FileRequest) -> String {
     let with = |command: &str, path: &Path| format!("{command} {path}");
     match request {
         FileRequest::ChangeDirectory(path) => with("CWD", path),
-        FileRequest::MakeDirectory(path) => with("MKD", path),
+        FileRequest::MakeDirectory { path, .. } => with("MKD", path),
         FileRequest::RemoveDirectory(path) => with("RMD", path),
         FileRequest::DeleteFile(path) => with("DELE", path),
         FileRequest::RenameFrom(path) => with("RNFR", path),
         FileRequest::Rename { from, to } => format!("RNTO {from} to {to}"),
         FileRequest::Size(path) => with("SIZE", path),
         FileRequest::ModifiedTime(path) => with("MDTM", path),
+        FileRequest::ChangeMode { path, mode } => format!("SITE CHMOD {mode:04o} {path}"),
+        FileRequest::SetModified { path, .. } => with("MFMT", path),
         FileRequest::Facts(path) => with("MLST", path),
         FileRequest::Status(selection) => with("STAT", &selection.path),
     }

@@ -16,6 +16,11 @@ fn listing() {
 }
 
 #[test]
+fn model() {
+    replay("model", fuzz::model);
+}
+
+#[test]
 fn reply() {
     replay("reply", fuzz::reply);
 }

@@ -3,6 +3,7 @@
 mod asked;
 mod certificates;
 mod clients;
+mod commands;
 mod corpora;
 mod lab;
 mod masquerade;

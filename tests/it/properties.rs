@@ -6,13 +6,14 @@ use std::net::SocketAddr;
 use ftp_proto::limits::LINE_BYTES_MAX;
 use ftp_proto::{Config, Endpoints, Outcome, Permissions, Timeout, TimeoutKind};
 use ftp_tests::fuzz;
+use ftp_tests::model::{self, Spoken, Step};
 use ftp_tests::ops::{self, Line, VERBS};
 use ftp_tests::sim::Sim;
 use ftp_tests::text::show;
 use proptest::collection::vec;
 use proptest::prelude::*;
 
-use crate::strategies::{line, operation, setup};
+use crate::strategies::{line, operation, setup, step};
 
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(2000))]
@@ -20,6 +21,13 @@ proptest! {
     #[test]
     fn anything_in_any_order(setup in setup(), operations in vec(operation(), 0..80)) {
         fuzz::run(&setup, operations);
+    }
+
+    #[test]
+    fn as_the_model_has_it(logged_in: bool, steps in vec(step(), 0..60)) {
+        let login = [Step::Say(Spoken::User), Step::Say(Spoken::Password(true))];
+        let before = if logged_in { &login[..] } else { &[] };
+        model::run(&[before, &steps].concat());
     }
 
     #[test]

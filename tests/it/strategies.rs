@@ -1,5 +1,6 @@
 //! How proptest makes the operations of [`ftp_tests::ops`], so that it can shrink them.
 
+use ftp_tests::model::{Name, Spoken, Step};
 use ftp_tests::ops::{Answer, Argument, Line, Operation, Setting, Setup};
 use proptest::collection::vec;
 use proptest::prelude::*;
@@ -39,6 +40,65 @@ pub(crate) fn setup() -> impl Strategy<Value = Setup> {
         settings,
         logged_in,
     })
+}
+
+/// A step of the model. What ends a session is rare.
+pub(crate) fn step() -> impl Strategy<Value = Step> {
+    prop_oneof![
+        60 => spoken().prop_map(Step::Say),
+        8 => Just(Step::Connected),
+        20 => any::<bool>().prop_map(Step::End),
+        3 => Just(Step::Timeout),
+    ]
+}
+
+fn spoken() -> impl Strategy<Value = Spoken> {
+    let name = || {
+        prop_oneof![
+            Just(Name::Plain),
+            Just(Name::Absolute),
+            Just(Name::Climbing),
+            Just(Name::Missing),
+        ]
+    };
+    let login = prop_oneof![
+        4 => Just(Spoken::User),
+        8 => prop_oneof![4 => Just(true), 1 => Just(false)].prop_map(Spoken::Password),
+        1 => Just(Spoken::Reinitialize),
+        1 => Just(Spoken::Host),
+    ];
+    let files = prop_oneof![
+        Just(Spoken::PrintDirectory),
+        name().prop_map(Spoken::ChangeDirectory),
+        Just(Spoken::Up),
+        name().prop_map(Spoken::MakeDirectory),
+        name().prop_map(Spoken::RenameFrom),
+        name().prop_map(Spoken::RenameTo),
+        name().prop_map(Spoken::Delete),
+        name().prop_map(Spoken::Size),
+        any::<bool>().prop_map(Spoken::Type),
+    ];
+    let data = prop_oneof![
+        3 => Just(Spoken::Passive),
+        3 => Just(Spoken::ExtendedPassive),
+        1 => Just(Spoken::ExtendedOnly),
+        2 => Just(Spoken::Active),
+        1 => Just(Spoken::Foreign),
+        3 => any::<u8>().prop_map(Spoken::Restart),
+        4 => name().prop_map(Spoken::Retrieve),
+        4 => name().prop_map(Spoken::Store),
+        2 => name().prop_map(Spoken::Append),
+        2 => Just(Spoken::List),
+        3 => Just(Spoken::Abort),
+    ];
+    let others = prop_oneof![
+        10 => Just(Spoken::Status),
+        10 => Just(Spoken::Noop),
+        1 => Just(Spoken::Quit),
+        5 => Just(Spoken::Nonsense),
+        5 => Just(Spoken::Superfluous),
+    ];
+    prop_oneof![2 => login, 5 => files, 9 => data, 2 => others]
 }
 
 fn argument() -> impl Strategy<Value = Argument> {

@@ -5,6 +5,7 @@
 
 mod abort;
 mod active;
+mod attributes;
 mod control;
 mod descriptors;
 mod files;
@@ -17,6 +18,7 @@ mod names;
 mod pool;
 mod rates;
 mod reload;
+mod rfc;
 mod signals;
 mod strangers;
 mod system_calls;

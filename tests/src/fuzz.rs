@@ -5,6 +5,7 @@ mod listing;
 use arbitrary::{Arbitrary, Unstructured};
 use ftp_proto::{Config, Endpoints, FileAnswer, Opened, Outcome, Permissions};
 
+use crate::model::{self, Step};
 use crate::ops::{self, Operation, Setup};
 use crate::sim::{Question, Sim};
 
@@ -85,6 +86,13 @@ pub fn run(setup: &Setup, operations: Vec<Operation>) {
     }
     sim.assert_alive(|question| ops::good(question, 0));
     sim.assert_replies_counted();
+}
+
+/// The same against the reference model, step by step.
+pub fn model(data: &[u8]) {
+    if let Ok(steps) = Vec::<Step>::arbitrary_take_rest(Unstructured::new(data)) {
+        model::run(&steps);
+    }
 }
 
 /// Maps each byte to a word of FTP's alphabet.

@@ -5,6 +5,7 @@
 
 pub mod fuzz;
 pub mod listed;
+pub mod model;
 pub mod ops;
 pub mod sim;
 pub mod strict;

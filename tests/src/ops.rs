@@ -90,7 +90,7 @@ pub const VERBS: &[&str] = &[
     "HELP", "LIST", "MDTM", "MKD", "MLSD", "MLST", "MODE", "NLST", "NOOP", "OPTS", "PASS", "PASV",
     "PBSZ", "PORT", "PROT", "PWD", "QUIT", "REIN", "REST", "RETR", "RMD", "RNFR", "RNTO", "SIZE",
     "STAT", "STOR", "STOU", "STRU", "SYST", "TYPE", "USER", "XCUP", "XCWD", "XMKD", "XPWD", "XRMD",
-    "SITE", "LANG", "NOSUCH", "",
+    "SITE", "LANG", "HOST", "CLNT", "MFMT", "SMNT", "MFF", "NOSUCH", "",
     // The stuff of transfers once more, so that they come about often.
     "PASV", "EPSV", "RETR", "STOR", "LIST", "PASV", "RETR", "ABOR",
 ];
@@ -126,6 +126,20 @@ pub const WORDS: &[&str] = &[
     "|1|192.0.2.7|80|",
     "|3|x|1|",
     "100 R 20",
+    "CHMOD 640 file",
+    "CHMOD 4755 sub/file",
+    "CHMOD 888 file",
+    "UMASK",
+    "UMASK 027",
+    "HELP",
+    "20251122130709 file",
+    "20251122130709.5 two words",
+    "20251322130709 file",
+    "[2001:db8::2]",
+    "en-GB",
+    "de",
+    "MLST unix.owner;unix.group;",
+    "MLST type",
     " ",
     "RETR",
 ];
@@ -203,7 +217,7 @@ fn apply_answer(sim: &mut Sim, answer: &Answer) {
 /// The good answer to a question.
 pub fn good(question: &Question, choice: u8) -> Outcome {
     match question {
-        Question::Authenticate => Outcome::Authenticated(Some(permissions(choice))),
+        Question::Authenticate(_) => Outcome::Authenticated(Some(permissions(choice))),
         Question::File(request) => Outcome::File(Ok(file_answer(request, choice))),
         Question::Passive => Outcome::PassiveOpened(Ok(60_000 + u16::from(choice))),
         Question::Tls => Outcome::Tls(Ok(())),
@@ -258,8 +272,8 @@ pub fn entry(choice: u8) -> Entry {
         links: 1,
         uid: 1000,
         gid: 1000,
-        owner: Some(b"bob".to_vec()),
-        group: None,
+        owner: Some(pick(COMPONENTS, choice).to_vec()),
+        group: (!choice.is_multiple_of(2)).then(|| b"users".to_vec()),
         size: 1234,
         modified: 1_700_000_000,
         device: 1,
@@ -272,7 +286,7 @@ pub fn entry(choice: u8) -> Entry {
 fn refused(question: &Question, choice: u8) -> Outcome {
     let refusal = *pick(&REFUSALS, choice);
     match question {
-        Question::Authenticate => Outcome::Authenticated(None),
+        Question::Authenticate(_) => Outcome::Authenticated(None),
         Question::File(_) => Outcome::File(Err(refusal)),
         Question::Passive => Outcome::PassiveOpened(Err(refusal)),
         Question::Transfer(_) => Outcome::TransferOpened(Err(refusal)),

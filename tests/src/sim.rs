@@ -4,6 +4,7 @@
 //! checked here, and a broken one panics.
 
 mod describe;
+mod replies;
 mod timers;
 mod values;
 
@@ -19,6 +20,7 @@ use ftp_proto::{
 use crate::strict;
 use crate::text::show;
 use describe::describe;
+use replies::Unanswered;
 use timers::Epochs;
 use values::{check_path, file_paths, translated};
 
@@ -38,6 +40,7 @@ pub struct Sim {
     bound: Option<u16>,
     log: Vec<String>,
     codes: Vec<u16>,
+    unanswered: Unanswered,
     actions: usize,
     lines_taken: usize,
     /// Whether a line has been answered, as too long, whose end is still to come.
@@ -58,7 +61,8 @@ pub struct Sim {
 /// The action that waits for its outcome.
 #[derive(Clone, Debug)]
 pub enum Question {
-    Authenticate,
+    /// With the password.
+    Authenticate(Vec<u8>),
     File(FileRequest),
     Passive,
     Transfer(TransferRequest),
@@ -99,6 +103,7 @@ impl Sim {
             bound: None,
             log: Vec::new(),
             codes: Vec::new(),
+            unanswered: Unanswered::default(),
             actions: 0,
             lines_taken: 0,
             mid_line: false,
@@ -389,7 +394,7 @@ impl Sim {
 
     fn fits(&self, outcome: &Outcome) -> bool {
         match (outcome, &self.question) {
-            (Outcome::Authenticated(_), Some(Question::Authenticate))
+            (Outcome::Authenticated(_), Some(Question::Authenticate(_)))
             | (Outcome::PassiveOpened(_), Some(Question::Passive))
             | (Outcome::TransferOpened(_), Some(Question::Transfer(_)))
             | (Outcome::Tls(_), Some(Question::Tls))
@@ -416,6 +421,9 @@ impl Sim {
         let taken: Vec<u8> = self.buffer.drain(..used).collect();
         self.lines_taken += taken.iter().filter(|&&byte| byte == b'\n').count();
         if let Some(last) = taken.last() {
+            if !self.mid_line {
+                self.unanswered.took(&taken);
+            }
             self.mid_line = *last != b'\n';
         }
         self.drain();
@@ -459,9 +467,11 @@ impl Sim {
             self.log.push(format!("S: {line}"));
         }
         self.codes.push(read.code);
+        let is_status = bytes.starts_with(b"211-Status:");
+        self.unanswered.replied(read.code, is_status);
         self.epochs.login_renewed |= read.code == 230;
         self.check_announcement(&read);
-        if bytes.starts_with(b"211-Status:") {
+        if is_status {
             self.check_status(&show(&bytes));
         }
         read.code
@@ -526,7 +536,9 @@ impl Sim {
                 self.closing = true;
                 self.is_listening = false;
             }
-            Action::Authenticate { .. } => self.ask(Question::Authenticate),
+            Action::Authenticate { password, .. } => {
+                self.ask(Question::Authenticate(password.expose().to_vec()));
+            }
             Action::OpenPassive => self.ask(Question::Passive),
             Action::StartTls => {
                 // Implicit TLS comes before everything.

@@ -297,7 +297,7 @@ fn opened(value: &str) -> Result<Opened, String> {
 fn refused(question: &Question, name: &str) -> Result<Outcome, String> {
     let refusal = named(name, &ops::REFUSALS)?;
     Ok(match question {
-        Question::Authenticate => return Err("say unknown".into()),
+        Question::Authenticate(_) => return Err("say unknown".into()),
         Question::File(_) => Outcome::File(Err(refusal)),
         Question::Passive => Outcome::PassiveOpened(Err(refusal)),
         Question::Transfer(_) => Outcome::TransferOpened(Err(refusal)),

@@ -2,13 +2,15 @@
 
 use alloc::vec::Vec;
 
+use super::site::mode_changed;
 use super::{Pending, Phase, Session};
 use crate::action::{Action, FileRequest, Representation};
 use crate::command::Verb;
-use crate::date::time_val;
+use crate::date::{parse_time_val, time_val};
 use crate::listing::{self, Selection};
 use crate::outcome::{FileAnswer, Refusal};
 use crate::path::{Path, PathError};
+use crate::permissions::Permissions;
 use crate::reply::{Reply, quoted};
 
 /// What the answer will be used for.
@@ -22,70 +24,72 @@ pub(super) enum FileQuestion {
     Rename,
     Size,
     ModifiedTime,
+    /// The time, and the name as the client wrote it.
+    SetModified(i64, Vec<u8>),
+    /// `reduced`: some of the bits that were asked for are not among them.
+    ChangeMode {
+        mode: u32,
+        reduced: bool,
+    },
     Facts(Path),
     Status,
 }
 
-/// What a refusal is about: it decides between the codes that RFC 959 lists for the command.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Asked {
-    /// CWD, MKD, RMD, SIZE, MDTM, MLST: 550 is all there is.
-    Path,
-    /// DELE, RNFR, RETR, APPE: 450 while it is busy.
-    File,
-    /// STOR, STOU: 553 for a name that cannot be written.
-    Target,
-    /// RNTO: 553 is all there is.
-    NewName,
-    /// LIST, NLST, STAT.
-    Listing,
-    /// MLSD: 501 for what is no directory (RFC 3659, section 7.2.1).
-    Facts,
+/// The codes of one command's refusals.
+struct Codes {
+    /// It cannot be done, and trying again will not help.
+    unavailable: u16,
+    busy: u16,
+    no_space: u16,
+    failed: u16,
+    unsupported: u16,
 }
 
-impl Asked {
-    pub(super) fn of(verb: Verb) -> Self {
-        match verb {
-            Verb::Dele | Verb::Rnfr | Verb::Retr | Verb::Appe => Self::File,
-            Verb::Stor | Verb::Stou => Self::Target,
-            Verb::Rnto => Self::NewName,
-            Verb::List | Verb::Nlst | Verb::Stat => Self::Listing,
-            Verb::Mlsd => Self::Facts,
-            _ => Self::Path,
-        }
+/// Which codes the RFCs leave to a command: see [`codes`](crate::codes).
+fn codes(verb: Verb) -> Codes {
+    let (unavailable, busy, no_space, failed, unsupported) = match verb {
+        Verb::Retr => (550, 450, 451, 451, 550),
+        Verb::Stor | Verb::Stou => (553, 450, 452, 451, 553),
+        Verb::Appe => (550, 450, 452, 451, 502),
+        Verb::Dele | Verb::Rnfr => (550, 450, 550, 550, 502),
+        Verb::Rnto => (553, 553, 553, 553, 502),
+        Verb::List | Verb::Nlst | Verb::Mlsd => (550, 450, 451, 451, 502),
+        Verb::Stat => (550, 450, 450, 450, 502),
+        _ => (550, 550, 550, 550, 502),
+    };
+    Codes {
+        unavailable,
+        busy,
+        no_space,
+        failed,
+        unsupported,
     }
 }
 
 /// The one table from a driver's refusal to code and text.
-pub(super) fn refusal(asked: Asked, refusal: Refusal) -> Reply {
-    let unavailable = match asked {
-        Asked::Target | Asked::NewName => 553,
-        _ => 550,
+pub(super) fn refusal(verb: Verb, refusal: Refusal) -> Reply {
+    let codes = codes(verb);
+    let (code, text) = match refusal {
+        Refusal::NotFound => (codes.unavailable, "No such file or directory."),
+        Refusal::Denied => (codes.unavailable, "Permission denied."),
+        Refusal::Exists => (codes.unavailable, "The name is taken already."),
+        Refusal::NotEmpty => (codes.unavailable, "The directory is not empty."),
+        // RFC 3659, section 7.2.1.
+        Refusal::NotADirectory if verb == Verb::Mlsd => (501, "Not a directory."),
+        Refusal::NotADirectory => (codes.unavailable, "Not a directory."),
+        Refusal::IsADirectory => (codes.unavailable, "Not a plain file."),
+        Refusal::NameRejected => (codes.unavailable, "The name is not allowed."),
+        Refusal::NoSpace => (codes.no_space, "No space left."),
+        // RFC 1123, section 4.1.2.11.
+        Refusal::OffsetTooLarge if matches!(verb, Verb::Retr | Verb::Stor) => {
+            (554, "The restart offset is beyond the end.")
+        }
+        Refusal::OffsetTooLarge => (codes.unavailable, "The offset is beyond the end."),
+        Refusal::Busy => (codes.busy, "In use; try again later."),
+        Refusal::Unsupported => (codes.unsupported, "Not possible on this server."),
+        Refusal::Failed => (codes.failed, "Local error."),
     };
-    match refusal {
-        Refusal::NotFound => Reply::fixed(unavailable, "No such file or directory."),
-        Refusal::Denied => Reply::fixed(unavailable, "Permission denied."),
-        Refusal::Exists => Reply::fixed(unavailable, "The name is taken already."),
-        Refusal::NotEmpty => Reply::fixed(unavailable, "The directory is not empty."),
-        Refusal::NotADirectory if asked == Asked::Facts => Reply::fixed(501, "Not a directory."),
-        Refusal::NotADirectory => Reply::fixed(unavailable, "Not a directory."),
-        Refusal::IsADirectory => Reply::fixed(unavailable, "Not a plain file."),
-        Refusal::NameRejected => Reply::fixed(unavailable, "The name is not allowed."),
-        Refusal::NoSpace => match asked {
-            Asked::Target | Asked::File => Reply::fixed(452, "No space left."),
-            _ => Reply::fixed(unavailable, "No space left."),
-        },
-        Refusal::OffsetTooLarge => Reply::fixed(554, "The restart offset is beyond the end."),
-        Refusal::Busy => match asked {
-            Asked::Path | Asked::NewName => Reply::fixed(unavailable, "In use; try again later."),
-            _ => Reply::fixed(450, "In use; try again later."),
-        },
-        Refusal::Unsupported => Reply::fixed(502, "Not possible on this server."),
-        Refusal::Failed => match asked {
-            Asked::Path | Asked::NewName => Reply::fixed(unavailable, "Local error."),
-            _ => Reply::fixed(451, "Local error."),
-        },
-    }
+    Reply::fixed(code, text)
 }
 
 pub(super) fn path_refusal(error: PathError) -> Reply {
@@ -130,7 +134,7 @@ impl Session {
         };
         let reply = match result {
             Ok(answer) => self.tell(question, answer),
-            Err(why) => refusal(question.asked(), why),
+            Err(why) => refusal(question.verb(), why),
         };
         self.reply(reply);
         true
@@ -144,17 +148,20 @@ impl Session {
         let Phase::Ready(ready) = &mut self.phase else {
             return Err(Reply::NOT_LOGGED_IN);
         };
-        let may = ready.permissions;
-        let permitted = match verb {
-            Verb::Mkd => may.make_directory,
-            Verb::Rmd | Verb::Dele => may.delete,
-            Verb::Rnfr | Verb::Rnto => may.rename,
-            _ => may.list,
+        let from = match verb {
+            Verb::Rnto => ready.rename_from.take(),
+            _ => None,
         };
-        if !permitted {
-            return Err(refusal(Asked::of(verb), Refusal::Denied));
+        if !permitted(verb, &ready.permissions) {
+            return Err(refusal(verb, Refusal::Denied));
         }
+        let mut modified = 0;
         let argument = match verb {
+            Verb::Mfmt => {
+                let (time, name) = time_and_name(argument).ok_or(Reply::ARGUMENT_SYNTAX)?;
+                modified = time;
+                name
+            }
             Verb::Cdup => &b".."[..],
             // As with a shell's `cd`.
             Verb::Cwd if argument.is_empty() => &b"/"[..],
@@ -168,7 +175,10 @@ impl Session {
         Ok(match verb {
             Verb::Mkd => (
                 FileQuestion::MakeDirectory(path.clone()),
-                FileRequest::MakeDirectory(path),
+                FileRequest::MakeDirectory {
+                    path,
+                    umask: ready.umask,
+                },
             ),
             Verb::Rmd => (
                 FileQuestion::RemoveDirectory,
@@ -180,7 +190,7 @@ impl Session {
                 FileRequest::RenameFrom(path),
             ),
             Verb::Rnto => {
-                let from = ready.rename_from.take().ok_or(Reply::RENAME_FROM_FIRST)?;
+                let from = from.ok_or(Reply::RENAME_FROM_FIRST)?;
                 (FileQuestion::Rename, FileRequest::Rename { from, to: path })
             }
             Verb::Size if ready.representation == Representation::Ascii => {
@@ -188,6 +198,10 @@ impl Session {
             }
             Verb::Size => (FileQuestion::Size, FileRequest::Size(path)),
             Verb::Mdtm => (FileQuestion::ModifiedTime, FileRequest::ModifiedTime(path)),
+            Verb::Mfmt => (
+                FileQuestion::SetModified(modified, argument.to_vec()),
+                FileRequest::SetModified { path, modified },
+            ),
             Verb::Mlst => (FileQuestion::Facts(path.clone()), FileRequest::Facts(path)),
             _ => (
                 FileQuestion::ChangeDirectory(path.clone()),
@@ -214,6 +228,11 @@ impl Session {
                 ready.rename_from = Some(path);
                 Reply::RENAME_READY
             }
+            (FileQuestion::SetModified(modified, name), _) => {
+                let fact = [b"Modify=", &time_val(modified)[..], b"; ", &name];
+                Reply::line(213, fact.concat())
+            }
+            (FileQuestion::ChangeMode { mode, reduced }, _) => mode_changed(mode, reduced),
             (FileQuestion::Facts(path), FileAnswer::Entry(entry)) => {
                 let mut line = Vec::new();
                 let name = path.as_bytes();
@@ -244,12 +263,39 @@ impl FileQuestion {
         }
     }
 
-    fn asked(&self) -> Asked {
+    /// The command that asked.
+    fn verb(&self) -> Verb {
         match self {
-            Self::DeleteFile | Self::RenameFrom(_) => Asked::File,
-            Self::Rename => Asked::NewName,
-            Self::Status => Asked::Listing,
-            _ => Asked::Path,
+            Self::ChangeDirectory(_) => Verb::Cwd,
+            Self::MakeDirectory(_) => Verb::Mkd,
+            Self::RemoveDirectory => Verb::Rmd,
+            Self::DeleteFile => Verb::Dele,
+            Self::RenameFrom(_) => Verb::Rnfr,
+            Self::Rename => Verb::Rnto,
+            Self::Size => Verb::Size,
+            Self::ModifiedTime => Verb::Mdtm,
+            Self::SetModified(..) => Verb::Mfmt,
+            Self::ChangeMode { .. } => Verb::Site,
+            Self::Facts(_) => Verb::Mlst,
+            Self::Status => Verb::Stat,
         }
     }
+}
+
+fn permitted(verb: Verb, permissions: &Permissions) -> bool {
+    match verb {
+        Verb::Mkd => permissions.make_directory,
+        Verb::Rmd | Verb::Dele => permissions.delete,
+        Verb::Rnfr | Verb::Rnto => permissions.rename,
+        Verb::Mfmt => permissions.change_time,
+        _ => permissions.list,
+    }
+}
+
+/// The two arguments of MFMT.
+fn time_and_name(argument: &[u8]) -> Option<(i64, &[u8])> {
+    let blank = argument.iter().position(|&byte| byte == b' ')?;
+    let (time, name) = (&argument[..blank], &argument[blank + 1..]);
+    let modified = parse_time_val(time)?;
+    (!name.is_empty()).then_some((modified, name))
 }

@@ -62,12 +62,14 @@ impl Session {
     pub(super) fn receive_while_busy(&mut self, line: &[u8]) {
         let Command { verb, argument } = Command::parse(line);
         let awaiting_port = matches!(self.pending, Pending::Passive { .. });
+        // ABOR and QUIT take none: with one they are a mistake, told in its turn.
+        let bare = argument.trim_ascii().is_empty();
         match verb {
-            Verb::Abor if awaiting_port => {
+            Verb::Abor if bare && awaiting_port => {
                 self.cancel_passive();
                 self.held.entries.push_back(Entry::Abort);
             }
-            Verb::Abor => {
+            Verb::Abor if bare => {
                 self.abort_transfer();
                 self.held.entries.push_back(Entry::Abort);
             }
@@ -76,7 +78,7 @@ impl Session {
             // TLS may have come to be offered when the lines that are held run.
             Verb::Auth if self.config.tls => self.held.push_reply(Reply::AUTH_BUSY),
             Verb::Auth => self.held.push_reply(Reply::NOT_IMPLEMENTED),
-            Verb::Quit if awaiting_port => {
+            Verb::Quit if bare && awaiting_port => {
                 self.cancel_passive();
                 self.held.push_line(line);
             }

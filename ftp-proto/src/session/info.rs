@@ -1,5 +1,5 @@
-//! What the server tells about itself, and the parameters of transfers: FEAT, HELP, OPTS, STAT, TYPE,
-//! MODE, STRU, ALLO.
+//! What the server tells about itself, and the parameters of transfers: FEAT, HELP, OPTS, LANG, HOST, STAT,
+//! TYPE, MODE, STRU, ALLO.
 
 use alloc::format;
 use alloc::string::String;
@@ -7,7 +7,7 @@ use alloc::vec::Vec;
 
 use super::{Phase, Session};
 use crate::action::Representation;
-use crate::address::parse_decimal;
+use crate::address::{is_host, parse_decimal};
 use crate::command::{self, Access, COMMANDS};
 use crate::listing::FactSet;
 use crate::reply::Reply;
@@ -41,7 +41,8 @@ impl Session {
         if self.config.tls {
             lines.push("AUTH TLS".into());
         }
-        lines.extend(["EPRT".into(), "EPSV".into(), "MDTM".into()]);
+        lines
+            .extend(["CLNT", "EPRT", "EPSV", "HOST", "LANG EN*", "MDTM", "MFMT"].map(String::from));
         lines.push(format!("MLST {}", facts.feature_text()));
         if self.config.tls {
             lines.extend(["PBSZ".into(), "PROT".into()]);
@@ -64,11 +65,14 @@ impl Session {
             }
         } else if name.eq_ignore_ascii_case(b"MLST") {
             match &mut self.phase {
-                Phase::Ready(ready) => {
-                    ready.facts = FactSet::parse(options);
-                    let text = format!("MLST OPTS {}", ready.facts.option_text());
-                    Reply::line(200, String::from(text.trim_end()))
-                }
+                Phase::Ready(ready) => match FactSet::parse(options) {
+                    Some(facts) => {
+                        ready.facts = facts;
+                        let text = format!("MLST OPTS {}", facts.option_text());
+                        Reply::line(200, String::from(text.trim_end()))
+                    }
+                    None => Reply::FACTS_SYNTAX,
+                },
                 _ => Reply::NOT_LOGGED_IN,
             }
         } else {
@@ -79,19 +83,57 @@ impl Session {
 
     pub(super) fn help(&mut self, argument: &[u8]) {
         let name = argument.trim_ascii();
+        if name.eq_ignore_ascii_case(b"SITE") {
+            return self.site_help(b"");
+        }
         let reply = if name.is_empty() {
             self.help_overview()
         } else if let Some(info) = command::find(name)
             && self.is_offered(info.access)
         {
-            let text = format!("Syntax: {} {}", info.name, info.syntax);
-            Reply::line(214, String::from(text.trim_end()))
+            let usage = format!("{} {}", info.name, info.syntax);
+            Reply::line(
+                214,
+                format!("Syntax: {}; {}.", usage.trim_end(), info.purpose),
+            )
         } else if command::find(name).is_some() || command::is_not_implemented(name) {
             Reply::NOT_IMPLEMENTED
         } else {
-            Reply::fixed(501, "There is no such command.")
+            Reply::NO_SUCH_COMMAND
         };
         self.reply(reply);
+    }
+
+    /// There is one site, and it has as many names as its router: any is taken that could be one (RFC 7151,
+    /// section 3). It must come before USER.
+    pub(super) fn host(&mut self, argument: &[u8]) {
+        let is_early = matches!(&self.phase, Phase::Login(login) if !login.is_named());
+        self.reply(match is_early {
+            false => Reply::HOST_TOO_LATE,
+            true if is_host(argument.trim_ascii()) => Reply::HOST_ACCEPTED,
+            true => Reply::ARGUMENT_SYNTAX,
+        });
+    }
+
+    /// Replies are in English, whatever the region (RFC 2640, section 4.1).
+    pub(super) fn language(&mut self, argument: &[u8]) {
+        let tag = argument.trim_ascii();
+        let is_subtag = |part: &[u8]| {
+            (1..=8).contains(&part.len()) && part.iter().all(u8::is_ascii_alphanumeric)
+        };
+        let mut parts = tag.split(|&byte| byte == b'-');
+        self.reply(if tag.is_empty() {
+            Reply::LANGUAGE_ENGLISH
+        } else if !parts.clone().all(is_subtag) {
+            Reply::ARGUMENT_SYNTAX
+        } else if parts
+            .next()
+            .is_some_and(|main| main.eq_ignore_ascii_case(b"EN"))
+        {
+            Reply::LANGUAGE_ENGLISH
+        } else {
+            Reply::LANGUAGE_UNKNOWN
+        });
     }
 
     /// The state of the session; during a transfer with the bytes so far.
@@ -142,11 +184,16 @@ impl Session {
         let words = argument.trim_ascii().to_ascii_uppercase();
         let (representation, reply) = match &words[..] {
             b"A" | b"A N" => (Representation::Ascii, Reply::TYPE_ASCII),
-            b"I" | b"L 8" => (Representation::Image, Reply::TYPE_IMAGE),
-            _ => {
-                let known = matches!(words.first(), Some(b'A' | b'E' | b'I' | b'L'));
-                return self.reply(parameter_refusal(known));
+            // People leave the blank out.
+            b"I" | b"L 8" | b"L8" => (Representation::Image, Reply::TYPE_IMAGE),
+            b"A T" | b"A C" | b"E" | b"E N" | b"E T" | b"E C" => {
+                return self.reply(Reply::PARAMETER_NOT_IMPLEMENTED);
             }
+            [b'L', size @ ..] => {
+                let is_size = parse_decimal::<u8>(size.trim_ascii()).is_some();
+                return self.reply(parameter_refusal(is_size));
+            }
+            _ => return self.reply(Reply::ARGUMENT_SYNTAX),
         };
         if let Phase::Ready(ready) = &mut self.phase {
             ready.representation = representation;

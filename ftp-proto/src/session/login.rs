@@ -36,6 +36,13 @@ impl Protection {
     };
 }
 
+impl Login {
+    /// Whether USER has come.
+    pub(super) fn is_named(&self) -> bool {
+        self.user.is_some()
+    }
+}
+
 impl Session {
     pub(super) fn user_named(&mut self, name: &[u8]) {
         self.log_out();

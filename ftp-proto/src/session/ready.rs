@@ -22,6 +22,8 @@ pub(super) struct Ready {
     pub(super) transfer: Transfer,
     /// Where the next transfer begins (REST).
     pub(super) restart: u64,
+    /// What SITE UMASK has set.
+    pub(super) umask: Option<u32>,
 }
 
 impl Ready {
@@ -36,6 +38,7 @@ impl Ready {
             data: Data::None,
             transfer: Transfer::None,
             restart: 0,
+            umask: None,
         }
     }
 }

@@ -6,7 +6,7 @@ use alloc::format;
 use alloc::vec::Vec;
 use core::net::SocketAddr;
 
-use super::files::{Asked, path_refusal, refusal};
+use super::files::{path_refusal, refusal};
 use super::ready::Ready;
 use super::{Phase, Session};
 use crate::action::{
@@ -36,7 +36,7 @@ pub(super) enum Transfer {
 #[derive(Debug)]
 pub(super) struct Moving {
     id: TransferId,
-    asked: Asked,
+    verb: Verb,
     pub(super) command: &'static str,
     /// Where STOU makes its file.
     directory: Path,
@@ -102,6 +102,12 @@ impl Ready {
     }
 }
 
+impl Moving {
+    fn is_upload(&self) -> bool {
+        matches!(self.verb, Verb::Stor | Verb::Appe | Verb::Stou)
+    }
+}
+
 impl Running {
     pub(super) fn timer(&self) -> Option<TimeoutKind> {
         match (self.cut, self.connected && self.shaken) {
@@ -133,8 +139,10 @@ impl Running {
                 TransferError::NotResumed => Reply::DATA_NOT_RESUMED,
                 TransferError::ConnectionLost => Reply::TRANSFER_CUT,
                 TransferError::Aborted => Reply::TRANSFER_ABORTED,
-                TransferError::LocalRead | TransferError::LocalWrite => Reply::LOCAL_ERROR,
-                TransferError::NoSpace => Reply::STORAGE_FULL,
+                TransferError::NoSpace if self.moving.is_upload() => Reply::STORAGE_FULL,
+                TransferError::LocalRead | TransferError::LocalWrite | TransferError::NoSpace => {
+                    Reply::LOCAL_ERROR
+                }
             },
         }
     }
@@ -169,10 +177,10 @@ impl Session {
     pub(super) fn transfer_command(&mut self, verb: Verb, argument: &[u8]) {
         match self.transfer_request(verb, argument) {
             Err(reply) => self.reply(reply),
-            Ok((asked, request)) => {
+            Ok(request) => {
                 let moving = Moving {
                     id: request.id,
-                    asked,
+                    verb,
                     command: request.kind.command(),
                     directory: request.kind.path().clone(),
                 };
@@ -199,7 +207,7 @@ impl Session {
         let opened = match result {
             Ok(opened) => opened,
             Err(why) => {
-                self.reply(refusal(moving.asked, why));
+                self.reply(refusal(moving.verb, why));
                 return true;
             }
         };
@@ -295,18 +303,13 @@ impl Session {
         }
     }
 
-    fn transfer_request(
-        &mut self,
-        verb: Verb,
-        argument: &[u8],
-    ) -> Result<(Asked, TransferRequest), Reply> {
+    fn transfer_request(&mut self, verb: Verb, argument: &[u8]) -> Result<TransferRequest, Reply> {
         let Phase::Ready(ready) = &mut self.phase else {
             return Err(Reply::NOT_LOGGED_IN);
         };
         let offset = core::mem::take(&mut ready.restart);
-        let asked = Asked::of(verb);
         if !permitted(verb, &ready.permissions) {
-            return Err(refusal(asked, Refusal::Denied));
+            return Err(refusal(verb, Refusal::Denied));
         }
         let kind = ready.transfer_kind(verb, argument, offset)?;
         if offset > 0 {
@@ -315,11 +318,11 @@ impl Session {
                 TransferKind::Append { .. } | TransferKind::StoreUnique { .. } => {
                     return Err(Reply::RESTART_MEANINGLESS);
                 }
-                // An offset in the file is none on the wire, where lines have another length.
-                _ if ready.representation == Representation::Ascii => {
+                // Where the client's offset lies in a file of ours nobody could say.
+                TransferKind::Store { .. } if ready.representation == Representation::Ascii => {
                     return Err(Reply::RESTART_IN_ASCII);
                 }
-                _ => {}
+                TransferKind::Retrieve { .. } | TransferKind::Store { .. } => {}
             }
         }
         self.transfers_begun += 1;
@@ -327,8 +330,9 @@ impl Session {
             id: TransferId(self.transfers_begun),
             kind,
             representation: ready.representation,
+            umask: ready.umask,
         };
-        Ok((asked, request))
+        Ok(request)
     }
 }
 

@@ -43,6 +43,8 @@ pub(super) enum Route {
 #[derive(Debug)]
 struct Current {
     visit: Visit,
+    /// It is the shared directory itself.
+    is_root: bool,
     names: Names,
     /// Directories in this one that are to be visited after it.
     within: Vec<Visit>,
@@ -177,8 +179,12 @@ impl Walk {
             _ => Names::read(handle, Wanted::All { dots: flags.all }, flags)?,
         };
         self.heading_due = matches!(self.plan.route, Route::All);
+        let is_root = names
+            .stat(b".")
+            .is_ok_and(|stat| self.plan.storage.is_root(&stat));
         self.current = Some(Current {
             visit,
+            is_root,
             names,
             within: Vec::new(),
         });
@@ -249,7 +255,7 @@ impl Current {
     fn stat(&self, name: &[u8]) -> io::Result<Stat> {
         match name {
             // What lies above the shared directory is nobody's business.
-            b".." if self.visit.path.is_root() => self.names.stat(b"."),
+            b".." if self.is_root => self.names.stat(b"."),
             name => self.names.stat(name),
         }
     }

@@ -1,6 +1,8 @@
 //! lftp: one story in each of its ways to open data connections, and mirrors of whole trees.
 
-use std::fs;
+use std::fs::{self, File};
+use std::os::unix::fs::{MetadataExt, PermissionsExt};
+use std::time::{Duration, SystemTime};
 
 use crate::clients::{NAMES, PASSWORD, USER, path};
 use crate::process::Finished;
@@ -78,6 +80,31 @@ fn lftp_mirrors_continue() {
     let rest = format!("REST {HALF}");
     let resumed = dialogue.commands().filter(|line| *line == rest).count();
     assert_eq!(resumed, 2, "a download and an upload that went on");
+}
+
+/// A mirror carries times and permissions up, by MFMT and SITE CHMOD, and `chmod` changes them there.
+#[test]
+fn lftp_keeps_times_and_permissions() {
+    let site = Site::loopback();
+    fs::create_dir(site.work("tree")).expect("a directory");
+    Site::sample_in(&site.work("tree/sample"));
+    let time = SystemTime::UNIX_EPOCH + Duration::from_secs(1_600_000_000);
+    let file = File::options().write(true).open(site.work("tree/sample"));
+    file.and_then(|file| file.set_modified(time))
+        .expect("its time");
+    let mode = |bits| fs::Permissions::from_mode(bits);
+    fs::set_permissions(site.work("tree/sample"), mode(0o640)).expect("its mode");
+    lftp(
+        &site,
+        "",
+        "mirror -R tree up\nput tree/sample -o other\nchmod 600 other\n",
+    )
+    .expect_success();
+    let up = fs::metadata(site.root("up/sample")).expect("the upload");
+    assert_eq!((up.mode() & 0o7777, up.mtime()), (0o640, 1_600_000_000));
+    let other = fs::metadata(site.root("other")).expect("the upload");
+    assert_eq!(other.mode() & 0o7777, 0o600);
+    site.finish().assert_used(&["MFMT", "SITE"]);
 }
 
 /// Everything that a person does with lftp in one session.

@@ -183,7 +183,7 @@ fn python_shows_what_matches() {
         "python3",
         script,
         "a.txt b.txt ä.txt dir1/x1 dir2/x1 dir1/x22 dir1/x1 . .. .hidden x1 x22 y.txt \
-         .hidden x1 x22 y.txt end 550",
+         . .. .hidden x1 x22 y.txt end 550",
     );
     site.finish().assert_smooth_but(&["550"]);
 }

@@ -60,8 +60,8 @@ fn overlong_lines() {
     client.command("A".repeat(5000), 500);
     client.expect_in_step();
     // The longest that is taken, and one byte more.
-    client.command(format!("NOOP {}", "A".repeat(4096 - 7)), 200);
-    client.command(format!("NOOP {}", "A".repeat(4096 - 6)), 500);
+    client.command(format!("CLNT {}", "A".repeat(4096 - 7)), 200);
+    client.command(format!("CLNT {}", "A".repeat(4096 - 6)), 500);
     client.expect_in_step();
     client.send_bytes(vec![b'A'; 1_000_000]);
     client.expect(500);

@@ -137,20 +137,41 @@ fn ascii() {
     assert!(client.fetch("RETR long") == text.as_bytes());
 }
 
+/// In type A the offset counts octets as they are sent.
+#[test]
+fn restarts_in_ascii() {
+    let site = Site::new(&[]);
+    let text = "one\ntwo\r\n\nthree".repeat(20_000);
+    site.write("file", &text);
+    let mut client = site.client();
+    client.command("TYPE A", 200);
+    let whole = client.fetch("RETR file");
+    for offset in [1, 4, 5, 100_000, whole.len() - 1, whole.len()] {
+        client.command(format!("REST {offset}"), 350);
+        assert!(client.fetch("RETR file") == whole[offset..], "{offset}");
+    }
+    client.extended_passive();
+    for offset in [whole.len() as u64 + 1, u64::MAX] {
+        client.command(format!("REST {offset}"), 350);
+        client.command("RETR file", 554);
+    }
+    client.command("REST 1", 350);
+    client.command("STOR file", 501);
+    assert!(site.read("file") == text.as_bytes());
+}
+
 #[test]
 fn nothing_to_send() {
     let site = Site::new(&[]);
     site.write("empty", "");
     fs::create_dir(site.path("directory")).expect("a directory");
     let mut client = site.client();
-    for command in [
-        "RETR empty",
-        "LIST directory",
-        "NLST directory",
-        "MLSD directory",
-    ] {
+    for command in ["RETR empty", "LIST directory", "NLST directory"] {
         assert_eq!(client.fetch(command), b"", "{command}");
     }
+    // The directory itself, and the one above.
+    let text = client.fetch("MLSD directory");
+    assert_eq!(text.iter().filter(|&&byte| byte == b'\n').count(), 2);
     client.store("STOR new", "");
     assert_eq!(site.read("new"), b"");
     client.store("STOR new", "text");

@@ -14,6 +14,12 @@ pub(super) fn describe(action: &Action) -> String {
         Action::File(FileRequest::Status(selection)) => {
             format!("Status {}", describe_selection(selection))
         }
+        Action::File(FileRequest::MakeDirectory { path, umask }) => {
+            show(format!("MakeDirectory({path}){}", describe_umask(*umask)).as_bytes())
+        }
+        Action::File(FileRequest::ChangeMode { path, mode }) => {
+            show(format!("ChangeMode({path}) to {mode:04o}").as_bytes())
+        }
         Action::File(request) => show(format!("{request:?}").as_bytes()),
         Action::OpenPassive => "OpenPassive".into(),
         Action::CloseData => "CloseData".into(),
@@ -54,7 +60,12 @@ fn describe_transfer(request: &TransferRequest) -> String {
         TransferKind::Append { .. } | TransferKind::List { .. } => {}
     }
     let representation = request.representation;
-    format!("{text}, {representation:?}")
+    let umask = describe_umask(request.umask);
+    format!("{text}, {representation:?}{umask}")
+}
+
+fn describe_umask(umask: Option<u32>) -> String {
+    umask.map_or_else(String::new, |umask| format!(", umask {umask:03o}"))
 }
 
 /// The path, then the letters of the flags that change something, then the way to what matches.

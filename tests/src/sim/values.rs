@@ -20,7 +20,9 @@ pub(super) fn file_paths(request: &FileRequest) -> Vec<&Path> {
     match request {
         FileRequest::Rename { from, to } => vec![from, to],
         FileRequest::ChangeDirectory(path)
-        | FileRequest::MakeDirectory(path)
+        | FileRequest::MakeDirectory { path, .. }
+        | FileRequest::ChangeMode { path, .. }
+        | FileRequest::SetModified { path, .. }
         | FileRequest::RemoveDirectory(path)
         | FileRequest::DeleteFile(path)
         | FileRequest::RenameFrom(path)

@@ -1,0 +1,121 @@
+//! RFC 1123, Requirements for Internet Hosts, section 4.1.
+
+use std::io::Write;
+
+use super::super::{Client, PASSWORD, Site, USER, read_all};
+
+#[test]
+fn rfc1123_4_1_2_1_local_8_is_image() {
+    let site = Site::new(&[]);
+    site.write("file", "one\ntwo\r\n");
+    let mut client = site.client();
+    client.command("TYPE A", 200);
+    client.command("TYPE L 8", 200);
+    assert_eq!(client.fetch("RETR file"), b"one\ntwo\r\n");
+}
+
+#[test]
+fn rfc1123_4_1_2_6_pasv_serves_one_transfer() {
+    let site = Site::new(&[]);
+    site.write("file", "text");
+    let mut client = site.client();
+    for _ in 0..3 {
+        let mut data = super::super::connect(client.passive());
+        client.command("RETR file", 150);
+        assert_eq!(read_all(&mut data), b"text");
+        client.expect(226);
+    }
+    client.command("RETR file", 425);
+}
+
+#[test]
+fn rfc1123_4_1_2_7_listings_are_ascii_whatever_the_type() {
+    let site = Site::new(&[]);
+    site.write("file", "text");
+    let mut client = site.client();
+    for kind in ["TYPE I", "TYPE A"] {
+        client.command(kind, 200);
+        assert_eq!(client.fetch("NLST"), b"file\r\n", "{kind}");
+        assert!(client.fetch("LIST").ends_with(b" file\r\n"), "{kind}");
+        // What NLST tells can be fetched as it is.
+        assert_eq!(client.fetch("RETR file"), b"text");
+    }
+}
+
+#[test]
+fn rfc1123_4_1_2_8_site_help_lists_what_site_has() {
+    let site = Site::new(&[]);
+    let mut client = site.client();
+    let text = client.command("SITE HELP", 214).text();
+    for name in ["CHMOD", "HELP", "UMASK"] {
+        assert!(text.contains(name), "{text}");
+    }
+    client.command("SITE NOSUCH", 500);
+}
+
+#[test]
+fn rfc1123_4_1_2_9_stou_tells_the_name_as_file() {
+    let site = Site::new(&[]);
+    site.write("taken", "old");
+    let mut client = site.client();
+    let mut data = client.data();
+    let opened = client.command("STOU taken", 150).text();
+    let name = opened.strip_prefix("150 FILE: ").expect("the name");
+    data.write_all(b"new").expect("sending data");
+    drop(data);
+    client.expect(226);
+    assert_eq!(site.read(name), b"new");
+    assert_eq!(site.read("taken"), b"old");
+}
+
+/// Lines and packets have nothing to do with each other.
+#[test]
+fn rfc1123_4_1_2_10_lines_may_come_in_any_pieces() {
+    let site = Site::new(&[]);
+    let mut client = Client::connect(site.address);
+    client.send_bytes(format!("USER {USER}\r\nPASS {PASSWORD}\r\nNO"));
+    client.expect_all(&[220, 331, 230]);
+    client.send_bytes("OP\r");
+    client.send_bytes("\nPWD\r\nNOOP\r\n");
+    client.expect_all(&[200, 257, 200]);
+}
+
+#[test]
+fn rfc1123_4_1_2_11_a_restart_beyond_the_end_is_554() {
+    let site = Site::new(&[]);
+    site.write("file", "text");
+    let mut client = site.client();
+    client.extended_passive();
+    for command in ["RETR file", "STOR file"] {
+        client.command("REST 5", 350);
+        client.command(command, 554);
+    }
+    assert_eq!(site.read("file"), b"text");
+}
+
+#[test]
+fn rfc1123_4_1_2_13_the_least_that_a_server_must_have() {
+    let site = Site::new(&[]);
+    let mut client = site.client();
+    let text = client.command("HELP", 214).text();
+    for name in [
+        "USER", "PASS", "ACCT", "CWD", "CDUP", "QUIT", "PORT", "PASV", "TYPE", "MODE", "STRU",
+        "RETR", "STOR", "APPE", "RNFR", "RNTO", "DELE", "RMD", "MKD", "PWD", "LIST", "NLST",
+        "SYST", "STAT", "HELP", "NOOP",
+    ] {
+        assert!(text.split_whitespace().any(|word| word == name), "{name}");
+    }
+    for line in ["TYPE A N", "TYPE I", "TYPE L 8", "MODE S", "STRU F"] {
+        client.command(line, 200);
+    }
+}
+
+#[test]
+fn rfc1123_4_1_3_2_nothing_of_a_password_is_taken_away() {
+    let site = Site::with_flags(&["-i", "127.0.0.1", "-u", USER, "-P", " two  blanks "]);
+    let mut client = Client::greeted(site.address);
+    client.command(format!("USER {USER}"), 331);
+    client.command("PASS two  blanks", 530);
+    client.command(format!("USER {USER}"), 331);
+    client.command("PASS  two  blanks ", 230);
+}

@@ -1,0 +1,233 @@
+//! RFC 3659, Extensions to FTP.
+
+use std::fs::{self, File};
+use std::time::{Duration, SystemTime};
+
+use super::super::{Client, Site};
+use super::one_line;
+
+fn site_with_a_file() -> Site {
+    let site = Site::new(&[]);
+    fs::create_dir(site.path("directory")).expect("a directory");
+    site.write("directory/file", "0123456789");
+    let time = SystemTime::UNIX_EPOCH + Duration::from_secs(1_763_816_829);
+    let file = File::options()
+        .write(true)
+        .open(site.path("directory/file"));
+    file.and_then(|file| file.set_modified(time))
+        .expect("its time");
+    site
+}
+
+#[test]
+fn rfc3659_3_1_mdtm_is_in_utc_and_to_the_second() {
+    let site = site_with_a_file();
+    let mut client = site.client();
+    assert_eq!(
+        one_line(&mut client, "MDTM directory/file", 213),
+        "213 20251122130709"
+    );
+    client.command("MDTM missing", 550);
+    client.command("MDTM", 501);
+}
+
+#[test]
+fn rfc3659_4_1_size_is_what_retr_would_send_or_is_refused() {
+    let site = site_with_a_file();
+    let mut client = site.client();
+    assert_eq!(one_line(&mut client, "SIZE directory/file", 213), "213 10");
+    client.command("SIZE directory", 550);
+    client.command("SIZE missing", 550);
+    client.command("TYPE A", 200);
+    client.command("SIZE directory/file", 550);
+}
+
+#[test]
+fn rfc3659_5_3_rest_holds_for_the_next_transfer_alone() {
+    let site = site_with_a_file();
+    let mut client = site.client();
+    client.command("REST 7", 350);
+    assert_eq!(client.fetch("RETR directory/file"), b"789");
+    assert_eq!(client.fetch("RETR directory/file"), b"0123456789");
+    // A transfer that is refused has used it up as well.
+    client.command("REST 7", 350);
+    client.command("RETR missing", 550);
+    assert_eq!(client.fetch("RETR directory/file"), b"0123456789");
+    for line in ["REST x", "REST -1", "REST", "REST 18446744073709551616"] {
+        client.command(line, 501);
+    }
+}
+
+#[test]
+fn rfc3659_5_4_rest_before_appe_and_stou_is_refused() {
+    let site = site_with_a_file();
+    let mut client = site.client();
+    client.extended_passive();
+    for command in ["APPE directory/file", "STOU directory/file"] {
+        client.command("REST 3", 350);
+        client.command(command, 501);
+    }
+    assert_eq!(site.read("directory/file"), b"0123456789");
+    assert_eq!(fs::read_dir(site.path("directory")).expect("it").count(), 1);
+}
+
+#[test]
+fn rfc3659_6_tvfs_paths_are_one_tree_from_the_root() {
+    let site = site_with_a_file();
+    let mut client = site.client();
+    for path in [
+        "/directory/file",
+        "directory/file",
+        "./directory/file",
+        "//directory///file",
+        "directory/../directory/file",
+        "../../directory/file",
+    ] {
+        let text = one_line(&mut client, &format!("MLST {path}"), 250);
+        assert!(text.contains("; /directory/file "), "{path}: {text}");
+    }
+}
+
+#[test]
+fn rfc3659_7_2_mlst_has_one_line_with_a_leading_blank() {
+    let site = site_with_a_file();
+    let mut client = site.client();
+    let reply = client.command("MLST directory/file", 250);
+    let [first, entry, last] = &reply.lines[..] else {
+        panic!("{}", reply.text());
+    };
+    assert!(first.starts_with(b"250-") && last.starts_with(b"250 "));
+    let entry = std::str::from_utf8(entry).expect("text");
+    let facts = entry
+        .strip_prefix(' ')
+        .and_then(|rest| rest.strip_suffix("; /directory/file"));
+    let facts = facts.unwrap_or_else(|| panic!("{entry}"));
+    assert!(
+        facts.split(';').all(|fact| fact.split_once('=').is_some()),
+        "{entry}"
+    );
+    // Nothing is sent over a data connection, so none is needed.
+    client.command("MLST", 250);
+    client.command("MLST missing", 550);
+}
+
+#[test]
+fn rfc3659_7_2_1_mlsd_of_a_file_is_501() {
+    let site = site_with_a_file();
+    let mut client = site.client();
+    client.extended_passive();
+    client.command("MLSD directory/file", 501);
+    client.command("MLSD missing", 550);
+}
+
+#[test]
+fn rfc3659_7_2_mlsd_lines_hold_facts_one_blank_and_a_name() {
+    let site = site_with_a_file();
+    site.write("directory/ blank;semicolon=", "");
+    let mut client = site.client();
+    client.command("TYPE A", 200);
+    client.command("OPTS MLST type;size;", 200);
+    let text = String::from_utf8(client.fetch("MLSD directory")).expect("text");
+    let mut lines: Vec<&str> = text.split_terminator("\r\n").collect();
+    lines.sort_unstable();
+    let expected = [
+        "type=cdir; .",
+        "type=file;size=0;  blank;semicolon=",
+        "type=file;size=10; file",
+        "type=pdir; ..",
+    ];
+    assert_eq!(lines, expected);
+}
+
+#[test]
+fn rfc3659_7_5_1_types_of_entries() {
+    let site = site_with_a_file();
+    std::os::unix::fs::symlink("file", site.path("directory/link")).expect("a link");
+    let mut client = site.client();
+    client.command("OPTS MLST type;", 200);
+    for (path, kind) in [
+        ("directory/file", "file"),
+        ("directory", "dir"),
+        ("/", "dir"),
+        ("directory/link", "OS.unix=symlink"),
+    ] {
+        let text = one_line(&mut client, &format!("MLST {path}"), 250);
+        assert!(text.contains(&format!(" type={kind}; ")), "{text}");
+    }
+}
+
+#[test]
+fn rfc3659_7_5_2_unique_is_the_same_for_the_same_file_alone() {
+    let site = site_with_a_file();
+    site.write("directory/other", "");
+    fs::hard_link(site.path("directory/file"), site.path("again")).expect("a link");
+    let mut client = site.client();
+    client.command("OPTS MLST unique;", 200);
+    let mut unique = |path: &str| {
+        let text = one_line(&mut client, &format!("MLST {path}"), 250);
+        let (_, rest) = text.split_once("unique=").expect("the fact");
+        rest.split(';').next().expect("its value").to_owned()
+    };
+    let file = unique("directory/file");
+    assert_eq!(file, unique("again"));
+    assert_ne!(file, unique("directory/other"));
+    assert_ne!(file, unique("directory"));
+}
+
+/// The letters say what would succeed, so a user who may only read sees no others.
+#[test]
+fn rfc3659_7_5_5_perm_tells_what_is_permitted() {
+    for (flags, file, directory) in [(&["-w"][..], "adfrw", "cdeflmp"), (&[], "r", "el")] {
+        let site = Site::with_flags(&[&["-i", "127.0.0.1"], flags].concat());
+        fs::create_dir(site.path("directory")).expect("a directory");
+        site.write("file", "");
+        let mut client = Client::greeted(site.address);
+        client.command("USER anonymous", 331);
+        client.command("PASS x", 230);
+        client.command("OPTS MLST perm;", 200);
+        for (path, letters) in [("file", file), ("directory", directory)] {
+            let text = one_line(&mut client, &format!("MLST {path}"), 250);
+            assert!(text.contains(&format!(" perm={letters}; ")), "{text}");
+        }
+    }
+}
+
+#[test]
+fn rfc3659_7_8_feat_marks_the_facts_that_are_told() {
+    let site = site_with_a_file();
+    let mut client = site.client();
+    let features = one_line(&mut client, "FEAT", 211);
+    let told =
+        "type*;size*;modify*;perm*;unique*;unix.mode*;unix.uid*;unix.gid*;unix.owner;unix.group;";
+    assert!(features.contains(&format!(" MLST {told} ")), "{features}");
+    client.command("OPTS MLST size;unix.owner;", 200);
+    let features = one_line(&mut client, "FEAT", 211);
+    let told = "type;size*;modify;perm;unique;unix.mode;unix.uid;unix.gid;unix.owner*;unix.group;";
+    assert!(features.contains(&format!(" MLST {told} ")), "{features}");
+}
+
+#[test]
+fn rfc3659_7_9_opts_mlst_chooses_facts() {
+    let site = site_with_a_file();
+    let mut client = site.client();
+    for (options, told) in [
+        (" type;size;", " type;size;"),
+        (" SIZE;Type;", " type;size;"),
+        (" size;nosuch;", " size;"),
+        (" nosuch;", ""),
+        ("", ""),
+        (" modify;UNIX.mode;", " modify;unix.mode;"),
+    ] {
+        let text = one_line(&mut client, &format!("OPTS MLST{options}"), 200);
+        assert_eq!(text, format!("200 MLST OPTS{told}"));
+    }
+    // A mistake changes nothing.
+    for options in ["type", "type ;", ";", "type; size;"] {
+        client.command(format!("OPTS MLST {options}"), 501);
+    }
+    let text = one_line(&mut client, "MLST directory/file", 250);
+    assert!(
+        text.contains(" modify=20251122130709;unix.mode=0644; /directory/file "),
+        "{text}"
+    );
+}

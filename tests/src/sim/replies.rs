@@ -1,0 +1,64 @@
+//! Which reply belongs to which command, and whether the table allows its code.
+
+use std::collections::VecDeque;
+
+use ftp_proto::codes;
+use ftp_proto::limits::LINE_BYTES_MAX;
+
+/// The commands that have had no final reply yet, in the order in which they came.
+#[derive(Default)]
+pub(super) struct Unanswered {
+    names: VecDeque<String>,
+}
+
+impl Unanswered {
+    /// The session has taken a whole line, or the beginning of one that is too long.
+    pub(super) fn took(&mut self, line: &[u8]) {
+        let name = match line.len() > LINE_BYTES_MAX || !line.ends_with(b"\n") {
+            true => String::new(),
+            false => name_of(line),
+        };
+        self.names.push_back(name);
+    }
+
+    /// A reply has come. Only the one to a bare STAT may overtake, and 421 answers nothing.
+    pub(super) fn replied(&mut self, code: u16, is_status: bool) {
+        if code < 200 || code == 421 {
+            return;
+        }
+        let is_stat = |name: &String| name == "STAT";
+        let overtakes = is_status && !self.names.front().is_some_and(is_stat);
+        let name = match overtakes {
+            true => {
+                let latest = self.names.iter().rposition(is_stat);
+                latest.and_then(|index| self.names.remove(index))
+            }
+            false => self.names.pop_front(),
+        };
+        match name {
+            Some(name) => assert!(
+                codes::allows(name.as_bytes(), code),
+                "{code} is no reply to {name:?}"
+            ),
+            None => assert_eq!(code, 220, "a reply to nothing"),
+        }
+    }
+}
+
+/// The command of a line. Telnet before it is passed over, in another way than the core does.
+fn name_of(line: &[u8]) -> String {
+    let mut bytes = line.iter().copied().peekable();
+    while let Some(first) = bytes.next_if(|&byte| byte >= 0xf0) {
+        if first == 0xff
+            && let Some(command) = bytes.next_if(|&byte| byte >= 0xf0)
+            && (0xfb..0xff).contains(&command)
+        {
+            let _option = bytes.next_if(|&byte| byte != b'\n');
+        }
+    }
+    let rest: Vec<u8> = bytes.collect();
+    let end = rest.strip_suffix(b"\n").unwrap_or(&rest);
+    let end = end.strip_suffix(b"\r").unwrap_or(end);
+    let verb = end.split(|&byte| byte == b' ').next().unwrap_or(end);
+    String::from_utf8_lossy(verb).to_ascii_uppercase()
+}
