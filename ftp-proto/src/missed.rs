@@ -6,10 +6,11 @@
 use alloc::format;
 use alloc::string::String;
 use core::fmt;
-use core::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+use core::net::IpAddr;
 
 use crate::address::Endpoints;
 use crate::masquerade::{Announcement, Masquerade, PortSide, Why};
+use crate::reach::Reach;
 use crate::reply::Reply;
 
 /// What a 227 or a 229 told a client. Its `Display` is what the reply carried: `203.0.113.1:60004`, or
@@ -175,35 +176,8 @@ impl Missed {
     }
 }
 
-/// Documentation addresses count as public, so that the examples of manuals can be tried.
 fn private_kind(address: IpAddr) -> Option<&'static str> {
-    match address {
-        IpAddr::V4(address) => private_kind_v4(address),
-        IpAddr::V6(address) => private_kind_v6(address),
-    }
-}
-
-fn private_kind_v4(address: Ipv4Addr) -> Option<&'static str> {
-    match address.octets() {
-        _ if address.is_loopback() => Some("a loopback address"),
-        _ if address.is_link_local() => Some("a link-local address"),
-        _ if address.is_private() => Some("a private address"),
-        // RFC 6598.
-        [100, 64..=127, ..] => Some("an address behind a provider's NAT"),
-        _ => None,
-    }
-}
-
-fn private_kind_v6(address: Ipv6Addr) -> Option<&'static str> {
-    if address.is_loopback() {
-        Some("a loopback address")
-    } else if address.is_unicast_link_local() {
-        Some("a link-local address")
-    } else if address.is_unique_local() {
-        Some("a private address")
-    } else {
-        None
-    }
+    Reach::of(address).kind()
 }
 
 #[cfg(test)]
@@ -212,6 +186,7 @@ mod tests {
     use crate::masquerade::ClientRule;
     use alloc::string::ToString;
     use alloc::vec;
+    use core::net::Ipv4Addr;
 
     fn ip(text: &str) -> Ipv4Addr {
         text.parse().unwrap()
@@ -347,30 +322,6 @@ mod tests {
             ("::1", Origin::Private),
         ] {
             check(v6, "2001:db8:77::2", peer, origin, [Diagnosis::Blocked; 2]);
-        }
-    }
-
-    #[test]
-    fn kinds_of_addresses() {
-        for (address, kind) in [
-            ("10.0.0.1", Some("a private address")),
-            ("172.16.0.1", Some("a private address")),
-            ("172.32.0.1", None),
-            ("192.168.0.1", Some("a private address")),
-            ("169.254.0.1", Some("a link-local address")),
-            ("127.0.0.1", Some("a loopback address")),
-            ("100.63.255.255", None),
-            ("100.64.0.0", Some("an address behind a provider's NAT")),
-            (
-                "100.127.255.255",
-                Some("an address behind a provider's NAT"),
-            ),
-            ("100.128.0.0", None),
-            ("203.0.113.1", None),
-            ("fd00::1", Some("a private address")),
-            ("2001:db8::1", None),
-        ] {
-            assert_eq!(private_kind(address.parse().unwrap()), kind, "{address}");
         }
     }
 

@@ -31,7 +31,6 @@ mod perform;
 mod probe;
 mod public_address;
 mod pump;
-mod reach;
 mod restart;
 pub mod rules;
 mod server;

@@ -10,11 +10,12 @@ use std::net::{IpAddr, Ipv4Addr, SocketAddr, ToSocketAddrs};
 use std::thread;
 use std::time::{Duration, Instant};
 
+use ftp_proto::Reach;
 use log::Level;
 
-use crate::reach::{BEHIND_CARRIER, Reach};
 use crate::settings::{Names, PublicAddress, Settings};
 use crate::values::leads_nowhere;
+use crate::warnings::BEHIND_CARRIER;
 
 /// What is known of the names that the settings hold.
 #[derive(Debug, Default)]
@@ -219,13 +220,13 @@ pub(crate) fn choose(found: &[Ipv4Addr], current: Option<Ipv4Addr>) -> Result<Ip
 
 /// Why clients on the Internet cannot be served at this address.
 fn problem(address: Ipv4Addr) -> Option<&'static str> {
-    match Reach::of(address) {
+    match Reach::of(address.into()) {
         Reach::Public => None,
         Reach::Host => Some(
             "a loopback address: each client will connect to itself; look into /etc/hosts, the name \
              should lead to the router's public address",
         ),
-        Reach::Site => Some(
+        Reach::Site | Reach::Link => Some(
             "a private address: clients outside the local network cannot reach it; the name should \
              lead to the router's public address",
         ),

@@ -7,12 +7,11 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::net::{IpAddr, Ipv4Addr};
 
-use ftp_proto::Permissions;
+use ftp_proto::{Permissions, Reach};
 use ipnet::IpNet;
 
 use crate::machine::Machine;
 use crate::probe::{HeldPorts, ports_text};
-use crate::reach::{BEHIND_CARRIER, Reach};
 use crate::settings::{LocalNetworks, Names, PublicAddress, Settings, Told};
 
 /// One thing that somebody should know.
@@ -140,13 +139,13 @@ fn private_announcement(settings: &Settings, announced: &[Ipv4Addr]) -> Option<F
     let private: Vec<Ipv4Addr> = announced
         .iter()
         .filter(|address| !settings.masquerade_map.contains_key(address))
-        .filter(|&&address| Reach::of(address) != Reach::Public)
+        .filter(|&&address| Reach::of(address.into()) != Reach::Public)
         .copied()
         .collect();
     let list: Vec<String> = private.iter().map(Ipv4Addr::to_string).collect();
     let list = list.join(" or ");
     // Beside a private address this may as well be a tunnel's.
-    let carrier = |address: &Ipv4Addr| Reach::of(*address) == Reach::Provider;
+    let carrier = |address: &Ipv4Addr| Reach::of((*address).into()) == Reach::Provider;
     if !private.is_empty() && private.iter().all(carrier) {
         return Some(Finding::failure(format!(
             "PASV replies will carry {list}, {BEHIND_CARRIER}"
@@ -215,10 +214,10 @@ fn unreachable(flag: &str, public: &PublicAddress, seen: &Seen) -> Option<Findin
              its public address"
         )));
     }
-    match Reach::of(address) {
+    match Reach::of(address.into()) {
         Reach::Public => None,
         Reach::Host => loopback(flag, public, seen),
-        Reach::Site => Some(Finding::failure(format!(
+        Reach::Site | Reach::Link => Some(Finding::failure(format!(
             "{subject} is a private address: clients outside the local network cannot reach it; \
              give the router's public address"
         ))),
@@ -229,7 +228,7 @@ fn unreachable(flag: &str, public: &PublicAddress, seen: &Seen) -> Option<Findin
 fn loopback(flag: &str, public: &PublicAddress, seen: &Seen) -> Option<Finding> {
     let address = public.known(&seen.names)?;
     let subject = subject(flag, public, address);
-    (Reach::of(address) == Reach::Host).then(|| {
+    (Reach::of(address.into()) == Reach::Host).then(|| {
         Finding::failure(format!(
             "{subject} is a loopback address: each client will connect to itself; give the \
              router's public address"
@@ -406,6 +405,11 @@ fn small_range(settings: &Settings) -> Option<Finding> {
         ),
     ))
 }
+
+/// Ends a sentence about an address in 100.64.0.0/10.
+pub(crate) const BEHIND_CARRIER: &str = "an address behind the provider's own NAT (carrier NAT, 100.64.0.0/10): \
+    no connection from the Internet arrives there, so forwarding ports on the router cannot work; \
+    serve over IPv6, or ask the provider for a public IPv4 address";
 
 /// A small range is a note, not a fault: N ports limit the transfers that begin at one client address,
 /// not those that run.
