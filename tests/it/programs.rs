@@ -12,6 +12,7 @@ mod ftp;
 mod lftp;
 mod libraries;
 mod listings;
+mod suppaftp;
 mod tls;
 
 use std::collections::BTreeMap;

@@ -3,6 +3,12 @@
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
+use std::sync::Arc;
+
+use rustls::client::{ClientSessionMemoryCache, Resumption};
+use rustls::crypto::ring;
+use rustls::pki_types::CertificateDer;
+use rustls::{ClientConfig, RootCertStore, SupportedProtocolVersion, version};
 
 use crate::clients::path;
 
@@ -34,5 +40,24 @@ impl Certificate {
         ["--tls", "--certfile", &self.chain, "--keyfile", &self.key]
     }
 }
+
+/// A client's settings. Connections with the same settings resume each other's sessions.
+pub(crate) fn trusting(
+    root: CertificateDer<'static>,
+    version: &'static SupportedProtocolVersion,
+) -> Arc<ClientConfig> {
+    let mut roots = RootCertStore::empty();
+    roots.add(root).expect("a root");
+    let mut config = ClientConfig::builder_with_provider(ring::default_provider().into())
+        .with_protocol_versions(&[version])
+        .expect("a version")
+        .with_root_certificates(roots)
+        .with_no_client_auth();
+    config.resumption = Resumption::store(Arc::new(ClientSessionMemoryCache::new(32)));
+    config.into()
+}
+
+/// What the server speaks.
+pub(crate) const VERSIONS: [&SupportedProtocolVersion; 2] = [&version::TLS12, &version::TLS13];
 
 pub(crate) const HOST: &str = "localhost";

@@ -14,13 +14,13 @@ use super::dialogue::{Dialogue, Mode};
 use super::{SECONDS_MAX, Site, assert_same_trees, assert_sample, plant};
 
 /// A site whose certificate the clients trust.
-struct Secure {
-    site: Site,
-    authority: String,
+pub(super) struct Secure {
+    pub(super) site: Site,
+    pub(super) authority: String,
 }
 
 impl Secure {
-    fn new(extra: &[&str]) -> Self {
+    pub(super) fn new(extra: &[&str]) -> Self {
         let directory = TempDir::new().expect("a temporary directory");
         let certificate = Certificate::new(directory.path(), &[]);
         let flags = [&certificate.flags(), extra].concat();
@@ -36,7 +36,7 @@ impl Secure {
     }
 
     #[track_caller]
-    fn curl(&self, flags: &[&str], arguments: &[&str]) -> Finished {
+    pub(super) fn curl(&self, flags: &[&str], arguments: &[&str]) -> Finished {
         let user = format!("{USER}:{PASSWORD}");
         let common = ["-q", "-sS", "--cacert", &self.authority, "--user", &user];
         self.site
@@ -64,7 +64,7 @@ impl Secure {
 
     /// Ends the server. Its log is the evidence of TLS, and that data connections resumed.
     #[track_caller]
-    fn finish(self) -> (Dialogue, String) {
+    pub(super) fn finish(self) -> (Dialogue, String) {
         let log = self.site.server.finish(&[PASSWORD]);
         (Dialogue::new(log.clone()), log)
     }
@@ -276,4 +276,4 @@ pub(super) const STRICT: [&str; 3] = [
 ];
 
 /// In the log.
-const NOT_RESUMED: &str = "do not resume the TLS session";
+pub(super) const NOT_RESUMED: &str = "do not resume the TLS session";

@@ -10,15 +10,13 @@ use std::io::{self, ErrorKind, Read, Write};
 use std::net::{Shutdown, SocketAddr, TcpStream};
 use std::sync::Arc;
 
-use rustls::client::{ClientSessionMemoryCache, Resumption};
-use rustls::crypto::ring;
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, ServerName};
-use rustls::{ClientConfig, ClientConnection, RootCertStore, SupportedProtocolVersion, version};
+use rustls::{ClientConfig, ClientConnection, SupportedProtocolVersion};
 use tempfile::TempDir;
 
 use super::{Client, Site};
-use crate::secure::{Certificate, HOST};
+use crate::secure::{Certificate, HOST, VERSIONS, trusting};
 
 /// A server with a certificate that its clients trust.
 struct Secure {
@@ -178,21 +176,6 @@ impl Protected {
     }
 }
 
-fn trusting(
-    root: CertificateDer<'static>,
-    version: &'static SupportedProtocolVersion,
-) -> Arc<ClientConfig> {
-    let mut roots = RootCertStore::empty();
-    roots.add(root).expect("a root");
-    let mut config = ClientConfig::builder_with_provider(ring::default_provider().into())
-        .with_protocol_versions(&[version])
-        .expect("a version")
-        .with_root_certificates(roots)
-        .with_no_client_auth();
-    config.resumption = Resumption::store(Arc::new(ClientSessionMemoryCache::new(32)));
-    config.into()
-}
-
 fn connection(config: &Arc<ClientConfig>) -> ClientConnection {
     let name = ServerName::try_from(HOST).expect("a name");
     ClientConnection::new(config.clone(), name).expect("a connection")
@@ -207,8 +190,6 @@ fn accept(client: &mut Client, command: &str) -> TcpStream {
     client.command(command, 150);
     super::guarded(listener.accept().expect("the server's connection").0)
 }
-
-const VERSIONS: [&SupportedProtocolVersion; 2] = [&version::TLS12, &version::TLS13];
 
 /// Around the size of a record, and more than several of them.
 const SIZES: [usize; 7] = [0, 1, 16_383, 16_384, 16_385, 200_000, 3_000_000];
