@@ -4,6 +4,7 @@
 mod control;
 mod data;
 mod hostile;
+mod renewal;
 mod resumption;
 
 use std::io::{self, ErrorKind, Read, Write};

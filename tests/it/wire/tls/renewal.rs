@@ -1,0 +1,214 @@
+//! Certificates that change while sessions are at work: nobody notices but those who come after.
+
+use std::fs;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use rustix::process::Signal;
+use rustls::pki_types::CertificateDer;
+use rustls::pki_types::pem::PemObject;
+use rustls::{ClientConfig, version};
+use tempfile::TempDir;
+
+use super::super::{Client, PASSWORD, USER, pattern};
+use super::Protected;
+use crate::clients::path;
+use crate::secure::{Certificate, VERSIONS, trusting};
+use crate::server::Server;
+
+/// Each trusts the first certificate alone, so it would notice any other on its data connections too: those of
+/// TLS 1.3 have no ticket left after two transfers, and shake hands anew.
+#[test]
+fn twenty_sessions_transfer_while_the_certificate_is_replaced() {
+    let place = Place::new();
+    let server = place.serve();
+    let mut in_force = place.root();
+    let load = Load::default();
+    thread::scope(|scope| {
+        let _ends = load.ends_with_this();
+        for number in 0..SESSIONS {
+            let config = trusting(in_force.clone(), VERSIONS[number % 2]);
+            let (load, address) = (&load, server.address);
+            scope.spawn(move || session(load, number, address, &config));
+        }
+        load.each_goes_on();
+        for (round, state) in BROKEN.iter().enumerate() {
+            place.break_as(*state);
+            server.signal(Signal::HUP);
+            logged(&server, "not reloading, the old settings stay: ", round + 1);
+            load.each_goes_on();
+            assert!(presents(server.address, &in_force), "{state:?}");
+            in_force = place.renew();
+            // Else the server finds it by itself.
+            if round % 2 == 0 {
+                server.signal(Signal::HUP);
+            }
+            until("the new certificate", || {
+                presents(server.address, &in_force)
+            });
+            load.each_goes_on();
+        }
+    });
+    // The sessions have come to their end by themselves: a panic of one would have been one of the scope.
+    server.finish(&[PASSWORD]);
+}
+
+/// One session over and over: what it sends it fetches back.
+fn session(load: &Load, number: usize, address: SocketAddr, config: &Arc<ClientConfig>) {
+    let bytes = pattern(100_000 + number);
+    let mut client = Client::greeted(address);
+    client.command("AUTH TLS", 234);
+    client.secure(config);
+    client.log_in();
+    client.command("PBSZ 0", 200);
+    client.command("PROT P", 200);
+    while load.goes_on.load(Ordering::Relaxed) {
+        client.store_securely(&format!("STOR file{number}"), &bytes, config);
+        let fetched = client.fetch_securely(&format!("RETR file{number}"), config);
+        assert!(fetched == bytes, "#{number}: other bytes");
+        load.rounds[number].fetch_add(1, Ordering::Relaxed);
+    }
+    client.command("QUIT", 221);
+    client.expect_closed();
+}
+
+/// What the sessions have done, and whether they shall go on.
+struct Load {
+    goes_on: AtomicBool,
+    rounds: [AtomicUsize; SESSIONS],
+}
+
+impl Default for Load {
+    fn default() -> Self {
+        Self {
+            goes_on: AtomicBool::new(true),
+            rounds: [const { AtomicUsize::new(0) }; SESSIONS],
+        }
+    }
+}
+
+impl Load {
+    /// Every session has sent and fetched its file from beginning to end since this was called.
+    #[track_caller]
+    fn each_goes_on(&self) {
+        let done = || {
+            let rounds = self.rounds.iter();
+            rounds.map(|rounds| rounds.load(Ordering::Relaxed))
+        };
+        // The round that is under way began before.
+        let wanted: Vec<usize> = done().map(|rounds| rounds + 2).collect();
+        until("all sessions' next transfers", || {
+            done()
+                .zip(&wanted)
+                .all(|(rounds, &wanted)| rounds >= wanted)
+        });
+    }
+
+    /// Also when the test fails: nobody waits for its sessions then.
+    fn ends_with_this(&self) -> EndsWithThis<'_> {
+        EndsWithThis(self)
+    }
+}
+
+struct EndsWithThis<'a>(&'a Load);
+
+impl Drop for EndsWithThis<'_> {
+    fn drop(&mut self) {
+        self.0.goes_on.store(false, Ordering::Relaxed);
+    }
+}
+
+/// Where the server finds its certificate and its files.
+struct Place {
+    directory: TempDir,
+    certificate: Certificate,
+}
+
+impl Place {
+    fn new() -> Self {
+        let directory = TempDir::new().expect("a temporary directory");
+        fs::create_dir(directory.path().join("root")).expect("the root");
+        let certificate = Certificate::new(directory.path(), &[]);
+        Self {
+            directory,
+            certificate,
+        }
+    }
+
+    fn serve(&self) -> Server {
+        let root = self.directory.path().join("root");
+        let common = ["-i", "127.0.0.1", "-p", "0", "-w", "-d", path(&root)];
+        let user = ["-u", USER, "-P", PASSWORD];
+        Server::start(&[&common[..], &user, &self.certificate.flags()].concat())
+    }
+
+    fn root(&self) -> CertificateDer<'static> {
+        CertificateDer::from_pem_file(&self.certificate.chain).expect("the certificate")
+    }
+
+    /// Another certificate, written over the old one: first the chain, then the key.
+    fn renew(&self) -> CertificateDer<'static> {
+        Certificate::new(self.directory.path(), &[]);
+        self.root()
+    }
+
+    fn break_as(&self, state: Broken) {
+        let (chain, key) = (&self.certificate.chain, &self.certificate.key);
+        let half = |file: &str| {
+            let bytes = fs::read(file).expect("the file");
+            fs::write(file, &bytes[..bytes.len() / 2]).expect("half of it");
+        };
+        match state {
+            Broken::HalfChain => half(chain),
+            Broken::HalfKey => half(key),
+            Broken::NoKey => fs::remove_file(key).expect("no key"),
+            Broken::OtherKey => {
+                let directory = TempDir::new().expect("a temporary directory");
+                let other = Certificate::new(directory.path(), &[]);
+                fs::copy(other.key, key).expect("another key");
+            }
+        }
+    }
+}
+
+#[derive(Clone, Copy, Debug)]
+enum Broken {
+    HalfChain,
+    OtherKey,
+    NoKey,
+    HalfKey,
+}
+
+/// Whether who comes now gets this certificate: a client that trusts no other.
+fn presents(address: SocketAddr, certificate: &CertificateDer<'static>) -> bool {
+    let mut client = Client::greeted(address);
+    client.command("AUTH TLS", 234);
+    let config = trusting(certificate.clone(), &version::TLS13);
+    Protected::try_over(client.stream, &config).is_ok()
+}
+
+#[track_caller]
+fn logged(server: &Server, text: &str, times: usize) {
+    until(text, || server.log().matches(text).count() >= times);
+}
+
+#[track_caller]
+fn until(what: &str, is_so: impl Fn() -> bool) {
+    let deadline = Instant::now() + Duration::from_secs(60);
+    while !is_so() {
+        assert!(Instant::now() < deadline, "waited in vain for {what}");
+        thread::sleep(Duration::from_millis(50));
+    }
+}
+
+const SESSIONS: usize = 20;
+
+const BROKEN: [Broken; 4] = [
+    Broken::HalfChain,
+    Broken::OtherKey,
+    Broken::NoKey,
+    Broken::HalfKey,
+];
