@@ -5,6 +5,7 @@
 //! connection, or fetches a file anew instead of resuming it, fails its test. The ways that a client has to resume
 //! differ; what cannot be told to it is missing in its story, not in a list of exceptions.
 
+mod client_certificates;
 mod dialogue;
 mod fetchers;
 mod filezilla;

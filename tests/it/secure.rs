@@ -1,18 +1,21 @@
-//! A certificate for servers in tests, and clients' settings that trust it.
+//! Certificates for servers and clients in tests, and clients' settings that trust and show them.
 
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 use std::sync::Arc;
 
+use rcgen::{BasicConstraints, CertificateParams, DnType, IsCa, Issuer, KeyPair};
 use rustls::client::{ClientSessionMemoryCache, Resumption};
 use rustls::crypto::ring;
-use rustls::pki_types::CertificateDer;
+use rustls::pki_types::pem::PemObject;
+use rustls::pki_types::{CertificateDer, PrivateKeyDer};
+use rustls::sign::{CertifiedKey, SingleCertAndKey};
 use rustls::{ClientConfig, RootCertStore, SupportedProtocolVersion, version};
 
 use crate::clients::path;
 
-/// Where a server's certificate and its key are.
+/// Where a certificate and its key are.
 pub(crate) struct Certificate {
     pub(crate) chain: String,
     pub(crate) key: String,
@@ -41,6 +44,48 @@ impl Certificate {
     }
 }
 
+/// Somebody who signs clients' certificates.
+pub(crate) struct Authority {
+    issuer: Issuer<'static, KeyPair>,
+    certificate: String,
+}
+
+impl Authority {
+    pub(crate) fn new(name: &str) -> Self {
+        let mut params = CertificateParams::default();
+        params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+        params.distinguished_name.push(DnType::CommonName, name);
+        let key = KeyPair::generate().expect("a key");
+        let certificate = params.self_signed(&key).expect("a certificate");
+        Self {
+            issuer: Issuer::new(params, key),
+            certificate: certificate.pem(),
+        }
+    }
+
+    /// The server's flags for it; its certificate is put into `directory`.
+    pub(crate) fn flags(&self, directory: &Path) -> [String; 2] {
+        let file = directory.join("authority.pem");
+        fs::write(&file, &self.certificate).expect("the authority's certificate");
+        ["--client-ca".to_owned(), path(&file).to_owned()]
+    }
+
+    /// A client's certificate and key, in files of this name.
+    pub(crate) fn client(&self, directory: &Path, name: &str) -> Certificate {
+        let key = KeyPair::generate().expect("a key");
+        let params = CertificateParams::new([name.to_owned()]).expect("a name");
+        let signed = params.signed_by(&key, &self.issuer);
+        let signed = signed.expect("a certificate");
+        let file = |kind| directory.join(format!("{name}.{kind}"));
+        fs::write(file("pem"), signed.pem()).expect("the client's certificate");
+        fs::write(file("key"), key.serialize_pem()).expect("the client's key");
+        Certificate {
+            chain: path(&file("pem")).to_owned(),
+            key: path(&file("key")).to_owned(),
+        }
+    }
+}
+
 /// A client's settings. Connections with the same settings resume each other's sessions.
 pub(crate) fn trusting(
     root: CertificateDer<'static>,
@@ -54,6 +99,17 @@ pub(crate) fn trusting(
         .with_root_certificates(roots)
         .with_no_client_auth();
     config.resumption = Resumption::store(Arc::new(ClientSessionMemoryCache::new(32)));
+    config.into()
+}
+
+/// The same for a client that shows this certificate.
+pub(crate) fn showing(config: &ClientConfig, certificate: &Certificate) -> Arc<ClientConfig> {
+    let chain = CertificateDer::from_pem_file(&certificate.chain).expect("the certificate");
+    let key = PrivateKeyDer::from_pem_file(&certificate.key).expect("the key");
+    let certified = CertifiedKey::from_der(vec![chain], key, &ring::default_provider());
+    let certified = SingleCertAndKey::from(certified.expect("a pair"));
+    let mut config = config.clone();
+    config.client_auth_cert_resolver = Arc::new(certified);
     config.into()
 }
 

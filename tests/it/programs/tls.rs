@@ -22,6 +22,11 @@ pub(super) struct Secure {
 impl Secure {
     pub(super) fn new(extra: &[&str]) -> Self {
         let directory = TempDir::new().expect("a temporary directory");
+        Self::in_directory(directory, extra)
+    }
+
+    /// The same where something has been prepared already.
+    pub(super) fn in_directory(directory: TempDir, extra: &[&str]) -> Self {
         let certificate = Certificate::new(directory.path(), &[]);
         let flags = [&certificate.flags(), extra].concat();
         Self {
@@ -41,6 +46,17 @@ impl Secure {
         let common = ["-q", "-sS", "--cacert", &self.authority, "--user", &user];
         self.site
             .run("curl", &[&common[..], flags, arguments].concat())
+    }
+
+    /// The sample's URL for implicit TLS.
+    #[track_caller]
+    pub(super) fn implicit_url(&self) -> String {
+        let log = self.site.server.log_with(" (TLS)");
+        let line = log.lines().find(|line| line.ends_with(" (TLS)"));
+        let (_, address) = line
+            .and_then(|line| line.split_once("listening on "))
+            .expect("the listener");
+        format!("ftps://{}/sample", address.trim_end_matches(" (TLS)"))
     }
 
     fn lftp(&self, settings: &str, script: &str, seconds_max: u64) -> Finished {
@@ -104,14 +120,7 @@ fn curl_over_tls() {
 #[test]
 fn curl_over_implicit_tls() {
     let secure = Secure::new(&[&STRICT[..], &["--tls-implicit", "0"]].concat());
-    let log = secure.site.server.log_with(" (TLS)");
-    let line = log
-        .lines()
-        .find(|line| line.ends_with(" (TLS)"))
-        .expect("the listener");
-    let (_, address) = line.split_once("listening on ").expect("an address");
-    let url = format!("ftps://{}/sample", address.trim_end_matches(" (TLS)"));
-    curl_story(&secure, &[], &url);
+    curl_story(&secure, &[], &secure.implicit_url());
     let (dialogue, log) = secure.finish();
     dialogue.assert_mode(Mode::Epsv);
     assert!(!log.contains(NOT_RESUMED), "{log}");
@@ -128,7 +137,7 @@ fn curl_without_tls() {
 }
 
 #[track_caller]
-fn curl_story(secure: &Secure, flags: &[&str], url: &str) {
+pub(super) fn curl_story(secure: &Secure, flags: &[&str], url: &str) {
     let site = &secure.site;
     Site::sample_in(&site.work("sample"));
     let run = |arguments: &[&str]| secure.curl(flags, arguments).expect_success();

@@ -1,6 +1,7 @@
 //! TLS on the wire, by a client that does what others would not: it closes without a word, resumes what is not
 //! its own, or says something else than TLS.
 
+mod client_certificates;
 mod control;
 mod data;
 mod hostile;
