@@ -1,6 +1,6 @@
 //! `--rules`: the lines that a router, docker or the machine's own firewall needs for these settings.
 //!
-//! What is forwarded is exactly the control port and the passive range. Lines are only made, never
+//! What is forwarded is exactly the control port, the port of implicit TLS and the passive range. Lines are only made, never
 //! loaded; what would be ambiguous is refused, so that whatever is printed can be loaded as it stands.
 
 use std::net::{IpAddr, Ipv4Addr};
@@ -32,6 +32,8 @@ pub enum RulesKind {
 struct Ports {
     control_outer: u16,
     control_inner: u16,
+    /// Of implicit TLS: clients expect its number, so it is the same on both sides.
+    implicit: Option<u16>,
     outer: RangeInclusive<u16>,
     inner: RangeInclusive<u16>,
 }
@@ -104,15 +106,32 @@ fn ports(settings: &Settings, kind: RulesKind) -> Result<Ports, FlagError> {
              such as 60000-60009",
         )
     })?;
-    let control = settings.listen.first();
-    let control = control.map_or(0, |listen| listen.address.port());
+    let control = settings.control_port();
     if control == 0 {
         return Err(kind.refuse("the control port is any free one; give it with --port N"));
+    }
+    let implicit = settings.implicit_port();
+    if implicit == Some(0) {
+        return Err(kind.refuse(
+            "the port of implicit TLS is any free one; give it with --tls-implicit N, usually 990",
+        ));
+    }
+    let outer = settings.outer_ports.clone().unwrap_or(inner.clone());
+    // This machine's own firewall does not know the router's numbers.
+    if let Some(port) = implicit
+        && kind != RulesKind::Ufw
+        && (port == settings.outer_port || outer.contains(&port))
+    {
+        return Err(kind.refuse(format!(
+            "the router's port {port} would lead to implicit TLS and elsewhere; give another \
+             number with --tls-implicit, --outer-port or --outer-ports"
+        )));
     }
     Ok(Ports {
         control_outer: settings.outer_port,
         control_inner: control,
-        outer: settings.outer_ports.clone().unwrap_or(inner.clone()),
+        implicit,
+        outer,
         inner,
     })
 }
@@ -233,10 +252,11 @@ fn first_of(addresses: &[Ipv4Addr], machine: &Machine) -> Option<Ipv4Addr> {
 
 /// What this machine's firewall has to be opened for: networks, where all addresses are listened on.
 fn own_addresses(settings: &Settings) -> Vec<String> {
+    // Implicit TLS listens on the same addresses.
     let outer = settings
         .listen
         .iter()
-        .filter(|listen| !listen.address.ip().is_loopback());
+        .filter(|listen| !listen.implicit_tls && !listen.address.ip().is_loopback());
     outer
         .map(|listen| match listen.address.ip() {
             address if !address.is_unspecified() => address.to_string(),

@@ -228,6 +228,22 @@ impl Settings {
         found.into_iter().collect()
     }
 
+    /// The control port, which clients with and without TLS begin at; 0 for any free one.
+    pub fn control_port(&self) -> u16 {
+        self.port(false).unwrap_or_default()
+    }
+
+    /// The port of implicit TLS, if there is one; 0 for any free one.
+    pub fn implicit_port(&self) -> Option<u16> {
+        self.port(true)
+    }
+
+    fn port(&self, implicit_tls: bool) -> Option<u16> {
+        let mut listen = self.listen.iter();
+        let found = listen.find(|listen| listen.implicit_tls == implicit_tls)?;
+        Some(found.address.port())
+    }
+
     /// The host names that stand where addresses may; sorted, each once.
     pub fn names(&self) -> BTreeSet<&str> {
         let by_client = self.masquerade_clients.iter().map(|(_, told)| told);

@@ -130,9 +130,9 @@ fn entry(kind: &Kind) -> String {
 }
 
 fn control_port(settings: &Settings) -> String {
-    match settings.listen.first().map(|listen| listen.address.port()) {
-        None | Some(0) => ", any free port".to_owned(),
-        Some(port) => format!(" port {port}"),
+    match settings.control_port() {
+        0 => ", any free port".to_owned(),
+        port => format!(" port {port}"),
     }
 }
 
@@ -170,11 +170,16 @@ fn condition(settings: &Settings) -> String {
         true => range(outer),
         false => format!("{} to {}", range(outer), range(inner)),
     };
-    let control = match settings.listen.first().map(|listen| listen.address.port()) {
-        Some(port) if port > 0 => format!("port {} to {port}", settings.outer_port),
-        _ => format!("port {} to the control port", settings.outer_port),
+    let control = match settings.control_port() {
+        0 => format!("port {} to the control port", settings.outer_port),
+        port => format!("port {} to {port}", settings.outer_port),
     };
-    format!(", if the router forwards {control} and {passive} (--rules prints its lines)")
+    let implicit = match settings.implicit_port() {
+        None => String::new(),
+        Some(0) => ", that of implicit TLS".to_owned(),
+        Some(port) => format!(", {port}"),
+    };
+    format!(", if the router forwards {control}{implicit} and {passive} (--rules prints its lines)")
 }
 
 /// `head`, then the text in lines of its own column.

@@ -119,10 +119,8 @@ impl Witness<'_> {
     }
 
     fn answer(&self, local: IpAddr, peer: IpAddr) -> Answer {
-        let control = self.settings.listen.first();
-        let control = control.map_or(0, |listen| listen.address.port());
         let endpoints = Endpoints::new(
-            SocketAddr::new(local, control),
+            SocketAddr::new(local, self.settings.control_port()),
             SocketAddr::new(peer, CLIENT_PORT),
         );
         let inner = example_port(self.settings);

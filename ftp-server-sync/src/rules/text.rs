@@ -28,6 +28,10 @@ pub(super) fn nft(forwards: &[Forward], ports: &Ports) -> String {
         let passive = range(&ports.outer, '-');
         let passive = format!("{to} tcp dport {passive} dnat to {private}");
         text.push_str(&format!("{NFT_INDENT}{control}:{}\n", ports.control_inner));
+        if let Some(port) = ports.implicit {
+            let line = format!("{NFT_INDENT}{to} tcp dport {port} dnat to {private}\n");
+            text.push_str(&line);
+        }
         match ports.outer == ports.inner {
             true => text.push_str(&format!("{NFT_INDENT}{passive}\n")),
             false => {
@@ -57,6 +61,9 @@ pub(super) fn iptables(forwards: &[Forward], ports: &Ports) -> String {
         };
         let control = format!("{}:{}", forward.private, ports.control_inner);
         rule(&ports.control_outer.to_string(), &control);
+        if let Some(port) = ports.implicit {
+            rule(&port.to_string(), &forward.private.to_string());
+        }
         passive_iptables(forward.private, ports, &mut rule);
     }
     text
@@ -66,19 +73,22 @@ pub(super) fn iptables(forwards: &[Forward], ports: &Ports) -> String {
 pub(super) fn docker(ports: &Ports) -> String {
     let (outer, inner) = (range(&ports.outer, '-'), range(&ports.inner, '-'));
     let (control_outer, control_inner) = (ports.control_outer, ports.control_inner);
-    format!("--publish {control_outer}:{control_inner}\n--publish {outer}:{inner}\n")
+    let implicit = ports
+        .implicit
+        .map_or(String::new(), |port| format!("--publish {port}:{port}\n"));
+    format!("--publish {control_outer}:{control_inner}\n{implicit}--publish {outer}:{inner}\n")
 }
 
 /// Commands for the machine that the server runs on.
 pub(super) fn ufw(addresses: &[String], ports: &Ports) -> String {
-    let both = |address: &String| {
-        let passive = range(&ports.inner, ':');
-        format!(
-            "ufw allow proto tcp to {address} port {}\nufw allow proto tcp to {address} port {passive}\n",
-            ports.control_inner
-        )
+    let mut numbers = vec![ports.control_inner.to_string()];
+    numbers.extend(ports.implicit.map(|port| port.to_string()));
+    numbers.push(range(&ports.inner, ':'));
+    let all = |address: &String| -> String {
+        let line = |port| format!("ufw allow proto tcp to {address} port {port}\n");
+        numbers.iter().map(line).collect()
     };
-    addresses.iter().map(both).collect()
+    addresses.iter().map(all).collect()
 }
 
 /// A range whose numbers differ must be told port by port: to a mere range, the kernel would send a
