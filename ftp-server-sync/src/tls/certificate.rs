@@ -262,13 +262,15 @@ mod tests {
             end in any::<prop::sample::Index>(),
         ) {
             let mut bytes = der(P256).to_vec();
+            let end = end.index(bytes.len());
+            prop_assert_eq!(Facts::of(&bytes[..end]), None);
             for (index, byte) in changes {
                 let index = index.index(bytes.len());
                 bytes[index] = byte;
             }
             Facts::of(&bytes);
-            bytes.truncate(end.index(bytes.len()));
-            prop_assert_eq!(Facts::of(&bytes), None);
+            // Where the length itself is damaged, a piece may look whole.
+            Facts::of(&bytes[..end]);
         }
     }
 }
