@@ -46,6 +46,10 @@ impl Lingering {
     }
 
     /// Reads and forgets what has come, some of it at a time; whether it is time to close.
+    ///
+    /// Not part of its caller, which runs in every session: a frame's pages are all touched when it is entered, and
+    /// sessions that never linger would keep the buffer's too.
+    #[inline(never)]
     pub(super) fn is_over(&mut self, registry: &Registry, now: Instant) -> bool {
         if now >= self.until {
             return true;
