@@ -23,6 +23,8 @@ mod descriptors;
 mod directory;
 mod files;
 pub mod flags;
+#[cfg(test)]
+mod golden;
 mod listeners;
 pub mod machine;
 mod missed;

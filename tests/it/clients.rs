@@ -1,7 +1,6 @@
 //! Real clients against the real binary: what they send arrives, what they fetch is equal, byte for byte.
 
 use std::fs::{self, File};
-use std::io::Read;
 use std::net::SocketAddr;
 use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
@@ -10,6 +9,7 @@ use std::time::Duration;
 
 use tempfile::TempDir;
 
+use crate::contents::{assert_same_files, first_difference, noise};
 use crate::lab::Lab;
 use crate::process::{self, Finished};
 use crate::server::{self, Server};
@@ -476,68 +476,6 @@ pub(crate) fn curl_itself() -> Command {
     command
 }
 
-/// Bytes that look random and are the same each time.
-pub(crate) fn noise(size: usize) -> Vec<u8> {
-    let mut state = 0x9e37_79b9_7f4a_7c15_u64 ^ size as u64;
-    let next = |_| {
-        state ^= state << 13;
-        state ^= state >> 7;
-        state ^= state << 17;
-        state.to_be_bytes()
-    };
-    let mut bytes: Vec<u8> = (0..size.div_ceil(8)).flat_map(next).collect();
-    bytes.truncate(size);
-    bytes
-}
-
-#[track_caller]
-pub(crate) fn assert_same_files(left: &Path, right: &Path) {
-    let open = |path: &Path| {
-        File::open(path).unwrap_or_else(|error| panic!("{}: {error}", path.display()))
-    };
-    let difference = first_difference(open(left), open(right));
-    assert_eq!(
-        difference,
-        None,
-        "first byte that differs in {} and {}",
-        left.display(),
-        right.display()
-    );
-}
-
-/// Where two streams differ first, their ends included.
-fn first_difference(mut left: impl Read, mut right: impl Read) -> Option<usize> {
-    let (mut some, mut other) = (vec![0; CHUNK], vec![0; CHUNK]);
-    let mut compared = 0;
-    loop {
-        let (size, other_size) = (fill(&mut left, &mut some), fill(&mut right, &mut other));
-        if some[..size] != other[..other_size] {
-            let equal = some[..size]
-                .iter()
-                .zip(&other[..other_size])
-                .take_while(|(a, b)| a == b)
-                .count();
-            return Some(compared + equal);
-        }
-        if size == 0 {
-            return None;
-        }
-        compared += size;
-    }
-}
-
-/// Reads until the buffer is full or the stream ends.
-fn fill(from: &mut impl Read, buffer: &mut [u8]) -> usize {
-    let mut filled = 0;
-    while filled < buffer.len() {
-        match from.read(&mut buffer[filled..]).expect("reading") {
-            0 => break,
-            bytes => filled += bytes,
-        }
-    }
-    filled
-}
-
 /// A sparse file of 1 GiB with something to compare at its start, its end, and around its middle.
 fn large_file(root: PathBuf) -> PathBuf {
     let path = root.join("large.bin");
@@ -615,7 +553,6 @@ const NOTHING: [&str; 0] = [];
 const SIZE: usize = 3 * 1024 * 1024 + 17;
 const HALF: usize = 1_234_567;
 const LARGE: u64 = 1 << 30;
-const CHUNK: usize = 1 << 20;
 pub(crate) const NAMES: [&str; 10] = [
     "with space.txt",
     "two  spaces  inside.txt",

@@ -4,6 +4,7 @@ mod asked;
 mod certificates;
 mod clients;
 mod commands;
+mod contents;
 mod corpora;
 mod lab;
 mod masquerade;

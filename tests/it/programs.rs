@@ -25,7 +25,8 @@ use std::time::{Duration, SystemTime};
 
 use tempfile::TempDir;
 
-use crate::clients::{NAMES, PASSWORD, USER, noise, path, url_byte};
+use crate::clients::{NAMES, PASSWORD, USER, path, url_byte};
+use crate::contents::noise;
 use crate::process::{self, Finished};
 use crate::server::Server;
 

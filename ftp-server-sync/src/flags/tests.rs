@@ -1,6 +1,7 @@
 //! Flags as users write them: golden refusals, every flag, the help.
 
 use super::*;
+use crate::golden;
 use crate::machine::Machine;
 use crate::settings::{Limits, Listen, LocalNetworks, Names, PublicAddress, Rates, Timeouts};
 use ftp_proto::{ClientRule, OuterPorts, Permissions};
@@ -66,23 +67,12 @@ fn settings(text: &str) -> Settings {
 #[test]
 fn refusals() {
     let golden = include_str!("../../tests/refusals.txt");
-    let commands: Vec<&str> = golden
-        .lines()
-        .filter_map(|line| line.strip_prefix("$ "))
-        .collect();
-    let mut actual = String::new();
-    for command in &commands {
-        let refusal = match line(command) {
-            Err(error) => error.to_string(),
-            Ok(_) => "accepted".to_owned(),
-        };
-        actual.push_str(&format!("$ {command}\n{refusal}\n"));
-    }
-    assert!(commands.len() >= 90, "only {} commands", commands.len());
-    assert!(
-        actual == golden,
-        "tests/refusals.txt differs; now:\n{actual}"
-    );
+    golden::check("tests/refusals.txt", golden, 90, |command| {
+        match line(command) {
+            Err(error) => format!("{error}\n"),
+            Ok(_) => "accepted\n".to_owned(),
+        }
+    });
 }
 
 #[test]

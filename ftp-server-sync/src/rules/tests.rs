@@ -2,6 +2,7 @@
 
 use super::*;
 use crate::flags::{self, Invocation};
+use crate::golden;
 
 fn machine(name: &str) -> Machine {
     let (addresses, networks, gateways) = match name {
@@ -30,16 +31,7 @@ fn machine(name: &str) -> Machine {
         "loopback" => ("127.0.0.1 ::1", "127.0.0.0/8", ""),
         other => panic!("{other}: no such machine"),
     };
-    fn parsed<T: std::str::FromStr<Err: std::fmt::Debug>>(texts: &str) -> Vec<T> {
-        let texts = texts.split_whitespace();
-        texts.map(|text| text.parse().unwrap()).collect()
-    }
-    Machine {
-        addresses: parsed(addresses),
-        networks: parsed(networks),
-        gateways: parsed(gateways),
-        ..Machine::default()
-    }
+    golden::machine(addresses, networks, gateways)
 }
 
 /// The lines, or the refusal.
@@ -55,17 +47,10 @@ fn printed(machine_name: &str, line: &str) -> String {
 #[test]
 fn golden_lines() {
     let golden = include_str!("../../tests/rules.txt");
-    let heads: Vec<&str> = golden
-        .lines()
-        .filter_map(|line| line.strip_prefix("$ "))
-        .collect();
-    let mut actual = String::new();
-    for head in &heads {
-        let (machine, line) = head.split_once(": ").expect("a machine and flags");
-        actual.push_str(&format!("$ {head}\n{}", printed(machine, line)));
-    }
-    assert!(heads.len() >= 28, "only {} commands", heads.len());
-    assert!(actual == golden, "tests/rules.txt differs; now:\n{actual}");
+    golden::check("tests/rules.txt", golden, 28, |question| {
+        let (machine, line) = question.split_once(": ").expect("a machine and flags");
+        printed(machine, line)
+    });
 }
 
 /// One rule for a thousand ports, not a thousand.

@@ -7,7 +7,8 @@ use super::home::{OUTER, OUTER_SECOND, OUTSIDE, OUTSIDE_SECOND, ROUTED};
 use super::matrix::scenario;
 use super::raw::port_argument;
 use super::site::{SIZE, Site};
-use crate::clients::{SECONDS_MAX, noise};
+use crate::clients::SECONDS_MAX;
+use crate::contents::noise;
 use crate::process;
 
 #[test]

@@ -4,7 +4,8 @@ use super::announced::{assert_announced, assert_not_connected};
 use super::home::{FORWARDED, INSIDE, OUTER, OUTSIDE, ROUTED};
 use super::matrix::scenario;
 use super::site::{SIZE, Site};
-use crate::clients::{SECONDS_MAX, noise};
+use crate::clients::SECONDS_MAX;
+use crate::contents::noise;
 use crate::process;
 
 #[test]

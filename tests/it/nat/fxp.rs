@@ -6,7 +6,8 @@ use std::path::PathBuf;
 use super::home::{OUTSIDE, ROUTED};
 use super::matrix::scenario;
 use super::site::{SIZE, Site};
-use crate::clients::{SECONDS_MAX, assert_same_files, noise};
+use crate::clients::SECONDS_MAX;
+use crate::contents::{assert_same_files, noise};
 use crate::process::{self, Finished};
 
 #[test]

@@ -5,7 +5,8 @@ use std::net::IpAddr;
 use super::home::{OUTSIDE_V6, ROUTED};
 use super::matrix::scenario;
 use super::site::{SIZE, Site};
-use crate::clients::{SECONDS_MAX, noise};
+use crate::clients::SECONDS_MAX;
+use crate::contents::noise;
 use crate::process;
 
 #[test]

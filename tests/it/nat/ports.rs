@@ -9,7 +9,8 @@ use super::home::{FORWARDED, OUTSIDE, ROUTED};
 use super::matrix::scenario;
 use super::raw::Client;
 use super::site::{SIZE, Site};
-use crate::clients::{SECONDS_MAX, noise};
+use crate::clients::SECONDS_MAX;
+use crate::contents::noise;
 use crate::process;
 
 #[test]

@@ -12,7 +12,8 @@ use super::home::{OUTER, OUTSIDE};
 use super::matrix::scenario;
 use super::raw::Client;
 use super::site::{SIZE, Site};
-use crate::clients::{SECONDS_MAX, noise};
+use crate::clients::SECONDS_MAX;
+use crate::contents::noise;
 use crate::process::{self, Finished};
 
 #[test]

@@ -9,9 +9,8 @@ use tempfile::TempDir;
 
 use super::home::{Router, home};
 use super::raw::Client;
-use crate::clients::{
-    PASSWORD, SECONDS_MAX, USER, assert_same_files, curl_itself, ftplib, noise, path,
-};
+use crate::clients::{PASSWORD, SECONDS_MAX, USER, curl_itself, ftplib, path};
+use crate::contents::{assert_same_files, noise};
 use crate::lab::Lab;
 use crate::process::{self, Finished};
 use crate::server::{self, Server};

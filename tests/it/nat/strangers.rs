@@ -11,7 +11,7 @@ use super::home::{OUTSIDE, ROUTED};
 use super::matrix::scenario;
 use super::raw::{Client, is_timeout, read_to_end};
 use super::site::{SIZE, Site};
-use crate::clients::noise;
+use crate::contents::noise;
 use crate::lab;
 
 #[test]

@@ -3,7 +3,8 @@
 use std::fs;
 use std::process::Command;
 
-use crate::clients::{NAMES, PASSWORD, USER, assert_same_files, noise, path};
+use crate::clients::{NAMES, PASSWORD, USER, path};
+use crate::contents::{assert_same_files, noise};
 use crate::process::{self, Finished};
 
 use super::dialogue::{Dialogue, Mode};

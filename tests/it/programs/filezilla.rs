@@ -13,7 +13,8 @@ use std::time::{Duration, Instant};
 use rustix::process::{Pid, Signal, kill_process};
 use tempfile::TempDir;
 
-use crate::clients::{NAMES, PASSWORD, USER, assert_same_files, noise, path};
+use crate::clients::{NAMES, PASSWORD, USER, path};
+use crate::contents::{assert_same_files, noise};
 use crate::process;
 use crate::secure::Certificate;
 

@@ -2,7 +2,8 @@
 
 use std::fs;
 
-use crate::clients::{NAMES, PASSWORD, USER, noise};
+use crate::clients::{NAMES, PASSWORD, USER};
+use crate::contents::noise;
 use crate::process;
 
 use super::dialogue::{Dialogue, Mode};

@@ -6,7 +6,8 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use crate::clients::{NAMES, PASSWORD, USER, assert_same_files, noise, path};
+use crate::clients::{NAMES, PASSWORD, USER, path};
+use crate::contents::{assert_same_files, noise};
 use crate::process;
 
 use super::dialogue::{Dialogue, Mode};

@@ -17,7 +17,8 @@ use rustls::{SupportedProtocolVersion, version};
 use super::dialogue;
 use super::tls::{NOT_RESUMED, STRICT, Secure};
 use super::{SECONDS_MAX, SIZE, Site, assert_sample};
-use crate::clients::{PASSWORD, USER, noise};
+use crate::clients::{PASSWORD, USER};
+use crate::contents::noise;
 use crate::secure::{HOST, VERSIONS, trusting};
 
 #[test]

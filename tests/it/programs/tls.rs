@@ -6,7 +6,8 @@ use std::path::Path;
 
 use tempfile::TempDir;
 
-use crate::clients::{PASSWORD, USER, assert_same_files, noise, path};
+use crate::clients::{PASSWORD, USER, path};
+use crate::contents::{assert_same_files, noise};
 use crate::process::{self, Finished};
 use crate::secure::Certificate;
 

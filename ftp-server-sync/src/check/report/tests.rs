@@ -1,11 +1,10 @@
 //! The golden reports of `tests/check.txt`, for several machines.
 
 use std::collections::BTreeMap;
-use std::net::IpAddr;
 
 use super::*;
 use crate::flags::{self, Invocation};
-use crate::machine::Machine;
+use crate::golden;
 use crate::probe::HeldPorts;
 use crate::settings::Names;
 use crate::warnings;
@@ -13,12 +12,7 @@ use crate::warnings;
 /// The machines that the golden file names.
 fn machine(name: &str) -> Seen {
     let seen = |addresses: &str, networks: &str, gateways: &str| Seen {
-        machine: Machine {
-            addresses: parsed(addresses),
-            networks: parsed(networks),
-            gateways: parsed(gateways),
-            ..Machine::default()
-        },
+        machine: golden::machine(addresses, networks, gateways),
         ..Seen::default()
     };
     let home = || {
@@ -61,11 +55,6 @@ fn machine(name: &str) -> Seen {
     }
 }
 
-fn parsed<T: std::str::FromStr<Err: std::fmt::Debug>>(texts: &str) -> Vec<T> {
-    let texts = texts.split_whitespace();
-    texts.map(|text| text.parse().unwrap()).collect()
-}
-
 fn settings(line: &str) -> Settings {
     let arguments = line.split_whitespace().map(Into::into);
     match flags::parse(arguments, |_| None).unwrap() {
@@ -87,17 +76,10 @@ fn report(machine_name: &str, line: &str) -> String {
 #[test]
 fn golden_reports() {
     let golden = include_str!("../../../tests/check.txt");
-    let heads: Vec<&str> = golden
-        .lines()
-        .filter_map(|line| line.strip_prefix("$ "))
-        .collect();
-    let mut actual = String::new();
-    for head in &heads {
-        let (machine, line) = head.split_once(": ").expect("a machine and flags");
-        actual.push_str(&format!("$ {head}\n{}", report(machine, line)));
-    }
-    assert!(heads.len() >= 9, "only {} reports", heads.len());
-    assert!(actual == golden, "tests/check.txt differs; now:\n{actual}");
+    golden::check("tests/check.txt", golden, 9, |question| {
+        let (machine, line) = question.split_once(": ").expect("a machine and flags");
+        report(machine, line)
+    });
     for line in golden.lines().filter(|line| !line.starts_with("$ ")) {
         assert!(line.len() <= WIDTH && line.trim_end() == line, "{line}");
     }
@@ -107,12 +89,11 @@ fn golden_reports() {
 #[test]
 fn the_widest_lines() {
     let wide: Seen = Seen {
-        machine: Machine {
-            addresses: parsed("192.168.177.222 2001:db8:1111:2222:3333:4444:5555:6666"),
-            networks: parsed("192.168.177.128/25"),
-            gateways: parsed::<IpAddr>("192.168.177.221"),
-            ..Machine::default()
-        },
+        machine: golden::machine(
+            "192.168.177.222 2001:db8:1111:2222:3333:4444:5555:6666",
+            "192.168.177.128/25",
+            "192.168.177.221",
+        ),
         ..Seen::default()
     };
     let settings = settings(

@@ -11,6 +11,7 @@ use tempfile::TempDir;
 
 use super::*;
 use crate::flags::{self, Invocation};
+use crate::golden;
 
 /// A directory with certificates and keys, which is also where the server keeps its own.
 struct Place {
@@ -88,20 +89,10 @@ fn files_that_are_refused() {
     place.write("huge", vec![b'-'; FILE_BYTES_MAX as usize + 1]);
     mknodat(CWD, place.path("fifo"), FileType::Fifo, Mode::RUSR, 0).unwrap();
     let golden = include_str!("../../../tests/certificates/refusals.txt");
-    let lines: Vec<&str> = golden
-        .lines()
-        .filter_map(|line| line.strip_prefix("$ "))
-        .collect();
-    assert!(lines.len() > 20);
-    let mut actual = String::new();
-    for line in lines {
-        let refusal = match place.load(line) {
-            Ok(identity) => identity.description(),
-            Err(error) => error,
-        };
-        actual.push_str(&format!("$ {line}\n{refusal}\n"));
-    }
-    assert!(actual == golden, "refusals.txt differs; now:\n{actual}");
+    golden::check("refusals.txt", golden, 21, |line| match place.load(line) {
+        Ok(identity) => format!("{}\n", identity.description()),
+        Err(error) => format!("{error}\n"),
+    });
 }
 
 #[test]
