@@ -1,19 +1,17 @@
-//! Directory listings: LIST, NLST, and the facts of MLST and MLSD.
+//! Directory listings: an entry, and the lines of LIST, NLST, MLST and MLSD that show it.
 //!
 //! An entry is one line whatever its name holds: control bytes become `?`, every other byte passes
 //! untouched. Nothing in this file reads a directory or a clock.
 
+mod facts;
 mod flags;
 mod long;
 mod pattern;
 mod selection;
 
-use alloc::string::String;
 use alloc::vec::Vec;
 
-use crate::date::time_val;
-use crate::permissions::Permissions;
-
+pub use facts::{FactSet, facts, facts_line};
 pub use flags::{ListFlags, ListOrder};
 pub use long::{heading, long_line};
 pub use pattern::Pattern;
@@ -71,226 +69,10 @@ pub enum EntryKind {
     Socket,
 }
 
-/// Which facts MLST and MLSD tell (RFC 3659, section 7.5). OPTS MLST chooses among them for the session;
-/// by default it is all but the names of owner and group, which cost a look into the system's directory.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct FactSet(u16);
-
 /// Appends a line of NLST: the name and CRLF (RFC 959, section 4.1.3).
 pub fn name_line(name: &[u8], out: &mut Vec<u8>) {
     push_name(name, out);
     out.extend_from_slice(b"\r\n");
-}
-
-/// Appends a line of MLSD: [`facts`] and CRLF (RFC 3659, section 7.2).
-pub fn facts_line(
-    name: &[u8],
-    entry: &Entry,
-    set: FactSet,
-    permissions: Permissions,
-    out: &mut Vec<u8>,
-) {
-    facts(name, entry, set, permissions, out);
-    out.extend_from_slice(b"\r\n");
-}
-
-/// Appends the facts of an entry, one space and `name`, which may be a path: the middle line of the
-/// reply to MLST without its leading space (RFC 3659, section 7.2).
-///
-/// The `size` of anything but a file means nothing (section 7.5.7) and is left out, as are names of owner
-/// and group that are not known.
-pub fn facts(
-    name: &[u8],
-    entry: &Entry,
-    set: FactSet,
-    permissions: Permissions,
-    out: &mut Vec<u8>,
-) {
-    for fact in FACTS {
-        if !set.contains(fact) || !entry.has(fact) {
-            continue;
-        }
-        out.extend_from_slice(fact.name().as_bytes());
-        out.push(b'=');
-        push_value(fact, entry, permissions, out);
-        out.push(b';');
-    }
-    out.push(b' ');
-    push_name(name, out);
-}
-
-impl FactSet {
-    /// Reads what follows `OPTS MLST`, e.g. `type;size;`. Unknown facts are ignored, upper and lower case are
-    /// equal, and no argument at all means no facts (RFC 3659, section 7.9). `None`: that is no list of facts.
-    /// The last semicolon may be missing where there is another one.
-    pub fn parse(argument: &[u8]) -> Option<Self> {
-        let mut set = Self(0);
-        if argument.is_empty() {
-            return Some(set);
-        }
-        let (facts, last) = argument.split_at(argument.iter().rposition(|&byte| byte == b';')? + 1);
-        let facts = facts.strip_suffix(b";")?.split(|&byte| byte == b';');
-        for wanted in facts.chain((!last.is_empty()).then_some(last)) {
-            if wanted.is_empty() || wanted.iter().any(|byte| !byte.is_ascii_graphic()) {
-                return None;
-            }
-            let named = |fact: Fact| wanted.eq_ignore_ascii_case(fact.name().as_bytes());
-            if let Some(fact) = FACTS.into_iter().find(|&fact| named(fact)) {
-                set.0 |= fact.bit();
-            }
-        }
-        Some(set)
-    }
-
-    /// Whether names of owner or group are wanted, which a driver may have to look up.
-    pub fn wants_names(self) -> bool {
-        self.contains(Fact::UnixOwner) || self.contains(Fact::UnixGroup)
-    }
-
-    /// What follows `MLST` in the reply to FEAT: every fact that we know, those of this set with a
-    /// star, e.g. `type*;size*;modify;` (RFC 3659, section 7.8).
-    pub fn feature_text(self) -> String {
-        let mut text = String::new();
-        for fact in FACTS {
-            text.push_str(fact.name());
-            text.push_str(if self.contains(fact) { "*;" } else { ";" });
-        }
-        text
-    }
-
-    /// What follows `MLST OPTS` in the reply to OPTS MLST, e.g. `type;size;`; empty if the set is
-    /// (RFC 3659, section 7.9).
-    pub fn option_text(self) -> String {
-        let mut text = String::new();
-        for fact in FACTS {
-            if self.contains(fact) {
-                text.push_str(fact.name());
-                text.push(';');
-            }
-        }
-        text
-    }
-
-    fn contains(self, fact: Fact) -> bool {
-        self.0 & fact.bit() != 0
-    }
-}
-
-impl Default for FactSet {
-    fn default() -> Self {
-        Self(
-            FACTS.iter().fold(0, |set, fact| set | fact.bit())
-                & !Fact::UnixOwner.bit()
-                & !Fact::UnixGroup.bit(),
-        )
-    }
-}
-
-/// The facts that we know; a [`FactSet`] has a bit for each.
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Fact {
-    Type,
-    Size,
-    Modify,
-    Perm,
-    Unique,
-    UnixMode,
-    UnixUid,
-    UnixGid,
-    UnixOwner,
-    UnixGroup,
-}
-
-impl Fact {
-    fn bit(self) -> u16 {
-        1 << self as u8
-    }
-
-    fn name(self) -> &'static str {
-        match self {
-            Self::Type => "type",
-            Self::Size => "size",
-            Self::Modify => "modify",
-            Self::Perm => "perm",
-            Self::Unique => "unique",
-            Self::UnixMode => "unix.mode",
-            Self::UnixUid => "unix.uid",
-            Self::UnixGid => "unix.gid",
-            Self::UnixOwner => "unix.owner",
-            Self::UnixGroup => "unix.group",
-        }
-    }
-}
-
-impl Entry {
-    fn has(&self, fact: Fact) -> bool {
-        match fact {
-            Fact::Size => self.kind == EntryKind::File,
-            Fact::UnixOwner => self.owner.as_ref().is_some_and(|name| !name.is_empty()),
-            Fact::UnixGroup => self.group.as_ref().is_some_and(|name| !name.is_empty()),
-            _ => true,
-        }
-    }
-}
-
-fn push_value(fact: Fact, entry: &Entry, permissions: Permissions, out: &mut Vec<u8>) {
-    match fact {
-        Fact::Type => out.extend_from_slice(type_value(entry)),
-        Fact::Size => push_number(entry.size, 10, out),
-        Fact::Modify => out.extend_from_slice(&time_val(entry.modified)),
-        Fact::Perm => push_perm(entry.kind, permissions, out),
-        Fact::Unique => {
-            push_number(entry.device, 16, out);
-            out.push(b'-');
-            push_number(entry.inode, 16, out);
-        }
-        Fact::UnixMode => {
-            let digit = |shift: u32| b'0' + ((entry.mode >> shift) & 7) as u8;
-            out.extend_from_slice(&[digit(9), digit(6), digit(3), digit(0)]);
-        }
-        Fact::UnixUid => push_number(entry.uid.into(), 10, out),
-        Fact::UnixGid => push_number(entry.gid.into(), 10, out),
-        Fact::UnixOwner => push_value_text(entry.owner.as_deref(), out),
-        Fact::UnixGroup => push_value_text(entry.group.as_deref(), out),
-    }
-}
-
-/// RFC 3659, section 7.5.1; `symlink` as its erratum 1500 has it, because a link's target could
-/// hold a semicolon. Only a directory's own lines are named `.` and `..`.
-fn type_value(entry: &Entry) -> &'static [u8] {
-    match entry.kind {
-        EntryKind::File => b"file",
-        EntryKind::Directory if entry.name == b"." => b"cdir",
-        EntryKind::Directory if entry.name == b".." => b"pdir",
-        EntryKind::Directory => b"dir",
-        EntryKind::Symlink => b"OS.unix=symlink",
-        EntryKind::CharacterDevice => b"OS.unix=chr",
-        EntryKind::BlockDevice => b"OS.unix=blk",
-        EntryKind::Fifo => b"OS.unix=fifo",
-        EntryKind::Socket => b"OS.unix=socket",
-    }
-}
-
-/// Which commands may succeed on an entry (RFC 3659, section 7.5.5). A link is shown with the
-/// letters of a file, because RETR and STOR follow it; of devices, pipes and sockets only the names
-/// can be changed, because only files are transferred.
-fn push_perm(kind: EntryKind, permissions: Permissions, out: &mut Vec<u8>) {
-    let directory = kind == EntryKind::Directory;
-    let content = matches!(kind, EntryKind::File | EntryKind::Symlink);
-    let letters = [
-        (b'a', content && permissions.append),
-        (b'c', directory && permissions.store),
-        (b'd', permissions.delete),
-        (b'e', directory && permissions.list),
-        (b'f', permissions.rename),
-        (b'l', directory && permissions.list),
-        (b'm', directory && permissions.make_directory),
-        (b'p', directory && permissions.delete),
-        (b'r', content && permissions.read),
-        (b'w', content && permissions.store),
-    ];
-    let granted = letters.iter().filter(|(_, granted)| *granted);
-    out.extend(granted.map(|(letter, _)| letter));
 }
 
 /// A name or a link's target. A line break in it would forge an entry, other control bytes would
@@ -303,19 +85,6 @@ fn push_name(name: &[u8], out: &mut Vec<u8>) {
             *byte = b'?';
         }
     }
-}
-
-/// A name as a fact's value, which a semicolon would end (RFC 3659, section 7.2).
-fn push_value_text(name: Option<&[u8]>, out: &mut Vec<u8>) {
-    for &byte in name.unwrap_or_default() {
-        let plain = !byte.is_ascii_control() && byte != b';';
-        out.push(if plain { byte } else { b'?' });
-    }
-}
-
-/// The digits of `value`.
-fn push_number(value: u64, base: u64, out: &mut Vec<u8>) {
-    out.extend_from_slice(digits(value, base, &mut [0; DIGITS_MAX]));
 }
 
 /// By hand, because `core::fmt` costs more than the rest of a line.
@@ -335,23 +104,10 @@ fn digits(value: u64, base: u64, buffer: &mut [u8; DIGITS_MAX]) -> &[u8] {
 /// The decimal digits of the largest number.
 const DIGITS_MAX: usize = 20;
 
-/// In the order in which a line tells them.
-const FACTS: [Fact; 10] = [
-    Fact::Type,
-    Fact::Size,
-    Fact::Modify,
-    Fact::Perm,
-    Fact::Unique,
-    Fact::UnixMode,
-    Fact::UnixUid,
-    Fact::UnixGid,
-    Fact::UnixOwner,
-    Fact::UnixGroup,
-];
-
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::permissions::Permissions;
 
     /// 2025-11-22 13:07:09.
     pub(super) const NOW: i64 = 1_763_816_829;
@@ -377,209 +133,6 @@ mod tests {
 
     pub(super) fn text(bytes: &[u8]) -> &str {
         str::from_utf8(bytes).unwrap()
-    }
-
-    fn check_facts(entry: &Entry, wanted: &str, permissions: Permissions, expected: &str) {
-        let mut out = Vec::from(*b"before|");
-        let set = FactSet::parse(wanted.as_bytes()).unwrap();
-        facts_line(&entry.name, entry, set, permissions, &mut out);
-        assert_eq!(text(&out), std::format!("before|{expected}\r\n"));
-    }
-
-    #[test]
-    fn all_facts() {
-        let all = "type;size;modify;perm;unique;unix.mode;unix.uid;unix.gid;";
-        check_facts(
-            &entry(EntryKind::File, 0o644, b" name"),
-            all,
-            Permissions::READ_WRITE,
-            "type=file;size=3;modify=20251122130709;perm=adfrw;unique=fd01-2a;\
-             unix.mode=0644;unix.uid=1000;unix.gid=100;  name",
-        );
-        check_facts(
-            &entry(EntryKind::Directory, 0o10_1777, b"name"),
-            all,
-            Permissions::READ_ONLY,
-            "type=dir;modify=20251122130709;perm=el;unique=fd01-2a;\
-             unix.mode=1777;unix.uid=1000;unix.gid=100; name",
-        );
-        assert_eq!(FactSet::parse(all.as_bytes()), Some(FactSet::default()));
-    }
-
-    #[test]
-    fn a_reply_to_mlst_has_the_path_and_no_line_end() {
-        let directory = entry(EntryKind::Directory, 0o755, b"d");
-        let mut out = Vec::new();
-        facts(
-            b"/a/\nd",
-            &directory,
-            FactSet::parse(b"type;").unwrap(),
-            Permissions::READ_ONLY,
-            &mut out,
-        );
-        assert_eq!(text(&out), "type=dir; /a/?d");
-    }
-
-    #[test]
-    fn names_of_owner_and_group() {
-        let mut file = entry(EntryKind::File, 0o644, b"name");
-        (file.owner, file.group) = (None, None);
-        let wanted = "unix.owner;unix.group;";
-        assert!(FactSet::parse(wanted.as_bytes()).unwrap().wants_names());
-        assert!(!FactSet::default().wants_names());
-        check_facts(&file, wanted, Permissions::READ_ONLY, " name");
-        (file.owner, file.group) = (Some(b"bob".to_vec()), Some(b"a;b\n".to_vec()));
-        check_facts(
-            &file,
-            wanted,
-            Permissions::READ_ONLY,
-            "unix.owner=bob;unix.group=a?b?; name",
-        );
-    }
-
-    #[test]
-    fn a_directory_and_the_one_above() {
-        for (name, expected) in [(".", "type=cdir; ."), ("..", "type=pdir; ..")] {
-            let directory = entry(EntryKind::Directory, 0o755, name.as_bytes());
-            check_facts(&directory, "type;", Permissions::READ_ONLY, expected);
-        }
-    }
-
-    #[test]
-    fn chosen_facts() {
-        let file = entry(EntryKind::File, 0o7, b"name");
-        let check = |wanted, expected| {
-            check_facts(&file, wanted, Permissions::READ_ONLY, expected);
-        };
-        check("", " name");
-        check("unix.mode;", "unix.mode=0007; name");
-        check("size;type;", "type=file;size=3; name");
-    }
-
-    #[test]
-    fn types() {
-        let check = |kind, expected: &str| {
-            check_facts(
-                &entry(kind, 0o644, b"x"),
-                "type;size;",
-                Permissions::READ_ONLY,
-                expected,
-            );
-        };
-        check(EntryKind::File, "type=file;size=3; x");
-        check(EntryKind::Directory, "type=dir; x");
-        check(EntryKind::Symlink, "type=OS.unix=symlink; x");
-        check(EntryKind::CharacterDevice, "type=OS.unix=chr; x");
-        check(EntryKind::BlockDevice, "type=OS.unix=blk; x");
-        check(EntryKind::Fifo, "type=OS.unix=fifo; x");
-        check(EntryKind::Socket, "type=OS.unix=socket; x");
-    }
-
-    #[test]
-    fn permission_letters() {
-        let check = |kind, permissions, expected: &str| {
-            let mut out = Vec::new();
-            push_perm(kind, permissions, &mut out);
-            assert_eq!(text(&out), expected, "{kind:?} {permissions:?}");
-        };
-        let none = Permissions::default();
-        for (kind, read_only, read_write) in [
-            (EntryKind::File, "r", "adfrw"),
-            (EntryKind::Symlink, "r", "adfrw"),
-            (EntryKind::Directory, "el", "cdeflmp"),
-            (EntryKind::Fifo, "", "df"),
-        ] {
-            check(kind, none, "");
-            check(kind, Permissions::READ_ONLY, read_only);
-            check(kind, Permissions::READ_WRITE, read_write);
-        }
-        for (set, on_file, on_directory) in [
-            (Permissions { list: true, ..none }, "", "el"),
-            (Permissions { read: true, ..none }, "r", ""),
-            (
-                Permissions {
-                    append: true,
-                    ..none
-                },
-                "a",
-                "",
-            ),
-            (
-                Permissions {
-                    delete: true,
-                    ..none
-                },
-                "d",
-                "dp",
-            ),
-            (
-                Permissions {
-                    rename: true,
-                    ..none
-                },
-                "f",
-                "f",
-            ),
-            (
-                Permissions {
-                    make_directory: true,
-                    ..none
-                },
-                "",
-                "m",
-            ),
-            (
-                Permissions {
-                    store: true,
-                    ..none
-                },
-                "w",
-                "c",
-            ),
-        ] {
-            check(EntryKind::File, set, on_file);
-            check(EntryKind::Directory, set, on_directory);
-        }
-    }
-
-    #[test]
-    fn fact_sets() {
-        let check = |argument: &[u8], expected: &str| {
-            assert_eq!(
-                FactSet::parse(argument)
-                    .map(FactSet::option_text)
-                    .as_deref(),
-                Some(expected),
-                "{argument:?}"
-            );
-        };
-        check(b"", "");
-        check(b"type;size", "type;size;");
-        check(b"type;size;", "type;size;");
-        check(b"SIZE;Type;", "type;size;");
-        check(b"size;size;", "size;");
-        check(b"UNIX.Mode;perm;", "perm;unix.mode;");
-        check(b"colour;typ;types;modify;", "modify;");
-        check(b"type*;", "");
-        for bad in [
-            &b"type"[..],
-            b";",
-            b"type;;",
-            b"type ;",
-            b" type;",
-            b"type; size;",
-            b"\xff;unique;",
-        ] {
-            assert_eq!(FactSet::parse(bad), None, "{}", bad.escape_ascii());
-        }
-        assert_eq!(
-            FactSet::default().feature_text(),
-            "type*;size*;modify*;perm*;unique*;unix.mode*;unix.uid*;unix.gid*;unix.owner;unix.group;"
-        );
-        assert_eq!(
-            FactSet::parse(b"size;unix.gid;").unwrap().feature_text(),
-            "type;size*;modify;perm;unique;unix.mode;unix.uid;unix.gid*;unix.owner;unix.group;"
-        );
     }
 
     #[test]
