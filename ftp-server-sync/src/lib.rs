@@ -14,44 +14,24 @@
 //! clear text before a TLS handshake counts for nothing after it: no login, no bytes. A session's thread
 //! shares the passive pool and read-only settings with the others: a panic ends that session only.
 
-mod arguments;
-pub mod check;
-mod connection;
-mod control;
+mod accounts;
+pub mod cli;
 mod data;
-mod descriptors;
-mod directory;
-mod files;
-pub mod flags;
+mod fs;
 #[cfg(test)]
+#[path = "../tests/golden/mod.rs"]
 mod golden;
-mod listeners;
-pub mod machine;
-mod missed;
-pub mod passive;
-mod perform;
-mod probe;
-mod public_address;
-mod pump;
-mod restart;
-pub mod rules;
+mod nat;
+mod net;
+mod passive;
 mod server;
 mod session;
 pub mod settings;
-mod shared;
-mod signals;
-mod storage;
-mod stream;
-mod summary;
 #[cfg(feature = "tls")]
 mod tls;
 #[cfg(not(feature = "tls"))]
-#[path = "tls/absent.rs"]
+#[path = "tls/disabled.rs"]
 mod tls;
-mod transfer;
-pub mod users;
-mod values;
-mod warnings;
-mod words;
 
+pub use nat::{check, rules};
 pub use server::{Handle, Reload, Server};

@@ -10,8 +10,7 @@ use ftp_proto::date::time_val;
 
 use ftp_server_sync::Server;
 use ftp_server_sync::check::{self, Verdict};
-use ftp_server_sync::flags::{CommandLine, Invocation};
-use ftp_server_sync::machine::Machine;
+use ftp_server_sync::cli::{CommandLine, Invocation};
 use ftp_server_sync::rules::{self, RulesKind};
 use ftp_server_sync::settings::Settings;
 
@@ -93,11 +92,7 @@ fn check(settings: &Settings) -> ExitCode {
 }
 
 fn rules(settings: &Settings, kind: RulesKind) -> ExitCode {
-    let machine = match Machine::look() {
-        Ok(machine) => machine,
-        Err(error) => return cannot_start(&error),
-    };
-    match rules::rules(settings, &machine, kind) {
+    match rules::rules(settings, kind) {
         Ok(lines) => print(lines.trim_end()),
         Err(error) => cannot_start(&error),
     }

@@ -11,7 +11,7 @@ mod lease;
 mod ledger;
 mod listener;
 mod range;
-mod shared;
+mod shared_listener;
 mod slot;
 mod waits;
 
@@ -29,11 +29,11 @@ use books::{Applicant, Books, Grant};
 use range::Allowed;
 use waits::WaitsReport;
 
-pub use expected::Expected;
-pub use lease::{BindError, Lease, Ticket};
-pub use listener::PassiveListener;
+pub(crate) use expected::Expected;
+pub(crate) use lease::{BindError, Lease, Ticket};
+pub(crate) use listener::PassiveListener;
 pub(crate) use listener::listen;
-pub use shared::Visitor;
+pub(crate) use shared_listener::Visitor;
 
 /// The ports that passive listeners may use, shared by all sessions.
 ///
@@ -42,7 +42,7 @@ pub use shared::Visitor;
 /// whose it is; several sessions of one address never do. The range may change at any time; what is
 /// announced by then stays as it is.
 #[derive(Debug)]
-pub struct PassivePool {
+pub(crate) struct PassivePool {
     /// Where to listen without a range.
     ephemeral: RangeInclusive<u16>,
     books: Mutex<Books>,
@@ -51,7 +51,7 @@ pub struct PassivePool {
 /// What came of asking for a port.
 #[derive(Debug)]
 #[must_use = "dropping it gives the port, or the place in the queue, back"]
-pub enum Request {
+pub(crate) enum Request {
     /// The port is ours to listen on.
     Granted(Lease),
     /// All ports are taken: the ticket's waker is called when one is assigned to it.
@@ -61,16 +61,17 @@ pub enum Request {
 /// What came of asking for a listener.
 #[derive(Debug)]
 #[must_use = "dropping it closes the listener, or gives the place in the queue back"]
-pub enum Opening {
+pub(crate) enum Opening {
     /// A listener whose port may be announced.
     Opened(PassiveListener),
     /// All ports are taken; call [`Ticket::open`] when the waker was called, and every second or so.
     Queued(Ticket),
 }
 
+#[cfg(test)]
 /// How the ports are used, summed over all local addresses.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Usage {
+pub(crate) struct Usage {
     /// The size of the range, 0 without one; every local address has so many.
     pub ports: usize,
     /// Leased ports, also those that are leased since another range, or none, was in force.
@@ -86,7 +87,7 @@ pub struct Usage {
 impl PassivePool {
     /// A pool of these ports; without a range any free one is taken, and nobody ever waits.
     /// An empty range is never granted, and port 0 is not a port.
-    pub fn new(range: Option<RangeInclusive<u16>>) -> Arc<Self> {
+    pub(crate) fn new(range: Option<RangeInclusive<u16>>) -> Arc<Self> {
         Arc::new(Self {
             ephemeral: ephemeral::range(),
             books: Mutex::new(Books::new(Allowed::new(range))),
@@ -97,12 +98,13 @@ impl PassivePool {
     /// gives it back to the range that is in force by then, if it lies in it. What was granted and is
     /// not bound yet is exchanged when it is bound; clients in the queue keep their places, and get
     /// what is free in the new range at once.
-    pub fn set_range(&self, range: Option<RangeInclusive<u16>>, now: Instant) {
+    pub(crate) fn set_range(&self, range: Option<RangeInclusive<u16>>, now: Instant) {
         self.with_books(now, |books| books.set_allowed(Allowed::new(range), now));
     }
 
+    #[cfg(test)]
     /// The range that is in force.
-    pub fn range(&self) -> Option<RangeInclusive<u16>> {
+    pub(crate) fn range(&self) -> Option<RangeInclusive<u16>> {
         self.look(|books| books.allowed().range().cloned())
     }
 
@@ -110,7 +112,7 @@ impl PassivePool {
     /// ignored, the scope of a link-local address is not). Never blocks: whoever gets a ticket is
     /// called through `waker`. So is the owner of a lease when others begin to wait for its port, and
     /// when its client's connection has been handed over.
-    pub fn request(
+    pub(crate) fn request(
         self: &Arc<Self>,
         local: SocketAddr,
         expected: Expected,
@@ -137,7 +139,7 @@ impl PassivePool {
     /// # Errors
     ///
     /// What the system said when the fault is not in the port but, for instance, in the address.
-    pub fn open(
+    pub(crate) fn open(
         self: &Arc<Self>,
         local: SocketAddr,
         expected: Expected,
@@ -148,8 +150,9 @@ impl PassivePool {
         self.bind_first(request, now)
     }
 
+    #[cfg(test)]
     /// How many ports there are, are in use, and are waited for.
-    pub fn usage(&self) -> Usage {
+    pub(crate) fn usage(&self) -> Usage {
         self.look(Books::usage)
     }
 

@@ -1,7 +1,10 @@
 //! The acceptor: listeners, the table of sessions, signals, and the end.
 
 mod certificate;
-mod changes;
+mod fd_limit;
+pub(crate) mod listeners;
+mod reload;
+mod signals;
 
 use std::collections::HashMap;
 use std::io::{self, ErrorKind, Write};
@@ -16,23 +19,23 @@ use log::{error, info, warn};
 use mio::net::TcpStream;
 use mio::{Events, Poll, Token, Waker};
 
-use crate::connection::WAKER as SESSION_WAKER;
-use crate::files::watch::WatchedFiles;
-use crate::listeners::Listeners;
-use crate::machine::Machine;
-use crate::machine::watch::{Settling, Watch};
-use crate::missed::Advice;
+use crate::nat::address_source::{Answer, PublicAddresses};
+use crate::nat::never_connected_log::Advice;
+use crate::net::interfaces::Machine;
+use crate::net::watch::{Settling, Watch};
 use crate::passive::PassivePool;
-use crate::public_address::{Answer, PublicAddresses};
+use crate::server::listeners::Listeners;
+use crate::server::signals::{Request, Signals};
+use crate::session::connection::WAKER as SESSION_WAKER;
+use crate::session::server_state::{Current, Shared};
 use crate::session::{self, Order, Start};
 use crate::settings::Settings;
-use crate::shared::{Current, Shared};
-use crate::signals::{Request, Signals};
+use crate::settings::watched_files::WatchedFiles;
 use crate::tls::Identity;
 
-pub(crate) use changes::open_storage;
+pub(crate) use reload::open_storage;
 
-use changes::UNWATCHED;
+use reload::UNWATCHED;
 
 /// Reads the settings anew; an error is what to tell the operator.
 pub type Reload = Box<dyn FnMut() -> Result<Settings, String> + Send>;

@@ -1,16 +1,26 @@
 //! The thread of a session: one poll, one loop.
 
+mod actions;
+pub(crate) mod connection;
+pub(crate) mod control;
+pub(crate) mod end_reason;
+pub(crate) mod log;
+mod never_connected;
+pub(crate) mod server_state;
+mod timers;
+mod tls;
+
 use std::io::{self, ErrorKind};
 use std::sync::Arc;
 use std::time::Instant;
 
+use ::log::error;
 use crossbeam_channel::Receiver;
-use log::error;
 use mio::net::TcpStream;
 use mio::{Events, Poll, Waker};
 
-use crate::connection::{Connection, Turn, WAKER};
-use crate::shared::Shared;
+use crate::session::connection::{Connection, Turn, WAKER};
+use crate::session::server_state::Shared;
 
 /// What the acceptor says to a session; the session's waker is called after it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -2,6 +2,9 @@
 //!
 //! A value of this type can be served as it stands: `flags` refuses everything else.
 
+pub(crate) mod file;
+pub(crate) mod watched_files;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
@@ -14,10 +17,10 @@ use ftp_proto::{ClientRule, Config, Masquerade, OuterPorts};
 use ipnet::{IpNet, Ipv4Net, Ipv6Net};
 use log::LevelFilter;
 
-use crate::machine::Machine;
+pub use crate::accounts::users::{Password, Users};
+use crate::fs::attributes::own_umask;
+use crate::net::interfaces::Machine;
 use crate::passive::Expected;
-use crate::storage::own_umask;
-use crate::users::Users;
 
 /// The settings of a server.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -173,7 +176,7 @@ pub struct Timeouts {
 impl Settings {
     /// The core's settings on this machine. A name that is not among the `names` is told to nobody:
     /// clients get the address that they connected to.
-    pub fn config(&self, machine: &Machine, names: &Names) -> Config {
+    pub(crate) fn config(&self, machine: &Machine, names: &Names) -> Config {
         let defaults = Config::default();
         Config {
             banner: self.banner.clone().unwrap_or(defaults.banner),
@@ -213,7 +216,7 @@ impl Settings {
 
     /// The addresses that clients can be connected to: those that are listened on, or this machine's
     /// where all are; sorted, each once.
-    pub fn local_addresses(&self, machine: &Machine) -> Vec<IpAddr> {
+    pub(crate) fn local_addresses(&self, machine: &Machine) -> Vec<IpAddr> {
         let mut found = BTreeSet::new();
         for listen in &self.listen {
             let address = listen.address.ip();
@@ -446,8 +449,8 @@ mod tests {
             (&["10.0.0.9"], vec!["10.0.0.9"]),
         ] {
             let line = interfaces.iter().flat_map(|interface| ["-i", interface]);
-            let parsed = crate::flags::parse(line.map(Into::into), |_| None);
-            let Ok(crate::flags::Invocation::Serve(settings)) = parsed else {
+            let parsed = crate::cli::parse(line.map(Into::into), |_| None);
+            let Ok(crate::cli::Invocation::Serve(settings)) = parsed else {
                 panic!("{interfaces:?}: {parsed:?}");
             };
             assert_eq!(

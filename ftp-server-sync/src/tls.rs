@@ -5,17 +5,17 @@
 //! would block says so. A data connection is known to be the client's by resuming the TLS session of its control
 //! connection; nobody else holds that secret.
 
-mod certificate;
+mod facts;
 mod identity;
-mod kept;
-mod layer;
 mod pem;
 mod record;
-mod session;
+mod resumption;
+mod self_signed;
+mod stream;
 
 pub(crate) use identity::Identity;
-pub(crate) use layer::Layer;
-pub(crate) use session::SessionTls;
+pub(crate) use resumption::SessionTls;
+pub(crate) use stream::Layer;
 
 use std::sync::Arc;
 

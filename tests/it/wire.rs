@@ -37,7 +37,7 @@ use std::sync::mpsc;
 use std::thread;
 use std::time::{Duration, Instant};
 
-use ftp_server_sync::flags::{self, Invocation};
+use ftp_server_sync::cli::{self, Invocation};
 use ftp_server_sync::settings::Settings;
 use ftp_server_sync::{Handle, Server};
 use socket2::{Domain, SockRef, Socket, Type};
@@ -402,7 +402,7 @@ fn serving(root: &str, flags: &[&str]) -> process::Command {
 }
 
 fn parse(arguments: &[OsString]) -> Result<Settings, String> {
-    match flags::parse(arguments.iter().cloned(), |_| None) {
+    match cli::parse(arguments.iter().cloned(), |_| None) {
         Ok(Invocation::Serve(settings)) => Ok(*settings),
         Ok(other) => Err(format!("{other:?}")),
         Err(error) => Err(error.to_string()),

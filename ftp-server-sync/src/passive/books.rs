@@ -12,11 +12,12 @@ use std::time::Instant;
 
 use mio::Waker;
 
+#[cfg(test)]
 use super::Usage;
 use super::expected::Expected;
 use super::ledger::Ledger;
 use super::range::Allowed;
-use super::shared::SharedListener;
+use super::shared_listener::SharedListener;
 use super::waits::{Waits, WaitsReport};
 
 /// Who asks for a port; it keeps its arrival number, and so its place in the queue, through retries.
@@ -82,6 +83,7 @@ impl Books {
         }
     }
 
+    #[cfg(test)]
     pub(super) fn allowed(&self) -> &Allowed {
         &self.allowed
     }
@@ -195,6 +197,7 @@ impl Books {
         self.waits.due(self.allowed.range()?, now)
     }
 
+    #[cfg(test)]
     pub(super) fn usage(&self) -> Usage {
         let sum = |count: fn(&Ledger) -> usize| -> usize { self.ledgers.values().map(count).sum() };
         Usage {

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 /// Who may connect to a session's passive port.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Expected {
+pub(crate) struct Expected {
     peer: IpAddr,
     besides: Besides,
 }
@@ -21,18 +21,18 @@ enum Besides {
 
 impl Expected {
     /// The control connection's peer, and nobody else.
-    pub fn only(peer: IpAddr) -> Self {
+    pub(crate) fn only(peer: IpAddr) -> Self {
         Self::new(peer, Besides::Nobody)
     }
 
     /// Whoever comes first (FXP).
-    pub fn anybody(peer: IpAddr) -> Self {
+    pub(crate) fn anybody(peer: IpAddr) -> Self {
         Self::new(peer, Besides::Anybody)
     }
 
     /// The control connection's peer; where the control or the data connection comes from one of these
     /// gateways, the other one may come from elsewhere.
-    pub fn through(peer: IpAddr, gateways: &[IpAddr]) -> Self {
+    pub(crate) fn through(peer: IpAddr, gateways: &[IpAddr]) -> Self {
         let canonical = gateways.iter().map(IpAddr::to_canonical);
         match gateways {
             [] => Self::only(peer),
@@ -46,12 +46,12 @@ impl Expected {
     }
 
     /// The control connection's peer.
-    pub fn peer(&self) -> IpAddr {
+    pub(crate) fn peer(&self) -> IpAddr {
         self.peer
     }
 
     /// Whether a connection from this address is this session's.
-    pub fn admits(&self, from: IpAddr) -> bool {
+    pub(crate) fn admits(&self, from: IpAddr) -> bool {
         let from = from.to_canonical();
         from == self.peer
             || match &self.besides {
@@ -65,7 +65,7 @@ impl Expected {
 
     /// Whether sessions of other clients may listen on the same port: only where a connection's
     /// address tells whose it is.
-    pub fn may_share(&self) -> bool {
+    pub(crate) fn may_share(&self) -> bool {
         self.besides == Besides::Nobody
     }
 

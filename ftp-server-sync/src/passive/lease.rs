@@ -13,13 +13,13 @@ use mio::net::TcpListener;
 
 use super::books::{Applicant, Bound, Ending, Grant};
 use super::listener::{PassiveListener, listen};
-use super::shared::SharedListener;
+use super::shared_listener::SharedListener;
 use super::{Opening, PassivePool, Request, ephemeral};
 
 /// The right to listen on one port, alone or beside others, given back on drop.
 #[derive(Debug)]
 #[must_use = "dropping it gives the port back"]
-pub struct Lease {
+pub(crate) struct Lease {
     pub(super) pool: Arc<PassivePool>,
     pub(super) applicant: Applicant,
     pub(super) grant: Grant,
@@ -29,7 +29,7 @@ pub struct Lease {
 /// A place in the queue for a port, left on drop.
 #[derive(Debug)]
 #[must_use = "dropping it leaves the queue"]
-pub struct Ticket {
+pub(crate) struct Ticket {
     pool: Arc<PassivePool>,
     pub(super) applicant: Applicant,
     served: bool,
@@ -37,7 +37,7 @@ pub struct Ticket {
 
 /// Why a lease did not become a listener.
 #[derive(Debug)]
-pub enum BindError {
+pub(crate) enum BindError {
     /// Another program holds the port. The pool has set it aside for a while and has asked again
     /// for this client, at its old place in the queue: here is what came of that.
     Held(Box<Request>),
@@ -64,7 +64,7 @@ impl Lease {
     ///
     /// [`BindError::Held`] when another program has the port, [`BindError::Withdrawn`] when the range
     /// has changed, else [`BindError::Failed`].
-    pub fn bind(self, now: Instant) -> Result<PassiveListener, BindError> {
+    pub(crate) fn bind(self, now: Instant) -> Result<PassiveListener, BindError> {
         let pool = self.pool.clone();
         let mut address = self.applicant.local;
         self.bind_with(now, |grant| match grant {
@@ -194,7 +194,7 @@ impl Ticket {
 
     /// The lease, if it is this ticket's turn. Also tries blocked ports whose time is over, so it
     /// should be called now and then even when the waker was not. A ticket is served once.
-    pub fn take(&mut self, now: Instant) -> Option<Lease> {
+    pub(crate) fn take(&mut self, now: Instant) -> Option<Lease> {
         if self.served {
             return None;
         }
@@ -211,7 +211,7 @@ impl Ticket {
     /// # Errors
     ///
     /// As for [`PassivePool::open`].
-    pub fn open(mut self, now: Instant) -> io::Result<Opening> {
+    pub(crate) fn open(mut self, now: Instant) -> io::Result<Opening> {
         match self.take(now) {
             Some(lease) => self.pool.bind_first(Request::Granted(lease), now),
             None => Ok(Opening::Queued(self)),

@@ -13,7 +13,7 @@ use mio::Waker;
 use super::books::{Applicant, Bound, Ending, Grant};
 use super::expected::Expected;
 use super::range::Allowed;
-use super::shared::SharedListener;
+use super::shared_listener::SharedListener;
 use super::slot::Slot;
 
 /// The ports of one local address. Each port of the range is in exactly one of `free`, `leased` and

@@ -15,11 +15,11 @@ use socket2::{Domain, Protocol, Socket, Type};
 
 use super::books::Ending;
 use super::lease::Lease;
-use super::shared::{SharedListener, Visitor};
+use super::shared_listener::{SharedListener, Visitor};
 
 /// A place at a listening socket, which other sessions may share, together with the lease of its port.
 #[derive(Debug)]
-pub struct PassiveListener {
+pub(crate) struct PassiveListener {
     watch: Option<Watch>,
     listener: Arc<SharedListener>,
     pub(super) lease: Lease,
@@ -60,7 +60,7 @@ impl PassiveListener {
     /// # Errors
     ///
     /// What the system said when asked for a connection.
-    pub fn accept(&mut self) -> io::Result<Option<Visitor>> {
+    pub(crate) fn accept(&mut self) -> io::Result<Option<Visitor>> {
         self.listener.accept(&self.lease.applicant)
     }
 
@@ -70,7 +70,7 @@ impl PassiveListener {
     /// # Errors
     ///
     /// What the system said.
-    pub fn watch(&mut self, registry: &Registry, token: Token) -> io::Result<()> {
+    pub(crate) fn watch(&mut self, registry: &Registry, token: Token) -> io::Result<()> {
         if self.watch.is_none()
             && let Some(socket) = self.listener.socket_number()
         {
@@ -86,14 +86,14 @@ impl PassiveListener {
     }
 
     /// The port that it listens on.
-    pub fn port(&self) -> u16 {
+    pub(crate) fn port(&self) -> u16 {
         self.port
     }
 
     /// The client has connected: gives the port back in good standing, and closes it unless others
     /// listen there too. A listener that is dropped instead leaves a port that this client may still
     /// come to late, so the client gets it again only when no other one can be had.
-    pub fn connected(mut self) {
+    pub(crate) fn connected(mut self) {
         self.lease.ending = Ending::Connected;
     }
 
@@ -101,7 +101,7 @@ impl PassiveListener {
     /// None while that is not so.
     /// The owner's waker is called when this turns from None into an instant. When the instant has
     /// come, ask again before giving up: those who waited may have been served meanwhile.
-    pub fn yield_deadline(&self) -> Option<Instant> {
+    pub(crate) fn yield_deadline(&self) -> Option<Instant> {
         let is_awaited = self.awaited.load(Ordering::SeqCst);
         is_awaited.then_some(self.announced + YIELD_AFTER)
     }

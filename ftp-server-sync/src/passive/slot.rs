@@ -7,7 +7,7 @@ use mio::Waker;
 
 use super::books::Applicant;
 use super::expected::Expected;
-use super::shared::SharedListener;
+use super::shared_listener::SharedListener;
 
 /// A port and its owners: one, or several whose clients have different addresses.
 #[derive(Debug, Default)]

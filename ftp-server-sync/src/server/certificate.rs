@@ -7,9 +7,9 @@ use std::time::Instant;
 use log::{error, info};
 
 use super::Server;
-use super::changes::log_findings;
-use crate::files::watch::WatchedFiles;
+use super::reload::log_findings;
 use crate::settings::Settings;
+use crate::settings::watched_files::WatchedFiles;
 use crate::tls::Identity;
 
 impl Server {

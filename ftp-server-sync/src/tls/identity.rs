@@ -16,13 +16,13 @@ use rustls::server::danger::ClientCertVerifier;
 use rustls::sign::{CertifiedKey, SingleCertAndKey};
 use rustls::{Error, InconsistentKeys, RootCertStore, ServerConfig};
 
-use super::certificate::{Facts, Time};
-use super::{kept, pem};
-use crate::arguments::{FlagError, printable};
-use crate::files;
-use crate::machine::Machine;
+use super::facts::{Facts, Time};
+use super::{pem, self_signed};
+use crate::cli::expand::{FlagError, printable};
+use crate::nat::diagnose::{Finding, Severity};
+use crate::net::interfaces::Machine;
+use crate::settings::file;
 use crate::settings::{CertificateFiles, Settings};
-use crate::warnings::{Finding, Severity};
 
 /// Who the server is to its clients.
 #[derive(Clone, Debug)]
@@ -47,7 +47,7 @@ impl Identity {
         let provider = Arc::new(ring::default_provider());
         let source = match &tls.certificate {
             Some(files) => Source::Given(files.clone()),
-            None => Source::Kept(kept::file(&tls.state_directory, settings, machine)?),
+            None => Source::Kept(self_signed::file(&tls.state_directory, settings, machine)?),
         };
         let key = source.read(&provider)?;
         let facts = key.end_entity_cert().ok().and_then(|leaf| Facts::of(leaf));
@@ -79,7 +79,9 @@ impl Identity {
     /// As with [`load`](Self::load).
     pub(crate) fn look(settings: &Settings, machine: &Machine) -> Result<Option<Self>, FlagError> {
         match &settings.tls {
-            Some(tls) if tls.certificate.is_none() && !kept::exists(&tls.state_directory) => {
+            Some(tls)
+                if tls.certificate.is_none() && !self_signed::exists(&tls.state_directory) =>
+            {
                 Ok(None)
             }
             _ => Self::load(settings, machine),
@@ -194,7 +196,7 @@ impl Source {
         let Self::Kept(file) = self else {
             return None;
         };
-        let mut names = kept::lasting_names(settings);
+        let mut names = self_signed::lasting_names(settings);
         names.retain(|name| !facts.names.contains(name));
         (!names.is_empty()).then(|| {
             let file = printable(file.as_os_str());
@@ -225,7 +227,7 @@ fn client_verifier(
 }
 
 fn load(file: &Path) -> Result<Vec<u8>, String> {
-    files::load(file, FILE_BYTES_MAX, "a PEM file")
+    file::load(file, FILE_BYTES_MAX, "a PEM file")
 }
 
 fn age(facts: &Facts, now: &Time) -> Option<Finding> {

@@ -10,7 +10,7 @@ use rustls::{ClientConfig, ClientConnection, ProtocolVersion, ServerConnection};
 use tempfile::TempDir;
 
 use super::*;
-use crate::flags::{self, Invocation};
+use crate::cli::{self, Invocation};
 use crate::golden;
 
 /// A directory with certificates and keys, which is also where the server keeps its own.
@@ -51,7 +51,7 @@ impl Place {
         let line = line.replace('@', &directory);
         let arguments = ["--tls"].into_iter().chain(line.split_whitespace());
         let state = |name: &str| (name == "STATE_DIRECTORY").then(|| self.shown().into());
-        let Ok(Invocation::Serve(settings)) = flags::parse(arguments.map(Into::into), state) else {
+        let Ok(Invocation::Serve(settings)) = cli::parse(arguments.map(Into::into), state) else {
             panic!("{line}");
         };
         match Identity::load(&settings, &Machine::default()) {

@@ -1,0 +1,389 @@
+//! Flags as users write them: golden refusals, every flag, the help.
+
+use super::*;
+use crate::golden;
+use crate::net::interfaces::Machine;
+use crate::settings::{Limits, Listen, LocalNetworks, Names, PublicAddress, Rates, Timeouts};
+use ftp_proto::{ClientRule, OuterPorts, Permissions};
+use log::LevelFilter;
+use std::collections::BTreeMap;
+use std::num::NonZeroU64;
+use std::os::unix::ffi::OsStringExt;
+use std::time::Duration;
+use std::{env, fs};
+
+fn parsed(arguments: &[String], variable: Option<&str>) -> Result<Invocation, FlagError> {
+    let environment = |name: &str| {
+        let is_password = name == "FTP_PASSWORD";
+        variable.filter(|_| is_password).map(OsString::from)
+    };
+    parse(arguments.iter().map(OsString::from), environment)
+}
+
+/// Splits as a shell would: blanks, single quotes, and `\n` and `\e` inside them.
+fn words(line: &str) -> Vec<String> {
+    let (mut words, mut word, mut quoted) = (Vec::new(), None::<String>, false);
+    let mut characters = line.chars();
+    while let Some(character) = characters.next() {
+        match character {
+            '\'' => {
+                quoted = !quoted;
+                word.get_or_insert_default();
+            }
+            ' ' if !quoted => words.extend(word.take()),
+            '\\' if quoted => word.get_or_insert_default().push(match characters.next() {
+                Some('n') => '\n',
+                Some('e') => '\u{1b}',
+                other => panic!("{other:?} in {line}"),
+            }),
+            _ => word.get_or_insert_default().push(character),
+        }
+    }
+    words.extend(word);
+    words
+}
+
+/// A line of the shell: the variable may stand in front.
+fn line(line: &str) -> Result<Invocation, FlagError> {
+    let mut words = words(line);
+    let variable = words
+        .first()
+        .and_then(|word| word.strip_prefix("FTP_PASSWORD="))
+        .map(str::to_owned);
+    if variable.is_some() {
+        words.remove(0);
+    }
+    parsed(&words, variable.as_deref())
+}
+
+#[track_caller]
+fn settings(text: &str) -> Settings {
+    match line(text) {
+        Ok(Invocation::Serve(settings)) => *settings,
+        other => panic!("{text}: {other:?}"),
+    }
+}
+
+#[test]
+fn refusals() {
+    let golden = include_str!("../../tests/refusals.txt");
+    golden::check("tests/refusals.txt", golden, 90, |command| {
+        match line(command) {
+            Err(error) => format!("{error}\n"),
+            Ok(_) => "accepted\n".to_owned(),
+        }
+    });
+}
+
+#[test]
+fn without_flags() {
+    let settings = settings("");
+    assert_eq!(settings.listen, Listen::sockets(&[], 2121, false));
+    assert_eq!(settings.directory, env::current_dir().unwrap());
+    assert_eq!(
+        settings.users.check(b"anonymous", b"x@y"),
+        Some(Permissions::READ_ONLY)
+    );
+    assert_eq!(settings.users.account(), None);
+    assert_eq!(
+        (settings.masquerade_address, settings.passive_ports),
+        (None, None)
+    );
+    assert_eq!((settings.outer_ports, settings.outer_port), (None, 21));
+    assert_eq!(settings.masquerade_refresh, Duration::from_secs(60));
+    assert_eq!(
+        settings.trusted_gateways,
+        <[std::net::IpAddr; 0]>::default()
+    );
+    assert_eq!(settings.local_networks, LocalNetworks::Auto);
+    let limits = Limits {
+        connections_max: 512,
+        connections_per_address_max: None,
+        login_attempts_max: 3,
+    };
+    assert_eq!(settings.limits, limits);
+    let timeouts = Timeouts {
+        idle: Some(Duration::from_secs(300)),
+        data_open: Some(Duration::from_secs(30)),
+        data_stall: Some(Duration::from_secs(300)),
+    };
+    assert_eq!(settings.timeouts, timeouts);
+    assert_eq!(settings.rates, Rates::default());
+    assert_eq!(settings.login_delay, Duration::from_secs(3));
+    assert_eq!(settings.shutdown_grace, Duration::from_secs(10));
+    assert_eq!((settings.banner, settings.tls), (None, None));
+    assert!(!settings.permit_foreign_addresses && !settings.permit_privileged_ports);
+    assert_eq!(settings.log_level, LevelFilter::Info);
+}
+
+#[test]
+fn with_every_flag() {
+    let settings = settings(
+        "-i 10.0.0.1 --interface=2001:db8::1 -p 21 -d / -wubob -P secret --anonymous \
+         -n ::ffff:203.0.113.1 \
+         --masquerade-address-map ::ffff:10.0.0.1=203.0.113.2,10.0.0.2=203.0.113.3 \
+         --masquerade-address-map=10.0.0.3=203.0.113.4 \
+         --masquerade-client 10.8.0.9/24=local --masquerade-client 10.9.0.0/16=10.9.0.1 \
+         --local-networks 10.0.0.0/8,fd00::/8 --local-networks 192.168.0.1 \
+         --masquerade-client 10.10.0.0/16=ftp.home.example --masquerade-refresh 5 \
+         --trust-gateway 172.17.0.1 --trust-gateway ::ffff:172.18.0.1 \
+         --outer-port 2100 --outer-ports 50000-50009 \
+         -r 60000-60009 --max-cons 9 --max-cons-per-ip 2 --max-login-attempts 1 \
+         --rate-in 500K --rate-out=2M \
+         --login-delay 0 --shutdown-grace 0 --timeout 0 --passive-timeout 0 --data-timeout 7 \
+         --banner 'two\nlines\n' --permit-foreign-addresses --permit-privileged-ports \
+         --log-level trace",
+    );
+    let network = |text: &str| text.parse().unwrap();
+    let address = |text: &str| text.parse().unwrap();
+    let interfaces = [address("10.0.0.1"), address("2001:db8::1")];
+    assert_eq!(settings.listen, Listen::sockets(&interfaces, 21, false));
+    assert_eq!(
+        settings.users.check(b"bob", b"secret"),
+        Some(Permissions::READ_WRITE)
+    );
+    assert_eq!(settings.users.anonymous(), Some(Permissions::READ_ONLY));
+    assert_eq!(settings.login_delay, Duration::ZERO);
+    assert_eq!(settings.shutdown_grace, Duration::ZERO);
+
+    let machine = Machine {
+        gateways: vec![address("::ffff:10.0.0.254")],
+        ..Machine::default()
+    };
+    assert_eq!(
+        settings.names().into_iter().collect::<Vec<_>>(),
+        ["ftp.home.example"]
+    );
+    assert_eq!(settings.masquerade_refresh, Duration::from_secs(5));
+    assert_eq!(settings.outer_port, 2100);
+    assert_eq!(
+        settings.trusted_gateways,
+        [address("172.17.0.1"), address("172.18.0.1")]
+    );
+    let config = settings.config(&machine, &Names::new());
+    let outer_ports = OuterPorts {
+        inner_first: 60000,
+        outer_first: 50000,
+        count: 10,
+    };
+    assert_eq!(config.masquerade.outer_ports, Some(outer_ports));
+    assert_eq!(
+        config.masquerade.address,
+        Some(std::net::Ipv4Addr::new(203, 0, 113, 1).into())
+    );
+    let ipv4 = |text: &str| -> std::net::Ipv4Addr { text.parse().unwrap() };
+    let pair = |private: &str, public: &str| (ipv4(private), ipv4(public).into());
+    assert_eq!(
+        config.masquerade.map,
+        BTreeMap::from([
+            pair("10.0.0.1", "203.0.113.2"),
+            pair("10.0.0.2", "203.0.113.3"),
+            pair("10.0.0.3", "203.0.113.4"),
+        ])
+    );
+    let announced = ClientRule::Announce("10.9.0.1".parse().unwrap());
+    assert_eq!(
+        config.masquerade.clients,
+        [
+            (network("10.8.0.0/24"), ClientRule::Local),
+            (network("10.9.0.0/16"), announced),
+            (network("10.10.0.0/16"), ClientRule::Local),
+        ]
+    );
+    let names = Names::from([("ftp.home.example".to_owned(), [203, 0, 113, 7].into())]);
+    assert_eq!(
+        settings.config(&machine, &names).masquerade.clients[2],
+        (
+            network("10.10.0.0/16"),
+            ClientRule::Announce([203, 0, 113, 7].into())
+        )
+    );
+    let local = [
+        "127.0.0.0/8",
+        "::1/128",
+        "10.0.0.0/8",
+        "fd00::/8",
+        "192.168.0.1/32",
+    ];
+    assert_eq!(config.masquerade.local_networks, local.map(network));
+    assert_eq!(config.masquerade.gateways, [address("10.0.0.254")]);
+    assert_eq!(settings.passive_ports, Some(60000..=60009));
+    assert_eq!(settings.limits.connections_max, 9);
+    let rates = Rates {
+        inward: NonZeroU64::new(512_000),
+        outward: NonZeroU64::new(2 << 20),
+    };
+    assert_eq!(settings.rates, rates);
+    assert_eq!(settings.limits.connections_per_address_max, Some(2));
+    assert_eq!(config.login_attempts_max, 1);
+    assert_eq!((config.idle_timeout, config.login_timeout), (None, None));
+    assert_eq!(config.data_open_timeout, None);
+    assert_eq!(config.data_stall_timeout, Some(Duration::from_secs(7)));
+    assert_eq!(config.banner, "two\nlines");
+    assert!(config.permit_foreign_addresses && config.permit_privileged_ports);
+    assert_eq!(settings.log_level, LevelFilter::Trace);
+}
+
+#[test]
+fn small_choices() {
+    assert_eq!(settings("-D").log_level, LevelFilter::Debug);
+    assert_eq!(
+        settings("--local-networks none").local_networks,
+        LocalNetworks::None
+    );
+    assert_eq!(
+        settings("--local-networks=auto").local_networks,
+        LocalNetworks::Auto
+    );
+    assert_eq!(settings("-r60000").passive_ports, Some(60000..=60000));
+    assert_eq!(settings("-p 0 -r 60000").listen[0].address.port(), 0);
+    assert_eq!(
+        settings("-w").users.anonymous(),
+        Some(Permissions::READ_WRITE)
+    );
+    assert_eq!(
+        settings("-n 127.0.0.1").masquerade_address,
+        Some(PublicAddress::Address([127, 0, 0, 1].into()))
+    );
+}
+
+#[test]
+fn where_the_password_comes_from() {
+    let directory = tempfile::tempdir().unwrap();
+    let file = directory.path().join("password");
+    let from_file = format!(
+        "FTP_PASSWORD=other -u bob --password-file {}",
+        file.display()
+    );
+    for (content, password) in [
+        ("secret", "secret"),
+        ("secret\n", "secret"),
+        ("secret\r\n", "secret"),
+        (" two words \n", " two words "),
+    ] {
+        fs::write(&file, content).unwrap();
+        let users = settings(&from_file).users;
+        assert!(
+            users.check(b"bob", password.as_bytes()).is_some(),
+            "{content:?}"
+        );
+        assert!(users.check(b"bob", b"other").is_none());
+    }
+    for content in ["", "\n", "two\nlines\n", "secret\n\n", "a\rb"] {
+        fs::write(&file, content).unwrap();
+        assert!(line(&from_file).is_err(), "{content:?}");
+    }
+    for (text, password) in [
+        ("FTP_PASSWORD=other -u bob -P secret", "secret"),
+        ("FTP_PASSWORD=other -u bob", "other"),
+        ("-u bob --password=--write", "--write"),
+        ("-u bob --password==", "="),
+    ] {
+        let users = settings(text).users;
+        assert!(users.check(b"bob", password.as_bytes()).is_some(), "{text}");
+    }
+    assert_eq!(settings("FTP_PASSWORD=other").users, settings("").users);
+}
+
+#[test]
+fn no_text_shows_a_password() {
+    let shown = format!("{:?}", line("-u bob -P secret"));
+    assert!(
+        shown.contains("bob") && !shown.contains("secret"),
+        "{shown}"
+    );
+    let commands = include_str!("../../tests/refusals.txt").lines();
+    let commands = commands.filter_map(|line| line.strip_prefix("$ "));
+    for command in commands.filter(|command| command.contains("secret")) {
+        let refusal = line(command).unwrap_err().to_string();
+        assert!(!refusal.contains("secret"), "{refusal}");
+    }
+}
+
+#[test]
+fn a_directory_may_have_any_name() {
+    let parent = tempfile::tempdir().unwrap();
+    let odd = OsString::from_vec(b"f\xe9t\xe9".to_vec());
+    let directory = parent.path().join(&odd);
+    fs::create_dir(&directory).unwrap();
+    let arguments = ["-d".into(), directory.clone().into_os_string()];
+    let Ok(Invocation::Serve(settings)) = parse(arguments, |_| None) else {
+        panic!("refused");
+    };
+    assert_eq!(settings.directory, directory);
+}
+
+#[test]
+fn help_and_version() {
+    assert_eq!(line("-w --help --nonsense"), Ok(Invocation::Help(help())));
+    let version = format!("ftp-server-sync {}", env!("CARGO_PKG_VERSION"));
+    assert_eq!(
+        line("--version -p nonsense"),
+        Ok(Invocation::Version(version))
+    );
+
+    let help = help();
+    for line in help.lines() {
+        assert!(
+            line.len() <= HELP_WIDTH && line.trim_end() == line,
+            "{line}"
+        );
+    }
+    for (heading, _) in SECTIONS {
+        assert_eq!(
+            help.matches(&format!("\n{heading}:\n")).count(),
+            1,
+            "{heading}"
+        );
+    }
+    for flag in table() {
+        let names = |line: &&str| {
+            let names = &line[..line.len().min(HELP_COLUMN)];
+            names.split_whitespace().any(|word| word == flag.long)
+        };
+        // The example at the end speaks of short names only.
+        assert_eq!(help.lines().filter(names).count(), 1, "{}", flag.long);
+    }
+}
+
+#[test]
+fn nothing_is_served_with_check_or_rules() {
+    let flags = "-n 203.0.113.1 -r 60000-60009";
+    let expected = || Box::new(settings(flags));
+    assert_eq!(
+        line(&format!("{flags} --check")),
+        Ok(Invocation::Check(expected()))
+    );
+    for (word, kind) in [
+        ("nft", RulesKind::Nft),
+        ("iptables", RulesKind::Iptables),
+        ("docker", RulesKind::Docker),
+        ("ufw", RulesKind::Ufw),
+    ] {
+        assert_eq!(
+            line(&format!("--rules {word} {flags}")),
+            Ok(Invocation::Rules(expected(), kind))
+        );
+    }
+}
+
+/// The letters are pyftpdlib's; one that stood twice would hide the second flag.
+#[test]
+fn short_names_are_distinct() {
+    let mut letters: Vec<char> = table().iter().filter_map(|flag| flag.short).collect();
+    letters.sort_unstable();
+    let text: String = letters.iter().collect();
+    assert_eq!(text, "DPVdhinpruw");
+}
+
+#[test]
+fn the_readme_knows_every_flag() {
+    let readme = fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/../README.md"));
+    let readme = readme.unwrap();
+    for name in long_names() {
+        assert!(
+            readme.contains(&format!("{name}`")) || readme.contains(&format!("{name} ")),
+            "{name}"
+        );
+    }
+}

@@ -1,0 +1,314 @@
+//! Listings: the lines of LIST, NLST, MLSD and STAT.
+//!
+//! Entries are read as lines are asked for: memory stays flat however many there are.
+
+mod names;
+pub(crate) mod selection;
+mod walk;
+
+use std::io;
+use std::os::fd::{AsFd, OwnedFd};
+
+use ftp_proto::listing::{self, Entry, EntryKind, Glob, Selection};
+use ftp_proto::{ListStyle, Path};
+use rustix::fs::{AtFlags, FileType, Stat};
+use rustix::io::Errno;
+
+use super::owners::Owners;
+use super::root::Storage;
+use walk::{Found, Plan, Route, Step, Walk};
+
+/// What a listing is of, and how it looks.
+#[derive(Clone, Debug)]
+pub(crate) struct Listing<'a> {
+    pub(crate) selection: &'a Selection,
+    pub(crate) style: ListStyle,
+    /// In seconds since 1970.
+    pub(crate) now: i64,
+    /// The session's number, for the log.
+    pub(crate) number: u64,
+}
+
+/// Lines of a listing, with their endings.
+#[derive(Debug)]
+pub(crate) struct DirectoryLines {
+    /// Made before it was asked for.
+    early: Option<Vec<u8>>,
+    walk: Option<Walk>,
+    look: Look,
+    /// Headings tell it from later ones.
+    is_first: bool,
+    /// An end without any entry is a failure.
+    must_find: bool,
+}
+
+/// How entries look.
+#[derive(Debug)]
+struct Look {
+    style: ListStyle,
+    classify: bool,
+    now: i64,
+    /// What goes before the names of NLST.
+    prefix: Vec<u8>,
+    /// What the directory is called where the walk begins.
+    base_name: Vec<u8>,
+}
+
+/// What came of asking for a line.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Made {
+    /// A line, or an entry's with a heading before it.
+    Line,
+    /// Nothing yet, as there is much to look at.
+    Nothing,
+    End,
+}
+
+impl DirectoryLines {
+    /// The entries of the directory that `handle` names.
+    ///
+    /// # Errors
+    ///
+    /// When it cannot be read.
+    pub(crate) fn of_directory(
+        storage: &Storage,
+        handle: OwnedFd,
+        listing: Listing<'_>,
+    ) -> io::Result<Self> {
+        let selection = listing.selection;
+        let route = match selection.flags.recursive {
+            true => Route::All,
+            false => Route::One,
+        };
+        let look = Look::of(&listing, selection.prefix());
+        let early = look.own_lines(storage, &handle);
+        let plan = listing.plan(storage, &selection.path, route);
+        let walk = Walk::begin(plan, handle)?;
+        let mut lines = Self::new(look, Some(walk));
+        lines.early = Some(early).filter(|early| !early.is_empty());
+        Ok(lines)
+    }
+
+    /// Whatever matches below the directory that `handle` names.
+    ///
+    /// # Errors
+    ///
+    /// When that directory cannot be read, or nothing matches. Where there is much to look at, that shows only
+    /// later, as the end of the lines.
+    pub(crate) fn of_matches(
+        storage: &Storage,
+        handle: OwnedFd,
+        glob: &Glob,
+        listing: Listing<'_>,
+    ) -> io::Result<Self> {
+        let route = Route::Matching(glob.patterns.clone());
+        let plan = listing.plan(storage, &glob.base, route);
+        let walk = Walk::begin(plan, handle)?;
+        let look = Look::of(&listing, glob.prefix.clone());
+        let mut lines = Self::new(look, Some(walk));
+        lines.must_find = true;
+        let mut early = Vec::new();
+        for _ in 0..EARLY_STEPS_MAX {
+            match lines.next_line(&mut early)? {
+                Made::Nothing => {}
+                Made::Line | Made::End => break,
+            }
+        }
+        lines.early = Some(early).filter(|line| !line.is_empty());
+        Ok(lines)
+    }
+
+    /// One entry alone, as LIST and NLST show a file.
+    pub(crate) fn single(mut entry: Entry, listing: Listing<'_>) -> Self {
+        let selection = listing.selection;
+        if selection.written.is_empty() || entry.name.is_empty() {
+            entry.name = selection.name().to_vec();
+        }
+        let look = Look::of(&listing, Vec::new());
+        let mut line = Vec::new();
+        match look.style {
+            // The name as the client knows it.
+            ListStyle::Names => listing::name_line(selection.name(), &mut line),
+            _ => look.entry_line(&entry, &mut line),
+        }
+        let mut lines = Self::new(look, None);
+        lines.early = Some(line);
+        lines
+    }
+
+    /// Appends the next line to `out`.
+    ///
+    /// # Errors
+    ///
+    /// When a directory cannot be read on. An entry that cannot be looked at is passed over.
+    pub(crate) fn next_line(&mut self, out: &mut Vec<u8>) -> io::Result<Made> {
+        if let Some(line) = self.early.take() {
+            out.extend_from_slice(&line);
+            return Ok(Made::Line);
+        }
+        let Some(walk) = &mut self.walk else {
+            return Ok(Made::End);
+        };
+        match walk.step()? {
+            Step::Pending => Ok(Made::Nothing),
+            Step::Directory(name) => {
+                if self.look.style == ListStyle::Long {
+                    self.look.heading(&name, self.is_first, out);
+                }
+                self.is_first = false;
+                Ok(Made::Nothing)
+            }
+            Step::Found(found) => {
+                self.must_find = false;
+                self.look.line(&found, out);
+                Ok(Made::Line)
+            }
+            Step::End if self.must_find => Err(Errno::NOENT.into()),
+            Step::End => {
+                self.walk = None;
+                Ok(Made::End)
+            }
+        }
+    }
+
+    fn new(look: Look, walk: Option<Walk>) -> Self {
+        Self {
+            early: None,
+            walk,
+            look,
+            is_first: true,
+            must_find: false,
+        }
+    }
+}
+
+impl Listing<'_> {
+    fn plan(&self, storage: &Storage, base: &Path, route: Route) -> Plan {
+        Plan {
+            storage: storage.clone(),
+            base: base.clone(),
+            route,
+            flags: self.selection.flags,
+            details: self.style != ListStyle::Names,
+            number: self.number,
+        }
+    }
+}
+
+impl Look {
+    fn of(listing: &Listing<'_>, prefix: Vec<u8>) -> Self {
+        Self {
+            style: listing.style.clone(),
+            classify: listing.selection.flags.classify,
+            now: listing.now,
+            prefix,
+            base_name: listing.selection.name().to_vec(),
+        }
+    }
+
+    /// MLSD begins with the directory itself and, unless this is the root, the one above (RFC 3659, section
+    /// 7.5.1), of which nothing is read but what is known about it.
+    fn own_lines(&self, storage: &Storage, directory: &OwnedFd) -> Vec<u8> {
+        let mut lines = Vec::new();
+        if !matches!(self.style, ListStyle::Facts { .. }) {
+            return lines;
+        }
+        let mut owners = Owners::default();
+        for name in [&b"."[..], b".."] {
+            let Ok(stat) = rustix::fs::statat(directory, name, AtFlags::SYMLINK_NOFOLLOW) else {
+                continue;
+            };
+            self.entry_line(&entry_of(directory, name, &stat, &mut owners), &mut lines);
+            // A link may lead to the root too: what is above it is nobody's business.
+            if storage.is_root(&stat) {
+                break;
+            }
+        }
+        lines
+    }
+
+    fn line(&self, found: &Found, out: &mut Vec<u8>) {
+        match &found.entry {
+            Some(entry) => self.entry_line(entry, out),
+            None => listing::name_line(&[&self.prefix[..], &found.name].concat(), out),
+        }
+    }
+
+    fn entry_line(&self, entry: &Entry, out: &mut Vec<u8>) {
+        match &self.style {
+            ListStyle::Facts { facts, permissions } => {
+                listing::facts_line(&entry.name, entry, *facts, *permissions, out);
+            }
+            ListStyle::Long | ListStyle::Names => {
+                listing::long_line(entry, self.now, self.classify, out);
+            }
+        }
+    }
+
+    fn heading(&self, name: &[u8], is_first: bool, out: &mut Vec<u8>) {
+        let slash: &[u8] = match (name, &self.base_name[..]) {
+            (b"", _) | (_, b"/") => b"",
+            _ => b"/",
+        };
+        let path = [&self.base_name[..], slash, name].concat();
+        listing::heading(&path, is_first, out);
+    }
+}
+
+/// What is known about `name` in the directory `parent`.
+#[allow(
+    clippy::unnecessary_cast,
+    reason = "the fields have other types on 32-bit machines"
+)]
+pub(crate) fn entry_of(parent: impl AsFd, name: &[u8], stat: &Stat, owners: &mut Owners) -> Entry {
+    let kind = match FileType::from_raw_mode(stat.st_mode) {
+        FileType::Directory => EntryKind::Directory,
+        FileType::Symlink => EntryKind::Symlink,
+        FileType::CharacterDevice => EntryKind::CharacterDevice,
+        FileType::BlockDevice => EntryKind::BlockDevice,
+        FileType::Fifo => EntryKind::Fifo,
+        FileType::Socket => EntryKind::Socket,
+        _ => EntryKind::File,
+    };
+    let link_target = match kind {
+        EntryKind::Symlink => rustix::fs::readlinkat(parent, name, Vec::new())
+            .ok()
+            .map(|target| target.into_bytes()),
+        _ => None,
+    };
+    let device = stat.st_rdev as rustix::fs::Dev;
+    Entry {
+        name: name.to_vec(),
+        kind,
+        mode: stat.st_mode & 0o7777,
+        links: stat.st_nlink as u64,
+        uid: stat.st_uid,
+        gid: stat.st_gid,
+        owner: owners.user(stat.st_uid),
+        group: owners.group(stat.st_gid),
+        size: stat.st_size as u64,
+        modified: stat.st_mtime as i64,
+        device: stat.st_dev as u64,
+        inode: stat.st_ino as u64,
+        device_numbers: (rustix::fs::major(device), rustix::fs::minor(device)),
+        link_target,
+    }
+}
+
+/// Steps before a transfer begins, in search of a first match. Each looks at a bounded number of names.
+const EARLY_STEPS_MAX: usize = 400;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn devices_have_their_numbers() {
+        let devices = std::fs::File::open("/dev").unwrap();
+        let stat = rustix::fs::statat(&devices, "null", AtFlags::empty()).unwrap();
+        let entry = entry_of(&devices, b"null", &stat, &mut Owners::default());
+        assert_eq!(entry.kind, EntryKind::CharacterDevice);
+        assert_eq!(entry.device_numbers, (1, 3));
+        assert_eq!(entry.owner.as_deref(), Some(&b"root"[..]));
+    }
+}

@@ -1,0 +1,90 @@
+//! `--check`: what every kind of client would be told, and what is wrong, before anything is served.
+//!
+//! Nothing that is tried here is kept: no socket stays open and no file is touched.
+
+use std::io::{self, ErrorKind};
+
+use super::diagnose::{Seen, Severity, findings};
+use crate::net::interfaces::Machine;
+use crate::net::port_probe::{self, HeldPorts};
+use crate::server::listeners;
+use crate::server::open_storage;
+use crate::settings::Settings;
+use crate::tls::Identity;
+
+mod clients;
+mod names;
+mod report;
+
+/// The answer to `--check`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Report {
+    /// For people, at most 100 columns wide.
+    pub text: String,
+    /// What it comes to.
+    pub verdict: Verdict,
+}
+
+/// What a check comes to.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Verdict {
+    /// Every kind of client would be served.
+    Fine,
+    /// Some kind of client would fail.
+    ClientsFail,
+    /// The server could not even start, for this reason.
+    CannotStart(String),
+}
+
+/// Looks at this machine, resolves names (for some seconds at most), and tries ports.
+///
+/// # Errors
+///
+/// What the system said when it was asked for its interfaces.
+pub fn check(settings: &Settings) -> io::Result<Report> {
+    let machine = Machine::look()?;
+    let (identity, certificate_problem) = match Identity::look(settings, &machine) {
+        Ok(identity) => (identity, None),
+        Err(error) => (None, Some(error.to_string())),
+    };
+    let start = start_problem(settings).or(certificate_problem);
+    // Beside a running server its own ports would look like another program's, and trying them would
+    // disturb it.
+    let held = match (&settings.passive_ports, &start) {
+        (Some(range), None) => port_probe::held_ports(range, &settings.local_addresses(&machine)),
+        _ => HeldPorts::default(),
+    };
+    let (names, unresolved) = names::look_up(&settings.names());
+    let seen = Seen {
+        machine,
+        names,
+        unresolved,
+        held,
+    };
+    let mut findings = findings(settings, &seen);
+    findings.extend(identity.iter().flat_map(Identity::findings));
+    findings.sort_by_key(|finding| finding.severity);
+    let text = report::text(settings, &seen, &findings, start.as_deref());
+    let fails = findings
+        .iter()
+        .any(|finding| finding.severity == Severity::Failure);
+    let verdict = match start {
+        Some(problem) => Verdict::CannotStart(problem),
+        None if fails => Verdict::ClientsFail,
+        None => Verdict::Fine,
+    };
+    Ok(Report { text, verdict })
+}
+
+/// What would keep the server from starting.
+fn start_problem(settings: &Settings) -> Option<String> {
+    let directory = open_storage(settings).map(drop);
+    let control = || listeners::probe(&settings.listen, settings.passive_ports.as_ref());
+    directory
+        .and_then(|()| control())
+        .err()
+        .map(|error| match error.kind() {
+            ErrorKind::AddrInUse => format!("{error}; the passive ports have not been tried"),
+            _ => error.to_string(),
+        })
+}

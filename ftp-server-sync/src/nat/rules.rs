@@ -1,0 +1,279 @@
+//! `--rules`: the lines that a router, docker or the machine's own firewall needs for these settings.
+//!
+//! What is forwarded is exactly the control port, the port of implicit TLS and the passive range. Lines are only made, never
+//! loaded; what would be ambiguous is refused, so that whatever is printed can be loaded as it stands.
+
+use std::net::{IpAddr, Ipv4Addr};
+use std::ops::RangeInclusive;
+
+use ipnet::IpNet;
+
+use crate::cli::expand::FlagError;
+use crate::net::interfaces::Machine;
+use crate::settings::{Listen, PublicAddress, Settings};
+
+mod text;
+
+/// For whom the lines are.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum RulesKind {
+    /// A file for `nft -f -` on the router.
+    Nft,
+    /// Commands for the router.
+    Iptables,
+    /// Arguments of `docker run`.
+    Docker,
+    /// Commands that open this machine's own firewall.
+    Ufw,
+}
+
+/// The ports on both sides of a router; as many outside as inside.
+#[derive(Clone, Debug, PartialEq, Eq)]
+struct Ports {
+    control_outer: u16,
+    control_inner: u16,
+    /// Of implicit TLS: clients expect its number, so it is the same on both sides.
+    implicit: Option<u16>,
+    outer: RangeInclusive<u16>,
+    inner: RangeInclusive<u16>,
+}
+
+/// One public address and where it leads.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Forward {
+    /// `None`: whatever addresses the router has, since a name's address may change.
+    public: Option<Ipv4Addr>,
+    private: Ipv4Addr,
+}
+
+impl RulesKind {
+    /// The word of the command line.
+    pub fn named(word: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|kind| kind.name() == word)
+    }
+
+    fn name(self) -> &'static str {
+        match self {
+            Self::Nft => "nft",
+            Self::Iptables => "iptables",
+            Self::Docker => "docker",
+            Self::Ufw => "ufw",
+        }
+    }
+
+    fn refuse(self, problem: impl Into<String>) -> FlagError {
+        FlagError::with_value("--rules", self.name(), problem)
+    }
+
+    const ALL: [Self; 4] = [Self::Nft, Self::Iptables, Self::Docker, Self::Ufw];
+}
+
+/// The lines, each with its line end.
+///
+/// # Errors
+///
+/// When the flags, or this machine's addresses, leave open what should be printed.
+pub fn rules(settings: &Settings, kind: RulesKind) -> Result<String, FlagError> {
+    let machine = Machine::look().map_err(|error| kind.refuse(error.to_string()))?;
+    rules_on(settings, &machine, kind)
+}
+
+fn rules_on(settings: &Settings, machine: &Machine, kind: RulesKind) -> Result<String, FlagError> {
+    let ports = ports(settings, kind)?;
+    Ok(match kind {
+        RulesKind::Nft => text::nft(&forwards(settings, machine, kind)?, &ports),
+        RulesKind::Iptables => text::iptables(&forwards(settings, machine, kind)?, &ports),
+        RulesKind::Docker => text::docker(&ports),
+        RulesKind::Ufw => match own_addresses(settings) {
+            addresses if addresses.is_empty() => return Err(kind.refuse(NOTHING_TO_REACH)),
+            addresses => text::ufw(&addresses, &ports),
+        },
+    })
+}
+
+/// Refuses what no machine could make right.
+pub(crate) fn check(settings: &Settings, kind: RulesKind) -> Result<(), FlagError> {
+    ports(settings, kind)?;
+    let translates = matches!(kind, RulesKind::Nft | RulesKind::Iptables);
+    if translates && settings.masquerade_address.is_none() && settings.masquerade_map.is_empty() {
+        return Err(kind.refuse(
+            "the router's public address is missing; add --masquerade-address ADDR or \
+             --masquerade-address-map PRIVATE=PUBLIC",
+        ));
+    }
+    Ok(())
+}
+
+fn ports(settings: &Settings, kind: RulesKind) -> Result<Ports, FlagError> {
+    let inner = settings.passive_ports.clone().ok_or_else(|| {
+        kind.refuse(
+            "which ports data connections use is the kernel's choice; add --passive-ports FROM-TO, \
+             such as 60000-60009",
+        )
+    })?;
+    let control = settings.control_port();
+    if control == 0 {
+        return Err(kind.refuse("the control port is any free one; give it with --port N"));
+    }
+    let implicit = settings.implicit_port();
+    if implicit == Some(0) {
+        return Err(kind.refuse(
+            "the port of implicit TLS is any free one; give it with --tls-implicit N, usually 990",
+        ));
+    }
+    let outer = settings.outer_ports.clone().unwrap_or(inner.clone());
+    // This machine's own firewall does not know the router's numbers.
+    if let Some(port) = implicit
+        && kind != RulesKind::Ufw
+        && (port == settings.outer_port || outer.contains(&port))
+    {
+        return Err(kind.refuse(format!(
+            "the router's port {port} would lead to implicit TLS and elsewhere; give another \
+             number with --tls-implicit, --outer-port or --outer-ports"
+        )));
+    }
+    Ok(Ports {
+        control_outer: settings.outer_port,
+        control_inner: control,
+        implicit,
+        outer,
+        inner,
+    })
+}
+
+/// Where each public address leads, the router's own last, because those include the others.
+fn forwards(
+    settings: &Settings,
+    machine: &Machine,
+    kind: RulesKind,
+) -> Result<Vec<Forward>, FlagError> {
+    let public = |public: &PublicAddress| match public {
+        PublicAddress::Address(address) => Some(*address),
+        PublicAddress::Name(_) => None,
+    };
+    // What is mapped for this machine's own clients needs no router.
+    let by_map = settings.masquerade_map.iter();
+    let by_map = by_map.filter(|(private, _)| !private.is_loopback());
+    let mut forwards: Vec<Forward> = by_map
+        .map(|(&private, address)| Forward {
+            public: public(address),
+            private,
+        })
+        .collect();
+    if let Some(address) = &settings.masquerade_address {
+        let private = private_address(settings, machine, kind)?;
+        forwards.extend(private.map(|private| Forward {
+            public: public(address),
+            private,
+        }));
+    }
+    if forwards.is_empty() {
+        return Err(kind.refuse(NOTHING_TO_REACH));
+    }
+    forwards.sort_by_key(|forward| (forward.public.is_none(), forward.public, forward.private));
+    for pair in forwards.windows(2) {
+        if let [one, other] = pair
+            && one.public == other.public
+        {
+            let (first, second) = (one.private, other.private);
+            return Err(kind.refuse(match one.public {
+                Some(public) => format!(
+                    "{public} would lead to both {first} and {second}, but a router forwards a \
+                     port to one address; give each a public address with --masquerade-address-map"
+                ),
+                None => format!(
+                    "which of the router's addresses lead to {first} and which to {second} cannot \
+                     be said by host names; give addresses in --masquerade-address-map"
+                ),
+            }));
+        }
+    }
+    Ok(forwards)
+}
+
+/// Where `--masquerade-address` leads; `None` if the map covers all that is listened on.
+fn private_address(
+    settings: &Settings,
+    machine: &Machine,
+    kind: RulesKind,
+) -> Result<Option<Ipv4Addr>, FlagError> {
+    let listening: Vec<Ipv4Addr> = settings
+        .local_addresses(machine)
+        .into_iter()
+        .filter_map(|address| match address {
+            IpAddr::V4(address) if !address.is_loopback() => Some(address),
+            _ => None,
+        })
+        .collect();
+    let in_map = |address: &Ipv4Addr| settings.masquerade_map.contains_key(address);
+    let mut left: Vec<Ipv4Addr> = listening
+        .iter()
+        .copied()
+        .filter(|own| !in_map(own))
+        .collect();
+    // Who names addresses means each of them; of all that there are, the router knows those beside it.
+    let everywhere =
+        |listen: &Listen| listen.dual_stack || listen.address.ip() == Ipv4Addr::UNSPECIFIED;
+    if settings.listen.iter().any(everywhere) {
+        let beside_gateway = machine.beside_gateway(&listening);
+        left.retain(|own| beside_gateway.contains(own));
+    }
+    match left[..] {
+        [only] => Ok(Some(only)),
+        [] if !listening.is_empty() => Ok(None),
+        [] => Err(kind.refuse(NOTHING_TO_REACH)),
+        _ if are_neighbours(&left, machine) => Ok(first_of(&left, machine)),
+        _ => {
+            let list: Vec<String> = left.iter().map(Ipv4Addr::to_string).collect();
+            Err(kind.refuse(format!(
+                "the router could forward to {}; give one of them with --interface, or a public \
+                 address for each with --masquerade-address-map",
+                list.join(" or ")
+            )))
+        }
+    }
+}
+
+/// Whether all these addresses stand in one network: then a router there can forward to any of them.
+fn are_neighbours(addresses: &[Ipv4Addr], machine: &Machine) -> bool {
+    let holds_all = |network: &IpNet| {
+        let mut addresses = addresses.iter();
+        addresses.all(|&address| network.contains(&IpAddr::V4(address)))
+    };
+    machine.networks.iter().any(holds_all)
+}
+
+/// The one that the machine had first: others are added beside it, and may go again.
+fn first_of(addresses: &[Ipv4Addr], machine: &Machine) -> Option<Ipv4Addr> {
+    let position = |address: &Ipv4Addr| {
+        let mut own = machine.addresses.iter().map(IpAddr::to_canonical);
+        own.position(|own| own == IpAddr::V4(*address))
+    };
+    addresses
+        .iter()
+        .min_by_key(|address| position(address))
+        .copied()
+}
+
+/// What this machine's firewall has to be opened for: networks, where all addresses are listened on.
+fn own_addresses(settings: &Settings) -> Vec<String> {
+    // Implicit TLS listens on the same addresses.
+    let outer = settings
+        .listen
+        .iter()
+        .filter(|listen| !listen.implicit_tls && !listen.address.ip().is_loopback());
+    outer
+        .map(|listen| match listen.address.ip() {
+            address if !address.is_unspecified() => address.to_string(),
+            _ if listen.dual_stack => "any".to_owned(),
+            IpAddr::V4(_) => "0.0.0.0/0".to_owned(),
+            IpAddr::V6(_) => "::/0".to_owned(),
+        })
+        .collect()
+}
+
+const NOTHING_TO_REACH: &str = "no address that others could reach is listened on; give one of this \
+    machine's IPv4 addresses with --interface";
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,206 @@
+//! What is served, as lines for the log at start.
+//!
+//! Pure: where the server listens comes as an argument.
+
+use std::net::SocketAddr;
+
+use ftp_proto::Permissions;
+
+use crate::cli::expand::printable;
+use crate::settings::{Listen, Names, Settings, TlsSettings};
+
+/// What is served, to whom, where, and what passive clients are told.
+pub(crate) fn summary(
+    settings: &Settings,
+    names: &Names,
+    bound: &[(SocketAddr, Listen)],
+) -> Vec<String> {
+    let directory = printable(settings.directory.as_os_str());
+    let mut lines = vec![format!("serving {directory} {}", audience(settings))];
+    for (address, listen) in bound {
+        let mut kinds = Vec::new();
+        kinds.extend((listen.dual_stack && address.is_ipv6()).then_some("IPv6 and IPv4"));
+        kinds.extend(listen.implicit_tls.then_some("TLS"));
+        lines.push(match kinds.is_empty() {
+            true => format!("listening on {address}"),
+            false => format!("listening on {address} ({})", kinds.join(", ")),
+        });
+    }
+    lines.extend(settings.tls.as_ref().map(protection));
+    let ports = match &settings.passive_ports {
+        Some(range) if range.start() == range.end() => format!("passive port {}", range.start()),
+        Some(range) => format!("passive ports {}-{}", range.start(), range.end()),
+        None => "passive ports of the kernel's choice".to_owned(),
+    };
+    let mut told: Vec<String> = settings
+        .masquerade_map
+        .iter()
+        .map(|(private, public)| format!("{} for {private}", public.described(names)))
+        .collect();
+    let address = settings.masquerade_address.iter();
+    told.extend(address.map(|public| public.described(names)));
+    lines.push(match told.is_empty() {
+        true => ports,
+        false => format!("{ports}, announced as {}", told.join(", else ")),
+    });
+    lines
+}
+
+/// What TLS is for.
+fn protection(tls: &TlsSettings) -> String {
+    let required = match (tls.control_required, tls.data_required) {
+        (false, false) => "TLS is offered",
+        (true, false) => "TLS is required to log in",
+        (false, true) => "TLS is required for transfers",
+        (true, true) => "TLS is required to log in and for transfers",
+    };
+    let certificate = match tls.client_ca {
+        Some(_) => ", with a certificate of the client",
+        None => "",
+    };
+    let resumption = match tls.resumption_required {
+        true => "; protected data connections must resume the control connection's session",
+        false => "",
+    };
+    [required, certificate, resumption].concat()
+}
+
+fn audience(settings: &Settings) -> String {
+    let verb = |permissions: Permissions| match permissions.store {
+        false => "read-only",
+        true => "with write access",
+    };
+    let mut audience = Vec::new();
+    if let Some((name, access)) = settings.users.account() {
+        audience.push(format!("{} to {}", verb(access), printable(name.as_ref())));
+    }
+    if let Some(access) = settings.users.anonymous() {
+        audience.push(format!("{} to anonymous", verb(access)));
+    }
+    audience.join(", ")
+}
+
+#[cfg(test)]
+mod tests {
+    use std::net::Ipv4Addr;
+
+    use super::*;
+    use crate::cli::{self, Invocation};
+
+    fn settings(line: &str) -> Settings {
+        let arguments = line.split_whitespace().map(Into::into);
+        match cli::parse(arguments, |_| None).unwrap() {
+            Invocation::Serve(settings) => *settings,
+            other => panic!("{other:?}"),
+        }
+    }
+
+    #[test]
+    fn what_is_served() {
+        let cases: [(&str, &str, &[&str]); 5] = [
+            (
+                "-d /",
+                "[::]:2121",
+                &[
+                    "serving / read-only to anonymous",
+                    "listening on [::]:2121 (IPv6 and IPv4)",
+                    "passive ports of the kernel's choice",
+                ],
+            ),
+            (
+                "-d / -w",
+                "0.0.0.0:2121",
+                &[
+                    "serving / with write access to anonymous",
+                    "listening on 0.0.0.0:2121",
+                    "passive ports of the kernel's choice",
+                ],
+            ),
+            (
+                "-d / -w -u bob -P x --anonymous -n 203.0.113.1 -r 60000-60009 -i :: -i 10.0.0.1",
+                "[::]:21 10.0.0.1:21",
+                &[
+                    "serving / with write access to bob, read-only to anonymous",
+                    "listening on [::]:21",
+                    "listening on 10.0.0.1:21",
+                    "passive ports 60000-60009, announced as 203.0.113.1",
+                ],
+            ),
+            (
+                "-d / -u bob -P x -n 203.0.113.1 -r 60000 -i 10.0.0.1 \
+                 --masquerade-address-map 10.0.0.1=203.0.113.2",
+                "10.0.0.1:21",
+                &[
+                    "serving / read-only to bob",
+                    "listening on 10.0.0.1:21",
+                    "passive port 60000, announced as 203.0.113.2 for 10.0.0.1, else 203.0.113.1",
+                ],
+            ),
+            (
+                "-d / -n known.example -r 60000-60009 -i 10.0.0.1 \
+                 --masquerade-address-map 10.0.0.1=unknown.example",
+                "10.0.0.1:21",
+                &[
+                    "serving / read-only to anonymous",
+                    "listening on 10.0.0.1:21",
+                    "passive ports 60000-60009, announced as unknown.example (not known yet) for \
+                     10.0.0.1, else known.example (203.0.113.1)",
+                ],
+            ),
+        ];
+        for (line, bound, expected) in cases {
+            check_summary(line, bound, expected);
+        }
+    }
+
+    #[cfg(feature = "tls")]
+    #[test]
+    fn what_is_protected() {
+        let check = |flags: &str, expected: &str| {
+            let line = format!("-d / -i 10.0.0.1 --tls {flags}");
+            let expected = [
+                "serving / read-only to anonymous",
+                "listening on 10.0.0.1:2121",
+                expected,
+                "passive ports of the kernel's choice",
+            ];
+            check_summary(&line, "10.0.0.1:2121", &expected);
+        };
+        check("", "TLS is offered");
+        check("--tls-control-required", "TLS is required to log in");
+        check("--tls-data-required", "TLS is required for transfers");
+        check(
+            "--tls-control-required --tls-data-required --tls-require-resumption",
+            "TLS is required to log in and for transfers; protected data connections must resume \
+             the control connection's session",
+        );
+        check(
+            "--client-ca /ca.pem",
+            "TLS is required to log in, with a certificate of the client",
+        );
+        check_summary(
+            "-d / --tls --tls-implicit 0",
+            "[::]:2121 [::]:990",
+            &[
+                "serving / read-only to anonymous",
+                "listening on [::]:2121 (IPv6 and IPv4)",
+                "listening on [::]:990 (IPv6 and IPv4, TLS)",
+                "TLS is offered",
+                "passive ports of the kernel's choice",
+            ],
+        );
+    }
+
+    /// The sockets are bound as the flags name them, in that order, to what stands in `bound`.
+    #[track_caller]
+    fn check_summary(line: &str, bound: &str, expected: &[&str]) {
+        let settings = settings(line);
+        let bound = bound.split_whitespace();
+        let bound: Vec<(SocketAddr, Listen)> = bound
+            .map(|address| address.parse().unwrap())
+            .zip(settings.listen.iter().copied())
+            .collect();
+        let names = Names::from([("known.example".to_owned(), Ipv4Addr::new(203, 0, 113, 1))]);
+        assert_eq!(summary(&settings, &names, &bound), expected, "{line}");
+    }
+}

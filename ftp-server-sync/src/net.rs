@@ -1,0 +1,5 @@
+//! This machine: its interfaces, its sockets and its ports.
+
+pub(crate) mod interfaces;
+pub(crate) mod port_probe;
+pub(crate) mod watch;

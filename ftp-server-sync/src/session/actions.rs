@@ -1,0 +1,263 @@
+//! What each action of the core means here.
+
+use std::io;
+use std::time::{Instant, SystemTime, UNIX_EPOCH};
+
+use ftp_proto::{
+    Action, DataConnection, FileRequest, Opened, Outcome, Refusal, Representation, Secret,
+    TransferError, TransferId, TransferKind, TransferRequest,
+};
+use log::{Level, error, info, log, warn};
+
+use super::connection::Connection;
+use super::log as session_log;
+use crate::data::ascii_restart::skip_text;
+use crate::data::connection::{DataPort, Listening};
+use crate::data::pump::Pump;
+use crate::data::transfer::Transfer;
+use crate::fs::list::Listing;
+use crate::passive::{Opening, PassiveListener};
+
+impl Connection {
+    /// Performs `action`; `None` where its outcome comes later, or never.
+    pub(crate) fn perform(&mut self, action: Action, now: Instant) -> Option<Outcome> {
+        self.before_closing(&action, now);
+        match action {
+            Action::Authenticate { user, password } => self.authenticate(&user, &password, now),
+            Action::File(request) => Some(self.file(&request)),
+            Action::OpenPassive => self.open_passive(now),
+            Action::CloseData => self.close_data(),
+            Action::OpenTransfer(request) => Some(self.open_transfer(request)),
+            Action::StartTransfer {
+                transfer,
+                connection,
+                protected,
+            } => self.start_transfer(transfer, connection, protected, now),
+            Action::AbortTransfer(id) => self.abort_transfer(id, now),
+            Action::StartTls => self.start_tls(),
+            Action::Close => {
+                self.transfer = None;
+                self.port = DataPort::None;
+                self.delayed = None;
+                self.closing = Some(now);
+                None
+            }
+        }
+    }
+
+    fn authenticate(&mut self, user: &[u8], password: &Secret, now: Instant) -> Option<Outcome> {
+        let number = self.number;
+        let name = session_log::printable(user);
+        let permissions = self.current.settings.users.check(user, password.expose());
+        let outcome = Outcome::Authenticated(permissions);
+        if permissions.is_some() {
+            info!("#{number} logged in as {name}");
+            return Some(outcome);
+        }
+        warn!(
+            "#{number} login as {name} failed from {}",
+            self.session.endpoints().peer().ip()
+        );
+        self.delayed = Some((now + self.current.settings.login_delay, outcome));
+        None
+    }
+
+    fn file(&mut self, request: &FileRequest) -> Outcome {
+        let result = self.storage.perform(request, unix_seconds(), self.number);
+        let subject = session_log::file_request(request);
+        match (&result, request) {
+            (Err(_), _) => self.subject = Some(subject),
+            (
+                Ok(_),
+                FileRequest::MakeDirectory { .. }
+                | FileRequest::ChangeMode { .. }
+                | FileRequest::SetModified { .. }
+                | FileRequest::RemoveDirectory(_)
+                | FileRequest::DeleteFile(_)
+                | FileRequest::Rename { .. },
+            ) => info!("#{} {subject}", self.number),
+            _ => {}
+        }
+        Outcome::File(result)
+    }
+
+    fn open_passive(&mut self, now: Instant) -> Option<Outcome> {
+        let endpoints = *self.session.endpoints();
+        let expected = self.current.settings.expected(endpoints.peer().ip());
+        let (local, waker) = (endpoints.local(), self.waker.clone());
+        let opening = self.shared.pool.open(local, expected, waker, now);
+        match opening {
+            Ok(Opening::Opened(listener)) => Some(self.listening(listener)),
+            Ok(Opening::Queued(ticket)) => {
+                info!("#{} waits for a passive port: all are taken", self.number);
+                self.port = DataPort::Queued { ticket, since: now };
+                None
+            }
+            Err(error) => Some(self.cannot_listen(&error)),
+        }
+    }
+
+    /// A passive port is bound: says what the client will be told, and why.
+    pub(crate) fn listening(&mut self, listener: PassiveListener) -> Outcome {
+        let port = listener.port();
+        self.log_announcement(port);
+        self.port_told();
+        self.port = DataPort::Listening(Listening::new(listener, self.number));
+        Outcome::PassiveOpened(Ok(port))
+    }
+
+    /// Once for a session, and again when it changes.
+    fn log_announcement(&mut self, port: u16) {
+        let announced = self.session.announcement();
+        let outer = self
+            .current
+            .config
+            .masquerade
+            .announced_port(announced.port, port);
+        let level = match self.announced.replace(announced) == Some(announced) {
+            true => Level::Debug,
+            false => Level::Info,
+        };
+        log!(
+            level,
+            "#{} passive mode announces {}, port {outer}, by {}",
+            self.number,
+            announced.address,
+            announced.why
+        );
+    }
+
+    pub(crate) fn cannot_listen(&mut self, error: &io::Error) -> Outcome {
+        error!("#{} cannot open a passive port: {error}", self.number);
+        Outcome::PassiveOpened(Err(Refusal::Failed))
+    }
+
+    pub(crate) fn no_port_in_time(&mut self, since: Instant, now: Instant) -> Outcome {
+        let waited = (now - since).as_secs_f64();
+        warn!(
+            "#{} no passive port came free in {waited:.0} s",
+            self.number
+        );
+        Outcome::PassiveOpened(Err(Refusal::Busy))
+    }
+
+    fn close_data(&mut self) -> Option<Outcome> {
+        let old = std::mem::replace(&mut self.port, DataPort::None);
+        let awaited = matches!(old, DataPort::Queued { .. });
+        awaited.then_some(Outcome::PassiveOpened(Err(Refusal::Busy)))
+    }
+
+    fn open_transfer(&mut self, request: TransferRequest) -> Outcome {
+        match self.open_pump(&request) {
+            Ok((pump, opened)) => {
+                self.transfer = Some(Transfer::new(
+                    self.number,
+                    request,
+                    pump,
+                    opened.name.clone(),
+                ));
+                Outcome::TransferOpened(Ok(opened))
+            }
+            Err(refusal) => {
+                self.subject = Some(session_log::transfer_request(&request));
+                Outcome::TransferOpened(Err(refusal))
+            }
+        }
+    }
+
+    fn open_pump(&self, request: &TransferRequest) -> Result<(Pump, Opened), Refusal> {
+        let storage = &self.storage;
+        let representation = request.representation;
+        let is_text = representation == Representation::Ascii;
+        let umask = request.umask;
+        let nothing = Opened::default();
+        Ok(match &request.kind {
+            TransferKind::Retrieve { path, offset } if is_text && *offset > 0 => {
+                let mut download = storage.download(path, 0)?;
+                let start = skip_text(&mut download, *offset)?;
+                (Pump::text(download, start), nothing)
+            }
+            TransferKind::Retrieve { path, offset } => {
+                let download = storage.download(path, *offset)?;
+                let bytes = (!is_text).then_some(download.size - download.offset);
+                (
+                    Pump::download(download, representation),
+                    Opened { bytes, name: None },
+                )
+            }
+            TransferKind::Store { path, offset } => (
+                Pump::upload(storage.upload(path, *offset, umask)?, representation),
+                nothing,
+            ),
+            TransferKind::Append { path } => (
+                Pump::upload(storage.append(path, umask)?, representation),
+                nothing,
+            ),
+            TransferKind::StoreUnique { directory, wish } => {
+                let (upload, name) = storage.upload_unique(directory, wish, umask)?;
+                let opened = Opened {
+                    bytes: None,
+                    name: Some(name),
+                };
+                (Pump::upload(upload, representation), opened)
+            }
+            TransferKind::List { selection, style } => {
+                let lines = storage.list(Listing {
+                    selection,
+                    style: style.clone(),
+                    now: unix_seconds(),
+                    number: self.number,
+                })?;
+                (Pump::listing(lines), nothing)
+            }
+        })
+    }
+
+    fn start_transfer(
+        &mut self,
+        id: TransferId,
+        connection: DataConnection,
+        protected: bool,
+        now: Instant,
+    ) -> Option<Outcome> {
+        let protection = self.data_protection().filter(|_| protected);
+        let endpoints = *self.session.endpoints();
+        let port = std::mem::replace(&mut self.port, DataPort::None);
+        let transfer = self
+            .transfer
+            .as_mut()
+            .filter(|transfer| transfer.id == id)?;
+        let started = match protected && protection.is_none() {
+            // Never in clear text what is to be protected.
+            true => Err(io::ErrorKind::Unsupported.into()),
+            false => transfer.start(connection, port, protection, &endpoints, now),
+        };
+        if let Err(error) = started {
+            info!("#{} no data connection: {error}", self.number);
+            self.end_transfer(Err(TransferError::NotConnected), now);
+        }
+        None
+    }
+
+    fn abort_transfer(&mut self, id: TransferId, now: Instant) -> Option<Outcome> {
+        let transfer = self
+            .transfer
+            .as_mut()
+            .filter(|transfer| transfer.id == id)?;
+        if !transfer.is_started() {
+            self.transfer = None;
+            return None;
+        }
+        let result = transfer.abort(self.session.is_closed());
+        self.session.handle_progress(id, transfer.bytes());
+        self.end_transfer(result, now);
+        None
+    }
+}
+
+fn unix_seconds() -> i64 {
+    let since = SystemTime::now()
+        .duration_since(UNIX_EPOCH)
+        .unwrap_or_default();
+    i64::try_from(since.as_secs()).unwrap_or(i64::MAX)
+}

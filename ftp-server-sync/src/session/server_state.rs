@@ -1,0 +1,113 @@
+//! What all sessions of a server have in common.
+//!
+//! A change replaces the current settings as a whole: whoever has taken them keeps a consistent set
+//! for as long as it likes.
+
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+
+use ftp_proto::Config;
+
+use crate::fs::root::Storage;
+use crate::nat::never_connected_log::MissedConnections;
+use crate::net::interfaces::Machine;
+use crate::passive::PassivePool;
+use crate::settings::{Names, Settings};
+use crate::tls::Identity;
+
+/// The pool, the settings that are in force, and what has been missed under them.
+#[derive(Debug)]
+pub(crate) struct Shared {
+    pub(crate) pool: Arc<PassivePool>,
+    pub(crate) missed: MissedConnections,
+    current: Mutex<Arc<Current>>,
+    /// Counts replacements, so that sessions need not take the lock to see that there was none.
+    generation: AtomicU64,
+}
+
+/// One set of settings, what they meet on this machine now, and what follows from both.
+#[derive(Clone, Debug)]
+pub(crate) struct Current {
+    pub(crate) settings: Arc<Settings>,
+    pub(crate) storage: Storage,
+    pub(crate) machine: Machine,
+    pub(crate) names: Names,
+    /// `None` without TLS.
+    pub(crate) identity: Option<Identity>,
+    pub(crate) config: Arc<Config>,
+}
+
+impl Current {
+    pub(crate) fn new(
+        settings: Settings,
+        storage: Storage,
+        machine: Machine,
+        names: Names,
+        identity: Option<Identity>,
+    ) -> Self {
+        Self {
+            config: settings.config(&machine, &names).into(),
+            settings: settings.into(),
+            storage,
+            machine,
+            names,
+            identity,
+        }
+    }
+
+    /// The same on a machine that has changed.
+    pub(crate) fn on(&self, machine: Machine) -> Self {
+        let config = self.settings.config(&machine, &self.names).into();
+        Self {
+            config,
+            machine,
+            ..self.clone()
+        }
+    }
+
+    /// The same with names that lead elsewhere.
+    pub(crate) fn told(&self, names: Names) -> Self {
+        let config = self.settings.config(&self.machine, &names).into();
+        Self {
+            config,
+            names,
+            ..self.clone()
+        }
+    }
+
+    /// The same with another certificate.
+    pub(crate) fn identified(&self, identity: Option<Identity>) -> Self {
+        Self {
+            identity,
+            ..self.clone()
+        }
+    }
+}
+
+impl Shared {
+    pub(crate) fn new(pool: Arc<PassivePool>, current: Current) -> Self {
+        Self {
+            pool,
+            missed: MissedConnections::default(),
+            current: Mutex::new(current.into()),
+            generation: AtomicU64::new(0),
+        }
+    }
+
+    pub(crate) fn current(&self) -> Arc<Current> {
+        let current = self.current.lock();
+        current.unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// Which replacement is in force; to be read before [`current`](Self::current).
+    pub(crate) fn generation(&self) -> u64 {
+        self.generation.load(Ordering::Acquire)
+    }
+
+    pub(crate) fn replace(&self, current: Current) {
+        let mut place = self.current.lock().unwrap_or_else(PoisonError::into_inner);
+        *place = current.into();
+        drop(place);
+        self.generation.fetch_add(1, Ordering::Release);
+    }
+}

@@ -1,0 +1,33 @@
+//! Small files that flags name: read as a whole, or refused with what would be right.
+
+use std::fs::{self, File};
+use std::io::{self, Read};
+use std::path::Path;
+
+/// Reads `wanted` from a regular file; a pipe could keep us waiting, and is empty when it is read again.
+pub(crate) fn load(file: &Path, bytes_max: u64, wanted: &str) -> Result<Vec<u8>, String> {
+    let describe = |error: io::Error| format!("cannot be read: {}; give {wanted}", reason(&error));
+    let metadata = fs::metadata(file).map_err(describe)?;
+    if metadata.is_dir() {
+        return Err("a directory; give a file in it".to_owned());
+    }
+    if !metadata.is_file() {
+        return Err("not a regular file; give one that can be read again".to_owned());
+    }
+    let mut bytes = Vec::new();
+    let mut opened = File::open(file).map_err(describe)?.take(bytes_max + 1);
+    opened.read_to_end(&mut bytes).map_err(describe)?;
+    match bytes.len() as u64 > bytes_max {
+        true => Err(format!("longer than {bytes_max} bytes; give {wanted}")),
+        false => Ok(bytes),
+    }
+}
+
+/// The system's words without the error number, beginning in lower case.
+pub(crate) fn reason(error: &io::Error) -> String {
+    let text = error.to_string();
+    let text = text.split(" (os error").next().unwrap_or_default();
+    let mut characters = text.chars();
+    let first = characters.next().map(|first| first.to_ascii_lowercase());
+    first.into_iter().chain(characters).collect()
+}

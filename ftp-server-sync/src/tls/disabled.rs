@@ -1,0 +1,101 @@
+//! Stands in for the parts of TLS in a program that is built without it: `--tls` has been refused.
+
+use std::fmt;
+use std::io::{self, ErrorKind};
+
+use mio::net::TcpStream;
+
+use crate::cli::expand::FlagError;
+use crate::nat::diagnose::Finding;
+use crate::net::interfaces::Machine;
+use crate::settings::Settings;
+
+/// There is none.
+#[derive(Clone, Debug)]
+pub(crate) enum Identity {}
+
+impl Identity {
+    pub(crate) fn load(_: &Settings, _: &Machine) -> Result<Option<Self>, FlagError> {
+        Ok(None)
+    }
+
+    pub(crate) fn look(_: &Settings, _: &Machine) -> Result<Option<Self>, FlagError> {
+        Ok(None)
+    }
+
+    pub(crate) fn description(&self) -> String {
+        match *self {}
+    }
+
+    pub(crate) fn config(&self) -> ServerConfig {
+        match *self {}
+    }
+
+    pub(crate) fn findings(&self) -> Vec<Finding> {
+        match *self {}
+    }
+}
+
+/// What a TLS connection would be made from.
+#[derive(Clone, Debug)]
+pub(crate) struct ServerConfig;
+
+#[derive(Debug)]
+pub(crate) enum Layer {}
+
+#[derive(Debug)]
+pub(crate) struct SessionTls;
+
+impl Layer {
+    pub(crate) fn boxed(_: ServerConfig) -> io::Result<Box<Self>> {
+        Err(ErrorKind::Unsupported.into())
+    }
+
+    pub(crate) fn handshake(&mut self, _: &mut TcpStream) -> io::Result<()> {
+        match *self {}
+    }
+
+    pub(crate) fn read(&mut self, _: &mut TcpStream, _: &mut [u8]) -> io::Result<usize> {
+        match *self {}
+    }
+
+    pub(crate) fn write(&mut self, _: &mut TcpStream, _: &[u8]) -> io::Result<usize> {
+        match *self {}
+    }
+
+    pub(crate) fn flush(&mut self, _: &mut TcpStream) -> io::Result<()> {
+        match *self {}
+    }
+
+    pub(crate) fn close(&mut self, _: &mut TcpStream) -> io::Result<()> {
+        match *self {}
+    }
+
+    pub(crate) fn has_bare_end(&self) -> bool {
+        match *self {}
+    }
+
+    pub(crate) fn is_resumed(&self) -> bool {
+        match *self {}
+    }
+}
+
+impl fmt::Display for Layer {
+    fn fmt(&self, _: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match *self {}
+    }
+}
+
+impl SessionTls {
+    pub(crate) fn new(_: &ServerConfig) -> Self {
+        Self
+    }
+
+    pub(crate) fn control(&self) -> ServerConfig {
+        ServerConfig
+    }
+
+    pub(crate) fn data(&self) -> ServerConfig {
+        ServerConfig
+    }
+}

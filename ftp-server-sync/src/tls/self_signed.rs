@@ -1,0 +1,334 @@
+//! The certificate that the server makes for itself, and keeps: who has trusted it once goes on trusting it.
+//!
+//! One file holds it with its key. It appears as a whole or not at all, is never written to again, and nobody
+//! but the server's user could ever read it.
+
+use std::fs::{self, DirBuilder, File, OpenOptions};
+use std::io::{self, ErrorKind, Write};
+use std::net::IpAddr;
+use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
+use std::path::{Path, PathBuf};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use log::info;
+use rcgen::{
+    CertificateParams, DnType, ExtendedKeyUsagePurpose, IsCa, KeyPair, KeyUsagePurpose,
+    date_time_ymd,
+};
+
+use super::facts::fingerprint;
+use crate::cli::expand::FlagError;
+use crate::net::interfaces::Machine;
+use crate::settings::file::reason;
+use crate::settings::{PublicAddress, Settings, Told};
+
+/// The file with the certificate and its key, which is made if it does not exist.
+pub(super) fn file(
+    directory: &Path,
+    settings: &Settings,
+    machine: &Machine,
+) -> Result<PathBuf, FlagError> {
+    let file = directory.join(FILE);
+    let refuse = |problem: String| {
+        let directory = directory.display();
+        let problem = format!(
+            "the certificate cannot be kept in {directory}: {problem}; give one with --certfile, or \
+             a directory that this user may write to in the environment variable STATE_DIRECTORY"
+        );
+        FlagError::new("--tls", problem)
+    };
+    let refuse_io = |error: io::Error| refuse(reason(&error));
+    if !is_there(&file).map_err(refuse_io)? {
+        let pem =
+            make(&names(settings, machine), clock()).map_err(|error| refuse(error.to_string()))?;
+        if keep(directory, &file, &pem).map_err(refuse_io)? {
+            info!("made a certificate; it is kept in {}", file.display());
+        }
+    }
+    Ok(file)
+}
+
+/// Whether it has been made, as far as we may see.
+pub(super) fn exists(directory: &Path) -> bool {
+    is_there(&directory.join(FILE)).unwrap_or_default()
+}
+
+/// What clients may connect to as far as the operator says it: names, and addresses.
+pub(super) fn lasting_names(settings: &Settings) -> Vec<String> {
+    let public = |public: &PublicAddress| public.to_string();
+    let mut names: Vec<String> = settings.masquerade_address.iter().map(public).collect();
+    names.extend(settings.masquerade_map.values().map(public));
+    let rules = settings.masquerade_clients.iter();
+    names.extend(rules.filter_map(|(_, told)| match told {
+        Told::Public(address) => Some(public(address)),
+        Told::Local => None,
+    }));
+    names.extend(host_name());
+    let listen = settings.listen.iter().map(|listen| listen.address.ip());
+    let listen = listen.filter(|address| !address.is_unspecified());
+    names.extend(listen.map(|address| address.to_canonical().to_string()));
+    distinct(names)
+}
+
+/// Those, and what this machine is called besides, as it is now.
+fn names(settings: &Settings, machine: &Machine) -> Vec<String> {
+    let mut names = lasting_names(settings);
+    names.push("localhost".to_owned());
+    if settings
+        .listen
+        .iter()
+        .any(|listen| listen.address.ip().is_unspecified())
+    {
+        let addresses = machine.addresses.iter().map(IpAddr::to_canonical);
+        // Nobody connects to such an address without the interface's name.
+        let link_local = |address: &IpAddr| matches!(address, IpAddr::V6(address) if address.is_unicast_link_local());
+        names.extend(
+            addresses
+                .filter(|address| !link_local(address))
+                .map(|address| address.to_string()),
+        );
+    }
+    let mut names = distinct(names);
+    names.truncate(NAMES_MAX);
+    names
+}
+
+fn host_name() -> Option<String> {
+    let uname = rustix::system::uname();
+    let name = uname.nodename().to_str().ok()?;
+    let is_part = |byte: u8| byte.is_ascii_alphanumeric() || b"-._".contains(&byte);
+    (!name.is_empty() && name.bytes().all(is_part)).then(|| name.to_owned())
+}
+
+fn distinct(names: Vec<String>) -> Vec<String> {
+    let mut found = Vec::new();
+    for name in names {
+        if !found.contains(&name) {
+            found.push(name);
+        }
+    }
+    found
+}
+
+/// Makes a key, and a certificate with it, as PEM.
+///
+/// It is valid for long because nobody would renew it: the clients that trust it trust this very certificate,
+/// and each would have to be told of another one. Systems that refuse more than 825 days do so where they check
+/// a chain; FTP clients ask their user about the certificate itself.
+fn make(names: &[String], now: Duration) -> Result<String, rcgen::Error> {
+    let key = KeyPair::generate()?;
+    let mut params = CertificateParams::new(names)?;
+    let common_name = names
+        .first()
+        .filter(|name| name.len() <= COMMON_NAME_BYTES_MAX);
+    let common_name = common_name.map_or(FALLBACK_NAME, String::as_str);
+    params
+        .distinguished_name
+        .push(DnType::CommonName, common_name);
+    params.is_ca = IsCa::ExplicitNoCa;
+    params.key_usages = vec![KeyUsagePurpose::DigitalSignature];
+    params.extended_key_usages = vec![ExtendedKeyUsagePurpose::ServerAuth];
+    // Small machines have no clock of their own: when they start, it may be 1970.
+    let now = now.clamp(EARLIEST, LATEST);
+    params.not_before = date_time_ymd(2020, 1, 1);
+    params.not_after = date_time_ymd(1970, 1, 1) + now + VALIDITY;
+    let certificate = params.self_signed(&key)?;
+    Ok(certificate.pem() + &key.serialize_pem())
+}
+
+/// Writes the file unless another server has been faster; whether it is ours.
+fn keep(directory: &Path, file: &Path, pem: &str) -> io::Result<bool> {
+    DirBuilder::new()
+        .recursive(true)
+        .mode(0o700)
+        .create(directory)?;
+    // No other server has made the same, so that it has another name there.
+    let draft = directory.join(format!(
+        "{FILE}.{}",
+        fingerprint(pem.as_bytes()).replace(':', "")
+    ));
+    let kept = write(&draft, pem).and_then(|()| match fs::hard_link(&draft, file) {
+        // Unlike a renamed file, a link never replaces what is there.
+        Err(error) if error.kind() == ErrorKind::AlreadyExists => Ok(false),
+        linked => linked.map(|()| true),
+    });
+    // Neither matters much: a draft is never read, and a certificate that a power cut takes away is made anew.
+    let _ = fs::remove_file(&draft);
+    let _ = File::open(directory).and_then(|directory| directory.sync_all());
+    kept
+}
+
+fn write(draft: &Path, pem: &str) -> io::Result<()> {
+    let mut options = OpenOptions::new();
+    let mut draft = options
+        .write(true)
+        .create_new(true)
+        .mode(0o600)
+        .open(draft)?;
+    draft.write_all(pem.as_bytes())?;
+    draft.sync_all()
+}
+
+/// A link that leads nowhere exists.
+fn is_there(file: &Path) -> io::Result<bool> {
+    match fs::symlink_metadata(file) {
+        Err(error) if error.kind() == ErrorKind::NotFound => Ok(false),
+        found => found.map(|_| true),
+    }
+}
+
+fn clock() -> Duration {
+    SystemTime::now()
+        .duration_since(UNIX_EPOCH)
+        .unwrap_or_default()
+}
+
+const FILE: &str = "certificate.pem";
+/// Ten years.
+const VALIDITY: Duration = Duration::from_secs(3652 * 86_400);
+/// 2026-01-01: this program is not older.
+const EARLIEST: Duration = Duration::from_secs(1_767_225_600);
+/// 2900-01-01: later years do not fit everywhere.
+const LATEST: Duration = Duration::from_secs(29_348_006_400);
+/// Far more than any machine has, and a certificate that is sent quickly still.
+const NAMES_MAX: usize = 100;
+/// RFC 5280, appendix A.1.
+const COMMON_NAME_BYTES_MAX: usize = 64;
+const FALLBACK_NAME: &str = "ftp-server-sync";
+
+#[cfg(test)]
+mod tests {
+    use std::os::unix::fs::{PermissionsExt, symlink};
+    use std::sync::Barrier;
+    use std::thread;
+
+    use rustls::pki_types::CertificateDer;
+    use rustls::pki_types::pem::PemObject;
+
+    use super::super::facts::Facts;
+    use super::*;
+    use crate::cli::{self, Invocation};
+
+    fn settings(line: &str) -> Settings {
+        let line = line.split_whitespace().map(Into::into);
+        match cli::parse(line, |_| None) {
+            Ok(Invocation::Serve(settings)) => *settings,
+            other => panic!("{other:?}"),
+        }
+    }
+
+    fn file_in(directory: &Path) -> Result<PathBuf, String> {
+        let file = file(directory, &settings("--tls"), &Machine::default());
+        file.map_err(|error| error.to_string())
+    }
+
+    fn mode(file: &Path) -> u32 {
+        fs::metadata(file).unwrap().permissions().mode() & 0o7777
+    }
+
+    #[test]
+    fn it_is_made_once_and_for_nobody_else_to_read() {
+        let directory = tempfile::tempdir().unwrap();
+        let state = directory.path().join("deep/state");
+        let file = file_in(&state).unwrap();
+        assert_eq!((mode(&state), mode(&file)), (0o700, 0o600));
+        let first = fs::read(&file).unwrap();
+        assert_eq!(file_in(&state).unwrap(), file);
+        assert_eq!(fs::read(&file).unwrap(), first);
+        assert_eq!(fs::read_dir(&state).unwrap().count(), 1);
+    }
+
+    #[test]
+    fn servers_that_start_together_share_one() {
+        let directory = tempfile::tempdir().unwrap();
+        let state = directory.path().join("state");
+        let start = Barrier::new(8);
+        let found: Vec<Vec<u8>> = thread::scope(|scope| {
+            let serve = || {
+                start.wait();
+                fs::read(file_in(&state).unwrap()).unwrap()
+            };
+            let servers: Vec<_> = (0..8).map(|_| scope.spawn(serve)).collect();
+            servers
+                .into_iter()
+                .map(|server| server.join().unwrap())
+                .collect()
+        });
+        assert!(found.iter().all(|pem| *pem == found[0] && !pem.is_empty()));
+        assert_eq!(fs::read_dir(&state).unwrap().count(), 1);
+    }
+
+    #[test]
+    fn what_is_there_is_never_replaced() {
+        let directory = tempfile::tempdir().unwrap();
+        let file = directory.path().join(FILE);
+        fs::write(&file, "").unwrap();
+        assert_eq!(file_in(directory.path()).unwrap(), file);
+        assert_eq!(fs::read(&file).unwrap(), b"");
+        fs::remove_file(&file).unwrap();
+        symlink("nowhere", &file).unwrap();
+        assert_eq!(file_in(directory.path()).unwrap(), file);
+        assert!(!keep(directory.path(), &file, "new").unwrap());
+        assert_eq!(fs::read_link(&file).unwrap(), Path::new("nowhere"));
+        assert_eq!(fs::read_dir(directory.path()).unwrap().count(), 1);
+    }
+
+    #[test]
+    fn where_nothing_can_be_kept() {
+        let problem = file_in(Path::new("/dev/null/state")).unwrap_err();
+        assert_eq!(
+            problem,
+            "--tls: the certificate cannot be kept in /dev/null/state: not a directory; give one \
+             with --certfile, or a directory that this user may write to in the environment \
+             variable STATE_DIRECTORY"
+        );
+    }
+
+    #[test]
+    fn what_it_is_made_for() {
+        let machine = Machine {
+            addresses: ["127.0.0.1", "192.168.77.2", "fe80::1", "2001:db8::2"]
+                .map(|address| address.parse().unwrap())
+                .into(),
+            ..Machine::default()
+        };
+        let check = |line: &str, expected: &str| {
+            let mut found = names(&settings(line), &machine);
+            let own = host_name().unwrap();
+            found.retain(|name| *name != own);
+            assert_eq!(found.join(" "), expected, "{line}");
+        };
+        check("", "localhost 127.0.0.1 192.168.77.2 2001:db8::2");
+        check("-i 192.168.77.2 -i ::1", "192.168.77.2 ::1 localhost");
+        check(
+            "-n nas.example -i 10.0.0.1 --masquerade-address-map 10.0.0.1=203.0.113.1 \
+             --masquerade-client 10.8.0.0/24=vpn.example,10.9.0.0/24=local",
+            "nas.example 203.0.113.1 vpn.example 10.0.0.1 localhost",
+        );
+    }
+
+    #[test]
+    fn how_long_it_is_valid() {
+        let check = |now, expected: &[u8; 14]| {
+            let pem = make(&["a.example".to_owned()], Duration::from_secs(now)).unwrap();
+            let certificate = CertificateDer::from_pem_slice(pem.as_bytes()).unwrap();
+            let facts = Facts::of(&certificate).unwrap();
+            assert_eq!(
+                (&facts.not_before, &facts.not_after),
+                (b"20200101000000", expected)
+            );
+        };
+        check(0, b"20360101000000");
+        check(1_800_000_000, b"20370114080000");
+        check(3_000_000_000, b"20750124052000");
+        check(u64::MAX, b"29100101000000");
+    }
+
+    #[test]
+    fn strange_names_do_not_hinder() {
+        let long = "a".repeat(COMMON_NAME_BYTES_MAX + 1);
+        for names in [&[][..], &["a_b.example".to_owned()], &[long]] {
+            make(names, clock()).unwrap();
+        }
+    }
+}
