@@ -4,7 +4,7 @@ use alloc::vec::Vec;
 use core::net::SocketAddr;
 
 use crate::listing::{FactSet, Selection};
-use crate::path::Path;
+use crate::path::FtpPath;
 use crate::permissions::Permissions;
 use crate::reply::Reply;
 use crate::secret::Secret;
@@ -78,47 +78,47 @@ pub struct TransferId(pub(crate) u64);
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum FileRequest {
     /// Whether the directory exists and may be entered (CWD, CDUP).
-    ChangeDirectory(Path),
+    ChangeDirectory(FtpPath),
     /// MKD.
     MakeDirectory {
         /// The new directory.
-        path: Path,
+        path: FtpPath,
         /// The permission bits that it must not have (SITE UMASK); `None`: the system decides.
         umask: Option<u32>,
     },
     /// RMD.
-    RemoveDirectory(Path),
+    RemoveDirectory(FtpPath),
     /// DELE.
-    DeleteFile(Path),
+    DeleteFile(FtpPath),
     /// Whether the path exists (RNFR).
-    RenameFrom(Path),
+    RenameFrom(FtpPath),
     /// RNTO.
     Rename {
         /// What RNFR named.
-        from: Path,
+        from: FtpPath,
         /// What RNTO names.
-        to: Path,
+        to: FtpPath,
     },
     /// The size in bytes of a regular file (SIZE): [`FileAnswer::Size`](crate::FileAnswer::Size).
-    Size(Path),
+    Size(FtpPath),
     /// When the file was last modified (MDTM): [`FileAnswer::Modified`](crate::FileAnswer::Modified).
-    ModifiedTime(Path),
+    ModifiedTime(FtpPath),
     /// Give the file or directory these permission bits, of which none is above `0o777` (SITE CHMOD).
     ChangeMode {
         /// A regular file or a directory.
-        path: Path,
+        path: FtpPath,
         /// The bits.
         mode: u32,
     },
     /// Say that the file or directory was modified then (MFMT).
     SetModified {
         /// A regular file or a directory.
-        path: Path,
+        path: FtpPath,
         /// In seconds since 1970, UTC.
         modified: i64,
     },
     /// What is known about the path itself (MLST): [`FileAnswer::Entry`](crate::FileAnswer::Entry).
-    Facts(Path),
+    Facts(FtpPath),
     /// Lines as LIST would send them, at most
     /// [`STAT_ENTRIES_MAX`](crate::limits::STAT_ENTRIES_MAX) (STAT with a path):
     /// [`FileAnswer::Lines`](crate::FileAnswer::Lines).
@@ -144,7 +144,7 @@ pub enum TransferKind {
     /// RETR.
     Retrieve {
         /// The file.
-        path: Path,
+        path: FtpPath,
         /// Where to begin (REST), in bytes as they would be sent: with [`Representation::Ascii`] each line
         /// end counts as two.
         offset: u64,
@@ -152,21 +152,21 @@ pub enum TransferKind {
     /// STOR.
     Store {
         /// The file.
-        path: Path,
+        path: FtpPath,
         /// Zero: replace what is there. Else keep this many bytes (REST) and write behind them.
         offset: u64,
     },
     /// APPE.
     Append {
         /// The file; made when it does not exist.
-        path: Path,
+        path: FtpPath,
     },
     /// STOU.
     StoreUnique {
         /// Where the driver makes a new file under a name of its choice.
-        directory: Path,
+        directory: FtpPath,
         /// The name that the client would like; may be empty.
-        wish: Vec<u8>,
+        suggested_name: Vec<u8>,
     },
     /// LIST, NLST and MLSD.
     List {
@@ -244,7 +244,7 @@ impl TransferKind {
     }
 
     /// The path, for logs; STOU's directory.
-    pub fn path(&self) -> &Path {
+    pub fn path(&self) -> &FtpPath {
         match self {
             Self::Retrieve { path, .. } | Self::Store { path, .. } | Self::Append { path } => path,
             Self::List { selection, .. } => &selection.path,

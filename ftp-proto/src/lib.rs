@@ -7,7 +7,7 @@
 //! 1. Feed it: [`Session::handle_input`] with what the client sent, [`Session::handle_outcome`] with
 //!    the answer to an action, [`Session::handle_timeout`] when a timer has run out, and what happens to
 //!    data connections: [`Session::handle_data_connected`], [`Session::handle_data_protected`],
-//!    [`Session::handle_progress`], [`Session::handle_data_missed`], [`Session::handle_port_withdrawn`].
+//!    [`Session::handle_progress`], [`Session::handle_data_never_connected`], [`Session::handle_port_withdrawn`].
 //! 2. Drain [`Session::poll_output`] to `None` after each of these. A [`Reply`] is encoded and sent;
 //!    an [`Action`] is performed, after the replies before it have been handed to the network.
 //! 3. Ask [`Session::poll_timeout`] how long to wait at most.
@@ -39,7 +39,7 @@ pub mod date;
 mod line;
 pub mod listing;
 mod masquerade;
-mod missed;
+mod never_connected;
 mod outcome;
 mod path;
 mod permissions;
@@ -57,11 +57,11 @@ pub use action::{
 pub use address::{Endpoints, Family, canonical};
 pub use config::{Config, limits};
 pub use masquerade::{
-    Announcement, ClientRule, Masquerade, OuterPorts, PortSide, PublicAddress, Why,
+    AnnounceReason, Announcement, ClientRule, Masquerade, OuterPorts, PortNumber, PublicAddress,
 };
-pub use missed::{Announced, Diagnosis, Missed, Origin};
+pub use never_connected::{ClientOrigin, Diagnosis, NeverConnected, PassiveOffer};
 pub use outcome::{FileAnswer, Misuse, Opened, Outcome, Refusal, TransferError};
-pub use path::Path;
+pub use path::FtpPath;
 pub use permissions::Permissions;
 pub use reach::Reach;
 pub use reply::Reply;

@@ -84,14 +84,14 @@ pub struct Announcement {
     /// The address for the 227 reply. IPv6 only on IPv6 sessions, where PASV is refused.
     pub address: IpAddr,
     /// Which number of the passive port is told, in 227 and 229 alike.
-    pub port: PortSide,
+    pub port: PortNumber,
     /// The rule that decided, for the log and for STAT.
-    pub why: Why,
+    pub why: AnnounceReason,
 }
 
 /// Which of its two numbers a forwarded port is announced by.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum PortSide {
+pub enum PortNumber {
     /// The number that we listen on.
     Inner,
     /// The number that the router forwards from.
@@ -100,7 +100,7 @@ pub enum PortSide {
 
 /// The rule behind an [`Announcement`]; its `Display` completes "announced by …".
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Why {
+pub enum AnnounceReason {
     /// A rule for the client's network.
     ClientRule(IpNet),
     /// The client is in this local network.
@@ -119,7 +119,7 @@ pub enum Why {
     Ipv6,
 }
 
-impl fmt::Display for Why {
+impl fmt::Display for AnnounceReason {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::ClientRule(network) => write!(f, "the rule for clients in {network}"),
@@ -141,35 +141,35 @@ impl Masquerade {
         let peer = endpoints.peer().ip();
         let local = match endpoints.local().ip() {
             IpAddr::V4(local) => local,
-            local @ IpAddr::V6(_) => return Announcement::inner(local, Why::Ipv6),
+            local @ IpAddr::V6(_) => return Announcement::inner(local, AnnounceReason::Ipv6),
         };
 
         if let Some((network, rule)) = self.client_rule(peer) {
-            let why = Why::ClientRule(network);
+            let why = AnnounceReason::ClientRule(network);
             return match rule {
                 ClientRule::Announce(address) => Announcement::outer(address, why),
                 ClientRule::Local => Announcement::inner(local.into(), why),
             };
         }
         if let Some(network) = self.local_network(peer) {
-            return Announcement::inner(local.into(), Why::LocalClient(network));
+            return Announcement::inner(local.into(), AnnounceReason::LocalClient(network));
         }
         if let Some(&public) = self.map.get(&local) {
-            return Announcement::public(public, local, Why::Map(local));
+            return Announcement::public(public, local, AnnounceReason::Map(local));
         }
         if let Some(public) = self.address {
-            return Announcement::public(public, local, Why::MasqueradeAddress);
+            return Announcement::public(public, local, AnnounceReason::MasqueradeAddress);
         }
         if let Some(public) = self.learned {
-            return Announcement::outer(public, Why::PortMapping);
+            return Announcement::outer(public, AnnounceReason::PortMapping);
         }
-        Announcement::inner(local.into(), Why::LocalAddress)
+        Announcement::inner(local.into(), AnnounceReason::LocalAddress)
     }
 
     /// The number to announce for a passive port that is bound to `inner`.
-    pub fn announced_port(&self, side: PortSide, inner: u16) -> u16 {
+    pub fn announced_port(&self, side: PortNumber, inner: u16) -> u16 {
         match (side, &self.outer_ports) {
-            (PortSide::Outer, Some(ports)) => ports.outer(inner),
+            (PortNumber::Outer, Some(ports)) => ports.outer(inner),
             _ => inner,
         }
     }
@@ -195,25 +195,25 @@ impl Masquerade {
 }
 
 impl Announcement {
-    fn inner(address: IpAddr, why: Why) -> Self {
+    fn inner(address: IpAddr, why: AnnounceReason) -> Self {
         Self {
             address,
-            port: PortSide::Inner,
+            port: PortNumber::Inner,
             why,
         }
     }
 
-    fn public(address: PublicAddress, local: Ipv4Addr, why: Why) -> Self {
+    fn public(address: PublicAddress, local: Ipv4Addr, why: AnnounceReason) -> Self {
         match address {
             PublicAddress::Known(address) => Self::outer(address, why),
-            PublicAddress::Unknown => Self::inner(local.into(), Why::Unknown),
+            PublicAddress::Unknown => Self::inner(local.into(), AnnounceReason::Unknown),
         }
     }
 
-    fn outer(address: Ipv4Addr, why: Why) -> Self {
+    fn outer(address: Ipv4Addr, why: AnnounceReason) -> Self {
         Self {
             address: IpAddr::V4(address),
-            port: PortSide::Outer,
+            port: PortNumber::Outer,
             why,
         }
     }

@@ -1,6 +1,6 @@
 //! Paths inside the shared tree: absolute, normalised bytes.
 //!
-//! A [`Path`] never holds `.`, `..`, an empty component or a NUL byte; whoever has one can hand it to
+//! A [`FtpPath`] never holds `.`, `..`, an empty component or a NUL byte; whoever has one can hand it to
 //! a file system below a root. Symbolic links are not known here: they are the driver's problem.
 
 use alloc::vec::Vec;
@@ -10,7 +10,7 @@ use crate::config::limits::{PATH_BYTES_MAX, PATH_DEPTH_MAX};
 
 /// An absolute, normalised path. Names are bytes; nothing is assumed about their encoding.
 #[derive(Clone, PartialEq, Eq, Hash)]
-pub struct Path {
+pub struct FtpPath {
     /// Empty for the root, else `/a/b`: no trailing slash.
     bytes: Vec<u8>,
 }
@@ -24,7 +24,7 @@ pub(crate) enum PathError {
     TooLong,
 }
 
-impl Path {
+impl FtpPath {
     /// The top of the shared tree.
     pub const fn root() -> Self {
         Self { bytes: Vec::new() }
@@ -114,14 +114,14 @@ impl Path {
     }
 }
 
-impl fmt::Debug for Path {
+impl fmt::Debug for FtpPath {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         fmt::Display::fmt(self, f)
     }
 }
 
 /// For logs: control characters and backslashes are escaped, other text is shown as it is.
-impl fmt::Display for Path {
+impl fmt::Display for FtpPath {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         for chunk in self.as_bytes().utf8_chunks() {
             for character in chunk.valid().chars() {
@@ -144,7 +144,7 @@ mod tests {
     use alloc::vec;
 
     fn check(cwd: &str, argument: &str, expected: &str) {
-        let cwd = Path::root().resolve(cwd.as_bytes()).unwrap();
+        let cwd = FtpPath::root().resolve(cwd.as_bytes()).unwrap();
         let path = cwd.resolve(argument.as_bytes()).unwrap();
         assert_eq!(path.to_string(), expected, "{argument:?} in {cwd:?}");
     }
@@ -164,19 +164,19 @@ mod tests {
 
     #[test]
     fn parts() {
-        let path = Path::root().resolve(b"/a/b").unwrap();
+        let path = FtpPath::root().resolve(b"/a/b").unwrap();
         assert_eq!((path.name(), path.relative()), (&b"b"[..], &b"a/b"[..]));
-        assert_eq!(path.parent().parent(), Path::root());
-        assert_eq!(Path::root().parent(), Path::root());
+        assert_eq!(path.parent().parent(), FtpPath::root());
+        assert_eq!(FtpPath::root().parent(), FtpPath::root());
         assert_eq!(
-            (Path::root().name(), Path::root().relative()),
+            (FtpPath::root().name(), FtpPath::root().relative()),
             (&b""[..], &b"."[..])
         );
     }
 
     #[test]
     fn children() {
-        let child = |name: &[u8]| Path::root().child(name).map(|path| path.to_string());
+        let child = |name: &[u8]| FtpPath::root().child(name).map(|path| path.to_string());
         assert_eq!(child(b"a b").as_deref(), Some("/a b"));
         assert_eq!(child(b"...").as_deref(), Some("/..."));
         for bad in [&b""[..], b".", b"..", b"a/b", b"/a", b"a\0", b"a\nb"] {
@@ -186,24 +186,30 @@ mod tests {
 
     #[test]
     fn limits() {
-        assert_eq!(Path::root().resolve(b"a\0b"), Err(PathError::Character));
-        assert_eq!(Path::root().resolve(b"a\nb"), Err(PathError::Character));
+        assert_eq!(FtpPath::root().resolve(b"a\0b"), Err(PathError::Character));
+        assert_eq!(FtpPath::root().resolve(b"a\nb"), Err(PathError::Character));
         let longest = vec![b'a'; PATH_BYTES_MAX - 1];
-        assert!(Path::root().resolve(&longest).is_ok());
+        assert!(FtpPath::root().resolve(&longest).is_ok());
         assert_eq!(
-            Path::root().resolve(&[&longest[..], b"a"].concat()),
+            FtpPath::root().resolve(&[&longest[..], b"a"].concat()),
             Err(PathError::TooLong)
         );
-        assert!(Path::root().resolve(&b"a/".repeat(PATH_DEPTH_MAX)).is_ok());
+        assert!(
+            FtpPath::root()
+                .resolve(&b"a/".repeat(PATH_DEPTH_MAX))
+                .is_ok()
+        );
         assert_eq!(
-            Path::root().resolve(&b"a/".repeat(PATH_DEPTH_MAX + 1)),
+            FtpPath::root().resolve(&b"a/".repeat(PATH_DEPTH_MAX + 1)),
             Err(PathError::TooLong)
         );
     }
 
     #[test]
     fn logs_cannot_be_forged() {
-        let path = Path::root().resolve(b"a\rb\x1b\xff\xe4\xb8\xad").unwrap();
+        let path = FtpPath::root()
+            .resolve(b"a\rb\x1b\xff\xe4\xb8\xad")
+            .unwrap();
         assert_eq!(path.to_string(), "/a\\rb\\u{1b}\\xff中");
     }
 }

@@ -22,7 +22,7 @@ use crate::command::{self, Access, Argument, Command, Verb};
 use crate::config::Config;
 use crate::line::{LineReader, Scan, strip_telnet};
 use crate::masquerade::Announcement;
-use crate::missed::{Announced, Missed};
+use crate::never_connected::{NeverConnected, PassiveOffer};
 use crate::outcome::{Misuse, Outcome};
 use crate::reply::Reply;
 use crate::timeout::{Timeout, TimeoutKind};
@@ -54,8 +54,8 @@ pub struct Session {
     extended_only: bool,
     transfers_begun: u64,
     /// What the client was told last, unless it has come since, or counts as missed.
-    awaited: Option<Announced>,
-    missed: Option<Missed>,
+    awaited: Option<PassiveOffer>,
+    missed: Option<NeverConnected>,
     epochs: Epochs,
 }
 
@@ -160,7 +160,7 @@ impl Session {
                 if self.is_busy() {
                     self.receive_while_busy(&plain);
                 } else {
-                    self.carry_out(&plain, used < input.len());
+                    self.execute(&plain, used < input.len());
                 }
                 used
             }
@@ -221,7 +221,7 @@ impl Session {
     /// The passive port that was announced last has been closed and nobody came, although there was time:
     /// the client has turned to something else, or is gone. For STAT and for [`missed`](Self::missed);
     /// each announcement counts once. When [`TimeoutKind::DataOpen`] has run out that is counted already.
-    pub fn handle_data_missed(&mut self) {
+    pub fn handle_data_never_connected(&mut self) {
         self.miss(false);
     }
 
@@ -301,12 +301,12 @@ impl Session {
     }
 
     /// What the client was told last, as long as it may still come.
-    pub fn awaited(&self) -> Option<&Announced> {
+    pub fn awaited(&self) -> Option<&PassiveOffer> {
         self.awaited.as_ref()
     }
 
     /// The last data connection that never came.
-    pub fn missed(&self) -> Option<&Missed> {
+    pub fn never_connected(&self) -> Option<&NeverConnected> {
         self.missed.as_ref()
     }
 
@@ -342,7 +342,7 @@ impl Session {
     }
 
     /// Carries out one command line. `followed`: the client has sent more bytes after it.
-    fn carry_out(&mut self, line: &[u8], followed: bool) {
+    fn execute(&mut self, line: &[u8], followed: bool) {
         let Command { verb, argument } = Command::parse(line);
         let refusal = self.refuse(verb, argument);
         // What RNFR named holds for the very next line, whatever that is.
@@ -469,7 +469,7 @@ impl Session {
         if let Some(farewell) = farewell.filter(|_| !shaking_hands) {
             self.reply(farewell);
         }
-        self.act(Action::Close);
+        self.push_action(Action::Close);
         self.phase = Phase::Closed;
         self.pending = Pending::None;
         self.held = Held::default();
@@ -479,7 +479,7 @@ impl Session {
         self.outputs.push_back(Output::Reply(reply));
     }
 
-    fn act(&mut self, action: Action) {
+    fn push_action(&mut self, action: Action) {
         self.outputs.push_back(Output::Action(action));
     }
 }

@@ -33,7 +33,7 @@ pub(crate) use expected::Expected;
 pub(crate) use lease::{BindError, Lease, Ticket};
 pub(crate) use listener::PassiveListener;
 pub(crate) use listener::listen;
-pub(crate) use shared_listener::Visitor;
+pub(crate) use shared_listener::IncomingConnection;
 
 /// The ports that passive listeners may use, shared by all sessions.
 ///

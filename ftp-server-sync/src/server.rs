@@ -21,19 +21,19 @@ use mio::{Events, Poll, Token, Waker};
 
 use crate::nat::address_source::{Answer, PublicAddresses};
 use crate::nat::never_connected_log::Advice;
-use crate::net::interfaces::Machine;
-use crate::net::watch::{Settling, Watch};
+use crate::net::interfaces::Interfaces;
+use crate::net::watch::{Debounce, Watch};
 use crate::passive::PassivePool;
 use crate::server::listeners::Listeners;
 use crate::server::signals::{Request, Signals};
 use crate::session::connection::WAKER as SESSION_WAKER;
-use crate::session::server_state::{Current, Shared};
-use crate::session::{self, Order, Start};
+use crate::session::server_state::{Current, ServerState};
+use crate::session::{self, SessionCommand, Start};
 use crate::settings::Settings;
 use crate::settings::watched_files::WatchedFiles;
 use crate::tls::Identity;
 
-pub(crate) use reload::open_storage;
+pub(crate) use reload::open_root;
 
 use reload::UNWATCHED;
 
@@ -45,7 +45,7 @@ pub struct Server {
     poll: Poll,
     events: Events,
     listeners: Listeners,
-    shared: Arc<Shared>,
+    shared: Arc<ServerState>,
     sessions: HashMap<u64, Entry>,
     sessions_begun: u64,
     messages: Receiver<Message>,
@@ -53,7 +53,7 @@ pub struct Server {
     names: PublicAddresses,
     /// Where the kernel does not let us watch, networks are as they were at the last reload.
     watch: Option<Watch>,
-    settling: Settling,
+    settling: Debounce,
     certificate: WatchedFiles,
     signals: Signals,
     reload: Option<Reload>,
@@ -83,7 +83,7 @@ enum Ending {
 #[derive(Debug)]
 struct Entry {
     peer: IpAddr,
-    orders: Sender<Order>,
+    orders: Sender<SessionCommand>,
     waker: Arc<Waker>,
     thread: JoinHandle<()>,
 }
@@ -105,7 +105,7 @@ struct EndGuard {
 
 const WAKER: Token = Token(usize::MAX);
 const SIGNALS: Token = Token(usize::MAX - 1);
-const MACHINE: Token = Token(usize::MAX - 2);
+const INTERFACES: Token = Token(usize::MAX - 2);
 
 impl Server {
     /// Opens the shared directory and listens.
@@ -115,15 +115,15 @@ impl Server {
     /// What the system said, with the directory or the address that it was about, or what is wrong with
     /// the certificate.
     pub fn bind(settings: Settings) -> io::Result<Self> {
-        let storage = open_storage(&settings)?;
+        let storage = open_root(&settings)?;
         let certificate = certificate::watch(&settings);
         let poll = Poll::new()?;
         // Before the first look, so that no change falls between the two.
-        let watch = Watch::open(poll.registry(), MACHINE)
+        let watch = Watch::open(poll.registry(), INTERFACES)
             .inspect_err(|error| warn!("{UNWATCHED}: {error}"))
             .ok();
-        let machine = Machine::look()?;
-        let identity = Identity::load(&settings, &machine).map_err(io::Error::other)?;
+        let interfaces = Interfaces::read()?;
+        let identity = Identity::load(&settings, &interfaces).map_err(io::Error::other)?;
         let mut listeners = Listeners::default();
         let passive_ports = settings.passive_ports.as_ref();
         listeners.follow(&settings.listen, passive_ports, poll.registry())?;
@@ -132,19 +132,19 @@ impl Server {
         let pool = PassivePool::new(settings.passive_ports.clone());
         let mut names = PublicAddresses::default();
         names.follow(&settings, Instant::now());
-        let current = Current::new(settings, storage, machine, names.known(), identity);
+        let current = Current::new(settings, storage, interfaces, names.known(), identity);
         Ok(Self {
             poll,
             events: Events::with_capacity(EVENTS_MAX),
             listeners,
-            shared: Shared::new(pool, current).into(),
+            shared: ServerState::new(pool, current).into(),
             sessions: HashMap::new(),
             sessions_begun: 0,
             messages,
             handle: Handle { sender, waker },
             names,
             watch,
-            settling: Settling::default(),
+            settling: Debounce::default(),
             certificate,
             signals: Signals::default(),
             reload: None,
@@ -193,7 +193,7 @@ impl Server {
             }
             self.keep_current();
             self.accept_all();
-            let patience = self.patience();
+            let patience = self.next_timeout();
             match self.poll.poll(&mut self.events, patience) {
                 Err(error) if error.kind() == ErrorKind::Interrupted => {}
                 Err(error) => {
@@ -205,7 +205,7 @@ impl Server {
         }
     }
 
-    fn patience(&self) -> Option<Duration> {
+    fn next_timeout(&self) -> Option<Duration> {
         let ending = match self.ending {
             Ending::No => None,
             Ending::Grace(deadline) | Ending::Now(deadline) => Some(deadline),
@@ -222,17 +222,17 @@ impl Server {
     }
 
     fn note_events(&mut self) {
-        let (mut signalled, mut machine_changed) = (false, false);
+        let (mut signalled, mut interfaces_changed) = (false, false);
         for event in &self.events {
             match event.token() {
                 WAKER => {}
                 SIGNALS => signalled = true,
-                MACHINE => machine_changed = true,
+                INTERFACES => interfaces_changed = true,
                 token => self.listeners.note(token),
             }
         }
-        if machine_changed {
-            self.note_machine();
+        if interfaces_changed {
+            self.on_interfaces_changed();
         }
         if signalled {
             for request in self.signals.take() {
@@ -259,7 +259,7 @@ impl Server {
                 }
                 info!("{} sessions", self.sessions.len());
                 self.report_missed();
-                self.tell_all(Order::Report);
+                self.tell_all(SessionCommand::Report);
             }
         }
     }
@@ -360,7 +360,7 @@ impl Server {
 
     fn start_session(
         &self,
-        start: impl FnOnce(Receiver<Order>) -> Start,
+        start: impl FnOnce(Receiver<SessionCommand>) -> Start,
         peer: IpAddr,
     ) -> io::Result<Entry> {
         let (orders, orders_here) = unbounded();
@@ -393,7 +393,7 @@ impl Server {
         }
         self.ending = Ending::Grace(Instant::now() + grace);
         self.listeners.close_all();
-        self.tell_all(Order::EndAfterTransfer);
+        self.tell_all(SessionCommand::EndAfterTransfer);
     }
 
     /// Stops accepting and ends every session; a second call changes nothing.
@@ -403,10 +403,10 @@ impl Server {
         }
         self.ending = Ending::Now(Instant::now() + ENDING_PATIENCE);
         self.listeners.close_all();
-        self.tell_all(Order::End);
+        self.tell_all(SessionCommand::End);
     }
 
-    fn tell_all(&self, order: Order) {
+    fn tell_all(&self, order: SessionCommand) {
         for entry in self.sessions.values() {
             // A session that cannot be told has just ended by itself.
             let _ = entry.orders.send(order);

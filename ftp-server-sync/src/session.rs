@@ -20,11 +20,11 @@ use mio::net::TcpStream;
 use mio::{Events, Poll, Waker};
 
 use crate::session::connection::{Connection, Turn, WAKER};
-use crate::session::server_state::Shared;
+use crate::session::server_state::ServerState;
 
 /// What the acceptor says to a session; the session's waker is called after it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Order {
+pub(crate) enum SessionCommand {
     /// The server is ending: end now.
     End,
     /// The server is ending: end as soon as no transfer runs.
@@ -37,13 +37,13 @@ pub(crate) enum Order {
 #[derive(Debug)]
 pub(crate) struct Start {
     pub(crate) number: u64,
-    pub(crate) shared: Arc<Shared>,
+    pub(crate) shared: Arc<ServerState>,
     pub(crate) stream: TcpStream,
     /// The client begins with TLS.
     pub(crate) implicit_tls: bool,
     pub(crate) poll: Poll,
     pub(crate) waker: Arc<Waker>,
-    pub(crate) orders: Receiver<Order>,
+    pub(crate) orders: Receiver<SessionCommand>,
 }
 
 /// Serves one client from greeting to goodbye.
@@ -73,7 +73,7 @@ fn serve(start: Start) -> io::Result<()> {
     let mut events = Events::with_capacity(EVENTS_MAX);
     loop {
         for order in orders.try_iter() {
-            connection.obey(order);
+            connection.on_command(order);
         }
         let patience = match connection.turn(poll.registry(), Instant::now()) {
             Turn::Over => return Ok(()),

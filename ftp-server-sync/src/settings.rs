@@ -19,7 +19,7 @@ use log::LevelFilter;
 
 pub use crate::accounts::users::{Password, Users};
 use crate::fs::attributes::own_umask;
-use crate::net::interfaces::Machine;
+use crate::net::interfaces::Interfaces;
 use crate::passive::Expected;
 
 /// The settings of a server.
@@ -32,11 +32,11 @@ pub struct Settings {
     /// Who may log in.
     pub users: Users,
     /// Public address for PASV replies.
-    pub masquerade_address: Option<PublicAddress>,
+    pub masquerade_address: Option<AddressSource>,
     /// Public address by local address.
-    pub masquerade_map: BTreeMap<Ipv4Addr, PublicAddress>,
+    pub masquerade_map: BTreeMap<Ipv4Addr, AddressSource>,
     /// What clients of certain networks are told; each network once.
-    pub masquerade_clients: Vec<(IpNet, Told)>,
+    pub masquerade_clients: Vec<(IpNet, ClientAddress)>,
     /// How often the names among these addresses are looked up again.
     pub masquerade_refresh: Duration,
     /// Which clients are told the address that they connected to.
@@ -86,7 +86,7 @@ pub struct Listen {
 
 /// A public IPv4 address, or the name that leads to it.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum PublicAddress {
+pub enum AddressSource {
     /// The address itself.
     Address(Ipv4Addr),
     /// A host name, looked up again and again because what it leads to may change.
@@ -98,9 +98,9 @@ pub type Names = BTreeMap<String, Ipv4Addr>;
 
 /// What the clients of a network are told.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Told {
+pub enum ClientAddress {
     /// This address.
-    Public(PublicAddress),
+    Public(AddressSource),
     /// The address that they connected to.
     Local,
 }
@@ -176,7 +176,7 @@ pub struct Timeouts {
 impl Settings {
     /// The core's settings on this machine. A name that is not among the `names` is told to nobody:
     /// clients get the address that they connected to.
-    pub(crate) fn config(&self, machine: &Machine, names: &Names) -> Config {
+    pub(crate) fn config(&self, interfaces: &Interfaces, names: &Names) -> Config {
         let defaults = Config::default();
         Config {
             banner: self.banner.clone().unwrap_or(defaults.banner),
@@ -186,8 +186,12 @@ impl Settings {
                     .iter()
                     .map(|(network, told)| (*network, told.rule(names)))
                     .collect(),
-                local_networks: self.local_networks.resolve(&machine.networks),
-                gateways: machine.gateways.iter().map(IpAddr::to_canonical).collect(),
+                local_networks: self.local_networks.resolve(&interfaces.networks),
+                gateways: interfaces
+                    .gateways
+                    .iter()
+                    .map(IpAddr::to_canonical)
+                    .collect(),
                 map: self
                     .masquerade_map
                     .iter()
@@ -216,7 +220,7 @@ impl Settings {
 
     /// The addresses that clients can be connected to: those that are listened on, or this machine's
     /// where all are; sorted, each once.
-    pub(crate) fn local_addresses(&self, machine: &Machine) -> Vec<IpAddr> {
+    pub(crate) fn local_addresses(&self, interfaces: &Interfaces) -> Vec<IpAddr> {
         let mut found = BTreeSet::new();
         for listen in &self.listen {
             let address = listen.address.ip();
@@ -224,7 +228,7 @@ impl Settings {
                 found.insert(address.to_canonical());
                 continue;
             }
-            let all = machine.addresses.iter().map(IpAddr::to_canonical);
+            let all = interfaces.addresses.iter().map(IpAddr::to_canonical);
             let same_family = |own: &IpAddr| own.is_ipv4() == address.is_ipv4();
             found.extend(all.filter(|own| listen.dual_stack || same_family(own)));
         }
@@ -251,16 +255,16 @@ impl Settings {
     pub fn names(&self) -> BTreeSet<&str> {
         let by_client = self.masquerade_clients.iter().map(|(_, told)| told);
         let by_client = by_client.filter_map(|told| match told {
-            Told::Public(public) => Some(public),
-            Told::Local => None,
+            ClientAddress::Public(public) => Some(public),
+            ClientAddress::Local => None,
         });
         self.masquerade_address
             .iter()
             .chain(self.masquerade_map.values())
             .chain(by_client)
             .filter_map(|public| match public {
-                PublicAddress::Name(name) => Some(name.as_str()),
-                PublicAddress::Address(_) => None,
+                AddressSource::Name(name) => Some(name.as_str()),
+                AddressSource::Address(_) => None,
             })
             .collect()
     }
@@ -293,7 +297,7 @@ impl TlsSettings {
     }
 }
 
-impl PublicAddress {
+impl AddressSource {
     /// The address, unless it is not known yet.
     pub fn known(&self, names: &Names) -> Option<Ipv4Addr> {
         match self {
@@ -317,7 +321,7 @@ impl PublicAddress {
     }
 }
 
-impl fmt::Display for PublicAddress {
+impl fmt::Display for AddressSource {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Address(address) => address.fmt(f),
@@ -326,7 +330,7 @@ impl fmt::Display for PublicAddress {
     }
 }
 
-impl Told {
+impl ClientAddress {
     fn rule(&self, names: &Names) -> ClientRule {
         match self {
             Self::Public(public) => public
@@ -426,7 +430,7 @@ mod tests {
         let addresses = |texts: &[&str]| -> Vec<IpAddr> {
             texts.iter().map(|text| text.parse().unwrap()).collect()
         };
-        let machine = Machine {
+        let interfaces = Interfaces {
             addresses: addresses(&[
                 "127.0.0.1",
                 "::1",
@@ -434,11 +438,11 @@ mod tests {
                 "10.0.0.2",
                 "2001:db8::2",
             ]),
-            ..Machine::default()
+            ..Interfaces::default()
         };
         let v4 = ["10.0.0.2", "127.0.0.1"];
         let v6 = ["::1", "2001:db8::2"];
-        for (interfaces, expected) in [
+        for (listen, expected) in [
             (&[][..], [v4, v6].concat()),
             (&["::"], [v4, v6].concat()),
             (&["0.0.0.0"], v4.to_vec()),
@@ -448,15 +452,15 @@ mod tests {
             ),
             (&["10.0.0.9"], vec!["10.0.0.9"]),
         ] {
-            let line = interfaces.iter().flat_map(|interface| ["-i", interface]);
+            let line = listen.iter().flat_map(|address| ["-i", address]);
             let parsed = crate::cli::parse(line.map(Into::into), |_| None);
             let Ok(crate::cli::Invocation::Serve(settings)) = parsed else {
-                panic!("{interfaces:?}: {parsed:?}");
+                panic!("{listen:?}: {parsed:?}");
             };
             assert_eq!(
-                settings.local_addresses(&machine),
+                settings.local_addresses(&interfaces),
                 addresses(&expected),
-                "{interfaces:?}"
+                "{listen:?}"
             );
         }
     }

@@ -14,8 +14,8 @@ mod self_signed;
 mod stream;
 
 pub(crate) use identity::Identity;
-pub(crate) use resumption::SessionTls;
-pub(crate) use stream::Layer;
+pub(crate) use resumption::Resumption;
+pub(crate) use stream::TlsStream;
 
 use std::sync::Arc;
 

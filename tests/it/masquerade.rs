@@ -5,7 +5,7 @@
 
 use std::net::{IpAddr, SocketAddr};
 
-use ftp_proto::{Endpoints, Masquerade, OuterPorts, PortSide, Why};
+use ftp_proto::{AnnounceReason, Endpoints, Masquerade, OuterPorts, PortNumber};
 use ftp_tests::transcript::set_masquerade;
 
 const ROWS_MIN: usize = 40;
@@ -164,10 +164,13 @@ fn outer_ports() {
             outer_ports: Some(ports),
             ..Masquerade::default()
         };
-        assert_eq!(rules.announced_port(PortSide::Outer, inner), outer);
-        assert_eq!(rules.announced_port(PortSide::Inner, inner), inner);
+        assert_eq!(rules.announced_port(PortNumber::Outer, inner), outer);
+        assert_eq!(rules.announced_port(PortNumber::Inner, inner), inner);
     }
-    assert_eq!(Masquerade::default().announced_port(PortSide::Outer, 5), 5);
+    assert_eq!(
+        Masquerade::default().announced_port(PortNumber::Outer, 5),
+        5
+    );
 }
 
 fn read_rules(rules: &mut Masquerade, text: &str) {
@@ -193,15 +196,15 @@ fn check(rules: &Masquerade, row: &str) {
     assert_eq!(short(told.why), why.join(" "), "{row}");
 }
 
-fn short(why: Why) -> String {
+fn short(why: AnnounceReason) -> String {
     match why {
-        Why::ClientRule(network) => format!("rule {network}"),
-        Why::LocalClient(network) => format!("local {network}"),
-        Why::Map(local) => format!("map {local}"),
-        Why::MasqueradeAddress => "address".into(),
-        Why::PortMapping => "learned".into(),
-        Why::Unknown => "unknown".into(),
-        Why::LocalAddress => "nothing".into(),
-        Why::Ipv6 => "ipv6".into(),
+        AnnounceReason::ClientRule(network) => format!("rule {network}"),
+        AnnounceReason::LocalClient(network) => format!("local {network}"),
+        AnnounceReason::Map(local) => format!("map {local}"),
+        AnnounceReason::MasqueradeAddress => "address".into(),
+        AnnounceReason::PortMapping => "learned".into(),
+        AnnounceReason::Unknown => "unknown".into(),
+        AnnounceReason::LocalAddress => "nothing".into(),
+        AnnounceReason::Ipv6 => "ipv6".into(),
     }
 }

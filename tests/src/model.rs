@@ -223,7 +223,7 @@ impl Model {
 
     fn hear(&mut self, spoken: Spoken, out: &mut Vec<String>) {
         let Some(transfer) = &mut self.ready.transfer else {
-            return self.carry_out(spoken, out);
+            return self.execute(spoken, out);
         };
         match spoken {
             Spoken::Status => out.push("211".into()),
@@ -263,7 +263,7 @@ impl Model {
                 _ if spoken.needs_data() && self.held.contains(&Spoken::Abort) => {
                     out.push("426".into());
                 }
-                _ => self.carry_out(spoken, out),
+                _ => self.execute(spoken, out),
             }
         }
     }
@@ -304,7 +304,7 @@ impl Model {
         }
     }
 
-    fn carry_out(&mut self, spoken: Spoken, out: &mut Vec<String>) {
+    fn execute(&mut self, spoken: Spoken, out: &mut Vec<String>) {
         let renaming = std::mem::take(&mut self.ready.renaming);
         let code = match spoken {
             Spoken::User => {

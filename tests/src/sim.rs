@@ -235,7 +235,7 @@ impl Sim {
     pub fn data_missed(&mut self) {
         self.miss();
         let outputs = self.codes.len() + self.actions;
-        self.session.handle_data_missed();
+        self.session.handle_data_never_connected();
         self.drain();
         assert_eq!(outputs, self.codes.len() + self.actions);
     }
@@ -451,7 +451,10 @@ impl Sim {
         );
         assert_eq!(self.session.is_closed(), self.closing);
         assert_eq!(self.session.awaited().is_some(), self.awaited);
-        let missed = self.session.missed().map_or(0, |missed| missed.number);
+        let missed = self
+            .session
+            .never_connected()
+            .map_or(0, |missed| missed.number);
         assert_eq!(missed, self.missed);
         self.check_timer();
     }
@@ -551,8 +554,8 @@ impl Sim {
             }
             Action::OpenTransfer(request) => {
                 check_path(request.kind.path());
-                if let TransferKind::StoreUnique { wish, .. } = &request.kind {
-                    assert!(!wish.iter().any(|byte| b"/\0\n".contains(byte)));
+                if let TransferKind::StoreUnique { suggested_name, .. } = &request.kind {
+                    assert!(!suggested_name.iter().any(|byte| b"/\0\n".contains(byte)));
                 }
                 assert!(self.running.is_none(), "two transfers");
                 let is_new = self.transfers.last().is_none_or(|last| *last < request.id);

@@ -10,7 +10,7 @@ pub struct ListFlags {
     /// `-R`: directories within, and those within them.
     pub recursive: bool,
     /// `-d`: a directory itself, not what is in it.
-    pub itself: bool,
+    pub no_descend: bool,
     /// `-F`: a mark behind the names of all but plain files, in LIST and STAT.
     pub classify: bool,
     /// `-t` or `-S`, whichever comes last.
@@ -60,7 +60,7 @@ impl ListFlags {
         match letter {
             b'a' => self.all = true,
             b'R' => self.recursive = true,
-            b'd' => self.itself = true,
+            b'd' => self.no_descend = true,
             b'F' => self.classify = true,
             b't' => self.order = ListOrder::Time,
             b'S' => self.order = ListOrder::Size,
@@ -103,7 +103,7 @@ mod tests {
         for (is_set, letter) in [
             (flags.all, 'a'),
             (flags.recursive, 'R'),
-            (flags.itself, 'd'),
+            (flags.no_descend, 'd'),
             (flags.classify, 'F'),
             (flags.order == ListOrder::Time, 't'),
             (flags.order == ListOrder::Size, 'S'),

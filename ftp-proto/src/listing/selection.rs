@@ -6,15 +6,15 @@
 use alloc::vec::Vec;
 
 use super::{ListFlags, Pattern};
-use crate::path::{Path, PathError};
+use crate::path::{FtpPath, PathError};
 
 /// What is to be listed.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Selection {
     /// The path: a directory, whose entries are listed, or something else, which is listed itself.
-    pub path: Path,
+    pub path: FtpPath,
     /// The path as the client wrote it; empty for the working directory.
-    pub written: Vec<u8>,
+    pub argument: Vec<u8>,
     /// What the path means when nothing has that name.
     pub glob: Option<Glob>,
     /// What the flags of LIST, NLST and STAT ask for.
@@ -25,7 +25,7 @@ pub struct Selection {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Glob {
     /// The directory before the first wildcard.
-    pub base: Path,
+    pub base: FtpPath,
     /// That directory as the client wrote it, with its slash; empty for the working directory.
     pub prefix: Vec<u8>,
     /// A pattern for each component below; at least one.
@@ -34,39 +34,39 @@ pub struct Glob {
 
 impl Selection {
     /// Everything in a directory, as MLSD wants it: no flags, no wildcards.
-    pub fn of_path(path: Path) -> Self {
+    pub fn of_path(path: FtpPath) -> Self {
         Self {
             path,
-            written: Vec::new(),
+            argument: Vec::new(),
             glob: None,
             flags: ListFlags::default(),
         }
     }
 
     /// Reads the argument of LIST, NLST or STAT.
-    pub(crate) fn parse(argument: &[u8], directory: &Path) -> Result<Self, PathError> {
-        let (flags, written) = ListFlags::split(argument);
+    pub(crate) fn parse(argument: &[u8], directory: &FtpPath) -> Result<Self, PathError> {
+        let (flags, argument) = ListFlags::split(argument);
         Ok(Self {
-            path: directory.resolve(written)?,
-            written: written.to_vec(),
-            glob: Glob::parse(written, directory)?,
+            path: directory.resolve(argument)?,
+            argument: argument.to_vec(),
+            glob: Glob::parse(argument, directory)?,
             flags,
         })
     }
 
     /// What goes before the name of an entry of the directory so that the client can use it as it is: the path
-    /// as written and a slash, or nothing.
+    /// as argument and a slash, or nothing.
     pub fn prefix(&self) -> Vec<u8> {
-        let mut prefix = self.written.clone();
+        let mut prefix = self.argument.clone();
         if !prefix.is_empty() && !prefix.ends_with(b"/") {
             prefix.push(b'/');
         }
         prefix
     }
 
-    /// What the path itself is called: as written, without a slash behind it.
+    /// What the path itself is called: as argument, without a slash behind it.
     pub fn name(&self) -> &[u8] {
-        let mut name = &self.written[..];
+        let mut name = &self.argument[..];
         while let [shorter @ .., b'/'] = name
             && !shorter.is_empty()
         {
@@ -82,16 +82,16 @@ impl Selection {
 impl Glob {
     /// `None` without wildcards. Neither is a pattern what climbs from below one: `*/../x` names no directory
     /// to begin in.
-    fn parse(written: &[u8], directory: &Path) -> Result<Option<Self>, PathError> {
+    fn parse(argument: &[u8], directory: &FtpPath) -> Result<Option<Self>, PathError> {
         let mut start = 0;
-        for component in written.split_inclusive(|&byte| byte == b'/') {
+        for component in argument.split_inclusive(|&byte| byte == b'/') {
             let name = component.strip_suffix(b"/").unwrap_or(component);
             if Pattern::new(name).literal().is_none() {
                 break;
             }
             start += component.len();
         }
-        let (prefix, below) = written.split_at(start);
+        let (prefix, below) = argument.split_at(start);
         let components = || below.split(|&byte| byte == b'/');
         let meant = components().filter(|name| !matches!(*name, b"" | b"."));
         let patterns: Vec<_> = meant.map(Pattern::new).collect();
@@ -112,7 +112,7 @@ mod tests {
     use alloc::string::ToString;
 
     fn parse(argument: &str) -> Selection {
-        let directory = Path::root().resolve(b"/home").unwrap();
+        let directory = FtpPath::root().resolve(b"/home").unwrap();
         Selection::parse(argument.as_bytes(), &directory).unwrap()
     }
 
@@ -163,7 +163,7 @@ mod tests {
 
     #[test]
     fn what_is_no_path_is_no_pattern_either() {
-        let root = Path::root();
+        let root = FtpPath::root();
         let parse = |argument: &[u8]| Selection::parse(argument, &root);
         assert_eq!(parse(b"*\0"), Err(PathError::Character));
         assert_eq!(parse(&b"*/".repeat(129)), Err(PathError::TooLong));

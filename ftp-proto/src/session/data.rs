@@ -11,7 +11,7 @@ use super::{Pending, Phase, Session};
 use crate::action::{Action, DataConnection};
 use crate::address::{AddressError, EpsvArgument, Family, parse_eprt, parse_epsv, parse_port};
 use crate::masquerade::Announcement;
-use crate::missed::{Announced, Missed};
+use crate::never_connected::{NeverConnected, PassiveOffer};
 use crate::outcome::Refusal;
 use crate::reply::Reply;
 
@@ -46,18 +46,18 @@ impl Ready {
 
     pub(super) fn data_protected(&mut self) {
         if let Transfer::Running(running) = &mut self.transfer {
-            running.shaken = true;
+            running.protected = true;
         }
     }
 
     /// Uses up what was set up for a transfer; whether it is connected already. `missed`: the last one.
     pub(super) fn take_data(
         &mut self,
-        missed: Option<&Missed>,
+        missed: Option<&NeverConnected>,
     ) -> Result<(DataConnection, bool), Reply> {
         match core::mem::replace(&mut self.data, Data::None) {
             Data::None => Err(Reply::DATA_SETUP_FIRST),
-            Data::Expired => Err(missed.map_or(Reply::DATA_NOT_OPENED, Missed::reply)),
+            Data::Expired => Err(missed.map_or(Reply::DATA_NOT_OPENED, NeverConnected::reply)),
             Data::Passive => Ok((DataConnection::Passive, false)),
             Data::Connected => Ok((DataConnection::Passive, true)),
             Data::Active(address) => Ok((DataConnection::Active(address), false)),
@@ -80,7 +80,7 @@ impl Session {
             form,
             cancelled: false,
         };
-        self.act(Action::OpenPassive);
+        self.push_action(Action::OpenPassive);
     }
 
     pub(super) fn extended_passive(&mut self, argument: &[u8]) {
@@ -143,7 +143,7 @@ impl Session {
         };
         let old = core::mem::replace(&mut ready.data, Data::None);
         if matches!(old, Data::Passive | Data::Connected) {
-            self.act(Action::CloseData);
+            self.push_action(Action::CloseData);
         }
     }
 
@@ -155,12 +155,12 @@ impl Session {
         let Phase::Ready(ready) = &mut self.phase else {
             return;
         };
-        match ready.cut_for_never_opened() {
-            Some(transfer) => self.act(Action::AbortTransfer(transfer)),
+        match ready.abort_never_opened() {
+            Some(transfer) => self.push_action(Action::AbortTransfer(transfer)),
             None => {
                 ready.data = Data::Expired;
                 self.epochs.idle += 1;
-                self.act(Action::CloseData);
+                self.push_action(Action::CloseData);
             }
         }
     }
@@ -179,7 +179,7 @@ impl Session {
     pub(super) fn miss(&mut self, early: bool) {
         if let Some(announced) = self.awaited.take() {
             let before = self.missed.map_or(0, |missed| missed.number);
-            self.missed = Some(Missed {
+            self.missed = Some(NeverConnected {
                 number: before.saturating_add(1),
                 announced,
                 early,
@@ -193,7 +193,7 @@ impl Session {
         let rules = &self.config.masquerade;
         let port = rules.announced_port(port, bound);
         let with_address = form == PassiveForm::Pasv;
-        let told = Announced::new(rules, &self.endpoints, announcement, port, with_address);
+        let told = PassiveOffer::new(rules, &self.endpoints, announcement, port, with_address);
         self.awaited = Some(told);
         match (form, address) {
             (PassiveForm::Pasv, IpAddr::V4(address)) => {

@@ -9,18 +9,18 @@ use crate::command::Verb;
 use crate::date::{parse_time_val, time_val};
 use crate::listing::{self, Selection};
 use crate::outcome::{FileAnswer, Refusal};
-use crate::path::{Path, PathError};
+use crate::path::{FtpPath, PathError};
 use crate::permissions::Permissions;
 use crate::reply::{Reply, quoted};
 
 /// What the answer will be used for.
 #[derive(Debug)]
 pub(super) enum FileQuestion {
-    ChangeDirectory(Path),
-    MakeDirectory(Path),
+    ChangeDirectory(FtpPath),
+    MakeDirectory(FtpPath),
     RemoveDirectory,
     DeleteFile,
-    RenameFrom(Path),
+    RenameFrom(FtpPath),
     Rename,
     Size,
     ModifiedTime,
@@ -31,7 +31,7 @@ pub(super) enum FileQuestion {
         mode: u32,
         reduced: bool,
     },
-    Facts(Path),
+    Facts(FtpPath),
     Status,
 }
 
@@ -114,7 +114,7 @@ impl Session {
             Err(reply) => self.reply(reply),
             Ok((question, request)) => {
                 self.pending = Pending::File(question);
-                self.act(Action::File(request));
+                self.push_action(Action::File(request));
             }
         }
     }
@@ -125,7 +125,7 @@ impl Session {
             return false;
         };
         if let Ok(answer) = &result
-            && !question.takes(answer)
+            && !question.accepts(answer)
         {
             return false;
         }
@@ -133,7 +133,7 @@ impl Session {
             return false;
         };
         let reply = match result {
-            Ok(answer) => self.tell(question, answer),
+            Ok(answer) => self.reply_to(question, answer),
             Err(why) => refusal(question.verb(), why),
         };
         self.reply(reply);
@@ -210,7 +210,7 @@ impl Session {
         })
     }
 
-    fn tell(&mut self, question: FileQuestion, answer: FileAnswer) -> Reply {
+    fn reply_to(&mut self, question: FileQuestion, answer: FileAnswer) -> Reply {
         let Phase::Ready(ready) = &mut self.phase else {
             return Reply::NOT_LOGGED_IN;
         };
@@ -253,7 +253,7 @@ impl Session {
 
 impl FileQuestion {
     /// Whether an answer is of the kind that was asked for.
-    fn takes(&self, answer: &FileAnswer) -> bool {
+    fn accepts(&self, answer: &FileAnswer) -> bool {
         match self {
             Self::Size => matches!(answer, FileAnswer::Size(_)),
             Self::ModifiedTime => matches!(answer, FileAnswer::Modified(_)),

@@ -3,6 +3,7 @@
 use alloc::collections::VecDeque;
 use alloc::vec::Vec;
 
+use super::transfer::AbortReason;
 use super::{Pending, Phase, Session};
 use crate::action::Action;
 use crate::command::{Command, Verb};
@@ -95,7 +96,7 @@ impl Session {
                 Entry::Line(line) if self.held.is_aborting() && needs_data(&line) => {
                     self.reply(Reply::ABORTED_BEFORE_START);
                 }
-                Entry::Line(line) => self.carry_out(&line, false),
+                Entry::Line(line) => self.execute(&line, false),
                 Entry::Reply(reply) => self.reply(reply),
                 Entry::Abort => self.abort_idle(),
             }
@@ -106,16 +107,16 @@ impl Session {
         if let Pending::Passive { cancelled, .. } = &mut self.pending
             && !core::mem::replace(cancelled, true)
         {
-            self.act(Action::CloseData);
+            self.push_action(Action::CloseData);
         }
     }
 
     /// Tells the transfer to end, unless it has been told already.
     pub(super) fn abort_transfer(&mut self) {
         if let Phase::Ready(ready) = &mut self.phase
-            && let Some(transfer) = ready.cut_for_abort()
+            && let Some(transfer) = ready.abort(AbortReason::Abort)
         {
-            self.act(Action::AbortTransfer(transfer));
+            self.push_action(Action::AbortTransfer(transfer));
         }
     }
 }

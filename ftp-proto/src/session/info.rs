@@ -143,7 +143,10 @@ impl Session {
         match &self.phase {
             Phase::Ready(ready) => {
                 lines.extend(self.status_of(ready));
-                lines.extend(self.missed().map(|missed| missed.status().into_bytes()));
+                lines.extend(
+                    self.never_connected()
+                        .map(|missed| missed.status().into_bytes()),
+                );
             }
             Phase::Login(_) | Phase::Closed => lines.push(b"Not logged in.".to_vec()),
         }
@@ -164,7 +167,7 @@ impl Session {
         let transfer = match &ready.transfer {
             Transfer::Running(running) => format!(
                 "{} in progress, {} bytes so far.",
-                running.moving.command, running.bytes
+                running.info.command, running.bytes
             ),
             Transfer::None | Transfer::Opening(_) => String::from("No transfer in progress."),
         };

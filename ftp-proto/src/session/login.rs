@@ -66,7 +66,7 @@ impl Session {
             Phase::Ready(_) | Phase::Closed => return self.reply(Reply::ALREADY_LOGGED_IN),
         };
         self.pending = Pending::Authenticate;
-        self.act(Action::Authenticate {
+        self.push_action(Action::Authenticate {
             user,
             password: Secret::new(password),
         });
@@ -124,7 +124,7 @@ impl Session {
         };
         self.pending = Pending::Tls { greet: false };
         self.reply(Reply::AUTH_TLS);
-        self.act(Action::StartTls);
+        self.push_action(Action::StartTls);
     }
 
     /// Returns whether that was asked.

@@ -6,7 +6,7 @@ use super::data::Data;
 use super::transfer::Transfer;
 use crate::action::Representation;
 use crate::listing::FactSet;
-use crate::path::Path;
+use crate::path::FtpPath;
 use crate::permissions::Permissions;
 
 /// After a login.
@@ -14,8 +14,8 @@ use crate::permissions::Permissions;
 pub(super) struct Ready {
     pub(super) user: Vec<u8>,
     pub(super) permissions: Permissions,
-    pub(super) directory: Path,
-    pub(super) rename_from: Option<Path>,
+    pub(super) directory: FtpPath,
+    pub(super) rename_from: Option<FtpPath>,
     pub(super) representation: Representation,
     pub(super) facts: FactSet,
     pub(super) data: Data,
@@ -31,7 +31,7 @@ impl Ready {
         Self {
             user,
             permissions,
-            directory: Path::root(),
+            directory: FtpPath::root(),
             rename_from: None,
             representation: Representation::Ascii,
             facts: FactSet::default(),

@@ -52,7 +52,7 @@ impl Session {
             Err(reply) => self.reply(reply),
             Ok((question, request)) => {
                 self.pending = Pending::File(question);
-                self.act(Action::File(request));
+                self.push_action(Action::File(request));
             }
         }
     }

@@ -15,9 +15,9 @@ use crate::action::{
 use crate::address::parse_decimal;
 use crate::command::Verb;
 use crate::listing::Selection;
-use crate::missed::Missed;
+use crate::never_connected::NeverConnected;
 use crate::outcome::{Opened, Refusal, TransferError};
-use crate::path::Path;
+use crate::path::FtpPath;
 use crate::permissions::Permissions;
 use crate::reply::Reply;
 use crate::timeout::TimeoutKind;
@@ -27,37 +27,37 @@ use crate::timeout::TimeoutKind;
 pub(super) enum Transfer {
     None,
     /// `OpenTransfer` is not answered yet.
-    Opening(Moving),
+    Opening(TransferInfo),
     /// From `StartTransfer` to `TransferEnded`.
     Running(Running),
 }
 
 /// What is being moved, for replies.
 #[derive(Debug)]
-pub(super) struct Moving {
+pub(super) struct TransferInfo {
     id: TransferId,
     verb: Verb,
     pub(super) command: &'static str,
     /// Where STOU makes its file.
-    directory: Path,
+    directory: FtpPath,
 }
 
 #[derive(Debug)]
 pub(super) struct Running {
-    pub(super) moving: Moving,
+    pub(super) info: TransferInfo,
     pub(super) bytes: u64,
     pub(super) connected: bool,
     /// No handshake of TLS is to come.
-    pub(super) shaken: bool,
+    pub(super) protected: bool,
     connection: DataConnection,
-    cut: Option<Cut>,
+    abort_reason: Option<AbortReason>,
     /// The name that STOU chose, as the client may use it.
     unique_name: Option<Vec<u8>>,
 }
 
 /// Why the core itself ends a transfer.
 #[derive(Clone, Copy, Debug)]
-enum Cut {
+pub(super) enum AbortReason {
     Abort,
     NeverOpened,
     NeverProtected,
@@ -69,7 +69,7 @@ impl Ready {
     pub(super) fn progressed(&mut self, transfer: TransferId, bytes_total: u64) -> bool {
         match &mut self.transfer {
             Transfer::Running(running)
-                if running.moving.id == transfer && running.bytes != bytes_total =>
+                if running.info.id == transfer && running.bytes != bytes_total =>
             {
                 running.bytes = bytes_total;
                 true
@@ -78,31 +78,29 @@ impl Ready {
         }
     }
 
-    /// The transfer to abort for an ABOR, unless it is being ended already.
-    pub(super) fn cut_for_abort(&mut self) -> Option<TransferId> {
-        self.cut(Cut::Abort)
-    }
-
-    /// The same for a data connection that has not come, or whose TLS has not.
-    pub(super) fn cut_for_never_opened(&mut self) -> Option<TransferId> {
+    /// The transfer to abort because its data connection has not come, or TLS on it has not been established.
+    pub(super) fn abort_never_opened(&mut self) -> Option<TransferId> {
         match &self.transfer {
-            Transfer::Running(running) if running.connected => self.cut(Cut::NeverProtected),
-            _ => self.cut(Cut::NeverOpened),
+            Transfer::Running(running) if running.connected => {
+                self.abort(AbortReason::NeverProtected)
+            }
+            _ => self.abort(AbortReason::NeverOpened),
         }
     }
 
-    fn cut(&mut self, cut: Cut) -> Option<TransferId> {
+    /// The transfer to abort for this reason, unless it is being aborted already.
+    pub(super) fn abort(&mut self, reason: AbortReason) -> Option<TransferId> {
         match &mut self.transfer {
-            Transfer::Running(running) if running.cut.is_none() => {
-                running.cut = Some(cut);
-                Some(running.moving.id)
+            Transfer::Running(running) if running.abort_reason.is_none() => {
+                running.abort_reason = Some(reason);
+                Some(running.info.id)
             }
             _ => None,
         }
     }
 }
 
-impl Moving {
+impl TransferInfo {
     fn is_upload(&self) -> bool {
         matches!(self.verb, Verb::Stor | Verb::Appe | Verb::Stou)
     }
@@ -110,7 +108,7 @@ impl Moving {
 
 impl Running {
     pub(super) fn timer(&self) -> Option<TimeoutKind> {
-        match (self.cut, self.connected && self.shaken) {
+        match (self.abort_reason, self.connected && self.protected) {
             (Some(_), _) => None,
             (None, false) => Some(TimeoutKind::DataOpen),
             (None, true) => Some(TimeoutKind::DataStall),
@@ -119,27 +117,31 @@ impl Running {
 
     /// Whether it goes on as soon as the client connects to a passive port.
     pub(super) fn awaits_client(&self) -> bool {
-        self.connection == DataConnection::Passive && !self.connected && self.cut.is_none()
+        self.connection == DataConnection::Passive && !self.connected && self.abort_reason.is_none()
     }
 
     /// `missed`: the last data connection that never came.
-    fn final_reply(&self, result: Result<(), TransferError>, missed: Option<&Missed>) -> Reply {
-        match (result, self.cut) {
+    fn final_reply(
+        &self,
+        result: Result<(), TransferError>,
+        missed: Option<&NeverConnected>,
+    ) -> Reply {
+        match (result, self.abort_reason) {
             (Ok(()), _) => match &self.unique_name {
                 Some(name) => Reply::line(226, [b"Transfer complete; FILE: ", &name[..]].concat()),
                 None => Reply::TRANSFER_COMPLETE,
             },
-            (Err(_), Some(Cut::Abort)) => Reply::TRANSFER_ABORTED,
-            (Err(_), Some(Cut::NeverOpened)) => self.not_connected(missed),
-            (Err(_), Some(Cut::NeverProtected)) => Reply::DATA_NEVER_PROTECTED,
-            (Err(_), Some(Cut::Stalled)) => Reply::TRANSFER_STALLED,
+            (Err(_), Some(AbortReason::Abort)) => Reply::TRANSFER_ABORTED,
+            (Err(_), Some(AbortReason::NeverOpened)) => self.not_connected(missed),
+            (Err(_), Some(AbortReason::NeverProtected)) => Reply::DATA_NEVER_PROTECTED,
+            (Err(_), Some(AbortReason::Stalled)) => Reply::TRANSFER_STALLED,
             (Err(error), None) => match error {
                 TransferError::NotConnected => self.not_connected(None),
                 TransferError::NotProtected => Reply::DATA_NOT_PROTECTED,
                 TransferError::NotResumed => Reply::DATA_NOT_RESUMED,
                 TransferError::ConnectionLost => Reply::TRANSFER_CUT,
                 TransferError::Aborted => Reply::TRANSFER_ABORTED,
-                TransferError::NoSpace if self.moving.is_upload() => Reply::STORAGE_FULL,
+                TransferError::NoSpace if self.info.is_upload() => Reply::STORAGE_FULL,
                 TransferError::LocalRead | TransferError::LocalWrite | TransferError::NoSpace => {
                     Reply::LOCAL_ERROR
                 }
@@ -147,9 +149,9 @@ impl Running {
         }
     }
 
-    fn not_connected(&self, missed: Option<&Missed>) -> Reply {
+    fn not_connected(&self, missed: Option<&NeverConnected>) -> Reply {
         match self.connection {
-            DataConnection::Passive => missed.map_or(Reply::DATA_NOT_OPENED, Missed::reply),
+            DataConnection::Passive => missed.map_or(Reply::DATA_NOT_OPENED, NeverConnected::reply),
             DataConnection::Active(target) => {
                 // Without the scope of a link-local address, which means nothing to the client.
                 let target = SocketAddr::new(target.ip(), target.port());
@@ -178,16 +180,16 @@ impl Session {
         match self.transfer_request(verb, argument) {
             Err(reply) => self.reply(reply),
             Ok(request) => {
-                let moving = Moving {
+                let info = TransferInfo {
                     id: request.id,
                     verb,
                     command: request.kind.command(),
                     directory: request.kind.path().clone(),
                 };
                 if let Phase::Ready(ready) = &mut self.phase {
-                    ready.transfer = Transfer::Opening(moving);
+                    ready.transfer = Transfer::Opening(info);
                 }
-                self.act(Action::OpenTransfer(request));
+                self.push_action(Action::OpenTransfer(request));
             }
         }
     }
@@ -197,8 +199,8 @@ impl Session {
         let Phase::Ready(ready) = &mut self.phase else {
             return false;
         };
-        let moving = match core::mem::replace(&mut ready.transfer, Transfer::None) {
-            Transfer::Opening(moving) => moving,
+        let info = match core::mem::replace(&mut ready.transfer, Transfer::None) {
+            Transfer::Opening(info) => info,
             other => {
                 ready.transfer = other;
                 return false;
@@ -207,15 +209,15 @@ impl Session {
         let opened = match result {
             Ok(opened) => opened,
             Err(why) => {
-                self.reply(refusal(moving.verb, why));
+                self.reply(refusal(info.verb, why));
                 return true;
             }
         };
         // Only now: that there is no such file is worth more to a client than that it forgot PASV.
         match ready.take_data(self.missed.as_ref()) {
-            Ok((connection, connected)) => self.start(moving, opened, connection, connected),
+            Ok((connection, connected)) => self.start(info, opened, connection, connected),
             Err(reply) => {
-                self.act(Action::AbortTransfer(moving.id));
+                self.push_action(Action::AbortTransfer(info.id));
                 self.reply(reply);
             }
         }
@@ -224,7 +226,7 @@ impl Session {
 
     fn start(
         &mut self,
-        moving: Moving,
+        info: TransferInfo,
         opened: Opened,
         connection: DataConnection,
         connected: bool,
@@ -233,12 +235,12 @@ impl Session {
         let Phase::Ready(ready) = &mut self.phase else {
             return;
         };
-        let transfer = moving.id;
+        let transfer = info.id;
         let unique_name = opened.name.map(|name| {
-            if moving.directory == ready.directory {
+            if info.directory == ready.directory {
                 return name;
             }
-            match moving.directory.resolve(&name) {
+            match info.directory.resolve(&name) {
                 Ok(path) => path.as_bytes().to_vec(),
                 Err(_) => name,
             }
@@ -258,16 +260,16 @@ impl Session {
         }
         self.epochs.data_stall += 1;
         ready.transfer = Transfer::Running(Running {
-            moving,
+            info,
             bytes: 0,
             connected,
-            shaken: !protected,
+            protected: !protected,
             connection,
-            cut: None,
+            abort_reason: None,
             unique_name,
         });
         self.reply(reply);
-        self.act(Action::StartTransfer {
+        self.push_action(Action::StartTransfer {
             transfer,
             connection,
             protected,
@@ -284,7 +286,7 @@ impl Session {
             return false;
         };
         let reply = match &ready.transfer {
-            Transfer::Running(running) if running.moving.id == transfer => {
+            Transfer::Running(running) if running.info.id == transfer => {
                 running.final_reply(result, self.missed.as_ref())
             }
             _ => return false,
@@ -297,9 +299,9 @@ impl Session {
 
     pub(super) fn data_stalled(&mut self) {
         if let Phase::Ready(ready) = &mut self.phase
-            && let Some(transfer) = ready.cut(Cut::Stalled)
+            && let Some(transfer) = ready.abort(AbortReason::Stalled)
         {
-            self.act(Action::AbortTransfer(transfer));
+            self.push_action(Action::AbortTransfer(transfer));
         }
     }
 
@@ -358,13 +360,13 @@ impl Ready {
             },
             Verb::Stou if argument.is_empty() => TransferKind::StoreUnique {
                 directory: self.directory.clone(),
-                wish: Vec::new(),
+                suggested_name: Vec::new(),
             },
             Verb::Stou => {
                 let path = resolve(argument)?;
                 TransferKind::StoreUnique {
                     directory: path.parent(),
-                    wish: path.name().to_vec(),
+                    suggested_name: path.name().to_vec(),
                 }
             }
             Verb::Mlsd => TransferKind::List {

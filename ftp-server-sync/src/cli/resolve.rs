@@ -19,7 +19,7 @@ use super::values;
 use super::{FlagError, Flags};
 use crate::accounts::users::{Password, Users};
 use crate::settings::file::reason;
-use crate::settings::{Limits, Listen, LocalNetworks, PublicAddress, Rates, Settings, Timeouts};
+use crate::settings::{AddressSource, Limits, Listen, LocalNetworks, Rates, Settings, Timeouts};
 
 /// One entry of a list, its text and its value.
 struct Entry<T> {
@@ -200,7 +200,7 @@ impl Flags {
         Users::one(name, Password::new(password), self.write, self.anonymous)
     }
 
-    fn map(&self) -> Result<BTreeMap<Ipv4Addr, PublicAddress>, FlagError> {
+    fn map(&self) -> Result<BTreeMap<Ipv4Addr, AddressSource>, FlagError> {
         let flag = "--masquerade-address-map";
         let entries = list(flag, &self.masquerade_address_map, values::map_entry)?;
         Ok(distinct(flag, entries)?.into_iter().collect())

@@ -2,8 +2,8 @@
 
 use super::*;
 use crate::golden;
-use crate::net::interfaces::Machine;
-use crate::settings::{Limits, Listen, LocalNetworks, Names, PublicAddress, Rates, Timeouts};
+use crate::net::interfaces::Interfaces;
+use crate::settings::{AddressSource, Limits, Listen, LocalNetworks, Names, Rates, Timeouts};
 use ftp_proto::{ClientRule, OuterPorts, Permissions};
 use log::LevelFilter;
 use std::collections::BTreeMap;
@@ -146,9 +146,9 @@ fn with_every_flag() {
     assert_eq!(settings.login_delay, Duration::ZERO);
     assert_eq!(settings.shutdown_grace, Duration::ZERO);
 
-    let machine = Machine {
+    let interfaces = Interfaces {
         gateways: vec![address("::ffff:10.0.0.254")],
-        ..Machine::default()
+        ..Interfaces::default()
     };
     assert_eq!(
         settings.names().into_iter().collect::<Vec<_>>(),
@@ -160,7 +160,7 @@ fn with_every_flag() {
         settings.trusted_gateways,
         [address("172.17.0.1"), address("172.18.0.1")]
     );
-    let config = settings.config(&machine, &Names::new());
+    let config = settings.config(&interfaces, &Names::new());
     let outer_ports = OuterPorts {
         inner_first: 60000,
         outer_first: 50000,
@@ -192,7 +192,7 @@ fn with_every_flag() {
     );
     let names = Names::from([("ftp.home.example".to_owned(), [203, 0, 113, 7].into())]);
     assert_eq!(
-        settings.config(&machine, &names).masquerade.clients[2],
+        settings.config(&interfaces, &names).masquerade.clients[2],
         (
             network("10.10.0.0/16"),
             ClientRule::Announce([203, 0, 113, 7].into())
@@ -243,7 +243,7 @@ fn small_choices() {
     );
     assert_eq!(
         settings("-n 127.0.0.1").masquerade_address,
-        Some(PublicAddress::Address([127, 0, 0, 1].into()))
+        Some(AddressSource::Address([127, 0, 0, 1].into()))
     );
 }
 

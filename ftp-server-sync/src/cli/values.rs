@@ -11,7 +11,7 @@ use ipnet::{IpNet, Ipv4Net};
 use log::LevelFilter;
 
 use crate::accounts::users::is_anonymous;
-use crate::settings::{PublicAddress, Told};
+use crate::settings::{AddressSource, ClientAddress};
 
 /// An address to listen on.
 pub(crate) fn interface(text: &str) -> Result<IpAddr, String> {
@@ -148,12 +148,12 @@ pub(crate) fn gateway(text: &str) -> Result<IpAddr, String> {
 }
 
 /// The address for PASV replies, or the name that leads to it.
-pub(crate) fn masquerade_address(text: &str) -> Result<PublicAddress, String> {
+pub(crate) fn masquerade_address(text: &str) -> Result<AddressSource, String> {
     const WANTED: &str = "give the router's public IPv4 address or its host name";
     let problem = match text.parse::<IpAddr>().map(|address| address.to_canonical()) {
         Ok(IpAddr::V4(address)) => match leads_nowhere(address) {
             Some(problem) => problem,
-            None => return Ok(PublicAddress::Address(address)),
+            None => return Ok(AddressSource::Address(address)),
         },
         Ok(IpAddr::V6(_)) => "an IPv6 address cannot stand in a PASV reply",
         Err(_)
@@ -165,7 +165,7 @@ pub(crate) fn masquerade_address(text: &str) -> Result<PublicAddress, String> {
         }
         Err(_) if is_host_name(text) => {
             let name = text.trim_end_matches('.').to_ascii_lowercase();
-            return Ok(PublicAddress::Name(name));
+            return Ok(AddressSource::Name(name));
         }
         Err(_) => "neither an IPv4 address nor a host name",
     };
@@ -183,7 +183,7 @@ pub(crate) fn leads_nowhere(address: Ipv4Addr) -> Option<&'static str> {
 }
 
 /// One `PRIVATE=PUBLIC` of the map.
-pub(crate) fn map_entry(text: &str) -> Result<(Ipv4Addr, PublicAddress), String> {
+pub(crate) fn map_entry(text: &str) -> Result<(Ipv4Addr, AddressSource), String> {
     let (private, public) = text
         .split_once('=')
         .ok_or("the \"=\" is missing; give PRIVATE=PUBLIC, such as 192.168.1.10=198.51.100.7")?;
@@ -212,7 +212,7 @@ pub(crate) fn map_entry(text: &str) -> Result<(Ipv4Addr, PublicAddress), String>
 }
 
 /// One `NET=ADDR` or `NET=local`.
-pub(crate) fn client_rule(text: &str) -> Result<(IpNet, Told), String> {
+pub(crate) fn client_rule(text: &str) -> Result<(IpNet, ClientAddress), String> {
     let (network, told) = text
         .split_once('=')
         .ok_or("the \"=\" is missing; give NET=ADDR or NET=local, such as 10.8.0.0/24=local")?;
@@ -221,12 +221,12 @@ pub(crate) fn client_rule(text: &str) -> Result<(IpNet, Told), String> {
         return Err("IPv6 clients need no masquerade; give an IPv4 network".to_owned());
     }
     let told = match told {
-        "local" => Told::Local,
+        "local" => ClientAddress::Local,
         word if word.eq_ignore_ascii_case("local") => {
             return Err("write \"local\" in small letters".to_owned());
         }
         address => match masquerade_address(address) {
-            Ok(address) => Told::Public(address),
+            Ok(address) => ClientAddress::Public(address),
             Err(problem) => return Err(format!("{problem}, or \"local\"")),
         },
     };
@@ -459,7 +459,7 @@ mod tests {
     fn a_mapped_masquerade_address_is_ipv4() {
         assert_eq!(
             masquerade_address("::ffff:203.0.113.1"),
-            Ok(PublicAddress::Address(Ipv4Addr::new(203, 0, 113, 1)))
+            Ok(AddressSource::Address(Ipv4Addr::new(203, 0, 113, 1)))
         );
     }
 
@@ -475,7 +475,7 @@ mod tests {
             ("my_nas.lan", "my_nas.lan"),
             (longest.as_str(), longest.as_str()),
         ] {
-            let expected = PublicAddress::Name(name.to_owned());
+            let expected = AddressSource::Name(name.to_owned());
             assert_eq!(masquerade_address(text), Ok(expected));
         }
         let label = "a".repeat(64);

@@ -11,8 +11,8 @@ use mio::{Interest, Registry, Token};
 use socket2::{Domain, Protocol, Socket, Type};
 
 use super::stream::Stream;
-use crate::passive::{PassiveListener, Ticket, Visitor};
-use crate::tls::Layer;
+use crate::passive::{IncomingConnection, PassiveListener, Ticket};
+use crate::tls::TlsStream;
 
 /// What has been set up for the next transfer.
 #[derive(Debug)]
@@ -82,18 +82,20 @@ impl Listening {
     pub(crate) fn accept(mut self) -> io::Result<Accepted> {
         for _ in 0..VISITORS_PER_TURN_MAX {
             match self.listener.accept()? {
-                Some(Visitor::Expected(stream)) => {
+                Some(IncomingConnection::Expected(stream)) => {
                     self.listener.connected();
                     return Ok(Accepted::Connected(DataStream::new(stream)));
                 }
-                Some(Visitor::Another(address)) => {
+                Some(IncomingConnection::Another(address)) => {
                     debug!(
                         "#{} passed on {}'s data connection",
                         self.number,
                         address.ip()
                     );
                 }
-                Some(Visitor::Stranger(address)) => self.note_stranger(canonical(address)),
+                Some(IncomingConnection::Stranger(address)) => {
+                    self.note_stranger(canonical(address))
+                }
                 None => {
                     self.unfinished = false;
                     return Ok(Accepted::NotYet(self));
@@ -168,7 +170,7 @@ impl DataStream {
         &mut self.stream
     }
 
-    pub(crate) fn tls(&self) -> Option<&Layer> {
+    pub(crate) fn tls(&self) -> Option<&TlsStream> {
         self.stream.tls()
     }
 

@@ -12,7 +12,7 @@ use rustix::io::Errno;
 
 use super::ascii_restart::TextStart;
 use super::stream::Stream;
-use crate::fs::list::{DirectoryLines, Made};
+use crate::fs::list::{ListingLines, NextLine};
 use crate::fs::root::{Download, Upload, refusal};
 
 /// What moves, and how far it has come.
@@ -49,7 +49,7 @@ enum Job {
 
 #[derive(Debug)]
 enum Source {
-    Listing(Box<DirectoryLines>),
+    Listing(Box<ListingLines>),
     /// Without an encoder the bytes go as they are: where the kernel cannot send the file itself.
     File {
         file: File,
@@ -98,7 +98,7 @@ impl Pump {
         })
     }
 
-    pub(crate) fn listing(lines: DirectoryLines) -> Self {
+    pub(crate) fn listing(lines: ListingLines) -> Self {
         Self::new(Job::SendText {
             source: Source::Listing(lines.into()),
             buffer: Vec::new(),
@@ -292,9 +292,9 @@ impl Source {
                 let mut searching = 0;
                 while buffer.len() < BUFFER_BYTES && searching < SEARCHING_MAX {
                     match lines.next_line(buffer) {
-                        Ok(Made::Line) => {}
-                        Ok(Made::Nothing) => searching += 1,
-                        Ok(Made::End) => return Ok(false),
+                        Ok(NextLine::Line) => {}
+                        Ok(NextLine::Nothing) => searching += 1,
+                        Ok(NextLine::End) => return Ok(false),
                         Err(_) => return Err(TransferError::LocalRead),
                     }
                 }

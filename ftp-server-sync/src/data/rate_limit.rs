@@ -11,7 +11,7 @@ use crate::settings::Rates;
 
 /// The session's limits. They outlast its transfers: many small files are no faster than one large one.
 #[derive(Debug)]
-pub(crate) struct Pace {
+pub(crate) struct RateLimits {
     rates: Rates,
     begun: Instant,
     inward: Option<RateLimit>,
@@ -20,7 +20,7 @@ pub(crate) struct Pace {
     wait_until: Option<Instant>,
 }
 
-impl Pace {
+impl RateLimits {
     pub(crate) fn new(rates: Rates, now: Instant) -> Self {
         let limit = |rate: Option<NonZeroU64>| Some(RateLimit::new(rate?, Default::default()));
         Self {

@@ -5,13 +5,13 @@ use std::net::Shutdown;
 
 use mio::net::TcpStream;
 
-use crate::tls::{Layer, ServerConfig};
+use crate::tls::{ServerConfig, TlsStream};
 
 /// A socket, and what protects it.
 #[derive(Debug)]
 pub(crate) struct Stream {
     socket: TcpStream,
-    layer: Option<Box<Layer>>,
+    layer: Option<Box<TlsStream>>,
 }
 
 impl Stream {
@@ -25,7 +25,7 @@ impl Stream {
 
     /// From now on TLS, of which we are the server; the handshake comes first.
     pub(crate) fn start_tls(&mut self, config: ServerConfig) -> io::Result<()> {
-        self.layer = Some(Layer::boxed(config)?);
+        self.layer = Some(TlsStream::boxed(config)?);
         Ok(())
     }
 
@@ -81,7 +81,7 @@ impl Stream {
         }
     }
 
-    pub(crate) fn tls(&self) -> Option<&Layer> {
+    pub(crate) fn tls(&self) -> Option<&TlsStream> {
         self.layer.as_deref()
     }
 

@@ -10,7 +10,7 @@ use mio::Registry;
 use super::connection::{Accepted, DATA, DataPort, DataStream, Listening};
 use super::pump::{Pump, Step};
 use super::stream::Stream;
-use crate::tls::{Layer, ServerConfig};
+use crate::tls::{ServerConfig, TlsStream};
 
 /// From `OpenTransfer` to `TransferEnded`.
 #[derive(Debug)]
@@ -124,7 +124,7 @@ impl Transfer {
     }
 
     /// TLS on the data connection that is up.
-    pub(crate) fn tls(&self) -> Option<&Layer> {
+    pub(crate) fn tls(&self) -> Option<&TlsStream> {
         match &self.link {
             Link::Up(stream) => stream.tls(),
             _ => None,
@@ -294,7 +294,7 @@ impl Transfer {
     fn is_stranger(&self, stream: &mut DataStream) -> bool {
         let required = |protection: &Protection| protection.resumption_required;
         self.protection.as_ref().is_some_and(required)
-            && !stream.stream().tls().is_some_and(Layer::is_resumed)
+            && !stream.stream().tls().is_some_and(TlsStream::is_resumed)
     }
 
     fn no_connection(&self, error: &io::Error, told: TransferError) -> Advance {

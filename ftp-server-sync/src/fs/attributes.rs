@@ -7,15 +7,15 @@ use std::io;
 use std::os::unix::fs::PermissionsExt;
 
 use cap_std::fs::{MetadataExt as _, OpenOptions, Permissions};
-use ftp_proto::{Path, Refusal};
+use ftp_proto::{FtpPath, Refusal};
 use rustix::fs::{AtFlags, FileType, Timespec, Timestamps, UTIME_OMIT};
 
-use super::root::{Storage, changeable, refusal, relative};
+use super::root::{Root, changeable, refusal, relative};
 
-impl Storage {
+impl Root {
     /// Gives a file these permission bits and no others; a directory keeps its setgid and sticky, as with the
     /// program `chmod`.
-    pub(super) fn change_mode(&self, path: &Path, mode: u32) -> Result<(), Refusal> {
+    pub(super) fn change_mode(&self, path: &FtpPath, mode: u32) -> Result<(), Refusal> {
         let name = relative(changeable(path)?);
         let metadata = self.root.metadata(name).map_err(|error| refusal(&error))?;
         let kept = match (metadata.is_dir(), metadata.is_file()) {
@@ -31,7 +31,7 @@ impl Storage {
     }
 
     /// Sets the time of modification, and leaves the one of access.
-    pub(super) fn set_modified(&self, path: &Path, modified: i64) -> Result<(), Refusal> {
+    pub(super) fn set_modified(&self, path: &FtpPath, modified: i64) -> Result<(), Refusal> {
         let times = Timestamps {
             last_access: Timespec {
                 tv_sec: 0,
@@ -61,7 +61,7 @@ impl Storage {
     }
 
     /// Makes a directory; with `umask`, whatever the system's own.
-    pub(super) fn make_directory(&self, path: &Path, umask: Option<u32>) -> Result<(), Refusal> {
+    pub(super) fn make_directory(&self, path: &FtpPath, umask: Option<u32>) -> Result<(), Refusal> {
         let name = relative(changeable(path)?);
         self.root
             .create_dir(name)

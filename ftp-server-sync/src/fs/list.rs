@@ -10,12 +10,12 @@ use std::io;
 use std::os::fd::{AsFd, OwnedFd};
 
 use ftp_proto::listing::{self, Entry, EntryKind, Glob, Selection};
-use ftp_proto::{ListStyle, Path};
+use ftp_proto::{FtpPath, ListStyle};
 use rustix::fs::{AtFlags, FileType, Stat};
 use rustix::io::Errno;
 
 use super::owners::Owners;
-use super::root::Storage;
+use super::root::Root;
 use walk::{Found, Plan, Route, Step, Walk};
 
 /// What a listing is of, and how it looks.
@@ -31,7 +31,7 @@ pub(crate) struct Listing<'a> {
 
 /// Lines of a listing, with their endings.
 #[derive(Debug)]
-pub(crate) struct DirectoryLines {
+pub(crate) struct ListingLines {
     /// Made before it was asked for.
     early: Option<Vec<u8>>,
     walk: Option<Walk>,
@@ -56,7 +56,7 @@ struct Look {
 
 /// What came of asking for a line.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Made {
+pub(crate) enum NextLine {
     /// A line, or an entry's with a heading before it.
     Line,
     /// Nothing yet, as there is much to look at.
@@ -64,14 +64,14 @@ pub(crate) enum Made {
     End,
 }
 
-impl DirectoryLines {
+impl ListingLines {
     /// The entries of the directory that `handle` names.
     ///
     /// # Errors
     ///
     /// When it cannot be read.
     pub(crate) fn of_directory(
-        storage: &Storage,
+        storage: &Root,
         handle: OwnedFd,
         listing: Listing<'_>,
     ) -> io::Result<Self> {
@@ -96,7 +96,7 @@ impl DirectoryLines {
     /// When that directory cannot be read, or nothing matches. Where there is much to look at, that shows only
     /// later, as the end of the lines.
     pub(crate) fn of_matches(
-        storage: &Storage,
+        storage: &Root,
         handle: OwnedFd,
         glob: &Glob,
         listing: Listing<'_>,
@@ -110,8 +110,8 @@ impl DirectoryLines {
         let mut early = Vec::new();
         for _ in 0..EARLY_STEPS_MAX {
             match lines.next_line(&mut early)? {
-                Made::Nothing => {}
-                Made::Line | Made::End => break,
+                NextLine::Nothing => {}
+                NextLine::Line | NextLine::End => break,
             }
         }
         lines.early = Some(early).filter(|line| !line.is_empty());
@@ -121,7 +121,7 @@ impl DirectoryLines {
     /// One entry alone, as LIST and NLST show a file.
     pub(crate) fn single(mut entry: Entry, listing: Listing<'_>) -> Self {
         let selection = listing.selection;
-        if selection.written.is_empty() || entry.name.is_empty() {
+        if selection.argument.is_empty() || entry.name.is_empty() {
             entry.name = selection.name().to_vec();
         }
         let look = Look::of(&listing, Vec::new());
@@ -141,32 +141,32 @@ impl DirectoryLines {
     /// # Errors
     ///
     /// When a directory cannot be read on. An entry that cannot be looked at is passed over.
-    pub(crate) fn next_line(&mut self, out: &mut Vec<u8>) -> io::Result<Made> {
+    pub(crate) fn next_line(&mut self, out: &mut Vec<u8>) -> io::Result<NextLine> {
         if let Some(line) = self.early.take() {
             out.extend_from_slice(&line);
-            return Ok(Made::Line);
+            return Ok(NextLine::Line);
         }
         let Some(walk) = &mut self.walk else {
-            return Ok(Made::End);
+            return Ok(NextLine::End);
         };
         match walk.step()? {
-            Step::Pending => Ok(Made::Nothing),
+            Step::Pending => Ok(NextLine::Nothing),
             Step::Directory(name) => {
                 if self.look.style == ListStyle::Long {
                     self.look.heading(&name, self.is_first, out);
                 }
                 self.is_first = false;
-                Ok(Made::Nothing)
+                Ok(NextLine::Nothing)
             }
             Step::Found(found) => {
                 self.must_find = false;
                 self.look.line(&found, out);
-                Ok(Made::Line)
+                Ok(NextLine::Line)
             }
             Step::End if self.must_find => Err(Errno::NOENT.into()),
             Step::End => {
                 self.walk = None;
-                Ok(Made::End)
+                Ok(NextLine::End)
             }
         }
     }
@@ -183,7 +183,7 @@ impl DirectoryLines {
 }
 
 impl Listing<'_> {
-    fn plan(&self, storage: &Storage, base: &Path, route: Route) -> Plan {
+    fn plan(&self, storage: &Root, base: &FtpPath, route: Route) -> Plan {
         Plan {
             storage: storage.clone(),
             base: base.clone(),
@@ -208,7 +208,7 @@ impl Look {
 
     /// MLSD begins with the directory itself and, unless this is the root, the one above (RFC 3659, section
     /// 7.5.1), of which nothing is read but what is known about it.
-    fn own_lines(&self, storage: &Storage, directory: &OwnedFd) -> Vec<u8> {
+    fn own_lines(&self, storage: &Root, directory: &OwnedFd) -> Vec<u8> {
         let mut lines = Vec::new();
         if !matches!(self.style, ListStyle::Facts { .. }) {
             return lines;

@@ -8,13 +8,13 @@ use std::fs::{File, Metadata};
 use std::io::{self, Seek, SeekFrom};
 use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::MetadataExt;
-use std::path::Path as FsPath;
+use std::path::Path;
 use std::sync::Arc;
 
 use cap_std::ambient_authority;
 use cap_std::fs::{Dir, OpenOptions, OpenOptionsExt};
 use ftp_proto::listing::Entry;
-use ftp_proto::{FileAnswer, FileRequest, Path, Refusal};
+use ftp_proto::{FileAnswer, FileRequest, FtpPath, Refusal};
 use rustix::fs::{Access, AtFlags, OFlags};
 use rustix::io::Errno;
 
@@ -24,7 +24,7 @@ use super::owners::Owners;
 
 /// The shared tree. Cloning shares the handle.
 #[derive(Clone, Debug)]
-pub(crate) struct Storage {
+pub(crate) struct Root {
     pub(super) root: Arc<Dir>,
 }
 
@@ -54,8 +54,8 @@ enum Target {
     /// To be made when the upload begins: until then another client may make, and fill, a file of
     /// this name.
     New {
-        storage: Storage,
-        path: Path,
+        storage: Root,
+        path: FtpPath,
     },
     Unique(File, Unique),
 }
@@ -63,8 +63,8 @@ enum Target {
 /// The empty file of a STOU, which is taken away again unless the upload begins.
 #[derive(Debug)]
 struct Unique {
-    storage: Storage,
-    path: Path,
+    storage: Root,
+    path: FtpPath,
 }
 
 /// What happens to the bytes that are there when an upload begins.
@@ -76,13 +76,13 @@ enum UploadStart {
     AtEnd,
 }
 
-impl Storage {
+impl Root {
     /// Opens the shared directory.
     ///
     /// # Errors
     ///
     /// What the system says when it is not there, not a directory, or not ours to read.
-    pub(crate) fn open(directory: &FsPath) -> io::Result<Self> {
+    pub(crate) fn open(directory: &Path) -> io::Result<Self> {
         let root = Dir::open_ambient_dir(directory, ambient_authority())?;
         Ok(Self { root: root.into() })
     }
@@ -162,7 +162,7 @@ impl Storage {
     /// # Errors
     ///
     /// As the file system has it; [`Refusal::OffsetTooLarge`] for an offset beyond the end.
-    pub(crate) fn download(&self, path: &Path, offset: u64) -> Result<Download, Refusal> {
+    pub(crate) fn download(&self, path: &FtpPath, offset: u64) -> Result<Download, Refusal> {
         let (file, metadata) = self.open_plain(path, OpenOptions::new().read(true))?;
         let size = metadata.len();
         if offset > size {
@@ -178,7 +178,7 @@ impl Storage {
     /// As the file system has it; [`Refusal::OffsetTooLarge`] for an offset beyond the end.
     pub(crate) fn upload(
         &self,
-        path: &Path,
+        path: &FtpPath,
         offset: u64,
         umask: Option<u32>,
     ) -> Result<Upload, Refusal> {
@@ -194,7 +194,7 @@ impl Storage {
     /// # Errors
     ///
     /// As the file system has it.
-    pub(crate) fn append(&self, path: &Path, umask: Option<u32>) -> Result<Upload, Refusal> {
+    pub(crate) fn append(&self, path: &FtpPath, umask: Option<u32>) -> Result<Upload, Refusal> {
         self.writable(path, UploadStart::AtEnd, umask)
     }
 
@@ -205,7 +205,7 @@ impl Storage {
     /// As the file system has it; [`Refusal::Exists`] when no name could be found.
     pub(crate) fn upload_unique(
         &self,
-        directory: &Path,
+        directory: &FtpPath,
         wish: &[u8],
         umask: Option<u32>,
     ) -> Result<(Upload, Vec<u8>), Refusal> {
@@ -240,7 +240,7 @@ impl Storage {
         Err(Refusal::Exists)
     }
 
-    pub(super) fn entry(&self, path: &Path) -> Result<Entry, Refusal> {
+    pub(super) fn entry(&self, path: &FtpPath) -> Result<Entry, Refusal> {
         let parent = self.open_directory(&path.parent())?;
         let name = if path.is_root() { b"." } else { path.name() };
         let stat = rustix::fs::statat(&parent, name, AtFlags::SYMLINK_NOFOLLOW)
@@ -250,13 +250,13 @@ impl Storage {
         Ok(entry)
     }
 
-    pub(super) fn open_directory(&self, path: &Path) -> Result<Dir, Refusal> {
+    pub(super) fn open_directory(&self, path: &FtpPath) -> Result<Dir, Refusal> {
         self.root
             .open_dir(relative(path))
             .map_err(|error| refusal(&error))
     }
 
-    fn open_with(&self, path: &Path, options: &mut OpenOptions) -> io::Result<File> {
+    fn open_with(&self, path: &FtpPath, options: &mut OpenOptions) -> io::Result<File> {
         // A FIFO without a peer would hang an open that may block.
         let nonblocking = OFlags::NONBLOCK.bits().cast_signed();
         let file = self
@@ -268,7 +268,7 @@ impl Storage {
     /// Only regular files can be transferred.
     pub(super) fn open_plain(
         &self,
-        path: &Path,
+        path: &FtpPath,
         options: &mut OpenOptions,
     ) -> Result<(File, Metadata), Refusal> {
         let file = self
@@ -283,7 +283,7 @@ impl Storage {
 
     fn writable(
         &self,
-        path: &Path,
+        path: &FtpPath,
         start: UploadStart,
         umask: Option<u32>,
     ) -> Result<Upload, Refusal> {
@@ -305,7 +305,7 @@ impl Storage {
     }
 
     /// Whether a file could be made: its directory is there and may be written to.
-    fn check_creatable(&self, path: &Path) -> Result<(), Refusal> {
+    fn check_creatable(&self, path: &FtpPath) -> Result<(), Refusal> {
         let parent = self.open_directory(&path.parent())?;
         let rights = Access::WRITE_OK | Access::EXEC_OK;
         rustix::fs::accessat(&parent, ".", rights, AtFlags::EACCESS)
@@ -379,7 +379,7 @@ impl UploadStart {
 
 impl Unique {
     fn keep(mut self) {
-        self.path = Path::root();
+        self.path = FtpPath::root();
     }
 }
 
@@ -413,12 +413,12 @@ pub(crate) fn refusal(error: &io::Error) -> Refusal {
     }
 }
 
-pub(super) fn relative(path: &Path) -> &FsPath {
-    FsPath::new(OsStr::from_bytes(path.relative()))
+pub(super) fn relative(path: &FtpPath) -> &Path {
+    Path::new(OsStr::from_bytes(path.relative()))
 }
 
 /// The root itself is never made, removed or renamed.
-pub(super) fn changeable(path: &Path) -> Result<&Path, Refusal> {
+pub(super) fn changeable(path: &FtpPath) -> Result<&FtpPath, Refusal> {
     match path.is_root() {
         true => Err(Refusal::Denied),
         false => Ok(path),

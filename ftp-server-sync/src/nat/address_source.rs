@@ -15,7 +15,7 @@ use log::Level;
 
 use super::diagnose::BEHIND_CARRIER;
 use crate::cli::values::leads_nowhere;
-use crate::settings::{Names, PublicAddress, Settings};
+use crate::settings::{AddressSource, Names, Settings};
 
 /// What is known of the names that the settings hold.
 #[derive(Debug, Default)]
@@ -77,7 +77,7 @@ impl PublicAddresses {
                 .masquerade_address
                 .iter()
                 .chain(settings.masquerade_map.values())
-                .any(|public| matches!(public, PublicAddress::Name(other) if other == name));
+                .any(|public| matches!(public, AddressSource::Name(other) if other == name));
         }
     }
 

@@ -5,10 +5,10 @@
 use std::io::{self, ErrorKind};
 
 use super::diagnose::{Seen, Severity, findings};
-use crate::net::interfaces::Machine;
+use crate::net::interfaces::Interfaces;
 use crate::net::port_probe::{self, HeldPorts};
 use crate::server::listeners;
-use crate::server::open_storage;
+use crate::server::open_root;
 use crate::settings::Settings;
 use crate::tls::Identity;
 
@@ -42,8 +42,8 @@ pub enum Verdict {
 ///
 /// What the system said when it was asked for its interfaces.
 pub fn check(settings: &Settings) -> io::Result<Report> {
-    let machine = Machine::look()?;
-    let (identity, certificate_problem) = match Identity::look(settings, &machine) {
+    let interfaces = Interfaces::read()?;
+    let (identity, certificate_problem) = match Identity::look(settings, &interfaces) {
         Ok(identity) => (identity, None),
         Err(error) => (None, Some(error.to_string())),
     };
@@ -51,12 +51,14 @@ pub fn check(settings: &Settings) -> io::Result<Report> {
     // Beside a running server its own ports would look like another program's, and trying them would
     // disturb it.
     let held = match (&settings.passive_ports, &start) {
-        (Some(range), None) => port_probe::held_ports(range, &settings.local_addresses(&machine)),
+        (Some(range), None) => {
+            port_probe::held_ports(range, &settings.local_addresses(&interfaces))
+        }
         _ => HeldPorts::default(),
     };
     let (names, unresolved) = names::look_up(&settings.names());
     let seen = Seen {
-        machine,
+        interfaces,
         names,
         unresolved,
         held,
@@ -78,7 +80,7 @@ pub fn check(settings: &Settings) -> io::Result<Report> {
 
 /// What would keep the server from starting.
 fn start_problem(settings: &Settings) -> Option<String> {
-    let directory = open_storage(settings).map(drop);
+    let directory = open_root(settings).map(drop);
     let control = || listeners::probe(&settings.listen, settings.passive_ports.as_ref());
     directory
         .and_then(|()| control())

@@ -10,9 +10,9 @@ use std::net::{IpAddr, Ipv4Addr};
 use ftp_proto::{Permissions, Reach};
 use ipnet::IpNet;
 
-use crate::net::interfaces::Machine;
+use crate::net::interfaces::Interfaces;
 use crate::net::port_probe::{HeldPorts, ports_text};
-use crate::settings::{LocalNetworks, Names, PublicAddress, Settings, Told};
+use crate::settings::{AddressSource, ClientAddress, LocalNetworks, Names, Settings};
 
 /// One thing that somebody should know.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -35,7 +35,7 @@ pub(crate) enum Severity {
 /// What the findings are judged by.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Seen {
-    pub(crate) machine: Machine,
+    pub(crate) interfaces: Interfaces,
     /// The addresses of the names that have been looked up.
     pub(crate) names: Names,
     /// The names that lead nowhere, and what the resolver said.
@@ -45,10 +45,10 @@ pub(crate) struct Seen {
 
 /// The findings, the gravest first.
 pub(crate) fn findings(settings: &Settings, seen: &Seen) -> Vec<Finding> {
-    let announced = announced_addresses(settings, &seen.machine);
+    let announced = announced_addresses(settings, &seen.interfaces);
     let mut found = Vec::new();
     // A bridge for containers is none of the router's addresses.
-    let reached = seen.machine.beside_gateway(&announced);
+    let reached = seen.interfaces.beside_gateway(&announced);
     found.extend(private_announcement(settings, &reached));
     found.extend(public_addresses(settings, seen));
     found.extend(useless_masquerade(settings, &announced));
@@ -71,7 +71,7 @@ pub(crate) fn findings(settings: &Settings, seen: &Seen) -> Vec<Finding> {
 
 /// Whether any client is told another address than the one it connected to.
 pub(crate) fn masquerades(settings: &Settings) -> bool {
-    let announces = |told: &Told| matches!(told, Told::Public(_));
+    let announces = |told: &ClientAddress| matches!(told, ClientAddress::Public(_));
     settings.masquerade_address.is_some()
         || !settings.masquerade_map.is_empty()
         || settings
@@ -104,8 +104,8 @@ impl fmt::Display for Finding {
 }
 
 /// The IPv4 addresses that clients from elsewhere can be connected to; loopback is not one.
-fn announced_addresses(settings: &Settings, machine: &Machine) -> Vec<Ipv4Addr> {
-    let addresses = settings.local_addresses(machine).into_iter();
+fn announced_addresses(settings: &Settings, interfaces: &Interfaces) -> Vec<Ipv4Addr> {
+    let addresses = settings.local_addresses(interfaces).into_iter();
     addresses
         .filter_map(ipv4)
         .filter(|address| !address.is_loopback())
@@ -184,7 +184,7 @@ fn public_addresses(settings: &Settings, seen: &Seen) -> Vec<Finding> {
         .masquerade_clients
         .iter()
         .filter_map(|(network, told)| {
-            let Told::Public(public) = told else {
+            let ClientAddress::Public(public) = told else {
                 return None;
             };
             let flag = format!("--masquerade-client {network}={public}");
@@ -193,8 +193,8 @@ fn public_addresses(settings: &Settings, seen: &Seen) -> Vec<Finding> {
     outside.chain(for_clients).collect()
 }
 
-fn unresolved(flag: &str, public: &PublicAddress, seen: &Seen) -> Option<Finding> {
-    let PublicAddress::Name(name) = public else {
+fn unresolved(flag: &str, public: &AddressSource, seen: &Seen) -> Option<Finding> {
+    let AddressSource::Name(name) = public else {
         return None;
     };
     let reason = seen.unresolved.get(name)?;
@@ -204,10 +204,10 @@ fn unresolved(flag: &str, public: &PublicAddress, seen: &Seen) -> Option<Finding
     )))
 }
 
-fn unreachable(flag: &str, public: &PublicAddress, seen: &Seen) -> Option<Finding> {
+fn unreachable(flag: &str, public: &AddressSource, seen: &Seen) -> Option<Finding> {
     let address = public.known(&seen.names)?;
     let subject = subject(flag, public, address);
-    let mut gateways = seen.machine.gateways.iter().copied().filter_map(ipv4);
+    let mut gateways = seen.interfaces.gateways.iter().copied().filter_map(ipv4);
     if gateways.any(|gateway| gateway == address) {
         return Some(Finding::failure(format!(
             "{subject} is the router's address on this side: clients outside cannot reach it; give \
@@ -225,7 +225,7 @@ fn unreachable(flag: &str, public: &PublicAddress, seen: &Seen) -> Option<Findin
     }
 }
 
-fn loopback(flag: &str, public: &PublicAddress, seen: &Seen) -> Option<Finding> {
+fn loopback(flag: &str, public: &AddressSource, seen: &Seen) -> Option<Finding> {
     let address = public.known(&seen.names)?;
     let subject = subject(flag, public, address);
     (Reach::of(address.into()) == Reach::Host).then(|| {
@@ -237,10 +237,10 @@ fn loopback(flag: &str, public: &PublicAddress, seen: &Seen) -> Option<Finding> 
 }
 
 /// The flag, and what its name leads to now.
-fn subject(flag: &str, public: &PublicAddress, address: Ipv4Addr) -> String {
+fn subject(flag: &str, public: &AddressSource, address: Ipv4Addr) -> String {
     match public {
-        PublicAddress::Address(_) => flag.to_owned(),
-        PublicAddress::Name(_) => format!("{flag} leads to {address}, which"),
+        AddressSource::Address(_) => flag.to_owned(),
+        AddressSource::Name(_) => format!("{flag} leads to {address}, which"),
     }
 }
 
@@ -290,7 +290,7 @@ fn overruled_masquerade(settings: &Settings) -> Option<Finding> {
         .iter()
         .find(|(network, _)| everybody(network));
     let rule = match rule {
-        Some((network, Told::Local)) => format!("--masquerade-client {network}=local"),
+        Some((network, ClientAddress::Local)) => format!("--masquerade-client {network}=local"),
         None if local => "--local-networks 0.0.0.0/0".to_owned(),
         _ => return None,
     };

@@ -9,12 +9,12 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
-use ftp_proto::{Announced, Diagnosis, Missed, Origin, Why};
+use ftp_proto::{AnnounceReason, ClientOrigin, Diagnosis, NeverConnected, PassiveOffer};
 use log::warn;
 
 /// What all sessions have missed.
 #[derive(Debug, Default)]
-pub(crate) struct MissedConnections {
+pub(crate) struct NeverConnectedLog {
     /// Whether any cause counts anything now. Written under the lock.
     counting: AtomicBool,
     causes: Mutex<Causes>,
@@ -35,18 +35,18 @@ struct Causes {
 
 /// Clients that fail alike.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-struct Cause {
+struct FailureKind {
     address: IpAddr,
-    origin: Origin,
+    origin: ClientOrigin,
     diagnosis: Diagnosis,
 }
 
 /// What a cause has come to since a client last got through.
 #[derive(Debug)]
 struct Tally {
-    cause: Cause,
+    cause: FailureKind,
     /// What was told last.
-    announced: Announced,
+    announced: PassiveOffer,
     connections: u64,
     /// Each once; of more than so many only the number of connections is counted.
     clients: Vec<IpAddr>,
@@ -66,9 +66,9 @@ enum Said {
     Several,
 }
 
-impl MissedConnections {
+impl NeverConnectedLog {
     /// Counts, and says so in the log where that is due.
-    pub(crate) fn note(&self, peer: IpAddr, missed: &Missed, advice: Advice, now: Instant) {
+    pub(crate) fn note(&self, peer: IpAddr, missed: &NeverConnected, advice: Advice, now: Instant) {
         let line = {
             let mut causes = self.causes();
             let line = causes.note(peer, missed, advice, now);
@@ -81,7 +81,7 @@ impl MissedConnections {
     }
 
     /// A client has come: its cause counts anew.
-    pub(crate) fn connected(&self, announced: &Announced) {
+    pub(crate) fn connected(&self, announced: &PassiveOffer) {
         if !self.counting.load(Ordering::Relaxed) {
             return;
         }
@@ -115,11 +115,11 @@ impl Causes {
     fn note(
         &mut self,
         peer: IpAddr,
-        missed: &Missed,
+        missed: &NeverConnected,
         advice: Advice,
         now: Instant,
     ) -> Option<String> {
-        let cause = Cause::of(&missed.announced);
+        let cause = FailureKind::of(&missed.announced);
         let mut tally = match self.position(&cause) {
             Some(index) => self.tallies.remove(index),
             None => Tally::new(cause, &missed.announced),
@@ -133,8 +133,8 @@ impl Causes {
         line
     }
 
-    fn connected(&mut self, announced: &Announced) {
-        if let Some(index) = self.position(&Cause::of(announced)) {
+    fn connected(&mut self, announced: &PassiveOffer) {
+        if let Some(index) = self.position(&FailureKind::of(announced)) {
             self.tallies[index].begin_anew();
         }
     }
@@ -143,13 +143,13 @@ impl Causes {
         self.tallies.iter().any(|tally| tally.connections > 0)
     }
 
-    fn position(&self, cause: &Cause) -> Option<usize> {
+    fn position(&self, cause: &FailureKind) -> Option<usize> {
         self.tallies.iter().position(|tally| tally.cause == *cause)
     }
 }
 
-impl Cause {
-    fn of(announced: &Announced) -> Self {
+impl FailureKind {
+    fn of(announced: &PassiveOffer) -> Self {
         Self {
             address: announced.announcement.address,
             origin: announced.origin,
@@ -159,7 +159,7 @@ impl Cause {
 }
 
 impl Tally {
-    fn new(cause: Cause, announced: &Announced) -> Self {
+    fn new(cause: FailureKind, announced: &PassiveOffer) -> Self {
         Self {
             cause,
             announced: *announced,
@@ -181,7 +181,7 @@ impl Tally {
         };
     }
 
-    fn count(&mut self, peer: IpAddr, missed: &Missed) {
+    fn count(&mut self, peer: IpAddr, missed: &NeverConnected) {
         let port = missed.announced.port;
         self.announced = missed.announced;
         self.connections = self.connections.saturating_add(1);
@@ -235,9 +235,9 @@ impl Tally {
     /// Who, up to the verb.
     fn subject(&self) -> String {
         let (before, after) = match self.cause.origin {
-            Origin::Local => ("local ", ""),
-            Origin::Private => ("", " in a private network"),
-            Origin::Outside => ("", " from outside"),
+            ClientOrigin::Local => ("local ", ""),
+            ClientOrigin::Private => ("", " in a private network"),
+            ClientOrigin::Outside => ("", " from outside"),
         };
         match &self.clients[..] {
             [client] => format!("{before}client {client}{after} was"),
@@ -265,22 +265,22 @@ impl Tally {
 }
 
 /// What to look at, with the flag where it is clear which one helps.
-fn question(announced: &Announced, advice: Advice) -> String {
+fn question(announced: &PassiveOffer, advice: Advice) -> String {
     let diagnosis = announced.diagnosis;
     match (diagnosis, announced.announcement.why) {
-        (Diagnosis::PrivateAddress, Why::ClientRule(network)) => {
+        (Diagnosis::PrivateAddress, AnnounceReason::ClientRule(network)) => {
             format!("change the rule for {network} in --masquerade-client")
         }
-        (Diagnosis::PrivateAddress, Why::Map(_)) => {
+        (Diagnosis::PrivateAddress, AnnounceReason::Map(_)) => {
             "give the router's public address in --masquerade-address-map".to_owned()
         }
-        (Diagnosis::PrivateAddress, Why::MasqueradeAddress) => {
+        (Diagnosis::PrivateAddress, AnnounceReason::MasqueradeAddress) => {
             "give the router's public address with --masquerade-address".to_owned()
         }
-        (Diagnosis::PrivateAddress, Why::Unknown) => {
+        (Diagnosis::PrivateAddress, AnnounceReason::Unknown) => {
             "its name cannot be resolved, so the public address is not known".to_owned()
         }
-        (Diagnosis::PrivateAddress, Why::PortMapping) => {
+        (Diagnosis::PrivateAddress, AnnounceReason::PortMapping) => {
             "the router is itself behind NAT; ask the provider for a public address".to_owned()
         }
         (Diagnosis::PrivateAddress, _) => "set --masquerade-address".to_owned(),

@@ -9,8 +9,8 @@ use std::ops::RangeInclusive;
 use ipnet::IpNet;
 
 use crate::cli::expand::FlagError;
-use crate::net::interfaces::Machine;
-use crate::settings::{Listen, PublicAddress, Settings};
+use crate::net::interfaces::Interfaces;
+use crate::settings::{AddressSource, Listen, Settings};
 
 mod text;
 
@@ -74,15 +74,19 @@ impl RulesKind {
 ///
 /// When the flags, or this machine's addresses, leave open what should be printed.
 pub fn rules(settings: &Settings, kind: RulesKind) -> Result<String, FlagError> {
-    let machine = Machine::look().map_err(|error| kind.refuse(error.to_string()))?;
-    rules_on(settings, &machine, kind)
+    let interfaces = Interfaces::read().map_err(|error| kind.refuse(error.to_string()))?;
+    rules_on(settings, &interfaces, kind)
 }
 
-fn rules_on(settings: &Settings, machine: &Machine, kind: RulesKind) -> Result<String, FlagError> {
+fn rules_on(
+    settings: &Settings,
+    interfaces: &Interfaces,
+    kind: RulesKind,
+) -> Result<String, FlagError> {
     let ports = ports(settings, kind)?;
     Ok(match kind {
-        RulesKind::Nft => text::nft(&forwards(settings, machine, kind)?, &ports),
-        RulesKind::Iptables => text::iptables(&forwards(settings, machine, kind)?, &ports),
+        RulesKind::Nft => text::nft(&forwards(settings, interfaces, kind)?, &ports),
+        RulesKind::Iptables => text::iptables(&forwards(settings, interfaces, kind)?, &ports),
         RulesKind::Docker => text::docker(&ports),
         RulesKind::Ufw => match own_addresses(settings) {
             addresses if addresses.is_empty() => return Err(kind.refuse(NOTHING_TO_REACH)),
@@ -144,12 +148,12 @@ fn ports(settings: &Settings, kind: RulesKind) -> Result<Ports, FlagError> {
 /// Where each public address leads, the router's own last, because those include the others.
 fn forwards(
     settings: &Settings,
-    machine: &Machine,
+    interfaces: &Interfaces,
     kind: RulesKind,
 ) -> Result<Vec<Forward>, FlagError> {
-    let public = |public: &PublicAddress| match public {
-        PublicAddress::Address(address) => Some(*address),
-        PublicAddress::Name(_) => None,
+    let public = |public: &AddressSource| match public {
+        AddressSource::Address(address) => Some(*address),
+        AddressSource::Name(_) => None,
     };
     // What is mapped for this machine's own clients needs no router.
     let by_map = settings.masquerade_map.iter();
@@ -161,7 +165,7 @@ fn forwards(
         })
         .collect();
     if let Some(address) = &settings.masquerade_address {
-        let private = private_address(settings, machine, kind)?;
+        let private = private_address(settings, interfaces, kind)?;
         forwards.extend(private.map(|private| Forward {
             public: public(address),
             private,
@@ -194,11 +198,11 @@ fn forwards(
 /// Where `--masquerade-address` leads; `None` if the map covers all that is listened on.
 fn private_address(
     settings: &Settings,
-    machine: &Machine,
+    interfaces: &Interfaces,
     kind: RulesKind,
 ) -> Result<Option<Ipv4Addr>, FlagError> {
     let listening: Vec<Ipv4Addr> = settings
-        .local_addresses(machine)
+        .local_addresses(interfaces)
         .into_iter()
         .filter_map(|address| match address {
             IpAddr::V4(address) if !address.is_loopback() => Some(address),
@@ -215,14 +219,14 @@ fn private_address(
     let everywhere =
         |listen: &Listen| listen.dual_stack || listen.address.ip() == Ipv4Addr::UNSPECIFIED;
     if settings.listen.iter().any(everywhere) {
-        let beside_gateway = machine.beside_gateway(&listening);
+        let beside_gateway = interfaces.beside_gateway(&listening);
         left.retain(|own| beside_gateway.contains(own));
     }
     match left[..] {
         [only] => Ok(Some(only)),
         [] if !listening.is_empty() => Ok(None),
         [] => Err(kind.refuse(NOTHING_TO_REACH)),
-        _ if are_neighbours(&left, machine) => Ok(first_of(&left, machine)),
+        _ if are_neighbours(&left, interfaces) => Ok(first_of(&left, interfaces)),
         _ => {
             let list: Vec<String> = left.iter().map(Ipv4Addr::to_string).collect();
             Err(kind.refuse(format!(
@@ -235,18 +239,18 @@ fn private_address(
 }
 
 /// Whether all these addresses stand in one network: then a router there can forward to any of them.
-fn are_neighbours(addresses: &[Ipv4Addr], machine: &Machine) -> bool {
+fn are_neighbours(addresses: &[Ipv4Addr], interfaces: &Interfaces) -> bool {
     let holds_all = |network: &IpNet| {
         let mut addresses = addresses.iter();
         addresses.all(|&address| network.contains(&IpAddr::V4(address)))
     };
-    machine.networks.iter().any(holds_all)
+    interfaces.networks.iter().any(holds_all)
 }
 
 /// The one that the machine had first: others are added beside it, and may go again.
-fn first_of(addresses: &[Ipv4Addr], machine: &Machine) -> Option<Ipv4Addr> {
+fn first_of(addresses: &[Ipv4Addr], interfaces: &Interfaces) -> Option<Ipv4Addr> {
     let position = |address: &Ipv4Addr| {
-        let mut own = machine.addresses.iter().map(IpAddr::to_canonical);
+        let mut own = interfaces.addresses.iter().map(IpAddr::to_canonical);
         own.position(|own| own == IpAddr::V4(*address))
     };
     addresses

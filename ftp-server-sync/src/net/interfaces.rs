@@ -16,7 +16,7 @@ use nix::sys::socket::SockaddrStorage;
 
 /// What this machine's interfaces and routes said when they were last asked.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub(crate) struct Machine {
+pub(crate) struct Interfaces {
     /// The addresses of all interfaces that are up.
     pub(crate) addresses: Vec<IpAddr>,
     /// Their networks, and the loopback networks; sorted, each once.
@@ -27,15 +27,15 @@ pub(crate) struct Machine {
     pub(crate) outward: Vec<IpAddr>,
 }
 
-impl Machine {
+impl Interfaces {
     /// Asks the system.
     ///
     /// # Errors
     ///
     /// What the system said when asked. Routes that it does not show to us count as none.
-    pub(crate) fn look() -> io::Result<Self> {
+    pub(crate) fn read() -> io::Result<Self> {
         let routes = routes()?;
-        let mut machine = Self::default();
+        let mut interfaces = Self::default();
         let mut with_mask = Vec::new();
         for interface in getifaddrs()? {
             let Some(address) = interface.address.as_ref().and_then(ip) else {
@@ -44,20 +44,20 @@ impl Machine {
             if !interface.flags.contains(InterfaceFlags::IFF_UP) {
                 continue;
             }
-            machine.addresses.push(address);
+            interfaces.addresses.push(address);
             let mask = interface.netmask.as_ref().and_then(ip);
             with_mask.extend(mask.map(|mask| (address, mask)));
             if routes
                 .iter()
                 .any(|route| route.interface == interface.interface_name)
             {
-                machine.outward.push(address);
+                interfaces.outward.push(address);
             }
         }
-        machine.networks = networks(with_mask);
+        interfaces.networks = networks(with_mask);
         let gateways = routes.iter().filter_map(|route| route.gateway);
-        machine.gateways = gateways.collect::<BTreeSet<IpAddr>>().into_iter().collect();
-        Ok(machine)
+        interfaces.gateways = gateways.collect::<BTreeSet<IpAddr>>().into_iter().collect();
+        Ok(interfaces)
     }
 
     /// Those of these addresses that a router can forward to, or the Internet reach: of interfaces that
@@ -253,13 +253,13 @@ mod tests {
 
     #[test]
     fn this_machine_has_loopback() {
-        let machine = Machine::look().unwrap();
+        let interfaces = Interfaces::read().unwrap();
         for loopback in ["127.0.0.0/8", "::1/128"] {
-            assert!(machine.networks.contains(&loopback.parse().unwrap()));
+            assert!(interfaces.networks.contains(&loopback.parse().unwrap()));
         }
         let address = IpAddr::V4(Ipv4Addr::LOCALHOST);
-        assert!(machine.addresses.contains(&address));
-        assert!(machine.networks.is_sorted() && machine.gateways.is_sorted());
+        assert!(interfaces.addresses.contains(&address));
+        assert!(interfaces.networks.is_sorted() && interfaces.gateways.is_sorted());
     }
 
     #[test]
@@ -270,7 +270,7 @@ mod tests {
 
     #[test]
     fn which_addresses_a_router_can_reach() {
-        let machine = Machine {
+        let interfaces = Interfaces {
             networks: vec![
                 "172.17.0.0/16".parse().unwrap(),
                 "192.168.77.0/24".parse().unwrap(),
@@ -279,14 +279,14 @@ mod tests {
                 "::ffff:192.168.77.1".parse().unwrap(),
                 "fe80::1".parse().unwrap(),
             ],
-            ..Machine::default()
+            ..Interfaces::default()
         };
         let [bridge, home, other] = [[172, 17, 0, 1], [192, 168, 77, 2], [10, 8, 0, 6]];
         let [bridge, home, other] = [bridge, home, other].map(Ipv4Addr::from);
-        assert_eq!(machine.beside_gateway(&[bridge, home, other]), [home]);
-        assert_eq!(machine.beside_gateway(&[bridge, other]), [bridge, other]);
+        assert_eq!(interfaces.beside_gateway(&[bridge, home, other]), [home]);
+        assert_eq!(interfaces.beside_gateway(&[bridge, other]), [bridge, other]);
         assert_eq!(
-            Machine::default().beside_gateway(&[bridge, home]),
+            Interfaces::default().beside_gateway(&[bridge, home]),
             [bridge, home]
         );
     }

@@ -22,7 +22,7 @@ pub(crate) struct Watch {
 
 /// Turns a burst of changes into one look: an interface that comes up is a dozen changes.
 #[derive(Debug, Default)]
-pub(crate) struct Settling {
+pub(crate) struct Debounce {
     look_at: Option<Instant>,
 }
 
@@ -66,7 +66,7 @@ impl Watch {
     }
 }
 
-impl Settling {
+impl Debounce {
     /// Something has changed; more of it will not put the look off.
     pub(crate) fn begin(&mut self, now: Instant) {
         let soon = now + PAUSE;
@@ -108,7 +108,7 @@ mod tests {
     #[track_caller]
     fn check(changes: &[u64], looks: &[u64]) {
         let start = Instant::now();
-        let mut settling = Settling::default();
+        let mut settling = Debounce::default();
         let mut seen = Vec::new();
         for millisecond in 0..1000 {
             let now = start + Duration::from_millis(millisecond);
@@ -139,7 +139,7 @@ mod tests {
     #[test]
     fn a_look_that_failed_is_repeated() {
         let start = Instant::now();
-        let mut settling = Settling::default();
+        let mut settling = Debounce::default();
         settling.begin_again(start);
         assert!(!settling.is_over(start + Duration::from_secs(4)));
         assert!(settling.is_over(start + Duration::from_secs(5)));

@@ -15,7 +15,7 @@ use socket2::{Domain, Protocol, Socket, Type};
 
 use super::books::Ending;
 use super::lease::Lease;
-use super::shared_listener::{SharedListener, Visitor};
+use super::shared_listener::{IncomingConnection, SharedListener};
 
 /// A place at a listening socket, which other sessions may share, together with the lease of its port.
 #[derive(Debug)]
@@ -60,7 +60,7 @@ impl PassiveListener {
     /// # Errors
     ///
     /// What the system said when asked for a connection.
-    pub(crate) fn accept(&mut self) -> io::Result<Option<Visitor>> {
+    pub(crate) fn accept(&mut self) -> io::Result<Option<IncomingConnection>> {
         self.listener.accept(&self.lease.applicant)
     }
 

@@ -40,7 +40,7 @@ struct Party {
 
 /// Who has connected to a passive port.
 #[derive(Debug)]
-pub(crate) enum Visitor {
+pub(crate) enum IncomingConnection {
     /// The client that was expected.
     Expected(TcpStream),
     /// Another session's client: its connection has been handed over.
@@ -91,23 +91,23 @@ impl SharedListener {
     }
 
     /// The next visitor; `None` when nobody is there.
-    pub(super) fn accept(&self, applicant: &Applicant) -> io::Result<Option<Visitor>> {
+    pub(super) fn accept(&self, applicant: &Applicant) -> io::Result<Option<IncomingConnection>> {
         let mut state = self.lock();
         if let Some(stream) = state.take(applicant.arrival) {
-            return Ok(Some(Visitor::Expected(stream)));
+            return Ok(Some(IncomingConnection::Expected(stream)));
         }
         let Some((stream, address)) = state.accept()? else {
             return Ok(None);
         };
         if applicant.expected.admits(address.ip()) {
-            return Ok(Some(Visitor::Expected(stream)));
+            return Ok(Some(IncomingConnection::Expected(stream)));
         }
         let Some(waker) = state.hand_over(stream, address) else {
-            return Ok(Some(Visitor::Stranger(address)));
+            return Ok(Some(IncomingConnection::Stranger(address)));
         };
         drop(state);
         wake(&waker);
-        Ok(Some(Visitor::Another(address)))
+        Ok(Some(IncomingConnection::Another(address)))
     }
 
     /// The socket's number, for a poll; valid until the applicant that asks leaves.

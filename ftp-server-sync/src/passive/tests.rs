@@ -129,7 +129,7 @@ fn waits(opening: io::Result<Opening>) -> Ticket {
 /// The expected client has connected.
 fn come(listener: &mut PassiveListener) -> mio::net::TcpStream {
     match listener.accept().unwrap() {
-        Some(Visitor::Expected(stream)) => stream,
+        Some(IncomingConnection::Expected(stream)) => stream,
         other => panic!("{other:?}"),
     }
 }

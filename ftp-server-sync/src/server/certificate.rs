@@ -19,10 +19,10 @@ impl Server {
             return;
         }
         let current = self.shared.current();
-        match Identity::load(&current.settings, &current.machine) {
+        match Identity::load(&current.settings, &current.interfaces) {
             Ok(identity) => {
                 self.certificate.taken();
-                self.shared.replace(current.identified(identity));
+                self.shared.replace(current.with_identity(identity));
                 info!("took the changed files of --certfile, --keyfile and --client-ca");
                 self.log_certificate();
             }

@@ -13,11 +13,11 @@ use log::{error, info, log, warn};
 
 use super::fd_limit;
 use super::{Message, Server, certificate};
-use crate::fs::root::Storage;
+use crate::fs::root::Root;
 use crate::nat::address_source::{Answer, Line, look_up};
 use crate::nat::diagnose::{Finding, Seen, Severity, findings};
 use crate::nat::summary::summary;
-use crate::net::interfaces::Machine;
+use crate::net::interfaces::Interfaces;
 use crate::net::port_probe::{self, HeldPorts};
 use crate::session::server_state::Current;
 use crate::settings::Settings;
@@ -28,7 +28,7 @@ impl Server {
     /// [`run`](Self::run): leased ports of our own would look like another program's.
     pub fn log_start(&self) {
         let current = self.shared.current();
-        let addresses = current.settings.local_addresses(&current.machine);
+        let addresses = current.settings.local_addresses(&current.interfaces);
         self.log_current(match &current.settings.passive_ports {
             Some(range) => port_probe::held_ports(range, &addresses),
             None => HeldPorts::default(),
@@ -67,10 +67,10 @@ impl Server {
 
     fn apply(&mut self, settings: Settings) -> io::Result<()> {
         // What can fail comes first.
-        let storage = open_storage(&settings)?;
+        let storage = open_root(&settings)?;
         let certificate = certificate::watch(&settings);
-        let machine = Machine::look()?;
-        let identity = Identity::load(&settings, &machine).map_err(io::Error::other)?;
+        let interfaces = Interfaces::read()?;
+        let identity = Identity::load(&settings, &interfaces).map_err(io::Error::other)?;
         let passive_ports = settings.passive_ports.as_ref();
         let registry = self.poll.registry();
         self.listeners
@@ -91,7 +91,7 @@ impl Server {
         self.names.follow(&settings, now);
         let names = self.names.known();
         self.shared
-            .replace(Current::new(settings, storage, machine, names, identity));
+            .replace(Current::new(settings, storage, interfaces, names, identity));
         self.certificate = certificate;
         self.shared.missed.forget();
         // Ports are not tried: sessions may have leased some of them.
@@ -114,8 +114,8 @@ impl Server {
         log_lines(self.names.overdue(now));
         self.follow_certificate(now);
         if self.settling.is_over(now) {
-            match Machine::look() {
-                Ok(machine) => self.take_machine(machine),
+            match Interfaces::read() {
+                Ok(interfaces) => self.update_interfaces(interfaces),
                 Err(error) => {
                     warn!("cannot look at this machine's networks, trying again: {error}");
                     self.settling.begin_again(now);
@@ -130,14 +130,14 @@ impl Server {
         let old = self.shared.current();
         let names = self.names.known();
         if names != old.names {
-            self.shared.replace(old.told(names));
+            self.shared.replace(old.with_addresses(names));
         }
         // Only now, so that what the log says is so.
         log_lines(lines);
     }
 
     /// The kernel says that something about this machine's networks has changed.
-    pub(super) fn note_machine(&mut self) {
+    pub(super) fn on_interfaces_changed(&mut self) {
         self.settling.begin(Instant::now());
         if let Some(watch) = &self.watch
             && let Err(error) = watch.drain()
@@ -147,12 +147,12 @@ impl Server {
         }
     }
 
-    fn take_machine(&mut self, machine: Machine) {
+    fn update_interfaces(&mut self, interfaces: Interfaces) {
         let old = self.shared.current();
-        if machine == old.machine {
+        if interfaces == old.interfaces {
             return;
         }
-        let new = old.on(machine);
+        let new = old.with_interfaces(interfaces);
         let changes = came_and_went(&old.config.masquerade, &new.config.masquerade);
         let known = findings(&old.settings, &seen(&old));
         let mut found = findings(&new.settings, &seen(&new));
@@ -170,8 +170,8 @@ impl Server {
 /// # Errors
 ///
 /// What the system said, with the directory that it was about.
-pub(crate) fn open_storage(settings: &Settings) -> io::Result<Storage> {
-    Storage::open(&settings.directory).map_err(|error| {
+pub(crate) fn open_root(settings: &Settings) -> io::Result<Root> {
+    Root::open(&settings.directory).map_err(|error| {
         let directory = settings.directory.display();
         io::Error::new(error.kind(), format!("cannot share {directory}: {error}"))
     })
@@ -180,7 +180,7 @@ pub(crate) fn open_storage(settings: &Settings) -> io::Result<Storage> {
 /// What is known by now; ports are not tried for it.
 fn seen(current: &Current) -> Seen {
     Seen {
-        machine: current.machine.clone(),
+        interfaces: current.interfaces.clone(),
         names: current.names.clone(),
         ..Seen::default()
     }

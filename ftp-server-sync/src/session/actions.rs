@@ -193,8 +193,11 @@ impl Connection {
                 Pump::upload(storage.append(path, umask)?, representation),
                 nothing,
             ),
-            TransferKind::StoreUnique { directory, wish } => {
-                let (upload, name) = storage.upload_unique(directory, wish, umask)?;
+            TransferKind::StoreUnique {
+                directory,
+                suggested_name,
+            } => {
+                let (upload, name) = storage.upload_unique(directory, suggested_name, umask)?;
                 let opened = Opened {
                     bytes: None,
                     name: Some(name),

@@ -1,7 +1,7 @@
 //! One client: the core's session with its sockets and files.
 //!
 //! [`Connection::turn`] runs until the outside world is needed and never blocks; whoever calls it
-//! owns the poll. Nothing here is shared with other threads but what [`Shared`] holds.
+//! owns the poll. Nothing here is shared with other threads but what [`ServerState`] holds.
 
 use std::io;
 use std::sync::Arc;
@@ -15,21 +15,21 @@ use mio::event::Event;
 use mio::net::TcpStream;
 use mio::{Registry, Token, Waker};
 
-use super::Order;
+use super::SessionCommand;
 use super::control::{Control, End};
 use super::log::{self as session_log, SessionLog};
-use super::server_state::{Current, Shared};
+use super::server_state::{Current, ServerState};
 use crate::data::connection::{DATA, DataPort};
 use crate::data::transfer::{Advance, Transfer};
-use crate::fs::root::Storage;
+use crate::fs::root::Root;
 use crate::passive::Opening;
-use crate::tls::SessionTls;
+use crate::tls::Resumption;
 
-use super::end_reason::Cause;
+use super::end_reason::EndReason;
 use super::never_connected::Missing;
 use super::tls::Told;
 use crate::data::lingering::{LINGERING, Lingering};
-use crate::data::rate_limit::Pace;
+use crate::data::rate_limit::RateLimits;
 
 /// A control connection and everything that belongs to it.
 #[derive(Debug)]
@@ -37,13 +37,13 @@ pub(crate) struct Connection {
     /// For the log.
     pub(crate) number: u64,
     pub(crate) session: Session,
-    pub(crate) shared: Arc<Shared>,
+    pub(crate) shared: Arc<ServerState>,
     /// The settings in force.
     pub(crate) current: Arc<Current>,
     /// Which ones these are.
     pub(super) generation: u64,
     /// Where the session began: another directory is for new sessions.
-    pub(crate) storage: Storage,
+    pub(crate) storage: Root,
     pub(super) begun: Instant,
     /// The server is ending, and so does this once no transfer runs.
     pub(super) ending: bool,
@@ -53,7 +53,7 @@ pub(crate) struct Connection {
     /// The data connection of the last one, as long as its client may still be reading.
     pub(super) lingering: Option<Lingering>,
     /// Since AUTH TLS.
-    pub(crate) tls: Option<SessionTls>,
+    pub(crate) tls: Option<Resumption>,
     pub(super) told: Told,
     /// An outcome that is held back: the answer to a wrong password.
     pub(crate) delayed: Option<(Instant, Outcome)>,
@@ -61,8 +61,8 @@ pub(crate) struct Connection {
     pub(crate) announced: Option<Announcement>,
     pub(super) missing: Missing,
     /// What ends the session or its transfer, for the log.
-    pub(super) cause: Option<Cause>,
-    pub(super) pace: Pace,
+    pub(super) cause: Option<EndReason>,
+    pub(super) pace: RateLimits,
     /// What the next refusal will be about, for the log.
     pub(crate) subject: Option<String>,
     pub(super) log: SessionLog,
@@ -90,7 +90,7 @@ pub(crate) const WAKER: Token = Token(1);
 impl Connection {
     pub(crate) fn new(
         number: u64,
-        shared: Arc<Shared>,
+        shared: Arc<ServerState>,
         stream: TcpStream,
         implicit_tls: bool,
         registry: &Registry,
@@ -109,7 +109,7 @@ impl Connection {
             true => Session::with_implicit_tls,
             false => Session::new,
         };
-        let pace = Pace::new(current.settings.rates, Instant::now());
+        let pace = RateLimits::new(current.settings.rates, Instant::now());
         Ok(Self {
             number,
             session: begin(current.config.clone(), endpoints),
@@ -157,15 +157,15 @@ impl Connection {
         }
     }
 
-    pub(crate) fn obey(&mut self, order: Order) {
+    pub(crate) fn on_command(&mut self, order: SessionCommand) {
         match order {
-            Order::End => {
+            SessionCommand::End => {
                 self.ending = true;
-                self.cause = Some(Cause::ServerEnds);
+                self.cause = Some(EndReason::ServerEnds);
                 self.session.handle_shutdown();
             }
-            Order::EndAfterTransfer => self.ending = true,
-            Order::Report => {
+            SessionCommand::EndAfterTransfer => self.ending = true,
+            SessionCommand::Report => {
                 let age = self.begun.elapsed();
                 session_log::log_session(self.number, &self.session, &self.doing(), age);
             }
@@ -189,7 +189,7 @@ impl Connection {
         let mut budget = TURN_BYTES_MAX;
         loop {
             if self.ending && self.transfer.is_none() {
-                self.cause = Some(Cause::ServerEnds);
+                self.cause = Some(EndReason::ServerEnds);
                 self.session.handle_shutdown();
             }
             self.drain(now);
@@ -207,7 +207,7 @@ impl Connection {
             if !progressed {
                 self.linger(registry, now);
                 self.control.flush();
-                return Turn::Wait(self.patience(now, budget));
+                return Turn::Wait(self.next_timeout(now, budget));
             }
         }
     }
@@ -311,7 +311,7 @@ impl Connection {
             None if deaf => info!("#{} the client does not read its replies", self.number),
             None => return false,
         }
-        self.cause = Some(Cause::ClientGone);
+        self.cause = Some(EndReason::ClientGone);
         self.session.handle_eof();
         true
     }
@@ -417,7 +417,7 @@ impl Connection {
         session_log::log_transfer(self.number, &transfer, result, self.cause, now);
         // A stall ends no more than the transfer.
         self.cause
-            .take_if(|cause| matches!(cause, Cause::Stalled(_)));
+            .take_if(|cause| matches!(cause, EndReason::Stalled(_)));
         if result.is_err() {
             self.log.transfer_told();
         }

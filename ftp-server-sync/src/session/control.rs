@@ -13,7 +13,7 @@ use mio::{Interest, Registry, Token};
 use socket2::{SockRef, TcpKeepalive};
 
 use crate::data::stream::Stream;
-use crate::tls::{Layer, ServerConfig};
+use crate::tls::{ServerConfig, TlsStream};
 
 /// A control connection, as far as it is bytes.
 #[derive(Debug)]
@@ -110,7 +110,7 @@ impl Control {
         Some(result)
     }
 
-    pub(crate) fn tls(&self) -> Option<&Layer> {
+    pub(crate) fn tls(&self) -> Option<&TlsStream> {
         self.stream.tls()
     }
 

@@ -7,7 +7,7 @@ use ftp_proto::{Timeout, TimeoutKind};
 
 /// What has ended something, if it was not the client's own command.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Cause {
+pub(crate) enum EndReason {
     /// The client closed the control connection, or lost it.
     ClientGone,
     /// No command came for so long.
@@ -20,7 +20,7 @@ pub(crate) enum Cause {
     ServerEnds,
 }
 
-impl Cause {
+impl EndReason {
     /// A timer that has run out; one for a data connection to open has lines of its own.
     pub(super) fn of(timeout: Timeout) -> Option<Self> {
         match timeout.kind {
@@ -32,7 +32,7 @@ impl Cause {
     }
 }
 
-impl fmt::Display for Cause {
+impl fmt::Display for EndReason {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::ClientGone => f.write_str("the client is gone"),

@@ -6,11 +6,11 @@
 use std::time::{Duration, Instant};
 
 use ftp_proto::{
-    FileRequest, Path, Reply, Session, TransferError, TransferKind, TransferRequest, limits,
+    FileRequest, FtpPath, Reply, Session, TransferError, TransferKind, TransferRequest, limits,
 };
 use log::{debug, info, warn};
 
-use super::end_reason::Cause;
+use super::end_reason::EndReason;
 use crate::data::transfer::Transfer;
 
 /// Text that may be shown in a terminal: what is not printable is escaped.
@@ -153,7 +153,7 @@ pub(crate) fn log_transfer(
     number: u64,
     transfer: &Transfer,
     result: Result<(), TransferError>,
-    cause: Option<Cause>,
+    cause: Option<EndReason>,
     now: Instant,
 ) {
     let what = match &transfer.unique_name {
@@ -201,7 +201,7 @@ pub(crate) fn transfer_request(request: &TransferRequest) -> String {
 }
 
 pub(crate) fn file_request(request: &FileRequest) -> String {
-    let with = |command: &str, path: &Path| format!("{command} {path}");
+    let with = |command: &str, path: &FtpPath| format!("{command} {path}");
     match request {
         FileRequest::ChangeDirectory(path) => with("CWD", path),
         FileRequest::MakeDirectory { path, .. } => with("MKD", path),

@@ -56,14 +56,14 @@ impl Connection {
             // It may have connected without our looking.
             && !self.accept_early();
         if is_missed {
-            self.session.handle_data_missed();
+            self.session.handle_data_never_connected();
         }
         self.missing.told = None;
     }
 
     /// Has the log say what the core has counted since.
     pub(super) fn report_missed(&mut self, now: Instant) {
-        let Some(missed) = self.session.missed() else {
+        let Some(missed) = self.session.never_connected() else {
             return;
         };
         if missed.number == self.missing.reported {

@@ -8,18 +8,18 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use ftp_proto::Config;
 
-use crate::fs::root::Storage;
-use crate::nat::never_connected_log::MissedConnections;
-use crate::net::interfaces::Machine;
+use crate::fs::root::Root;
+use crate::nat::never_connected_log::NeverConnectedLog;
+use crate::net::interfaces::Interfaces;
 use crate::passive::PassivePool;
 use crate::settings::{Names, Settings};
 use crate::tls::Identity;
 
 /// The pool, the settings that are in force, and what has been missed under them.
 #[derive(Debug)]
-pub(crate) struct Shared {
+pub(crate) struct ServerState {
     pub(crate) pool: Arc<PassivePool>,
-    pub(crate) missed: MissedConnections,
+    pub(crate) missed: NeverConnectedLog,
     current: Mutex<Arc<Current>>,
     /// Counts replacements, so that sessions need not take the lock to see that there was none.
     generation: AtomicU64,
@@ -29,8 +29,8 @@ pub(crate) struct Shared {
 #[derive(Clone, Debug)]
 pub(crate) struct Current {
     pub(crate) settings: Arc<Settings>,
-    pub(crate) storage: Storage,
-    pub(crate) machine: Machine,
+    pub(crate) storage: Root,
+    pub(crate) interfaces: Interfaces,
     pub(crate) names: Names,
     /// `None` without TLS.
     pub(crate) identity: Option<Identity>,
@@ -40,34 +40,34 @@ pub(crate) struct Current {
 impl Current {
     pub(crate) fn new(
         settings: Settings,
-        storage: Storage,
-        machine: Machine,
+        storage: Root,
+        interfaces: Interfaces,
         names: Names,
         identity: Option<Identity>,
     ) -> Self {
         Self {
-            config: settings.config(&machine, &names).into(),
+            config: settings.config(&interfaces, &names).into(),
             settings: settings.into(),
             storage,
-            machine,
+            interfaces,
             names,
             identity,
         }
     }
 
     /// The same on a machine that has changed.
-    pub(crate) fn on(&self, machine: Machine) -> Self {
-        let config = self.settings.config(&machine, &self.names).into();
+    pub(crate) fn with_interfaces(&self, interfaces: Interfaces) -> Self {
+        let config = self.settings.config(&interfaces, &self.names).into();
         Self {
             config,
-            machine,
+            interfaces,
             ..self.clone()
         }
     }
 
     /// The same with names that lead elsewhere.
-    pub(crate) fn told(&self, names: Names) -> Self {
-        let config = self.settings.config(&self.machine, &names).into();
+    pub(crate) fn with_addresses(&self, names: Names) -> Self {
+        let config = self.settings.config(&self.interfaces, &names).into();
         Self {
             config,
             names,
@@ -76,7 +76,7 @@ impl Current {
     }
 
     /// The same with another certificate.
-    pub(crate) fn identified(&self, identity: Option<Identity>) -> Self {
+    pub(crate) fn with_identity(&self, identity: Option<Identity>) -> Self {
         Self {
             identity,
             ..self.clone()
@@ -84,11 +84,11 @@ impl Current {
     }
 }
 
-impl Shared {
+impl ServerState {
     pub(crate) fn new(pool: Arc<PassivePool>, current: Current) -> Self {
         Self {
             pool,
-            missed: MissedConnections::default(),
+            missed: NeverConnectedLog::default(),
             current: Mutex::new(current.into()),
             generation: AtomicU64::new(0),
         }

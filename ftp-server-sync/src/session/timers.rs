@@ -6,7 +6,7 @@ use ftp_proto::{Timeout, TimeoutKind, TransferError};
 use log::error;
 
 use super::connection::{Connection, ROUNDING, UNFLUSHED_PATIENCE};
-use super::end_reason::Cause;
+use super::end_reason::EndReason;
 use super::log as session_log;
 use crate::data::connection::{Accepted, DataPort, Listening};
 use crate::data::transfer::Transfer;
@@ -50,7 +50,7 @@ impl Connection {
         {
             session_log::log_never_shook_hands(self.number, &self.session);
         }
-        self.cause = Cause::of(timeout);
+        self.cause = EndReason::of(timeout);
         self.session.handle_timeout(timeout);
         true
     }
@@ -123,7 +123,7 @@ impl Connection {
     }
 
     /// How long nothing needs to be done, unless something happens.
-    pub(super) fn patience(&self, now: Instant, budget: usize) -> Option<Duration> {
+    pub(super) fn next_timeout(&self, now: Instant, budget: usize) -> Option<Duration> {
         let transfer_goes_on = self.transfer.as_ref().is_some_and(Transfer::is_started);
         if budget == 0 && transfer_goes_on && self.unflushed.is_none() {
             return Some(Duration::ZERO);

@@ -5,7 +5,7 @@ use log::{Level, error, info, log};
 
 use super::connection::Connection;
 use crate::data::transfer::{Protection, Transfer};
-use crate::tls::SessionTls;
+use crate::tls::Resumption;
 
 /// What the log has been told about a session's data connections.
 #[derive(Debug, Default)]
@@ -21,7 +21,7 @@ impl Connection {
             // It has been switched off between the question and the answer.
             return Some(Outcome::Tls(Err(Refusal::Unsupported)));
         };
-        let tls = SessionTls::new(&identity.config());
+        let tls = Resumption::new(&identity.config());
         let begun = self.control.start_tls(tls.control());
         self.tls = Some(tls);
         match begun {

@@ -7,7 +7,7 @@ use mio::net::TcpStream;
 
 use crate::cli::expand::FlagError;
 use crate::nat::diagnose::Finding;
-use crate::net::interfaces::Machine;
+use crate::net::interfaces::Interfaces;
 use crate::settings::Settings;
 
 /// There is none.
@@ -15,11 +15,11 @@ use crate::settings::Settings;
 pub(crate) enum Identity {}
 
 impl Identity {
-    pub(crate) fn load(_: &Settings, _: &Machine) -> Result<Option<Self>, FlagError> {
+    pub(crate) fn load(_: &Settings, _: &Interfaces) -> Result<Option<Self>, FlagError> {
         Ok(None)
     }
 
-    pub(crate) fn look(_: &Settings, _: &Machine) -> Result<Option<Self>, FlagError> {
+    pub(crate) fn look(_: &Settings, _: &Interfaces) -> Result<Option<Self>, FlagError> {
         Ok(None)
     }
 
@@ -41,12 +41,12 @@ impl Identity {
 pub(crate) struct ServerConfig;
 
 #[derive(Debug)]
-pub(crate) enum Layer {}
+pub(crate) enum TlsStream {}
 
 #[derive(Debug)]
-pub(crate) struct SessionTls;
+pub(crate) struct Resumption;
 
-impl Layer {
+impl TlsStream {
     pub(crate) fn boxed(_: ServerConfig) -> io::Result<Box<Self>> {
         Err(ErrorKind::Unsupported.into())
     }
@@ -80,13 +80,13 @@ impl Layer {
     }
 }
 
-impl fmt::Display for Layer {
+impl fmt::Display for TlsStream {
     fn fmt(&self, _: &mut fmt::Formatter<'_>) -> fmt::Result {
         match *self {}
     }
 }
 
-impl SessionTls {
+impl Resumption {
     pub(crate) fn new(_: &ServerConfig) -> Self {
         Self
     }

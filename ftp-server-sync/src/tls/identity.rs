@@ -20,7 +20,7 @@ use super::facts::{Facts, Time};
 use super::{pem, self_signed};
 use crate::cli::expand::{FlagError, printable};
 use crate::nat::diagnose::{Finding, Severity};
-use crate::net::interfaces::Machine;
+use crate::net::interfaces::Interfaces;
 use crate::settings::file;
 use crate::settings::{CertificateFiles, Settings};
 
@@ -40,14 +40,21 @@ impl Identity {
     /// # Errors
     ///
     /// The first thing that is wrong.
-    pub(crate) fn load(settings: &Settings, machine: &Machine) -> Result<Option<Self>, FlagError> {
+    pub(crate) fn load(
+        settings: &Settings,
+        interfaces: &Interfaces,
+    ) -> Result<Option<Self>, FlagError> {
         let Some(tls) = &settings.tls else {
             return Ok(None);
         };
         let provider = Arc::new(ring::default_provider());
         let source = match &tls.certificate {
             Some(files) => Source::Given(files.clone()),
-            None => Source::Kept(self_signed::file(&tls.state_directory, settings, machine)?),
+            None => Source::Kept(self_signed::file(
+                &tls.state_directory,
+                settings,
+                interfaces,
+            )?),
         };
         let key = source.read(&provider)?;
         let facts = key.end_entity_cert().ok().and_then(|leaf| Facts::of(leaf));
@@ -77,14 +84,17 @@ impl Identity {
     /// # Errors
     ///
     /// As with [`load`](Self::load).
-    pub(crate) fn look(settings: &Settings, machine: &Machine) -> Result<Option<Self>, FlagError> {
+    pub(crate) fn look(
+        settings: &Settings,
+        interfaces: &Interfaces,
+    ) -> Result<Option<Self>, FlagError> {
         match &settings.tls {
             Some(tls)
                 if tls.certificate.is_none() && !self_signed::exists(&tls.state_directory) =>
             {
                 Ok(None)
             }
-            _ => Self::load(settings, machine),
+            _ => Self::load(settings, interfaces),
         }
     }
 

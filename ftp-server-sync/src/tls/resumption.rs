@@ -12,12 +12,12 @@ use super::ServerConfig;
 
 /// What TLS on a control connection, and on its data connections, is made from.
 #[derive(Debug)]
-pub(crate) struct SessionTls {
+pub(crate) struct Resumption {
     control: ServerConfig,
     data: ServerConfig,
 }
 
-impl SessionTls {
+impl Resumption {
     /// `base` says who we are; what it says about sessions and tickets is replaced.
     pub(crate) fn new(base: &ServerConfig) -> Self {
         let mut control = rustls::ServerConfig::clone(base);

@@ -18,15 +18,15 @@ use rcgen::{
 
 use super::facts::fingerprint;
 use crate::cli::expand::FlagError;
-use crate::net::interfaces::Machine;
+use crate::net::interfaces::Interfaces;
 use crate::settings::file::reason;
-use crate::settings::{PublicAddress, Settings, Told};
+use crate::settings::{AddressSource, ClientAddress, Settings};
 
 /// The file with the certificate and its key, which is made if it does not exist.
 pub(super) fn file(
     directory: &Path,
     settings: &Settings,
-    machine: &Machine,
+    interfaces: &Interfaces,
 ) -> Result<PathBuf, FlagError> {
     let file = directory.join(FILE);
     let refuse = |problem: String| {
@@ -39,8 +39,8 @@ pub(super) fn file(
     };
     let refuse_io = |error: io::Error| refuse(reason(&error));
     if !is_there(&file).map_err(refuse_io)? {
-        let pem =
-            make(&names(settings, machine), clock()).map_err(|error| refuse(error.to_string()))?;
+        let pem = make(&names(settings, interfaces), clock())
+            .map_err(|error| refuse(error.to_string()))?;
         if keep(directory, &file, &pem).map_err(refuse_io)? {
             info!("made a certificate; it is kept in {}", file.display());
         }
@@ -55,13 +55,13 @@ pub(super) fn exists(directory: &Path) -> bool {
 
 /// What clients may connect to as far as the operator says it: names, and addresses.
 pub(super) fn lasting_names(settings: &Settings) -> Vec<String> {
-    let public = |public: &PublicAddress| public.to_string();
+    let public = |public: &AddressSource| public.to_string();
     let mut names: Vec<String> = settings.masquerade_address.iter().map(public).collect();
     names.extend(settings.masquerade_map.values().map(public));
     let rules = settings.masquerade_clients.iter();
     names.extend(rules.filter_map(|(_, told)| match told {
-        Told::Public(address) => Some(public(address)),
-        Told::Local => None,
+        ClientAddress::Public(address) => Some(public(address)),
+        ClientAddress::Local => None,
     }));
     names.extend(host_name());
     let listen = settings.listen.iter().map(|listen| listen.address.ip());
@@ -71,7 +71,7 @@ pub(super) fn lasting_names(settings: &Settings) -> Vec<String> {
 }
 
 /// Those, and what this machine is called besides, as it is now.
-fn names(settings: &Settings, machine: &Machine) -> Vec<String> {
+fn names(settings: &Settings, interfaces: &Interfaces) -> Vec<String> {
     let mut names = lasting_names(settings);
     names.push("localhost".to_owned());
     if settings
@@ -79,7 +79,7 @@ fn names(settings: &Settings, machine: &Machine) -> Vec<String> {
         .iter()
         .any(|listen| listen.address.ip().is_unspecified())
     {
-        let addresses = machine.addresses.iter().map(IpAddr::to_canonical);
+        let addresses = interfaces.addresses.iter().map(IpAddr::to_canonical);
         // Nobody connects to such an address without the interface's name.
         let link_local = |address: &IpAddr| matches!(address, IpAddr::V6(address) if address.is_unicast_link_local());
         names.extend(
@@ -218,7 +218,7 @@ mod tests {
     }
 
     fn file_in(directory: &Path) -> Result<PathBuf, String> {
-        let file = file(directory, &settings("--tls"), &Machine::default());
+        let file = file(directory, &settings("--tls"), &Interfaces::default());
         file.map_err(|error| error.to_string())
     }
 
@@ -286,14 +286,14 @@ mod tests {
 
     #[test]
     fn what_it_is_made_for() {
-        let machine = Machine {
+        let interfaces = Interfaces {
             addresses: ["127.0.0.1", "192.168.77.2", "fe80::1", "2001:db8::2"]
                 .map(|address| address.parse().unwrap())
                 .into(),
-            ..Machine::default()
+            ..Interfaces::default()
         };
         let check = |line: &str, expected: &str| {
-            let mut found = names(&settings(line), &machine);
+            let mut found = names(&settings(line), &interfaces);
             let own = host_name().unwrap();
             found.retain(|name| *name != own);
             assert_eq!(found.join(" "), expected, "{line}");

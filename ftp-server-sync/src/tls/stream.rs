@@ -13,7 +13,7 @@ use super::ServerConfig;
 use super::record::Boundary;
 
 /// One connection's TLS.
-pub(crate) struct Layer {
+pub(crate) struct TlsStream {
     connection: ServerConnection,
     boundary: Boundary,
     received: Received,
@@ -37,7 +37,7 @@ struct Watched<'a> {
     boundary: &'a mut Boundary,
 }
 
-impl Layer {
+impl TlsStream {
     /// Before the handshake.
     pub(crate) fn boxed(config: ServerConfig) -> io::Result<Box<Self>> {
         let mut connection = ServerConnection::new(config).map_err(io::Error::other)?;
@@ -181,7 +181,7 @@ impl Layer {
     }
 }
 
-impl fmt::Display for Layer {
+impl fmt::Display for TlsStream {
     /// Version and cipher suite.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self.connection.protocol_version() {
@@ -196,9 +196,9 @@ impl fmt::Display for Layer {
     }
 }
 
-impl fmt::Debug for Layer {
+impl fmt::Debug for TlsStream {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "Layer({self})")
+        write!(f, "TlsStream({self})")
     }
 }
 

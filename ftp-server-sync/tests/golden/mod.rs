@@ -3,7 +3,7 @@
 use std::fmt::Debug;
 use std::str::FromStr;
 
-use crate::net::interfaces::Machine;
+use crate::net::interfaces::Interfaces;
 
 /// Asks again what stands behind each `$ ` of `golden`, at least `count` times; all answers, line ends included, are
 /// as they were.
@@ -31,12 +31,12 @@ pub(crate) fn check(
 }
 
 /// A machine of these addresses, networks and gateways, each apart by spaces.
-pub(crate) fn machine(addresses: &str, networks: &str, gateways: &str) -> Machine {
-    Machine {
+pub(crate) fn interfaces(addresses: &str, networks: &str, gateways: &str) -> Interfaces {
+    Interfaces {
         addresses: parsed(addresses),
         networks: parsed(networks),
         gateways: parsed(gateways),
-        ..Machine::default()
+        ..Interfaces::default()
     }
 }
 

@@ -54,8 +54,8 @@ fn describe_transfer(request: &TransferRequest) -> String {
         TransferKind::Retrieve { offset, .. } | TransferKind::Store { offset, .. } => {
             text.push_str(&format!(" from {offset}"));
         }
-        TransferKind::StoreUnique { wish, .. } => {
-            text.push_str(&format!(" like {:?}", show(wish)));
+        TransferKind::StoreUnique { suggested_name, .. } => {
+            text.push_str(&format!(" like {:?}", show(suggested_name)));
         }
         TransferKind::Append { .. } | TransferKind::List { .. } => {}
     }
@@ -75,7 +75,7 @@ fn describe_selection(selection: &Selection) -> String {
     let letters: String = [
         (flags.all, 'a'),
         (flags.recursive, 'R'),
-        (flags.itself, 'd'),
+        (flags.no_descend, 'd'),
         (flags.classify, 'F'),
         (flags.order == ListOrder::Time, 't'),
         (flags.order == ListOrder::Size, 'S'),

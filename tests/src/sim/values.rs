@@ -1,11 +1,11 @@
 //! What must hold of a single value in an action or a reply.
 
 use ftp_proto::listing::Selection;
-use ftp_proto::{FileRequest, Masquerade, Path, PortSide};
+use ftp_proto::{FileRequest, FtpPath, Masquerade, PortNumber};
 
 /// The router's number of a port, computed in another way than the core does.
-pub(super) fn translated(rules: &Masquerade, side: PortSide, bound: u16) -> u16 {
-    let Some(ports) = rules.outer_ports.filter(|_| side == PortSide::Outer) else {
+pub(super) fn translated(rules: &Masquerade, side: PortNumber, bound: u16) -> u16 {
+    let Some(ports) = rules.outer_ports.filter(|_| side == PortNumber::Outer) else {
         return bound;
     };
     let inner = (ports.inner_first..).take(ports.count.into());
@@ -16,7 +16,7 @@ pub(super) fn translated(rules: &Masquerade, side: PortSide, bound: u16) -> u16 
         .unwrap_or(bound)
 }
 
-pub(super) fn file_paths(request: &FileRequest) -> Vec<&Path> {
+pub(super) fn file_paths(request: &FileRequest) -> Vec<&FtpPath> {
     match request {
         FileRequest::Rename { from, to } => vec![from, to],
         FileRequest::ChangeDirectory(path)
@@ -34,7 +34,7 @@ pub(super) fn file_paths(request: &FileRequest) -> Vec<&Path> {
 }
 
 /// A path in an action is absolute and clean: it can be opened beneath a root as it is.
-pub(super) fn check_path(path: &Path) {
+pub(super) fn check_path(path: &FtpPath) {
     let bytes = path.as_bytes();
     assert!(!bytes.iter().any(|byte| b"\0\n".contains(byte)), "{path}");
     assert!(bytes.len() <= ftp_proto::limits::PATH_BYTES_MAX);

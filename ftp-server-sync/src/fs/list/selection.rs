@@ -5,26 +5,26 @@
 use std::os::fd::OwnedFd;
 
 use ftp_proto::listing::Selection;
-use ftp_proto::{FileAnswer, ListStyle, Path, Refusal, limits};
+use ftp_proto::{FileAnswer, FtpPath, ListStyle, Refusal, limits};
 
-use crate::fs::list::{DirectoryLines, Listing, Made};
-use crate::fs::root::{Storage, refusal};
+use crate::fs::list::{Listing, ListingLines, NextLine};
+use crate::fs::root::{Root, refusal};
 
-impl Storage {
+impl Root {
     /// Opens what is to be listed: a directory, a single file, or what a path with wildcards leads to.
     ///
     /// # Errors
     ///
     /// As the file system has it; MLSD takes directories alone (RFC 3659, section 7.2.1).
-    pub(crate) fn list(&self, listing: Listing<'_>) -> Result<DirectoryLines, Refusal> {
+    pub(crate) fn list(&self, listing: Listing<'_>) -> Result<ListingLines, Refusal> {
         let Selection {
             path, glob, flags, ..
         } = listing.selection;
-        let refused = match flags.itself {
+        let refused = match flags.no_descend {
             true => Refusal::NotADirectory,
             false => match self.directory_handle(path) {
                 Ok(handle) => {
-                    return DirectoryLines::of_directory(self, handle, listing)
+                    return ListingLines::of_directory(self, handle, listing)
                         .map_err(|error| refusal(&error));
                 }
                 Err(refusal) => refusal,
@@ -39,11 +39,10 @@ impl Storage {
             other => return Err(other),
         }
         match (self.entry(path), glob) {
-            (Ok(entry), _) => Ok(DirectoryLines::single(entry, listing)),
+            (Ok(entry), _) => Ok(ListingLines::single(entry, listing)),
             (Err(_), Some(glob)) => {
                 let base = self.directory_handle(&glob.base)?;
-                DirectoryLines::of_matches(self, base, glob, listing)
-                    .map_err(|error| refusal(&error))
+                ListingLines::of_matches(self, base, glob, listing).map_err(|error| refusal(&error))
             }
             (Err(refusal), None) => Err(refusal),
         }
@@ -54,7 +53,7 @@ impl Storage {
     /// # Errors
     ///
     /// As the file system has it.
-    pub(crate) fn directory_handle(&self, path: &Path) -> Result<OwnedFd, Refusal> {
+    pub(crate) fn directory_handle(&self, path: &FtpPath) -> Result<OwnedFd, Refusal> {
         let directory = self.open_directory(path)?;
         // The shared directory itself may have been removed while it is served.
         let stat = rustix::fs::fstat(&directory).map_err(|errno| refusal(&errno.into()))?;
@@ -83,9 +82,9 @@ impl Storage {
                 .next_line(&mut text)
                 .map_err(|error| refusal(&error))?
             {
-                Made::End => break true,
-                Made::Line => listed += 1,
-                Made::Nothing => steps += 1,
+                NextLine::End => break true,
+                NextLine::Line => listed += 1,
+                NextLine::Nothing => steps += 1,
             }
             if listed == limits::STAT_ENTRIES_MAX || steps == STATUS_STEPS_MAX {
                 break false;

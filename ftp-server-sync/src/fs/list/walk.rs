@@ -6,7 +6,7 @@
 use std::io;
 use std::os::fd::OwnedFd;
 
-use ftp_proto::Path;
+use ftp_proto::FtpPath;
 use ftp_proto::listing::{Entry, ListFlags, Pattern};
 use log::{debug, warn};
 use rustix::fs::{FileType, Stat};
@@ -15,7 +15,7 @@ use rustix::io::Errno;
 use super::entry_of;
 use super::names::{Names, Next, SORTED_ENTRIES_MAX, Wanted};
 use crate::fs::owners::Owners;
-use crate::fs::root::Storage;
+use crate::fs::root::Root;
 
 /// A walk that goes on step by step.
 #[derive(Debug)]
@@ -52,7 +52,7 @@ struct Current {
 
 #[derive(Debug)]
 struct Visit {
-    path: Path,
+    path: FtpPath,
     /// How many directories below the base.
     level: usize,
     /// Device and inode, as they were when its entry was looked at.
@@ -81,8 +81,8 @@ pub(super) struct Found {
 /// Where a walk begins, and how it goes on.
 #[derive(Debug)]
 pub(super) struct Plan {
-    pub(super) storage: Storage,
-    pub(super) base: Path,
+    pub(super) storage: Root,
+    pub(super) base: FtpPath,
     pub(super) route: Route,
     pub(super) flags: ListFlags,
     /// Whether more than names is wanted.
@@ -274,7 +274,7 @@ impl Current {
 
 impl Plan {
     /// A name in a directory, or without one the directory itself, as seen from the base.
-    fn below(&self, directory: &Path, name: &[u8]) -> Vec<u8> {
+    fn below(&self, directory: &FtpPath, name: &[u8]) -> Vec<u8> {
         let base = match self.base.is_root() {
             true => 0,
             false => self.base.as_bytes().len(),
@@ -321,8 +321,8 @@ mod tests {
         for name in ["top/a/inner", "secret/inner"] {
             fs::create_dir_all(root.join(name)).unwrap();
         }
-        let storage = Storage::open(root).unwrap();
-        let base = Path::root().child(b"top").unwrap();
+        let storage = Root::open(root).unwrap();
+        let base = FtpPath::root().child(b"top").unwrap();
         let handle = storage.directory_handle(&base).unwrap();
         let plan = Plan {
             storage,

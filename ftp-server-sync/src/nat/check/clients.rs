@@ -9,7 +9,7 @@ use std::sync::Arc;
 use ftp_proto::{Action, ClientRule, Config, Endpoints, Outcome, Output, Permissions, Session};
 use ipnet::{IpNet, Ipv4Net};
 
-use crate::net::interfaces::Machine;
+use crate::net::interfaces::Interfaces;
 use crate::settings::{LocalNetworks, Names, Settings};
 
 /// Addresses to connect to at which clients are told the same.
@@ -38,14 +38,14 @@ pub(super) struct Answer {
 }
 
 /// The kinds of clients at each address that is listened on.
-pub(super) fn places(settings: &Settings, machine: &Machine, names: &Names) -> Vec<Place> {
+pub(super) fn places(settings: &Settings, interfaces: &Interfaces, names: &Names) -> Vec<Place> {
     let witness = Witness {
         settings,
-        machine,
-        config: Arc::new(settings.config(machine, names)),
+        interfaces,
+        config: Arc::new(settings.config(interfaces, names)),
     };
     let mut places: Vec<Place> = Vec::new();
-    for address in settings.local_addresses(machine) {
+    for address in settings.local_addresses(interfaces) {
         let kinds = match address {
             IpAddr::V6(_) => vec![witness.over_ipv6(address)],
             IpAddr::V4(local) if local.is_loopback() => {
@@ -74,7 +74,7 @@ pub(super) fn example_port(settings: &Settings) -> u16 {
 
 struct Witness<'a> {
     settings: &'a Settings,
-    machine: &'a Machine,
+    interfaces: &'a Interfaces,
     config: Arc<Config>,
 }
 
@@ -139,14 +139,14 @@ impl Witness<'_> {
 
     /// The network of the interface that has this address.
     fn network_of(&self, local: Ipv4Addr) -> Option<Ipv4Net> {
-        let networks = self.machine.networks.iter().filter_map(ipv4_network);
+        let networks = self.interfaces.networks.iter().filter_map(ipv4_network);
         networks
             .filter(|network| network.contains(&local) && network.prefix_len() < 32)
             .max_by_key(Ipv4Net::prefix_len)
     }
 
     fn router_in(&self, network: Ipv4Net) -> Option<Ipv4Addr> {
-        let gateways = self.machine.gateways.iter();
+        let gateways = self.interfaces.gateways.iter();
         gateways
             .filter_map(|gateway| match gateway.to_canonical() {
                 IpAddr::V4(gateway) => Some(gateway),
@@ -190,7 +190,7 @@ impl Witness<'_> {
     fn outsider(&self) -> Ipv4Addr {
         let special = |address: Ipv4Addr| {
             let narrow = |network: &Ipv4Net| network.prefix_len() > 0 && network.contains(&address);
-            let interfaces = self.machine.networks.iter().filter_map(ipv4_network);
+            let interfaces = self.interfaces.networks.iter().filter_map(ipv4_network);
             interfaces
                 .chain(self.networks_of_flags())
                 .any(|network| narrow(&network))
@@ -202,8 +202,8 @@ impl Witness<'_> {
 
     /// This machine, a router, or whom a rule announces.
     fn is_known(&self, address: Ipv4Addr) -> bool {
-        let own = self.machine.addresses.iter();
-        let mut hosts = own.chain(&self.machine.gateways);
+        let own = self.interfaces.addresses.iter();
+        let mut hosts = own.chain(&self.interfaces.gateways);
         let mut rules = self.config.masquerade.clients.iter();
         hosts.any(|host| host.to_canonical() == IpAddr::V4(address))
             || rules.any(|(_, rule)| *rule == ClientRule::Announce(address))

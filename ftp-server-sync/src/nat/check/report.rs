@@ -44,7 +44,7 @@ pub(super) fn text(
 }
 
 fn clients(settings: &Settings, seen: &Seen) -> String {
-    let places = places(settings, &seen.machine, &seen.names);
+    let places = places(settings, &seen.interfaces, &seen.names);
     let port = example_port(settings);
     let example = match &settings.passive_ports {
         Some(_) => format!("with data port {port}, the first of the range"),
@@ -63,7 +63,7 @@ fn clients(settings: &Settings, seen: &Seen) -> String {
         }
         text.push('\n');
     }
-    let mut lines = absent(&settings.local_addresses(&seen.machine));
+    let mut lines = absent(&settings.local_addresses(&seen.interfaces));
     if places
         .iter()
         .flat_map(|place| &place.kinds)
@@ -140,7 +140,7 @@ fn conclusion(settings: &Settings, seen: &Seen, findings: &[Finding], starts: bo
     let fails = findings
         .iter()
         .any(|finding| finding.severity == Severity::Failure);
-    let addresses = settings.local_addresses(&seen.machine);
+    let addresses = settings.local_addresses(&seen.interfaces);
     let text = match (starts, fails) {
         (false, _) => "The server cannot start.".to_owned(),
         (true, true) => "Some clients would fail.".to_owned(),

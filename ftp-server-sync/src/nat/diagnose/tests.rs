@@ -32,11 +32,11 @@ fn addresses(text: &str) -> Vec<IpAddr> {
 /// The machine of these tests with these addresses.
 fn seen(local: &str) -> Seen {
     Seen {
-        machine: Machine {
+        interfaces: Interfaces {
             addresses: addresses(local),
             networks: Vec::new(),
             gateways: addresses(ROUTER),
-            ..Machine::default()
+            ..Interfaces::default()
         },
         ..Seen::default()
     }

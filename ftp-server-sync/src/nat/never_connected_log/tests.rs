@@ -2,7 +2,7 @@
 
 use std::net::{Ipv4Addr, Ipv6Addr};
 
-use ftp_proto::{Announcement, PortSide};
+use ftp_proto::{Announcement, PortNumber};
 use proptest::prelude::*;
 
 use super::*;
@@ -12,22 +12,22 @@ const NO_RANGE: Advice = Advice { has_range: false };
 const FIRST: &str = "client 198.51.100.1 from outside was told 203.0.113.1:60004 and never \
                      connected: is the port forwarded?";
 
-fn announced(address: &str, port: u16) -> Announced {
-    Announced {
+fn announced(address: &str, port: u16) -> PassiveOffer {
+    PassiveOffer {
         announcement: Announcement {
             address: address.parse().unwrap(),
-            port: PortSide::Outer,
-            why: Why::MasqueradeAddress,
+            port: PortNumber::Outer,
+            why: AnnounceReason::MasqueradeAddress,
         },
         port,
         with_address: true,
-        origin: Origin::Outside,
+        origin: ClientOrigin::Outside,
         diagnosis: Diagnosis::NotForwarded,
     }
 }
 
-fn missed(announced: Announced) -> Missed {
-    Missed {
+fn missed(announced: PassiveOffer) -> NeverConnected {
+    NeverConnected {
         number: 1,
         announced,
         early: false,
@@ -58,7 +58,7 @@ impl Story {
         self.miss_of(last, announced("203.0.113.1", port))
     }
 
-    fn miss_of(&mut self, last: u8, announced: Announced) -> Option<String> {
+    fn miss_of(&mut self, last: u8, announced: PassiveOffer) -> Option<String> {
         let now = self.begun + Duration::from_secs(self.seconds);
         self.causes
             .note(client(last), &missed(announced), RANGE, now)
@@ -137,11 +137,11 @@ fn other_causes_count_for_themselves() {
     let outside = announced("203.0.113.1", 60_004);
     let others = [
         announced("203.0.113.2", 60_004),
-        Announced {
-            origin: Origin::Private,
+        PassiveOffer {
+            origin: ClientOrigin::Private,
             ..outside
         },
-        Announced {
+        PassiveOffer {
             diagnosis: Diagnosis::Blocked,
             ..outside
         },
@@ -154,7 +154,7 @@ fn other_causes_count_for_themselves() {
     assert_eq!(story.miss_of(1, outside), None);
     assert!(story.miss_of(1, outside).unwrap().contains("3 times"));
     // By whichever of the two commands the client asked, it is the same router.
-    let extended = Announced {
+    let extended = PassiveOffer {
         with_address: false,
         ..outside
     };
@@ -162,7 +162,7 @@ fn other_causes_count_for_themselves() {
 }
 
 #[track_caller]
-fn check(change: impl FnOnce(&mut Missed), advice: Advice, expected: &str) {
+fn check(change: impl FnOnce(&mut NeverConnected), advice: Advice, expected: &str) {
     let mut missed = missed(announced("203.0.113.1", 60_004));
     change(&mut missed);
     let line = Causes::default().note(client(1), &missed, advice, Instant::now());
@@ -188,7 +188,7 @@ fn lines_by_cause() {
     );
     check(
         |missed| {
-            missed.announced.origin = Origin::Local;
+            missed.announced.origin = ClientOrigin::Local;
             missed.announced.diagnosis = Diagnosis::Blocked;
         },
         NO_RANGE,
@@ -197,7 +197,7 @@ fn lines_by_cause() {
     );
     check(
         |missed| {
-            missed.announced.origin = Origin::Private;
+            missed.announced.origin = ClientOrigin::Private;
             missed.announced.diagnosis = Diagnosis::OtherNetwork;
         },
         RANGE,
@@ -210,24 +210,24 @@ fn lines_by_cause() {
 fn the_flag_that_told_a_private_address() {
     for (why, advice) in [
         (
-            Why::Unknown,
+            AnnounceReason::Unknown,
             "its name cannot be resolved, so the public address is not known",
         ),
-        (Why::LocalAddress, "set --masquerade-address"),
+        (AnnounceReason::LocalAddress, "set --masquerade-address"),
         (
-            Why::MasqueradeAddress,
+            AnnounceReason::MasqueradeAddress,
             "give the router's public address with --masquerade-address",
         ),
         (
-            Why::Map(Ipv4Addr::new(192, 168, 77, 2)),
+            AnnounceReason::Map(Ipv4Addr::new(192, 168, 77, 2)),
             "give the router's public address in --masquerade-address-map",
         ),
         (
-            Why::ClientRule("198.51.100.0/24".parse().unwrap()),
+            AnnounceReason::ClientRule("198.51.100.0/24".parse().unwrap()),
             "change the rule for 198.51.100.0/24 in --masquerade-client",
         ),
         (
-            Why::PortMapping,
+            AnnounceReason::PortMapping,
             "the router is itself behind NAT; ask the provider for a public address",
         ),
     ] {
@@ -249,7 +249,7 @@ fn the_flag_that_told_a_private_address() {
 
 #[test]
 fn all_together() {
-    let shared = MissedConnections::default();
+    let shared = NeverConnectedLog::default();
     let now = Instant::now();
     let told = announced("203.0.113.1", 60_004);
     assert_eq!(shared.report(RANGE), [""; 0]);
@@ -281,7 +281,7 @@ fn memory_is_bounded() {
     }
     assert_eq!(causes.tallies.len(), CAUSES_MAX);
     // The one that is missed again and again is not the one to forget.
-    let steady = Cause::of(&announced("203.0.113.1", 60_004));
+    let steady = FailureKind::of(&announced("203.0.113.1", 60_004));
     let tally = &causes.tallies[causes.position(&steady).unwrap()];
     assert_eq!(tally.clients.len(), CLIENTS_MAX);
     assert_eq!(

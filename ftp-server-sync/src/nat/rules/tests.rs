@@ -4,7 +4,7 @@ use super::*;
 use crate::cli::{self, Invocation};
 use crate::golden;
 
-fn machine(name: &str) -> Machine {
+fn interfaces(name: &str) -> Interfaces {
     let (addresses, networks, gateways) = match name {
         "home" => (
             "127.0.0.1 ::1 192.168.77.2 2001:db8:77::2",
@@ -31,7 +31,7 @@ fn machine(name: &str) -> Machine {
         "loopback" => ("127.0.0.1 ::1", "127.0.0.0/8", ""),
         other => panic!("{other}: no such machine"),
     };
-    golden::machine(addresses, networks, gateways)
+    golden::interfaces(addresses, networks, gateways)
 }
 
 /// The lines, or the refusal.
@@ -41,15 +41,16 @@ fn printed(machine_name: &str, line: &str) -> String {
     let Invocation::Rules(settings, kind) = cli::parse(arguments, |_| None).unwrap() else {
         panic!("{line}");
     };
-    rules_on(&settings, &machine(machine_name), kind).unwrap_or_else(|error| format!("{error}\n"))
+    rules_on(&settings, &interfaces(machine_name), kind)
+        .unwrap_or_else(|error| format!("{error}\n"))
 }
 
 #[test]
 fn golden_lines() {
     let golden = include_str!("../../../tests/rules.txt");
     golden::check("tests/rules.txt", golden, 28, |question| {
-        let (machine, line) = question.split_once(": ").expect("a machine and flags");
-        printed(machine, line)
+        let (interfaces, line) = question.split_once(": ").expect("a machine and flags");
+        printed(interfaces, line)
     });
 }
 

@@ -133,9 +133,9 @@ fn a_connection_goes_to_the_session_that_expects_its_address() {
     let mut seen = Vec::new();
     while let Some(visitor) = listeners[0].accept().unwrap() {
         seen.push(match visitor {
-            Visitor::Expected(_) => panic!("not this one"),
-            Visitor::Another(from) => (true, from.ip()),
-            Visitor::Stranger(from) => (false, from.ip()),
+            IncomingConnection::Expected(_) => panic!("not this one"),
+            IncomingConnection::Another(from) => (true, from.ip()),
+            IncomingConnection::Stranger(from) => (false, from.ip()),
         });
     }
     // Of two connections for one session the second is one too many.
@@ -165,7 +165,10 @@ fn what_was_handed_over_is_closed_with_its_session() {
     let mut one = opened(open(&pool, 25, 1, &sleeper));
     let other = opened(open(&pool, 25, 2, &sleeper));
     let mut client = connect(2, SocketAddr::new(local(25).ip(), FIRST));
-    assert!(matches!(one.accept().unwrap(), Some(Visitor::Another(_))));
+    assert!(matches!(
+        one.accept().unwrap(),
+        Some(IncomingConnection::Another(_))
+    ));
     drop(other);
     client.set_read_timeout(Some(seconds(10))).unwrap();
     // The end, or a reset because of the byte that nobody read.
@@ -245,7 +248,7 @@ fn who_may_not_listen_after_all_expects_nobody() {
     let _client = connect(2, SocketAddr::new(local(29).ip(), FIRST));
     assert!(matches!(
         stays.accept().unwrap(),
-        Some(Visitor::Stranger(_))
+        Some(IncomingConnection::Stranger(_))
     ));
 }
 
@@ -305,10 +308,10 @@ fn rounds(pool: &Arc<PassivePool>, who: u8) {
         let stream = loop {
             assert!(Instant::now() < give_up, "its connection is lost");
             match listener.accept().unwrap() {
-                Some(Visitor::Expected(stream)) => break stream,
-                Some(Visitor::Another(_)) => {}
+                Some(IncomingConnection::Expected(stream)) => break stream,
+                Some(IncomingConnection::Another(_)) => {}
                 // Somebody else's, whose session has gone already, or is not there yet.
-                Some(Visitor::Stranger(from)) => assert_ne!(from.ip(), host(who)),
+                Some(IncomingConnection::Stranger(from)) => assert_ne!(from.ip(), host(who)),
                 None => drop(sleeper.woken_within(Duration::from_millis(5))),
             }
         };

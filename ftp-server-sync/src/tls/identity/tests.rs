@@ -54,7 +54,7 @@ impl Place {
         let Ok(Invocation::Serve(settings)) = cli::parse(arguments.map(Into::into), state) else {
             panic!("{line}");
         };
-        match Identity::load(&settings, &Machine::default()) {
+        match Identity::load(&settings, &Interfaces::default()) {
             Ok(identity) => Ok(identity.unwrap()),
             Err(error) => Err(error.to_string().replace(&directory, "@")),
         }

@@ -10,9 +10,9 @@ use crate::net::port_probe::HeldPorts;
 use crate::settings::Names;
 
 /// The machines that the golden file names.
-fn machine(name: &str) -> Seen {
+fn interfaces(name: &str) -> Seen {
     let seen = |addresses: &str, networks: &str, gateways: &str| Seen {
-        machine: golden::machine(addresses, networks, gateways),
+        interfaces: golden::interfaces(addresses, networks, gateways),
         ..Seen::default()
     };
     let home = || {
@@ -35,7 +35,7 @@ fn machine(name: &str) -> Seen {
         },
         "home, ports held" => {
             let ports = [60003, 60007, 60008, 60009];
-            let by_address = home().machine.addresses.into_iter();
+            let by_address = home().interfaces.addresses.into_iter();
             Seen {
                 held: HeldPorts {
                     by_address: by_address.map(|address| (address, ports.into())).collect(),
@@ -64,7 +64,7 @@ fn settings(line: &str) -> Settings {
 }
 
 fn report(machine_name: &str, line: &str) -> String {
-    let (settings, seen) = (settings(line), machine(machine_name));
+    let (settings, seen) = (settings(line), interfaces(machine_name));
     text(
         &settings,
         &seen,
@@ -77,8 +77,8 @@ fn report(machine_name: &str, line: &str) -> String {
 fn golden_reports() {
     let golden = include_str!("../../../../tests/check.txt");
     golden::check("tests/check.txt", golden, 9, |question| {
-        let (machine, line) = question.split_once(": ").expect("a machine and flags");
-        report(machine, line)
+        let (interfaces, line) = question.split_once(": ").expect("a machine and flags");
+        report(interfaces, line)
     });
     for line in golden.lines().filter(|line| !line.starts_with("$ ")) {
         assert!(line.len() <= WIDTH && line.trim_end() == line, "{line}");
@@ -89,7 +89,7 @@ fn golden_reports() {
 #[test]
 fn the_widest_lines() {
     let wide: Seen = Seen {
-        machine: golden::machine(
+        interfaces: golden::interfaces(
             "192.168.177.222 2001:db8:1111:2222:3333:4444:5555:6666",
             "192.168.177.128/25",
             "192.168.177.221",
@@ -114,7 +114,7 @@ fn the_widest_lines() {
 #[test]
 fn a_server_that_cannot_start() {
     let settings = settings("-r 60000-60009");
-    let seen = machine("home");
+    let seen = interfaces("home");
     let text = text(&settings, &seen, &[], Some("cannot listen"));
     let end = "\nFAILS    cannot listen\n\nThe server cannot start.\n";
     assert!(text.ends_with(end), "{text}");
@@ -124,7 +124,7 @@ fn a_server_that_cannot_start() {
 #[test]
 fn a_server_for_this_machine_alone() {
     let settings = settings("-i 127.0.0.1 -i ::1 -r 60000-60009");
-    let text = text(&settings, &machine("home"), &[], None);
+    let text = text(&settings, &interfaces("home"), &[], None);
     let end = "\nClients on this machine can be served, and no others.\n";
     assert!(text.ends_with(end), "{text}");
 }

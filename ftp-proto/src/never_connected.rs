@@ -9,14 +9,14 @@ use core::fmt;
 use core::net::IpAddr;
 
 use crate::address::Endpoints;
-use crate::masquerade::{Announcement, Masquerade, PortSide, Why};
+use crate::masquerade::{AnnounceReason, Announcement, Masquerade, PortNumber};
 use crate::reach::Reach;
 use crate::reply::Reply;
 
 /// What a 227 or a 229 told a client. Its `Display` is what the reply carried: `203.0.113.1:60004`, or
 /// `port 60004`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Announced {
+pub struct PassiveOffer {
     /// The address, and the rule behind it.
     pub announcement: Announcement,
     /// The port, by the number that the client was told.
@@ -24,14 +24,14 @@ pub struct Announced {
     /// Whether the address was told too. A 229 has none: its client dials the one that it knows.
     pub with_address: bool,
     /// Where the client is.
-    pub origin: Origin,
+    pub origin: ClientOrigin,
     /// What is probably wrong if nobody comes.
     pub diagnosis: Diagnosis,
 }
 
 /// Where a client is, by its address.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Origin {
+pub enum ClientOrigin {
     /// In one of the local networks, and not a router.
     Local,
     /// In another network that the Internet does not reach.
@@ -55,16 +55,16 @@ pub enum Diagnosis {
 
 /// A data connection that never came.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Missed {
+pub struct NeverConnected {
     /// Counts those of the session, from 1.
     pub number: u32,
     /// What the client had been told.
-    pub announced: Announced,
+    pub announced: PassiveOffer,
     /// It was given less than its time, because others needed the port.
     pub early: bool,
 }
 
-impl Announced {
+impl PassiveOffer {
     pub(crate) fn new(
         rules: &Masquerade,
         endpoints: &Endpoints,
@@ -72,7 +72,7 @@ impl Announced {
         port: u16,
         with_address: bool,
     ) -> Self {
-        let origin = Origin::of(endpoints.peer().ip(), rules);
+        let origin = ClientOrigin::of(endpoints.peer().ip(), rules);
         Self {
             announcement,
             port,
@@ -88,7 +88,7 @@ impl Announced {
     }
 }
 
-impl fmt::Display for Announced {
+impl fmt::Display for PassiveOffer {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match (self.with_address, self.announcement.address) {
             (true, address) => write!(f, "{address}:{}", self.port),
@@ -97,7 +97,7 @@ impl fmt::Display for Announced {
     }
 }
 
-impl Origin {
+impl ClientOrigin {
     fn of(peer: IpAddr, rules: &Masquerade) -> Self {
         if rules.local_network(peer).is_some() {
             Self::Local
@@ -110,15 +110,17 @@ impl Origin {
 }
 
 impl Diagnosis {
-    fn of(announcement: &Announcement, with_address: bool, origin: Origin) -> Self {
+    fn of(announcement: &Announcement, with_address: bool, origin: ClientOrigin) -> Self {
         let is_private = private_kind(announcement.address).is_some();
         match (announcement.why, announcement.port) {
-            (Why::Ipv6, _) => Self::Blocked,
-            _ if with_address && is_private && origin == Origin::Outside => Self::PrivateAddress,
-            (_, PortSide::Outer) => Self::NotForwarded,
+            (AnnounceReason::Ipv6, _) => Self::Blocked,
+            _ if with_address && is_private && origin == ClientOrigin::Outside => {
+                Self::PrivateAddress
+            }
+            (_, PortNumber::Outer) => Self::NotForwarded,
             // Who says that these are told our own address says that no router is in between.
-            (Why::LocalClient(_) | Why::ClientRule(_), _) => Self::Blocked,
-            _ if origin == Origin::Local || !is_private => Self::Blocked,
+            (AnnounceReason::LocalClient(_) | AnnounceReason::ClientRule(_), _) => Self::Blocked,
+            _ if origin == ClientOrigin::Local || !is_private => Self::Blocked,
             _ if with_address => Self::OtherNetwork,
             _ => Self::NotForwarded,
         }
@@ -136,7 +138,7 @@ impl fmt::Display for Diagnosis {
     }
 }
 
-impl Missed {
+impl NeverConnected {
     /// What a transfer is told that needed the connection.
     pub(crate) fn reply(&self) -> Reply {
         let early = match self.early {
@@ -224,14 +226,15 @@ mod tests {
         rules: &Masquerade,
         local: &str,
         peer: &str,
-        origin: Origin,
+        origin: ClientOrigin,
         expected: [Diagnosis; 2],
     ) {
         let socket = |address: &str| (address.parse::<IpAddr>().unwrap(), 21).into();
         let endpoints = Endpoints::new(socket(local), socket(peer));
         let announcement = rules.lookup(&endpoints);
         for (with_address, expected) in [true, false].into_iter().zip(expected) {
-            let announced = Announced::new(rules, &endpoints, announcement, 60_004, with_address);
+            let announced =
+                PassiveOffer::new(rules, &endpoints, announcement, 60_004, with_address);
             assert_eq!(announced.origin, origin, "{peer}");
             assert_eq!(announced.diagnosis, expected, "{peer} {with_address}");
         }
@@ -239,8 +242,8 @@ mod tests {
 
     #[test]
     fn what_addresses_tell() {
+        use ClientOrigin::{Local, Outside, Private};
         use Diagnosis::{Blocked, NotForwarded, OtherNetwork, PrivateAddress};
-        use Origin::{Local, Outside, Private};
         let (server, outside) = ("192.168.77.2", "198.51.100.7");
         let naive = &site();
         check(
@@ -315,11 +318,11 @@ mod tests {
             ..masqueraded("203.0.113.1")
         };
         for (peer, origin) in [
-            ("2001:db8:1::9", Origin::Outside),
-            ("2001:db8:77::3", Origin::Local),
-            ("fd00::3", Origin::Private),
-            ("fe80::3", Origin::Private),
-            ("::1", Origin::Private),
+            ("2001:db8:1::9", ClientOrigin::Outside),
+            ("2001:db8:77::3", ClientOrigin::Local),
+            ("fd00::3", ClientOrigin::Private),
+            ("fe80::3", ClientOrigin::Private),
+            ("::1", ClientOrigin::Private),
         ] {
             check(v6, "2001:db8:77::2", peer, origin, [Diagnosis::Blocked; 2]);
         }
@@ -332,7 +335,7 @@ mod tests {
         let rules = masqueraded("203.0.113.1");
         let announcement = rules.lookup(&endpoints);
         let shown = |with_address| {
-            Announced::new(&rules, &endpoints, announcement, 60_004, with_address).to_string()
+            PassiveOffer::new(&rules, &endpoints, announcement, 60_004, with_address).to_string()
         };
         assert_eq!(shown(true), "203.0.113.1:60004");
         assert_eq!(shown(false), "port 60004");
