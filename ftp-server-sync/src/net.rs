@@ -2,4 +2,5 @@
 
 pub(crate) mod interfaces;
 pub(crate) mod port_probe;
+pub(crate) mod port_range;
 pub(crate) mod watch;

@@ -17,7 +17,6 @@ mod waits;
 
 use std::io;
 use std::net::SocketAddr;
-use std::ops::RangeInclusive;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Instant;
 
@@ -25,6 +24,7 @@ use ftp_proto::canonical;
 use log::{debug, warn};
 use mio::Waker;
 
+use crate::net::port_range::PortRange;
 use books::{Applicant, Books, Grant};
 use range::Allowed;
 use waits::WaitsReport;
@@ -44,7 +44,7 @@ pub(crate) use shared_listener::IncomingConnection;
 #[derive(Debug)]
 pub(crate) struct PassivePool {
     /// Where to listen without a range.
-    ephemeral: RangeInclusive<u16>,
+    ephemeral: PortRange,
     books: Mutex<Books>,
 }
 
@@ -87,7 +87,7 @@ pub(crate) struct Usage {
 impl PassivePool {
     /// A pool of these ports; without a range any free one is taken, and nobody ever waits.
     /// An empty range is never granted, and port 0 is not a port.
-    pub(crate) fn new(range: Option<RangeInclusive<u16>>) -> Arc<Self> {
+    pub(crate) fn new(range: Option<PortRange>) -> Arc<Self> {
         Arc::new(Self {
             ephemeral: ephemeral::range(),
             books: Mutex::new(Books::new(Allowed::new(range))),
@@ -98,14 +98,14 @@ impl PassivePool {
     /// gives it back to the range that is in force by then, if it lies in it. What was granted and is
     /// not bound yet is exchanged when it is bound; clients in the queue keep their places, and get
     /// what is free in the new range at once.
-    pub(crate) fn set_range(&self, range: Option<RangeInclusive<u16>>, now: Instant) {
+    pub(crate) fn set_range(&self, range: Option<PortRange>, now: Instant) {
         self.with_books(now, |books| books.set_allowed(Allowed::new(range), now));
     }
 
     #[cfg(test)]
     /// The range that is in force.
-    pub(crate) fn range(&self) -> Option<RangeInclusive<u16>> {
-        self.look(|books| books.allowed().range().cloned())
+    pub(crate) fn range(&self) -> Option<PortRange> {
+        self.look(|books| books.allowed().range())
     }
 
     /// Asks for a port to listen on at `local`, the control connection's own address (its port is
@@ -206,10 +206,10 @@ impl PassivePool {
 }
 
 fn warn_of_waits(report: &WaitsReport) {
-    let (first, last) = (report.range.start(), report.range.end());
-    let ports = match first == last {
-        true => format!("passive port {first}"),
-        false => format!("passive range {first}-{last}"),
+    let range = report.range;
+    let ports = match range.count() {
+        1 => format!("passive port {range}"),
+        _ => format!("passive range {range}"),
     };
     let problem = match report.kept_out == report.clients {
         true => "is held by other programs",

@@ -125,11 +125,11 @@ impl Server {
         let interfaces = Interfaces::read()?;
         let identity = Identity::load(&settings, &interfaces).map_err(io::Error::other)?;
         let mut listeners = Listeners::default();
-        let passive_ports = settings.passive_ports.as_ref();
+        let passive_ports = settings.passive_ports;
         listeners.follow(&settings.listen, passive_ports, poll.registry())?;
         let waker = Arc::new(Waker::new(poll.registry(), WAKER)?);
         let (sender, messages) = unbounded();
-        let pool = PassivePool::new(settings.passive_ports.clone());
+        let pool = PassivePool::new(settings.passive_ports);
         let mut names = PublicAddresses::default();
         names.follow(&settings, Instant::now());
         let current = Current::new(settings, storage, interfaces, names.known(), identity);

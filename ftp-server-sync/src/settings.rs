@@ -9,7 +9,6 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::num::NonZeroU64;
-use std::ops::RangeInclusive;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -20,6 +19,7 @@ use log::LevelFilter;
 pub use crate::accounts::users::{Password, Users};
 use crate::fs::attributes::own_umask;
 use crate::net::interfaces::Interfaces;
+pub use crate::net::port_range::PortRange;
 use crate::passive::Expected;
 
 /// The settings of a server.
@@ -42,9 +42,9 @@ pub struct Settings {
     /// Which clients are told the address that they connected to.
     pub local_networks: LocalNetworks,
     /// Where passive listeners bind; `None`: the kernel chooses.
-    pub passive_ports: Option<RangeInclusive<u16>>,
+    pub passive_ports: Option<PortRange>,
     /// The ports that the router forwards to the passive ones, as many; `None`: the same numbers.
-    pub outer_ports: Option<RangeInclusive<u16>>,
+    pub outer_ports: Option<PortRange>,
     /// The port that the router forwards to the control port.
     pub outer_port: u16,
     /// Gateways from which a client's control or data connection may come instead of from itself.
@@ -278,12 +278,11 @@ impl Settings {
     }
 
     fn outer_ports(&self) -> Option<OuterPorts> {
-        let (inner, outer) = (self.passive_ports.as_ref()?, self.outer_ports.as_ref()?);
+        let (inner, outer) = (self.passive_ports?, self.outer_ports?);
         Some(OuterPorts {
-            inner_first: *inner.start(),
-            outer_first: *outer.start(),
-            // All but 0 are ports, so there are at most 65535.
-            count: u16::try_from(inner.len()).unwrap_or(u16::MAX),
+            inner_first: inner.first(),
+            outer_first: outer.first(),
+            count: inner.count(),
         })
     }
 }

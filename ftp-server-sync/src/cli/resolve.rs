@@ -7,7 +7,6 @@ use std::ffi::{OsStr, OsString};
 use std::fs::{self, File};
 use std::io::{self, Read};
 use std::net::{IpAddr, Ipv4Addr};
-use std::ops::RangeInclusive;
 use std::os::unix::ffi::OsStringExt;
 use std::path::{self, Path, PathBuf};
 use std::time::Duration;
@@ -19,7 +18,9 @@ use super::values;
 use super::{FlagError, Flags};
 use crate::accounts::users::{Password, Users};
 use crate::settings::file::reason;
-use crate::settings::{AddressSource, Limits, Listen, LocalNetworks, Rates, Settings, Timeouts};
+use crate::settings::{
+    AddressSource, Limits, Listen, LocalNetworks, PortRange, Rates, Settings, Timeouts,
+};
 
 /// One entry of a list, its text and its value.
 struct Entry<T> {
@@ -49,7 +50,7 @@ impl Flags {
         let passive_ports = self.passive_ports(port)?;
         let interfaces = self.interfaces()?;
         let mut listen = Listen::sockets(&interfaces, port, false);
-        if let Some(port) = self.implicit_port(port, passive_ports.as_ref())? {
+        if let Some(port) = self.implicit_port(port, passive_ports)? {
             listen.extend(Listen::sockets(&interfaces, port, true));
         }
         let outer_port = one("--outer-port", &self.outer_port, 21, values::outer_port)?;
@@ -79,7 +80,7 @@ impl Flags {
                 values::refresh,
             )?,
             local_networks: self.local_networks()?,
-            outer_ports: self.outer_ports(passive_ports.as_ref(), outer_port)?,
+            outer_ports: self.outer_ports(passive_ports, outer_port)?,
             passive_ports,
             outer_port,
             trusted_gateways: self.trusted_gateways()?,
@@ -236,13 +237,13 @@ impl Flags {
         ))
     }
 
-    fn passive_ports(&self, port: u16) -> Result<Option<RangeInclusive<u16>>, FlagError> {
+    fn passive_ports(&self, port: u16) -> Result<Option<PortRange>, FlagError> {
         let flag = "--passive-ports";
         let Some(text) = &self.passive_ports else {
             return Ok(None);
         };
         let range = checked(flag, text, values::ports)?;
-        if range.contains(&port) {
+        if range.contains(port) {
             let problem = format!("holds the control port {port}; give a range without it");
             return Err(FlagError::with_value(flag, text, problem).beside("--port"));
         }
@@ -251,9 +252,9 @@ impl Flags {
 
     fn outer_ports(
         &self,
-        inner: Option<&RangeInclusive<u16>>,
+        inner: Option<PortRange>,
         outer_port: u16,
-    ) -> Result<Option<RangeInclusive<u16>>, FlagError> {
+    ) -> Result<Option<PortRange>, FlagError> {
         let flag = "--outer-ports";
         let Some(text) = &self.outer_ports else {
             return Ok(None);
@@ -264,7 +265,7 @@ impl Flags {
         };
         let outer = checked(flag, text, |text| values::outer_ports(text, inner))
             .map_err(|error| error.beside("--passive-ports"))?;
-        if outer.contains(&outer_port) {
+        if outer.contains(outer_port) {
             let problem =
                 format!("holds the router's control port {outer_port}; give a range without it");
             return Err(FlagError::with_value(flag, text, problem).beside("--outer-port"));

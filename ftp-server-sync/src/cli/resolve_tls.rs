@@ -1,14 +1,13 @@
 //! The flags about TLS.
 
 use std::ffi::{OsStr, OsString};
-use std::ops::RangeInclusive;
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 
 use super::expand::{Given, value_of};
 use super::values;
 use super::{FlagError, Flags};
-use crate::settings::{CertificateFiles, TlsSettings};
+use crate::settings::{CertificateFiles, PortRange, TlsSettings};
 
 impl Flags {
     pub(super) fn tls(
@@ -51,7 +50,7 @@ impl Flags {
     pub(super) fn implicit_port(
         &self,
         control_port: u16,
-        passive_ports: Option<&RangeInclusive<u16>>,
+        passive_ports: Option<PortRange>,
     ) -> Result<Option<u16>, FlagError> {
         let flag = "--tls-implicit";
         let Some(text) = &self.tls_implicit else {
@@ -63,7 +62,7 @@ impl Flags {
             let problem = "is the control port already; give another one";
             return Err(refuse(problem.to_owned()).beside("--port"));
         }
-        if passive_ports.is_some_and(|range| range.contains(&port)) {
+        if passive_ports.is_some_and(|range| range.contains(port)) {
             let problem = "is one of --passive-ports; give a port outside of them";
             return Err(refuse(problem.to_owned()).beside("--passive-ports"));
         }

@@ -11,7 +11,8 @@ use ipnet::{IpNet, Ipv4Net};
 use log::LevelFilter;
 
 use crate::accounts::users::is_anonymous;
-use crate::settings::{AddressSource, ClientAddress};
+use crate::net::port_range::PortRangeError;
+use crate::settings::{AddressSource, ClientAddress, PortRange};
 
 /// An address to listen on.
 pub(crate) fn interface(text: &str) -> Result<IpAddr, String> {
@@ -89,38 +90,26 @@ pub(crate) fn grace(text: &str) -> Result<Duration, String> {
 }
 
 /// `FROM-TO`, or one port.
-pub(crate) fn ports(text: &str) -> Result<RangeInclusive<u16>, String> {
-    let (first, last) = text.split_once('-').unwrap_or((text, text));
-    let (Some(first), Some(last)) = (digits::<u16>(first), digits::<u16>(last)) else {
-        return Err("give FROM-TO, such as 60000-60009, or one port, up to 65535".to_owned());
-    };
-    if first > last {
-        return Err(format!("the range is upside down; give {last}-{first}"));
-    }
-    if first == 0 {
-        return Err("port 0 cannot be forwarded; begin the range at 1024 or above".to_owned());
-    }
-    Ok(first..=last)
+pub(crate) fn ports(text: &str) -> Result<PortRange, String> {
+    text.parse()
+        .map_err(|error: PortRangeError| error.to_string())
 }
 
 /// As many ports as `inner` has: those that the router forwards from.
-pub(crate) fn outer_ports(
-    text: &str,
-    inner: &RangeInclusive<u16>,
-) -> Result<RangeInclusive<u16>, String> {
+pub(crate) fn outer_ports(text: &str, inner: PortRange) -> Result<PortRange, String> {
     let outer = ports(text)?;
-    if outer.len() == inner.len() {
+    if outer.count() == inner.count() {
         return Ok(outer);
     }
-    let last = u32::from(*outer.start()) + u32::from(inner.end() - inner.start());
+    let last = u32::from(outer.first()) + u32::from(inner.count() - 1);
     let wanted = match u16::try_from(last) {
-        Ok(last) => format!("give {}-{last}", outer.start()),
+        Ok(last) => format!("give {}-{last}", outer.first()),
         Err(_) => "give a range that begins lower".to_owned(),
     };
     Err(format!(
         "holds {}, and --passive-ports {}: each leads to one; {wanted}",
-        outer.len(),
-        inner.len()
+        outer.count(),
+        inner.count()
     ))
 }
 
@@ -420,9 +409,6 @@ mod tests {
         assert_eq!(number("1", 1..=9), Ok(1));
         assert_eq!(number("9", 1..=9), Ok(9));
         assert!(number("0", 1..=9).is_err() && number("10", 1..=9).is_err());
-        assert_eq!(ports("1-65535"), Ok(1..=65535));
-        assert_eq!(ports("60000"), Ok(60000..=60000));
-        assert_eq!(ports("60000-60000"), Ok(60000..=60000));
     }
 
     #[test]
@@ -501,15 +487,19 @@ mod tests {
 
     #[test]
     fn as_many_outer_ports_as_inner_ones() {
-        let inner = 60000..=60009;
-        assert_eq!(outer_ports("50000-50009", &inner), Ok(50000..=50009));
-        assert_eq!(outer_ports("65526-65535", &inner), Ok(65526..=65535));
-        let problem = outer_ports("50000-50010", &inner).unwrap_err();
+        let range = |text: &str| text.parse::<PortRange>().unwrap();
+        let inner = range("60000-60009");
+        assert_eq!(outer_ports("50000-50009", inner), Ok(range("50000-50009")));
+        assert_eq!(outer_ports("65526-65535", inner), Ok(range("65526-65535")));
+        let problem = outer_ports("50000-50010", inner).unwrap_err();
         assert!(problem.ends_with("give 50000-50009"), "{problem}");
-        let problem = outer_ports("65530-65535", &inner).unwrap_err();
+        let problem = outer_ports("65530-65535", inner).unwrap_err();
         assert!(problem.ends_with("begins lower"), "{problem}");
-        assert!(outer_ports("50009-50000", &inner).is_err());
-        assert_eq!(outer_ports("1-65535", &(1..=65535)), Ok(1..=65535));
+        assert!(outer_ports("50009-50000", inner).is_err());
+        assert_eq!(
+            outer_ports("1-65535", range("1-65535")),
+            Ok(range("1-65535"))
+        );
     }
 
     #[test]

@@ -52,7 +52,7 @@ pub fn check(settings: &Settings) -> io::Result<Report> {
     // disturb it.
     let held = match (&settings.passive_ports, &start) {
         (Some(range), None) => {
-            port_probe::held_ports(range, &settings.local_addresses(&interfaces))
+            port_probe::held_ports(*range, &settings.local_addresses(&interfaces))
         }
         _ => HeldPorts::default(),
     };
@@ -81,7 +81,7 @@ pub fn check(settings: &Settings) -> io::Result<Report> {
 /// What would keep the server from starting.
 fn start_problem(settings: &Settings) -> Option<String> {
     let directory = open_root(settings).map(drop);
-    let control = || listeners::probe(&settings.listen, settings.passive_ports.as_ref());
+    let control = || listeners::probe(&settings.listen, settings.passive_ports);
     directory
         .and_then(|()| control())
         .err()

@@ -301,11 +301,10 @@ fn overruled_masquerade(settings: &Settings) -> Option<Finding> {
 }
 
 fn useless_outer_ports(settings: &Settings) -> Option<Finding> {
-    let range = settings.outer_ports.as_ref()?;
+    let range = settings.outer_ports?;
     (!masquerades(settings)).then(|| {
-        let (first, last) = (range.start(), range.end());
         Finding::failure(format!(
-            "--outer-ports {first}-{last} are told to nobody: only clients that are told the \
+            "--outer-ports {range} are told to nobody: only clients that are told the \
              router's address are told its ports; give that with --masquerade-address"
         ))
     })
@@ -324,14 +323,10 @@ fn missing_range(settings: &Settings) -> Option<Finding> {
 /// As seen from outside; what this machine itself has twice is refused with the flags.
 fn control_port_in_range(settings: &Settings) -> Option<Finding> {
     let control = settings.outer_port;
-    let range = settings
-        .outer_ports
-        .as_ref()
-        .or(settings.passive_ports.as_ref())?;
-    (masquerades(settings) && range.contains(&control)).then(|| {
-        let (first, last) = (range.start(), range.end());
+    let range = settings.outer_ports.or(settings.passive_ports)?;
+    (masquerades(settings) && range.contains(control)).then(|| {
         Finding::failure(format!(
-            "seen from outside, the passive ports {first}-{last} hold the router's control port \
+            "seen from outside, the passive ports {range} hold the router's control port \
              {control}: a client that is sent there reaches the control port instead; give \
              --passive-ports without it, or say with --outer-port which port the router forwards"
         ))
@@ -339,13 +334,13 @@ fn control_port_in_range(settings: &Settings) -> Option<Finding> {
 }
 
 fn held_ports(settings: &Settings, held: &HeldPorts) -> Vec<Finding> {
-    let Some(range) = &settings.passive_ports else {
+    let Some(range) = settings.passive_ports else {
         return Vec::new();
     };
     let mut found = Vec::new();
     if !held.denied.is_empty() {
         let denied = ports_text(&held.denied);
-        let severity = match held.denied.len() == range.len() {
+        let severity = match held.denied.len() == usize::from(range.count()) {
             true => Severity::Failure,
             false => Severity::Note,
         };
@@ -363,7 +358,7 @@ fn held_ports(settings: &Settings, held: &HeldPorts) -> Vec<Finding> {
             true => String::new(),
             false => format!(" of {}", addresses.join(" and ")),
         };
-        let left = range.len() - ports.len();
+        let left = usize::from(range.count()) - ports.len();
         found.push(match left {
             0 => Finding::failure(format!(
                 "passive ports {list}{place}, the whole range, are in use by other programs: no \
@@ -374,7 +369,7 @@ fn held_ports(settings: &Settings, held: &HeldPorts) -> Vec<Finding> {
                 format!(
                     "passive ports {list}{place} are in use by other programs: they are passed \
                      over, which leaves {left} of {}; --passive-ports can give others",
-                    range.len()
+                    range.count()
                 ),
             ),
         });
@@ -383,7 +378,7 @@ fn held_ports(settings: &Settings, held: &HeldPorts) -> Vec<Finding> {
 }
 
 fn small_range(settings: &Settings) -> Option<Finding> {
-    let count = settings.passive_ports.as_ref()?.len();
+    let count = settings.passive_ports?.count();
     if count >= PORTS_ENOUGH {
         return None;
     }
@@ -413,7 +408,7 @@ pub(crate) const BEHIND_CARRIER: &str = "an address behind the provider's own NA
 
 /// A small range is a note, not a fault: N ports limit the transfers that begin at one client address,
 /// not those that run.
-const PORTS_ENOUGH: usize = 10;
+const PORTS_ENOUGH: u16 = 10;
 
 #[cfg(test)]
 mod tests;

@@ -4,13 +4,12 @@
 //! loaded; what would be ambiguous is refused, so that whatever is printed can be loaded as it stands.
 
 use std::net::{IpAddr, Ipv4Addr};
-use std::ops::RangeInclusive;
 
 use ipnet::IpNet;
 
 use crate::cli::expand::FlagError;
 use crate::net::interfaces::Interfaces;
-use crate::settings::{AddressSource, Listen, Settings};
+use crate::settings::{AddressSource, Listen, PortRange, Settings};
 
 mod text;
 
@@ -34,8 +33,8 @@ struct Ports {
     control_inner: u16,
     /// Of implicit TLS: clients expect its number, so it is the same on both sides.
     implicit: Option<u16>,
-    outer: RangeInclusive<u16>,
-    inner: RangeInclusive<u16>,
+    outer: PortRange,
+    inner: PortRange,
 }
 
 /// One public address and where it leads.
@@ -109,7 +108,7 @@ pub(crate) fn check(settings: &Settings, kind: RulesKind) -> Result<(), FlagErro
 }
 
 fn ports(settings: &Settings, kind: RulesKind) -> Result<Ports, FlagError> {
-    let inner = settings.passive_ports.clone().ok_or_else(|| {
+    let inner = settings.passive_ports.ok_or_else(|| {
         kind.refuse(
             "which ports data connections use is the kernel's choice; add --passive-ports FROM-TO, \
              such as 60000-60009",
@@ -125,11 +124,11 @@ fn ports(settings: &Settings, kind: RulesKind) -> Result<Ports, FlagError> {
             "the port of implicit TLS is any free one; give it with --tls-implicit N, usually 990",
         ));
     }
-    let outer = settings.outer_ports.clone().unwrap_or(inner.clone());
+    let outer = settings.outer_ports.unwrap_or(inner);
     // This machine's own firewall does not know the router's numbers.
     if let Some(port) = implicit
         && kind != RulesKind::Ufw
-        && (port == settings.outer_port || outer.contains(&port))
+        && (port == settings.outer_port || outer.contains(port))
     {
         return Err(kind.refuse(format!(
             "the router's port {port} would lead to implicit TLS and elsewhere; give another \

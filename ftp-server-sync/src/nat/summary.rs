@@ -28,8 +28,8 @@ pub(crate) fn summary(
     }
     lines.extend(settings.tls.as_ref().map(protection));
     let ports = match &settings.passive_ports {
-        Some(range) if range.start() == range.end() => format!("passive port {}", range.start()),
-        Some(range) => format!("passive ports {}-{}", range.start(), range.end()),
+        Some(range) if range.count() == 1 => format!("passive port {range}"),
+        Some(range) => format!("passive ports {range}"),
         None => "passive ports of the kernel's choice".to_owned(),
     };
     let mut told: Vec<String> = settings

@@ -6,8 +6,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::io::ErrorKind;
 use std::net::{IpAddr, SocketAddr};
-use std::ops::RangeInclusive;
 
+use super::port_range::PortRange;
 use crate::passive;
 
 /// The ports that could not be had.
@@ -43,14 +43,14 @@ impl HeldPorts {
 
 /// Tries each port on each address. What is wrong with an address itself is not told here, and of a
 /// very long range nothing: it would take seconds, and enough of it is free.
-pub(crate) fn held_ports(range: &RangeInclusive<u16>, addresses: &[IpAddr]) -> HeldPorts {
+pub(crate) fn held_ports(range: PortRange, addresses: &[IpAddr]) -> HeldPorts {
     let mut held = HeldPorts::default();
-    if range.len() > PORTS_TRIED_MAX {
+    if range.count() > PORTS_TRIED_MAX {
         return held;
     }
     for &address in addresses.iter().filter(|address| !needs_scope(address)) {
         let mut in_use = BTreeSet::new();
-        for port in range.clone() {
+        for port in range.ports() {
             match passive::listen(SocketAddr::new(address, port)).map_err(|error| error.kind()) {
                 Err(ErrorKind::AddrInUse) => drop(in_use.insert(port)),
                 Err(ErrorKind::PermissionDenied) => drop(held.denied.insert(port)),
@@ -94,7 +94,7 @@ pub(crate) fn ports_text(ports: &BTreeSet<u16>) -> String {
 }
 
 const RUNS_SHOWN: usize = 8;
-const PORTS_TRIED_MAX: usize = 4096;
+const PORTS_TRIED_MAX: u16 = 4096;
 
 #[cfg(test)]
 mod tests {
@@ -150,14 +150,14 @@ mod tests {
         let (address, other) = ([127, 77, 3, 1].into(), [127, 77, 3, 2].into());
         let listener = TcpListener::bind((Ipv4Addr::new(127, 77, 3, 1), 0)).unwrap();
         let port = listener.local_addr().unwrap().port();
-        let range = port..=port.saturating_add(1);
+        let range = PortRange::new(port, port.saturating_add(1)).unwrap();
         for _ in 0..2 {
-            let held = held_ports(&range, &[address, other]);
+            let held = held_ports(range, &[address, other]);
             assert!(held.by_address[&address].contains(&port), "{held:?}");
             assert!(!held.by_address[&other].contains(&port), "{held:?}");
         }
         drop(listener);
-        let held = held_ports(&(port..=port), &[address, other]);
+        let held = held_ports(PortRange::new(port, port).unwrap(), &[address, other]);
         assert_eq!(held.in_use(), []);
         TcpListener::bind((Ipv4Addr::new(127, 77, 3, 1), port)).unwrap();
     }

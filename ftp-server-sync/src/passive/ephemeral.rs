@@ -8,14 +8,14 @@ use std::fs;
 use std::hash::{BuildHasher, RandomState};
 use std::io::{self, ErrorKind};
 use std::net::SocketAddr;
-use std::ops::RangeInclusive;
 
 use mio::net::TcpListener;
 
 use super::listener::listen;
+use crate::net::port_range::PortRange;
 
 /// The ports that the kernel chooses from.
-pub(super) fn range() -> RangeInclusive<u16> {
+pub(super) fn range() -> PortRange {
     let text = fs::read_to_string("/proc/sys/net/ipv4/ip_local_port_range").unwrap_or_default();
     parse(&text).unwrap_or(DEFAULT)
 }
@@ -23,12 +23,12 @@ pub(super) fn range() -> RangeInclusive<u16> {
 /// Listens at `address`, whose port is ignored.
 pub(super) fn listen_anywhere(
     mut address: SocketAddr,
-    range: &RangeInclusive<u16>,
+    range: PortRange,
 ) -> io::Result<TcpListener> {
     for attempt in 0..ATTEMPTS {
-        let span = u64::from(range.end() - range.start()) + 1;
+        let span = u64::from(range.count());
         let offset = RandomState::new().hash_one(attempt) % span;
-        address.set_port(range.start() + u16::try_from(offset).unwrap_or(0));
+        address.set_port(range.first() + u16::try_from(offset).unwrap_or(0));
         match listen(address) {
             Err(error) if error.kind() == ErrorKind::AddrInUse => {}
             other => return other,
@@ -38,13 +38,17 @@ pub(super) fn listen_anywhere(
     listen(address)
 }
 
-fn parse(text: &str) -> Option<RangeInclusive<u16>> {
+fn parse(text: &str) -> Option<PortRange> {
     let mut numbers = text.split_whitespace().map(str::parse);
     let (first, last) = (numbers.next()?.ok()?, numbers.next()?.ok()?);
-    (first > 0 && first <= last).then_some(first..=last)
+    PortRange::new(first, last).ok()
 }
 
-const DEFAULT: RangeInclusive<u16> = 32768..=60999;
+/// What Linux has where the file cannot be read.
+const DEFAULT: PortRange = match PortRange::new(32768, 60999) {
+    Ok(range) => range,
+    Err(_) => unreachable!(),
+};
 
 /// Random ports that are tried before the kernel has to search.
 const ATTEMPTS: u32 = 16;
@@ -55,7 +59,7 @@ mod tests {
 
     #[test]
     fn the_range_is_read_or_assumed() {
-        assert_eq!(parse("32768\t60999\n"), Some(32768..=60999));
+        assert_eq!(parse("32768\t60999\n"), PortRange::new(32768, 60999).ok());
         for bad in ["", "5", "x y", "60999 32768", "0 5", "1 70000"] {
             assert_eq!(parse(bad), None, "{bad:?}");
         }
@@ -64,9 +68,10 @@ mod tests {
     #[test]
     fn taken_ports_are_passed_over() {
         let address = "127.83.0.9:0".parse().expect("an address");
-        let first = listen_anywhere(address, &(20821..=20822)).expect("a free port");
-        let second = listen_anywhere(address, &(20821..=20822)).expect("the other, or any");
-        assert!((20821..=20822).contains(&first.local_addr().expect("bound").port()));
+        let range = PortRange::new(20821, 20822).unwrap();
+        let first = listen_anywhere(address, range).expect("a free port");
+        let second = listen_anywhere(address, range).expect("the other, or any");
+        assert!(range.contains(first.local_addr().expect("bound").port()));
         assert_ne!(
             first.local_addr().expect("bound"),
             second.local_addr().expect("bound")

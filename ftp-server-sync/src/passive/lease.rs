@@ -72,7 +72,7 @@ impl Lease {
                 address.set_port(port);
                 listen(address).map(|socket| (socket, port))
             }
-            Grant::Any => ephemeral::listen_anywhere(address, &pool.ephemeral).and_then(with_port),
+            Grant::Any => ephemeral::listen_anywhere(address, pool.ephemeral).and_then(with_port),
         })
     }
 

@@ -397,7 +397,7 @@ impl Ledger {
         assert!(
             found
                 .into_iter()
-                .eq(allowed.range().cloned().into_iter().flatten())
+                .eq(allowed.range().iter().flat_map(|range| range.ports()))
         );
         assert!(self.held.iter().all(|port| allowed.lists(*port)));
         for slot in self.leased.values() {

@@ -1,23 +1,23 @@
 //! Which ports may be granted: those of a range, or any.
 
 use std::hash::{BuildHasher, Hasher, RandomState};
-use std::ops::RangeInclusive;
 
-/// The ports that may be granted. Port 0 is not a port, whatever the range says.
+use crate::net::port_range::PortRange;
+
+/// The ports that may be granted.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Allowed {
-    range: Option<RangeInclusive<u16>>,
+    range: Option<PortRange>,
 }
 
 impl Allowed {
     /// The ports of this range; without one, any.
-    pub(super) fn new(range: Option<RangeInclusive<u16>>) -> Self {
-        let range = range.map(|range| *range.start().max(&1)..=*range.end());
+    pub(super) fn new(range: Option<PortRange>) -> Self {
         Self { range }
     }
 
-    pub(super) fn range(&self) -> Option<&RangeInclusive<u16>> {
-        self.range.as_ref()
+    pub(super) fn range(&self) -> Option<PortRange> {
+        self.range
     }
 
     pub(super) fn is_any(&self) -> bool {
@@ -26,9 +26,7 @@ impl Allowed {
 
     /// Whether there is a range, and the port in it.
     pub(super) fn lists(&self, port: u16) -> bool {
-        self.range
-            .as_ref()
-            .is_some_and(|range| range.contains(&port))
+        self.range.is_some_and(|range| range.contains(port))
     }
 
     pub(super) fn permits(&self, port: u16) -> bool {
@@ -37,12 +35,14 @@ impl Allowed {
 
     /// The size of the range.
     pub(super) fn count(&self) -> usize {
-        self.range.as_ref().map_or(0, ExactSizeIterator::len)
+        self.range.map_or(0, |range| range.count().into())
     }
 
     /// The ports of the range in an order that differs from one time to the next.
     pub(super) fn shuffled(&self) -> Vec<u16> {
-        let mut ports: Vec<u16> = self.range.iter().cloned().flatten().collect();
+        let mut ports: Vec<u16> = self
+            .range
+            .map_or(Vec::new(), |range| range.ports().collect());
         let seed = RandomState::new();
         for last in (1..ports.len()).rev() {
             let mut hasher = seed.build_hasher();

@@ -1,14 +1,14 @@
 //! How long clients waited for ports, for the log.
 
-use std::ops::RangeInclusive;
 use std::time::{Duration, Instant};
 
 use super::books::Applicant;
+use crate::net::port_range::PortRange;
 
 /// How long clients waited for ports since the log last said so.
 #[derive(Debug)]
 pub(super) struct WaitsReport {
-    pub(super) range: RangeInclusive<u16>,
+    pub(super) range: PortRange,
     pub(super) clients: usize,
     /// Of these, those that gave up while other programs held every port.
     pub(super) kept_out: usize,
@@ -50,14 +50,14 @@ impl Waits {
         }
     }
 
-    pub(super) fn due(&mut self, range: &RangeInclusive<u16>, now: Instant) -> Option<WaitsReport> {
+    pub(super) fn due(&mut self, range: PortRange, now: Instant) -> Option<WaitsReport> {
         let first = self.first?;
         let recent = |reported| now.saturating_duration_since(reported) < WAITS_REPORT_INTERVAL;
         if self.reported.is_some_and(recent) {
             return None;
         }
         let report = WaitsReport {
-            range: range.clone(),
+            range,
             clients: self.clients,
             kept_out: self.kept_out,
             longest: self.longest,

@@ -2,7 +2,6 @@
 
 use std::io::{self, ErrorKind};
 use std::net::SocketAddr;
-use std::ops::RangeInclusive;
 
 use log::error;
 use mio::net::{TcpListener, TcpStream};
@@ -10,7 +9,7 @@ use mio::{Interest, Registry, Token};
 use rustix::io::Errno;
 use socket2::{Domain, Protocol, Socket, Type};
 
-use crate::settings::Listen;
+use crate::settings::{Listen, PortRange};
 
 /// The listeners of a server. Each has a token of its own, never used again.
 #[derive(Debug, Default)]
@@ -39,7 +38,7 @@ impl Listeners {
     pub(crate) fn follow(
         &mut self,
         wanted: &[Listen],
-        passive_ports: Option<&RangeInclusive<u16>>,
+        passive_ports: Option<PortRange>,
         registry: &Registry,
     ) -> io::Result<()> {
         let has = |listeners: &[Listener], listen: &Listen| {
@@ -118,7 +117,7 @@ impl Listeners {
     fn open(
         &mut self,
         missing: &[Listen],
-        passive_ports: Option<&RangeInclusive<u16>>,
+        passive_ports: Option<PortRange>,
         registry: &Registry,
     ) -> io::Result<Vec<Listener>> {
         let mut opened = Vec::new();
@@ -154,10 +153,7 @@ impl Listeners {
 /// # Errors
 ///
 /// What the system said, with the address that it was about.
-pub(crate) fn probe(
-    wanted: &[Listen],
-    passive_ports: Option<&RangeInclusive<u16>>,
-) -> io::Result<()> {
+pub(crate) fn probe(wanted: &[Listen], passive_ports: Option<PortRange>) -> io::Result<()> {
     let sockets: io::Result<Vec<TcpListener>> = wanted
         .iter()
         .map(|&listen| bind(listen, passive_ports))
@@ -172,7 +168,7 @@ fn overlap(one: &Listen, other: &Listen) -> bool {
     one.port() == other.port() && (everywhere || one.ip() == other.ip())
 }
 
-fn bind(listen: Listen, passive_ports: Option<&RangeInclusive<u16>>) -> io::Result<TcpListener> {
+fn bind(listen: Listen, passive_ports: Option<PortRange>) -> io::Result<TcpListener> {
     for _ in 0..BIND_ATTEMPTS_MAX {
         let socket = match listen_on(listen.address, listen.dual_stack) {
             Err(error) if lacks_family(&error) && listen.fallback.is_some() => {
@@ -183,7 +179,7 @@ fn bind(listen: Listen, passive_ports: Option<&RangeInclusive<u16>>) -> io::Resu
         };
         let port = socket.local_addr()?.port();
         // Only a port of the kernel's choice can be one; the flags have seen to the others.
-        if !passive_ports.is_some_and(|range| range.contains(&port)) {
+        if !passive_ports.is_some_and(|range| range.contains(port)) {
             return Ok(socket);
         }
     }

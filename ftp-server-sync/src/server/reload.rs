@@ -30,7 +30,7 @@ impl Server {
         let current = self.shared.current();
         let addresses = current.settings.local_addresses(&current.interfaces);
         self.log_current(match &current.settings.passive_ports {
-            Some(range) => port_probe::held_ports(range, &addresses),
+            Some(range) => port_probe::held_ports(*range, &addresses),
             None => HeldPorts::default(),
         });
     }
@@ -71,7 +71,7 @@ impl Server {
         let certificate = certificate::watch(&settings);
         let interfaces = Interfaces::read()?;
         let identity = Identity::load(&settings, &interfaces).map_err(io::Error::other)?;
-        let passive_ports = settings.passive_ports.as_ref();
+        let passive_ports = settings.passive_ports;
         let registry = self.poll.registry();
         self.listeners
             .follow(&settings.listen, passive_ports, registry)?;
@@ -85,9 +85,7 @@ impl Server {
                 settings.directory.display()
             );
         }
-        self.shared
-            .pool
-            .set_range(settings.passive_ports.clone(), now);
+        self.shared.pool.set_range(settings.passive_ports, now);
         self.names.follow(&settings, now);
         let names = self.names.known();
         self.shared

@@ -10,7 +10,7 @@ use ftp_proto::{Action, ClientRule, Config, Endpoints, Outcome, Output, Permissi
 use ipnet::{IpNet, Ipv4Net};
 
 use crate::net::interfaces::Interfaces;
-use crate::settings::{LocalNetworks, Names, Settings};
+use crate::settings::{LocalNetworks, Names, PortRange, Settings};
 
 /// Addresses to connect to at which clients are told the same.
 #[derive(Debug, PartialEq, Eq)]
@@ -68,8 +68,7 @@ pub(super) fn places(settings: &Settings, interfaces: &Interfaces, names: &Names
 pub(super) fn example_port(settings: &Settings) -> u16 {
     settings
         .passive_ports
-        .as_ref()
-        .map_or(EPHEMERAL_PORT, |range| *range.start())
+        .map_or(EPHEMERAL_PORT, PortRange::first)
 }
 
 struct Witness<'a> {

@@ -3,7 +3,6 @@
 //! Pure: the same settings and the same machine give the same text, at most `WIDTH` columns wide.
 
 use std::net::IpAddr;
-use std::ops::RangeInclusive;
 
 use super::clients::{Kind, example_port, places};
 use crate::nat::diagnose::{Finding, Seen, Severity, masquerades};
@@ -154,21 +153,13 @@ fn conclusion(settings: &Settings, seen: &Seen, findings: &[Finding], starts: bo
 
 /// What this machine cannot see.
 fn condition(settings: &Settings) -> String {
-    let Some(inner) = settings
-        .passive_ports
-        .as_ref()
-        .filter(|_| masquerades(settings))
-    else {
+    let Some(inner) = settings.passive_ports.filter(|_| masquerades(settings)) else {
         return String::new();
     };
-    let outer = settings.outer_ports.as_ref().unwrap_or(inner);
-    let range = |range: &RangeInclusive<u16>| match range.start() == range.end() {
-        true => range.start().to_string(),
-        false => format!("{}-{}", range.start(), range.end()),
-    };
+    let outer = settings.outer_ports.unwrap_or(inner);
     let passive = match outer == inner {
-        true => range(outer),
-        false => format!("{} to {}", range(outer), range(inner)),
+        true => outer.to_string(),
+        false => format!("{outer} to {inner}"),
     };
     let control = match settings.control_port() {
         0 => format!("port {} to the control port", settings.outer_port),

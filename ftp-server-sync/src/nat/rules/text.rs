@@ -4,7 +4,6 @@
 //! gets into them.
 
 use std::net::Ipv4Addr;
-use std::ops::RangeInclusive;
 
 use super::{Forward, Ports};
 
@@ -25,7 +24,7 @@ pub(super) fn nft(forwards: &[Forward], ports: &Ports) -> String {
             None => "fib daddr type local".to_owned(),
         };
         let control = format!("{to} tcp dport {} dnat to {private}", ports.control_outer);
-        let passive = range(&ports.outer, '-');
+        let passive = ports.outer;
         let passive = format!("{to} tcp dport {passive} dnat to {private}");
         text.push_str(&format!("{NFT_INDENT}{control}:{}\n", ports.control_inner));
         if let Some(port) = ports.implicit {
@@ -71,7 +70,7 @@ pub(super) fn iptables(forwards: &[Forward], ports: &Ports) -> String {
 
 /// Arguments for `docker run`.
 pub(super) fn docker(ports: &Ports) -> String {
-    let (outer, inner) = (range(&ports.outer, '-'), range(&ports.inner, '-'));
+    let (outer, inner) = (ports.outer, ports.inner);
     let (control_outer, control_inner) = (ports.control_outer, ports.control_inner);
     let implicit = ports
         .implicit
@@ -83,7 +82,7 @@ pub(super) fn docker(ports: &Ports) -> String {
 pub(super) fn ufw(addresses: &[String], ports: &Ports) -> String {
     let mut numbers = vec![ports.control_inner.to_string()];
     numbers.extend(ports.implicit.map(|port| port.to_string()));
-    numbers.push(range(&ports.inner, ':'));
+    numbers.push(ports.inner.with_separator(':'));
     let all = |address: &String| -> String {
         let line = |port| format!("ufw allow proto tcp to {address} port {port}\n");
         numbers.iter().map(line).collect()
@@ -94,20 +93,20 @@ pub(super) fn ufw(addresses: &[String], ports: &Ports) -> String {
 /// A range whose numbers differ must be told port by port: to a mere range, the kernel would send a
 /// connection to any port of it.
 fn passive_iptables(private: Ipv4Addr, ports: &Ports, rule: &mut impl FnMut(&str, &str)) {
-    let outer = range(&ports.outer, ':');
+    let outer = ports.outer.with_separator(':');
     if ports.outer == ports.inner {
         rule(&outer, &private.to_string());
-    } else if ports.inner.len() <= SINGLE_RULES_MAX {
-        for (outer, inner) in ports.outer.clone().zip(ports.inner.clone()) {
+    } else if ports.inner.count() <= SINGLE_RULES_MAX {
+        for (outer, inner) in ports.outer.ports().zip(ports.inner.ports()) {
             rule(&outer.to_string(), &format!("{private}:{inner}"));
         }
     } else {
         // The number after the slash is the outer port that leads to the first inner one. Routers of
         // before 2018 (Linux 4.18, iptables 1.8) do not know it, hence the single rules.
-        let inner = range(&ports.inner, '-');
+        let inner = ports.inner;
         rule(
             &outer,
-            &format!("{private}:{inner}/{}", ports.outer.start()),
+            &format!("{private}:{inner}/{}", ports.outer.first()),
         );
     }
 }
@@ -115,8 +114,8 @@ fn passive_iptables(private: Ipv4Addr, ports: &Ports, rule: &mut impl FnMut(&str
 fn nft_map(ports: &Ports) -> String {
     let pairs: Vec<String> = ports
         .outer
-        .clone()
-        .zip(ports.inner.clone())
+        .ports()
+        .zip(ports.inner.ports())
         .map(|(outer, inner)| format!("{outer} : {inner}"))
         .collect();
     let line = |pairs: &[String]| format!("{NFT_INDENT}    {}", pairs.join(", "));
@@ -124,15 +123,8 @@ fn nft_map(ports: &Ports) -> String {
     format!("{}\n", lines.join(",\n"))
 }
 
-fn range(ports: &RangeInclusive<u16>, separator: char) -> String {
-    match ports.start() == ports.end() {
-        true => ports.start().to_string(),
-        false => format!("{}{separator}{}", ports.start(), ports.end()),
-    }
-}
-
 const TABLE: &str = "ftp-server-sync";
 const NFT_INDENT: &str = "        ";
 const PAIRS_PER_LINE: usize = 5;
 /// More than that would be slow to load, one command each.
-const SINGLE_RULES_MAX: usize = 100;
+const SINGLE_RULES_MAX: u16 = 100;

@@ -2,9 +2,15 @@
 
 use super::*;
 
-const OLD: RangeInclusive<u16> = FIRST..=FIRST + 1;
-const NEW: RangeInclusive<u16> = FIRST + 2..=FIRST + 3;
-const EMPTY: RangeInclusive<u16> = 0..=0;
+const OLD: PortRange = two_from(FIRST);
+const NEW: PortRange = two_from(FIRST + 2);
+
+const fn two_from(first: u16) -> PortRange {
+    match PortRange::new(first, first + 1) {
+        Ok(range) => range,
+        Err(_) => unreachable!(),
+    }
+}
 
 fn withdrawn(attempt: Result<PassiveListener, BindError>) -> Request {
     match attempt {
@@ -22,8 +28,8 @@ fn listeners_live_on_and_new_ones_come_from_the_new_range() {
     let pool = old_pool();
     let client = Client::new(&pool, 11);
     let [staying, leaving] = [opened(client.open()), opened(client.open())];
-    pool.set_range(Some(FIRST + 2..=FIRST + 2), client.now);
-    assert_eq!(pool.range(), Some(FIRST + 2..=FIRST + 2));
+    pool.set_range(Some(range(FIRST + 2..=FIRST + 2)), client.now);
+    assert_eq!(pool.range(), Some(range(FIRST + 2..=FIRST + 2)));
     assert_eq!((pool.usage().ports, pool.usage().in_use), (1, 2));
 
     let new = opened(client.open());
@@ -38,7 +44,7 @@ fn listeners_live_on_and_new_ones_come_from_the_new_range() {
     let ticket = waits(ticket.open(client.now));
     drop(ticket);
     let kept = staying.port();
-    pool.set_range(Some(kept..=kept), client.now);
+    pool.set_range(Some(range(kept..=kept)), client.now);
     let ticket = waits(client.open());
     drop(staying);
     let again = opened(ticket.open(client.now));
@@ -65,14 +71,16 @@ fn who_waits_is_served_in_turn_from_the_new_range() {
     assert!(
         BTreeSet::from_iter(leases.iter().map(port_of))
             .into_iter()
-            .eq(NEW)
+            .eq(NEW.ports())
     );
 }
 
 #[test]
 fn an_assigned_port_is_withdrawn_and_the_ticket_keeps_its_place() {
-    let pool = PassivePool::new(Some(FIRST..=FIRST));
+    let pool = PassivePool::new(Some(range(FIRST + 1..=FIRST + 1)));
     let owner = Client::new(&pool, 1);
+    let other = granted(owner.request());
+    pool.set_range(Some(range(FIRST..=FIRST)), owner.now);
     let mut lease = Some(granted(owner.request()));
     let [mut first, mut second] = [Client::new(&pool, 1), Client::new(&pool, 1)];
     let mut first_ticket = queued(first.request());
@@ -80,11 +88,11 @@ fn an_assigned_port_is_withdrawn_and_the_ticket_keeps_its_place() {
     lease.take();
     assert!(first.sleeper.woken());
 
-    // No other port: first in the queue again, before the one who was second.
-    pool.set_range(Some(EMPTY), owner.now);
-    assert_eq!((pool.usage().in_use, pool.usage().waiting), (0, 2));
+    // The only port is leased: first in the queue again, before the one who was second.
+    pool.set_range(Some(range(FIRST + 1..=FIRST + 1)), owner.now);
+    assert_eq!((pool.usage().in_use, pool.usage().waiting), (1, 2));
     assert!(first_ticket.take(owner.now).is_none());
-    pool.set_range(Some(FIRST + 1..=FIRST + 1), owner.now);
+    drop(other);
     assert!(first.sleeper.woken());
     assert!(!second.sleeper.woken());
 
@@ -92,8 +100,8 @@ fn an_assigned_port_is_withdrawn_and_the_ticket_keeps_its_place() {
     pool.set_range(Some(NEW), owner.now);
     assert!(first.sleeper.woken());
     assert!(second.sleeper.woken());
-    assert!(NEW.contains(&port_of(&first_ticket.take(owner.now).unwrap())));
-    assert!(NEW.contains(&port_of(&second_ticket.take(owner.now).unwrap())));
+    assert!(NEW.contains(port_of(&first_ticket.take(owner.now).unwrap())));
+    assert!(NEW.contains(port_of(&second_ticket.take(owner.now).unwrap())));
     assert_eq!(
         pool.usage(),
         Usage {
@@ -108,7 +116,7 @@ fn what_is_not_bound_yet_is_exchanged() {
     let pool = old_pool();
     let client = Client::new(&pool, 16);
     let (early, late) = (granted(client.request()), granted(client.request()));
-    pool.set_range(Some(FIRST + 2..=FIRST + 2), client.now);
+    pool.set_range(Some(range(FIRST + 2..=FIRST + 2)), client.now);
     // Not even tried: it would be found held.
     let hold =
         |lease| StdListener::bind(SocketAddr::new(client.local.ip(), port_of(lease))).unwrap();
@@ -143,8 +151,9 @@ fn a_range_that_comes_back_in_time_changes_nothing() {
 
 #[test]
 fn many_local_addresses_do_not_push_out_a_ticket() {
-    let pool = PassivePool::new(Some(EMPTY));
+    let pool = pool(1);
     let client = Client::new(&pool, 1);
+    let _taken = granted(client.request());
     let mut ticket = queued(client.request());
     pool.set_range(None, client.now);
     for last in 0..=u8::MAX {
@@ -165,18 +174,18 @@ fn a_change_during_the_bind_closes_the_listener() {
             pool.set_range(Some(NEW), client.now);
             let port = match grant {
                 Grant::Port(port) => port,
-                Grant::Any => *NEW.start(),
+                Grant::Any => NEW.first(),
             };
             Ok((socket, port))
         }));
         assert!(TcpStream::connect(address).is_err());
-        assert!(NEW.contains(&port_of(&granted(request))));
+        assert!(NEW.contains(port_of(&granted(request))));
     }
 }
 
 #[test]
 fn from_a_range_to_any_port_and_back() {
-    let pool = PassivePool::new(Some(FIRST..=FIRST));
+    let pool = PassivePool::new(Some(range(FIRST..=FIRST)));
     let client = Client::new(&pool, 12);
     let listener = opened(client.open());
     let mut waiting: [Client; 2] = std::array::from_fn(|_| Client::new(&pool, 12));
@@ -186,13 +195,13 @@ fn from_a_range_to_any_port_and_back() {
     assert_eq!((pool.usage().ports, pool.usage().waiting), (0, 0));
     assert_eq!(listener.yield_deadline(), None);
     let anywhere = opened(first.open(client.now));
-    assert!(pool.ephemeral.contains(&anywhere.port()));
+    assert!(pool.ephemeral.contains(anywhere.port()));
 
     // Neither a ticket nor a lease for any port survives the return of a range.
     let mut second = second;
     let unbound = granted(client.request());
-    let range = FIRST..=FIRST + 1;
-    pool.set_range(Some(range.clone()), client.now);
+    let range = two_from(FIRST);
+    pool.set_range(Some(range), client.now);
     assert!(waiting[1].sleeper.woken());
     let second = second.take(client.now).unwrap().bind(client.now).unwrap();
     assert_eq!(second.port(), FIRST + 1);
@@ -206,7 +215,7 @@ fn from_a_range_to_any_port_and_back() {
     assert!(
         BTreeSet::from_iter(all.iter().map(port_of))
             .into_iter()
-            .eq(range)
+            .eq(range.ports())
     );
 }
 
@@ -216,7 +225,7 @@ fn a_listener_of_the_kernels_choice_is_not_granted_twice() {
     let client = Client::new(&pool, 18);
     let listener = opened(client.open());
     let port = listener.port();
-    pool.set_range(Some(port..=port), client.now);
+    pool.set_range(Some(range(port..=port)), client.now);
     let ticket = waits(client.open());
     assert_eq!((pool.usage().in_use, pool.usage().blocked), (1, 0));
     assert!(listener.yield_deadline().is_some());
@@ -226,7 +235,7 @@ fn a_listener_of_the_kernels_choice_is_not_granted_twice() {
 
 #[test]
 fn who_listens_has_the_port() {
-    let pool = PassivePool::new(Some(FIRST..=FIRST));
+    let pool = PassivePool::new(Some(range(FIRST..=FIRST)));
     let client = Client::new(&pool, 19);
     let unbound = granted(client.request());
     pool.set_range(None, client.now);
@@ -238,7 +247,7 @@ fn who_listens_has_the_port() {
     let attempt = unbound.bind_with(client.now, |_| {
         let bound = anywhere.bind_with(client.now, |_| Ok((socket, FIRST)));
         listener = Some(bound.unwrap());
-        pool.set_range(Some(FIRST..=FIRST), client.now);
+        pool.set_range(Some(range(FIRST..=FIRST)), client.now);
         Err(io::ErrorKind::AddrInUse.into())
     });
     let mut ticket = match attempt {
@@ -257,7 +266,7 @@ fn only_who_could_help_must_yield() {
     let mut owner = Client::new(&pool, 20);
     let listener = opened(owner.open());
     let port = listener.port();
-    let elsewhere = FIRST + 2..=FIRST + 2;
+    let elsewhere = range(FIRST + 2..=FIRST + 2);
     pool.set_range(Some(elsewhere), owner.now);
     let client = Client::new(&pool, 20);
     let _lease = granted(client.request());
@@ -266,7 +275,7 @@ fn only_who_could_help_must_yield() {
     assert!(!owner.sleeper.woken());
 
     // Now its port would do, and it hears of that.
-    pool.set_range(Some(port..=port), owner.now);
+    pool.set_range(Some(range(port..=port)), owner.now);
     assert!(listener.yield_deadline().is_some());
     assert!(owner.sleeper.woken());
 }
@@ -278,7 +287,7 @@ fn a_port_that_stays_is_still_its_clients_last_choice() {
     let missed = opened(client.open());
     let port = missed.port();
     drop(missed);
-    pool.set_range(Some(FIRST..=FIRST + 2), client.now);
+    pool.set_range(Some(range(FIRST..=FIRST + 2)), client.now);
     let all: Vec<u16> = [(); 3]
         .map(|()| granted(client.request()))
         .iter()
@@ -289,12 +298,12 @@ fn a_port_that_stays_is_still_its_clients_last_choice() {
 
 #[test]
 fn a_port_that_stays_is_left_alone_as_long_as_it_was() {
-    let pool = PassivePool::new(Some(FIRST..=FIRST));
+    let pool = PassivePool::new(Some(range(FIRST..=FIRST)));
     let client = Client::new(&pool, 14);
     let stranger = StdListener::bind(SocketAddr::new(client.local.ip(), FIRST)).unwrap();
     let ticket = waits(client.open());
     drop(stranger);
-    pool.set_range(Some(FIRST..=FIRST + 1), client.now + seconds(4));
+    pool.set_range(Some(range(FIRST..=FIRST + 1)), client.now + seconds(4));
     assert_eq!(pool.usage().blocked, 1);
     let other = opened(ticket.open(client.now + seconds(9)));
     assert_eq!(other.port(), FIRST + 1);
@@ -303,30 +312,30 @@ fn a_port_that_stays_is_left_alone_as_long_as_it_was() {
     assert_eq!(again.port(), FIRST);
 
     // Its time is over, and nobody has asked since: the change looks too.
-    let pool = PassivePool::new(Some(FIRST..=FIRST));
+    let pool = PassivePool::new(Some(range(FIRST..=FIRST)));
     let client = Client::new(&pool, 14);
     let mut tickets = [waits(client.open()), waits(client.open())];
-    pool.set_range(Some(FIRST..=FIRST + 1), client.now + seconds(10));
+    pool.set_range(Some(range(FIRST..=FIRST + 1)), client.now + seconds(10));
     assert_eq!((pool.usage().blocked, pool.usage().waiting), (0, 0));
     assert!(tickets[1].take(client.now).is_some());
 }
 
 #[test]
 fn a_port_that_leaves_is_not_blocked_any_more() {
-    let pool = PassivePool::new(Some(FIRST..=FIRST));
+    let pool = PassivePool::new(Some(range(FIRST..=FIRST)));
     let client = Client::new(&pool, 15);
     let _stranger = StdListener::bind(SocketAddr::new(client.local.ip(), FIRST)).unwrap();
     let ticket = waits(client.open());
     pool.set_range(Some(NEW), client.now);
     assert_eq!(pool.usage().blocked, 0);
-    assert!(NEW.contains(&opened(ticket.open(client.now)).port()));
+    assert!(NEW.contains(opened(ticket.open(client.now)).port()));
 }
 
 #[test]
 fn waits_for_another_range_are_not_this_ones_fault() {
     let (start, sleeper) = (Instant::now(), Sleeper::new());
-    let mut books = Books::new(Allowed::new(Some(EMPTY)));
-    let mut applicant = Applicant {
+    let mut books = Books::new(Allowed::new(Some(range(FIRST..=FIRST))));
+    let arrive = |books: &mut Books| Applicant {
         local: listening_address(local(1)),
         expected: peer(1),
         waker: sleeper.waker.clone(),
@@ -334,6 +343,8 @@ fn waits_for_another_range_are_not_this_ones_fault() {
         since: start,
         waited: false,
     };
+    let (mut owner, mut applicant) = (arrive(&mut books), arrive(&mut books));
+    assert!(books.request(&mut owner, start).is_some());
     assert!(books.request(&mut applicant, start).is_none());
     let now = start + seconds(3);
     books.set_allowed(Allowed::new(Some(OLD)), now);

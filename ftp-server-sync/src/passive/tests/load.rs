@@ -25,7 +25,7 @@ impl Drop for Stop<'_> {
 fn the_range_is_swapped_under_load() {
     // Any port, too, is one of those that the ranges are about.
     let pool = Arc::new(PassivePool {
-        ephemeral: FIRST..=FIRST + 6,
+        ephemeral: range(FIRST..=FIRST + 6),
         books: Mutex::new(Books::new(Allowed::new(range_after(0)))),
     });
     let swaps = Swaps::default();
@@ -51,7 +51,7 @@ fn the_range_is_swapped_under_load() {
 
     let mut client = Client::new(&pool, 13);
     client.now = Instant::now() + BLOCKED_FOR;
-    pool.set_range(Some(FIRST..=FIRST + 6), client.now);
+    pool.set_range(Some(range(FIRST..=FIRST + 6)), client.now);
     let all: Vec<PassiveListener> = (0..7).map(|_| opened(client.open())).collect();
     let ports = BTreeSet::from_iter(all.iter().map(PassiveListener::port));
     assert!(ports.into_iter().eq(FIRST..=FIRST + 6));
@@ -100,13 +100,13 @@ fn load(pool: &Arc<PassivePool>, swaps: &Swaps, taken: &[AtomicBool], thread: u8
 }
 
 /// The range after so many changes: disjoint, overlapping, none, one port.
-fn range_after(swaps: usize) -> Option<RangeInclusive<u16>> {
+fn range_after(swaps: usize) -> Option<PortRange> {
     match swaps % 5 {
-        0 => Some(FIRST..=FIRST + 1),
-        1 => Some(FIRST + 1..=FIRST + 3),
+        0 => Some(range(FIRST..=FIRST + 1)),
+        1 => Some(range(FIRST + 1..=FIRST + 3)),
         2 => None,
-        3 => Some(FIRST + 4..=FIRST + 4),
-        _ => Some(FIRST + 3..=FIRST + 5),
+        3 => Some(range(FIRST + 4..=FIRST + 4)),
+        _ => Some(range(FIRST + 3..=FIRST + 5)),
     }
 }
 

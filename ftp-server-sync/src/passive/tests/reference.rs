@@ -32,7 +32,7 @@ impl Model {
         let mut before = self.waiting.range(..arrival);
         before.all(|(_, other)| other.may_share())
             && range
-                .clone()
+                .ports()
                 .any(|port| self.may_have(allowed, port, expected))
     }
 

@@ -243,7 +243,7 @@ fn who_may_not_listen_after_all_expects_nobody() {
     let mut stays = opened(open(&pool, 29, 1, &sleeper));
     let expected = Expected::only(host(2));
     let lease = granted(pool.request(local(29), expected, sleeper.waker.clone(), Instant::now()));
-    pool.set_range(Some(FIRST + 1..=FIRST + 1), Instant::now());
+    pool.set_range(Some(range(FIRST + 1..=FIRST + 1)), Instant::now());
     drop(lease.bind(Instant::now()).unwrap_err());
     let _client = connect(2, SocketAddr::new(local(29).ip(), FIRST));
     assert!(matches!(
@@ -256,7 +256,7 @@ fn who_may_not_listen_after_all_expects_nobody() {
 #[test]
 fn a_port_on_which_a_sharer_listens_is_not_held() {
     let (sleeper, now) = (Sleeper::new(), Instant::now());
-    let mut books = Books::new(Allowed::new(Some(FIRST..=FIRST)));
+    let mut books = Books::new(Allowed::new(Some(range(FIRST..=FIRST))));
     let mut ask = |who| {
         let mut applicant = Applicant {
             local: listening_address(local(1)),
