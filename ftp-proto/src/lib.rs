@@ -48,6 +48,7 @@ mod reach;
 mod reply;
 mod secret;
 mod session;
+pub mod text;
 mod timeout;
 
 pub use action::{

@@ -7,6 +7,7 @@ use alloc::vec::Vec;
 use core::fmt;
 
 use crate::config::limits::{PATH_BYTES_MAX, PATH_DEPTH_MAX};
+use crate::text::printable;
 
 /// An absolute, normalised path. Names are bytes; nothing is assumed about their encoding.
 #[derive(Clone, PartialEq, Eq, Hash)]
@@ -120,20 +121,10 @@ impl fmt::Debug for FtpPath {
     }
 }
 
-/// For logs: control characters and backslashes are escaped, other text is shown as it is.
+/// For logs, as [`printable`] shows it.
 impl fmt::Display for FtpPath {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        for chunk in self.as_bytes().utf8_chunks() {
-            for character in chunk.valid().chars() {
-                if character.is_control() || character == '\\' {
-                    write!(f, "{}", character.escape_default())?;
-                } else {
-                    write!(f, "{character}")?;
-                }
-            }
-            write!(f, "{}", chunk.invalid().escape_ascii())?;
-        }
-        Ok(())
+        printable(self.as_bytes()).fmt(f)
     }
 }
 

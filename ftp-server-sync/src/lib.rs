@@ -21,17 +21,20 @@ mod fs;
 #[cfg(test)]
 #[path = "../tests/golden/mod.rs"]
 mod golden;
+mod logging;
 mod nat;
 mod net;
 mod passive;
 mod server;
 mod session;
 pub mod settings;
+mod sync;
 #[cfg(feature = "tls")]
 mod tls;
 #[cfg(not(feature = "tls"))]
 #[path = "tls/disabled.rs"]
 mod tls;
 
+pub use logging::log_to_stderr;
 pub use nat::{check, rules};
 pub use server::{Handle, Reload, Server};

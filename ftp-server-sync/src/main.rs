@@ -4,15 +4,12 @@ use std::env;
 use std::fmt;
 use std::io::{self, Write};
 use std::process::ExitCode;
-use std::time::{SystemTime, UNIX_EPOCH};
 
-use ftp_proto::date::time_val;
-
-use ftp_server_sync::Server;
 use ftp_server_sync::check::{self, Verdict};
 use ftp_server_sync::cli::{CommandLine, Invocation};
 use ftp_server_sync::rules::{self, RulesKind};
 use ftp_server_sync::settings::Settings;
+use ftp_server_sync::{Server, log_to_stderr};
 
 /// A check found that some clients would fail.
 const CLIENTS_FAIL: u8 = 1;
@@ -29,7 +26,7 @@ fn main() -> ExitCode {
         Ok(Invocation::Help(text) | Invocation::Version(text)) => return print(text.trim_end()),
         Err(error) => return cannot_start(&error),
     };
-    start_logging(settings.log_level);
+    log_to_stderr(settings.log_level);
     let server = match start(*settings, command_line) {
         Ok(server) => server,
         Err(error) => return cannot_start(&error),
@@ -41,31 +38,6 @@ fn main() -> ExitCode {
             ExitCode::FAILURE
         }
     }
-}
-
-/// Lines like `2026-11-22 13:07:31Z INFO  text`, to stderr.
-fn start_logging(level: log::LevelFilter) {
-    env_logger::Builder::new()
-        // The level itself may change while the server runs.
-        .filter_level(log::LevelFilter::Trace)
-        .format(|out, record| {
-            let now = SystemTime::now()
-                .duration_since(UNIX_EPOCH)
-                .unwrap_or_default();
-            let digits = time_val(now.as_secs().cast_signed());
-            let text = str::from_utf8(&digits).unwrap_or_default();
-            let field = |range| text.get(range).unwrap_or_default();
-            let (year, month, day) = (field(0..4), field(4..6), field(6..8));
-            let (hour, minute, second) = (field(8..10), field(10..12), field(12..14));
-            writeln!(
-                out,
-                "{year}-{month}-{day} {hour}:{minute}:{second}Z {:<5} {}",
-                record.level(),
-                record.args()
-            )
-        })
-        .init();
-    log::set_max_level(level);
 }
 
 fn start(settings: Settings, command_line: CommandLine) -> io::Result<Server> {

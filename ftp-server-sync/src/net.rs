@@ -1,6 +1,8 @@
 //! This machine: its interfaces, its sockets and its ports.
 
 pub(crate) mod interfaces;
+pub(crate) mod listen;
 pub(crate) mod port_probe;
 pub(crate) mod port_range;
+pub(crate) mod socket;
 pub(crate) mod watch;

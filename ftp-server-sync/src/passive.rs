@@ -17,7 +17,7 @@ mod waits;
 
 use std::io;
 use std::net::SocketAddr;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex};
 use std::time::Instant;
 
 use ftp_proto::canonical;
@@ -25,6 +25,7 @@ use log::{debug, warn};
 use mio::Waker;
 
 use crate::net::port_range::PortRange;
+use crate::sync::lock;
 use books::{Applicant, Books, Grant};
 use range::Allowed;
 use waits::WaitsReport;
@@ -32,7 +33,6 @@ use waits::WaitsReport;
 pub(crate) use expected::Expected;
 pub(crate) use lease::{BindError, Lease, Ticket};
 pub(crate) use listener::PassiveListener;
-pub(crate) use listener::listen;
 pub(crate) use shared_listener::IncomingConnection;
 
 /// The ports that passive listeners may use, shared by all sessions.
@@ -182,13 +182,13 @@ impl PassivePool {
 
     /// Looks into the books and changes nothing.
     fn look<T>(&self, look: impl FnOnce(&Books) -> T) -> T {
-        look(&self.books.lock().unwrap_or_else(PoisonError::into_inner))
+        look(&lock(&self.books))
     }
 
     /// Looks into the books and marks them; what must be told to others is told without the lock.
     fn with_books<T>(&self, now: Instant, look: impl FnOnce(&mut Books) -> T) -> T {
         let (answer, wakes, report) = {
-            let mut books = self.books.lock().unwrap_or_else(PoisonError::into_inner);
+            let mut books = lock(&self.books);
             let answer = look(&mut books);
             (answer, books.take_wakes(), books.waits_due(now))
         };

@@ -19,6 +19,7 @@ use log::{error, info, warn};
 use mio::net::TcpStream;
 use mio::{Events, Poll, Token, Waker};
 
+use crate::fs::root::Root;
 use crate::nat::address_source::{Answer, PublicAddresses};
 use crate::nat::never_connected_log::Advice;
 use crate::net::interfaces::Interfaces;
@@ -32,8 +33,6 @@ use crate::session::{self, SessionCommand, Start};
 use crate::settings::Settings;
 use crate::settings::watched_files::WatchedFiles;
 use crate::tls::Identity;
-
-pub(crate) use reload::open_root;
 
 use reload::UNWATCHED;
 
@@ -115,7 +114,7 @@ impl Server {
     /// What the system said, with the directory or the address that it was about, or what is wrong with
     /// the certificate.
     pub fn bind(settings: Settings) -> io::Result<Self> {
-        let storage = open_root(&settings)?;
+        let storage = Root::open(&settings.directory)?;
         let certificate = certificate::watch(&settings);
         let poll = Poll::new()?;
         // Before the first look, so that no change falls between the two.

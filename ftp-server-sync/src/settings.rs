@@ -2,25 +2,28 @@
 //!
 //! A value of this type can be served as it stands: `flags` refuses everything else.
 
+mod address;
 pub(crate) mod file;
 pub(crate) mod watched_files;
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::fmt;
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::num::NonZeroU64;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use ftp_proto::{ClientRule, Config, Masquerade, OuterPorts};
+use ftp_proto::{Config, Masquerade, OuterPorts};
 use ipnet::{IpNet, Ipv4Net, Ipv6Net};
 use log::LevelFilter;
 
 pub use crate::accounts::users::{Password, Users};
 use crate::fs::attributes::own_umask;
 use crate::net::interfaces::Interfaces;
+pub use crate::net::listen::Listen;
 pub use crate::net::port_range::PortRange;
 use crate::passive::Expected;
+pub(crate) use address::unusable;
+pub use address::{AddressSource, ClientAddress, Names};
 
 /// The settings of a server.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -69,40 +72,6 @@ pub struct Settings {
     pub permit_privileged_ports: bool,
     /// How much is logged.
     pub log_level: LevelFilter,
-}
-
-/// One control socket.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Listen {
-    /// Where to bind.
-    pub address: SocketAddr,
-    /// IPv4 clients are served on this IPv6 socket too.
-    pub dual_stack: bool,
-    /// Where to bind instead on a machine without IPv6.
-    pub fallback: Option<SocketAddr>,
-    /// TLS from the first byte on.
-    pub implicit_tls: bool,
-}
-
-/// A public IPv4 address, or the name that leads to it.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum AddressSource {
-    /// The address itself.
-    Address(Ipv4Addr),
-    /// A host name, looked up again and again because what it leads to may change.
-    Name(String),
-}
-
-/// What the addresses of names are, as far as that is known.
-pub type Names = BTreeMap<String, Ipv4Addr>;
-
-/// What the clients of a network are told.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum ClientAddress {
-    /// This address.
-    Public(AddressSource),
-    /// The address that they connected to.
-    Local,
 }
 
 /// What is protected by TLS, and by which certificate (RFC 4217).
@@ -296,74 +265,6 @@ impl TlsSettings {
     }
 }
 
-impl AddressSource {
-    /// The address, unless it is not known yet.
-    pub fn known(&self, names: &Names) -> Option<Ipv4Addr> {
-        match self {
-            Self::Address(address) => Some(*address),
-            Self::Name(name) => names.get(name).copied(),
-        }
-    }
-
-    fn resolved(&self, names: &Names) -> ftp_proto::PublicAddress {
-        self.known(names)
-            .map_or(ftp_proto::PublicAddress::Unknown, Into::into)
-    }
-
-    /// As it was given, and what it leads to.
-    pub fn described(&self, names: &Names) -> String {
-        match (self, self.known(names)) {
-            (Self::Address(address), _) => address.to_string(),
-            (Self::Name(name), Some(address)) => format!("{name} ({address})"),
-            (Self::Name(name), None) => format!("{name} (not known yet)"),
-        }
-    }
-}
-
-impl fmt::Display for AddressSource {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Address(address) => address.fmt(f),
-            Self::Name(name) => f.write_str(name),
-        }
-    }
-}
-
-impl ClientAddress {
-    fn rule(&self, names: &Names) -> ClientRule {
-        match self {
-            Self::Public(public) => public
-                .known(names)
-                .map_or(ClientRule::Local, ClientRule::Announce),
-            Self::Local => ClientRule::Local,
-        }
-    }
-}
-
-impl Listen {
-    /// The sockets for the addresses that the operator gave; all addresses if there are none.
-    pub fn sockets(interfaces: &[IpAddr], port: u16, implicit_tls: bool) -> Vec<Self> {
-        if interfaces.is_empty() {
-            return vec![Self {
-                address: SocketAddr::new(Ipv6Addr::UNSPECIFIED.into(), port),
-                dual_stack: true,
-                fallback: Some(SocketAddr::new(Ipv4Addr::UNSPECIFIED.into(), port)),
-                implicit_tls,
-            }];
-        }
-        let ipv4_given = interfaces.iter().any(IpAddr::is_ipv4);
-        interfaces
-            .iter()
-            .map(|&address| Self {
-                address: SocketAddr::new(address, port),
-                dual_stack: address == IpAddr::V6(Ipv6Addr::UNSPECIFIED) && !ipv4_given,
-                fallback: None,
-                implicit_tls,
-            })
-            .collect()
-    }
-}
-
 impl LocalNetworks {
     /// The networks themselves. Loopback is one of them, unless there shall be none.
     pub fn resolve(&self, interface_networks: &[IpNet]) -> Vec<IpNet> {
@@ -392,36 +293,6 @@ mod tests {
 
     fn networks(texts: &[&str]) -> Vec<IpNet> {
         texts.iter().map(|text| text.parse().unwrap()).collect()
-    }
-
-    #[track_caller]
-    fn check(interfaces: &[&str], expected: &[(&str, bool)], fallback: Option<&str>) {
-        let addresses: Vec<IpAddr> = interfaces
-            .iter()
-            .map(|text| text.parse().unwrap())
-            .collect();
-        let listen = |&(address, dual_stack): &(&str, bool)| Listen {
-            address: address.parse().unwrap(),
-            dual_stack,
-            fallback: fallback.map(|text| text.parse().unwrap()),
-            implicit_tls: true,
-        };
-        let expected: Vec<Listen> = expected.iter().map(listen).collect();
-        assert_eq!(
-            Listen::sockets(&addresses, 21, true),
-            expected,
-            "{interfaces:?}"
-        );
-    }
-
-    #[test]
-    fn which_sockets() {
-        check(&[], &[("[::]:21", true)], Some("0.0.0.0:21"));
-        check(&["::"], &[("[::]:21", true)], None);
-        let both = [("[::]:21", false), ("10.0.0.1:21", false)];
-        check(&["::", "10.0.0.1"], &both, None);
-        check(&["0.0.0.0"], &[("0.0.0.0:21", false)], None);
-        check(&["2001:db8::1"], &[("[2001:db8::1]:21", false)], None);
     }
 
     #[test]

@@ -12,7 +12,7 @@ use log::LevelFilter;
 
 use crate::accounts::users::is_anonymous;
 use crate::net::port_range::PortRangeError;
-use crate::settings::{AddressSource, ClientAddress, PortRange};
+use crate::settings::{AddressSource, ClientAddress, PortRange, unusable};
 
 /// An address to listen on.
 pub(crate) fn interface(text: &str) -> Result<IpAddr, String> {
@@ -140,7 +140,7 @@ pub(crate) fn gateway(text: &str) -> Result<IpAddr, String> {
 pub(crate) fn masquerade_address(text: &str) -> Result<AddressSource, String> {
     const WANTED: &str = "give the router's public IPv4 address or its host name";
     let problem = match text.parse::<IpAddr>().map(|address| address.to_canonical()) {
-        Ok(IpAddr::V4(address)) => match leads_nowhere(address) {
+        Ok(IpAddr::V4(address)) => match unusable(address) {
             Some(problem) => problem,
             None => return Ok(AddressSource::Address(address)),
         },
@@ -159,16 +159,6 @@ pub(crate) fn masquerade_address(text: &str) -> Result<AddressSource, String> {
         Err(_) => "neither an IPv4 address nor a host name",
     };
     Err(format!("{problem}; {WANTED}"))
-}
-
-/// Why no client can connect to this address, if that is so.
-pub(crate) fn leads_nowhere(address: Ipv4Addr) -> Option<&'static str> {
-    match address {
-        _ if address.octets()[0] == 0 => Some("not an address that a client can connect to"),
-        Ipv4Addr::BROADCAST => Some("the broadcast address leads to no single machine"),
-        _ if address.is_multicast() => Some("a multicast address leads to no single machine"),
-        _ => None,
-    }
 }
 
 /// One `PRIVATE=PUBLIC` of the map.

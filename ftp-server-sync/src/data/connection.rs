@@ -8,9 +8,9 @@ use ftp_proto::{Endpoints, canonical};
 use log::{Level, debug, log};
 use mio::net::TcpStream;
 use mio::{Interest, Registry, Token};
-use socket2::{Domain, Protocol, Socket, Type};
 
 use super::stream::Stream;
+use crate::net::socket;
 use crate::passive::{IncomingConnection, PassiveListener, Ticket};
 use crate::tls::TlsStream;
 
@@ -143,10 +143,10 @@ impl DataStream {
     pub(crate) fn connect(endpoints: &Endpoints, target: SocketAddr) -> io::Result<Self> {
         let mut local = endpoints.local();
         local.set_port(local.port().saturating_sub(1));
-        let stream = connect_from(local, target).or_else(|error| {
+        let stream = socket::connect(local, target).or_else(|error| {
             debug!("active mode from {local} to {target}: {error}; trying another port");
             local.set_port(0);
-            connect_from(local, target)
+            socket::connect(local, target)
         })?;
         let mut stream = Self::new(stream);
         stream.ready = false;
@@ -187,25 +187,6 @@ impl DataStream {
         }
         Ok(())
     }
-}
-
-fn connect_from(local: SocketAddr, target: SocketAddr) -> io::Result<TcpStream> {
-    let kind = Type::STREAM.nonblocking().cloexec();
-    let socket = Socket::new(Domain::for_address(local), kind, Some(Protocol::TCP))?;
-    // The port below the control port serves all sessions, one connection to a target at a time.
-    socket.set_reuse_address(true)?;
-    socket.bind(&local.into())?;
-    match socket.connect(&target.into()) {
-        Ok(()) => {}
-        Err(error) if is_in_progress(&error) => {}
-        Err(error) => return Err(error),
-    }
-    Ok(TcpStream::from_std(socket.into()))
-}
-
-fn is_in_progress(error: &io::Error) -> bool {
-    error.kind() == ErrorKind::WouldBlock
-        || rustix::io::Errno::from_io_error(error) == Some(rustix::io::Errno::INPROGRESS)
 }
 
 /// The token of a session's data connection, or of its listener, in its poll.

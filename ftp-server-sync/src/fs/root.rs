@@ -81,9 +81,13 @@ impl Root {
     ///
     /// # Errors
     ///
-    /// What the system says when it is not there, not a directory, or not ours to read.
+    /// What the system says, with the directory, when it is missing, not a directory, or not readable.
     pub(crate) fn open(directory: &Path) -> io::Result<Self> {
-        let root = Dir::open_ambient_dir(directory, ambient_authority())?;
+        let root = Dir::open_ambient_dir(directory, ambient_authority());
+        let root = root.map_err(|error| {
+            let text = format!("cannot share {}: {error}", directory.display());
+            io::Error::new(error.kind(), text)
+        })?;
         Ok(Self { root: root.into() })
     }
 

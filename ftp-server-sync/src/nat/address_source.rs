@@ -14,8 +14,7 @@ use ftp_proto::Reach;
 use log::Level;
 
 use super::diagnose::BEHIND_CARRIER;
-use crate::cli::values::leads_nowhere;
-use crate::settings::{AddressSource, Names, Settings};
+use crate::settings::{AddressSource, Names, Settings, unusable};
 
 /// What is known of the names that the settings hold.
 #[derive(Debug, Default)]
@@ -206,13 +205,13 @@ impl Line {
 
 /// The address to tell: the one told already if it is still an answer, for resolvers shuffle.
 pub(crate) fn choose(found: &[Ipv4Addr], current: Option<Ipv4Addr>) -> Result<Ipv4Addr, String> {
-    let good = |address: &&Ipv4Addr| leads_nowhere(**address).is_none();
+    let good = |address: &&Ipv4Addr| unusable(**address).is_none();
     let still = current.filter(|current| found.contains(current));
     let first = || found.iter().find(good).copied();
     still.or_else(first).ok_or_else(|| match found.first() {
         None => "it has no IPv4 address".to_owned(),
         Some(address) => {
-            let problem = leads_nowhere(*address).unwrap_or_default();
+            let problem = unusable(*address).unwrap_or_default();
             format!("it leads to {address}: {problem}")
         }
     })

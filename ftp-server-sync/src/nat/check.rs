@@ -5,10 +5,10 @@
 use std::io::{self, ErrorKind};
 
 use super::diagnose::{Seen, Severity, findings};
+use crate::fs::root::Root;
 use crate::net::interfaces::Interfaces;
+use crate::net::listen;
 use crate::net::port_probe::{self, HeldPorts};
-use crate::server::listeners;
-use crate::server::open_root;
 use crate::settings::Settings;
 use crate::tls::Identity;
 
@@ -80,8 +80,8 @@ pub fn check(settings: &Settings) -> io::Result<Report> {
 
 /// What would keep the server from starting.
 fn start_problem(settings: &Settings) -> Option<String> {
-    let directory = open_root(settings).map(drop);
-    let control = || listeners::probe(&settings.listen, settings.passive_ports);
+    let directory = Root::open(&settings.directory).map(drop);
+    let control = || listen::probe(&settings.listen, settings.passive_ports);
     directory
         .and_then(|()| control())
         .err()

@@ -6,11 +6,13 @@
 use std::fmt::Write;
 use std::net::IpAddr;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Mutex, MutexGuard};
 use std::time::{Duration, Instant};
 
 use ftp_proto::{AnnounceReason, ClientOrigin, Diagnosis, NeverConnected, PassiveOffer};
 use log::warn;
+
+use crate::sync::lock;
 
 /// What all sessions have missed.
 #[derive(Debug, Default)]
@@ -106,7 +108,7 @@ impl NeverConnectedLog {
     }
 
     fn causes(&self) -> MutexGuard<'_, Causes> {
-        self.causes.lock().unwrap_or_else(PoisonError::into_inner)
+        lock(&self.causes)
     }
 }
 

@@ -3,10 +3,11 @@
 //! Pure: where the server listens comes as an argument.
 
 use std::net::SocketAddr;
+use std::os::unix::ffi::OsStrExt;
 
 use ftp_proto::Permissions;
+use ftp_proto::text::printable_word;
 
-use crate::cli::expand::printable;
 use crate::settings::{Listen, Names, Settings, TlsSettings};
 
 /// What is served, to whom, where, and what passive clients are told.
@@ -15,7 +16,7 @@ pub(crate) fn summary(
     names: &Names,
     bound: &[(SocketAddr, Listen)],
 ) -> Vec<String> {
-    let directory = printable(settings.directory.as_os_str());
+    let directory = printable_word(settings.directory.as_os_str().as_bytes());
     let mut lines = vec![format!("serving {directory} {}", audience(settings))];
     for (address, listen) in bound {
         let mut kinds = Vec::new();
@@ -72,7 +73,11 @@ fn audience(settings: &Settings) -> String {
     };
     let mut audience = Vec::new();
     if let Some((name, access)) = settings.users.account() {
-        audience.push(format!("{} to {}", verb(access), printable(name.as_ref())));
+        audience.push(format!(
+            "{} to {}",
+            verb(access),
+            printable_word(name.as_bytes())
+        ));
     }
     if let Some(access) = settings.users.anonymous() {
         audience.push(format!("{} to anonymous", verb(access)));

@@ -8,7 +8,7 @@ use std::io::ErrorKind;
 use std::net::{IpAddr, SocketAddr};
 
 use super::port_range::PortRange;
-use crate::passive;
+use super::socket::listen;
 
 /// The ports that could not be had.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -51,7 +51,7 @@ pub(crate) fn held_ports(range: PortRange, addresses: &[IpAddr]) -> HeldPorts {
     for &address in addresses.iter().filter(|address| !needs_scope(address)) {
         let mut in_use = BTreeSet::new();
         for port in range.ports() {
-            match passive::listen(SocketAddr::new(address, port)).map_err(|error| error.kind()) {
+            match listen(SocketAddr::new(address, port), false).map_err(|error| error.kind()) {
                 Err(ErrorKind::AddrInUse) => drop(in_use.insert(port)),
                 Err(ErrorKind::PermissionDenied) => drop(held.denied.insert(port)),
                 Ok(_) | Err(_) => {}

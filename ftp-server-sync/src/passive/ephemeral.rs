@@ -11,8 +11,8 @@ use std::net::SocketAddr;
 
 use mio::net::TcpListener;
 
-use super::listener::listen;
 use crate::net::port_range::PortRange;
+use crate::net::socket::listen;
 
 /// The ports that the kernel chooses from.
 pub(super) fn range() -> PortRange {
@@ -29,13 +29,13 @@ pub(super) fn listen_anywhere(
         let span = u64::from(range.count());
         let offset = RandomState::new().hash_one(attempt) % span;
         address.set_port(range.first() + u16::try_from(offset).unwrap_or(0));
-        match listen(address) {
+        match listen(address, false) {
             Err(error) if error.kind() == ErrorKind::AddrInUse => {}
             other => return other,
         }
     }
     address.set_port(0);
-    listen(address)
+    listen(address, false)
 }
 
 fn parse(text: &str) -> Option<PortRange> {

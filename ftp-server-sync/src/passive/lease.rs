@@ -12,9 +12,10 @@ use log::{info, warn};
 use mio::net::TcpListener;
 
 use super::books::{Applicant, Bound, Ending, Grant};
-use super::listener::{PassiveListener, listen};
+use super::listener::PassiveListener;
 use super::shared_listener::SharedListener;
 use super::{Opening, PassivePool, Request, ephemeral};
+use crate::net::socket::listen;
 
 /// The right to listen on one port, alone or beside others, given back on drop.
 #[derive(Debug)]
@@ -70,7 +71,7 @@ impl Lease {
         self.bind_with(now, |grant| match grant {
             Grant::Port(port) => {
                 address.set_port(port);
-                listen(address).map(|socket| (socket, port))
+                listen(address, false).map(|socket| (socket, port))
             }
             Grant::Any => ephemeral::listen_anywhere(address, pool.ephemeral).and_then(with_port),
         })

@@ -1,17 +1,14 @@
-//! What a lease has become: a place at a listening socket; and how that socket is bound.
+//! What a lease has become: a place at a listening socket.
 
 use std::io;
-use std::net::SocketAddr;
 use std::os::fd::RawFd;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use mio::event::Source;
-use mio::net::TcpListener;
 use mio::unix::SourceFd;
 use mio::{Interest, Registry, Token};
-use socket2::{Domain, Protocol, Socket, Type};
 
 use super::books::Ending;
 use super::lease::Lease;
@@ -123,23 +120,5 @@ impl Drop for Watch {
     }
 }
 
-pub(crate) fn listen(address: SocketAddr) -> io::Result<TcpListener> {
-    let kind = Type::STREAM.nonblocking().cloexec();
-    let socket = Socket::new(Domain::for_address(address), kind, Some(Protocol::TCP))?;
-    if address.is_ipv6() {
-        // Mapped addresses have become IPv4 before, so IPv4 clients have no business here.
-        socket.set_only_v6(true)?;
-    }
-    // The port is leased again while transfers of its former owners still run on it.
-    socket.set_reuse_address(true)?;
-    socket.bind(&address.into())?;
-    socket.listen(BACKLOG)?;
-    Ok(TcpListener::from_std(socket.into()))
-}
-
 /// How long a lease may keep its port while others wait and its client does not come.
 const YIELD_AFTER: Duration = Duration::from_secs(5);
-
-/// Strangers are not looked at before the transfer's command comes, and until then they must not keep
-/// the right client out.
-const BACKLOG: i32 = 1024;

@@ -8,7 +8,7 @@
 use std::io::{self, ErrorKind};
 use std::net::SocketAddr;
 use std::os::fd::{AsRawFd, RawFd};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard};
 
 use log::debug;
 use mio::Waker;
@@ -16,6 +16,7 @@ use mio::net::{TcpListener, TcpStream};
 
 use super::books::Applicant;
 use super::expected::Expected;
+use crate::sync::lock;
 
 /// The socket of a port, open while somebody listens.
 #[derive(Debug, Default)]
@@ -116,7 +117,7 @@ impl SharedListener {
     }
 
     fn lock(&self) -> MutexGuard<'_, State> {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+        lock(&self.state)
     }
 }
 

@@ -18,8 +18,8 @@ use std::time::Duration;
 use mio::{Events, Poll, Token};
 
 use super::lease::BLOCKED_FOR;
-use super::listener::listen;
 use super::*;
+use crate::net::socket::listen;
 
 const FIRST: u16 = 20811;
 

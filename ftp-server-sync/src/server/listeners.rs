@@ -6,8 +6,6 @@ use std::net::SocketAddr;
 use log::error;
 use mio::net::{TcpListener, TcpStream};
 use mio::{Interest, Registry, Token};
-use rustix::io::Errno;
-use socket2::{Domain, Protocol, Socket, Type};
 
 use crate::settings::{Listen, PortRange};
 
@@ -122,7 +120,7 @@ impl Listeners {
     ) -> io::Result<Vec<Listener>> {
         let mut opened = Vec::new();
         for &listen in missing {
-            let mut socket = bind(listen, passive_ports)?;
+            let mut socket = listen.open(passive_ports)?;
             let token = Token(self.tokens_used);
             self.tokens_used += 1;
             registry.register(&mut socket, token, Interest::READABLE)?;
@@ -148,75 +146,9 @@ impl Listeners {
     }
 }
 
-/// Whether all these sockets could be opened now; none of them is kept.
-///
-/// # Errors
-///
-/// What the system said, with the address that it was about.
-pub(crate) fn probe(wanted: &[Listen], passive_ports: Option<PortRange>) -> io::Result<()> {
-    let sockets: io::Result<Vec<TcpListener>> = wanted
-        .iter()
-        .map(|&listen| bind(listen, passive_ports))
-        .collect();
-    sockets.map(drop)
-}
-
 /// Whether the system would refuse to listen on both at the same time.
 fn overlap(one: &Listen, other: &Listen) -> bool {
     let (one, other) = (one.address, other.address);
     let everywhere = one.ip().is_unspecified() || other.ip().is_unspecified();
     one.port() == other.port() && (everywhere || one.ip() == other.ip())
 }
-
-fn bind(listen: Listen, passive_ports: Option<PortRange>) -> io::Result<TcpListener> {
-    for _ in 0..BIND_ATTEMPTS_MAX {
-        let socket = match listen_on(listen.address, listen.dual_stack) {
-            Err(error) if lacks_family(&error) && listen.fallback.is_some() => {
-                let fallback = listen.fallback.unwrap_or(listen.address);
-                listen_on(fallback, false).map_err(|error| cannot_listen(error, fallback))?
-            }
-            other => other.map_err(|error| cannot_listen(error, listen.address))?,
-        };
-        let port = socket.local_addr()?.port();
-        // Only a port of the kernel's choice can be one; the flags have seen to the others.
-        if !passive_ports.is_some_and(|range| range.contains(port)) {
-            return Ok(socket);
-        }
-    }
-    Err(io::Error::other(
-        "no control port outside the passive range",
-    ))
-}
-
-fn listen_on(address: SocketAddr, dual_stack: bool) -> io::Result<TcpListener> {
-    let kind = Type::STREAM.nonblocking().cloexec();
-    let socket = Socket::new(Domain::for_address(address), kind, Some(Protocol::TCP))?;
-    if address.is_ipv6() {
-        socket.set_only_v6(!dual_stack)?;
-    }
-    socket.set_reuse_address(true)?;
-    socket.bind(&address.into())?;
-    socket.listen(BACKLOG)?;
-    Ok(TcpListener::from_std(socket.into()))
-}
-
-/// A machine without IPv6 says either.
-fn lacks_family(error: &io::Error) -> bool {
-    let errno = Errno::from_io_error(error);
-    matches!(errno, Some(Errno::AFNOSUPPORT | Errno::ADDRNOTAVAIL))
-}
-
-fn cannot_listen(error: io::Error, address: SocketAddr) -> io::Error {
-    let advice = match error.kind() {
-        ErrorKind::PermissionDenied => "; ports below 1024 need root or CAP_NET_BIND_SERVICE",
-        ErrorKind::AddrInUse => "; another program listens there, or this server runs already",
-        _ => "",
-    };
-    let text = format!("cannot listen on {address}: {error}{advice}");
-    io::Error::new(error.kind(), text)
-}
-
-const BACKLOG: i32 = 1024;
-
-/// Tries at a control port of the kernel's choice that lies outside the passive range.
-const BIND_ATTEMPTS_MAX: usize = 100;

@@ -67,7 +67,7 @@ impl Server {
 
     fn apply(&mut self, settings: Settings) -> io::Result<()> {
         // What can fail comes first.
-        let storage = open_root(&settings)?;
+        let storage = Root::open(&settings.directory)?;
         let certificate = certificate::watch(&settings);
         let interfaces = Interfaces::read()?;
         let identity = Identity::load(&settings, &interfaces).map_err(io::Error::other)?;
@@ -161,18 +161,6 @@ impl Server {
         }
         log_findings(found);
     }
-}
-
-/// Opens the directory that is shared.
-///
-/// # Errors
-///
-/// What the system said, with the directory that it was about.
-pub(crate) fn open_root(settings: &Settings) -> io::Result<Root> {
-    Root::open(&settings.directory).map_err(|error| {
-        let directory = settings.directory.display();
-        io::Error::new(error.kind(), format!("cannot share {directory}: {error}"))
-    })
 }
 
 /// What is known by now; ports are not tried for it.

@@ -1,8 +1,9 @@
 //! What each action of the core means here.
 
 use std::io;
-use std::time::{Instant, SystemTime, UNIX_EPOCH};
+use std::time::Instant;
 
+use ftp_proto::text::printable;
 use ftp_proto::{
     Action, DataConnection, FileRequest, Opened, Outcome, Refusal, Representation, Secret,
     TransferError, TransferId, TransferKind, TransferRequest,
@@ -16,6 +17,7 @@ use crate::data::connection::{DataPort, Listening};
 use crate::data::pump::Pump;
 use crate::data::transfer::Transfer;
 use crate::fs::list::Listing;
+use crate::logging::clock::unix_seconds;
 use crate::passive::{Opening, PassiveListener};
 
 impl Connection {
@@ -47,7 +49,7 @@ impl Connection {
 
     fn authenticate(&mut self, user: &[u8], password: &Secret, now: Instant) -> Option<Outcome> {
         let number = self.number;
-        let name = session_log::printable(user);
+        let name = printable(user);
         let permissions = self.current.settings.users.check(user, password.expose());
         let outcome = Outcome::Authenticated(permissions);
         if permissions.is_some() {
@@ -256,11 +258,4 @@ impl Connection {
         self.end_transfer(result, now);
         None
     }
-}
-
-fn unix_seconds() -> i64 {
-    let since = SystemTime::now()
-        .duration_since(UNIX_EPOCH)
-        .unwrap_or_default();
-    i64::try_from(since.as_secs()).unwrap_or(i64::MAX)
 }

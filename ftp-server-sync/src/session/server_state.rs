@@ -4,7 +4,7 @@
 //! for as long as it likes.
 
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex};
 
 use ftp_proto::Config;
 
@@ -13,6 +13,7 @@ use crate::nat::never_connected_log::NeverConnectedLog;
 use crate::net::interfaces::Interfaces;
 use crate::passive::PassivePool;
 use crate::settings::{Names, Settings};
+use crate::sync::lock;
 use crate::tls::Identity;
 
 /// The pool, the settings that are in force, and what has been missed under them.
@@ -95,8 +96,7 @@ impl ServerState {
     }
 
     pub(crate) fn current(&self) -> Arc<Current> {
-        let current = self.current.lock();
-        current.unwrap_or_else(PoisonError::into_inner).clone()
+        lock(&self.current).clone()
     }
 
     /// Which replacement is in force; to be read before [`current`](Self::current).
@@ -105,9 +105,7 @@ impl ServerState {
     }
 
     pub(crate) fn replace(&self, current: Current) {
-        let mut place = self.current.lock().unwrap_or_else(PoisonError::into_inner);
-        *place = current.into();
-        drop(place);
+        *lock(&self.current) = current.into();
         self.generation.fetch_add(1, Ordering::Release);
     }
 }

@@ -7,7 +7,7 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use ring::digest::{SHA256, digest};
 
-use crate::session::log::printable;
+use ftp_proto::text::printable;
 
 /// What somebody who looks at a certificate wants to know.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -76,7 +76,7 @@ fn alternative_names(extensions: &[u8]) -> Vec<String> {
         let mut content = Der(Der(content).expect(SEQUENCE).unwrap_or_default());
         while let Some((tag, name)) = content.next() {
             names.extend(match tag {
-                DNS_NAME => Some(printable(name)),
+                DNS_NAME => Some(printable(name).to_string()),
                 IP_ADDRESS => address(name).map(|address| address.to_string()),
                 _ => None,
             });
@@ -97,7 +97,7 @@ fn common_name(subject: &[u8]) -> Option<String> {
         let mut attribute = Der(Der(set).expect(SEQUENCE)?);
         if attribute.next()? == (OBJECT_IDENTIFIER, COMMON_NAME) {
             let (_kind_of_string, name) = attribute.next()?;
-            return Some(printable(name));
+            return Some(printable(name).to_string());
         }
     }
     None

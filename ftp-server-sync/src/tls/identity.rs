@@ -4,12 +4,13 @@
 //! Loading either succeeds as a whole or names the flag, the file and what would be right.
 
 use std::fs;
+use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::time::{SystemTime, UNIX_EPOCH};
 
 use ftp_proto::date::time_val;
+use ftp_proto::text::printable_word;
 use rustls::crypto::{CryptoProvider, ring};
 use rustls::server::WebPkiClientVerifier;
 use rustls::server::danger::ClientCertVerifier;
@@ -18,7 +19,8 @@ use rustls::{Error, InconsistentKeys, RootCertStore, ServerConfig};
 
 use super::facts::{Facts, Time};
 use super::{pem, self_signed};
-use crate::cli::expand::{FlagError, printable};
+use crate::cli::expand::FlagError;
+use crate::logging::clock;
 use crate::nat::diagnose::{Finding, Severity};
 use crate::net::interfaces::Interfaces;
 use crate::settings::file;
@@ -110,7 +112,7 @@ impl Identity {
         };
         format!(
             "certificate for {names}, valid until {}, SHA-256 fingerprint {}",
-            date(&self.facts.not_after),
+            clock::date(&self.facts.not_after),
             self.facts.fingerprint
         )
     }
@@ -118,7 +120,7 @@ impl Identity {
     /// What clients will dislike about the certificate now, and who can read its key.
     pub(crate) fn findings(&self) -> Vec<Finding> {
         let mut findings = self.findings.clone();
-        findings.extend(age(&self.facts, &now()));
+        findings.extend(age(&self.facts, &time_val(clock::unix_seconds())));
         findings
     }
 }
@@ -164,7 +166,7 @@ impl Source {
         match self {
             Self::Given(files) => FlagError::with_value("--certfile", &files.chain, problem),
             Self::Kept(file) => {
-                let file = printable(file.as_os_str());
+                let file = printable_word(file.as_os_str().as_bytes());
                 let problem = format!(
                     "the certificate that was kept in {file}: {problem}; or remove that file, and \
                      a new one is made"
@@ -194,7 +196,7 @@ impl Source {
         let file = self.key();
         let mode = fs::metadata(file).ok()?.permissions().mode();
         (mode & 0o004 != 0).then(|| {
-            let file = printable(file.as_os_str());
+            let file = printable_word(file.as_os_str().as_bytes());
             let text =
                 format!("everybody on this machine can read the key in {file}; chmod 600 {file}");
             Finding::new(Severity::Risk, text)
@@ -209,7 +211,7 @@ impl Source {
         let mut names = self_signed::lasting_names(settings);
         names.retain(|name| !facts.names.contains(name));
         (!names.is_empty()).then(|| {
-            let file = printable(file.as_os_str());
+            let file = printable_word(file.as_os_str().as_bytes());
             let text = format!(
                 "the kept certificate does not name {}: clients that compare names will object; to \
                  have a new one made, remove {file} and restart",
@@ -242,26 +244,14 @@ fn load(file: &Path) -> Result<Vec<u8>, String> {
 
 fn age(facts: &Facts, now: &Time) -> Option<Finding> {
     let (problem, date) = if *now > facts.not_after {
-        ("has expired on", date(&facts.not_after))
+        ("has expired on", clock::date(&facts.not_after))
     } else if *now < facts.not_before {
-        ("is not valid before", date(&facts.not_before))
+        ("is not valid before", clock::date(&facts.not_before))
     } else {
         return None;
     };
     let text = format!("the certificate {problem} {date}: clients will refuse it, or ask");
     Some(Finding::new(Severity::Failure, text))
-}
-
-fn now() -> Time {
-    let since = SystemTime::now()
-        .duration_since(UNIX_EPOCH)
-        .unwrap_or_default();
-    time_val(since.as_secs().cast_signed())
-}
-
-fn date(time: &Time) -> String {
-    let digits = |range: std::ops::Range<usize>| String::from_utf8_lossy(&time[range]).into_owned();
-    [digits(0..4), digits(4..6), digits(6..8)].join("-")
 }
 
 /// Room for any chain, and for every authority of a system.

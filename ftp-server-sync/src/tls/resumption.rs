@@ -4,11 +4,12 @@
 //! any in. So `handshake_kind() == Resumed` on a data connection proves that its peer holds the secret
 //! of this control connection.
 
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex};
 
 use rustls::server::StoresServerSessions;
 
 use super::ServerConfig;
+use crate::sync::lock;
 
 /// What TLS on a control connection, and on its data connections, is made from.
 #[derive(Debug)]
@@ -64,7 +65,7 @@ impl std::fmt::Debug for Stored {
 
 impl StoresServerSessions for Store {
     fn put(&self, key: Vec<u8>, value: Vec<u8>) -> bool {
-        let mut sessions = self.sessions.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut sessions = lock(&self.sessions);
         if sessions.len() >= SESSIONS_MAX {
             return false;
         }
@@ -73,7 +74,7 @@ impl StoresServerSessions for Store {
     }
 
     fn get(&self, key: &[u8]) -> Option<Vec<u8>> {
-        let sessions = self.sessions.lock().unwrap_or_else(PoisonError::into_inner);
+        let sessions = lock(&self.sessions);
         let found = sessions.iter().find(|stored| stored.key == key)?;
         Some(found.value.clone())
     }

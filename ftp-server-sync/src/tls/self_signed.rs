@@ -8,7 +8,7 @@ use std::io::{self, ErrorKind, Write};
 use std::net::IpAddr;
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::Duration;
 
 use log::info;
 use rcgen::{
@@ -18,6 +18,7 @@ use rcgen::{
 
 use super::facts::fingerprint;
 use crate::cli::expand::FlagError;
+use crate::logging::clock::unix_time;
 use crate::net::interfaces::Interfaces;
 use crate::settings::file::reason;
 use crate::settings::{AddressSource, ClientAddress, Settings};
@@ -39,7 +40,7 @@ pub(super) fn file(
     };
     let refuse_io = |error: io::Error| refuse(reason(&error));
     if !is_there(&file).map_err(refuse_io)? {
-        let pem = make(&names(settings, interfaces), clock())
+        let pem = make(&names(settings, interfaces), unix_time())
             .map_err(|error| refuse(error.to_string()))?;
         if keep(directory, &file, &pem).map_err(refuse_io)? {
             info!("made a certificate; it is kept in {}", file.display());
@@ -175,12 +176,6 @@ fn is_there(file: &Path) -> io::Result<bool> {
         Err(error) if error.kind() == ErrorKind::NotFound => Ok(false),
         found => found.map(|_| true),
     }
-}
-
-fn clock() -> Duration {
-    SystemTime::now()
-        .duration_since(UNIX_EPOCH)
-        .unwrap_or_default()
 }
 
 const FILE: &str = "certificate.pem";
@@ -328,7 +323,7 @@ mod tests {
     fn strange_names_do_not_hinder() {
         let long = "a".repeat(COMMON_NAME_BYTES_MAX + 1);
         for names in [&[][..], &["a_b.example".to_owned()], &[long]] {
-            make(names, clock()).unwrap();
+            make(names, unix_time()).unwrap();
         }
     }
 }

@@ -168,7 +168,7 @@ fn a_change_during_the_bind_closes_the_listener() {
         let pool = PassivePool::new(range);
         let client = Client::new(&pool, 17);
         let lease = granted(client.request());
-        let socket = listen(SocketAddr::new(local(17).ip(), 0)).unwrap();
+        let socket = listen(SocketAddr::new(local(17).ip(), 0), false).unwrap();
         let address = socket.local_addr().unwrap();
         let request = withdrawn(lease.bind_with(client.now, |grant| {
             pool.set_range(Some(NEW), client.now);
@@ -240,7 +240,7 @@ fn who_listens_has_the_port() {
     let unbound = granted(client.request());
     pool.set_range(None, client.now);
     let anywhere = granted(client.request());
-    let socket = listen(SocketAddr::new(client.local.ip(), 0)).unwrap();
+    let socket = listen(SocketAddr::new(client.local.ip(), 0), false).unwrap();
 
     // The older lease loses it while it tries to bind: it can neither set it aside nor give it back.
     let mut listener = None;

@@ -503,7 +503,7 @@ impl Play {
 }
 
 fn elsewhere() -> mio::net::TcpListener {
-    listen(SocketAddr::from(([127, 83, 0, 10], 0))).unwrap()
+    listen(SocketAddr::from(([127, 83, 0, 10], 0)), false).unwrap()
 }
 
 fn applicant(request: &Request) -> &Applicant {

@@ -1,0 +1,47 @@
+//! The wall clock of this machine, in UTC. Small boxes have no battery for it: when they start, it may
+//! say 1970.
+
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use ftp_proto::date::time_val;
+
+/// The time since 1970-01-01; zero for a clock that is set before.
+pub(crate) fn unix_time() -> Duration {
+    SystemTime::now()
+        .duration_since(UNIX_EPOCH)
+        .unwrap_or_default()
+}
+
+/// The same in whole seconds.
+pub(crate) fn unix_seconds() -> i64 {
+    i64::try_from(unix_time().as_secs()).unwrap_or(i64::MAX)
+}
+
+/// `2026-11-22` out of a time as MDTM writes it (RFC 3659, section 2.3).
+pub(crate) fn date(time: &[u8; 14]) -> String {
+    let [year, month, day] = [0..4, 4..6, 6..8].map(|range| digits(time, range));
+    format!("{year}-{month}-{day}")
+}
+
+/// `2026-11-22 13:07:31Z`.
+pub(crate) fn date_and_time(unix_seconds: i64) -> String {
+    let time = time_val(unix_seconds);
+    let [hour, minute, second] = [8..10, 10..12, 12..14].map(|range| digits(&time, range));
+    format!("{} {hour}:{minute}:{second}Z", date(&time))
+}
+
+fn digits(time: &[u8; 14], range: std::ops::Range<usize>) -> &str {
+    str::from_utf8(&time[range]).unwrap_or_default()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn times_are_utc_and_sort_as_text() {
+        assert_eq!(date_and_time(0), "1970-01-01 00:00:00Z");
+        assert_eq!(date_and_time(1_795_352_851), "2026-11-22 13:07:31Z");
+        assert_eq!(date(b"20361124000000"), "2036-11-24");
+    }
+}

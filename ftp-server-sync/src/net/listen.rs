@@ -1,0 +1,135 @@
+//! Control sockets: where they listen, and how they are opened.
+
+use std::io::{self, ErrorKind};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+
+use mio::net::TcpListener;
+
+use super::port_range::PortRange;
+use super::socket;
+
+/// One control socket.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Listen {
+    /// Where to bind.
+    pub address: SocketAddr,
+    /// IPv4 clients are served on this IPv6 socket too.
+    pub dual_stack: bool,
+    /// Where to bind instead on a machine without IPv6.
+    pub fallback: Option<SocketAddr>,
+    /// TLS from the first byte on.
+    pub implicit_tls: bool,
+}
+
+impl Listen {
+    /// The sockets for the addresses that the operator gave; all addresses if there are none.
+    pub fn sockets(interfaces: &[IpAddr], port: u16, implicit_tls: bool) -> Vec<Self> {
+        if interfaces.is_empty() {
+            return vec![Self {
+                address: SocketAddr::new(Ipv6Addr::UNSPECIFIED.into(), port),
+                dual_stack: true,
+                fallback: Some(SocketAddr::new(Ipv4Addr::UNSPECIFIED.into(), port)),
+                implicit_tls,
+            }];
+        }
+        let ipv4_given = interfaces.iter().any(IpAddr::is_ipv4);
+        interfaces
+            .iter()
+            .map(|&address| Self {
+                address: SocketAddr::new(address, port),
+                dual_stack: address == IpAddr::V6(Ipv6Addr::UNSPECIFIED) && !ipv4_given,
+                fallback: None,
+                implicit_tls,
+            })
+            .collect()
+    }
+
+    /// Opens the socket. A port that the kernel chooses never lies in `passive_ports`.
+    ///
+    /// # Errors
+    ///
+    /// What the system says, with the address and, where there is one, the remedy.
+    pub(crate) fn open(&self, passive_ports: Option<PortRange>) -> io::Result<TcpListener> {
+        for _ in 0..OPEN_ATTEMPTS_MAX {
+            let socket = self.open_any()?;
+            let port = socket.local_addr()?.port();
+            if !passive_ports.is_some_and(|range| range.contains(port)) {
+                return Ok(socket);
+            }
+        }
+        Err(io::Error::other(
+            "no control port outside the passive range",
+        ))
+    }
+
+    fn open_any(&self) -> io::Result<TcpListener> {
+        match (socket::listen(self.address, self.dual_stack), self.fallback) {
+            (Err(error), Some(fallback)) if socket::is_family_missing(&error) => {
+                let socket = socket::listen(fallback, false);
+                socket.map_err(|error| cannot_listen(&error, fallback))
+            }
+            (socket, _) => socket.map_err(|error| cannot_listen(&error, self.address)),
+        }
+    }
+}
+
+/// Opens all these sockets, as a server would do it, and closes them again.
+///
+/// # Errors
+///
+/// As for [`Listen::open`].
+pub(crate) fn probe(wanted: &[Listen], passive_ports: Option<PortRange>) -> io::Result<()> {
+    let sockets: io::Result<Vec<TcpListener>> = wanted
+        .iter()
+        .map(|listen| listen.open(passive_ports))
+        .collect();
+    sockets.map(drop)
+}
+
+fn cannot_listen(error: &io::Error, address: SocketAddr) -> io::Error {
+    let advice = match error.kind() {
+        ErrorKind::PermissionDenied => "; ports below 1024 need root or CAP_NET_BIND_SERVICE",
+        ErrorKind::AddrInUse => "; another program listens there, or this server runs already",
+        _ => "",
+    };
+    let text = format!("cannot listen on {address}: {error}{advice}");
+    io::Error::new(error.kind(), text)
+}
+
+/// Tries at a port of the kernel's choice that lies outside the passive range.
+const OPEN_ATTEMPTS_MAX: usize = 100;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[track_caller]
+    fn check(interfaces: &[&str], expected: &[(&str, bool)], fallback: Option<&str>) {
+        let addresses: Vec<IpAddr> = interfaces
+            .iter()
+            .map(|text| text.parse().unwrap())
+            .collect();
+        let listen = |&(address, dual_stack): &(&str, bool)| Listen {
+            address: address.parse().unwrap(),
+            dual_stack,
+            fallback: fallback.map(|text| text.parse().unwrap()),
+            implicit_tls: true,
+        };
+        let expected: Vec<Listen> = expected.iter().map(listen).collect();
+        assert_eq!(
+            Listen::sockets(&addresses, 21, true),
+            expected,
+            "{interfaces:?}"
+        );
+    }
+
+    #[test]
+    fn which_sockets() {
+        check(&[], &[("[::]:21", true)], Some("0.0.0.0:21"));
+        check(&["::"], &[("[::]:21", true)], None);
+        let both = [("[::]:21", false), ("10.0.0.1:21", false)];
+        check(&["::", "10.0.0.1"], &both, None);
+        check(&["0.0.0.0"], &[("0.0.0.0:21", false)], None);
+        check(&["2001:db8::1"], &[("[2001:db8::1]:21", false)], None);
+    }
+}

@@ -1,0 +1,55 @@
+//! How TCP sockets are opened here: never blocking, and closed when another program is started.
+
+use std::io::{self, ErrorKind};
+use std::net::SocketAddr;
+
+use mio::net::{TcpListener, TcpStream};
+use rustix::io::Errno;
+use socket2::{Domain, Protocol, Socket, Type};
+
+/// Listens on `address`. With `dual_stack` an IPv6 socket takes IPv4 clients too; it changes nothing
+/// for an IPv4 address.
+pub(crate) fn listen(address: SocketAddr, dual_stack: bool) -> io::Result<TcpListener> {
+    let socket = open(address)?;
+    if address.is_ipv6() {
+        socket.set_only_v6(!dual_stack)?;
+    }
+    bind(&socket, address)?;
+    socket.listen(BACKLOG)?;
+    Ok(TcpListener::from_std(socket.into()))
+}
+
+/// Starts to connect to `target` from the address and port `local`; port 0 is any.
+pub(crate) fn connect(local: SocketAddr, target: SocketAddr) -> io::Result<TcpStream> {
+    let socket = open(local)?;
+    bind(&socket, local)?;
+    match socket.connect(&target.into()) {
+        Err(error) if !is_in_progress(&error) => Err(error),
+        _ => Ok(TcpStream::from_std(socket.into())),
+    }
+}
+
+/// Whether this machine has no such address family, or not the address: without IPv6 it says either.
+pub(crate) fn is_family_missing(error: &io::Error) -> bool {
+    let errno = Errno::from_io_error(error);
+    matches!(errno, Some(Errno::AFNOSUPPORT | Errno::ADDRNOTAVAIL))
+}
+
+fn open(address: SocketAddr) -> io::Result<Socket> {
+    let kind = Type::STREAM.nonblocking().cloexec();
+    Socket::new(Domain::for_address(address), kind, Some(Protocol::TCP))
+}
+
+fn bind(socket: &Socket, address: SocketAddr) -> io::Result<()> {
+    // Connections of an earlier socket at this address may be open, or in TIME_WAIT, for a long time.
+    socket.set_reuse_address(true)?;
+    socket.bind(&address.into())
+}
+
+fn is_in_progress(error: &io::Error) -> bool {
+    error.kind() == ErrorKind::WouldBlock || Errno::from_io_error(error) == Some(Errno::INPROGRESS)
+}
+
+/// Connections that the kernel holds until they are accepted. Strangers at a passive port wait there
+/// too, and must not keep its client out.
+const BACKLOG: i32 = 1024;
