@@ -42,7 +42,7 @@ fn commands_are_accepted() {
     for page in pages() {
         for block in blocks(&read(&page), "sh") {
             for words in commands(&block) {
-                place.assert_accepted(&words, &block);
+                place.assert_accepted(&words, &variables(&block), &block);
                 count += 1;
             }
         }
@@ -60,7 +60,7 @@ fn configuration_files_are_accepted() {
         assert!(!files.is_empty(), "no file in {page}");
         for file in files {
             place.write_configuration(&file);
-            place.assert_accepted(&["--config", CONFIGURATION], &file);
+            place.assert_accepted(&["--config", CONFIGURATION], &[], &file);
         }
     }
 }
@@ -77,7 +77,8 @@ fn the_unit_is_accepted() {
     let place = Place::new();
     let file = blocks(&readme, "text").find(|block| block.starts_with("# /etc/"));
     place.write_configuration(&file.expect("its configuration"));
-    place.assert_accepted(&start.split_whitespace().collect::<Vec<_>>(), &unit);
+    let start: Vec<&str> = start.split_whitespace().collect();
+    place.assert_accepted(&start, &[], &unit);
 }
 
 /// Each reply that a page quotes is one that a golden session holds.
@@ -172,7 +173,12 @@ impl Place {
 
     /// `--rules` reads every flag and opens no port. It needs a range.
     #[track_caller]
-    fn assert_accepted(&self, words: &[impl AsRef<str>], context: &str) {
+    fn assert_accepted(
+        &self,
+        words: &[impl AsRef<str>],
+        variables: &[(&str, &str)],
+        context: &str,
+    ) {
         let words = words.iter().map(|word| self.here(word.as_ref()));
         let mut words: Vec<String> = words.filter(|word| word != "--check").collect();
         let has = |flags: &[&str]| words.iter().any(|word| flags.contains(&word.as_str()));
@@ -184,7 +190,10 @@ impl Place {
         if needs_rules {
             words.extend(["--rules", "ufw"].map(str::to_owned));
         }
-        let finished = process::run(&mut server::command(&words), SECONDS_MAX);
+        let mut command = server::command(&words);
+        let variables = variables.iter();
+        command.envs(variables.map(|(name, value)| (name, self.here(value))));
+        let finished = process::run(&mut command, SECONDS_MAX);
         let is_accepted = finished.status.is_some_and(|status| status.success());
         assert!(is_accepted, "{context}\n{}", finished.text());
     }
@@ -200,6 +209,14 @@ fn commands(block: &str) -> Vec<Vec<String>> {
     });
     ours.map(|rest| rest.split_whitespace().map(str::to_owned).collect())
         .collect()
+}
+
+/// The variables that a block exports.
+fn variables(block: &str) -> Vec<(&str, &str)> {
+    let exports = block
+        .lines()
+        .filter_map(|line| line.strip_prefix("export "));
+    exports.filter_map(|line| line.split_once('=')).collect()
 }
 
 fn broken_links(page: &Path) -> Vec<String> {
