@@ -18,4 +18,5 @@ mod secure;
 mod server;
 mod strategies;
 mod transcripts;
+mod vocabulary;
 mod wire;

@@ -10,6 +10,7 @@ pub mod items;
 pub mod layout;
 pub mod names;
 pub mod program;
+pub mod prose;
 pub mod sizes;
 pub mod tokens;
 pub mod workspace;
