@@ -18,9 +18,6 @@ mod accounts;
 pub mod cli;
 mod data;
 mod fs;
-#[cfg(test)]
-#[path = "../tests/golden/mod.rs"]
-mod golden;
 mod logging;
 mod nat;
 mod net;
