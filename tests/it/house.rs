@@ -41,7 +41,6 @@ const LAYOUT: Layout<'_> = Layout {
         &["main"],
     ],
     modules_max: 15,
-    moves: &[],
 };
 
 /// Folders that may have cycles inside.

@@ -13,21 +13,17 @@ pub struct Layout<'a> {
     /// From the lowest to the highest. Modules of one layer do not import each other.
     pub layers: &'a [&'a [&'a str]],
     pub modules_max: usize,
-    /// Files or folders that count as another module, because they have not moved there yet.
-    pub moves: &'a [(&'a str, &'a str)],
 }
 
 impl Layout<'_> {
     /// The module that a file is part of.
     pub fn module(&self, file: &str) -> Option<String> {
         let below = file.strip_prefix(self.folder)?.strip_prefix('/')?;
-        let moved = self.moves.iter().find(|(place, _)| is_at(below, place));
         let top = below.split('/').next()?;
-        let top = top.strip_suffix(".rs").unwrap_or(top);
-        Some(moved.map_or(top, |(_, module)| module).to_owned())
+        Some(top.strip_suffix(".rs").unwrap_or(top).to_owned())
     }
 
-    /// Too many modules, modules without a layer, and moves that have been made. The key is what is wrong.
+    /// Too many modules, and modules without a layer. The key is what is wrong.
     pub fn modules(&self, sources: &Sources) -> Vec<Finding> {
         let mut faults = Vec::new();
         let modules: BTreeSet<String> = sources
@@ -44,13 +40,6 @@ impl Layout<'_> {
         }
         for module in modules.iter().filter(|module| self.layer(module).is_none()) {
             faults.push(format!("{module} has no layer"));
-        }
-        for (place, module) in self.moves {
-            let prefix = format!("{}/", self.folder);
-            let mut files = sources.keys().filter_map(|file| file.strip_prefix(&prefix));
-            if !files.any(|file| is_at(file, place)) {
-                faults.push(format!("{place} has moved to {module}: remove the entry"));
-            }
         }
         let finding = |fault: String| Finding {
             key: fault.clone(),
@@ -85,12 +74,6 @@ impl Layout<'_> {
     }
 }
 
-/// Whether a file is a module, or inside of it.
-fn is_at(file: &str, module: &str) -> bool {
-    let rest = file.strip_prefix(module);
-    rest.is_some_and(|rest| rest == ".rs" || rest.starts_with('/'))
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -99,7 +82,6 @@ mod tests {
         folder: "a/src",
         layers: &[&["low"], &["left", "right"], &["high"]],
         modules_max: 3,
-        moves: &[("old/part", "left"), ("old", "low")],
     };
 
     fn texts(findings: &[Finding]) -> Vec<&str> {
@@ -130,22 +112,15 @@ mod tests {
         let module = |file| LAYOUT.module(file);
         assert_eq!(module("a/src/high.rs").as_deref(), Some("high"));
         assert_eq!(module("a/src/high/b/c.rs").as_deref(), Some("high"));
-        assert_eq!(module("a/src/old/b.rs").as_deref(), Some("low"));
-        assert_eq!(module("a/src/old/part.rs").as_deref(), Some("left"));
         assert_eq!(module("a/tests/b.rs"), None);
     }
 
     #[test]
     fn modules_are_few_and_have_layers() {
-        let old = ["old.rs", "old/part.rs"];
-        check_modules(&[&old[..], &["high.rs", "left/b.rs"]].concat(), &[]);
+        check_modules(&["low.rs", "low/a.rs", "high.rs", "left/b.rs"], &[]);
         let four = "a/src has 4 modules; 3 are allowed: high, left, low, right";
-        check_modules(&[&old[..], &["high.rs", "right.rs"]].concat(), &[four]);
-        check_modules(&[&old[..], &["new.rs"]].concat(), &["new has no layer"]);
-        check_modules(
-            &["old.rs"],
-            &["old/part has moved to left: remove the entry"],
-        );
+        check_modules(&["low.rs", "left.rs", "high.rs", "right.rs"], &[four]);
+        check_modules(&["low.rs", "new.rs"], &["new has no layer"]);
     }
 
     #[test]
