@@ -82,18 +82,18 @@ impl Listening {
     pub(crate) fn accept(mut self) -> io::Result<Accepted> {
         for _ in 0..VISITORS_PER_TURN_MAX {
             match self.listener.accept()? {
-                Some(IncomingConnection::Expected(stream)) => {
+                Some(IncomingConnection::Own(stream)) => {
                     self.listener.connected();
                     return Ok(Accepted::Connected(DataStream::new(stream)));
                 }
-                Some(IncomingConnection::Another(address)) => {
+                Some(IncomingConnection::HandedOver(address)) => {
                     debug!(
                         "#{} passed on {}'s data connection",
                         self.number,
                         address.ip()
                     );
                 }
-                Some(IncomingConnection::Stranger(address)) => {
+                Some(IncomingConnection::Rejected(address)) => {
                     self.note_stranger(canonical(address))
                 }
                 None => {

@@ -11,10 +11,11 @@ use std::time::{Duration, Instant};
 use log::{info, warn};
 use mio::net::TcpListener;
 
-use super::books::{Applicant, Bound, Ending, Grant};
+use super::ephemeral;
 use super::listener::PassiveListener;
+use super::pool::{OpenOutcome, PassivePool, RequestOutcome};
+use super::pool_state::{BoundPort, Grant, LeaseEnd, Request};
 use super::shared_listener::SharedListener;
-use super::{Opening, PassivePool, Request, ephemeral};
 use crate::net::socket::listen;
 
 /// The right to listen on one port, alone or beside others, given back on drop.
@@ -22,9 +23,9 @@ use crate::net::socket::listen;
 #[must_use = "dropping it gives the port back"]
 pub(crate) struct Lease {
     pub(super) pool: Arc<PassivePool>,
-    pub(super) applicant: Applicant,
+    pub(super) request: Request,
     pub(super) grant: Grant,
-    pub(super) ending: Ending,
+    pub(super) end: LeaseEnd,
 }
 
 /// A place in the queue for a port, left on drop.
@@ -32,7 +33,7 @@ pub(crate) struct Lease {
 #[must_use = "dropping it leaves the queue"]
 pub(crate) struct Ticket {
     pool: Arc<PassivePool>,
-    pub(super) applicant: Applicant,
+    pub(super) request: Request,
     served: bool,
 }
 
@@ -41,21 +42,21 @@ pub(crate) struct Ticket {
 pub(crate) enum BindError {
     /// Another program holds the port. The pool has set it aside for a while and has asked again
     /// for this client, at its old place in the queue: here is what came of that.
-    Held(Box<Request>),
+    InUse(Box<RequestOutcome>),
     /// The range has changed since the port was granted. The pool has asked again for this client, at
     /// its old place in the queue: here is what came of that.
-    Withdrawn(Box<Request>),
+    Withdrawn(Box<RequestOutcome>),
     /// It is not the port's fault: another one would not help.
     Failed(io::Error),
 }
 
 impl Lease {
-    pub(super) fn new(pool: Arc<PassivePool>, applicant: Applicant, grant: Grant) -> Self {
+    pub(super) fn new(pool: Arc<PassivePool>, request: Request, grant: Grant) -> Self {
         Self {
             pool,
-            applicant,
+            request,
             grant,
-            ending: Ending::Unannounced,
+            end: LeaseEnd::NotAnnounced,
         }
     }
 
@@ -63,11 +64,11 @@ impl Lease {
     ///
     /// # Errors
     ///
-    /// [`BindError::Held`] when another program has the port, [`BindError::Withdrawn`] when the range
+    /// [`BindError::InUse`] when another program has the port, [`BindError::Withdrawn`] when the range
     /// has changed, else [`BindError::Failed`].
     pub(crate) fn bind(self, now: Instant) -> Result<PassiveListener, BindError> {
         let pool = self.pool.clone();
-        let mut address = self.applicant.local;
+        let mut address = self.request.local;
         self.bind_with(now, |grant| match grant {
             Grant::Port(port) => {
                 address.set_port(port);
@@ -90,15 +91,15 @@ impl Lease {
             Grant::Port(port) => port,
             Grant::Any => 0,
         };
-        let joined = listener.join(&self.applicant, || {
+        let joined = listener.join(&self.request, || {
             let (socket, bound) = open(self.grant)?;
             port = bound;
             Ok(socket)
         });
         match (joined, self.grant) {
             (Ok(()), _) => self.settle(listener, port, now),
-            (Err(error), Grant::Port(port)) if is_held(&error) => {
-                Err(BindError::Held(self.ask_again(port, &error, now).into()))
+            (Err(error), Grant::Port(port)) if is_in_use(&error) => {
+                Err(BindError::InUse(self.ask_again(port, &error, now).into()))
             }
             (Err(error), _) => Err(BindError::Failed(error)),
         }
@@ -107,7 +108,7 @@ impl Lease {
     /// The socket to listen with; None if the range has changed, and nobody may.
     fn listener(&self) -> Option<Arc<SharedListener>> {
         self.pool
-            .look(|books| books.listener(&self.applicant, self.grant))
+            .read(|state| state.listener(&self.request, self.grant))
     }
 
     /// Notes that the port is open.
@@ -117,14 +118,14 @@ impl Lease {
         port: u16,
         now: Instant,
     ) -> Result<PassiveListener, BindError> {
-        let Some(awaited) = self.note_bound(&listener, port, now) else {
+        let Some(must_yield) = self.note_bound(&listener, port, now) else {
             // Closed before we ask again: the port may have another owner by now.
-            listener.leave(&self.applicant);
+            listener.leave(&self.request);
             return Err(BindError::Withdrawn(self.exchange(now).into()));
         };
         self.grant = Grant::Port(port);
-        self.ending = Ending::Unconnected;
-        Ok(PassiveListener::new(listener, self, port, now, awaited))
+        self.end = LeaseEnd::NotConnected;
+        Ok(PassiveListener::new(listener, self, port, now, must_yield))
     }
 
     /// None if the range has changed, and nobody may listen there.
@@ -134,61 +135,64 @@ impl Lease {
         port: u16,
         now: Instant,
     ) -> Option<Arc<AtomicBool>> {
-        let Bound { awaited, was_held } = self.pool.with_books(now, |books| {
-            books.bound(&self.applicant, self.grant, port, listener, now)
+        let BoundPort {
+            must_yield,
+            was_in_use,
+        } = self.pool.update(now, |state| {
+            state.bound(&self.request, self.grant, port, listener, now)
         })?;
-        if was_held {
-            let address = self.applicant.local.ip();
+        if was_in_use {
+            let address = self.request.local.ip();
             info!("passive port {port} of {address} is free again");
         }
-        Some(awaited)
+        Some(must_yield)
     }
 
-    fn exchange(self, now: Instant) -> Request {
-        let (pool, mut applicant, old) = self.dissolve();
-        let grant = pool.with_books(now, |books| books.exchange(&mut applicant, old, now));
-        pool.answer(applicant, grant)
+    fn exchange(self, now: Instant) -> RequestOutcome {
+        let (pool, mut request, old) = self.dissolve();
+        let grant = pool.update(now, |state| state.exchange(&mut request, old, now));
+        pool.answer(request, grant)
     }
 
-    fn ask_again(self, port: u16, error: &io::Error, now: Instant) -> Request {
-        let (pool, mut applicant, _) = self.dissolve();
-        let (is_news, next) = pool.with_books(now, |books| {
-            let is_news = books.block(&applicant, port, now + BLOCKED_FOR);
-            (is_news, books.request(&mut applicant, now))
+    fn ask_again(self, port: u16, error: &io::Error, now: Instant) -> RequestOutcome {
+        let (pool, mut request, _) = self.dissolve();
+        let (is_news, next) = pool.update(now, |state| {
+            let is_news = state.set_aside(&request, port, now + RETRY_AFTER);
+            (is_news, state.request(&mut request, now))
         });
         if is_news {
-            let address = applicant.local.ip();
-            let pause = BLOCKED_FOR.as_secs();
+            let address = request.local.ip();
+            let pause = RETRY_AFTER.as_secs();
             warn!(
                 "passive port {port} of {address} is held by another program ({error}); \
                  it will be tried again every {pause} s"
             );
         }
-        pool.answer(applicant, next)
+        pool.answer(request, next)
     }
 
     /// Ends the lease without giving anything back.
-    fn dissolve(mut self) -> (Arc<PassivePool>, Applicant, Grant) {
+    fn dissolve(mut self) -> (Arc<PassivePool>, Request, Grant) {
         let grant = mem::replace(&mut self.grant, Grant::Any);
-        (self.pool.clone(), self.applicant.clone(), grant)
+        (self.pool.clone(), self.request.clone(), grant)
     }
 }
 
 impl Drop for Lease {
     fn drop(&mut self) {
         if let Grant::Port(port) = self.grant {
-            self.pool.with_books(Instant::now(), |books| {
-                books.give_back(&self.applicant, port, self.ending);
+            self.pool.update(Instant::now(), |state| {
+                state.end_lease(&self.request, port, self.end);
             });
         }
     }
 }
 
 impl Ticket {
-    pub(super) fn new(pool: Arc<PassivePool>, applicant: Applicant) -> Self {
+    pub(super) fn new(pool: Arc<PassivePool>, request: Request) -> Self {
         Self {
             pool,
-            applicant,
+            request,
             served: false,
         }
     }
@@ -201,21 +205,21 @@ impl Ticket {
         }
         let grant = self
             .pool
-            .with_books(now, |books| books.take(&self.applicant, now))?;
+            .update(now, |state| state.take(&self.request, now))?;
         self.served = true;
-        let (pool, applicant) = (self.pool.clone(), self.applicant.clone());
-        Some(Lease::new(pool, applicant, grant))
+        let (pool, request) = (self.pool.clone(), self.request.clone());
+        Some(Lease::new(pool, request, grant))
     }
 
-    /// Takes the port and binds it; not yet this ticket's turn: [`Opening::Queued`] gives it back.
+    /// Takes the port and binds it; not yet this ticket's turn: [`OpenOutcome::Queued`] gives it back.
     ///
     /// # Errors
     ///
     /// As for [`PassivePool::open`].
-    pub(crate) fn open(mut self, now: Instant) -> io::Result<Opening> {
+    pub(crate) fn open(mut self, now: Instant) -> io::Result<OpenOutcome> {
         match self.take(now) {
-            Some(lease) => self.pool.bind_first(Request::Granted(lease), now),
-            None => Ok(Opening::Queued(self)),
+            Some(lease) => self.pool.bind_first(RequestOutcome::Granted(lease), now),
+            None => Ok(OpenOutcome::Queued(self)),
         }
     }
 }
@@ -225,7 +229,7 @@ impl Drop for Ticket {
         if !self.served {
             let now = Instant::now();
             self.pool
-                .with_books(now, |books| books.leave(&self.applicant, now));
+                .update(now, |state| state.leave(&self.request, now));
         }
     }
 }
@@ -233,7 +237,7 @@ impl Drop for Ticket {
 impl fmt::Display for BindError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Held(_) => f.write_str("the port is held by another program"),
+            Self::InUse(_) => f.write_str("the port is held by another program"),
             Self::Withdrawn(_) => f.write_str("the range of passive ports has changed"),
             Self::Failed(error) => write!(f, "cannot listen: {error}"),
         }
@@ -247,7 +251,7 @@ fn with_port(listener: TcpListener) -> io::Result<(TcpListener, u16)> {
     Ok((listener, port))
 }
 
-fn is_held(error: &io::Error) -> bool {
+fn is_in_use(error: &io::Error) -> bool {
     matches!(
         error.kind(),
         io::ErrorKind::AddrInUse | io::ErrorKind::PermissionDenied
@@ -255,4 +259,4 @@ fn is_held(error: &io::Error) -> bool {
 }
 
 /// How long a port that another program holds is left alone.
-pub(super) const BLOCKED_FOR: Duration = Duration::from_secs(10);
+pub(super) const RETRY_AFTER: Duration = Duration::from_secs(10);

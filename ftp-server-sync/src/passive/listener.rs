@@ -10,8 +10,8 @@ use mio::event::Source;
 use mio::unix::SourceFd;
 use mio::{Interest, Registry, Token};
 
-use super::books::Ending;
 use super::lease::Lease;
+use super::pool_state::LeaseEnd;
 use super::shared_listener::{IncomingConnection, SharedListener};
 
 /// A place at a listening socket, which other sessions may share, together with the lease of its port.
@@ -22,7 +22,7 @@ pub(crate) struct PassiveListener {
     pub(super) lease: Lease,
     port: u16,
     pub(super) announced: Instant,
-    awaited: Arc<AtomicBool>,
+    must_yield: Arc<AtomicBool>,
 }
 
 /// The socket's place in one session's poll. It must be given up explicitly: the socket stays open for
@@ -39,7 +39,7 @@ impl PassiveListener {
         lease: Lease,
         port: u16,
         announced: Instant,
-        awaited: Arc<AtomicBool>,
+        must_yield: Arc<AtomicBool>,
     ) -> Self {
         Self {
             watch: None,
@@ -47,7 +47,7 @@ impl PassiveListener {
             lease,
             port,
             announced,
-            awaited,
+            must_yield,
         }
     }
 
@@ -58,7 +58,7 @@ impl PassiveListener {
     ///
     /// What the system said when asked for a connection.
     pub(crate) fn accept(&mut self) -> io::Result<Option<IncomingConnection>> {
-        self.listener.accept(&self.lease.applicant)
+        self.listener.accept(&self.lease.request)
     }
 
     /// Has this poll report when somebody connects; what the waker reports is handed over by another
@@ -91,7 +91,7 @@ impl PassiveListener {
     /// listen there too. A listener that is dropped instead leaves a port that this client may still
     /// come to late, so the client gets it again only when no other one can be had.
     pub(crate) fn connected(mut self) {
-        self.lease.ending = Ending::Connected;
+        self.lease.end = LeaseEnd::Connected;
     }
 
     /// When to give up on the client because others wait for a port and this one stands in their way;
@@ -99,8 +99,8 @@ impl PassiveListener {
     /// The owner's waker is called when this turns from None into an instant. When the instant has
     /// come, ask again before giving up: those who waited may have been served meanwhile.
     pub(crate) fn yield_deadline(&self) -> Option<Instant> {
-        let is_awaited = self.awaited.load(Ordering::SeqCst);
-        is_awaited.then_some(self.announced + YIELD_AFTER)
+        let must_yield = self.must_yield.load(Ordering::SeqCst);
+        must_yield.then_some(self.announced + YIELD_AFTER)
     }
 }
 
@@ -109,7 +109,7 @@ impl PassiveListener {
 impl Drop for PassiveListener {
     fn drop(&mut self) {
         self.watch = None;
-        self.listener.leave(&self.lease.applicant);
+        self.listener.leave(&self.lease.request);
     }
 }
 

@@ -14,8 +14,8 @@ use log::debug;
 use mio::Waker;
 use mio::net::{TcpListener, TcpStream};
 
-use super::books::Applicant;
-use super::expected::Expected;
+use super::allowed_peers::AllowedPeers;
+use super::pool_state::Request;
 use crate::sync::lock;
 
 /// The socket of a port, open while somebody listens.
@@ -27,14 +27,14 @@ pub(super) struct SharedListener {
 #[derive(Debug, Default)]
 struct State {
     socket: Option<TcpListener>,
-    parties: Vec<Party>,
+    sessions: Vec<ListeningSession>,
 }
 
 /// A session that listens, and its connection once another session has accepted it.
 #[derive(Debug)]
-struct Party {
-    arrival: u64,
-    expected: Expected,
+struct ListeningSession {
+    id: u64,
+    allowed_peers: AllowedPeers,
     waker: Arc<Waker>,
     handed_over: Option<TcpStream>,
 }
@@ -43,20 +43,20 @@ struct Party {
 #[derive(Debug)]
 pub(crate) enum IncomingConnection {
     /// The client that was expected.
-    Expected(TcpStream),
+    Own(TcpStream),
     /// Another session's client: its connection has been handed over.
-    Another(SocketAddr),
+    HandedOver(SocketAddr),
     /// Nobody's client: its connection has been closed.
-    Stranger(SocketAddr),
+    Rejected(SocketAddr),
 }
 
 impl SharedListener {
-    /// Listens for the applicant too; the first one opens the socket with `listen`. Connections that are
+    /// Listens for the request too; the first one opens the socket with `listen`. Connections that are
     /// there already came before its client was told the port, so they are somebody else's, even where
     /// they come from its address: of an earlier session, say, that has turned to something else.
     pub(super) fn join(
         &self,
-        applicant: &Applicant,
+        request: &Request,
         listen: impl FnOnce() -> io::Result<TcpListener>,
     ) -> io::Result<()> {
         let mut wakers = Vec::new();
@@ -69,10 +69,10 @@ impl SharedListener {
                 }
             }
         }
-        state.parties.push(Party {
-            arrival: applicant.arrival,
-            expected: applicant.expected.clone(),
-            waker: applicant.waker.clone(),
+        state.sessions.push(ListeningSession {
+            id: request.id,
+            allowed_peers: request.allowed_peers.clone(),
+            waker: request.waker.clone(),
             handed_over: None,
         });
         drop(state);
@@ -80,38 +80,36 @@ impl SharedListener {
         Ok(())
     }
 
-    /// Listens no longer for the applicant; the last one closes the socket.
-    pub(super) fn leave(&self, applicant: &Applicant) {
+    /// Listens no longer for the request; the last one closes the socket.
+    pub(super) fn leave(&self, request: &Request) {
         let mut state = self.lock();
-        state
-            .parties
-            .retain(|party| party.arrival != applicant.arrival);
-        if state.parties.is_empty() {
+        state.sessions.retain(|session| session.id != request.id);
+        if state.sessions.is_empty() {
             state.socket = None;
         }
     }
 
-    /// The next visitor; `None` when nobody is there.
-    pub(super) fn accept(&self, applicant: &Applicant) -> io::Result<Option<IncomingConnection>> {
+    /// The next connection; `None` when nobody is there.
+    pub(super) fn accept(&self, request: &Request) -> io::Result<Option<IncomingConnection>> {
         let mut state = self.lock();
-        if let Some(stream) = state.take(applicant.arrival) {
-            return Ok(Some(IncomingConnection::Expected(stream)));
+        if let Some(stream) = state.take(request.id) {
+            return Ok(Some(IncomingConnection::Own(stream)));
         }
         let Some((stream, address)) = state.accept()? else {
             return Ok(None);
         };
-        if applicant.expected.admits(address.ip()) {
-            return Ok(Some(IncomingConnection::Expected(stream)));
+        if request.allowed_peers.allows(address.ip()) {
+            return Ok(Some(IncomingConnection::Own(stream)));
         }
         let Some(waker) = state.hand_over(stream, address) else {
-            return Ok(Some(IncomingConnection::Stranger(address)));
+            return Ok(Some(IncomingConnection::Rejected(address)));
         };
         drop(state);
         wake(&waker);
-        Ok(Some(IncomingConnection::Another(address)))
+        Ok(Some(IncomingConnection::HandedOver(address)))
     }
 
-    /// The socket's number, for a poll; valid until the applicant that asks leaves.
+    /// The socket's number, for a poll; valid until the request that asks leaves.
     pub(super) fn socket_number(&self) -> Option<RawFd> {
         self.lock().socket.as_ref().map(AsRawFd::as_raw_fd)
     }
@@ -123,10 +121,10 @@ impl SharedListener {
 
 impl State {
     /// What others have accepted for this session.
-    fn take(&mut self, arrival: u64) -> Option<TcpStream> {
-        let mut parties = self.parties.iter_mut();
-        parties
-            .find(|party| party.arrival == arrival)?
+    fn take(&mut self, id: u64) -> Option<TcpStream> {
+        let mut sessions = self.sessions.iter_mut();
+        sessions
+            .find(|session| session.id == id)?
             .handed_over
             .take()
     }
@@ -150,13 +148,13 @@ impl State {
     /// Gives the connection to the session that waits for one from there, and returns what wakes it. A
     /// session that has one already wants no second.
     fn hand_over(&mut self, stream: TcpStream, from: SocketAddr) -> Option<Arc<Waker>> {
-        let mut parties = self.parties.iter_mut();
-        let party = parties.find(|party| party.expected.admits(from.ip()))?;
-        if party.handed_over.is_some() {
+        let mut sessions = self.sessions.iter_mut();
+        let session = sessions.find(|session| session.allowed_peers.allows(from.ip()))?;
+        if session.handed_over.is_some() {
             return None;
         }
-        party.handed_over = Some(stream);
-        Some(party.waker.clone())
+        session.handed_over = Some(stream);
+        Some(session.waker.clone())
     }
 }
 

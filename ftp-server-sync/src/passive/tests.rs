@@ -9,16 +9,22 @@ mod reference;
 mod sharing;
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::net::{IpAddr, TcpListener as StdListener, TcpStream};
+use std::io;
+use std::net::{IpAddr, SocketAddr, TcpListener as StdListener, TcpStream};
 use std::ops::RangeInclusive;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex};
 use std::thread;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
-use mio::{Events, Poll, Token};
+use mio::{Events, Poll, Token, Waker};
 
-use super::lease::BLOCKED_FOR;
+use super::allowed_ports::AllowedPorts;
+use super::lease::{BindError, Lease, RETRY_AFTER};
+use super::pool::{RequestOutcome, Usage, listening_address};
+use super::pool_state::{Grant, PoolState, Request};
 use super::*;
+use crate::net::port_range::PortRange;
 use crate::net::socket::listen;
 
 const FIRST: u16 = 20811;
@@ -65,12 +71,12 @@ impl Client {
         }
     }
 
-    fn request(&self) -> Request {
+    fn request(&self) -> RequestOutcome {
         let waker = self.sleeper.waker.clone();
         self.pool.request(self.local, peer(1), waker, self.now)
     }
 
-    fn open(&self) -> io::Result<Opening> {
+    fn open(&self) -> io::Result<OpenOutcome> {
         let waker = self.sleeper.waker.clone();
         self.pool.open(self.local, peer(1), waker, self.now)
     }
@@ -84,8 +90,8 @@ fn address(last: u8) -> IpAddr {
     IpAddr::from([192, 0, 2, last])
 }
 
-fn peer(last: u8) -> Expected {
-    Expected::only(address(last))
+fn peer(last: u8) -> AllowedPeers {
+    AllowedPeers::only(address(last))
 }
 
 /// These ports, which must not be none.
@@ -97,17 +103,17 @@ fn pool(count: u16) -> Arc<PassivePool> {
     PassivePool::new(Some(range(FIRST..=FIRST + count - 1)))
 }
 
-fn granted(request: Request) -> Lease {
-    match request {
-        Request::Granted(lease) => lease,
-        Request::Queued(_) => panic!("queued"),
+fn granted(outcome: RequestOutcome) -> Lease {
+    match outcome {
+        RequestOutcome::Granted(lease) => lease,
+        RequestOutcome::Queued(_) => panic!("queued"),
     }
 }
 
-fn queued(request: Request) -> Ticket {
-    match request {
-        Request::Queued(ticket) => ticket,
-        Request::Granted(lease) => panic!("granted {:?}", lease.grant),
+fn queued(outcome: RequestOutcome) -> Ticket {
+    match outcome {
+        RequestOutcome::Queued(ticket) => ticket,
+        RequestOutcome::Granted(lease) => panic!("granted {:?}", lease.grant),
     }
 }
 
@@ -118,24 +124,24 @@ fn port_of(lease: &Lease) -> u16 {
     }
 }
 
-fn opened(opening: io::Result<Opening>) -> PassiveListener {
+fn opened(opening: io::Result<OpenOutcome>) -> PassiveListener {
     match opening.unwrap() {
-        Opening::Opened(listener) => listener,
-        Opening::Queued(_) => panic!("queued"),
+        OpenOutcome::Opened(listener) => listener,
+        OpenOutcome::Queued(_) => panic!("queued"),
     }
 }
 
-fn waits(opening: io::Result<Opening>) -> Ticket {
+fn waits(opening: io::Result<OpenOutcome>) -> Ticket {
     match opening.unwrap() {
-        Opening::Queued(ticket) => ticket,
-        Opening::Opened(listener) => panic!("opened {}", listener.port()),
+        OpenOutcome::Queued(ticket) => ticket,
+        OpenOutcome::Opened(listener) => panic!("opened {}", listener.port()),
     }
 }
 
 /// The expected client has connected.
 fn come(listener: &mut PassiveListener) -> mio::net::TcpStream {
     match listener.accept().unwrap() {
-        Some(IncomingConnection::Expected(stream)) => stream,
+        Some(IncomingConnection::Own(stream)) => stream,
         other => panic!("{other:?}"),
     }
 }
@@ -194,7 +200,7 @@ fn local_addresses_do_not_compete() {
             in_use: 4,
             leases: 4,
             waiting: 2,
-            blocked: 0
+            set_aside: 0
         }
     );
 }
@@ -203,8 +209,8 @@ fn local_addresses_do_not_compete() {
 fn ports_come_round_least_recently_used_first() {
     let (pool, now, sleeper) = (pool(5), Instant::now(), Sleeper::new());
     let next = || {
-        let request = pool.request(local(1), peer(1), sleeper.waker.clone(), now);
-        port_of(&granted(request))
+        let outcome = pool.request(local(1), peer(1), sleeper.waker.clone(), now);
+        port_of(&granted(outcome))
     };
     let round: Vec<u16> = (0..5).map(|_| next()).collect();
     let again: Vec<u16> = (0..5).map(|_| next()).collect();
@@ -269,7 +275,7 @@ fn a_port_of_another_program_is_passed_over_and_later_used() {
     let listener = opened(ask(now));
     assert_eq!(listener.port(), FIRST + 1);
     let ticket = waits(ask(now));
-    assert_eq!(pool.usage().blocked, 1);
+    assert_eq!(pool.usage().set_aside, 1);
 
     // Still held after its time: the ticket keeps waiting, and keeps its place.
     let ticket = waits(ticket.open(now + seconds(10)));
@@ -279,7 +285,7 @@ fn a_port_of_another_program_is_passed_over_and_later_used() {
     let newcomer = waits(newcomer.open(now + seconds(20)));
     let reopened = opened(ticket.open(now + seconds(20)));
     assert_eq!(reopened.port(), FIRST);
-    assert_eq!(pool.usage().blocked, 0);
+    assert_eq!(pool.usage().set_aside, 0);
     reopened.connected();
     drop(opened(newcomer.open(now + seconds(20))));
 }
@@ -290,7 +296,7 @@ fn with_every_port_held_the_request_is_queued() {
     let hold = |port| StdListener::bind(SocketAddr::new(local(6).ip(), port)).unwrap();
     let strangers = [hold(FIRST), hold(FIRST + 1)];
     let ticket = waits(pool.open(local(6), peer(1), sleeper.waker.clone(), now));
-    assert_eq!(pool.usage().blocked, 2);
+    assert_eq!(pool.usage().set_aside, 2);
     drop(strangers);
     drop(opened(ticket.open(now + seconds(10))));
     assert_eq!(pool.usage().in_use, 0);
@@ -301,7 +307,7 @@ fn a_port_serves_again_while_its_transfers_run() {
     let (pool, now, sleeper) = (pool(1), Instant::now(), Sleeper::new());
     let mut transfers = Vec::new();
     for _ in 0..3 {
-        let localhost = Expected::only(IpAddr::from([127, 0, 0, 1]));
+        let localhost = AllowedPeers::only(IpAddr::from([127, 0, 0, 1]));
         let opening = pool.open(local(7), localhost, sleeper.waker.clone(), now);
         let mut listener = opened(opening);
         let address = SocketAddr::new(local(7).ip(), listener.port());
@@ -341,8 +347,8 @@ fn the_address_is_at_fault() {
 fn ipv6_listens_at_its_own_address() {
     let (pool, now, sleeper) = (pool(1), Instant::now(), Sleeper::new());
     let local: SocketAddr = "[::1]:21".parse().unwrap();
-    let expected = Expected::only(local.ip());
-    let mut listener = match pool.open(local, expected, sleeper.waker.clone(), now) {
+    let allowed_peers = AllowedPeers::only(local.ip());
+    let mut listener = match pool.open(local, allowed_peers, sleeper.waker.clone(), now) {
         // A machine without IPv6 has nothing to show here.
         Err(_) => return,
         opening => opened(opening),
@@ -355,21 +361,21 @@ fn ipv6_listens_at_its_own_address() {
 #[test]
 fn the_log_hears_of_waits_once_a_minute() {
     let (start, sleeper) = (Instant::now(), Sleeper::new());
-    let mut books = Books::new(Allowed::new(Some(range(FIRST..=FIRST))));
+    let mut state = PoolState::new(AllowedPorts::new(Some(range(FIRST..=FIRST))));
     let mut wait = |from: u64, to: u64| {
         let since = start + seconds(from);
-        let mut applicant = Applicant {
+        let mut request = Request {
             local: listening_address(local(1)),
-            expected: peer(1),
+            allowed_peers: peer(1),
             waker: sleeper.waker.clone(),
-            arrival: books.arrive(),
+            id: state.next_id(),
             since,
             waited: false,
         };
-        if books.request(&mut applicant, since).is_none() {
-            books.leave(&applicant, start + seconds(to));
+        if state.request(&mut request, since).is_none() {
+            state.leave(&request, start + seconds(to));
         }
-        let report = books.waits_due(start + seconds(to))?;
+        let report = state.waits_due(start + seconds(to))?;
         Some((report.clients, report.longest, report.over))
     };
     assert_eq!(wait(0, 0), None);
@@ -393,9 +399,9 @@ fn forgotten_local_addresses_do_not_pile_up() {
     let (pool, now, sleeper) = (pool(2), Instant::now(), Sleeper::new());
     let mut kept = Vec::new();
     for last in 0..=u8::MAX {
-        let request = pool.request(local(last), peer(1), sleeper.waker.clone(), now);
+        let outcome = pool.request(local(last), peer(1), sleeper.waker.clone(), now);
         if last < 3 {
-            kept.push(granted(request));
+            kept.push(granted(outcome));
         }
     }
     assert_eq!(pool.usage().in_use, 3);
@@ -425,13 +431,13 @@ fn hammer(pool: &Arc<PassivePool>, taken: &[AtomicBool; 3], thread: u8) {
         let mut opening = pool.open(local(9), peer(1), sleeper.waker.clone(), now);
         let listener = loop {
             match opening.unwrap() {
-                Opening::Opened(listener) => break Some(listener),
+                OpenOutcome::Opened(listener) => break Some(listener),
                 // Some clients lose patience.
-                Opening::Queued(ticket) if (round + i32::from(thread)) % 7 == 0 => {
+                OpenOutcome::Queued(ticket) if (round + i32::from(thread)) % 7 == 0 => {
                     drop(ticket);
                     break None;
                 }
-                Opening::Queued(ticket) => {
+                OpenOutcome::Queued(ticket) => {
                     assert!(sleeper.woken_within(seconds(30)), "nobody called");
                     assert!(Instant::now() < give_up, "never served");
                     opening = ticket.open(Instant::now());

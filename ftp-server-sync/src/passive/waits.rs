@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use super::books::Applicant;
+use super::pool_state::Request;
 use crate::net::port_range::PortRange;
 
 /// How long clients waited for ports since the log last said so.
@@ -38,15 +38,15 @@ impl Waits {
     }
 
     /// `kept_out`: it got no port, because other programs hold them all.
-    pub(super) fn note(&mut self, applicant: &Applicant, kept_out: bool, now: Instant) {
-        let came_before = |since| applicant.since < since;
-        if applicant.waited && !self.range_since.is_some_and(came_before) {
+    pub(super) fn note(&mut self, request: &Request, kept_out: bool, now: Instant) {
+        let came_before = |since| request.since < since;
+        if request.waited && !self.range_since.is_some_and(came_before) {
             self.clients += 1;
             self.kept_out += usize::from(kept_out);
             self.longest = self
                 .longest
-                .max(now.saturating_duration_since(applicant.since));
-            self.first.get_or_insert(applicant.since);
+                .max(now.saturating_duration_since(request.since));
+            self.first.get_or_insert(request.since);
         }
     }
 

@@ -26,7 +26,7 @@ use crate::data::lingering::{LINGERING, Lingering};
 use crate::data::rate_limit::RateLimits;
 use crate::data::transfer::{Advance, Transfer};
 use crate::fs::root::Root;
-use crate::passive::Opening;
+use crate::passive::OpenOutcome;
 use crate::tls::Resumption;
 
 /// A control connection and everything that exists because of it.
@@ -330,12 +330,12 @@ impl Connection {
         match std::mem::replace(&mut self.port, DataPort::None) {
             DataPort::Queued { ticket, since } => {
                 let outcome = match ticket.open(now) {
-                    Ok(Opening::Queued(ticket)) if now < since + self.ticket_timeout() => {
+                    Ok(OpenOutcome::Queued(ticket)) if now < since + self.ticket_timeout() => {
                         self.port = DataPort::Queued { ticket, since };
                         return false;
                     }
-                    Ok(Opening::Queued(_)) => self.no_port_in_time(since, now),
-                    Ok(Opening::Opened(listener)) => self.listening(listener),
+                    Ok(OpenOutcome::Queued(_)) => self.no_port_in_time(since, now),
+                    Ok(OpenOutcome::Opened(listener)) => self.listening(listener),
                     Err(error) => self.cannot_listen(&error),
                 };
                 self.answer(outcome);

@@ -12,9 +12,9 @@ const fn two_from(first: u16) -> PortRange {
     }
 }
 
-fn withdrawn(attempt: Result<PassiveListener, BindError>) -> Request {
+fn withdrawn(attempt: Result<PassiveListener, BindError>) -> RequestOutcome {
     match attempt {
-        Err(BindError::Withdrawn(request)) => *request,
+        Err(BindError::Withdrawn(outcome)) => *outcome,
         other => panic!("{other:?}"),
     }
 }
@@ -140,9 +140,9 @@ fn a_range_that_comes_back_in_time_changes_nothing() {
     let lease = granted(client.request());
     pool.set_range(Some(NEW), client.now);
     pool.set_range(Some(OLD), client.now);
-    let mut applicant = lease.applicant.clone();
-    let same = pool.with_books(client.now, |books| {
-        books.exchange(&mut applicant, lease.grant, client.now)
+    let mut request = lease.request.clone();
+    let same = pool.update(client.now, |state| {
+        state.exchange(&mut request, lease.grant, client.now)
     });
     assert_eq!(same, Some(lease.grant));
     let port = port_of(&lease);
@@ -170,7 +170,7 @@ fn a_change_during_the_bind_closes_the_listener() {
         let lease = granted(client.request());
         let socket = listen(SocketAddr::new(local(17).ip(), 0), false).unwrap();
         let address = socket.local_addr().unwrap();
-        let request = withdrawn(lease.bind_with(client.now, |grant| {
+        let outcome = withdrawn(lease.bind_with(client.now, |grant| {
             pool.set_range(Some(NEW), client.now);
             let port = match grant {
                 Grant::Port(port) => port,
@@ -179,7 +179,7 @@ fn a_change_during_the_bind_closes_the_listener() {
             Ok((socket, port))
         }));
         assert!(TcpStream::connect(address).is_err());
-        assert!(NEW.contains(port_of(&granted(request))));
+        assert!(NEW.contains(port_of(&granted(outcome))));
     }
 }
 
@@ -227,7 +227,7 @@ fn a_listener_of_the_kernels_choice_is_not_granted_twice() {
     let port = listener.port();
     pool.set_range(Some(range(port..=port)), client.now);
     let ticket = waits(client.open());
-    assert_eq!((pool.usage().in_use, pool.usage().blocked), (1, 0));
+    assert_eq!((pool.usage().in_use, pool.usage().set_aside), (1, 0));
     assert!(listener.yield_deadline().is_some());
     listener.connected();
     assert_eq!(opened(ticket.open(client.now)).port(), port);
@@ -251,10 +251,10 @@ fn who_listens_has_the_port() {
         Err(io::ErrorKind::AddrInUse.into())
     });
     let mut ticket = match attempt {
-        Err(BindError::Held(request)) => queued(*request),
+        Err(BindError::InUse(outcome)) => queued(*outcome),
         other => panic!("{other:?}"),
     };
-    assert_eq!((pool.usage().in_use, pool.usage().blocked), (1, 0));
+    assert_eq!((pool.usage().in_use, pool.usage().set_aside), (1, 0));
     assert!(ticket.take(client.now).is_none());
     listener.unwrap().connected();
     assert!(ticket.take(client.now).is_some());
@@ -304,7 +304,7 @@ fn a_port_that_stays_is_left_alone_as_long_as_it_was() {
     let ticket = waits(client.open());
     drop(stranger);
     pool.set_range(Some(range(FIRST..=FIRST + 1)), client.now + seconds(4));
-    assert_eq!(pool.usage().blocked, 1);
+    assert_eq!(pool.usage().set_aside, 1);
     let other = opened(ticket.open(client.now + seconds(9)));
     assert_eq!(other.port(), FIRST + 1);
     let ticket = waits(client.open());
@@ -316,7 +316,7 @@ fn a_port_that_stays_is_left_alone_as_long_as_it_was() {
     let client = Client::new(&pool, 14);
     let mut tickets = [waits(client.open()), waits(client.open())];
     pool.set_range(Some(range(FIRST..=FIRST + 1)), client.now + seconds(10));
-    assert_eq!((pool.usage().blocked, pool.usage().waiting), (0, 0));
+    assert_eq!((pool.usage().set_aside, pool.usage().waiting), (0, 0));
     assert!(tickets[1].take(client.now).is_some());
 }
 
@@ -327,28 +327,28 @@ fn a_port_that_leaves_is_not_blocked_any_more() {
     let _stranger = StdListener::bind(SocketAddr::new(client.local.ip(), FIRST)).unwrap();
     let ticket = waits(client.open());
     pool.set_range(Some(NEW), client.now);
-    assert_eq!(pool.usage().blocked, 0);
+    assert_eq!(pool.usage().set_aside, 0);
     assert!(NEW.contains(opened(ticket.open(client.now)).port()));
 }
 
 #[test]
 fn waits_for_another_range_are_not_this_ones_fault() {
     let (start, sleeper) = (Instant::now(), Sleeper::new());
-    let mut books = Books::new(Allowed::new(Some(range(FIRST..=FIRST))));
-    let arrive = |books: &mut Books| Applicant {
+    let mut state = PoolState::new(AllowedPorts::new(Some(range(FIRST..=FIRST))));
+    let next_id = |state: &mut PoolState| Request {
         local: listening_address(local(1)),
-        expected: peer(1),
+        allowed_peers: peer(1),
         waker: sleeper.waker.clone(),
-        arrival: books.arrive(),
+        id: state.next_id(),
         since: start,
         waited: false,
     };
-    let (mut owner, mut applicant) = (arrive(&mut books), arrive(&mut books));
-    assert!(books.request(&mut owner, start).is_some());
-    assert!(books.request(&mut applicant, start).is_none());
+    let (mut owner, mut request) = (next_id(&mut state), next_id(&mut state));
+    assert!(state.request(&mut owner, start).is_some());
+    assert!(state.request(&mut request, start).is_none());
     let now = start + seconds(3);
-    books.set_allowed(Allowed::new(Some(OLD)), now);
-    assert!(books.take(&applicant, now).is_some());
-    books.leave(&applicant, now);
-    assert!(books.waits_due(now).is_none());
+    state.set_allowed_ports(AllowedPorts::new(Some(OLD)), now);
+    assert!(state.take(&request, now).is_some());
+    state.leave(&request, now);
+    assert!(state.waits_due(now).is_none());
 }

@@ -11,9 +11,19 @@ fn host(last: u8) -> IpAddr {
     IpAddr::from([127, 83, 1, last])
 }
 
-fn open(pool: &Arc<PassivePool>, at: u8, host_last: u8, sleeper: &Sleeper) -> io::Result<Opening> {
-    let expected = Expected::only(host(host_last));
-    pool.open(local(at), expected, sleeper.waker.clone(), Instant::now())
+fn open(
+    pool: &Arc<PassivePool>,
+    at: u8,
+    host_last: u8,
+    sleeper: &Sleeper,
+) -> io::Result<OpenOutcome> {
+    let allowed_peers = AllowedPeers::only(host(host_last));
+    pool.open(
+        local(at),
+        allowed_peers,
+        sleeper.waker.clone(),
+        Instant::now(),
+    )
 }
 
 /// A connection from this host, which says whose it is.
@@ -78,12 +88,13 @@ fn free_ports_come_first_and_then_those_with_fewest_owners() {
 #[test]
 fn who_takes_anybody_owns_its_port_alone() {
     let (pool, now) = (pool(1), Instant::now());
-    let [mut owner, mut loner, mut late] = [Sleeper::new(), Sleeper::new(), Sleeper::new()];
-    let ask =
-        |sleeper: &Sleeper, expected| pool.request(local(22), expected, sleeper.waker.clone(), now);
+    let [mut owner, mut exclusive, mut late] = [Sleeper::new(), Sleeper::new(), Sleeper::new()];
+    let ask = |sleeper: &Sleeper, allowed_peers| {
+        pool.request(local(22), allowed_peers, sleeper.waker.clone(), now)
+    };
     let shared = granted(ask(&owner, peer(1))).bind(now).unwrap();
     let other = granted(ask(&owner, peer(2)));
-    let mut waiting = queued(ask(&loner, Expected::anybody(address(3))));
+    let mut waiting = queued(ask(&exclusive, AllowedPeers::any(address(3))));
     assert!(owner.woken());
     assert!(shared.yield_deadline().is_some());
     // Else others could go on sharing, and the one who waits would never be alone.
@@ -91,7 +102,7 @@ fn who_takes_anybody_owns_its_port_alone() {
     drop(shared);
     assert!(waiting.take(now).is_none());
     drop(other);
-    assert!(loner.woken());
+    assert!(exclusive.woken());
     let alone = waiting.take(now).unwrap();
     assert!(newcomer.take(now).is_none());
     drop(alone);
@@ -131,11 +142,11 @@ fn a_connection_goes_to_the_session_that_expects_its_address() {
 
     // The first session, whose own client has not come, sees to the others.
     let mut seen = Vec::new();
-    while let Some(visitor) = listeners[0].accept().unwrap() {
-        seen.push(match visitor {
-            IncomingConnection::Expected(_) => panic!("not this one"),
-            IncomingConnection::Another(from) => (true, from.ip()),
-            IncomingConnection::Stranger(from) => (false, from.ip()),
+    while let Some(connection) = listeners[0].accept().unwrap() {
+        seen.push(match connection {
+            IncomingConnection::Own(_) => panic!("not this one"),
+            IncomingConnection::HandedOver(from) => (true, from.ip()),
+            IncomingConnection::Rejected(from) => (false, from.ip()),
         });
     }
     // Of two connections for one session the second is one too many.
@@ -167,7 +178,7 @@ fn what_was_handed_over_is_closed_with_its_session() {
     let mut client = connect(2, SocketAddr::new(local(25).ip(), FIRST));
     assert!(matches!(
         one.accept().unwrap(),
-        Some(IncomingConnection::Another(_))
+        Some(IncomingConnection::HandedOver(_))
     ));
     drop(other);
     client.set_read_timeout(Some(seconds(10))).unwrap();
@@ -241,14 +252,19 @@ fn who_may_not_listen_after_all_expects_nobody() {
     let pool = pool(1);
     let sleeper = Sleeper::new();
     let mut stays = opened(open(&pool, 29, 1, &sleeper));
-    let expected = Expected::only(host(2));
-    let lease = granted(pool.request(local(29), expected, sleeper.waker.clone(), Instant::now()));
+    let allowed_peers = AllowedPeers::only(host(2));
+    let lease = granted(pool.request(
+        local(29),
+        allowed_peers,
+        sleeper.waker.clone(),
+        Instant::now(),
+    ));
     pool.set_range(Some(range(FIRST + 1..=FIRST + 1)), Instant::now());
     drop(lease.bind(Instant::now()).unwrap_err());
     let _client = connect(2, SocketAddr::new(local(29).ip(), FIRST));
     assert!(matches!(
         stays.accept().unwrap(),
-        Some(IncomingConnection::Stranger(_))
+        Some(IncomingConnection::Rejected(_))
     ));
 }
 
@@ -256,29 +272,29 @@ fn who_may_not_listen_after_all_expects_nobody() {
 #[test]
 fn a_port_on_which_a_sharer_listens_is_not_held() {
     let (sleeper, now) = (Sleeper::new(), Instant::now());
-    let mut books = Books::new(Allowed::new(Some(range(FIRST..=FIRST))));
+    let mut state = PoolState::new(AllowedPorts::new(Some(range(FIRST..=FIRST))));
     let mut ask = |who| {
-        let mut applicant = Applicant {
+        let mut request = Request {
             local: listening_address(local(1)),
-            expected: peer(who),
+            allowed_peers: peer(who),
             waker: sleeper.waker.clone(),
-            arrival: books.arrive(),
+            id: state.next_id(),
             since: now,
             waited: false,
         };
-        let grant = books.request(&mut applicant, now);
+        let grant = state.request(&mut request, now);
         assert_eq!(grant, Some(Grant::Port(FIRST)));
-        applicant
+        request
     };
     let [slow, quick] = [ask(1), ask(2)];
     let grant = Grant::Port(FIRST);
-    let listener = books.listener(&quick, grant).unwrap();
-    books.bound(&quick, grant, FIRST, &listener, now).unwrap();
-    assert!(!books.block(&slow, FIRST, now + seconds(10)));
-    let usage = books.usage();
-    assert_eq!((usage.in_use, usage.leases, usage.blocked), (1, 1, 0));
+    let listener = state.listener(&quick, grant).unwrap();
+    state.bound(&quick, grant, FIRST, &listener, now).unwrap();
+    assert!(!state.set_aside(&slow, FIRST, now + seconds(10)));
+    let usage = state.usage();
+    assert_eq!((usage.in_use, usage.leases, usage.set_aside), (1, 1, 0));
     let mut again = slow.clone();
-    assert_eq!(books.request(&mut again, now), Some(grant));
+    assert_eq!(state.request(&mut again, now), Some(grant));
 }
 
 #[test]
@@ -308,10 +324,10 @@ fn rounds(pool: &Arc<PassivePool>, who: u8) {
         let stream = loop {
             assert!(Instant::now() < give_up, "its connection is lost");
             match listener.accept().unwrap() {
-                Some(IncomingConnection::Expected(stream)) => break stream,
-                Some(IncomingConnection::Another(_)) => {}
+                Some(IncomingConnection::Own(stream)) => break stream,
+                Some(IncomingConnection::HandedOver(_)) => {}
                 // Somebody else's, whose session has gone already, or is not there yet.
-                Some(IncomingConnection::Stranger(from)) => assert_ne!(from.ip(), host(who)),
+                Some(IncomingConnection::Rejected(from)) => assert_ne!(from.ip(), host(who)),
                 None => drop(sleeper.woken_within(Duration::from_millis(5))),
             }
         };

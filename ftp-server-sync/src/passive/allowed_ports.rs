@@ -6,11 +6,11 @@ use crate::net::port_range::PortRange;
 
 /// The ports that may be granted.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Allowed {
+pub(super) struct AllowedPorts {
     range: Option<PortRange>,
 }
 
-impl Allowed {
+impl AllowedPorts {
     /// The ports of this range; without one, any.
     pub(super) fn new(range: Option<PortRange>) -> Self {
         Self { range }
@@ -25,12 +25,12 @@ impl Allowed {
     }
 
     /// Whether there is a range, and the port in it.
-    pub(super) fn lists(&self, port: u16) -> bool {
+    pub(super) fn contains(&self, port: u16) -> bool {
         self.range.is_some_and(|range| range.contains(port))
     }
 
     pub(super) fn permits(&self, port: u16) -> bool {
-        self.is_any() || self.lists(port)
+        self.is_any() || self.contains(port)
     }
 
     /// The size of the range.

@@ -5,44 +5,44 @@ use std::sync::Arc;
 
 /// Who may connect to a session's passive port.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Expected {
+pub(crate) struct AllowedPeers {
     peer: IpAddr,
-    besides: Besides,
+    others: Others,
 }
 
 /// Who else, beside the control connection's peer.
 #[derive(Clone, Debug, PartialEq, Eq)]
-enum Besides {
-    Nobody,
-    Anybody,
+enum Others {
+    None,
+    Any,
     /// Anybody, if control or data come through one of these.
     Gateways(Arc<[IpAddr]>),
 }
 
-impl Expected {
+impl AllowedPeers {
     /// The control connection's peer, and nobody else.
     pub(crate) fn only(peer: IpAddr) -> Self {
-        Self::new(peer, Besides::Nobody)
+        Self::new(peer, Others::None)
     }
 
     /// Whoever comes first (FXP).
-    pub(crate) fn anybody(peer: IpAddr) -> Self {
-        Self::new(peer, Besides::Anybody)
+    pub(crate) fn any(peer: IpAddr) -> Self {
+        Self::new(peer, Others::Any)
     }
 
     /// The control connection's peer; where the control or the data connection comes from one of these
     /// gateways, the other one may come from elsewhere.
-    pub(crate) fn through(peer: IpAddr, gateways: &[IpAddr]) -> Self {
+    pub(crate) fn through_gateways(peer: IpAddr, gateways: &[IpAddr]) -> Self {
         let canonical = gateways.iter().map(IpAddr::to_canonical);
         match gateways {
             [] => Self::only(peer),
-            _ => Self::new(peer, Besides::Gateways(canonical.collect())),
+            _ => Self::new(peer, Others::Gateways(canonical.collect())),
         }
     }
 
-    fn new(peer: IpAddr, besides: Besides) -> Self {
+    fn new(peer: IpAddr, others: Others) -> Self {
         let peer = peer.to_canonical();
-        Self { peer, besides }
+        Self { peer, others }
     }
 
     /// The control connection's peer.
@@ -51,13 +51,13 @@ impl Expected {
     }
 
     /// Whether a connection from this address is this session's.
-    pub(crate) fn admits(&self, from: IpAddr) -> bool {
+    pub(crate) fn allows(&self, from: IpAddr) -> bool {
         let from = from.to_canonical();
         from == self.peer
-            || match &self.besides {
-                Besides::Nobody => false,
-                Besides::Anybody => true,
-                Besides::Gateways(gateways) => {
+            || match &self.others {
+                Others::None => false,
+                Others::Any => true,
+                Others::Gateways(gateways) => {
                     gateways.contains(&from) || gateways.contains(&self.peer)
                 }
             }
@@ -65,13 +65,13 @@ impl Expected {
 
     /// Whether sessions of other clients may listen on the same port: only where a connection's
     /// address tells whose it is.
-    pub(crate) fn may_share(&self) -> bool {
-        self.besides == Besides::Nobody
+    pub(crate) fn can_share_port(&self) -> bool {
+        self.others == Others::None
     }
 
     /// Whether both may listen on one port at the same time.
-    pub(super) fn gets_along_with(&self, other: &Self) -> bool {
-        self.may_share() && other.may_share() && self.peer != other.peer
+    pub(super) fn can_share_port_with(&self, other: &Self) -> bool {
+        self.can_share_port() && other.can_share_port() && self.peer != other.peer
     }
 }
 
@@ -87,39 +87,39 @@ mod tests {
     fn who_is_admitted() {
         let peer = ip("192.0.2.7");
         let gateways = [ip("172.17.0.1"), ip("::ffff:192.168.77.1")];
-        for (expected, admitted, refused) in [
+        for (allowed_peers, admitted, refused) in [
             (
-                Expected::only(peer),
+                AllowedPeers::only(peer),
                 &["192.0.2.7", "::ffff:192.0.2.7"][..],
                 &["192.0.2.8", "172.17.0.1", "2001:db8::7"][..],
             ),
             (
-                Expected::only(ip("::ffff:192.0.2.7")),
+                AllowedPeers::only(ip("::ffff:192.0.2.7")),
                 &["192.0.2.7"],
                 &["192.0.2.8"],
             ),
-            (Expected::anybody(peer), &["192.0.2.7", "192.0.2.8"], &[]),
+            (AllowedPeers::any(peer), &["192.0.2.7", "192.0.2.8"], &[]),
             (
-                Expected::through(peer, &gateways),
+                AllowedPeers::through_gateways(peer, &gateways),
                 &["192.0.2.7", "172.17.0.1", "192.168.77.1"],
                 &["192.0.2.8", "172.17.0.2"],
             ),
             (
-                Expected::through(ip("172.17.0.1"), &gateways),
+                AllowedPeers::through_gateways(ip("172.17.0.1"), &gateways),
                 &["172.17.0.1", "192.0.2.8", "192.168.77.1"],
                 &[],
             ),
             (
-                Expected::through(peer, &[]),
+                AllowedPeers::through_gateways(peer, &[]),
                 &["192.0.2.7"],
                 &["192.0.2.8", "172.17.0.1"],
             ),
         ] {
             for from in admitted {
-                assert!(expected.admits(ip(from)), "{expected:?} {from}");
+                assert!(allowed_peers.allows(ip(from)), "{allowed_peers:?} {from}");
             }
             for from in refused {
-                assert!(!expected.admits(ip(from)), "{expected:?} {from}");
+                assert!(!allowed_peers.allows(ip(from)), "{allowed_peers:?} {from}");
             }
         }
     }
@@ -128,17 +128,17 @@ mod tests {
     fn who_may_share_a_port() {
         let [one, other] = [ip("192.0.2.7"), ip("192.0.2.8")];
         let gateways = [ip("172.17.0.1")];
-        let only = Expected::only;
-        assert!(only(one).gets_along_with(&only(other)));
-        assert!(!only(one).gets_along_with(&only(one)));
+        let only = AllowedPeers::only;
+        assert!(only(one).can_share_port_with(&only(other)));
+        assert!(!only(one).can_share_port_with(&only(one)));
         for relaxed in [
-            Expected::anybody(other),
-            Expected::through(other, &gateways),
+            AllowedPeers::any(other),
+            AllowedPeers::through_gateways(other, &gateways),
         ] {
-            assert!(!only(one).gets_along_with(&relaxed));
-            assert!(!relaxed.gets_along_with(&only(one)));
-            assert!(!relaxed.gets_along_with(&Expected::anybody(one)));
+            assert!(!only(one).can_share_port_with(&relaxed));
+            assert!(!relaxed.can_share_port_with(&only(one)));
+            assert!(!relaxed.can_share_port_with(&AllowedPeers::any(one)));
         }
-        assert!(Expected::through(one, &[]).may_share());
+        assert!(AllowedPeers::through_gateways(one, &[]).can_share_port());
     }
 }
