@@ -1,8 +1,10 @@
-//! The passive ports: which session may listen on which, and which sessions wait for one.
+//! The passive ports: which session may listen on which port, and which requests wait for one.
 //!
-//! The lock is never held across a system call: ports are marked under it, and bound, or their next
-//! owners woken, outside it. No listener outside the range is ever announced: a grant is checked before
-//! its port is bound, and again after, since the range may have changed in between.
+//! A session asks the [`PassivePool`]. It gets a listener, or a [`Ticket`]: a place in the queue. A
+//! released port goes to the longest waiting request that can use it.
+//!
+//! No listener outside `--passive-ports` is ever announced. A grant is checked before its port is bound
+//! and again after, since the range may have changed in between.
 
 mod allowed_peers;
 mod allowed_ports;
@@ -13,7 +15,9 @@ mod listener;
 mod pool;
 mod pool_state;
 mod ports;
+mod request;
 mod shared_listener;
+mod shared_state;
 mod waits;
 
 pub(crate) use allowed_peers::AllowedPeers;

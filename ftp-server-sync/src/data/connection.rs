@@ -83,7 +83,7 @@ impl Listening {
         for _ in 0..VISITORS_PER_TURN_MAX {
             match self.listener.accept()? {
                 Some(IncomingConnection::Own(stream)) => {
-                    self.listener.connected();
+                    self.listener.close_connected();
                     return Ok(Accepted::Connected(DataStream::new(stream)));
                 }
                 Some(IncomingConnection::HandedOver(address)) => {
@@ -125,7 +125,7 @@ impl Listening {
 
     /// Asks for an event when somebody connects.
     pub(crate) fn register(&mut self, registry: &Registry, token: Token) -> io::Result<()> {
-        self.listener.watch(registry, token)
+        self.listener.register(registry, token)
     }
 }
 

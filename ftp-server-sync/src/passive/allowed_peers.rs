@@ -1,4 +1,4 @@
-//! Whose connection a session takes on its passive port.
+//! Which connections a session accepts on its passive port.
 
 use std::net::IpAddr;
 use std::sync::Arc;
@@ -10,28 +10,28 @@ pub(crate) struct AllowedPeers {
     others: Others,
 }
 
-/// Who else, beside the control connection's peer.
+/// Who else may connect, beside the control connection's peer.
 #[derive(Clone, Debug, PartialEq, Eq)]
 enum Others {
     None,
     Any,
-    /// Anybody, if control or data come through one of these.
+    /// Any address, if the control or the data connection comes from one of these.
     Gateways(Arc<[IpAddr]>),
 }
 
 impl AllowedPeers {
-    /// The control connection's peer, and nobody else.
+    /// The control connection's peer only.
     pub(crate) fn only(peer: IpAddr) -> Self {
         Self::new(peer, Others::None)
     }
 
-    /// Whoever comes first (FXP).
+    /// Any address: the first connection counts (FXP).
     pub(crate) fn any(peer: IpAddr) -> Self {
         Self::new(peer, Others::Any)
     }
 
-    /// The control connection's peer; where the control or the data connection comes from one of these
-    /// gateways, the other one may come from elsewhere.
+    /// The control connection's peer. If one of the two connections comes from one of these gateways, the
+    /// other one may come from any address.
     pub(crate) fn through_gateways(peer: IpAddr, gateways: &[IpAddr]) -> Self {
         let canonical = gateways.iter().map(IpAddr::to_canonical);
         match gateways {
@@ -50,7 +50,7 @@ impl AllowedPeers {
         self.peer
     }
 
-    /// Whether a connection from this address is this session's.
+    /// Whether a connection from this address is for this session.
     pub(crate) fn allows(&self, from: IpAddr) -> bool {
         let from = from.to_canonical();
         from == self.peer
@@ -63,13 +63,13 @@ impl AllowedPeers {
             }
     }
 
-    /// Whether sessions of other clients may listen on the same port: only where a connection's
-    /// address tells whose it is.
+    /// Whether sessions of other clients may listen on the same port: only if the address of a connection
+    /// shows which session it is for.
     pub(crate) fn can_share_port(&self) -> bool {
         self.others == Others::None
     }
 
-    /// Whether both may listen on one port at the same time.
+    /// Whether both sessions may listen on one port at the same time.
     pub(super) fn can_share_port_with(&self, other: &Self) -> bool {
         self.can_share_port() && other.can_share_port() && self.peer != other.peer
     }
@@ -84,10 +84,10 @@ mod tests {
     }
 
     #[test]
-    fn who_is_admitted() {
+    fn which_addresses_may_connect() {
         let peer = ip("192.0.2.7");
         let gateways = [ip("172.17.0.1"), ip("::ffff:192.168.77.1")];
-        for (allowed_peers, admitted, refused) in [
+        for (allowed_peers, allowed, refused) in [
             (
                 AllowedPeers::only(peer),
                 &["192.0.2.7", "::ffff:192.0.2.7"][..],
@@ -115,7 +115,7 @@ mod tests {
                 &["192.0.2.8", "172.17.0.1"],
             ),
         ] {
-            for from in admitted {
+            for from in allowed {
                 assert!(allowed_peers.allows(ip(from)), "{allowed_peers:?} {from}");
             }
             for from in refused {
@@ -125,7 +125,7 @@ mod tests {
     }
 
     #[test]
-    fn who_may_share_a_port() {
+    fn which_sessions_may_share_a_port() {
         let [one, other] = [ip("192.0.2.7"), ip("192.0.2.8")];
         let gateways = [ip("172.17.0.1")];
         let only = AllowedPeers::only;

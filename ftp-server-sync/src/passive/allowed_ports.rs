@@ -1,4 +1,4 @@
-//! Which ports may be granted: those of a range, or any.
+//! Which ports may be granted: those of a range, or any port.
 
 use std::hash::{BuildHasher, Hasher, RandomState};
 
@@ -11,7 +11,7 @@ pub(super) struct AllowedPorts {
 }
 
 impl AllowedPorts {
-    /// The ports of this range; without one, any.
+    /// The ports of this range; without a range, any port.
     pub(super) fn new(range: Option<PortRange>) -> Self {
         Self { range }
     }
@@ -24,7 +24,7 @@ impl AllowedPorts {
         self.range.is_none()
     }
 
-    /// Whether there is a range, and the port in it.
+    /// Whether there is a range and it contains the port.
     pub(super) fn contains(&self, port: u16) -> bool {
         self.range.is_some_and(|range| range.contains(port))
     }
@@ -33,12 +33,12 @@ impl AllowedPorts {
         self.is_any() || self.contains(port)
     }
 
-    /// The size of the range.
+    /// The size of the range; 0 without one.
     pub(super) fn count(&self) -> usize {
         self.range.map_or(0, |range| range.count().into())
     }
 
-    /// The ports of the range in an order that differs from one time to the next.
+    /// The ports of the range in random order.
     pub(super) fn shuffled(&self) -> Vec<u16> {
         let mut ports: Vec<u16> = self
             .range

@@ -6,10 +6,10 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use mio::Waker;
 
 use super::allowed_peers::AllowedPeers;
-use super::pool_state::Request;
+use super::request::Request;
 use super::shared_listener::SharedListener;
 
-/// A port and its owners: one, or several whose clients have different addresses.
+/// A port and its owners: one session, or several whose clients have different addresses.
 #[derive(Debug, Default)]
 pub(super) struct LeasedPort {
     pub(super) owners: Vec<Owner>,
@@ -22,15 +22,15 @@ pub(super) struct Owner {
     pub(super) id: u64,
     pub(super) allowed_peers: AllowedPeers,
     waker: Arc<Waker>,
-    /// It listens.
+    /// It listens on the port.
     pub(super) is_bound: bool,
-    /// Somebody waits who could have the port, were it not for this owner. Its listener sees this
-    /// without the pool's lock.
+    /// A request waits that could get the port if this owner released it. The owner's listener reads
+    /// this without the pool's lock.
     must_yield: Arc<AtomicBool>,
 }
 
 impl LeasedPort {
-    /// Whether one more session may listen here.
+    /// Whether one more session may listen on this port.
     pub(super) fn can_add(&self, allowed_peers: &AllowedPeers) -> bool {
         self.owners
             .iter()
@@ -65,7 +65,8 @@ impl Owner {
         self.must_yield.clone()
     }
 
-    /// Tells the owner whether it is in somebody's way; if that is news, returns what wakes it.
+    /// Sets whether the owner is in the way of a waiting request. Returns the owner's waker if it is and
+    /// was not before.
     pub(super) fn set_must_yield(&self, must_yield: bool) -> Option<Arc<Waker>> {
         let before = self.must_yield.swap(must_yield, Ordering::SeqCst);
         (must_yield && !before).then(|| self.waker.clone())

@@ -1,75 +1,47 @@
-//! The state of the passive port pool: a ports per local address, and the range that is in force.
+//! The state of the pool: the ports of each local address, and the range that is in force.
 //!
-//! Nothing in this file touches a socket, a clock or the log, and nothing here wakes anybody: wakers
-//! that are due pile up in [`PoolState::wakes`] for the caller, who has let go of the lock by then.
+//! Nothing in this file touches a socket, a clock or the log, and nothing here wakes a session: due
+//! wakers collect in [`PoolState::wakes`], and the caller calls them after it has released the lock.
 
 use std::collections::HashMap;
 use std::mem;
 use std::net::SocketAddr;
 use std::sync::Arc;
-use std::sync::atomic::AtomicBool;
 use std::time::Instant;
 
 use mio::Waker;
 
-use super::allowed_peers::AllowedPeers;
 use super::allowed_ports::AllowedPorts;
-#[cfg(test)]
-use super::pool::Usage;
-use super::ports::Ports;
+use super::ports::{BoundPort, LeaseEnd, Ports};
+use super::request::{Grant, Request};
 use super::shared_listener::SharedListener;
 use super::waits::{Waits, WaitsReport};
 
-/// Who asks for a port; it keeps its id number, and so its place in the queue, through retries.
-#[derive(Clone, Debug)]
-pub(super) struct Request {
-    /// The address to listen on, canonical, without port and flow label but with its scope.
-    pub(super) local: SocketAddr,
-    pub(super) allowed_peers: AllowedPeers,
-    pub(super) waker: Arc<Waker>,
-    pub(super) id: u64,
-    pub(super) since: Instant,
-    pub(super) waited: bool,
-}
-
-/// What an request may bind.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Grant {
-    /// This port, of which it is marked as an owner.
-    Port(u16),
-    /// Any port: there is no range, and nothing to give back before one is bound.
-    Any,
-}
-
-/// How a lease ended, as far as the next one to get the port is concerned.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum LeaseEnd {
-    /// Nobody was told the port.
-    NotAnnounced,
-    /// A client was told the port and did not come: it still may.
-    NotConnected,
-    /// The client came.
-    Connected,
-}
-
-/// What a lease learns when its port has been bound.
-#[derive(Debug)]
-pub(super) struct BoundPort {
-    /// Whether somebody waits for a port and this owner is in the way, kept up to date.
-    pub(super) must_yield: Arc<AtomicBool>,
-    /// The port had been reported as held by another program.
-    pub(super) was_in_use: bool,
-}
-
-/// All that the lock guards.
+/// Everything that the lock guards.
 #[derive(Debug)]
 pub(super) struct PoolState {
     allowed_ports: AllowedPorts,
     by_address: HashMap<SocketAddr, Ports>,
-    ids: u64,
-    /// Whom the caller wakes after letting go of the lock.
+    last_id: u64,
+    /// The wakers that the caller calls after it has released the lock.
     wakes: Vec<Arc<Waker>>,
     waits: Waits,
+}
+
+#[cfg(test)]
+/// How the ports are used, summed over all local addresses.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Usage {
+    /// The size of the range, which each local address has for itself; 0 without a range.
+    pub ports: usize,
+    /// Leased ports, also those that were leased under another range, or without one.
+    pub in_use: usize,
+    /// Leases of these ports; several leases may share a port.
+    pub leases: usize,
+    /// Requests in the queue.
+    pub waiting: usize,
+    /// Ports that another program used when they were last tried.
+    pub set_aside: usize,
 }
 
 impl PoolState {
@@ -77,7 +49,7 @@ impl PoolState {
         Self {
             allowed_ports,
             by_address: HashMap::new(),
-            ids: 0,
+            last_id: 0,
             wakes: Vec::new(),
             waits: Waits::default(),
         }
@@ -88,7 +60,7 @@ impl PoolState {
         &self.allowed_ports
     }
 
-    /// Grants from these ports only from now on; those who wait get what is free among them.
+    /// From now on grants only these ports; waiting requests get those that are free.
     pub(super) fn set_allowed_ports(&mut self, allowed_ports: AllowedPorts, now: Instant) {
         if self.allowed_ports == allowed_ports {
             return;
@@ -100,19 +72,19 @@ impl PoolState {
         self.allowed_ports = allowed_ports;
     }
 
-    /// A number for the next request: later ones queue behind it.
+    /// An id for the next request. The queue is in the order of ids.
     pub(super) fn next_id(&mut self) -> u64 {
-        self.ids += 1;
-        self.ids
+        self.last_id += 1;
+        self.last_id
     }
 
-    /// Marks a port as leased to the request, or else puts it in the queue.
+    /// Leases a port to the request, or puts the request into the queue.
     pub(super) fn request(&mut self, request: &mut Request, now: Instant) -> Option<Grant> {
         let (ports, wakes) = self.ports_mut(request.local);
         ports.request(request, now, wakes)
     }
 
-    /// Asks for another grant if the range has changed so that this one is no longer in force.
+    /// Repeats the request if the range has changed so that its grant is no longer in force.
     pub(super) fn exchange(
         &mut self,
         request: &mut Request,
@@ -129,7 +101,7 @@ impl PoolState {
         ports.request(request, now, wakes)
     }
 
-    /// The socket for what was granted; None if it may not be bound now.
+    /// The socket for a grant; `None` if it may not be bound now.
     pub(super) fn listener(&self, request: &Request, grant: Grant) -> Option<Arc<SharedListener>> {
         match self.by_address.get(&request.local) {
             Some(ports) => ports.listener(request.id, grant),
@@ -137,24 +109,24 @@ impl PoolState {
         }
     }
 
-    /// What was assigned to a waiting request, if it is its turn.
+    /// The grant that is assigned to a waiting request, if there is one.
     pub(super) fn take(&mut self, request: &Request, now: Instant) -> Option<Grant> {
         let ports = self.by_address.get_mut(&request.local)?;
         ports.take(request.id, now, &mut self.wakes)
     }
 
-    /// Takes an request out of the queue; a port that it was already assigned goes to the next.
+    /// Removes a request from the queue. A port that is already assigned to it goes to the next one.
     pub(super) fn leave(&mut self, request: &Request, now: Instant) {
-        let mut kept_out = false;
+        let mut all_in_use = false;
         if let Some(ports) = self.by_address.get_mut(&request.local) {
-            kept_out = ports.set_aside.len() == self.allowed_ports.count();
+            all_in_use = ports.set_aside.len() == self.allowed_ports.count();
             ports.leave(request.id, &mut self.wakes);
         }
-        self.waits.note(request, kept_out, now);
+        self.waits.record(request, all_in_use, now);
     }
 
-    /// Notes that the request now listens on the port; None if the range has changed meanwhile and
-    /// it must not.
+    /// Records that the session now listens on the port; `None` if the range has changed meanwhile, so
+    /// that it must not.
     pub(super) fn bound(
         &mut self,
         request: &Request,
@@ -165,21 +137,21 @@ impl PoolState {
     ) -> Option<BoundPort> {
         let (ports, _) = self.ports_mut(request.local);
         let bound = ports.bound(request, grant, port, listener)?;
-        self.waits.note(request, false, now);
+        self.waits.record(request, false, now);
         Some(bound)
     }
 
-    /// Sets a leased port aside because another program holds it; true if that is news.
+    /// Sets a leased port aside because another program uses it; true if the log does not say so yet.
     pub(super) fn set_aside(&mut self, request: &Request, port: u16, until: Instant) -> bool {
         self.by_address
             .get_mut(&request.local)
             .is_some_and(|ports| ports.set_aside(request.id, port, until))
     }
 
-    /// Ends a lease: the port goes to whoever waits longest, else it is free if it has no other owner.
+    /// Ends a lease. A port without other owners goes to the longest waiting request, or is free.
     pub(super) fn end_lease(&mut self, request: &Request, port: u16, end: LeaseEnd) {
         if let Some(ports) = self.by_address.get_mut(&request.local) {
-            ports.remember(request.allowed_peers.peer(), port, end);
+            ports.record_end(request.allowed_peers.peer(), port, end);
             ports.release(request.id, port, &mut self.wakes);
         }
     }
@@ -188,33 +160,14 @@ impl PoolState {
         mem::take(&mut self.wakes)
     }
 
-    /// What the log should say about waiting clients, at most once a minute.
+    /// A report for the log about requests that had to wait, at most once a minute.
     pub(super) fn waits_due(&mut self, now: Instant) -> Option<WaitsReport> {
         self.waits.due(self.allowed_ports.range()?, now)
     }
 
-    #[cfg(test)]
-    pub(super) fn usage(&self) -> Usage {
-        let sum =
-            |count: fn(&Ports) -> usize| -> usize { self.by_address.values().map(count).sum() };
-        Usage {
-            ports: self.allowed_ports.count(),
-            in_use: sum(|ports| ports.leased.len()),
-            leases: sum(|ports| {
-                ports
-                    .leased
-                    .values()
-                    .map(|leased_port| leased_port.owners.len())
-                    .sum()
-            }),
-            waiting: sum(|ports| ports.waiting.len()),
-            set_aside: sum(|ports| ports.set_aside.len()),
-        }
-    }
-
-    /// The ports of this address beside the list of those to wake.
+    /// The ports of this address, and the list of wakers to call.
     fn ports_mut(&mut self, local: SocketAddr) -> (&mut Ports, &mut Vec<Arc<Waker>>) {
-        // A host that answers on a whole network (AnyIP) must not collect a ports per address for ever.
+        // A host that answers on a whole network (AnyIP) must not use memory for every address for ever.
         if self.by_address.len() >= ADDRESSES_MAX && !self.by_address.contains_key(&local) {
             self.by_address.retain(|_, ports| !ports.is_idle());
         }
@@ -226,12 +179,12 @@ impl PoolState {
     }
 }
 
-/// Beyond so many local addresses, those without a lease are forgotten.
+/// With more local addresses than this, those without a lease are forgotten.
 const ADDRESSES_MAX: usize = 64;
 
 #[cfg(test)]
 impl PoolState {
-    /// Panics unless every port has exactly one place and nobody waits beside a free port.
+    /// Panics unless every port has exactly one place and no request waits beside a free port.
     pub(super) fn check(&self) {
         for ports in self.by_address.values() {
             ports.check(&self.allowed_ports);
@@ -240,5 +193,18 @@ impl PoolState {
 
     pub(super) fn ports(&self, local: SocketAddr) -> Option<&Ports> {
         self.by_address.get(&local)
+    }
+
+    pub(super) fn usage(&self) -> Usage {
+        let sum =
+            |count: fn(&Ports) -> usize| -> usize { self.by_address.values().map(count).sum() };
+        let owners = |ports: &Ports| ports.leased.values().map(|port| port.owners.len()).sum();
+        Usage {
+            ports: self.allowed_ports.count(),
+            in_use: sum(|ports| ports.leased.len()),
+            leases: sum(owners),
+            waiting: sum(|ports| ports.waiting.len()),
+            set_aside: sum(|ports| ports.set_aside.len()),
+        }
     }
 }

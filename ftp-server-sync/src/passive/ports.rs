@@ -1,11 +1,12 @@
-//! The ports of one local address: free, leased or blocked, and who waits for one.
+//! The ports of one local address: free, leased or set aside, and the requests that wait for one.
 //!
-//! A port belongs to an request by its id number, so that whoever gives back what is no longer
-//! its own changes nothing.
+//! A port is leased to the id of a request, so that releasing a port changes nothing once it is leased
+//! to another request.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet, VecDeque};
 use std::net::IpAddr;
 use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
 use std::time::Instant;
 
 use mio::Waker;
@@ -13,32 +14,53 @@ use mio::Waker;
 use super::allowed_peers::AllowedPeers;
 use super::allowed_ports::AllowedPorts;
 use super::leased_port::LeasedPort;
-use super::pool_state::{BoundPort, Grant, LeaseEnd, Request};
+use super::request::{Grant, Request};
 use super::shared_listener::SharedListener;
 
-/// The ports of one local address. Each port of the range is in exactly one of `free`, `leased` and
-/// `blocked`; other ports are in `leased` until they are given back, else nowhere. Nobody waits while
-/// `free` has a port or a leased one has room for it, unless somebody came before who needs a port for
-/// itself; and nobody waits without a range.
+/// The ports of one local address.
+///
+/// Each port of the range is in exactly one of `free`, `leased` and `set_aside`; other ports are in
+/// `leased` until they are released, else nowhere. No request waits while `free` has a port or it can
+/// share a leased one, unless an earlier request needs a port of its own; and none waits without a range.
 #[derive(Debug)]
 pub(super) struct Ports {
     allowed_ports: AllowedPorts,
     /// Least recently used first.
     free: VecDeque<u16>,
-    /// The owners by port, also of ports that are assigned to a ticket.
+    /// The owners by port, also those of a port that is assigned and not taken yet.
     pub(super) leased: BTreeMap<u16, LeasedPort>,
-    /// Held by another program until then, as far as we know.
+    /// Ports that another program used when they were last tried, and when to try each again.
     pub(super) set_aside: BTreeMap<u16, Instant>,
-    /// Ports that the log called held and has not called free again.
+    /// Ports that the log has reported as in use by another program, and not as free again.
     reported_in_use: BTreeSet<u16>,
-    /// In the order of id.
+    /// In the order of their ids.
     pub(super) waiting: VecDeque<Request>,
-    /// Some owners may have been told that others wait for their ports.
+    /// Some owners may have the mark that others wait for their ports.
     owners_notified: bool,
-    /// What tickets were given and have not taken yet, by id.
+    /// Grants that are assigned to tickets and not taken yet, by id.
     assigned: HashMap<u64, Assigned>,
-    /// Clients that did not come to a port, oldest first.
+    /// Ports that a client was sent to and did not connect to, oldest first.
     recently_unused: VecDeque<(IpAddr, u16)>,
+}
+
+/// How a lease ended. It decides which request gets the port next.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum LeaseEnd {
+    /// The port was not announced.
+    NotAnnounced,
+    /// The port was announced, and the client did not connect: it still may.
+    NotConnected,
+    /// The client connected.
+    Connected,
+}
+
+/// What a session learns when it has bound its port.
+#[derive(Debug)]
+pub(super) struct BoundPort {
+    /// Whether requests wait for a port and this owner is in their way; kept up to date.
+    pub(super) must_yield: Arc<AtomicBool>,
+    /// The log has reported the port as in use by another program.
+    pub(super) was_in_use: bool,
 }
 
 #[derive(Debug)]
@@ -69,8 +91,8 @@ impl Ports {
             && self.set_aside.is_empty()
     }
 
-    /// Moves to other ports. Leased ones stay with their owners; what a ticket was assigned and has
-    /// not taken is withdrawn if it is no longer allowed, and the ticket queues at its old place.
+    /// Uses other ports from now on. Leased ports stay with their owners. A grant that is assigned and
+    /// not taken yet is withdrawn if it is no longer allowed, and its request waits at its old place.
     pub(super) fn set_allowed_ports(
         &mut self,
         allowed_ports: &AllowedPorts,
@@ -105,7 +127,7 @@ impl Ports {
         wakes: &mut Vec<Arc<Waker>>,
     ) -> Option<Grant> {
         self.retry_due(now);
-        // Who asks again may have come before others who wait, and only before those.
+        // A repeated request may be older than some of those that wait: only the others come first.
         self.serve(request.id, wakes);
         let grant = match self.is_behind_exclusive_request(request) {
             true => None,
@@ -131,18 +153,18 @@ impl Ports {
     }
 
     pub(super) fn leave(&mut self, id: u64, wakes: &mut Vec<Arc<Waker>>) {
-        match self.assigned.remove(&id).map(|gone| gone.grant) {
+        match self.assigned.remove(&id).map(|assigned| assigned.grant) {
             Some(Grant::Port(port)) => self.release(id, port, wakes),
             Some(Grant::Any) => {}
             None => {
                 self.waiting.retain(|other| other.id != id);
-                // It may have been in the way of others.
+                // It may have been in the way of other requests.
                 self.serve(u64::MAX, wakes);
             }
         }
     }
 
-    /// The socket for what this request was granted, unless that is no longer in force.
+    /// The socket for a grant, unless the grant is no longer in force.
     pub(super) fn listener(&self, id: u64, grant: Grant) -> Option<Arc<SharedListener>> {
         if !self.is_in_force(id, grant) {
             return None;
@@ -153,7 +175,7 @@ impl Ports {
         }
     }
 
-    /// Whether what this request was granted is still its own, and allowed.
+    /// Whether a grant is still this request's own, and allowed.
     pub(super) fn is_in_force(&self, id: u64, grant: Grant) -> bool {
         match grant {
             Grant::Port(port) => self.is_owner(id, port) && self.allowed_ports.permits(port),
@@ -172,8 +194,8 @@ impl Ports {
             return None;
         }
         if grant == Grant::Any {
-            // It may be one that is leased since there was a range, and was not bound by its owners:
-            // who listens on it has it.
+            // The port may be leased since there was a range, and its owners did not bind it: it is
+            // now leased to the session that listens on it.
             let mut leased_port = LeasedPort {
                 listener: listener.clone(),
                 ..LeasedPort::default()
@@ -198,11 +220,11 @@ impl Ports {
         if leased_port
             .is_some_and(|leased_port| leased_port.owners.iter().any(|owner| owner.is_bound))
         {
-            // The other program has gone since, and one who shares the port was quicker.
+            // The other program has ended since, and a session that shares the port was quicker.
             self.remove_owner(id, port);
             return false;
         }
-        // Nobody listens there: all who were to share it would find the same.
+        // No session listens there: all that were to share the port would fail as well.
         self.withdraw(|grant| grant == Grant::Port(port));
         self.leased.remove(&port);
         if !self.allowed_ports.contains(port) {
@@ -212,7 +234,7 @@ impl Ports {
         self.reported_in_use.insert(port)
     }
 
-    /// Takes a port back from one of its owners.
+    /// Removes one of a port's owners; a port without owners is free, or goes to a waiting request.
     pub(super) fn release(&mut self, id: u64, port: u16, wakes: &mut Vec<Arc<Waker>>) {
         if self.remove_owner(id, port) && self.allowed_ports.contains(port) {
             self.free.push_back(port);
@@ -220,7 +242,8 @@ impl Ports {
         self.serve(u64::MAX, wakes);
     }
 
-    pub(super) fn remember(&mut self, peer: IpAddr, port: u16, end: LeaseEnd) {
+    /// Remembers the ports that a client did not connect to.
+    pub(super) fn record_end(&mut self, peer: IpAddr, port: u16, end: LeaseEnd) {
         if end == LeaseEnd::NotAnnounced {
             return;
         }
@@ -242,43 +265,43 @@ impl Ports {
         if self.allowed_ports.is_any() {
             return Some(Grant::Any);
         }
-        let port = self.pick(&request.allowed_peers)?;
+        let port = self.choose_port(&request.allowed_peers)?;
         self.free.retain(|&free| free != port);
         self.leased.entry(port).or_default().add(request);
         Some(Grant::Port(port))
     }
 
-    /// The best port for this client: the least recently used, else one to share with few others. Ports
-    /// where it was waited for in vain come last of all, the oldest such case first.
-    fn pick(&self, allowed_peers: &AllowedPeers) -> Option<u16> {
+    /// The best port for this client: the least recently used free one, else one to share with few others.
+    /// Ports that the client was sent to and did not connect to come last, the oldest of them first.
+    fn choose_port(&self, allowed_peers: &AllowedPeers) -> Option<u16> {
         let unused: Vec<u16> = self
             .recently_unused
             .iter()
             .filter(|(client, _)| *client == allowed_peers.peer())
             .map(|(_, port)| *port)
             .collect();
-        let good = |port: &&u16| !unused.contains(port);
-        if let Some(port) = self.free.iter().find(good) {
+        let is_good = |port: &&u16| !unused.contains(port);
+        if let Some(port) = self.free.iter().find(is_good) {
             return Some(*port);
         }
-        let roomy = self.shareable_ports(allowed_peers);
-        let available = |port: &&u16| self.free.contains(port) || roomy.contains(port);
-        let port = roomy.iter().find(good);
-        port.or_else(|| unused.iter().find(available)).copied()
+        let shareable = self.shareable_ports(allowed_peers);
+        let is_available = |port: &&u16| self.free.contains(port) || shareable.contains(port);
+        let port = shareable.iter().find(is_good);
+        port.or_else(|| unused.iter().find(is_available)).copied()
     }
 
-    /// Leased ports with room for one more, those of few owners first.
+    /// Leased ports that this client can share, those with few owners first.
     fn shareable_ports(&self, allowed_peers: &AllowedPeers) -> Vec<u16> {
-        let has_room = |&(&port, leased_port): &(&u16, &LeasedPort)| {
+        let is_shareable = |&(&port, leased_port): &(&u16, &LeasedPort)| {
             self.allowed_ports.contains(port) && leased_port.can_add(allowed_peers)
         };
-        let mut roomy: Vec<(&u16, &LeasedPort)> = self.leased.iter().filter(has_room).collect();
-        roomy.sort_by_key(|(_, leased_port)| leased_port.owners.len());
-        roomy.into_iter().map(|(port, _)| *port).collect()
+        let mut found: Vec<(&u16, &LeasedPort)> = self.leased.iter().filter(is_shareable).collect();
+        found.sort_by_key(|(_, leased_port)| leased_port.owners.len());
+        found.into_iter().map(|(port, _)| *port).collect()
     }
 
-    /// Whether somebody waits who came before and needs a port for itself. It would never get one if
-    /// those who came after it could go on sharing.
+    /// Whether an earlier request waits that needs a port of its own. It would never get one if later
+    /// requests could go on sharing ports.
     fn is_behind_exclusive_request(&self, request: &Request) -> bool {
         self.waiting
             .iter()
@@ -286,21 +309,21 @@ impl Ports {
             .any(|other| !other.allowed_peers.can_share_port())
     }
 
-    /// Ports whose time aside is over may be tried again.
+    /// Frees the ports that were set aside long enough, so that they are tried again.
     fn retry_due(&mut self, now: Instant) {
         let free = &mut self.free;
         self.set_aside.retain(|&port, until| {
-            let over = *until <= now;
-            if over {
+            let is_due = *until <= now;
+            if is_due {
                 free.push_back(port);
             }
-            !over
+            !is_due
         });
     }
 
-    /// Assigns what there is to those who wait and came before this one, in the order of id.
+    /// Assigns available ports to waiting requests, oldest first, up to the request with this id.
     fn serve(&mut self, before: u64, wakes: &mut Vec<Arc<Waker>>) {
-        let mut in_vain = HashSet::new();
+        let mut without_port = HashSet::new();
         let mut index = 0;
         while let Some(next) = self.waiting.get(index)
             && next.id < before
@@ -309,8 +332,8 @@ impl Ports {
                 next.allowed_peers.peer(),
                 next.allowed_peers.can_share_port(),
             );
-            // What suits none of a client's sessions need not be looked for again.
-            if can_share_port && in_vain.contains(&peer) {
+            // No port was found for another session of this client: there is none for this one either.
+            if can_share_port && without_port.contains(&peer) {
                 index += 1;
                 continue;
             }
@@ -325,7 +348,7 @@ impl Ports {
                 // See `is_behind_exclusive_request`.
                 None if !can_share_port => break,
                 None => {
-                    in_vain.insert(peer);
+                    without_port.insert(peer);
                     index += 1;
                 }
             }
@@ -333,14 +356,14 @@ impl Ports {
         self.notify_owners(wakes);
     }
 
-    /// Takes from tickets what they were assigned and may not bind any more.
-    fn withdraw(&mut self, is_gone: impl Fn(Grant) -> bool) {
-        let gone: Vec<Assigned> = self
+    /// Takes back assigned grants that may not be bound any more.
+    fn withdraw(&mut self, is_withdrawn: impl Fn(Grant) -> bool) {
+        let withdrawn: Vec<Assigned> = self
             .assigned
-            .extract_if(|_, assigned| is_gone(assigned.grant))
-            .map(|(_, gone)| gone)
+            .extract_if(|_, assigned| is_withdrawn(assigned.grant))
+            .map(|(_, assigned)| assigned)
             .collect();
-        for Assigned { request, grant } in gone {
+        for Assigned { request, grant } in withdrawn {
             if let Grant::Port(port) = grant {
                 self.remove_owner(request.id, port);
             }
@@ -348,7 +371,7 @@ impl Ports {
         }
     }
 
-    /// Takes a port from one of its owners; true if there is no other.
+    /// Removes one of a port's owners; true if it was the last.
     fn remove_owner(&mut self, id: u64, port: u16) -> bool {
         let Some(leased_port) = self.leased.get_mut(&port) else {
             return false;
@@ -366,7 +389,7 @@ impl Ports {
         self.waiting.insert(place, request);
     }
 
-    /// Those whose ports would help others hear that somebody waits, and when nobody does any more.
+    /// Marks the owners whose ports would help waiting requests, and unmarks the others.
     fn notify_owners(&mut self, wakes: &mut Vec<Arc<Waker>>) {
         if self.waiting.is_empty() && !self.owners_notified {
             return;
@@ -391,12 +414,12 @@ impl Ports {
     }
 }
 
-/// How many missed appointments of clients are remembered per local address.
+/// How many ports that a client did not connect to are remembered for each local address.
 const RECENTLY_UNUSED_MAX: usize = 256;
 
 #[cfg(test)]
 impl Ports {
-    /// Panics unless every port has exactly one place and nobody waits beside a free port.
+    /// Panics unless every port has exactly one place and no request waits beside a free port.
     pub(super) fn check(&self, allowed_ports: &AllowedPorts) {
         assert_eq!(self.allowed_ports, *allowed_ports);
         let leased = self
@@ -428,7 +451,7 @@ impl Ports {
         assert!(self.waiting.is_empty() || !allowed_ports.is_any());
         for waiting in &self.waiting {
             assert!(
-                self.pick(&waiting.allowed_peers).is_none()
+                self.choose_port(&waiting.allowed_peers).is_none()
                     || self.is_behind_exclusive_request(waiting)
             );
         }
@@ -440,16 +463,16 @@ impl Ports {
         }
     }
 
-    /// What tickets were given and have not taken yet.
+    /// Grants that are assigned to tickets and not taken yet.
     pub(super) fn assigned(&self) -> BTreeMap<u64, Grant> {
         let grants = self.assigned.iter();
         grants.map(|(&id, to)| (id, to.grant)).collect()
     }
 
-    /// Whether this client did not come, before, to any port that it could be given.
+    /// Whether this client failed to connect, before, to every port that it could be granted.
     pub(super) fn all_others_are_recently_unused(&self, allowed_peers: &AllowedPeers) -> bool {
-        let roomy = self.shareable_ports(allowed_peers);
-        let mut available = self.free.iter().chain(&roomy);
+        let shareable = self.shareable_ports(allowed_peers);
+        let mut available = self.free.iter().chain(&shareable);
         available.all(|&port| self.is_recently_unused(allowed_peers.peer(), port))
     }
 

@@ -1,9 +1,9 @@
 //! One listening socket for the sessions that share a port.
 //!
-//! Whoever looks for its own connection also accepts those of the others, and hands each to the session
-//! that expects that address. The lock is this port's alone: it is held while the socket is opened,
-//! accepted from and closed, so that nobody ever sees it half open, and that a connection is always
-//! either in the kernel's queue or with its session.
+//! A session that accepts connections also gets those of the other sessions' clients, and hands each to
+//! the session that allows its address. Each port has a lock of its own. The lock is held while the
+//! socket is opened, accepted from and closed, so that no session ever sees it half open, and that a
+//! connection is always either in the kernel's queue or with its session.
 
 use std::io::{self, ErrorKind};
 use std::net::SocketAddr;
@@ -15,10 +15,10 @@ use mio::Waker;
 use mio::net::{TcpListener, TcpStream};
 
 use super::allowed_peers::AllowedPeers;
-use super::pool_state::Request;
+use super::request::Request;
 use crate::sync::lock;
 
-/// The socket of a port, open while somebody listens.
+/// The socket of a port, open while a session listens on it.
 #[derive(Debug, Default)]
 pub(super) struct SharedListener {
     state: Mutex<State>,
@@ -30,7 +30,7 @@ struct State {
     sessions: Vec<ListeningSession>,
 }
 
-/// A session that listens, and its connection once another session has accepted it.
+/// A session that listens, and its connection if another session has accepted it.
 #[derive(Debug)]
 struct ListeningSession {
     id: u64,
@@ -39,21 +39,22 @@ struct ListeningSession {
     handed_over: Option<TcpStream>,
 }
 
-/// Who has connected to a passive port.
+/// A connection to a passive port, and which session it is for.
 #[derive(Debug)]
 pub(crate) enum IncomingConnection {
-    /// The client that was expected.
+    /// For the session that asked.
     Own(TcpStream),
-    /// Another session's client: its connection has been handed over.
+    /// For another session, which has it now.
     HandedOver(SocketAddr),
-    /// Nobody's client: its connection has been closed.
+    /// For no session: it has been closed.
     Rejected(SocketAddr),
 }
 
 impl SharedListener {
-    /// Listens for the request too; the first one opens the socket with `listen`. Connections that are
-    /// there already came before its client was told the port, so they are somebody else's, even where
-    /// they come from its address: of an earlier session, say, that has turned to something else.
+    /// Listens for this request too; the first one opens the socket with `listen`. Connections that are
+    /// in the socket's queue by now came before this client was sent to the port. They are for other
+    /// sessions even when they come from its address, such as for an earlier session that has gone on
+    /// to something else.
     pub(super) fn join(
         &self,
         request: &Request,
@@ -80,7 +81,7 @@ impl SharedListener {
         Ok(())
     }
 
-    /// Listens no longer for the request; the last one closes the socket.
+    /// Stops listening for this request; the last one closes the socket.
     pub(super) fn leave(&self, request: &Request) {
         let mut state = self.lock();
         state.sessions.retain(|session| session.id != request.id);
@@ -89,7 +90,7 @@ impl SharedListener {
         }
     }
 
-    /// The next connection; `None` when nobody is there.
+    /// The next connection, if there is one.
     pub(super) fn accept(&self, request: &Request) -> io::Result<Option<IncomingConnection>> {
         let mut state = self.lock();
         if let Some(stream) = state.take(request.id) {
@@ -109,7 +110,7 @@ impl SharedListener {
         Ok(Some(IncomingConnection::HandedOver(address)))
     }
 
-    /// The socket's number, for a poll; valid until the request that asks leaves.
+    /// The socket's number, for a poll; valid until this session leaves.
     pub(super) fn socket_number(&self) -> Option<RawFd> {
         self.lock().socket.as_ref().map(AsRawFd::as_raw_fd)
     }
@@ -120,7 +121,7 @@ impl SharedListener {
 }
 
 impl State {
-    /// What others have accepted for this session.
+    /// The connection that another session has accepted for this one.
     fn take(&mut self, id: u64) -> Option<TcpStream> {
         let mut sessions = self.sessions.iter_mut();
         sessions
@@ -145,8 +146,8 @@ impl State {
         }
     }
 
-    /// Gives the connection to the session that waits for one from there, and returns what wakes it. A
-    /// session that has one already wants no second.
+    /// Gives the connection to the session that allows its address, and returns that session's waker. A
+    /// session that has a connection already gets no second one.
     fn hand_over(&mut self, stream: TcpStream, from: SocketAddr) -> Option<Arc<Waker>> {
         let mut sessions = self.sessions.iter_mut();
         let session = sessions.find(|session| session.allowed_peers.allows(from.ip()))?;
@@ -158,9 +159,9 @@ impl State {
     }
 }
 
-/// Calls the session whose connection has been handed over.
+/// Wakes the session that has got a connection.
 fn wake(waker: &Arc<Waker>) {
-    // Not fatal: the session also looks by itself, when its client's time is over at the latest.
+    // Not fatal: the session also looks without being woken, at the latest when its timeout expires.
     if let Err(error) = waker.wake() {
         debug!("cannot wake a session about its data connection: {error}");
     }

@@ -20,7 +20,7 @@ use crate::tls::Identity;
 /// The passive ports, the settings in force, and the data connections that clients did not open.
 #[derive(Debug)]
 pub(crate) struct ServerState {
-    pub(crate) pool: Arc<PassivePool>,
+    pub(crate) pool: PassivePool,
     pub(crate) never_connected: NeverConnectedLog,
     current: Mutex<Arc<Current>>,
     /// Counts replacements: a session sees without the lock that there was none.
@@ -86,7 +86,7 @@ impl Current {
 }
 
 impl ServerState {
-    pub(crate) fn new(pool: Arc<PassivePool>, current: Current) -> Self {
+    pub(crate) fn new(pool: PassivePool, current: Current) -> Self {
         Self {
             pool,
             never_connected: NeverConnectedLog::default(),

@@ -1,10 +1,11 @@
-//! The range is swapped while many threads open and close real listeners.
+//! The range changes again and again while many threads open and close real listeners.
 
 use std::sync::atomic::AtomicUsize;
 
 use super::*;
+use crate::passive::shared_state::SharedState;
 
-/// How far the changes have come, seen from other threads.
+/// How many changes have begun and ended, for the other threads.
 #[derive(Default)]
 struct Swaps {
     begun: AtomicUsize,
@@ -12,7 +13,7 @@ struct Swaps {
     opened: AtomicUsize,
 }
 
-/// Ends the load, also after a panic.
+/// Ends the threads, also after a panic.
 struct Stop<'a>(&'a Swaps);
 
 impl Drop for Stop<'_> {
@@ -22,12 +23,14 @@ impl Drop for Stop<'_> {
 }
 
 #[test]
-fn the_range_is_swapped_under_load() {
-    // Any port, too, is one of those that the ranges are about.
-    let pool = Arc::new(PassivePool {
-        ephemeral: range(FIRST..=FIRST + 6),
-        state: Mutex::new(PoolState::new(AllowedPorts::new(range_after(0)))),
-    });
+fn the_range_changes_under_load() {
+    // Also without a range, ports come from the same few numbers.
+    let pool = PassivePool {
+        shared: Arc::new(SharedState::new(
+            range(FIRST..=FIRST + 6),
+            AllowedPorts::new(range_after(0)),
+        )),
+    };
     let swaps = Swaps::default();
     let taken: Vec<AtomicBool> = (0..=u16::MAX).map(|_| AtomicBool::new(false)).collect();
     thread::scope(|scope| {
@@ -41,7 +44,7 @@ fn the_range_is_swapped_under_load() {
             swaps.begun.store(swap, Ordering::SeqCst);
             pool.set_range(range_after(swap), Instant::now());
             swaps.ended.store(swap, Ordering::SeqCst);
-            pool.read(PoolState::check);
+            pool.shared.read(PoolState::check);
         }
     });
     let total = swaps.opened.load(Ordering::SeqCst);
@@ -57,7 +60,7 @@ fn the_range_is_swapped_under_load() {
     assert!(ports.into_iter().eq(FIRST..=FIRST + 6));
 }
 
-fn load(pool: &Arc<PassivePool>, swaps: &Swaps, taken: &[AtomicBool], thread: u8) {
+fn load(pool: &PassivePool, swaps: &Swaps, taken: &[AtomicBool], thread: u8) {
     let mut sleeper = Sleeper::new();
     let mut round = 0u32;
     while swaps.begun.load(Ordering::SeqCst) != usize::MAX {
@@ -96,12 +99,12 @@ fn load(pool: &Arc<PassivePool>, swaps: &Swaps, taken: &[AtomicBool], thread: u8
         }
         mine.store(false, Ordering::SeqCst);
         if round.is_multiple_of(2) {
-            listener.connected();
+            listener.close_connected();
         }
     }
 }
 
-/// The range after so many changes: disjoint, overlapping, none, one port.
+/// The range after this number of changes: disjoint, overlapping, none, one port.
 fn range_after(swaps: usize) -> Option<PortRange> {
     match swaps % 5 {
         0 => Some(range(FIRST..=FIRST + 1)),

@@ -11,7 +11,7 @@ enum Operation {
     Request {
         local: u8,
         peer: u8,
-        relaxed: bool,
+        accepts_any: bool,
     },
     Take(Index),
     Bind {
@@ -39,7 +39,7 @@ fn operation() -> impl Strategy<Value = Operation> {
     let index = any::<Index>;
     prop_oneof![
         8 => (1..=2u8, 1..=3u8, prop::bool::weighted(0.15))
-            .prop_map(|(local, peer, relaxed)| Operation::Request { local, peer, relaxed }),
+            .prop_map(|(local, peer, accepts_any)| Operation::Request { local, peer, accepts_any }),
         6 => index().prop_map(Operation::Take),
         6 => (index(), index()).prop_map(|(lease, port)| Operation::Bind { lease, port }),
         2 => (index(), index(), range())
@@ -63,12 +63,12 @@ fn range() -> impl Strategy<Value = Option<PortRange>> {
     prop::option::weighted(0.8, some)
 }
 
-/// The pool, everything that was got from it, and the model beside it.
-struct Play {
-    pool: Arc<PassivePool>,
+/// The pool, everything that it granted, and the model beside it.
+struct Run {
+    pool: PassivePool,
     allowed_ports: AllowedPorts,
     now: Instant,
-    /// Whom the pool wakes, by id.
+    /// The wakers of the requests, by id.
     sleepers: BTreeMap<u64, Sleeper>,
     leases: Vec<Lease>,
     listeners: Vec<PassiveListener>,
@@ -76,7 +76,7 @@ struct Play {
     models: BTreeMap<SocketAddr, Model>,
 }
 
-impl Play {
+impl Run {
     fn new(range: Option<PortRange>) -> Self {
         Self {
             pool: PassivePool::new(range),
@@ -91,14 +91,14 @@ impl Play {
     }
 
     fn perform(&mut self, operation: &Operation) {
-        let unworried = self.unworried_owners();
-        self.sleep_on();
+        let without_deadline = self.owners_without_deadline();
+        self.clear_wakes();
         match operation {
             Operation::Request {
                 local,
                 peer,
-                relaxed,
-            } => self.request(*local, *peer, *relaxed),
+                accepts_any,
+            } => self.request(*local, *peer, *accepts_any),
             Operation::Take(index) => self.take(index),
             Operation::Bind { lease, port } => self.bind(lease, port, None),
             Operation::BindAndSetRange { lease, port, range } => {
@@ -106,18 +106,18 @@ impl Play {
             }
             Operation::FindInUse(index) => self.find_in_use(index),
             Operation::Connect(index) => {
-                if let Some(listener) = pluck(&mut self.listeners, index) {
+                if let Some(listener) = take_one(&mut self.listeners, index) {
                     self.end(&listener.lease);
-                    listener.connected();
+                    listener.close_connected();
                 }
             }
             Operation::DropLease(index) => {
-                if let Some(lease) = pluck(&mut self.leases, index) {
+                if let Some(lease) = take_one(&mut self.leases, index) {
                     self.end(&lease);
                 }
             }
             Operation::DropListener(index) => {
-                if let Some(listener) = pluck(&mut self.listeners, index) {
+                if let Some(listener) = take_one(&mut self.listeners, index) {
                     self.end(&listener.lease);
                 }
             }
@@ -125,12 +125,12 @@ impl Play {
             Operation::SetRange(range) => self.set_range(*range),
             Operation::Pass { seconds } => self.now += Duration::from_secs(*seconds),
         }
-        self.see_assigned(u64::MAX);
-        self.check(&unworried);
+        self.follow_assigned(u64::MAX);
+        self.check(&without_deadline);
     }
 
-    /// Forgets earlier wakes of those who may be called next.
-    fn sleep_on(&mut self) {
+    /// Forgets earlier calls of the wakers that may be called next.
+    fn clear_wakes(&mut self) {
         let tickets = self.tickets.iter().map(|ticket| &ticket.request);
         let owners = self.listeners.iter().map(|owner| &owner.lease.request);
         for request in tickets.chain(owners) {
@@ -138,16 +138,18 @@ impl Play {
         }
     }
 
-    fn unworried_owners(&self) -> BTreeSet<u64> {
+    fn owners_without_deadline(&self) -> BTreeSet<u64> {
         let owners = self.listeners.iter();
-        let unworried = owners.filter(|owner| owner.yield_deadline().is_none());
-        unworried.map(|owner| owner.lease.request.id).collect()
+        let without_deadline = owners.filter(|owner| owner.yield_deadline().is_none());
+        without_deadline
+            .map(|owner| owner.lease.request.id)
+            .collect()
     }
 
-    fn request(&mut self, local_last: u8, peer_last: u8, relaxed: bool) {
+    fn request(&mut self, local_last: u8, peer_last: u8, accepts_any: bool) {
         let sleeper = Sleeper::new();
         let waker = sleeper.waker.clone();
-        let allowed_peers = match relaxed {
+        let allowed_peers = match accepts_any {
             true => AllowedPeers::any(address(peer_last)),
             false => peer(peer_last),
         };
@@ -168,20 +170,20 @@ impl Play {
             ..
         } = *request(&outcome);
         let allowed_peers = allowed_peers.clone();
-        // Those before it may have been served first.
+        // Older requests may have been served first.
         let (model, _, now) = self.model(local);
         model.retry_due(now);
-        self.see_assigned(id);
+        self.follow_assigned(id);
         let (model, allowed_ports, _) = self.model(local);
         let must_get = model.must_get(&allowed_ports, id, &allowed_peers);
         match outcome {
             RequestOutcome::Granted(lease) => {
-                assert!(must_get, "out of turn, or there is no port");
+                assert!(must_get, "too early, or there is no port");
                 match lease.grant {
                     Grant::Any => assert!(allowed_ports.is_any()),
                     Grant::Port(port) => {
                         assert!(
-                            model.may_have(&allowed_ports, port, &allowed_peers),
+                            model.may_get(&allowed_ports, port, &allowed_peers),
                             "{port} is not free"
                         );
                         model.give(port, id, &allowed_peers);
@@ -204,7 +206,7 @@ impl Play {
             ref allowed_peers,
             ..
         } = lease.request;
-        let state = self.pool.state.lock().unwrap();
+        let state = self.pool.shared.state.lock().unwrap();
         let ports = state.ports(local).unwrap();
         if ports.is_recently_unused(allowed_peers.peer(), port) {
             assert!(ports.all_others_are_recently_unused(allowed_peers));
@@ -221,7 +223,7 @@ impl Play {
         let (model, _, now) = self.model(local);
         model.retry_due(now);
         if let Some(lease) = lease {
-            // It may have been assigned a moment ago, when ports came back that others had held.
+            // It may have been assigned just now, when ports of other programs were retried.
             let (model, allowed_ports, _) = self.model(local);
             let allowed_peers = lease.request.allowed_peers.clone();
             match model.assigned.remove(&id) {
@@ -231,7 +233,7 @@ impl Play {
                     match lease.grant {
                         Grant::Any => assert!(allowed_ports.is_any()),
                         Grant::Port(port) => {
-                            assert!(model.may_have(&allowed_ports, port, &allowed_peers));
+                            assert!(model.may_get(&allowed_ports, port, &allowed_peers));
                             model.give(port, id, &allowed_peers);
                         }
                     }
@@ -244,9 +246,9 @@ impl Play {
         }
     }
 
-    /// Listens somewhere else, but says that it was at the port.
+    /// Listens on another port, but reports this one as bound.
     fn bind(&mut self, lease: &Index, port: &Index, change: Option<Option<PortRange>>) {
-        let Some(lease) = pluck(&mut self.leases, lease) else {
+        let Some(lease) = take_one(&mut self.leases, lease) else {
             return;
         };
         let Request { local, id, .. } = lease.request;
@@ -262,9 +264,9 @@ impl Play {
             assert!(is_in_force);
             if let Some(range) = change {
                 self.set_range(range);
-                self.see_assigned(u64::MAX);
+                self.follow_assigned(u64::MAX);
             }
-            Ok((elsewhere(), port))
+            Ok((other_listener(), port))
         });
         let (model, allowed_ports, _) = self.model(local);
         is_in_force &= model.is_in_force(&allowed_ports, id, grant) && allowed_ports.permits(port);
@@ -283,8 +285,8 @@ impl Play {
         }
     }
 
-    /// A port where the kernel could let us listen: one that nobody listens on. Those that are leased
-    /// and not bound come first.
+    /// A port on which the kernel could let us listen: one without a listener. Those that are leased and
+    /// not bound come first.
     fn unbound_port(&mut self, local: SocketAddr, index: &Index) -> u16 {
         let mut ports: Vec<u16> = (FIRST..FIRST + 128).collect();
         ports.retain(|port| !self.is_bound(local, *port));
@@ -300,7 +302,7 @@ impl Play {
     }
 
     fn find_in_use(&mut self, index: &Index) {
-        let Some(lease) = pluck(&mut self.leases, index) else {
+        let Some(lease) = take_one(&mut self.leases, index) else {
             return;
         };
         let Request { local, id, .. } = lease.request;
@@ -310,7 +312,7 @@ impl Play {
         let shares = matches!(grant, Grant::Port(port) if self.is_bound(local, port));
         let found = lease.bind_with(now, |_| Err(io::ErrorKind::AddrInUse.into()));
         let found = match found {
-            // Others listen there already, so that nothing had to be opened.
+            // Other sessions listen there already, so that no socket had to be opened.
             Ok(listener) => {
                 assert!(is_in_force && shares);
                 return self.listeners.push(listener);
@@ -321,9 +323,12 @@ impl Play {
         match (found, grant) {
             (BindError::InUse(outcome), Grant::Port(port)) => {
                 assert!(is_in_force);
-                let sleepers = self.expectations();
+                let allowed_peers = self.allowed_peers();
                 let (model, allowed_ports, now) = self.model(local);
-                model.withdraw(|gone| gone == grant, |id| sleepers[&id].clone());
+                model.withdraw(
+                    |withdrawn| withdrawn == grant,
+                    |id| allowed_peers[&id].clone(),
+                );
                 model.leased.remove(&port);
                 if allowed_ports.contains(port) {
                     model.set_aside.insert(port, now + RETRY_AFTER);
@@ -341,7 +346,7 @@ impl Play {
     }
 
     fn drop_ticket(&mut self, index: &Index) {
-        if let Some(ticket) = pluck(&mut self.tickets, index) {
+        if let Some(ticket) = take_one(&mut self.tickets, index) {
             let id = ticket.request.id;
             let (model, ..) = self.model(ticket.request.local);
             model.waiting.remove(&id);
@@ -356,13 +361,13 @@ impl Play {
         assert_eq!(self.pool.range(), range);
         let allowed_ports = AllowedPorts::new(range);
         if allowed_ports != self.allowed_ports {
-            let is_gone = |grant| match grant {
+            let is_withdrawn = |grant| match grant {
                 Grant::Any => !allowed_ports.is_any(),
                 Grant::Port(port) => !allowed_ports.contains(port),
             };
-            let expectations = self.expectations();
+            let allowed_peers = self.allowed_peers();
             for model in self.models.values_mut() {
-                model.withdraw(is_gone, |id| expectations[&id].clone());
+                model.withdraw(is_withdrawn, |id| allowed_peers[&id].clone());
                 model
                     .set_aside
                     .retain(|&port, _| allowed_ports.contains(port));
@@ -372,8 +377,8 @@ impl Play {
         }
     }
 
-    /// Whom each ticket's holder expects.
-    fn expectations(&self) -> BTreeMap<u64, AllowedPeers> {
+    /// The allowed peers of each ticket.
+    fn allowed_peers(&self) -> BTreeMap<u64, AllowedPeers> {
         let requests = self.tickets.iter().map(|ticket| &ticket.request);
         requests
             .map(|request| (request.id, request.allowed_peers.clone()))
@@ -390,10 +395,10 @@ impl Play {
         (model, self.allowed_ports.clone(), self.now)
     }
 
-    /// Who is served, of those before this id, must be among those who waited, in turn, and called;
-    /// what it got must have been free for it.
-    fn see_assigned(&mut self, before: u64) {
-        let state = self.pool.state.lock().unwrap();
+    /// Follows the pool's assignments to requests before this id. Each must be to a waiting request, in
+    /// order, with its waker called, and of a port that was available to it.
+    fn follow_assigned(&mut self, before: u64) {
+        let state = self.pool.shared.state.lock().unwrap();
         for (&local, model) in &mut self.models {
             let seen = state.ports(local).unwrap().assigned();
             let known = model.assigned.range(..before);
@@ -407,7 +412,7 @@ impl Play {
                     Grant::Any => assert!(self.allowed_ports.is_any()),
                     Grant::Port(port) => {
                         assert!(
-                            model.may_have(&self.allowed_ports, port, &allowed_peers),
+                            model.may_get(&self.allowed_ports, port, &allowed_peers),
                             "{port}"
                         );
                         model.give(port, id, &allowed_peers);
@@ -416,7 +421,7 @@ impl Play {
                 let mut earlier = model.waiting.range(..id).map(|(_, other)| other);
                 assert!(
                     earlier.all(|other| other.can_share_port() && other.peer() != allowed_peers.peer()),
-                    "out of turn"
+                    "not in order"
                 );
                 model.assigned.insert(id, grant);
                 assert!(self.sleepers.get_mut(&id).unwrap().woken());
@@ -424,8 +429,8 @@ impl Play {
         }
     }
 
-    fn check(&mut self, unworried: &BTreeSet<u64>) {
-        self.pool.state.lock().unwrap().check();
+    fn check(&mut self, without_deadline: &BTreeSet<u64>) {
+        self.pool.shared.state.lock().unwrap().check();
         for model in self.models.values() {
             for (&id, allowed_peers) in &model.waiting {
                 assert!(
@@ -454,23 +459,23 @@ impl Play {
             } = owner.lease.request;
             let model = &self.models[&local];
             assert!(model.owns(id, owner.port()), "lost");
-            let keeps_out = |other: &AllowedPeers| {
+            let is_in_the_way = |other: &AllowedPeers| {
                 !other.can_share_port()
                     || !allowed_peers.can_share_port()
                     || other.peer() == allowed_peers.peer()
             };
-            let must_yield =
-                self.allowed_ports.contains(owner.port()) && model.waiting.values().any(keeps_out);
+            let must_yield = self.allowed_ports.contains(owner.port())
+                && model.waiting.values().any(is_in_the_way);
             let deadline = must_yield.then_some(owner.announced + seconds(5));
             assert_eq!(owner.yield_deadline(), deadline);
-            if must_yield && unworried.contains(&id) {
+            if must_yield && without_deadline.contains(&id) {
                 assert!(self.sleepers.get_mut(&id).unwrap().woken());
             }
         }
     }
 
-    /// Drops everything; afterwards each local address has all ports of the range back, and of any
-    /// other range.
+    /// Drops everything; afterwards all ports of the range, and of any other range, are free at each
+    /// local address.
     fn finish(mut self, other: Option<PortRange>) {
         self.listeners.clear();
         self.leases.clear();
@@ -504,7 +509,7 @@ impl Play {
     }
 }
 
-fn elsewhere() -> mio::net::TcpListener {
+fn other_listener() -> mio::net::TcpListener {
     listen(SocketAddr::from(([127, 83, 0, 10], 0)), false).unwrap()
 }
 
@@ -515,7 +520,7 @@ fn request(outcome: &RequestOutcome) -> &Request {
     }
 }
 
-fn pluck<T>(things: &mut Vec<T>, index: &Index) -> Option<T> {
+fn take_one<T>(things: &mut Vec<T>, index: &Index) -> Option<T> {
     (!things.is_empty()).then(|| things.swap_remove(index.index(things.len())))
 }
 
@@ -528,10 +533,10 @@ proptest! {
         operations in prop::collection::vec(operation(), 1..120),
         last in range(),
     ) {
-        let mut play = Play::new(first);
+        let mut run = Run::new(first);
         for operation in &operations {
-            play.perform(operation);
+            run.perform(operation);
         }
-        play.finish(last);
+        run.finish(last);
     }
 }

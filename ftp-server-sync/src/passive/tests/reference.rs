@@ -1,37 +1,37 @@
-//! What must be true of one local address, said as sets: which port goes to whom is left open.
+//! A model of one local address as sets: it says which grants are allowed, and leaves the choice open.
 
 use super::*;
 
 #[derive(Default)]
 pub(super) struct Model {
-    /// Who has which port, by id; also what tickets were assigned.
+    /// The owners of each port by id, also those of assigned ports.
     pub(super) leased: BTreeMap<u16, BTreeMap<u64, AllowedPeers>>,
     pub(super) set_aside: BTreeMap<u16, Instant>,
     pub(super) waiting: BTreeMap<u64, AllowedPeers>,
-    /// What tickets got and have not taken.
+    /// Grants that are assigned to tickets and not taken yet.
     pub(super) assigned: BTreeMap<u64, Grant>,
 }
 
 impl Model {
-    /// Whether this port could be given to a client beside those who have it.
-    pub(super) fn may_have(
+    /// Whether this port could be granted to a client beside its owners.
+    pub(super) fn may_get(
         &self,
         allowed_ports: &AllowedPorts,
         port: u16,
         allowed_peers: &AllowedPeers,
     ) -> bool {
         let mut owners = self.leased.get(&port).into_iter().flatten();
-        let is_one_of_many = |owner: &AllowedPeers| {
+        let can_share = |owner: &AllowedPeers| {
             owner.can_share_port()
                 && allowed_peers.can_share_port()
                 && owner.peer() != allowed_peers.peer()
         };
         allowed_ports.contains(port)
             && !self.set_aside.contains_key(&port)
-            && owners.all(|(_, owner)| is_one_of_many(owner))
+            && owners.all(|(_, owner)| can_share(owner))
     }
 
-    /// Whether this client, with this id, must be given something.
+    /// Whether a request with this id must get a grant.
     pub(super) fn must_get(
         &self,
         allowed_ports: &AllowedPorts,
@@ -45,7 +45,7 @@ impl Model {
         before.all(|(_, other)| other.can_share_port())
             && range
                 .ports()
-                .any(|port| self.may_have(allowed_ports, port, allowed_peers))
+                .any(|port| self.may_get(allowed_ports, port, allowed_peers))
     }
 
     pub(super) fn retry_due(&mut self, now: Instant) {
@@ -69,7 +69,7 @@ impl Model {
         }
     }
 
-    /// Whoever is no longer an owner changes nothing.
+    /// Changes nothing if this request is no longer an owner.
     pub(super) fn end(&mut self, id: u64, grant: Grant) {
         if let Grant::Port(port) = grant
             && let Some(owners) = self.leased.get_mut(&port)
@@ -81,14 +81,17 @@ impl Model {
         }
     }
 
-    /// Tickets that were assigned what is gone queue again at their places.
+    /// Takes back assigned grants; their requests wait again at their places.
     pub(super) fn withdraw(
         &mut self,
-        is_gone: impl Fn(Grant) -> bool,
+        is_withdrawn: impl Fn(Grant) -> bool,
         allowed_peers: impl Fn(u64) -> AllowedPeers,
     ) {
         let assigned = self.assigned.clone();
-        for (id, grant) in assigned.into_iter().filter(|(_, grant)| is_gone(*grant)) {
+        for (id, grant) in assigned
+            .into_iter()
+            .filter(|(_, grant)| is_withdrawn(*grant))
+        {
             self.assigned.remove(&id);
             self.end(id, grant);
             self.waiting.insert(id, allowed_peers(id));
