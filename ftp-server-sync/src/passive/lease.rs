@@ -77,8 +77,8 @@ impl Lease {
             let address = request.local.ip();
             let pause = RETRY_AFTER.as_secs();
             warn!(
-                "passive port {port} of {address} is held by another program ({error}); \
-                 it will be tried again every {pause} s"
+                "passive port {port} of {address} is in use by another program ({error}): \
+                 it is tried again every {pause} s"
             );
         }
         RequestOutcome::new(&shared, request, next)

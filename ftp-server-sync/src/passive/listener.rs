@@ -235,7 +235,7 @@ impl Drop for Registration {
 impl fmt::Display for BindError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::InUse(_) => f.write_str("the port is held by another program"),
+            Self::InUse(_) => f.write_str("the port is in use by another program"),
             Self::Withdrawn(_) => f.write_str("the range of passive ports has changed"),
             Self::Failed(error) => write!(f, "cannot listen: {error}"),
         }

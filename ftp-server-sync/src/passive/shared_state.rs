@@ -57,22 +57,17 @@ impl SharedState {
 
 fn warn_of_waits(report: &WaitsReport) {
     let range = report.range;
-    let ports = match range.count() {
-        1 => format!("passive port {range}"),
-        _ => format!("passive range {range}"),
-    };
-    let problem = match report.all_in_use == report.requests {
-        true => "is held by other programs",
-        false => "is too small",
+    let (problem, remedy) = match report.all_in_use == report.requests {
+        true => ("is in use by other programs", "choose other ports"),
+        false => ("is too small", "add ports to it"),
     };
     let longest = report.longest.as_secs_f64();
-    if report.requests == 1 {
-        warn!("{ports} {problem}: a client waited {longest:.1} s for a port");
-    } else {
-        warn!(
-            "{ports} {problem}: {} clients waited for a port in the last {} s, up to {longest:.1} s",
-            report.requests,
-            report.over.as_secs_f64().ceil(),
-        );
-    }
+    let waits = match report.requests {
+        1 => format!("a client waited {longest:.1} s for a port"),
+        count => format!(
+            "{count} clients waited for a port in the last {} s, up to {longest:.1} s",
+            report.over.as_secs_f64().ceil()
+        ),
+    };
+    warn!("--passive-ports {range} {problem}: {waits}; {remedy}");
 }
