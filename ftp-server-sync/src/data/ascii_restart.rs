@@ -7,7 +7,7 @@ use std::os::unix::fs::FileExt;
 
 use ftp_proto::{Refusal, ascii};
 
-use crate::fs::root::Download;
+use crate::fs::download::Download;
 
 /// A text in the middle of its translation.
 #[derive(Debug, Default)]

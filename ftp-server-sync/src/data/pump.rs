@@ -12,8 +12,10 @@ use rustix::io::Errno;
 
 use super::ascii_restart::TextStart;
 use super::stream::Stream;
+use crate::fs::download::Download;
 use crate::fs::list::{ListingLines, NextLine};
-use crate::fs::root::{Download, Upload, refusal};
+use crate::fs::root::refusal;
+use crate::fs::upload::Upload;
 
 /// What moves, and how far it has come.
 #[derive(Debug)]

@@ -3,17 +3,18 @@
 //! Entries are read as lines are asked for: memory stays flat however many there are.
 
 mod names;
-pub(crate) mod selection;
+mod selection;
 mod walk;
 
 use std::io;
-use std::os::fd::{AsFd, OwnedFd};
+use std::os::fd::OwnedFd;
 
-use ftp_proto::listing::{self, Entry, EntryKind, Glob, Selection};
+use ftp_proto::listing::{self, Entry, Glob, Selection};
 use ftp_proto::{FtpPath, ListStyle};
-use rustix::fs::{AtFlags, FileType, Stat};
+use rustix::fs::AtFlags;
 use rustix::io::Errno;
 
+use super::entry::entry_of;
 use super::owners::Owners;
 use super::root::Root;
 use walk::{Found, Plan, Route, Step, Walk};
@@ -255,60 +256,5 @@ impl Look {
     }
 }
 
-/// What is known about `name` in the directory `parent`.
-#[allow(
-    clippy::unnecessary_cast,
-    reason = "the fields have other types on 32-bit machines"
-)]
-pub(crate) fn entry_of(parent: impl AsFd, name: &[u8], stat: &Stat, owners: &mut Owners) -> Entry {
-    let kind = match FileType::from_raw_mode(stat.st_mode) {
-        FileType::Directory => EntryKind::Directory,
-        FileType::Symlink => EntryKind::Symlink,
-        FileType::CharacterDevice => EntryKind::CharacterDevice,
-        FileType::BlockDevice => EntryKind::BlockDevice,
-        FileType::Fifo => EntryKind::Fifo,
-        FileType::Socket => EntryKind::Socket,
-        _ => EntryKind::File,
-    };
-    let link_target = match kind {
-        EntryKind::Symlink => rustix::fs::readlinkat(parent, name, Vec::new())
-            .ok()
-            .map(|target| target.into_bytes()),
-        _ => None,
-    };
-    let device = stat.st_rdev as rustix::fs::Dev;
-    Entry {
-        name: name.to_vec(),
-        kind,
-        mode: stat.st_mode & 0o7777,
-        links: stat.st_nlink as u64,
-        uid: stat.st_uid,
-        gid: stat.st_gid,
-        owner: owners.user(stat.st_uid),
-        group: owners.group(stat.st_gid),
-        size: stat.st_size as u64,
-        modified: stat.st_mtime as i64,
-        device: stat.st_dev as u64,
-        inode: stat.st_ino as u64,
-        device_numbers: (rustix::fs::major(device), rustix::fs::minor(device)),
-        link_target,
-    }
-}
-
 /// Steps before a transfer begins, in search of a first match. Each looks at a bounded number of names.
 const EARLY_STEPS_MAX: usize = 400;
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn devices_have_their_numbers() {
-        let devices = std::fs::File::open("/dev").unwrap();
-        let stat = rustix::fs::statat(&devices, "null", AtFlags::empty()).unwrap();
-        let entry = entry_of(&devices, b"null", &stat, &mut Owners::default());
-        assert_eq!(entry.kind, EntryKind::CharacterDevice);
-        assert_eq!(entry.device_numbers, (1, 3));
-        assert_eq!(entry.owner.as_deref(), Some(&b"root"[..]));
-    }
-}

@@ -8,7 +8,7 @@ use std::sync::{Arc, Mutex};
 
 use ftp_proto::Config;
 
-use crate::fs::attributes::own_umask;
+use crate::fs::attributes::process_umask;
 use crate::fs::root::Root;
 use crate::nat::never_connected_log::NeverConnectedLog;
 use crate::net::interfaces::Interfaces;
@@ -114,6 +114,6 @@ impl ServerState {
 /// The core's configuration, with the umask that the system applies to new files of this process.
 fn config(settings: &Settings, interfaces: &Interfaces, names: &Names) -> Arc<Config> {
     let mut config = settings.config(interfaces, names);
-    config.umask = own_umask().unwrap_or(config.umask);
+    config.umask = process_umask().unwrap_or(config.umask);
     config.into()
 }

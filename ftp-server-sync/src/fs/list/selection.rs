@@ -2,10 +2,8 @@
 //!
 //! What exists under the very name that was asked for comes before what that name means as a pattern.
 
-use std::os::fd::OwnedFd;
-
 use ftp_proto::listing::Selection;
-use ftp_proto::{FileAnswer, FtpPath, ListStyle, Refusal, limits};
+use ftp_proto::{FileAnswer, ListStyle, Refusal, limits};
 
 use crate::fs::list::{Listing, ListingLines, NextLine};
 use crate::fs::root::{Root, refusal};
@@ -48,22 +46,7 @@ impl Root {
         }
     }
 
-    /// A handle that names a directory, and need not be good for reading it.
-    ///
-    /// # Errors
-    ///
-    /// As the file system has it.
-    pub(crate) fn directory_handle(&self, path: &FtpPath) -> Result<OwnedFd, Refusal> {
-        let directory = self.open_directory(path)?;
-        // The shared directory itself may have been removed while it is served.
-        let stat = rustix::fs::fstat(&directory).map_err(|errno| refusal(&errno.into()))?;
-        match stat.st_nlink {
-            0 => Err(Refusal::NotFound),
-            _ => Ok(directory.into_std_file().into()),
-        }
-    }
-
-    pub(crate) fn status(
+    pub(in crate::fs) fn status(
         &self,
         selection: &Selection,
         now: i64,

@@ -12,8 +12,8 @@ use log::{debug, warn};
 use rustix::fs::{FileType, Stat};
 use rustix::io::Errno;
 
-use super::entry_of;
 use super::names::{Names, Next, SORTED_ENTRIES_MAX, Wanted};
+use crate::fs::entry::entry_of;
 use crate::fs::owners::Owners;
 use crate::fs::root::Root;
 
