@@ -295,7 +295,7 @@ impl Source {
                 while buffer.len() < BUFFER_BYTES && searching < SEARCHING_MAX {
                     match lines.next_line(buffer) {
                         Ok(NextLine::Line) => {}
-                        Ok(NextLine::Nothing) => searching += 1,
+                        Ok(NextLine::Pending) => searching += 1,
                         Ok(NextLine::End) => return Ok(false),
                         Err(_) => return Err(TransferError::LocalRead),
                     }
