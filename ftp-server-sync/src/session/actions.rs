@@ -14,7 +14,7 @@ use log::{Level, error, info, log, warn};
 use super::connection::Connection;
 use super::log::{file_request, transfer_request};
 use crate::data::ascii_restart::skip_text;
-use crate::data::connection::{DataPort, Listening};
+use crate::data::connection::{DataListener, DataPort};
 use crate::data::pump::Pump;
 use crate::data::transfer::Transfer;
 use crate::fs::list::Listing;
@@ -106,7 +106,7 @@ impl Connection {
         let port = listener.port();
         self.log_announcement(port);
         self.port_offered();
-        self.port = DataPort::Listening(Listening::new(listener, self.number));
+        self.port = DataPort::Listening(DataListener::new(listener, self.number));
         Outcome::PassiveOpened(Ok(port))
     }
 
