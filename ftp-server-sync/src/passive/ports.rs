@@ -127,7 +127,7 @@ impl Ports {
         wakes: &mut Vec<Arc<Waker>>,
     ) -> Option<Grant> {
         self.retry_due(now);
-        // A repeated request may be older than some of those that wait: only the others come first.
+        // A repeated request may be older than waiting ones: only older requests are served before it.
         self.serve(request.id, wakes);
         let grant = match self.is_behind_exclusive_request(request) {
             true => None,
