@@ -1,4 +1,4 @@
-//! The command line's door to the server: parses, serves, and decides the exit code.
+//! The program: parses the command line, serves, and decides the exit code.
 
 use std::env;
 use std::fmt;
@@ -11,10 +11,10 @@ use ftp_server_sync::rules::{self, RulesKind};
 use ftp_server_sync::settings::Settings;
 use ftp_server_sync::{Server, log_to_stderr};
 
-/// A check found that some clients would fail.
+/// A check has found that some clients would fail.
 const CLIENTS_FAIL: u8 = 1;
 
-/// Bad flags, or a server that cannot start.
+/// A flag is wrong, or the server cannot start.
 const CANNOT_START: u8 = 2;
 
 fn main() -> ExitCode {
@@ -34,7 +34,7 @@ fn main() -> ExitCode {
     match server.run() {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
-            complain(&error);
+            print_error(&error);
             ExitCode::FAILURE
         }
     }
@@ -71,11 +71,11 @@ fn rules(settings: &Settings, kind: RulesKind) -> ExitCode {
 }
 
 fn cannot_start(problem: &dyn fmt::Display) -> ExitCode {
-    complain(problem);
+    print_error(problem);
     ExitCode::from(CANNOT_START)
 }
 
-/// Prints to stdout; a reader that has gone away is no failure.
+/// Prints to stdout. It is no failure if the reader has closed the pipe.
 fn print(text: &str) -> ExitCode {
     match writeln!(io::stdout(), "{text}") {
         Err(error) if error.kind() != io::ErrorKind::BrokenPipe => ExitCode::FAILURE,
@@ -83,7 +83,7 @@ fn print(text: &str) -> ExitCode {
     }
 }
 
-fn complain(error: &dyn fmt::Display) {
-    // There is nobody left to tell if this fails.
+fn print_error(error: &dyn fmt::Display) {
+    // If this fails, no other place is left to write the error to.
     let _ = writeln!(io::stderr(), "ftp-server-sync: {error}");
 }
