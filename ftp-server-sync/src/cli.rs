@@ -1,4 +1,4 @@
-//! From the command line and a configuration file to [`Settings`].
+//! From the command line, the environment and a configuration file to [`Settings`].
 //!
 //! A server can serve any `Settings` that come out of this module; all other input is a [`FlagError`]
 //! that names the flag, its value and what to give instead. All sources use one table of flags. Nothing
@@ -10,6 +10,7 @@ use std::fmt;
 use crate::nat::rules::{self, RulesKind};
 use crate::settings::Settings;
 use environment::Environment;
+pub use environment::environment_notes;
 pub use error::FlagError;
 pub use flags::long_names;
 pub use help::help;
@@ -81,7 +82,7 @@ impl CommandLine {
     ///
     /// # Errors
     ///
-    /// The first flag that is wrong, with its file and line if it is in one.
+    /// The first flag that is wrong, with its file and line or its variable.
     pub fn parse(&self) -> Result<Invocation, FlagError> {
         let table = flags::table();
         let mut given = expand::expand(&table, self.arguments.iter().cloned())?;
@@ -92,8 +93,11 @@ impl CommandLine {
             let version = format!("ftp-server-sync {}", env!("CARGO_PKG_VERSION"));
             return Ok(Invocation::Version(version));
         }
+        let (variables, switched_off) = self.environment.flags()?;
+        given = given.over(variables);
         if let Some(config) = given.find("--config") {
-            let file = config_file::read(&table, config)?;
+            let mut file = config_file::read(&table, config)?;
+            file.remove(&switched_off);
             given = given.over(file);
         }
         let flags = given.parse()?;

@@ -6,7 +6,7 @@ use std::io::{self, Write};
 use std::process::ExitCode;
 
 use ftp_server_sync::check::{self, Verdict};
-use ftp_server_sync::cli::{CommandLine, Invocation};
+use ftp_server_sync::cli::{self, CommandLine, Invocation};
 use ftp_server_sync::rules::{self, RulesKind};
 use ftp_server_sync::settings::Settings;
 use ftp_server_sync::{Server, log_to_stderr};
@@ -27,6 +27,9 @@ fn main() -> ExitCode {
         Err(error) => return cannot_start(&error),
     };
     log_to_stderr(settings.log_level);
+    for note in cli::environment_notes(env::vars_os()) {
+        log::info!("note: {note}");
+    }
     let server = match start(*settings, command_line) {
         Ok(server) => server,
         Err(error) => return cannot_start(&error),
@@ -51,6 +54,9 @@ fn start(settings: Settings, command_line: CommandLine) -> io::Result<Server> {
 }
 
 fn check(settings: &Settings) -> ExitCode {
+    for note in cli::environment_notes(env::vars_os()) {
+        print_error(&format_args!("note: {note}"));
+    }
     let report = match check::check(settings) {
         Ok(report) => report,
         Err(error) => return cannot_start(&error),

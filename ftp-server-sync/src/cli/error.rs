@@ -11,7 +11,7 @@ use ftp_proto::text::printable_word;
 /// A flag that is not accepted.
 #[derive(Clone, PartialEq, Eq)]
 pub struct FlagError {
-    /// `None` on the command line, or else `FILE:LINE`.
+    /// `None` on the command line, or else `FILE:LINE`, or the name of a variable.
     place: Option<String>,
     /// Empty if the error is about a whole line of a file.
     flag: String,
@@ -119,4 +119,5 @@ pub(super) const EMPTY: &str = "the value is empty";
 pub(super) const EMPTY_ENTRY: &str = "an entry of the list is empty; leave the comma out";
 pub(super) const NOT_TEXT: &str = "the value is not UTF-8 text";
 pub(super) const NO_VALUE: &str = "takes no value; write the name alone";
+pub(super) const YES_OR_NO: &str = "give yes or no";
 pub(super) const NO_SERVER: &str = "nothing is served with this flag; leave it out";

@@ -223,7 +223,7 @@ impl Flag {
             .is_some_and(|text| text.ends_with("[,...]"))
     }
 
-    fn is_path(&self) -> bool {
+    pub(super) fn is_path(&self) -> bool {
         matches!(self.placeholder, Some("PATH" | "FILE"))
     }
 

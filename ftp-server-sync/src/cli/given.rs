@@ -102,6 +102,10 @@ impl GivenFlags {
         weaker
     }
 
+    pub(super) fn remove(&mut self, flags: &[Flag]) {
+        self.0.retain(|given| !flags.contains(&given.flag));
+    }
+
     /// The typed flags.
     pub(super) fn parse(&self) -> Result<Flags, FlagError> {
         // Each flag is parsed alone first: argh does not say which of several it refuses.
@@ -163,7 +167,7 @@ impl GivenFlags {
 }
 
 /// The entries of a list.
-fn split(list: &OsStr, separator: u8) -> impl Iterator<Item = OsString> {
+pub(super) fn split(list: &OsStr, separator: u8) -> impl Iterator<Item = OsString> {
     let entries = list.as_bytes().split(move |&byte| byte == separator);
     entries.map(|entry| OsStr::from_bytes(entry).to_owned())
 }

@@ -42,6 +42,10 @@ pub(super) const SECTIONS: [(&str, &str); 5] = [
     ("Other flags", "--banner"),
 ];
 const EPILOGUE: &str = "
+A file and the environment can give these flags too: the line \"port 21\" in the
+file of --config, or the variable FTP_SERVER_SYNC_PORT=21. The command line wins
+over the environment, and the environment over the file.
+
 One user, behind a router that forwards port 21 to 2121, and 60000-60009:
   ftp-server-sync -d /srv/ftp -u NAME --password-file FILE --write \\
     -n PUBLIC-ADDRESS -r 60000-60009
