@@ -3,6 +3,7 @@
 pub(crate) mod clock;
 mod format;
 
+pub(crate) use format::wrapped;
 use std::io::Write;
 
 /// Writes log lines of at least this level to stderr, from now on. For the process as a whole, and once.

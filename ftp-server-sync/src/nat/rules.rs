@@ -7,7 +7,7 @@ use std::net::{IpAddr, Ipv4Addr};
 
 use ipnet::IpNet;
 
-use crate::cli::expand::FlagError;
+use crate::cli::FlagError;
 use crate::net::interfaces::Interfaces;
 use crate::settings::{AddressSource, Listen, PortRange, Settings};
 

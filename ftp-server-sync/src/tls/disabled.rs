@@ -5,7 +5,7 @@ use std::io::{self, ErrorKind};
 
 use mio::net::TcpStream;
 
-use crate::cli::expand::FlagError;
+use crate::cli::FlagError;
 use crate::nat::diagnose::Finding;
 use crate::net::interfaces::Interfaces;
 use crate::settings::Settings;

@@ -19,7 +19,7 @@ use rustls::{Error, InconsistentKeys, RootCertStore, ServerConfig};
 
 use super::facts::{Facts, Time};
 use super::{pem, self_signed};
-use crate::cli::expand::FlagError;
+use crate::cli::FlagError;
 use crate::logging::clock;
 use crate::nat::diagnose::{Finding, Severity};
 use crate::net::interfaces::Interfaces;

@@ -17,7 +17,7 @@ use rcgen::{
 };
 
 use super::facts::fingerprint;
-use crate::cli::expand::FlagError;
+use crate::cli::FlagError;
 use crate::logging::clock::unix_time;
 use crate::net::interfaces::Interfaces;
 use crate::settings::file::reason;

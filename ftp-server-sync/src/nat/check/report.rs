@@ -5,6 +5,7 @@
 use std::net::IpAddr;
 
 use super::clients::{Kind, example_port, places};
+use crate::logging;
 use crate::nat::diagnose::{Finding, Seen, Severity, masquerades};
 use crate::settings::Settings;
 
@@ -175,25 +176,7 @@ fn condition(settings: &Settings) -> String {
 
 /// `head`, then the text in lines of its own column.
 fn wrapped(head: &str, column: usize, text: &str) -> String {
-    let mut lines = String::new();
-    let mut line = format!("{head:<column$}");
-    let mut empty = true;
-    for word in text.split(' ') {
-        if !empty && line.len() + 1 + word.len() > WIDTH {
-            lines.push_str(&line);
-            lines.push('\n');
-            line = " ".repeat(column);
-            empty = true;
-        }
-        if !empty {
-            line.push(' ');
-        }
-        line.push_str(word);
-        empty = false;
-    }
-    lines.push_str(&line);
-    lines.push('\n');
-    lines
+    logging::wrapped(head, column, WIDTH, text)
 }
 
 const WIDTH: usize = 100;
