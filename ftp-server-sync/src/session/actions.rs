@@ -1,6 +1,7 @@
 //! What each action of the core means here.
 
 use std::io;
+use std::net::IpAddr;
 use std::time::Instant;
 
 use ftp_proto::text::printable;
@@ -18,7 +19,8 @@ use crate::data::pump::Pump;
 use crate::data::transfer::Transfer;
 use crate::fs::list::Listing;
 use crate::logging::clock::unix_seconds;
-use crate::passive::{Opening, PassiveListener};
+use crate::passive::{Expected, Opening, PassiveListener};
+use crate::settings::Settings;
 
 impl Connection {
     /// Performs `action`; `None` where its outcome comes later, or never.
@@ -85,7 +87,7 @@ impl Connection {
 
     fn open_passive(&mut self, now: Instant) -> Option<Outcome> {
         let endpoints = *self.session.endpoints();
-        let expected = self.current.settings.expected(endpoints.peer().ip());
+        let expected = accepted_peers(&self.current.settings, endpoints.peer().ip());
         let (local, waker) = (endpoints.local(), self.waker.clone());
         let opening = self.shared.pool.open(local, expected, waker, now);
         match opening {
@@ -257,5 +259,13 @@ impl Connection {
         self.session.handle_progress(id, transfer.bytes());
         self.end_transfer(result, now);
         None
+    }
+}
+
+/// From which addresses the passive port of a client at `peer` accepts connections.
+fn accepted_peers(settings: &Settings, peer: IpAddr) -> Expected {
+    match settings.permit_foreign_addresses {
+        true => Expected::anybody(peer),
+        false => Expected::through(peer, &settings.trusted_gateways),
     }
 }

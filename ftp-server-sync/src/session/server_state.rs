@@ -8,6 +8,7 @@ use std::sync::{Arc, Mutex};
 
 use ftp_proto::Config;
 
+use crate::fs::attributes::own_umask;
 use crate::fs::root::Root;
 use crate::nat::never_connected_log::NeverConnectedLog;
 use crate::net::interfaces::Interfaces;
@@ -47,7 +48,7 @@ impl Current {
         identity: Option<Identity>,
     ) -> Self {
         Self {
-            config: settings.config(&interfaces, &names).into(),
+            config: config(&settings, &interfaces, &names).into(),
             settings: settings.into(),
             storage,
             interfaces,
@@ -58,7 +59,7 @@ impl Current {
 
     /// The same on a machine that has changed.
     pub(crate) fn with_interfaces(&self, interfaces: Interfaces) -> Self {
-        let config = self.settings.config(&interfaces, &self.names).into();
+        let config = config(&self.settings, &interfaces, &self.names).into();
         Self {
             config,
             interfaces,
@@ -68,7 +69,7 @@ impl Current {
 
     /// The same with names that lead elsewhere.
     pub(crate) fn with_addresses(&self, names: Names) -> Self {
-        let config = self.settings.config(&self.interfaces, &names).into();
+        let config = config(&self.settings, &self.interfaces, &names).into();
         Self {
             config,
             names,
@@ -108,4 +109,13 @@ impl ServerState {
         *lock(&self.current) = current.into();
         self.generation.fetch_add(1, Ordering::Release);
     }
+}
+
+/// The core's settings, with the umask of this process.
+fn config(settings: &Settings, interfaces: &Interfaces, names: &Names) -> Config {
+    let mut config = settings.config(interfaces, names);
+    if let Some(umask) = own_umask() {
+        config.umask = umask;
+    }
+    config
 }
