@@ -5,15 +5,18 @@
 //! would block says so. A data connection is known to be the client's by resuming the TLS session of its control
 //! connection; nobody else holds that secret.
 
+mod error;
 mod facts;
 mod identity;
 mod pem;
+mod problem;
 mod record;
 mod resumption;
 mod self_signed;
 mod stream;
 
 pub(crate) use identity::Identity;
+pub(crate) use problem::CertificateProblem;
 pub(crate) use resumption::Resumption;
 pub(crate) use stream::TlsStream;
 

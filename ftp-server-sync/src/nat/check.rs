@@ -4,6 +4,7 @@
 
 use std::io::{self, ErrorKind};
 
+use super::diagnose::certificate::certificate_findings;
 use super::diagnose::{Seen, Severity, findings};
 use crate::fs::root::Root;
 use crate::net::interfaces::Interfaces;
@@ -64,7 +65,8 @@ pub fn check(settings: &Settings) -> io::Result<Report> {
         held,
     };
     let mut findings = findings(settings, &seen);
-    findings.extend(identity.iter().flat_map(Identity::findings));
+    let problems = identity.iter().flat_map(Identity::problems);
+    findings.extend(certificate_findings(problems.collect()));
     findings.sort_by_key(|finding| finding.severity);
     let text = report::text(settings, &seen, &findings, start.as_deref());
     let fails = findings

@@ -3,6 +3,8 @@
 //! Pure: what was seen of the machine comes as an argument. Each finding says what will happen and
 //! names the flag to set.
 
+pub(crate) mod certificate;
+
 use std::collections::BTreeMap;
 use std::fmt;
 use std::net::{IpAddr, Ipv4Addr};

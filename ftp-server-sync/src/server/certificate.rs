@@ -8,6 +8,7 @@ use log::{error, info};
 
 use super::Server;
 use super::reload::log_findings;
+use crate::nat::diagnose::certificate::certificate_findings;
 use crate::settings::Settings;
 use crate::settings::watched_files::WatchedFiles;
 use crate::tls::Identity;
@@ -36,7 +37,7 @@ impl Server {
     pub(super) fn log_certificate(&self) {
         if let Some(identity) = &self.shared.current().identity {
             info!("{}", identity.description());
-            log_findings(identity.findings());
+            log_findings(certificate_findings(identity.problems()));
         }
     }
 }

@@ -4,24 +4,22 @@
 //! Loading either succeeds as a whole or names the flag, the file and what would be right.
 
 use std::fs;
-use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use ftp_proto::date::time_val;
-use ftp_proto::text::printable_word;
 use rustls::crypto::{CryptoProvider, ring};
 use rustls::server::WebPkiClientVerifier;
 use rustls::server::danger::ClientCertVerifier;
 use rustls::sign::{CertifiedKey, SingleCertAndKey};
 use rustls::{Error, InconsistentKeys, RootCertStore, ServerConfig};
 
+use super::error::{LoadError, Role};
 use super::facts::{Facts, Time};
+use super::problem::CertificateProblem;
 use super::{pem, self_signed};
-use crate::cli::expand::FlagError;
 use crate::logging::clock;
-use crate::nat::diagnose::{Finding, Severity};
 use crate::net::interfaces::Interfaces;
 use crate::settings::file;
 use crate::settings::{CertificateFiles, Settings};
@@ -32,8 +30,8 @@ pub(crate) struct Identity {
     /// What each session's own configuration is made from.
     config: Arc<ServerConfig>,
     facts: Facts,
-    /// What is not as it should be, the certificate's age apart.
-    findings: Vec<Finding>,
+    /// What is wrong with the files; the certificate's age depends on when it is asked for.
+    problems: Vec<CertificateProblem>,
 }
 
 impl Identity {
@@ -45,7 +43,7 @@ impl Identity {
     pub(crate) fn load(
         settings: &Settings,
         interfaces: &Interfaces,
-    ) -> Result<Option<Self>, FlagError> {
+    ) -> Result<Option<Self>, LoadError> {
         let Some(tls) = &settings.tls else {
             return Ok(None);
         };
@@ -62,22 +60,22 @@ impl Identity {
         let facts = key.end_entity_cert().ok().and_then(|leaf| Facts::of(leaf));
         // Nothing is served with a certificate of which nothing can be told.
         let facts = facts.ok_or_else(|| source.refuse_chain(UNREADABLE.to_owned()))?;
-        let mut findings = Vec::new();
-        findings.extend(source.open_to_everybody());
-        findings.extend(source.other_names(&facts, settings));
+        let mut problems = Vec::new();
+        problems.extend(source.key_readable_by_all());
+        problems.extend(source.names_missing(&facts, settings));
         let verifier = match &tls.client_ca {
             Some(file) => client_verifier(file, &provider)?,
             None => WebPkiClientVerifier::no_client_auth(),
         };
         let config = ServerConfig::builder_with_provider(provider)
             .with_safe_default_protocol_versions()
-            .map_err(|error| FlagError::new("--tls", error.to_string()))?
+            .map_err(|error| LoadError::without_file(error.to_string()))?
             .with_client_cert_verifier(verifier)
             .with_cert_resolver(Arc::new(SingleCertAndKey::from(key)));
         Ok(Some(Self {
             config: Arc::new(config),
             facts,
-            findings,
+            problems,
         }))
     }
 
@@ -89,7 +87,7 @@ impl Identity {
     pub(crate) fn look(
         settings: &Settings,
         interfaces: &Interfaces,
-    ) -> Result<Option<Self>, FlagError> {
+    ) -> Result<Option<Self>, LoadError> {
         match &settings.tls {
             Some(tls)
                 if tls.certificate.is_none() && !self_signed::exists(&tls.state_directory) =>
@@ -117,11 +115,11 @@ impl Identity {
         )
     }
 
-    /// What clients will dislike about the certificate now, and who can read its key.
-    pub(crate) fn findings(&self) -> Vec<Finding> {
-        let mut findings = self.findings.clone();
-        findings.extend(age(&self.facts, &time_val(clock::unix_seconds())));
-        findings
+    /// What clients will object to in the certificate now, and who can read its key.
+    pub(crate) fn problems(&self) -> Vec<CertificateProblem> {
+        let mut problems = self.problems.clone();
+        problems.extend(age(&self.facts, &time_val(clock::unix_seconds())));
+        problems
     }
 }
 
@@ -146,7 +144,7 @@ impl Source {
         }
     }
 
-    fn read(&self, provider: &CryptoProvider) -> Result<CertifiedKey, FlagError> {
+    fn read(&self, provider: &CryptoProvider) -> Result<CertifiedKey, LoadError> {
         let refuse_chain = |problem| self.refuse_chain(problem);
         let refuse_key = |problem| self.refuse_key(problem);
         let text = load(self.chain()).map_err(refuse_chain)?;
@@ -162,24 +160,21 @@ impl Source {
         })
     }
 
-    fn refuse_chain(&self, problem: String) -> FlagError {
+    fn refuse_chain(&self, problem: String) -> LoadError {
         match self {
-            Self::Given(files) => FlagError::with_value("--certfile", &files.chain, problem),
+            Self::Given(files) => LoadError::new(Role::Certificate, &files.chain, problem),
             Self::Kept(file) => {
-                let file = printable_word(file.as_os_str().as_bytes());
-                let problem = format!(
-                    "the certificate that was kept in {file}: {problem}; or remove that file, and \
-                     a new one is made"
-                );
-                FlagError::new("--tls", problem)
+                let problem =
+                    format!("{problem}; or remove the file, and the server makes a new one");
+                LoadError::new(Role::SelfSigned, file, problem)
             }
         }
     }
 
-    fn refuse_key(&self, problem: String) -> FlagError {
+    fn refuse_key(&self, problem: String) -> LoadError {
         match self {
             Self::Given(files) if files.key != files.chain => {
-                FlagError::with_value("--keyfile", &files.key, problem)
+                LoadError::new(Role::PrivateKey, &files.key, problem)
             }
             Self::Given(_) | Self::Kept(_) => self.refuse_chain(problem),
         }
@@ -188,36 +183,28 @@ impl Source {
     fn advice_without_key(&self) -> &'static str {
         match self {
             Self::Given(files) if files.key == files.chain => "add --keyfile FILE",
-            Self::Given(_) | Self::Kept(_) => "give a file with -----BEGIN PRIVATE KEY-----",
+            Self::Given(_) | Self::Kept(_) => "give one with -----BEGIN PRIVATE KEY-----",
         }
     }
 
-    fn open_to_everybody(&self) -> Option<Finding> {
+    fn key_readable_by_all(&self) -> Option<CertificateProblem> {
         let file = self.key();
         let mode = fs::metadata(file).ok()?.permissions().mode();
-        (mode & 0o004 != 0).then(|| {
-            let file = printable_word(file.as_os_str().as_bytes());
-            let text =
-                format!("everybody on this machine can read the key in {file}; chmod 600 {file}");
-            Finding::new(Severity::Risk, text)
+        (mode & 0o004 != 0).then(|| CertificateProblem::KeyReadableByAll {
+            file: file.to_owned(),
         })
     }
 
     /// A kept certificate stays as it is even when the machine is called otherwise.
-    fn other_names(&self, facts: &Facts, settings: &Settings) -> Option<Finding> {
+    fn names_missing(&self, facts: &Facts, settings: &Settings) -> Option<CertificateProblem> {
         let Self::Kept(file) = self else {
             return None;
         };
         let mut names = self_signed::lasting_names(settings);
         names.retain(|name| !facts.names.contains(name));
-        (!names.is_empty()).then(|| {
-            let file = printable_word(file.as_os_str().as_bytes());
-            let text = format!(
-                "the kept certificate does not name {}: clients that compare names will object; to \
-                 have a new one made, remove {file} and restart",
-                names.join(", ")
-            );
-            Finding::new(Severity::Note, text)
+        (!names.is_empty()).then(|| CertificateProblem::NamesMissing {
+            file: file.clone(),
+            names,
         })
     }
 }
@@ -225,8 +212,8 @@ impl Source {
 fn client_verifier(
     file: &Path,
     provider: &Arc<CryptoProvider>,
-) -> Result<Arc<dyn ClientCertVerifier>, FlagError> {
-    let refuse = |problem| FlagError::with_value("--client-ca", file, problem);
+) -> Result<Arc<dyn ClientCertVerifier>, LoadError> {
+    let refuse = |problem| LoadError::new(Role::ClientCa, file, problem);
     let text = load(file).map_err(refuse)?;
     let mut roots = RootCertStore::empty();
     for certificate in pem::certificates(&text).map_err(refuse)? {
@@ -242,22 +229,22 @@ fn load(file: &Path) -> Result<Vec<u8>, String> {
     file::load(file, FILE_BYTES_MAX, "a PEM file")
 }
 
-fn age(facts: &Facts, now: &Time) -> Option<Finding> {
-    let (problem, date) = if *now > facts.not_after {
-        ("has expired on", clock::date(&facts.not_after))
+fn age(facts: &Facts, now: &Time) -> Option<CertificateProblem> {
+    if *now > facts.not_after {
+        let date = clock::date(&facts.not_after);
+        Some(CertificateProblem::Expired { date })
     } else if *now < facts.not_before {
-        ("is not valid before", clock::date(&facts.not_before))
+        let date = clock::date(&facts.not_before);
+        Some(CertificateProblem::NotYetValid { date })
     } else {
-        return None;
-    };
-    let text = format!("the certificate {problem} {date}: clients will refuse it, or ask");
-    Some(Finding::new(Severity::Failure, text))
+        None
+    }
 }
 
 /// Room for any chain, and for every authority of a system.
 const FILE_BYTES_MAX: u64 = 1 << 20;
-const MISMATCH: &str = "the key does not belong to the first certificate of --certfile; \
-                        give that certificate's key, or put that certificate first";
+const MISMATCH: &str = "the private key does not match the first certificate; give the key of that \
+                        certificate, or put the certificate of this key first";
 const UNUSABLE: &str = "the key cannot be used; give an RSA key of 2048 to 8192 bits, an ECDSA key on \
                         P-256 or P-384, or an Ed25519 key";
 const UNREADABLE: &str =

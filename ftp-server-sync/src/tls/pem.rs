@@ -11,9 +11,9 @@ pub(super) fn certificates(text: &[u8]) -> Result<Vec<CertificateDer<'static>>, 
     let certificates = CertificateDer::pem_slice_iter(text);
     let certificates: Vec<_> = certificates.collect::<Result<_, _>>().map_err(damaged)?;
     match certificates.is_empty() {
-        true => {
-            Err("holds no certificate; give a file with -----BEGIN CERTIFICATE-----".to_owned())
-        }
+        true => Err(
+            "the file holds no certificate; give one with -----BEGIN CERTIFICATE-----".to_owned(),
+        ),
         false => Ok(certificates),
     }
 }
@@ -26,7 +26,7 @@ pub(super) fn key(text: &[u8], advice: &str) -> Result<PrivateKeyDer<'static>, S
         return Err("the key is encrypted; give one without passphrase".to_owned());
     }
     PrivateKeyDer::from_pem_slice(text).map_err(|error| match error {
-        Error::NoItemsFound => format!("holds no private key; {advice}"),
+        Error::NoItemsFound => format!("the file holds no private key; {advice}"),
         error => damaged(error),
     })
 }
@@ -35,22 +35,22 @@ fn refuse_other_than_pem(text: &[u8], begin: &str) -> Result<(), String> {
     let is_pem = text.windows(MARK.len()).any(|window| window == MARK);
     match (is_pem, text) {
         (true, _) => Ok(()),
-        (false, []) => Err(format!("is empty; give a PEM file with {begin}")),
-        (false, _) => Err(format!("is not PEM; give a file with {begin}")),
+        (false, []) => Err(format!("the file is empty; give a PEM file with {begin}")),
+        (false, _) => Err(format!("the file is not PEM; give one with {begin}")),
     }
 }
 
 fn damaged(error: Error) -> String {
     let problem = match error {
-        Error::MissingSectionEnd { .. } => "a section has no end",
-        Error::IllegalSectionStart { .. } => "a section's first line is damaged",
-        _ => "a section's text is damaged",
+        Error::MissingSectionEnd { .. } => "a section of the file has no end",
+        Error::IllegalSectionStart { .. } => "the first line of a section is damaged",
+        _ => "the text of a section is damaged",
     };
     format!("{problem}; give a whole PEM file")
 }
 
 /// For a section that is whole, but no certificate that rustls takes.
-pub(super) const UNUSABLE: &str = "holds a certificate that is damaged, or older than X.509 version 3; \
+pub(super) const UNUSABLE: &str = "a certificate in the file is damaged, or older than X.509 version 3; \
                                    give one of that version";
 
 const MARK: &[u8] = b"-----BEGIN ";

@@ -16,8 +16,8 @@ use rcgen::{
     date_time_ymd,
 };
 
+use super::error::{LoadError, Role};
 use super::facts::fingerprint;
-use crate::cli::expand::FlagError;
 use crate::logging::clock::unix_time;
 use crate::net::interfaces::Interfaces;
 use crate::settings::file::reason;
@@ -28,15 +28,14 @@ pub(super) fn file(
     directory: &Path,
     settings: &Settings,
     interfaces: &Interfaces,
-) -> Result<PathBuf, FlagError> {
+) -> Result<PathBuf, LoadError> {
     let file = directory.join(FILE);
     let refuse = |problem: String| {
-        let directory = directory.display();
         let problem = format!(
-            "the certificate cannot be kept in {directory}: {problem}; give one with --certfile, or \
-             a directory that this user may write to in the environment variable STATE_DIRECTORY"
+            "cannot be written: {problem}; give a certificate with --certfile, or set the environment \
+             variable STATE_DIRECTORY to a directory that this user may write to"
         );
-        FlagError::new("--tls", problem)
+        LoadError::new(Role::SelfSigned, &file, problem)
     };
     let refuse_io = |error: io::Error| refuse(reason(&error));
     if !is_there(&file).map_err(refuse_io)? {
@@ -273,9 +272,9 @@ mod tests {
         let problem = file_in(Path::new("/dev/null/state")).unwrap_err();
         assert_eq!(
             problem,
-            "--tls: the certificate cannot be kept in /dev/null/state: not a directory; give one \
-             with --certfile, or a directory that this user may write to in the environment \
-             variable STATE_DIRECTORY"
+            "self-signed certificate file /dev/null/state/certificate.pem: cannot be written: not a \
+             directory; give a certificate with --certfile, or set the environment variable \
+             STATE_DIRECTORY to a directory that this user may write to"
         );
     }
 

@@ -116,16 +116,14 @@ fn what_is_told_of_a_certificate() {
 }
 
 #[test]
-fn what_is_warned_of() {
+fn problems_with_the_files() {
     let place = Place::new();
     place.pair("pair", &KeyPair::generate().unwrap());
-    let check = |line: &str, expected: &[&str]| {
-        let found = place.load(line).unwrap().findings();
-        let found: Vec<String> = found
-            .iter()
-            .map(|line| line.to_string().replace(&place.shown(), "@"))
-            .collect();
-        assert_eq!(found, expected, "{line}");
+    let check = |line: &str, expected: &[CertificateProblem]| {
+        assert_eq!(place.load(line).unwrap().problems(), expected, "{line}");
+    };
+    let readable = |name| CertificateProblem::KeyReadableByAll {
+        file: place.path(name),
     };
     check("--certfile @pair", &[]);
     for mode in [0o640, 0o660, 0o400] {
@@ -133,19 +131,17 @@ fn what_is_warned_of() {
         check("--certfile @pair", &[]);
     }
     place.permit("pair", 0o644);
-    let open = "everybody on this machine can read the key in @/pair; chmod 600 @/pair";
-    check("--certfile @pair", &[open]);
+    check("--certfile @pair", &[readable("pair")]);
     place.permit("pair", 0o600);
     check("-n a.example", &[]);
     place.permit("certificate.pem", 0o604);
+    let names_missing = CertificateProblem::NamesMissing {
+        file: place.path("certificate.pem"),
+        names: ["b.example", "192.0.2.9"].map(str::to_owned).into(),
+    };
     check(
         "-n b.example -i 192.0.2.9",
-        &[
-            "everybody on this machine can read the key in @/certificate.pem; chmod 600 \
-             @/certificate.pem",
-            "note: the kept certificate does not name b.example, 192.0.2.9: clients that compare \
-             names will object; to have a new one made, remove @/certificate.pem and restart",
-        ],
+        &[readable("certificate.pem"), names_missing],
     );
 }
 
@@ -157,17 +153,17 @@ fn certificates_of_the_wrong_age() {
         not_before: *b"20260102030405",
         not_after: *b"20270102030405",
     };
-    let check = |now, expected: Option<&str>| {
-        let found = age(&facts, now).map(|finding| finding.to_string());
-        assert_eq!(found.as_deref(), expected);
+    let early = || CertificateProblem::NotYetValid {
+        date: "2026-01-02".to_owned(),
     };
-    let early = "the certificate is not valid before 2026-01-02: clients will refuse it, or ask";
-    let late = "the certificate has expired on 2027-01-02: clients will refuse it, or ask";
-    check(b"20260102030404", Some(early));
-    check(b"20260102030405", None);
-    check(b"20270102030405", None);
-    check(b"20270102030406", Some(late));
-    check(b"19700101000000", Some(early));
+    let late = CertificateProblem::Expired {
+        date: "2027-01-02".to_owned(),
+    };
+    assert_eq!(age(&facts, b"20260102030404"), Some(early()));
+    assert_eq!(age(&facts, b"20260102030405"), None);
+    assert_eq!(age(&facts, b"20270102030405"), None);
+    assert_eq!(age(&facts, b"20270102030406"), Some(late));
+    assert_eq!(age(&facts, b"19700101000000"), Some(early()));
 }
 
 #[test]
