@@ -362,7 +362,8 @@ fn invocation(
     let Some(kind) = RulesKind::named(word) else {
         return refuse("give nft, iptables, docker or ufw");
     };
-    rules::check(&settings, kind)?;
+    rules::check(&settings, kind)
+        .map_err(|error| FlagError::with_value("--rules", word, error.to_string()))?;
     Ok(Invocation::Rules(settings, kind))
 }
 

@@ -3,14 +3,17 @@
 //! What is forwarded is exactly the control port, the port of implicit TLS and the passive range. Lines are only made, never
 //! loaded; what would be ambiguous is refused, so that whatever is printed can be loaded as it stands.
 
+use std::error::Error;
+use std::fmt;
 use std::net::{IpAddr, Ipv4Addr};
 
 use ipnet::IpNet;
 
-use crate::cli::expand::FlagError;
 use crate::net::interfaces::Interfaces;
-use crate::settings::{AddressSource, Listen, PortRange, Settings};
+use crate::settings::{AddressSource, Listen, Settings};
+use forward::{ForwardedAddress, ForwardedPorts};
 
+mod forward;
 mod text;
 
 /// For whom the lines are.
@@ -26,23 +29,10 @@ pub enum RulesKind {
     Ufw,
 }
 
-/// The ports on both sides of a router; as many outside as inside.
+/// Why no lines can be printed. Its `Display` says what is missing or ambiguous, and what to change.
 #[derive(Clone, Debug, PartialEq, Eq)]
-struct Ports {
-    control_outer: u16,
-    control_inner: u16,
-    /// Of implicit TLS: clients expect its number, so it is the same on both sides.
-    implicit: Option<u16>,
-    outer: PortRange,
-    inner: PortRange,
-}
-
-/// One public address and where it leads.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-struct Forward {
-    /// `None`: whatever addresses the router has, since a name's address may change.
-    public: Option<Ipv4Addr>,
-    private: Ipv4Addr,
+pub struct RulesError {
+    problem: String,
 }
 
 impl RulesKind {
@@ -60,20 +50,42 @@ impl RulesKind {
         }
     }
 
-    fn refuse(self, problem: impl Into<String>) -> FlagError {
-        FlagError::with_value("--rules", self.name(), problem)
-    }
-
     const ALL: [Self; 4] = [Self::Nft, Self::Iptables, Self::Docker, Self::Ufw];
 }
+
+/// The word of the command line.
+impl fmt::Display for RulesKind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.name())
+    }
+}
+
+impl RulesError {
+    fn new(problem: impl Into<String>) -> Self {
+        let problem = problem.into();
+        Self { problem }
+    }
+}
+
+impl fmt::Display for RulesError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.problem)
+    }
+}
+
+impl Error for RulesError {}
 
 /// The lines, each with its line end.
 ///
 /// # Errors
 ///
 /// When the flags, or this machine's addresses, leave open what should be printed.
-pub fn rules(settings: &Settings, kind: RulesKind) -> Result<String, FlagError> {
-    let interfaces = Interfaces::read().map_err(|error| kind.refuse(error.to_string()))?;
+pub fn rules(settings: &Settings, kind: RulesKind) -> Result<String, RulesError> {
+    let interfaces = Interfaces::read().map_err(|error| {
+        RulesError::new(format!(
+            "cannot read the interfaces of this machine: {error}"
+        ))
+    })?;
     rules_on(settings, &interfaces, kind)
 }
 
@@ -81,25 +93,25 @@ fn rules_on(
     settings: &Settings,
     interfaces: &Interfaces,
     kind: RulesKind,
-) -> Result<String, FlagError> {
+) -> Result<String, RulesError> {
     let ports = ports(settings, kind)?;
     Ok(match kind {
-        RulesKind::Nft => text::nft(&forwards(settings, interfaces, kind)?, &ports),
-        RulesKind::Iptables => text::iptables(&forwards(settings, interfaces, kind)?, &ports),
+        RulesKind::Nft => text::nft(&forwards(settings, interfaces)?, &ports),
+        RulesKind::Iptables => text::iptables(&forwards(settings, interfaces)?, &ports),
         RulesKind::Docker => text::docker(&ports),
         RulesKind::Ufw => match own_addresses(settings) {
-            addresses if addresses.is_empty() => return Err(kind.refuse(NOTHING_TO_REACH)),
+            addresses if addresses.is_empty() => return Err(RulesError::new(NOTHING_TO_REACH)),
             addresses => text::ufw(&addresses, &ports),
         },
     })
 }
 
 /// Refuses what no machine could make right.
-pub(crate) fn check(settings: &Settings, kind: RulesKind) -> Result<(), FlagError> {
+pub(crate) fn check(settings: &Settings, kind: RulesKind) -> Result<(), RulesError> {
     ports(settings, kind)?;
     let translates = matches!(kind, RulesKind::Nft | RulesKind::Iptables);
     if translates && settings.masquerade_address.is_none() && settings.masquerade_map.is_empty() {
-        return Err(kind.refuse(
+        return Err(RulesError::new(
             "the router's public address is missing; add --masquerade-address ADDR or \
              --masquerade-address-map PRIVATE=PUBLIC",
         ));
@@ -107,20 +119,22 @@ pub(crate) fn check(settings: &Settings, kind: RulesKind) -> Result<(), FlagErro
     Ok(())
 }
 
-fn ports(settings: &Settings, kind: RulesKind) -> Result<Ports, FlagError> {
+fn ports(settings: &Settings, kind: RulesKind) -> Result<ForwardedPorts, RulesError> {
     let inner = settings.passive_ports.ok_or_else(|| {
-        kind.refuse(
+        RulesError::new(
             "which ports data connections use is the kernel's choice; add --passive-ports FROM-TO, \
              such as 60000-60009",
         )
     })?;
     let control = settings.control_port();
     if control == 0 {
-        return Err(kind.refuse("the control port is any free one; give it with --port N"));
+        return Err(RulesError::new(
+            "the control port is any free one; give it with --port N",
+        ));
     }
     let implicit = settings.implicit_port();
     if implicit == Some(0) {
-        return Err(kind.refuse(
+        return Err(RulesError::new(
             "the port of implicit TLS is any free one; give it with --tls-implicit N, usually 990",
         ));
     }
@@ -130,15 +144,15 @@ fn ports(settings: &Settings, kind: RulesKind) -> Result<Ports, FlagError> {
         && kind != RulesKind::Ufw
         && (port == settings.outer_port || outer.contains(port))
     {
-        return Err(kind.refuse(format!(
+        return Err(RulesError::new(format!(
             "the router's port {port} would lead to implicit TLS and elsewhere; give another \
              number with --tls-implicit, --outer-port or --outer-ports"
         )));
     }
-    Ok(Ports {
+    Ok(ForwardedPorts {
         control_outer: settings.outer_port,
         control_inner: control,
-        implicit,
+        implicit_tls: implicit,
         outer,
         inner,
     })
@@ -148,8 +162,7 @@ fn ports(settings: &Settings, kind: RulesKind) -> Result<Ports, FlagError> {
 fn forwards(
     settings: &Settings,
     interfaces: &Interfaces,
-    kind: RulesKind,
-) -> Result<Vec<Forward>, FlagError> {
+) -> Result<Vec<ForwardedAddress>, RulesError> {
     let public = |public: &AddressSource| match public {
         AddressSource::Address(address) => Some(*address),
         AddressSource::Name(_) => None,
@@ -157,21 +170,21 @@ fn forwards(
     // What is mapped for this machine's own clients needs no router.
     let by_map = settings.masquerade_map.iter();
     let by_map = by_map.filter(|(private, _)| !private.is_loopback());
-    let mut forwards: Vec<Forward> = by_map
-        .map(|(&private, address)| Forward {
+    let mut forwards: Vec<ForwardedAddress> = by_map
+        .map(|(&private, address)| ForwardedAddress {
             public: public(address),
             private,
         })
         .collect();
     if let Some(address) = &settings.masquerade_address {
-        let private = private_address(settings, interfaces, kind)?;
-        forwards.extend(private.map(|private| Forward {
+        let private = private_address(settings, interfaces)?;
+        forwards.extend(private.map(|private| ForwardedAddress {
             public: public(address),
             private,
         }));
     }
     if forwards.is_empty() {
-        return Err(kind.refuse(NOTHING_TO_REACH));
+        return Err(RulesError::new(NOTHING_TO_REACH));
     }
     forwards.sort_by_key(|forward| (forward.public.is_none(), forward.public, forward.private));
     for pair in forwards.windows(2) {
@@ -179,7 +192,7 @@ fn forwards(
             && one.public == other.public
         {
             let (first, second) = (one.private, other.private);
-            return Err(kind.refuse(match one.public {
+            return Err(RulesError::new(match one.public {
                 Some(public) => format!(
                     "{public} would lead to both {first} and {second}, but a router forwards a \
                      port to one address; give each a public address with --masquerade-address-map"
@@ -198,8 +211,7 @@ fn forwards(
 fn private_address(
     settings: &Settings,
     interfaces: &Interfaces,
-    kind: RulesKind,
-) -> Result<Option<Ipv4Addr>, FlagError> {
+) -> Result<Option<Ipv4Addr>, RulesError> {
     let listening: Vec<Ipv4Addr> = settings
         .local_addresses(interfaces)
         .into_iter()
@@ -224,11 +236,11 @@ fn private_address(
     match left[..] {
         [only] => Ok(Some(only)),
         [] if !listening.is_empty() => Ok(None),
-        [] => Err(kind.refuse(NOTHING_TO_REACH)),
+        [] => Err(RulesError::new(NOTHING_TO_REACH)),
         _ if are_neighbours(&left, interfaces) => Ok(first_of(&left, interfaces)),
         _ => {
             let list: Vec<String> = left.iter().map(Ipv4Addr::to_string).collect();
-            Err(kind.refuse(format!(
+            Err(RulesError::new(format!(
                 "the router could forward to {}; give one of them with --interface, or a public \
                  address for each with --masquerade-address-map",
                 list.join(" or ")
