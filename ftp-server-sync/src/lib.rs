@@ -37,4 +37,4 @@ mod tls;
 
 pub use logging::log_to_stderr;
 pub use nat::{check, rules};
-pub use server::{Handle, Reload, Server};
+pub use server::{Handle, Server};

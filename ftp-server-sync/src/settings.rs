@@ -236,6 +236,11 @@ impl Settings {
             .collect()
     }
 
+    /// The files of the certificate, its key and the clients' authorities; none without TLS.
+    pub(crate) fn certificate_files(&self) -> Vec<PathBuf> {
+        self.tls.iter().flat_map(TlsSettings::files).collect()
+    }
+
     fn outer_ports(&self) -> Option<OuterPorts> {
         let (inner, outer) = (self.passive_ports?, self.outer_ports?);
         Some(OuterPorts {

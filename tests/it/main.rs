@@ -6,6 +6,7 @@ mod clients;
 mod commands;
 mod contents;
 mod corpora;
+mod documentation;
 mod lab;
 mod masquerade;
 mod nat;
