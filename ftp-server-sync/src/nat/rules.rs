@@ -1,7 +1,8 @@
-//! `--rules`: the lines that a router, docker or the machine's own firewall needs for these settings.
+//! `--rules`: the rules that a router, docker or the machine's own firewall needs for these settings.
 //!
-//! What is forwarded is exactly the control port, the port of implicit TLS and the passive range. Lines are only made, never
-//! loaded; what would be ambiguous is refused, so that whatever is printed can be loaded as it stands.
+//! They forward or open exactly the control port, the port of implicit TLS and the passive ports. Rules are
+//! printed and never loaded. Where the settings are ambiguous, no rules are printed, so that printed rules
+//! can be loaded without changes.
 
 use std::error::Error;
 use std::fmt;
@@ -16,7 +17,7 @@ use forward::{ForwardedAddress, ForwardedPorts};
 mod forward;
 mod text;
 
-/// For whom the lines are.
+/// What the rules are for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum RulesKind {
     /// A file for `nft -f -` on the router.
@@ -29,7 +30,7 @@ pub enum RulesKind {
     Ufw,
 }
 
-/// Why no lines can be printed. Its `Display` says what is missing or ambiguous, and what to change.
+/// Why no rules can be printed. Its `Display` says what is missing or ambiguous, and what to change.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct RulesError {
     problem: String,
@@ -75,38 +76,38 @@ impl fmt::Display for RulesError {
 
 impl Error for RulesError {}
 
-/// The lines, each with its line end.
+/// The rules as text, each line with its line end.
 ///
 /// # Errors
 ///
-/// When the flags, or this machine's addresses, leave open what should be printed.
+/// If the settings, or this machine's addresses, leave open what to print.
 pub fn rules(settings: &Settings, kind: RulesKind) -> Result<String, RulesError> {
     let interfaces = Interfaces::read().map_err(|error| {
         RulesError::new(format!(
             "cannot read the interfaces of this machine: {error}"
         ))
     })?;
-    rules_on(settings, &interfaces, kind)
+    rules_with(settings, &interfaces, kind)
 }
 
-fn rules_on(
+fn rules_with(
     settings: &Settings,
     interfaces: &Interfaces,
     kind: RulesKind,
 ) -> Result<String, RulesError> {
     let ports = ports(settings, kind)?;
     Ok(match kind {
-        RulesKind::Nft => text::nft(&forwards(settings, interfaces)?, &ports),
-        RulesKind::Iptables => text::iptables(&forwards(settings, interfaces)?, &ports),
+        RulesKind::Nft => text::nft(&forwarded_addresses(settings, interfaces)?, &ports),
+        RulesKind::Iptables => text::iptables(&forwarded_addresses(settings, interfaces)?, &ports),
         RulesKind::Docker => text::docker(&ports),
-        RulesKind::Ufw => match own_addresses(settings) {
-            addresses if addresses.is_empty() => return Err(RulesError::new(NOTHING_TO_REACH)),
+        RulesKind::Ufw => match destinations(settings) {
+            addresses if addresses.is_empty() => return Err(RulesError::new(UNREACHABLE)),
             addresses => text::ufw(&addresses, &ports),
         },
     })
 }
 
-/// Refuses what no machine could make right.
+/// Refuses settings for which there are no rules on any machine.
 pub(crate) fn check(settings: &Settings, kind: RulesKind) -> Result<(), RulesError> {
     ports(settings, kind)?;
     let translates = matches!(kind, RulesKind::Nft | RulesKind::Iptables);
@@ -122,31 +123,31 @@ pub(crate) fn check(settings: &Settings, kind: RulesKind) -> Result<(), RulesErr
 fn ports(settings: &Settings, kind: RulesKind) -> Result<ForwardedPorts, RulesError> {
     let inner = settings.passive_ports.ok_or_else(|| {
         RulesError::new(
-            "which ports data connections use is the kernel's choice; add --passive-ports FROM-TO, \
-             such as 60000-60009",
+            "the kernel chooses the ports of data connections; add --passive-ports FROM-TO, such as \
+             60000-60009",
         )
     })?;
     let control = settings.control_port();
     if control == 0 {
         return Err(RulesError::new(
-            "the control port is any free one; give it with --port N",
+            "the kernel chooses the control port; give it with --port N",
         ));
     }
     let implicit = settings.implicit_port();
     if implicit == Some(0) {
         return Err(RulesError::new(
-            "the port of implicit TLS is any free one; give it with --tls-implicit N, usually 990",
+            "the kernel chooses the port of implicit TLS; give it with --tls-implicit N, usually 990",
         ));
     }
     let outer = settings.outer_ports.unwrap_or(inner);
-    // This machine's own firewall does not know the router's numbers.
+    // The firewall of this machine sees the numbers on this side only.
     if let Some(port) = implicit
         && kind != RulesKind::Ufw
         && (port == settings.outer_port || outer.contains(port))
     {
         return Err(RulesError::new(format!(
-            "the router's port {port} would lead to implicit TLS and elsewhere; give another \
-             number with --tls-implicit, --outer-port or --outer-ports"
+            "the router's port {port} would lead to the port of implicit TLS and to another port; give \
+             another number with --tls-implicit, --outer-port or --outer-ports"
         )));
     }
     Ok(ForwardedPorts {
@@ -158,8 +159,9 @@ fn ports(settings: &Settings, kind: RulesKind) -> Result<ForwardedPorts, RulesEr
     })
 }
 
-/// Where each public address leads, the router's own last, because those include the others.
-fn forwards(
+/// The private address of each public one. The router's own addresses come last, because they include the
+/// others.
+fn forwarded_addresses(
     settings: &Settings,
     interfaces: &Interfaces,
 ) -> Result<Vec<ForwardedAddress>, RulesError> {
@@ -167,10 +169,10 @@ fn forwards(
         AddressSource::Address(address) => Some(*address),
         AddressSource::Name(_) => None,
     };
-    // What is mapped for this machine's own clients needs no router.
+    // No router translates connections from this machine itself.
     let by_map = settings.masquerade_map.iter();
     let by_map = by_map.filter(|(private, _)| !private.is_loopback());
-    let mut forwards: Vec<ForwardedAddress> = by_map
+    let mut addresses: Vec<ForwardedAddress> = by_map
         .map(|(&private, address)| ForwardedAddress {
             public: public(address),
             private,
@@ -178,16 +180,16 @@ fn forwards(
         .collect();
     if let Some(address) = &settings.masquerade_address {
         let private = private_address(settings, interfaces)?;
-        forwards.extend(private.map(|private| ForwardedAddress {
+        addresses.extend(private.map(|private| ForwardedAddress {
             public: public(address),
             private,
         }));
     }
-    if forwards.is_empty() {
-        return Err(RulesError::new(NOTHING_TO_REACH));
+    if addresses.is_empty() {
+        return Err(RulesError::new(UNREACHABLE));
     }
-    forwards.sort_by_key(|forward| (forward.public.is_none(), forward.public, forward.private));
-    for pair in forwards.windows(2) {
+    addresses.sort_by_key(|address| (address.public.is_none(), address.public, address.private));
+    for pair in addresses.windows(2) {
         if let [one, other] = pair
             && one.public == other.public
         {
@@ -198,16 +200,16 @@ fn forwards(
                      port to one address; give each a public address with --masquerade-address-map"
                 ),
                 None => format!(
-                    "which of the router's addresses lead to {first} and which to {second} cannot \
-                     be said by host names; give addresses in --masquerade-address-map"
+                    "host names do not show which of the router's addresses lead to {first} and which \
+                     to {second}; give addresses in --masquerade-address-map"
                 ),
             }));
         }
     }
-    Ok(forwards)
+    Ok(addresses)
 }
 
-/// Where `--masquerade-address` leads; `None` if the map covers all that is listened on.
+/// The private address of `--masquerade-address`; `None` if the map covers every address of the server.
 fn private_address(
     settings: &Settings,
     interfaces: &Interfaces,
@@ -226,18 +228,18 @@ fn private_address(
         .copied()
         .filter(|own| !in_map(own))
         .collect();
-    // Who names addresses means each of them; of all that there are, the router knows those beside it.
-    let everywhere =
+    // The operator named each address, or all of them. Of all, the router reaches only some.
+    let is_everywhere =
         |listen: &Listen| listen.dual_stack || listen.address.ip() == Ipv4Addr::UNSPECIFIED;
-    if settings.listen.iter().any(everywhere) {
-        let beside_gateway = interfaces.beside_gateway(&listening);
-        left.retain(|own| beside_gateway.contains(own));
+    if settings.listen.iter().any(is_everywhere) {
+        let reachable = interfaces.reachable_by_router(&listening);
+        left.retain(|own| reachable.contains(own));
     }
     match left[..] {
         [only] => Ok(Some(only)),
         [] if !listening.is_empty() => Ok(None),
-        [] => Err(RulesError::new(NOTHING_TO_REACH)),
-        _ if are_neighbours(&left, interfaces) => Ok(first_of(&left, interfaces)),
+        [] => Err(RulesError::new(UNREACHABLE)),
+        _ if are_in_one_network(&left, interfaces) => Ok(first_of(&left, interfaces)),
         _ => {
             let list: Vec<String> = left.iter().map(Ipv4Addr::to_string).collect();
             Err(RulesError::new(format!(
@@ -249,16 +251,16 @@ fn private_address(
     }
 }
 
-/// Whether all these addresses stand in one network: then a router there can forward to any of them.
-fn are_neighbours(addresses: &[Ipv4Addr], interfaces: &Interfaces) -> bool {
-    let holds_all = |network: &IpNet| {
+/// Whether all these addresses are in one network. Then a router there can forward to any of them.
+fn are_in_one_network(addresses: &[Ipv4Addr], interfaces: &Interfaces) -> bool {
+    let contains_all = |network: &IpNet| {
         let mut addresses = addresses.iter();
         addresses.all(|&address| network.contains(&IpAddr::V4(address)))
     };
-    interfaces.networks.iter().any(holds_all)
+    interfaces.networks.iter().any(contains_all)
 }
 
-/// The one that the machine had first: others are added beside it, and may go again.
+/// The address that the machine has had for the longest time: later ones may be removed again.
 fn first_of(addresses: &[Ipv4Addr], interfaces: &Interfaces) -> Option<Ipv4Addr> {
     let position = |address: &Ipv4Addr| {
         let mut own = interfaces.addresses.iter().map(IpAddr::to_canonical);
@@ -270,14 +272,15 @@ fn first_of(addresses: &[Ipv4Addr], interfaces: &Interfaces) -> Option<Ipv4Addr>
         .copied()
 }
 
-/// What this machine's firewall has to be opened for: networks, where all addresses are listened on.
-fn own_addresses(settings: &Settings) -> Vec<String> {
-    // Implicit TLS listens on the same addresses.
-    let outer = settings
+/// The destinations that the firewall of this machine must accept: addresses, or a network where the server
+/// listens on all addresses.
+fn destinations(settings: &Settings) -> Vec<String> {
+    // The sockets of implicit TLS have the same addresses.
+    let reachable = settings
         .listen
         .iter()
         .filter(|listen| !listen.implicit_tls && !listen.address.ip().is_loopback());
-    outer
+    reachable
         .map(|listen| match listen.address.ip() {
             address if !address.is_unspecified() => address.to_string(),
             _ if listen.dual_stack => "any".to_owned(),
@@ -287,8 +290,8 @@ fn own_addresses(settings: &Settings) -> Vec<String> {
         .collect()
 }
 
-const NOTHING_TO_REACH: &str = "no address that others could reach is listened on; give one of this \
-    machine's IPv4 addresses with --interface";
+const UNREACHABLE: &str = "the server listens on no address that other machines can reach; give one \
+    of this machine's IPv4 addresses with --interface";
 
 #[cfg(test)]
 mod tests;

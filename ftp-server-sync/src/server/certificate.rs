@@ -14,18 +14,18 @@ use crate::tls::Identity;
 impl Server {
     /// Reads the files of the certificate, its key and the clients' authorities again if they have changed.
     pub(super) fn update_certificate(&mut self, now: Instant) {
-        if !self.certificate.has_changed(now) {
+        if !self.certificate.check(now) {
             return;
         }
         let current = self.state.current();
         match Identity::load(&current.settings, &current.interfaces) {
             Ok(identity) => {
-                self.certificate.taken();
+                self.certificate.accept();
                 self.state.replace(current.with_identity(identity));
                 info!("took the changed files of --certfile, --keyfile and --client-ca");
                 self.log_certificate();
             }
-            Err(error) if self.certificate.useless(now) => {
+            Err(error) if self.certificate.reject(now) => {
                 error!("the old certificate stays in force: {error}");
             }
             // Another program may still be writing the files.

@@ -35,7 +35,7 @@ impl Identity {
         Ok(None)
     }
 
-    pub(crate) fn look(_: &Settings, _: &Interfaces) -> Result<Option<Self>, LoadError> {
+    pub(crate) fn load_existing(_: &Settings, _: &Interfaces) -> Result<Option<Self>, LoadError> {
         Ok(None)
     }
 

@@ -84,7 +84,7 @@ impl Identity {
     /// # Errors
     ///
     /// As with [`load`](Self::load).
-    pub(crate) fn look(
+    pub(crate) fn load_existing(
         settings: &Settings,
         interfaces: &Interfaces,
     ) -> Result<Option<Self>, LoadError> {

@@ -1,12 +1,12 @@
-//! Golden files of questions and answers, and the machines that they are asked on.
+//! Golden files of questions and answers, and the machines that the questions are about.
 
 use std::fmt::Debug;
 use std::str::FromStr;
 
 use crate::net::interfaces::Interfaces;
 
-/// Asks again what stands behind each `$ ` of `golden`, at least `count` times; all answers, line ends included, are
-/// as they were.
+/// Each line of `golden` that begins with `$ ` is a question, and the lines after it are its answer. Checks that
+/// `answer` still gives the same answers, and that there are at least `count` questions.
 #[track_caller]
 pub(crate) fn check(
     file: &str,
@@ -30,7 +30,7 @@ pub(crate) fn check(
     assert!(actual == golden, "{file} differs; now:\n{actual}");
 }
 
-/// A machine of these addresses, networks and gateways, each apart by spaces.
+/// A machine with these addresses, networks and gateways. In each list, spaces separate the items.
 pub(crate) fn interfaces(addresses: &str, networks: &str, gateways: &str) -> Interfaces {
     Interfaces {
         addresses: parsed(addresses),

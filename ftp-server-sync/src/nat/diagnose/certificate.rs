@@ -5,7 +5,7 @@ use std::path::Path;
 
 use ftp_proto::text::printable_word;
 
-use super::{Finding, Severity};
+use crate::nat::finding::{Finding, Severity};
 use crate::tls::CertificateProblem;
 
 /// A finding for each problem of the certificate in force.
@@ -24,23 +24,18 @@ fn finding(problem: CertificateProblem) -> Finding {
                 ),
             )
         }
-        CertificateProblem::NamesMissing { file, names } => Finding::new(
-            Severity::Note,
-            format!(
-                "the self-signed certificate does not contain {}: clients that check names will \
-                 reject it; remove {} and restart, and the server makes a new certificate",
-                names.join(", "),
-                shown(&file)
-            ),
-        ),
-        CertificateProblem::Expired { date } => Finding::new(
-            Severity::Failure,
-            format!("the certificate expired on {date}: {REJECTED}"),
-        ),
-        CertificateProblem::NotYetValid { date } => Finding::new(
-            Severity::Failure,
-            format!("the certificate is not valid before {date}: {REJECTED}"),
-        ),
+        CertificateProblem::NamesMissing { file, names } => Finding::note(format!(
+            "the self-signed certificate does not contain {}: clients that check names will reject \
+             it; remove {} and restart, and the server makes a new certificate",
+            names.join(", "),
+            shown(&file)
+        )),
+        CertificateProblem::Expired { date } => {
+            Finding::failure(format!("the certificate expired on {date}: {REJECTED}"))
+        }
+        CertificateProblem::NotYetValid { date } => Finding::failure(format!(
+            "the certificate is not valid before {date}: {REJECTED}"
+        )),
     }
 }
 

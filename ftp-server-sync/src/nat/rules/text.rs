@@ -1,16 +1,15 @@
-//! The lines themselves.
+//! The text of the rules.
 //!
-//! Each kind of line is made in one place, from numbers and addresses only: no text of the operator's
-//! gets into them.
+//! Rules are built from numbers and addresses only, never from other text of the operator.
 
 use std::net::Ipv4Addr;
 
 use super::forward::{ForwardedAddress, ForwardedPorts};
 
-/// A file for `nft -f -`, with a table of its own that replaces what an earlier one has left.
+/// A file for `nft -f -`. It has a table of its own, which replaces that of an earlier file.
 pub(super) fn nft(forwards: &[ForwardedAddress], ports: &ForwardedPorts) -> String {
     let mut text = format!(
-        "# Declared before it is deleted: nft has no other way to delete what may not exist.\n\
+        "# The table is declared first, because nft cannot delete a table that does not exist.\n\
          table ip {TABLE}\n\
          delete table ip {TABLE}\n\
          table ip {TABLE} {{\n\
@@ -78,7 +77,7 @@ pub(super) fn docker(ports: &ForwardedPorts) -> String {
     format!("--publish {control_outer}:{control_inner}\n{implicit}--publish {outer}:{inner}\n")
 }
 
-/// Commands for the machine that the server runs on.
+/// Commands for the machine on which the server runs.
 pub(super) fn ufw(addresses: &[String], ports: &ForwardedPorts) -> String {
     let mut numbers = vec![ports.control_inner.to_string()];
     numbers.extend(ports.implicit_tls.map(|port| port.to_string()));
@@ -90,8 +89,8 @@ pub(super) fn ufw(addresses: &[String], ports: &ForwardedPorts) -> String {
     addresses.iter().map(all).collect()
 }
 
-/// A range whose numbers differ must be told port by port: to a mere range, the kernel would send a
-/// connection to any port of it.
+/// Where the numbers of the two ranges differ, each port needs a rule of its own: the kernel would forward a
+/// connection to any port of an inner range.
 fn passive_iptables(private: Ipv4Addr, ports: &ForwardedPorts, rule: &mut impl FnMut(&str, &str)) {
     let outer = ports.outer.with_separator(':');
     if ports.outer == ports.inner {
@@ -101,8 +100,8 @@ fn passive_iptables(private: Ipv4Addr, ports: &ForwardedPorts, rule: &mut impl F
             rule(&outer.to_string(), &format!("{private}:{inner}"));
         }
     } else {
-        // The number after the slash is the outer port that leads to the first inner one. Routers of
-        // before 2018 (Linux 4.18, iptables 1.8) do not know it, hence the single rules.
+        // The number after the slash is the outer port that leads to the first inner one. Routers from
+        // before 2018 (Linux 4.18, iptables 1.8) do not support it, hence the single rules above.
         let inner = ports.inner;
         rule(
             &outer,
@@ -126,5 +125,5 @@ fn nft_map(ports: &ForwardedPorts) -> String {
 const TABLE: &str = "ftp-server-sync";
 const NFT_INDENT: &str = "        ";
 const PAIRS_PER_LINE: usize = 5;
-/// More than that would be slow to load, one command each.
+/// More single rules would be slow to load, because each is a command.
 const SINGLE_RULES_MAX: u16 = 100;
