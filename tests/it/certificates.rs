@@ -208,12 +208,12 @@ fn servers_keep_one_certificate() {
     assert_eq!(found[0].len(), 32 * 3 - 1);
     let later = Server::spawn(&mut keeping(&state));
     assert_eq!(fingerprint(&later), found[0]);
-    assert!(!later.log().contains("made a certificate"));
+    assert!(!later.log().contains("made a self-signed certificate"));
     // The neighbour: without the file it is another one.
     fs::remove_file(state.path().join("certificate.pem")).expect("the kept file");
     let new = Server::spawn(&mut keeping(&state));
     assert_ne!(fingerprint(&new), found[0]);
-    new.log_with("made a certificate; it is kept in ");
+    new.log_with("made a self-signed certificate: ");
 }
 
 #[test]

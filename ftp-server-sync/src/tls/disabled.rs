@@ -1,4 +1,4 @@
-//! Stands in for the parts of TLS in a program that is built without it: `--tls` has been refused.
+//! Replaces TLS in a program that is built without it. There, `--tls` is refused.
 
 use std::error::Error;
 use std::fmt;
@@ -14,7 +14,7 @@ mod problem;
 
 pub(crate) use problem::CertificateProblem;
 
-/// There is none: without TLS nothing is loaded.
+/// Never occurs: without TLS, no file is loaded.
 #[derive(Clone, Debug)]
 pub(crate) enum LoadError {}
 
@@ -26,7 +26,7 @@ impl fmt::Display for LoadError {
 
 impl Error for LoadError {}
 
-/// There is none.
+/// Never occurs.
 #[derive(Clone, Debug)]
 pub(crate) enum Identity {}
 
@@ -52,13 +52,15 @@ impl Identity {
     }
 }
 
-/// What a TLS connection would be made from.
+/// Would be the configuration of a TLS connection.
 #[derive(Clone, Debug)]
 pub(crate) struct ServerConfig;
 
+/// Never occurs.
 #[derive(Debug)]
 pub(crate) enum TlsStream {}
 
+/// Would be the TLS sessions of one control connection.
 #[derive(Debug)]
 pub(crate) struct Resumption;
 

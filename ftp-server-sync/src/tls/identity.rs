@@ -1,7 +1,6 @@
-//! The certificate with its key, and whose certificates are wanted from clients: made into what rustls
-//! serves with.
+//! Loads the certificate, its key and the client CA, and makes the configuration for rustls.
 //!
-//! Loading either succeeds as a whole or names the flag, the file and what would be right.
+//! Either everything is loaded, or the error names the file, the problem and the remedy.
 
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
@@ -16,7 +15,7 @@ use rustls::sign::{CertifiedKey, SingleCertAndKey};
 use rustls::{Error, InconsistentKeys, RootCertStore, ServerConfig};
 
 use super::error::{LoadError, Role};
-use super::facts::{Facts, Time};
+use super::facts::{CertificateFacts, Time};
 use super::problem::CertificateProblem;
 use super::{pem, self_signed};
 use crate::logging::clock;
@@ -24,22 +23,23 @@ use crate::net::interfaces::Interfaces;
 use crate::settings::file;
 use crate::settings::{CertificateFiles, Settings};
 
-/// Who the server is to its clients.
+/// The certificate in force, and what clients need to show.
 #[derive(Clone, Debug)]
 pub(crate) struct Identity {
-    /// What each session's own configuration is made from.
+    /// The base of each session's configuration.
     config: Arc<ServerConfig>,
-    facts: Facts,
-    /// What is wrong with the files; the certificate's age depends on when it is asked for.
+    facts: CertificateFacts,
+    /// What is wrong with the files. The certificate's age is not included: it depends on the time.
     problems: Vec<CertificateProblem>,
 }
 
 impl Identity {
-    /// Reads what the settings name, or what was kept, as it is now; `None` without TLS.
+    /// Reads the files in the settings, or the self-signed certificate, which is made if it does not exist.
+    /// `None` without TLS.
     ///
     /// # Errors
     ///
-    /// The first thing that is wrong.
+    /// The first problem.
     pub(crate) fn load(
         settings: &Settings,
         interfaces: &Interfaces,
@@ -49,16 +49,19 @@ impl Identity {
         };
         let provider = Arc::new(ring::default_provider());
         let source = match &tls.certificate {
-            Some(files) => Source::Given(files.clone()),
-            None => Source::Kept(self_signed::file(
+            Some(files) => Source::Files(files.clone()),
+            None => Source::SelfSigned(self_signed::ensure_file(
                 &tls.state_directory,
                 settings,
                 interfaces,
             )?),
         };
         let key = source.read(&provider)?;
-        let facts = key.end_entity_cert().ok().and_then(|leaf| Facts::of(leaf));
-        // Nothing is served with a certificate of which nothing can be told.
+        let facts = key
+            .end_entity_cert()
+            .ok()
+            .and_then(|leaf| CertificateFacts::parse(leaf));
+        // The log must be able to show the certificate in force.
         let facts = facts.ok_or_else(|| source.refuse_chain(UNREADABLE.to_owned()))?;
         let mut problems = Vec::new();
         problems.extend(source.key_readable_by_all());
@@ -79,7 +82,7 @@ impl Identity {
         }))
     }
 
-    /// The same, but nothing is made: `None` also where the server has not made its certificate yet.
+    /// The same, but makes no certificate: `None` also if the server has not made its own yet.
     ///
     /// # Errors
     ///
@@ -102,20 +105,20 @@ impl Identity {
         self.config.clone()
     }
 
-    /// For the log: clients can compare the fingerprint with what they see.
+    /// For the log. Users can compare the fingerprint with the one that their client shows.
     pub(crate) fn description(&self) -> String {
         let names = match self.facts.names.is_empty() {
-            true => "nobody by name".to_owned(),
-            false => self.facts.names.join(", "),
+            true => "without names".to_owned(),
+            false => format!("for {}", self.facts.names.join(", ")),
         };
         format!(
-            "certificate for {names}, valid until {}, SHA-256 fingerprint {}",
+            "certificate {names}, valid until {}, SHA-256 fingerprint {}",
             clock::date(&self.facts.not_after),
             self.facts.fingerprint
         )
     }
 
-    /// What clients will object to in the certificate now, and who can read its key.
+    /// What is wrong with the certificate now.
     pub(crate) fn problems(&self) -> Vec<CertificateProblem> {
         let mut problems = self.problems.clone();
         problems.extend(age(&self.facts, &time_val(clock::unix_seconds())));
@@ -125,22 +128,22 @@ impl Identity {
 
 /// Where the certificate and its key come from.
 enum Source {
-    Given(CertificateFiles),
-    Kept(PathBuf),
+    Files(CertificateFiles),
+    SelfSigned(PathBuf),
 }
 
 impl Source {
     fn chain(&self) -> &Path {
         match self {
-            Self::Given(files) => &files.chain,
-            Self::Kept(file) => file,
+            Self::Files(files) => &files.chain,
+            Self::SelfSigned(file) => file,
         }
     }
 
     fn key(&self) -> &Path {
         match self {
-            Self::Given(files) => &files.key,
-            Self::Kept(file) => file,
+            Self::Files(files) => &files.key,
+            Self::SelfSigned(file) => file,
         }
     }
 
@@ -150,7 +153,7 @@ impl Source {
         let text = load(self.chain()).map_err(refuse_chain)?;
         let chain = pem::certificates(&text).map_err(refuse_chain)?;
         let text = load(self.key()).map_err(refuse_key)?;
-        let key = pem::key(&text, self.advice_without_key()).map_err(refuse_key)?;
+        let key = pem::key(&text, self.missing_key_advice()).map_err(refuse_key)?;
         CertifiedKey::from_der(chain, key, provider).map_err(|error| match error {
             Error::InconsistentKeys(InconsistentKeys::KeyMismatch) => {
                 refuse_key(MISMATCH.to_owned())
@@ -162,8 +165,8 @@ impl Source {
 
     fn refuse_chain(&self, problem: String) -> LoadError {
         match self {
-            Self::Given(files) => LoadError::new(Role::Certificate, &files.chain, problem),
-            Self::Kept(file) => {
+            Self::Files(files) => LoadError::new(Role::Certificate, &files.chain, problem),
+            Self::SelfSigned(file) => {
                 let problem =
                     format!("{problem}; or remove the file, and the server makes a new one");
                 LoadError::new(Role::SelfSigned, file, problem)
@@ -173,17 +176,17 @@ impl Source {
 
     fn refuse_key(&self, problem: String) -> LoadError {
         match self {
-            Self::Given(files) if files.key != files.chain => {
+            Self::Files(files) if files.key != files.chain => {
                 LoadError::new(Role::PrivateKey, &files.key, problem)
             }
-            Self::Given(_) | Self::Kept(_) => self.refuse_chain(problem),
+            Self::Files(_) | Self::SelfSigned(_) => self.refuse_chain(problem),
         }
     }
 
-    fn advice_without_key(&self) -> &'static str {
+    fn missing_key_advice(&self) -> &'static str {
         match self {
-            Self::Given(files) if files.key == files.chain => "add --keyfile FILE",
-            Self::Given(_) | Self::Kept(_) => "give one with -----BEGIN PRIVATE KEY-----",
+            Self::Files(files) if files.key == files.chain => "add --keyfile FILE",
+            Self::Files(_) | Self::SelfSigned(_) => "give one with -----BEGIN PRIVATE KEY-----",
         }
     }
 
@@ -195,12 +198,16 @@ impl Source {
         })
     }
 
-    /// A kept certificate stays as it is even when the machine is called otherwise.
-    fn names_missing(&self, facts: &Facts, settings: &Settings) -> Option<CertificateProblem> {
-        let Self::Kept(file) = self else {
+    /// A self-signed certificate does not change when the machine gets another name.
+    fn names_missing(
+        &self,
+        facts: &CertificateFacts,
+        settings: &Settings,
+    ) -> Option<CertificateProblem> {
+        let Self::SelfSigned(file) = self else {
             return None;
         };
-        let mut names = self_signed::lasting_names(settings);
+        let mut names = self_signed::configured_names(settings);
         names.retain(|name| !facts.names.contains(name));
         (!names.is_empty()).then(|| CertificateProblem::NamesMissing {
             file: file.clone(),
@@ -229,7 +236,7 @@ fn load(file: &Path) -> Result<Vec<u8>, String> {
     file::load(file, FILE_BYTES_MAX, "a PEM file")
 }
 
-fn age(facts: &Facts, now: &Time) -> Option<CertificateProblem> {
+fn age(facts: &CertificateFacts, now: &Time) -> Option<CertificateProblem> {
     if *now > facts.not_after {
         let date = clock::date(&facts.not_after);
         Some(CertificateProblem::Expired { date })
@@ -241,7 +248,7 @@ fn age(facts: &Facts, now: &Time) -> Option<CertificateProblem> {
     }
 }
 
-/// Room for any chain, and for every authority of a system.
+/// Enough for every chain, and for all authorities of a system.
 const FILE_BYTES_MAX: u64 = 1 << 20;
 const MISMATCH: &str = "the private key does not match the first certificate; give the key of that \
                         certificate, or put the certificate of this key first";
