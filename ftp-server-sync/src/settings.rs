@@ -75,7 +75,7 @@ pub struct Settings {
 /// TLS (RFC 4217): the certificate, and what is required of clients.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct TlsSettings {
-    /// The certificate and its key; `None`: the server makes its own and keeps it.
+    /// The certificate and its key; `None`: the server makes its own certificate.
     pub certificate: Option<CertificateFiles>,
     /// The directory for the certificate that the server makes.
     pub state_directory: PathBuf,

@@ -1,8 +1,8 @@
 //! Breaks texts for people into lines.
 
-/// `head`, then `text` in a column of its own: its lines begin at `column` and end before `width`. Words are
-/// separated by white space and never broken. A head that leaves less than two blanks before `column` has a
-/// line of its own. Every line has its line end and no blank before it.
+/// Puts `head` in front of `text`, which is broken into lines of at most `width` characters that begin at
+/// `column`. White space separates words, and no word is broken. If there is no room for two blanks between
+/// `head` and `column`, `head` has a line of its own. Each line ends with a line end, and never with a blank.
 pub(crate) fn wrap(head: &str, column: usize, width: usize, text: &str) -> String {
     let mut lines = String::new();
     let mut line = head.to_owned();
@@ -13,7 +13,7 @@ pub(crate) fn wrap(head: &str, column: usize, width: usize, text: &str) -> Strin
         line.clear();
         length = 0;
     }
-    // No word stands in the column of this line yet.
+    // This line has no word of the text yet.
     let mut is_empty = true;
     for word in text.split_whitespace() {
         let word_length = word.chars().count();

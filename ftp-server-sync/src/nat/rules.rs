@@ -228,7 +228,7 @@ fn private_address(
         .copied()
         .filter(|own| !in_map(own))
         .collect();
-    // The operator named each address, or all of them. Of all, the router reaches only some.
+    // If the server listens on all addresses, the router may reach only some of them.
     let is_everywhere =
         |listen: &Listen| listen.dual_stack || listen.address.ip() == Ipv4Addr::UNSPECIFIED;
     if settings.listen.iter().any(is_everywhere) {

@@ -86,14 +86,28 @@ fn texts(lines: Vec<LogLine>) -> Vec<String> {
     lines.into_iter().map(text).collect()
 }
 
-/// One answer after the other: the log lines, and the addresses that are known then.
+/// One answer after the other: the log lines, and the address that is known then.
 #[test]
 fn answers_become_addresses_and_lines() {
+    let mut simulation = Simulation::new(ONE_NAME);
+    for (step, (answer, lines, known)) in answers().into_iter().enumerate() {
+        let logged = simulation.answer(0, "ftp.example", answer).join("\n");
+        assert_eq!(logged, lines, "step {step}: {answer}");
+        let known = match known {
+            "" => Vec::new(),
+            known => vec![format!("ftp.example={known}")],
+        };
+        assert_eq!(simulation.known(), known, "step {step}: {answer}");
+    }
+}
+
+/// Answers, each with the log lines and the known address after it.
+fn answers() -> Vec<(&'static str, String, &'static str)> {
     const UNRESOLVED: &str = "WARN cannot resolve ftp.example: ";
     const STILL: &str = "clients are still given 203.0.113.1";
     const UNTIL: &str =
         "until it is resolved, clients are given the address that they connected to";
-    let steps: [(&str, String, &str); 17] = [
+    vec![
         (
             "!Name or service not known",
             format!("{UNRESOLVED}Name or service not known; {UNTIL}"),
@@ -159,17 +173,7 @@ fn answers_become_addresses_and_lines() {
                 .into(),
             "127.0.1.1",
         ),
-    ];
-    let mut simulation = Simulation::new(ONE_NAME);
-    for (step, (answer, lines, known)) in steps.into_iter().enumerate() {
-        let logged = simulation.answer(0, "ftp.example", answer).join("\n");
-        assert_eq!(logged, lines, "step {step}: {answer}");
-        let known = match known {
-            "" => Vec::new(),
-            known => vec![format!("ftp.example={known}")],
-        };
-        assert_eq!(simulation.known(), known, "step {step}: {answer}");
-    }
+    ]
 }
 
 /// A rule for clients of a VPN may well give them a private address.

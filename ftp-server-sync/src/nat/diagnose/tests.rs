@@ -156,6 +156,10 @@ fn addresses_that_clients_cannot_reach() {
            will connect to itself; give the router's public address",
         ],
     );
+}
+
+#[test]
+fn rules_without_effect() {
     check(
         &format!("--masquerade-address-map 192.168.77.9=203.0.113.9 {ROUTED}"),
         LOCAL,

@@ -101,7 +101,7 @@ fn passive_iptables(private: Ipv4Addr, ports: &ForwardedPorts, rule: &mut impl F
         }
     } else {
         // The number after the slash is the outer port that leads to the first inner one. Routers from
-        // before 2018 (Linux 4.18, iptables 1.8) do not support it, hence the single rules above.
+        // before 2018 (Linux 4.18, iptables 1.8) do not support it: for them there are the single rules above.
         let inner = ports.inner;
         rule(
             &outer,
