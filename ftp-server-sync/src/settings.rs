@@ -16,7 +16,8 @@ use ftp_proto::{Config, Masquerade, OuterPorts};
 use ipnet::{IpNet, Ipv4Net, Ipv6Net};
 use log::LevelFilter;
 
-pub use crate::accounts::users::{Password, Users};
+pub use crate::accounts::passwords::Password;
+pub use crate::accounts::users::Users;
 use crate::net::interfaces::Interfaces;
 pub use crate::net::listen::Listen;
 pub use crate::net::port_range::PortRange;

@@ -16,7 +16,8 @@ use log::LevelFilter;
 use super::expand::{Given, value_of};
 use super::values;
 use super::{FlagError, Flags};
-use crate::accounts::users::{Password, Users};
+use crate::accounts::passwords::Password;
+use crate::accounts::users::Users;
 use crate::settings::file::reason;
 use crate::settings::{
     AddressSource, Limits, Listen, LocalNetworks, PortRange, Rates, Settings, Timeouts,

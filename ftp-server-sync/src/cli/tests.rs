@@ -1,7 +1,7 @@
 //! Flags as users write them: golden refusals, every flag, the help.
 
 use super::*;
-use crate::golden;
+use crate::cli::golden;
 use crate::net::interfaces::Interfaces;
 use crate::settings::{AddressSource, Limits, Listen, LocalNetworks, Names, Rates, Timeouts};
 use ftp_proto::{ClientRule, OuterPorts, Permissions};

@@ -1,8 +1,8 @@
 //! The golden rules of `tests/rules.txt`, and refusals that depend on the machine.
 
 use super::*;
+use crate::cli::golden;
 use crate::cli::{self, Invocation};
-use crate::golden;
 
 fn interfaces(name: &str) -> Interfaces {
     let (addresses, networks, gateways) = match name {
