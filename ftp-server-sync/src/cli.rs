@@ -108,7 +108,8 @@ impl CommandLine {
         match rules {
             Some(_) if check => Err(given.refuse("--rules", error::conflict("--check"))),
             Some(kind) => {
-                rules::check(&settings, kind)?;
+                rules::check(&settings, kind)
+                    .map_err(|error| given.refuse("--rules", error.to_string()))?;
                 Ok(Invocation::Rules(settings, kind))
             }
             None if check => Ok(Invocation::Check(settings)),

@@ -67,7 +67,7 @@ fn check(settings: &Settings) -> ExitCode {
 fn rules(settings: &Settings, kind: RulesKind) -> ExitCode {
     match rules::rules(settings, kind) {
         Ok(lines) => print(lines.trim_end()),
-        Err(error) => cannot_start(&error),
+        Err(error) => cannot_start(&format!("--rules {kind}: {error}")),
     }
 }
 

@@ -1,7 +1,7 @@
 //! The text of `--help`, made from the table of flags.
 
 use super::flags::{self, Flag};
-use crate::logging::wrapped;
+use crate::logging::wrap::wrap;
 
 /// The text of `--help`, at most 80 columns wide.
 pub fn help() -> String {
@@ -25,10 +25,7 @@ fn entry(flag: &Flag) -> String {
         .short
         .map_or("    ".to_owned(), |short| format!("-{short}, "));
     let head = format!("  {short}{}", flag.usage());
-    match head.len() + 2 > COLUMN {
-        true => format!("{head}\n{}", wrapped("", COLUMN, WIDTH, flag.description)),
-        false => wrapped(&head, COLUMN, WIDTH, flag.description),
-    }
+    wrap(&head, COLUMN, WIDTH, flag.description)
 }
 
 pub(super) const WIDTH: usize = 80;

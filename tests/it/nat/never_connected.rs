@@ -19,8 +19,8 @@ fn a_private_address_was_told() {
         client.expect_reply(&format!("425 No connection came to {to}, {private}"));
         let line = format!(" 1 data connection never came: {to} was announced, {private}");
         assert_eq!(missed(&mut client), [line]);
-        let line = "client 203.0.113.9 from outside was told 192.168.77.2, a private address, and \
-                    never connected: set --masquerade-address";
+        let line = "client 203.0.113.9 from outside was sent to 192.168.77.2, a private address, and \
+                    did not connect: set --masquerade-address";
         site.server.log_with(line);
         site.finish();
         "the log, STAT and the 425 say that a private address was told"
@@ -57,9 +57,9 @@ fn the_ports_are_not_forwarded() {
             assert_eq!(missed(client), [line]);
         }
         site.server
-            .log_with("client 203.0.113.9 from outside was told 203.0.113.1:6100");
-        let log = site.server.log_with("3 clients from outside were told ");
-        let lines = log.lines().filter(|line| line.contains("never connected"));
+            .log_with("client 203.0.113.9 from outside was sent to 203.0.113.1:6100");
+        let log = site.server.log_with("3 clients from outside were sent to ");
+        let lines = log.lines().filter(|line| line.contains("did not connect"));
         let questions = lines.filter(|line| line.ends_with(": is the port forwarded?"));
         assert_eq!(questions.count(), 2, "{log}");
         site.finish();
@@ -81,7 +81,7 @@ fn nothing_where_the_range_is_forwarded() {
         assert_eq!(missed(&mut client), [""; 0]);
         client.expect("QUIT", "221");
     }
-    site.finish_with(|log| assert!(!log.contains("never connected"), "{log}"));
+    site.finish_with(|log| assert!(!log.contains("did not connect"), "{log}"));
 }
 
 /// Long before the server's own time is over.
@@ -96,8 +96,8 @@ fn a_client_that_gives_up_and_quits() {
         client.send("QUIT");
         drop(client);
         site.server.log_with(&format!(
-            "client 203.0.113.9 from outside was told 203.0.113.1:{port} and never connected: is \
-             the port forwarded?"
+            "client 203.0.113.9 from outside was sent to 203.0.113.1:{port} and did not connect: \
+             is the port forwarded?"
         ));
         site.finish();
         "it is in the log"
@@ -116,7 +116,7 @@ fn a_client_that_quits_at_once() {
     client.send("QUIT");
     drop(client);
     site.server.log_with("closed");
-    site.finish_with(|log| assert!(!log.contains("never connected"), "{log}"));
+    site.finish_with(|log| assert!(!log.contains("did not connect"), "{log}"));
 }
 
 /// The lines of STAT about missed data connections.

@@ -51,7 +51,7 @@ fn who_gives_up_has_missed_something() {
     }
     quits.command("QUIT", 221);
     drop(vanishes);
-    let all = "never connected, 6 times: does a firewall block the port?";
+    let all = "did not connect, 6 times: does a firewall block the port?";
     let deadline = Instant::now() + GUARD;
     while !report(&server).contains(all) {
         assert!(Instant::now() < deadline, "{}", server.log());
@@ -63,7 +63,7 @@ fn who_gives_up_has_missed_something() {
 
     // It counts anew once somebody has come.
     again.fetch("NLST");
-    assert!(!report(&server).contains("never connected"));
+    assert!(!report(&server).contains("did not connect"));
     server.finish(&[]);
 }
 
@@ -79,10 +79,10 @@ fn a_reload_forgets_what_was_missed() {
     let expected =
         format!("425 No connection came to port {port}; does a firewall block the port?");
     assert_eq!(reply, expected);
-    assert!(report(&server).contains("never connected"));
+    assert!(report(&server).contains("did not connect"));
     server.signal(Signal::HUP);
     server.log_with("reloaded the settings");
-    assert!(!report(&server).contains("never connected"));
+    assert!(!report(&server).contains("did not connect"));
     // The session knows what it has seen.
     assert!(missed(&mut client).is_some());
     server.finish(&[]);
@@ -97,7 +97,7 @@ fn an_end_of_the_server_misses_nothing() {
     client.extended_passive();
     thread::sleep(PATIENCE);
     let log = server.finish(&[]);
-    assert!(!log.contains("never connected"), "{log}");
+    assert!(!log.contains("did not connect"), "{log}");
 }
 
 #[test]
@@ -141,7 +141,7 @@ fn report(server: &Server) -> String {
 }
 
 fn is_warning(line: &str) -> bool {
-    line.contains("WARN") && line.contains("never connected")
+    line.contains("WARN") && line.contains("did not connect")
 }
 
 /// Longer than the least that counts as giving up.
