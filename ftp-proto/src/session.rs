@@ -219,7 +219,7 @@ impl Session {
     }
 
     /// The passive port that was announced last has been closed and nobody came, although there was time:
-    /// the client has turned to something else, or is gone. For STAT and for [`missed`](Self::missed);
+    /// the client has turned to something else, or is gone. For STAT and for [`never_connected`](Self::never_connected);
     /// each announcement counts once. When [`TimeoutKind::DataOpen`] has run out that is counted already.
     pub fn handle_data_never_connected(&mut self) {
         self.miss(false);
