@@ -111,6 +111,7 @@ fn not_a_flag(argument: &OsStr) -> FlagError {
     let problem = format!("not a flag; write --directory {shown} to share a directory");
     FlagError::new(shown, problem)
 }
+
 #[cfg(test)]
 mod tests {
     use super::*;
