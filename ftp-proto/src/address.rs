@@ -33,8 +33,8 @@ impl Endpoints {
     }
 
     /// The address family that the control connection really speaks.
-    pub fn family(&self) -> Family {
-        Family::of(self.local.ip())
+    pub fn family(&self) -> AddressFamily {
+        AddressFamily::of(self.local.ip())
     }
 }
 
@@ -48,14 +48,14 @@ pub fn canonical(address: SocketAddr) -> SocketAddr {
 
 /// An address family as EPRT and EPSV number it (RFC 2428, section 2).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Family {
+pub enum AddressFamily {
     /// Number 1.
     Ipv4,
     /// Number 2.
     Ipv6,
 }
 
-impl Family {
+impl AddressFamily {
     /// The family of an address that is already canonical.
     pub fn of(address: IpAddr) -> Self {
         match address {
@@ -79,7 +79,7 @@ pub(crate) enum AddressError {
     /// Not of the form that the RFC gives: 501.
     Syntax,
     /// A well-formed argument that names a family we do not know: 522.
-    Family,
+    UnknownFamily,
 }
 
 /// Reads `h1,h2,h3,h4,p1,p2` (RFC 959, section 5.3.2, `<host-port>`).
@@ -116,7 +116,7 @@ pub(crate) fn parse_eprt(argument: &[u8]) -> Result<SocketAddr, AddressError> {
     let ip = match family {
         1 => IpAddr::V4(parse_text::<Ipv4Addr>(address)?),
         2 => IpAddr::V6(parse_text::<Ipv6Addr>(address)?),
-        _ => return Err(AddressError::Family),
+        _ => return Err(AddressError::UnknownFamily),
     };
     let port = parse_decimal(port).ok_or(AddressError::Syntax)?;
     Ok(canonical(SocketAddr::new(ip, port)))
@@ -128,7 +128,7 @@ pub(crate) enum EpsvArgument {
     /// No argument: the family of the control connection.
     Any,
     /// A family by its number.
-    Family(Family),
+    Family(AddressFamily),
     /// From now on no other way to set up data connections.
     All,
 }
@@ -142,9 +142,9 @@ pub(crate) fn parse_epsv(argument: &[u8]) -> Result<EpsvArgument, AddressError> 
         return Ok(EpsvArgument::All);
     }
     match parse_decimal::<u16>(argument).ok_or(AddressError::Syntax)? {
-        1 => Ok(EpsvArgument::Family(Family::Ipv4)),
-        2 => Ok(EpsvArgument::Family(Family::Ipv6)),
-        _ => Err(AddressError::Family),
+        1 => Ok(EpsvArgument::Family(AddressFamily::Ipv4)),
+        2 => Ok(EpsvArgument::Family(AddressFamily::Ipv6)),
+        _ => Err(AddressError::UnknownFamily),
     }
 }
 
@@ -197,7 +197,7 @@ mod tests {
         );
         assert_eq!(ends.local(), address("192.168.77.2:21"));
         assert_eq!(ends.peer(), address("[2001:db8::1]:9"));
-        assert_eq!(ends.family(), Family::Ipv4);
+        assert_eq!(ends.family(), AddressFamily::Ipv4);
     }
 
     #[test]
@@ -260,7 +260,7 @@ mod tests {
             parse_eprt(b"|2|::ffff:10.0.0.7|1|"),
             Ok(address("10.0.0.7:1"))
         );
-        assert_eq!(parse_eprt(b"|3|x|1025|"), Err(AddressError::Family));
+        assert_eq!(parse_eprt(b"|3|x|1025|"), Err(AddressError::UnknownFamily));
         for bad in [
             &b""[..],
             b"|",
@@ -280,9 +280,15 @@ mod tests {
     fn extended_passive() {
         assert_eq!(parse_epsv(b""), Ok(EpsvArgument::Any));
         assert_eq!(parse_epsv(b"all"), Ok(EpsvArgument::All));
-        assert_eq!(parse_epsv(b"1"), Ok(EpsvArgument::Family(Family::Ipv4)));
-        assert_eq!(parse_epsv(b"2"), Ok(EpsvArgument::Family(Family::Ipv6)));
-        assert_eq!(parse_epsv(b"3"), Err(AddressError::Family));
+        assert_eq!(
+            parse_epsv(b"1"),
+            Ok(EpsvArgument::Family(AddressFamily::Ipv4))
+        );
+        assert_eq!(
+            parse_epsv(b"2"),
+            Ok(EpsvArgument::Family(AddressFamily::Ipv6))
+        );
+        assert_eq!(parse_epsv(b"3"), Err(AddressError::UnknownFamily));
         assert_eq!(parse_epsv(b"one"), Err(AddressError::Syntax));
     }
 }

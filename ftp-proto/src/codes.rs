@@ -18,7 +18,7 @@ pub fn allows(name: &[u8], code: u16) -> bool {
         Some(info) => {
             let row = row_of(info.verb);
             row.is_some_and(|row| {
-                row.listed.contains(&code) || row.beyond.iter().any(|(beyond, _)| *beyond == code)
+                row.listed.contains(&code) || row.additional.iter().any(|(own, _)| *own == code)
             })
         }
         None => command::is_not_implemented(name) && code == 502,
@@ -35,8 +35,8 @@ pub fn markdown() -> String {
             continue;
         };
         let usage = format!("{} {}", info.name, info.syntax).replace('|', "\\|");
-        let beyond: Vec<String> = row
-            .beyond
+        let additional: Vec<String> = row
+            .additional
             .iter()
             .map(|(code, why)| format!("{code}{}", mark(why)))
             .collect();
@@ -46,7 +46,7 @@ pub fn markdown() -> String {
             usage.trim_end(),
             info.purpose,
             listed.join(" "),
-            beyond.join(" ")
+            additional.join(" ")
         ));
     }
     text.push_str("\nBesides, any command may be answered 500 (not understood, or too long) and 421 (the session ends). ");
@@ -66,14 +66,18 @@ struct Row {
     /// RFC 959, section 5.4, and the RFC that defines or changes the command.
     listed: &'static [u16],
     /// What we say besides, and why.
-    beyond: &'static [(u16, &'static str)],
+    additional: &'static [(u16, &'static str)],
 }
 
-const fn row(verb: Verb, listed: &'static [u16], beyond: &'static [(u16, &'static str)]) -> Row {
+const fn row(
+    verb: Verb,
+    listed: &'static [u16],
+    additional: &'static [(u16, &'static str)],
+) -> Row {
     Row {
         verb,
         listed,
-        beyond,
+        additional,
     }
 }
 
@@ -199,16 +203,16 @@ mod tests {
     }
 
     #[test]
-    fn what_is_listed_is_not_beyond() {
+    fn a_code_of_the_rfc_needs_no_reason() {
         for row in CODES {
             assert!(row.listed.is_sorted(), "{:?}", row.verb);
-            for (code, why) in row.beyond {
+            for (code, why) in row.additional {
                 assert!(!row.listed.contains(code), "{:?} {code}", row.verb);
                 assert!(!mark(why).is_empty(), "{why}");
             }
         }
         for why in REASONS {
-            let uses = CODES.iter().flat_map(|row| row.beyond);
+            let uses = CODES.iter().flat_map(|row| row.additional);
             assert!(uses.map(|(_, used)| used).any(|used| used == why), "{why}");
         }
         assert_eq!(LETTERS.len(), REASONS.len());

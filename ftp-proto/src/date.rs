@@ -73,9 +73,9 @@ fn is_recent(modified: i64, now: i64) -> bool {
 }
 
 fn calendar(unix_seconds: i64) -> OffsetDateTime {
-    let printable = unix_seconds.clamp(FIRST_SECOND, LAST_SECOND);
+    let clamped = unix_seconds.clamp(FIRST_SECOND, LAST_SECOND);
     // The clamped range is inside the one that the conversion takes, with any of its features.
-    OffsetDateTime::from_unix_timestamp(printable).unwrap_or(OffsetDateTime::UNIX_EPOCH)
+    OffsetDateTime::from_unix_timestamp(clamped).unwrap_or(OffsetDateTime::UNIX_EPOCH)
 }
 
 fn put_year(text: &mut [u8], time: OffsetDateTime) {

@@ -55,7 +55,7 @@ pub use action::{
     Action, DataConnection, FileRequest, ListStyle, Output, Representation, TransferId,
     TransferKind, TransferRequest,
 };
-pub use address::{Endpoints, Family, canonical};
+pub use address::{AddressFamily, Endpoints, canonical};
 pub use config::{Config, limits};
 pub use masquerade::{
     AnnounceReason, Announcement, ClientRule, Masquerade, OuterPorts, PortNumber, PublicAddress,

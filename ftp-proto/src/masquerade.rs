@@ -86,7 +86,7 @@ pub struct Announcement {
     /// Which number of the passive port is told, in 227 and 229 alike.
     pub port: PortNumber,
     /// The rule that decided, for the log and for STAT.
-    pub why: AnnounceReason,
+    pub reason: AnnounceReason,
 }
 
 /// Which of its two numbers a forwarded port is announced by.
@@ -145,10 +145,10 @@ impl Masquerade {
         };
 
         if let Some((network, rule)) = self.client_rule(peer) {
-            let why = AnnounceReason::ClientRule(network);
+            let reason = AnnounceReason::ClientRule(network);
             return match rule {
-                ClientRule::Announce(address) => Announcement::outer(address, why),
-                ClientRule::Local => Announcement::inner(local.into(), why),
+                ClientRule::Announce(address) => Announcement::outer(address, reason),
+                ClientRule::Local => Announcement::inner(local.into(), reason),
             };
         }
         if let Some(network) = self.local_network(peer) {
@@ -167,8 +167,8 @@ impl Masquerade {
     }
 
     /// The number to announce for a passive port that is bound to `inner`.
-    pub fn announced_port(&self, side: PortNumber, inner: u16) -> u16 {
-        match (side, &self.outer_ports) {
+    pub fn announced_port(&self, number: PortNumber, inner: u16) -> u16 {
+        match (number, &self.outer_ports) {
             (PortNumber::Outer, Some(ports)) => ports.outer(inner),
             _ => inner,
         }
@@ -195,26 +195,26 @@ impl Masquerade {
 }
 
 impl Announcement {
-    fn inner(address: IpAddr, why: AnnounceReason) -> Self {
+    fn inner(address: IpAddr, reason: AnnounceReason) -> Self {
         Self {
             address,
             port: PortNumber::Inner,
-            why,
+            reason,
         }
     }
 
-    fn public(address: PublicAddress, local: Ipv4Addr, why: AnnounceReason) -> Self {
+    fn public(address: PublicAddress, local: Ipv4Addr, reason: AnnounceReason) -> Self {
         match address {
-            PublicAddress::Known(address) => Self::outer(address, why),
+            PublicAddress::Known(address) => Self::outer(address, reason),
             PublicAddress::Unknown => Self::inner(local.into(), AnnounceReason::Unknown),
         }
     }
 
-    fn outer(address: Ipv4Addr, why: AnnounceReason) -> Self {
+    fn outer(address: Ipv4Addr, reason: AnnounceReason) -> Self {
         Self {
             address: IpAddr::V4(address),
             port: PortNumber::Outer,
-            why,
+            reason,
         }
     }
 }

@@ -59,9 +59,9 @@ pub struct NeverConnected {
     /// Counts those of the session, from 1.
     pub number: u32,
     /// What the client had been told.
-    pub announced: PassiveOffer,
+    pub offer: PassiveOffer,
     /// It was given less than its time, because others needed the port.
-    pub early: bool,
+    pub withdrawn: bool,
 }
 
 impl PassiveOffer {
@@ -112,7 +112,7 @@ impl ClientOrigin {
 impl Diagnosis {
     fn of(announcement: &Announcement, with_address: bool, origin: ClientOrigin) -> Self {
         let is_private = private_kind(announcement.address).is_some();
-        match (announcement.why, announcement.port) {
+        match (announcement.reason, announcement.port) {
             (AnnounceReason::Ipv6, _) => Self::Blocked,
             _ if with_address && is_private && origin == ClientOrigin::Outside => {
                 Self::PrivateAddress
@@ -141,14 +141,14 @@ impl fmt::Display for Diagnosis {
 impl NeverConnected {
     /// What a transfer is told that needed the connection.
     pub(crate) fn reply(&self) -> Reply {
-        let early = match self.early {
+        let early = match self.withdrawn {
             true => " before others needed the port",
             false => "",
         };
-        let (announced, explanation) = (self.announced, self.explanation());
+        let (offer, explanation) = (self.offer, self.explanation());
         Reply::line(
             425,
-            format!("No connection came to {announced}{early}{explanation}"),
+            format!("No connection came to {offer}{early}{explanation}"),
         )
     }
 
@@ -158,20 +158,20 @@ impl NeverConnected {
             1 => ("connection", ""),
             _ => ("connections", " last"),
         };
-        let early = match self.early {
+        let early = match self.withdrawn {
             true => " and given up as others needed the port",
             false => "",
         };
-        let (count, announced) = (self.number, self.announced);
+        let (count, offer) = (self.number, self.offer);
         format!(
-            "{count} data {connections} never came: {announced} was announced{last}{early}{}",
+            "{count} data {connections} never came: {offer} was announced{last}{early}{}",
             self.explanation()
         )
     }
 
     fn explanation(&self) -> String {
-        let diagnosis = self.announced.diagnosis;
-        match (diagnosis, self.announced.private_kind()) {
+        let diagnosis = self.offer.diagnosis;
+        match (diagnosis, self.offer.private_kind()) {
             (Diagnosis::PrivateAddress, Some(kind)) => format!(", {kind}; {diagnosis}."),
             _ => format!("; {diagnosis}"),
         }
@@ -233,10 +233,9 @@ mod tests {
         let endpoints = Endpoints::new(socket(local), socket(peer));
         let announcement = rules.lookup(&endpoints);
         for (with_address, expected) in [true, false].into_iter().zip(expected) {
-            let announced =
-                PassiveOffer::new(rules, &endpoints, announcement, 60_004, with_address);
-            assert_eq!(announced.origin, origin, "{peer}");
-            assert_eq!(announced.diagnosis, expected, "{peer} {with_address}");
+            let offer = PassiveOffer::new(rules, &endpoints, announcement, 60_004, with_address);
+            assert_eq!(offer.origin, origin, "{peer}");
+            assert_eq!(offer.diagnosis, expected, "{peer} {with_address}");
         }
     }
 

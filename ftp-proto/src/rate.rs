@@ -18,7 +18,7 @@ pub struct RateLimit {
 
 /// What may be done now.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Grant {
+pub enum Allowance {
     /// So many bytes may move, at least one.
     Bytes(usize),
     /// Nothing before so much time has passed.
@@ -40,15 +40,15 @@ impl RateLimit {
 
     /// How many of the `wanted` bytes may move now. Of a fast rate no small pieces are granted: waiting
     /// a little costs less than many system calls.
-    pub fn grant(&mut self, now: Duration, wanted: usize) -> Grant {
+    pub fn allowance(&mut self, now: Duration, wanted: usize) -> Allowance {
         self.fill(now);
         let wanted = u64::try_from(wanted).unwrap_or(u64::MAX).max(1);
         let worthwhile = self.capacity().div_ceil(2).min(wanted);
         if self.level >= worthwhile {
             let bytes = self.level.min(wanted);
-            return Grant::Bytes(usize::try_from(bytes).unwrap_or(usize::MAX));
+            return Allowance::Bytes(usize::try_from(bytes).unwrap_or(usize::MAX));
         }
-        Grant::Wait(self.time_for(worthwhile - self.level))
+        Allowance::Wait(self.time_for(worthwhile - self.level))
     }
 
     /// So many bytes have moved. More than were granted are forgiven.
@@ -105,21 +105,21 @@ mod tests {
     #[test]
     fn a_quarter_at_once_and_then_the_rate() {
         let mut limit = limit(4000);
-        assert_eq!(limit.grant(ms(0), 10_000), Grant::Bytes(1000));
+        assert_eq!(limit.allowance(ms(0), 10_000), Allowance::Bytes(1000));
         limit.spend(1000);
         // Half a bucket is worth moving.
-        assert_eq!(limit.grant(ms(0), 10_000), Grant::Wait(ms(125)));
-        assert_eq!(limit.grant(ms(100), 10_000), Grant::Wait(ms(25)));
-        assert_eq!(limit.grant(ms(125), 10_000), Grant::Bytes(500));
+        assert_eq!(limit.allowance(ms(0), 10_000), Allowance::Wait(ms(125)));
+        assert_eq!(limit.allowance(ms(100), 10_000), Allowance::Wait(ms(25)));
+        assert_eq!(limit.allowance(ms(125), 10_000), Allowance::Bytes(500));
         // The last bytes of a file need not wait for more.
-        assert_eq!(limit.grant(ms(125), 3), Grant::Bytes(3));
+        assert_eq!(limit.allowance(ms(125), 3), Allowance::Bytes(3));
         limit.spend(500);
         assert_eq!(
-            limit.grant(ms(125), 3),
-            Grant::Wait(Duration::from_micros(750))
+            limit.allowance(ms(125), 3),
+            Allowance::Wait(Duration::from_micros(750))
         );
         // However long nothing moves, no more than a bucket is saved up.
-        assert_eq!(limit.grant(ms(60_000), 10_000), Grant::Bytes(1000));
+        assert_eq!(limit.allowance(ms(60_000), 10_000), Allowance::Bytes(1000));
     }
 
     #[test]
@@ -131,12 +131,12 @@ mod tests {
             assert_eq!(limit.level, 0);
         }
         assert_eq!(
-            limit.grant(limit.filled_at, 1),
-            Grant::Wait(Duration::from_nanos(1))
+            limit.allowance(limit.filled_at, 1),
+            Allowance::Wait(Duration::from_nanos(1))
         );
         assert_eq!(
-            limit.grant(limit.filled_at + Duration::from_nanos(1), 1),
-            Grant::Bytes(1)
+            limit.allowance(limit.filled_at + Duration::from_nanos(1), 1),
+            Allowance::Bytes(1)
         );
     }
 
@@ -144,22 +144,22 @@ mod tests {
     fn extremes() {
         let mut fast = limit(u64::MAX);
         assert!(matches!(
-            fast.grant(Duration::MAX, usize::MAX),
-            Grant::Bytes(_)
+            fast.allowance(Duration::MAX, usize::MAX),
+            Allowance::Bytes(_)
         ));
         fast.spend(usize::MAX);
         assert!(matches!(
-            fast.grant(Duration::ZERO, usize::MAX),
-            Grant::Wait(_)
+            fast.allowance(Duration::ZERO, usize::MAX),
+            Allowance::Wait(_)
         ));
         assert!(matches!(
-            fast.grant(Duration::MAX, 0),
-            Grant::Wait(_) | Grant::Bytes(_)
+            fast.allowance(Duration::MAX, 0),
+            Allowance::Wait(_) | Allowance::Bytes(_)
         ));
         // The clock goes backwards.
         let mut slow = RateLimit::new(NonZeroU64::MIN, ms(5000));
         slow.spend(1);
-        assert_eq!(slow.grant(ms(0), 1), Grant::Wait(ms(1000)));
-        assert_eq!(slow.grant(ms(6000), 1), Grant::Bytes(1));
+        assert_eq!(slow.allowance(ms(0), 1), Allowance::Wait(ms(1000)));
+        assert_eq!(slow.allowance(ms(6000), 1), Allowance::Bytes(1));
     }
 }

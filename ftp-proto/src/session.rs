@@ -27,7 +27,7 @@ use crate::outcome::{Misuse, Outcome};
 use crate::reply::Reply;
 use crate::timeout::{Timeout, TimeoutKind};
 
-use data::{Data, PassiveForm};
+use data::{DataSetup, PassiveCommand};
 use files::FileQuestion;
 use held::Held;
 use login::{Login, Protection};
@@ -52,10 +52,10 @@ pub struct Session {
     login_failures: u32,
     /// `EPSV ALL` has been sent: for the rest of the session (RFC 2428, section 4).
     extended_only: bool,
-    transfers_begun: u64,
+    transfers_started: u64,
     /// What the client was told last, unless it has come since, or counts as missed.
-    awaited: Option<PassiveOffer>,
-    missed: Option<NeverConnected>,
+    offer: Option<PassiveOffer>,
+    never_connected: Option<NeverConnected>,
     epochs: Epochs,
 }
 
@@ -79,7 +79,7 @@ enum Pending {
     File(FileQuestion),
     /// `cancelled`: a `CloseData` has been sent after it.
     Passive {
-        form: PassiveForm,
+        command: PassiveCommand,
         cancelled: bool,
     },
 }
@@ -128,9 +128,9 @@ impl Session {
             protection,
             login_failures: 0,
             extended_only: false,
-            transfers_begun: 0,
-            awaited: None,
-            missed: None,
+            transfers_started: 0,
+            offer: None,
+            never_connected: None,
             epochs: Epochs::default(),
         }
     }
@@ -202,7 +202,7 @@ impl Session {
     /// is started. Where it is to be protected, [`handle_data_protected`](Self::handle_data_protected)
     /// follows.
     pub fn handle_data_connected(&mut self) {
-        self.awaited = None;
+        self.offer = None;
         if let Phase::Ready(ready) = &mut self.phase {
             ready.data_connected();
             self.epochs.data_stall += 1;
@@ -219,17 +219,17 @@ impl Session {
     }
 
     /// The passive port that was announced last has been closed and nobody came, although there was time:
-    /// the client has turned to something else, or is gone. For STAT and for [`missed`](Self::missed);
+    /// the client has turned to something else, or is gone. For STAT and for [`never_connected`](Self::never_connected);
     /// each announcement counts once. When [`TimeoutKind::DataOpen`] has run out that is counted already.
     pub fn handle_data_never_connected(&mut self) {
-        self.miss(false);
+        self.record_never_connected(false);
     }
 
     /// Others need the passive port, and its client has not come: its time is over early. Ignored unless
     /// a passive port is open, or a transfer waits for a connection to one.
     pub fn handle_port_withdrawn(&mut self) {
         if self.is_port_open() {
-            self.data_never_opened(true);
+            self.expire_data(true);
         }
     }
 
@@ -251,7 +251,7 @@ impl Session {
         match timeout.kind {
             TimeoutKind::Login => self.close(Some(Reply::LOGIN_TIMEOUT)),
             TimeoutKind::Idle => self.close(Some(Reply::IDLE_TIMEOUT)),
-            TimeoutKind::DataOpen => self.data_never_opened(false),
+            TimeoutKind::DataOpen => self.expire_data(false),
             TimeoutKind::DataStall => self.data_stalled(),
         }
     }
@@ -301,13 +301,13 @@ impl Session {
     }
 
     /// What the client was told last, as long as it may still come.
-    pub fn awaited(&self) -> Option<&PassiveOffer> {
-        self.awaited.as_ref()
+    pub fn passive_offer(&self) -> Option<&PassiveOffer> {
+        self.offer.as_ref()
     }
 
     /// The last data connection that never came.
     pub fn never_connected(&self) -> Option<&NeverConnected> {
-        self.missed.as_ref()
+        self.never_connected.as_ref()
     }
 
     /// The two ends of the control connection.
@@ -355,8 +355,8 @@ impl Session {
             return self.reply(refusal);
         }
         match verb {
-            Verb::User => self.user_named(argument),
-            Verb::Pass => self.password_given(argument),
+            Verb::User => self.user_name(argument),
+            Verb::Pass => self.password(argument),
             Verb::Acct => self.reply(Reply::ACCOUNT_SUPERFLUOUS),
             Verb::Rein => self.reinitialize(),
             Verb::Quit => self.close(Some(Reply::GOODBYE)),
@@ -376,11 +376,11 @@ impl Session {
             Verb::NotImplemented => self.reply(Reply::NOT_IMPLEMENTED),
             Verb::Unknown => self.reply(Reply::UNKNOWN_COMMAND),
             _ if self.user().is_none() => self.reply(Reply::NOT_LOGGED_IN),
-            _ => self.carry_out_logged_in(verb, argument),
+            _ => self.execute_logged_in(verb, argument),
         }
     }
 
-    fn carry_out_logged_in(&mut self, verb: Verb, argument: &[u8]) {
+    fn execute_logged_in(&mut self, verb: Verb, argument: &[u8]) {
         match verb {
             Verb::Type => self.representation_type(argument),
             Verb::Mode => self.transfer_mode(argument),
@@ -400,7 +400,7 @@ impl Session {
             | Verb::Mlst
             | Verb::Stat => self.file_command(verb, argument),
             Verb::Site => self.site(argument),
-            Verb::Pasv => self.passive(PassiveForm::Pasv),
+            Verb::Pasv => self.passive(PassiveCommand::Pasv),
             Verb::Epsv => self.extended_passive(argument),
             Verb::Port => self.port(argument),
             Verb::Eprt => self.extended_port(argument),
@@ -444,13 +444,13 @@ impl Session {
             Phase::Ready(ready) => ready,
             Phase::Closed => return None,
         };
-        let waiting_forever = self.config.data_open_timeout.is_none();
+        let unlimited = self.config.data_open_timeout.is_none();
         match (&ready.transfer, &self.pending) {
             (Transfer::Running(running), _) => running.timer(),
             (Transfer::Opening(_), _) => None,
             // A port that may wait for ever must not keep an idle client alive. Other questions give
             // its client no more time.
-            (Transfer::None, _) if ready.data == Data::Passive && !waiting_forever => {
+            (Transfer::None, _) if ready.data == DataSetup::Passive && !unlimited => {
                 Some(TimeoutKind::DataOpen)
             }
             // Of these, a TLS handshake is the client's to get on with.
@@ -465,8 +465,8 @@ impl Session {
         }
         self.abort_transfer();
         // In the middle of a handshake clear text would only look like a broken one.
-        let shaking_hands = matches!(self.pending, Pending::Tls { .. });
-        if let Some(farewell) = farewell.filter(|_| !shaking_hands) {
+        let in_handshake = matches!(self.pending, Pending::Tls { .. });
+        if let Some(farewell) = farewell.filter(|_| !in_handshake) {
             self.reply(farewell);
         }
         self.push_action(Action::Close);

@@ -6,7 +6,7 @@ use std::net::SocketAddr;
 use ftp_proto::limits::LINE_BYTES_MAX;
 use ftp_proto::{Config, Endpoints, Outcome, Permissions, Timeout, TimeoutKind};
 use ftp_tests::fuzz;
-use ftp_tests::model::{self, Spoken, Step};
+use ftp_tests::model::{self, ModelCommand, Step};
 use ftp_tests::ops::{self, Line, VERBS};
 use ftp_tests::sim::Sim;
 use ftp_tests::text::show;
@@ -25,7 +25,7 @@ proptest! {
 
     #[test]
     fn as_the_model_has_it(logged_in: bool, steps in vec(step(), 0..60)) {
-        let login = [Step::Say(Spoken::User), Step::Say(Spoken::Password(true))];
+        let login = [Step::Send(ModelCommand::User), Step::Send(ModelCommand::Password(true))];
         let before = if logged_in { &login[..] } else { &[] };
         model::run(&[before, &steps].concat());
     }

@@ -14,7 +14,7 @@ use crate::sim::{Question, Sim};
 /// One thing that happens.
 #[derive(Arbitrary, Clone, Copy, Debug)]
 pub enum Step {
-    Say(Spoken),
+    Send(ModelCommand),
     /// The client opens its data connection.
     Connected,
     /// The running transfer ends, well or not.
@@ -25,14 +25,14 @@ pub enum Step {
 
 /// A command line.
 #[derive(Arbitrary, Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Spoken {
+pub enum ModelCommand {
     User,
     Password(bool),
     Reinitialize,
     Host,
     PrintDirectory,
     ChangeDirectory(Name),
-    Up,
+    ChangeToParent,
     MakeDirectory(Name),
     RenameFrom(Name),
     RenameTo(Name),
@@ -42,9 +42,9 @@ pub enum Spoken {
     Restart(u8),
     Passive,
     ExtendedPassive,
-    ExtendedOnly,
+    ExtendedPassiveAll,
     Active,
-    Foreign,
+    ActiveForeign,
     Retrieve(Name),
     Store(Name),
     Append(Name),
@@ -53,8 +53,8 @@ pub enum Spoken {
     Status,
     Noop,
     Quit,
-    Nonsense,
-    Superfluous,
+    Unknown,
+    ExtraArgument,
 }
 
 #[derive(Arbitrary, Clone, Copy, Debug, PartialEq, Eq)]
@@ -73,38 +73,38 @@ pub fn run(steps: &[Step]) {
         let seen = sim.log().len();
         let expected = model.step(*step);
         perform(&mut sim, *step);
-        let came: Vec<String> = sim.log()[seen..]
+        let observed: Vec<String> = sim.log()[seen..]
             .iter()
-            .filter_map(|line| essence(line))
+            .filter_map(|line| relevant(line))
             .collect();
-        let story = || {
+        let context = || {
             format!(
                 "step {index}, {step:?}, of {steps:?}\n{}",
                 sim.log().join("\n")
             )
         };
-        assert_eq!(came, expected, "{}", story());
+        assert_eq!(observed, expected, "{}", context());
         assert_eq!(
             sim.session().is_closed(),
             model.phase == Phase::Closed,
             "{}",
-            story()
+            context()
         );
         assert_eq!(
             sim.session().wants_input(),
             model.wants_input(),
             "{}",
-            story()
+            context()
         );
     }
 }
 
 fn perform(sim: &mut Sim, step: Step) {
     match step {
-        Step::Say(spoken) if sim.session().wants_input() => {
-            sim.send(format!("{}\r\n", spoken.line()).as_bytes());
+        Step::Send(command) if sim.session().wants_input() => {
+            sim.send(format!("{}\r\n", command.line()).as_bytes());
         }
-        Step::Say(_) => {}
+        Step::Send(_) => {}
         Step::Connected => sim.data_connected(),
         Step::End(true) => sim.end_transfer(Ok(())),
         Step::End(false) => sim.end_transfer(Err(TransferError::LocalRead)),
@@ -138,7 +138,7 @@ fn answer(question: &Question) -> Outcome {
 }
 
 /// What the model has an opinion on: codes, whole replies that tell a path, and what is done about transfers.
-fn essence(line: &str) -> Option<String> {
+fn relevant(line: &str) -> Option<String> {
     if let Some(action) = line.strip_prefix("A: ") {
         let is_about = [
             "OpenTransfer",
@@ -164,15 +164,15 @@ struct Model {
     failures: u32,
     extended_only: bool,
     ready: Ready,
-    held: VecDeque<Spoken>,
+    held: VecDeque<ModelCommand>,
 }
 
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 enum Phase {
     #[default]
-    Unknown,
-    Named,
-    In,
+    NoUser,
+    NeedPassword,
+    LoggedIn,
     Closed,
 }
 
@@ -191,7 +191,7 @@ struct Ready {
 enum Data {
     #[default]
     None,
-    Waiting,
+    Passive,
     Connected,
     Active,
     Expired,
@@ -201,17 +201,17 @@ enum Data {
 struct Transfer {
     connected: bool,
     /// What the client is told when it ends badly, where we end it.
-    cut: Option<&'static str>,
+    abort_code: Option<&'static str>,
 }
 
 impl Model {
     fn step(&mut self, step: Step) -> Vec<String> {
         let mut out = Vec::new();
         match step {
-            Step::Say(spoken) if self.wants_input() => self.hear(spoken, &mut out),
-            Step::Say(_) => {}
+            Step::Send(command) if self.wants_input() => self.receive(command, &mut out),
+            Step::Send(_) => {}
             Step::Connected => self.connected(),
-            Step::End(well) => self.end(well, &mut out),
+            Step::End(success) => self.end(success, &mut out),
             Step::Timeout => self.time_out(&mut out),
         }
         out
@@ -221,49 +221,49 @@ impl Model {
         self.phase != Phase::Closed && self.held.len() < ftp_proto::limits::HELD_LINES_MAX
     }
 
-    fn hear(&mut self, spoken: Spoken, out: &mut Vec<String>) {
+    fn receive(&mut self, command: ModelCommand, out: &mut Vec<String>) {
         let Some(transfer) = &mut self.ready.transfer else {
-            return self.execute(spoken, out);
+            return self.execute(command, out);
         };
-        match spoken {
-            Spoken::Status => out.push("211".into()),
-            Spoken::Abort => {
-                cut(transfer, "426", out);
-                self.held.push_back(spoken);
+        match command {
+            ModelCommand::Status => out.push("211".into()),
+            ModelCommand::Abort => {
+                abort(transfer, "426", out);
+                self.held.push_back(command);
             }
-            _ => self.held.push_back(spoken),
+            _ => self.held.push_back(command),
         }
     }
 
     fn connected(&mut self) {
         match &mut self.ready.transfer {
             Some(transfer) => transfer.connected = true,
-            None if self.ready.data == Data::Waiting => self.ready.data = Data::Connected,
+            None if self.ready.data == Data::Passive => self.ready.data = Data::Connected,
             None => {}
         }
     }
 
-    fn end(&mut self, well: bool, out: &mut Vec<String>) {
+    fn end(&mut self, success: bool, out: &mut Vec<String>) {
         let Some(transfer) = self.ready.transfer.take() else {
             return;
         };
-        out.push(match (well, transfer.cut) {
+        out.push(match (success, transfer.abort_code) {
             (true, _) => "226".into(),
-            (false, cut) => cut.unwrap_or("451").into(),
+            (false, code) => code.unwrap_or("451").into(),
         });
         while self.ready.transfer.is_none()
-            && let Some(spoken) = self.held.pop_front()
+            && let Some(command) = self.held.pop_front()
         {
-            match spoken {
+            match command {
                 // It has acted already, and a logout behind it takes nothing back.
-                Spoken::Abort => {
+                ModelCommand::Abort => {
                     self.close_data(out);
                     out.push("226".into());
                 }
-                _ if spoken.needs_data() && self.held.contains(&Spoken::Abort) => {
+                _ if command.needs_data() && self.held.contains(&ModelCommand::Abort) => {
                     out.push("426".into());
                 }
-                _ => self.execute(spoken, out),
+                _ => self.execute(command, out),
             }
         }
     }
@@ -273,9 +273,9 @@ impl Model {
             return;
         }
         match &mut self.ready.transfer {
-            Some(transfer) if transfer.connected => cut(transfer, "426", out),
-            Some(transfer) => cut(transfer, "425", out),
-            None if self.ready.data == Data::Waiting => {
+            Some(transfer) if transfer.connected => abort(transfer, "426", out),
+            Some(transfer) => abort(transfer, "425", out),
+            None if self.ready.data == Data::Passive => {
                 self.ready.data = Data::Expired;
                 out.push("CloseData".into());
             }
@@ -299,108 +299,110 @@ impl Model {
 
     fn close_data(&mut self, out: &mut Vec<String>) {
         let old = std::mem::take(&mut self.ready.data);
-        if matches!(old, Data::Waiting | Data::Connected) {
+        if matches!(old, Data::Passive | Data::Connected) {
             out.push("CloseData".into());
         }
     }
 
-    fn execute(&mut self, spoken: Spoken, out: &mut Vec<String>) {
+    fn execute(&mut self, command: ModelCommand, out: &mut Vec<String>) {
         let renaming = std::mem::take(&mut self.ready.renaming);
-        let code = match spoken {
-            Spoken::User => {
-                self.log_out(Phase::Named, out);
+        let code = match command {
+            ModelCommand::User => {
+                self.log_out(Phase::NeedPassword, out);
                 "331"
             }
-            Spoken::Password(_) if self.phase != Phase::Named => "503",
-            Spoken::Password(true) => {
-                self.phase = Phase::In;
+            ModelCommand::Password(_) if self.phase != Phase::NeedPassword => "503",
+            ModelCommand::Password(true) => {
+                self.phase = Phase::LoggedIn;
                 "230"
             }
-            Spoken::Password(false) => {
+            ModelCommand::Password(false) => {
                 self.failures += 1;
-                self.phase = Phase::Unknown;
+                self.phase = Phase::NoUser;
                 if self.failures == LOGINS_MAX {
                     return self.close("421", out);
                 }
                 "530"
             }
-            Spoken::Reinitialize => {
-                self.log_out(Phase::Unknown, out);
+            ModelCommand::Reinitialize => {
+                self.log_out(Phase::NoUser, out);
                 "220"
             }
-            Spoken::Host if self.phase == Phase::Unknown => "220",
-            Spoken::Host => "503",
-            Spoken::Noop => "200",
-            Spoken::Status => "211",
-            Spoken::Quit => return self.close("221", out),
-            Spoken::Nonsense => "500",
-            _ if self.phase != Phase::In => "530",
-            _ => return self.carry_out_logged_in(spoken, renaming, out),
+            ModelCommand::Host if self.phase == Phase::NoUser => "220",
+            ModelCommand::Host => "503",
+            ModelCommand::Noop => "200",
+            ModelCommand::Status => "211",
+            ModelCommand::Quit => return self.close("221", out),
+            ModelCommand::Unknown => "500",
+            _ if self.phase != Phase::LoggedIn => "530",
+            _ => return self.execute_logged_in(command, renaming, out),
         };
         out.push(code.into());
     }
 
-    fn carry_out_logged_in(&mut self, spoken: Spoken, renaming: bool, out: &mut Vec<String>) {
+    fn execute_logged_in(&mut self, command: ModelCommand, renaming: bool, out: &mut Vec<String>) {
         let found = |name: Name, good: &str| match name {
             Name::Missing => "550".to_owned(),
             _ => good.to_owned(),
         };
-        let reply = match spoken {
-            Spoken::Superfluous => "501".into(),
-            Spoken::PrintDirectory => {
+        let reply = match command {
+            ModelCommand::ExtraArgument => "501".into(),
+            ModelCommand::PrintDirectory => {
                 format!(
                     "257 \"{}\" is the current directory.",
-                    shown(&self.ready.directory)
+                    display(&self.ready.directory)
                 )
             }
-            Spoken::ChangeDirectory(name) => {
+            ModelCommand::ChangeDirectory(name) => {
                 if name != Name::Missing {
                     self.ready.directory = self.resolve(name);
                 }
                 found(name, "250")
             }
-            Spoken::Up => {
+            ModelCommand::ChangeToParent => {
                 self.ready.directory.pop();
                 "250".into()
             }
-            Spoken::MakeDirectory(name) => {
-                let path = shown(&self.resolve(name));
+            ModelCommand::MakeDirectory(name) => {
+                let path = display(&self.resolve(name));
                 found(name, &format!("257 \"{path}\" created."))
             }
-            Spoken::RenameFrom(name) => {
+            ModelCommand::RenameFrom(name) => {
                 self.ready.renaming = name != Name::Missing;
                 found(name, "350")
             }
-            Spoken::RenameTo(_) if !renaming => "503".into(),
-            Spoken::RenameTo(Name::Missing) => "553".into(),
-            Spoken::RenameTo(_) => "250".into(),
-            Spoken::Delete(name) => found(name, "250"),
-            Spoken::Size(_) if !self.ready.image => "550".into(),
-            Spoken::Size(name) => found(name, "213"),
-            Spoken::Type(image) => {
+            ModelCommand::RenameTo(_) if !renaming => "503".into(),
+            ModelCommand::RenameTo(Name::Missing) => "553".into(),
+            ModelCommand::RenameTo(_) => "250".into(),
+            ModelCommand::Delete(name) => found(name, "250"),
+            ModelCommand::Size(_) if !self.ready.image => "550".into(),
+            ModelCommand::Size(name) => found(name, "213"),
+            ModelCommand::Type(image) => {
                 self.ready.image = image;
                 "200".into()
             }
-            Spoken::Restart(offset) => {
+            ModelCommand::Restart(offset) => {
                 self.ready.restart = offset;
                 "350".into()
             }
-            Spoken::Abort => {
+            ModelCommand::Abort => {
                 self.close_data(out);
                 "226".into()
             }
-            Spoken::ExtendedOnly => {
+            ModelCommand::ExtendedPassiveAll => {
                 self.extended_only = true;
                 "200".into()
             }
-            Spoken::Passive | Spoken::Active | Spoken::Foreign if self.extended_only => {
+            ModelCommand::Passive | ModelCommand::Active | ModelCommand::ActiveForeign
+                if self.extended_only =>
+            {
                 "501".into()
             }
-            Spoken::Foreign => "501".into(),
-            Spoken::Active => self.set_up(Data::Active, "200", out),
-            Spoken::Passive => self.set_up(Data::Waiting, "227", out),
-            Spoken::ExtendedPassive => self.set_up(Data::Waiting, "229", out),
-            _ => return self.transfer(spoken, out),
+            ModelCommand::ActiveForeign => "501".into(),
+            ModelCommand::Active => self.set_up(Data::Active, "200", out),
+            ModelCommand::Passive => self.set_up(Data::Passive, "227", out),
+            ModelCommand::ExtendedPassive => self.set_up(Data::Passive, "229", out),
+            _ => return self.transfer(command, out),
         };
         out.push(reply);
     }
@@ -411,20 +413,20 @@ impl Model {
         code.to_owned()
     }
 
-    fn transfer(&mut self, spoken: Spoken, out: &mut Vec<String>) {
+    fn transfer(&mut self, command: ModelCommand, out: &mut Vec<String>) {
         let offset = std::mem::take(&mut self.ready.restart);
-        let (verb, name, has_offset) = match spoken {
-            Spoken::Retrieve(name) => ("RETR", Some(name), true),
-            Spoken::Store(name) => ("STOR", Some(name), true),
-            Spoken::Append(name) => ("APPE", Some(name), false),
+        let (verb, name, has_offset) = match command {
+            ModelCommand::Retrieve(name) => ("RETR", Some(name), true),
+            ModelCommand::Store(name) => ("STOR", Some(name), true),
+            ModelCommand::Append(name) => ("APPE", Some(name), false),
             _ => ("LIST", None, false),
         };
-        let in_vain = verb == "APPE" || (verb == "STOR" && !self.ready.image);
-        if offset > 0 && in_vain {
+        let offset_refused = verb == "APPE" || (verb == "STOR" && !self.ready.image);
+        if offset > 0 && offset_refused {
             return out.push("501".into());
         }
         let path = name.map_or_else(|| self.ready.directory.clone(), |name| self.resolve(name));
-        let path = shown(&path);
+        let path = display(&path);
         let kind = if self.ready.image { "Image" } else { "Ascii" };
         let from = match has_offset {
             true => format!(" from {offset}"),
@@ -439,13 +441,13 @@ impl Model {
             Data::None | Data::Expired => {
                 return out.extend(["AbortTransfer".to_owned(), "425".to_owned()]);
             }
-            Data::Waiting | Data::Connected => "passive",
+            Data::Passive | Data::Connected => "passive",
             Data::Active => "active to 192.0.2.7:51210",
         };
         out.extend(["150".to_owned(), format!("StartTransfer {connection}")]);
         self.ready.transfer = Some(Transfer {
             connected: data == Data::Connected,
-            cut: None,
+            abort_code: None,
         });
     }
 
@@ -464,20 +466,20 @@ impl Model {
     }
 }
 
-fn cut(transfer: &mut Transfer, code: &'static str, out: &mut Vec<String>) {
-    if transfer.cut.is_none() {
-        transfer.cut = Some(code);
+fn abort(transfer: &mut Transfer, code: &'static str, out: &mut Vec<String>) {
+    if transfer.abort_code.is_none() {
+        transfer.abort_code = Some(code);
         out.push("AbortTransfer".into());
     }
 }
 
-fn shown(path: &[&str]) -> String {
+fn display(path: &[&str]) -> String {
     format!("/{}", path.join("/"))
 }
 
-impl Spoken {
+impl ModelCommand {
     fn line(self) -> String {
-        let with = |verb: &str, name: Name| format!("{verb} {}", name.spelt());
+        let with = |verb: &str, name: Name| format!("{verb} {}", name.as_argument());
         match self {
             Self::User => "USER joe".into(),
             Self::Password(true) => "PASS secret".into(),
@@ -486,7 +488,7 @@ impl Spoken {
             Self::Host => "HOST ftp.example".into(),
             Self::PrintDirectory => "PWD".into(),
             Self::ChangeDirectory(name) => with("CWD", name),
-            Self::Up => "CDUP".into(),
+            Self::ChangeToParent => "CDUP".into(),
             Self::MakeDirectory(name) => with("MKD", name),
             Self::RenameFrom(name) => with("RNFR", name),
             Self::RenameTo(name) => with("RNTO", name),
@@ -497,9 +499,9 @@ impl Spoken {
             Self::Restart(offset) => format!("REST {offset}"),
             Self::Passive => "PASV".into(),
             Self::ExtendedPassive => "EPSV".into(),
-            Self::ExtendedOnly => "EPSV ALL".into(),
+            Self::ExtendedPassiveAll => "EPSV ALL".into(),
             Self::Active => "PORT 192,0,2,7,200,10".into(),
-            Self::Foreign => "PORT 192,0,2,8,200,10".into(),
+            Self::ActiveForeign => "PORT 192,0,2,8,200,10".into(),
             Self::Retrieve(name) => with("RETR", name),
             Self::Store(name) => with("STOR", name),
             Self::Append(name) => with("APPE", name),
@@ -508,8 +510,8 @@ impl Spoken {
             Self::Status => "STAT".into(),
             Self::Noop => "NOOP".into(),
             Self::Quit => "QUIT".into(),
-            Self::Nonsense => "NOSUCH".into(),
-            Self::Superfluous => "PWD x".into(),
+            Self::Unknown => "NOSUCH".into(),
+            Self::ExtraArgument => "PWD x".into(),
         }
     }
 
@@ -519,7 +521,7 @@ impl Spoken {
             self,
             Self::Passive
                 | Self::ExtendedPassive
-                | Self::ExtendedOnly
+                | Self::ExtendedPassiveAll
                 | Self::Retrieve(_)
                 | Self::Store(_)
                 | Self::Append(_)
@@ -529,7 +531,7 @@ impl Spoken {
 }
 
 impl Name {
-    fn spelt(self) -> &'static str {
+    fn as_argument(self) -> &'static str {
         match self {
             Self::Plain => "plain",
             Self::Absolute => "/top/./below",

@@ -21,12 +21,12 @@ pub enum Operation {
     Line(Line),
     Raw(Vec<u8>),
     /// So many bytes without a line end.
-    Endless(u16),
+    NoLineEnd(u16),
     /// The open question is answered, or the running transfer ends.
     Answer(Answer),
     DataConnected,
     DataProtected,
-    DataMissed,
+    DataNeverConnected,
     PortWithdrawn,
     Progress(u64),
     /// The current timer fires.
@@ -170,11 +170,11 @@ pub fn apply(sim: &mut Sim, operation: &Operation) {
     match operation {
         Operation::Line(line) => sim.send(&line.bytes()),
         Operation::Raw(bytes) => sim.send(bytes),
-        Operation::Endless(count) => sim.send(&vec![b'A'; usize::from(*count) % 10_000]),
+        Operation::NoLineEnd(count) => sim.send(&vec![b'A'; usize::from(*count) % 10_000]),
         Operation::Answer(answer) => apply_answer(sim, answer),
         Operation::DataConnected => sim.data_connected(),
         Operation::DataProtected => sim.data_protected(),
-        Operation::DataMissed => sim.data_missed(),
+        Operation::DataNeverConnected => sim.data_never_connected(),
         Operation::PortWithdrawn => sim.port_withdrawn(),
         Operation::Progress(bytes) => sim.progress(*bytes),
         Operation::Timeout => {

@@ -51,9 +51,9 @@ pub struct Sim {
     /// A passive port is open, and nobody has come to it.
     is_listening: bool,
     /// What was announced last is neither connected nor missed.
-    awaited: bool,
+    offer_open: bool,
     /// How many data connections have been missed.
-    missed: u32,
+    never_connected: u32,
     closing: bool,
     epochs: Epochs,
 }
@@ -110,8 +110,8 @@ impl Sim {
             transfers: Vec::new(),
             opened: None,
             is_listening: false,
-            awaited: false,
-            missed: 0,
+            offer_open: false,
+            never_connected: 0,
             closing: false,
             epochs: Epochs::default(),
         };
@@ -192,8 +192,12 @@ impl Sim {
         }
         self.drain();
         if let Some(result) = ended {
-            let told = self.codes[codes];
-            assert_eq!(told == 226, result.is_ok(), "{result:?} told as {told}");
+            let code = self.codes[codes];
+            assert_eq!(
+                code == 226,
+                result.is_ok(),
+                "{result:?} was answered {code}"
+            );
         }
         Ok(())
     }
@@ -216,7 +220,7 @@ impl Sim {
 
     /// The data connection is established.
     pub fn data_connected(&mut self) {
-        self.awaited = false;
+        self.offer_open = false;
         self.is_listening = false;
         if let Some(running) = &mut self.running {
             running.connected = true;
@@ -232,8 +236,8 @@ impl Sim {
     }
 
     /// A passive port has been closed, and nobody came.
-    pub fn data_missed(&mut self) {
-        self.miss();
+    pub fn data_never_connected(&mut self) {
+        self.count_never_connected();
         let outputs = self.codes.len() + self.actions;
         self.session.handle_data_never_connected();
         self.drain();
@@ -242,17 +246,17 @@ impl Sim {
 
     /// A passive port is needed by others. That only ever ends the wait for a client.
     pub fn port_withdrawn(&mut self) {
-        let waits = match &self.running {
+        let awaits_client = match &self.running {
             Some(running) => running.passive && !running.connected && !running.aborted,
             None => self.is_listening,
         };
-        if waits {
-            self.miss();
+        if awaits_client {
+            self.count_never_connected();
         }
         let actions = self.actions;
         self.session.handle_port_withdrawn();
         self.drain();
-        assert_eq!(self.actions - actions, usize::from(waits));
+        assert_eq!(self.actions - actions, usize::from(awaits_client));
     }
 
     /// Bytes of the running transfer have moved; without one the report is about an old one.
@@ -269,7 +273,7 @@ impl Sim {
         let outputs = self.codes.len() + self.actions;
         let passive = self.running.as_ref().is_none_or(|running| running.passive);
         if current == Some(timeout) && timeout.kind == TimeoutKind::DataOpen && passive {
-            self.miss();
+            self.count_never_connected();
         }
         self.session.handle_timeout(timeout);
         self.drain();
@@ -450,12 +454,9 @@ impl Sim {
             "a promise is not kept"
         );
         assert_eq!(self.session.is_closed(), self.closing);
-        assert_eq!(self.session.awaited().is_some(), self.awaited);
-        let missed = self
-            .session
-            .never_connected()
-            .map_or(0, |missed| missed.number);
-        assert_eq!(missed, self.missed);
+        assert_eq!(self.session.passive_offer().is_some(), self.offer_open);
+        let never_connected = self.session.never_connected().map_or(0, |last| last.number);
+        assert_eq!(never_connected, self.never_connected);
         self.check_timer();
     }
 
@@ -485,14 +486,14 @@ impl Sim {
         if status.contains(" Logged in as ") {
             assert_eq!(
                 status.contains(" never came: "),
-                self.missed > 0,
+                self.never_connected > 0,
                 "{status}"
             );
         }
     }
 
     /// 227 and 229 tell the port that has just been bound, and what the lookup says.
-    fn check_announcement(&mut self, reply: &strict::Reply) {
+    fn check_announcement(&mut self, reply: &strict::ParsedReply) {
         let bound = self.bound.take();
         let announced = match reply.code {
             227 => strict::parse_227(reply).map(|(address, port)| (Some(address), port)),
@@ -507,10 +508,10 @@ impl Sim {
         }
         let bound = bound.expect("no port has been bound for this reply");
         assert_eq!(port, translated(rules, lookup.port, bound));
-        let awaited = self.session.awaited().expect("a client is awaited");
-        assert_eq!((awaited.announcement, awaited.port), (lookup, port));
-        assert_eq!(awaited.with_address, address.is_some());
-        self.awaited = true;
+        let offer = self.session.passive_offer().expect("a passive offer");
+        assert_eq!((offer.announcement, offer.port), (lookup, port));
+        assert_eq!(offer.with_address, address.is_some());
+        self.offer_open = true;
         self.is_listening = true;
         self.epochs.data_open_renewed = true;
     }
@@ -568,8 +569,8 @@ impl Sim {
     }
 
     /// From now on, what was announced last counts as missed, unless it did already.
-    fn miss(&mut self) {
-        self.missed += u32::from(std::mem::take(&mut self.awaited));
+    fn count_never_connected(&mut self) {
+        self.never_connected += u32::from(std::mem::take(&mut self.offer_open));
     }
 
     fn ask(&mut self, question: Question) {
@@ -595,8 +596,8 @@ impl Sim {
             aborted: false,
         });
         // The time of a passive client has run since the 227, unless it is its handshake that is to come.
-        let shakes_hands = protected && passive && !self.is_listening;
-        self.epochs.data_open_renewed |= shakes_hands || !passive;
+        let needs_handshake = protected && passive && !self.is_listening;
+        self.epochs.data_open_renewed |= needs_handshake || !passive;
         self.is_listening = false;
     }
 }

@@ -4,13 +4,13 @@
 
 /// A reply as a client sees it.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Reply {
+pub struct ParsedReply {
     pub code: u16,
     /// The texts behind the code; the lines between are whole. FF is still doubled.
     pub lines: Vec<Vec<u8>>,
 }
 
-impl Reply {
+impl ParsedReply {
     /// Whether more will follow for the same command (RFC 959, section 4.2).
     pub fn is_preliminary(&self) -> bool {
         self.code / 100 == 1
@@ -18,7 +18,7 @@ impl Reply {
 }
 
 /// Reads exactly one reply (RFC 959, section 4.2).
-pub fn parse(bytes: &[u8]) -> Result<Reply, String> {
+pub fn parse(bytes: &[u8]) -> Result<ParsedReply, String> {
     let text = bytes.strip_suffix(b"\r\n").ok_or("no CRLF at the end")?;
     let lines: Vec<&[u8]> = split_crlf(text);
     for line in &lines {
@@ -26,7 +26,7 @@ pub fn parse(bytes: &[u8]) -> Result<Reply, String> {
     }
     let (code, separator, first) = split_code(lines[0]).ok_or("no code at the beginning")?;
     let reply = match (separator, &lines[1..]) {
-        (b' ', []) => Reply {
+        (b' ', []) => ParsedReply {
             code,
             lines: vec![first.to_vec()],
         },
@@ -42,7 +42,7 @@ pub fn parse(bytes: &[u8]) -> Result<Reply, String> {
             let mut lines = vec![first.to_vec()];
             lines.extend(middle.iter().map(|line| line.to_vec()));
             lines.push(last.to_vec());
-            Reply { code, lines }
+            ParsedReply { code, lines }
         }
         (_, []) => return Err("a multi-line reply of one line".into()),
     };
@@ -51,7 +51,7 @@ pub fn parse(bytes: &[u8]) -> Result<Reply, String> {
 }
 
 /// The address and port of a 227 reply, which has one form only: routers' helpers read it.
-pub fn parse_227(reply: &Reply) -> Option<([u8; 4], u16)> {
+pub fn parse_227(reply: &ParsedReply) -> Option<([u8; 4], u16)> {
     let [text] = &reply.lines[..] else {
         return None;
     };
@@ -67,7 +67,7 @@ pub fn parse_227(reply: &Reply) -> Option<([u8; 4], u16)> {
 }
 
 /// The port of a 229 reply (RFC 2428, section 3): nothing but the port, and no full stop behind.
-pub fn parse_229(reply: &Reply) -> Option<u16> {
+pub fn parse_229(reply: &ParsedReply) -> Option<u16> {
     let [text] = &reply.lines[..] else {
         return None;
     };
@@ -78,7 +78,7 @@ pub fn parse_229(reply: &Reply) -> Option<u16> {
     plain_number(port)
 }
 
-fn check_address_replies(reply: &Reply) -> Result<(), String> {
+fn check_address_replies(reply: &ParsedReply) -> Result<(), String> {
     let well_formed = match reply.code {
         227 => parse_227(reply).is_some_and(|(_, port)| port != 0),
         229 => parse_229(reply).is_some_and(|port| port != 0),

@@ -210,20 +210,20 @@ fn is_step(line: &str) -> bool {
 
 /// Whether lines behind this one must not be sent before it.
 fn is_barrier(line: &str) -> bool {
-    let happenings = [
+    let events = [
         "connected",
         "protected",
-        "missed",
+        "never-connected",
         "withdrawn",
         "progress",
         "eof",
         "shutdown",
         "config",
     ];
-    let happens = |line: &str| happenings.iter().any(|word| line.starts_with(word));
+    let is_event = |line: &str| events.iter().any(|word| line.starts_with(word));
     line.starts_with("--")
         || line.starts_with("T: ")
-        || line.strip_prefix("D: ").is_some_and(happens)
+        || line.strip_prefix("D: ").is_some_and(is_event)
 }
 
 fn client_line(content: &str) -> Result<Vec<u8>, String> {
@@ -238,7 +238,7 @@ fn drive(sim: &mut Sim, what: &str) -> Result<(), String> {
     let number = || value.parse::<u64>().map_err(|fault| fault.to_string());
     let outcome = match word {
         "authenticated" => Outcome::Authenticated(Some(permissions(value)?)),
-        "unknown" => Outcome::Authenticated(None),
+        "not-authenticated" => Outcome::Authenticated(None),
         "done" => Outcome::File(Ok(FileAnswer::Done)),
         "size" => Outcome::File(Ok(FileAnswer::Size(number()?))),
         "modified" => Outcome::File(Ok(FileAnswer::Modified(number()?.cast_signed()))),
@@ -251,7 +251,7 @@ fn drive(sim: &mut Sim, what: &str) -> Result<(), String> {
         "opened" => Outcome::TransferOpened(Ok(opened(value)?)),
         "tls" => Outcome::Tls(Ok(())),
         "refused" => refused(sim.question().ok_or("nothing is asked")?, value)?,
-        _ => return happen(sim, word, value),
+        _ => return apply_event(sim, word, value),
     };
     sim.try_answer(outcome)
         .map_err(|misuse| misuse.to_string())?;
@@ -260,14 +260,14 @@ fn drive(sim: &mut Sim, what: &str) -> Result<(), String> {
 }
 
 /// What is no answer to a question.
-fn happen(sim: &mut Sim, word: &str, value: &str) -> Result<(), String> {
+fn apply_event(sim: &mut Sim, word: &str, value: &str) -> Result<(), String> {
     match word {
         "ended" if !sim.is_running() => return Err("nothing runs".into()),
         "ended" if value.is_empty() => sim.end_transfer(Ok(())),
         "ended" => sim.end_transfer(Err(named(value, &ops::ERRORS)?)),
         "connected" => sim.data_connected(),
         "protected" => sim.data_protected(),
-        "missed" => sim.data_missed(),
+        "never-connected" => sim.data_never_connected(),
         "withdrawn" => sim.port_withdrawn(),
         "progress" => sim.progress(value.parse().map_err(|_| "no number")?),
         "eof" => sim.eof(),
@@ -278,7 +278,7 @@ fn happen(sim: &mut Sim, word: &str, value: &str) -> Result<(), String> {
             sim.configure(|config| result = set(config, key, value));
             return result;
         }
-        _ => return Err("unknown happening".into()),
+        _ => return Err("unknown event".into()),
     }
     Ok(())
 }
@@ -297,7 +297,7 @@ fn opened(value: &str) -> Result<Opened, String> {
 fn refused(question: &Question, name: &str) -> Result<Outcome, String> {
     let refusal = named(name, &ops::REFUSALS)?;
     Ok(match question {
-        Question::Authenticate(_) => return Err("say unknown".into()),
+        Question::Authenticate(_) => return Err("use not-authenticated".into()),
         Question::File(_) => Outcome::File(Err(refusal)),
         Question::Passive => Outcome::PassiveOpened(Err(refusal)),
         Question::Transfer(_) => Outcome::TransferOpened(Err(refusal)),

@@ -19,9 +19,9 @@ pub fn long_line(entry: &Entry, now: i64, classify: bool, out: &mut Vec<u8>) {
     out.push(b' ');
     push_right(entry.links, 3, out);
     out.push(b' ');
-    push_person(entry.owner.as_deref(), entry.uid, out);
+    push_owner(entry.owner.as_deref(), entry.uid, out);
     out.push(b' ');
-    push_person(entry.group.as_deref(), entry.gid, out);
+    push_owner(entry.group.as_deref(), entry.gid, out);
     out.push(b' ');
     push_size(entry, out);
     out.push(b' ');
@@ -93,7 +93,7 @@ fn mark(entry: &Entry) -> Option<u8> {
 
 /// An owner or a group. A name with a blank in it, as directories of other systems have them, would
 /// push all columns behind it out of place: it is told by its number.
-fn push_person(name: Option<&[u8]>, number: u32, out: &mut Vec<u8>) {
+fn push_owner(name: Option<&[u8]>, number: u32, out: &mut Vec<u8>) {
     let start = out.len();
     match name {
         Some(name) if is_one_word(name) => out.extend_from_slice(name),

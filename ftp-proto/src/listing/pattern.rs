@@ -87,7 +87,7 @@ impl Pattern {
                     last_star = Some((next, rest));
                     continue;
                 }
-                (Some(token), Some(first)) if token.takes(first) => {
+                (Some(token), Some(first)) if token.accepts(first) => {
                     next += 1;
                     rest = &rest[length..];
                     continue;
@@ -107,7 +107,7 @@ impl Pattern {
 
 impl Token {
     /// Whether it matches one character; a star is not asked.
-    fn takes(&self, character: u32) -> bool {
+    fn accepts(&self, character: u32) -> bool {
         match self {
             Self::One(one) => *one == character,
             Self::Any => true,

@@ -93,8 +93,8 @@ impl Glob {
         }
         let (prefix, below) = argument.split_at(start);
         let components = || below.split(|&byte| byte == b'/');
-        let meant = components().filter(|name| !matches!(*name, b"" | b"."));
-        let patterns: Vec<_> = meant.map(Pattern::new).collect();
+        let names = components().filter(|name| !matches!(*name, b"" | b"."));
+        let patterns: Vec<_> = names.map(Pattern::new).collect();
         if patterns.is_empty() || components().any(|name| name == b"..") {
             return Ok(None);
         }

@@ -9,7 +9,9 @@ use super::ready::Ready;
 use super::transfer::Transfer;
 use super::{Pending, Phase, Session};
 use crate::action::{Action, DataConnection};
-use crate::address::{AddressError, EpsvArgument, Family, parse_eprt, parse_epsv, parse_port};
+use crate::address::{
+    AddressError, AddressFamily, EpsvArgument, parse_eprt, parse_epsv, parse_port,
+};
 use crate::masquerade::Announcement;
 use crate::never_connected::{NeverConnected, PassiveOffer};
 use crate::outcome::Refusal;
@@ -17,7 +19,7 @@ use crate::reply::Reply;
 
 /// How the next transfer will get its data connection.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Data {
+pub(super) enum DataSetup {
     None,
     /// The client has been told a port.
     Passive,
@@ -30,7 +32,7 @@ pub(super) enum Data {
 
 /// Which command a passive listener is for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum PassiveForm {
+pub(super) enum PassiveCommand {
     Pasv,
     Epsv,
 }
@@ -39,7 +41,7 @@ impl Ready {
     pub(super) fn data_connected(&mut self) {
         match &mut self.transfer {
             Transfer::Running(running) => running.connected = true,
-            _ if self.data == Data::Passive => self.data = Data::Connected,
+            _ if self.data == DataSetup::Passive => self.data = DataSetup::Connected,
             _ => {}
         }
     }
@@ -50,34 +52,34 @@ impl Ready {
         }
     }
 
-    /// Uses up what was set up for a transfer; whether it is connected already. `missed`: the last one.
+    /// Uses up what was set up for a transfer; whether it is connected already. `last`: the last one.
     pub(super) fn take_data(
         &mut self,
-        missed: Option<&NeverConnected>,
+        last: Option<&NeverConnected>,
     ) -> Result<(DataConnection, bool), Reply> {
-        match core::mem::replace(&mut self.data, Data::None) {
-            Data::None => Err(Reply::DATA_SETUP_FIRST),
-            Data::Expired => Err(missed.map_or(Reply::DATA_NOT_OPENED, NeverConnected::reply)),
-            Data::Passive => Ok((DataConnection::Passive, false)),
-            Data::Connected => Ok((DataConnection::Passive, true)),
-            Data::Active(address) => Ok((DataConnection::Active(address), false)),
+        match core::mem::replace(&mut self.data, DataSetup::None) {
+            DataSetup::None => Err(Reply::DATA_SETUP_FIRST),
+            DataSetup::Expired => Err(last.map_or(Reply::DATA_NOT_OPENED, NeverConnected::reply)),
+            DataSetup::Passive => Ok((DataConnection::Passive, false)),
+            DataSetup::Connected => Ok((DataConnection::Passive, true)),
+            DataSetup::Active(address) => Ok((DataConnection::Active(address), false)),
         }
     }
 }
 
 impl Session {
-    pub(super) fn passive(&mut self, form: PassiveForm) {
-        if form == PassiveForm::Pasv {
+    pub(super) fn passive(&mut self, command: PassiveCommand) {
+        if command == PassiveCommand::Pasv {
             if self.extended_only {
                 return self.reply(Reply::EPSV_ALL_ONLY);
             }
-            if self.endpoints.family() == Family::Ipv6 {
+            if self.endpoints.family() == AddressFamily::Ipv6 {
                 return self.reply(Reply::USE_EPSV);
             }
         }
         self.close_data();
         self.pending = Pending::Passive {
-            form,
+            command,
             cancelled: false,
         };
         self.push_action(Action::OpenPassive);
@@ -85,15 +87,15 @@ impl Session {
 
     pub(super) fn extended_passive(&mut self, argument: &[u8]) {
         match parse_epsv(argument.trim_ascii()) {
-            Ok(EpsvArgument::Any) => self.passive(PassiveForm::Epsv),
+            Ok(EpsvArgument::Any) => self.passive(PassiveCommand::Epsv),
             Ok(EpsvArgument::Family(family)) if family == self.endpoints.family() => {
-                self.passive(PassiveForm::Epsv);
+                self.passive(PassiveCommand::Epsv);
             }
             Ok(EpsvArgument::All) => {
                 self.extended_only = true;
                 self.reply(Reply::EPSV_ALL);
             }
-            Ok(EpsvArgument::Family(_)) | Err(AddressError::Family) => {
+            Ok(EpsvArgument::Family(_)) | Err(AddressError::UnknownFamily) => {
                 self.reply(self.only_family());
             }
             Err(AddressError::Syntax) => self.reply(Reply::ARGUMENT_SYNTAX),
@@ -102,7 +104,7 @@ impl Session {
 
     /// Returns whether that was asked.
     pub(super) fn passive_opened(&mut self, result: Result<u16, Refusal>) -> bool {
-        let Pending::Passive { form, cancelled } = self.pending else {
+        let Pending::Passive { command, cancelled } = self.pending else {
             return false;
         };
         self.pending = Pending::None;
@@ -110,9 +112,9 @@ impl Session {
             Ok(port) if !cancelled => {
                 self.epochs.data_open += 1;
                 if let Phase::Ready(ready) = &mut self.phase {
-                    ready.data = Data::Passive;
+                    ready.data = DataSetup::Passive;
                 }
-                self.announce(form, port)
+                self.announce(command, port)
             }
             Err(Refusal::Busy) if !cancelled => Reply::PASSIVE_BUSY,
             _ => Reply::PASSIVE_FAILED,
@@ -131,7 +133,7 @@ impl Session {
     pub(super) fn extended_port(&mut self, argument: &[u8]) {
         match parse_eprt(argument.trim_ascii()) {
             Ok(address) => self.active(address),
-            Err(AddressError::Family) => self.reply(self.only_family()),
+            Err(AddressError::UnknownFamily) => self.reply(self.only_family()),
             Err(AddressError::Syntax) => self.reply(Reply::ARGUMENT_SYNTAX),
         }
     }
@@ -141,24 +143,24 @@ impl Session {
         let Phase::Ready(ready) = &mut self.phase else {
             return;
         };
-        let old = core::mem::replace(&mut ready.data, Data::None);
-        if matches!(old, Data::Passive | Data::Connected) {
+        let old = core::mem::replace(&mut ready.data, DataSetup::None);
+        if matches!(old, DataSetup::Passive | DataSetup::Connected) {
             self.push_action(Action::CloseData);
         }
     }
 
-    /// A data connection that was to come has not come. `early`: others need the port.
-    pub(super) fn data_never_opened(&mut self, early: bool) {
+    /// A data connection that was to come has not come. `withdrawn`: others need the port.
+    pub(super) fn expire_data(&mut self, withdrawn: bool) {
         if self.is_port_open() {
-            self.miss(early);
+            self.record_never_connected(withdrawn);
         }
         let Phase::Ready(ready) = &mut self.phase else {
             return;
         };
-        match ready.abort_never_opened() {
+        match ready.abort_unconnected() {
             Some(transfer) => self.push_action(Action::AbortTransfer(transfer)),
             None => {
-                ready.data = Data::Expired;
+                ready.data = DataSetup::Expired;
                 self.epochs.idle += 1;
                 self.push_action(Action::CloseData);
             }
@@ -170,33 +172,33 @@ impl Session {
         match &self.phase {
             Phase::Ready(ready) => match &ready.transfer {
                 Transfer::Running(running) => running.awaits_client(),
-                Transfer::None | Transfer::Opening(_) => ready.data == Data::Passive,
+                Transfer::None | Transfer::Opening(_) => ready.data == DataSetup::Passive,
             },
             _ => false,
         }
     }
 
-    pub(super) fn miss(&mut self, early: bool) {
-        if let Some(announced) = self.awaited.take() {
-            let before = self.missed.map_or(0, |missed| missed.number);
-            self.missed = Some(NeverConnected {
+    pub(super) fn record_never_connected(&mut self, withdrawn: bool) {
+        if let Some(offer) = self.offer.take() {
+            let before = self.never_connected.map_or(0, |last| last.number);
+            self.never_connected = Some(NeverConnected {
                 number: before.saturating_add(1),
-                announced,
-                early,
+                offer,
+                withdrawn,
             });
         }
     }
 
-    fn announce(&mut self, form: PassiveForm, bound: u16) -> Reply {
+    fn announce(&mut self, command: PassiveCommand, bound: u16) -> Reply {
         let announcement = self.announcement();
         let Announcement { address, port, .. } = announcement;
         let rules = &self.config.masquerade;
         let port = rules.announced_port(port, bound);
-        let with_address = form == PassiveForm::Pasv;
-        let told = PassiveOffer::new(rules, &self.endpoints, announcement, port, with_address);
-        self.awaited = Some(told);
-        match (form, address) {
-            (PassiveForm::Pasv, IpAddr::V4(address)) => {
+        let with_address = command == PassiveCommand::Pasv;
+        let offer = PassiveOffer::new(rules, &self.endpoints, announcement, port, with_address);
+        self.offer = Some(offer);
+        match (command, address) {
+            (PassiveCommand::Pasv, IpAddr::V4(address)) => {
                 let [a, b, c, d] = address.octets();
                 let [high, low] = port.to_be_bytes();
                 // Routers' helpers read this text: no other 227 exists, and no other form of it.
@@ -215,7 +217,7 @@ impl Session {
         let ip = address.ip();
         let reply = if self.extended_only {
             Reply::EPSV_ALL_ONLY
-        } else if Family::of(ip) != self.endpoints.family() {
+        } else if AddressFamily::of(ip) != self.endpoints.family() {
             self.only_family()
         } else if ip.is_unspecified() || ip.is_multicast() || address.port() == 0 {
             Reply::ARGUMENT_SYNTAX
@@ -227,7 +229,7 @@ impl Session {
             self.close_data();
             let target = self.scoped(address);
             if let Phase::Ready(ready) = &mut self.phase {
-                ready.data = Data::Active(target);
+                ready.data = DataSetup::Active(target);
             }
             Reply::PORT_OKAY
         };
@@ -246,8 +248,8 @@ impl Session {
 
     fn only_family(&self) -> Reply {
         match self.endpoints.family() {
-            Family::Ipv4 => Reply::ONLY_IPV4,
-            Family::Ipv6 => Reply::ONLY_IPV6,
+            AddressFamily::Ipv4 => Reply::ONLY_IPV4,
+            AddressFamily::Ipv6 => Reply::ONLY_IPV6,
         }
     }
 

@@ -13,12 +13,12 @@ use crate::reply::Reply;
 /// The queue, bounded by lines and bytes; once it is full the session wants no more input.
 #[derive(Debug, Default)]
 pub(super) struct Held {
-    entries: VecDeque<Entry>,
+    items: VecDeque<HeldItem>,
     bytes: usize,
 }
 
 #[derive(Debug)]
-enum Entry {
+enum HeldItem {
     /// A command line, Telnet already taken out.
     Line(Vec<u8>),
     /// The answer to something that will not be carried out, in its place among the others.
@@ -29,31 +29,31 @@ enum Entry {
 
 impl Held {
     pub(super) fn push_reply(&mut self, reply: Reply) {
-        self.entries.push_back(Entry::Reply(reply));
+        self.items.push_back(HeldItem::Reply(reply));
     }
 
     pub(super) fn is_full(&self) -> bool {
-        self.entries.len() >= HELD_LINES_MAX || self.bytes >= HELD_BYTES_MAX
+        self.items.len() >= HELD_LINES_MAX || self.bytes >= HELD_BYTES_MAX
     }
 
     fn push_line(&mut self, line: &[u8]) {
         self.bytes += line.len();
-        self.entries.push_back(Entry::Line(line.to_vec()));
+        self.items.push_back(HeldItem::Line(line.to_vec()));
     }
 
-    fn pop(&mut self) -> Option<Entry> {
-        let entry = self.entries.pop_front();
-        if let Some(Entry::Line(line)) = &entry {
+    fn pop(&mut self) -> Option<HeldItem> {
+        let item = self.items.pop_front();
+        if let Some(HeldItem::Line(line)) = &item {
             self.bytes -= line.len();
         }
-        entry
+        item
     }
 
     /// Whether an ABOR stands behind what was popped last.
-    fn is_aborting(&self) -> bool {
-        self.entries
+    fn has_abort(&self) -> bool {
+        self.items
             .iter()
-            .any(|entry| matches!(entry, Entry::Abort))
+            .any(|item| matches!(item, HeldItem::Abort))
     }
 }
 
@@ -68,11 +68,11 @@ impl Session {
         match verb {
             Verb::Abor if bare && awaiting_port => {
                 self.cancel_passive();
-                self.held.entries.push_back(Entry::Abort);
+                self.held.items.push_back(HeldItem::Abort);
             }
             Verb::Abor if bare => {
                 self.abort_transfer();
-                self.held.entries.push_back(Entry::Abort);
+                self.held.items.push_back(HeldItem::Abort);
             }
             Verb::Stat if argument.is_empty() && !awaiting_port => self.status(),
             // What follows a held AUTH would be the first bytes of a TLS handshake. It is decided now:
@@ -90,15 +90,15 @@ impl Session {
     /// Carries out what was held, until it is empty or the session is busy again.
     pub(super) fn run_held(&mut self) {
         while !self.is_busy()
-            && let Some(entry) = self.held.pop()
+            && let Some(item) = self.held.pop()
         {
-            match entry {
-                Entry::Line(line) if self.held.is_aborting() && needs_data(&line) => {
+            match item {
+                HeldItem::Line(line) if self.held.has_abort() && needs_data(&line) => {
                     self.reply(Reply::ABORTED_BEFORE_START);
                 }
-                Entry::Line(line) => self.execute(&line, false),
-                Entry::Reply(reply) => self.reply(reply),
-                Entry::Abort => self.abort_idle(),
+                HeldItem::Line(line) => self.execute(&line, false),
+                HeldItem::Reply(reply) => self.reply(reply),
+                HeldItem::Abort => self.abort_idle(),
             }
         }
     }
@@ -114,7 +114,7 @@ impl Session {
     /// Tells the transfer to end, unless it has been told already.
     pub(super) fn abort_transfer(&mut self) {
         if let Phase::Ready(ready) = &mut self.phase
-            && let Some(transfer) = ready.abort(AbortReason::Abort)
+            && let Some(transfer) = ready.abort(AbortReason::Requested)
         {
             self.push_action(Action::AbortTransfer(transfer));
         }

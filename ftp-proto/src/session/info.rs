@@ -145,7 +145,7 @@ impl Session {
                 lines.extend(self.status_of(ready));
                 lines.extend(
                     self.never_connected()
-                        .map(|missed| missed.status().into_bytes()),
+                        .map(|last| last.status().into_bytes()),
                 );
             }
             Phase::Login(_) | Phase::Closed => lines.push(b"Not logged in.".to_vec()),
@@ -159,7 +159,7 @@ impl Session {
     }
 
     fn status_of(&self, ready: &Ready) -> [Vec<u8>; 4] {
-        let announced = self.announcement();
+        let announcement = self.announcement();
         let representation = match ready.representation {
             Representation::Ascii => "ASCII",
             Representation::Image => "IMAGE",
@@ -176,7 +176,7 @@ impl Session {
             format!("TYPE: {representation}; STRU: FILE; MODE: STREAM.").into_bytes(),
             format!(
                 "Passive mode announces {}, by {}.",
-                announced.address, announced.why
+                announcement.address, announcement.reason
             )
             .into_bytes(),
             transfer.into_bytes(),

@@ -44,7 +44,7 @@ impl Login {
 }
 
 impl Session {
-    pub(super) fn user_named(&mut self, name: &[u8]) {
+    pub(super) fn user_name(&mut self, name: &[u8]) {
         self.log_out();
         self.phase = Phase::Login(Login {
             user: Some(name.to_vec()),
@@ -59,7 +59,7 @@ impl Session {
         );
     }
 
-    pub(super) fn password_given(&mut self, password: &[u8]) {
+    pub(super) fn password(&mut self, password: &[u8]) {
         let user = match &self.phase {
             Phase::Login(Login { user: Some(user) }) => user.clone(),
             Phase::Login(_) => return self.reply(Reply::USER_FIRST),

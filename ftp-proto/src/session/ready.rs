@@ -2,7 +2,7 @@
 
 use alloc::vec::Vec;
 
-use super::data::Data;
+use super::data::DataSetup;
 use super::transfer::Transfer;
 use crate::action::Representation;
 use crate::listing::FactSet;
@@ -18,7 +18,7 @@ pub(super) struct Ready {
     pub(super) rename_from: Option<FtpPath>,
     pub(super) representation: Representation,
     pub(super) facts: FactSet,
-    pub(super) data: Data,
+    pub(super) data: DataSetup,
     pub(super) transfer: Transfer,
     /// Where the next transfer begins (REST).
     pub(super) restart: u64,
@@ -35,7 +35,7 @@ impl Ready {
             rename_from: None,
             representation: Representation::Ascii,
             facts: FactSet::default(),
-            data: Data::None,
+            data: DataSetup::None,
             transfer: Transfer::None,
             restart: 0,
             umask: None,

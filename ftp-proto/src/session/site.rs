@@ -27,12 +27,12 @@ impl Session {
 
     /// All of them, or one by its name. RFC 959, section 4.1.3, has HELP SITE for it.
     pub(super) fn site_help(&mut self, name: &[u8]) {
-        let is_meant = |(syntax, _): &&(&str, &str)| {
+        let is_requested = |(syntax, _): &&(&str, &str)| {
             name.is_empty() || split_word(syntax.as_bytes()).0.eq_ignore_ascii_case(name)
         };
         let lines: Vec<Vec<u8>> = SITE_COMMANDS
             .iter()
-            .filter(is_meant)
+            .filter(is_requested)
             .map(|(syntax, purpose)| format!("SITE {syntax}  {purpose}").into_bytes())
             .collect();
         self.reply(match lines.is_empty() {

@@ -58,8 +58,8 @@ pub(super) struct Running {
 /// Why the core itself ends a transfer.
 #[derive(Clone, Copy, Debug)]
 pub(super) enum AbortReason {
-    Abort,
-    NeverOpened,
+    Requested,
+    NeverConnected,
     NeverProtected,
     Stalled,
 }
@@ -79,12 +79,12 @@ impl Ready {
     }
 
     /// The transfer to abort because its data connection has not come, or TLS on it has not been established.
-    pub(super) fn abort_never_opened(&mut self) -> Option<TransferId> {
+    pub(super) fn abort_unconnected(&mut self) -> Option<TransferId> {
         match &self.transfer {
             Transfer::Running(running) if running.connected => {
                 self.abort(AbortReason::NeverProtected)
             }
-            _ => self.abort(AbortReason::NeverOpened),
+            _ => self.abort(AbortReason::NeverConnected),
         }
     }
 
@@ -120,19 +120,19 @@ impl Running {
         self.connection == DataConnection::Passive && !self.connected && self.abort_reason.is_none()
     }
 
-    /// `missed`: the last data connection that never came.
+    /// `last`: the last data connection that never came.
     fn final_reply(
         &self,
         result: Result<(), TransferError>,
-        missed: Option<&NeverConnected>,
+        last: Option<&NeverConnected>,
     ) -> Reply {
         match (result, self.abort_reason) {
             (Ok(()), _) => match &self.unique_name {
                 Some(name) => Reply::line(226, [b"Transfer complete; FILE: ", &name[..]].concat()),
                 None => Reply::TRANSFER_COMPLETE,
             },
-            (Err(_), Some(AbortReason::Abort)) => Reply::TRANSFER_ABORTED,
-            (Err(_), Some(AbortReason::NeverOpened)) => self.not_connected(missed),
+            (Err(_), Some(AbortReason::Requested)) => Reply::TRANSFER_ABORTED,
+            (Err(_), Some(AbortReason::NeverConnected)) => self.not_connected(last),
             (Err(_), Some(AbortReason::NeverProtected)) => Reply::DATA_NEVER_PROTECTED,
             (Err(_), Some(AbortReason::Stalled)) => Reply::TRANSFER_STALLED,
             (Err(error), None) => match error {
@@ -149,9 +149,9 @@ impl Running {
         }
     }
 
-    fn not_connected(&self, missed: Option<&NeverConnected>) -> Reply {
+    fn not_connected(&self, last: Option<&NeverConnected>) -> Reply {
         match self.connection {
-            DataConnection::Passive => missed.map_or(Reply::DATA_NOT_OPENED, NeverConnected::reply),
+            DataConnection::Passive => last.map_or(Reply::DATA_NOT_OPENED, NeverConnected::reply),
             DataConnection::Active(target) => {
                 // Without the scope of a link-local address, which means nothing to the client.
                 let target = SocketAddr::new(target.ip(), target.port());
@@ -214,7 +214,7 @@ impl Session {
             }
         };
         // Only now: that there is no such file is worth more to a client than that it forgot PASV.
-        match ready.take_data(self.missed.as_ref()) {
+        match ready.take_data(self.never_connected.as_ref()) {
             Ok((connection, connected)) => self.start(info, opened, connection, connected),
             Err(reply) => {
                 self.push_action(Action::AbortTransfer(info.id));
@@ -287,7 +287,7 @@ impl Session {
         };
         let reply = match &ready.transfer {
             Transfer::Running(running) if running.info.id == transfer => {
-                running.final_reply(result, self.missed.as_ref())
+                running.final_reply(result, self.never_connected.as_ref())
             }
             _ => return false,
         };
@@ -327,9 +327,9 @@ impl Session {
                 TransferKind::Retrieve { .. } | TransferKind::Store { .. } => {}
             }
         }
-        self.transfers_begun += 1;
+        self.transfers_started += 1;
         let request = TransferRequest {
-            id: TransferId(self.transfers_begun),
+            id: TransferId(self.transfers_started),
             kind,
             representation: ready.representation,
             umask: ready.umask,

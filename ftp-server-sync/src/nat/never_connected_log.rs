@@ -121,10 +121,10 @@ impl Causes {
         advice: Advice,
         now: Instant,
     ) -> Option<String> {
-        let cause = FailureKind::of(&missed.announced);
+        let cause = FailureKind::of(&missed.offer);
         let mut tally = match self.position(&cause) {
             Some(index) => self.tallies.remove(index),
-            None => Tally::new(cause, &missed.announced),
+            None => Tally::new(cause, &missed.offer),
         };
         if self.tallies.len() >= CAUSES_MAX {
             self.tallies.remove(0);
@@ -184,15 +184,15 @@ impl Tally {
     }
 
     fn count(&mut self, peer: IpAddr, missed: &NeverConnected) {
-        let port = missed.announced.port;
-        self.announced = missed.announced;
+        let port = missed.offer.port;
+        self.announced = missed.offer;
         self.connections = self.connections.saturating_add(1);
         if self.clients.len() < CLIENTS_MAX && !self.clients.contains(&peer) {
             self.clients.push(peer);
         }
         self.port_min = self.port_min.min(port);
         self.port_max = self.port_max.max(port);
-        self.all_early &= missed.early;
+        self.all_early &= missed.withdrawn;
     }
 
     /// Whether the log is to speak of it now; if so, that is noted.
@@ -269,7 +269,7 @@ impl Tally {
 /// What to look at, with the flag where it is clear which one helps.
 fn question(announced: &PassiveOffer, advice: Advice) -> String {
     let diagnosis = announced.diagnosis;
-    match (diagnosis, announced.announcement.why) {
+    match (diagnosis, announced.announcement.reason) {
         (Diagnosis::PrivateAddress, AnnounceReason::ClientRule(network)) => {
             format!("change the rule for {network} in --masquerade-client")
         }

@@ -29,7 +29,7 @@ impl Connection {
     /// The data connection is established, in either mode.
     pub(crate) fn data_connected(&mut self) {
         let was_told = self.missing.told.take().is_some();
-        if let Some(announced) = self.session.awaited()
+        if let Some(announced) = self.session.passive_offer()
             && was_told
         {
             self.shared.missed.connected(announced);
@@ -73,7 +73,7 @@ impl Connection {
         let (number, peer) = (self.number, self.session.endpoints().peer().ip());
         debug!(
             "#{number} {peer} was told {} and never connected",
-            missed.announced
+            missed.offer
         );
         let has_range = self.current.settings.passive_ports.is_some();
         self.shared

@@ -4,8 +4,8 @@ use ftp_proto::listing::Selection;
 use ftp_proto::{FileRequest, FtpPath, Masquerade, PortNumber};
 
 /// The router's number of a port, computed in another way than the core does.
-pub(super) fn translated(rules: &Masquerade, side: PortNumber, bound: u16) -> u16 {
-    let Some(ports) = rules.outer_ports.filter(|_| side == PortNumber::Outer) else {
+pub(super) fn translated(rules: &Masquerade, number: PortNumber, bound: u16) -> u16 {
+    let Some(ports) = rules.outer_ports.filter(|_| number == PortNumber::Outer) else {
         return bound;
     };
     let inner = (ports.inner_first..).take(ports.count.into());

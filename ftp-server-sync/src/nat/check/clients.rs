@@ -131,7 +131,7 @@ impl Witness<'_> {
             IpAddr::V6(_) => format!("port {port} of the same address"),
         };
         Answer {
-            meaning: format!("{target}, by {}", announced.why),
+            meaning: format!("{target}, by {}", announced.reason),
             replies,
         }
     }

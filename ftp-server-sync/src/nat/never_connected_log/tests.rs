@@ -17,7 +17,7 @@ fn announced(address: &str, port: u16) -> PassiveOffer {
         announcement: Announcement {
             address: address.parse().unwrap(),
             port: PortNumber::Outer,
-            why: AnnounceReason::MasqueradeAddress,
+            reason: AnnounceReason::MasqueradeAddress,
         },
         port,
         with_address: true,
@@ -29,8 +29,8 @@ fn announced(address: &str, port: u16) -> PassiveOffer {
 fn missed(announced: PassiveOffer) -> NeverConnected {
     NeverConnected {
         number: 1,
-        announced,
-        early: false,
+        offer: announced,
+        withdrawn: false,
     }
 }
 
@@ -175,21 +175,21 @@ fn lines_by_cause() {
     let no_range = format!("{FIRST} give a range that the router forwards with --passive-ports");
     check(|_| (), NO_RANGE, &no_range);
     check(
-        |missed| missed.announced.with_address = false,
+        |missed| missed.offer.with_address = false,
         RANGE,
         "client 198.51.100.1 from outside was told port 60004 and never connected: is the port \
          forwarded?",
     );
     check(
-        |missed| missed.early = true,
+        |missed| missed.withdrawn = true,
         RANGE,
         "client 198.51.100.1 from outside was told 203.0.113.1:60004 and never connected before \
          others needed the port: is the port forwarded?",
     );
     check(
         |missed| {
-            missed.announced.origin = ClientOrigin::Local;
-            missed.announced.diagnosis = Diagnosis::Blocked;
+            missed.offer.origin = ClientOrigin::Local;
+            missed.offer.diagnosis = Diagnosis::Blocked;
         },
         NO_RANGE,
         "local client 198.51.100.1 was told 203.0.113.1:60004 and never connected: does a firewall \
@@ -197,8 +197,8 @@ fn lines_by_cause() {
     );
     check(
         |missed| {
-            missed.announced.origin = ClientOrigin::Private;
-            missed.announced.diagnosis = Diagnosis::OtherNetwork;
+            missed.offer.origin = ClientOrigin::Private;
+            missed.offer.diagnosis = Diagnosis::OtherNetwork;
         },
         RANGE,
         "client 198.51.100.1 in a private network was told 203.0.113.1:60004 and never connected: \
@@ -237,9 +237,9 @@ fn the_flag_that_told_a_private_address() {
         );
         check(
             |missed| {
-                missed.announced = announced("192.168.77.2", 60_004);
-                missed.announced.diagnosis = Diagnosis::PrivateAddress;
-                missed.announced.announcement.why = why;
+                missed.offer = announced("192.168.77.2", 60_004);
+                missed.offer.diagnosis = Diagnosis::PrivateAddress;
+                missed.offer.announcement.reason = why;
             },
             NO_RANGE,
             &expected,
