@@ -197,16 +197,21 @@ pub(crate) const NOT_IMPLEMENTED: &[&str] = &[
 impl<'a> Command<'a> {
     /// Never fails: what is not in the table is [`Verb::Unknown`] or [`Verb::NotImplemented`].
     pub(crate) fn parse(line: &'a [u8]) -> Self {
-        let (name, argument) = match line.iter().position(|&byte| byte == b' ') {
-            Some(space) => (&line[..space], &line[space + 1..]),
-            None => (line, &b""[..]),
-        };
+        let (name, argument) = split_word(line);
         let verb = match find(name) {
             Some(info) => info.verb,
             None if is_not_implemented(name) => Verb::NotImplemented,
             None => Verb::Unknown,
         };
         Self { verb, argument }
+    }
+}
+
+/// The first word, and what follows the space behind it.
+pub(crate) fn split_word(text: &[u8]) -> (&[u8], &[u8]) {
+    match text.iter().position(|&byte| byte == b' ') {
+        Some(space) => (&text[..space], &text[space + 1..]),
+        None => (text, b""),
     }
 }
 

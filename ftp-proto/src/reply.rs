@@ -4,6 +4,7 @@
 //! file name can end a line and forge a second reply.
 
 use alloc::borrow::Cow;
+use alloc::format;
 use alloc::vec::Vec;
 
 /// A reply to the client (RFC 959, section 4.2).
@@ -78,6 +79,33 @@ impl Reply {
             middle,
             last: Some(last.into()),
         }
+    }
+
+    /// The 220 reply; every line of the banner is a line of it.
+    pub(crate) fn greeting(banner: &str) -> Self {
+        let mut lines: Vec<Vec<u8>> = banner
+            .lines()
+            .map(|line| line.as_bytes().to_vec())
+            .collect();
+        let last = lines.pop().unwrap_or_default();
+        if lines.is_empty() {
+            return Self::line(220, last);
+        }
+        let first = lines.remove(0);
+        Self::lines(220, first, lines, last)
+    }
+
+    /// What is said when the bits have been set.
+    pub(crate) fn mode_changed(mode: u32, reduced: bool) -> Self {
+        Self::line(
+            200,
+            match reduced {
+                false => format!("Mode set to {mode:04o}."),
+                true => {
+                    format!("Mode set to {mode:04o}; setuid, setgid and sticky cannot be set here.")
+                }
+            },
+        )
     }
 
     fn encode_line(&self, separator: u8, text: &[u8], out: &mut Vec<u8>) {

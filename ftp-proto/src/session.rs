@@ -3,16 +3,22 @@
 //! Replies and actions leave through one queue, because FTP's correctness is order. At most one
 //! question to the driver is open at a time; while it is, no further command is carried out.
 
+mod busy;
 mod data;
+mod file_question;
 mod files;
 mod held;
 mod info;
 mod login;
+mod parameters;
+mod phase;
+mod protection;
 mod ready;
+mod refusal;
 mod site;
 mod transfer;
+mod transfer_state;
 
-use alloc::boxed::Box;
 use alloc::collections::VecDeque;
 use alloc::sync::Arc;
 
@@ -22,17 +28,17 @@ use crate::command::{self, Access, Argument, Command, Verb};
 use crate::config::Config;
 use crate::line::{LineReader, Scan, strip_telnet};
 use crate::masquerade::Announcement;
-use crate::never_connected::{NeverConnected, PassiveOffer};
+use crate::never_connected::NeverConnected;
+use crate::offer::PassiveOffer;
 use crate::outcome::{Misuse, Outcome};
 use crate::reply::Reply;
 use crate::timeout::{Timeout, TimeoutKind};
 
-use data::{DataSetup, PassiveCommand};
-use files::FileQuestion;
 use held::Held;
-use login::{Login, Protection};
-use ready::Ready;
-use transfer::Transfer;
+use phase::{Login, PassiveCommand, Pending, Phase};
+use protection::Protection;
+use ready::DataSetup;
+use transfer_state::Transfer;
 
 /// The server's side of an FTP control connection.
 ///
@@ -59,31 +65,6 @@ pub struct Session {
     epochs: Epochs,
 }
 
-/// Where the session stands. What holds only after login lives inside `Ready`.
-#[derive(Debug)]
-enum Phase {
-    Login(Login),
-    Ready(Box<Ready>),
-    Closed,
-}
-
-/// The question that the driver has not answered yet. Those about a transfer are in [`Transfer`].
-#[derive(Debug)]
-enum Pending {
-    None,
-    Authenticate,
-    /// `greet`: TLS comes first, and the greeting is still owed.
-    Tls {
-        greet: bool,
-    },
-    File(FileQuestion),
-    /// `cancelled`: a `CloseData` has been sent after it.
-    Passive {
-        command: PassiveCommand,
-        cancelled: bool,
-    },
-}
-
 /// When each timer began anew; see [`Timeout::epoch`].
 #[derive(Debug, Default)]
 struct Epochs {
@@ -96,7 +77,7 @@ struct Epochs {
 impl Session {
     /// A fresh session; the 220 greeting is already queued.
     pub fn new(config: Arc<Config>, endpoints: Endpoints) -> Self {
-        let greeting = info::greeting(&config.banner);
+        let greeting = Reply::greeting(&config.banner);
         let first = Output::Reply(greeting);
         Self::begin(config, endpoints, first, Pending::None, Protection::Clear)
     }

@@ -5,67 +5,19 @@
 use alloc::format;
 use core::net::{IpAddr, SocketAddr};
 
-use super::ready::Ready;
-use super::transfer::Transfer;
-use super::{Pending, Phase, Session};
-use crate::action::{Action, DataConnection};
+use super::Session;
+use super::phase::{PassiveCommand, Pending, Phase};
+use super::ready::DataSetup;
+use super::transfer_state::Transfer;
+use crate::action::Action;
 use crate::address::{
     AddressError, AddressFamily, EpsvArgument, parse_eprt, parse_epsv, parse_port,
 };
 use crate::masquerade::Announcement;
-use crate::never_connected::{NeverConnected, PassiveOffer};
+use crate::never_connected::NeverConnected;
+use crate::offer::PassiveOffer;
 use crate::outcome::Refusal;
 use crate::reply::Reply;
-
-/// How the next transfer will get its data connection.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum DataSetup {
-    None,
-    /// The client has been told a port.
-    Passive,
-    /// The client has connected to it.
-    Connected,
-    Active(SocketAddr),
-    /// The client did not come in time; the next transfer command is told so.
-    Expired,
-}
-
-/// Which command a passive listener is for.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum PassiveCommand {
-    Pasv,
-    Epsv,
-}
-
-impl Ready {
-    pub(super) fn data_connected(&mut self) {
-        match &mut self.transfer {
-            Transfer::Running(running) => running.connected = true,
-            _ if self.data == DataSetup::Passive => self.data = DataSetup::Connected,
-            _ => {}
-        }
-    }
-
-    pub(super) fn data_protected(&mut self) {
-        if let Transfer::Running(running) = &mut self.transfer {
-            running.protected = true;
-        }
-    }
-
-    /// Uses up what was set up for a transfer; whether it is connected already. `last`: the last one.
-    pub(super) fn take_data(
-        &mut self,
-        last: Option<&NeverConnected>,
-    ) -> Result<(DataConnection, bool), Reply> {
-        match core::mem::replace(&mut self.data, DataSetup::None) {
-            DataSetup::None => Err(Reply::DATA_SETUP_FIRST),
-            DataSetup::Expired => Err(last.map_or(Reply::DATA_NOT_OPENED, NeverConnected::reply)),
-            DataSetup::Passive => Ok((DataConnection::Passive, false)),
-            DataSetup::Connected => Ok((DataConnection::Passive, true)),
-            DataSetup::Active(address) => Ok((DataConnection::Active(address), false)),
-        }
-    }
-}
 
 impl Session {
     pub(super) fn passive(&mut self, command: PassiveCommand) {

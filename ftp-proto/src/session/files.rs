@@ -1,103 +1,17 @@
-//! File commands that need no data connection, and how a refusal is told.
+//! File commands that need no data connection.
 
 use alloc::vec::Vec;
 
-use super::site::mode_changed;
-use super::{Pending, Phase, Session};
+use super::Session;
+use super::file_question::FileQuestion;
+use super::phase::{Pending, Phase};
+use super::refusal::{path_refusal, refusal};
 use crate::action::{Action, FileRequest, Representation};
-use crate::command::Verb;
+use crate::command::{Verb, split_word};
 use crate::date::{parse_time_val, time_val};
 use crate::listing::{self, Selection};
 use crate::outcome::{FileAnswer, Refusal};
-use crate::path::{FtpPath, PathError};
-use crate::permissions::Permissions;
 use crate::reply::{Reply, quoted};
-
-/// What the answer will be used for.
-#[derive(Debug)]
-pub(super) enum FileQuestion {
-    ChangeDirectory(FtpPath),
-    MakeDirectory(FtpPath),
-    RemoveDirectory,
-    DeleteFile,
-    RenameFrom(FtpPath),
-    Rename,
-    Size,
-    ModifiedTime,
-    /// The time, and the name as the client wrote it.
-    SetModified(i64, Vec<u8>),
-    /// `reduced`: some of the bits that were asked for are not among them.
-    ChangeMode {
-        mode: u32,
-        reduced: bool,
-    },
-    Facts(FtpPath),
-    Status,
-}
-
-/// The codes of one command's refusals.
-struct Codes {
-    /// It cannot be done, and trying again will not help.
-    unavailable: u16,
-    busy: u16,
-    no_space: u16,
-    failed: u16,
-    unsupported: u16,
-}
-
-/// Which codes the RFCs leave to a command: see [`codes`](crate::codes).
-fn codes(verb: Verb) -> Codes {
-    let (unavailable, busy, no_space, failed, unsupported) = match verb {
-        Verb::Retr => (550, 450, 451, 451, 550),
-        Verb::Stor | Verb::Stou => (553, 450, 452, 451, 553),
-        Verb::Appe => (550, 450, 452, 451, 502),
-        Verb::Dele | Verb::Rnfr => (550, 450, 550, 550, 502),
-        Verb::Rnto => (553, 553, 553, 553, 502),
-        Verb::List | Verb::Nlst | Verb::Mlsd => (550, 450, 451, 451, 502),
-        Verb::Stat => (550, 450, 450, 450, 502),
-        _ => (550, 550, 550, 550, 502),
-    };
-    Codes {
-        unavailable,
-        busy,
-        no_space,
-        failed,
-        unsupported,
-    }
-}
-
-/// The one table from a driver's refusal to code and text.
-pub(super) fn refusal(verb: Verb, refusal: Refusal) -> Reply {
-    let codes = codes(verb);
-    let (code, text) = match refusal {
-        Refusal::NotFound => (codes.unavailable, "No such file or directory."),
-        Refusal::Denied => (codes.unavailable, "Permission denied."),
-        Refusal::Exists => (codes.unavailable, "The name is taken already."),
-        Refusal::NotEmpty => (codes.unavailable, "The directory is not empty."),
-        // RFC 3659, section 7.2.1.
-        Refusal::NotADirectory if verb == Verb::Mlsd => (501, "Not a directory."),
-        Refusal::NotADirectory => (codes.unavailable, "Not a directory."),
-        Refusal::IsADirectory => (codes.unavailable, "Not a plain file."),
-        Refusal::NameRejected => (codes.unavailable, "The name is not allowed."),
-        Refusal::NoSpace => (codes.no_space, "No space left."),
-        // RFC 1123, section 4.1.2.11.
-        Refusal::OffsetTooLarge if matches!(verb, Verb::Retr | Verb::Stor) => {
-            (554, "The restart offset is beyond the end.")
-        }
-        Refusal::OffsetTooLarge => (codes.unavailable, "The offset is beyond the end."),
-        Refusal::Busy => (codes.busy, "In use; try again later."),
-        Refusal::Unsupported => (codes.unsupported, "Not possible on this server."),
-        Refusal::Failed => (codes.failed, "Local error."),
-    };
-    Reply::fixed(code, text)
-}
-
-pub(super) fn path_refusal(error: PathError) -> Reply {
-    match error {
-        PathError::Character => Reply::PATH_SYNTAX,
-        PathError::TooLong => Reply::PATH_TOO_LONG,
-    }
-}
 
 impl Session {
     pub(super) fn print_directory(&mut self) {
@@ -152,7 +66,7 @@ impl Session {
             Verb::Rnto => ready.rename_from.take(),
             _ => None,
         };
-        if !permitted(verb, &ready.permissions) {
+        if !ready.permissions.allow(verb) {
             return Err(refusal(verb, Refusal::Denied));
         }
         let mut modified = 0;
@@ -232,7 +146,7 @@ impl Session {
                 let fact = [b"Modify=", &time_val(modified)[..], b"; ", &name];
                 Reply::line(213, fact.concat())
             }
-            (FileQuestion::ChangeMode { mode, reduced }, _) => mode_changed(mode, reduced),
+            (FileQuestion::ChangeMode { mode, reduced }, _) => Reply::mode_changed(mode, reduced),
             (FileQuestion::Facts(path), FileAnswer::Entry(entry)) => {
                 let mut line = Vec::new();
                 let name = path.as_bytes();
@@ -251,51 +165,9 @@ impl Session {
     }
 }
 
-impl FileQuestion {
-    /// Whether an answer is of the kind that was asked for.
-    fn accepts(&self, answer: &FileAnswer) -> bool {
-        match self {
-            Self::Size => matches!(answer, FileAnswer::Size(_)),
-            Self::ModifiedTime => matches!(answer, FileAnswer::Modified(_)),
-            Self::Facts(_) => matches!(answer, FileAnswer::Entry(_)),
-            Self::Status => matches!(answer, FileAnswer::Lines(_)),
-            _ => matches!(answer, FileAnswer::Done),
-        }
-    }
-
-    /// The command that asked.
-    fn verb(&self) -> Verb {
-        match self {
-            Self::ChangeDirectory(_) => Verb::Cwd,
-            Self::MakeDirectory(_) => Verb::Mkd,
-            Self::RemoveDirectory => Verb::Rmd,
-            Self::DeleteFile => Verb::Dele,
-            Self::RenameFrom(_) => Verb::Rnfr,
-            Self::Rename => Verb::Rnto,
-            Self::Size => Verb::Size,
-            Self::ModifiedTime => Verb::Mdtm,
-            Self::SetModified(..) => Verb::Mfmt,
-            Self::ChangeMode { .. } => Verb::Site,
-            Self::Facts(_) => Verb::Mlst,
-            Self::Status => Verb::Stat,
-        }
-    }
-}
-
-fn permitted(verb: Verb, permissions: &Permissions) -> bool {
-    match verb {
-        Verb::Mkd => permissions.make_directory,
-        Verb::Rmd | Verb::Dele => permissions.delete,
-        Verb::Rnfr | Verb::Rnto => permissions.rename,
-        Verb::Mfmt => permissions.change_time,
-        _ => permissions.list,
-    }
-}
-
 /// The two arguments of MFMT.
 fn time_and_name(argument: &[u8]) -> Option<(i64, &[u8])> {
-    let blank = argument.iter().position(|&byte| byte == b' ')?;
-    let (time, name) = (&argument[..blank], &argument[blank + 1..]);
+    let (time, name) = split_word(argument);
     let modified = parse_time_val(time)?;
     (!name.is_empty()).then_some((modified, name))
 }

@@ -1,47 +1,16 @@
 //! Who is there: USER, PASS, REIN, and the protection of the connection (RFC 4217).
 
 use alloc::boxed::Box;
-use alloc::vec::Vec;
 
-use super::{Pending, Phase, Session, info};
+use super::Session;
+use super::phase::{Login, Pending, Phase};
+use super::protection::Protection;
+use super::ready::Ready;
 use crate::action::Action;
 use crate::command::Verb;
 use crate::permissions::Permissions;
 use crate::reply::Reply;
 use crate::secret::Secret;
-use crate::session::ready::Ready;
-
-/// Before a login.
-#[derive(Debug, Default)]
-pub(super) struct Login {
-    /// What USER named, until PASS uses it.
-    user: Option<Vec<u8>>,
-}
-
-/// Whether the control connection is protected, and what PBSZ and PROT have said since.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Protection {
-    Clear,
-    Tls {
-        buffer_size_sent: bool,
-        data_private: bool,
-    },
-}
-
-impl Protection {
-    /// Clients of implicit FTPS expect what PBSZ 0 and PROT P would have set, and may leave out either.
-    pub(super) const IMPLICIT: Self = Self::Tls {
-        buffer_size_sent: true,
-        data_private: true,
-    };
-}
-
-impl Login {
-    /// Whether USER has come.
-    pub(super) fn is_named(&self) -> bool {
-        self.user.is_some()
-    }
-}
 
 impl Session {
     pub(super) fn user_name(&mut self, name: &[u8]) {
@@ -136,7 +105,7 @@ impl Session {
         if !protected {
             self.close(None);
         } else if greet {
-            self.reply(info::greeting(&self.config.banner));
+            self.reply(Reply::greeting(&self.config.banner));
         } else {
             // A login from before was in clear text: it does not count.
             self.log_out();

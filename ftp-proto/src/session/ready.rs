@@ -1,13 +1,15 @@
 //! What holds between login and logout.
 
 use alloc::vec::Vec;
+use core::net::SocketAddr;
 
-use super::data::DataSetup;
-use super::transfer::Transfer;
-use crate::action::Representation;
+use super::transfer_state::{AbortReason, Transfer};
+use crate::action::{DataConnection, Representation, TransferId};
 use crate::listing::FactSet;
+use crate::never_connected::NeverConnected;
 use crate::path::FtpPath;
 use crate::permissions::Permissions;
+use crate::reply::Reply;
 
 /// After a login.
 #[derive(Debug)]
@@ -26,6 +28,19 @@ pub(super) struct Ready {
     pub(super) umask: Option<u32>,
 }
 
+/// How the next transfer will get its data connection.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum DataSetup {
+    None,
+    /// The client has been told a port.
+    Passive,
+    /// The client has connected to it.
+    Connected,
+    Active(SocketAddr),
+    /// The client did not come in time; the next transfer command is told so.
+    Expired,
+}
+
 impl Ready {
     pub(super) fn new(user: Vec<u8>, permissions: Permissions) -> Self {
         Self {
@@ -39,6 +54,68 @@ impl Ready {
             transfer: Transfer::None,
             restart: 0,
             umask: None,
+        }
+    }
+
+    pub(super) fn data_connected(&mut self) {
+        match &mut self.transfer {
+            Transfer::Running(running) => running.connected = true,
+            _ if self.data == DataSetup::Passive => self.data = DataSetup::Connected,
+            _ => {}
+        }
+    }
+
+    pub(super) fn data_protected(&mut self) {
+        if let Transfer::Running(running) = &mut self.transfer {
+            running.protected = true;
+        }
+    }
+
+    /// Uses up what was set up for a transfer; whether it is connected already. `last`: the last one.
+    pub(super) fn take_data(
+        &mut self,
+        last: Option<&NeverConnected>,
+    ) -> Result<(DataConnection, bool), Reply> {
+        match core::mem::replace(&mut self.data, DataSetup::None) {
+            DataSetup::None => Err(Reply::DATA_SETUP_FIRST),
+            DataSetup::Expired => Err(last.map_or(Reply::DATA_NOT_OPENED, NeverConnected::reply)),
+            DataSetup::Passive => Ok((DataConnection::Passive, false)),
+            DataSetup::Connected => Ok((DataConnection::Passive, true)),
+            DataSetup::Active(address) => Ok((DataConnection::Active(address), false)),
+        }
+    }
+
+    /// Returns whether anything has moved since the last time.
+    pub(super) fn progressed(&mut self, transfer: TransferId, bytes_total: u64) -> bool {
+        match &mut self.transfer {
+            Transfer::Running(running)
+                if running.info.id == transfer && running.bytes != bytes_total =>
+            {
+                running.bytes = bytes_total;
+                true
+            }
+            _ => false,
+        }
+    }
+
+    /// The transfer to abort because its data connection has not come, or TLS on it has not been established.
+    pub(super) fn abort_unconnected(&mut self) -> Option<TransferId> {
+        match &self.transfer {
+            Transfer::Running(running) if running.connected => {
+                self.abort(AbortReason::NeverProtected)
+            }
+            _ => self.abort(AbortReason::NeverConnected),
+        }
+    }
+
+    /// The transfer to abort for this reason, unless it is being aborted already.
+    pub(super) fn abort(&mut self, reason: AbortReason) -> Option<TransferId> {
+        match &mut self.transfer {
+            Transfer::Running(running) if running.abort_reason.is_none() => {
+                running.abort_reason = Some(reason);
+                Some(running.info.id)
+            }
+            _ => None,
         }
     }
 }

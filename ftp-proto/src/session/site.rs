@@ -3,10 +3,12 @@
 use alloc::format;
 use alloc::vec::Vec;
 
-use super::files::{FileQuestion, path_refusal, refusal};
-use super::{Pending, Phase, Session};
+use super::Session;
+use super::file_question::FileQuestion;
+use super::phase::{Pending, Phase};
+use super::refusal::{path_refusal, refusal};
 use crate::action::{Action, FileRequest};
-use crate::command::Verb;
+use crate::command::{Verb, split_word};
 use crate::outcome::Refusal;
 use crate::reply::Reply;
 
@@ -65,7 +67,7 @@ impl Session {
         let Phase::Ready(ready) = &self.phase else {
             return Err(Reply::NOT_LOGGED_IN);
         };
-        if !ready.permissions.change_mode {
+        if !ready.permissions.allow(Verb::Site) {
             return Err(refusal(Verb::Site, Refusal::Denied));
         }
         let path = ready.directory.resolve(name).map_err(path_refusal)?;
@@ -98,27 +100,6 @@ impl Session {
             }
         };
         self.reply(reply);
-    }
-}
-
-/// What is said when the bits have been set.
-pub(super) fn mode_changed(mode: u32, reduced: bool) -> Reply {
-    Reply::line(
-        200,
-        match reduced {
-            false => format!("Mode set to {mode:04o}."),
-            true => {
-                format!("Mode set to {mode:04o}; setuid, setgid and sticky cannot be set here.")
-            }
-        },
-    )
-}
-
-/// The first word, and what follows the blank behind it.
-fn split_word(text: &[u8]) -> (&[u8], &[u8]) {
-    match text.iter().position(|&byte| byte == b' ') {
-        Some(blank) => (&text[..blank], &text[blank + 1..]),
-        None => (text, b""),
     }
 }
 

@@ -4,162 +4,20 @@
 
 use alloc::format;
 use alloc::vec::Vec;
-use core::net::SocketAddr;
 
-use super::files::{path_refusal, refusal};
+use super::Session;
+use super::phase::Phase;
 use super::ready::Ready;
-use super::{Phase, Session};
+use super::refusal::{path_refusal, refusal};
+use super::transfer_state::{AbortReason, Running, Transfer, TransferInfo};
 use crate::action::{
     Action, DataConnection, ListStyle, Representation, TransferId, TransferKind, TransferRequest,
 };
 use crate::address::parse_decimal;
 use crate::command::Verb;
 use crate::listing::Selection;
-use crate::never_connected::NeverConnected;
 use crate::outcome::{Opened, Refusal, TransferError};
-use crate::path::FtpPath;
-use crate::permissions::Permissions;
 use crate::reply::Reply;
-use crate::timeout::TimeoutKind;
-
-/// At most one transfer exists.
-#[derive(Debug)]
-pub(super) enum Transfer {
-    None,
-    /// `OpenTransfer` is not answered yet.
-    Opening(TransferInfo),
-    /// From `StartTransfer` to `TransferEnded`.
-    Running(Running),
-}
-
-/// What is being moved, for replies.
-#[derive(Debug)]
-pub(super) struct TransferInfo {
-    id: TransferId,
-    verb: Verb,
-    pub(super) command: &'static str,
-    /// Where STOU makes its file.
-    directory: FtpPath,
-}
-
-#[derive(Debug)]
-pub(super) struct Running {
-    pub(super) info: TransferInfo,
-    pub(super) bytes: u64,
-    pub(super) connected: bool,
-    /// No handshake of TLS is to come.
-    pub(super) protected: bool,
-    connection: DataConnection,
-    abort_reason: Option<AbortReason>,
-    /// The name that STOU chose, as the client may use it.
-    unique_name: Option<Vec<u8>>,
-}
-
-/// Why the core itself ends a transfer.
-#[derive(Clone, Copy, Debug)]
-pub(super) enum AbortReason {
-    Requested,
-    NeverConnected,
-    NeverProtected,
-    Stalled,
-}
-
-impl Ready {
-    /// Returns whether anything has moved since the last time.
-    pub(super) fn progressed(&mut self, transfer: TransferId, bytes_total: u64) -> bool {
-        match &mut self.transfer {
-            Transfer::Running(running)
-                if running.info.id == transfer && running.bytes != bytes_total =>
-            {
-                running.bytes = bytes_total;
-                true
-            }
-            _ => false,
-        }
-    }
-
-    /// The transfer to abort because its data connection has not come, or TLS on it has not been established.
-    pub(super) fn abort_unconnected(&mut self) -> Option<TransferId> {
-        match &self.transfer {
-            Transfer::Running(running) if running.connected => {
-                self.abort(AbortReason::NeverProtected)
-            }
-            _ => self.abort(AbortReason::NeverConnected),
-        }
-    }
-
-    /// The transfer to abort for this reason, unless it is being aborted already.
-    pub(super) fn abort(&mut self, reason: AbortReason) -> Option<TransferId> {
-        match &mut self.transfer {
-            Transfer::Running(running) if running.abort_reason.is_none() => {
-                running.abort_reason = Some(reason);
-                Some(running.info.id)
-            }
-            _ => None,
-        }
-    }
-}
-
-impl TransferInfo {
-    fn is_upload(&self) -> bool {
-        matches!(self.verb, Verb::Stor | Verb::Appe | Verb::Stou)
-    }
-}
-
-impl Running {
-    pub(super) fn timer(&self) -> Option<TimeoutKind> {
-        match (self.abort_reason, self.connected && self.protected) {
-            (Some(_), _) => None,
-            (None, false) => Some(TimeoutKind::DataOpen),
-            (None, true) => Some(TimeoutKind::DataStall),
-        }
-    }
-
-    /// Whether it goes on as soon as the client connects to a passive port.
-    pub(super) fn awaits_client(&self) -> bool {
-        self.connection == DataConnection::Passive && !self.connected && self.abort_reason.is_none()
-    }
-
-    /// `last`: the last data connection that never came.
-    fn final_reply(
-        &self,
-        result: Result<(), TransferError>,
-        last: Option<&NeverConnected>,
-    ) -> Reply {
-        match (result, self.abort_reason) {
-            (Ok(()), _) => match &self.unique_name {
-                Some(name) => Reply::line(226, [b"Transfer complete; FILE: ", &name[..]].concat()),
-                None => Reply::TRANSFER_COMPLETE,
-            },
-            (Err(_), Some(AbortReason::Requested)) => Reply::TRANSFER_ABORTED,
-            (Err(_), Some(AbortReason::NeverConnected)) => self.not_connected(last),
-            (Err(_), Some(AbortReason::NeverProtected)) => Reply::DATA_NEVER_PROTECTED,
-            (Err(_), Some(AbortReason::Stalled)) => Reply::TRANSFER_STALLED,
-            (Err(error), None) => match error {
-                TransferError::NotConnected => self.not_connected(None),
-                TransferError::NotProtected => Reply::DATA_NOT_PROTECTED,
-                TransferError::NotResumed => Reply::DATA_NOT_RESUMED,
-                TransferError::ConnectionLost => Reply::TRANSFER_CUT,
-                TransferError::Aborted => Reply::TRANSFER_ABORTED,
-                TransferError::NoSpace if self.info.is_upload() => Reply::STORAGE_FULL,
-                TransferError::LocalRead | TransferError::LocalWrite | TransferError::NoSpace => {
-                    Reply::LOCAL_ERROR
-                }
-            },
-        }
-    }
-
-    fn not_connected(&self, last: Option<&NeverConnected>) -> Reply {
-        match self.connection {
-            DataConnection::Passive => last.map_or(Reply::DATA_NOT_OPENED, NeverConnected::reply),
-            DataConnection::Active(target) => {
-                // Without the scope of a link-local address, which means nothing to the client.
-                let target = SocketAddr::new(target.ip(), target.port());
-                Reply::line(425, format!("Cannot connect to {target}."))
-            }
-        }
-    }
-}
 
 impl Session {
     pub(super) fn restart(&mut self, argument: &[u8]) {
@@ -310,7 +168,7 @@ impl Session {
             return Err(Reply::NOT_LOGGED_IN);
         };
         let offset = core::mem::take(&mut ready.restart);
-        if !permitted(verb, &ready.permissions) {
+        if !ready.permissions.allow(verb) {
             return Err(refusal(verb, Refusal::Denied));
         }
         let kind = ready.transfer_kind(verb, argument, offset)?;
@@ -384,14 +242,5 @@ impl Ready {
                 },
             },
         })
-    }
-}
-
-fn permitted(verb: Verb, permissions: &Permissions) -> bool {
-    match verb {
-        Verb::Retr => permissions.read,
-        Verb::Stor | Verb::Stou => permissions.store,
-        Verb::Appe => permissions.append,
-        _ => permissions.list,
     }
 }

@@ -1,0 +1,116 @@
+//! The state of the one transfer, and the reply that ends it.
+
+use alloc::format;
+use alloc::vec::Vec;
+use core::net::SocketAddr;
+
+use crate::action::{DataConnection, TransferId};
+use crate::command::Verb;
+use crate::never_connected::NeverConnected;
+use crate::outcome::TransferError;
+use crate::path::FtpPath;
+use crate::reply::Reply;
+use crate::timeout::TimeoutKind;
+
+/// At most one transfer exists.
+#[derive(Debug)]
+pub(super) enum Transfer {
+    None,
+    /// `OpenTransfer` is not answered yet.
+    Opening(TransferInfo),
+    /// From `StartTransfer` to `TransferEnded`.
+    Running(Running),
+}
+
+/// What is being moved, for replies.
+#[derive(Debug)]
+pub(super) struct TransferInfo {
+    pub(super) id: TransferId,
+    pub(super) verb: Verb,
+    pub(super) command: &'static str,
+    /// Where STOU makes its file.
+    pub(super) directory: FtpPath,
+}
+
+#[derive(Debug)]
+pub(super) struct Running {
+    pub(super) info: TransferInfo,
+    pub(super) bytes: u64,
+    pub(super) connected: bool,
+    /// No handshake of TLS is to come.
+    pub(super) protected: bool,
+    pub(super) connection: DataConnection,
+    pub(super) abort_reason: Option<AbortReason>,
+    /// The name that STOU chose, as the client may use it.
+    pub(super) unique_name: Option<Vec<u8>>,
+}
+
+/// Why the core itself ends a transfer.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum AbortReason {
+    Requested,
+    NeverConnected,
+    NeverProtected,
+    Stalled,
+}
+
+impl TransferInfo {
+    fn is_upload(&self) -> bool {
+        matches!(self.verb, Verb::Stor | Verb::Appe | Verb::Stou)
+    }
+}
+
+impl Running {
+    pub(super) fn timer(&self) -> Option<TimeoutKind> {
+        match (self.abort_reason, self.connected && self.protected) {
+            (Some(_), _) => None,
+            (None, false) => Some(TimeoutKind::DataOpen),
+            (None, true) => Some(TimeoutKind::DataStall),
+        }
+    }
+
+    /// Whether it goes on as soon as the client connects to a passive port.
+    pub(super) fn awaits_client(&self) -> bool {
+        self.connection == DataConnection::Passive && !self.connected && self.abort_reason.is_none()
+    }
+
+    /// `last`: the last data connection that never came.
+    pub(super) fn final_reply(
+        &self,
+        result: Result<(), TransferError>,
+        last: Option<&NeverConnected>,
+    ) -> Reply {
+        match (result, self.abort_reason) {
+            (Ok(()), _) => match &self.unique_name {
+                Some(name) => Reply::line(226, [b"Transfer complete; FILE: ", &name[..]].concat()),
+                None => Reply::TRANSFER_COMPLETE,
+            },
+            (Err(_), Some(AbortReason::Requested)) => Reply::TRANSFER_ABORTED,
+            (Err(_), Some(AbortReason::NeverConnected)) => self.not_connected(last),
+            (Err(_), Some(AbortReason::NeverProtected)) => Reply::DATA_NEVER_PROTECTED,
+            (Err(_), Some(AbortReason::Stalled)) => Reply::TRANSFER_STALLED,
+            (Err(error), None) => match error {
+                TransferError::NotConnected => self.not_connected(None),
+                TransferError::NotProtected => Reply::DATA_NOT_PROTECTED,
+                TransferError::NotResumed => Reply::DATA_NOT_RESUMED,
+                TransferError::ConnectionLost => Reply::TRANSFER_CUT,
+                TransferError::Aborted => Reply::TRANSFER_ABORTED,
+                TransferError::NoSpace if self.info.is_upload() => Reply::STORAGE_FULL,
+                TransferError::LocalRead | TransferError::LocalWrite | TransferError::NoSpace => {
+                    Reply::LOCAL_ERROR
+                }
+            },
+        }
+    }
+
+    fn not_connected(&self, last: Option<&NeverConnected>) -> Reply {
+        match self.connection {
+            DataConnection::Passive => last.map_or(Reply::DATA_NOT_OPENED, NeverConnected::reply),
+            DataConnection::Active(target) => {
+                // Without the scope of a link-local address, which means nothing to the client.
+                let target = SocketAddr::new(target.ip(), target.port());
+                Reply::line(425, format!("Cannot connect to {target}."))
+            }
+        }
+    }
+}
