@@ -2,8 +2,6 @@
 //!
 //! Only what the FTP server grants: whether the file system agrees is known when it is asked.
 
-use crate::command::Verb;
-
 /// The rights of a user, one per kind of change. The core refuses what is not granted, and the
 /// `perm` fact of a listing tells the client beforehand (RFC 3659, section 7.5.5).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -55,18 +53,32 @@ impl Permissions {
         change_time: true,
     };
 
-    /// Whether the user may give a command that is about files. Of SITE, CHMOD is such a command.
-    pub(crate) fn allow(&self, verb: Verb) -> bool {
-        match verb {
-            Verb::Retr => self.read,
-            Verb::Stor | Verb::Stou => self.store,
-            Verb::Appe => self.append,
-            Verb::Mkd => self.make_directory,
-            Verb::Rmd | Verb::Dele => self.delete,
-            Verb::Rnfr | Verb::Rnto => self.rename,
-            Verb::Mfmt => self.change_time,
-            Verb::Site => self.change_mode,
-            _ => self.list,
+    /// Whether the user has this right.
+    pub(crate) fn allows(self, right: Right) -> bool {
+        match right {
+            Right::List => self.list,
+            Right::Read => self.read,
+            Right::Append => self.append,
+            Right::Delete => self.delete,
+            Right::Rename => self.rename,
+            Right::MakeDirectory => self.make_directory,
+            Right::Store => self.store,
+            Right::ChangeMode => self.change_mode,
+            Right::ChangeTime => self.change_time,
         }
     }
+}
+
+/// One of the rights in [`Permissions`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Right {
+    List,
+    Read,
+    Append,
+    Delete,
+    Rename,
+    MakeDirectory,
+    Store,
+    ChangeMode,
+    ChangeTime,
 }

@@ -174,6 +174,7 @@ impl Reply {
     pub(crate) const ARGUMENT_SYNTAX: Self = Self::fixed(501, "Syntax error in the argument.");
     pub(crate) const PARAMETER_NOT_IMPLEMENTED: Self = Self::fixed(504, "Not implemented for that parameter.");
     pub(crate) const OKAY: Self = Self::fixed(200, "Command okay.");
+    pub(crate) const NO_SUCH_OPTIONS: Self = Self::fixed(501, "There are no options for that.");
     pub(crate) const NO_SUCH_COMMAND: Self = Self::fixed(501, "There is no such command.");
     pub(crate) const UNKNOWN_SITE_COMMAND: Self = Self::fixed(500, "SITE command not understood; see SITE HELP.");
 

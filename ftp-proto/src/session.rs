@@ -1,30 +1,29 @@
-//! The state of one control connection: inputs, outputs, and who may say what when.
+//! The state of one control connection: inputs, outputs, and which phase handles them.
 //!
 //! Replies and actions leave through one queue, because FTP's correctness is order. At most one
-//! question to the driver is open at a time; while it is, no further command is carried out.
+//! question to the driver is open at a time; while it is, no further command is executed.
+//!
+//! The phase is matched once for each input. A handler of a logged-in command is a method of `Ready`, and
+//! gets what outlasts the login as `Context`: it cannot be reached without a login.
 
+mod auth;
 mod busy;
-mod data;
-mod file_question;
-mod files;
+mod context;
+mod flow;
 mod held;
 mod info;
 mod login;
-mod parameters;
-mod phase;
 mod protection;
 mod ready;
 mod refusal;
-mod site;
-mod transfer;
 mod transfer_state;
 
-use alloc::collections::VecDeque;
 use alloc::sync::Arc;
+use core::mem;
 
 use crate::action::{Action, Output, TransferId};
 use crate::address::Endpoints;
-use crate::command::{self, Access, Argument, Command, Verb};
+use crate::command::CommandLine;
 use crate::config::Config;
 use crate::line::{LineReader, Scan, strip_telnet};
 use crate::masquerade::Announcement;
@@ -34,11 +33,11 @@ use crate::outcome::{Misuse, Outcome};
 use crate::reply::Reply;
 use crate::timeout::{Timeout, TimeoutKind};
 
+use context::{Context, Question};
+use flow::{Flow, Login, Phase};
 use held::Held;
-use phase::{Login, PassiveCommand, Pending, Phase};
 use protection::Protection;
-use ready::DataSetup;
-use transfer_state::Transfer;
+use transfer_state::AbortReason;
 
 /// The server's side of an FTP control connection.
 ///
@@ -47,39 +46,17 @@ use transfer_state::Transfer;
 /// fails on what the peer sends.
 #[derive(Debug)]
 pub struct Session {
-    config: Arc<Config>,
-    endpoints: Endpoints,
-    lines: LineReader,
-    outputs: VecDeque<Output>,
+    context: Context,
     phase: Phase,
-    pending: Pending,
+    lines: LineReader,
     held: Held,
-    protection: Protection,
-    login_failures: u32,
-    /// `EPSV ALL` has been sent: for the rest of the session (RFC 2428, section 4).
-    extended_only: bool,
-    transfers_started: u64,
-    /// What the client was told last, unless it has come since, or counts as missed.
-    offer: Option<PassiveOffer>,
-    never_connected: Option<NeverConnected>,
-    epochs: Epochs,
-}
-
-/// When each timer began anew; see [`Timeout::epoch`].
-#[derive(Debug, Default)]
-struct Epochs {
-    login: u64,
-    idle: u64,
-    data_open: u64,
-    data_stall: u64,
 }
 
 impl Session {
     /// A fresh session; the 220 greeting is already queued.
     pub fn new(config: Arc<Config>, endpoints: Endpoints) -> Self {
-        let greeting = Reply::greeting(&config.banner);
-        let first = Output::Reply(greeting);
-        Self::begin(config, endpoints, first, Pending::None, Protection::Clear)
+        let first = Output::Reply(Reply::greeting(&config.banner));
+        Self::start(config, endpoints, first, Question::None, Protection::Clear)
     }
 
     /// A fresh session with a client that begins with TLS at once (implicit FTPS):
@@ -87,32 +64,22 @@ impl Session {
     /// private unless PROT says otherwise.
     pub fn with_implicit_tls(config: Arc<Config>, endpoints: Endpoints) -> Self {
         let first = Output::Action(Action::StartTls);
-        let pending = Pending::Tls { greet: true };
-        Self::begin(config, endpoints, first, pending, Protection::IMPLICIT)
+        let question = Question::Tls { greet: true };
+        Self::start(config, endpoints, first, question, Protection::IMPLICIT)
     }
 
-    fn begin(
+    fn start(
         config: Arc<Config>,
         endpoints: Endpoints,
         first: Output,
-        pending: Pending,
+        question: Question,
         protection: Protection,
     ) -> Self {
         Self {
-            config,
-            endpoints,
-            lines: LineReader::default(),
-            outputs: VecDeque::from([first]),
+            context: Context::new(config, endpoints, first, question, protection),
             phase: Phase::Login(Login::default()),
-            pending,
+            lines: LineReader::default(),
             held: Held::default(),
-            protection,
-            login_failures: 0,
-            extended_only: false,
-            transfers_started: 0,
-            offer: None,
-            never_connected: None,
-            epochs: Epochs::default(),
         }
     }
 
@@ -120,24 +87,24 @@ impl Session {
     /// used. Zero: there is no whole line yet, or input is not wanted now; the caller keeps the bytes
     /// and offers them again with what follows, or after the next outcome.
     pub fn handle_input(&mut self, input: &[u8]) -> usize {
-        if !self.outputs.is_empty() || !self.wants_input() {
+        if !self.context.outputs.is_empty() || !self.wants_input() {
             return 0;
         }
         match self.lines.scan(input) {
             Scan::Incomplete => 0,
             Scan::Discarded(used) => used,
             Scan::TooLong(used) => {
-                self.epochs.idle += 1;
+                self.context.epochs.idle += 1;
                 if self.is_busy() {
                     self.held.push_reply(Reply::LINE_TOO_LONG);
                 } else {
-                    self.reply(Reply::LINE_TOO_LONG);
+                    self.context.reply(Reply::LINE_TOO_LONG);
                 }
                 used
             }
             Scan::Line(line, used) => {
                 let plain = strip_telnet(line);
-                self.epochs.idle += 1;
+                self.context.epochs.idle += 1;
                 if self.is_busy() {
                     self.receive_while_busy(&plain);
                 } else {
@@ -160,21 +127,14 @@ impl Session {
     /// [`Misuse`] when no question is open that `outcome` answers. After the session has closed every
     /// outcome is accepted and ignored.
     pub fn handle_outcome(&mut self, outcome: Outcome) -> Result<(), Misuse> {
-        if let Phase::Closed = self.phase {
-            return Ok(());
-        }
-        let name = outcome.name();
-        let answered = match outcome {
-            Outcome::Authenticated(permissions) => self.authenticated(permissions),
-            Outcome::File(result) => self.file_answered(result),
-            Outcome::PassiveOpened(result) => self.passive_opened(result),
-            Outcome::TransferOpened(result) => self.transfer_opened(result),
-            Outcome::TransferEnded { transfer, result } => self.transfer_ended(transfer, result),
-            Outcome::Tls(result) => self.tls_ended(result.is_ok()),
+        let misuse = Misuse {
+            outcome: outcome.name(),
         };
-        if !answered {
-            return Err(Misuse { outcome: name });
-        }
+        let flow = match &self.phase {
+            Phase::Closed => return Ok(()),
+            Phase::Login(_) | Phase::Ready(_) => self.answer(outcome).ok_or(misuse)?,
+        };
+        self.apply(flow);
         self.run_held();
         Ok(())
     }
@@ -183,10 +143,10 @@ impl Session {
     /// is started. Where it is to be protected, [`handle_data_protected`](Self::handle_data_protected)
     /// follows.
     pub fn handle_data_connected(&mut self) {
-        self.offer = None;
+        self.context.offer = None;
         if let Phase::Ready(ready) = &mut self.phase {
             ready.data_connected();
-            self.epochs.data_stall += 1;
+            self.context.epochs.data_stall += 1;
         }
     }
 
@@ -195,7 +155,7 @@ impl Session {
     pub fn handle_data_protected(&mut self) {
         if let Phase::Ready(ready) = &mut self.phase {
             ready.data_protected();
-            self.epochs.data_stall += 1;
+            self.context.epochs.data_stall += 1;
         }
     }
 
@@ -203,14 +163,16 @@ impl Session {
     /// the client has turned to something else, or is gone. For STAT and for [`never_connected`](Self::never_connected);
     /// each announcement counts once. When [`TimeoutKind::DataOpen`] has run out that is counted already.
     pub fn handle_data_never_connected(&mut self) {
-        self.record_never_connected(false);
+        self.context.record_never_connected(false);
     }
 
     /// Others need the passive port, and its client has not come: its time is over early. Ignored unless
     /// a passive port is open, or a transfer waits for a connection to one.
     pub fn handle_port_withdrawn(&mut self) {
-        if self.is_port_open() {
-            self.expire_data(true);
+        if let Phase::Ready(ready) = &mut self.phase
+            && ready.is_port_open()
+        {
+            ready.expire_data(&mut self.context, true);
         }
     }
 
@@ -219,7 +181,7 @@ impl Session {
         if let Phase::Ready(ready) = &mut self.phase
             && ready.progressed(transfer, bytes_total)
         {
-            self.epochs.data_stall += 1;
+            self.context.epochs.data_stall += 1;
         }
     }
 
@@ -229,11 +191,16 @@ impl Session {
         if self.poll_timeout() != Some(timeout) {
             return;
         }
-        match timeout.kind {
-            TimeoutKind::Login => self.close(Some(Reply::LOGIN_TIMEOUT)),
-            TimeoutKind::Idle => self.close(Some(Reply::IDLE_TIMEOUT)),
-            TimeoutKind::DataOpen => self.expire_data(false),
-            TimeoutKind::DataStall => self.data_stalled(),
+        match (timeout.kind, &mut self.phase) {
+            (TimeoutKind::Login, _) => self.close(Some(Reply::LOGIN_TIMEOUT)),
+            (TimeoutKind::Idle, _) => self.close(Some(Reply::IDLE_TIMEOUT)),
+            (TimeoutKind::DataOpen, Phase::Ready(ready)) => {
+                ready.expire_data(&mut self.context, false);
+            }
+            (TimeoutKind::DataStall, Phase::Ready(ready)) => {
+                ready.abort_transfer(&mut self.context, AbortReason::Stalled);
+            }
+            (TimeoutKind::DataOpen | TimeoutKind::DataStall, Phase::Login(_) | Phase::Closed) => {}
         }
     }
 
@@ -244,22 +211,23 @@ impl Session {
 
     /// The settings have changed; the new ones are used from now on.
     pub fn handle_config(&mut self, config: Arc<Config>) {
-        self.config = config;
+        self.context.config = config;
     }
 
     /// The next reply to send or action to perform.
     pub fn poll_output(&mut self) -> Option<Output> {
-        self.outputs.pop_front()
+        self.context.outputs.pop_front()
     }
 
     /// The timer that runs now.
     pub fn poll_timeout(&self) -> Option<Timeout> {
+        let (config, epochs) = (&self.context.config, &self.context.epochs);
         let kind = self.timer()?;
         let (after, epoch) = match kind {
-            TimeoutKind::Login => (self.config.login_timeout, self.epochs.login),
-            TimeoutKind::Idle => (self.config.idle_timeout, self.epochs.idle),
-            TimeoutKind::DataOpen => (self.config.data_open_timeout, self.epochs.data_open),
-            TimeoutKind::DataStall => (self.config.data_stall_timeout, self.epochs.data_stall),
+            TimeoutKind::Login => (config.login_timeout, epochs.login),
+            TimeoutKind::Idle => (config.idle_timeout, epochs.idle),
+            TimeoutKind::DataOpen => (config.data_open_timeout, epochs.data_open),
+            TimeoutKind::DataStall => (config.data_stall_timeout, epochs.data_stall),
         };
         after.map(|after| Timeout { kind, after, epoch })
     }
@@ -267,40 +235,42 @@ impl Session {
     /// Whether a further command line would be taken now. While it is false, leave the bytes in the
     /// socket: the client is held by TCP.
     pub fn wants_input(&self) -> bool {
-        match (&self.phase, &self.pending) {
-            (Phase::Closed, _) => false,
-            (_, Pending::None | Pending::Passive { .. }) => {
-                !self.is_opening() && !self.held.is_full()
-            }
-            _ => false,
+        let is_opening = match &self.phase {
+            Phase::Closed => return false,
+            Phase::Login(_) => false,
+            Phase::Ready(ready) => ready.is_opening(),
+        };
+        match &self.context.question {
+            Question::None | Question::Passive { .. } => !is_opening && !self.held.is_full(),
+            Question::Authenticate | Question::Tls { .. } | Question::File(..) => false,
         }
     }
 
     /// What this client would be told by PASV now, and why.
     pub fn announcement(&self) -> Announcement {
-        self.config.masquerade.lookup(&self.endpoints)
+        self.context.announcement()
     }
 
     /// What the client was told last, as long as it may still come.
     pub fn passive_offer(&self) -> Option<&PassiveOffer> {
-        self.offer.as_ref()
+        self.context.offer.as_ref()
     }
 
     /// The last data connection that never came.
     pub fn never_connected(&self) -> Option<&NeverConnected> {
-        self.never_connected.as_ref()
+        self.context.never_connected.as_ref()
     }
 
     /// The two ends of the control connection.
     pub fn endpoints(&self) -> &Endpoints {
-        &self.endpoints
+        &self.context.endpoints
     }
 
     /// The name that logged in.
     pub fn user(&self) -> Option<&[u8]> {
         match &self.phase {
             Phase::Ready(ready) => Some(&ready.user),
-            _ => None,
+            Phase::Login(_) | Phase::Closed => None,
         }
     }
 
@@ -309,158 +279,123 @@ impl Session {
         matches!(self.phase, Phase::Closed)
     }
 
-    /// Whether commands must wait: for a transfer, or for a passive port.
+    /// Whether commands must wait: for a transfer, or for the answer to a question.
     fn is_busy(&self) -> bool {
-        let transferring = match &self.phase {
-            Phase::Ready(ready) => !matches!(ready.transfer, Transfer::None),
-            _ => false,
+        let is_transferring = match &self.phase {
+            Phase::Ready(ready) => ready.has_transfer(),
+            Phase::Login(_) | Phase::Closed => false,
         };
-        transferring || !matches!(self.pending, Pending::None)
+        is_transferring || self.context.has_question()
     }
 
-    fn is_opening(&self) -> bool {
-        matches!(&self.phase, Phase::Ready(ready) if matches!(ready.transfer, Transfer::Opening(_)))
-    }
-
-    /// Carries out one command line. `followed`: the client has sent more bytes after it.
+    /// Executes one command line. `followed`: the client has sent more bytes after it.
     fn execute(&mut self, line: &[u8], followed: bool) {
-        let Command { verb, argument } = Command::parse(line);
-        let refusal = self.refuse(verb, argument);
-        // What RNFR named holds for the very next line, whatever that is.
-        if let Phase::Ready(ready) = &mut self.phase
-            && (verb != Verb::Rnto || refusal.is_some())
-        {
-            ready.rename_from = None;
-        }
-        if let Some(refusal) = refusal {
-            return self.reply(refusal);
-        }
-        match verb {
-            Verb::User => self.user_name(argument),
-            Verb::Pass => self.password(argument),
-            Verb::Acct => self.reply(Reply::ACCOUNT_SUPERFLUOUS),
-            Verb::Rein => self.reinitialize(),
-            Verb::Quit => self.close(Some(Reply::GOODBYE)),
-            Verb::Auth => self.auth(argument, followed),
-            Verb::Pbsz => self.protection_buffer_size(argument),
-            Verb::Prot => self.protection_level(argument),
-            Verb::Ccc => self.clear_command_channel(),
-            Verb::Noop => self.reply(Reply::OKAY),
-            Verb::Stat if argument.is_empty() => self.status(),
-            Verb::Syst => self.reply(Reply::SYSTEM),
-            Verb::Feat => self.features(),
-            Verb::Opts => self.options(argument),
-            Verb::Help => self.help(argument),
-            Verb::Host => self.host(argument),
-            Verb::Lang => self.language(argument),
-            Verb::Clnt => self.reply(Reply::OKAY),
-            Verb::NotImplemented => self.reply(Reply::NOT_IMPLEMENTED),
-            Verb::Unknown => self.reply(Reply::UNKNOWN_COMMAND),
-            _ if self.user().is_none() => self.reply(Reply::NOT_LOGGED_IN),
-            _ => self.execute_logged_in(verb, argument),
-        }
+        let line = CommandLine::parse(line);
+        let flow = match &mut self.phase {
+            Phase::Login(login) => login.execute(&mut self.context, line, followed),
+            Phase::Ready(ready) => ready.execute(&mut self.context, line, followed),
+            Phase::Closed => Flow::Stay,
+        };
+        self.apply(flow);
     }
 
-    fn execute_logged_in(&mut self, verb: Verb, argument: &[u8]) {
-        match verb {
-            Verb::Type => self.representation_type(argument),
-            Verb::Mode => self.transfer_mode(argument),
-            Verb::Stru => self.file_structure(argument),
-            Verb::Allo => self.allocate(argument),
-            Verb::Pwd => self.print_directory(),
-            Verb::Cwd
-            | Verb::Cdup
-            | Verb::Mkd
-            | Verb::Rmd
-            | Verb::Dele
-            | Verb::Rnfr
-            | Verb::Rnto
-            | Verb::Size
-            | Verb::Mdtm
-            | Verb::Mfmt
-            | Verb::Mlst
-            | Verb::Stat => self.file_command(verb, argument),
-            Verb::Site => self.site(argument),
-            Verb::Pasv => self.passive(PassiveCommand::Pasv),
-            Verb::Epsv => self.extended_passive(argument),
-            Verb::Port => self.port(argument),
-            Verb::Eprt => self.extended_port(argument),
-            Verb::Rest => self.restart(argument),
-            Verb::Retr
-            | Verb::Stor
-            | Verb::Appe
-            | Verb::Stou
-            | Verb::List
-            | Verb::Nlst
-            | Verb::Mlsd => self.transfer_command(verb, argument),
-            Verb::Abor => self.abort_idle(),
-            _ => self.reply(Reply::UNKNOWN_COMMAND),
-        }
-    }
-
-    /// What the table and the settings forbid: no login, no argument, one too many, no TLS here.
-    fn refuse(&self, verb: Verb, argument: &[u8]) -> Option<Reply> {
-        let info = command::info(verb)?;
-        match info.access {
-            Access::AfterLogin if !matches!(self.phase, Phase::Ready(_)) => {
-                return Some(Reply::NOT_LOGGED_IN);
+    /// Hands an outcome to the phase that has asked for it. `None`: it was not asked.
+    fn answer(&mut self, outcome: Outcome) -> Option<Flow> {
+        let context = &mut self.context;
+        let was_asked = match (outcome, &mut self.phase) {
+            (Outcome::Tls(result), _) => return self.tls_ended(result.is_ok()),
+            (Outcome::Authenticated(permissions), Phase::Login(login)) => {
+                return login.authenticated(context, permissions);
             }
-            Access::Tls if !self.config.tls => return Some(Reply::NOT_IMPLEMENTED),
-            _ => {}
+            (Outcome::File(result), Phase::Ready(ready)) => ready.file_answered(context, result),
+            (Outcome::PassiveOpened(result), Phase::Ready(ready)) => {
+                ready.passive_opened(context, result)
+            }
+            (Outcome::TransferOpened(result), Phase::Ready(ready)) => {
+                ready.transfer_opened(context, result)
+            }
+            (Outcome::TransferEnded { transfer, result }, Phase::Ready(ready)) => {
+                ready.transfer_ended(context, transfer, result)
+            }
+            (
+                Outcome::Authenticated(_)
+                | Outcome::File(_)
+                | Outcome::PassiveOpened(_)
+                | Outcome::TransferOpened(_)
+                | Outcome::TransferEnded { .. },
+                Phase::Login(_) | Phase::Ready(_) | Phase::Closed,
+            ) => false,
+        };
+        was_asked.then_some(Flow::Stay)
+    }
+
+    /// The TLS handshake on the control connection is over. `None`: it was not asked.
+    fn tls_ended(&mut self, is_protected: bool) -> Option<Flow> {
+        let Question::Tls { greet } = self.context.question else {
+            return None;
+        };
+        self.context.question = Question::None;
+        if !is_protected {
+            return Some(Flow::Close(None));
         }
-        if let Some(refusal) = self.refuse_clear_text(verb) {
-            return Some(refusal);
+        if greet {
+            let greeting = Reply::greeting(&self.context.config.banner);
+            self.context.reply(greeting);
+            return Some(Flow::Stay);
         }
-        match info.argument {
-            Argument::Required if argument.is_empty() => Some(Reply::ARGUMENT_NEEDED),
-            Argument::None if !argument.trim_ascii().is_empty() => Some(Reply::NO_ARGUMENT_TAKEN),
-            _ => None,
+        // An earlier login was in clear text: it does not count.
+        if let Phase::Ready(ready) = &mut self.phase {
+            ready.log_out(&mut self.context);
+        }
+        Some(Flow::Login(Login::default()))
+    }
+
+    fn apply(&mut self, flow: Flow) {
+        match flow {
+            Flow::Stay => {}
+            Flow::Login(login) => self.phase = Phase::Login(login),
+            Flow::Ready(ready) => self.phase = Phase::Ready(ready),
+            Flow::Close(farewell) => self.close(farewell),
         }
     }
 
-    /// What is being waited for, whether or not it is limited.
+    /// What the session waits for, whether or not the time is limited.
     fn timer(&self) -> Option<TimeoutKind> {
         let ready = match &self.phase {
             Phase::Login(_) => return Some(TimeoutKind::Login),
             Phase::Ready(ready) => ready,
             Phase::Closed => return None,
         };
-        let unlimited = self.config.data_open_timeout.is_none();
-        match (&ready.transfer, &self.pending) {
-            (Transfer::Running(running), _) => running.timer(),
-            (Transfer::Opening(_), _) => None,
-            // A port that may wait for ever must not keep an idle client alive. Other questions give
-            // its client no more time.
-            (Transfer::None, _) if ready.data == DataSetup::Passive && !unlimited => {
-                Some(TimeoutKind::DataOpen)
-            }
-            // Of these, a TLS handshake is the client's to get on with.
-            (Transfer::None, Pending::None | Pending::Tls { .. }) => Some(TimeoutKind::Idle),
-            (Transfer::None, _) => None,
+        if ready.has_transfer() {
+            return ready.transfer_timer();
+        }
+        // Where a port may wait without limit, it must not keep an idle client connected. A question that is
+        // open meanwhile gives the client no more time.
+        if ready.awaits_client() && self.context.config.data_open_timeout.is_some() {
+            return Some(TimeoutKind::DataOpen);
+        }
+        match self.context.question {
+            // Of the questions, the TLS handshake is the one that waits for the client.
+            Question::None | Question::Tls { .. } => Some(TimeoutKind::Idle),
+            Question::Authenticate | Question::File(..) | Question::Passive { .. } => None,
         }
     }
 
     fn close(&mut self, farewell: Option<Reply>) {
-        if let Phase::Closed = self.phase {
-            return;
+        match &mut self.phase {
+            Phase::Closed => return,
+            Phase::Login(_) => {}
+            Phase::Ready(ready) => {
+                ready.abort_transfer(&mut self.context, AbortReason::Requested);
+            }
         }
-        self.abort_transfer();
-        // In the middle of a handshake clear text would only look like a broken one.
-        let in_handshake = matches!(self.pending, Pending::Tls { .. });
-        if let Some(farewell) = farewell.filter(|_| !in_handshake) {
-            self.reply(farewell);
+        // During a handshake, a reply in clear text would only look like a broken handshake.
+        let question = mem::replace(&mut self.context.question, Question::None);
+        if let Some(farewell) = farewell.filter(|_| !matches!(question, Question::Tls { .. })) {
+            self.context.reply(farewell);
         }
-        self.push_action(Action::Close);
+        self.context.push_action(Action::Close);
         self.phase = Phase::Closed;
-        self.pending = Pending::None;
         self.held = Held::default();
-    }
-
-    fn reply(&mut self, reply: Reply) {
-        self.outputs.push_back(Output::Reply(reply));
-    }
-
-    fn push_action(&mut self, action: Action) {
-        self.outputs.push_back(Output::Action(action));
     }
 }

@@ -1,28 +1,22 @@
-//! What the server tells about itself: FEAT, HELP, HOST, LANG, STAT.
+//! What the server says about itself and about the session: FEAT, HELP, LANG, OPTS, STAT.
 
 use alloc::format;
 use alloc::string::String;
 use alloc::vec::Vec;
 
-use super::Session;
-use super::phase::Phase;
+use super::context::Context;
 use super::ready::Ready;
 use super::transfer_state::Transfer;
 use crate::action::Representation;
-use crate::address::is_host;
-use crate::command::{self, Access, COMMANDS};
+use crate::command::{self, Access, COMMANDS, split_word};
 use crate::listing::FactSet;
 use crate::reply::Reply;
 
 /// Names on a line of HELP.
 const HELP_COLUMNS: usize = 8;
 
-impl Session {
-    pub(super) fn features(&mut self) {
-        let facts = match &self.phase {
-            Phase::Ready(ready) => ready.facts,
-            _ => FactSet::default(),
-        };
+impl Context {
+    pub(super) fn features(&self, facts: FactSet) -> Reply {
         let mut lines: Vec<String> = Vec::new();
         if self.config.tls {
             lines.push("AUTH TLS".into());
@@ -35,51 +29,82 @@ impl Session {
         }
         lines.extend(["REST STREAM", "SIZE", "TVFS", "UTF8"].map(String::from));
         let lines = lines.into_iter().map(String::into_bytes).collect();
-        self.reply(Reply::lines(211, &b"Features:"[..], lines, &b"End."[..]));
+        Reply::lines(211, &b"Features:"[..], lines, &b"End."[..])
     }
 
-    pub(super) fn help(&mut self, argument: &[u8]) {
+    /// `facts`: the selection of a client that is logged in.
+    pub(super) fn options(&self, argument: &[u8], facts: Option<&mut FactSet>) -> Reply {
+        let (name, options) = split_word(argument.trim_ascii());
+        let options = options.trim_ascii();
+        if name.eq_ignore_ascii_case(b"UTF8") {
+            return match options.is_empty() || options.eq_ignore_ascii_case(b"ON") {
+                true => Reply::UTF8_ALWAYS,
+                false => Reply::PARAMETER_NOT_IMPLEMENTED,
+            };
+        }
+        if !name.eq_ignore_ascii_case(b"MLST") {
+            return Reply::NO_SUCH_OPTIONS;
+        }
+        let Some(selected) = facts else {
+            return Reply::NOT_LOGGED_IN;
+        };
+        let Some(facts) = FactSet::parse(options) else {
+            return Reply::FACTS_SYNTAX;
+        };
+        *selected = facts;
+        let text = format!("MLST OPTS {}", facts.option_text());
+        Reply::line(200, String::from(text.trim_end()))
+    }
+
+    pub(super) fn help(&self, argument: &[u8]) -> Reply {
         let name = argument.trim_ascii();
+        if name.is_empty() {
+            return self.help_overview();
+        }
         if name.eq_ignore_ascii_case(b"SITE") {
             return self.site_help(b"");
         }
-        let reply = if name.is_empty() {
-            self.help_overview()
-        } else if let Some(info) = command::find(name)
-            && self.is_offered(info.access)
-        {
-            let usage = format!("{} {}", info.name, info.syntax);
-            Reply::line(
-                214,
-                format!("Syntax: {}; {}.", usage.trim_end(), info.purpose),
-            )
-        } else if command::find(name).is_some() || command::is_not_implemented(name) {
-            Reply::NOT_IMPLEMENTED
-        } else {
-            Reply::NO_SUCH_COMMAND
-        };
-        self.reply(reply);
+        match command::find(name) {
+            Some(info) if self.is_offered(info.access) => {
+                let usage = format!("{} {}", info.name, info.syntax);
+                let text = format!("Syntax: {}; {}.", usage.trim_end(), info.purpose);
+                Reply::line(214, text)
+            }
+            Some(_) => Reply::NOT_IMPLEMENTED,
+            None if command::is_not_implemented(name) => Reply::NOT_IMPLEMENTED,
+            None => Reply::NO_SUCH_COMMAND,
+        }
     }
 
-    /// There is one site, and it has as many names as its router: any is taken that could be one (RFC 7151,
-    /// section 3). It must come before USER.
-    pub(super) fn host(&mut self, argument: &[u8]) {
-        let is_early = matches!(&self.phase, Phase::Login(login) if !login.is_named());
-        self.reply(match is_early {
-            false => Reply::HOST_TOO_LATE,
-            true if is_host(argument.trim_ascii()) => Reply::HOST_ACCEPTED,
-            true => Reply::ARGUMENT_SYNTAX,
-        });
+    /// All SITE commands, or one by its name. RFC 959, section 4.1.3, has HELP SITE for it.
+    pub(super) fn site_help(&self, name: &[u8]) -> Reply {
+        let is_requested = |(syntax, _): &&(&str, &str)| {
+            name.is_empty() || split_word(syntax.as_bytes()).0.eq_ignore_ascii_case(name)
+        };
+        let lines: Vec<Vec<u8>> = SITE_COMMANDS
+            .iter()
+            .filter(is_requested)
+            .map(|(syntax, purpose)| format!("SITE {syntax}  {purpose}").into_bytes())
+            .collect();
+        if lines.is_empty() {
+            return Reply::NO_SUCH_COMMAND;
+        }
+        Reply::lines(
+            214,
+            &b"These SITE commands are understood:"[..],
+            lines,
+            &b"End of help."[..],
+        )
     }
 
     /// Replies are in English, whatever the region (RFC 2640, section 4.1).
-    pub(super) fn language(&mut self, argument: &[u8]) {
+    pub(super) fn language(&self, argument: &[u8]) -> Reply {
         let tag = argument.trim_ascii();
         let is_subtag = |part: &[u8]| {
             (1..=8).contains(&part.len()) && part.iter().all(u8::is_ascii_alphanumeric)
         };
         let mut parts = tag.split(|&byte| byte == b'-');
-        self.reply(if tag.is_empty() {
+        if tag.is_empty() {
             Reply::LANGUAGE_ENGLISH
         } else if !parts.clone().all(is_subtag) {
             Reply::ARGUMENT_SYNTAX
@@ -90,29 +115,22 @@ impl Session {
             Reply::LANGUAGE_ENGLISH
         } else {
             Reply::LANGUAGE_UNKNOWN
-        });
+        }
     }
 
     /// The state of the session; during a transfer with the bytes so far.
-    pub(super) fn status(&mut self) {
+    pub(super) fn status(&self, ready: Option<&Ready>) -> Reply {
         let connected = format!("Connected from {}.", self.endpoints.peer().ip());
         let mut lines = Vec::from([connected.into_bytes()]);
-        match &self.phase {
-            Phase::Ready(ready) => {
+        match ready {
+            Some(ready) => {
                 lines.extend(self.status_of(ready));
-                lines.extend(
-                    self.never_connected()
-                        .map(|last| last.status().into_bytes()),
-                );
+                let last = self.never_connected.as_ref();
+                lines.extend(last.map(|last| last.status().into_bytes()));
             }
-            Phase::Login(_) | Phase::Closed => lines.push(b"Not logged in.".to_vec()),
+            None => lines.push(b"Not logged in.".to_vec()),
         }
-        self.reply(Reply::lines(
-            211,
-            &b"Status:"[..],
-            lines,
-            &b"End of status."[..],
-        ));
+        Reply::lines(211, &b"Status:"[..], lines, &b"End of status."[..])
     }
 
     fn status_of(&self, ready: &Ready) -> [Vec<u8>; 4] {
@@ -124,7 +142,7 @@ impl Session {
         let transfer = match &ready.transfer {
             Transfer::Running(running) => format!(
                 "{} in progress, {} bytes so far.",
-                running.info.command, running.bytes
+                running.info.command.name, running.bytes
             ),
             Transfer::None | Transfer::Opening(_) => String::from("No transfer in progress."),
         };
@@ -167,3 +185,16 @@ impl Session {
         access != Access::Tls || self.config.tls
     }
 }
+
+/// Syntax and purpose, for SITE HELP.
+const SITE_COMMANDS: [(&str, &str); 3] = [
+    (
+        "CHMOD octal-mode path",
+        "change the permission bits of a file or directory",
+    ),
+    ("HELP [command]", "list these commands"),
+    (
+        "UMASK [octal-mode]",
+        "tell or set the bits that new files will not have",
+    ),
+];

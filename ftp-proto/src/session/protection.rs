@@ -1,6 +1,6 @@
-//! The protection of the connections by TLS (RFC 4217).
+//! Whether the connections are protected by TLS (RFC 4217).
 
-/// Whether the control connection is protected, and what PBSZ and PROT have said since.
+/// Whether the control connection is protected, and what PBSZ and PROT have set since.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Protection {
     Clear,
@@ -16,4 +16,14 @@ impl Protection {
         buffer_size_sent: true,
         data_private: true,
     };
+
+    pub(super) fn is_data_private(self) -> bool {
+        matches!(
+            self,
+            Self::Tls {
+                data_private: true,
+                ..
+            }
+        )
+    }
 }

@@ -1,4 +1,12 @@
-//! What holds between login and logout.
+//! The state between login and logout. The handlers of its commands are in `ready/`, a file for each group
+//! of commands.
+
+mod data;
+mod dispatch;
+mod files;
+mod local;
+mod site;
+mod transfer;
 
 use alloc::vec::Vec;
 use core::net::SocketAddr;
@@ -10,6 +18,7 @@ use crate::never_connected::NeverConnected;
 use crate::path::FtpPath;
 use crate::permissions::Permissions;
 use crate::reply::Reply;
+use crate::timeout::TimeoutKind;
 
 /// After a login.
 #[derive(Debug)]
@@ -55,6 +64,28 @@ impl Ready {
             restart: 0,
             umask: None,
         }
+    }
+
+    pub(super) fn has_transfer(&self) -> bool {
+        !matches!(self.transfer, Transfer::None)
+    }
+
+    /// Whether `OpenTransfer` is not answered yet.
+    pub(super) fn is_opening(&self) -> bool {
+        matches!(self.transfer, Transfer::Opening(_))
+    }
+
+    /// What the transfer waits for.
+    pub(super) fn transfer_timer(&self) -> Option<TimeoutKind> {
+        match &self.transfer {
+            Transfer::Running(running) => running.timer(),
+            Transfer::None | Transfer::Opening(_) => None,
+        }
+    }
+
+    /// Whether a port has been announced and its client has not connected.
+    pub(super) fn awaits_client(&self) -> bool {
+        self.data == DataSetup::Passive
     }
 
     pub(super) fn data_connected(&mut self) {

@@ -5,7 +5,7 @@ use alloc::vec::Vec;
 use core::net::SocketAddr;
 
 use crate::action::{DataConnection, TransferId};
-use crate::command::Verb;
+use crate::command::{CommandInfo, TransferVerb};
 use crate::never_connected::NeverConnected;
 use crate::outcome::TransferError;
 use crate::path::FtpPath;
@@ -26,8 +26,8 @@ pub(super) enum Transfer {
 #[derive(Debug)]
 pub(super) struct TransferInfo {
     pub(super) id: TransferId,
-    pub(super) verb: Verb,
-    pub(super) command: &'static str,
+    pub(super) command: &'static CommandInfo,
+    pub(super) verb: TransferVerb,
     /// Where STOU makes its file.
     pub(super) directory: FtpPath,
 }
@@ -56,7 +56,10 @@ pub(super) enum AbortReason {
 
 impl TransferInfo {
     fn is_upload(&self) -> bool {
-        matches!(self.verb, Verb::Stor | Verb::Appe | Verb::Stou)
+        matches!(
+            self.verb,
+            TransferVerb::Stor | TransferVerb::Appe | TransferVerb::Stou
+        )
     }
 }
 
