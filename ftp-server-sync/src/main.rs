@@ -41,13 +41,8 @@ fn main() -> ExitCode {
 }
 
 fn start(settings: Settings, command_line: CommandLine) -> io::Result<Server> {
-    let mut server = Server::bind(settings)?;
-    server.obey_signals()?;
-    server.reload_with(Box::new(move || {
-        command_line.settings().map_err(|error| error.to_string())
-    }));
-    server.log_start();
-    Ok(server)
+    let server = Server::bind(settings)?.with_signals()?;
+    Ok(server.with_reload(move || command_line.settings().map_err(|error| error.to_string())))
 }
 
 fn check(settings: &Settings) -> ExitCode {

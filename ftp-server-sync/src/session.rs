@@ -1,12 +1,15 @@
 //! The thread of a session: one poll, one loop.
 
 mod actions;
-pub(crate) mod connection;
-pub(crate) mod control;
-pub(crate) mod end_reason;
-pub(crate) mod log;
+mod activity;
+mod command;
+mod connection;
+mod control;
+mod end_reason;
+mod log;
 mod never_connected;
-pub(crate) mod server_state;
+mod offered_port;
+mod server_state;
 mod timers;
 mod tls;
 
@@ -19,41 +22,39 @@ use crossbeam_channel::Receiver;
 use mio::net::TcpStream;
 use mio::{Events, Poll, Waker};
 
-use crate::session::connection::{Connection, Turn, WAKER};
-use crate::session::server_state::ServerState;
+use connection::{Connection, Turn, WAKER};
 
-/// What the acceptor says to a session; the session's waker is called after it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum SessionCommand {
-    /// The server is ending: end now.
-    End,
-    /// The server is ending: end as soon as no transfer runs.
-    EndAfterTransfer,
-    /// Log what you are doing.
-    Report,
-}
+pub(crate) use command::SessionCommand;
+pub(crate) use server_state::{Current, ServerState};
 
-/// Everything that a session's thread begins with.
+/// What a session's thread starts with.
 #[derive(Debug)]
 pub(crate) struct Start {
     pub(crate) number: u64,
-    pub(crate) shared: Arc<ServerState>,
+    pub(crate) server: Arc<ServerState>,
     pub(crate) stream: TcpStream,
-    /// The client begins with TLS.
+    /// The client starts with a TLS handshake.
     pub(crate) implicit_tls: bool,
     pub(crate) poll: Poll,
     pub(crate) waker: Arc<Waker>,
-    pub(crate) orders: Receiver<SessionCommand>,
+    pub(crate) commands: Receiver<SessionCommand>,
 }
 
-/// Serves one client from greeting to goodbye.
+/// The poll of a session, and the waker that interrupts it.
+pub(crate) fn poll_and_waker() -> io::Result<(Poll, Arc<Waker>)> {
+    let poll = Poll::new()?;
+    let waker = Waker::new(poll.registry(), WAKER)?;
+    Ok((poll, waker.into()))
+}
+
+/// Serves one client, from the greeting until the control connection is closed.
 pub(crate) fn run(start: Start) {
     let number = start.number;
     if let Err(error) = serve(start) {
-        // A client that is gone before we look is nothing to worry about.
+        // The client may have closed its connection before it was accepted: that is no fault.
         match error.kind() {
             ErrorKind::NotConnected | ErrorKind::ConnectionReset => {}
-            _ => error!("#{number} session failed: {error}"),
+            _ => error!("#{number} the session failed: {error}"),
         }
     }
 }
@@ -61,37 +62,37 @@ pub(crate) fn run(start: Start) {
 fn serve(start: Start) -> io::Result<()> {
     let Start {
         number,
-        shared,
+        server,
         stream,
         implicit_tls,
         mut poll,
         waker,
-        orders,
+        commands,
     } = start;
     let mut connection =
-        Connection::new(number, shared, stream, implicit_tls, poll.registry(), waker)?;
+        Connection::new(number, server, stream, implicit_tls, poll.registry(), waker)?;
     let mut events = Events::with_capacity(EVENTS_MAX);
     loop {
-        for order in orders.try_iter() {
-            connection.on_command(order);
+        for command in commands.try_iter() {
+            connection.on_command(command);
         }
-        let patience = match connection.turn(poll.registry(), Instant::now()) {
-            Turn::Over => return Ok(()),
-            Turn::Wait(patience) => patience,
+        let timeout = match connection.turn(poll.registry(), Instant::now()) {
+            Turn::Closed => return Ok(()),
+            Turn::Wait(timeout) => timeout,
         };
-        // This is the only place where the thread waits.
-        match poll.poll(&mut events, patience) {
+        // The thread waits here and nowhere else.
+        match poll.poll(&mut events, timeout) {
             Err(error) if error.kind() == ErrorKind::Interrupted => continue,
             polled => polled?,
         }
         for event in &events {
             match event.token() {
-                WAKER => connection.woken(),
-                _ => connection.note(event),
+                WAKER => connection.on_wake(),
+                _ => connection.on_event(event),
             }
         }
     }
 }
 
-/// Control, data, the data connection before it and waker are all that there can be.
+/// One for each token: control connection, data connection, the lingering one before it, waker.
 const EVENTS_MAX: usize = 4;

@@ -17,11 +17,9 @@ use ipnet::{IpNet, Ipv4Net, Ipv6Net};
 use log::LevelFilter;
 
 pub use crate::accounts::users::{Password, Users};
-use crate::fs::attributes::own_umask;
 use crate::net::interfaces::Interfaces;
 pub use crate::net::listen::Listen;
 pub use crate::net::port_range::PortRange;
-use crate::passive::Expected;
 pub(crate) use address::unusable;
 pub use address::{AddressSource, ClientAddress, Names};
 
@@ -180,7 +178,7 @@ impl Settings {
             idle_timeout: self.timeouts.idle,
             data_open_timeout: self.timeouts.data_open,
             data_stall_timeout: self.timeouts.data_stall,
-            umask: own_umask().unwrap_or(defaults.umask),
+            umask: defaults.umask,
             tls: self.tls.is_some(),
             tls_control_required: self.tls.as_ref().is_some_and(|tls| tls.control_required),
             tls_data_required: self.tls.as_ref().is_some_and(|tls| tls.data_required),
@@ -238,12 +236,9 @@ impl Settings {
             .collect()
     }
 
-    /// Whose data connections a client at this address gets on its passive port.
-    pub(crate) fn expected(&self, peer: IpAddr) -> Expected {
-        match self.permit_foreign_addresses {
-            true => Expected::anybody(peer),
-            false => Expected::through(peer, &self.trusted_gateways),
-        }
+    /// The files of the certificate, its key and the clients' authorities; none without TLS.
+    pub(crate) fn certificate_files(&self) -> Vec<PathBuf> {
+        self.tls.iter().flat_map(TlsSettings::files).collect()
     }
 
     fn outer_ports(&self) -> Option<OuterPorts> {

@@ -100,8 +100,8 @@ impl Site {
             arguments.extend(["--login-delay".into(), "0".into()]);
         }
         let settings = parse(&arguments).unwrap_or_else(|error| panic!("{flags:?}: {error}"));
-        let mut server = Server::bind(settings).expect("a server");
-        server.reload_with(Box::new(move || parse(&arguments)));
+        let server = Server::bind(settings).expect("a server");
+        let server = server.with_reload(move || parse(&arguments));
         let addresses = server.addresses();
         let handle = server.handle();
         let (end, ended) = mpsc::channel();

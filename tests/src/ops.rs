@@ -233,17 +233,6 @@ pub fn good(question: &Question, choice: u8) -> Outcome {
     }
 }
 
-/// Whether an answer is of the kind that a request asks for.
-pub fn answers(answer: &FileAnswer, request: &FileRequest) -> bool {
-    match request {
-        FileRequest::Size(_) => matches!(answer, FileAnswer::Size(_)),
-        FileRequest::ModifiedTime(_) => matches!(answer, FileAnswer::Modified(_)),
-        FileRequest::Facts(_) => matches!(answer, FileAnswer::Entry(_)),
-        FileRequest::Status(_) => matches!(answer, FileAnswer::Lines(_)),
-        _ => matches!(answer, FileAnswer::Done),
-    }
-}
-
 fn file_answer(request: &FileRequest, choice: u8) -> FileAnswer {
     match request {
         FileRequest::Size(_) => FileAnswer::Size(u64::MAX >> (choice % 64)),

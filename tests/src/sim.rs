@@ -4,28 +4,21 @@
 //! checked here, and a broken one panics.
 
 mod describe;
+mod outputs;
 mod replies;
 mod timers;
 mod values;
 
-use std::net::IpAddr;
 use std::sync::Arc;
 
-use ftp_proto::limits::HELD_LINES_MAX;
 use ftp_proto::{
-    Action, Config, DataConnection, Endpoints, FileRequest, Misuse, Outcome, Output, Permissions,
-    Session, Timeout, TimeoutKind, TransferError, TransferId, TransferKind, TransferRequest,
+    Config, Endpoints, FileRequest, Misuse, Outcome, Permissions, Session, Timeout, TimeoutKind,
+    TransferError, TransferId, TransferRequest,
 };
 
-use crate::strict;
-use crate::text::show;
-use describe::describe;
 use replies::Unanswered;
 use timers::Epochs;
-use values::{check_path, file_paths, translated};
-
-/// What one input may put out at most: two outputs for each held line, and a few of its own.
-const OUTPUTS_MAX: usize = 2 * HELD_LINES_MAX + 4;
+use values::is_answer_to;
 
 /// The driver, and what it knows.
 pub struct Sim {
@@ -404,7 +397,7 @@ impl Sim {
             | (Outcome::Tls(_), Some(Question::Tls))
             | (Outcome::File(Err(_)), Some(Question::File(_))) => true,
             (Outcome::File(Ok(answer)), Some(Question::File(request))) => {
-                crate::ops::answers(answer, request)
+                is_answer_to(answer, request)
             }
             (Outcome::TransferEnded { transfer, .. }, _) => {
                 matches!(&self.running, Some(running) if running.id == *transfer)
@@ -432,172 +425,5 @@ impl Sim {
         }
         self.drain();
         used > 0
-    }
-
-    fn drain(&mut self) {
-        let mut outputs = 0;
-        let mut last_code = None;
-        while let Some(output) = self.session.poll_output() {
-            outputs += 1;
-            assert!(outputs <= OUTPUTS_MAX, "too many outputs for one input");
-            assert!(!self.closing, "an output after Close: {output:?}");
-            last_code = match output {
-                Output::Reply(reply) => Some(self.reply(&reply)),
-                Output::Action(action) => {
-                    self.action(action, last_code);
-                    None
-                }
-            };
-        }
-        assert!(
-            !matches!(last_code, Some(150 | 234)),
-            "a promise is not kept"
-        );
-        assert_eq!(self.session.is_closed(), self.closing);
-        assert_eq!(self.session.passive_offer().is_some(), self.offer_open);
-        let never_connected = self.session.never_connected().map_or(0, |last| last.number);
-        assert_eq!(never_connected, self.never_connected);
-        self.check_timer();
-    }
-
-    fn reply(&mut self, reply: &ftp_proto::Reply) -> u16 {
-        let mut bytes = Vec::new();
-        reply.encode(&mut bytes);
-        let read = strict::parse(&bytes)
-            .unwrap_or_else(|fault| panic!("{fault}: {}", bytes.escape_ascii()));
-        assert_eq!(read.code, reply.code());
-        let lines = bytes.strip_suffix(b"\r\n").unwrap_or(&bytes);
-        for line in show(lines).split("\\r\\n") {
-            self.log.push(format!("S: {line}"));
-        }
-        self.codes.push(read.code);
-        let is_status = bytes.starts_with(b"211-Status:");
-        self.unanswered.replied(read.code, is_status);
-        self.epochs.login_renewed |= read.code == 230;
-        self.check_announcement(&read);
-        if is_status {
-            self.check_status(&show(&bytes));
-        }
-        read.code
-    }
-
-    /// Who has missed something can ask what it was.
-    fn check_status(&self, status: &str) {
-        if status.contains(" Logged in as ") {
-            assert_eq!(
-                status.contains(" never came: "),
-                self.never_connected > 0,
-                "{status}"
-            );
-        }
-    }
-
-    /// 227 and 229 tell the port that has just been bound, and what the lookup says.
-    fn check_announcement(&mut self, reply: &strict::ParsedReply) {
-        let bound = self.bound.take();
-        let announced = match reply.code {
-            227 => strict::parse_227(reply).map(|(address, port)| (Some(address), port)),
-            229 => strict::parse_229(reply).map(|port| (None, port)),
-            _ => return,
-        };
-        let (address, port) = announced.expect("the strict parser has read it");
-        let rules = &self.config.masquerade;
-        let lookup = rules.lookup(&self.endpoints);
-        if let Some(address) = address {
-            assert_eq!(IpAddr::from(address), lookup.address);
-        }
-        let bound = bound.expect("no port has been bound for this reply");
-        assert_eq!(port, translated(rules, lookup.port, bound));
-        let offer = self.session.passive_offer().expect("a passive offer");
-        assert_eq!((offer.announcement, offer.port), (lookup, port));
-        assert_eq!(offer.with_address, address.is_some());
-        self.offer_open = true;
-        self.is_listening = true;
-        self.epochs.data_open_renewed = true;
-    }
-
-    fn action(&mut self, action: Action, last_code: Option<u16>) {
-        self.actions += 1;
-        self.log.push(format!("A: {}", describe(&action)));
-        match action {
-            Action::CloseData => self.is_listening = false,
-            Action::AbortTransfer(id) => {
-                // One that was opened in vain is dropped.
-                if self.opened.take() == Some(id) {
-                    return;
-                }
-                let running = self.running.as_mut().expect("nothing runs");
-                assert_eq!(running.id, id);
-                assert!(!running.aborted, "aborted twice");
-                running.aborted = true;
-            }
-            Action::StartTransfer {
-                transfer,
-                connection,
-                protected,
-            } => self.start(transfer, connection, protected, last_code),
-            Action::Close => {
-                self.closing = true;
-                self.is_listening = false;
-            }
-            Action::Authenticate { password, .. } => {
-                self.ask(Question::Authenticate(password.expose().to_vec()));
-            }
-            Action::OpenPassive => self.ask(Question::Passive),
-            Action::StartTls => {
-                // Implicit TLS comes before everything.
-                assert!(last_code == Some(234) || self.log.len() == 1);
-                self.ask(Question::Tls);
-            }
-            Action::File(request) => {
-                file_paths(&request).into_iter().for_each(check_path);
-                self.ask(Question::File(request));
-            }
-            Action::OpenTransfer(request) => {
-                check_path(request.kind.path());
-                if let TransferKind::StoreUnique { suggested_name, .. } = &request.kind {
-                    assert!(!suggested_name.iter().any(|byte| b"/\0\n".contains(byte)));
-                }
-                assert!(self.running.is_none(), "two transfers");
-                let is_new = self.transfers.last().is_none_or(|last| *last < request.id);
-                assert!(is_new, "an id used twice");
-                self.transfers.push(request.id);
-                assert!(self.opened.is_none(), "an opened transfer is forgotten");
-                self.ask(Question::Transfer(request));
-            }
-        }
-    }
-
-    /// From now on, what was announced last counts as missed, unless it did already.
-    fn count_never_connected(&mut self) {
-        self.never_connected += u32::from(std::mem::take(&mut self.offer_open));
-    }
-
-    fn ask(&mut self, question: Question) {
-        assert!(self.question.is_none(), "two questions: {question:?}");
-        self.question = Some(question);
-    }
-
-    fn start(
-        &mut self,
-        id: TransferId,
-        connection: DataConnection,
-        protected: bool,
-        last_code: Option<u16>,
-    ) {
-        assert_eq!(last_code, Some(150), "data before 150");
-        assert_eq!(self.opened.take(), Some(id), "started without being opened");
-        assert!(self.running.is_none(), "two transfers");
-        let passive = connection == DataConnection::Passive;
-        self.running = Some(Running {
-            id,
-            passive,
-            connected: passive && !self.is_listening,
-            aborted: false,
-        });
-        // The time of a passive client has run since the 227, unless it is its handshake that is to come.
-        let needs_handshake = protected && passive && !self.is_listening;
-        self.epochs.data_open_renewed |= needs_handshake || !passive;
-        self.is_listening = false;
     }
 }

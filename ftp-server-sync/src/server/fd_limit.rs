@@ -1,12 +1,12 @@
-//! The limit on open descriptors, which bounds how many clients can be served.
+//! The limit on open descriptors, which limits the number of clients.
 
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 
-/// Raises the soft limit as far as the system lets us. Returns a warning if it does not suffice for
-/// `connections_max` clients in the middle of a transfer.
-pub(crate) fn raise_limit(connections_max: u32) -> Option<String> {
+/// Raises the soft limit as far as the system permits. Returns a warning if that is not enough for
+/// `connections_max` clients that transfer.
+pub(super) fn raise_limit(connections_max: u32) -> Option<String> {
     let limit = getrlimit(Resource::Nofile);
-    let needed = u64::from(connections_max) * PER_SESSION + OWN;
+    let needed = u64::from(connections_max) * PER_SESSION + SERVER;
     if limit.current.is_none_or(|current| current >= needed) {
         return None;
     }
@@ -20,7 +20,7 @@ pub(crate) fn raise_limit(connections_max: u32) -> Option<String> {
         Err(_) => limit.current.unwrap_or(wanted),
     };
     (reached < needed).then(|| {
-        let clients = reached.saturating_sub(OWN) / PER_SESSION;
+        let clients = reached.saturating_sub(SERVER) / PER_SESSION;
         format!(
             "the limit of {reached} open files is enough for about {clients} clients, \
              not for --max-cons {connections_max}: raise it (ulimit -n) or lower --max-cons"
@@ -28,8 +28,8 @@ pub(crate) fn raise_limit(connections_max: u32) -> Option<String> {
     })
 }
 
-/// Control, poll, waker, file, and either a data connection or a listener with its place in the poll.
+/// Control connection, poll, waker, file, and a data connection or a listener with its registration.
 const PER_SESSION: u64 = 6;
 
-/// Listeners, log, shared directory, and some to spare.
-const OWN: u64 = 32;
+/// Control sockets, log, shared directory, and a reserve.
+const SERVER: u64 = 32;

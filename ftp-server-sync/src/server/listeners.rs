@@ -1,4 +1,4 @@
-//! The control sockets: which there are, and how they follow the settings.
+//! The control sockets: which are open, and how they change with the settings.
 
 use std::io::{self, ErrorKind};
 use std::net::SocketAddr;
@@ -9,16 +9,16 @@ use mio::{Interest, Registry, Token};
 
 use crate::settings::{Listen, PortRange};
 
-/// The listeners of a server. Each has a token of its own, never used again.
+/// The open control sockets. Each has a token that no later one gets.
 #[derive(Debug, Default)]
-pub(crate) struct Listeners {
+pub(super) struct Listeners {
     all: Vec<Listener>,
     tokens_used: usize,
 }
 
 #[derive(Debug)]
 struct Listener {
-    /// What it was opened for.
+    /// The setting that it was opened for.
     listen: Listen,
     socket: TcpListener,
     token: Token,
@@ -27,13 +27,13 @@ struct Listener {
 }
 
 impl Listeners {
-    /// Makes the listeners those that `wanted` names: new ones are opened, gone ones closed, and the
-    /// others are not touched. On an error everything is as it was before.
+    /// Opens the listeners that are new in `wanted`, closes those that are not in it, and leaves the
+    /// others alone. After an error everything is as it was before.
     ///
     /// # Errors
     ///
     /// What the system said, with the address that it was about.
-    pub(crate) fn follow(
+    pub(super) fn update(
         &mut self,
         wanted: &[Listen],
         passive_ports: Option<PortRange>,
@@ -47,7 +47,7 @@ impl Listeners {
             .filter(|listen| !has(&self.all, listen))
             .copied()
             .collect();
-        let gone: Vec<Listen> = self
+        let unwanted: Vec<Listen> = self
             .all
             .iter()
             .map(|listener| listener.listen)
@@ -55,9 +55,9 @@ impl Listeners {
             .collect();
         let opened = match self.open(&missing, passive_ports, registry) {
             Err(error) if error.kind() == ErrorKind::AddrInUse => {
-                // One that goes may be in the way: all addresses give way to one of them, for instance.
+                // A listener that is to be closed may be in the way, if all addresses are replaced by one.
                 let in_the_way = |old: &&Listen| missing.iter().any(|new| overlap(old, new));
-                let in_the_way: Vec<Listen> = gone.iter().filter(in_the_way).copied().collect();
+                let in_the_way: Vec<Listen> = unwanted.iter().filter(in_the_way).copied().collect();
                 if in_the_way.is_empty() {
                     return Err(error);
                 }
@@ -67,34 +67,35 @@ impl Listeners {
             }
             other => other?,
         };
-        self.close(&gone);
+        self.close(&unwanted);
         self.all.extend(opened);
         Ok(())
     }
 
-    pub(crate) fn close_all(&mut self) {
+    pub(super) fn close_all(&mut self) {
         self.all.clear();
     }
 
-    /// Where they listen, and what each was opened for; a port that was given as 0 is the real one here.
-    pub(crate) fn bound(&self) -> Vec<(SocketAddr, Listen)> {
+    /// The address of each, and the setting that it was opened for. A port that was given as 0 is the real
+    /// one here.
+    pub(super) fn bound(&self) -> Vec<(SocketAddr, Listen)> {
         let bound =
             |listener: &Listener| Some((listener.socket.local_addr().ok()?, listener.listen));
         self.all.iter().filter_map(bound).collect()
     }
 
-    pub(crate) fn note(&mut self, token: Token) {
+    pub(super) fn on_event(&mut self, token: Token) {
         if let Some(listener) = self.all.iter_mut().find(|listener| listener.token == token) {
             listener.ready = true;
         }
     }
 
-    /// The next connection, with what its listener is; `None` when nobody waits.
+    /// The next connection, with the setting of its listener; `None` when no client waits.
     ///
     /// # Errors
     ///
-    /// When the system cannot give us the connection; it goes on waiting.
-    pub(crate) fn accept(&mut self) -> io::Result<Option<(TcpStream, SocketAddr, Listen)>> {
+    /// If the system cannot accept the connection. It stays in the kernel's queue.
+    pub(super) fn accept(&mut self) -> io::Result<Option<(TcpStream, SocketAddr, Listen)>> {
         for listener in &mut self.all {
             while listener.ready {
                 match listener.socket.accept() {
@@ -134,14 +135,15 @@ impl Listeners {
         Ok(opened)
     }
 
-    fn close(&mut self, gone: &[Listen]) {
-        self.all.retain(|listener| !gone.contains(&listener.listen));
+    fn close(&mut self, unwanted: &[Listen]) {
+        self.all
+            .retain(|listener| !unwanted.contains(&listener.listen));
     }
 
     fn reopen(&mut self, closed: &[Listen], registry: &Registry) {
         match self.open(closed, None, registry) {
             Ok(opened) => self.all.extend(opened),
-            Err(error) => error!("a listener is lost: {error}"),
+            Err(error) => error!("a control socket is lost: {error}"),
         }
     }
 }

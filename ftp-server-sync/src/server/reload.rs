@@ -1,33 +1,39 @@
-//! What changes while the server runs: its settings, what their host names lead to, and this machine's
+//! What changes while the server runs: its settings, the addresses of their host names, and this machine's
 //! networks.
 //!
-//! The acceptor's thread is the only one that replaces what is in force, so a change never meets another
-//! one halfway. Nothing in this file waits.
+//! Only the main thread replaces the current settings, so two changes never interfere. Nothing in this
+//! file waits.
 
 use std::fmt::Display;
 use std::io;
 use std::time::Instant;
 
 use ftp_proto::Masquerade;
-use log::{error, info, log, warn};
+use log::{Level, error, info, log, warn};
 
+use super::Server;
 use super::fd_limit;
-use super::{Message, Server, certificate};
+use super::handle::Message;
 use crate::fs::root::Root;
 use crate::nat::address_source::{Answer, Line, look_up};
 use crate::nat::diagnose::{Finding, Seen, Severity, findings};
 use crate::nat::summary::summary;
 use crate::net::interfaces::Interfaces;
 use crate::net::port_probe::{self, HeldPorts};
-use crate::session::server_state::Current;
+use crate::session::Current;
 use crate::settings::Settings;
+use crate::settings::watched_files::WatchedFiles;
 use crate::tls::Identity;
 
 impl Server {
-    /// Logs what is served, and a warning for each thing that will not work. To be called before
-    /// [`run`](Self::run): leased ports of our own would look like another program's.
-    pub fn log_start(&self) {
-        let current = self.shared.current();
+    /// Logs what is served, and a warning for each thing that will not work. To be called before the first
+    /// session: its passive port would look like another program's.
+    pub(super) fn log_start(&self) {
+        // Trying the ports takes a while.
+        if !log::log_enabled!(Level::Warn) {
+            return;
+        }
+        let current = self.state.current();
         let addresses = current.settings.local_addresses(&current.interfaces);
         self.log_current(match &current.settings.passive_ports {
             Some(range) => port_probe::held_ports(*range, &addresses),
@@ -36,7 +42,7 @@ impl Server {
     }
 
     fn log_current(&self, held: HeldPorts) {
-        let current = self.shared.current();
+        let current = self.state.current();
         let settings = &current.settings;
         for line in summary(settings, &current.names, &self.listeners.bound()) {
             info!("{line}");
@@ -66,96 +72,100 @@ impl Server {
     }
 
     fn apply(&mut self, settings: Settings) -> io::Result<()> {
-        // What can fail comes first.
-        let storage = Root::open(&settings.directory)?;
-        let certificate = certificate::watch(&settings);
+        let now = Instant::now();
+        // Everything that can fail comes first.
+        let root = Root::open(&settings.directory)?;
+        let certificate = WatchedFiles::new(settings.certificate_files(), now);
         let interfaces = Interfaces::read()?;
         let identity = Identity::load(&settings, &interfaces).map_err(io::Error::other)?;
         let passive_ports = settings.passive_ports;
         let registry = self.poll.registry();
         self.listeners
-            .follow(&settings.listen, passive_ports, registry)?;
+            .update(&settings.listen, passive_ports, registry)?;
         log::set_max_level(settings.log_level);
-        let now = Instant::now();
-        let old = self.shared.current();
+        let old = self.state.current();
         if old.settings.directory != settings.directory {
             info!(
-                "sessions that run now stay in {}, new ones begin in {}",
+                "running sessions stay in {}, new ones start in {}",
                 old.settings.directory.display(),
                 settings.directory.display()
             );
         }
-        self.shared.pool.set_range(settings.passive_ports, now);
-        self.names.follow(&settings, now);
-        let names = self.names.known();
-        self.shared
-            .replace(Current::new(settings, storage, interfaces, names, identity));
+        self.state.pool.set_range(settings.passive_ports, now);
+        self.addresses.follow(&settings, now);
+        let names = self.addresses.known();
+        self.state
+            .replace(Current::new(settings, root, interfaces, names, identity));
         self.certificate = certificate;
-        self.shared.missed.forget();
+        self.state.never_connected.forget();
         // Ports are not tried: sessions may have leased some of them.
         self.log_current(HeldPorts::default());
         Ok(())
     }
 
-    /// Does what is due by now: looks names up, looks at the certificate's files, and
-    /// at the machine once its changes have settled.
-    pub(super) fn keep_current(&mut self) {
+    /// Does what is due by now: resolves host names, looks for changes of the certificate's files, and reads
+    /// the interfaces again after a change.
+    pub(super) fn update(&mut self) {
         let now = Instant::now();
-        for name in self.names.due(now) {
+        for name in self.addresses.due(now) {
             let handle = self.handle.clone();
-            let tell = move |answer| handle.send(Message::Resolved(answer));
-            if let Err(error) = look_up(name.clone(), tell) {
+            let send = move |answer| handle.send(Message::Resolved(answer));
+            if let Err(error) = look_up(name.clone(), send) {
                 let found = Err(error.to_string());
-                self.take_answer(Answer { name, found });
+                self.on_resolved(Answer { name, found });
             }
         }
-        log_lines(self.names.overdue(now));
-        self.follow_certificate(now);
-        if self.settling.is_over(now) {
+        log_lines(self.addresses.overdue(now));
+        self.update_certificate(now);
+        if self.debounce.is_over(now) {
             match Interfaces::read() {
                 Ok(interfaces) => self.update_interfaces(interfaces),
                 Err(error) => {
-                    warn!("cannot look at this machine's networks, trying again: {error}");
-                    self.settling.begin_again(now);
+                    warn!("cannot read this machine's networks, trying again: {error}");
+                    self.debounce.begin_again(now);
                 }
             }
         }
     }
 
-    /// Takes what a lookup has found out.
-    pub(super) fn take_answer(&mut self, answer: Answer) {
-        let lines = self.names.take(answer, Instant::now());
-        let old = self.shared.current();
-        let names = self.names.known();
+    /// A host name has been resolved, or has not.
+    pub(super) fn on_resolved(&mut self, answer: Answer) {
+        let lines = self.addresses.take(answer, Instant::now());
+        let old = self.state.current();
+        let names = self.addresses.known();
         if names != old.names {
-            self.shared.replace(old.with_addresses(names));
+            self.state.replace(old.with_addresses(names));
         }
-        // Only now, so that what the log says is so.
+        // After the replacement: what the log says is then in force.
         log_lines(lines);
     }
 
-    /// The kernel says that something about this machine's networks has changed.
+    /// The kernel reports a change of this machine's networks.
     pub(super) fn on_interfaces_changed(&mut self) {
-        self.settling.begin(Instant::now());
+        self.debounce.begin(Instant::now());
         if let Some(watch) = &self.watch
             && let Err(error) = watch.drain()
         {
-            warn!("{UNWATCHED}: {error}");
+            Self::log_unwatched(&error);
             self.watch = None;
         }
     }
 
+    pub(super) fn log_unwatched(error: &io::Error) {
+        warn!("changes of this machine's networks will only be noticed at SIGHUP: {error}");
+    }
+
     fn update_interfaces(&mut self, interfaces: Interfaces) {
-        let old = self.shared.current();
+        let old = self.state.current();
         if interfaces == old.interfaces {
             return;
         }
         let new = old.with_interfaces(interfaces);
-        let changes = came_and_went(&old.config.masquerade, &new.config.masquerade);
+        let changes = changes_between(&old.config.masquerade, &new.config.masquerade);
         let known = findings(&old.settings, &seen(&old));
         let mut found = findings(&new.settings, &seen(&new));
         found.retain(|finding| !known.contains(finding));
-        self.shared.replace(new);
+        self.state.replace(new);
         for line in changes {
             info!("{line}");
         }
@@ -163,7 +173,7 @@ impl Server {
     }
 }
 
-/// What is known by now; ports are not tried for it.
+/// The state of this machine without a look at its ports.
 fn seen(current: &Current) -> Seen {
     Seen {
         interfaces: current.interfaces.clone(),
@@ -187,8 +197,8 @@ fn log_lines(lines: Vec<Line>) {
     }
 }
 
-/// How the machine's part of the rules differs. Networks that the operator has given do not change.
-fn came_and_went(old: &Masquerade, new: &Masquerade) -> Vec<String> {
+/// How the rules differ that follow from this machine's networks.
+fn changes_between(old: &Masquerade, new: &Masquerade) -> Vec<String> {
     let networks = difference(&old.local_networks, &new.local_networks);
     let gateways = difference(&old.gateways, &new.gateways);
     [("local networks", networks), ("gateways", gateways)]
@@ -206,10 +216,6 @@ fn difference<T: PartialEq + Display>(old: &[T], new: &[T]) -> Vec<String> {
         .collect()
 }
 
-/// How the log begins to say that there is no [`Watch`](crate::net::watch::Watch).
-pub(super) const UNWATCHED: &str =
-    "changes of this machine's networks will only be noticed at SIGHUP";
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -226,12 +232,12 @@ mod tests {
 
     #[track_caller]
     fn check(old: (&str, &str), new: (&str, &str), expected: &[&str]) {
-        let found = came_and_went(&masquerade(old.0, old.1), &masquerade(new.0, new.1));
+        let found = changes_between(&masquerade(old.0, old.1), &masquerade(new.0, new.1));
         assert_eq!(found, expected);
     }
 
     #[test]
-    fn what_came_and_went() {
+    fn what_changes_between() {
         let home = ("127.0.0.0/8 192.168.77.0/24", "192.168.77.1");
         check(home, home, &[]);
         check(

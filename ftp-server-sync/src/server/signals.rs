@@ -1,4 +1,4 @@
-//! Signals as events of the acceptor's poll: each has a pipe of its own.
+//! Signals as events of the main thread's poll: each has a pipe of its own.
 
 use std::io::{self, ErrorKind, Read};
 use std::os::unix::net::UnixStream as StdUnixStream;
@@ -10,7 +10,7 @@ use signal_hook::low_level::pipe;
 
 /// What a signal asks of the server.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Request {
+pub(super) enum Request {
     /// SIGTERM and SIGINT.
     End,
     /// SIGHUP.
@@ -21,13 +21,13 @@ pub(crate) enum Request {
 
 /// The readable ends of the pipes that signal handlers write to.
 #[derive(Debug, Default)]
-pub(crate) struct Signals {
+pub(super) struct Signals {
     pipes: Vec<(Request, UnixStream)>,
 }
 
 impl Signals {
-    /// Takes the signals over for the whole process. Each pipe gets `token`.
-    pub(crate) fn register(registry: &Registry, token: Token) -> io::Result<Self> {
+    /// Handles the signals of the whole process from now on. Each pipe gets `token`.
+    pub(super) fn register(registry: &Registry, token: Token) -> io::Result<Self> {
         let mut signals = Self::default();
         for (request, numbers) in [
             (Request::End, &[SIGTERM, SIGINT][..]),
@@ -46,8 +46,8 @@ impl Signals {
         Ok(signals)
     }
 
-    /// What has been asked for since the last time, one item for each signal.
-    pub(crate) fn take(&mut self) -> Vec<Request> {
+    /// The requests since the last call, one for each signal.
+    pub(super) fn take(&mut self) -> Vec<Request> {
         let mut requests = Vec::new();
         for (request, pipe) in &mut self.pipes {
             let mut bytes = [0; 64];

@@ -1,6 +1,7 @@
-//! What each action of the core means here.
+//! How each action of the core is performed.
 
 use std::io;
+use std::net::IpAddr;
 use std::time::Instant;
 
 use ftp_proto::text::printable;
@@ -11,18 +12,19 @@ use ftp_proto::{
 use log::{Level, error, info, log, warn};
 
 use super::connection::Connection;
-use super::log as session_log;
+use super::log::{file_request, transfer_request};
 use crate::data::ascii_restart::skip_text;
 use crate::data::connection::{DataPort, Listening};
 use crate::data::pump::Pump;
 use crate::data::transfer::Transfer;
 use crate::fs::list::Listing;
 use crate::logging::clock::unix_seconds;
-use crate::passive::{Opening, PassiveListener};
+use crate::passive::{Expected, Opening, PassiveListener};
+use crate::settings::Settings;
 
 impl Connection {
-    /// Performs `action`; `None` where its outcome comes later, or never.
-    pub(crate) fn perform(&mut self, action: Action, now: Instant) -> Option<Outcome> {
+    /// Performs `action`. `None` if its outcome comes later, or if it has none.
+    pub(super) fn perform(&mut self, action: Action, now: Instant) -> Option<Outcome> {
         self.before_closing(&action, now);
         match action {
             Action::Authenticate { user, password } => self.authenticate(&user, &password, now),
@@ -65,10 +67,10 @@ impl Connection {
     }
 
     fn file(&mut self, request: &FileRequest) -> Outcome {
-        let result = self.storage.perform(request, unix_seconds(), self.number);
-        let subject = session_log::file_request(request);
+        let result = self.root.perform(request, unix_seconds(), self.number);
+        let subject = file_request(request);
         match (&result, request) {
-            (Err(_), _) => self.subject = Some(subject),
+            (Err(_), _) => self.log.set_subject(subject),
             (
                 Ok(_),
                 FileRequest::MakeDirectory { .. }
@@ -85,13 +87,13 @@ impl Connection {
 
     fn open_passive(&mut self, now: Instant) -> Option<Outcome> {
         let endpoints = *self.session.endpoints();
-        let expected = self.current.settings.expected(endpoints.peer().ip());
+        let expected = expected_peer(&self.current.settings, endpoints.peer().ip());
         let (local, waker) = (endpoints.local(), self.waker.clone());
-        let opening = self.shared.pool.open(local, expected, waker, now);
+        let opening = self.server.pool.open(local, expected, waker, now);
         match opening {
             Ok(Opening::Opened(listener)) => Some(self.listening(listener)),
             Ok(Opening::Queued(ticket)) => {
-                info!("#{} waits for a passive port: all are taken", self.number);
+                info!("#{} waits for a passive port: all are in use", self.number);
                 self.port = DataPort::Queued { ticket, since: now };
                 None
             }
@@ -99,16 +101,16 @@ impl Connection {
         }
     }
 
-    /// A passive port is bound: says what the client will be told, and why.
-    pub(crate) fn listening(&mut self, listener: PassiveListener) -> Outcome {
+    /// A passive port is open: logs the address that the client will be sent to.
+    pub(super) fn listening(&mut self, listener: PassiveListener) -> Outcome {
         let port = listener.port();
         self.log_announcement(port);
-        self.port_told();
+        self.port_offered();
         self.port = DataPort::Listening(Listening::new(listener, self.number));
         Outcome::PassiveOpened(Ok(port))
     }
 
-    /// Once for a session, and again when it changes.
+    /// Logs the announcement, at level `info` once in a session and when it changes.
     fn log_announcement(&mut self, port: u16) {
         let announced = self.session.announcement();
         let outer = self
@@ -129,15 +131,15 @@ impl Connection {
         );
     }
 
-    pub(crate) fn cannot_listen(&mut self, error: &io::Error) -> Outcome {
+    pub(super) fn cannot_listen(&mut self, error: &io::Error) -> Outcome {
         error!("#{} cannot open a passive port: {error}", self.number);
         Outcome::PassiveOpened(Err(Refusal::Failed))
     }
 
-    pub(crate) fn no_port_in_time(&mut self, since: Instant, now: Instant) -> Outcome {
+    pub(super) fn no_port_in_time(&mut self, since: Instant, now: Instant) -> Outcome {
         let waited = (now - since).as_secs_f64();
         warn!(
-            "#{} no passive port came free in {waited:.0} s",
+            "#{} no passive port became free in {waited:.0} s",
             self.number
         );
         Outcome::PassiveOpened(Err(Refusal::Busy))
@@ -161,26 +163,26 @@ impl Connection {
                 Outcome::TransferOpened(Ok(opened))
             }
             Err(refusal) => {
-                self.subject = Some(session_log::transfer_request(&request));
+                self.log.set_subject(transfer_request(&request));
                 Outcome::TransferOpened(Err(refusal))
             }
         }
     }
 
     fn open_pump(&self, request: &TransferRequest) -> Result<(Pump, Opened), Refusal> {
-        let storage = &self.storage;
+        let root = &self.root;
         let representation = request.representation;
         let is_text = representation == Representation::Ascii;
         let umask = request.umask;
         let nothing = Opened::default();
         Ok(match &request.kind {
             TransferKind::Retrieve { path, offset } if is_text && *offset > 0 => {
-                let mut download = storage.download(path, 0)?;
+                let mut download = root.download(path, 0)?;
                 let start = skip_text(&mut download, *offset)?;
                 (Pump::text(download, start), nothing)
             }
             TransferKind::Retrieve { path, offset } => {
-                let download = storage.download(path, *offset)?;
+                let download = root.download(path, *offset)?;
                 let bytes = (!is_text).then_some(download.size - download.offset);
                 (
                     Pump::download(download, representation),
@@ -188,18 +190,18 @@ impl Connection {
                 )
             }
             TransferKind::Store { path, offset } => (
-                Pump::upload(storage.upload(path, *offset, umask)?, representation),
+                Pump::upload(root.upload(path, *offset, umask)?, representation),
                 nothing,
             ),
             TransferKind::Append { path } => (
-                Pump::upload(storage.append(path, umask)?, representation),
+                Pump::upload(root.append(path, umask)?, representation),
                 nothing,
             ),
             TransferKind::StoreUnique {
                 directory,
                 suggested_name,
             } => {
-                let (upload, name) = storage.upload_unique(directory, suggested_name, umask)?;
+                let (upload, name) = root.upload_unique(directory, suggested_name, umask)?;
                 let opened = Opened {
                     bytes: None,
                     name: Some(name),
@@ -207,7 +209,7 @@ impl Connection {
                 (Pump::upload(upload, representation), opened)
             }
             TransferKind::List { selection, style } => {
-                let lines = storage.list(Listing {
+                let lines = root.list(Listing {
                     selection,
                     style: style.clone(),
                     now: unix_seconds(),
@@ -233,7 +235,7 @@ impl Connection {
             .as_mut()
             .filter(|transfer| transfer.id == id)?;
         let started = match protected && protection.is_none() {
-            // Never in clear text what is to be protected.
+            // Data that the client wants protected is never sent in clear text.
             true => Err(io::ErrorKind::Unsupported.into()),
             false => transfer.start(connection, port, protection, &endpoints, now),
         };
@@ -257,5 +259,13 @@ impl Connection {
         self.session.handle_progress(id, transfer.bytes());
         self.end_transfer(result, now);
         None
+    }
+}
+
+/// Who may connect to the passive port of a client at this address.
+fn expected_peer(settings: &Settings, peer: IpAddr) -> Expected {
+    match settings.permit_foreign_addresses {
+        true => Expected::anybody(peer),
+        false => Expected::through(peer, &settings.trusted_gateways),
     }
 }

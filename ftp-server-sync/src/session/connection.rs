@@ -1,7 +1,7 @@
-//! One client: the core's session with its sockets and files.
+//! One client: the core's session, its sockets and its files.
 //!
-//! [`Connection::turn`] runs until the outside world is needed and never blocks; whoever calls it
-//! owns the poll. Nothing here is shared with other threads but what [`ServerState`] holds.
+//! [`Connection::turn`] runs until it has to wait for the client, the network or the time, and never
+//! blocks. The caller owns the poll. Nothing here is shared with other threads but [`ServerState`].
 
 use std::io;
 use std::sync::Arc;
@@ -15,122 +15,112 @@ use mio::event::Event;
 use mio::net::TcpStream;
 use mio::{Registry, Token, Waker};
 
-use super::SessionCommand;
-use super::control::{Control, End};
-use super::log::{self as session_log, SessionLog};
+use super::command::SessionCommand;
+use super::control::{CONTROL, Control, End};
+use super::end_reason::EndReason;
+use super::log::SessionLog;
+use super::offered_port::OfferedPort;
 use super::server_state::{Current, ServerState};
 use crate::data::connection::{DATA, DataPort};
+use crate::data::lingering::{LINGERING, Lingering};
+use crate::data::rate_limit::RateLimits;
 use crate::data::transfer::{Advance, Transfer};
 use crate::fs::root::Root;
 use crate::passive::Opening;
 use crate::tls::Resumption;
 
-use super::end_reason::EndReason;
-use super::never_connected::Missing;
-use super::tls::Told;
-use crate::data::lingering::{LINGERING, Lingering};
-use crate::data::rate_limit::RateLimits;
-
-/// A control connection and everything that belongs to it.
+/// A control connection and everything that exists because of it.
 #[derive(Debug)]
-pub(crate) struct Connection {
+pub(super) struct Connection {
     /// For the log.
-    pub(crate) number: u64,
-    pub(crate) session: Session,
-    pub(crate) shared: Arc<ServerState>,
+    pub(super) number: u64,
+    pub(super) session: Session,
+    pub(super) server: Arc<ServerState>,
     /// The settings in force.
-    pub(crate) current: Arc<Current>,
-    /// Which ones these are.
-    pub(super) generation: u64,
-    /// Where the session began: another directory is for new sessions.
-    pub(crate) storage: Root,
-    pub(super) begun: Instant,
-    /// The server is ending, and so does this once no transfer runs.
+    pub(super) current: Arc<Current>,
+    /// The number of these settings.
+    generation: u64,
+    /// The directory that was shared when the session started. Another one is for new sessions.
+    pub(super) root: Root,
+    started: Instant,
+    /// The server is shutting down: the session ends once no transfer runs.
     pub(super) ending: bool,
-    pub(crate) waker: Arc<Waker>,
-    pub(crate) port: DataPort,
-    pub(crate) transfer: Option<Transfer>,
-    /// The data connection of the last one, as long as its client may still be reading.
+    pub(super) waker: Arc<Waker>,
+    pub(super) port: DataPort,
+    pub(super) transfer: Option<Transfer>,
+    /// The data connection of the last transfer, while its client may still read from it.
     pub(super) lingering: Option<Lingering>,
     /// Since AUTH TLS.
-    pub(crate) tls: Option<Resumption>,
-    pub(super) told: Told,
-    /// An outcome that is held back: the answer to a wrong password.
-    pub(crate) delayed: Option<(Instant, Outcome)>,
-    /// What was announced last, for the log.
-    pub(crate) announced: Option<Announcement>,
-    pub(super) missing: Missing,
-    /// What ends the session or its transfer, for the log.
-    pub(super) cause: Option<EndReason>,
-    pub(super) pace: RateLimits,
-    /// What the next refusal will be about, for the log.
-    pub(crate) subject: Option<String>,
+    pub(super) tls: Option<Resumption>,
+    /// An outcome that the core gets later: the answer to a wrong password.
+    pub(super) delayed: Option<(Instant, Outcome)>,
+    /// The last announcement in the log.
+    pub(super) announced: Option<Announcement>,
+    pub(super) offered_port: OfferedPort,
+    /// Why the session, or its transfer, is about to end, for the log.
+    pub(super) end_reason: Option<EndReason>,
+    pub(super) rate_limits: RateLimits,
     pub(super) log: SessionLog,
-    pub(crate) closing: Option<Instant>,
-    pub(crate) control: Control,
-    /// An action that must wait until the replies before it are sent, and since when it does.
+    /// Since when the session is over and only its last replies are being sent.
+    pub(super) closing: Option<Instant>,
+    pub(super) control: Control,
+    /// An action that waits until the replies before it are sent, and since when.
     pub(super) unflushed: Option<(Action, Instant)>,
     /// The core's timer, and since when it runs.
     pub(super) timer: Option<(Timeout, Instant)>,
 }
 
-/// What a turn came to.
+/// The result of a turn.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Turn {
-    /// Wait for an event, at most so long.
+pub(super) enum Turn {
+    /// Wait for an event, for this long at most.
     Wait(Option<Duration>),
-    /// The connection is over.
-    Over,
+    /// The control connection can be closed.
+    Closed,
 }
 
-/// The poll's tokens.
-pub(crate) const CONTROL: Token = Token(0);
-pub(crate) const WAKER: Token = Token(1);
-
 impl Connection {
-    pub(crate) fn new(
+    pub(super) fn new(
         number: u64,
-        shared: Arc<ServerState>,
+        server: Arc<ServerState>,
         stream: TcpStream,
         implicit_tls: bool,
         registry: &Registry,
         waker: Arc<Waker>,
     ) -> io::Result<Self> {
         let endpoints = Endpoints::new(stream.local_addr()?, stream.peer_addr()?);
-        let control = Control::new(stream, registry, CONTROL)?;
+        let control = Control::new(stream, registry)?;
         info!(
             "#{number} {} connected to {}",
             endpoints.peer(),
             endpoints.local()
         );
-        let generation = shared.generation();
-        let current = shared.current();
-        let begin = match implicit_tls {
+        let generation = server.generation();
+        let current = server.current();
+        let start = match implicit_tls {
             true => Session::with_implicit_tls,
             false => Session::new,
         };
-        let pace = RateLimits::new(current.settings.rates, Instant::now());
+        let now = Instant::now();
         Ok(Self {
             number,
-            session: begin(current.config.clone(), endpoints),
-            shared,
+            session: start(current.config.clone(), endpoints),
+            server,
             generation,
-            storage: current.storage.clone(),
+            root: current.root.clone(),
+            rate_limits: RateLimits::new(current.settings.rates, now),
             current,
-            begun: Instant::now(),
+            started: now,
             ending: false,
             waker,
             port: DataPort::None,
             transfer: None,
             lingering: None,
             tls: None,
-            told: Told::default(),
             delayed: None,
             announced: None,
-            missing: Missing::default(),
-            cause: None,
-            pace,
-            subject: None,
+            offered_port: OfferedPort::default(),
+            end_reason: None,
             log: SessionLog::new(number),
             closing: None,
             control,
@@ -139,10 +129,10 @@ impl Connection {
         })
     }
 
-    /// Remembers what the poll has seen.
-    pub(crate) fn note(&mut self, event: &Event) {
+    /// Records an event of the poll for the next turn.
+    pub(super) fn on_event(&mut self, event: &Event) {
         match event.token() {
-            CONTROL => self.control.note(event),
+            CONTROL => self.control.on_event(event),
             DATA => {
                 if let Some(transfer) = &mut self.transfer {
                     transfer.note_event();
@@ -157,50 +147,56 @@ impl Connection {
         }
     }
 
-    pub(crate) fn on_command(&mut self, order: SessionCommand) {
-        match order {
+    /// Another session waits for a port, or has accepted our client's connection and handed it over. If
+    /// the connection is there, our port is free for others. A running transfer finds out in its next turn.
+    pub(super) fn on_wake(&mut self) {
+        self.accept_early();
+    }
+
+    pub(super) fn on_command(&mut self, command: SessionCommand) {
+        match command {
             SessionCommand::End => {
                 self.ending = true;
-                self.cause = Some(EndReason::ServerEnds);
-                self.session.handle_shutdown();
+                self.shut_down();
             }
             SessionCommand::EndAfterTransfer => self.ending = true,
-            SessionCommand::Report => {
-                let age = self.begun.elapsed();
-                session_log::log_session(self.number, &self.session, &self.doing(), age);
-            }
+            SessionCommand::Report => self.log_activity(self.started.elapsed()),
         }
     }
 
-    /// Uses settings that have been replaced meanwhile.
-    fn follow_settings(&mut self, now: Instant) {
-        let generation = self.shared.generation();
+    fn shut_down(&mut self) {
+        self.end_reason = Some(EndReason::ServerEnds);
+        self.session.handle_shutdown();
+    }
+
+    /// Takes settings that have been replaced since the last turn.
+    fn update_settings(&mut self, now: Instant) {
+        let generation = self.server.generation();
         if generation != self.generation {
             self.generation = generation;
-            self.current = self.shared.current();
+            self.current = self.server.current();
             self.session.handle_config(self.current.config.clone());
-            self.pace.follow(self.current.settings.rates, now);
+            self.rate_limits.follow(self.current.settings.rates, now);
         }
     }
 
-    /// Goes on until only the outside world can help.
-    pub(crate) fn turn(&mut self, registry: &Registry, now: Instant) -> Turn {
-        self.follow_settings(now);
+    /// Goes on until nothing can be done without an event or a later time.
+    pub(super) fn turn(&mut self, registry: &Registry, now: Instant) -> Turn {
+        self.update_settings(now);
         let mut budget = TURN_BYTES_MAX;
         loop {
             if self.ending && self.transfer.is_none() {
-                self.cause = Some(EndReason::ServerEnds);
-                self.session.handle_shutdown();
+                self.shut_down();
             }
             self.drain(now);
-            self.report_missed(now);
+            self.log_never_connected(now);
             if self.closing.is_some() {
                 return self.finish(now);
             }
-            let progressed = self.shake_hands()
+            let progressed = self.advance_handshake()
                 || self.feed()
                 || self.answer_delayed(now)
-                || self.serve_ticket(now)
+                || self.advance_ticket(now)
                 || self.advance_transfer(registry, now, &mut budget)
                 || self.check_end(now)
                 || self.check_timers(now);
@@ -212,9 +208,9 @@ impl Connection {
         }
     }
 
-    /// Sends replies and performs actions in the order in which they came out of the core.
+    /// Sends replies and performs actions in the order in which the core made them.
     fn drain(&mut self, now: Instant) {
-        // What was to be done is moot once the session is over.
+        // After the end of the session no action matters any more.
         if self.session.is_closed() {
             self.unflushed = None;
         }
@@ -229,8 +225,7 @@ impl Connection {
                     let start = self.control.unsent().len();
                     self.control.push(&reply);
                     let text = &self.control.unsent()[start..];
-                    let known = self.session.user().is_some();
-                    self.log.reply(&reply, text, self.subject.take(), known);
+                    self.log.reply(&reply, text, self.session.user().is_some());
                 }
                 Output::Action(action) => self.perform_after_replies(action, now),
             }
@@ -238,7 +233,8 @@ impl Connection {
     }
 
     fn perform_after_replies(&mut self, action: Action, now: Instant) {
-        // The others can neither be seen by the client before the replies are, nor end the session.
+        // The effect of the others is not visible to the client before the replies are, and they do not
+        // end the session.
         let order_matters = matches!(
             action,
             Action::StartTransfer { .. } | Action::StartTls | Action::Close
@@ -252,17 +248,17 @@ impl Connection {
         }
     }
 
-    /// Gives the core an outcome.
-    pub(crate) fn answer(&mut self, outcome: Outcome) {
+    /// Gives the core the outcome of an action.
+    pub(super) fn answer(&mut self, outcome: Outcome) {
         if let Err(misuse) = self.session.handle_outcome(outcome) {
             error!("#{} internal error: {misuse}", self.number);
             self.session.handle_shutdown();
         }
     }
 
-    /// Offers the core one command line.
+    /// Gives the core one command line.
     fn feed(&mut self) -> bool {
-        // A client that does not read its replies is not read either.
+        // While a client does not read its replies, its commands are not read either.
         let replies_pile_up = self.control.unsent().len() > UNSENT_BYTES_MAX;
         if self.unflushed.is_some() || (replies_pile_up && !self.control.flush()) {
             return false;
@@ -273,7 +269,7 @@ impl Connection {
         if self.feed_buffered() {
             return true;
         }
-        // All that came before is answered; the answers go out in one write, before we look for more.
+        // All earlier commands are answered: the replies go out in one write before the next read.
         self.control.flush();
         self.control.fill();
         self.feed_buffered()
@@ -293,25 +289,25 @@ impl Connection {
         true
     }
 
-    /// Whether the client is gone. During a transfer, or while a port is awaited, that is so as soon as
-    /// its side is closed, even if lines come before that which cannot be taken now.
+    /// Ends the session if the client is gone. While a transfer runs, or a port is awaited, the client is
+    /// gone as soon as it has closed its side, even if lines came before that which cannot be used now.
     fn check_end(&mut self, now: Instant) -> bool {
-        // A wrong password costs its time even those who leave before they are told.
+        // A client that disconnects during the delay after a wrong password does not shorten it.
         if self.session.is_closed() || self.delayed.is_some() {
             return false;
         }
         let busy = self.transfer.is_some() || matches!(self.port, DataPort::Queued { .. });
         let closed_unread = busy && self.control.is_peer_closed() && !self.session.wants_input();
         let unflushed = self.unflushed.as_ref();
-        let deaf = unflushed.is_some_and(|(_, since)| *since + UNFLUSHED_PATIENCE <= now);
+        let reads_nothing = unflushed.is_some_and(|(_, since)| *since + UNFLUSHED_MAX <= now);
         match self.control.end() {
             Some(End::Lost(kind)) => info!("#{} control connection lost: {kind}", self.number),
             Some(End::Closed) => debug!("#{} the client closed its side", self.number),
             None if closed_unread => debug!("#{} the client closed its side", self.number),
-            None if deaf => info!("#{} the client does not read its replies", self.number),
+            None if reads_nothing => info!("#{} the client does not read its replies", self.number),
             None => return false,
         }
-        self.cause = Some(EndReason::ClientGone);
+        self.end_reason = Some(EndReason::ClientGone);
         self.session.handle_eof();
         true
     }
@@ -329,12 +325,12 @@ impl Connection {
         }
     }
 
-    /// Asks whether a passive port has come free for us, or gives up.
-    fn serve_ticket(&mut self, now: Instant) -> bool {
+    /// Takes a passive port if one has become free for this session, or gives up.
+    fn advance_ticket(&mut self, now: Instant) -> bool {
         match std::mem::replace(&mut self.port, DataPort::None) {
             DataPort::Queued { ticket, since } => {
                 let outcome = match ticket.open(now) {
-                    Ok(Opening::Queued(ticket)) if now < since + self.ticket_patience() => {
+                    Ok(Opening::Queued(ticket)) if now < since + self.ticket_timeout() => {
                         self.port = DataPort::Queued { ticket, since };
                         return false;
                     }
@@ -362,9 +358,9 @@ impl Connection {
         if !transfer.is_started() || *budget == 0 {
             return false;
         }
-        // Only what moves bytes has to wait: connecting does not.
+        // A rate limits bytes only, not the time until the data connection is established.
         let granted = match transfer.is_moving() {
-            true => self.pace.grant(&transfer.request, *budget, now),
+            true => self.rate_limits.grant(&transfer.request, *budget, now),
             false => Some(*budget),
         };
         let Some(granted) = granted else {
@@ -375,8 +371,8 @@ impl Connection {
         let advance = transfer.advance(registry, now, granted);
         let moved = transfer.bytes() - moved_before;
         let spent = usize::try_from(moved).unwrap_or(usize::MAX);
-        self.pace.spend(&transfer.request, spent);
-        let is_paced = granted < *budget;
+        self.rate_limits.spend(&transfer.request, spent);
+        let is_limited = granted < *budget;
         *budget = budget.saturating_sub(spent);
         if moved > 0 {
             self.session.handle_progress(id, moved_before + moved);
@@ -388,12 +384,12 @@ impl Connection {
             }
             Advance::Protected => {
                 self.session.handle_data_protected();
-                self.note_not_resumed();
+                self.log_not_resumed();
                 true
             }
-            // There is some of the turn left: the next look tells how long to wait.
-            // But a search that has moved nothing has had its turn.
-            Advance::More if is_paced && moved > 0 => true,
+            // The turn has budget left: the next call finds out how long to wait. A search that moved no
+            // bytes has used its part of the turn.
+            Advance::More if is_limited && moved > 0 => true,
             Advance::More => {
                 *budget = 0;
                 false
@@ -406,21 +402,18 @@ impl Connection {
         }
     }
 
-    /// Closes the data connection, logs the transfer and tells the core.
-    pub(crate) fn end_transfer(&mut self, result: Result<(), TransferError>, now: Instant) {
-        self.note_bare_end();
+    /// Closes the data connection, logs the transfer and gives the core its result.
+    pub(super) fn end_transfer(&mut self, result: Result<(), TransferError>, now: Instant) {
+        self.log_bare_end();
         let Some(transfer) = self.transfer.take() else {
             return;
         };
-        self.pace.rest();
+        self.rate_limits.rest();
         let id = transfer.id;
-        session_log::log_transfer(self.number, &transfer, result, self.cause, now);
-        // A stall ends no more than the transfer.
-        self.cause
-            .take_if(|cause| matches!(cause, EndReason::Stalled(_)));
-        if result.is_err() {
-            self.log.transfer_told();
-        }
+        self.log.transfer(&transfer, result, self.end_reason, now);
+        // A stall ends the transfer only, not the session.
+        self.end_reason
+            .take_if(|reason| matches!(reason, EndReason::Stalled(_)));
         if let Some(stream) = transfer.into_lingering(result) {
             self.lingering = Some(Lingering::new(stream, now));
         }
@@ -430,7 +423,7 @@ impl Connection {
         });
     }
 
-    /// Goes on with a data connection that waits for nothing but its client's end.
+    /// Closes a lingering data connection once its client has closed it.
     fn linger(&mut self, registry: &Registry, now: Instant) {
         if let Some(lingering) = &mut self.lingering
             && lingering.is_over(registry, now)
@@ -439,33 +432,36 @@ impl Connection {
         }
     }
 
-    /// Sends what is left, for a bounded time.
+    /// Sends the last replies, for a limited time.
     fn finish(&mut self, now: Instant) -> Turn {
-        let deadline = self.closing.unwrap_or(now) + CLOSING_PATIENCE;
+        let deadline = self.closing.unwrap_or(now) + CLOSING_MAX;
         let gone = matches!(self.control.end(), Some(End::Lost(_)));
         if self.control.flush_and_end() || gone || now >= deadline {
-            match self.cause {
-                Some(cause) => info!("#{} closed: {cause}", self.number),
+            match self.end_reason {
+                Some(reason) => info!("#{} closed: {reason}", self.number),
                 None => info!("#{} closed", self.number),
             }
             self.control.discard();
-            return Turn::Over;
+            return Turn::Closed;
         }
         Turn::Wait(Some(deadline.saturating_duration_since(now) + ROUNDING))
     }
 }
 
-/// Data bytes moved in one turn, so that an ABOR never waits long.
+/// The token of the waker in the session's poll.
+pub(super) const WAKER: Token = Token(1);
+
+/// Data bytes moved in one turn, so that an ABOR is read soon.
 const TURN_BYTES_MAX: usize = 1 << 20;
 
 /// Replies that may pile up before they are sent in the middle of a batch of commands.
 const UNSENT_BYTES_MAX: usize = 16 * 1024;
 
 /// For a client that does not read the replies before an action.
-pub(super) const UNFLUSHED_PATIENCE: Duration = Duration::from_secs(60);
+pub(super) const UNFLUSHED_MAX: Duration = Duration::from_secs(60);
 
 /// For a client that does not read its last reply.
-const CLOSING_PATIENCE: Duration = Duration::from_secs(5);
+const CLOSING_MAX: Duration = Duration::from_secs(5);
 
-/// `epoll` counts whole milliseconds; waking a little late is better than twice.
+/// `epoll` counts whole milliseconds: waking up a little late is better than twice.
 pub(super) const ROUNDING: Duration = Duration::from_millis(1);

@@ -1,27 +1,28 @@
-//! Why a session, or its transfer, ends, for the log: the core's actions do not tell.
+//! Why a session or a transfer ended, for the log: the core's actions do not carry the reason.
 
 use std::fmt;
 use std::time::Duration;
 
 use ftp_proto::{Timeout, TimeoutKind};
 
-/// What has ended something, if it was not the client's own command.
+/// The reason, where it is not a command of the client.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum EndReason {
-    /// The client closed the control connection, or lost it.
+pub(super) enum EndReason {
+    /// The client closed the control connection, or the connection was lost.
     ClientGone,
-    /// No command came for so long.
+    /// No command came for this long.
     Idle(Duration),
-    /// No login came for so long.
+    /// No login came for this long.
     NoLogin(Duration),
-    /// No byte moved for so long.
+    /// No byte of the transfer moved for this long.
     Stalled(Duration),
-    /// The server itself ends.
+    /// The server is shutting down.
     ServerEnds,
 }
 
 impl EndReason {
-    /// A timer that has run out; one for a data connection to open has lines of its own.
+    /// For a timer that has expired; `None` for a data connection that was not opened in time, which has
+    /// log lines of its own.
     pub(super) fn of(timeout: Timeout) -> Option<Self> {
         match timeout.kind {
             TimeoutKind::Login => Some(Self::NoLogin(timeout.after)),

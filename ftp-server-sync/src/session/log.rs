@@ -1,54 +1,62 @@
-//! The log's lines about sessions: one for each login, transfer and refusal, with its session's
-//! number.
+//! The log lines of a session: one for each login, transfer and refused command, with the session's number.
 //!
-//! Names come from the network: control characters are escaped. A password is never in a line.
+//! Names come from the network: control characters are escaped. No line ever holds a password.
 
-use std::time::{Duration, Instant};
+use std::net::IpAddr;
+use std::time::Instant;
 
 use ftp_proto::text::printable;
 use ftp_proto::{
-    FileRequest, FtpPath, Reply, Session, TransferError, TransferKind, TransferRequest, limits,
+    FileRequest, FtpPath, Reply, TransferError, TransferKind, TransferRequest, limits,
 };
-use log::{debug, info, warn};
+use log::{Level, debug, info, log, warn};
 
 use super::end_reason::EndReason;
 use crate::data::transfer::Transfer;
 
-/// What a session's dialogue leaves in the log. At the ordinary level these are refusals, with the
-/// command that they answer, and only of those who have logged in, and not too many: nobody shall be
-/// able to fill the disk with them.
+/// What the log has, or needs, of a session's commands and replies.
+///
+/// At level `info` a refused command is logged with its reply, but only of clients that have logged in,
+/// and not without limit: no client can fill the disk with its refusals.
 #[derive(Debug)]
-pub(crate) struct SessionLog {
+pub(super) struct SessionLog {
     number: u64,
-    /// The beginning of the last command line, as far as it may be shown.
-    command: Beginning,
-    /// The next reply is about a transfer, of whose failure the log has told.
-    told: bool,
+    /// The start of the last command line, without secrets.
+    command: CommandStart,
+    /// What the next refusal is about, where that is more precise than the command line.
+    subject: Option<String>,
+    /// The next reply is about a transfer whose failure is in the log already.
+    is_failure_logged: bool,
     refusals: u32,
-    /// The rest of an overlong line is being thrown away.
+    /// The rest of an overlong line is being discarded.
     discarding: bool,
+    is_not_resumed_logged: bool,
+    is_bare_end_logged: bool,
 }
 
-/// The first bytes of a line.
+/// The first bytes of a command line.
 #[derive(Debug)]
-struct Beginning {
+struct CommandStart {
     bytes: [u8; COMMAND_BYTES_SHOWN],
     length: usize,
 }
 
 impl SessionLog {
-    pub(crate) fn new(number: u64) -> Self {
+    pub(super) fn new(number: u64) -> Self {
         Self {
             number,
-            command: Beginning::of(b""),
-            told: false,
+            command: CommandStart::of(b""),
+            subject: None,
+            is_failure_logged: false,
             refusals: 0,
             discarding: false,
+            is_not_resumed_logged: false,
+            is_bare_end_logged: false,
         }
     }
 
     /// Input that the core has used: a command line, or a piece of one that is too long.
-    pub(crate) fn command(&mut self, input: &[u8]) {
+    pub(super) fn command(&mut self, input: &[u8]) {
         let is_whole = input.ends_with(b"\n") && !self.discarding;
         let begins = !self.discarding;
         self.discarding = !input.ends_with(b"\n");
@@ -57,25 +65,19 @@ impl SessionLog {
             true => input.trim_ascii_end(),
             false => b"(overlong line)",
         };
-        self.command = Beginning::of(shown);
+        self.command = CommandStart::of(shown);
         if begins {
             debug!("#{} > {}", self.number, printable(shown));
         }
     }
 
-    /// The log has told of a transfer that failed; its reply comes next.
-    pub(crate) fn transfer_told(&mut self) {
-        self.told = true;
+    /// The next refusal is about this.
+    pub(super) fn set_subject(&mut self, subject: String) {
+        self.subject = Some(subject);
     }
 
-    /// A reply, and what it is about where that is known better than by the last command.
-    pub(crate) fn reply(
-        &mut self,
-        reply: &Reply,
-        encoded: &[u8],
-        subject: Option<String>,
-        logged_in: bool,
-    ) {
+    /// A reply, as the core made it and as it is sent.
+    pub(super) fn reply(&mut self, reply: &Reply, encoded: &[u8], is_logged_in: bool) {
         let number = self.number;
         let first = encoded
             .split(|&byte| byte == b'\r')
@@ -83,10 +85,11 @@ impl SessionLog {
             .unwrap_or(encoded);
         let first = || printable(first);
         debug!("#{number} < {}", first());
-        // 421 is no refusal, and of missing data connections the log tells by itself.
-        let told = std::mem::take(&mut self.told);
-        let refused = logged_in && !told && !matches!(reply.code(), ..400 | 421 | 425 | 426);
-        if !refused || self.refusals > REFUSALS_LOGGED_MAX {
+        let subject = self.subject.take();
+        let is_logged = std::mem::take(&mut self.is_failure_logged);
+        // 421 ends the session, and lost or missing data connections have lines of their own.
+        let is_refusal = is_logged_in && !matches!(reply.code(), ..400 | 421 | 425 | 426);
+        if !is_refusal || is_logged || self.refusals > REFUSALS_LOGGED_MAX {
             return;
         }
         self.refusals += 1;
@@ -96,9 +99,77 @@ impl SessionLog {
         let subject = subject.unwrap_or_else(|| printable(self.command.bytes()).to_string());
         info!("#{number} {subject} refused: {}", first());
     }
+
+    /// How a transfer ended. Programs read these lines: `VERB PATH: …`.
+    pub(super) fn transfer(
+        &mut self,
+        transfer: &Transfer,
+        result: Result<(), TransferError>,
+        reason: Option<EndReason>,
+        now: Instant,
+    ) {
+        self.is_failure_logged |= result.is_err();
+        let number = self.number;
+        let what = match &transfer.unique_name {
+            Some(name) => format!("STOU {}", printable(name)),
+            None => transfer_request(&transfer.request),
+        };
+        let bytes = transfer.bytes();
+        let seconds = transfer
+            .connected
+            .map_or(0.0, |since| (now - since).as_secs_f64());
+        let rate = match seconds > 0.0 {
+            true => format!(", {:.2} MB/s", bytes as f64 / 1e6 / seconds),
+            false => String::new(),
+        };
+        match result {
+            Ok(()) => info!("#{number} {what}: {bytes} bytes in {seconds:.3} s{rate}"),
+            // The log of clients that did not connect says why, for all of them together.
+            Err(_) if transfer.connected.is_none() => {
+                info!("#{number} {what}: no data connection");
+            }
+            Err(TransferError::Aborted) => {
+                let reason = reason.map_or("the client aborted it".to_owned(), |reason| {
+                    reason.to_string()
+                });
+                info!("#{number} {what} ended after {bytes} bytes: {reason}");
+            }
+            Err(error) => warn!("#{number} {what} failed after {bytes} bytes: {error}"),
+        }
+    }
+
+    /// The client connected, and TLS was not established in time.
+    pub(super) fn handshake_timeout(&self, peer: IpAddr) {
+        let number = self.number;
+        warn!("#{number} {peer} did not finish the TLS handshake of its data connection in time");
+    }
+
+    /// A data connection did not resume the TLS session of its control connection. Once in a session.
+    pub(super) fn not_resumed(&mut self) {
+        if !std::mem::replace(&mut self.is_not_resumed_logged, true) {
+            info!(
+                "#{} the client's data connections do not resume the TLS session of its control \
+                 connection: nothing proves that they are its own",
+                self.number
+            );
+        }
+    }
+
+    /// An upload ended without close_notify. At level `info` once in a session.
+    pub(super) fn bare_end(&mut self) {
+        let level = match std::mem::replace(&mut self.is_bare_end_logged, true) {
+            true => Level::Debug,
+            false => Level::Info,
+        };
+        log!(
+            level,
+            "#{} the client ended an upload without close_notify; it counts as complete",
+            self.number
+        );
+    }
 }
 
-impl Beginning {
+impl CommandStart {
     fn of(line: &[u8]) -> Self {
         let length = line.len().min(COMMAND_BYTES_SHOWN);
         let mut bytes = [0; COMMAND_BYTES_SHOWN];
@@ -124,57 +195,8 @@ fn holds_secret(line: &[u8]) -> bool {
     }
 }
 
-/// What a session is doing, for SIGUSR1.
-pub(crate) fn log_session(number: u64, session: &Session, doing: &str, age: Duration) {
-    let peer = session.endpoints().peer();
-    let user = match session.user() {
-        Some(user) => printable(user).to_string(),
-        None => "not logged in".to_owned(),
-    };
-    info!("#{number} {peer}, {user}, for {} s: {doing}", age.as_secs());
-}
-
-/// How a transfer ended.
-pub(crate) fn log_transfer(
-    number: u64,
-    transfer: &Transfer,
-    result: Result<(), TransferError>,
-    cause: Option<EndReason>,
-    now: Instant,
-) {
-    let what = match &transfer.unique_name {
-        Some(name) => format!("STOU {}", printable(name)),
-        None => transfer_request(&transfer.request),
-    };
-    let bytes = transfer.bytes();
-    let seconds = transfer
-        .connected
-        .map_or(0.0, |since| (now - since).as_secs_f64());
-    let rate = match seconds > 0.0 {
-        true => format!(", {:.2} MB/s", bytes as f64 / 1e6 / seconds),
-        false => String::new(),
-    };
-    match result {
-        Ok(()) => info!("#{number} {what}: {bytes} bytes in {seconds:.3} s{rate}"),
-        // Why, is told for all clients together.
-        Err(_) if transfer.connected.is_none() => info!("#{number} {what}: no data connection"),
-        Err(TransferError::Aborted) => {
-            let cause = cause.map_or("the client aborted it".to_owned(), |cause| {
-                cause.to_string()
-            });
-            info!("#{number} {what} ended after {bytes} bytes: {cause}");
-        }
-        Err(error) => warn!("#{number} {what} failed after {bytes} bytes: {error}"),
-    }
-}
-
-/// A client has connected, and TLS was not established in time.
-pub(crate) fn log_never_shook_hands(number: u64, session: &Session) {
-    let peer = session.endpoints().peer().ip();
-    warn!("#{number} {peer} did not finish the TLS handshake of its data connection in time");
-}
-
-pub(crate) fn transfer_request(request: &TransferRequest) -> String {
+/// A transfer as log lines name it.
+pub(super) fn transfer_request(request: &TransferRequest) -> String {
     let (command, path) = (request.kind.command(), request.kind.path());
     match &request.kind {
         TransferKind::Retrieve { offset, .. } | TransferKind::Store { offset, .. }
@@ -186,7 +208,8 @@ pub(crate) fn transfer_request(request: &TransferRequest) -> String {
     }
 }
 
-pub(crate) fn file_request(request: &FileRequest) -> String {
+/// A file command as log lines name it.
+pub(super) fn file_request(request: &FileRequest) -> String {
     let with = |command: &str, path: &FtpPath| format!("{command} {path}");
     match request {
         FileRequest::ChangeDirectory(path) => with("CWD", path),
@@ -204,10 +227,10 @@ pub(crate) fn file_request(request: &FileRequest) -> String {
     }
 }
 
-/// Of a command, in a line about its refusal.
+/// Bytes of a command line in a log line about its refusal.
 const COMMAND_BYTES_SHOWN: usize = 128;
 
-/// Of one session.
+/// Refusals of one session in the log.
 const REFUSALS_LOGGED_MAX: u32 = 100;
 
 #[cfg(test)]

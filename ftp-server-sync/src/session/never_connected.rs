@@ -1,9 +1,10 @@
-//! Data connections that never come: when a port that is closed counts as missed, and who is told.
+//! Data connections that the client did not open.
 //!
-//! A listener ends by an action of the core, by its time, or because others need it. The core counts the
-//! last two itself; the first is decided here alone, before the action is performed.
+//! A listener closes by an action of the core, by a timeout, or because another session needs its port.
+//! The core counts the last two itself. Whether the first one counts is decided here, before the action
+//! is performed: the core does not measure time.
 
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use ftp_proto::Action;
 use log::debug;
@@ -11,36 +12,27 @@ use log::debug;
 use super::connection::Connection;
 use crate::nat::never_connected_log::Advice;
 
-/// What a connection knows of the port that its client was told.
-#[derive(Debug, Default)]
-pub(super) struct Missing {
-    /// Since when the client may come.
-    told: Option<Instant>,
-    /// How many of the core's count are in the log.
-    reported: u32,
-}
-
 impl Connection {
-    /// The client is told a port now.
-    pub(crate) fn port_told(&mut self) {
-        self.missing.told = Some(Instant::now());
+    /// The client is being sent to a port.
+    pub(super) fn port_offered(&mut self) {
+        self.offered_port.offer(Instant::now());
     }
 
     /// The data connection is established, in either mode.
-    pub(crate) fn data_connected(&mut self) {
-        let was_told = self.missing.told.take().is_some();
-        if let Some(announced) = self.session.passive_offer()
-            && was_told
+    pub(super) fn data_connected(&mut self) {
+        let was_offered = self.offered_port.clear();
+        if let Some(offer) = self.session.passive_offer()
+            && was_offered
         {
-            self.shared.missed.connected(announced);
+            self.server.never_connected.connected(offer);
         }
         self.session.handle_data_connected();
     }
 
-    /// Before an action that closes a port. Its client has turned to something else or is gone; if it had
-    /// time to connect and did not, that is worth knowing. Clients give up long before our own patience
-    /// ends, and one that changes its mind within a moment has missed nothing.
-    pub(crate) fn before_closing(&mut self, action: &Action, now: Instant) {
+    /// To be called before an action that may close the listener: the client has sent another command,
+    /// or is gone. If it had time to connect and did not, the connection counts as never opened. Clients
+    /// give up long before our own timeout, and one that changes its mind at once has missed nothing.
+    pub(super) fn before_closing(&mut self, action: &Action, now: Instant) {
         let closes = matches!(
             action,
             Action::CloseData | Action::AbortTransfer(_) | Action::Close
@@ -48,39 +40,35 @@ impl Connection {
         if !closes {
             return;
         }
-        let had_time = |told: Instant| told + CLIENT_PATIENCE_MIN <= now;
-        let is_missed = self.missing.told.is_some_and(had_time)
-            && self.awaited().is_some()
-            // The server's own end says nothing about the way to it.
+        let never_connected = self.offered_port.had_time(now)
+            && self.awaited_listener().is_some()
+            // A shutdown says nothing about the network.
             && !self.ending
-            // It may have connected without our looking.
+            // The connection may be there and not be accepted yet.
             && !self.accept_early();
-        if is_missed {
+        if never_connected {
             self.session.handle_data_never_connected();
         }
-        self.missing.told = None;
+        self.offered_port.clear();
     }
 
-    /// Has the log say what the core has counted since.
-    pub(super) fn report_missed(&mut self, now: Instant) {
-        let Some(missed) = self.session.never_connected() else {
+    /// Logs the data connections that the core has counted as never opened since the last call.
+    pub(super) fn log_never_connected(&mut self, now: Instant) {
+        let Some(never_connected) = self.session.never_connected() else {
             return;
         };
-        if missed.number == self.missing.reported {
+        if never_connected.number == self.offered_port.logged {
             return;
         }
-        self.missing.reported = missed.number;
+        self.offered_port.logged = never_connected.number;
         let (number, peer) = (self.number, self.session.endpoints().peer().ip());
         debug!(
-            "#{number} {peer} was told {} and never connected",
-            missed.offer
+            "#{number} {peer} was sent to {} and did not connect",
+            never_connected.offer
         );
         let has_range = self.current.settings.passive_ports.is_some();
-        self.shared
-            .missed
-            .note(peer, missed, Advice { has_range }, now);
+        self.server
+            .never_connected
+            .note(peer, never_connected, Advice { has_range }, now);
     }
 }
-
-/// Real clients wait for 5 s at least, most of them for much longer.
-const CLIENT_PATIENCE_MIN: Duration = Duration::from_secs(4);

@@ -1,13 +1,14 @@
-//! What all sessions of a server have in common.
+//! What all sessions of a server share.
 //!
-//! A change replaces the current settings as a whole: whoever has taken them keeps a consistent set
-//! for as long as it likes.
+//! A change replaces [`Current`] as a whole. A session that holds an older one has a consistent set of
+//! settings until it takes the new one.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 
 use ftp_proto::Config;
 
+use crate::fs::attributes::own_umask;
 use crate::fs::root::Root;
 use crate::nat::never_connected_log::NeverConnectedLog;
 use crate::net::interfaces::Interfaces;
@@ -16,22 +17,23 @@ use crate::settings::{Names, Settings};
 use crate::sync::lock;
 use crate::tls::Identity;
 
-/// The pool, the settings that are in force, and what has been missed under them.
+/// The passive ports, the settings in force, and the data connections that clients did not open.
 #[derive(Debug)]
 pub(crate) struct ServerState {
     pub(crate) pool: Arc<PassivePool>,
-    pub(crate) missed: NeverConnectedLog,
+    pub(crate) never_connected: NeverConnectedLog,
     current: Mutex<Arc<Current>>,
-    /// Counts replacements, so that sessions need not take the lock to see that there was none.
+    /// Counts replacements: a session sees without the lock that there was none.
     generation: AtomicU64,
 }
 
-/// One set of settings, what they meet on this machine now, and what follows from both.
+/// One set of settings, the state of this machine that they are applied to, and what follows from both.
 #[derive(Clone, Debug)]
 pub(crate) struct Current {
     pub(crate) settings: Arc<Settings>,
-    pub(crate) storage: Root,
+    pub(crate) root: Root,
     pub(crate) interfaces: Interfaces,
+    /// The addresses of the host names in the settings.
     pub(crate) names: Names,
     /// `None` without TLS.
     pub(crate) identity: Option<Identity>,
@@ -41,42 +43,40 @@ pub(crate) struct Current {
 impl Current {
     pub(crate) fn new(
         settings: Settings,
-        storage: Root,
+        root: Root,
         interfaces: Interfaces,
         names: Names,
         identity: Option<Identity>,
     ) -> Self {
         Self {
-            config: settings.config(&interfaces, &names).into(),
+            config: config(&settings, &interfaces, &names),
             settings: settings.into(),
-            storage,
+            root,
             interfaces,
             names,
             identity,
         }
     }
 
-    /// The same on a machine that has changed.
+    /// The same settings after this machine's networks have changed.
     pub(crate) fn with_interfaces(&self, interfaces: Interfaces) -> Self {
-        let config = self.settings.config(&interfaces, &self.names).into();
         Self {
-            config,
+            config: config(&self.settings, &interfaces, &self.names),
             interfaces,
             ..self.clone()
         }
     }
 
-    /// The same with names that lead elsewhere.
+    /// The same settings after the addresses of host names have changed.
     pub(crate) fn with_addresses(&self, names: Names) -> Self {
-        let config = self.settings.config(&self.interfaces, &names).into();
         Self {
-            config,
+            config: config(&self.settings, &self.interfaces, &names),
             names,
             ..self.clone()
         }
     }
 
-    /// The same with another certificate.
+    /// The same settings with another certificate.
     pub(crate) fn with_identity(&self, identity: Option<Identity>) -> Self {
         Self {
             identity,
@@ -89,7 +89,7 @@ impl ServerState {
     pub(crate) fn new(pool: Arc<PassivePool>, current: Current) -> Self {
         Self {
             pool,
-            missed: NeverConnectedLog::default(),
+            never_connected: NeverConnectedLog::default(),
             current: Mutex::new(current.into()),
             generation: AtomicU64::new(0),
         }
@@ -99,7 +99,8 @@ impl ServerState {
         lock(&self.current).clone()
     }
 
-    /// Which replacement is in force; to be read before [`current`](Self::current).
+    /// The number of the replacement in force. Read it before [`current`](Self::current): then a
+    /// replacement between the two calls is seen at the next look.
     pub(crate) fn generation(&self) -> u64 {
         self.generation.load(Ordering::Acquire)
     }
@@ -108,4 +109,11 @@ impl ServerState {
         *lock(&self.current) = current.into();
         self.generation.fetch_add(1, Ordering::Release);
     }
+}
+
+/// The core's configuration, with the umask that the system applies to new files of this process.
+fn config(settings: &Settings, interfaces: &Interfaces, names: &Names) -> Arc<Config> {
+    let mut config = settings.config(interfaces, names);
+    config.umask = own_umask().unwrap_or(config.umask);
+    config.into()
 }

@@ -1,17 +1,17 @@
-//! What a connection waits for, how long, and what happens when it has waited long enough.
+//! How long a session waits, and what happens when the time is over.
 
 use std::time::{Duration, Instant};
 
 use ftp_proto::{Timeout, TimeoutKind, TransferError};
 use log::error;
 
-use super::connection::{Connection, ROUNDING, UNFLUSHED_PATIENCE};
+use super::connection::{Connection, ROUNDING, UNFLUSHED_MAX};
 use super::end_reason::EndReason;
-use super::log as session_log;
 use crate::data::connection::{Accepted, DataPort, Listening};
 use crate::data::transfer::Transfer;
 
 impl Connection {
+    /// Fires the core's timer if it has expired, and gives a port up that others need.
     pub(super) fn check_timers(&mut self, now: Instant) -> bool {
         let current = self.session.poll_timeout();
         match (current, self.timer) {
@@ -22,17 +22,17 @@ impl Connection {
             }
             (current, _) => self.timer = current.map(|timeout| (timeout, now)),
         }
-        let others_wait = |deadline: Instant| deadline <= now;
-        self.yield_deadline().is_some_and(others_wait) && self.yield_port(now)
+        let is_due = |deadline: Instant| deadline <= now;
+        self.yield_deadline().is_some_and(is_due) && self.yield_port(now)
     }
 
-    /// Others need the port of a client that has not come.
+    /// Gives up the port of a client that has not connected: other sessions need it.
     fn yield_port(&mut self, now: Instant) -> bool {
         if self.accept_early() {
             return true;
         }
         self.session.handle_port_withdrawn();
-        // At once, even if the client does not read the replies that come before the core's action.
+        // At once, even if the client does not read the replies before the core's action.
         match self.port {
             DataPort::Listening(_) => self.port = DataPort::None,
             _ => self.end_transfer(Err(TransferError::NotConnected), now),
@@ -41,22 +41,23 @@ impl Connection {
     }
 
     fn fire(&mut self, timeout: Timeout) -> bool {
-        // The client may have connected without our looking.
+        // The connection may be there and not be accepted yet.
         if timeout.kind == TimeoutKind::DataOpen && self.accept_early() {
             return true;
         }
         let transfer = self.transfer.as_ref();
         if timeout.kind == TimeoutKind::DataOpen && transfer.is_some_and(Transfer::is_shaking_hands)
         {
-            session_log::log_never_shook_hands(self.number, &self.session);
+            self.log
+                .handshake_timeout(self.session.endpoints().peer().ip());
         }
-        self.cause = EndReason::of(timeout);
+        self.end_reason = EndReason::of(timeout);
         self.session.handle_timeout(timeout);
         true
     }
 
-    /// Takes a connection to the passive port before its transfer begins; so the port is free again.
-    pub(crate) fn accept_early(&mut self) -> bool {
+    /// Accepts a connection to the passive port before its transfer starts: then the port is free again.
+    pub(super) fn accept_early(&mut self) -> bool {
         let listening = match std::mem::replace(&mut self.port, DataPort::None) {
             DataPort::Listening(listening) => listening,
             other => {
@@ -81,14 +82,8 @@ impl Connection {
         }
     }
 
-    /// Somebody waits for a port, or our client's connection has been handed over to us: if it has come,
-    /// we can give ours back. The same for a transfer is found out by its next turn.
-    pub(crate) fn woken(&mut self) {
-        self.accept_early();
-    }
-
-    /// The listener of a client that has not come yet.
-    pub(super) fn awaited(&self) -> Option<&Listening> {
+    /// The listener whose client has not connected yet.
+    pub(super) fn awaited_listener(&self) -> Option<&Listening> {
         match (&self.port, &self.transfer) {
             (DataPort::Listening(listening), _) => Some(listening),
             (_, Some(transfer)) => transfer.awaited(),
@@ -97,35 +92,13 @@ impl Connection {
     }
 
     fn yield_deadline(&self) -> Option<Instant> {
-        self.awaited()?.yield_deadline()
+        self.awaited_listener()?.yield_deadline()
     }
 
-    /// What the session is busy with, in words.
-    pub(super) fn doing(&self) -> String {
-        match (&self.transfer, &self.port) {
-            (Some(transfer), _) => {
-                let what = session_log::transfer_request(&transfer.request);
-                match transfer.is_moving() {
-                    true => format!("{what}, {} bytes so far", transfer.bytes()),
-                    false => format!("{what}, waiting for the data connection"),
-                }
-            }
-            (None, DataPort::Queued { since, .. }) => {
-                let seconds = since.elapsed().as_secs();
-                format!("waiting for a passive port for {seconds} s")
-            }
-            (None, DataPort::Listening(listening)) => {
-                format!("waiting for a connection to port {}", listening.port())
-            }
-            (None, DataPort::Connected(_)) => "connected for a transfer".to_owned(),
-            (None, DataPort::None) => "idle".to_owned(),
-        }
-    }
-
-    /// How long nothing needs to be done, unless something happens.
+    /// How long nothing has to be done unless an event comes.
     pub(super) fn next_timeout(&self, now: Instant, budget: usize) -> Option<Duration> {
-        let transfer_goes_on = self.transfer.as_ref().is_some_and(Transfer::is_started);
-        if budget == 0 && transfer_goes_on && self.unflushed.is_none() {
+        let is_transferring = self.transfer.as_ref().is_some_and(Transfer::is_started);
+        if budget == 0 && is_transferring && self.unflushed.is_none() {
             return Some(Duration::ZERO);
         }
         let awaited = self.transfer.as_ref().and_then(Transfer::awaited);
@@ -135,16 +108,16 @@ impl Connection {
         let timer = self.timer.map(|(timeout, since)| since + timeout.after);
         let delayed = self.delayed.as_ref().map(|(due, _)| *due);
         let ticket = match &self.port {
-            // The pool also counts on us to try the ports that other programs hold.
+            // The pool relies on it to retry ports that other programs use.
             DataPort::Queued { .. } => Some(now + TICKET_POLL),
             _ => None,
         };
         let unflushed = self.unflushed.as_ref();
-        let unflushed = unflushed.map(|(_, since)| *since + UNFLUSHED_PATIENCE);
-        let lingering = self.lingering.as_ref().map(|rest| rest.due(now));
+        let unflushed = unflushed.map(|(_, since)| *since + UNFLUSHED_MAX);
+        let lingering = self.lingering.as_ref().map(|lingering| lingering.due(now));
         let yielding = self.yield_deadline();
-        let pace = self.pace.wait_until();
-        [timer, delayed, ticket, unflushed, lingering, yielding, pace]
+        let rate = self.rate_limits.wait_until();
+        [timer, delayed, ticket, unflushed, lingering, yielding, rate]
             .into_iter()
             .flatten()
             .min()
@@ -152,14 +125,14 @@ impl Connection {
     }
 
     /// How long a client waits for a passive port at most.
-    pub(super) fn ticket_patience(&self) -> Duration {
+    pub(super) fn ticket_timeout(&self) -> Duration {
         let timeout = self.current.settings.timeouts.data_open;
-        timeout.unwrap_or(TICKET_PATIENCE_DEFAULT)
+        timeout.unwrap_or(TICKET_TIMEOUT_DEFAULT)
     }
 }
 
-/// How often a ticket asks by itself.
+/// How often a ticket is tried without a wake-up.
 const TICKET_POLL: Duration = Duration::from_secs(1);
 
-/// A bound for the wait for a port where data connections may take for ever.
-const TICKET_PATIENCE_DEFAULT: Duration = Duration::from_secs(60);
+/// The limit for the wait for a port where data connections have none.
+const TICKET_TIMEOUT_DEFAULT: Duration = Duration::from_secs(60);

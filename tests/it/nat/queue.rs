@@ -79,7 +79,7 @@ fn waits_no_longer_than_the_passive_timeout() {
             "425 after {waited:?}"
         );
         client.expect("PWD", "257");
-        site.server.log_with("no passive port came free");
+        site.server.log_with("no passive port became free");
         site.server
             .log_with("passive port 60000 is held by other programs: a client waited 2");
         drop(held);

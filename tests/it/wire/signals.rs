@@ -113,7 +113,9 @@ fn a_second_signal_ends_at_once() {
     let mut client = process.client();
     let _data = process.download(&mut client);
     process.server.signal(Signal::TERM);
-    process.server.log_with("told to end by a signal");
+    process
+        .server
+        .log_with("shutting down: a signal asks for it");
     process.server.signal(Signal::TERM);
     client.expect(421);
     client.expect_closed();
@@ -214,7 +216,7 @@ fn another_directory_is_for_new_sessions() {
     let mut running = Client::logged_in(server.address);
     configure("new");
     server.signal(Signal::HUP);
-    server.log_with("sessions that run now stay in ");
+    server.log_with("running sessions stay in ");
     server.log_with("reloaded the settings");
     assert_eq!(running.fetch("RETR file"), b"old");
     let mut new = Client::logged_in(server.address);
@@ -272,7 +274,9 @@ fn every_state() {
     }
 
     process.server.signal(Signal::TERM);
-    process.server.log_with("told to end by a signal");
+    process
+        .server
+        .log_with("shutting down: a signal asks for it");
     process.server.signal(Signal::TERM);
     for client in [
         &mut greeted,

@@ -1,7 +1,7 @@
 //! What must hold of a single value in an action or a reply.
 
 use ftp_proto::listing::Selection;
-use ftp_proto::{FileRequest, FtpPath, Masquerade, PortNumber};
+use ftp_proto::{FileAnswer, FileRequest, FtpPath, Masquerade, PortNumber};
 
 /// The router's number of a port, computed in another way than the core does.
 pub(super) fn translated(rules: &Masquerade, number: PortNumber, bound: u16) -> u16 {
@@ -48,5 +48,16 @@ pub(super) fn check_path(path: &FtpPath) {
     assert!(components.len() <= ftp_proto::limits::PATH_DEPTH_MAX);
     for component in components {
         assert!(!matches!(component, b"" | b"." | b".."), "{path}");
+    }
+}
+
+/// Whether an answer is of the kind that a request asks for.
+pub(super) fn is_answer_to(answer: &FileAnswer, request: &FileRequest) -> bool {
+    match request {
+        FileRequest::Size(_) => matches!(answer, FileAnswer::Size(_)),
+        FileRequest::ModifiedTime(_) => matches!(answer, FileAnswer::Modified(_)),
+        FileRequest::Facts(_) => matches!(answer, FileAnswer::Entry(_)),
+        FileRequest::Status(_) => matches!(answer, FileAnswer::Lines(_)),
+        _ => matches!(answer, FileAnswer::Done),
     }
 }

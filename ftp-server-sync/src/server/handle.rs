@@ -1,0 +1,48 @@
+//! How other threads reach the server's main thread.
+
+use std::sync::Arc;
+
+use crossbeam_channel::Sender;
+use mio::Waker;
+
+use crate::nat::address_source::Answer;
+
+/// Shuts a server down from another thread, or has it read its settings again.
+#[derive(Clone, Debug)]
+pub struct Handle {
+    sender: Sender<Message>,
+    waker: Arc<Waker>,
+}
+
+/// A message to the server's main thread.
+#[derive(Clone, Debug)]
+pub(super) enum Message {
+    ShutDown,
+    Reload,
+    /// A host name has been resolved, or has not.
+    Resolved(Answer),
+    /// The thread of the session with this number is about to end.
+    Ended(u64),
+}
+
+impl Handle {
+    pub(super) fn new(sender: Sender<Message>, waker: Arc<Waker>) -> Self {
+        Self { sender, waker }
+    }
+
+    /// Shuts the server down: running transfers are aborted, and clients get a 421.
+    pub fn shutdown(&self) {
+        self.send(Message::ShutDown);
+    }
+
+    /// Has the server read its settings again, as SIGHUP does.
+    pub fn reload(&self) {
+        self.send(Message::Reload);
+    }
+
+    pub(super) fn send(&self, message: Message) {
+        // Both fail only when the server has ended.
+        let _ = self.sender.send(message);
+        let _ = self.waker.wake();
+    }
+}

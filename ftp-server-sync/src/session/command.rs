@@ -1,0 +1,12 @@
+//! What the server's main thread asks of a session.
+
+/// A request to a session. The sender calls the session's waker after sending it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum SessionCommand {
+    /// The server is shutting down: end now.
+    End,
+    /// The server is shutting down: end as soon as no transfer runs.
+    EndAfterTransfer,
+    /// Write a line about yourself to the log.
+    Report,
+}
