@@ -1,7 +1,7 @@
-//! How proptest makes the operations of [`ftp_tests::ops`], so that it can shrink them.
+//! How proptest makes the operations of [`ftp_tests::operations`], so that it can shrink them.
 
 use ftp_tests::model::{ModelCommand, Name, Step};
-use ftp_tests::ops::{Answer, Argument, Line, Operation, Setting, Setup};
+use ftp_tests::operations::{Answer, Argument, Line, Operation, Setting, Setup};
 use proptest::collection::vec;
 use proptest::prelude::*;
 

@@ -6,7 +6,7 @@ use arbitrary::{Arbitrary, Unstructured};
 use ftp_proto::{Config, Endpoints, FileAnswer, Opened, Outcome, Permissions};
 
 use crate::model::{self, Step};
-use crate::ops::{self, Operation, Setup};
+use crate::operations::{self, Operation, Setup};
 use crate::sim::{Question, Sim};
 
 pub use listing::{AnyEntry, argument, entry, listing, matching};
@@ -58,16 +58,16 @@ pub fn reply(data: &[u8]) {
     }
     for verb in ["HELP", "OPTS", "SITE", "TYPE", "REST", "EPSV", "EPRT"] {
         sim.send(&command(verb));
-        sim.settle(|question| ops::good(question, 0));
+        sim.settle(|question| operations::good(question, 0));
     }
     for verb in ["MKD", "CWD", "MLST", "STAT", "STOU", "PWD"] {
         sim.send(b"PASV\n");
-        sim.settle(|question| ops::good(question, 0));
+        sim.settle(|question| operations::good(question, 0));
         sim.send(&command(verb));
         sim.settle(|question| answer_with(question, data));
     }
     sim.send(b"STAT\n");
-    sim.assert_alive(|question| ops::good(question, 0));
+    sim.assert_alive(|question| operations::good(question, 0));
     sim.assert_replies_counted();
 }
 
@@ -82,9 +82,9 @@ pub fn session(data: &[u8]) {
 pub fn run(setup: &Setup, operations: Vec<Operation>) {
     let mut sim = setup.begin();
     for operation in &operations {
-        ops::apply(&mut sim, operation);
+        operations::apply(&mut sim, operation);
     }
-    sim.assert_alive(|question| ops::good(question, 0));
+    sim.assert_alive(|question| operations::good(question, 0));
     sim.assert_replies_counted();
 }
 
@@ -100,14 +100,16 @@ pub fn spell(data: &[u8]) -> Vec<u8> {
     let mut bytes = Vec::new();
     for &byte in data {
         let index = usize::from(byte);
-        let verbs = ops::VERBS.len();
-        if let Some(verb) = ops::VERBS.get(index) {
+        let verbs = operations::VERBS.len();
+        if let Some(verb) = operations::VERBS.get(index) {
             bytes.extend_from_slice(b"\r\n");
             bytes.extend_from_slice(verb.as_bytes());
             bytes.push(b' ');
-        } else if let Some(word) = ops::WORDS.get(index - verbs) {
+        } else if let Some(word) = operations::WORDS.get(index - verbs) {
             bytes.extend_from_slice(word.as_bytes());
-        } else if let Some(name) = ops::COMPONENTS.get(index - verbs - ops::WORDS.len()) {
+        } else if let Some(name) =
+            operations::COMPONENTS.get(index - verbs - operations::WORDS.len())
+        {
             bytes.push(b'/');
             bytes.extend_from_slice(name);
         } else {
@@ -142,7 +144,7 @@ fn converse(style: u8, input: &[u8], sizes: &[usize]) -> Vec<String> {
             break;
         }
     }
-    sim.assert_alive(|question| ops::good(question, 0));
+    sim.assert_alive(|question| operations::good(question, 0));
     sim.assert_replies_counted();
     sim.log().to_vec()
 }
@@ -153,7 +155,7 @@ fn answer_eagerly(sim: &mut Sim, style: u8) -> bool {
     let at_once = style & 4 != 0 || stuck;
     match sim.question().cloned() {
         Some(question) if at_once || !matches!(question, Question::Passive) => {
-            sim.answer_only(ops::good(&question, style));
+            sim.answer_only(operations::good(&question, style));
         }
         None if sim.is_aborting() || (sim.is_running() && stuck) => sim.end_only(Ok(())),
         _ => return false,
@@ -163,7 +165,7 @@ fn answer_eagerly(sim: &mut Sim, style: u8) -> bool {
 
 /// Answers with names and lines that the file system might hold.
 fn answer_with(question: &Question, data: &[u8]) -> Outcome {
-    match ops::good(question, 0) {
+    match operations::good(question, 0) {
         Outcome::File(Ok(FileAnswer::Entry(mut entry))) => {
             entry.name = data.to_vec();
             Outcome::File(Ok(FileAnswer::Entry(entry)))

@@ -5,10 +5,10 @@
 
 pub mod fuzz;
 pub mod house;
-pub mod listed;
+pub mod listing_parser;
 pub mod model;
-pub mod ops;
+pub mod operations;
+pub mod reply_parser;
 pub mod sim;
-pub mod strict;
 pub mod text;
 pub mod transcript;

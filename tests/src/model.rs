@@ -10,7 +10,7 @@ use std::collections::VecDeque;
 use arbitrary::Arbitrary;
 use ftp_proto::{Config, Endpoints, Outcome, Permissions, Refusal, TransferError};
 
-use crate::ops;
+use crate::operations;
 use crate::sim::{Question, Sim};
 
 pub use command::{ModelCommand, Name};
@@ -95,7 +95,7 @@ fn answer(question: &Question) -> Outcome {
         }
         Question::File(_) if missing => Outcome::File(Err(Refusal::NotFound)),
         Question::Transfer(_) if missing => Outcome::TransferOpened(Err(Refusal::NotFound)),
-        _ => ops::good(question, 0),
+        _ => operations::good(question, 0),
     }
 }
 

@@ -19,7 +19,7 @@ use ftp_proto::{
     PublicAddress,
 };
 
-use crate::ops;
+use crate::operations;
 use crate::sim::{Question, Sim};
 use crate::text;
 
@@ -242,7 +242,7 @@ fn drive(sim: &mut Sim, what: &str) -> Result<(), String> {
         "done" => Outcome::File(Ok(FileAnswer::Done)),
         "size" => Outcome::File(Ok(FileAnswer::Size(number()?))),
         "modified" => Outcome::File(Ok(FileAnswer::Modified(number()?.cast_signed()))),
-        "entry" => Outcome::File(Ok(FileAnswer::Entry(ops::entry(0)))),
+        "entry" => Outcome::File(Ok(FileAnswer::Entry(operations::entry(0)))),
         "lines" => {
             let lines: Result<_, _> = value.split(" / ").map(text::read).collect();
             Outcome::File(Ok(FileAnswer::Lines(lines?)))
@@ -264,7 +264,7 @@ fn apply_event(sim: &mut Sim, word: &str, value: &str) -> Result<(), String> {
     match word {
         "ended" if !sim.is_running() => return Err("nothing runs".into()),
         "ended" if value.is_empty() => sim.end_transfer(Ok(())),
-        "ended" => sim.end_transfer(Err(named(value, &ops::ERRORS)?)),
+        "ended" => sim.end_transfer(Err(named(value, &operations::ERRORS)?)),
         "connected" => sim.data_connected(),
         "protected" => sim.data_protected(),
         "never-connected" => sim.data_never_connected(),
@@ -295,7 +295,7 @@ fn opened(value: &str) -> Result<Opened, String> {
 }
 
 fn refused(question: &Question, name: &str) -> Result<Outcome, String> {
-    let refusal = named(name, &ops::REFUSALS)?;
+    let refusal = named(name, &operations::REFUSALS)?;
     Ok(match question {
         Question::Authenticate(_) => return Err("use not-authenticated".into()),
         Question::File(_) => Outcome::File(Err(refusal)),

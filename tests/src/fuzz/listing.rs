@@ -4,8 +4,8 @@ use arbitrary::{Arbitrary, Unstructured};
 use ftp_proto::listing::{self, Entry, EntryKind, FactSet, ListFlags, Pattern};
 use ftp_proto::{Config, Permissions};
 
-use crate::listed::{self, Size};
-use crate::ops;
+use crate::listing_parser::{self, Size};
+use crate::operations;
 use crate::sim::Sim;
 
 /// The first byte chooses what the others are.
@@ -69,7 +69,10 @@ pub fn entry(any: AnyEntry) {
     check_facts(&entry);
     let mut line = Vec::new();
     listing::name_line(&entry.name, &mut line);
-    assert_eq!(listed::plain_line(&line), Ok(&shown(&entry.name)[..]));
+    assert_eq!(
+        listing_parser::plain_line(&line),
+        Ok(&shown(&entry.name)[..])
+    );
 }
 
 fn check_long(entry: &Entry, now: i64, classify: bool) {
@@ -85,8 +88,8 @@ fn check_long(entry: &Entry, now: i64, classify: bool) {
     }
     let mut line = Vec::new();
     listing::long_line(&entry, now, classify, &mut line);
-    let listed =
-        listed::parse(&line).unwrap_or_else(|error| panic!("{error}: {}", line.escape_ascii()));
+    let listed = listing_parser::parse(&line)
+        .unwrap_or_else(|error| panic!("{error}: {}", line.escape_ascii()));
     let is_device = matches!(
         entry.kind,
         EntryKind::BlockDevice | EntryKind::CharacterDevice
@@ -130,7 +133,7 @@ fn check_facts(entry: &Entry) {
     let mut line = Vec::new();
     let set = FactSet::default();
     listing::facts_line(&entry.name, entry, set, Permissions::READ_WRITE, &mut line);
-    let listed::Facts { facts, name } = listed::parse_facts(&line)
+    let listing_parser::Facts { facts, name } = listing_parser::parse_facts(&line)
         .unwrap_or_else(|error| panic!("{error}: {}", line.escape_ascii()));
     assert_eq!(name, shown(&entry.name));
     assert!(facts.iter().any(|(name, _)| name == "type"));
@@ -279,11 +282,11 @@ pub fn argument(argument: &[u8]) {
         .collect();
     for verb in ["LIST", "NLST", "MLSD", "STAT"] {
         sim.send(b"PASV\n");
-        sim.settle(|question| ops::good(question, 0));
+        sim.settle(|question| operations::good(question, 0));
         sim.send(&[verb.as_bytes(), b" ", &line, b"\n"].concat());
-        sim.settle(|question| ops::good(question, 0));
+        sim.settle(|question| operations::good(question, 0));
     }
-    sim.assert_alive(|question| ops::good(question, 0));
+    sim.assert_alive(|question| operations::good(question, 0));
     sim.assert_replies_counted();
 }
 

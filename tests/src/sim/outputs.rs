@@ -8,7 +8,7 @@ use ftp_proto::{Action, DataConnection, Output, Reply, TransferId, TransferKind}
 use super::describe::describe;
 use super::values::{check_path, file_paths, translated};
 use super::{Question, Running, Sim};
-use crate::strict;
+use crate::reply_parser;
 use crate::text::show;
 
 /// What one input may put out at most: two outputs for each held line, and a few of its own.
@@ -49,7 +49,7 @@ impl Sim {
     fn reply(&mut self, reply: &Reply) -> u16 {
         let mut bytes = Vec::new();
         reply.encode(&mut bytes);
-        let read = strict::parse(&bytes)
+        let read = reply_parser::parse(&bytes)
             .unwrap_or_else(|fault| panic!("{fault}: {}", bytes.escape_ascii()));
         assert_eq!(read.code, reply.code());
         let lines = bytes.strip_suffix(b"\r\n").unwrap_or(&bytes);
@@ -79,11 +79,11 @@ impl Sim {
     }
 
     /// 227 and 229 tell the port that has just been bound, and what the lookup says.
-    fn check_announcement(&mut self, reply: &strict::ParsedReply) {
+    fn check_announcement(&mut self, reply: &reply_parser::ParsedReply) {
         let bound = self.bound.take();
         let announced = match reply.code {
-            227 => strict::parse_227(reply).map(|(address, port)| (Some(address), port)),
-            229 => strict::parse_229(reply).map(|port| (None, port)),
+            227 => reply_parser::parse_227(reply).map(|(address, port)| (Some(address), port)),
+            229 => reply_parser::parse_229(reply).map(|port| (None, port)),
             _ => return,
         };
         let (address, port) = announced.expect("the strict parser has read it");
