@@ -1,7 +1,7 @@
 //! The two ends of a control connection, and the address arguments of PORT, EPRT and EPSV.
 //!
-//! Addresses are values here, never text: an IPv4-mapped IPv6 address becomes IPv4 once, in
-//! [`Endpoints::new`], so that no rule ever has to compare `::ffff:192.0.2.1` with `192.0.2.1`.
+//! Addresses are values here, never text: [`Endpoints::new`] turns an IPv4-mapped IPv6 address into IPv4,
+//! so that no rule has to compare `::ffff:192.0.2.1` with `192.0.2.1`.
 
 use core::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use core::str::{self, FromStr};
@@ -22,7 +22,7 @@ impl Endpoints {
         }
     }
 
-    /// The address that the client reached us at.
+    /// The address that the client connected to.
     pub fn local(&self) -> SocketAddr {
         self.local
     }
@@ -32,7 +32,7 @@ impl Endpoints {
         self.peer
     }
 
-    /// The address family that the control connection really speaks.
+    /// The address family of the control connection; IPv4 also on a dual-stack socket.
     pub fn family(&self) -> AddressFamily {
         AddressFamily::of(self.local.ip())
     }
@@ -46,7 +46,7 @@ pub fn canonical(address: SocketAddr) -> SocketAddr {
     }
 }
 
-/// An address family as EPRT and EPSV number it (RFC 2428, section 2).
+/// An address family, with its number in EPRT and EPSV (RFC 2428, section 2).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum AddressFamily {
     /// Number 1.
@@ -56,7 +56,7 @@ pub enum AddressFamily {
 }
 
 impl AddressFamily {
-    /// The family of an address that is already canonical.
+    /// The family of an address in canonical form.
     pub fn of(address: IpAddr) -> Self {
         match address {
             IpAddr::V4(_) => Self::Ipv4,
@@ -64,7 +64,7 @@ impl AddressFamily {
         }
     }
 
-    /// The digit that stands for this family on the wire.
+    /// The number of this family in EPRT and EPSV.
     pub fn number(self) -> u8 {
         match self {
             Self::Ipv4 => 1,
@@ -73,12 +73,12 @@ impl AddressFamily {
     }
 }
 
-/// Why an address argument was not understood.
+/// Why an address argument is refused.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum AddressError {
-    /// Not of the form that the RFC gives: 501.
+    /// A syntax error: 501.
     Syntax,
-    /// A well-formed argument that names a family we do not know: 522.
+    /// The argument is well-formed, but names an unknown address family: 522.
     UnknownFamily,
 }
 
@@ -129,7 +129,7 @@ pub(crate) enum EpsvArgument {
     Any,
     /// A family by its number.
     Family(AddressFamily),
-    /// From now on no other way to set up data connections.
+    /// From now on EPSV is the only way to set up data connections.
     All,
 }
 
@@ -148,8 +148,8 @@ pub(crate) fn parse_epsv(argument: &[u8]) -> Result<EpsvArgument, AddressError> 
     }
 }
 
-/// Whether this could name a host, as HOST has it (RFC 7151, section 3): a domain name, an IPv4 address, or an
-/// IPv6 address in brackets. A port is no part of it.
+/// Whether this is a host name for HOST (RFC 7151, section 3): a domain name, an IPv4 address, or an IPv6
+/// address in brackets, without a port.
 pub(crate) fn is_host(name: &[u8]) -> bool {
     if let Some(address) = name.strip_prefix(b"[") {
         let inner = address.strip_suffix(b"]");
@@ -166,7 +166,7 @@ pub(crate) fn is_host(name: &[u8]) -> bool {
     name.len() <= 253 && name.split(|&byte| byte == b'.').all(is_label)
 }
 
-/// Digits only: `FromStr` alone would also take a plus sign.
+/// Reads a number of digits only: `FromStr` alone would also accept a plus sign.
 pub(crate) fn parse_decimal<T: FromStr>(field: &[u8]) -> Option<T> {
     if field.is_empty() || !field.iter().all(u8::is_ascii_digit) {
         return None;

@@ -1,5 +1,5 @@
-//! The commands: one table with everything about a command that is data. The parser, HELP, the checks
-//! before a command is executed, and the codes of its refusals are made from it.
+//! The commands: one table with everything about a command that is data. The parser, HELP, the
+//! documentation, the checks before a command is executed and the codes of its refusals use it.
 
 use crate::permissions::Right;
 
@@ -7,21 +7,21 @@ use crate::permissions::Right;
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct CommandLine<'a> {
     pub(crate) command: Command,
-    /// What follows the first space, unchanged; empty where nothing does.
+    /// Everything after the first space, unchanged; may be empty.
     pub(crate) argument: &'a [u8],
 }
 
-/// What the first word of a line is.
+/// The command that the first word of a line names.
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum Command {
     Known(&'static CommandInfo),
-    /// A command of an RFC that this server does not have.
+    /// An RFC defines it, this server does not implement it.
     NotImplemented,
-    /// In no RFC that we know of.
+    /// No RFC that we know defines it.
     Unknown,
 }
 
-/// What a command does, by who handles it; several names may stand for one verb.
+/// What a command does, grouped by its handler. Several names may have the same verb, such as CWD and XCWD.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Verb {
     Control(ControlVerb),
@@ -33,7 +33,7 @@ pub(crate) enum Verb {
     Site,
 }
 
-/// Who is logged in, which protection the connection has, and its end. Known in every phase.
+/// Login and logout, the protection of the connections, and the end of the session. Allowed in every phase.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum ControlVerb {
     Auth,
@@ -47,7 +47,7 @@ pub(crate) enum ControlVerb {
     User,
 }
 
-/// What the server says about itself and about the session. Known in every phase.
+/// Information about the server and the session. Allowed in every phase.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum InfoVerb {
     Clnt,
@@ -60,7 +60,7 @@ pub(crate) enum InfoVerb {
     Syst,
 }
 
-/// File commands without a data connection: each asks the driver.
+/// File commands without a data connection: each sends a request to the driver.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum FileVerb {
     Cdup,
@@ -76,7 +76,7 @@ pub(crate) enum FileVerb {
     Size,
 }
 
-/// Commands that move bytes over a data connection.
+/// Commands that transfer bytes over a data connection.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum TransferVerb {
     Appe,
@@ -88,7 +88,7 @@ pub(crate) enum TransferVerb {
     Stou,
 }
 
-/// How the next data connection is established.
+/// Commands that set up the next data connection.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum DataVerb {
     Eprt,
@@ -97,7 +97,7 @@ pub(crate) enum DataVerb {
     Port,
 }
 
-/// Commands of a logged-in client that the core answers alone.
+/// Commands of a logged-in client that need nothing from the driver.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum LocalVerb {
     Abor,
@@ -113,7 +113,7 @@ pub(crate) enum LocalVerb {
 /// Whether a command takes an argument.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Argument {
-    /// One is refused.
+    /// An argument is refused.
     None,
     Optional,
     Required,
@@ -126,10 +126,10 @@ pub(crate) struct CommandInfo {
     pub(crate) verb: Verb,
     pub(crate) argument: Argument,
     pub(crate) access: Access,
-    /// The right that its user must have; `None` for a command that is not about files.
+    /// The right that the user must have; `None` if the command needs none.
     pub(crate) right: Option<Right>,
     pub(crate) refusals: RefusalCodes,
-    /// The syntax behind the name, for HELP.
+    /// The syntax after the name, for HELP.
     pub(crate) syntax: &'static str,
     /// What it does, for HELP and the documentation.
     pub(crate) purpose: &'static str,
@@ -140,20 +140,20 @@ pub(crate) struct CommandInfo {
 pub(crate) enum Access {
     Always,
     AfterLogin,
-    /// Always, where TLS is offered.
+    /// Always, if TLS is offered.
     Tls,
 }
 
-/// The codes that refuse a command, for each kind of reason (RFC 959, section 5.4, and the RFC that defines
-/// the command).
+/// The codes that refuse a command, one for each kind of reason: a choice among the codes that the RFCs list
+/// for it, see [`codes`](crate::codes).
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct RefusalCodes {
-    /// Trying again will not help.
+    /// It cannot be done, and another attempt would not help.
     pub(crate) unavailable: u16,
     pub(crate) not_a_directory: u16,
     pub(crate) busy: u16,
     pub(crate) no_space: u16,
-    /// The offset of REST is beyond the end (RFC 1123, section 4.1.2.11).
+    /// The offset of REST is beyond the end of the file (RFC 1123, section 4.1.2.11).
     pub(crate) offset: u16,
     pub(crate) failed: u16,
     pub(crate) unsupported: u16,
@@ -224,57 +224,57 @@ const fn row(
     }
 }
 
-/// Every command that is executed.
+/// Every implemented command.
 #[rustfmt::skip]
 pub(crate) static COMMANDS: &[CommandInfo] = &[
-    row("ABOR", Verb::Local(LocalVerb::Abor),       Argument::None,     Access::AfterLogin, None,                       OTHER,        "", "end the running transfer, close a waiting data port"),
-    row("ACCT", Verb::Local(LocalVerb::Acct),       Argument::Required, Access::AfterLogin, None,                       OTHER,        "account", "accepted, since no account is needed"),
-    row("ALLO", Verb::Local(LocalVerb::Allo),       Argument::Required, Access::AfterLogin, None,                       OTHER,        "bytes [R record-bytes]", "accepted, since no space is set aside"),
-    row("APPE", Verb::Transfer(TransferVerb::Appe), Argument::Required, Access::AfterLogin, Some(Right::Append),        APPEND,       "path", "store behind what a file holds"),
+    row("ABOR", Verb::Local(LocalVerb::Abor),       Argument::None,     Access::AfterLogin, None,                       OTHER,        "", "abort the running transfer, close an open passive port"),
+    row("ACCT", Verb::Local(LocalVerb::Acct),       Argument::Required, Access::AfterLogin, None,                       OTHER,        "account", "accepted; no account is needed"),
+    row("ALLO", Verb::Local(LocalVerb::Allo),       Argument::Required, Access::AfterLogin, None,                       OTHER,        "bytes [R record-bytes]", "accepted; no space is reserved"),
+    row("APPE", Verb::Transfer(TransferVerb::Appe), Argument::Required, Access::AfterLogin, Some(Right::Append),        APPEND,       "path", "append to a file"),
     row("AUTH", Verb::Control(ControlVerb::Auth),   Argument::Required, Access::Tls,        None,                       OTHER,        "TLS", "protect the control connection"),
     row("CCC",  Verb::Control(ControlVerb::Ccc),    Argument::None,     Access::Tls,        None,                       OTHER,        "", "refused: the control connection stays protected"),
-    row("CDUP", Verb::File(FileVerb::Cdup),         Argument::None,     Access::AfterLogin, Some(Right::List),          OTHER,        "", "change to the directory above"),
-    row("CLNT", Verb::Info(InfoVerb::Clnt),         Argument::Required, Access::Always,     None,                       OTHER,        "name", "accepted: the name of the client's program"),
+    row("CDUP", Verb::File(FileVerb::Cdup),         Argument::None,     Access::AfterLogin, Some(Right::List),          OTHER,        "", "change to the parent directory"),
+    row("CLNT", Verb::Info(InfoVerb::Clnt),         Argument::Required, Access::Always,     None,                       OTHER,        "name", "accepted; the name of the client program"),
     row("CWD",  Verb::File(FileVerb::Cwd),          Argument::Optional, Access::AfterLogin, Some(Right::List),          OTHER,        "[path]", "change the working directory"),
     row("DELE", Verb::File(FileVerb::Dele),         Argument::Required, Access::AfterLogin, Some(Right::Delete),        DELETE,       "path", "delete a file"),
-    row("EPRT", Verb::Data(DataVerb::Eprt),         Argument::Required, Access::AfterLogin, None,                       OTHER,        "|family|address|port|", "take data connections there, IPv4 or IPv6"),
-    row("EPSV", Verb::Data(DataVerb::Epsv),         Argument::Optional, Access::AfterLogin, None,                       OTHER,        "[1|2|ALL]", "open a passive data port, IPv4 or IPv6"),
+    row("EPRT", Verb::Data(DataVerb::Eprt),         Argument::Required, Access::AfterLogin, None,                       OTHER,        "|family|address|port|", "use active mode to this address, IPv4 or IPv6"),
+    row("EPSV", Verb::Data(DataVerb::Epsv),         Argument::Optional, Access::AfterLogin, None,                       OTHER,        "[1|2|ALL]", "open a passive port, IPv4 or IPv6"),
     row("FEAT", Verb::Info(InfoVerb::Feat),         Argument::None,     Access::Always,     None,                       OTHER,        "", "list the extensions"),
     row("HELP", Verb::Info(InfoVerb::Help),         Argument::Optional, Access::Always,     None,                       OTHER,        "[command]", "list the commands, or explain one"),
-    row("HOST", Verb::Control(ControlVerb::Host),   Argument::Required, Access::Always,     None,                       OTHER,        "name", "accepted: the host that the client means"),
+    row("HOST", Verb::Control(ControlVerb::Host),   Argument::Required, Access::Always,     None,                       OTHER,        "name", "accepted; the host name that the client uses"),
     row("LANG", Verb::Info(InfoVerb::Lang),         Argument::Optional, Access::Always,     None,                       OTHER,        "[EN]", "set the language of replies"),
     row("LIST", Verb::Transfer(TransferVerb::List), Argument::Optional, Access::AfterLogin, Some(Right::List),          LIST,         "[path]", "list a directory, as ls -l does"),
-    row("MDTM", Verb::File(FileVerb::Mdtm),         Argument::Required, Access::AfterLogin, Some(Right::List),          OTHER,        "path", "tell a file's time of modification"),
-    row("MFMT", Verb::File(FileVerb::Mfmt),         Argument::Required, Access::AfterLogin, Some(Right::ChangeTime),    OTHER,        "YYYYMMDDHHMMSS path", "set a file's time of modification"),
-    row("MKD",  Verb::File(FileVerb::Mkd),          Argument::Required, Access::AfterLogin, Some(Right::MakeDirectory), OTHER,        "path", "make a directory"),
-    row("MLSD", Verb::Transfer(TransferVerb::Mlsd), Argument::Optional, Access::AfterLogin, Some(Right::List),          LIST_FACTS,   "[path]", "list a directory, as facts"),
-    row("MLST", Verb::File(FileVerb::Mlst),         Argument::Optional, Access::AfterLogin, Some(Right::List),          OTHER,        "[path]", "tell the facts of one path"),
+    row("MDTM", Verb::File(FileVerb::Mdtm),         Argument::Required, Access::AfterLogin, Some(Right::List),          OTHER,        "path", "show the modification time of a file"),
+    row("MFMT", Verb::File(FileVerb::Mfmt),         Argument::Required, Access::AfterLogin, Some(Right::ChangeTime),    OTHER,        "YYYYMMDDHHMMSS path", "set the modification time of a file"),
+    row("MKD",  Verb::File(FileVerb::Mkd),          Argument::Required, Access::AfterLogin, Some(Right::MakeDirectory), OTHER,        "path", "create a directory"),
+    row("MLSD", Verb::Transfer(TransferVerb::Mlsd), Argument::Optional, Access::AfterLogin, Some(Right::List),          LIST_FACTS,   "[path]", "list a directory as facts"),
+    row("MLST", Verb::File(FileVerb::Mlst),         Argument::Optional, Access::AfterLogin, Some(Right::List),          OTHER,        "[path]", "show the facts of one path"),
     row("MODE", Verb::Local(LocalVerb::Mode),       Argument::Required, Access::AfterLogin, None,                       OTHER,        "S", "set the transfer mode"),
-    row("NLST", Verb::Transfer(TransferVerb::Nlst), Argument::Optional, Access::AfterLogin, Some(Right::List),          LIST,         "[path]", "list names alone"),
+    row("NLST", Verb::Transfer(TransferVerb::Nlst), Argument::Optional, Access::AfterLogin, Some(Right::List),          LIST,         "[path]", "list only names"),
     row("NOOP", Verb::Info(InfoVerb::Noop),         Argument::None,     Access::Always,     None,                       OTHER,        "", "do nothing"),
     row("OPTS", Verb::Info(InfoVerb::Opts),         Argument::Required, Access::Always,     None,                       OTHER,        "command [options]", "set an option of MLST or UTF8"),
-    row("PASS", Verb::Control(ControlVerb::Pass),   Argument::Optional, Access::Always,     None,                       OTHER,        "password", "log in"),
-    row("PASV", Verb::Data(DataVerb::Pasv),         Argument::None,     Access::AfterLogin, None,                       OTHER,        "", "open a passive data port, IPv4"),
+    row("PASS", Verb::Control(ControlVerb::Pass),   Argument::Optional, Access::Always,     None,                       OTHER,        "password", "give the password and log in"),
+    row("PASV", Verb::Data(DataVerb::Pasv),         Argument::None,     Access::AfterLogin, None,                       OTHER,        "", "open a passive port, IPv4"),
     row("PBSZ", Verb::Control(ControlVerb::Pbsz),   Argument::Required, Access::Tls,        None,                       OTHER,        "0", "set the protection buffer size"),
-    row("PORT", Verb::Data(DataVerb::Port),         Argument::Required, Access::AfterLogin, None,                       OTHER,        "h1,h2,h3,h4,p1,p2", "take data connections there, IPv4"),
-    row("PROT", Verb::Control(ControlVerb::Prot),   Argument::Required, Access::Tls,        None,                       OTHER,        "C|P", "protect data connections or not"),
-    row("PWD",  Verb::Local(LocalVerb::Pwd),        Argument::None,     Access::AfterLogin, None,                       OTHER,        "", "tell the working directory"),
-    row("QUIT", Verb::Control(ControlVerb::Quit),   Argument::None,     Access::Always,     None,                       OTHER,        "", "end the session, after the running transfer"),
+    row("PORT", Verb::Data(DataVerb::Port),         Argument::Required, Access::AfterLogin, None,                       OTHER,        "h1,h2,h3,h4,p1,p2", "use active mode to this address, IPv4"),
+    row("PROT", Verb::Control(ControlVerb::Prot),   Argument::Required, Access::Tls,        None,                       OTHER,        "C|P", "set whether TLS protects data connections"),
+    row("PWD",  Verb::Local(LocalVerb::Pwd),        Argument::None,     Access::AfterLogin, None,                       OTHER,        "", "show the working directory"),
+    row("QUIT", Verb::Control(ControlVerb::Quit),   Argument::None,     Access::Always,     None,                       OTHER,        "", "end the session after the running transfer"),
     row("REIN", Verb::Control(ControlVerb::Rein),   Argument::None,     Access::Always,     None,                       OTHER,        "", "log out"),
-    row("REST", Verb::Local(LocalVerb::Rest),       Argument::Required, Access::AfterLogin, None,                       OTHER,        "offset", "begin the next transfer there"),
-    row("RETR", Verb::Transfer(TransferVerb::Retr), Argument::Required, Access::AfterLogin, Some(Right::Read),          RETRIEVE,     "path", "fetch a file"),
+    row("REST", Verb::Local(LocalVerb::Rest),       Argument::Required, Access::AfterLogin, None,                       OTHER,        "offset", "start the next transfer at this offset"),
+    row("RETR", Verb::Transfer(TransferVerb::Retr), Argument::Required, Access::AfterLogin, Some(Right::Read),          RETRIEVE,     "path", "download a file"),
     row("RMD",  Verb::File(FileVerb::Rmd),          Argument::Required, Access::AfterLogin, Some(Right::Delete),        OTHER,        "path", "remove an empty directory"),
-    row("RNFR", Verb::File(FileVerb::Rnfr),         Argument::Required, Access::AfterLogin, Some(Right::Rename),        DELETE,       "path", "name what to rename"),
-    row("RNTO", Verb::File(FileVerb::Rnto),         Argument::Required, Access::AfterLogin, Some(Right::Rename),        RENAME,       "path", "name it anew"),
+    row("RNFR", Verb::File(FileVerb::Rnfr),         Argument::Required, Access::AfterLogin, Some(Right::Rename),        DELETE,       "path", "select the file or directory to rename"),
+    row("RNTO", Verb::File(FileVerb::Rnto),         Argument::Required, Access::AfterLogin, Some(Right::Rename),        RENAME,       "path", "give it the new name"),
     row("SITE", Verb::Site,                         Argument::Required, Access::AfterLogin, Some(Right::ChangeMode),    OTHER,        "HELP|CHMOD|UMASK", "see SITE HELP"),
-    row("SIZE", Verb::File(FileVerb::Size),         Argument::Required, Access::AfterLogin, Some(Right::List),          OTHER,        "path", "tell how many bytes RETR would send"),
-    row("STAT", Verb::Info(InfoVerb::Stat),         Argument::Optional, Access::Always,     Some(Right::List),          STATUS,       "[path]", "tell the state of the session, or list a path"),
-    row("STOR", Verb::Transfer(TransferVerb::Stor), Argument::Required, Access::AfterLogin, Some(Right::Store),         STORE,        "path", "store a file"),
-    row("STOU", Verb::Transfer(TransferVerb::Stou), Argument::Optional, Access::AfterLogin, Some(Right::Store),         STORE_UNIQUE, "[path]", "store under a name that is free"),
+    row("SIZE", Verb::File(FileVerb::Size),         Argument::Required, Access::AfterLogin, Some(Right::List),          OTHER,        "path", "show how many bytes RETR would send"),
+    row("STAT", Verb::Info(InfoVerb::Stat),         Argument::Optional, Access::Always,     Some(Right::List),          STATUS,       "[path]", "show the state of the session, or list a path"),
+    row("STOR", Verb::Transfer(TransferVerb::Stor), Argument::Required, Access::AfterLogin, Some(Right::Store),         STORE,        "path", "upload a file"),
+    row("STOU", Verb::Transfer(TransferVerb::Stou), Argument::Optional, Access::AfterLogin, Some(Right::Store),         STORE_UNIQUE, "[path]", "upload a file under a free name"),
     row("STRU", Verb::Local(LocalVerb::Stru),       Argument::Required, Access::AfterLogin, None,                       OTHER,        "F", "set the file structure"),
-    row("SYST", Verb::Info(InfoVerb::Syst),         Argument::None,     Access::Always,     None,                       OTHER,        "", "tell the kind of system"),
+    row("SYST", Verb::Info(InfoVerb::Syst),         Argument::None,     Access::Always,     None,                       OTHER,        "", "show the type of the system"),
     row("TYPE", Verb::Local(LocalVerb::Type),       Argument::Required, Access::AfterLogin, None,                       OTHER,        "A [N]|I|L 8", "set the representation type"),
-    row("USER", Verb::Control(ControlVerb::User),   Argument::Required, Access::Always,     None,                       OTHER,        "name", "say who logs in"),
+    row("USER", Verb::Control(ControlVerb::User),   Argument::Required, Access::Always,     None,                       OTHER,        "name", "give the user name"),
     row("XCUP", Verb::File(FileVerb::Cdup),         Argument::None,     Access::AfterLogin, Some(Right::List),          OTHER,        "", "the same as CDUP"),
     row("XCWD", Verb::File(FileVerb::Cwd),          Argument::Optional, Access::AfterLogin, Some(Right::List),          OTHER,        "[path]", "the same as CWD"),
     row("XMKD", Verb::File(FileVerb::Mkd),          Argument::Required, Access::AfterLogin, Some(Right::MakeDirectory), OTHER,        "path", "the same as MKD"),
@@ -282,13 +282,13 @@ pub(crate) static COMMANDS: &[CommandInfo] = &[
     row("XRMD", Verb::File(FileVerb::Rmd),          Argument::Required, Access::AfterLogin, Some(Right::Delete),        OTHER,        "path", "the same as RMD"),
 ];
 
-/// Commands of the RFCs and drafts that are answered 502 (RFC 959, 1639 and 2228, the drafts of MFMT and CSID).
+/// Commands of RFCs and drafts that get the reply 502 (RFC 959, 1639 and 2228, the drafts of MFMT and CSID).
 pub(crate) const NOT_IMPLEMENTED: &[&str] = &[
     "ADAT", "CONF", "CSID", "ENC", "LPRT", "LPSV", "MFCT", "MFF", "MIC", "SMNT",
 ];
 
 impl<'a> CommandLine<'a> {
-    /// Never fails: every line has a first word, be it empty.
+    /// Never fails: every line has a first word, which may be empty.
     pub(crate) fn parse(line: &'a [u8]) -> Self {
         let (name, argument) = split_word(line);
         let command = match find(name) {
@@ -309,7 +309,7 @@ impl Command {
     }
 }
 
-/// The first word, and what follows the space behind it.
+/// The first word, and everything after the space that ends it.
 pub(crate) fn split_word(text: &[u8]) -> (&[u8], &[u8]) {
     match text.iter().position(|&byte| byte == b' ') {
         Some(space) => (&text[..space], &text[space + 1..]),
@@ -317,14 +317,14 @@ pub(crate) fn split_word(text: &[u8]) -> (&[u8], &[u8]) {
     }
 }
 
-/// The row of a command, by any of its names, in either case.
+/// The row of a command, by its name in upper or lower case.
 pub(crate) fn find(name: &[u8]) -> Option<&'static CommandInfo> {
     COMMANDS
         .iter()
         .find(|info| info.name.as_bytes().eq_ignore_ascii_case(name))
 }
 
-/// Whether this is a command that we know and refuse.
+/// Whether this is a command of [`NOT_IMPLEMENTED`].
 pub(crate) fn is_not_implemented(name: &[u8]) -> bool {
     NOT_IMPLEMENTED
         .iter()
@@ -360,7 +360,7 @@ mod tests {
     }
 
     #[test]
-    fn the_table_is_sorted_and_without_doubles() {
+    fn the_table_is_sorted_and_no_name_comes_twice() {
         assert!(COMMANDS.is_sorted_by(|a, b| a.name < b.name));
         for name in NOT_IMPLEMENTED {
             assert!(find(name.as_bytes()).is_none(), "{name}");

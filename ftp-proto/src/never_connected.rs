@@ -1,4 +1,4 @@
-//! Data connections that the client never opened, for the reply to the transfer and for STAT.
+//! Data connections that the client never opened, as the reply to a transfer and STAT report them.
 
 use alloc::format;
 use alloc::string::String;
@@ -6,53 +6,53 @@ use alloc::string::String;
 use crate::offer::{Diagnosis, PassiveOffer};
 use crate::reply::Reply;
 
-/// A data connection that never came.
+/// A data connection that the client never opened.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct NeverConnected {
-    /// Counts those of the session, from 1.
+    /// Its number in the session, counted from 1.
     pub number: u32,
-    /// What the client had been told.
+    /// What the server had announced to the client.
     pub offer: PassiveOffer,
-    /// It was given less than its time, because others needed the port.
+    /// The client had less time than it should have, because others needed the port.
     pub withdrawn: bool,
 }
 
 impl NeverConnected {
-    /// What a transfer is told that needed the connection.
+    /// The reply to a transfer that needed the connection.
     pub(crate) fn reply(&self) -> Reply {
-        let early = match self.withdrawn {
-            true => " before others needed the port",
-            false => "",
-        };
-        let (offer, explanation) = (self.offer, self.explanation());
+        let (target, withdrawn, remedy) = (self.target(), self.withdrawn(), self.offer.diagnosis);
         Reply::line(
             425,
-            format!("No connection came to {offer}{early}{explanation}"),
+            format!("No data connection {target} arrived in passive mode{withdrawn}; {remedy}."),
         )
     }
 
     /// The line in STAT.
     pub(crate) fn status(&self) -> String {
-        let (connections, last) = match self.number {
-            1 => ("connection", ""),
-            _ => ("connections", " last"),
-        };
-        let early = match self.withdrawn {
-            true => " and given up as others needed the port",
-            false => "",
-        };
-        let (count, offer) = (self.number, self.offer);
-        format!(
-            "{count} data {connections} never came: {offer} was announced{last}{early}{}",
-            self.explanation()
-        )
+        let (target, withdrawn, remedy) = (self.target(), self.withdrawn(), self.offer.diagnosis);
+        match self.number {
+            1 => format!(
+                "Passive mode: 1 data connection {target} did not arrive{withdrawn}; {remedy}."
+            ),
+            count => format!(
+                "Passive mode: {count} data connections did not arrive, the last {target}{withdrawn}; {remedy}."
+            ),
+        }
     }
 
-    fn explanation(&self) -> String {
-        let diagnosis = self.offer.diagnosis;
-        match (diagnosis, self.offer.private_kind()) {
-            (Diagnosis::PrivateAddress, Some(kind)) => format!(", {kind}; {diagnosis}."),
-            _ => format!("; {diagnosis}"),
+    /// Where the client should have connected to. A private address is named as such where it is the cause.
+    fn target(&self) -> String {
+        let offer = self.offer;
+        match (offer.diagnosis, offer.private_kind()) {
+            (Diagnosis::PrivateAddress, Some(kind)) => format!("to {offer}, {kind},"),
+            _ => format!("to {offer}"),
+        }
+    }
+
+    fn withdrawn(&self) -> &'static str {
+        match self.withdrawn {
+            true => " before other clients needed the port",
+            false => "",
         }
     }
 }

@@ -1,7 +1,7 @@
 //! What a 227 or a 229 announces to a client, and what is probably wrong if the client does not connect.
 //!
-//! Judged from addresses alone. That is certain for a private address; everything else is asked, not
-//! claimed.
+//! The addresses alone decide. Only a private address is certainly wrong; in all other cases the text says
+//! what to check.
 
 use core::fmt;
 use core::net::IpAddr;
@@ -10,19 +10,20 @@ use crate::address::Endpoints;
 use crate::masquerade::{AnnounceReason, Announcement, Masquerade, PortNumber};
 use crate::reach::Reach;
 
-/// What a 227 or a 229 told a client. Its `Display` is what the reply carried: `203.0.113.1:60004`, or
-/// `port 60004`.
+/// What a 227 or a 229 announced to a client. Its `Display` is what the reply contained:
+/// `203.0.113.1:60004`, or `port 60004`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct PassiveOffer {
-    /// The address, and the rule behind it.
+    /// The address, and the rule that decided it.
     pub announcement: Announcement,
-    /// The port, by the number that the client was told.
+    /// The port number that was announced.
     pub port: u16,
-    /// Whether the address was told too. A 229 has none: its client dials the one that it knows.
+    /// Whether the reply contained the address. A 229 does not: its client connects to the address of the
+    /// control connection.
     pub with_address: bool,
-    /// Where the client is.
+    /// Where the client is, by its address.
     pub origin: ClientOrigin,
-    /// What is probably wrong if nobody comes.
+    /// What is probably wrong if the client does not connect.
     pub diagnosis: Diagnosis,
 }
 
@@ -31,22 +32,23 @@ pub struct PassiveOffer {
 pub enum ClientOrigin {
     /// In one of the local networks, and not a router.
     Local,
-    /// In another network that the Internet does not reach.
+    /// In another network that cannot be reached from the Internet.
     Private,
     /// Anywhere else.
     Outside,
 }
 
-/// Why a client may not have come; its `Display` completes "… never came: …".
+/// What is probably wrong if a client does not connect. Its `Display` says what to check or to change, and
+/// completes "… did not connect: …".
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Diagnosis {
-    /// A client from outside was told an address that the Internet does not reach.
+    /// The server announced an address that cannot be reached from the Internet to a client outside.
     PrivateAddress,
-    /// The client came through a router, which may not let this port through.
+    /// A router is in between, and may not forward the port.
     NotForwarded,
-    /// A client in a private network was told an address in another one.
+    /// The server announced an address in one private network to a client in another.
     OtherNetwork,
-    /// No router translates between the two: something in between may drop connections.
+    /// No router translates addresses in between, but a firewall may drop connections.
     Blocked,
 }
 
@@ -68,7 +70,7 @@ impl PassiveOffer {
         }
     }
 
-    /// What kind of address was announced, if it is one that the Internet does not reach.
+    /// The kind of the announced address, if it cannot be reached from the Internet.
     pub fn private_kind(&self) -> Option<&'static str> {
         private_kind(self.announcement.address)
     }
@@ -104,7 +106,7 @@ impl Diagnosis {
                 Self::PrivateAddress
             }
             (_, PortNumber::Outer) => Self::NotForwarded,
-            // Who says that these are told our own address says that no router is in between.
+            // These rules say that the client reaches the server's own address: no router is in between.
             (AnnounceReason::LocalClient(_) | AnnounceReason::ClientRule(_), _) => Self::Blocked,
             _ if origin == ClientOrigin::Local || !is_private => Self::Blocked,
             _ if with_address => Self::OtherNetwork,
@@ -117,9 +119,9 @@ impl fmt::Display for Diagnosis {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             Self::PrivateAddress => "the server should announce its public address",
-            Self::NotForwarded => "is the port forwarded?",
-            Self::OtherNetwork => "can the client reach that address?",
-            Self::Blocked => "does a firewall block the port?",
+            Self::NotForwarded => "check the port forwarding of the router",
+            Self::OtherNetwork => "check that the client can reach this address",
+            Self::Blocked => "check whether a firewall blocks the port",
         })
     }
 }
@@ -166,7 +168,7 @@ mod tests {
         }
     }
 
-    /// The diagnosis for a 227 and for a 229 to a client at `peer` that reached `local`.
+    /// The diagnosis for a 227 and for a 229 to a client at `peer` that connected to `local`.
     #[track_caller]
     fn check(
         rules: &Masquerade,
@@ -186,7 +188,7 @@ mod tests {
     }
 
     #[test]
-    fn what_addresses_tell() {
+    fn the_diagnosis_depends_on_the_addresses() {
         use ClientOrigin::{Local, Outside, Private};
         use Diagnosis::{Blocked, NotForwarded, OtherNetwork, PrivateAddress};
         let (server, outside) = ("192.168.77.2", "198.51.100.7");
@@ -229,7 +231,7 @@ mod tests {
         check(routed, server, "10.8.0.5", Private, [NotForwarded; 2]);
         check(routed, server, "192.168.77.1", Private, [NotForwarded; 2]);
         check(routed, server, "192.168.77.3", Local, [Blocked; 2]);
-        // The router's inner address was given, or the provider has a router of its own.
+        // The operator gave the router's inner address, or the provider uses NAT.
         for wrong in ["192.168.77.1", "100.64.3.4", "169.254.3.4", "127.0.0.1"] {
             let rules = &masqueraded(wrong);
             check(
@@ -257,7 +259,7 @@ mod tests {
     }
 
     #[test]
-    fn nobody_translates_ipv6() {
+    fn ipv6_is_not_translated() {
         let v6 = &Masquerade {
             local_networks: vec!["2001:db8:77::/64".parse().unwrap()],
             ..masqueraded("203.0.113.1")
@@ -274,7 +276,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_shown_is_what_was_told() {
+    fn an_offer_is_displayed_as_the_reply_announced_it() {
         let socket = |text: &str| text.parse().unwrap();
         let endpoints = Endpoints::new(socket("192.168.77.2:21"), socket("198.51.100.7:40000"));
         let rules = masqueraded("203.0.113.1");

@@ -1,10 +1,10 @@
-//! The state of one control connection: inputs, outputs, and which phase handles them.
+//! The state of one control connection: its inputs, its outputs, and which phase handles them.
 //!
-//! Replies and actions leave through one queue, because FTP's correctness is order. At most one
-//! question to the driver is open at a time; while it is, no further command is executed.
+//! Replies and actions leave through one queue, because their order matters in FTP. At most one action waits
+//! for its outcome at a time; until it has come, no further command is executed.
 //!
 //! The phase is matched once for each input. A handler of a logged-in command is a method of `Ready`, and
-//! gets what outlasts the login as `Context`: it cannot be reached without a login.
+//! gets the state that outlasts a login as `Context`, so it cannot run without a login.
 
 mod auth;
 mod busy;
@@ -41,9 +41,9 @@ use transfer_state::AbortReason;
 
 /// The server's side of an FTP control connection.
 ///
-/// Feed it with the `handle_*` methods; after each call drain [`poll_output`](Self::poll_output) to
-/// `None`, sending replies and performing actions in that order. Nothing here blocks, calls out, or
-/// fails on what the peer sends.
+/// Feed it with the `handle_*` methods. After each call, call [`poll_output`](Self::poll_output) until it
+/// returns `None`; send the replies and perform the actions in that order. No method blocks, and no input
+/// from the client makes one fail.
 #[derive(Debug)]
 pub struct Session {
     context: Context,
@@ -53,15 +53,14 @@ pub struct Session {
 }
 
 impl Session {
-    /// A fresh session; the 220 greeting is already queued.
+    /// A new session; the 220 greeting is already queued.
     pub fn new(config: Arc<Config>, endpoints: Endpoints) -> Self {
         let first = Output::Reply(Reply::greeting(&config.banner));
         Self::start(config, endpoints, first, Question::None, Protection::Clear)
     }
 
-    /// A fresh session with a client that begins with TLS at once (implicit FTPS):
-    /// [`Action::StartTls`] is queued, and the greeting comes after the handshake. Data connections are
-    /// private unless PROT says otherwise.
+    /// A new session with a client that starts TLS at once (implicit FTPS): [`Action::StartTls`] is queued,
+    /// and the greeting follows the handshake. Data connections are protected unless PROT changes that.
     pub fn with_implicit_tls(config: Arc<Config>, endpoints: Endpoints) -> Self {
         let first = Output::Action(Action::StartTls);
         let question = Question::Tls { greet: true };
@@ -83,9 +82,9 @@ impl Session {
         }
     }
 
-    /// Takes at most one command line from the beginning of `input` and returns how many bytes it
-    /// used. Zero: there is no whole line yet, or input is not wanted now; the caller keeps the bytes
-    /// and offers them again with what follows, or after the next outcome.
+    /// Uses at most one command line from the beginning of `input` and returns how many bytes it used. Zero
+    /// means that the line is not complete, or that input is not wanted now. The caller then passes the same
+    /// bytes again, with more input or after the next outcome.
     pub fn handle_input(&mut self, input: &[u8]) -> usize {
         if !self.context.outputs.is_empty() || !self.wants_input() {
             return 0;
@@ -115,17 +114,17 @@ impl Session {
         }
     }
 
-    /// The client will send no more: the session ends at once, and a transfer with it.
+    /// The client has closed the control connection: the session and its transfer end at once.
     pub fn handle_eof(&mut self) {
         self.close(None);
     }
 
-    /// Takes the answer to an action.
+    /// The outcome of an action.
     ///
     /// # Errors
     ///
-    /// [`Misuse`] when no question is open that `outcome` answers. After the session has closed every
-    /// outcome is accepted and ignored.
+    /// [`Misuse`] if `outcome` answers no open action. After the session has closed, every outcome is accepted
+    /// and ignored.
     pub fn handle_outcome(&mut self, outcome: Outcome) -> Result<(), Misuse> {
         let misuse = Misuse {
             outcome: outcome.name(),
@@ -139,9 +138,8 @@ impl Session {
         Ok(())
     }
 
-    /// The data connection is established, and the peer is the right one. It may come before the transfer
-    /// is started. Where it is to be protected, [`handle_data_protected`](Self::handle_data_protected)
-    /// follows.
+    /// The data connection is established, and its peer is the client. This may happen before the transfer
+    /// starts. If TLS protects it, [`handle_data_protected`](Self::handle_data_protected) must follow.
     pub fn handle_data_connected(&mut self) {
         self.context.offer = None;
         if let Phase::Ready(ready) = &mut self.phase {
@@ -150,8 +148,8 @@ impl Session {
         }
     }
 
-    /// The TLS handshake on the data connection of the running transfer is over. Until then it has the time
-    /// that there is for opening the connection.
+    /// The TLS handshake on the data connection of the running transfer has succeeded. Until then the timer
+    /// for opening the connection runs.
     pub fn handle_data_protected(&mut self) {
         if let Phase::Ready(ready) = &mut self.phase {
             ready.data_protected();
@@ -159,15 +157,15 @@ impl Session {
         }
     }
 
-    /// The passive port that was announced last has been closed and nobody came, although there was time:
-    /// the client has turned to something else, or is gone. For STAT and for [`never_connected`](Self::never_connected);
-    /// each announcement counts once. When [`TimeoutKind::DataOpen`] has run out that is counted already.
+    /// The driver has closed the passive port, and the client had time to connect and did not. STAT and
+    /// [`never_connected`](Self::never_connected) report it. Each offer counts once. After
+    /// [`TimeoutKind::DataOpen`] has expired the call has no effect, because the session has counted it.
     pub fn handle_data_never_connected(&mut self) {
         self.context.record_never_connected(false);
     }
 
-    /// Others need the passive port, and its client has not come: its time is over early. Ignored unless
-    /// a passive port is open, or a transfer waits for a connection to one.
+    /// Other sessions need the passive port, and the client has not connected: its time ends early. Ignored
+    /// unless a passive port is open, or a transfer waits for a connection to one.
     pub fn handle_port_withdrawn(&mut self) {
         if let Phase::Ready(ready) = &mut self.phase
             && ready.is_port_open()
@@ -176,7 +174,7 @@ impl Session {
         }
     }
 
-    /// So many bytes of the transfer have moved by now, in all. Cheap; call it as often as you like.
+    /// The total number of bytes that the transfer has moved so far. Cheap; call it as often as you like.
     pub fn handle_progress(&mut self, transfer: TransferId, bytes_total: u64) {
         if let Phase::Ready(ready) = &mut self.phase
             && ready.progressed(transfer, bytes_total)
@@ -185,8 +183,8 @@ impl Session {
         }
     }
 
-    /// A timer has run out. Ignored unless it is the one that [`poll_timeout`](Self::poll_timeout)
-    /// returns now.
+    /// A timer has expired. Ignored unless it is the one that [`poll_timeout`](Self::poll_timeout) returns
+    /// now.
     pub fn handle_timeout(&mut self, timeout: Timeout) {
         if self.poll_timeout() != Some(timeout) {
             return;
@@ -204,12 +202,12 @@ impl Session {
         }
     }
 
-    /// The server ends: 421, whatever runs is aborted, the session closes.
+    /// The server shuts down: the session replies 421, aborts its transfer and closes.
     pub fn handle_shutdown(&mut self) {
         self.close(Some(Reply::SHUTTING_DOWN));
     }
 
-    /// The settings have changed; the new ones are used from now on.
+    /// Replaces the settings. The new ones apply from now on.
     pub fn handle_config(&mut self, config: Arc<Config>) {
         self.context.config = config;
     }
@@ -232,8 +230,8 @@ impl Session {
         after.map(|after| Timeout { kind, after, epoch })
     }
 
-    /// Whether a further command line would be taken now. While it is false, leave the bytes in the
-    /// socket: the client is held by TCP.
+    /// Whether the session would use a further command line now. While it is false, leave the bytes in the
+    /// socket, so that TCP stops the client.
     pub fn wants_input(&self) -> bool {
         let is_opening = match &self.phase {
             Phase::Closed => return false,
@@ -246,17 +244,17 @@ impl Session {
         }
     }
 
-    /// What this client would be told by PASV now, and why.
+    /// The address that PASV would announce to this client now, and the rule that decides it.
     pub fn announcement(&self) -> Announcement {
         self.context.announcement()
     }
 
-    /// What the client was told last, as long as it may still come.
+    /// The last passive offer, as long as the client may still connect.
     pub fn passive_offer(&self) -> Option<&PassiveOffer> {
         self.context.offer.as_ref()
     }
 
-    /// The last data connection that never came.
+    /// The last data connection that the client never opened.
     pub fn never_connected(&self) -> Option<&NeverConnected> {
         self.context.never_connected.as_ref()
     }
@@ -274,12 +272,12 @@ impl Session {
         }
     }
 
-    /// Whether the session is over; nothing but the outputs that are still queued will come.
+    /// Whether the session has ended. Outputs may still be queued; no others will follow.
     pub fn is_closed(&self) -> bool {
         matches!(self.phase, Phase::Closed)
     }
 
-    /// Whether commands must wait: for a transfer, or for the answer to a question.
+    /// Whether commands must wait for a transfer or for an outcome.
     fn is_busy(&self) -> bool {
         let is_transferring = match &self.phase {
             Phase::Ready(ready) => ready.has_transfer(),
@@ -299,7 +297,7 @@ impl Session {
         self.apply(flow);
     }
 
-    /// Hands an outcome to the phase that has asked for it. `None`: it was not asked.
+    /// Passes an outcome to the phase that requested the action. `None`: no such action is open.
     fn answer(&mut self, outcome: Outcome) -> Option<Flow> {
         let context = &mut self.context;
         let was_asked = match (outcome, &mut self.phase) {
@@ -329,7 +327,7 @@ impl Session {
         was_asked.then_some(Flow::Stay)
     }
 
-    /// The TLS handshake on the control connection is over. `None`: it was not asked.
+    /// The TLS handshake on the control connection has ended. `None`: no handshake was requested.
     fn tls_ended(&mut self, is_protected: bool) -> Option<Flow> {
         let Question::Tls { greet } = self.context.question else {
             return None;
@@ -343,7 +341,7 @@ impl Session {
             self.context.reply(greeting);
             return Some(Flow::Stay);
         }
-        // An earlier login was in clear text: it does not count.
+        // An earlier login was in clear text, so it does not count.
         if let Phase::Ready(ready) = &mut self.phase {
             ready.log_out(&mut self.context);
         }
@@ -359,7 +357,7 @@ impl Session {
         }
     }
 
-    /// What the session waits for, whether or not the time is limited.
+    /// Which timer runs. Its length may be unlimited.
     fn timer(&self) -> Option<TimeoutKind> {
         let ready = match &self.phase {
             Phase::Login(_) => return Some(TimeoutKind::Login),
@@ -369,13 +367,13 @@ impl Session {
         if ready.has_transfer() {
             return ready.transfer_timer();
         }
-        // Where a port may wait without limit, it must not keep an idle client connected. A question that is
-        // open meanwhile gives the client no more time.
+        // While a passive port is open, this timer replaces the idle timer, also during other actions.
+        // Without a limit it does not: an open port must not keep an idle client connected.
         if ready.awaits_client() && self.context.config.data_open_timeout.is_some() {
             return Some(TimeoutKind::DataOpen);
         }
         match self.context.question {
-            // Of the questions, the TLS handshake is the one that waits for the client.
+            // During a TLS handshake the client must act, so it counts as idle.
             Question::None | Question::Tls { .. } => Some(TimeoutKind::Idle),
             Question::Authenticate | Question::File(..) | Question::Passive { .. } => None,
         }
@@ -389,7 +387,7 @@ impl Session {
                 ready.abort_transfer(&mut self.context, AbortReason::Requested);
             }
         }
-        // During a handshake, a reply in clear text would only look like a broken handshake.
+        // During a TLS handshake a reply in clear text would only break the handshake.
         let question = mem::replace(&mut self.context.question, Question::None);
         if let Some(farewell) = farewell.filter(|_| !matches!(question, Question::Tls { .. })) {
             self.context.reply(farewell);

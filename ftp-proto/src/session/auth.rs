@@ -18,7 +18,7 @@ impl Context {
             return self.stay(Reply::AUTH_AGAIN);
         }
         if followed {
-            // Clear text, perhaps of another sender, that would be executed as if it were protected.
+            // An attacker may have inserted these bytes, to have them executed as if TLS had protected them.
             return Flow::Close(Some(Reply::AUTH_INJECTION));
         }
         self.protection = Protection::Tls {

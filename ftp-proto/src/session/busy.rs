@@ -1,4 +1,4 @@
-//! Command lines that arrive while the session is busy: during a transfer, or while a passive port is awaited.
+//! Command lines that arrive while the session is busy: during a transfer, or while it waits for a passive port.
 
 use super::Session;
 use super::flow::Phase;
@@ -8,11 +8,12 @@ use crate::command::{Command, CommandLine, ControlVerb, DataVerb, InfoVerb, Loca
 use crate::reply::Reply;
 
 impl Session {
-    /// ABOR and STAT act at once, QUIT ends the wait for a port, and every other line is held.
+    /// During a transfer ABOR and STAT are executed at once. While the session waits for a passive port, ABOR
+    /// and QUIT cancel the wait. All other lines are held.
     pub(super) fn receive_while_busy(&mut self, line: &[u8]) {
         let CommandLine { command, argument } = CommandLine::parse(line);
         let awaits_port = self.context.awaits_port();
-        // ABOR and QUIT take no argument: with one they are refused in their turn.
+        // With an argument, ABOR and QUIT are errors; the reply waits until all earlier lines have theirs.
         let is_bare = argument.trim_ascii().is_empty();
         match command.verb() {
             Some(Verb::Local(LocalVerb::Abor)) if is_bare => {
@@ -34,8 +35,8 @@ impl Session {
                 let reply = self.context.status(ready);
                 self.context.reply(reply);
             }
-            // A held AUTH would be followed by the first bytes of a TLS handshake. It is decided now: TLS may
-            // be offered by the time when the held lines are executed.
+            // The bytes after a held AUTH would be the beginning of a TLS handshake, so AUTH is never held. The
+            // reply is decided now: the settings may have changed when the held lines are executed.
             Some(Verb::Control(ControlVerb::Auth)) => {
                 self.held.push_reply(match self.context.config.tls {
                     true => Reply::AUTH_BUSY,
@@ -50,7 +51,7 @@ impl Session {
         }
     }
 
-    /// Executes the held lines, until none is left or the session is busy again.
+    /// Executes held lines until none is left or the session is busy again.
     pub(super) fn run_held(&mut self) {
         while !self.is_busy()
             && let Some(item) = self.held.pop()
@@ -70,7 +71,7 @@ impl Session {
     }
 }
 
-/// Whether a command sets up or uses a data connection: before an ABOR it is not started.
+/// Whether a command sets up or uses a data connection. If an ABOR follows, it is not executed.
 fn needs_data(line: &[u8]) -> bool {
     match CommandLine::parse(line).command {
         Command::Known(command) => matches!(

@@ -1,4 +1,4 @@
-//! What every handler of a session may use, before and after login.
+//! The state of a session that every handler may use, before and after login.
 
 use alloc::collections::VecDeque;
 use alloc::sync::Arc;
@@ -26,32 +26,32 @@ pub(super) struct Context {
     pub(super) protection: Protection,
     pub(super) epochs: Epochs,
     pub(super) login_failures: u32,
-    /// `EPSV ALL` has been sent: for the rest of the session (RFC 2428, section 4).
+    /// The client has sent `EPSV ALL`, which applies for the rest of the session (RFC 2428, section 4).
     pub(super) extended_only: bool,
     pub(super) transfers_started: u64,
-    /// The last passive port that the client was sent to, until it connects or counts as never connected.
+    /// The last passive offer, until the client connects or the connection counts as never opened.
     pub(super) offer: Option<PassiveOffer>,
     pub(super) never_connected: Option<NeverConnected>,
 }
 
-/// The question that the driver has not answered yet. The one that opens a transfer is in `Transfer`.
+/// The action that waits for its outcome. Actions of transfers are in `Transfer`.
 #[derive(Debug)]
 pub(super) enum Question {
     None,
     Authenticate,
-    /// `greet`: the greeting follows the handshake.
+    /// `greet`: implicit TLS; the greeting follows the handshake.
     Tls {
         greet: bool,
     },
     File(&'static CommandInfo, FileQuestion),
-    /// `cancelled`: a `CloseData` has been sent after it.
+    /// `cancelled`: `CloseData` has followed it.
     Passive {
         command: PassiveCommand,
         cancelled: bool,
     },
 }
 
-/// What the answer to a file request is used for.
+/// A file request, with what its reply needs.
 #[derive(Debug)]
 pub(super) enum FileQuestion {
     ChangeDirectory(FtpPath),
@@ -62,9 +62,9 @@ pub(super) enum FileQuestion {
     Rename,
     Size,
     ModifiedTime,
-    /// The time, and the name as the client wrote it.
+    /// The time, and the name as the client sent it.
     SetModified(i64, Vec<u8>),
-    /// `reduced`: some of the bits that the client sent are not among them.
+    /// `reduced`: the client also asked for bits that it may not set.
     ChangeMode {
         mode: u32,
         reduced: bool,
@@ -73,7 +73,7 @@ pub(super) enum FileQuestion {
     Status,
 }
 
-/// Which command a passive listener is for.
+/// Which command requested the passive port.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum PassiveCommand {
     Pasv,
@@ -120,7 +120,7 @@ impl Context {
         self.outputs.push_back(Output::Action(action));
     }
 
-    /// Asks the driver about files, for this command.
+    /// Sends a file request of this command to the driver.
     pub(super) fn ask(
         &mut self,
         command: &'static CommandInfo,
@@ -130,7 +130,7 @@ impl Context {
         self.push_action(Action::File(request));
     }
 
-    /// Takes the question about files if this answers it.
+    /// Takes the open file request, if `accepts` agrees.
     pub(super) fn take_file_question(
         &mut self,
         accepts: impl FnOnce(&FileQuestion) -> bool,
@@ -152,7 +152,7 @@ impl Context {
         matches!(self.question, Question::Passive { .. })
     }
 
-    /// Tells the driver that the port it is asked for is not needed any more.
+    /// Cancels the request for a passive port.
     pub(super) fn cancel_passive(&mut self) {
         if let Question::Passive { cancelled, .. } = &mut self.question
             && !mem::replace(cancelled, true)
@@ -177,8 +177,8 @@ impl Context {
         }
     }
 
-    /// Refuses what the table and the settings do not permit: TLS where there is none, a password or data
-    /// in clear text, a missing argument, or one too many.
+    /// Checks what the table and the settings require: that TLS is offered, that a password or data is not
+    /// sent in clear text, and whether the command has an argument.
     pub(super) fn check(&self, command: &CommandInfo, argument: &[u8]) -> Result<(), Reply> {
         if command.access == Access::Tls && !self.config.tls {
             return Err(Reply::NOT_IMPLEMENTED);
@@ -194,7 +194,7 @@ impl Context {
     fn check_protection(&self, verb: Verb) -> Result<(), Reply> {
         let config = &self.config;
         match verb {
-            // USER is refused already: else the password would follow it.
+            // USER is refused too, because a client sends the password after it.
             Verb::Control(ControlVerb::User | ControlVerb::Pass)
                 if config.tls
                     && config.tls_control_required

@@ -1,4 +1,4 @@
-//! Where a session goes on after an input.
+//! The phase of a session, and how a handler changes it.
 
 use alloc::boxed::Box;
 use alloc::vec::Vec;
@@ -6,7 +6,7 @@ use alloc::vec::Vec;
 use super::ready::Ready;
 use crate::reply::Reply;
 
-/// Where the session stands. What holds only after login lives inside `Ready`.
+/// The phase of the session. State that exists only after login is in `Ready`.
 #[derive(Debug)]
 pub(super) enum Phase {
     Login(Login),
@@ -14,14 +14,14 @@ pub(super) enum Phase {
     Closed,
 }
 
-/// Before a login.
+/// The state before a login.
 #[derive(Debug, Default)]
 pub(super) struct Login {
     /// The argument of USER, until PASS uses it.
     pub(super) user: Option<Vec<u8>>,
 }
 
-/// What a handler says about the phase after it.
+/// The phase after a handler.
 #[derive(Debug)]
 #[must_use]
 pub(super) enum Flow {

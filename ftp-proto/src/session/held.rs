@@ -1,4 +1,4 @@
-//! Commands that came during a transfer, or while a passive port is awaited, and wait their turn.
+//! The queue of lines that arrived while the session was busy.
 
 use alloc::collections::VecDeque;
 use alloc::vec::Vec;
@@ -6,7 +6,7 @@ use alloc::vec::Vec;
 use crate::config::limits::{HELD_BYTES_MAX, HELD_LINES_MAX};
 use crate::reply::Reply;
 
-/// The queue, bounded by lines and bytes; once it is full the session wants no more input.
+/// The queue has limits for lines and bytes; while it is full, the session wants no input.
 #[derive(Debug, Default)]
 pub(super) struct Held {
     items: VecDeque<HeldItem>,
@@ -15,11 +15,11 @@ pub(super) struct Held {
 
 #[derive(Debug)]
 pub(super) enum HeldItem {
-    /// A command line, Telnet already taken out.
+    /// A command line without Telnet.
     Line(Vec<u8>),
-    /// The answer to something that will not be carried out, in its place among the others.
+    /// The reply to a line that will not be executed, in its place among the others.
     Reply(Reply),
-    /// An ABOR: it has acted already, only its 226 is owed.
+    /// An ABOR that has been executed; only its reply 226 is left to send.
     Abort,
 }
 
@@ -49,7 +49,7 @@ impl Held {
         item
     }
 
-    /// Whether an ABOR stands behind what was popped last.
+    /// Whether the queue contains an ABOR.
     pub(super) fn has_abort(&self) -> bool {
         self.items
             .iter()

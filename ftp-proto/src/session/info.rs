@@ -1,4 +1,4 @@
-//! What the server says about itself and about the session: FEAT, HELP, LANG, OPTS, STAT.
+//! Information about the server and the session: FEAT, HELP, LANG, OPTS, STAT.
 
 use alloc::format;
 use alloc::string::String;
@@ -32,7 +32,7 @@ impl Context {
         Reply::lines(211, &b"Features:"[..], lines, &b"End."[..])
     }
 
-    /// `facts`: the selection of a client that is logged in.
+    /// `facts`: the facts that a logged-in client has selected.
     pub(super) fn options(&self, argument: &[u8], facts: Option<&mut FactSet>) -> Reply {
         let (name, options) = split_word(argument.trim_ascii());
         let options = options.trim_ascii();
@@ -76,7 +76,7 @@ impl Context {
         }
     }
 
-    /// All SITE commands, or one by its name. RFC 959, section 4.1.3, has HELP SITE for it.
+    /// SITE HELP and HELP SITE (RFC 959, section 4.1.3): all SITE commands, or one by its name.
     pub(super) fn site_help(&self, name: &[u8]) -> Reply {
         let is_requested = |(syntax, _): &&(&str, &str)| {
             name.is_empty() || split_word(syntax.as_bytes()).0.eq_ignore_ascii_case(name)
@@ -91,13 +91,13 @@ impl Context {
         }
         Reply::lines(
             214,
-            &b"These SITE commands are understood:"[..],
+            &b"These SITE commands are implemented:"[..],
             lines,
             &b"End of help."[..],
         )
     }
 
-    /// Replies are in English, whatever the region (RFC 2640, section 4.1).
+    /// LANG: replies are in English, for any region (RFC 2640, section 4.1).
     pub(super) fn language(&self, argument: &[u8]) -> Reply {
         let tag = argument.trim_ascii();
         let is_subtag = |part: &[u8]| {
@@ -118,7 +118,7 @@ impl Context {
         }
     }
 
-    /// The state of the session; during a transfer with the bytes so far.
+    /// STAT: the state of the session and of its transfer.
     pub(super) fn status(&self, ready: Option<&Ready>) -> Reply {
         let connected = format!("Connected from {}.", self.endpoints.peer().ip());
         let mut lines = Vec::from([connected.into_bytes()]);
@@ -175,7 +175,7 @@ impl Context {
             .collect();
         Reply::lines(
             214,
-            &b"These commands are understood:"[..],
+            &b"These commands are implemented:"[..],
             lines,
             &b"End of help."[..],
         )
@@ -195,6 +195,6 @@ const SITE_COMMANDS: [(&str, &str); 3] = [
     ("HELP [command]", "list these commands"),
     (
         "UMASK [octal-mode]",
-        "tell or set the bits that new files will not have",
+        "show or set the permission bits that new files do not get",
     ),
 ];

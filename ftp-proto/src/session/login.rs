@@ -1,4 +1,4 @@
-//! Before a login: USER and PASS, and what every client may send.
+//! Commands before a login: USER and PASS, and those that every client may send.
 
 use alloc::boxed::Box;
 
@@ -45,7 +45,7 @@ impl Login {
         }
     }
 
-    /// The driver's answer about USER and PASS. `None`: it was not asked.
+    /// The outcome of `Authenticate`. `None`: no such action is open.
     pub(super) fn authenticated(
         &mut self,
         context: &mut Context,
@@ -110,8 +110,8 @@ impl Login {
         });
     }
 
-    /// There is one site, and it has as many names as its router: every well-formed name is accepted (RFC
-    /// 7151, section 3). It must come before USER.
+    /// HOST (RFC 7151, section 3). It must come before USER. Any valid host name is accepted: there is only one
+    /// site, and its router may have many names.
     fn host(&self, argument: &[u8]) -> Reply {
         match self.user {
             Some(_) => Reply::HOST_TOO_LATE,
@@ -122,7 +122,7 @@ impl Login {
 }
 
 impl Context {
-    /// USER, by a client that is not, or no longer, logged in.
+    /// USER. If the client was logged in, it is logged out already.
     pub(super) fn user(&mut self, name: &[u8]) -> Flow {
         let guests = [&b"anonymous"[..], b"ftp"];
         let is_guest = guests.iter().any(|guest| guest.eq_ignore_ascii_case(name));
@@ -135,7 +135,7 @@ impl Context {
         })
     }
 
-    /// REIN, by a client that is not, or no longer, logged in.
+    /// REIN. If the client was logged in and may use it, it is logged out already.
     pub(super) fn reinitialize(&mut self) -> Flow {
         if !self.may_reinitialize() {
             return self.stay(Reply::REINITIALIZE_REFUSED);
@@ -144,12 +144,12 @@ impl Context {
         Flow::Login(Login::default())
     }
 
-    /// After a return to clear text neither side could know what the next bytes are.
+    /// REIN would return to clear text: with TLS neither side could know what the next bytes are.
     pub(super) fn may_reinitialize(&self) -> bool {
         self.protection == Protection::Clear
     }
 
-    /// Replies, and nothing else changes.
+    /// Replies; the phase does not change.
     pub(super) fn stay(&mut self, reply: Reply) -> Flow {
         self.reply(reply);
         Flow::Stay

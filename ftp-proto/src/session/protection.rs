@@ -1,6 +1,6 @@
-//! Whether the connections are protected by TLS (RFC 4217).
+//! Whether TLS protects the connections (RFC 4217).
 
-/// Whether the control connection is protected, and what PBSZ and PROT have set since.
+/// Whether TLS protects the control connection, and what PBSZ and PROT have set.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Protection {
     Clear,
@@ -11,7 +11,7 @@ pub(super) enum Protection {
 }
 
 impl Protection {
-    /// Clients of implicit FTPS expect what PBSZ 0 and PROT P would have set, and may leave out either.
+    /// The state after PBSZ 0 and PROT P. Clients of implicit FTPS expect it without sending these commands.
     pub(super) const IMPLICIT: Self = Self::Tls {
         buffer_size_sent: true,
         data_private: true,

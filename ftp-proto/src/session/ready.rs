@@ -1,5 +1,5 @@
-//! The state between login and logout. The handlers of its commands are in `ready/`, a file for each group
-//! of commands.
+//! The state of a session between login and logout. The handlers of its commands are in `ready/`, one file for
+//! each group of commands.
 
 mod data;
 mod dispatch;
@@ -20,7 +20,7 @@ use crate::permissions::Permissions;
 use crate::reply::Reply;
 use crate::timeout::TimeoutKind;
 
-/// After a login.
+/// The state after a login.
 #[derive(Debug)]
 pub(super) struct Ready {
     pub(super) user: Vec<u8>,
@@ -31,22 +31,22 @@ pub(super) struct Ready {
     pub(super) facts: FactSet,
     pub(super) data: DataSetup,
     pub(super) transfer: Transfer,
-    /// Where the next transfer begins (REST).
+    /// The offset of the next transfer (REST).
     pub(super) restart: u64,
-    /// What SITE UMASK has set.
+    /// The umask that SITE UMASK has set.
     pub(super) umask: Option<u32>,
 }
 
-/// How the next transfer will get its data connection.
+/// How the next transfer gets its data connection.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum DataSetup {
     None,
-    /// The client has been told a port.
+    /// A passive port is announced to the client.
     Passive,
-    /// The client has connected to it.
+    /// The client has connected to the passive port.
     Connected,
     Active(SocketAddr),
-    /// The client did not come in time; the next transfer command is told so.
+    /// The client did not connect in time; the reply to the next transfer command says so.
     Expired,
 }
 
@@ -75,7 +75,7 @@ impl Ready {
         matches!(self.transfer, Transfer::Opening(_))
     }
 
-    /// What the transfer waits for.
+    /// The timer of the transfer.
     pub(super) fn transfer_timer(&self) -> Option<TimeoutKind> {
         match &self.transfer {
             Transfer::Running(running) => running.timer(),
@@ -83,7 +83,7 @@ impl Ready {
         }
     }
 
-    /// Whether a port has been announced and its client has not connected.
+    /// Whether a passive port is announced and the client has not connected.
     pub(super) fn awaits_client(&self) -> bool {
         self.data == DataSetup::Passive
     }
@@ -102,7 +102,8 @@ impl Ready {
         }
     }
 
-    /// Uses up what was set up for a transfer; whether it is connected already. `last`: the last one.
+    /// Takes the data connection that was set up for a transfer, and whether it is established already.
+    /// `last`: the last one that was never opened.
     pub(super) fn take_data(
         &mut self,
         last: Option<&NeverConnected>,
@@ -116,7 +117,7 @@ impl Ready {
         }
     }
 
-    /// Returns whether anything has moved since the last time.
+    /// Returns whether bytes have moved since the last call.
     pub(super) fn progressed(&mut self, transfer: TransferId, bytes_total: u64) -> bool {
         match &mut self.transfer {
             Transfer::Running(running)
@@ -129,7 +130,7 @@ impl Ready {
         }
     }
 
-    /// The transfer to abort because its data connection has not come, or TLS on it has not been established.
+    /// The transfer to abort because its data connection was not opened or not protected in time.
     pub(super) fn abort_unconnected(&mut self) -> Option<TransferId> {
         match &self.transfer {
             Transfer::Running(running) if running.connected => {

@@ -1,4 +1,4 @@
-//! The state of the one transfer, and the reply that ends it.
+//! The state of a transfer, and its final reply.
 
 use alloc::format;
 use alloc::vec::Vec;
@@ -12,23 +12,23 @@ use crate::path::FtpPath;
 use crate::reply::Reply;
 use crate::timeout::TimeoutKind;
 
-/// At most one transfer exists.
+/// The transfer of a session; there is at most one.
 #[derive(Debug)]
 pub(super) enum Transfer {
     None,
-    /// `OpenTransfer` is not answered yet.
+    /// `OpenTransfer` waits for its outcome.
     Opening(TransferInfo),
     /// From `StartTransfer` to `TransferEnded`.
     Running(Running),
 }
 
-/// What is being moved, for replies.
+/// What is transferred, for replies.
 #[derive(Debug)]
 pub(super) struct TransferInfo {
     pub(super) id: TransferId,
     pub(super) command: &'static CommandInfo,
     pub(super) verb: TransferVerb,
-    /// Where STOU makes its file.
+    /// The directory in which STOU creates its file.
     pub(super) directory: FtpPath,
 }
 
@@ -37,15 +37,15 @@ pub(super) struct Running {
     pub(super) info: TransferInfo,
     pub(super) bytes: u64,
     pub(super) connected: bool,
-    /// No handshake of TLS is to come.
+    /// TLS is established, or not needed.
     pub(super) protected: bool,
     pub(super) connection: DataConnection,
     pub(super) abort_reason: Option<AbortReason>,
-    /// The name that STOU chose, as the client may use it.
+    /// The name of STOU's file, in a form that the client can use in its next command.
     pub(super) unique_name: Option<Vec<u8>>,
 }
 
-/// Why the core itself ends a transfer.
+/// Why the core aborts a transfer.
 #[derive(Clone, Copy, Debug)]
 pub(super) enum AbortReason {
     Requested,
@@ -72,12 +72,12 @@ impl Running {
         }
     }
 
-    /// Whether it goes on as soon as the client connects to a passive port.
+    /// Whether it waits for the client to connect to a passive port.
     pub(super) fn awaits_client(&self) -> bool {
         self.connection == DataConnection::Passive && !self.connected && self.abort_reason.is_none()
     }
 
-    /// `last`: the last data connection that never came.
+    /// `last`: the last data connection that was never opened.
     pub(super) fn final_reply(
         &self,
         result: Result<(), TransferError>,
@@ -110,7 +110,7 @@ impl Running {
         match self.connection {
             DataConnection::Passive => last.map_or(Reply::DATA_NOT_OPENED, NeverConnected::reply),
             DataConnection::Active(target) => {
-                // Without the scope of a link-local address, which means nothing to the client.
+                // Without the scope of a link-local address, which only this machine knows.
                 let target = SocketAddr::new(target.ip(), target.port());
                 Reply::line(425, format!("Cannot connect to {target}."))
             }

@@ -287,10 +287,10 @@ fn question(announced: &PassiveOffer, advice: Advice) -> String {
         }
         (Diagnosis::PrivateAddress, _) => "set --masquerade-address".to_owned(),
         (Diagnosis::NotForwarded, _) if !advice.has_range => {
-            format!("{diagnosis} give a range that the router forwards with --passive-ports")
+            format!("{diagnosis}; give a range that it forwards with --passive-ports")
         }
         (Diagnosis::OtherNetwork, _) => {
-            format!("{diagnosis} if not, give another one with --masquerade-client")
+            format!("{diagnosis}; if it cannot, give another one with --masquerade-client")
         }
         (Diagnosis::NotForwarded | Diagnosis::Blocked, _) => diagnosis.to_string(),
     }

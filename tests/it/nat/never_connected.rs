@@ -15,9 +15,12 @@ fn a_private_address_was_told() {
         let mut client = site.client("client", OUTSIDE);
         let to = client.pasv();
         client.expect("RETR from-server.bin", "150");
-        let private = "a private address; the server should announce its public address.";
-        client.expect_reply(&format!("425 No connection came to {to}, {private}"));
-        let line = format!(" 1 data connection never came: {to} was announced, {private}");
+        let remedy = "the server should announce its public address.";
+        let target = format!("data connection to {to}, a private address,");
+        client.expect_reply(&format!(
+            "425 No {target} arrived in passive mode; {remedy}"
+        ));
+        let line = format!(" Passive mode: 1 {target} did not arrive; {remedy}");
         assert_eq!(missed(&mut client), [line]);
         let line = "client 203.0.113.9 from outside was told 192.168.77.2, a private address, and \
                     never connected: set --masquerade-address";
@@ -49,19 +52,18 @@ fn the_ports_are_not_forwarded() {
             };
             client.expect("RETR from-server.bin", "150");
             client.expect_reply(&format!(
-                "425 No connection came to {told}; is the port forwarded?"
+                "425 No data connection to {told} arrived in passive mode; {REMEDY}."
             ));
-            let line = format!(
-                " 1 data connection never came: {told} was announced; is the port forwarded?"
-            );
+            let line =
+                format!(" Passive mode: 1 data connection to {told} did not arrive; {REMEDY}.");
             assert_eq!(missed(client), [line]);
         }
         site.server
             .log_with("client 203.0.113.9 from outside was told 203.0.113.1:6100");
         let log = site.server.log_with("3 clients from outside were told ");
         let lines = log.lines().filter(|line| line.contains("never connected"));
-        let questions = lines.filter(|line| line.ends_with(": is the port forwarded?"));
-        assert_eq!(questions.count(), 2, "{log}");
+        let remedies = lines.filter(|line| line.ends_with(REMEDY));
+        assert_eq!(remedies.count(), 2, "{log}");
         site.finish();
         "the log asks so, twice for six clients; STAT and the 425 ask, too"
     });
@@ -96,8 +98,8 @@ fn a_client_that_gives_up_and_quits() {
         client.send("QUIT");
         drop(client);
         site.server.log_with(&format!(
-            "client 203.0.113.9 from outside was told 203.0.113.1:{port} and never connected: is \
-             the port forwarded?"
+            "client 203.0.113.9 from outside was told 203.0.113.1:{port} and never connected: \
+             {REMEDY}"
         ));
         site.finish();
         "it is in the log"
@@ -122,9 +124,11 @@ fn a_client_that_quits_at_once() {
 /// The lines of STAT about missed data connections.
 fn missed(client: &mut Client) -> Vec<String> {
     let mut lines = client.lines("STAT");
-    lines.retain(|line| line.contains(" never came: "));
+    lines.retain(|line| line.starts_with(" Passive mode: "));
     lines
 }
+
+const REMEDY: &str = "check the port forwarding of the router";
 
 const IMPATIENT: [&str; 2] = ["--passive-timeout", "1"];
 

@@ -1,4 +1,4 @@
-//! What the session puts out: each reply and action is checked, logged, and changes what the driver knows.
+//! The outputs of the session: each reply and action is checked and logged, and changes the driver's state.
 
 use std::net::IpAddr;
 
@@ -11,7 +11,7 @@ use super::{Question, Running, Sim};
 use crate::reply_parser;
 use crate::text::show;
 
-/// What one input may put out at most: two outputs for each held line, and a few of its own.
+/// The maximum number of outputs for one input: two for each held line, and a few more.
 const OUTPUTS_MAX: usize = 2 * HELD_LINES_MAX + 4;
 
 impl Sim {
@@ -32,7 +32,7 @@ impl Sim {
         }
         assert!(
             !matches!(last_code, Some(150 | 234)),
-            "a promise is not kept"
+            "an action is missing after the reply"
         );
         assert_eq!(self.session.is_closed(), self.closing);
         assert_eq!(self.session.passive_offer().is_some(), self.offer_open);
@@ -67,18 +67,18 @@ impl Sim {
         read.code
     }
 
-    /// Who has missed something can ask what it was.
+    /// STAT reports the data connections that the client never opened.
     fn check_status(&self, status: &str) {
         if status.contains(" Logged in as ") {
             assert_eq!(
-                status.contains(" never came: "),
+                status.contains(" did not arrive"),
                 self.never_connected > 0,
                 "{status}"
             );
         }
     }
 
-    /// 227 and 229 tell the port that has just been bound, and what the lookup says.
+    /// 227 and 229 announce the port that was just bound, and the result of the lookup.
     fn check_announcement(&mut self, reply: &reply_parser::ParsedReply) {
         let bound = self.bound.take();
         let announced = match reply.code {
@@ -86,7 +86,7 @@ impl Sim {
             229 => reply_parser::parse_229(reply).map(|port| (None, port)),
             _ => return,
         };
-        let (address, port) = announced.expect("the strict parser has read it");
+        let (address, port) = announced.expect("the reply parser has parsed it");
         let rules = &self.config.masquerade;
         let lookup = rules.lookup(&self.endpoints);
         if let Some(address) = address {
@@ -108,7 +108,7 @@ impl Sim {
         match action {
             Action::CloseData => self.is_listening = false,
             Action::AbortTransfer(id) => {
-                // One that was opened in vain is dropped.
+                // A transfer that is only opened is dropped.
                 if self.opened.take() == Some(id) {
                     return;
                 }
@@ -131,7 +131,7 @@ impl Sim {
             }
             Action::OpenPassive => self.ask(Question::Passive),
             Action::StartTls => {
-                // Implicit TLS comes before everything.
+                // Implicit TLS is the first action of a session.
                 assert!(last_code == Some(234) || self.log.len() == 1);
                 self.ask(Question::Tls);
             }
@@ -148,13 +148,16 @@ impl Sim {
                 let is_new = self.transfers.last().is_none_or(|last| *last < request.id);
                 assert!(is_new, "an id used twice");
                 self.transfers.push(request.id);
-                assert!(self.opened.is_none(), "an opened transfer is forgotten");
+                assert!(
+                    self.opened.is_none(),
+                    "an opened transfer was neither started nor aborted"
+                );
                 self.ask(Question::Transfer(request));
             }
         }
     }
 
-    /// From now on, what was announced last counts as missed, unless it did already.
+    /// Counts the last passive offer as never connected, once.
     pub(super) fn count_never_connected(&mut self) {
         self.never_connected += u32::from(std::mem::take(&mut self.offer_open));
     }
@@ -181,7 +184,7 @@ impl Sim {
             connected: passive && !self.is_listening,
             aborted: false,
         });
-        // The time of a passive client has run since the 227, unless it is its handshake that is to come.
+        // The timer of a passive port has run since the 227. It starts again only for a TLS handshake.
         let needs_handshake = protected && passive && !self.is_listening;
         self.epochs.data_open_renewed |= needs_handshake || !passive;
         self.is_listening = false;

@@ -1,6 +1,6 @@
 //! Setting up data connections: PASV, EPSV, PORT and EPRT, and what happens to them before a transfer.
 //!
-//! At most one is set up at a time: a new one closes the one before it.
+//! At most one is set up at a time: a new one closes the previous one.
 
 use alloc::format;
 use core::mem;
@@ -40,7 +40,7 @@ impl Ready {
         }
     }
 
-    /// The driver's answer to `OpenPassive`. `false`: it was not asked.
+    /// The outcome of `OpenPassive`. `false`: no such action is open.
     pub(in crate::session) fn passive_opened(
         &mut self,
         context: &mut Context,
@@ -63,7 +63,7 @@ impl Ready {
         true
     }
 
-    /// Closes what was set up for the next transfer.
+    /// Closes the port or data connection that was set up for the next transfer.
     pub(in crate::session) fn close_data(&mut self, context: &mut Context) {
         let old = mem::replace(&mut self.data, DataSetup::None);
         if matches!(old, DataSetup::Passive | DataSetup::Connected) {
@@ -71,13 +71,13 @@ impl Ready {
         }
     }
 
-    /// ABOR while no transfer runs: closes a waiting data port.
+    /// ABOR without a transfer closes an open passive port.
     pub(in crate::session) fn abort_idle(&mut self, context: &mut Context) {
         self.close_data(context);
         context.reply(Reply::ABORT_DONE);
     }
 
-    /// The data connection has not been established in time. `withdrawn`: other clients need the port.
+    /// The data connection was not established in time. `withdrawn`: other clients need the port.
     pub(in crate::session) fn expire_data(&mut self, context: &mut Context, withdrawn: bool) {
         if self.is_port_open() {
             context.record_never_connected(withdrawn);
@@ -92,7 +92,7 @@ impl Ready {
         }
     }
 
-    /// Whether a passive port waits for the client, before a transfer or in one.
+    /// Whether a passive port is open and the client has not connected, before or during a transfer.
     pub(in crate::session) fn is_port_open(&self) -> bool {
         match &self.transfer {
             Transfer::Running(running) => running.awaits_client(),
@@ -152,20 +152,20 @@ impl Context {
             (PassiveCommand::Pasv, IpAddr::V4(address)) => {
                 let [a, b, c, d] = address.octets();
                 let [high, low] = port.to_be_bytes();
-                // Routers read this text and rewrite it: it has this form and no other.
+                // Routers parse and rewrite this text: do not change it, and use 227 for nothing else.
                 Reply::line(
                     227,
                     format!("Entering Passive Mode ({a},{b},{c},{d},{high},{low})."),
                 )
             }
-            // Without a full stop: some clients do not understand the reply with one.
+            // Without a full stop: some clients do not accept one.
             (PassiveCommand::Pasv | PassiveCommand::Epsv, _) => {
                 Reply::line(229, format!("Entering Extended Passive Mode (|||{port}|)"))
             }
         }
     }
 
-    /// Refuses an address of PORT or EPRT that is not the client's own, or that nothing can connect to.
+    /// Refuses an address of PORT or EPRT that is not the client's own, or that no connection can be opened to.
     fn check_active(&self, address: SocketAddr) -> Result<(), Reply> {
         let ip = address.ip();
         if self.extended_only {
@@ -183,7 +183,7 @@ impl Context {
         }
     }
 
-    /// A link-local address is an address on one link only. EPRT cannot name the link: it is the peer's.
+    /// A link-local address needs the scope of its link, which EPRT cannot name: the peer's scope is used.
     fn scoped(&self, address: SocketAddr) -> SocketAddr {
         let mut peer = self.endpoints.peer();
         if address.ip() != peer.ip() {

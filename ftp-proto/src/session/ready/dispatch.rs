@@ -1,4 +1,4 @@
-//! After a login: from a command line to the handler of its group.
+//! Passes each command line of a logged-in client to the handler of its group.
 
 use super::Ready;
 use crate::command::{Command, CommandInfo, CommandLine, ControlVerb, InfoVerb, LocalVerb, Verb};
@@ -15,7 +15,7 @@ impl Ready {
         line: CommandLine<'_>,
         followed: bool,
     ) -> Flow {
-        // What RNFR has set is for the very next line, whatever that is.
+        // RNTO must follow RNFR immediately: any other line discards the name.
         let rename_from = self.rename_from.take();
         let command = match line.command {
             Command::Known(command) => command,
@@ -38,7 +38,7 @@ impl Ready {
         Flow::Stay
     }
 
-    /// Ends what a logout ends; the login timer starts again.
+    /// Closes the data connection of the user who logs out, and starts the login timer again.
     pub(in crate::session) fn log_out(&mut self, context: &mut Context) {
         self.close_data(context);
         context.epochs.login += 1;
@@ -113,7 +113,7 @@ impl Ready {
         context.reply(reply);
     }
 
-    /// Asks the driver to end the running transfer, unless it has been asked already.
+    /// Aborts the running transfer, unless it is being aborted already.
     pub(in crate::session) fn abort_transfer(
         &mut self,
         context: &mut Context,

@@ -1,4 +1,4 @@
-//! File commands that need no data connection: each asks the driver.
+//! File commands that need no data connection: each sends a request to the driver.
 
 use alloc::format;
 use alloc::vec::Vec;
@@ -15,7 +15,7 @@ use crate::session::context::{Context, FileQuestion};
 use crate::session::refusal::{path_refusal, refusal};
 
 impl Ready {
-    /// `rename_from`: the path of an RNFR in the line before.
+    /// `rename_from`: the path of RNFR, if that was the previous line.
     pub(super) fn file_command(
         &mut self,
         context: &mut Context,
@@ -52,7 +52,7 @@ impl Ready {
         }
     }
 
-    /// The driver's answer to a file request. `false`: it was not asked.
+    /// The outcome of a file request. `false`: no such action is open.
     pub(in crate::session) fn file_answered(
         &mut self,
         context: &mut Context,
@@ -67,13 +67,13 @@ impl Ready {
         };
         let reply = match result {
             Ok(answer) => self.reply_to(question, answer),
-            Err(why) => refusal(command, why),
+            Err(reason) => refusal(command, reason),
         };
         context.reply(reply);
         true
     }
 
-    /// Refuses a command whose right the user does not have.
+    /// Refuses a command for which the user lacks the right.
     pub(super) fn check_right(&self, command: &CommandInfo) -> Result<(), Reply> {
         match command.right {
             Some(right) if !self.permissions.allows(right) => {
@@ -94,7 +94,7 @@ impl Ready {
         rename_from: Option<FtpPath>,
     ) -> Result<(FileQuestion, FileRequest), Reply> {
         Ok(match verb {
-            // As with a shell's `cd`.
+            // Like `cd` in a shell.
             FileVerb::Cwd if argument.is_empty() => change_directory(FtpPath::root()),
             FileVerb::Cwd => change_directory(self.resolve(argument)?),
             FileVerb::Cdup => change_directory(self.directory.parent()),
@@ -188,7 +188,7 @@ impl Ready {
             (FileQuestion::ModifiedTime, FileAnswer::Modified(seconds)) => {
                 Reply::line(213, time_val(seconds))
             }
-            // `FileQuestion::accepts` lets no other pair come here.
+            // `FileQuestion::accepts` has refused all other pairs.
             (
                 FileQuestion::Facts(_)
                 | FileQuestion::Status
@@ -201,7 +201,7 @@ impl Ready {
 }
 
 impl FileQuestion {
-    /// Whether an answer is of the kind that the request asks for.
+    /// Whether an answer has the right kind for this request.
     fn accepts(&self, answer: &FileAnswer) -> bool {
         match self {
             Self::Size => matches!(answer, FileAnswer::Size(_)),

@@ -1,4 +1,5 @@
-//! Parameters of transfers that the core alone knows: TYPE, MODE, STRU, ALLO, REST; and PWD.
+//! Commands that need nothing from the driver: PWD, and the parameters of transfers TYPE, MODE, STRU, ALLO
+//! and REST.
 
 use alloc::format;
 
@@ -75,7 +76,7 @@ impl Ready {
     }
 }
 
-/// A value of the RFC that this server does not have is 504, any other 501.
+/// 504 for a value of the RFC that is not implemented, 501 for any other.
 fn parameter_refusal(is_known: bool) -> Reply {
     match is_known {
         true => Reply::PARAMETER_NOT_IMPLEMENTED,

@@ -1,4 +1,4 @@
-//! SITE: what the RFCs leave to each server. HELP, CHMOD and UMASK, as other servers have them.
+//! SITE: commands that each server defines itself. HELP, CHMOD and UMASK work as on other servers.
 
 use alloc::format;
 
@@ -8,7 +8,7 @@ use crate::command::{CommandInfo, split_word};
 use crate::reply::Reply;
 use crate::session::context::{Context, FileQuestion};
 
-/// The bits that a client may set. Setuid, setgid and sticky are the operator's to set.
+/// The bits that a client may set. Only the operator may set setuid, setgid and sticky.
 const MODE_MAX: u32 = 0o777;
 
 impl Ready {

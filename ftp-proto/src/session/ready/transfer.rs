@@ -1,6 +1,6 @@
-//! Transfers: the commands that move bytes.
+//! Transfers: the commands that transfer bytes over a data connection.
 //!
-//! The final reply to a transfer is made by `TransferEnded` alone, whatever came in between.
+//! Only `TransferEnded` produces the final reply of a transfer, whatever commands arrive before it.
 
 use alloc::format;
 use alloc::vec::Vec;
@@ -50,7 +50,7 @@ impl Ready {
         }));
     }
 
-    /// The driver's answer to `OpenTransfer`. `false`: it was not asked.
+    /// The outcome of `OpenTransfer`. `false`: no such action is open.
     pub(in crate::session) fn transfer_opened(
         &mut self,
         context: &mut Context,
@@ -65,12 +65,13 @@ impl Ready {
         };
         let opened = match result {
             Ok(opened) => opened,
-            Err(why) => {
-                context.reply(refusal(info.command, why));
+            Err(reason) => {
+                context.reply(refusal(info.command, reason));
                 return true;
             }
         };
-        // After the file: a client that forgot PASV is better served by "no such file" than by "PASV first".
+        // Checked after the file: for a client it is more useful to learn that the file does not exist than
+        // that PASV is missing.
         match self.take_data(context.never_connected.as_ref()) {
             Ok((connection, connected)) => {
                 self.start_transfer(context, info, opened, connection, connected);
@@ -83,7 +84,7 @@ impl Ready {
         true
     }
 
-    /// The driver reports the end of a transfer. `false`: that transfer does not run.
+    /// The outcome of `StartTransfer`. `false`: no such transfer runs.
     pub(in crate::session) fn transfer_ended(
         &mut self,
         context: &mut Context,
@@ -114,15 +115,15 @@ impl Ready {
         let transfer = info.id;
         let unique_name = opened.name.map(|name| self.usable_name(&info, name));
         let reply = match (&unique_name, opened.bytes) {
-            // The form that RFC 1123, section 4.1.2.9, asks for.
+            // The form that RFC 1123, section 4.1.2.9, requires.
             (Some(name), _) => Reply::line(150, [b"FILE: ", &name[..]].concat()),
             (None, Some(bytes)) => {
                 Reply::line(150, format!("Opening data connection ({bytes} bytes)."))
             }
             (None, None) => Reply::OPENING,
         };
-        // The time of a passive connection runs since the 227; that of an active one, and of the TLS handshake
-        // of a connection that is established already, starts here.
+        // In passive mode the timer for the connection has run since the 227. In active mode it starts here,
+        // and so does the timer for the TLS handshake of a client that has already connected.
         if (connected && protected) || matches!(connection, DataConnection::Active(_)) {
             context.epochs.data_open += 1;
         }
@@ -144,7 +145,7 @@ impl Ready {
         });
     }
 
-    /// The name that STOU chose, as the client can use it from its working directory.
+    /// The name of STOU's file, in a form that the client can use in its next command.
     fn usable_name(&self, info: &TransferInfo, name: Vec<u8>) -> Vec<u8> {
         if info.directory == self.directory {
             return name;
@@ -205,7 +206,7 @@ impl Ready {
             TransferKind::Append { .. } | TransferKind::StoreUnique { .. } if offset > 0 => {
                 Err(Reply::RESTART_MEANINGLESS)
             }
-            // The client counts other bytes than the file has: where to go on cannot be known.
+            // The client's offset counts each line end as two bytes, so its place in the file is unknown.
             TransferKind::Store { .. }
                 if offset > 0 && self.representation == Representation::Ascii =>
             {

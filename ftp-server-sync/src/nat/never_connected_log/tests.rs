@@ -10,7 +10,8 @@ use super::*;
 const RANGE: Advice = Advice { has_range: true };
 const NO_RANGE: Advice = Advice { has_range: false };
 const FIRST: &str = "client 198.51.100.1 from outside was told 203.0.113.1:60004 and never \
-                     connected: is the port forwarded?";
+                     connected: \
+         check the port forwarding of the router";
 
 fn announced(address: &str, port: u16) -> PassiveOffer {
     PassiveOffer {
@@ -75,7 +76,7 @@ fn the_first_and_the_third_client_are_told_of() {
     assert_eq!(story.miss(1, 60_004).as_deref(), Some(FIRST));
     assert_eq!(story.miss(2, 60_004), None);
     let third = "3 clients from outside were told 203.0.113.1:60004 and never connected: \
-                 is the port forwarded?";
+         check the port forwarding of the router";
     assert_eq!(story.miss(3, 60_004).as_deref(), Some(third));
     for last in 4..=255 {
         story.seconds += 1000;
@@ -89,14 +90,16 @@ fn connections_are_no_clients() {
     story.miss(1, 60_004);
     assert_eq!(story.miss(1, 60_004), None);
     let third = "client 198.51.100.1 from outside was told 203.0.113.1:60004 and never connected, \
-                 3 times: is the port forwarded?";
+                 3 times: \
+         check the port forwarding of the router";
     assert_eq!(story.miss(1, 60_004).as_deref(), Some(third));
 
     let mut story = Story::new();
     story.miss(1, 60_004);
     story.miss(2, 60_001);
     let third = "2 clients from outside were told ports 60001-60004 of 203.0.113.1 and never \
-                 connected, 3 times: is the port forwarded?";
+                 connected, 3 times: \
+         check the port forwarding of the router";
     assert_eq!(story.miss(1, 60_004).as_deref(), Some(third));
 }
 
@@ -172,19 +175,20 @@ fn check(change: impl FnOnce(&mut NeverConnected), advice: Advice, expected: &st
 #[test]
 fn lines_by_cause() {
     check(|_| (), RANGE, FIRST);
-    let no_range = format!("{FIRST} give a range that the router forwards with --passive-ports");
+    let no_range = format!("{FIRST}; give a range that it forwards with --passive-ports");
     check(|_| (), NO_RANGE, &no_range);
     check(
         |missed| missed.offer.with_address = false,
         RANGE,
-        "client 198.51.100.1 from outside was told port 60004 and never connected: is the port \
-         forwarded?",
+        "client 198.51.100.1 from outside was told port 60004 and never connected: \
+         check the port forwarding of the router",
     );
     check(
         |missed| missed.withdrawn = true,
         RANGE,
         "client 198.51.100.1 from outside was told 203.0.113.1:60004 and never connected before \
-         others needed the port: is the port forwarded?",
+         others needed the port: \
+         check the port forwarding of the router",
     );
     check(
         |missed| {
@@ -192,8 +196,8 @@ fn lines_by_cause() {
             missed.offer.diagnosis = Diagnosis::Blocked;
         },
         NO_RANGE,
-        "local client 198.51.100.1 was told 203.0.113.1:60004 and never connected: does a firewall \
-         block the port?",
+        "local client 198.51.100.1 was told 203.0.113.1:60004 and never connected: \
+         check whether a firewall blocks the port",
     );
     check(
         |missed| {
@@ -202,7 +206,8 @@ fn lines_by_cause() {
         },
         RANGE,
         "client 198.51.100.1 in a private network was told 203.0.113.1:60004 and never connected: \
-         can the client reach that address? if not, give another one with --masquerade-client",
+         check that the client can reach this address; if it cannot, give another \
+         one with --masquerade-client",
     );
 }
 
@@ -287,7 +292,8 @@ fn memory_is_bounded() {
     assert_eq!(
         tally.line(RANGE),
         "64 or more clients from outside were told 203.0.113.1:60004 and never connected, 1000 \
-         times: is the port forwarded?"
+         times: \
+         check the port forwarding of the router"
     );
 }
 
