@@ -1,4 +1,4 @@
-//! What the fuzz targets do with their bytes: ordinary functions, so that they cannot rot.
+//! The bodies of the fuzz targets. They are ordinary functions, so that every build compiles them.
 
 mod listing;
 
@@ -11,10 +11,9 @@ use crate::sim::{Question, Sim};
 
 pub use listing::{AnyEntry, argument, entry, listing, matching};
 
-/// Command lines in pieces and in one: the outputs are the same, whatever the client sends.
+/// Command lines in pieces and as a whole: the outputs are the same, whatever the client sends.
 ///
-/// The first bytes choose how; the rest is what the client sends, as it is or spelt from FTP's
-/// alphabet.
+/// The first bytes choose the variant; the rest is what the client sends, unchanged or mapped to words of FTP.
 pub fn command(data: &[u8]) {
     let Some(([style, cut], rest)) = data.split_first_chunk() else {
         return;
@@ -29,7 +28,7 @@ pub fn command(data: &[u8]) {
     pieces(*style, input, &[usize::from(*cut) + 1]);
 }
 
-/// The same for pieces of the sizes given, which begin anew when they are used up.
+/// The same for pieces of these sizes, which repeat.
 pub fn pieces(style: u8, input: &[u8], sizes: &[usize]) {
     let input = &input[..input.len().min(COMMAND_BYTES_MAX)];
     let whole = converse(style, input, &[usize::MAX]);
@@ -37,10 +36,10 @@ pub fn pieces(style: u8, input: &[u8], sizes: &[usize]) {
     assert_eq!(whole, converse(style, input, &[1]));
 }
 
-/// Long enough for an overlong line and some more; byte by byte, time grows with the square.
+/// Long enough for an overlong line and some more; byte by byte, the time grows with the square of the length.
 const COMMAND_BYTES_MAX: usize = 6000;
 
-/// Any bytes as banner, names and file names: every reply can be read.
+/// Any bytes as banner, names and file names: every reply can be parsed.
 pub fn reply(data: &[u8]) {
     let config = Config {
         banner: String::from_utf8_lossy(data).into_owned(),
@@ -71,14 +70,14 @@ pub fn reply(data: &[u8]) {
     sim.assert_replies_counted();
 }
 
-/// Anything at all, in any order: the bytes say what.
+/// Any operations in any order, decoded from the bytes.
 pub fn session(data: &[u8]) {
     if let Ok((setup, operations)) = Arbitrary::arbitrary_take_rest(Unstructured::new(data)) {
         run(&setup, operations);
     }
 }
 
-/// Anything at all, in any order. What comes after the session has closed must do no harm either.
+/// Any operations in any order, also after the session has closed.
 pub fn run(setup: &Setup, operations: Vec<Operation>) {
     let mut sim = setup.begin();
     for operation in &operations {
@@ -88,14 +87,14 @@ pub fn run(setup: &Setup, operations: Vec<Operation>) {
     sim.assert_replies_counted();
 }
 
-/// The same against the reference model, step by step.
+/// Any steps, compared with the reference model after each step.
 pub fn model(data: &[u8]) {
     if let Ok(steps) = Vec::<Step>::arbitrary_take_rest(Unstructured::new(data)) {
         model::run(&steps);
     }
 }
 
-/// Maps each byte to a word of FTP's alphabet.
+/// Maps each byte to a word of FTP.
 pub fn spell(data: &[u8]) -> Vec<u8> {
     let mut bytes = Vec::new();
     for &byte in data {
@@ -128,8 +127,8 @@ pub fn spell(data: &[u8]) -> Vec<u8> {
     bytes
 }
 
-/// Everything that a session says to `input` in pieces of these sizes. The driver's answers depend
-/// on the questions alone, or the pieces would show in them.
+/// All outputs of a session for `input` in pieces of these sizes. The driver's answers depend only on the
+/// actions, so that the pieces make no difference.
 fn converse(style: u8, input: &[u8], sizes: &[usize]) -> Vec<String> {
     let mut sim = Sim::new(Config::default(), endpoints());
     if style & 2 != 0 {
@@ -149,7 +148,7 @@ fn converse(style: u8, input: &[u8], sizes: &[usize]) -> Vec<String> {
     sim.log().to_vec()
 }
 
-/// Answers what must be answered before the session goes on, or all at once, as `style` says.
+/// Answers only the actions that block the session, or all at once, depending on `style`.
 fn answer_eagerly(sim: &mut Sim, style: u8) -> bool {
     let stuck = !sim.session().wants_input() && !sim.session().is_closed();
     let at_once = style & 4 != 0 || stuck;
@@ -163,7 +162,7 @@ fn answer_eagerly(sim: &mut Sim, style: u8) -> bool {
     true
 }
 
-/// Answers with names and lines that the file system might hold.
+/// Answers with names and lines that a file system may contain.
 fn answer_with(question: &Question, data: &[u8]) -> Outcome {
     match operations::good(question, 0) {
         Outcome::File(Ok(FileAnswer::Entry(mut entry))) => {

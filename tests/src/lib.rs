@@ -1,7 +1,7 @@
-//! What the tests and the fuzz targets share.
+//! Code that the tests and the fuzz targets share.
 //!
-//! The API of `ftp-proto` is used in one place, [`sim::Sim`]; whatever runs through it is checked
-//! there against the rules that hold in every session.
+//! Only [`sim::Sim`] uses the API of `ftp-proto`. It checks everything that runs through it against the rules
+//! that hold in every session.
 
 pub mod fuzz;
 pub mod house;

@@ -1,7 +1,7 @@
-//! A small model of a session, in lock-step with the real one: what it predicts must be what comes, in order.
+//! A small reference model of a session that runs step by step with the real one and predicts its outputs.
 //!
-//! It knows the rules as a reader of the RFCs knows them, and shares no code with the core. The driver's answers
-//! are a function of the question: whatever is called `missing` is not there, all else is.
+//! It follows the rules of the RFCs and shares no code with the core. The driver's answers depend only on the
+//! action: a path with the name `missing` does not exist, all others do.
 
 mod command;
 
@@ -15,19 +15,19 @@ use crate::sim::{Question, Sim};
 
 pub use command::{ModelCommand, Name};
 
-/// One thing that happens.
+/// One step of a session.
 #[derive(Arbitrary, Clone, Copy, Debug)]
 pub enum Step {
     Send(ModelCommand),
     /// The client opens its data connection.
     Connected,
-    /// The running transfer ends, well or not.
+    /// The running transfer ends, successfully or not.
     End(bool),
-    /// The timer that runs fires.
+    /// The timer that runs expires.
     Timeout,
 }
 
-/// Puts the steps through both and compares what each of them comes to.
+/// Runs the steps in the session and in the model, and compares the outputs of each step.
 pub fn run(steps: &[Step]) {
     let mut sim = Sim::new(Config::default(), endpoints());
     let mut model = Model::default();
@@ -99,7 +99,7 @@ fn answer(question: &Question) -> Outcome {
     }
 }
 
-/// What the model has an opinion on: codes, whole replies that tell a path, and what is done about transfers.
+/// The outputs that the model predicts: codes, whole replies that contain a path, and actions of transfers.
 fn relevant(line: &str) -> Option<String> {
     if let Some(action) = line.strip_prefix("A: ") {
         let is_about = [
@@ -138,7 +138,7 @@ enum Phase {
     Closed,
 }
 
-/// What a login begins with.
+/// The state after a login.
 #[derive(Default)]
 struct Ready {
     directory: Vec<&'static str>,
@@ -162,7 +162,7 @@ enum Data {
 #[derive(Default)]
 struct Transfer {
     connected: bool,
-    /// What the client is told when it ends badly, where we end it.
+    /// The code of the final reply, if the server aborts the transfer.
     abort_code: Option<&'static str>,
 }
 
@@ -217,7 +217,7 @@ impl Model {
             && let Some(command) = self.held.pop_front()
         {
             match command {
-                // It has acted already, and a logout behind it takes nothing back.
+                // It has been executed already; a logout after it does not change that.
                 ModelCommand::Abort => {
                     self.close_data(out);
                     out.push("226".into());
@@ -252,7 +252,7 @@ impl Model {
         self.ready = Ready::default();
     }
 
-    /// Back to before USER, or to behind it.
+    /// Returns to the phase before or after USER.
     fn log_out(&mut self, phase: Phase, out: &mut Vec<String>) {
         self.close_data(out);
         self.ready = Ready::default();

@@ -1,7 +1,7 @@
-//! A simulated driver around [`Session`]: no socket, no clock, one ordered log.
+//! A simulated driver of a [`Session`]: no socket, no clock, one ordered log.
 //!
-//! It also is the judge: whatever happens in any test or fuzz run, the rules that hold always are
-//! checked here, and a broken one panics.
+//! It also checks the rules that hold in every session, in all tests and fuzz runs, and panics if one is
+//! broken.
 
 mod describe;
 mod outputs;
@@ -20,7 +20,7 @@ use replies::Unanswered;
 use timers::Epochs;
 use values::is_answer_to;
 
-/// The driver, and what it knows.
+/// The driver and its state.
 pub struct Sim {
     session: Session,
     config: Arc<Config>,
@@ -29,23 +29,23 @@ pub struct Sim {
     buffer: Vec<u8>,
     question: Option<Question>,
     running: Option<Running>,
-    /// The port that the next 227 or 229 must tell.
+    /// The port that the next 227 or 229 must announce.
     bound: Option<u16>,
     log: Vec<String>,
     codes: Vec<u16>,
     unanswered: Unanswered,
     actions: usize,
     lines_taken: usize,
-    /// Whether a line has been answered, as too long, whose end is still to come.
+    /// Whether an overlong line already has its reply, but its end has not arrived.
     mid_line: bool,
     transfers: Vec<TransferId>,
-    /// The transfer that has been opened and not been started.
+    /// The transfer that is opened and not started.
     opened: Option<TransferId>,
-    /// A passive port is open, and nobody has come to it.
+    /// A passive port is open, and the client has not connected.
     is_listening: bool,
-    /// What was announced last is neither connected nor missed.
+    /// The last passive offer is neither connected nor counted as never connected.
     offer_open: bool,
-    /// How many data connections have been missed.
+    /// The number of data connections that the client never opened.
     never_connected: u32,
     closing: bool,
     epochs: Epochs,
@@ -54,7 +54,7 @@ pub struct Sim {
 /// The action that waits for its outcome.
 #[derive(Clone, Debug)]
 pub enum Question {
-    /// With the password.
+    /// The password.
     Authenticate(Vec<u8>),
     File(FileRequest),
     Passive,
@@ -78,7 +78,7 @@ impl Sim {
         Self::with(session, config, endpoints)
     }
 
-    /// A new connection with a client that begins with TLS; the greeting comes after it.
+    /// A new connection with a client that starts TLS at once; the greeting follows the handshake.
     pub fn with_implicit_tls(config: Config, endpoints: Endpoints) -> Self {
         let config = Arc::new(config);
         let session = Session::with_implicit_tls(config.clone(), endpoints);
@@ -112,7 +112,7 @@ impl Sim {
         sim
     }
 
-    /// Logs in, so that a test may begin there.
+    /// Logs in, for tests that begin after a login.
     pub fn log_in(&mut self, permissions: Permissions) {
         self.send(b"USER joe\r\nPASS secret\r\n");
         self.answer(Outcome::Authenticated(Some(permissions)));
@@ -132,8 +132,7 @@ impl Sim {
         }
     }
 
-    /// The client sends bytes, and between two lines the driver does what `act` does, until it
-    /// returns false.
+    /// The client sends bytes. Between two lines the driver calls `act` until it returns false.
     pub fn send_with(&mut self, bytes: &[u8], mut act: impl FnMut(&mut Self) -> bool) {
         self.buffer.extend_from_slice(bytes);
         while self.take_line() || act(self) {
@@ -141,20 +140,20 @@ impl Sim {
         }
     }
 
-    /// Answers an action, which must fit, and offers the input that has waited for it.
+    /// Answers an action with a valid outcome, then passes the input that waited for it.
     pub fn answer(&mut self, outcome: Outcome) {
         self.answer_only(outcome);
         self.take();
     }
 
-    /// Answers an action and leaves the input alone.
+    /// Answers an action without passing waiting input.
     pub fn answer_only(&mut self, outcome: Outcome) {
         let shown = format!("{outcome:?}");
         self.try_answer(outcome)
             .unwrap_or_else(|misuse| panic!("{misuse}: {shown}\n{}", self.log.join("\n")));
     }
 
-    /// Answers an action; an answer that does not fit must change nothing.
+    /// Answers an action; an outcome that answers no open action must change nothing.
     pub fn try_answer(&mut self, outcome: Outcome) -> Result<(), Misuse> {
         let closed = self.session.is_closed();
         let fits = closed || self.fits(&outcome);
@@ -195,13 +194,13 @@ impl Sim {
         Ok(())
     }
 
-    /// The running transfer ends; without one nothing happens.
+    /// The running transfer ends; without one this does nothing.
     pub fn end_transfer(&mut self, result: Result<(), TransferError>) {
         self.end_only(result);
         self.take();
     }
 
-    /// The running transfer ends, and the input is left alone.
+    /// The running transfer ends; waiting input is not passed.
     pub fn end_only(&mut self, result: Result<(), TransferError>) {
         if let Some(Running { id, .. }) = self.running {
             self.answer_only(Outcome::TransferEnded {
@@ -228,7 +227,7 @@ impl Sim {
         self.drain();
     }
 
-    /// A passive port has been closed, and nobody came.
+    /// A passive port has been closed, and the client had not connected.
     pub fn data_never_connected(&mut self) {
         self.count_never_connected();
         let outputs = self.codes.len() + self.actions;
@@ -237,7 +236,7 @@ impl Sim {
         assert_eq!(outputs, self.codes.len() + self.actions);
     }
 
-    /// A passive port is needed by others. That only ever ends the wait for a client.
+    /// Other sessions need the passive port. This may only end the wait for the client.
     pub fn port_withdrawn(&mut self) {
         let awaits_client = match &self.running {
             Some(running) => running.passive && !running.connected && !running.aborted,
@@ -252,7 +251,7 @@ impl Sim {
         assert_eq!(self.actions - actions, usize::from(awaits_client));
     }
 
-    /// Bytes of the running transfer have moved; without one the report is about an old one.
+    /// Bytes of the running transfer have moved; without one the report is for an old transfer.
     pub fn progress(&mut self, bytes_total: u64) {
         if let Some(transfer) = self.transfers.last() {
             self.session.handle_progress(*transfer, bytes_total);
@@ -260,7 +259,7 @@ impl Sim {
         }
     }
 
-    /// A timer fires; one that does not run now must change nothing.
+    /// A timer expires; if it does not run now, this must change nothing.
     pub fn fire(&mut self, timeout: Timeout) {
         let current = self.session.poll_timeout();
         let outputs = self.codes.len() + self.actions;
@@ -280,7 +279,7 @@ impl Sim {
         }
     }
 
-    /// The client's end of the control connection is gone.
+    /// The client has closed the control connection.
     pub fn eof(&mut self) {
         self.session.handle_eof();
         self.drain();
@@ -294,7 +293,7 @@ impl Sim {
         assert!(self.session.is_closed());
     }
 
-    /// New settings, from a change of the old ones.
+    /// Changes the settings.
     pub fn configure(&mut self, change: impl FnOnce(&mut Config)) {
         let mut config = Config::clone(&self.config);
         change(&mut config);
@@ -303,7 +302,7 @@ impl Sim {
         self.drain();
     }
 
-    /// Answers whatever is open, ends what runs, until nothing is left to do.
+    /// Answers open actions and ends transfers until none is left.
     pub fn settle(&mut self, mut answer: impl FnMut(&Question) -> Outcome) {
         while !self.session.is_closed() {
             if let Some(question) = &self.question {
@@ -317,8 +316,8 @@ impl Sim {
         }
     }
 
-    /// Whether the session still is of use: it takes input and answers a NOOP. A line that was left
-    /// unfinished is finished first.
+    /// Checks that the session still works: it uses input and replies to NOOP. An incomplete line is completed
+    /// first.
     pub fn assert_alive(&mut self, mut answer: impl FnMut(&Question) -> Outcome) {
         self.settle(&mut answer);
         self.send(b"\r\n");
@@ -333,8 +332,8 @@ impl Sim {
         assert_eq!(self.codes[before..], [200], "{}", self.log.join("\n"));
     }
 
-    /// Whether each command line has had exactly one final reply. The greeting is one more, and a
-    /// session that closes owes none for lines that it holds.
+    /// Checks that each command line has exactly one final reply, and the greeting is one more. A session that
+    /// closes sends no reply to held lines.
     pub fn assert_replies_counted(&self) {
         let final_replies = self.codes.iter().filter(|&&code| code >= 200).count();
         let expected = 1 + self.lines_taken + usize::from(self.mid_line);
@@ -355,17 +354,17 @@ impl Sim {
         self.running.is_some()
     }
 
-    /// Whether the transfer that runs has been told to end.
+    /// Whether the running transfer is being aborted.
     pub fn is_aborting(&self) -> bool {
         self.running.as_ref().is_some_and(|running| running.aborted)
     }
 
-    /// Every reply and action so far, one line of text or several for each.
+    /// All replies and actions so far, one or more lines of text for each.
     pub fn log(&self) -> &[String] {
         &self.log
     }
 
-    /// What has been sent and not been taken.
+    /// The bytes that the client has sent and the session has not used.
     pub fn waiting(&self) -> &[u8] {
         &self.buffer
     }
@@ -379,12 +378,12 @@ impl Sim {
         &self.session
     }
 
-    /// Timers that have run at some time, and perhaps still do.
+    /// All timers that have run so far, with the one that runs now.
     pub fn timeouts_seen(&self) -> &[Timeout] {
         &self.epochs.seen
     }
 
-    /// The transfers that have been asked for, the one that runs included.
+    /// All transfers so far, with the one that runs now.
     pub fn transfers(&self) -> &[TransferId] {
         &self.transfers
     }
@@ -406,7 +405,7 @@ impl Sim {
         }
     }
 
-    /// Offers the buffer until nothing more is taken, as a driver does.
+    /// Passes waiting input until the session uses no more, as a driver does.
     pub fn take(&mut self) {
         while self.take_line() {}
     }

@@ -82,7 +82,7 @@ impl ModelCommand {
         }
     }
 
-    /// Whether it would begin to move data, which an ABOR behind it prevents.
+    /// Whether it would start to transfer data. If an ABOR follows, it is not executed.
     pub(super) fn needs_data(self) -> bool {
         matches!(
             self,

@@ -1,13 +1,13 @@
-//! What must hold of the timer that runs, whatever happens.
+//! The rules for timers that hold in every session.
 
 use ftp_proto::{Timeout, TimeoutKind, TransferId};
 
-/// What the timers' epochs were when they were last seen, and whether they may have changed since.
+/// The last known epoch of each timer, and whether it may have changed since.
 #[derive(Default)]
 pub(super) struct Epochs {
     login: Option<u64>,
     data_open: Option<u64>,
-    /// Of which transfer, and when.
+    /// The transfer and its epoch.
     data_stall: Option<(TransferId, u64)>,
     pub(super) login_renewed: bool,
     pub(super) data_open_renewed: bool,
@@ -15,7 +15,7 @@ pub(super) struct Epochs {
 }
 
 impl Epochs {
-    /// The timer that runs fits the state of the session, and no limit was extended that is never extended.
+    /// Checks that the timer fits the state of the session, and that it was not extended if it must not be.
     pub(super) fn check(&mut self, timeout: Timeout, logged_in: bool, running: Option<TransferId>) {
         match timeout.kind {
             TimeoutKind::Login => {
@@ -38,7 +38,7 @@ impl Epochs {
                 let now = (running, timeout.epoch);
                 if let Some(before) = self.data_stall.replace(now) {
                     let renewed = before.0 == now.0 || before.1 != now.1;
-                    assert!(renewed, "a transfer inherits the time of another");
+                    assert!(renewed, "the timer of a transfer continues that of another");
                 }
             }
         }
