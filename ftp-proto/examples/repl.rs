@@ -1,7 +1,7 @@
-//! Type FTP commands at a session that has no network, no files and no clock.
+//! Type FTP commands to a session without network, files and clock.
 //!
-//! Every action is shown and answered by a stub: any password is right, each path is a file of 1234
-//! bytes, passive ports count up from 60000, and a transfer ends as soon as it has begun.
+//! The example prints every action and answers it with fixed values: any password is correct, each path is a
+//! file of 1234 bytes, passive ports count up from 60001, and a transfer ends as soon as it starts.
 //!
 //! `cargo run -p ftp-proto --example repl`, then `USER me`, `PASS x`, `PASV`, `RETR a.txt`, `QUIT`.
 
@@ -47,7 +47,7 @@ fn main() -> io::Result<()> {
     }
 }
 
-/// Shows everything that comes out, and answers what is asked.
+/// Prints all outputs and answers the actions.
 fn drain(session: &mut Session, port: &mut u16) -> io::Result<()> {
     while let Some(output) = session.poll_output() {
         match output {

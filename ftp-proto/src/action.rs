@@ -1,4 +1,4 @@
-//! What the core asks its driver to do: the whole vocabulary.
+//! All actions that the core can request from its driver.
 
 use alloc::vec::Vec;
 use core::net::SocketAddr;
@@ -9,13 +9,13 @@ use crate::permissions::Permissions;
 use crate::reply::Reply;
 use crate::secret::Secret;
 
-/// One item of the ordered stream that a session puts out.
+/// One item of a session's ordered output.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[must_use = "the client waits for the reply, or the session for the action's outcome"]
 pub enum Output {
-    /// To be sent on the control connection.
+    /// Send this on the control connection.
     Reply(Reply),
-    /// To be performed, after the replies before it have been handed to the network.
+    /// Perform this, after the replies before it have been handed to the network.
     Action(Action),
 }
 
@@ -23,58 +23,57 @@ pub enum Output {
 /// [`CloseData`](Self::CloseData), [`AbortTransfer`](Self::AbortTransfer) and [`Close`](Self::Close).
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Action {
-    /// Check a name and a password: [`Outcome::Authenticated`](crate::Outcome::Authenticated). A
-    /// delay after a wrong password is the driver's.
+    /// Check a name and a password: [`Outcome::Authenticated`](crate::Outcome::Authenticated). The
+    /// driver decides how long it waits after a wrong password.
     Authenticate {
         /// The argument of USER.
         user: Vec<u8>,
         /// The argument of PASS.
         password: Secret,
     },
-    /// Something about files that needs no data connection: [`Outcome::File`](crate::Outcome::File).
+    /// A file operation that needs no data connection: [`Outcome::File`](crate::Outcome::File).
     File(FileRequest),
     /// Listen for a data connection from the client, on the control connection's own local address:
-    /// [`Outcome::PassiveOpened`](crate::Outcome::PassiveOpened). Connections from other addresses
-    /// are dropped in silence.
+    /// [`Outcome::PassiveOpened`](crate::Outcome::PassiveOpened). The driver drops connections from
+    /// other addresses and keeps listening.
     OpenPassive,
-    /// Close the passive listener, or the data connection that came through it before a transfer.
-    /// Cancels an [`OpenPassive`](Self::OpenPassive) that is still unanswered; its outcome, an error,
-    /// is still owed.
+    /// Close the passive listener, or the data connection that it accepted before a transfer. If
+    /// [`OpenPassive`](Self::OpenPassive) is not answered yet, this cancels it; the driver must still
+    /// answer it, with an error.
     CloseData,
-    /// Open the file or directory, and change nothing yet: a file is truncated only once its data
-    /// connection exists. [`Outcome::TransferOpened`](crate::Outcome::TransferOpened).
+    /// Open the file or directory, and change nothing yet: a file must not be truncated before its
+    /// data connection exists. [`Outcome::TransferOpened`](crate::Outcome::TransferOpened).
     OpenTransfer(TransferRequest),
     /// Establish the data connection for the opened transfer and move the bytes:
-    /// [`Outcome::TransferEnded`](crate::Outcome::TransferEnded). Tell
+    /// [`Outcome::TransferEnded`](crate::Outcome::TransferEnded). Call
     /// [`Session::handle_data_connected`](crate::Session::handle_data_connected) when it is
-    /// established, and [`Session::handle_progress`](crate::Session::handle_progress) as bytes move.
+    /// established, and [`Session::handle_progress`](crate::Session::handle_progress) while bytes move.
     StartTransfer {
         /// Which transfer.
         transfer: TransferId,
-        /// How the data connection comes into being.
+        /// How the data connection is established.
         connection: DataConnection,
-        /// Whether it is to be protected by TLS (PROT P). We are TLS's server, also where we connect
-        /// to the client. Tell
+        /// Whether TLS must protect it (PROT P). We are the TLS server, even where we connect to the
+        /// client. Call
         /// [`Session::handle_data_protected`](crate::Session::handle_data_protected) when the handshake
-        /// is over.
+        /// has succeeded.
         protected: bool,
     },
-    /// End the transfer soon. Once it is started, its one
-    /// [`Outcome::TransferEnded`](crate::Outcome::TransferEnded) is still owed, and an upload whose
-    /// last bytes have arrived already may still end well. One that is only opened is dropped, without
-    /// an outcome.
+    /// End the transfer soon. If it was started, the driver must still answer with
+    /// [`Outcome::TransferEnded`](crate::Outcome::TransferEnded), which may be `Ok` if the last bytes had
+    /// already arrived. If it was only opened, the driver drops it, and there is no outcome.
     AbortTransfer(TransferId),
     /// Begin the TLS handshake on the control connection: [`Outcome::Tls`](crate::Outcome::Tls).
     StartTls,
-    /// Send what is still unsent, then close everything that belongs to the session.
+    /// Send what is still unsent, then close every connection and file of the session.
     Close,
 }
 
-/// Names a transfer for as long as it lasts.
+/// Identifies a transfer; no two transfers of a session have the same id.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct TransferId(pub(crate) u64);
 
-/// A file operation. Paths are absolute and normalised; symbolic links are the driver's to judge.
+/// A file operation. Paths are absolute and normalised; the driver decides about symbolic links.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum FileRequest {
     /// Whether the directory exists and may be entered (CWD, CDUP).
@@ -83,7 +82,7 @@ pub enum FileRequest {
     MakeDirectory {
         /// The new directory.
         path: FtpPath,
-        /// The permission bits that it must not have (SITE UMASK); `None`: the system decides.
+        /// The permission bits that it must not have (SITE UMASK); `None`: the system's umask.
         umask: Option<u32>,
     },
     /// RMD.
@@ -103,23 +102,23 @@ pub enum FileRequest {
     Size(FtpPath),
     /// When the file was last modified (MDTM): [`FileAnswer::Modified`](crate::FileAnswer::Modified).
     ModifiedTime(FtpPath),
-    /// Give the file or directory these permission bits, of which none is above `0o777` (SITE CHMOD).
+    /// Set the permission bits of a file or directory; they are at most `0o777` (SITE CHMOD).
     ChangeMode {
         /// A regular file or a directory.
         path: FtpPath,
         /// The bits.
         mode: u32,
     },
-    /// Say that the file or directory was modified then (MFMT).
+    /// Set the time of last modification of a file or directory (MFMT).
     SetModified {
         /// A regular file or a directory.
         path: FtpPath,
         /// In seconds since 1970, UTC.
         modified: i64,
     },
-    /// What is known about the path itself (MLST): [`FileAnswer::Entry`](crate::FileAnswer::Entry).
+    /// The facts of the path itself (MLST): [`FileAnswer::Entry`](crate::FileAnswer::Entry).
     Facts(FtpPath),
-    /// Lines as LIST would send them, at most
+    /// The lines that LIST would send, at most
     /// [`STAT_ENTRIES_MAX`](crate::limits::STAT_ENTRIES_MAX) (STAT with a path):
     /// [`FileAnswer::Lines`](crate::FileAnswer::Lines).
     Status(Selection),
@@ -128,49 +127,49 @@ pub enum FileRequest {
 /// A transfer to open.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct TransferRequest {
-    /// Its name from now on.
+    /// Identifies it in all later actions, outcomes and events.
     pub id: TransferId,
-    /// What moves, and where to.
+    /// What is transferred, and in which direction.
     pub kind: TransferKind,
     /// How file bytes are represented on the data connection. Listings are always text.
     pub representation: Representation,
-    /// The permission bits that a new file must not have (SITE UMASK); `None`: the system decides.
+    /// The permission bits that a new file must not have (SITE UMASK); `None`: the system's umask.
     pub umask: Option<u32>,
 }
 
-/// What a transfer moves.
+/// What is transferred.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum TransferKind {
     /// RETR.
     Retrieve {
         /// The file.
         path: FtpPath,
-        /// Where to begin (REST), in bytes as they would be sent: with [`Representation::Ascii`] each line
-        /// end counts as two.
+        /// Where to begin (REST), counted in bytes as they are sent: with [`Representation::Ascii`] each
+        /// line end counts as two.
         offset: u64,
     },
     /// STOR.
     Store {
         /// The file.
         path: FtpPath,
-        /// Zero: replace what is there. Else keep this many bytes (REST) and write behind them.
+        /// Zero: replace the file. Otherwise keep this many bytes (REST) and write after them.
         offset: u64,
     },
     /// APPE.
     Append {
-        /// The file; made when it does not exist.
+        /// The file; it is created if it does not exist.
         path: FtpPath,
     },
     /// STOU.
     StoreUnique {
-        /// Where the driver makes a new file under a name of its choice.
+        /// The directory in which the driver creates a file; the driver chooses a name that is free.
         directory: FtpPath,
-        /// The name that the client would like; may be empty.
+        /// The name that the client suggests; it may be empty.
         suggested_name: Vec<u8>,
     },
     /// LIST, NLST and MLSD.
     List {
-        /// A directory; for LIST and NLST also a file, or a path with wildcards.
+        /// A directory; for LIST and NLST also a file or a path with wildcards.
         selection: Selection,
         /// What a line looks like.
         style: ListStyle,
@@ -182,8 +181,8 @@ pub enum TransferKind {
 pub enum ListStyle {
     /// LIST: the form of `ls -l`, see [`listing`](crate::listing).
     Long,
-    /// NLST: names alone, each with [`Selection::prefix`](crate::listing::Selection::prefix) before
-    /// it, so that the client can use the lines as they come (RFC 1123, section 4.1.2.7).
+    /// NLST: only names, each with [`Selection::prefix`](crate::listing::Selection::prefix) before
+    /// it, so that the client can use each line as a path (RFC 1123, section 4.1.2.7).
     Names,
     /// MLSD: facts and names (RFC 3659, section 7).
     Facts {
@@ -203,7 +202,7 @@ pub enum Representation {
     Image,
 }
 
-/// How a data connection comes into being.
+/// How a data connection is established.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum DataConnection {
     /// The client connects to the listener of the last `OpenPassive`.

@@ -1,7 +1,7 @@
 //! The two ends of a control connection, and the address arguments of PORT, EPRT and EPSV.
 //!
-//! Addresses are values here, never text: an IPv4-mapped IPv6 address becomes IPv4 once, in
-//! [`Endpoints::new`], so that no rule ever has to compare `::ffff:192.0.2.1` with `192.0.2.1`.
+//! Addresses are values here, never text: [`Endpoints::new`] turns an IPv4-mapped IPv6 address into IPv4,
+//! so that no rule has to compare `::ffff:192.0.2.1` with `192.0.2.1`.
 
 use core::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use core::str::{self, FromStr};
@@ -22,7 +22,7 @@ impl Endpoints {
         }
     }
 
-    /// The address that the client reached us at.
+    /// The address that the client connected to.
     pub fn local(&self) -> SocketAddr {
         self.local
     }
@@ -32,9 +32,9 @@ impl Endpoints {
         self.peer
     }
 
-    /// The address family that the control connection really speaks.
-    pub fn family(&self) -> Family {
-        Family::of(self.local.ip())
+    /// The address family of the control connection; IPv4 also on a dual-stack socket.
+    pub fn family(&self) -> AddressFamily {
+        AddressFamily::of(self.local.ip())
     }
 }
 
@@ -46,17 +46,17 @@ pub fn canonical(address: SocketAddr) -> SocketAddr {
     }
 }
 
-/// An address family as EPRT and EPSV number it (RFC 2428, section 2).
+/// An address family, with its number in EPRT and EPSV (RFC 2428, section 2).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Family {
+pub enum AddressFamily {
     /// Number 1.
     Ipv4,
     /// Number 2.
     Ipv6,
 }
 
-impl Family {
-    /// The family of an address that is already canonical.
+impl AddressFamily {
+    /// The family of an address in canonical form.
     pub fn of(address: IpAddr) -> Self {
         match address {
             IpAddr::V4(_) => Self::Ipv4,
@@ -64,7 +64,7 @@ impl Family {
         }
     }
 
-    /// The digit that stands for this family on the wire.
+    /// The number of this family in EPRT and EPSV.
     pub fn number(self) -> u8 {
         match self {
             Self::Ipv4 => 1,
@@ -73,13 +73,13 @@ impl Family {
     }
 }
 
-/// Why an address argument was not understood.
+/// Why an address argument is refused.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum AddressError {
-    /// Not of the form that the RFC gives: 501.
+    /// A syntax error: 501.
     Syntax,
-    /// A well-formed argument that names a family we do not know: 522.
-    Family,
+    /// The argument is well-formed, but names an unknown address family: 522.
+    UnknownFamily,
 }
 
 /// Reads `h1,h2,h3,h4,p1,p2` (RFC 959, section 5.3.2, `<host-port>`).
@@ -116,7 +116,7 @@ pub(crate) fn parse_eprt(argument: &[u8]) -> Result<SocketAddr, AddressError> {
     let ip = match family {
         1 => IpAddr::V4(parse_text::<Ipv4Addr>(address)?),
         2 => IpAddr::V6(parse_text::<Ipv6Addr>(address)?),
-        _ => return Err(AddressError::Family),
+        _ => return Err(AddressError::UnknownFamily),
     };
     let port = parse_decimal(port).ok_or(AddressError::Syntax)?;
     Ok(canonical(SocketAddr::new(ip, port)))
@@ -128,8 +128,8 @@ pub(crate) enum EpsvArgument {
     /// No argument: the family of the control connection.
     Any,
     /// A family by its number.
-    Family(Family),
-    /// From now on no other way to set up data connections.
+    Family(AddressFamily),
+    /// From now on EPSV is the only way to set up data connections.
     All,
 }
 
@@ -142,14 +142,14 @@ pub(crate) fn parse_epsv(argument: &[u8]) -> Result<EpsvArgument, AddressError> 
         return Ok(EpsvArgument::All);
     }
     match parse_decimal::<u16>(argument).ok_or(AddressError::Syntax)? {
-        1 => Ok(EpsvArgument::Family(Family::Ipv4)),
-        2 => Ok(EpsvArgument::Family(Family::Ipv6)),
-        _ => Err(AddressError::Family),
+        1 => Ok(EpsvArgument::Family(AddressFamily::Ipv4)),
+        2 => Ok(EpsvArgument::Family(AddressFamily::Ipv6)),
+        _ => Err(AddressError::UnknownFamily),
     }
 }
 
-/// Whether this could name a host, as HOST has it (RFC 7151, section 3): a domain name, an IPv4 address, or an
-/// IPv6 address in brackets. A port is no part of it.
+/// Whether this is a host name for HOST (RFC 7151, section 3): a domain name, an IPv4 address, or an IPv6
+/// address in brackets, without a port.
 pub(crate) fn is_host(name: &[u8]) -> bool {
     if let Some(address) = name.strip_prefix(b"[") {
         let inner = address.strip_suffix(b"]");
@@ -166,7 +166,7 @@ pub(crate) fn is_host(name: &[u8]) -> bool {
     name.len() <= 253 && name.split(|&byte| byte == b'.').all(is_label)
 }
 
-/// Digits only: `FromStr` alone would also take a plus sign.
+/// Reads a number of digits only: `FromStr` alone would also accept a plus sign.
 pub(crate) fn parse_decimal<T: FromStr>(field: &[u8]) -> Option<T> {
     if field.is_empty() || !field.iter().all(u8::is_ascii_digit) {
         return None;
@@ -197,7 +197,7 @@ mod tests {
         );
         assert_eq!(ends.local(), address("192.168.77.2:21"));
         assert_eq!(ends.peer(), address("[2001:db8::1]:9"));
-        assert_eq!(ends.family(), Family::Ipv4);
+        assert_eq!(ends.family(), AddressFamily::Ipv4);
     }
 
     #[test]
@@ -260,7 +260,7 @@ mod tests {
             parse_eprt(b"|2|::ffff:10.0.0.7|1|"),
             Ok(address("10.0.0.7:1"))
         );
-        assert_eq!(parse_eprt(b"|3|x|1025|"), Err(AddressError::Family));
+        assert_eq!(parse_eprt(b"|3|x|1025|"), Err(AddressError::UnknownFamily));
         for bad in [
             &b""[..],
             b"|",
@@ -280,9 +280,15 @@ mod tests {
     fn extended_passive() {
         assert_eq!(parse_epsv(b""), Ok(EpsvArgument::Any));
         assert_eq!(parse_epsv(b"all"), Ok(EpsvArgument::All));
-        assert_eq!(parse_epsv(b"1"), Ok(EpsvArgument::Family(Family::Ipv4)));
-        assert_eq!(parse_epsv(b"2"), Ok(EpsvArgument::Family(Family::Ipv6)));
-        assert_eq!(parse_epsv(b"3"), Err(AddressError::Family));
+        assert_eq!(
+            parse_epsv(b"1"),
+            Ok(EpsvArgument::Family(AddressFamily::Ipv4))
+        );
+        assert_eq!(
+            parse_epsv(b"2"),
+            Ok(EpsvArgument::Family(AddressFamily::Ipv6))
+        );
+        assert_eq!(parse_epsv(b"3"), Err(AddressError::UnknownFamily));
         assert_eq!(parse_epsv(b"one"), Err(AddressError::Syntax));
     }
 }

@@ -1,27 +1,27 @@
 //! The ASCII type: lines end with CRLF on the network and with LF in files (RFC 959, section
 //! 3.1.1.1).
 //!
-//! Both translators give the same output however their input is cut into buffers.
+//! Both translators give the same output for any division of the input into buffers.
 
 use alloc::vec::Vec;
 
-/// From file to network, for RETR: a LF without a CR before it becomes CRLF, all else passes.
+/// From file to network, for RETR: an LF without a CR before it becomes CRLF, all other bytes stay.
 ///
-/// A line that already ends with CRLF is left alone: files of both conventions reach the client
-/// with proper line ends. A new `Encoder` per transfer.
+/// A line that already ends with CRLF stays as it is, so that files with either line end reach the client
+/// correctly. Use a new `Encoder` for each transfer.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Encoder {
     /// Whether the last byte so far was a CR.
     after_cr: bool,
 }
 
-/// From network to file, for STOR, STOU and APPE: CRLF becomes LF, a CR elsewhere stays.
+/// From network to file, for STOR, STOU and APPE: CRLF becomes LF, any other CR stays.
 ///
-/// A new `Decoder` per transfer; [`finish`](Self::finish) belongs to its end.
+/// Use a new `Decoder` for each transfer, and call [`finish`](Self::finish) at its end.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 #[must_use = "a CR may be pending: call finish at the end of the transfer"]
 pub struct Decoder {
-    /// Whether the last byte so far was a CR, which is not written yet.
+    /// Whether the last byte so far was a CR. It is not written yet.
     pending_cr: bool,
 }
 
@@ -46,7 +46,7 @@ impl Encoder {
 }
 
 impl Decoder {
-    /// Appends the translation of `input` to `output`: at most one byte more than `input` has.
+    /// Appends the translation of `input` to `output`: at most one byte more than `input`.
     pub fn push(&mut self, input: &[u8], output: &mut Vec<u8>) {
         let Some(&first) = input.first() else {
             return;
@@ -69,7 +69,7 @@ impl Decoder {
         output.extend_from_slice(rest);
     }
 
-    /// Appends the CR that the input ended with, if it did.
+    /// Appends the last CR, if the input ended with one.
     pub fn finish(self, output: &mut Vec<u8>) {
         if self.pending_cr {
             output.push(CR);
@@ -77,8 +77,8 @@ impl Decoder {
     }
 }
 
-/// Looks at a whole chunk without an early exit, which the compiler turns into vector
-/// instructions; only the chunk that has the byte is searched byte by byte.
+/// Checks whole chunks without an early exit, so that the compiler can use vector instructions. Only the
+/// chunk that contains the byte is searched byte by byte.
 fn find(wanted: u8, bytes: &[u8]) -> Option<usize> {
     let (chunks, _) = bytes.as_chunks::<CHUNK_BYTES>();
     let skipped = chunks
@@ -181,7 +181,11 @@ mod tests {
         assert_eq!(texts.len(), 1 + 3 + 9 + 27 + 81 + 243);
         for text in texts {
             let network = encode(&[&text]);
-            assert_eq!(encode(&[&network]), network, "twice is once: {text:?}");
+            assert_eq!(
+                encode(&[&network]),
+                network,
+                "encoding twice changes nothing: {text:?}"
+            );
             if !text.windows(2).any(|pair| pair == b"\r\n") {
                 assert_eq!(decode(&[&network]), text, "{text:?}");
             }

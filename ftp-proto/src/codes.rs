@@ -1,42 +1,41 @@
-//! Which reply codes a command may be answered with: those that the RFCs list for it, and ours beyond them,
-//! each with its reason.
+//! The reply codes of each command: those that the RFCs list for it, and additional ones, each with its reason.
 //!
-//! Tests hold every reply to this table, and the README's table of commands is made from it.
+//! Tests check every reply against this table. The table of commands in the documentation is made from it.
 
 use alloc::format;
 use alloc::string::String;
 use alloc::vec::Vec;
 
-use crate::command::{self, COMMANDS, NOT_IMPLEMENTED, Verb};
+use crate::command::{self, COMMANDS, CommandInfo, NOT_IMPLEMENTED};
 
-/// Whether `code` may be the final reply to a command of this name, known or not.
+/// Whether `code` may be the final reply to a command with this name. The name may be unknown.
 pub fn allows(name: &[u8], code: u16) -> bool {
     if ANYTIME.contains(&code) {
         return true;
     }
     match command::find(name) {
         Some(info) => {
-            let row = row_of(info.verb);
+            let row = row_of(info);
             row.is_some_and(|row| {
-                row.listed.contains(&code) || row.beyond.iter().any(|(beyond, _)| *beyond == code)
+                row.listed.contains(&code) || row.additional.iter().any(|(own, _)| *own == code)
             })
         }
         None => command::is_not_implemented(name) && code == 502,
     }
 }
 
-/// The README's section on commands, in Markdown.
+/// The table of commands for the documentation, in Markdown.
 pub fn markdown() -> String {
     let mut text = String::from(
-        "| command | what it does | final replies of the RFCs | beyond them |\n|---|---|---|---|\n",
+        "| command | what it does | final replies in the RFCs | additional replies |\n|---|---|---|---|\n",
     );
     for info in COMMANDS {
-        let Some(row) = row_of(info.verb) else {
+        let Some(row) = row_of(info) else {
             continue;
         };
         let usage = format!("{} {}", info.name, info.syntax).replace('|', "\\|");
-        let beyond: Vec<String> = row
-            .beyond
+        let additional: Vec<String> = row
+            .additional
             .iter()
             .map(|(code, why)| format!("{code}{}", mark(why)))
             .collect();
@@ -46,12 +45,12 @@ pub fn markdown() -> String {
             usage.trim_end(),
             info.purpose,
             listed.join(" "),
-            beyond.join(" ")
+            additional.join(" ")
         ));
     }
-    text.push_str("\nBesides, any command may be answered 500 (not understood, or too long) and 421 (the session ends). ");
+    text.push_str("\nThe reply to any command may also be 500 (not understood, or too long) or 421 (the session ends). ");
     text.push_str(&format!(
-        "Known and refused with 502: {}.\n\nWhy beyond the RFCs:\n\n",
+        "These commands are not implemented and get 502: {}.\n\nThe reasons for the additional replies:\n\n",
         NOT_IMPLEMENTED.join(", ")
     ));
     for (letter, why) in LETTERS.iter().zip(REASONS) {
@@ -62,48 +61,55 @@ pub fn markdown() -> String {
 
 /// The codes of one command.
 struct Row {
-    verb: Verb,
+    /// The first name of the command.
+    name: &'static str,
     /// RFC 959, section 5.4, and the RFC that defines or changes the command.
     listed: &'static [u16],
-    /// What we say besides, and why.
-    beyond: &'static [(u16, &'static str)],
+    /// The additional codes, each with its reason.
+    additional: &'static [(u16, &'static str)],
 }
 
-const fn row(verb: Verb, listed: &'static [u16], beyond: &'static [(u16, &'static str)]) -> Row {
+const fn row(
+    name: &'static str,
+    listed: &'static [u16],
+    additional: &'static [(u16, &'static str)],
+) -> Row {
     Row {
-        verb,
+        name,
         listed,
-        beyond,
+        additional,
     }
 }
 
-fn row_of(verb: Verb) -> Option<&'static Row> {
-    CODES.iter().find(|row| row.verb == verb)
+fn row_of(info: &CommandInfo) -> Option<&'static Row> {
+    let is_same =
+        |name: &str| command::find(name.as_bytes()).is_some_and(|row| row.verb == info.verb);
+    CODES.iter().find(|row| is_same(row.name))
 }
 
-/// How a reason is referred to.
+/// The letter that refers to a reason.
 fn mark(why: &str) -> String {
     let index = REASONS.iter().position(|reason| *reason == why);
     let letter = index.and_then(|index| LETTERS.get(index));
     letter.map_or_else(String::new, |letter| format!(" ({letter})"))
 }
 
-/// RFC 959, section 4.2.2: for a line that is no command, and for the end of the session.
+/// RFC 959, section 4.2.2: the codes for a line that is not a command, and for the end of the session.
 const ANYTIME: &[u16] = &[421, 500];
 
-const NO_ARGUMENT: &str = "the command takes no argument and got one, which its list forgets";
-const NO_LOGIN: &str = "nobody is logged in, which the command's list forgets";
-const NO_PORT: &str = "no passive port is to be had, or PASV comes over IPv6: clients try again or use EPSV after 425";
-const ABORTED: &str = "an ABOR stands behind the command, so it is not begun";
-const MISSING: &str =
-    "there is no such path, or it may not be listed; 450 would make clients try again in vain";
-const FAMILY: &str = "the address is of the other family, told as RFC 2428 does for EPRT";
-const AGAIN: &str =
-    "the command comes out of sequence: protected already, not yet, or in a transfer";
+const NO_ARGUMENT: &str =
+    "the command takes no argument and got one; the RFC lists no code for this";
+const NO_LOGIN: &str = "no user is logged in; the RFC lists no code for this";
+const NO_PORT: &str =
+    "no passive port is free, or PASV is used over IPv6; after 425 clients try again or use EPSV";
+const ABORTED: &str = "an ABOR follows the command, so it is not executed";
+const MISSING: &str = "the path does not exist, or the user may not list it; after 450 clients would try again in vain";
+const FAMILY: &str = "the address is of the other address family; RFC 2428 uses this code for EPRT";
+const AGAIN: &str = "the command is out of sequence: the connection is already protected, not protected yet, or a transfer runs";
 const NO_TLS: &str = "TLS is not offered";
-const SITE_HELP: &str = "SITE HELP is answered as HELP is";
-const SITE_FILE: &str = "a file is concerned: CHMOD is refused as other commands for files are";
-const UNKNOWN_FORM: &str = "the driver cannot do this at all";
+const SITE_HELP: &str = "SITE HELP uses the code of HELP";
+const SITE_FILE: &str = "SITE CHMOD uses the code of other commands on files";
+const UNSUPPORTED: &str = "the server does not support this";
 
 const REASONS: &[&str] = &[
     NO_ARGUMENT,
@@ -116,72 +122,72 @@ const REASONS: &[&str] = &[
     NO_TLS,
     SITE_HELP,
     SITE_FILE,
-    UNKNOWN_FORM,
+    UNSUPPORTED,
 ];
 
 const LETTERS: &[char] = &['a', 'b', 'c', 'd', 'e', 'f', 'g', 'h', 'i', 'j', 'k'];
 
-/// In the order of [`COMMANDS`], without its second names.
+/// In the order of [`COMMANDS`], one row for each verb.
 #[rustfmt::skip]
 const CODES: &[Row] = &[
-    row(Verb::Abor, &[225, 226, 501, 502],                           &[(530, NO_LOGIN)]),
-    row(Verb::Acct, &[202, 230, 501, 503, 530],                      &[]),
-    row(Verb::Allo, &[200, 202, 501, 504, 530],                      &[]),
-    // RFC 1123, section 4.1.2.11, adds 554 and 555 to what may follow REST; RFC 4217, section 10, adds 521 and
-    // 522 to whatever opens a data connection.
-    row(Verb::Appe, &[226, 250, 425, 426, 450, 451, 452, 501, 502, 521, 522, 530, 532, 550, 551, 552, 553, 554, 555], &[]),
+    row("ABOR", &[225, 226, 501, 502],                           &[(530, NO_LOGIN)]),
+    row("ACCT", &[202, 230, 501, 503, 530],                      &[]),
+    row("ALLO", &[200, 202, 501, 504, 530],                      &[]),
+    // RFC 1123, section 4.1.2.11, adds 554 and 555 to commands after REST; RFC 4217, section 10, adds 521 and
+    // 522 to commands that open a data connection.
+    row("APPE", &[226, 250, 425, 426, 450, 451, 452, 501, 502, 521, 522, 530, 532, 550, 551, 552, 553, 554, 555], &[]),
     // RFC 2228, RFC 4217.
-    row(Verb::Auth, &[234, 334, 431, 501, 502, 504, 534],            &[(503, AGAIN)]),
-    row(Verb::Ccc,  &[200, 501, 530, 533, 534],                      &[(502, NO_TLS), (503, AGAIN)]),
-    // Section 5.4 has 200, section 4.1.1 the codes of CWD.
-    row(Verb::Cdup, &[200, 250, 501, 502, 530, 550],                 &[]),
-    row(Verb::Clnt, &[200, 501],                                     &[]),
-    row(Verb::Cwd,  &[250, 501, 502, 530, 550],                      &[]),
-    row(Verb::Dele, &[250, 450, 501, 502, 530, 550],                 &[]),
-    // RFC 2428; 504 for a low port as RFC 2577, section 3.
-    row(Verb::Eprt, &[200, 501, 504, 522, 530],                      &[]),
-    row(Verb::Epsv, &[200, 229, 501, 502, 522, 530],                 &[(425, NO_PORT), (426, ABORTED)]),
+    row("AUTH", &[234, 334, 431, 501, 502, 504, 534],            &[(503, AGAIN)]),
+    row("CCC",  &[200, 501, 530, 533, 534],                      &[(502, NO_TLS), (503, AGAIN)]),
+    // RFC 959, section 5.4, lists 200; section 4.1.1 refers to the codes of CWD.
+    row("CDUP", &[200, 250, 501, 502, 530, 550],                 &[]),
+    row("CLNT", &[200, 501],                                     &[]),
+    row("CWD",  &[250, 501, 502, 530, 550],                      &[]),
+    row("DELE", &[250, 450, 501, 502, 530, 550],                 &[]),
+    // RFC 2428; 504 for a port below 1024 (RFC 2577, section 3).
+    row("EPRT", &[200, 501, 504, 522, 530],                      &[]),
+    row("EPSV", &[200, 229, 501, 502, 522, 530],                 &[(425, NO_PORT), (426, ABORTED)]),
     // RFC 2389.
-    row(Verb::Feat, &[211, 502],                                     &[(501, NO_ARGUMENT)]),
-    row(Verb::Help, &[211, 214, 501, 502],                           &[]),
+    row("FEAT", &[211, 502],                                     &[(501, NO_ARGUMENT)]),
+    row("HELP", &[211, 214, 501, 502],                           &[]),
     // RFC 7151.
-    row(Verb::Host, &[220, 501, 502, 503, 504, 530],                 &[]),
+    row("HOST", &[220, 501, 502, 503, 504, 530],                 &[]),
     // RFC 2640.
-    row(Verb::Lang, &[200, 501, 502, 504],                           &[]),
-    row(Verb::List, &[226, 250, 425, 426, 450, 451, 501, 502, 521, 522, 530],  &[(550, MISSING)]),
+    row("LANG", &[200, 501, 502, 504],                           &[]),
+    row("LIST", &[226, 250, 425, 426, 450, 451, 501, 502, 521, 522, 530],  &[(550, MISSING)]),
     // RFC 3659.
-    row(Verb::Mdtm, &[213, 501, 502, 530, 550],                      &[]),
+    row("MDTM", &[213, 501, 502, 530, 550],                      &[]),
     // draft-somers-ftp-mfxx.
-    row(Verb::Mfmt, &[213, 501, 502, 530, 550],                      &[]),
-    row(Verb::Mkd,  &[257, 501, 502, 530, 550],                      &[]),
-    row(Verb::Mlsd, &[226, 250, 425, 426, 450, 451, 501, 502, 521, 522, 530, 550], &[]),
-    row(Verb::Mlst, &[250, 501, 502, 530, 550],                      &[]),
-    row(Verb::Mode, &[200, 501, 504, 530],                           &[]),
-    row(Verb::Nlst, &[226, 250, 425, 426, 450, 451, 501, 502, 521, 522, 530],  &[(550, MISSING)]),
-    row(Verb::Noop, &[200],                                          &[(501, NO_ARGUMENT)]),
-    row(Verb::Opts, &[200, 451, 501, 502, 504, 530],                 &[]),
-    row(Verb::Pass, &[202, 230, 332, 501, 503, 530],                 &[]),
-    row(Verb::Pasv, &[227, 501, 502, 530],                           &[(425, NO_PORT), (426, ABORTED)]),
-    row(Verb::Pbsz, &[200, 501, 503, 530],                           &[(502, NO_TLS)]),
-    row(Verb::Port, &[200, 501, 504, 530],                           &[(522, FAMILY)]),
-    row(Verb::Prot, &[200, 431, 501, 503, 504, 530, 534, 536],       &[(502, NO_TLS)]),
-    row(Verb::Pwd,  &[257, 501, 502, 550],                           &[(530, NO_LOGIN)]),
-    row(Verb::Quit, &[221],                                          &[(501, NO_ARGUMENT)]),
-    row(Verb::Rein, &[220, 502],                                     &[(501, NO_ARGUMENT)]),
-    row(Verb::Rest, &[350, 501, 502, 530],                           &[]),
-    row(Verb::Retr, &[226, 250, 425, 426, 450, 451, 501, 521, 522, 530, 550, 554, 555], &[]),
-    row(Verb::Rmd,  &[250, 501, 502, 530, 550],                      &[]),
-    row(Verb::Rnfr, &[350, 450, 501, 502, 530, 550],                 &[]),
-    row(Verb::Rnto, &[250, 501, 502, 503, 530, 532, 553],            &[]),
-    row(Verb::Site, &[200, 202, 501, 530],                           &[(214, SITE_HELP), (550, SITE_FILE), (502, UNKNOWN_FORM)]),
-    row(Verb::Size, &[213, 501, 502, 530, 550],                      &[]),
-    row(Verb::Stat, &[211, 212, 213, 450, 501, 502, 530],            &[(550, MISSING)]),
-    row(Verb::Stor, &[226, 250, 425, 426, 450, 451, 452, 501, 521, 522, 530, 532, 551, 552, 553, 554, 555], &[]),
-    row(Verb::Stou, &[226, 250, 425, 426, 450, 451, 452, 501, 521, 522, 530, 532, 551, 552, 553, 554, 555], &[]),
-    row(Verb::Stru, &[200, 501, 504, 530],                           &[]),
-    row(Verb::Syst, &[215, 501, 502],                                &[]),
-    row(Verb::Type, &[200, 501, 504, 530],                           &[]),
-    row(Verb::User, &[230, 331, 332, 501, 530],                      &[]),
+    row("MFMT", &[213, 501, 502, 530, 550],                      &[]),
+    row("MKD",  &[257, 501, 502, 530, 550],                      &[]),
+    row("MLSD", &[226, 250, 425, 426, 450, 451, 501, 502, 521, 522, 530, 550], &[]),
+    row("MLST", &[250, 501, 502, 530, 550],                      &[]),
+    row("MODE", &[200, 501, 504, 530],                           &[]),
+    row("NLST", &[226, 250, 425, 426, 450, 451, 501, 502, 521, 522, 530],  &[(550, MISSING)]),
+    row("NOOP", &[200],                                          &[(501, NO_ARGUMENT)]),
+    row("OPTS", &[200, 451, 501, 502, 504, 530],                 &[]),
+    row("PASS", &[202, 230, 332, 501, 503, 530],                 &[]),
+    row("PASV", &[227, 501, 502, 530],                           &[(425, NO_PORT), (426, ABORTED)]),
+    row("PBSZ", &[200, 501, 503, 530],                           &[(502, NO_TLS)]),
+    row("PORT", &[200, 501, 504, 530],                           &[(522, FAMILY)]),
+    row("PROT", &[200, 431, 501, 503, 504, 530, 534, 536],       &[(502, NO_TLS)]),
+    row("PWD",  &[257, 501, 502, 550],                           &[(530, NO_LOGIN)]),
+    row("QUIT", &[221],                                          &[(501, NO_ARGUMENT)]),
+    row("REIN", &[220, 502],                                     &[(501, NO_ARGUMENT)]),
+    row("REST", &[350, 501, 502, 530],                           &[]),
+    row("RETR", &[226, 250, 425, 426, 450, 451, 501, 521, 522, 530, 550, 554, 555], &[]),
+    row("RMD",  &[250, 501, 502, 530, 550],                      &[]),
+    row("RNFR", &[350, 450, 501, 502, 530, 550],                 &[]),
+    row("RNTO", &[250, 501, 502, 503, 530, 532, 553],            &[]),
+    row("SITE", &[200, 202, 501, 530],                           &[(214, SITE_HELP), (550, SITE_FILE), (502, UNSUPPORTED)]),
+    row("SIZE", &[213, 501, 502, 530, 550],                      &[]),
+    row("STAT", &[211, 212, 213, 450, 501, 502, 530],            &[(550, MISSING)]),
+    row("STOR", &[226, 250, 425, 426, 450, 451, 452, 501, 521, 522, 530, 532, 551, 552, 553, 554, 555], &[]),
+    row("STOU", &[226, 250, 425, 426, 450, 451, 452, 501, 521, 522, 530, 532, 551, 552, 553, 554, 555], &[]),
+    row("STRU", &[200, 501, 504, 530],                           &[]),
+    row("SYST", &[215, 501, 502],                                &[]),
+    row("TYPE", &[200, 501, 504, 530],                           &[]),
+    row("USER", &[230, 331, 332, 501, 530],                      &[]),
 ];
 
 #[cfg(test)]
@@ -191,24 +197,22 @@ mod tests {
     #[test]
     fn every_command_has_its_row() {
         for info in COMMANDS {
-            let rows = CODES.iter().filter(|row| row.verb == info.verb).count();
-            assert_eq!(rows, 1, "{}", info.name);
+            assert!(row_of(info).is_some(), "{}", info.name);
         }
-        let verbs = CODES.iter().filter_map(|row| command::info(row.verb));
-        assert!(verbs.is_sorted_by(|a, b| a.name < b.name));
+        assert!(CODES.is_sorted_by(|a, b| a.name < b.name));
     }
 
     #[test]
-    fn what_is_listed_is_not_beyond() {
+    fn a_code_of_the_rfc_needs_no_reason() {
         for row in CODES {
-            assert!(row.listed.is_sorted(), "{:?}", row.verb);
-            for (code, why) in row.beyond {
-                assert!(!row.listed.contains(code), "{:?} {code}", row.verb);
+            assert!(row.listed.is_sorted(), "{:?}", row.name);
+            for (code, why) in row.additional {
+                assert!(!row.listed.contains(code), "{:?} {code}", row.name);
                 assert!(!mark(why).is_empty(), "{why}");
             }
         }
         for why in REASONS {
-            let uses = CODES.iter().flat_map(|row| row.beyond);
+            let uses = CODES.iter().flat_map(|row| row.additional);
             assert!(uses.map(|(_, used)| used).any(|used| used == why), "{why}");
         }
         assert_eq!(LETTERS.len(), REASONS.len());

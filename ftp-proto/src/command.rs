@@ -1,106 +1,137 @@
-//! The commands: one table that the parser, HELP and the README share. Their reply codes stand in
-//! [`codes`](crate::codes).
+//! The commands: one table with everything about a command that is data. The parser, HELP, the
+//! documentation, the checks before a command is executed and the codes of its refusals use it.
 
-/// A command line, split into verb and argument.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Command<'a> {
-    pub(crate) verb: Verb,
-    /// What follows the first space, untouched; empty where nothing does.
+use crate::permissions::Right;
+
+/// A command line, split into command and argument.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct CommandLine<'a> {
+    pub(crate) command: Command,
+    /// Everything after the first space, unchanged; may be empty.
     pub(crate) argument: &'a [u8],
 }
 
-/// What the session does; several names may stand for one of these.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Verb {
-    Abor,
-    Acct,
-    Allo,
-    Appe,
-    Auth,
-    Ccc,
-    Cdup,
-    Clnt,
-    Cwd,
-    Dele,
-    Eprt,
-    Epsv,
-    Feat,
-    Help,
-    Host,
-    Lang,
-    List,
-    Mdtm,
-    Mfmt,
-    Mkd,
-    Mlsd,
-    Mlst,
-    Mode,
-    Nlst,
-    Noop,
-    Opts,
-    Pass,
-    Pasv,
-    Pbsz,
-    Port,
-    Prot,
-    Pwd,
-    Quit,
-    Rein,
-    Rest,
-    Retr,
-    Rmd,
-    Rnfr,
-    Rnto,
-    Site,
-    Size,
-    Stat,
-    Stor,
-    Stou,
-    Stru,
-    Syst,
-    Type,
-    User,
-    /// Known to the RFCs, refused by us.
+/// The command that the first word of a line names.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Command {
+    Known(&'static CommandInfo),
+    /// An RFC defines it, this server does not implement it.
     NotImplemented,
-    /// In no RFC that we know of.
+    /// No RFC that we know defines it.
     Unknown,
 }
 
-impl Verb {
-    /// Whether the command moves bytes over a data connection.
-    pub(crate) fn is_transfer(self) -> bool {
-        matches!(
-            self,
-            Self::Appe
-                | Self::List
-                | Self::Mlsd
-                | Self::Nlst
-                | Self::Retr
-                | Self::Stor
-                | Self::Stou
-        )
-    }
+/// What a command does, grouped by its handler. Several names may have the same verb, such as CWD and XCWD.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Verb {
+    Control(ControlVerb),
+    Info(InfoVerb),
+    File(FileVerb),
+    Transfer(TransferVerb),
+    Data(DataVerb),
+    Local(LocalVerb),
+    Site,
+}
+
+/// Login and logout, the protection of the connections, and the end of the session. Allowed in every phase.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum ControlVerb {
+    Auth,
+    Ccc,
+    Host,
+    Pass,
+    Pbsz,
+    Prot,
+    Quit,
+    Rein,
+    User,
+}
+
+/// Information about the server and the session. Allowed in every phase.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum InfoVerb {
+    Clnt,
+    Feat,
+    Help,
+    Lang,
+    Noop,
+    Opts,
+    Stat,
+    Syst,
+}
+
+/// File commands without a data connection: each sends a request to the driver.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum FileVerb {
+    Cdup,
+    Cwd,
+    Dele,
+    Mdtm,
+    Mfmt,
+    Mkd,
+    Mlst,
+    Rmd,
+    Rnfr,
+    Rnto,
+    Size,
+}
+
+/// Commands that transfer bytes over a data connection.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum TransferVerb {
+    Appe,
+    List,
+    Mlsd,
+    Nlst,
+    Retr,
+    Stor,
+    Stou,
+}
+
+/// Commands that set up the next data connection.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum DataVerb {
+    Eprt,
+    Epsv,
+    Pasv,
+    Port,
+}
+
+/// Commands of a logged-in client that need nothing from the driver.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum LocalVerb {
+    Abor,
+    Acct,
+    Allo,
+    Mode,
+    Pwd,
+    Rest,
+    Stru,
+    Type,
 }
 
 /// Whether a command takes an argument.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Argument {
-    /// One is refused.
+    /// An argument is refused.
     None,
     Optional,
     Required,
 }
 
 /// One row of the table.
-#[derive(Clone, Copy, Debug)]
+#[derive(Debug)]
 pub(crate) struct CommandInfo {
     pub(crate) name: &'static str,
     pub(crate) verb: Verb,
     pub(crate) argument: Argument,
     pub(crate) access: Access,
-    /// The syntax behind the name, for HELP.
+    /// The right that the user must have; `None` if the command needs none.
+    pub(crate) right: Option<Right>,
+    pub(crate) refusals: RefusalCodes,
+    /// The syntax after the name, for HELP.
     pub(crate) syntax: &'static str,
-    /// What it does, for HELP and the README.
+    /// What it does, for HELP and the documentation.
     pub(crate) purpose: &'static str,
 }
 
@@ -109,15 +140,75 @@ pub(crate) struct CommandInfo {
 pub(crate) enum Access {
     Always,
     AfterLogin,
-    /// Always, where TLS is offered.
+    /// Always, if TLS is offered.
     Tls,
 }
 
+/// The codes that refuse a command, one for each kind of reason: a choice among the codes that the RFCs list
+/// for it, see [`codes`](crate::codes).
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct RefusalCodes {
+    /// It cannot be done, and another attempt would not help.
+    pub(crate) unavailable: u16,
+    pub(crate) not_a_directory: u16,
+    pub(crate) busy: u16,
+    pub(crate) no_space: u16,
+    /// The offset of REST is beyond the end of the file (RFC 1123, section 4.1.2.11).
+    pub(crate) offset: u16,
+    pub(crate) failed: u16,
+    pub(crate) unsupported: u16,
+}
+
+const fn refusals(
+    unavailable: u16,
+    busy: u16,
+    no_space: u16,
+    failed: u16,
+    unsupported: u16,
+) -> RefusalCodes {
+    RefusalCodes {
+        unavailable,
+        not_a_directory: unavailable,
+        busy,
+        no_space,
+        offset: unavailable,
+        failed,
+        unsupported,
+    }
+}
+
+const OTHER: RefusalCodes = refusals(550, 550, 550, 550, 502);
+const RETRIEVE: RefusalCodes = RefusalCodes {
+    offset: 554,
+    ..refusals(550, 450, 451, 451, 550)
+};
+const STORE: RefusalCodes = RefusalCodes {
+    offset: 554,
+    ..STORE_UNIQUE
+};
+const STORE_UNIQUE: RefusalCodes = refusals(553, 450, 452, 451, 553);
+const APPEND: RefusalCodes = refusals(550, 450, 452, 451, 502);
+const DELETE: RefusalCodes = refusals(550, 450, 550, 550, 502);
+const RENAME: RefusalCodes = refusals(553, 553, 553, 553, 502);
+const LIST: RefusalCodes = refusals(550, 450, 451, 451, 502);
+/// RFC 3659, section 7.2.1.
+const LIST_FACTS: RefusalCodes = RefusalCodes {
+    not_a_directory: 501,
+    ..LIST
+};
+const STATUS: RefusalCodes = refusals(550, 450, 450, 450, 502);
+
+#[expect(
+    clippy::too_many_arguments,
+    reason = "a row of the table, one column each"
+)]
 const fn row(
     name: &'static str,
     verb: Verb,
     argument: Argument,
     access: Access,
+    right: Option<Right>,
+    refusals: RefusalCodes,
     syntax: &'static str,
     purpose: &'static str,
 ) -> CommandInfo {
@@ -126,107 +217,118 @@ const fn row(
         verb,
         argument,
         access,
+        right,
+        refusals,
         syntax,
         purpose,
     }
 }
 
-/// Every command that is carried out.
+/// Every implemented command.
 #[rustfmt::skip]
-pub(crate) const COMMANDS: &[CommandInfo] = &[
-    row("ABOR", Verb::Abor, Argument::None,     Access::AfterLogin, "", "end the running transfer, close a waiting data port"),
-    row("ACCT", Verb::Acct, Argument::Required, Access::AfterLogin, "account", "accepted, since no account is needed"),
-    row("ALLO", Verb::Allo, Argument::Required, Access::AfterLogin, "bytes [R record-bytes]", "accepted, since no space is set aside"),
-    row("APPE", Verb::Appe, Argument::Required, Access::AfterLogin, "path", "store behind what a file holds"),
-    row("AUTH", Verb::Auth, Argument::Required, Access::Tls,        "TLS", "protect the control connection"),
-    row("CCC",  Verb::Ccc,  Argument::None,     Access::Tls,        "", "refused: the control connection stays protected"),
-    row("CDUP", Verb::Cdup, Argument::None,     Access::AfterLogin, "", "change to the directory above"),
-    row("CLNT", Verb::Clnt, Argument::Required, Access::Always,     "name", "accepted: the name of the client's program"),
-    row("CWD",  Verb::Cwd,  Argument::Optional, Access::AfterLogin, "[path]", "change the working directory"),
-    row("DELE", Verb::Dele, Argument::Required, Access::AfterLogin, "path", "delete a file"),
-    row("EPRT", Verb::Eprt, Argument::Required, Access::AfterLogin, "|family|address|port|", "take data connections there, IPv4 or IPv6"),
-    row("EPSV", Verb::Epsv, Argument::Optional, Access::AfterLogin, "[1|2|ALL]", "open a passive data port, IPv4 or IPv6"),
-    row("FEAT", Verb::Feat, Argument::None,     Access::Always,     "", "list the extensions"),
-    row("HELP", Verb::Help, Argument::Optional, Access::Always,     "[command]", "list the commands, or explain one"),
-    row("HOST", Verb::Host, Argument::Required, Access::Always,     "name", "accepted: the host that the client means"),
-    row("LANG", Verb::Lang, Argument::Optional, Access::Always,     "[EN]", "set the language of replies"),
-    row("LIST", Verb::List, Argument::Optional, Access::AfterLogin, "[path]", "list a directory, as ls -l does"),
-    row("MDTM", Verb::Mdtm, Argument::Required, Access::AfterLogin, "path", "tell a file's time of modification"),
-    row("MFMT", Verb::Mfmt, Argument::Required, Access::AfterLogin, "YYYYMMDDHHMMSS path", "set a file's time of modification"),
-    row("MKD",  Verb::Mkd,  Argument::Required, Access::AfterLogin, "path", "make a directory"),
-    row("MLSD", Verb::Mlsd, Argument::Optional, Access::AfterLogin, "[path]", "list a directory, as facts"),
-    row("MLST", Verb::Mlst, Argument::Optional, Access::AfterLogin, "[path]", "tell the facts of one path"),
-    row("MODE", Verb::Mode, Argument::Required, Access::AfterLogin, "S", "set the transfer mode"),
-    row("NLST", Verb::Nlst, Argument::Optional, Access::AfterLogin, "[path]", "list names alone"),
-    row("NOOP", Verb::Noop, Argument::None,     Access::Always,     "", "do nothing"),
-    row("OPTS", Verb::Opts, Argument::Required, Access::Always,     "command [options]", "set an option of MLST or UTF8"),
-    row("PASS", Verb::Pass, Argument::Optional, Access::Always,     "password", "log in"),
-    row("PASV", Verb::Pasv, Argument::None,     Access::AfterLogin, "", "open a passive data port, IPv4"),
-    row("PBSZ", Verb::Pbsz, Argument::Required, Access::Tls,        "0", "set the protection buffer size"),
-    row("PORT", Verb::Port, Argument::Required, Access::AfterLogin, "h1,h2,h3,h4,p1,p2", "take data connections there, IPv4"),
-    row("PROT", Verb::Prot, Argument::Required, Access::Tls,        "C|P", "protect data connections or not"),
-    row("PWD",  Verb::Pwd,  Argument::None,     Access::AfterLogin, "", "tell the working directory"),
-    row("QUIT", Verb::Quit, Argument::None,     Access::Always,     "", "end the session, after the running transfer"),
-    row("REIN", Verb::Rein, Argument::None,     Access::Always,     "", "log out"),
-    row("REST", Verb::Rest, Argument::Required, Access::AfterLogin, "offset", "begin the next transfer there"),
-    row("RETR", Verb::Retr, Argument::Required, Access::AfterLogin, "path", "fetch a file"),
-    row("RMD",  Verb::Rmd,  Argument::Required, Access::AfterLogin, "path", "remove an empty directory"),
-    row("RNFR", Verb::Rnfr, Argument::Required, Access::AfterLogin, "path", "name what to rename"),
-    row("RNTO", Verb::Rnto, Argument::Required, Access::AfterLogin, "path", "name it anew"),
-    row("SITE", Verb::Site, Argument::Required, Access::AfterLogin, "HELP|CHMOD|UMASK", "see SITE HELP"),
-    row("SIZE", Verb::Size, Argument::Required, Access::AfterLogin, "path", "tell how many bytes RETR would send"),
-    row("STAT", Verb::Stat, Argument::Optional, Access::Always,     "[path]", "tell the state of the session, or list a path"),
-    row("STOR", Verb::Stor, Argument::Required, Access::AfterLogin, "path", "store a file"),
-    row("STOU", Verb::Stou, Argument::Optional, Access::AfterLogin, "[path]", "store under a name that is free"),
-    row("STRU", Verb::Stru, Argument::Required, Access::AfterLogin, "F", "set the file structure"),
-    row("SYST", Verb::Syst, Argument::None,     Access::Always,     "", "tell the kind of system"),
-    row("TYPE", Verb::Type, Argument::Required, Access::AfterLogin, "A [N]|I|L 8", "set the representation type"),
-    row("USER", Verb::User, Argument::Required, Access::Always,     "name", "say who logs in"),
-    row("XCUP", Verb::Cdup, Argument::None,     Access::AfterLogin, "", "the same as CDUP"),
-    row("XCWD", Verb::Cwd,  Argument::Optional, Access::AfterLogin, "[path]", "the same as CWD"),
-    row("XMKD", Verb::Mkd,  Argument::Required, Access::AfterLogin, "path", "the same as MKD"),
-    row("XPWD", Verb::Pwd,  Argument::None,     Access::AfterLogin, "", "the same as PWD"),
-    row("XRMD", Verb::Rmd,  Argument::Required, Access::AfterLogin, "path", "the same as RMD"),
+pub(crate) static COMMANDS: &[CommandInfo] = &[
+    row("ABOR", Verb::Local(LocalVerb::Abor),       Argument::None,     Access::AfterLogin, None,                       OTHER,        "", "abort the running transfer, close an open passive port"),
+    row("ACCT", Verb::Local(LocalVerb::Acct),       Argument::Required, Access::AfterLogin, None,                       OTHER,        "account", "accepted; no account is needed"),
+    row("ALLO", Verb::Local(LocalVerb::Allo),       Argument::Required, Access::AfterLogin, None,                       OTHER,        "bytes [R record-bytes]", "accepted; no space is reserved"),
+    row("APPE", Verb::Transfer(TransferVerb::Appe), Argument::Required, Access::AfterLogin, Some(Right::Append),        APPEND,       "path", "append to a file"),
+    row("AUTH", Verb::Control(ControlVerb::Auth),   Argument::Required, Access::Tls,        None,                       OTHER,        "TLS", "protect the control connection"),
+    row("CCC",  Verb::Control(ControlVerb::Ccc),    Argument::None,     Access::Tls,        None,                       OTHER,        "", "refused: the control connection stays protected"),
+    row("CDUP", Verb::File(FileVerb::Cdup),         Argument::None,     Access::AfterLogin, Some(Right::List),          OTHER,        "", "change to the parent directory"),
+    row("CLNT", Verb::Info(InfoVerb::Clnt),         Argument::Required, Access::Always,     None,                       OTHER,        "name", "accepted; the name of the client program"),
+    row("CWD",  Verb::File(FileVerb::Cwd),          Argument::Optional, Access::AfterLogin, Some(Right::List),          OTHER,        "[path]", "change the working directory"),
+    row("DELE", Verb::File(FileVerb::Dele),         Argument::Required, Access::AfterLogin, Some(Right::Delete),        DELETE,       "path", "delete a file"),
+    row("EPRT", Verb::Data(DataVerb::Eprt),         Argument::Required, Access::AfterLogin, None,                       OTHER,        "|family|address|port|", "use active mode to this address, IPv4 or IPv6"),
+    row("EPSV", Verb::Data(DataVerb::Epsv),         Argument::Optional, Access::AfterLogin, None,                       OTHER,        "[1|2|ALL]", "open a passive port, IPv4 or IPv6"),
+    row("FEAT", Verb::Info(InfoVerb::Feat),         Argument::None,     Access::Always,     None,                       OTHER,        "", "list the extensions"),
+    row("HELP", Verb::Info(InfoVerb::Help),         Argument::Optional, Access::Always,     None,                       OTHER,        "[command]", "list the commands, or explain one"),
+    row("HOST", Verb::Control(ControlVerb::Host),   Argument::Required, Access::Always,     None,                       OTHER,        "name", "accepted; the host name that the client uses"),
+    row("LANG", Verb::Info(InfoVerb::Lang),         Argument::Optional, Access::Always,     None,                       OTHER,        "[EN]", "set the language of replies"),
+    row("LIST", Verb::Transfer(TransferVerb::List), Argument::Optional, Access::AfterLogin, Some(Right::List),          LIST,         "[path]", "list a directory, as ls -l does"),
+    row("MDTM", Verb::File(FileVerb::Mdtm),         Argument::Required, Access::AfterLogin, Some(Right::List),          OTHER,        "path", "show the modification time of a file"),
+    row("MFMT", Verb::File(FileVerb::Mfmt),         Argument::Required, Access::AfterLogin, Some(Right::ChangeTime),    OTHER,        "YYYYMMDDHHMMSS path", "set the modification time of a file"),
+    row("MKD",  Verb::File(FileVerb::Mkd),          Argument::Required, Access::AfterLogin, Some(Right::MakeDirectory), OTHER,        "path", "create a directory"),
+    row("MLSD", Verb::Transfer(TransferVerb::Mlsd), Argument::Optional, Access::AfterLogin, Some(Right::List),          LIST_FACTS,   "[path]", "list a directory as facts"),
+    row("MLST", Verb::File(FileVerb::Mlst),         Argument::Optional, Access::AfterLogin, Some(Right::List),          OTHER,        "[path]", "show the facts of one path"),
+    row("MODE", Verb::Local(LocalVerb::Mode),       Argument::Required, Access::AfterLogin, None,                       OTHER,        "S", "set the transfer mode"),
+    row("NLST", Verb::Transfer(TransferVerb::Nlst), Argument::Optional, Access::AfterLogin, Some(Right::List),          LIST,         "[path]", "list only names"),
+    row("NOOP", Verb::Info(InfoVerb::Noop),         Argument::None,     Access::Always,     None,                       OTHER,        "", "do nothing"),
+    row("OPTS", Verb::Info(InfoVerb::Opts),         Argument::Required, Access::Always,     None,                       OTHER,        "command [options]", "set an option of MLST or UTF8"),
+    row("PASS", Verb::Control(ControlVerb::Pass),   Argument::Optional, Access::Always,     None,                       OTHER,        "password", "give the password and log in"),
+    row("PASV", Verb::Data(DataVerb::Pasv),         Argument::None,     Access::AfterLogin, None,                       OTHER,        "", "open a passive port, IPv4"),
+    row("PBSZ", Verb::Control(ControlVerb::Pbsz),   Argument::Required, Access::Tls,        None,                       OTHER,        "0", "set the protection buffer size"),
+    row("PORT", Verb::Data(DataVerb::Port),         Argument::Required, Access::AfterLogin, None,                       OTHER,        "h1,h2,h3,h4,p1,p2", "use active mode to this address, IPv4"),
+    row("PROT", Verb::Control(ControlVerb::Prot),   Argument::Required, Access::Tls,        None,                       OTHER,        "C|P", "set whether TLS protects data connections"),
+    row("PWD",  Verb::Local(LocalVerb::Pwd),        Argument::None,     Access::AfterLogin, None,                       OTHER,        "", "show the working directory"),
+    row("QUIT", Verb::Control(ControlVerb::Quit),   Argument::None,     Access::Always,     None,                       OTHER,        "", "end the session after the running transfer"),
+    row("REIN", Verb::Control(ControlVerb::Rein),   Argument::None,     Access::Always,     None,                       OTHER,        "", "log out"),
+    row("REST", Verb::Local(LocalVerb::Rest),       Argument::Required, Access::AfterLogin, None,                       OTHER,        "offset", "start the next transfer at this offset"),
+    row("RETR", Verb::Transfer(TransferVerb::Retr), Argument::Required, Access::AfterLogin, Some(Right::Read),          RETRIEVE,     "path", "download a file"),
+    row("RMD",  Verb::File(FileVerb::Rmd),          Argument::Required, Access::AfterLogin, Some(Right::Delete),        OTHER,        "path", "remove an empty directory"),
+    row("RNFR", Verb::File(FileVerb::Rnfr),         Argument::Required, Access::AfterLogin, Some(Right::Rename),        DELETE,       "path", "select the file or directory to rename"),
+    row("RNTO", Verb::File(FileVerb::Rnto),         Argument::Required, Access::AfterLogin, Some(Right::Rename),        RENAME,       "path", "give it the new name"),
+    row("SITE", Verb::Site,                         Argument::Required, Access::AfterLogin, Some(Right::ChangeMode),    OTHER,        "HELP|CHMOD|UMASK", "see SITE HELP"),
+    row("SIZE", Verb::File(FileVerb::Size),         Argument::Required, Access::AfterLogin, Some(Right::List),          OTHER,        "path", "show how many bytes RETR would send"),
+    row("STAT", Verb::Info(InfoVerb::Stat),         Argument::Optional, Access::Always,     Some(Right::List),          STATUS,       "[path]", "show the state of the session, or list a path"),
+    row("STOR", Verb::Transfer(TransferVerb::Stor), Argument::Required, Access::AfterLogin, Some(Right::Store),         STORE,        "path", "upload a file"),
+    row("STOU", Verb::Transfer(TransferVerb::Stou), Argument::Optional, Access::AfterLogin, Some(Right::Store),         STORE_UNIQUE, "[path]", "upload a file under a free name"),
+    row("STRU", Verb::Local(LocalVerb::Stru),       Argument::Required, Access::AfterLogin, None,                       OTHER,        "F", "set the file structure"),
+    row("SYST", Verb::Info(InfoVerb::Syst),         Argument::None,     Access::Always,     None,                       OTHER,        "", "show the type of the system"),
+    row("TYPE", Verb::Local(LocalVerb::Type),       Argument::Required, Access::AfterLogin, None,                       OTHER,        "A [N]|I|L 8", "set the representation type"),
+    row("USER", Verb::Control(ControlVerb::User),   Argument::Required, Access::Always,     None,                       OTHER,        "name", "give the user name"),
+    row("XCUP", Verb::File(FileVerb::Cdup),         Argument::None,     Access::AfterLogin, Some(Right::List),          OTHER,        "", "the same as CDUP"),
+    row("XCWD", Verb::File(FileVerb::Cwd),          Argument::Optional, Access::AfterLogin, Some(Right::List),          OTHER,        "[path]", "the same as CWD"),
+    row("XMKD", Verb::File(FileVerb::Mkd),          Argument::Required, Access::AfterLogin, Some(Right::MakeDirectory), OTHER,        "path", "the same as MKD"),
+    row("XPWD", Verb::Local(LocalVerb::Pwd),        Argument::None,     Access::AfterLogin, None,                       OTHER,        "", "the same as PWD"),
+    row("XRMD", Verb::File(FileVerb::Rmd),          Argument::Required, Access::AfterLogin, Some(Right::Delete),        OTHER,        "path", "the same as RMD"),
 ];
 
-/// Commands of the RFCs and drafts that are answered 502 (RFC 959, 1639 and 2228, the drafts of MFMT and CSID).
+/// Commands of RFCs and drafts that get the reply 502 (RFC 959, 1639 and 2228, the drafts of MFMT and CSID).
 pub(crate) const NOT_IMPLEMENTED: &[&str] = &[
     "ADAT", "CONF", "CSID", "ENC", "LPRT", "LPSV", "MFCT", "MFF", "MIC", "SMNT",
 ];
 
-impl<'a> Command<'a> {
-    /// Never fails: what is not in the table is [`Verb::Unknown`] or [`Verb::NotImplemented`].
+impl<'a> CommandLine<'a> {
+    /// Never fails: every line has a first word, which may be empty.
     pub(crate) fn parse(line: &'a [u8]) -> Self {
-        let (name, argument) = match line.iter().position(|&byte| byte == b' ') {
-            Some(space) => (&line[..space], &line[space + 1..]),
-            None => (line, &b""[..]),
+        let (name, argument) = split_word(line);
+        let command = match find(name) {
+            Some(info) => Command::Known(info),
+            None if is_not_implemented(name) => Command::NotImplemented,
+            None => Command::Unknown,
         };
-        let verb = match find(name) {
-            Some(info) => info.verb,
-            None if is_not_implemented(name) => Verb::NotImplemented,
-            None => Verb::Unknown,
-        };
-        Self { verb, argument }
+        Self { command, argument }
     }
 }
 
-/// The row of a command, by any of its names, in either case.
+impl Command {
+    pub(crate) fn verb(self) -> Option<Verb> {
+        match self {
+            Self::Known(info) => Some(info.verb),
+            Self::NotImplemented | Self::Unknown => None,
+        }
+    }
+}
+
+/// The first word, and everything after the space that ends it.
+pub(crate) fn split_word(text: &[u8]) -> (&[u8], &[u8]) {
+    match text.iter().position(|&byte| byte == b' ') {
+        Some(space) => (&text[..space], &text[space + 1..]),
+        None => (text, b""),
+    }
+}
+
+/// The row of a command, by its name in upper or lower case.
 pub(crate) fn find(name: &[u8]) -> Option<&'static CommandInfo> {
     COMMANDS
         .iter()
         .find(|info| info.name.as_bytes().eq_ignore_ascii_case(name))
 }
 
-/// Whether this is a command that we know and refuse.
+/// Whether this is a command of [`NOT_IMPLEMENTED`].
 pub(crate) fn is_not_implemented(name: &[u8]) -> bool {
     NOT_IMPLEMENTED
         .iter()
         .any(|known| known.as_bytes().eq_ignore_ascii_case(name))
-}
-
-/// The row of a verb that [`Command::parse`] found in the table.
-pub(crate) fn info(verb: Verb) -> Option<&'static CommandInfo> {
-    COMMANDS.iter().find(|info| info.verb == verb)
 }
 
 #[cfg(test)]
@@ -234,26 +336,31 @@ mod tests {
     use super::*;
 
     #[track_caller]
-    fn check(line: &[u8], verb: Verb, argument: &[u8]) {
-        assert_eq!(Command::parse(line), Command { verb, argument });
+    fn check(line: &[u8], verb: Option<Verb>, argument: &[u8]) {
+        let parsed = CommandLine::parse(line);
+        assert_eq!((parsed.command.verb(), parsed.argument), (verb, argument));
     }
 
     #[test]
     fn parse() {
-        check(b"NOOP", Verb::Noop, b"");
-        check(b"noop ", Verb::Noop, b"");
-        check(b"RETR  two  spaces ", Verb::Retr, b" two  spaces ");
-        check(b"xPwD", Verb::Pwd, b"");
-        check(b"site help", Verb::Site, b"help");
-        check(b"smnt x", Verb::NotImplemented, b"x");
-        check(b"", Verb::Unknown, b"");
-        check(b" NOOP", Verb::Unknown, b"NOOP");
-        check(b"NOOPS", Verb::Unknown, b"");
-        check(b"\xffABOR", Verb::Unknown, b"");
+        check(b"NOOP", Some(Verb::Info(InfoVerb::Noop)), b"");
+        check(b"noop ", Some(Verb::Info(InfoVerb::Noop)), b"");
+        check(
+            b"RETR  two  spaces ",
+            Some(Verb::Transfer(TransferVerb::Retr)),
+            b" two  spaces ",
+        );
+        check(b"xPwD", Some(Verb::Local(LocalVerb::Pwd)), b"");
+        check(b"site help", Some(Verb::Site), b"help");
+        check(b"smnt x", None, b"x");
+        check(b"", None, b"");
+        check(b" NOOP", None, b"NOOP");
+        check(b"NOOPS", None, b"");
+        check(b"\xffABOR", None, b"");
     }
 
     #[test]
-    fn the_table_is_sorted_and_without_doubles() {
+    fn the_table_is_sorted_and_no_name_comes_twice() {
         assert!(COMMANDS.is_sorted_by(|a, b| a.name < b.name));
         for name in NOT_IMPLEMENTED {
             assert!(find(name.as_bytes()).is_none(), "{name}");

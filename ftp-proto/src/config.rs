@@ -1,4 +1,4 @@
-//! What an operator can set, and the limits that nobody can.
+//! The settings of a session, and the limits that no setting changes.
 
 use alloc::string::String;
 use core::time::Duration;
@@ -17,25 +17,25 @@ pub struct Config {
     pub permit_foreign_addresses: bool,
     /// Whether PORT and EPRT may name a port below 1024.
     pub permit_privileged_ports: bool,
-    /// After so many failed logins the session ends (at least 1).
+    /// The session ends after this number of failed logins (at least 1).
     pub login_attempts_max: u32,
-    /// From the greeting to a successful login; `None`: for ever.
+    /// From the greeting to a successful login; `None`: no limit.
     pub login_timeout: Option<Duration>,
-    /// Between two commands; `None`: for ever.
+    /// Between two commands; `None`: no limit.
     pub idle_timeout: Option<Duration>,
-    /// For a data connection to be established, in either mode; `None`: for ever.
+    /// Until a data connection is established, in active and passive mode; `None`: no limit.
     pub data_open_timeout: Option<Duration>,
-    /// Without a byte moved on a data connection; `None`: for ever.
+    /// Without a byte transferred on a data connection; `None`: no limit.
     pub data_stall_timeout: Option<Duration>,
-    /// The permission bits that new files do not have unless a client says otherwise, as SITE UMASK shows
-    /// them. The system applies them itself.
+    /// The umask that SITE UMASK shows until the client sets another one. The core only shows it: the
+    /// system applies its own umask to new files.
     pub umask: u32,
     /// Whether AUTH TLS is offered (RFC 4217); the driver must then perform
     /// [`Action::StartTls`](crate::Action::StartTls).
     pub tls: bool,
-    /// No login before AUTH TLS; without meaning where TLS is off, as is the next.
+    /// Refuse a login before AUTH TLS. Has no effect where `tls` is false; the same applies to the next.
     pub tls_control_required: bool,
-    /// No transfer without PROT P.
+    /// Refuse a transfer without PROT P.
     pub tls_data_required: bool,
 }
 
@@ -59,7 +59,7 @@ impl Default for Config {
     }
 }
 
-/// Limits against a peer that sends too much; each is tested at its edge.
+/// Limits against a client that sends too much; tests check each limit at its boundary.
 pub mod limits {
     /// The longest command line, line ending included, in bytes. A driver's input buffer must hold
     /// at least this many.
@@ -68,10 +68,10 @@ pub mod limits {
     pub const PATH_BYTES_MAX: usize = 4095;
     /// The deepest path, in components.
     pub const PATH_DEPTH_MAX: usize = 128;
-    /// Lines held while a transfer runs or a passive port is awaited.
+    /// The number of lines held while a transfer runs or the session waits for a passive port.
     pub const HELD_LINES_MAX: usize = 16;
-    /// Bytes of those lines.
+    /// The bytes of those lines, in total.
     pub const HELD_BYTES_MAX: usize = 4096;
-    /// Entries in a reply to STAT with a path; a longer listing ends with a line that says so.
+    /// The entries in a reply to STAT with a path; a longer listing ends with a line that says so.
     pub const STAT_ENTRIES_MAX: usize = 1000;
 }

@@ -1,13 +1,13 @@
-//! Times as FTP writes them, all in UTC.
+//! Times in the formats of FTP, all in UTC.
 //!
-//! No clock is read here: where "now" matters it is an argument.
+//! No clock is read here: the current time is an argument where it matters.
 
 use time::{Date, Month, OffsetDateTime};
 
-/// A time as MDTM, MFMT and the `modify` fact write it: `YYYYMMDDHHMMSS` (RFC 3659, section 2.3).
+/// A time in the format of MDTM, MFMT and the `modify` fact: `YYYYMMDDHHMMSS` (RFC 3659, section 2.3).
 ///
-/// The form has four digits for the year: times before the year 0 or after 9999 become the first
-/// or the last second that it can say.
+/// The format has four digits for the year: a time before the year 0 or after 9999 becomes the first or
+/// the last second that it can express.
 pub fn time_val(unix_seconds: i64) -> [u8; 14] {
     let time = calendar(unix_seconds);
     let mut text = [0; 14];
@@ -20,8 +20,8 @@ pub fn time_val(unix_seconds: i64) -> [u8; 14] {
     text
 }
 
-/// Reads such a time, back to seconds since 1970 (RFC 3659, section 2.3). Fractions of a second are taken
-/// and dropped; the 60th second of a minute is the leap second that it may have.
+/// Reads such a time and returns seconds since 1970 (RFC 3659, section 2.3). Fractions of a second are
+/// accepted and ignored; second 60 is accepted, as in a leap second.
 pub fn parse_time_val(text: &[u8]) -> Option<i64> {
     let (whole, fraction) = match text.iter().position(|&byte| byte == b'.') {
         Some(point) => (&text[..point], Some(&text[point + 1..])),
@@ -43,11 +43,11 @@ pub fn parse_time_val(text: &[u8]) -> Option<i64> {
     Some(time + i64::from(hour) * 3600 + i64::from(minute) * 60 + i64::from(second))
 }
 
-/// The date column of `ls -l`, which is what clients expect of LIST (RFC 959, section 4.1.3, leaves
-/// the form open): `Nov 22 13:07` for the last six months, else `Nov 22  2025`.
+/// The date column of `ls -l`, which clients expect in LIST (RFC 959, section 4.1.3, defines no
+/// format): `Nov 22 13:07` for the last six months, otherwise `Nov 22  2025`.
 ///
-/// A client takes a date without a year for the latest such date that has passed, so times in the
-/// future carry their year; up to a minute ahead counts as now.
+/// Clients read a date without a year as the latest such date in the past, so a time in the future has
+/// its year; up to one minute in the future counts as the present.
 pub fn list_date(modified: i64, now: i64) -> [u8; 12] {
     let time = calendar(modified);
     let mut text = [b' '; 12];
@@ -73,13 +73,13 @@ fn is_recent(modified: i64, now: i64) -> bool {
 }
 
 fn calendar(unix_seconds: i64) -> OffsetDateTime {
-    let printable = unix_seconds.clamp(FIRST_SECOND, LAST_SECOND);
-    // The clamped range is inside the one that the conversion takes, with any of its features.
-    OffsetDateTime::from_unix_timestamp(printable).unwrap_or(OffsetDateTime::UNIX_EPOCH)
+    let clamped = unix_seconds.clamp(FIRST_SECOND, LAST_SECOND);
+    // The conversion accepts the whole clamped range, whatever features of `time` are enabled.
+    OffsetDateTime::from_unix_timestamp(clamped).unwrap_or(OffsetDateTime::UNIX_EPOCH)
 }
 
 fn put_year(text: &mut [u8], time: OffsetDateTime) {
-    // The range of `calendar` leaves 0 to 9999.
+    // `calendar` limits the year to 0 to 9999.
     let year = time.year().unsigned_abs();
     put_two(&mut text[0..2], (year / 100) as u8);
     put_two(&mut text[2..4], (year % 100) as u8);
@@ -94,9 +94,9 @@ fn put_two(text: &mut [u8], value: u8) {
 const FIRST_SECOND: i64 = -62_167_219_200;
 /// 9999-12-31 23:59:59.
 const LAST_SECOND: i64 = 253_402_300_799;
-/// Half of the mean Gregorian year, as `ls` has it.
+/// Half of the mean Gregorian year, the limit that `ls` uses.
 const HALF_YEAR_SECONDS: i64 = 31_556_952 / 2;
-/// A listing outlasts the second in which it began, and a file server's clock may be ahead of ours.
+/// A listing takes longer than one second, and the clock of a file server may be ahead of ours.
 const CLOCK_SLACK_SECONDS: i64 = 60;
 
 const MONTHS: [&[u8; 3]; 12] = [
@@ -135,7 +135,7 @@ mod tests {
     }
 
     #[test]
-    fn time_values_are_read() {
+    fn time_values_are_parsed() {
         let check = |text: &[u8], expected| {
             assert_eq!(parse_time_val(text), expected, "{}", text.escape_ascii());
         };
@@ -173,7 +173,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_written_is_read() {
+    fn a_written_time_is_parsed() {
         for seconds in [FIRST_SECOND, -1, 0, 951_868_799, 1_763_816_829, LAST_SECOND] {
             assert_eq!(parse_time_val(&time_val(seconds)), Some(seconds));
         }
@@ -205,7 +205,7 @@ mod tests {
     }
 
     #[test]
-    fn no_pair_of_extremes_overflows() {
+    fn extreme_times_do_not_overflow() {
         for modified in [i64::MIN, -1, 0, i64::MAX] {
             for now in [i64::MIN, -1, 0, i64::MAX] {
                 let text = list_date(modified, now);
@@ -215,7 +215,7 @@ mod tests {
                 );
             }
         }
-        // Their difference, wrapped around, would be a second.
+        // With wrapping arithmetic the difference would be one second.
         assert_eq!(&list_date(i64::MIN, i64::MAX), b"Jan  1  0000");
         assert_eq!(&list_date(i64::MAX, i64::MIN), b"Dec 31  9999");
     }
@@ -223,7 +223,7 @@ mod tests {
     #[test]
     fn every_month_has_its_name() {
         for (index, name) in MONTHS.iter().enumerate() {
-            // The 15th of each month of 2025, near enough.
+            // About the 15th of each month of 2025.
             let middle = 1_736_899_200 + index as i64 * 30 * DAY + 3 * DAY;
             let text = list_date(middle, i64::MAX);
             assert_eq!(&text[0..3], *name);

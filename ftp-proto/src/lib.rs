@@ -30,6 +30,7 @@ mod line;
 pub mod listing;
 mod masquerade;
 mod never_connected;
+mod offer;
 mod outcome;
 mod path;
 mod permissions;
@@ -45,12 +46,13 @@ pub use action::{
     Action, DataConnection, FileRequest, ListStyle, Output, Representation, TransferId,
     TransferKind, TransferRequest,
 };
-pub use address::{Endpoints, Family, canonical};
+pub use address::{AddressFamily, Endpoints, canonical};
 pub use config::{Config, limits};
 pub use masquerade::{
     AnnounceReason, Announcement, ClientRule, Masquerade, OuterPorts, PortNumber, PublicAddress,
 };
-pub use never_connected::{ClientOrigin, Diagnosis, NeverConnected, PassiveOffer};
+pub use never_connected::NeverConnected;
+pub use offer::{ClientOrigin, Diagnosis, PassiveOffer};
 pub use outcome::{FileAnswer, Misuse, Opened, Outcome, Refusal, TransferError};
 pub use path::FtpPath;
 pub use permissions::Permissions;

@@ -1,7 +1,7 @@
-//! From bytes to command lines: the end of a line, its longest length, and Telnet.
+//! From bytes to command lines: line ends, the maximum length, and Telnet.
 //!
-//! Nothing is buffered here; the caller keeps what is not used. The only memory is whether the rest
-//! of an overlong line is still being thrown away.
+//! Nothing is buffered here; the caller keeps the bytes that are not used. The only state is whether the
+//! rest of an overlong line is still being discarded.
 
 use alloc::borrow::Cow;
 use alloc::vec::Vec;
@@ -11,7 +11,7 @@ use crate::config::limits::LINE_BYTES_MAX;
 const IAC: u8 = 0xff;
 /// The range of Telnet's commands (RFC 854).
 const COMMANDS: core::ops::RangeInclusive<u8> = 0xf0..=0xff;
-/// Telnet's WILL, WONT, DO and DONT carry one more byte.
+/// Telnet's WILL, WONT, DO and DONT are followed by one more byte.
 const NEGOTIATIONS: core::ops::RangeInclusive<u8> = 0xfb..=0xfe;
 
 /// Finds lines in the input.
@@ -20,16 +20,16 @@ pub(crate) struct LineReader {
     discarding: bool,
 }
 
-/// What the input begins with.
+/// The beginning of the input.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) enum Scan<'a> {
-    /// A line that is not complete yet.
+    /// A line whose end has not arrived yet.
     Incomplete,
-    /// A line without its ending, and how many bytes it takes.
+    /// A line without its line end, and how many bytes of input to remove.
     Line(&'a [u8], usize),
-    /// The beginning of a line that is too long: these bytes go, and so does the rest.
+    /// The beginning of a line that is too long: remove this number of bytes.
     TooLong(usize),
-    /// More of a line that is too long.
+    /// More bytes of a line that is too long: remove this number.
     Discarded(usize),
 }
 
@@ -55,9 +55,9 @@ impl LineReader {
     }
 }
 
-/// Takes Telnet out of a line: commands before the verb go (an ABOR comes as `FF F4 FF F2 ABOR`),
-/// IAC IAC becomes one FF byte and CR NUL a CR; any other FF is data, as clients that know no Telnet
-/// send it in names.
+/// Removes Telnet from a line. Commands before the verb are removed (clients send ABOR as
+/// `FF F4 FF F2 ABOR`), IAC IAC becomes one FF byte, and CR NUL becomes CR. Any other FF is data: clients
+/// that do not implement Telnet send it in names.
 pub(crate) fn strip_telnet(line: &[u8]) -> Cow<'_, [u8]> {
     let line = strip_commands(line);
     if !line.iter().any(|byte| matches!(byte, &IAC | b'\r')) {
@@ -75,7 +75,7 @@ pub(crate) fn strip_telnet(line: &[u8]) -> Cow<'_, [u8]> {
     Cow::Owned(plain)
 }
 
-/// Also takes what is left of a command whose IAC was lost with the urgent data: no verb begins so.
+/// Also removes the rest of a command whose IAC was lost as urgent data: no verb begins with such a byte.
 fn strip_commands(mut line: &[u8]) -> &[u8] {
     loop {
         line = match line {
@@ -104,7 +104,7 @@ mod tests {
     }
 
     #[test]
-    fn an_overlong_line_goes_whole_however_it_arrives() {
+    fn an_overlong_line_is_discarded_however_it_arrives() {
         let mut line = vec![b'A'; LINE_BYTES_MAX];
         line.push(b'\n');
         assert_eq!(

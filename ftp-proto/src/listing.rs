@@ -1,7 +1,7 @@
 //! Directory listings: an entry, and the lines of LIST, NLST, MLST and MLSD that show it.
 //!
-//! An entry is one line whatever its name holds: control bytes become `?`, every other byte passes
-//! untouched. Nothing in this file reads a directory or a clock.
+//! An entry is always one line: control bytes in its name become `?`, all other bytes stay. Nothing in this
+//! file reads a directory or a clock.
 
 mod facts;
 mod flags;
@@ -17,47 +17,47 @@ pub use long::{heading, long_line};
 pub use pattern::Pattern;
 pub use selection::{Glob, Selection};
 
-/// What a listing tells about a file, a directory or anything else that has a name.
+/// What a listing shows of a file, a directory or any other entry of a directory.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Entry {
-    /// Its name, as the disk has it.
+    /// Its name, as the file system stores it.
     pub name: Vec<u8>,
-    /// What it is.
+    /// Whether it is a file, a directory or something else.
     pub kind: EntryKind,
     /// Permission bits with setuid, setgid and sticky; bits above `0o7777` are ignored.
     pub mode: u32,
-    /// How many names it has.
+    /// The number of hard links.
     pub links: u64,
     /// The owner's number.
     pub uid: u32,
     /// The group's number.
     pub gid: u32,
-    /// The owner's name, where there is one.
+    /// The owner's name, if there is one.
     pub owner: Option<Vec<u8>>,
-    /// The group's name, where there is one.
+    /// The group's name, if there is one.
     pub group: Option<Vec<u8>>,
     /// The size in bytes.
     pub size: u64,
-    /// When its content last changed, in seconds since 1970 (UTC).
+    /// The time of last modification, in seconds since 1970 (UTC).
     pub modified: i64,
-    /// The device that it is on; with `inode` its identity.
+    /// The device that stores it; device and inode identify the entry.
     pub device: u64,
-    /// Its number on that device.
+    /// Its inode number on that device.
     pub inode: u64,
-    /// The major and minor number of a device; of anything else they mean nothing.
+    /// The major and minor number of a device; not used for other entries.
     pub device_numbers: (u32, u32),
-    /// Where a symbolic link leads.
+    /// The target of a symbolic link.
     pub link_target: Option<Vec<u8>>,
 }
 
-/// What an [`Entry`] is.
+/// The kind of an [`Entry`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum EntryKind {
     /// A regular file.
     File,
     /// A directory.
     Directory,
-    /// A symbolic link that was not followed.
+    /// A symbolic link; the entry describes the link itself.
     Symlink,
     /// A character device.
     CharacterDevice,
@@ -75,8 +75,8 @@ pub fn name_line(name: &[u8], out: &mut Vec<u8>) {
     out.extend_from_slice(b"\r\n");
 }
 
-/// A name or a link's target. A line break in it would forge an entry, other control bytes would
-/// reach the user's terminal.
+/// Appends a name or the target of a link. A line break in it would forge an entry, and other control bytes
+/// would reach the user's terminal.
 fn push_name(name: &[u8], out: &mut Vec<u8>) {
     let start = out.len();
     out.extend_from_slice(name);
@@ -87,7 +87,7 @@ fn push_name(name: &[u8], out: &mut Vec<u8>) {
     }
 }
 
-/// By hand, because `core::fmt` costs more than the rest of a line.
+/// The digits of a number. `core::fmt` would cost more time than the rest of a line.
 fn digits(value: u64, base: u64, buffer: &mut [u8; DIGITS_MAX]) -> &[u8] {
     let mut start = DIGITS_MAX;
     let mut rest = value;
@@ -101,7 +101,7 @@ fn digits(value: u64, base: u64, buffer: &mut [u8; DIGITS_MAX]) -> &[u8] {
     }
 }
 
-/// The decimal digits of the largest number.
+/// The number of decimal digits of the largest value.
 const DIGITS_MAX: usize = 20;
 
 #[cfg(test)]

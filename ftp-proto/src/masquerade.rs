@@ -1,7 +1,7 @@
-//! Which address, and which of two port numbers, a client is told to connect to.
+//! Which address and which port number the server announces to a client.
 //!
-//! A pure lookup over addresses that are already resolved: no name is looked up here and no
-//! interface asked, so PASV can neither wait nor fail.
+//! A pure lookup over addresses that are already resolved: no host name is resolved and no interface
+//! is read here, so PASV neither waits nor fails.
 
 use alloc::collections::BTreeMap;
 use alloc::vec::Vec;
@@ -12,23 +12,23 @@ use ipnet::IpNet;
 
 use crate::address::Endpoints;
 
-/// The rules, in the order in which they are asked (see [`lookup`](Self::lookup)).
+/// The rules, in the order in which [`lookup`](Self::lookup) tries them.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Masquerade {
     /// Rules by client network; the longest prefix wins.
     pub clients: Vec<(IpNet, ClientRule)>,
-    /// Clients in these networks get the address that they connected to.
+    /// For clients in these networks the server announces the address that they connected to.
     pub local_networks: Vec<IpNet>,
-    /// The routers' own addresses: never local, even inside a local network, because a client that
-    /// the router hairpins arrives from there and needs the public address.
+    /// The routers' own addresses. They never count as local, even inside a local network: a client
+    /// that the router hairpins arrives from such an address and needs the public address.
     pub gateways: Vec<IpAddr>,
-    /// Public address by the local address of the control connection.
+    /// The public address, by the local address of the control connection.
     pub map: BTreeMap<Ipv4Addr, PublicAddress>,
-    /// Public address for everybody else.
+    /// The public address for all other clients.
     pub address: Option<PublicAddress>,
-    /// Public address that the router told us by port mapping.
+    /// The public address that the router reported by port mapping.
     pub learned: Option<Ipv4Addr>,
-    /// The router's port numbers, where they differ from ours.
+    /// The router's port numbers, if they differ from the server's.
     pub outer_ports: Option<OuterPorts>,
 }
 
@@ -37,8 +37,8 @@ pub struct Masquerade {
 pub enum PublicAddress {
     /// This one.
     Known(Ipv4Addr),
-    /// It is given by a name that leads nowhere so far. Clients are told the address that they
-    /// connected to: another rule's address would be a wrong one.
+    /// The rule has a host name that could not be resolved yet. The server announces the address that
+    /// the client connected to: the address of another rule would be wrong.
     Unknown,
 }
 
@@ -48,19 +48,19 @@ impl From<Ipv4Addr> for PublicAddress {
     }
 }
 
-/// What a client network is told.
+/// What the server announces to the clients in a network.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ClientRule {
-    /// This address, with the outer port number.
+    /// Announce this address, with the outer port number.
     Announce(Ipv4Addr),
-    /// The address that the client connected to, with the inner port number.
+    /// Announce the address that the client connected to, with the inner port number.
     Local,
 }
 
 /// The forwarded range as seen from outside: `outer_first` leads to `inner_first`, and so on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct OuterPorts {
-    /// The first port that we listen on.
+    /// The first port that the server listens on.
     pub inner_first: u16,
     /// The router's port that leads to `inner_first`.
     pub outer_first: u16,
@@ -69,7 +69,7 @@ pub struct OuterPorts {
 }
 
 impl OuterPorts {
-    /// The router's number for one of our ports; a port outside the range keeps its own.
+    /// The router's number for a port of the server; a port outside the range keeps its number.
     pub fn outer(&self, inner: u16) -> u16 {
         match inner.checked_sub(self.inner_first) {
             Some(index) if index < self.count => self.outer_first.saturating_add(index),
@@ -83,16 +83,16 @@ impl OuterPorts {
 pub struct Announcement {
     /// The address for the 227 reply. IPv6 only on IPv6 sessions, where PASV is refused.
     pub address: IpAddr,
-    /// Which number of the passive port is told, in 227 and 229 alike.
+    /// Which number of the passive port is announced, in 227 and in 229.
     pub port: PortNumber,
     /// The rule that decided, for the log and for STAT.
-    pub why: AnnounceReason,
+    pub reason: AnnounceReason,
 }
 
-/// Which of its two numbers a forwarded port is announced by.
+/// Which of the two numbers of a forwarded port is announced.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum PortNumber {
-    /// The number that we listen on.
+    /// The number that the server listens on.
     Inner,
     /// The number that the router forwards from.
     Outer,
@@ -103,7 +103,7 @@ pub enum PortNumber {
 pub enum AnnounceReason {
     /// A rule for the client's network.
     ClientRule(IpNet),
-    /// The client is in this local network.
+    /// The rule for local clients; the client is in this network.
     LocalClient(IpNet),
     /// The map has an entry for this local address.
     Map(Ipv4Addr),
@@ -111,9 +111,10 @@ pub enum AnnounceReason {
     MasqueradeAddress,
     /// Learned from the router.
     PortMapping,
-    /// A rule applies whose public address is not known yet: the address that the client connected to.
+    /// The rule that applies has no known public address yet: the address that the client connected to is
+    /// announced.
     Unknown,
-    /// No rule applies: the address that the client connected to.
+    /// No rule applies: the address that the client connected to is announced.
     LocalAddress,
     /// IPv6 needs no translation.
     Ipv6,
@@ -124,19 +125,20 @@ impl fmt::Display for AnnounceReason {
         match self {
             Self::ClientRule(network) => write!(f, "the rule for clients in {network}"),
             Self::LocalClient(network) => write!(f, "the rule for local clients ({network})"),
-            Self::Map(local) => write!(f, "the map's entry for {local}"),
+            Self::Map(local) => write!(f, "the map entry for {local}"),
             Self::MasqueradeAddress => f.write_str("the masquerade address"),
             Self::PortMapping => f.write_str("the router's port mapping"),
             Self::Unknown => f.write_str("a rule whose public address is not known yet"),
             Self::LocalAddress => f.write_str("no masquerade rule"),
-            Self::Ipv6 => f.write_str("no rule, being IPv6"),
+            Self::Ipv6 => f.write_str("no rule (IPv6)"),
         }
     }
 }
 
 impl Masquerade {
-    /// What a client is told: client-network rule, else local client, else map by local address,
-    /// else masquerade address, else the address learned from the router, else the local address.
+    /// What the server announces to a client. The first that applies decides: the rule for the client's
+    /// network, the rule for local clients, the map by local address, the masquerade address, the
+    /// address learned from the router, the local address.
     pub fn lookup(&self, endpoints: &Endpoints) -> Announcement {
         let peer = endpoints.peer().ip();
         let local = match endpoints.local().ip() {
@@ -145,10 +147,10 @@ impl Masquerade {
         };
 
         if let Some((network, rule)) = self.client_rule(peer) {
-            let why = AnnounceReason::ClientRule(network);
+            let reason = AnnounceReason::ClientRule(network);
             return match rule {
-                ClientRule::Announce(address) => Announcement::outer(address, why),
-                ClientRule::Local => Announcement::inner(local.into(), why),
+                ClientRule::Announce(address) => Announcement::outer(address, reason),
+                ClientRule::Local => Announcement::inner(local.into(), reason),
             };
         }
         if let Some(network) = self.local_network(peer) {
@@ -167,8 +169,8 @@ impl Masquerade {
     }
 
     /// The number to announce for a passive port that is bound to `inner`.
-    pub fn announced_port(&self, side: PortNumber, inner: u16) -> u16 {
-        match (side, &self.outer_ports) {
+    pub fn announced_port(&self, number: PortNumber, inner: u16) -> u16 {
+        match (number, &self.outer_ports) {
             (PortNumber::Outer, Some(ports)) => ports.outer(inner),
             _ => inner,
         }
@@ -195,26 +197,26 @@ impl Masquerade {
 }
 
 impl Announcement {
-    fn inner(address: IpAddr, why: AnnounceReason) -> Self {
+    fn inner(address: IpAddr, reason: AnnounceReason) -> Self {
         Self {
             address,
             port: PortNumber::Inner,
-            why,
+            reason,
         }
     }
 
-    fn public(address: PublicAddress, local: Ipv4Addr, why: AnnounceReason) -> Self {
+    fn public(address: PublicAddress, local: Ipv4Addr, reason: AnnounceReason) -> Self {
         match address {
-            PublicAddress::Known(address) => Self::outer(address, why),
+            PublicAddress::Known(address) => Self::outer(address, reason),
             PublicAddress::Unknown => Self::inner(local.into(), AnnounceReason::Unknown),
         }
     }
 
-    fn outer(address: Ipv4Addr, why: AnnounceReason) -> Self {
+    fn outer(address: Ipv4Addr, reason: AnnounceReason) -> Self {
         Self {
             address: IpAddr::V4(address),
             port: PortNumber::Outer,
-            why,
+            reason,
         }
     }
 }

@@ -1,343 +1,58 @@
-//! Data connections that never came: what the client had been told, and what is probably wrong.
-//!
-//! Judged from addresses alone. That is certain for a private address; everything else is asked, not
-//! claimed.
+//! Data connections that the client never opened, as the reply to a transfer and STAT report them.
 
 use alloc::format;
 use alloc::string::String;
-use core::fmt;
-use core::net::IpAddr;
 
-use crate::address::Endpoints;
-use crate::masquerade::{AnnounceReason, Announcement, Masquerade, PortNumber};
-use crate::reach::Reach;
+use crate::offer::{Diagnosis, PassiveOffer};
 use crate::reply::Reply;
 
-/// What a 227 or a 229 told a client. Its `Display` is what the reply carried: `203.0.113.1:60004`, or
-/// `port 60004`.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct PassiveOffer {
-    /// The address, and the rule behind it.
-    pub announcement: Announcement,
-    /// The port, by the number that the client was told.
-    pub port: u16,
-    /// Whether the address was told too. A 229 has none: its client dials the one that it knows.
-    pub with_address: bool,
-    /// Where the client is.
-    pub origin: ClientOrigin,
-    /// What is probably wrong if nobody comes.
-    pub diagnosis: Diagnosis,
-}
-
-/// Where a client is, by its address.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum ClientOrigin {
-    /// In one of the local networks, and not a router.
-    Local,
-    /// In another network that the Internet does not reach.
-    Private,
-    /// Anywhere else.
-    Outside,
-}
-
-/// Why a client may not have come; its `Display` completes "… never came: …".
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Diagnosis {
-    /// A client from outside was told an address that the Internet does not reach.
-    PrivateAddress,
-    /// The client came through a router, which may not let this port through.
-    NotForwarded,
-    /// A client in a private network was told an address in another one.
-    OtherNetwork,
-    /// No router translates between the two: something in between may drop connections.
-    Blocked,
-}
-
-/// A data connection that never came.
+/// A data connection that the client never opened.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct NeverConnected {
-    /// Counts those of the session, from 1.
+    /// Its number in the session, counted from 1.
     pub number: u32,
-    /// What the client had been told.
-    pub announced: PassiveOffer,
-    /// It was given less than its time, because others needed the port.
-    pub early: bool,
-}
-
-impl PassiveOffer {
-    pub(crate) fn new(
-        rules: &Masquerade,
-        endpoints: &Endpoints,
-        announcement: Announcement,
-        port: u16,
-        with_address: bool,
-    ) -> Self {
-        let origin = ClientOrigin::of(endpoints.peer().ip(), rules);
-        Self {
-            announcement,
-            port,
-            with_address,
-            origin,
-            diagnosis: Diagnosis::of(&announcement, with_address, origin),
-        }
-    }
-
-    /// What kind of address was announced, if it is one that the Internet does not reach.
-    pub fn private_kind(&self) -> Option<&'static str> {
-        private_kind(self.announcement.address)
-    }
-}
-
-impl fmt::Display for PassiveOffer {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match (self.with_address, self.announcement.address) {
-            (true, address) => write!(f, "{address}:{}", self.port),
-            (false, _) => write!(f, "port {}", self.port),
-        }
-    }
-}
-
-impl ClientOrigin {
-    fn of(peer: IpAddr, rules: &Masquerade) -> Self {
-        if rules.local_network(peer).is_some() {
-            Self::Local
-        } else if private_kind(peer).is_some() {
-            Self::Private
-        } else {
-            Self::Outside
-        }
-    }
-}
-
-impl Diagnosis {
-    fn of(announcement: &Announcement, with_address: bool, origin: ClientOrigin) -> Self {
-        let is_private = private_kind(announcement.address).is_some();
-        match (announcement.why, announcement.port) {
-            (AnnounceReason::Ipv6, _) => Self::Blocked,
-            _ if with_address && is_private && origin == ClientOrigin::Outside => {
-                Self::PrivateAddress
-            }
-            (_, PortNumber::Outer) => Self::NotForwarded,
-            // Who says that these are told our own address says that no router is in between.
-            (AnnounceReason::LocalClient(_) | AnnounceReason::ClientRule(_), _) => Self::Blocked,
-            _ if origin == ClientOrigin::Local || !is_private => Self::Blocked,
-            _ if with_address => Self::OtherNetwork,
-            _ => Self::NotForwarded,
-        }
-    }
-}
-
-impl fmt::Display for Diagnosis {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::PrivateAddress => "the server should announce its public address",
-            Self::NotForwarded => "is the port forwarded?",
-            Self::OtherNetwork => "can the client reach that address?",
-            Self::Blocked => "does a firewall block the port?",
-        })
-    }
+    /// What the server had announced to the client.
+    pub offer: PassiveOffer,
+    /// The client had less time than it should have, because others needed the port.
+    pub withdrawn: bool,
 }
 
 impl NeverConnected {
-    /// What a transfer is told that needed the connection.
+    /// The reply to a transfer that needed the connection.
     pub(crate) fn reply(&self) -> Reply {
-        let early = match self.early {
-            true => " before others needed the port",
-            false => "",
-        };
-        let (announced, explanation) = (self.announced, self.explanation());
+        let (target, withdrawn, remedy) = (self.target(), self.withdrawn(), self.offer.diagnosis);
         Reply::line(
             425,
-            format!("No connection came to {announced}{early}{explanation}"),
+            format!("No data connection {target} arrived in passive mode{withdrawn}; {remedy}."),
         )
     }
 
     /// The line in STAT.
     pub(crate) fn status(&self) -> String {
-        let (connections, last) = match self.number {
-            1 => ("connection", ""),
-            _ => ("connections", " last"),
-        };
-        let early = match self.early {
-            true => " and given up as others needed the port",
+        let (target, withdrawn, remedy) = (self.target(), self.withdrawn(), self.offer.diagnosis);
+        match self.number {
+            1 => format!(
+                "Passive mode: 1 data connection {target} did not arrive{withdrawn}; {remedy}."
+            ),
+            count => format!(
+                "Passive mode: {count} data connections did not arrive, the last {target}{withdrawn}; {remedy}."
+            ),
+        }
+    }
+
+    /// Where the client should have connected to. A private address is named as such where it is the cause.
+    fn target(&self) -> String {
+        let offer = self.offer;
+        match (offer.diagnosis, offer.private_kind()) {
+            (Diagnosis::PrivateAddress, Some(kind)) => format!("to {offer}, {kind},"),
+            _ => format!("to {offer}"),
+        }
+    }
+
+    fn withdrawn(&self) -> &'static str {
+        match self.withdrawn {
+            true => " before other clients needed the port",
             false => "",
-        };
-        let (count, announced) = (self.number, self.announced);
-        format!(
-            "{count} data {connections} never came: {announced} was announced{last}{early}{}",
-            self.explanation()
-        )
-    }
-
-    fn explanation(&self) -> String {
-        let diagnosis = self.announced.diagnosis;
-        match (diagnosis, self.announced.private_kind()) {
-            (Diagnosis::PrivateAddress, Some(kind)) => format!(", {kind}; {diagnosis}."),
-            _ => format!("; {diagnosis}"),
         }
-    }
-}
-
-fn private_kind(address: IpAddr) -> Option<&'static str> {
-    Reach::of(address).kind()
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::masquerade::ClientRule;
-    use alloc::string::ToString;
-    use alloc::vec;
-    use core::net::Ipv4Addr;
-
-    fn ip(text: &str) -> Ipv4Addr {
-        text.parse().unwrap()
-    }
-
-    /// Rules like those of a small site behind a router.
-    fn site() -> Masquerade {
-        Masquerade {
-            local_networks: vec![
-                "127.0.0.0/8".parse().unwrap(),
-                "192.168.77.0/24".parse().unwrap(),
-            ],
-            gateways: vec!["192.168.77.1".parse().unwrap()],
-            ..Masquerade::default()
-        }
-    }
-
-    fn masqueraded(address: &str) -> Masquerade {
-        Masquerade {
-            address: Some(ip(address).into()),
-            ..site()
-        }
-    }
-
-    fn with_rule(network: &str, rule: ClientRule) -> Masquerade {
-        Masquerade {
-            clients: vec![(network.parse().unwrap(), rule)],
-            ..masqueraded("203.0.113.1")
-        }
-    }
-
-    /// The diagnosis for a 227 and for a 229 to a client at `peer` that reached `local`.
-    #[track_caller]
-    fn check(
-        rules: &Masquerade,
-        local: &str,
-        peer: &str,
-        origin: ClientOrigin,
-        expected: [Diagnosis; 2],
-    ) {
-        let socket = |address: &str| (address.parse::<IpAddr>().unwrap(), 21).into();
-        let endpoints = Endpoints::new(socket(local), socket(peer));
-        let announcement = rules.lookup(&endpoints);
-        for (with_address, expected) in [true, false].into_iter().zip(expected) {
-            let announced =
-                PassiveOffer::new(rules, &endpoints, announcement, 60_004, with_address);
-            assert_eq!(announced.origin, origin, "{peer}");
-            assert_eq!(announced.diagnosis, expected, "{peer} {with_address}");
-        }
-    }
-
-    #[test]
-    fn what_addresses_tell() {
-        use ClientOrigin::{Local, Outside, Private};
-        use Diagnosis::{Blocked, NotForwarded, OtherNetwork, PrivateAddress};
-        let (server, outside) = ("192.168.77.2", "198.51.100.7");
-        let naive = &site();
-        check(
-            naive,
-            server,
-            outside,
-            Outside,
-            [PrivateAddress, NotForwarded],
-        );
-        check(
-            naive,
-            server,
-            "10.8.0.5",
-            Private,
-            [OtherNetwork, NotForwarded],
-        );
-        check(naive, server, "192.168.77.3", Local, [Blocked; 2]);
-        // A hairpinned client.
-        check(
-            naive,
-            server,
-            "192.168.77.1",
-            Private,
-            [OtherNetwork, NotForwarded],
-        );
-        check(naive, "203.0.113.5", outside, Outside, [Blocked; 2]);
-        check(
-            naive,
-            "100.64.0.5",
-            outside,
-            Outside,
-            [PrivateAddress, NotForwarded],
-        );
-        check(naive, "127.0.0.1", "127.0.0.1", Local, [Blocked; 2]);
-
-        let routed = &masqueraded("203.0.113.1");
-        check(routed, server, outside, Outside, [NotForwarded; 2]);
-        check(routed, server, "10.8.0.5", Private, [NotForwarded; 2]);
-        check(routed, server, "192.168.77.1", Private, [NotForwarded; 2]);
-        check(routed, server, "192.168.77.3", Local, [Blocked; 2]);
-        // The router's inner address was given, or the provider has a router of its own.
-        for wrong in ["192.168.77.1", "100.64.3.4", "169.254.3.4", "127.0.0.1"] {
-            let rules = &masqueraded(wrong);
-            check(
-                rules,
-                server,
-                outside,
-                Outside,
-                [PrivateAddress, NotForwarded],
-            );
-            check(rules, server, "10.8.0.5", Private, [NotForwarded; 2]);
-        }
-
-        let vpn = &with_rule("10.8.0.0/24", ClientRule::Local);
-        check(vpn, server, "10.8.0.5", Private, [Blocked; 2]);
-        let announced = &with_rule("10.8.0.0/24", ClientRule::Announce(ip("10.8.0.1")));
-        check(announced, server, "10.8.0.5", Private, [NotForwarded; 2]);
-        let mistaken = &with_rule("198.51.100.0/24", ClientRule::Local);
-        check(
-            mistaken,
-            server,
-            outside,
-            Outside,
-            [PrivateAddress, Blocked],
-        );
-    }
-
-    #[test]
-    fn nobody_translates_ipv6() {
-        let v6 = &Masquerade {
-            local_networks: vec!["2001:db8:77::/64".parse().unwrap()],
-            ..masqueraded("203.0.113.1")
-        };
-        for (peer, origin) in [
-            ("2001:db8:1::9", ClientOrigin::Outside),
-            ("2001:db8:77::3", ClientOrigin::Local),
-            ("fd00::3", ClientOrigin::Private),
-            ("fe80::3", ClientOrigin::Private),
-            ("::1", ClientOrigin::Private),
-        ] {
-            check(v6, "2001:db8:77::2", peer, origin, [Diagnosis::Blocked; 2]);
-        }
-    }
-
-    #[test]
-    fn what_is_shown_is_what_was_told() {
-        let socket = |text: &str| text.parse().unwrap();
-        let endpoints = Endpoints::new(socket("192.168.77.2:21"), socket("198.51.100.7:40000"));
-        let rules = masqueraded("203.0.113.1");
-        let announcement = rules.lookup(&endpoints);
-        let shown = |with_address| {
-            PassiveOffer::new(&rules, &endpoints, announcement, 60_004, with_address).to_string()
-        };
-        assert_eq!(shown(true), "203.0.113.1:60004");
-        assert_eq!(shown(false), "port 60004");
     }
 }

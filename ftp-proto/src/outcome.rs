@@ -1,4 +1,4 @@
-//! What a driver answers: what happened, never how it is told.
+//! What a driver answers: what happened. How the client is informed is the core's decision.
 
 use alloc::vec::Vec;
 use core::error::Error;
@@ -11,16 +11,16 @@ use crate::permissions::Permissions;
 /// The answer to an [`Action`](crate::Action).
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Outcome {
-    /// To `Authenticate`: what the user may do, or `None` for a wrong name or password.
+    /// To `Authenticate`: what the user may do, or `None` if the name or the password is wrong.
     Authenticated(Option<Permissions>),
     /// To `File`.
     File(Result<FileAnswer, Refusal>),
-    /// To `OpenPassive`: the port that is bound. [`Refusal::Busy`] when all are taken.
+    /// To `OpenPassive`: the port that is bound; [`Refusal::Busy`] if no port is free.
     PassiveOpened(Result<u16, Refusal>),
     /// To `OpenTransfer`.
     TransferOpened(Result<Opened, Refusal>),
-    /// To `StartTransfer`. `Ok` only when all bytes have moved, the data connection is closed, and an
-    /// upload is safely with the storage.
+    /// To `StartTransfer`. `Ok` only when all bytes have been transferred, the data connection is
+    /// closed, and an upload is safely stored.
     TransferEnded {
         /// Which transfer.
         transfer: TransferId,
@@ -34,7 +34,7 @@ pub enum Outcome {
 /// What a file request found.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum FileAnswer {
-    /// It is done, or it is so; to requests that ask for nothing else.
+    /// The operation succeeded, or the condition holds; for requests that ask for no value.
     Done,
     /// In bytes.
     Size(u64),
@@ -49,13 +49,13 @@ pub enum FileAnswer {
 /// An opened transfer.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Opened {
-    /// How many bytes a download will send, where that is known.
+    /// How many bytes a download will send, if that is known.
     pub bytes: Option<u64>,
-    /// The name that was chosen for STOU.
+    /// The name that the driver chose for STOU.
     pub name: Option<Vec<u8>>,
 }
 
-/// Why a driver did not do as asked. The core turns it into code and text.
+/// Why a driver did not perform an action. The core turns it into the code and text of a reply.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Refusal {
     /// No such file or directory.
@@ -72,15 +72,15 @@ pub enum Refusal {
     IsADirectory,
     /// The disk or a quota is full.
     NoSpace,
-    /// The file system does not take such a name.
+    /// The file system does not accept the name.
     NameRejected,
     /// The offset of REST lies beyond the end of the file.
     OffsetTooLarge,
-    /// In use now; later it may work.
+    /// In use; a later attempt may succeed.
     Busy,
-    /// The driver cannot do this at all.
+    /// The driver does not support this.
     Unsupported,
-    /// Any other fault on our side.
+    /// Any other error on the server's side.
     Failed,
 }
 
@@ -103,18 +103,18 @@ impl fmt::Display for Refusal {
     }
 }
 
-/// Why a transfer did not come to its end.
+/// Why a transfer failed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum TransferError {
-    /// The data connection could not be established: 425.
+    /// The data connection was not established: 425.
     NotConnected,
-    /// No TLS on the data connection: the handshake failed. 522 (RFC 4217).
+    /// The TLS handshake on the data connection failed: 522 (RFC 4217).
     NotProtected,
-    /// TLS on the data connection, but not the session of the control connection: 522.
+    /// The data connection did not resume the TLS session of the control connection: 522.
     NotResumed,
     /// The data connection was lost: 426.
     ConnectionLost,
-    /// Ended at the core's own wish: 426.
+    /// Ended by [`AbortTransfer`](crate::Action::AbortTransfer): 426.
     Aborted,
     /// Reading a file or a directory failed, or the file became shorter: 451.
     LocalRead,
@@ -139,21 +139,17 @@ impl fmt::Display for TransferError {
     }
 }
 
-/// The driver answered a question that was not asked. This is the driver's fault, never the peer's;
-/// the session is as it was before.
+/// The driver sent an outcome that answers no open action. Only a bug in the driver causes this, never
+/// the client; the session does not change.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Misuse {
-    /// Which outcome fits no open question.
+    /// The name of the outcome.
     pub outcome: &'static str,
 }
 
 impl fmt::Display for Misuse {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(
-            f,
-            "no question is open that Outcome::{} answers",
-            self.outcome
-        )
+        write!(f, "Outcome::{} answers no open action", self.outcome)
     }
 }
 

@@ -1,7 +1,7 @@
 //! Paths inside the shared tree: absolute, normalised bytes.
 //!
-//! A [`FtpPath`] never holds `.`, `..`, an empty component or a NUL byte; whoever has one can hand it to
-//! a file system below a root. Symbolic links are not known here: they are the driver's problem.
+//! An [`FtpPath`] never contains `.`, `..`, an empty component or a NUL byte, so a driver can open it beneath
+//! a root directory as it is. Symbolic links are not known here; the driver handles them.
 
 use alloc::vec::Vec;
 use core::fmt;
@@ -9,19 +9,19 @@ use core::fmt;
 use crate::config::limits::{PATH_BYTES_MAX, PATH_DEPTH_MAX};
 use crate::text::printable;
 
-/// An absolute, normalised path. Names are bytes; nothing is assumed about their encoding.
+/// An absolute, normalised path. Names are bytes in any encoding.
 #[derive(Clone, PartialEq, Eq, Hash)]
 pub struct FtpPath {
-    /// Empty for the root, else `/a/b`: no trailing slash.
+    /// Empty for the root, otherwise `/a/b`, without a slash at the end.
     bytes: Vec<u8>,
 }
 
-/// Why an argument is no path.
+/// Why an argument is not a path.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum PathError {
-    /// A NUL byte or a line feed, which no name may hold on a control connection.
+    /// It contains a NUL byte or a line feed, which no command line can contain in a name.
     Character,
-    /// Longer or deeper than the limits.
+    /// It is longer or deeper than the limits.
     TooLong,
 }
 
@@ -40,8 +40,8 @@ impl FtpPath {
         }
     }
 
-    /// The path relative to the root, `.` for the root itself: what a driver opens beneath its
-    /// directory handle.
+    /// The path relative to the root, `.` for the root itself. A driver opens it beneath its directory
+    /// handle.
     pub fn relative(&self) -> &[u8] {
         self.bytes.get(1..).unwrap_or(b".")
     }
@@ -59,14 +59,14 @@ impl FtpPath {
             .unwrap_or(b"")
     }
 
-    /// The directory that holds this; the root is its own.
+    /// The directory that contains this path; the parent of the root is the root.
     pub fn parent(&self) -> Self {
         let mut parent = self.clone();
         parent.ascend();
         parent
     }
 
-    /// The path of an entry in this directory; `None` if `name` is not the name of one.
+    /// The path of an entry in this directory; `None` if `name` cannot be the name of an entry.
     pub fn child(&self, name: &[u8]) -> Option<Self> {
         let forbidden = |byte: &u8| matches!(byte, 0 | b'\n' | b'/');
         if matches!(name, b"" | b"." | b"..") || name.iter().any(forbidden) {
@@ -121,7 +121,7 @@ impl fmt::Debug for FtpPath {
     }
 }
 
-/// For logs, as [`printable`] shows it.
+/// For logs, in the form of [`printable`].
 impl fmt::Display for FtpPath {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         printable(self.as_bytes()).fmt(f)

@@ -1,16 +1,16 @@
 //! What a logged-in user may do.
 //!
-//! Only what the FTP server grants: whether the file system agrees is known when it is asked.
+//! These are the rights that the FTP server grants. The file system may still refuse an operation.
 
-/// The rights of a user, one per kind of change. The core refuses what is not granted, and the
-/// `perm` fact of a listing tells the client beforehand (RFC 3659, section 7.5.5).
+/// The rights of a user, one for each kind of operation. The core refuses an operation that is not
+/// granted; the `perm` fact of a listing shows the client what is granted (RFC 3659, section 7.5.5).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Permissions {
     /// Enter directories and list them: CWD, LIST, NLST, MLSD, MLST, STAT.
     pub list: bool,
-    /// Fetch files: RETR.
+    /// Download files: RETR.
     pub read: bool,
-    /// Add to files, or create them: APPE.
+    /// Append to files, or create them: APPE.
     pub append: bool,
     /// Remove files and directories: DELE, RMD.
     pub delete: bool,
@@ -18,7 +18,7 @@ pub struct Permissions {
     pub rename: bool,
     /// Create directories: MKD.
     pub make_directory: bool,
-    /// Create and replace files, or go on with them: STOR, also after REST, and STOU.
+    /// Create, replace and resume files: STOR, also after REST, and STOU.
     pub store: bool,
     /// Change permission bits: SITE CHMOD.
     pub change_mode: bool,
@@ -27,7 +27,7 @@ pub struct Permissions {
 }
 
 impl Permissions {
-    /// Look at everything, change nothing.
+    /// List and read everything, change nothing.
     pub const READ_ONLY: Self = Self {
         list: true,
         read: true,
@@ -52,4 +52,33 @@ impl Permissions {
         change_mode: true,
         change_time: true,
     };
+
+    /// Whether the user has this right.
+    pub(crate) fn allows(self, right: Right) -> bool {
+        match right {
+            Right::List => self.list,
+            Right::Read => self.read,
+            Right::Append => self.append,
+            Right::Delete => self.delete,
+            Right::Rename => self.rename,
+            Right::MakeDirectory => self.make_directory,
+            Right::Store => self.store,
+            Right::ChangeMode => self.change_mode,
+            Right::ChangeTime => self.change_time,
+        }
+    }
+}
+
+/// One of the rights in [`Permissions`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Right {
+    List,
+    Read,
+    Append,
+    Delete,
+    Rename,
+    MakeDirectory,
+    Store,
+    ChangeMode,
+    ChangeTime,
 }

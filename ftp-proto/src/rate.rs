@@ -1,32 +1,32 @@
-//! How many bytes may move now, so that a transfer stays below a rate: a token bucket without a clock.
+//! How many bytes a transfer may move now to stay below a rate: a token bucket without a clock.
 //!
-//! The driver tells the time, as long as it likes since any beginning of its own; it waits and moves.
+//! The driver passes the current time, counted from any start that it chooses; the driver waits and moves bytes.
 
 use core::num::NonZeroU64;
 use core::time::Duration;
 
-/// A bucket that fills at a rate and is emptied by what moves.
+/// A bucket that fills at a rate and that transferred bytes empty.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct RateLimit {
     bytes_per_second: NonZeroU64,
     /// Bytes that may move at once.
     level: u64,
-    /// What is earned towards the next byte, in billionths of one.
+    /// The part of the next byte that is available, in billionths.
     fraction: u32,
     filled_at: Duration,
 }
 
-/// What may be done now.
+/// What a transfer may do now.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Grant {
-    /// So many bytes may move, at least one.
+pub enum Allowance {
+    /// Move at most this number of bytes; it is at least one.
     Bytes(usize),
-    /// Nothing before so much time has passed.
+    /// Wait for this time.
     Wait(Duration),
 }
 
 impl RateLimit {
-    /// A limit that begins `now`. The first quarter of a second's worth may move at once.
+    /// A limit that starts `now`. The bytes of a quarter of a second may move at once.
     pub fn new(bytes_per_second: NonZeroU64, now: Duration) -> Self {
         let mut limit = Self {
             bytes_per_second,
@@ -38,26 +38,26 @@ impl RateLimit {
         limit
     }
 
-    /// How many of the `wanted` bytes may move now. Of a fast rate no small pieces are granted: waiting
-    /// a little costs less than many system calls.
-    pub fn grant(&mut self, now: Duration, wanted: usize) -> Grant {
+    /// How many of the `wanted` bytes may move now. It is never a small part of a fast rate: a short wait
+    /// costs less than many system calls.
+    pub fn allowance(&mut self, now: Duration, wanted: usize) -> Allowance {
         self.fill(now);
         let wanted = u64::try_from(wanted).unwrap_or(u64::MAX).max(1);
         let worthwhile = self.capacity().div_ceil(2).min(wanted);
         if self.level >= worthwhile {
             let bytes = self.level.min(wanted);
-            return Grant::Bytes(usize::try_from(bytes).unwrap_or(usize::MAX));
+            return Allowance::Bytes(usize::try_from(bytes).unwrap_or(usize::MAX));
         }
-        Grant::Wait(self.time_for(worthwhile - self.level))
+        Allowance::Wait(self.time_for(worthwhile - self.level))
     }
 
-    /// So many bytes have moved. More than were granted are forgiven.
+    /// Subtracts bytes that have moved. More bytes than allowed do not make the level negative.
     pub fn spend(&mut self, bytes: usize) {
         let bytes = u64::try_from(bytes).unwrap_or(u64::MAX);
         self.level = self.level.saturating_sub(bytes);
     }
 
-    /// A clock that goes backwards earns nothing.
+    /// Adds the bytes for the time that has passed. A clock that goes backwards adds nothing.
     fn fill(&mut self, now: Duration) {
         let Some(passed) = now.checked_sub(self.filled_at) else {
             return;
@@ -74,7 +74,7 @@ impl RateLimit {
         }
     }
 
-    /// How long it takes to earn so many bytes, rounded up.
+    /// How long it takes to fill the bucket by this number of bytes, rounded up.
     fn time_for(&self, bytes: u64) -> Duration {
         let missing = u128::from(bytes) * NANOSECONDS - u128::from(self.fraction);
         let nanoseconds = missing.div_ceil(u128::from(self.bytes_per_second.get()));
@@ -86,7 +86,7 @@ impl RateLimit {
     }
 }
 
-/// How many times a second the bucket would fill: as often, at least, the driver has something to do.
+/// A full bucket holds the bytes of one second divided by this number, so bytes move at least this often.
 const FULL_PER_SECOND: u64 = 4;
 const NANOSECONDS: u128 = 1_000_000_000;
 
@@ -103,23 +103,23 @@ mod tests {
     }
 
     #[test]
-    fn a_quarter_at_once_and_then_the_rate() {
+    fn a_quarter_of_a_second_moves_at_once_and_then_the_rate_applies() {
         let mut limit = limit(4000);
-        assert_eq!(limit.grant(ms(0), 10_000), Grant::Bytes(1000));
+        assert_eq!(limit.allowance(ms(0), 10_000), Allowance::Bytes(1000));
         limit.spend(1000);
-        // Half a bucket is worth moving.
-        assert_eq!(limit.grant(ms(0), 10_000), Grant::Wait(ms(125)));
-        assert_eq!(limit.grant(ms(100), 10_000), Grant::Wait(ms(25)));
-        assert_eq!(limit.grant(ms(125), 10_000), Grant::Bytes(500));
+        // Half a bucket is enough to move.
+        assert_eq!(limit.allowance(ms(0), 10_000), Allowance::Wait(ms(125)));
+        assert_eq!(limit.allowance(ms(100), 10_000), Allowance::Wait(ms(25)));
+        assert_eq!(limit.allowance(ms(125), 10_000), Allowance::Bytes(500));
         // The last bytes of a file need not wait for more.
-        assert_eq!(limit.grant(ms(125), 3), Grant::Bytes(3));
+        assert_eq!(limit.allowance(ms(125), 3), Allowance::Bytes(3));
         limit.spend(500);
         assert_eq!(
-            limit.grant(ms(125), 3),
-            Grant::Wait(Duration::from_micros(750))
+            limit.allowance(ms(125), 3),
+            Allowance::Wait(Duration::from_micros(750))
         );
-        // However long nothing moves, no more than a bucket is saved up.
-        assert_eq!(limit.grant(ms(60_000), 10_000), Grant::Bytes(1000));
+        // After a long pause the bucket is full, and never more than full.
+        assert_eq!(limit.allowance(ms(60_000), 10_000), Allowance::Bytes(1000));
     }
 
     #[test]
@@ -131,12 +131,12 @@ mod tests {
             assert_eq!(limit.level, 0);
         }
         assert_eq!(
-            limit.grant(limit.filled_at, 1),
-            Grant::Wait(Duration::from_nanos(1))
+            limit.allowance(limit.filled_at, 1),
+            Allowance::Wait(Duration::from_nanos(1))
         );
         assert_eq!(
-            limit.grant(limit.filled_at + Duration::from_nanos(1), 1),
-            Grant::Bytes(1)
+            limit.allowance(limit.filled_at + Duration::from_nanos(1), 1),
+            Allowance::Bytes(1)
         );
     }
 
@@ -144,22 +144,22 @@ mod tests {
     fn extremes() {
         let mut fast = limit(u64::MAX);
         assert!(matches!(
-            fast.grant(Duration::MAX, usize::MAX),
-            Grant::Bytes(_)
+            fast.allowance(Duration::MAX, usize::MAX),
+            Allowance::Bytes(_)
         ));
         fast.spend(usize::MAX);
         assert!(matches!(
-            fast.grant(Duration::ZERO, usize::MAX),
-            Grant::Wait(_)
+            fast.allowance(Duration::ZERO, usize::MAX),
+            Allowance::Wait(_)
         ));
         assert!(matches!(
-            fast.grant(Duration::MAX, 0),
-            Grant::Wait(_) | Grant::Bytes(_)
+            fast.allowance(Duration::MAX, 0),
+            Allowance::Wait(_) | Allowance::Bytes(_)
         ));
         // The clock goes backwards.
         let mut slow = RateLimit::new(NonZeroU64::MIN, ms(5000));
         slow.spend(1);
-        assert_eq!(slow.grant(ms(0), 1), Grant::Wait(ms(1000)));
-        assert_eq!(slow.grant(ms(6000), 1), Grant::Bytes(1));
+        assert_eq!(slow.allowance(ms(0), 1), Allowance::Wait(ms(1000)));
+        assert_eq!(slow.allowance(ms(6000), 1), Allowance::Bytes(1));
     }
 }

@@ -1,6 +1,6 @@
 //! From where an address can be reached.
 //!
-//! Judged by the address alone: no route is asked, and nothing is connected to.
+//! The address alone decides: no route is looked up, and no connection is opened.
 
 use core::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
@@ -11,16 +11,16 @@ pub enum Reach {
     Host,
     /// From the same link: link-local addresses.
     Link,
-    /// From the networks of a site: private addresses (RFC 1918, RFC 4193).
+    /// From the networks of one site: private addresses (RFC 1918, RFC 4193).
     Site,
-    /// From the provider's customers, behind its own NAT (RFC 6598).
+    /// From the network of an Internet provider that uses NAT (RFC 6598).
     Provider,
-    /// From everywhere. Documentation addresses count, so that the examples of manuals can be tried.
+    /// From everywhere. Documentation addresses count as public, so that examples of manuals work.
     Public,
 }
 
 impl Reach {
-    /// Of an address in canonical form.
+    /// Classifies an address in canonical form.
     pub fn of(address: IpAddr) -> Self {
         match address {
             IpAddr::V4(address) => Self::of_v4(address),
@@ -28,7 +28,7 @@ impl Reach {
         }
     }
 
-    /// What such an address is called, if the Internet does not reach it.
+    /// The name of such an address, if it cannot be reached from the Internet.
     pub fn kind(self) -> Option<&'static str> {
         match self {
             Self::Host => Some("a loopback address"),

@@ -1,9 +1,10 @@
-//! Replies: their texts, and the only place that writes them as bytes.
+//! Replies: their texts, and the only code that writes them as bytes.
 //!
-//! No text can be given to a [`Reply`] from outside, and [`Reply::encode`] makes control bytes harmless, so no
-//! file name can end a line and forge a second reply.
+//! Only the core makes a [`Reply`], and [`Reply::encode`] replaces control bytes, so no file name can end a
+//! line and forge a second reply.
 
 use alloc::borrow::Cow;
+use alloc::format;
 use alloc::vec::Vec;
 
 /// A reply to the client (RFC 959, section 4.2).
@@ -11,19 +12,19 @@ use alloc::vec::Vec;
 pub struct Reply {
     code: u16,
     first: Cow<'static, [u8]>,
-    /// The lines between the first and the last; each is sent behind one space.
+    /// The lines between the first and the last; one space is sent before each.
     middle: Vec<Vec<u8>>,
     /// The last line of a multi-line reply.
     last: Option<Cow<'static, [u8]>>,
 }
 
 impl Reply {
-    /// For a driver that already serves as many clients as it may: to be sent instead of a greeting.
+    /// For a driver that has reached its limit of connections: to be sent instead of a greeting.
     pub const fn too_many_connections() -> Self {
         Self::fixed(421, "Too many connections; try again later.")
     }
 
-    /// The same for too many from one address.
+    /// The same for the limit of connections from one address.
     pub const fn too_many_from_address() -> Self {
         Self::fixed(421, "Too many connections from your address.")
     }
@@ -33,8 +34,8 @@ impl Reply {
         self.code
     }
 
-    /// Appends the reply's bytes to `out`, line endings included. A byte below space and DEL become
-    /// `?`, and FF is doubled, as Telnet asks (RFC 959, section 4.1.3; RFC 854).
+    /// Appends the reply's bytes to `out`, with line ends. Control bytes (below space, and DEL) become `?`,
+    /// and FF is doubled, as Telnet requires (RFC 959, section 4.1.3; RFC 854).
     pub fn encode(&self, out: &mut Vec<u8>) {
         let Some(last) = &self.last else {
             self.encode_line(b' ', &self.first, out);
@@ -80,6 +81,33 @@ impl Reply {
         }
     }
 
+    /// The 220 reply. Each line of the banner becomes a line of the reply.
+    pub(crate) fn greeting(banner: &str) -> Self {
+        let mut lines: Vec<Vec<u8>> = banner
+            .lines()
+            .map(|line| line.as_bytes().to_vec())
+            .collect();
+        let last = lines.pop().unwrap_or_default();
+        if lines.is_empty() {
+            return Self::line(220, last);
+        }
+        let first = lines.remove(0);
+        Self::lines(220, first, lines, last)
+    }
+
+    /// The reply to SITE CHMOD. `reduced`: the client asked for bits that it may not set.
+    pub(crate) fn mode_changed(mode: u32, reduced: bool) -> Self {
+        Self::line(
+            200,
+            match reduced {
+                false => format!("Mode set to {mode:04o}."),
+                true => {
+                    format!("Mode set to {mode:04o}; setuid, setgid and sticky cannot be set here.")
+                }
+            },
+        )
+    }
+
     fn encode_line(&self, separator: u8, text: &[u8], out: &mut Vec<u8>) {
         let digit = |divisor: u16| b'0' + (self.code / divisor % 10) as u8;
         out.extend_from_slice(&[digit(100), digit(10), digit(1), separator]);
@@ -87,7 +115,7 @@ impl Reply {
     }
 }
 
-/// A path between double quotes, those inside doubled (RFC 959, appendix II).
+/// A path in double quotes; quotes inside the path are doubled (RFC 959, appendix II).
 pub(crate) fn quoted(path: &[u8]) -> Vec<u8> {
     let mut text = Vec::with_capacity(path.len() + 2);
     text.push(b'"');
@@ -116,7 +144,7 @@ fn is_plain(byte: u8) -> bool {
     !matches!(byte, 0..=0x1f | 0x7f | 0xff)
 }
 
-/// The replies whose text never changes.
+/// The replies with a fixed text.
 #[rustfmt::skip]
 impl Reply {
     // Login and the control connection.
@@ -134,8 +162,8 @@ impl Reply {
     pub(crate) const NEW_USER: Self = Self::fixed(220, "Service ready for new user.");
     pub(crate) const GOODBYE: Self = Self::fixed(221, "Goodbye.");
     pub(crate) const SHUTTING_DOWN: Self = Self::fixed(421, "The server is shutting down.");
-    pub(crate) const LOGIN_TIMEOUT: Self = Self::fixed(421, "No login in time; closing control connection.");
-    pub(crate) const IDLE_TIMEOUT: Self = Self::fixed(421, "No command in time; closing control connection.");
+    pub(crate) const LOGIN_TIMEOUT: Self = Self::fixed(421, "Login timed out; closing control connection.");
+    pub(crate) const IDLE_TIMEOUT: Self = Self::fixed(421, "No command for too long; closing control connection.");
 
     // Command lines.
     pub(crate) const LINE_TOO_LONG: Self = Self::fixed(500, "Command line too long.");
@@ -146,14 +174,15 @@ impl Reply {
     pub(crate) const ARGUMENT_SYNTAX: Self = Self::fixed(501, "Syntax error in the argument.");
     pub(crate) const PARAMETER_NOT_IMPLEMENTED: Self = Self::fixed(504, "Not implemented for that parameter.");
     pub(crate) const OKAY: Self = Self::fixed(200, "Command okay.");
+    pub(crate) const NO_SUCH_OPTIONS: Self = Self::fixed(501, "This command has no options.");
     pub(crate) const NO_SUCH_COMMAND: Self = Self::fixed(501, "There is no such command.");
     pub(crate) const UNKNOWN_SITE_COMMAND: Self = Self::fixed(500, "SITE command not understood; see SITE HELP.");
 
     // Security (RFC 4217).
     pub(crate) const AUTH_TLS: Self = Self::fixed(234, "Proceed with TLS negotiation.");
     pub(crate) const AUTH_AGAIN: Self = Self::fixed(503, "The control connection is already protected.");
-    pub(crate) const AUTH_BUSY: Self = Self::fixed(503, "AUTH is not possible now.");
-    pub(crate) const AUTH_INJECTION: Self = Self::fixed(421, "Bytes after AUTH; closing control connection.");
+    pub(crate) const AUTH_BUSY: Self = Self::fixed(503, "AUTH is not possible while another command runs.");
+    pub(crate) const AUTH_INJECTION: Self = Self::fixed(421, "Unexpected bytes after AUTH; closing control connection.");
     pub(crate) const AUTH_UNKNOWN: Self = Self::fixed(504, "Only AUTH TLS is implemented.");
     pub(crate) const NOT_PROTECTED: Self = Self::fixed(503, "Send AUTH TLS first.");
     pub(crate) const BUFFER_SIZE_ZERO: Self = Self::fixed(200, "PBSZ=0");
@@ -178,14 +207,14 @@ impl Reply {
     pub(crate) const ALLOCATION_SUPERFLUOUS: Self = Self::fixed(202, "No storage allocation is needed.");
     pub(crate) const LANGUAGE_ENGLISH: Self = Self::fixed(200, "Replies are in English.");
     pub(crate) const LANGUAGE_UNKNOWN: Self = Self::fixed(504, "Only English is implemented.");
-    pub(crate) const FACTS_SYNTAX: Self = Self::fixed(501, "Facts must be given as type;size; and so on.");
+    pub(crate) const FACTS_SYNTAX: Self = Self::fixed(501, "Each fact must end with a semicolon, for example \"type;size;\".");
     pub(crate) const UTF8_ALWAYS: Self = Self::fixed(200, "UTF-8 names are always accepted.");
     pub(crate) const SIZE_IN_ASCII: Self = Self::fixed(550, "SIZE is not available for type A; send TYPE I first.");
     pub(crate) const RESTART_IN_ASCII: Self = Self::fixed(501, "An upload cannot be restarted in type A; send TYPE I first.");
     pub(crate) const RESTART_MEANINGLESS: Self = Self::fixed(501, "REST has no meaning before this command.");
 
     // Files.
-    pub(crate) const PATH_SYNTAX: Self = Self::fixed(501, "The name holds a byte that no name can hold.");
+    pub(crate) const PATH_SYNTAX: Self = Self::fixed(501, "The path contains a byte that is not allowed.");
     pub(crate) const PATH_TOO_LONG: Self = Self::fixed(501, "The path is too long.");
     pub(crate) const RENAME_READY: Self = Self::fixed(350, "Ready for RNTO.");
     pub(crate) const RENAME_FROM_FIRST: Self = Self::fixed(503, "Send RNFR first.");
@@ -195,8 +224,8 @@ impl Reply {
     pub(crate) const RENAMED: Self = Self::fixed(250, "Renamed.");
 
     // Data connections.
-    pub(crate) const EPSV_ALL: Self = Self::fixed(200, "Only EPSV will be accepted from now on.");
-    pub(crate) const EPSV_ALL_ONLY: Self = Self::fixed(501, "Refused after EPSV ALL.");
+    pub(crate) const EPSV_ALL: Self = Self::fixed(200, "Only EPSV is accepted from now on.");
+    pub(crate) const EPSV_ALL_ONLY: Self = Self::fixed(501, "Only EPSV is accepted after EPSV ALL.");
     pub(crate) const USE_EPSV: Self = Self::fixed(425, "PASV is for IPv4 only; use EPSV.");
     pub(crate) const ONLY_IPV4: Self = Self::fixed(522, "Network protocol not supported, use (1)");
     pub(crate) const ONLY_IPV6: Self = Self::fixed(522, "Network protocol not supported, use (2)");
@@ -213,10 +242,10 @@ impl Reply {
     pub(crate) const TRANSFER_COMPLETE: Self = Self::fixed(226, "Transfer complete.");
     pub(crate) const TRANSFER_ABORTED: Self = Self::fixed(426, "Transfer aborted.");
     pub(crate) const TRANSFER_CUT: Self = Self::fixed(426, "The data connection was lost; transfer aborted.");
-    pub(crate) const TRANSFER_STALLED: Self = Self::fixed(426, "The data connection stood still too long; transfer aborted.");
+    pub(crate) const TRANSFER_STALLED: Self = Self::fixed(426, "The data connection was idle for too long; transfer aborted.");
     pub(crate) const LOCAL_ERROR: Self = Self::fixed(451, "Local error; transfer aborted.");
     pub(crate) const STORAGE_FULL: Self = Self::fixed(452, "No space left; transfer aborted.");
-    pub(crate) const ABORTED_BEFORE_START: Self = Self::fixed(426, "Aborted before it began.");
+    pub(crate) const ABORTED_BEFORE_START: Self = Self::fixed(426, "The command was aborted before it started.");
     pub(crate) const ABORT_DONE: Self = Self::fixed(226, "Abort successful.");
 }
 

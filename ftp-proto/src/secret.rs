@@ -1,21 +1,21 @@
-//! Bytes that no log may show.
+//! Bytes that must not appear in any log.
 
 use alloc::vec::Vec;
 use core::fmt;
 use core::hint::black_box;
 
-/// A password on its way to the driver. `Debug` does not print it; the bytes are overwritten when it
-/// is dropped, as far as safe code can.
+/// A password for the driver to check. `Debug` does not print it; dropping it overwrites the bytes, as
+/// far as safe code can do that.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Secret(Vec<u8>);
 
 impl Secret {
-    /// Keeps `bytes` secret.
+    /// Copies `bytes`.
     pub fn new(bytes: &[u8]) -> Self {
         Self(bytes.to_vec())
     }
 
-    /// The bytes, for the one place that compares them.
+    /// The bytes, for the code that checks the password.
     pub fn expose(&self) -> &[u8] {
         &self.0
     }

@@ -1,162 +1,109 @@
-//! The state of one control connection: inputs, outputs, and who may say what when.
+//! The state of one control connection: its inputs, its outputs, and which phase handles them.
 //!
-//! Replies and actions leave through one queue, because FTP's correctness is order. At most one
-//! question to the driver is open at a time; while it is, no further command is carried out.
+//! Replies and actions leave through one queue, because their order matters in FTP. At most one action waits
+//! for its outcome at a time; until it has come, no further command is executed.
+//!
+//! The phase is matched once for each input. A handler of a logged-in command is a method of `Ready`, and
+//! gets the state that outlasts a login as `Context`, so it cannot run without a login.
 
-mod data;
-mod files;
+mod auth;
+mod busy;
+mod context;
+mod flow;
 mod held;
 mod info;
 mod login;
+mod protection;
 mod ready;
-mod site;
-mod transfer;
+mod refusal;
+mod transfer_state;
 
-use alloc::boxed::Box;
-use alloc::collections::VecDeque;
 use alloc::sync::Arc;
+use core::mem;
 
 use crate::action::{Action, Output, TransferId};
 use crate::address::Endpoints;
-use crate::command::{self, Access, Argument, Command, Verb};
+use crate::command::CommandLine;
 use crate::config::Config;
 use crate::line::{LineReader, Scan, strip_telnet};
 use crate::masquerade::Announcement;
-use crate::never_connected::{NeverConnected, PassiveOffer};
+use crate::never_connected::NeverConnected;
+use crate::offer::PassiveOffer;
 use crate::outcome::{Misuse, Outcome};
 use crate::reply::Reply;
 use crate::timeout::{Timeout, TimeoutKind};
 
-use data::{Data, PassiveForm};
-use files::FileQuestion;
+use context::{Context, Question};
+use flow::{Flow, Login, Phase};
 use held::Held;
-use login::{Login, Protection};
-use ready::Ready;
-use transfer::Transfer;
+use protection::Protection;
+use transfer_state::AbortReason;
 
 /// The server's side of an FTP control connection.
 ///
-/// Feed it with the `handle_*` methods; after each call drain [`poll_output`](Self::poll_output) to
-/// `None`, sending replies and performing actions in that order. Nothing here blocks, calls out, or
-/// fails on what the peer sends.
+/// Feed it with the `handle_*` methods. After each call, call [`poll_output`](Self::poll_output) until it
+/// returns `None`; send the replies and perform the actions in that order. No method blocks, and no input
+/// from the client makes one fail.
 #[derive(Debug)]
 pub struct Session {
-    config: Arc<Config>,
-    endpoints: Endpoints,
-    lines: LineReader,
-    outputs: VecDeque<Output>,
+    context: Context,
     phase: Phase,
-    pending: Pending,
+    lines: LineReader,
     held: Held,
-    protection: Protection,
-    login_failures: u32,
-    /// `EPSV ALL` has been sent: for the rest of the session (RFC 2428, section 4).
-    extended_only: bool,
-    transfers_begun: u64,
-    /// What the client was told last, unless it has come since, or counts as missed.
-    awaited: Option<PassiveOffer>,
-    missed: Option<NeverConnected>,
-    epochs: Epochs,
-}
-
-/// Where the session stands. What holds only after login lives inside `Ready`.
-#[derive(Debug)]
-enum Phase {
-    Login(Login),
-    Ready(Box<Ready>),
-    Closed,
-}
-
-/// The question that the driver has not answered yet. Those about a transfer are in [`Transfer`].
-#[derive(Debug)]
-enum Pending {
-    None,
-    Authenticate,
-    /// `greet`: TLS comes first, and the greeting is still owed.
-    Tls {
-        greet: bool,
-    },
-    File(FileQuestion),
-    /// `cancelled`: a `CloseData` has been sent after it.
-    Passive {
-        form: PassiveForm,
-        cancelled: bool,
-    },
-}
-
-/// When each timer began anew; see [`Timeout::epoch`].
-#[derive(Debug, Default)]
-struct Epochs {
-    login: u64,
-    idle: u64,
-    data_open: u64,
-    data_stall: u64,
 }
 
 impl Session {
-    /// A fresh session; the 220 greeting is already queued.
+    /// A new session; the 220 greeting is already queued.
     pub fn new(config: Arc<Config>, endpoints: Endpoints) -> Self {
-        let greeting = info::greeting(&config.banner);
-        let first = Output::Reply(greeting);
-        Self::begin(config, endpoints, first, Pending::None, Protection::Clear)
+        let first = Output::Reply(Reply::greeting(&config.banner));
+        Self::start(config, endpoints, first, Question::None, Protection::Clear)
     }
 
-    /// A fresh session with a client that begins with TLS at once (implicit FTPS):
-    /// [`Action::StartTls`] is queued, and the greeting comes after the handshake. Data connections are
-    /// private unless PROT says otherwise.
+    /// A new session with a client that starts TLS at once (implicit FTPS): [`Action::StartTls`] is queued,
+    /// and the greeting follows the handshake. Data connections are protected unless PROT changes that.
     pub fn with_implicit_tls(config: Arc<Config>, endpoints: Endpoints) -> Self {
         let first = Output::Action(Action::StartTls);
-        let pending = Pending::Tls { greet: true };
-        Self::begin(config, endpoints, first, pending, Protection::IMPLICIT)
+        let question = Question::Tls { greet: true };
+        Self::start(config, endpoints, first, question, Protection::IMPLICIT)
     }
 
-    fn begin(
+    fn start(
         config: Arc<Config>,
         endpoints: Endpoints,
         first: Output,
-        pending: Pending,
+        question: Question,
         protection: Protection,
     ) -> Self {
         Self {
-            config,
-            endpoints,
-            lines: LineReader::default(),
-            outputs: VecDeque::from([first]),
+            context: Context::new(config, endpoints, first, question, protection),
             phase: Phase::Login(Login::default()),
-            pending,
+            lines: LineReader::default(),
             held: Held::default(),
-            protection,
-            login_failures: 0,
-            extended_only: false,
-            transfers_begun: 0,
-            awaited: None,
-            missed: None,
-            epochs: Epochs::default(),
         }
     }
 
-    /// Takes at most one command line from the beginning of `input` and returns how many bytes it
-    /// used. Zero: there is no whole line yet, or input is not wanted now; the caller keeps the bytes
-    /// and offers them again with what follows, or after the next outcome.
+    /// Uses at most one command line from the beginning of `input` and returns how many bytes it used. Zero
+    /// means that the line is not complete, or that input is not wanted now. The caller then passes the same
+    /// bytes again, with more input or after the next outcome.
     pub fn handle_input(&mut self, input: &[u8]) -> usize {
-        if !self.outputs.is_empty() || !self.wants_input() {
+        if !self.context.outputs.is_empty() || !self.wants_input() {
             return 0;
         }
         match self.lines.scan(input) {
             Scan::Incomplete => 0,
             Scan::Discarded(used) => used,
             Scan::TooLong(used) => {
-                self.epochs.idle += 1;
+                self.context.epochs.idle += 1;
                 if self.is_busy() {
                     self.held.push_reply(Reply::LINE_TOO_LONG);
                 } else {
-                    self.reply(Reply::LINE_TOO_LONG);
+                    self.context.reply(Reply::LINE_TOO_LONG);
                 }
                 used
             }
             Scan::Line(line, used) => {
                 let plain = strip_telnet(line);
-                self.epochs.idle += 1;
+                self.context.epochs.idle += 1;
                 if self.is_busy() {
                     self.receive_while_busy(&plain);
                 } else {
@@ -167,319 +114,286 @@ impl Session {
         }
     }
 
-    /// The client will send no more: the session ends at once, and a transfer with it.
+    /// The client has closed the control connection: the session and its transfer end at once.
     pub fn handle_eof(&mut self) {
         self.close(None);
     }
 
-    /// Takes the answer to an action.
+    /// The outcome of an action.
     ///
     /// # Errors
     ///
-    /// [`Misuse`] when no question is open that `outcome` answers. After the session has closed every
-    /// outcome is accepted and ignored.
+    /// [`Misuse`] if `outcome` answers no open action. After the session has closed, every outcome is accepted
+    /// and ignored.
     pub fn handle_outcome(&mut self, outcome: Outcome) -> Result<(), Misuse> {
-        if let Phase::Closed = self.phase {
-            return Ok(());
-        }
-        let name = outcome.name();
-        let answered = match outcome {
-            Outcome::Authenticated(permissions) => self.authenticated(permissions),
-            Outcome::File(result) => self.file_answered(result),
-            Outcome::PassiveOpened(result) => self.passive_opened(result),
-            Outcome::TransferOpened(result) => self.transfer_opened(result),
-            Outcome::TransferEnded { transfer, result } => self.transfer_ended(transfer, result),
-            Outcome::Tls(result) => self.tls_ended(result.is_ok()),
+        let misuse = Misuse {
+            outcome: outcome.name(),
         };
-        if !answered {
-            return Err(Misuse { outcome: name });
-        }
+        let flow = match &self.phase {
+            Phase::Closed => return Ok(()),
+            Phase::Login(_) | Phase::Ready(_) => self.answer(outcome).ok_or(misuse)?,
+        };
+        self.apply(flow);
         self.run_held();
         Ok(())
     }
 
-    /// The data connection is established, and the peer is the right one. It may come before the transfer
-    /// is started. Where it is to be protected, [`handle_data_protected`](Self::handle_data_protected)
-    /// follows.
+    /// The data connection is established, and its peer is the client. This may happen before the transfer
+    /// starts. If TLS protects it, [`handle_data_protected`](Self::handle_data_protected) must follow.
     pub fn handle_data_connected(&mut self) {
-        self.awaited = None;
+        self.context.offer = None;
         if let Phase::Ready(ready) = &mut self.phase {
             ready.data_connected();
-            self.epochs.data_stall += 1;
+            self.context.epochs.data_stall += 1;
         }
     }
 
-    /// The TLS handshake on the data connection of the running transfer is over. Until then it has the time
-    /// that there is for opening the connection.
+    /// The TLS handshake on the data connection of the running transfer has succeeded. Until then the timer
+    /// for opening the connection runs.
     pub fn handle_data_protected(&mut self) {
         if let Phase::Ready(ready) = &mut self.phase {
             ready.data_protected();
-            self.epochs.data_stall += 1;
+            self.context.epochs.data_stall += 1;
         }
     }
 
-    /// The passive port that was announced last has been closed and nobody came, although there was time:
-    /// the client has turned to something else, or is gone. For STAT and for [`never_connected`](Self::never_connected);
-    /// each announcement counts once. When [`TimeoutKind::DataOpen`] has run out that is counted already.
+    /// The driver has closed the passive port, and the client had time to connect and did not. STAT and
+    /// [`never_connected`](Self::never_connected) report it. Each offer counts once. After
+    /// [`TimeoutKind::DataOpen`] has expired the call has no effect, because the session has counted it.
     pub fn handle_data_never_connected(&mut self) {
-        self.miss(false);
+        self.context.record_never_connected(false);
     }
 
-    /// Others need the passive port, and its client has not come: its time is over early. Ignored unless
-    /// a passive port is open, or a transfer waits for a connection to one.
+    /// Other sessions need the passive port, and the client has not connected: its time ends early. Ignored
+    /// unless a passive port is open, or a transfer waits for a connection to one.
     pub fn handle_port_withdrawn(&mut self) {
-        if self.is_port_open() {
-            self.data_never_opened(true);
+        if let Phase::Ready(ready) = &mut self.phase
+            && ready.is_port_open()
+        {
+            ready.expire_data(&mut self.context, true);
         }
     }
 
-    /// So many bytes of the transfer have moved by now, in all. Cheap; call it as often as you like.
+    /// The total number of bytes that the transfer has moved so far. Cheap; call it as often as you like.
     pub fn handle_progress(&mut self, transfer: TransferId, bytes_total: u64) {
         if let Phase::Ready(ready) = &mut self.phase
             && ready.progressed(transfer, bytes_total)
         {
-            self.epochs.data_stall += 1;
+            self.context.epochs.data_stall += 1;
         }
     }
 
-    /// A timer has run out. Ignored unless it is the one that [`poll_timeout`](Self::poll_timeout)
-    /// returns now.
+    /// A timer has expired. Ignored unless it is the one that [`poll_timeout`](Self::poll_timeout) returns
+    /// now.
     pub fn handle_timeout(&mut self, timeout: Timeout) {
         if self.poll_timeout() != Some(timeout) {
             return;
         }
-        match timeout.kind {
-            TimeoutKind::Login => self.close(Some(Reply::LOGIN_TIMEOUT)),
-            TimeoutKind::Idle => self.close(Some(Reply::IDLE_TIMEOUT)),
-            TimeoutKind::DataOpen => self.data_never_opened(false),
-            TimeoutKind::DataStall => self.data_stalled(),
+        match (timeout.kind, &mut self.phase) {
+            (TimeoutKind::Login, _) => self.close(Some(Reply::LOGIN_TIMEOUT)),
+            (TimeoutKind::Idle, _) => self.close(Some(Reply::IDLE_TIMEOUT)),
+            (TimeoutKind::DataOpen, Phase::Ready(ready)) => {
+                ready.expire_data(&mut self.context, false);
+            }
+            (TimeoutKind::DataStall, Phase::Ready(ready)) => {
+                ready.abort_transfer(&mut self.context, AbortReason::Stalled);
+            }
+            (TimeoutKind::DataOpen | TimeoutKind::DataStall, Phase::Login(_) | Phase::Closed) => {}
         }
     }
 
-    /// The server ends: 421, whatever runs is aborted, the session closes.
+    /// The server shuts down: the session replies 421, aborts its transfer and closes.
     pub fn handle_shutdown(&mut self) {
         self.close(Some(Reply::SHUTTING_DOWN));
     }
 
-    /// The settings have changed; the new ones are used from now on.
+    /// Replaces the settings. The new ones apply from now on.
     pub fn handle_config(&mut self, config: Arc<Config>) {
-        self.config = config;
+        self.context.config = config;
     }
 
     /// The next reply to send or action to perform.
     pub fn poll_output(&mut self) -> Option<Output> {
-        self.outputs.pop_front()
+        self.context.outputs.pop_front()
     }
 
     /// The timer that runs now.
     pub fn poll_timeout(&self) -> Option<Timeout> {
+        let (config, epochs) = (&self.context.config, &self.context.epochs);
         let kind = self.timer()?;
         let (after, epoch) = match kind {
-            TimeoutKind::Login => (self.config.login_timeout, self.epochs.login),
-            TimeoutKind::Idle => (self.config.idle_timeout, self.epochs.idle),
-            TimeoutKind::DataOpen => (self.config.data_open_timeout, self.epochs.data_open),
-            TimeoutKind::DataStall => (self.config.data_stall_timeout, self.epochs.data_stall),
+            TimeoutKind::Login => (config.login_timeout, epochs.login),
+            TimeoutKind::Idle => (config.idle_timeout, epochs.idle),
+            TimeoutKind::DataOpen => (config.data_open_timeout, epochs.data_open),
+            TimeoutKind::DataStall => (config.data_stall_timeout, epochs.data_stall),
         };
         after.map(|after| Timeout { kind, after, epoch })
     }
 
-    /// Whether a further command line would be taken now. While it is false, leave the bytes in the
-    /// socket: the client is held by TCP.
+    /// Whether the session would use a further command line now. While it is false, leave the bytes in the
+    /// socket, so that TCP stops the client.
     pub fn wants_input(&self) -> bool {
-        match (&self.phase, &self.pending) {
-            (Phase::Closed, _) => false,
-            (_, Pending::None | Pending::Passive { .. }) => {
-                !self.is_opening() && !self.held.is_full()
-            }
-            _ => false,
+        let is_opening = match &self.phase {
+            Phase::Closed => return false,
+            Phase::Login(_) => false,
+            Phase::Ready(ready) => ready.is_opening(),
+        };
+        match &self.context.question {
+            Question::None | Question::Passive { .. } => !is_opening && !self.held.is_full(),
+            Question::Authenticate | Question::Tls { .. } | Question::File(..) => false,
         }
     }
 
-    /// What this client would be told by PASV now, and why.
+    /// The address that PASV would announce to this client now, and the rule that decides it.
     pub fn announcement(&self) -> Announcement {
-        self.config.masquerade.lookup(&self.endpoints)
+        self.context.announcement()
     }
 
-    /// What the client was told last, as long as it may still come.
-    pub fn awaited(&self) -> Option<&PassiveOffer> {
-        self.awaited.as_ref()
+    /// The last passive offer, as long as the client may still connect.
+    pub fn passive_offer(&self) -> Option<&PassiveOffer> {
+        self.context.offer.as_ref()
     }
 
-    /// The last data connection that never came.
+    /// The last data connection that the client never opened.
     pub fn never_connected(&self) -> Option<&NeverConnected> {
-        self.missed.as_ref()
+        self.context.never_connected.as_ref()
     }
 
     /// The two ends of the control connection.
     pub fn endpoints(&self) -> &Endpoints {
-        &self.endpoints
+        &self.context.endpoints
     }
 
     /// The name that logged in.
     pub fn user(&self) -> Option<&[u8]> {
         match &self.phase {
             Phase::Ready(ready) => Some(&ready.user),
-            _ => None,
+            Phase::Login(_) | Phase::Closed => None,
         }
     }
 
-    /// Whether the session is over; nothing but the outputs that are still queued will come.
+    /// Whether the session has ended. Outputs may still be queued; no others will follow.
     pub fn is_closed(&self) -> bool {
         matches!(self.phase, Phase::Closed)
     }
 
-    /// Whether commands must wait: for a transfer, or for a passive port.
+    /// Whether commands must wait for a transfer or for an outcome.
     fn is_busy(&self) -> bool {
-        let transferring = match &self.phase {
-            Phase::Ready(ready) => !matches!(ready.transfer, Transfer::None),
-            _ => false,
+        let is_transferring = match &self.phase {
+            Phase::Ready(ready) => ready.has_transfer(),
+            Phase::Login(_) | Phase::Closed => false,
         };
-        transferring || !matches!(self.pending, Pending::None)
+        is_transferring || self.context.has_question()
     }
 
-    fn is_opening(&self) -> bool {
-        matches!(&self.phase, Phase::Ready(ready) if matches!(ready.transfer, Transfer::Opening(_)))
-    }
-
-    /// Carries out one command line. `followed`: the client has sent more bytes after it.
+    /// Executes one command line. `followed`: the client has sent more bytes after it.
     fn execute(&mut self, line: &[u8], followed: bool) {
-        let Command { verb, argument } = Command::parse(line);
-        let refusal = self.refuse(verb, argument);
-        // What RNFR named holds for the very next line, whatever that is.
-        if let Phase::Ready(ready) = &mut self.phase
-            && (verb != Verb::Rnto || refusal.is_some())
-        {
-            ready.rename_from = None;
-        }
-        if let Some(refusal) = refusal {
-            return self.reply(refusal);
-        }
-        match verb {
-            Verb::User => self.user_named(argument),
-            Verb::Pass => self.password_given(argument),
-            Verb::Acct => self.reply(Reply::ACCOUNT_SUPERFLUOUS),
-            Verb::Rein => self.reinitialize(),
-            Verb::Quit => self.close(Some(Reply::GOODBYE)),
-            Verb::Auth => self.auth(argument, followed),
-            Verb::Pbsz => self.protection_buffer_size(argument),
-            Verb::Prot => self.protection_level(argument),
-            Verb::Ccc => self.clear_command_channel(),
-            Verb::Noop => self.reply(Reply::OKAY),
-            Verb::Stat if argument.is_empty() => self.status(),
-            Verb::Syst => self.reply(Reply::SYSTEM),
-            Verb::Feat => self.features(),
-            Verb::Opts => self.options(argument),
-            Verb::Help => self.help(argument),
-            Verb::Host => self.host(argument),
-            Verb::Lang => self.language(argument),
-            Verb::Clnt => self.reply(Reply::OKAY),
-            Verb::NotImplemented => self.reply(Reply::NOT_IMPLEMENTED),
-            Verb::Unknown => self.reply(Reply::UNKNOWN_COMMAND),
-            _ if self.user().is_none() => self.reply(Reply::NOT_LOGGED_IN),
-            _ => self.carry_out_logged_in(verb, argument),
-        }
+        let line = CommandLine::parse(line);
+        let flow = match &mut self.phase {
+            Phase::Login(login) => login.execute(&mut self.context, line, followed),
+            Phase::Ready(ready) => ready.execute(&mut self.context, line, followed),
+            Phase::Closed => Flow::Stay,
+        };
+        self.apply(flow);
     }
 
-    fn carry_out_logged_in(&mut self, verb: Verb, argument: &[u8]) {
-        match verb {
-            Verb::Type => self.representation_type(argument),
-            Verb::Mode => self.transfer_mode(argument),
-            Verb::Stru => self.file_structure(argument),
-            Verb::Allo => self.allocate(argument),
-            Verb::Pwd => self.print_directory(),
-            Verb::Cwd
-            | Verb::Cdup
-            | Verb::Mkd
-            | Verb::Rmd
-            | Verb::Dele
-            | Verb::Rnfr
-            | Verb::Rnto
-            | Verb::Size
-            | Verb::Mdtm
-            | Verb::Mfmt
-            | Verb::Mlst
-            | Verb::Stat => self.file_command(verb, argument),
-            Verb::Site => self.site(argument),
-            Verb::Pasv => self.passive(PassiveForm::Pasv),
-            Verb::Epsv => self.extended_passive(argument),
-            Verb::Port => self.port(argument),
-            Verb::Eprt => self.extended_port(argument),
-            Verb::Rest => self.restart(argument),
-            Verb::Retr
-            | Verb::Stor
-            | Verb::Appe
-            | Verb::Stou
-            | Verb::List
-            | Verb::Nlst
-            | Verb::Mlsd => self.transfer_command(verb, argument),
-            Verb::Abor => self.abort_idle(),
-            _ => self.reply(Reply::UNKNOWN_COMMAND),
-        }
-    }
-
-    /// What the table and the settings forbid: no login, no argument, one too many, no TLS here.
-    fn refuse(&self, verb: Verb, argument: &[u8]) -> Option<Reply> {
-        let info = command::info(verb)?;
-        match info.access {
-            Access::AfterLogin if !matches!(self.phase, Phase::Ready(_)) => {
-                return Some(Reply::NOT_LOGGED_IN);
+    /// Passes an outcome to the phase that requested the action. `None`: no such action is open.
+    fn answer(&mut self, outcome: Outcome) -> Option<Flow> {
+        let context = &mut self.context;
+        let was_asked = match (outcome, &mut self.phase) {
+            (Outcome::Tls(result), _) => return self.tls_ended(result.is_ok()),
+            (Outcome::Authenticated(permissions), Phase::Login(login)) => {
+                return login.authenticated(context, permissions);
             }
-            Access::Tls if !self.config.tls => return Some(Reply::NOT_IMPLEMENTED),
-            _ => {}
+            (Outcome::File(result), Phase::Ready(ready)) => ready.file_answered(context, result),
+            (Outcome::PassiveOpened(result), Phase::Ready(ready)) => {
+                ready.passive_opened(context, result)
+            }
+            (Outcome::TransferOpened(result), Phase::Ready(ready)) => {
+                ready.transfer_opened(context, result)
+            }
+            (Outcome::TransferEnded { transfer, result }, Phase::Ready(ready)) => {
+                ready.transfer_ended(context, transfer, result)
+            }
+            (
+                Outcome::Authenticated(_)
+                | Outcome::File(_)
+                | Outcome::PassiveOpened(_)
+                | Outcome::TransferOpened(_)
+                | Outcome::TransferEnded { .. },
+                Phase::Login(_) | Phase::Ready(_) | Phase::Closed,
+            ) => false,
+        };
+        was_asked.then_some(Flow::Stay)
+    }
+
+    /// The TLS handshake on the control connection has ended. `None`: no handshake was requested.
+    fn tls_ended(&mut self, is_protected: bool) -> Option<Flow> {
+        let Question::Tls { greet } = self.context.question else {
+            return None;
+        };
+        self.context.question = Question::None;
+        if !is_protected {
+            return Some(Flow::Close(None));
         }
-        if let Some(refusal) = self.refuse_clear_text(verb) {
-            return Some(refusal);
+        if greet {
+            let greeting = Reply::greeting(&self.context.config.banner);
+            self.context.reply(greeting);
+            return Some(Flow::Stay);
         }
-        match info.argument {
-            Argument::Required if argument.is_empty() => Some(Reply::ARGUMENT_NEEDED),
-            Argument::None if !argument.trim_ascii().is_empty() => Some(Reply::NO_ARGUMENT_TAKEN),
-            _ => None,
+        // An earlier login was in clear text, so it does not count.
+        if let Phase::Ready(ready) = &mut self.phase {
+            ready.log_out(&mut self.context);
+        }
+        Some(Flow::Login(Login::default()))
+    }
+
+    fn apply(&mut self, flow: Flow) {
+        match flow {
+            Flow::Stay => {}
+            Flow::Login(login) => self.phase = Phase::Login(login),
+            Flow::Ready(ready) => self.phase = Phase::Ready(ready),
+            Flow::Close(farewell) => self.close(farewell),
         }
     }
 
-    /// What is being waited for, whether or not it is limited.
+    /// Which timer runs. Its length may be unlimited.
     fn timer(&self) -> Option<TimeoutKind> {
         let ready = match &self.phase {
             Phase::Login(_) => return Some(TimeoutKind::Login),
             Phase::Ready(ready) => ready,
             Phase::Closed => return None,
         };
-        let waiting_forever = self.config.data_open_timeout.is_none();
-        match (&ready.transfer, &self.pending) {
-            (Transfer::Running(running), _) => running.timer(),
-            (Transfer::Opening(_), _) => None,
-            // A port that may wait for ever must not keep an idle client alive. Other questions give
-            // its client no more time.
-            (Transfer::None, _) if ready.data == Data::Passive && !waiting_forever => {
-                Some(TimeoutKind::DataOpen)
-            }
-            // Of these, a TLS handshake is the client's to get on with.
-            (Transfer::None, Pending::None | Pending::Tls { .. }) => Some(TimeoutKind::Idle),
-            (Transfer::None, _) => None,
+        if ready.has_transfer() {
+            return ready.transfer_timer();
+        }
+        // While a passive port is open, this timer replaces the idle timer, also during other actions.
+        // Without a limit it does not: an open port must not keep an idle client connected.
+        if ready.awaits_client() && self.context.config.data_open_timeout.is_some() {
+            return Some(TimeoutKind::DataOpen);
+        }
+        match self.context.question {
+            // During a TLS handshake the client must act, so it counts as idle.
+            Question::None | Question::Tls { .. } => Some(TimeoutKind::Idle),
+            Question::Authenticate | Question::File(..) | Question::Passive { .. } => None,
         }
     }
 
     fn close(&mut self, farewell: Option<Reply>) {
-        if let Phase::Closed = self.phase {
-            return;
+        match &mut self.phase {
+            Phase::Closed => return,
+            Phase::Login(_) => {}
+            Phase::Ready(ready) => {
+                ready.abort_transfer(&mut self.context, AbortReason::Requested);
+            }
         }
-        self.abort_transfer();
-        // In the middle of a handshake clear text would only look like a broken one.
-        let shaking_hands = matches!(self.pending, Pending::Tls { .. });
-        if let Some(farewell) = farewell.filter(|_| !shaking_hands) {
-            self.reply(farewell);
+        // During a TLS handshake a reply in clear text would only break the handshake.
+        let question = mem::replace(&mut self.context.question, Question::None);
+        if let Some(farewell) = farewell.filter(|_| !matches!(question, Question::Tls { .. })) {
+            self.context.reply(farewell);
         }
-        self.push_action(Action::Close);
+        self.context.push_action(Action::Close);
         self.phase = Phase::Closed;
-        self.pending = Pending::None;
         self.held = Held::default();
-    }
-
-    fn reply(&mut self, reply: Reply) {
-        self.outputs.push_back(Output::Reply(reply));
-    }
-
-    fn push_action(&mut self, action: Action) {
-        self.outputs.push_back(Output::Action(action));
     }
 }

@@ -1,24 +1,24 @@
-//! Bytes that a client sent, made fit for one line of a log or of a terminal.
+//! Bytes from a client as printable text, for one line of a log or of a terminal.
 //!
-//! A name may hold any byte. Written as it is, it could begin a new line, which a reader of the log
-//! would take for an event, or send commands to a terminal.
+//! A name may contain any byte. Written unchanged, a name could start a new line that looks like an event
+//! of the log, or send commands to a terminal.
 
 use alloc::format;
 use alloc::string::{String, ToString};
 use core::fmt::{self, Write};
 
-/// Shows bytes as text on one line: valid UTF-8 as it is, but control characters and backslashes as
-/// Rust escapes, and other bytes as `\xff`. Two different byte strings never look the same.
+/// Displays bytes as text on one line: valid UTF-8 unchanged, control characters and backslashes as Rust
+/// escapes, and other bytes as `\xff`. Different bytes always give different text.
 #[derive(Clone, Copy, Debug)]
 pub struct Printable<'a>(&'a [u8]);
 
-/// [`Printable`] for these bytes; `to_string` makes a text of it.
+/// The bytes as [`Printable`]; `to_string` returns the text.
 pub fn printable(bytes: &[u8]) -> Printable<'_> {
     Printable(bytes)
 }
 
-/// The same as a word of a sentence: in double quotes where it is empty or has white space, so that a
-/// reader sees where it ends.
+/// The same as a word in a sentence: in double quotes if it is empty or contains white space, so that its
+/// end is visible.
 pub fn printable_word(bytes: &[u8]) -> String {
     let text = printable(bytes).to_string();
     match text.is_empty() || text.contains(char::is_whitespace) {
@@ -48,7 +48,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn nothing_reaches_the_terminal_raw() {
+    fn control_characters_are_escaped() {
         for (bytes, shown) in [
             (&b"plain"[..], "plain"),
             (b"", ""),
@@ -62,7 +62,7 @@ mod tests {
     }
 
     #[test]
-    fn a_word_shows_where_it_ends() {
+    fn the_end_of_a_word_is_visible() {
         for (bytes, shown) in [
             (&b"plain"[..], "plain"),
             (b"", "\"\""),

@@ -293,7 +293,7 @@ impl Server {
         // Sessions that have ended make room.
         self.read_messages();
         if self.shutdown != Shutdown::No {
-            // The sessions have been asked to end already: a new one would not hear of it.
+            // The sessions have been asked to end already: a new one would not get that message.
             return;
         }
         let current = self.state.current();

@@ -1,4 +1,4 @@
-//! Command lines in pieces and in one.
+//! Command lines in pieces and as a whole.
 #![no_main]
 
 libfuzzer_sys::fuzz_target!(|data: &[u8]| ftp_tests::fuzz::command(data));

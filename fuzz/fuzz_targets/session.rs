@@ -1,4 +1,4 @@
-//! Anything at all, in any order.
+//! Any operations in any order.
 #![no_main]
 
 libfuzzer_sys::fuzz_target!(|data: &[u8]| ftp_tests::fuzz::session(data));

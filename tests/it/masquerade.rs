@@ -193,7 +193,7 @@ fn check(rules: &Masquerade, row: &str) {
     let told = rules.lookup(&Endpoints::new(local, peer));
     assert_eq!(told.address, address, "{row}");
     assert_eq!(format!("{:?}", told.port), side, "{row}");
-    assert_eq!(short(told.why), why.join(" "), "{row}");
+    assert_eq!(short(told.reason), why.join(" "), "{row}");
 }
 
 fn short(why: AnnounceReason) -> String {

@@ -6,8 +6,8 @@ use std::net::SocketAddr;
 use ftp_proto::limits::LINE_BYTES_MAX;
 use ftp_proto::{Config, Endpoints, Outcome, Permissions, Timeout, TimeoutKind};
 use ftp_tests::fuzz;
-use ftp_tests::model::{self, Spoken, Step};
-use ftp_tests::ops::{self, Line, VERBS};
+use ftp_tests::model::{self, ModelCommand, Step};
+use ftp_tests::operations::{self, Line, VERBS};
 use ftp_tests::sim::Sim;
 use ftp_tests::text::show;
 use proptest::collection::vec;
@@ -25,7 +25,7 @@ proptest! {
 
     #[test]
     fn as_the_model_has_it(logged_in: bool, steps in vec(step(), 0..60)) {
-        let login = [Step::Say(Spoken::User), Step::Say(Spoken::Password(true))];
+        let login = [Step::Send(ModelCommand::User), Step::Send(ModelCommand::Password(true))];
         let before = if logged_in { &login[..] } else { &[] };
         model::run(&[before, &steps].concat());
     }
@@ -65,11 +65,11 @@ proptest! {
 
     #[test]
     fn paths_are_resolved_as_by_hand(
-        directory in vec(0..ops::COMPONENTS.len(), 0..5),
-        argument in vec(0..ops::COMPONENTS.len(), 1..8),
+        directory in vec(0..operations::COMPONENTS.len(), 0..5),
+        argument in vec(0..operations::COMPONENTS.len(), 1..8),
     ) {
         let spell = |choices: &[usize]| {
-            let names = choices.iter().map(|&choice| ops::COMPONENTS[choice]);
+            let names = choices.iter().map(|&choice| operations::COMPONENTS[choice]);
             names.filter(|name| !name.contains(&0)).collect::<Vec<_>>().join(&b'/')
         };
         resolve(&spell(&directory), &spell(&argument));
@@ -99,7 +99,7 @@ proptest! {
         for line in lines {
             let setups = sim.codes().len();
             sim.send(&line.bytes());
-            sim.settle(|question| ops::good(question, 0));
+            sim.settle(|question| operations::good(question, 0));
             let mut codes = sim.codes()[setups..].iter();
             let begun_anew = codes.any(|code| matches!(code, 150 | 227 | 229));
             if begun_anew || sim.session().is_closed() {
@@ -197,7 +197,7 @@ fn an_endless_line_takes_no_memory() {
         assert_eq!(sim.waiting(), b"");
     }
     assert_eq!(sim.codes()[before..], [500]);
-    sim.assert_alive(|question| ops::good(question, 0));
+    sim.assert_alive(|question| operations::good(question, 0));
     sim.assert_replies_counted();
 }
 
@@ -210,7 +210,7 @@ fn lines_held(line: &[u8]) -> usize {
         count += 1;
         assert!(count < 100);
     }
-    sim.assert_alive(|question| ops::good(question, 0));
+    sim.assert_alive(|question| operations::good(question, 0));
     sim.assert_replies_counted();
     count
 }
@@ -231,9 +231,9 @@ fn resolve(directory: &[u8], argument: &[u8]) {
     };
     let directory = [b"/", directory].concat();
     sim.send(&[b"CWD ", &wire(&directory)[..], b"\n"].concat());
-    sim.settle(|question| ops::good(question, 0));
+    sim.settle(|question| operations::good(question, 0));
     sim.send(&[b"MKD ", &wire(argument)[..], b"\n"].concat());
-    sim.settle(|question| ops::good(question, 0));
+    sim.settle(|question| operations::good(question, 0));
     if argument.is_empty() {
         assert_eq!(sim.codes().last(), Some(&501));
         return;
@@ -274,10 +274,10 @@ fn replies_after_transfer(lines: &[Vec<u8>], during: bool) -> Vec<u16> {
     for line in lines {
         sim.send(line);
         if !during {
-            sim.settle(|question| ops::good(question, 0));
+            sim.settle(|question| operations::good(question, 0));
         }
     }
-    sim.settle(|question| ops::good(question, 0));
+    sim.settle(|question| operations::good(question, 0));
     sim.codes()[before..].to_vec()
 }
 

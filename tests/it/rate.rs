@@ -3,7 +3,7 @@
 use std::num::NonZeroU64;
 use std::time::Duration;
 
-use ftp_proto::rate::{Grant, RateLimit};
+use ftp_proto::rate::{Allowance, RateLimit};
 use proptest::prelude::*;
 
 proptest! {
@@ -18,14 +18,14 @@ proptest! {
         let (mut now, mut moved) = (Duration::ZERO, 0_u128);
         for (pause, wanted, taken) in steps {
             now += Duration::from_micros(pause);
-            let granted = match limit.grant(now, wanted) {
-                Grant::Bytes(bytes) => bytes,
-                Grant::Wait(wait) => {
+            let granted = match limit.allowance(now, wanted) {
+                Allowance::Bytes(bytes) => bytes,
+                Allowance::Wait(wait) => {
                     prop_assert!(!wait.is_zero());
                     now += wait;
-                    match limit.grant(now, wanted) {
-                        Grant::Bytes(bytes) => bytes,
-                        Grant::Wait(more) => panic!("waited {wait:?}, and {more:?} more"),
+                    match limit.allowance(now, wanted) {
+                        Allowance::Bytes(bytes) => bytes,
+                        Allowance::Wait(more) => panic!("waited {wait:?}, and {more:?} more"),
                     }
                 }
             };

@@ -1,7 +1,7 @@
-//! How proptest makes the operations of [`ftp_tests::ops`], so that it can shrink them.
+//! How proptest makes the operations of [`ftp_tests::operations`], so that it can shrink them.
 
-use ftp_tests::model::{Name, Spoken, Step};
-use ftp_tests::ops::{Answer, Argument, Line, Operation, Setting, Setup};
+use ftp_tests::model::{ModelCommand, Name, Step};
+use ftp_tests::operations::{Answer, Argument, Line, Operation, Setting, Setup};
 use proptest::collection::vec;
 use proptest::prelude::*;
 
@@ -11,10 +11,10 @@ pub(crate) fn operation() -> impl Strategy<Value = Operation> {
         40 => line().prop_map(Operation::Line),
         30 => answer().prop_map(Operation::Answer),
         4 => vec(any::<u8>(), 0..40).prop_map(Operation::Raw),
-        2 => any::<u16>().prop_map(Operation::Endless),
+        2 => any::<u16>().prop_map(Operation::NoLineEnd),
         6 => Just(Operation::DataConnected),
         4 => Just(Operation::DataProtected),
-        3 => Just(Operation::DataMissed),
+        3 => Just(Operation::DataNeverConnected),
         3 => Just(Operation::PortWithdrawn),
         6 => any::<u64>().prop_map(Operation::Progress),
         3 => Just(Operation::Timeout),
@@ -45,14 +45,14 @@ pub(crate) fn setup() -> impl Strategy<Value = Setup> {
 /// A step of the model. What ends a session is rare.
 pub(crate) fn step() -> impl Strategy<Value = Step> {
     prop_oneof![
-        60 => spoken().prop_map(Step::Say),
+        60 => model_command().prop_map(Step::Send),
         8 => Just(Step::Connected),
         20 => any::<bool>().prop_map(Step::End),
         3 => Just(Step::Timeout),
     ]
 }
 
-fn spoken() -> impl Strategy<Value = Spoken> {
+fn model_command() -> impl Strategy<Value = ModelCommand> {
     let name = || {
         prop_oneof![
             Just(Name::Plain),
@@ -62,41 +62,41 @@ fn spoken() -> impl Strategy<Value = Spoken> {
         ]
     };
     let login = prop_oneof![
-        4 => Just(Spoken::User),
-        8 => prop_oneof![4 => Just(true), 1 => Just(false)].prop_map(Spoken::Password),
-        1 => Just(Spoken::Reinitialize),
-        1 => Just(Spoken::Host),
+        4 => Just(ModelCommand::User),
+        8 => prop_oneof![4 => Just(true), 1 => Just(false)].prop_map(ModelCommand::Password),
+        1 => Just(ModelCommand::Reinitialize),
+        1 => Just(ModelCommand::Host),
     ];
     let files = prop_oneof![
-        Just(Spoken::PrintDirectory),
-        name().prop_map(Spoken::ChangeDirectory),
-        Just(Spoken::Up),
-        name().prop_map(Spoken::MakeDirectory),
-        name().prop_map(Spoken::RenameFrom),
-        name().prop_map(Spoken::RenameTo),
-        name().prop_map(Spoken::Delete),
-        name().prop_map(Spoken::Size),
-        any::<bool>().prop_map(Spoken::Type),
+        Just(ModelCommand::PrintDirectory),
+        name().prop_map(ModelCommand::ChangeDirectory),
+        Just(ModelCommand::ChangeToParent),
+        name().prop_map(ModelCommand::MakeDirectory),
+        name().prop_map(ModelCommand::RenameFrom),
+        name().prop_map(ModelCommand::RenameTo),
+        name().prop_map(ModelCommand::Delete),
+        name().prop_map(ModelCommand::Size),
+        any::<bool>().prop_map(ModelCommand::Type),
     ];
     let data = prop_oneof![
-        3 => Just(Spoken::Passive),
-        3 => Just(Spoken::ExtendedPassive),
-        1 => Just(Spoken::ExtendedOnly),
-        2 => Just(Spoken::Active),
-        1 => Just(Spoken::Foreign),
-        3 => any::<u8>().prop_map(Spoken::Restart),
-        4 => name().prop_map(Spoken::Retrieve),
-        4 => name().prop_map(Spoken::Store),
-        2 => name().prop_map(Spoken::Append),
-        2 => Just(Spoken::List),
-        3 => Just(Spoken::Abort),
+        3 => Just(ModelCommand::Passive),
+        3 => Just(ModelCommand::ExtendedPassive),
+        1 => Just(ModelCommand::ExtendedPassiveAll),
+        2 => Just(ModelCommand::Active),
+        1 => Just(ModelCommand::ActiveForeign),
+        3 => any::<u8>().prop_map(ModelCommand::Restart),
+        4 => name().prop_map(ModelCommand::Retrieve),
+        4 => name().prop_map(ModelCommand::Store),
+        2 => name().prop_map(ModelCommand::Append),
+        2 => Just(ModelCommand::List),
+        3 => Just(ModelCommand::Abort),
     ];
     let others = prop_oneof![
-        10 => Just(Spoken::Status),
-        10 => Just(Spoken::Noop),
-        1 => Just(Spoken::Quit),
-        5 => Just(Spoken::Nonsense),
-        5 => Just(Spoken::Superfluous),
+        10 => Just(ModelCommand::Status),
+        10 => Just(ModelCommand::Noop),
+        1 => Just(ModelCommand::Quit),
+        5 => Just(ModelCommand::Unknown),
+        5 => Just(ModelCommand::ExtraArgument),
     ];
     prop_oneof![2 => login, 5 => files, 9 => data, 2 => others]
 }

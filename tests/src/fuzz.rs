@@ -1,4 +1,4 @@
-//! What the fuzz targets do with their bytes: ordinary functions, so that they cannot rot.
+//! The bodies of the fuzz targets. They are ordinary functions, so that every build compiles them.
 
 mod listing;
 
@@ -6,15 +6,14 @@ use arbitrary::{Arbitrary, Unstructured};
 use ftp_proto::{Config, Endpoints, FileAnswer, Opened, Outcome, Permissions};
 
 use crate::model::{self, Step};
-use crate::ops::{self, Operation, Setup};
+use crate::operations::{self, Operation, Setup};
 use crate::sim::{Question, Sim};
 
 pub use listing::{AnyEntry, argument, entry, listing, matching};
 
-/// Command lines in pieces and in one: the outputs are the same, whatever the client sends.
+/// Command lines in pieces and as a whole: the outputs are the same, whatever the client sends.
 ///
-/// The first bytes choose how; the rest is what the client sends, as it is or spelt from FTP's
-/// alphabet.
+/// The first bytes choose the variant; the rest is what the client sends, unchanged or mapped to words of FTP.
 pub fn command(data: &[u8]) {
     let Some(([style, cut], rest)) = data.split_first_chunk() else {
         return;
@@ -29,7 +28,7 @@ pub fn command(data: &[u8]) {
     pieces(*style, input, &[usize::from(*cut) + 1]);
 }
 
-/// The same for pieces of the sizes given, which begin anew when they are used up.
+/// The same for pieces of these sizes, which repeat.
 pub fn pieces(style: u8, input: &[u8], sizes: &[usize]) {
     let input = &input[..input.len().min(COMMAND_BYTES_MAX)];
     let whole = converse(style, input, &[usize::MAX]);
@@ -37,10 +36,10 @@ pub fn pieces(style: u8, input: &[u8], sizes: &[usize]) {
     assert_eq!(whole, converse(style, input, &[1]));
 }
 
-/// Long enough for an overlong line and some more; byte by byte, time grows with the square.
+/// Long enough for an overlong line and some more; byte by byte, the time grows with the square of the length.
 const COMMAND_BYTES_MAX: usize = 6000;
 
-/// Any bytes as banner, names and file names: every reply can be read.
+/// Any bytes as banner, names and file names: every reply can be parsed.
 pub fn reply(data: &[u8]) {
     let config = Config {
         banner: String::from_utf8_lossy(data).into_owned(),
@@ -58,56 +57,58 @@ pub fn reply(data: &[u8]) {
     }
     for verb in ["HELP", "OPTS", "SITE", "TYPE", "REST", "EPSV", "EPRT"] {
         sim.send(&command(verb));
-        sim.settle(|question| ops::good(question, 0));
+        sim.settle(|question| operations::good(question, 0));
     }
     for verb in ["MKD", "CWD", "MLST", "STAT", "STOU", "PWD"] {
         sim.send(b"PASV\n");
-        sim.settle(|question| ops::good(question, 0));
+        sim.settle(|question| operations::good(question, 0));
         sim.send(&command(verb));
         sim.settle(|question| answer_with(question, data));
     }
     sim.send(b"STAT\n");
-    sim.assert_alive(|question| ops::good(question, 0));
+    sim.assert_alive(|question| operations::good(question, 0));
     sim.assert_replies_counted();
 }
 
-/// Anything at all, in any order: the bytes say what.
+/// Any operations in any order, decoded from the bytes.
 pub fn session(data: &[u8]) {
     if let Ok((setup, operations)) = Arbitrary::arbitrary_take_rest(Unstructured::new(data)) {
         run(&setup, operations);
     }
 }
 
-/// Anything at all, in any order. What comes after the session has closed must do no harm either.
+/// Any operations in any order, also after the session has closed.
 pub fn run(setup: &Setup, operations: Vec<Operation>) {
     let mut sim = setup.begin();
     for operation in &operations {
-        ops::apply(&mut sim, operation);
+        operations::apply(&mut sim, operation);
     }
-    sim.assert_alive(|question| ops::good(question, 0));
+    sim.assert_alive(|question| operations::good(question, 0));
     sim.assert_replies_counted();
 }
 
-/// The same against the reference model, step by step.
+/// Any steps, compared with the reference model after each step.
 pub fn model(data: &[u8]) {
     if let Ok(steps) = Vec::<Step>::arbitrary_take_rest(Unstructured::new(data)) {
         model::run(&steps);
     }
 }
 
-/// Maps each byte to a word of FTP's alphabet.
+/// Maps each byte to a word of FTP.
 pub fn spell(data: &[u8]) -> Vec<u8> {
     let mut bytes = Vec::new();
     for &byte in data {
         let index = usize::from(byte);
-        let verbs = ops::VERBS.len();
-        if let Some(verb) = ops::VERBS.get(index) {
+        let verbs = operations::VERBS.len();
+        if let Some(verb) = operations::VERBS.get(index) {
             bytes.extend_from_slice(b"\r\n");
             bytes.extend_from_slice(verb.as_bytes());
             bytes.push(b' ');
-        } else if let Some(word) = ops::WORDS.get(index - verbs) {
+        } else if let Some(word) = operations::WORDS.get(index - verbs) {
             bytes.extend_from_slice(word.as_bytes());
-        } else if let Some(name) = ops::COMPONENTS.get(index - verbs - ops::WORDS.len()) {
+        } else if let Some(name) =
+            operations::COMPONENTS.get(index - verbs - operations::WORDS.len())
+        {
             bytes.push(b'/');
             bytes.extend_from_slice(name);
         } else {
@@ -126,8 +127,8 @@ pub fn spell(data: &[u8]) -> Vec<u8> {
     bytes
 }
 
-/// Everything that a session says to `input` in pieces of these sizes. The driver's answers depend
-/// on the questions alone, or the pieces would show in them.
+/// All outputs of a session for `input` in pieces of these sizes. The driver's answers depend only on the
+/// actions, so that the pieces make no difference.
 fn converse(style: u8, input: &[u8], sizes: &[usize]) -> Vec<String> {
     let mut sim = Sim::new(Config::default(), endpoints());
     if style & 2 != 0 {
@@ -142,18 +143,18 @@ fn converse(style: u8, input: &[u8], sizes: &[usize]) -> Vec<String> {
             break;
         }
     }
-    sim.assert_alive(|question| ops::good(question, 0));
+    sim.assert_alive(|question| operations::good(question, 0));
     sim.assert_replies_counted();
     sim.log().to_vec()
 }
 
-/// Answers what must be answered before the session goes on, or all at once, as `style` says.
+/// Answers only the actions that block the session, or all at once, depending on `style`.
 fn answer_eagerly(sim: &mut Sim, style: u8) -> bool {
     let stuck = !sim.session().wants_input() && !sim.session().is_closed();
     let at_once = style & 4 != 0 || stuck;
     match sim.question().cloned() {
         Some(question) if at_once || !matches!(question, Question::Passive) => {
-            sim.answer_only(ops::good(&question, style));
+            sim.answer_only(operations::good(&question, style));
         }
         None if sim.is_aborting() || (sim.is_running() && stuck) => sim.end_only(Ok(())),
         _ => return false,
@@ -161,9 +162,9 @@ fn answer_eagerly(sim: &mut Sim, style: u8) -> bool {
     true
 }
 
-/// Answers with names and lines that the file system might hold.
+/// Answers with names and lines that a file system may contain.
 fn answer_with(question: &Question, data: &[u8]) -> Outcome {
-    match ops::good(question, 0) {
+    match operations::good(question, 0) {
         Outcome::File(Ok(FileAnswer::Entry(mut entry))) => {
             entry.name = data.to_vec();
             Outcome::File(Ok(FileAnswer::Entry(entry)))

@@ -1,14 +1,14 @@
-//! What the tests and the fuzz targets share.
+//! Code that the tests and the fuzz targets share.
 //!
-//! The API of `ftp-proto` is used in one place, [`sim::Sim`]; whatever runs through it is checked
-//! there against the rules that hold in every session.
+//! Only [`sim::Sim`] uses the API of `ftp-proto`. It checks everything that runs through it against the rules
+//! that hold in every session.
 
 pub mod fuzz;
 pub mod house;
-pub mod listed;
+pub mod listing_parser;
 pub mod model;
-pub mod ops;
+pub mod operations;
+pub mod reply_parser;
 pub mod sim;
-pub mod strict;
 pub mod text;
 pub mod transcript;

@@ -1,71 +1,33 @@
-//! A small model of a session, in lock-step with the real one: what it predicts must be what comes, in order.
+//! A small reference model of a session that runs step by step with the real one and predicts its outputs.
 //!
-//! It knows the rules as a reader of the RFCs knows them, and shares no code with the core. The driver's answers
-//! are a function of the question: whatever is called `missing` is not there, all else is.
+//! It follows the rules of the RFCs and shares no code with the core. The driver's answers depend only on the
+//! action: a path with the name `missing` does not exist, all others do.
+
+mod command;
 
 use std::collections::VecDeque;
 
 use arbitrary::Arbitrary;
 use ftp_proto::{Config, Endpoints, Outcome, Permissions, Refusal, TransferError};
 
-use crate::ops;
+use crate::operations;
 use crate::sim::{Question, Sim};
 
-/// One thing that happens.
+pub use command::{ModelCommand, Name};
+
+/// One step of a session.
 #[derive(Arbitrary, Clone, Copy, Debug)]
 pub enum Step {
-    Say(Spoken),
+    Send(ModelCommand),
     /// The client opens its data connection.
     Connected,
-    /// The running transfer ends, well or not.
+    /// The running transfer ends, successfully or not.
     End(bool),
-    /// The timer that runs fires.
+    /// The timer that runs expires.
     Timeout,
 }
 
-/// A command line.
-#[derive(Arbitrary, Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Spoken {
-    User,
-    Password(bool),
-    Reinitialize,
-    Host,
-    PrintDirectory,
-    ChangeDirectory(Name),
-    Up,
-    MakeDirectory(Name),
-    RenameFrom(Name),
-    RenameTo(Name),
-    Delete(Name),
-    Size(Name),
-    Type(bool),
-    Restart(u8),
-    Passive,
-    ExtendedPassive,
-    ExtendedOnly,
-    Active,
-    Foreign,
-    Retrieve(Name),
-    Store(Name),
-    Append(Name),
-    List,
-    Abort,
-    Status,
-    Noop,
-    Quit,
-    Nonsense,
-    Superfluous,
-}
-
-#[derive(Arbitrary, Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Name {
-    Plain,
-    Absolute,
-    Climbing,
-    Missing,
-}
-
-/// Puts the steps through both and compares what each of them comes to.
+/// Runs the steps in the session and in the model, and compares the outputs of each step.
 pub fn run(steps: &[Step]) {
     let mut sim = Sim::new(Config::default(), endpoints());
     let mut model = Model::default();
@@ -73,38 +35,38 @@ pub fn run(steps: &[Step]) {
         let seen = sim.log().len();
         let expected = model.step(*step);
         perform(&mut sim, *step);
-        let came: Vec<String> = sim.log()[seen..]
+        let observed: Vec<String> = sim.log()[seen..]
             .iter()
-            .filter_map(|line| essence(line))
+            .filter_map(|line| relevant(line))
             .collect();
-        let story = || {
+        let context = || {
             format!(
                 "step {index}, {step:?}, of {steps:?}\n{}",
                 sim.log().join("\n")
             )
         };
-        assert_eq!(came, expected, "{}", story());
+        assert_eq!(observed, expected, "{}", context());
         assert_eq!(
             sim.session().is_closed(),
             model.phase == Phase::Closed,
             "{}",
-            story()
+            context()
         );
         assert_eq!(
             sim.session().wants_input(),
             model.wants_input(),
             "{}",
-            story()
+            context()
         );
     }
 }
 
 fn perform(sim: &mut Sim, step: Step) {
     match step {
-        Step::Say(spoken) if sim.session().wants_input() => {
-            sim.send(format!("{}\r\n", spoken.line()).as_bytes());
+        Step::Send(command) if sim.session().wants_input() => {
+            sim.send(format!("{}\r\n", command.line()).as_bytes());
         }
-        Step::Say(_) => {}
+        Step::Send(_) => {}
         Step::Connected => sim.data_connected(),
         Step::End(true) => sim.end_transfer(Ok(())),
         Step::End(false) => sim.end_transfer(Err(TransferError::LocalRead)),
@@ -133,12 +95,12 @@ fn answer(question: &Question) -> Outcome {
         }
         Question::File(_) if missing => Outcome::File(Err(Refusal::NotFound)),
         Question::Transfer(_) if missing => Outcome::TransferOpened(Err(Refusal::NotFound)),
-        _ => ops::good(question, 0),
+        _ => operations::good(question, 0),
     }
 }
 
-/// What the model has an opinion on: codes, whole replies that tell a path, and what is done about transfers.
-fn essence(line: &str) -> Option<String> {
+/// The outputs that the model predicts: codes, whole replies that contain a path, and actions of transfers.
+fn relevant(line: &str) -> Option<String> {
     if let Some(action) = line.strip_prefix("A: ") {
         let is_about = [
             "OpenTransfer",
@@ -164,19 +126,19 @@ struct Model {
     failures: u32,
     extended_only: bool,
     ready: Ready,
-    held: VecDeque<Spoken>,
+    held: VecDeque<ModelCommand>,
 }
 
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 enum Phase {
     #[default]
-    Unknown,
-    Named,
-    In,
+    NoUser,
+    NeedPassword,
+    LoggedIn,
     Closed,
 }
 
-/// What a login begins with.
+/// The state after a login.
 #[derive(Default)]
 struct Ready {
     directory: Vec<&'static str>,
@@ -191,7 +153,7 @@ struct Ready {
 enum Data {
     #[default]
     None,
-    Waiting,
+    Passive,
     Connected,
     Active,
     Expired,
@@ -200,18 +162,18 @@ enum Data {
 #[derive(Default)]
 struct Transfer {
     connected: bool,
-    /// What the client is told when it ends badly, where we end it.
-    cut: Option<&'static str>,
+    /// The code of the final reply, if the server aborts the transfer.
+    abort_code: Option<&'static str>,
 }
 
 impl Model {
     fn step(&mut self, step: Step) -> Vec<String> {
         let mut out = Vec::new();
         match step {
-            Step::Say(spoken) if self.wants_input() => self.hear(spoken, &mut out),
-            Step::Say(_) => {}
+            Step::Send(command) if self.wants_input() => self.receive(command, &mut out),
+            Step::Send(_) => {}
             Step::Connected => self.connected(),
-            Step::End(well) => self.end(well, &mut out),
+            Step::End(success) => self.end(success, &mut out),
             Step::Timeout => self.time_out(&mut out),
         }
         out
@@ -221,49 +183,49 @@ impl Model {
         self.phase != Phase::Closed && self.held.len() < ftp_proto::limits::HELD_LINES_MAX
     }
 
-    fn hear(&mut self, spoken: Spoken, out: &mut Vec<String>) {
+    fn receive(&mut self, command: ModelCommand, out: &mut Vec<String>) {
         let Some(transfer) = &mut self.ready.transfer else {
-            return self.execute(spoken, out);
+            return self.execute(command, out);
         };
-        match spoken {
-            Spoken::Status => out.push("211".into()),
-            Spoken::Abort => {
-                cut(transfer, "426", out);
-                self.held.push_back(spoken);
+        match command {
+            ModelCommand::Status => out.push("211".into()),
+            ModelCommand::Abort => {
+                abort(transfer, "426", out);
+                self.held.push_back(command);
             }
-            _ => self.held.push_back(spoken),
+            _ => self.held.push_back(command),
         }
     }
 
     fn connected(&mut self) {
         match &mut self.ready.transfer {
             Some(transfer) => transfer.connected = true,
-            None if self.ready.data == Data::Waiting => self.ready.data = Data::Connected,
+            None if self.ready.data == Data::Passive => self.ready.data = Data::Connected,
             None => {}
         }
     }
 
-    fn end(&mut self, well: bool, out: &mut Vec<String>) {
+    fn end(&mut self, success: bool, out: &mut Vec<String>) {
         let Some(transfer) = self.ready.transfer.take() else {
             return;
         };
-        out.push(match (well, transfer.cut) {
+        out.push(match (success, transfer.abort_code) {
             (true, _) => "226".into(),
-            (false, cut) => cut.unwrap_or("451").into(),
+            (false, code) => code.unwrap_or("451").into(),
         });
         while self.ready.transfer.is_none()
-            && let Some(spoken) = self.held.pop_front()
+            && let Some(command) = self.held.pop_front()
         {
-            match spoken {
-                // It has acted already, and a logout behind it takes nothing back.
-                Spoken::Abort => {
+            match command {
+                // It has been executed already; a logout after it does not change that.
+                ModelCommand::Abort => {
                     self.close_data(out);
                     out.push("226".into());
                 }
-                _ if spoken.needs_data() && self.held.contains(&Spoken::Abort) => {
+                _ if command.needs_data() && self.held.contains(&ModelCommand::Abort) => {
                     out.push("426".into());
                 }
-                _ => self.execute(spoken, out),
+                _ => self.execute(command, out),
             }
         }
     }
@@ -273,9 +235,9 @@ impl Model {
             return;
         }
         match &mut self.ready.transfer {
-            Some(transfer) if transfer.connected => cut(transfer, "426", out),
-            Some(transfer) => cut(transfer, "425", out),
-            None if self.ready.data == Data::Waiting => {
+            Some(transfer) if transfer.connected => abort(transfer, "426", out),
+            Some(transfer) => abort(transfer, "425", out),
+            None if self.ready.data == Data::Passive => {
                 self.ready.data = Data::Expired;
                 out.push("CloseData".into());
             }
@@ -290,7 +252,7 @@ impl Model {
         self.ready = Ready::default();
     }
 
-    /// Back to before USER, or to behind it.
+    /// Returns to the phase before or after USER.
     fn log_out(&mut self, phase: Phase, out: &mut Vec<String>) {
         self.close_data(out);
         self.ready = Ready::default();
@@ -299,108 +261,110 @@ impl Model {
 
     fn close_data(&mut self, out: &mut Vec<String>) {
         let old = std::mem::take(&mut self.ready.data);
-        if matches!(old, Data::Waiting | Data::Connected) {
+        if matches!(old, Data::Passive | Data::Connected) {
             out.push("CloseData".into());
         }
     }
 
-    fn execute(&mut self, spoken: Spoken, out: &mut Vec<String>) {
+    fn execute(&mut self, command: ModelCommand, out: &mut Vec<String>) {
         let renaming = std::mem::take(&mut self.ready.renaming);
-        let code = match spoken {
-            Spoken::User => {
-                self.log_out(Phase::Named, out);
+        let code = match command {
+            ModelCommand::User => {
+                self.log_out(Phase::NeedPassword, out);
                 "331"
             }
-            Spoken::Password(_) if self.phase != Phase::Named => "503",
-            Spoken::Password(true) => {
-                self.phase = Phase::In;
+            ModelCommand::Password(_) if self.phase != Phase::NeedPassword => "503",
+            ModelCommand::Password(true) => {
+                self.phase = Phase::LoggedIn;
                 "230"
             }
-            Spoken::Password(false) => {
+            ModelCommand::Password(false) => {
                 self.failures += 1;
-                self.phase = Phase::Unknown;
+                self.phase = Phase::NoUser;
                 if self.failures == LOGINS_MAX {
                     return self.close("421", out);
                 }
                 "530"
             }
-            Spoken::Reinitialize => {
-                self.log_out(Phase::Unknown, out);
+            ModelCommand::Reinitialize => {
+                self.log_out(Phase::NoUser, out);
                 "220"
             }
-            Spoken::Host if self.phase == Phase::Unknown => "220",
-            Spoken::Host => "503",
-            Spoken::Noop => "200",
-            Spoken::Status => "211",
-            Spoken::Quit => return self.close("221", out),
-            Spoken::Nonsense => "500",
-            _ if self.phase != Phase::In => "530",
-            _ => return self.carry_out_logged_in(spoken, renaming, out),
+            ModelCommand::Host if self.phase == Phase::NoUser => "220",
+            ModelCommand::Host => "503",
+            ModelCommand::Noop => "200",
+            ModelCommand::Status => "211",
+            ModelCommand::Quit => return self.close("221", out),
+            ModelCommand::Unknown => "500",
+            _ if self.phase != Phase::LoggedIn => "530",
+            _ => return self.execute_logged_in(command, renaming, out),
         };
         out.push(code.into());
     }
 
-    fn carry_out_logged_in(&mut self, spoken: Spoken, renaming: bool, out: &mut Vec<String>) {
+    fn execute_logged_in(&mut self, command: ModelCommand, renaming: bool, out: &mut Vec<String>) {
         let found = |name: Name, good: &str| match name {
             Name::Missing => "550".to_owned(),
             _ => good.to_owned(),
         };
-        let reply = match spoken {
-            Spoken::Superfluous => "501".into(),
-            Spoken::PrintDirectory => {
+        let reply = match command {
+            ModelCommand::ExtraArgument => "501".into(),
+            ModelCommand::PrintDirectory => {
                 format!(
                     "257 \"{}\" is the current directory.",
-                    shown(&self.ready.directory)
+                    display(&self.ready.directory)
                 )
             }
-            Spoken::ChangeDirectory(name) => {
+            ModelCommand::ChangeDirectory(name) => {
                 if name != Name::Missing {
                     self.ready.directory = self.resolve(name);
                 }
                 found(name, "250")
             }
-            Spoken::Up => {
+            ModelCommand::ChangeToParent => {
                 self.ready.directory.pop();
                 "250".into()
             }
-            Spoken::MakeDirectory(name) => {
-                let path = shown(&self.resolve(name));
+            ModelCommand::MakeDirectory(name) => {
+                let path = display(&self.resolve(name));
                 found(name, &format!("257 \"{path}\" created."))
             }
-            Spoken::RenameFrom(name) => {
+            ModelCommand::RenameFrom(name) => {
                 self.ready.renaming = name != Name::Missing;
                 found(name, "350")
             }
-            Spoken::RenameTo(_) if !renaming => "503".into(),
-            Spoken::RenameTo(Name::Missing) => "553".into(),
-            Spoken::RenameTo(_) => "250".into(),
-            Spoken::Delete(name) => found(name, "250"),
-            Spoken::Size(_) if !self.ready.image => "550".into(),
-            Spoken::Size(name) => found(name, "213"),
-            Spoken::Type(image) => {
+            ModelCommand::RenameTo(_) if !renaming => "503".into(),
+            ModelCommand::RenameTo(Name::Missing) => "553".into(),
+            ModelCommand::RenameTo(_) => "250".into(),
+            ModelCommand::Delete(name) => found(name, "250"),
+            ModelCommand::Size(_) if !self.ready.image => "550".into(),
+            ModelCommand::Size(name) => found(name, "213"),
+            ModelCommand::Type(image) => {
                 self.ready.image = image;
                 "200".into()
             }
-            Spoken::Restart(offset) => {
+            ModelCommand::Restart(offset) => {
                 self.ready.restart = offset;
                 "350".into()
             }
-            Spoken::Abort => {
+            ModelCommand::Abort => {
                 self.close_data(out);
                 "226".into()
             }
-            Spoken::ExtendedOnly => {
+            ModelCommand::ExtendedPassiveAll => {
                 self.extended_only = true;
                 "200".into()
             }
-            Spoken::Passive | Spoken::Active | Spoken::Foreign if self.extended_only => {
+            ModelCommand::Passive | ModelCommand::Active | ModelCommand::ActiveForeign
+                if self.extended_only =>
+            {
                 "501".into()
             }
-            Spoken::Foreign => "501".into(),
-            Spoken::Active => self.set_up(Data::Active, "200", out),
-            Spoken::Passive => self.set_up(Data::Waiting, "227", out),
-            Spoken::ExtendedPassive => self.set_up(Data::Waiting, "229", out),
-            _ => return self.transfer(spoken, out),
+            ModelCommand::ActiveForeign => "501".into(),
+            ModelCommand::Active => self.set_up(Data::Active, "200", out),
+            ModelCommand::Passive => self.set_up(Data::Passive, "227", out),
+            ModelCommand::ExtendedPassive => self.set_up(Data::Passive, "229", out),
+            _ => return self.transfer(command, out),
         };
         out.push(reply);
     }
@@ -411,20 +375,20 @@ impl Model {
         code.to_owned()
     }
 
-    fn transfer(&mut self, spoken: Spoken, out: &mut Vec<String>) {
+    fn transfer(&mut self, command: ModelCommand, out: &mut Vec<String>) {
         let offset = std::mem::take(&mut self.ready.restart);
-        let (verb, name, has_offset) = match spoken {
-            Spoken::Retrieve(name) => ("RETR", Some(name), true),
-            Spoken::Store(name) => ("STOR", Some(name), true),
-            Spoken::Append(name) => ("APPE", Some(name), false),
+        let (verb, name, has_offset) = match command {
+            ModelCommand::Retrieve(name) => ("RETR", Some(name), true),
+            ModelCommand::Store(name) => ("STOR", Some(name), true),
+            ModelCommand::Append(name) => ("APPE", Some(name), false),
             _ => ("LIST", None, false),
         };
-        let in_vain = verb == "APPE" || (verb == "STOR" && !self.ready.image);
-        if offset > 0 && in_vain {
+        let offset_refused = verb == "APPE" || (verb == "STOR" && !self.ready.image);
+        if offset > 0 && offset_refused {
             return out.push("501".into());
         }
         let path = name.map_or_else(|| self.ready.directory.clone(), |name| self.resolve(name));
-        let path = shown(&path);
+        let path = display(&path);
         let kind = if self.ready.image { "Image" } else { "Ascii" };
         let from = match has_offset {
             true => format!(" from {offset}"),
@@ -439,13 +403,13 @@ impl Model {
             Data::None | Data::Expired => {
                 return out.extend(["AbortTransfer".to_owned(), "425".to_owned()]);
             }
-            Data::Waiting | Data::Connected => "passive",
+            Data::Passive | Data::Connected => "passive",
             Data::Active => "active to 192.0.2.7:51210",
         };
         out.extend(["150".to_owned(), format!("StartTransfer {connection}")]);
         self.ready.transfer = Some(Transfer {
             connected: data == Data::Connected,
-            cut: None,
+            abort_code: None,
         });
     }
 
@@ -464,79 +428,15 @@ impl Model {
     }
 }
 
-fn cut(transfer: &mut Transfer, code: &'static str, out: &mut Vec<String>) {
-    if transfer.cut.is_none() {
-        transfer.cut = Some(code);
+fn abort(transfer: &mut Transfer, code: &'static str, out: &mut Vec<String>) {
+    if transfer.abort_code.is_none() {
+        transfer.abort_code = Some(code);
         out.push("AbortTransfer".into());
     }
 }
 
-fn shown(path: &[&str]) -> String {
+fn display(path: &[&str]) -> String {
     format!("/{}", path.join("/"))
-}
-
-impl Spoken {
-    fn line(self) -> String {
-        let with = |verb: &str, name: Name| format!("{verb} {}", name.spelt());
-        match self {
-            Self::User => "USER joe".into(),
-            Self::Password(true) => "PASS secret".into(),
-            Self::Password(false) => "PASS wrong".into(),
-            Self::Reinitialize => "REIN".into(),
-            Self::Host => "HOST ftp.example".into(),
-            Self::PrintDirectory => "PWD".into(),
-            Self::ChangeDirectory(name) => with("CWD", name),
-            Self::Up => "CDUP".into(),
-            Self::MakeDirectory(name) => with("MKD", name),
-            Self::RenameFrom(name) => with("RNFR", name),
-            Self::RenameTo(name) => with("RNTO", name),
-            Self::Delete(name) => with("DELE", name),
-            Self::Size(name) => with("SIZE", name),
-            Self::Type(true) => "TYPE I".into(),
-            Self::Type(false) => "TYPE A".into(),
-            Self::Restart(offset) => format!("REST {offset}"),
-            Self::Passive => "PASV".into(),
-            Self::ExtendedPassive => "EPSV".into(),
-            Self::ExtendedOnly => "EPSV ALL".into(),
-            Self::Active => "PORT 192,0,2,7,200,10".into(),
-            Self::Foreign => "PORT 192,0,2,8,200,10".into(),
-            Self::Retrieve(name) => with("RETR", name),
-            Self::Store(name) => with("STOR", name),
-            Self::Append(name) => with("APPE", name),
-            Self::List => "LIST".into(),
-            Self::Abort => "ABOR".into(),
-            Self::Status => "STAT".into(),
-            Self::Noop => "NOOP".into(),
-            Self::Quit => "QUIT".into(),
-            Self::Nonsense => "NOSUCH".into(),
-            Self::Superfluous => "PWD x".into(),
-        }
-    }
-
-    /// Whether it would begin to move data, which an ABOR behind it prevents.
-    fn needs_data(self) -> bool {
-        matches!(
-            self,
-            Self::Passive
-                | Self::ExtendedPassive
-                | Self::ExtendedOnly
-                | Self::Retrieve(_)
-                | Self::Store(_)
-                | Self::Append(_)
-                | Self::List
-        )
-    }
-}
-
-impl Name {
-    fn spelt(self) -> &'static str {
-        match self {
-            Self::Plain => "plain",
-            Self::Absolute => "/top/./below",
-            Self::Climbing => "../../aside",
-            Self::Missing => "missing",
-        }
-    }
 }
 
 fn endpoints() -> Endpoints {

@@ -1,33 +1,26 @@
-//! A simulated driver around [`Session`]: no socket, no clock, one ordered log.
+//! A simulated driver of a [`Session`]: no socket, no clock, one ordered log.
 //!
-//! It also is the judge: whatever happens in any test or fuzz run, the rules that hold always are
-//! checked here, and a broken one panics.
+//! It also checks the rules that hold in every session, in all tests and fuzz runs, and panics if one is
+//! broken.
 
 mod describe;
+mod outputs;
 mod replies;
 mod timers;
 mod values;
 
-use std::net::IpAddr;
 use std::sync::Arc;
 
-use ftp_proto::limits::HELD_LINES_MAX;
 use ftp_proto::{
-    Action, Config, DataConnection, Endpoints, FileRequest, Misuse, Outcome, Output, Permissions,
-    Session, Timeout, TimeoutKind, TransferError, TransferId, TransferKind, TransferRequest,
+    Config, Endpoints, FileRequest, Misuse, Outcome, Permissions, Session, Timeout, TimeoutKind,
+    TransferError, TransferId, TransferRequest,
 };
 
-use crate::strict;
-use crate::text::show;
-use describe::describe;
 use replies::Unanswered;
 use timers::Epochs;
-use values::{check_path, file_paths, translated};
+use values::is_answer_to;
 
-/// What one input may put out at most: two outputs for each held line, and a few of its own.
-const OUTPUTS_MAX: usize = 2 * HELD_LINES_MAX + 4;
-
-/// The driver, and what it knows.
+/// The driver and its state.
 pub struct Sim {
     session: Session,
     config: Arc<Config>,
@@ -36,24 +29,24 @@ pub struct Sim {
     buffer: Vec<u8>,
     question: Option<Question>,
     running: Option<Running>,
-    /// The port that the next 227 or 229 must tell.
+    /// The port that the next 227 or 229 must announce.
     bound: Option<u16>,
     log: Vec<String>,
     codes: Vec<u16>,
     unanswered: Unanswered,
     actions: usize,
     lines_taken: usize,
-    /// Whether a line has been answered, as too long, whose end is still to come.
+    /// Whether an overlong line already has its reply, but its end has not arrived.
     mid_line: bool,
     transfers: Vec<TransferId>,
-    /// The transfer that has been opened and not been started.
+    /// The transfer that is opened and not started.
     opened: Option<TransferId>,
-    /// A passive port is open, and nobody has come to it.
+    /// A passive port is open, and the client has not connected.
     is_listening: bool,
-    /// What was announced last is neither connected nor missed.
-    awaited: bool,
-    /// How many data connections have been missed.
-    missed: u32,
+    /// The last passive offer is neither connected nor counted as never connected.
+    offer_open: bool,
+    /// The number of data connections that the client never opened.
+    never_connected: u32,
     closing: bool,
     epochs: Epochs,
 }
@@ -61,7 +54,7 @@ pub struct Sim {
 /// The action that waits for its outcome.
 #[derive(Clone, Debug)]
 pub enum Question {
-    /// With the password.
+    /// The password.
     Authenticate(Vec<u8>),
     File(FileRequest),
     Passive,
@@ -85,7 +78,7 @@ impl Sim {
         Self::with(session, config, endpoints)
     }
 
-    /// A new connection with a client that begins with TLS; the greeting comes after it.
+    /// A new connection with a client that starts TLS at once; the greeting follows the handshake.
     pub fn with_implicit_tls(config: Config, endpoints: Endpoints) -> Self {
         let config = Arc::new(config);
         let session = Session::with_implicit_tls(config.clone(), endpoints);
@@ -110,8 +103,8 @@ impl Sim {
             transfers: Vec::new(),
             opened: None,
             is_listening: false,
-            awaited: false,
-            missed: 0,
+            offer_open: false,
+            never_connected: 0,
             closing: false,
             epochs: Epochs::default(),
         };
@@ -119,7 +112,7 @@ impl Sim {
         sim
     }
 
-    /// Logs in, so that a test may begin there.
+    /// Logs in, for tests that begin after a login.
     pub fn log_in(&mut self, permissions: Permissions) {
         self.send(b"USER joe\r\nPASS secret\r\n");
         self.answer(Outcome::Authenticated(Some(permissions)));
@@ -139,8 +132,7 @@ impl Sim {
         }
     }
 
-    /// The client sends bytes, and between two lines the driver does what `act` does, until it
-    /// returns false.
+    /// The client sends bytes. Between two lines the driver calls `act` until it returns false.
     pub fn send_with(&mut self, bytes: &[u8], mut act: impl FnMut(&mut Self) -> bool) {
         self.buffer.extend_from_slice(bytes);
         while self.take_line() || act(self) {
@@ -148,20 +140,20 @@ impl Sim {
         }
     }
 
-    /// Answers an action, which must fit, and offers the input that has waited for it.
+    /// Answers an action with a valid outcome, then passes the input that waited for it.
     pub fn answer(&mut self, outcome: Outcome) {
         self.answer_only(outcome);
         self.take();
     }
 
-    /// Answers an action and leaves the input alone.
+    /// Answers an action without passing waiting input.
     pub fn answer_only(&mut self, outcome: Outcome) {
         let shown = format!("{outcome:?}");
         self.try_answer(outcome)
             .unwrap_or_else(|misuse| panic!("{misuse}: {shown}\n{}", self.log.join("\n")));
     }
 
-    /// Answers an action; an answer that does not fit must change nothing.
+    /// Answers an action; an outcome that answers no open action must change nothing.
     pub fn try_answer(&mut self, outcome: Outcome) -> Result<(), Misuse> {
         let closed = self.session.is_closed();
         let fits = closed || self.fits(&outcome);
@@ -192,19 +184,23 @@ impl Sim {
         }
         self.drain();
         if let Some(result) = ended {
-            let told = self.codes[codes];
-            assert_eq!(told == 226, result.is_ok(), "{result:?} told as {told}");
+            let code = self.codes[codes];
+            assert_eq!(
+                code == 226,
+                result.is_ok(),
+                "{result:?} was answered {code}"
+            );
         }
         Ok(())
     }
 
-    /// The running transfer ends; without one nothing happens.
+    /// The running transfer ends; without one this does nothing.
     pub fn end_transfer(&mut self, result: Result<(), TransferError>) {
         self.end_only(result);
         self.take();
     }
 
-    /// The running transfer ends, and the input is left alone.
+    /// The running transfer ends; waiting input is not passed.
     pub fn end_only(&mut self, result: Result<(), TransferError>) {
         if let Some(Running { id, .. }) = self.running {
             self.answer_only(Outcome::TransferEnded {
@@ -216,7 +212,7 @@ impl Sim {
 
     /// The data connection is established.
     pub fn data_connected(&mut self) {
-        self.awaited = false;
+        self.offer_open = false;
         self.is_listening = false;
         if let Some(running) = &mut self.running {
             running.connected = true;
@@ -231,31 +227,31 @@ impl Sim {
         self.drain();
     }
 
-    /// A passive port has been closed, and nobody came.
-    pub fn data_missed(&mut self) {
-        self.miss();
+    /// A passive port has been closed, and the client had not connected.
+    pub fn data_never_connected(&mut self) {
+        self.count_never_connected();
         let outputs = self.codes.len() + self.actions;
         self.session.handle_data_never_connected();
         self.drain();
         assert_eq!(outputs, self.codes.len() + self.actions);
     }
 
-    /// A passive port is needed by others. That only ever ends the wait for a client.
+    /// Other sessions need the passive port. This may only end the wait for the client.
     pub fn port_withdrawn(&mut self) {
-        let waits = match &self.running {
+        let awaits_client = match &self.running {
             Some(running) => running.passive && !running.connected && !running.aborted,
             None => self.is_listening,
         };
-        if waits {
-            self.miss();
+        if awaits_client {
+            self.count_never_connected();
         }
         let actions = self.actions;
         self.session.handle_port_withdrawn();
         self.drain();
-        assert_eq!(self.actions - actions, usize::from(waits));
+        assert_eq!(self.actions - actions, usize::from(awaits_client));
     }
 
-    /// Bytes of the running transfer have moved; without one the report is about an old one.
+    /// Bytes of the running transfer have moved; without one the report is for an old transfer.
     pub fn progress(&mut self, bytes_total: u64) {
         if let Some(transfer) = self.transfers.last() {
             self.session.handle_progress(*transfer, bytes_total);
@@ -263,13 +259,13 @@ impl Sim {
         }
     }
 
-    /// A timer fires; one that does not run now must change nothing.
+    /// A timer expires; if it does not run now, this must change nothing.
     pub fn fire(&mut self, timeout: Timeout) {
         let current = self.session.poll_timeout();
         let outputs = self.codes.len() + self.actions;
         let passive = self.running.as_ref().is_none_or(|running| running.passive);
         if current == Some(timeout) && timeout.kind == TimeoutKind::DataOpen && passive {
-            self.miss();
+            self.count_never_connected();
         }
         self.session.handle_timeout(timeout);
         self.drain();
@@ -283,7 +279,7 @@ impl Sim {
         }
     }
 
-    /// The client's end of the control connection is gone.
+    /// The client has closed the control connection.
     pub fn eof(&mut self) {
         self.session.handle_eof();
         self.drain();
@@ -297,7 +293,7 @@ impl Sim {
         assert!(self.session.is_closed());
     }
 
-    /// New settings, from a change of the old ones.
+    /// Changes the settings.
     pub fn configure(&mut self, change: impl FnOnce(&mut Config)) {
         let mut config = Config::clone(&self.config);
         change(&mut config);
@@ -306,7 +302,7 @@ impl Sim {
         self.drain();
     }
 
-    /// Answers whatever is open, ends what runs, until nothing is left to do.
+    /// Answers open actions and ends transfers until none is left.
     pub fn settle(&mut self, mut answer: impl FnMut(&Question) -> Outcome) {
         while !self.session.is_closed() {
             if let Some(question) = &self.question {
@@ -320,8 +316,8 @@ impl Sim {
         }
     }
 
-    /// Whether the session still is of use: it takes input and answers a NOOP. A line that was left
-    /// unfinished is finished first.
+    /// Checks that the session still works: it uses input and replies to NOOP. An incomplete line is completed
+    /// first.
     pub fn assert_alive(&mut self, mut answer: impl FnMut(&Question) -> Outcome) {
         self.settle(&mut answer);
         self.send(b"\r\n");
@@ -336,8 +332,8 @@ impl Sim {
         assert_eq!(self.codes[before..], [200], "{}", self.log.join("\n"));
     }
 
-    /// Whether each command line has had exactly one final reply. The greeting is one more, and a
-    /// session that closes owes none for lines that it holds.
+    /// Checks that each command line has exactly one final reply, and the greeting is one more. A session that
+    /// closes sends no reply to held lines.
     pub fn assert_replies_counted(&self) {
         let final_replies = self.codes.iter().filter(|&&code| code >= 200).count();
         let expected = 1 + self.lines_taken + usize::from(self.mid_line);
@@ -358,17 +354,17 @@ impl Sim {
         self.running.is_some()
     }
 
-    /// Whether the transfer that runs has been told to end.
+    /// Whether the running transfer is being aborted.
     pub fn is_aborting(&self) -> bool {
         self.running.as_ref().is_some_and(|running| running.aborted)
     }
 
-    /// Every reply and action so far, one line of text or several for each.
+    /// All replies and actions so far, one or more lines of text for each.
     pub fn log(&self) -> &[String] {
         &self.log
     }
 
-    /// What has been sent and not been taken.
+    /// The bytes that the client has sent and the session has not used.
     pub fn waiting(&self) -> &[u8] {
         &self.buffer
     }
@@ -382,12 +378,12 @@ impl Sim {
         &self.session
     }
 
-    /// Timers that have run at some time, and perhaps still do.
+    /// All timers that have run so far, with the one that runs now.
     pub fn timeouts_seen(&self) -> &[Timeout] {
         &self.epochs.seen
     }
 
-    /// The transfers that have been asked for, the one that runs included.
+    /// All transfers so far, with the one that runs now.
     pub fn transfers(&self) -> &[TransferId] {
         &self.transfers
     }
@@ -400,7 +396,7 @@ impl Sim {
             | (Outcome::Tls(_), Some(Question::Tls))
             | (Outcome::File(Err(_)), Some(Question::File(_))) => true,
             (Outcome::File(Ok(answer)), Some(Question::File(request))) => {
-                crate::ops::answers(answer, request)
+                is_answer_to(answer, request)
             }
             (Outcome::TransferEnded { transfer, .. }, _) => {
                 matches!(&self.running, Some(running) if running.id == *transfer)
@@ -409,7 +405,7 @@ impl Sim {
         }
     }
 
-    /// Offers the buffer until nothing more is taken, as a driver does.
+    /// Passes waiting input until the session uses no more, as a driver does.
     pub fn take(&mut self) {
         while self.take_line() {}
     }
@@ -428,175 +424,5 @@ impl Sim {
         }
         self.drain();
         used > 0
-    }
-
-    fn drain(&mut self) {
-        let mut outputs = 0;
-        let mut last_code = None;
-        while let Some(output) = self.session.poll_output() {
-            outputs += 1;
-            assert!(outputs <= OUTPUTS_MAX, "too many outputs for one input");
-            assert!(!self.closing, "an output after Close: {output:?}");
-            last_code = match output {
-                Output::Reply(reply) => Some(self.reply(&reply)),
-                Output::Action(action) => {
-                    self.action(action, last_code);
-                    None
-                }
-            };
-        }
-        assert!(
-            !matches!(last_code, Some(150 | 234)),
-            "a promise is not kept"
-        );
-        assert_eq!(self.session.is_closed(), self.closing);
-        assert_eq!(self.session.awaited().is_some(), self.awaited);
-        let missed = self
-            .session
-            .never_connected()
-            .map_or(0, |missed| missed.number);
-        assert_eq!(missed, self.missed);
-        self.check_timer();
-    }
-
-    fn reply(&mut self, reply: &ftp_proto::Reply) -> u16 {
-        let mut bytes = Vec::new();
-        reply.encode(&mut bytes);
-        let read = strict::parse(&bytes)
-            .unwrap_or_else(|fault| panic!("{fault}: {}", bytes.escape_ascii()));
-        assert_eq!(read.code, reply.code());
-        let lines = bytes.strip_suffix(b"\r\n").unwrap_or(&bytes);
-        for line in show(lines).split("\\r\\n") {
-            self.log.push(format!("S: {line}"));
-        }
-        self.codes.push(read.code);
-        let is_status = bytes.starts_with(b"211-Status:");
-        self.unanswered.replied(read.code, is_status);
-        self.epochs.login_renewed |= read.code == 230;
-        self.check_announcement(&read);
-        if is_status {
-            self.check_status(&show(&bytes));
-        }
-        read.code
-    }
-
-    /// Who has missed something can ask what it was.
-    fn check_status(&self, status: &str) {
-        if status.contains(" Logged in as ") {
-            assert_eq!(
-                status.contains(" never came: "),
-                self.missed > 0,
-                "{status}"
-            );
-        }
-    }
-
-    /// 227 and 229 tell the port that has just been bound, and what the lookup says.
-    fn check_announcement(&mut self, reply: &strict::Reply) {
-        let bound = self.bound.take();
-        let announced = match reply.code {
-            227 => strict::parse_227(reply).map(|(address, port)| (Some(address), port)),
-            229 => strict::parse_229(reply).map(|port| (None, port)),
-            _ => return,
-        };
-        let (address, port) = announced.expect("the strict parser has read it");
-        let rules = &self.config.masquerade;
-        let lookup = rules.lookup(&self.endpoints);
-        if let Some(address) = address {
-            assert_eq!(IpAddr::from(address), lookup.address);
-        }
-        let bound = bound.expect("no port has been bound for this reply");
-        assert_eq!(port, translated(rules, lookup.port, bound));
-        let awaited = self.session.awaited().expect("a client is awaited");
-        assert_eq!((awaited.announcement, awaited.port), (lookup, port));
-        assert_eq!(awaited.with_address, address.is_some());
-        self.awaited = true;
-        self.is_listening = true;
-        self.epochs.data_open_renewed = true;
-    }
-
-    fn action(&mut self, action: Action, last_code: Option<u16>) {
-        self.actions += 1;
-        self.log.push(format!("A: {}", describe(&action)));
-        match action {
-            Action::CloseData => self.is_listening = false,
-            Action::AbortTransfer(id) => {
-                // One that was opened in vain is dropped.
-                if self.opened.take() == Some(id) {
-                    return;
-                }
-                let running = self.running.as_mut().expect("nothing runs");
-                assert_eq!(running.id, id);
-                assert!(!running.aborted, "aborted twice");
-                running.aborted = true;
-            }
-            Action::StartTransfer {
-                transfer,
-                connection,
-                protected,
-            } => self.start(transfer, connection, protected, last_code),
-            Action::Close => {
-                self.closing = true;
-                self.is_listening = false;
-            }
-            Action::Authenticate { password, .. } => {
-                self.ask(Question::Authenticate(password.expose().to_vec()));
-            }
-            Action::OpenPassive => self.ask(Question::Passive),
-            Action::StartTls => {
-                // Implicit TLS comes before everything.
-                assert!(last_code == Some(234) || self.log.len() == 1);
-                self.ask(Question::Tls);
-            }
-            Action::File(request) => {
-                file_paths(&request).into_iter().for_each(check_path);
-                self.ask(Question::File(request));
-            }
-            Action::OpenTransfer(request) => {
-                check_path(request.kind.path());
-                if let TransferKind::StoreUnique { suggested_name, .. } = &request.kind {
-                    assert!(!suggested_name.iter().any(|byte| b"/\0\n".contains(byte)));
-                }
-                assert!(self.running.is_none(), "two transfers");
-                let is_new = self.transfers.last().is_none_or(|last| *last < request.id);
-                assert!(is_new, "an id used twice");
-                self.transfers.push(request.id);
-                assert!(self.opened.is_none(), "an opened transfer is forgotten");
-                self.ask(Question::Transfer(request));
-            }
-        }
-    }
-
-    /// From now on, what was announced last counts as missed, unless it did already.
-    fn miss(&mut self) {
-        self.missed += u32::from(std::mem::take(&mut self.awaited));
-    }
-
-    fn ask(&mut self, question: Question) {
-        assert!(self.question.is_none(), "two questions: {question:?}");
-        self.question = Some(question);
-    }
-
-    fn start(
-        &mut self,
-        id: TransferId,
-        connection: DataConnection,
-        protected: bool,
-        last_code: Option<u16>,
-    ) {
-        assert_eq!(last_code, Some(150), "data before 150");
-        assert_eq!(self.opened.take(), Some(id), "started without being opened");
-        assert!(self.running.is_none(), "two transfers");
-        let passive = connection == DataConnection::Passive;
-        self.running = Some(Running {
-            id,
-            passive,
-            connected: passive && !self.is_listening,
-            aborted: false,
-        });
-        // The time of a passive client has run since the 227, unless it is its handshake that is to come.
-        let shakes_hands = protected && passive && !self.is_listening;
-        self.epochs.data_open_renewed |= shakes_hands || !passive;
-        self.is_listening = false;
     }
 }

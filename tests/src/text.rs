@@ -1,6 +1,6 @@
-//! Bytes as readable text and back, for transcripts and logs.
+//! Converts bytes to readable text and back, for transcripts and logs.
 
-/// Shows bytes as one line of text: UTF-8 as it is, control bytes and stray bytes as `\xNN`.
+/// Displays bytes as one line of text: UTF-8 unchanged, control bytes and other bytes as `\xNN`.
 pub fn show(bytes: &[u8]) -> String {
     let mut text = String::new();
     for chunk in bytes.utf8_chunks() {
@@ -20,7 +20,7 @@ pub fn show(bytes: &[u8]) -> String {
     text
 }
 
-/// Reads what [`show`] wrote. A transcript may also say `\{5000*A}` for a byte many times.
+/// Reads the output of [`show`]. A transcript may also contain `\{5000*A}` for 5000 times `A`.
 pub fn read(text: &str) -> Result<Vec<u8>, String> {
     let mut bytes = Vec::new();
     let mut rest = text;
@@ -33,7 +33,7 @@ pub fn read(text: &str) -> Result<Vec<u8>, String> {
     Ok(bytes)
 }
 
-/// Reads what follows a backslash, and returns what follows that.
+/// Reads the escape after a backslash, and returns the text after the escape.
 fn read_escape<'a>(text: &'a str, bytes: &mut Vec<u8>) -> Option<&'a str> {
     let mut characters = text.chars();
     match characters.next()? {
@@ -60,7 +60,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_is_shown_can_be_read() {
+    fn show_and_read_are_inverse() {
         let bytes: Vec<u8> = (0..=255).chain("中\\".bytes()).collect();
         assert_eq!(read(&show(&bytes)), Ok(bytes));
         assert_eq!(read("\\{3*ab}c"), Ok(b"abababc".to_vec()));

@@ -1,16 +1,16 @@
-//! Golden sessions: a text file says what the client and the driver do, and what comes of it.
+//! Transcripts: a text file contains what the client and the driver do, and the outputs of the session.
 //!
 //! | line | meaning |
 //! |---|---|
-//! | `# why` | a comment |
+//! | `# text` | a comment |
 //! | `key: value` | a setting: `local`, `peer`, `logged-in`, `implicit-tls`, `only: whole`, or of the session |
 //! | `C: line` | the client sends a line; CRLF is added, escapes are those of [`text`] |
-//! | `D: what` | the driver answers an action, or tells something |
-//! | `T: timer` | the timer that runs now fires; its kind must be this |
-//! | `-- why` | the client waits here: what follows is not sent ahead of it |
-//! | `S: reply`, `A: action` | what the session puts out, in order |
+//! | `D: what` | the driver answers an action, or reports an event |
+//! | `T: timer` | the timer that runs now expires; it must be of this kind |
+//! | `-- reason` | the client waits here: no later line is sent before |
+//! | `S: reply`, `A: action` | the outputs of the session, in order |
 //!
-//! A replay gives the text again, with the `S:` and `A:` lines that really came.
+//! A replay returns the text with the `S:` and `A:` lines of the real outputs.
 
 use std::net::{Ipv4Addr, SocketAddr};
 
@@ -19,7 +19,7 @@ use ftp_proto::{
     PublicAddress,
 };
 
-use crate::ops;
+use crate::operations;
 use crate::sim::{Question, Sim};
 use crate::text;
 
@@ -30,32 +30,32 @@ pub enum Arrival {
     Whole,
     /// Byte by byte.
     Bytewise,
-    /// As early as possible: lines are sent ahead of the driver's answers, up to the next line that
-    /// depends on time (`--`, `T:`, and `D:` lines that answer nothing).
+    /// As early as possible: lines are sent before the driver's answers, up to the next line that depends on
+    /// time (`--`, `T:`, and `D:` lines with an event).
     Pipelined,
 }
 
-/// A story that can be replayed.
+/// A transcript that can be replayed.
 pub struct Transcript<'a> {
     lines: Vec<&'a str>,
     config: Config,
     endpoints: Endpoints,
     permissions: Option<Permissions>,
     implicit_tls: bool,
-    /// Whether the story is about bytes that arrive in one piece.
+    /// Whether the transcript is about bytes that arrive together.
     whole_only: bool,
 }
 
-/// What a replay gave.
+/// The result of a replay.
 pub struct Replayed {
-    /// The transcript with the outputs that came.
+    /// The transcript with the real outputs.
     pub text: String,
-    /// The outputs alone.
+    /// Only the outputs.
     pub outputs: Vec<String>,
 }
 
 impl<'a> Transcript<'a> {
-    /// Reads a transcript; the expected outputs in it are left out.
+    /// Reads a transcript without its expected outputs.
     pub fn parse(source: &'a str) -> Result<Self, String> {
         let mut transcript = Self {
             lines: Vec::new(),
@@ -117,7 +117,10 @@ impl<'a> Transcript<'a> {
                 .map_err(|fault| format!("{line}: {fault}"))?;
         }
         if replay.sim.question().is_some() && !replay.sim.session().is_closed() {
-            return Err(format!("an open question: {:?}", replay.sim.question()));
+            return Err(format!(
+                "an action has no answer: {:?}",
+                replay.sim.question()
+            ));
         }
         Ok(Replayed {
             outputs: replay.sim.log()[replay.skipped..].to_vec(),
@@ -126,15 +129,15 @@ impl<'a> Transcript<'a> {
     }
 }
 
-/// A replay under way.
+/// A running replay.
 struct Replay {
     sim: Sim,
-    /// Outputs of the login that the story leaves out.
+    /// The number of outputs of the login, which the transcript does not contain.
     skipped: usize,
-    /// Outputs that are in the text already.
+    /// The number of outputs that are already in the text.
     written: usize,
     text: String,
-    /// Client lines that have been sent before their turn.
+    /// The number of client lines that are already sent.
     sent_ahead: usize,
     /// Whether the greeting has been written.
     greeted: bool,
@@ -173,7 +176,7 @@ impl Replay {
         Ok(())
     }
 
-    /// Sends this line and all that need not wait; what has been sent ahead is not sent again.
+    /// Sends this line and all lines that need not wait. A line that is already sent is not sent again.
     fn send_ahead(&mut self, following: &[&str]) -> Result<(), String> {
         if self.sent_ahead > 0 {
             self.sent_ahead -= 1;
@@ -208,22 +211,22 @@ fn is_step(line: &str) -> bool {
         .any(|kind| line.starts_with(kind))
 }
 
-/// Whether lines behind this one must not be sent before it.
+/// Whether the lines after this one must not be sent before it.
 fn is_barrier(line: &str) -> bool {
-    let happenings = [
+    let events = [
         "connected",
         "protected",
-        "missed",
+        "never-connected",
         "withdrawn",
         "progress",
         "eof",
         "shutdown",
         "config",
     ];
-    let happens = |line: &str| happenings.iter().any(|word| line.starts_with(word));
+    let is_event = |line: &str| events.iter().any(|word| line.starts_with(word));
     line.starts_with("--")
         || line.starts_with("T: ")
-        || line.strip_prefix("D: ").is_some_and(happens)
+        || line.strip_prefix("D: ").is_some_and(is_event)
 }
 
 fn client_line(content: &str) -> Result<Vec<u8>, String> {
@@ -232,17 +235,17 @@ fn client_line(content: &str) -> Result<Vec<u8>, String> {
     Ok(bytes)
 }
 
-/// Performs what a `D:` line says.
+/// Performs a `D:` line.
 fn drive(sim: &mut Sim, what: &str) -> Result<(), String> {
     let (word, value) = what.split_once(' ').unwrap_or((what, ""));
     let number = || value.parse::<u64>().map_err(|fault| fault.to_string());
     let outcome = match word {
         "authenticated" => Outcome::Authenticated(Some(permissions(value)?)),
-        "unknown" => Outcome::Authenticated(None),
+        "not-authenticated" => Outcome::Authenticated(None),
         "done" => Outcome::File(Ok(FileAnswer::Done)),
         "size" => Outcome::File(Ok(FileAnswer::Size(number()?))),
         "modified" => Outcome::File(Ok(FileAnswer::Modified(number()?.cast_signed()))),
-        "entry" => Outcome::File(Ok(FileAnswer::Entry(ops::entry(0)))),
+        "entry" => Outcome::File(Ok(FileAnswer::Entry(operations::entry(0)))),
         "lines" => {
             let lines: Result<_, _> = value.split(" / ").map(text::read).collect();
             Outcome::File(Ok(FileAnswer::Lines(lines?)))
@@ -250,8 +253,8 @@ fn drive(sim: &mut Sim, what: &str) -> Result<(), String> {
         "port" => Outcome::PassiveOpened(Ok(u16::try_from(number()?).map_err(|_| "no port")?)),
         "opened" => Outcome::TransferOpened(Ok(opened(value)?)),
         "tls" => Outcome::Tls(Ok(())),
-        "refused" => refused(sim.question().ok_or("nothing is asked")?, value)?,
-        _ => return happen(sim, word, value),
+        "refused" => refused(sim.question().ok_or("no action is open")?, value)?,
+        _ => return apply_event(sim, word, value),
     };
     sim.try_answer(outcome)
         .map_err(|misuse| misuse.to_string())?;
@@ -259,15 +262,15 @@ fn drive(sim: &mut Sim, what: &str) -> Result<(), String> {
     Ok(())
 }
 
-/// What is no answer to a question.
-fn happen(sim: &mut Sim, word: &str, value: &str) -> Result<(), String> {
+/// Performs a `D:` line with an event.
+fn apply_event(sim: &mut Sim, word: &str, value: &str) -> Result<(), String> {
     match word {
-        "ended" if !sim.is_running() => return Err("nothing runs".into()),
+        "ended" if !sim.is_running() => return Err("no transfer runs".into()),
         "ended" if value.is_empty() => sim.end_transfer(Ok(())),
-        "ended" => sim.end_transfer(Err(named(value, &ops::ERRORS)?)),
+        "ended" => sim.end_transfer(Err(named(value, &operations::ERRORS)?)),
         "connected" => sim.data_connected(),
         "protected" => sim.data_protected(),
-        "missed" => sim.data_missed(),
+        "never-connected" => sim.data_never_connected(),
         "withdrawn" => sim.port_withdrawn(),
         "progress" => sim.progress(value.parse().map_err(|_| "no number")?),
         "eof" => sim.eof(),
@@ -278,7 +281,7 @@ fn happen(sim: &mut Sim, word: &str, value: &str) -> Result<(), String> {
             sim.configure(|config| result = set(config, key, value));
             return result;
         }
-        _ => return Err("unknown happening".into()),
+        _ => return Err("unknown event".into()),
     }
     Ok(())
 }
@@ -295,9 +298,9 @@ fn opened(value: &str) -> Result<Opened, String> {
 }
 
 fn refused(question: &Question, name: &str) -> Result<Outcome, String> {
-    let refusal = named(name, &ops::REFUSALS)?;
+    let refusal = named(name, &operations::REFUSALS)?;
     Ok(match question {
-        Question::Authenticate(_) => return Err("say unknown".into()),
+        Question::Authenticate(_) => return Err("use not-authenticated".into()),
         Question::File(_) => Outcome::File(Err(refusal)),
         Question::Passive => Outcome::PassiveOpened(Err(refusal)),
         Question::Transfer(_) => Outcome::TransferOpened(Err(refusal)),
@@ -341,7 +344,7 @@ fn apply_setting(config: &mut Config, key: &str, value: &str) -> Option<()> {
     Some(())
 }
 
-/// An address, or a question mark for a name that leads nowhere yet.
+/// An address, or a question mark for a name that is not resolved yet.
 fn public_address(text: &str) -> Option<PublicAddress> {
     match text {
         "?" => Some(PublicAddress::Unknown),
@@ -349,7 +352,7 @@ fn public_address(text: &str) -> Option<PublicAddress> {
     }
 }
 
-/// Reads one rule, in the words of the command line. The masquerade table uses it too.
+/// Sets one rule, with the words of the command line. The table of masquerade tests uses it too.
 pub fn set_masquerade(rules: &mut ftp_proto::Masquerade, key: &str, value: &str) -> Option<()> {
     match key {
         "address" => rules.address = Some(public_address(value)?),

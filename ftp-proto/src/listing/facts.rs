@@ -1,4 +1,4 @@
-//! The facts of MLST and MLSD (RFC 3659, section 7): which there are, which a session wants, what they say of an entry.
+//! The facts of MLST and MLSD (RFC 3659, section 7): their names, the selection of a session, their values.
 
 use alloc::string::String;
 use alloc::vec::Vec;
@@ -7,8 +7,8 @@ use super::{DIGITS_MAX, Entry, EntryKind, digits, push_name};
 use crate::date::time_val;
 use crate::permissions::Permissions;
 
-/// Which facts MLST and MLSD tell (RFC 3659, section 7.5). OPTS MLST chooses among them for the session;
-/// by default it is all but the names of owner and group, which cost a look into the system's directory.
+/// The facts that MLST and MLSD show (RFC 3659, section 7.5). OPTS MLST selects them for the session. The
+/// default is all facts but the names of owner and group, which the driver has to look up in the system.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct FactSet(u16);
 
@@ -27,8 +27,8 @@ pub fn facts_line(
 /// Appends the facts of an entry, one space and `name`, which may be a path: the middle line of the
 /// reply to MLST without its leading space (RFC 3659, section 7.2).
 ///
-/// The `size` of anything but a file means nothing (section 7.5.7) and is left out, as are names of owner
-/// and group that are not known.
+/// The `size` is shown only for files (section 7.5.7), and the names of owner and group only if they are
+/// known.
 pub fn facts(
     name: &[u8],
     entry: &Entry,
@@ -50,9 +50,9 @@ pub fn facts(
 }
 
 impl FactSet {
-    /// Reads what follows `OPTS MLST`, e.g. `type;size;`. Unknown facts are ignored, upper and lower case are
-    /// equal, and no argument at all means no facts (RFC 3659, section 7.9). `None`: that is no list of facts.
-    /// The last semicolon may be missing where there is another one.
+    /// Reads the argument of `OPTS MLST`, such as `type;size;`. Unknown facts are ignored, upper and lower
+    /// case are equal, and an empty argument means no facts (RFC 3659, section 7.9). `None`: it is not a list
+    /// of facts. The last semicolon may be missing if there is another one.
     pub fn parse(argument: &[u8]) -> Option<Self> {
         let mut set = Self(0);
         if argument.is_empty() {
@@ -72,13 +72,13 @@ impl FactSet {
         Some(set)
     }
 
-    /// Whether names of owner or group are wanted, which a driver may have to look up.
+    /// Whether names of owner or group are selected, which a driver may have to look up.
     pub fn wants_names(self) -> bool {
         self.contains(Fact::UnixOwner) || self.contains(Fact::UnixGroup)
     }
 
-    /// What follows `MLST` in the reply to FEAT: every fact that we know, those of this set with a
-    /// star, e.g. `type*;size*;modify;` (RFC 3659, section 7.8).
+    /// The text after `MLST` in the reply to FEAT: all facts, those of this set with a star, such as
+    /// `type*;size*;modify;` (RFC 3659, section 7.8).
     pub fn feature_text(self) -> String {
         let mut text = String::new();
         for fact in FACTS {
@@ -88,8 +88,8 @@ impl FactSet {
         text
     }
 
-    /// What follows `MLST OPTS` in the reply to OPTS MLST, e.g. `type;size;`; empty if the set is
-    /// (RFC 3659, section 7.9).
+    /// The text after `MLST OPTS` in the reply to OPTS MLST, such as `type;size;`; it is empty for an empty
+    /// set (RFC 3659, section 7.9).
     pub fn option_text(self) -> String {
         let mut text = String::new();
         for fact in FACTS {
@@ -116,7 +116,7 @@ impl Default for FactSet {
     }
 }
 
-/// The facts that we know; a [`FactSet`] has a bit for each.
+/// All facts; a [`FactSet`] has one bit for each.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Fact {
     Type,
@@ -185,8 +185,8 @@ fn push_value(fact: Fact, entry: &Entry, permissions: Permissions, out: &mut Vec
     }
 }
 
-/// RFC 3659, section 7.5.1; `symlink` as its erratum 1500 has it, because a link's target could
-/// hold a semicolon. Only a directory's own lines are named `.` and `..`.
+/// RFC 3659, section 7.5.1. A link is `symlink` without its target, as in erratum 1500, because the target
+/// could contain a semicolon. Only the entries for a directory itself and its parent are named `.` and `..`.
 fn type_value(entry: &Entry) -> &'static [u8] {
     match entry.kind {
         EntryKind::File => b"file",
@@ -201,9 +201,9 @@ fn type_value(entry: &Entry) -> &'static [u8] {
     }
 }
 
-/// Which commands may succeed on an entry (RFC 3659, section 7.5.5). A link is shown with the
-/// letters of a file, because RETR and STOR follow it; of devices, pipes and sockets only the names
-/// can be changed, because only files are transferred.
+/// The commands that may succeed on an entry (RFC 3659, section 7.5.5). A link has the letters of a file,
+/// because RETR and STOR follow it. Devices, pipes and sockets can only be renamed or deleted, because only
+/// files are transferred.
 fn push_perm(kind: EntryKind, permissions: Permissions, out: &mut Vec<u8>) {
     let directory = kind == EntryKind::Directory;
     let content = matches!(kind, EntryKind::File | EntryKind::Symlink);
@@ -223,7 +223,7 @@ fn push_perm(kind: EntryKind, permissions: Permissions, out: &mut Vec<u8>) {
     out.extend(granted.map(|(letter, _)| letter));
 }
 
-/// A name as a fact's value, which a semicolon would end (RFC 3659, section 7.2).
+/// A name as the value of a fact. A semicolon would end the value (RFC 3659, section 7.2).
 fn push_value_text(name: Option<&[u8]>, out: &mut Vec<u8>) {
     for &byte in name.unwrap_or_default() {
         let plain = !byte.is_ascii_control() && byte != b';';
@@ -236,7 +236,7 @@ fn push_number(value: u64, base: u64, out: &mut Vec<u8>) {
     out.extend_from_slice(digits(value, base, &mut [0; DIGITS_MAX]));
 }
 
-/// In the order in which a line tells them.
+/// In the order in which a line shows them.
 const FACTS: [Fact; 10] = [
     Fact::Type,
     Fact::Size,
@@ -314,7 +314,7 @@ mod tests {
     }
 
     #[test]
-    fn a_directory_and_the_one_above() {
+    fn a_directory_and_its_parent() {
         for (name, expected) in [(".", "type=cdir; ."), ("..", "type=pdir; ..")] {
             let directory = entry(EntryKind::Directory, 0o755, name.as_bytes());
             check_facts(&directory, "type;", Permissions::READ_ONLY, expected);

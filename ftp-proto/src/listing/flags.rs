@@ -1,31 +1,31 @@
-//! The flags of `ls` that clients put before the path of LIST, NLST and STAT.
+//! The flags of `ls` that clients send before the path of LIST, NLST and STAT.
 //!
-//! No RFC has them, and every client takes them for granted. A flag that means nothing here is no error.
+//! No RFC defines them, but many clients use them. A flag that has no meaning here is not an error.
 
-/// What flags ask for, as far as it is done. The others (`-l`, `-1` and any unknown one) change nothing.
+/// The flags that have an effect. All others (`-l`, `-1` and unknown flags) are ignored.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct ListFlags {
     /// `-a`: `.` and `..` as well. All other entries are always shown.
     pub all: bool,
-    /// `-R`: directories within, and those within them.
+    /// `-R`: list directories recursively.
     pub recursive: bool,
-    /// `-d`: a directory itself, not what is in it.
+    /// `-d`: list a directory itself instead of its entries.
     pub no_descend: bool,
-    /// `-F`: a mark behind the names of all but plain files, in LIST and STAT.
+    /// `-F`: a mark after each name that shows the kind of the entry, in LIST and STAT.
     pub classify: bool,
     /// `-t` or `-S`, whichever comes last.
     pub order: ListOrder,
-    /// `-r`: the other way round.
+    /// `-r`: reverse the order.
     pub reverse: bool,
 }
 
 /// The order of a directory's entries.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum ListOrder {
-    /// As the file system gives them; with `-r`, by name.
+    /// The order of the file system; with `-r`, by name.
     #[default]
     Directory,
-    /// `-t`: the latest first.
+    /// `-t`: the newest first.
     Time,
     /// `-S`: the largest first.
     Size,
@@ -34,9 +34,9 @@ pub enum ListOrder {
 impl ListFlags {
     /// Splits the argument of LIST, NLST or STAT into flags and path.
     ///
-    /// A word before the path is one of flags if it is a dash and letters or digits, or two dashes and a long
-    /// name. Two dashes alone end the flags. Anything else with a dash in front is a path, and so is what
-    /// comes after `./`. One space ends a word; more of them begin the path's name.
+    /// A word before the path consists of flags if it is a dash and letters or digits, or two dashes and a long
+    /// name. Two dashes alone end the flags. Any other word that begins with a dash is a path, and so is one
+    /// that begins with `./`. One space ends a word; more spaces are part of the path.
     pub fn split(argument: &[u8]) -> (Self, &[u8]) {
         let mut flags = Self::default();
         let mut rest = argument;
@@ -51,7 +51,7 @@ impl ListFlags {
         (flags, rest)
     }
 
-    /// Whether entries come in another order than the file system's.
+    /// Whether the entries need to be sorted: their order is not that of the file system.
     pub fn are_sorted(&self) -> bool {
         self.reverse || self.order != ListOrder::Directory
     }
@@ -70,9 +70,9 @@ impl ListFlags {
     }
 }
 
-/// A word of flags at the beginning, and what follows it.
+/// The word of flags at the beginning, and the rest; `None` if the path begins here.
 fn first_word(text: &[u8]) -> Option<(&[u8], &[u8])> {
-    // Blanks between flags, or where there is no path at all, belong to no name.
+    // Spaces between flags are not part of a name, nor are spaces without a path.
     let trimmed = text.trim_ascii_start();
     if trimmed.is_empty() && !text.is_empty() {
         return Some((b"-", b""));
@@ -94,7 +94,7 @@ mod tests {
     use super::*;
     use alloc::string::String;
 
-    /// The flags that do something, and the path.
+    /// Checks the flags that have an effect, and the path.
     #[track_caller]
     fn check(argument: &str, letters: &str, path: &str) {
         let (flags, rest) = ListFlags::split(argument.as_bytes());
@@ -134,7 +134,7 @@ mod tests {
     }
 
     #[test]
-    fn long_names_are_tolerated() {
+    fn long_names_are_ignored() {
         check("--all", "", "");
         check("--time-style=full-iso -a dir", "a", "dir");
         check("---", "", "---");

@@ -1,27 +1,27 @@
-//! A line of LIST and STAT: what `ls -l` writes, because that is what clients read.
+//! A line of LIST and STAT in the format of `ls -l`, which clients parse.
 //!
-//! Columns are separated by blanks and hold none, except the date, which has three parts, and the name, which
-//! comes last and begins after exactly one space.
+//! Spaces separate the columns, and no column contains one, except the date, which has three parts, and the
+//! name, which is the last column and begins after exactly one space.
 
 use alloc::vec::Vec;
 
 use super::{DIGITS_MAX, Entry, EntryKind, digits, push_name};
 use crate::date::list_date;
 
-/// Appends a line as `ls -l` writes it, for LIST and STAT (RFC 959, section 4.1.3):
+/// Appends a line in the format of `ls -l`, for LIST and STAT (RFC 959, section 4.1.3):
 /// `drwxr-xr-x   2 bob      users        4096 Nov 22 13:07 name`, then CRLF.
 ///
 /// `now` decides whether the date shows the time of day or the year ([`list_date`]). Exactly one
-/// space precedes the name, so that names which begin with spaces survive. With `classify` a mark
-/// behind the name tells what it is, as `ls -F` has it.
+/// space precedes the name, so that a name may begin with spaces. With `classify` a mark after the name
+/// shows the kind of the entry, as in `ls -F`.
 pub fn long_line(entry: &Entry, now: i64, classify: bool, out: &mut Vec<u8>) {
     out.extend_from_slice(&mode_column(entry));
     out.push(b' ');
     push_right(entry.links, 3, out);
     out.push(b' ');
-    push_person(entry.owner.as_deref(), entry.uid, out);
+    push_owner(entry.owner.as_deref(), entry.uid, out);
     out.push(b' ');
-    push_person(entry.group.as_deref(), entry.gid, out);
+    push_owner(entry.group.as_deref(), entry.gid, out);
     out.push(b' ');
     push_size(entry, out);
     out.push(b' ');
@@ -38,8 +38,8 @@ pub fn long_line(entry: &Entry, now: i64, classify: bool, out: &mut Vec<u8>) {
     out.extend_from_slice(b"\r\n");
 }
 
-/// Appends what stands before the entries of each directory when directories within are listed too: a
-/// blank line but before the first, and the path with a colon, as `ls -lR` has it.
+/// Appends the heading of a directory in a recursive listing: an empty line, except before the first
+/// directory, and the path with a colon, as in `ls -lR`.
 pub fn heading(path: &[u8], is_first: bool, out: &mut Vec<u8>) {
     if !is_first {
         out.extend_from_slice(b"\r\n");
@@ -65,8 +65,8 @@ fn mode_column(entry: &Entry) -> [u8; 10] {
             *letter = b'-';
         }
     }
-    // Each of the three special bits hides the execute bit beside it, whose state is then told by
-    // the letter's case.
+    // Each of the three special bits replaces the letter of an execute bit. Lower case means that the execute
+    // bit is set.
     for (bit, place, letter) in [(0o4000, 3, b's'), (0o2000, 6, b's'), (0o1000, 9, b't')] {
         if entry.mode & bit != 0 {
             let executable = column[place] == b'x';
@@ -80,7 +80,7 @@ fn mode_column(entry: &Entry) -> [u8; 10] {
     column
 }
 
-/// A link has its arrow already; what it leads to is not looked at.
+/// A link has no mark: its arrow shows what it is, and its target is not examined.
 fn mark(entry: &Entry) -> Option<u8> {
     match entry.kind {
         EntryKind::Directory => Some(b'/'),
@@ -91,9 +91,9 @@ fn mark(entry: &Entry) -> Option<u8> {
     }
 }
 
-/// An owner or a group. A name with a blank in it, as directories of other systems have them, would
-/// push all columns behind it out of place: it is told by its number.
-fn push_person(name: Option<&[u8]>, number: u32, out: &mut Vec<u8>) {
+/// Appends an owner or a group. A name that contains a space, which other systems allow, would shift all
+/// columns after it, so the number is shown instead.
+fn push_owner(name: Option<&[u8]>, number: u32, out: &mut Vec<u8>) {
     let start = out.len();
     match name {
         Some(name) if is_one_word(name) => out.extend_from_slice(name),
@@ -108,7 +108,7 @@ fn is_one_word(name: &[u8]) -> bool {
     !name.is_empty() && !name.iter().any(breaks)
 }
 
-/// A device has its numbers there, and no size.
+/// Appends the size, or the numbers of a device.
 fn push_size(entry: &Entry, out: &mut Vec<u8>) {
     match entry.kind {
         EntryKind::CharacterDevice | EntryKind::BlockDevice => {
@@ -121,7 +121,7 @@ fn push_size(entry: &Entry, out: &mut Vec<u8>) {
     }
 }
 
-/// The decimal digits of `value` at the right of a column; a longer number widens it.
+/// Appends the decimal digits of `value`, aligned to the right; a longer number widens the column.
 fn push_right(value: u64, width: usize, out: &mut Vec<u8>) {
     let mut buffer = [0; DIGITS_MAX];
     let digits = digits(value, 10, &mut buffer);
@@ -175,7 +175,7 @@ mod tests {
     }
 
     #[test]
-    fn links_show_where_they_lead() {
+    fn links_show_their_target() {
         let mut link = entry(EntryKind::Symlink, 0o777, b"link");
         link.link_target = Some(b"to/there\r\n".to_vec());
         check(
@@ -222,10 +222,7 @@ mod tests {
             (Some("a\tb"), "1000    "),
             (Some("a\nb"), "1000    "),
             (Some("jürgen"), "jürgen "),
-            (
-                Some("somebody-with-a-long-name"),
-                "somebody-with-a-long-name",
-            ),
+            (Some("a-user-with-a-long-name"), "a-user-with-a-long-name"),
         ] {
             file.owner = owner.map(|owner| owner.as_bytes().to_vec());
             check(

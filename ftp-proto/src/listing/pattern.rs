@@ -1,16 +1,16 @@
-//! Wildcards of a shell in one component of a path: `*`, `?` and `[a-c]`.
+//! The wildcards of a shell in one component of a path: `*`, `?` and `[a-c]`.
 //!
-//! Matching takes at most time in proportion to the pattern's length times the name's: it goes back to the
-//! last star alone, never to those before it.
+//! The time of a match is at most proportional to the length of the pattern times that of the name, because
+//! matching goes back only to the last star, never to an earlier one.
 
 use alloc::vec::Vec;
 
-/// A pattern for one name. Every sequence of bytes is one; what has no closing bracket stands for itself.
+/// A pattern for one name. Any bytes are a valid pattern; a bracket that is not closed matches itself.
 ///
-/// `*` matches any run of characters, `?` any character, `[abx-z]` one of these, and `[!abx-z]` or
-/// `[^abx-z]` any other. There is no escape: `[*]` is a star. A character is one of UTF-8, or else a
-/// single byte, so that names in other encodings match too. A dot at the beginning of a name is
-/// matched by a dot alone.
+/// `*` matches any number of characters, `?` matches one character, `[abx-z]` one of these, and `[!abx-z]`
+/// or `[^abx-z]` any other. There is no escape: `[*]` matches a star. A character is a character of UTF-8,
+/// or a single byte that is not UTF-8, so that names in other encodings match too. Only a dot matches a dot
+/// at the beginning of a name.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Pattern {
     text: Vec<u8>,
@@ -32,7 +32,7 @@ impl Pattern {
     /// Reads a pattern.
     pub fn new(text: &[u8]) -> Self {
         let mut tokens = Vec::new();
-        // Without a closing bracket behind them, no number of opening ones is searched for its end.
+        // After the last closing bracket no class can end, so no opening bracket needs a search.
         let last_close = text.iter().rposition(|&byte| byte == b']').unwrap_or(0);
         let mut rest = text;
         while let Some(&byte) = rest.first() {
@@ -47,7 +47,7 @@ impl Pattern {
                 }
             };
             rest = &rest[length..];
-            // Several stars are one, and would only be gone through one by one.
+            // Several stars in a row match what one star matches.
             if token != Token::Star || tokens.last() != Some(&Token::Star) {
                 tokens.push(token);
             }
@@ -56,21 +56,21 @@ impl Pattern {
         Self { text, tokens }
     }
 
-    /// The only name that matches, if there are no wildcards.
+    /// The only name that matches, if the pattern has no wildcards.
     pub fn literal(&self) -> Option<&[u8]> {
         let is_one = |token: &Token| matches!(token, Token::One(_));
         let is_literal = self.tokens.iter().all(is_one);
         is_literal.then_some(&self.text)
     }
 
-    /// Whether `name` as a whole matches.
+    /// Whether the whole `name` matches.
     pub fn matches(&self, name: &[u8]) -> bool {
         let dot = Token::One(b'.'.into());
         if name.starts_with(b".") && self.tokens.first() != Some(&dot) {
             return false;
         }
         let (mut next, mut rest) = (0, name);
-        // What comes after the last star, and where in the name that was tried.
+        // The token after the last star, and the part of the name where it was tried.
         let mut last_star: Option<(usize, &[u8])> = None;
         loop {
             let (first, length) = match rest {
@@ -87,14 +87,14 @@ impl Pattern {
                     last_star = Some((next, rest));
                     continue;
                 }
-                (Some(token), Some(first)) if token.takes(first) => {
+                (Some(token), Some(first)) if token.accepts(first) => {
                     next += 1;
                     rest = &rest[length..];
                     continue;
                 }
                 _ => {}
             }
-            // The star takes one character more.
+            // The last star matches one more character.
             let Some((after, tried)) = last_star.filter(|(_, tried)| !tried.is_empty()) else {
                 return false;
             };
@@ -106,8 +106,8 @@ impl Pattern {
 }
 
 impl Token {
-    /// Whether it matches one character; a star is not asked.
-    fn takes(&self, character: u32) -> bool {
+    /// Whether it matches this character; never called for a star.
+    fn accepts(&self, character: u32) -> bool {
         match self {
             Self::One(one) => *one == character,
             Self::Any => true,
@@ -120,7 +120,7 @@ impl Token {
     }
 }
 
-/// A class at the beginning of `text`, and its length; `None` without a closing bracket.
+/// The class at the beginning of `text`, and its length; `None` without a closing bracket.
 fn class(text: &[u8]) -> Option<(Token, usize)> {
     let mut at = 1;
     let negated = matches!(text.get(at), Some(b'!' | b'^'));
@@ -128,7 +128,7 @@ fn class(text: &[u8]) -> Option<(Token, usize)> {
     let mut ranges = Vec::new();
     let first = at;
     loop {
-        // A bracket that comes first is one of the characters.
+        // A closing bracket in the first place is one of the characters.
         if *text.get(at)? == b']' && at > first {
             return Some((Token::Class { negated, ranges }, at + 1));
         }
@@ -160,7 +160,7 @@ fn character(text: &[u8]) -> (u32, usize) {
         .and_then(|bytes| str::from_utf8(bytes).ok());
     match whole.and_then(|whole| whole.chars().next()) {
         Some(character) => (character.into(), length),
-        // Behind all characters, so that it equals none of them.
+        // A number above all characters, so that it equals none of them.
         None => (0x11_0000 + u32::from(text[0]), 1),
     }
 }
@@ -233,7 +233,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_wildcard_stands_for_itself() {
+    fn other_characters_match_themselves() {
         check(b"", &[b""], &[b"a"]);
         check(b"[", &[b"["], &[b"a", b""]);
         check(b"[]", &[b"[]"], &[b"]"]);
@@ -256,9 +256,9 @@ mod tests {
         }
     }
 
-    /// With a step back to every star this would take longer than the universe has.
+    /// If matching went back to every star, this would not end in any useful time.
     #[test]
-    fn nothing_takes_for_ever() {
+    fn many_stars_are_fast() {
         let name = [b'a'; 255];
         let mut pattern = b"a*".repeat(2000);
         assert!(!Pattern::new(&pattern).matches(&name));

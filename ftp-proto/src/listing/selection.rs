@@ -1,39 +1,39 @@
-//! What LIST, NLST, MLSD and STAT are to show: a path, a pattern that it may be, and flags.
+//! What LIST, NLST, MLSD and STAT show: a path, a pattern, and flags.
 //!
-//! A driver looks for the path first: what exists under that very name is meant, whatever wildcards the name
-//! holds. Only then does the pattern count.
+//! A driver looks for the path first. If it exists, it is listed, even if its name contains wildcards. Otherwise
+//! the driver uses the pattern.
 
 use alloc::vec::Vec;
 
 use super::{ListFlags, Pattern};
 use crate::path::{FtpPath, PathError};
 
-/// What is to be listed.
+/// What to list.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Selection {
-    /// The path: a directory, whose entries are listed, or something else, which is listed itself.
+    /// The path. The entries of a directory are listed; anything else is listed itself.
     pub path: FtpPath,
-    /// The path as the client wrote it; empty for the working directory.
+    /// The path as the client sent it; empty for the working directory.
     pub argument: Vec<u8>,
-    /// What the path means when nothing has that name.
+    /// The path as a pattern, for the case that the path does not exist.
     pub glob: Option<Glob>,
-    /// What the flags of LIST, NLST and STAT ask for.
+    /// The flags of LIST, NLST and STAT.
     pub flags: ListFlags,
 }
 
-/// A path with wildcards. The entries that match are listed, never what is in them.
+/// A path with wildcards. The entries that match are listed, not the entries in matching directories.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Glob {
     /// The directory before the first wildcard.
     pub base: FtpPath,
-    /// That directory as the client wrote it, with its slash; empty for the working directory.
+    /// That directory as the client sent it, with its slash; empty for the working directory.
     pub prefix: Vec<u8>,
-    /// A pattern for each component below; at least one.
+    /// A pattern for each further component; at least one.
     pub patterns: Vec<Pattern>,
 }
 
 impl Selection {
-    /// Everything in a directory, as MLSD wants it: no flags, no wildcards.
+    /// All entries of a directory, for MLSD: no flags, no wildcards.
     pub fn of_path(path: FtpPath) -> Self {
         Self {
             path,
@@ -54,8 +54,8 @@ impl Selection {
         })
     }
 
-    /// What goes before the name of an entry of the directory so that the client can use it as it is: the path
-    /// as argument and a slash, or nothing.
+    /// What NLST sends before the name of an entry so that the client can use the line as a path: the argument
+    /// and a slash, or nothing.
     pub fn prefix(&self) -> Vec<u8> {
         let mut prefix = self.argument.clone();
         if !prefix.is_empty() && !prefix.ends_with(b"/") {
@@ -64,7 +64,7 @@ impl Selection {
         prefix
     }
 
-    /// What the path itself is called: as argument, without a slash behind it.
+    /// The name of the path itself in a listing: the argument without a slash at its end.
     pub fn name(&self) -> &[u8] {
         let mut name = &self.argument[..];
         while let [shorter @ .., b'/'] = name
@@ -80,8 +80,7 @@ impl Selection {
 }
 
 impl Glob {
-    /// `None` without wildcards. Neither is a pattern what climbs from below one: `*/../x` names no directory
-    /// to begin in.
+    /// `None` without wildcards, and for `..` after a wildcard: `*/../x` names no directory to start from.
     fn parse(argument: &[u8], directory: &FtpPath) -> Result<Option<Self>, PathError> {
         let mut start = 0;
         for component in argument.split_inclusive(|&byte| byte == b'/') {
@@ -93,8 +92,8 @@ impl Glob {
         }
         let (prefix, below) = argument.split_at(start);
         let components = || below.split(|&byte| byte == b'/');
-        let meant = components().filter(|name| !matches!(*name, b"" | b"."));
-        let patterns: Vec<_> = meant.map(Pattern::new).collect();
+        let names = components().filter(|name| !matches!(*name, b"" | b"."));
+        let patterns: Vec<_> = names.map(Pattern::new).collect();
         if patterns.is_empty() || components().any(|name| name == b"..") {
             return Ok(None);
         }
@@ -157,12 +156,12 @@ mod tests {
         for none in ["*/../x", "*/..", "a[b", "dir/[", "-*/.."] {
             assert_eq!(parse(none).glob, None, "{none:?}");
         }
-        // The path is there too, in case that something is called so.
+        // The path is there too, for the case that it exists.
         assert_eq!(parse("d/[x]").path.to_string(), "/home/d/[x]");
     }
 
     #[test]
-    fn what_is_no_path_is_no_pattern_either() {
+    fn an_invalid_path_is_not_a_pattern() {
         let root = FtpPath::root();
         let parse = |argument: &[u8]| Selection::parse(argument, &root);
         assert_eq!(parse(b"*\0"), Err(PathError::Character));

@@ -1,229 +1,170 @@
-//! Who is there: USER, PASS, REIN, and the protection of the connection (RFC 4217).
+//! Commands before a login: USER and PASS, and those that every client may send.
 
 use alloc::boxed::Box;
-use alloc::vec::Vec;
 
-use super::{Pending, Phase, Session, info};
+use super::context::{Context, Question};
+use super::flow::{Flow, Login};
+use super::protection::Protection;
+use super::ready::Ready;
 use crate::action::Action;
-use crate::command::Verb;
+use crate::address::is_host;
+use crate::command::{Command, CommandLine, ControlVerb, InfoVerb, Verb};
+use crate::listing::FactSet;
 use crate::permissions::Permissions;
 use crate::reply::Reply;
 use crate::secret::Secret;
-use crate::session::ready::Ready;
-
-/// Before a login.
-#[derive(Debug, Default)]
-pub(super) struct Login {
-    /// What USER named, until PASS uses it.
-    user: Option<Vec<u8>>,
-}
-
-/// Whether the control connection is protected, and what PBSZ and PROT have said since.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Protection {
-    Clear,
-    Tls {
-        buffer_size_sent: bool,
-        data_private: bool,
-    },
-}
-
-impl Protection {
-    /// Clients of implicit FTPS expect what PBSZ 0 and PROT P would have set, and may leave out either.
-    pub(super) const IMPLICIT: Self = Self::Tls {
-        buffer_size_sent: true,
-        data_private: true,
-    };
-}
 
 impl Login {
-    /// Whether USER has come.
-    pub(super) fn is_named(&self) -> bool {
-        self.user.is_some()
-    }
-}
-
-impl Session {
-    pub(super) fn user_named(&mut self, name: &[u8]) {
-        self.log_out();
-        self.phase = Phase::Login(Login {
-            user: Some(name.to_vec()),
-        });
-        let guest = [&b"anonymous"[..], b"ftp"];
-        self.reply(
-            if guest.iter().any(|guest| guest.eq_ignore_ascii_case(name)) {
-                Reply::NEED_GUEST_PASSWORD
-            } else {
-                Reply::NEED_PASSWORD
-            },
-        );
-    }
-
-    pub(super) fn password_given(&mut self, password: &[u8]) {
-        let user = match &self.phase {
-            Phase::Login(Login { user: Some(user) }) => user.clone(),
-            Phase::Login(_) => return self.reply(Reply::USER_FIRST),
-            Phase::Ready(_) | Phase::Closed => return self.reply(Reply::ALREADY_LOGGED_IN),
+    /// Executes one command line. `followed`: the client has sent more bytes after it.
+    pub(super) fn execute(
+        &mut self,
+        context: &mut Context,
+        line: CommandLine<'_>,
+        followed: bool,
+    ) -> Flow {
+        let command = match line.command {
+            Command::Known(command) => command,
+            Command::NotImplemented => return context.stay(Reply::NOT_IMPLEMENTED),
+            Command::Unknown => return context.stay(Reply::UNKNOWN_COMMAND),
         };
-        self.pending = Pending::Authenticate;
-        self.push_action(Action::Authenticate {
-            user,
+        match command.verb {
+            Verb::Control(verb) => match context.check(command, line.argument) {
+                Ok(()) => self.control(context, verb, line.argument, followed),
+                Err(reply) => context.stay(reply),
+            },
+            Verb::Info(verb) => {
+                let reply = match context.check(command, line.argument) {
+                    Ok(()) => info(context, verb, line.argument),
+                    Err(reply) => reply,
+                };
+                context.stay(reply)
+            }
+            Verb::File(_) | Verb::Transfer(_) | Verb::Data(_) | Verb::Local(_) | Verb::Site => {
+                context.stay(Reply::NOT_LOGGED_IN)
+            }
+        }
+    }
+
+    /// The outcome of `Authenticate`. `None`: no such action is open.
+    pub(super) fn authenticated(
+        &mut self,
+        context: &mut Context,
+        permissions: Option<Permissions>,
+    ) -> Option<Flow> {
+        let Question::Authenticate = context.question else {
+            return None;
+        };
+        context.question = Question::None;
+        let user = self.user.take().unwrap_or_default();
+        if let Some(permissions) = permissions {
+            context.reply(Reply::LOGGED_IN);
+            return Some(Flow::Ready(Box::new(Ready::new(user, permissions))));
+        }
+        context.login_failures += 1;
+        Some(
+            match context.login_failures >= context.config.login_attempts_max {
+                true => Flow::Close(Some(Reply::LOGINS_EXHAUSTED)),
+                false => context.stay(Reply::LOGIN_INCORRECT),
+            },
+        )
+    }
+
+    fn control(
+        &mut self,
+        context: &mut Context,
+        verb: ControlVerb,
+        argument: &[u8],
+        followed: bool,
+    ) -> Flow {
+        match verb {
+            ControlVerb::User => return context.user(argument),
+            ControlVerb::Rein => return context.reinitialize(),
+            ControlVerb::Quit => return Flow::Close(Some(Reply::GOODBYE)),
+            ControlVerb::Auth => return context.auth(argument, followed),
+            ControlVerb::Pass => self.password(context, argument),
+            ControlVerb::Host => {
+                let reply = self.host(argument);
+                context.reply(reply);
+            }
+            ControlVerb::Pbsz => {
+                let reply = context.protection_buffer_size(argument);
+                context.reply(reply);
+            }
+            ControlVerb::Prot => {
+                let reply = context.protection_level(argument);
+                context.reply(reply);
+            }
+            ControlVerb::Ccc => context.reply(context.clear_command_channel()),
+        }
+        Flow::Stay
+    }
+
+    fn password(&self, context: &mut Context, password: &[u8]) {
+        let Some(user) = &self.user else {
+            return context.reply(Reply::USER_FIRST);
+        };
+        context.question = Question::Authenticate;
+        context.push_action(Action::Authenticate {
+            user: user.clone(),
             password: Secret::new(password),
         });
     }
 
-    /// Returns whether that was asked.
-    pub(super) fn authenticated(&mut self, permissions: Option<Permissions>) -> bool {
-        let (Pending::Authenticate, Phase::Login(login)) = (&self.pending, &mut self.phase) else {
-            return false;
-        };
-        let user = login.user.take().unwrap_or_default();
-        self.pending = Pending::None;
-        match permissions {
-            Some(permissions) => {
-                self.phase = Phase::Ready(Box::new(Ready::new(user, permissions)));
-                self.reply(Reply::LOGGED_IN);
-            }
-            None => {
-                self.login_failures += 1;
-                if self.login_failures >= self.config.login_attempts_max {
-                    self.close(Some(Reply::LOGINS_EXHAUSTED));
-                } else {
-                    self.reply(Reply::LOGIN_INCORRECT);
-                }
-            }
-        }
-        true
-    }
-
-    pub(super) fn reinitialize(&mut self) {
-        // Going back to clear text under TLS would leave both sides guessing what comes next.
-        if self.protection != Protection::Clear {
-            return self.reply(Reply::REINITIALIZE_REFUSED);
-        }
-        self.log_out();
-        self.reply(Reply::NEW_USER);
-    }
-
-    pub(super) fn auth(&mut self, mechanism: &[u8], followed: bool) {
-        let data_private = match &mechanism.to_ascii_uppercase()[..] {
-            b"TLS" | b"TLS-C" => false,
-            b"SSL" | b"TLS-P" => true,
-            _ => return self.reply(Reply::AUTH_UNKNOWN),
-        };
-        if self.protection != Protection::Clear {
-            return self.reply(Reply::AUTH_AGAIN);
-        }
-        if followed {
-            // Clear text that somebody may have put in, to be run as if it were protected.
-            return self.close(Some(Reply::AUTH_INJECTION));
-        }
-        self.protection = Protection::Tls {
-            buffer_size_sent: false,
-            data_private,
-        };
-        self.pending = Pending::Tls { greet: false };
-        self.reply(Reply::AUTH_TLS);
-        self.push_action(Action::StartTls);
-    }
-
-    /// Returns whether that was asked.
-    pub(super) fn tls_ended(&mut self, protected: bool) -> bool {
-        let Pending::Tls { greet } = self.pending else {
-            return false;
-        };
-        self.pending = Pending::None;
-        if !protected {
-            self.close(None);
-        } else if greet {
-            self.reply(info::greeting(&self.config.banner));
-        } else {
-            // A login from before was in clear text: it does not count.
-            self.log_out();
-        }
-        true
-    }
-
-    /// What must not be said, or moved, in clear text here. USER is refused already: else the password
-    /// would follow it.
-    pub(super) fn refuse_clear_text(&self, verb: Verb) -> Option<Reply> {
-        let config = &self.config;
-        match verb {
-            Verb::User | Verb::Pass => {
-                (config.tls && config.tls_control_required && self.protection == Protection::Clear)
-                    .then_some(Reply::LOGIN_NEEDS_TLS)
-            }
-            // Not those that set up the data connection: PROT P may come behind them.
-            verb if verb.is_transfer() => {
-                (config.tls && config.tls_data_required && !self.data_is_private())
-                    .then_some(Reply::DATA_NEEDS_TLS)
-            }
-            _ => None,
+    /// HOST (RFC 7151, section 3). It must come before USER. Any valid host name is accepted: there is only one
+    /// site, and its router may have many names.
+    fn host(&self, argument: &[u8]) -> Reply {
+        match self.user {
+            Some(_) => Reply::HOST_TOO_LATE,
+            None if is_host(argument.trim_ascii()) => Reply::HOST_ACCEPTED,
+            None => Reply::ARGUMENT_SYNTAX,
         }
     }
+}
 
-    pub(super) fn protection_buffer_size(&mut self, argument: &[u8]) {
-        let reply = match &mut self.protection {
-            Protection::Clear => Reply::NOT_PROTECTED,
-            Protection::Tls { .. } if !argument.iter().all(u8::is_ascii_digit) => {
-                Reply::ARGUMENT_SYNTAX
-            }
-            Protection::Tls {
-                buffer_size_sent, ..
-            } => {
-                *buffer_size_sent = true;
-                Reply::BUFFER_SIZE_ZERO
-            }
-        };
-        self.reply(reply);
-    }
-
-    pub(super) fn protection_level(&mut self, argument: &[u8]) {
-        let reply = match &mut self.protection {
-            Protection::Clear => Reply::NOT_PROTECTED,
-            Protection::Tls {
-                buffer_size_sent: false,
-                ..
-            } => Reply::BUFFER_SIZE_FIRST,
-            Protection::Tls { data_private, .. } => match &argument.to_ascii_uppercase()[..] {
-                b"C" => {
-                    *data_private = false;
-                    Reply::DATA_CLEAR
-                }
-                b"P" => {
-                    *data_private = true;
-                    Reply::DATA_PRIVATE
-                }
-                b"S" | b"E" => Reply::PROTECTION_UNKNOWN,
-                _ => Reply::PARAMETER_NOT_IMPLEMENTED,
-            },
-        };
-        self.reply(reply);
-    }
-
-    pub(super) fn clear_command_channel(&mut self) {
-        self.reply(match self.protection {
-            Protection::Clear => Reply::NOT_PROTECTED,
-            Protection::Tls { .. } => Reply::CLEAR_REFUSED,
+impl Context {
+    /// USER. If the client was logged in, it is logged out already.
+    pub(super) fn user(&mut self, name: &[u8]) -> Flow {
+        let guests = [&b"anonymous"[..], b"ftp"];
+        let is_guest = guests.iter().any(|guest| guest.eq_ignore_ascii_case(name));
+        self.reply(match is_guest {
+            true => Reply::NEED_GUEST_PASSWORD,
+            false => Reply::NEED_PASSWORD,
         });
+        Flow::Login(Login {
+            user: Some(name.to_vec()),
+        })
     }
 
-    pub(super) fn data_is_private(&self) -> bool {
-        matches!(
-            self.protection,
-            Protection::Tls {
-                data_private: true,
-                ..
-            }
-        )
-    }
-
-    /// Back to before USER; the login timer begins anew only if there was a login.
-    fn log_out(&mut self) {
-        if let Phase::Ready(_) = self.phase {
-            self.close_data();
-            self.epochs.login += 1;
+    /// REIN. If the client was logged in and may use it, it is logged out already.
+    pub(super) fn reinitialize(&mut self) -> Flow {
+        if !self.may_reinitialize() {
+            return self.stay(Reply::REINITIALIZE_REFUSED);
         }
-        self.phase = Phase::Login(Login::default());
+        self.reply(Reply::NEW_USER);
+        Flow::Login(Login::default())
+    }
+
+    /// REIN would return to clear text: with TLS neither side could know what the next bytes are.
+    pub(super) fn may_reinitialize(&self) -> bool {
+        self.protection == Protection::Clear
+    }
+
+    /// Replies; the phase does not change.
+    pub(super) fn stay(&mut self, reply: Reply) -> Flow {
+        self.reply(reply);
+        Flow::Stay
+    }
+}
+
+fn info(context: &Context, verb: InfoVerb, argument: &[u8]) -> Reply {
+    match verb {
+        InfoVerb::Clnt | InfoVerb::Noop => Reply::OKAY,
+        InfoVerb::Syst => Reply::SYSTEM,
+        InfoVerb::Feat => context.features(FactSet::default()),
+        InfoVerb::Help => context.help(argument),
+        InfoVerb::Lang => context.language(argument),
+        InfoVerb::Opts => context.options(argument, None),
+        InfoVerb::Stat if argument.is_empty() => context.status(None),
+        InfoVerb::Stat => Reply::NOT_LOGGED_IN,
     }
 }

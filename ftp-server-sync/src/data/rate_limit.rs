@@ -5,7 +5,7 @@ use std::num::NonZeroU64;
 use std::time::Instant;
 
 use ftp_proto::TransferRequest;
-use ftp_proto::rate::{Grant, RateLimit};
+use ftp_proto::rate::{Allowance, RateLimit};
 
 use crate::settings::Rates;
 
@@ -52,9 +52,9 @@ impl RateLimits {
         let Some(limit) = self.limit(request) else {
             return Some(wanted);
         };
-        match limit.grant(since, wanted) {
-            Grant::Bytes(bytes) => Some(bytes),
-            Grant::Wait(wait) => {
+        match limit.allowance(since, wanted) {
+            Allowance::Bytes(bytes) => Some(bytes),
+            Allowance::Wait(wait) => {
                 self.wait_until = now.checked_add(wait);
                 None
             }

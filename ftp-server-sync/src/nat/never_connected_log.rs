@@ -124,10 +124,10 @@ impl FailureGroups {
         has_range: bool,
         now: Instant,
     ) -> Option<String> {
-        let key = FailureKey::of(&connection.announced);
+        let key = FailureKey::of(&connection.offer);
         let mut group = match self.position(&key) {
             Some(index) => self.groups.remove(index),
-            None => FailureGroup::new(key, &connection.announced),
+            None => FailureGroup::new(key, &connection.offer),
         };
         if self.groups.len() >= GROUPS_MAX {
             self.groups.remove(0);
@@ -187,15 +187,15 @@ impl FailureGroup {
     }
 
     fn count(&mut self, peer: IpAddr, connection: &NeverConnected) {
-        let port = connection.announced.port;
-        self.offer = connection.announced;
+        let port = connection.offer.port;
+        self.offer = connection.offer;
         self.connections = self.connections.saturating_add(1);
         if self.clients.len() < CLIENTS_MAX && !self.clients.contains(&peer) {
             self.clients.push(peer);
         }
         self.port_min = self.port_min.min(port);
         self.port_max = self.port_max.max(port);
-        self.all_early &= connection.early;
+        self.all_early &= connection.withdrawn;
     }
 
     /// Whether a line is due now; true once for each line.
@@ -271,7 +271,7 @@ impl FailureGroup {
 /// What to look at, with the flag to change where that is certain.
 fn advice(offer: &PassiveOffer, has_range: bool) -> String {
     let diagnosis = offer.diagnosis;
-    match (diagnosis, offer.announcement.why) {
+    match (diagnosis, offer.announcement.reason) {
         (Diagnosis::PrivateAddress, AnnounceReason::ClientRule(network)) => {
             format!("change the rule for {network} in --masquerade-client")
         }
@@ -289,10 +289,10 @@ fn advice(offer: &PassiveOffer, has_range: bool) -> String {
         }
         (Diagnosis::PrivateAddress, _) => "set --masquerade-address".to_owned(),
         (Diagnosis::NotForwarded, _) if !has_range => {
-            format!("{diagnosis} give a range that the router forwards with --passive-ports")
+            format!("{diagnosis}; give a range that it forwards with --passive-ports")
         }
         (Diagnosis::OtherNetwork, _) => {
-            format!("{diagnosis} if not, give another one with --masquerade-client")
+            format!("{diagnosis}; if it cannot, give another one with --masquerade-client")
         }
         (Diagnosis::NotForwarded | Diagnosis::Blocked, _) => diagnosis.to_string(),
     }

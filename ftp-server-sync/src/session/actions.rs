@@ -127,7 +127,7 @@ impl Connection {
             "#{} passive mode announces {}, port {outer}, by {}",
             self.number,
             announced.address,
-            announced.why
+            announced.reason
         );
     }
 

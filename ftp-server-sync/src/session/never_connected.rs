@@ -20,7 +20,7 @@ impl Connection {
     /// The data connection is established, in either mode.
     pub(super) fn data_connected(&mut self) {
         let was_offered = self.offered_port.clear();
-        if let Some(offer) = self.session.awaited()
+        if let Some(offer) = self.session.passive_offer()
             && was_offered
         {
             self.server.never_connected.on_connected(offer);
@@ -63,7 +63,7 @@ impl Connection {
         let (number, peer) = (self.number, self.session.endpoints().peer().ip());
         debug!(
             "#{number} {peer} was sent to {} and did not connect",
-            never_connected.announced
+            never_connected.offer
         );
         let has_range = self.current.settings.passive_ports.is_some();
         self.server

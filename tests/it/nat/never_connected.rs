@@ -15,9 +15,12 @@ fn a_private_address_was_told() {
         let mut client = site.client("client", OUTSIDE);
         let to = client.pasv();
         client.expect("RETR from-server.bin", "150");
-        let private = "a private address; the server should announce its public address.";
-        client.expect_reply(&format!("425 No connection came to {to}, {private}"));
-        let line = format!(" 1 data connection never came: {to} was announced, {private}");
+        let remedy = "the server should announce its public address.";
+        let target = format!("data connection to {to}, a private address,");
+        client.expect_reply(&format!(
+            "425 No {target} arrived in passive mode; {remedy}"
+        ));
+        let line = format!(" Passive mode: 1 {target} did not arrive; {remedy}");
         assert_eq!(missed(&mut client), [line]);
         let line = "client 203.0.113.9 from outside was sent to 192.168.77.2, a private address, and \
                     did not connect: set --masquerade-address";
@@ -49,18 +52,18 @@ fn the_ports_are_not_forwarded() {
             };
             client.expect("RETR from-server.bin", "150");
             client.expect_reply(&format!(
-                "425 No connection came to {told}; is the port forwarded?"
+                "425 No data connection to {told} arrived in passive mode; {REMEDY}."
             ));
-            let line = format!(
-                " 1 data connection never came: {told} was announced; is the port forwarded?"
-            );
+            let line =
+                format!(" Passive mode: 1 data connection to {told} did not arrive; {REMEDY}.");
             assert_eq!(missed(client), [line]);
         }
         site.server
             .log_with("client 203.0.113.9 from outside was sent to 203.0.113.1:6100");
         let log = site.server.log_with("3 clients from outside were sent to ");
         let lines = log.lines().filter(|line| line.contains("did not connect"));
-        let questions = lines.filter(|line| line.ends_with(": is the port forwarded?"));
+        let questions =
+            lines.filter(|line| line.ends_with(": check the port forwarding of the router"));
         assert_eq!(questions.count(), 2, "{log}");
         site.finish();
         "the log asks so, twice for six clients; STAT and the 425 ask, too"
@@ -97,7 +100,7 @@ fn a_client_that_gives_up_and_quits() {
         drop(client);
         site.server.log_with(&format!(
             "client 203.0.113.9 from outside was sent to 203.0.113.1:{port} and did not connect: \
-             is the port forwarded?"
+             check the port forwarding of the router"
         ));
         site.finish();
         "it is in the log"
@@ -122,9 +125,11 @@ fn a_client_that_quits_at_once() {
 /// The lines of STAT about missed data connections.
 fn missed(client: &mut Client) -> Vec<String> {
     let mut lines = client.lines("STAT");
-    lines.retain(|line| line.contains(" never came: "));
+    lines.retain(|line| line.starts_with(" Passive mode: "));
     lines
 }
+
+const REMEDY: &str = "check the port forwarding of the router";
 
 const IMPATIENT: [&str; 2] = ["--passive-timeout", "1"];
 

@@ -155,8 +155,11 @@ fn who_never_connects_starves_nobody() {
             begun.elapsed()
         );
         for hoarder in &mut hoarders {
-            let told = hoarder.expect("RETR from-server.bin", "425 No connection came to 203");
-            assert!(told.contains(" before others needed the port; "), "{told}");
+            let told = hoarder.expect("RETR from-server.bin", "425 No data connection to 203");
+            assert!(
+                told.contains(" before other clients needed the port; "),
+                "{told}"
+            );
             hoarder.expect("NOOP", "200");
         }
         site.finish();

@@ -6,7 +6,7 @@ use std::os::unix::net::UnixListener;
 use std::process::Command;
 use std::time::{Duration, SystemTime};
 
-use ftp_tests::listed::{self, Listed, Size};
+use ftp_tests::listing_parser::{self, Listed, Size};
 
 use super::{Client, PASSWORD, Site, serving};
 use crate::process;
@@ -442,7 +442,7 @@ fn missing(client: &mut Client, command: &str) {
 
 #[track_caller]
 fn list(client: &mut Client, command: &str) -> Vec<Listed> {
-    listed::parse_all(&client.fetch(command))
+    listing_parser::parse_all(&client.fetch(command))
 }
 
 /// The names in lines of LIST, sorted.
@@ -476,7 +476,7 @@ fn sections(client: &mut Client, command: &str) -> Vec<String> {
             let whole = |line: &str| format!("{line}\r\n");
             let lines = lines.lines().map(whole);
             let mut names: Vec<_> = lines
-                .map(|line| listed::parse(line.as_bytes()).expect(&line).shown())
+                .map(|line| listing_parser::parse(line.as_bytes()).expect(&line).shown())
                 .collect();
             names.sort();
             (heading.to_owned(), names.join(" "))

@@ -37,9 +37,7 @@ fn who_gives_up_has_missed_something() {
 
     again.command("PASV", 227);
     again.command("PASV", 227);
-    let line = format!(
-        " 1 data connection never came: port {port} was announced; does a firewall block the port?"
-    );
+    let line = format!(" Passive mode: 1 data connection to port {port} did not arrive; {REMEDY}.");
     assert_eq!(missed(&mut again), Some(line));
     active.command("EPRT |1|127.0.0.1|51210|", 200);
     aborts.command("ABOR", 226);
@@ -51,7 +49,7 @@ fn who_gives_up_has_missed_something() {
     }
     quits.command("QUIT", 221);
     drop(vanishes);
-    let all = "did not connect, 6 times: does a firewall block the port?";
+    let all = "did not connect, 6 times: check whether a firewall blocks the port";
     let deadline = Instant::now() + GUARD;
     while !report(&server).contains(all) {
         assert!(Instant::now() < deadline, "{}", server.log());
@@ -77,7 +75,7 @@ fn a_reload_forgets_what_was_missed() {
     client.command("NLST", 150);
     let reply = client.expect(425).text();
     let expected =
-        format!("425 No connection came to port {port}; does a firewall block the port?");
+        format!("425 No data connection to port {port} arrived in passive mode; {REMEDY}.");
     assert_eq!(reply, expected);
     assert!(report(&server).contains("did not connect"));
     server.signal(Signal::HUP);
@@ -112,6 +110,8 @@ fn active_mode_names_whom_it_could_not_reach() {
     assert_eq!(missed(&mut client), None);
 }
 
+const REMEDY: &str = "check whether a firewall blocks the port";
+
 fn serve(directory: &TempDir, flags: &[&str]) -> Server {
     let root = directory.path().to_str().expect("a path");
     Server::spawn(&mut serving(root, flags))
@@ -120,7 +120,9 @@ fn serve(directory: &TempDir, flags: &[&str]) -> Server {
 /// The line in STAT about missed data connections.
 fn missed(client: &mut Client) -> Option<String> {
     let text = client.command("STAT", 211).text();
-    let line = text.lines().find(|line| line.contains(" never came: "));
+    let line = text
+        .lines()
+        .find(|line| line.starts_with(" Passive mode: "));
     line.map(str::to_owned)
 }
 

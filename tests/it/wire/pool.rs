@@ -264,7 +264,10 @@ fn ports_are_yielded_without_a_time_limit_too() {
             _ => {
                 first.expect(150);
                 let told = first.expect(425).text();
-                assert!(told.contains(" before others needed the port; "), "{told}");
+                assert!(
+                    told.contains(" before other clients needed the port; "),
+                    "{told}"
+                );
             }
         }
         first.expect_in_step();

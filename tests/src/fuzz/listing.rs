@@ -4,11 +4,11 @@ use arbitrary::{Arbitrary, Unstructured};
 use ftp_proto::listing::{self, Entry, EntryKind, FactSet, ListFlags, Pattern};
 use ftp_proto::{Config, Permissions};
 
-use crate::listed::{self, Size};
-use crate::ops;
+use crate::listing_parser::{self, Size};
+use crate::operations;
 use crate::sim::Sim;
 
-/// The first byte chooses what the others are.
+/// The first byte chooses what the others are used for.
 pub fn listing(data: &[u8]) {
     match data.split_first() {
         Some((0..=84, rest)) => {
@@ -26,7 +26,7 @@ pub fn listing(data: &[u8]) {
     }
 }
 
-/// An entry of any kind, with anything in it.
+/// An entry of any kind with any values.
 #[derive(Arbitrary, Debug)]
 pub struct AnyEntry {
     pub kind: u8,
@@ -45,7 +45,7 @@ pub struct AnyEntry {
     pub name: Vec<u8>,
 }
 
-/// An entry is one line, and everything can be read back from it.
+/// An entry is one line, and all its values can be parsed.
 pub fn entry(any: AnyEntry) {
     let (now, classify) = (any.now, any.classify);
     let kind = KINDS[usize::from(any.kind) % KINDS.len()];
@@ -69,11 +69,14 @@ pub fn entry(any: AnyEntry) {
     check_facts(&entry);
     let mut line = Vec::new();
     listing::name_line(&entry.name, &mut line);
-    assert_eq!(listed::plain_line(&line), Ok(&shown(&entry.name)[..]));
+    assert_eq!(
+        listing_parser::plain_line(&line),
+        Ok(&shown(&entry.name)[..])
+    );
 }
 
 fn check_long(entry: &Entry, now: i64, classify: bool) {
-    // Columns are text to clients; a name in another encoding is told as it is.
+    // The parser reads columns as UTF-8; a name in another encoding would be shown unchanged.
     let mut entry = entry.clone();
     for person in [&mut entry.owner, &mut entry.group] {
         if person
@@ -85,8 +88,8 @@ fn check_long(entry: &Entry, now: i64, classify: bool) {
     }
     let mut line = Vec::new();
     listing::long_line(&entry, now, classify, &mut line);
-    let listed =
-        listed::parse(&line).unwrap_or_else(|error| panic!("{error}: {}", line.escape_ascii()));
+    let listed = listing_parser::parse(&line)
+        .unwrap_or_else(|error| panic!("{error}: {}", line.escape_ascii()));
     let is_device = matches!(
         entry.kind,
         EntryKind::BlockDevice | EntryKind::CharacterDevice
@@ -97,12 +100,12 @@ fn check_long(entry: &Entry, now: i64, classify: bool) {
         false => Size::Bytes(entry.size),
     };
     assert_eq!((listed.links, listed.size), (entry.links, size));
-    for (told, name, number) in [
+    for (shown, name, number) in [
         (&listed.owner, &entry.owner, entry.uid),
         (&listed.group, &entry.group, entry.gid),
     ] {
-        let is_name = Some(told.as_bytes()) == name.as_deref();
-        assert!(is_name || *told == number.to_string(), "{told:?}");
+        let is_name = Some(shown.as_bytes()) == name.as_deref();
+        assert!(is_name || *shown == number.to_string(), "{shown:?}");
     }
     let mut name = shown(&entry.name);
     let arrow = match (entry.kind, &entry.link_target) {
@@ -117,11 +120,11 @@ fn check_long(entry: &Entry, now: i64, classify: bool) {
     match arrow {
         Some(target) => {
             let whole = [&name[..], b" -> ", &target].concat();
-            let told = listed.target.expect("where a link leads");
-            assert_eq!([&listed.name[..], b" -> ", &told].concat(), whole);
+            let shown_target = listed.target.expect("the target of a link");
+            assert_eq!([&listed.name[..], b" -> ", &shown_target].concat(), whole);
         }
         None if listed.target.is_none() => assert_eq!(listed.name, name),
-        // A link that leads nowhere we know, with an arrow in its name.
+        // A link without a known target, with an arrow in its name.
         None => assert_eq!(entry.kind, EntryKind::Symlink),
     }
 }
@@ -130,7 +133,7 @@ fn check_facts(entry: &Entry) {
     let mut line = Vec::new();
     let set = FactSet::default();
     listing::facts_line(&entry.name, entry, set, Permissions::READ_WRITE, &mut line);
-    let listed::Facts { facts, name } = listed::parse_facts(&line)
+    let listing_parser::Facts { facts, name } = listing_parser::parse_facts(&line)
         .unwrap_or_else(|error| panic!("{error}: {}", line.escape_ascii()));
     assert_eq!(name, shown(&entry.name));
     assert!(facts.iter().any(|(name, _)| name == "type"));
@@ -142,7 +145,7 @@ fn check_facts(entry: &Entry) {
     );
 }
 
-/// A pattern matches what it would by trying everything.
+/// A pattern matches the same names as a simple matcher that tries all possibilities.
 pub fn matching(pattern: &[u8], name: &[u8]) {
     let (pattern, name) = (
         &pattern[..pattern.len().min(200)],
@@ -166,7 +169,7 @@ pub fn matching(pattern: &[u8], name: &[u8]) {
     }
 }
 
-/// Keeps all ways through the pattern at once.
+/// Tries all places in the pattern at once.
 fn matches_slowly(pattern: &[u32], name: &[u32]) -> bool {
     let mut places = vec![0];
     let through_stars = |places: &mut Vec<usize>| {
@@ -210,11 +213,11 @@ fn matches_slowly(pattern: &[u32], name: &[u32]) -> bool {
     places.contains(&pattern.len())
 }
 
-/// What stands in brackets.
+/// A class in brackets.
 struct Class {
     negated: bool,
     members: Vec<(u32, u32)>,
-    /// With both brackets.
+    /// With both brackets included.
     length: usize,
 }
 
@@ -244,7 +247,7 @@ fn class(pattern: &[u32]) -> Option<Class> {
     })
 }
 
-/// One number for each character; bytes that are none have numbers of their own.
+/// One number for each character. Bytes that are not UTF-8 have other numbers.
 fn characters(text: &[u8]) -> Vec<u32> {
     let mut found = Vec::new();
     for chunk in text.utf8_chunks() {
@@ -259,7 +262,7 @@ fn characters(text: &[u8]) -> Vec<u32> {
     found
 }
 
-/// The flags and the path of any argument: the path is its end, and the session takes what comes of it.
+/// The flags and the path of any argument: the path is its end, and the session handles the result.
 pub fn argument(argument: &[u8]) {
     let (flags, path) = ListFlags::split(argument);
     assert!(argument.ends_with(path));
@@ -267,7 +270,7 @@ pub fn argument(argument: &[u8]) {
         assert_eq!(flags, ListFlags::default());
         assert!(path == argument || path.is_empty());
     }
-    // Behind two dashes everything is a path.
+    // After two dashes everything is a path.
     let literal = [b"-- ", argument].concat();
     assert_eq!(ListFlags::split(&literal), (ListFlags::default(), argument));
     let mut sim = Sim::new(Config::default(), super::endpoints());
@@ -279,15 +282,15 @@ pub fn argument(argument: &[u8]) {
         .collect();
     for verb in ["LIST", "NLST", "MLSD", "STAT"] {
         sim.send(b"PASV\n");
-        sim.settle(|question| ops::good(question, 0));
+        sim.settle(|question| operations::good(question, 0));
         sim.send(&[verb.as_bytes(), b" ", &line, b"\n"].concat());
-        sim.settle(|question| ops::good(question, 0));
+        sim.settle(|question| operations::good(question, 0));
     }
-    sim.assert_alive(|question| ops::good(question, 0));
+    sim.assert_alive(|question| operations::good(question, 0));
     sim.assert_replies_counted();
 }
 
-/// A name as a listing shows it.
+/// A name in the form of a listing.
 fn shown(name: &[u8]) -> Vec<u8> {
     let show = |byte: &u8| if byte.is_ascii_control() { b'?' } else { *byte };
     name.iter().map(show).collect()

@@ -1,11 +1,11 @@
-//! Actions as transcripts write them.
+//! Actions in the form of transcripts.
 
 use ftp_proto::listing::{ListOrder, Selection};
 use ftp_proto::{Action, DataConnection, FileRequest, TransferKind, TransferRequest};
 
 use crate::text::show;
 
-/// One line. Ids are left out: one transfer exists at a time.
+/// One line. It contains no id, because only one transfer exists at a time.
 pub(super) fn describe(action: &Action) -> String {
     match action {
         Action::Authenticate { user, password } => {
@@ -68,7 +68,7 @@ fn describe_umask(umask: Option<u32>) -> String {
     umask.map_or_else(String::new, |umask| format!(", umask {umask:03o}"))
 }
 
-/// The path, then the letters of the flags that change something, then the way to what matches.
+/// The path, the letters of the flags that have an effect, and the pattern.
 fn describe_selection(selection: &Selection) -> String {
     let flags = selection.flags;
     let mut text = selection.path.to_string();

@@ -1,18 +1,18 @@
-//! Which reply belongs to which command, and whether the table allows its code.
+//! Matches replies to commands, and checks that the table allows their codes.
 
 use std::collections::VecDeque;
 
 use ftp_proto::codes;
 use ftp_proto::limits::LINE_BYTES_MAX;
 
-/// The commands that have had no final reply yet, in the order in which they came.
+/// The commands without a final reply so far, in the order in which they arrived.
 #[derive(Default)]
 pub(super) struct Unanswered {
     names: VecDeque<String>,
 }
 
 impl Unanswered {
-    /// The session has taken a whole line, or the beginning of one that is too long.
+    /// The session has used a whole line, or the beginning of one that is too long.
     pub(super) fn took(&mut self, line: &[u8]) {
         let name = match line.len() > LINE_BYTES_MAX || !line.ends_with(b"\n") {
             true => String::new(),
@@ -21,7 +21,7 @@ impl Unanswered {
         self.names.push_back(name);
     }
 
-    /// A reply has come. Only the one to a bare STAT may overtake, and 421 answers nothing.
+    /// Handles a reply. Only the reply to STAT may come out of order, and 421 answers no command.
     pub(super) fn replied(&mut self, code: u16, is_status: bool) {
         if code < 200 || code == 421 {
             return;
@@ -38,14 +38,14 @@ impl Unanswered {
         match name {
             Some(name) => assert!(
                 codes::allows(name.as_bytes(), code),
-                "{code} is no reply to {name:?}"
+                "{code} is not a valid reply to {name:?}"
             ),
-            None => assert_eq!(code, 220, "a reply to nothing"),
+            None => assert_eq!(code, 220, "a reply without a command"),
         }
     }
 }
 
-/// The command of a line. Telnet before it is passed over, in another way than the core does.
+/// The command of a line. Telnet is removed by other code than that of the core.
 fn name_of(line: &[u8]) -> String {
     let mut bytes = line.iter().copied().peekable();
     while let Some(first) = bytes.next_if(|&byte| byte >= 0xf0) {

@@ -1,11 +1,11 @@
-//! What must hold of a single value in an action or a reply.
+//! Checks of single values in actions and replies.
 
 use ftp_proto::listing::Selection;
-use ftp_proto::{FileRequest, FtpPath, Masquerade, PortNumber};
+use ftp_proto::{FileAnswer, FileRequest, FtpPath, Masquerade, PortNumber};
 
-/// The router's number of a port, computed in another way than the core does.
-pub(super) fn translated(rules: &Masquerade, side: PortNumber, bound: u16) -> u16 {
-    let Some(ports) = rules.outer_ports.filter(|_| side == PortNumber::Outer) else {
+/// The router's number for a port, computed by other code than that of the core.
+pub(super) fn translated(rules: &Masquerade, number: PortNumber, bound: u16) -> u16 {
+    let Some(ports) = rules.outer_ports.filter(|_| number == PortNumber::Outer) else {
         return bound;
     };
     let inner = (ports.inner_first..).take(ports.count.into());
@@ -33,7 +33,7 @@ pub(super) fn file_paths(request: &FileRequest) -> Vec<&FtpPath> {
     }
 }
 
-/// A path in an action is absolute and clean: it can be opened beneath a root as it is.
+/// A path in an action is absolute and normalised: a driver can open it beneath a root as it is.
 pub(super) fn check_path(path: &FtpPath) {
     let bytes = path.as_bytes();
     assert!(!bytes.iter().any(|byte| b"\0\n".contains(byte)), "{path}");
@@ -48,5 +48,16 @@ pub(super) fn check_path(path: &FtpPath) {
     assert!(components.len() <= ftp_proto::limits::PATH_DEPTH_MAX);
     for component in components {
         assert!(!matches!(component, b"" | b"." | b".."), "{path}");
+    }
+}
+
+/// Whether an answer has the right kind for a request.
+pub(super) fn is_answer_to(answer: &FileAnswer, request: &FileRequest) -> bool {
+    match request {
+        FileRequest::Size(_) => matches!(answer, FileAnswer::Size(_)),
+        FileRequest::ModifiedTime(_) => matches!(answer, FileAnswer::Modified(_)),
+        FileRequest::Facts(_) => matches!(answer, FileAnswer::Entry(_)),
+        FileRequest::Status(_) => matches!(answer, FileAnswer::Lines(_)),
+        _ => matches!(answer, FileAnswer::Done),
     }
 }

@@ -137,7 +137,7 @@ impl Simulation<'_> {
             IpAddr::V6(_) => format!("port {port} of the same address"),
         };
         ClientReplies {
-            meaning: format!("{target}, by {}", announced.why),
+            meaning: format!("{target}, by {}", announced.reason),
             replies,
         }
     }

@@ -10,14 +10,14 @@ use super::*;
 const RANGE: bool = true;
 const NO_RANGE: bool = false;
 const FIRST: &str = "client 198.51.100.1 from outside was sent to 203.0.113.1:60004 and did not \
-                     connect: is the port forwarded?";
+                     connect: check the port forwarding of the router";
 
 fn offer(address: &str, port: u16) -> PassiveOffer {
     PassiveOffer {
         announcement: Announcement {
             address: address.parse().unwrap(),
             port: PortNumber::Outer,
-            why: AnnounceReason::MasqueradeAddress,
+            reason: AnnounceReason::MasqueradeAddress,
         },
         port,
         with_address: true,
@@ -29,8 +29,8 @@ fn offer(address: &str, port: u16) -> PassiveOffer {
 fn never_connected(announced: PassiveOffer) -> NeverConnected {
     NeverConnected {
         number: 1,
-        announced,
-        early: false,
+        offer: announced,
+        withdrawn: false,
     }
 }
 
@@ -76,7 +76,7 @@ fn the_first_and_the_third_client_are_logged() {
     assert_eq!(simulation.fail(1, 60_004).as_deref(), Some(FIRST));
     assert_eq!(simulation.fail(2, 60_004), None);
     let third = "3 clients from outside were sent to 203.0.113.1:60004 and did not connect: \
-                 is the port forwarded?";
+                 check the port forwarding of the router";
     assert_eq!(simulation.fail(3, 60_004).as_deref(), Some(third));
     for last in 4..=255 {
         simulation.seconds += 1000;
@@ -90,14 +90,14 @@ fn connections_of_one_client_are_counted() {
     simulation.fail(1, 60_004);
     assert_eq!(simulation.fail(1, 60_004), None);
     let third = "client 198.51.100.1 from outside was sent to 203.0.113.1:60004 and did not connect, \
-                 3 times: is the port forwarded?";
+                 3 times: check the port forwarding of the router";
     assert_eq!(simulation.fail(1, 60_004).as_deref(), Some(third));
 
     let mut simulation = Simulation::new();
     simulation.fail(1, 60_004);
     simulation.fail(2, 60_001);
     let third = "2 clients from outside were sent to ports 60001-60004 of 203.0.113.1 and did \
-                 not connect, 3 times: is the port forwarded?";
+                 not connect, 3 times: check the port forwarding of the router";
     assert_eq!(simulation.fail(1, 60_004).as_deref(), Some(third));
 }
 
@@ -179,37 +179,36 @@ fn check(change: impl FnOnce(&mut NeverConnected), has_range: bool, expected: &s
 #[test]
 fn each_reason_has_its_line() {
     check(|_| (), RANGE, FIRST);
-    let no_range = format!("{FIRST} give a range that the router forwards with --passive-ports");
+    let no_range = format!("{FIRST}; give a range that it forwards with --passive-ports");
     check(|_| (), NO_RANGE, &no_range);
     check(
-        |connection| connection.announced.with_address = false,
+        |connection| connection.offer.with_address = false,
         RANGE,
-        "client 198.51.100.1 from outside was sent to port 60004 and did not connect: is the \
-         port forwarded?",
+        "client 198.51.100.1 from outside was sent to port 60004 and did not connect: check the port forwarding of the router",
     );
     check(
-        |connection| connection.early = true,
+        |connection| connection.withdrawn = true,
         RANGE,
         "client 198.51.100.1 from outside was sent to 203.0.113.1:60004 and did not connect \
-         before other clients needed the port: is the port forwarded?",
+         before other clients needed the port: check the port forwarding of the router",
     );
     check(
         |connection| {
-            connection.announced.origin = ClientOrigin::Local;
-            connection.announced.diagnosis = Diagnosis::Blocked;
+            connection.offer.origin = ClientOrigin::Local;
+            connection.offer.diagnosis = Diagnosis::Blocked;
         },
         NO_RANGE,
-        "local client 198.51.100.1 was sent to 203.0.113.1:60004 and did not connect: does a \
-         firewall block the port?",
+        "local client 198.51.100.1 was sent to 203.0.113.1:60004 and did not connect: check whether a firewall blocks the port",
     );
     check(
         |connection| {
-            connection.announced.origin = ClientOrigin::Private;
-            connection.announced.diagnosis = Diagnosis::OtherNetwork;
+            connection.offer.origin = ClientOrigin::Private;
+            connection.offer.diagnosis = Diagnosis::OtherNetwork;
         },
         RANGE,
         "client 198.51.100.1 in a private network was sent to 203.0.113.1:60004 and did not connect: \
-         can the client reach that address? if not, give another one with --masquerade-client",
+         check that the client can reach this address; if it cannot, give another one with \
+         --masquerade-client",
     );
 }
 
@@ -244,9 +243,9 @@ fn the_flag_that_announces_a_private_address_is_named() {
         );
         check(
             |connection| {
-                connection.announced = offer("192.168.77.2", 60_004);
-                connection.announced.diagnosis = Diagnosis::PrivateAddress;
-                connection.announced.announcement.why = why;
+                connection.offer = offer("192.168.77.2", 60_004);
+                connection.offer.diagnosis = Diagnosis::PrivateAddress;
+                connection.offer.announcement.reason = why;
             },
             NO_RANGE,
             &expected,
@@ -294,7 +293,7 @@ fn memory_is_bounded() {
     assert_eq!(
         group.line(RANGE),
         "64 or more clients from outside were sent to 203.0.113.1:60004 and did not connect, 1000 \
-         times: is the port forwarded?"
+         times: check the port forwarding of the router"
     );
 }
 

@@ -1,7 +1,7 @@
-//! What can happen to a session, as data: properties and fuzz targets share it.
+//! The operations of a session as data, for properties and fuzz targets.
 //!
-//! A client's lines come from FTP's own alphabet, so that most of them reach deep, and raw bytes
-//! are mixed in. Numbers choose by remainder: every value of these types means something.
+//! The lines of a client consist of words of FTP, so that most of them are valid commands; some are raw bytes. A
+//! number chooses an item of a list by its remainder, so that every value is valid.
 
 use std::net::{Ipv4Addr, SocketAddr};
 use std::time::Duration;
@@ -15,23 +15,23 @@ use ftp_proto::{
 
 use crate::sim::{Question, Sim};
 
-/// One thing that happens.
+/// One operation on a session.
 #[derive(Arbitrary, Clone, Debug)]
 pub enum Operation {
     Line(Line),
     Raw(Vec<u8>),
-    /// So many bytes without a line end.
-    Endless(u16),
-    /// The open question is answered, or the running transfer ends.
+    /// This number of bytes without a line end.
+    NoLineEnd(u16),
+    /// The driver answers the open action, or the running transfer ends.
     Answer(Answer),
     DataConnected,
     DataProtected,
-    DataMissed,
+    DataNeverConnected,
     PortWithdrawn,
     Progress(u64),
-    /// The current timer fires.
+    /// The timer that runs expires.
     Timeout,
-    /// One that ran before fires late.
+    /// A timer that ran before expires late.
     LateTimeout(u8),
     Configure(Setting),
     Eof,
@@ -52,7 +52,7 @@ pub enum Argument {
     /// Components, each from a table.
     Path(Vec<u8>),
     Number(u64),
-    /// One of the words that some command knows.
+    /// A word that some command accepts.
     Word(u8),
     Raw(Vec<u8>),
 }
@@ -61,7 +61,7 @@ pub enum Argument {
 pub enum Answer {
     Good(u8),
     Refused(u8),
-    /// Perhaps the answer to another question.
+    /// Any outcome; it may not answer the open action.
     Any(u8),
 }
 
@@ -76,12 +76,12 @@ pub enum Setting {
     TlsRequired(bool),
 }
 
-/// How a session begins.
+/// The start of a session.
 #[derive(Arbitrary, Clone, Debug)]
 pub struct Setup {
     pub ends: u8,
     pub settings: Vec<Setting>,
-    /// The rights of a user who is logged in already; `None`: nobody is.
+    /// The rights of a user who is logged in at the start; `None`: no login.
     pub logged_in: Option<u8>,
 }
 
@@ -91,7 +91,7 @@ pub const VERBS: &[&str] = &[
     "PBSZ", "PORT", "PROT", "PWD", "QUIT", "REIN", "REST", "RETR", "RMD", "RNFR", "RNTO", "SIZE",
     "STAT", "STOR", "STOU", "STRU", "SYST", "TYPE", "USER", "XCUP", "XCWD", "XMKD", "XPWD", "XRMD",
     "SITE", "LANG", "HOST", "CLNT", "MFMT", "SMNT", "MFF", "NOSUCH", "",
-    // The stuff of transfers once more, so that they come about often.
+    // The commands of transfers again, so that transfers are frequent.
     "PASV", "EPSV", "RETR", "STOR", "LIST", "PASV", "RETR", "ABOR",
 ];
 
@@ -165,16 +165,16 @@ pub const COMPONENTS: &[&[u8]] = &[
     b"227 forged",
 ];
 
-/// Puts a happening through the simulated driver.
+/// Performs an operation with the simulated driver.
 pub fn apply(sim: &mut Sim, operation: &Operation) {
     match operation {
         Operation::Line(line) => sim.send(&line.bytes()),
         Operation::Raw(bytes) => sim.send(bytes),
-        Operation::Endless(count) => sim.send(&vec![b'A'; usize::from(*count) % 10_000]),
+        Operation::NoLineEnd(count) => sim.send(&vec![b'A'; usize::from(*count) % 10_000]),
         Operation::Answer(answer) => apply_answer(sim, answer),
         Operation::DataConnected => sim.data_connected(),
         Operation::DataProtected => sim.data_protected(),
-        Operation::DataMissed => sim.data_missed(),
+        Operation::DataNeverConnected => sim.data_never_connected(),
         Operation::PortWithdrawn => sim.port_withdrawn(),
         Operation::Progress(bytes) => sim.progress(*bytes),
         Operation::Timeout => {
@@ -203,7 +203,7 @@ fn apply_answer(sim: &mut Sim, answer: &Answer) {
     let question = sim.question().cloned();
     match (answer, question) {
         (Answer::Any(choice), _) => {
-            // Whether it fits is the simulated driver's to judge.
+            // The simulated driver checks whether it is valid.
             let _ = sim.try_answer(any_outcome(*choice, sim.transfers()));
             sim.take();
         }
@@ -214,7 +214,7 @@ fn apply_answer(sim: &mut Sim, answer: &Answer) {
     }
 }
 
-/// The good answer to a question.
+/// A successful outcome of an action.
 pub fn good(question: &Question, choice: u8) -> Outcome {
     match question {
         Question::Authenticate(_) => Outcome::Authenticated(Some(permissions(choice))),
@@ -230,17 +230,6 @@ pub fn good(question: &Question, choice: u8) -> Outcome {
                 name: unique.then(|| pick(&names, choice).to_vec()),
             }))
         }
-    }
-}
-
-/// Whether an answer is of the kind that a request asks for.
-pub fn answers(answer: &FileAnswer, request: &FileRequest) -> bool {
-    match request {
-        FileRequest::Size(_) => matches!(answer, FileAnswer::Size(_)),
-        FileRequest::ModifiedTime(_) => matches!(answer, FileAnswer::Modified(_)),
-        FileRequest::Facts(_) => matches!(answer, FileAnswer::Entry(_)),
-        FileRequest::Status(_) => matches!(answer, FileAnswer::Lines(_)),
-        _ => matches!(answer, FileAnswer::Done),
     }
 }
 
@@ -296,7 +285,7 @@ fn refused(question: &Question, choice: u8) -> Outcome {
 
 fn any_outcome(choice: u8, transfers: &[TransferId]) -> Outcome {
     let refusal = *pick(&REFUSALS, choice / 8);
-    // The last two, of which one at most still runs.
+    // One of the last two transfers, of which at most one still runs.
     let transfer = transfers.iter().rev().nth(usize::from(choice / 8 % 2));
     match (choice % 8, transfer) {
         (0, _) => Outcome::Authenticated(None),
@@ -326,7 +315,7 @@ impl Line {
             bytes.extend_from_slice(verb.as_bytes());
         }
         self.argument.write(&mut bytes);
-        // Some clients, and people at a terminal, end lines with LF alone.
+        // Some clients, and users at a terminal, end lines with LF only.
         let end: &[u8] = if self.style & 4 != 0 { b"\n" } else { b"\r\n" };
         bytes.extend_from_slice(end);
         bytes

@@ -1,24 +1,24 @@
-//! A reader of replies that forgives nothing: what it takes, any client understands.
+//! A strict parser of replies: what it accepts, every client understands.
 //!
-//! It shares no code with the encoder, so that a mistake there cannot hide here.
+//! It shares no code with the encoder, so that both cannot have the same bug.
 
-/// A reply as a client sees it.
+/// A reply as a client receives it.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Reply {
+pub struct ParsedReply {
     pub code: u16,
-    /// The texts behind the code; the lines between are whole. FF is still doubled.
+    /// The texts after the code, and the whole lines in between. FF is still doubled.
     pub lines: Vec<Vec<u8>>,
 }
 
-impl Reply {
-    /// Whether more will follow for the same command (RFC 959, section 4.2).
+impl ParsedReply {
+    /// Whether another reply to the same command follows (RFC 959, section 4.2).
     pub fn is_preliminary(&self) -> bool {
         self.code / 100 == 1
     }
 }
 
-/// Reads exactly one reply (RFC 959, section 4.2).
-pub fn parse(bytes: &[u8]) -> Result<Reply, String> {
+/// Parses exactly one reply (RFC 959, section 4.2).
+pub fn parse(bytes: &[u8]) -> Result<ParsedReply, String> {
     let text = bytes.strip_suffix(b"\r\n").ok_or("no CRLF at the end")?;
     let lines: Vec<&[u8]> = split_crlf(text);
     for line in &lines {
@@ -26,7 +26,7 @@ pub fn parse(bytes: &[u8]) -> Result<Reply, String> {
     }
     let (code, separator, first) = split_code(lines[0]).ok_or("no code at the beginning")?;
     let reply = match (separator, &lines[1..]) {
-        (b' ', []) => Reply {
+        (b' ', []) => ParsedReply {
             code,
             lines: vec![first.to_vec()],
         },
@@ -37,12 +37,12 @@ pub fn parse(bytes: &[u8]) -> Result<Reply, String> {
                 _ => return Err("the last line does not repeat the code".into()),
             };
             if middle.iter().any(|line| !line.starts_with(b" ")) {
-                return Err("a line between begins with something else than a space".into());
+                return Err("a middle line does not begin with a space".into());
             }
             let mut lines = vec![first.to_vec()];
             lines.extend(middle.iter().map(|line| line.to_vec()));
             lines.push(last.to_vec());
-            Reply { code, lines }
+            ParsedReply { code, lines }
         }
         (_, []) => return Err("a multi-line reply of one line".into()),
     };
@@ -50,8 +50,8 @@ pub fn parse(bytes: &[u8]) -> Result<Reply, String> {
     Ok(reply)
 }
 
-/// The address and port of a 227 reply, which has one form only: routers' helpers read it.
-pub fn parse_227(reply: &Reply) -> Option<([u8; 4], u16)> {
+/// The address and port of a 227 reply. It has only one form, because routers parse it.
+pub fn parse_227(reply: &ParsedReply) -> Option<([u8; 4], u16)> {
     let [text] = &reply.lines[..] else {
         return None;
     };
@@ -66,8 +66,8 @@ pub fn parse_227(reply: &Reply) -> Option<([u8; 4], u16)> {
     Some(([a, b, c, d], u16::from_be_bytes([high, low])))
 }
 
-/// The port of a 229 reply (RFC 2428, section 3): nothing but the port, and no full stop behind.
-pub fn parse_229(reply: &Reply) -> Option<u16> {
+/// The port of a 229 reply (RFC 2428, section 3), which has no full stop at its end.
+pub fn parse_229(reply: &ParsedReply) -> Option<u16> {
     let [text] = &reply.lines[..] else {
         return None;
     };
@@ -78,7 +78,7 @@ pub fn parse_229(reply: &Reply) -> Option<u16> {
     plain_number(port)
 }
 
-fn check_address_replies(reply: &Reply) -> Result<(), String> {
+fn check_address_replies(reply: &ParsedReply) -> Result<(), String> {
     let well_formed = match reply.code {
         227 => parse_227(reply).is_some_and(|(_, port)| port != 0),
         229 => parse_229(reply).is_some_and(|port| port != 0),
@@ -86,7 +86,7 @@ fn check_address_replies(reply: &Reply) -> Result<(), String> {
     };
     match well_formed {
         true => Ok(()),
-        false => Err(format!("{} in another form than the one", reply.code)),
+        false => Err(format!("{} does not have its only form", reply.code)),
     }
 }
 
@@ -112,7 +112,7 @@ fn check_bytes(line: &[u8]) -> Result<(), String> {
     Ok(())
 }
 
-/// A line's code, separator and text, if it begins like the first or last line of a reply.
+/// The code, separator and text of a line, if it has the form of the first or last line of a reply.
 fn split_code(line: &[u8]) -> Option<(u16, u8, &[u8])> {
     let (code, rest) = line.split_at_checked(3)?;
     let (&separator, text) = rest.split_first()?;
@@ -125,7 +125,7 @@ fn split_code(line: &[u8]) -> Option<(u16, u8, &[u8])> {
     matches!(separator, b' ' | b'-').then_some((code, separator, text))
 }
 
-/// A decimal number as we write it: digits, no zeros before it.
+/// A decimal number without leading zeros.
 fn plain_number<T: std::str::FromStr + ToString>(text: &str) -> Option<T> {
     let number: T = text.parse().ok()?;
     (number.to_string() == text).then_some(number)

@@ -1,6 +1,6 @@
-//! A reader of listings that forgives nothing: what it takes, the parsers of clients take.
+//! A strict parser of listings: what it accepts, the parsers of clients accept.
 //!
-//! It shares no code with the writer, so that a mistake there cannot hide here.
+//! It shares no code with the writer, so that both cannot have the same bug.
 
 /// A line of LIST.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -12,7 +12,7 @@ pub struct Listed {
     pub size: Size,
     pub date: String,
     pub name: Vec<u8>,
-    /// Of a symbolic link. If the name holds an arrow itself, nobody can tell where it ends.
+    /// The target of a symbolic link. If the name itself contains an arrow, its end is ambiguous.
     pub target: Option<Vec<u8>>,
 }
 
@@ -22,7 +22,7 @@ pub enum Size {
     Device(u32, u32),
 }
 
-/// Reads exactly one line, its ending included.
+/// Parses exactly one line with its line end.
 pub fn parse(line: &[u8]) -> Result<Listed, String> {
     let text = plain_line(line)?;
     let (mode, rest) = text.split_at_checked(10).ok_or("too short")?;
@@ -68,7 +68,7 @@ pub fn parse(line: &[u8]) -> Result<Listed, String> {
 }
 
 impl Listed {
-    /// The name for people.
+    /// The name as text.
     pub fn shown(&self) -> String {
         String::from_utf8_lossy(&self.name).into_owned()
     }
@@ -77,7 +77,7 @@ impl Listed {
 /// A line of MLSD or MLST.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Facts {
-    /// Names and values.
+    /// The names and values of the facts.
     pub facts: Vec<(String, String)>,
     pub name: Vec<u8>,
 }
@@ -90,7 +90,7 @@ pub fn parse_all(listing: &[u8]) -> Vec<Listed> {
         .collect()
 }
 
-/// Reads a line of MLSD or MLST: facts, a space and the name (RFC 3659, section 7.2).
+/// Parses a line of MLSD or MLST: facts, a space and the name (RFC 3659, section 7.2).
 pub fn parse_facts(line: &[u8]) -> Result<Facts, String> {
     let text = plain_line(line)?;
     let end = text.iter().position(|&byte| byte == b' ');
@@ -111,7 +111,7 @@ pub fn parse_facts(line: &[u8]) -> Result<Facts, String> {
     })
 }
 
-/// The line without its ending, which is the only one, and the only control bytes.
+/// The line without its line end, which must be the only control bytes.
 pub fn plain_line(line: &[u8]) -> Result<&[u8], String> {
     let text = line.strip_suffix(b"\r\n").ok_or("no CRLF at the end")?;
     match text.iter().any(u8::is_ascii_control) {
@@ -120,7 +120,7 @@ pub fn plain_line(line: &[u8]) -> Result<&[u8], String> {
     }
 }
 
-/// Blanks, then the column, which ends where blanks begin again.
+/// The next column, and the rest of the line: spaces come before and after a column.
 fn column(text: &[u8]) -> Result<(&str, &[u8]), String> {
     let start = text.iter().position(|&byte| byte != b' ');
     let (blanks, text) = text.split_at(start.ok_or("no column")?);

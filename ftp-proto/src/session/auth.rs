@@ -1,0 +1,77 @@
+//! The protection of the connections: AUTH, PBSZ, PROT and CCC (RFC 4217).
+
+use super::context::{Context, Question};
+use super::flow::Flow;
+use super::protection::Protection;
+use crate::action::Action;
+use crate::reply::Reply;
+
+impl Context {
+    /// AUTH. `followed`: the client has sent more bytes after it.
+    pub(super) fn auth(&mut self, mechanism: &[u8], followed: bool) -> Flow {
+        let data_private = match &mechanism.to_ascii_uppercase()[..] {
+            b"TLS" | b"TLS-C" => false,
+            b"SSL" | b"TLS-P" => true,
+            _ => return self.stay(Reply::AUTH_UNKNOWN),
+        };
+        if self.protection != Protection::Clear {
+            return self.stay(Reply::AUTH_AGAIN);
+        }
+        if followed {
+            // An attacker may have inserted these bytes, to have them executed as if TLS had protected them.
+            return Flow::Close(Some(Reply::AUTH_INJECTION));
+        }
+        self.protection = Protection::Tls {
+            buffer_size_sent: false,
+            data_private,
+        };
+        self.question = Question::Tls { greet: false };
+        self.reply(Reply::AUTH_TLS);
+        self.push_action(Action::StartTls);
+        Flow::Stay
+    }
+
+    pub(super) fn protection_buffer_size(&mut self, argument: &[u8]) -> Reply {
+        match &mut self.protection {
+            Protection::Clear => Reply::NOT_PROTECTED,
+            Protection::Tls { .. } if !argument.iter().all(u8::is_ascii_digit) => {
+                Reply::ARGUMENT_SYNTAX
+            }
+            Protection::Tls {
+                buffer_size_sent, ..
+            } => {
+                *buffer_size_sent = true;
+                Reply::BUFFER_SIZE_ZERO
+            }
+        }
+    }
+
+    pub(super) fn protection_level(&mut self, argument: &[u8]) -> Reply {
+        match &mut self.protection {
+            Protection::Clear => Reply::NOT_PROTECTED,
+            Protection::Tls {
+                buffer_size_sent: false,
+                ..
+            } => Reply::BUFFER_SIZE_FIRST,
+            Protection::Tls { data_private, .. } => match &argument.to_ascii_uppercase()[..] {
+                b"C" => {
+                    *data_private = false;
+                    Reply::DATA_CLEAR
+                }
+                b"P" => {
+                    *data_private = true;
+                    Reply::DATA_PRIVATE
+                }
+                b"S" | b"E" => Reply::PROTECTION_UNKNOWN,
+                _ => Reply::PARAMETER_NOT_IMPLEMENTED,
+            },
+        }
+    }
+
+    pub(super) fn clear_command_channel(&self) -> Reply {
+        match self.protection {
+            Protection::Clear => Reply::NOT_PROTECTED,
+            Protection::Tls { .. } => Reply::CLEAR_REFUSED,
+        }
+    }
+}

@@ -1,0 +1,83 @@
+//! Command lines that arrive while the session is busy: during a transfer, or while it waits for a passive port.
+
+use super::Session;
+use super::flow::Phase;
+use super::held::HeldItem;
+use super::transfer_state::AbortReason;
+use crate::command::{Command, CommandLine, ControlVerb, DataVerb, InfoVerb, LocalVerb, Verb};
+use crate::reply::Reply;
+
+impl Session {
+    /// During a transfer ABOR and STAT are executed at once. While the session waits for a passive port, ABOR
+    /// and QUIT cancel the wait. All other lines are held.
+    pub(super) fn receive_while_busy(&mut self, line: &[u8]) {
+        let CommandLine { command, argument } = CommandLine::parse(line);
+        let awaits_port = self.context.awaits_port();
+        // With an argument, ABOR and QUIT are errors; the reply waits until all earlier lines have theirs.
+        let is_bare = argument.trim_ascii().is_empty();
+        match command.verb() {
+            Some(Verb::Local(LocalVerb::Abor)) if is_bare => {
+                match &mut self.phase {
+                    Phase::Ready(ready) if !awaits_port => {
+                        ready.abort_transfer(&mut self.context, AbortReason::Requested);
+                    }
+                    Phase::Ready(_) | Phase::Login(_) | Phase::Closed => {
+                        self.context.cancel_passive();
+                    }
+                }
+                self.held.push_abort();
+            }
+            Some(Verb::Info(InfoVerb::Stat)) if argument.is_empty() && !awaits_port => {
+                let ready = match &self.phase {
+                    Phase::Ready(ready) => Some(&**ready),
+                    Phase::Login(_) | Phase::Closed => None,
+                };
+                let reply = self.context.status(ready);
+                self.context.reply(reply);
+            }
+            // The bytes after a held AUTH would be the beginning of a TLS handshake, so AUTH is never held. The
+            // reply is decided now: the settings may have changed when the held lines are executed.
+            Some(Verb::Control(ControlVerb::Auth)) => {
+                self.held.push_reply(match self.context.config.tls {
+                    true => Reply::AUTH_BUSY,
+                    false => Reply::NOT_IMPLEMENTED,
+                });
+            }
+            Some(Verb::Control(ControlVerb::Quit)) if is_bare && awaits_port => {
+                self.context.cancel_passive();
+                self.held.push_line(line);
+            }
+            _ => self.held.push_line(line),
+        }
+    }
+
+    /// Executes held lines until none is left or the session is busy again.
+    pub(super) fn run_held(&mut self) {
+        while !self.is_busy()
+            && let Some(item) = self.held.pop()
+        {
+            match item {
+                HeldItem::Line(line) if self.held.has_abort() && needs_data(&line) => {
+                    self.context.reply(Reply::ABORTED_BEFORE_START);
+                }
+                HeldItem::Line(line) => self.execute(&line, false),
+                HeldItem::Reply(reply) => self.context.reply(reply),
+                HeldItem::Abort => match &mut self.phase {
+                    Phase::Ready(ready) => ready.abort_idle(&mut self.context),
+                    Phase::Login(_) | Phase::Closed => self.context.reply(Reply::ABORT_DONE),
+                },
+            }
+        }
+    }
+}
+
+/// Whether a command sets up or uses a data connection. If an ABOR follows, it is not executed.
+fn needs_data(line: &[u8]) -> bool {
+    match CommandLine::parse(line).command {
+        Command::Known(command) => matches!(
+            command.verb,
+            Verb::Transfer(_) | Verb::Data(DataVerb::Epsv | DataVerb::Pasv)
+        ),
+        Command::NotImplemented | Command::Unknown => false,
+    }
+}

@@ -1,0 +1,214 @@
+//! The state of a session that every handler may use, before and after login.
+
+use alloc::collections::VecDeque;
+use alloc::sync::Arc;
+use alloc::vec::Vec;
+use core::mem;
+
+use super::protection::Protection;
+use crate::action::{Action, FileRequest, Output};
+use crate::address::Endpoints;
+use crate::command::{Access, Argument, CommandInfo, ControlVerb, Verb};
+use crate::config::Config;
+use crate::masquerade::Announcement;
+use crate::never_connected::NeverConnected;
+use crate::offer::PassiveOffer;
+use crate::path::FtpPath;
+use crate::reply::Reply;
+
+/// The part of a session that outlasts its login.
+#[derive(Debug)]
+pub(super) struct Context {
+    pub(super) config: Arc<Config>,
+    pub(super) endpoints: Endpoints,
+    pub(super) outputs: VecDeque<Output>,
+    pub(super) question: Question,
+    pub(super) protection: Protection,
+    pub(super) epochs: Epochs,
+    pub(super) login_failures: u32,
+    /// The client has sent `EPSV ALL`, which applies for the rest of the session (RFC 2428, section 4).
+    pub(super) extended_only: bool,
+    pub(super) transfers_started: u64,
+    /// The last passive offer, until the client connects or the connection counts as never opened.
+    pub(super) offer: Option<PassiveOffer>,
+    pub(super) never_connected: Option<NeverConnected>,
+}
+
+/// The action that waits for its outcome. Actions of transfers are in `Transfer`.
+#[derive(Debug)]
+pub(super) enum Question {
+    None,
+    Authenticate,
+    /// `greet`: implicit TLS; the greeting follows the handshake.
+    Tls {
+        greet: bool,
+    },
+    File(&'static CommandInfo, FileQuestion),
+    /// `cancelled`: `CloseData` has followed it.
+    Passive {
+        command: PassiveCommand,
+        cancelled: bool,
+    },
+}
+
+/// A file request, with what its reply needs.
+#[derive(Debug)]
+pub(super) enum FileQuestion {
+    ChangeDirectory(FtpPath),
+    MakeDirectory(FtpPath),
+    RemoveDirectory,
+    DeleteFile,
+    RenameFrom(FtpPath),
+    Rename,
+    Size,
+    ModifiedTime,
+    /// The time, and the name as the client sent it.
+    SetModified(i64, Vec<u8>),
+    /// `reduced`: the client also asked for bits that it may not set.
+    ChangeMode {
+        mode: u32,
+        reduced: bool,
+    },
+    Facts(FtpPath),
+    Status,
+}
+
+/// Which command requested the passive port.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum PassiveCommand {
+    Pasv,
+    Epsv,
+}
+
+/// How often each timer has been started; see [`Timeout::epoch`](crate::Timeout::epoch).
+#[derive(Debug, Default)]
+pub(super) struct Epochs {
+    pub(super) login: u64,
+    pub(super) idle: u64,
+    pub(super) data_open: u64,
+    pub(super) data_stall: u64,
+}
+
+impl Context {
+    pub(super) fn new(
+        config: Arc<Config>,
+        endpoints: Endpoints,
+        first: Output,
+        question: Question,
+        protection: Protection,
+    ) -> Self {
+        Self {
+            config,
+            endpoints,
+            outputs: VecDeque::from([first]),
+            question,
+            protection,
+            epochs: Epochs::default(),
+            login_failures: 0,
+            extended_only: false,
+            transfers_started: 0,
+            offer: None,
+            never_connected: None,
+        }
+    }
+
+    pub(super) fn reply(&mut self, reply: Reply) {
+        self.outputs.push_back(Output::Reply(reply));
+    }
+
+    pub(super) fn push_action(&mut self, action: Action) {
+        self.outputs.push_back(Output::Action(action));
+    }
+
+    /// Sends a file request of this command to the driver.
+    pub(super) fn ask(
+        &mut self,
+        command: &'static CommandInfo,
+        (question, request): (FileQuestion, FileRequest),
+    ) {
+        self.question = Question::File(command, question);
+        self.push_action(Action::File(request));
+    }
+
+    /// Takes the open file request, if `accepts` agrees.
+    pub(super) fn take_file_question(
+        &mut self,
+        accepts: impl FnOnce(&FileQuestion) -> bool,
+    ) -> Option<(&'static CommandInfo, FileQuestion)> {
+        match mem::replace(&mut self.question, Question::None) {
+            Question::File(command, question) if accepts(&question) => Some((command, question)),
+            other => {
+                self.question = other;
+                None
+            }
+        }
+    }
+
+    pub(super) fn has_question(&self) -> bool {
+        !matches!(self.question, Question::None)
+    }
+
+    pub(super) fn awaits_port(&self) -> bool {
+        matches!(self.question, Question::Passive { .. })
+    }
+
+    /// Cancels the request for a passive port.
+    pub(super) fn cancel_passive(&mut self) {
+        if let Question::Passive { cancelled, .. } = &mut self.question
+            && !mem::replace(cancelled, true)
+        {
+            self.push_action(Action::CloseData);
+        }
+    }
+
+    pub(super) fn announcement(&self) -> Announcement {
+        self.config.masquerade.lookup(&self.endpoints)
+    }
+
+    /// Counts the current offer as never connected. `withdrawn`: other clients needed the port.
+    pub(super) fn record_never_connected(&mut self, withdrawn: bool) {
+        if let Some(offer) = self.offer.take() {
+            let before = self.never_connected.map_or(0, |last| last.number);
+            self.never_connected = Some(NeverConnected {
+                number: before.saturating_add(1),
+                offer,
+                withdrawn,
+            });
+        }
+    }
+
+    /// Checks what the table and the settings require: that TLS is offered, that a password or data is not
+    /// sent in clear text, and whether the command has an argument.
+    pub(super) fn check(&self, command: &CommandInfo, argument: &[u8]) -> Result<(), Reply> {
+        if command.access == Access::Tls && !self.config.tls {
+            return Err(Reply::NOT_IMPLEMENTED);
+        }
+        self.check_protection(command.verb)?;
+        match command.argument {
+            Argument::Required if argument.is_empty() => Err(Reply::ARGUMENT_NEEDED),
+            Argument::None if !argument.trim_ascii().is_empty() => Err(Reply::NO_ARGUMENT_TAKEN),
+            Argument::None | Argument::Optional | Argument::Required => Ok(()),
+        }
+    }
+
+    fn check_protection(&self, verb: Verb) -> Result<(), Reply> {
+        let config = &self.config;
+        match verb {
+            // USER is refused too, because a client sends the password after it.
+            Verb::Control(ControlVerb::User | ControlVerb::Pass)
+                if config.tls
+                    && config.tls_control_required
+                    && self.protection == Protection::Clear =>
+            {
+                Err(Reply::LOGIN_NEEDS_TLS)
+            }
+            // The commands that set up the data connection are not refused: PROT P may follow them.
+            Verb::Transfer(_)
+                if config.tls && config.tls_data_required && !self.protection.is_data_private() =>
+            {
+                Err(Reply::DATA_NEEDS_TLS)
+            }
+            _ => Ok(()),
+        }
+    }
+}

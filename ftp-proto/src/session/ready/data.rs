@@ -1,0 +1,202 @@
+//! Setting up data connections: PASV, EPSV, PORT and EPRT, and what happens to them before a transfer.
+//!
+//! At most one is set up at a time: a new one closes the previous one.
+
+use alloc::format;
+use core::mem;
+use core::net::{IpAddr, SocketAddr};
+
+use super::{DataSetup, Ready};
+use crate::action::Action;
+use crate::address::{
+    AddressError, AddressFamily, EpsvArgument, parse_eprt, parse_epsv, parse_port,
+};
+use crate::command::DataVerb;
+use crate::masquerade::Announcement;
+use crate::offer::PassiveOffer;
+use crate::outcome::Refusal;
+use crate::reply::Reply;
+use crate::session::context::{Context, PassiveCommand, Question};
+use crate::session::transfer_state::Transfer;
+
+impl Ready {
+    pub(super) fn data_command(&mut self, context: &mut Context, verb: DataVerb, argument: &[u8]) {
+        match verb {
+            DataVerb::Pasv if context.extended_only => context.reply(Reply::EPSV_ALL_ONLY),
+            DataVerb::Pasv if context.endpoints.family() == AddressFamily::Ipv6 => {
+                context.reply(Reply::USE_EPSV);
+            }
+            DataVerb::Pasv => self.open_passive(context, PassiveCommand::Pasv),
+            DataVerb::Epsv => self.extended_passive(context, argument),
+            DataVerb::Port => match parse_port(argument.trim_ascii()) {
+                Ok(address) => self.active(context, address),
+                Err(_) => context.reply(Reply::ARGUMENT_SYNTAX),
+            },
+            DataVerb::Eprt => match parse_eprt(argument.trim_ascii()) {
+                Ok(address) => self.active(context, address),
+                Err(AddressError::UnknownFamily) => context.reply(context.only_family()),
+                Err(AddressError::Syntax) => context.reply(Reply::ARGUMENT_SYNTAX),
+            },
+        }
+    }
+
+    /// The outcome of `OpenPassive`. `false`: no such action is open.
+    pub(in crate::session) fn passive_opened(
+        &mut self,
+        context: &mut Context,
+        result: Result<u16, Refusal>,
+    ) -> bool {
+        let Question::Passive { command, cancelled } = context.question else {
+            return false;
+        };
+        context.question = Question::None;
+        let reply = match result {
+            Ok(port) if !cancelled => {
+                context.epochs.data_open += 1;
+                self.data = DataSetup::Passive;
+                context.announce(command, port)
+            }
+            Err(Refusal::Busy) if !cancelled => Reply::PASSIVE_BUSY,
+            Ok(_) | Err(_) => Reply::PASSIVE_FAILED,
+        };
+        context.reply(reply);
+        true
+    }
+
+    /// Closes the port or data connection that was set up for the next transfer.
+    pub(in crate::session) fn close_data(&mut self, context: &mut Context) {
+        let old = mem::replace(&mut self.data, DataSetup::None);
+        if matches!(old, DataSetup::Passive | DataSetup::Connected) {
+            context.push_action(Action::CloseData);
+        }
+    }
+
+    /// ABOR without a transfer closes an open passive port.
+    pub(in crate::session) fn abort_idle(&mut self, context: &mut Context) {
+        self.close_data(context);
+        context.reply(Reply::ABORT_DONE);
+    }
+
+    /// The data connection was not established in time. `withdrawn`: other clients need the port.
+    pub(in crate::session) fn expire_data(&mut self, context: &mut Context, withdrawn: bool) {
+        if self.is_port_open() {
+            context.record_never_connected(withdrawn);
+        }
+        match self.abort_unconnected() {
+            Some(transfer) => context.push_action(Action::AbortTransfer(transfer)),
+            None => {
+                self.data = DataSetup::Expired;
+                context.epochs.idle += 1;
+                context.push_action(Action::CloseData);
+            }
+        }
+    }
+
+    /// Whether a passive port is open and the client has not connected, before or during a transfer.
+    pub(in crate::session) fn is_port_open(&self) -> bool {
+        match &self.transfer {
+            Transfer::Running(running) => running.awaits_client(),
+            Transfer::None | Transfer::Opening(_) => self.data == DataSetup::Passive,
+        }
+    }
+
+    fn open_passive(&mut self, context: &mut Context, command: PassiveCommand) {
+        self.close_data(context);
+        context.question = Question::Passive {
+            command,
+            cancelled: false,
+        };
+        context.push_action(Action::OpenPassive);
+    }
+
+    fn extended_passive(&mut self, context: &mut Context, argument: &[u8]) {
+        match parse_epsv(argument.trim_ascii()) {
+            Ok(EpsvArgument::Any) => self.open_passive(context, PassiveCommand::Epsv),
+            Ok(EpsvArgument::Family(family)) if family == context.endpoints.family() => {
+                self.open_passive(context, PassiveCommand::Epsv);
+            }
+            Ok(EpsvArgument::All) => {
+                context.extended_only = true;
+                context.reply(Reply::EPSV_ALL);
+            }
+            Ok(EpsvArgument::Family(_)) | Err(AddressError::UnknownFamily) => {
+                context.reply(context.only_family());
+            }
+            Err(AddressError::Syntax) => context.reply(Reply::ARGUMENT_SYNTAX),
+        }
+    }
+
+    fn active(&mut self, context: &mut Context, address: SocketAddr) {
+        let reply = match context.check_active(address) {
+            Ok(()) => {
+                self.close_data(context);
+                self.data = DataSetup::Active(context.scoped(address));
+                Reply::PORT_OKAY
+            }
+            Err(reply) => reply,
+        };
+        context.reply(reply);
+    }
+}
+
+impl Context {
+    fn announce(&mut self, command: PassiveCommand, bound: u16) -> Reply {
+        let announcement = self.announcement();
+        let Announcement { address, port, .. } = announcement;
+        let rules = &self.config.masquerade;
+        let port = rules.announced_port(port, bound);
+        let with_address = command == PassiveCommand::Pasv;
+        let offer = PassiveOffer::new(rules, &self.endpoints, announcement, port, with_address);
+        self.offer = Some(offer);
+        match (command, address) {
+            (PassiveCommand::Pasv, IpAddr::V4(address)) => {
+                let [a, b, c, d] = address.octets();
+                let [high, low] = port.to_be_bytes();
+                // Routers parse and rewrite this text: do not change it, and use 227 for nothing else.
+                Reply::line(
+                    227,
+                    format!("Entering Passive Mode ({a},{b},{c},{d},{high},{low})."),
+                )
+            }
+            // Without a full stop: some clients do not accept one.
+            (PassiveCommand::Pasv | PassiveCommand::Epsv, _) => {
+                Reply::line(229, format!("Entering Extended Passive Mode (|||{port}|)"))
+            }
+        }
+    }
+
+    /// Refuses an address of PORT or EPRT that is not the client's own, or that no connection can be opened to.
+    fn check_active(&self, address: SocketAddr) -> Result<(), Reply> {
+        let ip = address.ip();
+        if self.extended_only {
+            Err(Reply::EPSV_ALL_ONLY)
+        } else if AddressFamily::of(ip) != self.endpoints.family() {
+            Err(self.only_family())
+        } else if ip.is_unspecified() || ip.is_multicast() || address.port() == 0 {
+            Err(Reply::ARGUMENT_SYNTAX)
+        } else if ip != self.endpoints.peer().ip() && !self.config.permit_foreign_addresses {
+            Err(Reply::FOREIGN_ADDRESS)
+        } else if address.port() < 1024 && !self.config.permit_privileged_ports {
+            Err(Reply::PRIVILEGED_PORT)
+        } else {
+            Ok(())
+        }
+    }
+
+    /// A link-local address needs the scope of its link, which EPRT cannot name: the peer's scope is used.
+    fn scoped(&self, address: SocketAddr) -> SocketAddr {
+        let mut peer = self.endpoints.peer();
+        if address.ip() != peer.ip() {
+            return address;
+        }
+        peer.set_port(address.port());
+        peer
+    }
+
+    fn only_family(&self) -> Reply {
+        match self.endpoints.family() {
+            AddressFamily::Ipv4 => Reply::ONLY_IPV4,
+            AddressFamily::Ipv6 => Reply::ONLY_IPV6,
+        }
+    }
+}

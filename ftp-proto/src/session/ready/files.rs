@@ -1,0 +1,235 @@
+//! File commands that need no data connection: each sends a request to the driver.
+
+use alloc::format;
+use alloc::vec::Vec;
+
+use super::Ready;
+use crate::action::{FileRequest, Representation};
+use crate::command::{CommandInfo, FileVerb, split_word};
+use crate::date::{parse_time_val, time_val};
+use crate::listing::{self, Selection};
+use crate::outcome::{FileAnswer, Refusal};
+use crate::path::FtpPath;
+use crate::reply::{Reply, quoted};
+use crate::session::context::{Context, FileQuestion};
+use crate::session::refusal::{path_refusal, refusal};
+
+impl Ready {
+    /// `rename_from`: the path of RNFR, if that was the previous line.
+    pub(super) fn file_command(
+        &mut self,
+        context: &mut Context,
+        command: &'static CommandInfo,
+        verb: FileVerb,
+        argument: &[u8],
+        rename_from: Option<FtpPath>,
+    ) {
+        let request = self
+            .check_right(command)
+            .and_then(|()| self.file_request(verb, argument, rename_from));
+        match request {
+            Ok(request) => context.ask(command, request),
+            Err(reply) => context.reply(reply),
+        }
+    }
+
+    /// STAT with a path.
+    pub(super) fn list_status(
+        &mut self,
+        context: &mut Context,
+        command: &'static CommandInfo,
+        argument: &[u8],
+    ) {
+        let selection = self
+            .check_right(command)
+            .and_then(|()| Selection::parse(argument, &self.directory).map_err(path_refusal));
+        match selection {
+            Ok(selection) => context.ask(
+                command,
+                (FileQuestion::Status, FileRequest::Status(selection)),
+            ),
+            Err(reply) => context.reply(reply),
+        }
+    }
+
+    /// The outcome of a file request. `false`: no such action is open.
+    pub(in crate::session) fn file_answered(
+        &mut self,
+        context: &mut Context,
+        result: Result<FileAnswer, Refusal>,
+    ) -> bool {
+        let accepts = |question: &FileQuestion| {
+            let answer = result.as_ref();
+            answer.map_or(true, |answer| question.accepts(answer))
+        };
+        let Some((command, question)) = context.take_file_question(accepts) else {
+            return false;
+        };
+        let reply = match result {
+            Ok(answer) => self.reply_to(question, answer),
+            Err(reason) => refusal(command, reason),
+        };
+        context.reply(reply);
+        true
+    }
+
+    /// Refuses a command for which the user lacks the right.
+    pub(super) fn check_right(&self, command: &CommandInfo) -> Result<(), Reply> {
+        match command.right {
+            Some(right) if !self.permissions.allows(right) => {
+                Err(refusal(command, Refusal::Denied))
+            }
+            Some(_) | None => Ok(()),
+        }
+    }
+
+    pub(super) fn resolve(&self, argument: &[u8]) -> Result<FtpPath, Reply> {
+        self.directory.resolve(argument).map_err(path_refusal)
+    }
+
+    fn file_request(
+        &self,
+        verb: FileVerb,
+        argument: &[u8],
+        rename_from: Option<FtpPath>,
+    ) -> Result<(FileQuestion, FileRequest), Reply> {
+        Ok(match verb {
+            // Like `cd` in a shell.
+            FileVerb::Cwd if argument.is_empty() => change_directory(FtpPath::root()),
+            FileVerb::Cwd => change_directory(self.resolve(argument)?),
+            FileVerb::Cdup => change_directory(self.directory.parent()),
+            FileVerb::Mkd => {
+                let path = self.resolve(argument)?;
+                let umask = self.umask;
+                (
+                    FileQuestion::MakeDirectory(path.clone()),
+                    FileRequest::MakeDirectory { path, umask },
+                )
+            }
+            FileVerb::Rmd => (
+                FileQuestion::RemoveDirectory,
+                FileRequest::RemoveDirectory(self.resolve(argument)?),
+            ),
+            FileVerb::Dele => (
+                FileQuestion::DeleteFile,
+                FileRequest::DeleteFile(self.resolve(argument)?),
+            ),
+            FileVerb::Rnfr => {
+                let path = self.resolve(argument)?;
+                (
+                    FileQuestion::RenameFrom(path.clone()),
+                    FileRequest::RenameFrom(path),
+                )
+            }
+            FileVerb::Rnto => {
+                let to = self.resolve(argument)?;
+                let from = rename_from.ok_or(Reply::RENAME_FROM_FIRST)?;
+                (FileQuestion::Rename, FileRequest::Rename { from, to })
+            }
+            FileVerb::Size => {
+                let path = self.resolve(argument)?;
+                if self.representation == Representation::Ascii {
+                    return Err(Reply::SIZE_IN_ASCII);
+                }
+                (FileQuestion::Size, FileRequest::Size(path))
+            }
+            FileVerb::Mdtm => (
+                FileQuestion::ModifiedTime,
+                FileRequest::ModifiedTime(self.resolve(argument)?),
+            ),
+            FileVerb::Mfmt => {
+                let (modified, name) = time_and_name(argument).ok_or(Reply::ARGUMENT_SYNTAX)?;
+                let path = self.resolve(name)?;
+                (
+                    FileQuestion::SetModified(modified, name.to_vec()),
+                    FileRequest::SetModified { path, modified },
+                )
+            }
+            FileVerb::Mlst => {
+                let path = self.resolve(argument)?;
+                (FileQuestion::Facts(path.clone()), FileRequest::Facts(path))
+            }
+        })
+    }
+
+    fn reply_to(&mut self, question: FileQuestion, answer: FileAnswer) -> Reply {
+        match (question, answer) {
+            (FileQuestion::ChangeDirectory(path), _) => {
+                self.directory = path;
+                Reply::DIRECTORY_CHANGED
+            }
+            (FileQuestion::MakeDirectory(path), _) => {
+                let mut text = quoted(path.as_bytes());
+                text.extend_from_slice(b" created.");
+                Reply::line(257, text)
+            }
+            (FileQuestion::RenameFrom(path), _) => {
+                self.rename_from = Some(path);
+                Reply::RENAME_READY
+            }
+            (FileQuestion::SetModified(modified, name), _) => {
+                let fact = [b"Modify=", &time_val(modified)[..], b"; ", &name];
+                Reply::line(213, fact.concat())
+            }
+            (FileQuestion::ChangeMode { mode, reduced }, _) => Reply::mode_changed(mode, reduced),
+            (FileQuestion::RemoveDirectory, _) => Reply::DIRECTORY_REMOVED,
+            (FileQuestion::DeleteFile, _) => Reply::FILE_DELETED,
+            (FileQuestion::Rename, _) => Reply::RENAMED,
+            (FileQuestion::Facts(path), FileAnswer::Entry(entry)) => {
+                let mut line = Vec::new();
+                let name = path.as_bytes();
+                listing::facts(name, &entry, self.facts, self.permissions, &mut line);
+                Reply::lines(250, &b"Listing:"[..], [line].into(), &b"End."[..])
+            }
+            (FileQuestion::Status, FileAnswer::Lines(lines)) => {
+                Reply::lines(213, &b"Status:"[..], lines, &b"End of status."[..])
+            }
+            (FileQuestion::Size, FileAnswer::Size(bytes)) => Reply::line(213, format!("{bytes}")),
+            (FileQuestion::ModifiedTime, FileAnswer::Modified(seconds)) => {
+                Reply::line(213, time_val(seconds))
+            }
+            // `FileQuestion::accepts` has refused all other pairs.
+            (
+                FileQuestion::Facts(_)
+                | FileQuestion::Status
+                | FileQuestion::Size
+                | FileQuestion::ModifiedTime,
+                _,
+            ) => Reply::LOCAL_ERROR,
+        }
+    }
+}
+
+impl FileQuestion {
+    /// Whether an answer has the right kind for this request.
+    fn accepts(&self, answer: &FileAnswer) -> bool {
+        match self {
+            Self::Size => matches!(answer, FileAnswer::Size(_)),
+            Self::ModifiedTime => matches!(answer, FileAnswer::Modified(_)),
+            Self::Facts(_) => matches!(answer, FileAnswer::Entry(_)),
+            Self::Status => matches!(answer, FileAnswer::Lines(_)),
+            Self::ChangeDirectory(_)
+            | Self::MakeDirectory(_)
+            | Self::RemoveDirectory
+            | Self::DeleteFile
+            | Self::RenameFrom(_)
+            | Self::Rename
+            | Self::SetModified(..)
+            | Self::ChangeMode { .. } => matches!(answer, FileAnswer::Done),
+        }
+    }
+}
+
+fn change_directory(path: FtpPath) -> (FileQuestion, FileRequest) {
+    (
+        FileQuestion::ChangeDirectory(path.clone()),
+        FileRequest::ChangeDirectory(path),
+    )
+}
+
+/// The two arguments of MFMT.
+fn time_and_name(argument: &[u8]) -> Option<(i64, &[u8])> {
+    let (time, name) = split_word(argument);
+    let modified = parse_time_val(time)?;
+    (!name.is_empty()).then_some((modified, name))
+}

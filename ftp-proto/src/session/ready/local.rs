@@ -1,0 +1,85 @@
+//! Commands that need nothing from the driver: PWD, and the parameters of transfers TYPE, MODE, STRU, ALLO
+//! and REST.
+
+use alloc::format;
+
+use super::Ready;
+use crate::action::Representation;
+use crate::address::parse_decimal;
+use crate::reply::{Reply, quoted};
+
+impl Ready {
+    pub(super) fn print_directory(&self) -> Reply {
+        let mut text = quoted(self.directory.as_bytes());
+        text.extend_from_slice(b" is the current directory.");
+        Reply::line(257, text)
+    }
+
+    pub(super) fn restart(&mut self, argument: &[u8]) -> Reply {
+        let Some(offset) = parse_decimal(argument.trim_ascii()) else {
+            return Reply::ARGUMENT_SYNTAX;
+        };
+        self.restart = offset;
+        Reply::line(350, format!("Restarting at {offset}; send RETR or STOR."))
+    }
+
+    pub(super) fn representation_type(&mut self, argument: &[u8]) -> Reply {
+        let words = argument.trim_ascii().to_ascii_uppercase();
+        match &words[..] {
+            b"A" | b"A N" => {
+                self.representation = Representation::Ascii;
+                Reply::TYPE_ASCII
+            }
+            // Some clients leave the space out.
+            b"I" | b"L 8" | b"L8" => {
+                self.representation = Representation::Image;
+                Reply::TYPE_IMAGE
+            }
+            b"A T" | b"A C" | b"E" | b"E N" | b"E T" | b"E C" => Reply::PARAMETER_NOT_IMPLEMENTED,
+            [b'L', size @ ..] => {
+                parameter_refusal(parse_decimal::<u8>(size.trim_ascii()).is_some())
+            }
+            _ => Reply::ARGUMENT_SYNTAX,
+        }
+    }
+
+    pub(super) fn transfer_mode(argument: &[u8]) -> Reply {
+        match &argument.trim_ascii().to_ascii_uppercase()[..] {
+            b"S" => Reply::MODE_STREAM,
+            other => parameter_refusal(matches!(other, b"B" | b"C" | b"Z")),
+        }
+    }
+
+    pub(super) fn file_structure(argument: &[u8]) -> Reply {
+        match &argument.trim_ascii().to_ascii_uppercase()[..] {
+            b"F" => Reply::STRUCTURE_FILE,
+            other => parameter_refusal(matches!(other, b"R" | b"P")),
+        }
+    }
+
+    pub(super) fn allocate(argument: &[u8]) -> Reply {
+        let mut words = argument.trim_ascii().split(|&byte| byte == b' ');
+        let mut number = || words.next().and_then(parse_decimal::<u64>).is_some();
+        let has_bytes = number();
+        let is_well_formed = has_bytes
+            && match words.next() {
+                None => true,
+                Some(record) if record.eq_ignore_ascii_case(b"R") => {
+                    words.next().and_then(parse_decimal::<u64>).is_some() && words.next().is_none()
+                }
+                Some(_) => false,
+            };
+        match is_well_formed {
+            true => Reply::ALLOCATION_SUPERFLUOUS,
+            false => Reply::ARGUMENT_SYNTAX,
+        }
+    }
+}
+
+/// 504 for a value of the RFC that is not implemented, 501 for any other.
+fn parameter_refusal(is_known: bool) -> Reply {
+    match is_known {
+        true => Reply::PARAMETER_NOT_IMPLEMENTED,
+        false => Reply::ARGUMENT_SYNTAX,
+    }
+}

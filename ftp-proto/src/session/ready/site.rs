@@ -1,0 +1,78 @@
+//! SITE: commands that each server defines itself. HELP, CHMOD and UMASK work as on other servers.
+
+use alloc::format;
+
+use super::Ready;
+use crate::action::FileRequest;
+use crate::command::{CommandInfo, split_word};
+use crate::reply::Reply;
+use crate::session::context::{Context, FileQuestion};
+
+/// The bits that a client may set. Only the operator may set setuid, setgid and sticky.
+const MODE_MAX: u32 = 0o777;
+
+impl Ready {
+    pub(super) fn site(
+        &mut self,
+        context: &mut Context,
+        command: &'static CommandInfo,
+        argument: &[u8],
+    ) {
+        let (name, rest) = split_word(argument.trim_ascii_start());
+        let reply = match &name.to_ascii_uppercase()[..] {
+            b"HELP" => context.site_help(rest.trim_ascii()),
+            b"CHMOD" => match self.change_mode(command, rest) {
+                Ok(request) => return context.ask(command, request),
+                Err(reply) => reply,
+            },
+            b"UMASK" => self.set_umask(context.config.umask, rest.trim_ascii()),
+            b"" => Reply::ARGUMENT_NEEDED,
+            _ => Reply::UNKNOWN_SITE_COMMAND,
+        };
+        context.reply(reply);
+    }
+
+    fn change_mode(
+        &self,
+        command: &CommandInfo,
+        argument: &[u8],
+    ) -> Result<(FileQuestion, FileRequest), Reply> {
+        let (mode, name) = split_word(argument);
+        let (Some(requested), false) = (parse_octal(mode), name.is_empty()) else {
+            return Err(Reply::ARGUMENT_SYNTAX);
+        };
+        self.check_right(command)?;
+        let path = self.resolve(name)?;
+        let mode = requested & MODE_MAX;
+        let reduced = mode != requested;
+        Ok((
+            FileQuestion::ChangeMode { mode, reduced },
+            FileRequest::ChangeMode { path, mode },
+        ))
+    }
+
+    fn set_umask(&mut self, default: u32, argument: &[u8]) -> Reply {
+        let before = self.umask.unwrap_or(default);
+        if argument.is_empty() {
+            return Reply::line(200, format!("The umask is {before:03o}."));
+        }
+        match parse_octal(argument) {
+            Some(umask) if umask <= MODE_MAX => {
+                self.umask = Some(umask);
+                let text = format!("Umask set to {umask:03o}; it was {before:03o}.");
+                Reply::line(200, text)
+            }
+            _ => Reply::ARGUMENT_SYNTAX,
+        }
+    }
+}
+
+/// One to four octal digits.
+fn parse_octal(digits: &[u8]) -> Option<u32> {
+    let is_octal = |byte: &u8| (b'0'..=b'7').contains(byte);
+    if !(1..=4).contains(&digits.len()) || !digits.iter().all(is_octal) {
+        return None;
+    }
+    let add = |sum: u32, digit: &u8| sum * 8 + u32::from(digit - b'0');
+    Some(digits.iter().fold(0, add))
+}

@@ -1,0 +1,119 @@
+//! The state of a transfer, and its final reply.
+
+use alloc::format;
+use alloc::vec::Vec;
+use core::net::SocketAddr;
+
+use crate::action::{DataConnection, TransferId};
+use crate::command::{CommandInfo, TransferVerb};
+use crate::never_connected::NeverConnected;
+use crate::outcome::TransferError;
+use crate::path::FtpPath;
+use crate::reply::Reply;
+use crate::timeout::TimeoutKind;
+
+/// The transfer of a session; there is at most one.
+#[derive(Debug)]
+pub(super) enum Transfer {
+    None,
+    /// `OpenTransfer` waits for its outcome.
+    Opening(TransferInfo),
+    /// From `StartTransfer` to `TransferEnded`.
+    Running(Running),
+}
+
+/// What is transferred, for replies.
+#[derive(Debug)]
+pub(super) struct TransferInfo {
+    pub(super) id: TransferId,
+    pub(super) command: &'static CommandInfo,
+    pub(super) verb: TransferVerb,
+    /// The directory in which STOU creates its file.
+    pub(super) directory: FtpPath,
+}
+
+#[derive(Debug)]
+pub(super) struct Running {
+    pub(super) info: TransferInfo,
+    pub(super) bytes: u64,
+    pub(super) connected: bool,
+    /// TLS is established, or not needed.
+    pub(super) protected: bool,
+    pub(super) connection: DataConnection,
+    pub(super) abort_reason: Option<AbortReason>,
+    /// The name of STOU's file, in a form that the client can use in its next command.
+    pub(super) unique_name: Option<Vec<u8>>,
+}
+
+/// Why the core aborts a transfer.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum AbortReason {
+    Requested,
+    NeverConnected,
+    NeverProtected,
+    Stalled,
+}
+
+impl TransferInfo {
+    fn is_upload(&self) -> bool {
+        matches!(
+            self.verb,
+            TransferVerb::Stor | TransferVerb::Appe | TransferVerb::Stou
+        )
+    }
+}
+
+impl Running {
+    pub(super) fn timer(&self) -> Option<TimeoutKind> {
+        match (self.abort_reason, self.connected && self.protected) {
+            (Some(_), _) => None,
+            (None, false) => Some(TimeoutKind::DataOpen),
+            (None, true) => Some(TimeoutKind::DataStall),
+        }
+    }
+
+    /// Whether it waits for the client to connect to a passive port.
+    pub(super) fn awaits_client(&self) -> bool {
+        self.connection == DataConnection::Passive && !self.connected && self.abort_reason.is_none()
+    }
+
+    /// `last`: the last data connection that was never opened.
+    pub(super) fn final_reply(
+        &self,
+        result: Result<(), TransferError>,
+        last: Option<&NeverConnected>,
+    ) -> Reply {
+        match (result, self.abort_reason) {
+            (Ok(()), _) => match &self.unique_name {
+                Some(name) => Reply::line(226, [b"Transfer complete; FILE: ", &name[..]].concat()),
+                None => Reply::TRANSFER_COMPLETE,
+            },
+            (Err(_), Some(AbortReason::Requested)) => Reply::TRANSFER_ABORTED,
+            (Err(_), Some(AbortReason::NeverConnected)) => self.not_connected(last),
+            (Err(_), Some(AbortReason::NeverProtected)) => Reply::DATA_NEVER_PROTECTED,
+            (Err(_), Some(AbortReason::Stalled)) => Reply::TRANSFER_STALLED,
+            (Err(error), None) => match error {
+                TransferError::NotConnected => self.not_connected(None),
+                TransferError::NotProtected => Reply::DATA_NOT_PROTECTED,
+                TransferError::NotResumed => Reply::DATA_NOT_RESUMED,
+                TransferError::ConnectionLost => Reply::TRANSFER_CUT,
+                TransferError::Aborted => Reply::TRANSFER_ABORTED,
+                TransferError::NoSpace if self.info.is_upload() => Reply::STORAGE_FULL,
+                TransferError::LocalRead | TransferError::LocalWrite | TransferError::NoSpace => {
+                    Reply::LOCAL_ERROR
+                }
+            },
+        }
+    }
+
+    fn not_connected(&self, last: Option<&NeverConnected>) -> Reply {
+        match self.connection {
+            DataConnection::Passive => last.map_or(Reply::DATA_NOT_OPENED, NeverConnected::reply),
+            DataConnection::Active(target) => {
+                // Without the scope of a link-local address, which only this machine knows.
+                let target = SocketAddr::new(target.ip(), target.port());
+                Reply::line(425, format!("Cannot connect to {target}."))
+            }
+        }
+    }
+}

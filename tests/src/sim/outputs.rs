@@ -1,0 +1,192 @@
+//! The outputs of the session: each reply and action is checked and logged, and changes the driver's state.
+
+use std::net::IpAddr;
+
+use ftp_proto::limits::HELD_LINES_MAX;
+use ftp_proto::{Action, DataConnection, Output, Reply, TransferId, TransferKind};
+
+use super::describe::describe;
+use super::values::{check_path, file_paths, translated};
+use super::{Question, Running, Sim};
+use crate::reply_parser;
+use crate::text::show;
+
+/// The maximum number of outputs for one input: two for each held line, and a few more.
+const OUTPUTS_MAX: usize = 2 * HELD_LINES_MAX + 4;
+
+impl Sim {
+    pub(super) fn drain(&mut self) {
+        let mut outputs = 0;
+        let mut last_code = None;
+        while let Some(output) = self.session.poll_output() {
+            outputs += 1;
+            assert!(outputs <= OUTPUTS_MAX, "too many outputs for one input");
+            assert!(!self.closing, "an output after Close: {output:?}");
+            last_code = match output {
+                Output::Reply(reply) => Some(self.reply(&reply)),
+                Output::Action(action) => {
+                    self.action(action, last_code);
+                    None
+                }
+            };
+        }
+        assert!(
+            !matches!(last_code, Some(150 | 234)),
+            "an action is missing after the reply"
+        );
+        assert_eq!(self.session.is_closed(), self.closing);
+        assert_eq!(self.session.passive_offer().is_some(), self.offer_open);
+        let never_connected = self.session.never_connected().map_or(0, |last| last.number);
+        assert_eq!(never_connected, self.never_connected);
+        if let Some(timeout) = self.session.poll_timeout() {
+            assert!(!self.closing, "a timer after Close");
+            let running = self.running.as_ref().map(|running| running.id);
+            let logged_in = self.session.user().is_some();
+            self.epochs.check(timeout, logged_in, running);
+        }
+    }
+
+    fn reply(&mut self, reply: &Reply) -> u16 {
+        let mut bytes = Vec::new();
+        reply.encode(&mut bytes);
+        let read = reply_parser::parse(&bytes)
+            .unwrap_or_else(|fault| panic!("{fault}: {}", bytes.escape_ascii()));
+        assert_eq!(read.code, reply.code());
+        let lines = bytes.strip_suffix(b"\r\n").unwrap_or(&bytes);
+        for line in show(lines).split("\\r\\n") {
+            self.log.push(format!("S: {line}"));
+        }
+        self.codes.push(read.code);
+        let is_status = bytes.starts_with(b"211-Status:");
+        self.unanswered.replied(read.code, is_status);
+        self.epochs.login_renewed |= read.code == 230;
+        self.check_announcement(&read);
+        if is_status {
+            self.check_status(&show(&bytes));
+        }
+        read.code
+    }
+
+    /// STAT reports the data connections that the client never opened.
+    fn check_status(&self, status: &str) {
+        if status.contains(" Logged in as ") {
+            assert_eq!(
+                status.contains(" did not arrive"),
+                self.never_connected > 0,
+                "{status}"
+            );
+        }
+    }
+
+    /// 227 and 229 announce the port that was just bound, and the result of the lookup.
+    fn check_announcement(&mut self, reply: &reply_parser::ParsedReply) {
+        let bound = self.bound.take();
+        let announced = match reply.code {
+            227 => reply_parser::parse_227(reply).map(|(address, port)| (Some(address), port)),
+            229 => reply_parser::parse_229(reply).map(|port| (None, port)),
+            _ => return,
+        };
+        let (address, port) = announced.expect("the reply parser has parsed it");
+        let rules = &self.config.masquerade;
+        let lookup = rules.lookup(&self.endpoints);
+        if let Some(address) = address {
+            assert_eq!(IpAddr::from(address), lookup.address);
+        }
+        let bound = bound.expect("no port has been bound for this reply");
+        assert_eq!(port, translated(rules, lookup.port, bound));
+        let offer = self.session.passive_offer().expect("a passive offer");
+        assert_eq!((offer.announcement, offer.port), (lookup, port));
+        assert_eq!(offer.with_address, address.is_some());
+        self.offer_open = true;
+        self.is_listening = true;
+        self.epochs.data_open_renewed = true;
+    }
+
+    fn action(&mut self, action: Action, last_code: Option<u16>) {
+        self.actions += 1;
+        self.log.push(format!("A: {}", describe(&action)));
+        match action {
+            Action::CloseData => self.is_listening = false,
+            Action::AbortTransfer(id) => {
+                // A transfer that is only opened is dropped.
+                if self.opened.take() == Some(id) {
+                    return;
+                }
+                let running = self.running.as_mut().expect("nothing runs");
+                assert_eq!(running.id, id);
+                assert!(!running.aborted, "aborted twice");
+                running.aborted = true;
+            }
+            Action::StartTransfer {
+                transfer,
+                connection,
+                protected,
+            } => self.start(transfer, connection, protected, last_code),
+            Action::Close => {
+                self.closing = true;
+                self.is_listening = false;
+            }
+            Action::Authenticate { password, .. } => {
+                self.ask(Question::Authenticate(password.expose().to_vec()));
+            }
+            Action::OpenPassive => self.ask(Question::Passive),
+            Action::StartTls => {
+                // Implicit TLS is the first action of a session.
+                assert!(last_code == Some(234) || self.log.len() == 1);
+                self.ask(Question::Tls);
+            }
+            Action::File(request) => {
+                file_paths(&request).into_iter().for_each(check_path);
+                self.ask(Question::File(request));
+            }
+            Action::OpenTransfer(request) => {
+                check_path(request.kind.path());
+                if let TransferKind::StoreUnique { suggested_name, .. } = &request.kind {
+                    assert!(!suggested_name.iter().any(|byte| b"/\0\n".contains(byte)));
+                }
+                assert!(self.running.is_none(), "two transfers");
+                let is_new = self.transfers.last().is_none_or(|last| *last < request.id);
+                assert!(is_new, "an id used twice");
+                self.transfers.push(request.id);
+                assert!(
+                    self.opened.is_none(),
+                    "an opened transfer was neither started nor aborted"
+                );
+                self.ask(Question::Transfer(request));
+            }
+        }
+    }
+
+    /// Counts the last passive offer as never connected, once.
+    pub(super) fn count_never_connected(&mut self) {
+        self.never_connected += u32::from(std::mem::take(&mut self.offer_open));
+    }
+
+    fn ask(&mut self, question: Question) {
+        assert!(self.question.is_none(), "two questions: {question:?}");
+        self.question = Some(question);
+    }
+
+    fn start(
+        &mut self,
+        id: TransferId,
+        connection: DataConnection,
+        protected: bool,
+        last_code: Option<u16>,
+    ) {
+        assert_eq!(last_code, Some(150), "data before 150");
+        assert_eq!(self.opened.take(), Some(id), "started without being opened");
+        assert!(self.running.is_none(), "two transfers");
+        let passive = connection == DataConnection::Passive;
+        self.running = Some(Running {
+            id,
+            passive,
+            connected: passive && !self.is_listening,
+            aborted: false,
+        });
+        // The timer of a passive port has run since the 227. It starts again only for a TLS handshake.
+        let needs_handshake = protected && passive && !self.is_listening;
+        self.epochs.data_open_renewed |= needs_handshake || !passive;
+        self.is_listening = false;
+    }
+}
