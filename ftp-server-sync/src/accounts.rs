@@ -1,3 +1,4 @@
-//! Who may log in, and what each account may do.
+//! Accounts: who may log in, and what each account may do.
 
+pub(crate) mod passwords;
 pub(crate) mod users;

@@ -1,20 +1,21 @@
-//! The log: where its lines go and how they look.
+//! Text for people: the log, and how lines are laid out.
 
 pub(crate) mod clock;
 mod format;
+pub(crate) mod wrap;
 
 use std::io::Write;
 
-/// Writes log lines of at least this level to stderr, from now on. For the process as a whole, and once.
+/// From now on, writes the log lines of the whole process to stderr, if they have at least this level.
 ///
-/// The level can be changed with [`log::set_max_level`] while the server runs, as a reload does.
+/// A reload changes the level by [`log::set_max_level`].
 ///
 /// # Panics
 ///
 /// If the process has a logger already.
 pub fn log_to_stderr(level: log::LevelFilter) {
     env_logger::Builder::new()
-        // What is logged is decided by the level that can change.
+        // The level that decides is that of `log::set_max_level`, because it can change.
         .filter_level(log::LevelFilter::Trace)
         .format(|out, record| {
             let line = format::line(clock::unix_seconds(), record.level(), record.args());

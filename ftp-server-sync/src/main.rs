@@ -1,4 +1,4 @@
-//! The command line's door to the server: parses, serves, and decides the exit code.
+//! The program: parses the command line, serves, and decides the exit code.
 
 use std::env;
 use std::fmt;
@@ -6,15 +6,15 @@ use std::io::{self, Write};
 use std::process::ExitCode;
 
 use ftp_server_sync::check::{self, Verdict};
-use ftp_server_sync::cli::{CommandLine, Invocation};
+use ftp_server_sync::cli::{self, CommandLine, Invocation};
 use ftp_server_sync::rules::{self, RulesKind};
 use ftp_server_sync::settings::Settings;
 use ftp_server_sync::{Server, log_to_stderr};
 
-/// A check found that some clients would fail.
+/// A check has found that some clients would fail.
 const CLIENTS_FAIL: u8 = 1;
 
-/// Bad flags, or a server that cannot start.
+/// A flag is wrong, or the server cannot start.
 const CANNOT_START: u8 = 2;
 
 fn main() -> ExitCode {
@@ -27,6 +27,9 @@ fn main() -> ExitCode {
         Err(error) => return cannot_start(&error),
     };
     log_to_stderr(settings.log_level);
+    for note in cli::environment_notes(env::vars_os()) {
+        log::info!("note: {note}");
+    }
     let server = match start(*settings, command_line) {
         Ok(server) => server,
         Err(error) => return cannot_start(&error),
@@ -34,7 +37,7 @@ fn main() -> ExitCode {
     match server.run() {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
-            complain(&error);
+            print_error(&error);
             ExitCode::FAILURE
         }
     }
@@ -46,6 +49,9 @@ fn start(settings: Settings, command_line: CommandLine) -> io::Result<Server> {
 }
 
 fn check(settings: &Settings) -> ExitCode {
+    for note in cli::environment_notes(env::vars_os()) {
+        print_error(&format_args!("note: {note}"));
+    }
     let report = match check::check(settings) {
         Ok(report) => report,
         Err(error) => return cannot_start(&error),
@@ -61,16 +67,16 @@ fn check(settings: &Settings) -> ExitCode {
 fn rules(settings: &Settings, kind: RulesKind) -> ExitCode {
     match rules::rules(settings, kind) {
         Ok(lines) => print(lines.trim_end()),
-        Err(error) => cannot_start(&error),
+        Err(error) => cannot_start(&format!("--rules {kind}: {error}")),
     }
 }
 
 fn cannot_start(problem: &dyn fmt::Display) -> ExitCode {
-    complain(problem);
+    print_error(problem);
     ExitCode::from(CANNOT_START)
 }
 
-/// Prints to stdout; a reader that has gone away is no failure.
+/// Prints to stdout. It is no failure if the reader has closed the pipe.
 fn print(text: &str) -> ExitCode {
     match writeln!(io::stdout(), "{text}") {
         Err(error) if error.kind() != io::ErrorKind::BrokenPipe => ExitCode::FAILURE,
@@ -78,7 +84,7 @@ fn print(text: &str) -> ExitCode {
     }
 }
 
-fn complain(error: &dyn fmt::Display) {
-    // There is nobody left to tell if this fails.
+fn print_error(error: &dyn fmt::Display) {
+    // If this fails, no other place is left to write the error to.
     let _ = writeln!(io::stderr(), "ftp-server-sync: {error}");
 }

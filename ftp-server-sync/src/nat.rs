@@ -1,8 +1,11 @@
-//! The way outside: what clients are sent to, what is wrong with it, and what the router needs.
+//! The way through a NAT router: which address clients are given, what is wrong with it, and what the
+//! router needs.
 
 pub(crate) mod address_source;
 pub mod check;
 pub(crate) mod diagnose;
+pub(crate) mod evidence;
+pub(crate) mod finding;
 pub(crate) mod never_connected_log;
 pub mod rules;
 pub(crate) mod summary;

@@ -21,10 +21,9 @@ use mio::net::TcpStream;
 use mio::{Events, Poll, Token, Waker};
 
 use crate::fs::root::Root;
-use crate::nat::address_source::PublicAddresses;
-use crate::nat::never_connected_log::Advice;
+use crate::nat::address_source::AddressResolver;
 use crate::net::interfaces::Interfaces;
-use crate::net::watch::{Debounce, Watch};
+use crate::net::watch::{Debounce, InterfaceWatch};
 use crate::passive::PassivePool;
 use crate::session::{Current, ServerState, SessionCommand, Start, poll_and_waker};
 use crate::settings::Settings;
@@ -63,9 +62,9 @@ pub struct Server {
     sessions: Sessions,
     messages: Receiver<Message>,
     handle: Handle,
-    addresses: PublicAddresses,
+    addresses: AddressResolver,
     /// `None` where the kernel reports no changes: networks are then read at a reload only.
-    watch: Option<Watch>,
+    watch: Option<InterfaceWatch>,
     debounce: Debounce,
     certificate: WatchedFiles,
     signals: Signals,
@@ -96,7 +95,7 @@ impl Server {
         let certificate = WatchedFiles::new(settings.certificate_files(), Instant::now());
         let poll = Poll::new()?;
         // Before the interfaces are read, so that no change is missed.
-        let watch = Watch::open(poll.registry(), INTERFACES)
+        let watch = InterfaceWatch::open(poll.registry(), INTERFACES)
             .inspect_err(Self::log_unwatched)
             .ok();
         let interfaces = Interfaces::read()?;
@@ -106,9 +105,9 @@ impl Server {
         let waker = Arc::new(Waker::new(poll.registry(), WAKER)?);
         let (sender, messages) = unbounded();
         let pool = PassivePool::new(settings.passive_ports);
-        let mut addresses = PublicAddresses::default();
-        addresses.follow(&settings, Instant::now());
-        let current = Current::new(settings, root, interfaces, addresses.known(), identity);
+        let mut addresses = AddressResolver::default();
+        addresses.update_settings(&settings, Instant::now());
+        let current = Current::new(settings, root, interfaces, addresses.names(), identity);
         Ok(Self {
             poll,
             events: Events::with_capacity(EVENTS_MAX),
@@ -195,9 +194,9 @@ impl Server {
         let due = [
             shutdown,
             self.accept_again,
-            self.addresses.wake_at(),
-            self.debounce.look_at(),
-            self.certificate.look_at(),
+            self.addresses.next_wake(),
+            self.debounce.next_look(),
+            self.certificate.next_check(),
         ];
         let due = due.into_iter().flatten().min();
         due.map(|due| due.saturating_duration_since(Instant::now()))
@@ -245,7 +244,7 @@ impl Server {
         }
         info!("{} sessions", self.sessions.count());
         let has_range = self.state.current().settings.passive_ports.is_some();
-        for line in self.state.never_connected.report(Advice { has_range }) {
+        for line in self.state.never_connected.report(has_range) {
             info!("{line}");
         }
         self.sessions.send_all(SessionCommand::Report);

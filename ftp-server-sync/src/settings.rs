@@ -1,6 +1,6 @@
-//! What the operator decided, checked, and the core's `Config` made from it.
+//! What the operator has decided, and the core's `Config` that follows from it.
 //!
-//! A value of this type can be served as it stands: `flags` refuses everything else.
+//! Settings that come from [`cli`](crate::cli) have been checked: a server can use them as they are.
 
 mod address;
 pub(crate) mod file;
@@ -16,7 +16,8 @@ use ftp_proto::{Config, Masquerade, OuterPorts};
 use ipnet::{IpNet, Ipv4Net, Ipv6Net};
 use log::LevelFilter;
 
-pub use crate::accounts::users::{Password, Users};
+pub use crate::accounts::passwords::Password;
+pub use crate::accounts::users::Users;
 use crate::net::interfaces::Interfaces;
 pub use crate::net::listen::Listen;
 pub use crate::net::port_range::PortRange;
@@ -26,86 +27,86 @@ pub use address::{AddressSource, ClientAddress, Names};
 /// The settings of a server.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Settings {
-    /// The control sockets; never empty.
+    /// The sockets for control connections; at least one.
     pub listen: Vec<Listen>,
-    /// The directory that is shared, as an absolute path.
+    /// The shared directory, as an absolute path.
     pub directory: PathBuf,
-    /// Who may log in.
+    /// Who may log in, and with which rights.
     pub users: Users,
-    /// Public address for PASV replies.
+    /// The public address in passive mode replies; `None`: the address that the client connected to.
     pub masquerade_address: Option<AddressSource>,
-    /// Public address by local address.
+    /// The public address for each local address that clients connect to.
     pub masquerade_map: BTreeMap<Ipv4Addr, AddressSource>,
-    /// What clients of certain networks are told; each network once.
+    /// The address that clients of certain networks are given. No network occurs twice.
     pub masquerade_clients: Vec<(IpNet, ClientAddress)>,
-    /// How often the names among these addresses are looked up again.
+    /// The time between two lookups of the host names among these addresses.
     pub masquerade_refresh: Duration,
-    /// Which clients are told the address that they connected to.
+    /// The clients that are given the address that they connected to.
     pub local_networks: LocalNetworks,
-    /// Where passive listeners bind; `None`: the kernel chooses.
+    /// The ports of passive data connections; `None`: the kernel chooses.
     pub passive_ports: Option<PortRange>,
-    /// The ports that the router forwards to the passive ones, as many; `None`: the same numbers.
+    /// The ports that the router forwards to `passive_ports`, and as many; `None`: the same numbers.
     pub outer_ports: Option<PortRange>,
     /// The port that the router forwards to the control port.
     pub outer_port: u16,
-    /// Gateways from which a client's control or data connection may come instead of from itself.
+    /// Gateways that may replace the client's address on its control connection or its data connections.
     pub trusted_gateways: Vec<IpAddr>,
-    /// TLS; `None`: everything is in clear text.
+    /// TLS; `None`: all connections are in clear text.
     pub tls: Option<TlsSettings>,
-    /// How much is allowed at once.
+    /// Limits on connections and logins.
     pub limits: Limits,
-    /// How fast each session's data may move.
+    /// Limits on the speed of each session's transfers.
     pub rates: Rates,
-    /// How long things may last.
+    /// Limits on the duration of waits.
     pub timeouts: Timeouts,
-    /// How long the answer to a wrong password is held back.
+    /// The delay of the reply to a wrong password.
     pub login_delay: Duration,
-    /// How long running transfers may go on when the server ends; zero: not at all.
+    /// The time for running transfers after the server has been asked to end; zero: they end at once.
     pub shutdown_grace: Duration,
-    /// The text of the greeting; `None`: the core's own.
+    /// The text of the greeting; `None`: the default text.
     pub banner: Option<String>,
     /// Whether PORT and EPRT may name another host than the client (FXP).
     pub permit_foreign_addresses: bool,
     /// Whether PORT and EPRT may name a port below 1024.
     pub permit_privileged_ports: bool,
-    /// How much is logged.
+    /// The least important log lines that are written.
     pub log_level: LevelFilter,
 }
 
-/// What is protected by TLS, and by which certificate (RFC 4217).
+/// TLS (RFC 4217): the certificate, and what is required of clients.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct TlsSettings {
-    /// The certificate with its key; `None`: one that the server makes and keeps.
+    /// The certificate and its key; `None`: the server makes its own certificate.
     pub certificate: Option<CertificateFiles>,
-    /// Where it keeps that.
+    /// The directory for the certificate that the server makes.
     pub state_directory: PathBuf,
-    /// No login in clear text.
+    /// Logins in clear text are refused.
     pub control_required: bool,
-    /// No transfer in clear text.
+    /// Transfers in clear text are refused.
     pub data_required: bool,
     /// Data connections must resume the TLS session of their control connection.
     pub resumption_required: bool,
-    /// Clients must have a certificate that one of these authorities has signed.
+    /// Authorities: clients must show a certificate that one of them has signed. `None`: clients need none.
     pub client_ca: Option<PathBuf>,
 }
 
-/// Where a certificate is, as PEM.
+/// The files of a certificate, in PEM format.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct CertificateFiles {
-    /// The certificate, followed by those that lead to its authority.
+    /// The certificate, followed by the certificates that lead to its authority.
     pub chain: PathBuf,
-    /// Its private key: PKCS#1, PKCS#8 or SEC1. May be the same file.
+    /// The private key of the certificate: PKCS#1, PKCS#8 or SEC1. This may be the same file.
     pub key: PathBuf,
 }
 
-/// Which clients count as local.
+/// The networks whose clients count as local.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum LocalNetworks {
-    /// Those in the networks of this machine's interfaces.
+    /// The networks of this machine's interfaces.
     Auto,
-    /// None, not even this machine's own.
+    /// No network, not even loopback.
     None,
-    /// Those in these networks, and on this machine itself.
+    /// These networks, and loopback.
     Networks(Vec<IpNet>),
 }
 
@@ -114,35 +115,35 @@ pub enum LocalNetworks {
 pub struct Limits {
     /// Control connections at the same time.
     pub connections_max: u32,
-    /// Of these, from one address; `None`: no limit of its own.
+    /// Control connections from one address at the same time; `None`: no such limit.
     pub connections_per_address_max: Option<u32>,
     /// Failed logins in one session.
     pub login_attempts_max: u32,
 }
 
-/// Bytes per second; `None`: no limit.
+/// Bytes per second in each session; `None`: no limit.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Rates {
-    /// From clients: uploads.
+    /// From the client to the server: uploads.
     pub inward: Option<NonZeroU64>,
-    /// To clients: downloads and listings.
+    /// From the server to the client: downloads and listings.
     pub outward: Option<NonZeroU64>,
 }
 
-/// Each `None` is "for ever".
+/// The longest duration of each wait; `None`: no limit.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Timeouts {
-    /// Between two commands, and until login.
+    /// Between two commands, and until the login.
     pub idle: Option<Duration>,
-    /// For a data connection to be opened, in either mode.
+    /// Until a data connection is open, in active and passive mode.
     pub data_open: Option<Duration>,
-    /// Without a byte on a data connection.
+    /// Without any progress on an open data connection.
     pub data_stall: Option<Duration>,
 }
 
 impl Settings {
-    /// The core's settings on this machine. A name that is not among the `names` is told to nobody:
-    /// clients get the address that they connected to.
+    /// The core's configuration on this machine. While a host name is not among `names`, its clients are
+    /// given the address that they connected to. The umask is the core's default.
     pub(crate) fn config(&self, interfaces: &Interfaces, names: &Names) -> Config {
         let defaults = Config::default();
         Config {
@@ -151,7 +152,7 @@ impl Settings {
                 clients: self
                     .masquerade_clients
                     .iter()
-                    .map(|(network, told)| (*network, told.rule(names)))
+                    .map(|(network, address)| (*network, address.rule(names)))
                     .collect(),
                 local_networks: self.local_networks.resolve(&interfaces.networks),
                 gateways: interfaces
@@ -185,29 +186,28 @@ impl Settings {
         }
     }
 
-    /// The addresses that clients can be connected to: those that are listened on, or this machine's
-    /// where all are; sorted, each once.
+    /// The addresses of this machine that clients can connect to; sorted, without duplicates.
     pub(crate) fn local_addresses(&self, interfaces: &Interfaces) -> Vec<IpAddr> {
-        let mut found = BTreeSet::new();
+        let mut reachable = BTreeSet::new();
         for listen in &self.listen {
             let address = listen.address.ip();
             if !address.is_unspecified() {
-                found.insert(address.to_canonical());
+                reachable.insert(address.to_canonical());
                 continue;
             }
             let all = interfaces.addresses.iter().map(IpAddr::to_canonical);
             let same_family = |own: &IpAddr| own.is_ipv4() == address.is_ipv4();
-            found.extend(all.filter(|own| listen.dual_stack || same_family(own)));
+            reachable.extend(all.filter(|own| listen.dual_stack || same_family(own)));
         }
-        found.into_iter().collect()
+        reachable.into_iter().collect()
     }
 
-    /// The control port, which clients with and without TLS begin at; 0 for any free one.
+    /// The control port, for clients without TLS and with explicit TLS; 0: the kernel chooses.
     pub fn control_port(&self) -> u16 {
         self.port(false).unwrap_or_default()
     }
 
-    /// The port of implicit TLS, if there is one; 0 for any free one.
+    /// The port of implicit TLS; `None`: there is none. 0: the kernel chooses.
     pub fn implicit_port(&self) -> Option<u16> {
         self.port(true)
     }
@@ -218,22 +218,33 @@ impl Settings {
         Some(found.address.port())
     }
 
-    /// The host names that stand where addresses may; sorted, each once.
+    /// The host names among the public addresses; sorted, without duplicates.
     pub fn names(&self) -> BTreeSet<&str> {
-        let by_client = self.masquerade_clients.iter().map(|(_, told)| told);
-        let by_client = by_client.filter_map(|told| match told {
+        let of_clients = self.masquerade_clients.iter();
+        let of_clients = of_clients.filter_map(|(_, address)| match address {
             ClientAddress::Public(public) => Some(public),
             ClientAddress::Local => None,
         });
         self.masquerade_address
             .iter()
             .chain(self.masquerade_map.values())
-            .chain(by_client)
+            .chain(of_clients)
             .filter_map(|public| match public {
                 AddressSource::Name(name) => Some(name.as_str()),
                 AddressSource::Address(_) => None,
             })
             .collect()
+    }
+
+    /// Whether some clients are given another address than the one that they connected to.
+    pub(crate) fn masquerades(&self) -> bool {
+        let is_public = |address: &ClientAddress| matches!(address, ClientAddress::Public(_));
+        self.masquerade_address.is_some()
+            || !self.masquerade_map.is_empty()
+            || self
+                .masquerade_clients
+                .iter()
+                .any(|(_, address)| is_public(address))
     }
 
     /// The files of the certificate, its key and the clients' authorities; none without TLS.
@@ -252,7 +263,7 @@ impl Settings {
 }
 
 impl TlsSettings {
-    /// The files that somebody may replace while the server runs.
+    /// The files that may be replaced while the server runs.
     pub fn files(&self) -> impl Iterator<Item = PathBuf> {
         let certificate = self.certificate.iter();
         let certificate = certificate.flat_map(|files| [&files.chain, &files.key]);
@@ -261,7 +272,7 @@ impl TlsSettings {
 }
 
 impl LocalNetworks {
-    /// The networks themselves. Loopback is one of them, unless there shall be none.
+    /// The networks, where `interface_networks` are those of this machine.
     pub fn resolve(&self, interface_networks: &[IpNet]) -> Vec<IpNet> {
         let networks = match self {
             Self::Auto => interface_networks,
@@ -291,7 +302,7 @@ mod tests {
     }
 
     #[test]
-    fn which_addresses_are_listened_on() {
+    fn clients_can_connect_to_the_addresses_of_the_listeners() {
         let addresses = |texts: &[&str]| -> Vec<IpAddr> {
             texts.iter().map(|text| text.parse().unwrap()).collect()
         };
@@ -331,7 +342,7 @@ mod tests {
     }
 
     #[test]
-    fn which_networks_are_local() {
+    fn local_networks_contain_loopback_unless_there_are_none() {
         let interfaces = networks(&["192.168.77.2/24", "127.0.0.1/8", "192.168.77.3/24"]);
         let explicit = LocalNetworks::Networks(networks(&["10.8.0.0/24"]));
         assert_eq!(

@@ -48,7 +48,7 @@ fn a_check_that_finds_clients_failing() {
     assert_told(
         &told,
         1,
-        &["localhost leads to 127.", "which is a loopback address"],
+        &["localhost resolves to 127.", "which is a loopback address"],
     );
 }
 
@@ -78,7 +78,10 @@ fn a_check_that_cannot_start() {
     assert_told(
         &told,
         2,
-        &["What clients are told", "227 Entering Passive Mode"],
+        &[
+            "Passive mode replies to each kind of client",
+            "227 Entering Passive Mode",
+        ],
     );
     let said = complaint(&told);
     let taken = format!(

@@ -118,9 +118,9 @@ fn a_broken_renewal_leaves_the_old_certificate_in_force() {
     server.log_with(&told(1));
     renewals.make(2);
     renewals.link("chain", "chain2");
-    let log = server.log_with("the old certificate stays in force: --keyfile ");
+    let log = server.log_with("the old certificate stays in force: private key file ");
     assert!(
-        log.contains("does not belong to the first certificate"),
+        log.contains("does not match the first certificate"),
         "{log}"
     );
     connect(&server);
@@ -138,7 +138,7 @@ fn sighup_takes_the_certificate_at_once_or_says_why_not() {
     renewals.make(2);
     renewals.link("chain", "chain2");
     server.signal(Signal::HUP);
-    server.log_with("not reloading, the old settings stay: --keyfile ");
+    server.log_with("not reloading, the old settings stay: private key file ");
     renewals.link("key", "key2");
     server.signal(Signal::HUP);
     server.log_with(&told(2));
@@ -173,7 +173,7 @@ fn a_certificate_can_be_checked() {
     renewals.link("key", "key2");
     let text = check(&mut server::command(&flags), 2);
     assert!(
-        text.contains("does not belong to the first certificate"),
+        text.contains("does not match the first certificate"),
         "{text}"
     );
     let state = TempDir::new().expect("a temporary directory");
@@ -208,12 +208,12 @@ fn servers_keep_one_certificate() {
     assert_eq!(found[0].len(), 32 * 3 - 1);
     let later = Server::spawn(&mut keeping(&state));
     assert_eq!(fingerprint(&later), found[0]);
-    assert!(!later.log().contains("made a certificate"));
+    assert!(!later.log().contains("made a self-signed certificate"));
     // The neighbour: without the file it is another one.
     fs::remove_file(state.path().join("certificate.pem")).expect("the kept file");
     let new = Server::spawn(&mut keeping(&state));
     assert_ne!(fingerprint(&new), found[0]);
-    new.log_with("made a certificate; it is kept in ");
+    new.log_with("made a self-signed certificate: ");
 }
 
 #[test]
@@ -226,9 +226,9 @@ fn a_broken_kept_certificate_is_refused() {
     assert_eq!(
         text.trim_end(),
         format!(
-            "ftp-server-sync: --tls: the certificate that was kept in {path}/certificate.pem: is \
-             empty; give a PEM file with -----BEGIN CERTIFICATE-----; or remove that file, and a \
-             new one is made"
+            "ftp-server-sync: self-signed certificate file {path}/certificate.pem: the file is empty; \
+             give a PEM file with -----BEGIN CERTIFICATE-----; or remove the file, and the server \
+             makes a new one"
         )
     );
 }
@@ -245,7 +245,7 @@ fn a_read_only_file_system_keeps_nothing() {
     let finished = process::run(&mut command, 10).expect_failure();
     let text = String::from_utf8_lossy(&finished.stderr);
     assert!(
-        text.contains("read-only file system; give one with --certfile, or a directory"),
+        text.contains("read-only file system; give a certificate with --certfile, or set"),
         "{text}"
     );
 }

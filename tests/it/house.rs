@@ -44,10 +44,7 @@ const LAYOUT: Layout<'_> = Layout {
 };
 
 /// Folders that may have cycles inside.
-const FILE_CYCLES: &[Exception<'_>] = &[(
-    "ftp-server-sync/src/passive",
-    "pool, lease and listener are not separate yet",
-)];
+const FILE_CYCLES: &[Exception<'_>] = &[];
 
 /// Modules of the driver that import each other.
 const MODULE_CYCLES: &[Exception<'_>] = &[];

@@ -1,23 +1,15 @@
-//! Who may log in, and what they may do.
-//!
-//! A password is never printed, not even by `Debug`, and comparing it takes as long for a wrong one
-//! as for the right one.
-
-use std::fmt;
-use std::hint;
+//! The users: which names and passwords may log in, and with which permissions.
 
 use ftp_proto::Permissions;
 
-/// The one user of the command line, if any, and anonymous.
+use super::passwords::Password;
+
+/// The user of `--username`, if there is one, and anonymous.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Users {
     account: Option<Account>,
     anonymous: Option<Permissions>,
 }
-
-/// A password as the bytes that PASS carries.
-#[derive(Clone, PartialEq, Eq)]
-pub struct Password(Vec<u8>);
 
 #[derive(Clone, Debug, PartialEq, Eq)]
 struct Account {
@@ -27,7 +19,7 @@ struct Account {
 }
 
 impl Users {
-    /// Anonymous alone; `write` lets anonymous change files.
+    /// Anonymous only; with `write`, anonymous may change files.
     pub fn anonymous_only(write: bool) -> Self {
         Self {
             account: None,
@@ -35,7 +27,7 @@ impl Users {
         }
     }
 
-    /// One user, whom alone `write` concerns: beside a user anonymous only ever reads.
+    /// One user; with `write`, that user may change files. Beside a user, anonymous may only read.
     pub fn one(name: String, password: Password, write: bool, anonymous: bool) -> Self {
         Self {
             account: Some(Account {
@@ -47,24 +39,24 @@ impl Users {
         }
     }
 
-    /// What somebody with this name and password may do; `None`: the login is refused.
+    /// The permissions for this name and password; `None`: the login is refused.
     pub fn check(&self, name: &[u8], password: &[u8]) -> Option<Permissions> {
         if is_anonymous(name) {
             return self.anonymous;
         }
         let account = self.account.as_ref()?;
-        // Both are always compared, so that a known name is not told by the time.
-        let known = name == account.name.as_bytes();
-        let right = account.password.matches(password);
-        (known & right).then_some(account.permissions)
+        // Both are always compared, so that the time does not show whether the name exists.
+        let is_name = name == account.name.as_bytes();
+        let is_password = account.password.matches(password);
+        (is_name & is_password).then_some(account.permissions)
     }
 
-    /// What anonymous may do; `None`: not let in.
+    /// The permissions of anonymous; `None`: anonymous may not log in.
     pub fn anonymous(&self) -> Option<Permissions> {
         self.anonymous
     }
 
-    /// The user of the command line.
+    /// The name and permissions of the user of `--username`.
     pub fn account(&self) -> Option<(&str, Permissions)> {
         let account = self.account.as_ref()?;
         Some((&account.name, account.permissions))
@@ -80,29 +72,6 @@ fn permissions(write: bool) -> Permissions {
     match write {
         true => Permissions::READ_WRITE,
         false => Permissions::READ_ONLY,
-    }
-}
-
-impl Password {
-    /// Takes the bytes as a client must send them.
-    pub fn new(bytes: Vec<u8>) -> Self {
-        Self(bytes)
-    }
-
-    /// Looks at every byte of `offered`, whatever the first difference.
-    fn matches(&self, offered: &[u8]) -> bool {
-        let mut difference = usize::from(self.0.len() != offered.len());
-        for (index, byte) in offered.iter().enumerate() {
-            let expected = self.0.get(index).copied().unwrap_or_default();
-            difference |= usize::from(hint::black_box(expected ^ byte));
-        }
-        hint::black_box(difference) == 0
-    }
-}
-
-impl fmt::Debug for Password {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("Password(not shown)")
     }
 }
 
@@ -124,7 +93,7 @@ mod tests {
     }
 
     #[test]
-    fn who_may_do_what() {
+    fn each_login_gets_its_permissions() {
         check(
             Users::anonymous_only(false),
             &[

@@ -1,212 +1,132 @@
-//! A configuration file: from lines of `name value` to flags as given.
+//! A configuration file as flags: lines of `name value`.
 //!
-//! Nothing here knows what a flag means or what the command line says. An error tells the line, and
-//! quotes neither a secret nor a line that has no name: the wrong file may have been given.
+//! Nothing here knows what a flag means or what other sources say. An error names the line, and
+//! quotes neither a secret nor a line without a name: it may be the wrong file.
 
 use std::ffi::{OsStr, OsString};
-use std::mem;
 use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
 
-use super::expand::{self, Flag, FlagError, Given};
+use super::error::{self, FlagError};
+use super::flags::Flag;
+use super::given::{Given, GivenFlags};
+use super::suggest::suggest;
 use crate::settings::file;
 
-/// Reads the whole file, or refuses it with its first fault.
-pub(super) fn read(table: &[Flag], file: &OsStr) -> Result<Vec<Given>, FlagError> {
-    let refuse = |problem: String| FlagError::with_value("--config", file, problem);
-    let bytes = file::load(Path::new(file), FILE_BYTES_MAX, WANTED).map_err(refuse)?;
+/// Reads the file that `config` names, up to its first error.
+pub(super) fn read(table: &[Flag], config: &Given) -> Result<GivenFlags, FlagError> {
+    let path = config.value.clone().unwrap_or_default();
+    let bytes = file::load(Path::new(&path), FILE_BYTES_MAX, WANTED);
+    let bytes = bytes.map_err(|problem| config.refuse(problem))?;
     if bytes.starts_with(b"\xff\xfe") || bytes.starts_with(b"\xfe\xff") {
-        return Err(refuse("UTF-16 text; save it as UTF-8".to_owned()));
+        return Err(config.refuse("UTF-16 text; save it as UTF-8"));
     }
     let text = bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(&bytes);
-    let mut given = Vec::new();
+    let mut given = GivenFlags::default();
     for (index, line) in text.split(|&byte| byte == b'\n').enumerate() {
-        let number = index + 1;
-        let flag = read_line(table, line, number, &given);
-        given.extend(flag.map_err(|error| error.at(file, number))?);
+        let place = Some(format!("{}:{}", error::shown(&path), index + 1));
+        let flag = read_line(table, line).map_err(|error| error.at(place.clone()))?;
+        if let Some((flag, value)) = flag {
+            given.add(flag, value, place)?;
+        }
     }
     Ok(given)
 }
 
 /// The flag of one line; `None` for blank lines and comments.
-fn read_line(
-    table: &[Flag],
-    line: &[u8],
-    number: usize,
-    earlier: &[Given],
-) -> Result<Option<Given>, FlagError> {
+fn read_line(table: &[Flag], line: &[u8]) -> Result<Option<(Flag, Option<OsString>)>, FlagError> {
     let line = line.strip_suffix(b"\r").unwrap_or(line);
     if line.len() > LINE_BYTES_MAX {
-        return Err(FlagError::of_line(format!(
-            "longer than {LINE_BYTES_MAX} bytes; give a list in several lines of the same name"
-        )));
+        let remedy = "give a list in several lines of the same name";
+        let problem = format!("longer than {LINE_BYTES_MAX} bytes; {remedy}");
+        return Err(FlagError::of_line(problem));
     }
     let is_control = |byte: &u8| byte.is_ascii_control() && *byte != b'\t';
     if let Some(column) = line.iter().position(is_control) {
         let shown = char::from(line[column]).escape_default();
         let column = column + 1;
-        return Err(FlagError::of_line(format!(
-            "holds the control character {shown} in column {column}; leave it out"
-        )));
+        let problem = format!("the control character {shown} in column {column}; leave it out");
+        return Err(FlagError::of_line(problem));
     }
-    let line = trim(line);
+    let line = line.trim_ascii();
     if line.is_empty() || line.starts_with(b"#") {
         return Ok(None);
     }
-    let (word, value) = match line.iter().position(is_blank) {
-        Some(end) => (&line[..end], trim(&line[end..])),
-        None => (line, &b""[..]),
-    };
+    let end = line.iter().position(|byte| b" \t".contains(byte));
+    let (word, value) = line.split_at(end.unwrap_or(line.len()));
+    let value = value.trim_ascii();
     let flag = named(table, word, value)?;
-    let value = value_for(flag, value)?;
-    if let Some(first) = earlier.iter().find(|given| given.flag == flag)
-        && !flag.repeatable
-    {
-        let first = first.line.unwrap_or_default();
-        let problem = format!("given twice, first in line {first}; give it once");
-        return Err(expand::refusal(flag, value, problem));
+    let value = (!value.is_empty()).then(|| OsStr::from_bytes(value).to_owned());
+    match (flag.placeholder, &value) {
+        (Some(_), None) => Err(FlagError::new(flag.long, error::missing(&usage(&flag)))),
+        (None, Some(value)) => Err(FlagError::with_value(flag.long, value, no_value())),
+        _ => Ok(Some((flag, value))),
     }
-    Given::new(flag, value, Some(number)).map(Some)
 }
 
 /// The flag that a line begins with.
 fn named(table: &[Flag], word: &[u8], value: &[u8]) -> Result<Flag, FlagError> {
-    let is_separator = |byte: &u8| b"=:".contains(byte);
-    let name = word.split(is_separator).next().unwrap_or_default();
+    let mut parts = word.split(|byte| b"=:".contains(byte));
+    let name = parts.next().unwrap_or_default();
     let is_part_of_name = |byte: &u8| byte.is_ascii_alphanumeric() || b"-_".contains(byte);
-    let name = str::from_utf8(name)
-        .ok()
-        .filter(|name| (1..=NAME_BYTES_MAX).contains(&name.len()))
-        .filter(|name| name.bytes().all(|byte| is_part_of_name(&byte)))
-        .ok_or_else(|| {
-            FlagError::of_line("does not begin with a name; give a line such as port 2121")
-        })?;
-    let bare = name.trim_start_matches('-');
-    let Some(flag) = table.iter().find(|flag| &flag.long[2..] == bare) else {
-        return Err(unknown(table, name));
+    let is_name = (1..=NAME_BYTES_MAX).contains(&name.len()) && name.iter().all(is_part_of_name);
+    let Some(name) = str::from_utf8(name).ok().filter(|_| is_name) else {
+        let problem = "no name at the beginning; give a line such as port 2121";
+        return Err(FlagError::of_line(problem));
     };
-    if ELSEWHERE.contains(&flag.long) {
-        let problem = "does not belong in a file; give it on the command line";
+    let bare = name.trim_start_matches('-');
+    let Some(&flag) = table.iter().find(|flag| flag.name() == bare) else {
+        return Err(unknown(table, name, bare));
+    };
+    // A file in a file would hide what is in force.
+    if flag.is_for_command_line_only() || flag.long == "--config" {
+        let problem = "not for a file; give it on the command line";
         return Err(FlagError::new(flag.long, problem));
     }
     if bare != name {
-        let wanted = spelling(flag);
-        let problem = format!("names have no dashes in front here; write {wanted}");
+        let usage = usage(&flag);
+        let problem = format!("names in a file have no dashes in front; write {usage}");
         return Err(FlagError::new(name, problem));
     }
     let equals = value == b"=" || value.starts_with(b"= ") || value.starts_with(b"=\t");
-    if word.len() > name.len() || equals {
-        if flag.value.is_none() {
-            return Err(FlagError::new(flag.long, NO_VALUE));
-        }
-        let problem = format!(
-            "a blank is wanted between name and value, nothing else; write {}",
-            spelling(flag)
-        );
-        return Err(FlagError::new(flag.long, problem));
-    }
-    Ok(*flag)
-}
-
-fn value_for(flag: Flag, value: &[u8]) -> Result<Option<OsString>, FlagError> {
-    let value = (!value.is_empty()).then(|| OsStr::from_bytes(value).to_owned());
-    match (flag.value, &value) {
-        (Some(_), None) => {
-            let problem = format!("the value is missing; write {}", spelling(&flag));
+    match word.len() > name.len() || equals {
+        true if flag.placeholder.is_none() => Err(FlagError::new(flag.long, no_value())),
+        true => {
+            let usage = usage(&flag);
+            let problem = format!("only blanks may separate name and value; write {usage}");
             Err(FlagError::new(flag.long, problem))
         }
-        (None, Some(_)) => Err(expand::refusal(flag, value, NO_VALUE)),
-        _ => Ok(value),
+        false => Ok(flag),
     }
 }
 
-/// How a line with this flag looks.
-fn spelling(flag: &Flag) -> String {
-    let name = &flag.long[2..];
-    flag.value.map_or(name.to_owned(), |placeholder| {
-        format!("{name} {placeholder}")
-    })
-}
-
-fn unknown(table: &[Flag], name: &str) -> FlagError {
-    let bare = name.trim_start_matches('-');
-    let problem = match meant(table, bare) {
-        Some(flag) if is_letter_of(flag, bare) => {
-            format!("only long names are known here; write {}", spelling(flag))
-        }
-        Some(flag) => format!("unknown name; {} is meant, perhaps", &flag.long[2..]),
-        None => "unknown name; --help lists all, to be written without dashes".to_owned(),
+fn unknown(table: &[Flag], name: &str, bare: &str) -> FlagError {
+    let allowed = table.iter().filter(|flag| !flag.is_for_command_line_only());
+    let allowed: Vec<&Flag> = allowed.filter(|flag| flag.long != "--config").collect();
+    let names: Vec<&str> = allowed.iter().map(|flag| flag.name()).collect();
+    let is_letter = |flag: &&&Flag| flag.short.is_some_and(|short| short.to_string() == bare);
+    let problem = match allowed.iter().find(is_letter) {
+        Some(flag) => format!("a file takes only long names; write {}", usage(flag)),
+        None => error::unknown("name", suggest(bare, &names).map(str::to_owned)),
     };
     FlagError::new(name, problem)
 }
 
-/// The one flag that `name` comes near to.
-fn meant<'a>(table: &'a [Flag], name: &str) -> Option<&'a Flag> {
-    let allowed = || table.iter().filter(|flag| !ELSEWHERE.contains(&flag.long));
-    if let Some(flag) = allowed().find(|flag| is_letter_of(flag, name)) {
-        return Some(flag);
-    }
-    let name = name.to_ascii_lowercase().replace('_', "-");
-    let mut longer = allowed().filter(|flag| flag.long[2..].starts_with(&name));
-    if let (Some(only), None) = (longer.next(), longer.next()) {
-        return Some(only);
-    }
-    let distance = |flag: &Flag| edits(&name, &flag.long[2..]);
-    let nearest = allowed().min_by_key(|flag| distance(flag))?;
-    // Two wrong letters leave too little of a short name.
-    (distance(nearest) <= EDITS_MAX.min(name.len() / 3)).then_some(nearest)
+/// How a line with this flag looks.
+fn usage(flag: &Flag) -> String {
+    flag.usage()[2..].to_owned()
 }
 
-fn is_letter_of(flag: &Flag, letter: &str) -> bool {
-    let mut characters = letter.chars();
-    flag.short.is_some() && characters.next() == flag.short && characters.next().is_none()
+fn no_value() -> String {
+    format!("{}, or leave the line out", error::NO_VALUE)
 }
 
-/// How many letters must be put in, taken out, exchanged, or swapped with their neighbour to make
-/// `from` into `to`.
-fn edits(from: &str, to: &str) -> usize {
-    let (from, to) = (from.as_bytes(), to.as_bytes());
-    let mut before = Vec::new();
-    let mut row: Vec<usize> = (0..=to.len()).collect();
-    for (index, letter) in from.iter().enumerate() {
-        let mut next = vec![index + 1];
-        for (column, other) in to.iter().enumerate() {
-            let exchanged = row[column] + usize::from(letter != other);
-            let mut least = exchanged.min(row[column + 1] + 1).min(next[column] + 1);
-            let swapped =
-                index > 0 && column > 0 && (from[index - 1], letter) == (*other, &to[column - 1]);
-            if swapped {
-                least = least.min(before[column - 1] + 1);
-            }
-            next.push(least);
-        }
-        before = mem::replace(&mut row, next);
-    }
-    row[to.len()]
-}
-
-fn is_blank(byte: &u8) -> bool {
-    b" \t".contains(byte)
-}
-
-fn trim(line: &[u8]) -> &[u8] {
-    let Some(start) = line.iter().position(|byte| !is_blank(byte)) else {
-        return b"";
-    };
-    let end = line.iter().rposition(|byte| !is_blank(byte));
-    &line[start..=end.unwrap_or(start)]
-}
-
-const NO_VALUE: &str = "takes no value; write the name alone, or leave the line out";
 const WANTED: &str = "a file with one \"name value\" per line";
 const FILE_BYTES_MAX: u64 = 1 << 20;
-/// Room for the longest banner and the longest path.
+/// Enough for the longest banner and the longest path.
 const LINE_BYTES_MAX: usize = 8192;
-/// Longer than any name, shorter than what should be quoted.
+/// Longer than any name, and too short to quote a key.
 const NAME_BYTES_MAX: usize = 40;
-const EDITS_MAX: usize = 2;
-/// A file within a file would hide what holds; the others serve nothing.
-const ELSEWHERE: [&str; 5] = ["--check", "--config", "--help", "--rules", "--version"];
 
 #[cfg(test)]
 mod tests;

@@ -1,12 +1,13 @@
-//! Golden files of questions and answers, and the machines that they are asked on.
+//! Golden files of questions and answers, and the machines that the questions are about.
 
 use std::fmt::Debug;
 use std::str::FromStr;
 
 use crate::net::interfaces::Interfaces;
 
-/// Asks again what stands behind each `$ ` of `golden`, at least `count` times; all answers, line ends included, are
-/// as they were.
+/// Each line of `golden` that begins with `$ ` is a question, and the lines after it are its answer. Checks that
+/// `answer` still gives the same answers, and that there are at least `count` questions. A program without TLS is
+/// not asked about it.
 #[track_caller]
 pub(crate) fn check(
     file: &str,
@@ -14,23 +15,35 @@ pub(crate) fn check(
     count: usize,
     mut answer: impl FnMut(&str) -> String,
 ) {
-    let questions: Vec<&str> = golden
-        .lines()
-        .filter_map(|line| line.strip_prefix("$ "))
-        .collect();
-    let actual: String = questions
-        .iter()
-        .map(|question| format!("$ {question}\n{}", answer(question)))
-        .collect();
+    let mut entries: Vec<(&str, String)> = Vec::new();
+    for line in golden.split_inclusive('\n') {
+        match (line.strip_prefix("$ "), entries.last_mut()) {
+            (Some(question), _) => entries.push((question.trim_end_matches('\n'), String::new())),
+            (None, Some((_, answer))) => answer.push_str(line),
+            (None, None) => panic!("{file} does not begin with a question"),
+        }
+    }
     assert!(
-        questions.len() >= count,
+        entries.len() >= count,
         "only {} questions in {file}",
-        questions.len()
+        entries.len()
     );
-    assert!(actual == golden, "{file} differs; now:\n{actual}");
+    if cfg!(not(feature = "tls")) {
+        entries.retain(|(question, _)| !question.contains("--tls"));
+    }
+    let text = |question: &str, answer: &str| format!("$ {question}\n{answer}");
+    let expected: String = entries
+        .iter()
+        .map(|(question, answer)| text(question, answer))
+        .collect();
+    let actual: String = entries
+        .iter()
+        .map(|(question, _)| text(question, &answer(question)))
+        .collect();
+    assert!(actual == expected, "{file} differs; now:\n{actual}");
 }
 
-/// A machine of these addresses, networks and gateways, each apart by spaces.
+/// A machine with these addresses, networks and gateways. In each list, spaces separate the items.
 pub(crate) fn interfaces(addresses: &str, networks: &str, gateways: &str) -> Interfaces {
     Interfaces {
         addresses: parsed(addresses),

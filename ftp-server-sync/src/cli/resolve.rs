@@ -1,442 +1,298 @@
-//! From the texts that argh has sorted to `Settings`: each flag's value, then what flags say together.
+//! From typed flags to `Settings`: what several flags say together.
 //!
-//! Only the directory and the password file are looked at; everything else is arithmetic on text.
+//! Only the directory and the password file are read; everything else is arithmetic.
 
-use std::collections::BTreeMap;
-use std::ffi::{OsStr, OsString};
 use std::fs::{self, File};
 use std::io::{self, Read};
-use std::net::{IpAddr, Ipv4Addr};
+use std::net::IpAddr;
 use std::os::unix::ffi::OsStringExt;
 use std::path::{self, Path, PathBuf};
-use std::time::Duration;
 
 use log::LevelFilter;
 
-use super::expand::{Given, value_of};
+use super::environment::{self, Environment};
+use super::error::{self, FlagError};
+use super::flags::Flags;
+use super::given::GivenFlags;
 use super::values;
-use super::{FlagError, Flags};
-use crate::accounts::users::{Password, Users};
+use crate::accounts::passwords::Password;
+use crate::accounts::users::Users;
 use crate::settings::file::reason;
 use crate::settings::{
-    AddressSource, Limits, Listen, LocalNetworks, PortRange, Rates, Settings, Timeouts,
+    CertificateFiles, Limits, Listen, LocalNetworks, PortRange, Rates, Settings, Timeouts,
+    TlsSettings,
 };
 
-/// One entry of a list, its text and its value.
-struct Entry<T> {
-    /// Which repeat of the flag it stands in.
-    repeat: usize,
-    text: String,
-    value: T,
+/// The settings that these flags ask for. `given` has the values as they are written, for errors.
+pub(super) fn settings(
+    flags: Flags,
+    given: &GivenFlags,
+    environment: &Environment,
+) -> Result<Settings, FlagError> {
+    check_passive_ports(&flags, given)?;
+    given.refuse_repeated(
+        "--masquerade-address-map",
+        keys(&flags.masquerade_address_map),
+    )?;
+    given.refuse_repeated("--masquerade-client", keys(&flags.masquerade_client))?;
+    Ok(Settings {
+        listen: listen(&flags, given)?,
+        tls: tls(&flags, given, environment)?,
+        directory: share(&flags.directory, given)?,
+        users: users(&flags, given, environment)?,
+        local_networks: local_networks(&flags, given)?,
+        outer_ports: outer_ports(&flags, given)?,
+        log_level: log_level(&flags, given)?,
+        masquerade_address: flags.masquerade_address,
+        masquerade_map: flags.masquerade_address_map.into_iter().collect(),
+        masquerade_clients: flags.masquerade_client,
+        masquerade_refresh: flags.masquerade_refresh,
+        passive_ports: flags.passive_ports,
+        outer_port: flags.outer_port,
+        trusted_gateways: flags.trust_gateway,
+        limits: Limits {
+            connections_max: flags.max_cons,
+            connections_per_address_max: Some(flags.max_cons_per_ip).filter(|&max| max > 0),
+            login_attempts_max: flags.max_login_attempts,
+        },
+        rates: Rates {
+            inward: flags.rate_in,
+            outward: flags.rate_out,
+        },
+        timeouts: Timeouts {
+            idle: flags.timeout,
+            data_open: flags.passive_timeout,
+            data_stall: flags.data_timeout,
+        },
+        login_delay: flags.login_delay,
+        shutdown_grace: flags.shutdown_grace,
+        banner: flags.banner,
+        permit_foreign_addresses: flags.permit_foreign_addresses,
+        permit_privileged_ports: flags.permit_privileged_ports,
+    })
 }
 
-impl Flags {
-    pub(super) fn check(
-        self,
-        given: &[Given],
-        password_variable: Option<OsString>,
-        state_directory: &Path,
-    ) -> Result<Settings, FlagError> {
-        // The bytes as they were given, where argh saw only a replacement text.
-        let exact = |flag, text: &Option<String>| {
-            let text = text.as_ref().map(OsString::from);
-            value_of(given, flag).or(text)
-        };
-        let directory = exact("--directory", &self.directory);
-        let password = exact("--password", &self.password);
-        let password_file = exact("--password-file", &self.password_file);
+fn keys<K, V>(entries: &[(K, V)]) -> impl Iterator<Item = &K> + Clone {
+    entries.iter().map(|(key, _)| key)
+}
 
-        let port = one("--port", &self.port, 2121, values::port)?;
-        let passive_ports = self.passive_ports(port)?;
-        let interfaces = self.interfaces()?;
-        let mut listen = Listen::sockets(&interfaces, port, false);
-        if let Some(port) = self.implicit_port(port, passive_ports)? {
-            listen.extend(Listen::sockets(&interfaces, port, true));
+fn check_passive_ports(flags: &Flags, given: &GivenFlags) -> Result<(), FlagError> {
+    let port = flags.port;
+    match flags.passive_ports {
+        Some(range) if range.contains(port) => {
+            let problem = format!("contains the control port {port}; give a range without it");
+            Err(given.refuse_beside("--passive-ports", "--port", problem))
         }
-        let outer_port = one("--outer-port", &self.outer_port, 21, values::outer_port)?;
-        Ok(Settings {
-            listen,
-            tls: self.tls(given, state_directory)?,
-            directory: share(directory.unwrap_or_else(|| ".".into()))?,
-            users: self.users(password, password_file, password_variable)?,
-            masquerade_address: self
-                .masquerade_address
-                .as_deref()
-                .map(|text| checked("--masquerade-address", text, values::masquerade_address))
-                .transpose()?,
-            masquerade_map: self.map()?,
-            masquerade_clients: distinct(
-                "--masquerade-client",
-                list(
-                    "--masquerade-client",
-                    &self.masquerade_client,
-                    values::client_rule,
-                )?,
-            )?,
-            masquerade_refresh: one(
-                "--masquerade-refresh",
-                &self.masquerade_refresh,
-                MASQUERADE_REFRESH,
-                values::refresh,
-            )?,
-            local_networks: self.local_networks()?,
-            outer_ports: self.outer_ports(passive_ports, outer_port)?,
-            passive_ports,
-            outer_port,
-            trusted_gateways: self.trusted_gateways()?,
-            limits: self.limits()?,
-            rates: Rates {
-                inward: one("--rate-in", &self.rate_in, None, values::rate)?,
-                outward: one("--rate-out", &self.rate_out, None, values::rate)?,
-            },
-            timeouts: self.timeouts()?,
-            login_delay: one(
-                "--login-delay",
-                &self.login_delay,
-                LOGIN_DELAY,
-                values::delay,
-            )?,
-            shutdown_grace: one(
-                "--shutdown-grace",
-                &self.shutdown_grace,
-                SHUTDOWN_GRACE,
-                values::grace,
-            )?,
-            banner: self
-                .banner
-                .as_deref()
-                .map(|text| checked("--banner", text, values::banner))
-                .transpose()?,
-            permit_foreign_addresses: self.permit_foreign_addresses,
-            permit_privileged_ports: self.permit_privileged_ports,
-            log_level: self.log_level()?,
-        })
-    }
-
-    fn interfaces(&self) -> Result<Vec<IpAddr>, FlagError> {
-        let mut addresses: Vec<IpAddr> = Vec::new();
-        for (repeat, text) in self.interface.iter().enumerate() {
-            let refuse = |problem: String| {
-                FlagError::with_value("--interface", text, problem).in_repeat(repeat)
-            };
-            let address = values::interface(text).map_err(refuse)?;
-            if addresses.contains(&address) {
-                let problem = "the same address is given twice; give it once";
-                return Err(refuse(problem.to_owned()));
-            }
-            // A second socket on the same port would fail to bind, with a less helpful text.
-            let covers = |one: &IpAddr, other: &IpAddr| {
-                one.is_unspecified() && one.is_ipv4() == other.is_ipv4()
-            };
-            for other in &addresses {
-                if covers(other, &address) || covers(&address, other) {
-                    let problem = format!("overlaps with {other}; give only one of them");
-                    return Err(refuse(problem));
-                }
-            }
-            addresses.push(address);
-        }
-        Ok(addresses)
-    }
-
-    fn users(
-        &self,
-        password: Option<OsString>,
-        password_file: Option<OsString>,
-        password_variable: Option<OsString>,
-    ) -> Result<Users, FlagError> {
-        let Some(name) = &self.username else {
-            for (flag, given) in [
-                ("--password", &password),
-                ("--password-file", &password_file),
-            ] {
-                if given.is_some() {
-                    let problem = "there is no user that it belongs to; add --username NAME";
-                    return Err(FlagError::new(flag, problem));
-                }
-            }
-            return Ok(Users::anonymous_only(self.write));
-        };
-        let name = checked("--username", name, values::username)?;
-        let (source, password) = match (password, password_file) {
-            (Some(_), Some(_)) => {
-                let problem = "--password is given as well; give only one of them";
-                return Err(FlagError::new("--password-file", problem).beside("--password"));
-            }
-            (Some(password), None) => ("--password", password.into_vec()),
-            (None, Some(file)) => return self.user_of_file(name, &file),
-            (None, None) => match password_variable {
-                Some(password) => (PASSWORD_VARIABLE, password.into_vec()),
-                None => {
-                    let problem = "a password is missing; add --password-file FILE or --password \
-                                   TEXT, or set the environment variable FTP_PASSWORD";
-                    return Err(FlagError::with_value("--username", name, problem));
-                }
-            },
-        };
-        match values::password_problem(&password) {
-            Some(problem) => Err(FlagError::new(source, problem)),
-            None => Ok(self.user(name, password)),
-        }
-    }
-
-    fn user_of_file(&self, name: String, file: &OsStr) -> Result<Users, FlagError> {
-        let refuse = |problem| Err(FlagError::with_value("--password-file", file, problem));
-        let password = match read_password(Path::new(file)) {
-            Ok(password) => password,
-            Err(error) => {
-                return refuse(format!(
-                    "cannot be read: {}; give a file that holds the password",
-                    reason(&error)
-                ));
-            }
-        };
-        match values::password_problem(&password) {
-            Some(problem) => refuse(format!("{problem}; one line is wanted")),
-            None => Ok(self.user(name, password)),
-        }
-    }
-
-    fn user(&self, name: String, password: Vec<u8>) -> Users {
-        Users::one(name, Password::new(password), self.write, self.anonymous)
-    }
-
-    fn map(&self) -> Result<BTreeMap<Ipv4Addr, AddressSource>, FlagError> {
-        let flag = "--masquerade-address-map";
-        let entries = list(flag, &self.masquerade_address_map, values::map_entry)?;
-        Ok(distinct(flag, entries)?.into_iter().collect())
-    }
-
-    fn local_networks(&self) -> Result<LocalNetworks, FlagError> {
-        let flag = "--local-networks";
-        let entries: Vec<(usize, &str)> = entries(&self.local_networks).collect();
-        if let Some(&(repeat, word)) = entries
-            .iter()
-            .find(|(_, entry)| ["auto", "none"].contains(entry))
-        {
-            if entries.len() > 1 {
-                let problem = "stands alone; give auto, or none, or only networks";
-                return Err(FlagError::with_value(flag, word, problem).in_repeat(repeat));
-            }
-            return Ok(match word {
-                "none" => LocalNetworks::None,
-                _ => LocalNetworks::Auto,
-            });
-        }
-        let networks = list(flag, &self.local_networks, |entry| {
-            let network = values::network(entry);
-            let network = network.map_err(|problem| format!("{problem}, or auto, or none"))?;
-            Ok((network, ()))
-        })?;
-        if networks.is_empty() {
-            return Ok(LocalNetworks::Auto);
-        }
-        let networks = distinct(flag, networks)?;
-        Ok(LocalNetworks::Networks(
-            networks.into_iter().map(|(network, ())| network).collect(),
-        ))
-    }
-
-    fn passive_ports(&self, port: u16) -> Result<Option<PortRange>, FlagError> {
-        let flag = "--passive-ports";
-        let Some(text) = &self.passive_ports else {
-            return Ok(None);
-        };
-        let range = checked(flag, text, values::ports)?;
-        if range.contains(port) {
-            let problem = format!("holds the control port {port}; give a range without it");
-            return Err(FlagError::with_value(flag, text, problem).beside("--port"));
-        }
-        Ok(Some(range))
-    }
-
-    fn outer_ports(
-        &self,
-        inner: Option<PortRange>,
-        outer_port: u16,
-    ) -> Result<Option<PortRange>, FlagError> {
-        let flag = "--outer-ports";
-        let Some(text) = &self.outer_ports else {
-            return Ok(None);
-        };
-        let Some(inner) = inner else {
-            let problem = "there are no ports that they lead to; add --passive-ports FROM-TO";
-            return Err(FlagError::with_value(flag, text, problem));
-        };
-        let outer = checked(flag, text, |text| values::outer_ports(text, inner))
-            .map_err(|error| error.beside("--passive-ports"))?;
-        if outer.contains(outer_port) {
-            let problem =
-                format!("holds the router's control port {outer_port}; give a range without it");
-            return Err(FlagError::with_value(flag, text, problem).beside("--outer-port"));
-        }
-        Ok(Some(outer))
-    }
-
-    fn trusted_gateways(&self) -> Result<Vec<IpAddr>, FlagError> {
-        let gateway = |(repeat, text)| {
-            checked("--trust-gateway", text, values::gateway)
-                .map_err(|error| error.in_repeat(repeat))
-        };
-        entries(&self.trust_gateway).map(gateway).collect()
-    }
-
-    fn limits(&self) -> Result<Limits, FlagError> {
-        let connections = |text: &str| values::number(text, 1..=CONNECTIONS_MAX);
-        let per_address = |text: &str| values::number(text, 0..=CONNECTIONS_MAX);
-        let attempts = |text: &str| values::number(text, 1..=LOGIN_ATTEMPTS_MAX);
-        let per_address = one("--max-cons-per-ip", &self.max_cons_per_ip, 0, per_address)?;
-        Ok(Limits {
-            connections_max: one("--max-cons", &self.max_cons, 512, connections)?,
-            connections_per_address_max: (per_address > 0).then_some(per_address),
-            login_attempts_max: one(
-                "--max-login-attempts",
-                &self.max_login_attempts,
-                3,
-                attempts,
-            )?,
-        })
-    }
-
-    fn timeouts(&self) -> Result<Timeouts, FlagError> {
-        let timeout = |flag, text, seconds| {
-            one(
-                flag,
-                text,
-                Some(Duration::from_secs(seconds)),
-                values::timeout,
-            )
-        };
-        Ok(Timeouts {
-            idle: timeout("--timeout", &self.timeout, 300)?,
-            data_open: timeout("--passive-timeout", &self.passive_timeout, 30)?,
-            data_stall: timeout("--data-timeout", &self.data_timeout, 300)?,
-        })
-    }
-
-    fn log_level(&self) -> Result<LevelFilter, FlagError> {
-        match &self.log_level {
-            Some(level) if self.debug => {
-                let problem = "--debug is given as well; give only one of them";
-                Err(FlagError::with_value("--log-level", level, problem).beside("--debug"))
-            }
-            None if self.debug => Ok(LevelFilter::Debug),
-            level => one("--log-level", level, LevelFilter::Info, values::log_level),
-        }
+        _ => Ok(()),
     }
 }
 
-/// A value, or an error that names its flag.
-fn checked<T>(
-    flag: &str,
-    text: &str,
-    parse: impl Fn(&str) -> Result<T, String>,
-) -> Result<T, FlagError> {
-    parse(text).map_err(|problem| FlagError::with_value(flag, text, problem))
-}
-
-fn one<T>(
-    flag: &str,
-    text: &Option<String>,
-    default: T,
-    parse: impl Fn(&str) -> Result<T, String>,
-) -> Result<T, FlagError> {
-    text.as_deref()
-        .map_or(Ok(default), |text| checked(flag, text, parse))
-}
-
-/// The entries of all repeats, in order, each with the index of its repeat.
-fn entries(repeats: &[String]) -> impl Iterator<Item = (usize, &str)> {
-    let split = |(repeat, text)| str::split(text, ',').map(move |entry| (repeat, entry));
-    repeats
-        .iter()
-        .map(String::as_str)
-        .enumerate()
-        .flat_map(split)
-}
-
-fn list<T>(
-    flag: &'static str,
-    repeats: &[String],
-    parse: impl Fn(&str) -> Result<T, String>,
-) -> Result<Vec<Entry<T>>, FlagError> {
-    let parse = |entry: &str| match entry {
-        "" => Err("an entry beside a comma is empty; leave the comma out".to_owned()),
-        _ => parse(entry),
-    };
-    entries(repeats)
-        .map(|(repeat, text)| {
-            let value = checked(flag, text, parse).map_err(|error| error.in_repeat(repeat))?;
-            Ok(Entry {
-                repeat,
-                text: text.to_owned(),
-                value,
-            })
-        })
-        .collect()
-}
-
-/// The pairs themselves, once it is sure that no key has two meanings.
-fn distinct<K: PartialEq + ToString, V>(
-    flag: &str,
-    entries: Vec<Entry<(K, V)>>,
-) -> Result<Vec<(K, V)>, FlagError> {
-    let mut pairs: Vec<(K, V)> = Vec::new();
-    for Entry {
-        repeat,
-        text,
-        value: (key, value),
-    } in entries
-    {
-        if pairs.iter().any(|(earlier, _)| *earlier == key) {
-            let problem = format!("{} is given twice; give it once", key.to_string());
-            return Err(FlagError::with_value(flag, text, problem).in_repeat(repeat));
+fn listen(flags: &Flags, given: &GivenFlags) -> Result<Vec<Listen>, FlagError> {
+    let flag = "--interface";
+    given.refuse_repeated(flag, flags.interface.iter())?;
+    for (index, address) in flags.interface.iter().enumerate() {
+        // A second socket on the same port would fail to bind, with a less helpful text.
+        let overlaps = |other: &&IpAddr| {
+            let is_any = address.is_unspecified() || other.is_unspecified();
+            is_any && address.is_ipv4() == other.is_ipv4()
+        };
+        if let Some(other) = flags.interface[..index].iter().find(overlaps) {
+            let problem = format!("overlaps with {other}; give only one of them");
+            return Err(given.refuse_nth(flag, index, problem));
         }
-        pairs.push((key, value));
     }
-    Ok(pairs)
+    let mut listen = Listen::sockets(&flags.interface, flags.port, false);
+    if let Some(port) = flags.tls_implicit {
+        let flag = "--tls-implicit";
+        if port != 0 && port == flags.port {
+            let problem = "is the control port already; give another one";
+            return Err(given.refuse_beside(flag, "--port", problem));
+        }
+        let mut passive = flags.passive_ports.into_iter();
+        if passive.any(|range| range.contains(port)) {
+            let problem = "is one of --passive-ports; give a port outside of them";
+            return Err(given.refuse_beside(flag, "--passive-ports", problem));
+        }
+        listen.extend(Listen::sockets(&flags.interface, port, true));
+    }
+    Ok(listen)
+}
+
+fn tls(
+    flags: &Flags,
+    given: &GivenFlags,
+    environment: &Environment,
+) -> Result<Option<TlsSettings>, FlagError> {
+    if !flags.tls {
+        return match TLS_FLAGS.iter().find(|flag| given.find(flag).is_some()) {
+            Some(flag) => Err(given.refuse(flag, "TLS is off; add --tls")),
+            None => Ok(None),
+        };
+    }
+    if flags.keyfile.is_some() && flags.certfile.is_none() {
+        let problem = "the certificate of this key is missing; add --certfile FILE";
+        return Err(given.refuse("--keyfile", problem));
+    }
+    if cfg!(not(feature = "tls")) {
+        let problem = "this program was built without TLS; build it with the feature \"tls\"";
+        return Err(given.refuse("--tls", problem));
+    }
+    Ok(Some(TlsSettings {
+        certificate: flags.certfile.clone().map(|chain| CertificateFiles {
+            key: flags.keyfile.clone().unwrap_or_else(|| chain.clone()),
+            chain,
+        }),
+        state_directory: environment.state_directory.clone(),
+        // Without TLS, a client cannot show a certificate.
+        control_required: flags.tls_control_required || flags.client_ca.is_some(),
+        data_required: flags.tls_data_required,
+        resumption_required: flags.tls_require_resumption,
+        client_ca: flags.client_ca.clone(),
+    }))
 }
 
 /// The directory as an absolute path, if it can be listed.
-fn share(directory: OsString) -> Result<PathBuf, FlagError> {
-    let refuse = |problem: String| FlagError::with_value("--directory", &directory, problem);
-    let metadata = fs::metadata(&directory)
+fn share(directory: &Path, given: &GivenFlags) -> Result<PathBuf, FlagError> {
+    let flag = "--directory";
+    let refuse = |problem: String| match given.find(flag) {
+        Some(given) => given.refuse(problem),
+        None => FlagError::with_value(flag, directory, problem),
+    };
+    let metadata = fs::metadata(directory)
         .map_err(|error| refuse(format!("{}; give an existing directory", reason(&error))))?;
     if !metadata.is_dir() {
-        return Err(refuse(
-            "not a directory; give the directory that holds it".to_owned(),
-        ));
+        let problem = "not a directory; give the directory that contains it";
+        return Err(refuse(problem.to_owned()));
     }
-    fs::read_dir(&directory).map_err(|error| {
-        let problem = reason(&error);
-        refuse(format!(
-            "cannot be listed: {problem}; give a directory that this user may read"
-        ))
+    fs::read_dir(directory).map_err(|error| {
+        let reason = reason(&error);
+        let remedy = "give a directory that the user of this program may read";
+        refuse(format!("cannot be listed: {reason}; {remedy}"))
     })?;
-    path::absolute(&directory)
+    path::absolute(directory)
         .map_err(|error| refuse(format!("has no absolute path: {}", reason(&error))))
 }
 
-/// The file's only line. Reading stops soon, lest somebody names a device that never ends.
-fn read_password(file: &Path) -> io::Result<Vec<u8>> {
-    let mut password = Vec::new();
-    let enough = values::PASSWORD_BYTES_MAX + b"\r\n".len() + 1;
-    File::open(file)?
-        .take(enough as u64)
-        .read_to_end(&mut password)?;
-    if password.ends_with(b"\n") {
-        password.pop();
-        if password.ends_with(b"\r") {
-            password.pop();
+fn users(flags: &Flags, given: &GivenFlags, environment: &Environment) -> Result<Users, FlagError> {
+    let Some(name) = flags.username.clone() else {
+        let passwords = ["--password", "--password-file"];
+        return match passwords.iter().find(|flag| given.find(flag).is_some()) {
+            Some(flag) => Err(given.refuse(flag, "there is no user; add --username NAME")),
+            None => Ok(Users::anonymous_only(flags.write)),
+        };
+    };
+    let password = match (&flags.password, &flags.password_file, &environment.password) {
+        (Some(_), Some(_), _) => {
+            let problem = error::conflict("--password");
+            return Err(given.refuse_beside("--password-file", "--password", problem));
         }
-    }
-    Ok(password)
+        (Some(password), None, _) => values::password(password.clone().into_vec())
+            .map_err(|problem| given.refuse("--password", problem)),
+        (None, Some(file), _) => {
+            read_password(file).map_err(|problem| given.refuse("--password-file", problem))
+        }
+        (None, None, Some(variable)) => values::password(variable.clone().into_vec())
+            .map_err(|problem| FlagError::new(environment::PASSWORD, problem)),
+        (None, None, None) => Err(given.refuse(
+            "--username",
+            "a password is missing; add --password-file FILE or --password TEXT, or set the \
+             environment variable FTP_PASSWORD",
+        )),
+    }?;
+    let password = Password::new(password);
+    Ok(Users::one(name, password, flags.write, flags.anonymous))
 }
 
-pub(super) const PASSWORD_VARIABLE: &str = "FTP_PASSWORD";
-const LOGIN_DELAY: Duration = Duration::from_secs(3);
-const MASQUERADE_REFRESH: Duration = Duration::from_secs(60);
-const SHUTDOWN_GRACE: Duration = Duration::from_secs(10);
-/// Far more threads than any machine runs.
-const CONNECTIONS_MAX: u32 = 1_000_000;
-const LOGIN_ATTEMPTS_MAX: u32 = 1000;
+/// The only line of the file. It may be a device that never ends, so only the start is read.
+fn read_password(file: &Path) -> Result<Vec<u8>, String> {
+    let read = || -> io::Result<Vec<u8>> {
+        let mut bytes = Vec::new();
+        let enough = values::PASSWORD_BYTES_MAX + b"\r\n".len() + 1;
+        File::open(file)?
+            .take(enough as u64)
+            .read_to_end(&mut bytes)?;
+        Ok(bytes)
+    };
+    let bytes = read().map_err(|error| {
+        let reason = reason(&error);
+        format!("cannot be read: {reason}; give a file with the password")
+    })?;
+    let line = bytes.strip_suffix(b"\r\n").or(bytes.strip_suffix(b"\n"));
+    let password = line.unwrap_or(&bytes).to_vec();
+    values::password(password).map_err(|problem| format!("{problem}; give a file with one line"))
+}
+
+/// Words stand alone; networks make one list.
+fn local_networks(flags: &Flags, given: &GivenFlags) -> Result<LocalNetworks, FlagError> {
+    let flag = "--local-networks";
+    let mut all = Vec::new();
+    for (index, entry) in flags.local_networks.iter().enumerate() {
+        match entry {
+            LocalNetworks::Networks(networks) => all.extend(networks),
+            word if flags.local_networks.len() == 1 => return Ok(word.clone()),
+            _ => {
+                let problem = "must stand alone; give auto, or none, or only networks";
+                return Err(given.refuse_nth(flag, index, problem));
+            }
+        }
+    }
+    given.refuse_repeated(flag, all.iter())?;
+    Ok(match all.is_empty() {
+        true => LocalNetworks::Auto,
+        false => LocalNetworks::Networks(all),
+    })
+}
+
+/// Each port of the router leads to one of ours, so both ranges have the same size.
+fn outer_ports(flags: &Flags, given: &GivenFlags) -> Result<Option<PortRange>, FlagError> {
+    let flag = "--outer-ports";
+    let Some(outer) = flags.outer_ports else {
+        return Ok(None);
+    };
+    let Some(inner) = flags.passive_ports else {
+        let problem = "the ports that they lead to are missing; add --passive-ports FROM-TO";
+        return Err(given.refuse(flag, problem));
+    };
+    let (count, wanted) = (outer.count(), inner.count());
+    if count != wanted {
+        let last = u32::from(outer.first()) + u32::from(wanted - 1);
+        let remedy = match u16::try_from(last) {
+            Ok(last) => format!("give {}-{last}", outer.first()),
+            Err(_) => "give a range that begins lower".to_owned(),
+        };
+        let both = format!("has {count} ports, and --passive-ports {wanted}");
+        let problem = format!("{both}: each port leads to one; {remedy}");
+        return Err(given.refuse_beside(flag, "--passive-ports", problem));
+    }
+    let port = flags.outer_port;
+    if outer.contains(port) {
+        let problem = format!("contains the router's control port {port}; give a range without it");
+        return Err(given.refuse_beside(flag, "--outer-port", problem));
+    }
+    Ok(Some(outer))
+}
+
+fn log_level(flags: &Flags, given: &GivenFlags) -> Result<LevelFilter, FlagError> {
+    match flags.log_level {
+        None if flags.debug => Ok(LevelFilter::Debug),
+        Some(_) if flags.debug => {
+            let problem = error::conflict("--debug");
+            Err(given.refuse_beside("--log-level", "--debug", problem))
+        }
+        level => Ok(level.unwrap_or(LevelFilter::Info)),
+    }
+}
+
+/// The flags that need `--tls`.
+const TLS_FLAGS: [&str; 7] = [
+    "--certfile",
+    "--keyfile",
+    "--tls-control-required",
+    "--tls-data-required",
+    "--tls-implicit",
+    "--tls-require-resumption",
+    "--client-ca",
+];
+
+#[cfg(all(test, feature = "tls"))]
+mod tests;

@@ -1,43 +1,43 @@
-//! REST before a RETR in TYPE A: where in the file the octet lies that the client has not got yet.
+//! REST before RETR in TYPE A: finds the place in the file where the client's copy ends.
 //!
-//! The offset counts octets as they were sent, two for each line end, so the file is read up to there.
+//! The offset counts octets as they were sent, two for each line end, so the file is read up to that place.
 
 use std::io::ErrorKind;
 use std::os::unix::fs::FileExt;
 
 use ftp_proto::{Refusal, ascii};
 
-use crate::fs::root::Download;
+use crate::fs::download::Download;
 
-/// A text in the middle of its translation.
+/// A text whose conversion begins in its middle.
 #[derive(Debug, Default)]
 pub(crate) struct TextStart {
     pub(crate) encoder: ascii::Encoder,
-    /// What has been translated and not been sent.
+    /// Text that is converted already and has to be sent first.
     pub(crate) buffer: Vec<u8>,
 }
 
-/// Passes over the first `wire_offset` octets of the text that `download` would send; the download's own offset
-/// becomes where its file is to be read on.
+/// Skips the first `wire_offset` octets of the text that `download` would send. Afterwards the offset of
+/// `download` is the place in the file from which to read on.
 ///
 /// # Errors
 ///
-/// [`Refusal::OffsetTooLarge`] where the text is shorter.
+/// [`Refusal::OffsetTooLarge`] if the text is shorter.
 pub(crate) fn skip_text(download: &mut Download, wire_offset: u64) -> Result<TextStart, Refusal> {
     let mut start = TextStart::default();
     let mut left = wire_offset;
-    // Not even line ends alone could make so many octets.
+    // Even a file of line ends alone has no more octets than this.
     if wire_offset / 2 > download.size {
         return Err(Refusal::OffsetTooLarge);
     }
-    let mut piece = vec![0; PIECE_BYTES];
+    let mut bytes = vec![0; READ_BYTES_MAX];
     while left > 0 {
         let most = usize::try_from(download.size - download.offset).unwrap_or(usize::MAX);
-        let most = most.min(PIECE_BYTES);
+        let most = most.min(READ_BYTES_MAX);
         if most == 0 {
             return Err(Refusal::OffsetTooLarge);
         }
-        let count = match download.file.read_at(&mut piece[..most], download.offset) {
+        let count = match download.file.read_at(&mut bytes[..most], download.offset) {
             Ok(0) => return Err(Refusal::Failed),
             Ok(count) => count,
             Err(error) if error.kind() == ErrorKind::Interrupted => continue,
@@ -45,16 +45,17 @@ pub(crate) fn skip_text(download: &mut Download, wire_offset: u64) -> Result<Tex
         };
         download.offset += count as u64;
         start.buffer.clear();
-        start.encoder.push(&piece[..count], &mut start.buffer);
-        let passed =
+        start.encoder.push(&bytes[..count], &mut start.buffer);
+        let skipped =
             usize::try_from(left).map_or(start.buffer.len(), |left| left.min(start.buffer.len()));
-        start.buffer.drain(..passed);
-        left -= passed as u64;
+        start.buffer.drain(..skipped);
+        left -= skipped as u64;
     }
     Ok(start)
 }
 
-const PIECE_BYTES: usize = 64 * 1024;
+/// How much of the file is read at once.
+const READ_BYTES_MAX: usize = 64 * 1024;
 
 #[cfg(test)]
 mod tests {
@@ -71,8 +72,8 @@ mod tests {
     }
 
     #[test]
-    fn every_offset_leaves_the_rest() {
-        let lines = "one\ntwo\r\n\n\nthree\r".repeat(PIECE_BYTES / 16);
+    fn every_offset_is_followed_by_the_rest_of_the_text() {
+        let lines = "one\ntwo\r\n\n\nthree\r".repeat(READ_BYTES_MAX / 16);
         for text in ["", "a", "\n", "\r\n", "a\nb\r\nc\n\n", &lines] {
             let mut whole = Vec::new();
             ascii::Encoder::default().push(text.as_bytes(), &mut whole);

@@ -1,4 +1,4 @@
-//! Data connections: accepting the right peer on a passive port, connecting in active mode.
+//! Data connections: accepted on a passive port, or opened by us in active mode.
 
 use std::io::{self, ErrorKind};
 use std::net::SocketAddr;
@@ -14,34 +14,34 @@ use crate::net::socket;
 use crate::passive::{IncomingConnection, PassiveListener, Ticket};
 use crate::tls::TlsStream;
 
-/// What has been set up for the next transfer.
+/// What is ready for the next transfer.
 #[derive(Debug)]
 pub(crate) enum DataPort {
     None,
-    /// All ports are taken.
+    /// No passive port is available yet.
     Queued {
         ticket: Ticket,
         since: Instant,
     },
-    /// The client has been told a port.
-    Listening(Listening),
-    /// The client has connected to it, before the transfer began.
+    /// The client has been sent to a passive port.
+    Listening(DataListener),
+    /// The client has connected to the port before the transfer starts.
     Connected(DataStream),
 }
 
-/// A passive listener, watched by the poll only once it made us wait.
+/// A passive listener. It is registered with the poll only after it had no connection for us.
 #[derive(Debug)]
-pub(crate) struct Listening {
+pub(crate) struct DataListener {
     listener: PassiveListener,
     /// The session's, for the log.
     number: u64,
-    /// Connections that were dropped.
-    strangers: u32,
-    /// More people were there than one turn is for.
-    pub(crate) unfinished: bool,
+    /// Connections that were rejected.
+    rejected: u32,
+    /// More connections may wait than one turn accepts.
+    pub(crate) has_more: bool,
 }
 
-/// A data connection, registered with the poll only once it made us wait.
+/// A data connection. It is registered with the poll only after it would have blocked.
 #[derive(Debug)]
 pub(crate) struct DataStream {
     stream: Stream,
@@ -50,20 +50,21 @@ pub(crate) struct DataStream {
     pub(crate) ready: bool,
 }
 
-/// What became of waiting for a connection.
+/// The outcome of accepting the client's connection.
 #[derive(Debug)]
-pub(crate) enum Accepted {
+pub(crate) enum AcceptOutcome {
     Connected(DataStream),
-    NotYet(Listening),
+    /// The client has not connected yet.
+    Pending(DataListener),
 }
 
-impl Listening {
+impl DataListener {
     pub(crate) fn new(listener: PassiveListener, number: u64) -> Self {
         Self {
             listener,
             number,
-            strangers: 0,
-            unfinished: false,
+            rejected: 0,
+            has_more: false,
         }
     }
 
@@ -71,45 +72,46 @@ impl Listening {
         self.listener.port()
     }
 
-    /// When to give the port up for others, if anybody waits for it.
+    /// When to close the listener for other sessions, if any wait for its port.
     pub(crate) fn yield_deadline(&self) -> Option<Instant> {
         self.listener.yield_deadline()
     }
 
-    /// Accepts the client's connection if it is there. Clients of other sessions are passed on to
-    /// those, strangers are dropped without a word, and the listener stays for the right one. However
-    /// many there are, control connection and timers have their turn in between.
-    pub(crate) fn accept(mut self) -> io::Result<Accepted> {
-        for _ in 0..VISITORS_PER_TURN_MAX {
+    /// Accepts the client's connection if it is there. Connections of other sessions' clients are handed to
+    /// those sessions, all others are closed, and the listener stays open for the client. One turn accepts a
+    /// bounded number: the control connection and the timers come in between.
+    pub(crate) fn accept(mut self) -> io::Result<AcceptOutcome> {
+        for _ in 0..ACCEPTS_PER_TURN_MAX {
             match self.listener.accept()? {
-                Some(IncomingConnection::Expected(stream)) => {
-                    self.listener.connected();
-                    return Ok(Accepted::Connected(DataStream::new(stream)));
+                Some(IncomingConnection::Own(stream)) => {
+                    self.listener.close_connected();
+                    return Ok(AcceptOutcome::Connected(DataStream::new(stream)));
                 }
-                Some(IncomingConnection::Another(address)) => {
+                Some(IncomingConnection::HandedOver(address)) => {
                     debug!(
-                        "#{} passed on {}'s data connection",
+                        "#{} handed the data connection from {} to its session",
                         self.number,
                         address.ip()
                     );
                 }
-                Some(IncomingConnection::Stranger(address)) => {
-                    self.note_stranger(canonical(address))
+                Some(IncomingConnection::Rejected(address)) => {
+                    self.log_rejected(canonical(address));
                 }
                 None => {
-                    self.unfinished = false;
-                    return Ok(Accepted::NotYet(self));
+                    self.has_more = false;
+                    return Ok(AcceptOutcome::Pending(self));
                 }
             }
         }
-        self.unfinished = true;
-        Ok(Accepted::NotYet(self))
+        self.has_more = true;
+        Ok(AcceptOutcome::Pending(self))
     }
 
-    /// The first, the tenth, the hundredth and so on: strangers must not be able to fill the log.
-    fn note_stranger(&mut self, address: SocketAddr) {
-        self.strangers = self.strangers.saturating_add(1);
-        let count = self.strangers;
+    /// Logs the first, the tenth, the hundredth connection and so on: strangers must not be able to fill the
+    /// log.
+    fn log_rejected(&mut self, address: SocketAddr) {
+        self.rejected = self.rejected.saturating_add(1);
+        let count = self.rejected;
         let level = match 10_u32.checked_pow(count.ilog10()) == Some(count) {
             true => Level::Info,
             false => Level::Debug,
@@ -117,15 +119,15 @@ impl Listening {
         let port = self.port();
         log!(
             level,
-            "#{} dropped a connection from {address}, whom nobody expects, to port {port} \
-             ({count} so far)",
+            "#{} rejected a connection from {address} to passive port {port}: no session waits for one \
+             from there ({count} rejected so far)",
             self.number
         );
     }
 
-    /// Asks for an event when somebody connects.
+    /// Has the poll report connections.
     pub(crate) fn register(&mut self, registry: &Registry, token: Token) -> io::Result<()> {
-        self.listener.watch(registry, token)
+        self.listener.register(registry, token)
     }
 }
 
@@ -139,7 +141,7 @@ impl DataStream {
     }
 
     /// Begins to connect to `target` from the control connection's own local address: from the port
-    /// below the control port if that can be had (RFC 959, section 5.2), else from any.
+    /// below the control port if that is free (RFC 959, section 5.2), else from any port.
     pub(crate) fn connect(endpoints: &Endpoints, target: SocketAddr) -> io::Result<Self> {
         let mut local = endpoints.local();
         local.set_port(local.port().saturating_sub(1));
@@ -153,7 +155,7 @@ impl DataStream {
         Ok(stream)
     }
 
-    /// Whether a connection that was begun by [`connect`](Self::connect) is established now.
+    /// Whether a connection that [`connect`](Self::connect) began is established now.
     pub(crate) fn is_established(&mut self) -> io::Result<bool> {
         let socket = self.stream.socket();
         if let Some(error) = socket.take_error()? {
@@ -178,7 +180,7 @@ impl DataStream {
         self.stream
     }
 
-    /// Asks for events from now on; the socket would have blocked.
+    /// Has the poll report events from now on, because the socket would have blocked.
     pub(crate) fn register(&mut self, registry: &Registry, token: Token) -> io::Result<()> {
         if !self.registered {
             let both = Interest::READABLE | Interest::WRITABLE;
@@ -192,5 +194,5 @@ impl DataStream {
 /// The token of a session's data connection, or of its listener, in its poll.
 pub(crate) const DATA: Token = Token(2);
 
-/// So many cost less than a millisecond.
-const VISITORS_PER_TURN_MAX: usize = 64;
+/// Connections that one turn accepts: they take less than a millisecond.
+const ACCEPTS_PER_TURN_MAX: usize = 64;

@@ -1,8 +1,9 @@
-//! Data connections whose transfer is over, until the client has closed its side too.
+//! Data connections whose transfer has ended, until the client has closed its side too.
 //!
-//! A socket that is closed with unread bytes resets the connection. After a download over TLS, whose client
-//! answers with a close_notify, it may lose what it has not read yet; after an upload that found no room,
-//! it may never read the reply that says so. The reply itself does not wait for this.
+//! A socket that is closed with unread bytes resets the connection, and the client may lose bytes that it has
+//! not read yet. That happens after a download over TLS, when the client answers with a close_notify. After an
+//! upload that failed because the disk is full, the client may still be sending, and would see the reset before
+//! the reply. The reply does not wait for this.
 
 use std::io::{ErrorKind, Read};
 use std::time::{Duration, Instant};
@@ -11,7 +12,7 @@ use mio::{Interest, Registry, Token};
 
 use super::stream::Stream;
 
-/// A connection that we have ended.
+/// A connection on which nothing is sent any more.
 #[derive(Debug)]
 pub(crate) struct Lingering {
     stream: Stream,
@@ -32,11 +33,11 @@ impl Lingering {
         }
     }
 
-    pub(crate) fn note_event(&mut self) {
+    pub(crate) fn on_event(&mut self) {
         self.ready = true;
     }
 
-    /// When to look again, unless something comes.
+    /// When to call [`is_over`](Self::is_over) next, unless an event comes first.
     pub(crate) fn due(&self, now: Instant) -> Instant {
         match self.ready {
             true => now,
@@ -44,10 +45,10 @@ impl Lingering {
         }
     }
 
-    /// Reads and forgets what has come, some of it at a time; whether it is time to close.
+    /// Reads and discards received bytes, a bounded number at a time. True when the connection can be closed.
     ///
-    /// Not part of its caller, which runs in every session: a frame's pages are all touched when it is entered, and
-    /// sessions that never linger would keep the buffer's too.
+    /// Never inlined into its caller, which runs in every session: a function's whole stack frame is touched when
+    /// it is entered, so that sessions without a lingering connection would use memory for the buffer too.
     #[inline(never)]
     pub(crate) fn is_over(&mut self, registry: &Registry, now: Instant) -> bool {
         if now >= self.until {
@@ -57,13 +58,13 @@ impl Lingering {
         for _ in 0..READS_PER_TURN_MAX {
             let most = buffer.len().min(self.bytes_left);
             match self.stream.socket().read(&mut buffer[..most]) {
-                // Also when there has been enough of it.
+                // The end, or no bytes are left of the limit.
                 Ok(0) => return true,
                 Ok(count) => self.bytes_left -= count,
                 Err(error) => match error.kind() {
                     ErrorKind::WouldBlock => {
                         self.ready = false;
-                        return !self.watch(registry);
+                        return !self.register(registry);
                     }
                     ErrorKind::Interrupted => {}
                     _ => return true,
@@ -74,8 +75,8 @@ impl Lingering {
         false
     }
 
-    /// Has the poll report what comes. The token may have been the transfer's.
-    fn watch(&mut self, registry: &Registry) -> bool {
+    /// Has the poll report events. The socket may be registered already, with the transfer's token.
+    fn register(&mut self, registry: &Registry) -> bool {
         if self.registered {
             return true;
         }
@@ -88,14 +89,14 @@ impl Lingering {
     }
 }
 
-/// The token of such a connection in its session's poll.
+/// The token of a lingering connection in its session's poll.
 pub(crate) const LINGERING: Token = Token(3);
 
-/// For a client that does not close its side.
+/// How long a client may take to close its side.
 const LINGERING_MAX: Duration = Duration::from_secs(5);
 
-/// For one that goes on sending although nobody listens.
+/// How much a client may still send.
 const LINGERING_BYTES_MAX: usize = 64 << 20;
 
-/// So many cost less than a millisecond.
+/// Reads in one turn: they take less than a millisecond.
 const READS_PER_TURN_MAX: usize = 64;

@@ -1,7 +1,7 @@
 //! Moves the bytes of a transfer, in bounded steps, and never blocks.
 //!
-//! A pump is `Done(Ok)` only when every byte has moved: a file that became shorter, a disk that is
-//! full, or a peer that vanished are errors.
+//! A pump is `Done(Ok)` only when every byte has moved: a file that became shorter, a full disk and a lost
+//! connection are errors.
 
 use std::fs::File;
 use std::io::{self, ErrorKind, Write};
@@ -12,10 +12,12 @@ use rustix::io::Errno;
 
 use super::ascii_restart::TextStart;
 use super::stream::Stream;
+use crate::fs::download::Download;
 use crate::fs::list::{ListingLines, NextLine};
-use crate::fs::root::{Download, Upload, refusal};
+use crate::fs::root::refusal;
+use crate::fs::upload::Upload;
 
-/// What moves, and how far it has come.
+/// The bytes of a transfer, and how many have moved.
 #[derive(Debug)]
 pub(crate) struct Pump {
     job: Job,
@@ -24,33 +26,36 @@ pub(crate) struct Pump {
 
 #[derive(Debug)]
 enum Job {
-    /// The kernel sends a file as it is.
-    SendFile { file: File, offset: u64, size: u64 },
-    /// Text that is made piece by piece: a listing, or a file in ASCII.
+    /// Sends a file unchanged, by `sendfile`.
+    SendFile {
+        file: File,
+        offset: u64,
+        size: u64,
+    },
+    /// Sends what the source makes, one buffer at a time: a listing, or a file in ASCII.
     SendText {
         source: Source,
         buffer: Vec<u8>,
         sent: usize,
     },
-    /// Waits for its data connection.
-    ReceiveLater {
+    /// Will write to a file once the data connection exists.
+    ReceivePending {
         upload: Upload,
         representation: Representation,
     },
-    /// Writes what comes.
+    /// Writes received bytes to a file.
     Receive {
         file: File,
         decoder: Option<ascii::Decoder>,
         buffer: Box<[u8]>,
     },
-    /// Nothing is left to do.
-    Over,
+    Finished,
 }
 
 #[derive(Debug)]
 enum Source {
     Listing(Box<ListingLines>),
-    /// Without an encoder the bytes go as they are: where the kernel cannot send the file itself.
+    /// Without an encoder the bytes stay unchanged: for files that `sendfile` cannot send.
     File {
         file: File,
         offset: u64,
@@ -59,14 +64,14 @@ enum Source {
     },
 }
 
-/// How a step ended.
+/// The outcome of a step.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Step {
+pub(crate) enum PumpStep {
     /// The budget is used up; there is more to move.
     More,
     /// The socket would block.
     Blocked,
-    /// It is over.
+    /// The transfer has ended.
     Done(Result<(), TransferError>),
 }
 
@@ -81,7 +86,7 @@ impl Pump {
         })
     }
 
-    /// A text that begins in its middle.
+    /// Sends a text from its middle on.
     pub(crate) fn text(download: Download, start: TextStart) -> Self {
         let Download { file, offset, size } = download;
         let mut job = Job::send_text(file, offset, size, Some(start.encoder));
@@ -92,7 +97,7 @@ impl Pump {
     }
 
     pub(crate) fn upload(upload: Upload, representation: Representation) -> Self {
-        Self::new(Job::ReceiveLater {
+        Self::new(Job::ReceivePending {
             upload,
             representation,
         })
@@ -111,39 +116,39 @@ impl Pump {
         self.bytes
     }
 
-    /// Moves up to about `budget` bytes. To be called only once the data connection exists: it is then
-    /// that an upload begins to change its file.
-    pub(crate) fn step(&mut self, stream: &mut Stream, budget: usize) -> Step {
+    /// Moves up to about `budget` bytes. Call it only when the data connection exists: an upload changes its
+    /// file from now on.
+    pub(crate) fn step(&mut self, stream: &mut Stream, budget: usize) -> PumpStep {
         let mut moved = 0;
         while moved < budget {
-            match self.job.move_some(stream, budget - moved) {
+            match self.job.move_bytes(stream, budget - moved) {
                 Ok(Moved::Bytes(count)) => {
                     moved += count;
                     self.bytes += count as u64;
                 }
-                // It takes time as well: a search through directories may find nothing for long.
-                Ok(Moved::Prepared) => moved += BUFFER_BYTES,
-                Ok(Moved::Blocked) => return Step::Blocked,
-                Ok(Moved::End) => return Step::Done(self.finish(stream)),
+                // It counts as a full buffer: a search through directories takes time too.
+                Ok(Moved::Nothing) => moved += BUFFER_BYTES,
+                Ok(Moved::Blocked) => return PumpStep::Blocked,
+                Ok(Moved::End) => return PumpStep::Done(self.finish(stream)),
                 Err(error) => {
-                    self.job = Job::Over;
-                    return Step::Done(Err(error));
+                    self.job = Job::Finished;
+                    return PumpStep::Done(Err(error));
                 }
             }
         }
-        Step::More
+        PumpStep::More
     }
 
     fn new(job: Job) -> Self {
         Self { job, bytes: 0 }
     }
 
-    /// Makes sure that an upload is with the storage: an error that the system kept for `close` is
-    /// still an error. Its client gets its close_notify answered, whether or not it waits for that.
+    /// Closes the file of an upload: the system may report a write error only then. The client's
+    /// close_notify is answered, whether or not it waits for that.
     fn finish(&mut self, stream: &mut Stream) -> Result<(), TransferError> {
         let Job::Receive {
             mut file, decoder, ..
-        } = std::mem::replace(&mut self.job, Job::Over)
+        } = std::mem::replace(&mut self.job, Job::Finished)
         else {
             return Ok(());
         };
@@ -153,15 +158,16 @@ impl Pump {
             file.write_all(&rest).map_err(|error| write_error(&error))?;
         }
         nix::unistd::close(file).map_err(|errno| write_error(&errno.into()))?;
-        let _ = stream.say_end();
+        let _ = stream.send_close_notify();
         Ok(())
     }
 }
 
+/// The outcome of moving bytes.
 enum Moved {
     Bytes(usize),
-    /// Nothing yet, but the next call will find something.
-    Prepared,
+    /// No byte yet: call again.
+    Nothing,
     Blocked,
     End,
 }
@@ -180,34 +186,11 @@ impl Job {
         }
     }
 
-    fn move_some(&mut self, stream: &mut Stream, most: usize) -> Result<Moved, TransferError> {
+    fn move_bytes(&mut self, stream: &mut Stream, most: usize) -> Result<Moved, TransferError> {
         match self {
-            // The kernel does not know how to protect it.
-            Self::SendFile { .. } if stream.tls().is_some() => Ok(self.send_by_hand()),
-            Self::SendFile { file, offset, size } => {
-                let left = usize::try_from(*size - *offset).unwrap_or(usize::MAX);
-                if left == 0 {
-                    return Ok(Moved::End);
-                }
-                match rustix::fs::sendfile(stream.socket(), &*file, Some(offset), left.min(most)) {
-                    Ok(0) => Err(TransferError::LocalRead),
-                    Ok(count) => Ok(Moved::Bytes(count)),
-                    Err(Errno::AGAIN) => Ok(Moved::Blocked),
-                    Err(Errno::INTR) => Ok(Moved::Prepared),
-                    // Some file systems cannot do it.
-                    Err(Errno::INVAL | Errno::NOSYS) => Ok(self.send_by_hand()),
-                    Err(
-                        Errno::PIPE
-                        | Errno::CONNRESET
-                        | Errno::CONNABORTED
-                        | Errno::NOTCONN
-                        | Errno::TIMEDOUT
-                        | Errno::HOSTUNREACH
-                        | Errno::NETUNREACH,
-                    ) => Err(TransferError::ConnectionLost),
-                    Err(_) => Err(TransferError::LocalRead),
-                }
-            }
+            // The kernel cannot encrypt what it sends.
+            Self::SendFile { .. } if stream.tls().is_some() => Ok(self.send_from_buffer()),
+            Self::SendFile { .. } => self.send_file(stream, most),
             Self::SendText {
                 source,
                 buffer,
@@ -215,21 +198,19 @@ impl Job {
             } => {
                 if *sent == buffer.len() {
                     *sent = 0;
-                    let more = source.fill(buffer)?;
-                    match (buffer.is_empty(), more) {
-                        (true, true) => return Ok(Moved::Prepared),
+                    let has_more = source.fill(buffer)?;
+                    match (buffer.is_empty(), has_more) {
+                        (true, true) => return Ok(Moved::Nothing),
                         (true, false) => return end_sending(stream),
                         (false, _) => {}
                     }
                 }
                 let end = buffer.len().min(sent.saturating_add(most));
-                match moved(stream.write(&buffer[*sent..end]))? {
-                    Moved::Bytes(count) => {
-                        *sent += count;
-                        Ok(Moved::Bytes(count))
-                    }
-                    other => Ok(other),
+                let moved = moved(stream.write(&buffer[*sent..end]))?;
+                if let Moved::Bytes(count) = moved {
+                    *sent += count;
                 }
+                Ok(moved)
             }
             Self::Receive {
                 file,
@@ -237,33 +218,60 @@ impl Job {
                 buffer,
             } => {
                 let most = most.min(buffer.len());
-                let count = match moved(stream.read(&mut buffer[..most]))? {
-                    Moved::Bytes(count) => count,
-                    other => return Ok(other),
-                };
-                let received = &buffer[..count];
-                let written = match decoder {
-                    None => file.write_all(received),
-                    Some(decoder) => {
-                        let mut text = Vec::with_capacity(count + 1);
-                        decoder.push(received, &mut text);
-                        file.write_all(&text)
-                    }
-                };
-                written.map_err(|error| write_error(&error))?;
-                Ok(Moved::Bytes(count))
+                let moved = moved(stream.read(&mut buffer[..most]))?;
+                if let Moved::Bytes(count) = moved {
+                    let received = &buffer[..count];
+                    let written = match decoder {
+                        None => file.write_all(received),
+                        Some(decoder) => {
+                            let mut text = Vec::with_capacity(count + 1);
+                            decoder.push(received, &mut text);
+                            file.write_all(&text)
+                        }
+                    };
+                    written.map_err(|error| write_error(&error))?;
+                }
+                Ok(moved)
             }
-            Self::ReceiveLater { .. } => self.begin_to_receive(),
-            Self::Over => Ok(Moved::End),
+            Self::ReceivePending { .. } => self.begin_receiving(),
+            Self::Finished => Ok(Moved::End),
+        }
+    }
+
+    fn send_file(&mut self, stream: &mut Stream, most: usize) -> Result<Moved, TransferError> {
+        let Self::SendFile { file, offset, size } = self else {
+            return Ok(Moved::End);
+        };
+        let left = usize::try_from(*size - *offset).unwrap_or(usize::MAX);
+        if left == 0 {
+            return Ok(Moved::End);
+        }
+        match rustix::fs::sendfile(stream.socket(), &*file, Some(offset), left.min(most)) {
+            Ok(0) => Err(TransferError::LocalRead),
+            Ok(count) => Ok(Moved::Bytes(count)),
+            Err(Errno::AGAIN) => Ok(Moved::Blocked),
+            Err(Errno::INTR) => Ok(Moved::Nothing),
+            // Some file systems do not support it.
+            Err(Errno::INVAL | Errno::NOSYS) => Ok(self.send_from_buffer()),
+            Err(
+                Errno::PIPE
+                | Errno::CONNRESET
+                | Errno::CONNABORTED
+                | Errno::NOTCONN
+                | Errno::TIMEDOUT
+                | Errno::HOSTUNREACH
+                | Errno::NETUNREACH,
+            ) => Err(TransferError::ConnectionLost),
+            Err(_) => Err(TransferError::LocalRead),
         }
     }
 
     /// The data connection exists: from now on the file is changed.
-    fn begin_to_receive(&mut self) -> Result<Moved, TransferError> {
-        if let Self::ReceiveLater {
+    fn begin_receiving(&mut self) -> Result<Moved, TransferError> {
+        if let Self::ReceivePending {
             upload,
             representation,
-        } = std::mem::replace(self, Self::Over)
+        } = std::mem::replace(self, Self::Finished)
         {
             *self = Self::Receive {
                 file: upload.begin().map_err(|error| write_error(&error))?,
@@ -271,29 +279,29 @@ impl Job {
                 buffer: vec![0; BUFFER_BYTES].into(),
             };
         }
-        Ok(Moved::Prepared)
+        Ok(Moved::Nothing)
     }
 
-    /// Goes on where `sendfile` refused.
-    fn send_by_hand(&mut self) -> Moved {
-        if let Self::SendFile { file, offset, size } = std::mem::replace(self, Self::Over) {
+    /// Sends the rest of the file without `sendfile`.
+    fn send_from_buffer(&mut self) -> Moved {
+        if let Self::SendFile { file, offset, size } = std::mem::replace(self, Self::Finished) {
             *self = Self::send_text(file, offset, size, None);
         }
-        Moved::Prepared
+        Moved::Nothing
     }
 }
 
 impl Source {
-    /// Replaces what is in `buffer`; whether more may come after it.
+    /// Fills `buffer` anew. False if nothing comes after it.
     fn fill(&mut self, buffer: &mut Vec<u8>) -> Result<bool, TransferError> {
         match self {
             Self::Listing(lines) => {
                 buffer.clear();
-                let mut searching = 0;
-                while buffer.len() < BUFFER_BYTES && searching < SEARCHING_MAX {
+                let mut searches = 0;
+                while buffer.len() < BUFFER_BYTES && searches < SEARCHES_MAX {
                     match lines.next_line(buffer) {
                         Ok(NextLine::Line) => {}
-                        Ok(NextLine::Nothing) => searching += 1,
+                        Ok(NextLine::Pending) => searches += 1,
                         Ok(NextLine::End) => return Ok(false),
                         Err(_) => return Err(TransferError::LocalRead),
                     }
@@ -311,7 +319,7 @@ impl Source {
                     buffer.clear();
                     return Ok(false);
                 }
-                // As long as it was full each time, this writes nothing.
+                // While the buffer was full each time, this does not overwrite it with zeros.
                 buffer.resize(left.min(BUFFER_BYTES), 0);
                 match file.read_at(buffer, *offset) {
                     Ok(0) => return Err(TransferError::LocalRead),
@@ -332,13 +340,13 @@ impl Source {
     }
 }
 
-/// All has been written. What TLS still keeps is sent, and the client is told that it has everything.
+/// Everything has been written. Sends what TLS has buffered, and the end of the data.
 fn end_sending(stream: &mut Stream) -> Result<Moved, TransferError> {
     if let Moved::Blocked = moved(stream.flush().map(|()| 0))? {
         return Ok(Moved::Blocked);
     }
-    // A client that needs no telling may have gone.
-    Ok(moved(stream.end().map(|()| 0)).unwrap_or(Moved::End))
+    // A client that has everything may have closed the connection: that is no error.
+    Ok(moved(stream.end_sending().map(|()| 0)).unwrap_or(Moved::End))
 }
 
 fn moved(result: io::Result<usize>) -> Result<Moved, TransferError> {
@@ -347,7 +355,7 @@ fn moved(result: io::Result<usize>) -> Result<Moved, TransferError> {
         Ok(count) => Ok(Moved::Bytes(count)),
         Err(error) => match error.kind() {
             ErrorKind::WouldBlock => Ok(Moved::Blocked),
-            ErrorKind::Interrupted => Ok(Moved::Prepared),
+            ErrorKind::Interrupted => Ok(Moved::Nothing),
             _ => Err(TransferError::ConnectionLost),
         },
     }
@@ -360,8 +368,8 @@ fn write_error(error: &io::Error) -> TransferError {
     }
 }
 
-/// As much as is read or made at once.
+/// How much is read, or made, at once.
 const BUFFER_BYTES: usize = 64 * 1024;
 
-/// How often a listing may find nothing before what there is goes out.
-const SEARCHING_MAX: usize = 16;
+/// Steps of a listing without a line before the lines made so far are sent.
+const SEARCHES_MAX: usize = 16;

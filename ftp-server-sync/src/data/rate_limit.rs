@@ -1,4 +1,4 @@
-//! How fast a session's data may move. The wait is one of those in its poll, and its commands are heard
+//! Rate limits of a session's transfers. The session waits in its poll, so that it still reads commands
 //! meanwhile.
 
 use std::num::NonZeroU64;
@@ -9,14 +9,14 @@ use ftp_proto::rate::{Allowance, RateLimit};
 
 use crate::settings::Rates;
 
-/// The session's limits. They outlast its transfers: many small files are no faster than one large one.
+/// The session's limits. They hold across transfers: many small files are not faster than a large one.
 #[derive(Debug)]
 pub(crate) struct RateLimits {
     rates: Rates,
-    begun: Instant,
+    started: Instant,
     inward: Option<RateLimit>,
     outward: Option<RateLimit>,
-    /// Nothing may move before.
+    /// No byte may move before this time.
     wait_until: Option<Instant>,
 }
 
@@ -25,22 +25,22 @@ impl RateLimits {
         let limit = |rate: Option<NonZeroU64>| Some(RateLimit::new(rate?, Default::default()));
         Self {
             rates,
-            begun: now,
+            started: now,
             inward: limit(rates.inward),
             outward: limit(rates.outward),
             wait_until: None,
         }
     }
 
-    /// Takes other rates from now on; the same ones change nothing.
-    pub(crate) fn follow(&mut self, rates: Rates, now: Instant) {
+    /// Uses these rates from now on; the same rates change nothing.
+    pub(crate) fn update(&mut self, rates: Rates, now: Instant) {
         if self.rates != rates {
             *self = Self::new(rates, now);
         }
     }
 
-    /// How many of the `wanted` bytes this transfer may move now; `None` before the time has come that
-    /// [`wait_until`](Self::wait_until) tells.
+    /// How many of the `wanted` bytes this transfer may move now; `None` if it has to wait until
+    /// [`wait_until`](Self::wait_until).
     pub(crate) fn grant(
         &mut self,
         request: &TransferRequest,
@@ -48,7 +48,7 @@ impl RateLimits {
         now: Instant,
     ) -> Option<usize> {
         self.wait_until = None;
-        let since = now.saturating_duration_since(self.begun);
+        let since = now.saturating_duration_since(self.started);
         let Some(limit) = self.limit(request) else {
             return Some(wanted);
         };
@@ -61,19 +61,20 @@ impl RateLimits {
         }
     }
 
+    /// Counts bytes that have moved.
     pub(crate) fn spend(&mut self, request: &TransferRequest, bytes: usize) {
         if let Some(limit) = self.limit(request) {
             limit.spend(bytes);
         }
     }
 
-    /// When to ask again.
+    /// When to call [`grant`](Self::grant) again.
     pub(crate) fn wait_until(&self) -> Option<Instant> {
         self.wait_until
     }
 
-    /// No transfer waits any more.
-    pub(crate) fn rest(&mut self) {
+    /// The transfer has ended: nothing waits any more.
+    pub(crate) fn clear_wait(&mut self) {
         self.wait_until = None;
     }
 

@@ -1,4 +1,4 @@
-//! A connection's bytes, in clear text or protected by TLS; nothing here blocks.
+//! The bytes of a connection, in clear text or over TLS. Nothing here blocks.
 
 use std::io::{self, Read, Write};
 use std::net::Shutdown;
@@ -7,85 +7,82 @@ use mio::net::TcpStream;
 
 use crate::tls::{ServerConfig, TlsStream};
 
-/// A socket, and what protects it.
+/// A socket, and its TLS if it has any.
 #[derive(Debug)]
 pub(crate) struct Stream {
     socket: TcpStream,
-    layer: Option<Box<TlsStream>>,
+    tls: Option<Box<TlsStream>>,
 }
 
 impl Stream {
     /// In clear text.
     pub(crate) fn new(socket: TcpStream) -> Self {
-        Self {
-            socket,
-            layer: None,
-        }
+        Self { socket, tls: None }
     }
 
-    /// From now on TLS, of which we are the server; the handshake comes first.
+    /// Uses TLS from now on, as the server. The handshake comes first.
     pub(crate) fn start_tls(&mut self, config: ServerConfig) -> io::Result<()> {
-        self.layer = Some(TlsStream::boxed(config)?);
+        self.tls = Some(TlsStream::boxed(config)?);
         Ok(())
     }
 
-    /// Goes on with the handshake of TLS; `WouldBlock` until it is over.
+    /// Continues the TLS handshake; `WouldBlock` until it has ended.
     pub(crate) fn handshake(&mut self) -> io::Result<()> {
-        match &mut self.layer {
+        match &mut self.tls {
             None => Ok(()),
-            Some(layer) => layer.handshake(&mut self.socket),
+            Some(tls) => tls.handshake(&mut self.socket),
         }
     }
 
-    /// Reads what is there; zero at the end.
+    /// Reads received bytes; zero at the end.
     pub(crate) fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        match &mut self.layer {
+        match &mut self.tls {
             None => self.socket.read(buffer),
-            Some(layer) => layer.read(&mut self.socket, buffer),
+            Some(tls) => tls.read(&mut self.socket, buffer),
         }
     }
 
-    /// Takes some of `bytes`. With TLS they may not be sent before [`flush`](Self::flush) says so.
+    /// Writes some of `bytes`. With TLS they are sent for certain only after [`flush`](Self::flush).
     pub(crate) fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        match &mut self.layer {
+        match &mut self.tls {
             None => self.socket.write(bytes),
-            Some(layer) => layer.write(&mut self.socket, bytes),
+            Some(tls) => tls.write(&mut self.socket, bytes),
         }
     }
 
-    /// Hands to the network what was written; `WouldBlock` while it does not take all.
+    /// Sends everything that was written; `WouldBlock` while some is left.
     pub(crate) fn flush(&mut self) -> io::Result<()> {
-        match &mut self.layer {
+        match &mut self.tls {
             None => Ok(()),
-            Some(layer) => layer.flush(&mut self.socket),
+            Some(tls) => tls.flush(&mut self.socket),
         }
     }
 
-    /// Tells the peer's TLS that all has been said; `WouldBlock` while that is unsent. In clear text closing
-    /// is all that there is to say.
-    pub(crate) fn say_end(&mut self) -> io::Result<()> {
-        match &mut self.layer {
+    /// Sends TLS's close_notify; `WouldBlock` while it is unsent. Does nothing in clear text, where the end of
+    /// the connection says the same.
+    pub(crate) fn send_close_notify(&mut self) -> io::Result<()> {
+        match &mut self.tls {
             None => Ok(()),
-            Some(layer) => layer.close(&mut self.socket),
+            Some(tls) => tls.close(&mut self.socket),
         }
     }
 
-    /// The same, and closes our direction.
-    pub(crate) fn end(&mut self) -> io::Result<()> {
-        match &mut self.layer {
+    /// Sends close_notify, and closes our direction of a TLS connection.
+    pub(crate) fn end_sending(&mut self) -> io::Result<()> {
+        match &mut self.tls {
             None => Ok(()),
-            Some(layer) => {
-                layer.close(&mut self.socket)?;
+            Some(tls) => {
+                tls.close(&mut self.socket)?;
                 self.socket.shutdown(Shutdown::Write)
             }
         }
     }
 
     pub(crate) fn tls(&self) -> Option<&TlsStream> {
-        self.layer.as_deref()
+        self.tls.as_deref()
     }
 
-    /// The socket itself, for those who know what they do.
+    /// The socket itself. Bytes that are read or written here bypass TLS.
     pub(crate) fn socket(&mut self) -> &mut TcpStream {
         &mut self.socket
     }

@@ -1,4 +1,4 @@
-//! A transfer: a pump and the data connection that it waits for or uses.
+//! A transfer: a pump, and the data connection that it waits for or uses.
 
 use std::io::{self, ErrorKind};
 use std::time::Instant;
@@ -7,12 +7,12 @@ use ftp_proto::{DataConnection, Endpoints, TransferError, TransferId, TransferRe
 use log::info;
 use mio::Registry;
 
-use super::connection::{Accepted, DATA, DataPort, DataStream, Listening};
-use super::pump::{Pump, Step};
+use super::connection::{AcceptOutcome, DATA, DataListener, DataPort, DataStream};
+use super::pump::{Pump, PumpStep};
 use super::stream::Stream;
 use crate::tls::{ServerConfig, TlsStream};
 
-/// From `OpenTransfer` to `TransferEnded`.
+/// A transfer, from the core's action `OpenTransfer` to the outcome `TransferEnded`.
 #[derive(Debug)]
 pub(crate) struct Transfer {
     /// The session's, for the log.
@@ -21,10 +21,10 @@ pub(crate) struct Transfer {
     pub(crate) request: TransferRequest,
     /// The name that STOU chose.
     pub(crate) unique_name: Option<Vec<u8>>,
-    /// When its data connection was established.
+    /// When its data connection was established, with TLS if that is on.
     pub(crate) connected: Option<Instant>,
     pump: Pump,
-    link: Link,
+    connection: TransferConnection,
     protection: Option<Protection>,
 }
 
@@ -37,30 +37,29 @@ pub(crate) struct Protection {
 }
 
 #[derive(Debug)]
-enum Link {
-    /// Not started yet.
-    None,
+enum TransferConnection {
+    NotStarted,
     /// The client has not connected yet.
-    Accepting(Listening),
-    /// We have not reached the client yet.
+    Accepting(DataListener),
+    /// Active mode: the connection is not established yet.
     Connecting(DataStream),
-    /// The client is there, its TLS is not.
-    ShakingHands(DataStream),
-    /// Its TLS is not that of the control connection.
+    /// Connected, and TLS is not established yet.
+    Handshaking(DataStream),
+    /// Its TLS session is not that of the control connection.
     Refused(DataStream),
-    Up(DataStream),
+    Open(DataStream),
 }
 
-/// What came of going on with a transfer.
+/// The outcome of advancing a transfer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Advance {
+pub(crate) enum AdvanceOutcome {
     /// The data connection was just established.
     Connected,
-    /// And so was TLS on it.
+    /// TLS was just established on it.
     Protected,
     /// The budget is used up.
     More,
-    /// Only an event helps.
+    /// An event has to come first.
     Blocked,
     Done(Result<(), TransferError>),
 }
@@ -79,12 +78,12 @@ impl Transfer {
             unique_name,
             connected: None,
             pump,
-            link: Link::None,
+            connection: TransferConnection::NotStarted,
             protection: None,
         }
     }
 
-    /// Takes the data port that was set up, or begins to connect to the client.
+    /// Uses the data port, or begins to connect to the client.
     pub(crate) fn start(
         &mut self,
         connection: DataConnection,
@@ -94,13 +93,15 @@ impl Transfer {
         now: Instant,
     ) -> io::Result<()> {
         self.protection = protection;
-        self.link = match (connection, port) {
+        self.connection = match (connection, port) {
             (DataConnection::Active(target), _) => {
-                Link::Connecting(DataStream::connect(endpoints, target)?)
+                TransferConnection::Connecting(DataStream::connect(endpoints, target)?)
             }
-            (DataConnection::Passive, DataPort::Listening(listening)) => Link::Accepting(listening),
+            (DataConnection::Passive, DataPort::Listening(listener)) => {
+                TransferConnection::Accepting(listener)
+            }
             (DataConnection::Passive, DataPort::Connected(stream)) => {
-                return self.reached(stream, now).map(drop);
+                return self.on_connected(stream, now).map(drop);
             }
             (DataConnection::Passive, DataPort::None | DataPort::Queued { .. }) => {
                 return Err(ErrorKind::NotConnected.into());
@@ -110,23 +111,23 @@ impl Transfer {
     }
 
     pub(crate) fn is_started(&self) -> bool {
-        !matches!(self.link, Link::None)
+        !matches!(self.connection, TransferConnection::NotStarted)
     }
 
-    /// The data connection is up.
-    pub(crate) fn is_moving(&self) -> bool {
-        matches!(self.link, Link::Up(_))
+    /// The data connection is open: bytes can move.
+    pub(crate) fn is_open(&self) -> bool {
+        matches!(self.connection, TransferConnection::Open(_))
     }
 
-    /// The client has connected, and has not shaken hands.
-    pub(crate) fn is_shaking_hands(&self) -> bool {
-        matches!(self.link, Link::ShakingHands(_))
+    /// The client has connected, and the TLS handshake has not ended.
+    pub(crate) fn is_handshaking(&self) -> bool {
+        matches!(self.connection, TransferConnection::Handshaking(_))
     }
 
-    /// TLS on the data connection that is up.
+    /// TLS on the open data connection.
     pub(crate) fn tls(&self) -> Option<&TlsStream> {
-        match &self.link {
-            Link::Up(stream) => stream.tls(),
+        match &self.connection {
+            TransferConnection::Open(stream) => stream.tls(),
             _ => None,
         }
     }
@@ -136,91 +137,101 @@ impl Transfer {
         self.pump.bytes()
     }
 
-    /// The listener of a client that has not come yet.
-    pub(crate) fn awaited(&self) -> Option<&Listening> {
-        match &self.link {
-            Link::Accepting(listening) => Some(listening),
+    /// The listener, if the client has not connected yet.
+    pub(crate) fn listener(&self) -> Option<&DataListener> {
+        match &self.connection {
+            TransferConnection::Accepting(listener) => Some(listener),
             _ => None,
         }
     }
 
-    /// The poll has seen something on the data connection.
-    pub(crate) fn note_event(&mut self) {
-        if let Link::Connecting(stream) | Link::ShakingHands(stream) | Link::Up(stream) =
-            &mut self.link
+    /// The poll has reported an event on the data connection.
+    pub(crate) fn on_event(&mut self) {
+        if let TransferConnection::Connecting(stream)
+        | TransferConnection::Handshaking(stream)
+        | TransferConnection::Open(stream) = &mut self.connection
         {
             stream.ready = true;
         }
     }
 
-    /// Goes on until the budget is used up or only an event helps.
-    pub(crate) fn advance(&mut self, registry: &Registry, now: Instant, budget: usize) -> Advance {
-        let went_on = match std::mem::replace(&mut self.link, Link::None) {
-            Link::None | Link::Refused(_) => return Advance::Blocked,
-            Link::Up(stream) => {
-                self.link = Link::Up(stream);
-                return self.pump_on(registry, budget);
+    /// Advances until the budget is used up or an event has to come first.
+    pub(crate) fn advance(
+        &mut self,
+        registry: &Registry,
+        now: Instant,
+        budget: usize,
+    ) -> AdvanceOutcome {
+        let advanced = match std::mem::replace(&mut self.connection, TransferConnection::NotStarted)
+        {
+            TransferConnection::NotStarted | TransferConnection::Refused(_) => {
+                return AdvanceOutcome::Blocked;
             }
-            Link::Accepting(listening) => self.accept(listening, registry, now),
-            Link::Connecting(stream) => self.connect(stream, registry, now),
-            Link::ShakingHands(stream) => return self.shake_hands(stream, registry, now),
+            TransferConnection::Open(stream) => {
+                self.connection = TransferConnection::Open(stream);
+                return self.move_bytes(registry, budget);
+            }
+            TransferConnection::Accepting(listener) => self.accept(listener, registry, now),
+            TransferConnection::Connecting(stream) => self.connect(stream, registry, now),
+            TransferConnection::Handshaking(stream) => {
+                return self.handshake(stream, registry, now);
+            }
         };
-        match went_on {
-            Ok(true) => Advance::Connected,
-            Ok(false) => Advance::Blocked,
+        match advanced {
+            Ok(true) => AdvanceOutcome::Connected,
+            Ok(false) => AdvanceOutcome::Blocked,
             Err(error) => self.no_connection(&error, TransferError::NotConnected),
         }
     }
 
-    /// Ends the transfer early. With `drain`, what an upload has received already is still written,
-    /// and if the client had finished it is complete.
+    /// Ends the transfer early. With `drain`, bytes of an upload that have arrived already are still written,
+    /// and an upload whose end has arrived is complete.
     pub(crate) fn abort(&mut self, drain: bool) -> Result<(), TransferError> {
-        if let Link::Up(stream) = &mut self.link
+        if let TransferConnection::Open(stream) = &mut self.connection
             && self.request.kind.is_upload()
             && drain
-            && let Step::Done(result) = self.pump.step(stream.stream(), DRAIN_BYTES_MAX)
+            && let PumpStep::Done(result) = self.pump.step(stream.stream(), DRAIN_BYTES_MAX)
         {
             return result;
         }
         Err(TransferError::Aborted)
     }
 
-    /// The data connection of a transfer that has ended so, if its client may still be busy with it.
+    /// The data connection of a transfer with this result, if its client may still be reading or writing.
     pub(crate) fn into_lingering(self, result: Result<(), TransferError>) -> Option<Stream> {
         let is_upload = self.request.kind.is_upload();
-        match (self.link, result) {
-            (Link::Up(stream), Ok(())) if !is_upload && stream.tls().is_some() => {
+        match (self.connection, result) {
+            (TransferConnection::Open(stream), Ok(())) if !is_upload && stream.tls().is_some() => {
                 Some(stream.into_stream())
             }
-            (Link::Up(stream), Err(TransferError::NoSpace | TransferError::LocalWrite))
-                if is_upload =>
-            {
-                Some(stream.into_stream())
-            }
-            (Link::Refused(stream), _) => Some(stream.into_stream()),
+            (
+                TransferConnection::Open(stream),
+                Err(TransferError::NoSpace | TransferError::LocalWrite),
+            ) if is_upload => Some(stream.into_stream()),
+            (TransferConnection::Refused(stream), _) => Some(stream.into_stream()),
             _ => None,
         }
     }
 
-    /// Whether the client's connection has come; asks for an event if it has not.
+    /// Accepts the client's connection. False if it is not there yet: the poll reports it.
     fn accept(
         &mut self,
-        listening: Listening,
+        listener: DataListener,
         registry: &Registry,
         now: Instant,
     ) -> io::Result<bool> {
-        match listening.accept()? {
-            Accepted::Connected(stream) => self.reached(stream, now),
-            Accepted::NotYet(mut listening) => {
-                // An edge that comes between the two calls is reported when registering.
-                listening.register(registry, DATA)?;
-                self.link = Link::Accepting(listening);
+        match listener.accept()? {
+            AcceptOutcome::Connected(stream) => self.on_connected(stream, now),
+            AcceptOutcome::Pending(mut listener) => {
+                // A connection that comes between the two calls is reported at once.
+                listener.register(registry, DATA)?;
+                self.connection = TransferConnection::Accepting(listener);
                 Ok(false)
             }
         }
     }
 
-    /// Whether a connection that we began stands; asks for an event if not.
+    /// Whether the connection that we began is established. If not, the poll reports it.
     fn connect(
         &mut self,
         mut stream: DataStream,
@@ -229,56 +240,57 @@ impl Transfer {
     ) -> io::Result<bool> {
         stream.register(registry, DATA)?;
         if !std::mem::replace(&mut stream.ready, false) || !stream.is_established()? {
-            self.link = Link::Connecting(stream);
+            self.connection = TransferConnection::Connecting(stream);
             return Ok(false);
         }
         stream.ready = true;
-        self.reached(stream, now)
+        self.on_connected(stream, now)
     }
 
-    /// The client is there: bytes can move, or TLS begins.
-    fn reached(&mut self, mut stream: DataStream, now: Instant) -> io::Result<bool> {
-        self.link = match &self.protection {
+    /// The connection is established: bytes can move, or TLS begins.
+    fn on_connected(&mut self, mut stream: DataStream, now: Instant) -> io::Result<bool> {
+        self.connection = match &self.protection {
             None => {
                 self.connected = Some(now);
-                Link::Up(stream)
+                TransferConnection::Open(stream)
             }
             Some(protection) => {
                 stream.stream().start_tls(protection.config.clone())?;
-                Link::ShakingHands(stream)
+                TransferConnection::Handshaking(stream)
             }
         };
         Ok(true)
     }
 
-    fn shake_hands(
+    fn handshake(
         &mut self,
         mut stream: DataStream,
         registry: &Registry,
         now: Instant,
-    ) -> Advance {
-        let shaken = match stream.ready {
+    ) -> AdvanceOutcome {
+        let result = match stream.ready {
             true => stream.stream().handshake(),
             false => Err(ErrorKind::WouldBlock.into()),
         };
-        match shaken {
-            Ok(()) if self.is_stranger(&mut stream) => {
-                // No byte has moved, and none will. A client that has to learn to resume can read why.
-                let _ = stream.stream().end();
-                self.link = Link::Refused(stream);
-                Advance::Done(Err(TransferError::NotResumed))
+        match result {
+            Ok(()) if !self.is_proven(&mut stream) => {
+                // No byte has moved, and none will. The connection lingers, so that a client that does not
+                // resume sessions can read the reply that says why.
+                let _ = stream.stream().end_sending();
+                self.connection = TransferConnection::Refused(stream);
+                AdvanceOutcome::Done(Err(TransferError::NotResumed))
             }
             Ok(()) => {
                 self.connected = Some(now);
-                self.link = Link::Up(stream);
-                Advance::Protected
+                self.connection = TransferConnection::Open(stream);
+                AdvanceOutcome::Protected
             }
             Err(error) if error.kind() == ErrorKind::WouldBlock => {
                 stream.ready = false;
                 match stream.register(registry, DATA) {
                     Ok(()) => {
-                        self.link = Link::ShakingHands(stream);
-                        Advance::Blocked
+                        self.connection = TransferConnection::Handshaking(stream);
+                        AdvanceOutcome::Blocked
                     }
                     Err(error) => self.no_connection(&error, TransferError::NotConnected),
                 }
@@ -290,33 +302,33 @@ impl Transfer {
         }
     }
 
-    /// Whether the peer has not shown that it is the client, and must.
-    fn is_stranger(&self, stream: &mut DataStream) -> bool {
-        let required = |protection: &Protection| protection.resumption_required;
-        self.protection.as_ref().is_some_and(required)
-            && !stream.stream().tls().is_some_and(TlsStream::is_resumed)
+    /// Whether the peer has proved that it is the client, or need not.
+    fn is_proven(&self, stream: &mut DataStream) -> bool {
+        let is_required = |protection: &Protection| protection.resumption_required;
+        !self.protection.as_ref().is_some_and(is_required)
+            || stream.stream().tls().is_some_and(TlsStream::is_resumed)
     }
 
-    fn no_connection(&self, error: &io::Error, told: TransferError) -> Advance {
+    fn no_connection(&self, error: &io::Error, result: TransferError) -> AdvanceOutcome {
         info!("#{} no data connection: {error}", self.number);
-        Advance::Done(Err(told))
+        AdvanceOutcome::Done(Err(result))
     }
 
-    fn pump_on(&mut self, registry: &Registry, budget: usize) -> Advance {
-        let Link::Up(stream) = &mut self.link else {
-            return Advance::Blocked;
+    fn move_bytes(&mut self, registry: &Registry, budget: usize) -> AdvanceOutcome {
+        let TransferConnection::Open(stream) = &mut self.connection else {
+            return AdvanceOutcome::Blocked;
         };
         if !stream.ready {
-            return Advance::Blocked;
+            return AdvanceOutcome::Blocked;
         }
         match self.pump.step(stream.stream(), budget) {
-            Step::More => Advance::More,
-            Step::Done(result) => Advance::Done(result),
-            Step::Blocked => {
+            PumpStep::More => AdvanceOutcome::More,
+            PumpStep::Done(result) => AdvanceOutcome::Done(result),
+            PumpStep::Blocked => {
                 stream.ready = false;
                 match stream.register(registry, DATA) {
-                    Ok(()) => Advance::Blocked,
-                    Err(_) => Advance::Done(Err(TransferError::ConnectionLost)),
+                    Ok(()) => AdvanceOutcome::Blocked,
+                    Err(_) => AdvanceOutcome::Done(Err(TransferError::ConnectionLost)),
                 }
             }
         }

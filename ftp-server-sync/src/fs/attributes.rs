@@ -1,6 +1,6 @@
 //! Permission bits and times: SITE CHMOD, SITE UMASK, MFMT.
 //!
-//! Only regular files and directories are changed, and setuid, setgid and sticky are never given.
+//! Only regular files and directories are changed, and setuid, setgid and sticky bits are never set.
 
 use std::fs::File;
 use std::io;
@@ -13,24 +13,27 @@ use rustix::fs::{AtFlags, FileType, Timespec, Timestamps, UTIME_OMIT};
 use super::root::{Root, changeable, refusal, relative};
 
 impl Root {
-    /// Gives a file these permission bits and no others; a directory keeps its setgid and sticky, as with the
-    /// program `chmod`.
+    /// Sets exactly these permission bits on a file. A directory keeps its setgid and sticky bits, as with
+    /// the program `chmod`.
     pub(super) fn change_mode(&self, path: &FtpPath, mode: u32) -> Result<(), Refusal> {
         let name = relative(changeable(path)?);
-        let metadata = self.root.metadata(name).map_err(|error| refusal(&error))?;
-        let kept = match (metadata.is_dir(), metadata.is_file()) {
+        let metadata = self
+            .directory
+            .metadata(name)
+            .map_err(|error| refusal(&error))?;
+        let old_bits = match (metadata.is_dir(), metadata.is_file()) {
             (true, _) => metadata.mode() & DIRECTORY_BITS,
             (_, true) => 0,
             _ => return Err(Refusal::IsADirectory),
         };
-        let permissions = std::fs::Permissions::from_mode(mode & 0o777 | kept);
-        // Should the name stand for something else by now, that is beneath the root as well.
-        self.root
+        let permissions = std::fs::Permissions::from_mode(mode & 0o777 | old_bits);
+        // If the name leads to something else by now, that is beneath the root as well.
+        self.directory
             .set_permissions(name, Permissions::from_std(permissions))
             .map_err(|error| refusal(&error))
     }
 
-    /// Sets the time of modification, and leaves the one of access.
+    /// Sets the time of modification, and leaves the time of access.
     pub(super) fn set_modified(&self, path: &FtpPath, modified: i64) -> Result<(), Refusal> {
         let times = Timestamps {
             last_access: Timespec {
@@ -51,29 +54,17 @@ impl Root {
             FileType::RegularFile | FileType::Directory => {
                 rustix::fs::utimensat(&parent, path.name(), &times, nofollow).map_err(failed)
             }
-            // What it leads to must be opened, lest it leads outside.
+            // The link's target must be opened beneath the root: the link may lead outside.
             FileType::Symlink => {
-                let (file, _) = self.open_plain(path, OpenOptions::new().read(true))?;
+                let (file, _) = self.open_file(path, OpenOptions::new().read(true))?;
                 rustix::fs::futimens(&file, &times).map_err(failed)
             }
             _ => Err(Refusal::IsADirectory),
         }
     }
-
-    /// Makes a directory; with `umask`, whatever the system's own.
-    pub(super) fn make_directory(&self, path: &FtpPath, umask: Option<u32>) -> Result<(), Refusal> {
-        let name = relative(changeable(path)?);
-        self.root
-            .create_dir(name)
-            .map_err(|error| refusal(&error))?;
-        match umask {
-            Some(umask) => self.change_mode(path, 0o777 & !umask),
-            None => Ok(()),
-        }
-    }
 }
 
-/// Gives a file that was just made the bits that a client's umask leaves.
+/// Sets the permission bits of a new file by the client's umask, if the client has set one.
 pub(super) fn apply_umask(file: &File, umask: Option<u32>) -> io::Result<()> {
     match umask {
         Some(umask) => file.set_permissions(std::fs::Permissions::from_mode(0o666 & !umask)),
@@ -81,8 +72,8 @@ pub(super) fn apply_umask(file: &File, umask: Option<u32>) -> io::Result<()> {
     }
 }
 
-/// The umask of this process, which the system applies to everything that it makes.
-pub(crate) fn own_umask() -> Option<u32> {
+/// The umask of this process, which the system applies to every file that the process creates.
+pub(crate) fn process_umask() -> Option<u32> {
     let status = std::fs::read_to_string("/proc/self/status").ok()?;
     let value = status
         .lines()
@@ -90,5 +81,5 @@ pub(crate) fn own_umask() -> Option<u32> {
     u32::from_str_radix(value.trim(), 8).ok()
 }
 
-/// Setgid and sticky: what they mean for a directory is the operator's choice.
+/// Setgid and sticky: what they do on a directory is the operator's choice.
 const DIRECTORY_BITS: u32 = 0o3000;

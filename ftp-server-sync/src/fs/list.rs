@@ -1,24 +1,25 @@
 //! Listings: the lines of LIST, NLST, MLSD and STAT.
 //!
-//! Entries are read as lines are asked for: memory stays flat however many there are.
+//! Entries are read while the lines are sent: memory does not grow with their number.
 
 mod names;
-pub(crate) mod selection;
+mod selection;
 mod walk;
 
 use std::io;
-use std::os::fd::{AsFd, OwnedFd};
+use std::os::fd::OwnedFd;
 
-use ftp_proto::listing::{self, Entry, EntryKind, Glob, Selection};
+use ftp_proto::listing::{self, Entry, Glob, Selection};
 use ftp_proto::{FtpPath, ListStyle};
-use rustix::fs::{AtFlags, FileType, Stat};
+use rustix::fs::AtFlags;
 use rustix::io::Errno;
 
+use super::entry::entry_of;
 use super::owners::Owners;
 use super::root::Root;
-use walk::{Found, Plan, Route, Step, Walk};
+use walk::{FoundEntry, Scope, Walk, WalkPlan, WalkStep};
 
-/// What a listing is of, and how it looks.
+/// What to list, and in which format.
 #[derive(Clone, Debug)]
 pub(crate) struct Listing<'a> {
     pub(crate) selection: &'a Selection,
@@ -29,38 +30,38 @@ pub(crate) struct Listing<'a> {
     pub(crate) number: u64,
 }
 
-/// Lines of a listing, with their endings.
+/// The lines of a listing, with their line ends.
 #[derive(Debug)]
 pub(crate) struct ListingLines {
-    /// Made before it was asked for.
-    early: Option<Vec<u8>>,
+    /// Lines that come before those of the walk.
+    prepared: Option<Vec<u8>>,
     walk: Option<Walk>,
-    look: Look,
-    /// Headings tell it from later ones.
+    format: LineFormat,
+    /// No heading has been written yet.
     is_first: bool,
-    /// An end without any entry is a failure.
+    /// The listing fails if it ends without an entry.
     must_find: bool,
 }
 
-/// How entries look.
+/// How the line of an entry is written.
 #[derive(Debug)]
-struct Look {
+struct LineFormat {
     style: ListStyle,
     classify: bool,
     now: i64,
     /// What goes before the names of NLST.
     prefix: Vec<u8>,
-    /// What the directory is called where the walk begins.
+    /// The name of the directory in which the walk begins.
     base_name: Vec<u8>,
 }
 
-/// What came of asking for a line.
+/// The outcome of asking for a line.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum NextLine {
-    /// A line, or an entry's with a heading before it.
+    /// A line was appended, perhaps with a heading before it.
     Line,
-    /// Nothing yet, as there is much to look at.
-    Nothing,
+    /// No line yet: many names had to be looked at.
+    Pending,
     End,
 }
 
@@ -69,70 +70,66 @@ impl ListingLines {
     ///
     /// # Errors
     ///
-    /// When it cannot be read.
-    pub(crate) fn of_directory(
-        storage: &Root,
-        handle: OwnedFd,
-        listing: Listing<'_>,
-    ) -> io::Result<Self> {
+    /// The system's error if the directory cannot be read.
+    fn of_directory(root: &Root, handle: OwnedFd, listing: Listing<'_>) -> io::Result<Self> {
         let selection = listing.selection;
-        let route = match selection.flags.recursive {
-            true => Route::All,
-            false => Route::One,
+        let scope = match selection.flags.recursive {
+            true => Scope::Recursive,
+            false => Scope::OneDirectory,
         };
-        let look = Look::of(&listing, selection.prefix());
-        let early = look.own_lines(storage, &handle);
-        let plan = listing.plan(storage, &selection.path, route);
+        let format = LineFormat::of(&listing, selection.prefix());
+        let own_lines = format.own_lines(root, &handle);
+        let plan = listing.plan(root, &selection.path, scope);
         let walk = Walk::begin(plan, handle)?;
-        let mut lines = Self::new(look, Some(walk));
-        lines.early = Some(early).filter(|early| !early.is_empty());
+        let mut lines = Self::new(format, Some(walk));
+        lines.prepared = Some(own_lines).filter(|lines| !lines.is_empty());
         Ok(lines)
     }
 
-    /// Whatever matches below the directory that `handle` names.
+    /// Everything that matches below the directory that `handle` names.
     ///
     /// # Errors
     ///
-    /// When that directory cannot be read, or nothing matches. Where there is much to look at, that shows only
-    /// later, as the end of the lines.
-    pub(crate) fn of_matches(
-        storage: &Root,
+    /// The system's error if that directory cannot be read, or if nothing matches. Where many names have
+    /// to be looked at first, the latter shows only later, at the end of the lines.
+    fn of_matches(
+        root: &Root,
         handle: OwnedFd,
         glob: &Glob,
         listing: Listing<'_>,
     ) -> io::Result<Self> {
-        let route = Route::Matching(glob.patterns.clone());
-        let plan = listing.plan(storage, &glob.base, route);
+        let scope = Scope::Matching(glob.patterns.clone());
+        let plan = listing.plan(root, &glob.base, scope);
         let walk = Walk::begin(plan, handle)?;
-        let look = Look::of(&listing, glob.prefix.clone());
-        let mut lines = Self::new(look, Some(walk));
+        let format = LineFormat::of(&listing, glob.prefix.clone());
+        let mut lines = Self::new(format, Some(walk));
         lines.must_find = true;
-        let mut early = Vec::new();
-        for _ in 0..EARLY_STEPS_MAX {
-            match lines.next_line(&mut early)? {
-                NextLine::Nothing => {}
+        let mut first = Vec::new();
+        for _ in 0..FIRST_MATCH_STEPS_MAX {
+            match lines.next_line(&mut first)? {
+                NextLine::Pending => {}
                 NextLine::Line | NextLine::End => break,
             }
         }
-        lines.early = Some(early).filter(|line| !line.is_empty());
+        lines.prepared = Some(first).filter(|line| !line.is_empty());
         Ok(lines)
     }
 
     /// One entry alone, as LIST and NLST show a file.
-    pub(crate) fn single(mut entry: Entry, listing: Listing<'_>) -> Self {
+    fn single(mut entry: Entry, listing: Listing<'_>) -> Self {
         let selection = listing.selection;
         if selection.argument.is_empty() || entry.name.is_empty() {
             entry.name = selection.name().to_vec();
         }
-        let look = Look::of(&listing, Vec::new());
+        let format = LineFormat::of(&listing, Vec::new());
         let mut line = Vec::new();
-        match look.style {
+        match format.style {
             // The name as the client knows it.
             ListStyle::Names => listing::name_line(selection.name(), &mut line),
-            _ => look.entry_line(&entry, &mut line),
+            _ => format.entry_line(&entry, &mut line),
         }
-        let mut lines = Self::new(look, None);
-        lines.early = Some(line);
+        let mut lines = Self::new(format, None);
+        lines.prepared = Some(line);
         lines
     }
 
@@ -140,9 +137,10 @@ impl ListingLines {
     ///
     /// # Errors
     ///
-    /// When a directory cannot be read on. An entry that cannot be looked at is passed over.
+    /// The system's error if a directory cannot be read to its end. An entry without attributes, such as
+    /// one that was removed meanwhile, is left out.
     pub(crate) fn next_line(&mut self, out: &mut Vec<u8>) -> io::Result<NextLine> {
-        if let Some(line) = self.early.take() {
+        if let Some(line) = self.prepared.take() {
             out.extend_from_slice(&line);
             return Ok(NextLine::Line);
         }
@@ -150,32 +148,32 @@ impl ListingLines {
             return Ok(NextLine::End);
         };
         match walk.step()? {
-            Step::Pending => Ok(NextLine::Nothing),
-            Step::Directory(name) => {
-                if self.look.style == ListStyle::Long {
-                    self.look.heading(&name, self.is_first, out);
+            WalkStep::Pending => Ok(NextLine::Pending),
+            WalkStep::Directory(name) => {
+                if self.format.style == ListStyle::Long {
+                    self.format.heading(&name, self.is_first, out);
                 }
                 self.is_first = false;
-                Ok(NextLine::Nothing)
+                Ok(NextLine::Pending)
             }
-            Step::Found(found) => {
+            WalkStep::Found(found) => {
                 self.must_find = false;
-                self.look.line(&found, out);
+                self.format.line(&found, out);
                 Ok(NextLine::Line)
             }
-            Step::End if self.must_find => Err(Errno::NOENT.into()),
-            Step::End => {
+            WalkStep::End if self.must_find => Err(Errno::NOENT.into()),
+            WalkStep::End => {
                 self.walk = None;
                 Ok(NextLine::End)
             }
         }
     }
 
-    fn new(look: Look, walk: Option<Walk>) -> Self {
+    fn new(format: LineFormat, walk: Option<Walk>) -> Self {
         Self {
-            early: None,
+            prepared: None,
             walk,
-            look,
+            format,
             is_first: true,
             must_find: false,
         }
@@ -183,11 +181,11 @@ impl ListingLines {
 }
 
 impl Listing<'_> {
-    fn plan(&self, storage: &Root, base: &FtpPath, route: Route) -> Plan {
-        Plan {
-            storage: storage.clone(),
+    fn plan(&self, root: &Root, base: &FtpPath, scope: Scope) -> WalkPlan {
+        WalkPlan {
+            root: root.clone(),
             base: base.clone(),
-            route,
+            scope,
             flags: self.selection.flags,
             details: self.style != ListStyle::Names,
             number: self.number,
@@ -195,7 +193,7 @@ impl Listing<'_> {
     }
 }
 
-impl Look {
+impl LineFormat {
     fn of(listing: &Listing<'_>, prefix: Vec<u8>) -> Self {
         Self {
             style: listing.style.clone(),
@@ -206,9 +204,9 @@ impl Look {
         }
     }
 
-    /// MLSD begins with the directory itself and, unless this is the root, the one above (RFC 3659, section
-    /// 7.5.1), of which nothing is read but what is known about it.
-    fn own_lines(&self, storage: &Root, directory: &OwnedFd) -> Vec<u8> {
+    /// MLSD begins with the directory itself and, unless this is the root, its parent directory (RFC 3659,
+    /// section 7.5.1), of which only the facts are read.
+    fn own_lines(&self, root: &Root, directory: &OwnedFd) -> Vec<u8> {
         let mut lines = Vec::new();
         if !matches!(self.style, ListStyle::Facts { .. }) {
             return lines;
@@ -219,15 +217,15 @@ impl Look {
                 continue;
             };
             self.entry_line(&entry_of(directory, name, &stat, &mut owners), &mut lines);
-            // A link may lead to the root too: what is above it is nobody's business.
-            if storage.is_root(&stat) {
+            // A link may lead to the root too: no client sees what is above it.
+            if root.is_root(&stat) {
                 break;
             }
         }
         lines
     }
 
-    fn line(&self, found: &Found, out: &mut Vec<u8>) {
+    fn line(&self, found: &FoundEntry, out: &mut Vec<u8>) {
         match &found.entry {
             Some(entry) => self.entry_line(entry, out),
             None => listing::name_line(&[&self.prefix[..], &found.name].concat(), out),
@@ -255,60 +253,5 @@ impl Look {
     }
 }
 
-/// What is known about `name` in the directory `parent`.
-#[allow(
-    clippy::unnecessary_cast,
-    reason = "the fields have other types on 32-bit machines"
-)]
-pub(crate) fn entry_of(parent: impl AsFd, name: &[u8], stat: &Stat, owners: &mut Owners) -> Entry {
-    let kind = match FileType::from_raw_mode(stat.st_mode) {
-        FileType::Directory => EntryKind::Directory,
-        FileType::Symlink => EntryKind::Symlink,
-        FileType::CharacterDevice => EntryKind::CharacterDevice,
-        FileType::BlockDevice => EntryKind::BlockDevice,
-        FileType::Fifo => EntryKind::Fifo,
-        FileType::Socket => EntryKind::Socket,
-        _ => EntryKind::File,
-    };
-    let link_target = match kind {
-        EntryKind::Symlink => rustix::fs::readlinkat(parent, name, Vec::new())
-            .ok()
-            .map(|target| target.into_bytes()),
-        _ => None,
-    };
-    let device = stat.st_rdev as rustix::fs::Dev;
-    Entry {
-        name: name.to_vec(),
-        kind,
-        mode: stat.st_mode & 0o7777,
-        links: stat.st_nlink as u64,
-        uid: stat.st_uid,
-        gid: stat.st_gid,
-        owner: owners.user(stat.st_uid),
-        group: owners.group(stat.st_gid),
-        size: stat.st_size as u64,
-        modified: stat.st_mtime as i64,
-        device: stat.st_dev as u64,
-        inode: stat.st_ino as u64,
-        device_numbers: (rustix::fs::major(device), rustix::fs::minor(device)),
-        link_target,
-    }
-}
-
-/// Steps before a transfer begins, in search of a first match. Each looks at a bounded number of names.
-const EARLY_STEPS_MAX: usize = 400;
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn devices_have_their_numbers() {
-        let devices = std::fs::File::open("/dev").unwrap();
-        let stat = rustix::fs::statat(&devices, "null", AtFlags::empty()).unwrap();
-        let entry = entry_of(&devices, b"null", &stat, &mut Owners::default());
-        assert_eq!(entry.kind, EntryKind::CharacterDevice);
-        assert_eq!(entry.device_numbers, (1, 3));
-        assert_eq!(entry.owner.as_deref(), Some(&b"root"[..]));
-    }
-}
+/// Steps that search for a first match before the transfer begins. Each looks at a bounded number of names.
+const FIRST_MATCH_STEPS_MAX: usize = 400;

@@ -1,12 +1,12 @@
 //! Names of users and groups.
 //!
-//! Each is looked up once for a listing, as the system's directory may be a file that is read anew each time.
+//! Each is looked up once in a listing: for every look-up the system may read a whole file.
 
 use std::collections::HashMap;
 
 use nix::unistd::{Gid, Group, Uid, User};
 
-/// What has been looked up.
+/// The names that have been looked up.
 #[derive(Debug, Default)]
 pub(crate) struct Owners {
     users: HashMap<u32, Option<Vec<u8>>>,
@@ -30,40 +30,40 @@ impl Owners {
 }
 
 fn cached(
-    known: &mut HashMap<u32, Option<Vec<u8>>>,
+    cache: &mut HashMap<u32, Option<Vec<u8>>>,
     number: u32,
     look_up: impl FnOnce() -> Option<Vec<u8>>,
 ) -> Option<Vec<u8>> {
-    if known.len() >= KNOWN_MAX && !known.contains_key(&number) {
+    if cache.len() >= CACHED_MAX && !cache.contains_key(&number) {
         return None;
     }
-    known.entry(number).or_insert_with(look_up).clone()
+    cache.entry(number).or_insert_with(look_up).clone()
 }
 
-/// Of one listing; further ones stay numbers.
-const KNOWN_MAX: usize = 1000;
+/// Names that are looked up for one listing; further users and groups stay numbers.
+const CACHED_MAX: usize = 1000;
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
     #[test]
-    fn each_is_looked_up_once_and_not_too_many() {
-        let mut known = HashMap::new();
-        for number in 0..u32::try_from(KNOWN_MAX).unwrap() {
+    fn each_number_is_looked_up_once_up_to_a_limit() {
+        let mut cache = HashMap::new();
+        for number in 0..u32::try_from(CACHED_MAX).unwrap() {
             let name = number.to_string().into_bytes();
             assert_eq!(
-                cached(&mut known, number, || Some(name.clone())),
+                cached(&mut cache, number, || Some(name.clone())),
                 Some(name)
             );
         }
-        let never = || unreachable!("it should not be looked up");
-        assert_eq!(cached(&mut known, 7, never), Some(b"7".to_vec()));
-        assert_eq!(cached(&mut known, u32::MAX, never), None);
+        let never = || unreachable!("it must not be looked up");
+        assert_eq!(cached(&mut cache, 7, never), Some(b"7".to_vec()));
+        assert_eq!(cached(&mut cache, u32::MAX, never), None);
     }
 
     #[test]
-    fn the_system_knows_root_and_not_everybody() {
+    fn unknown_numbers_have_no_name() {
         let mut owners = Owners::default();
         assert_eq!(owners.user(0), Some(b"root".to_vec()));
         assert_eq!(owners.group(0), Some(b"root".to_vec()));

@@ -1,11 +1,11 @@
-//! The wall clock of this machine, in UTC. Small boxes have no battery for it: when they start, it may
-//! say 1970.
+//! The wall clock of this machine, in UTC. Small machines have no battery for it: after their start it may
+//! show 1970.
 
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use ftp_proto::date::time_val;
 
-/// The time since 1970-01-01; zero for a clock that is set before.
+/// The time since 1970-01-01; zero if the clock shows an earlier time.
 pub(crate) fn unix_time() -> Duration {
     SystemTime::now()
         .duration_since(UNIX_EPOCH)
@@ -17,13 +17,13 @@ pub(crate) fn unix_seconds() -> i64 {
     i64::try_from(unix_time().as_secs()).unwrap_or(i64::MAX)
 }
 
-/// `2026-11-22` out of a time as MDTM writes it (RFC 3659, section 2.3).
+/// The date of a time in the form of MDTM (RFC 3659, section 2.3), as `2026-11-22`.
 pub(crate) fn date(time: &[u8; 14]) -> String {
     let [year, month, day] = [0..4, 4..6, 6..8].map(|range| digits(time, range));
     format!("{year}-{month}-{day}")
 }
 
-/// `2026-11-22 13:07:31Z`.
+/// Date and time, as `2026-11-22 13:07:31Z`.
 pub(crate) fn date_and_time(unix_seconds: i64) -> String {
     let time = time_val(unix_seconds);
     let [hour, minute, second] = [8..10, 10..12, 12..14].map(|range| digits(&time, range));

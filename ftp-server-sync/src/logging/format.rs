@@ -6,7 +6,7 @@ use log::Level;
 
 use super::clock;
 
-/// `2026-11-22 13:07:31Z INFO  text`; times are UTC.
+/// Formats a line as `2026-11-22 13:07:31Z INFO  text`. Times are UTC.
 pub(super) fn line(unix_seconds: i64, level: Level, text: &fmt::Arguments<'_>) -> String {
     let time = clock::date_and_time(unix_seconds);
     format!("{time} {level:<5} {text}")
@@ -17,7 +17,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn texts_of_all_levels_stand_in_one_column() {
+    fn texts_of_all_levels_begin_in_the_same_column() {
         let info = line(1_795_352_851, Level::Info, &format_args!("text"));
         assert_eq!(info, "2026-11-22 13:07:31Z INFO  text");
         let error = line(1_795_352_851, Level::Error, &format_args!("text"));

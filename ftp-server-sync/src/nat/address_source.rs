@@ -1,8 +1,8 @@
-//! The host names among the public addresses: what each of them leads to, kept current.
+//! Resolves the host names among the public addresses again and again.
 //!
-//! Nobody ever waits for a resolver. Each lookup is a thread of its own that ends by itself, there is
-//! never more than one for a name, and the last good answer stands until there is a better one. All but
-//! [`look_up`] is pure: time and answers come as arguments, lines for the log come back.
+//! No session waits for the system's resolver. Each lookup runs in a thread of its own that ends by itself,
+//! there is at most one lookup for each name, and the last good answer stays in use until there is a new one.
+//! Everything but [`look_up`] is pure: times and answers are arguments, log lines are results.
 
 use std::collections::BTreeMap;
 use std::io;
@@ -13,66 +13,65 @@ use std::time::{Duration, Instant};
 use ftp_proto::Reach;
 use log::Level;
 
-use super::diagnose::BEHIND_CARRIER;
+use super::diagnose::addresses::BEHIND_CARRIER;
 use crate::settings::{AddressSource, Names, Settings, unusable};
 
-/// What is known of the names that the settings hold.
+/// The addresses of the host names in the settings, and when to resolve each name next.
 #[derive(Debug, Default)]
-pub(crate) struct PublicAddresses {
+pub(crate) struct AddressResolver {
     refresh: Duration,
-    kept: BTreeMap<String, Kept>,
-    /// Lookups that have not returned, and since when; also those of names that are gone, which may
-    /// come back.
-    under_way: BTreeMap<String, Instant>,
+    names: BTreeMap<String, NameState>,
+    /// The lookups that have not returned, with their start. Some names may not be in the settings any
+    /// more; they can come back.
+    pending: BTreeMap<String, Instant>,
 }
 
 /// One name.
 #[derive(Debug)]
-struct Kept {
+struct NameState {
     /// The last good answer.
     address: Option<Ipv4Addr>,
-    /// It is told to clients on the Internet, not to those of some network only.
-    for_everybody: bool,
-    /// When to look it up next.
-    due: Instant,
-    /// Lookups in vain since the last good one.
+    /// Clients on the Internet are given the address, not only those of certain networks.
+    for_internet: bool,
+    next_lookup: Instant,
+    /// Failed lookups since the last good answer.
     failures: u32,
-    /// The log says already that it cannot be resolved.
-    outage: bool,
+    /// The log says that the name cannot be resolved.
+    outage_logged: bool,
 }
 
-/// What a lookup came to.
+/// The result of one lookup.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Answer {
+pub(crate) struct LookupResult {
     pub(crate) name: String,
     /// The IPv4 addresses in the resolver's order, or why there are none.
-    pub(crate) found: Result<Vec<Ipv4Addr>, String>,
+    pub(crate) addresses: Result<Vec<Ipv4Addr>, String>,
 }
 
 /// A line for the log.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Line {
+pub(crate) struct LogLine {
     pub(crate) level: Level,
     pub(crate) text: String,
 }
 
-impl PublicAddresses {
-    /// Takes the names of these settings: answers for names that stay are kept, other names are
-    /// forgotten, and all are to be looked up now.
-    pub(crate) fn follow(&mut self, settings: &Settings, now: Instant) {
+impl AddressResolver {
+    /// Takes the names of new settings. Addresses of names that stay remain known, other names are
+    /// forgotten, and all names are to be resolved now.
+    pub(crate) fn update_settings(&mut self, settings: &Settings, now: Instant) {
         self.refresh = settings.masquerade_refresh;
         let names = settings.names();
-        self.kept.retain(|name, _| names.contains(name.as_str()));
+        self.names.retain(|name, _| names.contains(name.as_str()));
         for name in names {
-            let kept = self.kept.entry(name.to_owned()).or_insert(Kept {
+            let state = self.names.entry(name.to_owned()).or_insert(NameState {
                 address: None,
-                for_everybody: false,
-                due: now,
+                for_internet: false,
+                next_lookup: now,
                 failures: 0,
-                outage: false,
+                outage_logged: false,
             });
-            kept.due = now;
-            kept.for_everybody = settings
+            state.next_lookup = now;
+            state.for_internet = settings
                 .masquerade_address
                 .iter()
                 .chain(settings.masquerade_map.values())
@@ -80,179 +79,190 @@ impl PublicAddresses {
         }
     }
 
-    /// The names to look up now. Each counts as under way until its answer is [taken](Self::take).
-    pub(crate) fn due(&mut self, now: Instant) -> Vec<String> {
-        let is_due = |name: &String, kept: &Kept| {
-            kept.due <= now && !self.under_way.contains_key(name.as_str())
+    /// The names to look up now. The lookup of each is pending until [`on_result`](Self::on_result).
+    pub(crate) fn take_due(&mut self, now: Instant) -> Vec<String> {
+        let is_due = |name: &String, state: &NameState| {
+            state.next_lookup <= now && !self.pending.contains_key(name.as_str())
         };
         let due: Vec<String> = self
-            .kept
+            .names
             .iter()
-            .filter(|(name, kept)| is_due(name, kept))
+            .filter(|(name, state)| is_due(name, state))
             .map(|(name, _)| name.clone())
             .collect();
         for name in &due {
-            self.under_way.insert(name.clone(), now);
+            self.pending.insert(name.clone(), now);
         }
         due
     }
 
-    /// Takes what a lookup came to. A name that the settings no longer hold is none of our business.
-    pub(crate) fn take(&mut self, answer: Answer, now: Instant) -> Vec<Line> {
-        let Answer { name, found } = answer;
-        self.under_way.remove(&name);
-        let Some(kept) = self.kept.get_mut(&name) else {
+    /// A lookup has returned. A result for a name that is no longer in the settings is ignored.
+    pub(crate) fn on_result(&mut self, result: LookupResult, now: Instant) -> Vec<LogLine> {
+        let LookupResult { name, addresses } = result;
+        self.pending.remove(&name);
+        let Some(state) = self.names.get_mut(&name) else {
             return Vec::new();
         };
-        match found.and_then(|found| choose(&found, kept.address)) {
+        match addresses.and_then(|addresses| choose_address(&addresses, state.address)) {
             Ok(address) => {
-                kept.due = now + self.refresh;
-                kept.failures = 0;
-                kept.learn(&name, address)
+                state.next_lookup = now + self.refresh;
+                state.failures = 0;
+                state.on_success(&name, address)
             }
-            Err(why) => {
-                kept.due = now + self.refresh.min(pause_after(kept.failures));
-                kept.failures = kept.failures.saturating_add(1);
-                kept.fail(&name, &why).into_iter().collect()
+            Err(reason) => {
+                state.next_lookup = now + self.refresh.min(retry_pause(state.failures));
+                state.failures = state.failures.saturating_add(1);
+                state.on_failure(&name, &reason).into_iter().collect()
             }
         }
     }
 
-    /// What to say about lookups that take too long. They may still come to something.
-    pub(crate) fn overdue(&mut self, now: Instant) -> Vec<Line> {
+    /// Log lines about pending lookups that take too long. They may still return an answer.
+    pub(crate) fn check_pending(&mut self, now: Instant) -> Vec<LogLine> {
         let mut lines = Vec::new();
-        for (name, since) in &self.under_way {
-            if now >= *since + PATIENCE
-                && let Some(kept) = self.kept.get_mut(name)
+        for (name, since) in &self.pending {
+            if now >= *since + LOOKUP_TIMEOUT
+                && let Some(state) = self.names.get_mut(name)
             {
-                lines.extend(kept.fail(name, "the resolver does not answer"));
+                lines.extend(state.on_failure(name, "the resolver does not answer"));
             }
         }
         lines
     }
 
-    /// When [`due`](Self::due) or [`overdue`](Self::overdue) will next have something.
-    pub(crate) fn wake_at(&self) -> Option<Instant> {
-        let wake = |(name, kept): (&String, &Kept)| match self.under_way.get(name) {
-            None => Some(kept.due),
-            Some(_) if kept.outage => None,
-            Some(since) => Some(*since + PATIENCE),
+    /// When to call [`take_due`](Self::take_due) and [`check_pending`](Self::check_pending) next.
+    pub(crate) fn next_wake(&self) -> Option<Instant> {
+        let wake = |(name, state): (&String, &NameState)| match self.pending.get(name) {
+            None => Some(state.next_lookup),
+            Some(_) if state.outage_logged => None,
+            Some(since) => Some(*since + LOOKUP_TIMEOUT),
         };
-        self.kept.iter().filter_map(wake).min()
+        self.names.iter().filter_map(wake).min()
     }
 
-    /// What each name leads to, as far as that is known.
-    pub(crate) fn known(&self) -> Names {
-        let known = |(name, kept): (&String, &Kept)| Some((name.clone(), kept.address?));
-        self.kept.iter().filter_map(known).collect()
+    /// The addresses of the names that have been resolved.
+    pub(crate) fn names(&self) -> Names {
+        let known = |(name, state): (&String, &NameState)| Some((name.clone(), state.address?));
+        self.names.iter().filter_map(known).collect()
     }
 
-    /// A line for each name: what it leads to now.
+    /// A line for each name and its address.
     pub(crate) fn report(&self) -> Vec<String> {
-        let line = |(name, kept): (&String, &Kept)| match kept.address {
-            Some(address) if kept.outage => {
-                format!("{name} is {address} by the last answer, and cannot be resolved now")
+        let line = |(name, state): (&String, &NameState)| match state.address {
+            Some(address) if state.outage_logged => {
+                format!("{name} was {address} at the last answer, and cannot be resolved now")
             }
             Some(address) => format!("{name} is {address}"),
-            None => format!("{name} is not known yet"),
+            None => format!("{name} is not resolved yet"),
         };
-        self.kept.iter().map(line).collect()
+        self.names.iter().map(line).collect()
     }
 }
 
-impl Kept {
-    fn learn(&mut self, name: &str, address: Ipv4Addr) -> Vec<Line> {
+impl NameState {
+    fn on_success(&mut self, name: &str, address: Ipv4Addr) -> Vec<LogLine> {
         let before = self.address.replace(address);
-        let was_out = std::mem::take(&mut self.outage);
+        let had_outage = std::mem::take(&mut self.outage_logged);
         let text = match before {
             None => format!("{name} is {address}"),
             Some(before) if before != address => {
                 format!("{name} is now {address}, it was {before}")
             }
-            Some(_) if was_out => format!("{name} can be resolved again, it is still {address}"),
+            Some(_) if had_outage => format!("{name} can be resolved again, it is still {address}"),
             Some(_) => return Vec::new(),
         };
-        let mut lines = vec![Line::new(Level::Info, text)];
+        let mut lines = vec![LogLine::new(Level::Info, text)];
         if before != Some(address)
-            && self.for_everybody
-            && let Some(problem) = problem(address)
+            && self.for_internet
+            && let Some(reason) = unreachable_reason(address)
         {
-            let text = format!("{name} leads to {address}, {problem}");
-            lines.push(Line::new(Level::Warn, text));
+            let text = format!("{name} resolves to {address}, {reason}");
+            lines.push(LogLine::new(Level::Warn, text));
         }
         lines
     }
 
     /// A line for the first failure of an outage.
-    fn fail(&mut self, name: &str, why: &str) -> Option<Line> {
-        if std::mem::replace(&mut self.outage, true) {
+    fn on_failure(&mut self, name: &str, reason: &str) -> Option<LogLine> {
+        if std::mem::replace(&mut self.outage_logged, true) {
             return None;
         }
         let meanwhile = match self.address {
-            Some(address) => format!("clients are still told {address}"),
-            None => "until it is known, clients are told the address that they connected to".into(),
+            Some(address) => format!("clients are still given {address}"),
+            None => {
+                "until it is resolved, clients are given the address that they connected to".into()
+            }
         };
-        let text = format!("cannot resolve {name}: {why}; {meanwhile}");
-        Some(Line::new(Level::Warn, text))
+        let text = format!("cannot resolve {name}: {reason}; {meanwhile}");
+        Some(LogLine::new(Level::Warn, text))
     }
 }
 
-impl Line {
+impl LogLine {
     fn new(level: Level, text: String) -> Self {
         Self { level, text }
     }
 }
 
-/// The address to tell: the one told already if it is still an answer, for resolvers shuffle.
-pub(crate) fn choose(found: &[Ipv4Addr], current: Option<Ipv4Addr>) -> Result<Ipv4Addr, String> {
-    let good = |address: &&Ipv4Addr| unusable(**address).is_none();
-    let still = current.filter(|current| found.contains(current));
-    let first = || found.iter().find(good).copied();
-    still.or_else(first).ok_or_else(|| match found.first() {
-        None => "it has no IPv4 address".to_owned(),
-        Some(address) => {
-            let problem = unusable(*address).unwrap_or_default();
-            format!("it leads to {address}: {problem}")
-        }
-    })
+/// The address in use, among those of an answer: the current one if the answer contains it, because
+/// resolvers change the order; else the first one that clients can connect to.
+pub(crate) fn choose_address(
+    answer: &[Ipv4Addr],
+    current: Option<Ipv4Addr>,
+) -> Result<Ipv4Addr, String> {
+    let is_usable = |address: &&Ipv4Addr| unusable(**address).is_none();
+    let unchanged = current.filter(|current| answer.contains(current));
+    let first = || answer.iter().find(is_usable).copied();
+    unchanged
+        .or_else(first)
+        .ok_or_else(|| match answer.first() {
+            None => "it has no IPv4 address".to_owned(),
+            Some(address) => {
+                let problem = unusable(*address).unwrap_or_default();
+                format!("it resolves to {address}: {problem}")
+            }
+        })
 }
 
-/// Why clients on the Internet cannot be served at this address.
-fn problem(address: Ipv4Addr) -> Option<&'static str> {
+/// Why clients on the Internet cannot connect to this address; `None` if they can.
+fn unreachable_reason(address: Ipv4Addr) -> Option<&'static str> {
     match Reach::of(address.into()) {
         Reach::Public => None,
         Reach::Host => Some(
-            "a loopback address: each client will connect to itself; look into /etc/hosts, the name \
-             should lead to the router's public address",
+            "a loopback address: each client will connect to itself; check /etc/hosts: the name must \
+             resolve to the router's public address",
         ),
         Reach::Site | Reach::Link => Some(
-            "a private address: clients outside the local network cannot reach it; the name should \
-             lead to the router's public address",
+            "a private address: clients outside the local network cannot reach it; the name must \
+             resolve to the router's public address",
         ),
         Reach::Provider => Some(BEHIND_CARRIER),
     }
 }
 
-/// Until the next try: an outage is often short, and a name that does not exist is no reason to
-/// bother the resolver for ever.
-fn pause_after(failures: u32) -> Duration {
+/// The time until the next lookup. An outage is often short, so the first retry comes soon. A name that does
+/// not exist must not cause many lookups, so the pauses grow.
+fn retry_pause(failures: u32) -> Duration {
     let doubled = 2_u32.saturating_pow(failures);
     PAUSE_FIRST.saturating_mul(doubled).min(PAUSE_MAX)
 }
 
-/// Looks a name up in a thread of its own, which is never waited for: the system's resolver cannot be
-/// interrupted.
+/// Looks a name up in a thread of its own, and passes the result to `on_result` there. No thread waits for
+/// it, because the system's resolver cannot be interrupted.
 ///
 /// # Errors
 ///
-/// When there can be no thread; then nothing is told.
-pub(crate) fn look_up(name: String, tell: impl FnOnce(Answer) + Send + 'static) -> io::Result<()> {
+/// If the thread cannot be started. Then `on_result` is never called.
+pub(crate) fn look_up(
+    name: String,
+    on_result: impl FnOnce(LookupResult) + Send + 'static,
+) -> io::Result<()> {
     let work = move || {
-        let found = match (name.as_str(), 0).to_socket_addrs() {
+        let addresses = match (name.as_str(), 0).to_socket_addrs() {
             Ok(addresses) => Ok(addresses.filter_map(ipv4).collect()),
             Err(error) => Err(reason(&error)),
         };
-        tell(Answer { name, found });
+        on_result(LookupResult { name, addresses });
     };
     thread::Builder::new()
         .name(THREAD.to_owned())
@@ -268,22 +278,22 @@ fn ipv4(address: SocketAddr) -> Option<Ipv4Addr> {
     }
 }
 
-/// What the resolver says, without what the standard library puts before it.
+/// The resolver's text, without the prefix of the standard library.
 fn reason(error: &io::Error) -> String {
     let text = error.to_string();
     let reason = text.strip_prefix("failed to lookup address information: ");
     reason.unwrap_or(&text).to_owned()
 }
 
-/// After so long a lookup that has not returned is an outage.
-const PATIENCE: Duration = Duration::from_secs(5);
-/// Between tries during an outage, unless names are refreshed more often anyway.
+/// After this time, a lookup that has not returned counts as an outage.
+const LOOKUP_TIMEOUT: Duration = Duration::from_secs(5);
+/// Between lookups during an outage, unless `--masquerade-refresh` is shorter.
 const PAUSE_FIRST: Duration = Duration::from_secs(5);
 const PAUSE_MAX: Duration = Duration::from_secs(60);
 
-/// What `ps` and `top` show.
+/// The thread's name in `ps` and `top`.
 const THREAD: &str = "lookup";
-/// Modules of the system's resolver keep answers on the stack. Only the pages that are used cost memory.
+/// Modules of the system's resolver put answers on the stack. Only pages that are used cost memory.
 const STACK_BYTES: usize = 256 * 1024;
 
 #[cfg(test)]

@@ -1,14 +1,17 @@
-//! `--check`: what every kind of client would be told, and what is wrong, before anything is served.
+//! `--check`: the replies to each kind of client, and what is wrong, before anything is served.
 //!
-//! Nothing that is tried here is kept: no socket stays open and no file is touched.
+//! A check leaves nothing behind: no socket stays open, and no file is written.
 
 use std::io::{self, ErrorKind};
 
-use super::diagnose::{Seen, Severity, findings};
+use super::diagnose::certificate::certificate_findings;
+use super::diagnose::diagnose;
+use super::evidence::Evidence;
+use super::finding::Severity;
 use crate::fs::root::Root;
 use crate::net::interfaces::Interfaces;
 use crate::net::listen;
-use crate::net::port_probe::{self, HeldPorts};
+use crate::net::port_probe::{self, UnavailablePorts};
 use crate::settings::Settings;
 use crate::tls::Identity;
 
@@ -16,77 +19,80 @@ mod clients;
 mod names;
 mod report;
 
-/// The answer to `--check`.
+/// The result of a check.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Report {
-    /// For people, at most 100 columns wide.
+    /// For people, in lines of at most 100 columns.
     pub text: String,
-    /// What it comes to.
+    /// The result in one word.
     pub verdict: Verdict,
 }
 
-/// What a check comes to.
+/// Whether clients would be served.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Verdict {
     /// Every kind of client would be served.
     Fine,
     /// Some kind of client would fail.
     ClientsFail,
-    /// The server could not even start, for this reason.
+    /// The server could not start, for this reason.
     CannotStart(String),
 }
 
-/// Looks at this machine, resolves names (for some seconds at most), and tries ports.
+/// Reads the interfaces of this machine, resolves host names (which takes 5 seconds at most), and probes
+/// ports.
 ///
 /// # Errors
 ///
-/// What the system said when it was asked for its interfaces.
+/// What the system says when the interfaces cannot be read.
 pub fn check(settings: &Settings) -> io::Result<Report> {
     let interfaces = Interfaces::read()?;
-    let (identity, certificate_problem) = match Identity::look(settings, &interfaces) {
+    let (identity, certificate_problem) = match Identity::load_existing(settings, &interfaces) {
         Ok(identity) => (identity, None),
         Err(error) => (None, Some(error.to_string())),
     };
-    let start = start_problem(settings).or(certificate_problem);
-    // Beside a running server its own ports would look like another program's, and trying them would
-    // disturb it.
-    let held = match (&settings.passive_ports, &start) {
+    let start_problem = start_problem(settings).or(certificate_problem);
+    // Where the server runs already, its own passive ports would look like another program's, and probing
+    // them would disturb it.
+    let unavailable_ports = match (&settings.passive_ports, &start_problem) {
         (Some(range), None) => {
-            port_probe::held_ports(*range, &settings.local_addresses(&interfaces))
+            port_probe::probe_ports(*range, &settings.local_addresses(&interfaces))
         }
-        _ => HeldPorts::default(),
+        _ => UnavailablePorts::default(),
     };
-    let (names, unresolved) = names::look_up(&settings.names());
-    let seen = Seen {
+    let (names, unresolved) = names::resolve(&settings.names());
+    let evidence = Evidence {
         interfaces,
         names,
         unresolved,
-        held,
+        unavailable_ports,
     };
-    let mut findings = findings(settings, &seen);
-    findings.extend(identity.iter().flat_map(Identity::findings));
+    let mut findings = diagnose(settings, &evidence);
+    if let Some(identity) = &identity {
+        findings.extend(certificate_findings(identity.problems()));
+    }
     findings.sort_by_key(|finding| finding.severity);
-    let text = report::text(settings, &seen, &findings, start.as_deref());
-    let fails = findings
+    let text = report::text(settings, &evidence, &findings, start_problem.as_deref());
+    let clients_fail = findings
         .iter()
         .any(|finding| finding.severity == Severity::Failure);
-    let verdict = match start {
+    let verdict = match start_problem {
         Some(problem) => Verdict::CannotStart(problem),
-        None if fails => Verdict::ClientsFail,
+        None if clients_fail => Verdict::ClientsFail,
         None => Verdict::Fine,
     };
     Ok(Report { text, verdict })
 }
 
-/// What would keep the server from starting.
+/// What would prevent the server from starting.
 fn start_problem(settings: &Settings) -> Option<String> {
     let directory = Root::open(&settings.directory).map(drop);
-    let control = || listen::probe(&settings.listen, settings.passive_ports);
+    let sockets = || listen::probe(&settings.listen, settings.passive_ports);
     directory
-        .and_then(|()| control())
+        .and_then(|()| sockets())
         .err()
         .map(|error| match error.kind() {
-            ErrorKind::AddrInUse => format!("{error}; the passive ports have not been tried"),
+            ErrorKind::AddrInUse => format!("{error}; the passive ports have not been probed"),
             _ => error.to_string(),
         })
 }

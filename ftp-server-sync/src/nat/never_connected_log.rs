@@ -1,7 +1,8 @@
-//! Which clients were told a port and never came, counted per cause over all sessions, for the log.
+//! Counts the clients that were sent to a passive port and did not connect, over all sessions, for the log.
 //!
-//! No cause can fill the log, and memory is bounded. While nothing is missed, a data connection costs
-//! one look at an atomic here, and no lock; the lock is never held while something is written.
+//! Clients that fail for the same reason are counted together, so that no reason can fill the log, and memory
+//! is bounded. While nothing is counted, a data connection costs one atomic read here and no lock. No line is
+//! written while the lock is held.
 
 use std::fmt::Write;
 use std::net::IpAddr;
@@ -14,67 +15,68 @@ use log::warn;
 
 use crate::sync::lock;
 
-/// What all sessions have missed.
+/// The clients of all sessions that did not connect.
 #[derive(Debug, Default)]
 pub(crate) struct NeverConnectedLog {
-    /// Whether any cause counts anything now. Written under the lock.
-    counting: AtomicBool,
-    causes: Mutex<Causes>,
-}
-
-/// What may stand in a line beside what was counted.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Advice {
-    /// Passive ports are limited to a range, which is what a router can forward.
-    pub(crate) has_range: bool,
+    /// Whether any group counts anything now. Written under the lock.
+    is_counting: AtomicBool,
+    groups: Mutex<FailureGroups>,
 }
 
 #[derive(Debug, Default)]
-struct Causes {
-    /// Few, so a search through all is the simplest; the one that was missed last is at the end.
-    tallies: Vec<Tally>,
+struct FailureGroups {
+    /// There are few, so a search through all of them is the simplest. The one that was counted last is at
+    /// the end.
+    groups: Vec<FailureGroup>,
 }
 
-/// Clients that fail alike.
+/// What clients of one group have in common.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-struct FailureKind {
+struct FailureKey {
     address: IpAddr,
     origin: ClientOrigin,
     diagnosis: Diagnosis,
 }
 
-/// What a cause has come to since a client last got through.
+/// Clients that fail for the same reason, counted since a client last got through.
 #[derive(Debug)]
-struct Tally {
-    cause: FailureKind,
-    /// What was told last.
-    announced: PassiveOffer,
+struct FailureGroup {
+    key: FailureKey,
+    /// The offer that was counted last.
+    offer: PassiveOffer,
     connections: u64,
-    /// Each once; of more than so many only the number of connections is counted.
+    /// Without duplicates, at most [`CLIENTS_MAX`].
     clients: Vec<IpAddr>,
     port_min: u16,
     port_max: u16,
-    /// None of them has had its whole time.
+    /// No client had its whole time to connect.
     all_early: bool,
-    said: Said,
-    said_at: Option<Instant>,
+    logged: Logged,
+    logged_at: Option<Instant>,
 }
 
-/// How much of a tally the log has said.
+/// What the log has reported of a group.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-enum Said {
+enum Logged {
     Nothing,
-    TheFirst,
+    First,
     Several,
 }
 
 impl NeverConnectedLog {
-    /// Counts, and says so in the log where that is due.
-    pub(crate) fn note(&self, peer: IpAddr, missed: &NeverConnected, advice: Advice, now: Instant) {
+    /// Counts a connection that the client at `peer` did not open, and logs a line if one is due. `has_range`:
+    /// passive ports are limited to a range, which a router can forward.
+    pub(crate) fn on_never_connected(
+        &self,
+        peer: IpAddr,
+        connection: &NeverConnected,
+        has_range: bool,
+        now: Instant,
+    ) {
         let line = {
-            let mut causes = self.causes();
-            let line = causes.note(peer, missed, advice, now);
-            self.counting.store(true, Ordering::Relaxed);
+            let mut groups = self.groups();
+            let line = groups.on_never_connected(peer, connection, has_range, now);
+            self.is_counting.store(true, Ordering::Relaxed);
             line
         };
         if let Some(line) = line {
@@ -82,161 +84,161 @@ impl NeverConnectedLog {
         }
     }
 
-    /// A client has come: its cause counts anew.
-    pub(crate) fn connected(&self, announced: &PassiveOffer) {
-        if !self.counting.load(Ordering::Relaxed) {
+    /// A client has connected: its group starts to count from zero.
+    pub(crate) fn on_connected(&self, offer: &PassiveOffer) {
+        if !self.is_counting.load(Ordering::Relaxed) {
             return;
         }
-        let mut causes = self.causes();
-        causes.connected(announced);
-        self.counting.store(causes.is_counting(), Ordering::Relaxed);
+        let mut groups = self.groups();
+        groups.on_connected(offer);
+        self.is_counting
+            .store(groups.is_counting(), Ordering::Relaxed);
     }
 
-    /// The operator has changed the settings: what was missed before says nothing about the new ones.
-    /// Another public address, on the other hand, is another cause by itself.
-    pub(crate) fn forget(&self) {
-        let mut causes = self.causes();
-        *causes = Causes::default();
-        self.counting.store(false, Ordering::Relaxed);
+    /// The settings have changed: earlier failures say nothing about the new ones. (A new address of a host
+    /// name needs no such call, because another address is another group.)
+    pub(crate) fn clear(&self) {
+        let mut groups = self.groups();
+        *groups = FailureGroups::default();
+        self.is_counting.store(false, Ordering::Relaxed);
     }
 
-    /// A line for each cause that counts something.
-    pub(crate) fn report(&self, advice: Advice) -> Vec<String> {
-        let causes = self.causes();
-        let counting = causes.tallies.iter().filter(|tally| tally.connections > 0);
-        counting.map(|tally| tally.line(advice)).collect()
+    /// A line for each group that counts something.
+    pub(crate) fn report(&self, has_range: bool) -> Vec<String> {
+        let groups = self.groups();
+        let counting = groups.groups.iter().filter(|group| group.connections > 0);
+        counting.map(|group| group.line(has_range)).collect()
     }
 
-    fn causes(&self) -> MutexGuard<'_, Causes> {
-        lock(&self.causes)
+    fn groups(&self) -> MutexGuard<'_, FailureGroups> {
+        lock(&self.groups)
     }
 }
 
-impl Causes {
-    /// The line that is due now: for the first of a cause, and once more when there are several.
-    fn note(
+impl FailureGroups {
+    /// Returns a line if one is due: for the first connection of a group, and again when there are several.
+    fn on_never_connected(
         &mut self,
         peer: IpAddr,
-        missed: &NeverConnected,
-        advice: Advice,
+        connection: &NeverConnected,
+        has_range: bool,
         now: Instant,
     ) -> Option<String> {
-        let cause = FailureKind::of(&missed.offer);
-        let mut tally = match self.position(&cause) {
-            Some(index) => self.tallies.remove(index),
-            None => Tally::new(cause, &missed.offer),
+        let key = FailureKey::of(&connection.offer);
+        let mut group = match self.position(&key) {
+            Some(index) => self.groups.remove(index),
+            None => FailureGroup::new(key, &connection.offer),
         };
-        if self.tallies.len() >= CAUSES_MAX {
-            self.tallies.remove(0);
+        if self.groups.len() >= GROUPS_MAX {
+            self.groups.remove(0);
         }
-        tally.count(peer, missed);
-        let line = tally.is_due(now).then(|| tally.line(advice));
-        self.tallies.push(tally);
+        group.count(peer, connection);
+        let line = group.take_due(now).then(|| group.line(has_range));
+        self.groups.push(group);
         line
     }
 
-    fn connected(&mut self, announced: &PassiveOffer) {
-        if let Some(index) = self.position(&FailureKind::of(announced)) {
-            self.tallies[index].begin_anew();
+    fn on_connected(&mut self, offer: &PassiveOffer) {
+        if let Some(index) = self.position(&FailureKey::of(offer)) {
+            self.groups[index].reset();
         }
     }
 
     fn is_counting(&self) -> bool {
-        self.tallies.iter().any(|tally| tally.connections > 0)
+        self.groups.iter().any(|group| group.connections > 0)
     }
 
-    fn position(&self, cause: &FailureKind) -> Option<usize> {
-        self.tallies.iter().position(|tally| tally.cause == *cause)
+    fn position(&self, key: &FailureKey) -> Option<usize> {
+        self.groups.iter().position(|group| group.key == *key)
     }
 }
 
-impl FailureKind {
-    fn of(announced: &PassiveOffer) -> Self {
+impl FailureKey {
+    fn of(offer: &PassiveOffer) -> Self {
         Self {
-            address: announced.announcement.address,
-            origin: announced.origin,
-            diagnosis: announced.diagnosis,
+            address: offer.announcement.address,
+            origin: offer.origin,
+            diagnosis: offer.diagnosis,
         }
     }
 }
 
-impl Tally {
-    fn new(cause: FailureKind, announced: &PassiveOffer) -> Self {
+impl FailureGroup {
+    fn new(key: FailureKey, offer: &PassiveOffer) -> Self {
         Self {
-            cause,
-            announced: *announced,
+            key,
+            offer: *offer,
             connections: 0,
             clients: Vec::new(),
             port_min: u16::MAX,
             port_max: 0,
             all_early: true,
-            said: Said::Nothing,
-            said_at: None,
+            logged: Logged::Nothing,
+            logged_at: None,
         }
     }
 
-    /// Forgets all but when the log last spoke of it.
-    fn begin_anew(&mut self) {
+    /// Counts from zero. Only the time of the last log line remains.
+    fn reset(&mut self) {
         *self = Self {
-            said_at: self.said_at,
-            ..Self::new(self.cause, &self.announced)
+            logged_at: self.logged_at,
+            ..Self::new(self.key, &self.offer)
         };
     }
 
-    fn count(&mut self, peer: IpAddr, missed: &NeverConnected) {
-        let port = missed.offer.port;
-        self.announced = missed.offer;
+    fn count(&mut self, peer: IpAddr, connection: &NeverConnected) {
+        let port = connection.offer.port;
+        self.offer = connection.offer;
         self.connections = self.connections.saturating_add(1);
         if self.clients.len() < CLIENTS_MAX && !self.clients.contains(&peer) {
             self.clients.push(peer);
         }
         self.port_min = self.port_min.min(port);
         self.port_max = self.port_max.max(port);
-        self.all_early &= missed.withdrawn;
+        self.all_early &= connection.withdrawn;
     }
 
-    /// Whether the log is to speak of it now; if so, that is noted.
-    fn is_due(&mut self, now: Instant) -> bool {
-        let to_say = match self.connections >= SEVERAL {
-            true => Said::Several,
-            false => Said::TheFirst,
+    /// Whether a line is due now; true once for each line.
+    fn take_due(&mut self, now: Instant) -> bool {
+        let next = match self.connections >= SEVERAL {
+            true => Logged::Several,
+            false => Logged::First,
         };
-        // Some get through and others do not: such a cause begins anew again and again.
-        let recent = |said_at: Instant| now.saturating_duration_since(said_at) < SILENCE;
-        let is_repetition = self.said == Said::Nothing && self.said_at.is_some_and(recent);
-        if to_say <= self.said || is_repetition {
+        // Where some clients get through and others do not, the group is reset again and again.
+        let recent = |logged_at: Instant| now.saturating_duration_since(logged_at) < SILENCE;
+        let is_repetition = self.logged == Logged::Nothing && self.logged_at.is_some_and(recent);
+        if next <= self.logged || is_repetition {
             return false;
         }
-        self.said = to_say;
-        self.said_at = Some(now);
+        self.logged = next;
+        self.logged_at = Some(now);
         true
     }
 
-    fn line(&self, advice: Advice) -> String {
+    fn line(&self, has_range: bool) -> String {
         let mut line = self.subject();
-        let announced = &self.announced;
         // Infallible for a String.
-        let _ = match (self.cause.diagnosis, announced.private_kind()) {
-            // No port would help there.
+        let _ = match (self.key.diagnosis, self.offer.private_kind()) {
+            // The address alone is the problem, whatever the port.
             (Diagnosis::PrivateAddress, Some(kind)) => {
-                write!(line, " told {}, {kind},", self.cause.address)
+                write!(line, " sent to {}, {kind},", self.key.address)
             }
-            _ => write!(line, " told {}", self.places()),
+            _ => write!(line, " sent to {}", self.target()),
         };
-        line.push_str(" and never connected");
+        line.push_str(" and did not connect");
         if self.all_early {
-            line.push_str(" before others needed the port");
+            line.push_str(" before other clients needed the port");
         }
         if self.connections > self.clients.len() as u64 {
             let _ = write!(line, ", {} times", self.connections);
         }
-        let _ = write!(line, ": {}", question(announced, advice));
+        let _ = write!(line, ": {}", advice(&self.offer, has_range));
         line
     }
 
-    /// Who, up to the verb.
+    /// The clients, with the verb.
     fn subject(&self) -> String {
-        let (before, after) = match self.cause.origin {
+        let (before, after) = match self.key.origin {
             ClientOrigin::Local => ("local ", ""),
             ClientOrigin::Private => ("", " in a private network"),
             ClientOrigin::Outside => ("", " from outside"),
@@ -253,23 +255,23 @@ impl Tally {
         }
     }
 
-    /// What was told, of whatever port.
-    fn places(&self) -> String {
+    /// Where the clients were sent to: one port, or the ports from the lowest to the highest.
+    fn target(&self) -> String {
         if self.port_min == self.port_max {
-            return self.announced.to_string();
+            return self.offer.to_string();
         }
         let ports = format!("ports {}-{}", self.port_min, self.port_max);
-        match self.announced.with_address {
-            true => format!("{ports} of {}", self.cause.address),
+        match self.offer.with_address {
+            true => format!("{ports} of {}", self.key.address),
             false => ports,
         }
     }
 }
 
-/// What to look at, with the flag where it is clear which one helps.
-fn question(announced: &PassiveOffer, advice: Advice) -> String {
-    let diagnosis = announced.diagnosis;
-    match (diagnosis, announced.announcement.reason) {
+/// What to look at, with the flag to change where that is certain.
+fn advice(offer: &PassiveOffer, has_range: bool) -> String {
+    let diagnosis = offer.diagnosis;
+    match (diagnosis, offer.announcement.reason) {
         (Diagnosis::PrivateAddress, AnnounceReason::ClientRule(network)) => {
             format!("change the rule for {network} in --masquerade-client")
         }
@@ -286,7 +288,7 @@ fn question(announced: &PassiveOffer, advice: Advice) -> String {
             "the router is itself behind NAT; ask the provider for a public address".to_owned()
         }
         (Diagnosis::PrivateAddress, _) => "set --masquerade-address".to_owned(),
-        (Diagnosis::NotForwarded, _) if !advice.has_range => {
+        (Diagnosis::NotForwarded, _) if !has_range => {
             format!("{diagnosis}; give a range that it forwards with --passive-ports")
         }
         (Diagnosis::OtherNetwork, _) => {
@@ -296,16 +298,16 @@ fn question(announced: &PassiveOffer, advice: Advice) -> String {
     }
 }
 
-/// Announced addresses are few; clients cannot choose them.
-const CAUSES_MAX: usize = 16;
+/// Announced addresses are few, and clients cannot choose them.
+const GROUPS_MAX: usize = 16;
 
-/// Of one cause, told apart.
+/// The clients of one group that are remembered. Of more clients, only the connections are counted.
 const CLIENTS_MAX: usize = 64;
 
-/// So many are worth a second line.
+/// The number of connections at which a group is logged again.
 const SEVERAL: u64 = 3;
 
-/// After a line, for a cause that has begun anew since.
+/// The shortest time between a line of a group and the next one after a reset.
 const SILENCE: Duration = Duration::from_secs(600);
 
 #[cfg(test)]

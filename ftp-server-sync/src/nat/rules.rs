@@ -1,19 +1,23 @@
-//! `--rules`: the lines that a router, docker or the machine's own firewall needs for these settings.
+//! `--rules`: the rules that a router, docker or the machine's own firewall needs for these settings.
 //!
-//! What is forwarded is exactly the control port, the port of implicit TLS and the passive range. Lines are only made, never
-//! loaded; what would be ambiguous is refused, so that whatever is printed can be loaded as it stands.
+//! They forward or open exactly the control port, the port of implicit TLS and the passive ports. Rules are
+//! printed and never loaded. Where the settings are ambiguous, no rules are printed, so that printed rules
+//! can be loaded without changes.
 
+use std::error::Error;
+use std::fmt;
 use std::net::{IpAddr, Ipv4Addr};
 
 use ipnet::IpNet;
 
-use crate::cli::expand::FlagError;
 use crate::net::interfaces::Interfaces;
-use crate::settings::{AddressSource, Listen, PortRange, Settings};
+use crate::settings::{AddressSource, Listen, Settings};
+use forward::{ForwardedAddress, ForwardedPorts};
 
+mod forward;
 mod text;
 
-/// For whom the lines are.
+/// What the rules are for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum RulesKind {
     /// A file for `nft -f -` on the router.
@@ -26,23 +30,10 @@ pub enum RulesKind {
     Ufw,
 }
 
-/// The ports on both sides of a router; as many outside as inside.
+/// Why no rules can be printed. Its `Display` says what is missing or ambiguous, and what to change.
 #[derive(Clone, Debug, PartialEq, Eq)]
-struct Ports {
-    control_outer: u16,
-    control_inner: u16,
-    /// Of implicit TLS: clients expect its number, so it is the same on both sides.
-    implicit: Option<u16>,
-    outer: PortRange,
-    inner: PortRange,
-}
-
-/// One public address and where it leads.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-struct Forward {
-    /// `None`: whatever addresses the router has, since a name's address may change.
-    public: Option<Ipv4Addr>,
-    private: Ipv4Addr,
+pub struct RulesError {
+    problem: String,
 }
 
 impl RulesKind {
@@ -60,46 +51,68 @@ impl RulesKind {
         }
     }
 
-    fn refuse(self, problem: impl Into<String>) -> FlagError {
-        FlagError::with_value("--rules", self.name(), problem)
-    }
-
     const ALL: [Self; 4] = [Self::Nft, Self::Iptables, Self::Docker, Self::Ufw];
 }
 
-/// The lines, each with its line end.
+/// The word of the command line.
+impl fmt::Display for RulesKind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.name())
+    }
+}
+
+impl RulesError {
+    fn new(problem: impl Into<String>) -> Self {
+        let problem = problem.into();
+        Self { problem }
+    }
+}
+
+impl fmt::Display for RulesError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.problem)
+    }
+}
+
+impl Error for RulesError {}
+
+/// The rules as text, each line with its line end.
 ///
 /// # Errors
 ///
-/// When the flags, or this machine's addresses, leave open what should be printed.
-pub fn rules(settings: &Settings, kind: RulesKind) -> Result<String, FlagError> {
-    let interfaces = Interfaces::read().map_err(|error| kind.refuse(error.to_string()))?;
-    rules_on(settings, &interfaces, kind)
+/// If the settings, or this machine's addresses, leave open what to print.
+pub fn rules(settings: &Settings, kind: RulesKind) -> Result<String, RulesError> {
+    let interfaces = Interfaces::read().map_err(|error| {
+        RulesError::new(format!(
+            "cannot read the interfaces of this machine: {error}"
+        ))
+    })?;
+    rules_with(settings, &interfaces, kind)
 }
 
-fn rules_on(
+fn rules_with(
     settings: &Settings,
     interfaces: &Interfaces,
     kind: RulesKind,
-) -> Result<String, FlagError> {
+) -> Result<String, RulesError> {
     let ports = ports(settings, kind)?;
     Ok(match kind {
-        RulesKind::Nft => text::nft(&forwards(settings, interfaces, kind)?, &ports),
-        RulesKind::Iptables => text::iptables(&forwards(settings, interfaces, kind)?, &ports),
+        RulesKind::Nft => text::nft(&forwarded_addresses(settings, interfaces)?, &ports),
+        RulesKind::Iptables => text::iptables(&forwarded_addresses(settings, interfaces)?, &ports),
         RulesKind::Docker => text::docker(&ports),
-        RulesKind::Ufw => match own_addresses(settings) {
-            addresses if addresses.is_empty() => return Err(kind.refuse(NOTHING_TO_REACH)),
+        RulesKind::Ufw => match destinations(settings) {
+            addresses if addresses.is_empty() => return Err(RulesError::new(UNREACHABLE)),
             addresses => text::ufw(&addresses, &ports),
         },
     })
 }
 
-/// Refuses what no machine could make right.
-pub(crate) fn check(settings: &Settings, kind: RulesKind) -> Result<(), FlagError> {
+/// Refuses settings for which there are no rules on any machine.
+pub(crate) fn check(settings: &Settings, kind: RulesKind) -> Result<(), RulesError> {
     ports(settings, kind)?;
     let translates = matches!(kind, RulesKind::Nft | RulesKind::Iptables);
     if translates && settings.masquerade_address.is_none() && settings.masquerade_map.is_empty() {
-        return Err(kind.refuse(
+        return Err(RulesError::new(
             "the router's public address is missing; add --masquerade-address ADDR or \
              --masquerade-address-map PRIVATE=PUBLIC",
         ));
@@ -107,99 +120,100 @@ pub(crate) fn check(settings: &Settings, kind: RulesKind) -> Result<(), FlagErro
     Ok(())
 }
 
-fn ports(settings: &Settings, kind: RulesKind) -> Result<Ports, FlagError> {
+fn ports(settings: &Settings, kind: RulesKind) -> Result<ForwardedPorts, RulesError> {
     let inner = settings.passive_ports.ok_or_else(|| {
-        kind.refuse(
-            "which ports data connections use is the kernel's choice; add --passive-ports FROM-TO, \
-             such as 60000-60009",
+        RulesError::new(
+            "the kernel chooses the ports of data connections; add --passive-ports FROM-TO, such as \
+             60000-60009",
         )
     })?;
     let control = settings.control_port();
     if control == 0 {
-        return Err(kind.refuse("the control port is any free one; give it with --port N"));
+        return Err(RulesError::new(
+            "the kernel chooses the control port; give it with --port N",
+        ));
     }
     let implicit = settings.implicit_port();
     if implicit == Some(0) {
-        return Err(kind.refuse(
-            "the port of implicit TLS is any free one; give it with --tls-implicit N, usually 990",
+        return Err(RulesError::new(
+            "the kernel chooses the port of implicit TLS; give it with --tls-implicit N, usually 990",
         ));
     }
     let outer = settings.outer_ports.unwrap_or(inner);
-    // This machine's own firewall does not know the router's numbers.
+    // The firewall of this machine sees the numbers on this side only.
     if let Some(port) = implicit
         && kind != RulesKind::Ufw
         && (port == settings.outer_port || outer.contains(port))
     {
-        return Err(kind.refuse(format!(
-            "the router's port {port} would lead to implicit TLS and elsewhere; give another \
-             number with --tls-implicit, --outer-port or --outer-ports"
+        return Err(RulesError::new(format!(
+            "the router's port {port} would lead to the port of implicit TLS and to another port; give \
+             another number with --tls-implicit, --outer-port or --outer-ports"
         )));
     }
-    Ok(Ports {
+    Ok(ForwardedPorts {
         control_outer: settings.outer_port,
         control_inner: control,
-        implicit,
+        implicit_tls: implicit,
         outer,
         inner,
     })
 }
 
-/// Where each public address leads, the router's own last, because those include the others.
-fn forwards(
+/// The private address of each public one. The router's own addresses come last, because they include the
+/// others.
+fn forwarded_addresses(
     settings: &Settings,
     interfaces: &Interfaces,
-    kind: RulesKind,
-) -> Result<Vec<Forward>, FlagError> {
+) -> Result<Vec<ForwardedAddress>, RulesError> {
     let public = |public: &AddressSource| match public {
         AddressSource::Address(address) => Some(*address),
         AddressSource::Name(_) => None,
     };
-    // What is mapped for this machine's own clients needs no router.
+    // No router translates connections from this machine itself.
     let by_map = settings.masquerade_map.iter();
     let by_map = by_map.filter(|(private, _)| !private.is_loopback());
-    let mut forwards: Vec<Forward> = by_map
-        .map(|(&private, address)| Forward {
+    let mut addresses: Vec<ForwardedAddress> = by_map
+        .map(|(&private, address)| ForwardedAddress {
             public: public(address),
             private,
         })
         .collect();
     if let Some(address) = &settings.masquerade_address {
-        let private = private_address(settings, interfaces, kind)?;
-        forwards.extend(private.map(|private| Forward {
+        let private = private_address(settings, interfaces)?;
+        addresses.extend(private.map(|private| ForwardedAddress {
             public: public(address),
             private,
         }));
     }
-    if forwards.is_empty() {
-        return Err(kind.refuse(NOTHING_TO_REACH));
+    if addresses.is_empty() {
+        return Err(RulesError::new(UNREACHABLE));
     }
-    forwards.sort_by_key(|forward| (forward.public.is_none(), forward.public, forward.private));
-    for pair in forwards.windows(2) {
+    addresses.sort_by_key(|address| (address.public.is_none(), address.public, address.private));
+    for pair in addresses.windows(2) {
         if let [one, other] = pair
             && one.public == other.public
         {
             let (first, second) = (one.private, other.private);
-            return Err(kind.refuse(match one.public {
+            return Err(RulesError::new(match one.public {
                 Some(public) => format!(
                     "{public} would lead to both {first} and {second}, but a router forwards a \
                      port to one address; give each a public address with --masquerade-address-map"
                 ),
                 None => format!(
-                    "which of the router's addresses lead to {first} and which to {second} cannot \
-                     be said by host names; give addresses in --masquerade-address-map"
+                    "host names do not show which of the router's addresses lead to {first} and which \
+                     to {second}; give addresses in --masquerade-address-map"
                 ),
             }));
         }
     }
-    Ok(forwards)
+    Ok(addresses)
 }
 
-/// Where `--masquerade-address` leads; `None` if the map covers all that is listened on.
+/// The private address of `--masquerade-address`; `None` if the map covers every address of the server.
 fn private_address(
     settings: &Settings,
     interfaces: &Interfaces,
-    kind: RulesKind,
-) -> Result<Option<Ipv4Addr>, FlagError> {
+) -> Result<Option<Ipv4Addr>, RulesError> {
     let listening: Vec<Ipv4Addr> = settings
         .local_addresses(interfaces)
         .into_iter()
@@ -214,21 +228,21 @@ fn private_address(
         .copied()
         .filter(|own| !in_map(own))
         .collect();
-    // Who names addresses means each of them; of all that there are, the router knows those beside it.
-    let everywhere =
+    // If the server listens on all addresses, the router may reach only some of them.
+    let is_everywhere =
         |listen: &Listen| listen.dual_stack || listen.address.ip() == Ipv4Addr::UNSPECIFIED;
-    if settings.listen.iter().any(everywhere) {
-        let beside_gateway = interfaces.beside_gateway(&listening);
-        left.retain(|own| beside_gateway.contains(own));
+    if settings.listen.iter().any(is_everywhere) {
+        let reachable = interfaces.reachable_by_router(&listening);
+        left.retain(|own| reachable.contains(own));
     }
     match left[..] {
         [only] => Ok(Some(only)),
         [] if !listening.is_empty() => Ok(None),
-        [] => Err(kind.refuse(NOTHING_TO_REACH)),
-        _ if are_neighbours(&left, interfaces) => Ok(first_of(&left, interfaces)),
+        [] => Err(RulesError::new(UNREACHABLE)),
+        _ if are_in_one_network(&left, interfaces) => Ok(first_of(&left, interfaces)),
         _ => {
             let list: Vec<String> = left.iter().map(Ipv4Addr::to_string).collect();
-            Err(kind.refuse(format!(
+            Err(RulesError::new(format!(
                 "the router could forward to {}; give one of them with --interface, or a public \
                  address for each with --masquerade-address-map",
                 list.join(" or ")
@@ -237,16 +251,16 @@ fn private_address(
     }
 }
 
-/// Whether all these addresses stand in one network: then a router there can forward to any of them.
-fn are_neighbours(addresses: &[Ipv4Addr], interfaces: &Interfaces) -> bool {
-    let holds_all = |network: &IpNet| {
+/// Whether all these addresses are in one network. Then a router there can forward to any of them.
+fn are_in_one_network(addresses: &[Ipv4Addr], interfaces: &Interfaces) -> bool {
+    let contains_all = |network: &IpNet| {
         let mut addresses = addresses.iter();
         addresses.all(|&address| network.contains(&IpAddr::V4(address)))
     };
-    interfaces.networks.iter().any(holds_all)
+    interfaces.networks.iter().any(contains_all)
 }
 
-/// The one that the machine had first: others are added beside it, and may go again.
+/// The address that the machine has had for the longest time: later ones may be removed again.
 fn first_of(addresses: &[Ipv4Addr], interfaces: &Interfaces) -> Option<Ipv4Addr> {
     let position = |address: &Ipv4Addr| {
         let mut own = interfaces.addresses.iter().map(IpAddr::to_canonical);
@@ -258,14 +272,15 @@ fn first_of(addresses: &[Ipv4Addr], interfaces: &Interfaces) -> Option<Ipv4Addr>
         .copied()
 }
 
-/// What this machine's firewall has to be opened for: networks, where all addresses are listened on.
-fn own_addresses(settings: &Settings) -> Vec<String> {
-    // Implicit TLS listens on the same addresses.
-    let outer = settings
+/// The destinations that the firewall of this machine must accept: addresses, or a network where the server
+/// listens on all addresses.
+fn destinations(settings: &Settings) -> Vec<String> {
+    // The sockets of implicit TLS have the same addresses.
+    let reachable = settings
         .listen
         .iter()
         .filter(|listen| !listen.implicit_tls && !listen.address.ip().is_loopback());
-    outer
+    reachable
         .map(|listen| match listen.address.ip() {
             address if !address.is_unspecified() => address.to_string(),
             _ if listen.dual_stack => "any".to_owned(),
@@ -275,8 +290,8 @@ fn own_addresses(settings: &Settings) -> Vec<String> {
         .collect()
 }
 
-const NOTHING_TO_REACH: &str = "no address that others could reach is listened on; give one of this \
-    machine's IPv4 addresses with --interface";
+const UNREACHABLE: &str = "the server listens on no address that other machines can reach; give one \
+    of this machine's IPv4 addresses with --interface";
 
 #[cfg(test)]
 mod tests;

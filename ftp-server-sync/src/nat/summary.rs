@@ -1,6 +1,6 @@
-//! What is served, as lines for the log at start.
+//! The log lines at start: what is served, to whom, and where.
 //!
-//! Pure: where the server listens comes as an argument.
+//! Pure: the addresses of the sockets come as an argument.
 
 use std::net::SocketAddr;
 use std::os::unix::ffi::OsStrExt;
@@ -10,7 +10,7 @@ use ftp_proto::text::printable_word;
 
 use crate::settings::{Listen, Names, Settings, TlsSettings};
 
-/// What is served, to whom, where, and what passive clients are told.
+/// What is served, to whom and where, and what passive mode replies announce.
 pub(crate) fn summary(
     settings: &Settings,
     names: &Names,
@@ -31,23 +31,23 @@ pub(crate) fn summary(
     let ports = match &settings.passive_ports {
         Some(range) if range.count() == 1 => format!("passive port {range}"),
         Some(range) => format!("passive ports {range}"),
-        None => "passive ports of the kernel's choice".to_owned(),
+        None => "passive ports chosen by the kernel".to_owned(),
     };
-    let mut told: Vec<String> = settings
+    let mut announced: Vec<String> = settings
         .masquerade_map
         .iter()
         .map(|(private, public)| format!("{} for {private}", public.described(names)))
         .collect();
     let address = settings.masquerade_address.iter();
-    told.extend(address.map(|public| public.described(names)));
-    lines.push(match told.is_empty() {
+    announced.extend(address.map(|public| public.described(names)));
+    lines.push(match announced.is_empty() {
         true => ports,
-        false => format!("{ports}, announced as {}", told.join(", else ")),
+        false => format!("{ports}, announced as {}", announced.join(", else ")),
     });
     lines
 }
 
-/// What TLS is for.
+/// What TLS is required for.
 fn protection(tls: &TlsSettings) -> String {
     let required = match (tls.control_required, tls.data_required) {
         (false, false) => "TLS is offered",
@@ -56,7 +56,7 @@ fn protection(tls: &TlsSettings) -> String {
         (true, true) => "TLS is required to log in and for transfers",
     };
     let certificate = match tls.client_ca {
-        Some(_) => ", with a certificate of the client",
+        Some(_) => ", with a client certificate",
         None => "",
     };
     let resumption = match tls.resumption_required {
@@ -101,7 +101,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_served() {
+    fn lines_say_what_is_served() {
         let cases: [(&str, &str, &[&str]); 5] = [
             (
                 "-d /",
@@ -109,7 +109,7 @@ mod tests {
                 &[
                     "serving / read-only to anonymous",
                     "listening on [::]:2121 (IPv6 and IPv4)",
-                    "passive ports of the kernel's choice",
+                    "passive ports chosen by the kernel",
                 ],
             ),
             (
@@ -118,7 +118,7 @@ mod tests {
                 &[
                     "serving / with write access to anonymous",
                     "listening on 0.0.0.0:2121",
-                    "passive ports of the kernel's choice",
+                    "passive ports chosen by the kernel",
                 ],
             ),
             (
@@ -148,7 +148,7 @@ mod tests {
                 &[
                     "serving / read-only to anonymous",
                     "listening on 10.0.0.1:21",
-                    "passive ports 60000-60009, announced as unknown.example (not known yet) for \
+                    "passive ports 60000-60009, announced as unknown.example (not resolved yet) for \
                      10.0.0.1, else known.example (203.0.113.1)",
                 ],
             ),
@@ -160,14 +160,14 @@ mod tests {
 
     #[cfg(feature = "tls")]
     #[test]
-    fn what_is_protected() {
+    fn a_line_says_what_tls_is_required_for() {
         let check = |flags: &str, expected: &str| {
             let line = format!("-d / -i 10.0.0.1 --tls {flags}");
             let expected = [
                 "serving / read-only to anonymous",
                 "listening on 10.0.0.1:2121",
                 expected,
-                "passive ports of the kernel's choice",
+                "passive ports chosen by the kernel",
             ];
             check_summary(&line, "10.0.0.1:2121", &expected);
         };
@@ -181,7 +181,7 @@ mod tests {
         );
         check(
             "--client-ca /ca.pem",
-            "TLS is required to log in, with a certificate of the client",
+            "TLS is required to log in, with a client certificate",
         );
         check_summary(
             "-d / --tls --tls-implicit 0",
@@ -191,12 +191,12 @@ mod tests {
                 "listening on [::]:2121 (IPv6 and IPv4)",
                 "listening on [::]:990 (IPv6 and IPv4, TLS)",
                 "TLS is offered",
-                "passive ports of the kernel's choice",
+                "passive ports chosen by the kernel",
             ],
         );
     }
 
-    /// The sockets are bound as the flags name them, in that order, to what stands in `bound`.
+    /// The sockets of the flags, in their order, are bound to the addresses in `bound`.
     #[track_caller]
     fn check_summary(line: &str, bound: &str, expected: &[&str]) {
         let settings = settings(line);

@@ -1,7 +1,7 @@
-//! What this machine knows about its own networks and its routers.
+//! The addresses, networks and gateways of this machine.
 //!
-//! Local networks come from the interfaces' netmasks, never from an idea of which addresses are
-//! private: behind two routers a private address can be as far away as any other.
+//! Local networks come from the netmasks of the interfaces, never from the private address ranges of
+//! RFC 1918: behind two routers, a private address can be as far away as any other.
 
 use std::collections::BTreeSet;
 use std::fs;
@@ -14,29 +14,29 @@ use nix::ifaddrs::getifaddrs;
 use nix::net::if_::InterfaceFlags;
 use nix::sys::socket::SockaddrStorage;
 
-/// What this machine's interfaces and routes said when they were last asked.
+/// The interfaces and default routes of this machine, as they were when they were read.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Interfaces {
-    /// The addresses of all interfaces that are up.
+    /// The addresses of all interfaces that are up, in the system's order.
     pub(crate) addresses: Vec<IpAddr>,
-    /// Their networks, and the loopback networks; sorted, each once.
+    /// The networks of these interfaces, and the loopback networks; sorted, without duplicates.
     pub(crate) networks: Vec<IpNet>,
-    /// The routers that default routes lead to; sorted, each once.
+    /// The routers of the default routes; sorted, without duplicates.
     pub(crate) gateways: Vec<IpAddr>,
-    /// The addresses of the interfaces that default routes leave by.
-    pub(crate) outward: Vec<IpAddr>,
+    /// The addresses of the interfaces that default routes use.
+    pub(crate) default_route_addresses: Vec<IpAddr>,
 }
 
 impl Interfaces {
-    /// Asks the system.
+    /// Reads them from the system.
     ///
     /// # Errors
     ///
-    /// What the system said when asked. Routes that it does not show to us count as none.
+    /// What the system says. Routes that this process may not read count as none.
     pub(crate) fn read() -> io::Result<Self> {
-        let routes = routes()?;
+        let routes = default_routes()?;
         let mut interfaces = Self::default();
-        let mut with_mask = Vec::new();
+        let mut with_netmask = Vec::new();
         for interface in getifaddrs()? {
             let Some(address) = interface.address.as_ref().and_then(ip) else {
                 continue;
@@ -46,36 +46,40 @@ impl Interfaces {
             }
             interfaces.addresses.push(address);
             let mask = interface.netmask.as_ref().and_then(ip);
-            with_mask.extend(mask.map(|mask| (address, mask)));
+            with_netmask.extend(mask.map(|mask| (address, mask)));
             if routes
                 .iter()
                 .any(|route| route.interface == interface.interface_name)
             {
-                interfaces.outward.push(address);
+                interfaces.default_route_addresses.push(address);
             }
         }
-        interfaces.networks = networks(with_mask);
+        interfaces.networks = networks(with_netmask);
         let gateways = routes.iter().filter_map(|route| route.gateway);
         interfaces.gateways = gateways.collect::<BTreeSet<IpAddr>>().into_iter().collect();
         Ok(interfaces)
     }
 
-    /// Those of these addresses that a router can forward to, or the Internet reach: of interfaces that
-    /// default routes leave by, or in a network with a default gateway. All, where that is true of none.
-    pub(crate) fn beside_gateway(&self, addresses: &[Ipv4Addr]) -> Vec<Ipv4Addr> {
+    /// The addresses among `addresses` that a router can forward to, or that the Internet can reach: those
+    /// of interfaces that default routes use, and those in a network with a default gateway. If there is no
+    /// such address, all of them.
+    pub(crate) fn reachable_by_router(&self, addresses: &[Ipv4Addr]) -> Vec<Ipv4Addr> {
         let has_gateway = |network: &&IpNet| {
             let mut gateways = self.gateways.iter().map(IpAddr::to_canonical);
             gateways.any(|gateway| gateway.is_ipv4() && network.contains(&gateway))
         };
         let networks: Vec<&IpNet> = self.networks.iter().filter(has_gateway).collect();
-        let is_beside = |own: &Ipv4Addr| {
-            let own = IpAddr::V4(*own);
-            let mut outward = self.outward.iter().map(IpAddr::to_canonical);
-            outward.any(|other| other == own)
-                || networks.iter().any(|network| network.contains(&own))
+        let is_reachable = |address: &Ipv4Addr| {
+            let address = IpAddr::V4(*address);
+            let mut of_routes = self
+                .default_route_addresses
+                .iter()
+                .map(IpAddr::to_canonical);
+            of_routes.any(|other| other == address)
+                || networks.iter().any(|network| network.contains(&address))
         };
-        match addresses.iter().any(is_beside) {
-            true => addresses.iter().copied().filter(is_beside).collect(),
+        match addresses.iter().any(is_reachable) {
+            true => addresses.iter().copied().filter(is_reachable).collect(),
             false => addresses.to_vec(),
         }
     }
@@ -83,20 +87,20 @@ impl Interfaces {
 
 /// A default route.
 #[derive(Clone, Debug, PartialEq, Eq)]
-struct Route {
+struct DefaultRoute {
     interface: String,
-    /// `None`: whoever is at the other end of the interface, as with PPP.
+    /// `None`: the other end of the interface, as with PPP.
     gateway: Option<IpAddr>,
 }
 
-fn routes() -> io::Result<Vec<Route>> {
+fn default_routes() -> io::Result<Vec<DefaultRoute>> {
     let mut routes = routes_v4(&read_table("/proc/net/route")?);
     routes.extend(routes_v6(&read_table("/proc/net/ipv6_route")?));
     Ok(routes)
 }
 
-/// A table that is missing or withheld is empty. Any other error is one: out of descriptors, we must not
-/// believe that all routers are gone.
+/// A table that does not exist or may not be read is empty. Every other error is returned: a process that
+/// is out of descriptors must not conclude that all routers are gone.
 fn read_table(path: &str) -> io::Result<String> {
     fs::read_to_string(path).or_else(|error| match error.kind() {
         ErrorKind::NotFound | ErrorKind::PermissionDenied => {
@@ -118,7 +122,7 @@ fn networks(addresses: impl IntoIterator<Item = (IpAddr, IpAddr)>) -> Vec<IpNet>
         // `with_netmask` would take an IPv6 address with an IPv4 mask.
         .filter(|(address, mask)| address.is_ipv4() == mask.is_ipv4())
         .filter_map(|(address, mask)| IpNet::with_netmask(address, mask).ok())
-        // An empty mask means that none was set; taken at its word it would make everybody local.
+        // An empty mask means that none was set. As a network it would make every client local.
         .filter(|network| network.prefix_len() > 0);
     let all: BTreeSet<IpNet> = loopback
         .into_iter()
@@ -134,24 +138,24 @@ fn ip(address: &SockaddrStorage) -> Option<IpAddr> {
 }
 
 /// The default routes in the text of `/proc/net/route`.
-fn routes_v4(table: &str) -> Vec<Route> {
+fn routes_v4(table: &str) -> Vec<DefaultRoute> {
     table.lines().filter_map(route_v4).collect()
 }
 
 /// The default routes in the text of `/proc/net/ipv6_route`.
-fn routes_v6(table: &str) -> Vec<Route> {
+fn routes_v6(table: &str) -> Vec<DefaultRoute> {
     table.lines().filter_map(route_v6).collect()
 }
 
 /// Fields: interface, destination, gateway, flags, three counters, mask, and more.
-fn route_v4(line: &str) -> Option<Route> {
+fn route_v4(line: &str) -> Option<DefaultRoute> {
     let fields: Vec<&str> = line.split_ascii_whitespace().collect();
     let number = |index: usize| hex_u32(fields.get(index)?);
     let (destination, gateway, flags, mask) = (number(1)?, number(2)?, number(3)?, number(7)?);
     // The kernel prints the bytes as they lie in memory, as one number of the machine's own order.
     let gateway = Ipv4Addr::from(gateway.to_ne_bytes());
     let is_default = destination == 0 && mask == 0;
-    (is_default && leads_somewhere(flags)).then(|| Route {
+    (is_default && is_usable(flags)).then(|| DefaultRoute {
         interface: fields[0].to_owned(),
         gateway: known_gateway(gateway.into(), flags),
     })
@@ -159,7 +163,7 @@ fn route_v4(line: &str) -> Option<Route> {
 
 /// Fields: destination and its length, source and its length, next hop, three counters, flags,
 /// interface.
-fn route_v6(line: &str) -> Option<Route> {
+fn route_v6(line: &str) -> Option<DefaultRoute> {
     let fields: Vec<&str> = line.split_ascii_whitespace().collect();
     let destination = hex_u128(fields.first()?)?;
     let destination_length = hex_u32(fields.get(1)?)?;
@@ -167,13 +171,13 @@ fn route_v6(line: &str) -> Option<Route> {
     let flags = hex_u32(fields.get(8)?)?;
     let interface = *fields.get(9)?;
     let is_default = destination == 0 && destination_length == 0;
-    (is_default && leads_somewhere(flags)).then(|| Route {
+    (is_default && is_usable(flags)).then(|| DefaultRoute {
         interface: interface.to_owned(),
         gateway: known_gateway(gateway.into(), flags),
     })
 }
 
-fn leads_somewhere(flags: u32) -> bool {
+fn is_usable(flags: u32) -> bool {
     flags & (ROUTE_UP | ROUTE_REJECT) == ROUTE_UP
 }
 
@@ -185,7 +189,7 @@ fn hex_u32(field: &str) -> Option<u32> {
     is_hex(field).then(|| u32::from_str_radix(field, 16).ok())?
 }
 
-/// Exactly 32 digits, for a shorter field would be another address than the one that was meant.
+/// Exactly 32 digits: a shorter field would be another address.
 fn hex_u128(field: &str) -> Option<u128> {
     (field.len() == 32 && is_hex(field)).then(|| u128::from_str_radix(field, 16).ok())?
 }
@@ -239,7 +243,7 @@ mod tests {
     }
 
     #[test]
-    fn strange_netmasks_are_left_out() {
+    fn unusable_netmasks_are_left_out() {
         check_networks(
             &[
                 ("192.0.2.1", "0.0.0.0"),
@@ -263,13 +267,13 @@ mod tests {
     }
 
     #[test]
-    fn a_table_that_cannot_be_read_is_not_an_empty_one() {
+    fn a_table_that_cannot_be_read_is_not_empty() {
         assert_eq!(read_table("/proc/net/no-such-table").unwrap(), "");
         assert!(read_table("/proc/net").is_err());
     }
 
     #[test]
-    fn which_addresses_a_router_can_reach() {
+    fn a_router_reaches_addresses_in_its_network() {
         let interfaces = Interfaces {
             networks: vec![
                 "172.17.0.0/16".parse().unwrap(),
@@ -283,10 +287,16 @@ mod tests {
         };
         let [bridge, home, other] = [[172, 17, 0, 1], [192, 168, 77, 2], [10, 8, 0, 6]];
         let [bridge, home, other] = [bridge, home, other].map(Ipv4Addr::from);
-        assert_eq!(interfaces.beside_gateway(&[bridge, home, other]), [home]);
-        assert_eq!(interfaces.beside_gateway(&[bridge, other]), [bridge, other]);
         assert_eq!(
-            Interfaces::default().beside_gateway(&[bridge, home]),
+            interfaces.reachable_by_router(&[bridge, home, other]),
+            [home]
+        );
+        assert_eq!(
+            interfaces.reachable_by_router(&[bridge, other]),
+            [bridge, other]
+        );
+        assert_eq!(
+            Interfaces::default().reachable_by_router(&[bridge, home]),
             [bridge, home]
         );
     }
@@ -318,8 +328,8 @@ eth0\t00000000\t014DA8C000\t0003\t0\t0\t0\t00000000\t0\t0\t0
         assert_eq!(routes_v4(table), expected);
     }
 
-    fn route(interface: &str, gateway: Option<&str>) -> Route {
-        Route {
+    fn route(interface: &str, gateway: Option<&str>) -> DefaultRoute {
+        DefaultRoute {
             interface: interface.to_owned(),
             gateway: gateway.map(|gateway| gateway.parse().unwrap()),
         }
@@ -353,7 +363,7 @@ eth0\t00000000\t014DA8C000\t0003\t0\t0\t0\t00000000\t0\t0\t0
 
     proptest! {
         #[test]
-        fn any_text_is_survived(table in "([0-9A-Fa-f+é]{0,34}[ \t\n]{1,2}){0,40}") {
+        fn any_text_is_parsed_without_panic(table in "([0-9A-Fa-f+é]{0,34}[ \t\n]{1,2}){0,40}") {
             routes_v4(&table);
             routes_v6(&table);
         }

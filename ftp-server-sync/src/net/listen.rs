@@ -1,4 +1,4 @@
-//! Control sockets: where they listen, and how they are opened.
+//! Listening sockets for control connections.
 
 use std::io::{self, ErrorKind};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
@@ -8,21 +8,21 @@ use mio::net::TcpListener;
 use super::port_range::PortRange;
 use super::socket;
 
-/// One control socket.
+/// One listening socket for control connections.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Listen {
     /// Where to bind.
     pub address: SocketAddr,
-    /// IPv4 clients are served on this IPv6 socket too.
+    /// This IPv6 socket accepts IPv4 clients too.
     pub dual_stack: bool,
     /// Where to bind instead on a machine without IPv6.
     pub fallback: Option<SocketAddr>,
-    /// TLS from the first byte on.
+    /// Clients begin with TLS at once (implicit TLS).
     pub implicit_tls: bool,
 }
 
 impl Listen {
-    /// The sockets for the addresses that the operator gave; all addresses if there are none.
+    /// The sockets for these addresses of the machine; without any, one for all addresses.
     pub fn sockets(interfaces: &[IpAddr], port: u16, implicit_tls: bool) -> Vec<Self> {
         if interfaces.is_empty() {
             return vec![Self {
@@ -44,11 +44,11 @@ impl Listen {
             .collect()
     }
 
-    /// Opens the socket. A port that the kernel chooses never lies in `passive_ports`.
+    /// Opens the socket. If the kernel chooses the port, it is never one of `passive_ports`.
     ///
     /// # Errors
     ///
-    /// What the system says, with the address and, where there is one, the remedy.
+    /// What the system says, with the address and, if there is one, the remedy.
     pub(crate) fn open(&self, passive_ports: Option<PortRange>) -> io::Result<TcpListener> {
         for _ in 0..OPEN_ATTEMPTS_MAX {
             let socket = self.open_any()?;
@@ -58,7 +58,7 @@ impl Listen {
             }
         }
         Err(io::Error::other(
-            "no control port outside the passive range",
+            "the kernel offers no control port outside the passive ports; give one with --port",
         ))
     }
 
@@ -73,17 +73,17 @@ impl Listen {
     }
 }
 
-/// Opens all these sockets, as a server would do it, and closes them again.
+/// Opens all these sockets as a server would, and closes them again.
 ///
 /// # Errors
 ///
 /// As for [`Listen::open`].
-pub(crate) fn probe(wanted: &[Listen], passive_ports: Option<PortRange>) -> io::Result<()> {
-    let sockets: io::Result<Vec<TcpListener>> = wanted
+pub(crate) fn probe(sockets: &[Listen], passive_ports: Option<PortRange>) -> io::Result<()> {
+    let opened: io::Result<Vec<TcpListener>> = sockets
         .iter()
         .map(|listen| listen.open(passive_ports))
         .collect();
-    sockets.map(drop)
+    opened.map(drop)
 }
 
 fn cannot_listen(error: &io::Error, address: SocketAddr) -> io::Error {
@@ -96,7 +96,7 @@ fn cannot_listen(error: &io::Error, address: SocketAddr) -> io::Error {
     io::Error::new(error.kind(), text)
 }
 
-/// Tries at a port of the kernel's choice that lies outside the passive range.
+/// Attempts to get a port from the kernel that is outside the passive ports.
 const OPEN_ATTEMPTS_MAX: usize = 100;
 
 #[cfg(test)]
@@ -124,7 +124,7 @@ mod tests {
     }
 
     #[test]
-    fn which_sockets() {
+    fn each_address_has_a_socket() {
         check(&[], &[("[::]:21", true)], Some("0.0.0.0:21"));
         check(&["::"], &[("[::]:21", true)], None);
         let both = [("[::]:21", false), ("10.0.0.1:21", false)];

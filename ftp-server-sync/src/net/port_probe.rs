@@ -1,7 +1,7 @@
-//! Which passive ports other programs hold on this machine, found out by trying.
+//! Which passive ports other programs use on this machine, found out by trying.
 //!
-//! Each port is bound as a passive listener is, and let go at once. Whoever asks must not have leased
-//! any of them: a port of one's own would count as another program's.
+//! Each port is bound in the same way as for a passive listener, and released at once. Probe before any of
+//! the ports is leased: a port of this server would look like another program's.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::io::ErrorKind;
@@ -10,20 +10,21 @@ use std::net::{IpAddr, SocketAddr};
 use super::port_range::PortRange;
 use super::socket::listen;
 
-/// The ports that could not be had.
+/// The ports that could not be bound.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub(crate) struct HeldPorts {
-    /// For each address that was tried, those that another program holds.
-    pub(crate) by_address: BTreeMap<IpAddr, BTreeSet<u16>>,
-    /// Those that this user may not bind.
+pub(crate) struct UnavailablePorts {
+    /// For each address that was tried, the ports that another program uses.
+    pub(crate) in_use: BTreeMap<IpAddr, BTreeSet<u16>>,
+    /// The ports that this user may not bind.
     pub(crate) denied: BTreeSet<u16>,
 }
 
-impl HeldPorts {
-    /// The ports in use, and on which addresses; no address is named if it is so on all of them.
-    pub(crate) fn in_use(&self) -> Vec<(BTreeSet<u16>, Vec<String>)> {
+impl UnavailablePorts {
+    /// The sets of ports in use, each with the addresses where that is so. The list of addresses is empty if
+    /// it is so on every address that was tried.
+    pub(crate) fn in_use_by_ports(&self) -> Vec<(BTreeSet<u16>, Vec<String>)> {
         let mut groups: Vec<(BTreeSet<u16>, Vec<String>)> = Vec::new();
-        for (address, ports) in &self.by_address {
+        for (address, ports) in &self.in_use {
             if ports.is_empty() {
                 continue;
             }
@@ -33,7 +34,7 @@ impl HeldPorts {
             }
         }
         if let [(_, addresses)] = &mut groups[..]
-            && addresses.len() == self.by_address.len()
+            && addresses.len() == self.in_use.len()
         {
             addresses.clear();
         }
@@ -41,34 +42,34 @@ impl HeldPorts {
     }
 }
 
-/// Tries each port on each address. What is wrong with an address itself is not told here, and of a
-/// very long range nothing: it would take seconds, and enough of it is free.
-pub(crate) fn held_ports(range: PortRange, addresses: &[IpAddr]) -> HeldPorts {
-    let mut held = HeldPorts::default();
+/// Tries each port on each address. An address that cannot be bound at all is not reported here. A very long
+/// range is not tried: that would take seconds, and enough of its ports are free.
+pub(crate) fn probe_ports(range: PortRange, addresses: &[IpAddr]) -> UnavailablePorts {
+    let mut unavailable = UnavailablePorts::default();
     if range.count() > PORTS_TRIED_MAX {
-        return held;
+        return unavailable;
     }
     for &address in addresses.iter().filter(|address| !needs_scope(address)) {
         let mut in_use = BTreeSet::new();
         for port in range.ports() {
             match listen(SocketAddr::new(address, port), false).map_err(|error| error.kind()) {
                 Err(ErrorKind::AddrInUse) => drop(in_use.insert(port)),
-                Err(ErrorKind::PermissionDenied) => drop(held.denied.insert(port)),
+                Err(ErrorKind::PermissionDenied) => drop(unavailable.denied.insert(port)),
                 Ok(_) | Err(_) => {}
             }
         }
-        held.by_address.insert(address, in_use);
+        unavailable.in_use.insert(address, in_use);
     }
-    held
+    unavailable
 }
 
-/// Link-local addresses cannot be bound without the interface, which is not known here.
+/// A link-local address can be bound only together with its interface, which is not known here.
 fn needs_scope(address: &IpAddr) -> bool {
     matches!(address, IpAddr::V6(address) if address.is_unicast_link_local())
 }
 
-/// Such as "60003, 60007-60009"; of many pieces the first few.
-pub(crate) fn ports_text(ports: &BTreeSet<u16>) -> String {
+/// The ports as text, such as `60003, 60007-60009`; after the first few runs, only how many more there are.
+pub(crate) fn describe_ports(ports: &BTreeSet<u16>) -> String {
     let mut runs: Vec<(u16, u16)> = Vec::new();
     for &port in ports {
         match runs.last_mut() {
@@ -104,7 +105,7 @@ mod tests {
 
     #[test]
     fn lists_are_compact() {
-        let text = |ports: &[u16]| ports_text(&ports.iter().copied().collect());
+        let text = |ports: &[u16]| describe_ports(&ports.iter().copied().collect());
         assert_eq!(text(&[60003]), "60003");
         assert_eq!(text(&[60009, 60003, 60007, 60008]), "60003, 60007-60009");
         assert_eq!(text(&[65534, 65535]), "65534-65535");
@@ -117,25 +118,32 @@ mod tests {
 
     #[test]
     fn addresses_are_named_where_they_differ() {
-        let held = |pairs: &[(&str, &[u16])]| {
+        let described = |pairs: &[(&str, &[u16])]| {
             let address = |&(address, ports): &(&str, &[u16])| {
                 (address.parse().unwrap(), ports.iter().copied().collect())
             };
-            let held = HeldPorts {
-                by_address: pairs.iter().map(address).collect(),
+            let unavailable = UnavailablePorts {
+                in_use: pairs.iter().map(address).collect(),
                 denied: BTreeSet::new(),
             };
             let text = |(ports, addresses): &(BTreeSet<u16>, Vec<String>)| {
-                format!("{} {}", ports_text(ports), addresses.join(" "))
+                format!("{} {}", describe_ports(ports), addresses.join(" "))
             };
-            held.in_use().iter().map(text).collect::<Vec<_>>()
+            unavailable
+                .in_use_by_ports()
+                .iter()
+                .map(text)
+                .collect::<Vec<_>>()
         };
-        assert_eq!(held(&[]), <[String; 0]>::default());
-        assert_eq!(held(&[("10.0.0.1", &[])]), <[String; 0]>::default());
-        assert_eq!(held(&[("10.0.0.1", &[7]), ("::1", &[7])]), ["7 "]);
-        assert_eq!(held(&[("10.0.0.1", &[7]), ("::1", &[])]), ["7 10.0.0.1"]);
+        assert_eq!(described(&[]), <[String; 0]>::default());
+        assert_eq!(described(&[("10.0.0.1", &[])]), <[String; 0]>::default());
+        assert_eq!(described(&[("10.0.0.1", &[7]), ("::1", &[7])]), ["7 "]);
         assert_eq!(
-            held(&[
+            described(&[("10.0.0.1", &[7]), ("::1", &[])]),
+            ["7 10.0.0.1"]
+        );
+        assert_eq!(
+            described(&[
                 ("10.0.0.1", &[7]),
                 ("10.0.0.2", &[8, 9]),
                 ("10.0.0.3", &[7])
@@ -144,21 +152,21 @@ mod tests {
         );
     }
 
-    /// On a loopback address of its own: no other test is in the way.
+    /// On a loopback address that no other test uses.
     #[test]
-    fn ports_of_others_are_found_and_none_is_kept() {
+    fn ports_of_other_programs_are_found_and_none_stays_bound() {
         let (address, other) = ([127, 77, 3, 1].into(), [127, 77, 3, 2].into());
         let listener = TcpListener::bind((Ipv4Addr::new(127, 77, 3, 1), 0)).unwrap();
         let port = listener.local_addr().unwrap().port();
         let range = PortRange::new(port, port.saturating_add(1)).unwrap();
         for _ in 0..2 {
-            let held = held_ports(range, &[address, other]);
-            assert!(held.by_address[&address].contains(&port), "{held:?}");
-            assert!(!held.by_address[&other].contains(&port), "{held:?}");
+            let found = probe_ports(range, &[address, other]);
+            assert!(found.in_use[&address].contains(&port), "{found:?}");
+            assert!(!found.in_use[&other].contains(&port), "{found:?}");
         }
         drop(listener);
-        let held = held_ports(PortRange::new(port, port).unwrap(), &[address, other]);
-        assert_eq!(held.in_use(), []);
+        let found = probe_ports(PortRange::new(port, port).unwrap(), &[address, other]);
+        assert_eq!(found.in_use_by_ports(), []);
         TcpListener::bind((Ipv4Addr::new(127, 77, 3, 1), port)).unwrap();
     }
 }

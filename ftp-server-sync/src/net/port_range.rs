@@ -1,17 +1,17 @@
-//! Ranges of ports, as flags, logs and firewall rules write them.
+//! Ranges of ports, as they are written in flags, log lines and firewall rules.
 
 use std::fmt;
 use std::ops::RangeInclusive;
 use std::str::FromStr;
 
-/// Consecutive ports, at least one. Port 0 is none of them: it cannot be dialled or forwarded.
+/// Consecutive ports, at least one. Port 0 is never among them: no client can connect to it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct PortRange {
     first: u16,
     last: u16,
 }
 
-/// Why two numbers, or a text, are no range of ports. Its `Display` says what to write instead.
+/// Why two numbers, or a text, are not a range of ports. Its `Display` says what to write instead.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum PortRangeError {
     /// The text is neither `FIRST-LAST` nor one port.
@@ -68,7 +68,7 @@ impl PortRange {
         self.first..=self.last
     }
 
-    /// The range as programs write it that put another character than a dash between its ends.
+    /// The range with another character than `-` between its ends, as some programs write it.
     pub fn with_separator(self, separator: char) -> String {
         match self.first == self.last {
             true => self.first.to_string(),
@@ -126,7 +126,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_is_written_is_read_again() {
+    fn a_written_range_can_be_read() {
         for (text, first, last) in [
             ("60000-60009", 60000, 60009),
             ("60000", 60000, 60000),
@@ -145,7 +145,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_range_says_what_to_write() {
+    fn errors_say_what_to_write() {
         for (text, problem) in [
             ("", "give FROM-TO"),
             ("60000-", "give FROM-TO"),

@@ -1,4 +1,4 @@
-//! How TCP sockets are opened here: never blocking, and closed when another program is started.
+//! Opens TCP sockets: non-blocking, and closed in programs that this one starts.
 
 use std::io::{self, ErrorKind};
 use std::net::SocketAddr;
@@ -7,8 +7,8 @@ use mio::net::{TcpListener, TcpStream};
 use rustix::io::Errno;
 use socket2::{Domain, Protocol, Socket, Type};
 
-/// Listens on `address`. With `dual_stack` an IPv6 socket takes IPv4 clients too; it changes nothing
-/// for an IPv4 address.
+/// Listens on `address`. With `dual_stack`, an IPv6 socket accepts IPv4 clients too; for an IPv4 address it
+/// changes nothing.
 pub(crate) fn listen(address: SocketAddr, dual_stack: bool) -> io::Result<TcpListener> {
     let socket = open(address)?;
     if address.is_ipv6() {
@@ -29,7 +29,7 @@ pub(crate) fn connect(local: SocketAddr, target: SocketAddr) -> io::Result<TcpSt
     }
 }
 
-/// Whether this machine has no such address family, or not the address: without IPv6 it says either.
+/// Whether this machine lacks the address family, or the address: without IPv6, the system reports either.
 pub(crate) fn is_family_missing(error: &io::Error) -> bool {
     let errno = Errno::from_io_error(error);
     matches!(errno, Some(Errno::AFNOSUPPORT | Errno::ADDRNOTAVAIL))
@@ -50,6 +50,6 @@ fn is_in_progress(error: &io::Error) -> bool {
     error.kind() == ErrorKind::WouldBlock || Errno::from_io_error(error) == Some(Errno::INPROGRESS)
 }
 
-/// Connections that the kernel holds until they are accepted. Strangers at a passive port wait there
-/// too, and must not keep its client out.
+/// Connections that wait in the kernel until they are accepted. Strangers who connect to a passive port wait
+/// there too, and must not displace its client.
 const BACKLOG: i32 = 1024;

@@ -1,7 +1,7 @@
-//! Word from the kernel that this machine's addresses or routes have changed.
+//! Notices when this machine's addresses or routes change.
 //!
-//! What the kernel says is not read, only that it says something: whoever hears of it looks at the machine
-//! anew, as at the start. So a message that is lost or strange can do no harm.
+//! The messages of the kernel are not parsed. Any message means that something has changed, and the server
+//! then reads all interfaces again, as at start. So a lost or unknown message does no harm.
 
 use std::io;
 use std::os::fd::{AsRawFd, OwnedFd};
@@ -14,24 +14,24 @@ use nix::sys::socket::{
 };
 use rustix::io::Errno;
 
-/// A netlink socket that is told of each change.
+/// A netlink socket that becomes readable after each change.
 #[derive(Debug)]
-pub(crate) struct Watch {
+pub(crate) struct InterfaceWatch {
     socket: OwnedFd,
 }
 
-/// Turns a burst of changes into one look: an interface that comes up is a dozen changes.
+/// Turns a burst of changes into one look at the interfaces: an interface that comes up is a dozen changes.
 #[derive(Debug, Default)]
 pub(crate) struct Debounce {
-    look_at: Option<Instant>,
+    next_look: Option<Instant>,
 }
 
-impl Watch {
-    /// Watches from now on; events come with `token`.
+impl InterfaceWatch {
+    /// Starts to watch. Events have the token `token`.
     ///
     /// # Errors
     ///
-    /// What the system said, where there is no such socket or it is not permitted.
+    /// What the system says if there is no such socket, or if it is not permitted.
     pub(crate) fn open(registry: &Registry, token: Token) -> io::Result<Self> {
         let socket = socket(
             AddressFamily::Netlink,
@@ -52,12 +52,12 @@ impl Watch {
     ///
     /// # Errors
     ///
-    /// What the system said; nothing more will be heard then.
+    /// What the system says. After that, no more events can be expected.
     pub(crate) fn drain(&self) -> io::Result<()> {
         let mut unread = [0; MESSAGE_BYTES];
         loop {
             match rustix::io::read(&self.socket, &mut unread) {
-                // Messages that the socket had no room for: a change like any other.
+                // NOBUFS: messages were lost because the socket was full. That is a change too.
                 Ok(_) | Err(Errno::INTR | Errno::NOBUFS) => {}
                 Err(Errno::WOULDBLOCK) => return Ok(()),
                 Err(error) => return Err(error.into()),
@@ -67,25 +67,25 @@ impl Watch {
 }
 
 impl Debounce {
-    /// Something has changed; more of it will not put the look off.
-    pub(crate) fn begin(&mut self, now: Instant) {
+    /// Something has changed. Later changes do not delay the look.
+    pub(crate) fn on_event(&mut self, now: Instant) {
         let soon = now + PAUSE;
-        self.look_at = Some(self.look_at.map_or(soon, |at| at.min(soon)));
+        self.next_look = Some(self.next_look.map_or(soon, |at| at.min(soon)));
     }
 
-    /// The look came to nothing: try again in a while.
-    pub(crate) fn begin_again(&mut self, now: Instant) {
-        self.look_at.get_or_insert(now + PAUSE_AFTER_FAILURE);
+    /// The look has failed: try again after a while.
+    pub(crate) fn retry_later(&mut self, now: Instant) {
+        self.next_look.get_or_insert(now + PAUSE_AFTER_FAILURE);
     }
 
-    /// When to look; `None` while nothing has changed.
-    pub(crate) fn look_at(&self) -> Option<Instant> {
-        self.look_at
+    /// When to look next; `None` while nothing has changed.
+    pub(crate) fn next_look(&self) -> Option<Instant> {
+        self.next_look
     }
 
-    /// Whether it is time to look; true once.
-    pub(crate) fn is_over(&mut self, now: Instant) -> bool {
-        self.look_at.take_if(|at| *at <= now).is_some()
+    /// Whether it is time to look. True once for each look.
+    pub(crate) fn take_due(&mut self, now: Instant) -> bool {
+        self.next_look.take_if(|at| *at <= now).is_some()
     }
 }
 
@@ -93,10 +93,10 @@ impl Debounce {
 /// `RTMGRP_IPV6_IFADDR`, `RTMGRP_IPV6_ROUTE`.
 const GROUPS: u32 = 0x1 | 0x10 | 0x40 | 0x100 | 0x400;
 
-/// The rest of a longer message is thrown away by the kernel.
+/// The kernel discards the rest of a longer message.
 const MESSAGE_BYTES: usize = 512;
 
-/// Long enough for most bursts, short enough that nobody notices.
+/// Long enough for most bursts, and too short for people to notice.
 const PAUSE: Duration = Duration::from_millis(150);
 const PAUSE_AFTER_FAILURE: Duration = Duration::from_secs(5);
 
@@ -104,25 +104,25 @@ const PAUSE_AFTER_FAILURE: Duration = Duration::from_secs(5);
 mod tests {
     use super::*;
 
-    /// Changes at these milliseconds lead to looks at those.
+    /// Changes at the milliseconds `changes` lead to looks at the milliseconds `looks`.
     #[track_caller]
     fn check(changes: &[u64], looks: &[u64]) {
         let start = Instant::now();
-        let mut settling = Debounce::default();
-        let mut seen = Vec::new();
+        let mut debounce = Debounce::default();
+        let mut found = Vec::new();
         for millisecond in 0..1000 {
             let now = start + Duration::from_millis(millisecond);
             if changes.contains(&millisecond) {
-                settling.begin(now);
+                debounce.on_event(now);
             }
-            let due = settling.look_at().is_some_and(|at| at <= now);
-            assert_eq!(settling.is_over(now), due);
-            if due {
-                seen.push(millisecond);
+            let is_due = debounce.next_look().is_some_and(|at| at <= now);
+            assert_eq!(debounce.take_due(now), is_due);
+            if is_due {
+                found.push(millisecond);
             }
         }
-        assert_eq!(seen, looks, "{changes:?}");
-        assert_eq!(settling.look_at(), None);
+        assert_eq!(found, looks, "{changes:?}");
+        assert_eq!(debounce.next_look(), None);
     }
 
     #[test]
@@ -131,7 +131,7 @@ mod tests {
         check(&[0], &[150]);
         check(&[10, 11, 12, 100, 160], &[160]);
         check(&[10, 161], &[160, 311]);
-        // Changes without end do not put the look off for ever.
+        // Changes without end do not delay the look for ever.
         let always: Vec<u64> = (0..700).collect();
         check(&always, &[150, 301, 452, 603, 754]);
     }
@@ -139,22 +139,22 @@ mod tests {
     #[test]
     fn a_look_that_failed_is_repeated() {
         let start = Instant::now();
-        let mut settling = Debounce::default();
-        settling.begin_again(start);
-        assert!(!settling.is_over(start + Duration::from_secs(4)));
-        assert!(settling.is_over(start + Duration::from_secs(5)));
-        assert_eq!(settling.look_at(), None);
-        // A change does not wait for the repetition.
-        settling.begin_again(start);
-        settling.begin(start);
-        assert!(settling.is_over(start + Duration::from_secs(1)));
+        let mut debounce = Debounce::default();
+        debounce.retry_later(start);
+        assert!(!debounce.take_due(start + Duration::from_secs(4)));
+        assert!(debounce.take_due(start + Duration::from_secs(5)));
+        assert_eq!(debounce.next_look(), None);
+        // A change does not wait for the retry.
+        debounce.retry_later(start);
+        debounce.on_event(start);
+        assert!(debounce.take_due(start + Duration::from_secs(1)));
     }
 
-    /// The kernel's numbers are accepted, and a quiet socket is no error.
+    /// The kernel accepts the numbers of the groups, and a socket without messages is no error.
     #[test]
-    fn the_kernel_lets_us_watch() {
+    fn the_kernel_accepts_the_socket() {
         let poll = mio::Poll::new().unwrap();
-        let watch = Watch::open(poll.registry(), Token(0)).unwrap();
+        let watch = InterfaceWatch::open(poll.registry(), Token(0)).unwrap();
         watch.drain().unwrap();
     }
 }

@@ -1,8 +1,8 @@
-//! Listeners where the operator gave no range: on any free port of the system's ephemeral range.
+//! Listeners without `--passive-ports`: on any free port of the system's ephemeral range.
 //!
-//! The kernel would choose one too, but it looks for a port on which nothing lingers. After thousands
-//! of transfers in a minute nearly all ports have a connection in TIME_WAIT: its search was measured to
-//! take 2 ms, and would fail in the end. A port that is named may be used at once.
+//! The kernel can choose a port too, but it searches for one without connections in TIME_WAIT. After
+//! thousands of transfers in a minute nearly all ports have one: the search was measured to take 2 ms,
+//! and would fail in the end. A port that is asked for by number can be used at once.
 
 use std::fs;
 use std::hash::{BuildHasher, RandomState};
@@ -14,7 +14,7 @@ use mio::net::TcpListener;
 use crate::net::port_range::PortRange;
 use crate::net::socket::listen;
 
-/// The ports that the kernel chooses from.
+/// The ports from which the kernel chooses.
 pub(super) fn range() -> PortRange {
     let text = fs::read_to_string("/proc/sys/net/ipv4/ip_local_port_range").unwrap_or_default();
     parse(&text).unwrap_or(DEFAULT)
@@ -44,13 +44,13 @@ fn parse(text: &str) -> Option<PortRange> {
     PortRange::new(first, last).ok()
 }
 
-/// What Linux has where the file cannot be read.
+/// The default of Linux, for where the file cannot be read.
 const DEFAULT: PortRange = match PortRange::new(32768, 60999) {
     Ok(range) => range,
     Err(_) => unreachable!(),
 };
 
-/// Random ports that are tried before the kernel has to search.
+/// Random ports that are tried before the kernel searches.
 const ATTEMPTS: u32 = 16;
 
 #[cfg(test)]
@@ -58,7 +58,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_range_is_read_or_assumed() {
+    fn the_range_is_read_from_the_system() {
         assert_eq!(parse("32768\t60999\n"), PortRange::new(32768, 60999).ok());
         for bad in ["", "5", "x y", "60999 32768", "0 5", "1 70000"] {
             assert_eq!(parse(bad), None, "{bad:?}");
@@ -66,7 +66,7 @@ mod tests {
     }
 
     #[test]
-    fn taken_ports_are_passed_over() {
+    fn ports_in_use_are_skipped() {
         let address = "127.83.0.9:0".parse().expect("an address");
         let range = PortRange::new(20821, 20822).unwrap();
         let first = listen_anywhere(address, range).expect("a free port");

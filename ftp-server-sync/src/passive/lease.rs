@@ -1,222 +1,128 @@
-//! What a client holds: the right to bind a port, or a place in the queue for one.
+//! What a session gets for its request: the right to bind a port, or a place in the queue for one.
 
-use std::error::Error;
-use std::fmt;
 use std::io;
 use std::mem;
 use std::sync::Arc;
-use std::sync::atomic::AtomicBool;
 use std::time::{Duration, Instant};
 
-use log::{info, warn};
-use mio::net::TcpListener;
+use log::warn;
 
-use super::books::{Applicant, Bound, Ending, Grant};
-use super::listener::PassiveListener;
-use super::shared_listener::SharedListener;
-use super::{Opening, PassivePool, Request, ephemeral};
-use crate::net::socket::listen;
+use super::ports::LeaseEnd;
+use super::request::{Grant, Request};
+use super::shared_state::SharedState;
 
-/// The right to listen on one port, alone or beside others, given back on drop.
+/// The right to listen on one port, alone or together with others. Dropping it releases the port.
 #[derive(Debug)]
-#[must_use = "dropping it gives the port back"]
+#[must_use = "dropping it releases the port"]
 pub(crate) struct Lease {
-    pub(super) pool: Arc<PassivePool>,
-    pub(super) applicant: Applicant,
+    pub(super) shared: Arc<SharedState>,
+    pub(super) request: Request,
     pub(super) grant: Grant,
-    pub(super) ending: Ending,
+    pub(super) end: LeaseEnd,
 }
 
-/// A place in the queue for a port, left on drop.
+/// A place in the queue for a port. Dropping it leaves the queue.
 #[derive(Debug)]
 #[must_use = "dropping it leaves the queue"]
 pub(crate) struct Ticket {
-    pool: Arc<PassivePool>,
-    pub(super) applicant: Applicant,
+    shared: Arc<SharedState>,
+    pub(super) request: Request,
     served: bool,
 }
 
-/// Why a lease did not become a listener.
+/// The outcome of a request for a port.
 #[derive(Debug)]
-pub(crate) enum BindError {
-    /// Another program holds the port. The pool has set it aside for a while and has asked again
-    /// for this client, at its old place in the queue: here is what came of that.
-    Held(Box<Request>),
-    /// The range has changed since the port was granted. The pool has asked again for this client, at
-    /// its old place in the queue: here is what came of that.
-    Withdrawn(Box<Request>),
-    /// It is not the port's fault: another one would not help.
-    Failed(io::Error),
+#[must_use = "dropping it releases the port, or leaves the queue"]
+pub(crate) enum RequestOutcome {
+    /// The session may listen on the port.
+    Granted(Lease),
+    /// No port is available: the ticket's waker is called when one is assigned to it.
+    Queued(Ticket),
+}
+
+impl RequestOutcome {
+    pub(super) fn new(shared: &Arc<SharedState>, request: Request, grant: Option<Grant>) -> Self {
+        match grant {
+            Some(grant) => Self::Granted(Lease::new(shared.clone(), request, grant)),
+            None => Self::Queued(Ticket::new(shared.clone(), request)),
+        }
+    }
 }
 
 impl Lease {
-    pub(super) fn new(pool: Arc<PassivePool>, applicant: Applicant, grant: Grant) -> Self {
+    fn new(shared: Arc<SharedState>, request: Request, grant: Grant) -> Self {
         Self {
-            pool,
-            applicant,
+            shared,
+            request,
             grant,
-            ending: Ending::Unannounced,
+            end: LeaseEnd::NotAnnounced,
         }
     }
 
-    /// Listens on the port. The listener's time runs from `now`, when it is announced.
-    ///
-    /// # Errors
-    ///
-    /// [`BindError::Held`] when another program has the port, [`BindError::Withdrawn`] when the range
-    /// has changed, else [`BindError::Failed`].
-    pub(crate) fn bind(self, now: Instant) -> Result<PassiveListener, BindError> {
-        let pool = self.pool.clone();
-        let mut address = self.applicant.local;
-        self.bind_with(now, |grant| match grant {
-            Grant::Port(port) => {
-                address.set_port(port);
-                listen(address, false).map(|socket| (socket, port))
-            }
-            Grant::Any => ephemeral::listen_anywhere(address, pool.ephemeral).and_then(with_port),
-        })
+    /// Asks again, because the range has changed.
+    pub(super) fn exchange(self, now: Instant) -> RequestOutcome {
+        let (shared, mut request, old) = self.into_parts();
+        let grant = shared.update(now, |state| state.exchange(&mut request, old, now));
+        RequestOutcome::new(&shared, request, grant)
     }
 
-    /// The same with a socket, and the number of its port, from elsewhere.
-    pub(super) fn bind_with(
-        self,
-        now: Instant,
-        open: impl FnOnce(Grant) -> io::Result<(TcpListener, u16)>,
-    ) -> Result<PassiveListener, BindError> {
-        let Some(listener) = self.listener() else {
-            return Err(BindError::Withdrawn(self.exchange(now).into()));
-        };
-        let mut port = match self.grant {
-            Grant::Port(port) => port,
-            Grant::Any => 0,
-        };
-        let joined = listener.join(&self.applicant, || {
-            let (socket, bound) = open(self.grant)?;
-            port = bound;
-            Ok(socket)
-        });
-        match (joined, self.grant) {
-            (Ok(()), _) => self.settle(listener, port, now),
-            (Err(error), Grant::Port(port)) if is_held(&error) => {
-                Err(BindError::Held(self.ask_again(port, &error, now).into()))
-            }
-            (Err(error), _) => Err(BindError::Failed(error)),
-        }
-    }
-
-    /// The socket to listen with; None if the range has changed, and nobody may.
-    fn listener(&self) -> Option<Arc<SharedListener>> {
-        self.pool
-            .look(|books| books.listener(&self.applicant, self.grant))
-    }
-
-    /// Notes that the port is open.
-    fn settle(
-        mut self,
-        listener: Arc<SharedListener>,
-        port: u16,
-        now: Instant,
-    ) -> Result<PassiveListener, BindError> {
-        let Some(awaited) = self.note_bound(&listener, port, now) else {
-            // Closed before we ask again: the port may have another owner by now.
-            listener.leave(&self.applicant);
-            return Err(BindError::Withdrawn(self.exchange(now).into()));
-        };
-        self.grant = Grant::Port(port);
-        self.ending = Ending::Unconnected;
-        Ok(PassiveListener::new(listener, self, port, now, awaited))
-    }
-
-    /// None if the range has changed, and nobody may listen there.
-    fn note_bound(
-        &self,
-        listener: &Arc<SharedListener>,
-        port: u16,
-        now: Instant,
-    ) -> Option<Arc<AtomicBool>> {
-        let Bound { awaited, was_held } = self.pool.with_books(now, |books| {
-            books.bound(&self.applicant, self.grant, port, listener, now)
-        })?;
-        if was_held {
-            let address = self.applicant.local.ip();
-            info!("passive port {port} of {address} is free again");
-        }
-        Some(awaited)
-    }
-
-    fn exchange(self, now: Instant) -> Request {
-        let (pool, mut applicant, old) = self.dissolve();
-        let grant = pool.with_books(now, |books| books.exchange(&mut applicant, old, now));
-        pool.answer(applicant, grant)
-    }
-
-    fn ask_again(self, port: u16, error: &io::Error, now: Instant) -> Request {
-        let (pool, mut applicant, _) = self.dissolve();
-        let (is_news, next) = pool.with_books(now, |books| {
-            let is_news = books.block(&applicant, port, now + BLOCKED_FOR);
-            (is_news, books.request(&mut applicant, now))
+    /// Asks again, because another program uses the port.
+    pub(super) fn set_aside(self, port: u16, error: &io::Error, now: Instant) -> RequestOutcome {
+        let (shared, mut request, _) = self.into_parts();
+        let (is_news, next) = shared.update(now, |state| {
+            let is_news = state.set_aside(&request, port, now + RETRY_AFTER);
+            (is_news, state.request(&mut request, now))
         });
         if is_news {
-            let address = applicant.local.ip();
-            let pause = BLOCKED_FOR.as_secs();
+            let address = request.local.ip();
+            let pause = RETRY_AFTER.as_secs();
             warn!(
-                "passive port {port} of {address} is held by another program ({error}); \
-                 it will be tried again every {pause} s"
+                "passive port {port} of {address} is in use by another program ({error}): \
+                 it is tried again every {pause} s"
             );
         }
-        pool.answer(applicant, next)
+        RequestOutcome::new(&shared, request, next)
     }
 
-    /// Ends the lease without giving anything back.
-    fn dissolve(mut self) -> (Arc<PassivePool>, Applicant, Grant) {
+    /// Ends the lease without releasing its port.
+    fn into_parts(mut self) -> (Arc<SharedState>, Request, Grant) {
         let grant = mem::replace(&mut self.grant, Grant::Any);
-        (self.pool.clone(), self.applicant.clone(), grant)
+        (self.shared.clone(), self.request.clone(), grant)
     }
 }
 
 impl Drop for Lease {
     fn drop(&mut self) {
         if let Grant::Port(port) = self.grant {
-            self.pool.with_books(Instant::now(), |books| {
-                books.give_back(&self.applicant, port, self.ending);
+            self.shared.update(Instant::now(), |state| {
+                state.end_lease(&self.request, port, self.end);
             });
         }
     }
 }
 
 impl Ticket {
-    pub(super) fn new(pool: Arc<PassivePool>, applicant: Applicant) -> Self {
+    fn new(shared: Arc<SharedState>, request: Request) -> Self {
         Self {
-            pool,
-            applicant,
+            shared,
+            request,
             served: false,
         }
     }
 
-    /// The lease, if it is this ticket's turn. Also tries blocked ports whose time is over, so it
-    /// should be called now and then even when the waker was not. A ticket is served once.
+    /// The lease, once a port is assigned to this ticket; each ticket is served once. Ports of other
+    /// programs are also retried here, so a session should call this every second or so even when its
+    /// waker was not called.
     pub(crate) fn take(&mut self, now: Instant) -> Option<Lease> {
         if self.served {
             return None;
         }
         let grant = self
-            .pool
-            .with_books(now, |books| books.take(&self.applicant, now))?;
+            .shared
+            .update(now, |state| state.take(&self.request, now))?;
         self.served = true;
-        let (pool, applicant) = (self.pool.clone(), self.applicant.clone());
-        Some(Lease::new(pool, applicant, grant))
-    }
-
-    /// Takes the port and binds it; not yet this ticket's turn: [`Opening::Queued`] gives it back.
-    ///
-    /// # Errors
-    ///
-    /// As for [`PassivePool::open`].
-    pub(crate) fn open(mut self, now: Instant) -> io::Result<Opening> {
-        match self.take(now) {
-            Some(lease) => self.pool.bind_first(Request::Granted(lease), now),
-            None => Ok(Opening::Queued(self)),
-        }
+        let (shared, request) = (self.shared.clone(), self.request.clone());
+        Some(Lease::new(shared, request, grant))
     }
 }
 
@@ -224,35 +130,11 @@ impl Drop for Ticket {
     fn drop(&mut self) {
         if !self.served {
             let now = Instant::now();
-            self.pool
-                .with_books(now, |books| books.leave(&self.applicant, now));
+            self.shared
+                .update(now, |state| state.leave(&self.request, now));
         }
     }
 }
 
-impl fmt::Display for BindError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Held(_) => f.write_str("the port is held by another program"),
-            Self::Withdrawn(_) => f.write_str("the range of passive ports has changed"),
-            Self::Failed(error) => write!(f, "cannot listen: {error}"),
-        }
-    }
-}
-
-impl Error for BindError {}
-
-fn with_port(listener: TcpListener) -> io::Result<(TcpListener, u16)> {
-    let port = listener.local_addr()?.port();
-    Ok((listener, port))
-}
-
-fn is_held(error: &io::Error) -> bool {
-    matches!(
-        error.kind(),
-        io::ErrorKind::AddrInUse | io::ErrorKind::PermissionDenied
-    )
-}
-
-/// How long a port that another program holds is left alone.
-pub(super) const BLOCKED_FOR: Duration = Duration::from_secs(10);
+/// How long a port that another program uses is set aside before it is tried again.
+pub(super) const RETRY_AFTER: Duration = Duration::from_secs(10);

@@ -1,9 +1,9 @@
 //! One listening socket for the sessions that share a port.
 //!
-//! Whoever looks for its own connection also accepts those of the others, and hands each to the session
-//! that expects that address. The lock is this port's alone: it is held while the socket is opened,
-//! accepted from and closed, so that nobody ever sees it half open, and that a connection is always
-//! either in the kernel's queue or with its session.
+//! A session that accepts connections also gets those of the other sessions' clients, and hands each to
+//! the session that allows its address. Each port has a lock of its own. The lock is held while the
+//! socket is opened, accepted from and closed, so that no session ever sees it half open, and that a
+//! connection is always either in the kernel's queue or with its session.
 
 use std::io::{self, ErrorKind};
 use std::net::SocketAddr;
@@ -14,11 +14,11 @@ use log::debug;
 use mio::Waker;
 use mio::net::{TcpListener, TcpStream};
 
-use super::books::Applicant;
-use super::expected::Expected;
+use super::allowed_peers::AllowedPeers;
+use super::request::Request;
 use crate::sync::lock;
 
-/// The socket of a port, open while somebody listens.
+/// The socket of a port, open while a session listens on it.
 #[derive(Debug, Default)]
 pub(super) struct SharedListener {
     state: Mutex<State>,
@@ -27,36 +27,37 @@ pub(super) struct SharedListener {
 #[derive(Debug, Default)]
 struct State {
     socket: Option<TcpListener>,
-    parties: Vec<Party>,
+    sessions: Vec<ListeningSession>,
 }
 
-/// A session that listens, and its connection once another session has accepted it.
+/// A session that listens, and its connection if another session has accepted it.
 #[derive(Debug)]
-struct Party {
-    arrival: u64,
-    expected: Expected,
+struct ListeningSession {
+    id: u64,
+    allowed_peers: AllowedPeers,
     waker: Arc<Waker>,
     handed_over: Option<TcpStream>,
 }
 
-/// Who has connected to a passive port.
+/// A connection to a passive port, and which session it is for.
 #[derive(Debug)]
 pub(crate) enum IncomingConnection {
-    /// The client that was expected.
-    Expected(TcpStream),
-    /// Another session's client: its connection has been handed over.
-    Another(SocketAddr),
-    /// Nobody's client: its connection has been closed.
-    Stranger(SocketAddr),
+    /// For the session that asked.
+    Own(TcpStream),
+    /// For another session, which has it now.
+    HandedOver(SocketAddr),
+    /// For no session: it has been closed.
+    Rejected(SocketAddr),
 }
 
 impl SharedListener {
-    /// Listens for the applicant too; the first one opens the socket with `listen`. Connections that are
-    /// there already came before its client was told the port, so they are somebody else's, even where
-    /// they come from its address: of an earlier session, say, that has turned to something else.
+    /// Listens for this request too; the first one opens the socket with `listen`. Connections that are
+    /// in the socket's queue by now came before this client was sent to the port. They are for other
+    /// sessions even when they come from its address, such as for an earlier session that has gone on
+    /// to something else.
     pub(super) fn join(
         &self,
-        applicant: &Applicant,
+        request: &Request,
         listen: impl FnOnce() -> io::Result<TcpListener>,
     ) -> io::Result<()> {
         let mut wakers = Vec::new();
@@ -69,10 +70,10 @@ impl SharedListener {
                 }
             }
         }
-        state.parties.push(Party {
-            arrival: applicant.arrival,
-            expected: applicant.expected.clone(),
-            waker: applicant.waker.clone(),
+        state.sessions.push(ListeningSession {
+            id: request.id,
+            allowed_peers: request.allowed_peers.clone(),
+            waker: request.waker.clone(),
             handed_over: None,
         });
         drop(state);
@@ -80,38 +81,36 @@ impl SharedListener {
         Ok(())
     }
 
-    /// Listens no longer for the applicant; the last one closes the socket.
-    pub(super) fn leave(&self, applicant: &Applicant) {
+    /// Stops listening for this request; the last one closes the socket.
+    pub(super) fn leave(&self, request: &Request) {
         let mut state = self.lock();
-        state
-            .parties
-            .retain(|party| party.arrival != applicant.arrival);
-        if state.parties.is_empty() {
+        state.sessions.retain(|session| session.id != request.id);
+        if state.sessions.is_empty() {
             state.socket = None;
         }
     }
 
-    /// The next visitor; `None` when nobody is there.
-    pub(super) fn accept(&self, applicant: &Applicant) -> io::Result<Option<IncomingConnection>> {
+    /// The next connection, if there is one.
+    pub(super) fn accept(&self, request: &Request) -> io::Result<Option<IncomingConnection>> {
         let mut state = self.lock();
-        if let Some(stream) = state.take(applicant.arrival) {
-            return Ok(Some(IncomingConnection::Expected(stream)));
+        if let Some(stream) = state.take(request.id) {
+            return Ok(Some(IncomingConnection::Own(stream)));
         }
         let Some((stream, address)) = state.accept()? else {
             return Ok(None);
         };
-        if applicant.expected.admits(address.ip()) {
-            return Ok(Some(IncomingConnection::Expected(stream)));
+        if request.allowed_peers.allows(address.ip()) {
+            return Ok(Some(IncomingConnection::Own(stream)));
         }
         let Some(waker) = state.hand_over(stream, address) else {
-            return Ok(Some(IncomingConnection::Stranger(address)));
+            return Ok(Some(IncomingConnection::Rejected(address)));
         };
         drop(state);
         wake(&waker);
-        Ok(Some(IncomingConnection::Another(address)))
+        Ok(Some(IncomingConnection::HandedOver(address)))
     }
 
-    /// The socket's number, for a poll; valid until the applicant that asks leaves.
+    /// The socket's number, for a poll; valid until this session leaves.
     pub(super) fn socket_number(&self) -> Option<RawFd> {
         self.lock().socket.as_ref().map(AsRawFd::as_raw_fd)
     }
@@ -122,11 +121,11 @@ impl SharedListener {
 }
 
 impl State {
-    /// What others have accepted for this session.
-    fn take(&mut self, arrival: u64) -> Option<TcpStream> {
-        let mut parties = self.parties.iter_mut();
-        parties
-            .find(|party| party.arrival == arrival)?
+    /// The connection that another session has accepted for this one.
+    fn take(&mut self, id: u64) -> Option<TcpStream> {
+        let mut sessions = self.sessions.iter_mut();
+        sessions
+            .find(|session| session.id == id)?
             .handed_over
             .take()
     }
@@ -147,22 +146,22 @@ impl State {
         }
     }
 
-    /// Gives the connection to the session that waits for one from there, and returns what wakes it. A
-    /// session that has one already wants no second.
+    /// Gives the connection to the session that allows its address, and returns that session's waker. A
+    /// session that has a connection already gets no second one.
     fn hand_over(&mut self, stream: TcpStream, from: SocketAddr) -> Option<Arc<Waker>> {
-        let mut parties = self.parties.iter_mut();
-        let party = parties.find(|party| party.expected.admits(from.ip()))?;
-        if party.handed_over.is_some() {
+        let mut sessions = self.sessions.iter_mut();
+        let session = sessions.find(|session| session.allowed_peers.allows(from.ip()))?;
+        if session.handed_over.is_some() {
             return None;
         }
-        party.handed_over = Some(stream);
-        Some(party.waker.clone())
+        session.handed_over = Some(stream);
+        Some(session.waker.clone())
     }
 }
 
-/// Calls the session whose connection has been handed over.
+/// Wakes the session that has got a connection.
 fn wake(waker: &Arc<Waker>) {
-    // Not fatal: the session also looks by itself, when its client's time is over at the latest.
+    // Not fatal: the session also looks without being woken, at the latest when its timeout expires.
     if let Err(error) = waker.wake() {
         debug!("cannot wake a session about its data connection: {error}");
     }

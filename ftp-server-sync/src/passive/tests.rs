@@ -1,6 +1,7 @@
 //! Tests of the pool: properties against a reference model, real sockets, many threads.
 //!
-//! Sockets are bound at 127.83.0.0/16 or ::1, below the kernel's own port range, where nobody else is.
+//! Sockets are bound at 127.83.0.0/16 or ::1, below the kernel's own port range, where no other program
+//! listens.
 
 mod change;
 mod load;
@@ -9,21 +10,28 @@ mod reference;
 mod sharing;
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::net::{IpAddr, TcpListener as StdListener, TcpStream};
+use std::io;
+use std::net::{IpAddr, SocketAddr, TcpListener as StdListener, TcpStream};
 use std::ops::RangeInclusive;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
-use mio::{Events, Poll, Token};
+use mio::{Events, Poll, Token, Waker};
 
-use super::lease::BLOCKED_FOR;
+use super::allowed_ports::AllowedPorts;
+use super::lease::{Lease, RETRY_AFTER, RequestOutcome};
+use super::listener::BindError;
+use super::pool_state::{PoolState, Usage};
+use super::request::{Grant, Request};
 use super::*;
+use crate::net::port_range::PortRange;
 use crate::net::socket::listen;
 
 const FIRST: u16 = 20811;
 
-/// Something that can be woken, and can tell whether it was.
+/// A poll with its waker, to see whether the waker was called.
 struct Sleeper {
     poll: Poll,
     waker: Arc<Waker>,
@@ -49,14 +57,14 @@ impl Sleeper {
 
 /// One client at one local address.
 struct Client {
-    pool: Arc<PassivePool>,
+    pool: PassivePool,
     local: SocketAddr,
     sleeper: Sleeper,
     now: Instant,
 }
 
 impl Client {
-    fn new(pool: &Arc<PassivePool>, local_last: u8) -> Self {
+    fn new(pool: &PassivePool, local_last: u8) -> Self {
         Self {
             pool: pool.clone(),
             local: local(local_last),
@@ -65,12 +73,12 @@ impl Client {
         }
     }
 
-    fn request(&self) -> Request {
+    fn request(&self) -> RequestOutcome {
         let waker = self.sleeper.waker.clone();
         self.pool.request(self.local, peer(1), waker, self.now)
     }
 
-    fn open(&self) -> io::Result<Opening> {
+    fn open(&self) -> io::Result<OpenOutcome> {
         let waker = self.sleeper.waker.clone();
         self.pool.open(self.local, peer(1), waker, self.now)
     }
@@ -84,30 +92,30 @@ fn address(last: u8) -> IpAddr {
     IpAddr::from([192, 0, 2, last])
 }
 
-fn peer(last: u8) -> Expected {
-    Expected::only(address(last))
+fn peer(last: u8) -> AllowedPeers {
+    AllowedPeers::only(address(last))
 }
 
-/// These ports, which must not be none.
+/// The range of these ports.
 fn range(ports: RangeInclusive<u16>) -> PortRange {
     PortRange::new(*ports.start(), *ports.end()).unwrap()
 }
 
-fn pool(count: u16) -> Arc<PassivePool> {
+fn pool(count: u16) -> PassivePool {
     PassivePool::new(Some(range(FIRST..=FIRST + count - 1)))
 }
 
-fn granted(request: Request) -> Lease {
-    match request {
-        Request::Granted(lease) => lease,
-        Request::Queued(_) => panic!("queued"),
+fn granted(outcome: RequestOutcome) -> Lease {
+    match outcome {
+        RequestOutcome::Granted(lease) => lease,
+        RequestOutcome::Queued(_) => panic!("queued"),
     }
 }
 
-fn queued(request: Request) -> Ticket {
-    match request {
-        Request::Queued(ticket) => ticket,
-        Request::Granted(lease) => panic!("granted {:?}", lease.grant),
+fn queued(outcome: RequestOutcome) -> Ticket {
+    match outcome {
+        RequestOutcome::Queued(ticket) => ticket,
+        RequestOutcome::Granted(lease) => panic!("granted {:?}", lease.grant),
     }
 }
 
@@ -118,24 +126,24 @@ fn port_of(lease: &Lease) -> u16 {
     }
 }
 
-fn opened(opening: io::Result<Opening>) -> PassiveListener {
+fn opened(opening: io::Result<OpenOutcome>) -> PassiveListener {
     match opening.unwrap() {
-        Opening::Opened(listener) => listener,
-        Opening::Queued(_) => panic!("queued"),
+        OpenOutcome::Opened(listener) => listener,
+        OpenOutcome::Queued(_) => panic!("queued"),
     }
 }
 
-fn waits(opening: io::Result<Opening>) -> Ticket {
+fn still_queued(opening: io::Result<OpenOutcome>) -> Ticket {
     match opening.unwrap() {
-        Opening::Queued(ticket) => ticket,
-        Opening::Opened(listener) => panic!("opened {}", listener.port()),
+        OpenOutcome::Queued(ticket) => ticket,
+        OpenOutcome::Opened(listener) => panic!("opened {}", listener.port()),
     }
 }
 
-/// The expected client has connected.
-fn come(listener: &mut PassiveListener) -> mio::net::TcpStream {
+/// Accepts the client's connection.
+fn accepted(listener: &mut PassiveListener) -> mio::net::TcpStream {
     match listener.accept().unwrap() {
-        Some(IncomingConnection::Expected(stream)) => stream,
+        Some(IncomingConnection::Own(stream)) => stream,
         other => panic!("{other:?}"),
     }
 }
@@ -158,7 +166,7 @@ fn tickets_are_served_in_order_and_newcomers_do_not_overtake() {
     assert!(first.woken());
     assert!(!second.woken());
 
-    // The port belongs to the first ticket even before it has looked.
+    // The port is the first ticket's even before that asks for it.
     let newcomer = queued(ask(&third));
     assert!(second_ticket.take(now).is_none());
     let lease = first_ticket.take(now).unwrap();
@@ -194,7 +202,7 @@ fn local_addresses_do_not_compete() {
             in_use: 4,
             leases: 4,
             waiting: 2,
-            blocked: 0
+            set_aside: 0
         }
     );
 }
@@ -203,8 +211,8 @@ fn local_addresses_do_not_compete() {
 fn ports_come_round_least_recently_used_first() {
     let (pool, now, sleeper) = (pool(5), Instant::now(), Sleeper::new());
     let next = || {
-        let request = pool.request(local(1), peer(1), sleeper.waker.clone(), now);
-        port_of(&granted(request))
+        let outcome = pool.request(local(1), peer(1), sleeper.waker.clone(), now);
+        port_of(&granted(outcome))
     };
     let round: Vec<u16> = (0..5).map(|_| next()).collect();
     let again: Vec<u16> = (0..5).map(|_| next()).collect();
@@ -213,7 +221,7 @@ fn ports_come_round_least_recently_used_first() {
 }
 
 #[test]
-fn a_port_that_a_client_did_not_come_to_is_its_last_choice() {
+fn a_client_gets_a_port_that_it_did_not_connect_to_last() {
     let (pool, now, sleeper) = (pool(3), Instant::now(), Sleeper::new());
     let ask = |who| granted(pool.request(local(2), peer(who), sleeper.waker.clone(), now));
 
@@ -223,33 +231,33 @@ fn a_port_that_a_client_did_not_come_to_is_its_last_choice() {
     for _ in 0..6 {
         let listener = ask(1).bind(now).unwrap();
         assert_ne!(listener.port(), missed_port);
-        listener.connected();
+        listener.close_connected();
     }
     let others: Vec<Lease> = (0..2).map(|_| ask(1)).collect();
     let last = ask(1).bind(now).unwrap();
     assert_eq!(last.port(), missed_port);
-    last.connected();
+    last.close_connected();
     drop(others);
 
-    // It came after all, so the port is as good as any again.
+    // It has connected at last, so the port is like any other again.
     let ports = BTreeSet::from_iter((0..3).map(|_| port_of(&ask(1))));
     assert!(ports.contains(&missed_port));
 }
 
 #[test]
-fn owners_hear_of_waiting_clients_and_yield() {
+fn owners_learn_of_waiting_requests_and_yield() {
     let (pool, now) = (pool(1), Instant::now());
     let [mut owner, mut waiter] = [Sleeper::new(), Sleeper::new()];
     let listener = opened(pool.open(local(3), peer(1), owner.waker.clone(), now));
     assert_eq!(listener.yield_deadline(), None);
 
-    let ticket = waits(pool.open(local(3), peer(1), waiter.waker.clone(), now));
+    let ticket = still_queued(pool.open(local(3), peer(1), waiter.waker.clone(), now));
     assert!(owner.woken());
     assert_eq!(listener.yield_deadline(), Some(now + seconds(5)));
     drop(ticket);
     assert_eq!(listener.yield_deadline(), None);
 
-    let ticket = waits(pool.open(local(3), peer(1), waiter.waker.clone(), now));
+    let ticket = still_queued(pool.open(local(3), peer(1), waiter.waker.clone(), now));
     assert!(owner.woken());
     assert!(!waiter.woken());
     let elsewhere = opened(pool.open(local(4), peer(2), waiter.waker.clone(), now));
@@ -261,53 +269,53 @@ fn owners_hear_of_waiting_clients_and_yield() {
 }
 
 #[test]
-fn a_port_of_another_program_is_passed_over_and_later_used() {
+fn a_port_of_another_program_is_skipped_and_used_later() {
     let (pool, now, sleeper) = (pool(2), Instant::now(), Sleeper::new());
     let ask = |now| pool.open(local(5), peer(1), sleeper.waker.clone(), now);
-    let stranger = StdListener::bind(SocketAddr::new(local(5).ip(), FIRST)).unwrap();
+    let other_program = StdListener::bind(SocketAddr::new(local(5).ip(), FIRST)).unwrap();
 
     let listener = opened(ask(now));
     assert_eq!(listener.port(), FIRST + 1);
-    let ticket = waits(ask(now));
-    assert_eq!(pool.usage().blocked, 1);
+    let ticket = still_queued(ask(now));
+    assert_eq!(pool.usage().set_aside, 1);
 
-    // Still held after its time: the ticket keeps waiting, and keeps its place.
-    let ticket = waits(ticket.open(now + seconds(10)));
-    let newcomer = waits(ask(now + seconds(11)));
-    drop(stranger);
-    let ticket = waits(ticket.open(now + seconds(19)));
-    let newcomer = waits(newcomer.open(now + seconds(20)));
+    // Still in use when it is retried: the ticket waits on at its place.
+    let ticket = still_queued(ticket.open(now + seconds(10)));
+    let newcomer = still_queued(ask(now + seconds(11)));
+    drop(other_program);
+    let ticket = still_queued(ticket.open(now + seconds(19)));
+    let newcomer = still_queued(newcomer.open(now + seconds(20)));
     let reopened = opened(ticket.open(now + seconds(20)));
     assert_eq!(reopened.port(), FIRST);
-    assert_eq!(pool.usage().blocked, 0);
-    reopened.connected();
+    assert_eq!(pool.usage().set_aside, 0);
+    reopened.close_connected();
     drop(opened(newcomer.open(now + seconds(20))));
 }
 
 #[test]
-fn with_every_port_held_the_request_is_queued() {
+fn the_request_waits_while_other_programs_use_every_port() {
     let (pool, now, sleeper) = (pool(2), Instant::now(), Sleeper::new());
     let hold = |port| StdListener::bind(SocketAddr::new(local(6).ip(), port)).unwrap();
-    let strangers = [hold(FIRST), hold(FIRST + 1)];
-    let ticket = waits(pool.open(local(6), peer(1), sleeper.waker.clone(), now));
-    assert_eq!(pool.usage().blocked, 2);
-    drop(strangers);
+    let other_programs = [hold(FIRST), hold(FIRST + 1)];
+    let ticket = still_queued(pool.open(local(6), peer(1), sleeper.waker.clone(), now));
+    assert_eq!(pool.usage().set_aside, 2);
+    drop(other_programs);
     drop(opened(ticket.open(now + seconds(10))));
     assert_eq!(pool.usage().in_use, 0);
 }
 
 #[test]
-fn a_port_serves_again_while_its_transfers_run() {
+fn a_port_is_free_while_its_transfers_run() {
     let (pool, now, sleeper) = (pool(1), Instant::now(), Sleeper::new());
     let mut transfers = Vec::new();
     for _ in 0..3 {
-        let localhost = Expected::only(IpAddr::from([127, 0, 0, 1]));
+        let localhost = AllowedPeers::only(IpAddr::from([127, 0, 0, 1]));
         let opening = pool.open(local(7), localhost, sleeper.waker.clone(), now);
         let mut listener = opened(opening);
         let address = SocketAddr::new(local(7).ip(), listener.port());
         let client = TcpStream::connect(address).unwrap();
-        let server = come(&mut listener);
-        listener.connected();
+        let server = accepted(&mut listener);
+        listener.close_connected();
         assert!(TcpStream::connect(address).is_err());
         transfers.push((client, server));
     }
@@ -329,7 +337,7 @@ fn without_a_range_the_kernel_chooses() {
 }
 
 #[test]
-fn the_address_is_at_fault() {
+fn an_address_of_another_machine_is_an_error() {
     let (pool, now, sleeper) = (pool(2), Instant::now(), Sleeper::new());
     let foreign = SocketAddr::from(([192, 0, 2, 1], 21));
     let opening = pool.open(foreign, peer(1), sleeper.waker.clone(), now);
@@ -338,39 +346,33 @@ fn the_address_is_at_fault() {
 }
 
 #[test]
-fn ipv6_listens_at_its_own_address() {
+fn ipv6_listens_on_its_own_address() {
     let (pool, now, sleeper) = (pool(1), Instant::now(), Sleeper::new());
     let local: SocketAddr = "[::1]:21".parse().unwrap();
-    let expected = Expected::only(local.ip());
-    let mut listener = match pool.open(local, expected, sleeper.waker.clone(), now) {
-        // A machine without IPv6 has nothing to show here.
+    let allowed_peers = AllowedPeers::only(local.ip());
+    let mut listener = match pool.open(local, allowed_peers, sleeper.waker.clone(), now) {
+        // A machine without IPv6 cannot run this test.
         Err(_) => return,
         opening => opened(opening),
     };
     assert_eq!(listener.port(), FIRST);
     let _client = TcpStream::connect(SocketAddr::new(local.ip(), FIRST)).unwrap();
-    come(&mut listener);
+    accepted(&mut listener);
 }
 
 #[test]
-fn the_log_hears_of_waits_once_a_minute() {
+fn waits_are_reported_once_a_minute() {
     let (start, sleeper) = (Instant::now(), Sleeper::new());
-    let mut books = Books::new(Allowed::new(Some(range(FIRST..=FIRST))));
+    let mut state = PoolState::new(AllowedPorts::new(Some(range(FIRST..=FIRST))));
     let mut wait = |from: u64, to: u64| {
         let since = start + seconds(from);
-        let mut applicant = Applicant {
-            local: listening_address(local(1)),
-            expected: peer(1),
-            waker: sleeper.waker.clone(),
-            arrival: books.arrive(),
-            since,
-            waited: false,
-        };
-        if books.request(&mut applicant, since).is_none() {
-            books.leave(&applicant, start + seconds(to));
+        let (id, waker) = (state.next_id(), sleeper.waker.clone());
+        let mut request = Request::new(local(1), peer(1), waker, id, since);
+        if state.request(&mut request, since).is_none() {
+            state.leave(&request, start + seconds(to));
         }
-        let report = books.waits_due(start + seconds(to))?;
-        Some((report.clients, report.longest, report.over))
+        let report = state.waits_due(start + seconds(to))?;
+        Some((report.requests, report.longest, report.over))
     };
     assert_eq!(wait(0, 0), None);
     assert_eq!(wait(1, 4), Some((1, seconds(3), seconds(3))));
@@ -389,17 +391,17 @@ fn every_port_can_be_in_the_range() {
 }
 
 #[test]
-fn forgotten_local_addresses_do_not_pile_up() {
+fn memory_for_unused_local_addresses_is_freed() {
     let (pool, now, sleeper) = (pool(2), Instant::now(), Sleeper::new());
-    let mut kept = Vec::new();
+    let mut leases = Vec::new();
     for last in 0..=u8::MAX {
-        let request = pool.request(local(last), peer(1), sleeper.waker.clone(), now);
+        let outcome = pool.request(local(last), peer(1), sleeper.waker.clone(), now);
         if last < 3 {
-            kept.push(granted(request));
+            leases.push(granted(outcome));
         }
     }
     assert_eq!(pool.usage().in_use, 3);
-    drop(kept);
+    drop(leases);
     assert_eq!(pool.usage().in_use, 0);
 }
 
@@ -417,7 +419,7 @@ fn eight_threads_share_three_ports() {
     assert_eq!((usage.in_use, usage.waiting), (0, 0));
 }
 
-fn hammer(pool: &Arc<PassivePool>, taken: &[AtomicBool; 3], thread: u8) {
+fn hammer(pool: &PassivePool, taken: &[AtomicBool; 3], thread: u8) {
     let mut sleeper = Sleeper::new();
     let give_up = Instant::now() + seconds(30);
     for round in 0..150 {
@@ -425,14 +427,14 @@ fn hammer(pool: &Arc<PassivePool>, taken: &[AtomicBool; 3], thread: u8) {
         let mut opening = pool.open(local(9), peer(1), sleeper.waker.clone(), now);
         let listener = loop {
             match opening.unwrap() {
-                Opening::Opened(listener) => break Some(listener),
-                // Some clients lose patience.
-                Opening::Queued(ticket) if (round + i32::from(thread)) % 7 == 0 => {
+                OpenOutcome::Opened(listener) => break Some(listener),
+                // Some clients stop waiting.
+                OpenOutcome::Queued(ticket) if (round + i32::from(thread)) % 7 == 0 => {
                     drop(ticket);
                     break None;
                 }
-                Opening::Queued(ticket) => {
-                    assert!(sleeper.woken_within(seconds(30)), "nobody called");
+                OpenOutcome::Queued(ticket) => {
+                    assert!(sleeper.woken_within(seconds(30)), "not woken");
                     assert!(Instant::now() < give_up, "never served");
                     opening = ticket.open(Instant::now());
                 }
@@ -444,7 +446,7 @@ fn hammer(pool: &Arc<PassivePool>, taken: &[AtomicBool; 3], thread: u8) {
         thread::yield_now();
         mine.store(false, Ordering::SeqCst);
         if round % 2 == 0 {
-            listener.connected();
+            listener.close_connected();
         }
     }
 }

@@ -1,17 +1,17 @@
-//! How long clients waited for ports, for the log.
+//! How long requests waited for ports, for the log.
 
 use std::time::{Duration, Instant};
 
-use super::books::Applicant;
+use super::request::Request;
 use crate::net::port_range::PortRange;
 
-/// How long clients waited for ports since the log last said so.
+/// How long requests waited for ports since the last such report.
 #[derive(Debug)]
 pub(super) struct WaitsReport {
     pub(super) range: PortRange,
-    pub(super) clients: usize,
-    /// Of these, those that gave up while other programs held every port.
-    pub(super) kept_out: usize,
+    pub(super) requests: usize,
+    /// Of these, the ones that left the queue while other programs used every port.
+    pub(super) all_in_use: usize,
     pub(super) longest: Duration,
     /// The time that the report covers.
     pub(super) over: Duration,
@@ -19,8 +19,8 @@ pub(super) struct WaitsReport {
 
 #[derive(Debug, Default)]
 pub(super) struct Waits {
-    clients: usize,
-    kept_out: usize,
+    requests: usize,
+    all_in_use: usize,
     longest: Duration,
     first: Option<Instant>,
     reported: Option<Instant>,
@@ -28,7 +28,7 @@ pub(super) struct Waits {
 }
 
 impl Waits {
-    /// The range has changed: that clients waited says nothing about the new one.
+    /// The range has changed: earlier waits are no reason to report the new range.
     pub(super) fn restart(&mut self, now: Instant) {
         *self = Self {
             reported: self.reported,
@@ -37,19 +37,20 @@ impl Waits {
         };
     }
 
-    /// `kept_out`: it got no port, because other programs hold them all.
-    pub(super) fn note(&mut self, applicant: &Applicant, kept_out: bool, now: Instant) {
-        let came_before = |since| applicant.since < since;
-        if applicant.waited && !self.range_since.is_some_and(came_before) {
-            self.clients += 1;
-            self.kept_out += usize::from(kept_out);
+    /// A request has left the queue; `all_in_use`: without a port, because other programs use them all.
+    pub(super) fn record(&mut self, request: &Request, all_in_use: bool, now: Instant) {
+        let is_older = |since| request.since < since;
+        if request.waited && !self.range_since.is_some_and(is_older) {
+            self.requests += 1;
+            self.all_in_use += usize::from(all_in_use);
             self.longest = self
                 .longest
-                .max(now.saturating_duration_since(applicant.since));
-            self.first.get_or_insert(applicant.since);
+                .max(now.saturating_duration_since(request.since));
+            self.first.get_or_insert(request.since);
         }
     }
 
+    /// The report, if one is due.
     pub(super) fn due(&mut self, range: PortRange, now: Instant) -> Option<WaitsReport> {
         let first = self.first?;
         let recent = |reported| now.saturating_duration_since(reported) < WAITS_REPORT_INTERVAL;
@@ -58,8 +59,8 @@ impl Waits {
         }
         let report = WaitsReport {
             range,
-            clients: self.clients,
-            kept_out: self.kept_out,
+            requests: self.requests,
+            all_in_use: self.all_in_use,
             longest: self.longest,
             over: now.saturating_duration_since(first),
         };
@@ -72,5 +73,5 @@ impl Waits {
     }
 }
 
-/// How often at most the log says that clients had to wait.
+/// The shortest time between two reports.
 const WAITS_REPORT_INTERVAL: Duration = Duration::from_secs(60);

@@ -8,23 +8,24 @@ use log::{error, info};
 
 use super::Server;
 use super::reload::log_findings;
+use crate::nat::diagnose::certificate::certificate_findings;
 use crate::tls::Identity;
 
 impl Server {
     /// Reads the files of the certificate, its key and the clients' authorities again if they have changed.
     pub(super) fn update_certificate(&mut self, now: Instant) {
-        if !self.certificate.has_changed(now) {
+        if !self.certificate.check(now) {
             return;
         }
         let current = self.state.current();
         match Identity::load(&current.settings, &current.interfaces) {
             Ok(identity) => {
-                self.certificate.taken();
+                self.certificate.accept();
                 self.state.replace(current.with_identity(identity));
                 info!("took the changed files of --certfile, --keyfile and --client-ca");
                 self.log_certificate();
             }
-            Err(error) if self.certificate.useless(now) => {
+            Err(error) if self.certificate.reject(now) => {
                 error!("the old certificate stays in force: {error}");
             }
             // Another program may still be writing the files.
@@ -35,7 +36,7 @@ impl Server {
     pub(super) fn log_certificate(&self) {
         if let Some(identity) = &self.state.current().identity {
             info!("{}", identity.description());
-            log_findings(identity.findings());
+            log_findings(certificate_findings(identity.problems()));
         }
     }
 }

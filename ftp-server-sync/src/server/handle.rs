@@ -5,7 +5,7 @@ use std::sync::Arc;
 use crossbeam_channel::Sender;
 use mio::Waker;
 
-use crate::nat::address_source::Answer;
+use crate::nat::address_source::LookupResult;
 
 /// Shuts a server down from another thread, or has it read its settings again.
 #[derive(Clone, Debug)]
@@ -20,7 +20,7 @@ pub(super) enum Message {
     ShutDown,
     Reload,
     /// A host name has been resolved, or has not.
-    Resolved(Answer),
+    Resolved(LookupResult),
     /// The thread of the session with this number is about to end.
     Ended(u64),
 }

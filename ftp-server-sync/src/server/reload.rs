@@ -15,11 +15,13 @@ use super::Server;
 use super::fd_limit;
 use super::handle::Message;
 use crate::fs::root::Root;
-use crate::nat::address_source::{Answer, Line, look_up};
-use crate::nat::diagnose::{Finding, Seen, Severity, findings};
+use crate::nat::address_source::{LogLine, LookupResult, look_up};
+use crate::nat::diagnose::diagnose;
+use crate::nat::evidence::Evidence;
+use crate::nat::finding::{Finding, Severity};
 use crate::nat::summary::summary;
 use crate::net::interfaces::Interfaces;
-use crate::net::port_probe::{self, HeldPorts};
+use crate::net::port_probe::{self, UnavailablePorts};
 use crate::session::Current;
 use crate::settings::Settings;
 use crate::settings::watched_files::WatchedFiles;
@@ -36,12 +38,12 @@ impl Server {
         let current = self.state.current();
         let addresses = current.settings.local_addresses(&current.interfaces);
         self.log_current(match &current.settings.passive_ports {
-            Some(range) => port_probe::held_ports(*range, &addresses),
-            None => HeldPorts::default(),
+            Some(range) => port_probe::probe_ports(*range, &addresses),
+            None => UnavailablePorts::default(),
         });
     }
 
-    fn log_current(&self, held: HeldPorts) {
+    fn log_current(&self, unavailable: UnavailablePorts) {
         let current = self.state.current();
         let settings = &current.settings;
         for line in summary(settings, &current.names, &self.listeners.bound()) {
@@ -51,11 +53,11 @@ impl Server {
         if let Some(warning) = fd_limit::raise_limit(settings.limits.connections_max) {
             warn!("{warning}");
         }
-        let seen = Seen {
-            held,
-            ..seen(&current)
+        let evidence = Evidence {
+            unavailable_ports: unavailable,
+            ..evidence(&current)
         };
-        log_findings(findings(settings, &seen));
+        log_findings(diagnose(settings, &evidence));
     }
 
     /// Takes new settings as a whole, or none of them.
@@ -92,14 +94,14 @@ impl Server {
             );
         }
         self.state.pool.set_range(settings.passive_ports, now);
-        self.addresses.follow(&settings, now);
-        let names = self.addresses.known();
+        self.addresses.update_settings(&settings, now);
+        let names = self.addresses.names();
         self.state
             .replace(Current::new(settings, root, interfaces, names, identity));
         self.certificate = certificate;
-        self.state.never_connected.forget();
+        self.state.never_connected.clear();
         // Ports are not tried: sessions may have leased some of them.
-        self.log_current(HeldPorts::default());
+        self.log_current(UnavailablePorts::default());
         Ok(())
     }
 
@@ -107,32 +109,32 @@ impl Server {
     /// the interfaces again after a change.
     pub(super) fn update(&mut self) {
         let now = Instant::now();
-        for name in self.addresses.due(now) {
+        for name in self.addresses.take_due(now) {
             let handle = self.handle.clone();
-            let send = move |answer| handle.send(Message::Resolved(answer));
+            let send = move |result| handle.send(Message::Resolved(result));
             if let Err(error) = look_up(name.clone(), send) {
-                let found = Err(error.to_string());
-                self.on_resolved(Answer { name, found });
+                let addresses = Err(error.to_string());
+                self.on_resolved(LookupResult { name, addresses });
             }
         }
-        log_lines(self.addresses.overdue(now));
+        log_lines(self.addresses.check_pending(now));
         self.update_certificate(now);
-        if self.debounce.is_over(now) {
+        if self.debounce.take_due(now) {
             match Interfaces::read() {
                 Ok(interfaces) => self.update_interfaces(interfaces),
                 Err(error) => {
                     warn!("cannot read this machine's networks, trying again: {error}");
-                    self.debounce.begin_again(now);
+                    self.debounce.retry_later(now);
                 }
             }
         }
     }
 
     /// A host name has been resolved, or has not.
-    pub(super) fn on_resolved(&mut self, answer: Answer) {
-        let lines = self.addresses.take(answer, Instant::now());
+    pub(super) fn on_resolved(&mut self, result: LookupResult) {
+        let lines = self.addresses.on_result(result, Instant::now());
         let old = self.state.current();
-        let names = self.addresses.known();
+        let names = self.addresses.names();
         if names != old.names {
             self.state.replace(old.with_addresses(names));
         }
@@ -142,7 +144,7 @@ impl Server {
 
     /// The kernel reports a change of this machine's networks.
     pub(super) fn on_interfaces_changed(&mut self) {
-        self.debounce.begin(Instant::now());
+        self.debounce.on_event(Instant::now());
         if let Some(watch) = &self.watch
             && let Err(error) = watch.drain()
         {
@@ -162,8 +164,8 @@ impl Server {
         }
         let new = old.with_interfaces(interfaces);
         let changes = changes_between(&old.config.masquerade, &new.config.masquerade);
-        let known = findings(&old.settings, &seen(&old));
-        let mut found = findings(&new.settings, &seen(&new));
+        let known = diagnose(&old.settings, &evidence(&old));
+        let mut found = diagnose(&new.settings, &evidence(&new));
         found.retain(|finding| !known.contains(finding));
         self.state.replace(new);
         for line in changes {
@@ -174,11 +176,11 @@ impl Server {
 }
 
 /// The state of this machine without a look at its ports.
-fn seen(current: &Current) -> Seen {
-    Seen {
+fn evidence(current: &Current) -> Evidence {
+    Evidence {
         interfaces: current.interfaces.clone(),
         names: current.names.clone(),
-        ..Seen::default()
+        ..Evidence::default()
     }
 }
 
@@ -191,8 +193,8 @@ pub(super) fn log_findings(found: Vec<Finding>) {
     }
 }
 
-fn log_lines(lines: Vec<Line>) {
-    for Line { level, text } in lines {
+fn log_lines(lines: Vec<LogLine>) {
+    for LogLine { level, text } in lines {
         log!(level, "{text}");
     }
 }

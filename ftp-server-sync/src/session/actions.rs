@@ -14,12 +14,12 @@ use log::{Level, error, info, log, warn};
 use super::connection::Connection;
 use super::log::{file_request, transfer_request};
 use crate::data::ascii_restart::skip_text;
-use crate::data::connection::{DataPort, Listening};
+use crate::data::connection::{DataListener, DataPort};
 use crate::data::pump::Pump;
 use crate::data::transfer::Transfer;
 use crate::fs::list::Listing;
 use crate::logging::clock::unix_seconds;
-use crate::passive::{Expected, Opening, PassiveListener};
+use crate::passive::{AllowedPeers, OpenOutcome, PassiveListener};
 use crate::settings::Settings;
 
 impl Connection {
@@ -87,12 +87,12 @@ impl Connection {
 
     fn open_passive(&mut self, now: Instant) -> Option<Outcome> {
         let endpoints = *self.session.endpoints();
-        let expected = expected_peer(&self.current.settings, endpoints.peer().ip());
+        let allowed_peers = allowed_peers(&self.current.settings, endpoints.peer().ip());
         let (local, waker) = (endpoints.local(), self.waker.clone());
-        let opening = self.server.pool.open(local, expected, waker, now);
+        let opening = self.server.pool.open(local, allowed_peers, waker, now);
         match opening {
-            Ok(Opening::Opened(listener)) => Some(self.listening(listener)),
-            Ok(Opening::Queued(ticket)) => {
+            Ok(OpenOutcome::Opened(listener)) => Some(self.listening(listener)),
+            Ok(OpenOutcome::Queued(ticket)) => {
                 info!("#{} waits for a passive port: all are in use", self.number);
                 self.port = DataPort::Queued { ticket, since: now };
                 None
@@ -106,7 +106,7 @@ impl Connection {
         let port = listener.port();
         self.log_announcement(port);
         self.port_offered();
-        self.port = DataPort::Listening(Listening::new(listener, self.number));
+        self.port = DataPort::Listening(DataListener::new(listener, self.number));
         Outcome::PassiveOpened(Ok(port))
     }
 
@@ -263,9 +263,9 @@ impl Connection {
 }
 
 /// Who may connect to the passive port of a client at this address.
-fn expected_peer(settings: &Settings, peer: IpAddr) -> Expected {
+fn allowed_peers(settings: &Settings, peer: IpAddr) -> AllowedPeers {
     match settings.permit_foreign_addresses {
-        true => Expected::anybody(peer),
-        false => Expected::through(peer, &settings.trusted_gateways),
+        true => AllowedPeers::any(peer),
+        false => AllowedPeers::through_gateways(peer, &settings.trusted_gateways),
     }
 }

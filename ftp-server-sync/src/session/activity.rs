@@ -29,7 +29,7 @@ impl Connection {
         match (&self.transfer, &self.port) {
             (Some(transfer), _) => {
                 let request = transfer_request(&transfer.request);
-                match transfer.is_moving() {
+                match transfer.is_open() {
                     true => format!("{request}, {} bytes so far", transfer.bytes()),
                     false => format!("{request}, waiting for the data connection"),
                 }
@@ -38,8 +38,8 @@ impl Connection {
                 let seconds = since.elapsed().as_secs();
                 format!("waiting for a passive port for {seconds} s")
             }
-            (None, DataPort::Listening(listening)) => {
-                format!("waiting for a connection to port {}", listening.port())
+            (None, DataPort::Listening(listener)) => {
+                format!("waiting for a connection to port {}", listener.port())
             }
             (None, DataPort::Connected(_)) => "connected for a transfer".to_owned(),
             (None, DataPort::None) => "idle".to_owned(),

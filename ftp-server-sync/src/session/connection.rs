@@ -24,9 +24,9 @@ use super::server_state::{Current, ServerState};
 use crate::data::connection::{DATA, DataPort};
 use crate::data::lingering::{LINGERING, Lingering};
 use crate::data::rate_limit::RateLimits;
-use crate::data::transfer::{Advance, Transfer};
+use crate::data::transfer::{AdvanceOutcome, Transfer};
 use crate::fs::root::Root;
-use crate::passive::Opening;
+use crate::passive::OpenOutcome;
 use crate::tls::Resumption;
 
 /// A control connection and everything that exists because of it.
@@ -135,12 +135,12 @@ impl Connection {
             CONTROL => self.control.on_event(event),
             DATA => {
                 if let Some(transfer) = &mut self.transfer {
-                    transfer.note_event();
+                    transfer.on_event();
                 }
             }
             LINGERING => {
                 if let Some(lingering) = &mut self.lingering {
-                    lingering.note_event();
+                    lingering.on_event();
                 }
             }
             _ => {}
@@ -176,7 +176,7 @@ impl Connection {
             self.generation = generation;
             self.current = self.server.current();
             self.session.handle_config(self.current.config.clone());
-            self.rate_limits.follow(self.current.settings.rates, now);
+            self.rate_limits.update(self.current.settings.rates, now);
         }
     }
 
@@ -330,12 +330,12 @@ impl Connection {
         match std::mem::replace(&mut self.port, DataPort::None) {
             DataPort::Queued { ticket, since } => {
                 let outcome = match ticket.open(now) {
-                    Ok(Opening::Queued(ticket)) if now < since + self.ticket_timeout() => {
+                    Ok(OpenOutcome::Queued(ticket)) if now < since + self.ticket_timeout() => {
                         self.port = DataPort::Queued { ticket, since };
                         return false;
                     }
-                    Ok(Opening::Queued(_)) => self.no_port_in_time(since, now),
-                    Ok(Opening::Opened(listener)) => self.listening(listener),
+                    Ok(OpenOutcome::Queued(_)) => self.no_port_in_time(since, now),
+                    Ok(OpenOutcome::Opened(listener)) => self.listening(listener),
                     Err(error) => self.cannot_listen(&error),
                 };
                 self.answer(outcome);
@@ -359,7 +359,7 @@ impl Connection {
             return false;
         }
         // A rate limits bytes only, not the time until the data connection is established.
-        let granted = match transfer.is_moving() {
+        let granted = match transfer.is_open() {
             true => self.rate_limits.grant(&transfer.request, *budget, now),
             false => Some(*budget),
         };
@@ -378,24 +378,24 @@ impl Connection {
             self.session.handle_progress(id, moved_before + moved);
         }
         match advance {
-            Advance::Connected => {
+            AdvanceOutcome::Connected => {
                 self.data_connected();
                 true
             }
-            Advance::Protected => {
+            AdvanceOutcome::Protected => {
                 self.session.handle_data_protected();
                 self.log_not_resumed();
                 true
             }
             // The turn has budget left: the next call finds out how long to wait. A search that moved no
             // bytes has used its part of the turn.
-            Advance::More if is_limited && moved > 0 => true,
-            Advance::More => {
+            AdvanceOutcome::More if is_limited && moved > 0 => true,
+            AdvanceOutcome::More => {
                 *budget = 0;
                 false
             }
-            Advance::Blocked => false,
-            Advance::Done(result) => {
+            AdvanceOutcome::Blocked => false,
+            AdvanceOutcome::Done(result) => {
                 self.end_transfer(result, now);
                 true
             }
@@ -408,7 +408,7 @@ impl Connection {
         let Some(transfer) = self.transfer.take() else {
             return;
         };
-        self.rate_limits.rest();
+        self.rate_limits.clear_wait();
         let id = transfer.id;
         self.log.transfer(&transfer, result, self.end_reason, now);
         // A stall ends the transfer only, not the session.

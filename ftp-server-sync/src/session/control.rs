@@ -195,7 +195,7 @@ impl Control {
 
     /// The same for the last time: with TLS, close_notify follows.
     pub(super) fn flush_and_end(&mut self) -> bool {
-        self.flush() && self.sent_by(Stream::say_end)
+        self.flush() && self.sent_by(Stream::send_close_notify)
     }
 
     /// True if `send` has sent everything.

@@ -10,7 +10,6 @@ use ftp_proto::Action;
 use log::debug;
 
 use super::connection::Connection;
-use crate::nat::never_connected_log::Advice;
 
 impl Connection {
     /// The client is being sent to a port.
@@ -24,7 +23,7 @@ impl Connection {
         if let Some(offer) = self.session.passive_offer()
             && was_offered
         {
-            self.server.never_connected.connected(offer);
+            self.server.never_connected.on_connected(offer);
         }
         self.session.handle_data_connected();
     }
@@ -69,6 +68,6 @@ impl Connection {
         let has_range = self.current.settings.passive_ports.is_some();
         self.server
             .never_connected
-            .note(peer, never_connected, Advice { has_range }, now);
+            .on_never_connected(peer, never_connected, has_range, now);
     }
 }

@@ -8,7 +8,7 @@ use std::sync::{Arc, Mutex};
 
 use ftp_proto::Config;
 
-use crate::fs::attributes::own_umask;
+use crate::fs::attributes::process_umask;
 use crate::fs::root::Root;
 use crate::nat::never_connected_log::NeverConnectedLog;
 use crate::net::interfaces::Interfaces;
@@ -20,7 +20,7 @@ use crate::tls::Identity;
 /// The passive ports, the settings in force, and the data connections that clients did not open.
 #[derive(Debug)]
 pub(crate) struct ServerState {
-    pub(crate) pool: Arc<PassivePool>,
+    pub(crate) pool: PassivePool,
     pub(crate) never_connected: NeverConnectedLog,
     current: Mutex<Arc<Current>>,
     /// Counts replacements: a session sees without the lock that there was none.
@@ -86,7 +86,7 @@ impl Current {
 }
 
 impl ServerState {
-    pub(crate) fn new(pool: Arc<PassivePool>, current: Current) -> Self {
+    pub(crate) fn new(pool: PassivePool, current: Current) -> Self {
         Self {
             pool,
             never_connected: NeverConnectedLog::default(),
@@ -114,6 +114,6 @@ impl ServerState {
 /// The core's configuration, with the umask that the system applies to new files of this process.
 fn config(settings: &Settings, interfaces: &Interfaces, names: &Names) -> Arc<Config> {
     let mut config = settings.config(interfaces, names);
-    config.umask = own_umask().unwrap_or(config.umask);
+    config.umask = process_umask().unwrap_or(config.umask);
     config.into()
 }

@@ -7,7 +7,7 @@ use log::error;
 
 use super::connection::{Connection, ROUNDING, UNFLUSHED_MAX};
 use super::end_reason::EndReason;
-use crate::data::connection::{Accepted, DataPort, Listening};
+use crate::data::connection::{AcceptOutcome, DataListener, DataPort};
 use crate::data::transfer::Transfer;
 
 impl Connection {
@@ -46,8 +46,7 @@ impl Connection {
             return true;
         }
         let transfer = self.transfer.as_ref();
-        if timeout.kind == TimeoutKind::DataOpen && transfer.is_some_and(Transfer::is_shaking_hands)
-        {
+        if timeout.kind == TimeoutKind::DataOpen && transfer.is_some_and(Transfer::is_handshaking) {
             self.log
                 .handshake_timeout(self.session.endpoints().peer().ip());
         }
@@ -58,21 +57,21 @@ impl Connection {
 
     /// Accepts a connection to the passive port before its transfer starts: then the port is free again.
     pub(super) fn accept_early(&mut self) -> bool {
-        let listening = match std::mem::replace(&mut self.port, DataPort::None) {
-            DataPort::Listening(listening) => listening,
+        let listener = match std::mem::replace(&mut self.port, DataPort::None) {
+            DataPort::Listening(listener) => listener,
             other => {
                 self.port = other;
                 return false;
             }
         };
-        match listening.accept() {
-            Ok(Accepted::Connected(stream)) => {
+        match listener.accept() {
+            Ok(AcceptOutcome::Connected(stream)) => {
                 self.port = DataPort::Connected(stream);
                 self.data_connected();
                 true
             }
-            Ok(Accepted::NotYet(listening)) => {
-                self.port = DataPort::Listening(listening);
+            Ok(AcceptOutcome::Pending(listener)) => {
+                self.port = DataPort::Listening(listener);
                 false
             }
             Err(error) => {
@@ -83,10 +82,10 @@ impl Connection {
     }
 
     /// The listener whose client has not connected yet.
-    pub(super) fn awaited_listener(&self) -> Option<&Listening> {
+    pub(super) fn awaited_listener(&self) -> Option<&DataListener> {
         match (&self.port, &self.transfer) {
-            (DataPort::Listening(listening), _) => Some(listening),
-            (_, Some(transfer)) => transfer.awaited(),
+            (DataPort::Listening(listener), _) => Some(listener),
+            (_, Some(transfer)) => transfer.listener(),
             _ => None,
         }
     }
@@ -101,8 +100,8 @@ impl Connection {
         if budget == 0 && is_transferring && self.unflushed.is_none() {
             return Some(Duration::ZERO);
         }
-        let awaited = self.transfer.as_ref().and_then(Transfer::awaited);
-        if awaited.is_some_and(|listening| listening.unfinished) && self.unflushed.is_none() {
+        let awaited = self.transfer.as_ref().and_then(Transfer::listener);
+        if awaited.is_some_and(|listener| listener.has_more) && self.unflushed.is_none() {
             return Some(Duration::ZERO);
         }
         let timer = self.timer.map(|(timeout, since)| since + timeout.after);

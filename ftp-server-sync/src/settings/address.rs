@@ -1,4 +1,4 @@
-//! The public addresses that the operator gives: literally, or by a host name.
+//! The addresses that the operator gives for clients: literally, or by a host name.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -6,29 +6,29 @@ use std::net::Ipv4Addr;
 
 use ftp_proto::ClientRule;
 
-/// A public IPv4 address, or the name that leads to it.
+/// Where a public IPv4 address comes from.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum AddressSource {
     /// The address itself.
     Address(Ipv4Addr),
-    /// A host name, looked up again and again because what it leads to may change.
+    /// A host name, which is resolved again and again because its address may change.
     Name(String),
 }
 
-/// What the addresses of names are, as far as that is known.
+/// The addresses of the host names that have been resolved.
 pub type Names = BTreeMap<String, Ipv4Addr>;
 
-/// The address that the clients of a network are given.
+/// The address that passive mode replies give to the clients of a network.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum ClientAddress {
     /// This address.
     Public(AddressSource),
-    /// The address that they connected to.
+    /// The address that the client connected to.
     Local,
 }
 
 impl AddressSource {
-    /// The address, unless it is not known yet.
+    /// The address; `None` if it is a name that is not resolved yet.
     pub fn known(&self, names: &Names) -> Option<Ipv4Addr> {
         match self {
             Self::Address(address) => Some(*address),
@@ -41,12 +41,12 @@ impl AddressSource {
             .map_or(ftp_proto::PublicAddress::Unknown, Into::into)
     }
 
-    /// As it was given, and what it leads to.
+    /// For the log: the address, or the name with its address.
     pub fn described(&self, names: &Names) -> String {
         match (self, self.known(names)) {
             (Self::Address(address), _) => address.to_string(),
             (Self::Name(name), Some(address)) => format!("{name} ({address})"),
-            (Self::Name(name), None) => format!("{name} (not known yet)"),
+            (Self::Name(name), None) => format!("{name} (not resolved yet)"),
         }
     }
 }
@@ -71,7 +71,7 @@ impl ClientAddress {
     }
 }
 
-/// Why no client can connect to this address, if that is so.
+/// Why no client can connect to this address; `None` if clients can.
 pub(crate) fn unusable(address: Ipv4Addr) -> Option<&'static str> {
     match address {
         _ if address.octets()[0] == 0 => Some("not an address that a client can connect to"),

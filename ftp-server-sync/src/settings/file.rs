@@ -1,10 +1,11 @@
-//! Small files that flags name: read as a whole, or refused with what would be right.
+//! Small files that flags name: read as a whole, or refused with a remedy.
 
 use std::fs::{self, File};
 use std::io::{self, Read};
 use std::path::Path;
 
-/// Reads `wanted` from a regular file; a pipe could keep us waiting, and is empty when it is read again.
+/// Reads a regular file. `wanted` says in an error what to give instead. Other kinds of files are refused: a
+/// pipe could block, and is empty when it is read again.
 pub(crate) fn load(file: &Path, bytes_max: u64, wanted: &str) -> Result<Vec<u8>, String> {
     let describe = |error: io::Error| format!("cannot be read: {}; give {wanted}", reason(&error));
     let metadata = fs::metadata(file).map_err(describe)?;
@@ -23,7 +24,7 @@ pub(crate) fn load(file: &Path, bytes_max: u64, wanted: &str) -> Result<Vec<u8>,
     }
 }
 
-/// The system's words without the error number, beginning in lower case.
+/// The system's text for the error, without its number and in lower case.
 pub(crate) fn reason(error: &io::Error) -> String {
     let text = error.to_string();
     let text = text.split(" (os error").next().unwrap_or_default();

@@ -1,58 +1,58 @@
-//! Files that may be replaced while the server runs: when to read them again, and when to complain.
+//! Files that may be replaced while the server runs: when to read them again, and when to report a problem.
 //!
-//! They are looked at every few seconds. That is a handful of system calls, needs nothing from the kernel, and
-//! sees every way of replacing a file: written over, renamed over, or a link that leads elsewhere. Times come as
-//! arguments; nothing in this file reads what a file holds.
+//! The files are checked every few seconds. That takes a handful of system calls, needs no service of the kernel,
+//! and detects each way to replace a file: overwrite it, rename another file to its name, or change a symbolic
+//! link. Times come as arguments. Nothing in this file reads the content of a file.
 
 use std::fs;
 use std::os::unix::fs::MetadataExt;
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
-/// Some files, and how they were when they were last dealt with.
+/// Some files, and their states when they were last accepted or rejected.
 #[derive(Debug)]
 pub(crate) struct WatchedFiles {
     files: Vec<PathBuf>,
-    /// As they were taken, or found to be of no use.
-    settled: Vec<Option<State>>,
-    /// As they are since then, and since when.
-    changed: Option<(Vec<Option<State>>, Instant)>,
-    look_at: Instant,
+    /// The states that were accepted or rejected.
+    settled: Vec<Option<FileState>>,
+    /// Later states that are neither accepted nor rejected, and since when the files have them.
+    changed: Option<(Vec<Option<FileState>>, Instant)>,
+    next_check: Instant,
 }
 
-/// What tells one state of a file from the next; links have been followed.
+/// What distinguishes one state of a file from the next. Symbolic links are followed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-struct State {
+struct FileState {
     file: (u64, u64),
     bytes: u64,
     modified: (i64, i64),
-    /// Permissions too: a file that could not be read may be readable now.
+    /// Covers permissions too: a file that could not be read may be readable now.
     changed: (i64, i64),
 }
 
 impl WatchedFiles {
-    /// Counts the files as dealt with as they are now. They are to be read after that, so that no change is missed.
+    /// Accepts the files as they are now. Read them after this call: then no change is missed.
     pub(crate) fn new(files: Vec<PathBuf>, now: Instant) -> Self {
         Self {
             settled: states(&files),
             files,
             changed: None,
-            look_at: now + PAUSE,
+            next_check: now + PAUSE,
         }
     }
 
-    /// When to look; `None` when there is nothing to look at.
-    pub(crate) fn look_at(&self) -> Option<Instant> {
-        (!self.files.is_empty()).then_some(self.look_at)
+    /// When to call [`check`](Self::check) next; `None` without files.
+    pub(crate) fn next_check(&self) -> Option<Instant> {
+        (!self.files.is_empty()).then_some(self.next_check)
     }
 
-    /// Looks at the files if it is time: true when they should be read again. Then
-    /// [`taken`](Self::taken) or [`useless`](Self::useless) says what came of it.
-    pub(crate) fn has_changed(&mut self, now: Instant) -> bool {
-        if self.files.is_empty() || now < self.look_at {
+    /// Checks the files if it is time. True if they have changed: then read them, and call
+    /// [`accept`](Self::accept) or [`reject`](Self::reject).
+    pub(crate) fn check(&mut self, now: Instant) -> bool {
+        if self.files.is_empty() || now < self.next_check {
             return false;
         }
-        self.look_at = now + PAUSE;
+        self.next_check = now + PAUSE;
         let found = states(&self.files);
         if found == self.settled {
             self.changed = None;
@@ -68,18 +68,18 @@ impl WatchedFiles {
         true
     }
 
-    /// The files are in force as they were at the last look.
-    pub(crate) fn taken(&mut self) {
+    /// The files are in force, in the states of the last check.
+    pub(crate) fn accept(&mut self) {
         if let Some((states, _)) = self.changed.take() {
             self.settled = states;
         }
     }
 
-    /// The files are of no use as they were at the last look; whether that should be said.
+    /// The files cannot be used, in the states of the last check. True if the problem is to be reported.
     ///
-    /// Not at first: somebody may be writing, or has replaced one file and will replace the other. And only
-    /// once for each state.
-    pub(crate) fn useless(&mut self, now: Instant) -> bool {
+    /// That is once for these states, and not at first: a program may still be writing a file, or may have
+    /// replaced one file and not yet the other.
+    pub(crate) fn reject(&mut self, now: Instant) -> bool {
         let is_over = |(_, since): &mut (_, Instant)| now >= *since + PATIENCE;
         match self.changed.take_if(is_over) {
             Some((states, _)) => {
@@ -91,11 +91,11 @@ impl WatchedFiles {
     }
 }
 
-/// A file that is not there is a state too.
-fn states(files: &[PathBuf]) -> Vec<Option<State>> {
+/// A file that does not exist has the state `None`.
+fn states(files: &[PathBuf]) -> Vec<Option<FileState>> {
     let state = |file: &PathBuf| {
         let metadata = fs::metadata(file).ok()?;
-        Some(State {
+        Some(FileState {
             file: (metadata.dev(), metadata.ino()),
             bytes: metadata.len(),
             modified: (metadata.mtime(), metadata.mtime_nsec()),
@@ -105,10 +105,10 @@ fn states(files: &[PathBuf]) -> Vec<Option<State>> {
     files.iter().map(state).collect()
 }
 
-/// Between two looks.
+/// Between two checks.
 const PAUSE: Duration = Duration::from_secs(2);
 
-/// For somebody who replaces several files, or writes one slowly.
+/// Time to replace several files, or to write one slowly.
 const PATIENCE: Duration = Duration::from_secs(6);
 
 #[cfg(test)]
@@ -118,20 +118,20 @@ mod tests {
 
     use super::*;
 
-    /// What a look comes to when every state but `good` is of no use.
+    /// The result of a check, where only the content `good` can be used.
     #[derive(Debug, PartialEq, Eq)]
-    enum Look {
-        Nothing,
-        Taken,
-        Waiting,
-        Complaint,
+    enum Check {
+        Unchanged,
+        Accepted,
+        Rejected,
+        Reported,
     }
 
-    use Look::{Complaint, Nothing, Taken, Waiting};
+    use Check::{Accepted, Rejected, Reported, Unchanged};
 
     struct Scene {
         directory: tempfile::TempDir,
-        watch: WatchedFiles,
+        files: WatchedFiles,
         now: Instant,
     }
 
@@ -144,10 +144,10 @@ mod tests {
             fs::write(path("target"), "good").unwrap();
             symlink("target", path("b")).unwrap();
             let now = Instant::now();
-            let watch = WatchedFiles::new(vec![path("a"), path("b")], now);
+            let files = WatchedFiles::new(vec![path("a"), path("b")], now);
             Self {
                 directory,
-                watch,
+                files,
                 now,
             }
         }
@@ -156,98 +156,98 @@ mod tests {
             self.directory.path().join(name)
         }
 
-        /// As a careful program does it.
+        /// Replaces a file as a careful program does.
         fn replace(&self, name: &str, text: &str) {
             fs::write(self.path("new"), text).unwrap();
             fs::rename(self.path("new"), self.path(name)).unwrap();
         }
 
-        fn look(&mut self) -> Look {
+        fn next_check(&mut self) -> Check {
             self.now += PAUSE;
-            if !self.watch.has_changed(self.now) {
-                return Nothing;
+            if !self.files.check(self.now) {
+                return Unchanged;
             }
             let is_good = |file: &Path| fs::read(file).is_ok_and(|text| text == b"good");
-            match self.watch.files.iter().all(|file| is_good(file)) {
+            match self.files.files.iter().all(|file| is_good(file)) {
                 true => {
-                    self.watch.taken();
-                    Taken
+                    self.files.accept();
+                    Accepted
                 }
-                false if self.watch.useless(self.now) => Complaint,
-                false => Waiting,
+                false if self.files.reject(self.now) => Reported,
+                false => Rejected,
             }
         }
 
         #[track_caller]
-        fn check(&mut self, expected: &[Look]) {
+        fn check(&mut self, expected: &[Check]) {
             for (index, expected) in expected.iter().enumerate() {
-                assert_eq!(self.look(), *expected, "look {index}");
+                assert_eq!(self.next_check(), *expected, "check {index}");
             }
         }
     }
 
     #[test]
-    fn each_way_of_replacing_a_file_is_seen() {
+    fn each_way_to_replace_a_file_is_detected() {
         let mut scene = Scene::new();
-        scene.check(&[Nothing, Nothing]);
+        scene.check(&[Unchanged, Unchanged]);
         scene.replace("a", "good");
-        scene.check(&[Taken, Nothing]);
+        scene.check(&[Accepted, Unchanged]);
         fs::write(scene.path("other"), "good").unwrap();
         fs::remove_file(scene.path("b")).unwrap();
         symlink("other", scene.path("b")).unwrap();
-        scene.check(&[Taken, Nothing]);
+        scene.check(&[Accepted, Unchanged]);
         scene.replace("other", "good");
-        scene.check(&[Taken, Nothing]);
-        // Nobody reads this one any more.
+        scene.check(&[Accepted, Unchanged]);
+        // No link leads to this file any more.
         scene.replace("target", "good");
-        scene.check(&[Nothing]);
+        scene.check(&[Unchanged]);
     }
 
     #[test]
-    fn complaints_wait_and_are_not_repeated() {
+    fn a_problem_is_reported_late_and_once() {
         let mut scene = Scene::new();
         scene.replace("a", "bad");
-        scene.check(&[Waiting, Waiting, Waiting, Complaint, Nothing, Nothing]);
+        scene.check(&[Rejected, Rejected, Rejected, Reported, Unchanged, Unchanged]);
         scene.replace("a", "worse");
-        scene.check(&[Waiting, Waiting, Waiting, Complaint, Nothing]);
+        scene.check(&[Rejected, Rejected, Rejected, Reported, Unchanged]);
         scene.replace("a", "good");
-        scene.check(&[Taken, Nothing]);
+        scene.check(&[Accepted, Unchanged]);
     }
 
     #[test]
-    fn the_second_file_comes_later() {
+    fn the_second_file_may_be_replaced_later() {
         let mut scene = Scene::new();
         scene.replace("a", "bad");
-        scene.check(&[Waiting, Waiting, Waiting]);
-        // Each change begins a new wait.
+        scene.check(&[Rejected, Rejected, Rejected]);
+        // The wait starts again with each change.
         scene.replace("b", "half");
-        scene.check(&[Waiting, Waiting, Waiting]);
+        scene.check(&[Rejected, Rejected, Rejected]);
         scene.replace("a", "good");
         scene.replace("b", "good");
-        scene.check(&[Taken, Nothing]);
+        scene.check(&[Accepted, Unchanged]);
     }
 
     #[test]
-    fn a_file_that_vanishes_is_of_no_use() {
+    fn a_file_that_is_gone_is_rejected() {
         let mut scene = Scene::new();
         fs::rename(scene.path("a"), scene.path("away")).unwrap();
-        scene.check(&[Waiting]);
-        // The very same file is back: its time of change differs, perhaps.
+        scene.check(&[Rejected]);
+        // The same file is back. Its change time may differ.
         fs::rename(scene.path("away"), scene.path("a")).unwrap();
-        assert_ne!(scene.look(), Waiting);
+        assert_ne!(scene.next_check(), Rejected);
         fs::remove_file(scene.path("target")).unwrap();
-        scene.check(&[Waiting, Waiting, Waiting, Complaint, Nothing]);
+        scene.check(&[Rejected, Rejected, Rejected, Reported, Unchanged]);
         fs::write(scene.path("target"), "good").unwrap();
-        scene.check(&[Taken, Nothing]);
+        scene.check(&[Accepted, Unchanged]);
     }
 
     #[test]
-    fn nothing_to_look_at() {
+    fn without_files_there_is_nothing_to_check() {
         let now = Instant::now();
-        let mut watch = WatchedFiles::new(Vec::new(), now);
-        assert_eq!(watch.look_at(), None);
-        assert!(!watch.has_changed(now + PAUSE));
-        let watch = WatchedFiles::new(vec![PathBuf::from("/")], now);
-        assert_eq!(watch.look_at(), Some(now + PAUSE));
+        let mut files = WatchedFiles::new(Vec::new(), now);
+        assert_eq!(files.next_check(), None);
+        assert!(!files.check(now + PAUSE));
+        let files = WatchedFiles::new(vec![PathBuf::from("/")], now);
+        assert_eq!(files.next_check(), Some(now + PAUSE));
     }
 }

@@ -1,25 +1,41 @@
-//! Stands in for the parts of TLS in a program that is built without it: `--tls` has been refused.
+//! Replaces TLS in a program that is built without it. There, `--tls` is refused.
 
+use std::error::Error;
 use std::fmt;
 use std::io::{self, ErrorKind};
 
 use mio::net::TcpStream;
 
-use crate::cli::expand::FlagError;
-use crate::nat::diagnose::Finding;
 use crate::net::interfaces::Interfaces;
 use crate::settings::Settings;
 
-/// There is none.
+#[allow(dead_code, reason = "without TLS there is no certificate")]
+mod problem;
+
+pub(crate) use problem::CertificateProblem;
+
+/// Never occurs: without TLS, no file is loaded.
+#[derive(Clone, Debug)]
+pub(crate) enum LoadError {}
+
+impl fmt::Display for LoadError {
+    fn fmt(&self, _: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match *self {}
+    }
+}
+
+impl Error for LoadError {}
+
+/// Never occurs.
 #[derive(Clone, Debug)]
 pub(crate) enum Identity {}
 
 impl Identity {
-    pub(crate) fn load(_: &Settings, _: &Interfaces) -> Result<Option<Self>, FlagError> {
+    pub(crate) fn load(_: &Settings, _: &Interfaces) -> Result<Option<Self>, LoadError> {
         Ok(None)
     }
 
-    pub(crate) fn look(_: &Settings, _: &Interfaces) -> Result<Option<Self>, FlagError> {
+    pub(crate) fn load_existing(_: &Settings, _: &Interfaces) -> Result<Option<Self>, LoadError> {
         Ok(None)
     }
 
@@ -31,18 +47,20 @@ impl Identity {
         match *self {}
     }
 
-    pub(crate) fn findings(&self) -> Vec<Finding> {
+    pub(crate) fn problems(&self) -> Vec<CertificateProblem> {
         match *self {}
     }
 }
 
-/// What a TLS connection would be made from.
+/// Would be the configuration of a TLS connection.
 #[derive(Clone, Debug)]
 pub(crate) struct ServerConfig;
 
+/// Never occurs.
 #[derive(Debug)]
 pub(crate) enum TlsStream {}
 
+/// Would be the TLS sessions of one control connection.
 #[derive(Debug)]
 pub(crate) struct Resumption;
 

@@ -1,7 +1,7 @@
-//! What the log tells of a certificate: its names, when it is valid, and its fingerprint.
+//! Facts about a certificate for the log: its names, its dates and its fingerprint.
 //!
-//! Just enough of DER is read for that (RFC 5280, section 4.1); whether a certificate is good for TLS is rustls'
-//! business. Any bytes are survived: what cannot be read is `None`.
+//! Only the parts of DER that contain them are parsed (RFC 5280, section 4.1). Whether a certificate can be used
+//! for TLS is up to rustls. Every input is handled: what cannot be parsed is `None`.
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
@@ -9,34 +9,35 @@ use ring::digest::{SHA256, digest};
 
 use ftp_proto::text::printable;
 
-/// What somebody who looks at a certificate wants to know.
+/// What people look at in a certificate.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Facts {
-    /// SHA-256, as clients show it.
+pub(super) struct CertificateFacts {
+    /// SHA-256, in the form in which clients show it.
     pub(super) fingerprint: String,
-    /// The names and addresses of the machines that it is for; of an old one the common name.
+    /// The names and addresses that the certificate is valid for. Without any, the common name.
     pub(super) names: Vec<String>,
     pub(super) not_before: Time,
     pub(super) not_after: Time,
 }
 
-/// `YYYYMMDDHHMMSS` in UTC, as [`ftp_proto::date::time_val`] writes it: as text they compare as times.
+/// `YYYYMMDDHHMMSS` in UTC, as [`ftp_proto::date::time_val`] writes it. Earlier times are less.
 pub(super) type Time = [u8; 14];
 
-impl Facts {
-    pub(super) fn of(certificate: &[u8]) -> Option<Self> {
-        let mut outer = Der(Der(certificate).expect(SEQUENCE)?);
-        let mut fields = Der(outer.expect(SEQUENCE)?);
-        fields.optional(VERSION);
+impl CertificateFacts {
+    /// Parses a certificate in DER form.
+    pub(super) fn parse(certificate: &[u8]) -> Option<Self> {
+        let mut outer = DerReader(DerReader(certificate).expect(SEQUENCE)?);
+        let mut fields = DerReader(outer.expect(SEQUENCE)?);
+        fields.skip_optional(VERSION);
         fields.expect(INTEGER)?;
         let (_algorithm, _issuer) = (fields.expect(SEQUENCE)?, fields.expect(SEQUENCE)?);
-        let mut validity = Der(fields.expect(SEQUENCE)?);
+        let mut validity = DerReader(fields.expect(SEQUENCE)?);
         let subject = fields.expect(SEQUENCE)?;
         let _key = fields.expect(SEQUENCE)?;
         let mut names = Vec::new();
         while let Some((tag, content)) = fields.next() {
             if tag == EXTENSIONS {
-                names = alternative_names(Der(content).expect(SEQUENCE)?);
+                names = alternative_names(DerReader(content).expect(SEQUENCE)?);
             }
         }
         if names.is_empty() {
@@ -51,7 +52,7 @@ impl Facts {
     }
 }
 
-/// Colons between the bytes, so that it can be compared with what FileZilla and openssl show.
+/// With colons between the bytes, as FileZilla and openssl show it.
 pub(super) fn fingerprint(certificate: &[u8]) -> String {
     let bytes = digest(&SHA256, certificate);
     let bytes: Vec<String> = bytes
@@ -64,16 +65,16 @@ pub(super) fn fingerprint(certificate: &[u8]) -> String {
 
 /// The DNS names and addresses among the subject's alternative names.
 fn alternative_names(extensions: &[u8]) -> Vec<String> {
-    let mut extensions = Der(extensions);
+    let mut extensions = DerReader(extensions);
     let mut names = Vec::new();
     while let Some((SEQUENCE, extension)) = extensions.next() {
-        let mut extension = Der(extension);
+        let mut extension = DerReader(extension);
         if extension.next() != Some((OBJECT_IDENTIFIER, SUBJECT_ALTERNATIVE_NAME)) {
             continue;
         }
-        extension.optional(BOOLEAN);
+        extension.skip_optional(BOOLEAN);
         let content = extension.expect(OCTET_STRING).unwrap_or_default();
-        let mut content = Der(Der(content).expect(SEQUENCE).unwrap_or_default());
+        let mut content = DerReader(DerReader(content).expect(SEQUENCE).unwrap_or_default());
         while let Some((tag, name)) = content.next() {
             names.extend(match tag {
                 DNS_NAME => Some(printable(name).to_string()),
@@ -92,9 +93,9 @@ fn address(bytes: &[u8]) -> Option<IpAddr> {
 }
 
 fn common_name(subject: &[u8]) -> Option<String> {
-    let mut sets = Der(subject);
+    let mut sets = DerReader(subject);
     while let Some((SET, set)) = sets.next() {
-        let mut attribute = Der(Der(set).expect(SEQUENCE)?);
+        let mut attribute = DerReader(DerReader(set).expect(SEQUENCE)?);
         if attribute.next()? == (OBJECT_IDENTIFIER, COMMON_NAME) {
             let (_kind_of_string, name) = attribute.next()?;
             return Some(printable(name).to_string());
@@ -103,7 +104,7 @@ fn common_name(subject: &[u8]) -> Option<String> {
     None
 }
 
-/// RFC 5280 allows two forms, both without fractions and in UTC.
+/// RFC 5280 allows two forms of a time, both without fractions and in UTC.
 fn time((tag, text): (u8, &[u8])) -> Option<Time> {
     let digits = text.strip_suffix(b"Z")?;
     if !digits.iter().all(u8::is_ascii_digit) {
@@ -118,18 +119,18 @@ fn time((tag, text): (u8, &[u8])) -> Option<Time> {
     [century, digits].concat().try_into().ok()
 }
 
-/// Elements of DER, one behind the other.
-struct Der<'a>(&'a [u8]);
+/// A sequence of DER elements.
+struct DerReader<'a>(&'a [u8]);
 
-impl<'a> Der<'a> {
-    /// The next element, if it has this tag; otherwise nothing can be read any more.
+impl<'a> DerReader<'a> {
+    /// The content of the next element; `None` if it has another tag. Then the rest must not be read.
     fn expect(&mut self, tag: u8) -> Option<&'a [u8]> {
         let (found, content) = self.next()?;
         (found == tag).then_some(content)
     }
 
     /// Skips the next element if it has this tag.
-    fn optional(&mut self, tag: u8) {
+    fn skip_optional(&mut self, tag: u8) {
         if self.0.first() == Some(&tag) {
             self.next();
         }
@@ -161,10 +162,10 @@ const UTC_TIME: u8 = 0x17;
 const GENERALIZED_TIME: u8 = 0x18;
 const SEQUENCE: u8 = 0x30;
 const SET: u8 = 0x31;
-/// The fields of a certificate that have numbers.
+/// The optional fields of a certificate.
 const VERSION: u8 = 0xa0;
 const EXTENSIONS: u8 = 0xa3;
-/// The kinds of alternative names that tell a machine.
+/// The kinds of alternative names that name a machine.
 const DNS_NAME: u8 = 0x82;
 const IP_ADDRESS: u8 = 0x87;
 /// 2.5.29.17 and 2.5.4.3.
@@ -187,7 +188,7 @@ mod tests {
 
     #[test]
     fn facts_of_a_certificate() {
-        let facts = Facts::of(&der(P256)).unwrap();
+        let facts = CertificateFacts::parse(&der(P256)).unwrap();
         assert_eq!(
             facts.names,
             ["p256.example", "*.p256.example", "192.0.2.1", "2001:db8::1"]
@@ -197,13 +198,16 @@ mod tests {
     }
 
     #[test]
-    fn the_common_name_stands_in() {
+    fn the_common_name_replaces_missing_names() {
         let rsa = include_str!("../../tests/certificates/rsa.crt");
-        assert_eq!(Facts::of(&der(rsa)).unwrap().names, ["rsa.example"]);
+        assert_eq!(
+            CertificateFacts::parse(&der(rsa)).unwrap().names,
+            ["rsa.example"]
+        );
     }
 
     #[test]
-    fn both_forms_of_time() {
+    fn both_forms_of_time_are_parsed() {
         let check = |tag, text: &str, expected: Option<&[u8; 14]>| {
             assert_eq!(time((tag, text.as_bytes())).as_ref(), expected, "{text}");
         };
@@ -228,9 +232,9 @@ mod tests {
     }
 
     #[test]
-    fn lengths() {
+    fn lengths_of_elements() {
         let check = |bytes: &[u8], expected: Option<usize>| {
-            let length = Der(bytes).next().map(|(_, content)| content.len());
+            let length = DerReader(bytes).next().map(|(_, content)| content.len());
             assert_eq!(length, expected, "{bytes:x?}");
         };
         check(&[4, 0], Some(0));
@@ -243,7 +247,7 @@ mod tests {
             Some(257),
         );
         check(&[4, 0x84, 0xff, 0xff, 0xff, 0xff, 0], None);
-        // No length at all, one without end, and one that no file has.
+        // No length, the indefinite length, and a length that no file has.
         for bytes in [&[4][..], &[4, 0x80, 0, 0], &[4, 0x85, 0, 0, 0, 0, 1, 0]] {
             check(bytes, None);
         }
@@ -251,26 +255,26 @@ mod tests {
 
     proptest! {
         #[test]
-        fn any_bytes_are_survived(bytes in prop::collection::vec(any::<u8>(), 0..200)) {
-            Facts::of(&bytes);
+        fn any_bytes_are_parsed_without_panic(bytes in prop::collection::vec(any::<u8>(), 0..200)) {
+            CertificateFacts::parse(&bytes);
         }
 
-        /// Damage reaches what random bytes would not.
+        /// A damaged certificate gets deeper into the parser than random bytes.
         #[test]
-        fn a_damaged_certificate_is_survived(
+        fn a_damaged_certificate_is_parsed_without_panic(
             changes in prop::collection::vec((any::<prop::sample::Index>(), any::<u8>()), 1..8),
             end in any::<prop::sample::Index>(),
         ) {
             let mut bytes = der(P256).to_vec();
             let end = end.index(bytes.len());
-            prop_assert_eq!(Facts::of(&bytes[..end]), None);
+            prop_assert_eq!(CertificateFacts::parse(&bytes[..end]), None);
             for (index, byte) in changes {
                 let index = index.index(bytes.len());
                 bytes[index] = byte;
             }
-            Facts::of(&bytes);
-            // Where the length itself is damaged, a piece may look whole.
-            Facts::of(&bytes[..end]);
+            CertificateFacts::parse(&bytes);
+            // If the length itself is damaged, a part may look like a whole certificate.
+            CertificateFacts::parse(&bytes[..end]);
         }
     }
 }

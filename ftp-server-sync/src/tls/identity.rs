@@ -1,95 +1,96 @@
-//! The certificate with its key, and whose certificates are wanted from clients: made into what rustls
-//! serves with.
+//! Loads the certificate, its key and the client CA, and makes the configuration for rustls.
 //!
-//! Loading either succeeds as a whole or names the flag, the file and what would be right.
+//! Either everything is loaded, or the error names the file, the problem and the remedy.
 
 use std::fs;
-use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use ftp_proto::date::time_val;
-use ftp_proto::text::printable_word;
 use rustls::crypto::{CryptoProvider, ring};
 use rustls::server::WebPkiClientVerifier;
 use rustls::server::danger::ClientCertVerifier;
 use rustls::sign::{CertifiedKey, SingleCertAndKey};
 use rustls::{Error, InconsistentKeys, RootCertStore, ServerConfig};
 
-use super::facts::{Facts, Time};
+use super::error::{LoadError, Role};
+use super::facts::{CertificateFacts, Time};
+use super::problem::CertificateProblem;
 use super::{pem, self_signed};
-use crate::cli::expand::FlagError;
 use crate::logging::clock;
-use crate::nat::diagnose::{Finding, Severity};
 use crate::net::interfaces::Interfaces;
 use crate::settings::file;
 use crate::settings::{CertificateFiles, Settings};
 
-/// Who the server is to its clients.
+/// The certificate in force, and what clients need to show.
 #[derive(Clone, Debug)]
 pub(crate) struct Identity {
-    /// What each session's own configuration is made from.
+    /// The base of each session's configuration.
     config: Arc<ServerConfig>,
-    facts: Facts,
-    /// What is not as it should be, the certificate's age apart.
-    findings: Vec<Finding>,
+    facts: CertificateFacts,
+    /// What is wrong with the files. The certificate's age is not included: it depends on the time.
+    problems: Vec<CertificateProblem>,
 }
 
 impl Identity {
-    /// Reads what the settings name, or what was kept, as it is now; `None` without TLS.
+    /// Reads the files in the settings, or the self-signed certificate, which is made if it does not exist.
+    /// `None` without TLS.
     ///
     /// # Errors
     ///
-    /// The first thing that is wrong.
+    /// The first problem.
     pub(crate) fn load(
         settings: &Settings,
         interfaces: &Interfaces,
-    ) -> Result<Option<Self>, FlagError> {
+    ) -> Result<Option<Self>, LoadError> {
         let Some(tls) = &settings.tls else {
             return Ok(None);
         };
         let provider = Arc::new(ring::default_provider());
         let source = match &tls.certificate {
-            Some(files) => Source::Given(files.clone()),
-            None => Source::Kept(self_signed::file(
+            Some(files) => Source::Files(files.clone()),
+            None => Source::SelfSigned(self_signed::ensure_file(
                 &tls.state_directory,
                 settings,
                 interfaces,
             )?),
         };
         let key = source.read(&provider)?;
-        let facts = key.end_entity_cert().ok().and_then(|leaf| Facts::of(leaf));
-        // Nothing is served with a certificate of which nothing can be told.
+        let facts = key
+            .end_entity_cert()
+            .ok()
+            .and_then(|leaf| CertificateFacts::parse(leaf));
+        // The log must be able to show the certificate in force.
         let facts = facts.ok_or_else(|| source.refuse_chain(UNREADABLE.to_owned()))?;
-        let mut findings = Vec::new();
-        findings.extend(source.open_to_everybody());
-        findings.extend(source.other_names(&facts, settings));
+        let mut problems = Vec::new();
+        problems.extend(source.key_readable_by_all());
+        problems.extend(source.names_missing(&facts, settings));
         let verifier = match &tls.client_ca {
             Some(file) => client_verifier(file, &provider)?,
             None => WebPkiClientVerifier::no_client_auth(),
         };
         let config = ServerConfig::builder_with_provider(provider)
             .with_safe_default_protocol_versions()
-            .map_err(|error| FlagError::new("--tls", error.to_string()))?
+            .map_err(|error| LoadError::without_file(error.to_string()))?
             .with_client_cert_verifier(verifier)
             .with_cert_resolver(Arc::new(SingleCertAndKey::from(key)));
         Ok(Some(Self {
             config: Arc::new(config),
             facts,
-            findings,
+            problems,
         }))
     }
 
-    /// The same, but nothing is made: `None` also where the server has not made its certificate yet.
+    /// The same, but makes no certificate: `None` also if the server has not made its own yet.
     ///
     /// # Errors
     ///
     /// As with [`load`](Self::load).
-    pub(crate) fn look(
+    pub(crate) fn load_existing(
         settings: &Settings,
         interfaces: &Interfaces,
-    ) -> Result<Option<Self>, FlagError> {
+    ) -> Result<Option<Self>, LoadError> {
         match &settings.tls {
             Some(tls)
                 if tls.certificate.is_none() && !self_signed::exists(&tls.state_directory) =>
@@ -104,55 +105,55 @@ impl Identity {
         self.config.clone()
     }
 
-    /// For the log: clients can compare the fingerprint with what they see.
+    /// For the log. Users can compare the fingerprint with the one that their client shows.
     pub(crate) fn description(&self) -> String {
         let names = match self.facts.names.is_empty() {
-            true => "nobody by name".to_owned(),
-            false => self.facts.names.join(", "),
+            true => "without names".to_owned(),
+            false => format!("for {}", self.facts.names.join(", ")),
         };
         format!(
-            "certificate for {names}, valid until {}, SHA-256 fingerprint {}",
+            "certificate {names}, valid until {}, SHA-256 fingerprint {}",
             clock::date(&self.facts.not_after),
             self.facts.fingerprint
         )
     }
 
-    /// What clients will dislike about the certificate now, and who can read its key.
-    pub(crate) fn findings(&self) -> Vec<Finding> {
-        let mut findings = self.findings.clone();
-        findings.extend(age(&self.facts, &time_val(clock::unix_seconds())));
-        findings
+    /// What is wrong with the certificate now.
+    pub(crate) fn problems(&self) -> Vec<CertificateProblem> {
+        let mut problems = self.problems.clone();
+        problems.extend(age(&self.facts, &time_val(clock::unix_seconds())));
+        problems
     }
 }
 
 /// Where the certificate and its key come from.
 enum Source {
-    Given(CertificateFiles),
-    Kept(PathBuf),
+    Files(CertificateFiles),
+    SelfSigned(PathBuf),
 }
 
 impl Source {
     fn chain(&self) -> &Path {
         match self {
-            Self::Given(files) => &files.chain,
-            Self::Kept(file) => file,
+            Self::Files(files) => &files.chain,
+            Self::SelfSigned(file) => file,
         }
     }
 
     fn key(&self) -> &Path {
         match self {
-            Self::Given(files) => &files.key,
-            Self::Kept(file) => file,
+            Self::Files(files) => &files.key,
+            Self::SelfSigned(file) => file,
         }
     }
 
-    fn read(&self, provider: &CryptoProvider) -> Result<CertifiedKey, FlagError> {
+    fn read(&self, provider: &CryptoProvider) -> Result<CertifiedKey, LoadError> {
         let refuse_chain = |problem| self.refuse_chain(problem);
         let refuse_key = |problem| self.refuse_key(problem);
         let text = load(self.chain()).map_err(refuse_chain)?;
         let chain = pem::certificates(&text).map_err(refuse_chain)?;
         let text = load(self.key()).map_err(refuse_key)?;
-        let key = pem::key(&text, self.advice_without_key()).map_err(refuse_key)?;
+        let key = pem::key(&text, self.missing_key_advice()).map_err(refuse_key)?;
         CertifiedKey::from_der(chain, key, provider).map_err(|error| match error {
             Error::InconsistentKeys(InconsistentKeys::KeyMismatch) => {
                 refuse_key(MISMATCH.to_owned())
@@ -162,62 +163,55 @@ impl Source {
         })
     }
 
-    fn refuse_chain(&self, problem: String) -> FlagError {
+    fn refuse_chain(&self, problem: String) -> LoadError {
         match self {
-            Self::Given(files) => FlagError::with_value("--certfile", &files.chain, problem),
-            Self::Kept(file) => {
-                let file = printable_word(file.as_os_str().as_bytes());
-                let problem = format!(
-                    "the certificate that was kept in {file}: {problem}; or remove that file, and \
-                     a new one is made"
-                );
-                FlagError::new("--tls", problem)
+            Self::Files(files) => LoadError::new(Role::Certificate, &files.chain, problem),
+            Self::SelfSigned(file) => {
+                let problem =
+                    format!("{problem}; or remove the file, and the server makes a new one");
+                LoadError::new(Role::SelfSigned, file, problem)
             }
         }
     }
 
-    fn refuse_key(&self, problem: String) -> FlagError {
+    fn refuse_key(&self, problem: String) -> LoadError {
         match self {
-            Self::Given(files) if files.key != files.chain => {
-                FlagError::with_value("--keyfile", &files.key, problem)
+            Self::Files(files) if files.key != files.chain => {
+                LoadError::new(Role::PrivateKey, &files.key, problem)
             }
-            Self::Given(_) | Self::Kept(_) => self.refuse_chain(problem),
+            Self::Files(_) | Self::SelfSigned(_) => self.refuse_chain(problem),
         }
     }
 
-    fn advice_without_key(&self) -> &'static str {
+    fn missing_key_advice(&self) -> &'static str {
         match self {
-            Self::Given(files) if files.key == files.chain => "add --keyfile FILE",
-            Self::Given(_) | Self::Kept(_) => "give a file with -----BEGIN PRIVATE KEY-----",
+            Self::Files(files) if files.key == files.chain => "add --keyfile FILE",
+            Self::Files(_) | Self::SelfSigned(_) => "give one with -----BEGIN PRIVATE KEY-----",
         }
     }
 
-    fn open_to_everybody(&self) -> Option<Finding> {
+    fn key_readable_by_all(&self) -> Option<CertificateProblem> {
         let file = self.key();
         let mode = fs::metadata(file).ok()?.permissions().mode();
-        (mode & 0o004 != 0).then(|| {
-            let file = printable_word(file.as_os_str().as_bytes());
-            let text =
-                format!("everybody on this machine can read the key in {file}; chmod 600 {file}");
-            Finding::new(Severity::Risk, text)
+        (mode & 0o004 != 0).then(|| CertificateProblem::KeyReadableByAll {
+            file: file.to_owned(),
         })
     }
 
-    /// A kept certificate stays as it is even when the machine is called otherwise.
-    fn other_names(&self, facts: &Facts, settings: &Settings) -> Option<Finding> {
-        let Self::Kept(file) = self else {
+    /// A self-signed certificate does not change when the machine gets another name.
+    fn names_missing(
+        &self,
+        facts: &CertificateFacts,
+        settings: &Settings,
+    ) -> Option<CertificateProblem> {
+        let Self::SelfSigned(file) = self else {
             return None;
         };
-        let mut names = self_signed::lasting_names(settings);
+        let mut names = self_signed::configured_names(settings);
         names.retain(|name| !facts.names.contains(name));
-        (!names.is_empty()).then(|| {
-            let file = printable_word(file.as_os_str().as_bytes());
-            let text = format!(
-                "the kept certificate does not name {}: clients that compare names will object; to \
-                 have a new one made, remove {file} and restart",
-                names.join(", ")
-            );
-            Finding::new(Severity::Note, text)
+        (!names.is_empty()).then(|| CertificateProblem::NamesMissing {
+            file: file.clone(),
+            names,
         })
     }
 }
@@ -225,8 +219,8 @@ impl Source {
 fn client_verifier(
     file: &Path,
     provider: &Arc<CryptoProvider>,
-) -> Result<Arc<dyn ClientCertVerifier>, FlagError> {
-    let refuse = |problem| FlagError::with_value("--client-ca", file, problem);
+) -> Result<Arc<dyn ClientCertVerifier>, LoadError> {
+    let refuse = |problem| LoadError::new(Role::ClientCa, file, problem);
     let text = load(file).map_err(refuse)?;
     let mut roots = RootCertStore::empty();
     for certificate in pem::certificates(&text).map_err(refuse)? {
@@ -242,22 +236,22 @@ fn load(file: &Path) -> Result<Vec<u8>, String> {
     file::load(file, FILE_BYTES_MAX, "a PEM file")
 }
 
-fn age(facts: &Facts, now: &Time) -> Option<Finding> {
-    let (problem, date) = if *now > facts.not_after {
-        ("has expired on", clock::date(&facts.not_after))
+fn age(facts: &CertificateFacts, now: &Time) -> Option<CertificateProblem> {
+    if *now > facts.not_after {
+        let date = clock::date(&facts.not_after);
+        Some(CertificateProblem::Expired { date })
     } else if *now < facts.not_before {
-        ("is not valid before", clock::date(&facts.not_before))
+        let date = clock::date(&facts.not_before);
+        Some(CertificateProblem::NotYetValid { date })
     } else {
-        return None;
-    };
-    let text = format!("the certificate {problem} {date}: clients will refuse it, or ask");
-    Some(Finding::new(Severity::Failure, text))
+        None
+    }
 }
 
-/// Room for any chain, and for every authority of a system.
+/// Enough for every chain, and for all authorities of a system.
 const FILE_BYTES_MAX: u64 = 1 << 20;
-const MISMATCH: &str = "the key does not belong to the first certificate of --certfile; \
-                        give that certificate's key, or put that certificate first";
+const MISMATCH: &str = "the private key does not match the first certificate; give the key of that \
+                        certificate, or put the certificate of this key first";
 const UNUSABLE: &str = "the key cannot be used; give an RSA key of 2048 to 8192 bits, an ECDSA key on \
                         P-256 or P-384, or an Ed25519 key";
 const UNREADABLE: &str =

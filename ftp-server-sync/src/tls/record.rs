@@ -1,44 +1,44 @@
-//! Where the records of TLS begin and end in a stream of bytes.
+//! Finds the boundaries of TLS records in a stream of bytes.
 //!
-//! Needed for one question, which rustls does not answer: whether a connection that ended without
-//! close_notify ended between two records or in the middle of one.
+//! rustls does not say whether a connection that ended without close_notify ended between two records or
+//! inside a record.
 
-/// How far the current record has come.
+/// How much of the current record has been received.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(crate) struct Boundary {
-    /// Of the header, so many bytes have come.
-    header: usize,
-    /// The last two bytes of the header: the length of what follows.
+pub(crate) struct RecordBoundary {
+    /// Bytes of the header that have been received.
+    header_bytes: usize,
+    /// The last two bytes of the header: the length of the record's content.
     length: [u8; 2],
-    /// Bytes of the record that have not come yet, once its header is whole.
-    left: usize,
+    /// Bytes of the content that are outstanding, after a complete header.
+    bytes_left: usize,
 }
 
-impl Boundary {
-    /// The next bytes of the stream.
-    pub(crate) fn pass(&mut self, mut bytes: &[u8]) {
+impl RecordBoundary {
+    /// Takes the next bytes of the stream.
+    pub(crate) fn advance(&mut self, mut bytes: &[u8]) {
         while let Some(&byte) = bytes.first() {
-            if self.left > 0 {
-                let count = self.left.min(bytes.len());
-                self.left -= count;
+            if self.bytes_left > 0 {
+                let count = self.bytes_left.min(bytes.len());
+                self.bytes_left -= count;
                 bytes = &bytes[count..];
                 continue;
             }
-            if let Some(place) = self.header.checked_sub(HEADER_BYTES - 2) {
-                self.length[place] = byte;
+            if let Some(index) = self.header_bytes.checked_sub(HEADER_BYTES - 2) {
+                self.length[index] = byte;
             }
-            self.header += 1;
+            self.header_bytes += 1;
             bytes = &bytes[1..];
-            if self.header == HEADER_BYTES {
-                self.header = 0;
-                self.left = u16::from_be_bytes(self.length).into();
+            if self.header_bytes == HEADER_BYTES {
+                self.header_bytes = 0;
+                self.bytes_left = u16::from_be_bytes(self.length).into();
             }
         }
     }
 
-    /// Whether nothing of a record is outstanding.
+    /// Whether the last record is complete.
     pub(crate) fn is_between_records(self) -> bool {
-        self.header == 0 && self.left == 0
+        self.header_bytes == 0 && self.bytes_left == 0
     }
 }
 
@@ -49,7 +49,7 @@ const HEADER_BYTES: usize = 5;
 mod tests {
     use super::*;
 
-    /// Records of these lengths, and after which bytes of their stream a record is whole.
+    /// A stream of records with these lengths, and the positions at which a record is complete.
     fn stream(lengths: &[u16]) -> (Vec<u8>, Vec<usize>) {
         let mut bytes = Vec::new();
         let mut ends = vec![0];
@@ -63,17 +63,21 @@ mod tests {
     }
 
     #[test]
-    fn only_whole_records_end_at_a_boundary() {
+    fn complete_records_end_at_a_boundary() {
         let (bytes, ends) = stream(&[1, 0, 300, 16_384 + 256, 2]);
         for step in [1, 2, 3, 7, 1000, 20_000] {
-            let mut boundary = Boundary::default();
-            let mut passed = 0;
+            let mut boundary = RecordBoundary::default();
+            let mut position = 0;
             assert!(boundary.is_between_records());
             for chunk in bytes.chunks(step) {
-                boundary.pass(chunk);
-                passed += chunk.len();
-                let expected = ends.contains(&passed);
-                assert_eq!(boundary.is_between_records(), expected, "{step}: {passed}");
+                boundary.advance(chunk);
+                position += chunk.len();
+                let expected = ends.contains(&position);
+                assert_eq!(
+                    boundary.is_between_records(),
+                    expected,
+                    "{step}: {position}"
+                );
             }
         }
     }

@@ -1,8 +1,7 @@
-//! One control connection's own TLS: its data connections resume its session, and no others.
+//! The TLS sessions of one control connection: its data connections can resume them, and no others can.
 //!
-//! A session that is stored here was made by a handshake of this control connection; only this one puts
-//! any in. So `handshake_kind() == Resumed` on a data connection proves that its peer holds the secret
-//! of this control connection.
+//! Only a handshake of this control connection stores a session here. So `handshake_kind() == Resumed` on a data
+//! connection proves that its peer knows the secret of this control connection.
 
 use std::sync::{Arc, Mutex};
 
@@ -11,7 +10,7 @@ use rustls::server::StoresServerSessions;
 use super::ServerConfig;
 use crate::sync::lock;
 
-/// What TLS on a control connection, and on its data connections, is made from.
+/// The TLS configurations of a control connection and of its data connections.
 #[derive(Debug)]
 pub(crate) struct Resumption {
     control: ServerConfig,
@@ -19,16 +18,16 @@ pub(crate) struct Resumption {
 }
 
 impl Resumption {
-    /// `base` says who we are; what it says about sessions and tickets is replaced.
+    /// `base` contains the certificate. Its settings of sessions and tickets are replaced.
     pub(crate) fn new(base: &ServerConfig) -> Self {
         let mut control = rustls::ServerConfig::clone(base);
-        let store = Arc::new(Store::default());
+        let store = Arc::new(SessionStore::default());
         control.session_storage = store.clone();
         control.send_tls13_tickets = TICKETS;
         let mut data = control.clone();
-        data.session_storage = Arc::new(ReadOnly(store));
-        // Clients that close without having read them would have us reset the connection, and an upload
-        // would lose its end.
+        data.session_storage = Arc::new(ReadOnlyStore(store));
+        // A client may close without reading the tickets. The system would then reset the connection, and
+        // an upload would lose its end.
         data.send_tls13_tickets = 0;
         Self {
             control: control.into(),
@@ -45,31 +44,31 @@ impl Resumption {
     }
 }
 
-/// The sessions of one control connection: one of TLS 1.2, or as many of TLS 1.3 as tickets.
+/// The sessions of one control connection: one of TLS 1.2, or one of TLS 1.3 for each ticket.
 #[derive(Debug, Default)]
-struct Store {
-    sessions: Mutex<Vec<Stored>>,
+struct SessionStore {
+    sessions: Mutex<Vec<StoredSession>>,
 }
 
-struct Stored {
+struct StoredSession {
     key: Vec<u8>,
     value: Vec<u8>,
 }
 
-impl std::fmt::Debug for Stored {
-    /// Secrets are shown nowhere.
+impl std::fmt::Debug for StoredSession {
+    /// Without the secrets.
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str("Stored")
+        f.write_str("StoredSession")
     }
 }
 
-impl StoresServerSessions for Store {
+impl StoresServerSessions for SessionStore {
     fn put(&self, key: Vec<u8>, value: Vec<u8>) -> bool {
         let mut sessions = lock(&self.sessions);
         if sessions.len() >= SESSIONS_MAX {
             return false;
         }
-        sessions.push(Stored { key, value });
+        sessions.push(StoredSession { key, value });
         true
     }
 
@@ -79,8 +78,8 @@ impl StoresServerSessions for Store {
         Some(found.value.clone())
     }
 
-    /// Nothing is taken away: one session serves any number of data connections. What single use guards
-    /// against is early data that is sent again, and none is accepted.
+    /// Does not remove the session, because any number of data connections may resume it. Single use would
+    /// protect against replayed early data, which the server does not accept.
     fn take(&self, key: &[u8]) -> Option<Vec<u8>> {
         self.get(key)
     }
@@ -90,11 +89,11 @@ impl StoresServerSessions for Store {
     }
 }
 
-/// For data connections. A stranger's full handshake leaves nothing behind that could be resumed.
+/// For data connections: the full handshake of a stranger stores no session that could be resumed.
 #[derive(Debug)]
-struct ReadOnly(Arc<Store>);
+struct ReadOnlyStore(Arc<SessionStore>);
 
-impl StoresServerSessions for ReadOnly {
+impl StoresServerSessions for ReadOnlyStore {
     fn put(&self, _: Vec<u8>, _: Vec<u8>) -> bool {
         false
     }
@@ -112,10 +111,10 @@ impl StoresServerSessions for ReadOnly {
     }
 }
 
-/// Clients that use each ticket once only have a second one; those that do not, need one.
+/// Some clients use each ticket only once: they have a second one. Other clients need one.
 const TICKETS: usize = 2;
 
-/// More than a control connection ever puts in.
+/// More than a control connection ever stores.
 const SESSIONS_MAX: usize = 4;
 
 #[cfg(test)]
@@ -124,9 +123,9 @@ mod tests {
 
     #[test]
     fn one_session_serves_many_data_connections() {
-        let store = Arc::new(Store::default());
+        let store = Arc::new(SessionStore::default());
         assert!(store.put(b"key".to_vec(), b"secret".to_vec()));
-        let data = ReadOnly(store.clone());
+        let data = ReadOnlyStore(store.clone());
         for _ in 0..3 {
             assert_eq!(data.take(b"key"), Some(b"secret".to_vec()));
             assert_eq!(data.get(b"key"), Some(b"secret".to_vec()));
@@ -136,8 +135,8 @@ mod tests {
 
     #[test]
     fn data_connections_store_nothing() {
-        let store = Arc::new(Store::default());
-        let data = ReadOnly(store.clone());
+        let store = Arc::new(SessionStore::default());
+        let data = ReadOnlyStore(store.clone());
         assert!(!data.can_cache());
         assert!(!data.put(b"key".to_vec(), b"secret".to_vec()));
         assert_eq!(store.get(b"key"), None);
@@ -145,7 +144,7 @@ mod tests {
 
     #[test]
     fn the_store_is_bounded() {
-        let store = Store::default();
+        let store = SessionStore::default();
         for number in 0..SESSIONS_MAX {
             assert!(store.put(vec![number as u8], Vec::new()));
         }
@@ -153,8 +152,8 @@ mod tests {
     }
 
     #[test]
-    fn secrets_are_not_shown() {
-        let store = Store::default();
+    fn debug_output_has_no_secrets() {
+        let store = SessionStore::default();
         store.put(b"key".to_vec(), b"secret".to_vec());
         let shown = format!("{store:?}");
         assert!(!shown.contains("115"), "{shown}");

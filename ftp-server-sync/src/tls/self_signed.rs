@@ -1,7 +1,8 @@
-//! The certificate that the server makes for itself, and keeps: who has trusted it once goes on trusting it.
+//! The certificate that the server makes for itself and uses from then on, so that clients have to trust it only
+//! once.
 //!
-//! One file holds it with its key. It appears as a whole or not at all, is never written to again, and nobody
-//! but the server's user could ever read it.
+//! One file contains the certificate and its key. It is created complete or not at all, is never changed, and only
+//! the server's user can read it at any time.
 
 use std::fs::{self, DirBuilder, File, OpenOptions};
 use std::io::{self, ErrorKind, Write};
@@ -16,51 +17,51 @@ use rcgen::{
     date_time_ymd,
 };
 
+use super::error::{LoadError, Role};
 use super::facts::fingerprint;
-use crate::cli::expand::FlagError;
 use crate::logging::clock::unix_time;
 use crate::net::interfaces::Interfaces;
 use crate::settings::file::reason;
 use crate::settings::{AddressSource, ClientAddress, Settings};
 
-/// The file with the certificate and its key, which is made if it does not exist.
-pub(super) fn file(
+/// The file with the certificate and its key. If it does not exist, it is created.
+pub(super) fn ensure_file(
     directory: &Path,
     settings: &Settings,
     interfaces: &Interfaces,
-) -> Result<PathBuf, FlagError> {
+) -> Result<PathBuf, LoadError> {
     let file = directory.join(FILE);
     let refuse = |problem: String| {
-        let directory = directory.display();
         let problem = format!(
-            "the certificate cannot be kept in {directory}: {problem}; give one with --certfile, or \
-             a directory that this user may write to in the environment variable STATE_DIRECTORY"
+            "cannot be written: {problem}; give a certificate with --certfile, or set the environment \
+             variable STATE_DIRECTORY to a directory that this user may write to"
         );
-        FlagError::new("--tls", problem)
+        LoadError::new(Role::SelfSigned, &file, problem)
     };
     let refuse_io = |error: io::Error| refuse(reason(&error));
-    if !is_there(&file).map_err(refuse_io)? {
-        let pem = make(&names(settings, interfaces), unix_time())
+    if !path_exists(&file).map_err(refuse_io)? {
+        let pem = generate(&names(settings, interfaces), unix_time())
             .map_err(|error| refuse(error.to_string()))?;
-        if keep(directory, &file, &pem).map_err(refuse_io)? {
-            info!("made a certificate; it is kept in {}", file.display());
+        if create(directory, &file, &pem).map_err(refuse_io)? {
+            info!("made a self-signed certificate: {}", file.display());
         }
     }
     Ok(file)
 }
 
-/// Whether it has been made, as far as we may see.
+/// Whether the file exists, and the directory can be read.
 pub(super) fn exists(directory: &Path) -> bool {
-    is_there(&directory.join(FILE)).unwrap_or_default()
+    path_exists(&directory.join(FILE)).unwrap_or_default()
 }
 
-/// What clients may connect to as far as the operator says it: names, and addresses.
-pub(super) fn lasting_names(settings: &Settings) -> Vec<String> {
+/// The names and addresses of the server that follow from the settings and the host name. They do not change
+/// with the network.
+pub(super) fn configured_names(settings: &Settings) -> Vec<String> {
     let public = |public: &AddressSource| public.to_string();
     let mut names: Vec<String> = settings.masquerade_address.iter().map(public).collect();
     names.extend(settings.masquerade_map.values().map(public));
     let rules = settings.masquerade_clients.iter();
-    names.extend(rules.filter_map(|(_, told)| match told {
+    names.extend(rules.filter_map(|(_, address)| match address {
         ClientAddress::Public(address) => Some(public(address)),
         ClientAddress::Local => None,
     }));
@@ -68,12 +69,12 @@ pub(super) fn lasting_names(settings: &Settings) -> Vec<String> {
     let listen = settings.listen.iter().map(|listen| listen.address.ip());
     let listen = listen.filter(|address| !address.is_unspecified());
     names.extend(listen.map(|address| address.to_canonical().to_string()));
-    distinct(names)
+    without_duplicates(names)
 }
 
-/// Those, and what this machine is called besides, as it is now.
+/// The configured names, `localhost`, and the addresses that this machine has now.
 fn names(settings: &Settings, interfaces: &Interfaces) -> Vec<String> {
-    let mut names = lasting_names(settings);
+    let mut names = configured_names(settings);
     names.push("localhost".to_owned());
     if settings
         .listen
@@ -81,15 +82,15 @@ fn names(settings: &Settings, interfaces: &Interfaces) -> Vec<String> {
         .any(|listen| listen.address.ip().is_unspecified())
     {
         let addresses = interfaces.addresses.iter().map(IpAddr::to_canonical);
-        // Nobody connects to such an address without the interface's name.
-        let link_local = |address: &IpAddr| matches!(address, IpAddr::V6(address) if address.is_unicast_link_local());
+        // Clients can use a link-local address only together with an interface.
+        let is_link_local = |address: &IpAddr| matches!(address, IpAddr::V6(address) if address.is_unicast_link_local());
         names.extend(
             addresses
-                .filter(|address| !link_local(address))
+                .filter(|address| !is_link_local(address))
                 .map(|address| address.to_string()),
         );
     }
-    let mut names = distinct(names);
+    let mut names = without_duplicates(names);
     names.truncate(NAMES_MAX);
     names
 }
@@ -101,7 +102,7 @@ fn host_name() -> Option<String> {
     (!name.is_empty() && name.bytes().all(is_part)).then(|| name.to_owned())
 }
 
-fn distinct(names: Vec<String>) -> Vec<String> {
+fn without_duplicates(names: Vec<String>) -> Vec<String> {
     let mut found = Vec::new();
     for name in names {
         if !found.contains(&name) {
@@ -111,12 +112,12 @@ fn distinct(names: Vec<String>) -> Vec<String> {
     found
 }
 
-/// Makes a key, and a certificate with it, as PEM.
+/// Generates a key and a certificate for it, as PEM.
 ///
-/// It is valid for long because nobody would renew it: the clients that trust it trust this very certificate,
-/// and each would have to be told of another one. Systems that refuse more than 825 days do so where they check
-/// a chain; FTP clients ask their user about the certificate itself.
-fn make(names: &[String], now: Duration) -> Result<String, rcgen::Error> {
+/// The certificate is valid for a long time, because a new one would have to be trusted again by each client. Some
+/// systems reject certificates that are valid for more than 825 days, but only where they check a chain. FTP
+/// clients ask their user about this very certificate.
+fn generate(names: &[String], now: Duration) -> Result<String, rcgen::Error> {
     let key = KeyPair::generate()?;
     let mut params = CertificateParams::new(names)?;
     let common_name = names
@@ -129,7 +130,7 @@ fn make(names: &[String], now: Duration) -> Result<String, rcgen::Error> {
     params.is_ca = IsCa::ExplicitNoCa;
     params.key_usages = vec![KeyUsagePurpose::DigitalSignature];
     params.extended_key_usages = vec![ExtendedKeyUsagePurpose::ServerAuth];
-    // Small machines have no clock of their own: when they start, it may be 1970.
+    // Small machines have no battery for their clock: after their start it may show 1970.
     let now = now.clamp(EARLIEST, LATEST);
     params.not_before = date_time_ymd(2020, 1, 1);
     params.not_after = date_time_ymd(1970, 1, 1) + now + VALIDITY;
@@ -137,26 +138,26 @@ fn make(names: &[String], now: Duration) -> Result<String, rcgen::Error> {
     Ok(certificate.pem() + &key.serialize_pem())
 }
 
-/// Writes the file unless another server has been faster; whether it is ours.
-fn keep(directory: &Path, file: &Path, pem: &str) -> io::Result<bool> {
+/// Creates the file. False if another server has created it before.
+fn create(directory: &Path, file: &Path, pem: &str) -> io::Result<bool> {
     DirBuilder::new()
         .recursive(true)
         .mode(0o700)
         .create(directory)?;
-    // No other server has made the same, so that it has another name there.
+    // The fingerprint makes the name of the draft unique: no other server has generated the same certificate.
     let draft = directory.join(format!(
         "{FILE}.{}",
         fingerprint(pem.as_bytes()).replace(':', "")
     ));
-    let kept = write(&draft, pem).and_then(|()| match fs::hard_link(&draft, file) {
-        // Unlike a renamed file, a link never replaces what is there.
+    let created = write(&draft, pem).and_then(|()| match fs::hard_link(&draft, file) {
+        // Unlike a rename, a hard link never replaces an existing file.
         Err(error) if error.kind() == ErrorKind::AlreadyExists => Ok(false),
         linked => linked.map(|()| true),
     });
-    // Neither matters much: a draft is never read, and a certificate that a power cut takes away is made anew.
+    // Errors are harmless here: a draft is never read, and a certificate that is lost in a power cut is made again.
     let _ = fs::remove_file(&draft);
     let _ = File::open(directory).and_then(|directory| directory.sync_all());
-    kept
+    created
 }
 
 fn write(draft: &Path, pem: &str) -> io::Result<()> {
@@ -170,8 +171,8 @@ fn write(draft: &Path, pem: &str) -> io::Result<()> {
     draft.sync_all()
 }
 
-/// A link that leads nowhere exists.
-fn is_there(file: &Path) -> io::Result<bool> {
+/// A symbolic link exists even if its target does not.
+fn path_exists(file: &Path) -> io::Result<bool> {
     match fs::symlink_metadata(file) {
         Err(error) if error.kind() == ErrorKind::NotFound => Ok(false),
         found => found.map(|_| true),
@@ -179,13 +180,13 @@ fn is_there(file: &Path) -> io::Result<bool> {
 }
 
 const FILE: &str = "certificate.pem";
-/// Ten years.
+/// Ten years, with their leap days.
 const VALIDITY: Duration = Duration::from_secs(3652 * 86_400);
-/// 2026-01-01: this program is not older.
+/// 2026-01-01: an earlier time is wrong, because this program is newer.
 const EARLIEST: Duration = Duration::from_secs(1_767_225_600);
-/// 2900-01-01: later years do not fit everywhere.
+/// 2900-01-01: some programs cannot represent much later years.
 const LATEST: Duration = Duration::from_secs(29_348_006_400);
-/// Far more than any machine has, and a certificate that is sent quickly still.
+/// Far more than any machine has, and few enough for a certificate of moderate size.
 const NAMES_MAX: usize = 100;
 /// RFC 5280, appendix A.1.
 const COMMON_NAME_BYTES_MAX: usize = 64;
@@ -200,7 +201,7 @@ mod tests {
     use rustls::pki_types::CertificateDer;
     use rustls::pki_types::pem::PemObject;
 
-    use super::super::facts::Facts;
+    use super::super::facts::CertificateFacts;
     use super::*;
     use crate::cli::{self, Invocation};
 
@@ -213,7 +214,7 @@ mod tests {
     }
 
     fn file_in(directory: &Path) -> Result<PathBuf, String> {
-        let file = file(directory, &settings("--tls"), &Interfaces::default());
+        let file = ensure_file(directory, &settings("--tls"), &Interfaces::default());
         file.map_err(|error| error.to_string())
     }
 
@@ -222,7 +223,7 @@ mod tests {
     }
 
     #[test]
-    fn it_is_made_once_and_for_nobody_else_to_read() {
+    fn it_is_made_once_and_only_its_user_can_read_it() {
         let directory = tempfile::tempdir().unwrap();
         let state = directory.path().join("deep/state");
         let file = file_in(&state).unwrap();
@@ -234,7 +235,7 @@ mod tests {
     }
 
     #[test]
-    fn servers_that_start_together_share_one() {
+    fn servers_that_start_together_share_one_certificate() {
         let directory = tempfile::tempdir().unwrap();
         let state = directory.path().join("state");
         let start = Barrier::new(8);
@@ -254,7 +255,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_there_is_never_replaced() {
+    fn an_existing_file_is_never_replaced() {
         let directory = tempfile::tempdir().unwrap();
         let file = directory.path().join(FILE);
         fs::write(&file, "").unwrap();
@@ -263,24 +264,24 @@ mod tests {
         fs::remove_file(&file).unwrap();
         symlink("nowhere", &file).unwrap();
         assert_eq!(file_in(directory.path()).unwrap(), file);
-        assert!(!keep(directory.path(), &file, "new").unwrap());
+        assert!(!create(directory.path(), &file, "new").unwrap());
         assert_eq!(fs::read_link(&file).unwrap(), Path::new("nowhere"));
         assert_eq!(fs::read_dir(directory.path()).unwrap().count(), 1);
     }
 
     #[test]
-    fn where_nothing_can_be_kept() {
+    fn a_directory_that_cannot_be_written_is_an_error() {
         let problem = file_in(Path::new("/dev/null/state")).unwrap_err();
         assert_eq!(
             problem,
-            "--tls: the certificate cannot be kept in /dev/null/state: not a directory; give one \
-             with --certfile, or a directory that this user may write to in the environment \
-             variable STATE_DIRECTORY"
+            "self-signed certificate file /dev/null/state/certificate.pem: cannot be written: not a \
+             directory; give a certificate with --certfile, or set the environment variable \
+             STATE_DIRECTORY to a directory that this user may write to"
         );
     }
 
     #[test]
-    fn what_it_is_made_for() {
+    fn it_contains_the_names_of_the_server() {
         let interfaces = Interfaces {
             addresses: ["127.0.0.1", "192.168.77.2", "fe80::1", "2001:db8::2"]
                 .map(|address| address.parse().unwrap())
@@ -303,11 +304,11 @@ mod tests {
     }
 
     #[test]
-    fn how_long_it_is_valid() {
+    fn it_is_valid_for_ten_years() {
         let check = |now, expected: &[u8; 14]| {
-            let pem = make(&["a.example".to_owned()], Duration::from_secs(now)).unwrap();
+            let pem = generate(&["a.example".to_owned()], Duration::from_secs(now)).unwrap();
             let certificate = CertificateDer::from_pem_slice(pem.as_bytes()).unwrap();
-            let facts = Facts::of(&certificate).unwrap();
+            let facts = CertificateFacts::parse(&certificate).unwrap();
             assert_eq!(
                 (&facts.not_before, &facts.not_after),
                 (b"20200101000000", expected)
@@ -320,10 +321,10 @@ mod tests {
     }
 
     #[test]
-    fn strange_names_do_not_hinder() {
+    fn unusual_names_are_accepted() {
         let long = "a".repeat(COMMON_NAME_BYTES_MAX + 1);
         for names in [&[][..], &["a_b.example".to_owned()], &[long]] {
-            make(names, unix_time()).unwrap();
+            generate(names, unix_time()).unwrap();
         }
     }
 }

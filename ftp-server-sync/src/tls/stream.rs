@@ -1,7 +1,7 @@
-//! TLS between a socket that never blocks and the bytes that it protects.
+//! One TLS connection over a non-blocking socket.
 //!
-//! At most [`WRITE_BYTES_MAX`] of what is written, and one record of what is read, is kept here. Errors of the
-//! kind `InvalidData` are the peer's faults in TLS; it has been told, as far as that is possible.
+//! It buffers at most [`WRITE_BYTES_MAX`] of what is written, and one record of what is read. An error of the kind
+//! `InvalidData` means that the peer violated the TLS protocol. An alert has been sent to it, if possible.
 
 use std::fmt;
 use std::io::{self, ErrorKind, Read, Write};
@@ -10,49 +10,49 @@ use mio::net::TcpStream;
 use rustls::{HandshakeKind, ProtocolVersion, ServerConnection, SupportedCipherSuite};
 
 use super::ServerConfig;
-use super::record::Boundary;
+use super::record::RecordBoundary;
 
 /// One connection's TLS.
 pub(crate) struct TlsStream {
     connection: ServerConnection,
-    boundary: Boundary,
-    received: Received,
-    /// Records that have been made from what was written.
-    records: u64,
-    /// The peer has closed without close_notify, between two records.
+    boundary: RecordBoundary,
+    received: ReceiveBuffer,
+    /// The number of records that were written.
+    records_written: u64,
+    /// The peer closed the connection between two records, without close_notify.
     bare_end: bool,
 }
 
-/// What came from the socket in one read and has not been looked at.
+/// Bytes of one read from the socket that rustls has not processed yet.
 #[derive(Default)]
-struct Received {
+struct ReceiveBuffer {
     buffer: Box<[u8]>,
     start: usize,
     end: usize,
 }
 
-/// A socket whose bytes are watched as they come.
-struct Watched<'a> {
+/// Reads from a socket and follows the record boundaries.
+struct BoundaryReader<'a> {
     socket: &'a mut TcpStream,
-    boundary: &'a mut Boundary,
+    boundary: &'a mut RecordBoundary,
 }
 
 impl TlsStream {
-    /// Before the handshake.
+    /// A connection before its handshake.
     pub(crate) fn boxed(config: ServerConfig) -> io::Result<Box<Self>> {
         let mut connection = ServerConnection::new(config).map_err(io::Error::other)?;
-        // We write only what fits, see `write`.
+        // `write` limits what is buffered.
         connection.set_buffer_limit(None);
         Ok(Box::new(Self {
             connection,
-            boundary: Boundary::default(),
-            received: Received::default(),
-            records: 0,
+            boundary: RecordBoundary::default(),
+            received: ReceiveBuffer::default(),
+            records_written: 0,
             bare_end: false,
         }))
     }
 
-    /// Goes on with the handshake; `WouldBlock` until it is over.
+    /// Continues the handshake; `WouldBlock` until it is complete.
     pub(crate) fn handshake(&mut self, socket: &mut TcpStream) -> io::Result<()> {
         loop {
             self.flush(socket)?;
@@ -65,11 +65,11 @@ impl TlsStream {
         }
     }
 
-    /// Reads what the peer has written, as much as is there. Zero at its end: at close_notify, or where the
-    /// connection is closed between two records, see [`has_bare_end`](Self::has_bare_end). One that is
-    /// closed in the middle of a record is an error.
+    /// Reads as much as is available. Zero at the end of the stream: after close_notify, or if the peer closed
+    /// the connection between two records, see [`has_bare_end`](Self::has_bare_end). A connection that is
+    /// closed inside a record is an error.
     pub(crate) fn read(&mut self, socket: &mut TcpStream, buffer: &mut [u8]) -> io::Result<usize> {
-        // Answers to what has been read before. Reading itself tells whether the connection is lost.
+        // Sends alerts and other answers to earlier records. If the connection is lost, the read below fails.
         let _ = self.flush(socket);
         let mut filled = 0;
         while filled < buffer.len() {
@@ -100,13 +100,13 @@ impl TlsStream {
         Ok(filled)
     }
 
-    /// Takes bytes and sends them as far as it can; `WouldBlock` while earlier ones are unsent.
+    /// Takes bytes and sends as many as possible; `WouldBlock` while earlier bytes are unsent.
     pub(crate) fn write(&mut self, socket: &mut TcpStream, bytes: &[u8]) -> io::Result<usize> {
         self.flush(socket)?;
-        let most = bytes.len().min(WRITE_BYTES_MAX);
-        self.count_records(most)?;
-        let taken = self.connection.writer().write(&bytes[..most])?;
-        if taken == 0 && most > 0 {
+        let length = bytes.len().min(WRITE_BYTES_MAX);
+        self.count_records(length)?;
+        let taken = self.connection.writer().write(&bytes[..length])?;
+        if taken == 0 && length > 0 {
             return Err(ErrorKind::WriteZero.into());
         }
         match self.flush(socket) {
@@ -115,7 +115,7 @@ impl TlsStream {
         }
     }
 
-    /// Sends what was written; `WouldBlock` while some of it is unsent.
+    /// Sends buffered bytes; `WouldBlock` while some are unsent.
     pub(crate) fn flush(&mut self, socket: &mut TcpStream) -> io::Result<()> {
         while self.connection.wants_write() {
             match self.connection.write_tls(socket) {
@@ -128,53 +128,52 @@ impl TlsStream {
         Ok(())
     }
 
-    /// Tells the peer that nothing more will come, once for however many calls; `WouldBlock` while that, or
-    /// something before it, is unsent.
+    /// Sends close_notify, once even if called again; `WouldBlock` while it, or earlier bytes, are unsent.
     pub(crate) fn close(&mut self, socket: &mut TcpStream) -> io::Result<()> {
         self.connection.send_close_notify();
         self.flush(socket)
     }
 
-    /// Whether the connection was closed without close_notify. Many clients end uploads so; nobody can say
-    /// whether it was the client or somebody on the way.
+    /// Whether the connection was closed between two records, without close_notify. Many clients end uploads
+    /// this way, but an attacker on the network can do the same.
     pub(crate) fn has_bare_end(&self) -> bool {
         self.bare_end
     }
 
-    /// Whether the handshake resumed a session that the configuration knows.
+    /// Whether the handshake resumed a session of the configuration's store.
     pub(crate) fn is_resumed(&self) -> bool {
         self.connection.handshake_kind() == Some(HandshakeKind::Resumed)
     }
 
-    /// Takes some bytes from the socket and looks at them; zero where it is closed. `wanted`: how much of
-    /// them will be asked for.
+    /// Reads some bytes from the socket and processes them; zero at the end. `wanted` is the number of bytes
+    /// that the caller can use.
     fn receive(&mut self, socket: &mut TcpStream, wanted: usize) -> io::Result<usize> {
         let boundary = &mut self.boundary;
-        let mut watched = Watched { socket, boundary };
+        let mut reader = BoundaryReader { socket, boundary };
         let count = if wanted > LIBRARY_READ_BYTES || !self.received.is_empty() {
-            self.received.fill(&mut watched, wanted)?;
-            // At the end nothing is read: so the library hears of it.
+            self.received.fill(&mut reader, wanted)?;
+            // Also at the end of the stream, where zero bytes are read: rustls must see the end.
             self.connection.read_tls(&mut self.received)?
         } else {
-            retry(|| self.connection.read_tls(&mut watched))?
+            retry(|| self.connection.read_tls(&mut reader))?
         };
         if let Err(fault) = self.connection.process_new_packets() {
-            // The alert; if it cannot be sent now, the peer has to do without.
+            // Sends the alert. If that fails now, it is not sent.
             let _ = self.flush(socket);
             return Err(io::Error::new(ErrorKind::InvalidData, fault));
         }
         Ok(count)
     }
 
-    /// A connection of TLS 1.2 cannot get new keys. The library would drop what goes beyond their limit and
-    /// say that the data ends there.
+    /// Refuses to write more than the keys allow. A TLS 1.2 connection cannot change its keys: beyond their limit,
+    /// rustls would drop data and end the stream as if it were complete.
     fn count_records(&mut self, bytes: usize) -> io::Result<()> {
-        self.records += bytes.div_ceil(RECORD_BYTES_MAX) as u64;
+        self.records_written += bytes.div_ceil(RECORD_BYTES_MAX) as u64;
         match self.connection.negotiated_cipher_suite() {
             Some(SupportedCipherSuite::Tls12(suite))
-                if self.records > suite.common.confidentiality_limit - RECORDS_SPARE =>
+                if self.records_written > suite.common.confidentiality_limit - RECORDS_SPARE =>
             {
-                Err(io::Error::other("too much for one connection of TLS 1.2"))
+                Err(io::Error::other("too much data for one TLS 1.2 connection"))
             }
             _ => Ok(()),
         }
@@ -182,7 +181,7 @@ impl TlsStream {
 }
 
 impl fmt::Display for TlsStream {
-    /// Version and cipher suite.
+    /// The protocol version and the cipher suite.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self.connection.protocol_version() {
             Some(ProtocolVersion::TLSv1_2) => "TLS 1.2",
@@ -202,26 +201,26 @@ impl fmt::Debug for TlsStream {
     }
 }
 
-impl Received {
+impl ReceiveBuffer {
     fn is_empty(&self) -> bool {
         self.start == self.end
     }
 
-    /// Reads once, if there is nothing left.
-    fn fill(&mut self, watched: &mut Watched<'_>, wanted: usize) -> io::Result<()> {
+    /// Reads once from the socket, if the buffer is empty.
+    fn fill(&mut self, reader: &mut BoundaryReader<'_>, wanted: usize) -> io::Result<()> {
         if self.is_empty() {
             if self.buffer.is_empty() {
                 self.buffer = vec![0; wanted].into();
             }
             self.start = 0;
             self.end = 0;
-            self.end = retry(|| watched.read(&mut self.buffer))?;
+            self.end = retry(|| reader.read(&mut self.buffer))?;
         }
         Ok(())
     }
 }
 
-impl Read for Received {
+impl Read for ReceiveBuffer {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
         let count = (&self.buffer[self.start..self.end]).read(buffer)?;
         self.start += count;
@@ -229,10 +228,10 @@ impl Read for Received {
     }
 }
 
-impl Read for Watched<'_> {
+impl Read for BoundaryReader<'_> {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
         let count = self.socket.read(buffer)?;
-        self.boundary.pass(&buffer[..count]);
+        self.boundary.advance(&buffer[..count]);
         Ok(count)
     }
 }
@@ -246,13 +245,13 @@ fn retry(mut read: impl FnMut() -> io::Result<usize>) -> io::Result<usize> {
     }
 }
 
-/// Written at once, in records of [`RECORD_BYTES_MAX`].
+/// The most that is buffered at once, in records of [`RECORD_BYTES_MAX`].
 const WRITE_BYTES_MAX: usize = 256 * 1024;
 
 const RECORD_BYTES_MAX: usize = 16 * 1024;
 
-/// For handshake, alerts and records that are not full.
+/// Reserve for the handshake, alerts, and records that are not full.
 const RECORDS_SPARE: u64 = 1024;
 
-/// What the library reads by itself at once.
+/// The most that rustls itself reads at once.
 const LIBRARY_READ_BYTES: usize = 4096;

@@ -75,12 +75,12 @@ fn looks_names_up() {
         (
             "ftp.home.example",
             0,
-            "ftp.home.example leads to 203.0.113.1 now.",
+            "ftp.home.example resolves to 203.0.113.1 now.",
         ),
         (
             "inside.home.example",
             1,
-            "leads to 192.168.77.2, which is a private",
+            "resolves to 192.168.77.2, which is a private",
         ),
         (
             "nobody.home.example",

@@ -28,7 +28,7 @@ fn is_a_stranger_by_default() {
         hide_clients(&site, ports);
         site.ftplib("client", OUTSIDE, true).expect_failure();
         let log = site.server.log();
-        assert!(log.contains("dropped a connection from"), "{log}");
+        assert!(log.contains("rejected a connection from"), "{log}");
         site.finish();
     }
 }

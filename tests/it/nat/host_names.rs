@@ -80,7 +80,7 @@ fn outlive_a_silent_resolver() {
         let lookup = hanging_lookup(&site);
         site.server.log_with(
             "cannot resolve ftp.home.example: the resolver does not answer; \
-             clients are still told 203.0.113.1",
+             clients are still given 203.0.113.1",
         );
         assert_served(&site, &mut running, OUTER);
         let mut new = site.client("client", OUTSIDE);
@@ -115,16 +115,16 @@ fn may_be_silent_from_the_start() {
         site.server.signal(Signal::HUP);
         let log = site.server.log_with("reloaded the settings");
         assert!(
-            log.contains("announced as ftp.home.example (not known yet)"),
+            log.contains("announced as ftp.home.example (not resolved yet)"),
             "{log}"
         );
         assert_eq!(client.pasv().ip(), INNER);
         site.server.log_with(
             "cannot resolve ftp.home.example: the resolver does not answer; \
-             until it is known, clients are told the address that they connected to",
+             until it is resolved, clients are given the address that they connected to",
         );
         site.server.signal(Signal::USR1);
-        site.server.log_with("ftp.home.example is not known yet");
+        site.server.log_with("ftp.home.example is not resolved yet");
         assert_eq!(lookups(&site), [lookup]);
         // Ends in time although the lookup does not.
         site.finish();
@@ -137,14 +137,14 @@ fn may_be_unknown_at_start() {
     scenario("host_names::may_be_unknown_at_start", || {
         let (site, resolver) = site(&[], &NAMED);
         let log = site.server.log_with("cannot resolve ftp.home.example: ");
-        assert!(log.contains("announced as ftp.home.example (not known yet)"));
+        assert!(log.contains("announced as ftp.home.example (not resolved yet)"));
         let mut client = site.client("client", OUTSIDE);
         assert_eq!(client.pasv().ip(), INNER);
         resolver.lead(&[(NAME, "203.0.113.1")]);
         site.server.log_with("ftp.home.example is 203.0.113.1");
         assert_served(&site, &mut client, OUTER);
         resolver.lead(&[]);
-        site.server.log_with("clients are still told 203.0.113.1");
+        site.server.log_with("clients are still given 203.0.113.1");
         assert_served(&site, &mut client, OUTER);
         let log = site.server.log();
         assert_eq!(log.matches("cannot resolve").count(), 2, "{log}");

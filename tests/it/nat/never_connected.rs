@@ -22,8 +22,8 @@ fn a_private_address_was_told() {
         ));
         let line = format!(" Passive mode: 1 {target} did not arrive; {remedy}");
         assert_eq!(missed(&mut client), [line]);
-        let line = "client 203.0.113.9 from outside was told 192.168.77.2, a private address, and \
-                    never connected: set --masquerade-address";
+        let line = "client 203.0.113.9 from outside was sent to 192.168.77.2, a private address, and \
+                    did not connect: set --masquerade-address";
         site.server.log_with(line);
         site.finish();
         "the log, STAT and the 425 say that a private address was told"
@@ -59,9 +59,9 @@ fn the_ports_are_not_forwarded() {
             assert_eq!(missed(client), [line]);
         }
         site.server
-            .log_with("client 203.0.113.9 from outside was told 203.0.113.1:6100");
-        let log = site.server.log_with("3 clients from outside were told ");
-        let lines = log.lines().filter(|line| line.contains("never connected"));
+            .log_with("client 203.0.113.9 from outside was sent to 203.0.113.1:6100");
+        let log = site.server.log_with("3 clients from outside were sent to ");
+        let lines = log.lines().filter(|line| line.contains("did not connect"));
         let remedies = lines.filter(|line| line.ends_with(REMEDY));
         assert_eq!(remedies.count(), 2, "{log}");
         site.finish();
@@ -83,7 +83,7 @@ fn nothing_where_the_range_is_forwarded() {
         assert_eq!(missed(&mut client), [""; 0]);
         client.expect("QUIT", "221");
     }
-    site.finish_with(|log| assert!(!log.contains("never connected"), "{log}"));
+    site.finish_with(|log| assert!(!log.contains("did not connect"), "{log}"));
 }
 
 /// Long before the server's own time is over.
@@ -98,7 +98,7 @@ fn a_client_that_gives_up_and_quits() {
         client.send("QUIT");
         drop(client);
         site.server.log_with(&format!(
-            "client 203.0.113.9 from outside was told 203.0.113.1:{port} and never connected: \
+            "client 203.0.113.9 from outside was sent to 203.0.113.1:{port} and did not connect: \
              {REMEDY}"
         ));
         site.finish();
@@ -118,7 +118,7 @@ fn a_client_that_quits_at_once() {
     client.send("QUIT");
     drop(client);
     site.server.log_with("closed");
-    site.finish_with(|log| assert!(!log.contains("never connected"), "{log}"));
+    site.finish_with(|log| assert!(!log.contains("did not connect"), "{log}"));
 }
 
 /// The lines of STAT about missed data connections.

@@ -38,8 +38,8 @@ fn held_by_another_program() {
             let data = client.connect(to);
             assert!(client.download_over(data, "from-server.bin") == noise(SIZE));
         }
-        let log = site.server.log_with("held by another program");
-        assert_eq!(log.matches("held by another program").count(), 1, "{log}");
+        let log = site.server.log_with("in use by another program");
+        assert_eq!(log.matches("in use by another program").count(), 1, "{log}");
         drop(held);
         let found = ports_until(&mut client, 60_000, Duration::from_secs(15));
         assert!(found, "the port that was held is never tried again");

@@ -81,7 +81,7 @@ fn waits_no_longer_than_the_passive_timeout() {
         client.expect("PWD", "257");
         site.server.log_with("no passive port became free");
         site.server
-            .log_with("passive port 60000 is held by other programs: a client waited 2");
+            .log_with("--passive-ports 60000 is in use by other programs: a client waited 2");
         drop(held);
         client.expect("QUIT", "221");
         site.finish();

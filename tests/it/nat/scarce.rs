@@ -182,7 +182,7 @@ fn the_log_says_so() {
         let log = site.server.log_with("is too small");
         let line = log.lines().find(|line| line.contains("is too small"));
         let line = line.expect("it was there");
-        assert!(line.contains("passive port 60000 "), "{line}");
+        assert!(line.contains("--passive-ports 60000 "), "{line}");
         let (_, seconds) = line.split_once("waited ").expect("how long");
         let (seconds, _) = seconds.split_once(' ').expect("how long");
         let seconds: f64 = seconds.parse().expect("how long");

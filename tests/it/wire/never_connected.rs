@@ -49,7 +49,7 @@ fn who_gives_up_has_missed_something() {
     }
     quits.command("QUIT", 221);
     drop(vanishes);
-    let all = format!("never connected, 6 times: {REMEDY}");
+    let all = format!("did not connect, 6 times: {REMEDY}");
     let deadline = Instant::now() + GUARD;
     while !report(&server).contains(&all) {
         assert!(Instant::now() < deadline, "{}", server.log());
@@ -61,7 +61,7 @@ fn who_gives_up_has_missed_something() {
 
     // It counts anew once somebody has come.
     again.fetch("NLST");
-    assert!(!report(&server).contains("never connected"));
+    assert!(!report(&server).contains("did not connect"));
     server.finish(&[]);
 }
 
@@ -77,10 +77,10 @@ fn a_reload_forgets_what_was_missed() {
     let expected =
         format!("425 No data connection to port {port} arrived in passive mode; {REMEDY}.");
     assert_eq!(reply, expected);
-    assert!(report(&server).contains("never connected"));
+    assert!(report(&server).contains("did not connect"));
     server.signal(Signal::HUP);
     server.log_with("reloaded the settings");
-    assert!(!report(&server).contains("never connected"));
+    assert!(!report(&server).contains("did not connect"));
     // The session knows what it has seen.
     assert!(missed(&mut client).is_some());
     server.finish(&[]);
@@ -95,7 +95,7 @@ fn an_end_of_the_server_misses_nothing() {
     client.extended_passive();
     thread::sleep(PATIENCE);
     let log = server.finish(&[]);
-    assert!(!log.contains("never connected"), "{log}");
+    assert!(!log.contains("did not connect"), "{log}");
 }
 
 #[test]
@@ -143,7 +143,7 @@ fn report(server: &Server) -> String {
 }
 
 fn is_warning(line: &str) -> bool {
-    line.contains("WARN") && line.contains("never connected")
+    line.contains("WARN") && line.contains("did not connect")
 }
 
 /// Longer than the least that counts as giving up.

@@ -1,7 +1,7 @@
-//! The names in one directory, in its own order or sorted.
+//! The names in one directory, in the directory's own order or sorted.
 //!
-//! Names are read as they are asked for. Sorting has to read them all first; only so many are held for that, and
-//! of each only what it is sorted by: a directory with more comes in its own order.
+//! Names are read one after the other. To sort them, all have to be read first: a bounded number of names is
+//! stored for that, each with what it is sorted by. A directory with more is listed in its own order.
 
 use std::io;
 use std::os::fd::OwnedFd;
@@ -10,81 +10,82 @@ use std::vec;
 use ftp_proto::listing::{ListFlags, ListOrder, Pattern};
 use rustix::fs::{AtFlags, Dir, Mode, OFlags, Stat};
 
-/// An open directory whose names are being told.
+/// An open directory and its remaining names.
 #[derive(Debug)]
 pub(super) struct Names {
     /// Only names the directory (`O_PATH`); for looking at its entries.
     handle: OwnedFd,
     source: Source,
-    wanted: Wanted,
+    filter: NameFilter,
     order: Order,
 }
 
-/// Which names are told.
+/// Which names are returned.
 #[derive(Clone, Debug)]
-pub(super) enum Wanted {
-    /// All; `.` and `..` only if so.
+pub(super) enum NameFilter {
+    /// All; `.` and `..` only with `dots`.
     All { dots: bool },
-    /// Those that match, never `.` and `..`.
+    /// Those that match, except `.` and `..`.
     Matching(Pattern),
 }
 
 #[derive(Debug)]
 enum Source {
     Directory(Dir),
-    /// A name that need not be searched for.
+    /// One name, for which the directory need not be read.
     One(Option<Vec<u8>>),
 }
 
 #[derive(Debug)]
 enum Order {
     AsRead,
-    /// Reading on until there is nothing more to sort.
-    Collecting(Collection, ListFlags),
-    Collected(Collected),
+    /// Reading all names before they are sorted.
+    Reading(NameBuffer, ListFlags),
+    /// All names have been read, or too many.
+    Buffered(BufferedNames),
 }
 
-/// What came of asking for a name.
+/// The outcome of asking for a name.
 #[derive(Debug)]
-pub(super) enum Next {
+pub(super) enum NextName {
     Name(Vec<u8>),
-    /// None yet: there was much to look at, and others have to have their turn.
+    /// No name yet: many had to be looked at, and the session has other work between two steps.
     Pending,
-    /// There are too many to be sorted: they come as they are.
+    /// There are too many names to sort: they come in the directory's own order.
     Unsorted,
     End,
 }
 
 impl Names {
     /// Reads the directory that `handle` names.
-    pub(super) fn read(handle: OwnedFd, wanted: Wanted, flags: ListFlags) -> io::Result<Self> {
-        // To name a directory is one right, to read it another.
+    pub(super) fn read(handle: OwnedFd, filter: NameFilter, flags: ListFlags) -> io::Result<Self> {
+        // A handle needs no right to read the directory; this does.
         let open = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
         let readable = rustix::fs::openat(&handle, ".", open, Mode::empty())?;
         let order = match flags.are_sorted() {
-            true => Order::Collecting(Collection::default(), flags),
+            true => Order::Reading(NameBuffer::default(), flags),
             false => Order::AsRead,
         };
         Ok(Self {
             handle,
             source: Source::Directory(Dir::new(readable)?),
-            wanted,
+            filter,
             order,
         })
     }
 
-    /// One name alone; whether it exists will show when it is looked at.
+    /// One name alone. Whether it exists shows when its attributes are read.
     pub(super) fn one(handle: OwnedFd, name: Vec<u8>) -> Self {
         Self {
             handle,
             source: Source::One(Some(name)),
-            wanted: Wanted::All { dots: false },
+            filter: NameFilter::All { dots: false },
             order: Order::AsRead,
         }
     }
 
-    /// Whether a name need not be there at all.
-    pub(super) fn is_guessed(&self) -> bool {
+    /// Whether a returned name may be one that does not exist.
+    pub(super) fn may_be_missing(&self) -> bool {
         matches!(self.source, Source::One(_))
     }
 
@@ -92,22 +93,22 @@ impl Names {
         &self.handle
     }
 
-    /// What the file system knows about a name; links are not followed.
+    /// The attributes of a name; links are not followed.
     pub(super) fn stat(&self, name: &[u8]) -> io::Result<Stat> {
         stat(&self.handle, name)
     }
 
-    /// Looks at a bounded number of names.
+    /// The next name. Looks at a bounded number of names.
     ///
     /// # Errors
     ///
-    /// When the directory cannot be read on.
-    pub(super) fn next(&mut self) -> io::Result<Next> {
-        for _ in 0..LOOKS_PER_STEP {
-            if let Order::Collected(collected) = &mut self.order
-                && let Some(name) = collected.next()
+    /// The system's error from reading the directory.
+    pub(super) fn next(&mut self) -> io::Result<NextName> {
+        for _ in 0..NAMES_PER_STEP_MAX {
+            if let Order::Buffered(names) = &mut self.order
+                && let Some(name) = names.next()
             {
-                return Ok(Next::Name(name));
+                return Ok(NextName::Name(name));
             }
             let name = match &mut self.source {
                 Source::One(name) => name.take(),
@@ -115,7 +116,7 @@ impl Names {
                     Some(found) => {
                         let found = found?;
                         let name = found.file_name().to_bytes();
-                        if !self.wanted.includes(name) {
+                        if !self.filter.includes(name) {
                             continue;
                         }
                         Some(name.to_vec())
@@ -124,26 +125,26 @@ impl Names {
                 },
             };
             match (&mut self.order, name) {
-                (Order::Collecting(collection, flags), Some(name)) => {
-                    collection.add(&self.handle, &name, flags.order);
-                    if collection.is_full() {
-                        self.order = Order::Collected(std::mem::take(collection).into_names());
-                        return Ok(Next::Unsorted);
+                (Order::Reading(buffer, flags), Some(name)) => {
+                    buffer.add(&self.handle, &name, flags.order);
+                    if buffer.is_full() {
+                        self.order = Order::Buffered(std::mem::take(buffer).into_names());
+                        return Ok(NextName::Unsorted);
                     }
                 }
-                (Order::Collecting(collection, flags), None) => {
+                (Order::Reading(buffer, flags), None) => {
                     let flags = *flags;
-                    self.order = Order::Collected(std::mem::take(collection).sorted(flags));
+                    self.order = Order::Buffered(std::mem::take(buffer).into_sorted_names(flags));
                 }
-                (_, Some(name)) => return Ok(Next::Name(name)),
-                (_, None) => return Ok(Next::End),
+                (_, Some(name)) => return Ok(NextName::Name(name)),
+                (_, None) => return Ok(NextName::End),
             }
         }
-        Ok(Next::Pending)
+        Ok(NextName::Pending)
     }
 }
 
-impl Wanted {
+impl NameFilter {
     fn includes(&self, name: &[u8]) -> bool {
         let is_dots = matches!(name, b"." | b"..");
         match self {
@@ -153,49 +154,50 @@ impl Wanted {
     }
 }
 
-/// Names to be sorted: all in one buffer, for there may be many.
+/// Names to sort: all in one allocation, as there may be many.
 #[derive(Debug, Default)]
-struct Collection {
+struct NameBuffer {
     bytes: Vec<u8>,
-    kept: Vec<Kept>,
+    items: Vec<BufferedName>,
 }
 
 #[derive(Debug)]
-struct Kept {
-    /// What decides, the larger first; names decide between equals.
+struct BufferedName {
+    /// A larger key comes first; equal keys are sorted by name.
     key: i64,
     start: u32,
     length: u16,
 }
 
-/// Names that come back out.
+/// The names of a buffer in their final order.
 #[derive(Debug)]
-struct Collected {
+struct BufferedNames {
     bytes: Vec<u8>,
-    kept: vec::IntoIter<Kept>,
+    items: vec::IntoIter<BufferedName>,
 }
 
-impl Collection {
+impl NameBuffer {
     fn add(&mut self, directory: &OwnedFd, name: &[u8], order: ListOrder) {
         let key = match order {
             ListOrder::Directory => 0,
-            // What cannot be looked at will not be listed either.
+            // An entry without attributes is not listed: any key will do.
             _ => stat(directory, name).map_or(0, |stat| key(&stat, order)),
         };
-        // Names have at most 255 bytes, some more on unusual file systems, and there are not too many.
+        // Both fit: names have at most 255 bytes, a few more on unusual file systems, and their number is
+        // bounded.
         if let (Ok(start), Ok(length)) = (self.bytes.len().try_into(), name.len().try_into()) {
             self.bytes.extend_from_slice(name);
-            self.kept.push(Kept { key, start, length });
+            self.items.push(BufferedName { key, start, length });
         }
     }
 
     fn is_full(&self) -> bool {
-        self.kept.len() > SORTED_ENTRIES_MAX
+        self.items.len() > SORTED_ENTRIES_MAX
     }
 
-    fn sorted(mut self, flags: ListFlags) -> Collected {
-        let name = |kept: &Kept| name_of(&self.bytes, kept);
-        self.kept.sort_unstable_by(|one, other| {
+    fn into_sorted_names(mut self, flags: ListFlags) -> BufferedNames {
+        let name = |item: &BufferedName| item.name(&self.bytes);
+        self.items.sort_unstable_by(|one, other| {
             let by_key = other.key.cmp(&one.key);
             let order = by_key.then_with(|| name(one).cmp(name(other)));
             match flags.reverse {
@@ -206,26 +208,28 @@ impl Collection {
         self.into_names()
     }
 
-    fn into_names(self) -> Collected {
-        Collected {
+    fn into_names(self) -> BufferedNames {
+        BufferedNames {
             bytes: self.bytes,
-            kept: self.kept.into_iter(),
+            items: self.items.into_iter(),
         }
     }
 }
 
-impl Iterator for Collected {
-    type Item = Vec<u8>;
-
-    fn next(&mut self) -> Option<Vec<u8>> {
-        let kept = self.kept.next()?;
-        Some(name_of(&self.bytes, &kept).to_vec())
+impl BufferedName {
+    fn name<'a>(&self, bytes: &'a [u8]) -> &'a [u8] {
+        let start = self.start as usize;
+        &bytes[start..start + usize::from(self.length)]
     }
 }
 
-fn name_of<'a>(bytes: &'a [u8], kept: &Kept) -> &'a [u8] {
-    let start = kept.start as usize;
-    &bytes[start..start + usize::from(kept.length)]
+impl Iterator for BufferedNames {
+    type Item = Vec<u8>;
+
+    fn next(&mut self) -> Option<Vec<u8>> {
+        let item = self.items.next()?;
+        Some(item.name(&self.bytes).to_vec())
+    }
 }
 
 #[allow(
@@ -249,8 +253,8 @@ fn stat(directory: &OwnedFd, name: &[u8]) -> io::Result<Stat> {
     )?)
 }
 
-/// More entries of one directory are not sorted.
+/// A directory with more entries is not sorted.
 pub(super) const SORTED_ENTRIES_MAX: usize = 100_000;
 
-/// As many names are looked at before a session looks after its connections again.
-const LOOKS_PER_STEP: usize = 256;
+/// Names that one step looks at. Between two steps a session looks after its connections.
+const NAMES_PER_STEP_MAX: usize = 256;

@@ -1,21 +1,19 @@
-//! What LIST, NLST, MLSD and STAT find: a directory, a single file, or what matches.
+//! What LIST, NLST, MLSD and STAT list: a directory, a single file, or everything that matches a pattern.
 //!
-//! What exists under the very name that was asked for comes before what that name means as a pattern.
-
-use std::os::fd::OwnedFd;
+//! A file or directory with exactly the requested name comes before what that name matches as a pattern.
 
 use ftp_proto::listing::Selection;
-use ftp_proto::{FileAnswer, FtpPath, ListStyle, Refusal, limits};
+use ftp_proto::{FileAnswer, ListStyle, Refusal, limits};
 
 use crate::fs::list::{Listing, ListingLines, NextLine};
 use crate::fs::root::{Root, refusal};
 
 impl Root {
-    /// Opens what is to be listed: a directory, a single file, or what a path with wildcards leads to.
+    /// Opens what is to be listed: a directory, a single file, or the matches of a path with wildcards.
     ///
     /// # Errors
     ///
-    /// As the file system has it; MLSD takes directories alone (RFC 3659, section 7.2.1).
+    /// The file system's refusal; MLSD lists directories only (RFC 3659, section 7.2.1).
     pub(crate) fn list(&self, listing: Listing<'_>) -> Result<ListingLines, Refusal> {
         let Selection {
             path, glob, flags, ..
@@ -34,7 +32,7 @@ impl Root {
             return Err(refused);
         }
         match refused {
-            // Something else than a directory, a link that leads nowhere, or a pattern.
+            // A file, a link whose target does not exist, or a pattern.
             Refusal::NotADirectory | Refusal::NotFound | Refusal::NameRejected => {}
             other => return Err(other),
         }
@@ -48,22 +46,9 @@ impl Root {
         }
     }
 
-    /// A handle that names a directory, and need not be good for reading it.
-    ///
-    /// # Errors
-    ///
-    /// As the file system has it.
-    pub(crate) fn directory_handle(&self, path: &FtpPath) -> Result<OwnedFd, Refusal> {
-        let directory = self.open_directory(path)?;
-        // The shared directory itself may have been removed while it is served.
-        let stat = rustix::fs::fstat(&directory).map_err(|errno| refusal(&errno.into()))?;
-        match stat.st_nlink {
-            0 => Err(Refusal::NotFound),
-            _ => Ok(directory.into_std_file().into()),
-        }
-    }
-
-    pub(crate) fn status(
+    /// The lines of STAT with a path: at most [`limits::STAT_ENTRIES_MAX`] entries, as they all go into one
+    /// reply.
+    pub(in crate::fs) fn status(
         &self,
         selection: &Selection,
         now: i64,
@@ -76,17 +61,17 @@ impl Root {
             number,
         })?;
         let mut text = Vec::new();
-        let (mut listed, mut steps) = (0, 0);
-        let complete = loop {
+        let (mut entries, mut steps) = (0, 0);
+        let is_complete = loop {
             match lines
                 .next_line(&mut text)
                 .map_err(|error| refusal(&error))?
             {
                 NextLine::End => break true,
-                NextLine::Line => listed += 1,
-                NextLine::Nothing => steps += 1,
+                NextLine::Line => entries += 1,
+                NextLine::Pending => steps += 1,
             }
-            if listed == limits::STAT_ENTRIES_MAX || steps == STATUS_STEPS_MAX {
+            if entries == limits::STAT_ENTRIES_MAX || steps == STATUS_STEPS_MAX {
                 break false;
             }
         };
@@ -94,14 +79,14 @@ impl Root {
             .split(|&byte| byte == b'\n')
             .map(|line| line.strip_suffix(b"\r").unwrap_or(line).to_vec())
             .collect();
-        // What follows the last line's end.
+        // The text behind the last line end is empty.
         lines.pop();
-        if !complete {
+        if !is_complete {
             lines.push(b"(there may be more; use LIST)".to_vec());
         }
         Ok(FileAnswer::Lines(lines))
     }
 }
 
-/// Steps of a STAT that finds little; each looks at a bounded number of names.
+/// Steps of a STAT that find no entry; each looks at a bounded number of names.
 const STATUS_STEPS_MAX: usize = 1000;

@@ -1,7 +1,7 @@
-//! The way through directories: one, all within it, or those that a path with wildcards leads through.
+//! The walk through directories: one, all below it, or those that match a path with wildcards.
 //!
-//! One directory is open at a time, opened anew beneath the shared directory and compared with the one that was
-//! seen: no symbolic link is followed on the way, so that there are no circles.
+//! One directory is open at a time. Each is opened anew beneath the shared directory and compared with the one
+//! that its entry showed: the walk follows no symbolic link, so it cannot run in circles.
 
 use std::io;
 use std::os::fd::OwnedFd;
@@ -12,83 +12,85 @@ use log::{debug, warn};
 use rustix::fs::{FileType, Stat};
 use rustix::io::Errno;
 
-use super::entry_of;
-use super::names::{Names, Next, SORTED_ENTRIES_MAX, Wanted};
+use super::names::{NameFilter, Names, NextName, SORTED_ENTRIES_MAX};
+use crate::fs::entry::entry_of;
 use crate::fs::owners::Owners;
 use crate::fs::root::Root;
 
-/// A walk that goes on step by step.
+/// A walk in bounded steps.
 #[derive(Debug)]
 pub(super) struct Walk {
-    plan: Plan,
+    plan: WalkPlan,
     owners: Owners,
-    current: Option<Current>,
-    /// The current directory has just been entered, and that is to be told.
+    current: Option<OpenDirectory>,
+    /// The current directory was just entered, and its heading is the next step.
     heading_due: bool,
-    /// Directories still to come, the next one last.
-    ahead: Vec<Visit>,
+    /// Directories to enter, the next one last.
+    pending: Vec<PendingDirectory>,
 }
 
-/// Which directories it goes through.
+/// Where a walk begins, and what it looks for.
 #[derive(Debug)]
-pub(super) enum Route {
+pub(super) struct WalkPlan {
+    pub(super) root: Root,
+    pub(super) base: FtpPath,
+    pub(super) scope: Scope,
+    pub(super) flags: ListFlags,
+    /// Whether entries are needed, and not only names.
+    pub(super) details: bool,
+    /// The session's number, for the log.
+    pub(super) number: u64,
+}
+
+/// Which directories a walk enters.
+#[derive(Debug)]
+pub(super) enum Scope {
     /// The one in which it begins.
-    One,
-    /// Those within it as well, however deep.
-    All,
-    /// One level for each pattern; the last one's matches are the entries.
+    OneDirectory,
+    /// That one and all below it.
+    Recursive,
+    /// One level for each pattern; the matches of the last pattern are the entries.
     Matching(Vec<Pattern>),
 }
 
+/// The outcome of a step.
 #[derive(Debug)]
-struct Current {
-    visit: Visit,
-    /// It is the shared directory itself.
-    is_root: bool,
-    names: Names,
-    /// Directories in this one that are to be visited after it.
-    within: Vec<Visit>,
-}
-
-#[derive(Debug)]
-struct Visit {
-    path: FtpPath,
-    /// How many directories below the base.
-    level: usize,
-    /// Device and inode, as they were when its entry was looked at.
-    identity: Option<(u64, u64)>,
-}
-
-/// What came of a step.
-#[derive(Debug)]
-pub(super) enum Step {
-    /// A directory begins, called so below the base. Only on the way through all of them.
+pub(super) enum WalkStep {
+    /// A directory begins, with its path from the base. Only in a recursive walk.
     Directory(Vec<u8>),
-    Found(Found),
-    /// Nothing yet.
+    Found(FoundEntry),
+    /// Nothing was found yet.
     Pending,
     End,
 }
 
 #[derive(Debug)]
-pub(super) struct Found {
-    /// Below the base.
+pub(super) struct FoundEntry {
+    /// The path from the base.
     pub(super) name: Vec<u8>,
-    /// Where details are wanted; called by the same name, or under a heading by its own.
+    /// Present if the plan asks for details. Its name is the path from the base, or below a heading the
+    /// name alone.
     pub(super) entry: Option<Entry>,
 }
 
-/// Where a walk begins, and how it goes on.
 #[derive(Debug)]
-pub(super) struct Plan {
-    pub(super) storage: Root,
-    pub(super) base: FtpPath,
-    pub(super) route: Route,
-    pub(super) flags: ListFlags,
-    /// Whether more than names is wanted.
-    pub(super) details: bool,
-    /// The session's number, for the log.
-    pub(super) number: u64,
+struct OpenDirectory {
+    path: FtpPath,
+    level: usize,
+    /// It is the shared directory itself.
+    is_root: bool,
+    names: Names,
+    /// Directories in this one, to be entered after it.
+    subdirectories: Vec<PendingDirectory>,
+}
+
+#[derive(Debug)]
+struct PendingDirectory {
+    path: FtpPath,
+    /// How many directories below the base.
+    level: usize,
+    /// Device and inode, from its entry.
+    identity: Option<(u64, u64)>,
 }
 
 impl Walk {
@@ -96,9 +98,9 @@ impl Walk {
     ///
     /// # Errors
     ///
-    /// When it cannot be read.
-    pub(super) fn begin(plan: Plan, handle: OwnedFd) -> io::Result<Self> {
-        let first = Visit {
+    /// The system's error if it cannot be read.
+    pub(super) fn begin(plan: WalkPlan, handle: OwnedFd) -> io::Result<Self> {
+        let base = PendingDirectory {
             path: plan.base.clone(),
             level: 0,
             identity: None,
@@ -108,141 +110,147 @@ impl Walk {
             owners: Owners::default(),
             current: None,
             heading_due: false,
-            ahead: Vec::new(),
+            pending: Vec::new(),
         };
-        walk.enter(first, handle)?;
+        walk.enter(base, handle)?;
         Ok(walk)
     }
 
-    /// Goes on for a bounded time.
+    /// Walks on for a bounded time.
     ///
     /// # Errors
     ///
-    /// When a directory cannot be read on, or too many are still to come. What cannot be looked at, or has
-    /// vanished meanwhile, is passed over.
-    pub(super) fn step(&mut self) -> io::Result<Step> {
+    /// The system's error if a directory cannot be read to its end, or one for too many pending directories.
+    /// An entry without attributes, such as one that was removed meanwhile, is left out.
+    pub(super) fn step(&mut self) -> io::Result<WalkStep> {
         let Some(current) = &mut self.current else {
-            return self.go_on();
+            return self.enter_next();
         };
         if self.heading_due {
             self.heading_due = false;
-            return Ok(Step::Directory(self.plan.below(&current.visit.path, b"")));
+            let name = self.plan.path_from_base(&current.path, b"");
+            return Ok(WalkStep::Directory(name));
         }
         match current.names.next()? {
-            Next::Name(name) => self.look_at(&name),
-            Next::Pending => Ok(Step::Pending),
-            Next::Unsorted => {
+            NextName::Name(name) => self.visit(&name),
+            NextName::Pending => Ok(WalkStep::Pending),
+            NextName::Unsorted => {
                 warn!(
                     "#{} {} has more than {SORTED_ENTRIES_MAX} entries: they are listed unsorted",
-                    self.plan.number, current.visit.path
+                    self.plan.number, current.path
                 );
-                Ok(Step::Pending)
+                Ok(WalkStep::Pending)
             }
-            Next::End => {
-                self.ahead.extend(current.within.drain(..).rev());
+            NextName::End => {
+                self.pending.extend(current.subdirectories.drain(..).rev());
                 self.current = None;
-                Ok(Step::Pending)
+                Ok(WalkStep::Pending)
             }
         }
     }
 
-    /// To the next directory.
-    fn go_on(&mut self) -> io::Result<Step> {
-        let Some(visit) = self.ahead.pop() else {
-            return Ok(Step::End);
+    /// Enters the next directory.
+    fn enter_next(&mut self) -> io::Result<WalkStep> {
+        let Some(directory) = self.pending.pop() else {
+            return Ok(WalkStep::End);
         };
-        match self.plan.storage.directory_handle(&visit.path) {
-            Ok(handle) if visit.is_still(&handle)? => {
-                if let Err(error) = self.enter(visit, handle) {
-                    debug!("#{} cannot list a directory: {error}", self.plan.number);
+        let (number, path) = (self.plan.number, directory.path.clone());
+        match self.plan.root.directory_handle(&path) {
+            Ok(handle) if directory.is_still(&handle)? => {
+                if let Err(error) = self.enter(directory, handle) {
+                    debug!("#{number} cannot list {path}: {error}");
                 }
             }
-            Ok(_) => debug!("#{} {} has changed", self.plan.number, visit.path),
-            Err(refusal) => debug!(
-                "#{} cannot list {}: {refusal}",
-                self.plan.number, visit.path
-            ),
+            Ok(_) => debug!("#{number} cannot list {path}: it was replaced by another directory"),
+            Err(refusal) => debug!("#{number} cannot list {path}: {refusal}"),
         }
-        Ok(Step::Pending)
+        Ok(WalkStep::Pending)
     }
 
-    fn enter(&mut self, visit: Visit, handle: OwnedFd) -> io::Result<()> {
+    fn enter(&mut self, directory: PendingDirectory, handle: OwnedFd) -> io::Result<()> {
+        let PendingDirectory { path, level, .. } = directory;
         let flags = self.plan.flags;
-        let names = match &self.plan.route {
-            Route::Matching(patterns) => match patterns[visit.level].literal() {
+        let names = match &self.plan.scope {
+            Scope::Matching(patterns) => match patterns[level].literal() {
                 Some(name) => Names::one(handle, name.to_vec()),
                 None => {
-                    let wanted = Wanted::Matching(patterns[visit.level].clone());
-                    Names::read(handle, wanted, flags)?
+                    let filter = NameFilter::Matching(patterns[level].clone());
+                    Names::read(handle, filter, flags)?
                 }
             },
-            _ => Names::read(handle, Wanted::All { dots: flags.all }, flags)?,
+            _ => Names::read(handle, NameFilter::All { dots: flags.all }, flags)?,
         };
-        self.heading_due = matches!(self.plan.route, Route::All);
+        self.heading_due = matches!(self.plan.scope, Scope::Recursive);
         let is_root = names
             .stat(b".")
-            .is_ok_and(|stat| self.plan.storage.is_root(&stat));
-        self.current = Some(Current {
-            visit,
+            .is_ok_and(|stat| self.plan.root.is_root(&stat));
+        self.current = Some(OpenDirectory {
+            path,
+            level,
             is_root,
             names,
-            within: Vec::new(),
+            subdirectories: Vec::new(),
         });
         Ok(())
     }
 
-    /// An entry of the current directory: to be told of, to be gone into, or both.
-    fn look_at(&mut self, name: &[u8]) -> io::Result<Step> {
+    /// Looks at a name of the current directory: it may be listed, entered later, or both.
+    fn visit(&mut self, name: &[u8]) -> io::Result<WalkStep> {
         let Some(current) = &mut self.current else {
-            return Ok(Step::Pending);
+            return Ok(WalkStep::Pending);
         };
-        let (shown, goes_within) = self.plan.route.treats(name, current.visit.level);
-        let below = self.plan.below(&current.visit.path, name);
-        if !self.plan.details && !goes_within && !current.names.is_guessed() {
-            return Ok(Step::Found(Found {
-                name: below,
+        let number = self.plan.number;
+        let (is_listed, is_entered) = self.plan.scope.treatment(name, current.level);
+        let path = self.plan.path_from_base(&current.path, name);
+        if !self.plan.details && !is_entered && !current.names.may_be_missing() {
+            return Ok(WalkStep::Found(FoundEntry {
+                name: path,
                 entry: None,
             }));
         }
         let stat = match current.stat(name) {
             Ok(stat) => stat,
             Err(error) => {
-                // It has vanished, or is a mount point that is gone: the others are still there.
-                debug!("#{} cannot list an entry: {error}", self.plan.number);
-                return Ok(Step::Pending);
+                // It was removed meanwhile, or is a mount point whose file system fails: list the others.
+                debug!(
+                    "#{number} cannot list an entry of {}: {error}",
+                    current.path
+                );
+                return Ok(WalkStep::Pending);
             }
         };
-        if goes_within && FileType::from_raw_mode(stat.st_mode) == FileType::Directory {
-            if self.ahead.len() + current.within.len() >= AHEAD_MAX {
+        if is_entered && FileType::from_raw_mode(stat.st_mode) == FileType::Directory {
+            if self.pending.len() + current.subdirectories.len() >= PENDING_MAX {
                 warn!(
-                    "#{} more than {AHEAD_MAX} directories at once below {}: the listing ends",
-                    self.plan.number, self.plan.base
+                    "#{number} {} has more than {PENDING_MAX} directories to list at once: the listing \
+                     ends",
+                    self.plan.base
                 );
                 return Err(Errno::NOMEM.into());
             }
-            current.visit_later(name, &stat);
+            current.enter_later(name, &stat);
         }
-        if !shown {
-            return Ok(Step::Pending);
+        if !is_listed {
+            return Ok(WalkStep::Pending);
         }
         let entry = self.plan.details.then(|| {
             let mut entry = entry_of(current.names.handle(), name, &stat, &mut self.owners);
-            // Under a heading names stand alone.
-            if !matches!(self.plan.route, Route::All) {
-                entry.name.clone_from(&below);
+            // Below a heading names stand alone.
+            if !matches!(self.plan.scope, Scope::Recursive) {
+                entry.name.clone_from(&path);
             }
             entry
         });
-        Ok(Step::Found(Found { name: below, entry }))
+        Ok(WalkStep::Found(FoundEntry { name: path, entry }))
     }
 }
 
-impl Route {
-    /// Whether an entry at this level is told of, and whether it is gone into if it is a directory.
-    fn treats(&self, name: &[u8], level: usize) -> (bool, bool) {
+impl Scope {
+    /// Whether a name at this level is listed, and whether it is entered if it is a directory.
+    fn treatment(&self, name: &[u8], level: usize) -> (bool, bool) {
         match self {
-            Self::One => (true, false),
-            Self::All => (true, !matches!(name, b"." | b"..")),
+            Self::OneDirectory => (true, false),
+            Self::Recursive => (true, !matches!(name, b"." | b"..")),
             Self::Matching(patterns) => {
                 let is_last = level + 1 == patterns.len();
                 (is_last, !is_last)
@@ -251,45 +259,48 @@ impl Route {
     }
 }
 
-impl Current {
+impl OpenDirectory {
     fn stat(&self, name: &[u8]) -> io::Result<Stat> {
         match name {
-            // What lies above the shared directory is nobody's business.
+            // No client sees what is above the shared directory.
             b".." if self.is_root => self.names.stat(b"."),
             name => self.names.stat(name),
         }
     }
 
-    /// Unless it lies too deep, or has a name that no client could send.
-    fn visit_later(&mut self, name: &[u8], stat: &Stat) {
-        if let Some(path) = self.visit.path.child(name) {
-            self.within.push(Visit {
+    /// Remembers a subdirectory, unless it is too deep or has a name that no client can send.
+    fn enter_later(&mut self, name: &[u8], stat: &Stat) {
+        if let Some(path) = self.path.child(name) {
+            self.subdirectories.push(PendingDirectory {
                 path,
-                level: self.visit.level + 1,
+                level: self.level + 1,
                 identity: Some(identity(stat)),
             });
         }
     }
 }
 
-impl Plan {
-    /// A name in a directory, or without one the directory itself, as seen from the base.
-    fn below(&self, directory: &FtpPath, name: &[u8]) -> Vec<u8> {
-        let base = match self.base.is_root() {
+impl WalkPlan {
+    /// The path from the base to a name in a directory, or to the directory itself if the name is empty.
+    fn path_from_base(&self, directory: &FtpPath, name: &[u8]) -> Vec<u8> {
+        let base_length = match self.base.is_root() {
             true => 0,
             false => self.base.as_bytes().len(),
         };
-        let within = directory.as_bytes().get(base + 1..).unwrap_or_default();
-        match (within, name) {
-            (within, b"") => within.to_vec(),
+        let directory = directory
+            .as_bytes()
+            .get(base_length + 1..)
+            .unwrap_or_default();
+        match (directory, name) {
+            (directory, b"") => directory.to_vec(),
             (b"", name) => name.to_vec(),
-            (within, name) => [within, b"/", name].concat(),
+            (directory, name) => [directory, b"/", name].concat(),
         }
     }
 }
 
-impl Visit {
-    /// Whether an open directory is the one that was seen, and not a link put in its place.
+impl PendingDirectory {
+    /// Whether an open directory is the one that the entry showed, and not one put in its place.
     fn is_still(&self, handle: &OwnedFd) -> io::Result<bool> {
         let now = rustix::fs::fstat(handle)?;
         Ok(self.identity.is_none_or(|seen| seen == identity(&now)))
@@ -304,9 +315,9 @@ fn identity(stat: &Stat) -> (u64, u64) {
     (stat.st_dev as u64, stat.st_ino as u64)
 }
 
-/// Directories that are known and still to come. Memory is bounded, and a listing that leaves some out
-/// would be taken for a whole one.
-const AHEAD_MAX: usize = 100_000;
+/// How many directories may wait to be entered: memory is bounded. Beyond that the listing fails, since a
+/// listing that left some out would look complete.
+const PENDING_MAX: usize = 100_000;
 
 #[cfg(test)]
 mod tests {
@@ -314,20 +325,20 @@ mod tests {
     use std::fs;
     use std::os::unix::fs::symlink;
 
-    /// Walks below `top`; `meddle` is called when the entry `a` has been seen, and not gone into yet.
-    fn found_despite(meddle: impl Fn(&std::path::Path)) -> Vec<String> {
+    /// Walks below `top`; `change` is called when the entry `a` has been listed and is not entered yet.
+    fn found_with(change: impl Fn(&std::path::Path)) -> Vec<String> {
         let directory = tempfile::tempdir().unwrap();
         let root = directory.path();
         for name in ["top/a/inner", "secret/inner"] {
             fs::create_dir_all(root.join(name)).unwrap();
         }
-        let storage = Root::open(root).unwrap();
+        let shared = Root::open(root).unwrap();
         let base = FtpPath::root().child(b"top").unwrap();
-        let handle = storage.directory_handle(&base).unwrap();
-        let plan = Plan {
-            storage,
+        let handle = shared.directory_handle(&base).unwrap();
+        let plan = WalkPlan {
+            root: shared,
             base,
-            route: Route::All,
+            scope: Scope::Recursive,
             flags: ListFlags::default(),
             details: false,
             number: 1,
@@ -336,32 +347,32 @@ mod tests {
         let mut found = Vec::new();
         loop {
             match walk.step().unwrap() {
-                Step::Found(entry) => {
+                WalkStep::Found(entry) => {
                     if entry.name == b"a" {
-                        meddle(root);
+                        change(root);
                     }
                     found.push(String::from_utf8(entry.name).unwrap());
                 }
-                Step::Directory(_) | Step::Pending => {}
-                Step::End => return found,
+                WalkStep::Directory(_) | WalkStep::Pending => {}
+                WalkStep::End => return found,
             }
         }
     }
 
     #[test]
-    fn directories_are_those_that_were_seen() {
-        assert_eq!(found_despite(|_| {}), ["a", "a/inner"]);
-        let by_a_link = found_despite(|root| {
+    fn a_replaced_directory_is_not_entered() {
+        assert_eq!(found_with(|_| {}), ["a", "a/inner"]);
+        let after_a_link = found_with(|root| {
             fs::rename(root.join("top/a"), root.join("away")).unwrap();
             symlink("../secret", root.join("top/a")).unwrap();
         });
-        assert_eq!(by_a_link, ["a"]);
-        let by_another = found_despite(|root| {
+        assert_eq!(after_a_link, ["a"]);
+        let after_another = found_with(|root| {
             fs::rename(root.join("top/a"), root.join("away")).unwrap();
             fs::rename(root.join("secret"), root.join("top/a")).unwrap();
         });
-        assert_eq!(by_another, ["a"]);
-        let by_nothing = found_despite(|root| fs::remove_dir_all(root.join("top/a")).unwrap());
-        assert_eq!(by_nothing, ["a"]);
+        assert_eq!(after_another, ["a"]);
+        let after_removal = found_with(|root| fs::remove_dir_all(root.join("top/a")).unwrap());
+        assert_eq!(after_removal, ["a"]);
     }
 }

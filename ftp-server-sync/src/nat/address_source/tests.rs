@@ -1,4 +1,4 @@
-//! What names lead to, under a clock of the test's own.
+//! Names and their addresses, under a simulated clock.
 
 use std::sync::mpsc;
 
@@ -7,92 +7,110 @@ use proptest::prelude::*;
 use super::*;
 use crate::cli::{self, Invocation};
 
-/// A name that is told to everybody, one of the map, and one for a network of clients.
+/// A name for all clients outside, one in the map, and one for a network of clients.
 const FLAGS: &str = "-n ftp.example --masquerade-address-map 10.0.0.1=map.example \
                      --masquerade-client 10.8.0.0/24=vpn.example";
-const ONE: &str = "-n ftp.example";
+const ONE_NAME: &str = "-n ftp.example";
 
-struct Bench {
-    addresses: PublicAddresses,
+struct Simulation {
+    resolver: AddressResolver,
     start: Instant,
 }
 
-impl Bench {
+impl Simulation {
     fn new(flags: &str) -> Self {
-        let mut bench = Self {
-            addresses: PublicAddresses::default(),
+        let mut simulation = Self {
+            resolver: AddressResolver::default(),
             start: Instant::now(),
         };
-        bench.follow(0, flags);
-        bench
+        simulation.reload(0, flags);
+        simulation
     }
 
     fn at(&self, second: u64) -> Instant {
         self.start + Duration::from_secs(second)
     }
 
-    fn follow(&mut self, second: u64, flags: &str) {
+    fn reload(&mut self, second: u64, flags: &str) {
         let arguments = flags.split_whitespace().map(Into::into);
         let settings = match cli::parse(arguments, |_| None).unwrap() {
             Invocation::Serve(settings) => *settings,
             other => panic!("{other:?}"),
         };
         let now = self.at(second);
-        self.addresses.follow(&settings, now);
+        self.resolver.update_settings(&settings, now);
     }
 
     fn due(&mut self, second: u64) -> Vec<String> {
         let now = self.at(second);
-        self.addresses.due(now)
+        self.resolver.take_due(now)
     }
 
-    /// `found` is addresses, or after an exclamation mark the reason why there are none.
-    fn take(&mut self, second: u64, name: &str, found: &str) -> Vec<String> {
-        let found = match found.strip_prefix('!') {
-            Some(why) => Err(why.to_owned()),
-            None => Ok(found
+    /// `answer` holds addresses, or after an exclamation mark the reason why there are none.
+    fn answer(&mut self, second: u64, name: &str, answer: &str) -> Vec<String> {
+        let addresses = match answer.strip_prefix('!') {
+            Some(reason) => Err(reason.to_owned()),
+            None => Ok(answer
                 .split_whitespace()
                 .map(|address| address.parse().unwrap())
                 .collect()),
         };
         let name = name.to_owned();
         let now = self.at(second);
-        texts(self.addresses.take(Answer { name, found }, now))
+        texts(
+            self.resolver
+                .on_result(LookupResult { name, addresses }, now),
+        )
     }
 
-    fn overdue(&mut self, second: u64) -> Vec<String> {
+    fn check_pending(&mut self, second: u64) -> Vec<String> {
         let now = self.at(second);
-        texts(self.addresses.overdue(now))
+        texts(self.resolver.check_pending(now))
     }
 
-    fn wakes_after(&self) -> Option<u64> {
-        let wake = self.addresses.wake_at()?;
+    fn next_wake(&self) -> Option<u64> {
+        let wake = self.resolver.next_wake()?;
         Some(wake.duration_since(self.start).as_secs())
     }
 
     fn known(&self) -> Vec<String> {
-        let known = self.addresses.known().into_iter();
+        let known = self.resolver.names().into_iter();
         known
             .map(|(name, address)| format!("{name}={address}"))
             .collect()
     }
 }
 
-fn texts(lines: Vec<Line>) -> Vec<String> {
-    let text = |Line { level, text }| format!("{level} {text}");
+fn texts(lines: Vec<LogLine>) -> Vec<String> {
+    let text = |LogLine { level, text }| format!("{level} {text}");
     lines.into_iter().map(text).collect()
 }
 
-/// One answer after the other: what the log says, and what is known then.
+/// One answer after the other: the log lines, and the address that is known then.
 #[test]
 fn answers_become_addresses_and_lines() {
-    const NOWHERE: &str = "WARN cannot resolve ftp.example: ";
-    const STILL: &str = "clients are still told 203.0.113.1";
-    const UNTIL: &str = "until it is known, clients are told the address that they connected to";
-    let steps: [(&str, String, &str); 17] = [
+    let mut simulation = Simulation::new(ONE_NAME);
+    for (step, (answer, lines, known)) in answers().into_iter().enumerate() {
+        let logged = simulation.answer(0, "ftp.example", answer).join("\n");
+        assert_eq!(logged, lines, "step {step}: {answer}");
+        let known = match known {
+            "" => Vec::new(),
+            known => vec![format!("ftp.example={known}")],
+        };
+        assert_eq!(simulation.known(), known, "step {step}: {answer}");
+    }
+}
+
+/// Answers, each with the log lines and the known address after it.
+fn answers() -> Vec<(&'static str, String, &'static str)> {
+    const UNRESOLVED: &str = "WARN cannot resolve ftp.example: ";
+    const STILL: &str = "clients are still given 203.0.113.1";
+    const UNTIL: &str =
+        "until it is resolved, clients are given the address that they connected to";
+    vec![
         (
             "!Name or service not known",
-            format!("{NOWHERE}Name or service not known; {UNTIL}"),
+            format!("{UNRESOLVED}Name or service not known; {UNTIL}"),
             "",
         ),
         ("!Temporary failure in name resolution", String::new(), ""),
@@ -103,11 +121,11 @@ fn answers_become_addresses_and_lines() {
             "203.0.113.1",
         ),
         ("203.0.113.1", String::new(), "203.0.113.1"),
-        // Of several, the one that is told already.
+        // Of several, the current one stays.
         ("203.0.113.9 203.0.113.1", String::new(), "203.0.113.1"),
         (
             "",
-            format!("{NOWHERE}it has no IPv4 address; {STILL}"),
+            format!("{UNRESOLVED}it has no IPv4 address; {STILL}"),
             "203.0.113.1",
         ),
         (
@@ -118,7 +136,7 @@ fn answers_become_addresses_and_lines() {
         (
             "0.0.0.0",
             format!(
-                "{NOWHERE}it leads to 0.0.0.0: not an address that a client can connect to; {STILL}"
+                "{UNRESOLVED}it resolves to 0.0.0.0: not an address that a client can connect to; {STILL}"
             ),
             "203.0.113.1",
         ),
@@ -133,8 +151,8 @@ fn answers_become_addresses_and_lines() {
         (
             "192.168.1.5",
             "INFO ftp.example is now 192.168.1.5, it was 203.0.113.7\n\
-             WARN ftp.example leads to 192.168.1.5, a private address: clients outside the local \
-             network cannot reach it; the name should lead to the router's public address"
+             WARN ftp.example resolves to 192.168.1.5, a private address: clients outside the local \
+             network cannot reach it; the name must resolve to the router's public address"
                 .into(),
             "192.168.1.5",
         ),
@@ -143,72 +161,62 @@ fn answers_become_addresses_and_lines() {
             "100.64.0.1",
             format!(
                 "INFO ftp.example is now 100.64.0.1, it was 192.168.1.5\n\
-                 WARN ftp.example leads to 100.64.0.1, {BEHIND_CARRIER}"
+                 WARN ftp.example resolves to 100.64.0.1, {BEHIND_CARRIER}"
             ),
             "100.64.0.1",
         ),
         (
             "127.0.1.1",
             "INFO ftp.example is now 127.0.1.1, it was 100.64.0.1\n\
-             WARN ftp.example leads to 127.0.1.1, a loopback address: each client will connect to \
-             itself; look into /etc/hosts, the name should lead to the router's public address"
+             WARN ftp.example resolves to 127.0.1.1, a loopback address: each client will connect to \
+             itself; check /etc/hosts: the name must resolve to the router's public address"
                 .into(),
             "127.0.1.1",
         ),
-    ];
-    let mut bench = Bench::new(ONE);
-    for (step, (found, lines, known)) in steps.into_iter().enumerate() {
-        let said = bench.take(0, "ftp.example", found).join("\n");
-        assert_eq!(said, lines, "step {step}: {found}");
-        let known = match known {
-            "" => Vec::new(),
-            known => vec![format!("ftp.example={known}")],
-        };
-        assert_eq!(bench.known(), known, "step {step}: {found}");
-    }
+    ]
 }
 
-/// Telling a VPN's clients a private address is what such a rule is for.
+/// A rule for clients of a VPN may well give them a private address.
 #[test]
-fn a_private_address_may_be_for_some() {
-    let mut bench = Bench::new(FLAGS);
-    assert_eq!(bench.take(0, "vpn.example", "10.8.0.1").len(), 1);
-    assert_eq!(bench.take(0, "map.example", "10.8.0.1").len(), 2);
-    assert_eq!(bench.take(0, "ftp.example", "10.8.0.1").len(), 2);
+fn a_private_address_is_right_for_some_networks() {
+    let mut simulation = Simulation::new(FLAGS);
+    assert_eq!(simulation.answer(0, "vpn.example", "10.8.0.1").len(), 1);
+    assert_eq!(simulation.answer(0, "map.example", "10.8.0.1").len(), 2);
+    assert_eq!(simulation.answer(0, "ftp.example", "10.8.0.1").len(), 2);
 }
 
 #[test]
 fn names_are_looked_up_again() {
-    let mut bench = Bench::new(&format!("{ONE} --masquerade-refresh 600"));
-    assert_eq!(bench.due(0), ["ftp.example"]);
-    // It is under way.
-    assert_eq!(bench.due(0), [""; 0]);
-    assert_eq!(bench.due(10_000), [""; 0]);
-    bench.take(1, "ftp.example", "203.0.113.1");
-    assert_eq!(bench.wakes_after(), Some(601));
-    assert_eq!(bench.due(600), [""; 0]);
-    assert_eq!(bench.due(601), ["ftp.example"]);
+    let mut simulation = Simulation::new(&format!("{ONE_NAME} --masquerade-refresh 600"));
+    assert_eq!(simulation.due(0), ["ftp.example"]);
+    // The lookup is pending.
+    assert_eq!(simulation.due(0), [""; 0]);
+    assert_eq!(simulation.due(10_000), [""; 0]);
+    simulation.answer(1, "ftp.example", "203.0.113.1");
+    assert_eq!(simulation.next_wake(), Some(601));
+    assert_eq!(simulation.due(600), [""; 0]);
+    assert_eq!(simulation.due(601), ["ftp.example"]);
 }
 
 #[test]
-fn failures_are_tried_again_sooner() {
+fn a_failure_is_retried_sooner() {
     for (refresh, pauses) in [
         (3600, [5, 10, 20, 40, 60, 60]),
         (30, [5, 10, 20, 30, 30, 30]),
         (2, [2, 2, 2, 2, 2, 2]),
     ] {
-        let mut bench = Bench::new(&format!("{ONE} --masquerade-refresh {refresh}"));
+        let mut simulation = Simulation::new(&format!("{ONE_NAME} --masquerade-refresh {refresh}"));
         // The second round shows that a good answer ends the outage.
         let mut now = 0;
         for _ in 0..2 {
             for pause in pauses {
-                assert_eq!(bench.due(now), ["ftp.example"]);
-                bench.take(now, "ftp.example", "!no");
-                assert_eq!(bench.wakes_after(), Some(now + pause), "{refresh}");
+                assert_eq!(simulation.due(now), ["ftp.example"]);
+                simulation.answer(now, "ftp.example", "!no");
+                assert_eq!(simulation.next_wake(), Some(now + pause), "{refresh}");
                 now += pause;
             }
-            assert_eq!(bench.due(now), ["ftp.example"]);
-            bench.take(now, "ftp.example", "203.0.113.1");
+            assert_eq!(simulation.due(now), ["ftp.example"]);
+            simulation.answer(now, "ftp.example", "203.0.113.1");
             now += refresh;
         }
     }
@@ -217,152 +225,158 @@ fn failures_are_tried_again_sooner() {
 #[test]
 fn a_slow_name_delays_no_other() {
     let flags = format!("{FLAGS} --masquerade-refresh 60");
-    let mut bench = Bench::new(&flags);
-    assert_eq!(bench.due(0), ["ftp.example", "map.example", "vpn.example"]);
-    bench.take(1, "map.example", "203.0.113.2");
-    assert_eq!(bench.known(), ["map.example=203.0.113.2"]);
-    assert_eq!(bench.due(61), ["map.example"]);
+    let mut simulation = Simulation::new(&flags);
+    assert_eq!(
+        simulation.due(0),
+        ["ftp.example", "map.example", "vpn.example"]
+    );
+    simulation.answer(1, "map.example", "203.0.113.2");
+    assert_eq!(simulation.known(), ["map.example=203.0.113.2"]);
+    assert_eq!(simulation.due(61), ["map.example"]);
 }
 
 #[test]
 fn a_silent_resolver_is_an_outage() {
     const SILENT: &str = "WARN cannot resolve ftp.example: the resolver does not answer; ";
-    let mut bench = Bench::new(ONE);
-    bench.due(0);
-    assert_eq!(bench.wakes_after(), Some(5));
-    assert_eq!(bench.overdue(4), [""; 0]);
-    let until = "until it is known, clients are told the address that they connected to";
-    assert_eq!(bench.overdue(5), [format!("{SILENT}{until}")]);
-    // Said once; nothing is left to wake up for.
-    assert_eq!(bench.overdue(6), [""; 0]);
-    assert_eq!(bench.wakes_after(), None);
-    assert_eq!(bench.take(20, "ftp.example", "!Try again"), [""; 0]);
-    assert_eq!(bench.wakes_after(), Some(25));
-    bench.due(25);
-    let first = bench.take(26, "ftp.example", "203.0.113.1");
+    let mut simulation = Simulation::new(ONE_NAME);
+    simulation.due(0);
+    assert_eq!(simulation.next_wake(), Some(5));
+    assert_eq!(simulation.check_pending(4), [""; 0]);
+    let until = "until it is resolved, clients are given the address that they connected to";
+    assert_eq!(simulation.check_pending(5), [format!("{SILENT}{until}")]);
+    // Logged once. There is no further time to wake up.
+    assert_eq!(simulation.check_pending(6), [""; 0]);
+    assert_eq!(simulation.next_wake(), None);
+    assert_eq!(simulation.answer(20, "ftp.example", "!Try again"), [""; 0]);
+    assert_eq!(simulation.next_wake(), Some(25));
+    simulation.due(25);
+    let first = simulation.answer(26, "ftp.example", "203.0.113.1");
     assert_eq!(first, ["INFO ftp.example is 203.0.113.1"]);
-    bench.due(86);
-    let still = "clients are still told 203.0.113.1";
-    assert_eq!(bench.overdue(91), [format!("{SILENT}{still}")]);
-    let report = "ftp.example is 203.0.113.1 by the last answer, and cannot be resolved now";
-    assert_eq!(bench.addresses.report(), [report]);
+    simulation.due(86);
+    let still = "clients are still given 203.0.113.1";
+    assert_eq!(simulation.check_pending(91), [format!("{SILENT}{still}")]);
+    let report = "ftp.example was 203.0.113.1 at the last answer, and cannot be resolved now";
+    assert_eq!(simulation.resolver.report(), [report]);
 }
 
 #[test]
-fn a_reload_keeps_what_is_known() {
-    let mut bench = Bench::new(FLAGS);
-    for name in bench.due(0) {
-        bench.take(0, &name, "203.0.113.1");
+fn a_reload_keeps_known_addresses() {
+    let mut simulation = Simulation::new(FLAGS);
+    for name in simulation.due(0) {
+        simulation.answer(0, &name, "203.0.113.1");
     }
-    bench.follow(
+    simulation.reload(
         10,
         "-n ftp.example --masquerade-address-map 10.0.0.1=new.example --masquerade-refresh 5",
     );
-    assert_eq!(bench.known(), ["ftp.example=203.0.113.1"]);
-    let report = ["ftp.example is 203.0.113.1", "new.example is not known yet"];
-    assert_eq!(bench.addresses.report(), report);
-    // All are looked up at once, and from then on as often as the new settings say.
-    assert_eq!(bench.due(10), ["ftp.example", "new.example"]);
-    assert_eq!(bench.take(10, "ftp.example", "203.0.113.1"), [""; 0]);
-    assert_eq!(bench.due(15), ["ftp.example"]);
-    bench.follow(20, "-n 203.0.113.5");
-    assert_eq!(bench.known(), [""; 0]);
-    assert_eq!(bench.wakes_after(), None);
+    assert_eq!(simulation.known(), ["ftp.example=203.0.113.1"]);
+    let report = [
+        "ftp.example is 203.0.113.1",
+        "new.example is not resolved yet",
+    ];
+    assert_eq!(simulation.resolver.report(), report);
+    // All are looked up at once, then in the interval of the new settings.
+    assert_eq!(simulation.due(10), ["ftp.example", "new.example"]);
+    assert_eq!(simulation.answer(10, "ftp.example", "203.0.113.1"), [""; 0]);
+    assert_eq!(simulation.due(15), ["ftp.example"]);
+    simulation.reload(20, "-n 203.0.113.5");
+    assert_eq!(simulation.known(), [""; 0]);
+    assert_eq!(simulation.next_wake(), None);
 }
 
 #[test]
-fn an_answer_for_settings_that_are_gone() {
-    let mut bench = Bench::new(ONE);
-    assert_eq!(bench.due(0), ["ftp.example"]);
-    bench.follow(1, "-n 203.0.113.5");
-    assert_eq!(bench.overdue(9), [""; 0]);
-    assert_eq!(bench.take(9, "ftp.example", "203.0.113.1"), [""; 0]);
-    assert_eq!(bench.known(), [""; 0]);
+fn an_answer_for_a_removed_name_is_ignored() {
+    let mut simulation = Simulation::new(ONE_NAME);
+    assert_eq!(simulation.due(0), ["ftp.example"]);
+    simulation.reload(1, "-n 203.0.113.5");
+    assert_eq!(simulation.check_pending(9), [""; 0]);
+    assert_eq!(simulation.answer(9, "ftp.example", "203.0.113.1"), [""; 0]);
+    assert_eq!(simulation.known(), [""; 0]);
 }
 
-/// However often the settings change, a name is looked up by one thread at a time.
+/// However often the settings change, there is one lookup for a name at a time.
 #[test]
-fn a_name_that_comes_back_waits_for_the_lookup_that_runs() {
-    let mut bench = Bench::new(ONE);
-    assert_eq!(bench.due(0), ["ftp.example"]);
-    bench.follow(1, "-n other.example");
-    assert_eq!(bench.due(1), ["other.example"]);
-    bench.follow(2, ONE);
-    assert_eq!(bench.due(2), [""; 0]);
+fn a_name_that_comes_back_waits_for_its_pending_lookup() {
+    let mut simulation = Simulation::new(ONE_NAME);
+    assert_eq!(simulation.due(0), ["ftp.example"]);
+    simulation.reload(1, "-n other.example");
+    assert_eq!(simulation.due(1), ["other.example"]);
+    simulation.reload(2, ONE_NAME);
+    assert_eq!(simulation.due(2), [""; 0]);
     assert_eq!(
-        bench.take(3, "ftp.example", "203.0.113.1"),
+        simulation.answer(3, "ftp.example", "203.0.113.1"),
         ["INFO ftp.example is 203.0.113.1"]
     );
-    assert_eq!(bench.due(63), ["ftp.example"]);
+    assert_eq!(simulation.due(63), ["ftp.example"]);
 }
 
 #[test]
 fn without_names_there_is_nothing_to_do() {
-    let mut bench = Bench::new("-n 203.0.113.1");
-    assert_eq!(bench.due(0), [""; 0]);
-    assert_eq!(bench.wakes_after(), None);
+    let mut simulation = Simulation::new("-n 203.0.113.1");
+    assert_eq!(simulation.due(0), [""; 0]);
+    assert_eq!(simulation.next_wake(), None);
 }
 
-/// In `/etc/hosts` everywhere, so that no test asks a resolver elsewhere.
+/// `localhost` is in every `/etc/hosts`, so the test sends no query to another machine.
 #[test]
 fn the_system_resolves() {
     let (sender, receiver) = mpsc::channel();
-    let tell = move |answer| sender.send(answer).unwrap();
-    look_up("localhost".to_owned(), tell).unwrap();
-    let answer = receiver.recv_timeout(Duration::from_secs(30)).unwrap();
-    assert_eq!(answer.name, "localhost");
-    assert_eq!(answer.found.unwrap()[0], Ipv4Addr::LOCALHOST);
+    let on_result = move |result| sender.send(result).unwrap();
+    look_up("localhost".to_owned(), on_result).unwrap();
+    let result = receiver.recv_timeout(Duration::from_secs(30)).unwrap();
+    assert_eq!(result.name, "localhost");
+    assert_eq!(result.addresses.unwrap()[0], Ipv4Addr::LOCALHOST);
 }
 
 #[derive(Clone, Debug)]
 enum Step {
     Wait(u64),
-    /// The answer to one of the lookups that are under way.
+    /// The answer to one of the pending lookups.
     Answer(usize, &'static str),
-    Follow(&'static str),
+    Reload(&'static str),
 }
 
 fn step() -> impl Strategy<Value = Step> {
     let answers = prop::sample::select(vec!["203.0.113.1", "203.0.113.2", "", "0.0.0.0", "!no"]);
-    let flags = prop::sample::select(vec![ONE, FLAGS, "-n 203.0.113.1", "-n other.example"]);
+    let flags = prop::sample::select(vec![ONE_NAME, FLAGS, "-n 203.0.113.1", "-n other.example"]);
     prop_oneof![
         (0_u64..100).prop_map(Step::Wait),
         (0_usize..4, answers).prop_map(|(which, answer)| Step::Answer(which, answer)),
-        flags.prop_map(Step::Follow),
+        flags.prop_map(Step::Reload),
     ]
 }
 
 proptest! {
-    /// Whatever happens, no name is looked up twice at a time, the acceptor is never woken in vain, and
-    /// what was known once stays known.
+    /// In every order of events, no name has two lookups at a time, the server never wakes up without need,
+    /// and a known address stays known.
     #[test]
-    fn whatever_happens(steps in prop::collection::vec(step(), 0..60)) {
-        let mut bench = Bench::new(FLAGS);
-        let mut under_way: Vec<String> = Vec::new();
+    fn every_order_of_events_is_handled(steps in prop::collection::vec(step(), 0..60)) {
+        let mut simulation = Simulation::new(FLAGS);
+        let mut pending: Vec<String> = Vec::new();
         let mut second = 0;
         for step in steps {
-            let before = bench.addresses.known();
+            let before = simulation.resolver.names();
             let mut forgets = false;
             match step {
                 Step::Wait(seconds) => second += seconds,
-                Step::Answer(which, answer) if which < under_way.len() => {
-                    let name = under_way.remove(which);
-                    bench.take(second, &name, answer);
+                Step::Answer(which, answer) if which < pending.len() => {
+                    let name = pending.remove(which);
+                    simulation.answer(second, &name, answer);
                 }
                 Step::Answer(..) => {}
-                Step::Follow(flags) => {
-                    bench.follow(second, flags);
+                Step::Reload(flags) => {
+                    simulation.reload(second, flags);
                     forgets = true;
                 }
             }
-            let known = bench.addresses.known();
+            let known = simulation.resolver.names();
             prop_assert!(forgets || before.keys().all(|name| known.contains_key(name)));
-            for name in bench.due(second) {
-                prop_assert!(!under_way.contains(&name), "{name} twice");
-                under_way.push(name);
+            for name in simulation.due(second) {
+                prop_assert!(!pending.contains(&name), "{name} twice");
+                pending.push(name);
             }
-            bench.overdue(second);
-            prop_assert!(bench.wakes_after().is_none_or(|wake| wake > second));
+            simulation.check_pending(second);
+            prop_assert!(simulation.next_wake().is_none_or(|wake| wake > second));
         }
     }
 }

@@ -1,7 +1,7 @@
-//! What each kind of client is told: the replies of the core itself, on made-up connections.
+//! The replies to each kind of client: those of the core itself, on simulated connections.
 //!
-//! A session runs for each kind, with the settings that would be served, so that what is shown here
-//! cannot differ from what is served.
+//! A session of the core runs for each kind of client with the settings to be checked. So the replies here
+//! cannot differ from those of a running server.
 
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::sync::Arc;
@@ -12,125 +12,131 @@ use ipnet::{IpNet, Ipv4Net};
 use crate::net::interfaces::Interfaces;
 use crate::settings::{LocalNetworks, Names, PortRange, Settings};
 
-/// Addresses to connect to at which clients are told the same.
+/// Local addresses at which clients get the same replies.
 #[derive(Debug, PartialEq, Eq)]
-pub(super) struct Place {
+pub(super) struct LocalAddresses {
     pub(super) addresses: Vec<IpAddr>,
-    pub(super) kinds: Vec<Kind>,
+    pub(super) clients: Vec<ClientKind>,
 }
 
 /// One kind of client.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Kind {
+pub(super) struct ClientKind {
     pub(super) label: String,
+    /// The address of the simulated client.
     pub(super) peer: Option<IpAddr>,
-    /// Or why no client of this kind can be shown.
-    pub(super) answer: Result<Answer, String>,
+    /// Or why no client of this kind can be simulated.
+    pub(super) result: Result<ClientReplies, String>,
 }
 
-/// What such a client is told.
+/// The replies to such a client.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Answer {
-    /// The address and the port in words, and the rule.
+pub(super) struct ClientReplies {
+    /// The announced address and port in words, and the rule behind them.
     pub(super) meaning: String,
     /// To PASV and to EPSV.
     pub(super) replies: Vec<String>,
 }
 
-/// The kinds of clients at each address that is listened on.
-pub(super) fn places(settings: &Settings, interfaces: &Interfaces, names: &Names) -> Vec<Place> {
-    let witness = Witness {
+/// Simulates each kind of client at each address that clients can connect to.
+pub(super) fn simulate(
+    settings: &Settings,
+    interfaces: &Interfaces,
+    names: &Names,
+) -> Vec<LocalAddresses> {
+    let simulation = Simulation {
         settings,
         interfaces,
         config: Arc::new(settings.config(interfaces, names)),
     };
-    let mut places: Vec<Place> = Vec::new();
+    let mut groups: Vec<LocalAddresses> = Vec::new();
     for address in settings.local_addresses(interfaces) {
-        let kinds = match address {
-            IpAddr::V6(_) => vec![witness.over_ipv6(address)],
+        let clients = match address {
+            IpAddr::V6(_) => vec![simulation.ipv6_client(address)],
             IpAddr::V4(local) if local.is_loopback() => {
-                vec![witness.kind("this machine", local, Ok(local))]
+                vec![simulation.client("this machine", local, Ok(local))]
             }
-            IpAddr::V4(local) => witness.kinds(local),
+            IpAddr::V4(local) => simulation.ipv4_clients(local),
         };
-        match places.iter_mut().find(|place| place.kinds == kinds) {
-            Some(place) => place.addresses.push(address),
-            None => places.push(Place {
+        match groups.iter_mut().find(|group| group.clients == clients) {
+            Some(group) => group.addresses.push(address),
+            None => groups.push(LocalAddresses {
                 addresses: vec![address],
-                kinds,
+                clients,
             }),
         }
     }
-    places
+    groups
 }
 
-/// The data port of the replies: the first of the range.
+/// The data port in the replies: the first of the range.
 pub(super) fn example_port(settings: &Settings) -> u16 {
     settings
         .passive_ports
         .map_or(EPHEMERAL_PORT, PortRange::first)
 }
 
-struct Witness<'a> {
+struct Simulation<'a> {
     settings: &'a Settings,
     interfaces: &'a Interfaces,
     config: Arc<Config>,
 }
 
-impl Witness<'_> {
-    fn kinds(&self, local: Ipv4Addr) -> Vec<Kind> {
-        let own = self.network_of(local);
-        let neighbour = match own {
+impl Simulation<'_> {
+    fn ipv4_clients(&self, local: Ipv4Addr) -> Vec<ClientKind> {
+        let own_network = self.network_of(local);
+        let neighbour = match own_network {
             None => Err("its interface has no network".to_owned()),
-            Some(network) => self.somebody_in(network),
+            Some(network) => self.free_address_in(network),
         };
-        let router = own
+        let router = own_network
             .and_then(|network| self.router_in(network))
             .ok_or_else(|| "no default gateway is known in its network".to_owned());
-        let mut kinds = vec![
-            self.kind("outside", local, Ok(self.outsider())),
-            self.kind("local network", local, neighbour),
-            self.kind("hairpin", local, router),
+        let mut clients = vec![
+            self.client("outside", local, Ok(self.outside_address())),
+            self.client("local network", local, neighbour),
+            self.client("hairpin", local, router),
         ];
-        for network in self.networks_of_flags() {
-            if Some(network) != own {
-                kinds.push(self.kind(&network.to_string(), local, self.somebody_in(network)));
+        for network in self.networks_in_flags() {
+            if Some(network) != own_network {
+                let label = network.to_string();
+                clients.push(self.client(&label, local, self.free_address_in(network)));
             }
         }
-        kinds
+        clients
     }
 
-    fn kind(&self, label: &str, local: Ipv4Addr, peer: Result<Ipv4Addr, String>) -> Kind {
-        Kind {
+    fn client(&self, label: &str, local: Ipv4Addr, peer: Result<Ipv4Addr, String>) -> ClientKind {
+        ClientKind {
             label: label.to_owned(),
             peer: peer.as_ref().ok().copied().map(IpAddr::V4),
-            answer: peer.map(|peer| self.answer(local.into(), peer.into())),
+            result: peer.map(|peer| self.replies(local.into(), peer.into())),
         }
     }
 
-    /// IPv6 clients are told the same wherever they come from.
-    fn over_ipv6(&self, local: IpAddr) -> Kind {
-        Kind {
+    /// IPv6 clients get the same replies from every network.
+    fn ipv6_client(&self, local: IpAddr) -> ClientKind {
+        ClientKind {
             label: "over IPv6".to_owned(),
             peer: None,
-            answer: Ok(self.answer(local, IpAddr::V6(OUTSIDER_V6.into()))),
+            result: Ok(self.replies(local, IpAddr::V6(OUTSIDE_V6.into()))),
         }
     }
 
-    fn answer(&self, local: IpAddr, peer: IpAddr) -> Answer {
+    fn replies(&self, local: IpAddr, peer: IpAddr) -> ClientReplies {
         let endpoints = Endpoints::new(
             SocketAddr::new(local, self.settings.control_port()),
             SocketAddr::new(peer, CLIENT_PORT),
         );
         let inner = example_port(self.settings);
-        let (session, replies) = converse(self.config.clone(), endpoints, inner);
+        let (session, replies) = run_session(self.config.clone(), endpoints, inner);
         let announced = session.announcement();
         let port = self.config.masquerade.announced_port(announced.port, inner);
         let target = match announced.address {
             IpAddr::V4(address) => format!("{address} port {port}"),
             IpAddr::V6(_) => format!("port {port} of the same address"),
         };
-        Answer {
+        ClientReplies {
             meaning: format!("{target}, by {}", announced.reason),
             replies,
         }
@@ -154,8 +160,8 @@ impl Witness<'_> {
             .find(|gateway| network.contains(gateway))
     }
 
-    /// The networks that flags speak of.
-    fn networks_of_flags(&self) -> Vec<Ipv4Net> {
+    /// The networks that flags name.
+    fn networks_in_flags(&self) -> Vec<Ipv4Net> {
         let by_rule = self.settings.masquerade_clients.iter();
         let mut networks: Vec<Ipv4Net> = by_rule
             .filter_map(|(network, _)| ipv4_network(network))
@@ -168,39 +174,41 @@ impl Witness<'_> {
         networks
     }
 
-    /// A client in the network that is no router, not this machine, and under no narrower rule.
-    fn somebody_in(&self, network: Ipv4Net) -> Result<Ipv4Addr, String> {
-        let narrower: Vec<Ipv4Net> = self
-            .networks_of_flags()
+    /// An address in the network that is not in use as far as is known, and to which no rule for a smaller
+    /// network applies.
+    fn free_address_in(&self, network: Ipv4Net) -> Result<Ipv4Addr, String> {
+        let smaller: Vec<Ipv4Net> = self
+            .networks_in_flags()
             .into_iter()
             .filter(|other| other.prefix_len() > network.prefix_len())
             .collect();
         let is_free = |address: &Ipv4Addr| {
-            !self.is_known(*address) && !narrower.iter().any(|other| other.contains(address))
+            !self.is_taken(*address) && !smaller.iter().any(|other| other.contains(address))
         };
         network
             .hosts()
-            .take(CANDIDATES)
+            .take(CANDIDATES_MAX)
             .find(is_free)
-            .ok_or_else(|| "no address for such a client is left".to_owned())
+            .ok_or_else(|| "no address is free for such a client".to_owned())
     }
 
-    /// A client somewhere on the Internet.
-    fn outsider(&self) -> Ipv4Addr {
-        let special = |address: Ipv4Addr| {
-            let narrow = |network: &Ipv4Net| network.prefix_len() > 0 && network.contains(&address);
+    /// An address on the Internet to which no rule for a network applies.
+    fn outside_address(&self) -> Ipv4Addr {
+        let has_rule = |address: Ipv4Addr| {
+            let applies =
+                |network: &Ipv4Net| network.prefix_len() > 0 && network.contains(&address);
             let interfaces = self.interfaces.networks.iter().filter_map(ipv4_network);
             interfaces
-                .chain(self.networks_of_flags())
-                .any(|network| narrow(&network))
+                .chain(self.networks_in_flags())
+                .any(|network| applies(&network))
         };
-        let candidates = OUTSIDERS.map(Ipv4Addr::from);
-        let found = candidates.iter().find(|&&address| !special(address));
+        let candidates = OUTSIDE.map(Ipv4Addr::from);
+        let found = candidates.iter().find(|&&address| !has_rule(address));
         *found.unwrap_or(&candidates[0])
     }
 
-    /// This machine, a router, or whom a rule announces.
-    fn is_known(&self, address: Ipv4Addr) -> bool {
+    /// Whether the address is this machine's, a router's, or one that a rule announces.
+    fn is_taken(&self, address: Ipv4Addr) -> bool {
         let own = self.interfaces.addresses.iter();
         let mut hosts = own.chain(&self.interfaces.gateways);
         let mut rules = self.config.masquerade.clients.iter();
@@ -209,8 +217,8 @@ impl Witness<'_> {
     }
 }
 
-/// Logs in, asks in both ways, and returns the replies to that.
-fn converse(config: Arc<Config>, endpoints: Endpoints, port: u16) -> (Session, Vec<String>) {
+/// Runs a session that logs in and sends PASV and EPSV. Returns the replies to these two.
+fn run_session(config: Arc<Config>, endpoints: Endpoints, port: u16) -> (Session, Vec<String>) {
     let mut session = Session::new(config, endpoints);
     let mut replies = Vec::new();
     let mut unused: &[u8] = b"USER anonymous\r\nPASS check@\r\nPASV\r\nEPSV\r\n";
@@ -229,16 +237,16 @@ fn converse(config: Arc<Config>, endpoints: Endpoints, port: u16) -> (Session, V
                 Output::Action(Action::OpenPassive) => Outcome::PassiveOpened(Ok(port)),
                 Output::Action(_) => continue,
             };
-            // Each answers the question that was just asked.
-            let answered = session.handle_outcome(outcome);
-            debug_assert!(answered.is_ok(), "{answered:?}");
+            // Each outcome answers the action before it, so it is accepted.
+            let accepted = session.handle_outcome(outcome);
+            debug_assert!(accepted.is_ok(), "{accepted:?}");
         }
         match session.handle_input(unused) {
             0 => break,
             used => unused = &unused[used..],
         }
     }
-    // The greeting and the login come first.
+    // The replies before are the greeting and those to the login.
     let last_two = replies.len().saturating_sub(2);
     (session, replies.split_off(last_two))
 }
@@ -250,16 +258,16 @@ fn ipv4_network(network: &IpNet) -> Option<Ipv4Net> {
     }
 }
 
-/// Addresses for documentation, RFC 5737, and one more that is nobody's.
-const OUTSIDERS: [[u8; 4]; 4] = [
+/// Addresses for documentation (RFC 5737), and one for benchmarks (RFC 2544): no host has them.
+const OUTSIDE: [[u8; 4]; 4] = [
     [198, 51, 100, 7],
     [203, 0, 113, 7],
     [192, 0, 2, 7],
     [198, 18, 0, 7],
 ];
-const OUTSIDER_V6: [u16; 8] = [0x2001, 0xdb8, 0xffff, 0, 0, 0, 0, 7];
+const OUTSIDE_V6: [u16; 8] = [0x2001, 0xdb8, 0xffff, 0, 0, 0, 0, 7];
 const CLIENT_PORT: u16 = 50_000;
-/// The first of those that the kernel usually chooses from.
+/// The first port of the range from which the kernel usually chooses.
 const EPHEMERAL_PORT: u16 = 32_768;
-/// Of a large network not every address is tried.
-const CANDIDATES: usize = 4096;
+/// In a large network, not every address is tried.
+const CANDIDATES_MAX: usize = 4096;

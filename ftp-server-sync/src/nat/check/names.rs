@@ -1,57 +1,57 @@
-//! One look at what host names lead to.
+//! Resolves host names once, for a check.
 //!
-//! However slow the resolver is, the answer comes within `PATIENCE`.
+//! However slow the resolver is, the result is there after [`TIMEOUT`].
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::io;
 use std::sync::mpsc::{self, Sender};
 use std::time::{Duration, Instant};
 
-use crate::nat::address_source::{self, Answer, choose};
+use crate::nat::address_source::{self, LookupResult, choose_address};
 use crate::settings::Names;
 
-/// The addresses of the names that have one, and for the others what is wrong.
-pub(super) fn look_up(names: &BTreeSet<&str>) -> (Names, BTreeMap<String, String>) {
-    let start = |name, answers: Sender<Answer>| {
-        // Nobody hears an answer that is late.
-        address_source::look_up(name, move |answer| drop(answers.send(answer)))
+/// The addresses of the names, and for each name without an address the problem.
+pub(super) fn resolve(names: &BTreeSet<&str>) -> (Names, BTreeMap<String, String>) {
+    let start = |name, results: Sender<LookupResult>| {
+        // A late result has no receiver any more.
+        address_source::look_up(name, move |result| drop(results.send(result)))
     };
-    look_up_with(names, PATIENCE, start)
+    resolve_with(names, TIMEOUT, start)
 }
 
-/// All at once: one lookup that never ends keeps nobody.
-fn look_up_with(
+/// Looks all names up at the same time: a lookup that never returns delays no other.
+fn resolve_with(
     names: &BTreeSet<&str>,
-    patience: Duration,
-    start: impl Fn(String, Sender<Answer>) -> io::Result<()>,
+    timeout: Duration,
+    start: impl Fn(String, Sender<LookupResult>) -> io::Result<()>,
 ) -> (Names, BTreeMap<String, String>) {
-    let (sender, answers) = mpsc::channel();
-    let (mut found, mut missing) = (Names::new(), BTreeMap::new());
+    let (sender, results) = mpsc::channel();
+    let (mut resolved, mut unresolved) = (Names::new(), BTreeMap::new());
     for &name in names {
         let problem = match start(name.to_owned(), sender.clone()) {
-            Ok(()) => format!("no answer within {} s", patience.as_secs()),
+            Ok(()) => format!("no answer within {} s", timeout.as_secs()),
             Err(error) => error.to_string(),
         };
-        missing.insert(name.to_owned(), problem);
+        unresolved.insert(name.to_owned(), problem);
     }
     drop(sender);
-    let deadline = Instant::now() + patience;
+    let deadline = Instant::now() + timeout;
     let left = || deadline.saturating_duration_since(Instant::now());
-    // Ends when all have answered, too.
-    while let Ok(answer) = answers.recv_timeout(left()) {
-        match answer.found.and_then(|found| choose(&found, None)) {
+    // Also ends when every lookup has returned: then there is no sender any more.
+    while let Ok(LookupResult { name, addresses }) = results.recv_timeout(left()) {
+        match addresses.and_then(|addresses| choose_address(&addresses, None)) {
             Ok(address) => {
-                missing.remove(&answer.name);
-                found.insert(answer.name, address);
+                unresolved.remove(&name);
+                resolved.insert(name, address);
             }
-            Err(problem) => drop(missing.insert(answer.name, problem)),
+            Err(problem) => drop(unresolved.insert(name, problem)),
         }
     }
-    (found, missing)
+    (resolved, unresolved)
 }
 
 /// Longer than a resolver needs to try its second server.
-const PATIENCE: Duration = Duration::from_secs(5);
+const TIMEOUT: Duration = Duration::from_secs(5);
 
 #[cfg(test)]
 mod tests {
@@ -59,36 +59,37 @@ mod tests {
 
     use super::*;
 
-    fn fake(name: String, answers: Sender<Answer>) -> io::Result<()> {
-        let found = match name.as_str() {
+    fn fake_lookup(name: String, results: Sender<LookupResult>) -> io::Result<()> {
+        let addresses = match name.as_str() {
             "slow.example" => {
-                // It keeps its end of the channel, and never answers.
-                thread::spawn(move || (thread::sleep(Duration::from_secs(60)), answers));
+                // The sender stays open, and no result is sent.
+                thread::spawn(move || (thread::sleep(Duration::from_secs(60)), results));
                 return Ok(());
             }
             "good.example" => Ok(vec![[203, 0, 113, 1].into()]),
             "empty.example" => Ok(Vec::new()),
             _ => return Err(io::Error::other("no thread")),
         };
-        answers
-            .send(Answer { name, found })
+        results
+            .send(LookupResult { name, addresses })
             .map_err(io::Error::other)
     }
 
     #[test]
-    fn a_silent_resolver_is_not_waited_for() {
+    fn a_resolver_that_does_not_answer_delays_nothing() {
         let names = [
             "bad.example",
             "empty.example",
             "good.example",
             "slow.example",
         ];
-        let (found, missing) = look_up_with(&names.into(), Duration::from_secs(1), fake);
+        let (resolved, unresolved) =
+            resolve_with(&names.into(), Duration::from_secs(1), fake_lookup);
         let good = ("good.example".to_owned(), [203, 0, 113, 1].into());
-        assert_eq!(found, Names::from([good]));
+        assert_eq!(resolved, Names::from([good]));
         let pair = |name: &str, problem: &str| (name.to_owned(), problem.to_owned());
         assert_eq!(
-            missing,
+            unresolved,
             BTreeMap::from([
                 pair("bad.example", "no thread"),
                 pair("empty.example", "it has no IPv4 address"),
@@ -98,8 +99,8 @@ mod tests {
     }
 
     #[test]
-    fn the_system_is_asked() {
-        let (found, missing) = look_up(&BTreeSet::from(["localhost"]));
-        assert!(found["localhost"].is_loopback(), "{missing:?}");
+    fn the_system_resolves_a_name() {
+        let (resolved, unresolved) = resolve(&BTreeSet::from(["localhost"]));
+        assert!(resolved["localhost"].is_loopback(), "{unresolved:?}");
     }
 }

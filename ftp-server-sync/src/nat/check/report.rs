@@ -1,27 +1,29 @@
 //! The text of `--check`.
 //!
-//! Pure: the same settings and the same machine give the same text, at most `WIDTH` columns wide.
+//! Pure: the same settings and the same evidence give the same text. Lines have at most `WIDTH` columns.
 
 use std::net::IpAddr;
 
-use super::clients::{Kind, example_port, places};
-use crate::nat::diagnose::{Finding, Seen, Severity, masquerades};
+use super::clients::{ClientKind, example_port, simulate};
+use crate::logging::wrap::wrap;
+use crate::nat::evidence::Evidence;
+use crate::nat::finding::{Finding, Severity};
 use crate::settings::Settings;
 
-/// `start_problem`: why the server could not even start, as far as that was tried.
+/// `start_problem` is the reason why the server cannot start.
 pub(super) fn text(
     settings: &Settings,
-    seen: &Seen,
+    evidence: &Evidence,
     findings: &[Finding],
     start_problem: Option<&str>,
 ) -> String {
     let mut text = String::new();
-    for (name, address) in &seen.names {
-        text.push_str(&format!("{name} leads to {address} now.\n"));
+    for (name, address) in &evidence.names {
+        text.push_str(&format!("{name} resolves to {address} now.\n"));
     }
-    text.push_str(&clients(settings, seen));
+    text.push_str(&clients(settings, evidence));
     if let Some(problem) = start_problem {
-        text.push_str(&wrapped("FAILS", FINDING_COLUMN, problem));
+        text.push_str(&finding_lines("FAILS", problem));
     } else if findings.is_empty() {
         text.push_str("Nothing is wrong with the flags.\n");
     }
@@ -31,48 +33,46 @@ pub(super) fn text(
             Severity::Risk => "RISK",
             Severity::Note => "note",
         };
-        text.push_str(&wrapped(severity, FINDING_COLUMN, &finding.text));
+        text.push_str(&finding_lines(severity, &finding.text));
     }
-    text.push_str(&conclusion(
-        settings,
-        seen,
-        findings,
-        start_problem.is_none(),
-    ));
+    let conclusion = conclusion(settings, evidence, findings, start_problem.is_none());
+    text.push_str(&format!("\n{}", wrap("", 0, WIDTH, &conclusion)));
     text
 }
 
-fn clients(settings: &Settings, seen: &Seen) -> String {
-    let places = places(settings, &seen.interfaces, &seen.names);
+/// The replies to each kind of client, by the address that it connects to.
+fn clients(settings: &Settings, evidence: &Evidence) -> String {
+    let groups = simulate(settings, &evidence.interfaces, &evidence.names);
     let port = example_port(settings);
     let example = match &settings.passive_ports {
-        Some(_) => format!("with data port {port}, the first of the range"),
-        None => format!("with data port {port} as an example, the kernel chooses"),
+        Some(_) => "the first of the range",
+        None => "an example, the kernel chooses",
     };
-    let mut text = format!("What clients are told, {example}:\n\n");
-    for place in &places {
-        for address in &place.addresses {
+    let mut text = format!(
+        "Passive mode replies to each kind of client, with data port {port} ({example}):\n\n"
+    );
+    for group in &groups {
+        for address in &group.addresses {
             text.push_str(&format!(
                 "connecting to {address}{}\n",
                 control_port(settings)
             ));
         }
-        for kind in &place.kinds {
-            text.push_str(&entry(kind));
+        for client in &group.clients {
+            text.push_str(&client_lines(client));
         }
         text.push('\n');
     }
-    let mut lines = absent(&settings.local_addresses(&seen.interfaces));
-    if places
+    let mut lines = missing_clients(&settings.local_addresses(&evidence.interfaces));
+    if groups
         .iter()
-        .flat_map(|place| &place.kinds)
+        .flat_map(|group| &group.clients)
         .any(is_shown_hairpin)
     {
-        lines.push_str(&wrapped(
+        lines.push_str(&finding_lines(
             "hairpin",
-            FINDING_COLUMN,
-            "a client in the local network that dials the public address: the router sends it back \
-             in, from its own address",
+            "a client in the local network that connects to the public address: the router sends the \
+             connection back to the server, with the router's own address as the client's",
         ));
     }
     if !lines.is_empty() {
@@ -82,15 +82,15 @@ fn clients(settings: &Settings, seen: &Seen) -> String {
     text
 }
 
-/// The kinds of clients that have nothing to connect to.
-fn absent(addresses: &[IpAddr]) -> String {
+/// The kinds of clients that can connect to no address of the server.
+fn missing_clients(addresses: &[IpAddr]) -> String {
     let none = |is: fn(&IpAddr) -> bool| !addresses.iter().any(is);
-    let reachable_ipv4 = |address: &IpAddr| address.is_ipv4() && !address.is_loopback();
+    let is_reachable_ipv4 = |address: &IpAddr| address.is_ipv4() && !address.is_loopback();
     [
         (
-            "from elsewhere over IPv4",
-            "no IPv4 address that they could reach",
-            none(reachable_ipv4),
+            "on other machines over IPv4",
+            "no IPv4 address they can reach",
+            none(is_reachable_ipv4),
         ),
         ("over IPv6", "no IPv6 address", none(IpAddr::is_ipv6)),
         (
@@ -100,27 +100,31 @@ fn absent(addresses: &[IpAddr]) -> String {
         ),
     ]
     .iter()
-    .filter(|(_, _, absent)| *absent)
-    .map(|(who, what, _)| format!("clients {who}: not shown, {what} is listened on\n"))
+    .filter(|(_, _, missing)| *missing)
+    .map(|(clients, what, _)| {
+        format!("clients {clients}: not shown, the server listens on {what}\n")
+    })
     .collect()
 }
 
-fn is_shown_hairpin(kind: &Kind) -> bool {
-    kind.label == "hairpin" && kind.answer.is_ok()
+fn is_shown_hairpin(client: &ClientKind) -> bool {
+    client.label == "hairpin" && client.result.is_ok()
 }
 
-/// Label and meaning, then the replies, with the example's address at the side.
-fn entry(kind: &Kind) -> String {
-    let column = KIND_COLUMN;
-    let answer = match &kind.answer {
-        Ok(answer) => answer,
+/// The label and the meaning, then the replies, with the address of the simulated client in front.
+fn client_lines(client: &ClientKind) -> String {
+    let column = CLIENT_COLUMN;
+    let replies = match &client.result {
+        Ok(replies) => replies,
         Err(reason) => {
-            return format!("  {:<column$}not shown, {reason}\n", kind.label);
+            return format!("  {:<column$}not shown, {reason}\n", client.label);
         }
     };
-    let mut text = format!("  {:<column$}{}\n", kind.label, answer.meaning);
-    let mut side = kind.peer.map_or(String::new(), |peer| format!("  {peer}"));
-    for reply in &answer.replies {
+    let mut text = format!("  {:<column$}{}\n", client.label, replies.meaning);
+    let mut side = client
+        .peer
+        .map_or(String::new(), |peer| format!("  {peer}"));
+    for reply in &replies.replies {
         text.push_str(format!("  {side:<column$}{reply}").trim_end());
         text.push('\n');
         side.clear();
@@ -135,25 +139,32 @@ fn control_port(settings: &Settings) -> String {
     }
 }
 
-fn conclusion(settings: &Settings, seen: &Seen, findings: &[Finding], starts: bool) -> String {
-    let fails = findings
+fn conclusion(
+    settings: &Settings,
+    evidence: &Evidence,
+    findings: &[Finding],
+    starts: bool,
+) -> String {
+    let clients_fail = findings
         .iter()
         .any(|finding| finding.severity == Severity::Failure);
-    let addresses = settings.local_addresses(&seen.interfaces);
-    let text = match (starts, fails) {
+    let addresses = settings.local_addresses(&evidence.interfaces);
+    match (starts, clients_fail) {
         (false, _) => "The server cannot start.".to_owned(),
         (true, true) => "Some clients would fail.".to_owned(),
         (true, false) if addresses.iter().all(IpAddr::is_loopback) => {
             "Clients on this machine can be served, and no others.".to_owned()
         }
-        (true, false) => format!("Every kind of client can be served{}.", condition(settings)),
-    };
-    format!("\n{}", wrapped("", 0, &text))
+        (true, false) => format!(
+            "Every kind of client can be served{}.",
+            router_condition(settings)
+        ),
+    }
 }
 
-/// What this machine cannot see.
-fn condition(settings: &Settings) -> String {
-    let Some(inner) = settings.passive_ports.filter(|_| masquerades(settings)) else {
+/// What the router must do, which this machine cannot check.
+fn router_condition(settings: &Settings) -> String {
+    let Some(inner) = settings.passive_ports.filter(|_| settings.masquerades()) else {
         return String::new();
     };
     let outer = settings.outer_ports.unwrap_or(inner);
@@ -167,37 +178,18 @@ fn condition(settings: &Settings) -> String {
     };
     let implicit = match settings.implicit_port() {
         None => String::new(),
-        Some(0) => ", that of implicit TLS".to_owned(),
+        Some(0) => ", the port of implicit TLS".to_owned(),
         Some(port) => format!(", {port}"),
     };
-    format!(", if the router forwards {control}{implicit} and {passive} (--rules prints its lines)")
+    format!(", if the router forwards {control}{implicit} and {passive} (--rules prints the rules)")
 }
 
-/// `head`, then the text in lines of its own column.
-fn wrapped(head: &str, column: usize, text: &str) -> String {
-    let mut lines = String::new();
-    let mut line = format!("{head:<column$}");
-    let mut empty = true;
-    for word in text.split(' ') {
-        if !empty && line.len() + 1 + word.len() > WIDTH {
-            lines.push_str(&line);
-            lines.push('\n');
-            line = " ".repeat(column);
-            empty = true;
-        }
-        if !empty {
-            line.push(' ');
-        }
-        line.push_str(word);
-        empty = false;
-    }
-    lines.push_str(&line);
-    lines.push('\n');
-    lines
+fn finding_lines(head: &str, text: &str) -> String {
+    wrap(head, FINDING_COLUMN, WIDTH, text)
 }
 
 const WIDTH: usize = 100;
-const KIND_COLUMN: usize = 20;
+const CLIENT_COLUMN: usize = 20;
 const FINDING_COLUMN: usize = 9;
 
 #[cfg(test)]

@@ -1,18 +1,25 @@
 //! Each finding, where it must be made and where it must not.
 
+use std::collections::BTreeMap;
+use std::net::IpAddr;
+
+use super::addresses::BEHIND_CARRIER;
 use super::*;
 use crate::cli::{self, Invocation};
+use crate::net::interfaces::Interfaces;
+use crate::net::port_probe::UnavailablePorts;
+use crate::settings::Names;
 
 const LOCAL: &str = "127.0.0.1 ::1 192.168.77.2 2001:db8::2";
 const ROUTER: &str = "192.168.77.1";
 const PRIVATE: &str = "PASV replies will carry 192.168.77.2, a private address: clients outside \
                        the local network will fail; behind a router, give its public address \
                        with --masquerade-address";
-const NO_RANGE: &str = "masquerade without --passive-ports: data ports are the kernel's choice, \
-                        usually 32768-60999, and the router cannot forward them; give a small \
-                        range such as --passive-ports 60000-60009 and forward it";
-const OPEN: &str = "risk: anonymous may change and delete files: anybody who reaches the port can do \
-                    so; add --username and a password, or leave --write out";
+const NO_RANGE: &str = "masquerading without --passive-ports: the kernel chooses the data ports, \
+                        usually among 32768-60999, and the router cannot forward them; give a \
+                        small range such as --passive-ports 60000-60009 and forward it";
+const OPEN: &str = "risk: anonymous may change and delete files: everyone who can reach the port can \
+                    do that; add --username and a password, or leave --write out";
 const ROUTED: &str = "-n 203.0.113.1 -r 60000-60009";
 
 fn settings(line: &str) -> Settings {
@@ -30,33 +37,33 @@ fn addresses(text: &str) -> Vec<IpAddr> {
 }
 
 /// The machine of these tests with these addresses.
-fn seen(local: &str) -> Seen {
-    Seen {
+fn evidence(local: &str) -> Evidence {
+    Evidence {
         interfaces: Interfaces {
             addresses: addresses(local),
             networks: Vec::new(),
             gateways: addresses(ROUTER),
             ..Interfaces::default()
         },
-        ..Seen::default()
+        ..Evidence::default()
     }
 }
 
 /// Expects failures as they are, and others with their severity in front.
 #[track_caller]
-fn check_seen(line: &str, seen: &Seen, expected: &[&str]) {
+fn check_on(line: &str, evidence: &Evidence, expected: &[&str]) {
     let shown = |finding: Finding| match finding.severity {
         Severity::Failure => finding.text,
         Severity::Risk => format!("risk: {}", finding.text),
         Severity::Note => format!("note: {}", finding.text),
     };
-    let found = findings(&settings(line), seen).into_iter().map(shown);
+    let found = diagnose(&settings(line), evidence).into_iter().map(shown);
     assert_eq!(found.collect::<Vec<_>>(), expected, "{line}");
 }
 
 #[track_caller]
 fn check(line: &str, local: &str, expected: &[&str]) {
-    check_seen(line, &seen(local), expected);
+    check_on(line, &evidence(local), expected);
 }
 
 #[test]
@@ -116,14 +123,14 @@ fn every_kind_of_private_address_counts() {
 }
 
 #[test]
-fn addresses_that_nobody_reaches() {
+fn addresses_that_clients_cannot_reach() {
     let range = "-r 60000-60009";
     check(
         &format!("-n 192.168.77.1 {range}"),
         LOCAL,
         &[
-            "--masquerade-address 192.168.77.1 is the router's address on this side: clients \
-           outside cannot reach it; give its public address",
+            "--masquerade-address 192.168.77.1 is the router's address in the local network: clients \
+             outside cannot reach it; give the router's public address",
         ],
     );
     check(
@@ -149,37 +156,41 @@ fn addresses_that_nobody_reaches() {
            will connect to itself; give the router's public address",
         ],
     );
+}
+
+#[test]
+fn rules_without_effect() {
     check(
         &format!("--masquerade-address-map 192.168.77.9=203.0.113.9 {ROUTED}"),
         LOCAL,
         &[
             "--masquerade-address-map 192.168.77.9=203.0.113.9 is never used: 192.168.77.9 is \
-           not an address that this server listens on; give one of this machine's",
+           not an address that this server listens on; give one of this machine's addresses",
         ],
     );
     check(
         &format!("-i 2001:db8::2 {ROUTED}"),
         LOCAL,
         &[
-            "note: masquerade concerns IPv4 only, and no IPv4 address that others could reach is \
-           listened on; add one with --interface",
+            "note: masquerading is for IPv4 only, and the server listens on no IPv4 address that other \
+             machines could reach; add one with --interface",
         ],
     );
     for (line, local) in [
         (ROUTED, "127.0.0.1 ::1 2001:db8::2"),
         ("-i 127.0.0.1 -n 203.0.113.1 -r 60000-60009", LOCAL),
     ] {
-        let useless = "note: masquerade concerns IPv4 only, and no IPv4 address that others could \
-                       reach is listened on; add one with --interface";
-        check(line, local, &[useless]);
+        let unused = "note: masquerading is for IPv4 only, and the server listens on no IPv4 address \
+                      that other machines could reach; add one with --interface";
+        check(line, local, &[unused]);
     }
     for rule in [
         "--local-networks 0.0.0.0/0",
         "--masquerade-client 0.0.0.0/0=local",
     ] {
         let overruled = format!(
-            "{rule} is for all clients: those outside are told the address that they connected to, \
-             never the router's; name the networks that it is meant for"
+            "{rule} applies to all clients: those outside are given the address that they connected \
+             to, never the router's; give only the networks that need this rule"
         );
         check(&format!("{ROUTED} {rule}"), LOCAL, &[&overruled]);
     }
@@ -187,16 +198,16 @@ fn addresses_that_nobody_reaches() {
         "--masquerade-address-map 127.0.0.2=203.0.113.1,192.168.77.2=203.0.113.1 -r 60000-60009",
         LOCAL,
         &[
-            "note: --masquerade-address-map 127.0.0.2=203.0.113.1 is for clients on this machine \
-             only, whom no router translates",
+            "note: --masquerade-address-map 127.0.0.2=203.0.113.1 is used only by clients on this \
+             machine, and no router translates their connections",
         ],
     );
-    let untold = "--outer-ports 50000-50009 are told to nobody: only clients that are told the \
-                  router's address are told its ports; give that with --masquerade-address";
+    let unused = "--outer-ports 50000-50009 is never used: only clients that are given the router's \
+                  address are given its ports; give that address with --masquerade-address";
     check(
         "-i 198.51.100.7 -r 60000-60009 --outer-ports 50000-50009",
         LOCAL,
-        &[untold],
+        &[unused],
     );
     check(&format!("{ROUTED} --outer-ports 50000-50009"), LOCAL, &[]);
 }
@@ -213,22 +224,22 @@ fn passive_ports_and_writing() {
         "-n 203.0.113.1 -r 60000-60008",
         LOCAL,
         &[
-            "note: --passive-ports has 9 ports: clients from one address can begin 9 transfers at a \
-               time, others of theirs wait a moment; 10 are enough for most",
+            "note: --passive-ports has 9 ports: clients at one address can start 9 transfers at a \
+             time, and more transfers wait a moment; 10 ports are enough for most uses",
         ],
     );
     check(
         "-n 203.0.113.1 -r 60000",
         LOCAL,
         &[
-            "note: --passive-ports has 1 port: clients from one address can begin 1 transfer at a \
-               time, others of theirs wait a moment; 10 are enough for most",
+            "note: --passive-ports has 1 port: clients at one address can start 1 transfer at a \
+             time, and more transfers wait a moment; 10 ports are enough for most uses",
         ],
     );
     for flags in ["--permit-foreign-addresses", "--trust-gateway 172.17.0.1"] {
-        let unshared = "note: --passive-ports has 2 ports: all clients together, as sessions cannot \
-                        share a port here, can begin 2 transfers at a time, others of theirs wait a \
-                        moment; 10 are enough for most";
+        let unshared = "note: --passive-ports has 2 ports: all clients together, because sessions \
+                        cannot share a port here, can start 2 transfers at a time, and more \
+                        transfers wait a moment; 10 ports are enough for most uses";
         let line = format!("-n 203.0.113.1 -r 60000-60001 {flags}");
         check(&line, LOCAL, &[unshared]);
     }
@@ -252,7 +263,7 @@ fn behind_a_carriers_nat() {
         let expected = format!("PASV replies will carry {address}, {BEHIND_CARRIER}");
         check("", address, &[&expected]);
     }
-    // A tunnel uses such addresses too, and then the other one is what counts.
+    // A tunnel uses such addresses too. Then the other address decides.
     let both = PRIVATE.replace(
         "192.168.77.2, a private address",
         "100.64.0.1 or 192.168.77.2, private addresses",
@@ -272,18 +283,18 @@ fn behind_a_carriers_nat() {
 fn names() {
     let flag = "--masquerade-address ftp.home.example";
     let line = "-n ftp.home.example -r 60000-60009";
-    let leads_to = |address: &str| Seen {
+    let resolved = |address: &str| Evidence {
         names: Names::from([("ftp.home.example".to_owned(), address.parse().unwrap())]),
-        ..seen(LOCAL)
+        ..evidence(LOCAL)
     };
-    // Not looked up yet, as at start, or well.
+    // The name is not resolved yet, as at start, or has a good address.
     check(line, LOCAL, &[]);
-    check_seen(line, &leads_to("203.0.113.1"), &[]);
+    check_on(line, &resolved("203.0.113.1"), &[]);
     for (address, problem) in [
         (
             "192.168.77.1",
-            "the router's address on this side: clients outside cannot reach it; give its public \
-             address",
+            "the router's address in the local network: clients outside cannot reach it; give the \
+             router's public address",
         ),
         (
             "192.168.77.2",
@@ -297,46 +308,46 @@ fn names() {
         ),
         ("100.64.3.4", BEHIND_CARRIER),
     ] {
-        let expected = format!("{flag} leads to {address}, which is {problem}");
-        check_seen(line, &leads_to(address), &[&expected]);
+        let expected = format!("{flag} resolves to {address}, which is {problem}");
+        check_on(line, &resolved(address), &[&expected]);
     }
-    let unresolved = Seen {
+    let unresolved = Evidence {
         unresolved: BTreeMap::from([("ftp.home.example".to_owned(), "no such name".to_owned())]),
-        ..seen(LOCAL)
+        ..evidence(LOCAL)
     };
-    let rest = "cannot be resolved: no such name; until it can, its clients are told the address \
-                that they connected to; give a name that leads to an IPv4 address, or the address \
+    let rest = "cannot be resolved: no such name; until it is resolved, its clients are given the \
+                address that they connected to; give a name that has an IPv4 address, or the address \
                 itself";
-    check_seen(line, &unresolved, &[&format!("{flag} {rest}")]);
+    check_on(line, &unresolved, &[&format!("{flag} {rest}")]);
     let flag = "--masquerade-address-map 192.168.77.2=ftp.home.example";
     let map = format!("{flag} -r 60000-60009");
-    check_seen(&map, &unresolved, &[&format!("{flag} {rest}")]);
+    check_on(&map, &unresolved, &[&format!("{flag} {rest}")]);
     let flag = "--masquerade-client 10.8.0.0/24=ftp.home.example";
     let client = format!("{flag} {ROUTED}");
-    check_seen(&client, &unresolved, &[&format!("{flag} {rest}")]);
-    // What is private may be right for a network of clients; loopback never is.
-    check_seen(&client, &leads_to("10.8.0.1"), &[]);
+    check_on(&client, &unresolved, &[&format!("{flag} {rest}")]);
+    // A private address may be right for a network of clients. A loopback address never is.
+    check_on(&client, &resolved("10.8.0.1"), &[]);
     let expected = format!(
-        "{flag} leads to 127.0.0.1, which is a loopback address: each client will connect to \
+        "{flag} resolves to 127.0.0.1, which is a loopback address: each client will connect to \
          itself; give the router's public address"
     );
-    check_seen(&client, &leads_to("127.0.0.1"), &[&expected]);
+    check_on(&client, &resolved("127.0.0.1"), &[&expected]);
 }
 
 #[test]
 fn the_routers_control_port_in_the_range() {
-    let held = |range: &str, control: u16| {
+    let found = |range: &str, control: u16| {
         format!(
-            "seen from outside, the passive ports {range} hold the router's control port {control}: \
-             a client that is sent there reaches the control port instead; give --passive-ports \
-             without it, or say with --outer-port which port the router forwards"
+            "outside the router, the passive ports {range} contain the control port {control}: a \
+             client that is sent there reaches the control port; give --passive-ports without it, or \
+             the control port that the router forwards with --outer-port"
         )
     };
-    check("-n 203.0.113.1 -r 20-29", LOCAL, &[&held("20-29", 21)]);
+    check("-n 203.0.113.1 -r 20-29", LOCAL, &[&found("20-29", 21)]);
     let ten = "-n 203.0.113.1 -r 60000-60009";
-    let expected = held("60000-60009", 60009);
+    let expected = found("60000-60009", 60009);
     check(&format!("{ten} --outer-port 60009"), LOCAL, &[&expected]);
-    // The range on this side does not matter to whoever comes from outside.
+    // The range on this machine does not matter to clients outside.
     for line in [
         "--outer-port 60009 --outer-ports 50000-50009",
         "--outer-port 60010",
@@ -344,57 +355,58 @@ fn the_routers_control_port_in_the_range() {
     ] {
         check(&format!("{ten} {line}"), LOCAL, &[]);
     }
-    // Without a router there is no such port.
+    // Without a router there is no such control port.
     check("-i 198.51.100.7 -r 20-29", LOCAL, &[]);
 }
 
 #[test]
-fn ports_of_other_programs() {
-    let holding = |ports: &[(&str, &[u16])], denied: &[u16]| Seen {
-        held: HeldPorts {
-            by_address: ports
+fn ports_in_use_by_other_programs() {
+    let in_use = |ports: &[(&str, &[u16])], denied: &[u16]| Evidence {
+        unavailable_ports: UnavailablePorts {
+            in_use: ports
                 .iter()
                 .map(|(address, ports)| (address.parse().unwrap(), ports.iter().copied().collect()))
                 .collect(),
             denied: denied.iter().copied().collect(),
         },
-        ..seen(LOCAL)
+        ..evidence(LOCAL)
     };
     let free: &[u16] = &[];
     let some = [60003, 60007, 60008, 60009];
     let all: Vec<u16> = (60000..=60009).collect();
-    check_seen(ROUTED, &holding(&[("192.168.77.2", free)], &[]), &[]);
-    check_seen(
+    check_on(ROUTED, &in_use(&[("192.168.77.2", free)], &[]), &[]);
+    check_on(
         ROUTED,
-        &holding(&[("192.168.77.2", &some), ("::1", &some)], &[]),
+        &in_use(&[("192.168.77.2", &some), ("::1", &some)], &[]),
         &[
-            "note: passive ports 60003, 60007-60009 are in use by other programs: they are passed \
-           over, which leaves 6 of 10; --passive-ports can give others",
+            "note: passive ports 60003, 60007-60009 are in use by other programs: the server \
+             skips them, which leaves 6 of 10; give other ports with --passive-ports",
         ],
     );
-    check_seen(
+    check_on(
         ROUTED,
-        &holding(&[("192.168.77.2", &some), ("::1", free)], &[]),
+        &in_use(&[("192.168.77.2", &some), ("::1", free)], &[]),
         &[
             "note: passive ports 60003, 60007-60009 of 192.168.77.2 are in use by other programs: \
-           they are passed over, which leaves 6 of 10; --passive-ports can give others",
+             the server skips them, which leaves 6 of 10; give other ports with --passive-ports",
         ],
     );
-    // The graver one comes first.
-    check_seen(
+    // The more severe one comes first.
+    check_on(
         ROUTED,
-        &holding(&[("127.0.0.1", &some), ("192.168.77.2", &all)], &[]),
+        &in_use(&[("127.0.0.1", &some), ("192.168.77.2", &all)], &[]),
         &[
             "passive ports 60000-60009 of 192.168.77.2, the whole range, are in use by other \
-           programs: no client can be sent to any; give other ports with --passive-ports",
+             programs: no client can open a data connection in passive mode; give other ports with \
+             --passive-ports",
             "note: passive ports 60003, 60007-60009 of 127.0.0.1 are in use by other programs: \
-           they are passed over, which leaves 6 of 10; --passive-ports can give others",
+             the server skips them, which leaves 6 of 10; give other ports with --passive-ports",
         ],
     );
     let low: Vec<u16> = (1000..=1009).collect();
-    check_seen(
+    check_on(
         "-n 203.0.113.1 -r 1000-1009",
-        &holding(&[("192.168.77.2", free)], &low),
+        &in_use(&[("192.168.77.2", free)], &low),
         &[
             "passive ports 1000-1009 may not be opened by this user: ports below 1024 need root or \
            CAP_NET_BIND_SERVICE; give a range above with --passive-ports",

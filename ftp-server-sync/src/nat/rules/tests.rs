@@ -1,4 +1,4 @@
-//! The golden lines of `tests/rules.txt`, and what is refused because of the machine.
+//! The golden rules of `tests/rules.txt`, and refusals that depend on the machine.
 
 use super::*;
 use crate::cli::golden;
@@ -11,7 +11,7 @@ fn interfaces(name: &str) -> Interfaces {
             "127.0.0.0/8 192.168.77.0/24 2001:db8:77::/64",
             "192.168.77.1 fe80::1",
         ),
-        // Containers have a network of their own, without a way out.
+        // Containers have a network of their own, without a default gateway.
         "docker" => (
             "127.0.0.1 172.17.0.1 192.168.77.2",
             "172.17.0.0/16 192.168.77.0/24",
@@ -34,27 +34,27 @@ fn interfaces(name: &str) -> Interfaces {
     golden::interfaces(addresses, networks, gateways)
 }
 
-/// The lines, or the refusal.
+/// The rules, or the refusal.
 fn printed(machine_name: &str, line: &str) -> String {
     let arguments = format!("--rules {line}");
     let arguments = arguments.split_whitespace().map(Into::into);
     let Invocation::Rules(settings, kind) = cli::parse(arguments, |_| None).unwrap() else {
         panic!("{line}");
     };
-    rules_on(&settings, &interfaces(machine_name), kind)
+    rules_with(&settings, &interfaces(machine_name), kind)
         .unwrap_or_else(|error| format!("{error}\n"))
 }
 
 #[test]
-fn golden_lines() {
+fn golden_rules() {
     let golden = include_str!("../../../tests/rules.txt");
     golden::check("tests/rules.txt", golden, 28, |question| {
-        let (interfaces, line) = question.split_once(": ").expect("a machine and flags");
-        printed(interfaces, line)
+        let (machine_name, line) = question.split_once(": ").expect("a machine and flags");
+        printed(machine_name, line)
     });
 }
 
-/// One rule for a thousand ports, not a thousand.
+/// A thousand ports have one rule, not a thousand.
 #[test]
 fn long_ranges_stay_short() {
     let flags = "-n 203.0.113.1 -r 60000-60999 --outer-ports 50000-50999";

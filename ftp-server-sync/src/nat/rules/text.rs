@@ -1,16 +1,15 @@
-//! The lines themselves.
+//! The text of the rules.
 //!
-//! Each kind of line is made in one place, from numbers and addresses only: no text of the operator's
-//! gets into them.
+//! Rules are built from numbers and addresses only, never from other text of the operator.
 
 use std::net::Ipv4Addr;
 
-use super::{Forward, Ports};
+use super::forward::{ForwardedAddress, ForwardedPorts};
 
-/// A file for `nft -f -`, with a table of its own that replaces what an earlier one has left.
-pub(super) fn nft(forwards: &[Forward], ports: &Ports) -> String {
+/// A file for `nft -f -`. It has a table of its own, which replaces that of an earlier file.
+pub(super) fn nft(forwards: &[ForwardedAddress], ports: &ForwardedPorts) -> String {
     let mut text = format!(
-        "# Declared before it is deleted: nft has no other way to delete what may not exist.\n\
+        "# The table is declared first, because nft cannot delete a table that does not exist.\n\
          table ip {TABLE}\n\
          delete table ip {TABLE}\n\
          table ip {TABLE} {{\n\
@@ -27,7 +26,7 @@ pub(super) fn nft(forwards: &[Forward], ports: &Ports) -> String {
         let passive = ports.outer;
         let passive = format!("{to} tcp dport {passive} dnat to {private}");
         text.push_str(&format!("{NFT_INDENT}{control}:{}\n", ports.control_inner));
-        if let Some(port) = ports.implicit {
+        if let Some(port) = ports.implicit_tls {
             let line = format!("{NFT_INDENT}{to} tcp dport {port} dnat to {private}\n");
             text.push_str(&line);
         }
@@ -45,7 +44,7 @@ pub(super) fn nft(forwards: &[Forward], ports: &Ports) -> String {
 }
 
 /// Commands for `sh`.
-pub(super) fn iptables(forwards: &[Forward], ports: &Ports) -> String {
+pub(super) fn iptables(forwards: &[ForwardedAddress], ports: &ForwardedPorts) -> String {
     let mut text = String::new();
     for forward in forwards {
         let to = match forward.public {
@@ -60,7 +59,7 @@ pub(super) fn iptables(forwards: &[Forward], ports: &Ports) -> String {
         };
         let control = format!("{}:{}", forward.private, ports.control_inner);
         rule(&ports.control_outer.to_string(), &control);
-        if let Some(port) = ports.implicit {
+        if let Some(port) = ports.implicit_tls {
             rule(&port.to_string(), &forward.private.to_string());
         }
         passive_iptables(forward.private, ports, &mut rule);
@@ -69,19 +68,19 @@ pub(super) fn iptables(forwards: &[Forward], ports: &Ports) -> String {
 }
 
 /// Arguments for `docker run`.
-pub(super) fn docker(ports: &Ports) -> String {
+pub(super) fn docker(ports: &ForwardedPorts) -> String {
     let (outer, inner) = (ports.outer, ports.inner);
     let (control_outer, control_inner) = (ports.control_outer, ports.control_inner);
     let implicit = ports
-        .implicit
+        .implicit_tls
         .map_or(String::new(), |port| format!("--publish {port}:{port}\n"));
     format!("--publish {control_outer}:{control_inner}\n{implicit}--publish {outer}:{inner}\n")
 }
 
-/// Commands for the machine that the server runs on.
-pub(super) fn ufw(addresses: &[String], ports: &Ports) -> String {
+/// Commands for the machine on which the server runs.
+pub(super) fn ufw(addresses: &[String], ports: &ForwardedPorts) -> String {
     let mut numbers = vec![ports.control_inner.to_string()];
-    numbers.extend(ports.implicit.map(|port| port.to_string()));
+    numbers.extend(ports.implicit_tls.map(|port| port.to_string()));
     numbers.push(ports.inner.with_separator(':'));
     let all = |address: &String| -> String {
         let line = |port| format!("ufw allow proto tcp to {address} port {port}\n");
@@ -90,9 +89,9 @@ pub(super) fn ufw(addresses: &[String], ports: &Ports) -> String {
     addresses.iter().map(all).collect()
 }
 
-/// A range whose numbers differ must be told port by port: to a mere range, the kernel would send a
-/// connection to any port of it.
-fn passive_iptables(private: Ipv4Addr, ports: &Ports, rule: &mut impl FnMut(&str, &str)) {
+/// Where the numbers of the two ranges differ, each port needs a rule of its own: the kernel would forward a
+/// connection to any port of an inner range.
+fn passive_iptables(private: Ipv4Addr, ports: &ForwardedPorts, rule: &mut impl FnMut(&str, &str)) {
     let outer = ports.outer.with_separator(':');
     if ports.outer == ports.inner {
         rule(&outer, &private.to_string());
@@ -101,8 +100,8 @@ fn passive_iptables(private: Ipv4Addr, ports: &Ports, rule: &mut impl FnMut(&str
             rule(&outer.to_string(), &format!("{private}:{inner}"));
         }
     } else {
-        // The number after the slash is the outer port that leads to the first inner one. Routers of
-        // before 2018 (Linux 4.18, iptables 1.8) do not know it, hence the single rules.
+        // The number after the slash is the outer port that leads to the first inner one. Routers from
+        // before 2018 (Linux 4.18, iptables 1.8) do not support it: for them there are the single rules above.
         let inner = ports.inner;
         rule(
             &outer,
@@ -111,7 +110,7 @@ fn passive_iptables(private: Ipv4Addr, ports: &Ports, rule: &mut impl FnMut(&str
     }
 }
 
-fn nft_map(ports: &Ports) -> String {
+fn nft_map(ports: &ForwardedPorts) -> String {
     let pairs: Vec<String> = ports
         .outer
         .ports()
@@ -126,5 +125,5 @@ fn nft_map(ports: &Ports) -> String {
 const TABLE: &str = "ftp-server-sync";
 const NFT_INDENT: &str = "        ";
 const PAIRS_PER_LINE: usize = 5;
-/// More than that would be slow to load, one command each.
+/// More single rules would be slow to load, because each is a command.
 const SINGLE_RULES_MAX: u16 = 100;

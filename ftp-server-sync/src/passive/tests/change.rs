@@ -1,4 +1,4 @@
-//! The range changes while ports are leased, granted, assigned and waited for.
+//! The range changes while ports are leased, granted and assigned, and while requests wait.
 
 use super::*;
 
@@ -12,19 +12,19 @@ const fn two_from(first: u16) -> PortRange {
     }
 }
 
-fn withdrawn(attempt: Result<PassiveListener, BindError>) -> Request {
+fn withdrawn(attempt: Result<PassiveListener, BindError>) -> RequestOutcome {
     match attempt {
-        Err(BindError::Withdrawn(request)) => *request,
+        Err(BindError::Withdrawn(outcome)) => *outcome,
         other => panic!("{other:?}"),
     }
 }
 
-fn old_pool() -> Arc<PassivePool> {
+fn old_pool() -> PassivePool {
     PassivePool::new(Some(OLD))
 }
 
 #[test]
-fn listeners_live_on_and_new_ones_come_from_the_new_range() {
+fn listeners_stay_open_and_new_ones_use_the_new_range() {
     let pool = old_pool();
     let client = Client::new(&pool, 11);
     let [staying, leaving] = [opened(client.open()), opened(client.open())];
@@ -34,28 +34,28 @@ fn listeners_live_on_and_new_ones_come_from_the_new_range() {
 
     let new = opened(client.open());
     assert_eq!(new.port(), FIRST + 2);
-    let ticket = waits(client.open());
+    let ticket = still_queued(client.open());
     for old in [&staying, &leaving] {
         TcpStream::connect(SocketAddr::new(client.local.ip(), old.port())).unwrap();
     }
 
-    // What comes back from outside helps nobody; from inside it is free once.
-    leaving.connected();
-    let ticket = waits(ticket.open(client.now));
+    // A released port outside the range helps no request; one inside it is free once.
+    leaving.close_connected();
+    let ticket = still_queued(ticket.open(client.now));
     drop(ticket);
-    let kept = staying.port();
-    pool.set_range(Some(range(kept..=kept)), client.now);
-    let ticket = waits(client.open());
+    let port = staying.port();
+    pool.set_range(Some(range(port..=port)), client.now);
+    let ticket = still_queued(client.open());
     drop(staying);
     let again = opened(ticket.open(client.now));
-    assert_eq!(again.port(), kept);
-    let _ticket = waits(client.open());
+    assert_eq!(again.port(), port);
+    let _ticket = still_queued(client.open());
     drop((again, new));
     assert_eq!(pool.usage().in_use, 1);
 }
 
 #[test]
-fn who_waits_is_served_in_turn_from_the_new_range() {
+fn waiting_requests_get_ports_of_the_new_range_in_order() {
     let pool = old_pool();
     let owner = Client::new(&pool, 1);
     let _leases = [granted(owner.request()), granted(owner.request())];
@@ -88,7 +88,7 @@ fn an_assigned_port_is_withdrawn_and_the_ticket_keeps_its_place() {
     lease.take();
     assert!(first.sleeper.woken());
 
-    // The only port is leased: first in the queue again, before the one who was second.
+    // The only port is leased: the first ticket is first in the queue again, before the second one.
     pool.set_range(Some(range(FIRST + 1..=FIRST + 1)), owner.now);
     assert_eq!((pool.usage().in_use, pool.usage().waiting), (1, 2));
     assert!(first_ticket.take(owner.now).is_none());
@@ -96,7 +96,7 @@ fn an_assigned_port_is_withdrawn_and_the_ticket_keeps_its_place() {
     assert!(first.sleeper.woken());
     assert!(!second.sleeper.woken());
 
-    // Another one at once.
+    // Another port is there at once.
     pool.set_range(Some(NEW), owner.now);
     assert!(first.sleeper.woken());
     assert!(second.sleeper.woken());
@@ -112,19 +112,19 @@ fn an_assigned_port_is_withdrawn_and_the_ticket_keeps_its_place() {
 }
 
 #[test]
-fn what_is_not_bound_yet_is_exchanged() {
+fn a_grant_that_is_not_bound_yet_is_exchanged() {
     let pool = old_pool();
     let client = Client::new(&pool, 16);
     let (early, late) = (granted(client.request()), granted(client.request()));
     pool.set_range(Some(range(FIRST + 2..=FIRST + 2)), client.now);
-    // Not even tried: it would be found held.
+    // It does not even try to bind, else the port would be found in use.
     let hold =
         |lease| StdListener::bind(SocketAddr::new(client.local.ip(), port_of(lease))).unwrap();
-    let _strangers = [hold(&early), hold(&late)];
+    let _other_programs = [hold(&early), hold(&late)];
     let new = granted(withdrawn(late.bind(client.now)));
     assert_eq!(port_of(&new), FIRST + 2);
 
-    // All taken: it queues, before those who came later, whoever asked first in the new range.
+    // No port is free: the older request waits before a newer one that asked earlier in the new range.
     let mut other = queued(client.request());
     let mut early = queued(withdrawn(early.bind(client.now)));
     drop(new);
@@ -140,9 +140,9 @@ fn a_range_that_comes_back_in_time_changes_nothing() {
     let lease = granted(client.request());
     pool.set_range(Some(NEW), client.now);
     pool.set_range(Some(OLD), client.now);
-    let mut applicant = lease.applicant.clone();
-    let same = pool.with_books(client.now, |books| {
-        books.exchange(&mut applicant, lease.grant, client.now)
+    let mut request = lease.request.clone();
+    let same = pool.shared.update(client.now, |state| {
+        state.exchange(&mut request, lease.grant, client.now)
     });
     assert_eq!(same, Some(lease.grant));
     let port = port_of(&lease);
@@ -150,7 +150,7 @@ fn a_range_that_comes_back_in_time_changes_nothing() {
 }
 
 #[test]
-fn many_local_addresses_do_not_push_out_a_ticket() {
+fn many_local_addresses_do_not_remove_a_ticket() {
     let pool = pool(1);
     let client = Client::new(&pool, 1);
     let _taken = granted(client.request());
@@ -170,7 +170,7 @@ fn a_change_during_the_bind_closes_the_listener() {
         let lease = granted(client.request());
         let socket = listen(SocketAddr::new(local(17).ip(), 0), false).unwrap();
         let address = socket.local_addr().unwrap();
-        let request = withdrawn(lease.bind_with(client.now, |grant| {
+        let outcome = withdrawn(lease.bind_with(client.now, |grant| {
             pool.set_range(Some(NEW), client.now);
             let port = match grant {
                 Grant::Port(port) => port,
@@ -179,7 +179,7 @@ fn a_change_during_the_bind_closes_the_listener() {
             Ok((socket, port))
         }));
         assert!(TcpStream::connect(address).is_err());
-        assert!(NEW.contains(port_of(&granted(request))));
+        assert!(NEW.contains(port_of(&granted(outcome))));
     }
 }
 
@@ -195,7 +195,7 @@ fn from_a_range_to_any_port_and_back() {
     assert_eq!((pool.usage().ports, pool.usage().waiting), (0, 0));
     assert_eq!(listener.yield_deadline(), None);
     let anywhere = opened(first.open(client.now));
-    assert!(pool.ephemeral.contains(anywhere.port()));
+    assert!(pool.shared.ephemeral.contains(anywhere.port()));
 
     // Neither a ticket nor a lease for any port survives the return of a range.
     let mut second = second;
@@ -207,7 +207,7 @@ fn from_a_range_to_any_port_and_back() {
     assert_eq!(second.port(), FIRST + 1);
     let ticket = queued(withdrawn(unbound.bind(client.now)));
     drop(anywhere);
-    let ticket = waits(ticket.open(client.now));
+    let ticket = still_queued(ticket.open(client.now));
     drop(listener);
     assert_eq!(opened(ticket.open(client.now)).port(), FIRST);
     drop(second);
@@ -226,15 +226,15 @@ fn a_listener_of_the_kernels_choice_is_not_granted_twice() {
     let listener = opened(client.open());
     let port = listener.port();
     pool.set_range(Some(range(port..=port)), client.now);
-    let ticket = waits(client.open());
-    assert_eq!((pool.usage().in_use, pool.usage().blocked), (1, 0));
+    let ticket = still_queued(client.open());
+    assert_eq!((pool.usage().in_use, pool.usage().set_aside), (1, 0));
     assert!(listener.yield_deadline().is_some());
-    listener.connected();
+    listener.close_connected();
     assert_eq!(opened(ticket.open(client.now)).port(), port);
 }
 
 #[test]
-fn who_listens_has_the_port() {
+fn the_session_that_listens_owns_the_port() {
     let pool = PassivePool::new(Some(range(FIRST..=FIRST)));
     let client = Client::new(&pool, 19);
     let unbound = granted(client.request());
@@ -242,7 +242,7 @@ fn who_listens_has_the_port() {
     let anywhere = granted(client.request());
     let socket = listen(SocketAddr::new(client.local.ip(), 0), false).unwrap();
 
-    // The older lease loses it while it tries to bind: it can neither set it aside nor give it back.
+    // The older lease loses the port while it tries to bind: it can neither set it aside nor release it.
     let mut listener = None;
     let attempt = unbound.bind_with(client.now, |_| {
         let bound = anywhere.bind_with(client.now, |_| Ok((socket, FIRST)));
@@ -251,17 +251,17 @@ fn who_listens_has_the_port() {
         Err(io::ErrorKind::AddrInUse.into())
     });
     let mut ticket = match attempt {
-        Err(BindError::Held(request)) => queued(*request),
+        Err(BindError::InUse(outcome)) => queued(*outcome),
         other => panic!("{other:?}"),
     };
-    assert_eq!((pool.usage().in_use, pool.usage().blocked), (1, 0));
+    assert_eq!((pool.usage().in_use, pool.usage().set_aside), (1, 0));
     assert!(ticket.take(client.now).is_none());
-    listener.unwrap().connected();
+    listener.unwrap().close_connected();
     assert!(ticket.take(client.now).is_some());
 }
 
 #[test]
-fn only_who_could_help_must_yield() {
+fn only_owners_of_ports_in_the_range_must_yield() {
     let pool = old_pool();
     let mut owner = Client::new(&pool, 20);
     let listener = opened(owner.open());
@@ -274,14 +274,14 @@ fn only_who_could_help_must_yield() {
     assert_eq!(listener.yield_deadline(), None);
     assert!(!owner.sleeper.woken());
 
-    // Now its port would do, and it hears of that.
+    // Now its port would help, and its owner learns of that.
     pool.set_range(Some(range(port..=port)), owner.now);
     assert!(listener.yield_deadline().is_some());
     assert!(owner.sleeper.woken());
 }
 
 #[test]
-fn a_port_that_stays_is_still_its_clients_last_choice() {
+fn a_port_in_both_ranges_is_still_its_clients_last_choice() {
     let pool = old_pool();
     let client = Client::new(&pool, 21);
     let missed = opened(client.open());
@@ -297,58 +297,54 @@ fn a_port_that_stays_is_still_its_clients_last_choice() {
 }
 
 #[test]
-fn a_port_that_stays_is_left_alone_as_long_as_it_was() {
+fn a_port_in_both_ranges_stays_set_aside_for_the_same_time() {
     let pool = PassivePool::new(Some(range(FIRST..=FIRST)));
     let client = Client::new(&pool, 14);
-    let stranger = StdListener::bind(SocketAddr::new(client.local.ip(), FIRST)).unwrap();
-    let ticket = waits(client.open());
-    drop(stranger);
+    let other_program = StdListener::bind(SocketAddr::new(client.local.ip(), FIRST)).unwrap();
+    let ticket = still_queued(client.open());
+    drop(other_program);
     pool.set_range(Some(range(FIRST..=FIRST + 1)), client.now + seconds(4));
-    assert_eq!(pool.usage().blocked, 1);
+    assert_eq!(pool.usage().set_aside, 1);
     let other = opened(ticket.open(client.now + seconds(9)));
     assert_eq!(other.port(), FIRST + 1);
-    let ticket = waits(client.open());
+    let ticket = still_queued(client.open());
     let again = opened(ticket.open(client.now + seconds(10)));
     assert_eq!(again.port(), FIRST);
 
-    // Its time is over, and nobody has asked since: the change looks too.
+    // Its time is over, and no session has asked since: the change retries it too.
     let pool = PassivePool::new(Some(range(FIRST..=FIRST)));
     let client = Client::new(&pool, 14);
-    let mut tickets = [waits(client.open()), waits(client.open())];
+    let mut tickets = [still_queued(client.open()), still_queued(client.open())];
     pool.set_range(Some(range(FIRST..=FIRST + 1)), client.now + seconds(10));
-    assert_eq!((pool.usage().blocked, pool.usage().waiting), (0, 0));
+    assert_eq!((pool.usage().set_aside, pool.usage().waiting), (0, 0));
     assert!(tickets[1].take(client.now).is_some());
 }
 
 #[test]
-fn a_port_that_leaves_is_not_blocked_any_more() {
+fn a_port_that_leaves_the_range_is_not_set_aside_any_more() {
     let pool = PassivePool::new(Some(range(FIRST..=FIRST)));
     let client = Client::new(&pool, 15);
-    let _stranger = StdListener::bind(SocketAddr::new(client.local.ip(), FIRST)).unwrap();
-    let ticket = waits(client.open());
+    let _other_program = StdListener::bind(SocketAddr::new(client.local.ip(), FIRST)).unwrap();
+    let ticket = still_queued(client.open());
     pool.set_range(Some(NEW), client.now);
-    assert_eq!(pool.usage().blocked, 0);
+    assert_eq!(pool.usage().set_aside, 0);
     assert!(NEW.contains(opened(ticket.open(client.now)).port()));
 }
 
 #[test]
-fn waits_for_another_range_are_not_this_ones_fault() {
+fn waits_for_an_earlier_range_are_not_reported() {
     let (start, sleeper) = (Instant::now(), Sleeper::new());
-    let mut books = Books::new(Allowed::new(Some(range(FIRST..=FIRST))));
-    let arrive = |books: &mut Books| Applicant {
-        local: listening_address(local(1)),
-        expected: peer(1),
-        waker: sleeper.waker.clone(),
-        arrival: books.arrive(),
-        since: start,
-        waited: false,
+    let mut state = PoolState::new(AllowedPorts::new(Some(range(FIRST..=FIRST))));
+    let new_request = |state: &mut PoolState| {
+        let (id, waker) = (state.next_id(), sleeper.waker.clone());
+        Request::new(local(1), peer(1), waker, id, start)
     };
-    let (mut owner, mut applicant) = (arrive(&mut books), arrive(&mut books));
-    assert!(books.request(&mut owner, start).is_some());
-    assert!(books.request(&mut applicant, start).is_none());
+    let (mut owner, mut request) = (new_request(&mut state), new_request(&mut state));
+    assert!(state.request(&mut owner, start).is_some());
+    assert!(state.request(&mut request, start).is_none());
     let now = start + seconds(3);
-    books.set_allowed(Allowed::new(Some(OLD)), now);
-    assert!(books.take(&applicant, now).is_some());
-    books.leave(&applicant, now);
-    assert!(books.waits_due(now).is_none());
+    state.set_allowed_ports(AllowedPorts::new(Some(OLD)), now);
+    assert!(state.take(&request, now).is_some());
+    state.leave(&request, now);
+    assert!(state.waits_due(now).is_none());
 }

@@ -1,10 +1,11 @@
-//! The range is swapped while many threads open and close real listeners.
+//! The range changes again and again while many threads open and close real listeners.
 
 use std::sync::atomic::AtomicUsize;
 
 use super::*;
+use crate::passive::shared_state::SharedState;
 
-/// How far the changes have come, seen from other threads.
+/// How many changes have begun and ended, for the other threads.
 #[derive(Default)]
 struct Swaps {
     begun: AtomicUsize,
@@ -12,7 +13,7 @@ struct Swaps {
     opened: AtomicUsize,
 }
 
-/// Ends the load, also after a panic.
+/// Ends the threads, also after a panic.
 struct Stop<'a>(&'a Swaps);
 
 impl Drop for Stop<'_> {
@@ -22,12 +23,14 @@ impl Drop for Stop<'_> {
 }
 
 #[test]
-fn the_range_is_swapped_under_load() {
-    // Any port, too, is one of those that the ranges are about.
-    let pool = Arc::new(PassivePool {
-        ephemeral: range(FIRST..=FIRST + 6),
-        books: Mutex::new(Books::new(Allowed::new(range_after(0)))),
-    });
+fn the_range_changes_under_load() {
+    // Also without a range, ports come from the same few numbers.
+    let pool = PassivePool {
+        shared: Arc::new(SharedState::new(
+            range(FIRST..=FIRST + 6),
+            AllowedPorts::new(range_after(0)),
+        )),
+    };
     let swaps = Swaps::default();
     let taken: Vec<AtomicBool> = (0..=u16::MAX).map(|_| AtomicBool::new(false)).collect();
     thread::scope(|scope| {
@@ -41,7 +44,7 @@ fn the_range_is_swapped_under_load() {
             swaps.begun.store(swap, Ordering::SeqCst);
             pool.set_range(range_after(swap), Instant::now());
             swaps.ended.store(swap, Ordering::SeqCst);
-            pool.look(Books::check);
+            pool.shared.read(PoolState::check);
         }
     });
     let total = swaps.opened.load(Ordering::SeqCst);
@@ -50,14 +53,14 @@ fn the_range_is_swapped_under_load() {
     assert_eq!((usage.in_use, usage.waiting), (0, 0));
 
     let mut client = Client::new(&pool, 13);
-    client.now = Instant::now() + BLOCKED_FOR;
+    client.now = Instant::now() + RETRY_AFTER;
     pool.set_range(Some(range(FIRST..=FIRST + 6)), client.now);
     let all: Vec<PassiveListener> = (0..7).map(|_| opened(client.open())).collect();
     let ports = BTreeSet::from_iter(all.iter().map(PassiveListener::port));
     assert!(ports.into_iter().eq(FIRST..=FIRST + 6));
 }
 
-fn load(pool: &Arc<PassivePool>, swaps: &Swaps, taken: &[AtomicBool], thread: u8) {
+fn load(pool: &PassivePool, swaps: &Swaps, taken: &[AtomicBool], thread: u8) {
     let mut sleeper = Sleeper::new();
     let mut round = 0u32;
     while swaps.begun.load(Ordering::SeqCst) != usize::MAX {
@@ -67,12 +70,14 @@ fn load(pool: &Arc<PassivePool>, swaps: &Swaps, taken: &[AtomicBool], thread: u8
         let mut opening = pool.open(local(13), peer(1), waker, Instant::now());
         let listener = loop {
             match opening.unwrap() {
-                Opening::Opened(listener) => break Some(listener),
-                Opening::Queued(_) if (round + u32::from(thread)).is_multiple_of(7) => break None,
-                Opening::Queued(_) if swaps.begun.load(Ordering::SeqCst) == usize::MAX => {
+                OpenOutcome::Opened(listener) => break Some(listener),
+                OpenOutcome::Queued(_) if (round + u32::from(thread)).is_multiple_of(7) => {
                     break None;
                 }
-                Opening::Queued(ticket) => {
+                OpenOutcome::Queued(_) if swaps.begun.load(Ordering::SeqCst) == usize::MAX => {
+                    break None;
+                }
+                OpenOutcome::Queued(ticket) => {
                     sleeper.woken_within(Duration::from_millis(20));
                     ended = swaps.ended.load(Ordering::SeqCst);
                     opening = ticket.open(Instant::now());
@@ -83,7 +88,7 @@ fn load(pool: &Arc<PassivePool>, swaps: &Swaps, taken: &[AtomicBool], thread: u8
         let begun = swaps.begun.load(Ordering::SeqCst).min(SWAPS);
         let port = listener.port();
         let mut ranges = (ended..=begun).map(range_after);
-        let is_in_force = ranges.any(|range| Allowed::new(range).permits(port));
+        let is_in_force = ranges.any(|range| AllowedPorts::new(range).permits(port));
         assert!(is_in_force, "{port} after {ended} to {begun} changes");
         let mine = &taken[usize::from(port)];
         assert!(!mine.swap(true, Ordering::SeqCst), "leased twice");
@@ -94,12 +99,12 @@ fn load(pool: &Arc<PassivePool>, swaps: &Swaps, taken: &[AtomicBool], thread: u8
         }
         mine.store(false, Ordering::SeqCst);
         if round.is_multiple_of(2) {
-            listener.connected();
+            listener.close_connected();
         }
     }
 }
 
-/// The range after so many changes: disjoint, overlapping, none, one port.
+/// The range after this number of changes: disjoint, overlapping, none, one port.
 fn range_after(swaps: usize) -> Option<PortRange> {
     match swaps % 5 {
         0 => Some(range(FIRST..=FIRST + 1)),

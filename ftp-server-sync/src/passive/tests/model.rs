@@ -11,7 +11,7 @@ enum Operation {
     Request {
         local: u8,
         peer: u8,
-        relaxed: bool,
+        accepts_any: bool,
     },
     Take(Index),
     Bind {
@@ -24,7 +24,7 @@ enum Operation {
         port: Index,
         range: Option<PortRange>,
     },
-    FindHeld(Index),
+    FindInUse(Index),
     Connect(Index),
     DropLease(Index),
     DropListener(Index),
@@ -39,12 +39,12 @@ fn operation() -> impl Strategy<Value = Operation> {
     let index = any::<Index>;
     prop_oneof![
         8 => (1..=2u8, 1..=3u8, prop::bool::weighted(0.15))
-            .prop_map(|(local, peer, relaxed)| Operation::Request { local, peer, relaxed }),
+            .prop_map(|(local, peer, accepts_any)| Operation::Request { local, peer, accepts_any }),
         6 => index().prop_map(Operation::Take),
         6 => (index(), index()).prop_map(|(lease, port)| Operation::Bind { lease, port }),
         2 => (index(), index(), range())
             .prop_map(|(lease, port, range)| Operation::BindAndSetRange { lease, port, range }),
-        2 => index().prop_map(Operation::FindHeld),
+        2 => index().prop_map(Operation::FindInUse),
         2 => index().prop_map(Operation::Connect),
         2 => index().prop_map(Operation::DropLease),
         2 => index().prop_map(Operation::DropListener),
@@ -63,12 +63,12 @@ fn range() -> impl Strategy<Value = Option<PortRange>> {
     prop::option::weighted(0.8, some)
 }
 
-/// The pool, everything that was got from it, and the model beside it.
-struct Play {
-    pool: Arc<PassivePool>,
-    allowed: Allowed,
+/// The pool, everything that it granted, and the model beside it.
+struct Run {
+    pool: PassivePool,
+    allowed_ports: AllowedPorts,
     now: Instant,
-    /// Whom the pool wakes, by arrival.
+    /// The wakers of the requests, by id.
     sleepers: BTreeMap<u64, Sleeper>,
     leases: Vec<Lease>,
     listeners: Vec<PassiveListener>,
@@ -76,11 +76,11 @@ struct Play {
     models: BTreeMap<SocketAddr, Model>,
 }
 
-impl Play {
+impl Run {
     fn new(range: Option<PortRange>) -> Self {
         Self {
             pool: PassivePool::new(range),
-            allowed: Allowed::new(range),
+            allowed_ports: AllowedPorts::new(range),
             now: Instant::now(),
             sleepers: BTreeMap::new(),
             leases: Vec::new(),
@@ -91,33 +91,33 @@ impl Play {
     }
 
     fn perform(&mut self, operation: &Operation) {
-        let unworried = self.unworried_owners();
-        self.sleep_on();
+        let without_deadline = self.owners_without_deadline();
+        self.clear_wakes();
         match operation {
             Operation::Request {
                 local,
                 peer,
-                relaxed,
-            } => self.request(*local, *peer, *relaxed),
+                accepts_any,
+            } => self.request(*local, *peer, *accepts_any),
             Operation::Take(index) => self.take(index),
             Operation::Bind { lease, port } => self.bind(lease, port, None),
             Operation::BindAndSetRange { lease, port, range } => {
                 self.bind(lease, port, Some(*range));
             }
-            Operation::FindHeld(index) => self.find_held(index),
+            Operation::FindInUse(index) => self.find_in_use(index),
             Operation::Connect(index) => {
-                if let Some(listener) = pluck(&mut self.listeners, index) {
+                if let Some(listener) = take_one(&mut self.listeners, index) {
                     self.end(&listener.lease);
-                    listener.connected();
+                    listener.close_connected();
                 }
             }
             Operation::DropLease(index) => {
-                if let Some(lease) = pluck(&mut self.leases, index) {
+                if let Some(lease) = take_one(&mut self.leases, index) {
                     self.end(&lease);
                 }
             }
             Operation::DropListener(index) => {
-                if let Some(listener) = pluck(&mut self.listeners, index) {
+                if let Some(listener) = take_one(&mut self.listeners, index) {
                     self.end(&listener.lease);
                 }
             }
@@ -125,91 +125,91 @@ impl Play {
             Operation::SetRange(range) => self.set_range(*range),
             Operation::Pass { seconds } => self.now += Duration::from_secs(*seconds),
         }
-        self.see_assigned(u64::MAX);
-        self.check(&unworried);
+        self.follow_assigned(u64::MAX);
+        self.check(&without_deadline);
     }
 
-    /// Forgets earlier wakes of those who may be called next.
-    fn sleep_on(&mut self) {
-        let tickets = self.tickets.iter().map(|ticket| &ticket.applicant);
-        let owners = self.listeners.iter().map(|owner| &owner.lease.applicant);
-        for applicant in tickets.chain(owners) {
-            self.sleepers.get_mut(&applicant.arrival).unwrap().woken();
+    /// Forgets earlier calls of the wakers that may be called next.
+    fn clear_wakes(&mut self) {
+        let tickets = self.tickets.iter().map(|ticket| &ticket.request);
+        let owners = self.listeners.iter().map(|owner| &owner.lease.request);
+        for request in tickets.chain(owners) {
+            self.sleepers.get_mut(&request.id).unwrap().woken();
         }
     }
 
-    fn unworried_owners(&self) -> BTreeSet<u64> {
+    fn owners_without_deadline(&self) -> BTreeSet<u64> {
         let owners = self.listeners.iter();
-        let unworried = owners.filter(|owner| owner.yield_deadline().is_none());
-        unworried
-            .map(|owner| owner.lease.applicant.arrival)
+        let without_deadline = owners.filter(|owner| owner.yield_deadline().is_none());
+        without_deadline
+            .map(|owner| owner.lease.request.id)
             .collect()
     }
 
-    fn request(&mut self, local_last: u8, peer_last: u8, relaxed: bool) {
+    fn request(&mut self, local_last: u8, peer_last: u8, accepts_any: bool) {
         let sleeper = Sleeper::new();
         let waker = sleeper.waker.clone();
-        let expected = match relaxed {
-            true => Expected::anybody(address(peer_last)),
+        let allowed_peers = match accepts_any {
+            true => AllowedPeers::any(address(peer_last)),
             false => peer(peer_last),
         };
-        let request = self
+        let outcome = self
             .pool
-            .request(local(local_last), expected, waker, self.now);
-        let arrival = applicant(&request).arrival;
-        assert!(self.sleepers.insert(arrival, sleeper).is_none());
-        self.expect(request);
+            .request(local(local_last), allowed_peers, waker, self.now);
+        let id = request(&outcome).id;
+        assert!(self.sleepers.insert(id, sleeper).is_none());
+        self.expect(outcome);
     }
 
     /// The outcome of a request must be the model's: a lease exactly when there is a port for it.
-    fn expect(&mut self, request: Request) {
-        let Applicant {
+    fn expect(&mut self, outcome: RequestOutcome) {
+        let Request {
             local,
-            arrival,
-            ref expected,
+            id,
+            ref allowed_peers,
             ..
-        } = *applicant(&request);
-        let expected = expected.clone();
-        // Those before it may have been served first.
+        } = *request(&outcome);
+        let allowed_peers = allowed_peers.clone();
+        // Older requests may have been served first.
         let (model, _, now) = self.model(local);
-        model.revive(now);
-        self.see_assigned(arrival);
-        let (model, allowed, _) = self.model(local);
-        let must_get = model.must_get(&allowed, arrival, &expected);
-        match request {
-            Request::Granted(lease) => {
-                assert!(must_get, "out of turn, or there is no port");
+        model.retry_due(now);
+        self.follow_assigned(id);
+        let (model, allowed_ports, _) = self.model(local);
+        let must_get = model.must_get(&allowed_ports, id, &allowed_peers);
+        match outcome {
+            RequestOutcome::Granted(lease) => {
+                assert!(must_get, "too early, or there is no port");
                 match lease.grant {
-                    Grant::Any => assert!(allowed.is_any()),
+                    Grant::Any => assert!(allowed_ports.is_any()),
                     Grant::Port(port) => {
                         assert!(
-                            model.may_have(&allowed, port, &expected),
+                            model.may_get(&allowed_ports, port, &allowed_peers),
                             "{port} is not free"
                         );
-                        model.give(port, arrival, &expected);
+                        model.give(port, id, &allowed_peers);
                         self.check_choice(&lease, port);
                     }
                 }
                 self.leases.push(lease);
             }
-            Request::Queued(ticket) => {
+            RequestOutcome::Queued(ticket) => {
                 assert!(!must_get, "queued beside a free port");
-                model.waiting.insert(arrival, expected);
+                model.waiting.insert(id, allowed_peers);
                 self.tickets.push(ticket);
             }
         }
     }
 
     fn check_choice(&self, lease: &Lease, port: u16) {
-        let Applicant {
+        let Request {
             local,
-            ref expected,
+            ref allowed_peers,
             ..
-        } = lease.applicant;
-        let books = self.pool.books.lock().unwrap();
-        let ledger = books.ledger(local).unwrap();
-        if ledger.is_shunned(expected.peer(), port) {
-            assert!(ledger.all_others_are_shunned(expected));
+        } = lease.request;
+        let state = self.pool.shared.state.lock().unwrap();
+        let ports = state.ports(local).unwrap();
+        if ports.is_recently_unused(allowed_peers.peer(), port) {
+            assert!(ports.all_others_are_recently_unused(allowed_peers));
         }
     }
 
@@ -219,22 +219,22 @@ impl Play {
         }
         let which = index.index(self.tickets.len());
         let lease = self.tickets[which].take(self.now);
-        let Applicant { local, arrival, .. } = self.tickets[which].applicant;
+        let Request { local, id, .. } = self.tickets[which].request;
         let (model, _, now) = self.model(local);
-        model.revive(now);
+        model.retry_due(now);
         if let Some(lease) = lease {
-            // It may have been assigned a moment ago, when ports came back that others had held.
-            let (model, allowed, _) = self.model(local);
-            let expected = lease.applicant.expected.clone();
-            match model.assigned.remove(&arrival) {
+            // It may have been assigned just now, when ports of other programs were retried.
+            let (model, allowed_ports, _) = self.model(local);
+            let allowed_peers = lease.request.allowed_peers.clone();
+            match model.assigned.remove(&id) {
                 Some(grant) => assert_eq!(grant, lease.grant),
                 None => {
-                    assert!(model.waiting.remove(&arrival).is_some());
+                    assert!(model.waiting.remove(&id).is_some());
                     match lease.grant {
-                        Grant::Any => assert!(allowed.is_any()),
+                        Grant::Any => assert!(allowed_ports.is_any()),
                         Grant::Port(port) => {
-                            assert!(model.may_have(&allowed, port, &expected));
-                            model.give(port, arrival, &expected);
+                            assert!(model.may_get(&allowed_ports, port, &allowed_peers));
+                            model.give(port, id, &allowed_peers);
                         }
                     }
                 }
@@ -242,50 +242,51 @@ impl Play {
             self.leases.push(lease);
             drop(self.tickets.swap_remove(which));
         } else {
-            assert!(!self.model(local).0.assigned.contains_key(&arrival));
+            assert!(!self.model(local).0.assigned.contains_key(&id));
         }
     }
 
-    /// Listens somewhere else, but says that it was at the port.
+    /// Listens on another port, but reports this one as bound.
     fn bind(&mut self, lease: &Index, port: &Index, change: Option<Option<PortRange>>) {
-        let Some(lease) = pluck(&mut self.leases, lease) else {
+        let Some(lease) = take_one(&mut self.leases, lease) else {
             return;
         };
-        let Applicant { local, arrival, .. } = lease.applicant;
-        let (expected, grant, now) = (lease.applicant.expected.clone(), lease.grant, self.now);
+        let Request { local, id, .. } = lease.request;
+        let (allowed_peers, grant, now) =
+            (lease.request.allowed_peers.clone(), lease.grant, self.now);
         let port = match grant {
             Grant::Port(port) => port,
             Grant::Any => self.unbound_port(local, port),
         };
-        let (model, allowed, _) = self.model(local);
-        let mut is_in_force = model.is_in_force(&allowed, arrival, grant);
+        let (model, allowed_ports, _) = self.model(local);
+        let mut is_in_force = model.is_in_force(&allowed_ports, id, grant);
         let bound = lease.bind_with(now, |_| {
             assert!(is_in_force);
             if let Some(range) = change {
                 self.set_range(range);
-                self.see_assigned(u64::MAX);
+                self.follow_assigned(u64::MAX);
             }
-            Ok((elsewhere(), port))
+            Ok((other_listener(), port))
         });
-        let (model, allowed, _) = self.model(local);
-        is_in_force &= model.is_in_force(&allowed, arrival, grant) && allowed.permits(port);
+        let (model, allowed_ports, _) = self.model(local);
+        is_in_force &= model.is_in_force(&allowed_ports, id, grant) && allowed_ports.permits(port);
         if is_in_force {
             if grant == Grant::Any {
                 model.leased.remove(&port);
-                model.give(port, arrival, &expected);
+                model.give(port, id, &allowed_peers);
             }
             self.listeners.push(bound.unwrap());
             return;
         }
-        model.end(arrival, grant);
+        model.end(id, grant);
         match bound.unwrap_err() {
-            BindError::Withdrawn(request) => self.expect(*request),
+            BindError::Withdrawn(outcome) => self.expect(*outcome),
             other => panic!("{other}"),
         }
     }
 
-    /// A port where the kernel could let us listen: one that nobody listens on. Those that are leased
-    /// and not bound come first.
+    /// A port on which the kernel could let us listen: one without a listener. Those that are leased and
+    /// not bound come first.
     fn unbound_port(&mut self, local: SocketAddr, index: &Index) -> u16 {
         let mut ports: Vec<u16> = (FIRST..FIRST + 128).collect();
         ports.retain(|port| !self.is_bound(local, *port));
@@ -295,23 +296,23 @@ impl Play {
     }
 
     fn is_bound(&self, local: SocketAddr, port: u16) -> bool {
-        let here = |owner: &PassiveListener| owner.lease.applicant.local == local;
+        let here = |owner: &PassiveListener| owner.lease.request.local == local;
         let mut listeners = self.listeners.iter();
         listeners.any(|owner| here(owner) && owner.port() == port)
     }
 
-    fn find_held(&mut self, index: &Index) {
-        let Some(lease) = pluck(&mut self.leases, index) else {
+    fn find_in_use(&mut self, index: &Index) {
+        let Some(lease) = take_one(&mut self.leases, index) else {
             return;
         };
-        let Applicant { local, arrival, .. } = lease.applicant;
-        let (model, allowed, now) = self.model(local);
+        let Request { local, id, .. } = lease.request;
+        let (model, allowed_ports, now) = self.model(local);
         let grant = lease.grant;
-        let is_in_force = model.is_in_force(&allowed, arrival, grant);
+        let is_in_force = model.is_in_force(&allowed_ports, id, grant);
         let shares = matches!(grant, Grant::Port(port) if self.is_bound(local, port));
         let found = lease.bind_with(now, |_| Err(io::ErrorKind::AddrInUse.into()));
         let found = match found {
-            // Others listen there already, so that nothing had to be opened.
+            // Other sessions listen there already, so that no socket had to be opened.
             Ok(listener) => {
                 assert!(is_in_force && shares);
                 return self.listeners.push(listener);
@@ -320,34 +321,37 @@ impl Play {
         };
         assert!(!is_in_force || !shares);
         match (found, grant) {
-            (BindError::Held(request), Grant::Port(port)) => {
+            (BindError::InUse(outcome), Grant::Port(port)) => {
                 assert!(is_in_force);
-                let sleepers = self.expectations();
-                let (model, allowed, now) = self.model(local);
-                model.withdraw(|gone| gone == grant, |arrival| sleepers[&arrival].clone());
+                let allowed_peers = self.allowed_peers();
+                let (model, allowed_ports, now) = self.model(local);
+                model.withdraw(
+                    |withdrawn| withdrawn == grant,
+                    |id| allowed_peers[&id].clone(),
+                );
                 model.leased.remove(&port);
-                if allowed.lists(port) {
-                    model.blocked.insert(port, now + BLOCKED_FOR);
+                if allowed_ports.contains(port) {
+                    model.set_aside.insert(port, now + RETRY_AFTER);
                 }
-                self.expect(*request);
+                self.expect(*outcome);
             }
             (BindError::Failed(_), Grant::Any) => assert!(is_in_force),
-            (BindError::Withdrawn(request), _) => {
+            (BindError::Withdrawn(outcome), _) => {
                 assert!(!is_in_force);
-                self.model(local).0.end(arrival, grant);
-                self.expect(*request);
+                self.model(local).0.end(id, grant);
+                self.expect(*outcome);
             }
             (error, _) => panic!("{error}"),
         }
     }
 
     fn drop_ticket(&mut self, index: &Index) {
-        if let Some(ticket) = pluck(&mut self.tickets, index) {
-            let arrival = ticket.applicant.arrival;
-            let (model, ..) = self.model(ticket.applicant.local);
-            model.waiting.remove(&arrival);
-            if let Some(grant) = model.assigned.remove(&arrival) {
-                model.end(arrival, grant);
+        if let Some(ticket) = take_one(&mut self.tickets, index) {
+            let id = ticket.request.id;
+            let (model, ..) = self.model(ticket.request.local);
+            model.waiting.remove(&id);
+            if let Some(grant) = model.assigned.remove(&id) {
+                model.end(id, grant);
             }
         }
     }
@@ -355,81 +359,82 @@ impl Play {
     fn set_range(&mut self, range: Option<PortRange>) {
         self.pool.set_range(range, self.now);
         assert_eq!(self.pool.range(), range);
-        let allowed = Allowed::new(range);
-        if allowed != self.allowed {
-            let is_gone = |grant| match grant {
-                Grant::Any => !allowed.is_any(),
-                Grant::Port(port) => !allowed.lists(port),
+        let allowed_ports = AllowedPorts::new(range);
+        if allowed_ports != self.allowed_ports {
+            let is_withdrawn = |grant| match grant {
+                Grant::Any => !allowed_ports.is_any(),
+                Grant::Port(port) => !allowed_ports.contains(port),
             };
-            let expectations = self.expectations();
+            let allowed_peers = self.allowed_peers();
             for model in self.models.values_mut() {
-                model.withdraw(is_gone, |arrival| expectations[&arrival].clone());
-                model.blocked.retain(|&port, _| allowed.lists(port));
-                model.revive(self.now);
+                model.withdraw(is_withdrawn, |id| allowed_peers[&id].clone());
+                model
+                    .set_aside
+                    .retain(|&port, _| allowed_ports.contains(port));
+                model.retry_due(self.now);
             }
-            self.allowed = allowed;
+            self.allowed_ports = allowed_ports;
         }
     }
 
-    /// Whom each ticket's holder expects.
-    fn expectations(&self) -> BTreeMap<u64, Expected> {
-        let applicants = self.tickets.iter().map(|ticket| &ticket.applicant);
-        applicants
-            .map(|applicant| (applicant.arrival, applicant.expected.clone()))
+    /// The allowed peers of each ticket.
+    fn allowed_peers(&self) -> BTreeMap<u64, AllowedPeers> {
+        let requests = self.tickets.iter().map(|ticket| &ticket.request);
+        requests
+            .map(|request| (request.id, request.allowed_peers.clone()))
             .collect()
     }
 
     fn end(&mut self, lease: &Lease) {
-        let (model, ..) = self.model(lease.applicant.local);
-        model.end(lease.applicant.arrival, lease.grant);
+        let (model, ..) = self.model(lease.request.local);
+        model.end(lease.request.id, lease.grant);
     }
 
-    fn model(&mut self, local: SocketAddr) -> (&mut Model, Allowed, Instant) {
+    fn model(&mut self, local: SocketAddr) -> (&mut Model, AllowedPorts, Instant) {
         let model = self.models.entry(local).or_default();
-        (model, self.allowed.clone(), self.now)
+        (model, self.allowed_ports.clone(), self.now)
     }
 
-    /// Who is served, of those before this arrival, must be among those who waited, in turn, and called;
-    /// what it got must have been free for it.
-    fn see_assigned(&mut self, before: u64) {
-        let books = self.pool.books.lock().unwrap();
+    /// Follows the pool's assignments to requests before this id. Each must be to a waiting request, in
+    /// order, with its waker called, and of a port that was available to it.
+    fn follow_assigned(&mut self, before: u64) {
+        let state = self.pool.shared.state.lock().unwrap();
         for (&local, model) in &mut self.models {
-            let seen = books.ledger(local).unwrap().assigned();
+            let seen = state.ports(local).unwrap().assigned();
             let known = model.assigned.range(..before);
-            assert!(
-                known
-                    .clone()
-                    .all(|(arrival, grant)| seen.get(arrival) == Some(grant))
-            );
-            for (&arrival, &grant) in seen.range(..before) {
-                if model.assigned.contains_key(&arrival) {
+            assert!(known.clone().all(|(id, grant)| seen.get(id) == Some(grant)));
+            for (&id, &grant) in seen.range(..before) {
+                if model.assigned.contains_key(&id) {
                     continue;
                 }
-                let expected = model.waiting.remove(&arrival).expect("it waited");
+                let allowed_peers = model.waiting.remove(&id).expect("it waited");
                 match grant {
-                    Grant::Any => assert!(self.allowed.is_any()),
+                    Grant::Any => assert!(self.allowed_ports.is_any()),
                     Grant::Port(port) => {
-                        assert!(model.may_have(&self.allowed, port, &expected), "{port}");
-                        model.give(port, arrival, &expected);
+                        assert!(
+                            model.may_get(&self.allowed_ports, port, &allowed_peers),
+                            "{port}"
+                        );
+                        model.give(port, id, &allowed_peers);
                     }
                 }
-                let mut earlier = model.waiting.range(..arrival).map(|(_, other)| other);
+                let mut earlier = model.waiting.range(..id).map(|(_, other)| other);
                 assert!(
-                    earlier.all(|other| other.may_share() && other.peer() != expected.peer()),
-                    "out of turn"
+                    earlier.all(|other| other.can_share_port() && other.peer() != allowed_peers.peer()),
+                    "not in order"
                 );
-                model.assigned.insert(arrival, grant);
-                assert!(self.sleepers.get_mut(&arrival).unwrap().woken());
+                model.assigned.insert(id, grant);
+                assert!(self.sleepers.get_mut(&id).unwrap().woken());
             }
         }
     }
 
-    fn check(&mut self, unworried: &BTreeSet<u64>) {
-        self.pool.books.lock().unwrap().check();
+    fn check(&mut self, without_deadline: &BTreeSet<u64>) {
+        self.pool.shared.state.lock().unwrap().check();
         for model in self.models.values() {
-            for (&arrival, expected) in &model.waiting {
+            for (&id, allowed_peers) in &model.waiting {
                 assert!(
-                    !model.must_get(&self.allowed, arrival, expected),
+                    !model.must_get(&self.allowed_ports, id, allowed_peers),
                     "left waiting"
                 );
             }
@@ -438,45 +443,47 @@ impl Play {
         assert_eq!(
             self.pool.usage(),
             Usage {
-                ports: self.allowed.count(),
+                ports: self.allowed_ports.count(),
                 in_use: sum(|model| model.leased.len()),
                 leases: sum(|model| model.leased.values().map(BTreeMap::len).sum()),
                 waiting: sum(|model| model.waiting.len()),
-                blocked: sum(|model| model.blocked.len()),
+                set_aside: sum(|model| model.set_aside.len()),
             }
         );
         for owner in &self.listeners {
-            let Applicant {
+            let Request {
                 local,
-                arrival,
-                ref expected,
+                id,
+                ref allowed_peers,
                 ..
-            } = owner.lease.applicant;
+            } = owner.lease.request;
             let model = &self.models[&local];
-            assert!(model.owns(arrival, owner.port()), "lost");
-            let keeps_out = |other: &Expected| {
-                !other.may_share() || !expected.may_share() || other.peer() == expected.peer()
+            assert!(model.owns(id, owner.port()), "lost");
+            let is_in_the_way = |other: &AllowedPeers| {
+                !other.can_share_port()
+                    || !allowed_peers.can_share_port()
+                    || other.peer() == allowed_peers.peer()
             };
-            let must_yield =
-                self.allowed.lists(owner.port()) && model.waiting.values().any(keeps_out);
+            let must_yield = self.allowed_ports.contains(owner.port())
+                && model.waiting.values().any(is_in_the_way);
             let deadline = must_yield.then_some(owner.announced + seconds(5));
             assert_eq!(owner.yield_deadline(), deadline);
-            if must_yield && unworried.contains(&arrival) {
-                assert!(self.sleepers.get_mut(&arrival).unwrap().woken());
+            if must_yield && without_deadline.contains(&id) {
+                assert!(self.sleepers.get_mut(&id).unwrap().woken());
             }
         }
     }
 
-    /// Drops everything; afterwards each local address has all ports of the range back, and of any
-    /// other range.
+    /// Drops everything; afterwards all ports of the range, and of any other range, are free at each
+    /// local address.
     fn finish(mut self, other: Option<PortRange>) {
         self.listeners.clear();
         self.leases.clear();
         self.tickets.clear();
-        self.now += BLOCKED_FOR;
+        self.now += RETRY_AFTER;
         self.check_all_free();
         self.pool.set_range(other, self.now);
-        self.allowed = Allowed::new(other);
+        self.allowed_ports = AllowedPorts::new(other);
         self.check_all_free();
     }
 
@@ -487,7 +494,7 @@ impl Play {
                 let waker = sleeper.waker.clone();
                 self.pool.request(local, peer(9), waker, self.now)
             };
-            let Some(range) = self.allowed.range() else {
+            let Some(range) = self.allowed_ports.range() else {
                 assert_eq!(granted(ask(0)).grant, Grant::Any);
                 continue;
             };
@@ -498,22 +505,22 @@ impl Play {
         }
         let usage = self.pool.usage();
         assert_eq!((usage.in_use, usage.leases), (0, 0));
-        assert_eq!((usage.waiting, usage.blocked), (0, 0));
+        assert_eq!((usage.waiting, usage.set_aside), (0, 0));
     }
 }
 
-fn elsewhere() -> mio::net::TcpListener {
+fn other_listener() -> mio::net::TcpListener {
     listen(SocketAddr::from(([127, 83, 0, 10], 0)), false).unwrap()
 }
 
-fn applicant(request: &Request) -> &Applicant {
-    match request {
-        Request::Granted(lease) => &lease.applicant,
-        Request::Queued(ticket) => &ticket.applicant,
+fn request(outcome: &RequestOutcome) -> &Request {
+    match outcome {
+        RequestOutcome::Granted(lease) => &lease.request,
+        RequestOutcome::Queued(ticket) => &ticket.request,
     }
 }
 
-fn pluck<T>(things: &mut Vec<T>, index: &Index) -> Option<T> {
+fn take_one<T>(things: &mut Vec<T>, index: &Index) -> Option<T> {
     (!things.is_empty()).then(|| things.swap_remove(index.index(things.len())))
 }
 
@@ -526,10 +533,10 @@ proptest! {
         operations in prop::collection::vec(operation(), 1..120),
         last in range(),
     ) {
-        let mut play = Play::new(first);
+        let mut run = Run::new(first);
         for operation in &operations {
-            play.perform(operation);
+            run.perform(operation);
         }
-        play.finish(last);
+        run.finish(last);
     }
 }

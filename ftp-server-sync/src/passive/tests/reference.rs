@@ -1,85 +1,100 @@
-//! What must be true of one local address, said as sets: which port goes to whom is left open.
+//! A model of one local address as sets: it says which grants are allowed, and leaves the choice open.
 
 use super::*;
 
 #[derive(Default)]
 pub(super) struct Model {
-    /// Who has which port, by arrival; also what tickets were assigned.
-    pub(super) leased: BTreeMap<u16, BTreeMap<u64, Expected>>,
-    pub(super) blocked: BTreeMap<u16, Instant>,
-    pub(super) waiting: BTreeMap<u64, Expected>,
-    /// What tickets got and have not taken.
+    /// The owners of each port by id, also those of assigned ports.
+    pub(super) leased: BTreeMap<u16, BTreeMap<u64, AllowedPeers>>,
+    pub(super) set_aside: BTreeMap<u16, Instant>,
+    pub(super) waiting: BTreeMap<u64, AllowedPeers>,
+    /// Grants that are assigned to tickets and not taken yet.
     pub(super) assigned: BTreeMap<u64, Grant>,
 }
 
 impl Model {
-    /// Whether this port could be given to a client beside those who have it.
-    pub(super) fn may_have(&self, allowed: &Allowed, port: u16, expected: &Expected) -> bool {
+    /// Whether this port could be granted to a client beside its owners.
+    pub(super) fn may_get(
+        &self,
+        allowed_ports: &AllowedPorts,
+        port: u16,
+        allowed_peers: &AllowedPeers,
+    ) -> bool {
         let mut owners = self.leased.get(&port).into_iter().flatten();
-        let is_one_of_many = |owner: &Expected| {
-            owner.may_share() && expected.may_share() && owner.peer() != expected.peer()
+        let can_share = |owner: &AllowedPeers| {
+            owner.can_share_port()
+                && allowed_peers.can_share_port()
+                && owner.peer() != allowed_peers.peer()
         };
-        allowed.lists(port)
-            && !self.blocked.contains_key(&port)
-            && owners.all(|(_, owner)| is_one_of_many(owner))
+        allowed_ports.contains(port)
+            && !self.set_aside.contains_key(&port)
+            && owners.all(|(_, owner)| can_share(owner))
     }
 
-    /// Whether this client, with this arrival, must be given something.
-    pub(super) fn must_get(&self, allowed: &Allowed, arrival: u64, expected: &Expected) -> bool {
-        let Some(range) = allowed.range() else {
+    /// Whether a request with this id must get a grant.
+    pub(super) fn must_get(
+        &self,
+        allowed_ports: &AllowedPorts,
+        id: u64,
+        allowed_peers: &AllowedPeers,
+    ) -> bool {
+        let Some(range) = allowed_ports.range() else {
             return true;
         };
-        let mut before = self.waiting.range(..arrival);
-        before.all(|(_, other)| other.may_share())
+        let mut before = self.waiting.range(..id);
+        before.all(|(_, other)| other.can_share_port())
             && range
                 .ports()
-                .any(|port| self.may_have(allowed, port, expected))
+                .any(|port| self.may_get(allowed_ports, port, allowed_peers))
     }
 
-    pub(super) fn revive(&mut self, now: Instant) {
-        self.blocked.retain(|_, until| *until > now);
+    pub(super) fn retry_due(&mut self, now: Instant) {
+        self.set_aside.retain(|_, until| *until > now);
     }
 
-    pub(super) fn give(&mut self, port: u16, arrival: u64, expected: &Expected) {
+    pub(super) fn give(&mut self, port: u16, id: u64, allowed_peers: &AllowedPeers) {
         let owners = self.leased.entry(port).or_default();
-        assert!(owners.insert(arrival, expected.clone()).is_none());
+        assert!(owners.insert(id, allowed_peers.clone()).is_none());
     }
 
-    pub(super) fn owns(&self, arrival: u64, port: u16) -> bool {
+    pub(super) fn owns(&self, id: u64, port: u16) -> bool {
         let owners = self.leased.get(&port);
-        owners.is_some_and(|owners| owners.contains_key(&arrival))
+        owners.is_some_and(|owners| owners.contains_key(&id))
     }
 
-    pub(super) fn is_in_force(&self, allowed: &Allowed, arrival: u64, grant: Grant) -> bool {
+    pub(super) fn is_in_force(&self, allowed_ports: &AllowedPorts, id: u64, grant: Grant) -> bool {
         match grant {
-            Grant::Any => allowed.is_any(),
-            Grant::Port(port) => self.owns(arrival, port) && allowed.permits(port),
+            Grant::Any => allowed_ports.is_any(),
+            Grant::Port(port) => self.owns(id, port) && allowed_ports.permits(port),
         }
     }
 
-    /// Whoever is no longer an owner changes nothing.
-    pub(super) fn end(&mut self, arrival: u64, grant: Grant) {
+    /// Changes nothing if this request is no longer an owner.
+    pub(super) fn end(&mut self, id: u64, grant: Grant) {
         if let Grant::Port(port) = grant
             && let Some(owners) = self.leased.get_mut(&port)
         {
-            owners.remove(&arrival);
+            owners.remove(&id);
             if owners.is_empty() {
                 self.leased.remove(&port);
             }
         }
     }
 
-    /// Tickets that were assigned what is gone queue again at their places.
+    /// Takes back assigned grants; their requests wait again at their places.
     pub(super) fn withdraw(
         &mut self,
-        is_gone: impl Fn(Grant) -> bool,
-        expected: impl Fn(u64) -> Expected,
+        is_withdrawn: impl Fn(Grant) -> bool,
+        allowed_peers: impl Fn(u64) -> AllowedPeers,
     ) {
         let assigned = self.assigned.clone();
-        for (arrival, grant) in assigned.into_iter().filter(|(_, grant)| is_gone(*grant)) {
-            self.assigned.remove(&arrival);
-            self.end(arrival, grant);
-            self.waiting.insert(arrival, expected(arrival));
+        for (id, grant) in assigned
+            .into_iter()
+            .filter(|(_, grant)| is_withdrawn(*grant))
+        {
+            self.assigned.remove(&id);
+            self.end(id, grant);
+            self.waiting.insert(id, allowed_peers(id));
         }
     }
 }

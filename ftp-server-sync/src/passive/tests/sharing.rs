@@ -1,4 +1,5 @@
-//! Clients with different addresses on one port: each gets its own connection, whoever accepts it.
+//! Clients with different addresses on one port: each session gets its own client's connection, whichever
+//! session accepts it.
 
 use std::io::{Read, Write};
 
@@ -11,12 +12,17 @@ fn host(last: u8) -> IpAddr {
     IpAddr::from([127, 83, 1, last])
 }
 
-fn open(pool: &Arc<PassivePool>, at: u8, host_last: u8, sleeper: &Sleeper) -> io::Result<Opening> {
-    let expected = Expected::only(host(host_last));
-    pool.open(local(at), expected, sleeper.waker.clone(), Instant::now())
+fn open(pool: &PassivePool, at: u8, host_last: u8, sleeper: &Sleeper) -> io::Result<OpenOutcome> {
+    let allowed_peers = AllowedPeers::only(host(host_last));
+    pool.open(
+        local(at),
+        allowed_peers,
+        sleeper.waker.clone(),
+        Instant::now(),
+    )
 }
 
-/// A connection from this host, which says whose it is.
+/// A connection from this host, with the host's number as its first byte.
 fn connect(from: u8, to: SocketAddr) -> TcpStream {
     let socket = Socket::new(Domain::IPV4, Type::STREAM, None).unwrap();
     socket.bind(&SocketAddr::new(host(from), 0).into()).unwrap();
@@ -26,7 +32,7 @@ fn connect(from: u8, to: SocketAddr) -> TcpStream {
     stream
 }
 
-/// Who sent what has come.
+/// The host that sent the first byte.
 fn sender(stream: mio::net::TcpStream) -> u8 {
     let mut stream = TcpStream::from(stream);
     stream.set_nonblocking(false).unwrap();
@@ -37,7 +43,7 @@ fn sender(stream: mio::net::TcpStream) -> u8 {
 }
 
 #[test]
-fn different_addresses_share_and_the_same_one_queues() {
+fn different_addresses_share_a_port_and_one_address_waits() {
     let (pool, now) = (pool(1), Instant::now());
     let mut sleepers: [Sleeper; 5] = std::array::from_fn(|_| Sleeper::new());
     let ask =
@@ -66,7 +72,7 @@ fn different_addresses_share_and_the_same_one_queues() {
 }
 
 #[test]
-fn free_ports_come_first_and_then_those_with_fewest_owners() {
+fn free_ports_come_first_then_those_with_fewest_owners() {
     let (pool, now, sleeper) = (pool(2), Instant::now(), Sleeper::new());
     let ask = |who| granted(pool.request(local(21), peer(who), sleeper.waker.clone(), now));
     let leases: Vec<Lease> = (1..=6).map(ask).collect();
@@ -76,22 +82,23 @@ fn free_ports_come_first_and_then_those_with_fewest_owners() {
 }
 
 #[test]
-fn who_takes_anybody_owns_its_port_alone() {
+fn a_session_that_allows_any_peer_does_not_share_its_port() {
     let (pool, now) = (pool(1), Instant::now());
-    let [mut owner, mut loner, mut late] = [Sleeper::new(), Sleeper::new(), Sleeper::new()];
-    let ask =
-        |sleeper: &Sleeper, expected| pool.request(local(22), expected, sleeper.waker.clone(), now);
+    let [mut owner, mut exclusive, mut late] = [Sleeper::new(), Sleeper::new(), Sleeper::new()];
+    let ask = |sleeper: &Sleeper, allowed_peers| {
+        pool.request(local(22), allowed_peers, sleeper.waker.clone(), now)
+    };
     let shared = granted(ask(&owner, peer(1))).bind(now).unwrap();
     let other = granted(ask(&owner, peer(2)));
-    let mut waiting = queued(ask(&loner, Expected::anybody(address(3))));
+    let mut waiting = queued(ask(&exclusive, AllowedPeers::any(address(3))));
     assert!(owner.woken());
     assert!(shared.yield_deadline().is_some());
-    // Else others could go on sharing, and the one who waits would never be alone.
+    // Else others could go on sharing, and the waiting request would never get the port.
     let mut newcomer = queued(ask(&late, peer(4)));
     drop(shared);
     assert!(waiting.take(now).is_none());
     drop(other);
-    assert!(loner.woken());
+    assert!(exclusive.woken());
     let alone = waiting.take(now).unwrap();
     assert!(newcomer.take(now).is_none());
     drop(alone);
@@ -100,12 +107,12 @@ fn who_takes_anybody_owns_its_port_alone() {
 }
 
 #[test]
-fn owners_yield_only_to_those_they_keep_out() {
+fn owners_yield_only_to_requests_that_they_block() {
     let (pool, now) = (pool(1), Instant::now());
     let [mut one, mut two, third] = [Sleeper::new(), Sleeper::new(), Sleeper::new()];
     let first = opened(pool.open(local(23), peer(1), one.waker.clone(), now));
     let second = opened(pool.open(local(23), peer(2), two.waker.clone(), now));
-    let ticket = waits(pool.open(local(23), peer(2), third.waker.clone(), now));
+    let ticket = still_queued(pool.open(local(23), peer(2), third.waker.clone(), now));
     assert_eq!(first.yield_deadline(), None);
     assert_eq!(second.yield_deadline(), Some(now + seconds(5)));
     assert!(two.woken());
@@ -115,7 +122,7 @@ fn owners_yield_only_to_those_they_keep_out() {
 }
 
 #[test]
-fn a_connection_goes_to_the_session_that_expects_its_address() {
+fn a_connection_goes_to_the_session_that_allows_its_address() {
     let pool = pool(1);
     let mut sleepers: [Sleeper; 3] = std::array::from_fn(|_| Sleeper::new());
     let mut listeners: Vec<PassiveListener> = (0..3u8)
@@ -129,92 +136,92 @@ fn a_connection_goes_to_the_session_that_expects_its_address() {
         connect(2, port),
     ];
 
-    // The first session, whose own client has not come, sees to the others.
+    // The first session, whose own client has not connected, accepts for the others.
     let mut seen = Vec::new();
-    while let Some(visitor) = listeners[0].accept().unwrap() {
-        seen.push(match visitor {
-            IncomingConnection::Expected(_) => panic!("not this one"),
-            IncomingConnection::Another(from) => (true, from.ip()),
-            IncomingConnection::Stranger(from) => (false, from.ip()),
+    while let Some(connection) = listeners[0].accept().unwrap() {
+        seen.push(match connection {
+            IncomingConnection::Own(_) => panic!("its client has not connected"),
+            IncomingConnection::HandedOver(from) => (true, from.ip()),
+            IncomingConnection::Rejected(from) => (false, from.ip()),
         });
     }
-    // Of two connections for one session the second is one too many.
+    // The second connection for one session is rejected.
     let expected = [(true, 2), (false, 9), (true, 3), (false, 2)];
     assert_eq!(seen, expected.map(|(handed, last)| (handed, host(last))));
     assert!(!sleepers[0].woken());
     for last in [2, 3u8] {
         let index = usize::from(last - 1);
         assert!(sleepers[index].woken());
-        assert_eq!(sender(come(&mut listeners[index])), last);
+        assert_eq!(sender(accepted(&mut listeners[index])), last);
     }
     let _late = connect(1, port);
-    assert_eq!(sender(come(&mut listeners[0])), 1);
+    assert_eq!(sender(accepted(&mut listeners[0])), 1);
 
-    // Closed with the last one, and not before.
+    // The last one closes the port, and none before it.
     for listener in listeners.drain(..) {
         drop(connect(7, port));
-        listener.connected();
+        listener.close_connected();
     }
     assert!(TcpStream::connect(port).is_err());
     drop(opened(open(&pool, 24, 1, &sleepers[0])));
 }
 
 #[test]
-fn what_was_handed_over_is_closed_with_its_session() {
+fn a_handed_over_connection_is_closed_with_its_session() {
     let (pool, sleeper) = (pool(1), Sleeper::new());
     let mut one = opened(open(&pool, 25, 1, &sleeper));
     let other = opened(open(&pool, 25, 2, &sleeper));
     let mut client = connect(2, SocketAddr::new(local(25).ip(), FIRST));
     assert!(matches!(
         one.accept().unwrap(),
-        Some(IncomingConnection::Another(_))
+        Some(IncomingConnection::HandedOver(_))
     ));
     drop(other);
     client.set_read_timeout(Some(seconds(10))).unwrap();
-    // The end, or a reset because of the byte that nobody read.
+    // The end, or a reset because of the unread byte.
     assert!(matches!(client.read(&mut [0]), Ok(0) | Err(_)));
     assert!(one.accept().unwrap().is_none());
 }
 
 #[test]
-fn a_poll_hears_of_connections_until_its_session_has_gone() {
+fn a_poll_reports_connections_until_its_session_leaves() {
     let (pool, sleeper) = (pool(1), Sleeper::new());
     let mut polls: [Poll; 2] = std::array::from_fn(|_| Poll::new().unwrap());
     let mut listeners: Vec<PassiveListener> = (1..=2)
         .map(|last| opened(open(&pool, 26, last, &sleeper)))
         .collect();
-    let heard = |poll: &mut Poll, within| {
+    let is_reported = |poll: &mut Poll, within| {
         let mut events = Events::with_capacity(4);
         poll.poll(&mut events, Some(within)).unwrap();
         !events.is_empty()
     };
     for (listener, poll) in listeners.iter_mut().zip(&polls) {
-        listener.watch(poll.registry(), Token(7)).unwrap();
-        listener.watch(poll.registry(), Token(7)).unwrap();
+        listener.register(poll.registry(), Token(7)).unwrap();
+        listener.register(poll.registry(), Token(7)).unwrap();
     }
     let port = SocketAddr::new(local(26).ip(), FIRST);
     let _stranger = connect(9, port);
     for poll in &mut polls {
-        assert!(heard(poll, seconds(10)));
+        assert!(is_reported(poll, seconds(10)));
     }
-    listeners.remove(0).connected();
+    listeners.remove(0).close_connected();
     let _client = connect(2, port);
-    assert!(heard(&mut polls[1], seconds(10)));
+    assert!(is_reported(&mut polls[1], seconds(10)));
     assert!(
-        !heard(&mut polls[0], Duration::ZERO),
-        "its session has gone"
+        !is_reported(&mut polls[0], Duration::ZERO),
+        "its session has left"
     );
     // The same number may come back in the same poll.
     let mut again = opened(open(&pool, 26, 1, &sleeper));
-    again.watch(polls[0].registry(), Token(7)).unwrap();
+    again.register(polls[0].registry(), Token(7)).unwrap();
     let _client = connect(1, port);
-    assert!(heard(&mut polls[0], seconds(10)));
+    assert!(is_reported(&mut polls[0], seconds(10)));
 }
 
-/// The port stays open for others when a session leaves it. What had come for that session is not for
-/// the next one, even of the same address: it would upload, or download, to the wrong client.
+/// The port stays open for others when a session leaves it. A connection that came for that session is not
+/// for the next one, even of the same address: else that one would transfer with the wrong client.
 #[test]
-fn what_came_before_a_session_is_not_its_own() {
+fn a_connection_from_before_a_session_is_not_its_own() {
     let pool = pool(1);
     let [mut one, mut other] = [Sleeper::new(), Sleeper::new()];
     let first = opened(open(&pool, 28, 1, &one));
@@ -224,61 +231,63 @@ fn what_came_before_a_session_is_not_its_own() {
     let _client = connect(2, port);
     drop(first);
     let mut next = opened(open(&pool, 28, 1, &one));
-    assert!(other.woken(), "its client's connection was there too");
-    assert_eq!(sender(come(&mut second)), 2);
+    assert!(
+        other.woken(),
+        "its client's connection was in the queue too"
+    );
+    assert_eq!(sender(accepted(&mut second)), 2);
     assert!(next.accept().unwrap().is_none());
     stale.set_read_timeout(Some(seconds(10))).unwrap();
-    // The end, or a reset because of the byte that nobody read.
+    // The end, or a reset because of the unread byte.
     assert!(matches!(stale.read(&mut [0]), Ok(0) | Err(_)));
     let _late = connect(1, port);
-    assert_eq!(sender(come(&mut next)), 1);
+    assert_eq!(sender(accepted(&mut next)), 1);
     assert!(!one.woken());
 }
 
-/// The range changes between the opening of a shared port and the note of it.
+/// The range changes after a shared port was opened and before that is recorded.
 #[test]
-fn who_may_not_listen_after_all_expects_nobody() {
+fn a_session_that_may_not_listen_gets_no_connection() {
     let pool = pool(1);
     let sleeper = Sleeper::new();
     let mut stays = opened(open(&pool, 29, 1, &sleeper));
-    let expected = Expected::only(host(2));
-    let lease = granted(pool.request(local(29), expected, sleeper.waker.clone(), Instant::now()));
+    let allowed_peers = AllowedPeers::only(host(2));
+    let lease = granted(pool.request(
+        local(29),
+        allowed_peers,
+        sleeper.waker.clone(),
+        Instant::now(),
+    ));
     pool.set_range(Some(range(FIRST + 1..=FIRST + 1)), Instant::now());
     drop(lease.bind(Instant::now()).unwrap_err());
     let _client = connect(2, SocketAddr::new(local(29).ip(), FIRST));
     assert!(matches!(
         stays.accept().unwrap(),
-        Some(IncomingConnection::Stranger(_))
+        Some(IncomingConnection::Rejected(_))
     ));
 }
 
-/// The other program goes away while two look, and only the slower one still thinks that it is there.
+/// The other program ends while two sessions bind, and only the slower one still finds it there.
 #[test]
-fn a_port_on_which_a_sharer_listens_is_not_held() {
+fn a_port_on_which_a_session_listens_is_not_set_aside() {
     let (sleeper, now) = (Sleeper::new(), Instant::now());
-    let mut books = Books::new(Allowed::new(Some(range(FIRST..=FIRST))));
+    let mut state = PoolState::new(AllowedPorts::new(Some(range(FIRST..=FIRST))));
     let mut ask = |who| {
-        let mut applicant = Applicant {
-            local: listening_address(local(1)),
-            expected: peer(who),
-            waker: sleeper.waker.clone(),
-            arrival: books.arrive(),
-            since: now,
-            waited: false,
-        };
-        let grant = books.request(&mut applicant, now);
+        let (id, waker) = (state.next_id(), sleeper.waker.clone());
+        let mut request = Request::new(local(1), peer(who), waker, id, now);
+        let grant = state.request(&mut request, now);
         assert_eq!(grant, Some(Grant::Port(FIRST)));
-        applicant
+        request
     };
     let [slow, quick] = [ask(1), ask(2)];
     let grant = Grant::Port(FIRST);
-    let listener = books.listener(&quick, grant).unwrap();
-    books.bound(&quick, grant, FIRST, &listener, now).unwrap();
-    assert!(!books.block(&slow, FIRST, now + seconds(10)));
-    let usage = books.usage();
-    assert_eq!((usage.in_use, usage.leases, usage.blocked), (1, 1, 0));
+    let listener = state.listener(&quick, grant).unwrap();
+    state.bound(&quick, grant, FIRST, &listener, now).unwrap();
+    assert!(!state.set_aside(&slow, FIRST, now + seconds(10)));
+    let usage = state.usage();
+    assert_eq!((usage.in_use, usage.leases, usage.set_aside), (1, 1, 0));
     let mut again = slow.clone();
-    assert_eq!(books.request(&mut again, now), Some(grant));
+    assert_eq!(state.request(&mut again, now), Some(grant));
 }
 
 #[test]
@@ -294,8 +303,8 @@ fn many_threads_share_one_port() {
     assert_eq!((usage.in_use, usage.leases, usage.waiting), (0, 0, 0));
 }
 
-/// Each client comes again and again, and always to its own session.
-fn rounds(pool: &Arc<PassivePool>, who: u8) {
+/// Each client connects again and again, and always reaches its own session.
+fn rounds(pool: &PassivePool, who: u8) {
     let mut sleeper = Sleeper::new();
     let give_up = Instant::now() + seconds(30);
     for round in 0..100 {
@@ -308,15 +317,15 @@ fn rounds(pool: &Arc<PassivePool>, who: u8) {
         let stream = loop {
             assert!(Instant::now() < give_up, "its connection is lost");
             match listener.accept().unwrap() {
-                Some(IncomingConnection::Expected(stream)) => break stream,
-                Some(IncomingConnection::Another(_)) => {}
-                // Somebody else's, whose session has gone already, or is not there yet.
-                Some(IncomingConnection::Stranger(from)) => assert_ne!(from.ip(), host(who)),
+                Some(IncomingConnection::Own(stream)) => break stream,
+                Some(IncomingConnection::HandedOver(_)) => {}
+                // Another client's, whose session has left already, or does not listen yet.
+                Some(IncomingConnection::Rejected(from)) => assert_ne!(from.ip(), host(who)),
                 None => drop(sleeper.woken_within(Duration::from_millis(5))),
             }
         };
         assert_eq!(sender(stream), who);
-        listener.connected();
+        listener.close_connected();
         drop(client);
     }
 }

@@ -1,4 +1,4 @@
-//! Files that are refused, with the words that say why; and handshakes with those that are taken.
+//! Files that are refused, with their errors, and handshakes with files that are accepted.
 
 use std::io::{self, Read, Write};
 
@@ -13,19 +13,19 @@ use super::*;
 use crate::cli::golden;
 use crate::cli::{self, Invocation};
 
-/// A directory with certificates and keys, which is also where the server keeps its own.
-struct Place {
+/// A directory with certificates and keys. The server makes its own certificate there too.
+struct Fixtures {
     directory: TempDir,
 }
 
-impl Place {
+impl Fixtures {
     fn new() -> Self {
         let directory = tempfile::tempdir().unwrap();
-        let place = Self { directory };
+        let fixtures = Self { directory };
         for (name, content) in FIXTURES {
-            place.write(name, content);
+            fixtures.write(name, content);
         }
-        place
+        fixtures
     }
 
     fn path(&self, name: &str) -> PathBuf {
@@ -45,7 +45,7 @@ impl Place {
         self.directory.path().display().to_string()
     }
 
-    /// `@` stands for this directory, in the flags and in what is refused.
+    /// `@` stands for this directory, in the flags and in the error.
     fn load(&self, line: &str) -> Result<Identity, String> {
         let directory = format!("{}/", self.shown());
         let line = line.replace('@', &directory);
@@ -60,7 +60,7 @@ impl Place {
         }
     }
 
-    /// A pair of certificate and key, valid since long, in one file.
+    /// Writes a new certificate and its key into one file.
     fn pair(&self, name: &str, key: &KeyPair) {
         let certificate = params(&[name]).self_signed(key).unwrap();
         self.write(name, certificate.pem() + &key.serialize_pem());
@@ -74,105 +74,103 @@ fn params(names: &[&str]) -> CertificateParams {
 
 #[test]
 fn files_that_are_refused() {
-    let place = Place::new();
-    place.write("empty", "");
-    place.write("binary", [0x30, 0x82, 0xff, 0]);
-    place.write("half", &FIXTURES[0].1[..500]);
-    place.write(
+    let fixtures = Fixtures::new();
+    fixtures.write("empty", "");
+    fixtures.write("binary", [0x30, 0x82, 0xff, 0]);
+    fixtures.write("half", &FIXTURES[0].1[..500]);
+    fixtures.write(
         "damaged",
         "-----BEGIN CERTIFICATE-----\n!\n-----END CERTIFICATE-----\n",
     );
     let nonsense = "-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n";
-    place.write("nonsense", nonsense);
+    fixtures.write("nonsense", nonsense);
     let damaged = "-----BEGIN PRIVATE KEY-----\nAAAA\n-----END PRIVATE KEY-----\n";
-    place.write("damaged.key", damaged);
-    place.write("huge", vec![b'-'; FILE_BYTES_MAX as usize + 1]);
-    mknodat(CWD, place.path("fifo"), FileType::Fifo, Mode::RUSR, 0).unwrap();
+    fixtures.write("damaged.key", damaged);
+    fixtures.write("huge", vec![b'-'; FILE_BYTES_MAX as usize + 1]);
+    mknodat(CWD, fixtures.path("fifo"), FileType::Fifo, Mode::RUSR, 0).unwrap();
     let golden = include_str!("../../../tests/certificates/refusals.txt");
-    golden::check("refusals.txt", golden, 21, |line| match place.load(line) {
-        Ok(identity) => format!("{}\n", identity.description()),
-        Err(error) => format!("{error}\n"),
+    golden::check("refusals.txt", golden, 21, |line| {
+        match fixtures.load(line) {
+            Ok(identity) => format!("{}\n", identity.description()),
+            Err(error) => format!("{error}\n"),
+        }
     });
 }
 
 #[test]
-fn what_is_told_of_a_certificate() {
-    let place = Place::new();
-    let told = |line: &str| place.load(line).unwrap().description();
+fn the_log_describes_a_certificate() {
+    let fixtures = Fixtures::new();
+    let description = |line: &str| fixtures.load(line).unwrap().description();
     assert_eq!(
-        told("--certfile @p256.crt --keyfile @p256-sec1.key"),
+        description("--certfile @p256.crt --keyfile @p256-sec1.key"),
         "certificate for p256.example, *.p256.example, 192.0.2.1, 2001:db8::1, valid until \
          2126-11-01, SHA-256 fingerprint 4F:13:C8:A5:26:AA:94:6B:0F:24:00:3C:2A:3F:12:24:0A:E1:65:\
          15:6F:61:E1:5B:D7:64:8D:C8:85:E2:12:87"
     );
     for key in ["rsa-pkcs1.key", "rsa-pkcs8.key"] {
         let line = format!("--certfile @rsa.crt --keyfile @{key}");
-        let told = told(&line);
+        let description = description(&line);
         assert!(
-            told.starts_with("certificate for rsa.example, valid"),
-            "{told}"
+            description.starts_with("certificate for rsa.example, valid"),
+            "{description}"
         );
     }
 }
 
 #[test]
-fn what_is_warned_of() {
-    let place = Place::new();
-    place.pair("pair", &KeyPair::generate().unwrap());
-    let check = |line: &str, expected: &[&str]| {
-        let found = place.load(line).unwrap().findings();
-        let found: Vec<String> = found
-            .iter()
-            .map(|line| line.to_string().replace(&place.shown(), "@"))
-            .collect();
-        assert_eq!(found, expected, "{line}");
+fn problems_with_the_files() {
+    let fixtures = Fixtures::new();
+    fixtures.pair("pair", &KeyPair::generate().unwrap());
+    let check = |line: &str, expected: &[CertificateProblem]| {
+        assert_eq!(fixtures.load(line).unwrap().problems(), expected, "{line}");
+    };
+    let readable = |name| CertificateProblem::KeyReadableByAll {
+        file: fixtures.path(name),
     };
     check("--certfile @pair", &[]);
     for mode in [0o640, 0o660, 0o400] {
-        place.permit("pair", mode);
+        fixtures.permit("pair", mode);
         check("--certfile @pair", &[]);
     }
-    place.permit("pair", 0o644);
-    let open = "everybody on this machine can read the key in @/pair; chmod 600 @/pair";
-    check("--certfile @pair", &[open]);
-    place.permit("pair", 0o600);
+    fixtures.permit("pair", 0o644);
+    check("--certfile @pair", &[readable("pair")]);
+    fixtures.permit("pair", 0o600);
     check("-n a.example", &[]);
-    place.permit("certificate.pem", 0o604);
+    fixtures.permit("certificate.pem", 0o604);
+    let names_missing = CertificateProblem::NamesMissing {
+        file: fixtures.path("certificate.pem"),
+        names: ["b.example", "192.0.2.9"].map(str::to_owned).into(),
+    };
     check(
         "-n b.example -i 192.0.2.9",
-        &[
-            "everybody on this machine can read the key in @/certificate.pem; chmod 600 \
-             @/certificate.pem",
-            "note: the kept certificate does not name b.example, 192.0.2.9: clients that compare \
-             names will object; to have a new one made, remove @/certificate.pem and restart",
-        ],
+        &[readable("certificate.pem"), names_missing],
     );
 }
 
 #[test]
 fn certificates_of_the_wrong_age() {
-    let facts = Facts {
+    let facts = CertificateFacts {
         fingerprint: String::new(),
         names: Vec::new(),
         not_before: *b"20260102030405",
         not_after: *b"20270102030405",
     };
-    let check = |now, expected: Option<&str>| {
-        let found = age(&facts, now).map(|finding| finding.to_string());
-        assert_eq!(found.as_deref(), expected);
+    let early = || CertificateProblem::NotYetValid {
+        date: "2026-01-02".to_owned(),
     };
-    let early = "the certificate is not valid before 2026-01-02: clients will refuse it, or ask";
-    let late = "the certificate has expired on 2027-01-02: clients will refuse it, or ask";
-    check(b"20260102030404", Some(early));
-    check(b"20260102030405", None);
-    check(b"20270102030405", None);
-    check(b"20270102030406", Some(late));
-    check(b"19700101000000", Some(early));
+    let late = CertificateProblem::Expired {
+        date: "2027-01-02".to_owned(),
+    };
+    assert_eq!(age(&facts, b"20260102030404"), Some(early()));
+    assert_eq!(age(&facts, b"20260102030405"), None);
+    assert_eq!(age(&facts, b"20270102030405"), None);
+    assert_eq!(age(&facts, b"20270102030406"), Some(late));
+    assert_eq!(age(&facts, b"19700101000000"), Some(early()));
 }
 
 #[test]
 fn handshakes_with_every_kind_of_key() {
-    let place = Place::new();
+    let fixtures = Fixtures::new();
     for (name, key) in [
         ("p256.test", KeyPair::generate()),
         ("p384.test", KeyPair::generate_for(&PKCS_ECDSA_P384_SHA384)),
@@ -182,9 +180,9 @@ fn handshakes_with_every_kind_of_key() {
             KeyPair::from_pem(include_str!("../../../tests/certificates/rsa-pkcs8.key")),
         ),
     ] {
-        place.pair(name, &key.unwrap());
-        let identity = place.load(&format!("--certfile @{name}")).unwrap();
-        let roots = fs::read(place.path(name)).unwrap();
+        fixtures.pair(name, &key.unwrap());
+        let identity = fixtures.load(&format!("--certfile @{name}")).unwrap();
+        let roots = fs::read(fixtures.path(name)).unwrap();
         let check = |version| handshake(&identity, version, &roots, name, None);
         assert_eq!(
             check(&rustls::version::TLS13),
@@ -196,7 +194,7 @@ fn handshakes_with_every_kind_of_key() {
             Ok(ProtocolVersion::TLSv1_2),
             "{name}"
         );
-        // The neighbour that must fail: who expects another name.
+        // A client that expects another name must reject the certificate.
         let other = handshake(
             &identity,
             &rustls::version::TLS13,
@@ -209,13 +207,13 @@ fn handshakes_with_every_kind_of_key() {
 }
 
 #[test]
-fn the_kept_certificate_is_trusted_again() {
-    let place = Place::new();
-    place.load("-n nas.example").unwrap();
-    let trusted = fs::read(place.path("certificate.pem")).unwrap();
+fn the_self_signed_certificate_stays_trusted() {
+    let fixtures = Fixtures::new();
+    fixtures.load("-n nas.example").unwrap();
+    let trusted = fs::read(fixtures.path("certificate.pem")).unwrap();
     for name in ["nas.example", "localhost"] {
-        // By now the server is called otherwise.
-        let identity = place.load("-n other.example").unwrap();
+        // The server has another name now.
+        let identity = fixtures.load("-n other.example").unwrap();
         let version = &rustls::version::TLS13;
         assert!(
             handshake(&identity, version, &trusted, name, None).is_ok(),
@@ -226,8 +224,8 @@ fn the_kept_certificate_is_trusted_again() {
 
 #[test]
 fn clients_need_a_certificate_of_the_authority() {
-    let place = Place::new();
-    place.pair("server.test", &KeyPair::generate().unwrap());
+    let fixtures = Fixtures::new();
+    fixtures.pair("server.test", &KeyPair::generate().unwrap());
     let authority = |name| {
         let mut params = params(&[name]);
         params.is_ca = rcgen::IsCa::Ca(rcgen::BasicConstraints::Unconstrained);
@@ -245,11 +243,11 @@ fn clients_need_a_certificate_of_the_authority() {
     };
     let (right_pem, right) = authority("right");
     let (_, wrong) = authority("wrong");
-    place.write("ca", right_pem);
-    let identity = place
+    fixtures.write("ca", right_pem);
+    let identity = fixtures
         .load("--certfile @server.test --client-ca @ca")
         .unwrap();
-    let roots = fs::read(place.path("server.test")).unwrap();
+    let roots = fs::read(fixtures.path("server.test")).unwrap();
     for version in [&rustls::version::TLS12, &rustls::version::TLS13] {
         let check = |client| handshake(&identity, version, &roots, "server.test", client);
         assert!(check(Some(client(&right))).is_ok());
@@ -328,7 +326,7 @@ macro_rules! fixtures {
     };
 }
 
-/// Made by openssl; the keys guard nothing.
+/// Made by openssl. The keys protect nothing.
 const FIXTURES: &[(&str, &str)] = fixtures![
     "rsa.crt" "rsa-pkcs1.key" "rsa-pkcs8.key" "rsa-pkcs1-encrypted.key" "rsa-pkcs8-encrypted.key"
     "p256.crt" "p256-sec1.key" "p521.crt" "p521.key" "rsa1024.crt" "rsa1024.key"

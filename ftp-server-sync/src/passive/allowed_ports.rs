@@ -1,4 +1,4 @@
-//! Which ports may be granted: those of a range, or any.
+//! Which ports may be granted: those of a range, or any port.
 
 use std::hash::{BuildHasher, Hasher, RandomState};
 
@@ -6,12 +6,12 @@ use crate::net::port_range::PortRange;
 
 /// The ports that may be granted.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Allowed {
+pub(super) struct AllowedPorts {
     range: Option<PortRange>,
 }
 
-impl Allowed {
-    /// The ports of this range; without one, any.
+impl AllowedPorts {
+    /// The ports of this range; without a range, any port.
     pub(super) fn new(range: Option<PortRange>) -> Self {
         Self { range }
     }
@@ -24,21 +24,21 @@ impl Allowed {
         self.range.is_none()
     }
 
-    /// Whether there is a range, and the port in it.
-    pub(super) fn lists(&self, port: u16) -> bool {
+    /// Whether there is a range and it contains the port.
+    pub(super) fn contains(&self, port: u16) -> bool {
         self.range.is_some_and(|range| range.contains(port))
     }
 
     pub(super) fn permits(&self, port: u16) -> bool {
-        self.is_any() || self.lists(port)
+        self.is_any() || self.contains(port)
     }
 
-    /// The size of the range.
+    /// The size of the range; 0 without one.
     pub(super) fn count(&self) -> usize {
         self.range.map_or(0, |range| range.count().into())
     }
 
-    /// The ports of the range in an order that differs from one time to the next.
+    /// The ports of the range in random order.
     pub(super) fn shuffled(&self) -> Vec<u16> {
         let mut ports: Vec<u16> = self
             .range

@@ -1,0 +1,273 @@
+//! The table of flags: a flag is declared here, with its letter, its help, its type and its default.
+
+use std::ffi::OsString;
+use std::net::{IpAddr, Ipv4Addr};
+use std::num::NonZeroU64;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use argh::{ArgsInfo, FlagInfoKind, FromArgs, Optionality};
+use ipnet::IpNet;
+use log::LevelFilter;
+
+use super::error;
+use super::values;
+use crate::nat::rules::RulesKind;
+use crate::settings::{AddressSource, ClientAddress, LocalNetworks, PortRange};
+
+/// Serves a directory over FTP, also from behind a NAT router.
+#[derive(FromArgs, ArgsInfo)]
+pub(super) struct Flags {
+    /// listen on this address of the machine only; may be repeated [every address]
+    #[argh(option, short = 'i', arg_name = "ADDR", from_str_fn(values::interface))]
+    pub(super) interface: Vec<IpAddr>,
+    /// port of control connections; 0 takes any free one and prints it [2121]
+    #[argh(option, short = 'p', arg_name = "N")]
+    #[argh(from_str_fn(values::port), default = "2121")]
+    pub(super) port: u16,
+    /// the directory to share [.]
+    #[argh(option, short = 'd', arg_name = "PATH")]
+    #[argh(from_str_fn(values::path), default = "PathBuf::from(\".\")")]
+    pub(super) directory: PathBuf,
+    /// let the user change files, or anonymous if there is no --username
+    #[argh(switch, short = 'w')]
+    pub(super) write: bool,
+    /// the only user; without this flag, anonymous may log in
+    #[argh(option, short = 'u', arg_name = "NAME", from_str_fn(values::username))]
+    pub(super) username: Option<String>,
+    /// the user's password; other users of this machine can see it while the server runs
+    #[argh(option, short = 'P', arg_name = "TEXT", from_str_fn(values::bytes))]
+    pub(super) password: Option<OsString>,
+    /// read the password from this file; without either flag, it is read from the environment
+    /// variable FTP_PASSWORD
+    #[argh(option, arg_name = "FILE", from_str_fn(values::path))]
+    pub(super) password_file: Option<PathBuf>,
+    /// let anonymous log in beside the user, to read only
+    #[argh(switch)]
+    pub(super) anonymous: bool,
+    /// the router's public IPv4 address, for PASV replies, or a host name that leads to it
+    #[argh(option, short = 'n', arg_name = "ADDR", from_str_fn(values::address))]
+    pub(super) masquerade_address: Option<AddressSource>,
+    /// public address for each local address; may be repeated
+    #[argh(
+        option,
+        arg_name = "PRIVATE=PUBLIC[,...]",
+        from_str_fn(values::map_entry)
+    )]
+    pub(super) masquerade_address_map: Vec<(Ipv4Addr, AddressSource)>,
+    /// the address that PASV replies give to clients in a network, or "local" for the one that
+    /// they connected to; the longest prefix wins; may be repeated
+    #[argh(option, arg_name = "NET=ADDR|local[,...]", from_str_fn(values::client))]
+    pub(super) masquerade_client: Vec<(IpNet, ClientAddress)>,
+    /// time between two lookups of the host names in these flags [60]
+    #[argh(option, arg_name = "SECONDS")]
+    #[argh(from_str_fn(values::refresh), default = "Duration::from_secs(60)")]
+    pub(super) masquerade_refresh: Duration,
+    /// clients in these networks get the address that they connected to: "auto" for the networks
+    /// of this machine, "none", or networks; may be repeated [auto]
+    #[argh(option, arg_name = "NET[,...]", from_str_fn(values::local_network))]
+    pub(super) local_networks: Vec<LocalNetworks>,
+    /// ports for passive data connections, which the router must forward, or one port [the
+    /// kernel's choice]
+    #[argh(option, short = 'r', arg_name = "FROM-TO")]
+    pub(super) passive_ports: Option<PortRange>,
+    /// the ports that the router forwards to the passive ports; both ranges have the same size
+    /// [the same ports]
+    #[argh(option, arg_name = "FROM-TO")]
+    pub(super) outer_ports: Option<PortRange>,
+    /// the port that the router forwards to the control port [21]
+    #[argh(option, arg_name = "N")]
+    #[argh(from_str_fn(values::outer_port), default = "21")]
+    pub(super) outer_port: u16,
+    /// let a client's control or data connection come from this gateway, and the other one from
+    /// elsewhere; may be repeated
+    #[argh(option, arg_name = "ADDR[,...]", from_str_fn(values::gateway))]
+    pub(super) trust_gateway: Vec<IpAddr>,
+    /// offer TLS (FTPS); without --certfile, the server makes its own certificate and stores it
+    #[argh(switch)]
+    pub(super) tls: bool,
+    /// the certificate, followed by those that lead to its authority, as PEM
+    #[argh(option, arg_name = "FILE", from_str_fn(values::path))]
+    pub(super) certfile: Option<PathBuf>,
+    /// the certificate's private key, as PEM [in the file of --certfile]
+    #[argh(option, arg_name = "FILE", from_str_fn(values::path))]
+    pub(super) keyfile: Option<PathBuf>,
+    /// reject logins without TLS
+    #[argh(switch)]
+    pub(super) tls_control_required: bool,
+    /// reject transfers without TLS
+    #[argh(switch)]
+    pub(super) tls_data_required: bool,
+    /// listen on this port too, for clients that begin with TLS at once (implicit FTPS, usually 990)
+    #[argh(option, arg_name = "PORT", from_str_fn(values::port))]
+    pub(super) tls_implicit: Option<u16>,
+    /// accept only data connections that resume the TLS session of their control connection
+    #[argh(switch)]
+    pub(super) tls_require_resumption: bool,
+    /// accept only clients with a certificate that an authority in this file has signed
+    #[argh(option, arg_name = "FILE", from_str_fn(values::path))]
+    pub(super) client_ca: Option<PathBuf>,
+    /// sessions at the same time [512]
+    #[argh(option, arg_name = "N")]
+    #[argh(from_str_fn(values::number::<1, 1_000_000>), default = "512")]
+    pub(super) max_cons: u32,
+    /// sessions from one address at the same time; 0 for no limit [0]
+    #[argh(option, arg_name = "N")]
+    #[argh(from_str_fn(values::number::<0, 1_000_000>), default = "0")]
+    pub(super) max_cons_per_ip: u32,
+    /// failed logins after which a session is closed [3]
+    #[argh(option, arg_name = "N")]
+    #[argh(from_str_fn(values::number::<1, 1000>), default = "3")]
+    pub(super) max_login_attempts: u32,
+    /// delay of the reply to a failed login; 0 for none [3]
+    #[argh(option, arg_name = "SECONDS")]
+    #[argh(from_str_fn(values::delay), default = "Duration::from_secs(3)")]
+    pub(super) login_delay: Duration,
+    /// close a session that sends no command for this time, also before login; 0 for never [300]
+    #[argh(option, arg_name = "SECONDS")]
+    #[argh(
+        from_str_fn(values::timeout),
+        default = "Some(Duration::from_secs(300))"
+    )]
+    pub(super) timeout: Option<Duration>,
+    /// time limit for opening a data connection, in either mode; 0 for no limit [30]
+    #[argh(option, arg_name = "SECONDS")]
+    #[argh(
+        from_str_fn(values::timeout),
+        default = "Some(Duration::from_secs(30))"
+    )]
+    pub(super) passive_timeout: Option<Duration>,
+    /// abort a transfer if no byte moves for this time; 0 for never [300]
+    #[argh(option, arg_name = "SECONDS")]
+    #[argh(
+        from_str_fn(values::timeout),
+        default = "Some(Duration::from_secs(300))"
+    )]
+    pub(super) data_timeout: Option<Duration>,
+    /// bytes per second that each session may upload, also as 500K or 2M; 0 for no limit [0]
+    #[argh(option, arg_name = "BYTES")]
+    #[argh(from_str_fn(values::rate), default = "None")]
+    pub(super) rate_in: Option<NonZeroU64>,
+    /// the same for downloads and listings [0]
+    #[argh(option, arg_name = "BYTES")]
+    #[argh(from_str_fn(values::rate), default = "None")]
+    pub(super) rate_out: Option<NonZeroU64>,
+    /// let running transfers continue for this time after SIGTERM or SIGINT; 0 ends them at once
+    /// [10]
+    #[argh(option, arg_name = "SECONDS")]
+    #[argh(from_str_fn(values::grace), default = "Duration::from_secs(10)")]
+    pub(super) shutdown_grace: Duration,
+    /// let PORT and EPRT name another host than the client, and let another host connect to a
+    /// passive port (FXP)
+    #[argh(switch)]
+    pub(super) permit_foreign_addresses: bool,
+    /// let PORT and EPRT name a port below 1024
+    #[argh(switch)]
+    pub(super) permit_privileged_ports: bool,
+    /// the text that greets clients [FTP server ready.]
+    #[argh(option, arg_name = "TEXT", from_str_fn(values::banner))]
+    pub(super) banner: Option<String>,
+    /// short for --log-level debug
+    #[argh(switch, short = 'D')]
+    pub(super) debug: bool,
+    /// error, warn, info, debug or trace [info]
+    #[argh(option, arg_name = "LEVEL", from_str_fn(values::log_level))]
+    pub(super) log_level: Option<LevelFilter>,
+    /// read more flags from this file: one "name value" per line, without dashes
+    #[argh(option, arg_name = "FILE", from_str_fn(values::path))]
+    #[expect(dead_code, reason = "read before values are parsed")]
+    config: Option<PathBuf>,
+    /// serve nothing, but print the address that every kind of client would get, and what is
+    /// wrong; exit code 1 if some clients would fail, 2 if the server cannot start
+    #[argh(switch)]
+    pub(super) check: bool,
+    /// serve nothing, but print what forwards or opens the ports: "nft", "iptables", "docker" or
+    /// "ufw"
+    #[argh(option, arg_name = "KIND", from_str_fn(values::rules_kind))]
+    pub(super) rules: Option<RulesKind>,
+    /// print the version and exit
+    #[argh(switch, short = 'V')]
+    #[expect(dead_code, reason = "read before values are parsed")]
+    version: bool,
+}
+
+/// One row of the table.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Flag {
+    /// With its dashes, such as `--port`.
+    pub(super) long: &'static str,
+    pub(super) short: Option<char>,
+    /// The word for the value in the help; `None`: the flag is a switch.
+    pub(super) placeholder: Option<&'static str>,
+    pub(super) repeatable: bool,
+    pub(super) description: &'static str,
+}
+
+impl Flag {
+    /// The name without dashes.
+    pub(super) fn name(&self) -> &'static str {
+        &self.long[2..]
+    }
+
+    /// How to write it, such as `--port N`.
+    pub(super) fn usage(&self) -> String {
+        match self.placeholder {
+            Some(placeholder) => format!("{} {placeholder}", self.long),
+            None => self.long.to_owned(),
+        }
+    }
+
+    /// Whether one value may have several entries, with commas between them.
+    pub(super) fn takes_list(&self) -> bool {
+        self.placeholder
+            .is_some_and(|text| text.ends_with("[,...]"))
+    }
+
+    pub(super) fn is_path(&self) -> bool {
+        matches!(self.placeholder, Some("PATH" | "FILE"))
+    }
+
+    /// Paths are bytes, and so are passwords on the wire; all other values are text.
+    pub(super) fn takes_bytes(&self) -> bool {
+        self.is_path() || error::is_secret(self.long)
+    }
+
+    /// These serve nothing, so they make no sense in a place that is read at each start.
+    pub(super) fn is_for_command_line_only(&self) -> bool {
+        ["--check", "--help", "--rules", "--version"].contains(&self.long)
+    }
+}
+
+/// Every flag, in the order of the help.
+pub(super) fn table() -> Vec<Flag> {
+    let rows = Flags::get_args_info().flags.iter();
+    let flags = rows.map(|row| Flag {
+        long: row.long,
+        short: row.short,
+        placeholder: match row.kind {
+            FlagInfoKind::Switch => None,
+            FlagInfoKind::Option { arg_name } => Some(arg_name),
+        },
+        repeatable: row.optionality == Optionality::Repeating,
+        description: row.description,
+    });
+    let mut table: Vec<Flag> = flags.collect();
+    // argh declares --help, and puts it first.
+    let help = table.remove(0);
+    table.push(Flag {
+        short: Some('h'),
+        description: "print this help and exit",
+        ..help
+    });
+    table
+}
+
+/// The long name of each flag, with its dashes, in the order of the help.
+pub fn long_names() -> Vec<&'static str> {
+    table().iter().map(|flag| flag.long).collect()
+}
+
+/// What the program does.
+pub(super) fn description() -> &'static str {
+    Flags::get_args_info().description
+}

@@ -1,0 +1,78 @@
+//! The flags about TLS.
+
+use std::path::PathBuf;
+
+use crate::cli::{Invocation, parse};
+use crate::settings::{CertificateFiles, Listen, Settings, TlsSettings};
+
+fn settings(line: &str) -> Settings {
+    let state = |name: &str| (name == "STATE_DIRECTORY").then(|| "/state".into());
+    match parse(line.split_whitespace().map(Into::into), state) {
+        Ok(Invocation::Serve(settings)) => *settings,
+        other => panic!("{line}: {other:?}"),
+    }
+}
+
+#[test]
+fn little_is_required_by_default() {
+    let expected = TlsSettings {
+        certificate: None,
+        state_directory: "/state".into(),
+        control_required: false,
+        data_required: false,
+        resumption_required: false,
+        client_ca: None,
+    };
+    assert_eq!(settings("--tls").tls, Some(expected));
+    assert_eq!(settings("").tls, None);
+}
+
+#[test]
+fn with_every_flag() {
+    let line = "--tls --certfile chain --keyfile key --client-ca ca --tls-control-required \
+                --tls-data-required --tls-require-resumption --tls-implicit 990 \
+                -i 10.0.0.1 -i 10.0.0.2 -p 21";
+    let found = settings(line);
+    let expected = TlsSettings {
+        certificate: Some(CertificateFiles {
+            chain: "chain".into(),
+            key: "key".into(),
+        }),
+        state_directory: "/state".into(),
+        control_required: true,
+        data_required: true,
+        resumption_required: true,
+        client_ca: Some("ca".into()),
+    };
+    assert_eq!(found.tls, Some(expected));
+    let interfaces = ["10.0.0.1", "10.0.0.2"].map(|address| address.parse().unwrap());
+    let mut listen = Listen::sockets(&interfaces, 21, false);
+    listen.extend(Listen::sockets(&interfaces, 990, true));
+    assert_eq!(found.listen, listen);
+    let files: Vec<PathBuf> = found.tls.unwrap().files().collect();
+    assert_eq!(files, ["chain", "key", "ca"].map(PathBuf::from));
+}
+
+#[test]
+fn one_file_may_hold_both() {
+    let certificate = settings("--tls --certfile both").tls.unwrap().certificate;
+    let both = || PathBuf::from("both");
+    let (chain, key) = (both(), both());
+    assert_eq!(certificate, Some(CertificateFiles { chain, key }));
+}
+
+#[test]
+fn who_must_show_a_certificate_must_use_tls() {
+    assert!(
+        settings("--tls --client-ca ca")
+            .tls
+            .unwrap()
+            .control_required
+    );
+}
+
+#[test]
+fn any_free_port_is_not_the_control_port() {
+    let ports = settings("--tls --port 0 --tls-implicit 0").listen;
+    assert_eq!(ports.len(), 2);
+}

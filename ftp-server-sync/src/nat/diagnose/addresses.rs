@@ -1,0 +1,229 @@
+//! Addresses that clients are given although they cannot connect to them, and rules that have no effect.
+
+use std::net::{IpAddr, Ipv4Addr};
+
+use ftp_proto::Reach;
+use ipnet::IpNet;
+
+use crate::nat::evidence::Evidence;
+use crate::nat::finding::Finding;
+use crate::net::interfaces::Interfaces;
+use crate::settings::{AddressSource, ClientAddress, LocalNetworks, Settings};
+
+pub(super) fn findings(settings: &Settings, evidence: &Evidence) -> Vec<Finding> {
+    let local = local_addresses(settings, &evidence.interfaces);
+    // The address of a bridge for containers is not one that a router forwards to.
+    let forwarded = evidence.interfaces.reachable_by_router(&local);
+    let mut findings = Vec::new();
+    findings.extend(private_address_announced(settings, &forwarded));
+    findings.extend(unusable_public_addresses(settings, evidence));
+    findings.extend(unused_rules(settings, &local));
+    findings.extend(rule_for_all_clients(settings));
+    findings
+}
+
+/// The local IPv4 addresses that clients on other machines can connect to.
+fn local_addresses(settings: &Settings, interfaces: &Interfaces) -> Vec<Ipv4Addr> {
+    let addresses = settings.local_addresses(interfaces).into_iter();
+    addresses
+        .filter_map(ipv4)
+        .filter(|address| !address.is_loopback())
+        .collect()
+}
+
+fn ipv4(address: IpAddr) -> Option<Ipv4Addr> {
+    match address.to_canonical() {
+        IpAddr::V4(address) => Some(address),
+        IpAddr::V6(_) => None,
+    }
+}
+
+/// Among `local`, addresses that the Internet cannot reach and that no rule replaces.
+fn private_address_announced(settings: &Settings, local: &[Ipv4Addr]) -> Option<Finding> {
+    // With a rule for all clients, the operator has decided which address every client is given.
+    let all_clients = |prefix_length: u8| prefix_length == 0;
+    let by_rule = settings
+        .masquerade_clients
+        .iter()
+        .any(|(network, _)| all_clients(network.prefix_len()));
+    let all_local = match &settings.local_networks {
+        LocalNetworks::Networks(networks) => networks
+            .iter()
+            .any(|network| network.addr().is_ipv4() && all_clients(network.prefix_len())),
+        LocalNetworks::Auto | LocalNetworks::None => false,
+    };
+    if settings.masquerade_address.is_some() || by_rule || all_local {
+        return None;
+    }
+    let private: Vec<Ipv4Addr> = local
+        .iter()
+        .filter(|address| !settings.masquerade_map.contains_key(address))
+        .filter(|&&address| Reach::of(address.into()) != Reach::Public)
+        .copied()
+        .collect();
+    let list: Vec<String> = private.iter().map(Ipv4Addr::to_string).collect();
+    let list = list.join(" or ");
+    // Beside a private address, an address of this range may also be a tunnel's.
+    let of_provider = |address: &Ipv4Addr| Reach::of((*address).into()) == Reach::Provider;
+    if !private.is_empty() && private.iter().all(of_provider) {
+        return Some(Finding::failure(format!(
+            "PASV replies will carry {list}, {BEHIND_CARRIER}"
+        )));
+    }
+    let kind = match private.len() {
+        0 => return None,
+        1 => "a private address",
+        _ => "private addresses",
+    };
+    let advice = if settings.masquerade_map.is_empty() {
+        "behind a router, give its public address with --masquerade-address"
+    } else {
+        "give --masquerade-address, or a public address for each in --masquerade-address-map"
+    };
+    Some(Finding::failure(format!(
+        "PASV replies will carry {list}, {kind}: clients outside the local network will fail; {advice}"
+    )))
+}
+
+/// Public addresses that no client outside can reach, and names that have no address.
+fn unusable_public_addresses(settings: &Settings, evidence: &Evidence) -> Vec<Finding> {
+    let for_all = settings
+        .masquerade_address
+        .iter()
+        .map(|public| (format!("--masquerade-address {public}"), public));
+    let map = settings.masquerade_map.iter().map(|(private, public)| {
+        let flag = format!("--masquerade-address-map {private}={public}");
+        (flag, public)
+    });
+    let outside = for_all.chain(map).filter_map(|(flag, public)| {
+        unresolved_name(&flag, public, evidence)
+            .or_else(|| unreachable_address(&flag, public, evidence))
+    });
+    // A private address may be right here: which addresses a network of clients can reach is not known.
+    let for_networks = settings
+        .masquerade_clients
+        .iter()
+        .filter_map(|(network, address)| {
+            let ClientAddress::Public(public) = address else {
+                return None;
+            };
+            let flag = format!("--masquerade-client {network}={public}");
+            unresolved_name(&flag, public, evidence)
+                .or_else(|| loopback_address(&flag, public, evidence))
+        });
+    outside.chain(for_networks).collect()
+}
+
+fn unresolved_name(flag: &str, public: &AddressSource, evidence: &Evidence) -> Option<Finding> {
+    let AddressSource::Name(name) = public else {
+        return None;
+    };
+    let reason = evidence.unresolved.get(name)?;
+    Some(Finding::failure(format!(
+        "{flag} cannot be resolved: {reason}; until it is resolved, its clients are given the address \
+         that they connected to; give a name that has an IPv4 address, or the address itself"
+    )))
+}
+
+fn unreachable_address(flag: &str, public: &AddressSource, evidence: &Evidence) -> Option<Finding> {
+    let address = public.known(&evidence.names)?;
+    let subject = subject(flag, public, address);
+    let mut gateways = evidence
+        .interfaces
+        .gateways
+        .iter()
+        .copied()
+        .filter_map(ipv4);
+    if gateways.any(|gateway| gateway == address) {
+        return Some(Finding::failure(format!(
+            "{subject} is the router's address in the local network: clients outside cannot reach it; \
+             give the router's public address"
+        )));
+    }
+    match Reach::of(address.into()) {
+        Reach::Public => None,
+        Reach::Host => loopback_address(flag, public, evidence),
+        Reach::Site | Reach::Link => Some(Finding::failure(format!(
+            "{subject} is a private address: clients outside the local network cannot reach it; \
+             give the router's public address"
+        ))),
+        Reach::Provider => Some(Finding::failure(format!("{subject} is {BEHIND_CARRIER}"))),
+    }
+}
+
+fn loopback_address(flag: &str, public: &AddressSource, evidence: &Evidence) -> Option<Finding> {
+    let address = public.known(&evidence.names)?;
+    let subject = subject(flag, public, address);
+    (Reach::of(address.into()) == Reach::Host).then(|| {
+        Finding::failure(format!(
+            "{subject} is a loopback address: each client will connect to itself; give the \
+             router's public address"
+        ))
+    })
+}
+
+/// The flag, and for a name its address.
+fn subject(flag: &str, public: &AddressSource, address: Ipv4Addr) -> String {
+    match public {
+        AddressSource::Address(_) => flag.to_owned(),
+        AddressSource::Name(_) => format!("{flag} resolves to {address}, which"),
+    }
+}
+
+/// Rules that no client outside can ever meet.
+fn unused_rules(settings: &Settings, local: &[Ipv4Addr]) -> Vec<Finding> {
+    if local.is_empty() && settings.masquerades() {
+        return vec![Finding::note(
+            "masquerading is for IPv4 only, and the server listens on no IPv4 address that other \
+             machines could reach; add one with --interface",
+        )];
+    }
+    settings
+        .masquerade_map
+        .iter()
+        .filter(|(private, _)| !local.contains(private))
+        .map(|(private, public)| {
+            let flag = format!("--masquerade-address-map {private}={public}");
+            match private.is_loopback() {
+                true => Finding::note(format!(
+                    "{flag} is used only by clients on this machine, and no router translates their \
+                     connections"
+                )),
+                false => Finding::failure(format!(
+                    "{flag} is never used: {private} is not an address that this server listens on; \
+                     give one of this machine's addresses"
+                )),
+            }
+        })
+        .collect()
+}
+
+/// A rule for all clients that takes precedence over the public address.
+fn rule_for_all_clients(settings: &Settings) -> Option<Finding> {
+    if settings.masquerade_address.is_none() && settings.masquerade_map.is_empty() {
+        return None;
+    }
+    let all_clients = |network: &IpNet| network.addr().is_ipv4() && network.prefix_len() == 0;
+    let all_local = match &settings.local_networks {
+        LocalNetworks::Networks(networks) => networks.iter().any(all_clients),
+        LocalNetworks::Auto | LocalNetworks::None => false,
+    };
+    let rule = settings
+        .masquerade_clients
+        .iter()
+        .find(|(network, _)| all_clients(network));
+    let rule = match rule {
+        Some((network, ClientAddress::Local)) => format!("--masquerade-client {network}=local"),
+        None if all_local => "--local-networks 0.0.0.0/0".to_owned(),
+        _ => return None,
+    };
+    Some(Finding::failure(format!(
+        "{rule} applies to all clients: those outside are given the address that they connected to, \
+         never the router's; give only the networks that need this rule"
+    )))
+}
+
+/// The end of a sentence about an address in 100.64.0.0/10.
+pub(crate) const BEHIND_CARRIER: &str = "an address behind the provider's own NAT (carrier NAT, 100.64.0.0/10): \
+    no connection from the Internet arrives there, so forwarding ports on the router cannot work; \
+    serve over IPv6, or ask the provider for a public IPv4 address";

@@ -1,0 +1,19 @@
+//! The state of this machine that a diagnosis is based on.
+
+use std::collections::BTreeMap;
+
+use crate::net::interfaces::Interfaces;
+use crate::net::port_probe::UnavailablePorts;
+use crate::settings::Names;
+
+/// What is known about this machine and about the host names in the settings.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Evidence {
+    pub(crate) interfaces: Interfaces,
+    /// The addresses of the names that have been resolved.
+    pub(crate) names: Names,
+    /// The names that could not be resolved, and why.
+    pub(crate) unresolved: BTreeMap<String, String>,
+    /// The passive ports that cannot be used; empty if they have not been probed.
+    pub(crate) unavailable_ports: UnavailablePorts,
+}

@@ -1,0 +1,141 @@
+//! The pool: where a session asks for a port, or for a listener at once.
+
+use std::io;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Instant;
+
+use mio::Waker;
+
+use super::allowed_peers::AllowedPeers;
+use super::allowed_ports::AllowedPorts;
+use super::ephemeral;
+use super::lease::{RequestOutcome, Ticket};
+use super::listener::{BindError, PassiveListener};
+#[cfg(test)]
+use super::pool_state::{PoolState, Usage};
+use super::request::Request;
+use super::shared_state::SharedState;
+use crate::net::port_range::PortRange;
+
+/// The ports that passive listeners may use, shared by all sessions. Cloning shares them.
+///
+/// The key of a port is (local address, port): each local address has the whole range to itself. When
+/// no port is free, clients with different addresses share one, since the address of a connection shows
+/// which session it is for; sessions of one address never do. The range may change at any time; a port
+/// that has been announced by then stays open.
+#[derive(Clone, Debug)]
+pub(crate) struct PassivePool {
+    pub(super) shared: Arc<SharedState>,
+}
+
+/// The outcome of a request for a listener.
+#[derive(Debug)]
+#[must_use = "dropping it closes the listener, or leaves the queue"]
+pub(crate) enum OpenOutcome {
+    /// A listener whose port may be announced.
+    Opened(PassiveListener),
+    /// No port is available; call [`Ticket::open`] when the waker was called, and every second or so.
+    Queued(Ticket),
+}
+
+impl PassivePool {
+    /// A pool of the ports of this range. Without a range any free port is granted, and no request
+    /// ever waits.
+    pub(crate) fn new(range: Option<PortRange>) -> Self {
+        let shared = SharedState::new(ephemeral::range(), AllowedPorts::new(range));
+        Self {
+            shared: shared.into(),
+        }
+    }
+
+    /// From now on grants ports of this range only; without a range, any port. A listener keeps its
+    /// port; when it closes, the port is free again if the range in force by then contains it. A port
+    /// that was granted and is not bound yet is exchanged when it is bound. Requests in the queue keep
+    /// their places, and get the free ports of the new range at once.
+    pub(crate) fn set_range(&self, range: Option<PortRange>, now: Instant) {
+        self.shared.update(now, |state| {
+            state.set_allowed_ports(AllowedPorts::new(range), now);
+        });
+    }
+
+    #[cfg(test)]
+    /// The range that is in force.
+    pub(crate) fn range(&self) -> Option<PortRange> {
+        self.shared.read(|state| state.allowed_ports().range())
+    }
+
+    /// Asks for a port to listen on at `local`, the control connection's own address (its port is
+    /// ignored, the scope of a link-local address is not). Never blocks. The waker is called when a
+    /// ticket is assigned a port, when other requests begin to wait for the port of a lease, and when
+    /// another session has accepted this session's connection.
+    pub(crate) fn request(
+        &self,
+        local: SocketAddr,
+        allowed_peers: AllowedPeers,
+        waker: Arc<Waker>,
+        now: Instant,
+    ) -> RequestOutcome {
+        let (request, grant) = self.shared.update(now, |state| {
+            let id = state.next_id();
+            let mut request = Request::new(local, allowed_peers, waker, id, now);
+            let grant = state.request(&mut request, now);
+            (request, grant)
+        });
+        RequestOutcome::new(&self.shared, request, grant)
+    }
+
+    /// Asks for a port and binds it; tries other ports while another program uses the one it got.
+    ///
+    /// # Errors
+    ///
+    /// The system's error when another port would not help, as for an address that this machine has not.
+    pub(crate) fn open(
+        &self,
+        local: SocketAddr,
+        allowed_peers: AllowedPeers,
+        waker: Arc<Waker>,
+        now: Instant,
+    ) -> io::Result<OpenOutcome> {
+        let outcome = self.request(local, allowed_peers, waker, now);
+        bind_first(outcome, now)
+    }
+
+    #[cfg(test)]
+    /// How many ports there are, how many are in use, and how many requests wait.
+    pub(crate) fn usage(&self) -> Usage {
+        self.shared.read(PoolState::usage)
+    }
+}
+
+impl Ticket {
+    /// Takes the port that is assigned to this ticket and binds it. As long as none is assigned,
+    /// [`OpenOutcome::Queued`] returns the ticket.
+    ///
+    /// # Errors
+    ///
+    /// As for [`PassivePool::open`].
+    pub(crate) fn open(mut self, now: Instant) -> io::Result<OpenOutcome> {
+        match self.take(now) {
+            Some(lease) => bind_first(RequestOutcome::Granted(lease), now),
+            None => Ok(OpenOutcome::Queued(self)),
+        }
+    }
+}
+
+/// Binds the first port that no other program uses. Each round sets one port aside for a while, or
+/// follows a change of the range: there are about as many rounds as ports, and the loop always ends.
+fn bind_first(mut outcome: RequestOutcome, now: Instant) -> io::Result<OpenOutcome> {
+    for _ in 0..=u16::MAX {
+        let lease = match outcome {
+            RequestOutcome::Granted(lease) => lease,
+            RequestOutcome::Queued(ticket) => return Ok(OpenOutcome::Queued(ticket)),
+        };
+        outcome = match lease.bind(now) {
+            Ok(listener) => return Ok(OpenOutcome::Opened(listener)),
+            Err(BindError::Failed(error)) => return Err(error),
+            Err(BindError::InUse(outcome) | BindError::Withdrawn(outcome)) => *outcome,
+        };
+    }
+    Err(io::ErrorKind::AddrInUse.into())
+}

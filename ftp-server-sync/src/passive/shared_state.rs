@@ -1,0 +1,73 @@
+//! The pool's state behind its lock.
+//!
+//! The lock is never held across a system call: sessions are woken, and the log is written, after it is
+//! released.
+
+use std::sync::Mutex;
+use std::time::Instant;
+
+use log::{debug, warn};
+
+use super::allowed_ports::AllowedPorts;
+use super::pool_state::PoolState;
+use super::waits::WaitsReport;
+use crate::net::port_range::PortRange;
+use crate::sync::lock;
+
+/// What the pool, its leases and its tickets share.
+#[derive(Debug)]
+pub(super) struct SharedState {
+    /// Where to listen while there is no range.
+    pub(super) ephemeral: PortRange,
+    pub(super) state: Mutex<PoolState>,
+}
+
+impl SharedState {
+    pub(super) fn new(ephemeral: PortRange, allowed_ports: AllowedPorts) -> Self {
+        Self {
+            ephemeral,
+            state: Mutex::new(PoolState::new(allowed_ports)),
+        }
+    }
+
+    /// Reads the state.
+    pub(super) fn read<T>(&self, read: impl FnOnce(&PoolState) -> T) -> T {
+        read(&lock(&self.state))
+    }
+
+    /// Changes the state; afterwards, without the lock, wakes the sessions that the change concerns.
+    pub(super) fn update<T>(&self, now: Instant, change: impl FnOnce(&mut PoolState) -> T) -> T {
+        let (answer, wakes, report) = {
+            let mut state = lock(&self.state);
+            let answer = change(&mut state);
+            (answer, state.take_wakes(), state.waits_due(now))
+        };
+        for waker in wakes {
+            // Not fatal: a waiting session also asks every second or so without being woken.
+            if let Err(error) = waker.wake() {
+                debug!("cannot wake a session about its passive port: {error}");
+            }
+        }
+        if let Some(report) = report {
+            warn_of_waits(&report);
+        }
+        answer
+    }
+}
+
+fn warn_of_waits(report: &WaitsReport) {
+    let range = report.range;
+    let (problem, remedy) = match report.all_in_use == report.requests {
+        true => ("is in use by other programs", "choose other ports"),
+        false => ("is too small", "add ports to it"),
+    };
+    let longest = report.longest.as_secs_f64();
+    let waits = match report.requests {
+        1 => format!("a client waited {longest:.1} s for a port"),
+        count => format!(
+            "{count} clients waited for a port in the last {} s, up to {longest:.1} s",
+            report.over.as_secs_f64().ceil()
+        ),
+    };
+    warn!("--passive-ports {range} {problem}: {waits}; {remedy}");
+}
