@@ -18,10 +18,10 @@ pub fn command(data: &[u8]) {
     let Some(([style, cut], rest)) = data.split_first_chunk() else {
         return;
     };
-    let spelt;
+    let words;
     let input = if style & 1 != 0 {
-        spelt = spell(rest);
-        &spelt
+        words = to_words(rest);
+        &words
     } else {
         rest
     };
@@ -31,9 +31,9 @@ pub fn command(data: &[u8]) {
 /// The same for pieces of these sizes, which repeat.
 pub fn pieces(style: u8, input: &[u8], sizes: &[usize]) {
     let input = &input[..input.len().min(COMMAND_BYTES_MAX)];
-    let whole = converse(style, input, &[usize::MAX]);
-    assert_eq!(whole, converse(style, input, sizes));
-    assert_eq!(whole, converse(style, input, &[1]));
+    let whole = outputs_of(style, input, &[usize::MAX]);
+    assert_eq!(whole, outputs_of(style, input, sizes));
+    assert_eq!(whole, outputs_of(style, input, &[1]));
 }
 
 /// Long enough for an overlong line and some more; byte by byte, the time grows with the square of the length.
@@ -95,7 +95,7 @@ pub fn model(data: &[u8]) {
 }
 
 /// Maps each byte to a word of FTP.
-pub fn spell(data: &[u8]) -> Vec<u8> {
+pub fn to_words(data: &[u8]) -> Vec<u8> {
     let mut bytes = Vec::new();
     for &byte in data {
         let index = usize::from(byte);
@@ -129,7 +129,7 @@ pub fn spell(data: &[u8]) -> Vec<u8> {
 
 /// All outputs of a session for `input` in pieces of these sizes. The driver's answers depend only on the
 /// actions, so that the pieces make no difference.
-fn converse(style: u8, input: &[u8], sizes: &[usize]) -> Vec<String> {
+fn outputs_of(style: u8, input: &[u8], sizes: &[usize]) -> Vec<String> {
     let mut sim = Sim::new(Config::default(), endpoints());
     if style & 2 != 0 {
         sim.log_in(Permissions::READ_WRITE);

@@ -49,9 +49,9 @@ fn who_gives_up_has_missed_something() {
     }
     quits.command("QUIT", 221);
     drop(vanishes);
-    let all = "did not connect, 6 times: check whether a firewall blocks the port";
+    let all = format!("did not connect, 6 times: {REMEDY}");
     let deadline = Instant::now() + GUARD;
-    while !report(&server).contains(all) {
+    while !report(&server).contains(&all) {
         assert!(Instant::now() < deadline, "{}", server.log());
     }
     // Beside the reports: the first, and the third.

@@ -10,7 +10,8 @@ use super::*;
 const RANGE: bool = true;
 const NO_RANGE: bool = false;
 const FIRST: &str = "client 198.51.100.1 from outside was sent to 203.0.113.1:60004 and did not \
-                     connect: check the port forwarding of the router";
+                     connect: \
+         check the port forwarding of the router";
 
 fn offer(address: &str, port: u16) -> PassiveOffer {
     PassiveOffer {
@@ -76,7 +77,7 @@ fn the_first_and_the_third_client_are_logged() {
     assert_eq!(simulation.fail(1, 60_004).as_deref(), Some(FIRST));
     assert_eq!(simulation.fail(2, 60_004), None);
     let third = "3 clients from outside were sent to 203.0.113.1:60004 and did not connect: \
-                 check the port forwarding of the router";
+         check the port forwarding of the router";
     assert_eq!(simulation.fail(3, 60_004).as_deref(), Some(third));
     for last in 4..=255 {
         simulation.seconds += 1000;
@@ -90,14 +91,16 @@ fn connections_of_one_client_are_counted() {
     simulation.fail(1, 60_004);
     assert_eq!(simulation.fail(1, 60_004), None);
     let third = "client 198.51.100.1 from outside was sent to 203.0.113.1:60004 and did not connect, \
-                 3 times: check the port forwarding of the router";
+                 3 times: \
+         check the port forwarding of the router";
     assert_eq!(simulation.fail(1, 60_004).as_deref(), Some(third));
 
     let mut simulation = Simulation::new();
     simulation.fail(1, 60_004);
     simulation.fail(2, 60_001);
     let third = "2 clients from outside were sent to ports 60001-60004 of 203.0.113.1 and did \
-                 not connect, 3 times: check the port forwarding of the router";
+                 not connect, 3 times: \
+         check the port forwarding of the router";
     assert_eq!(simulation.fail(1, 60_004).as_deref(), Some(third));
 }
 
@@ -184,13 +187,15 @@ fn each_reason_has_its_line() {
     check(
         |connection| connection.offer.with_address = false,
         RANGE,
-        "client 198.51.100.1 from outside was sent to port 60004 and did not connect: check the port forwarding of the router",
+        "client 198.51.100.1 from outside was sent to port 60004 and did not connect: \
+         check the port forwarding of the router",
     );
     check(
         |connection| connection.withdrawn = true,
         RANGE,
         "client 198.51.100.1 from outside was sent to 203.0.113.1:60004 and did not connect \
-         before other clients needed the port: check the port forwarding of the router",
+         before other clients needed the port: \
+         check the port forwarding of the router",
     );
     check(
         |connection| {
@@ -198,7 +203,8 @@ fn each_reason_has_its_line() {
             connection.offer.diagnosis = Diagnosis::Blocked;
         },
         NO_RANGE,
-        "local client 198.51.100.1 was sent to 203.0.113.1:60004 and did not connect: check whether a firewall blocks the port",
+        "local client 198.51.100.1 was sent to 203.0.113.1:60004 and did not connect: \
+         check whether a firewall blocks the port",
     );
     check(
         |connection| {
@@ -207,8 +213,8 @@ fn each_reason_has_its_line() {
         },
         RANGE,
         "client 198.51.100.1 in a private network was sent to 203.0.113.1:60004 and did not connect: \
-         check that the client can reach this address; if it cannot, give another one with \
-         --masquerade-client",
+         check that the client can reach this address; if it cannot, give another \
+         one with --masquerade-client",
     );
 }
 
@@ -293,7 +299,8 @@ fn memory_is_bounded() {
     assert_eq!(
         group.line(RANGE),
         "64 or more clients from outside were sent to 203.0.113.1:60004 and did not connect, 1000 \
-         times: check the port forwarding of the router"
+         times: \
+         check the port forwarding of the router"
     );
 }
 
