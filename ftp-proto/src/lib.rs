@@ -32,6 +32,7 @@ extern crate std;
 mod action;
 mod address;
 pub mod ascii;
+pub mod client;
 pub mod codes;
 mod command;
 mod config;
