@@ -17,6 +17,8 @@ use expand::{Flag, Given};
 
 mod config_file;
 pub(crate) mod expand;
+#[cfg(test)]
+pub(crate) mod golden;
 mod resolve;
 mod resolve_tls;
 pub(crate) mod values;

@@ -1,26 +1,60 @@
-//! An FTP server for small boxes behind a NAT router: one thread per session.
+//! An FTP server for small machines behind a NAT router, with one thread per session.
 //!
-//! [`Server::bind`] takes checked [`Settings`](settings::Settings) and listens;
-//! [`Server::run`] serves until its [`Handle`] or a signal ends it. The protocol is `ftp-proto`'s; this
-//! crate gives it sockets, files and clocks.
+//! [`cli`] makes [`Settings`] from the command line, the environment and the configuration file. [`Server`] opens
+//! the sockets that they name, and serves until its [`Handle`] or a signal shuts it down. [`check`] and [`rules`]
+//! serve nothing: they print what clients would get, and the rules for the router. The protocol is that of
+//! [`ftp_proto`]; this crate gives it sockets, files and clocks.
 //!
-//! # What is trusted, and why
+//! # Code map
 //!
-//! Nothing that comes from the network is. Command lines go to the core as bytes and come back as
-//! actions with clean paths. Files are opened relative to one directory handle, and the kernel refuses
-//! whatever would leave it. Passive connections are taken from the control connection's peer alone,
-//! and active ones go nowhere else, unless the operator permits foreign addresses. An address is no
-//! proof; resuming the TLS session of the control connection is one, and can be required. What came in
-//! clear text before a TLS handshake counts for nothing after it: no login, no bytes. A session's thread
-//! shares the passive pool and read-only settings with the others: a panic ends that session only.
+//! A module uses only modules further down in this table.
+//!
+//! | place | concern |
+//! |---|---|
+//! | `main` | start, exit code |
+//! | [`cli`] | from command line, environment and file to settings |
+//! | `cli/flags` | every flag, with its help text |
+//! | `cli/environment`, `cli/config_file` | flags as environment variables; flags as lines of a file |
+//! | `cli/expand`, `cli/values`, `cli/resolve` | how flags are written; what one value means; what all of them mean |
+//! | `cli/error`, `cli/suggest` | errors about flags; "did you mean" |
+//! | [`Server`] (`server`) | the main thread: accepting, signals, shutdown |
+//! | `server/sessions`, `server/limits`, `server/listeners` | the running sessions; who is let in; control sockets |
+//! | `server/reload`, `server/certificate` | what changes while the server runs |
+//! | `session` | the thread of one session: one poll, one loop |
+//! | `session/connection` | the core with its sockets and files; runs until it has to wait |
+//! | `session/actions` | how each action of the core is performed |
+//! | `session/control`, `session/timers`, `session/tls` | the control socket; the core's timers; TLS on it |
+//! | `session/log` | the log lines of a session |
+//! | `session/server_state` | what all sessions share |
+//! | [`check`], [`rules`] (`nat`) | everything about the way outside: `--check`, `--rules`, findings, host names |
+//! | `data` | one data connection, and the bytes of its transfer |
+//! | `passive` | the pool of passive ports: leases, the queue for them, which peer is accepted |
+//! | `fs` | files beneath the shared directory: opening, writing, attributes, listings |
+//! | `tls` | certificates, TLS sessions and streams; without the feature `tls`, `tls/disabled` takes its place |
+//! | [`settings`] | what the operator has set |
+//! | `accounts` | who may log in and do what |
+//! | `net` | this machine: its networks, sockets, ports |
+//! | `logging` | how a log line is written; the wall clock |
+//! | `sync` | locks |
+//!
+//! # What holds everywhere
+//!
+//! - The core never fails on what a client sends. It knows no file, socket, clock or log.
+//! - Replies and actions share one queue, because FTP's correctness is the order of its replies.
+//! - The final reply to a transfer comes from its end alone.
+//! - A session's thread waits in one place only, in `mio::Poll::poll`.
+//! - No port outside the range is ever bound. The pool's lock is never held across a system call.
+//! - There is no `unsafe` code.
+//!
+//! What is trusted, and why, is in `.github/SECURITY.md`; how to change things in `.github/CONTRIBUTING.md`; the
+//! manual for operators is `README.md` with `ftp-server-sync/docs/`.
+//!
+//! [`Settings`]: settings::Settings
 
 mod accounts;
 pub mod cli;
 mod data;
 mod fs;
-#[cfg(test)]
-#[path = "../tests/golden/mod.rs"]
-mod golden;
 mod logging;
 mod nat;
 mod net;

@@ -139,6 +139,37 @@ fn one_gibibyte_with_curl() {
     site.finish();
 }
 
+/// Positions and sizes that 32 bits cannot count. The files are sparse, and only what stands at their end is sent.
+#[test]
+fn beyond_four_gibibytes_with_curl() {
+    let site = Site::loopback();
+    let (ours, theirs) = (site.work("huge"), site.root().join("huge.bin"));
+    let url = site.url("huge.bin");
+    let end = noise(1000);
+    File::create(&ours)
+        .and_then(|file| file.write_all_at(&end, HUGE))
+        .expect("the client's file");
+
+    File::create(&theirs)
+        .and_then(|file| file.set_len(HUGE))
+        .expect("the server's file without its end");
+    let upload = ["-C", "-", "-T", path(&ours), "-w", UPLOADED, &url];
+    let uploaded = site.curl(PASV, &upload).expect_success();
+    assert_eq!(uploaded.stdout, b"1000");
+    let mut received = vec![0; end.len()];
+    File::open(&theirs)
+        .and_then(|file| file.read_exact_at(&mut received, HUGE))
+        .expect("the server's file with its end");
+    assert_eq!(received, end);
+
+    let download = ["-C", &HUGE.to_string(), &url];
+    let downloaded = site.curl(PASV, &download).expect_success();
+    assert_eq!(downloaded.stdout, end);
+    let list = site.curl(PASV, &[&site.url("")]).expect_success().text();
+    assert!(list.contains(&format!(" {} ", HUGE + 1000)), "{list}");
+    site.finish();
+}
+
 #[test]
 fn one_gibibyte_with_ftplib() {
     let site = Site::loopback();
@@ -553,6 +584,7 @@ const NOTHING: [&str; 0] = [];
 const SIZE: usize = 3 * 1024 * 1024 + 17;
 const HALF: usize = 1_234_567;
 const LARGE: u64 = 1 << 30;
+const HUGE: u64 = 5 << 30;
 pub(crate) const NAMES: [&str; 10] = [
     "with space.txt",
     "two  spaces  inside.txt",

@@ -4,6 +4,7 @@
 //! there against the rules that hold in every session.
 
 pub mod fuzz;
+pub mod house;
 pub mod listed;
 pub mod model;
 pub mod ops;

@@ -1,7 +1,7 @@
 //! Flags as users write them: golden refusals, every flag, the help.
 
 use super::*;
-use crate::golden;
+use crate::cli::golden;
 use crate::net::interfaces::Interfaces;
 use crate::settings::{AddressSource, Limits, Listen, LocalNetworks, Names, Rates, Timeouts};
 use ftp_proto::{ClientRule, OuterPorts, Permissions};
@@ -380,12 +380,12 @@ fn short_names_are_distinct() {
 }
 
 #[test]
-fn the_readme_knows_every_flag() {
-    let readme = fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/../README.md"));
-    let readme = readme.unwrap();
+fn the_documentation_has_every_flag() {
+    let page = fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/docs/flags.md"));
+    let page = page.unwrap();
     for name in long_names() {
         assert!(
-            readme.contains(&format!("{name}`")) || readme.contains(&format!("{name} ")),
+            page.contains(&format!("{name}`")) || page.contains(&format!("{name} ")),
             "{name}"
         );
     }

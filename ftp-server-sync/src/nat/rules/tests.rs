@@ -1,8 +1,8 @@
 //! The golden lines of `tests/rules.txt`, and what is refused because of the machine.
 
 use super::*;
+use crate::cli::golden;
 use crate::cli::{self, Invocation};
-use crate::golden;
 
 fn interfaces(name: &str) -> Interfaces {
     let (addresses, networks, gateways) = match name {

@@ -10,8 +10,8 @@ use rustls::{ClientConfig, ClientConnection, ProtocolVersion, ServerConnection};
 use tempfile::TempDir;
 
 use super::*;
+use crate::cli::golden;
 use crate::cli::{self, Invocation};
-use crate::golden;
 
 /// A directory with certificates and keys, which is also where the server keeps its own.
 struct Place {

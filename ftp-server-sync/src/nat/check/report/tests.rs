@@ -3,8 +3,8 @@
 use std::collections::BTreeMap;
 
 use super::*;
+use crate::cli::golden;
 use crate::cli::{self, Invocation};
-use crate::golden;
 use crate::nat::diagnose;
 use crate::net::port_probe::HeldPorts;
 use crate::settings::Names;

@@ -1,4 +1,4 @@
-//! The set-ups of the README: each command is read out of it and run as it stands there.
+//! The set-ups of the guide `docs/behind-a-router.md`: each command is read out of it and run as it is printed there.
 //!
 //! Only two things are replaced: the program's name by its path, and `/srv/ftp` by a directory of the test.
 
@@ -21,7 +21,7 @@ use crate::server::{self, Server};
 
 #[test]
 fn one_router() {
-    scenario("readme::one_router", || {
+    scenario("guide::one_router", || {
         let site = Printed::new("One router");
         site.forward("server");
         site.assert_fine("server");
@@ -32,7 +32,7 @@ fn one_router() {
     });
 }
 
-/// The lines that the README shows are those that the program prints.
+/// The rules that the guide shows are those that the program prints.
 #[test]
 fn shows_the_routers_lines() {
     let lab = home(&Router::default());
@@ -53,7 +53,7 @@ fn shows_the_routers_lines() {
 
 #[test]
 fn two_public_addresses() {
-    scenario("readme::two_public_addresses", || {
+    scenario("guide::two_public_addresses", || {
         let site = Printed::new("Two public addresses");
         site.forward("server");
         site.assert_fine("server");
@@ -66,7 +66,7 @@ fn two_public_addresses() {
 
 #[test]
 fn an_address_that_changes() {
-    scenario("readme::an_address_that_changes", || {
+    scenario("guide::an_address_that_changes", || {
         let lab = home(&closed());
         let _resolver = lab.resolver("server", &[("ftp.home.example", "203.0.113.1")]);
         let site = Printed::within(lab, "server", &command("An address that changes", 0));
@@ -82,7 +82,7 @@ fn an_address_that_changes() {
 /// No docker here: its bridge, its published ports and its proxy are made of the same parts of the kernel.
 #[test]
 fn docker() {
-    scenario("readme::docker", || {
+    scenario("guide::docker", || {
         let command = command("Docker", 0);
         let (outside, container) = command.split_once(" IMAGE ").expect("an image");
         let rules = outside.split_once("$(").expect("the arguments of docker");
@@ -112,7 +112,7 @@ fn docker() {
 
 #[test]
 fn carrier_nat() {
-    scenario("readme::carrier_nat", || {
+    scenario("guide::carrier_nat", || {
         let site = Printed::new("Carrier NAT");
         let check = command("Carrier NAT", 1);
         let told = ask(&site.lab, "server", &check, &["-p", "2122"]);
@@ -126,7 +126,7 @@ fn carrier_nat() {
 
 #[test]
 fn ipv6_only() {
-    scenario("readme::ipv6_only", || {
+    scenario("guide::ipv6_only", || {
         let site = Printed::new("IPv6 only");
         site.assert_fine("server");
         site.assert_served_v6();
@@ -136,7 +136,7 @@ fn ipv6_only() {
 
 #[test]
 fn one_forwarded_port() {
-    scenario("readme::one_forwarded_port", || {
+    scenario("guide::one_forwarded_port", || {
         let site = Printed::new("One forwarded port");
         site.forward("server");
         site.assert_fine("server");
@@ -157,15 +157,17 @@ fn one_forwarded_port() {
     });
 }
 
-/// Each line of the table leads to a set-up, and each set-up has a test here.
+/// Each row of the README's table leads to a set-up of the guide, and each set-up has a test here.
 #[test]
 fn has_a_line_for_each() {
-    let readme = readme();
-    let table = section(&readme, "### Which set-up is yours", "#### ");
+    let readme = page("README.md");
+    let table = section(&readme, "## Behind a router\n", "\n## ");
+    let link = format!("]({GUIDE}#");
     let links: Vec<&str> = table
         .lines()
-        .filter_map(|line| line.split_once("](#")?.1.split_once(')'))
-        .map(|(link, _)| link)
+        .filter(|line| line.starts_with('|'))
+        .filter_map(|line| line.split_once(&link)?.1.split_once(')'))
+        .map(|(anchor, _)| anchor)
         .collect();
     assert_eq!(links, SET_UPS.map(anchor));
     for heading in SET_UPS {
@@ -275,8 +277,8 @@ fn command(heading: &str, number: usize) -> String {
 
 /// The fenced blocks of this kind under a heading.
 fn blocks(heading: &str, kind: &str) -> Vec<String> {
-    let readme = readme();
-    let text = section(&readme, &format!("#### {heading}\n"), "\n#");
+    let guide = page(GUIDE);
+    let text = section(&guide, &format!("\n### {heading}\n"), "\n#");
     let fence = format!("```{kind}\n");
     let blocks = text.split(&fence).skip(1);
     blocks
@@ -284,16 +286,17 @@ fn blocks(heading: &str, kind: &str) -> Vec<String> {
         .collect()
 }
 
-fn section<'a>(readme: &'a str, from: &str, to: &str) -> &'a str {
-    let (_, rest) = readme
+fn section<'a>(page: &'a str, from: &str, to: &str) -> &'a str {
+    let (_, rest) = page
         .split_once(from)
-        .unwrap_or_else(|| panic!("no {from:?} in the README"));
+        .unwrap_or_else(|| panic!("no {from:?} in the page"));
     rest.split(to).next().unwrap_or(rest)
 }
 
-fn readme() -> String {
-    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../README.md");
-    fs::read_to_string(path).expect("the README")
+/// A page by its path from the top of the repository.
+fn page(path: &str) -> String {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
+    fs::read_to_string(root.join(path)).expect(path)
 }
 
 /// As web sites make it of a heading.
@@ -346,6 +349,7 @@ table ip proxy {
 /// curl that asks for PASV and dials what it is told.
 const TRUSTING: [&str; 2] = ["--disable-epsv", "--no-ftp-skip-pasv-ip"];
 const SIZE: usize = 100_003;
+const GUIDE: &str = "ftp-server-sync/docs/behind-a-router.md";
 /// In the order of the README's table.
 const SET_UPS: [&str; 7] = [
     "One router",
