@@ -1,5 +1,6 @@
 //! What the fuzz targets do with their bytes: ordinary functions, so that they cannot rot.
 
+mod client;
 mod listing;
 
 use arbitrary::{Arbitrary, Unstructured};
@@ -9,6 +10,7 @@ use crate::model::{self, Step};
 use crate::ops::{self, Operation, Setup};
 use crate::sim::{Question, Sim};
 
+pub use client::{client, read_back};
 pub use listing::{AnyEntry, argument, entry, listing, matching};
 
 /// Command lines in pieces and in one: the outputs are the same, whatever the client sends.
@@ -69,6 +71,7 @@ pub fn reply(data: &[u8]) {
     sim.send(b"STAT\n");
     sim.assert_alive(|question| ops::good(question, 0));
     sim.assert_replies_counted();
+    read_back(&sim);
 }
 
 /// Anything at all, in any order: the bytes say what.
@@ -86,6 +89,7 @@ pub fn run(setup: &Setup, operations: Vec<Operation>) {
     }
     sim.assert_alive(|question| ops::good(question, 0));
     sim.assert_replies_counted();
+    read_back(&sim);
 }
 
 /// The same against the reference model, step by step.
