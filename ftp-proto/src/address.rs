@@ -1,8 +1,11 @@
-//! The two ends of a control connection, and the address arguments of PORT, EPRT and EPSV.
+//! The two ends of a control connection, and the address arguments of PORT, EPRT and EPSV. The parsers of those
+//! are public as [`argument`](crate::argument).
 //!
 //! Addresses are values here, never text: [`Endpoints::new`] turns an IPv4-mapped IPv6 address into IPv4,
 //! so that no rule has to compare `::ffff:192.0.2.1` with `192.0.2.1`.
 
+use core::error::Error;
+use core::fmt;
 use core::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use core::str::{self, FromStr};
 
@@ -73,17 +76,41 @@ impl AddressFamily {
     }
 }
 
-/// Why an address argument is refused.
+/// Why the argument of PORT, EPRT or EPSV cannot be used.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum AddressError {
-    /// A syntax error: 501.
+#[non_exhaustive]
+pub enum AddressError {
+    /// Not in the form that the RFC defines. A server replies 501.
     Syntax,
-    /// The argument is well-formed, but names an unknown address family: 522.
+    /// A well-formed argument that names a family other than IPv4 and IPv6. A server replies 522 (RFC 2428,
+    /// section 2).
     UnknownFamily,
 }
 
-/// Reads `h1,h2,h3,h4,p1,p2` (RFC 959, section 5.3.2, `<host-port>`).
-pub(crate) fn parse_port(argument: &[u8]) -> Result<SocketAddr, AddressError> {
+impl fmt::Display for AddressError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Syntax => "the argument does not have the form of the RFC",
+            Self::UnknownFamily => "the address family is neither IPv4 nor IPv6",
+        })
+    }
+}
+
+impl Error for AddressError {}
+
+/// Reads the argument of PORT: `h1,h2,h3,h4,p1,p2` (RFC 959, section 5.3.2, `<host-port>`), without spaces around it.
+/// The address is an IPv4 address. The port may be 0, which no client can listen on.
+///
+/// ```
+/// # use ftp_proto::argument::parse_port;
+/// assert_eq!(parse_port(b"192,0,2,7,4,1"), Ok("192.0.2.7:1025".parse()?));
+/// # Ok::<(), core::net::AddrParseError>(())
+/// ```
+///
+/// # Errors
+///
+/// [`AddressError::Syntax`] where it has another form.
+pub fn parse_port(argument: &[u8]) -> Result<SocketAddr, AddressError> {
     let mut numbers = [0u8; 6];
     let mut fields = argument.split(|&byte| byte == b',');
     for number in &mut numbers {
@@ -100,8 +127,20 @@ pub(crate) fn parse_port(argument: &[u8]) -> Result<SocketAddr, AddressError> {
     ))
 }
 
-/// Reads `<d>family<d>address<d>port<d>` (RFC 2428, section 2).
-pub(crate) fn parse_eprt(argument: &[u8]) -> Result<SocketAddr, AddressError> {
+/// Reads the argument of EPRT: `|family|address|port|`, with any printable character as the delimiter (RFC 2428,
+/// section 2), without spaces around it. An IPv4-mapped IPv6 address becomes IPv4. The port may be 0, which no client
+/// can listen on.
+///
+/// ```
+/// # use ftp_proto::argument::parse_eprt;
+/// assert_eq!(parse_eprt(b"|2|2001:db8::7|1025|"), Ok("[2001:db8::7]:1025".parse()?));
+/// # Ok::<(), core::net::AddrParseError>(())
+/// ```
+///
+/// # Errors
+///
+/// [`AddressError::Syntax`] where it has another form, [`AddressError::UnknownFamily`] where the family is unknown.
+pub fn parse_eprt(argument: &[u8]) -> Result<SocketAddr, AddressError> {
     let (&delimiter, rest) = argument.split_first().ok_or(AddressError::Syntax)?;
     if !(33..=126).contains(&delimiter) {
         return Err(AddressError::Syntax);
@@ -122,9 +161,9 @@ pub(crate) fn parse_eprt(argument: &[u8]) -> Result<SocketAddr, AddressError> {
     Ok(canonical(SocketAddr::new(ip, port)))
 }
 
-/// What the argument of EPSV asks for (RFC 2428, section 3).
+/// What the argument of EPSV asks for (RFC 2428, sections 3 and 4). There are no other forms.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum EpsvArgument {
+pub enum EpsvArgument {
     /// No argument: the family of the control connection.
     Any,
     /// A family by its number.
@@ -133,8 +172,20 @@ pub(crate) enum EpsvArgument {
     All,
 }
 
-/// Reads the argument of EPSV.
-pub(crate) fn parse_epsv(argument: &[u8]) -> Result<EpsvArgument, AddressError> {
+/// Reads the argument of EPSV, which may be empty (RFC 2428, section 3), without spaces around it. `ALL` may be
+/// written in upper and lower case.
+///
+/// ```
+/// # use ftp_proto::argument::{EpsvArgument, parse_epsv};
+/// assert_eq!(parse_epsv(b""), Ok(EpsvArgument::Any));
+/// assert_eq!(parse_epsv(b"ALL"), Ok(EpsvArgument::All));
+/// ```
+///
+/// # Errors
+///
+/// [`AddressError::Syntax`] where it is neither a number nor `ALL`, [`AddressError::UnknownFamily`] where the family is
+/// unknown.
+pub fn parse_epsv(argument: &[u8]) -> Result<EpsvArgument, AddressError> {
     if argument.is_empty() {
         return Ok(EpsvArgument::Any);
     }

@@ -2,21 +2,23 @@
 //!
 //! No clock is read here: the current time is an argument where it matters.
 
-use time::{Date, Month, OffsetDateTime};
+mod calendar;
+
+use calendar::CivilTime;
 
 /// A time in the format of MDTM, MFMT and the `modify` fact: `YYYYMMDDHHMMSS` (RFC 3659, section 2.3).
 ///
 /// The format has four digits for the year: a time before the year 0 or after 9999 becomes the first or
 /// the last second that it can express.
 pub fn time_val(unix_seconds: i64) -> [u8; 14] {
-    let time = calendar(unix_seconds);
+    let time = CivilTime::from_unix(unix_seconds);
     let mut text = [0; 14];
-    put_year(&mut text[0..4], time);
-    put_two(&mut text[4..6], u8::from(time.month()));
-    put_two(&mut text[6..8], time.day());
-    put_two(&mut text[8..10], time.hour());
-    put_two(&mut text[10..12], time.minute());
-    put_two(&mut text[12..14], time.second());
+    put_year(&mut text[0..4], time.year);
+    put_two(&mut text[4..6], time.month);
+    put_two(&mut text[6..8], time.day);
+    put_two(&mut text[8..10], time.hour);
+    put_two(&mut text[10..12], time.minute);
+    put_two(&mut text[12..14], time.second);
     text
 }
 
@@ -32,15 +34,15 @@ pub fn parse_time_val(text: &[u8]) -> Option<i64> {
         return None;
     }
     let two = |at: usize| (whole[at] - b'0') * 10 + (whole[at + 1] - b'0');
-    let year = i32::from(two(0)) * 100 + i32::from(two(2));
-    let month = Month::try_from(two(4)).ok()?;
-    let date = Date::from_calendar_date(year, month, two(6)).ok()?;
-    let (hour, minute, second) = (two(8), two(10), two(12));
-    if hour > 23 || minute > 59 || second > 60 {
-        return None;
-    }
-    let time = date.midnight().assume_utc().unix_timestamp();
-    Some(time + i64::from(hour) * 3600 + i64::from(minute) * 60 + i64::from(second))
+    let time = CivilTime {
+        year: u16::from(two(0)) * 100 + u16::from(two(2)),
+        month: two(4),
+        day: two(6),
+        hour: two(8),
+        minute: two(10),
+        second: two(12),
+    };
+    time.to_unix()
 }
 
 /// The date column of `ls -l`, which clients expect in LIST (RFC 959, section 4.1.3, defines no
@@ -49,20 +51,20 @@ pub fn parse_time_val(text: &[u8]) -> Option<i64> {
 /// Clients read a date without a year as the latest such date in the past, so a time in the future has
 /// its year; up to one minute in the future counts as the present.
 pub fn list_date(modified: i64, now: i64) -> [u8; 12] {
-    let time = calendar(modified);
+    let time = CivilTime::from_unix(modified);
     let mut text = [b' '; 12];
-    let month = usize::from(u8::from(time.month()) - 1);
+    let month = usize::from(time.month - 1);
     text[0..3].copy_from_slice(MONTHS[month]);
-    put_two(&mut text[4..6], time.day());
+    put_two(&mut text[4..6], time.day);
     if text[4] == b'0' {
         text[4] = b' ';
     }
     if is_recent(modified, now) {
-        put_two(&mut text[7..9], time.hour());
+        put_two(&mut text[7..9], time.hour);
         text[9] = b':';
-        put_two(&mut text[10..12], time.minute());
+        put_two(&mut text[10..12], time.minute);
     } else {
-        put_year(&mut text[8..12], time);
+        put_year(&mut text[8..12], time.year);
     }
     text
 }
@@ -72,15 +74,7 @@ fn is_recent(modified: i64, now: i64) -> bool {
     (-CLOCK_SLACK_SECONDS..HALF_YEAR_SECONDS).contains(&age)
 }
 
-fn calendar(unix_seconds: i64) -> OffsetDateTime {
-    let clamped = unix_seconds.clamp(FIRST_SECOND, LAST_SECOND);
-    // The conversion accepts the whole clamped range, whatever features of `time` are enabled.
-    OffsetDateTime::from_unix_timestamp(clamped).unwrap_or(OffsetDateTime::UNIX_EPOCH)
-}
-
-fn put_year(text: &mut [u8], time: OffsetDateTime) {
-    // `calendar` limits the year to 0 to 9999.
-    let year = time.year().unsigned_abs();
+fn put_year(text: &mut [u8], year: u16) {
     put_two(&mut text[0..2], (year / 100) as u8);
     put_two(&mut text[2..4], (year % 100) as u8);
 }
@@ -90,10 +84,6 @@ fn put_two(text: &mut [u8], value: u8) {
     text[1] = b'0' + value % 10;
 }
 
-/// 0000-01-01 00:00:00.
-const FIRST_SECOND: i64 = -62_167_219_200;
-/// 9999-12-31 23:59:59.
-const LAST_SECOND: i64 = 253_402_300_799;
 /// Half of the mean Gregorian year, the limit that `ls` uses.
 const HALF_YEAR_SECONDS: i64 = 31_556_952 / 2;
 /// A listing takes longer than one second, and the clock of a file server may be ahead of ours.
@@ -105,6 +95,7 @@ const MONTHS: [&[u8; 3]; 12] = [
 
 #[cfg(test)]
 mod tests {
+    use super::calendar::{FIRST_SECOND, LAST_SECOND};
     use super::*;
 
     const DAY: i64 = 86_400;
@@ -227,7 +218,7 @@ mod tests {
             let middle = 1_736_899_200 + index as i64 * 30 * DAY + 3 * DAY;
             let text = list_date(middle, i64::MAX);
             assert_eq!(&text[0..3], *name);
-            assert_eq!(u8::from(calendar(middle).month()) as usize, index + 1);
+            assert_eq!(usize::from(CivilTime::from_unix(middle).month), index + 1);
         }
     }
 

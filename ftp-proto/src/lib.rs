@@ -9,6 +9,7 @@
 //! - Drain it: [`Session::poll_output`] returns a [`Reply`] to send or an [`Action`] to perform.
 //! - Wait: [`Session::poll_timeout`] and [`Session::wants_input`].
 //! - Helpers: [`ascii`], [`listing`], [`date`], [`rate`]; decisions: [`Masquerade::lookup`], [`codes`].
+//! - For programs between a client and a server, or without a server: [`client`], [`argument`].
 
 #![no_std]
 #![forbid(unsafe_code)]
@@ -22,6 +23,7 @@ extern crate std;
 mod action;
 mod address;
 pub mod ascii;
+pub mod client;
 pub mod codes;
 mod command;
 mod config;
@@ -41,6 +43,12 @@ mod secret;
 mod session;
 pub mod text;
 mod timeout;
+
+/// The arguments of PORT, EPRT and EPSV, for programs that read what clients send without a [`Session`]: proxies
+/// and gateways. The replies to EPSV are read by [`client::parse_epsv`].
+pub mod argument {
+    pub use crate::address::{AddressError, EpsvArgument, parse_eprt, parse_epsv, parse_port};
+}
 
 pub use action::{
     Action, DataConnection, FileRequest, ListStyle, Output, Representation, TransferId,

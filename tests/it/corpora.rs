@@ -6,6 +6,11 @@ use std::path::Path;
 use ftp_tests::fuzz;
 
 #[test]
+fn client() {
+    replay("client", fuzz::client);
+}
+
+#[test]
 fn command() {
     replay("command", fuzz::command);
 }

@@ -2,6 +2,7 @@
 
 mod asked;
 mod certificates;
+mod client;
 mod clients;
 mod commands;
 mod contents;

@@ -1,5 +1,6 @@
 //! The bodies of the fuzz targets. They are ordinary functions, so that every build compiles them.
 
+mod client;
 mod listing;
 
 use arbitrary::{Arbitrary, Unstructured};
@@ -9,6 +10,7 @@ use crate::model::{self, Step};
 use crate::operations::{self, Operation, Setup};
 use crate::sim::{Question, Sim};
 
+pub use client::{client, read_back};
 pub use listing::{AnyEntry, argument, entry, listing, matching};
 
 /// Command lines in pieces and as a whole: the outputs are the same, whatever the client sends.
@@ -68,6 +70,7 @@ pub fn reply(data: &[u8]) {
     sim.send(b"STAT\n");
     sim.assert_alive(|question| operations::good(question, 0));
     sim.assert_replies_counted();
+    read_back(&sim);
 }
 
 /// Any operations in any order, decoded from the bytes.
@@ -85,6 +88,7 @@ pub fn run(setup: &Setup, operations: Vec<Operation>) {
     }
     sim.assert_alive(|question| operations::good(question, 0));
     sim.assert_replies_counted();
+    read_back(&sim);
 }
 
 /// Any steps, compared with the reference model after each step.

@@ -45,26 +45,31 @@ pub struct AnyEntry {
     pub name: Vec<u8>,
 }
 
+impl AnyEntry {
+    pub fn into_entry(self) -> Entry {
+        Entry {
+            name: self.name,
+            kind: KINDS[usize::from(self.kind) % KINDS.len()],
+            mode: self.mode,
+            links: self.links,
+            uid: self.uid,
+            gid: self.gid,
+            owner: self.owner,
+            group: self.group,
+            size: self.size,
+            modified: self.modified,
+            device: self.links,
+            inode: self.size,
+            device_numbers: self.device_numbers,
+            link_target: self.link_target,
+        }
+    }
+}
+
 /// An entry is one line, and all its values can be parsed.
 pub fn entry(any: AnyEntry) {
     let (now, classify) = (any.now, any.classify);
-    let kind = KINDS[usize::from(any.kind) % KINDS.len()];
-    let entry = Entry {
-        name: any.name,
-        kind,
-        mode: any.mode,
-        links: any.links,
-        uid: any.uid,
-        gid: any.gid,
-        owner: any.owner,
-        group: any.group,
-        size: any.size,
-        modified: any.modified,
-        device: any.links,
-        inode: any.size,
-        device_numbers: any.device_numbers,
-        link_target: any.link_target,
-    };
+    let entry = any.into_entry();
     check_long(&entry, now, classify);
     check_facts(&entry);
     let mut line = Vec::new();
