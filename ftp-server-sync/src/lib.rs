@@ -35,7 +35,7 @@
 //! | `accounts` | who may log in and do what |
 //! | `net` | this machine: its networks, sockets, ports |
 //! | `logging` | how a log line is written; the wall clock |
-//! | `sync` | locks |
+//! | `locks` | locks that stay usable after a panic |
 //!
 //! # What holds everywhere
 //!
@@ -55,6 +55,7 @@ mod accounts;
 pub mod cli;
 mod data;
 mod fs;
+mod locks;
 mod logging;
 mod nat;
 mod net;
@@ -62,7 +63,6 @@ mod passive;
 mod server;
 mod session;
 pub mod settings;
-mod sync;
 #[cfg(feature = "tls")]
 mod tls;
 #[cfg(not(feature = "tls"))]

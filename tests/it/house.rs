@@ -26,7 +26,7 @@ const CRATES: &[(&str, &str)] = &[
 const LAYOUT: Layout<'_> = Layout {
     folder: "ftp-server-sync/src",
     layers: &[
-        &["sync"],
+        &["locks"],
         &["logging"],
         &["net"],
         &["accounts"],

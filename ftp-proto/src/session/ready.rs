@@ -4,7 +4,7 @@
 mod data;
 mod dispatch;
 mod files;
-mod local;
+mod parameters;
 mod site;
 mod transfer;
 

@@ -13,7 +13,7 @@ use std::time::{Duration, Instant};
 use ftp_proto::{AnnounceReason, ClientOrigin, Diagnosis, NeverConnected, PassiveOffer};
 use log::warn;
 
-use crate::sync::lock;
+use crate::locks::lock;
 
 /// The clients of all sessions that did not connect.
 #[derive(Debug, Default)]

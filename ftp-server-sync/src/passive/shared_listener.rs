@@ -16,7 +16,7 @@ use mio::net::{TcpListener, TcpStream};
 
 use super::allowed_peers::AllowedPeers;
 use super::request::Request;
-use crate::sync::lock;
+use crate::locks::lock;
 
 /// The socket of a port, open while a session listens on it.
 #[derive(Debug, Default)]

@@ -11,8 +11,8 @@ use log::{debug, warn};
 use super::allowed_ports::AllowedPorts;
 use super::pool_state::PoolState;
 use super::waits::WaitsReport;
+use crate::locks::lock;
 use crate::net::port_range::PortRange;
-use crate::sync::lock;
 
 /// What the pool, its leases and its tickets share.
 #[derive(Debug)]

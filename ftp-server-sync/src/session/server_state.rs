@@ -10,11 +10,11 @@ use ftp_proto::Config;
 
 use crate::fs::attributes::process_umask;
 use crate::fs::root::Root;
+use crate::locks::lock;
 use crate::nat::never_connected_log::NeverConnectedLog;
 use crate::net::interfaces::Interfaces;
 use crate::passive::PassivePool;
 use crate::settings::{Names, Settings};
-use crate::sync::lock;
 use crate::tls::Identity;
 
 /// The passive ports, the settings in force, and the data connections that clients did not open.

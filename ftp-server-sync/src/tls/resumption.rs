@@ -8,7 +8,7 @@ use std::sync::{Arc, Mutex};
 use rustls::server::StoresServerSessions;
 
 use super::ServerConfig;
-use crate::sync::lock;
+use crate::locks::lock;
 
 /// The TLS configurations of a control connection and of its data connections.
 #[derive(Debug)]
