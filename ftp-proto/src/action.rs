@@ -10,7 +10,7 @@ use crate::reply::Reply;
 use crate::secret::Secret;
 
 /// One item of a session's ordered output.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Debug)]
 #[must_use = "the client waits for the reply, or the session for the action's outcome"]
 pub enum Output {
     /// Send this on the control connection.
@@ -21,7 +21,7 @@ pub enum Output {
 
 /// A request to the driver. Each is answered with exactly one [`Outcome`](crate::Outcome), except
 /// [`CloseData`](Self::CloseData), [`AbortTransfer`](Self::AbortTransfer) and [`Close`](Self::Close).
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Debug)]
 pub enum Action {
     /// Check a name and a password: [`Outcome::Authenticated`](crate::Outcome::Authenticated). The
     /// driver decides how long it waits after a wrong password.

@@ -4,9 +4,8 @@ use alloc::vec::Vec;
 use core::fmt;
 use core::hint::black_box;
 
-/// A password for the driver to check. `Debug` does not print it; dropping it overwrites the bytes, as
-/// far as safe code can do that.
-#[derive(Clone, PartialEq, Eq)]
+/// A password for the driver to check. `Debug` does not print it, [`matches`](Self::matches) compares it in
+/// constant time, and dropping it overwrites the bytes, as far as safe code can do that.
 pub struct Secret(Vec<u8>);
 
 impl Secret {
@@ -15,7 +14,18 @@ impl Secret {
         Self(bytes.to_vec())
     }
 
-    /// The bytes, for the code that checks the password.
+    /// Whether the client sent `expected`. Every byte that was sent is compared, so the time does not show
+    /// where the first difference is.
+    pub fn matches(&self, expected: &[u8]) -> bool {
+        let mut difference = usize::from(self.0.len() != expected.len());
+        for (index, byte) in self.0.iter().enumerate() {
+            let expected = expected.get(index).copied().unwrap_or_default();
+            difference |= usize::from(black_box(expected ^ byte));
+        }
+        black_box(difference) == 0
+    }
+
+    /// The bytes, for code that checks the password in another way, such as by a hash.
     pub fn expose(&self) -> &[u8] {
         &self.0
     }
@@ -31,5 +41,35 @@ impl Drop for Secret {
     fn drop(&mut self) {
         self.0.fill(0);
         black_box(&self.0);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use alloc::format;
+
+    #[test]
+    fn only_the_same_bytes_match() {
+        let secret = Secret::new(b"secret");
+        assert!(secret.matches(b"secret"));
+        for other in [
+            &b""[..],
+            b"s",
+            b"secre",
+            b"Secret",
+            b"secreT",
+            b"secret\0",
+            b"secrets",
+        ] {
+            assert!(!secret.matches(other), "{}", other.escape_ascii());
+            assert!(!Secret::new(other).matches(b"secret"));
+        }
+        assert!(Secret::new(b"").matches(b""));
+    }
+
+    #[test]
+    fn debug_does_not_print_it() {
+        assert_eq!(format!("{:?}", Secret::new(b"secret")), "Secret");
     }
 }

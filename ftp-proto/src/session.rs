@@ -86,7 +86,7 @@ impl Session {
     /// means that the line is not complete, or that input is not wanted now. The caller then passes the same
     /// bytes again, with more input or after the next outcome.
     pub fn handle_input(&mut self, input: &[u8]) -> usize {
-        if !self.context.outputs.is_empty() || !self.wants_input() {
+        if !self.wants_input() {
             return 0;
         }
         match self.lines.scan(input) {
@@ -230,9 +230,12 @@ impl Session {
         after.map(|after| Timeout { kind, after, epoch })
     }
 
-    /// Whether the session would use a further command line now. While it is false, leave the bytes in the
-    /// socket, so that TCP stops the client.
+    /// Whether the session would use a further command line now. It is false until all outputs are drained.
+    /// While it is false, leave the bytes in the socket, so that TCP stops the client.
     pub fn wants_input(&self) -> bool {
+        if !self.context.outputs.is_empty() {
+            return false;
+        }
         let is_opening = match &self.phase {
             Phase::Closed => return false,
             Phase::Login(_) => false,
@@ -395,5 +398,42 @@ impl Session {
         self.context.push_action(Action::Close);
         self.phase = Phase::Closed;
         self.held = Held::default();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use alloc::format;
+
+    fn session() -> Session {
+        let endpoints = Endpoints::new(
+            "192.0.2.1:21".parse().unwrap(),
+            "198.51.100.7:4711".parse().unwrap(),
+        );
+        Session::new(Arc::new(Config::default()), endpoints)
+    }
+
+    #[test]
+    fn input_is_wanted_only_when_it_would_be_used() {
+        let mut session = session();
+        assert!(!session.wants_input());
+        assert_eq!(session.handle_input(b"NOOP\r\n"), 0);
+        while session.poll_output().is_some() {}
+        assert!(session.wants_input());
+        assert_eq!(session.handle_input(b"NOOP\r\n"), 6);
+    }
+
+    #[test]
+    fn debug_prints_no_password() {
+        let mut session = session();
+        while session.poll_output().is_some() {}
+        session.handle_input(b"USER bob\r\n");
+        while session.poll_output().is_some() {}
+        session.handle_input(b"PASS hunter2\r\n");
+        session.held.push_line(b"PASS hunter2");
+        let text = format!("{session:?}");
+        let bytes = format!("{:?}", b"hunter2").replace(['[', ']'], "");
+        assert!(!text.contains("hunter2") && !text.contains(&bytes));
     }
 }

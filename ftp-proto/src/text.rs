@@ -27,6 +27,28 @@ pub fn printable_word(bytes: &[u8]) -> String {
     }
 }
 
+/// The part of a command line that a log may contain: without its line end, and without the argument of PASS
+/// and ACCT, whose length is hidden too. To print it, use [`printable`].
+pub fn loggable(line: &[u8]) -> &[u8] {
+    match may_have_password(line) {
+        true => b"PASS (hidden)",
+        false => line.trim_ascii_end(),
+    }
+}
+
+/// Whether a line is, or might be, a PASS or an ACCT. Telnet bytes may come before the verb.
+fn may_have_password(line: &[u8]) -> bool {
+    let is_secret = |verb: &[u8]| {
+        verb.get(..4).is_some_and(|verb| {
+            verb.eq_ignore_ascii_case(b"PASS") || verb.eq_ignore_ascii_case(b"ACCT")
+        })
+    };
+    match line.first() {
+        Some(0x80..) => line.windows(4).any(is_secret),
+        _ => is_secret(line.trim_ascii_start()),
+    }
+}
+
 impl fmt::Display for Printable<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         for chunk in self.0.utf8_chunks() {
@@ -58,6 +80,18 @@ mod tests {
             (b"\x7f\xc2\x85", "\\u{7f}\\u{85}"),
         ] {
             assert_eq!(printable(bytes).to_string(), shown);
+        }
+    }
+
+    #[test]
+    fn passwords_are_hidden_and_files_are_not() {
+        for line in ["PASS x", "pass x", " PASS x", "PASS", "ACCT x"] {
+            assert_eq!(loggable(line.as_bytes()), b"PASS (hidden)", "{line}");
+        }
+        assert_eq!(loggable(b"\xff\xfdAPASS x\r\n"), b"PASS (hidden)");
+        for line in ["RETR passport.jpg", "CWD /compass", "PAS", "NOOP", ""] {
+            let with_end = [line.as_bytes(), b"\r\n"].concat();
+            assert_eq!(loggable(&with_end), line.as_bytes());
         }
     }
 

@@ -169,7 +169,7 @@ impl Sim {
         let result = self.session.handle_outcome(outcome.clone());
         assert_eq!(result.is_ok(), fits, "{outcome:?}\n{}", self.log.join("\n"));
         if result.is_err() {
-            assert_eq!(self.session.poll_output(), None);
+            assert!(self.session.poll_output().is_none());
             assert_eq!(self.session.poll_timeout(), timeout);
             return result;
         }

@@ -57,10 +57,10 @@ impl Session {
             && let Some(item) = self.held.pop()
         {
             match item {
-                HeldItem::Line(line) if self.held.has_abort() && needs_data(&line) => {
+                HeldItem::Line(line) if self.held.has_abort() && needs_data(line.expose()) => {
                     self.context.reply(Reply::ABORTED_BEFORE_START);
                 }
-                HeldItem::Line(line) => self.execute(&line, false),
+                HeldItem::Line(line) => self.execute(line.expose(), false),
                 HeldItem::Reply(reply) => self.context.reply(reply),
                 HeldItem::Abort => match &mut self.phase {
                     Phase::Ready(ready) => ready.abort_idle(&mut self.context),

@@ -1,10 +1,10 @@
 //! The queue of lines that arrived while the session was busy.
 
 use alloc::collections::VecDeque;
-use alloc::vec::Vec;
 
 use crate::config::limits::{HELD_BYTES_MAX, HELD_LINES_MAX};
 use crate::reply::Reply;
+use crate::secret::Secret;
 
 /// The queue has limits for lines and bytes; while it is full, the session wants no input.
 #[derive(Debug, Default)]
@@ -15,8 +15,8 @@ pub(super) struct Held {
 
 #[derive(Debug)]
 pub(super) enum HeldItem {
-    /// A command line without Telnet.
-    Line(Vec<u8>),
+    /// A command line without Telnet. It may contain a password.
+    Line(Secret),
     /// The reply to a line that will not be executed, in its place among the others.
     Reply(Reply),
     /// An ABOR that has been executed; only its reply 226 is left to send.
@@ -38,13 +38,13 @@ impl Held {
 
     pub(super) fn push_line(&mut self, line: &[u8]) {
         self.bytes += line.len();
-        self.items.push_back(HeldItem::Line(line.to_vec()));
+        self.items.push_back(HeldItem::Line(Secret::new(line)));
     }
 
     pub(super) fn pop(&mut self) -> Option<HeldItem> {
         let item = self.items.pop_front();
         if let Some(HeldItem::Line(line)) = &item {
-            self.bytes -= line.len();
+            self.bytes -= line.expose().len();
         }
         item
     }

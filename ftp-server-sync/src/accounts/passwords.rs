@@ -1,7 +1,8 @@
 //! Passwords: compared in constant time, and never printed, not even by `Debug`.
 
 use std::fmt;
-use std::hint;
+
+use ftp_proto::Secret;
 
 /// A password as the bytes that PASS carries.
 #[derive(Clone, PartialEq, Eq)]
@@ -13,15 +14,9 @@ impl Password {
         Self(bytes)
     }
 
-    /// Whether the client sent this password. Looks at every byte of `sent`, wherever the first difference
-    /// is: the time shows nothing about the password.
-    pub(super) fn matches(&self, sent: &[u8]) -> bool {
-        let mut difference = usize::from(self.0.len() != sent.len());
-        for (index, byte) in sent.iter().enumerate() {
-            let expected = self.0.get(index).copied().unwrap_or_default();
-            difference |= usize::from(hint::black_box(expected ^ byte));
-        }
-        hint::black_box(difference) == 0
+    /// Whether the client sent this password.
+    pub(super) fn matches(&self, sent: &Secret) -> bool {
+        sent.matches(&self.0)
     }
 }
 

@@ -1,6 +1,6 @@
 //! The users: which names and passwords may log in, and with which permissions.
 
-use ftp_proto::Permissions;
+use ftp_proto::{Permissions, Secret};
 
 use super::passwords::Password;
 
@@ -40,7 +40,7 @@ impl Users {
     }
 
     /// The permissions for this name and password; `None`: the login is refused.
-    pub fn check(&self, name: &[u8], password: &[u8]) -> Option<Permissions> {
+    pub fn check(&self, name: &[u8], password: &Secret) -> Option<Permissions> {
         if is_anonymous(name) {
             return self.anonymous;
         }
@@ -87,7 +87,7 @@ mod tests {
     #[track_caller]
     fn check(users: Users, cases: &[(&[u8], &[u8], Option<Permissions>)]) {
         for &(name, password, expected) in cases {
-            let found = users.check(name, password);
+            let found = users.check(name, &Secret::new(password));
             assert_eq!(found, expected, "{users:?} {name:?} {password:?}");
         }
     }

@@ -4,7 +4,7 @@ use super::*;
 use crate::cli::golden;
 use crate::net::interfaces::Interfaces;
 use crate::settings::{AddressSource, Limits, Listen, LocalNetworks, Names, Rates, Timeouts};
-use ftp_proto::{ClientRule, OuterPorts, Permissions};
+use ftp_proto::{ClientRule, OuterPorts, Permissions, Secret};
 use log::LevelFilter;
 use std::collections::BTreeMap;
 use std::num::NonZeroU64;
@@ -86,7 +86,7 @@ fn defaults_without_flags() {
     assert_eq!(settings.listen, Listen::sockets(&[], 2121, false));
     assert_eq!(settings.directory, env::current_dir().unwrap());
     assert_eq!(
-        settings.users.check(b"anonymous", b"x@y"),
+        settings.users.check(b"anonymous", &Secret::new(b"x@y")),
         Some(Permissions::READ_ONLY)
     );
     assert_eq!(settings.users.account(), None);
@@ -144,7 +144,7 @@ fn every_flag_has_an_effect() {
     let interfaces = [address("10.0.0.1"), address("2001:db8::1")];
     assert_eq!(settings.listen, Listen::sockets(&interfaces, 21, false));
     assert_eq!(
-        settings.users.check(b"bob", b"secret"),
+        settings.users.check(b"bob", &Secret::new(b"secret")),
         Some(Permissions::READ_WRITE)
     );
     assert_eq!(settings.users.anonymous(), Some(Permissions::READ_ONLY));
@@ -285,10 +285,12 @@ fn a_password_comes_from_a_flag_a_file_or_the_environment() {
         fs::write(&file, content).unwrap();
         let users = settings(&from_file).users;
         assert!(
-            users.check(b"bob", password.as_bytes()).is_some(),
+            users
+                .check(b"bob", &Secret::new(password.as_bytes()))
+                .is_some(),
             "{content:?}"
         );
-        assert!(users.check(b"bob", b"other").is_none());
+        assert!(users.check(b"bob", &Secret::new(b"other")).is_none());
     }
     for content in ["", "\n", "two\nlines\n", "secret\n\n", "a\rb"] {
         fs::write(&file, content).unwrap();
@@ -301,7 +303,12 @@ fn a_password_comes_from_a_flag_a_file_or_the_environment() {
         ("-u bob --password==", "="),
     ] {
         let users = settings(text).users;
-        assert!(users.check(b"bob", password.as_bytes()).is_some(), "{text}");
+        assert!(
+            users
+                .check(b"bob", &Secret::new(password.as_bytes()))
+                .is_some(),
+            "{text}"
+        );
     }
     assert_eq!(settings("FTP_PASSWORD=other").users, settings("").users);
 }

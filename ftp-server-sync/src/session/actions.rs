@@ -52,7 +52,7 @@ impl Connection {
     fn authenticate(&mut self, user: &[u8], password: &Secret, now: Instant) -> Option<Outcome> {
         let number = self.number;
         let name = printable(user);
-        let permissions = self.current.settings.users.check(user, password.expose());
+        let permissions = self.current.settings.users.check(user, password);
         let outcome = Outcome::Authenticated(permissions);
         if permissions.is_some() {
             info!("#{number} logged in as {name}");

@@ -4,6 +4,7 @@ use std::fs::{self, File};
 use std::io::Write;
 use std::path::PathBuf;
 
+use ftp_proto::Secret;
 use rustix::fs::{CWD, FileType, Mode, mknodat};
 use tempfile::TempDir;
 
@@ -152,7 +153,7 @@ fn a_file_means_what_the_same_command_line_means() {
     assert_eq!(settings(banner, "").banner.unwrap(), "Cats # and dogs");
     let latin = b"# f\xfcr\nusername bob\npassword gr\xfcn\n";
     let users = settings(latin, "").users;
-    assert!(users.check(b"bob", b"gr\xfcn").is_some());
+    assert!(users.check(b"bob", &Secret::new(b"gr\xfcn")).is_some());
 }
 
 /// The file, the command line, and a command line that says alone what both say together.
@@ -218,7 +219,7 @@ fn the_password_variable_counts_less_than_the_file() {
     let line = CommandLine::new(arguments(), variable);
     let is_password = |password: &[u8]| {
         let users = line.settings().unwrap().users;
-        users.check(b"bob", password).is_some()
+        users.check(b"bob", &Secret::new(password)).is_some()
     };
     assert!(is_password(b"from-variable"));
     place.file("username bob\npassword from-file\n");
@@ -244,8 +245,8 @@ fn changed_files_are_read_again() {
     fs::write(&password, "new").unwrap();
     let after = line.settings().unwrap();
     assert_eq!(after.banner.as_deref(), Some("new"));
-    assert!(after.users.check(b"bob", b"new").is_some());
-    assert!(after.users.check(b"bob", b"old").is_none());
+    assert!(after.users.check(b"bob", &Secret::new(b"new")).is_some());
+    assert!(after.users.check(b"bob", &Secret::new(b"old")).is_none());
     assert_eq!(after.listen, before.listen);
 
     place.file("nonsense\n");

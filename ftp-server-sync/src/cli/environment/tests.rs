@@ -2,6 +2,8 @@
 
 use std::fs;
 
+use ftp_proto::Secret;
+
 use super::*;
 use crate::cli::CommandLine;
 use crate::settings::Settings;
@@ -168,7 +170,7 @@ fn a_variable_may_be_any_bytes_where_its_flag_may() {
         line.settings()
             .unwrap()
             .users
-            .check(b"bob", b"gr\xfcn")
+            .check(b"bob", &Secret::new(b"gr\xfcn"))
             .is_some()
     );
     let line = CommandLine::new([], |name| (name == "FTP_SERVER_SYNC_BANNER").then(odd));
