@@ -3,6 +3,7 @@
 //! Only [`sim::Sim`] uses the API of `ftp-proto`. It checks everything that runs through it against the rules
 //! that hold in every session.
 
+pub mod dialogue;
 pub mod fuzz;
 pub mod house;
 pub mod listing_parser;
