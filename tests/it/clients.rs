@@ -9,10 +9,10 @@ use std::time::Duration;
 
 use tempfile::TempDir;
 
-use crate::contents::{assert_same_files, first_difference, noise};
-use crate::lab::Lab;
-use crate::process::{self, Finished};
-use crate::server::{self, Server};
+use crate::support::file_contents::{assert_same_files, first_difference, noise};
+use crate::support::lab::Lab;
+use crate::support::process::{self, Finished};
+use crate::support::server::{self, Server};
 
 #[test]
 fn curl_epsv() {

@@ -1,20 +1,14 @@
 //! One binary for all integration tests.
+//!
+//! `protocol` tests `ftp-proto` without a driver, `wire` tests the server through raw sockets, `programs` by client
+//! programs, and `nat` from all sides of a router; `support` has what they share.
 
-mod asked;
-mod certificates;
+mod certificate_files;
+mod check_and_rules;
 mod clients;
-mod commands;
-mod contents;
-mod corpora;
-mod lab;
-mod masquerade;
+mod command_table;
 mod nat;
-mod process;
 mod programs;
-mod properties;
-mod rate;
-mod secure;
-mod server;
-mod strategies;
-mod transcripts;
+mod protocol;
+mod support;
 mod wire;

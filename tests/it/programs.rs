@@ -26,9 +26,9 @@ use std::time::{Duration, SystemTime};
 use tempfile::TempDir;
 
 use crate::clients::{NAMES, PASSWORD, USER, path, url_byte};
-use crate::contents::noise;
-use crate::process::{self, Finished};
-use crate::server::Server;
+use crate::support::file_contents::noise;
+use crate::support::process::{self, Finished};
+use crate::support::server::Server;
 
 use dialogue::Dialogue;
 

@@ -43,7 +43,7 @@ use ftp_server_sync::{Handle, Server};
 use socket2::{Domain, SockRef, Socket, Type};
 use tempfile::TempDir;
 
-use crate::server;
+use crate::support::server;
 
 /// A server in a thread of its own, sharing a directory that goes away with it.
 struct Site {

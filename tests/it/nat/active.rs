@@ -8,8 +8,8 @@ use super::matrix::scenario;
 use super::raw::port_argument;
 use super::site::{SIZE, Site};
 use crate::clients::SECONDS_MAX;
-use crate::contents::noise;
-use crate::process;
+use crate::support::file_contents::noise;
+use crate::support::process;
 
 #[test]
 fn data_comes_from_the_address_that_the_client_knows() {

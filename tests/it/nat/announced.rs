@@ -4,7 +4,7 @@ use std::net::Ipv4Addr;
 use std::ops::RangeInclusive;
 
 use super::home::FORWARDED;
-use crate::process::Finished;
+use crate::support::process::Finished;
 
 /// A 227 or 229 reply.
 #[derive(Debug, PartialEq, Eq)]

@@ -3,7 +3,7 @@
 use super::home::{INSIDE, OUTSIDE, OUTSIDE_V6, ROUTED, Router, home};
 use super::matrix::scenario;
 use super::site::Site;
-use crate::process::Finished;
+use crate::support::process::Finished;
 
 #[test]
 fn foretells_the_replies() {

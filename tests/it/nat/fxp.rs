@@ -7,8 +7,8 @@ use super::home::{OUTSIDE, ROUTED};
 use super::matrix::scenario;
 use super::site::{SIZE, Site};
 use crate::clients::SECONDS_MAX;
-use crate::contents::{assert_same_files, noise};
-use crate::process::{self, Finished};
+use crate::support::file_contents::{assert_same_files, noise};
+use crate::support::process::{self, Finished};
 
 #[test]
 fn between_two_servers() {

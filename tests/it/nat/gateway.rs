@@ -5,7 +5,7 @@ use std::time::Duration;
 use super::home::{OUTSIDE, ROUTED};
 use super::matrix::scenario;
 use super::site::{SIZE, Site};
-use crate::contents::noise;
+use crate::support::file_contents::noise;
 
 #[test]
 fn is_trusted() {

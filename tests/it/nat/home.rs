@@ -3,7 +3,7 @@
 use std::net::Ipv4Addr;
 use std::ops::RangeInclusive;
 
-use crate::lab::Lab;
+use crate::support::lab::Lab;
 
 /// What the router does beyond masquerading its LAN.
 #[derive(Clone, Debug)]

@@ -1,6 +1,6 @@
 //! Masquerade by host name: the address behind it changes, is unknown, or cannot be asked for.
 //!
-//! The resolver's clients wait for minutes (see `lab/resolver.rs`), so whatever waited for an answer would
+//! The resolver's clients wait for minutes (see `support/lab/resolver.rs`), so whatever waited for an answer would
 //! be late for every deadline here.
 
 use std::fs;
@@ -17,7 +17,7 @@ use super::home::{
 use super::matrix::scenario;
 use super::raw::Client;
 use super::site::Site;
-use crate::lab::Resolver;
+use crate::support::lab::Resolver;
 
 /// A server that asks a resolver which knows these names.
 fn site(names: &[(&str, &str)], arguments: &[&str]) -> (Site, Resolver) {

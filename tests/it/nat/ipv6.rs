@@ -6,8 +6,8 @@ use super::home::{OUTSIDE_V6, ROUTED};
 use super::matrix::scenario;
 use super::site::{SIZE, Site};
 use crate::clients::SECONDS_MAX;
-use crate::contents::noise;
-use crate::process;
+use crate::support::file_contents::noise;
+use crate::support::process;
 
 #[test]
 fn pasv_is_refused() {

@@ -8,7 +8,7 @@ use super::matrix::scenario;
 use super::raw::Client;
 use super::site::Site;
 use crate::clients::SECONDS_MAX;
-use crate::process;
+use crate::support::process;
 
 /// The kernel's own timer says when it will ask; nobody waits for it here.
 #[test]

@@ -3,7 +3,7 @@
 use super::home::{INNER, INSIDE, OUTER, ROUTED};
 use super::matrix::scenario;
 use super::site::Site;
-use crate::lab::Lab;
+use crate::support::lab::Lab;
 
 /// A VPN between the server and one client, whose address is in no network of the server's yet.
 fn vpn(lab: &mut Lab) {

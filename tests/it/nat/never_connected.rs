@@ -6,7 +6,7 @@ use super::home::{OUTER, OUTSIDE, ROUTED};
 use super::matrix::scenario;
 use super::raw::Client;
 use super::site::{SIZE, Site};
-use crate::contents::noise;
+use crate::support::file_contents::noise;
 
 #[test]
 fn a_private_address_was_told() {

@@ -4,7 +4,7 @@ use super::announced::assert_announced_in;
 use super::home::{FORWARDED, INNER, INSIDE, OUTER, OUTSIDE, OUTSIDE_V6, ROUTED, Router};
 use super::matrix::scenario;
 use super::site::{SIZE, Site};
-use crate::contents::noise;
+use crate::support::file_contents::noise;
 
 #[test]
 fn numbers_for_clients_outside() {

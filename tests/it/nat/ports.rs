@@ -10,8 +10,8 @@ use super::matrix::scenario;
 use super::raw::Client;
 use super::site::{SIZE, Site};
 use crate::clients::SECONDS_MAX;
-use crate::contents::noise;
-use crate::process;
+use crate::support::file_contents::noise;
+use crate::support::process;
 
 #[test]
 fn all_come_back() {

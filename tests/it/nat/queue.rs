@@ -11,7 +11,7 @@ use super::home::{FORWARDED, OUTSIDE};
 use super::matrix::scenario;
 use super::raw::Client;
 use super::site::{SIZE, Site};
-use crate::contents::noise;
+use crate::support::file_contents::noise;
 
 #[test]
 fn abor_leaves_it() {

@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 
 use super::announced::announcement;
 use crate::clients::{PASSWORD, USER};
-use crate::lab::Namespace;
+use crate::support::lab::Namespace;
 
 /// A control connection.
 pub(super) struct Client {

@@ -14,10 +14,10 @@ use super::home::{INNER, INSIDE, OUTER, OUTER_SECOND, OUTSIDE, OUTSIDE_SECOND, O
 use super::home::{Router, home};
 use super::matrix::scenario;
 use crate::clients::{SECONDS_MAX, curl_itself, path};
-use crate::contents::noise;
-use crate::lab::Lab;
-use crate::process::{self, Finished};
-use crate::server::{self, Server};
+use crate::support::file_contents::noise;
+use crate::support::lab::Lab;
+use crate::support::process::{self, Finished};
+use crate::support::server::{self, Server};
 
 #[test]
 fn one_router() {

@@ -14,7 +14,7 @@ use socket2::{Domain, Socket, Type};
 
 use super::site::Site;
 use crate::clients::SECONDS_MAX;
-use crate::process;
+use crate::support::process;
 
 /// Where ports lead: the outer number to the inner address.
 pub(super) type Leads = BTreeMap<u16, (Ipv4Addr, u16)>;

@@ -13,8 +13,8 @@ use super::matrix::scenario;
 use super::raw::Client;
 use super::site::{SIZE, Site};
 use crate::clients::SECONDS_MAX;
-use crate::contents::noise;
-use crate::process::{self, Finished};
+use crate::support::file_contents::noise;
+use crate::support::process::{self, Finished};
 
 #[test]
 fn twenty_curls_on_two_ports() {

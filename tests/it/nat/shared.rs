@@ -10,7 +10,7 @@ use super::home::OUTSIDE;
 use super::matrix::scenario;
 use super::raw::{Client, read_to_end};
 use super::site::Site;
-use crate::contents::noise;
+use crate::support::file_contents::noise;
 
 #[test]
 fn by_two_hundred_clients() {

@@ -10,10 +10,10 @@ use tempfile::TempDir;
 use super::home::{Router, home};
 use super::raw::Client;
 use crate::clients::{PASSWORD, SECONDS_MAX, USER, curl_itself, ftplib, path};
-use crate::contents::{assert_same_files, noise};
-use crate::lab::Lab;
-use crate::process::{self, Finished};
-use crate::server::{self, Server};
+use crate::support::file_contents::{assert_same_files, noise};
+use crate::support::lab::Lab;
+use crate::support::process::{self, Finished};
+use crate::support::server::{self, Server};
 
 pub(super) struct Site {
     /// The flags of the server, without where it listens and what it serves.

@@ -11,8 +11,8 @@ use super::home::{OUTSIDE, ROUTED};
 use super::matrix::scenario;
 use super::raw::{Client, is_timeout, read_to_end};
 use super::site::{SIZE, Site};
-use crate::contents::noise;
-use crate::lab;
+use crate::support::file_contents::noise;
+use crate::support::lab;
 
 #[test]
 fn one() {

@@ -7,8 +7,8 @@ use super::conntrack::helpful;
 use super::home::{FORWARDED, INNER, OUTER, OUTSIDE, ROUTED};
 use super::matrix::scenario;
 use super::site::Site;
-use crate::process::{self, Finished};
-use crate::secure::Certificate;
+use crate::support::certificates::Certificate;
+use crate::support::process::{self, Finished};
 
 #[test]
 fn through_a_router_that_reads_along() {

@@ -5,7 +5,7 @@ use std::fs;
 use tempfile::TempDir;
 
 use super::tls::{STRICT, Secure, curl_story};
-use crate::secure::{Authority, Certificate};
+use crate::support::certificates::{Authority, Certificate};
 
 /// Where clients find the server, and with which version.
 struct Way {

@@ -4,8 +4,8 @@ use std::fs;
 use std::process::Command;
 
 use crate::clients::{NAMES, PASSWORD, USER, path};
-use crate::contents::{assert_same_files, noise};
-use crate::process::{self, Finished};
+use crate::support::file_contents::{assert_same_files, noise};
+use crate::support::process::{self, Finished};
 
 use super::dialogue::{Dialogue, Mode};
 use super::{

@@ -14,9 +14,9 @@ use rustix::process::{Pid, Signal, kill_process};
 use tempfile::TempDir;
 
 use crate::clients::{NAMES, PASSWORD, USER, path};
-use crate::contents::{assert_same_files, noise};
-use crate::process;
-use crate::secure::Certificate;
+use crate::support::certificates::Certificate;
+use crate::support::file_contents::{assert_same_files, noise};
+use crate::support::process;
 
 use super::dialogue::{Dialogue, Mode};
 use super::tls::STRICT;

@@ -3,8 +3,8 @@
 use std::fs;
 
 use crate::clients::{NAMES, PASSWORD, USER};
-use crate::contents::noise;
-use crate::process;
+use crate::support::file_contents::noise;
+use crate::support::process;
 
 use super::dialogue::{Dialogue, Mode};
 use super::{HALF, SECONDS_MAX, SIZE, Site, assert_sample};

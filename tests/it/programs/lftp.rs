@@ -5,7 +5,7 @@ use std::os::unix::fs::{MetadataExt, PermissionsExt};
 use std::time::{Duration, SystemTime};
 
 use crate::clients::{NAMES, PASSWORD, USER, path};
-use crate::process::Finished;
+use crate::support::process::Finished;
 
 use super::dialogue::{Dialogue, Mode};
 use super::{HALF, Site, assert_same_trees, assert_sample, plant, sorted_names};

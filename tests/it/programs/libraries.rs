@@ -7,8 +7,8 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use crate::clients::{NAMES, PASSWORD, USER, path};
-use crate::contents::{assert_same_files, noise};
-use crate::process;
+use crate::support::file_contents::{assert_same_files, noise};
+use crate::support::process;
 
 use super::dialogue::{Dialogue, Mode};
 use super::{HALF, SECONDS_MAX, SIZE, Site, assert_same_trees, assert_sample, plant, sorted_lines};

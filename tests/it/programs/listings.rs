@@ -3,7 +3,7 @@
 use std::fs;
 
 use crate::clients::{PASSWORD, USER, path};
-use crate::process;
+use crate::support::process;
 
 use super::{SECONDS_MAX, Site, sorted_lines, tree};
 

@@ -18,8 +18,8 @@ use super::dialogue;
 use super::tls::{NOT_RESUMED, STRICT, Secure};
 use super::{SECONDS_MAX, SIZE, Site, assert_sample};
 use crate::clients::{PASSWORD, USER};
-use crate::contents::noise;
-use crate::secure::{HOST, VERSIONS, trusting};
+use crate::support::certificates::{HOST, VERSIONS, trusting};
+use crate::support::file_contents::noise;
 
 #[test]
 fn in_clear_text() {

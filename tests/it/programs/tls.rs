@@ -7,9 +7,9 @@ use std::path::Path;
 use tempfile::TempDir;
 
 use crate::clients::{PASSWORD, USER, path};
-use crate::contents::{assert_same_files, noise};
-use crate::process::{self, Finished};
-use crate::secure::Certificate;
+use crate::support::certificates::Certificate;
+use crate::support::file_contents::{assert_same_files, noise};
+use crate::support::process::{self, Finished};
 
 use super::dialogue::{Dialogue, Mode};
 use super::{SECONDS_MAX, Site, assert_same_trees, assert_sample, plant};

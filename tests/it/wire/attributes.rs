@@ -6,7 +6,7 @@ use std::process::Command;
 use std::time::{Duration, SystemTime};
 
 use super::{Client, Site};
-use crate::process;
+use crate::support::process;
 
 #[test]
 fn chmod() {

@@ -11,7 +11,7 @@ use tempfile::TempDir;
 use super::{
     Client, PASSWORD, STRANGER, connect, connect_from, drain, read_some, serving, wait_until,
 };
-use crate::server::Server;
+use crate::support::server::Server;
 
 #[test]
 fn three_for_an_idle_session() {

@@ -10,8 +10,8 @@ use std::time::{Duration, SystemTime};
 use tempfile::TempDir;
 
 use super::{Client, PASSWORD, Site, serving};
-use crate::process;
-use crate::server::Server;
+use crate::support::process;
+use crate::support::server::Server;
 
 #[test]
 fn refusals() {

@@ -6,7 +6,7 @@ use tempfile::TempDir;
 
 use super::listings::sorted;
 use super::{Client, PASSWORD, Site, drain, read_all, serving};
-use crate::server::Server;
+use crate::support::server::Server;
 
 /// Whatever is asked, the search does not hold up the session for long, and its end is the truth.
 #[test]

@@ -9,8 +9,8 @@ use std::time::{Duration, SystemTime};
 use ftp_tests::listed::{self, Listed, Size};
 
 use super::{Client, PASSWORD, Site, serving};
-use crate::process;
-use crate::server::Server;
+use crate::support::process;
+use crate::support::server::Server;
 
 #[test]
 fn what_a_line_says() {

@@ -7,7 +7,7 @@ use rustix::process::Signal;
 use tempfile::TempDir;
 
 use super::{Client, GUARD, Site, connect, serving};
-use crate::server::Server;
+use crate::support::server::Server;
 
 #[test]
 fn who_gives_up_has_missed_something() {

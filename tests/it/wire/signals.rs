@@ -8,7 +8,7 @@ use rustix::process::Signal;
 use tempfile::TempDir;
 
 use super::{Client, PASSWORD, USER, connect, pattern, read_all, read_some, serving};
-use crate::server::Server;
+use crate::support::server::Server;
 
 /// A server process, and the directory that it shares.
 struct Process {

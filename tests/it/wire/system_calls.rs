@@ -7,7 +7,7 @@ use std::process::Command;
 use tempfile::TempDir;
 
 use super::{Client, PASSWORD, USER, connect, drain, pattern, wait_until};
-use crate::server::{self, Server};
+use crate::support::server::{self, Server};
 
 #[test]
 fn replies_to_one_read_go_out_in_one_write() {

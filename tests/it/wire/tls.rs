@@ -18,7 +18,7 @@ use rustls::{ClientConfig, ClientConnection, SupportedProtocolVersion};
 use tempfile::TempDir;
 
 use super::{Client, Site};
-use crate::secure::{Certificate, HOST, VERSIONS, trusting};
+use crate::support::certificates::{Certificate, HOST, VERSIONS, trusting};
 
 /// A server with a certificate that its clients trust.
 struct Secure {

@@ -10,7 +10,7 @@ use socket2::SockRef;
 use tempfile::TempDir;
 
 use super::{Client, PASSWORD, Site, connect, drain, pattern, read_all, read_some, serving};
-use crate::server::Server;
+use crate::support::server::Server;
 
 #[test]
 fn every_kind_of_data_connection() {

@@ -3,7 +3,7 @@
 use tempfile::TempDir;
 
 use super::{Ending, Protected, Secure, VERSIONS};
-use crate::secure::{Authority, showing};
+use crate::support::certificates::{Authority, showing};
 
 #[test]
 fn data_connections_that_do_not_resume_need_a_certificate_too() {

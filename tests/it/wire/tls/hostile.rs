@@ -15,8 +15,8 @@ use tempfile::TempDir;
 
 use super::super::{Client, PASSWORD, Site, connect, pattern, serving, wait_until};
 use super::{Protected, Secure, trusting};
-use crate::secure::Certificate;
-use crate::server::Server;
+use crate::support::certificates::Certificate;
+use crate::support::server::Server;
 
 #[test]
 fn garbage_in_place_of_a_handshake() {

@@ -16,8 +16,8 @@ use tempfile::TempDir;
 use super::super::{Client, PASSWORD, USER, pattern};
 use super::Protected;
 use crate::clients::path;
-use crate::secure::{Certificate, VERSIONS, trusting};
-use crate::server::Server;
+use crate::support::certificates::{Certificate, VERSIONS, trusting};
+use crate::support::server::Server;
 
 /// Each trusts the first certificate alone, so it would notice any other on its data connections too: those of
 /// TLS 1.3 have no ticket left after two transfers, and shake hands anew.

@@ -6,8 +6,8 @@ use std::net::{IpAddr, SocketAddr, TcpListener};
 use rustix::process::Signal;
 use tempfile::TempDir;
 
-use crate::process::{self, Finished};
-use crate::server::{self, Server};
+use crate::support::process::{self, Finished};
+use crate::support::server::{self, Server};
 
 #[test]
 fn a_check_that_finds_nothing() {

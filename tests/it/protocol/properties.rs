@@ -13,7 +13,7 @@ use ftp_tests::text::show;
 use proptest::collection::vec;
 use proptest::prelude::*;
 
-use crate::strategies::{line, operation, setup, step};
+use crate::support::strategies::{line, operation, setup, step};
 
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(2000))]

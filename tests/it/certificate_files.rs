@@ -14,8 +14,8 @@ use rcgen::{CertificateParams, KeyPair};
 use rustix::process::Signal;
 use tempfile::TempDir;
 
-use crate::process;
-use crate::server::{self, Server};
+use crate::support::process;
+use crate::support::server::{self, Server};
 
 /// A directory in which certificates are renewed, as certbot does it: the names that the server knows are links.
 struct Renewals {

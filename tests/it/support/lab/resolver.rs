@@ -12,7 +12,7 @@ use rustix::process::{Pid, Signal, kill_process};
 use tempfile::TempDir;
 
 use super::Lab;
-use crate::process;
+use crate::support::process;
 
 /// dnsmasq with names of the test's own; dropping it ends it.
 pub(crate) struct Resolver {

@@ -13,7 +13,7 @@ use std::path::Path;
 use std::process::{self as std_process, Command, Stdio};
 use std::sync::atomic::{AtomicU32, Ordering};
 
-use crate::process::{self, Finished};
+use crate::support::process::{self, Finished};
 
 pub(crate) use namespace::{Namespace, connect};
 pub(crate) use resolver::Resolver;

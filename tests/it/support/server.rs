@@ -18,7 +18,7 @@ use std::time::{Duration, Instant};
 
 use rustix::process::{Pid, Signal, kill_process};
 
-use crate::process;
+use crate::support::process;
 
 /// A running server; dropping it ends it.
 pub(crate) struct Server {
