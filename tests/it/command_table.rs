@@ -6,7 +6,7 @@ use std::{env, fs};
 use ftp_proto::codes;
 
 const BEGIN: &str =
-    "<!-- NextLine from the table in ftp-proto; `SNAPSHOTS=overwrite` writes it anew. -->\n";
+    "<!-- Made from the table in ftp-proto; `SNAPSHOTS=overwrite` writes it anew. -->\n";
 const END: &str = "\n## A configuration file";
 
 #[test]

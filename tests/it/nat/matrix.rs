@@ -161,19 +161,19 @@ const ROWS: &[Row] = &[
         off: "code: the routes among what the netlink socket hears",
     },
     Row {
-        test: "missed::a_private_address_was_told",
+        test: "never_connected::a_private_address_was_told",
         scenario: "a client outside that trusts the 227 of a server without any flag",
-        off: "`missed::nothing_where_the_range_is_forwarded`",
+        off: "`never_connected::nothing_where_the_range_is_forwarded`",
     },
     Row {
-        test: "missed::the_ports_are_not_forwarded",
+        test: "never_connected::the_ports_are_not_forwarded",
         scenario: "six clients outside, and ports that the router does not forward",
-        off: "`missed::nothing_where_the_range_is_forwarded`",
+        off: "`never_connected::nothing_where_the_range_is_forwarded`",
     },
     Row {
-        test: "missed::a_client_that_gives_up_and_quits",
+        test: "never_connected::a_client_that_gives_up_and_quits",
         scenario: "a client that gives up after 5 s, long before the server does",
-        off: "`missed::a_client_that_quits_at_once`",
+        off: "`never_connected::a_client_that_quits_at_once`",
     },
     Row {
         test: "extended::epsv",

@@ -10,7 +10,7 @@ use crate::support::file_contents::noise;
 
 #[test]
 fn a_private_address_was_told() {
-    scenario("missed::a_private_address_was_told", || {
+    scenario("never_connected::a_private_address_was_told", || {
         let site = Site::new(&IMPATIENT);
         let mut client = site.client("client", OUTSIDE);
         let to = client.pasv();
@@ -29,7 +29,7 @@ fn a_private_address_was_told() {
 
 #[test]
 fn the_ports_are_not_forwarded() {
-    scenario("missed::the_ports_are_not_forwarded", || {
+    scenario("never_connected::the_ports_are_not_forwarded", || {
         let site = Site::new(&[&UNROUTED[..], &IMPATIENT].concat());
         let mut clients: Vec<Client> = (9..15)
             .map(|last| {
@@ -87,7 +87,7 @@ fn nothing_where_the_range_is_forwarded() {
 /// Long before the server's own time is over.
 #[test]
 fn a_client_that_gives_up_and_quits() {
-    scenario("missed::a_client_that_gives_up_and_quits", || {
+    scenario("never_connected::a_client_that_gives_up_and_quits", || {
         let site = Site::new(&UNROUTED);
         let mut client = site.client("client", OUTSIDE);
         let port = client.pasv().port();

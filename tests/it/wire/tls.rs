@@ -38,7 +38,7 @@ struct Protected {
 enum Ending {
     CloseNotify,
     /// Anything else: what came before may be a part.
-    AbortReason,
+    Truncated,
 }
 
 impl Secure {
@@ -149,7 +149,7 @@ impl Protected {
         match stream.read_to_end(&mut bytes) {
             Ok(_) => (bytes, Ending::CloseNotify),
             Err(error) if error.kind() == ErrorKind::WouldBlock => panic!("no end comes"),
-            Err(_) => (bytes, Ending::AbortReason),
+            Err(_) => (bytes, Ending::Truncated),
         }
     }
 
