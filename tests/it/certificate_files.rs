@@ -3,19 +3,19 @@
 //! The log's fingerprint tells which it is.
 
 use std::fs;
-use std::io::{Read, Write};
-use std::net::TcpStream;
 use std::os::unix::fs::symlink;
 use std::path::PathBuf;
 use std::process::Command;
-use std::time::Duration;
+use std::thread;
 
 use rcgen::{CertificateParams, KeyPair};
 use rustix::process::Signal;
 use tempfile::TempDir;
 
-use crate::support::process;
-use crate::support::server::{self, Server};
+use crate::support::client::Client;
+use crate::support::client_program::path;
+use crate::support::process::{self};
+use crate::support::server::{self, Program, Setup, TestServer};
 
 /// A directory in which certificates are renewed, as certbot does it: the names that the server knows are links.
 struct Renewals {
@@ -55,19 +55,11 @@ impl Renewals {
         fs::rename(self.path("new"), self.path(name)).expect("a link in its place");
     }
 
-    fn serve(&self) -> Server {
-        let path = |name| self.path(name).display().to_string();
-        Server::start(&[
-            "-i",
-            "127.0.0.1",
-            "-p",
-            "0",
-            "--tls",
-            "--certfile",
-            &path("chain"),
-            "--keyfile",
-            &path("key"),
-        ])
+    fn serve(&self) -> TestServer<Program> {
+        let (chain, key) = (self.path("chain"), self.path("key"));
+        let setup = Setup::without_account().host("127.0.0.1");
+        let setup = setup.flags(&["--tls", "--certfile", path(&chain)]);
+        setup.flags(&["--keyfile", path(&key)]).program()
     }
 }
 
@@ -75,38 +67,19 @@ fn told(number: u32) -> String {
     format!("certificate for host{number}.example, valid until")
 }
 
-fn expect_line(stream: &mut TcpStream, code: &str) {
-    let mut line = Vec::new();
-    let mut byte = [0];
-    while line.last() != Some(&b'\n') {
-        stream.read_exact(&mut byte).expect("a reply");
-        line.push(byte[0]);
-    }
-    assert!(line.starts_with(code.as_bytes()), "{}", line.escape_ascii());
-}
-
-fn connect(server: &Server) -> TcpStream {
-    let mut stream = TcpStream::connect(server.address).expect("a connection");
-    let timeout = Some(Duration::from_secs(10));
-    stream.set_read_timeout(timeout).expect("a timeout");
-    expect_line(&mut stream, "220");
-    stream
-}
-
 #[test]
 fn a_renewed_certificate_is_taken_without_a_signal() {
     let renewals = Renewals::new();
     let server = renewals.serve();
     server.log_with(&told(1));
-    let mut session = connect(&server);
+    let mut session = Client::greeted(server.address);
     renewals.make(2);
     renewals.link("chain", "chain2");
     renewals.link("key", "key2");
     server.log_with(&told(2));
     // Who was there already does not notice.
-    session.write_all(b"NOOP\r\n").expect("a command");
-    expect_line(&mut session, "200");
-    let log = server.finish(&[]);
+    session.command("NOOP", 200);
+    let log = server.finish();
     assert!(!log.contains(" ERROR "), "{log}");
     assert_eq!(log.matches(&told(1)).count(), 1, "{log}");
 }
@@ -123,10 +96,10 @@ fn a_broken_renewal_leaves_the_old_certificate_in_force() {
         log.contains("does not belong to the first certificate"),
         "{log}"
     );
-    connect(&server);
+    Client::greeted(server.address);
     renewals.link("key", "key2");
     server.log_with(&told(2));
-    let log = server.finish(&[]);
+    let log = server.finish();
     assert_eq!(log.matches(" ERROR ").count(), 1, "{log}");
 }
 
@@ -181,14 +154,24 @@ fn a_certificate_can_be_checked() {
     assert_eq!(fs::read_dir(&state).expect("the directory").count(), 0);
 }
 
-/// The server that keeps its certificate there.
+/// The command of a server that keeps its certificate there.
 fn keeping(state: &TempDir) -> Command {
     let mut command = server::command(&["-i", "127.0.0.1", "-p", "0", "--tls"]);
     command.env("STATE_DIRECTORY", state.path());
     command
 }
 
-fn fingerprint(server: &Server) -> String {
+/// The same server, which runs.
+fn serve_keeping(state: &TempDir) -> TestServer<Program> {
+    let setup = Setup::without_account().host("127.0.0.1").flags(&["--tls"]);
+    let setup = setup.wrapped(|mut serve| {
+        serve.env("STATE_DIRECTORY", state.path());
+        serve
+    });
+    setup.program()
+}
+
+fn fingerprint(server: &TestServer<Program>) -> String {
     let log = server.log_with("SHA-256 fingerprint ");
     let (_, rest) = log
         .split_once("SHA-256 fingerprint ")
@@ -200,18 +183,18 @@ fn fingerprint(server: &Server) -> String {
 fn servers_keep_one_certificate() {
     let state = TempDir::new().expect("a temporary directory");
     // Both start before either has been waited for.
-    let (first, second) = (keeping(&state), keeping(&state));
-    let threads = [first, second]
-        .map(|mut command| std::thread::spawn(move || fingerprint(&Server::spawn(&mut command))));
-    let found = threads.map(|thread| thread.join().expect("a server that starts"));
+    let found = thread::scope(|scope| {
+        let start = || scope.spawn(|| fingerprint(&serve_keeping(&state)));
+        [start(), start()].map(|thread| thread.join().expect("a server that starts"))
+    });
     assert_eq!(found[0], found[1]);
     assert_eq!(found[0].len(), 32 * 3 - 1);
-    let later = Server::spawn(&mut keeping(&state));
+    let later = serve_keeping(&state);
     assert_eq!(fingerprint(&later), found[0]);
     assert!(!later.log().contains("made a certificate"));
     // The neighbour: without the file it is another one.
     fs::remove_file(state.path().join("certificate.pem")).expect("the kept file");
-    let new = Server::spawn(&mut keeping(&state));
+    let new = serve_keeping(&state);
     assert_ne!(fingerprint(&new), found[0]);
     new.log_with("made a certificate; it is kept in ");
 }

@@ -7,7 +7,7 @@ use rustix::process::Signal;
 use tempfile::TempDir;
 
 use crate::support::process::{self, Finished};
-use crate::support::server::{self, Server};
+use crate::support::server::{self, Setup};
 
 #[test]
 fn a_check_that_finds_nothing() {
@@ -175,13 +175,14 @@ fn a_start_tells_of_held_ports_and_a_reload_does_not() {
     let place = Place::new(6);
     let (_held, port) = place.hold();
     let range = format!("{port}-{}", port + 9);
-    let server = Server::start(&place.flags("0", &["-r", &range]));
+    let setup = Setup::without_account().host(place.address);
+    let server = setup.flags(&["-r", &range]).program();
     let finding = format!("note: passive ports {port} are in use by other programs");
     server.log_with(&finding);
     server.signal(Signal::HUP);
     let log = server.log_with("reloaded the settings");
     assert_eq!(log.matches("in use by other programs").count(), 1, "{log}");
-    server.finish(&[]);
+    server.finish();
 }
 
 /// An address that no other test uses, and a directory.

@@ -5,7 +5,6 @@
 
 mod certificate_files;
 mod check_and_rules;
-mod clients;
 mod command_table;
 mod nat;
 mod programs;

@@ -3,20 +3,13 @@
 use std::net::Ipv4Addr;
 use std::ops::RangeInclusive;
 
-use super::home::FORWARDED;
+use super::home_network::FORWARDED;
+use crate::support::client::Announcement;
 use crate::support::process::Finished;
-
-/// A 227 or 229 reply.
-#[derive(Debug, PartialEq, Eq)]
-pub(super) struct Announcement {
-    pub(super) code: String,
-    pub(super) address: Option<Ipv4Addr>,
-    pub(super) port: u16,
-}
 
 /// Checks that every reply with this code names a forwarded port (and, in a 227, this address).
 #[track_caller]
-pub(super) fn assert_announced(story: &Finished, code: &str, address: Ipv4Addr) {
+pub(super) fn assert_announced(story: &Finished, code: u16, address: Ipv4Addr) {
     assert_announced_in(story, code, address, FORWARDED);
 }
 
@@ -24,7 +17,7 @@ pub(super) fn assert_announced(story: &Finished, code: &str, address: Ipv4Addr) 
 #[track_caller]
 pub(super) fn assert_announced_in(
     story: &Finished,
-    code: &str,
+    code: u16,
     address: Ipv4Addr,
     ports: RangeInclusive<u16>,
 ) {
@@ -66,31 +59,5 @@ pub(super) fn addresses(story: &Finished) -> Vec<Ipv4Addr> {
 
 /// All 227 and 229 replies in what a client printed.
 pub(super) fn announcements(text: &str) -> Vec<Announcement> {
-    text.lines().filter_map(announcement).collect()
-}
-
-pub(super) fn announcement(line: &str) -> Option<Announcement> {
-    let start = ["227 ", "229 "].iter().find_map(|code| line.find(code))?;
-    let (code, rest) = line[start..].split_at(3);
-    let inner = rest.split_once('(')?.1.split_once(')')?.0;
-    if code == "229" {
-        let port = inner.trim_matches('|').parse().ok()?;
-        return Some(Announcement {
-            code: code.to_owned(),
-            address: None,
-            port,
-        });
-    }
-    let numbers: Vec<u8> = inner
-        .split(',')
-        .filter_map(|number| number.parse().ok())
-        .collect();
-    let [a, b, c, d, high, low] = numbers[..] else {
-        return None;
-    };
-    Some(Announcement {
-        code: code.to_owned(),
-        address: Some(Ipv4Addr::new(a, b, c, d)),
-        port: u16::from_be_bytes([high, low]),
-    })
+    text.lines().filter_map(Announcement::parse).collect()
 }

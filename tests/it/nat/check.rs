@@ -1,8 +1,8 @@
 //! `--check` on the server's own machine: what it foretells is what comes.
 
-use super::home::{INSIDE, OUTSIDE, OUTSIDE_V6, ROUTED, Router, home};
+use super::home_network::{INSIDE, OUTSIDE, OUTSIDE_V6, ROUTED, Router, home_network};
+use super::home_server::HomeServer;
 use super::matrix::scenario;
-use super::site::Site;
 use crate::support::process::Finished;
 
 #[test]
@@ -14,8 +14,8 @@ fn foretells_the_replies() {
             hairpin: true,
             ..Router::default()
         };
-        let site = Site::behind(&router, &flags);
-        let told = site.ask(&["--check", "-p", "2122"]).expect_success();
+        let home = HomeServer::behind(&router, &flags);
+        let told = home.ask(&["--check", "-p", "2122"]).expect_success();
         let report = text(&told);
         for (host, to, place, kind) in [
             ("client", OUTSIDE, "192.168.77.2", "outside"),
@@ -26,20 +26,20 @@ fn foretells_the_replies() {
             ("neighbour", OUTSIDE_V6, "2001:db8:77::2", "over IPv6"),
         ] {
             let foretold = replies(&report, place, kind);
-            let mut client = site.client(host, to);
+            let mut client = home.client(host, to);
             let real = ["PASV", "EPSV"].map(|command| {
                 client.send(command);
-                client.reply()
+                client.reply().text()
             });
             assert_eq!(foretold, real, "{host} to {to}:\n{report}");
-            client.expect("QUIT", "221");
+            client.command("QUIT", 221);
         }
         let outside = replies(&report, "192.168.77.2", "outside");
         assert_eq!(
             outside[0],
             "227 Entering Passive Mode (203,0,113,1,195,80)."
         );
-        site.finish();
+        home.finish();
         "six kinds of clients get what it prints"
     });
 }
@@ -47,8 +47,8 @@ fn foretells_the_replies() {
 /// Without masquerade the clients outside would fail, and it says so, with the flag to set.
 #[test]
 fn fails_a_naive_server() {
-    let site = Site::new(&[]);
-    let told = site.ask(&["--check", "-p", "2122"]);
+    let home = HomeServer::new(&[]);
+    let told = home.ask(&["--check", "-p", "2122"]);
     assert_eq!(code(&told), Some(1), "{}", told.text());
     let report = text(&told);
     for part in [
@@ -58,19 +58,19 @@ fn fails_a_naive_server() {
     ] {
         assert!(report.contains(part), "no {part}:\n{report}");
     }
-    site.finish();
+    home.finish();
 }
 
 /// One name that leads to the router, one that leads to the server itself, and one that nobody knows.
 #[test]
 fn looks_names_up() {
-    let lab = home(&Router::default());
+    let lab = home_network(&Router::default());
     let names = [
         ("ftp.home.example", "203.0.113.1"),
         ("inside.home.example", "192.168.77.2"),
     ];
     let _resolver = lab.resolver("server", &names);
-    let site = Site::within(lab, &ROUTED);
+    let home = HomeServer::within(lab, &ROUTED);
     for (name, expected, said) in [
         (
             "ftp.home.example",
@@ -89,33 +89,33 @@ fn looks_names_up() {
         ),
     ] {
         let flags = ["-p", "2122", "-r", "60000-60009", "-n", name];
-        let told = site.ask_with(&flags, &["--check"]);
+        let told = home.ask_with(&flags, &["--check"]);
         assert_eq!(code(&told), Some(expected), "{}", told.text());
         let report = text(&told).replace("\n         ", " ");
         assert!(report.contains(said), "no {said:?}:\n{report}");
     }
-    site.finish();
+    home.finish();
 }
 
 /// The two flags make all the difference; and beside the server itself, it is the port that is taken.
 #[test]
 fn passes_two_flags() {
-    let site = Site::new(&ROUTED);
-    let told = site.ask(&["--check", "-p", "2122"]);
+    let home = HomeServer::new(&ROUTED);
+    let told = home.ask(&["--check", "-p", "2122"]);
     assert_eq!(code(&told), Some(0), "{}", told.text());
     let report = text(&told);
     let end = "Every kind of client can be served, if the router forwards port 21 to 2122 and";
     assert!(report.contains(end), "{report}");
     assert_eq!(told.stderr, b"");
 
-    let told = site.ask(&["--check", "-p", "2121"]);
+    let told = home.ask(&["--check", "-p", "2121"]);
     assert_eq!(code(&told), Some(2), "{}", told.text());
     assert!(
         told.text().contains("or this server runs already"),
         "{}",
         told.text()
     );
-    site.finish();
+    home.finish();
 }
 
 /// What the report says that such a client is told there.

@@ -3,24 +3,24 @@
 use std::ops::RangeInclusive;
 
 use super::announced::{addresses, assert_announced, assert_not_connected};
-use super::home::{FORWARDED, INNER, OUTER, OUTSIDE, ROUTED, Router};
+use super::home_network::{FORWARDED, INNER, OUTER, OUTSIDE, ROUTED, Router};
+use super::home_server::HomeServer;
 use super::matrix::scenario;
-use super::site::Site;
 
 /// The router rewrites the private address in the 227 and opens the port, whatever it is.
 #[test]
 fn before_a_naive_server() {
     scenario("conntrack::before_a_naive_server", || {
-        let site = Site::behind(&helpful(None), &[]);
-        let story = site.ftplib("client", OUTSIDE, true).expect_success();
+        let home = HomeServer::behind(&helpful(None), &[]);
+        let story = home.ftplib("client", OUTSIDE, true).expect_success();
         assert!(
             addresses(&story).iter().all(|address| *address == OUTER),
             "not rewritten:\n{}",
             story.text()
         );
-        site.curl("client", OUTSIDE, &["--disable-epsv"]);
-        site.curl("client", OUTSIDE, &[]);
-        site.finish();
+        home.curl("client", OUTSIDE, &["--disable-epsv"]);
+        home.curl("client", OUTSIDE, &[]);
+        home.finish();
         "served; the router rewrites the 227"
     });
 }
@@ -31,27 +31,27 @@ fn absent_before_a_naive_server() {
         forwarded: None,
         ..Router::default()
     };
-    let site = Site::behind(&router, &[]);
-    let story = site.ftplib("client", OUTSIDE, true).expect_failure();
+    let home = HomeServer::behind(&router, &[]);
+    let story = home.ftplib("client", OUTSIDE, true).expect_failure();
     assert_eq!(addresses(&story), [INNER], "{}", story.text());
     assert_not_connected(&story);
-    site.finish();
+    home.finish();
 }
 
 /// A 227 that names the router already is none that the helper knows, so it leaves it alone.
 #[test]
 fn before_a_masquerading_server() {
     scenario("conntrack::before_a_masquerading_server", || {
-        let site = Site::behind(&helpful(Some(FORWARDED)), &ROUTED);
+        let home = HomeServer::behind(&helpful(Some(FORWARDED)), &ROUTED);
         for trust in [true, false] {
-            let story = site.ftplib("client", OUTSIDE, trust).expect_success();
-            assert_announced(&story, "227", OUTER);
+            let story = home.ftplib("client", OUTSIDE, trust).expect_success();
+            assert_announced(&story, 227, OUTER);
         }
-        for story in site.curl("client", OUTSIDE, &[]) {
-            assert_announced(&story, "229", OUTER);
+        for story in home.curl("client", OUTSIDE, &[]) {
+            assert_announced(&story, 229, OUTER);
         }
-        site.curl("client", OUTSIDE, &["--ftp-port", "-"]);
-        site.finish();
+        home.curl("client", OUTSIDE, &["--ftp-port", "-"]);
+        home.finish();
         "served; 227 names 203.0.113.1"
     });
 }
@@ -59,11 +59,11 @@ fn before_a_masquerading_server() {
 /// Then the forwarded range is what counts, with a helper as without.
 #[test]
 fn before_a_masquerading_server_without_the_range() {
-    let site = Site::behind(&helpful(None), &ROUTED);
-    let story = site.ftplib("client", OUTSIDE, true).expect_failure();
+    let home = HomeServer::behind(&helpful(None), &ROUTED);
+    let story = home.ftplib("client", OUTSIDE, true).expect_failure();
     assert_eq!(addresses(&story), [OUTER], "{}", story.text());
     assert_not_connected(&story);
-    site.finish();
+    home.finish();
 }
 
 pub(super) fn helpful(forwarded: Option<RangeInclusive<u16>>) -> Router {

@@ -1,81 +1,82 @@
 //! EPSV through the router: 229 names a port only, so masquerade does not matter, but the range does.
 
 use super::announced::{assert_announced, assert_not_connected};
-use super::home::{FORWARDED, INSIDE, OUTER, OUTSIDE, ROUTED};
+use super::home_network::{FORWARDED, INSIDE, OUTER, OUTSIDE, ROUTED};
+use super::home_server::{HomeServer, SIZE};
 use super::matrix::scenario;
-use super::site::{SIZE, Site};
-use crate::clients::SECONDS_MAX;
+use crate::support::client_program::SECONDS_MAX;
 use crate::support::file_contents::noise;
-use crate::support::process;
+use crate::support::process::{self};
 
 #[test]
 fn epsv() {
     scenario("extended::epsv", || {
-        let site = Site::new(&ROUTED);
+        let home = HomeServer::new(&ROUTED);
         for (host, to) in [
             ("client", OUTSIDE),
             ("guest", OUTSIDE),
             ("neighbour", INSIDE),
         ] {
-            let mut client = site.client(host, to);
+            let mut client = home.client(host, to);
             for argument in ["", "1"] {
-                let announced = client.epsv(argument);
+                let reply = client.command(format!("EPSV {argument}").trim_end(), 229);
+                let announced = client.announced(&reply);
                 assert!(FORWARDED.contains(&announced.port()), "{announced}");
-                let data = client.connect(announced);
-                let bytes = client.download_over(data, "from-server.bin");
+                let data = client.connect_data(announced);
+                let bytes = client.fetch_over(data, "RETR from-server.bin");
                 assert!(bytes == noise(SIZE), "{} bytes", bytes.len());
             }
-            let refusal = client.expect("EPSV 2", "522");
+            let refusal = client.command("EPSV 2", 522).text();
             assert!(refusal.contains("(1)"), "{refusal}");
-            client.expect("EPSV 3", "522");
-            client.expect("EPSV one", "501");
-            client.expect("QUIT", "221");
+            client.command("EPSV 3", 522);
+            client.command("EPSV one", 501);
+            client.command("QUIT", 221);
         }
         let prefer = "set ftp:prefer-epsv true; ";
-        let url = site.lftp_url(OUTSIDE);
+        let url = home.lftp_url(OUTSIDE);
         let script = format!("{prefer} cat {url}/from-server.bin");
-        let story = process::run(&mut site.lftp_command("client", &script), SECONDS_MAX);
+        let story = process::run(&mut home.lftp_command("client", &script), SECONDS_MAX);
         let story = story.expect_success();
         assert!(story.stdout == noise(SIZE), "{} bytes", story.stdout.len());
-        site.finish();
+        home.finish();
         "served, served, 522"
     });
 }
 
 #[test]
 fn without_the_forwarded_range() {
-    let site = Site::new(&["-n", "203.0.113.1", "-r", "61000-61009"]);
+    let home = HomeServer::new(&["-n", "203.0.113.1", "-r", "61000-61009"]);
     let list = ["--max-time", "5", &format!("ftp://{OUTSIDE}/")];
     // curl would turn to PASV after this.
-    let mut command = site.curl_command("client", &[], &list);
+    let mut command = home.curl_command("client", &[], &list);
     let story = process::run(&mut command, SECONDS_MAX).expect_failure();
     assert_not_connected(&story);
-    site.finish();
+    home.finish();
 }
 
 /// RFC 2428, section 4: such a client promises a router that it need not read any further.
 #[test]
 fn epsv_all() {
     scenario("extended::epsv_all", || {
-        let site = Site::new(&ROUTED);
-        let mut client = site.client("client", OUTSIDE);
-        assert!(client.download("from-server.bin") == noise(SIZE));
-        client.expect("EPSV ALL", "200");
+        let home = HomeServer::new(&ROUTED);
+        let mut client = home.client("client", OUTSIDE);
+        assert!(client.fetch_passive("RETR from-server.bin") == noise(SIZE));
+        client.command("EPSV ALL", 200);
         for _ in 0..2 {
-            client.expect("PASV", "5");
-            client.expect("PORT 203,0,113,9,200,10", "5");
-            client.expect("EPRT |1|203.0.113.9|51210|", "5");
-            client.expect("RETR no-such-file", "550");
-            client.expect("ABOR", "226");
-            let announced = client.epsv("");
-            let data = client.connect(announced);
-            assert!(client.download_over(data, "from-server.bin") == noise(SIZE));
+            client.command("PASV", 501);
+            client.command("PORT 203,0,113,9,200,10", 501);
+            client.command("EPRT |1|203.0.113.9|51210|", 501);
+            client.command("RETR no-such-file", 550);
+            client.command("ABOR", 226);
+            let announced = client.extended_passive();
+            let data = client.connect_data(announced);
+            assert!(client.fetch_over(data, "RETR from-server.bin") == noise(SIZE));
         }
-        let story = site.curl("client", OUTSIDE, &["-Q", "EPSV ALL"]);
+        let story = home.curl("client", OUTSIDE, &["-Q", "EPSV ALL"]);
         story
             .iter()
-            .for_each(|story| assert_announced(story, "229", OUTER));
-        site.finish();
+            .for_each(|story| assert_announced(story, 229, OUTER));
+        home.finish();
         "EPSV served; PASV, PORT, EPRT refused"
     });
 }

@@ -1,31 +1,33 @@
 //! Which address a 227 names: to clients outside, inside, and inside by way of the router.
 
 use super::announced::{addresses, assert_announced, assert_not_connected};
-use super::home::{INNER, INSIDE, OUTER, OUTER_SECOND, OUTSIDE, OUTSIDE_SECOND, ROUTED, Router};
+use super::home_network::{
+    INNER, INSIDE, OUTER, OUTER_SECOND, OUTSIDE, OUTSIDE_SECOND, ROUTED, Router,
+};
+use super::home_server::HomeServer;
 use super::matrix::scenario;
-use super::site::Site;
 
 #[test]
 fn and_range() {
     scenario("masquerade::and_range", || {
-        let site = Site::new(&ROUTED);
+        let home = HomeServer::new(&ROUTED);
         for trust in [true, false] {
-            let story = site.ftplib("client", OUTSIDE, trust).expect_success();
-            assert_announced(&story, "227", OUTER);
+            let story = home.ftplib("client", OUTSIDE, trust).expect_success();
+            assert_announced(&story, 227, OUTER);
         }
-        for story in site.curl("client", OUTSIDE, &TRUSTING) {
-            assert_announced(&story, "227", OUTER);
+        for story in home.curl("client", OUTSIDE, &TRUSTING) {
+            assert_announced(&story, 227, OUTER);
         }
-        for story in site.curl("client", OUTSIDE, &["--disable-epsv"]) {
-            assert_announced(&story, "227", OUTER);
+        for story in home.curl("client", OUTSIDE, &["--disable-epsv"]) {
+            assert_announced(&story, 227, OUTER);
         }
-        for story in site.curl("client", OUTSIDE, &[]) {
-            assert_announced(&story, "229", OUTER);
+        for story in home.curl("client", OUTSIDE, &[]) {
+            assert_announced(&story, 229, OUTER);
         }
         // The guest is behind a second NAT, which passive mode does not notice.
-        let guest = site.ftplib("guest", OUTSIDE, true).expect_success();
-        assert_announced(&guest, "227", OUTER);
-        site.finish();
+        let guest = home.ftplib("guest", OUTSIDE, true).expect_success();
+        assert_announced(&guest, 227, OUTER);
+        home.finish();
         "all served; 227 names 203.0.113.1"
     });
 }
@@ -33,21 +35,21 @@ fn and_range() {
 /// What breaks without this server's two flags.
 #[test]
 fn without_it() {
-    let site = Site::new(&[]);
-    let story = site.ftplib("client", OUTSIDE, true).expect_failure();
+    let home = HomeServer::new(&[]);
+    let story = home.ftplib("client", OUTSIDE, true).expect_failure();
     assert_eq!(addresses(&story), [INNER], "{}", story.text());
     assert_not_connected(&story);
-    site.finish();
+    home.finish();
 }
 
 /// The masquerade address alone is not enough: the ports must be those that the router forwards.
 #[test]
 fn without_the_forwarded_range() {
-    let site = Site::new(&["-n", "203.0.113.1", "-r", "61000-61009"]);
-    let story = site.ftplib("client", OUTSIDE, true).expect_failure();
+    let home = HomeServer::new(&["-n", "203.0.113.1", "-r", "61000-61009"]);
+    let story = home.ftplib("client", OUTSIDE, true).expect_failure();
     assert_eq!(addresses(&story), [OUTER], "{}", story.text());
     assert_not_connected(&story);
-    site.finish();
+    home.finish();
 }
 
 /// The default listener is dual-stack, so the server sees `::ffff:192.168.77.12`; the map means that address too.
@@ -55,19 +57,19 @@ fn without_the_forwarded_range() {
 fn of_two_addresses_on_one_listener() {
     scenario("masquerade::of_two_addresses_on_one_listener", || {
         let map = "192.168.77.2=203.0.113.1,192.168.77.12=203.0.113.2";
-        let site = Site::new(&["--masquerade-address-map", map, "-r", "60000-60009"]);
-        assert!(site.server.address.is_ipv6(), "{}", site.server.address);
+        let home = HomeServer::new(&["--masquerade-address-map", map, "-r", "60000-60009"]);
+        assert!(home.server.address.is_ipv6(), "{}", home.server.address);
         for (to, outer) in [(OUTSIDE, OUTER), (OUTSIDE_SECOND, OUTER_SECOND)] {
-            let story = site.ftplib("client", to, true).expect_success();
-            assert_announced(&story, "227", outer);
-            for story in site.curl("client", to, &TRUSTING) {
-                assert_announced(&story, "227", outer);
+            let story = home.ftplib("client", to, true).expect_success();
+            assert_announced(&story, 227, outer);
+            for story in home.curl("client", to, &TRUSTING) {
+                assert_announced(&story, 227, outer);
             }
-            for story in site.curl("client", to, &[]) {
-                assert_announced(&story, "229", outer);
+            for story in home.curl("client", to, &[]) {
+                assert_announced(&story, 229, outer);
             }
         }
-        site.finish();
+        home.finish();
         "each 227 names the address that the client dialled"
     });
 }
@@ -75,32 +77,32 @@ fn of_two_addresses_on_one_listener() {
 /// One masquerade address for both: who dialled the second is sent to the first, where its port is closed.
 #[test]
 fn of_one_address_only() {
-    let site = Site::new(&ROUTED);
-    site.ftplib("client", OUTSIDE, true).expect_success();
-    let story = site.ftplib("client", OUTSIDE_SECOND, true).expect_failure();
+    let home = HomeServer::new(&ROUTED);
+    home.ftplib("client", OUTSIDE, true).expect_success();
+    let story = home.ftplib("client", OUTSIDE_SECOND, true).expect_failure();
     assert_eq!(addresses(&story), [OUTER], "{}", story.text());
     assert_not_connected(&story);
-    site.finish();
+    home.finish();
 }
 
 /// A client in the server's own network never sees the router's address, which would not serve it.
 #[test]
 fn not_for_local_clients() {
     scenario("masquerade::not_for_local_clients", || {
-        let site = Site::new(&ROUTED);
+        let home = HomeServer::new(&ROUTED);
         for trust in [true, false] {
-            let story = site.ftplib("neighbour", INSIDE, trust).expect_success();
-            assert_announced(&story, "227", INNER);
+            let story = home.ftplib("neighbour", INSIDE, trust).expect_success();
+            assert_announced(&story, 227, INNER);
         }
-        for story in site.curl("neighbour", INSIDE, &TRUSTING) {
-            assert_announced(&story, "227", INNER);
+        for story in home.curl("neighbour", INSIDE, &TRUSTING) {
+            assert_announced(&story, 227, INNER);
         }
         // The two kinds of client at the same server, one after the other.
         for (host, to, address) in [("client", OUTSIDE, OUTER), ("neighbour", INSIDE, INNER)] {
-            let story = site.ftplib(host, to, true).expect_success();
-            assert_announced(&story, "227", address);
+            let story = home.ftplib(host, to, true).expect_success();
+            assert_announced(&story, 227, address);
         }
-        site.finish();
+        home.finish();
         "served; 227 names 192.168.77.2"
     });
 }
@@ -108,30 +110,30 @@ fn not_for_local_clients() {
 /// The same local client without the exemption.
 #[test]
 fn for_local_clients_too() {
-    let site = Site::new(&[&ROUTED[..], &["--local-networks", "none"]].concat());
-    let story = site.ftplib("neighbour", INSIDE, true).expect_failure();
+    let home = HomeServer::new(&[&ROUTED[..], &["--local-networks", "none"]].concat());
+    let story = home.ftplib("neighbour", INSIDE, true).expect_failure();
     assert_eq!(addresses(&story), [OUTER], "{}", story.text());
-    site.finish();
+    home.finish();
 }
 
 /// It arrives from the router's own address in the LAN, which the netmask would call local.
 #[test]
 fn for_a_hairpinned_client() {
     scenario("masquerade::for_a_hairpinned_client", || {
-        let site = Site::behind(&hairpin(), &ROUTED);
+        let home = HomeServer::behind(&hairpin(), &ROUTED);
         for trust in [true, false] {
-            let story = site.ftplib("neighbour", OUTSIDE, trust).expect_success();
-            assert_announced(&story, "227", OUTER);
+            let story = home.ftplib("neighbour", OUTSIDE, trust).expect_success();
+            assert_announced(&story, 227, OUTER);
         }
-        for story in site.curl("neighbour", OUTSIDE, &TRUSTING) {
-            assert_announced(&story, "227", OUTER);
+        for story in home.curl("neighbour", OUTSIDE, &TRUSTING) {
+            assert_announced(&story, 227, OUTER);
         }
-        let log = site.server.log_with("192.168.77.1:");
+        let log = home.server.log_with("192.168.77.1:");
         assert!(!log.contains("192.168.77.3"), "not hairpinned:\n{log}");
         // The direct way stays open, with the direct address.
-        let direct = site.ftplib("neighbour", INSIDE, true).expect_success();
-        assert_announced(&direct, "227", INNER);
-        site.finish();
+        let direct = home.ftplib("neighbour", INSIDE, true).expect_success();
+        assert_announced(&direct, 227, INNER);
+        home.finish();
         "served; 227 names 203.0.113.1"
     });
 }
@@ -141,10 +143,10 @@ fn for_a_hairpinned_client() {
 fn not_for_a_hairpinned_client() {
     let local = ["--masquerade-client", "192.168.77.1/32=local"];
     // The server only gives up after its own time; the client's is shorter.
-    let site = Site::behind(&hairpin(), &[&ROUTED[..], &local].concat());
-    let story = site.ftplib("neighbour", OUTSIDE, true).expect_failure();
+    let home = HomeServer::behind(&hairpin(), &[&ROUTED[..], &local].concat());
+    let story = home.ftplib("neighbour", OUTSIDE, true).expect_failure();
     assert_eq!(addresses(&story), [INNER], "{}", story.text());
-    site.finish();
+    home.finish();
 }
 
 fn hairpin() -> Router {

@@ -1,31 +1,31 @@
 //! A router that forwards other port numbers than the server's own.
 
 use super::announced::assert_announced_in;
-use super::home::{FORWARDED, INNER, INSIDE, OUTER, OUTSIDE, OUTSIDE_V6, ROUTED, Router};
+use super::home_network::{FORWARDED, INNER, INSIDE, OUTER, OUTSIDE, OUTSIDE_V6, ROUTED, Router};
+use super::home_server::{HomeServer, SIZE};
 use super::matrix::scenario;
-use super::site::{SIZE, Site};
 use crate::support::file_contents::noise;
 
 #[test]
 fn numbers_for_clients_outside() {
     scenario("outer::numbers_for_clients_outside", || {
-        let site = Site::behind(&shifted(), &SHIFTED);
+        let home = HomeServer::behind(&shifted(), &SHIFTED);
         for trust in [true, false] {
-            let story = site.ftplib("client", OUTSIDE, trust).expect_success();
-            assert_announced_in(&story, "227", OUTER, OUTER_PORTS);
+            let story = home.ftplib("client", OUTSIDE, trust).expect_success();
+            assert_announced_in(&story, 227, OUTER, OUTER_PORTS);
         }
         for (host, flags, code) in [
-            ("client", &[][..], "229"),
-            ("guest", &["--disable-epsv"], "227"),
+            ("client", &[][..], 229),
+            ("guest", &["--disable-epsv"], 227),
             // Hairpinned: it reaches the server through the router too.
-            ("neighbour", &["--disable-epsv"], "227"),
-            ("neighbour", &[], "229"),
+            ("neighbour", &["--disable-epsv"], 227),
+            ("neighbour", &[], 229),
         ] {
-            for story in site.curl(host, OUTSIDE, flags) {
+            for story in home.curl(host, OUTSIDE, flags) {
                 assert_announced_in(&story, code, OUTER, OUTER_PORTS);
             }
         }
-        site.finish();
+        home.finish();
         "served; 227 and 229 name 50000-50009"
     });
 }
@@ -33,20 +33,20 @@ fn numbers_for_clients_outside() {
 #[test]
 fn not_for_local_and_ipv6_clients() {
     scenario("outer::not_for_local_and_ipv6_clients", || {
-        let site = Site::behind(&shifted(), &SHIFTED);
-        let story = site.ftplib("neighbour", INSIDE, true).expect_success();
-        assert_announced_in(&story, "227", INNER, FORWARDED);
-        for story in site.curl("neighbour", INSIDE, &[]) {
-            assert_announced_in(&story, "229", INNER, FORWARDED);
+        let home = HomeServer::behind(&shifted(), &SHIFTED);
+        let story = home.ftplib("neighbour", INSIDE, true).expect_success();
+        assert_announced_in(&story, 227, INNER, FORWARDED);
+        for story in home.curl("neighbour", INSIDE, &[]) {
+            assert_announced_in(&story, 229, INNER, FORWARDED);
         }
         for host in ["client", "neighbour"] {
-            let mut client = site.client(host, OUTSIDE_V6);
-            let announced = client.epsv("");
+            let mut client = home.client(host, OUTSIDE_V6);
+            let announced = client.extended_passive();
             assert!(FORWARDED.contains(&announced.port()), "{announced}");
-            let data = client.connect(announced);
-            assert!(client.download_over(data, "from-server.bin") == noise(SIZE));
+            let data = client.connect_data(announced);
+            assert!(client.fetch_over(data, "RETR from-server.bin") == noise(SIZE));
         }
-        site.finish();
+        home.finish();
         "served; 227 and 229 name 60000-60009"
     });
 }
@@ -54,12 +54,12 @@ fn not_for_local_and_ipv6_clients() {
 /// Behind the same router, a server that knows its own numbers only.
 #[test]
 fn unknown_to_the_server() {
-    let site = Site::behind(&shifted(), &ROUTED);
-    site.ftplib("client", OUTSIDE, true).expect_failure();
-    let mut client = site.client("client", OUTSIDE);
-    let announced = client.epsv("");
+    let home = HomeServer::behind(&shifted(), &ROUTED);
+    home.ftplib("client", OUTSIDE, true).expect_failure();
+    let mut client = home.client("client", OUTSIDE);
+    let announced = client.extended_passive();
     assert!(FORWARDED.contains(&announced.port()), "{announced}");
-    site.finish();
+    home.finish();
 }
 
 fn shifted() -> Router {

@@ -7,25 +7,25 @@ use std::net::SocketAddr;
 use std::thread;
 use std::time::{Duration, Instant};
 
-use super::home::{FORWARDED, OUTSIDE};
+use super::home_network::{FORWARDED, OUTSIDE};
+use super::home_server::{HomeServer, SIZE};
 use super::matrix::scenario;
-use super::raw::Client;
-use super::site::{SIZE, Site};
+use crate::support::client::Client;
 use crate::support::file_contents::noise;
 
 #[test]
 fn abor_leaves_it() {
     scenario("queue::abor_leaves_it", || {
-        let (site, mut leaver, rest) = three_on_one_port();
+        let (home, mut leaver, rest) = three_on_one_port();
         let asked = Instant::now();
         leaver.send("ABOR");
-        leaver.expect_reply("425");
-        leaver.expect_reply("226");
+        leaver.expect(425);
+        leaver.expect(226);
         assert_at_once(asked);
         rest.go_on();
         // Its session goes on as well.
-        assert!(leaver.download("from-server.bin") == noise(SIZE));
-        site.finish();
+        assert!(leaver.fetch_passive("RETR from-server.bin") == noise(SIZE));
+        home.finish();
         "425 and 226 at once; the next one is served"
     });
 }
@@ -33,14 +33,14 @@ fn abor_leaves_it() {
 #[test]
 fn quit_leaves_it() {
     scenario("queue::quit_leaves_it", || {
-        let (site, mut leaver, rest) = three_on_one_port();
+        let (home, mut leaver, rest) = three_on_one_port();
         let asked = Instant::now();
         leaver.send("QUIT");
-        leaver.expect_reply("425");
-        leaver.expect_reply("221");
+        leaver.expect(425);
+        leaver.expect(221);
         assert_at_once(asked);
         rest.go_on();
-        site.finish();
+        home.finish();
         "425 and 221 at once; the next one is served"
     });
 }
@@ -48,16 +48,16 @@ fn quit_leaves_it() {
 #[test]
 fn a_lost_connection_leaves_it() {
     scenario("queue::a_lost_connection_leaves_it", || {
-        let (site, leaver, rest) = three_on_one_port();
+        let (home, leaver, rest) = three_on_one_port();
         let left = Instant::now();
         drop(leaver);
         // Before the port comes free: a session that only notices then would be given it first.
-        while !site.server.log().contains("#2 closed") {
+        while !home.server.log().contains("#2 closed") {
             assert_at_once(left);
             thread::sleep(Duration::from_millis(5));
         }
         rest.go_on();
-        site.finish();
+        home.finish();
         "the next one is served"
     });
 }
@@ -65,26 +65,26 @@ fn a_lost_connection_leaves_it() {
 #[test]
 fn waits_no_longer_than_the_passive_timeout() {
     scenario("queue::waits_no_longer_than_the_passive_timeout", || {
-        let site = Site::new(&[&ONE_PORT[..], &["--passive-timeout", "2"]].concat());
+        let home = HomeServer::new(&[&ONE_PORT[..], &["--passive-timeout", "2"]].concat());
         // Held by another program, so that it does not come free by itself.
-        let server = site.lab.namespace_of("server");
+        let server = home.lab.namespace_of("server");
         let held = server.listen(([0, 0, 0, 0], *FORWARDED.start()));
         let held = held.expect("a port of another program");
-        let mut client = site.client("client", OUTSIDE);
+        let mut client = home.client("client", OUTSIDE);
         let asked = Instant::now();
-        client.expect("PASV", "425");
+        client.command("PASV", 425);
         let waited = asked.elapsed();
         assert!(
             (2.0..4.0).contains(&waited.as_secs_f64()),
             "425 after {waited:?}"
         );
-        client.expect("PWD", "257");
-        site.server.log_with("no passive port came free");
-        site.server
+        client.command("PWD", 257);
+        home.server.log_with("no passive port came free");
+        home.server
             .log_with("passive port 60000 is held by other programs: a client waited 2");
         drop(held);
-        client.expect("QUIT", "221");
-        site.finish();
+        client.command("QUIT", 221);
+        home.finish();
         "425 in time"
     });
 }
@@ -104,31 +104,31 @@ impl Rest {
             to,
             mut next,
         } = self;
-        let data = holder.connect(to);
+        let data = holder.connect_data(to);
         let done = Instant::now();
-        assert!(holder.download_over(data, "from-server.bin") == noise(SIZE));
-        let to = next.announced();
+        assert!(holder.fetch_over(data, "RETR from-server.bin") == noise(SIZE));
+        let to = next.expect_announced();
         assert_at_once(done);
-        let data = next.connect(to);
-        assert!(next.download_over(data, "from-server.bin") == noise(SIZE));
-        next.expect("QUIT", "221");
-        holder.expect("QUIT", "221");
+        let data = next.connect_data(to);
+        assert!(next.fetch_over(data, "RETR from-server.bin") == noise(SIZE));
+        next.command("QUIT", 221);
+        holder.command("QUIT", 221);
     }
 }
 
 /// The leaver waits, and behind it the next one; in the log they are #2 and #3.
-fn three_on_one_port() -> (Site, Client, Rest) {
-    let site = Site::new(&ONE_PORT);
-    let mut holder = site.client("client", OUTSIDE);
-    let to = holder.pasv();
-    let mut leaver = site.client("client", OUTSIDE);
-    let mut next = site.client("client", OUTSIDE);
+fn three_on_one_port() -> (HomeServer, Client, Rest) {
+    let home = HomeServer::new(&ONE_PORT);
+    let mut holder = home.client("client", OUTSIDE);
+    let to = holder.passive();
+    let mut leaver = home.client("client", OUTSIDE);
+    let mut next = home.client("client", OUTSIDE);
     for waiting in [&mut leaver, &mut next] {
         waiting.send("PASV");
-        waiting.assert_silent(Duration::from_millis(200));
+        waiting.expect_silence(Duration::from_millis(200));
     }
     let rest = Rest { holder, to, next };
-    (site, leaver, rest)
+    (home, leaver, rest)
 }
 
 /// Sooner than the second after which sessions look by themselves.

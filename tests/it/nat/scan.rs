@@ -12,9 +12,9 @@ use std::time::{Duration, Instant};
 
 use socket2::{Domain, Socket, Type};
 
-use super::site::Site;
-use crate::clients::SECONDS_MAX;
-use crate::support::process;
+use super::home_server::HomeServer;
+use crate::support::client_program::SECONDS_MAX;
+use crate::support::process::{self};
 
 /// Where ports lead: the outer number to the inner address.
 pub(super) type Leads = BTreeMap<u16, (Ipv4Addr, u16)>;
@@ -22,7 +22,7 @@ pub(super) type Leads = BTreeMap<u16, (Ipv4Addr, u16)>;
 /// Checks that of all `ports` of `public` exactly these lead to the server, each to its place.
 #[track_caller]
 pub(super) fn assert_leads(
-    site: &Site,
+    home: &HomeServer,
     public: Ipv4Addr,
     ports: impl IntoIterator<Item = u16>,
     expected: &Leads,
@@ -39,19 +39,19 @@ pub(super) fn assert_leads(
         113,
         FROM[NEXT.fetch_add(1, Ordering::Relaxed) % FROM.len()],
     );
-    site.lab.nft("server", &watch(from));
-    site.lab.namespace_of("client").enter(|| {
+    home.lab.nft("server", &watch(from));
+    home.lab.namespace_of("client").enter(|| {
         for some in ports.chunks(SOCKETS_MAX) {
             let _open: Vec<Socket> = some.iter().map(|&port| knock(from, public, port)).collect();
         }
     });
     let deadline = Instant::now() + ARRIVE_MAX;
-    while seen(site) != *expected && Instant::now() < deadline {
+    while seen(home) != *expected && Instant::now() < deadline {
         thread::sleep(Duration::from_millis(20));
     }
     // What must not arrive gets its time, too.
     thread::sleep(STRAY);
-    assert_eq!(seen(site), *expected, "ports of {public}");
+    assert_eq!(seen(home), *expected, "ports of {public}");
 }
 
 /// The control port and the passive range, as `--rules` lets them in.
@@ -93,8 +93,8 @@ fn knock(from: Ipv4Addr, public: Ipv4Addr, port: u16) -> Socket {
 }
 
 /// The kernel's notes: `elements = { 21 . 192.168.77.2 . 2121, … }`.
-fn seen(site: &Site) -> Leads {
-    let mut list = site.lab.on("server", "nft");
+fn seen(home: &HomeServer) -> Leads {
+    let mut list = home.lab.on("server", "nft");
     list.args(["--numeric", "list", "set", "ip", "watch", "seen"]);
     let listed = process::run(&mut list, SECONDS_MAX).expect_success();
     let text = String::from_utf8(listed.stdout).expect("text");

@@ -8,11 +8,11 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use super::announced::announcements;
-use super::home::{OUTER, OUTSIDE};
+use super::home_network::{OUTER, OUTSIDE};
+use super::home_server::{HomeServer, SIZE};
 use super::matrix::scenario;
-use super::raw::Client;
-use super::site::{SIZE, Site};
-use crate::clients::SECONDS_MAX;
+use crate::support::client::Client;
+use crate::support::client_program::SECONDS_MAX;
 use crate::support::file_contents::noise;
 use crate::support::process::{self, Finished};
 
@@ -20,9 +20,9 @@ use crate::support::process::{self, Finished};
 fn twenty_curls_on_two_ports() {
     scenario("scarce::twenty_curls_on_two_ports", || {
         for addresses in [Addresses::One, Addresses::Many] {
-            let site = Site::new(&TWO_PORTS);
-            curls(&site, 20, addresses);
-            site.finish();
+            let home = HomeServer::new(&TWO_PORTS);
+            curls(&home, 20, addresses);
+            home.finish();
         }
         "20 of 20, twice; all in the range"
     });
@@ -32,9 +32,9 @@ fn twenty_curls_on_two_ports() {
 fn twenty_lftps_on_two_ports() {
     scenario("scarce::twenty_lftps_on_two_ports", || {
         for addresses in [Addresses::One, Addresses::Many] {
-            let site = Site::new(&TWO_PORTS);
-            lftps(&site, 20, addresses);
-            site.finish();
+            let home = HomeServer::new(&TWO_PORTS);
+            lftps(&home, 20, addresses);
+            home.finish();
         }
         "20 of 20, twice; all in the range"
     });
@@ -45,9 +45,9 @@ fn twenty_late_clients_on_two_ports() {
     scenario("scarce::twenty_late_clients_on_two_ports", || {
         // Nearly all of it is waiting, so both at the same time.
         in_parallel(&[Addresses::One, Addresses::Many], |addresses| {
-            let site = Site::new(&TWO_PORTS);
-            late_clients(&site, 20, addresses);
-            site.finish();
+            let home = HomeServer::new(&TWO_PORTS);
+            late_clients(&home, 20, addresses);
+            home.finish();
         });
         "20 of 20, twice; all in the range"
     });
@@ -56,28 +56,28 @@ fn twenty_late_clients_on_two_ports() {
 /// With less patience than the queue is long, some get 425: the wait is what serves the others.
 #[test]
 fn late_clients_of_an_impatient_server() {
-    let site = Site::new(&[&ONE_PORT[..], &["--passive-timeout", "1"]].concat());
-    let mut waiting: Vec<Client> = (0..4).map(|_| site.client("client", OUTSIDE)).collect();
+    let home = HomeServer::new(&[&ONE_PORT[..], &["--passive-timeout", "1"]].concat());
+    let mut waiting: Vec<Client> = (0..4).map(|_| home.client("client", OUTSIDE)).collect();
     for client in &mut waiting {
         client.send("PASV");
     }
-    let replies: Vec<String> = waiting.iter_mut().map(Client::reply).collect();
-    for code in ["227", "425"] {
-        let found = replies.iter().any(|reply| reply.starts_with(code));
-        assert!(found, "no {code}: {replies:?}");
+    let replies = waiting.iter_mut().map(|client| client.reply().code);
+    let codes: Vec<u16> = replies.collect();
+    for code in [227, 425] {
+        assert!(codes.contains(&code), "no {code}: {codes:?}");
     }
-    site.finish();
+    home.finish();
 }
 
 #[test]
 fn eight_on_one_port() {
     scenario("scarce::eight_on_one_port", || {
         in_parallel(&[Addresses::One, Addresses::Many], |addresses| {
-            let site = Site::new(&ONE_PORT);
-            curls(&site, 8, addresses);
-            lftps(&site, 8, addresses);
-            late_clients(&site, 8, addresses);
-            site.finish();
+            let home = HomeServer::new(&ONE_PORT);
+            curls(&home, 8, addresses);
+            lftps(&home, 8, addresses);
+            late_clients(&home, 8, addresses);
+            home.finish();
         });
         "8 of 8 of each kind, twice; all in the range"
     });
@@ -87,28 +87,28 @@ fn eight_on_one_port() {
 #[test]
 fn ports_are_for_beginning_transfers_only() {
     scenario("scarce::ports_are_for_beginning_transfers_only", || {
-        let site = Site::new(&ONE_PORT);
-        let large = site.root().join("large.bin");
+        let home = HomeServer::new(&ONE_PORT);
+        let large = home.root().join("large.bin");
         // More than all buffers on the way hold, so that no transfer ends before it is read.
         let file = File::create(large).expect("a large file");
         file.set_len(64 << 20).expect("its length");
         let mut running = Vec::new();
         for _ in 0..8 {
-            let mut client = site.client("client", OUTSIDE);
-            let to = client.pasv();
+            let mut client = home.client("client", OUTSIDE);
+            let to = client.passive();
             assert_eq!(to.port(), 60_000);
-            let data = client.connect(to);
-            client.expect("RETR large.bin", "150");
+            let data = client.connect_data(to);
+            client.command("RETR large.bin", 150);
             running.push((client, data));
         }
         for (mut client, mut data) in running {
             let bytes = io::copy(&mut data, &mut io::sink()).expect("reading data");
             assert_eq!(bytes, 64 << 20);
-            client.expect_reply("226");
+            client.expect(226);
         }
-        let log = site.server.log();
+        let log = home.server.log();
         assert!(!log.contains("too small"), "somebody waited:\n{log}");
-        site.finish();
+        home.finish();
         "8 of 8, nobody waited"
     });
 }
@@ -118,26 +118,26 @@ fn ports_are_for_beginning_transfers_only() {
 #[test]
 fn who_never_connects_starves_nobody() {
     scenario("scarce::who_never_connects_starves_nobody", || {
-        let site = Site::new(&TWO_PORTS);
+        let home = HomeServer::new(&TWO_PORTS);
         let mut hoarders = [
-            site.client("client", OUTSIDE),
-            site.client("client", OUTSIDE),
+            home.client("client", OUTSIDE),
+            home.client("client", OUTSIDE),
         ];
         for hoarder in &mut hoarders {
-            assert!(in_two_ports(hoarder.pasv()));
+            assert!(in_two_ports(hoarder.passive()));
         }
         let begun = Instant::now();
-        let mut client = site.client("client", OUTSIDE);
+        let mut client = home.client("client", OUTSIDE);
         client.send("PASV");
         thread::sleep(Duration::from_secs(1));
         // Each gives its own port back with this, and asks behind the client for another.
         for hoarder in &mut hoarders {
             hoarder.send("PASV");
         }
-        let to = client.announced();
+        let to = client.expect_announced();
         assert!(in_two_ports(to), "{to}");
-        let data = client.connect(to);
-        assert!(client.download_over(data, "from-server.bin") == noise(SIZE));
+        let data = client.connect_data(to);
+        assert!(client.fetch_over(data, "RETR from-server.bin") == noise(SIZE));
         assert!(
             begun.elapsed() < YIELDED,
             "only after {:?}",
@@ -145,21 +145,22 @@ fn who_never_connects_starves_nobody() {
         );
         // They hold both ports again, and eight more clients want one.
         for hoarder in &mut hoarders {
-            assert!(in_two_ports(hoarder.announced()));
+            assert!(in_two_ports(hoarder.expect_announced()));
         }
         let begun = Instant::now();
-        curls(&site, 8, Addresses::One);
+        curls(&home, 8, Addresses::One);
         assert!(
             begun.elapsed() < YIELDED,
             "only after {:?}",
             begun.elapsed()
         );
         for hoarder in &mut hoarders {
-            let told = hoarder.expect("RETR from-server.bin", "425 No connection came to 203");
+            let told = hoarder.command("RETR from-server.bin", 425).text();
+            assert!(told.starts_with("425 No connection came to 203"), "{told}");
             assert!(told.contains(" before others needed the port; "), "{told}");
-            hoarder.expect("NOOP", "200");
+            hoarder.command("NOOP", 200);
         }
-        site.finish();
+        home.finish();
         "all others served within 8 s"
     });
 }
@@ -167,16 +168,16 @@ fn who_never_connects_starves_nobody() {
 #[test]
 fn the_log_says_so() {
     scenario("scarce::the_log_says_so", || {
-        let site = Site::new(&ONE_PORT);
-        let mut holder = site.client("client", OUTSIDE);
-        let mut waiting = site.client("client", OUTSIDE);
-        let to = holder.pasv();
+        let home = HomeServer::new(&ONE_PORT);
+        let mut holder = home.client("client", OUTSIDE);
+        let mut waiting = home.client("client", OUTSIDE);
+        let to = holder.passive();
         waiting.send("PASV");
-        waiting.assert_silent(Duration::from_millis(1200));
-        let data = holder.connect(to);
-        holder.download_over(data, "from-server.bin");
-        waiting.announced();
-        let log = site.server.log_with("is too small");
+        waiting.expect_silence(Duration::from_millis(1200));
+        let data = holder.connect_data(to);
+        holder.fetch_over(data, "RETR from-server.bin");
+        waiting.expect_announced();
+        let log = home.server.log_with("is too small");
         let line = log.lines().find(|line| line.contains("is too small"));
         let line = line.expect("it was there");
         assert!(line.contains("passive port 60000 "), "{line}");
@@ -184,23 +185,23 @@ fn the_log_says_so() {
         let (seconds, _) = seconds.split_once(' ').expect("how long");
         let seconds: f64 = seconds.parse().expect("how long");
         assert!((1.2..5.0).contains(&seconds), "{line}");
-        site.finish();
+        home.finish();
         "both are there"
     });
 }
 
 #[test]
 fn the_log_is_silent_while_ports_suffice() {
-    let site = Site::new(&TWO_PORTS);
-    let mut holder = site.client("client", OUTSIDE);
-    let to = holder.pasv();
-    let mut other = site.client("client", OUTSIDE);
-    assert!(other.download("from-server.bin") == noise(SIZE));
-    let data = holder.connect(to);
-    assert!(holder.download_over(data, "from-server.bin") == noise(SIZE));
-    let log = site.server.log();
+    let home = HomeServer::new(&TWO_PORTS);
+    let mut holder = home.client("client", OUTSIDE);
+    let to = holder.passive();
+    let mut other = home.client("client", OUTSIDE);
+    assert!(other.fetch_passive("RETR from-server.bin") == noise(SIZE));
+    let data = holder.connect_data(to);
+    assert!(holder.fetch_over(data, "RETR from-server.bin") == noise(SIZE));
+    let log = home.server.log();
     assert!(!log.contains("too small"), "nobody waited:\n{log}");
-    site.finish();
+    home.finish();
 }
 
 /// Where clients come from.
@@ -219,7 +220,7 @@ impl Addresses {
     }
 }
 
-fn curls(site: &Site, count: usize, addresses: Addresses) {
+fn curls(home: &HomeServer, count: usize, addresses: Addresses) {
     let commands = (0..count).map(|number| {
         let address = addresses.of(number);
         // curl says where it is sent; what it fetches is checked byte by byte.
@@ -231,37 +232,37 @@ fn curls(site: &Site, count: usize, addresses: Addresses) {
             "40",
             &format!("ftp://{OUTSIDE}/from-server.bin"),
         ];
-        site.curl_command("client", &flags, &fetch)
+        home.curl_command("client", &flags, &fetch)
     });
     assert_all_served(all_at_once(commands));
 }
 
-fn lftps(site: &Site, count: usize, addresses: Addresses) {
-    let url = site.lftp_url(OUTSIDE);
+fn lftps(home: &HomeServer, count: usize, addresses: Addresses) {
+    let url = home.lftp_url(OUTSIDE);
     let commands = (0..count).map(|number| {
         let address = addresses.of(number);
         let script = format!(
             "set net:timeout 40; set ftp:fix-pasv-address false; \
              set net:socket-bind-ipv4 {address}; cat {url}/from-server.bin"
         );
-        site.lftp_command("client", &script)
+        home.lftp_command("client", &script)
     });
     assert_all_served(all_at_once(commands));
 }
 
 /// Clients that dial the port that they were told only when up to three seconds have passed.
-fn late_clients(site: &Site, count: usize, addresses: Addresses) {
+fn late_clients(home: &HomeServer, count: usize, addresses: Addresses) {
     thread::scope(|scope| {
         for number in 0..count {
             scope.spawn(move || {
                 let from = addresses.of(number);
-                let mut client = site.client_from("client", Some(&from), OUTSIDE);
-                let to = client.pasv();
+                let mut client = home.client_from("client", Some(&from), OUTSIDE);
+                let to = client.passive();
                 assert!(in_two_ports(to), "{to}");
                 thread::sleep(LATE_MAX * number as u32 / (count as u32 - 1));
-                let data = client.connect(to);
-                assert!(client.download_over(data, "from-server.bin") == noise(SIZE));
-                client.expect("QUIT", "221");
+                let data = client.connect_data(to);
+                assert!(client.fetch_over(data, "RETR from-server.bin") == noise(SIZE));
+                client.command("QUIT", 221);
             });
         }
     });

@@ -2,12 +2,12 @@
 
 use std::fs;
 
-use crate::clients::{NAMES, PASSWORD, USER};
-use crate::support::file_contents::noise;
-use crate::support::process;
-
 use super::dialogue::{Dialogue, Mode};
-use super::{HALF, SECONDS_MAX, SIZE, Site, assert_sample};
+use super::{HALF, SIZE, assert_sample, start, write_part, write_sample};
+use crate::support::client_program::{NAMES, SECONDS_MAX};
+use crate::support::file_contents::noise;
+use crate::support::process::{self};
+use crate::support::server::{PASSWORD, USER};
 
 #[test]
 fn tnftp_as_it_is() {
@@ -52,13 +52,17 @@ fn inetutils_on_ipv6() {
 
 /// Everything that both programs can do, in one session.
 fn story(program: &str, host: &str, settings: &[&str]) -> Dialogue {
-    let site = Site::listening_on(host);
-    Site::sample_in(&site.work("sample"));
-    fs::write(site.work("rest"), &noise(SIZE)[HALF..]).expect("the rest of the sample");
-    for part in [site.work("part"), site.root("part"), site.root("appended")] {
-        Site::part_in(&part);
+    let server = start(host);
+    write_sample(&server.work("sample"));
+    fs::write(server.work("rest"), &noise(SIZE)[HALF..]).expect("the rest of the sample");
+    for part in [
+        server.work("part"),
+        server.path("part"),
+        server.path("appended"),
+    ] {
+        write_part(&part);
     }
-    fs::create_dir(site.work("back")).expect("a directory");
+    fs::create_dir(server.work("back")).expect("a directory");
     let mut typed = format!("user {USER} {PASSWORD}\nbinary\nglob off\n");
     for line in settings {
         typed += &format!("{line}\n");
@@ -70,28 +74,31 @@ fn story(program: &str, host: &str, settings: &[&str]) -> Dialogue {
          rename \"a directory/moved\" moved\nrmdir \"a directory\"\ndelete sample\nmkdir odd\n"
     );
     for name in NAMES {
-        fs::write(site.work(name), name).expect("a file with an odd name");
+        fs::write(server.work(name), name).expect("a file with an odd name");
         let name = typed_name(name);
         typed += &format!("put {name} odd/{name}\nget odd/{name} back/{name}\n");
     }
     typed += "cd odd\nnlist\nquit\n";
-    let mut command = site.program(program);
-    command.args(["-n", "-v", "-i", &site.host(), &site.port()]);
+    let mut command = server.client_program(program);
+    command.args(["-n", "-v", "-i", &server.host(), &server.port()]);
     let finished = process::run_typing(&mut command, &typed, SECONDS_MAX).expect_success();
     let text = finished.text();
     let samples = [
-        site.work("copy"),
-        site.work("part"),
-        site.root("part"),
-        site.root("appended"),
-        site.root("moved"),
+        server.work("copy"),
+        server.work("part"),
+        server.path("part"),
+        server.path("appended"),
+        server.path("moved"),
     ];
     for sample in samples {
         assert!(sample.exists(), "{} is missing:\n{text}", sample.display());
         assert_sample(&sample);
     }
     for name in NAMES {
-        for copy in [site.root("odd").join(name), site.work("back").join(name)] {
+        for copy in [
+            server.path("odd").join(name),
+            server.work("back").join(name),
+        ] {
             let found = fs::read_to_string(&copy);
             assert_eq!(
                 found.ok().as_deref(),
@@ -106,9 +113,12 @@ fn story(program: &str, host: &str, settings: &[&str]) -> Dialogue {
         );
     }
     for gone in ["sample", "a directory"] {
-        assert!(!site.root(gone).exists(), "{gone} is still there:\n{text}");
+        assert!(
+            !server.path(gone).exists(),
+            "{gone} is still there:\n{text}"
+        );
     }
-    let dialogue = site.finish();
+    let dialogue = Dialogue::finish(server);
     let resumed = dialogue
         .commands()
         .filter(|line| *line == format!("REST {HALF}"));

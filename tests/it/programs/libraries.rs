@@ -6,12 +6,12 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use crate::clients::{NAMES, PASSWORD, USER, path};
-use crate::support::file_contents::{assert_same_files, noise};
-use crate::support::process;
-
 use super::dialogue::{Dialogue, Mode};
-use super::{HALF, SECONDS_MAX, SIZE, Site, assert_same_trees, assert_sample, plant, sorted_lines};
+use super::{HALF, SIZE, assert_same_trees, assert_sample, plant, start, write_part, write_sample};
+use crate::support::client_program::{NAMES, SECONDS_MAX, path, sorted_lines};
+use crate::support::file_contents::{assert_same_files, noise};
+use crate::support::process::{self};
+use crate::support::server::{PASSWORD, USER};
 
 #[test]
 fn perl_passive() {
@@ -88,50 +88,57 @@ enum Trees {
 
 /// Lays out the client's directory, runs the script there, and compares what it left on both sides.
 fn story(host: &str, program: &str, arguments: &[&str], mode: &str, trees: Trees) -> Dialogue {
-    let site = Site::listening_on(host);
-    Site::sample_in(&site.work("sample"));
-    fs::write(site.work("rest"), &noise(SIZE)[HALF..]).expect("the rest of the sample");
-    for part in [site.work("part"), site.root("part"), site.root("appended")] {
-        Site::part_in(&part);
+    let server = start(host);
+    write_sample(&server.work("sample"));
+    fs::write(server.work("rest"), &noise(SIZE)[HALF..]).expect("the rest of the sample");
+    for part in [
+        server.work("part"),
+        server.path("part"),
+        server.path("appended"),
+    ] {
+        write_part(&part);
     }
-    fs::create_dir(site.work("back")).expect("a directory");
-    plant(&site.work("tree"));
-    fs::write(site.work("names"), NAMES.join("\n") + "\n").expect("a list of names");
+    fs::create_dir(server.work("back")).expect("a directory");
+    plant(&server.work("tree"));
+    fs::write(server.work("names"), NAMES.join("\n") + "\n").expect("a list of names");
     let mut wanted = Vec::new();
     for name in NAMES {
-        fs::write(site.work(name), name).expect("a file with an odd name");
+        fs::write(server.work(name), name).expect("a file with an odd name");
         wanted.push(format!("{name} {}", name.len()));
     }
     wanted.sort();
-    let mut command = site.program(program);
+    let mut command = server.client_program(program);
     command
         .env("PYTHONPATH", clients().join("python"))
         .args(arguments)
-        .args([&site.host(), &site.port(), USER, PASSWORD, mode]);
+        .args([&server.host(), &server.port(), USER, PASSWORD, mode]);
     let finished = process::run(&mut command, SECONDS_MAX).expect_success();
 
     assert_eq!(sorted_lines(&finished), wanted, "{}", finished.text());
     for sample in [
-        site.work("copy"),
-        site.work("part"),
-        site.root("part"),
-        site.root("appended"),
+        server.work("copy"),
+        server.work("part"),
+        server.path("part"),
+        server.path("appended"),
     ] {
         assert_sample(&sample);
     }
     for name in NAMES {
-        for copy in [site.root("odd").join(name), site.work("back").join(name)] {
-            assert_same_files(&site.work(name), &copy);
+        for copy in [
+            server.path("odd").join(name),
+            server.work("back").join(name),
+        ] {
+            assert_same_files(&server.work(name), &copy);
         }
     }
     if trees == Trees::Whole {
-        assert_same_trees(&site.work("tree"), &site.root("up"));
-        assert_same_trees(&site.work("tree"), &site.work("down"));
+        assert_same_trees(&server.work("tree"), &server.path("up"));
+        assert_same_trees(&server.work("tree"), &server.work("down"));
     }
     for gone in ["sample", "one"] {
-        assert!(!site.root(gone).exists(), "{gone} is still there");
+        assert!(!server.path(gone).exists(), "{gone} is still there");
     }
-    let dialogue = site.finish();
+    let dialogue = Dialogue::finish(server);
     // Each asks for a file and perhaps for directories that are not there; nothing else may go wrong.
     dialogue.assert_smooth_but(&["550"]);
     dialogue

@@ -6,14 +6,18 @@ use std::path::Path;
 use std::sync::Arc;
 
 use rcgen::{BasicConstraints, CertificateParams, DnType, IsCa, Issuer, KeyPair};
-use rustls::client::{ClientSessionMemoryCache, Resumption};
-use rustls::crypto::ring;
+use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
+use rustls::client::{ClientSessionMemoryCache, Resumption, WantsClientCert};
+use rustls::crypto::{ring, verify_tls12_signature, verify_tls13_signature};
 use rustls::pki_types::pem::PemObject;
-use rustls::pki_types::{CertificateDer, PrivateKeyDer};
+use rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName, UnixTime};
 use rustls::sign::{CertifiedKey, SingleCertAndKey};
-use rustls::{ClientConfig, RootCertStore, SupportedProtocolVersion, version};
+use rustls::{
+    ClientConfig, ConfigBuilder, DigitallySignedStruct, RootCertStore, SignatureScheme,
+    SupportedProtocolVersion, WantsVerifier, version,
+};
 
-use crate::clients::path;
+use super::client_program::path;
 
 /// Where a certificate and its key are.
 pub(crate) struct Certificate {
@@ -22,7 +26,7 @@ pub(crate) struct Certificate {
 }
 
 impl Certificate {
-    /// A new one in `directory`, for this machine by name and address and for whatever else is named.
+    /// A new one in `directory`, for this machine by name and address and for the other names.
     pub(crate) fn new(directory: &Path, others: &[&str]) -> Self {
         let names = [&[HOST, "127.0.0.1", "::1"], others].concat();
         let names: Vec<_> = names.into_iter().map(str::to_owned).collect();
@@ -44,7 +48,7 @@ impl Certificate {
     }
 }
 
-/// Somebody who signs clients' certificates.
+/// An authority that signs clients' certificates.
 pub(crate) struct Authority {
     issuer: Issuer<'static, KeyPair>,
     certificate: String,
@@ -93,13 +97,69 @@ pub(crate) fn trusting(
 ) -> Arc<ClientConfig> {
     let mut roots = RootCertStore::empty();
     roots.add(root).expect("a root");
-    let mut config = ClientConfig::builder_with_provider(ring::default_provider().into())
+    with_sessions(builder(version).with_root_certificates(roots))
+}
+
+/// The same for a client that takes any certificate.
+pub(crate) fn trusting_any(version: &'static SupportedProtocolVersion) -> Arc<ClientConfig> {
+    let builder = builder(version).dangerous();
+    with_sessions(builder.with_custom_certificate_verifier(Arc::new(AnyCertificate)))
+}
+
+fn builder(
+    version: &'static SupportedProtocolVersion,
+) -> ConfigBuilder<ClientConfig, WantsVerifier> {
+    ClientConfig::builder_with_provider(ring::default_provider().into())
         .with_protocol_versions(&[version])
         .expect("a version")
-        .with_root_certificates(roots)
-        .with_no_client_auth();
+}
+
+fn with_sessions(builder: ConfigBuilder<ClientConfig, WantsClientCert>) -> Arc<ClientConfig> {
+    let mut config = builder.with_no_client_auth();
     config.resumption = Resumption::store(Arc::new(ClientSessionMemoryCache::new(32)));
     config.into()
+}
+
+/// Checks signatures, but not whose certificate it is.
+#[derive(Debug)]
+struct AnyCertificate;
+
+impl ServerCertVerifier for AnyCertificate {
+    fn verify_server_cert(
+        &self,
+        _: &CertificateDer<'_>,
+        _: &[CertificateDer<'_>],
+        _: &ServerName<'_>,
+        _: &[u8],
+        _: UnixTime,
+    ) -> Result<ServerCertVerified, rustls::Error> {
+        Ok(ServerCertVerified::assertion())
+    }
+
+    fn verify_tls12_signature(
+        &self,
+        message: &[u8],
+        certificate: &CertificateDer<'_>,
+        signed: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, rustls::Error> {
+        let algorithms = ring::default_provider().signature_verification_algorithms;
+        verify_tls12_signature(message, certificate, signed, &algorithms)
+    }
+
+    fn verify_tls13_signature(
+        &self,
+        message: &[u8],
+        certificate: &CertificateDer<'_>,
+        signed: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, rustls::Error> {
+        let algorithms = ring::default_provider().signature_verification_algorithms;
+        verify_tls13_signature(message, certificate, signed, &algorithms)
+    }
+
+    fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
+        let algorithms = ring::default_provider().signature_verification_algorithms;
+        algorithms.supported_schemes()
+    }
 }
 
 /// The same for a client that shows this certificate.

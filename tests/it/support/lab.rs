@@ -184,12 +184,7 @@ impl Lab {
             .args(["netns", "exec", &self.namespace(host)])
             .arg(inner.get_program())
             .args(inner.get_args());
-        for (name, value) in inner.get_envs() {
-            match value {
-                Some(value) => command.env(name, value),
-                None => command.env_remove(name),
-            };
-        }
+        process::copy_environment(inner, &mut command);
         command
     }
 

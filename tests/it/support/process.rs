@@ -31,6 +31,25 @@ pub(crate) fn run_typing(command: &mut Command, typed: &str, seconds_max: u64) -
     finish(child, command, seconds_max)
 }
 
+/// A command that runs `inner` behind these words, a program and its arguments.
+pub(crate) fn prefixed(words: &[&str], inner: &Command) -> Command {
+    let mut command = Command::new(words[0]);
+    command.args(&words[1..]).arg(inner.get_program());
+    command.args(inner.get_args());
+    copy_environment(inner, &mut command);
+    command
+}
+
+/// Sets and removes what `from` sets and removes.
+pub(crate) fn copy_environment(from: &Command, to: &mut Command) {
+    for (name, value) in from.get_envs() {
+        match value {
+            Some(value) => to.env(name, value),
+            None => to.env_remove(name),
+        };
+    }
+}
+
 /// Starts `command` without input and with both outputs piped.
 pub(crate) fn start(command: &mut Command) -> Child {
     start_reading(command, Stdio::null())

@@ -1,258 +1,252 @@
-//! Starts the real server binary for a test, waits until it listens, and ends it by its id.
+//! A running FTP server for a test, and the directory that it shares. There are three backends:
 //!
-//! Agreed with the server: for each listener it writes a line to stderr that holds
-//! `listening on ADDRESS:PORT` (`127.0.0.1:2121`, `[::1]:2121`), after the socket listens.
+//! - [`InProcess`]: our server in this process. It starts at once, and a test can use its handle and settings
+//!   that no flag has.
+//! - [`Program`]: our server as the program, for tests that need its log, its signals, its use of the system, or
+//!   a network namespace. `FTP_TEST_SERVER` replaces it by another command that knows the same short flags.
+//! - [`BlackBox`]: a server of which a test knows nothing but what clients see and what is in the directory.
+//!   It is ours in this process, or the command in `FTP_TEST_SERVER`.
 //!
-//! `FTP_TEST_SERVER` replaces the binary by another command that knows the same short flags, to try the tests
-//! themselves against another server: `FTP_TEST_SERVER="python3 -m pyftpdlib"`.
+//! What a test may do with its server is decided by the type of the backend.
 
-use std::env;
+mod black_box;
+mod in_process;
+mod program;
+mod tls;
+
+use std::ffi::{OsStr, OsString};
 use std::fs;
-use std::io::{BufRead, BufReader};
-use std::net::{IpAddr, SocketAddr};
+use std::net::{Ipv4Addr, SocketAddr};
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command};
-use std::sync::{Arc, Condvar, Mutex};
-use std::thread;
-use std::time::{Duration, Instant};
+use std::process::{self, Command};
+use std::sync::atomic::{AtomicU32, Ordering};
 
-use rustix::process::{Pid, Signal, kill_process};
+use ftp_server_sync::settings::Settings;
+use tempfile::TempDir;
 
-use crate::support::process;
+pub(crate) use black_box::BlackBox;
+pub(crate) use in_process::InProcess;
+pub(crate) use program::{Program, command};
+pub(crate) use tls::SecureServer;
 
-/// A running server; dropping it ends it.
-pub(crate) struct Server {
-    child: Child,
-    log: Arc<Log>,
+use super::client::Client;
+use super::client_program::WORK;
+use super::lab::Lab;
+
+/// A server that serves until this value is dropped.
+pub(crate) struct TestServer<B> {
+    // Dropped before the directory that it serves.
+    pub(crate) backend: B,
+    /// Of its first listener.
     pub(crate) address: SocketAddr,
+    directory: TempDir,
 }
 
-/// What the server has written to stderr until now.
-#[derive(Default)]
-struct Log {
-    state: Mutex<LogState>,
-    changed: Condvar,
+/// How a server shall be started. Its directories exist already.
+pub(crate) struct Setup<'a> {
+    directory: TempDir,
+    common: Common,
+    host: Option<String>,
+    flags: Vec<OsString>,
+    change_settings: Option<ChangeSettings>,
+    wrap: Option<Wrap<'a>>,
 }
 
-#[derive(Default)]
-struct LogState {
-    text: String,
-    ended: bool,
+type ChangeSettings = Box<dyn Fn(&mut Settings) + Send>;
+type Wrap<'a> = Box<dyn FnOnce(Command) -> Command + 'a>;
+
+/// The flags that a test does not have to name.
+#[derive(Clone, Copy, PartialEq)]
+enum Common {
+    /// The directory, any free port, and a user who may write.
+    Account,
+    /// The directory and any free port: without further flags everyone may read and no one may write.
+    NoAccount,
+    /// None.
+    Nothing,
 }
 
-impl Server {
-    /// Starts the server and waits for its first listener.
-    pub(crate) fn start<S: AsRef<str>>(arguments: &[S]) -> Self {
-        Self::spawn(&mut command(arguments))
+impl<'a> Setup<'a> {
+    /// A server on 127.0.0.1 for [`USER`], who may write.
+    pub(crate) fn new() -> Self {
+        Self::with(Common::Account).host("127.0.0.1")
     }
 
-    /// The same with a command prepared elsewhere (in a network namespace, say).
-    pub(crate) fn spawn(command: &mut Command) -> Self {
-        let mut child = process::start(command);
-        let log = Arc::new(Log::default());
-        let stderr = child.stderr.take().expect("stderr is piped");
-        thread::spawn({
-            let log = Arc::clone(&log);
-            move || log.fill(BufReader::new(stderr))
-        });
-        // Nothing is expected on stdout; it is read so that it can never fill up.
-        process::drain(child.stdout.take().expect("stdout is piped"));
-        let found = log.wait_for(START_MAX, listening);
-        let mut server = Self {
-            child,
-            log,
-            address: SocketAddr::from(([0, 0, 0, 0], 0)),
-        };
-        match found {
-            Some(address) => server.address = address,
-            None => panic!("{command:?} does not listen; its log:\n{}", server.log()),
+    /// The directory and any free port; all else is up to the flags.
+    pub(crate) fn without_account() -> Self {
+        Self::with(Common::NoAccount)
+    }
+
+    /// Nothing but the flags that are given, for a command line that is tested as it stands.
+    pub(crate) fn from_flags_alone() -> Self {
+        Self::with(Common::Nothing)
+    }
+
+    fn with(common: Common) -> Self {
+        let directory = TempDir::new().expect("a temporary directory");
+        for name in [ROOT, WORK] {
+            fs::create_dir(directory.path().join(name)).expect("a directory");
         }
-        server
-    }
-
-    /// The process's number.
-    pub(crate) fn id(&self) -> u32 {
-        self.child.id()
-    }
-
-    pub(crate) fn log(&self) -> String {
-        self.log.state.lock().expect("the log").text.clone()
-    }
-
-    /// The log once it holds `text`: what the server has written may be still on its way to us.
-    #[track_caller]
-    pub(crate) fn log_with(&self, text: &str) -> String {
-        let holds = |log: &LogState| log.text.contains(text).then(|| log.text.clone());
-        let found = self.log.wait_for(LOG_MAX, holds);
-        found.unwrap_or_else(|| panic!("no {text:?} in the log:\n{}", self.log()))
-    }
-
-    /// Stops the whole server, or lets it go on: what clients do in between comes to it all at once.
-    pub(crate) fn pause(&self, pause: bool) {
-        self.signal(if pause { Signal::STOP } else { Signal::CONT });
-    }
-
-    pub(crate) fn signal(&self, signal: Signal) {
-        kill_process(Pid::from_child(&self.child), signal).expect("a signal to the server");
-    }
-
-    /// Waits for the end that was asked for; the exit code and the whole log.
-    #[track_caller]
-    pub(crate) fn ended(mut self) -> (Option<i32>, String) {
-        let status = process::wait(&mut self.child, END_MAX);
-        let status = status.unwrap_or_else(|| panic!("it does not end:\n{}", self.log()));
-        self.log.wait_for(END_MAX, |log| log.ended.then_some(()));
-        (status.code(), self.log())
-    }
-
-    /// Asks the server to end, and checks that it was well to the last: no panic, none of `secrets` in its log,
-    /// which is returned whole.
-    #[track_caller]
-    pub(crate) fn finish(mut self, secrets: &[&str]) -> String {
-        let gone = self.child.try_wait().expect("waiting for the server");
-        assert!(
-            gone.is_none(),
-            "the server died ({gone:?}); its log:\n{}",
-            self.log()
-        );
-        self.signal(Signal::TERM);
-        let status = process::wait(&mut self.child, END_MAX);
-        assert!(
-            status.is_some(),
-            "SIGTERM did not end the server; its log:\n{}",
-            self.log()
-        );
-        self.log.wait_for(END_MAX, |log| log.ended.then_some(()));
-        let log = self.log();
-        assert!(!log.contains("panicked"), "a panic in the server:\n{log}");
-        for secret in secrets {
-            assert!(
-                !log.contains(secret),
-                "the server's log holds {secret:?}:\n{log}"
-            );
+        Self {
+            directory,
+            common,
+            host: None,
+            flags: Vec::new(),
+            change_settings: None,
+            wrap: None,
         }
-        log
     }
-}
 
-impl Drop for Server {
-    fn drop(&mut self) {
-        // After `finish` both do nothing.
-        let _ = self.child.kill();
-        let _ = self.child.wait();
+    /// Where it listens, instead of 127.0.0.1.
+    pub(crate) fn host(mut self, host: impl ToString) -> Self {
+        self.host = Some(host.to_string());
+        self
     }
-}
 
-impl Log {
-    fn fill(&self, mut stderr: impl BufRead) {
-        let mut line = Vec::new();
-        loop {
-            line.clear();
-            let more = stderr
-                .read_until(b'\n', &mut line)
-                .is_ok_and(|bytes| bytes > 0);
-            let mut state = self.state.lock().expect("the log");
-            state.text.push_str(&String::from_utf8_lossy(&line));
-            state.ended = !more;
-            self.changed.notify_all();
-            if !more {
-                return;
+    /// It listens where it does without that flag.
+    pub(crate) fn on_all_addresses(mut self) -> Self {
+        self.host = None;
+        self
+    }
+
+    /// It listens on an address that no other test uses, so that all ports of that address are its own.
+    pub(crate) fn on_own_address(self) -> Self {
+        self.host(own_address())
+    }
+
+    pub(crate) fn flags<S: AsRef<OsStr>>(mut self, flags: &[S]) -> Self {
+        self.flags
+            .extend(flags.iter().map(|flag| flag.as_ref().to_owned()));
+        self
+    }
+
+    /// Changes settings that no flag has, or finer than a flag can; also after each reload. In this process only.
+    pub(crate) fn settings(mut self, change: impl Fn(&mut Settings) + Send + 'static) -> Self {
+        self.change_settings = Some(Box::new(change));
+        self
+    }
+
+    /// Puts the program's command into another one. For the program only.
+    pub(crate) fn wrapped(mut self, wrap: impl FnOnce(Command) -> Command + 'a) -> Self {
+        self.wrap = Some(Box::new(wrap));
+        self
+    }
+
+    /// The program runs on a host of a lab.
+    pub(crate) fn on_host(self, lab: &'a Lab, host: &'a str) -> Self {
+        self.wrapped(move |command| lab.command_on(host, &command))
+    }
+
+    /// The directory that is shared.
+    pub(crate) fn root(&self) -> PathBuf {
+        self.directory.path().join(ROOT)
+    }
+
+    /// The directory around it, for files that clients must not see.
+    pub(crate) fn directory(&self) -> &Path {
+        self.directory.path()
+    }
+
+    pub(crate) fn in_process(mut self) -> TestServer<InProcess> {
+        assert!(self.wrap.is_none(), "a command cannot wrap this process");
+        let change = self.change_settings.take();
+        let server = InProcess::start(self.arguments(true), change);
+        self.started(server.addresses[0], server)
+    }
+
+    pub(crate) fn program(mut self) -> TestServer<Program> {
+        assert!(self.change_settings.is_none(), "the program has flags only");
+        let mut command = command(&self.arguments(false));
+        if let Some(wrap) = self.wrap.take() {
+            command = wrap(command);
+        }
+        let program = Program::start(&mut command);
+        self.started(program.address, program)
+    }
+
+    fn started<B>(self, address: SocketAddr, backend: B) -> TestServer<B> {
+        TestServer {
+            backend,
+            address,
+            directory: self.directory,
+        }
+    }
+
+    /// All flags. A wrong password is answered at once in this process, as tests give many.
+    fn arguments(&self, in_process: bool) -> Vec<OsString> {
+        let mut arguments: Vec<OsString> = Vec::new();
+        if let Some(host) = &self.host {
+            arguments.extend(["-i".into(), host.into()]);
+        }
+        if self.common != Common::Nothing {
+            if !self.has("-p") {
+                arguments.extend(["-p".into(), "0".into()]);
             }
+            arguments.extend(["-d".into(), self.root().into()]);
         }
-    }
-
-    /// Waits until `find` finds something, the log ends, or `at_most` has passed.
-    fn wait_for<T>(&self, at_most: Duration, find: impl Fn(&LogState) -> Option<T>) -> Option<T> {
-        let deadline = Instant::now() + at_most;
-        let mut state = self.state.lock().expect("the log");
-        loop {
-            let left = deadline.saturating_duration_since(Instant::now());
-            let found = find(&state);
-            if found.is_some() || state.ended || left.is_zero() {
-                return found;
-            }
-            state = self.changed.wait_timeout(state, left).expect("the log").0;
+        if self.common == Common::Account {
+            arguments.extend(["-u", USER, "-P", PASSWORD, "-w"].map(OsString::from));
         }
+        if in_process && !self.has("--login-delay") {
+            arguments.extend(["--login-delay", "0"].map(OsString::from));
+        }
+        arguments.extend(self.flags.iter().cloned());
+        arguments
+    }
+
+    fn has(&self, flag: &str) -> bool {
+        self.flags.iter().any(|own| own == flag)
     }
 }
 
-/// The command that starts the server with these arguments.
-pub(crate) fn command<S: AsRef<str>>(arguments: &[S]) -> Command {
-    let replacement = env::var("FTP_TEST_SERVER").unwrap_or_default();
-    let mut words = replacement.split_whitespace();
-    let mut command = match words.next() {
-        Some(program) => Command::new(program),
-        None => Command::new(binary()),
-    };
-    command
-        .args(words)
-        .args(arguments.iter().map(AsRef::as_ref));
-    // The tests choose all settings themselves.
-    command
-        .env_remove("FTP_PASSWORD")
-        .env_remove("RUST_LOG")
-        .env("RUST_BACKTRACE", "1");
-    command
-}
-
-/// The server of the same build as this test: `target/PROFILE/deps/it-…` → `target/PROFILE/ftp-server-sync`.
-fn binary() -> PathBuf {
-    let test = env::current_exe().expect("the test's own path");
-    let profile = test
-        .parent()
-        .and_then(Path::parent)
-        .expect("target/PROFILE/deps/it-…");
-    let binary = profile.join("ftp-server-sync");
-    let build =
-        "run `tests/run`, or `cargo build -p ftp-server-sync` in the same profile as the tests";
-    assert!(binary.is_file(), "{} is missing: {build}", binary.display());
-    if let Some(source) = newer_source(&binary) {
-        panic!("{} is older than {source}: {build}", binary.display());
+impl<B> TestServer<B> {
+    /// The directory that is shared.
+    pub(crate) fn root(&self) -> PathBuf {
+        self.directory.path().join(ROOT)
     }
-    binary
+
+    /// The directory around it, which clients must not see.
+    pub(crate) fn directory(&self) -> &Path {
+        self.directory.path()
+    }
+
+    /// A path within the shared directory.
+    pub(crate) fn path(&self, name: &str) -> PathBuf {
+        self.root().join(name)
+    }
+
+    pub(crate) fn write(&self, name: &str, bytes: impl AsRef<[u8]>) {
+        fs::write(self.path(name), bytes).expect("a file");
+    }
+
+    pub(crate) fn read(&self, name: &str) -> Vec<u8> {
+        fs::read(self.path(name)).unwrap_or_else(|error| panic!("{name}: {error}"))
+    }
+
+    /// A file of zeros that takes no room on the disk.
+    pub(crate) fn write_sparse(&self, name: &str, bytes: u64) {
+        let file = fs::File::create(self.path(name)).expect("a file");
+        file.set_len(bytes).expect("a size");
+    }
+
+    /// A client that is logged in and has set TYPE I.
+    pub(crate) fn client(&self) -> Client {
+        Client::logged_in(self.address)
+    }
 }
 
-/// A source file changed since the binary was built, by Cargo's own list beside it (`.d`).
-fn newer_source(binary: &Path) -> Option<String> {
-    let modified = |path: &Path| {
-        fs::metadata(path)
-            .and_then(|metadata| metadata.modified())
-            .ok()
-    };
-    let built = modified(binary)?;
-    let list = fs::read_to_string(binary.with_extension("d")).ok()?;
-    let sources = list.split_once(": ")?.1.split_whitespace();
-    sources
-        .filter(|source| modified(Path::new(source)).is_some_and(|at| at > built))
-        .map(str::to_owned)
-        .next()
+/// A loopback address for one server, so that its fixed ports are free.
+pub(crate) fn own_address() -> Ipv4Addr {
+    static TAKEN: AtomicU32 = AtomicU32::new(0);
+    let number = TAKEN.fetch_add(1, Ordering::Relaxed);
+    assert!(number < 256, "too many addresses");
+    // Two runs of the tests at the same time differ in their process.
+    let [_, _, high, low] = process::id().to_be_bytes();
+    let low_number = u8::try_from(number).expect("below 256");
+    Ipv4Addr::new(127, (high % 128) + 64, low, low_number)
 }
 
-/// The first address in the log that the server says it listens on.
-fn listening(log: &LogState) -> Option<SocketAddr> {
-    log.text
-        .split_inclusive('\n')
-        .filter(|line| line.ends_with('\n'))
-        .find_map(|line| {
-            let start = MARKS
-                .iter()
-                .find_map(|mark| Some(line.find(mark)? + mark.len()))?;
-            let word = line[start..]
-                .split_whitespace()
-                .next()?
-                .trim_end_matches(['.', ',']);
-            word.parse().ok().or_else(|| {
-                let (address, port) = word.rsplit_once(':')?;
-                Some(SocketAddr::new(
-                    address.parse::<IpAddr>().ok()?,
-                    port.parse().ok()?,
-                ))
-            })
-        })
-}
+pub(crate) const USER: &str = "tester";
+pub(crate) const PASSWORD: &str = "never-in-a-log";
 
-/// Ours, and the one of the server that the tests were tried with.
-const MARKS: [&str; 2] = ["listening on ", "starting FTP server on "];
-const START_MAX: Duration = Duration::from_secs(20);
-const LOG_MAX: Duration = Duration::from_secs(15);
-const END_MAX: Duration = Duration::from_secs(10);
+const ROOT: &str = "root";

@@ -2,13 +2,14 @@
 
 use std::io::Write;
 use std::net::TcpStream;
-use std::time::Duration;
 
-use socket2::SockRef;
-
-use super::{
-    Client, FullListener, Site, connect, drain, pattern, read_some, wait_until, wait_until_closed,
+use crate::support::client::Client;
+use crate::support::data::{
+    FullListener, connect, drain, eprt_command, read_some, reset, wait_until_closed,
 };
+use crate::support::file_contents::noise;
+use crate::support::server::{Setup, TestServer};
+use crate::support::wait::wait_until;
 
 #[test]
 fn abor_plain() {
@@ -69,10 +70,10 @@ fn abor_behind_further_transfers() {
 
 /// An ABOR once during a download and once during an upload; afterwards the session works on.
 fn check_abor(send: impl Fn(&mut Client), codes: &[u16]) {
-    let site = Site::new(&[]);
-    site.write_sparse("large", 1 << 30);
-    site.write("small", "text");
-    let mut client = site.client();
+    let server = TestServer::in_process(&[]);
+    server.write_sparse("large", 1 << 30);
+    server.write("small", "text");
+    let mut client = server.client();
 
     let mut data = begin(&mut client, "RETR large");
     read_some(&mut data, 100_000);
@@ -83,20 +84,20 @@ fn check_abor(send: impl Fn(&mut Client), codes: &[u16]) {
     assert_eq!(client.fetch("RETR small"), b"text");
 
     let mut data = begin(&mut client, "STOR new");
-    data.write_all(&pattern(1000)).expect("sending data");
+    data.write_all(&noise(1000)).expect("sending data");
     send(&mut client);
     client.expect_all(codes);
     assert_eq!(drain(data), 0);
     client.expect_in_step();
     client.store("STOR new", "new text");
-    assert_eq!(site.read("new"), b"new text");
+    assert_eq!(server.read("new"), b"new text");
 }
 
 #[test]
 fn abor_before_the_data_connection() {
-    let site = Site::new(&[]);
-    site.write("file", "text");
-    let mut client = site.client();
+    let server = TestServer::in_process(&[]);
+    server.write("file", "text");
+    let mut client = server.client();
     for command in ["RETR file", "STOR file", "APPE file", "STOR new", "LIST"] {
         let port = client.extended_passive();
         client.command(command, 150);
@@ -105,15 +106,15 @@ fn abor_before_the_data_connection() {
         wait_until_closed(port);
         client.expect_in_step();
     }
-    assert_eq!(site.read("file"), b"text");
-    assert!(!site.path("new").exists());
+    assert_eq!(server.read("file"), b"text");
+    assert!(!server.path("new").exists());
 }
 
 #[test]
 fn abor_with_nothing_running() {
-    let site = Site::new(&[]);
-    site.write("file", "text");
-    let mut client = site.client();
+    let server = TestServer::in_process(&[]);
+    server.write("file", "text");
+    let mut client = server.client();
     client.command("ABOR", 226);
     let port = client.extended_passive();
     client.command("ABOR", 226);
@@ -125,11 +126,14 @@ fn abor_with_nothing_running() {
 /// A client that waits for a port need not wait for its ABOR, its QUIT, or its end.
 #[test]
 fn leaving_the_queue_for_a_port() {
-    let site = Site::on_own_address(&["-r", "20000"]);
-    let mut owner = site.client();
+    let server = Setup::new()
+        .on_own_address()
+        .flags(&["-r", "20000"])
+        .in_process();
+    let mut owner = server.client();
     let port = owner.extended_passive();
 
-    let mut waiting = site.client();
+    let mut waiting = server.client();
     waiting.send_bytes("EPSV\r\nABOR\r\n");
     waiting.expect(425);
     waiting.expect(226);
@@ -140,11 +144,11 @@ fn leaving_the_queue_for_a_port() {
     waiting.expect(425);
     waiting.expect(221);
     waiting.expect_closed();
-    let mut gone = site.client();
+    let mut gone = server.client();
     gone.send("EPSV");
     drop(gone);
 
-    let mut next = site.client();
+    let mut next = server.client();
     next.send("EPSV");
     let data = connect(port);
     let reply = next.expect(229);
@@ -156,9 +160,9 @@ fn leaving_the_queue_for_a_port() {
 
 #[test]
 fn stat_shows_the_bytes() {
-    let site = Site::new(&[]);
-    site.write_sparse("large", 1 << 30);
-    let mut client = site.client();
+    let server = TestServer::in_process(&[]);
+    server.write_sparse("large", 1 << 30);
+    let mut client = server.client();
     assert!(
         client
             .command("STAT", 211)
@@ -167,7 +171,7 @@ fn stat_shows_the_bytes() {
     );
 
     let mut data = begin(&mut client, "STOR new");
-    data.write_all(&pattern(12_345)).expect("sending data");
+    data.write_all(&noise(12_345)).expect("sending data");
     wait_until("STAT shows all bytes", || {
         let text = client.command("STAT", 211).text();
         text.contains("STOR in progress, 12345 bytes so far.")
@@ -196,11 +200,11 @@ fn stat_shows_the_bytes() {
 
 #[test]
 fn commands_wait_for_the_transfer() {
-    let site = Site::new(&[]);
-    let mut client = site.client();
+    let server = TestServer::in_process(&[]);
+    let mut client = server.client();
     let mut data = begin(&mut client, "STOR new");
     client.send_bytes("SIZE new\r\nMKD d\r\nDELE new\r\n");
-    data.write_all(&pattern(5000)).expect("sending data");
+    data.write_all(&noise(5000)).expect("sending data");
     drop(data);
     client.expect(226);
     assert_eq!(client.expect(213).text(), "213 5000");
@@ -211,8 +215,8 @@ fn commands_wait_for_the_transfer() {
 /// More than are held: TCP keeps the rest, and none is lost.
 #[test]
 fn many_commands_wait_for_the_transfer() {
-    let site = Site::new(&[]);
-    let mut client = site.client();
+    let server = TestServer::in_process(&[]);
+    let mut client = server.client();
     let data = begin(&mut client, "STOR new");
     client.send_bytes("NOOP\r\n".repeat(1000));
     drop(data);
@@ -223,32 +227,32 @@ fn many_commands_wait_for_the_transfer() {
 
 #[test]
 fn quit_waits_for_the_transfer() {
-    let site = Site::new(&[]);
-    let mut client = site.client();
+    let server = TestServer::in_process(&[]);
+    let mut client = server.client();
     let mut data = begin(&mut client, "STOR new");
     client.send("QUIT");
-    let bytes = pattern(300_000);
+    let bytes = noise(300_000);
     data.write_all(&bytes).expect("sending data");
     drop(data);
     client.expect(226);
     client.expect(221);
     client.expect_closed();
-    assert_eq!(site.read("new"), bytes);
+    assert_eq!(server.read("new"), bytes);
 }
 
 #[test]
 fn a_lost_control_connection_ends_the_transfer() {
-    let site = Site::new(&[]);
-    site.write_sparse("large", 1 << 30);
-    site.write("file", "text");
-    let mut client = site.client();
+    let server = TestServer::in_process(&[]);
+    server.write_sparse("large", 1 << 30);
+    server.write("file", "text");
+    let mut client = server.client();
     let mut data = begin(&mut client, "RETR large");
     read_some(&mut data, 100_000);
     drop(client);
     assert!(drain(data) < HALF, "the transfer went on");
 
     // Also behind commands that are held, as many as there can be.
-    let mut client = site.client();
+    let mut client = server.client();
     let mut data = begin(&mut client, "RETR large");
     read_some(&mut data, 100_000);
     client.send_bytes("NOOP\r\n".repeat(2000));
@@ -256,56 +260,54 @@ fn a_lost_control_connection_ends_the_transfer() {
     assert!(drain(data) < HALF, "the transfer went on");
 
     // Also when it is not closed but lost.
-    let mut client = site.client();
+    let mut client = server.client();
     let mut data = begin(&mut client, "STOR lost");
-    data.write_all(&pattern(1000)).expect("sending data");
-    let socket = SockRef::from(&client.stream);
-    socket
-        .set_linger(Some(Duration::ZERO))
-        .expect("no lingering");
-    drop(client);
+    data.write_all(&noise(1000)).expect("sending data");
+    reset(client.stream);
     assert_eq!(drain(data), 0);
 
     // Also while the data connection is awaited, and the port is given back.
     for command in ["STOR file", "STOR new", "RETR large"] {
-        let mut client = site.client();
+        let mut client = server.client();
         let port = client.extended_passive();
         client.command(command, 150);
         drop(client);
         wait_until_closed(port);
     }
-    let mut client = site.client();
+    let mut client = server.client();
     let port = client.extended_passive();
     drop(client);
     wait_until_closed(port);
-    assert_eq!(site.read("file"), b"text");
-    wait_until("the new file is taken away", || !site.path("new").exists());
+    assert_eq!(server.read("file"), b"text");
+    wait_until("the new file is taken away", || {
+        !server.path("new").exists()
+    });
 }
 
 /// The server's own connection may take as long as it wants.
 #[test]
 fn abor_while_the_server_connects() {
-    let site = Site::new(&[]);
-    site.write("file", "text");
-    let mut client = site.client();
+    let server = TestServer::in_process(&[]);
+    server.write("file", "text");
+    let mut client = server.client();
     let full = FullListener::new();
     for command in ["RETR file", "STOR file", "STOR new"] {
-        client.command(format!("EPRT |1|127.0.0.1|{}|", full.port), 200);
+        client.command(eprt_command(full.address), 200);
         client.command(command, 150);
         client.command("ABOR", 426);
         client.expect(226);
         client.expect_in_step();
     }
-    assert_eq!(site.read("file"), b"text");
-    assert!(!site.path("new").exists());
+    assert_eq!(server.read("file"), b"text");
+    assert!(!server.path("new").exists());
 }
 
 /// A client that closes the data connection first, and then says why.
 #[test]
 fn abor_behind_a_closed_data_connection() {
-    let site = Site::new(&[]);
-    site.write_sparse("large", 1 << 30);
-    let mut client = site.client();
+    let server = TestServer::in_process(&[]);
+    server.write_sparse("large", 1 << 30);
+    let mut client = server.client();
     let mut data = begin(&mut client, "RETR large");
     read_some(&mut data, 1000);
     drop(data);
@@ -318,18 +320,18 @@ fn abor_behind_a_closed_data_connection() {
 /// Some clients send a file and go: nothing that they sent is lost.
 #[test]
 fn an_upload_whose_client_leaves_at_once() {
-    let site = Site::new(&[]);
+    let server = TestServer::in_process(&[]);
     for round in 0..20 {
-        let bytes = pattern(round * 200_000 + 1);
+        let bytes = noise(round * 200_000 + 1);
         let name = format!("new{round}");
-        let mut client = site.client();
+        let mut client = server.client();
         let mut data = client.data();
         client.send(format!("STOR {name}"));
         data.write_all(&bytes).expect("sending data");
         drop(data);
         drop(client);
         wait_until("the upload is there", || {
-            site.path(&name).exists() && site.read(&name) == bytes
+            server.path(&name).exists() && server.read(&name) == bytes
         });
     }
 }

@@ -5,31 +5,32 @@ use std::os::unix::fs::{MetadataExt, PermissionsExt, symlink};
 use std::process::Command;
 use std::time::{Duration, SystemTime};
 
-use super::{Client, Site};
-use crate::support::process;
+use crate::support::client::Client;
+use crate::support::process::{self};
+use crate::support::server::{InProcess, Setup, TestServer};
 
 #[test]
 fn chmod() {
-    let site = Site::new(&[]);
-    site.write("two words", "text");
-    fs::create_dir(site.path("directory")).expect("a directory");
-    let mut client = site.client();
+    let server = TestServer::in_process(&[]);
+    server.write("two words", "text");
+    fs::create_dir(server.path("directory")).expect("a directory");
+    let mut client = server.client();
     client.command("SITE CHMOD 600 two words", 200);
-    assert_eq!(mode(&site, "two words"), 0o600);
+    assert_eq!(mode(&server, "two words"), 0o600);
     // Even one that nobody may open can be given back.
     client.command("SITE CHMOD 0 two words", 200);
     client.command("SITE CHMOD 0644 two words", 200);
-    assert_eq!(mode(&site, "two words"), 0o644);
+    assert_eq!(mode(&server, "two words"), 0o644);
     let text = client.command("SITE CHMOD 7755 two words", 200).text();
     assert!(text.contains("0755") && text.contains("setuid"), "{text}");
-    assert_eq!(mode(&site, "two words"), 0o755);
+    assert_eq!(mode(&server, "two words"), 0o755);
     // What the operator has given a directory stays.
-    set_mode(&site, "directory", 0o2775);
+    set_mode(&server, "directory", 0o2775);
     client.command("SITE CHMOD 750 directory", 200);
-    assert_eq!(mode(&site, "directory"), 0o2750);
-    set_mode(&site, "two words", 0o4755);
+    assert_eq!(mode(&server, "directory"), 0o2750);
+    set_mode(&server, "two words", 0o4755);
     client.command("SITE CHMOD 755 two words", 200);
-    assert_eq!(mode(&site, "two words"), 0o755);
+    assert_eq!(mode(&server, "two words"), 0o755);
     for line in [
         "SITE CHMOD 644 missing",
         "SITE CHMOD 700 /",
@@ -42,17 +43,17 @@ fn chmod() {
 
 #[test]
 fn only_files_and_directories_beneath_the_root_are_changed() {
-    let site = Site::new(&[]);
-    let outside = site.directory.path().join("outside");
+    let server = TestServer::in_process(&[]);
+    let outside = server.directory().join("outside");
     fs::write(&outside, "secret").expect("a file");
     fs::set_permissions(&outside, fs::Permissions::from_mode(0o600)).expect("its mode");
     set_time(&outside, 1_000_000_000);
-    symlink("../outside", site.path("relative")).expect("a link");
-    symlink(&outside, site.path("absolute")).expect("a link");
-    process::run(Command::new("mkfifo").arg(site.path("pipe")), 10).expect_success();
-    site.write("file", "text");
-    symlink("file", site.path("link")).expect("a link");
-    let mut client = site.client();
+    symlink("../outside", server.path("relative")).expect("a link");
+    symlink(&outside, server.path("absolute")).expect("a link");
+    process::run(Command::new("mkfifo").arg(server.path("pipe")), 10).expect_success();
+    server.write("file", "text");
+    symlink("file", server.path("link")).expect("a link");
+    let mut client = server.client();
     for name in ["relative", "absolute", "pipe", "../outside"] {
         client.command(format!("SITE CHMOD 666 {name}"), 550);
         client.command(format!("MFMT 20251122130709 {name}"), 550);
@@ -65,23 +66,25 @@ fn only_files_and_directories_beneath_the_root_are_changed() {
     // A link within leads to its file.
     client.command("SITE CHMOD 640 link", 200);
     client.command("MFMT 20251122130709 link", 213);
-    assert_eq!(mode(&site, "file"), 0o640);
-    assert_eq!(modified(&site, "file"), 1_763_816_829);
+    assert_eq!(mode(&server, "file"), 0o640);
+    assert_eq!(modified(&server, "file"), 1_763_816_829);
 }
 
 #[test]
 fn who_may_not_write_may_not_change_either() {
-    let site = Site::with_flags(&["-i", "127.0.0.1"]);
-    site.write("file", "text");
-    set_mode(&site, "file", 0o600);
-    set_time(&site.path("file"), 1_000_000_000);
-    let mut client = Client::greeted(site.address);
+    let server = Setup::without_account()
+        .flags(&["-i", "127.0.0.1"])
+        .in_process();
+    server.write("file", "text");
+    set_mode(&server, "file", 0o600);
+    set_time(&server.path("file"), 1_000_000_000);
+    let mut client = Client::greeted(server.address);
     client.command("USER anonymous", 331);
     client.command("PASS x", 230);
     client.command("SITE CHMOD 666 file", 550);
     client.command("MFMT 20251122130709 file", 550);
     assert_eq!(
-        (mode(&site, "file"), modified(&site, "file")),
+        (mode(&server, "file"), modified(&server, "file")),
         (0o600, 1_000_000_000)
     );
 }
@@ -89,10 +92,10 @@ fn who_may_not_write_may_not_change_either() {
 /// A umask holds for whatever this session makes anew, and for no other session.
 #[test]
 fn umask() {
-    let site = Site::new(&[]);
-    site.write("old", "text");
-    set_mode(&site, "old", 0o666);
-    let mut client = site.client();
+    let server = TestServer::in_process(&[]);
+    server.write("old", "text");
+    set_mode(&server, "old", 0o666);
+    let mut client = server.client();
     let shown = client.command("SITE UMASK", 200).text();
     let before = shown
         .trim_start_matches("200 The umask is ")
@@ -111,32 +114,32 @@ fn umask() {
         ("unique", 0o640),
         ("old", 0o666),
     ] {
-        assert_eq!(mode(&site, name), expected, "{name}");
+        assert_eq!(mode(&server, name), expected, "{name}");
     }
     // Less strict than the server's own.
     client.command("SITE UMASK 0", 200);
     client.store("STOR open", "text");
-    assert_eq!(mode(&site, "open"), 0o666);
-    let mut other = site.client();
+    assert_eq!(mode(&server, "open"), 0o666);
+    let mut other = server.client();
     other.store("STOR other", "text");
-    assert_eq!(mode(&site, "other"), 0o666 & !before);
+    assert_eq!(mode(&server, "other"), 0o666 & !before);
     other.command("MKD others", 257);
-    assert_eq!(mode(&site, "others"), 0o777 & !before);
+    assert_eq!(mode(&server, "others"), 0o777 & !before);
 }
 
 #[test]
 fn modification_times() {
-    let site = Site::new(&[]);
-    site.write("file", "text");
-    fs::create_dir(site.path("directory")).expect("a directory");
+    let server = TestServer::in_process(&[]);
+    server.write("file", "text");
+    fs::create_dir(server.path("directory")).expect("a directory");
     let file = File::options()
         .write(true)
-        .open(site.path("file"))
+        .open(server.path("file"))
         .expect("a file");
     let accessed = SystemTime::UNIX_EPOCH + Duration::from_secs(900_000_000);
     file.set_times(FileTimes::new().set_accessed(accessed))
         .expect("its times");
-    let mut client = site.client();
+    let mut client = server.client();
     for (time, seconds) in [
         ("20251122130709", 1_763_816_829),
         ("20251122130709.999", 1_763_816_829),
@@ -148,12 +151,12 @@ fn modification_times() {
             let whole = &time[..14];
             let told = client.command(format!("MFMT {time} {name}"), 213).text();
             assert_eq!(told, format!("213 Modify={whole}; {name}"));
-            assert_eq!(modified(&site, name), seconds, "{time} {name}");
+            assert_eq!(modified(&server, name), seconds, "{time} {name}");
         }
         let told = client.command("MDTM file", 213).text();
         assert_eq!(told, format!("213 {}", &time[..14]));
     }
-    let metadata = fs::metadata(site.path("file")).expect("the file");
+    let metadata = fs::metadata(server.path("file")).expect("the file");
     assert_eq!(metadata.atime(), 900_000_000);
     for line in ["MFMT 20251122130709 missing", "MFMT 20251122130709 /"] {
         client.command(line, 550);
@@ -163,10 +166,10 @@ fn modification_times() {
 
 #[test]
 fn names_of_owners_for_those_who_ask() {
-    let site = Site::new(&[]);
-    fs::create_dir(site.path("directory")).expect("a directory");
-    site.write("directory/file", "text");
-    let mut client = site.client();
+    let server = TestServer::in_process(&[]);
+    fs::create_dir(server.path("directory")).expect("a directory");
+    server.write("directory/file", "text");
+    let mut client = server.client();
     let fetch = |client: &mut Client, command: &str| {
         String::from_utf8(client.fetch(command)).expect("text")
     };
@@ -188,11 +191,11 @@ fn names_of_owners_for_those_who_ask() {
 /// Nothing is told of what lies above the root, whatever name leads there.
 #[test]
 fn the_root_has_nothing_above() {
-    let site = Site::new(&[]);
-    fs::create_dir(site.path("directory")).expect("a directory");
-    symlink(".", site.path("directory/here")).expect("a link");
-    symlink("..", site.path("directory/up")).expect("a link");
-    let mut client = site.client();
+    let server = TestServer::in_process(&[]);
+    fs::create_dir(server.path("directory")).expect("a directory");
+    symlink(".", server.path("directory/here")).expect("a link");
+    symlink("..", server.path("directory/up")).expect("a link");
+    let mut client = server.client();
     client.command("OPTS MLST type;", 200);
     for (command, above) in [
         ("MLSD", false),
@@ -212,16 +215,16 @@ fn the_root_has_nothing_above() {
     }
 }
 
-fn mode(site: &Site, name: &str) -> u32 {
-    fs::metadata(site.path(name)).expect(name).mode() & 0o7777
+fn mode(server: &TestServer<InProcess>, name: &str) -> u32 {
+    fs::metadata(server.path(name)).expect(name).mode() & 0o7777
 }
 
-fn modified(site: &Site, name: &str) -> i64 {
-    fs::metadata(site.path(name)).expect(name).mtime()
+fn modified(server: &TestServer<InProcess>, name: &str) -> i64 {
+    fs::metadata(server.path(name)).expect(name).mtime()
 }
 
-fn set_mode(site: &Site, name: &str, mode: u32) {
-    fs::set_permissions(site.path(name), fs::Permissions::from_mode(mode)).expect(name);
+fn set_mode(server: &TestServer<InProcess>, name: &str, mode: u32) {
+    fs::set_permissions(server.path(name), fs::Permissions::from_mode(mode)).expect(name);
 }
 
 fn set_time(path: &std::path::Path, seconds: u64) {

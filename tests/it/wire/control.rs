@@ -6,13 +6,15 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 use std::time::Duration;
 
-use super::{Client, PASSWORD, Site, USER, drain, read_some};
+use crate::support::client::Client;
+use crate::support::data::{drain, read_some};
+use crate::support::server::{PASSWORD, Setup, TestServer, USER};
 
 #[test]
 fn pipelined_replies_come_in_order() {
-    let site = Site::new(&[]);
-    site.write("file", "text");
-    let mut client = Client::connect(site.address);
+    let server = TestServer::in_process(&[]);
+    server.write("file", "text");
+    let mut client = Client::connect(server.address);
     let login = format!("USER {USER}\r\nPASS {PASSWORD}\r\n");
     client.send_bytes(format!(
         "{login}TYPE I\r\nSIZE file\r\nMKD d\r\nCWD d\r\nPWD\r\nCDUP\r\nRMD d\r\nEPSV\r\nABOR\r\nFEAT\r\nQUIT\r\n"
@@ -26,8 +28,8 @@ fn pipelined_replies_come_in_order() {
 /// As from `printf … | nc`: the end of the input is no reason to leave commands unanswered.
 #[test]
 fn a_half_closed_connection() {
-    let site = Site::new(&[]);
-    let mut client = Client::connect(site.address);
+    let server = TestServer::in_process(&[]);
+    let mut client = Client::connect(server.address);
     let login = format!("USER {USER}\r\nPASS {PASSWORD}\r\n");
     client.send_bytes(login + &"NOOP\r\n".repeat(2000) + "MKD made");
     client.send_bytes("\r\nPWD\r\nhalf a li");
@@ -39,13 +41,13 @@ fn a_half_closed_connection() {
     client.expect_all(&[200; 2000]);
     client.expect_all(&[257, 257]);
     client.expect_closed();
-    assert!(site.path("made").is_dir());
+    assert!(server.path("made").is_dir());
 }
 
 #[test]
 fn byte_by_byte() {
-    let site = Site::new(&[]);
-    let mut client = Client::greeted(site.address);
+    let server = TestServer::in_process(&[]);
+    let mut client = Client::greeted(server.address);
     for byte in format!("USER {USER}\r\nPASS {PASSWORD}\nPWD\r\n").bytes() {
         client.send_bytes([byte]);
         thread::yield_now();
@@ -55,8 +57,8 @@ fn byte_by_byte() {
 
 #[test]
 fn overlong_lines() {
-    let site = Site::new(&[]);
-    let mut client = site.client();
+    let server = TestServer::in_process(&[]);
+    let mut client = server.client();
     client.command("A".repeat(5000), 500);
     client.expect_in_step();
     // The longest that is taken, and one byte more.
@@ -73,8 +75,8 @@ fn overlong_lines() {
 
 #[test]
 fn ten_thousand_commands_at_once() {
-    let site = Site::new(&[]);
-    let mut client = site.client();
+    let server = TestServer::in_process(&[]);
+    let mut client = server.client();
     let mut writer = client.stream.try_clone().expect("a second handle");
     let sender = thread::spawn(move || writer.write_all(&b"NOOP\r\n".repeat(FLOOD)));
     client.expect_all(&[200; FLOOD]);
@@ -85,8 +87,8 @@ fn ten_thousand_commands_at_once() {
 /// The server stops reading, so the client cannot send on; others notice nothing.
 #[test]
 fn a_client_that_never_reads() {
-    let site = Site::new(&[]);
-    let mut deaf = site.client();
+    let server = TestServer::in_process(&[]);
+    let mut deaf = server.client();
     let commands = b"HELP\r\n".repeat(10_000);
     let since_full = Duration::from_millis(300);
     deaf.stream
@@ -104,16 +106,16 @@ fn a_client_that_never_reads() {
         stopped,
         ErrorKind::WouldBlock | ErrorKind::TimedOut
     ));
-    site.client().expect_in_step();
+    server.client().expect_in_step();
     // What was held back is answered once the client reads.
     deaf.expect_all(&[214; FLOOD]);
 }
 
 #[test]
 fn ipv6() {
-    let site = Site::on("::1", &[]);
-    site.write("file", "text");
-    let mut client = site.client();
+    let server = Setup::new().host("::1").in_process();
+    server.write("file", "text");
+    let mut client = server.client();
     client.command("PASV", 425);
     client.command("PORT 127,0,0,1,8,0", 522);
     client.command("EPSV 1", 522);
@@ -128,9 +130,9 @@ fn ipv6() {
 
 #[test]
 fn extended_passive_on_ipv4() {
-    let site = Site::new(&[]);
-    site.write("file", "text");
-    let mut client = site.client();
+    let server = TestServer::in_process(&[]);
+    server.write("file", "text");
+    let mut client = server.client();
     client.command("EPSV 2", 522);
     client.command("EPSV 1", 229);
     client.command("EPRT |2|::1|2000|", 522);
@@ -140,15 +142,15 @@ fn extended_passive_on_ipv4() {
     }
     assert_eq!(client.fetch("RETR file"), b"text");
     // Sticky for this session only.
-    site.client().passive();
+    server.client().passive();
 }
 
 /// Clients that arrive while the server ends are turned away; the server still ends well.
 #[test]
 fn shutdown_amid_arrivals() {
     for _ in 0..20 {
-        let site = Site::new(&[]);
-        let address = site.address;
+        let server = TestServer::in_process(&[]);
+        let address = server.address;
         let over = AtomicBool::new(false);
         thread::scope(|scope| {
             for _ in 0..4 {
@@ -161,7 +163,7 @@ fn shutdown_amid_arrivals() {
                 });
             }
             Client::greeted(address);
-            drop(site);
+            drop(server);
             over.store(true, Ordering::SeqCst);
         });
     }
@@ -169,14 +171,14 @@ fn shutdown_amid_arrivals() {
 
 #[test]
 fn shutdown_says_421() {
-    let site = Site::new(&[]);
-    site.write_sparse("large", 1 << 30);
-    let mut idle = site.client();
-    let mut busy = site.client();
+    let server = TestServer::in_process(&[]);
+    server.write_sparse("large", 1 << 30);
+    let mut idle = server.client();
+    let mut busy = server.client();
     let mut data = busy.data();
     busy.command("RETR large", 150);
     read_some(&mut data, 1000);
-    site.handle.shutdown();
+    server.shut_down();
     idle.expect(421);
     idle.expect_closed();
     drain(data);

@@ -7,18 +7,17 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::{Duration, SystemTime};
 
-use tempfile::TempDir;
-
-use super::{Client, PASSWORD, Site, serving};
-use crate::support::process;
-use crate::support::server::Server;
+use crate::support::client::Client;
+use crate::support::data::read_all;
+use crate::support::process::{self};
+use crate::support::server::{InProcess, Setup, TestServer};
 
 #[test]
 fn refusals() {
-    let site = Site::new(&[]);
-    site.write("file", "text");
-    fs::create_dir_all(site.path("full/inner")).expect("directories");
-    let mut client = site.client();
+    let server = TestServer::in_process(&[]);
+    server.write("file", "text");
+    fs::create_dir_all(server.path("full/inner")).expect("directories");
+    let mut client = server.client();
     for (line, code) in [
         ("CWD file", 550),
         ("CWD missing", 550),
@@ -50,21 +49,21 @@ fn refusals() {
         client.command(line, code);
     }
     // Renaming replaces a file, as everywhere.
-    site.write("other", "other text");
+    server.write("other", "other text");
     client.command("RNFR file", 350);
     client.command("RNTO other", 250);
-    assert_eq!(site.read("other"), b"text");
+    assert_eq!(server.read("other"), b"text");
 }
 
 #[test]
 fn facts() {
-    let site = Site::new(&[]);
-    site.write("file", "text");
+    let server = TestServer::in_process(&[]);
+    server.write("file", "text");
     let time = SystemTime::UNIX_EPOCH + Duration::from_secs(1_700_000_000);
-    let file = File::options().write(true).open(site.path("file"));
+    let file = File::options().write(true).open(server.path("file"));
     file.and_then(|file| file.set_modified(time))
         .expect("its time");
-    let mut client = site.client();
+    let mut client = server.client();
     assert_eq!(
         client.command("MDTM file", 213).text(),
         "213 20231114221320"
@@ -87,38 +86,38 @@ fn facts() {
 
 #[test]
 fn links_within_the_root() {
-    let site = Site::new(&[]);
-    fs::create_dir(site.path("directory")).expect("a directory");
-    site.write("directory/file", "text");
-    symlink("directory/file", site.path("link")).expect("a link");
-    symlink("directory", site.path("way")).expect("a link");
-    symlink("../directory/file", site.path("directory/round")).expect("a link");
-    let mut client = site.client();
+    let server = TestServer::in_process(&[]);
+    fs::create_dir(server.path("directory")).expect("a directory");
+    server.write("directory/file", "text");
+    symlink("directory/file", server.path("link")).expect("a link");
+    symlink("directory", server.path("way")).expect("a link");
+    symlink("../directory/file", server.path("directory/round")).expect("a link");
+    let mut client = server.client();
     for command in ["RETR link", "RETR way/file", "RETR way/round"] {
         assert_eq!(client.fetch(command), b"text", "{command}");
     }
     client.command("SIZE link", 213);
     client.store("STOR way/new", "new");
-    assert_eq!(site.read("directory/new"), b"new");
+    assert_eq!(server.read("directory/new"), b"new");
     client.store("STOR link", "changed");
-    assert_eq!(site.read("directory/file"), b"changed");
+    assert_eq!(server.read("directory/file"), b"changed");
     client.command("CWD way", 250);
     assert_eq!(client.fetch("RETR file"), b"changed");
     client.command("CWD /", 250);
     // The link goes, not what it points to.
     client.command("DELE link", 250);
-    assert_eq!(site.read("directory/file"), b"changed");
+    assert_eq!(server.read("directory/file"), b"changed");
 }
 
 /// However the client gets at them, links to the outside lead nowhere.
 #[test]
 fn links_to_files_out_of_the_root() {
-    let site = Site::new(&[]);
-    let outside = make_links_out(&site);
+    let server = TestServer::in_process(&[]);
+    let outside = make_links_out(&server);
     // Absolute links are refused even where they would stay inside.
-    site.write("inner", "text");
-    symlink(site.path("inner"), site.path("absolute-inner")).expect("a link");
-    let mut client = site.client();
+    server.write("inner", "text");
+    symlink(server.path("inner"), server.path("absolute-inner")).expect("a link");
+    let mut client = server.client();
     for file in [
         "relative",
         "absolute",
@@ -148,10 +147,10 @@ fn links_to_files_out_of_the_root() {
 
 #[test]
 fn links_to_directories_out_of_the_root() {
-    let site = Site::new(&[]);
-    let outside = make_links_out(&site);
-    site.write("inner", "text");
-    let mut client = site.client();
+    let server = TestServer::in_process(&[]);
+    let outside = make_links_out(&server);
+    server.write("inner", "text");
+    let mut client = server.client();
     for directory in [
         "relative-dir",
         "absolute-dir",
@@ -189,11 +188,11 @@ fn links_to_directories_out_of_the_root() {
 }
 
 /// A directory beside the root, and links of all kinds that lead there; returns it.
-fn make_links_out(site: &Site) -> PathBuf {
-    let outside = site.directory.path().join("outside");
+fn make_links_out(server: &TestServer<InProcess>) -> PathBuf {
+    let outside = server.directory().join("outside");
     fs::create_dir(&outside).expect("a directory");
     fs::write(outside.join("secret"), "secret").expect("a file");
-    let link = |target: &Path, name: &str| symlink(target, site.path(name)).expect("a link");
+    let link = |target: &Path, name: &str| symlink(target, server.path(name)).expect("a link");
     link(Path::new("../outside/secret"), "relative");
     link(&outside.join("secret"), "absolute");
     link(Path::new("../outside"), "relative-dir");
@@ -224,7 +223,7 @@ fn listing(client: &mut Client, command: &str) -> String {
     if reply.code != 150 {
         return reply.text();
     }
-    let text = super::read_all(&mut data).escape_ascii().to_string();
+    let text = read_all(&mut data).escape_ascii().to_string();
     client.expect(226);
     text
 }
@@ -232,11 +231,11 @@ fn listing(client: &mut Client, command: &str) -> String {
 /// Neither a pipe without a peer nor one with it makes a session hang.
 #[test]
 fn pipes_and_sockets() {
-    let site = Site::new(&[]);
-    let pipe = site.path("pipe");
+    let server = TestServer::in_process(&[]);
+    let pipe = server.path("pipe");
     process::run(Command::new("mkfifo").arg(&pipe), 10).expect_success();
-    let _listener = UnixListener::bind(site.path("socket")).expect("a socket");
-    let mut client = site.client();
+    let _listener = UnixListener::bind(server.path("socket")).expect("a socket");
+    let mut client = server.client();
     let mut held: Option<File> = None;
     for _ in 0..2 {
         for name in ["pipe", "socket"] {
@@ -259,8 +258,9 @@ fn pipes_and_sockets() {
 /// Root may open everything, so the server runs without root's privileges here.
 #[test]
 fn what_may_not_be_opened() {
-    let directory = TempDir::new().expect("a temporary directory");
-    let path = |name: &str| directory.path().join(name);
+    let setup = Setup::new();
+    let root = setup.root();
+    let path = |name: &str| root.join(name);
     for closed in ["closed", "listed"] {
         fs::create_dir(path(closed)).expect("a directory");
         fs::write(path(closed).join("file"), "text").expect("a file");
@@ -278,14 +278,11 @@ fn what_may_not_be_opened() {
     ] {
         set(name, mode);
     }
-    let root = directory.path().to_str().expect("a path of text");
-    let serve = serving(root, &[]);
-    let mut command = Command::new("setpriv");
-    command.args(["--bounding-set=-all", "--inh-caps=-all"]);
-    command.arg(serve.get_program()).args(serve.get_args());
-    let server = Server::spawn(&mut command);
+    let without_rights = ["setpriv", "--bounding-set=-all", "--inh-caps=-all"];
+    let setup = setup.wrapped(|serve| process::prefixed(&without_rights, &serve));
+    let server = setup.program();
 
-    let mut client = Client::logged_in(server.address);
+    let mut client = server.client();
     client.extended_passive();
     for (line, code) in [
         ("APPE fixed", 550),
@@ -308,10 +305,10 @@ fn what_may_not_be_opened() {
     assert_eq!(client.fetch("RETR fixed"), b"text");
     let text = listing(&mut client, "LIST");
     assert_eq!(text.matches("\\r\\n").count(), 4, "{text}");
-    server.finish(&[PASSWORD]);
     for name in ["closed", "listed", "file"] {
         set(name, 0o700);
     }
+    server.finish();
 }
 
 /// What is said to those who want to transfer something that is no plain file within the root.

@@ -8,29 +8,29 @@ use std::time::{Duration, SystemTime};
 
 use ftp_tests::listed::{self, Listed, Size};
 
-use super::{Client, PASSWORD, Site, serving};
-use crate::support::process;
-use crate::support::server::Server;
+use crate::support::client::Client;
+use crate::support::process::{self};
+use crate::support::server::{InProcess, Setup, TestServer};
 
 #[test]
 fn what_a_line_says() {
-    let site = Site::new(&[]);
-    site.write("  file", "text");
-    fs::hard_link(site.path("  file"), site.path("again")).expect("a second name");
-    set_mode(&site, "again", 0o640);
-    site.write("setuid", "");
-    set_mode(&site, "setuid", 0o4755);
-    site.write("setgid", "");
-    set_mode(&site, "setgid", 0o2644);
-    fs::create_dir(site.path("sticky")).expect("a directory");
-    set_mode(&site, "sticky", 0o1777);
-    symlink("no/where -> else", site.path("link")).expect("a link");
-    let _socket = UnixListener::bind(site.path("socket")).expect("a socket");
-    let fifo = site.path("fifo");
+    let server = TestServer::in_process(&[]);
+    server.write("  file", "text");
+    fs::hard_link(server.path("  file"), server.path("again")).expect("a second name");
+    set_mode(&server, "again", 0o640);
+    server.write("setuid", "");
+    set_mode(&server, "setuid", 0o4755);
+    server.write("setgid", "");
+    set_mode(&server, "setgid", 0o2644);
+    fs::create_dir(server.path("sticky")).expect("a directory");
+    set_mode(&server, "sticky", 0o1777);
+    symlink("no/where -> else", server.path("link")).expect("a link");
+    let _socket = UnixListener::bind(server.path("socket")).expect("a socket");
+    let fifo = server.path("fifo");
     let made = process::run(Command::new("mkfifo").arg("-m600").arg(&fifo), 10);
     made.expect_success();
 
-    let mut client = site.client();
+    let mut client = server.client();
     let lines = list(&mut client, "LIST");
     assert_eq!(lines.len(), 8);
     let check = |name: &str, mode: &str, links| {
@@ -62,7 +62,7 @@ fn what_a_line_says() {
 
 #[test]
 fn dates() {
-    let site = Site::new(&[]);
+    let server = TestServer::in_process(&[]);
     let now = SystemTime::now();
     const DAY: Duration = Duration::from_secs(86_400);
     for (name, modified) in [
@@ -73,10 +73,10 @@ fn dates() {
         ("soon", now + Duration::from_secs(3600)),
         ("late", now + 400 * DAY),
     ] {
-        site.write(name, "");
-        set_modified(&site, name, modified);
+        server.write(name, "");
+        set_modified(&server, name, modified);
     }
-    let lines = list(&mut site.client(), "LIST");
+    let lines = list(&mut server.client(), "LIST");
     for (name, has_time) in [
         ("now", true),
         ("recent", true),
@@ -94,12 +94,12 @@ fn dates() {
 /// One rule: every entry is shown, and -a adds the two that are none.
 #[test]
 fn hidden_files() {
-    let site = Site::new(&[]);
-    fs::create_dir(site.path("d")).expect("a directory");
+    let server = TestServer::in_process(&[]);
+    fs::create_dir(server.path("d")).expect("a directory");
     for name in ["d/.hidden", "d/plain", "d/-a"] {
-        site.write(name, "");
+        server.write(name, "");
     }
-    let mut client = site.client();
+    let mut client = server.client();
     for command in [
         "LIST d",
         "LIST -l d",
@@ -133,22 +133,22 @@ fn hidden_files() {
 /// Nothing is told of what lies above the shared directory.
 #[test]
 fn above_the_root_is_the_root() {
-    let site = Site::new(&[]);
-    set_modified(&site, "..", SystemTime::UNIX_EPOCH);
-    let lines = list(&mut site.client(), "LIST -a");
+    let server = TestServer::in_process(&[]);
+    set_modified(&server, "..", SystemTime::UNIX_EPOCH);
+    let lines = list(&mut server.client(), "LIST -a");
     assert_eq!(lines.len(), 2);
     assert_eq!(lines[0].date, lines[1].date);
 }
 
 #[test]
 fn order() {
-    let site = Site::new(&[]);
+    let server = TestServer::in_process(&[]);
     let begin = SystemTime::now() - Duration::from_secs(10_000);
     for (name, size, age) in [("b", 5, 3), ("a", 70, 2), ("d", 5, 1), ("c", 600, 4)] {
-        site.write(name, vec![0; size]);
-        set_modified(&site, name, begin - Duration::from_secs(age));
+        server.write(name, vec![0; size]);
+        set_modified(&server, name, begin - Duration::from_secs(age));
     }
-    let mut client = site.client();
+    let mut client = server.client();
     for (flags, expected) in [
         ("-t", "dabc"),
         ("-tr", "cbad"),
@@ -175,10 +175,10 @@ fn order() {
 
 #[test]
 fn a_directory_itself() {
-    let site = Site::new(&[]);
-    fs::create_dir_all(site.path("d/e")).expect("a directory");
-    site.write("d/file", "text");
-    let mut client = site.client();
+    let server = TestServer::in_process(&[]);
+    fs::create_dir_all(server.path("d/e")).expect("a directory");
+    server.write("d/file", "text");
+    let mut client = server.client();
     assert_eq!(names(&mut client, "LIST -d d"), ["d"]);
     assert_eq!(list(&mut client, "LIST -ld d")[0].mode.as_bytes()[0], b'd');
     assert_eq!(names(&mut client, "LIST -d"), ["."]);
@@ -193,13 +193,13 @@ fn a_directory_itself() {
 
 #[test]
 fn marks() {
-    let site = Site::new(&[]);
-    fs::create_dir(site.path("d")).expect("a directory");
-    site.write("file", "");
-    site.write("program", "");
-    set_mode(&site, "program", 0o755);
-    symlink("file", site.path("link")).expect("a link");
-    let mut client = site.client();
+    let server = TestServer::in_process(&[]);
+    fs::create_dir(server.path("d")).expect("a directory");
+    server.write("file", "");
+    server.write("program", "");
+    set_mode(&server, "program", 0o755);
+    symlink("file", server.path("link")).expect("a link");
+    let mut client = server.client();
     assert_eq!(
         names(&mut client, "LIST -F"),
         ["d/", "file", "link", "program*"]
@@ -213,15 +213,15 @@ fn marks() {
 
 #[test]
 fn everything_within() {
-    let site = Site::new(&[]);
-    fs::create_dir_all(site.path("top/a/deep")).expect("directories");
-    fs::create_dir_all(site.path("top/b")).expect("directories");
+    let server = TestServer::in_process(&[]);
+    fs::create_dir_all(server.path("top/a/deep")).expect("directories");
+    fs::create_dir_all(server.path("top/b")).expect("directories");
     for name in ["top/1", "top/a/2", "top/a/deep/3", "top/b/.4"] {
-        site.write(name, "");
+        server.write(name, "");
     }
-    symlink(".", site.path("top/b/circle")).expect("a link");
-    symlink("/", site.path("top/b/out")).expect("a link");
-    let mut client = site.client();
+    symlink(".", server.path("top/b/circle")).expect("a link");
+    symlink("/", server.path("top/b/out")).expect("a link");
+    let mut client = server.client();
     let expected = [
         "top/1",
         "top/a",
@@ -271,17 +271,14 @@ fn everything_within() {
 /// However deep: directories are open one at a time.
 #[test]
 fn depth_takes_no_descriptors() {
-    let directory = tempfile::TempDir::new().expect("a temporary directory");
-    let root = directory.path().to_str().expect("a path");
+    let setup = Setup::new();
     let deepest = "d/".repeat(126);
-    fs::create_dir_all(directory.path().join(&deepest)).expect("directories");
-    fs::write(directory.path().join(&deepest).join("end"), "").expect("a file");
-    let serve = serving(root, &[]);
-    let mut command = Command::new("sh");
-    command.args(["-c", "ulimit -n 32; exec \"$0\" \"$@\""]);
-    command.arg(serve.get_program()).args(serve.get_args());
-    let server = Server::spawn(&mut command);
-    let mut client = Client::logged_in(server.address);
+    fs::create_dir_all(setup.root().join(&deepest)).expect("directories");
+    fs::write(setup.root().join(&deepest).join("end"), "").expect("a file");
+    let limit = ["sh", "-c", "ulimit -n 32; exec \"$0\" \"$@\""];
+    let setup = setup.wrapped(|serve| process::prefixed(&limit, &serve));
+    let server = setup.program();
+    let mut client = server.client();
     let found = client.fetch("NLST -R");
     assert!(found.ends_with(format!("{deepest}end\r\n").as_bytes()));
     let pattern = "*/".repeat(126);
@@ -289,22 +286,22 @@ fn depth_takes_no_descriptors() {
         client.fetch(format!("NLST {pattern}e*")),
         format!("{deepest}end\r\n").as_bytes()
     );
-    server.finish(&[PASSWORD]);
+    server.finish();
 }
 
 #[test]
 fn wildcards() {
-    let site = Site::new(&[]);
+    let server = TestServer::in_process(&[]);
     for directory in ["dir1", "dir2", "other", ".hidden-dir"] {
-        fs::create_dir(site.path(directory)).expect("a directory");
+        fs::create_dir(server.path(directory)).expect("a directory");
         for name in ["x1", "x22", "y.txt", ".z.txt"] {
-            site.write(&format!("{directory}/{name}"), "");
+            server.write(&format!("{directory}/{name}"), "");
         }
     }
     for name in ["a.txt", "b.txt", "bb", "d?", "ä.txt"] {
-        site.write(name, "");
+        server.write(name, "");
     }
-    let mut client = site.client();
+    let mut client = server.client();
     for (pattern, expected) in [
         ("*.txt", "a.txt b.txt ä.txt"),
         ("?.txt", "a.txt b.txt ä.txt"),
@@ -343,13 +340,13 @@ fn wildcards() {
 
 #[test]
 fn names_that_look_like_patterns() {
-    let site = Site::new(&[]);
-    fs::create_dir(site.path("[d]")).expect("a directory");
-    site.write("[d]/*", "text");
-    site.write("[x]", "text");
-    site.write("x", "");
-    site.write("d", "");
-    let mut client = site.client();
+    let server = TestServer::in_process(&[]);
+    fs::create_dir(server.path("[d]")).expect("a directory");
+    server.write("[d]/*", "text");
+    server.write("[x]", "text");
+    server.write("x", "");
+    server.write("d", "");
+    let mut client = server.client();
     assert_eq!(client.fetch("NLST [x]"), b"[x]\r\n");
     assert_eq!(names(&mut client, "LIST [x]"), ["[x]"]);
     assert_eq!(client.fetch("NLST [d]"), b"[d]/*\r\n");
@@ -361,17 +358,17 @@ fn names_that_look_like_patterns() {
 /// No wildcard leads through a link, and no link out of the shared directory.
 #[test]
 fn wildcards_and_links() {
-    let site = Site::new(&[]);
-    let outside = site.directory.path().join("outside");
+    let server = TestServer::in_process(&[]);
+    let outside = server.directory().join("outside");
     fs::create_dir(&outside).expect("a directory");
     fs::write(outside.join("secret"), "secret").expect("a file");
-    fs::create_dir(site.path("inner")).expect("a directory");
-    site.write("inner/file", "text");
-    symlink("../outside", site.path("out")).expect("a link");
-    symlink(&outside, site.path("absolute")).expect("a link");
-    symlink("inner", site.path("in")).expect("a link");
-    symlink(".", site.path("circle")).expect("a link");
-    let mut client = site.client();
+    fs::create_dir(server.path("inner")).expect("a directory");
+    server.write("inner/file", "text");
+    symlink("../outside", server.path("out")).expect("a link");
+    symlink(&outside, server.path("absolute")).expect("a link");
+    symlink("inner", server.path("in")).expect("a link");
+    symlink(".", server.path("circle")).expect("a link");
+    let mut client = server.client();
     // The way before the wildcard is any path, and goes where paths go.
     assert_eq!(client.fetch("NLST in/f*"), b"in/file\r\n");
     assert_eq!(client.fetch("NLST circle/in*/f*"), b"circle/inner/file\r\n");
@@ -400,10 +397,10 @@ fn wildcards_and_links() {
 /// Never an empty 226 for what is not there, and never a refusal for what is only empty.
 #[test]
 fn nothing_there() {
-    let site = Site::new(&[]);
-    fs::create_dir(site.path("empty")).expect("a directory");
-    site.write("file", "");
-    let mut client = site.client();
+    let server = TestServer::in_process(&[]);
+    fs::create_dir(server.path("empty")).expect("a directory");
+    server.write("file", "");
+    let mut client = server.client();
     for command in [
         "LIST nothing",
         "NLST nothing",
@@ -428,7 +425,7 @@ fn nothing_there() {
     }
     assert_eq!(client.fetch("LIST -R empty"), b"empty:\r\n");
     // A link that leads nowhere is there.
-    symlink("nowhere", site.path("dangling")).expect("a link");
+    symlink("nowhere", server.path("dangling")).expect("a link");
     assert_eq!(names(&mut client, "LIST dangling"), ["dangling"]);
     client.expect_in_step();
 }
@@ -497,11 +494,11 @@ fn line_of<'a>(lines: &'a [Listed], name: &str) -> &'a Listed {
         .unwrap_or_else(|| panic!("no {name:?} in {lines:?}"))
 }
 
-fn set_mode(site: &Site, name: &str, mode: u32) {
-    fs::set_permissions(site.path(name), Permissions::from_mode(mode)).expect("permissions");
+fn set_mode(server: &TestServer<InProcess>, name: &str, mode: u32) {
+    fs::set_permissions(server.path(name), Permissions::from_mode(mode)).expect("permissions");
 }
 
-fn set_modified(site: &Site, name: &str, modified: SystemTime) {
-    let file = File::open(site.path(name)).expect("a file");
+fn set_modified(server: &TestServer<InProcess>, name: &str, modified: SystemTime) {
+    let file = File::open(server.path(name)).expect("a file");
     file.set_modified(modified).expect("its time");
 }

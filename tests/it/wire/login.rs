@@ -4,18 +4,19 @@ use std::fs;
 use std::net::Shutdown;
 use std::time::{Duration, Instant};
 
-use super::{Client, PASSWORD, Site, USER};
+use crate::support::client::Client;
+use crate::support::server::{PASSWORD, Setup, TestServer, USER};
 
 #[test]
 fn right_and_wrong() {
-    let site = Site::new(&[]);
-    let mut client = Client::greeted(site.address);
+    let server = TestServer::in_process(&[]);
+    let mut client = Client::greeted(server.address);
     for (user, password) in [
         (USER, "wrong"),
         ("nobody", PASSWORD),
         ("anonymous", "me@example.org"),
     ] {
-        let mut other = Client::greeted(site.address);
+        let mut other = Client::greeted(server.address);
         other.command(format!("USER {user}"), 331);
         other.command(format!("PASS {password}"), 530);
         other.command("PWD", 530);
@@ -33,26 +34,26 @@ fn right_and_wrong() {
 
 #[test]
 fn attempts_are_counted() {
-    let site = Site::new(&["--max-login-attempts", "3"]);
-    let mut client = Client::greeted(site.address);
+    let server = TestServer::in_process(&["--max-login-attempts", "3"]);
+    let mut client = Client::greeted(server.address);
     for code in [530, 530, 421] {
         client.command(format!("USER {USER}"), 331);
         client.command("PASS wrong", code);
     }
     client.expect_closed();
     // The next connection begins anew.
-    site.client().expect_in_step();
+    server.client().expect_in_step();
 }
 
 /// The answer to a wrong password takes its time; meanwhile others are served, and what follows waits.
 #[test]
 fn the_delay_is_kept() {
-    let site = Site::new(&["--login-delay", "1"]);
-    let mut client = Client::greeted(site.address);
+    let server = TestServer::in_process(&["--login-delay", "1"]);
+    let mut client = Client::greeted(server.address);
     client.command(format!("USER {USER}"), 331);
     let since = Instant::now();
     client.send_bytes("PASS wrong\r\nNOOP\r\n");
-    site.client().expect_in_step();
+    server.client().expect_in_step();
     client.expect(530);
     assert!(since.elapsed() >= Duration::from_secs(1));
     client.expect(200);
@@ -60,18 +61,18 @@ fn the_delay_is_kept() {
 
 #[test]
 fn a_client_may_leave_during_the_delay() {
-    let site = Site::new(&["--login-delay", "60"]);
-    let mut client = Client::greeted(site.address);
+    let server = TestServer::in_process(&["--login-delay", "60"]);
+    let mut client = Client::greeted(server.address);
     client.command(format!("USER {USER}"), 331);
     client.send("PASS wrong");
-    // The site's end finds no session that still waits.
+    // The server's end finds no session that still waits.
 }
 
 #[test]
 fn nothing_before_login() {
-    let site = Site::new(&[]);
-    site.write("file", "text");
-    let mut client = Client::greeted(site.address);
+    let server = TestServer::in_process(&[]);
+    server.write("file", "text");
+    let mut client = Client::greeted(server.address);
     for line in [
         "ABOR",
         "ACCT a",
@@ -115,15 +116,17 @@ fn nothing_before_login() {
     ] {
         client.command(line, code);
     }
-    assert_eq!(site.read("file"), b"text");
+    assert_eq!(server.read("file"), b"text");
 }
 
 #[test]
 fn anonymous_reads_only() {
-    let site = Site::with_flags(&["-i", "127.0.0.1"]);
-    site.write("file", "text");
-    fs::create_dir(site.path("directory")).expect("a directory");
-    let mut client = Client::greeted(site.address);
+    let server = Setup::without_account()
+        .flags(&["-i", "127.0.0.1"])
+        .in_process();
+    server.write("file", "text");
+    fs::create_dir(server.path("directory")).expect("a directory");
+    let mut client = Client::greeted(server.address);
     client.command("USER anonymous", 331);
     client.command("PASS me@example.org", 230);
     for (line, code) in [
@@ -142,17 +145,17 @@ fn anonymous_reads_only() {
         client.command(line, code);
     }
     assert_eq!(client.fetch("RETR file"), b"text");
-    let entries = fs::read_dir(site.root()).expect("the root").count();
-    assert_eq!((site.read("file"), entries), (b"text".to_vec(), 2));
+    let entries = fs::read_dir(server.root()).expect("the root").count();
+    assert_eq!((server.read("file"), entries), (b"text".to_vec(), 2));
 }
 
 #[test]
 fn quit_closes() {
-    let site = Site::new(&[]);
-    let mut early = Client::greeted(site.address);
+    let server = TestServer::in_process(&[]);
+    let mut early = Client::greeted(server.address);
     early.command("QUIT", 221);
     early.expect_closed();
-    let mut client = site.client();
+    let mut client = server.client();
     client.send_bytes("QUIT\r\nNOOP\r\n");
     client.expect(221);
     client.expect_closed();
@@ -161,8 +164,8 @@ fn quit_closes() {
 /// A connection that is closed with unread bytes is reset, and on a slow line the reply gets lost.
 #[test]
 fn a_goodbye_is_not_cut_off_by_a_reset() {
-    let site = Site::new(&[]);
-    let mut client = site.client();
+    let server = TestServer::in_process(&[]);
+    let mut client = server.client();
     client.send_bytes(format!("QUIT\r\n{}", "NOOP\r\n".repeat(5_000)));
     client.expect(221);
     client.expect_orderly_close();
@@ -172,8 +175,8 @@ fn a_goodbye_is_not_cut_off_by_a_reset() {
 /// the answer.
 #[test]
 fn the_delay_is_kept_for_those_who_leave() {
-    let site = Site::new(&["--login-delay", "1", "--max-cons", "1"]);
-    let mut client = Client::greeted(site.address);
+    let server = TestServer::in_process(&["--login-delay", "1", "--max-cons", "1"]);
+    let mut client = Client::greeted(server.address);
     client.command(format!("USER {USER}"), 331);
     let since = Instant::now();
     client.send("PASS wrong");
@@ -181,7 +184,7 @@ fn the_delay_is_kept_for_those_who_leave() {
         .stream
         .shutdown(Shutdown::Write)
         .expect("half a close");
-    Client::connect(site.address).expect(421);
+    Client::connect(server.address).expect(421);
     client.expect(530);
     assert!(since.elapsed() >= Duration::from_secs(1));
     client.expect_closed();

@@ -4,7 +4,8 @@ use std::ffi::OsStr;
 use std::fs;
 use std::os::unix::ffi::OsStrExt;
 
-use super::{Client, Site};
+use crate::support::client::Client;
+use crate::support::server::{InProcess, TestServer};
 
 #[test]
 fn spaces_quotes_and_dashes() {
@@ -41,8 +42,8 @@ fn other_bytes() {
 fn names_at_the_limit() {
     let longest = vec![b'n'; 255 - 2];
     check(&[&longest]);
-    let site = Site::new(&[]);
-    let mut client = site.client();
+    let server = TestServer::in_process(&[]);
+    let mut client = server.client();
     client.extended_passive();
     let too_long = "n".repeat(256);
     client.command(format!("STOR {too_long}"), 553);
@@ -54,8 +55,8 @@ fn names_at_the_limit() {
 /// Deeper than one name may be long, and back.
 #[test]
 fn deep_paths() {
-    let site = Site::new(&[]);
-    let mut client = site.client();
+    let server = TestServer::in_process(&[]);
+    let mut client = server.client();
     let name = "deep".repeat(8);
     let mut path = String::new();
     for _ in 0..100 {
@@ -76,17 +77,17 @@ fn deep_paths() {
     );
     client.command(format!("RNFR {path}/file"), 350);
     client.command("RNTO file", 250);
-    assert_eq!(site.read("file"), b"text");
+    assert_eq!(server.read("file"), b"text");
 }
 
 /// What is not one of ours may still lie in the directory: one entry stays one line.
 #[test]
 fn a_newline_in_a_name_forges_nothing() {
-    let site = Site::new(&[]);
-    site.write("plain", "text");
-    site.write("two\r\n-rw-r--r-- 1 0 0 1 Jan 1 2020 forged", "text");
-    fs::create_dir(site.path("d\n250 forged")).expect("a directory");
-    let mut client = site.client();
+    let server = TestServer::in_process(&[]);
+    server.write("plain", "text");
+    server.write("two\r\n-rw-r--r-- 1 0 0 1 Jan 1 2020 forged", "text");
+    fs::create_dir(server.path("d\n250 forged")).expect("a directory");
+    let mut client = server.client();
     // MLSD tells of the directory itself too.
     for (command, lines) in [("LIST", 3), ("NLST", 3), ("MLSD", 4)] {
         let listing = client.fetch(command);
@@ -110,21 +111,21 @@ fn a_newline_in_a_name_forges_nothing() {
 /// Every command with each of these names, for a file and for a directory.
 #[track_caller]
 fn check(names: &[&[u8]]) {
-    let site = Site::new(&[]);
-    let mut client = site.client();
+    let server = TestServer::in_process(&[]);
+    let mut client = server.client();
     for name in names {
-        check_file(&site, &mut client, name);
-        check_directory(&site, &mut client, name);
-        let left = fs::read_dir(site.root()).expect("the root").count();
+        check_file(&server, &mut client, name);
+        check_directory(&server, &mut client, name);
+        let left = fs::read_dir(server.root()).expect("the root").count();
         assert_eq!(left, 0, "{}", name.escape_ascii());
     }
 }
 
 #[track_caller]
-fn check_file(site: &Site, client: &mut Client, name: &[u8]) {
+fn check_file(server: &TestServer<InProcess>, client: &mut Client, name: &[u8]) {
     let wire = wire_form(name);
     let with = |verb: &str| [verb.as_bytes(), b" ", &wire[..]].concat();
-    let on_disk = |name: &[u8]| site.root().join(OsStr::from_bytes(name));
+    let on_disk = |name: &[u8]| server.root().join(OsStr::from_bytes(name));
     client.store(with("STOR"), "some text");
     client.store(with("APPE"), " more");
     assert_eq!(
@@ -159,7 +160,7 @@ fn check_file(site: &Site, client: &mut Client, name: &[u8]) {
 }
 
 #[track_caller]
-fn check_directory(site: &Site, client: &mut Client, name: &[u8]) {
+fn check_directory(server: &TestServer<InProcess>, client: &mut Client, name: &[u8]) {
     let wire = wire_form(name);
     let with = |verb: &str| [verb.as_bytes(), b" ", &wire[..]].concat();
     let quoted: Vec<u8> = shown_form(&wire)
@@ -169,7 +170,7 @@ fn check_directory(site: &Site, client: &mut Client, name: &[u8]) {
     let quoted = [b"257 \"/", &quoted[..], b"\""].concat();
     let made = client.command(with("MKD"), 257);
     assert!(made.lines[0].starts_with(&quoted), "{}", made.text());
-    assert!(site.root().join(OsStr::from_bytes(name)).is_dir());
+    assert!(server.root().join(OsStr::from_bytes(name)).is_dir());
     client.command(with("CWD"), 250);
     let current = client.command("PWD", 257);
     assert!(current.lines[0].starts_with(&quoted), "{}", current.text());

@@ -4,15 +4,15 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use rustix::process::Signal;
-use tempfile::TempDir;
 
-use super::{Client, GUARD, Site, connect, serving};
-use crate::support::server::Server;
+use crate::support::client::Client;
+use crate::support::data::connect;
+use crate::support::server::{Program, TestServer};
+use crate::support::wait::GUARD;
 
 #[test]
 fn who_gives_up_has_missed_something() {
-    let directory = TempDir::new().expect("a temporary directory");
-    let server = serve(&directory, &[]);
+    let server = TestServer::program(&[]);
     let told = |command: Option<&str>| {
         let mut client = Client::logged_in(server.address);
         let port = client.extended_passive().port();
@@ -64,14 +64,13 @@ fn who_gives_up_has_missed_something() {
     // It counts anew once somebody has come.
     again.fetch("NLST");
     assert!(!report(&server).contains("never connected"));
-    server.finish(&[]);
+    server.finish();
 }
 
 /// With our own patience as the shorter one, and settings that change.
 #[test]
 fn a_reload_forgets_what_was_missed() {
-    let directory = TempDir::new().expect("a temporary directory");
-    let server = serve(&directory, &["--passive-timeout", "1"]);
+    let server = TestServer::program(&["--passive-timeout", "1"]);
     let mut client = Client::logged_in(server.address);
     let port = client.extended_passive().port();
     client.command("NLST", 150);
@@ -85,36 +84,30 @@ fn a_reload_forgets_what_was_missed() {
     assert!(!report(&server).contains("never connected"));
     // The session knows what it has seen.
     assert!(missed(&mut client).is_some());
-    server.finish(&[]);
+    server.finish();
 }
 
 /// The server's own end says nothing about the way to it.
 #[test]
 fn an_end_of_the_server_misses_nothing() {
-    let directory = TempDir::new().expect("a temporary directory");
-    let server = serve(&directory, &["--shutdown-grace", "0"]);
+    let server = TestServer::program(&["--shutdown-grace", "0"]);
     let mut client = Client::logged_in(server.address);
     client.extended_passive();
     thread::sleep(PATIENCE);
-    let log = server.finish(&[]);
+    let log = server.finish();
     assert!(!log.contains("never connected"), "{log}");
 }
 
 #[test]
 fn active_mode_names_whom_it_could_not_reach() {
-    let site = Site::new(&[]);
-    let mut client = site.client();
+    let server = TestServer::in_process(&[]);
+    let mut client = server.client();
     // Nobody listens there: it is below what the kernel gives out, and not ours.
     client.command("EPRT |1|127.0.0.1|1025|", 200);
     client.command("NLST", 150);
     let reply = client.expect(425).text();
     assert_eq!(reply, "425 Cannot connect to 127.0.0.1:1025.");
     assert_eq!(missed(&mut client), None);
-}
-
-fn serve(directory: &TempDir, flags: &[&str]) -> Server {
-    let root = directory.path().to_str().expect("a path");
-    Server::spawn(&mut serving(root, flags))
 }
 
 /// The line in STAT about missed data connections.
@@ -125,7 +118,7 @@ fn missed(client: &mut Client) -> Option<String> {
 }
 
 /// What SIGUSR1 adds to the log.
-fn report(server: &Server) -> String {
+fn report(server: &TestServer<Program>) -> String {
     let before = server.log().len();
     let deadline = Instant::now() + GUARD;
     server.signal(Signal::USR1);

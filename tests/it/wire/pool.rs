@@ -6,9 +6,10 @@ use std::net::{SocketAddr, TcpListener};
 use std::thread;
 use std::time::Duration;
 
-use super::{
-    Client, STRANGER, Site, connect, drain, pattern, read_all, read_some, wait_until_closed,
-};
+use crate::support::client::Client;
+use crate::support::data::{STRANGER, connect, drain, read_all, read_some, wait_until_closed};
+use crate::support::file_contents::noise;
+use crate::support::server::Setup;
 
 #[test]
 fn eight_clients_and_one_port() {
@@ -22,13 +23,16 @@ fn twenty_clients_and_two_ports() {
 
 /// All clients at the same time, all in several rounds; each gets its own file.
 fn check_rush(first: u16, last: u16, clients: usize, rounds: usize) {
-    let site = Site::on_own_address(&["-r", &format!("{first}-{last}")]);
-    let address = site.address;
+    let server = Setup::new()
+        .on_own_address()
+        .flags(&["-r", &format!("{first}-{last}")])
+        .in_process();
+    let address = server.address;
     thread::scope(|scope| {
         for number in 0..clients {
-            let bytes = pattern(1000 * (number + 1));
+            let bytes = noise(1000 * (number + 1));
             let name = format!("file{number}");
-            site.write(&name, &bytes);
+            server.write(&name, &bytes);
             scope.spawn(move || {
                 let mut client = Client::logged_in(address);
                 for round in 0..rounds {
@@ -52,10 +56,13 @@ fn check_rush(first: u16, last: u16, clients: usize, rounds: usize) {
 /// somebody needs it, and not only when the first one's time is over.
 #[test]
 fn a_port_is_free_once_its_client_has_come() {
-    let site = Site::on_own_address(&["-r", "20000"]);
-    site.write("first", "first");
-    site.write("second", "second");
-    let (mut first, mut second) = (site.client(), site.client());
+    let server = Setup::new()
+        .on_own_address()
+        .flags(&["-r", "20000"])
+        .in_process();
+    server.write("first", "first");
+    server.write("second", "second");
+    let (mut first, mut second) = (server.client(), server.client());
     let port = first.extended_passive();
     let mut first_data = connect(port);
     let patience = Duration::from_secs(4);
@@ -74,9 +81,12 @@ fn a_port_is_free_once_its_client_has_come() {
 /// It connects when others wait already, and thinks. When its time is over, it has come.
 #[test]
 fn a_client_that_comes_late_keeps_its_connection() {
-    let site = Site::on_own_address(&["-r", "20000"]);
-    site.write("first", "first");
-    let (mut first, mut second) = (site.client(), site.client());
+    let server = Setup::new()
+        .on_own_address()
+        .flags(&["-r", "20000"])
+        .in_process();
+    server.write("first", "first");
+    let (mut first, mut second) = (server.client(), server.client());
     let port = first.extended_passive();
     second.send("EPSV");
     // Until its session has heard of the other one, and found nobody.
@@ -92,13 +102,15 @@ fn a_client_that_comes_late_keeps_its_connection() {
 /// Another client keeps the port open, when a client connects to it and then changes its mind.
 #[test]
 fn a_connection_that_was_given_up_is_nobody_elses() {
-    let site = Site::on_own_address(&["-r", "20000"]);
-    let mut other =
-        Client::over(super::connect_from(STRANGER, site.address).expect("a control connection"));
+    let server = Setup::new()
+        .on_own_address()
+        .flags(&["-r", "20000"])
+        .in_process();
+    let mut other = Client::connect_from(STRANGER, server.address);
     other.expect(220);
     other.log_in();
     other.extended_passive();
-    let mut client = site.client();
+    let mut client = server.client();
     let port = client.extended_passive();
     let given_up = connect(port);
     assert_eq!(client.extended_passive(), port);
@@ -108,25 +120,28 @@ fn a_connection_that_was_given_up_is_nobody_elses() {
     data.write_all(b"contents").expect("sending data");
     drop(data);
     client.expect(226);
-    assert_eq!(site.read("new"), b"contents");
+    assert_eq!(server.read("new"), b"contents");
 }
 
 /// A transfer needs its port only until it begins.
 #[test]
 fn a_port_is_free_while_its_transfer_runs() {
-    let site = Site::on_own_address(&["-r", "20000"]);
-    site.write_sparse("large", 1 << 27);
-    site.write("small", "text");
+    let server = Setup::new()
+        .on_own_address()
+        .flags(&["-r", "20000"])
+        .in_process();
+    server.write_sparse("large", 1 << 27);
+    server.write("small", "text");
     let mut busy: Vec<_> = (0..5)
         .map(|_| {
-            let mut client = site.client();
+            let mut client = server.client();
             let mut data = client.data();
             client.command("RETR large", 150);
             read_some(&mut data, 1000);
             (client, data)
         })
         .collect();
-    assert_eq!(site.client().fetch("RETR small"), b"text");
+    assert_eq!(server.client().fetch("RETR small"), b"text");
     let (mut client, data) = busy.swap_remove(2);
     assert_eq!(drain(data), (1 << 27) - 1000);
     client.expect(226);
@@ -139,15 +154,18 @@ fn a_port_is_free_while_its_transfer_runs() {
 /// Clients that never come hold nobody up for long, and are told when they want to transfer.
 #[test]
 fn clients_that_never_come() {
-    let site = Site::on_own_address(&["-r", "20000-20001"]);
-    site.write("file", "text");
-    let (mut one, mut other) = (site.client(), site.client());
+    let server = Setup::new()
+        .on_own_address()
+        .flags(&["-r", "20000-20001"])
+        .in_process();
+    server.write("file", "text");
+    let (mut one, mut other) = (server.client(), server.client());
     let ports = BTreeSet::from([one.extended_passive(), other.extended_passive()]);
     assert_eq!(ports.len(), 2);
-    let mut client = site.client();
+    let mut client = server.client();
     assert_eq!(client.fetch("RETR file"), b"text");
     assert_eq!(client.fetch("RETR file"), b"text");
-    let mut next = site.client();
+    let mut next = server.client();
     assert_eq!(next.fetch("RETR file"), b"text");
     one.send("RETR file");
     other.send("RETR file");
@@ -158,11 +176,14 @@ fn clients_that_never_come() {
 /// A port that is awaited in vain is waited for as long as a data connection may take.
 #[test]
 fn no_port_in_time() {
-    let site = Site::on_own_address(&["-r", "20000-20001", "--passive-timeout", "1"]);
+    let server = Setup::new()
+        .on_own_address()
+        .flags(&["-r", "20000-20001", "--passive-timeout", "1"])
+        .in_process();
     let held = [20_000, 20_001].map(|port| {
-        TcpListener::bind(SocketAddr::new(site.address.ip(), port)).expect("a listener")
+        TcpListener::bind(SocketAddr::new(server.address.ip(), port)).expect("a listener")
     });
-    let mut client = site.client();
+    let mut client = server.client();
     client.command("EPSV", 425);
     client.command("PASV", 425);
     drop(held);
@@ -171,10 +192,13 @@ fn no_port_in_time() {
 
 #[test]
 fn a_port_that_another_program_holds() {
-    let site = Site::on_own_address(&["-r", "20000-20002"]);
-    let held = SocketAddr::new(site.address.ip(), 20_001);
+    let server = Setup::new()
+        .on_own_address()
+        .flags(&["-r", "20000-20002"])
+        .in_process();
+    let held = SocketAddr::new(server.address.ip(), 20_001);
     let _listener = TcpListener::bind(held).expect("a listener");
-    let mut client = site.client();
+    let mut client = server.client();
     for _ in 0..10 {
         let port = client.extended_passive().port();
         assert!([20_000, 20_002].contains(&port), "{port}");
@@ -184,10 +208,13 @@ fn a_port_that_another_program_holds() {
 /// Whatever became of hundreds of passive ports, in the end all of them can be had at once.
 #[test]
 fn every_port_comes_back() {
-    let site = Site::on_own_address(&["-r", "20000-20009"]);
-    site.write("file", "text");
+    let server = Setup::new()
+        .on_own_address()
+        .flags(&["-r", "20000-20009"])
+        .in_process();
+    server.write("file", "text");
     let mut sessions = BTreeSet::new();
-    let mut client = site.client();
+    let mut client = server.client();
     for round in 0..400 {
         let port = match round % 2 {
             0 => client.passive(),
@@ -220,12 +247,12 @@ fn every_port_comes_back() {
             // The session ends, with and without a connection.
             6 => {
                 drop(connect(port));
-                std::mem::replace(&mut client, site.client())
+                std::mem::replace(&mut client, server.client())
                     .command("QUIT", 221)
                     .code
             }
             _ => {
-                drop(std::mem::replace(&mut client, site.client()));
+                drop(std::mem::replace(&mut client, server.client()));
                 wait_until_closed(port);
                 0
             }
@@ -235,7 +262,7 @@ fn every_port_comes_back() {
     client.command("ABOR", 226);
     let mut all: Vec<(Client, SocketAddr)> = Vec::new();
     for _ in 0..10 {
-        let mut client = site.client();
+        let mut client = server.client();
         let port = client.extended_passive();
         all.push((client, port));
     }
@@ -252,10 +279,13 @@ fn every_port_comes_back() {
 /// Clients that may take for ever to come still give their port up when others wait for it.
 #[test]
 fn ports_are_yielded_without_a_time_limit_too() {
-    let site = Site::on_own_address(&["-r", "20000", "--passive-timeout", "0"]);
-    site.write("file", "text");
+    let server = Setup::new()
+        .on_own_address()
+        .flags(&["-r", "20000", "--passive-timeout", "0"])
+        .in_process();
+    server.write("file", "text");
     for command in ["NOOP", "RETR file"] {
-        let (mut first, mut second) = (site.client(), site.client());
+        let (mut first, mut second) = (server.client(), server.client());
         first.extended_passive();
         first.send(command);
         assert_eq!(second.fetch("RETR file"), b"text");

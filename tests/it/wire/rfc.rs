@@ -12,7 +12,7 @@ mod rfc959;
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use super::Client;
+use crate::support::client::Client;
 
 /// The text of a reply in one line, a blank between its own.
 fn one_line(client: &mut Client, command: &str, code: u16) -> String {

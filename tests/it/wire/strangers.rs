@@ -3,7 +3,9 @@
 use std::io::Write;
 use std::net::{SocketAddr, TcpStream};
 
-use super::{STRANGER, Site, connect, connect_from, drain, pattern, read_all, wait_until_closed};
+use crate::support::data::{connect, connect_stranger, drain, read_all, wait_until_closed};
+use crate::support::file_contents::noise;
+use crate::support::server::TestServer;
 
 #[test]
 fn one() {
@@ -23,10 +25,10 @@ fn many() {
 
 /// So many strangers come before the transfer command, and again after its 150.
 fn check(count: usize) {
-    let site = Site::new(&[]);
-    let bytes = pattern(100_000);
-    site.write("file", &bytes);
-    let mut client = site.client();
+    let server = TestServer::in_process(&[]);
+    let bytes = noise(100_000);
+    server.write("file", &bytes);
+    let mut client = server.client();
 
     // Before the client has connected, and before its command.
     let port = client.extended_passive();
@@ -49,7 +51,7 @@ fn check(count: usize) {
     drop(data);
     client.expect(226);
     client.expect_in_step();
-    assert!(site.read("new") == bytes);
+    assert!(server.read("new") == bytes);
 
     // Once the client has come nobody can connect any more.
     let port = client.extended_passive();
@@ -64,9 +66,9 @@ fn check(count: usize) {
 /// The right client comes twice: it is served once, and nothing is left behind for the next transfer.
 #[test]
 fn two_connections_of_the_client() {
-    let site = Site::new(&[]);
-    site.write("file", "text");
-    let mut client = site.client();
+    let server = TestServer::in_process(&[]);
+    server.write("file", "text");
+    let mut client = server.client();
     let port = client.extended_passive();
     let (mut first, second) = (connect(port), connect(port));
     client.command("RETR file", 150);
@@ -79,11 +81,11 @@ fn two_connections_of_the_client() {
 /// What strangers send is no upload either.
 #[test]
 fn an_upload_by_a_stranger() {
-    let site = Site::new(&[]);
-    let mut client = site.client();
+    let server = TestServer::in_process(&[]);
+    let mut client = server.client();
     let port = client.extended_passive();
     client.command("STOR new", 150);
-    let mut stranger = connect_from(STRANGER, port).expect("a connection");
+    let mut stranger = connect_stranger(port).expect("a connection");
     // The server may have closed it already.
     let _ = stranger.write_all(b"not yours");
     drain(stranger);
@@ -91,24 +93,24 @@ fn an_upload_by_a_stranger() {
     data.write_all(b"mine").expect("sending data");
     drop(data);
     client.expect(226);
-    assert_eq!(site.read("new"), b"mine");
+    assert_eq!(server.read("new"), b"mine");
 }
 
 #[test]
 fn strangers_may_be_permitted() {
-    let site = Site::new(&["--permit-foreign-addresses"]);
-    site.write("file", "text");
-    let mut client = site.client();
+    let server = TestServer::in_process(&["--permit-foreign-addresses"]);
+    server.write("file", "text");
+    let mut client = server.client();
     let port = client.extended_passive();
     client.command("RETR file", 150);
-    let mut data = connect_from(STRANGER, port).expect("a connection");
+    let mut data = connect_stranger(port).expect("a connection");
     assert_eq!(read_all(&mut data), b"text");
     client.expect(226);
 }
 
 fn crowd(port: SocketAddr, count: usize) -> Vec<TcpStream> {
     (0..count)
-        .map(|_| connect_from(STRANGER, port).expect("a connection"))
+        .map(|_| connect_stranger(port).expect("a connection"))
         .collect()
 }
 

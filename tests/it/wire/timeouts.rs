@@ -4,16 +4,20 @@ use std::io::Write;
 use std::thread;
 use std::time::{Duration, Instant};
 
-use super::{
-    Client, FullListener, STRANGER, Site, connect_from, drain, pattern, read_some,
+use crate::support::client::Client;
+use crate::support::data::{
+    FullListener, connect, connect_stranger, drain, eprt_command, read_all, read_some,
     wait_until_closed,
 };
+use crate::support::file_contents::noise;
+use crate::support::server::TestServer;
+use crate::support::wait::GUARD;
 
 #[test]
 fn a_client_that_does_not_connect() {
-    let site = Site::new(&["--passive-timeout", "1"]);
-    site.write("file", "text");
-    let mut client = site.client();
+    let server = TestServer::in_process(&["--passive-timeout", "1"]);
+    server.write("file", "text");
+    let mut client = server.client();
     // Before the transfer command; the session stays, and the next transfer is told.
     let port = client.extended_passive();
     wait_until_closed(port);
@@ -29,11 +33,11 @@ fn a_client_that_does_not_connect() {
 /// Neither commands nor strangers keep the port open.
 #[test]
 fn a_port_is_not_kept_by_noops() {
-    let site = Site::new(&["--passive-timeout", "1"]);
-    let mut client = site.client();
+    let server = TestServer::in_process(&["--passive-timeout", "1"]);
+    let mut client = server.client();
     let port = client.extended_passive();
-    let deadline = Instant::now() + super::GUARD;
-    while connect_from(STRANGER, port).is_ok() {
+    let deadline = Instant::now() + GUARD;
+    while connect_stranger(port).is_ok() {
         client.command("NOOP", 200);
         client.command("STAT", 211);
         assert!(Instant::now() < deadline, "the port is still open");
@@ -42,7 +46,7 @@ fn a_port_is_not_kept_by_noops() {
     client.command("NLST", 425);
     let port = client.extended_passive();
     client.command("NLST", 150);
-    while connect_from(STRANGER, port).is_ok() {
+    while connect_stranger(port).is_ok() {
         assert!(Instant::now() < deadline, "the port is still open");
         thread::sleep(PACE);
     }
@@ -52,24 +56,24 @@ fn a_port_is_not_kept_by_noops() {
 /// The time to connect does not run once the client has connected, however late its command comes.
 #[test]
 fn a_client_that_connects_and_then_thinks() {
-    let site = Site::new(&["--passive-timeout", "1"]);
-    site.write("file", "text");
-    let mut client = site.client();
+    let server = TestServer::in_process(&["--passive-timeout", "1"]);
+    server.write("file", "text");
+    let mut client = server.client();
     let port = client.extended_passive();
-    let mut data = super::connect(port);
+    let mut data = connect(port);
     wait_until_closed(port);
     client.command("RETR file", 150);
-    assert_eq!(super::read_all(&mut data), b"text");
+    assert_eq!(read_all(&mut data), b"text");
     client.expect(226);
 }
 
 #[test]
 fn a_client_that_does_not_accept() {
-    let site = Site::new(&["--passive-timeout", "1"]);
-    site.write("file", "text");
-    let mut client = site.client();
+    let server = TestServer::in_process(&["--passive-timeout", "1"]);
+    server.write("file", "text");
+    let mut client = server.client();
     let full = FullListener::new();
-    client.command(format!("EPRT |1|127.0.0.1|{}|", full.port), 200);
+    client.command(eprt_command(full.address), 200);
     client.command("RETR file", 150);
     client.expect(425);
     client.expect_in_step();
@@ -77,9 +81,9 @@ fn a_client_that_does_not_accept() {
 
 #[test]
 fn data_that_stands_still() {
-    let site = Site::new(&["--data-timeout", "1"]);
-    site.write_sparse("large", 1 << 30);
-    let mut client = site.client();
+    let server = TestServer::in_process(&["--data-timeout", "1"]);
+    server.write_sparse("large", 1 << 30);
+    let mut client = server.client();
     let mut data = client.data();
     client.command("RETR large", 150);
     read_some(&mut data, 1000);
@@ -88,18 +92,18 @@ fn data_that_stands_still() {
 
     let mut data = client.data();
     client.command("STOR new", 150);
-    data.write_all(&pattern(1000)).expect("sending data");
+    data.write_all(&noise(1000)).expect("sending data");
     client.expect(426);
     drain(data);
     client.expect_in_step();
-    assert_eq!(site.read("new"), pattern(1000));
+    assert_eq!(server.read("new"), noise(1000));
 }
 
 /// An idle control connection is what a long transfer looks like.
 #[test]
 fn the_idle_timer_rests_during_a_transfer() {
-    let site = Site::new(&["--timeout", "1"]);
-    let mut client = site.client();
+    let server = TestServer::in_process(&["--timeout", "1"]);
+    let mut client = server.client();
     let mut data = client.data();
     client.command("STOR new", 150);
     let since = Instant::now();
@@ -117,8 +121,8 @@ fn the_idle_timer_rests_during_a_transfer() {
 
 #[test]
 fn an_idle_client() {
-    let site = Site::new(&["--timeout", "1"]);
-    let mut client = site.client();
+    let server = TestServer::in_process(&["--timeout", "1"]);
+    let mut client = server.client();
     client.expect(421);
     client.expect_closed();
 }
@@ -126,8 +130,8 @@ fn an_idle_client() {
 /// Commands keep a session, half a line does not.
 #[test]
 fn a_client_that_is_not_idle() {
-    let site = Site::new(&["--timeout", "1"]);
-    let mut client = site.client();
+    let server = TestServer::in_process(&["--timeout", "1"]);
+    let mut client = server.client();
     let since = Instant::now();
     while since.elapsed() < Duration::from_millis(1500) {
         client.command("NOOP", 200);
@@ -141,10 +145,10 @@ fn a_client_that_is_not_idle() {
 /// Nothing but a login extends the time for it, not even a failed one.
 #[test]
 fn a_client_that_does_not_log_in() {
-    let site = Site::new(&["--timeout", "1", "--max-login-attempts", "1000"]);
-    let mut silent = Client::greeted(site.address);
-    let mut client = Client::greeted(site.address);
-    let deadline = Instant::now() + super::GUARD;
+    let server = TestServer::in_process(&["--timeout", "1", "--max-login-attempts", "1000"]);
+    let mut silent = Client::greeted(server.address);
+    let mut client = Client::greeted(server.address);
+    let deadline = Instant::now() + GUARD;
     let mut is_told = |line: &str, code: u16| {
         client.send(line);
         let reply = client.reply();

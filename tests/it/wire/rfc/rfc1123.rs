@@ -2,13 +2,15 @@
 
 use std::io::Write;
 
-use super::super::{Client, PASSWORD, Site, USER, read_all};
+use crate::support::client::Client;
+use crate::support::data::{connect, read_all};
+use crate::support::server::{PASSWORD, Setup, TestServer, USER};
 
 #[test]
 fn rfc1123_4_1_2_1_local_8_is_image() {
-    let site = Site::new(&[]);
-    site.write("file", "one\ntwo\r\n");
-    let mut client = site.client();
+    let server = TestServer::in_process(&[]);
+    server.write("file", "one\ntwo\r\n");
+    let mut client = server.client();
     client.command("TYPE A", 200);
     client.command("TYPE L 8", 200);
     assert_eq!(client.fetch("RETR file"), b"one\ntwo\r\n");
@@ -16,11 +18,11 @@ fn rfc1123_4_1_2_1_local_8_is_image() {
 
 #[test]
 fn rfc1123_4_1_2_6_pasv_serves_one_transfer() {
-    let site = Site::new(&[]);
-    site.write("file", "text");
-    let mut client = site.client();
+    let server = TestServer::in_process(&[]);
+    server.write("file", "text");
+    let mut client = server.client();
     for _ in 0..3 {
-        let mut data = super::super::connect(client.passive());
+        let mut data = connect(client.passive());
         client.command("RETR file", 150);
         assert_eq!(read_all(&mut data), b"text");
         client.expect(226);
@@ -30,9 +32,9 @@ fn rfc1123_4_1_2_6_pasv_serves_one_transfer() {
 
 #[test]
 fn rfc1123_4_1_2_7_listings_are_ascii_whatever_the_type() {
-    let site = Site::new(&[]);
-    site.write("file", "text");
-    let mut client = site.client();
+    let server = TestServer::in_process(&[]);
+    server.write("file", "text");
+    let mut client = server.client();
     for kind in ["TYPE I", "TYPE A"] {
         client.command(kind, 200);
         assert_eq!(client.fetch("NLST"), b"file\r\n", "{kind}");
@@ -44,8 +46,8 @@ fn rfc1123_4_1_2_7_listings_are_ascii_whatever_the_type() {
 
 #[test]
 fn rfc1123_4_1_2_8_site_help_lists_what_site_has() {
-    let site = Site::new(&[]);
-    let mut client = site.client();
+    let server = TestServer::in_process(&[]);
+    let mut client = server.client();
     let text = client.command("SITE HELP", 214).text();
     for name in ["CHMOD", "HELP", "UMASK"] {
         assert!(text.contains(name), "{text}");
@@ -55,24 +57,24 @@ fn rfc1123_4_1_2_8_site_help_lists_what_site_has() {
 
 #[test]
 fn rfc1123_4_1_2_9_stou_tells_the_name_as_file() {
-    let site = Site::new(&[]);
-    site.write("taken", "old");
-    let mut client = site.client();
+    let server = TestServer::in_process(&[]);
+    server.write("taken", "old");
+    let mut client = server.client();
     let mut data = client.data();
     let opened = client.command("STOU taken", 150).text();
     let name = opened.strip_prefix("150 FILE: ").expect("the name");
     data.write_all(b"new").expect("sending data");
     drop(data);
     client.expect(226);
-    assert_eq!(site.read(name), b"new");
-    assert_eq!(site.read("taken"), b"old");
+    assert_eq!(server.read(name), b"new");
+    assert_eq!(server.read("taken"), b"old");
 }
 
 /// Lines and packets have nothing to do with each other.
 #[test]
 fn rfc1123_4_1_2_10_lines_may_come_in_any_pieces() {
-    let site = Site::new(&[]);
-    let mut client = Client::connect(site.address);
+    let server = TestServer::in_process(&[]);
+    let mut client = Client::connect(server.address);
     client.send_bytes(format!("USER {USER}\r\nPASS {PASSWORD}\r\nNO"));
     client.expect_all(&[220, 331, 230]);
     client.send_bytes("OP\r");
@@ -82,21 +84,21 @@ fn rfc1123_4_1_2_10_lines_may_come_in_any_pieces() {
 
 #[test]
 fn rfc1123_4_1_2_11_a_restart_beyond_the_end_is_554() {
-    let site = Site::new(&[]);
-    site.write("file", "text");
-    let mut client = site.client();
+    let server = TestServer::in_process(&[]);
+    server.write("file", "text");
+    let mut client = server.client();
     client.extended_passive();
     for command in ["RETR file", "STOR file"] {
         client.command("REST 5", 350);
         client.command(command, 554);
     }
-    assert_eq!(site.read("file"), b"text");
+    assert_eq!(server.read("file"), b"text");
 }
 
 #[test]
 fn rfc1123_4_1_2_13_the_least_that_a_server_must_have() {
-    let site = Site::new(&[]);
-    let mut client = site.client();
+    let server = TestServer::in_process(&[]);
+    let mut client = server.client();
     let text = client.command("HELP", 214).text();
     for name in [
         "USER", "PASS", "ACCT", "CWD", "CDUP", "QUIT", "PORT", "PASV", "TYPE", "MODE", "STRU",
@@ -112,8 +114,10 @@ fn rfc1123_4_1_2_13_the_least_that_a_server_must_have() {
 
 #[test]
 fn rfc1123_4_1_3_2_nothing_of_a_password_is_taken_away() {
-    let site = Site::with_flags(&["-i", "127.0.0.1", "-u", USER, "-P", " two  blanks "]);
-    let mut client = Client::greeted(site.address);
+    let server = Setup::without_account()
+        .flags(&["-i", "127.0.0.1", "-u", USER, "-P", " two  blanks "])
+        .in_process();
+    let mut client = Client::greeted(server.address);
     client.command(format!("USER {USER}"), 331);
     client.command("PASS two  blanks", 530);
     client.command(format!("USER {USER}"), 331);

@@ -1,11 +1,12 @@
 //! RFC 2389, Feature negotiation mechanism.
 
-use super::super::{Client, Site};
+use crate::support::client::Client;
+use crate::support::server::TestServer;
 
 #[test]
 fn rfc2389_3_2_features_are_told_before_a_login_one_to_a_line() {
-    let site = Site::new(&[]);
-    let mut client = Client::greeted(site.address);
+    let server = TestServer::in_process(&[]);
+    let mut client = Client::greeted(server.address);
     let reply = client.command("FEAT", 211);
     let (first, rest) = reply.lines.split_first().expect("lines");
     let (last, features) = rest.split_last().expect("lines");
@@ -24,13 +25,13 @@ fn rfc2389_3_2_features_are_told_before_a_login_one_to_a_line() {
 /// What is told is there, and what needs a flag is not told without it.
 #[test]
 fn rfc2389_3_2_what_is_told_is_there() {
-    let site = Site::new(&[]);
-    let mut client = site.client();
+    let server = TestServer::in_process(&[]);
+    let mut client = server.client();
     let features = client.command("FEAT", 211).text();
     for absent in ["AUTH", "PBSZ", "PROT", "MFF", "MFCT", "CSID", "MODE"] {
         assert!(!features.contains(&format!(" {absent}")), "{features}");
     }
-    site.write("file", "text");
+    server.write("file", "text");
     for (feature, line, code) in [
         (" CLNT", "CLNT any", 200),
         (" EPRT", "EPRT |1|127.0.0.1|2000|", 200),
@@ -48,13 +49,13 @@ fn rfc2389_3_2_what_is_told_is_there() {
         client.command(line, code);
     }
     assert!(features.contains(" HOST"), "{features}");
-    Client::greeted(site.address).command("HOST ftp.example", 220);
+    Client::greeted(server.address).command("HOST ftp.example", 220);
 }
 
 #[test]
 fn rfc2389_4_options_of_what_has_none_are_501() {
-    let site = Site::new(&[]);
-    let mut client = site.client();
+    let server = TestServer::in_process(&[]);
+    let mut client = server.client();
     for line in ["OPTS", "OPTS RETR", "OPTS NOSUCH x"] {
         client.command(line, 501);
     }

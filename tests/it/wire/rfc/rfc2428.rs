@@ -2,14 +2,16 @@
 
 use std::net::TcpListener;
 
-use super::super::{Client, Site, read_all};
+use crate::support::client::Client;
+use crate::support::data::{connect, read_all};
+use crate::support::server::{Setup, TestServer};
 
 #[test]
 fn rfc2428_2_eprt_over_both_families_and_with_any_delimiter() {
     for (host, family) in [("127.0.0.1", 1), ("::1", 2)] {
-        let site = Site::on(host, &[]);
-        site.write("file", "text");
-        let mut client = site.client();
+        let server = Setup::new().host(host).in_process();
+        server.write("file", "text");
+        let mut client = server.client();
         for delimiter in ['|', '!', '~', '#'] {
             let listener = TcpListener::bind((host, 0)).expect("a listener");
             let port = listener.local_addr().expect("its address").port();
@@ -30,8 +32,8 @@ fn rfc2428_2_another_protocol_is_522_with_those_that_would_do() {
         ("127.0.0.1", "|2|::1|2000|", "(1)"),
         ("::1", "|1|127.0.0.1|2000|", "(2)"),
     ] {
-        let site = Site::on(host, &[]);
-        let mut client = site.client();
+        let server = Setup::new().host(host).in_process();
+        let mut client = server.client();
         for line in [
             format!("EPRT {other}"),
             "EPRT |3|x|2000|".into(),
@@ -55,13 +57,13 @@ fn rfc2428_2_another_protocol_is_522_with_those_that_would_do() {
 #[test]
 fn rfc2428_3_epsv_tells_the_port_alone() {
     for (host, family) in [("127.0.0.1", "1"), ("::1", "2")] {
-        let site = Site::on(host, &[]);
-        site.write("file", "text");
-        let mut client = site.client();
+        let server = Setup::new().host(host).in_process();
+        server.write("file", "text");
+        let mut client = server.client();
         let reply = client.command(format!("EPSV {family}"), 229);
         let text = reply.text();
         assert!(text.contains("(|||") && text.ends_with("|)"), "{text}");
-        let mut data = super::super::connect(client.announced(&reply));
+        let mut data = connect(client.announced(&reply));
         client.command("RETR file", 150);
         assert_eq!(read_all(&mut data), b"text");
         client.expect(226);
@@ -70,14 +72,14 @@ fn rfc2428_3_epsv_tells_the_port_alone() {
 
 #[test]
 fn rfc2428_4_epsv_all_refuses_all_else() {
-    let site = Site::new(&[]);
-    site.write("file", "text");
-    let mut client = site.client();
+    let server = TestServer::in_process(&[]);
+    server.write("file", "text");
+    let mut client = server.client();
     client.command("EPSV ALL", 200);
     for line in ["PASV", "PORT 127,0,0,1,8,0", "EPRT |1|127.0.0.1|2000|"] {
         client.command(line, 501);
     }
     assert_eq!(client.fetch("RETR file"), b"text");
-    let mut other: Client = site.client();
+    let mut other: Client = server.client();
     other.passive();
 }

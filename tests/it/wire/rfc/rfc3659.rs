@@ -3,26 +3,27 @@
 use std::fs::{self, File};
 use std::time::{Duration, SystemTime};
 
-use super::super::{Client, Site};
 use super::one_line;
+use crate::support::client::Client;
+use crate::support::server::{InProcess, Setup, TestServer};
 
-fn site_with_a_file() -> Site {
-    let site = Site::new(&[]);
-    fs::create_dir(site.path("directory")).expect("a directory");
-    site.write("directory/file", "0123456789");
+fn site_with_a_file() -> TestServer<InProcess> {
+    let server = TestServer::in_process(&[]);
+    fs::create_dir(server.path("directory")).expect("a directory");
+    server.write("directory/file", "0123456789");
     let time = SystemTime::UNIX_EPOCH + Duration::from_secs(1_763_816_829);
     let file = File::options()
         .write(true)
-        .open(site.path("directory/file"));
+        .open(server.path("directory/file"));
     file.and_then(|file| file.set_modified(time))
         .expect("its time");
-    site
+    server
 }
 
 #[test]
 fn rfc3659_3_1_mdtm_is_in_utc_and_to_the_second() {
-    let site = site_with_a_file();
-    let mut client = site.client();
+    let server = site_with_a_file();
+    let mut client = server.client();
     assert_eq!(
         one_line(&mut client, "MDTM directory/file", 213),
         "213 20251122130709"
@@ -33,8 +34,8 @@ fn rfc3659_3_1_mdtm_is_in_utc_and_to_the_second() {
 
 #[test]
 fn rfc3659_4_1_size_is_what_retr_would_send_or_is_refused() {
-    let site = site_with_a_file();
-    let mut client = site.client();
+    let server = site_with_a_file();
+    let mut client = server.client();
     assert_eq!(one_line(&mut client, "SIZE directory/file", 213), "213 10");
     client.command("SIZE directory", 550);
     client.command("SIZE missing", 550);
@@ -44,8 +45,8 @@ fn rfc3659_4_1_size_is_what_retr_would_send_or_is_refused() {
 
 #[test]
 fn rfc3659_5_3_rest_holds_for_the_next_transfer_alone() {
-    let site = site_with_a_file();
-    let mut client = site.client();
+    let server = site_with_a_file();
+    let mut client = server.client();
     client.command("REST 7", 350);
     assert_eq!(client.fetch("RETR directory/file"), b"789");
     assert_eq!(client.fetch("RETR directory/file"), b"0123456789");
@@ -60,21 +61,24 @@ fn rfc3659_5_3_rest_holds_for_the_next_transfer_alone() {
 
 #[test]
 fn rfc3659_5_4_rest_before_appe_and_stou_is_refused() {
-    let site = site_with_a_file();
-    let mut client = site.client();
+    let server = site_with_a_file();
+    let mut client = server.client();
     client.extended_passive();
     for command in ["APPE directory/file", "STOU directory/file"] {
         client.command("REST 3", 350);
         client.command(command, 501);
     }
-    assert_eq!(site.read("directory/file"), b"0123456789");
-    assert_eq!(fs::read_dir(site.path("directory")).expect("it").count(), 1);
+    assert_eq!(server.read("directory/file"), b"0123456789");
+    assert_eq!(
+        fs::read_dir(server.path("directory")).expect("it").count(),
+        1
+    );
 }
 
 #[test]
 fn rfc3659_6_tvfs_paths_are_one_tree_from_the_root() {
-    let site = site_with_a_file();
-    let mut client = site.client();
+    let server = site_with_a_file();
+    let mut client = server.client();
     for path in [
         "/directory/file",
         "directory/file",
@@ -90,8 +94,8 @@ fn rfc3659_6_tvfs_paths_are_one_tree_from_the_root() {
 
 #[test]
 fn rfc3659_7_2_mlst_has_one_line_with_a_leading_blank() {
-    let site = site_with_a_file();
-    let mut client = site.client();
+    let server = site_with_a_file();
+    let mut client = server.client();
     let reply = client.command("MLST directory/file", 250);
     let [first, entry, last] = &reply.lines[..] else {
         panic!("{}", reply.text());
@@ -113,8 +117,8 @@ fn rfc3659_7_2_mlst_has_one_line_with_a_leading_blank() {
 
 #[test]
 fn rfc3659_7_2_1_mlsd_of_a_file_is_501() {
-    let site = site_with_a_file();
-    let mut client = site.client();
+    let server = site_with_a_file();
+    let mut client = server.client();
     client.extended_passive();
     client.command("MLSD directory/file", 501);
     client.command("MLSD missing", 550);
@@ -122,9 +126,9 @@ fn rfc3659_7_2_1_mlsd_of_a_file_is_501() {
 
 #[test]
 fn rfc3659_7_2_mlsd_lines_hold_facts_one_blank_and_a_name() {
-    let site = site_with_a_file();
-    site.write("directory/ blank;semicolon=", "");
-    let mut client = site.client();
+    let server = site_with_a_file();
+    server.write("directory/ blank;semicolon=", "");
+    let mut client = server.client();
     client.command("TYPE A", 200);
     client.command("OPTS MLST type;size;", 200);
     let text = String::from_utf8(client.fetch("MLSD directory")).expect("text");
@@ -141,9 +145,9 @@ fn rfc3659_7_2_mlsd_lines_hold_facts_one_blank_and_a_name() {
 
 #[test]
 fn rfc3659_7_5_1_types_of_entries() {
-    let site = site_with_a_file();
-    std::os::unix::fs::symlink("file", site.path("directory/link")).expect("a link");
-    let mut client = site.client();
+    let server = site_with_a_file();
+    std::os::unix::fs::symlink("file", server.path("directory/link")).expect("a link");
+    let mut client = server.client();
     client.command("OPTS MLST type;", 200);
     for (path, kind) in [
         ("directory/file", "file"),
@@ -158,10 +162,10 @@ fn rfc3659_7_5_1_types_of_entries() {
 
 #[test]
 fn rfc3659_7_5_2_unique_is_the_same_for_the_same_file_alone() {
-    let site = site_with_a_file();
-    site.write("directory/other", "");
-    fs::hard_link(site.path("directory/file"), site.path("again")).expect("a link");
-    let mut client = site.client();
+    let server = site_with_a_file();
+    server.write("directory/other", "");
+    fs::hard_link(server.path("directory/file"), server.path("again")).expect("a link");
+    let mut client = server.client();
     client.command("OPTS MLST unique;", 200);
     let mut unique = |path: &str| {
         let text = one_line(&mut client, &format!("MLST {path}"), 250);
@@ -178,10 +182,12 @@ fn rfc3659_7_5_2_unique_is_the_same_for_the_same_file_alone() {
 #[test]
 fn rfc3659_7_5_5_perm_tells_what_is_permitted() {
     for (flags, file, directory) in [(&["-w"][..], "adfrw", "cdeflmp"), (&[], "r", "el")] {
-        let site = Site::with_flags(&[&["-i", "127.0.0.1"], flags].concat());
-        fs::create_dir(site.path("directory")).expect("a directory");
-        site.write("file", "");
-        let mut client = Client::greeted(site.address);
+        let server = Setup::without_account()
+            .flags(&[&["-i", "127.0.0.1"], flags].concat())
+            .in_process();
+        fs::create_dir(server.path("directory")).expect("a directory");
+        server.write("file", "");
+        let mut client = Client::greeted(server.address);
         client.command("USER anonymous", 331);
         client.command("PASS x", 230);
         client.command("OPTS MLST perm;", 200);
@@ -194,8 +200,8 @@ fn rfc3659_7_5_5_perm_tells_what_is_permitted() {
 
 #[test]
 fn rfc3659_7_8_feat_marks_the_facts_that_are_told() {
-    let site = site_with_a_file();
-    let mut client = site.client();
+    let server = site_with_a_file();
+    let mut client = server.client();
     let features = one_line(&mut client, "FEAT", 211);
     let told =
         "type*;size*;modify*;perm*;unique*;unix.mode*;unix.uid*;unix.gid*;unix.owner;unix.group;";
@@ -208,8 +214,8 @@ fn rfc3659_7_8_feat_marks_the_facts_that_are_told() {
 
 #[test]
 fn rfc3659_7_9_opts_mlst_chooses_facts() {
-    let site = site_with_a_file();
-    let mut client = site.client();
+    let server = site_with_a_file();
+    let mut client = server.client();
     for (options, told) in [
         (" type;size;", " type;size;"),
         (" SIZE;Type;", " type;size;"),

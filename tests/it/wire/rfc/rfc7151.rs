@@ -1,11 +1,12 @@
 //! RFC 7151, HOST Command for Virtual Hosts.
 
-use super::super::{Client, PASSWORD, Site, USER};
+use crate::support::client::Client;
+use crate::support::server::{PASSWORD, TestServer, USER};
 
 #[test]
 fn rfc7151_3_1_host_names_a_host_without_a_port() {
-    let site = Site::new(&[]);
-    let mut client = Client::greeted(site.address);
+    let server = TestServer::in_process(&[]);
+    let mut client = Client::greeted(server.address);
     for name in ["ftp.example", "FTP.Example.", "192.0.2.1", "[2001:db8::2]"] {
         client.command(format!("HOST {name}"), 220);
     }
@@ -25,8 +26,8 @@ fn rfc7151_3_1_host_names_a_host_without_a_port() {
 
 #[test]
 fn rfc7151_3_2_host_comes_before_user() {
-    let site = Site::new(&[]);
-    let mut client = Client::greeted(site.address);
+    let server = TestServer::in_process(&[]);
+    let mut client = Client::greeted(server.address);
     client.command("HOST ftp.example", 220);
     client.command(format!("USER {USER}"), 331);
     client.command("HOST ftp.example", 503);

@@ -4,37 +4,40 @@ use std::fs;
 use std::io::Write;
 use std::net::TcpListener;
 
-use super::super::{Client, PASSWORD, Site, USER, connect, drain, pattern, read_all, read_some};
 use super::one_line;
+use crate::support::client::Client;
+use crate::support::data::{connect, drain, read_all, read_some, wait_until_closed};
+use crate::support::file_contents::noise;
+use crate::support::server::{PASSWORD, TestServer, USER};
 
 #[test]
 fn rfc959_3_1_1_1_ascii_lines_end_with_crlf_on_the_wire() {
-    let site = Site::new(&[]);
-    site.write("unix", "one\ntwo\n");
-    site.write("dos", "one\r\ntwo\r\n");
-    let mut client = site.client();
+    let server = TestServer::in_process(&[]);
+    server.write("unix", "one\ntwo\n");
+    server.write("dos", "one\r\ntwo\r\n");
+    let mut client = server.client();
     client.command("TYPE A N", 200);
     assert_eq!(client.fetch("RETR unix"), b"one\r\ntwo\r\n");
     assert_eq!(client.fetch("RETR dos"), b"one\r\ntwo\r\n");
     client.store("STOR new", "one\r\ntwo\r\n");
-    assert_eq!(site.read("new"), b"one\ntwo\n");
+    assert_eq!(server.read("new"), b"one\ntwo\n");
 }
 
 #[test]
 fn rfc959_3_1_1_3_image_is_sent_as_it_is() {
-    let site = Site::new(&[]);
-    let bytes = pattern(100_000);
-    site.write("file", &bytes);
-    let mut client = site.client();
+    let server = TestServer::in_process(&[]);
+    let bytes = noise(100_000);
+    server.write("file", &bytes);
+    let mut client = server.client();
     assert!(client.fetch("RETR file") == bytes);
     client.store("STOR new", &bytes);
-    assert!(site.read("new") == bytes);
+    assert!(server.read("new") == bytes);
 }
 
 #[test]
 fn rfc959_3_1_1_unknown_types_and_formats_are_refused() {
-    let site = Site::new(&[]);
-    let mut client = site.client();
+    let server = TestServer::in_process(&[]);
+    let mut client = server.client();
     for (line, code) in [
         ("TYPE A T", 504),
         ("TYPE A C", 504),
@@ -60,8 +63,8 @@ fn rfc959_3_1_1_unknown_types_and_formats_are_refused() {
 /// A refused parameter leaves the old one, and the defaults hold from the beginning.
 #[test]
 fn rfc959_5_1_defaults_are_ascii_file_and_stream() {
-    let site = Site::new(&[]);
-    let mut client = Client::greeted(site.address);
+    let server = TestServer::in_process(&[]);
+    let mut client = Client::greeted(server.address);
     client.command(format!("USER {USER}"), 331);
     client.command(format!("PASS {PASSWORD}"), 230);
     client.command("TYPE E", 504);
@@ -74,9 +77,9 @@ fn rfc959_5_1_defaults_are_ascii_file_and_stream() {
 
 #[test]
 fn rfc959_3_2_the_server_connects_where_port_says() {
-    let site = Site::new(&[]);
-    site.write("file", "text");
-    let mut client = site.client();
+    let server = TestServer::in_process(&[]);
+    server.write("file", "text");
+    let mut client = server.client();
     let listener = TcpListener::bind("127.0.0.1:0").expect("a listener");
     let port = listener.local_addr().expect("its address").port();
     client.command(format!("PORT 127,0,0,1,{},{}", port / 256, port % 256), 200);
@@ -88,9 +91,9 @@ fn rfc959_3_2_the_server_connects_where_port_says() {
 
 #[test]
 fn rfc959_3_4_1_the_end_of_the_file_closes_the_data_connection() {
-    let site = Site::new(&[]);
-    site.write("file", "text");
-    let mut client = site.client();
+    let server = TestServer::in_process(&[]);
+    server.write("file", "text");
+    let mut client = server.client();
     let mut data = client.data();
     client.command("RETR file", 150);
     // Reads to the end, which only a close brings about.
@@ -101,23 +104,23 @@ fn rfc959_3_4_1_the_end_of_the_file_closes_the_data_connection() {
 
 #[test]
 fn rfc959_3_5_restart() {
-    let site = Site::new(&[]);
-    site.write("file", "0123456789");
-    let mut client = site.client();
+    let server = TestServer::in_process(&[]);
+    server.write("file", "0123456789");
+    let mut client = server.client();
     client.command("REST 6", 350);
     assert_eq!(client.fetch("RETR file"), b"6789");
     client.command("REST 10", 350);
     assert_eq!(client.fetch("RETR file"), b"");
     client.command("REST 4", 350);
     client.store("STOR file", "abc");
-    assert_eq!(site.read("file"), b"0123abc");
+    assert_eq!(server.read("file"), b"0123abc");
 }
 
 #[test]
 fn rfc959_4_1_1_user_begins_a_new_login_at_any_time() {
-    let site = Site::new(&[]);
-    fs::create_dir(site.path("directory")).expect("a directory");
-    let mut client = site.client();
+    let server = TestServer::in_process(&[]);
+    fs::create_dir(server.path("directory")).expect("a directory");
+    let mut client = server.client();
     client.command("CWD directory", 250);
     client.command(format!("USER {USER}"), 331);
     client.command("PWD", 530);
@@ -127,8 +130,8 @@ fn rfc959_4_1_1_user_begins_a_new_login_at_any_time() {
 
 #[test]
 fn rfc959_4_1_1_pass_must_follow_user() {
-    let site = Site::new(&[]);
-    let mut client = Client::greeted(site.address);
+    let server = TestServer::in_process(&[]);
+    let mut client = Client::greeted(server.address);
     client.command(format!("PASS {PASSWORD}"), 503);
     client.command(format!("USER {USER}"), 331);
     client.command(format!("PASS {PASSWORD}"), 230);
@@ -136,9 +139,9 @@ fn rfc959_4_1_1_pass_must_follow_user() {
 
 #[test]
 fn rfc959_4_1_1_cdup_is_cwd_to_the_parent() {
-    let site = Site::new(&[]);
-    fs::create_dir_all(site.path("one/two")).expect("directories");
-    let mut client = site.client();
+    let server = TestServer::in_process(&[]);
+    fs::create_dir_all(server.path("one/two")).expect("directories");
+    let mut client = server.client();
     client.command("CWD one/two", 250);
     client.command("CDUP", 250);
     assert!(one_line(&mut client, "PWD", 257).starts_with("257 \"/one\""));
@@ -149,9 +152,9 @@ fn rfc959_4_1_1_cdup_is_cwd_to_the_parent() {
 
 #[test]
 fn rfc959_4_1_1_rein_resets_all_but_a_running_transfer() {
-    let site = Site::new(&[]);
-    site.write("file", "text");
-    let mut client = site.client();
+    let server = TestServer::in_process(&[]);
+    server.write("file", "text");
+    let mut client = server.client();
     let mut data = client.data();
     client.send_bytes("RETR file\r\nREIN\r\nPWD\r\n");
     assert_eq!(read_all(&mut data), b"text");
@@ -160,9 +163,9 @@ fn rfc959_4_1_1_rein_resets_all_but_a_running_transfer() {
 
 #[test]
 fn rfc959_4_1_1_quit_waits_for_the_result_of_a_transfer() {
-    let site = Site::new(&[]);
-    site.write_sparse("large", 1 << 26);
-    let mut client = site.client();
+    let server = TestServer::in_process(&[]);
+    server.write_sparse("large", 1 << 26);
+    let mut client = server.client();
     let data = client.data();
     client.command("RETR large", 150);
     client.send("QUIT");
@@ -173,34 +176,34 @@ fn rfc959_4_1_1_quit_waits_for_the_result_of_a_transfer() {
 
 #[test]
 fn rfc959_4_1_2_a_new_port_replaces_the_old() {
-    let site = Site::new(&[]);
-    site.write("file", "text");
-    let mut client = site.client();
+    let server = TestServer::in_process(&[]);
+    server.write("file", "text");
+    let mut client = server.client();
     let old = client.passive();
     let mut data = connect(client.passive());
     client.command("RETR file", 150);
     assert_eq!(read_all(&mut data), b"text");
     client.expect(226);
-    super::super::wait_until_closed(old);
+    wait_until_closed(old);
 }
 
 #[test]
 fn rfc959_4_1_3_stor_replaces_and_appe_appends() {
-    let site = Site::new(&[]);
-    site.write("file", "a longer text");
-    let mut client = site.client();
+    let server = TestServer::in_process(&[]);
+    server.write("file", "a longer text");
+    let mut client = server.client();
     client.store("STOR file", "short");
-    assert_eq!(site.read("file"), b"short");
+    assert_eq!(server.read("file"), b"short");
     client.store("APPE file", " and more");
     client.store("APPE new", "made");
-    assert_eq!(site.read("file"), b"short and more");
-    assert_eq!(site.read("new"), b"made");
+    assert_eq!(server.read("file"), b"short and more");
+    assert_eq!(server.read("new"), b"made");
 }
 
 #[test]
 fn rfc959_4_1_3_allo_may_be_superfluous() {
-    let site = Site::new(&[]);
-    let mut client = site.client();
+    let server = TestServer::in_process(&[]);
+    let mut client = server.client();
     for (line, code) in [
         ("ALLO 1000", 202),
         ("ALLO 1000 R 80", 202),
@@ -213,9 +216,9 @@ fn rfc959_4_1_3_allo_may_be_superfluous() {
 
 #[test]
 fn rfc959_4_1_3_rnto_must_follow_rnfr_at_once() {
-    let site = Site::new(&[]);
-    site.write("old", "text");
-    let mut client = site.client();
+    let server = TestServer::in_process(&[]);
+    server.write("old", "text");
+    let mut client = server.client();
     client.command("RNTO new", 503);
     for between in [
         ("NOOP", 200),
@@ -229,13 +232,13 @@ fn rfc959_4_1_3_rnto_must_follow_rnfr_at_once() {
     }
     client.command("RNFR old", 350);
     client.command("RNTO new", 250);
-    assert_eq!(site.read("new"), b"text");
+    assert_eq!(server.read("new"), b"text");
 }
 
 #[test]
 fn rfc959_4_1_3_abor_with_nothing_running_is_226() {
-    let site = Site::new(&[]);
-    let mut client = site.client();
+    let server = TestServer::in_process(&[]);
+    let mut client = server.client();
     client.command("ABOR", 226);
     client.extended_passive();
     client.command("ABOR", 226);
@@ -245,9 +248,9 @@ fn rfc959_4_1_3_abor_with_nothing_running_is_226() {
 
 #[test]
 fn rfc959_4_1_3_abor_ends_a_transfer_with_426_and_226() {
-    let site = Site::new(&[]);
-    site.write_sparse("large", 1 << 30);
-    let mut client = site.client();
+    let server = TestServer::in_process(&[]);
+    server.write_sparse("large", 1 << 30);
+    let mut client = server.client();
     let mut data = client.data();
     client.command("RETR large", 150);
     read_some(&mut data, 1000);
@@ -259,10 +262,10 @@ fn rfc959_4_1_3_abor_ends_a_transfer_with_426_and_226() {
 
 #[test]
 fn rfc959_4_1_3_list_and_nlst_show_the_working_directory_by_default() {
-    let site = Site::new(&[]);
-    fs::create_dir(site.path("directory")).expect("a directory");
-    site.write("directory/file", "text");
-    let mut client = site.client();
+    let server = TestServer::in_process(&[]);
+    fs::create_dir(server.path("directory")).expect("a directory");
+    server.write("directory/file", "text");
+    let mut client = server.client();
     client.command("CWD directory", 250);
     assert_eq!(client.fetch("NLST"), b"file\r\n");
     assert!(client.fetch("LIST").ends_with(b" file\r\n"));
@@ -270,16 +273,16 @@ fn rfc959_4_1_3_list_and_nlst_show_the_working_directory_by_default() {
 
 #[test]
 fn rfc959_4_1_3_syst_names_a_registered_system() {
-    let site = Site::new(&[]);
-    let mut client = Client::greeted(site.address);
+    let server = TestServer::in_process(&[]);
+    let mut client = Client::greeted(server.address);
     assert!(one_line(&mut client, "SYST", 215).starts_with("215 UNIX "));
 }
 
 #[test]
 fn rfc959_4_1_3_stat_during_a_transfer_answers_at_once() {
-    let site = Site::new(&[]);
-    site.write_sparse("large", 1 << 30);
-    let mut client = site.client();
+    let server = TestServer::in_process(&[]);
+    server.write_sparse("large", 1 << 30);
+    let mut client = server.client();
     let mut data = client.data();
     client.command("RETR large", 150);
     read_some(&mut data, 1000);
@@ -292,17 +295,17 @@ fn rfc959_4_1_3_stat_during_a_transfer_answers_at_once() {
 
 #[test]
 fn rfc959_4_1_3_stat_with_a_path_lists_on_the_control_connection() {
-    let site = Site::new(&[]);
-    site.write("file", "text");
-    let mut client = site.client();
+    let server = TestServer::in_process(&[]);
+    server.write("file", "text");
+    let mut client = server.client();
     assert!(one_line(&mut client, "STAT /", 213).contains(" file"));
     client.command("STAT missing", 550);
 }
 
 #[test]
 fn rfc959_4_1_3_help_works_before_a_login_and_for_each_command() {
-    let site = Site::new(&[]);
-    let mut client = Client::greeted(site.address);
+    let server = TestServer::in_process(&[]);
+    let mut client = Client::greeted(server.address);
     let names = one_line(&mut client, "HELP", 214);
     let names = names
         .split_whitespace()
@@ -318,9 +321,9 @@ fn rfc959_4_1_3_help_works_before_a_login_and_for_each_command() {
 
 #[test]
 fn rfc959_4_1_3_noop_changes_nothing() {
-    let site = Site::new(&[]);
-    site.write("file", "0123");
-    let mut client = site.client();
+    let server = TestServer::in_process(&[]);
+    server.write("file", "0123");
+    let mut client = server.client();
     client.command("REST 2", 350);
     client.command("NOOP", 200);
     let mut data = client.data();
@@ -332,14 +335,14 @@ fn rfc959_4_1_3_noop_changes_nothing() {
 
 #[test]
 fn rfc959_4_1_3_smnt_is_not_implemented() {
-    let site = Site::new(&[]);
-    site.client().command("SMNT /", 502);
+    let server = TestServer::in_process(&[]);
+    server.client().command("SMNT /", 502);
 }
 
 #[test]
 fn rfc959_4_2_a_reply_of_several_lines_repeats_its_code() {
-    let site = Site::new(&["--banner", "one\ntwo\n226 three"]);
-    let mut client = Client::connect(site.address);
+    let server = TestServer::in_process(&["--banner", "one\ntwo\n226 three"]);
+    let mut client = Client::connect(server.address);
     let greeting = client.expect(220);
     assert_eq!(greeting.lines[0], b"220-one");
     assert!(greeting.lines[1].starts_with(b" "), "{}", greeting.text());
@@ -356,21 +359,21 @@ fn rfc959_4_2_a_reply_of_several_lines_repeats_its_code() {
 
 #[test]
 fn rfc959_5_2_no_data_before_150_and_no_226_before_the_end() {
-    let site = Site::new(&[]);
-    let mut client = site.client();
+    let server = TestServer::in_process(&[]);
+    let mut client = server.client();
     let mut data = client.data();
     client.command("STOR file", 150);
     data.write_all(b"text").expect("sending data");
     client.command("STAT", 211);
     drop(data);
     client.expect(226);
-    assert_eq!(site.read("file"), b"text");
+    assert_eq!(server.read("file"), b"text");
 }
 
 #[test]
 fn rfc959_5_3_commands_may_be_in_any_case() {
-    let site = Site::new(&[]);
-    let mut client = Client::greeted(site.address);
+    let server = TestServer::in_process(&[]);
+    let mut client = Client::greeted(server.address);
     client.command(format!("user {USER}"), 331);
     client.command(format!("pAsS {PASSWORD}"), 230);
     client.command("type i", 200);
@@ -379,8 +382,8 @@ fn rfc959_5_3_commands_may_be_in_any_case() {
 
 #[test]
 fn rfc959_5_4_unknown_commands_are_500_and_unimplemented_ones_502() {
-    let site = Site::new(&[]);
-    let mut client = site.client();
+    let server = TestServer::in_process(&[]);
+    let mut client = server.client();
     client.command("NOSUCH", 500);
     client.command("", 500);
     for name in [
@@ -392,8 +395,8 @@ fn rfc959_5_4_unknown_commands_are_500_and_unimplemented_ones_502() {
 
 #[test]
 fn rfc959_appendix_2_quotes_in_paths_are_doubled() {
-    let site = Site::new(&[]);
-    let mut client = site.client();
+    let server = TestServer::in_process(&[]);
+    let mut client = server.client();
     let text = one_line(&mut client, "MKD say \"hi\"", 257);
     assert!(text.starts_with("257 \"/say \"\"hi\"\"\" "), "{text}");
     client.command("XCWD say \"hi\"", 250);

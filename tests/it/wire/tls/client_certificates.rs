@@ -2,8 +2,9 @@
 
 use tempfile::TempDir;
 
-use super::{Ending, Protected, Secure, VERSIONS};
-use crate::support::certificates::{Authority, showing};
+use crate::support::certificates::{Authority, VERSIONS, showing};
+use crate::support::client::tls::{Ending, Protected};
+use crate::support::server::SecureServer;
 
 #[test]
 fn data_connections_that_do_not_resume_need_a_certificate_too() {
@@ -12,8 +13,8 @@ fn data_connections_that_do_not_resume_need_a_certificate_too() {
     let ours = right.client(directory.path(), "ours");
     let another = wrong.client(directory.path(), "another");
     let [flag, file] = right.flags(directory.path());
-    let secure = Secure::new(&[&flag, &file]);
-    secure.site.write("file", "text");
+    let secure = SecureServer::in_process(&[&flag, &file]);
+    secure.server.write("file", "text");
     for version in VERSIONS {
         // Each with sessions of its own.
         let fresh = || secure.config(version);

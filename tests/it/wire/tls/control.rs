@@ -5,12 +5,14 @@ use std::net::Shutdown;
 
 use rustls::version;
 
-use super::super::{Client, PASSWORD, USER, connect, guarded};
-use super::{Secure, VERSIONS};
+use crate::support::certificates::VERSIONS;
+use crate::support::client::Client;
+use crate::support::data::{connect, guarded};
+use crate::support::server::{PASSWORD, SecureServer, TestServer, USER};
 
 #[test]
 fn a_session_in_each_version() {
-    let secure = Secure::new(&[]);
+    let secure = SecureServer::in_process(&[]);
     for version in VERSIONS {
         let config = secure.config(version);
         let mut client = secure.client(&config);
@@ -33,10 +35,10 @@ fn a_session_in_each_version() {
 
 #[test]
 fn every_name_that_clients_use_for_it() {
-    let secure = Secure::new(&[]);
+    let secure = SecureServer::in_process(&[]);
     let config = secure.config(&version::TLS13);
     for name in ["TLS", "tls", "TLS-C", "SSL", "TLS-P"] {
-        let mut client = Client::greeted(secure.site.address);
+        let mut client = Client::greeted(secure.server.address);
         client.command(format!("AUTH {name}"), 234);
         client.secure(&config);
         client.log_in();
@@ -46,8 +48,8 @@ fn every_name_that_clients_use_for_it() {
 
 #[test]
 fn without_tls_nothing_of_it_is_offered() {
-    let site = super::super::Site::new(&[]);
-    let mut client = Client::greeted(site.address);
+    let server = TestServer::in_process(&[]);
+    let mut client = Client::greeted(server.address);
     assert!(!client.command("FEAT", 211).text().contains("AUTH"));
     client.command("AUTH TLS", 502);
     client.command("PROT P", 502);
@@ -56,7 +58,7 @@ fn without_tls_nothing_of_it_is_offered() {
 
 #[test]
 fn many_commands_in_one_record_and_one_command_in_many() {
-    let secure = Secure::new(&[]);
+    let secure = SecureServer::in_process(&[]);
     for version in VERSIONS {
         let mut client = secure.client(&secure.config(version));
         client.send_bytes("NOOP\r\n".repeat(2700));
@@ -72,7 +74,7 @@ fn many_commands_in_one_record_and_one_command_in_many() {
 /// A record need not come in one piece.
 #[test]
 fn records_that_come_byte_by_byte() {
-    let secure = Secure::new(&[]);
+    let secure = SecureServer::in_process(&[]);
     let mut client = secure.client(&secure.config(&version::TLS13));
     client.stream.set_nodelay(true).expect("no delay");
     let tls = client.tls.as_mut().expect("TLS");
@@ -87,7 +89,7 @@ fn records_that_come_byte_by_byte() {
 
 #[test]
 fn fresh_keys_at_any_time() {
-    let secure = Secure::new(&[]);
+    let secure = SecureServer::in_process(&[]);
     let mut client = secure.client(&secure.config(&version::TLS13));
     for _ in 0..20 {
         let tls = client.tls.as_mut().expect("TLS");
@@ -98,7 +100,7 @@ fn fresh_keys_at_any_time() {
 
 #[test]
 fn a_client_that_leaves_without_a_word() {
-    let secure = Secure::new(&[]);
+    let secure = SecureServer::in_process(&[]);
     for version in VERSIONS {
         let mut client = secure.client(&secure.config(version));
         client.send("NOOP");
@@ -110,7 +112,7 @@ fn a_client_that_leaves_without_a_word() {
 
 #[test]
 fn a_client_that_says_close_notify() {
-    let secure = Secure::new(&[]);
+    let secure = SecureServer::in_process(&[]);
     for version in VERSIONS {
         let mut client = secure.client(&secure.config(version));
         client.send("NOOP");
@@ -124,8 +126,8 @@ fn a_client_that_says_close_notify() {
 
 #[test]
 fn a_login_counts_only_when_it_was_protected() {
-    let secure = Secure::new(&[]);
-    let mut client = secure.site.client();
+    let secure = SecureServer::in_process(&[]);
+    let mut client = secure.server.client();
     client.command("PWD", 257);
     client.command("AUTH TLS", 234);
     client.secure(&secure.config(&version::TLS13));
@@ -134,8 +136,8 @@ fn a_login_counts_only_when_it_was_protected() {
 
 #[test]
 fn no_login_in_clear_text_where_that_is_required() {
-    let secure = Secure::new(&["--tls-control-required"]);
-    let mut client = Client::greeted(secure.site.address);
+    let secure = SecureServer::in_process(&["--tls-control-required"]);
+    let mut client = Client::greeted(secure.server.address);
     let text = client.command(format!("USER {USER}"), 530).text();
     assert!(text.contains("AUTH TLS"), "{text}");
     client.command(format!("PASS {PASSWORD}"), 530);
@@ -147,13 +149,13 @@ fn no_login_in_clear_text_where_that_is_required() {
 /// What somebody on the way puts behind AUTH in clear text is never run.
 #[test]
 fn clear_text_behind_auth() {
-    let secure = Secure::new(&[]);
-    let mut client = secure.site.client();
+    let secure = SecureServer::in_process(&[]);
+    let mut client = secure.server.client();
     client.send_bytes("AUTH TLS\r\nDELE file\r\n");
     client.expect(421);
     client.expect_closed();
     // Not even if it comes so late that the handshake has begun.
-    let mut client = secure.site.client();
+    let mut client = secure.server.client();
     client.command("AUTH TLS", 234);
     client.send_bytes("NOOP\r\nNOOP\r\n");
     let mut rest = Vec::new();
@@ -163,11 +165,11 @@ fn clear_text_behind_auth() {
 
 #[test]
 fn implicit_tls() {
-    let secure = Secure::new(&["--tls-implicit", "0"]);
-    let address = secure.site.addresses[1];
+    let secure = SecureServer::in_process(&["--tls-implicit", "0"]);
+    let address = secure.server.addresses()[1];
     for version in VERSIONS {
         let config = secure.config(version);
-        secure.site.write("file", "text");
+        secure.server.write("file", "text");
         let mut client = Client::connect(address);
         client.secure(&config);
         client.expect(220);
@@ -193,9 +195,9 @@ fn implicit_tls() {
 
 #[test]
 fn too_many_clients_of_implicit_tls() {
-    let secure = Secure::new(&["--tls-implicit", "0", "--max-cons", "1"]);
-    let _only = secure.site.client();
-    let mut stream = guarded(connect(secure.site.addresses[1]));
+    let secure = SecureServer::in_process(&["--tls-implicit", "0", "--max-cons", "1"]);
+    let _only = secure.server.client();
+    let mut stream = guarded(connect(secure.server.addresses()[1]));
     let mut rest = Vec::new();
     stream.read_to_end(&mut rest).expect("an end");
     assert_eq!(rest, b"", "clear text");
@@ -205,10 +207,10 @@ fn too_many_clients_of_implicit_tls() {
 #[test]
 fn the_servers_end_is_told_inside_tls() {
     for version in VERSIONS {
-        let secure = Secure::new(&[]);
+        let secure = SecureServer::in_process(&[]);
         let mut client = secure.client(&secure.config(version));
         client.command("NOOP", 200);
-        secure.site.handle.shutdown();
+        secure.server.shut_down();
         client.expect(421);
         client.expect_closed();
     }
@@ -217,10 +219,10 @@ fn the_servers_end_is_told_inside_tls() {
 /// Nobody shakes hands for ever.
 #[test]
 fn a_handshake_that_does_not_go_on() {
-    let secure = Secure::new(&["--timeout", "1", "--tls-implicit", "0"]);
-    let mut client = Client::greeted(secure.site.address);
+    let secure = SecureServer::in_process(&["--timeout", "1", "--tls-implicit", "0"]);
+    let mut client = Client::greeted(secure.server.address);
     client.command("AUTH TLS", 234);
-    let mut silent = connect(secure.site.addresses[1]);
+    let mut silent = connect(secure.server.addresses()[1]);
     for stream in [&mut client.stream, &mut silent] {
         let mut rest = Vec::new();
         let _ = stream.read_to_end(&mut rest);

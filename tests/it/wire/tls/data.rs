@@ -1,31 +1,35 @@
 //! Transfers over TLS: whole or an error, however the connection ends, and never in anybody's way.
 
 use std::io::Write;
-use std::net::TcpStream;
 use std::sync::Arc;
-use std::time::Duration;
 
 use rustls::{ClientConfig, version};
 use socket2::SockRef;
 
-use super::super::{Client, pattern, wait_until};
-use super::{Ending, Protected, SIZES, Secure, VERSIONS, accept};
+use super::{SIZES, accept_data};
+use crate::support::certificates::VERSIONS;
+use crate::support::client::Client;
+use crate::support::client::tls::{Ending, Protected, connection};
+use crate::support::data::reset;
+use crate::support::file_contents::noise;
+use crate::support::server::SecureServer;
+use crate::support::wait::wait_until;
 
 #[test]
 fn every_size_both_ways() {
-    let secure = Secure::new(&["--tls-data-required"]);
+    let secure = SecureServer::in_process(&["--tls-data-required"]);
     for version in VERSIONS {
         let config = secure.config(version);
         let mut client = secure.client(&config);
         for size in SIZES {
-            let bytes = pattern(size);
+            let bytes = noise(size);
             client.store_securely("STOR new", &bytes, &config);
-            assert!(secure.site.read("new") == bytes, "{size} bytes up");
+            assert!(secure.server.read("new") == bytes, "{size} bytes up");
             let fetched = client.fetch_securely("RETR new", &config);
             assert!(fetched == bytes, "{size} bytes down");
         }
         client.store_securely("APPE new", b"more", &config);
-        assert!(secure.site.read("new").ends_with(b"more"));
+        assert!(secure.server.read("new").ends_with(b"more"));
         assert_eq!(client.fetch_securely("NLST", &config), b"new\r\n");
         client.command("MKD empty", 257);
         assert_eq!(client.fetch_securely("NLST empty", &config), b"");
@@ -35,7 +39,7 @@ fn every_size_both_ways() {
         assert_eq!(rest.len(), 14);
         client.command("TYPE A", 200);
         client.store_securely("STOR text", b"one\r\ntwo\r\n", &config);
-        assert_eq!(secure.site.read("text"), b"one\ntwo\n");
+        assert_eq!(secure.server.read("text"), b"one\ntwo\n");
         assert_eq!(
             client.fetch_securely("RETR text", &config),
             b"one\r\ntwo\r\n"
@@ -47,17 +51,17 @@ fn every_size_both_ways() {
 /// We are TLS's server also where we connect to the client.
 #[test]
 fn in_active_mode() {
-    let secure = Secure::new(&["--tls-require-resumption"]);
+    let secure = SecureServer::in_process(&["--tls-require-resumption"]);
     for version in VERSIONS {
         let config = secure.config(version);
         let mut client = secure.client(&config);
-        let bytes = pattern(200_000);
-        let socket = accept(&mut client, "STOR new");
+        let bytes = noise(200_000);
+        let socket = accept_data(&mut client, "STOR new");
         let mut data = Protected::over(socket, &config);
         data.write(&bytes);
         data.close();
         client.expect(226);
-        let socket = accept(&mut client, "RETR new");
+        let socket = accept_data(&mut client, "RETR new");
         let (fetched, ending) = Protected::over(socket, &config).read_to_end();
         assert!(fetched == bytes && ending == Ending::CloseNotify);
         client.expect(226);
@@ -67,15 +71,15 @@ fn in_active_mode() {
 /// Clients may connect, and even begin with TLS, before their command; PROT P may come behind PASV.
 #[test]
 fn in_any_order() {
-    let secure = Secure::new(&[]);
-    secure.site.write("file", "text");
+    let secure = SecureServer::in_process(&[]);
+    secure.server.write("file", "text");
     let config = secure.config(&version::TLS13);
     let mut client = secure.secured(&config);
     client.log_in();
     let mut socket = client.data();
     client.command("PBSZ 0", 200);
     client.command("PROT P", 200);
-    let mut tls = super::connection(&config);
+    let mut tls = connection(&config);
     tls.write_tls(&mut socket).expect("a greeting of TLS");
     client.command("RETR file", 150);
     while tls.is_handshaking() {
@@ -90,9 +94,9 @@ fn in_any_order() {
 
 #[test]
 fn data_in_clear_text_is_refused_where_tls_is_required() {
-    let secure = Secure::new(&["--tls-data-required"]);
-    secure.site.write("file", "text");
-    let mut client = secure.site.client();
+    let secure = SecureServer::in_process(&["--tls-data-required"]);
+    secure.server.write("file", "text");
+    let mut client = secure.server.client();
     client.extended_passive();
     for command in [
         "RETR file",
@@ -104,19 +108,19 @@ fn data_in_clear_text_is_refused_where_tls_is_required() {
     ] {
         client.command(command, 521);
     }
-    assert_eq!(secure.site.read("file"), b"text");
+    assert_eq!(secure.server.read("file"), b"text");
 }
 
 /// Many clients end uploads without close_notify, and have never read a ticket. Nothing may be lost.
 #[test]
 fn five_hundred_uploads_that_end_without_a_word() {
-    let secure = Secure::new(&[]);
+    let secure = SecureServer::in_process(&[]);
     let sizes = [0, 1, 16_383, 16_384, 16_385, 200_000];
     for version in VERSIONS {
         let config = secure.config(version);
         let mut client = secure.client(&config);
         for round in 0..250 {
-            let bytes = pattern(sizes[round % sizes.len()] + round);
+            let bytes = noise(sizes[round % sizes.len()] + round);
             let socket = client.data();
             client.command("STOR new", 150);
             let mut data = Protected::over(socket, &config);
@@ -127,7 +131,7 @@ fn five_hundred_uploads_that_end_without_a_word() {
                 _ => drop(data),
             }
             client.expect(226);
-            assert!(secure.site.read("new") == bytes, "round {round}");
+            assert!(secure.server.read("new") == bytes, "round {round}");
         }
     }
 }
@@ -135,15 +139,15 @@ fn five_hundred_uploads_that_end_without_a_word() {
 /// An end in the middle of a record is none.
 #[test]
 fn an_upload_that_is_cut() {
-    let secure = Secure::new(&[]);
+    let secure = SecureServer::in_process(&[]);
     for version in VERSIONS {
         let config = secure.config(version);
         let mut client = secure.client(&config);
         for left_out in [1, 5, 16_000, 16_400] {
             let mut data = upload(&mut client, &config);
-            data.write(&pattern(40_000));
+            data.write(&noise(40_000));
             let mut last = Vec::new();
-            data.tls.writer().write_all(&pattern(16_384)).expect("room");
+            data.tls.writer().write_all(&noise(16_384)).expect("room");
             data.tls.write_tls(&mut last).expect("a record");
             data.socket
                 .write_all(&last[..last.len() - left_out])
@@ -154,12 +158,12 @@ fn an_upload_that_is_cut() {
         }
         // Between two records, but by a reset.
         let mut data = upload(&mut client, &config);
-        data.write(&pattern(40_000));
+        data.write(&noise(40_000));
         reset(data.socket);
         client.expect(426);
         // Bytes that nobody who knows the secret has sent.
         let mut data = upload(&mut client, &config);
-        data.write(&pattern(40_000));
+        data.write(&noise(40_000));
         data.socket
             .write_all(&[23, 3, 3, 0, 32])
             .and_then(|()| data.socket.write_all(&[7; 32]))
@@ -172,9 +176,9 @@ fn an_upload_that_is_cut() {
 /// What is cut off has no close_notify, so that it cannot be taken for the whole.
 #[test]
 fn abor_in_transfers() {
-    let secure = Secure::new(&[]);
-    secure.site.write_sparse("large", 1 << 30);
-    secure.site.write("file", "text");
+    let secure = SecureServer::in_process(&[]);
+    secure.server.write_sparse("large", 1 << 30);
+    secure.server.write("file", "text");
     for version in VERSIONS {
         let config = secure.config(version);
         let mut client = secure.client(&config);
@@ -191,7 +195,7 @@ fn abor_in_transfers() {
             client.expect_in_step();
 
             let mut data = upload(&mut client, &config);
-            data.write(&pattern(1000));
+            data.write(&noise(1000));
             abort(&mut client, urgent);
             client.expect_all(&[426, 226]);
             client.expect_in_step();
@@ -202,10 +206,10 @@ fn abor_in_transfers() {
 
 #[test]
 fn quit_waits_for_the_transfer() {
-    let secure = Secure::new(&[]);
+    let secure = SecureServer::in_process(&[]);
     let config = secure.config(&version::TLS13);
     let mut client = secure.client(&config);
-    let bytes = pattern(300_000);
+    let bytes = noise(300_000);
     let mut data = upload(&mut client, &config);
     client.send("QUIT");
     data.write(&bytes);
@@ -213,37 +217,37 @@ fn quit_waits_for_the_transfer() {
     client.expect(226);
     client.expect(221);
     client.expect_closed();
-    assert_eq!(secure.site.read("new"), bytes);
+    assert_eq!(secure.server.read("new"), bytes);
 }
 
 #[test]
 fn an_upload_whose_client_leaves_at_once() {
-    let secure = Secure::new(&[]);
+    let secure = SecureServer::in_process(&[]);
     let config = secure.config(&version::TLS12);
     for round in 0..10 {
-        let bytes = pattern(round * 50_000 + 1);
+        let bytes = noise(round * 50_000 + 1);
         let mut client = secure.client(&config);
         let mut data = upload(&mut client, &config);
         data.write(&bytes);
         data.close();
         drop(client);
         wait_until("the upload is there", || {
-            secure.site.path("new").exists() && secure.site.read("new") == bytes
+            secure.server.path("new").exists() && secure.server.read("new") == bytes
         });
     }
 }
 
 #[test]
 fn the_servers_end_during_a_transfer() {
-    let secure = Secure::new(&[]);
-    secure.site.write_sparse("large", 1 << 30);
+    let secure = SecureServer::in_process(&[]);
+    secure.server.write_sparse("large", 1 << 30);
     let config = secure.config(&version::TLS13);
     let mut client = secure.client(&config);
     let socket = client.data();
     client.command("RETR large", 150);
     let mut data = Protected::over(socket, &config);
     data.read_some(1000);
-    secure.site.handle.shutdown();
+    secure.server.shut_down();
     assert_eq!(data.read_to_end().1, Ending::Truncated);
     client.expect(421);
     client.expect_closed();
@@ -251,8 +255,8 @@ fn the_servers_end_during_a_transfer() {
 
 #[test]
 fn a_client_that_stops_reading() {
-    let secure = Secure::new(&["--data-timeout", "1"]);
-    secure.site.write_sparse("large", 1 << 30);
+    let secure = SecureServer::in_process(&["--data-timeout", "1"]);
+    secure.server.write_sparse("large", 1 << 30);
     let config = secure.config(&version::TLS12);
     let mut client = secure.client(&config);
     let socket = client.data();
@@ -266,9 +270,9 @@ fn a_client_that_stops_reading() {
 /// A client that reads slowly, and says something while it does: its last bytes are not lost to a reset.
 #[test]
 fn a_download_whose_client_has_the_last_word() {
-    let secure = Secure::new(&[]);
-    let bytes = pattern(300_000);
-    secure.site.write("file", &bytes);
+    let secure = SecureServer::in_process(&[]);
+    let bytes = noise(300_000);
+    secure.server.write("file", &bytes);
     for version in VERSIONS {
         let config = secure.config(version);
         let mut client = secure.client(&config);
@@ -292,8 +296,8 @@ fn a_download_whose_client_has_the_last_word() {
 /// The reply does not wait for a client that keeps its side open.
 #[test]
 fn a_download_whose_client_does_not_close() {
-    let secure = Secure::new(&[]);
-    secure.site.write("file", "text");
+    let secure = SecureServer::in_process(&[]);
+    secure.server.write("file", "text");
     let config = secure.config(&version::TLS13);
     let mut client = secure.client(&config);
     let mut open = Vec::new();
@@ -327,9 +331,4 @@ fn abort(client: &mut Client, urgent: bool) {
     let mut record = Vec::new();
     tls.write_tls(&mut record).expect("a record");
     client.send_urgent(&record);
-}
-
-fn reset(socket: TcpStream) {
-    let linger = SockRef::from(&socket).set_linger(Some(Duration::ZERO));
-    linger.expect("no lingering");
 }

@@ -2,6 +2,7 @@
 
 use std::fs;
 use std::net::SocketAddr;
+use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::thread;
@@ -13,19 +14,19 @@ use rustls::pki_types::pem::PemObject;
 use rustls::{ClientConfig, version};
 use tempfile::TempDir;
 
-use super::super::{Client, PASSWORD, USER, pattern};
-use super::Protected;
-use crate::clients::path;
 use crate::support::certificates::{Certificate, VERSIONS, trusting};
-use crate::support::server::Server;
+use crate::support::client::Client;
+use crate::support::client::tls::Protected;
+use crate::support::file_contents::noise;
+use crate::support::server::{Program, SecureServer, TestServer};
 
 /// Each trusts the first certificate alone, so it would notice any other on its data connections too: those of
 /// TLS 1.3 have no ticket left after two transfers, and shake hands anew.
 #[test]
 fn twenty_sessions_transfer_while_the_certificate_is_replaced() {
-    let place = Place::new();
-    let server = place.serve();
-    let mut in_force = place.root();
+    let secure = SecureServer::program(&[]);
+    let server = &secure.server;
+    let mut in_force = root(&secure.certificate);
     let load = Load::default();
     thread::scope(|scope| {
         let _ends = load.ends_with_this();
@@ -36,12 +37,12 @@ fn twenty_sessions_transfer_while_the_certificate_is_replaced() {
         }
         load.each_goes_on();
         for (round, state) in BROKEN.iter().enumerate() {
-            place.break_as(*state);
+            state.apply(&secure.certificate);
             server.signal(Signal::HUP);
-            logged(&server, "not reloading, the old settings stay: ", round + 1);
+            logged(server, "not reloading, the old settings stay: ", round + 1);
             load.each_goes_on();
             assert!(presents(server.address, &in_force), "{state:?}");
-            in_force = place.renew();
+            in_force = renew(server.directory());
             // Else the server finds it by itself.
             if round % 2 == 0 {
                 server.signal(Signal::HUP);
@@ -53,18 +54,16 @@ fn twenty_sessions_transfer_while_the_certificate_is_replaced() {
         }
     });
     // The sessions have come to their end by themselves: a panic of one would have been one of the scope.
-    server.finish(&[PASSWORD]);
+    secure.server.finish();
 }
 
 /// One session over and over: what it sends it fetches back.
 fn session(load: &Load, number: usize, address: SocketAddr, config: &Arc<ClientConfig>) {
-    let bytes = pattern(100_000 + number);
+    let bytes = noise(100_000 + number);
     let mut client = Client::greeted(address);
-    client.command("AUTH TLS", 234);
-    client.secure(config);
+    client.auth_tls(config);
     client.log_in();
-    client.command("PBSZ 0", 200);
-    client.command("PROT P", 200);
+    client.protect_data();
     while load.goes_on.load(Ordering::Relaxed) {
         client.store_securely(&format!("STOR file{number}"), &bytes, config);
         let fetched = client.fetch_securely(&format!("RETR file{number}"), config);
@@ -121,65 +120,42 @@ impl Drop for EndsWithThis<'_> {
     }
 }
 
-/// Where the server finds its certificate and its files.
-struct Place {
-    directory: TempDir,
-    certificate: Certificate,
+fn root(certificate: &Certificate) -> CertificateDer<'static> {
+    CertificateDer::from_pem_file(&certificate.chain).expect("the certificate")
 }
 
-impl Place {
-    fn new() -> Self {
-        let directory = TempDir::new().expect("a temporary directory");
-        fs::create_dir(directory.path().join("root")).expect("the root");
-        let certificate = Certificate::new(directory.path(), &[]);
-        Self {
-            directory,
-            certificate,
-        }
-    }
-
-    fn serve(&self) -> Server {
-        let root = self.directory.path().join("root");
-        let common = ["-i", "127.0.0.1", "-p", "0", "-w", "-d", path(&root)];
-        let user = ["-u", USER, "-P", PASSWORD];
-        Server::start(&[&common[..], &user, &self.certificate.flags()].concat())
-    }
-
-    fn root(&self) -> CertificateDer<'static> {
-        CertificateDer::from_pem_file(&self.certificate.chain).expect("the certificate")
-    }
-
-    /// Another certificate, written over the old one: first the chain, then the key.
-    fn renew(&self) -> CertificateDer<'static> {
-        Certificate::new(self.directory.path(), &[]);
-        self.root()
-    }
-
-    fn break_as(&self, state: Broken) {
-        let (chain, key) = (&self.certificate.chain, &self.certificate.key);
-        let half = |file: &str| {
-            let bytes = fs::read(file).expect("the file");
-            fs::write(file, &bytes[..bytes.len() / 2]).expect("half of it");
-        };
-        match state {
-            Broken::HalfChain => half(chain),
-            Broken::HalfKey => half(key),
-            Broken::NoKey => fs::remove_file(key).expect("no key"),
-            Broken::OtherKey => {
-                let directory = TempDir::new().expect("a temporary directory");
-                let other = Certificate::new(directory.path(), &[]);
-                fs::copy(other.key, key).expect("another key");
-            }
-        }
-    }
+/// Another certificate, written over the old one: first the chain, then the key.
+fn renew(directory: &Path) -> CertificateDer<'static> {
+    root(&Certificate::new(directory, &[]))
 }
 
+/// What is wrong with the files of a certificate.
 #[derive(Clone, Copy, Debug)]
 enum Broken {
     HalfChain,
     OtherKey,
     NoKey,
     HalfKey,
+}
+
+impl Broken {
+    fn apply(self, certificate: &Certificate) {
+        let (chain, key) = (&certificate.chain, &certificate.key);
+        let half = |file: &str| {
+            let text = fs::read(file).expect("a file");
+            fs::write(file, &text[..text.len() / 2]).expect("half a file");
+        };
+        match self {
+            Self::HalfChain => half(chain),
+            Self::HalfKey => half(key),
+            Self::NoKey => fs::remove_file(key).expect("no key"),
+            Self::OtherKey => {
+                let directory = TempDir::new().expect("a temporary directory");
+                let other = Certificate::new(directory.path(), &[]);
+                fs::copy(other.key, key).expect("another key");
+            }
+        }
+    }
 }
 
 /// Whether who comes now gets this certificate: a client that trusts no other.
@@ -191,7 +167,7 @@ fn presents(address: SocketAddr, certificate: &CertificateDer<'static>) -> bool 
 }
 
 #[track_caller]
-fn logged(server: &Server, text: &str, times: usize) {
+fn logged(server: &TestServer<Program>, text: &str, times: usize) {
     until(text, || server.log().matches(text).count() >= times);
 }
 

@@ -36,7 +36,7 @@ impl Default for Router {
 }
 
 /// A server at home: the seed of this project.
-pub(super) fn home(router: &Router) -> Lab {
+pub(super) fn home_network(router: &Router) -> Lab {
     let mut lab = Lab::new();
     for host in [
         "isp",
@@ -50,7 +50,7 @@ pub(super) fn home(router: &Router) -> Lab {
         lab.host(host);
     }
     provider(&lab);
-    site(&lab);
+    home(&lab);
     far_site(&lab);
     for host in ["isp", "router", "far"] {
         lab.forward(host);
@@ -90,7 +90,7 @@ fn provider(lab: &Lab) {
 }
 
 /// The network that the server stands in.
-fn site(lab: &Lab) {
+fn home(lab: &Lab) {
     lab.network("router", "lan", "192.168.77.1/24");
     lab.address("router", "lan", "2001:db8:77::1/64");
     lab.plug("server", "lan", "192.168.77.2/24", "router", "lan");

@@ -1,59 +1,54 @@
 //! The lab with a server in it that serves one file, and real clients that list, download and upload.
 
 use std::fs;
-use std::net::{IpAddr, SocketAddr};
+use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::process::Command;
 
-use tempfile::TempDir;
-
-use super::home::{Router, home};
-use super::raw::Client;
-use crate::clients::{PASSWORD, SECONDS_MAX, USER, curl_itself, ftplib, path};
+use super::home_network::{Router, home_network};
+use crate::support::client::{Client, Origin};
+use crate::support::client_program::{SECONDS_MAX, curl, ftplib, path};
 use crate::support::file_contents::{assert_same_files, noise};
 use crate::support::lab::Lab;
 use crate::support::process::{self, Finished};
-use crate::support::server::{self, Server};
+use crate::support::server::{PASSWORD, Program, Setup, TestServer, USER, command};
 
-pub(super) struct Site {
+/// A server in the home network, or several.
+pub(super) struct HomeServer {
     /// The flags of the server, without where it listens and what it serves.
     arguments: Vec<String>,
     // Dropped in this order: nothing runs in a namespace any more when it goes.
-    pub(super) server: Server,
+    pub(super) server: TestServer<Program>,
     /// Further servers, if a test started any.
-    others: Vec<Server>,
+    others: Vec<TestServer<Program>>,
     pub(super) lab: Lab,
-    directory: TempDir,
 }
 
-impl Site {
+impl HomeServer {
     /// A server with these arguments behind the usual router.
     pub(super) fn new(arguments: &[&str]) -> Self {
         Self::behind(&Router::default(), arguments)
     }
 
     pub(super) fn behind(router: &Router, arguments: &[&str]) -> Self {
-        Self::within(home(router), arguments)
+        Self::within(home_network(router), arguments)
     }
 
     /// In a lab that stands already.
     pub(super) fn within(lab: Lab, arguments: &[&str]) -> Self {
-        let directory = TempDir::new().expect("a temporary directory");
-        fs::create_dir(directory.path().join("work")).expect("the client's directory");
-        let server = serve(&lab, "server", &directory.path().join("root"), arguments);
         Self {
             arguments: arguments.iter().map(|&text| text.to_owned()).collect(),
-            server,
+            server: serve(&lab, "server", arguments),
             others: Vec::new(),
             lab,
-            directory,
         }
     }
 
     /// One more server, on another host, with a directory of its own.
     pub(super) fn serve_on(&mut self, host: &str, arguments: &[&str]) -> PathBuf {
-        let root = self.directory.path().join(host);
-        self.others.push(serve(&self.lab, host, &root, arguments));
+        let other = serve(&self.lab, host, arguments);
+        let root = other.root();
+        self.others.push(other);
         root
     }
 
@@ -71,7 +66,7 @@ impl Site {
     pub(super) fn ask_with(&self, flags: &[&str], more: &[&str]) -> Finished {
         let root = self.root();
         let common = ["-d", path(&root), "-w", "-u", USER, "-P", PASSWORD];
-        let command = server::command(&[&common, flags, more].concat());
+        let command = command(&[&common, flags, more].concat());
         process::run(&mut self.lab.command_on("server", &command), SECONDS_MAX)
     }
 
@@ -81,18 +76,18 @@ impl Site {
 
     /// The same with a look at the server's whole log.
     pub(super) fn finish_with(self, look: impl FnOnce(&str)) {
-        look(&self.server.finish(&[PASSWORD]));
+        look(&self.server.finish());
         for other in self.others {
-            other.finish(&[PASSWORD]);
+            other.finish();
         }
     }
 
     pub(super) fn root(&self) -> PathBuf {
-        self.directory.path().join("root")
+        self.server.root()
     }
 
     pub(super) fn work(&self, name: &str) -> PathBuf {
-        self.directory.path().join("work").join(name)
+        self.server.work(name)
     }
 
     /// A client of our own, logged in.
@@ -102,9 +97,11 @@ impl Site {
 
     /// The same from one of the host's further addresses.
     pub(super) fn client_from(&self, host: &str, from: Option<&str>, to: &str) -> Client {
-        let from = from.map(|from| from.parse::<IpAddr>().expect("an address"));
-        let to = to.parse::<SocketAddr>().expect("an address and a port");
-        Client::log_in(self.lab.namespace_of(host), from, to)
+        let origin = Origin {
+            host: Some(self.lab.namespace_of(host)),
+            address: from.map(|from| from.parse().expect("an address")),
+        };
+        Client::logged_in_from(origin, to.parse().expect("an address and a port"))
     }
 
     /// List, download and upload with ftplib; `trust` makes it dial the address that a 227 names.
@@ -139,7 +136,7 @@ impl Site {
 
     /// curl on a host, logged in and talkative.
     pub(super) fn curl_command(&self, host: &str, flags: &[&str], arguments: &[&str]) -> Command {
-        let mut command: Command = curl_itself();
+        let mut command = curl();
         let timeout = TIMEOUT_SECONDS.to_string();
         command.args(["--verbose", "--connect-timeout", &timeout]);
         command.args(["--user", &format!("{USER}:{PASSWORD}")]);
@@ -166,23 +163,12 @@ impl Site {
     }
 }
 
-/// A server on port 2121 of `host` that shares the new directory `root`.
-fn serve(lab: &Lab, host: &str, root: &PathBuf, arguments: &[&str]) -> Server {
-    fs::create_dir(root).expect("the root");
-    fs::write(root.join("from-server.bin"), noise(SIZE)).expect("a file to serve");
-    let common = [
-        "-p",
-        "2121",
-        "-d",
-        path(root),
-        "-w",
-        "-u",
-        USER,
-        "-P",
-        PASSWORD,
-    ];
-    let command = server::command(&[&common, arguments].concat());
-    Server::spawn(&mut lab.command_on(host, &command))
+/// A server on port 2121 of `host` that shares a new directory.
+fn serve(lab: &Lab, host: &str, arguments: &[&str]) -> TestServer<Program> {
+    let setup = Setup::new().on_all_addresses().on_host(lab, host);
+    let file = setup.root().join("from-server.bin");
+    fs::write(file, noise(SIZE)).expect("a file to serve");
+    setup.flags(&["-p", "2121"]).flags(arguments).program()
 }
 
 pub(super) const SIZE: usize = 600_016;

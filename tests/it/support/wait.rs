@@ -1,0 +1,46 @@
+//! Waiting for what another thread or process brings about: a condition with a deadline, never a fixed time.
+//!
+//! The few tests in which time itself is what happens call [`pass`]; no other file sleeps.
+
+use std::thread;
+use std::time::{Duration, Instant};
+
+/// Looks again and again until `is_so`; fails the test when that takes longer than anything may.
+#[track_caller]
+pub(crate) fn wait_until(what: &str, is_so: impl FnMut() -> bool) {
+    wait_at_most(GUARD, what, is_so);
+}
+
+/// The same with another deadline.
+#[track_caller]
+pub(crate) fn wait_at_most(at_most: Duration, what: &str, is_so: impl FnMut() -> bool) {
+    assert!(is_so_within(at_most, is_so), "waited in vain: {what}");
+}
+
+/// Looks again and again; whether it was so in time.
+pub(crate) fn is_so_within(at_most: Duration, mut is_so: impl FnMut() -> bool) -> bool {
+    let deadline = Instant::now() + at_most;
+    loop {
+        if is_so() {
+            return true;
+        }
+        if Instant::now() >= deadline {
+            return false;
+        }
+        pause();
+    }
+}
+
+/// Between two looks at a condition.
+pub(crate) fn pause() {
+    thread::sleep(PAUSE);
+}
+
+/// Lets time pass. The reason says why no condition can be waited for.
+pub(crate) fn pass(time: Duration, _reason: &str) {
+    thread::sleep(time);
+}
+
+/// For what must happen; no test waits longer for anything, unless it names a deadline of its own.
+pub(crate) const GUARD: Duration = Duration::from_secs(15);
+const PAUSE: Duration = Duration::from_millis(5);
