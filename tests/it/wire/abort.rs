@@ -120,6 +120,8 @@ fn abor_with_nothing_running() {
     client.command("ABOR", 226);
     wait_until_closed(port);
     client.command("RETR file", 425);
+    client.command("RETR missing", 550);
+    client.expect_in_step();
     assert_eq!(client.fetch("RETR file"), b"text");
 }
 
@@ -234,10 +236,17 @@ fn quit_waits_for_the_transfer() {
     let bytes = noise(300_000);
     data.write_all(&bytes).expect("sending data");
     drop(data);
-    client.expect(226);
-    client.expect(221);
+    client.expect_all(&[226, 221]);
     client.expect_closed();
     assert_eq!(server.read("new"), bytes);
+
+    server.write_sparse("large", 1 << 26);
+    let mut client = server.client();
+    let data = begin(&mut client, "RETR large");
+    client.send("QUIT");
+    assert_eq!(drain(data), 1 << 26);
+    client.expect_all(&[226, 221]);
+    client.expect_closed();
 }
 
 #[test]

@@ -44,8 +44,9 @@ fn a_half_closed_connection() {
     assert!(server.path("made").is_dir());
 }
 
+/// Lines and packets have nothing to do with each other.
 #[test]
-fn byte_by_byte() {
+fn lines_may_come_in_any_pieces() {
     let server = TestServer::in_process(&[]);
     let mut client = Client::greeted(server.address);
     for byte in format!("USER {USER}\r\nPASS {PASSWORD}\nPWD\r\n").bytes() {
@@ -53,6 +54,13 @@ fn byte_by_byte() {
         thread::yield_now();
     }
     client.expect_all(&[331, 230, 257]);
+
+    let mut client = Client::connect(server.address);
+    client.send_bytes(format!("USER {USER}\r\nPASS {PASSWORD}\r\nNO"));
+    client.expect_all(&[220, 331, 230]);
+    client.send_bytes("OP\r");
+    client.send_bytes("\nPWD\r\nNOOP\r\n");
+    client.expect_all(&[200, 257, 200]);
 }
 
 #[test]
@@ -132,17 +140,19 @@ fn ipv6() {
 fn extended_passive_on_ipv4() {
     let server = TestServer::in_process(&[]);
     server.write("file", "text");
-    let mut client = server.client();
-    client.command("EPSV 2", 522);
-    client.command("EPSV 1", 229);
-    client.command("EPRT |2|::1|2000|", 522);
-    client.command("EPSV all", 200);
-    for line in ["PASV", "PORT 127,0,0,1,8,0", "EPRT |1|127.0.0.1|2000|"] {
-        client.command(line, 501);
+    for all in ["EPSV ALL", "EPSV all"] {
+        let mut client = server.client();
+        client.command("EPSV 2", 522);
+        client.command("EPSV 1", 229);
+        client.command("EPRT |2|::1|2000|", 522);
+        client.command(all, 200);
+        for line in ["PASV", "PORT 127,0,0,1,8,0", "EPRT |1|127.0.0.1|2000|"] {
+            client.command(line, 501);
+        }
+        assert_eq!(client.fetch("RETR file"), b"text");
+        // Sticky for this session only.
+        server.client().passive();
     }
-    assert_eq!(client.fetch("RETR file"), b"text");
-    // Sticky for this session only.
-    server.client().passive();
 }
 
 /// Clients that arrive while the server ends are turned away; the server still ends well.

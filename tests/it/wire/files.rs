@@ -68,6 +68,8 @@ fn facts() {
         client.command("MDTM file", 213).text(),
         "213 20231114221320"
     );
+    client.command("MDTM missing", 550);
+    client.command("MDTM", 501);
     let lines = [
         client.command("MLST file", 250).text(),
         listing(&mut client, "MLSD"),
@@ -82,6 +84,8 @@ fn facts() {
         text.starts_with("-rw") && text.contains(" 4 Nov 14  2023 file"),
         "{text}"
     );
+    let text = client.command("STAT /", 213).text();
+    assert!(text.contains(" 4 Nov 14  2023 file"), "{text}");
 }
 
 #[test]

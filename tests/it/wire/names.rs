@@ -24,11 +24,28 @@ fn spaces_quotes_and_dashes() {
     ]);
 }
 
+/// NLST of a name answers with the name as it was given.
+#[test]
+fn names_in_utf8() {
+    let names = ["文件", "büro", "файл ☃"];
+    check(&names.map(str::as_bytes));
+    let server = TestServer::in_process(&[]);
+    let mut client = server.client();
+    for name in names {
+        client.store(format!("STOR {name}"), name);
+        assert_eq!(server.read(name), name.as_bytes());
+        let line = client.fetch(format!("NLST {name}"));
+        assert_eq!(line, [name.as_bytes(), b"\r\n"].concat());
+        assert_eq!(client.fetch(format!("RETR {name}")), name.as_bytes());
+    }
+}
+
 #[test]
 fn other_bytes() {
     check(&[
         "文件 と ファイル".as_bytes(),
         b"latin \xe9\xe8",
+        b"b\xfcro",
         b"\x80\xfe",
         b"\xff",
         b"telnet \xff\xf4\xff\xf2",

@@ -12,13 +12,6 @@ mod rfc959;
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use crate::support::client::Client;
-
-/// The text of a reply in one line, a blank between its own.
-fn one_line(client: &mut Client, command: &str, code: u16) -> String {
-    client.command(command, code).text().replace('\n', " ")
-}
-
 /// Each test in these files stands in the list, and each that the list names is somewhere.
 #[test]
 fn the_list_is_complete() {

@@ -49,8 +49,14 @@ fn restarts() {
     let mut client = server.client();
     client.command("REST 60000", 350);
     assert!(client.fetch("RETR file") == bytes[60_000..]);
-    // It holds for one transfer only.
+    // It holds for one transfer only, also for one that is refused.
     assert!(client.fetch("RETR file") == bytes);
+    client.command("REST 60000", 350);
+    client.command("RETR missing", 550);
+    assert!(client.fetch("RETR file") == bytes);
+    for line in ["REST x", "REST -1", "REST", "REST 18446744073709551616"] {
+        client.command(line, 501);
+    }
     client.command("REST 100000", 350);
     assert_eq!(client.fetch("RETR file"), b"");
     client.command("REST 100001", 350);
@@ -93,8 +99,10 @@ fn beyond_four_gibibytes() {
 #[test]
 fn appending_and_unique_names() {
     let server = TestServer::in_process(&[]);
-    server.write("file", "one ");
+    server.write("file", "a longer text");
     let mut client = server.client();
+    client.store("STOR file", "one ");
+    assert_eq!(server.read("file"), b"one ");
     client.store("APPE file", "two");
     client.store("APPE new", "three");
     assert_eq!(server.read("file"), b"one two");
@@ -123,8 +131,12 @@ fn ascii() {
     let server = TestServer::in_process(&[]);
     server.write("file", "one\ntwo\r\n\nthree\r");
     let mut client = server.client();
-    client.command("TYPE A", 200);
+    client.command("TYPE A N", 200);
     assert_eq!(client.fetch("RETR file"), b"one\r\ntwo\r\n\r\nthree\r");
+    for (name, text) in [("unix", "one\ntwo\n"), ("dos", "one\r\ntwo\r\n")] {
+        server.write(name, text);
+        assert_eq!(client.fetch(format!("RETR {name}")), b"one\r\ntwo\r\n");
+    }
     client.store("STOR new", "one\r\ntwo\n\r\nthree\rfour\r\r\n");
     assert_eq!(server.read("new"), b"one\ntwo\n\nthree\rfour\r\n");
     client.store("APPE new", "five\r");
@@ -199,6 +211,7 @@ fn refusals_come_before_150() {
         ("APPE directory", 550),
         ("LIST missing", 550),
         ("MLSD file", 501),
+        ("MLSD missing", 550),
         ("RETR a\0b", 501),
     ] {
         client.command(command, code);

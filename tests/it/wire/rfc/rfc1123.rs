@@ -1,10 +1,8 @@
 //! RFC 1123, Requirements for Internet Hosts, section 4.1.
 
-use std::io::Write;
-
 use crate::support::client::Client;
 use crate::support::data::{connect, read_all};
-use crate::support::server::{PASSWORD, Setup, TestServer, USER};
+use crate::support::server::{Setup, TestServer, USER};
 
 #[test]
 fn rfc1123_4_1_2_1_local_8_is_image() {
@@ -53,46 +51,6 @@ fn rfc1123_4_1_2_8_site_help_lists_what_site_has() {
         assert!(text.contains(name), "{text}");
     }
     client.command("SITE NOSUCH", 500);
-}
-
-#[test]
-fn rfc1123_4_1_2_9_stou_tells_the_name_as_file() {
-    let server = TestServer::in_process(&[]);
-    server.write("taken", "old");
-    let mut client = server.client();
-    let mut data = client.data();
-    let opened = client.command("STOU taken", 150).text();
-    let name = opened.strip_prefix("150 FILE: ").expect("the name");
-    data.write_all(b"new").expect("sending data");
-    drop(data);
-    client.expect(226);
-    assert_eq!(server.read(name), b"new");
-    assert_eq!(server.read("taken"), b"old");
-}
-
-/// Lines and packets have nothing to do with each other.
-#[test]
-fn rfc1123_4_1_2_10_lines_may_come_in_any_pieces() {
-    let server = TestServer::in_process(&[]);
-    let mut client = Client::connect(server.address);
-    client.send_bytes(format!("USER {USER}\r\nPASS {PASSWORD}\r\nNO"));
-    client.expect_all(&[220, 331, 230]);
-    client.send_bytes("OP\r");
-    client.send_bytes("\nPWD\r\nNOOP\r\n");
-    client.expect_all(&[200, 257, 200]);
-}
-
-#[test]
-fn rfc1123_4_1_2_11_a_restart_beyond_the_end_is_554() {
-    let server = TestServer::in_process(&[]);
-    server.write("file", "text");
-    let mut client = server.client();
-    client.extended_passive();
-    for command in ["RETR file", "STOR file"] {
-        client.command("REST 5", 350);
-        client.command(command, 554);
-    }
-    assert_eq!(server.read("file"), b"text");
 }
 
 #[test]

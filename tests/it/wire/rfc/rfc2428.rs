@@ -2,9 +2,8 @@
 
 use std::net::TcpListener;
 
-use crate::support::client::Client;
 use crate::support::data::{connect, read_all};
-use crate::support::server::{Setup, TestServer};
+use crate::support::server::Setup;
 
 #[test]
 fn rfc2428_2_eprt_over_both_families_and_with_any_delimiter() {
@@ -68,18 +67,4 @@ fn rfc2428_3_epsv_tells_the_port_alone() {
         assert_eq!(read_all(&mut data), b"text");
         client.expect(226);
     }
-}
-
-#[test]
-fn rfc2428_4_epsv_all_refuses_all_else() {
-    let server = TestServer::in_process(&[]);
-    server.write("file", "text");
-    let mut client = server.client();
-    client.command("EPSV ALL", 200);
-    for line in ["PASV", "PORT 127,0,0,1,8,0", "EPRT |1|127.0.0.1|2000|"] {
-        client.command(line, 501);
-    }
-    assert_eq!(client.fetch("RETR file"), b"text");
-    let mut other: Client = server.client();
-    other.passive();
 }

@@ -2,37 +2,10 @@
 
 use std::fs;
 use std::io::Write;
-use std::net::TcpListener;
 
-use super::one_line;
 use crate::support::client::Client;
-use crate::support::data::{connect, drain, read_all, read_some, wait_until_closed};
-use crate::support::file_contents::noise;
+use crate::support::data::{connect, read_all, wait_until_closed};
 use crate::support::server::{PASSWORD, TestServer, USER};
-
-#[test]
-fn rfc959_3_1_1_1_ascii_lines_end_with_crlf_on_the_wire() {
-    let server = TestServer::in_process(&[]);
-    server.write("unix", "one\ntwo\n");
-    server.write("dos", "one\r\ntwo\r\n");
-    let mut client = server.client();
-    client.command("TYPE A N", 200);
-    assert_eq!(client.fetch("RETR unix"), b"one\r\ntwo\r\n");
-    assert_eq!(client.fetch("RETR dos"), b"one\r\ntwo\r\n");
-    client.store("STOR new", "one\r\ntwo\r\n");
-    assert_eq!(server.read("new"), b"one\ntwo\n");
-}
-
-#[test]
-fn rfc959_3_1_1_3_image_is_sent_as_it_is() {
-    let server = TestServer::in_process(&[]);
-    let bytes = noise(100_000);
-    server.write("file", &bytes);
-    let mut client = server.client();
-    assert!(client.fetch("RETR file") == bytes);
-    client.store("STOR new", &bytes);
-    assert!(server.read("new") == bytes);
-}
 
 #[test]
 fn rfc959_3_1_1_unknown_types_and_formats_are_refused() {
@@ -68,52 +41,11 @@ fn rfc959_5_1_defaults_are_ascii_file_and_stream() {
     client.command(format!("USER {USER}"), 331);
     client.command(format!("PASS {PASSWORD}"), 230);
     client.command("TYPE E", 504);
-    let text = one_line(&mut client, "STAT", 211);
+    let text = client.command("STAT", 211).one_line();
     assert!(
         text.contains("TYPE: ASCII; STRU: FILE; MODE: STREAM"),
         "{text}"
     );
-}
-
-#[test]
-fn rfc959_3_2_the_server_connects_where_port_says() {
-    let server = TestServer::in_process(&[]);
-    server.write("file", "text");
-    let mut client = server.client();
-    let listener = TcpListener::bind("127.0.0.1:0").expect("a listener");
-    let port = listener.local_addr().expect("its address").port();
-    client.command(format!("PORT 127,0,0,1,{},{}", port / 256, port % 256), 200);
-    client.command("RETR file", 150);
-    let (mut data, _) = listener.accept().expect("the server");
-    assert_eq!(read_all(&mut data), b"text");
-    client.expect(226);
-}
-
-#[test]
-fn rfc959_3_4_1_the_end_of_the_file_closes_the_data_connection() {
-    let server = TestServer::in_process(&[]);
-    server.write("file", "text");
-    let mut client = server.client();
-    let mut data = client.data();
-    client.command("RETR file", 150);
-    // Reads to the end, which only a close brings about.
-    assert_eq!(read_all(&mut data), b"text");
-    client.expect(226);
-    client.command("RETR file", 425);
-}
-
-#[test]
-fn rfc959_3_5_restart() {
-    let server = TestServer::in_process(&[]);
-    server.write("file", "0123456789");
-    let mut client = server.client();
-    client.command("REST 6", 350);
-    assert_eq!(client.fetch("RETR file"), b"6789");
-    client.command("REST 10", 350);
-    assert_eq!(client.fetch("RETR file"), b"");
-    client.command("REST 4", 350);
-    client.store("STOR file", "abc");
-    assert_eq!(server.read("file"), b"0123abc");
 }
 
 #[test]
@@ -125,16 +57,12 @@ fn rfc959_4_1_1_user_begins_a_new_login_at_any_time() {
     client.command(format!("USER {USER}"), 331);
     client.command("PWD", 530);
     client.command(format!("PASS {PASSWORD}"), 230);
-    assert!(one_line(&mut client, "PWD", 257).starts_with("257 \"/\""));
-}
-
-#[test]
-fn rfc959_4_1_1_pass_must_follow_user() {
-    let server = TestServer::in_process(&[]);
-    let mut client = Client::greeted(server.address);
-    client.command(format!("PASS {PASSWORD}"), 503);
-    client.command(format!("USER {USER}"), 331);
-    client.command(format!("PASS {PASSWORD}"), 230);
+    assert!(
+        client
+            .command("PWD", 257)
+            .one_line()
+            .starts_with("257 \"/\"")
+    );
 }
 
 #[test]
@@ -144,10 +72,20 @@ fn rfc959_4_1_1_cdup_is_cwd_to_the_parent() {
     let mut client = server.client();
     client.command("CWD one/two", 250);
     client.command("CDUP", 250);
-    assert!(one_line(&mut client, "PWD", 257).starts_with("257 \"/one\""));
+    assert!(
+        client
+            .command("PWD", 257)
+            .one_line()
+            .starts_with("257 \"/one\"")
+    );
     client.command("XCUP", 250);
     client.command("CDUP", 250);
-    assert!(one_line(&mut client, "PWD", 257).starts_with("257 \"/\""));
+    assert!(
+        client
+            .command("PWD", 257)
+            .one_line()
+            .starts_with("257 \"/\"")
+    );
 }
 
 #[test]
@@ -162,19 +100,6 @@ fn rfc959_4_1_1_rein_resets_all_but_a_running_transfer() {
 }
 
 #[test]
-fn rfc959_4_1_1_quit_waits_for_the_result_of_a_transfer() {
-    let server = TestServer::in_process(&[]);
-    server.write_sparse("large", 1 << 26);
-    let mut client = server.client();
-    let data = client.data();
-    client.command("RETR large", 150);
-    client.send("QUIT");
-    assert_eq!(drain(data), 1 << 26);
-    client.expect_all(&[226, 221]);
-    client.expect_closed();
-}
-
-#[test]
 fn rfc959_4_1_2_a_new_port_replaces_the_old() {
     let server = TestServer::in_process(&[]);
     server.write("file", "text");
@@ -185,19 +110,6 @@ fn rfc959_4_1_2_a_new_port_replaces_the_old() {
     assert_eq!(read_all(&mut data), b"text");
     client.expect(226);
     wait_until_closed(old);
-}
-
-#[test]
-fn rfc959_4_1_3_stor_replaces_and_appe_appends() {
-    let server = TestServer::in_process(&[]);
-    server.write("file", "a longer text");
-    let mut client = server.client();
-    client.store("STOR file", "short");
-    assert_eq!(server.read("file"), b"short");
-    client.store("APPE file", " and more");
-    client.store("APPE new", "made");
-    assert_eq!(server.read("file"), b"short and more");
-    assert_eq!(server.read("new"), b"made");
 }
 
 #[test]
@@ -236,31 +148,6 @@ fn rfc959_4_1_3_rnto_must_follow_rnfr_at_once() {
 }
 
 #[test]
-fn rfc959_4_1_3_abor_with_nothing_running_is_226() {
-    let server = TestServer::in_process(&[]);
-    let mut client = server.client();
-    client.command("ABOR", 226);
-    client.extended_passive();
-    client.command("ABOR", 226);
-    client.command("RETR missing", 550);
-    client.expect_in_step();
-}
-
-#[test]
-fn rfc959_4_1_3_abor_ends_a_transfer_with_426_and_226() {
-    let server = TestServer::in_process(&[]);
-    server.write_sparse("large", 1 << 30);
-    let mut client = server.client();
-    let mut data = client.data();
-    client.command("RETR large", 150);
-    read_some(&mut data, 1000);
-    client.send("ABOR");
-    drain(data);
-    client.expect_all(&[426, 226]);
-    client.expect_in_step();
-}
-
-#[test]
 fn rfc959_4_1_3_list_and_nlst_show_the_working_directory_by_default() {
     let server = TestServer::in_process(&[]);
     fs::create_dir(server.path("directory")).expect("a directory");
@@ -275,45 +162,26 @@ fn rfc959_4_1_3_list_and_nlst_show_the_working_directory_by_default() {
 fn rfc959_4_1_3_syst_names_a_registered_system() {
     let server = TestServer::in_process(&[]);
     let mut client = Client::greeted(server.address);
-    assert!(one_line(&mut client, "SYST", 215).starts_with("215 UNIX "));
-}
-
-#[test]
-fn rfc959_4_1_3_stat_during_a_transfer_answers_at_once() {
-    let server = TestServer::in_process(&[]);
-    server.write_sparse("large", 1 << 30);
-    let mut client = server.client();
-    let mut data = client.data();
-    client.command("RETR large", 150);
-    read_some(&mut data, 1000);
-    let text = one_line(&mut client, "STAT", 211);
-    assert!(text.contains("RETR in progress"), "{text}");
-    client.send("ABOR");
-    drain(data);
-    client.expect_all(&[426, 226]);
-}
-
-#[test]
-fn rfc959_4_1_3_stat_with_a_path_lists_on_the_control_connection() {
-    let server = TestServer::in_process(&[]);
-    server.write("file", "text");
-    let mut client = server.client();
-    assert!(one_line(&mut client, "STAT /", 213).contains(" file"));
-    client.command("STAT missing", 550);
+    assert!(
+        client
+            .command("SYST", 215)
+            .one_line()
+            .starts_with("215 UNIX ")
+    );
 }
 
 #[test]
 fn rfc959_4_1_3_help_works_before_a_login_and_for_each_command() {
     let server = TestServer::in_process(&[]);
     let mut client = Client::greeted(server.address);
-    let names = one_line(&mut client, "HELP", 214);
+    let names = client.command("HELP", 214).one_line();
     let names = names
         .split_whitespace()
         .filter(|word| word.len() <= 4 && word.bytes().all(|byte| byte.is_ascii_uppercase()));
     let mut count = 0;
     for name in names {
         count += 1;
-        let text = one_line(&mut client, &format!("HELP {name}"), 214);
+        let text = client.command(format!("HELP {name}"), 214).one_line();
         assert!(text.contains(name), "{text}");
     }
     assert!(count > 40, "{count}");
@@ -331,12 +199,6 @@ fn rfc959_4_1_3_noop_changes_nothing() {
     client.command("RETR file", 150);
     assert_eq!(read_all(&mut data), b"23");
     client.expect(226);
-}
-
-#[test]
-fn rfc959_4_1_3_smnt_is_not_implemented() {
-    let server = TestServer::in_process(&[]);
-    server.client().command("SMNT /", 502);
 }
 
 #[test]
@@ -397,10 +259,10 @@ fn rfc959_5_4_unknown_commands_are_500_and_unimplemented_ones_502() {
 fn rfc959_appendix_2_quotes_in_paths_are_doubled() {
     let server = TestServer::in_process(&[]);
     let mut client = server.client();
-    let text = one_line(&mut client, "MKD say \"hi\"", 257);
+    let text = client.command("MKD say \"hi\"", 257).one_line();
     assert!(text.starts_with("257 \"/say \"\"hi\"\"\" "), "{text}");
     client.command("XCWD say \"hi\"", 250);
-    let text = one_line(&mut client, "XPWD", 257);
+    let text = client.command("XPWD", 257).one_line();
     assert!(text.starts_with("257 \"/say \"\"hi\"\"\" "), "{text}");
     client.command("XMKD /other", 257);
     client.command("XRMD /other", 250);
