@@ -9,5 +9,6 @@ mod command_table;
 mod nat;
 mod programs;
 mod protocol;
+mod rfc_list;
 mod support;
 mod wire;

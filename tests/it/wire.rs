@@ -1,16 +1,16 @@
 //! The server as clients of our own see it through raw sockets: what exactly is on the wire, and when.
+//!
+//! Tests in [`black_box`] need nothing but a command that starts a server; all others need flags, settings, the log or
+//! the process of ours.
 
-mod abort;
 mod active;
-mod attributes;
+mod black_box;
 mod control;
 mod descriptors;
-mod files;
+mod file_errors;
 mod large_listings;
 mod limits;
-mod listings;
 mod login;
-mod names;
 mod never_connected;
 mod pool;
 mod rates;
@@ -21,4 +21,3 @@ mod strangers;
 mod system_calls;
 mod timeouts;
 mod tls;
-mod transfers;

@@ -438,3 +438,14 @@ impl Announcement {
         })
     }
 }
+
+/// The lines of a listing that holds names alone, sorted.
+pub(crate) fn sorted_names(listing: Vec<u8>) -> Vec<String> {
+    let text = String::from_utf8(listing).expect("names in UTF-8");
+    let lines = text.split_inclusive('\n');
+    let mut names: Vec<_> = lines
+        .map(|line| line.strip_suffix("\r\n").expect("whole lines").to_owned())
+        .collect();
+    names.sort();
+    names
+}

@@ -2,32 +2,9 @@
 
 use std::net::{SocketAddr, TcpListener};
 
-use socket2::{Domain, Socket, Type};
-
 use crate::support::client::Client;
-use crate::support::data::{STRANGER, connect, connect_stranger, drain, port_command, read_all};
-use crate::support::server::{InProcess, PASSWORD, Setup, TestServer, USER, own_address};
-
-#[test]
-fn foreign_addresses() {
-    let server = TestServer::in_process(&[]);
-    let mut client = server.client();
-    for (line, code) in [
-        ("PORT 127,0,0,2,100,0", 501),
-        ("EPRT |1|127.0.0.2|25600|", 501),
-        ("PORT 8,8,8,8,100,0", 501),
-        ("PORT 0,0,0,0,100,0", 501),
-        ("PORT 127,0,0,1,0,0", 501),
-        ("PORT 127,0,0,1,0,80", 504),
-        ("PORT 127,0,0,1,3,255", 504),
-        ("EPRT |1|127.0.0.1|1023|", 504),
-        ("EPRT |2|::1|25600|", 522),
-        ("PORT 127,0,0,1,4,0", 200),
-        ("EPRT |1|127.0.0.1|1024|", 200),
-    ] {
-        client.command(line, code);
-    }
-}
+use crate::support::data::{STRANGER, port_command, read_all};
+use crate::support::server::{InProcess, Setup, TestServer, own_address};
 
 #[test]
 fn permitted_foreign_addresses() {
@@ -61,28 +38,6 @@ fn check_fetch(server: &TestServer<InProcess>, listener: TcpListener) {
     let (mut data, _) = listener.accept().expect("a data connection");
     assert_eq!(read_all(&mut data), b"text");
     client.expect(226);
-}
-
-/// A listener that the client does not have: nothing hangs.
-#[test]
-fn nobody_listens() {
-    let server = TestServer::in_process(&[]);
-    server.write("file", "text");
-    let mut client = server.client();
-    // Bound, so that nobody else can listen there meanwhile.
-    let bound = Socket::new(Domain::IPV4, Type::STREAM, None).expect("a socket");
-    let any = SocketAddr::from(([127, 0, 0, 1], 0));
-    bound.bind(&any.into()).expect("a port");
-    let address = bound.local_addr().expect("its address").as_socket();
-    let closed = port_command(address.expect("an IP address"));
-    for command in ["RETR file", "STOR file", "STOR new"] {
-        client.command(&closed, 200);
-        client.command(command, 150);
-        client.expect(425);
-    }
-    assert_eq!(server.read("file"), b"text");
-    assert!(!server.path("new").exists());
-    client.expect_in_step();
 }
 
 /// RFC 959's default data port, where firewalls look for it; another one where it is taken.
@@ -136,24 +91,6 @@ fn the_port_below_is_shared() {
         client.expect(426);
         client.expect_in_step();
     }
-}
-
-/// The client's address is its control connection's, also when that is not the usual one.
-#[test]
-fn the_peer_is_who_connected() {
-    let server = TestServer::in_process(&[]);
-    let mut client = Client::connect_from(STRANGER, server.address);
-    client.expect(220);
-    client.command(format!("USER {}", USER), 331);
-    client.command(format!("PASS {}", PASSWORD), 230);
-    client.command("PORT 127,0,0,1,100,0", 501);
-    client.command("PORT 127,0,0,2,100,0", 200);
-    let port = client.extended_passive();
-    client.command("NLST", 150);
-    drain(connect(port));
-    let mut data = connect_stranger(port).expect("a data connection");
-    assert_eq!(read_all(&mut data), b"");
-    client.expect(226);
 }
 
 fn port_of(listener: &TcpListener) -> String {

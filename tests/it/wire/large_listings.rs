@@ -2,9 +2,10 @@
 
 use std::fs::{self, File};
 
-use super::listings::sorted;
+use crate::support::client::sorted_names;
 use crate::support::data::{drain, read_all};
-use crate::support::server::{InProcess, Program, TestServer};
+use crate::support::process::{self};
+use crate::support::server::{InProcess, Program, Setup, TestServer};
 
 /// Whatever is asked, the search does not hold up the session for long, and its end is the truth.
 #[test]
@@ -27,7 +28,7 @@ fn searches_for_nothing() {
 fn searches_that_take_long() {
     let server = TestServer::in_process(&[]);
     plant_directories(&server);
-    assert_eq!(sorted(server.client().fetch("NLST */f*")).len(), 1200);
+    assert_eq!(sorted_names(server.client().fetch("NLST */f*")).len(), 1200);
 }
 
 fn plant_directories(server: &TestServer<InProcess>) {
@@ -51,7 +52,7 @@ fn long_too_many_to_be_sorted() {
     server.log_with("has more than 100000 entries: they are listed unsorted");
     fs::remove_file(server.path("000000")).expect("a file");
     let told = server.log().matches("unsorted").count();
-    let lines = sorted(client.fetch("NLST -r"));
+    let lines = sorted_names(client.fetch("NLST -r"));
     let found = client.fetch("NLST -r");
     assert!(found.starts_with(b"100000\r\n099999\r\n"), "sorted");
     assert_eq!(lines.len(), 100_000);
@@ -99,4 +100,25 @@ fn memory_kib(server: &TestServer<Program>) -> u64 {
     let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"));
     let words = line.expect("its memory").split_whitespace();
     words.take(1).collect::<String>().parse().expect("a number")
+}
+
+/// However deep: directories are open one at a time.
+#[test]
+fn depth_takes_no_descriptors() {
+    let setup = Setup::new();
+    let deepest = "d/".repeat(126);
+    fs::create_dir_all(setup.root().join(&deepest)).expect("directories");
+    fs::write(setup.root().join(&deepest).join("end"), "").expect("a file");
+    let limit = ["sh", "-c", "ulimit -n 32; exec \"$0\" \"$@\""];
+    let setup = setup.wrapped(|serve| process::prefixed(&limit, &serve));
+    let server = setup.program();
+    let mut client = server.client();
+    let found = client.fetch("NLST -R");
+    assert!(found.ends_with(format!("{deepest}end\r\n").as_bytes()));
+    let pattern = "*/".repeat(126);
+    assert_eq!(
+        client.fetch(format!("NLST {pattern}e*")),
+        format!("{deepest}end\r\n").as_bytes()
+    );
+    server.finish();
 }

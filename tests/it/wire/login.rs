@@ -1,35 +1,49 @@
-//! Who is let in, and what those may do who are not, or not for writing.
+//! Who is let in, how long that takes, and what those may do who may not write.
 
-use std::fs;
+use std::fs::{self, File};
 use std::net::Shutdown;
-use std::time::{Duration, Instant};
+use std::os::unix::fs::{MetadataExt, PermissionsExt};
+use std::time::{Duration, Instant, SystemTime};
 
 use crate::support::client::Client;
-use crate::support::server::{PASSWORD, Setup, TestServer, USER};
+use crate::support::server::{InProcess, Setup, TestServer, USER};
 
 #[test]
-fn right_and_wrong() {
-    let server = TestServer::in_process(&[]);
+fn who_may_not_write_may_not_change_either() {
+    let server = Setup::without_account()
+        .flags(&["-i", "127.0.0.1"])
+        .in_process();
+    server.write("file", "text");
+    set_mode(&server, "file", 0o600);
+    set_time(&server.path("file"), 1_000_000_000);
     let mut client = Client::greeted(server.address);
-    for (user, password) in [
-        (USER, "wrong"),
-        ("nobody", PASSWORD),
-        ("anonymous", "me@example.org"),
-    ] {
-        let mut other = Client::greeted(server.address);
-        other.command(format!("USER {user}"), 331);
-        other.command(format!("PASS {password}"), 530);
-        other.command("PWD", 530);
-    }
-    client.command(format!("PASS {PASSWORD}"), 503);
-    client.command(format!("USER {USER}"), 331);
-    client.command("PASS wrong", 530);
-    client.command(format!("PASS {PASSWORD}"), 503);
-    client.command(format!("USER {USER}"), 331);
-    client.command(format!("PASS {PASSWORD}"), 230);
-    client.command("PWD", 257);
-    client.command("REIN", 220);
-    client.command("PWD", 530);
+    client.command("USER anonymous", 331);
+    client.command("PASS x", 230);
+    client.command("SITE CHMOD 666 file", 550);
+    client.command("MFMT 20251122130709 file", 550);
+    assert_eq!(
+        (mode(&server, "file"), modified(&server, "file")),
+        (0o600, 1_000_000_000)
+    );
+}
+
+fn mode(server: &TestServer<InProcess>, name: &str) -> u32 {
+    fs::metadata(server.path(name)).expect(name).mode() & 0o7777
+}
+
+fn modified(server: &TestServer<InProcess>, name: &str) -> i64 {
+    fs::metadata(server.path(name)).expect(name).mtime()
+}
+
+fn set_mode(server: &TestServer<InProcess>, name: &str, mode: u32) {
+    fs::set_permissions(server.path(name), fs::Permissions::from_mode(mode)).expect(name);
+}
+
+fn set_time(path: &std::path::Path, seconds: u64) {
+    let time = SystemTime::UNIX_EPOCH + Duration::from_secs(seconds);
+    let file = File::options().write(true).open(path);
+    file.and_then(|file| file.set_modified(time))
+        .expect("its time");
 }
 
 #[test]
@@ -69,57 +83,6 @@ fn a_client_may_leave_during_the_delay() {
 }
 
 #[test]
-fn nothing_before_login() {
-    let server = TestServer::in_process(&[]);
-    server.write("file", "text");
-    let mut client = Client::greeted(server.address);
-    for line in [
-        "ABOR",
-        "ACCT a",
-        "ALLO 1",
-        "APPE file",
-        "CDUP",
-        "CWD /",
-        "DELE file",
-        "EPRT |1|127.0.0.1|2000|",
-        "EPSV",
-        "LIST",
-        "MDTM file",
-        "MKD d",
-        "MLSD",
-        "MLST",
-        "MODE S",
-        "NLST",
-        "PASV",
-        "PORT 127,0,0,1,8,0",
-        "PWD",
-        "REST 1",
-        "RETR file",
-        "RMD d",
-        "RNFR file",
-        "RNTO file2",
-        "SIZE file",
-        "STAT file",
-        "STOR file",
-        "STOU",
-        "STRU F",
-        "TYPE I",
-    ] {
-        client.command(line, 530);
-    }
-    for (line, code) in [
-        ("NOOP", 200),
-        ("STAT", 211),
-        ("SYST", 215),
-        ("FEAT", 211),
-        ("HELP", 214),
-    ] {
-        client.command(line, code);
-    }
-    assert_eq!(server.read("file"), b"text");
-}
-
-#[test]
 fn anonymous_reads_only() {
     let server = Setup::without_account()
         .flags(&["-i", "127.0.0.1"])
@@ -147,28 +110,6 @@ fn anonymous_reads_only() {
     assert_eq!(client.fetch("RETR file"), b"text");
     let entries = fs::read_dir(server.root()).expect("the root").count();
     assert_eq!((server.read("file"), entries), (b"text".to_vec(), 2));
-}
-
-#[test]
-fn quit_closes() {
-    let server = TestServer::in_process(&[]);
-    let mut early = Client::greeted(server.address);
-    early.command("QUIT", 221);
-    early.expect_closed();
-    let mut client = server.client();
-    client.send_bytes("QUIT\r\nNOOP\r\n");
-    client.expect(221);
-    client.expect_closed();
-}
-
-/// A connection that is closed with unread bytes is reset, and on a slow line the reply gets lost.
-#[test]
-fn a_goodbye_is_not_cut_off_by_a_reset() {
-    let server = TestServer::in_process(&[]);
-    let mut client = server.client();
-    client.send_bytes(format!("QUIT\r\n{}", "NOOP\r\n".repeat(5_000)));
-    client.expect(221);
-    client.expect_orderly_close();
 }
 
 /// Hanging up before the answer comes is no way around the delay, and who only closes its own side gets

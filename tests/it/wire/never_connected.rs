@@ -98,18 +98,6 @@ fn an_end_of_the_server_misses_nothing() {
     assert!(!log.contains("never connected"), "{log}");
 }
 
-#[test]
-fn active_mode_names_whom_it_could_not_reach() {
-    let server = TestServer::in_process(&[]);
-    let mut client = server.client();
-    // Nobody listens there: it is below what the kernel gives out, and not ours.
-    client.command("EPRT |1|127.0.0.1|1025|", 200);
-    client.command("NLST", 150);
-    let reply = client.expect(425).text();
-    assert_eq!(reply, "425 Cannot connect to 127.0.0.1:1025.");
-    assert_eq!(missed(&mut client), None);
-}
-
 /// The line in STAT about missed data connections.
 fn missed(client: &mut Client) -> Option<String> {
     let text = client.command("STAT", 211).text();

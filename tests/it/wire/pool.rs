@@ -300,3 +300,38 @@ fn ports_are_yielded_without_a_time_limit_too() {
         first.expect_in_step();
     }
 }
+
+/// A client that waits for a port need not wait for its ABOR, its QUIT, or its end.
+#[test]
+fn leaving_the_queue_for_a_port() {
+    let server = Setup::new()
+        .on_own_address()
+        .flags(&["-r", "20000"])
+        .in_process();
+    let mut owner = server.client();
+    let port = owner.extended_passive();
+
+    let mut waiting = server.client();
+    waiting.send_bytes("EPSV\r\nABOR\r\n");
+    waiting.expect(425);
+    waiting.expect(226);
+    waiting.expect_in_step();
+    waiting.send_bytes("PASV\r\nNOOP\r\nABOR\r\nABOR\r\n");
+    waiting.expect_all(&[425, 200, 226, 226]);
+    waiting.send_bytes("EPSV\r\nQUIT\r\n");
+    waiting.expect(425);
+    waiting.expect(221);
+    waiting.expect_closed();
+    let mut gone = server.client();
+    gone.send("EPSV");
+    drop(gone);
+
+    let mut next = server.client();
+    next.send("EPSV");
+    let data = connect(port);
+    let reply = next.expect(229);
+    assert_eq!(next.announced(&reply), port);
+    owner.command("LIST", 150);
+    drain(data);
+    owner.expect(226);
+}

@@ -165,3 +165,18 @@ fn a_client_that_does_not_log_in() {
 
 /// Between the steps of something that repeats until a timer has run out.
 const PACE: Duration = Duration::from_millis(20);
+
+#[test]
+fn an_upload_to_nobody_leaves_nothing() {
+    let server = TestServer::in_process(&["--passive-timeout", "1"]);
+    server.write("file", "text");
+    let mut client = server.client();
+    for command in ["STOR new", "APPE new", "STOU new", "STOR file", "APPE file"] {
+        client.extended_passive();
+        client.command(command, 150);
+        client.expect(425);
+        assert!(!server.path("new").exists(), "{command}");
+        assert_eq!(server.read("file"), b"text", "{command}");
+    }
+    client.expect_in_step();
+}

@@ -37,46 +37,6 @@ fn garbage_in_place_of_a_handshake() {
 }
 
 #[test]
-fn garbage_on_data_connections() {
-    let secure = SecureServer::in_process(&[]);
-    secure.server.write("file", "text");
-    let config = secure.config(&version::TLS13);
-    let mut client = secure.client(&config);
-    let mut runner = TestRunner::new(Config::with_cases(64));
-    let client = std::cell::RefCell::new(&mut client);
-    let run = runner.run(&garbage(), |bytes| {
-        let mut client = client.borrow_mut();
-        for command in ["RETR file", "STOR file"] {
-            let mut socket = client.data();
-            client.command(command, 150);
-            spoil(&mut socket, &bytes);
-            let reply = client.reply();
-            prop_assert!(matches!(reply.code, 425 | 522), "{}", reply.text());
-        }
-        Ok(())
-    });
-    run.expect("no surprise");
-    let mut client = client.borrow_mut();
-    assert_eq!(secure.server.read("file"), b"text");
-    assert_eq!(client.fetch_securely("RETR file", &config), b"text");
-}
-
-/// In an established session: what nobody who knows the secret has sent ends it.
-#[test]
-fn garbage_after_the_handshake() {
-    let secure = SecureServer::in_process(&[]);
-    let config = secure.config(&version::TLS13);
-    let mut runner = TestRunner::new(Config::with_cases(32));
-    let run = runner.run(&garbage(), |bytes| {
-        let mut client = secure.client(&config);
-        spoil(&mut client.stream, &bytes);
-        Ok(())
-    });
-    run.expect("no surprise");
-    secure.client(&config).expect_in_step();
-}
-
-#[test]
 fn a_client_that_never_shakes_hands_on_its_data_connection() {
     let secure = SecureServer::in_process(&["--passive-timeout", "1"]);
     secure.server.write("file", "text");
@@ -92,21 +52,6 @@ fn a_client_that_never_shakes_hands_on_its_data_connection() {
     }
     assert_eq!(secure.server.read("file"), b"text");
     assert!(!secure.server.path("new").exists());
-    assert_eq!(client.fetch_securely("RETR file", &config), b"text");
-}
-
-/// ABOR ends a handshake too.
-#[test]
-fn abor_in_a_handshake() {
-    let secure = SecureServer::in_process(&[]);
-    secure.server.write("file", "text");
-    let config = secure.config(&version::TLS13);
-    let mut client = secure.client(&config);
-    let _silent = client.data();
-    client.command("RETR file", 150);
-    client.command("ABOR", 426);
-    client.expect(226);
-    client.expect_in_step();
     assert_eq!(client.fetch_securely("RETR file", &config), b"text");
 }
 

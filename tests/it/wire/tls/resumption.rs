@@ -29,18 +29,6 @@ fn data_connections_resume() {
     }
 }
 
-/// Without the flag they may do as they like.
-#[test]
-fn not_resuming_is_allowed_by_default() {
-    let secure = SecureServer::in_process(&[]);
-    secure.server.write("file", "text");
-    for version in VERSIONS {
-        let mut client = secure.client(&secure.config(version));
-        let other = secure.config(version);
-        assert_eq!(client.fetch_securely("RETR file", &other), b"text");
-    }
-}
-
 #[test]
 fn who_does_not_resume_is_refused() {
     let secure = SecureServer::in_process(&["--tls-require-resumption"]);

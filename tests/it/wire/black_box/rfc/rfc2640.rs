@@ -5,7 +5,7 @@ use crate::support::server::TestServer;
 
 #[test]
 fn rfc2640_4_1_lang() {
-    let server = TestServer::in_process(&[]);
+    let server = TestServer::black_box();
     let mut client = Client::greeted(server.address);
     for (line, code) in [
         ("LANG", 200),

@@ -5,7 +5,7 @@ use crate::support::server::{PASSWORD, TestServer, USER};
 
 #[test]
 fn rfc7151_3_1_host_names_a_host_without_a_port() {
-    let server = TestServer::in_process(&[]);
+    let server = TestServer::black_box();
     let mut client = Client::greeted(server.address);
     for name in ["ftp.example", "FTP.Example.", "192.0.2.1", "[2001:db8::2]"] {
         client.command(format!("HOST {name}"), 220);
@@ -26,7 +26,7 @@ fn rfc7151_3_1_host_names_a_host_without_a_port() {
 
 #[test]
 fn rfc7151_3_2_host_comes_before_user() {
-    let server = TestServer::in_process(&[]);
+    let server = TestServer::black_box();
     let mut client = Client::greeted(server.address);
     client.command("HOST ftp.example", 220);
     client.command(format!("USER {USER}"), 331);

@@ -7,11 +7,11 @@ use std::time::{Duration, SystemTime};
 
 use crate::support::client::Client;
 use crate::support::process::{self};
-use crate::support::server::{InProcess, Setup, TestServer};
+use crate::support::server::{BlackBox, TestServer};
 
 #[test]
 fn chmod() {
-    let server = TestServer::in_process(&[]);
+    let server = TestServer::black_box();
     server.write("two words", "text");
     fs::create_dir(server.path("directory")).expect("a directory");
     let mut client = server.client();
@@ -43,7 +43,7 @@ fn chmod() {
 
 #[test]
 fn only_files_and_directories_beneath_the_root_are_changed() {
-    let server = TestServer::in_process(&[]);
+    let server = TestServer::black_box();
     let outside = server.directory().join("outside");
     fs::write(&outside, "secret").expect("a file");
     fs::set_permissions(&outside, fs::Permissions::from_mode(0o600)).expect("its mode");
@@ -70,29 +70,10 @@ fn only_files_and_directories_beneath_the_root_are_changed() {
     assert_eq!(modified(&server, "file"), 1_763_816_829);
 }
 
-#[test]
-fn who_may_not_write_may_not_change_either() {
-    let server = Setup::without_account()
-        .flags(&["-i", "127.0.0.1"])
-        .in_process();
-    server.write("file", "text");
-    set_mode(&server, "file", 0o600);
-    set_time(&server.path("file"), 1_000_000_000);
-    let mut client = Client::greeted(server.address);
-    client.command("USER anonymous", 331);
-    client.command("PASS x", 230);
-    client.command("SITE CHMOD 666 file", 550);
-    client.command("MFMT 20251122130709 file", 550);
-    assert_eq!(
-        (mode(&server, "file"), modified(&server, "file")),
-        (0o600, 1_000_000_000)
-    );
-}
-
 /// A umask holds for whatever this session makes anew, and for no other session.
 #[test]
 fn umask() {
-    let server = TestServer::in_process(&[]);
+    let server = TestServer::black_box();
     server.write("old", "text");
     set_mode(&server, "old", 0o666);
     let mut client = server.client();
@@ -129,7 +110,7 @@ fn umask() {
 
 #[test]
 fn modification_times() {
-    let server = TestServer::in_process(&[]);
+    let server = TestServer::black_box();
     server.write("file", "text");
     fs::create_dir(server.path("directory")).expect("a directory");
     let file = File::options()
@@ -166,7 +147,7 @@ fn modification_times() {
 
 #[test]
 fn names_of_owners_for_those_who_ask() {
-    let server = TestServer::in_process(&[]);
+    let server = TestServer::black_box();
     fs::create_dir(server.path("directory")).expect("a directory");
     server.write("directory/file", "text");
     let mut client = server.client();
@@ -191,7 +172,7 @@ fn names_of_owners_for_those_who_ask() {
 /// Nothing is told of what lies above the root, whatever name leads there.
 #[test]
 fn the_root_has_nothing_above() {
-    let server = TestServer::in_process(&[]);
+    let server = TestServer::black_box();
     fs::create_dir(server.path("directory")).expect("a directory");
     symlink(".", server.path("directory/here")).expect("a link");
     symlink("..", server.path("directory/up")).expect("a link");
@@ -215,15 +196,15 @@ fn the_root_has_nothing_above() {
     }
 }
 
-fn mode(server: &TestServer<InProcess>, name: &str) -> u32 {
+fn mode(server: &TestServer<BlackBox>, name: &str) -> u32 {
     fs::metadata(server.path(name)).expect(name).mode() & 0o7777
 }
 
-fn modified(server: &TestServer<InProcess>, name: &str) -> i64 {
+fn modified(server: &TestServer<BlackBox>, name: &str) -> i64 {
     fs::metadata(server.path(name)).expect(name).mtime()
 }
 
-fn set_mode(server: &TestServer<InProcess>, name: &str, mode: u32) {
+fn set_mode(server: &TestServer<BlackBox>, name: &str, mode: u32) {
     fs::set_permissions(server.path(name), fs::Permissions::from_mode(mode)).expect(name);
 }
 

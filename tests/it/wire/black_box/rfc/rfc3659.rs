@@ -3,11 +3,10 @@
 use std::fs::{self, File};
 use std::time::{Duration, SystemTime};
 
-use crate::support::client::Client;
-use crate::support::server::{InProcess, Setup, TestServer};
+use crate::support::server::{BlackBox, TestServer};
 
-fn site_with_a_file() -> TestServer<InProcess> {
-    let server = TestServer::in_process(&[]);
+fn site_with_a_file() -> TestServer<BlackBox> {
+    let server = TestServer::black_box();
     fs::create_dir(server.path("directory")).expect("a directory");
     server.write("directory/file", "0123456789");
     let time = SystemTime::UNIX_EPOCH + Duration::from_secs(1_763_816_829);
@@ -141,26 +140,6 @@ fn rfc3659_7_5_2_unique_is_the_same_for_the_same_file_alone() {
     assert_eq!(file, unique("again"));
     assert_ne!(file, unique("directory/other"));
     assert_ne!(file, unique("directory"));
-}
-
-/// The letters say what would succeed, so a user who may only read sees no others.
-#[test]
-fn rfc3659_7_5_5_perm_tells_what_is_permitted() {
-    for (flags, file, directory) in [(&["-w"][..], "adfrw", "cdeflmp"), (&[], "r", "el")] {
-        let server = Setup::without_account()
-            .flags(&[&["-i", "127.0.0.1"], flags].concat())
-            .in_process();
-        fs::create_dir(server.path("directory")).expect("a directory");
-        server.write("file", "");
-        let mut client = Client::greeted(server.address);
-        client.command("USER anonymous", 331);
-        client.command("PASS x", 230);
-        client.command("OPTS MLST perm;", 200);
-        for (path, letters) in [("file", file), ("directory", directory)] {
-            let text = client.command(format!("MLST {path}"), 250).one_line();
-            assert!(text.contains(&format!(" perm={letters}; ")), "{text}");
-        }
-    }
 }
 
 #[test]

@@ -5,10 +5,10 @@ use std::net::TcpStream;
 
 use crate::support::client::Client;
 use crate::support::data::{
-    FullListener, connect, drain, eprt_command, read_some, reset, wait_until_closed,
+    FullListener, drain, eprt_command, read_some, reset, wait_until_closed,
 };
 use crate::support::file_contents::noise;
-use crate::support::server::{Setup, TestServer};
+use crate::support::server::TestServer;
 use crate::support::wait::wait_until;
 
 #[test]
@@ -70,7 +70,7 @@ fn abor_behind_further_transfers() {
 
 /// An ABOR once during a download and once during an upload; afterwards the session works on.
 fn check_abor(send: impl Fn(&mut Client), codes: &[u16]) {
-    let server = TestServer::in_process(&[]);
+    let server = TestServer::black_box();
     server.write_sparse("large", 1 << 30);
     server.write("small", "text");
     let mut client = server.client();
@@ -95,7 +95,7 @@ fn check_abor(send: impl Fn(&mut Client), codes: &[u16]) {
 
 #[test]
 fn abor_before_the_data_connection() {
-    let server = TestServer::in_process(&[]);
+    let server = TestServer::black_box();
     server.write("file", "text");
     let mut client = server.client();
     for command in ["RETR file", "STOR file", "APPE file", "STOR new", "LIST"] {
@@ -112,7 +112,7 @@ fn abor_before_the_data_connection() {
 
 #[test]
 fn abor_with_nothing_running() {
-    let server = TestServer::in_process(&[]);
+    let server = TestServer::black_box();
     server.write("file", "text");
     let mut client = server.client();
     client.command("ABOR", 226);
@@ -125,44 +125,9 @@ fn abor_with_nothing_running() {
     assert_eq!(client.fetch("RETR file"), b"text");
 }
 
-/// A client that waits for a port need not wait for its ABOR, its QUIT, or its end.
-#[test]
-fn leaving_the_queue_for_a_port() {
-    let server = Setup::new()
-        .on_own_address()
-        .flags(&["-r", "20000"])
-        .in_process();
-    let mut owner = server.client();
-    let port = owner.extended_passive();
-
-    let mut waiting = server.client();
-    waiting.send_bytes("EPSV\r\nABOR\r\n");
-    waiting.expect(425);
-    waiting.expect(226);
-    waiting.expect_in_step();
-    waiting.send_bytes("PASV\r\nNOOP\r\nABOR\r\nABOR\r\n");
-    waiting.expect_all(&[425, 200, 226, 226]);
-    waiting.send_bytes("EPSV\r\nQUIT\r\n");
-    waiting.expect(425);
-    waiting.expect(221);
-    waiting.expect_closed();
-    let mut gone = server.client();
-    gone.send("EPSV");
-    drop(gone);
-
-    let mut next = server.client();
-    next.send("EPSV");
-    let data = connect(port);
-    let reply = next.expect(229);
-    assert_eq!(next.announced(&reply), port);
-    owner.command("LIST", 150);
-    drain(data);
-    owner.expect(226);
-}
-
 #[test]
 fn stat_shows_the_bytes() {
-    let server = TestServer::in_process(&[]);
+    let server = TestServer::black_box();
     server.write_sparse("large", 1 << 30);
     let mut client = server.client();
     assert!(
@@ -202,7 +167,7 @@ fn stat_shows_the_bytes() {
 
 #[test]
 fn commands_wait_for_the_transfer() {
-    let server = TestServer::in_process(&[]);
+    let server = TestServer::black_box();
     let mut client = server.client();
     let mut data = begin(&mut client, "STOR new");
     client.send_bytes("SIZE new\r\nMKD d\r\nDELE new\r\n");
@@ -217,7 +182,7 @@ fn commands_wait_for_the_transfer() {
 /// More than are held: TCP keeps the rest, and none is lost.
 #[test]
 fn many_commands_wait_for_the_transfer() {
-    let server = TestServer::in_process(&[]);
+    let server = TestServer::black_box();
     let mut client = server.client();
     let data = begin(&mut client, "STOR new");
     client.send_bytes("NOOP\r\n".repeat(1000));
@@ -229,7 +194,7 @@ fn many_commands_wait_for_the_transfer() {
 
 #[test]
 fn quit_waits_for_the_transfer() {
-    let server = TestServer::in_process(&[]);
+    let server = TestServer::black_box();
     let mut client = server.client();
     let mut data = begin(&mut client, "STOR new");
     client.send("QUIT");
@@ -251,7 +216,7 @@ fn quit_waits_for_the_transfer() {
 
 #[test]
 fn a_lost_control_connection_ends_the_transfer() {
-    let server = TestServer::in_process(&[]);
+    let server = TestServer::black_box();
     server.write_sparse("large", 1 << 30);
     server.write("file", "text");
     let mut client = server.client();
@@ -296,7 +261,7 @@ fn a_lost_control_connection_ends_the_transfer() {
 /// The server's own connection may take as long as it wants.
 #[test]
 fn abor_while_the_server_connects() {
-    let server = TestServer::in_process(&[]);
+    let server = TestServer::black_box();
     server.write("file", "text");
     let mut client = server.client();
     let full = FullListener::new();
@@ -314,7 +279,7 @@ fn abor_while_the_server_connects() {
 /// A client that closes the data connection first, and then says why.
 #[test]
 fn abor_behind_a_closed_data_connection() {
-    let server = TestServer::in_process(&[]);
+    let server = TestServer::black_box();
     server.write_sparse("large", 1 << 30);
     let mut client = server.client();
     let mut data = begin(&mut client, "RETR large");
@@ -329,7 +294,7 @@ fn abor_behind_a_closed_data_connection() {
 /// Some clients send a file and go: nothing that they sent is lost.
 #[test]
 fn an_upload_whose_client_leaves_at_once() {
-    let server = TestServer::in_process(&[]);
+    let server = TestServer::black_box();
     for round in 0..20 {
         let bytes = noise(round * 200_000 + 1);
         let name = format!("new{round}");

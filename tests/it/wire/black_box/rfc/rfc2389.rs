@@ -5,7 +5,7 @@ use crate::support::server::TestServer;
 
 #[test]
 fn rfc2389_3_2_features_are_told_before_a_login_one_to_a_line() {
-    let server = TestServer::in_process(&[]);
+    let server = TestServer::black_box();
     let mut client = Client::greeted(server.address);
     let reply = client.command("FEAT", 211);
     let (first, rest) = reply.lines.split_first().expect("lines");
@@ -25,7 +25,7 @@ fn rfc2389_3_2_features_are_told_before_a_login_one_to_a_line() {
 /// What is told is there, and what needs a flag is not told without it.
 #[test]
 fn rfc2389_3_2_what_is_told_is_there() {
-    let server = TestServer::in_process(&[]);
+    let server = TestServer::black_box();
     let mut client = server.client();
     let features = client.command("FEAT", 211).text();
     for absent in ["AUTH", "PBSZ", "PROT", "MFF", "MFCT", "CSID", "MODE"] {
@@ -54,7 +54,7 @@ fn rfc2389_3_2_what_is_told_is_there() {
 
 #[test]
 fn rfc2389_4_options_of_what_has_none_are_501() {
-    let server = TestServer::in_process(&[]);
+    let server = TestServer::black_box();
     let mut client = server.client();
     for line in ["OPTS", "OPTS RETR", "OPTS NOSUCH x"] {
         client.command(line, 501);

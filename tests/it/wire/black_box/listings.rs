@@ -8,13 +8,13 @@ use std::time::{Duration, SystemTime};
 
 use ftp_tests::listed::{self, Listed, Size};
 
-use crate::support::client::Client;
+use crate::support::client::{Client, sorted_names};
 use crate::support::process::{self};
-use crate::support::server::{InProcess, Setup, TestServer};
+use crate::support::server::{BlackBox, TestServer};
 
 #[test]
 fn what_a_line_says() {
-    let server = TestServer::in_process(&[]);
+    let server = TestServer::black_box();
     server.write("  file", "text");
     fs::hard_link(server.path("  file"), server.path("again")).expect("a second name");
     set_mode(&server, "again", 0o640);
@@ -62,7 +62,7 @@ fn what_a_line_says() {
 
 #[test]
 fn dates() {
-    let server = TestServer::in_process(&[]);
+    let server = TestServer::black_box();
     let now = SystemTime::now();
     const DAY: Duration = Duration::from_secs(86_400);
     for (name, modified) in [
@@ -94,7 +94,7 @@ fn dates() {
 /// One rule: every entry is shown, and -a adds the two that are none.
 #[test]
 fn hidden_files() {
-    let server = TestServer::in_process(&[]);
+    let server = TestServer::black_box();
     fs::create_dir(server.path("d")).expect("a directory");
     for name in ["d/.hidden", "d/plain", "d/-a"] {
         server.write(name, "");
@@ -116,7 +116,7 @@ fn hidden_files() {
         let expected = ["-a", ".", "..", ".hidden", "plain"];
         assert_eq!(names(&mut client, command), expected, "{command}");
     }
-    let nlst = |client: &mut Client, command: &str| sorted(client.fetch(command));
+    let nlst = |client: &mut Client, command: &str| sorted_names(client.fetch(command));
     assert_eq!(
         nlst(&mut client, "NLST d"),
         ["d/-a", "d/.hidden", "d/plain"]
@@ -133,7 +133,7 @@ fn hidden_files() {
 /// Nothing is told of what lies above the shared directory.
 #[test]
 fn above_the_root_is_the_root() {
-    let server = TestServer::in_process(&[]);
+    let server = TestServer::black_box();
     set_modified(&server, "..", SystemTime::UNIX_EPOCH);
     let lines = list(&mut server.client(), "LIST -a");
     assert_eq!(lines.len(), 2);
@@ -142,7 +142,7 @@ fn above_the_root_is_the_root() {
 
 #[test]
 fn order() {
-    let server = TestServer::in_process(&[]);
+    let server = TestServer::black_box();
     let begin = SystemTime::now() - Duration::from_secs(10_000);
     for (name, size, age) in [("b", 5, 3), ("a", 70, 2), ("d", 5, 1), ("c", 600, 4)] {
         server.write(name, vec![0; size]);
@@ -175,7 +175,7 @@ fn order() {
 
 #[test]
 fn a_directory_itself() {
-    let server = TestServer::in_process(&[]);
+    let server = TestServer::black_box();
     fs::create_dir_all(server.path("d/e")).expect("a directory");
     server.write("d/file", "text");
     let mut client = server.client();
@@ -193,7 +193,7 @@ fn a_directory_itself() {
 
 #[test]
 fn marks() {
-    let server = TestServer::in_process(&[]);
+    let server = TestServer::black_box();
     fs::create_dir(server.path("d")).expect("a directory");
     server.write("file", "");
     server.write("program", "");
@@ -206,14 +206,14 @@ fn marks() {
     );
     // The names of NLST are there to be used.
     assert_eq!(
-        sorted(client.fetch("NLST -F")),
+        sorted_names(client.fetch("NLST -F")),
         ["d", "file", "link", "program"]
     );
 }
 
 #[test]
 fn everything_within() {
-    let server = TestServer::in_process(&[]);
+    let server = TestServer::black_box();
     fs::create_dir_all(server.path("top/a/deep")).expect("directories");
     fs::create_dir_all(server.path("top/b")).expect("directories");
     for name in ["top/1", "top/a/2", "top/a/deep/3", "top/b/.4"] {
@@ -233,7 +233,7 @@ fn everything_within() {
         "top/b/circle",
         "top/b/out",
     ];
-    assert_eq!(sorted(client.fetch("NLST -R top")), expected);
+    assert_eq!(sorted_names(client.fetch("NLST -R top")), expected);
     assert_eq!(
         sections(&mut client, "LIST -R top"),
         [
@@ -245,7 +245,7 @@ fn everything_within() {
     );
     client.command("CWD top", 250);
     assert_eq!(
-        sorted(client.fetch("NLST -R"))[1..4],
+        sorted_names(client.fetch("NLST -R"))[1..4],
         ["a", "a/2", "a/deep"]
     );
     assert_eq!(
@@ -268,30 +268,9 @@ fn everything_within() {
     client.command("DELE b/circle", 250);
 }
 
-/// However deep: directories are open one at a time.
-#[test]
-fn depth_takes_no_descriptors() {
-    let setup = Setup::new();
-    let deepest = "d/".repeat(126);
-    fs::create_dir_all(setup.root().join(&deepest)).expect("directories");
-    fs::write(setup.root().join(&deepest).join("end"), "").expect("a file");
-    let limit = ["sh", "-c", "ulimit -n 32; exec \"$0\" \"$@\""];
-    let setup = setup.wrapped(|serve| process::prefixed(&limit, &serve));
-    let server = setup.program();
-    let mut client = server.client();
-    let found = client.fetch("NLST -R");
-    assert!(found.ends_with(format!("{deepest}end\r\n").as_bytes()));
-    let pattern = "*/".repeat(126);
-    assert_eq!(
-        client.fetch(format!("NLST {pattern}e*")),
-        format!("{deepest}end\r\n").as_bytes()
-    );
-    server.finish();
-}
-
 #[test]
 fn wildcards() {
-    let server = TestServer::in_process(&[]);
+    let server = TestServer::black_box();
     for directory in ["dir1", "dir2", "other", ".hidden-dir"] {
         fs::create_dir(server.path(directory)).expect("a directory");
         for name in ["x1", "x22", "y.txt", ".z.txt"] {
@@ -321,7 +300,7 @@ fn wildcards() {
     ] {
         let expected: Vec<_> = expected.split(' ').collect();
         for command in [format!("NLST {pattern}"), format!("NLST -1 {pattern}")] {
-            assert_eq!(sorted(client.fetch(&command)), expected, "{command}");
+            assert_eq!(sorted_names(client.fetch(&command)), expected, "{command}");
         }
         let found = client.command(format!("STAT {pattern}"), 213).lines.len() - 2;
         assert_eq!(found, expected.len(), "STAT {pattern}");
@@ -332,7 +311,7 @@ fn wildcards() {
     assert_eq!(names(&mut client, "LIST -l d*"), ["d?", "dir1", "dir2"]);
     client.command("CWD dir1", 250);
     assert_eq!(
-        sorted(client.fetch("NLST ../dir2/x*")),
+        sorted_names(client.fetch("NLST ../dir2/x*")),
         ["../dir2/x1", "../dir2/x22"]
     );
     client.expect_in_step();
@@ -340,7 +319,7 @@ fn wildcards() {
 
 #[test]
 fn names_that_look_like_patterns() {
-    let server = TestServer::in_process(&[]);
+    let server = TestServer::black_box();
     fs::create_dir(server.path("[d]")).expect("a directory");
     server.write("[d]/*", "text");
     server.write("[x]", "text");
@@ -358,7 +337,7 @@ fn names_that_look_like_patterns() {
 /// No wildcard leads through a link, and no link out of the shared directory.
 #[test]
 fn wildcards_and_links() {
-    let server = TestServer::in_process(&[]);
+    let server = TestServer::black_box();
     let outside = server.directory().join("outside");
     fs::create_dir(&outside).expect("a directory");
     fs::write(outside.join("secret"), "secret").expect("a file");
@@ -372,8 +351,11 @@ fn wildcards_and_links() {
     // The way before the wildcard is any path, and goes where paths go.
     assert_eq!(client.fetch("NLST in/f*"), b"in/file\r\n");
     assert_eq!(client.fetch("NLST circle/in*/f*"), b"circle/inner/file\r\n");
-    assert_eq!(sorted(client.fetch("NLST */*")), ["inner/file"]);
-    assert_eq!(sorted(client.fetch("NLST *i*")), ["circle", "in", "inner"]);
+    assert_eq!(sorted_names(client.fetch("NLST */*")), ["inner/file"]);
+    assert_eq!(
+        sorted_names(client.fetch("NLST *i*")),
+        ["circle", "in", "inner"]
+    );
     for pattern in [
         "out/*",
         "absolute/*",
@@ -397,7 +379,7 @@ fn wildcards_and_links() {
 /// Never an empty 226 for what is not there, and never a refusal for what is only empty.
 #[test]
 fn nothing_there() {
-    let server = TestServer::in_process(&[]);
+    let server = TestServer::black_box();
     fs::create_dir(server.path("empty")).expect("a directory");
     server.write("file", "");
     let mut client = server.client();
@@ -451,17 +433,6 @@ fn names(client: &mut Client, command: &str) -> Vec<String> {
     names
 }
 
-/// The lines of NLST, sorted.
-pub(super) fn sorted(listing: Vec<u8>) -> Vec<String> {
-    let text = String::from_utf8(listing).expect("names in UTF-8");
-    let lines = text.split_inclusive('\n');
-    let mut names: Vec<_> = lines
-        .map(|line| line.strip_suffix("\r\n").expect("whole lines").to_owned())
-        .collect();
-    names.sort();
-    names
-}
-
 /// Each directory of LIST -R in a line of its own, with its sorted names; sorted.
 #[track_caller]
 fn sections(client: &mut Client, command: &str) -> Vec<String> {
@@ -494,11 +465,11 @@ fn line_of<'a>(lines: &'a [Listed], name: &str) -> &'a Listed {
         .unwrap_or_else(|| panic!("no {name:?} in {lines:?}"))
 }
 
-fn set_mode(server: &TestServer<InProcess>, name: &str, mode: u32) {
+fn set_mode(server: &TestServer<BlackBox>, name: &str, mode: u32) {
     fs::set_permissions(server.path(name), Permissions::from_mode(mode)).expect("permissions");
 }
 
-fn set_modified(server: &TestServer<InProcess>, name: &str, modified: SystemTime) {
+fn set_modified(server: &TestServer<BlackBox>, name: &str, modified: SystemTime) {
     let file = File::open(server.path(name)).expect("a file");
     file.set_modified(modified).expect("its time");
 }

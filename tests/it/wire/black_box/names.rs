@@ -5,7 +5,7 @@ use std::fs;
 use std::os::unix::ffi::OsStrExt;
 
 use crate::support::client::Client;
-use crate::support::server::{InProcess, TestServer};
+use crate::support::server::{BlackBox, TestServer};
 
 #[test]
 fn spaces_quotes_and_dashes() {
@@ -29,7 +29,7 @@ fn spaces_quotes_and_dashes() {
 fn names_in_utf8() {
     let names = ["文件", "büro", "файл ☃"];
     check(&names.map(str::as_bytes));
-    let server = TestServer::in_process(&[]);
+    let server = TestServer::black_box();
     let mut client = server.client();
     for name in names {
         client.store(format!("STOR {name}"), name);
@@ -59,7 +59,7 @@ fn other_bytes() {
 fn names_at_the_limit() {
     let longest = vec![b'n'; 255 - 2];
     check(&[&longest]);
-    let server = TestServer::in_process(&[]);
+    let server = TestServer::black_box();
     let mut client = server.client();
     client.extended_passive();
     let too_long = "n".repeat(256);
@@ -72,7 +72,7 @@ fn names_at_the_limit() {
 /// Deeper than one name may be long, and back.
 #[test]
 fn deep_paths() {
-    let server = TestServer::in_process(&[]);
+    let server = TestServer::black_box();
     let mut client = server.client();
     let name = "deep".repeat(8);
     let mut path = String::new();
@@ -100,7 +100,7 @@ fn deep_paths() {
 /// What is not one of ours may still lie in the directory: one entry stays one line.
 #[test]
 fn a_newline_in_a_name_forges_nothing() {
-    let server = TestServer::in_process(&[]);
+    let server = TestServer::black_box();
     server.write("plain", "text");
     server.write("two\r\n-rw-r--r-- 1 0 0 1 Jan 1 2020 forged", "text");
     fs::create_dir(server.path("d\n250 forged")).expect("a directory");
@@ -128,7 +128,7 @@ fn a_newline_in_a_name_forges_nothing() {
 /// Every command with each of these names, for a file and for a directory.
 #[track_caller]
 fn check(names: &[&[u8]]) {
-    let server = TestServer::in_process(&[]);
+    let server = TestServer::black_box();
     let mut client = server.client();
     for name in names {
         check_file(&server, &mut client, name);
@@ -139,7 +139,7 @@ fn check(names: &[&[u8]]) {
 }
 
 #[track_caller]
-fn check_file(server: &TestServer<InProcess>, client: &mut Client, name: &[u8]) {
+fn check_file(server: &TestServer<BlackBox>, client: &mut Client, name: &[u8]) {
     let wire = wire_form(name);
     let with = |verb: &str| [verb.as_bytes(), b" ", &wire[..]].concat();
     let on_disk = |name: &[u8]| server.root().join(OsStr::from_bytes(name));
@@ -177,7 +177,7 @@ fn check_file(server: &TestServer<InProcess>, client: &mut Client, name: &[u8]) 
 }
 
 #[track_caller]
-fn check_directory(server: &TestServer<InProcess>, client: &mut Client, name: &[u8]) {
+fn check_directory(server: &TestServer<BlackBox>, client: &mut Client, name: &[u8]) {
     let wire = wire_form(name);
     let with = |verb: &str| [verb.as_bytes(), b" ", &wire[..]].concat();
     let quoted: Vec<u8> = shown_form(&wire)

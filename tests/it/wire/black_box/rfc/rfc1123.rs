@@ -1,12 +1,11 @@
 //! RFC 1123, Requirements for Internet Hosts, section 4.1.
 
-use crate::support::client::Client;
 use crate::support::data::{connect, read_all};
-use crate::support::server::{Setup, TestServer, USER};
+use crate::support::server::TestServer;
 
 #[test]
 fn rfc1123_4_1_2_1_local_8_is_image() {
-    let server = TestServer::in_process(&[]);
+    let server = TestServer::black_box();
     server.write("file", "one\ntwo\r\n");
     let mut client = server.client();
     client.command("TYPE A", 200);
@@ -16,7 +15,7 @@ fn rfc1123_4_1_2_1_local_8_is_image() {
 
 #[test]
 fn rfc1123_4_1_2_6_pasv_serves_one_transfer() {
-    let server = TestServer::in_process(&[]);
+    let server = TestServer::black_box();
     server.write("file", "text");
     let mut client = server.client();
     for _ in 0..3 {
@@ -30,7 +29,7 @@ fn rfc1123_4_1_2_6_pasv_serves_one_transfer() {
 
 #[test]
 fn rfc1123_4_1_2_7_listings_are_ascii_whatever_the_type() {
-    let server = TestServer::in_process(&[]);
+    let server = TestServer::black_box();
     server.write("file", "text");
     let mut client = server.client();
     for kind in ["TYPE I", "TYPE A"] {
@@ -44,7 +43,7 @@ fn rfc1123_4_1_2_7_listings_are_ascii_whatever_the_type() {
 
 #[test]
 fn rfc1123_4_1_2_8_site_help_lists_what_site_has() {
-    let server = TestServer::in_process(&[]);
+    let server = TestServer::black_box();
     let mut client = server.client();
     let text = client.command("SITE HELP", 214).text();
     for name in ["CHMOD", "HELP", "UMASK"] {
@@ -55,7 +54,7 @@ fn rfc1123_4_1_2_8_site_help_lists_what_site_has() {
 
 #[test]
 fn rfc1123_4_1_2_13_the_least_that_a_server_must_have() {
-    let server = TestServer::in_process(&[]);
+    let server = TestServer::black_box();
     let mut client = server.client();
     let text = client.command("HELP", 214).text();
     for name in [
@@ -68,16 +67,4 @@ fn rfc1123_4_1_2_13_the_least_that_a_server_must_have() {
     for line in ["TYPE A N", "TYPE I", "TYPE L 8", "MODE S", "STRU F"] {
         client.command(line, 200);
     }
-}
-
-#[test]
-fn rfc1123_4_1_3_2_nothing_of_a_password_is_taken_away() {
-    let server = Setup::without_account()
-        .flags(&["-i", "127.0.0.1", "-u", USER, "-P", " two  blanks "])
-        .in_process();
-    let mut client = Client::greeted(server.address);
-    client.command(format!("USER {USER}"), 331);
-    client.command("PASS two  blanks", 530);
-    client.command(format!("USER {USER}"), 331);
-    client.command("PASS  two  blanks ", 230);
 }

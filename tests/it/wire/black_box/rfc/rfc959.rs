@@ -9,7 +9,7 @@ use crate::support::server::{PASSWORD, TestServer, USER};
 
 #[test]
 fn rfc959_3_1_1_unknown_types_and_formats_are_refused() {
-    let server = TestServer::in_process(&[]);
+    let server = TestServer::black_box();
     let mut client = server.client();
     for (line, code) in [
         ("TYPE A T", 504),
@@ -36,7 +36,7 @@ fn rfc959_3_1_1_unknown_types_and_formats_are_refused() {
 /// A refused parameter leaves the old one, and the defaults hold from the beginning.
 #[test]
 fn rfc959_5_1_defaults_are_ascii_file_and_stream() {
-    let server = TestServer::in_process(&[]);
+    let server = TestServer::black_box();
     let mut client = Client::greeted(server.address);
     client.command(format!("USER {USER}"), 331);
     client.command(format!("PASS {PASSWORD}"), 230);
@@ -50,7 +50,7 @@ fn rfc959_5_1_defaults_are_ascii_file_and_stream() {
 
 #[test]
 fn rfc959_4_1_1_user_begins_a_new_login_at_any_time() {
-    let server = TestServer::in_process(&[]);
+    let server = TestServer::black_box();
     fs::create_dir(server.path("directory")).expect("a directory");
     let mut client = server.client();
     client.command("CWD directory", 250);
@@ -67,7 +67,7 @@ fn rfc959_4_1_1_user_begins_a_new_login_at_any_time() {
 
 #[test]
 fn rfc959_4_1_1_cdup_is_cwd_to_the_parent() {
-    let server = TestServer::in_process(&[]);
+    let server = TestServer::black_box();
     fs::create_dir_all(server.path("one/two")).expect("directories");
     let mut client = server.client();
     client.command("CWD one/two", 250);
@@ -90,7 +90,7 @@ fn rfc959_4_1_1_cdup_is_cwd_to_the_parent() {
 
 #[test]
 fn rfc959_4_1_1_rein_resets_all_but_a_running_transfer() {
-    let server = TestServer::in_process(&[]);
+    let server = TestServer::black_box();
     server.write("file", "text");
     let mut client = server.client();
     let mut data = client.data();
@@ -101,7 +101,7 @@ fn rfc959_4_1_1_rein_resets_all_but_a_running_transfer() {
 
 #[test]
 fn rfc959_4_1_2_a_new_port_replaces_the_old() {
-    let server = TestServer::in_process(&[]);
+    let server = TestServer::black_box();
     server.write("file", "text");
     let mut client = server.client();
     let old = client.passive();
@@ -114,7 +114,7 @@ fn rfc959_4_1_2_a_new_port_replaces_the_old() {
 
 #[test]
 fn rfc959_4_1_3_allo_may_be_superfluous() {
-    let server = TestServer::in_process(&[]);
+    let server = TestServer::black_box();
     let mut client = server.client();
     for (line, code) in [
         ("ALLO 1000", 202),
@@ -128,7 +128,7 @@ fn rfc959_4_1_3_allo_may_be_superfluous() {
 
 #[test]
 fn rfc959_4_1_3_rnto_must_follow_rnfr_at_once() {
-    let server = TestServer::in_process(&[]);
+    let server = TestServer::black_box();
     server.write("old", "text");
     let mut client = server.client();
     client.command("RNTO new", 503);
@@ -149,7 +149,7 @@ fn rfc959_4_1_3_rnto_must_follow_rnfr_at_once() {
 
 #[test]
 fn rfc959_4_1_3_list_and_nlst_show_the_working_directory_by_default() {
-    let server = TestServer::in_process(&[]);
+    let server = TestServer::black_box();
     fs::create_dir(server.path("directory")).expect("a directory");
     server.write("directory/file", "text");
     let mut client = server.client();
@@ -160,7 +160,7 @@ fn rfc959_4_1_3_list_and_nlst_show_the_working_directory_by_default() {
 
 #[test]
 fn rfc959_4_1_3_syst_names_a_registered_system() {
-    let server = TestServer::in_process(&[]);
+    let server = TestServer::black_box();
     let mut client = Client::greeted(server.address);
     assert!(
         client
@@ -172,7 +172,7 @@ fn rfc959_4_1_3_syst_names_a_registered_system() {
 
 #[test]
 fn rfc959_4_1_3_help_works_before_a_login_and_for_each_command() {
-    let server = TestServer::in_process(&[]);
+    let server = TestServer::black_box();
     let mut client = Client::greeted(server.address);
     let names = client.command("HELP", 214).one_line();
     let names = names
@@ -189,7 +189,7 @@ fn rfc959_4_1_3_help_works_before_a_login_and_for_each_command() {
 
 #[test]
 fn rfc959_4_1_3_noop_changes_nothing() {
-    let server = TestServer::in_process(&[]);
+    let server = TestServer::black_box();
     server.write("file", "0123");
     let mut client = server.client();
     client.command("REST 2", 350);
@@ -202,26 +202,8 @@ fn rfc959_4_1_3_noop_changes_nothing() {
 }
 
 #[test]
-fn rfc959_4_2_a_reply_of_several_lines_repeats_its_code() {
-    let server = TestServer::in_process(&["--banner", "one\ntwo\n226 three"]);
-    let mut client = Client::connect(server.address);
-    let greeting = client.expect(220);
-    assert_eq!(greeting.lines[0], b"220-one");
-    assert!(greeting.lines[1].starts_with(b" "), "{}", greeting.text());
-    assert_eq!(greeting.lines[2], b"220 226 three");
-    let help = client.command("HELP", 214);
-    let (last, lines) = help.lines.split_last().expect("lines");
-    assert!(last.starts_with(b"214 "));
-    assert!(
-        lines[1..].iter().all(|line| line.starts_with(b" ")),
-        "{}",
-        help.text()
-    );
-}
-
-#[test]
 fn rfc959_5_2_no_data_before_150_and_no_226_before_the_end() {
-    let server = TestServer::in_process(&[]);
+    let server = TestServer::black_box();
     let mut client = server.client();
     let mut data = client.data();
     client.command("STOR file", 150);
@@ -234,7 +216,7 @@ fn rfc959_5_2_no_data_before_150_and_no_226_before_the_end() {
 
 #[test]
 fn rfc959_5_3_commands_may_be_in_any_case() {
-    let server = TestServer::in_process(&[]);
+    let server = TestServer::black_box();
     let mut client = Client::greeted(server.address);
     client.command(format!("user {USER}"), 331);
     client.command(format!("pAsS {PASSWORD}"), 230);
@@ -244,7 +226,7 @@ fn rfc959_5_3_commands_may_be_in_any_case() {
 
 #[test]
 fn rfc959_5_4_unknown_commands_are_500_and_unimplemented_ones_502() {
-    let server = TestServer::in_process(&[]);
+    let server = TestServer::black_box();
     let mut client = server.client();
     client.command("NOSUCH", 500);
     client.command("", 500);
@@ -257,7 +239,7 @@ fn rfc959_5_4_unknown_commands_are_500_and_unimplemented_ones_502() {
 
 #[test]
 fn rfc959_appendix_2_quotes_in_paths_are_doubled() {
-    let server = TestServer::in_process(&[]);
+    let server = TestServer::black_box();
     let mut client = server.client();
     let text = client.command("MKD say \"hi\"", 257).one_line();
     assert!(text.starts_with("257 \"/say \"\"hi\"\"\" "), "{text}");

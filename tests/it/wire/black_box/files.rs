@@ -1,7 +1,7 @@
 //! What lies in the directory besides plain files: links, pipes, sockets, and what the server may not open.
 
-use std::fs::{self, File, OpenOptions, Permissions};
-use std::os::unix::fs::{PermissionsExt, symlink};
+use std::fs::{self, File, OpenOptions};
+use std::os::unix::fs::symlink;
 use std::os::unix::net::UnixListener;
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -10,11 +10,11 @@ use std::time::{Duration, SystemTime};
 use crate::support::client::Client;
 use crate::support::data::read_all;
 use crate::support::process::{self};
-use crate::support::server::{InProcess, Setup, TestServer};
+use crate::support::server::{BlackBox, TestServer};
 
 #[test]
 fn refusals() {
-    let server = TestServer::in_process(&[]);
+    let server = TestServer::black_box();
     server.write("file", "text");
     fs::create_dir_all(server.path("full/inner")).expect("directories");
     let mut client = server.client();
@@ -57,7 +57,7 @@ fn refusals() {
 
 #[test]
 fn facts() {
-    let server = TestServer::in_process(&[]);
+    let server = TestServer::black_box();
     server.write("file", "text");
     let time = SystemTime::UNIX_EPOCH + Duration::from_secs(1_700_000_000);
     let file = File::options().write(true).open(server.path("file"));
@@ -90,7 +90,7 @@ fn facts() {
 
 #[test]
 fn links_within_the_root() {
-    let server = TestServer::in_process(&[]);
+    let server = TestServer::black_box();
     fs::create_dir(server.path("directory")).expect("a directory");
     server.write("directory/file", "text");
     symlink("directory/file", server.path("link")).expect("a link");
@@ -116,7 +116,7 @@ fn links_within_the_root() {
 /// However the client gets at them, links to the outside lead nowhere.
 #[test]
 fn links_to_files_out_of_the_root() {
-    let server = TestServer::in_process(&[]);
+    let server = TestServer::black_box();
     let outside = make_links_out(&server);
     // Absolute links are refused even where they would stay inside.
     server.write("inner", "text");
@@ -151,7 +151,7 @@ fn links_to_files_out_of_the_root() {
 
 #[test]
 fn links_to_directories_out_of_the_root() {
-    let server = TestServer::in_process(&[]);
+    let server = TestServer::black_box();
     let outside = make_links_out(&server);
     server.write("inner", "text");
     let mut client = server.client();
@@ -192,7 +192,7 @@ fn links_to_directories_out_of_the_root() {
 }
 
 /// A directory beside the root, and links of all kinds that lead there; returns it.
-fn make_links_out(server: &TestServer<InProcess>) -> PathBuf {
+fn make_links_out(server: &TestServer<BlackBox>) -> PathBuf {
     let outside = server.directory().join("outside");
     fs::create_dir(&outside).expect("a directory");
     fs::write(outside.join("secret"), "secret").expect("a file");
@@ -235,7 +235,7 @@ fn listing(client: &mut Client, command: &str) -> String {
 /// Neither a pipe without a peer nor one with it makes a session hang.
 #[test]
 fn pipes_and_sockets() {
-    let server = TestServer::in_process(&[]);
+    let server = TestServer::black_box();
     let pipe = server.path("pipe");
     process::run(Command::new("mkfifo").arg(&pipe), 10).expect_success();
     let _listener = UnixListener::bind(server.path("socket")).expect("a socket");
@@ -257,62 +257,6 @@ fn pipes_and_sockets() {
     assert!(pipe.exists());
     client.command("DELE pipe", 250);
     client.command("RMD socket", 550);
-}
-
-/// Root may open everything, so the server runs without root's privileges here.
-#[test]
-fn what_may_not_be_opened() {
-    let setup = Setup::new();
-    let root = setup.root();
-    let path = |name: &str| root.join(name);
-    for closed in ["closed", "listed"] {
-        fs::create_dir(path(closed)).expect("a directory");
-        fs::write(path(closed).join("file"), "text").expect("a file");
-    }
-    fs::write(path("file"), "text").expect("a file");
-    fs::write(path("fixed"), "text").expect("a file");
-    let set = |name: &str, mode| {
-        fs::set_permissions(path(name), Permissions::from_mode(mode)).expect("its mode");
-    };
-    for (name, mode) in [
-        ("closed", 0),
-        ("listed", 0o400),
-        ("file", 0),
-        ("fixed", 0o400),
-    ] {
-        set(name, mode);
-    }
-    let without_rights = ["setpriv", "--bounding-set=-all", "--inh-caps=-all"];
-    let setup = setup.wrapped(|serve| process::prefixed(&without_rights, &serve));
-    let server = setup.program();
-
-    let mut client = server.client();
-    client.extended_passive();
-    for (line, code) in [
-        ("APPE fixed", 550),
-        ("CWD closed", 550),
-        ("CWD listed", 550),
-        ("DELE closed/file", 550),
-        ("LIST closed", 550),
-        ("MKD closed/new", 550),
-        ("MLSD closed", 550),
-        ("RETR closed/file", 550),
-        ("RETR file", 550),
-        ("RNFR closed/file", 550),
-        ("SIZE closed/file", 550),
-        ("STOR closed/new", 553),
-        ("STOR file", 553),
-        ("STOR fixed", 553),
-    ] {
-        client.command(line, code);
-    }
-    assert_eq!(client.fetch("RETR fixed"), b"text");
-    let text = listing(&mut client, "LIST");
-    assert_eq!(text.matches("\\r\\n").count(), 4, "{text}");
-    for name in ["closed", "listed", "file"] {
-        set(name, 0o700);
-    }
-    server.finish();
 }
 
 /// What is said to those who want to transfer something that is no plain file within the root.
