@@ -9,6 +9,6 @@ mod command_table;
 mod nat;
 mod programs;
 mod protocol;
-mod rfc_list;
 mod support;
+mod test_sources;
 mod wire;

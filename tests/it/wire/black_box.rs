@@ -16,30 +16,3 @@ mod rfc;
 mod strangers;
 mod tls;
 mod transfers;
-
-use std::fs;
-use std::path::Path;
-
-/// What starts another kind of server has no place here.
-#[test]
-fn these_tests_start_no_other_server() {
-    let directory = Path::new(env!("CARGO_MANIFEST_DIR")).join("it/wire/black_box");
-    let mut ahead = vec![directory];
-    let mut files = 0;
-    while let Some(directory) = ahead.pop() {
-        for entry in fs::read_dir(directory).expect("sources") {
-            let path = entry.expect("an entry").path();
-            if path.is_dir() {
-                ahead.push(path);
-                continue;
-            }
-            files += 1;
-            let source = fs::read_to_string(&path).expect("a source file");
-            for other in ["in_process", "program(", "Setup"] {
-                let place = path.display();
-                assert!(!source.contains(other), "{place} holds {other}");
-            }
-        }
-    }
-    assert!(files > 15, "{files} files");
-}
