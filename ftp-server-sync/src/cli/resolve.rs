@@ -311,6 +311,7 @@ impl Flags {
             idle: timeout("--timeout", &self.timeout, 300)?,
             data_open: timeout("--passive-timeout", &self.passive_timeout, 30)?,
             data_stall: timeout("--data-timeout", &self.data_timeout, 300)?,
+            never_connected_after: Timeouts::NEVER_CONNECTED_AFTER_DEFAULT,
         })
     }
 

@@ -3,7 +3,7 @@
 //! A listener ends by an action of the core, by its time, or because others need it. The core counts the
 //! last two itself; the first is decided here alone, before the action is performed.
 
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use ftp_proto::Action;
 use log::debug;
@@ -48,7 +48,8 @@ impl Connection {
         if !closes {
             return;
         }
-        let had_time = |told: Instant| told + CLIENT_PATIENCE_MIN <= now;
+        let patience = self.current.settings.timeouts.never_connected_after;
+        let had_time = |told: Instant| told + patience <= now;
         let is_missed = self.missing.told.is_some_and(had_time)
             && self.awaited().is_some()
             // The server's own end says nothing about the way to it.
@@ -81,6 +82,3 @@ impl Connection {
             .note(peer, missed, Advice { has_range }, now);
     }
 }
-
-/// Real clients wait for 5 s at least, most of them for much longer.
-const CLIENT_PATIENCE_MIN: Duration = Duration::from_secs(4);
