@@ -6,6 +6,7 @@ pub(crate) mod client_program;
 pub(crate) mod data;
 pub(crate) mod file_contents;
 pub(crate) mod lab;
+pub(crate) mod log;
 pub(crate) mod process;
 pub(crate) mod server;
 pub(crate) mod strategies;

@@ -12,6 +12,7 @@ use ftp_server_sync::settings::Settings;
 use ftp_server_sync::{Handle, Server};
 
 use super::{ChangeSettings, Setup, TestServer};
+use crate::support::log;
 
 /// A server in a thread of its own; dropping it ends it, and fails the test if it does not end well.
 pub(crate) struct InProcess {
@@ -23,6 +24,7 @@ pub(crate) struct InProcess {
 
 impl InProcess {
     pub(super) fn start(arguments: Vec<OsString>, change: Option<ChangeSettings>) -> Self {
+        log::collect();
         let settings = move || {
             let mut settings = parse(&arguments)?;
             if let Some(change) = &change {
