@@ -47,6 +47,16 @@ fn black_box_tests_start_no_other_server() {
     }
 }
 
+/// Tests wait for conditions; `support/wait.rs` has the pause between two looks, and the exceptions.
+#[test]
+fn tests_sleep_nowhere_else() {
+    for (path, text) in sources("it") {
+        let may_sleep = ["support/wait.rs", "test_sources.rs"];
+        let may_sleep = may_sleep.iter().any(|name| path.ends_with(name));
+        assert!(may_sleep || !text.contains("sleep("), "{}", path.display());
+    }
+}
+
 #[test]
 fn no_file_is_longer_than_600_lines() {
     for (path, text) in sources("it") {

@@ -1,7 +1,6 @@
 //! Idle control connections: routers forget what is silent, so the server is not.
 
-use std::thread;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use super::home_network::{OUTSIDE, ROUTED};
 use super::home_server::HomeServer;
@@ -9,6 +8,7 @@ use super::matrix::scenario;
 use crate::support::client::Client;
 use crate::support::client_program::SECONDS_MAX;
 use crate::support::process::{self};
+use crate::support::wait::{is_so_within, pass};
 
 /// The kernel's own timer says when it will ask; nobody waits for it here.
 #[test]
@@ -17,16 +17,13 @@ fn is_armed() {
         let home = HomeServer::new(&ROUTED);
         let _idle = home.client("client", OUTSIDE);
         // Other timers come first while data is on its way; then the socket shows this one.
-        let deadline = Instant::now() + Duration::from_secs(5);
-        let text = loop {
+        let mut text = String::new();
+        is_so_within(Duration::from_secs(5), || {
             let mut list = home.lab.on("server", "ss");
             list.args(["-H", "-t", "-n", "-o", "state", "established"]);
-            let text = process::run(&mut list, SECONDS_MAX).expect_success().text();
-            if text.contains("timer:(keepalive,") || Instant::now() > deadline {
-                break text;
-            }
-            thread::sleep(Duration::from_millis(20));
-        };
+            text = process::run(&mut list, SECONDS_MAX).expect_success().text();
+            text.contains("timer:(keepalive,")
+        });
         let seconds = seconds_left(&text);
         let seconds = seconds.unwrap_or_else(|| panic!("no keepalive timer:\n{text}"));
         assert!(seconds <= 60, "{seconds} s:\n{text}");
@@ -39,7 +36,8 @@ fn is_armed() {
 #[test]
 fn long_idle_behind_a_forgetful_router() {
     let (home, mut client) = forgetful(90);
-    thread::sleep(Duration::from_secs(150));
+    let idle = Duration::from_secs(150);
+    pass(idle, "the router forgets by the clock");
     client.command("NOOP", 200);
     assert!(!client.fetch_passive("RETR from-server.bin").is_empty());
     home.finish();
@@ -49,7 +47,8 @@ fn long_idle_behind_a_forgetful_router() {
 #[test]
 fn long_idle_behind_a_router_that_forgets_too_soon() {
     let (home, mut client) = forgetful(20);
-    thread::sleep(Duration::from_secs(40));
+    let idle = Duration::from_secs(40);
+    pass(idle, "the router forgets by the clock");
     client.send("NOOP");
     // Nothing, or "(…)" for the end of the connection: the router itself answers what it cannot place.
     let heard = client.line_within(Duration::from_secs(5));

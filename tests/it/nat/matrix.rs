@@ -172,7 +172,7 @@ const ROWS: &[Row] = &[
     },
     Row {
         test: "never_connected::a_client_that_gives_up_and_quits",
-        scenario: "a client that gives up after 5 s, long before the server does",
+        scenario: "a client that gives up after 4 s, long before the server does",
         off: "`never_connected::a_client_that_quits_at_once`",
     },
     Row {

@@ -92,7 +92,7 @@ fn a_client_that_gives_up_and_quits() {
         let mut client = home.client("client", OUTSIDE);
         let port = client.passive().port();
         client.command("RETR from-server.bin", 150);
-        client.expect_silence(Duration::from_secs(5));
+        client.expect_silence(PATIENCE);
         client.send("QUIT");
         drop(client);
         home.server.log_with(&format!(
@@ -125,6 +125,9 @@ fn missed(client: &mut Client) -> Vec<String> {
     lines.retain(|line| line.contains(" never came: "));
     lines
 }
+
+/// A little longer than the time that a client has to connect.
+const PATIENCE: Duration = Duration::from_millis(4200);
 
 const IMPATIENT: [&str; 2] = ["--passive-timeout", "1"];
 

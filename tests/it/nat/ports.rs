@@ -2,7 +2,6 @@
 
 use std::collections::BTreeSet;
 use std::net::SocketAddr;
-use std::thread;
 use std::time::{Duration, Instant};
 
 use super::home_network::{FORWARDED, OUTSIDE, ROUTED};
@@ -12,6 +11,7 @@ use crate::support::client::Client;
 use crate::support::client_program::SECONDS_MAX;
 use crate::support::file_contents::noise;
 use crate::support::process::{self};
+use crate::support::wait::wait_until;
 
 #[test]
 fn all_come_back() {
@@ -41,29 +41,27 @@ fn held_by_another_program() {
         let log = home.server.log_with("held by another program");
         assert_eq!(log.matches("held by another program").count(), 1, "{log}");
         drop(held);
-        let found = ports_until(&mut client, 60_000, Duration::from_secs(15));
-        assert!(found, "the port that was held is never tried again");
+        use_until_announced(&mut client, 60_000);
         home.server.log_with("60000 of 192.168.77.2 is free again");
         home.finish();
         "passed over; used again within 15 s"
     });
 }
 
-/// Asks for ports until this one is announced.
-fn ports_until(client: &mut Client, wanted: u16, at_most: Duration) -> bool {
-    let deadline = Instant::now() + at_most;
-    while Instant::now() < deadline {
+/// Asks for ports until this one is announced, and uses it.
+fn use_until_announced(client: &mut Client, wanted: u16) {
+    wait_until("the port that was held is announced again", || {
         let to = client.passive();
+        let data = client.connect_data(to);
         if to.port() == wanted {
-            let data = client.connect_data(to);
-            return client.fetch_over(data, "RETR from-server.bin") == noise(SIZE);
+            assert!(client.fetch_over(data, "RETR from-server.bin") == noise(SIZE));
+            return true;
         }
         assert_eq!(to.port(), 60_001);
-        drop(client.connect_data(to));
+        drop(data);
         client.command("ABOR", 226);
-        thread::sleep(Duration::from_millis(200));
-    }
-    false
+        false
+    });
 }
 
 /// Asks so often, in every way to use a port or not, and then looks whether all of them are there.
@@ -120,21 +118,11 @@ fn assert_all_free(home: &HomeServer) {
 
 /// In the range; the kernel is asked. The last session may still be about to end.
 fn assert_nobody_listens(home: &HomeServer) {
-    let deadline = Instant::now() + Duration::from_secs(3);
-    loop {
+    wait_until("no one listens in the range", || {
         let mut list = home.lab.on("server", "ss");
-        list.args([
-            "-H",
-            "-l",
-            "-t",
-            "-n",
-            "sport >= :60000 and sport <= :60009",
-        ]);
+        let range = "sport >= :60000 and sport <= :60009";
+        list.args(["-H", "-l", "-t", "-n", range]);
         let found = process::run(&mut list, SECONDS_MAX).expect_success();
-        if found.stdout.is_empty() {
-            return;
-        }
-        assert!(Instant::now() < deadline, "{}", found.text());
-        thread::sleep(Duration::from_millis(20));
-    }
+        found.stdout.is_empty()
+    });
 }

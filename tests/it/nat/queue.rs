@@ -4,7 +4,6 @@
 //! `next`, leaves in some way, then `holder` is done, and `next` has the port long before any timer helps.
 
 use std::net::SocketAddr;
-use std::thread;
 use std::time::{Duration, Instant};
 
 use super::home_network::{FORWARDED, OUTSIDE};
@@ -52,10 +51,8 @@ fn a_lost_connection_leaves_it() {
         let left = Instant::now();
         drop(leaver);
         // Before the port comes free: a session that only notices then would be given it first.
-        while !home.server.log().contains("#2 closed") {
-            assert_at_once(left);
-            thread::sleep(Duration::from_millis(5));
-        }
+        home.server.log_with("#2 closed");
+        assert_at_once(left);
         rest.go_on();
         home.finish();
         "the next one is served"
@@ -123,9 +120,10 @@ fn three_on_one_port() -> (HomeServer, Client, Rest) {
     let to = holder.passive();
     let mut leaver = home.client("client", OUTSIDE);
     let mut next = home.client("client", OUTSIDE);
-    for waiting in [&mut leaver, &mut next] {
+    for (waiting, number) in [(&mut leaver, 2), (&mut next, 3)] {
         waiting.send("PASV");
-        waiting.expect_silence(Duration::from_millis(200));
+        home.server
+            .log_with(&format!("#{number} waits for a passive port"));
     }
     let rest = Rest { holder, to, next };
     (home, leaver, rest)

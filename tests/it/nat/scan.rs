@@ -7,14 +7,14 @@
 use std::collections::BTreeMap;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::thread;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use socket2::{Domain, Socket, Type};
 
 use super::home_server::HomeServer;
 use crate::support::client_program::SECONDS_MAX;
 use crate::support::process::{self};
+use crate::support::wait::{is_so_within, pass};
 
 /// Where ports lead: the outer number to the inner address.
 pub(super) type Leads = BTreeMap<u16, (Ipv4Addr, u16)>;
@@ -45,12 +45,8 @@ pub(super) fn assert_leads(
             let _open: Vec<Socket> = some.iter().map(|&port| knock(from, public, port)).collect();
         }
     });
-    let deadline = Instant::now() + ARRIVE_MAX;
-    while seen(home) != *expected && Instant::now() < deadline {
-        thread::sleep(Duration::from_millis(20));
-    }
-    // What must not arrive gets its time, too.
-    thread::sleep(STRAY);
+    is_so_within(ARRIVE_MAX, || seen(home) == *expected);
+    pass(STRAY, "what must not arrive gets its time too");
     assert_eq!(seen(home), *expected, "ports of {public}");
 }
 
@@ -146,6 +142,6 @@ const FROM: [u8; 16] = [
 /// Fewer than this process may have open.
 const SOCKETS_MAX: usize = 256;
 const ARRIVE_MAX: Duration = Duration::from_secs(5);
-const STRAY: Duration = Duration::from_millis(300);
+const STRAY: Duration = Duration::from_millis(100);
 /// Linux on every machine that this is for.
 const EINPROGRESS: i32 = 115;

@@ -4,7 +4,8 @@ use std::fs;
 use std::net::SocketAddr;
 use std::sync::Barrier;
 use std::thread;
-use std::time::Duration;
+
+use rustix::process::Signal;
 
 use super::home_network::OUTSIDE;
 use super::home_server::HomeServer;
@@ -51,7 +52,7 @@ fn not_with_foreign_addresses() {
     let mut other = home.client_from("client", Some("203.0.113.11"), OUTSIDE);
     let to = one.passive();
     other.send("PASV");
-    other.expect_silence(Duration::from_millis(300));
+    home.server.log_with("#2 waits for a passive port");
     let data = one.connect_data(to);
     one.fetch_over(data, "RETR from-server.bin");
     other.expect_announced();
@@ -68,12 +69,13 @@ fn not_by_two_sessions_of_one_address() {
         let mut other = home.client_from("client", Some("203.0.113.11"), OUTSIDE);
         let to = first.passive();
         second.send("PASV");
-        second.expect_silence(Duration::from_millis(300));
+        home.server.log_with("#2 waits for a passive port");
         let elsewhere = other.passive();
         assert_eq!(to, elsewhere);
         let data = other.connect_data(elsewhere);
         other.fetch_over(data, "RETR from-server.bin");
-        second.expect_silence(Duration::from_millis(300));
+        home.server.signal(Signal::USR1);
+        home.server.log_with("waiting for a passive port for");
         let data = first.connect_data(to);
         first.fetch_over(data, "RETR from-server.bin");
         let to = second.expect_announced();

@@ -8,7 +8,7 @@ use std::path::Path;
 use std::process::{Child, Command};
 use std::sync::mpsc;
 use std::thread;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use rustix::process::{Pid, Signal, kill_process};
 
@@ -20,6 +20,7 @@ use crate::support::client_program::{NAMES, SECONDS_MAX, path};
 use crate::support::file_contents::{assert_same_files, noise};
 use crate::support::process::{self};
 use crate::support::server::{PASSWORD, Program, TestServer, USER};
+use crate::support::wait::is_so_within;
 
 #[test]
 fn long_filezilla_passive() {
@@ -154,11 +155,11 @@ impl Queue {
         // The key toggles, so it is pressed again only when the last time nothing came of it.
         let started = (0..PRESSES_MAX).any(|_| {
             screen.press_process_queue(server);
-            within(Duration::from_secs(3), || log().contains("Connecting to"))
+            is_so_within(Duration::from_secs(3), || log().contains("Connecting to"))
         });
         assert!(started, "FileZilla's queue does not start:\n{}", log());
         let done = || log().matches("File transfer successful").count() == self.length;
-        let done = within(Duration::from_secs(SECONDS_MAX), done);
+        let done = is_so_within(Duration::from_secs(SECONDS_MAX), done);
         assert!(done, "{} transfers are not done:\n{}", self.length, log());
         log()
     }
@@ -220,17 +221,6 @@ impl Drop for Running {
         let _ = kill_process(Pid::from_child(&self.0), Signal::TERM);
         process::wait(&mut self.0, Duration::from_secs(5));
     }
-}
-
-fn within(at_most: Duration, done: impl Fn() -> bool) -> bool {
-    let deadline = Instant::now() + at_most;
-    while Instant::now() < deadline {
-        if done() {
-            return true;
-        }
-        thread::sleep(Duration::from_millis(50));
-    }
-    done()
 }
 
 const LOG: &str = "filezilla.log";

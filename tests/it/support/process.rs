@@ -8,6 +8,8 @@ use std::process::{Child, Command, ExitStatus, Stdio};
 use std::thread;
 use std::time::{Duration, Instant};
 
+use super::wait;
+
 /// What a program did: its exit status and all it printed.
 pub(crate) struct Finished {
     pub(crate) command: String,
@@ -90,7 +92,7 @@ pub(crate) fn wait(child: &mut Child, at_most: Duration) -> Option<ExitStatus> {
         if let Some(status) = child.try_wait().expect("waiting for a child") {
             return Some(status);
         }
-        thread::sleep(Duration::from_millis(5));
+        wait::pause();
     }
     // It may have ended by itself since the last look; then there is nothing to kill.
     let _ = child.kill();

@@ -149,7 +149,7 @@ fn memory_for_a_client_that_never_reads() {
     let before = resident_kib(&server);
     let mut deaf: Vec<Client> = (0..4).map(|_| Client::logged_in(server.address)).collect();
     for client in &mut deaf {
-        let since_full = Duration::from_millis(300);
+        let since_full = Duration::from_millis(100);
         client
             .stream
             .set_write_timeout(Some(since_full))

@@ -62,14 +62,16 @@ fn attempts_are_counted() {
 /// The answer to a wrong password takes its time; meanwhile others are served, and what follows waits.
 #[test]
 fn the_delay_is_kept() {
-    let server = TestServer::in_process(&["--login-delay", "1"]);
+    let delay = Duration::from_millis(200);
+    let setup = Setup::new().settings(move |settings| settings.login_delay = delay);
+    let server = setup.in_process();
     let mut client = Client::greeted(server.address);
     client.command(format!("USER {USER}"), 331);
     let since = Instant::now();
     client.send_bytes("PASS wrong\r\nNOOP\r\n");
     server.client().expect_in_step();
     client.expect(530);
-    assert!(since.elapsed() >= Duration::from_secs(1));
+    assert!(since.elapsed() >= delay);
     client.expect(200);
 }
 

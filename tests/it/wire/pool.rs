@@ -81,16 +81,15 @@ fn a_port_is_free_once_its_client_has_come() {
 /// It connects when others wait already, and thinks. When its time is over, it has come.
 #[test]
 fn a_client_that_comes_late_keeps_its_connection() {
-    let server = Setup::new()
-        .on_own_address()
-        .flags(&["-r", "20000"])
-        .in_process();
+    let setup = Setup::new().on_own_address().flags(&["-r", "20000"]);
+    let server = setup.program();
     server.write("first", "first");
     let (mut first, mut second) = (server.client(), server.client());
     let port = first.extended_passive();
     second.send("EPSV");
-    // Until its session has heard of the other one, and found nobody.
-    thread::sleep(Duration::from_millis(300));
+    server.log_with("#2 waits for a passive port");
+    // With its reply the first session has looked, and found no connection.
+    first.command("NOOP", 200);
     let mut data = connect(port);
     let reply = second.expect(229);
     assert_eq!(second.announced(&reply), port);
@@ -176,10 +175,11 @@ fn clients_that_never_come() {
 /// A port that is awaited in vain is waited for as long as a data connection may take.
 #[test]
 fn no_port_in_time() {
-    let server = Setup::new()
-        .on_own_address()
-        .flags(&["-r", "20000-20001", "--passive-timeout", "1"])
-        .in_process();
+    let setup = Setup::new().on_own_address();
+    let setup = setup.flags(&["-r", "20000-20001"]).settings(|settings| {
+        settings.timeouts.data_open = Some(Duration::from_millis(100));
+    });
+    let server = setup.in_process();
     let held = [20_000, 20_001].map(|port| {
         TcpListener::bind(SocketAddr::new(server.address.ip(), port)).expect("a listener")
     });

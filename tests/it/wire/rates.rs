@@ -10,11 +10,11 @@ use crate::support::data::{connect, drain, read_all, read_some};
 use crate::support::file_contents::noise;
 use crate::support::server::TestServer;
 
-/// Two and a half seconds' worth, a quarter of which may move at once.
+/// Half a second's worth, of which a quarter of a second's may move at once.
 const BYTES: usize = 50_000;
-const RATE: &str = "20000";
-/// What is left takes at least so long.
-const TIME_MIN: Duration = Duration::from_millis(2240);
+const RATE: &str = "100000";
+/// The rest takes at least this time.
+const TIME_MIN: Duration = Duration::from_millis(240);
 
 #[test]
 fn downloads_are_no_faster() {

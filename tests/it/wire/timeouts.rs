@@ -1,7 +1,6 @@
 //! What must not last for ever, with small values: each test waits about as long as its timer runs.
 
 use std::io::Write;
-use std::thread;
 use std::time::{Duration, Instant};
 
 use crate::support::client::Client;
@@ -10,8 +9,8 @@ use crate::support::data::{
     wait_until_closed,
 };
 use crate::support::file_contents::noise;
-use crate::support::server::TestServer;
-use crate::support::wait::GUARD;
+use crate::support::server::{InProcess, Setup, TestServer};
+use crate::support::wait::{GUARD, pause};
 
 #[test]
 fn a_client_that_does_not_connect() {
@@ -41,14 +40,14 @@ fn a_port_is_not_kept_by_noops() {
         client.command("NOOP", 200);
         client.command("STAT", 211);
         assert!(Instant::now() < deadline, "the port is still open");
-        thread::sleep(PACE);
+        pause();
     }
     client.command("NLST", 425);
     let port = client.extended_passive();
     client.command("NLST", 150);
     while connect_stranger(port).is_ok() {
         assert!(Instant::now() < deadline, "the port is still open");
-        thread::sleep(PACE);
+        pause();
     }
     client.expect(425);
 }
@@ -106,11 +105,9 @@ fn the_idle_timer_rests_during_a_transfer() {
     let mut client = server.client();
     let mut data = client.data();
     client.command("STOR new", 150);
-    let since = Instant::now();
-    while since.elapsed() < Duration::from_millis(1500) {
+    until_an_idle_client_is_closed(&server, || {
         data.write_all(b"drop ").expect("sending data");
-        thread::sleep(PACE);
-    }
+    });
     drop(data);
     client.expect(226);
     client.expect_in_step();
@@ -132,14 +129,23 @@ fn an_idle_client() {
 fn a_client_that_is_not_idle() {
     let server = TestServer::in_process(&["--timeout", "1"]);
     let mut client = server.client();
-    let since = Instant::now();
-    while since.elapsed() < Duration::from_millis(1500) {
+    until_an_idle_client_is_closed(&server, || {
         client.command("NOOP", 200);
-        thread::sleep(PACE);
-    }
+    });
     client.send_bytes("NOO");
     client.expect(421);
     client.expect_closed();
+}
+
+/// Repeats a step for longer than a client may be idle: until one that came last is closed for that.
+fn until_an_idle_client_is_closed(server: &TestServer<InProcess>, mut step: impl FnMut()) {
+    let mut idle = server.client();
+    loop {
+        step();
+        if let Some(line) = idle.line_within(Duration::from_millis(10)) {
+            return assert!(line.starts_with("421 "), "{line}");
+        }
+    }
 }
 
 /// Nothing but a login extends the time for it, not even a failed one.
@@ -157,18 +163,18 @@ fn a_client_that_does_not_log_in() {
     };
     while !is_told("USER nobody", 331) && !is_told("PASS wrong", 530) && !is_told("NOOP", 200) {
         assert!(Instant::now() < deadline, "the session goes on and on");
-        thread::sleep(PACE);
+        pause();
     }
     silent.expect(421);
     silent.expect_closed();
 }
 
-/// Between the steps of something that repeats until a timer has run out.
-const PACE: Duration = Duration::from_millis(20);
-
 #[test]
 fn an_upload_to_nobody_leaves_nothing() {
-    let server = TestServer::in_process(&["--passive-timeout", "1"]);
+    let setup = Setup::new().settings(|settings| {
+        settings.timeouts.data_open = Some(Duration::from_millis(100));
+    });
+    let server = setup.in_process();
     server.write("file", "text");
     let mut client = server.client();
     for command in ["STOR new", "APPE new", "STOU new", "STOR file", "APPE file"] {

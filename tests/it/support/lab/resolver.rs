@@ -5,14 +5,13 @@ use std::fs;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::process::Child;
-use std::thread;
-use std::time::{Duration, Instant};
 
 use rustix::process::{Pid, Signal, kill_process};
 use tempfile::TempDir;
 
 use super::Lab;
 use crate::support::process;
+use crate::support::wait::wait_until;
 
 /// dnsmasq with names of the test's own; dropping it ends it.
 pub(crate) struct Resolver {
@@ -49,11 +48,10 @@ impl Lab {
         }
         let resolver = Resolver { child, directory };
         let address = SocketAddr::from(([127, 0, 0, 1], 53));
-        let deadline = Instant::now() + START_MAX;
-        while self.namespace_of(host).connect(None, address).is_err() {
-            assert!(Instant::now() < deadline, "{command:?} does not listen");
-            thread::sleep(Duration::from_millis(5));
-        }
+        let namespace = self.namespace_of(host);
+        wait_until("dnsmasq listens", || {
+            namespace.connect(None, address).is_ok()
+        });
         resolver
     }
 
@@ -125,4 +123,3 @@ const DNSMASQ: [&str; 10] = [
     "--local=/home.example/",
     "--server=/silent.example/192.0.2.53",
 ];
-const START_MAX: Duration = Duration::from_secs(10);

@@ -96,7 +96,7 @@ fn a_client_that_never_reads() {
     let server = TestServer::black_box();
     let mut deaf = server.client();
     let commands = b"HELP\r\n".repeat(10_000);
-    let since_full = Duration::from_millis(300);
+    let since_full = Duration::from_millis(100);
     deaf.stream
         .set_write_timeout(Some(since_full))
         .expect("a timeout");

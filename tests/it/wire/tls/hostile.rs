@@ -4,7 +4,6 @@
 use std::fs;
 use std::io::{ErrorKind, Read, Write};
 use std::net::{Shutdown, TcpStream};
-use std::thread;
 use std::time::Duration;
 
 use proptest::prelude::*;
@@ -16,7 +15,7 @@ use crate::support::client::tls::Protected;
 use crate::support::data::connect;
 use crate::support::file_contents::noise;
 use crate::support::server::{Program, SecureServer, Setup, TestServer};
-use crate::support::wait::wait_until;
+use crate::support::wait::{pass, wait_until};
 
 #[test]
 fn garbage_in_place_of_a_handshake() {
@@ -109,15 +108,22 @@ fn waiting_costs_no_time() {
     idle.command("NOOP", 200);
 
     let settled = settle(server);
-    thread::sleep(Duration::from_secs(1));
+    pass(
+        IDLE,
+        "a server that looks again and again shows only over time",
+    );
     let later = switches(server);
     assert!(
-        later - settled < 20,
+        later - settled < 10,
         "the server woke up {} times for nothing",
         later - settled
     );
     secure.server.finish();
 }
+
+/// A server that looked every 50 ms would do so ten times.
+const IDLE: Duration = Duration::from_millis(500);
+const SETTLED: Duration = Duration::from_millis(100);
 
 /// How often the server's threads have given up the processor of their own will: each wait is one.
 fn switches(server: &TestServer<Program>) -> u64 {
@@ -136,7 +142,7 @@ fn switches(server: &TestServer<Program>) -> u64 {
 fn settle(server: &TestServer<Program>) -> u64 {
     let mut before = switches(server);
     wait_until("the server has nothing to do", || {
-        thread::sleep(Duration::from_millis(100));
+        pass(SETTLED, "so long nothing must happen");
         let now = switches(server);
         std::mem::replace(&mut before, now) == now
     });

@@ -6,7 +6,7 @@ use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::thread;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use rustix::process::Signal;
 use rustls::pki_types::CertificateDer;
@@ -19,6 +19,7 @@ use crate::support::client::Client;
 use crate::support::client::tls::Protected;
 use crate::support::file_contents::noise;
 use crate::support::server::{Program, SecureServer, TestServer};
+use crate::support::wait::wait_at_most;
 
 /// Each trusts the first certificate alone, so it would notice any other on its data connections too: those of
 /// TLS 1.3 have no ticket left after two transfers, and shake hands anew.
@@ -173,11 +174,7 @@ fn logged(server: &TestServer<Program>, text: &str, times: usize) {
 
 #[track_caller]
 fn until(what: &str, is_so: impl Fn() -> bool) {
-    let deadline = Instant::now() + Duration::from_secs(60);
-    while !is_so() {
-        assert!(Instant::now() < deadline, "waited in vain for {what}");
-        thread::sleep(Duration::from_millis(50));
-    }
+    wait_at_most(Duration::from_secs(60), what, is_so);
 }
 
 const SESSIONS: usize = 20;
