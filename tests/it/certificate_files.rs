@@ -68,7 +68,7 @@ fn told(number: u32) -> String {
 }
 
 #[test]
-fn a_renewed_certificate_is_taken_without_a_signal() {
+fn a_renewed_certificate_takes_effect_without_a_signal() {
     let renewals = Renewals::new();
     let server = renewals.serve();
     server.log_with(&told(1));
@@ -104,7 +104,7 @@ fn a_broken_renewal_leaves_the_old_certificate_in_force() {
 }
 
 #[test]
-fn sighup_takes_the_certificate_at_once_or_says_why_not() {
+fn sighup_loads_the_certificate_or_logs_why_not() {
     let renewals = Renewals::new();
     let server = renewals.serve();
     server.log_with(&told(1));
@@ -120,7 +120,7 @@ fn sighup_takes_the_certificate_at_once_or_says_why_not() {
 
 /// `--check` judges the certificate, and makes none.
 #[test]
-fn a_certificate_can_be_checked() {
+fn check_judges_the_certificate() {
     let check = |server: &mut Command, code: i32| {
         let finished = process::run(server.arg("--check"), 20);
         let status = finished.status.and_then(|status| status.code());
@@ -180,7 +180,7 @@ fn fingerprint(server: &TestServer<Program>) -> String {
 }
 
 #[test]
-fn servers_keep_one_certificate() {
+fn servers_share_one_stored_certificate() {
     let state = TempDir::new().expect("a temporary directory");
     // Both start before either has been waited for.
     let found = thread::scope(|scope| {
@@ -200,7 +200,7 @@ fn servers_keep_one_certificate() {
 }
 
 #[test]
-fn a_broken_kept_certificate_is_refused() {
+fn a_broken_stored_certificate_is_refused() {
     let state = TempDir::new().expect("a temporary directory");
     fs::write(state.path().join("certificate.pem"), "").expect("a file");
     let finished = process::run(&mut keeping(&state), 10).expect_failure();
@@ -217,7 +217,7 @@ fn a_broken_kept_certificate_is_refused() {
 }
 
 #[test]
-fn a_read_only_file_system_keeps_nothing() {
+fn a_read_only_state_directory_is_refused() {
     let state = TempDir::new().expect("a temporary directory");
     let server = keeping(&state);
     let mut command = Command::new("unshare");

@@ -10,7 +10,7 @@ use crate::support::process::{self, Finished};
 use crate::support::server::{self, Setup};
 
 #[test]
-fn a_check_that_finds_nothing() {
+fn check_succeeds_when_clients_can_be_served() {
     let place = Place::new(1);
     let told = place.ask(&["--check"]);
     assert_told(
@@ -34,7 +34,7 @@ fn a_check_that_finds_nothing() {
 }
 
 #[test]
-fn a_check_that_finds_clients_failing() {
+fn check_fails_when_clients_would_fail() {
     let place = Place::new(2);
     let told = place.ask(&["--check", "-n", "192.168.1.5", "-r", "20000-20009"]);
     assert_told(
@@ -53,7 +53,7 @@ fn a_check_that_finds_clients_failing() {
 }
 
 #[test]
-fn a_check_of_ports_that_others_hold() {
+fn check_reports_ports_in_use_by_other_programs() {
     let place = Place::new(3);
     let (_held, port) = place.hold();
     let range = format!("{port}-{}", port + 9);
@@ -71,7 +71,7 @@ fn a_check_of_ports_that_others_hold() {
 }
 
 #[test]
-fn a_check_that_cannot_start() {
+fn check_fails_when_the_server_cannot_start() {
     let place = Place::new(5);
     let (_held, port) = place.hold();
     let told = place.ask_on(&port.to_string(), &["--check", "-r", "20000-20009"]);
@@ -106,7 +106,7 @@ fn a_check_that_cannot_start() {
 }
 
 #[test]
-fn rules_and_nothing_else() {
+fn rules_prints_rules_and_nothing_else() {
     let flags = [
         "-i",
         "10.0.0.2",
@@ -136,7 +136,7 @@ fn rules_and_nothing_else() {
 }
 
 #[test]
-fn rules_that_are_refused() {
+fn rules_refuses_what_it_cannot_print() {
     for (flags, said) in [
         (
             &["--rules", "nft", "-r", "60000"][..],
@@ -171,7 +171,7 @@ fn rules_that_are_refused() {
 
 /// A reload comes when ports of our own are leased, which are no other program's.
 #[test]
-fn a_start_tells_of_held_ports_and_a_reload_does_not() {
+fn the_start_reports_ports_in_use_and_a_reload_does_not() {
     let place = Place::new(6);
     let (_held, port) = place.hold();
     let range = format!("{port}-{}", port + 9);

@@ -10,7 +10,7 @@ const BEGIN: &str =
 const END: &str = "\n## A configuration file";
 
 #[test]
-fn the_readme_has_the_table() {
+fn the_readme_has_the_table_of_commands() {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../README.md");
     let readme = fs::read_to_string(&path).expect("the README");
     let (before, rest) = readme.split_once(BEGIN).expect("the begin of the table");

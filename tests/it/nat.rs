@@ -15,10 +15,10 @@
 //! code that does.
 
 mod active;
-mod announced;
+mod announcements;
 mod check;
 mod conntrack;
-mod extended;
+mod extended_passive;
 mod fxp;
 mod gateway;
 mod home_network;
@@ -30,13 +30,13 @@ mod masquerade;
 mod matrix;
 mod networks;
 mod never_connected;
-mod outer;
+mod outer_ports;
+mod port_queue;
+mod port_scan;
 mod ports;
-mod printed;
-mod queue;
+mod printed_rules;
 mod readme;
-mod scan;
-mod scarce;
-mod shared;
+mod scarce_ports;
+mod shared_port;
 mod strangers;
 mod tls;

@@ -35,6 +35,23 @@ fn each_rfc_test_is_listed_and_each_listed_test_exists() {
     }
 }
 
+/// The rows of `tests/NAT-MATRIX.md` are checked as their tests run; here it is the tests that must fail.
+#[test]
+fn each_test_in_the_nat_matrix_exists() {
+    let matrix = fs::read_to_string(manifest().join("NAT-MATRIX.md")).expect("the matrix");
+    let rows = matrix.lines().skip_while(|line| !line.starts_with("|---"));
+    let quoted = rows.flat_map(|row| row.split('`').skip(1).step_by(2));
+    let mut count = 0;
+    for (module, name) in quoted.filter_map(|test| test.split_once("::")) {
+        count += 1;
+        let path = manifest().join(format!("it/nat/{module}.rs"));
+        let text = fs::read_to_string(&path);
+        let text = text.unwrap_or_else(|error| panic!("{}: {error}", path.display()));
+        assert!(text.contains(&format!("fn {name}()")), "{module}::{name}");
+    }
+    assert!(count > 80, "{count}");
+}
+
 /// Else they could not be run against another server's command.
 #[test]
 fn black_box_tests_start_no_other_server() {

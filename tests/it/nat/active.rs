@@ -41,30 +41,33 @@ fn data_comes_from_the_address_that_the_client_knows() {
 
 /// Refused at once: lftp believes a refusal, but not a transfer that never comes.
 #[test]
-fn is_refused_early_behind_another_nat() {
-    scenario("active::is_refused_early_behind_another_nat", || {
-        let home = HomeServer::new(&ROUTED);
-        let mut client = home.client("guest", OUTSIDE);
-        assert_eq!(client.local_ip(), GUEST.ip());
-        let asked = Instant::now();
-        client.command(port_command(GUEST), 501);
-        client.command(eprt_command(GUEST), 501);
-        assert!(asked.elapsed().as_secs() < 1, "{:?}", asked.elapsed());
-        // The session is as before.
-        assert!(client.fetch_passive("RETR from-server.bin") == noise(SIZE));
-        let story = process::run(&mut lftp_active(&home), SECONDS_MAX).expect_success();
-        assert!(story.stdout == noise(SIZE), "{} bytes", story.stdout.len());
-        for verb in ["---> PORT", "---> PASV"] {
-            assert!(story.text().contains(verb), "no {verb}:\n{}", story.text());
-        }
-        home.finish();
-        "501, then served in passive mode"
-    });
+fn active_mode_is_refused_at_once_behind_another_nat() {
+    scenario(
+        "active::active_mode_is_refused_at_once_behind_another_nat",
+        || {
+            let home = HomeServer::new(&ROUTED);
+            let mut client = home.client("guest", OUTSIDE);
+            assert_eq!(client.local_ip(), GUEST.ip());
+            let asked = Instant::now();
+            client.command(port_command(GUEST), 501);
+            client.command(eprt_command(GUEST), 501);
+            assert!(asked.elapsed().as_secs() < 1, "{:?}", asked.elapsed());
+            // The session is as before.
+            assert!(client.fetch_passive("RETR from-server.bin") == noise(SIZE));
+            let story = process::run(&mut lftp_active(&home), SECONDS_MAX).expect_success();
+            assert!(story.stdout == noise(SIZE), "{} bytes", story.stdout.len());
+            for verb in ["---> PORT", "---> PASV"] {
+                assert!(story.text().contains(verb), "no {verb}:\n{}", story.text());
+            }
+            home.finish();
+            "501, then served in passive mode"
+        },
+    );
 }
 
 /// Without the comparison the address is taken, and the data connection goes nowhere.
 #[test]
-fn is_refused_late_with_foreign_addresses() {
+fn active_mode_fails_late_with_foreign_addresses() {
     let flags = ["--permit-foreign-addresses", "--passive-timeout", "2"];
     let home = HomeServer::new(&[&ROUTED[..], &flags].concat());
     let mut client = home.client("guest", OUTSIDE);

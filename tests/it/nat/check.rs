@@ -6,8 +6,8 @@ use super::matrix::scenario;
 use crate::support::process::Finished;
 
 #[test]
-fn foretells_the_replies() {
-    scenario("check::foretells_the_replies", || {
+fn check_prints_the_replies_that_clients_get() {
+    scenario("check::check_prints_the_replies_that_clients_get", || {
         // One port only, so that there is one reply that can be right.
         let flags = ["-n", "203.0.113.1", "-r", "60000", "--outer-ports", "50000"];
         let router = Router {
@@ -46,7 +46,7 @@ fn foretells_the_replies() {
 
 /// Without masquerade the clients outside would fail, and it says so, with the flag to set.
 #[test]
-fn fails_a_naive_server() {
+fn check_fails_without_masquerade() {
     let home = HomeServer::new(&[]);
     let told = home.ask(&["--check", "-p", "2122"]);
     assert_eq!(code(&told), Some(1), "{}", told.text());
@@ -63,7 +63,7 @@ fn fails_a_naive_server() {
 
 /// One name that leads to the router, one that leads to the server itself, and one that nobody knows.
 #[test]
-fn looks_names_up() {
+fn check_resolves_host_names() {
     let lab = home_network(&Router::default());
     let names = [
         ("ftp.home.example", "203.0.113.1"),
@@ -99,7 +99,7 @@ fn looks_names_up() {
 
 /// The two flags make all the difference; and beside the server itself, it is the port that is taken.
 #[test]
-fn passes_two_flags() {
+fn check_passes_with_masquerade_and_range() {
     let home = HomeServer::new(&ROUTED);
     let told = home.ask(&["--check", "-p", "2122"]);
     assert_eq!(code(&told), Some(0), "{}", told.text());

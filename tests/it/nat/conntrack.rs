@@ -2,31 +2,34 @@
 
 use std::ops::RangeInclusive;
 
-use super::announced::{addresses, assert_announced, assert_not_connected};
+use super::announcements::{addresses, assert_announced, assert_not_connected};
 use super::home_network::{FORWARDED, INNER, OUTER, OUTSIDE, ROUTED, Router};
 use super::home_server::HomeServer;
 use super::matrix::scenario;
 
 /// The router rewrites the private address in the 227 and opens the port, whatever it is.
 #[test]
-fn before_a_naive_server() {
-    scenario("conntrack::before_a_naive_server", || {
-        let home = HomeServer::behind(&helpful(None), &[]);
-        let story = home.ftplib("client", OUTSIDE, true).expect_success();
-        assert!(
-            addresses(&story).iter().all(|address| *address == OUTER),
-            "not rewritten:\n{}",
-            story.text()
-        );
-        home.curl("client", OUTSIDE, &["--disable-epsv"]);
-        home.curl("client", OUTSIDE, &[]);
-        home.finish();
-        "served; the router rewrites the 227"
-    });
+fn helper_serves_clients_without_masquerade() {
+    scenario(
+        "conntrack::helper_serves_clients_without_masquerade",
+        || {
+            let home = HomeServer::behind(&helpful(None), &[]);
+            let story = home.ftplib("client", OUTSIDE, true).expect_success();
+            assert!(
+                addresses(&story).iter().all(|address| *address == OUTER),
+                "not rewritten:\n{}",
+                story.text()
+            );
+            home.curl("client", OUTSIDE, &["--disable-epsv"]);
+            home.curl("client", OUTSIDE, &[]);
+            home.finish();
+            "served; the router rewrites the 227"
+        },
+    );
 }
 
 #[test]
-fn absent_before_a_naive_server() {
+fn clients_fail_without_helper_and_masquerade() {
     let router = Router {
         forwarded: None,
         ..Router::default()
@@ -40,8 +43,8 @@ fn absent_before_a_naive_server() {
 
 /// A 227 that names the router already is none that the helper knows, so it leaves it alone.
 #[test]
-fn before_a_masquerading_server() {
-    scenario("conntrack::before_a_masquerading_server", || {
+fn helper_and_masquerade_serve_clients() {
+    scenario("conntrack::helper_and_masquerade_serve_clients", || {
         let home = HomeServer::behind(&helpful(Some(FORWARDED)), &ROUTED);
         for trust in [true, false] {
             let story = home.ftplib("client", OUTSIDE, trust).expect_success();
@@ -58,7 +61,7 @@ fn before_a_masquerading_server() {
 
 /// Then the forwarded range is what counts, with a helper as without.
 #[test]
-fn before_a_masquerading_server_without_the_range() {
+fn helper_and_masquerade_need_the_range() {
     let home = HomeServer::behind(&helpful(None), &ROUTED);
     let story = home.ftplib("client", OUTSIDE, true).expect_failure();
     assert_eq!(addresses(&story), [OUTER], "{}", story.text());

@@ -11,8 +11,8 @@ use crate::support::file_contents::{assert_same_files, noise};
 use crate::support::process::{self, Finished};
 
 #[test]
-fn between_two_servers() {
-    scenario("fxp::between_two_servers", || {
+fn fxp_works_between_two_servers() {
+    scenario("fxp::fxp_works_between_two_servers", || {
         let permit = ["--permit-foreign-addresses"];
         let (home, other) = two_servers(&permit);
         let root = home.root();
@@ -38,7 +38,7 @@ fn between_two_servers() {
 
 /// The command that would make a server connect to a third party is refused.
 #[test]
-fn is_refused_by_default() {
+fn fxp_is_refused_by_default() {
     let (home, other) = two_servers(&[]);
     fs::write(home.root().join("one.bin"), noise(SIZE)).expect("a file to send");
     let story = copy(&home, "", OUTSIDE, ELSEWHERE, "one.bin");

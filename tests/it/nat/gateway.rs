@@ -7,8 +7,8 @@ use crate::support::data::read_all;
 use crate::support::file_contents::noise;
 
 #[test]
-fn is_trusted() {
-    scenario("gateway::is_trusted", || {
+fn a_trusted_gateway_is_served() {
+    scenario("gateway::a_trusted_gateway_is_served", || {
         for ports in [CONTROL, DATA] {
             let home = HomeServer::new(&[&ROUTED[..], &TRUST].concat());
             hide_clients(&home, ports);
@@ -21,7 +21,7 @@ fn is_trusted() {
 }
 
 #[test]
-fn is_a_stranger_by_default() {
+fn a_gateway_is_refused_by_default() {
     for ports in [CONTROL, DATA] {
         let home = HomeServer::new(&ROUTED);
         hide_clients(&home, ports);
@@ -34,8 +34,8 @@ fn is_a_stranger_by_default() {
 
 /// Whoever comes neither from the client nor from the gateway is turned away as ever.
 #[test]
-fn vouches_for_nobody_else() {
-    scenario("gateway::vouches_for_nobody_else", || {
+fn a_trusted_gateway_admits_no_other_address() {
+    scenario("gateway::a_trusted_gateway_admits_no_other_address", || {
         let home = HomeServer::new(&[&ROUTED[..], &TRUST].concat());
         let mut client = home.client("client", OUTSIDE);
         let to = client.passive();

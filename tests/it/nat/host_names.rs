@@ -8,7 +8,7 @@ use std::net::Ipv4Addr;
 
 use rustix::process::Signal;
 
-use super::announced::{assert_announced, assert_not_connected};
+use super::announcements::{assert_announced, assert_not_connected};
 use super::home_network::{
     INNER, OUTER, OUTER_SECOND, OUTSIDE, OUTSIDE_SECOND, Router, change_router, home_network,
 };
@@ -26,28 +26,31 @@ fn home(names: &[(&str, &str)], arguments: &[&str]) -> (HomeServer, Resolver) {
 }
 
 #[test]
-fn follow_the_resolver() {
-    scenario("host_names::follow_the_resolver", || {
-        let (home, resolver) = home(&[(NAME, "203.0.113.1")], &NAMED);
-        home.server.log_with("ftp.home.example is 203.0.113.1");
-        let mut client = home.client("client", OUTSIDE);
-        assert_served(&home, &mut client, OUTER);
+fn the_announced_address_follows_the_resolver() {
+    scenario(
+        "host_names::the_announced_address_follows_the_resolver",
+        || {
+            let (home, resolver) = home(&[(NAME, "203.0.113.1")], &NAMED);
+            home.server.log_with("ftp.home.example is 203.0.113.1");
+            let mut client = home.client("client", OUTSIDE);
+            assert_served(&home, &mut client, OUTER);
 
-        change_router(&home.lab, &moved());
-        resolver.lead(&[(NAME, "203.0.113.2")]);
-        home.server
-            .log_with("ftp.home.example is now 203.0.113.2, it was 203.0.113.1");
-        assert_served(&home, &mut client, OUTER_SECOND);
-        let story = home.ftplib("client", OUTSIDE_SECOND, true).expect_success();
-        assert_announced(&story, 227, OUTER_SECOND);
-        home.finish();
-        "the session's next 227 names the new address; served"
-    });
+            change_router(&home.lab, &moved());
+            resolver.lead(&[(NAME, "203.0.113.2")]);
+            home.server
+                .log_with("ftp.home.example is now 203.0.113.2, it was 203.0.113.1");
+            assert_served(&home, &mut client, OUTER_SECOND);
+            let story = home.ftplib("client", OUTSIDE_SECOND, true).expect_success();
+            assert_announced(&story, 227, OUTER_SECOND);
+            home.finish();
+            "the session's next 227 names the new address; served"
+        },
+    );
 }
 
 /// The same with too rare lookups: the old address is told, and the router forwards it no more. SIGHUP helps.
 #[test]
-fn are_not_followed_for_an_hour() {
+fn a_rare_refresh_announces_the_old_address() {
     let flags = [&NAMED[..4], &["--masquerade-refresh", "3600"]].concat();
     let (home, resolver) = home(&[(NAME, "203.0.113.1")], &flags);
     home.server.log_with("ftp.home.example is 203.0.113.1");
@@ -71,40 +74,43 @@ fn are_not_followed_for_an_hour() {
 }
 
 #[test]
-fn outlive_a_silent_resolver() {
-    scenario("host_names::outlive_a_silent_resolver", || {
-        let (home, resolver) = home(&[(NAME, "203.0.113.1")], &NAMED);
-        home.server.log_with("ftp.home.example is 203.0.113.1");
-        let mut running = home.client("client", OUTSIDE);
-        resolver.pause(true);
-        home.server.log_with(
-            "cannot resolve ftp.home.example: the resolver does not answer; \
+fn the_last_address_outlives_a_silent_resolver() {
+    scenario(
+        "host_names::the_last_address_outlives_a_silent_resolver",
+        || {
+            let (home, resolver) = home(&[(NAME, "203.0.113.1")], &NAMED);
+            home.server.log_with("ftp.home.example is 203.0.113.1");
+            let mut running = home.client("client", OUTSIDE);
+            resolver.pause(true);
+            home.server.log_with(
+                "cannot resolve ftp.home.example: the resolver does not answer; \
              clients are still told 203.0.113.1",
-        );
-        let lookup = hanging_lookup(&home);
-        assert_served(&home, &mut running, OUTER);
-        let mut new = home.client("client", OUTSIDE);
-        assert_served(&home, &mut new, OUTER);
-        home.server.signal(Signal::HUP);
-        home.server.log_with("reloaded the settings");
-        assert_served(&home, &mut running, OUTER);
-        // The lookup of before is the only one, and has not come back: nobody can have waited for it.
-        assert_eq!(lookups(&home), [lookup]);
+            );
+            let lookup = hanging_lookup(&home);
+            assert_served(&home, &mut running, OUTER);
+            let mut new = home.client("client", OUTSIDE);
+            assert_served(&home, &mut new, OUTER);
+            home.server.signal(Signal::HUP);
+            home.server.log_with("reloaded the settings");
+            assert_served(&home, &mut running, OUTER);
+            // The lookup of before is the only one, and has not come back: nobody can have waited for it.
+            assert_eq!(lookups(&home), [lookup]);
 
-        change_router(&home.lab, &moved());
-        resolver.lead(&[(NAME, "203.0.113.2")]);
-        resolver.pause(false);
-        home.server
-            .log_with("ftp.home.example is now 203.0.113.2, it was 203.0.113.1");
-        assert_served(&home, &mut running, OUTER_SECOND);
-        home.finish();
-        "logins and PASV wait for nothing; the last address, then the new one"
-    });
+            change_router(&home.lab, &moved());
+            resolver.lead(&[(NAME, "203.0.113.2")]);
+            resolver.pause(false);
+            home.server
+                .log_with("ftp.home.example is now 203.0.113.2, it was 203.0.113.1");
+            assert_served(&home, &mut running, OUTER_SECOND);
+            home.finish();
+            "logins and PASV wait for nothing; the last address, then the new one"
+        },
+    );
 }
 
 #[test]
-fn may_be_silent_from_the_start() {
-    scenario("host_names::may_be_silent_from_the_start", || {
+fn nothing_waits_for_a_silent_resolver() {
+    scenario("host_names::nothing_waits_for_a_silent_resolver", || {
         let lab = home_network(&Router::default());
         let resolver = lab.resolver("server", &[(NAME, "203.0.113.1")]);
         resolver.pause(true);
@@ -133,8 +139,8 @@ fn may_be_silent_from_the_start() {
 }
 
 #[test]
-fn may_be_unknown_at_start() {
-    scenario("host_names::may_be_unknown_at_start", || {
+fn a_name_may_be_unknown_at_start() {
+    scenario("host_names::a_name_may_be_unknown_at_start", || {
         let (home, resolver) = home(&[], &NAMED);
         let log = home.server.log_with("cannot resolve ftp.home.example: ");
         assert!(log.contains("announced as ftp.home.example (not known yet)"));
@@ -155,8 +161,8 @@ fn may_be_unknown_at_start() {
 
 /// The name that gets no answer is the first that is looked up.
 #[test]
-fn stand_in_every_rule() {
-    scenario("host_names::stand_in_every_rule", || {
+fn every_rule_takes_host_names() {
+    scenario("host_names::every_rule_takes_host_names", || {
         let flags = [
             "-n",
             "a.silent.example",

@@ -10,8 +10,8 @@ use crate::support::file_contents::noise;
 use crate::support::process::{self};
 
 #[test]
-fn pasv_is_refused() {
-    scenario("ipv6::pasv_is_refused", || {
+fn pasv_is_refused_over_ipv6() {
+    scenario("ipv6::pasv_is_refused_over_ipv6", || {
         let home = HomeServer::new(&ROUTED);
         for host in ["client", "neighbour"] {
             let mut client = home.client(host, OUTSIDE_V6);
@@ -30,8 +30,8 @@ fn pasv_is_refused() {
 }
 
 #[test]
-fn extended_commands() {
-    scenario("ipv6::extended_commands", || {
+fn epsv_and_eprt_work_over_ipv6() {
+    scenario("ipv6::epsv_and_eprt_work_over_ipv6", || {
         let home = HomeServer::new(&ROUTED);
         for host in ["client", "neighbour"] {
             for flags in [&[][..], &["--ftp-port", "-"]] {
@@ -60,7 +60,7 @@ fn extended_commands() {
 
 /// The lab offers no way from IPv6 to IPv4: with an IPv4 listener only, the clients above have none.
 #[test]
-fn with_an_ipv4_listener_only() {
+fn an_ipv4_listener_serves_no_ipv6_client() {
     let home = HomeServer::new(&[&ROUTED[..], &["-i", "0.0.0.0"]].concat());
     let mut command = home.curl_command("client", &[], &[&format!("ftp://{OUTSIDE_V6}/")]);
     process::run(&mut command, SECONDS_MAX).expect_failure();

@@ -12,8 +12,8 @@ use crate::support::wait::{is_so_within, pass};
 
 /// The kernel's own timer says when it will ask; nobody waits for it here.
 #[test]
-fn is_armed() {
-    scenario("keepalive::is_armed", || {
+fn keepalive_is_armed() {
+    scenario("keepalive::keepalive_is_armed", || {
         let home = HomeServer::new(&ROUTED);
         let _idle = home.client("client", OUTSIDE);
         // Other timers come first while data is on its way; then the socket shows this one.
@@ -34,7 +34,7 @@ fn is_armed() {
 
 /// The same with the clock: the router forgets after 90 s, the client is silent for 150.
 #[test]
-fn long_idle_behind_a_forgetful_router() {
+fn long_idle_connections_survive_a_router_that_forgets() {
     let (home, mut client) = forgetful(90);
     let idle = Duration::from_secs(150);
     pass(idle, "the router forgets by the clock");
@@ -45,7 +45,7 @@ fn long_idle_behind_a_forgetful_router() {
 
 /// A router that forgets sooner than the server asks: this is what keepalive saves the others from.
 #[test]
-fn long_idle_behind_a_router_that_forgets_too_soon() {
+fn long_idle_connections_break_when_a_router_forgets_sooner() {
     let (home, mut client) = forgetful(20);
     let idle = Duration::from_secs(40);
     pass(idle, "the router forgets by the clock");

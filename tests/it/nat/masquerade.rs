@@ -1,6 +1,6 @@
 //! Which address a 227 names: to clients outside, inside, and inside by way of the router.
 
-use super::announced::{addresses, assert_announced, assert_not_connected};
+use super::announcements::{addresses, assert_announced, assert_not_connected};
 use super::home_network::{
     INNER, INSIDE, OUTER, OUTER_SECOND, OUTSIDE, OUTSIDE_SECOND, ROUTED, Router,
 };
@@ -8,33 +8,36 @@ use super::home_server::HomeServer;
 use super::matrix::scenario;
 
 #[test]
-fn and_range() {
-    scenario("masquerade::and_range", || {
-        let home = HomeServer::new(&ROUTED);
-        for trust in [true, false] {
-            let story = home.ftplib("client", OUTSIDE, trust).expect_success();
-            assert_announced(&story, 227, OUTER);
-        }
-        for story in home.curl("client", OUTSIDE, &TRUSTING) {
-            assert_announced(&story, 227, OUTER);
-        }
-        for story in home.curl("client", OUTSIDE, &["--disable-epsv"]) {
-            assert_announced(&story, 227, OUTER);
-        }
-        for story in home.curl("client", OUTSIDE, &[]) {
-            assert_announced(&story, 229, OUTER);
-        }
-        // The guest is behind a second NAT, which passive mode does not notice.
-        let guest = home.ftplib("guest", OUTSIDE, true).expect_success();
-        assert_announced(&guest, 227, OUTER);
-        home.finish();
-        "all served; 227 names 203.0.113.1"
-    });
+fn masquerade_and_range_serve_clients_outside() {
+    scenario(
+        "masquerade::masquerade_and_range_serve_clients_outside",
+        || {
+            let home = HomeServer::new(&ROUTED);
+            for trust in [true, false] {
+                let story = home.ftplib("client", OUTSIDE, trust).expect_success();
+                assert_announced(&story, 227, OUTER);
+            }
+            for story in home.curl("client", OUTSIDE, &TRUSTING) {
+                assert_announced(&story, 227, OUTER);
+            }
+            for story in home.curl("client", OUTSIDE, &["--disable-epsv"]) {
+                assert_announced(&story, 227, OUTER);
+            }
+            for story in home.curl("client", OUTSIDE, &[]) {
+                assert_announced(&story, 229, OUTER);
+            }
+            // The guest is behind a second NAT, which passive mode does not notice.
+            let guest = home.ftplib("guest", OUTSIDE, true).expect_success();
+            assert_announced(&guest, 227, OUTER);
+            home.finish();
+            "all served; 227 names 203.0.113.1"
+        },
+    );
 }
 
 /// What breaks without this server's two flags.
 #[test]
-fn without_it() {
+fn clients_outside_fail_without_masquerade() {
     let home = HomeServer::new(&[]);
     let story = home.ftplib("client", OUTSIDE, true).expect_failure();
     assert_eq!(addresses(&story), [INNER], "{}", story.text());
@@ -44,7 +47,7 @@ fn without_it() {
 
 /// The masquerade address alone is not enough: the ports must be those that the router forwards.
 #[test]
-fn without_the_forwarded_range() {
+fn clients_outside_fail_without_the_forwarded_range() {
     let home = HomeServer::new(&["-n", "203.0.113.1", "-r", "61000-61009"]);
     let story = home.ftplib("client", OUTSIDE, true).expect_failure();
     assert_eq!(addresses(&story), [OUTER], "{}", story.text());
@@ -54,8 +57,8 @@ fn without_the_forwarded_range() {
 
 /// The default listener is dual-stack, so the server sees `::ffff:192.168.77.12`; the map means that address too.
 #[test]
-fn of_two_addresses_on_one_listener() {
-    scenario("masquerade::of_two_addresses_on_one_listener", || {
+fn two_addresses_work_on_one_listener() {
+    scenario("masquerade::two_addresses_work_on_one_listener", || {
         let map = "192.168.77.2=203.0.113.1,192.168.77.12=203.0.113.2";
         let home = HomeServer::new(&["--masquerade-address-map", map, "-r", "60000-60009"]);
         assert!(home.server.address.is_ipv6(), "{}", home.server.address);
@@ -76,7 +79,7 @@ fn of_two_addresses_on_one_listener() {
 
 /// One masquerade address for both: who dialled the second is sent to the first, where its port is closed.
 #[test]
-fn of_one_address_only() {
+fn one_address_fails_clients_of_the_second() {
     let home = HomeServer::new(&ROUTED);
     home.ftplib("client", OUTSIDE, true).expect_success();
     let story = home.ftplib("client", OUTSIDE_SECOND, true).expect_failure();
@@ -87,8 +90,8 @@ fn of_one_address_only() {
 
 /// A client in the server's own network never sees the router's address, which would not serve it.
 #[test]
-fn not_for_local_clients() {
-    scenario("masquerade::not_for_local_clients", || {
+fn a_local_client_gets_the_local_address() {
+    scenario("masquerade::a_local_client_gets_the_local_address", || {
         let home = HomeServer::new(&ROUTED);
         for trust in [true, false] {
             let story = home.ftplib("neighbour", INSIDE, trust).expect_success();
@@ -109,7 +112,7 @@ fn not_for_local_clients() {
 
 /// The same local client without the exemption.
 #[test]
-fn for_local_clients_too() {
+fn local_clients_fail_without_local_networks() {
     let home = HomeServer::new(&[&ROUTED[..], &["--local-networks", "none"]].concat());
     let story = home.ftplib("neighbour", INSIDE, true).expect_failure();
     assert_eq!(addresses(&story), [OUTER], "{}", story.text());
@@ -118,29 +121,32 @@ fn for_local_clients_too() {
 
 /// It arrives from the router's own address in the LAN, which the netmask would call local.
 #[test]
-fn for_a_hairpinned_client() {
-    scenario("masquerade::for_a_hairpinned_client", || {
-        let home = HomeServer::behind(&hairpin(), &ROUTED);
-        for trust in [true, false] {
-            let story = home.ftplib("neighbour", OUTSIDE, trust).expect_success();
-            assert_announced(&story, 227, OUTER);
-        }
-        for story in home.curl("neighbour", OUTSIDE, &TRUSTING) {
-            assert_announced(&story, 227, OUTER);
-        }
-        let log = home.server.log_with("192.168.77.1:");
-        assert!(!log.contains("192.168.77.3"), "not hairpinned:\n{log}");
-        // The direct way stays open, with the direct address.
-        let direct = home.ftplib("neighbour", INSIDE, true).expect_success();
-        assert_announced(&direct, 227, INNER);
-        home.finish();
-        "served; 227 names 203.0.113.1"
-    });
+fn a_hairpinned_client_gets_the_public_address() {
+    scenario(
+        "masquerade::a_hairpinned_client_gets_the_public_address",
+        || {
+            let home = HomeServer::behind(&hairpin(), &ROUTED);
+            for trust in [true, false] {
+                let story = home.ftplib("neighbour", OUTSIDE, trust).expect_success();
+                assert_announced(&story, 227, OUTER);
+            }
+            for story in home.curl("neighbour", OUTSIDE, &TRUSTING) {
+                assert_announced(&story, 227, OUTER);
+            }
+            let log = home.server.log_with("192.168.77.1:");
+            assert!(!log.contains("192.168.77.3"), "not hairpinned:\n{log}");
+            // The direct way stays open, with the direct address.
+            let direct = home.ftplib("neighbour", INSIDE, true).expect_success();
+            assert_announced(&direct, 227, INNER);
+            home.finish();
+            "served; 227 names 203.0.113.1"
+        },
+    );
 }
 
 /// Told the local address, it would come from its own address, not from the router's: a stranger.
 #[test]
-fn not_for_a_hairpinned_client() {
+fn a_hairpinned_client_fails_with_the_local_address() {
     let local = ["--masquerade-client", "192.168.77.1/32=local"];
     // The server only gives up after its own time; the client's is shorter.
     let home = HomeServer::behind(&hairpin(), &[&ROUTED[..], &local].concat());

@@ -14,8 +14,8 @@ fn vpn(lab: &mut Lab) {
 }
 
 #[test]
-fn come_and_go() {
-    scenario("networks::come_and_go", || {
+fn local_networks_come_and_go() {
+    scenario("networks::local_networks_come_and_go", || {
         let mut home = HomeServer::new(&ROUTED);
         vpn(&mut home.lab);
         let mut client = home.client("peer", VPN);
@@ -33,8 +33,8 @@ fn come_and_go() {
 }
 
 #[test]
-fn of_a_new_interface() {
-    scenario("networks::of_a_new_interface", || {
+fn a_new_interface_brings_its_network() {
+    scenario("networks::a_new_interface_brings_its_network", || {
         let mut home = HomeServer::new(&ROUTED);
         home.lab.host("peer");
         home.lab.network("peer", "vpn", "10.8.0.6/24");
@@ -51,7 +51,7 @@ fn of_a_new_interface() {
 /// The operator has decided which clients are local. That the server has looked is seen by the gateway, which it
 /// follows in any case.
 #[test]
-fn do_not_matter_where_none_is_local() {
+fn networks_do_not_matter_where_none_is_local() {
     let mut home = HomeServer::new(&[&ROUTED[..], &["--local-networks", "none"]].concat());
     vpn(&mut home.lab);
     let mut client = home.client("peer", VPN);
@@ -67,8 +67,8 @@ fn do_not_matter_where_none_is_local() {
 
 /// Far more than the socket has room for: the kernel drops messages, and says that it did.
 #[test]
-fn more_changes_than_the_kernel_can_tell() {
-    scenario("networks::more_changes_than_the_kernel_can_tell", || {
+fn more_changes_than_the_kernel_can_report() {
+    scenario("networks::more_changes_than_the_kernel_can_report", || {
         let mut home = HomeServer::new(&ROUTED);
         vpn(&mut home.lab);
         let mut client = home.client("peer", VPN);

@@ -9,67 +9,73 @@ use crate::support::client::Client;
 use crate::support::file_contents::noise;
 
 #[test]
-fn a_private_address_was_told() {
-    scenario("never_connected::a_private_address_was_told", || {
-        let home = HomeServer::new(&IMPATIENT);
-        let mut client = home.client("client", OUTSIDE);
-        let to = client.passive();
-        client.command("RETR from-server.bin", 150);
-        let private = "a private address; the server should announce its public address.";
-        let reply = client.expect(425).text();
-        assert_eq!(reply, format!("425 No connection came to {to}, {private}"));
-        let line = format!(" 1 data connection never came: {to} was announced, {private}");
-        assert_eq!(missed(&mut client), [line]);
-        let line = "client 203.0.113.9 from outside was told 192.168.77.2, a private address, and \
+fn an_announced_private_address_is_named() {
+    scenario(
+        "never_connected::an_announced_private_address_is_named",
+        || {
+            let home = HomeServer::new(&IMPATIENT);
+            let mut client = home.client("client", OUTSIDE);
+            let to = client.passive();
+            client.command("RETR from-server.bin", 150);
+            let private = "a private address; the server should announce its public address.";
+            let reply = client.expect(425).text();
+            assert_eq!(reply, format!("425 No connection came to {to}, {private}"));
+            let line = format!(" 1 data connection never came: {to} was announced, {private}");
+            assert_eq!(missed(&mut client), [line]);
+            let line = "client 203.0.113.9 from outside was told 192.168.77.2, a private address, and \
                     never connected: set --masquerade-address";
-        home.server.log_with(line);
-        home.finish();
-        "the log, STAT and the 425 say that a private address was told"
-    });
+            home.server.log_with(line);
+            home.finish();
+            "the log, STAT and the 425 say that a private address was told"
+        },
+    );
 }
 
 #[test]
-fn the_ports_are_not_forwarded() {
-    scenario("never_connected::the_ports_are_not_forwarded", || {
-        let home = HomeServer::new(&[&UNROUTED[..], &IMPATIENT].concat());
-        let mut clients: Vec<Client> = (9..15)
-            .map(|last| {
-                let from = format!("203.0.113.{last}");
-                home.client_from("client", Some(&from), OUTSIDE)
-            })
-            .collect();
-        for (index, client) in clients.iter_mut().enumerate() {
-            let extended = index % 2 == 1;
-            let to = match extended {
-                true => client.extended_passive(),
-                false => client.passive(),
-            };
-            let told = match extended {
-                true => format!("port {}", to.port()),
-                false => format!("{OUTER}:{}", to.port()),
-            };
-            client.command("RETR from-server.bin", 150);
-            let expected = format!("425 No connection came to {told}; is the port forwarded?");
-            assert_eq!(client.expect(425).text(), expected);
-            let line = format!(
-                " 1 data connection never came: {told} was announced; is the port forwarded?"
-            );
-            assert_eq!(missed(client), [line]);
-        }
-        home.server
-            .log_with("client 203.0.113.9 from outside was told 203.0.113.1:6100");
-        let log = home.server.log_with("3 clients from outside were told ");
-        let lines = log.lines().filter(|line| line.contains("never connected"));
-        let questions = lines.filter(|line| line.ends_with(": is the port forwarded?"));
-        assert_eq!(questions.count(), 2, "{log}");
-        home.finish();
-        "the log asks so, twice for six clients; STAT and the 425 ask, too"
-    });
+fn ports_that_are_not_forwarded_are_named() {
+    scenario(
+        "never_connected::ports_that_are_not_forwarded_are_named",
+        || {
+            let home = HomeServer::new(&[&UNROUTED[..], &IMPATIENT].concat());
+            let mut clients: Vec<Client> = (9..15)
+                .map(|last| {
+                    let from = format!("203.0.113.{last}");
+                    home.client_from("client", Some(&from), OUTSIDE)
+                })
+                .collect();
+            for (index, client) in clients.iter_mut().enumerate() {
+                let extended = index % 2 == 1;
+                let to = match extended {
+                    true => client.extended_passive(),
+                    false => client.passive(),
+                };
+                let told = match extended {
+                    true => format!("port {}", to.port()),
+                    false => format!("{OUTER}:{}", to.port()),
+                };
+                client.command("RETR from-server.bin", 150);
+                let expected = format!("425 No connection came to {told}; is the port forwarded?");
+                assert_eq!(client.expect(425).text(), expected);
+                let line = format!(
+                    " 1 data connection never came: {told} was announced; is the port forwarded?"
+                );
+                assert_eq!(missed(client), [line]);
+            }
+            home.server
+                .log_with("client 203.0.113.9 from outside was told 203.0.113.1:6100");
+            let log = home.server.log_with("3 clients from outside were told ");
+            let lines = log.lines().filter(|line| line.contains("never connected"));
+            let questions = lines.filter(|line| line.ends_with(": is the port forwarded?"));
+            assert_eq!(questions.count(), 2, "{log}");
+            home.finish();
+            "the log asks so, twice for six clients; STAT and the 425 ask, too"
+        },
+    );
 }
 
 /// The same clients where the router forwards the range.
 #[test]
-fn nothing_where_the_range_is_forwarded() {
+fn nothing_is_logged_where_the_range_is_forwarded() {
     let home = HomeServer::new(&[&ROUTED[..], &IMPATIENT].concat());
     for last in 9..15 {
         let from = format!("203.0.113.{last}");
@@ -86,8 +92,8 @@ fn nothing_where_the_range_is_forwarded() {
 
 /// Long before the server's own time is over.
 #[test]
-fn a_client_that_gives_up_and_quits() {
-    scenario("never_connected::a_client_that_gives_up_and_quits", || {
+fn a_client_that_gives_up_is_logged() {
+    scenario("never_connected::a_client_that_gives_up_is_logged", || {
         let home = HomeServer::new(&UNROUTED);
         let mut client = home.client("client", OUTSIDE);
         let port = client.passive().port();
@@ -106,7 +112,7 @@ fn a_client_that_gives_up_and_quits() {
 
 /// A client that changes its mind has missed nothing.
 #[test]
-fn a_client_that_quits_at_once() {
+fn a_client_that_quits_at_once_is_not_logged() {
     let home = HomeServer::new(&UNROUTED);
     let mut client = home.client("client", OUTSIDE);
     client.passive();

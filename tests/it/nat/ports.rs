@@ -14,38 +14,41 @@ use crate::support::process::{self};
 use crate::support::wait::wait_until;
 
 #[test]
-fn all_come_back() {
-    scenario("ports::all_come_back", || {
+fn all_ports_are_released() {
+    scenario("ports::all_ports_are_released", || {
         after_many_requests(10_000);
         "all 10 are free"
     });
 }
 
 #[test]
-fn held_by_another_program() {
-    scenario("ports::held_by_another_program", || {
-        let two = ["-n", "203.0.113.1", "-r", "60000-60001"];
-        let home = HomeServer::new(&two);
-        let held = home
-            .lab
-            .namespace_of("server")
-            .listen(([0, 0, 0, 0], 60_000));
-        let held = held.expect("a port of another program");
-        let mut client = home.client("client", OUTSIDE);
-        for _ in 0..6 {
-            let to = client.passive();
-            assert_eq!(to.port(), 60_001);
-            let data = client.connect_data(to);
-            assert!(client.fetch_over(data, "RETR from-server.bin") == noise(SIZE));
-        }
-        let log = home.server.log_with("held by another program");
-        assert_eq!(log.matches("held by another program").count(), 1, "{log}");
-        drop(held);
-        use_until_announced(&mut client, 60_000);
-        home.server.log_with("60000 of 192.168.77.2 is free again");
-        home.finish();
-        "passed over; used again within 15 s"
-    });
+fn a_port_in_use_by_another_program_is_passed_over() {
+    scenario(
+        "ports::a_port_in_use_by_another_program_is_passed_over",
+        || {
+            let two = ["-n", "203.0.113.1", "-r", "60000-60001"];
+            let home = HomeServer::new(&two);
+            let held = home
+                .lab
+                .namespace_of("server")
+                .listen(([0, 0, 0, 0], 60_000));
+            let held = held.expect("a port of another program");
+            let mut client = home.client("client", OUTSIDE);
+            for _ in 0..6 {
+                let to = client.passive();
+                assert_eq!(to.port(), 60_001);
+                let data = client.connect_data(to);
+                assert!(client.fetch_over(data, "RETR from-server.bin") == noise(SIZE));
+            }
+            let log = home.server.log_with("held by another program");
+            assert_eq!(log.matches("held by another program").count(), 1, "{log}");
+            drop(held);
+            use_until_announced(&mut client, 60_000);
+            home.server.log_with("60000 of 192.168.77.2 is free again");
+            home.finish();
+            "passed over; used again within 15 s"
+        },
+    );
 }
 
 /// Asks for ports until this one is announced, and uses it.

@@ -9,7 +9,7 @@ use std::thread;
 
 use tempfile::TempDir;
 
-use super::announced::{addresses, announcements};
+use super::announcements::{addresses, announcements};
 use super::home_network::{
     INNER, INSIDE, OUTER, OUTER_SECOND, OUTSIDE, OUTSIDE_SECOND, OUTSIDE_V6,
 };
@@ -36,7 +36,7 @@ fn one_router() {
 
 /// The lines that the README shows are those that the program prints.
 #[test]
-fn shows_the_routers_lines() {
+fn the_readme_shows_the_printed_rules() {
     let lab = home_network(&Router::default());
     let shown = blocks("One router", "nft").pop().expect("the lines");
     let printed = ask(
@@ -161,7 +161,7 @@ fn one_forwarded_port() {
 
 /// Each line of the table leads to a set-up, and each set-up has a test here.
 #[test]
-fn has_a_line_for_each() {
+fn each_set_up_has_a_line_in_the_table() {
     let readme = readme();
     let table = section(&readme, "### Which set-up is yours", "#### ");
     let links: Vec<&str> = table

@@ -16,24 +16,26 @@ use crate::support::file_contents::noise;
 use crate::support::lab::{self};
 
 #[test]
-fn one() {
-    scenario("strangers::one", || story(1));
+fn one_stranger_is_refused() {
+    scenario("strangers::one_stranger_is_refused", || story(1));
 }
 
 #[test]
-fn five() {
-    scenario("strangers::five", || story(5));
+fn five_strangers_are_refused() {
+    scenario("strangers::five_strangers_are_refused", || story(5));
 }
 
 #[test]
-fn a_thousand() {
-    scenario("strangers::a_thousand", || story(1000));
+fn a_thousand_strangers_are_refused() {
+    scenario("strangers::a_thousand_strangers_are_refused", || {
+        story(1000)
+    });
 }
 
 /// One event for all of them, more than one turn is for, and no further event after the client's.
 #[test]
-fn a_hundred_at_once() {
-    scenario("strangers::a_hundred_at_once", || {
+fn a_hundred_strangers_at_once_are_refused() {
+    scenario("strangers::a_hundred_strangers_at_once_are_refused", || {
         let home = HomeServer::new(&ROUTED);
         let mut client = home.client("client", OUTSIDE);
         let to = client.passive();
@@ -56,8 +58,8 @@ fn a_hundred_at_once() {
 
 /// What a stranger sends must not end up in the file that the right client uploads.
 #[test]
-fn leave_no_bytes() {
-    scenario("strangers::leave_no_bytes", || {
+fn strangers_leave_no_bytes_in_an_upload() {
+    scenario("strangers::strangers_leave_no_bytes_in_an_upload", || {
         let home = HomeServer::new(&ROUTED);
         let mut client = home.client("client", OUTSIDE);
         for before in [true, false] {
@@ -91,7 +93,7 @@ fn leave_no_bytes() {
 
 /// The same stranger where anybody may take any data connection.
 #[test]
-fn are_served_with_foreign_addresses() {
+fn strangers_are_served_with_foreign_addresses() {
     let home = HomeServer::new(&[&ROUTED[..], &["--permit-foreign-addresses"]].concat());
     let mut client = home.client("client", OUTSIDE);
     let to = client.passive();

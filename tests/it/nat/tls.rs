@@ -2,7 +2,7 @@
 
 use tempfile::TempDir;
 
-use super::announced::{addresses, assert_announced};
+use super::announcements::{addresses, assert_announced};
 use super::conntrack::helpful;
 use super::home_network::{FORWARDED, INNER, OUTER, OUTSIDE, ROUTED};
 use super::home_server::HomeServer;
@@ -11,8 +11,8 @@ use crate::support::certificates::Certificate;
 use crate::support::process::{self, Finished};
 
 #[test]
-fn through_a_router_that_reads_along() {
-    scenario("tls::through_a_router_that_reads_along", || {
+fn tls_passes_a_router_that_reads_along() {
+    scenario("tls::tls_passes_a_router_that_reads_along", || {
         let directory = TempDir::new().expect("a temporary directory");
         let certificate = Certificate::new(directory.path(), &["203.0.113.1"]);
         let flags = [&certificate.flags()[..], &STRICT, &ROUTED].concat();
@@ -34,9 +34,9 @@ fn through_a_router_that_reads_along() {
     });
 }
 
-/// In clear text the helper would do: see `conntrack::before_a_naive_server`.
+/// In clear text the helper would do: see `conntrack::helper_serves_clients_without_masquerade`.
 #[test]
-fn before_a_naive_server() {
+fn tls_fails_without_masquerade_behind_a_helper() {
     let directory = TempDir::new().expect("a temporary directory");
     let certificate = Certificate::new(directory.path(), &["203.0.113.1"]);
     let home = HomeServer::behind(&helpful(None), &certificate.flags());

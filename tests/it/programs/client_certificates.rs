@@ -49,7 +49,7 @@ fn curl_with_a_certificate_of_the_authority() {
 
 /// The neighbours of the story above: the same in all but the certificate.
 #[test]
-fn curl_without_one_or_with_another_authoritys() {
+fn curl_without_a_certificate_of_the_authority_is_refused() {
     for way in &WAYS {
         let (secure, clients) = place(&[]);
         for flags in [way.flags.to_vec(), with(way, &clients.another)] {
@@ -67,7 +67,7 @@ fn curl_without_one_or_with_another_authoritys() {
 
 /// Not even those who do not ask for TLS.
 #[test]
-fn curl_in_clear_text() {
+fn curl_in_clear_text_is_refused() {
     let (secure, _) = place(&[]);
     let url = secure.server.url("/");
     let refused = curl(&secure, &[], &[&url]).expect_failure();

@@ -75,7 +75,7 @@ fn one_listener_serves_both_families() {
 }
 
 #[test]
-fn five_thousand_files_in_a_directory() {
+fn curl_lists_five_thousand_files() {
     let server = TestServer::program(&[]);
     let curl = Curl::new(&server);
     let crowd = server.root().join("crowd");
@@ -104,7 +104,7 @@ fn five_thousand_files_in_a_directory() {
 }
 
 #[test]
-fn one_gibibyte_with_curl() {
+fn curl_moves_one_gibibyte() {
     let server = TestServer::program(&[]);
     let curl = Curl::new(&server);
     let large = large_file(server.root());

@@ -61,7 +61,7 @@ fn ncftp_story(mode: &str) -> Dialogue {
 }
 
 #[test]
-fn wget_whole_trees() {
+fn wget_fetches_whole_trees() {
     for (host, flags, mode) in [
         ("127.0.0.1", &[][..], Mode::Pasv),
         ("127.0.0.1", &["--no-passive-ftp"], Mode::Port),
@@ -87,7 +87,7 @@ fn wget_whole_trees() {
 }
 
 #[test]
-fn wget_continues() {
+fn wget_continues_downloads() {
     let server = start(LOOPBACK);
     write_sample(&server.path("sample"));
     write_part(&server.work("sample"));

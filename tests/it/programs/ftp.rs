@@ -10,7 +10,7 @@ use crate::support::process::{self};
 use crate::support::server::{PASSWORD, USER};
 
 #[test]
-fn tnftp_as_it_is() {
+fn tnftp_by_default() {
     story("tnftp", "127.0.0.1", &[]).assert_mode(Mode::Epsv);
 }
 

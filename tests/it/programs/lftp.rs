@@ -14,7 +14,7 @@ use crate::support::process::Finished;
 use crate::support::server::{PASSWORD, Program, TestServer, USER};
 
 #[test]
-fn lftp_as_it_is() {
+fn lftp_by_default() {
     story("127.0.0.1", "").assert_mode(Mode::Pasv);
 }
 

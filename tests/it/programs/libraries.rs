@@ -26,7 +26,7 @@ fn perl_active() {
 }
 
 #[test]
-fn basic_ftp_as_it_is() {
+fn basic_ftp_by_default() {
     for host in ["127.0.0.1", "::1"] {
         let dialogue = basic_ftp_story(host, "as-it-is");
         dialogue.assert_mode(Mode::Epsv);
@@ -39,7 +39,7 @@ fn basic_ftp_with_pasv() {
 }
 
 #[test]
-fn aioftp_as_it_is() {
+fn aioftp_by_default() {
     for host in ["127.0.0.1", "::1"] {
         aioftp_story(host, "as-it-is").assert_mode(Mode::Epsv);
     }

@@ -24,7 +24,7 @@ use crate::support::file_contents::noise;
 use crate::support::server::{PASSWORD, Program, SecureServer, TestServer, USER};
 
 #[test]
-fn in_clear_text() {
+fn suppaftp_in_clear_text() {
     for (mode, expected) in WAYS {
         let server = start(LOOPBACK);
         let client = FtpStream::connect_with_stream(control(&server)).expect("a greeting");
@@ -38,7 +38,7 @@ fn in_clear_text() {
 
 /// As it is: of TLS 1.3 the third data connection has no ticket left, and shakes hands anew.
 #[test]
-fn over_tls() {
+fn suppaftp_over_tls() {
     for version in VERSIONS {
         for (mode, expected) in WAYS {
             let secure = start_secure(&["--tls-control-required", "--tls-data-required"]);
@@ -56,7 +56,7 @@ fn over_tls() {
 }
 
 #[test]
-fn with_proof_whose_data_connections_they_are() {
+fn suppaftp_resumes_where_that_is_required() {
     for (mode, expected) in WAYS {
         let secure = start_secure(&STRICT);
         let mut client = secured(&secure, &version::TLS12);

@@ -106,7 +106,7 @@ fn curl_over_implicit_tls() {
 
 /// Who does not want TLS gets nowhere.
 #[test]
-fn curl_without_tls() {
+fn curl_without_tls_is_refused() {
     let secure = start_strict();
     let refused = curl(&secure, &[], &[&secure.server.url("/")]).expect_failure();
     assert!(refused.text().contains("530"), "{}", refused.text());
@@ -194,7 +194,7 @@ fn ftplib_that_reuses_the_session() {
 
 /// It serves where that is not required, and the log says so once.
 #[test]
-fn ftplib_as_it_is() {
+fn ftplib_by_default_does_not_resume() {
     for version in ["1.2", "1.3"] {
         let secure = start_secure(&["--tls-control-required", "--tls-data-required"]);
         ftplib(&secure, &[version]).expect_success();
@@ -224,7 +224,7 @@ fn ftplib(secure: &SecureServer<Program>, arguments: &[&str]) -> Finished {
 }
 
 #[test]
-fn openssl_itself() {
+fn openssl_logs_in_and_renews_keys() {
     let secure = start_strict();
     for version in ["-tls1_2", "-tls1_3"] {
         let login = format!("USER {USER}\nPASS {PASSWORD}\nPWD\nQUIT\n");

@@ -6,27 +6,27 @@ use std::path::Path;
 use ftp_tests::fuzz;
 
 #[test]
-fn command() {
+fn the_corpus_of_commands_passes() {
     replay("command", fuzz::command);
 }
 
 #[test]
-fn listing() {
+fn the_corpus_of_listings_passes() {
     replay("listing", fuzz::listing);
 }
 
 #[test]
-fn model() {
+fn the_corpus_of_model_steps_passes() {
     replay("model", fuzz::model);
 }
 
 #[test]
-fn reply() {
+fn the_corpus_of_replies_passes() {
     replay("reply", fuzz::reply);
 }
 
 #[test]
-fn session() {
+fn the_corpus_of_sessions_passes() {
     replay("session", fuzz::session);
 }
 

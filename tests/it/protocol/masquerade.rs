@@ -120,7 +120,7 @@ rules: client=0.0.0.0/0>203.0.113.1 client=::/0>local local-network=192.168.77.0
 ";
 
 #[test]
-fn table() {
+fn each_row_of_the_table_holds() {
     let mut rules = Masquerade::default();
     let mut rows = 0;
     for line in TABLE.lines() {
@@ -138,7 +138,7 @@ fn table() {
 }
 
 #[test]
-fn outer_ports() {
+fn outer_ports_are_translated() {
     let ports = |inner_first, outer_first, count| OuterPorts {
         inner_first,
         outer_first,

@@ -19,29 +19,29 @@ proptest! {
     #![proptest_config(ProptestConfig::with_cases(2000))]
 
     #[test]
-    fn anything_in_any_order(setup in setup(), operations in vec(operation(), 0..80)) {
+    fn anything_may_come_in_any_order(setup in setup(), operations in vec(operation(), 0..80)) {
         fuzz::run(&setup, operations);
     }
 
     #[test]
-    fn as_the_model_has_it(logged_in: bool, steps in vec(step(), 0..60)) {
+    fn sessions_agree_with_the_model(logged_in: bool, steps in vec(step(), 0..60)) {
         let login = [Step::Say(Spoken::User), Step::Say(Spoken::Password(true))];
         let before = if logged_in { &login[..] } else { &[] };
         model::run(&[before, &steps].concat());
     }
 
     #[test]
-    fn any_bytes_in_replies(bytes in vec(any::<u8>(), 0..200)) {
+    fn replies_take_any_bytes(bytes in vec(any::<u8>(), 0..200)) {
         fuzz::reply(&bytes);
     }
 
     #[test]
-    fn entries_are_lines(bytes in vec(any::<u8>(), 0..300)) {
+    fn each_entry_is_one_line(bytes in vec(any::<u8>(), 0..300)) {
         fuzz::listing(&[&[0], &bytes[..]].concat());
     }
 
     #[test]
-    fn patterns_match_as_by_trying(
+    fn patterns_match_as_by_trial(
         pattern in "[ab.ä\\[\\]*?!^-]{0,12}",
         name in "[ab.ä\\[*-]{0,12}",
     ) {
@@ -49,12 +49,12 @@ proptest! {
     }
 
     #[test]
-    fn flags_and_paths(argument in "[- a/Rt.*\\[\\]]{0,12}") {
+    fn arguments_split_into_flags_and_paths(argument in "[- a/Rt.*\\[\\]]{0,12}") {
         fuzz::argument(argument.as_bytes());
     }
 
     #[test]
-    fn pieces_make_no_difference(
+    fn pieces_of_input_make_no_difference(
         style: u8,
         lines in vec(line(), 0..30),
         sizes in vec(1..50usize, 1..8),
@@ -64,7 +64,7 @@ proptest! {
     }
 
     #[test]
-    fn paths_are_resolved_as_by_hand(
+    fn paths_resolve_as_by_hand(
         directory in vec(0..ops::COMPONENTS.len(), 0..5),
         argument in vec(0..ops::COMPONENTS.len(), 1..8),
     ) {
@@ -76,7 +76,7 @@ proptest! {
     }
 
     #[test]
-    fn waiting_changes_no_reply(lines in vec(line(), 0..12)) {
+    fn waiting_for_a_transfer_changes_no_reply(lines in vec(line(), 0..12)) {
         // These act at once, or not at all while a transfer runs; that is told in the transcripts.
         let acting = ["ABOR", "AUTH", "STAT"];
         let lines: Vec<Vec<u8>> = lines
@@ -174,7 +174,7 @@ fn an_old_transfer_cannot_end_the_new_one() {
 
 /// However much is sent during a transfer, only so much is taken.
 #[test]
-fn what_is_held_is_bounded() {
+fn held_lines_are_bounded() {
     for (line, count) in [("NOOP\r\n", 16), ("MKD aaaaaaaaaa\r\n", 16)] {
         assert_eq!(lines_held(line.as_bytes()), count, "{line}");
     }

@@ -27,7 +27,7 @@ const NAMED: [&str; 14] = [
 ];
 
 #[test]
-fn transcripts() {
+fn each_transcript_is_replayed() {
     let stories = stories();
     assert!(stories.len() >= STORIES_MIN, "stories are missing");
     for name in NAMED {

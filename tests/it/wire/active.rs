@@ -7,7 +7,7 @@ use crate::support::data::{STRANGER, port_command, read_all};
 use crate::support::server::{InProcess, Setup, TestServer, own_address};
 
 #[test]
-fn permitted_foreign_addresses() {
+fn port_may_name_another_host_when_permitted() {
     let server = TestServer::in_process(&["--permit-foreign-addresses"]);
     check_fetch(
         &server,
@@ -17,7 +17,7 @@ fn permitted_foreign_addresses() {
 }
 
 #[test]
-fn permitted_privileged_ports() {
+fn port_may_name_a_low_port_when_permitted() {
     let server = TestServer::in_process(&["--permit-privileged-ports"]);
     let listener = TcpListener::bind("127.0.0.1:0").expect("a listener");
     check_fetch(&server, listener);
@@ -42,7 +42,7 @@ fn check_fetch(server: &TestServer<InProcess>, listener: TcpListener) {
 
 /// RFC 959's default data port, where firewalls look for it; another one where it is taken.
 #[test]
-fn the_port_below_the_control_port() {
+fn the_server_connects_from_the_port_below_its_own() {
     let host = own_address();
     let server = Setup::new()
         .host(host.to_string())
@@ -69,7 +69,7 @@ fn the_port_below_the_control_port() {
 
 /// Several sessions at the same time, all from the one port.
 #[test]
-fn the_port_below_is_shared() {
+fn several_sessions_connect_from_the_port_below() {
     let host = own_address();
     let server = Setup::new()
         .host(host.to_string())

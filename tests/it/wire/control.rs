@@ -9,7 +9,7 @@ use crate::support::data::{drain, read_some};
 use crate::support::server::{Setup, TestServer};
 
 #[test]
-fn ipv6() {
+fn ipv6_sessions_refuse_ipv4_commands() {
     let server = Setup::new().host("::1").in_process();
     server.write("file", "text");
     let mut client = server.client();
@@ -27,7 +27,7 @@ fn ipv6() {
 
 /// Clients that arrive while the server ends are turned away; the server still ends well.
 #[test]
-fn shutdown_amid_arrivals() {
+fn the_server_can_end_while_clients_arrive() {
     for _ in 0..20 {
         let server = TestServer::in_process(&[]);
         let address = server.address;
@@ -50,7 +50,7 @@ fn shutdown_amid_arrivals() {
 }
 
 #[test]
-fn shutdown_says_421() {
+fn a_shutdown_is_announced_by_421() {
     let server = TestServer::in_process(&[]);
     server.write_sparse("large", 1 << 30);
     let mut idle = server.client();

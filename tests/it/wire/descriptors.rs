@@ -11,7 +11,7 @@ use crate::support::server::{Program, Setup, TestServer};
 use crate::support::wait::wait_until;
 
 #[test]
-fn three_for_an_idle_session() {
+fn an_idle_session_takes_three_descriptors() {
     let server = TestServer::program(&[]);
     // It has started when it has greeted a client, who is there before and after all others.
     let _first = Client::greeted(server.address);
@@ -38,7 +38,7 @@ fn three_for_an_idle_session() {
 
 /// After whatever transfers the session is as small as before.
 #[test]
-fn three_after_transfers() {
+fn transfers_leave_no_descriptors() {
     let server = TestServer::program(&[]);
     // It has started when it has greeted a client, who is there before and after all others.
     let _first = Client::greeted(server.address);
@@ -96,7 +96,7 @@ fn drain_stranger(port: std::net::SocketAddr, client: &mut Client) {
 
 /// Without descriptors some are turned away or must wait; with them again everything works as before.
 #[test]
-fn out_of_descriptors() {
+fn the_server_recovers_from_too_few_descriptors() {
     let limit = ["sh", "-c", "ulimit -n 40 && exec \"$0\" \"$@\""];
     let setup = Setup::new().wrapped(|serve| process::prefixed(&limit, &serve));
     let server = setup.program();
@@ -141,7 +141,7 @@ fn out_of_descriptors() {
 
 /// However much a client sends without reading, the server keeps little of it.
 #[test]
-fn memory_for_a_client_that_never_reads() {
+fn a_client_that_never_reads_takes_little_memory() {
     let server = TestServer::program(&[]);
     // It has started when it has greeted a client, who is there before and after all others.
     let _first = Client::greeted(server.address);

@@ -11,7 +11,7 @@ use crate::support::server::Setup;
 
 /// Root may open everything, so the server runs without root's privileges here.
 #[test]
-fn what_may_not_be_opened() {
+fn files_without_permission_are_refused() {
     let setup = Setup::new();
     let root = setup.root();
     let path = |name: &str| root.join(name);
@@ -67,7 +67,7 @@ fn what_may_not_be_opened() {
 
 /// In a mount namespace of its own, on a file system of 256 KiB.
 #[test]
-fn a_full_disk() {
+fn a_full_disk_is_452() {
     let script = "mount -t tmpfs -o size=256k tmpfs \"$0\" && exec \"$@\"";
     let setup = Setup::new();
     let root = setup.root();

@@ -9,7 +9,7 @@ use crate::support::server::{InProcess, Program, Setup, TestServer};
 
 /// Whatever is asked, the search does not hold up the session for long, and its end is the truth.
 #[test]
-fn searches_for_nothing() {
+fn a_search_that_is_too_long_ends_with_451() {
     for flags in [&[][..], &["--rate-out", "100"]] {
         let server = TestServer::in_process(flags);
         plant_directories(&server);
@@ -25,7 +25,7 @@ fn searches_for_nothing() {
 }
 
 #[test]
-fn searches_that_take_long() {
+fn a_long_search_finds_everything() {
     let server = TestServer::in_process(&[]);
     plant_directories(&server);
     assert_eq!(sorted_names(server.client().fetch("NLST */f*")).len(), 1200);
@@ -40,7 +40,7 @@ fn plant_directories(server: &TestServer<InProcess>) {
 }
 
 #[test]
-fn long_too_many_to_be_sorted() {
+fn long_too_many_entries_are_listed_unsorted() {
     let server = with_files(100_001);
     let mut client = server.client();
     let lines = client.fetch("NLST -r");
@@ -104,7 +104,7 @@ fn memory_kib(server: &TestServer<Program>) -> u64 {
 
 /// However deep: directories are open one at a time.
 #[test]
-fn depth_takes_no_descriptors() {
+fn deep_directories_take_no_descriptors() {
     let setup = Setup::new();
     let deepest = "d/".repeat(126);
     fs::create_dir_all(setup.root().join(&deepest)).expect("directories");

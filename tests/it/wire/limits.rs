@@ -6,7 +6,7 @@ use crate::support::server::{InProcess, TestServer};
 use crate::support::wait::wait_until;
 
 #[test]
-fn connections() {
+fn connections_are_limited() {
     let server = TestServer::in_process(&["--max-cons", "2"]);
     let mut first = server.client();
     let mut second = Client::greeted(server.address);
@@ -27,7 +27,7 @@ fn connections() {
 }
 
 #[test]
-fn connections_from_one_address() {
+fn connections_from_one_address_are_limited() {
     let server = TestServer::in_process(&["--max-cons-per-ip", "1"]);
     let mut first = server.client();
     refused(&server);

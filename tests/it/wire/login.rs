@@ -9,7 +9,7 @@ use crate::support::client::Client;
 use crate::support::server::{InProcess, Setup, TestServer, USER};
 
 #[test]
-fn who_may_not_write_may_not_change_either() {
+fn anonymous_changes_no_attributes() {
     let server = Setup::without_account()
         .flags(&["-i", "127.0.0.1"])
         .in_process();
@@ -47,7 +47,7 @@ fn set_time(path: &std::path::Path, seconds: u64) {
 }
 
 #[test]
-fn attempts_are_counted() {
+fn login_attempts_are_limited() {
     let server = TestServer::in_process(&["--max-login-attempts", "3"]);
     let mut client = Client::greeted(server.address);
     for code in [530, 530, 421] {
@@ -61,7 +61,7 @@ fn attempts_are_counted() {
 
 /// The answer to a wrong password takes its time; meanwhile others are served, and what follows waits.
 #[test]
-fn the_delay_is_kept() {
+fn a_wrong_password_is_answered_late() {
     let delay = Duration::from_millis(200);
     let setup = Setup::new().settings(move |settings| settings.login_delay = delay);
     let server = setup.in_process();
@@ -117,7 +117,7 @@ fn anonymous_reads_only() {
 /// Hanging up before the answer comes is no way around the delay, and who only closes its own side gets
 /// the answer.
 #[test]
-fn the_delay_is_kept_for_those_who_leave() {
+fn a_client_that_leaves_does_not_shorten_the_delay() {
     let server = TestServer::in_process(&["--login-delay", "1", "--max-cons", "1"]);
     let mut client = Client::greeted(server.address);
     client.command(format!("USER {USER}"), 331);

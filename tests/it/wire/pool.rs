@@ -12,12 +12,12 @@ use crate::support::file_contents::noise;
 use crate::support::server::Setup;
 
 #[test]
-fn eight_clients_and_one_port() {
+fn eight_clients_share_one_port() {
     check_rush(20_000, 20_000, 8, 5);
 }
 
 #[test]
-fn twenty_clients_and_two_ports() {
+fn twenty_clients_share_two_ports() {
     check_rush(20_000, 20_001, 20, 3);
 }
 
@@ -55,7 +55,7 @@ fn check_rush(first: u16, last: u16, clients: usize, rounds: usize) {
 /// The first client has connected, but not said what for: its port is free all the same, as soon as
 /// somebody needs it, and not only when the first one's time is over.
 #[test]
-fn a_port_is_free_once_its_client_has_come() {
+fn a_port_is_free_once_its_client_has_connected() {
     let server = Setup::new()
         .on_own_address()
         .flags(&["-r", "20000"])
@@ -80,7 +80,7 @@ fn a_port_is_free_once_its_client_has_come() {
 
 /// It connects when others wait already, and thinks. When its time is over, it has come.
 #[test]
-fn a_client_that_comes_late_keeps_its_connection() {
+fn a_late_client_is_served_although_others_wait() {
     let setup = Setup::new().on_own_address().flags(&["-r", "20000"]);
     let server = setup.program();
     server.write("first", "first");
@@ -100,7 +100,7 @@ fn a_client_that_comes_late_keeps_its_connection() {
 
 /// Another client keeps the port open, when a client connects to it and then changes its mind.
 #[test]
-fn a_connection_that_was_given_up_is_nobody_elses() {
+fn an_abandoned_connection_serves_no_other_transfer() {
     let server = Setup::new()
         .on_own_address()
         .flags(&["-r", "20000"])
@@ -152,7 +152,7 @@ fn a_port_is_free_while_its_transfer_runs() {
 
 /// Clients that never come hold nobody up for long, and are told when they want to transfer.
 #[test]
-fn clients_that_never_come() {
+fn clients_that_never_connect_give_up_their_port() {
     let server = Setup::new()
         .on_own_address()
         .flags(&["-r", "20000-20001"])
@@ -174,7 +174,7 @@ fn clients_that_never_come() {
 
 /// A port that is awaited in vain is waited for as long as a data connection may take.
 #[test]
-fn no_port_in_time() {
+fn no_free_port_in_time_is_425() {
     let setup = Setup::new().on_own_address();
     let setup = setup.flags(&["-r", "20000-20001"]).settings(|settings| {
         settings.timeouts.data_open = Some(Duration::from_millis(100));
@@ -191,7 +191,7 @@ fn no_port_in_time() {
 }
 
 #[test]
-fn a_port_that_another_program_holds() {
+fn a_port_in_use_by_another_program_is_passed_over() {
     let server = Setup::new()
         .on_own_address()
         .flags(&["-r", "20000-20002"])
@@ -207,7 +207,7 @@ fn a_port_that_another_program_holds() {
 
 /// Whatever became of hundreds of passive ports, in the end all of them can be had at once.
 #[test]
-fn every_port_comes_back() {
+fn every_port_is_released() {
     let server = Setup::new()
         .on_own_address()
         .flags(&["-r", "20000-20009"])
@@ -303,7 +303,7 @@ fn ports_are_yielded_without_a_time_limit_too() {
 
 /// A client that waits for a port need not wait for its ABOR, its QUIT, or its end.
 #[test]
-fn leaving_the_queue_for_a_port() {
+fn abor_quit_and_a_lost_connection_leave_the_queue() {
     let server = Setup::new()
         .on_own_address()
         .flags(&["-r", "20000"])

@@ -17,7 +17,7 @@ const RATE: &str = "100000";
 const TIME_MIN: Duration = Duration::from_millis(240);
 
 #[test]
-fn downloads_are_no_faster() {
+fn downloads_do_not_exceed_the_rate() {
     for ascii in [false, true] {
         let server = TestServer::in_process(&["--rate-out", RATE]);
         let bytes = noise(BYTES);
@@ -34,7 +34,7 @@ fn downloads_are_no_faster() {
 }
 
 #[test]
-fn uploads_are_no_faster() {
+fn uploads_do_not_exceed_the_rate() {
     let server = TestServer::in_process(&["--rate-in", RATE, "--rate-out", "1"]);
     let bytes = noise(BYTES);
     let begun = Instant::now();
@@ -45,7 +45,7 @@ fn uploads_are_no_faster() {
 
 /// The limit is the session's, not each file's.
 #[test]
-fn many_small_files_are_no_faster_than_a_large_one() {
+fn many_small_files_do_not_exceed_the_rate() {
     let server = TestServer::in_process(&["--rate-out", RATE]);
     server.write("file", noise(BYTES / 10));
     let mut client = server.client();
@@ -57,7 +57,7 @@ fn many_small_files_are_no_faster_than_a_large_one() {
 }
 
 #[test]
-fn commands_are_heard_while_data_waits() {
+fn commands_are_answered_while_data_waits() {
     let server = TestServer::in_process(&["--rate-out", "100"]);
     server.write("file", noise(BYTES));
     let mut client = server.client();
@@ -74,7 +74,7 @@ fn commands_are_heard_while_data_waits() {
 
 /// A wait for the rate is no stall.
 #[test]
-fn slow_is_not_still() {
+fn a_low_rate_is_no_stall() {
     let server = TestServer::in_process(&["--rate-in", "20", "--data-timeout", "1"]);
     let mut client = server.client();
     let mut data = client.data();

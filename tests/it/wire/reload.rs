@@ -51,7 +51,7 @@ fn announced(client: &mut Client) -> IpAddr {
 }
 
 #[test]
-fn a_running_session_tells_the_new_address() {
+fn a_running_session_announces_the_new_address() {
     let flags = [
         "-i",
         "127.0.0.1",
@@ -74,7 +74,7 @@ fn a_running_session_tells_the_new_address() {
 /// A name that the hosts file knows, so that nobody else is asked: it is told as soon as it is resolved,
 /// kept over a reload, and forgotten by one that names an address.
 #[test]
-fn a_running_session_tells_what_a_name_leads_to() {
+fn a_running_session_announces_the_address_of_a_name() {
     let ours = own_address().to_string();
     let flags = [
         "-i",
@@ -170,7 +170,7 @@ fn listeners_come_and_go_and_sessions_stay() {
 
 /// All addresses give way to one of them, on the same port: the old socket is in the way of the new one.
 #[test]
-fn a_listener_may_replace_one_that_is_in_its_way() {
+fn a_listener_may_replace_one_of_the_same_port() {
     let address = own_address();
     let flags = ["-p", "20101", "-u", USER, "-P", PASSWORD];
     let all = "interface 0.0.0.0";
@@ -187,7 +187,7 @@ fn a_listener_may_replace_one_that_is_in_its_way() {
 }
 
 #[test]
-fn a_new_password_is_for_new_logins() {
+fn a_new_password_applies_to_new_logins() {
     let flags = ["-i", "127.0.0.1", "-u", USER];
     let configured = Configured::new(&flags, &[&format!("password {PASSWORD}")]);
     let mut client = configured.server.client();
@@ -206,7 +206,7 @@ fn a_new_password_is_for_new_logins() {
 
 /// Twenty sessions and their transfers, while the public address and the range are swapped all the time.
 #[test]
-fn reloads_under_load() {
+fn reloads_disturb_no_transfer() {
     const SESSIONS: usize = 20;
     const SWAPS: usize = 200;
     const RANGES: [(u16, u16); 2] = [(20000, 20009), (20010, 20019)];

@@ -56,7 +56,7 @@ fn rfc2428_2_another_protocol_is_522_with_those_that_would_do() {
 }
 
 #[test]
-fn rfc2428_3_epsv_tells_the_port_alone() {
+fn rfc2428_3_epsv_announces_the_port_alone() {
     for (host, family) in [("127.0.0.1", "1"), ("::1", "2")] {
         let server = Setup::new().host(host).in_process();
         server.write("file", "text");
@@ -90,7 +90,7 @@ fn rfc959_4_2_a_reply_of_several_lines_repeats_its_code() {
 }
 
 #[test]
-fn rfc1123_4_1_3_2_nothing_of_a_password_is_taken_away() {
+fn rfc1123_4_1_3_2_passwords_are_taken_to_the_last_byte() {
     let server = Setup::without_account()
         .flags(&["-i", "127.0.0.1", "-u", USER, "-P", " two  blanks "])
         .in_process();
@@ -103,7 +103,7 @@ fn rfc1123_4_1_3_2_nothing_of_a_password_is_taken_away() {
 
 /// The letters say what would succeed, so a user who may only read sees no others.
 #[test]
-fn rfc3659_7_5_5_perm_tells_what_is_permitted() {
+fn rfc3659_7_5_5_perm_lists_what_is_permitted() {
     for (flags, file, directory) in [(&["-w"][..], "adfrw", "cdeflmp"), (&[], "r", "el")] {
         let server = Setup::without_account()
             .flags(&[&["-i", "127.0.0.1"], flags].concat())

@@ -26,7 +26,7 @@ fn big() -> Vec<u8> {
 }
 
 #[test]
-fn sigterm_lets_a_transfer_end() {
+fn sigterm_lets_transfers_end() {
     for signal in [Signal::TERM, Signal::INT] {
         let server = TestServer::program(&[]);
         let big = big();
@@ -46,7 +46,7 @@ fn sigterm_lets_a_transfer_end() {
 
 /// What keeps each session, in the report of SIGUSR1, and why transfers and sessions end, in the log.
 #[test]
-fn the_log_says_what_for_and_why() {
+fn the_log_explains_waits_and_ends() {
     let server = TestServer::program(&["-r", "20000", "--timeout", "3", "--data-timeout", "1"]);
     server.write("big", big());
     let mut told = server.client();
@@ -98,7 +98,7 @@ fn a_second_signal_ends_at_once() {
 }
 
 #[test]
-fn the_grace_is_not_for_ever() {
+fn the_shutdown_grace_has_an_end() {
     let server = TestServer::program(&["--shutdown-grace", "1"]);
     server.write("big", big());
     let mut client = server.client();
@@ -137,7 +137,7 @@ fn sigusr1_logs_what_each_session_does() {
 }
 
 #[test]
-fn sighup_reloads_or_says_why_not() {
+fn sighup_reloads_or_logs_why_not() {
     let config = TempDir::new().expect("a temporary directory");
     let file = config.path().join("ftp.conf");
     fs::write(&file, "banner first").expect("a file");
@@ -157,7 +157,7 @@ fn sighup_reloads_or_says_why_not() {
 
 /// A session's working directory must not change under its feet.
 #[test]
-fn another_directory_is_for_new_sessions() {
+fn a_new_directory_applies_to_new_sessions() {
     let directory = TempDir::new().expect("a temporary directory");
     let place = |name: &str| directory.path().join(name);
     let text = |path: &Path| path.to_str().expect("a path").to_owned();
@@ -192,7 +192,7 @@ fn greeting(server: &TestServer<Program>) -> String {
 
 /// Sessions in every state there is: a reload and a report do not disturb them, and each ends with 421.
 #[test]
-fn every_state() {
+fn signals_reach_sessions_in_every_state() {
     let server = TestServer::program(&["-r", "20200-20203", "--login-delay", "60"]);
     server.write("big", big());
     let address = server.address;

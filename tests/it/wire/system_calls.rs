@@ -66,7 +66,7 @@ fn downloads_are_sent_by_the_kernel() {
 
 /// A client that has connected before its command costs the poll nothing: not its listener, not its data.
 #[test]
-fn a_small_download_is_not_registered() {
+fn a_small_download_is_not_registered_with_the_poll() {
     let (traced, mut client) = Traced::new();
     client.command("TYPE I", 200);
     let count = 20;

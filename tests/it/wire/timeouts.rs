@@ -13,7 +13,7 @@ use crate::support::server::{InProcess, Setup, TestServer};
 use crate::support::wait::{GUARD, pause};
 
 #[test]
-fn a_client_that_does_not_connect() {
+fn a_client_that_does_not_connect_is_425() {
     let server = TestServer::in_process(&["--passive-timeout", "1"]);
     server.write("file", "text");
     let mut client = server.client();
@@ -31,7 +31,7 @@ fn a_client_that_does_not_connect() {
 
 /// Neither commands nor strangers keep the port open.
 #[test]
-fn a_port_is_not_kept_by_noops() {
+fn noops_do_not_extend_the_time_to_connect() {
     let server = TestServer::in_process(&["--passive-timeout", "1"]);
     let mut client = server.client();
     let port = client.extended_passive();
@@ -54,7 +54,7 @@ fn a_port_is_not_kept_by_noops() {
 
 /// The time to connect does not run once the client has connected, however late its command comes.
 #[test]
-fn a_client_that_connects_and_then_thinks() {
+fn a_connected_client_may_send_its_command_late() {
     let server = TestServer::in_process(&["--passive-timeout", "1"]);
     server.write("file", "text");
     let mut client = server.client();
@@ -67,7 +67,7 @@ fn a_client_that_connects_and_then_thinks() {
 }
 
 #[test]
-fn a_client_that_does_not_accept() {
+fn a_client_that_does_not_accept_is_425() {
     let server = TestServer::in_process(&["--passive-timeout", "1"]);
     server.write("file", "text");
     let mut client = server.client();
@@ -79,7 +79,7 @@ fn a_client_that_does_not_accept() {
 }
 
 #[test]
-fn data_that_stands_still() {
+fn stalled_data_is_426() {
     let server = TestServer::in_process(&["--data-timeout", "1"]);
     server.write_sparse("large", 1 << 30);
     let mut client = server.client();
@@ -100,7 +100,7 @@ fn data_that_stands_still() {
 
 /// An idle control connection is what a long transfer looks like.
 #[test]
-fn the_idle_timer_rests_during_a_transfer() {
+fn the_idle_timer_stops_during_a_transfer() {
     let server = TestServer::in_process(&["--timeout", "1"]);
     let mut client = server.client();
     let mut data = client.data();
@@ -117,7 +117,7 @@ fn the_idle_timer_rests_during_a_transfer() {
 }
 
 #[test]
-fn an_idle_client() {
+fn an_idle_client_is_421() {
     let server = TestServer::in_process(&["--timeout", "1"]);
     let mut client = server.client();
     client.expect(421);
@@ -126,7 +126,7 @@ fn an_idle_client() {
 
 /// Commands keep a session, half a line does not.
 #[test]
-fn a_client_that_is_not_idle() {
+fn commands_extend_a_session_and_half_a_line_does_not() {
     let server = TestServer::in_process(&["--timeout", "1"]);
     let mut client = server.client();
     until_an_idle_client_is_closed(&server, || {
@@ -150,7 +150,7 @@ fn until_an_idle_client_is_closed(server: &TestServer<InProcess>, mut step: impl
 
 /// Nothing but a login extends the time for it, not even a failed one.
 #[test]
-fn a_client_that_does_not_log_in() {
+fn a_client_that_does_not_log_in_is_421() {
     let server = TestServer::in_process(&["--timeout", "1", "--max-login-attempts", "1000"]);
     let mut silent = Client::greeted(server.address);
     let mut client = Client::greeted(server.address);
@@ -170,7 +170,7 @@ fn a_client_that_does_not_log_in() {
 }
 
 #[test]
-fn an_upload_to_nobody_leaves_nothing() {
+fn an_upload_without_a_connection_changes_nothing() {
     let setup = Setup::new().settings(|settings| {
         settings.timeouts.data_open = Some(Duration::from_millis(100));
     });

@@ -12,18 +12,18 @@ use crate::support::server::TestServer;
 use crate::support::wait::wait_until;
 
 #[test]
-fn abor_plain() {
+fn abor_ends_the_transfer() {
     check_abor(|client| client.send("ABOR"), &[426, 226]);
 }
 
 #[test]
-fn abor_in_telnet() {
+fn abor_may_follow_a_telnet_interrupt() {
     check_abor(|client| client.send(b"\xff\xf4\xff\xf2ABOR"), &[426, 226]);
 }
 
 /// As lftp does: the first byte alone is urgent.
 #[test]
-fn abor_with_an_urgent_first_byte() {
+fn abor_may_follow_an_urgent_first_byte() {
     let send = |client: &mut Client| {
         client.send_urgent(b"\xff");
         client.send(b"\xf4\xff\xf2ABOR");
@@ -33,7 +33,7 @@ fn abor_with_an_urgent_first_byte() {
 
 /// As BSD's ftp does: the data mark is urgent, or the IAC before it.
 #[test]
-fn abor_with_an_urgent_data_mark() {
+fn abor_may_follow_an_urgent_data_mark() {
     let mark = |client: &mut Client| {
         client.send_bytes(b"\xff\xf4\xff");
         client.send_urgent(b"\xf2");
@@ -48,13 +48,13 @@ fn abor_with_an_urgent_data_mark() {
 }
 
 #[test]
-fn abor_behind_keepalives() {
+fn abor_may_follow_noops() {
     let send = |client: &mut Client| client.send_bytes("NOOP\r\nNOOP\r\nABOR\r\n");
     check_abor(send, &[426, 200, 200, 226]);
 }
 
 #[test]
-fn abor_twice() {
+fn abor_twice_is_answered_twice() {
     check_abor(
         |client| client.send_bytes("ABOR\r\nABOR\r\n"),
         &[426, 226, 226],
@@ -63,7 +63,7 @@ fn abor_twice() {
 
 /// What was pipelined for data is not begun after an ABOR.
 #[test]
-fn abor_behind_further_transfers() {
+fn abor_cancels_pipelined_transfers() {
     let send = |client: &mut Client| client.send_bytes("EPSV\r\nRETR small\r\nNOOP\r\nABOR\r\n");
     check_abor(send, &[426, 426, 426, 200, 226]);
 }
@@ -94,7 +94,7 @@ fn check_abor(send: impl Fn(&mut Client), codes: &[u16]) {
 }
 
 #[test]
-fn abor_before_the_data_connection() {
+fn abor_ends_a_transfer_that_waits_for_its_connection() {
     let server = TestServer::black_box();
     server.write("file", "text");
     let mut client = server.client();
@@ -111,7 +111,7 @@ fn abor_before_the_data_connection() {
 }
 
 #[test]
-fn abor_with_nothing_running() {
+fn abor_without_a_transfer_closes_the_passive_port() {
     let server = TestServer::black_box();
     server.write("file", "text");
     let mut client = server.client();
@@ -126,7 +126,7 @@ fn abor_with_nothing_running() {
 }
 
 #[test]
-fn stat_shows_the_bytes() {
+fn stat_shows_the_bytes_of_a_running_transfer() {
     let server = TestServer::black_box();
     server.write_sparse("large", 1 << 30);
     let mut client = server.client();
@@ -260,7 +260,7 @@ fn a_lost_control_connection_ends_the_transfer() {
 
 /// The server's own connection may take as long as it wants.
 #[test]
-fn abor_while_the_server_connects() {
+fn abor_ends_a_transfer_while_the_server_connects() {
     let server = TestServer::black_box();
     server.write("file", "text");
     let mut client = server.client();
@@ -278,7 +278,7 @@ fn abor_while_the_server_connects() {
 
 /// A client that closes the data connection first, and then says why.
 #[test]
-fn abor_behind_a_closed_data_connection() {
+fn abor_may_follow_the_close_of_the_data_connection() {
     let server = TestServer::black_box();
     server.write_sparse("large", 1 << 30);
     let mut client = server.client();
@@ -293,7 +293,7 @@ fn abor_behind_a_closed_data_connection() {
 
 /// Some clients send a file and go: nothing that they sent is lost.
 #[test]
-fn an_upload_whose_client_leaves_at_once() {
+fn an_upload_is_complete_when_its_client_leaves() {
     let server = TestServer::black_box();
     for round in 0..20 {
         let bytes = noise(round * 200_000 + 1);

@@ -9,7 +9,7 @@ use crate::support::data::{STRANGER, connect, connect_stranger, drain, port_comm
 use crate::support::server::{PASSWORD, TestServer, USER};
 
 #[test]
-fn foreign_addresses() {
+fn port_must_name_the_client() {
     let server = TestServer::black_box();
     let mut client = server.client();
     for (line, code) in [
@@ -31,7 +31,7 @@ fn foreign_addresses() {
 
 /// A listener that the client does not have: nothing hangs.
 #[test]
-fn nobody_listens() {
+fn a_closed_port_of_the_client_is_425() {
     let server = TestServer::black_box();
     server.write("file", "text");
     let mut client = server.client();
@@ -53,7 +53,7 @@ fn nobody_listens() {
 
 /// The client's address is its control connection's, also when that is not the usual one.
 #[test]
-fn the_peer_is_who_connected() {
+fn the_client_is_the_peer_of_the_control_connection() {
     let server = TestServer::black_box();
     let mut client = Client::connect_from(STRANGER, server.address);
     client.expect(220);
@@ -70,7 +70,7 @@ fn the_peer_is_who_connected() {
 }
 
 #[test]
-fn active_mode_names_whom_it_could_not_reach() {
+fn the_425_names_the_address_that_was_not_reached() {
     let server = TestServer::black_box();
     let mut client = server.client();
     // Nobody listens there: it is below what the kernel gives out, and not ours.

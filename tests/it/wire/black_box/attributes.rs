@@ -10,7 +10,7 @@ use crate::support::process::{self};
 use crate::support::server::{BlackBox, TestServer};
 
 #[test]
-fn chmod() {
+fn site_chmod_changes_permission_bits() {
     let server = TestServer::black_box();
     server.write("two words", "text");
     fs::create_dir(server.path("directory")).expect("a directory");
@@ -72,7 +72,7 @@ fn only_files_and_directories_beneath_the_root_are_changed() {
 
 /// A umask holds for whatever this session makes anew, and for no other session.
 #[test]
-fn umask() {
+fn site_umask_applies_to_one_session() {
     let server = TestServer::black_box();
     server.write("old", "text");
     set_mode(&server, "old", 0o666);
@@ -109,7 +109,7 @@ fn umask() {
 }
 
 #[test]
-fn modification_times() {
+fn mfmt_sets_modification_times() {
     let server = TestServer::black_box();
     server.write("file", "text");
     fs::create_dir(server.path("directory")).expect("a directory");
@@ -146,7 +146,7 @@ fn modification_times() {
 }
 
 #[test]
-fn names_of_owners_for_those_who_ask() {
+fn owners_are_facts_when_selected() {
     let server = TestServer::black_box();
     fs::create_dir(server.path("directory")).expect("a directory");
     server.write("directory/file", "text");
@@ -171,7 +171,7 @@ fn names_of_owners_for_those_who_ask() {
 
 /// Nothing is told of what lies above the root, whatever name leads there.
 #[test]
-fn the_root_has_nothing_above() {
+fn mlsd_shows_no_parent_of_the_root() {
     let server = TestServer::black_box();
     fs::create_dir(server.path("directory")).expect("a directory");
     symlink(".", server.path("directory/here")).expect("a link");

@@ -25,7 +25,7 @@ fn pipelined_replies_come_in_order() {
 
 /// As from `printf … | nc`: the end of the input is no reason to leave commands unanswered.
 #[test]
-fn a_half_closed_connection() {
+fn a_half_closed_connection_is_answered_to_the_end() {
     let server = TestServer::black_box();
     let mut client = Client::connect(server.address);
     let login = format!("USER {USER}\r\nPASS {PASSWORD}\r\n");
@@ -62,7 +62,7 @@ fn lines_may_come_in_any_pieces() {
 }
 
 #[test]
-fn overlong_lines() {
+fn overlong_lines_are_refused() {
     let server = TestServer::black_box();
     let mut client = server.client();
     client.command("A".repeat(5000), 500);
@@ -80,7 +80,7 @@ fn overlong_lines() {
 }
 
 #[test]
-fn ten_thousand_commands_at_once() {
+fn ten_thousand_commands_at_once_are_answered() {
     let server = TestServer::black_box();
     let mut client = server.client();
     let mut writer = client.stream.try_clone().expect("a second handle");
@@ -92,7 +92,7 @@ fn ten_thousand_commands_at_once() {
 
 /// The server stops reading, so the client cannot send on; others notice nothing.
 #[test]
-fn a_client_that_never_reads() {
+fn a_client_that_never_reads_blocks_only_itself() {
     let server = TestServer::black_box();
     let mut deaf = server.client();
     let commands = b"HELP\r\n".repeat(10_000);
@@ -118,7 +118,7 @@ fn a_client_that_never_reads() {
 }
 
 #[test]
-fn extended_passive_on_ipv4() {
+fn epsv_all_refuses_other_commands() {
     let server = TestServer::black_box();
     server.write("file", "text");
     for all in ["EPSV ALL", "EPSV all"] {

@@ -13,7 +13,7 @@ use crate::support::process::{self};
 use crate::support::server::{BlackBox, TestServer};
 
 #[test]
-fn refusals() {
+fn impossible_requests_are_refused() {
     let server = TestServer::black_box();
     server.write("file", "text");
     fs::create_dir_all(server.path("full/inner")).expect("directories");
@@ -56,7 +56,7 @@ fn refusals() {
 }
 
 #[test]
-fn facts() {
+fn all_commands_agree_on_facts() {
     let server = TestServer::black_box();
     server.write("file", "text");
     let time = SystemTime::UNIX_EPOCH + Duration::from_secs(1_700_000_000);
@@ -89,7 +89,7 @@ fn facts() {
 }
 
 #[test]
-fn links_within_the_root() {
+fn links_within_the_root_are_followed() {
     let server = TestServer::black_box();
     fs::create_dir(server.path("directory")).expect("a directory");
     server.write("directory/file", "text");
@@ -115,7 +115,7 @@ fn links_within_the_root() {
 
 /// However the client gets at them, links to the outside lead nowhere.
 #[test]
-fn links_to_files_out_of_the_root() {
+fn links_to_files_outside_lead_nowhere() {
     let server = TestServer::black_box();
     let outside = make_links_out(&server);
     // Absolute links are refused even where they would stay inside.
@@ -150,7 +150,7 @@ fn links_to_files_out_of_the_root() {
 }
 
 #[test]
-fn links_to_directories_out_of_the_root() {
+fn links_to_directories_outside_lead_nowhere() {
     let server = TestServer::black_box();
     let outside = make_links_out(&server);
     server.write("inner", "text");
@@ -234,7 +234,7 @@ fn listing(client: &mut Client, command: &str) -> String {
 
 /// Neither a pipe without a peer nor one with it makes a session hang.
 #[test]
-fn pipes_and_sockets() {
+fn pipes_and_sockets_are_refused() {
     let server = TestServer::black_box();
     let pipe = server.path("pipe");
     process::run(Command::new("mkfifo").arg(&pipe), 10).expect_success();

@@ -13,7 +13,7 @@ use crate::support::process::{self};
 use crate::support::server::{BlackBox, TestServer};
 
 #[test]
-fn what_a_line_says() {
+fn a_line_shows_all_attributes() {
     let server = TestServer::black_box();
     server.write("  file", "text");
     fs::hard_link(server.path("  file"), server.path("again")).expect("a second name");
@@ -61,7 +61,7 @@ fn what_a_line_says() {
 }
 
 #[test]
-fn dates() {
+fn a_line_shows_the_time_or_the_year() {
     let server = TestServer::black_box();
     let now = SystemTime::now();
     const DAY: Duration = Duration::from_secs(86_400);
@@ -93,7 +93,7 @@ fn dates() {
 
 /// One rule: every entry is shown, and -a adds the two that are none.
 #[test]
-fn hidden_files() {
+fn hidden_files_are_listed() {
     let server = TestServer::black_box();
     fs::create_dir(server.path("d")).expect("a directory");
     for name in ["d/.hidden", "d/plain", "d/-a"] {
@@ -141,7 +141,7 @@ fn above_the_root_is_the_root() {
 }
 
 #[test]
-fn order() {
+fn flags_set_the_order() {
     let server = TestServer::black_box();
     let begin = SystemTime::now() - Duration::from_secs(10_000);
     for (name, size, age) in [("b", 5, 3), ("a", 70, 2), ("d", 5, 1), ("c", 600, 4)] {
@@ -174,7 +174,7 @@ fn order() {
 }
 
 #[test]
-fn a_directory_itself() {
+fn flag_d_lists_the_directory_itself() {
     let server = TestServer::black_box();
     fs::create_dir_all(server.path("d/e")).expect("a directory");
     server.write("d/file", "text");
@@ -192,7 +192,7 @@ fn a_directory_itself() {
 }
 
 #[test]
-fn marks() {
+fn flag_f_marks_the_kinds_of_files() {
     let server = TestServer::black_box();
     fs::create_dir(server.path("d")).expect("a directory");
     server.write("file", "");
@@ -212,7 +212,7 @@ fn marks() {
 }
 
 #[test]
-fn everything_within() {
+fn flag_r_lists_everything_within() {
     let server = TestServer::black_box();
     fs::create_dir_all(server.path("top/a/deep")).expect("directories");
     fs::create_dir_all(server.path("top/b")).expect("directories");
@@ -269,7 +269,7 @@ fn everything_within() {
 }
 
 #[test]
-fn wildcards() {
+fn wildcards_match_names() {
     let server = TestServer::black_box();
     for directory in ["dir1", "dir2", "other", ".hidden-dir"] {
         fs::create_dir(server.path(directory)).expect("a directory");
@@ -318,7 +318,7 @@ fn wildcards() {
 }
 
 #[test]
-fn names_that_look_like_patterns() {
+fn an_existing_name_is_no_pattern() {
     let server = TestServer::black_box();
     fs::create_dir(server.path("[d]")).expect("a directory");
     server.write("[d]/*", "text");
@@ -336,7 +336,7 @@ fn names_that_look_like_patterns() {
 
 /// No wildcard leads through a link, and no link out of the shared directory.
 #[test]
-fn wildcards_and_links() {
+fn wildcards_follow_no_links() {
     let server = TestServer::black_box();
     let outside = server.directory().join("outside");
     fs::create_dir(&outside).expect("a directory");
@@ -378,7 +378,7 @@ fn wildcards_and_links() {
 
 /// Never an empty 226 for what is not there, and never a refusal for what is only empty.
 #[test]
-fn nothing_there() {
+fn missing_files_are_550_and_empty_directories_are_listed() {
     let server = TestServer::black_box();
     fs::create_dir(server.path("empty")).expect("a directory");
     server.write("file", "");

@@ -4,7 +4,7 @@ use crate::support::client::Client;
 use crate::support::server::{PASSWORD, TestServer, USER};
 
 #[test]
-fn right_and_wrong() {
+fn pass_follows_user_and_must_be_right() {
     let server = TestServer::black_box();
     let mut client = Client::greeted(server.address);
     for (user, password) in [
@@ -29,7 +29,7 @@ fn right_and_wrong() {
 }
 
 #[test]
-fn nothing_before_login() {
+fn nothing_is_permitted_before_login() {
     let server = TestServer::black_box();
     server.write("file", "text");
     let mut client = Client::greeted(server.address);
@@ -80,7 +80,7 @@ fn nothing_before_login() {
 }
 
 #[test]
-fn quit_closes() {
+fn quit_closes_the_connection() {
     let server = TestServer::black_box();
     let mut early = Client::greeted(server.address);
     early.command("QUIT", 221);
@@ -93,7 +93,7 @@ fn quit_closes() {
 
 /// A connection that is closed with unread bytes is reset, and on a slow line the reply gets lost.
 #[test]
-fn a_goodbye_is_not_cut_off_by_a_reset() {
+fn quit_is_answered_without_a_reset() {
     let server = TestServer::black_box();
     let mut client = server.client();
     client.send_bytes(format!("QUIT\r\n{}", "NOOP\r\n".repeat(5_000)));

@@ -8,7 +8,7 @@ use crate::support::client::Client;
 use crate::support::server::{BlackBox, TestServer};
 
 #[test]
-fn spaces_quotes_and_dashes() {
+fn names_with_spaces_quotes_and_dashes_work() {
     check(&[
         b"a b",
         b" in front",
@@ -26,7 +26,7 @@ fn spaces_quotes_and_dashes() {
 
 /// NLST of a name answers with the name as it was given.
 #[test]
-fn names_in_utf8() {
+fn names_in_utf8_work() {
     let names = ["文件", "büro", "файл ☃"];
     check(&names.map(str::as_bytes));
     let server = TestServer::black_box();
@@ -41,7 +41,7 @@ fn names_in_utf8() {
 }
 
 #[test]
-fn other_bytes() {
+fn names_of_any_bytes_work() {
     check(&[
         "文件 と ファイル".as_bytes(),
         b"latin \xe9\xe8",
@@ -56,7 +56,7 @@ fn other_bytes() {
 }
 
 #[test]
-fn names_at_the_limit() {
+fn names_work_up_to_the_limit() {
     let longest = vec![b'n'; 255 - 2];
     check(&[&longest]);
     let server = TestServer::black_box();
@@ -71,7 +71,7 @@ fn names_at_the_limit() {
 
 /// Deeper than one name may be long, and back.
 #[test]
-fn deep_paths() {
+fn deep_paths_work() {
     let server = TestServer::black_box();
     let mut client = server.client();
     let name = "deep".repeat(8);

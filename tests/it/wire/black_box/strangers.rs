@@ -8,17 +8,17 @@ use crate::support::file_contents::noise;
 use crate::support::server::TestServer;
 
 #[test]
-fn one() {
+fn one_stranger_is_refused() {
     check(1);
 }
 
 #[test]
-fn five() {
+fn five_strangers_are_refused() {
     check(5);
 }
 
 #[test]
-fn many() {
+fn two_hundred_strangers_are_refused() {
     // More than two turns are for.
     check(200);
 }
@@ -65,7 +65,7 @@ fn check(count: usize) {
 
 /// The right client comes twice: it is served once, and nothing is left behind for the next transfer.
 #[test]
-fn two_connections_of_the_client() {
+fn a_second_connection_of_the_client_is_closed() {
     let server = TestServer::black_box();
     server.write("file", "text");
     let mut client = server.client();
@@ -80,7 +80,7 @@ fn two_connections_of_the_client() {
 
 /// What strangers send is no upload either.
 #[test]
-fn an_upload_by_a_stranger() {
+fn a_stranger_uploads_nothing() {
     let server = TestServer::black_box();
     let mut client = server.client();
     let port = client.extended_passive();

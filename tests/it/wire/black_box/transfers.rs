@@ -12,7 +12,7 @@ use crate::support::file_contents::noise;
 use crate::support::server::TestServer;
 
 #[test]
-fn every_kind_of_data_connection() {
+fn every_kind_of_data_connection_works() {
     let server = TestServer::black_box();
     let bytes = noise(300_000);
     server.write("file", &bytes);
@@ -40,7 +40,7 @@ fn every_kind_of_data_connection() {
 }
 
 #[test]
-fn restarts() {
+fn restarts_continue_at_the_offset() {
     let server = TestServer::black_box();
     let bytes = noise(100_000);
     server.write("file", &bytes);
@@ -75,7 +75,7 @@ fn restarts() {
 
 /// Offsets that need more than 32 bits.
 #[test]
-fn beyond_four_gibibytes() {
+fn offsets_may_exceed_four_gibibytes() {
     let server = TestServer::black_box();
     let size: u64 = 5 << 30;
     server.write_sparse("huge", size);
@@ -95,7 +95,7 @@ fn beyond_four_gibibytes() {
 }
 
 #[test]
-fn appending_and_unique_names() {
+fn stor_replaces_appe_appends_and_stou_finds_a_new_name() {
     let server = TestServer::black_box();
     server.write("file", "a longer text");
     let mut client = server.client();
@@ -125,7 +125,7 @@ fn appending_and_unique_names() {
 }
 
 #[test]
-fn ascii() {
+fn ascii_translates_line_ends() {
     let server = TestServer::black_box();
     server.write("file", "one\ntwo\r\n\nthree\r");
     let mut client = server.client();
@@ -150,7 +150,7 @@ fn ascii() {
 
 /// In type A the offset counts octets as they are sent.
 #[test]
-fn restarts_in_ascii() {
+fn ascii_restarts_count_octets_on_the_wire() {
     let server = TestServer::black_box();
     let text = "one\ntwo\r\n\nthree".repeat(20_000);
     server.write("file", &text);
@@ -172,7 +172,7 @@ fn restarts_in_ascii() {
 }
 
 #[test]
-fn nothing_to_send() {
+fn empty_files_and_listings_work() {
     let server = TestServer::black_box();
     server.write("empty", "");
     fs::create_dir(server.path("directory")).expect("a directory");
@@ -222,7 +222,7 @@ fn refusals_come_before_150() {
 
 /// The file is as it was until the data connection exists.
 #[test]
-fn a_file_is_not_touched_too_early() {
+fn a_file_changes_only_once_data_is_connected() {
     let server = TestServer::black_box();
     server.write("file", "text");
     let mut client = server.client();
@@ -238,7 +238,7 @@ fn a_file_is_not_touched_too_early() {
 }
 
 #[test]
-fn a_file_that_shrinks() {
+fn a_shrinking_file_is_451() {
     let server = TestServer::black_box();
     let mut client = server.client();
     for kind in ["TYPE I", "TYPE A"] {
@@ -260,7 +260,7 @@ fn a_file_that_shrinks() {
 
 /// A file that grows is sent as long as it was when it was opened.
 #[test]
-fn a_file_that_grows() {
+fn a_growing_file_is_sent_at_its_old_size() {
     let server = TestServer::black_box();
     server.write_sparse("large", 1 << 26);
     let mut client = server.client();
@@ -275,7 +275,7 @@ fn a_file_that_grows() {
 }
 
 #[test]
-fn a_client_that_cuts_the_data_connection() {
+fn a_cut_data_connection_is_426() {
     let server = TestServer::black_box();
     server.write_sparse("large", 1 << 30);
     let mut client = server.client();
@@ -328,7 +328,7 @@ impl Prepared {
 
 /// One client gives up a new name while another is about to fill it: the other's file stays.
 #[test]
-fn a_name_given_up_is_not_another_clients_file() {
+fn an_aborted_upload_leaves_the_file_of_another_client() {
     let server = TestServer::black_box();
     let (mut first, mut second) = (server.client(), server.client());
     first.extended_passive();

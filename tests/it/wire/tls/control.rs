@@ -10,7 +10,7 @@ use crate::support::data::{connect, guarded};
 use crate::support::server::{PASSWORD, SecureServer, USER};
 
 #[test]
-fn no_login_in_clear_text_where_that_is_required() {
+fn no_login_in_clear_text_where_tls_is_required() {
     let secure = SecureServer::in_process(&["--tls-control-required"]);
     let mut client = Client::greeted(secure.server.address);
     let text = client.command(format!("USER {USER}"), 530).text();
@@ -22,7 +22,7 @@ fn no_login_in_clear_text_where_that_is_required() {
 }
 
 #[test]
-fn implicit_tls() {
+fn implicit_tls_needs_no_command() {
     let secure = SecureServer::in_process(&["--tls-implicit", "0"]);
     let address = secure.server.addresses()[1];
     for version in VERSIONS {
@@ -52,7 +52,7 @@ fn implicit_tls() {
 }
 
 #[test]
-fn too_many_clients_of_implicit_tls() {
+fn excess_clients_of_implicit_tls_get_no_clear_text() {
     let secure = SecureServer::in_process(&["--tls-implicit", "0", "--max-cons", "1"]);
     let _only = secure.server.client();
     let mut stream = guarded(connect(secure.server.addresses()[1]));
@@ -63,7 +63,7 @@ fn too_many_clients_of_implicit_tls() {
 
 /// The farewell is protected too, and so is its end.
 #[test]
-fn the_servers_end_is_told_inside_tls() {
+fn a_shutdown_is_announced_inside_tls() {
     for version in VERSIONS {
         let secure = SecureServer::in_process(&[]);
         let mut client = secure.client(&secure.config(version));
@@ -76,7 +76,7 @@ fn the_servers_end_is_told_inside_tls() {
 
 /// Nobody shakes hands for ever.
 #[test]
-fn a_handshake_that_does_not_go_on() {
+fn a_stalled_handshake_is_closed() {
     let secure = SecureServer::in_process(&["--timeout", "1", "--tls-implicit", "0"]);
     let mut client = Client::greeted(secure.server.address);
     client.command("AUTH TLS", 234);

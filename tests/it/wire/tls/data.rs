@@ -12,7 +12,7 @@ use crate::support::file_contents::noise;
 use crate::support::server::SecureServer;
 
 #[test]
-fn every_size_both_ways() {
+fn files_of_every_size_are_transferred() {
     let secure = SecureServer::in_process(&["--tls-data-required"]);
     for version in VERSIONS {
         let config = secure.config(version);
@@ -46,7 +46,7 @@ fn every_size_both_ways() {
 
 /// We are TLS's server also where we connect to the client.
 #[test]
-fn in_active_mode() {
+fn active_mode_works_over_tls() {
     let secure = SecureServer::in_process(&["--tls-require-resumption"]);
     for version in VERSIONS {
         let config = secure.config(version);
@@ -84,7 +84,7 @@ fn data_in_clear_text_is_refused_where_tls_is_required() {
 }
 
 #[test]
-fn the_servers_end_during_a_transfer() {
+fn a_shutdown_truncates_a_transfer() {
     let secure = SecureServer::in_process(&[]);
     secure.server.write_sparse("large", 1 << 30);
     let config = secure.config(&version::TLS13);
@@ -100,7 +100,7 @@ fn the_servers_end_during_a_transfer() {
 }
 
 #[test]
-fn a_client_that_stops_reading() {
+fn a_client_that_stops_reading_is_426() {
     let secure = SecureServer::in_process(&["--data-timeout", "1"]);
     secure.server.write_sparse("large", 1 << 30);
     let config = secure.config(&version::TLS12);

@@ -18,7 +18,7 @@ use crate::support::server::{Program, SecureServer, Setup, TestServer};
 use crate::support::wait::{pass, wait_until};
 
 #[test]
-fn garbage_in_place_of_a_handshake() {
+fn garbage_instead_of_a_handshake_ends_the_connection() {
     let secure = SecureServer::in_process(&["--tls-implicit", "0"]);
     secure.server.write("file", "text");
     let config = secure.config(&version::TLS13);
@@ -36,7 +36,7 @@ fn garbage_in_place_of_a_handshake() {
 }
 
 #[test]
-fn a_client_that_never_shakes_hands_on_its_data_connection() {
+fn a_data_connection_without_a_handshake_is_425() {
     let secure = SecureServer::in_process(&["--passive-timeout", "1"]);
     secure.server.write("file", "text");
     let config = secure.config(&version::TLS13);
@@ -56,7 +56,7 @@ fn a_client_that_never_shakes_hands_on_its_data_connection() {
 
 /// The port is free as soon as the client has connected, whatever comes of its handshake.
 #[test]
-fn a_handshake_does_not_keep_the_port() {
+fn a_handshake_does_not_occupy_the_port() {
     let setup = Setup::new().on_own_address().flags(&["-r", "20000"]);
     let secure = SecureServer::in_process_from(setup);
     let server = &secure.server;
@@ -70,7 +70,7 @@ fn a_handshake_does_not_keep_the_port() {
 
 /// A server that waits does nothing else: it does not even look whether something has come.
 #[test]
-fn waiting_costs_no_time() {
+fn a_waiting_server_does_not_wake_up() {
     let secure = SecureServer::program(&["--shutdown-grace", "0"]);
     let server = &secure.server;
     server.write_sparse("large", 1 << 30);

@@ -30,7 +30,7 @@ fn data_connections_resume() {
 }
 
 #[test]
-fn who_does_not_resume_is_refused() {
+fn data_connections_that_do_not_resume_are_refused() {
     let secure = SecureServer::in_process(&["--tls-require-resumption"]);
     secure.server.write("file", "text");
     for version in VERSIONS {

@@ -53,7 +53,7 @@ fn rfc1123_4_1_2_8_site_help_lists_what_site_has() {
 }
 
 #[test]
-fn rfc1123_4_1_2_13_the_least_that_a_server_must_have() {
+fn rfc1123_4_1_2_13_the_minimum_implementation() {
     let server = TestServer::black_box();
     let mut client = server.client();
     let text = client.command("HELP", 214).text();

@@ -4,7 +4,7 @@ use crate::support::client::Client;
 use crate::support::server::TestServer;
 
 #[test]
-fn rfc2389_3_2_features_are_told_before_a_login_one_to_a_line() {
+fn rfc2389_3_2_features_are_listed_before_a_login_one_to_a_line() {
     let server = TestServer::black_box();
     let mut client = Client::greeted(server.address);
     let reply = client.command("FEAT", 211);
@@ -24,7 +24,7 @@ fn rfc2389_3_2_features_are_told_before_a_login_one_to_a_line() {
 
 /// What is told is there, and what needs a flag is not told without it.
 #[test]
-fn rfc2389_3_2_what_is_told_is_there() {
+fn rfc2389_3_2_listed_features_work() {
     let server = TestServer::black_box();
     let mut client = server.client();
     let features = client.command("FEAT", 211).text();

@@ -143,7 +143,7 @@ fn rfc3659_7_5_2_unique_is_the_same_for_the_same_file_alone() {
 }
 
 #[test]
-fn rfc3659_7_8_feat_marks_the_facts_that_are_told() {
+fn rfc3659_7_8_feat_marks_the_selected_facts() {
     let server = site_with_a_file();
     let mut client = server.client();
     let features = client.command("FEAT", 211).one_line();

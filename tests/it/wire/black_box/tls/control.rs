@@ -10,7 +10,7 @@ use crate::support::client::Client;
 use crate::support::server::{SecureServer, TestServer};
 
 #[test]
-fn a_session_in_each_version() {
+fn both_versions_of_tls_work() {
     let secure = SecureServer::black_box();
     for version in VERSIONS {
         let config = secure.config(version);
@@ -33,7 +33,7 @@ fn a_session_in_each_version() {
 }
 
 #[test]
-fn every_name_that_clients_use_for_it() {
+fn auth_takes_every_name_that_clients_use() {
     let secure = SecureServer::black_box();
     let config = secure.config(&version::TLS13);
     for name in ["TLS", "tls", "TLS-C", "SSL", "TLS-P"] {
@@ -56,7 +56,7 @@ fn without_tls_nothing_of_it_is_offered() {
 }
 
 #[test]
-fn many_commands_in_one_record_and_one_command_in_many() {
+fn commands_and_records_are_independent() {
     let secure = SecureServer::black_box();
     for version in VERSIONS {
         let mut client = secure.client(&secure.config(version));
@@ -72,7 +72,7 @@ fn many_commands_in_one_record_and_one_command_in_many() {
 
 /// A record need not come in one piece.
 #[test]
-fn records_that_come_byte_by_byte() {
+fn records_may_come_byte_by_byte() {
     let secure = SecureServer::black_box();
     let mut client = secure.client(&secure.config(&version::TLS13));
     client.stream.set_nodelay(true).expect("no delay");
@@ -87,7 +87,7 @@ fn records_that_come_byte_by_byte() {
 }
 
 #[test]
-fn fresh_keys_at_any_time() {
+fn keys_may_be_updated_at_any_time() {
     let secure = SecureServer::black_box();
     let mut client = secure.client(&secure.config(&version::TLS13));
     for _ in 0..20 {
@@ -98,7 +98,7 @@ fn fresh_keys_at_any_time() {
 }
 
 #[test]
-fn a_client_that_leaves_without_a_word() {
+fn a_client_may_close_without_close_notify() {
     let secure = SecureServer::black_box();
     for version in VERSIONS {
         let mut client = secure.client(&secure.config(version));
@@ -110,7 +110,7 @@ fn a_client_that_leaves_without_a_word() {
 }
 
 #[test]
-fn a_client_that_says_close_notify() {
+fn a_client_may_send_close_notify() {
     let secure = SecureServer::black_box();
     for version in VERSIONS {
         let mut client = secure.client(&secure.config(version));
@@ -124,7 +124,7 @@ fn a_client_that_says_close_notify() {
 }
 
 #[test]
-fn a_login_counts_only_when_it_was_protected() {
+fn auth_tls_discards_the_login() {
     let secure = SecureServer::black_box();
     let mut client = secure.server.client();
     client.command("PWD", 257);
@@ -135,7 +135,7 @@ fn a_login_counts_only_when_it_was_protected() {
 
 /// What somebody on the way puts behind AUTH in clear text is never run.
 #[test]
-fn clear_text_behind_auth() {
+fn clear_text_after_auth_is_never_executed() {
     let secure = SecureServer::black_box();
     let mut client = secure.server.client();
     client.send_bytes("AUTH TLS\r\nDELE file\r\n");
@@ -152,7 +152,7 @@ fn clear_text_behind_auth() {
 
 /// Without the flag they may do as they like.
 #[test]
-fn not_resuming_is_allowed_by_default() {
+fn data_connections_need_not_resume_by_default() {
     let secure = SecureServer::black_box();
     secure.server.write("file", "text");
     for version in VERSIONS {

@@ -16,7 +16,7 @@ use crate::support::wait::wait_until;
 
 /// Clients may connect, and even begin with TLS, before their command; PROT P may come behind PASV.
 #[test]
-fn in_any_order() {
+fn tls_may_begin_before_the_command() {
     let secure = SecureServer::black_box();
     secure.server.write("file", "text");
     let config = secure.config(&version::TLS13);
@@ -40,7 +40,7 @@ fn in_any_order() {
 
 /// Many clients end uploads without close_notify, and have never read a ticket. Nothing may be lost.
 #[test]
-fn five_hundred_uploads_that_end_without_a_word() {
+fn five_hundred_uploads_without_close_notify_are_complete() {
     let secure = SecureServer::black_box();
     let sizes = [0, 1, 16_383, 16_384, 16_385, 200_000];
     for version in VERSIONS {
@@ -65,7 +65,7 @@ fn five_hundred_uploads_that_end_without_a_word() {
 
 /// An end in the middle of a record is none.
 #[test]
-fn an_upload_that_is_cut() {
+fn a_truncated_upload_is_426() {
     let secure = SecureServer::black_box();
     for version in VERSIONS {
         let config = secure.config(version);
@@ -102,7 +102,7 @@ fn an_upload_that_is_cut() {
 
 /// What is cut off has no close_notify, so that it cannot be taken for the whole.
 #[test]
-fn abor_in_transfers() {
+fn abor_truncates_transfers() {
     let secure = SecureServer::black_box();
     secure.server.write_sparse("large", 1 << 30);
     secure.server.write("file", "text");
@@ -132,7 +132,7 @@ fn abor_in_transfers() {
 }
 
 #[test]
-fn quit_waits_for_the_transfer() {
+fn quit_waits_for_the_transfer_over_tls() {
     let secure = SecureServer::black_box();
     let config = secure.config(&version::TLS13);
     let mut client = secure.client(&config);
@@ -148,7 +148,7 @@ fn quit_waits_for_the_transfer() {
 }
 
 #[test]
-fn an_upload_whose_client_leaves_at_once() {
+fn an_upload_over_tls_is_complete_when_its_client_leaves() {
     let secure = SecureServer::black_box();
     let config = secure.config(&version::TLS12);
     for round in 0..10 {
@@ -166,7 +166,7 @@ fn an_upload_whose_client_leaves_at_once() {
 
 /// A client that reads slowly, and says something while it does: its last bytes are not lost to a reset.
 #[test]
-fn a_download_whose_client_has_the_last_word() {
+fn a_download_is_whole_when_the_client_sends_too() {
     let secure = SecureServer::black_box();
     let bytes = noise(300_000);
     secure.server.write("file", &bytes);
@@ -192,7 +192,7 @@ fn a_download_whose_client_has_the_last_word() {
 
 /// The reply does not wait for a client that keeps its side open.
 #[test]
-fn a_download_whose_client_does_not_close() {
+fn the_226_does_not_wait_for_the_client_to_close() {
     let secure = SecureServer::black_box();
     secure.server.write("file", "text");
     let config = secure.config(&version::TLS13);

@@ -10,7 +10,7 @@ use rustls::version;
 use crate::support::server::SecureServer;
 
 #[test]
-fn garbage_on_data_connections() {
+fn garbage_on_data_connections_ends_the_transfer() {
     let secure = SecureServer::black_box();
     secure.server.write("file", "text");
     let config = secure.config(&version::TLS13);
@@ -36,7 +36,7 @@ fn garbage_on_data_connections() {
 
 /// In an established session: what nobody who knows the secret has sent ends it.
 #[test]
-fn garbage_after_the_handshake() {
+fn garbage_after_the_handshake_ends_the_session() {
     let secure = SecureServer::black_box();
     let config = secure.config(&version::TLS13);
     let mut runner = TestRunner::new(Config::with_cases(32));
@@ -51,7 +51,7 @@ fn garbage_after_the_handshake() {
 
 /// ABOR ends a handshake too.
 #[test]
-fn abor_in_a_handshake() {
+fn abor_ends_a_handshake() {
     let secure = SecureServer::black_box();
     secure.server.write("file", "text");
     let config = secure.config(&version::TLS13);

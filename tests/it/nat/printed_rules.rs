@@ -1,16 +1,16 @@
 //! The lines of `--rules`, loaded on the router as they were printed.
 
-use super::announced::{assert_announced, assert_not_connected};
+use super::announcements::{assert_announced, assert_not_connected};
 use super::home_network::{
     INNER, INNER_SECOND, OUTER, OUTER_SECOND, OUTSIDE, OUTSIDE_SECOND, ROUTED, Router, home_network,
 };
 use super::home_server::HomeServer;
 use super::matrix::scenario;
-use super::scan::{Leads, assert_leads, leads, some_ports};
+use super::port_scan::{Leads, assert_leads, leads, some_ports};
 
 #[test]
-fn for_nftables() {
-    scenario("printed::for_nftables", || {
+fn rules_for_nftables() {
+    scenario("printed_rules::rules_for_nftables", || {
         let home = bare(&ONE);
         let lines = print(&home, "nft");
         home.lab.nft("router", &lines);
@@ -27,8 +27,8 @@ fn for_nftables() {
 }
 
 #[test]
-fn for_iptables() {
-    scenario("printed::for_iptables", || {
+fn rules_for_iptables() {
+    scenario("printed_rules::rules_for_iptables", || {
         let home = bare(&ONE);
         let lines = print(&home, "iptables");
         // Twice is once too often, and does no harm.
@@ -45,7 +45,7 @@ fn for_iptables() {
 
 /// Exactly what the scenarios here are without.
 #[test]
-fn and_not_loaded() {
+fn clients_fail_without_the_rules() {
     let home = bare(&ONE);
     let story = home.ftplib("client", OUTSIDE, true).expect_failure();
     assert_not_connected(&story);
@@ -54,8 +54,8 @@ fn and_not_loaded() {
 }
 
 #[test]
-fn for_two_addresses() {
-    scenario("printed::for_two_addresses", || {
+fn rules_for_two_public_addresses() {
+    scenario("printed_rules::rules_for_two_public_addresses", || {
         for kind in ["nft", "iptables"] {
             let home = bare(&[
                 "--masquerade-address-map",
@@ -79,8 +79,8 @@ fn for_two_addresses() {
 }
 
 #[test]
-fn for_other_outer_numbers() {
-    scenario("printed::for_other_outer_numbers", || {
+fn rules_for_outer_ports() {
+    scenario("printed_rules::rules_for_outer_ports", || {
         for kind in ["nft", "iptables"] {
             let home = bare(&[&ONE[..], &["--outer-ports", "50000-50009"]].concat());
             load(&home, kind);
@@ -97,7 +97,7 @@ fn for_other_outer_numbers() {
 
 /// The same when the router has the outer numbers but the server does not tell them.
 #[test]
-fn for_other_outer_numbers_untold() {
+fn outer_ports_must_be_announced() {
     let home = bare(&ONE);
     let told = home.ask(&["--rules", "nft", "--outer-ports", "50000-50009"]);
     home.lab.nft("router", &text(told.expect_success().stdout));
@@ -108,7 +108,7 @@ fn for_other_outer_numbers_untold() {
 
 /// A long range is one rule for iptables, and a long map for nft.
 #[test]
-fn for_long_ranges() {
+fn rules_for_long_ranges() {
     let long = [
         "-i",
         "192.168.77.2",
@@ -135,8 +135,8 @@ fn for_long_ranges() {
 
 /// The router's address may change, so the lines name none.
 #[test]
-fn for_a_host_name() {
-    scenario("printed::for_a_host_name", || {
+fn rules_for_a_host_name() {
+    scenario("printed_rules::rules_for_a_host_name", || {
         for kind in ["nft", "iptables"] {
             let lab = home_network(&closed());
             let _resolver = lab.resolver("server", &[("ftp.home.example", "203.0.113.1")]);
@@ -164,7 +164,7 @@ fn for_a_host_name() {
 
 /// The server listens on two addresses of one network: the lines lead to the one that it had first.
 #[test]
-fn for_either_of_two_neighbours() {
+fn rules_for_two_addresses_of_one_network() {
     let home = bare(&ROUTED);
     load(&home, "nft");
     assert_served(&home, OUTSIDE);

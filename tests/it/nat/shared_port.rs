@@ -15,8 +15,8 @@ use crate::support::data::read_all;
 use crate::support::file_contents::noise;
 
 #[test]
-fn by_two_hundred_clients() {
-    scenario("shared::by_two_hundred_clients", || {
+fn two_hundred_clients_share_one_port() {
+    scenario("shared_port::two_hundred_clients_share_one_port", || {
         let home = HomeServer::new(&ONE_PORT);
         neighbourhood(&home);
         for number in 1..=CLIENTS {
@@ -46,7 +46,7 @@ fn by_two_hundred_clients() {
 
 /// Where anybody may take anybody's connection, nobody can share.
 #[test]
-fn not_with_foreign_addresses() {
+fn foreign_addresses_take_turns() {
     let home = HomeServer::new(&[&ONE_PORT[..], &["--permit-foreign-addresses"]].concat());
     let mut one = home.client_from("client", Some("203.0.113.10"), OUTSIDE);
     let mut other = home.client_from("client", Some("203.0.113.11"), OUTSIDE);
@@ -61,29 +61,32 @@ fn not_with_foreign_addresses() {
 
 /// Several sessions of one address take turns, beside the others.
 #[test]
-fn not_by_two_sessions_of_one_address() {
-    scenario("shared::not_by_two_sessions_of_one_address", || {
-        let home = HomeServer::new(&ONE_PORT);
-        let mut first = home.client_from("client", Some("203.0.113.10"), OUTSIDE);
-        let mut second = home.client_from("client", Some("203.0.113.10"), OUTSIDE);
-        let mut other = home.client_from("client", Some("203.0.113.11"), OUTSIDE);
-        let to = first.passive();
-        second.send("PASV");
-        home.server.log_with("#2 waits for a passive port");
-        let elsewhere = other.passive();
-        assert_eq!(to, elsewhere);
-        let data = other.connect_data(elsewhere);
-        other.fetch_over(data, "RETR from-server.bin");
-        home.server.signal(Signal::USR1);
-        home.server.log_with("waiting for a passive port for");
-        let data = first.connect_data(to);
-        first.fetch_over(data, "RETR from-server.bin");
-        let to = second.expect_announced();
-        let data = second.connect_data(to);
-        second.fetch_over(data, "RETR from-server.bin");
-        home.finish();
-        "the second waits for the first, another client for nobody"
-    });
+fn two_sessions_of_one_address_take_turns() {
+    scenario(
+        "shared_port::two_sessions_of_one_address_take_turns",
+        || {
+            let home = HomeServer::new(&ONE_PORT);
+            let mut first = home.client_from("client", Some("203.0.113.10"), OUTSIDE);
+            let mut second = home.client_from("client", Some("203.0.113.10"), OUTSIDE);
+            let mut other = home.client_from("client", Some("203.0.113.11"), OUTSIDE);
+            let to = first.passive();
+            second.send("PASV");
+            home.server.log_with("#2 waits for a passive port");
+            let elsewhere = other.passive();
+            assert_eq!(to, elsewhere);
+            let data = other.connect_data(elsewhere);
+            other.fetch_over(data, "RETR from-server.bin");
+            home.server.signal(Signal::USR1);
+            home.server.log_with("waiting for a passive port for");
+            let data = first.connect_data(to);
+            first.fetch_over(data, "RETR from-server.bin");
+            let to = second.expect_announced();
+            let data = second.connect_data(to);
+            second.fetch_over(data, "RETR from-server.bin");
+            home.finish();
+            "the second waits for the first, another client for nobody"
+        },
+    );
 }
 
 /// Connects before or after its command, as clients do.

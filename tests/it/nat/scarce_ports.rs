@@ -7,7 +7,7 @@ use std::process::Command;
 use std::thread;
 use std::time::{Duration, Instant};
 
-use super::announced::announcements;
+use super::announcements::announcements;
 use super::home_network::{OUTER, OUTSIDE};
 use super::home_server::{HomeServer, SIZE};
 use super::matrix::scenario;
@@ -18,8 +18,8 @@ use crate::support::process::{self, Finished};
 use crate::support::wait::pass;
 
 #[test]
-fn twenty_curls_on_two_ports() {
-    scenario("scarce::twenty_curls_on_two_ports", || {
+fn twenty_curls_share_two_ports() {
+    scenario("scarce_ports::twenty_curls_share_two_ports", || {
         for addresses in [Addresses::One, Addresses::Many] {
             let home = HomeServer::new(&TWO_PORTS);
             curls(&home, 20, addresses);
@@ -30,8 +30,8 @@ fn twenty_curls_on_two_ports() {
 }
 
 #[test]
-fn twenty_lftps_on_two_ports() {
-    scenario("scarce::twenty_lftps_on_two_ports", || {
+fn twenty_lftps_share_two_ports() {
+    scenario("scarce_ports::twenty_lftps_share_two_ports", || {
         for addresses in [Addresses::One, Addresses::Many] {
             let home = HomeServer::new(&TWO_PORTS);
             lftps(&home, 20, addresses);
@@ -42,8 +42,8 @@ fn twenty_lftps_on_two_ports() {
 }
 
 #[test]
-fn twenty_late_clients_on_two_ports() {
-    scenario("scarce::twenty_late_clients_on_two_ports", || {
+fn twenty_late_clients_share_two_ports() {
+    scenario("scarce_ports::twenty_late_clients_share_two_ports", || {
         // Nearly all of it is waiting, so both at the same time.
         in_parallel(&[Addresses::One, Addresses::Many], |addresses| {
             let home = HomeServer::new(&TWO_PORTS);
@@ -56,7 +56,7 @@ fn twenty_late_clients_on_two_ports() {
 
 /// With less patience than the queue is long, some get 425: the wait is what serves the others.
 #[test]
-fn late_clients_of_an_impatient_server() {
+fn a_short_passive_timeout_fails_late_clients() {
     let home = HomeServer::new(&[&ONE_PORT[..], &["--passive-timeout", "1"]].concat());
     let mut waiting: Vec<Client> = (0..4).map(|_| home.client("client", OUTSIDE)).collect();
     for client in &mut waiting {
@@ -71,8 +71,8 @@ fn late_clients_of_an_impatient_server() {
 }
 
 #[test]
-fn eight_on_one_port() {
-    scenario("scarce::eight_on_one_port", || {
+fn eight_clients_share_one_port() {
+    scenario("scarce_ports::eight_clients_share_one_port", || {
         in_parallel(&[Addresses::One, Addresses::Many], |addresses| {
             let home = HomeServer::new(&ONE_PORT);
             curls(&home, 8, addresses);
@@ -86,89 +86,95 @@ fn eight_on_one_port() {
 
 /// A port is needed until the client has connected, not as long as its transfer lasts.
 #[test]
-fn ports_are_for_beginning_transfers_only() {
-    scenario("scarce::ports_are_for_beginning_transfers_only", || {
-        let home = HomeServer::new(&ONE_PORT);
-        let large = home.root().join("large.bin");
-        // More than all buffers on the way hold, so that no transfer ends before it is read.
-        let file = File::create(large).expect("a large file");
-        file.set_len(64 << 20).expect("its length");
-        let mut running = Vec::new();
-        for _ in 0..8 {
-            let mut client = home.client("client", OUTSIDE);
-            let to = client.passive();
-            assert_eq!(to.port(), 60_000);
-            let data = client.connect_data(to);
-            client.command("RETR large.bin", 150);
-            running.push((client, data));
-        }
-        for (mut client, mut data) in running {
-            let bytes = io::copy(&mut data, &mut io::sink()).expect("reading data");
-            assert_eq!(bytes, 64 << 20);
-            client.expect(226);
-        }
-        let log = home.server.log();
-        assert!(!log.contains("too small"), "somebody waited:\n{log}");
-        home.finish();
-        "8 of 8, nobody waited"
-    });
+fn a_port_is_free_once_its_client_has_connected() {
+    scenario(
+        "scarce_ports::a_port_is_free_once_its_client_has_connected",
+        || {
+            let home = HomeServer::new(&ONE_PORT);
+            let large = home.root().join("large.bin");
+            // More than all buffers on the way hold, so that no transfer ends before it is read.
+            let file = File::create(large).expect("a large file");
+            file.set_len(64 << 20).expect("its length");
+            let mut running = Vec::new();
+            for _ in 0..8 {
+                let mut client = home.client("client", OUTSIDE);
+                let to = client.passive();
+                assert_eq!(to.port(), 60_000);
+                let data = client.connect_data(to);
+                client.command("RETR large.bin", 150);
+                running.push((client, data));
+            }
+            for (mut client, mut data) in running {
+                let bytes = io::copy(&mut data, &mut io::sink()).expect("reading data");
+                assert_eq!(bytes, 64 << 20);
+                client.expect(226);
+            }
+            let log = home.server.log();
+            assert!(!log.contains("too small"), "somebody waited:\n{log}");
+            home.finish();
+            "8 of 8, nobody waited"
+        },
+    );
 }
 
 /// They ask again as soon as their port is taken away; the others, who have the same address and so
 /// cannot share it, are served in between.
 #[test]
-fn who_never_connects_starves_nobody() {
-    scenario("scarce::who_never_connects_starves_nobody", || {
-        let home = HomeServer::new(&TWO_PORTS);
-        let mut hoarders = [
-            home.client("client", OUTSIDE),
-            home.client("client", OUTSIDE),
-        ];
-        for hoarder in &mut hoarders {
-            assert!(in_two_ports(hoarder.passive()));
-        }
-        let begun = Instant::now();
-        let mut client = home.client("client", OUTSIDE);
-        client.send("PASV");
-        home.server.log_with("#3 waits for a passive port");
-        // Each gives its own port back with this, and asks behind the client for another.
-        for hoarder in &mut hoarders {
-            hoarder.send("PASV");
-        }
-        let to = client.expect_announced();
-        assert!(in_two_ports(to), "{to}");
-        let data = client.connect_data(to);
-        assert!(client.fetch_over(data, "RETR from-server.bin") == noise(SIZE));
-        assert!(
-            begun.elapsed() < YIELDED,
-            "only after {:?}",
-            begun.elapsed()
-        );
-        // They hold both ports again, and eight more clients want one.
-        for hoarder in &mut hoarders {
-            assert!(in_two_ports(hoarder.expect_announced()));
-        }
-        let begun = Instant::now();
-        curls(&home, 8, Addresses::One);
-        assert!(
-            begun.elapsed() < YIELDED,
-            "only after {:?}",
-            begun.elapsed()
-        );
-        for hoarder in &mut hoarders {
-            let told = hoarder.command("RETR from-server.bin", 425).text();
-            assert!(told.starts_with("425 No connection came to 203"), "{told}");
-            assert!(told.contains(" before others needed the port; "), "{told}");
-            hoarder.command("NOOP", 200);
-        }
-        home.finish();
-        "all others served within 8 s"
-    });
+fn clients_that_never_connect_starve_no_other() {
+    scenario(
+        "scarce_ports::clients_that_never_connect_starve_no_other",
+        || {
+            let home = HomeServer::new(&TWO_PORTS);
+            let mut hoarders = [
+                home.client("client", OUTSIDE),
+                home.client("client", OUTSIDE),
+            ];
+            for hoarder in &mut hoarders {
+                assert!(in_two_ports(hoarder.passive()));
+            }
+            let begun = Instant::now();
+            let mut client = home.client("client", OUTSIDE);
+            client.send("PASV");
+            home.server.log_with("#3 waits for a passive port");
+            // Each gives its own port back with this, and asks behind the client for another.
+            for hoarder in &mut hoarders {
+                hoarder.send("PASV");
+            }
+            let to = client.expect_announced();
+            assert!(in_two_ports(to), "{to}");
+            let data = client.connect_data(to);
+            assert!(client.fetch_over(data, "RETR from-server.bin") == noise(SIZE));
+            assert!(
+                begun.elapsed() < YIELDED,
+                "only after {:?}",
+                begun.elapsed()
+            );
+            // They hold both ports again, and eight more clients want one.
+            for hoarder in &mut hoarders {
+                assert!(in_two_ports(hoarder.expect_announced()));
+            }
+            let begun = Instant::now();
+            curls(&home, 8, Addresses::One);
+            assert!(
+                begun.elapsed() < YIELDED,
+                "only after {:?}",
+                begun.elapsed()
+            );
+            for hoarder in &mut hoarders {
+                let told = hoarder.command("RETR from-server.bin", 425).text();
+                assert!(told.starts_with("425 No connection came to 203"), "{told}");
+                assert!(told.contains(" before others needed the port; "), "{told}");
+                hoarder.command("NOOP", 200);
+            }
+            home.finish();
+            "all others served within 8 s"
+        },
+    );
 }
 
 #[test]
-fn the_log_says_so() {
-    scenario("scarce::the_log_says_so", || {
+fn the_log_warns_of_a_small_range() {
+    scenario("scarce_ports::the_log_warns_of_a_small_range", || {
         let home = HomeServer::new(&ONE_PORT);
         let mut holder = home.client("client", OUTSIDE);
         let mut waiting = home.client("client", OUTSIDE);
@@ -194,7 +200,7 @@ fn the_log_says_so() {
 }
 
 #[test]
-fn the_log_is_silent_while_ports_suffice() {
+fn the_log_has_no_warning_while_ports_suffice() {
     let home = HomeServer::new(&TWO_PORTS);
     let mut holder = home.client("client", OUTSIDE);
     let to = holder.passive();

@@ -1,6 +1,6 @@
 //! EPSV through the router: 229 names a port only, so masquerade does not matter, but the range does.
 
-use super::announced::{assert_announced, assert_not_connected};
+use super::announcements::{assert_announced, assert_not_connected};
 use super::home_network::{FORWARDED, INSIDE, OUTER, OUTSIDE, ROUTED};
 use super::home_server::{HomeServer, SIZE};
 use super::matrix::scenario;
@@ -9,8 +9,8 @@ use crate::support::file_contents::noise;
 use crate::support::process::{self};
 
 #[test]
-fn epsv() {
-    scenario("extended::epsv", || {
+fn epsv_is_served() {
+    scenario("extended_passive::epsv_is_served", || {
         let home = HomeServer::new(&ROUTED);
         for (host, to) in [
             ("client", OUTSIDE),
@@ -44,7 +44,7 @@ fn epsv() {
 }
 
 #[test]
-fn without_the_forwarded_range() {
+fn epsv_fails_without_the_forwarded_range() {
     let home = HomeServer::new(&["-n", "203.0.113.1", "-r", "61000-61009"]);
     let list = ["--max-time", "5", &format!("ftp://{OUTSIDE}/")];
     // curl would turn to PASV after this.
@@ -56,8 +56,8 @@ fn without_the_forwarded_range() {
 
 /// RFC 2428, section 4: such a client promises a router that it need not read any further.
 #[test]
-fn epsv_all() {
-    scenario("extended::epsv_all", || {
+fn epsv_all_refuses_other_commands() {
+    scenario("extended_passive::epsv_all_refuses_other_commands", || {
         let home = HomeServer::new(&ROUTED);
         let mut client = home.client("client", OUTSIDE);
         assert!(client.fetch_passive("RETR from-server.bin") == noise(SIZE));

@@ -13,8 +13,8 @@ use crate::support::client::Client;
 use crate::support::file_contents::noise;
 
 #[test]
-fn abor_leaves_it() {
-    scenario("queue::abor_leaves_it", || {
+fn abor_leaves_the_queue() {
+    scenario("port_queue::abor_leaves_the_queue", || {
         let (home, mut leaver, rest) = three_on_one_port();
         let asked = Instant::now();
         leaver.send("ABOR");
@@ -30,8 +30,8 @@ fn abor_leaves_it() {
 }
 
 #[test]
-fn quit_leaves_it() {
-    scenario("queue::quit_leaves_it", || {
+fn quit_leaves_the_queue() {
+    scenario("port_queue::quit_leaves_the_queue", || {
         let (home, mut leaver, rest) = three_on_one_port();
         let asked = Instant::now();
         leaver.send("QUIT");
@@ -45,8 +45,8 @@ fn quit_leaves_it() {
 }
 
 #[test]
-fn a_lost_connection_leaves_it() {
-    scenario("queue::a_lost_connection_leaves_it", || {
+fn a_lost_connection_leaves_the_queue() {
+    scenario("port_queue::a_lost_connection_leaves_the_queue", || {
         let (home, leaver, rest) = three_on_one_port();
         let left = Instant::now();
         drop(leaver);
@@ -60,30 +60,33 @@ fn a_lost_connection_leaves_it() {
 }
 
 #[test]
-fn waits_no_longer_than_the_passive_timeout() {
-    scenario("queue::waits_no_longer_than_the_passive_timeout", || {
-        let home = HomeServer::new(&[&ONE_PORT[..], &["--passive-timeout", "2"]].concat());
-        // Held by another program, so that it does not come free by itself.
-        let server = home.lab.namespace_of("server");
-        let held = server.listen(([0, 0, 0, 0], *FORWARDED.start()));
-        let held = held.expect("a port of another program");
-        let mut client = home.client("client", OUTSIDE);
-        let asked = Instant::now();
-        client.command("PASV", 425);
-        let waited = asked.elapsed();
-        assert!(
-            (2.0..4.0).contains(&waited.as_secs_f64()),
-            "425 after {waited:?}"
-        );
-        client.command("PWD", 257);
-        home.server.log_with("no passive port came free");
-        home.server
-            .log_with("passive port 60000 is held by other programs: a client waited 2");
-        drop(held);
-        client.command("QUIT", 221);
-        home.finish();
-        "425 in time"
-    });
+fn the_queue_waits_no_longer_than_the_passive_timeout() {
+    scenario(
+        "port_queue::the_queue_waits_no_longer_than_the_passive_timeout",
+        || {
+            let home = HomeServer::new(&[&ONE_PORT[..], &["--passive-timeout", "2"]].concat());
+            // Held by another program, so that it does not come free by itself.
+            let server = home.lab.namespace_of("server");
+            let held = server.listen(([0, 0, 0, 0], *FORWARDED.start()));
+            let held = held.expect("a port of another program");
+            let mut client = home.client("client", OUTSIDE);
+            let asked = Instant::now();
+            client.command("PASV", 425);
+            let waited = asked.elapsed();
+            assert!(
+                (2.0..4.0).contains(&waited.as_secs_f64()),
+                "425 after {waited:?}"
+            );
+            client.command("PWD", 257);
+            home.server.log_with("no passive port came free");
+            home.server
+                .log_with("passive port 60000 is held by other programs: a client waited 2");
+            drop(held);
+            client.command("QUIT", 221);
+            home.finish();
+            "425 in time"
+        },
+    );
 }
 
 /// Those who stay when the leaver has left.

@@ -1,14 +1,14 @@
 //! A router that forwards other port numbers than the server's own.
 
-use super::announced::assert_announced_in;
+use super::announcements::assert_announced_in;
 use super::home_network::{FORWARDED, INNER, INSIDE, OUTER, OUTSIDE, OUTSIDE_V6, ROUTED, Router};
 use super::home_server::{HomeServer, SIZE};
 use super::matrix::scenario;
 use crate::support::file_contents::noise;
 
 #[test]
-fn numbers_for_clients_outside() {
-    scenario("outer::numbers_for_clients_outside", || {
+fn clients_outside_get_outer_ports() {
+    scenario("outer_ports::clients_outside_get_outer_ports", || {
         let home = HomeServer::behind(&shifted(), &SHIFTED);
         for trust in [true, false] {
             let story = home.ftplib("client", OUTSIDE, trust).expect_success();
@@ -31,29 +31,32 @@ fn numbers_for_clients_outside() {
 }
 
 #[test]
-fn not_for_local_and_ipv6_clients() {
-    scenario("outer::not_for_local_and_ipv6_clients", || {
-        let home = HomeServer::behind(&shifted(), &SHIFTED);
-        let story = home.ftplib("neighbour", INSIDE, true).expect_success();
-        assert_announced_in(&story, 227, INNER, FORWARDED);
-        for story in home.curl("neighbour", INSIDE, &[]) {
-            assert_announced_in(&story, 229, INNER, FORWARDED);
-        }
-        for host in ["client", "neighbour"] {
-            let mut client = home.client(host, OUTSIDE_V6);
-            let announced = client.extended_passive();
-            assert!(FORWARDED.contains(&announced.port()), "{announced}");
-            let data = client.connect_data(announced);
-            assert!(client.fetch_over(data, "RETR from-server.bin") == noise(SIZE));
-        }
-        home.finish();
-        "served; 227 and 229 name 60000-60009"
-    });
+fn local_and_ipv6_clients_get_inner_ports() {
+    scenario(
+        "outer_ports::local_and_ipv6_clients_get_inner_ports",
+        || {
+            let home = HomeServer::behind(&shifted(), &SHIFTED);
+            let story = home.ftplib("neighbour", INSIDE, true).expect_success();
+            assert_announced_in(&story, 227, INNER, FORWARDED);
+            for story in home.curl("neighbour", INSIDE, &[]) {
+                assert_announced_in(&story, 229, INNER, FORWARDED);
+            }
+            for host in ["client", "neighbour"] {
+                let mut client = home.client(host, OUTSIDE_V6);
+                let announced = client.extended_passive();
+                assert!(FORWARDED.contains(&announced.port()), "{announced}");
+                let data = client.connect_data(announced);
+                assert!(client.fetch_over(data, "RETR from-server.bin") == noise(SIZE));
+            }
+            home.finish();
+            "served; 227 and 229 name 60000-60009"
+        },
+    );
 }
 
 /// Behind the same router, a server that knows its own numbers only.
 #[test]
-fn unknown_to_the_server() {
+fn clients_outside_fail_without_outer_ports() {
     let home = HomeServer::behind(&shifted(), &ROUTED);
     home.ftplib("client", OUTSIDE, true).expect_failure();
     let mut client = home.client("client", OUTSIDE);
