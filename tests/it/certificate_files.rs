@@ -1,6 +1,6 @@
 //! Which certificate the server has in force: at start, when its files change, and when it made its own.
 //!
-//! The log's fingerprint tells which it is.
+//! The log shows its fingerprint.
 
 use std::fs;
 use std::os::unix::fs::symlink;
@@ -63,7 +63,7 @@ impl Renewals {
     }
 }
 
-fn told(number: u32) -> String {
+fn in_force(number: u32) -> String {
     format!("certificate for host{number}.example, valid until")
 }
 
@@ -71,24 +71,24 @@ fn told(number: u32) -> String {
 fn a_renewed_certificate_takes_effect_without_a_signal() {
     let renewals = Renewals::new();
     let server = renewals.serve();
-    server.log_with(&told(1));
+    server.log_with(&in_force(1));
     let mut session = Client::greeted(server.address);
     renewals.make(2);
     renewals.link("chain", "chain2");
     renewals.link("key", "key2");
-    server.log_with(&told(2));
-    // Who was there already does not notice.
+    server.log_with(&in_force(2));
+    // A session that was open before does not notice.
     session.command("NOOP", 200);
     let log = server.finish();
     assert!(!log.contains(" ERROR "), "{log}");
-    assert_eq!(log.matches(&told(1)).count(), 1, "{log}");
+    assert_eq!(log.matches(&in_force(1)).count(), 1, "{log}");
 }
 
 #[test]
 fn a_broken_renewal_leaves_the_old_certificate_in_force() {
     let renewals = Renewals::new();
     let server = renewals.serve();
-    server.log_with(&told(1));
+    server.log_with(&in_force(1));
     renewals.make(2);
     renewals.link("chain", "chain2");
     let log = server.log_with("the old certificate stays in force: --keyfile ");
@@ -98,7 +98,7 @@ fn a_broken_renewal_leaves_the_old_certificate_in_force() {
     );
     Client::greeted(server.address);
     renewals.link("key", "key2");
-    server.log_with(&told(2));
+    server.log_with(&in_force(2));
     let log = server.finish();
     assert_eq!(log.matches(" ERROR ").count(), 1, "{log}");
 }
@@ -107,14 +107,14 @@ fn a_broken_renewal_leaves_the_old_certificate_in_force() {
 fn sighup_loads_the_certificate_or_logs_why_not() {
     let renewals = Renewals::new();
     let server = renewals.serve();
-    server.log_with(&told(1));
+    server.log_with(&in_force(1));
     renewals.make(2);
     renewals.link("chain", "chain2");
     server.signal(Signal::HUP);
     server.log_with("not reloading, the old settings stay: --keyfile ");
     renewals.link("key", "key2");
     server.signal(Signal::HUP);
-    server.log_with(&told(2));
+    server.log_with(&in_force(2));
     server.log_with("reloaded the settings");
 }
 
@@ -150,19 +150,19 @@ fn check_judges_the_certificate() {
         "{text}"
     );
     let state = TempDir::new().expect("a temporary directory");
-    check(&mut keeping(&state), 0);
+    check(&mut storing(&state), 0);
     assert_eq!(fs::read_dir(&state).expect("the directory").count(), 0);
 }
 
-/// The command of a server that keeps its certificate there.
-fn keeping(state: &TempDir) -> Command {
+/// The command of a server that stores its certificate there.
+fn storing(state: &TempDir) -> Command {
     let mut command = server::command(&["-i", "127.0.0.1", "-p", "0", "--tls"]);
     command.env("STATE_DIRECTORY", state.path());
     command
 }
 
 /// The same server, which runs.
-fn serve_keeping(state: &TempDir) -> TestServer<Program> {
+fn serve_storing(state: &TempDir) -> TestServer<Program> {
     let setup = Setup::without_account().host("127.0.0.1").flags(&["--tls"]);
     let setup = setup.wrapped(|mut serve| {
         serve.env("STATE_DIRECTORY", state.path());
@@ -184,17 +184,17 @@ fn servers_share_one_stored_certificate() {
     let state = TempDir::new().expect("a temporary directory");
     // Both start before either has been waited for.
     let found = thread::scope(|scope| {
-        let start = || scope.spawn(|| fingerprint(&serve_keeping(&state)));
+        let start = || scope.spawn(|| fingerprint(&serve_storing(&state)));
         [start(), start()].map(|thread| thread.join().expect("a server that starts"))
     });
     assert_eq!(found[0], found[1]);
     assert_eq!(found[0].len(), 32 * 3 - 1);
-    let later = serve_keeping(&state);
+    let later = serve_storing(&state);
     assert_eq!(fingerprint(&later), found[0]);
     assert!(!later.log().contains("made a certificate"));
     // The neighbour: without the file it is another one.
-    fs::remove_file(state.path().join("certificate.pem")).expect("the kept file");
-    let new = serve_keeping(&state);
+    fs::remove_file(state.path().join("certificate.pem")).expect("the stored file");
+    let new = serve_storing(&state);
     assert_ne!(fingerprint(&new), found[0]);
     new.log_with("made a certificate; it is kept in ");
 }
@@ -203,7 +203,7 @@ fn servers_share_one_stored_certificate() {
 fn a_broken_stored_certificate_is_refused() {
     let state = TempDir::new().expect("a temporary directory");
     fs::write(state.path().join("certificate.pem"), "").expect("a file");
-    let finished = process::run(&mut keeping(&state), 10).expect_failure();
+    let finished = process::run(&mut storing(&state), 10).expect_failure();
     let text = String::from_utf8_lossy(&finished.stderr);
     let path = state.path().display();
     assert_eq!(
@@ -219,7 +219,7 @@ fn a_broken_stored_certificate_is_refused() {
 #[test]
 fn a_read_only_state_directory_is_refused() {
     let state = TempDir::new().expect("a temporary directory");
-    let server = keeping(&state);
+    let server = storing(&state);
     let mut command = Command::new("unshare");
     let script = "mount -t tmpfs -o ro none \"$STATE_DIRECTORY\" && exec \"$@\"";
     command.args(["--mount", "sh", "-ec", script, "sh"]);

@@ -1,4 +1,4 @@
-//! The program when it is asked with `--check` or `--rules`: exit codes, and what stands on which output.
+//! The program with `--check` or `--rules`: exit codes, and what is printed where.
 
 use std::fs;
 use std::net::{IpAddr, SocketAddr, TcpListener};
@@ -12,21 +12,21 @@ use crate::support::server::{self, Setup};
 #[test]
 fn check_succeeds_when_clients_can_be_served() {
     let place = Place::new(1);
-    let told = place.ask(&["--check"]);
-    assert_told(
-        &told,
+    let output = place.ask(&["--check"]);
+    assert_output(
+        &output,
         0,
         &["Nothing is wrong", "Clients on this machine can be served"],
     );
-    assert_eq!(told.stderr, b"");
+    assert_eq!(output.stderr, b"");
     // More than clients need fails none of them.
-    assert_told(
+    assert_output(
         &place.ask(&["--check", "-w"]),
         0,
         &["RISK     anonymous may change"],
     );
     let narrow = ["--check", "-r", "20000-20001", "-D"];
-    assert_told(
+    assert_output(
         &place.ask(&narrow),
         0,
         &["note     --passive-ports has 2 ports"],
@@ -36,17 +36,17 @@ fn check_succeeds_when_clients_can_be_served() {
 #[test]
 fn check_fails_when_clients_would_fail() {
     let place = Place::new(2);
-    let told = place.ask(&["--check", "-n", "192.168.1.5", "-r", "20000-20009"]);
-    assert_told(
-        &told,
+    let output = place.ask(&["--check", "-n", "192.168.1.5", "-r", "20000-20009"]);
+    assert_output(
+        &output,
         1,
         &["FAILS    --masquerade-address 192.168.1.5 is a private"],
     );
-    assert_eq!(told.stderr, b"");
+    assert_eq!(output.stderr, b"");
     // The machine's own table of names knows this one.
-    let told = place.ask(&["--check", "-n", "localhost", "-r", "20000-20009"]);
-    assert_told(
-        &told,
+    let output = place.ask(&["--check", "-n", "localhost", "-r", "20000-20009"]);
+    assert_output(
+        &output,
         1,
         &["localhost leads to 127.", "which is a loopback address"],
     );
@@ -57,51 +57,55 @@ fn check_reports_ports_in_use_by_other_programs() {
     let place = Place::new(3);
     let (_held, port) = place.hold();
     let range = format!("{port}-{}", port + 9);
-    let told = place.ask(&["--check", "-r", &range]);
-    assert_told(
-        &told,
+    let output = place.ask(&["--check", "-r", &range]);
+    assert_output(
+        &output,
         0,
         &[&format!("note     passive ports {port} are in use")],
     );
-    let told = place.ask(&["--check", "-r", &port.to_string()]);
-    assert_told(&told, 1, &["the whole range, are in use by other"]);
+    let output = place.ask(&["--check", "-r", &port.to_string()]);
+    assert_output(&output, 1, &["the whole range, are in use by other"]);
     // On another address it is free.
-    let told = Place::new(4).ask(&["--check", "-r", &port.to_string()]);
-    assert_told(&told, 0, &["can be served"]);
+    let output = Place::new(4).ask(&["--check", "-r", &port.to_string()]);
+    assert_output(&output, 0, &["can be served"]);
 }
 
 #[test]
 fn check_fails_when_the_server_cannot_start() {
     let place = Place::new(5);
     let (_held, port) = place.hold();
-    let told = place.ask_on(&port.to_string(), &["--check", "-r", "20000-20009"]);
-    assert_told(
-        &told,
+    let output = place.ask_on(&port.to_string(), &["--check", "-r", "20000-20009"]);
+    assert_output(
+        &output,
         2,
         &["What clients are told", "227 Entering Passive Mode"],
     );
-    let said = complaint(&told);
+    let error = stderr(&output);
     let taken = format!(
         "ftp-server-sync: cannot listen on {}:{port}: ",
         place.address
     );
-    assert!(said.starts_with(&taken), "{said}");
-    assert!(said.contains("or this server runs already"), "{said}");
-    assert!(!told.text().contains("can be served"), "{}", told.text());
+    assert!(error.starts_with(&taken), "{error}");
+    assert!(error.contains("or this server runs already"), "{error}");
+    assert!(
+        !output.text().contains("can be served"),
+        "{}",
+        output.text()
+    );
 
     let elsewhere = ["--check", "-i", "198.51.100.77", "-p", "0"];
-    let told = ask(&elsewhere);
-    assert_told(&told, 2, &[]);
-    assert!(complaint(&told).contains("cannot listen on 198.51.100.77:0"));
+    let output = ask(&elsewhere);
+    assert_output(&output, 2, &[]);
+    assert!(stderr(&output).contains("cannot listen on 198.51.100.77:0"));
 
     for bad in [
         &["--check", "-d", "/nowhere/at/all"][..],
         &["--check", "-n", "::1"],
     ] {
-        let told = ask(bad);
-        assert_told(&told, 2, &[]);
-        assert_eq!(told.stdout, b"");
-        assert!(complaint(&told).starts_with("ftp-server-sync: --"));
+        let output = ask(bad);
+        assert_output(&output, 2, &[]);
+        assert_eq!(output.stdout, b"");
+        assert!(stderr(&output).starts_with("ftp-server-sync: --"));
     }
 }
 
@@ -124,20 +128,20 @@ fn rules_prints_rules_and_nothing_else() {
                     iptables -t nat -A PREROUTING -d 192.168.1.5 -p tcp --dport 60000:60009 -j DNAT \
                     --to-destination 10.0.0.2\n";
     for (kind, lines) in [("docker", docker), ("ufw", ufw), ("iptables", iptables)] {
-        // That the address is private, where some clients would fail, does not keep them back.
-        let told = ask(&[&flags[..], &["--rules", kind]].concat());
-        assert_eq!(code(&told), Some(0), "{}", told.text());
-        assert_eq!(String::from_utf8_lossy(&told.stdout), lines);
-        assert_eq!(told.stderr, b"");
+        // A private address, with which some clients would fail, is no reason to print nothing.
+        let output = ask(&[&flags[..], &["--rules", kind]].concat());
+        assert_eq!(code(&output), Some(0), "{}", output.text());
+        assert_eq!(String::from_utf8_lossy(&output.stdout), lines);
+        assert_eq!(output.stderr, b"");
     }
-    let told = ask(&[&flags[..], &["--rules", "nft"]].concat());
+    let output = ask(&[&flags[..], &["--rules", "nft"]].concat());
     let table = "table ip ftp-server-sync\ndelete table ip ftp-server-sync\n";
-    assert_told(&told, 0, &[table, " dnat to 10.0.0.2:2121\n"]);
+    assert_output(&output, 0, &[table, " dnat to 10.0.0.2:2121\n"]);
 }
 
 #[test]
 fn rules_refuses_what_it_cannot_print() {
-    for (flags, said) in [
+    for (flags, error) in [
         (
             &["--rules", "nft", "-r", "60000"][..],
             "add --masquerade-address",
@@ -162,14 +166,14 @@ fn rules_refuses_what_it_cannot_print() {
             "--interface",
         ),
     ] {
-        let told = ask(flags);
-        assert_eq!(code(&told), Some(2), "{}", told.text());
-        assert_eq!(told.stdout, b"");
-        assert!(complaint(&told).contains(said), "{}", told.text());
+        let output = ask(flags);
+        assert_eq!(code(&output), Some(2), "{}", output.text());
+        assert_eq!(output.stdout, b"");
+        assert!(stderr(&output).contains(error), "{}", output.text());
     }
 }
 
-/// A reload comes when ports of our own are leased, which are no other program's.
+/// At a reload the server holds ports itself; these are not in use by other programs.
 #[test]
 fn the_start_reports_ports_in_use_and_a_reload_does_not() {
     let place = Place::new(6);
@@ -236,20 +240,20 @@ fn ask(flags: &[&str]) -> Finished {
 }
 
 #[track_caller]
-fn assert_told(told: &Finished, expected: i32, parts: &[&str]) {
-    assert_eq!(code(told), Some(expected), "{}", told.text());
-    let text = String::from_utf8_lossy(&told.stdout);
+fn assert_output(output: &Finished, expected: i32, parts: &[&str]) {
+    assert_eq!(code(output), Some(expected), "{}", output.text());
+    let text = String::from_utf8_lossy(&output.stdout);
     for part in parts {
-        assert!(text.contains(part), "no {part:?} in:\n{}", told.text());
+        assert!(text.contains(part), "no {part:?} in:\n{}", output.text());
     }
 }
 
-fn code(told: &Finished) -> Option<i32> {
-    told.status.and_then(|status| status.code())
+fn code(output: &Finished) -> Option<i32> {
+    output.status.and_then(|status| status.code())
 }
 
-fn complaint(told: &Finished) -> String {
-    String::from_utf8_lossy(&told.stderr).into_owned()
+fn stderr(output: &Finished) -> String {
+    String::from_utf8_lossy(&output.stderr).into_owned()
 }
 
 const SECONDS_MAX: u64 = 20;

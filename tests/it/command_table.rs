@@ -1,4 +1,4 @@
-//! The README's table of commands is the one that the core keeps to. `SNAPSHOTS=overwrite` writes it anew.
+//! The README's table of commands is made from the core's. `SNAPSHOTS=overwrite` writes it.
 
 use std::path::Path;
 use std::{env, fs};

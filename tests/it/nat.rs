@@ -10,9 +10,8 @@
 //! ```
 //!
 //! The router forwards port 21 and ports 60000-60009, nothing else: .1 to 192.168.77.2, .2 to 192.168.77.12.
-//! Each story that must work has a neighbour here that must fail because one thing is missing: a lab in which
-//! everything passes would prove nothing. Where no flag takes the thing away, [`matrix`] names the place in the
-//! code that does.
+//! Each scenario that must work has a test beside it that must fail because one thing is missing: a lab in which
+//! everything works would prove nothing. Where no flag removes the thing, [`matrix`] names the place in the code.
 
 mod active;
 mod announcements;

@@ -1,9 +1,9 @@
 //! Client programs that people have, against the real binary on loopback.
 //!
-//! Each story compares what arrived with what was sent, byte for byte and in both directions, and then reads in
-//! the server's log which commands the client really used: a client that quietly falls back to another kind of data
-//! connection, or fetches a file anew instead of resuming it, fails its test. The ways that a client has to resume
-//! differ; what cannot be told to it is missing in its story, not in a list of exceptions.
+//! Each test compares what arrived with what was sent, byte for byte and in both directions, and then reads in
+//! the server's log which commands the client really used: a client that silently uses another kind of data
+//! connection, or fetches a whole file instead of resuming, fails its test. Clients differ in how they resume; what a
+//! client cannot do is missing in its test.
 
 mod client_certificates;
 mod curl;

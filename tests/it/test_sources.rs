@@ -52,7 +52,7 @@ fn each_test_in_the_nat_matrix_exists() {
     assert!(count > 80, "{count}");
 }
 
-/// Else they could not be run against another server's command.
+/// They could not be run against another server's command otherwise.
 #[test]
 fn black_box_tests_start_no_other_server() {
     let sources = sources("it/wire/black_box");

@@ -29,17 +29,21 @@ fn data_comes_from_the_address_that_the_client_knows() {
                 "set ftp:passive-mode false; cat {}/from-server.bin",
                 home.lftp_url(OUTSIDE)
             );
-            let story = process::run(&mut home.lftp_command("client", &script), SECONDS_MAX);
-            let story = story.expect_success();
-            assert!(story.stdout == noise(SIZE), "{} bytes", story.stdout.len());
-            assert!(story.text().contains("---> PORT"), "{}", story.text());
+            let output = process::run(&mut home.lftp_command("client", &script), SECONDS_MAX);
+            let output = output.expect_success();
+            assert!(
+                output.stdout == noise(SIZE),
+                "{} bytes",
+                output.stdout.len()
+            );
+            assert!(output.text().contains("---> PORT"), "{}", output.text());
             home.finish();
             "served, from each of the two"
         },
     );
 }
 
-/// Refused at once: lftp believes a refusal, but not a transfer that never comes.
+/// Refused at once: lftp changes to passive mode after a refusal, but not when a transfer never begins.
 #[test]
 fn active_mode_is_refused_at_once_behind_another_nat() {
     scenario(
@@ -54,10 +58,18 @@ fn active_mode_is_refused_at_once_behind_another_nat() {
             assert!(asked.elapsed().as_secs() < 1, "{:?}", asked.elapsed());
             // The session is as before.
             assert!(client.fetch_passive("RETR from-server.bin") == noise(SIZE));
-            let story = process::run(&mut lftp_active(&home), SECONDS_MAX).expect_success();
-            assert!(story.stdout == noise(SIZE), "{} bytes", story.stdout.len());
+            let output = process::run(&mut lftp_active(&home), SECONDS_MAX).expect_success();
+            assert!(
+                output.stdout == noise(SIZE),
+                "{} bytes",
+                output.stdout.len()
+            );
             for verb in ["---> PORT", "---> PASV"] {
-                assert!(story.text().contains(verb), "no {verb}:\n{}", story.text());
+                assert!(
+                    output.text().contains(verb),
+                    "no {verb}:\n{}",
+                    output.text()
+                );
             }
             home.finish();
             "501, then served in passive mode"

@@ -9,19 +9,19 @@ use crate::support::process::Finished;
 
 /// Checks that every reply with this code names a forwarded port (and, in a 227, this address).
 #[track_caller]
-pub(super) fn assert_announced(story: &Finished, code: u16, address: Ipv4Addr) {
-    assert_announced_in(story, code, address, FORWARDED);
+pub(super) fn assert_announced(output: &Finished, code: u16, address: Ipv4Addr) {
+    assert_announced_in(output, code, address, FORWARDED);
 }
 
 /// The same where the ports are others than usual.
 #[track_caller]
 pub(super) fn assert_announced_in(
-    story: &Finished,
+    output: &Finished,
     code: u16,
     address: Ipv4Addr,
     ports: RangeInclusive<u16>,
 ) {
-    let text = story.text();
+    let text = output.text();
     let announced = announcements(&text);
     assert!(!announced.is_empty(), "no 227 or 229 in:\n{text}");
     for announcement in announced {
@@ -40,8 +40,8 @@ pub(super) fn assert_announced_in(
 
 /// Checks that the client failed for want of a data connection.
 #[track_caller]
-pub(super) fn assert_not_connected(story: &Finished) {
-    let text = story.text();
+pub(super) fn assert_not_connected(output: &Finished) {
+    let text = output.text();
     let reasons = ["timed out", "time-out", "TimeoutError", "refused"];
     assert!(
         reasons.iter().any(|reason| text.contains(reason)),
@@ -50,8 +50,8 @@ pub(super) fn assert_not_connected(story: &Finished) {
 }
 
 /// The addresses of all 227 replies that a client printed.
-pub(super) fn addresses(story: &Finished) -> Vec<Ipv4Addr> {
-    announcements(&story.text())
+pub(super) fn addresses(output: &Finished) -> Vec<Ipv4Addr> {
+    announcements(&output.text())
         .into_iter()
         .filter_map(|announcement| announcement.address)
         .collect()

@@ -1,4 +1,4 @@
-//! `--check` on the server's own machine: what it foretells is what comes.
+//! `--check` on the server's own machine: clients get the replies that it prints.
 
 use super::home_network::{INSIDE, OUTSIDE, OUTSIDE_V6, ROUTED, Router, home_network};
 use super::home_server::HomeServer;
@@ -15,8 +15,8 @@ fn check_prints_the_replies_that_clients_get() {
             ..Router::default()
         };
         let home = HomeServer::behind(&router, &flags);
-        let told = home.ask(&["--check", "-p", "2122"]).expect_success();
-        let report = text(&told);
+        let output = home.ask(&["--check", "-p", "2122"]).expect_success();
+        let report = text(&output);
         for (host, to, place, kind) in [
             ("client", OUTSIDE, "192.168.77.2", "outside"),
             ("neighbour", INSIDE, "192.168.77.2", "local network"),
@@ -44,13 +44,13 @@ fn check_prints_the_replies_that_clients_get() {
     });
 }
 
-/// Without masquerade the clients outside would fail, and it says so, with the flag to set.
+/// Without masquerade the clients outside would fail, and the report names the flag to set.
 #[test]
 fn check_fails_without_masquerade() {
     let home = HomeServer::new(&[]);
-    let told = home.ask(&["--check", "-p", "2122"]);
-    assert_eq!(code(&told), Some(1), "{}", told.text());
-    let report = text(&told);
+    let output = home.ask(&["--check", "-p", "2122"]);
+    assert_eq!(code(&output), Some(1), "{}", output.text());
+    let report = text(&output);
     for part in [
         "FAILS",
         "192.168.77.2 or 192.168.77.12",
@@ -61,7 +61,7 @@ fn check_fails_without_masquerade() {
     home.finish();
 }
 
-/// One name that leads to the router, one that leads to the server itself, and one that nobody knows.
+/// One name that leads to the router, one that leads to the server itself, and one that does not exist.
 #[test]
 fn check_resolves_host_names() {
     let lab = home_network(&Router::default());
@@ -89,9 +89,9 @@ fn check_resolves_host_names() {
         ),
     ] {
         let flags = ["-p", "2122", "-r", "60000-60009", "-n", name];
-        let told = home.ask_with(&flags, &["--check"]);
-        assert_eq!(code(&told), Some(expected), "{}", told.text());
-        let report = text(&told).replace("\n         ", " ");
+        let output = home.ask_with(&flags, &["--check"]);
+        assert_eq!(code(&output), Some(expected), "{}", output.text());
+        let report = text(&output).replace("\n         ", " ");
         assert!(report.contains(said), "no {said:?}:\n{report}");
     }
     home.finish();
@@ -101,24 +101,24 @@ fn check_resolves_host_names() {
 #[test]
 fn check_passes_with_masquerade_and_range() {
     let home = HomeServer::new(&ROUTED);
-    let told = home.ask(&["--check", "-p", "2122"]);
-    assert_eq!(code(&told), Some(0), "{}", told.text());
-    let report = text(&told);
+    let output = home.ask(&["--check", "-p", "2122"]);
+    assert_eq!(code(&output), Some(0), "{}", output.text());
+    let report = text(&output);
     let end = "Every kind of client can be served, if the router forwards port 21 to 2122 and";
     assert!(report.contains(end), "{report}");
-    assert_eq!(told.stderr, b"");
+    assert_eq!(output.stderr, b"");
 
-    let told = home.ask(&["--check", "-p", "2121"]);
-    assert_eq!(code(&told), Some(2), "{}", told.text());
+    let output = home.ask(&["--check", "-p", "2121"]);
+    assert_eq!(code(&output), Some(2), "{}", output.text());
     assert!(
-        told.text().contains("or this server runs already"),
+        output.text().contains("or this server runs already"),
         "{}",
-        told.text()
+        output.text()
     );
     home.finish();
 }
 
-/// What the report says that such a client is told there.
+/// The replies that such a client gets there, as the report has them.
 fn replies(report: &str, place: &str, kind: &str) -> [String; 2] {
     let head = format!("connecting to {place} port 2122\n");
     let rest = report.split_once(&head).expect("the place").1;
@@ -135,10 +135,10 @@ fn replies(report: &str, place: &str, kind: &str) -> [String; 2] {
     [reply(), reply()]
 }
 
-fn code(told: &Finished) -> Option<i32> {
-    told.status.and_then(|status| status.code())
+fn code(output: &Finished) -> Option<i32> {
+    output.status.and_then(|status| status.code())
 }
 
-fn text(told: &Finished) -> String {
-    String::from_utf8(told.stdout.clone()).expect("text")
+fn text(output: &Finished) -> String {
+    String::from_utf8(output.stdout.clone()).expect("text")
 }

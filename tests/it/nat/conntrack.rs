@@ -7,18 +7,18 @@ use super::home_network::{FORWARDED, INNER, OUTER, OUTSIDE, ROUTED, Router};
 use super::home_server::HomeServer;
 use super::matrix::scenario;
 
-/// The router rewrites the private address in the 227 and opens the port, whatever it is.
+/// The router rewrites the private address in the 227 and opens the port, whichever it is.
 #[test]
 fn helper_serves_clients_without_masquerade() {
     scenario(
         "conntrack::helper_serves_clients_without_masquerade",
         || {
             let home = HomeServer::behind(&helpful(None), &[]);
-            let story = home.ftplib("client", OUTSIDE, true).expect_success();
+            let output = home.ftplib("client", OUTSIDE, true).expect_success();
             assert!(
-                addresses(&story).iter().all(|address| *address == OUTER),
+                addresses(&output).iter().all(|address| *address == OUTER),
                 "not rewritten:\n{}",
-                story.text()
+                output.text()
             );
             home.curl("client", OUTSIDE, &["--disable-epsv"]);
             home.curl("client", OUTSIDE, &[]);
@@ -35,9 +35,9 @@ fn clients_fail_without_helper_and_masquerade() {
         ..Router::default()
     };
     let home = HomeServer::behind(&router, &[]);
-    let story = home.ftplib("client", OUTSIDE, true).expect_failure();
-    assert_eq!(addresses(&story), [INNER], "{}", story.text());
-    assert_not_connected(&story);
+    let output = home.ftplib("client", OUTSIDE, true).expect_failure();
+    assert_eq!(addresses(&output), [INNER], "{}", output.text());
+    assert_not_connected(&output);
     home.finish();
 }
 
@@ -47,11 +47,11 @@ fn helper_and_masquerade_serve_clients() {
     scenario("conntrack::helper_and_masquerade_serve_clients", || {
         let home = HomeServer::behind(&helpful(Some(FORWARDED)), &ROUTED);
         for trust in [true, false] {
-            let story = home.ftplib("client", OUTSIDE, trust).expect_success();
-            assert_announced(&story, 227, OUTER);
+            let output = home.ftplib("client", OUTSIDE, trust).expect_success();
+            assert_announced(&output, 227, OUTER);
         }
-        for story in home.curl("client", OUTSIDE, &[]) {
-            assert_announced(&story, 229, OUTER);
+        for output in home.curl("client", OUTSIDE, &[]) {
+            assert_announced(&output, 229, OUTER);
         }
         home.curl("client", OUTSIDE, &["--ftp-port", "-"]);
         home.finish();
@@ -63,9 +63,9 @@ fn helper_and_masquerade_serve_clients() {
 #[test]
 fn helper_and_masquerade_need_the_range() {
     let home = HomeServer::behind(&helpful(None), &ROUTED);
-    let story = home.ftplib("client", OUTSIDE, true).expect_failure();
-    assert_eq!(addresses(&story), [OUTER], "{}", story.text());
-    assert_not_connected(&story);
+    let output = home.ftplib("client", OUTSIDE, true).expect_failure();
+    assert_eq!(addresses(&output), [OUTER], "{}", output.text());
+    assert_not_connected(&output);
     home.finish();
 }
 

@@ -35,9 +35,13 @@ fn epsv_is_served() {
         let prefer = "set ftp:prefer-epsv true; ";
         let url = home.lftp_url(OUTSIDE);
         let script = format!("{prefer} cat {url}/from-server.bin");
-        let story = process::run(&mut home.lftp_command("client", &script), SECONDS_MAX);
-        let story = story.expect_success();
-        assert!(story.stdout == noise(SIZE), "{} bytes", story.stdout.len());
+        let output = process::run(&mut home.lftp_command("client", &script), SECONDS_MAX);
+        let output = output.expect_success();
+        assert!(
+            output.stdout == noise(SIZE),
+            "{} bytes",
+            output.stdout.len()
+        );
         home.finish();
         "served, served, 522"
     });
@@ -49,8 +53,8 @@ fn epsv_fails_without_the_forwarded_range() {
     let list = ["--max-time", "5", &format!("ftp://{OUTSIDE}/")];
     // curl would turn to PASV after this.
     let mut command = home.curl_command("client", &[], &list);
-    let story = process::run(&mut command, SECONDS_MAX).expect_failure();
-    assert_not_connected(&story);
+    let output = process::run(&mut command, SECONDS_MAX).expect_failure();
+    assert_not_connected(&output);
     home.finish();
 }
 
@@ -72,10 +76,10 @@ fn epsv_all_refuses_other_commands() {
             let data = client.connect_data(announced);
             assert!(client.fetch_over(data, "RETR from-server.bin") == noise(SIZE));
         }
-        let story = home.curl("client", OUTSIDE, &["-Q", "EPSV ALL"]);
-        story
+        let output = home.curl("client", OUTSIDE, &["-Q", "EPSV ALL"]);
+        output
             .iter()
-            .for_each(|story| assert_announced(story, 229, OUTER));
+            .for_each(|output| assert_announced(output, 229, OUTER));
         home.finish();
         "EPSV served; PASV, PORT, EPRT refused"
     });

@@ -16,7 +16,7 @@ fn fxp_works_between_two_servers() {
         let permit = ["--permit-foreign-addresses"];
         let (home, other) = two_servers(&permit);
         let root = home.root();
-        // lftp sends PASV to the source, or to the target, as told; so both servers play both parts.
+        // lftp sends PASV to the source or to the target, as it is set; so both servers take both parts.
         for (name, passive_source) in [("one.bin", true), ("two.bin", false)] {
             let set = format!("set ftp:fxp-passive-source {passive_source}; ");
             fs::write(root.join(name), noise(SIZE)).expect("a file to send");
@@ -41,8 +41,8 @@ fn fxp_works_between_two_servers() {
 fn fxp_is_refused_by_default() {
     let (home, other) = two_servers(&[]);
     fs::write(home.root().join("one.bin"), noise(SIZE)).expect("a file to send");
-    let story = copy(&home, "", OUTSIDE, ELSEWHERE, "one.bin");
-    let text = story.expect_failure().text();
+    let output = copy(&home, "", OUTSIDE, ELSEWHERE, "one.bin");
+    let text = output.expect_failure().text();
     assert!(text.contains("<--- 501 "), "another failure:\n{text}");
     let copied = fs::read(other.join("one.bin")).unwrap_or_default();
     assert!(copied.is_empty(), "{} bytes", copied.len());

@@ -32,7 +32,7 @@ fn a_gateway_is_refused_by_default() {
     }
 }
 
-/// Whoever comes neither from the client nor from the gateway is turned away as ever.
+/// A connection that comes neither from the client nor from the gateway is refused.
 #[test]
 fn a_trusted_gateway_admits_no_other_address() {
     scenario("gateway::a_trusted_gateway_admits_no_other_address", || {
@@ -49,11 +49,11 @@ fn a_trusted_gateway_admits_no_other_address() {
         assert!(bytes == noise(SIZE));
         client.expect(226);
         home.finish();
-        "a stranger is turned away; the client is served"
+        "a stranger is refused; the client is served"
     });
 }
 
-/// From now on the server sees connections to these ports come from the router.
+/// From now on connections to these ports come from the router.
 fn hide_clients(home: &HomeServer, ports: &str) {
     let rules = format!(
         "

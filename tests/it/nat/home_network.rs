@@ -61,7 +61,7 @@ pub(super) fn home_network(router: &Router) -> Lab {
     lab
 }
 
-/// The router becomes another one. What is established goes on, as far as its rules let it.
+/// Changes the router. Established connections continue as far as the new rules permit.
 pub(super) fn change_router(lab: &Lab, router: &Router) {
     let rules = router_rules(router);
     lab.nft("router", &format!("delete table ip lab\n{rules}"));
@@ -152,7 +152,7 @@ fn forwards(router: &Router) -> String {
     if !router.forwards {
         return String::new();
     }
-    // Nobody listens on port 9.
+    // No one listens on port 9.
     let inner = router.forwarded.clone().unwrap_or(9..=9);
     let outer_first = router.outer_first.unwrap_or(*inner.start());
     let outer_last = outer_first + (inner.end() - inner.start());

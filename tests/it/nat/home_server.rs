@@ -104,7 +104,7 @@ impl HomeServer {
         Client::logged_in_from(origin, to.parse().expect("an address and a port"))
     }
 
-    /// List, download and upload with ftplib; `trust` makes it dial the address that a 227 names.
+    /// List, download and upload with ftplib; with `trust` it connects to the address that a 227 names.
     pub(super) fn ftplib(&self, host: &str, to: &str, trust: bool) -> Finished {
         let to = to.parse::<SocketAddr>().expect("an address");
         let mut command = ftplib(to, &self.root(), &self.work(""));
@@ -116,7 +116,7 @@ impl HomeServer {
         process::run(&mut self.lab.command_on(host, &command), SECONDS_MAX)
     }
 
-    /// List, download and upload with curl, each with what curl and the server said.
+    /// List, download and upload with curl, and returns what curl printed, the replies included.
     pub(super) fn curl(&self, host: &str, to: &str, flags: &[&str]) -> Vec<Finished> {
         let run = |arguments: &[&str]| {
             let mut command = self.curl_command(host, flags, arguments);
@@ -151,7 +151,7 @@ impl HomeServer {
              set ftp:sync-mode true; set cmd:fail-exit true; debug 9; "
         );
         let mut command = Command::new("lftp");
-        // lftp reads and keeps settings beneath HOME.
+        // lftp reads and writes settings beneath HOME.
         command.env("HOME", self.work(""));
         command.args(["--norc", "-c", &format!("{settings}{script}")]);
         self.lab.command_on(host, &command)

@@ -1,6 +1,6 @@
 //! Masquerade by host name: the address behind it changes, is unknown, or cannot be asked for.
 //!
-//! The resolver's clients wait for minutes (see `support/lab/resolver.rs`), so whatever waited for an answer would
+//! The resolver's clients wait for minutes (see `support/lab/resolver.rs`), so a server that waited for an answer would
 //! be late for every deadline here.
 
 use std::fs;
@@ -40,15 +40,15 @@ fn the_announced_address_follows_the_resolver() {
             home.server
                 .log_with("ftp.home.example is now 203.0.113.2, it was 203.0.113.1");
             assert_served(&home, &mut client, OUTER_SECOND);
-            let story = home.ftplib("client", OUTSIDE_SECOND, true).expect_success();
-            assert_announced(&story, 227, OUTER_SECOND);
+            let output = home.ftplib("client", OUTSIDE_SECOND, true).expect_success();
+            assert_announced(&output, 227, OUTER_SECOND);
             home.finish();
             "the session's next 227 names the new address; served"
         },
     );
 }
 
-/// The same with too rare lookups: the old address is told, and the router forwards it no more. SIGHUP helps.
+/// The same with too rare lookups: the old address is announced, which no longer is the router's. SIGHUP helps.
 #[test]
 fn a_rare_refresh_announces_the_old_address() {
     let flags = [&NAMED[..4], &["--masquerade-refresh", "3600"]].concat();
@@ -60,8 +60,8 @@ fn a_rare_refresh_announces_the_old_address() {
     change_router(&home.lab, &moved());
     resolver.lead(&[(NAME, "203.0.113.2")]);
     // This takes several times as long as the scenario above takes to notice.
-    let story = home.ftplib("client", OUTSIDE_SECOND, true).expect_failure();
-    assert_not_connected(&story);
+    let output = home.ftplib("client", OUTSIDE_SECOND, true).expect_failure();
+    assert_not_connected(&output);
     assert_eq!(client.passive().ip(), OUTER);
     let log = home.server.log();
     assert!(!log.contains(" is now "), "{log}");
@@ -93,7 +93,7 @@ fn the_last_address_outlives_a_silent_resolver() {
             home.server.signal(Signal::HUP);
             home.server.log_with("reloaded the settings");
             assert_served(&home, &mut running, OUTER);
-            // The lookup of before is the only one, and has not come back: nobody can have waited for it.
+            // The same lookup is still the only one and has not returned: nothing can have waited for it.
             assert_eq!(lookups(&home), [lookup]);
 
             change_router(&home.lab, &moved());
@@ -103,7 +103,7 @@ fn the_last_address_outlives_a_silent_resolver() {
                 .log_with("ftp.home.example is now 203.0.113.2, it was 203.0.113.1");
             assert_served(&home, &mut running, OUTER_SECOND);
             home.finish();
-            "logins and PASV wait for nothing; the last address, then the new one"
+            "logins and PASV do not wait; the last address, then the new one"
         },
     );
 }
@@ -155,7 +155,7 @@ fn a_name_may_be_unknown_at_start() {
         let log = home.server.log();
         assert_eq!(log.matches("cannot resolve").count(), 2, "{log}");
         home.finish();
-        "the server starts and warns once; the name's address once it is known"
+        "the server starts and warns once; the address is announced once it is known"
     });
 }
 
@@ -189,12 +189,12 @@ fn every_rule_takes_host_names() {
         ] {
             assert_served(&home, &mut home.client(host, to), outer);
         }
-        // The one whose address nobody knows.
+        // The one whose address is not known.
         let mut last = home.client_from("client", Some("203.0.113.10"), OUTSIDE);
         assert_eq!(last.passive().ip(), INNER);
         assert_eq!(lookups(&home).len(), 1);
         home.finish();
-        "each 227 names what its rule's name leads to"
+        "each 227 names the address of its rule's name"
     });
 }
 
@@ -208,7 +208,7 @@ fn assert_served(home: &HomeServer, client: &mut Client, outer: Ipv4Addr) {
     assert!(client.fetch_over(data, "RETR from-server.bin") == served);
 }
 
-/// The lookup that will not come back. The resolver has been silent since before it began.
+/// The lookup that does not return. The resolver has been silent since before it began.
 #[track_caller]
 fn hanging_lookup(home: &HomeServer) -> String {
     let mut hanging = Vec::new();

@@ -35,9 +35,9 @@ fn epsv_and_eprt_work_over_ipv6() {
         let home = HomeServer::new(&ROUTED);
         for host in ["client", "neighbour"] {
             for flags in [&[][..], &["--ftp-port", "-"]] {
-                let stories = home.curl(host, OUTSIDE_V6, flags);
+                let outputs = home.curl(host, OUTSIDE_V6, flags);
                 let verb = if flags.is_empty() { "> EPSV" } else { "> EPRT" };
-                assert!(stories.iter().all(|story| story.text().contains(verb)));
+                assert!(outputs.iter().all(|output| output.text().contains(verb)));
             }
             home.ftplib(host, OUTSIDE_V6, false).expect_success();
             let mut client = home.client(host, OUTSIDE_V6);

@@ -10,7 +10,7 @@ use crate::support::client_program::SECONDS_MAX;
 use crate::support::process::{self};
 use crate::support::wait::{is_so_within, pass};
 
-/// The kernel's own timer says when it will ask; nobody waits for it here.
+/// The kernel's timer shows when it will ask; the test does not wait for it.
 #[test]
 fn keepalive_is_armed() {
     scenario("keepalive::keepalive_is_armed", || {
@@ -51,10 +51,10 @@ fn long_idle_connections_break_when_a_router_forgets_sooner() {
     pass(idle, "the router forgets by the clock");
     client.send("NOOP");
     // Nothing, or "(…)" for the end of the connection: the router itself answers what it cannot place.
-    let heard = client.line_within(Duration::from_secs(5));
+    let line = client.line_within(Duration::from_secs(5));
     assert!(
-        heard.as_ref().is_none_or(|line| line.starts_with('(')),
-        "the router has not forgotten: {heard:?}"
+        line.as_ref().is_none_or(|text| text.starts_with('(')),
+        "the router has not forgotten: {line:?}"
     );
     home.finish();
 }

@@ -14,17 +14,17 @@ fn masquerade_and_range_serve_clients_outside() {
         || {
             let home = HomeServer::new(&ROUTED);
             for trust in [true, false] {
-                let story = home.ftplib("client", OUTSIDE, trust).expect_success();
-                assert_announced(&story, 227, OUTER);
+                let output = home.ftplib("client", OUTSIDE, trust).expect_success();
+                assert_announced(&output, 227, OUTER);
             }
-            for story in home.curl("client", OUTSIDE, &TRUSTING) {
-                assert_announced(&story, 227, OUTER);
+            for output in home.curl("client", OUTSIDE, &TRUSTING) {
+                assert_announced(&output, 227, OUTER);
             }
-            for story in home.curl("client", OUTSIDE, &["--disable-epsv"]) {
-                assert_announced(&story, 227, OUTER);
+            for output in home.curl("client", OUTSIDE, &["--disable-epsv"]) {
+                assert_announced(&output, 227, OUTER);
             }
-            for story in home.curl("client", OUTSIDE, &[]) {
-                assert_announced(&story, 229, OUTER);
+            for output in home.curl("client", OUTSIDE, &[]) {
+                assert_announced(&output, 229, OUTER);
             }
             // The guest is behind a second NAT, which passive mode does not notice.
             let guest = home.ftplib("guest", OUTSIDE, true).expect_success();
@@ -39,9 +39,9 @@ fn masquerade_and_range_serve_clients_outside() {
 #[test]
 fn clients_outside_fail_without_masquerade() {
     let home = HomeServer::new(&[]);
-    let story = home.ftplib("client", OUTSIDE, true).expect_failure();
-    assert_eq!(addresses(&story), [INNER], "{}", story.text());
-    assert_not_connected(&story);
+    let output = home.ftplib("client", OUTSIDE, true).expect_failure();
+    assert_eq!(addresses(&output), [INNER], "{}", output.text());
+    assert_not_connected(&output);
     home.finish();
 }
 
@@ -49,9 +49,9 @@ fn clients_outside_fail_without_masquerade() {
 #[test]
 fn clients_outside_fail_without_the_forwarded_range() {
     let home = HomeServer::new(&["-n", "203.0.113.1", "-r", "61000-61009"]);
-    let story = home.ftplib("client", OUTSIDE, true).expect_failure();
-    assert_eq!(addresses(&story), [OUTER], "{}", story.text());
-    assert_not_connected(&story);
+    let output = home.ftplib("client", OUTSIDE, true).expect_failure();
+    assert_eq!(addresses(&output), [OUTER], "{}", output.text());
+    assert_not_connected(&output);
     home.finish();
 }
 
@@ -63,28 +63,28 @@ fn two_addresses_work_on_one_listener() {
         let home = HomeServer::new(&["--masquerade-address-map", map, "-r", "60000-60009"]);
         assert!(home.server.address.is_ipv6(), "{}", home.server.address);
         for (to, outer) in [(OUTSIDE, OUTER), (OUTSIDE_SECOND, OUTER_SECOND)] {
-            let story = home.ftplib("client", to, true).expect_success();
-            assert_announced(&story, 227, outer);
-            for story in home.curl("client", to, &TRUSTING) {
-                assert_announced(&story, 227, outer);
+            let output = home.ftplib("client", to, true).expect_success();
+            assert_announced(&output, 227, outer);
+            for output in home.curl("client", to, &TRUSTING) {
+                assert_announced(&output, 227, outer);
             }
-            for story in home.curl("client", to, &[]) {
-                assert_announced(&story, 229, outer);
+            for output in home.curl("client", to, &[]) {
+                assert_announced(&output, 229, outer);
             }
         }
         home.finish();
-        "each 227 names the address that the client dialled"
+        "each 227 names the address that the client connected to"
     });
 }
 
-/// One masquerade address for both: who dialled the second is sent to the first, where its port is closed.
+/// One masquerade address for both: a client of the second is sent to the first, where the port is closed.
 #[test]
 fn one_address_fails_clients_of_the_second() {
     let home = HomeServer::new(&ROUTED);
     home.ftplib("client", OUTSIDE, true).expect_success();
-    let story = home.ftplib("client", OUTSIDE_SECOND, true).expect_failure();
-    assert_eq!(addresses(&story), [OUTER], "{}", story.text());
-    assert_not_connected(&story);
+    let output = home.ftplib("client", OUTSIDE_SECOND, true).expect_failure();
+    assert_eq!(addresses(&output), [OUTER], "{}", output.text());
+    assert_not_connected(&output);
     home.finish();
 }
 
@@ -94,16 +94,16 @@ fn a_local_client_gets_the_local_address() {
     scenario("masquerade::a_local_client_gets_the_local_address", || {
         let home = HomeServer::new(&ROUTED);
         for trust in [true, false] {
-            let story = home.ftplib("neighbour", INSIDE, trust).expect_success();
-            assert_announced(&story, 227, INNER);
+            let output = home.ftplib("neighbour", INSIDE, trust).expect_success();
+            assert_announced(&output, 227, INNER);
         }
-        for story in home.curl("neighbour", INSIDE, &TRUSTING) {
-            assert_announced(&story, 227, INNER);
+        for output in home.curl("neighbour", INSIDE, &TRUSTING) {
+            assert_announced(&output, 227, INNER);
         }
         // The two kinds of client at the same server, one after the other.
         for (host, to, address) in [("client", OUTSIDE, OUTER), ("neighbour", INSIDE, INNER)] {
-            let story = home.ftplib(host, to, true).expect_success();
-            assert_announced(&story, 227, address);
+            let output = home.ftplib(host, to, true).expect_success();
+            assert_announced(&output, 227, address);
         }
         home.finish();
         "served; 227 names 192.168.77.2"
@@ -114,8 +114,8 @@ fn a_local_client_gets_the_local_address() {
 #[test]
 fn local_clients_fail_without_local_networks() {
     let home = HomeServer::new(&[&ROUTED[..], &["--local-networks", "none"]].concat());
-    let story = home.ftplib("neighbour", INSIDE, true).expect_failure();
-    assert_eq!(addresses(&story), [OUTER], "{}", story.text());
+    let output = home.ftplib("neighbour", INSIDE, true).expect_failure();
+    assert_eq!(addresses(&output), [OUTER], "{}", output.text());
     home.finish();
 }
 
@@ -127,11 +127,11 @@ fn a_hairpinned_client_gets_the_public_address() {
         || {
             let home = HomeServer::behind(&hairpin(), &ROUTED);
             for trust in [true, false] {
-                let story = home.ftplib("neighbour", OUTSIDE, trust).expect_success();
-                assert_announced(&story, 227, OUTER);
+                let output = home.ftplib("neighbour", OUTSIDE, trust).expect_success();
+                assert_announced(&output, 227, OUTER);
             }
-            for story in home.curl("neighbour", OUTSIDE, &TRUSTING) {
-                assert_announced(&story, 227, OUTER);
+            for output in home.curl("neighbour", OUTSIDE, &TRUSTING) {
+                assert_announced(&output, 227, OUTER);
             }
             let log = home.server.log_with("192.168.77.1:");
             assert!(!log.contains("192.168.77.3"), "not hairpinned:\n{log}");
@@ -144,14 +144,14 @@ fn a_hairpinned_client_gets_the_public_address() {
     );
 }
 
-/// Told the local address, it would come from its own address, not from the router's: a stranger.
+/// With the local address it connects from its own address, not from the router's: a stranger.
 #[test]
 fn a_hairpinned_client_fails_with_the_local_address() {
     let local = ["--masquerade-client", "192.168.77.1/32=local"];
     // The server only gives up after its own time; the client's is shorter.
     let home = HomeServer::behind(&hairpin(), &[&ROUTED[..], &local].concat());
-    let story = home.ftplib("neighbour", OUTSIDE, true).expect_failure();
-    assert_eq!(addresses(&story), [INNER], "{}", story.text());
+    let output = home.ftplib("neighbour", OUTSIDE, true).expect_failure();
+    assert_eq!(addresses(&output), [INNER], "{}", output.text());
     home.finish();
 }
 
@@ -162,5 +162,5 @@ fn hairpin() -> Router {
     }
 }
 
-/// curl that asks for PASV and dials what it is told.
+/// curl with PASV, which connects to the announced address.
 const TRUSTING: [&str; 2] = ["--disable-epsv", "--no-ftp-skip-pasv-ip"];

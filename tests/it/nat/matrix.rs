@@ -1,4 +1,4 @@
-//! The table of all scenarios: what they are, what takes their mechanism away, and what the run said.
+//! The table of all scenarios: what they are, what removes their mechanism, and the result of the run.
 //!
 //! The run itself writes `target/nat-matrix.md`. When the last scenario is over, that text must equal the committed
 //! `tests/NAT-MATRIX.md` (`SNAPSHOTS=overwrite` writes it), so the page in the docs is never an old promise.
@@ -22,8 +22,8 @@ struct Row {
     off: &'static str,
 }
 
-/// Runs the story of a scenario, and notes what it says or that it failed.
-pub(super) fn scenario(test: &'static str, story: impl FnOnce() -> &'static str) {
+/// Runs a scenario, and records its result or that it failed.
+pub(super) fn scenario(test: &'static str, run: impl FnOnce() -> &'static str) {
     assert!(
         ROWS.iter().any(|row| row.test == test),
         "{test} is not in the matrix"
@@ -35,7 +35,7 @@ pub(super) fn scenario(test: &'static str, story: impl FnOnce() -> &'static str)
     {
         assert_eq!(name, test, "the test has another name in the matrix");
     }
-    let result = panic::catch_unwind(AssertUnwindSafe(story));
+    let result = panic::catch_unwind(AssertUnwindSafe(run));
     let said = *result.as_ref().unwrap_or(&"**fails**");
     let complete = {
         let mut said_by = RESULTS.lock().unwrap_or_else(PoisonError::into_inner);
@@ -79,7 +79,7 @@ fn compare(text: &str) {
         return;
     }
     let page = Path::new(env!("CARGO_MANIFEST_DIR")).join("NAT-MATRIX.md");
-    if env::var("SNAPSHOTS").is_ok_and(|wish| wish == "overwrite") {
+    if env::var("SNAPSHOTS").is_ok_and(|action| action == "overwrite") {
         fs::write(&page, text).expect("the page");
     }
     let committed = fs::read_to_string(&page).unwrap_or_default();
@@ -120,7 +120,7 @@ const ROWS: &[Row] = &[
     },
     Row {
         test: "masquerade::a_hairpinned_client_gets_the_public_address",
-        scenario: "a client in the server's network that dials the public address",
+        scenario: "a client in the server's network that connects to the public address",
         off: "`masquerade::a_hairpinned_client_fails_with_the_local_address`",
     },
     Row {
@@ -130,7 +130,7 @@ const ROWS: &[Row] = &[
     },
     Row {
         test: "host_names::the_last_address_outlives_a_silent_resolver",
-        scenario: "the resolver falls silent; later it speaks again, of another address",
+        scenario: "the resolver stops answering; later it answers again, with another address",
         off: "code: threads for lookups",
     },
     Row {
@@ -165,8 +165,8 @@ const ROWS: &[Row] = &[
     },
     Row {
         test: "networks::gateways_follow_the_routes",
-        scenario: "the default route changes: who is the router, and so not local",
-        off: "code: the routes among what the netlink socket hears",
+        scenario: "the default route changes: another router is not local",
+        off: "code: route messages of the netlink socket",
     },
     Row {
         test: "never_connected::an_announced_private_address_is_named",
@@ -205,7 +205,7 @@ const ROWS: &[Row] = &[
     },
     Row {
         test: "conntrack::helper_serves_clients_without_masquerade",
-        scenario: "a router with a conntrack helper; the server knows of no NAT",
+        scenario: "a router with a conntrack helper; the server has no masquerade address",
         off: "`conntrack::clients_fail_without_helper_and_masquerade`",
     },
     Row {
@@ -225,7 +225,7 @@ const ROWS: &[Row] = &[
     },
     Row {
         test: "active::active_mode_is_refused_at_once_behind_another_nat",
-        scenario: "active mode from behind another NAT: refused at once, lftp turns to PASV",
+        scenario: "active mode from behind another NAT: refused at once, lftp changes to PASV",
         off: "`active::active_mode_fails_late_with_foreign_addresses`",
     },
     Row {
@@ -301,7 +301,7 @@ const ROWS: &[Row] = &[
     Row {
         test: "shared_port::two_sessions_of_one_address_take_turns",
         scenario: "two sessions of one address, and another client, on 1 port",
-        off: "code: telling owners apart by their addresses",
+        off: "code: comparing the addresses of owners",
     },
     Row {
         test: "outer_ports::clients_outside_get_outer_ports",
@@ -365,38 +365,38 @@ const ROWS: &[Row] = &[
     },
     Row {
         test: "port_queue::abor_leaves_the_queue",
-        scenario: "ABOR while a port is awaited",
+        scenario: "ABOR while waiting for a port",
         off: "code: ABOR during the wait",
     },
     Row {
         test: "port_queue::quit_leaves_the_queue",
-        scenario: "QUIT while a port is awaited",
+        scenario: "QUIT while waiting for a port",
         off: "code: QUIT during the wait",
     },
     Row {
         test: "port_queue::a_lost_connection_leaves_the_queue",
-        scenario: "the control connection is lost while a port is awaited",
+        scenario: "the control connection is lost while waiting for a port",
         off: "code: the end of the control connection during the wait",
     },
     Row {
         test: "port_queue::the_queue_waits_no_longer_than_the_passive_timeout",
-        scenario: "no port comes free in time: 425, and the session goes on",
+        scenario: "no port is free in time: 425, and the session continues",
         off: "code: the bound of the wait",
     },
     Row {
         test: "ports::all_ports_are_released",
         scenario: "10,000 PASV and EPSV with and without connections on 10 ports",
-        off: "code: giving ports back",
+        off: "code: releasing ports",
     },
     Row {
         test: "ports::a_port_in_use_by_another_program_is_passed_over",
-        scenario: "a port that another program holds, until it lets go",
+        scenario: "a port that another program uses for a while",
         off: "code: trying blocked ports again",
     },
     Row {
         test: "check::check_prints_the_replies_that_clients_get",
         scenario: "`--check` on the server: the replies to clients outside, local, hairpinned, on itself and on IPv6",
-        off: "`check::check_fails_without_masquerade`, which it tells",
+        off: "`check::check_fails_without_masquerade`, as it reports",
     },
     Row {
         test: "printed_rules::rules_for_nftables",

@@ -41,8 +41,8 @@ fn a_new_interface_brings_its_network() {
         home.lab.plug("server", "vpn", "10.8.0.1/24", "peer", "vpn");
         let log = home.server.log_with(" 10.8.0.0/24 is new");
         assert!(log.contains("local networks: "), "{log}");
-        let story = home.ftplib("peer", VPN, true).expect_success();
-        assert!(story.text().contains("(10,8,0,1,"), "{}", story.text());
+        let output = home.ftplib("peer", VPN, true).expect_success();
+        assert!(output.text().contains("(10,8,0,1,"), "{}", output.text());
         home.finish();
         "its client is served; 227 names the interface's address"
     });
@@ -65,7 +65,7 @@ fn networks_do_not_matter_where_none_is_local() {
     home.finish();
 }
 
-/// Far more than the socket has room for: the kernel drops messages, and says that it did.
+/// Far more than the socket has room for: the kernel drops messages, and reports that it did.
 #[test]
 fn more_changes_than_the_kernel_can_report() {
     scenario("networks::more_changes_than_the_kernel_can_report", || {
@@ -103,7 +103,7 @@ fn gateways_follow_the_routes() {
             .log_with("gateways: 192.168.77.1 is new, 192.168.77.3 is gone");
         assert_eq!(client.passive().ip(), INNER);
         home.finish();
-        "the router's address is not local, whoever the router is"
+        "the address of the present router is not local"
     });
 }
 

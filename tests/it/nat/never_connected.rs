@@ -1,4 +1,4 @@
-//! Data connections that never come: the log, STAT and the 425 say why.
+//! Data connections that are never opened: the log, STAT and the 425 show why.
 
 use std::time::Duration;
 
@@ -26,7 +26,7 @@ fn an_announced_private_address_is_named() {
                     never connected: set --masquerade-address";
             home.server.log_with(line);
             home.finish();
-            "the log, STAT and the 425 say that a private address was told"
+            "the log, STAT and the 425 name the private address"
         },
     );
 }
@@ -49,15 +49,15 @@ fn ports_that_are_not_forwarded_are_named() {
                     true => client.extended_passive(),
                     false => client.passive(),
                 };
-                let told = match extended {
+                let place = match extended {
                     true => format!("port {}", to.port()),
                     false => format!("{OUTER}:{}", to.port()),
                 };
                 client.command("RETR from-server.bin", 150);
-                let expected = format!("425 No connection came to {told}; is the port forwarded?");
+                let expected = format!("425 No connection came to {place}; is the port forwarded?");
                 assert_eq!(client.expect(425).text(), expected);
                 let line = format!(
-                    " 1 data connection never came: {told} was announced; is the port forwarded?"
+                    " 1 data connection never came: {place} was announced; is the port forwarded?"
                 );
                 assert_eq!(missed(client), [line]);
             }
@@ -68,7 +68,7 @@ fn ports_that_are_not_forwarded_are_named() {
             let questions = lines.filter(|line| line.ends_with(": is the port forwarded?"));
             assert_eq!(questions.count(), 2, "{log}");
             home.finish();
-            "the log asks so, twice for six clients; STAT and the 425 ask, too"
+            "the log asks whether they are forwarded, twice for six clients; so do STAT and the 425"
         },
     );
 }

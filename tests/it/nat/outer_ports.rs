@@ -11,8 +11,8 @@ fn clients_outside_get_outer_ports() {
     scenario("outer_ports::clients_outside_get_outer_ports", || {
         let home = HomeServer::behind(&shifted(), &SHIFTED);
         for trust in [true, false] {
-            let story = home.ftplib("client", OUTSIDE, trust).expect_success();
-            assert_announced_in(&story, 227, OUTER, OUTER_PORTS);
+            let output = home.ftplib("client", OUTSIDE, trust).expect_success();
+            assert_announced_in(&output, 227, OUTER, OUTER_PORTS);
         }
         for (host, flags, code) in [
             ("client", &[][..], 229),
@@ -21,8 +21,8 @@ fn clients_outside_get_outer_ports() {
             ("neighbour", &["--disable-epsv"], 227),
             ("neighbour", &[], 229),
         ] {
-            for story in home.curl(host, OUTSIDE, flags) {
-                assert_announced_in(&story, code, OUTER, OUTER_PORTS);
+            for output in home.curl(host, OUTSIDE, flags) {
+                assert_announced_in(&output, code, OUTER, OUTER_PORTS);
             }
         }
         home.finish();
@@ -36,10 +36,10 @@ fn local_and_ipv6_clients_get_inner_ports() {
         "outer_ports::local_and_ipv6_clients_get_inner_ports",
         || {
             let home = HomeServer::behind(&shifted(), &SHIFTED);
-            let story = home.ftplib("neighbour", INSIDE, true).expect_success();
-            assert_announced_in(&story, 227, INNER, FORWARDED);
-            for story in home.curl("neighbour", INSIDE, &[]) {
-                assert_announced_in(&story, 229, INNER, FORWARDED);
+            let output = home.ftplib("neighbour", INSIDE, true).expect_success();
+            assert_announced_in(&output, 227, INNER, FORWARDED);
+            for output in home.curl("neighbour", INSIDE, &[]) {
+                assert_announced_in(&output, 229, INNER, FORWARDED);
             }
             for host in ["client", "neighbour"] {
                 let mut client = home.client(host, OUTSIDE_V6);

@@ -1,7 +1,8 @@
 //! Leaving the queue for a passive port: at once, and without a trace.
 //!
-//! One port, and clients of one address, who cannot share it. `holder` has it and does not come; whoever asks next waits. The story is always: `leaver` waits before
-//! `next`, leaves in some way, then `holder` is done, and `next` has the port long before any timer helps.
+//! One port, and clients of one address, which cannot share it. `holder` has the port and does not connect; others
+//! wait. In each test `leaver` waits before `next` and leaves in some way; then `holder` finishes, and `next` has the
+//! port long before any timer expires.
 
 use std::net::SocketAddr;
 use std::time::{Duration, Instant};
@@ -50,7 +51,7 @@ fn a_lost_connection_leaves_the_queue() {
         let (home, leaver, rest) = three_on_one_port();
         let left = Instant::now();
         drop(leaver);
-        // Before the port comes free: a session that only notices then would be given it first.
+        // Before the port is free: a session that notices only then would get the port first.
         home.server.log_with("#2 closed");
         assert_at_once(left);
         rest.go_on();
@@ -65,7 +66,7 @@ fn the_queue_waits_no_longer_than_the_passive_timeout() {
         "port_queue::the_queue_waits_no_longer_than_the_passive_timeout",
         || {
             let home = HomeServer::new(&[&ONE_PORT[..], &["--passive-timeout", "2"]].concat());
-            // Held by another program, so that it does not come free by itself.
+            // In use by another program, so that it stays so.
             let server = home.lab.namespace_of("server");
             let held = server.listen(([0, 0, 0, 0], *FORWARDED.start()));
             let held = held.expect("a port of another program");
@@ -97,7 +98,7 @@ struct Rest {
 }
 
 impl Rest {
-    /// The holder comes at last; then the port is free for the next one.
+    /// The holder connects at last; then the port is free for the next one.
     fn go_on(self) {
         let Self {
             mut holder,

@@ -1,7 +1,7 @@
-//! Which ports of a public address lead where, told by the packets that arrive at the server.
+//! Which ports of a public address lead where, seen by the packets that arrive at the server.
 //!
-//! A port that is forwarded to nobody and one that is not forwarded must not look the same, and a port that
-//! leads to the wrong place must not look right. So the client sends each SYN from the very port number that
+//! A port that is forwarded to a closed port and one that is not forwarded must not look the same, and a port that
+//! is forwarded to the wrong place must be noticed. So the client sends each SYN from the same port number that
 //! it sends it to, and the server's kernel notes that number beside the address and the port of arrival.
 
 use std::collections::BTreeMap;
@@ -42,7 +42,10 @@ pub(super) fn assert_leads(
     home.lab.nft("server", &watch(from));
     home.lab.namespace_of("client").enter(|| {
         for some in ports.chunks(SOCKETS_MAX) {
-            let _open: Vec<Socket> = some.iter().map(|&port| knock(from, public, port)).collect();
+            let _open: Vec<Socket> = some
+                .iter()
+                .map(|&port| send_syn(from, public, port))
+                .collect();
         }
     });
     is_so_within(ARRIVE_MAX, || seen(home) == *expected);
@@ -50,7 +53,7 @@ pub(super) fn assert_leads(
     assert_eq!(seen(home), *expected, "ports of {public}");
 }
 
-/// The control port and the passive range, as `--rules` lets them in.
+/// The control port and the passive range, as `--rules` forwards them.
 pub(super) fn leads(private: Ipv4Addr, outer_first: u16, count: u16) -> Leads {
     let mut leads = Leads::from([(21, (private, 2121))]);
     leads.extend((0..count).map(|index| (outer_first + index, (private, 60_000 + index))));
@@ -69,8 +72,8 @@ pub(super) fn some_ports() -> impl Iterator<Item = u16> {
         .chain(59_990..=60_020)
 }
 
-/// Sends a SYN and does not wait for what comes of it.
-fn knock(from: Ipv4Addr, public: Ipv4Addr, port: u16) -> Socket {
+/// Sends a SYN and does not wait for the answer.
+fn send_syn(from: Ipv4Addr, public: Ipv4Addr, port: u16) -> Socket {
     let socket = Socket::new(Domain::IPV4, Type::STREAM, None).expect("a socket");
     socket
         .set_reuse_address(true)
@@ -114,7 +117,7 @@ fn seen(home: &HomeServer) -> Leads {
         .collect()
 }
 
-/// Loaded anew, it has seen nothing.
+/// After it is loaded again, the set is empty.
 fn watch(from: Ipv4Addr) -> String {
     format!(
         "

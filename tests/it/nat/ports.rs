@@ -1,4 +1,4 @@
-//! Every port comes back, and a port of another program is neither announced nor given up.
+//! Every port is released, and a port of another program is passed over and tried again.
 
 use std::collections::BTreeSet;
 use std::net::SocketAddr;
@@ -97,7 +97,7 @@ fn after_many_requests(count: usize) {
     home.finish();
 }
 
-/// Ten clients get the ten ports at once, and when they have gone nobody listens on any.
+/// Ten clients get the ten ports at once, and when they have gone no one listens on any.
 fn assert_all_free(home: &HomeServer) {
     assert_nobody_listens(home);
     let mut clients: Vec<Client> = (FORWARDED)
@@ -116,7 +116,7 @@ fn assert_all_free(home: &HomeServer) {
     drop(clients);
     assert_nobody_listens(home);
     let log = home.server.log();
-    assert!(!log.contains("too small"), "somebody waited:\n{log}");
+    assert!(!log.contains("too small"), "a client waited:\n{log}");
 }
 
 /// In the range; the kernel is asked. The last session may still be about to end.

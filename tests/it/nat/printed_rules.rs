@@ -47,8 +47,8 @@ fn rules_for_iptables() {
 #[test]
 fn clients_fail_without_the_rules() {
     let home = bare(&ONE);
-    let story = home.ftplib("client", OUTSIDE, true).expect_failure();
-    assert_not_connected(&story);
+    let output = home.ftplib("client", OUTSIDE, true).expect_failure();
+    assert_not_connected(&output);
     assert_leads(&home, OUTER, some_ports(), &Leads::new());
     home.finish();
 }
@@ -68,8 +68,8 @@ fn rules_for_two_public_addresses() {
                 (OUTSIDE, OUTER, INNER),
                 (OUTSIDE_SECOND, OUTER_SECOND, INNER_SECOND),
             ] {
-                let story = home.ftplib("client", to, true).expect_success();
-                assert_announced(&story, 227, outer);
+                let output = home.ftplib("client", to, true).expect_success();
+                assert_announced(&output, 227, outer);
                 assert_leads(&home, outer, some_ports(), &leads(inner, 60_000, 10));
             }
             home.finish();
@@ -95,14 +95,15 @@ fn rules_for_outer_ports() {
     });
 }
 
-/// The same when the router has the outer numbers but the server does not tell them.
+/// The same when the router has the outer numbers but the server does not announce them.
 #[test]
 fn outer_ports_must_be_announced() {
     let home = bare(&ONE);
-    let told = home.ask(&["--rules", "nft", "--outer-ports", "50000-50009"]);
-    home.lab.nft("router", &text(told.expect_success().stdout));
-    let story = home.ftplib("client", OUTSIDE, true).expect_failure();
-    assert_not_connected(&story);
+    let printed = home.ask(&["--rules", "nft", "--outer-ports", "50000-50009"]);
+    home.lab
+        .nft("router", &text(printed.expect_success().stdout));
+    let output = home.ftplib("client", OUTSIDE, true).expect_failure();
+    assert_not_connected(&output);
     home.finish();
 }
 
@@ -200,13 +201,13 @@ fn load(home: &HomeServer, kind: &str) {
 
 /// In both ways to ask for a port, by clients that trust the address of a 227.
 fn assert_served(home: &HomeServer, to: &str) {
-    let story = home.ftplib("client", to, true).expect_success();
-    assert_announced(&story, 227, OUTER);
-    for story in home.curl("client", to, &TRUSTING) {
-        assert_announced(&story, 227, OUTER);
+    let output = home.ftplib("client", to, true).expect_success();
+    assert_announced(&output, 227, OUTER);
+    for output in home.curl("client", to, &TRUSTING) {
+        assert_announced(&output, 227, OUTER);
     }
-    for story in home.curl("client", to, &[]) {
-        assert_announced(&story, 229, OUTER);
+    for output in home.curl("client", to, &[]) {
+        assert_announced(&output, 229, OUTER);
     }
 }
 

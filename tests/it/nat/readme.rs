@@ -117,9 +117,9 @@ fn carrier_nat() {
     scenario("readme::carrier_nat", || {
         let home = Printed::new("Carrier NAT");
         let check = command("Carrier NAT", 1);
-        let told = ask(&home.lab, "server", &check, &["-p", "2122"]);
-        assert_eq!(told.status.and_then(|status| status.code()), Some(1));
-        let text = told.text().replace("\n         ", " ");
+        let output = ask(&home.lab, "server", &check, &["-p", "2122"]);
+        assert_eq!(output.status.and_then(|status| status.code()), Some(1));
+        let text = output.text().replace("\n         ", " ");
         assert!(text.contains("serve over IPv6"), "{text}");
         home.assert_served_v6();
         home.finish()
@@ -148,13 +148,13 @@ fn one_forwarded_port() {
                 scope.spawn(move || {
                     let from = format!("203.0.113.{last}");
                     let flags = [&TRUSTING[..], &["--interface", &from]].concat();
-                    let story = home.fetch("client", OUTSIDE, &flags);
-                    assert_eq!(addresses(&story), [OUTER], "{}", story.text());
+                    let output = home.fetch("client", OUTSIDE, &flags);
+                    assert_eq!(addresses(&output), [OUTER], "{}", output.text());
                 });
             }
         });
         let log = home.server.log();
-        assert!(!log.contains("too small"), "somebody waited:\n{log}");
+        assert!(!log.contains("too small"), "a client waited:\n{log}");
         home.finish()
     });
 }
@@ -215,20 +215,20 @@ impl Printed {
     /// In both ways to ask for a port, by a client that trusts the address of a 227.
     #[track_caller]
     fn assert_served(&self, host: &str, to: &str, announced: Ipv4Addr) {
-        let story = self.fetch(host, to, &TRUSTING);
-        assert_eq!(addresses(&story), [announced], "{}", story.text());
-        let story = self.fetch(host, to, &[]);
-        assert!(story.text().contains("< 229 "), "{}", story.text());
+        let output = self.fetch(host, to, &TRUSTING);
+        assert_eq!(addresses(&output), [announced], "{}", output.text());
+        let output = self.fetch(host, to, &[]);
+        assert!(output.text().contains("< 229 "), "{}", output.text());
     }
 
     #[track_caller]
     fn assert_served_v6(&self) {
         for host in ["client", "neighbour"] {
-            let story = self.fetch(host, OUTSIDE_V6, &[]);
-            let announced = announcements(&story.text());
+            let output = self.fetch(host, OUTSIDE_V6, &[]);
+            let announced = announcements(&output.text());
             let in_range = |port| (60_000..=60_009).contains(&port);
             assert!(announced.iter().all(|announced| in_range(announced.port)));
-            assert_eq!(announced.len(), 1, "{}", story.text());
+            assert_eq!(announced.len(), 1, "{}", output.text());
         }
     }
 
@@ -237,9 +237,9 @@ impl Printed {
         let mut command = curl();
         command.args(["--verbose", "--connect-timeout", "5"]);
         command.args(flags).arg(format!("ftp://{to}/file"));
-        let story = process::run(&mut self.lab.command_on(host, &command), SECONDS_MAX);
-        assert!(story.stdout == noise(SIZE), "{}", story.text());
-        story.expect_success()
+        let output = process::run(&mut self.lab.command_on(host, &command), SECONDS_MAX);
+        assert!(output.stdout == noise(SIZE), "{}", output.text());
+        output.expect_success()
     }
 
     fn finish(self) -> &'static str {
@@ -343,7 +343,7 @@ table ip proxy {
     }
 }";
 
-/// curl that asks for PASV and dials what it is told.
+/// curl with PASV, which connects to the announced address.
 const TRUSTING: [&str; 2] = ["--disable-epsv", "--no-ftp-skip-pasv-ip"];
 const SIZE: usize = 100_003;
 /// In the order of the README's table.

@@ -110,9 +110,9 @@ fn a_port_is_free_once_its_client_has_connected() {
                 client.expect(226);
             }
             let log = home.server.log();
-            assert!(!log.contains("too small"), "somebody waited:\n{log}");
+            assert!(!log.contains("too small"), "a client waited:\n{log}");
             home.finish();
-            "8 of 8, nobody waited"
+            "8 of 8, none waited"
         },
     );
 }
@@ -161,9 +161,9 @@ fn clients_that_never_connect_starve_no_other() {
                 begun.elapsed()
             );
             for hoarder in &mut hoarders {
-                let told = hoarder.command("RETR from-server.bin", 425).text();
-                assert!(told.starts_with("425 No connection came to 203"), "{told}");
-                assert!(told.contains(" before others needed the port; "), "{told}");
+                let text = hoarder.command("RETR from-server.bin", 425).text();
+                assert!(text.starts_with("425 No connection came to 203"), "{text}");
+                assert!(text.contains(" before others needed the port; "), "{text}");
                 hoarder.command("NOOP", 200);
             }
             home.finish();
@@ -209,7 +209,7 @@ fn the_log_has_no_warning_while_ports_suffice() {
     let data = holder.connect_data(to);
     assert!(holder.fetch_over(data, "RETR from-server.bin") == noise(SIZE));
     let log = home.server.log();
-    assert!(!log.contains("too small"), "nobody waited:\n{log}");
+    assert!(!log.contains("too small"), "a client waited:\n{log}");
     home.finish();
 }
 
@@ -232,7 +232,7 @@ impl Addresses {
 fn curls(home: &HomeServer, count: usize, addresses: Addresses) {
     let commands = (0..count).map(|number| {
         let address = addresses.of(number);
-        // curl says where it is sent; what it fetches is checked byte by byte.
+        // curl prints the replies; what it fetches is checked byte by byte.
         let flags = ["--disable-epsv", "--interface", &address];
         // In curl's eyes the wait for a 227 is part of connecting.
         let fetch = [
@@ -259,7 +259,7 @@ fn lftps(home: &HomeServer, count: usize, addresses: Addresses) {
     assert_all_served(all_at_once(commands));
 }
 
-/// Clients that dial the announced port only when up to three seconds have passed; most of them sooner.
+/// Clients that connect to the announced port only when up to three seconds have passed; most of them sooner.
 fn late_clients(home: &HomeServer, count: usize, addresses: Addresses) {
     thread::scope(|scope| {
         for number in 0..count {
@@ -293,21 +293,21 @@ fn all_at_once(commands: impl Iterator<Item = Command>) -> Vec<Finished> {
 }
 
 #[track_caller]
-fn assert_all_served(stories: Vec<Finished>) {
+fn assert_all_served(outputs: Vec<Finished>) {
     let wanted = noise(SIZE);
-    let count = stories.len();
-    let fine = |story: &&Finished| story.succeeded() && story.stdout == wanted;
-    let served = stories.iter().filter(fine).count();
-    let first = stories.iter().find(|story| !fine(story));
-    let first = first.map(|story| String::from_utf8_lossy(&story.stderr));
+    let count = outputs.len();
+    let fine = |output: &&Finished| output.succeeded() && output.stdout == wanted;
+    let served = outputs.iter().filter(fine).count();
+    let first = outputs.iter().find(|output| !fine(output));
+    let first = first.map(|output| String::from_utf8_lossy(&output.stderr));
     assert_eq!(served, count, "the first that was not: {first:?}");
-    for story in stories {
-        let said = String::from_utf8_lossy(&story.stderr);
-        let announced = announcements(&said);
-        assert!(!announced.is_empty(), "no 227 in:\n{said}");
+    for output in outputs {
+        let stderr = String::from_utf8_lossy(&output.stderr);
+        let announced = announcements(&stderr);
+        assert!(!announced.is_empty(), "no 227 in:\n{stderr}");
         for announced in announced {
-            assert_eq!(announced.address, Some(OUTER), "{said}");
-            assert!((60_000..=60_001).contains(&announced.port), "{said}");
+            assert_eq!(announced.address, Some(OUTER), "{stderr}");
+            assert!((60_000..=60_001).contains(&announced.port), "{stderr}");
         }
     }
 }
@@ -324,7 +324,7 @@ fn in_parallel<T: Copy + Send>(of: &[T], work: impl Fn(T) + Sync) {
             .map(|&item| scope.spawn(move || work(item)))
             .collect();
         for thread in running {
-            thread.join().expect("one of two stories at the same time");
+            thread.join().expect("one of two outputs at the same time");
         }
     });
 }
@@ -332,5 +332,5 @@ fn in_parallel<T: Copy + Send>(of: &[T], work: impl Fn(T) + Sync) {
 const TWO_PORTS: [&str; 4] = ["-n", "203.0.113.1", "-r", "60000-60001"];
 const ONE_PORT: [&str; 4] = ["-n", "203.0.113.1", "-r", "60000"];
 const LATE_MAX: Duration = Duration::from_secs(3);
-/// The five seconds that a port is kept for a client that does not come, and some more.
+/// The five seconds that a port is reserved for a client that does not connect, and some more.
 const YIELDED: Duration = Duration::from_secs(8);

@@ -30,7 +30,7 @@ fn two_hundred_clients_share_one_port() {
                     let mut client = neighbour(home, number);
                     let to = client.passive();
                     assert_eq!(to.port(), 60_000);
-                    // Nobody connects before the last one has its 227: all wait on the one port.
+                    // No client connects before the last one has its 227: all wait on the one port.
                     all_are_told.wait();
                     fetch(&mut client, to, number);
                     client.command("QUIT", 221);
@@ -38,13 +38,13 @@ fn two_hundred_clients_share_one_port() {
             }
         });
         let log = home.server.log();
-        assert!(!log.contains("too small"), "somebody waited:\n{log}");
+        assert!(!log.contains("too small"), "a client waited:\n{log}");
         home.finish();
         "200 of 200 wait on it at the same time, each gets its own file"
     });
 }
 
-/// Where anybody may take anybody's connection, nobody can share.
+/// Where any address may connect, sessions cannot share a port.
 #[test]
 fn foreign_addresses_take_turns() {
     let home = HomeServer::new(&[&ONE_PORT[..], &["--permit-foreign-addresses"]].concat());
@@ -84,7 +84,7 @@ fn two_sessions_of_one_address_take_turns() {
             let data = second.connect_data(to);
             second.fetch_over(data, "RETR from-server.bin");
             home.finish();
-            "the second waits for the first, another client for nobody"
+            "the second waits for the first, another client does not wait"
         },
     );
 }

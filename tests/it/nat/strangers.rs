@@ -1,4 +1,4 @@
-//! Strangers on the data port: they get nothing, take nothing, hear nothing, and the right client is served.
+//! Strangers on the data port: they get nothing and change nothing, and the client is served.
 
 use std::fs;
 use std::io::{Read, Write};
@@ -17,18 +17,18 @@ use crate::support::lab::{self};
 
 #[test]
 fn one_stranger_is_refused() {
-    scenario("strangers::one_stranger_is_refused", || story(1));
+    scenario("strangers::one_stranger_is_refused", || check(1));
 }
 
 #[test]
 fn five_strangers_are_refused() {
-    scenario("strangers::five_strangers_are_refused", || story(5));
+    scenario("strangers::five_strangers_are_refused", || check(5));
 }
 
 #[test]
 fn a_thousand_strangers_are_refused() {
     scenario("strangers::a_thousand_strangers_are_refused", || {
-        story(1000)
+        check(1000)
     });
 }
 
@@ -49,10 +49,10 @@ fn a_hundred_strangers_at_once_are_refused() {
         client.expect(226);
         // Not only when a timer makes the server look again.
         assert!(begun.elapsed() < Duration::from_secs(10));
-        assert_turned_away(strangers);
+        assert_refused(strangers);
         serves_as_before(client);
         home.finish();
-        "turned away in silence; the client is served"
+        "refused without a reply; the client is served"
     });
 }
 
@@ -74,10 +74,10 @@ fn strangers_leave_no_bytes_in_an_upload() {
                 strangers = come(&home, 3, to);
             }
             for stranger in &mut strangers {
-                // An error says that the server has hung up already, which is as good.
+                // On an error the server has closed the connection already.
                 let _ = stranger.write_all(b"a stranger's bytes");
             }
-            assert_turned_away(strangers);
+            assert_refused(strangers);
             let mut data = client.connect_data(to);
             data.write_all(&noise(SIZE)).expect("sending a file");
             drop(data);
@@ -91,7 +91,7 @@ fn strangers_leave_no_bytes_in_an_upload() {
     });
 }
 
-/// The same stranger where anybody may take any data connection.
+/// The same stranger where any address may connect.
 #[test]
 fn strangers_are_served_with_foreign_addresses() {
     let home = HomeServer::new(&[&ROUTED[..], &["--permit-foreign-addresses"]].concat());
@@ -106,8 +106,8 @@ fn strangers_are_served_with_foreign_addresses() {
     home.finish();
 }
 
-/// So many strangers come before the transfer command, and so many after its 150.
-fn story(count: usize) -> &'static str {
+/// `count` strangers connect before the transfer command, and again after its 150.
+fn check(count: usize) -> &'static str {
     allow_many_sockets();
     let home = HomeServer::new(&ROUTED);
     let mut client = home.client("client", OUTSIDE);
@@ -118,12 +118,12 @@ fn story(count: usize) -> &'static str {
     let data = client.connect_data(to);
     let bytes = client.fetch_over(data, "RETR from-server.bin");
     assert!(bytes == noise(SIZE), "{} bytes", bytes.len());
-    assert_turned_away(before);
+    assert_refused(before);
 
     let to = client.passive();
     client.command("RETR from-server.bin", 150);
     let after = come(&home, count, to);
-    assert_turned_away(after);
+    assert_refused(after);
     client.expect_silence(Duration::from_millis(20));
     let mut bytes = Vec::new();
     let read = client.connect_data(to).read_to_end(&mut bytes);
@@ -138,13 +138,13 @@ fn story(count: usize) -> &'static str {
     client.store_over(data, "STOR upload.bin", noise(SIZE));
     let stored = fs::read(home.root().join("upload.bin")).expect("the upload");
     assert!(stored == noise(SIZE), "{} bytes", stored.len());
-    assert_turned_away(before);
+    assert_refused(before);
     serves_as_before(client);
     home.finish();
-    "turned away in silence; the client is served"
+    "refused without a reply; the client is served"
 }
 
-/// No reply too many has put the dialogue out of step.
+/// No extra reply was sent.
 fn serves_as_before(mut client: Client) {
     client.command("NOOP", 200);
     client.command("PWD", 257);
@@ -163,9 +163,9 @@ fn come(home: &HomeServer, count: usize, to: SocketAddr) -> Vec<TcpStream> {
     })
 }
 
-/// Each was hung up on without a byte.
+/// Each connection was closed without a byte.
 #[track_caller]
-fn assert_turned_away(strangers: Vec<TcpStream>) {
+fn assert_refused(strangers: Vec<TcpStream>) {
     for mut stranger in strangers {
         stranger
             .set_read_timeout(Some(Duration::from_secs(5)))
@@ -175,7 +175,7 @@ fn assert_turned_away(strangers: Vec<TcpStream>) {
             Ok(0) => {}
             Ok(_) => panic!("a stranger was served"),
             // A reset: the server closed without reading what the stranger sent.
-            Err(error) => assert!(!is_timeout(&error), "a stranger is kept: {error}"),
+            Err(error) => assert!(!is_timeout(&error), "the connection stays open: {error}"),
         }
     }
 }

@@ -19,15 +19,15 @@ fn tls_passes_a_router_that_reads_along() {
         let home = HomeServer::behind(&helpful(Some(FORWARDED)), &flags);
         let secure = ["--ssl-reqd", "--cacert", &certificate.chain];
         let trusting = ["--disable-epsv", "--no-ftp-skip-pasv-ip"];
-        for story in home.curl("client", OUTSIDE, &[&secure[..], &trusting].concat()) {
-            assert_announced(&story, 227, OUTER);
+        for output in home.curl("client", OUTSIDE, &[&secure[..], &trusting].concat()) {
+            assert_announced(&output, 227, OUTER);
         }
-        for story in home.curl("client", OUTSIDE, &secure) {
-            assert_announced(&story, 229, OUTER);
+        for output in home.curl("client", OUTSIDE, &secure) {
+            assert_announced(&output, 229, OUTER);
         }
         // The guest is behind a second NAT.
-        for story in home.curl("guest", OUTSIDE, &secure) {
-            assert_announced(&story, 229, OUTER);
+        for output in home.curl("guest", OUTSIDE, &secure) {
+            assert_announced(&output, 229, OUTER);
         }
         home.finish();
         "all served; 227 names 203.0.113.1"
@@ -48,9 +48,9 @@ fn tls_fails_without_masquerade_behind_a_helper() {
     let trusting = ["--disable-epsv", "--no-ftp-skip-pasv-ip"];
     list(&trusting).expect_success();
     let secure = ["--ssl-reqd", "--cacert", &certificate.chain];
-    let story = list(&[&secure[..], &trusting].concat()).expect_failure();
-    assert_eq!(addresses(&story), [INNER], "{}", story.text());
-    let text = story.text();
+    let output = list(&[&secure[..], &trusting].concat()).expect_failure();
+    assert_eq!(addresses(&output), [INNER], "{}", output.text());
+    let text = output.text();
     assert!(text.contains("Connecting to 192.168.77.2"), "{text}");
     // curl has two ways to say it.
     let reasons = ["Failed to connect", "timed out"];

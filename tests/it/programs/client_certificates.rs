@@ -1,9 +1,9 @@
-//! Clients that must show a certificate: with it they are served, and nobody else is.
+//! A server that requires certificates of its clients: only those that have one are served.
 
 use std::fs;
 
 use super::dialogue::Dialogue;
-use super::tls::{STRICT, curl, curl_story, implicit_url};
+use super::tls::{STRICT, check_curl, curl, implicit_url};
 use crate::support::certificates::{Authority, Certificate};
 use crate::support::server::{Program, SecureServer, Setup};
 
@@ -37,7 +37,7 @@ fn curl_with_a_certificate_of_the_authority() {
     for way in &WAYS {
         for proof in [&STRICT[..], &[]] {
             let (secure, clients) = place(proof);
-            curl_story(&secure, &with(way, &clients.ours), &url(&secure, way));
+            check_curl(&secure, &with(way, &clients.ours), &url(&secure, way));
             let dialogue = Dialogue::finish(secure.server);
             let log = dialogue.log();
             dialogue.assert_used(&["STOR", "RETR", "LIST"]);
@@ -47,7 +47,7 @@ fn curl_with_a_certificate_of_the_authority() {
     }
 }
 
-/// The neighbours of the story above: the same in all but the certificate.
+/// The same as above in all but the certificate.
 #[test]
 fn curl_without_a_certificate_of_the_authority_is_refused() {
     for way in &WAYS {
@@ -65,7 +65,7 @@ fn curl_without_a_certificate_of_the_authority_is_refused() {
     }
 }
 
-/// Not even those who do not ask for TLS.
+/// Nor is a client that does not ask for TLS.
 #[test]
 fn curl_in_clear_text_is_refused() {
     let (secure, _) = place(&[]);

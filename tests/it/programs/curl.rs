@@ -264,7 +264,7 @@ impl<'a> Curl<'a> {
                 download.expect_success().stdout,
                 size.to_string().into_bytes()
             );
-            // curl leaves the old file alone when not one byte came.
+            // curl does not replace the old file when it receives no byte.
             if size > 0 {
                 assert_same_files(&sample, &copy);
             }

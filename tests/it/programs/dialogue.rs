@@ -1,4 +1,4 @@
-//! What a client and the server said to each other, read from the server's log.
+//! The commands and replies of a client and the server, read from the server's log.
 
 use crate::support::server::{Program, TestServer};
 
@@ -7,7 +7,7 @@ pub(super) struct Dialogue {
     log: String,
 }
 
-/// How a client gets its data connections; exactly one of the four commands belongs to each.
+/// How a client opens its data connections: by one of four commands.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(super) enum Mode {
     Pasv,

@@ -15,15 +15,15 @@ use crate::support::server::{PASSWORD, Program, TestServer, USER};
 
 #[test]
 fn ncftp_passive() {
-    ncftp_story("-F").assert_mode(Mode::Pasv);
+    check_ncftp("-F").assert_mode(Mode::Pasv);
 }
 
 #[test]
 fn ncftp_active() {
-    ncftp_story("-E").assert_mode(Mode::Port);
+    check_ncftp("-E").assert_mode(Mode::Port);
 }
 
-fn ncftp_story(mode: &str) -> Dialogue {
+fn check_ncftp(mode: &str) -> Dialogue {
     let server = start(LOOPBACK);
     let login = ["-u", USER, "-p", PASSWORD, "-P", &server.port(), "-r", "1"];
     let run = |program: &str, arguments: &[&str]| {
@@ -111,7 +111,7 @@ fn wget(server: &TestServer<Program>, arguments: &[&str]) -> Finished {
     server.run_client("wget", &arguments)
 }
 
-/// It has EPSV and nothing else, and no listings.
+/// It has EPSV only, and no listings.
 #[test]
 fn busybox_gets_and_puts() {
     for host in ["127.0.0.1", "::1"] {
@@ -145,16 +145,16 @@ fn busybox_gets_and_puts() {
 
 #[test]
 fn aria2_passive() {
-    aria2_story("--ftp-pasv=true").assert_mode(Mode::Pasv);
+    check_aria2("--ftp-pasv=true").assert_mode(Mode::Pasv);
 }
 
 #[test]
 fn aria2_active() {
-    aria2_story("--ftp-pasv=false").assert_mode(Mode::Port);
+    check_aria2("--ftp-pasv=false").assert_mode(Mode::Port);
 }
 
 /// It downloads only: in four pieces at once, from where it stopped, and names of all kinds.
-fn aria2_story(mode: &str) -> Dialogue {
+fn check_aria2(mode: &str) -> Dialogue {
     let server = start(LOOPBACK);
     write_sample(&server.path("sample"));
     write_part(&server.work("part"));
@@ -163,7 +163,7 @@ fn aria2_story(mode: &str) -> Dialogue {
         process::run(aria2(&server).args(arguments), SECONDS_MAX).expect_success();
     };
     let sample = server.url("/sample");
-    // Slowly, else the first connection has it all before the others are ready.
+    // Slowly: otherwise the first connection has all of it before the others are ready.
     let pieces = ["--split=4", "--max-connection-per-server=4", "-k1M"];
     get(&[
         &pieces[..],
@@ -173,13 +173,13 @@ fn aria2_story(mode: &str) -> Dialogue {
     assert_sample(&server.work("pieces"));
     get(&["--continue=true", "--out=part", &sample]);
     assert_sample(&server.work("part"));
-    let mut wishes = String::new();
+    let mut list = String::new();
     for name in NAMES {
         fs::write(server.path(name), name).expect("a file with an odd name");
-        wishes += &format!("{}\n  out={name}\n", server.url(&format!("/{name}")));
+        list += &format!("{}\n  out={name}\n", server.url(&format!("/{name}")));
     }
-    fs::write(server.work("wishes"), wishes).expect("a list");
-    get(&["--input-file=wishes", "--max-concurrent-downloads=10"]);
+    fs::write(server.work("list"), list).expect("a list");
+    get(&["--input-file=list", "--max-concurrent-downloads=10"]);
     for name in NAMES {
         assert_same_files(&server.path(name), &server.work(name));
     }
@@ -195,7 +195,7 @@ fn aria2(server: &TestServer<Program>) -> Command {
     command
         .args(["--no-conf", "--quiet", "--no-netrc", "--dir"])
         .arg(path(&server.work("")))
-        // It waits for its own time-out where 150 and 226 reach it together, whatever the server.
+        // It waits for its own time-out where 150 and 226 reach it together, with any server.
         .args(["--timeout=2", "--max-tries=5", "--retry-wait=0"])
         .args([
             format!("--ftp-user={USER}"),

@@ -1,6 +1,6 @@
 //! FileZilla on an X server without a screen. Its queue is written before it starts, and one key sets it going.
 //!
-//! What it has done is read in its own log file; nobody looks at its windows.
+//! What it has done is read in its own log file, not in its windows.
 
 use std::fs;
 use std::io::{BufRead, BufReader};
@@ -24,25 +24,25 @@ use crate::support::wait::is_so_within;
 
 #[test]
 fn long_filezilla_passive() {
-    story(start(LOOPBACK), "default", None).assert_mode(Mode::Pasv);
+    check(start(LOOPBACK), "default", None).assert_mode(Mode::Pasv);
 }
 
 #[test]
 fn long_filezilla_active() {
-    story(start(LOOPBACK), "active", None).assert_mode(Mode::Port);
+    check(start(LOOPBACK), "active", None).assert_mode(Mode::Port);
 }
 
 #[test]
 fn long_filezilla_on_ipv6() {
-    story(start("::1"), "default", None).assert_mode(Mode::Epsv);
+    check(start("::1"), "default", None).assert_mode(Mode::Epsv);
 }
 
-/// All its data connections resume: else the server would refuse them.
+/// All its data connections resume: the server would refuse them otherwise.
 #[test]
 fn long_filezilla_over_tls() {
     for (mode, expected) in [("default", Mode::Pasv), ("active", Mode::Port)] {
         let secure = start_secure(&STRICT);
-        let dialogue = story(secure.server, mode, Some(&secure.certificate));
+        let dialogue = check(secure.server, mode, Some(&secure.certificate));
         dialogue
             .assert_mode(expected)
             .assert_used(&["AUTH", "PROT"]);
@@ -50,7 +50,7 @@ fn long_filezilla_over_tls() {
 }
 
 /// Whole files, files to be continued, and odd names, each in both directions.
-fn story(server: TestServer<Program>, mode: &str, certificate: Option<&Certificate>) -> Dialogue {
+fn check(server: TestServer<Program>, mode: &str, certificate: Option<&Certificate>) -> Dialogue {
     write_sample(&server.work("sample"));
     write_sample(&server.path("other"));
     write_sample(&server.path("get"));
@@ -138,7 +138,7 @@ impl Queue {
         process::run_typing(&mut command, &self.lines, SECONDS_MAX).expect_success();
     }
 
-    /// Lets FileZilla work through the queue, and returns its log.
+    /// Has FileZilla process the queue, and returns its log.
     #[track_caller]
     fn transfer(&self, server: &TestServer<Program>) -> String {
         let screen = Screen::new(server);
@@ -152,7 +152,7 @@ impl Queue {
         process::drain(filezilla.0.stdout.take().expect("stdout is piped"));
         process::drain(filezilla.0.stderr.take().expect("stderr is piped"));
         let log = || fs::read_to_string(server.work(LOG)).unwrap_or_default();
-        // The key toggles, so it is pressed again only when the last time nothing came of it.
+        // The key toggles, so it is pressed again only when it had no effect the last time.
         let started = (0..PRESSES_MAX).any(|_| {
             screen.press_process_queue(server);
             is_so_within(Duration::from_secs(3), || log().contains("Connecting to"))
@@ -165,7 +165,7 @@ impl Queue {
     }
 }
 
-/// An X server of our own, which shows nothing to nobody.
+/// An X server without a screen.
 struct Screen {
     display: String,
     _server: Running,
@@ -189,7 +189,7 @@ impl Screen {
         });
         let number = receiver
             .recv_timeout(Duration::from_secs(20))
-            .expect("Xvfb tells its number");
+            .expect("the number of Xvfb");
         Self {
             display: format!(":{}", number.trim()),
             _server: server,

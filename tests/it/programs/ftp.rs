@@ -1,4 +1,4 @@
-//! The programs called ftp: tnftp (the one of the BSDs and macOS) and that of GNU inetutils, typed at like by a person.
+//! The programs called ftp: tnftp (the one of the BSDs and macOS) and that of GNU inetutils, driven as by a person who types.
 
 use std::fs;
 
@@ -11,47 +11,47 @@ use crate::support::server::{PASSWORD, USER};
 
 #[test]
 fn tnftp_by_default() {
-    story("tnftp", "127.0.0.1", &[]).assert_mode(Mode::Epsv);
+    check("tnftp", "127.0.0.1", &[]).assert_mode(Mode::Epsv);
 }
 
 #[test]
 fn tnftp_without_epsv() {
-    story("tnftp", "127.0.0.1", &["epsv4 off"]).assert_mode(Mode::Pasv);
+    check("tnftp", "127.0.0.1", &["epsv4 off"]).assert_mode(Mode::Pasv);
 }
 
 #[test]
 fn tnftp_in_active_mode() {
-    story("tnftp", "127.0.0.1", &["passive off"]).assert_mode(Mode::Eprt);
-    story("tnftp", "127.0.0.1", &["passive off", "epsv4 off"]).assert_mode(Mode::Port);
+    check("tnftp", "127.0.0.1", &["passive off"]).assert_mode(Mode::Eprt);
+    check("tnftp", "127.0.0.1", &["passive off", "epsv4 off"]).assert_mode(Mode::Port);
 }
 
 #[test]
 fn tnftp_on_ipv6() {
-    story("tnftp", "::1", &[]).assert_mode(Mode::Epsv);
-    story("tnftp", "::1", &["passive off"]).assert_mode(Mode::Eprt);
+    check("tnftp", "::1", &[]).assert_mode(Mode::Epsv);
+    check("tnftp", "::1", &["passive off"]).assert_mode(Mode::Eprt);
 }
 
 #[test]
 fn inetutils_passive() {
-    // This one has `epsv4` off at first, and the word alone turns it on.
-    story("inetutils-ftp", "127.0.0.1", &["passive"]).assert_mode(Mode::Pasv);
-    story("inetutils-ftp", "127.0.0.1", &["passive", "epsv4"]).assert_mode(Mode::Epsv);
+    // This one has `epsv4` off at first, and the command alone turns it on.
+    check("inetutils-ftp", "127.0.0.1", &["passive"]).assert_mode(Mode::Pasv);
+    check("inetutils-ftp", "127.0.0.1", &["passive", "epsv4"]).assert_mode(Mode::Epsv);
 }
 
 #[test]
 fn inetutils_active() {
-    story("inetutils-ftp", "127.0.0.1", &[]).assert_mode(Mode::Port);
-    story("inetutils-ftp", "127.0.0.1", &["epsv4"]).assert_mode(Mode::Eprt);
+    check("inetutils-ftp", "127.0.0.1", &[]).assert_mode(Mode::Port);
+    check("inetutils-ftp", "127.0.0.1", &["epsv4"]).assert_mode(Mode::Eprt);
 }
 
 #[test]
 fn inetutils_on_ipv6() {
-    story("inetutils-ftp", "::1", &["passive"]).assert_mode(Mode::Epsv);
-    story("inetutils-ftp", "::1", &[]).assert_mode(Mode::Eprt);
+    check("inetutils-ftp", "::1", &["passive"]).assert_mode(Mode::Epsv);
+    check("inetutils-ftp", "::1", &[]).assert_mode(Mode::Eprt);
 }
 
 /// Everything that both programs can do, in one session.
-fn story(program: &str, host: &str, settings: &[&str]) -> Dialogue {
+fn check(program: &str, host: &str, settings: &[&str]) -> Dialogue {
     let server = start(host);
     write_sample(&server.work("sample"));
     fs::write(server.work("rest"), &noise(SIZE)[HALF..]).expect("the rest of the sample");

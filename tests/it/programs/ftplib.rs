@@ -1,4 +1,4 @@
-//! Python's ftplib, driven by `tests/clients/ftplib_story.py`.
+//! Python's ftplib, driven by `tests/clients/ftplib_session.py`.
 
 use std::fs::{self, File};
 

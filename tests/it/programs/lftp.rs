@@ -1,4 +1,4 @@
-//! lftp: one story in each of its ways to open data connections, and mirrors of whole trees.
+//! lftp: one session in each of its ways to open data connections, and mirrors of whole trees.
 
 use std::fs::{self, File};
 use std::os::unix::fs::{MetadataExt, PermissionsExt};
@@ -15,28 +15,28 @@ use crate::support::server::{PASSWORD, Program, TestServer, USER};
 
 #[test]
 fn lftp_by_default() {
-    story("127.0.0.1", "").assert_mode(Mode::Pasv);
+    check("127.0.0.1", "").assert_mode(Mode::Pasv);
 }
 
 #[test]
 fn lftp_that_trusts_the_address() {
-    story("127.0.0.1", "set ftp:fix-pasv-address false").assert_mode(Mode::Pasv);
+    check("127.0.0.1", "set ftp:fix-pasv-address false").assert_mode(Mode::Pasv);
 }
 
 #[test]
 fn lftp_that_prefers_epsv() {
-    story("127.0.0.1", "set ftp:prefer-epsv true").assert_mode(Mode::Epsv);
+    check("127.0.0.1", "set ftp:prefer-epsv true").assert_mode(Mode::Epsv);
 }
 
 #[test]
 fn lftp_in_active_mode() {
-    story("127.0.0.1", "set ftp:passive-mode false").assert_mode(Mode::Port);
+    check("127.0.0.1", "set ftp:passive-mode false").assert_mode(Mode::Port);
 }
 
 /// In passive mode only: on IPv6 lftp's EPRT names the address `::`, which is refused, and lftp turns to EPSV.
 #[test]
 fn lftp_on_ipv6() {
-    story("::1", "").assert_mode(Mode::Epsv);
+    check("::1", "").assert_mode(Mode::Epsv);
 }
 
 #[test]
@@ -66,7 +66,7 @@ fn lftp_mirrors_both_ways() {
     }
 }
 
-/// A mirror that is told to continue fetches what is missing, in either direction.
+/// `mirror -c` transfers what is missing, in either direction.
 #[test]
 fn lftp_mirrors_continue() {
     let server = start(LOOPBACK);
@@ -111,7 +111,7 @@ fn lftp_keeps_times_and_permissions() {
 }
 
 /// Everything that a person does with lftp in one session.
-fn story(host: &str, settings: &str) -> Dialogue {
+fn check(host: &str, settings: &str) -> Dialogue {
     let server = start(host);
     write_sample(&server.work("sample"));
     write_part(&server.work("part"));

@@ -1,6 +1,6 @@
 //! Client libraries of other languages, each driven by a script in `tests/clients`.
 //!
-//! Python's ftplib has its stories in `clients.rs`. aioftp and basic-ftp are not Debian packages of these versions:
+//! Python's ftplib is in `ftplib.rs`. aioftp and basic-ftp are not Debian packages of these versions:
 //! `tests/run` installs them below `target`, and knows the versions.
 
 use std::fs;
@@ -15,65 +15,65 @@ use crate::support::server::{PASSWORD, USER};
 
 #[test]
 fn perl_passive() {
-    perl_story("127.0.0.1", "passive").assert_mode(Mode::Pasv);
-    perl_story("::1", "passive").assert_mode(Mode::Epsv);
+    check_perl("127.0.0.1", "passive").assert_mode(Mode::Pasv);
+    check_perl("::1", "passive").assert_mode(Mode::Epsv);
 }
 
 #[test]
 fn perl_active() {
-    perl_story("127.0.0.1", "active").assert_mode(Mode::Port);
-    perl_story("::1", "active").assert_mode(Mode::Eprt);
+    check_perl("127.0.0.1", "active").assert_mode(Mode::Port);
+    check_perl("::1", "active").assert_mode(Mode::Eprt);
 }
 
 #[test]
 fn basic_ftp_by_default() {
     for host in ["127.0.0.1", "::1"] {
-        let dialogue = basic_ftp_story(host, "as-it-is");
+        let dialogue = check_basic_ftp(host, "as-it-is");
         dialogue.assert_mode(Mode::Epsv);
     }
 }
 
 #[test]
 fn basic_ftp_with_pasv() {
-    basic_ftp_story("127.0.0.1", "pasv").assert_mode(Mode::Pasv);
+    check_basic_ftp("127.0.0.1", "pasv").assert_mode(Mode::Pasv);
 }
 
 #[test]
 fn aioftp_by_default() {
     for host in ["127.0.0.1", "::1"] {
-        aioftp_story(host, "as-it-is").assert_mode(Mode::Epsv);
+        check_aioftp(host, "as-it-is").assert_mode(Mode::Epsv);
     }
 }
 
 #[test]
 fn aioftp_with_pasv() {
-    aioftp_story("127.0.0.1", "pasv").assert_mode(Mode::Pasv);
+    check_aioftp("127.0.0.1", "pasv").assert_mode(Mode::Pasv);
 }
 
-fn perl_story(host: &str, mode: &str) -> Dialogue {
-    let script = script("net_ftp_story.pl");
-    let dialogue = story(host, "perl", &[path(&script)], mode, Trees::One);
+fn check_perl(host: &str, mode: &str) -> Dialogue {
+    let script = script("net_ftp_session.pl");
+    let dialogue = check(host, "perl", &[path(&script)], mode, Trees::One);
     dialogue.assert_sent(&format!("REST {HALF}"));
     dialogue.assert_used(&["APPE", "LIST", "NLST", "SIZE", "MDTM"]);
     dialogue
 }
 
-fn basic_ftp_story(host: &str, mode: &str) -> Dialogue {
+fn check_basic_ftp(host: &str, mode: &str) -> Dialogue {
     let (script, module) = (
-        script("basic_ftp_story.mjs"),
+        script("basic_ftp_session.mjs"),
         installed("node/node_modules/basic-ftp"),
     );
     let arguments = [path(&script), path(&module)];
-    let dialogue = story(host, "node", &arguments, mode, Trees::Whole);
+    let dialogue = check(host, "node", &arguments, mode, Trees::Whole);
     dialogue.assert_sent(&format!("REST {HALF}"));
     dialogue.assert_used(&["APPE", "MLSD", "SIZE", "MDTM"]);
     dialogue
 }
 
-fn aioftp_story(host: &str, mode: &str) -> Dialogue {
-    let script = script("aioftp_story.py");
+fn check_aioftp(host: &str, mode: &str) -> Dialogue {
+    let script = script("aioftp_session.py");
     installed("python/aioftp");
-    let dialogue = story(host, "python3", &[path(&script)], mode, Trees::Whole);
+    let dialogue = check(host, "python3", &[path(&script)], mode, Trees::Whole);
     dialogue.assert_sent(&format!("REST {HALF}"));
     dialogue.assert_used(&["APPE", "MLSD", "LIST", "MLST"]);
     dialogue
@@ -87,7 +87,7 @@ enum Trees {
 }
 
 /// Lays out the client's directory, runs the script there, and compares what it left on both sides.
-fn story(host: &str, program: &str, arguments: &[&str], mode: &str, trees: Trees) -> Dialogue {
+fn check(host: &str, program: &str, arguments: &[&str], mode: &str, trees: Trees) -> Dialogue {
     let server = start(host);
     write_sample(&server.work("sample"));
     fs::write(server.work("rest"), &noise(SIZE)[HALF..]).expect("the rest of the sample");
@@ -139,7 +139,7 @@ fn story(host: &str, program: &str, arguments: &[&str], mode: &str, trees: Trees
         assert!(!server.path(gone).exists(), "{gone} is still there");
     }
     let dialogue = Dialogue::finish(server);
-    // Each asks for a file and perhaps for directories that are not there; nothing else may go wrong.
+    // Each asks for a missing file and perhaps for missing directories; nothing else may go wrong.
     dialogue.assert_smooth_but(&["550"]);
     dialogue
 }

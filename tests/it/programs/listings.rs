@@ -10,16 +10,16 @@ use crate::support::server::{PASSWORD, Program, TestServer, USER};
 
 #[test]
 fn tnftp_fetches_what_matches() {
-    ftp_story("tnftp");
+    check_ftp("tnftp");
 }
 
 #[test]
 fn inetutils_fetches_what_matches() {
-    ftp_story("inetutils-ftp");
+    check_ftp("inetutils-ftp");
 }
 
-/// `mget` asks with NLST, and takes the lines for names as they come.
-fn ftp_story(program: &str) {
+/// `mget` asks with NLST, and takes each line as a name.
+fn check_ftp(program: &str) {
     let server = planted();
     for directory in ["dir1", "dir2"] {
         fs::create_dir(server.work(directory)).expect("a directory");
@@ -266,7 +266,7 @@ fn expect_fetched(server: &TestServer<Program>, expected: &[&str], text: &str) {
     assert_eq!(names, expected, "{text}");
 }
 
-/// Runs a script that is told where the server is, and compares the words that it prints.
+/// Runs a script for this server, and compares the words that it prints.
 #[track_caller]
 fn expect_shown(server: &TestServer<Program>, program: &str, script: &str, expected: &str) {
     let flag = if program == "perl" { "-e" } else { "-c" };

@@ -29,28 +29,28 @@ fn suppaftp_in_clear_text() {
         let server = start(LOOPBACK);
         let client = FtpStream::connect_with_stream(control(&server)).expect("a greeting");
         let mut client = client.passive_stream_builder(bounded);
-        story(&mut client, mode, &server);
+        check(&mut client, mode, &server);
         let dialogue = Dialogue::finish(server);
         dialogue.assert_mode(expected);
         assert!(!dialogue.commands().any(|line| line.starts_with("AUTH")));
     }
 }
 
-/// As it is: of TLS 1.3 the third data connection has no ticket left, and shakes hands anew.
+/// By default: with TLS 1.3 the third data connection has no ticket left, and makes a full handshake.
 #[test]
 fn suppaftp_over_tls() {
     for version in VERSIONS {
         for (mode, expected) in WAYS {
             let secure = start_secure(&["--tls-control-required", "--tls-data-required"]);
             let mut client = secured(&secure, version);
-            story(&mut client, mode, &secure.server);
+            check(&mut client, mode, &secure.server);
             let dialogue = Dialogue::finish(secure.server);
             let log = dialogue.log();
             dialogue
                 .assert_mode(expected)
                 .assert_used(&["AUTH", "PROT"]);
-            let anew = *version == version::TLS13;
-            assert_eq!(log.contains(NOT_RESUMED), anew, "{log}");
+            let full = *version == version::TLS13;
+            assert_eq!(log.contains(NOT_RESUMED), full, "{log}");
         }
     }
 }
@@ -60,13 +60,13 @@ fn suppaftp_resumes_where_that_is_required() {
     for (mode, expected) in WAYS {
         let secure = start_secure(&STRICT);
         let mut client = secured(&secure, &version::TLS12);
-        story(&mut client, mode, &secure.server);
+        check(&mut client, mode, &secure.server);
         let dialogue = Dialogue::finish(secure.server);
         let log = dialogue.log();
         dialogue.assert_mode(expected);
         assert!(!log.contains(NOT_RESUMED), "{log}");
     }
-    // Here it has proof for as many transfers as there are tickets.
+    // With TLS 1.3 it can resume for as many transfers as there are tickets.
     let secure = start_secure(&STRICT);
     let mut client = secured(&secure, &version::TLS13);
     client.login(USER, PASSWORD).expect("a login");
@@ -87,7 +87,7 @@ fn suppaftp_resumes_where_that_is_required() {
 
 /// Sends the sample, lists it, fetches it back whole and from its middle.
 #[track_caller]
-fn story<T: TlsStream>(client: &mut ImplFtpStream<T>, mode: Mode, server: &TestServer<Program>) {
+fn check<T: TlsStream>(client: &mut ImplFtpStream<T>, mode: Mode, server: &TestServer<Program>) {
     client.set_mode(mode);
     client.login(USER, PASSWORD).expect("a login");
     client.transfer_type(FileType::Binary).expect("TYPE I");
@@ -128,7 +128,7 @@ fn control(server: &TestServer<Program>) -> TcpStream {
     bounded(server.address).expect("a connection")
 }
 
-/// A connection on which nothing is waited for without end.
+/// A connection with deadlines.
 fn bounded(address: SocketAddr) -> FtpResult<TcpStream> {
     let most = Duration::from_secs(SECONDS_MAX);
     let stream = TcpStream::connect_timeout(&address, most).map_err(FtpError::ConnectionError)?;
@@ -139,7 +139,7 @@ fn bounded(address: SocketAddr) -> FtpResult<TcpStream> {
     Ok(stream)
 }
 
-/// What the client is told to use, and what the log must show then.
+/// What the client uses, and what the log must show.
 const WAYS: [(Mode, dialogue::Mode); 2] = [
     (Mode::Passive, dialogue::Mode::Pasv),
     (Mode::ExtendedPassive, dialogue::Mode::Epsv),

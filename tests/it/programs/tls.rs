@@ -1,5 +1,5 @@
-//! Clients over TLS, with OpenSSL and GnuTLS beneath them; their data connections resume, unless a story says that
-//! they do not.
+//! Clients over TLS, with OpenSSL and GnuTLS beneath them; their data connections resume, unless a test says
+//! that they do not.
 
 use std::fs;
 use std::path::Path;
@@ -74,7 +74,7 @@ fn curl_over_tls() {
                 false => start_strict(),
             };
             let flags = [version, way].concat();
-            curl_story(&secure, &flags, &secure.server.url("/sample"));
+            check_curl(&secure, &flags, &secure.server.url("/sample"));
             let dialogue = Dialogue::finish(secure.server);
             let log = dialogue.log();
             dialogue.assert_mode(mode);
@@ -96,7 +96,7 @@ fn curl_over_tls() {
 #[test]
 fn curl_over_implicit_tls() {
     let secure = start_secure(&[&STRICT[..], &["--tls-implicit", "0"]].concat());
-    curl_story(&secure, &[], &implicit_url(&secure));
+    check_curl(&secure, &[], &implicit_url(&secure));
     let dialogue = Dialogue::finish(secure.server);
     let log = dialogue.log();
     dialogue.assert_mode(Mode::Epsv);
@@ -104,7 +104,6 @@ fn curl_over_implicit_tls() {
     assert!(!dialogue.commands().any(|line| line.starts_with("AUTH")));
 }
 
-/// Who does not want TLS gets nowhere.
 #[test]
 fn curl_without_tls_is_refused() {
     let secure = start_strict();
@@ -114,7 +113,7 @@ fn curl_without_tls_is_refused() {
 }
 
 #[track_caller]
-pub(super) fn curl_story(secure: &SecureServer<Program>, flags: &[&str], url: &str) {
+pub(super) fn check_curl(secure: &SecureServer<Program>, flags: &[&str], url: &str) {
     let server = &secure.server;
     write_sample(&server.work("sample"));
     let run = |arguments: &[&str]| curl(secure, flags, arguments).expect_success();
@@ -192,7 +191,7 @@ fn ftplib_that_reuses_the_session() {
     }
 }
 
-/// It serves where that is not required, and the log says so once.
+/// It is served where resumption is not required, and the log warns once.
 #[test]
 fn ftplib_by_default_does_not_resume() {
     for version in ["1.2", "1.3"] {
@@ -208,7 +207,7 @@ fn ftplib_by_default_does_not_resume() {
 }
 
 fn ftplib(secure: &SecureServer<Program>, arguments: &[&str]) -> Finished {
-    let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("clients/ftplib_tls_story.py");
+    let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("clients/ftplib_tls_session.py");
     let (host, port) = (secure.server.host(), secure.server.port());
     let login = [
         path(&script),
@@ -234,13 +233,13 @@ fn openssl_logs_in_and_renews_keys() {
             assert!(text.contains(reply), "{}", finished.text());
         }
     }
-    // A line with R alone has it ask for a new handshake, which is refused; nobody else notices.
+    // A line with R alone makes it ask for a new handshake, which is refused; no other client notices.
     let asked = s_client(&secure, &["-tls1_2"], "R\n");
     assert!(asked.text().contains("RENEGOTIATING"), "{}", asked.text());
     // K in TLS 1.3: new keys for both sides.
     let keys = s_client(&secure, &["-tls1_3"], "K\n");
     assert!(keys.text().contains("KEYUPDATE"), "{}", keys.text());
-    curl_story(&secure, &["--ssl-reqd"], &secure.server.url("/sample"));
+    check_curl(&secure, &["--ssl-reqd"], &secure.server.url("/sample"));
     secure.server.finish();
 }
 

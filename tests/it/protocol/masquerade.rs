@@ -1,7 +1,7 @@
-//! Who is told which address, and which of two port numbers: one table for all rules.
+//! Which address is announced to which client, and which of two port numbers: one table for all rules.
 //!
 //! `rules:` gives rules, in the words of the transcripts, and `also:` adds some; any other line is a
-//! client: our address, its address, the address that it is told, the side of the port, and why.
+//! client: our address, its address, the announced address, the side of the port, and why.
 
 use std::net::{IpAddr, SocketAddr};
 
@@ -11,7 +11,7 @@ use ftp_tests::transcript::set_masquerade;
 const ROWS_MIN: usize = 40;
 
 const TABLE: &str = "
-# Nothing is known: the client is told what it connected to.
+# Nothing is known: the announced address is the one that the client connected to.
 rules:
 192.168.77.2          192.0.2.7              192.168.77.2   Inner  nothing
 192.168.77.2          192.168.77.9           192.168.77.2   Inner  nothing
@@ -20,7 +20,7 @@ rules:
 ::ffff:192.168.77.2   ::ffff:192.0.2.7       192.168.77.2   Inner  nothing
 2001:db8::2           2001:db8::7            2001:db8::2    Inner  ipv6
 
-# One masquerade address serves everybody on IPv4.
+# One masquerade address serves all clients on IPv4.
 rules: address=203.0.113.1
 192.168.77.2          192.0.2.7              203.0.113.1    Outer  address
 192.168.77.3          192.0.2.7              203.0.113.1    Outer  address
@@ -29,7 +29,7 @@ rules: address=203.0.113.1
 2001:db8::2           2001:db8::7            2001:db8::2    Inner  ipv6
 fe80::2               fe80::7                fe80::2        Inner  ipv6
 
-# A map by local address; what it misses gets the masquerade address.
+# A map by local address; other addresses get the masquerade address.
 rules: map=192.168.77.2>203.0.113.2 map=192.168.77.3>203.0.113.3 address=203.0.113.1
 192.168.77.2          192.0.2.7              203.0.113.2    Outer  map 192.168.77.2
 192.168.77.3          192.0.2.7              203.0.113.3    Outer  map 192.168.77.3
@@ -40,12 +40,12 @@ rules: map=192.168.77.2>203.0.113.2 map=192.168.77.3>203.0.113.3 address=203.0.1
 ::ffff:192.168.77.4   ::ffff:192.0.2.7       203.0.113.1    Outer  address
 2001:db8::2           2001:db8::7            2001:db8::2    Inner  ipv6
 
-# A map alone: what it misses gets the local address.
+# A map alone: other addresses get the local address.
 rules: map=192.168.77.2>203.0.113.2
 192.168.77.2          192.0.2.7              203.0.113.2    Outer  map 192.168.77.2
 192.168.77.4          192.0.2.7              192.168.77.4   Inner  nothing
 
-# The address that the router told us is used when the operator named none.
+# The address learned from the router is used when the operator gave none.
 rules: learned=203.0.113.8
 192.168.77.2          192.0.2.7              203.0.113.8    Outer  learned
 2001:db8::2           2001:db8::7            2001:db8::2    Inner  ipv6
@@ -55,7 +55,7 @@ rules: learned=203.0.113.8 map=192.168.77.2>203.0.113.2
 rules: learned=203.0.113.8 address=203.0.113.1
 192.168.77.2          192.0.2.7              203.0.113.1    Outer  address
 
-# A name that leads nowhere yet: no other rule's address takes its place.
+# A name that is not resolved yet: no other rule's address takes its place.
 rules: address=? local-network=192.168.77.0/24
 192.168.77.2          192.0.2.7              192.168.77.2   Inner  unknown
 192.168.77.2          192.168.77.9           192.168.77.2   Inner  local 192.168.77.0/24
@@ -108,11 +108,11 @@ rules: client=10.9.9.9/32>203.0.113.99 client=10.9.0.0/16>local client=10.0.0.0/
 192.168.77.2          10.9.1.1               192.168.77.2   Inner  rule 10.9.0.0/16
 192.168.77.2          192.0.2.7              192.168.77.2   Inner  nothing
 
-# A rule beats the local network, also where it says something else for one host in it.
+# A rule beats the local network, also where it differs for one host in it.
 rules: client=192.168.77.9/32>203.0.113.1 local-network=192.168.77.0/24
 192.168.77.2          192.168.77.9           203.0.113.1    Outer  rule 192.168.77.9/32
 192.168.77.2          192.168.77.8           192.168.77.2   Inner  local 192.168.77.0/24
-# A rule for everybody, and rules of the other family, which no IPv4 client is in.
+# A rule for all clients, and rules of the other family, which no IPv4 client is in.
 rules: client=0.0.0.0/0>203.0.113.1 client=::/0>local local-network=192.168.77.0/24
 192.168.77.2          192.0.2.7              203.0.113.1    Outer  rule 0.0.0.0/0
 192.168.77.2          192.168.77.9           203.0.113.1    Outer  rule 0.0.0.0/0
@@ -190,10 +190,10 @@ fn check(rules: &Masquerade, row: &str) {
     let (address, side) = (ip(column()), column());
     let why: Vec<&str> = columns.collect();
 
-    let told = rules.lookup(&Endpoints::new(local, peer));
-    assert_eq!(told.address, address, "{row}");
-    assert_eq!(format!("{:?}", told.port), side, "{row}");
-    assert_eq!(short(told.why), why.join(" "), "{row}");
+    let found = rules.lookup(&Endpoints::new(local, peer));
+    assert_eq!(found.address, address, "{row}");
+    assert_eq!(format!("{:?}", found.port), side, "{row}");
+    assert_eq!(short(found.why), why.join(" "), "{row}");
 }
 
 fn short(why: AnnounceReason) -> String {

@@ -77,7 +77,7 @@ proptest! {
 
     #[test]
     fn waiting_for_a_transfer_changes_no_reply(lines in vec(line(), 0..12)) {
-        // These act at once, or not at all while a transfer runs; that is told in the transcripts.
+        // These act at once, or not at all while a transfer runs; that is in the transcripts.
         let acting = ["ABOR", "AUTH", "STAT"];
         let lines: Vec<Vec<u8>> = lines
             .iter()
@@ -95,7 +95,7 @@ proptest! {
     fn nothing_gives_a_waiting_port_more_time(lines in vec(line(), 0..20)) {
         let mut sim = logged_in();
         open_port(&mut sim);
-        let told = timeout_of(&sim, TimeoutKind::DataOpen).expect("a port waits");
+        let begun = timeout_of(&sim, TimeoutKind::DataOpen).expect("a port waits");
         for line in lines {
             let setups = sim.codes().len();
             sim.send(&line.bytes());
@@ -106,7 +106,7 @@ proptest! {
                 break;
             }
             if let Some(now) = timeout_of(&sim, TimeoutKind::DataOpen) {
-                prop_assert_eq!(now, told);
+                prop_assert_eq!(now, begun);
             }
         }
     }
@@ -132,7 +132,7 @@ fn each_command_gives_idle_clients_time() {
     sim.send(b"NOOP\r\n");
     let after = timeout_of(&sim, TimeoutKind::Idle).expect("idle");
     assert_ne!(before, after);
-    // The old one fires late: the simulated driver checks that nothing comes of it.
+    // The old one fires late: the simulated driver checks that it has no effect.
     sim.fire(before);
     assert!(!sim.session().is_closed());
     sim.fire(after);
@@ -172,7 +172,7 @@ fn an_old_transfer_cannot_end_the_new_one() {
     assert!(sim.is_running());
 }
 
-/// However much is sent during a transfer, only so much is taken.
+/// However much is sent during a transfer, only a limited amount is taken.
 #[test]
 fn held_lines_are_bounded() {
     for (line, count) in [("NOOP\r\n", 16), ("MKD aaaaaaaaaa\r\n", 16)] {
@@ -184,7 +184,7 @@ fn held_lines_are_bounded() {
     assert_eq!(lines_held(&overlong), 16);
 }
 
-/// A line without an end is answered once, and nobody has to keep more of it than a line's length.
+/// A line without an end is answered once, and no more of it than the longest line is ever held.
 #[test]
 fn an_endless_line_takes_no_memory() {
     let mut sim = logged_in();
@@ -251,15 +251,15 @@ fn resolve(directory: &[u8], argument: &[u8]) {
         }
     }
     let path = [b"/", &components.join(&b'/')[..]].concat();
-    let mut told = Vec::new();
+    let mut shown = Vec::new();
     for &byte in &path {
         match byte {
-            b'"' | 0xff => told.extend([byte; 2]),
-            control if control.is_ascii_control() => told.push(b'?'),
-            other => told.push(other),
+            b'"' | 0xff => shown.extend([byte; 2]),
+            control if control.is_ascii_control() => shown.push(b'?'),
+            other => shown.push(other),
         }
     }
-    let expected = [b"257 \"", &told[..], b"\" created."].concat();
+    let expected = [b"257 \"", &shown[..], b"\" created."].concat();
     assert_eq!(sim.log().last(), Some(&format!("S: {}", show(&expected))));
 }
 

@@ -1,4 +1,4 @@
-//! The golden sessions of `tests/transcripts`. `SNAPSHOTS=overwrite` writes what came as expected.
+//! The golden sessions of `tests/transcripts`. `SNAPSHOTS=overwrite` makes the result the expectation.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -6,9 +6,9 @@ use std::path::{Path, PathBuf};
 use ftp_tests::transcript::{Arrival, Transcript};
 use snapbox::{Assert, Data};
 
-const STORIES_MIN: usize = 32;
+const TRANSCRIPTS_MIN: usize = 32;
 
-/// Stories that must be there, because issues and design name them.
+/// Transcripts that must exist.
 const NAMED: [&str; 14] = [
     "abor-during-retr",
     "epsv-all",
@@ -28,17 +28,20 @@ const NAMED: [&str; 14] = [
 
 #[test]
 fn each_transcript_is_replayed() {
-    let stories = stories();
-    assert!(stories.len() >= STORIES_MIN, "stories are missing");
+    let transcripts = transcripts();
+    assert!(
+        transcripts.len() >= TRANSCRIPTS_MIN,
+        "transcripts are missing"
+    );
     for name in NAMED {
         assert!(
-            stories
+            transcripts
                 .iter()
                 .any(|path| path.ends_with(format!("{name}.txt"))),
             "{name}"
         );
     }
-    let faults: Vec<String> = stories
+    let faults: Vec<String> = transcripts
         .iter()
         .filter_map(|path| {
             check(path)
@@ -49,7 +52,7 @@ fn each_transcript_is_replayed() {
     assert!(faults.is_empty(), "{}", faults.join("\n"));
 }
 
-fn stories() -> Vec<PathBuf> {
+fn transcripts() -> Vec<PathBuf> {
     let directory = Path::new(env!("CARGO_MANIFEST_DIR")).join("transcripts");
     let mut paths: Vec<PathBuf> = fs::read_dir(directory)
         .expect("the transcripts")
@@ -79,13 +82,13 @@ fn check(path: &Path) -> Result<(), String> {
     let bytewise = transcript.replay(Arrival::Bytewise)?;
     if bytewise.text != whole.text {
         return Err(format!(
-            "byte by byte it goes otherwise:\n{}",
+            "byte by byte the result differs:\n{}",
             bytewise.text
         ));
     }
     let pipelined = transcript.replay(Arrival::Pipelined)?;
     if pipelined.outputs != whole.outputs {
-        return Err(format!("pipelined it goes otherwise:\n{}", pipelined.text));
+        return Err(format!("pipelined the result differs:\n{}", pipelined.text));
     }
     Ok(())
 }

@@ -173,7 +173,7 @@ pub(crate) fn showing(config: &ClientConfig, certificate: &Certificate) -> Arc<C
     config.into()
 }
 
-/// What the server speaks.
+/// The versions of TLS that the server offers.
 pub(crate) const VERSIONS: [&SupportedProtocolVersion; 2] = [&version::TLS12, &version::TLS13];
 
 pub(crate) const HOST: &str = "localhost";

@@ -190,7 +190,7 @@ impl Client {
         assert_eq!(line, None, "an unasked reply, or the end");
     }
 
-    /// The next line if it comes in time. `(closed)` or another word in brackets stands for the connection's end.
+    /// The next line if it comes in time. The connection's end is `(closed)`, or the kind of error in brackets.
     pub(crate) fn line_within(&mut self, at_most: Duration) -> Option<String> {
         let deadline = Instant::now() + at_most;
         let usual = self.stream.read_timeout().expect("the read timeout");
@@ -411,7 +411,7 @@ impl Reply {
 }
 
 impl Announcement {
-    /// Reads it from a line that holds such a reply, whatever else stands there.
+    /// Reads it from a line that holds such a reply; other text may stand around it.
     pub(crate) fn parse(line: &str) -> Option<Self> {
         let start = ["227 ", "229 "].iter().find_map(|code| line.find(code))?;
         let (code, rest) = line[start..].split_at(3);

@@ -62,10 +62,10 @@ fn url_byte(byte: u8) -> String {
     }
 }
 
-/// `tests/clients/ftplib.py` for this server; the last argument to add is what it shall do.
+/// `tests/clients/ftplib.py` for this server; the last argument, which is missing here, names the session.
 pub(crate) fn ftplib(address: SocketAddr, root: &Path, work: &Path) -> Command {
     let mut command = Command::new("python3");
-    command.arg(script("ftplib_story.py"));
+    command.arg(script("ftplib_session.py"));
     command.args([
         "--host",
         &address.ip().to_string(),

@@ -68,7 +68,7 @@ pub(crate) fn read_some(stream: &mut TcpStream, count: usize) {
     stream.read_exact(&mut vec![0; count]).expect("data");
 }
 
-/// Reads until the server ends the connection, in whatever way.
+/// Reads until the server ends the connection, by a close or a reset.
 #[track_caller]
 pub(crate) fn drain(mut stream: TcpStream) -> usize {
     let mut buffer = vec![0; 1 << 16];

@@ -1,7 +1,7 @@
 //! A small internet in network namespaces: hosts, networks, and commands run on a host.
 //!
 //! Every host is a namespace of its own, without any way to the machine's real network. A network is a bridge that
-//! lives in one host (the switch of a router, say) and that others plug into. Names hold the process id
+//! lives in one host (for example the switch of a router) and that others plug into. Names hold the process id
 //! and a number, so that labs can run side by side; they vanish with the lab, also when a test panics.
 
 mod namespace;
@@ -54,7 +54,7 @@ impl Lab {
     pub(crate) fn network(&self, host: &str, network: &str, address: &str) {
         self.ip(host, &["link", "add", network, "type", "bridge"]);
         self.address(host, network, address);
-        // Else kernels with br_netfilter show frames that a switch only passes on to the host's IP rules.
+        // Otherwise kernels with br_netfilter apply the host's IP rules to frames that a switch only forwards.
         let switch = "/proc/sys/net/bridge/bridge-nf-call-iptables";
         self.sh(host, &format!("test ! -e {switch} || echo 0 > {switch}"));
     }
@@ -121,7 +121,7 @@ impl Lab {
         self.ip(host, &["-4", "route", "add", to, "dev", interface]);
     }
 
-    /// Adds an address to an interface and takes it away again, so many times.
+    /// Adds an address to an interface and removes it again, `times` times.
     pub(crate) fn flood(&self, host: &str, interface: &str, times: u32) {
         let line = |verb: &str| format!("address {verb} 192.0.2.1/32 dev {interface}\n");
         let both = line("add") + &line("delete");
@@ -131,7 +131,7 @@ impl Lab {
         process::run_typing(&mut command, &batch, SECONDS_MAX).expect_success();
     }
 
-    /// Lets `host` pass packets on, as a router does.
+    /// Makes `host` forward packets, as a router does.
     pub(crate) fn forward(&self, host: &str) {
         self.set(host, "net/ipv4/ip_forward", "1");
         self.set(host, "net/ipv6/conf/all/forwarding", "1");
@@ -177,7 +177,7 @@ impl Lab {
         command
     }
 
-    /// The same for a command made elsewhere; its arguments and environment are kept.
+    /// The same for a command made elsewhere; with the same arguments and environment.
     pub(crate) fn command_on(&self, host: &str, inner: &Command) -> Command {
         let mut command = Command::new("ip");
         command

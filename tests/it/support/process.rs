@@ -27,7 +27,7 @@ pub(crate) fn run(command: &mut Command, seconds_max: u64) -> Finished {
 pub(crate) fn run_typing(command: &mut Command, typed: &str, seconds_max: u64) -> Finished {
     let (reader, mut writer) = io::pipe().expect("a pipe");
     let child = start_reading(command, reader.into());
-    // In a thread of its own, for a program that stops reading must not stop the test.
+    // In a separate thread: a program that stops reading must not stop the test.
     let typed = typed.to_owned();
     thread::spawn(move || writer.write_all(typed.as_bytes()));
     finish(child, command, seconds_max)
@@ -100,11 +100,11 @@ pub(crate) fn wait(child: &mut Child, at_most: Duration) -> Option<ExitStatus> {
     None
 }
 
-/// Reads to the end in a thread of its own, so that a full pipe never stops the child.
+/// Reads to the end in a separate thread, so that a full pipe never stops the child.
 pub(crate) fn drain(mut pipe: impl Read + Send + 'static) -> thread::JoinHandle<Vec<u8>> {
     thread::spawn(move || {
         let mut bytes = Vec::new();
-        // What was read before an error still says more than nothing.
+        // What was read before an error is still useful.
         let _ = pipe.read_to_end(&mut bytes);
         bytes
     })
@@ -129,7 +129,7 @@ impl Finished {
         )
     }
 
-    /// Itself when the program succeeded; panics with everything it printed when not.
+    /// Returns itself when the program succeeded; otherwise panics with all that it printed.
     #[track_caller]
     pub(crate) fn expect_success(self) -> Self {
         assert!(
@@ -140,7 +140,7 @@ impl Finished {
         self
     }
 
-    /// Itself when the program failed by its own decision: not killed by us, not by a signal.
+    /// Returns itself when the program failed with an exit code: not killed by us, not by a signal.
     #[track_caller]
     pub(crate) fn expect_failure(self) -> Self {
         let code = self.status.and_then(|status| status.code());

@@ -42,7 +42,7 @@ pub(crate) struct TestServer<B> {
     directory: TempDir,
 }
 
-/// How a server shall be started. Its directories exist already.
+/// How a server is to be started. Its directories exist already.
 pub(crate) struct Setup<'a> {
     directory: TempDir,
     common: Common,
@@ -172,7 +172,7 @@ impl<'a> Setup<'a> {
         }
     }
 
-    /// All flags. A wrong password is answered at once in this process, as tests give many.
+    /// All flags. In this process a wrong password is answered at once, because tests send many.
     fn arguments(&self, in_process: bool) -> Vec<OsString> {
         let mut arguments: Vec<OsString> = Vec::new();
         if let Some(host) = &self.host {

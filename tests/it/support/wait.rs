@@ -14,7 +14,10 @@ pub(crate) fn wait_until(what: &str, is_so: impl FnMut() -> bool) {
 /// The same with another deadline.
 #[track_caller]
 pub(crate) fn wait_at_most(at_most: Duration, what: &str, is_so: impl FnMut() -> bool) {
-    assert!(is_so_within(at_most, is_so), "waited in vain: {what}");
+    assert!(
+        is_so_within(at_most, is_so),
+        "it did not happen in time: {what}"
+    );
 }
 
 /// Looks again and again; whether it was so in time.
@@ -36,11 +39,11 @@ pub(crate) fn pause() {
     thread::sleep(PAUSE);
 }
 
-/// Lets time pass. The reason says why no condition can be waited for.
+/// Waits for this time. The reason is why there is no condition to wait for.
 pub(crate) fn pass(time: Duration, _reason: &str) {
     thread::sleep(time);
 }
 
-/// For what must happen; no test waits longer for anything, unless it names a deadline of its own.
+/// The deadline for what must happen; a test that needs another one names it.
 pub(crate) const GUARD: Duration = Duration::from_secs(15);
 const PAUSE: Duration = Duration::from_millis(5);

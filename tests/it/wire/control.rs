@@ -25,7 +25,7 @@ fn ipv6_sessions_refuse_ipv4_commands() {
     assert_eq!(client.fetch("RETR file"), b"text");
 }
 
-/// Clients that arrive while the server ends are turned away; the server still ends well.
+/// Clients that arrive while the server ends are refused; the server still ends well.
 #[test]
 fn the_server_can_end_while_clients_arrive() {
     for _ in 0..20 {

@@ -1,4 +1,4 @@
-//! What sessions cost the system, and that it gets everything back. Seen from outside, so the server is the binary.
+//! What sessions cost the system, and that the server releases all of it. Seen from outside, so the server is the program.
 
 use std::fs;
 use std::io::{ErrorKind, Write};
@@ -13,7 +13,7 @@ use crate::support::wait::wait_until;
 #[test]
 fn an_idle_session_takes_three_descriptors() {
     let server = TestServer::program(&[]);
-    // It has started when it has greeted a client, who is there before and after all others.
+    // The server has started when it has greeted a client, which stays until the end.
     let _first = Client::greeted(server.address);
     let before = counts(&server);
     let mut clients: Vec<Client> = Vec::new();
@@ -21,7 +21,7 @@ fn an_idle_session_takes_three_descriptors() {
         clients.push(Client::logged_in(server.address));
         assert_eq!(counts(&server), (before.0 + 3 * count, before.1 + count));
     }
-    // However the sessions end, and without a word of it to the others.
+    // However the sessions end.
     for (number, mut client) in clients.into_iter().enumerate() {
         match number % 3 {
             0 => {
@@ -32,15 +32,15 @@ fn an_idle_session_takes_three_descriptors() {
             _ => reset(client.stream),
         }
     }
-    wait_until("all is given back", || counts(&server) == before);
+    wait_until("all is released", || counts(&server) == before);
     server.finish();
 }
 
-/// After whatever transfers the session is as small as before.
+/// After transfers of every kind and outcome the session is as small as before.
 #[test]
 fn transfers_leave_no_descriptors() {
     let server = TestServer::program(&[]);
-    // It has started when it has greeted a client, who is there before and after all others.
+    // The server has started when it has greeted a client, which stays until the end.
     let _first = Client::greeted(server.address);
     server.write("file", "text");
     server.write_sparse("large", 1 << 30);
@@ -82,11 +82,11 @@ fn transfers_leave_no_descriptors() {
     client.command("ABOR", 226);
     assert_eq!(counts(&server), idle);
     drop(client);
-    wait_until("all is given back", || counts(&server) == before);
+    wait_until("all is released", || counts(&server) == before);
     server.finish();
 }
 
-/// A stranger comes while a transfer waits for its client, and the client aborts.
+/// A stranger connects while a transfer waits for its client, and the client aborts.
 fn drain_stranger(port: std::net::SocketAddr, client: &mut Client) {
     client.command("LIST", 150);
     drain(connect_stranger(port).expect("a connection"));
@@ -94,13 +94,13 @@ fn drain_stranger(port: std::net::SocketAddr, client: &mut Client) {
     client.expect(226);
 }
 
-/// Without descriptors some are turned away or must wait; with them again everything works as before.
+/// Without free descriptors some clients are refused or must wait; later everything works as before.
 #[test]
 fn the_server_recovers_from_too_few_descriptors() {
     let limit = ["sh", "-c", "ulimit -n 40 && exec \"$0\" \"$@\""];
     let setup = Setup::new().wrapped(|serve| process::prefixed(&limit, &serve));
     let server = setup.program();
-    // It has started when it has greeted a client, who is there before and after all others.
+    // The server has started when it has greeted a client, which stays until the end.
     let _first = Client::greeted(server.address);
     server.write("file", "text");
     let before = counts(&server);
@@ -125,8 +125,8 @@ fn the_server_recovers_from_too_few_descriptors() {
         while client.line().is_some_and(|line| !line.starts_with(b"200 ")) {}
     }
     drop(crowd);
-    // Some of the crowd are still in the backlog, and come and go before a newcomer is served.
-    wait_until("a newcomer is served", || {
+    // Some of the closed connections are still in the backlog, and are accepted before a new client.
+    wait_until("a new client is served", || {
         let greeting = Client::connect(server.address).line();
         greeting.is_some_and(|line| line.starts_with(b"220 "))
     });
@@ -139,11 +139,11 @@ fn the_server_recovers_from_too_few_descriptors() {
     server.finish();
 }
 
-/// However much a client sends without reading, the server keeps little of it.
+/// However much a client sends without reading, the server holds little of it.
 #[test]
 fn a_client_that_never_reads_takes_little_memory() {
     let server = TestServer::program(&[]);
-    // It has started when it has greeted a client, who is there before and after all others.
+    // The server has started when it has greeted a client, which stays until the end.
     let _first = Client::greeted(server.address);
     Client::logged_in(server.address).command("HELP", 214);
     let before = resident_kib(&server);

@@ -86,7 +86,7 @@ fn a_full_disk_is_452() {
         client.command(kind, 200);
         let mut data = client.data();
         client.command(transfer, 150);
-        // The rest is taken and forgotten: a reset would keep most clients from reading why.
+        // The server reads and discards the rest: after a reset most clients could not read the reply.
         let sent = data.write_all(&noise(8 << 20));
         sent.expect("no reset");
         drop(data);
@@ -105,5 +105,5 @@ fn a_full_disk_is_452() {
     }
     let log = server.finish();
     assert_eq!(log.matches(" failed after ").count(), 4, "{log}");
-    assert!(!log.contains("refused: 452"), "told twice:\n{log}");
+    assert!(!log.contains("refused: 452"), "logged twice:\n{log}");
 }

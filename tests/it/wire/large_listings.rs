@@ -7,14 +7,14 @@ use crate::support::data::{drain, read_all};
 use crate::support::process::{self};
 use crate::support::server::{InProcess, Program, Setup, TestServer};
 
-/// Whatever is asked, the search does not hold up the session for long, and its end is the truth.
+/// A search does not block the session for long, and the reply shows that it was not completed.
 #[test]
 fn a_search_that_is_too_long_ends_with_451() {
     for flags in [&[][..], &["--rate-out", "100"]] {
         let server = TestServer::in_process(flags);
         plant_directories(&server);
         let mut client = server.client();
-        // More directories than are looked at before the 150: the failure comes after it.
+        // More directories than are read before the 150: the failure comes after it.
         let mut data = client.data();
         client.command("NLST */nothing*", 150);
         assert_eq!(read_all(&mut data), b"");
@@ -51,12 +51,12 @@ fn long_too_many_entries_are_listed_unsorted() {
     assert_eq!(lines, client.fetch("NLST"), "in the directory's own order");
     server.log_with("has more than 100000 entries: they are listed unsorted");
     fs::remove_file(server.path("000000")).expect("a file");
-    let told = server.log().matches("unsorted").count();
+    let logged = server.log().matches("unsorted").count();
     let lines = sorted_names(client.fetch("NLST -r"));
     let found = client.fetch("NLST -r");
     assert!(found.starts_with(b"100000\r\n099999\r\n"), "sorted");
     assert_eq!(lines.len(), 100_000);
-    assert_eq!(server.log().matches("unsorted").count(), told);
+    assert_eq!(server.log().matches("unsorted").count(), logged);
     server.finish();
 }
 
@@ -74,7 +74,7 @@ fn long_a_million_entries_take_no_memory() {
         let grown = memory_kib(&server) - before;
         assert!(grown < 2048, "{command}: {grown} KiB");
     }
-    // Sorting holds as many as it sorts, and lets go of them.
+    // Sorting holds the entries that it sorts, and releases them.
     let data = client.data();
     client.command("LIST -t", 150);
     assert!(drain(data) > 1_000_000 * 60);

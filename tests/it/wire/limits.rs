@@ -14,7 +14,7 @@ fn connections_are_limited() {
     // Those who are in are not disturbed.
     first.expect_in_step();
     second.command("NOOP", 200);
-    // However a session ends, its place comes free.
+    // However a session ends, it no longer counts.
     second.command("QUIT", 221);
     let third = admitted_again(&server);
     refused(&server);

@@ -1,4 +1,4 @@
-//! Who is let in, how long that takes, and what those may do who may not write.
+//! Who may log in, how long that takes, and what a user without write permission may do.
 
 use std::fs::{self, File};
 use std::net::Shutdown;
@@ -55,11 +55,11 @@ fn login_attempts_are_limited() {
         client.command("PASS wrong", code);
     }
     client.expect_closed();
-    // The next connection begins anew.
+    // The next connection starts at zero.
     server.client().expect_in_step();
 }
 
-/// The answer to a wrong password takes its time; meanwhile others are served, and what follows waits.
+/// A wrong password is answered after a delay; meanwhile others are served, and later commands wait.
 #[test]
 fn a_wrong_password_is_answered_late() {
     let delay = Duration::from_millis(200);
@@ -114,8 +114,8 @@ fn anonymous_reads_only() {
     assert_eq!((server.read("file"), entries), (b"text".to_vec(), 2));
 }
 
-/// Hanging up before the answer comes is no way around the delay, and who only closes its own side gets
-/// the answer.
+/// A client that closes the connection does not avoid the delay; one that closes only its sending side gets the
+/// reply.
 #[test]
 fn a_client_that_leaves_does_not_shorten_the_delay() {
     let server = TestServer::in_process(&["--login-delay", "1", "--max-cons", "1"]);

@@ -1,4 +1,4 @@
-//! Data connections that never come, and those that only look so: what STAT and the log say.
+//! Data connections that were never opened, and those that only seem so: what STAT and the log show.
 
 use std::net::{Ipv4Addr, SocketAddr};
 use std::time::Duration;
@@ -131,7 +131,7 @@ fn the_report_of_sigusr1_counts_all_sessions() {
     server.finish();
 }
 
-/// The server's own end says nothing about the way to it.
+/// That the server ends says nothing about how clients reach it.
 #[test]
 fn ports_that_the_server_gives_up_as_it_ends_are_not_counted() {
     let server = impatient();
@@ -169,7 +169,7 @@ fn warnings(client: Ipv4Addr) -> Vec<String> {
     lines
 }
 
-/// The line in STAT about data connections that never came.
+/// The line in STAT about data connections that never came, if there is one.
 fn never_came(client: &mut Client) -> Option<String> {
     let text = client.command("STAT", 211).text();
     let line = text.lines().find(|line| line.contains(" never came: "));

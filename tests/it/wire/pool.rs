@@ -1,4 +1,4 @@
-//! A small range of passive ports and many clients: everybody is served, and nobody outside the range.
+//! A small range of passive ports and many clients: all are served, and all within the range.
 
 use std::collections::BTreeSet;
 use std::io::Write;
@@ -52,8 +52,8 @@ fn check_rush(first: u16, last: u16, clients: usize, rounds: usize) {
     });
 }
 
-/// The first client has connected, but not said what for: its port is free all the same, as soon as
-/// somebody needs it, and not only when the first one's time is over.
+/// The first client has connected but sent no transfer command yet: another session gets the port at once, not
+/// only when the first one's time is over.
 #[test]
 fn a_port_is_free_once_its_client_has_connected() {
     let server = Setup::new()
@@ -78,7 +78,7 @@ fn a_port_is_free_once_its_client_has_connected() {
     first.expect(226);
 }
 
-/// It connects when others wait already, and thinks. When its time is over, it has come.
+/// It connects while others wait for the port, and sends its command after its time is over.
 #[test]
 fn a_late_client_is_served_although_others_wait() {
     let setup = Setup::new().on_own_address().flags(&["-r", "20000"]);
@@ -98,7 +98,7 @@ fn a_late_client_is_served_although_others_wait() {
     first.expect(226);
 }
 
-/// Another client keeps the port open, when a client connects to it and then changes its mind.
+/// A client connects and then asks for a port again, while another client holds the port open.
 #[test]
 fn an_abandoned_connection_serves_no_other_transfer() {
     let server = Setup::new()
@@ -150,7 +150,7 @@ fn a_port_is_free_while_its_transfer_runs() {
     }
 }
 
-/// Clients that never come hold nobody up for long, and are told when they want to transfer.
+/// Clients that never connect block no other client for long, and get 425 when they start a transfer.
 #[test]
 fn clients_that_never_connect_give_up_their_port() {
     let server = Setup::new()
@@ -172,7 +172,7 @@ fn clients_that_never_connect_give_up_their_port() {
     assert!(codes.contains(&425), "{codes:?}");
 }
 
-/// A port that is awaited in vain is waited for as long as a data connection may take.
+/// A session waits for a port as long as a data connection may take.
 #[test]
 fn no_free_port_in_time_is_425() {
     let setup = Setup::new().on_own_address();
@@ -205,7 +205,7 @@ fn a_port_in_use_by_another_program_is_passed_over() {
     }
 }
 
-/// Whatever became of hundreds of passive ports, in the end all of them can be had at once.
+/// After hundreds of passive ports with every kind of end, all ports of the range can be used at once.
 #[test]
 fn every_port_is_released() {
     let server = Setup::new()
@@ -276,7 +276,7 @@ fn every_port_is_released() {
     }
 }
 
-/// Clients that may take for ever to come still give their port up when others wait for it.
+/// Without a time limit, too, a client that does not connect gives its port up when others wait for it.
 #[test]
 fn ports_are_yielded_without_a_time_limit_too() {
     let server = Setup::new()
@@ -293,8 +293,8 @@ fn ports_are_yielded_without_a_time_limit_too() {
             "NOOP" => first.expect_all(&[200]),
             _ => {
                 first.expect(150);
-                let told = first.expect(425).text();
-                assert!(told.contains(" before others needed the port; "), "{told}");
+                let text = first.expect(425).text();
+                assert!(text.contains(" before others needed the port; "), "{text}");
             }
         }
         first.expect_in_step();

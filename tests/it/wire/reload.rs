@@ -71,8 +71,8 @@ fn a_running_session_announces_the_new_address() {
     });
 }
 
-/// A name that the hosts file knows, so that nobody else is asked: it is told as soon as it is resolved,
-/// kept over a reload, and forgotten by one that names an address.
+/// A name in the hosts file, so that no name server is asked: its address is announced as soon as the name is
+/// resolved, stays after a reload, and is replaced by a reload that names an address.
 #[test]
 fn a_running_session_announces_the_address_of_a_name() {
     let ours = own_address().to_string();
@@ -93,7 +93,7 @@ fn a_running_session_announces_the_address_of_a_name() {
     });
     let name = "masquerade-address localhost";
     configured.reload(&[name, "masquerade-refresh 3600"]);
-    // Messages keep their order: when a client that came later is served, the reload is over.
+    // Messages are handled in order: when a later client is served, the reload is over.
     configured.server.client().expect_in_step();
     assert_eq!(announced(&mut client), Ipv4Addr::LOCALHOST);
     configured.reload(&["masquerade-address 203.0.113.1"]);
@@ -108,8 +108,8 @@ fn a_running_session_announces_the_address_of_a_name() {
     });
 }
 
-/// Neither what is wrong in the file nor what the system refuses changes anything; the next good file
-/// is taken.
+/// Neither a file with an error nor an address that the system refuses changes anything; the next good file
+/// takes effect.
 #[test]
 fn a_bad_file_changes_nothing() {
     let (ours, occupied) = (own_address(), own_address());
@@ -139,10 +139,10 @@ fn a_bad_file_changes_nothing() {
         &["masquerade-address 203.0.113.2", &occupied],
     ] {
         configured.reload(bad);
-        // Messages keep their order: when a client that came later is served, the reload is over.
+        // Messages are handled in order: when a later client is served, the reload is over.
         configured.server.client().expect_in_step();
-        let told = announced(&mut client);
-        assert_eq!(told, Ipv4Addr::new(203, 0, 113, 1), "{bad:?}");
+        let found = announced(&mut client);
+        assert_eq!(found, Ipv4Addr::new(203, 0, 113, 1), "{bad:?}");
     }
     configured.reload(&["masquerade-address 203.0.113.3", &ours]);
     wait_until("the good file", || {
@@ -168,7 +168,8 @@ fn listeners_come_and_go_and_sessions_stay() {
     Client::logged_in(there).expect_in_step();
 }
 
-/// All addresses give way to one of them, on the same port: the old socket is in the way of the new one.
+/// A listener on all addresses is replaced by one on a single address, on the same port: only one of the two
+/// sockets can exist.
 #[test]
 fn a_listener_may_replace_one_of_the_same_port() {
     let address = own_address();
@@ -204,7 +205,7 @@ fn a_new_password_applies_to_new_logins() {
     other.command(format!("PASS {PASSWORD}"), 530);
 }
 
-/// Twenty sessions and their transfers, while the public address and the range are swapped all the time.
+/// Twenty sessions and their transfers, while the public address and the range change all the time.
 #[test]
 fn reloads_disturb_no_transfer() {
     const SESSIONS: usize = 20;
@@ -245,14 +246,14 @@ fn reloads_disturb_no_transfer() {
             scope.spawn(move || {
                 let mut client = Client::logged_in(address);
                 while !over.load(Ordering::Relaxed) {
-                    let told = client.passive();
+                    let port = client.passive();
                     assert!(
-                        (1..=2).any(|last| told.ip() == Ipv4Addr::new(203, 0, 113, last)),
-                        "{told}"
+                        (1..=2).any(|last| port.ip() == Ipv4Addr::new(203, 0, 113, last)),
+                        "{port}"
                     );
-                    let in_range = |&(first, last)| (first..=last).contains(&told.port());
-                    assert!(RANGES.iter().any(in_range), "{told}");
-                    let mut data = connect(SocketAddr::new(address.ip(), told.port()));
+                    let in_range = |&(first, last)| (first..=last).contains(&port.port());
+                    assert!(RANGES.iter().any(in_range), "{port}");
+                    let mut data = connect(SocketAddr::new(address.ip(), port.port()));
                     client.command(format!("RETR {name}"), 150);
                     assert!(read_all(&mut data) == bytes, "another file");
                     client.expect(226);
@@ -262,7 +263,7 @@ fn reloads_disturb_no_transfer() {
         }
         for swap in 0..SWAPS {
             configured.reload(&settings[swap % 2]);
-            // A new client is served after the reload that was asked for before it came.
+            // A new client is served after the reload that was requested before it connected.
             drop(Client::greeted(address));
         }
         over.store(true, Ordering::Relaxed);

@@ -29,7 +29,7 @@ fn rfc2428_2_eprt_over_both_families_and_with_any_delimiter() {
 
 #[test]
 fn rfc2428_2_another_protocol_is_522_with_those_that_would_do() {
-    for (host, other, told) in [
+    for (host, other, protocols) in [
         ("127.0.0.1", "|2|::1|2000|", "(1)"),
         ("::1", "|1|127.0.0.1|2000|", "(2)"),
     ] {
@@ -41,7 +41,7 @@ fn rfc2428_2_another_protocol_is_522_with_those_that_would_do() {
             "EPSV 3".into(),
         ] {
             let text = client.command(&line, 522).text();
-            assert!(text.ends_with(told), "{line}: {text}");
+            assert!(text.ends_with(protocols), "{line}: {text}");
         }
         for line in [
             "EPRT",
@@ -101,7 +101,7 @@ fn rfc1123_4_1_3_2_passwords_are_taken_to_the_last_byte() {
     client.command("PASS  two  blanks ", 230);
 }
 
-/// The letters say what would succeed, so a user who may only read sees no others.
+/// The letters list what would succeed, so a user who may only read gets fewer.
 #[test]
 fn rfc3659_7_5_5_perm_lists_what_is_permitted() {
     for (flags, file, directory) in [(&["-w"][..], "adfrw", "cdeflmp"), (&[], "r", "el")] {

@@ -44,34 +44,34 @@ fn sigterm_lets_transfers_end() {
     }
 }
 
-/// What keeps each session, in the report of SIGUSR1, and why transfers and sessions end, in the log.
+/// What each session waits for, in the report of SIGUSR1, and why transfers and sessions end, in the log.
 #[test]
 fn the_log_explains_waits_and_ends() {
     let server = TestServer::program(&["-r", "20000", "--timeout", "3", "--data-timeout", "1"]);
     server.write("big", big());
-    let mut told = server.client();
-    told.extended_passive();
+    let mut owner = server.client();
+    owner.extended_passive();
     let mut queued = server.client();
     queued.send("EPSV");
     server.log_with("#2 waits for a passive port");
     server.signal(Signal::USR1);
     server.log_with("waiting for a connection to port 20000");
     server.log_with("waiting for a passive port for");
-    told.command("ABOR", 226);
+    owner.command("ABOR", 226);
     queued.expect(229);
     queued.command("ABOR", 226);
     queued.command("QUIT", 221);
 
-    let data = download(&mut told);
-    told.expect(426);
+    let data = download(&mut owner);
+    owner.expect(426);
     server.log_with("bytes: no byte moved for 1 s");
     drop(data);
-    told.command("STAT", 211);
-    let _data = download(&mut told);
-    told.send("ABOR");
+    owner.command("STAT", 211);
+    let _data = download(&mut owner);
+    owner.send("ABOR");
     server.log_with("bytes: the client aborted it");
-    told.expect(426);
-    told.expect(226);
+    owner.expect(426);
+    owner.expect(226);
     server.log_with("closed: no command came for 3 s");
     let mut gone = server.client();
     let _data = download(&mut gone);
@@ -155,7 +155,7 @@ fn sighup_reloads_or_logs_why_not() {
     server.finish();
 }
 
-/// A session's working directory must not change under its feet.
+/// The files of a running session must not change.
 #[test]
 fn a_new_directory_applies_to_new_sessions() {
     let directory = TempDir::new().expect("a temporary directory");

@@ -64,7 +64,7 @@ fn downloads_are_sent_by_the_kernel() {
     assert!(read.is_none_or(|most| most < 5000), "{calls:#?}");
 }
 
-/// A client that has connected before its command costs the poll nothing: not its listener, not its data.
+/// When a client has connected before its command, neither the listener nor the data connection is registered.
 #[test]
 fn a_small_download_is_not_registered_with_the_poll() {
     let (traced, mut client) = Traced::new();
@@ -126,7 +126,7 @@ impl Traced {
         (traced, client)
     }
 
-    /// Ends the server; what it has called.
+    /// Ends the server; returns the calls that it made.
     fn end(self) -> Vec<Call> {
         let end = format!("{} +++ exited", self.server.id());
         self.server.finish();

@@ -1,4 +1,4 @@
-//! What must not last for ever, with small values: each test waits about as long as its timer runs.
+//! What must not last for ever, with small values: each test takes about as long as its timer.
 
 use std::io::Write;
 use std::time::{Duration, Instant};
@@ -17,7 +17,7 @@ fn a_client_that_does_not_connect_is_425() {
     let server = TestServer::in_process(&["--passive-timeout", "1"]);
     server.write("file", "text");
     let mut client = server.client();
-    // Before the transfer command; the session stays, and the next transfer is told.
+    // Before the transfer command; the session continues, and the next transfer gets 425.
     let port = client.extended_passive();
     wait_until_closed(port);
     client.command("RETR file", 425);
@@ -29,7 +29,7 @@ fn a_client_that_does_not_connect_is_425() {
     assert_eq!(client.fetch("RETR file"), b"text");
 }
 
-/// Neither commands nor strangers keep the port open.
+/// Neither commands nor strangers extend the time.
 #[test]
 fn noops_do_not_extend_the_time_to_connect() {
     let server = TestServer::in_process(&["--passive-timeout", "1"]);
@@ -124,7 +124,7 @@ fn an_idle_client_is_421() {
     client.expect_closed();
 }
 
-/// Commands keep a session, half a line does not.
+/// A command extends the session's time, half a line does not.
 #[test]
 fn commands_extend_a_session_and_half_a_line_does_not() {
     let server = TestServer::in_process(&["--timeout", "1"]);
@@ -137,7 +137,7 @@ fn commands_extend_a_session_and_half_a_line_does_not() {
     client.expect_closed();
 }
 
-/// Repeats a step for longer than a client may be idle: until one that came last is closed for that.
+/// Repeats a step for longer than a client may be idle: until another client, which is idle, is disconnected.
 fn until_an_idle_client_is_closed(server: &TestServer<InProcess>, mut step: impl FnMut()) {
     let mut idle = server.client();
     loop {
@@ -155,14 +155,14 @@ fn a_client_that_does_not_log_in_is_421() {
     let mut silent = Client::greeted(server.address);
     let mut client = Client::greeted(server.address);
     let deadline = Instant::now() + GUARD;
-    let mut is_told = |line: &str, code: u16| {
+    let mut is_ended = |line: &str, code: u16| {
         client.send(line);
         let reply = client.reply();
         assert!([code, 421].contains(&reply.code), "{}", reply.text());
         reply.code == 421
     };
-    while !is_told("USER nobody", 331) && !is_told("PASS wrong", 530) && !is_told("NOOP", 200) {
-        assert!(Instant::now() < deadline, "the session goes on and on");
+    while !is_ended("USER nobody", 331) && !is_ended("PASS wrong", 530) && !is_ended("NOOP", 200) {
+        assert!(Instant::now() < deadline, "the session does not end");
         pause();
     }
     silent.expect(421);

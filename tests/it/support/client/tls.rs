@@ -21,7 +21,7 @@ pub(crate) struct Protected {
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) enum Ending {
     CloseNotify,
-    /// Anything else: what came before may be a part.
+    /// Without a close_notify: what came before may be only a part.
     Truncated,
 }
 
@@ -108,7 +108,7 @@ impl Protected {
         stream.flush()
     }
 
-    /// Reads until the server ends the connection, in whatever way.
+    /// Reads until the server ends the connection.
     #[track_caller]
     pub(crate) fn read_to_end(mut self) -> (Vec<u8>, Ending) {
         let mut bytes = Vec::new();

@@ -68,7 +68,7 @@ impl Resolver {
         self.signal(Signal::HUP);
     }
 
-    /// Lets it fall silent without a word, or go on.
+    /// Stops it, so that it answers nothing, or lets it continue.
     pub(crate) fn pause(&self, pause: bool) {
         self.signal(if pause { Signal::STOP } else { Signal::CONT });
     }
@@ -106,10 +106,10 @@ fn write_names(directory: &Path, names: &[(&str, &str)]) {
 
 const HOSTS: &str = "hosts";
 
-/// Two and a half minutes for each question: whoever waits for the answer is late for any test.
+/// Two and a half minutes for each question: a server that waits for the answer fails every test.
 const RESOLV_CONF: &str = "nameserver 127.0.0.1\noptions timeout:30 attempts:5\n";
 
-/// Names of the test's file alone, with a time to live of zero; `silent.example` is asked of a server that
+/// Names of the test's file alone, with a time to live of zero; questions about `silent.example` go to a server that
 /// is not there, so it gets no answer at all.
 const DNSMASQ: [&str; 10] = [
     "--keep-in-foreground",

@@ -102,7 +102,7 @@ impl TestServer<Program> {
         found.unwrap_or_else(|| panic!("no {text:?} in the log:\n{}", self.log()))
     }
 
-    /// Stops the whole server, or lets it go on: what clients do in between comes to it all at once.
+    /// Stops the whole server, or lets it continue: what clients do in between reaches it all at once.
     pub(crate) fn pause(&self, pause: bool) {
         self.signal(if pause { Signal::STOP } else { Signal::CONT });
     }
@@ -112,7 +112,7 @@ impl TestServer<Program> {
         kill_process(pid, signal).expect("a signal to the server");
     }
 
-    /// Waits for the end that was asked for; the exit code and the whole log.
+    /// Waits for the end, which the test has caused. Returns the exit code and the whole log.
     #[track_caller]
     pub(crate) fn ended(mut self) -> (Option<i32>, String) {
         let status = self.backend.wait();
@@ -120,8 +120,8 @@ impl TestServer<Program> {
         (status.code(), self.log())
     }
 
-    /// Asks the server to end, and checks that it was well to the last: no panic, and no password in its log,
-    /// which is returned whole.
+    /// Asks the server to end, and checks that it did not panic and that its log holds no password. Returns the
+    /// whole log.
     #[track_caller]
     pub(crate) fn finish(mut self) -> String {
         let gone = self.backend.child.try_wait();
@@ -247,7 +247,7 @@ fn newer_source(binary: &Path) -> Option<String> {
         .next()
 }
 
-/// The first address in the log that the server says it listens on.
+/// The first address in the log on which the server listens.
 fn listening(log: &LogState) -> Option<SocketAddr> {
     log.text
         .split_inclusive('\n')

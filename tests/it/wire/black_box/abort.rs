@@ -1,4 +1,4 @@
-//! What a client may do while a transfer runs: ABOR in all its forms, STAT, QUIT, and going away.
+//! What a client may do while a transfer runs: ABOR in all its forms, STAT, QUIT, and disconnecting.
 
 use std::io::Write;
 use std::net::TcpStream;
@@ -61,7 +61,7 @@ fn abor_twice_is_answered_twice() {
     );
 }
 
-/// What was pipelined for data is not begun after an ABOR.
+/// Pipelined transfers do not begin after an ABOR.
 #[test]
 fn abor_cancels_pipelined_transfers() {
     let send = |client: &mut Client| client.send_bytes("EPSV\r\nRETR small\r\nNOOP\r\nABOR\r\n");
@@ -179,7 +179,7 @@ fn commands_wait_for_the_transfer() {
     client.expect(250);
 }
 
-/// More than are held: TCP keeps the rest, and none is lost.
+/// More than are held: the rest waits in the kernel, and none is lost.
 #[test]
 fn many_commands_wait_for_the_transfer() {
     let server = TestServer::black_box();
@@ -240,7 +240,7 @@ fn a_lost_control_connection_ends_the_transfer() {
     reset(client.stream);
     assert_eq!(drain(data), 0);
 
-    // Also while the data connection is awaited, and the port is given back.
+    // Also while the server waits for the data connection; the port is released.
     for command in ["STOR file", "STOR new", "RETR large"] {
         let mut client = server.client();
         let port = client.extended_passive();
@@ -253,12 +253,10 @@ fn a_lost_control_connection_ends_the_transfer() {
     drop(client);
     wait_until_closed(port);
     assert_eq!(server.read("file"), b"text");
-    wait_until("the new file is taken away", || {
-        !server.path("new").exists()
-    });
+    wait_until("the new file is removed", || !server.path("new").exists());
 }
 
-/// The server's own connection may take as long as it wants.
+/// However long the server's connection takes.
 #[test]
 fn abor_ends_a_transfer_while_the_server_connects() {
     let server = TestServer::black_box();
@@ -276,7 +274,7 @@ fn abor_ends_a_transfer_while_the_server_connects() {
     assert!(!server.path("new").exists());
 }
 
-/// A client that closes the data connection first, and then says why.
+/// A client that closes the data connection first, and then sends ABOR.
 #[test]
 fn abor_may_follow_the_close_of_the_data_connection() {
     let server = TestServer::black_box();
@@ -291,7 +289,7 @@ fn abor_may_follow_the_close_of_the_data_connection() {
     client.expect_in_step();
 }
 
-/// Some clients send a file and go: nothing that they sent is lost.
+/// Some clients send a file and close everything: nothing that they sent is lost.
 #[test]
 fn an_upload_is_complete_when_its_client_leaves() {
     let server = TestServer::black_box();
@@ -317,5 +315,5 @@ fn begin(client: &mut Client, command: &str) -> TcpStream {
     data
 }
 
-/// Of the large file: much more than the kernel holds for a connection, so whoever sends less was stopped.
+/// Of the large file: much more than the kernel holds for a connection, so a transfer that sent less was stopped.
 const HALF: usize = 1 << 29;

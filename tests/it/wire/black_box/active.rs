@@ -35,7 +35,7 @@ fn a_closed_port_of_the_client_is_425() {
     let server = TestServer::black_box();
     server.write("file", "text");
     let mut client = server.client();
-    // Bound, so that nobody else can listen there meanwhile.
+    // Bound, so that no other program can listen there meanwhile.
     let bound = Socket::new(Domain::IPV4, Type::STREAM, None).expect("a socket");
     let any = SocketAddr::from(([127, 0, 0, 1], 0));
     bound.bind(&any.into()).expect("a port");
@@ -73,7 +73,7 @@ fn the_client_is_the_peer_of_the_control_connection() {
 fn the_425_names_the_address_that_was_not_reached() {
     let server = TestServer::black_box();
     let mut client = server.client();
-    // Nobody listens there: it is below what the kernel gives out, and not ours.
+    // No one listens there: it is below the ports that the kernel assigns.
     client.command("EPRT |1|127.0.0.1|1025|", 200);
     client.command("NLST", 150);
     let reply = client.expect(425).text();

@@ -1,4 +1,4 @@
-//! Permission bits, times and owners: SITE CHMOD, SITE UMASK, MFMT, and the facts that tell of them.
+//! Permission bits, times and owners: SITE CHMOD, SITE UMASK, MFMT, and the facts that show them.
 
 use std::fs::{self, File, FileTimes};
 use std::os::unix::fs::{MetadataExt, PermissionsExt, symlink};
@@ -17,7 +17,7 @@ fn site_chmod_changes_permission_bits() {
     let mut client = server.client();
     client.command("SITE CHMOD 600 two words", 200);
     assert_eq!(mode(&server, "two words"), 0o600);
-    // Even one that nobody may open can be given back.
+    // Also for a file that no one may open.
     client.command("SITE CHMOD 0 two words", 200);
     client.command("SITE CHMOD 0644 two words", 200);
     assert_eq!(mode(&server, "two words"), 0o644);
@@ -70,7 +70,7 @@ fn only_files_and_directories_beneath_the_root_are_changed() {
     assert_eq!(modified(&server, "file"), 1_763_816_829);
 }
 
-/// A umask holds for whatever this session makes anew, and for no other session.
+/// A umask applies to all that this session creates, and to no other session.
 #[test]
 fn site_umask_applies_to_one_session() {
     let server = TestServer::black_box();
@@ -130,12 +130,12 @@ fn mfmt_sets_modification_times() {
     ] {
         for name in ["file", "directory"] {
             let whole = &time[..14];
-            let told = client.command(format!("MFMT {time} {name}"), 213).text();
-            assert_eq!(told, format!("213 Modify={whole}; {name}"));
+            let text = client.command(format!("MFMT {time} {name}"), 213).text();
+            assert_eq!(text, format!("213 Modify={whole}; {name}"));
             assert_eq!(modified(&server, name), seconds, "{time} {name}");
         }
-        let told = client.command("MDTM file", 213).text();
-        assert_eq!(told, format!("213 {}", &time[..14]));
+        let text = client.command("MDTM file", 213).text();
+        assert_eq!(text, format!("213 {}", &time[..14]));
     }
     let metadata = fs::metadata(server.path("file")).expect("the file");
     assert_eq!(metadata.atime(), 900_000_000);
@@ -160,16 +160,16 @@ fn owners_are_facts_when_selected() {
     let expected =
         format!("type=cdir;{owned} .\r\ntype=pdir;{owned} ..\r\ntype=file;{owned} file\r\n");
     assert_eq!(fetch(&mut client, "MLSD directory"), expected);
-    let told = client.command("MLST directory/file", 250).text();
+    let text = client.command("MLST directory/file", 250).text();
     assert!(
-        told.contains(&format!(" type=file;{owned} /directory/file")),
-        "{told}"
+        text.contains(&format!(" type=file;{owned} /directory/file")),
+        "{text}"
     );
-    let told = client.command("MLST", 250).text();
-    assert!(told.contains(&format!(" type=dir;{owned} /")), "{told}");
+    let text = client.command("MLST", 250).text();
+    assert!(text.contains(&format!(" type=dir;{owned} /")), "{text}");
 }
 
-/// Nothing is told of what lies above the root, whatever name leads there.
+/// No path to the root shows anything above it.
 #[test]
 fn mlsd_shows_no_parent_of_the_root() {
     let server = TestServer::black_box();

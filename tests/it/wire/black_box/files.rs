@@ -215,7 +215,7 @@ fn expect_untouched(outside: &Path) {
     assert_eq!(fs::read_dir(outside).expect("the outside").count(), 1);
 }
 
-/// What LIST, NLST or STAT say, be it a refusal.
+/// What LIST, NLST or STAT answer, also when they refuse.
 fn listing(client: &mut Client, command: &str) -> String {
     if command.starts_with("STAT") {
         client.send(command);
@@ -232,7 +232,7 @@ fn listing(client: &mut Client, command: &str) -> String {
     text
 }
 
-/// Neither a pipe without a peer nor one with it makes a session hang.
+/// Neither a pipe without a peer nor one with a peer blocks a session.
 #[test]
 fn pipes_and_sockets_are_refused() {
     let server = TestServer::black_box();
@@ -250,7 +250,7 @@ fn pipes_and_sockets_are_refused() {
             client.command(format!("MLST {name}"), 250);
             assert!(listing(&mut client, &format!("LIST {name}")).contains(name));
         }
-        // The second time somebody holds both ends of the pipe open.
+        // The second time both ends of the pipe are open.
         let both = OpenOptions::new().read(true).write(true).open(&pipe);
         held.replace(both.expect("both ends of the pipe"));
     }
@@ -259,7 +259,7 @@ fn pipes_and_sockets_are_refused() {
     client.command("RMD socket", 550);
 }
 
-/// What is said to those who want to transfer something that is no plain file within the root.
+/// How commands answer that ask for anything but a plain file within the root.
 const NOT_A_FILE: [(&str, u16); 5] = [
     ("RETR", 550),
     ("STOR", 553),

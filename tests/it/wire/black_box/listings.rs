@@ -1,4 +1,4 @@
-//! LIST, NLST and STAT on the wire: what a line says, flags of `ls`, wildcards, and what is not there.
+//! LIST, NLST and STAT on the wire: what a line shows, flags of `ls`, wildcards, and missing files.
 
 use std::fs::{self, File, Permissions};
 use std::os::unix::fs::{PermissionsExt, symlink};
@@ -48,7 +48,7 @@ fn a_line_shows_all_attributes() {
     assert_eq!(line_of(&lines, "  file").size, Size::Bytes(4));
     let target = line_of(&lines, "link").target.as_deref();
     assert_eq!(target, Some(&b"no/where -> else"[..]));
-    // Whoever runs the tests has made them; the system knows them by name.
+    // The user who runs the tests has created them; the system knows the name.
     let name = |what: &str| {
         let known = process::run(Command::new("id").arg(what), 10).expect_success();
         String::from_utf8(known.stdout)
@@ -130,7 +130,7 @@ fn hidden_files_are_listed() {
     assert_eq!(client.fetch("NLST -- -a"), b"-a\r\n");
 }
 
-/// Nothing is told of what lies above the shared directory.
+/// Nothing above the shared directory is shown.
 #[test]
 fn above_the_root_is_the_root() {
     let server = TestServer::black_box();
@@ -295,7 +295,7 @@ fn wildcards_match_names() {
         ("./dir1/.*", "./dir1/.z.txt"),
         ("/dir1/x*", "/dir1/x1 /dir1/x22"),
         ("dir1/../*.txt", "dir1/../a.txt dir1/../b.txt dir1/../ä.txt"),
-        // What exists is meant, and it is no pattern then.
+        // An existing name is no pattern.
         ("d?", "d?"),
     ] {
         let expected: Vec<_> = expected.split(' ').collect();

@@ -1,4 +1,4 @@
-//! Who is let in, and what those may do who are not, or not for writing.
+//! Who may log in, and what is permitted before that.
 
 use crate::support::client::Client;
 use crate::support::server::{PASSWORD, TestServer, USER};

@@ -97,7 +97,7 @@ fn deep_paths_work() {
     assert_eq!(server.read("file"), b"text");
 }
 
-/// What is not one of ours may still lie in the directory: one entry stays one line.
+/// A name that the server would not create may still be in the directory: one entry stays one line.
 #[test]
 fn a_newline_in_a_name_forges_nothing() {
     let server = TestServer::black_box();
@@ -105,7 +105,7 @@ fn a_newline_in_a_name_forges_nothing() {
     server.write("two\r\n-rw-r--r-- 1 0 0 1 Jan 1 2020 forged", "text");
     fs::create_dir(server.path("d\n250 forged")).expect("a directory");
     let mut client = server.client();
-    // MLSD tells of the directory itself too.
+    // MLSD lists the directory itself too.
     for (command, lines) in [("LIST", 3), ("NLST", 3), ("MLSD", 4)] {
         let listing = client.fetch(command);
         let text = listing.escape_ascii().to_string();

@@ -1,4 +1,4 @@
-//! Others who come to a passive port: they get nothing, and the right client notices nothing.
+//! Connections from other addresses to a passive port: they get nothing, and the client notices nothing.
 
 use std::io::Write;
 use std::net::{SocketAddr, TcpStream};
@@ -23,7 +23,7 @@ fn two_hundred_strangers_are_refused() {
     check(200);
 }
 
-/// So many strangers come before the transfer command, and again after its 150.
+/// `count` strangers connect before the transfer command, and again after its 150.
 fn check(count: usize) {
     let server = TestServer::black_box();
     let bytes = noise(100_000);
@@ -37,14 +37,14 @@ fn check(count: usize) {
     client.command("RETR file", 150);
     assert!(read_all(&mut data) == bytes);
     client.expect(226);
-    turned_away(strangers);
+    expect_refused(strangers);
     client.expect_in_step();
 
     // While the server waits for the client.
     let port = client.extended_passive();
     client.command("STOR new", 150);
     for stranger in crowd(port, count) {
-        turned_away(vec![stranger]);
+        expect_refused(vec![stranger]);
     }
     let mut data = connect(port);
     data.write_all(&bytes).expect("sending data");
@@ -53,7 +53,7 @@ fn check(count: usize) {
     client.expect_in_step();
     assert!(server.read("new") == bytes);
 
-    // Once the client has come nobody can connect any more.
+    // Once the client has connected, no one else can.
     let port = client.extended_passive();
     client.command("STOR new", 150);
     let data = connect(port);
@@ -63,7 +63,7 @@ fn check(count: usize) {
     client.expect_in_step();
 }
 
-/// The right client comes twice: it is served once, and nothing is left behind for the next transfer.
+/// The client connects twice: it is served once, and nothing remains for the next transfer.
 #[test]
 fn a_second_connection_of_the_client_is_closed() {
     let server = TestServer::black_box();
@@ -103,7 +103,7 @@ fn crowd(port: SocketAddr, count: usize) -> Vec<TcpStream> {
 }
 
 #[track_caller]
-fn turned_away(strangers: Vec<TcpStream>) {
+fn expect_refused(strangers: Vec<TcpStream>) {
     for stranger in strangers {
         assert_eq!(drain(stranger), 0, "a stranger was sent something");
     }

@@ -1,4 +1,4 @@
-//! TLS by a client that does what others would not: it closes without a word, or sends something else than TLS.
+//! TLS with clients that do what others would not: they close without close_notify, or send something else.
 
 mod control;
 mod data;

@@ -1,4 +1,4 @@
-//! Files and listings through all kinds of data connections, whole and in part, and what goes wrong on the way.
+//! Files and listings through all kinds of data connections, whole and in part, and what goes wrong.
 
 use std::fs::{self, OpenOptions};
 use std::io::Write;
@@ -120,7 +120,7 @@ fn stor_replaces_appe_appends_and_stou_finds_a_new_name() {
         (server.read("file"), server.read(name)),
         (b"one two".to_vec(), b"unique".to_vec())
     );
-    client.store("STOU", "without a wish");
+    client.store("STOU", "without a name");
     assert_eq!(fs::read_dir(server.root()).expect("the root").count(), 4);
 }
 
@@ -190,7 +190,7 @@ fn empty_files_and_listings_work() {
     assert_eq!(server.read("new"), b"");
 }
 
-/// A refusal comes without a 150 before it, and what was set up serves the next transfer.
+/// A refusal has no 150 before it, and the data connection remains for the next transfer.
 #[test]
 fn refusals_come_before_150() {
     let server = TestServer::black_box();
@@ -326,7 +326,7 @@ impl Prepared {
     }
 }
 
-/// One client gives up a new name while another is about to fill it: the other's file stays.
+/// One client aborts the upload of a new file while another uploads the same name: the other's file stays.
 #[test]
 fn an_aborted_upload_leaves_the_file_of_another_client() {
     let server = TestServer::black_box();

@@ -39,7 +39,7 @@ fn implicit_tls_needs_no_command() {
         client.command("QUIT", 221);
         client.expect_closed();
     }
-    // Who does not speak TLS is told nothing in clear text but TLS's own alert.
+    // A client without TLS gets nothing in clear text but TLS's own alert.
     let mut stream = connect(address);
     stream.write_all(b"USER joe\r\n").expect("sending");
     let mut rest = Vec::new();
@@ -74,7 +74,7 @@ fn a_shutdown_is_announced_inside_tls() {
     }
 }
 
-/// Nobody shakes hands for ever.
+/// A handshake has a time limit.
 #[test]
 fn a_stalled_handshake_is_closed() {
     let secure = SecureServer::in_process(&["--timeout", "1", "--tls-implicit", "0"]);

@@ -1,5 +1,5 @@
-//! Peers that speak something else than TLS, stop in the middle of it, or vanish: they cost nothing and hinder
-//! nobody. Where it is about what the server does meanwhile, the server is the binary.
+//! Peers that send something else than TLS, or stop in the middle of a handshake: they cost nothing and hinder no
+//! one.
 
 use std::fs;
 use std::io::{ErrorKind, Read, Write};
@@ -54,7 +54,7 @@ fn a_data_connection_without_a_handshake_is_425() {
     assert_eq!(client.fetch_securely("RETR file", &config), b"text");
 }
 
-/// The port is free as soon as the client has connected, whatever comes of its handshake.
+/// The port is free as soon as the client has connected, before its handshake.
 #[test]
 fn a_handshake_does_not_occupy_the_port() {
     let setup = Setup::new().on_own_address().flags(&["-r", "20000"]);
@@ -68,7 +68,7 @@ fn a_handshake_does_not_occupy_the_port() {
     assert_eq!(other.fetch("RETR file"), b"text");
 }
 
-/// A server that waits does nothing else: it does not even look whether something has come.
+/// A server that waits uses no processor time: it does not poll.
 #[test]
 fn a_waiting_server_does_not_wake_up() {
     let secure = SecureServer::program(&["--shutdown-grace", "0"]);
@@ -76,7 +76,7 @@ fn a_waiting_server_does_not_wake_up() {
     server.write_sparse("large", 1 << 30);
     let config = secure.config(&version::TLS13);
     let secured = || secure.client(&config);
-    // One that says nothing after AUTH, one that stops within its ClientHello and closes its side.
+    // One that sends nothing after AUTH, one that stops within its ClientHello and closes its side.
     let mut silent = Client::greeted(server.address);
     silent.command("AUTH TLS", 234);
     let mut half = Client::greeted(server.address);
@@ -142,7 +142,7 @@ fn switches(server: &TestServer<Program>) -> u64 {
 fn settle(server: &TestServer<Program>) -> u64 {
     let mut before = switches(server);
     wait_until("the server has nothing to do", || {
-        pass(SETTLED, "so long nothing must happen");
+        pass(SETTLED, "nothing must happen during this time");
         let now = switches(server);
         std::mem::replace(&mut before, now) == now
     });
@@ -163,7 +163,7 @@ fn garbage() -> impl Strategy<Value = Vec<u8>> {
     (begun, rest).prop_map(|(begun, rest)| [begun, rest].concat())
 }
 
-/// Sends the bytes, says no more, and reads what comes until the end.
+/// Sends the bytes, closes the sending side, and reads to the end.
 fn spoil(stream: &mut TcpStream, bytes: &[u8]) {
     // The server may have had enough before the last byte.
     let _ = stream.write_all(bytes);

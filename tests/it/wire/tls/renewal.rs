@@ -1,4 +1,4 @@
-//! Certificates that change while sessions are at work: nobody notices but those who come after.
+//! Certificates that change while sessions transfer files: only new sessions notice.
 
 use std::fs;
 use std::net::SocketAddr;
@@ -22,7 +22,7 @@ use crate::support::server::{Program, SecureServer, TestServer};
 use crate::support::wait::wait_at_most;
 
 /// Each trusts the first certificate alone, so it would notice any other on its data connections too: those of
-/// TLS 1.3 have no ticket left after two transfers, and shake hands anew.
+/// TLS 1.3 have no ticket left after two transfers, and make a full handshake.
 #[test]
 fn twenty_sessions_transfer_while_the_certificate_is_replaced() {
     let secure = SecureServer::program(&[]);
@@ -44,7 +44,7 @@ fn twenty_sessions_transfer_while_the_certificate_is_replaced() {
             load.each_goes_on();
             assert!(presents(server.address, &in_force), "{state:?}");
             in_force = renew(server.directory());
-            // Else the server finds it by itself.
+            // Otherwise the server finds the new files itself.
             if round % 2 == 0 {
                 server.signal(Signal::HUP);
             }
@@ -54,7 +54,7 @@ fn twenty_sessions_transfer_while_the_certificate_is_replaced() {
             load.each_goes_on();
         }
     });
-    // The sessions have come to their end by themselves: a panic of one would have been one of the scope.
+    // The sessions have ended: a panic in one of them would have been a panic of the scope.
     secure.server.finish();
 }
 
@@ -75,7 +75,7 @@ fn session(load: &Load, number: usize, address: SocketAddr, config: &Arc<ClientC
     client.expect_closed();
 }
 
-/// What the sessions have done, and whether they shall go on.
+/// How much the sessions have done, and whether they continue.
 struct Load {
     goes_on: AtomicBool,
     rounds: [AtomicUsize; SESSIONS],
@@ -107,7 +107,7 @@ impl Load {
         });
     }
 
-    /// Also when the test fails: nobody waits for its sessions then.
+    /// Ends the sessions also when the test fails.
     fn ends_with_this(&self) -> EndsWithThis<'_> {
         EndsWithThis(self)
     }
@@ -159,7 +159,7 @@ impl Broken {
     }
 }
 
-/// Whether who comes now gets this certificate: a client that trusts no other.
+/// Whether a new client, which trusts this certificate only, is served.
 fn presents(address: SocketAddr, certificate: &CertificateDer<'static>) -> bool {
     let mut client = Client::greeted(address);
     client.command("AUTH TLS", 234);

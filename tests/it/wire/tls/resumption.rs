@@ -17,7 +17,7 @@ fn data_connections_resume() {
     for (version, times) in [(&version::TLS12, 20), (&version::TLS13, 2)] {
         let config = secure.config(version);
         let mut client = secure.client(&config);
-        // Tickets of TLS 1.3 have come by now; rustls uses each once only.
+        // Tickets of TLS 1.3 have arrived; rustls uses each once only.
         for _ in 0..times {
             let socket = client.data();
             client.command("RETR file", 150);
@@ -71,7 +71,7 @@ fn a_session_made_on_a_data_connection_is_refused() {
         for _ in 0..4 {
             refused(&mut client, &strange);
         }
-        // Neither where it had been let in.
+        // Nor where the connection was accepted.
         let tolerant = SecureServer::in_process(&[]);
         tolerant.server.write("file", "text");
         let mut client = tolerant.client(&tolerant.config(version));

@@ -36,7 +36,7 @@ fn rfc1123_4_1_2_7_listings_are_ascii_whatever_the_type() {
         client.command(kind, 200);
         assert_eq!(client.fetch("NLST"), b"file\r\n", "{kind}");
         assert!(client.fetch("LIST").ends_with(b" file\r\n"), "{kind}");
-        // What NLST tells can be fetched as it is.
+        // Names of NLST can be used as they are.
         assert_eq!(client.fetch("RETR file"), b"text");
     }
 }

@@ -22,7 +22,7 @@ fn rfc2389_3_2_features_are_listed_before_a_login_one_to_a_line() {
     assert!(features.iter().all(|feature| !feature.contains(&b'\t')));
 }
 
-/// What is told is there, and what needs a flag is not told without it.
+/// Listed features work, and those that need a flag are not listed without it.
 #[test]
 fn rfc2389_3_2_listed_features_work() {
     let server = TestServer::black_box();

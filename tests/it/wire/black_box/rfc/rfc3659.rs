@@ -147,20 +147,20 @@ fn rfc3659_7_8_feat_marks_the_selected_facts() {
     let server = site_with_a_file();
     let mut client = server.client();
     let features = client.command("FEAT", 211).one_line();
-    let told =
+    let facts =
         "type*;size*;modify*;perm*;unique*;unix.mode*;unix.uid*;unix.gid*;unix.owner;unix.group;";
-    assert!(features.contains(&format!(" MLST {told} ")), "{features}");
+    assert!(features.contains(&format!(" MLST {facts} ")), "{features}");
     client.command("OPTS MLST size;unix.owner;", 200);
     let features = client.command("FEAT", 211).one_line();
-    let told = "type;size*;modify;perm;unique;unix.mode;unix.uid;unix.gid;unix.owner*;unix.group;";
-    assert!(features.contains(&format!(" MLST {told} ")), "{features}");
+    let facts = "type;size*;modify;perm;unique;unix.mode;unix.uid;unix.gid;unix.owner*;unix.group;";
+    assert!(features.contains(&format!(" MLST {facts} ")), "{features}");
 }
 
 #[test]
 fn rfc3659_7_9_opts_mlst_chooses_facts() {
     let server = site_with_a_file();
     let mut client = server.client();
-    for (options, told) in [
+    for (options, facts) in [
         (" type;size;", " type;size;"),
         (" SIZE;Type;", " type;size;"),
         (" size;nosuch;", " size;"),
@@ -171,7 +171,7 @@ fn rfc3659_7_9_opts_mlst_chooses_facts() {
         let text = client
             .command(format!("OPTS MLST{options}"), 200)
             .one_line();
-        assert_eq!(text, format!("200 MLST OPTS{told}"));
+        assert_eq!(text, format!("200 MLST OPTS{facts}"));
     }
     // A mistake changes nothing.
     for options in ["type", "type ;", ";", "type; size;"] {

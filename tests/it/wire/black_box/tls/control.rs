@@ -24,7 +24,7 @@ fn both_versions_of_tls_work() {
         client.command("REIN", 502);
         client.expect_in_step();
         client.command("QUIT", 221);
-        // `None` for close_notify alone: else reading it is an error.
+        // `None` for close_notify alone: any other end is an error.
         client.expect_closed();
         let tls = client.tls.as_mut().expect("TLS");
         let state = tls.process_new_packets().expect("no fault");
@@ -133,7 +133,7 @@ fn auth_tls_discards_the_login() {
     client.command("PWD", 530);
 }
 
-/// What somebody on the way puts behind AUTH in clear text is never run.
+/// Clear text that an attacker puts behind AUTH is never executed.
 #[test]
 fn clear_text_after_auth_is_never_executed() {
     let secure = SecureServer::black_box();
@@ -141,7 +141,7 @@ fn clear_text_after_auth_is_never_executed() {
     client.send_bytes("AUTH TLS\r\nDELE file\r\n");
     client.expect(421);
     client.expect_closed();
-    // Not even if it comes so late that the handshake has begun.
+    // Nor when it comes after the handshake has begun.
     let mut client = secure.server.client();
     client.command("AUTH TLS", 234);
     client.send_bytes("NOOP\r\nNOOP\r\n");

@@ -1,4 +1,4 @@
-//! Transfers over TLS: whole or an error, however the connection ends, and never in anybody's way.
+//! Transfers over TLS: complete or an error, however the connection ends.
 
 use std::io::Write;
 use std::sync::Arc;
@@ -14,7 +14,7 @@ use crate::support::file_contents::noise;
 use crate::support::server::SecureServer;
 use crate::support::wait::wait_until;
 
-/// Clients may connect, and even begin with TLS, before their command; PROT P may come behind PASV.
+/// Clients may connect, and even begin the handshake, before their command; PROT P may follow EPSV.
 #[test]
 fn tls_may_begin_before_the_command() {
     let secure = SecureServer::black_box();
@@ -38,7 +38,7 @@ fn tls_may_begin_before_the_command() {
     assert_eq!(client.fetch("RETR file"), b"text");
 }
 
-/// Many clients end uploads without close_notify, and have never read a ticket. Nothing may be lost.
+/// Many clients end uploads without close_notify, and never read the tickets. Nothing may be lost.
 #[test]
 fn five_hundred_uploads_without_close_notify_are_complete() {
     let secure = SecureServer::black_box();
@@ -63,7 +63,7 @@ fn five_hundred_uploads_without_close_notify_are_complete() {
     }
 }
 
-/// An end in the middle of a record is none.
+/// An end in the middle of a record is no end of the file.
 #[test]
 fn a_truncated_upload_is_426() {
     let secure = SecureServer::black_box();
@@ -88,7 +88,7 @@ fn a_truncated_upload_is_426() {
         data.write(&noise(40_000));
         reset(data.socket);
         client.expect(426);
-        // Bytes that nobody who knows the secret has sent.
+        // Bytes that were not encrypted with the session's keys.
         let mut data = upload(&mut client, &config);
         data.write(&noise(40_000));
         data.socket
@@ -100,7 +100,7 @@ fn a_truncated_upload_is_426() {
     }
 }
 
-/// What is cut off has no close_notify, so that it cannot be taken for the whole.
+/// A truncated transfer has no close_notify, so that it cannot be taken for a complete one.
 #[test]
 fn abor_truncates_transfers() {
     let secure = SecureServer::black_box();
@@ -164,7 +164,7 @@ fn an_upload_over_tls_is_complete_when_its_client_leaves() {
     }
 }
 
-/// A client that reads slowly, and says something while it does: its last bytes are not lost to a reset.
+/// A client that reads slowly, and sends something meanwhile: its last bytes are not lost to a reset.
 #[test]
 fn a_download_is_whole_when_the_client_sends_too() {
     let secure = SecureServer::black_box();
@@ -190,7 +190,7 @@ fn a_download_is_whole_when_the_client_sends_too() {
     }
 }
 
-/// The reply does not wait for a client that keeps its side open.
+/// The reply does not wait for a client that leaves its side open.
 #[test]
 fn the_226_does_not_wait_for_the_client_to_close() {
     let secure = SecureServer::black_box();

@@ -34,7 +34,7 @@ fn garbage_on_data_connections_ends_the_transfer() {
     assert_eq!(client.fetch_securely("RETR file", &config), b"text");
 }
 
-/// In an established session: what nobody who knows the secret has sent ends it.
+/// In an established session: bytes that were not encrypted with its keys end it.
 #[test]
 fn garbage_after_the_handshake_ends_the_session() {
     let secure = SecureServer::black_box();
@@ -78,7 +78,7 @@ fn garbage() -> impl Strategy<Value = Vec<u8>> {
     (begun, rest).prop_map(|(begun, rest)| [begun, rest].concat())
 }
 
-/// Sends the bytes, says no more, and reads what comes until the end.
+/// Sends the bytes, closes the sending side, and reads to the end.
 fn spoil(stream: &mut TcpStream, bytes: &[u8]) {
     // The server may have had enough before the last byte.
     let _ = stream.write_all(bytes);

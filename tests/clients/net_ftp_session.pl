@@ -1,6 +1,6 @@
 #!/usr/bin/env perl
 #
-# A user's session with Perl's Net::FTP, in the current directory: net_ftp_story.pl HOST PORT USER PASSWORD MODE.
+# A user's session with Perl's Net::FTP, in the current directory: net_ftp_session.pl HOST PORT USER PASSWORD MODE.
 #
 # MODE is passive or active. What must lie in the directory, and what is compared afterwards, says the test that
 # runs this. Prints "NAME SIZE" for each file in the directory odd; ends with the first thing that fails.

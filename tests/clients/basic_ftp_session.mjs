@@ -1,4 +1,4 @@
-// A user's session with basic-ftp, in the current directory: basic_ftp_story.mjs MODULE HOST PORT USER PASSWORD MODE.
+// A user's session with basic-ftp, in the current directory: basic_ftp_session.mjs MODULE HOST PORT USER PASSWORD MODE.
 //
 // MODULE is where basic-ftp lies. MODE is as-it-is, or pasv: without EPSV, and refusing another address in the 227.
 // What must lie in the directory, and what is compared afterwards, says the test that runs this.
@@ -13,7 +13,7 @@ const require = createRequire(import.meta.url)
 const { Client } = require(place)
 const { enterPassiveModeIPv4_forceControlHostIP: pasv } = require(`${place}/dist/transfer.js`)
 
-async function story(client) {
+async function session(client) {
     await client.access({ host, port: Number(port), user, password, secure: false })
     if (mode === "pasv") {
         assert.ok(pasv, "this version has the function")
@@ -57,7 +57,7 @@ async function story(client) {
 
 const client = new Client(20000)
 try {
-    await story(client)
+    await session(client)
 } finally {
     client.close()
 }

@@ -2,7 +2,7 @@
 """A user's day with Python's ftplib, checked against the served directory on disk.
 
 Prints each step before it is done and exits 1 with one line at the first difference, so that the last two
-lines of the output say what failed and how. The stories:
+lines of the output say what failed and how. The sessions:
 
   full    upload, list, download, resume both ways, rename, delete, directories, odd names, empty files
   crowd   list a directory of many files (made on disk) in three ways
@@ -40,7 +40,7 @@ class Difference(Exception):
 
 
 class Client(ftplib.FTP):
-    """Prints what the server tells about data connections."""
+    """Prints the replies that announce data connections."""
 
     def sendcmd(self, cmd):
         reply = super().sendcmd(cmd)
@@ -285,9 +285,9 @@ def main():
     parser.add_argument("--timeout", type=float, default=30)
     parser.add_argument("--active", action="store_true")
     parser.add_argument("--trust-pasv", action="store_true", help="dial the address that a 227 names")
-    parser.add_argument("story", choices=["full", "crowd", "large", "short"])
+    parser.add_argument("session", choices=["full", "crowd", "large", "short"])
     options = parser.parse_args()
-    story = {"full": full, "crowd": crowd, "large": large, "short": short}[options.story]
+    session = {"full": full, "crowd": crowd, "large": large, "short": short}[options.session]
     ftp = Client(timeout=options.timeout, encoding="utf-8")
     ftp.set_pasv(not options.active)
     ftp.trust_server_pasv_ipv4_address = options.trust_pasv
@@ -295,7 +295,7 @@ def main():
         step("connect and log in")
         ftp.connect(options.host, options.port)
         ftp.login(options.user, options.password)
-        story(ftp, options.root, options.work)
+        session(ftp, options.root, options.work)
         same("QUIT's answer", ftp.quit()[:3], "221")
     except (Difference, OSError, EOFError, ftplib.Error) as error:
         sys.exit("%s: %s" % (type(error).__name__, error))

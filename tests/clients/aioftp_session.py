@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""A user's session with aioftp, in the current directory: aioftp_story.py HOST PORT USER PASSWORD MODE.
+"""A user's session with aioftp, in the current directory: aioftp_session.py HOST PORT USER PASSWORD MODE.
 
 MODE is as-it-is or pasv. What must lie in the directory, and what is compared afterwards, says the test that runs
 this. Prints "NAME SIZE" for each file in the directory odd; ends with the first thing that fails.

@@ -31,7 +31,7 @@ class Reusing(ftplib.FTP_TLS):
         return connection, size
 
 
-def story(client, rounds):
+def session(client, rounds):
     for round_ in range(rounds):
         size = SIZES[round_ % len(SIZES)]
         sent = bytes((place * 7 + round_) % 251 for place in range(size))
@@ -63,7 +63,7 @@ def main():
     client.prot_p()
     client.set_pasv(not options.active)
     print("transfers", flush=True)
-    story(client, 12)
+    session(client, 12)
     if options.reuse and client.resumed != client.connected:
         sys.exit("%d of %d resumed" % (client.resumed, client.connected))
     client.quit()
