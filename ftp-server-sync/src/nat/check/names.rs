@@ -55,15 +55,13 @@ const PATIENCE: Duration = Duration::from_secs(5);
 
 #[cfg(test)]
 mod tests {
-    use std::thread;
-
     use super::*;
 
     fn fake(name: String, answers: Sender<Answer>) -> io::Result<()> {
         let found = match name.as_str() {
             "slow.example" => {
-                // It keeps its end of the channel, and never answers.
-                thread::spawn(move || (thread::sleep(Duration::from_secs(60)), answers));
+                // The channel stays open, and no answer comes.
+                std::mem::forget(answers);
                 return Ok(());
             }
             "good.example" => Ok(vec![[203, 0, 113, 1].into()]),
@@ -83,7 +81,8 @@ mod tests {
             "good.example",
             "slow.example",
         ];
-        let (found, missing) = look_up_with(&names.into(), Duration::from_secs(1), fake);
+        // The other answers are there already.
+        let (found, missing) = look_up_with(&names.into(), Duration::ZERO, fake);
         let good = ("good.example".to_owned(), [203, 0, 113, 1].into());
         assert_eq!(found, Names::from([good]));
         let pair = |name: &str, problem: &str| (name.to_owned(), problem.to_owned());
@@ -92,7 +91,7 @@ mod tests {
             BTreeMap::from([
                 pair("bad.example", "no thread"),
                 pair("empty.example", "it has no IPv4 address"),
-                pair("slow.example", "no answer within 1 s"),
+                pair("slow.example", "no answer within 0 s"),
             ])
         );
     }
