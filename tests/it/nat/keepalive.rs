@@ -8,7 +8,7 @@ use super::matrix::scenario;
 use crate::support::client::Client;
 use crate::support::client_program::SECONDS_MAX;
 use crate::support::process::{self};
-use crate::support::wait::{is_so_within, pass};
+use crate::support::wait::{is_so_within, pass_time};
 
 /// The kernel's timer shows when it will ask; the test does not wait for it.
 #[test]
@@ -37,7 +37,7 @@ fn keepalive_is_armed() {
 fn long_idle_connections_survive_a_router_that_forgets() {
     let (home, mut client) = forgetful(90);
     let idle = Duration::from_secs(150);
-    pass(idle, "the router forgets by the clock");
+    pass_time(idle, "the router forgets by the clock");
     client.command("NOOP", 200);
     assert!(!client.fetch_passive("RETR from-server.bin").is_empty());
     home.finish();
@@ -48,7 +48,7 @@ fn long_idle_connections_survive_a_router_that_forgets() {
 fn long_idle_connections_break_when_a_router_forgets_sooner() {
     let (home, mut client) = forgetful(20);
     let idle = Duration::from_secs(40);
-    pass(idle, "the router forgets by the clock");
+    pass_time(idle, "the router forgets by the clock");
     client.send("NOOP");
     // Nothing, or "(…)" for the end of the connection: the router itself answers what it cannot place.
     let line = client.line_within(Duration::from_secs(5));

@@ -14,7 +14,7 @@ use socket2::{Domain, Socket, Type};
 use super::home_server::HomeServer;
 use crate::support::client_program::SECONDS_MAX;
 use crate::support::process::{self};
-use crate::support::wait::{is_so_within, pass};
+use crate::support::wait::{is_so_within, pass_time};
 
 /// Where ports lead: the outer number to the inner address.
 pub(super) type Leads = BTreeMap<u16, (Ipv4Addr, u16)>;
@@ -49,7 +49,7 @@ pub(super) fn assert_leads(
         }
     });
     is_so_within(ARRIVE_MAX, || seen(home) == *expected);
-    pass(STRAY, "what must not arrive gets its time too");
+    pass_time(STRAY, "what must not arrive gets its time too");
     assert_eq!(seen(home), *expected, "ports of {public}");
 }
 

@@ -15,7 +15,7 @@ use crate::support::client::Client;
 use crate::support::client_program::SECONDS_MAX;
 use crate::support::file_contents::noise;
 use crate::support::process::{self, Finished};
-use crate::support::wait::pass;
+use crate::support::wait::pass_time;
 
 #[test]
 fn twenty_curls_share_two_ports() {
@@ -269,7 +269,7 @@ fn late_clients(home: &HomeServer, count: usize, addresses: Addresses) {
                 let to = client.passive();
                 assert!(in_two_ports(to), "{to}");
                 let late = LATE_MAX.mul_f64((number as f64 / (count as f64 - 1.0)).powi(3));
-                pass(late, "how the server serves late clients is what is tested");
+                pass_time(late, "how the server serves late clients is what is tested");
                 let data = client.connect_data(to);
                 assert!(client.fetch_over(data, "RETR from-server.bin") == noise(SIZE));
                 client.command("QUIT", 221);

@@ -7,13 +7,13 @@ use std::path::Path;
 /// Bytes that look random and are the same each time.
 pub(crate) fn noise(size: usize) -> Vec<u8> {
     let mut state = 0x9e37_79b9_7f4a_7c15_u64 ^ size as u64;
-    let next = |_| {
+    let mut bytes = vec![0; size.next_multiple_of(8)];
+    for eight in bytes.chunks_exact_mut(8) {
         state ^= state << 13;
         state ^= state >> 7;
         state ^= state << 17;
-        state.to_be_bytes()
-    };
-    let mut bytes: Vec<u8> = (0..size.div_ceil(8)).flat_map(next).collect();
+        eight.copy_from_slice(&state.to_be_bytes());
+    }
     bytes.truncate(size);
     bytes
 }

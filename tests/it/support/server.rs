@@ -36,7 +36,7 @@ use super::lab::Lab;
 /// A server that serves until this value is dropped.
 pub(crate) struct TestServer<B> {
     // Dropped before the directory that it serves.
-    pub(crate) backend: B,
+    backend: B,
     /// Of its first listener.
     pub(crate) address: SocketAddr,
     directory: TempDir,

@@ -1,6 +1,6 @@
 //! Waiting for what another thread or process brings about: a condition with a deadline, never a fixed time.
 //!
-//! The few tests in which time itself is what happens call [`pass`]; no other file sleeps.
+//! The few tests in which time itself is what happens call [`pass_time`]; no other file sleeps.
 
 use std::thread;
 use std::time::{Duration, Instant};
@@ -40,7 +40,7 @@ pub(crate) fn pause() {
 }
 
 /// Waits for this time. The reason is why there is no condition to wait for.
-pub(crate) fn pass(time: Duration, _reason: &str) {
+pub(crate) fn pass_time(time: Duration, _reason: &str) {
     thread::sleep(time);
 }
 

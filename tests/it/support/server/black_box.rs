@@ -5,13 +5,27 @@
 //! variable it is ours in this process. `--tls` asks for AUTH TLS with any certificate.
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::thread;
 
 use super::{InProcess, Program, Setup, TestServer, program};
 
 /// Where the server runs. Nothing but its address and its directory can be asked for.
 pub(crate) enum BlackBox {
     InProcess { _server: InProcess },
-    Command { _program: Program },
+    Command { program: Program },
+}
+
+impl Drop for BlackBox {
+    fn drop(&mut self) {
+        let Self::Command { program } = self else {
+            return;
+        };
+        if thread::panicking() {
+            eprintln!("the server's log:\n{}", program.log());
+        } else {
+            program.assert_running();
+        }
+    }
 }
 
 impl TestServer<BlackBox> {
@@ -27,7 +41,7 @@ impl TestServer<BlackBox> {
         }
         let mut server = setup.on_all_addresses().program();
         server.address = reachable(server.address);
-        server.map(|program| BlackBox::Command { _program: program })
+        server.map(|program| BlackBox::Command { program })
     }
 }
 

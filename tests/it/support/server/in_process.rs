@@ -18,7 +18,7 @@ use crate::support::log;
 pub(crate) struct InProcess {
     handle: Handle,
     /// Of all its listeners.
-    pub(crate) addresses: Vec<SocketAddr>,
+    pub(super) addresses: Vec<SocketAddr>,
     ended: mpsc::Receiver<io::Result<()>>,
 }
 

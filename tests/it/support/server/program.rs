@@ -67,8 +67,19 @@ impl Program {
         program
     }
 
-    fn log(&self) -> String {
+    pub(super) fn log(&self) -> String {
         self.log.state.lock().expect("the log").text.clone()
+    }
+
+    /// Checks that it has not ended by itself.
+    #[track_caller]
+    pub(super) fn assert_running(&mut self) {
+        let ended = self.child.try_wait().expect("waiting for the server");
+        assert!(
+            ended.is_none(),
+            "the server died ({ended:?}); its log:\n{}",
+            self.log()
+        );
     }
 
     /// Waits for the end that the test has caused.
@@ -124,13 +135,7 @@ impl TestServer<Program> {
     /// whole log.
     #[track_caller]
     pub(crate) fn finish(mut self) -> String {
-        let gone = self.backend.child.try_wait();
-        let gone = gone.expect("waiting for the server");
-        assert!(
-            gone.is_none(),
-            "the server died ({gone:?}); its log:\n{}",
-            self.log()
-        );
+        self.backend.assert_running();
         self.signal(Signal::TERM);
         assert!(
             self.backend.wait().is_some(),

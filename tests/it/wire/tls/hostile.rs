@@ -15,7 +15,7 @@ use crate::support::client::tls::Protected;
 use crate::support::data::connect;
 use crate::support::file_contents::noise;
 use crate::support::server::{Program, SecureServer, Setup, TestServer};
-use crate::support::wait::{pass, wait_until};
+use crate::support::wait::{pass_time, wait_until};
 
 #[test]
 fn garbage_instead_of_a_handshake_ends_the_connection() {
@@ -108,7 +108,7 @@ fn a_waiting_server_does_not_wake_up() {
     idle.command("NOOP", 200);
 
     let settled = settle(server);
-    pass(
+    pass_time(
         IDLE,
         "a server that looks again and again shows only over time",
     );
@@ -142,7 +142,7 @@ fn switches(server: &TestServer<Program>) -> u64 {
 fn settle(server: &TestServer<Program>) -> u64 {
     let mut before = switches(server);
     wait_until("the server has nothing to do", || {
-        pass(SETTLED, "nothing must happen during this time");
+        pass_time(SETTLED, "nothing must happen during this time");
         let now = switches(server);
         std::mem::replace(&mut before, now) == now
     });
