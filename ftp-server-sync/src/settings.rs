@@ -139,6 +139,8 @@ pub struct Timeouts {
     pub data_open: Option<Duration>,
     /// Without any progress on an open data connection.
     pub data_stall: Option<Duration>,
+    /// Time that a client has to connect before an abandoned port counts as never connected. No flag sets it.
+    pub never_connected_after: Duration,
 }
 
 impl Settings {
@@ -260,6 +262,11 @@ impl Settings {
             count: inner.count(),
         })
     }
+}
+
+impl Timeouts {
+    /// Real clients wait for 5 s at least, most of them for much longer.
+    pub const NEVER_CONNECTED_AFTER_DEFAULT: Duration = Duration::from_secs(4);
 }
 
 impl TlsSettings {

@@ -8,9 +8,9 @@ use std::path::{Path, PathBuf};
 
 use tempfile::TempDir;
 
-use crate::clients::{SECONDS_MAX, path};
-use crate::process;
-use crate::server;
+use crate::support::client_program::{SECONDS_MAX, path};
+use crate::support::process;
+use crate::support::server;
 
 #[test]
 fn links_lead_somewhere() {

@@ -1,24 +1,17 @@
 //! One binary for all integration tests.
+//!
+//! `protocol` tests `ftp-proto` without a driver, `wire` tests the server through raw sockets, `programs` by client
+//! programs, and `nat` from all sides of a router; `support` has what they share.
 
-mod asked;
-mod certificates;
-mod client;
-mod clients;
-mod commands;
-mod contents;
-mod corpora;
+mod certificate_files;
+mod check_and_rules;
+mod command_table;
 mod documentation;
 mod house;
-mod lab;
-mod masquerade;
 mod nat;
-mod process;
 mod programs;
-mod properties;
-mod rate;
-mod secure;
-mod server;
-mod strategies;
-mod transcripts;
+mod protocol;
+mod support;
+mod test_sources;
 mod vocabulary;
 mod wire;

@@ -10,19 +10,19 @@
 //! ```
 //!
 //! The router forwards port 21 and ports 60000-60009, nothing else: .1 to 192.168.77.2, .2 to 192.168.77.12.
-//! Each story that must work has a neighbour here that must fail because one thing is missing: a lab in which
-//! everything passes would prove nothing. Where no flag takes the thing away, [`matrix`] names the place in the
-//! code that does.
+//! Each scenario that must work has a test beside it that must fail because one thing is missing: a lab in which
+//! everything works would prove nothing. Where no flag removes the thing, [`matrix`] names the place in the code.
 
 mod active;
-mod announced;
+mod announcements;
 mod check;
 mod conntrack;
-mod extended;
+mod extended_passive;
 mod fxp;
 mod gateway;
 mod guide;
-mod home;
+mod home_network;
+mod home_server;
 mod host_names;
 mod ipv6;
 mod keepalive;
@@ -30,14 +30,12 @@ mod masquerade;
 mod matrix;
 mod networks;
 mod never_connected;
-mod outer;
+mod outer_ports;
+mod port_queue;
+mod port_scan;
 mod ports;
-mod printed;
-mod queue;
-mod raw;
-mod scan;
-mod scarce;
-mod shared;
-mod site;
+mod printed_rules;
+mod scarce_ports;
+mod shared_port;
 mod strangers;
 mod tls;

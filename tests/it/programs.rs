@@ -1,15 +1,17 @@
 //! Client programs that people have, against the real binary on loopback.
 //!
-//! Each story compares what arrived with what was sent, byte for byte and in both directions, and then reads in
-//! the server's log which commands the client really used: a client that quietly falls back to another kind of data
-//! connection, or fetches a file anew instead of resuming it, fails its test. The ways that a client has to resume
-//! differ; what cannot be told to it is missing in its story, not in a list of exceptions.
+//! Each test compares what arrived with what was sent, byte for byte and in both directions, and then reads in
+//! the server's log which commands the client really used: a client that silently uses another kind of data
+//! connection, or fetches a whole file instead of resuming, fails its test. Clients differ in how they resume; what a
+//! client cannot do is missing in its test.
 
 mod client_certificates;
+mod curl;
 mod dialogue;
 mod fetchers;
 mod filezilla;
 mod ftp;
+mod ftplib;
 mod lftp;
 mod libraries;
 mod listings;
@@ -18,111 +20,35 @@ mod tls;
 
 use std::collections::BTreeMap;
 use std::fs;
-use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
-use std::process::Command;
 use std::time::{Duration, SystemTime};
 
-use tempfile::TempDir;
+use crate::support::client_program::NAMES;
+use crate::support::file_contents::noise;
+use crate::support::server::{Program, SecureServer, Setup, TestServer};
 
-use crate::clients::{NAMES, PASSWORD, USER, path, url_byte};
-use crate::contents::noise;
-use crate::process::{self, Finished};
-use crate::server::Server;
-
-use dialogue::Dialogue;
-
-/// A server that logs each command, its directory, and a directory that is the client's home and all it knows.
-struct Site {
-    server: Server,
-    directory: TempDir,
-    address: SocketAddr,
+/// A server for [`USER`](crate::support::server::USER) that logs each command.
+fn start(host: &str) -> TestServer<Program> {
+    Setup::new().host(host).flags(&["--debug"]).program()
 }
 
-impl Site {
-    fn loopback() -> Self {
-        Self::listening_on("127.0.0.1")
-    }
+/// The same with a certificate.
+fn start_secure(flags: &[&str]) -> SecureServer<Program> {
+    SecureServer::program(&[&["--debug"], flags].concat())
+}
 
-    fn listening_on(host: &str) -> Self {
-        let directory = TempDir::new().expect("a temporary directory");
-        Self::with(directory, host, &[])
-    }
+/// The sample in `place`, whole.
+fn write_sample(place: &Path) {
+    fs::write(place, noise(SIZE)).expect("the sample");
+}
 
-    fn with(directory: TempDir, host: &str, extra: &[&str]) -> Self {
-        let root = directory.path().join("root");
-        fs::create_dir(&root).expect("the root");
-        fs::create_dir(directory.path().join("work")).expect("the client's directory");
-        let common = ["-i", host, "-p", "0", "-d", path(&root), "-w", "--debug"];
-        let server = Server::start(&[&common[..], &["-u", USER, "-P", PASSWORD], extra].concat());
-        let address = server.address;
-        Self {
-            server,
-            directory,
-            address,
-        }
-    }
-
-    /// Ends the server; what it wrote down is the evidence of what the client did.
-    #[track_caller]
-    fn finish(self) -> Dialogue {
-        Dialogue::new(self.server.finish(&[PASSWORD]))
-    }
-
-    fn root(&self, name: &str) -> PathBuf {
-        self.directory.path().join("root").join(name)
-    }
-
-    fn work(&self, name: &str) -> PathBuf {
-        self.directory.path().join("work").join(name)
-    }
-
-    fn host(&self) -> String {
-        self.address.ip().to_string()
-    }
-
-    fn port(&self) -> String {
-        self.address.port().to_string()
-    }
-
-    /// The URL of a path that begins with a slash, without user and password.
-    fn url(&self, name: &str) -> String {
-        let encoded: String = name.bytes().map(url_byte).collect();
-        format!("ftp://{}{encoded}", self.address)
-    }
-
-    /// A program in the client's directory, without this machine's settings.
-    fn program(&self, name: &str) -> Command {
-        let mut command = Command::new(name);
-        command
-            .current_dir(self.work(""))
-            .env("HOME", self.work(""))
-            .env("LC_ALL", "C.UTF-8")
-            .env("TERM", "dumb");
-        for setting in SETTINGS {
-            command.env_remove(setting);
-        }
-        command
-    }
-
-    #[track_caller]
-    fn run(&self, program: &str, arguments: &[&str]) -> Finished {
-        process::run(self.program(program).args(arguments), SECONDS_MAX)
-    }
-
-    /// The sample in `place`, whole.
-    fn sample_in(place: &Path) {
-        fs::write(place, noise(SIZE)).expect("the sample");
-    }
-
-    /// The sample's beginning in `place`, as an interrupted transfer leaves it: newer than the whole sample.
-    fn part_in(place: &Path) {
-        fs::write(place, &noise(SIZE)[..HALF]).expect("a partial file");
-        let later = SystemTime::now() + Duration::from_secs(2);
-        let part = fs::File::options().write(true).open(place);
-        part.and_then(|file| file.set_modified(later))
-            .expect("a later date");
-    }
+/// The sample's beginning in `place`, as an interrupted transfer leaves it: newer than the whole sample.
+fn write_part(place: &Path) {
+    fs::write(place, &noise(SIZE)[..HALF]).expect("a partial file");
+    let later = SystemTime::now() + Duration::from_secs(2);
+    let part = fs::File::options().write(true).open(place);
+    part.and_then(|file| file.set_modified(later))
+        .expect("a later date");
 }
 
 /// A directory with everything that makes listings hard to read: odd names, depth, an empty file, an empty
@@ -196,14 +122,6 @@ fn tree(top: &Path) -> BTreeMap<PathBuf, Option<Vec<u8>>> {
     found
 }
 
-/// The lines of what a program printed, sorted.
-fn sorted_lines(finished: &Finished) -> Vec<String> {
-    let text = String::from_utf8_lossy(&finished.stdout);
-    let mut lines: Vec<_> = text.lines().map(str::to_owned).collect();
-    lines.sort();
-    lines
-}
-
 /// All names, sorted, as a listing of the directory should bring them.
 fn sorted_names() -> Vec<String> {
     let mut names: Vec<_> = NAMES.iter().map(|name| (*name).to_owned()).collect();
@@ -211,19 +129,6 @@ fn sorted_names() -> Vec<String> {
     names
 }
 
+const LOOPBACK: &str = "127.0.0.1";
 const SIZE: usize = 3 * 1024 * 1024 + 17;
 const HALF: usize = 1_234_567;
-const SECONDS_MAX: u64 = 60;
-/// Environment variables that change what these clients do.
-const SETTINGS: [&str; 10] = [
-    "ftp_proxy",
-    "FTP_PROXY",
-    "all_proxy",
-    "ALL_PROXY",
-    "FTPMODE",
-    "FTPANONPASS",
-    "FTPSERVER",
-    "FTPUSER",
-    "WGETRC",
-    "LFTP_HOME",
-];

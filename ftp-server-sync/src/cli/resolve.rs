@@ -63,6 +63,7 @@ pub(super) fn settings(
             idle: flags.timeout,
             data_open: flags.passive_timeout,
             data_stall: flags.data_timeout,
+            never_connected_after: Timeouts::NEVER_CONNECTED_AFTER_DEFAULT,
         },
         login_delay: flags.login_delay,
         shutdown_grace: flags.shutdown_grace,

@@ -111,6 +111,7 @@ fn defaults_without_flags() {
         idle: Some(Duration::from_secs(300)),
         data_open: Some(Duration::from_secs(30)),
         data_stall: Some(Duration::from_secs(300)),
+        never_connected_after: Duration::from_secs(4),
     };
     assert_eq!(settings.timeouts, timeouts);
     assert_eq!(settings.rates, Rates::default());

@@ -39,7 +39,8 @@ impl Connection {
         if !closes {
             return;
         }
-        let never_connected = self.offered_port.had_time(now)
+        let least = self.current.settings.timeouts.never_connected_after;
+        let never_connected = self.offered_port.had_time(least, now)
             && self.awaited_listener().is_some()
             // A shutdown says nothing about the network.
             && !self.ending

@@ -22,11 +22,8 @@ impl OfferedPort {
     }
 
     /// Whether a client could have connected by now, if it wanted to and nothing was in the way.
-    pub(super) fn had_time(&self, now: Instant) -> bool {
-        self.since
-            .is_some_and(|since| since + CLIENT_PATIENCE_MIN <= now)
+    /// `least` is the time that it needs.
+    pub(super) fn had_time(&self, least: Duration, now: Instant) -> bool {
+        self.since.is_some_and(|since| since + least <= now)
     }
 }
-
-/// Real clients wait for 5 s at least, most of them for much longer.
-const CLIENT_PATIENCE_MIN: Duration = Duration::from_secs(4);

@@ -1,22 +1,22 @@
-//! `--check` on the server's own machine: what it foretells is what comes.
+//! `--check` on the server's own machine: clients get the replies that it prints.
 
-use super::home::{INSIDE, OUTSIDE, OUTSIDE_V6, ROUTED, Router, home};
+use super::home_network::{INSIDE, OUTSIDE, OUTSIDE_V6, ROUTED, Router, home_network};
+use super::home_server::HomeServer;
 use super::matrix::scenario;
-use super::site::Site;
-use crate::process::Finished;
+use crate::support::process::Finished;
 
 #[test]
-fn foretells_the_replies() {
-    scenario("check::foretells_the_replies", || {
+fn check_prints_the_replies_that_clients_get() {
+    scenario("check::check_prints_the_replies_that_clients_get", || {
         // One port only, so that there is one reply that can be right.
         let flags = ["-n", "203.0.113.1", "-r", "60000", "--outer-ports", "50000"];
         let router = Router {
             hairpin: true,
             ..Router::default()
         };
-        let site = Site::behind(&router, &flags);
-        let told = site.ask(&["--check", "-p", "2122"]).expect_success();
-        let report = text(&told);
+        let home = HomeServer::behind(&router, &flags);
+        let output = home.ask(&["--check", "-p", "2122"]).expect_success();
+        let report = text(&output);
         for (host, to, place, kind) in [
             ("client", OUTSIDE, "192.168.77.2", "outside"),
             ("neighbour", INSIDE, "192.168.77.2", "local network"),
@@ -26,31 +26,31 @@ fn foretells_the_replies() {
             ("neighbour", OUTSIDE_V6, "2001:db8:77::2", "over IPv6"),
         ] {
             let foretold = replies(&report, place, kind);
-            let mut client = site.client(host, to);
+            let mut client = home.client(host, to);
             let real = ["PASV", "EPSV"].map(|command| {
                 client.send(command);
-                client.reply()
+                client.reply().text()
             });
             assert_eq!(foretold, real, "{host} to {to}:\n{report}");
-            client.expect("QUIT", "221");
+            client.command("QUIT", 221);
         }
         let outside = replies(&report, "192.168.77.2", "outside");
         assert_eq!(
             outside[0],
             "227 Entering Passive Mode (203,0,113,1,195,80)."
         );
-        site.finish();
+        home.finish();
         "six kinds of clients get what it prints"
     });
 }
 
-/// Without masquerade the clients outside would fail, and it says so, with the flag to set.
+/// Without masquerade the clients outside would fail, and the report names the flag to set.
 #[test]
-fn fails_a_naive_server() {
-    let site = Site::new(&[]);
-    let told = site.ask(&["--check", "-p", "2122"]);
-    assert_eq!(code(&told), Some(1), "{}", told.text());
-    let report = text(&told);
+fn check_fails_without_masquerade() {
+    let home = HomeServer::new(&[]);
+    let output = home.ask(&["--check", "-p", "2122"]);
+    assert_eq!(code(&output), Some(1), "{}", output.text());
+    let report = text(&output);
     for part in [
         "FAILS",
         "192.168.77.2 or 192.168.77.12",
@@ -58,19 +58,19 @@ fn fails_a_naive_server() {
     ] {
         assert!(report.contains(part), "no {part}:\n{report}");
     }
-    site.finish();
+    home.finish();
 }
 
-/// One name that leads to the router, one that leads to the server itself, and one that nobody knows.
+/// One name that leads to the router, one that leads to the server itself, and one that does not exist.
 #[test]
-fn looks_names_up() {
-    let lab = home(&Router::default());
+fn check_resolves_host_names() {
+    let lab = home_network(&Router::default());
     let names = [
         ("ftp.home.example", "203.0.113.1"),
         ("inside.home.example", "192.168.77.2"),
     ];
     let _resolver = lab.resolver("server", &names);
-    let site = Site::within(lab, &ROUTED);
+    let home = HomeServer::within(lab, &ROUTED);
     for (name, expected, said) in [
         (
             "ftp.home.example",
@@ -89,36 +89,36 @@ fn looks_names_up() {
         ),
     ] {
         let flags = ["-p", "2122", "-r", "60000-60009", "-n", name];
-        let told = site.ask_with(&flags, &["--check"]);
-        assert_eq!(code(&told), Some(expected), "{}", told.text());
-        let report = text(&told).replace("\n         ", " ");
+        let output = home.ask_with(&flags, &["--check"]);
+        assert_eq!(code(&output), Some(expected), "{}", output.text());
+        let report = text(&output).replace("\n         ", " ");
         assert!(report.contains(said), "no {said:?}:\n{report}");
     }
-    site.finish();
+    home.finish();
 }
 
 /// The two flags make all the difference; and beside the server itself, it is the port that is taken.
 #[test]
-fn passes_two_flags() {
-    let site = Site::new(&ROUTED);
-    let told = site.ask(&["--check", "-p", "2122"]);
-    assert_eq!(code(&told), Some(0), "{}", told.text());
-    let report = text(&told);
+fn check_passes_with_masquerade_and_range() {
+    let home = HomeServer::new(&ROUTED);
+    let output = home.ask(&["--check", "-p", "2122"]);
+    assert_eq!(code(&output), Some(0), "{}", output.text());
+    let report = text(&output);
     let end = "Every kind of client can be served, if the router forwards port 21 to 2122 and";
     assert!(report.contains(end), "{report}");
-    assert_eq!(told.stderr, b"");
+    assert_eq!(output.stderr, b"");
 
-    let told = site.ask(&["--check", "-p", "2121"]);
-    assert_eq!(code(&told), Some(2), "{}", told.text());
+    let output = home.ask(&["--check", "-p", "2121"]);
+    assert_eq!(code(&output), Some(2), "{}", output.text());
     assert!(
-        told.text().contains("or this server runs already"),
+        output.text().contains("or this server runs already"),
         "{}",
-        told.text()
+        output.text()
     );
-    site.finish();
+    home.finish();
 }
 
-/// What the report says that such a client is told there.
+/// The replies that such a client gets there, as the report has them.
 fn replies(report: &str, place: &str, kind: &str) -> [String; 2] {
     let head = format!("connecting to {place} port 2122\n");
     let rest = report.split_once(&head).expect("the place").1;
@@ -135,10 +135,10 @@ fn replies(report: &str, place: &str, kind: &str) -> [String; 2] {
     [reply(), reply()]
 }
 
-fn code(told: &Finished) -> Option<i32> {
-    told.status.and_then(|status| status.code())
+fn code(output: &Finished) -> Option<i32> {
+    output.status.and_then(|status| status.code())
 }
 
-fn text(told: &Finished) -> String {
-    String::from_utf8(told.stdout.clone()).expect("text")
+fn text(output: &Finished) -> String {
+    String::from_utf8(output.stdout.clone()).expect("text")
 }

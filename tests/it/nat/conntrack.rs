@@ -2,68 +2,71 @@
 
 use std::ops::RangeInclusive;
 
-use super::announced::{addresses, assert_announced, assert_not_connected};
-use super::home::{FORWARDED, INNER, OUTER, OUTSIDE, ROUTED, Router};
+use super::announcements::{addresses, assert_announced, assert_not_connected};
+use super::home_network::{FORWARDED, INNER, OUTER, OUTSIDE, ROUTED, Router};
+use super::home_server::HomeServer;
 use super::matrix::scenario;
-use super::site::Site;
 
-/// The router rewrites the private address in the 227 and opens the port, whatever it is.
+/// The router rewrites the private address in the 227 and opens the port, whichever it is.
 #[test]
-fn before_a_naive_server() {
-    scenario("conntrack::before_a_naive_server", || {
-        let site = Site::behind(&helpful(None), &[]);
-        let story = site.ftplib("client", OUTSIDE, true).expect_success();
-        assert!(
-            addresses(&story).iter().all(|address| *address == OUTER),
-            "not rewritten:\n{}",
-            story.text()
-        );
-        site.curl("client", OUTSIDE, &["--disable-epsv"]);
-        site.curl("client", OUTSIDE, &[]);
-        site.finish();
-        "served; the router rewrites the 227"
-    });
+fn helper_serves_clients_without_masquerade() {
+    scenario(
+        "conntrack::helper_serves_clients_without_masquerade",
+        || {
+            let home = HomeServer::behind(&helpful(None), &[]);
+            let output = home.ftplib("client", OUTSIDE, true).expect_success();
+            assert!(
+                addresses(&output).iter().all(|address| *address == OUTER),
+                "not rewritten:\n{}",
+                output.text()
+            );
+            home.curl("client", OUTSIDE, &["--disable-epsv"]);
+            home.curl("client", OUTSIDE, &[]);
+            home.finish();
+            "served; the router rewrites the 227"
+        },
+    );
 }
 
 #[test]
-fn absent_before_a_naive_server() {
+fn clients_fail_without_helper_and_masquerade() {
     let router = Router {
         forwarded: None,
         ..Router::default()
     };
-    let site = Site::behind(&router, &[]);
-    let story = site.ftplib("client", OUTSIDE, true).expect_failure();
-    assert_eq!(addresses(&story), [INNER], "{}", story.text());
-    assert_not_connected(&story);
-    site.finish();
+    let home = HomeServer::behind(&router, &[]);
+    let output = home.ftplib("client", OUTSIDE, true).expect_failure();
+    assert_eq!(addresses(&output), [INNER], "{}", output.text());
+    assert_not_connected(&output);
+    home.finish();
 }
 
 /// A 227 that names the router already is none that the helper knows, so it leaves it alone.
 #[test]
-fn before_a_masquerading_server() {
-    scenario("conntrack::before_a_masquerading_server", || {
-        let site = Site::behind(&helpful(Some(FORWARDED)), &ROUTED);
+fn helper_and_masquerade_serve_clients() {
+    scenario("conntrack::helper_and_masquerade_serve_clients", || {
+        let home = HomeServer::behind(&helpful(Some(FORWARDED)), &ROUTED);
         for trust in [true, false] {
-            let story = site.ftplib("client", OUTSIDE, trust).expect_success();
-            assert_announced(&story, "227", OUTER);
+            let output = home.ftplib("client", OUTSIDE, trust).expect_success();
+            assert_announced(&output, 227, OUTER);
         }
-        for story in site.curl("client", OUTSIDE, &[]) {
-            assert_announced(&story, "229", OUTER);
+        for output in home.curl("client", OUTSIDE, &[]) {
+            assert_announced(&output, 229, OUTER);
         }
-        site.curl("client", OUTSIDE, &["--ftp-port", "-"]);
-        site.finish();
+        home.curl("client", OUTSIDE, &["--ftp-port", "-"]);
+        home.finish();
         "served; 227 names 203.0.113.1"
     });
 }
 
 /// Then the forwarded range is what counts, with a helper as without.
 #[test]
-fn before_a_masquerading_server_without_the_range() {
-    let site = Site::behind(&helpful(None), &ROUTED);
-    let story = site.ftplib("client", OUTSIDE, true).expect_failure();
-    assert_eq!(addresses(&story), [OUTER], "{}", story.text());
-    assert_not_connected(&story);
-    site.finish();
+fn helper_and_masquerade_need_the_range() {
+    let home = HomeServer::behind(&helpful(None), &ROUTED);
+    let output = home.ftplib("client", OUTSIDE, true).expect_failure();
+    assert_eq!(addresses(&output), [OUTER], "{}", output.text());
+    assert_not_connected(&output);
+    home.finish();
 }
 
 pub(super) fn helpful(forwarded: Option<RangeInclusive<u16>>) -> Router {

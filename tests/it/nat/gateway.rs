@@ -1,60 +1,60 @@
 //! A gateway that takes the clients' place on one of the two connections, as docker's proxy does.
 
-use std::time::Duration;
-
-use super::home::{OUTSIDE, ROUTED};
+use super::home_network::{OUTSIDE, ROUTED};
+use super::home_server::{HomeServer, SIZE};
 use super::matrix::scenario;
-use super::site::{SIZE, Site};
-use crate::contents::noise;
+use crate::support::data::read_all;
+use crate::support::file_contents::noise;
 
 #[test]
-fn is_trusted() {
-    scenario("gateway::is_trusted", || {
+fn a_trusted_gateway_is_served() {
+    scenario("gateway::a_trusted_gateway_is_served", || {
         for ports in [CONTROL, DATA] {
-            let site = Site::new(&[&ROUTED[..], &TRUST].concat());
-            hide_clients(&site, ports);
-            site.ftplib("client", OUTSIDE, true).expect_success();
-            site.curl("client", OUTSIDE, &[]);
-            site.finish();
+            let home = HomeServer::new(&[&ROUTED[..], &TRUST].concat());
+            hide_clients(&home, ports);
+            home.ftplib("client", OUTSIDE, true).expect_success();
+            home.curl("client", OUTSIDE, &[]);
+            home.finish();
         }
         "served, whichever of the two connections comes from it"
     });
 }
 
 #[test]
-fn is_a_stranger_by_default() {
+fn a_gateway_is_refused_by_default() {
     for ports in [CONTROL, DATA] {
-        let site = Site::new(&ROUTED);
-        hide_clients(&site, ports);
-        site.ftplib("client", OUTSIDE, true).expect_failure();
-        let log = site.server.log();
+        let home = HomeServer::new(&ROUTED);
+        hide_clients(&home, ports);
+        home.ftplib("client", OUTSIDE, true).expect_failure();
+        let log = home.server.log();
         assert!(log.contains("rejected a connection from"), "{log}");
-        site.finish();
+        home.finish();
     }
 }
 
-/// Whoever comes neither from the client nor from the gateway is turned away as ever.
+/// A connection that comes neither from the client nor from the gateway is refused.
 #[test]
-fn vouches_for_nobody_else() {
-    scenario("gateway::vouches_for_nobody_else", || {
-        let site = Site::new(&[&ROUTED[..], &TRUST].concat());
-        let mut client = site.client("client", OUTSIDE);
-        let to = client.pasv();
-        let stranger = site.client_from("client", Some("203.0.113.10"), OUTSIDE);
-        let _uninvited = stranger.connect(to);
-        client.expect("RETR from-server.bin", "150");
-        client.assert_silent(Duration::from_millis(300));
-        let mut data = client.connect(to);
-        let bytes = super::raw::read_to_end(&mut data);
+fn a_trusted_gateway_admits_no_other_address() {
+    scenario("gateway::a_trusted_gateway_admits_no_other_address", || {
+        let home = HomeServer::new(&[&ROUTED[..], &TRUST].concat());
+        let mut client = home.client("client", OUTSIDE);
+        let to = client.passive();
+        let stranger = home.client_from("client", Some("203.0.113.10"), OUTSIDE);
+        let _uninvited = stranger.connect_data(to);
+        client.command("RETR from-server.bin", 150);
+        home.server
+            .log_with("rejected a connection from 203.0.113.10");
+        let mut data = client.connect_data(to);
+        let bytes = read_all(&mut data);
         assert!(bytes == noise(SIZE));
-        client.expect_reply("226");
-        site.finish();
-        "a stranger is turned away; the client is served"
+        client.expect(226);
+        home.finish();
+        "a stranger is refused; the client is served"
     });
 }
 
-/// From now on the server sees connections to these ports come from the router.
-fn hide_clients(site: &Site, ports: &str) {
+/// From now on connections to these ports come from the router.
+fn hide_clients(home: &HomeServer, ports: &str) {
     let rules = format!(
         "
 table ip proxy {{
@@ -64,7 +64,7 @@ table ip proxy {{
     }}
 }}"
     );
-    site.lab.nft("router", &rules);
+    home.lab.nft("router", &rules);
 }
 
 const CONTROL: &str = "2121";

@@ -9,33 +9,35 @@ use std::thread;
 
 use tempfile::TempDir;
 
-use super::announced::{addresses, announcements};
-use super::home::{INNER, INSIDE, OUTER, OUTER_SECOND, OUTSIDE, OUTSIDE_SECOND, OUTSIDE_V6};
-use super::home::{Router, home};
+use super::announcements::{addresses, announcements};
+use super::home_network::{
+    INNER, INSIDE, OUTER, OUTER_SECOND, OUTSIDE, OUTSIDE_SECOND, OUTSIDE_V6,
+};
+use super::home_network::{Router, home_network};
 use super::matrix::scenario;
-use crate::clients::{SECONDS_MAX, curl_itself, path};
-use crate::contents::noise;
-use crate::lab::Lab;
-use crate::process::{self, Finished};
-use crate::server::{self, Server};
+use crate::support::client_program::{SECONDS_MAX, curl, path};
+use crate::support::file_contents::noise;
+use crate::support::lab::Lab;
+use crate::support::process::{self, Finished};
+use crate::support::server::{self, Program, Setup, TestServer};
 
 #[test]
 fn one_router() {
     scenario("guide::one_router", || {
-        let site = Printed::new("One router");
-        site.forward("server");
-        site.assert_fine("server");
-        site.assert_served("client", OUTSIDE, OUTER);
-        site.assert_served("guest", OUTSIDE, OUTER);
-        site.assert_served("neighbour", INSIDE, INNER);
-        site.finish()
+        let home = Printed::new("One router");
+        home.forward("server");
+        home.assert_fine("server");
+        home.assert_served("client", OUTSIDE, OUTER);
+        home.assert_served("guest", OUTSIDE, OUTER);
+        home.assert_served("neighbour", INSIDE, INNER);
+        home.finish()
     });
 }
 
 /// The rules that the guide shows are those that the program prints.
 #[test]
-fn shows_the_routers_lines() {
-    let lab = home(&Router::default());
+fn the_guide_shows_the_printed_rules() {
+    let lab = home_network(&Router::default());
     let shown = blocks("One router", "nft").pop().expect("the lines");
     let printed = ask(
         &lab,
@@ -54,28 +56,28 @@ fn shows_the_routers_lines() {
 #[test]
 fn two_public_addresses() {
     scenario("guide::two_public_addresses", || {
-        let site = Printed::new("Two public addresses");
-        site.forward("server");
-        site.assert_fine("server");
-        site.assert_served("client", OUTSIDE, OUTER);
-        site.assert_served("client", OUTSIDE_SECOND, OUTER_SECOND);
-        site.assert_served("neighbour", INSIDE, INNER);
-        site.finish()
+        let home = Printed::new("Two public addresses");
+        home.forward("server");
+        home.assert_fine("server");
+        home.assert_served("client", OUTSIDE, OUTER);
+        home.assert_served("client", OUTSIDE_SECOND, OUTER_SECOND);
+        home.assert_served("neighbour", INSIDE, INNER);
+        home.finish()
     });
 }
 
 #[test]
 fn an_address_that_changes() {
     scenario("guide::an_address_that_changes", || {
-        let lab = home(&closed());
+        let lab = home_network(&closed());
         let _resolver = lab.resolver("server", &[("ftp.home.example", "203.0.113.1")]);
-        let site = Printed::within(lab, "server", &command("An address that changes", 0));
-        site.server.log_with("ftp.home.example is 203.0.113.1");
-        site.forward("server");
-        site.assert_fine("server");
-        site.assert_served("client", OUTSIDE, OUTER);
-        site.assert_served("neighbour", INSIDE, INNER);
-        site.finish()
+        let home = Printed::within(lab, "server", &command("An address that changes", 0));
+        home.server.log_with("ftp.home.example is 203.0.113.1");
+        home.forward("server");
+        home.assert_fine("server");
+        home.assert_served("client", OUTSIDE, OUTER);
+        home.assert_served("neighbour", INSIDE, INNER);
+        home.finish()
     });
 }
 
@@ -88,7 +90,7 @@ fn docker() {
         let rules = outside.split_once("$(").expect("the arguments of docker");
         let rules = rules.1.split_once(')').expect("the arguments of docker").0;
 
-        let mut lab = home(&closed());
+        let mut lab = home_network(&closed());
         lab.host("container");
         lab.network("server", "docker0", "172.17.0.1/16");
         lab.plug("container", "eth0", "172.17.0.2/16", "server", "docker0");
@@ -98,68 +100,68 @@ fn docker() {
         lab.nft("server", &published(&arguments));
         lab.nft("router", TO_DOCKERS_HOST);
 
-        let site = Printed::within(lab, "container", container);
-        site.assert_fine("container");
-        site.assert_served("client", OUTSIDE, OUTER);
-        site.assert_served("neighbour", "192.168.77.2:21", INNER);
-        site.lab.nft("server", PROXY);
-        site.assert_served("client", OUTSIDE, OUTER);
-        let log = site.server.log();
+        let home = Printed::within(lab, "container", container);
+        home.assert_fine("container");
+        home.assert_served("client", OUTSIDE, OUTER);
+        home.assert_served("neighbour", "192.168.77.2:21", INNER);
+        home.lab.nft("server", PROXY);
+        home.assert_served("client", OUTSIDE, OUTER);
+        let log = home.server.log();
         assert!(log.contains(" 172.17.0.1:"), "no proxy:\n{log}");
-        site.finish()
+        home.finish()
     });
 }
 
 #[test]
 fn carrier_nat() {
     scenario("guide::carrier_nat", || {
-        let site = Printed::new("Carrier NAT");
+        let home = Printed::new("Carrier NAT");
         let check = command("Carrier NAT", 1);
-        let told = ask(&site.lab, "server", &check, &["-p", "2122"]);
-        assert_eq!(told.status.and_then(|status| status.code()), Some(1));
-        let text = told.text().replace("\n         ", " ");
+        let output = ask(&home.lab, "server", &check, &["-p", "2122"]);
+        assert_eq!(output.status.and_then(|status| status.code()), Some(1));
+        let text = output.text().replace("\n         ", " ");
         assert!(text.contains("serve over IPv6"), "{text}");
-        site.assert_served_v6();
-        site.finish()
+        home.assert_served_v6();
+        home.finish()
     });
 }
 
 #[test]
 fn ipv6_only() {
     scenario("guide::ipv6_only", || {
-        let site = Printed::new("IPv6 only");
-        site.assert_fine("server");
-        site.assert_served_v6();
-        site.finish()
+        let home = Printed::new("IPv6 only");
+        home.assert_fine("server");
+        home.assert_served_v6();
+        home.finish()
     });
 }
 
 #[test]
 fn one_forwarded_port() {
     scenario("guide::one_forwarded_port", || {
-        let site = Printed::new("One forwarded port");
-        site.forward("server");
-        site.assert_fine("server");
+        let home = Printed::new("One forwarded port");
+        home.forward("server");
+        home.assert_fine("server");
         thread::scope(|scope| {
             for last in 10..=29 {
-                let site = &site;
+                let home = &home;
                 scope.spawn(move || {
                     let from = format!("203.0.113.{last}");
                     let flags = [&TRUSTING[..], &["--interface", &from]].concat();
-                    let story = site.fetch("client", OUTSIDE, &flags);
-                    assert_eq!(addresses(&story), [OUTER], "{}", story.text());
+                    let output = home.fetch("client", OUTSIDE, &flags);
+                    assert_eq!(addresses(&output), [OUTER], "{}", output.text());
                 });
             }
         });
-        let log = site.server.log();
-        assert!(!log.contains("too small"), "somebody waited:\n{log}");
-        site.finish()
+        let log = home.server.log();
+        assert!(!log.contains("too small"), "a client waited:\n{log}");
+        home.finish()
     });
 }
 
 /// Each row of the README's table leads to a set-up of the guide, and each set-up has a test here.
 #[test]
-fn has_a_line_for_each() {
+fn each_set_up_has_a_line_in_the_table() {
     let readme = page("README.md");
     let table = section(&readme, "## Behind a router\n", "\n## ");
     let link = format!("]({GUIDE}#");
@@ -178,27 +180,25 @@ fn has_a_line_for_each() {
 /// A server that was started as printed.
 struct Printed {
     command: String,
-    server: Server,
+    server: TestServer<Program>,
     lab: Lab,
-    _directory: TempDir,
 }
 
 impl Printed {
     /// The first command under the heading, behind a router that forwards nothing yet.
     fn new(heading: &str) -> Self {
-        Self::within(home(&closed()), "server", &command(heading, 0))
+        Self::within(home_network(&closed()), "server", &command(heading, 0))
     }
 
     fn within(lab: Lab, host: &str, command: &str) -> Self {
-        let directory = TempDir::new().expect("a temporary directory");
-        fs::write(directory.path().join("file"), noise(SIZE)).expect("a file to serve");
-        let words = words(command, directory.path());
-        let server = Server::spawn(&mut lab.command_on(host, &server::command(&words)));
+        let setup = Setup::from_flags_alone();
+        fs::write(setup.root().join("file"), noise(SIZE)).expect("a file to serve");
+        let words = words(command, &setup.root());
+        let server = setup.flags(&words).on_host(&lab, host).program();
         Self {
             command: command.to_owned(),
             server,
             lab,
-            _directory: directory,
         }
     }
 
@@ -217,35 +217,35 @@ impl Printed {
     /// In both ways to ask for a port, by a client that trusts the address of a 227.
     #[track_caller]
     fn assert_served(&self, host: &str, to: &str, announced: Ipv4Addr) {
-        let story = self.fetch(host, to, &TRUSTING);
-        assert_eq!(addresses(&story), [announced], "{}", story.text());
-        let story = self.fetch(host, to, &[]);
-        assert!(story.text().contains("< 229 "), "{}", story.text());
+        let output = self.fetch(host, to, &TRUSTING);
+        assert_eq!(addresses(&output), [announced], "{}", output.text());
+        let output = self.fetch(host, to, &[]);
+        assert!(output.text().contains("< 229 "), "{}", output.text());
     }
 
     #[track_caller]
     fn assert_served_v6(&self) {
         for host in ["client", "neighbour"] {
-            let story = self.fetch(host, OUTSIDE_V6, &[]);
-            let announced = announcements(&story.text());
+            let output = self.fetch(host, OUTSIDE_V6, &[]);
+            let announced = announcements(&output.text());
             let in_range = |port| (60_000..=60_009).contains(&port);
             assert!(announced.iter().all(|announced| in_range(announced.port)));
-            assert_eq!(announced.len(), 1, "{}", story.text());
+            assert_eq!(announced.len(), 1, "{}", output.text());
         }
     }
 
     #[track_caller]
     fn fetch(&self, host: &str, to: &str, flags: &[&str]) -> Finished {
-        let mut command = curl_itself();
+        let mut command = curl();
         command.args(["--verbose", "--connect-timeout", "5"]);
         command.args(flags).arg(format!("ftp://{to}/file"));
-        let story = process::run(&mut self.lab.command_on(host, &command), SECONDS_MAX);
-        assert!(story.stdout == noise(SIZE), "{}", story.text());
-        story.expect_success()
+        let output = process::run(&mut self.lab.command_on(host, &command), SECONDS_MAX);
+        assert!(output.stdout == noise(SIZE), "{}", output.text());
+        output.expect_success()
     }
 
     fn finish(self) -> &'static str {
-        self.server.finish(&[]);
+        self.server.finish();
         "served as printed"
     }
 }
@@ -255,8 +255,8 @@ fn ask(lab: &Lab, host: &str, command: &str, more: &[&str]) -> Finished {
     let directory = TempDir::new().expect("a temporary directory");
     let mut words = words(command, directory.path());
     words.extend(more.iter().map(|&word| word.to_owned()));
-    let command = server::command(&words);
-    process::run(&mut lab.command_on(host, &command), SECONDS_MAX)
+    let program = server::command(&words);
+    process::run(&mut lab.command_on(host, &program), SECONDS_MAX)
 }
 
 /// The arguments of a printed command.
@@ -346,7 +346,7 @@ table ip proxy {
     }
 }";
 
-/// curl that asks for PASV and dials what it is told.
+/// curl with PASV, which connects to the announced address.
 const TRUSTING: [&str; 2] = ["--disable-epsv", "--no-ftp-skip-pasv-ip"];
 const SIZE: usize = 100_003;
 const GUIDE: &str = "ftp-server-sync/docs/behind-a-router.md";

@@ -1,162 +1,168 @@
 //! Masquerade by host name: the address behind it changes, is unknown, or cannot be asked for.
 //!
-//! The resolver's clients wait for minutes (see `lab/resolver.rs`), so whatever waited for an answer would
+//! The resolver's clients wait for minutes (see `support/lab/resolver.rs`), so a server that waited for an answer would
 //! be late for every deadline here.
 
 use std::fs;
 use std::net::Ipv4Addr;
-use std::thread;
-use std::time::Duration;
 
 use rustix::process::Signal;
 
-use super::announced::{assert_announced, assert_not_connected};
-use super::home::{
-    INNER, OUTER, OUTER_SECOND, OUTSIDE, OUTSIDE_SECOND, Router, change_router, home,
+use super::announcements::{assert_announced, assert_not_connected};
+use super::home_network::{
+    INNER, OUTER, OUTER_SECOND, OUTSIDE, OUTSIDE_SECOND, Router, change_router, home_network,
 };
+use super::home_server::HomeServer;
 use super::matrix::scenario;
-use super::raw::Client;
-use super::site::Site;
-use crate::lab::Resolver;
+use crate::support::client::Client;
+use crate::support::lab::Resolver;
+use crate::support::wait::wait_until;
 
 /// A server that asks a resolver which knows these names.
-fn site(names: &[(&str, &str)], arguments: &[&str]) -> (Site, Resolver) {
-    let lab = home(&Router::default());
+fn home(names: &[(&str, &str)], arguments: &[&str]) -> (HomeServer, Resolver) {
+    let lab = home_network(&Router::default());
     let resolver = lab.resolver("server", names);
-    (Site::within(lab, arguments), resolver)
+    (HomeServer::within(lab, arguments), resolver)
 }
 
 #[test]
-fn follow_the_resolver() {
-    scenario("host_names::follow_the_resolver", || {
-        let (site, resolver) = site(&[(NAME, "203.0.113.1")], &NAMED);
-        site.server.log_with("ftp.home.example is 203.0.113.1");
-        let mut client = site.client("client", OUTSIDE);
-        assert_served(&site, &mut client, OUTER);
+fn the_announced_address_follows_the_resolver() {
+    scenario(
+        "host_names::the_announced_address_follows_the_resolver",
+        || {
+            let (home, resolver) = home(&[(NAME, "203.0.113.1")], &NAMED);
+            home.server.log_with("ftp.home.example is 203.0.113.1");
+            let mut client = home.client("client", OUTSIDE);
+            assert_served(&home, &mut client, OUTER);
 
-        change_router(&site.lab, &moved());
-        resolver.lead(&[(NAME, "203.0.113.2")]);
-        site.server
-            .log_with("ftp.home.example is now 203.0.113.2, it was 203.0.113.1");
-        assert_served(&site, &mut client, OUTER_SECOND);
-        let story = site.ftplib("client", OUTSIDE_SECOND, true).expect_success();
-        assert_announced(&story, "227", OUTER_SECOND);
-        site.finish();
-        "the session's next 227 names the new address; served"
-    });
+            change_router(&home.lab, &moved());
+            resolver.lead(&[(NAME, "203.0.113.2")]);
+            home.server
+                .log_with("ftp.home.example is now 203.0.113.2, it was 203.0.113.1");
+            assert_served(&home, &mut client, OUTER_SECOND);
+            let output = home.ftplib("client", OUTSIDE_SECOND, true).expect_success();
+            assert_announced(&output, 227, OUTER_SECOND);
+            home.finish();
+            "the session's next 227 names the new address; served"
+        },
+    );
 }
 
-/// The same with too rare lookups: the old address is told, and the router forwards it no more. SIGHUP helps.
+/// The same with too rare lookups: the old address is announced, which no longer is the router's. SIGHUP helps.
 #[test]
-fn are_not_followed_for_an_hour() {
+fn a_rare_refresh_announces_the_old_address() {
     let flags = [&NAMED[..4], &["--masquerade-refresh", "3600"]].concat();
-    let (site, resolver) = site(&[(NAME, "203.0.113.1")], &flags);
-    site.server.log_with("ftp.home.example is 203.0.113.1");
-    let mut client = site.client("client", OUTSIDE);
-    assert_served(&site, &mut client, OUTER);
+    let (home, resolver) = home(&[(NAME, "203.0.113.1")], &flags);
+    home.server.log_with("ftp.home.example is 203.0.113.1");
+    let mut client = home.client("client", OUTSIDE);
+    assert_served(&home, &mut client, OUTER);
 
-    change_router(&site.lab, &moved());
+    change_router(&home.lab, &moved());
     resolver.lead(&[(NAME, "203.0.113.2")]);
-    // Several times as long as the scenario above takes to notice.
-    thread::sleep(Duration::from_secs(4));
-    assert_eq!(client.pasv().ip(), OUTER);
-    let story = site.ftplib("client", OUTSIDE_SECOND, true).expect_failure();
-    assert_not_connected(&story);
+    // This takes several times as long as the scenario above takes to notice.
+    let output = home.ftplib("client", OUTSIDE_SECOND, true).expect_failure();
+    assert_not_connected(&output);
+    assert_eq!(client.passive().ip(), OUTER);
+    let log = home.server.log();
+    assert!(!log.contains(" is now "), "{log}");
 
-    site.server.signal(Signal::HUP);
-    site.server
+    home.server.signal(Signal::HUP);
+    home.server
         .log_with("ftp.home.example is now 203.0.113.2, it was 203.0.113.1");
-    assert_served(&site, &mut client, OUTER_SECOND);
-    site.finish();
+    assert_served(&home, &mut client, OUTER_SECOND);
+    home.finish();
 }
 
 #[test]
-fn outlive_a_silent_resolver() {
-    scenario("host_names::outlive_a_silent_resolver", || {
-        let (site, resolver) = site(&[(NAME, "203.0.113.1")], &NAMED);
-        site.server.log_with("ftp.home.example is 203.0.113.1");
-        let mut running = site.client("client", OUTSIDE);
-        resolver.pause(true);
-        let lookup = hanging_lookup(&site);
-        site.server.log_with(
-            "cannot resolve ftp.home.example: the resolver does not answer; \
+fn the_last_address_outlives_a_silent_resolver() {
+    scenario(
+        "host_names::the_last_address_outlives_a_silent_resolver",
+        || {
+            let (home, resolver) = home(&[(NAME, "203.0.113.1")], &NAMED);
+            home.server.log_with("ftp.home.example is 203.0.113.1");
+            let mut running = home.client("client", OUTSIDE);
+            resolver.pause(true);
+            home.server.log_with(
+                "cannot resolve ftp.home.example: the resolver does not answer; \
              clients are still given 203.0.113.1",
-        );
-        assert_served(&site, &mut running, OUTER);
-        let mut new = site.client("client", OUTSIDE);
-        assert_served(&site, &mut new, OUTER);
-        site.server.signal(Signal::HUP);
-        site.server.log_with("reloaded the settings");
-        assert_served(&site, &mut running, OUTER);
-        // The lookup of before is the only one, and has not come back: nobody can have waited for it.
-        assert_eq!(lookups(&site), [lookup]);
+            );
+            let lookup = hanging_lookup(&home);
+            assert_served(&home, &mut running, OUTER);
+            let mut new = home.client("client", OUTSIDE);
+            assert_served(&home, &mut new, OUTER);
+            home.server.signal(Signal::HUP);
+            home.server.log_with("reloaded the settings");
+            assert_served(&home, &mut running, OUTER);
+            // The same lookup is still the only one and has not returned: nothing can have waited for it.
+            assert_eq!(lookups(&home), [lookup]);
 
-        change_router(&site.lab, &moved());
-        resolver.lead(&[(NAME, "203.0.113.2")]);
-        resolver.pause(false);
-        site.server
-            .log_with("ftp.home.example is now 203.0.113.2, it was 203.0.113.1");
-        assert_served(&site, &mut running, OUTER_SECOND);
-        site.finish();
-        "logins and PASV wait for nothing; the last address, then the new one"
-    });
+            change_router(&home.lab, &moved());
+            resolver.lead(&[(NAME, "203.0.113.2")]);
+            resolver.pause(false);
+            home.server
+                .log_with("ftp.home.example is now 203.0.113.2, it was 203.0.113.1");
+            assert_served(&home, &mut running, OUTER_SECOND);
+            home.finish();
+            "logins and PASV do not wait; the last address, then the new one"
+        },
+    );
 }
 
 #[test]
-fn may_be_silent_from_the_start() {
-    scenario("host_names::may_be_silent_from_the_start", || {
-        let lab = home(&Router::default());
+fn nothing_waits_for_a_silent_resolver() {
+    scenario("host_names::nothing_waits_for_a_silent_resolver", || {
+        let lab = home_network(&Router::default());
         let resolver = lab.resolver("server", &[(NAME, "203.0.113.1")]);
         resolver.pause(true);
-        let site = Site::within(lab, &NAMED);
-        let lookup = hanging_lookup(&site);
-        let mut client = site.client("client", OUTSIDE);
-        assert_eq!(client.pasv().ip(), INNER);
-        site.server.signal(Signal::HUP);
-        let log = site.server.log_with("reloaded the settings");
+        let home = HomeServer::within(lab, &NAMED);
+        let lookup = hanging_lookup(&home);
+        let mut client = home.client("client", OUTSIDE);
+        assert_eq!(client.passive().ip(), INNER);
+        home.server.signal(Signal::HUP);
+        let log = home.server.log_with("reloaded the settings");
         assert!(
             log.contains("announced as ftp.home.example (not resolved yet)"),
             "{log}"
         );
-        assert_eq!(client.pasv().ip(), INNER);
-        site.server.log_with(
+        assert_eq!(client.passive().ip(), INNER);
+        home.server.log_with(
             "cannot resolve ftp.home.example: the resolver does not answer; \
              until it is resolved, clients are given the address that they connected to",
         );
-        site.server.signal(Signal::USR1);
-        site.server.log_with("ftp.home.example is not resolved yet");
-        assert_eq!(lookups(&site), [lookup]);
+        home.server.signal(Signal::USR1);
+        home.server.log_with("ftp.home.example is not resolved yet");
+        assert_eq!(lookups(&home), [lookup]);
         // Ends in time although the lookup does not.
-        site.finish();
+        home.finish();
         "all answered at once; 227 names the local address"
     });
 }
 
 #[test]
-fn may_be_unknown_at_start() {
-    scenario("host_names::may_be_unknown_at_start", || {
-        let (site, resolver) = site(&[], &NAMED);
-        let log = site.server.log_with("cannot resolve ftp.home.example: ");
+fn a_name_may_be_unknown_at_start() {
+    scenario("host_names::a_name_may_be_unknown_at_start", || {
+        let (home, resolver) = home(&[], &NAMED);
+        let log = home.server.log_with("cannot resolve ftp.home.example: ");
         assert!(log.contains("announced as ftp.home.example (not resolved yet)"));
-        let mut client = site.client("client", OUTSIDE);
-        assert_eq!(client.pasv().ip(), INNER);
+        let mut client = home.client("client", OUTSIDE);
+        assert_eq!(client.passive().ip(), INNER);
         resolver.lead(&[(NAME, "203.0.113.1")]);
-        site.server.log_with("ftp.home.example is 203.0.113.1");
-        assert_served(&site, &mut client, OUTER);
+        home.server.log_with("ftp.home.example is 203.0.113.1");
+        assert_served(&home, &mut client, OUTER);
         resolver.lead(&[]);
-        site.server.log_with("clients are still given 203.0.113.1");
-        assert_served(&site, &mut client, OUTER);
-        let log = site.server.log();
+        home.server.log_with("clients are still given 203.0.113.1");
+        assert_served(&home, &mut client, OUTER);
+        let log = home.server.log();
         assert_eq!(log.matches("cannot resolve").count(), 2, "{log}");
-        site.finish();
-        "the server starts and warns once; the name's address once it is known"
+        home.finish();
+        "the server starts and warns once; the address is announced once it is resolved"
     });
 }
 
 /// The name that gets no answer is the first that is looked up.
 #[test]
-fn stand_in_every_rule() {
-    scenario("host_names::stand_in_every_rule", || {
+fn every_rule_takes_host_names() {
+    scenario("host_names::every_rule_takes_host_names", || {
         let flags = [
             "-n",
             "a.silent.example",
@@ -172,54 +178,50 @@ fn stand_in_every_rule() {
             ("two.home.example", "203.0.113.2"),
             ("far.home.example", "203.0.113.1"),
         ];
-        let (site, _resolver) = site(&names, &flags);
+        let (home, _resolver) = home(&names, &flags);
         for (name, address) in names {
-            site.server.log_with(&format!("{name} is {address}"));
+            home.server.log_with(&format!("{name} is {address}"));
         }
         for (host, to, outer) in [
             ("client", OUTSIDE, OUTER),
             ("client", OUTSIDE_SECOND, OUTER_SECOND),
             ("guest", OUTSIDE, OUTER),
         ] {
-            assert_served(&site, &mut site.client(host, to), outer);
+            assert_served(&home, &mut home.client(host, to), outer);
         }
-        // The one whose address nobody knows.
-        let mut last = site.client_from("client", Some("203.0.113.10"), OUTSIDE);
-        assert_eq!(last.pasv().ip(), INNER);
-        assert_eq!(lookups(&site).len(), 1);
-        site.finish();
-        "each 227 names what its rule's name leads to"
+        // The one whose address is not known.
+        let mut last = home.client_from("client", Some("203.0.113.10"), OUTSIDE);
+        assert_eq!(last.passive().ip(), INNER);
+        assert_eq!(lookups(&home).len(), 1);
+        home.finish();
+        "each 227 names the address of its rule's name"
     });
 }
 
 /// A download to where the next 227 leads, which must be this address.
 #[track_caller]
-fn assert_served(site: &Site, client: &mut Client, outer: Ipv4Addr) {
-    let to = client.pasv();
+fn assert_served(home: &HomeServer, client: &mut Client, outer: Ipv4Addr) {
+    let to = client.passive();
     assert_eq!(to.ip(), outer);
-    let data = client.connect(to);
-    let served = fs::read(site.root().join("from-server.bin")).expect("the file");
-    assert!(client.download_over(data, "from-server.bin") == served);
+    let data = client.connect_data(to);
+    let served = fs::read(home.root().join("from-server.bin")).expect("the file");
+    assert!(client.fetch_over(data, "RETR from-server.bin") == served);
 }
 
-/// The lookup that will not come back; the one before it may be still about to.
+/// The lookup that does not return. The resolver has been silent since before it began.
 #[track_caller]
-fn hanging_lookup(site: &Site) -> String {
-    for _ in 0..50 {
-        let before = lookups(site);
-        thread::sleep(Duration::from_millis(200));
-        if let ([one], [same]) = (&before[..], &lookups(site)[..])
-            && one == same
-        {
-            return one.clone();
-        }
-    }
-    panic!("no lookup hangs:\n{}", site.server.log());
+fn hanging_lookup(home: &HomeServer) -> String {
+    let mut hanging = Vec::new();
+    wait_until("a lookup hangs", || {
+        hanging = lookups(home);
+        hanging.len() == 1
+    });
+    hanging.remove(0)
 }
 
 /// The numbers of the server's threads that look something up.
-fn lookups(site: &Site) -> Vec<String> {
-    let tasks = format!("/proc/{}/task", site.server.id());
+fn lookups(home: &HomeServer) -> Vec<String> {
+    let tasks = format!("/proc/{}/task", home.server.id());
     let tasks = fs::read_dir(tasks).expect("the server's threads").flatten();
     tasks
         .filter(|task| {

@@ -1,78 +1,77 @@
 //! Idle control connections: routers forget what is silent, so the server is not.
 
-use std::thread;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
-use super::home::{OUTSIDE, ROUTED};
+use super::home_network::{OUTSIDE, ROUTED};
+use super::home_server::HomeServer;
 use super::matrix::scenario;
-use super::raw::Client;
-use super::site::Site;
-use crate::clients::SECONDS_MAX;
-use crate::process;
+use crate::support::client::Client;
+use crate::support::client_program::SECONDS_MAX;
+use crate::support::process::{self};
+use crate::support::wait::{is_so_within, pass_time};
 
-/// The kernel's own timer says when it will ask; nobody waits for it here.
+/// The kernel's timer shows when it will ask; the test does not wait for it.
 #[test]
-fn is_armed() {
-    scenario("keepalive::is_armed", || {
-        let site = Site::new(&ROUTED);
-        let _idle = site.client("client", OUTSIDE);
+fn keepalive_is_armed() {
+    scenario("keepalive::keepalive_is_armed", || {
+        let home = HomeServer::new(&ROUTED);
+        let _idle = home.client("client", OUTSIDE);
         // Other timers come first while data is on its way; then the socket shows this one.
-        let deadline = Instant::now() + Duration::from_secs(5);
-        let text = loop {
-            let mut list = site.lab.on("server", "ss");
+        let mut text = String::new();
+        is_so_within(Duration::from_secs(5), || {
+            let mut list = home.lab.on("server", "ss");
             list.args(["-H", "-t", "-n", "-o", "state", "established"]);
-            let text = process::run(&mut list, SECONDS_MAX).expect_success().text();
-            if text.contains("timer:(keepalive,") || Instant::now() > deadline {
-                break text;
-            }
-            thread::sleep(Duration::from_millis(20));
-        };
+            text = process::run(&mut list, SECONDS_MAX).expect_success().text();
+            text.contains("timer:(keepalive,")
+        });
         let seconds = seconds_left(&text);
         let seconds = seconds.unwrap_or_else(|| panic!("no keepalive timer:\n{text}"));
         assert!(seconds <= 60, "{seconds} s:\n{text}");
-        site.finish();
+        home.finish();
         "the kernel asks after 60 s at most"
     });
 }
 
 /// The same with the clock: the router forgets after 90 s, the client is silent for 150.
 #[test]
-fn long_idle_behind_a_forgetful_router() {
-    let (site, mut client) = forgetful(90);
-    thread::sleep(Duration::from_secs(150));
-    client.expect("NOOP", "200");
-    assert!(!client.download("from-server.bin").is_empty());
-    site.finish();
+fn long_idle_connections_survive_a_router_that_forgets() {
+    let (home, mut client) = forgetful(90);
+    let idle = Duration::from_secs(150);
+    pass_time(idle, "the router forgets by the clock");
+    client.command("NOOP", 200);
+    assert!(!client.fetch_passive("RETR from-server.bin").is_empty());
+    home.finish();
 }
 
 /// A router that forgets sooner than the server asks: this is what keepalive saves the others from.
 #[test]
-fn long_idle_behind_a_router_that_forgets_too_soon() {
-    let (site, mut client) = forgetful(20);
-    thread::sleep(Duration::from_secs(40));
+fn long_idle_connections_break_when_a_router_forgets_sooner() {
+    let (home, mut client) = forgetful(20);
+    let idle = Duration::from_secs(40);
+    pass_time(idle, "the router forgets by the clock");
     client.send("NOOP");
     // Nothing, or "(…)" for the end of the connection: the router itself answers what it cannot place.
-    let heard = client.heard_within(Duration::from_secs(5));
+    let line = client.line_within(Duration::from_secs(5));
     assert!(
-        heard.as_ref().is_none_or(|line| line.starts_with('(')),
-        "the router has not forgotten: {heard:?}"
+        line.as_ref().is_none_or(|text| text.starts_with('(')),
+        "the router has not forgotten: {line:?}"
     );
-    site.finish();
+    home.finish();
 }
 
 /// A router that forgets silent connections, and passes nothing of a connection that it does not know.
-fn forgetful(seconds: u32) -> (Site, Client) {
-    let site = Site::new(&ROUTED);
+fn forgetful(seconds: u32) -> (HomeServer, Client) {
+    let home = HomeServer::new(&ROUTED);
     let conntrack = "net/netfilter/nf_conntrack_tcp";
     let seconds = seconds.to_string();
-    site.lab.set(
+    home.lab.set(
         "router",
         &format!("{conntrack}_timeout_established"),
         &seconds,
     );
-    site.lab.set("router", &format!("{conntrack}_loose"), "0");
-    let client = site.client("client", OUTSIDE);
-    (site, client)
+    home.lab.set("router", &format!("{conntrack}_loose"), "0");
+    let client = home.client("client", OUTSIDE);
+    (home, client)
 }
 
 /// The time in `timer:(keepalive,59sec,0)`.

@@ -1,4 +1,4 @@
-//! The table of all scenarios: what they are, what takes their mechanism away, and what the run said.
+//! The table of all scenarios: what they are, what removes their mechanism, and the result of the run.
 //!
 //! The run itself writes `target/nat-matrix.md`. When the last scenario is over, that text must equal the committed
 //! `tests/NAT-MATRIX.md` (`SNAPSHOTS=overwrite` writes it), so the page in the docs is never an old promise.
@@ -11,6 +11,7 @@ use std::fs;
 use std::panic::{self, AssertUnwindSafe};
 use std::path::Path;
 use std::sync::{Mutex, PoisonError};
+use std::thread;
 
 /// A scenario: a test, and a line of the table.
 struct Row {
@@ -21,13 +22,20 @@ struct Row {
     off: &'static str,
 }
 
-/// Runs the story of a scenario, and notes what it says or that it failed.
-pub(super) fn scenario(test: &'static str, story: impl FnOnce() -> &'static str) {
+/// Runs a scenario, and records its result or that it failed.
+pub(super) fn scenario(test: &'static str, run: impl FnOnce() -> &'static str) {
     assert!(
         ROWS.iter().any(|row| row.test == test),
         "{test} is not in the matrix"
     );
-    let result = panic::catch_unwind(AssertUnwindSafe(story));
+    // A thread that runs a test has its name.
+    if let Some(name) = thread::current()
+        .name()
+        .and_then(|name| name.strip_prefix("nat::"))
+    {
+        assert_eq!(name, test, "the test has another name in the matrix");
+    }
+    let result = panic::catch_unwind(AssertUnwindSafe(run));
     let said = *result.as_ref().unwrap_or(&"**fails**");
     let complete = {
         let mut said_by = RESULTS.lock().unwrap_or_else(PoisonError::into_inner);
@@ -71,7 +79,7 @@ fn compare(text: &str) {
         return;
     }
     let page = Path::new(env!("CARGO_MANIFEST_DIR")).join("NAT-MATRIX.md");
-    if env::var("SNAPSHOTS").is_ok_and(|wish| wish == "overwrite") {
+    if env::var("SNAPSHOTS").is_ok_and(|action| action == "overwrite") {
         fs::write(&page, text).expect("the page");
     }
     let committed = fs::read_to_string(&page).unwrap_or_default();
@@ -96,119 +104,119 @@ leaves a flag or a rule out and expects the failure, or, after \"code\", a mutat
 
 const ROWS: &[Row] = &[
     Row {
-        test: "masquerade::and_range",
+        test: "masquerade::masquerade_and_range_serve_clients_outside",
         scenario: "clients outside that trust, ignore or never ask for the address of a 227",
-        off: "`masquerade::without_it`, `masquerade::without_the_forwarded_range`",
+        off: "`masquerade::clients_outside_fail_without_masquerade`, `masquerade::clients_outside_fail_without_the_forwarded_range`",
     },
     Row {
-        test: "masquerade::of_two_addresses_on_one_listener",
+        test: "masquerade::two_addresses_work_on_one_listener",
         scenario: "two public addresses for two private ones of one dual-stack listener",
-        off: "`masquerade::of_one_address_only`",
+        off: "`masquerade::one_address_fails_clients_of_the_second`",
     },
     Row {
-        test: "masquerade::not_for_local_clients",
+        test: "masquerade::a_local_client_gets_the_local_address",
         scenario: "a client in the server's network, which no flag names",
-        off: "`masquerade::for_local_clients_too`",
+        off: "`masquerade::local_clients_fail_without_local_networks`",
     },
     Row {
-        test: "masquerade::for_a_hairpinned_client",
-        scenario: "a client in the server's network that dials the public address",
-        off: "`masquerade::not_for_a_hairpinned_client`",
+        test: "masquerade::a_hairpinned_client_gets_the_public_address",
+        scenario: "a client in the server's network that connects to the public address",
+        off: "`masquerade::a_hairpinned_client_fails_with_the_local_address`",
     },
     Row {
-        test: "host_names::follow_the_resolver",
+        test: "host_names::the_announced_address_follows_the_resolver",
         scenario: "the public address changes, and its name with it, during a session",
-        off: "`host_names::are_not_followed_for_an_hour`",
+        off: "`host_names::a_rare_refresh_announces_the_old_address`",
     },
     Row {
-        test: "host_names::outlive_a_silent_resolver",
-        scenario: "the resolver falls silent; later it speaks again, of another address",
+        test: "host_names::the_last_address_outlives_a_silent_resolver",
+        scenario: "the resolver stops answering; later it answers again, with another address",
         off: "code: threads for lookups",
     },
     Row {
-        test: "host_names::may_be_silent_from_the_start",
+        test: "host_names::nothing_waits_for_a_silent_resolver",
         scenario: "the resolver is silent from the start: logins, SIGHUP, SIGTERM",
         off: "code: threads for lookups",
     },
     Row {
-        test: "host_names::may_be_unknown_at_start",
+        test: "host_names::a_name_may_be_unknown_at_start",
         scenario: "a name that does not exist yet",
         off: "code: looking it up again",
     },
     Row {
-        test: "host_names::stand_in_every_rule",
+        test: "host_names::every_rule_takes_host_names",
         scenario: "names in the map and for client networks, beside one that gets no answer",
         off: "code: a thread for each name",
     },
     Row {
-        test: "networks::come_and_go",
+        test: "networks::local_networks_come_and_go",
         scenario: "a VPN's network comes and goes during a session",
-        off: "`networks::do_not_matter_where_none_is_local`",
+        off: "`networks::networks_do_not_matter_where_none_is_local`",
     },
     Row {
-        test: "networks::of_a_new_interface",
+        test: "networks::a_new_interface_brings_its_network",
         scenario: "an interface that appears while the server runs",
-        off: "`networks::do_not_matter_where_none_is_local`",
+        off: "`networks::networks_do_not_matter_where_none_is_local`",
     },
     Row {
-        test: "networks::more_changes_than_the_kernel_can_tell",
+        test: "networks::more_changes_than_the_kernel_can_report",
         scenario: "a flood of changes while the server is stopped",
         off: "code: that a full netlink socket is a change",
     },
     Row {
         test: "networks::gateways_follow_the_routes",
-        scenario: "the default route changes: who is the router, and so not local",
-        off: "code: the routes among what the netlink socket hears",
+        scenario: "the default route changes: another router is not local",
+        off: "code: route messages of the netlink socket",
     },
     Row {
-        test: "missed::a_private_address_was_told",
+        test: "never_connected::an_announced_private_address_is_named",
         scenario: "a client outside that trusts the 227 of a server without any flag",
-        off: "`missed::nothing_where_the_range_is_forwarded`",
+        off: "`never_connected::nothing_is_logged_where_the_range_is_forwarded`",
     },
     Row {
-        test: "missed::the_ports_are_not_forwarded",
+        test: "never_connected::ports_that_are_not_forwarded_are_named",
         scenario: "six clients outside, and ports that the router does not forward",
-        off: "`missed::nothing_where_the_range_is_forwarded`",
+        off: "`never_connected::nothing_is_logged_where_the_range_is_forwarded`",
     },
     Row {
-        test: "missed::a_client_that_gives_up_and_quits",
-        scenario: "a client that gives up after 5 s, long before the server does",
-        off: "`missed::a_client_that_quits_at_once`",
+        test: "never_connected::a_client_that_gives_up_is_logged",
+        scenario: "a client that gives up after 4 s, long before the server does",
+        off: "`never_connected::a_client_that_quits_at_once_is_not_logged`",
     },
     Row {
-        test: "extended::epsv",
+        test: "extended_passive::epsv_is_served",
         scenario: "EPSV, EPSV 1, EPSV 2",
-        off: "`extended::without_the_forwarded_range`",
+        off: "`extended_passive::epsv_fails_without_the_forwarded_range`",
     },
     Row {
-        test: "extended::epsv_all",
+        test: "extended_passive::epsv_all_refuses_other_commands",
         scenario: "EPSV ALL, which lasts",
         off: "code: that EPSV ALL is remembered",
     },
     Row {
-        test: "ipv6::pasv_is_refused",
+        test: "ipv6::pasv_is_refused_over_ipv6",
         scenario: "PASV on an IPv6 session",
         off: "code: the family check of PASV",
     },
     Row {
-        test: "ipv6::extended_commands",
+        test: "ipv6::epsv_and_eprt_work_over_ipv6",
         scenario: "EPSV and EPRT over IPv6, around the NAT",
-        off: "`ipv6::with_an_ipv4_listener_only`",
+        off: "`ipv6::an_ipv4_listener_serves_no_ipv6_client`",
     },
     Row {
-        test: "conntrack::before_a_naive_server",
-        scenario: "a router with a conntrack helper; the server knows of no NAT",
-        off: "`conntrack::absent_before_a_naive_server`",
+        test: "conntrack::helper_serves_clients_without_masquerade",
+        scenario: "a router with a conntrack helper; the server has no masquerade address",
+        off: "`conntrack::clients_fail_without_helper_and_masquerade`",
     },
     Row {
-        test: "conntrack::before_a_masquerading_server",
+        test: "conntrack::helper_and_masquerade_serve_clients",
         scenario: "a router with a conntrack helper; masquerade and range",
-        off: "`conntrack::before_a_masquerading_server_without_the_range`",
+        off: "`conntrack::helper_and_masquerade_need_the_range`",
     },
     Row {
-        test: "tls::through_a_router_that_reads_along",
+        test: "tls::tls_passes_a_router_that_reads_along",
         scenario: "TLS through such a router, which can read nothing; also from behind a second NAT",
-        off: "`tls::before_a_naive_server`",
+        off: "`tls::tls_fails_without_masquerade_behind_a_helper`",
     },
     Row {
         test: "active::data_comes_from_the_address_that_the_client_knows",
@@ -216,203 +224,203 @@ const ROWS: &[Row] = &[
         off: "code: the local address of active connections",
     },
     Row {
-        test: "active::is_refused_early_behind_another_nat",
-        scenario: "active mode from behind another NAT: refused at once, lftp turns to PASV",
-        off: "`active::is_refused_late_with_foreign_addresses`",
+        test: "active::active_mode_is_refused_at_once_behind_another_nat",
+        scenario: "active mode from behind another NAT: refused at once, lftp changes to PASV",
+        off: "`active::active_mode_fails_late_with_foreign_addresses`",
     },
     Row {
-        test: "strangers::one",
+        test: "strangers::one_stranger_is_refused",
         scenario: "a stranger on the data port, before and after 150",
-        off: "`strangers::are_served_with_foreign_addresses`",
+        off: "`strangers::strangers_are_served_with_foreign_addresses`",
     },
     Row {
-        test: "strangers::five",
+        test: "strangers::five_strangers_are_refused",
         scenario: "five strangers, before and after 150",
         off: "code: the loop around accept",
     },
     Row {
-        test: "strangers::a_thousand",
+        test: "strangers::a_thousand_strangers_are_refused",
         scenario: "a thousand strangers, before and after 150",
         off: "code: a backlog for more than a few",
     },
     Row {
-        test: "strangers::a_hundred_at_once",
+        test: "strangers::a_hundred_strangers_at_once_are_refused",
         scenario: "a hundred strangers in one moment, before the client",
         off: "code: going on after as many strangers as one turn is for",
     },
     Row {
-        test: "strangers::leave_no_bytes",
+        test: "strangers::strangers_leave_no_bytes_in_an_upload",
         scenario: "a stranger that sends a file where the client uploads",
         off: "code: the peer check of data connections",
     },
     Row {
-        test: "fxp::between_two_servers",
+        test: "fxp::fxp_works_between_two_servers",
         scenario: "lftp sends files between two of these servers, both ways",
-        off: "`fxp::is_refused_by_default`",
+        off: "`fxp::fxp_is_refused_by_default`",
     },
     Row {
-        test: "keepalive::is_armed",
+        test: "keepalive::keepalive_is_armed",
         scenario: "keepalive of an idle control connection",
-        off: "code: keepalive; `keepalive::long_idle_behind_a_forgetful_router`",
+        off: "code: keepalive; `keepalive::long_idle_connections_survive_a_router_that_forgets`",
     },
     Row {
-        test: "scarce::twenty_curls_on_two_ports",
+        test: "scarce_ports::twenty_curls_share_two_ports",
         scenario: "20 curl at once on 2 ports, from 1 and from 20 addresses",
         off: "code: the queue for ports",
     },
     Row {
-        test: "scarce::twenty_lftps_on_two_ports",
+        test: "scarce_ports::twenty_lftps_share_two_ports",
         scenario: "20 lftp at once on 2 ports, from 1 and from 20 addresses",
         off: "code: the queue for ports",
     },
     Row {
-        test: "scarce::twenty_late_clients_on_two_ports",
+        test: "scarce_ports::twenty_late_clients_share_two_ports",
         scenario: "20 clients on 2 ports that connect up to 3 s late, from 1 and from 20 addresses",
-        off: "`scarce::late_clients_of_an_impatient_server`",
+        off: "`scarce_ports::a_short_passive_timeout_fails_late_clients`",
     },
     Row {
-        test: "scarce::eight_on_one_port",
+        test: "scarce_ports::eight_clients_share_one_port",
         scenario: "8 curl, 8 lftp and 8 late clients on 1 port, from 1 and from 8 addresses",
         off: "code: the queue for ports",
     },
     Row {
-        test: "scarce::ports_are_for_beginning_transfers_only",
+        test: "scarce_ports::a_port_is_free_once_its_client_has_connected",
         scenario: "8 downloads that run at the same time on 1 port",
         off: "code: closing the listener on accept",
     },
     Row {
-        test: "scarce::who_never_connects_starves_nobody",
+        test: "scarce_ports::clients_that_never_connect_starve_no_other",
         scenario: "two sessions that ask for ports again and again and never connect",
         off: "code: yielding to those who wait",
     },
     Row {
-        test: "shared::by_two_hundred_clients",
+        test: "shared_port::two_hundred_clients_share_one_port",
         scenario: "200 clients of different addresses on 1 port",
-        off: "`shared::not_with_foreign_addresses`",
+        off: "`shared_port::foreign_addresses_take_turns`",
     },
     Row {
-        test: "shared::not_by_two_sessions_of_one_address",
+        test: "shared_port::two_sessions_of_one_address_take_turns",
         scenario: "two sessions of one address, and another client, on 1 port",
-        off: "code: telling owners apart by their addresses",
+        off: "code: comparing the addresses of owners",
     },
     Row {
-        test: "outer::numbers_for_clients_outside",
+        test: "outer_ports::clients_outside_get_outer_ports",
         scenario: "a router that forwards 50000-50009 to 60000-60009",
-        off: "`outer::unknown_to_the_server`",
+        off: "`outer_ports::clients_outside_fail_without_outer_ports`",
     },
     Row {
-        test: "outer::not_for_local_and_ipv6_clients",
+        test: "outer_ports::local_and_ipv6_clients_get_inner_ports",
         scenario: "local and IPv6 clients of a server behind such a router",
         off: "code: the side of the port in the announcement",
     },
     Row {
         test: "guide::one_router",
         scenario: "the guide's set-up: one router",
-        off: "`printed::and_not_loaded`",
+        off: "`printed_rules::clients_fail_without_the_rules`",
     },
     Row {
         test: "guide::two_public_addresses",
         scenario: "the guide's set-up: two public addresses",
-        off: "`printed::and_not_loaded`",
+        off: "`printed_rules::clients_fail_without_the_rules`",
     },
     Row {
         test: "guide::an_address_that_changes",
         scenario: "the guide's set-up: an address that changes",
-        off: "`host_names::are_not_followed_for_an_hour`",
+        off: "`host_names::a_rare_refresh_announces_the_old_address`",
     },
     Row {
         test: "guide::docker",
         scenario: "the guide's set-up: docker, with and without its proxy",
-        off: "`gateway::is_a_stranger_by_default`",
+        off: "`gateway::a_gateway_is_refused_by_default`",
     },
     Row {
         test: "guide::carrier_nat",
         scenario: "the guide's set-up: carrier NAT",
-        off: "`ipv6::with_an_ipv4_listener_only`",
+        off: "`ipv6::an_ipv4_listener_serves_no_ipv6_client`",
     },
     Row {
         test: "guide::ipv6_only",
         scenario: "the guide's set-up: IPv6 only",
-        off: "`ipv6::with_an_ipv4_listener_only`",
+        off: "`ipv6::an_ipv4_listener_serves_no_ipv6_client`",
     },
     Row {
         test: "guide::one_forwarded_port",
         scenario: "the guide's set-up: one forwarded port, 20 clients",
-        off: "`shared::not_with_foreign_addresses`",
+        off: "`shared_port::foreign_addresses_take_turns`",
     },
     Row {
-        test: "gateway::is_trusted",
+        test: "gateway::a_trusted_gateway_is_served",
         scenario: "a gateway in the clients' place on the control or on the data connection",
-        off: "`gateway::is_a_stranger_by_default`",
+        off: "`gateway::a_gateway_is_refused_by_default`",
     },
     Row {
-        test: "gateway::vouches_for_nobody_else",
+        test: "gateway::a_trusted_gateway_admits_no_other_address",
         scenario: "a stranger where a gateway is trusted",
         off: "code: the peer check of data connections",
     },
     Row {
-        test: "scarce::the_log_says_so",
+        test: "scarce_ports::the_log_warns_of_a_small_range",
         scenario: "the log: the range is too small, and how long clients waited",
-        off: "`scarce::the_log_is_silent_while_ports_suffice`",
+        off: "`scarce_ports::the_log_has_no_warning_while_ports_suffice`",
     },
     Row {
-        test: "queue::abor_leaves_it",
-        scenario: "ABOR while a port is awaited",
+        test: "port_queue::abor_leaves_the_queue",
+        scenario: "ABOR while waiting for a port",
         off: "code: ABOR during the wait",
     },
     Row {
-        test: "queue::quit_leaves_it",
-        scenario: "QUIT while a port is awaited",
+        test: "port_queue::quit_leaves_the_queue",
+        scenario: "QUIT while waiting for a port",
         off: "code: QUIT during the wait",
     },
     Row {
-        test: "queue::a_lost_connection_leaves_it",
-        scenario: "the control connection is lost while a port is awaited",
+        test: "port_queue::a_lost_connection_leaves_the_queue",
+        scenario: "the control connection is lost while waiting for a port",
         off: "code: the end of the control connection during the wait",
     },
     Row {
-        test: "queue::waits_no_longer_than_the_passive_timeout",
-        scenario: "no port comes free in time: 425, and the session goes on",
+        test: "port_queue::the_queue_waits_no_longer_than_the_passive_timeout",
+        scenario: "no port is free in time: 425, and the session continues",
         off: "code: the bound of the wait",
     },
     Row {
-        test: "ports::all_come_back",
+        test: "ports::all_ports_are_released",
         scenario: "10,000 PASV and EPSV with and without connections on 10 ports",
-        off: "code: giving ports back",
+        off: "code: releasing ports",
     },
     Row {
-        test: "ports::held_by_another_program",
-        scenario: "a port that another program holds, until it lets go",
+        test: "ports::a_port_in_use_by_another_program_is_passed_over",
+        scenario: "a port that another program uses for a while",
         off: "code: trying blocked ports again",
     },
     Row {
-        test: "check::foretells_the_replies",
+        test: "check::check_prints_the_replies_that_clients_get",
         scenario: "`--check` on the server: the replies to clients outside, local, hairpinned, on itself and on IPv6",
-        off: "`check::fails_a_naive_server`, which it tells",
+        off: "`check::check_fails_without_masquerade`, as it reports",
     },
     Row {
-        test: "printed::for_nftables",
+        test: "printed_rules::rules_for_nftables",
         scenario: "`--rules nft` on a router without forwards of its own, once and twice",
-        off: "`printed::and_not_loaded`",
+        off: "`printed_rules::clients_fail_without_the_rules`",
     },
     Row {
-        test: "printed::for_iptables",
+        test: "printed_rules::rules_for_iptables",
         scenario: "`--rules iptables` on the same",
-        off: "`printed::and_not_loaded`",
+        off: "`printed_rules::clients_fail_without_the_rules`",
     },
     Row {
-        test: "printed::for_two_addresses",
+        test: "printed_rules::rules_for_two_public_addresses",
         scenario: "the printed lines of either kind for two public addresses",
-        off: "`printed::and_not_loaded`",
+        off: "`printed_rules::clients_fail_without_the_rules`",
     },
     Row {
-        test: "printed::for_other_outer_numbers",
+        test: "printed_rules::rules_for_outer_ports",
         scenario: "the printed lines of either kind for ports that have other numbers outside",
-        off: "`printed::for_other_outer_numbers_untold`",
+        off: "`printed_rules::outer_ports_must_be_announced`",
     },
     Row {
-        test: "printed::for_a_host_name",
+        test: "printed_rules::rules_for_a_host_name",
         scenario: "the printed lines of either kind for a host name",
-        off: "`printed::and_not_loaded`",
+        off: "`printed_rules::clients_fail_without_the_rules`",
     },
 ];

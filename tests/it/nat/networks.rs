@@ -1,9 +1,9 @@
 //! The server's own networks and routers, while they change under a running server.
 
-use super::home::{INNER, INSIDE, OUTER, ROUTED};
+use super::home_network::{INNER, INSIDE, OUTER, ROUTED};
+use super::home_server::HomeServer;
 use super::matrix::scenario;
-use super::site::Site;
-use crate::lab::Lab;
+use crate::support::lab::Lab;
 
 /// A VPN between the server and one client, whose address is in no network of the server's yet.
 fn vpn(lab: &mut Lab) {
@@ -14,36 +14,36 @@ fn vpn(lab: &mut Lab) {
 }
 
 #[test]
-fn come_and_go() {
-    scenario("networks::come_and_go", || {
-        let mut site = Site::new(&ROUTED);
-        vpn(&mut site.lab);
-        let mut client = site.client("peer", VPN);
-        assert_eq!(client.pasv().ip(), OUTER);
-        site.lab.address("server", "vpn", "10.8.0.2/24");
-        site.server.log_with("local networks: 10.8.0.0/24 is new");
-        assert_eq!(client.pasv().ip().to_string(), "10.8.0.1");
-        client.download("from-server.bin");
-        site.lab.remove_address("server", "vpn", "10.8.0.2/24");
-        site.server.log_with("local networks: 10.8.0.0/24 is gone");
-        assert_eq!(client.pasv().ip(), OUTER);
-        site.finish();
+fn local_networks_come_and_go() {
+    scenario("networks::local_networks_come_and_go", || {
+        let mut home = HomeServer::new(&ROUTED);
+        vpn(&mut home.lab);
+        let mut client = home.client("peer", VPN);
+        assert_eq!(client.passive().ip(), OUTER);
+        home.lab.address("server", "vpn", "10.8.0.2/24");
+        home.server.log_with("local networks: 10.8.0.0/24 is new");
+        assert_eq!(client.passive().ip().to_string(), "10.8.0.1");
+        client.fetch_passive("RETR from-server.bin");
+        home.lab.remove_address("server", "vpn", "10.8.0.2/24");
+        home.server.log_with("local networks: 10.8.0.0/24 is gone");
+        assert_eq!(client.passive().ip(), OUTER);
+        home.finish();
         "the session's next 227 follows"
     });
 }
 
 #[test]
-fn of_a_new_interface() {
-    scenario("networks::of_a_new_interface", || {
-        let mut site = Site::new(&ROUTED);
-        site.lab.host("peer");
-        site.lab.network("peer", "vpn", "10.8.0.6/24");
-        site.lab.plug("server", "vpn", "10.8.0.1/24", "peer", "vpn");
-        let log = site.server.log_with(" 10.8.0.0/24 is new");
+fn a_new_interface_brings_its_network() {
+    scenario("networks::a_new_interface_brings_its_network", || {
+        let mut home = HomeServer::new(&ROUTED);
+        home.lab.host("peer");
+        home.lab.network("peer", "vpn", "10.8.0.6/24");
+        home.lab.plug("server", "vpn", "10.8.0.1/24", "peer", "vpn");
+        let log = home.server.log_with(" 10.8.0.0/24 is new");
         assert!(log.contains("local networks: "), "{log}");
-        let story = site.ftplib("peer", VPN, true).expect_success();
-        assert!(story.text().contains("(10,8,0,1,"), "{}", story.text());
-        site.finish();
+        let output = home.ftplib("peer", VPN, true).expect_success();
+        assert!(output.text().contains("(10,8,0,1,"), "{}", output.text());
+        home.finish();
         "its client is served; 227 names the interface's address"
     });
 }
@@ -51,37 +51,37 @@ fn of_a_new_interface() {
 /// The operator has decided which clients are local. That the server has looked is seen by the gateway, which it
 /// follows in any case.
 #[test]
-fn do_not_matter_where_none_is_local() {
-    let mut site = Site::new(&[&ROUTED[..], &["--local-networks", "none"]].concat());
-    vpn(&mut site.lab);
-    let mut client = site.client("peer", VPN);
-    site.lab.address("server", "vpn", "10.8.0.2/24");
-    site.lab.replace_default_route("server", "192.168.77.3");
-    site.server
+fn networks_do_not_matter_where_none_is_local() {
+    let mut home = HomeServer::new(&[&ROUTED[..], &["--local-networks", "none"]].concat());
+    vpn(&mut home.lab);
+    let mut client = home.client("peer", VPN);
+    home.lab.address("server", "vpn", "10.8.0.2/24");
+    home.lab.replace_default_route("server", "192.168.77.3");
+    home.server
         .log_with("gateways: 192.168.77.3 is new, 192.168.77.1 is gone");
-    assert_eq!(client.pasv().ip(), OUTER);
-    let log = site.server.log();
+    assert_eq!(client.passive().ip(), OUTER);
+    let log = home.server.log();
     assert!(!log.contains("10.8.0.0/24"), "{log}");
-    site.finish();
+    home.finish();
 }
 
-/// Far more than the socket has room for: the kernel drops messages, and says that it did.
+/// Far more than the socket has room for: the kernel drops messages, and reports that it did.
 #[test]
-fn more_changes_than_the_kernel_can_tell() {
-    scenario("networks::more_changes_than_the_kernel_can_tell", || {
-        let mut site = Site::new(&ROUTED);
-        vpn(&mut site.lab);
-        let mut client = site.client("peer", VPN);
-        site.server.pause(true);
-        site.lab.flood("server", "vpn", FLOOD);
-        site.lab.address("server", "vpn", "10.8.0.2/24");
-        site.server.pause(false);
-        site.server.log_with("local networks: 10.8.0.0/24 is new");
-        assert_eq!(client.pasv().ip().to_string(), "10.8.0.1");
-        site.lab.remove_address("server", "vpn", "10.8.0.2/24");
-        site.server.log_with("local networks: 10.8.0.0/24 is gone");
-        assert_eq!(client.pasv().ip(), OUTER);
-        site.finish();
+fn more_changes_than_the_kernel_can_report() {
+    scenario("networks::more_changes_than_the_kernel_can_report", || {
+        let mut home = HomeServer::new(&ROUTED);
+        vpn(&mut home.lab);
+        let mut client = home.client("peer", VPN);
+        home.server.pause(true);
+        home.lab.flood("server", "vpn", FLOOD);
+        home.lab.address("server", "vpn", "10.8.0.2/24");
+        home.server.pause(false);
+        home.server.log_with("local networks: 10.8.0.0/24 is new");
+        assert_eq!(client.passive().ip().to_string(), "10.8.0.1");
+        home.lab.remove_address("server", "vpn", "10.8.0.2/24");
+        home.server.log_with("local networks: 10.8.0.0/24 is gone");
+        assert_eq!(client.passive().ip(), OUTER);
+        home.finish();
         "noticed, and the next change too"
     });
 }
@@ -90,19 +90,20 @@ fn more_changes_than_the_kernel_can_tell() {
 #[test]
 fn gateways_follow_the_routes() {
     scenario("networks::gateways_follow_the_routes", || {
-        let site = Site::new(&[&ROUTED[..], &["--local-networks", "192.168.77.0/24"]].concat());
-        let mut client = site.client("neighbour", INSIDE);
-        assert_eq!(client.pasv().ip(), INNER);
-        site.lab.replace_default_route("server", "192.168.77.3");
-        site.server
+        let home =
+            HomeServer::new(&[&ROUTED[..], &["--local-networks", "192.168.77.0/24"]].concat());
+        let mut client = home.client("neighbour", INSIDE);
+        assert_eq!(client.passive().ip(), INNER);
+        home.lab.replace_default_route("server", "192.168.77.3");
+        home.server
             .log_with("gateways: 192.168.77.3 is new, 192.168.77.1 is gone");
-        assert_eq!(client.pasv().ip(), OUTER);
-        site.lab.replace_default_route("server", "192.168.77.1");
-        site.server
+        assert_eq!(client.passive().ip(), OUTER);
+        home.lab.replace_default_route("server", "192.168.77.1");
+        home.server
             .log_with("gateways: 192.168.77.1 is new, 192.168.77.3 is gone");
-        assert_eq!(client.pasv().ip(), INNER);
-        site.finish();
-        "the router's address is not local, whoever the router is"
+        assert_eq!(client.passive().ip(), INNER);
+        home.finish();
+        "the address of the present router is not local"
     });
 }
 

@@ -1,134 +1,146 @@
-//! Data connections that never come: the log, STAT and the 425 say why.
+//! Data connections that are never opened: the log, STAT and the 425 show why.
 
 use std::time::Duration;
 
-use super::home::{OUTER, OUTSIDE, ROUTED};
+use super::home_network::{OUTER, OUTSIDE, ROUTED};
+use super::home_server::{HomeServer, SIZE};
 use super::matrix::scenario;
-use super::raw::Client;
-use super::site::{SIZE, Site};
-use crate::contents::noise;
+use crate::support::client::Client;
+use crate::support::file_contents::noise;
 
 #[test]
-fn a_private_address_was_told() {
-    scenario("missed::a_private_address_was_told", || {
-        let site = Site::new(&IMPATIENT);
-        let mut client = site.client("client", OUTSIDE);
-        let to = client.pasv();
-        client.expect("RETR from-server.bin", "150");
-        let remedy = "the server should announce its public address.";
-        let target = format!("data connection to {to}, a private address,");
-        client.expect_reply(&format!(
-            "425 No {target} arrived in passive mode; {remedy}"
-        ));
-        let line = format!(" Passive mode: 1 {target} did not arrive; {remedy}");
-        assert_eq!(missed(&mut client), [line]);
-        let line = "client 203.0.113.9 from outside was sent to 192.168.77.2, a private address, and \
+fn an_announced_private_address_is_named() {
+    scenario(
+        "never_connected::an_announced_private_address_is_named",
+        || {
+            let home = HomeServer::new(&IMPATIENT);
+            let mut client = home.client("client", OUTSIDE);
+            let to = client.passive();
+            client.command("RETR from-server.bin", 150);
+            let remedy = "the server should announce its public address.";
+            let target = format!("data connection to {to}, a private address,");
+            let reply = client.expect(425).text();
+            assert_eq!(
+                reply,
+                format!("425 No {target} arrived in passive mode; {remedy}")
+            );
+            let line = format!(" Passive mode: 1 {target} did not arrive; {remedy}");
+            assert_eq!(missed(&mut client), [line]);
+            let line = "client 203.0.113.9 from outside was sent to 192.168.77.2, a private address, and \
                     did not connect: set --masquerade-address";
-        site.server.log_with(line);
-        site.finish();
-        "the log, STAT and the 425 say that a private address was told"
-    });
+            home.server.log_with(line);
+            home.finish();
+            "the log, STAT and the 425 name the private address"
+        },
+    );
 }
 
 #[test]
-fn the_ports_are_not_forwarded() {
-    scenario("missed::the_ports_are_not_forwarded", || {
-        let site = Site::new(&[&UNROUTED[..], &IMPATIENT].concat());
-        let mut clients: Vec<Client> = (9..15)
-            .map(|last| {
-                let from = format!("203.0.113.{last}");
-                site.client_from("client", Some(&from), OUTSIDE)
-            })
-            .collect();
-        for (index, client) in clients.iter_mut().enumerate() {
-            let extended = index % 2 == 1;
-            let to = match extended {
-                true => client.epsv(""),
-                false => client.pasv(),
-            };
-            let told = match extended {
-                true => format!("port {}", to.port()),
-                false => format!("{OUTER}:{}", to.port()),
-            };
-            client.expect("RETR from-server.bin", "150");
-            client.expect_reply(&format!(
-                "425 No data connection to {told} arrived in passive mode; {REMEDY}."
-            ));
-            let line =
-                format!(" Passive mode: 1 data connection to {told} did not arrive; {REMEDY}.");
-            assert_eq!(missed(client), [line]);
-        }
-        site.server
-            .log_with("client 203.0.113.9 from outside was sent to 203.0.113.1:6100");
-        let log = site.server.log_with("3 clients from outside were sent to ");
-        let lines = log.lines().filter(|line| line.contains("did not connect"));
-        let remedies = lines.filter(|line| line.ends_with(REMEDY));
-        assert_eq!(remedies.count(), 2, "{log}");
-        site.finish();
-        "the log asks so, twice for six clients; STAT and the 425 ask, too"
-    });
+fn ports_that_are_not_forwarded_are_named() {
+    scenario(
+        "never_connected::ports_that_are_not_forwarded_are_named",
+        || {
+            let home = HomeServer::new(&[&UNROUTED[..], &IMPATIENT].concat());
+            let mut clients: Vec<Client> = (9..15)
+                .map(|last| {
+                    let from = format!("203.0.113.{last}");
+                    home.client_from("client", Some(&from), OUTSIDE)
+                })
+                .collect();
+            for (index, client) in clients.iter_mut().enumerate() {
+                let extended = index % 2 == 1;
+                let to = match extended {
+                    true => client.extended_passive(),
+                    false => client.passive(),
+                };
+                let place = match extended {
+                    true => format!("port {}", to.port()),
+                    false => format!("{OUTER}:{}", to.port()),
+                };
+                client.command("RETR from-server.bin", 150);
+                let expected =
+                    format!("425 No data connection to {place} arrived in passive mode; {REMEDY}.");
+                assert_eq!(client.expect(425).text(), expected);
+                let line = format!(
+                    " Passive mode: 1 data connection to {place} did not arrive; {REMEDY}."
+                );
+                assert_eq!(missed(client), [line]);
+            }
+            home.server
+                .log_with("client 203.0.113.9 from outside was sent to 203.0.113.1:6100");
+            let log = home.server.log_with("3 clients from outside were sent to ");
+            let lines = log.lines().filter(|line| line.contains("did not connect"));
+            let remedies = lines.filter(|line| line.ends_with(REMEDY));
+            assert_eq!(remedies.count(), 2, "{log}");
+            home.finish();
+            "the log names the port forwarding, twice for six clients; so do STAT and the 425"
+        },
+    );
 }
 
 /// The same clients where the router forwards the range.
 #[test]
-fn nothing_where_the_range_is_forwarded() {
-    let site = Site::new(&[&ROUTED[..], &IMPATIENT].concat());
+fn nothing_is_logged_where_the_range_is_forwarded() {
+    let home = HomeServer::new(&[&ROUTED[..], &IMPATIENT].concat());
     for last in 9..15 {
         let from = format!("203.0.113.{last}");
-        let mut client = site.client_from("client", Some(&from), OUTSIDE);
-        assert!(client.download("from-server.bin") == noise(SIZE));
-        let to = client.epsv("");
-        let data = client.connect(to);
-        client.download_over(data, "from-server.bin");
+        let mut client = home.client_from("client", Some(&from), OUTSIDE);
+        assert!(client.fetch_passive("RETR from-server.bin") == noise(SIZE));
+        let to = client.extended_passive();
+        let data = client.connect_data(to);
+        client.fetch_over(data, "RETR from-server.bin");
         assert_eq!(missed(&mut client), [""; 0]);
-        client.expect("QUIT", "221");
+        client.command("QUIT", 221);
     }
-    site.finish_with(|log| assert!(!log.contains("did not connect"), "{log}"));
+    home.finish_with(|log| assert!(!log.contains("did not connect"), "{log}"));
 }
 
 /// Long before the server's own time is over.
 #[test]
-fn a_client_that_gives_up_and_quits() {
-    scenario("missed::a_client_that_gives_up_and_quits", || {
-        let site = Site::new(&UNROUTED);
-        let mut client = site.client("client", OUTSIDE);
-        let port = client.pasv().port();
-        client.expect("RETR from-server.bin", "150");
-        client.assert_silent(Duration::from_secs(5));
+fn a_client_that_gives_up_is_logged() {
+    scenario("never_connected::a_client_that_gives_up_is_logged", || {
+        let home = HomeServer::new(&UNROUTED);
+        let mut client = home.client("client", OUTSIDE);
+        let port = client.passive().port();
+        client.command("RETR from-server.bin", 150);
+        client.expect_silence(PATIENCE);
         client.send("QUIT");
         drop(client);
-        site.server.log_with(&format!(
+        home.server.log_with(&format!(
             "client 203.0.113.9 from outside was sent to 203.0.113.1:{port} and did not connect: \
              {REMEDY}"
         ));
-        site.finish();
+        home.finish();
         "it is in the log"
     });
 }
 
 /// A client that changes its mind has missed nothing.
 #[test]
-fn a_client_that_quits_at_once() {
-    let site = Site::new(&UNROUTED);
-    let mut client = site.client("client", OUTSIDE);
-    client.pasv();
-    client.pasv();
+fn a_client_that_quits_at_once_is_not_logged() {
+    let home = HomeServer::new(&UNROUTED);
+    let mut client = home.client("client", OUTSIDE);
+    client.passive();
+    client.passive();
     assert_eq!(missed(&mut client), [""; 0]);
-    client.expect("RETR from-server.bin", "150");
+    client.command("RETR from-server.bin", 150);
     client.send("QUIT");
     drop(client);
-    site.server.log_with("closed");
-    site.finish_with(|log| assert!(!log.contains("did not connect"), "{log}"));
+    home.server.log_with("closed");
+    home.finish_with(|log| assert!(!log.contains("did not connect"), "{log}"));
 }
 
 /// The lines of STAT about missed data connections.
 fn missed(client: &mut Client) -> Vec<String> {
-    let mut lines = client.lines("STAT");
+    let mut lines = client.command("STAT", 211).texts();
     lines.retain(|line| line.starts_with(" Passive mode: "));
     lines
 }
 
 const REMEDY: &str = "check the port forwarding of the router";
+
+/// A little longer than the time that a client has to connect.
+const PATIENCE: Duration = Duration::from_millis(4200);
 
 const IMPATIENT: [&str; 2] = ["--passive-timeout", "1"];
 

@@ -1,140 +1,131 @@
-//! Every port comes back, and a port of another program is neither announced nor given up.
+//! Every port is released, and a port of another program is passed over and tried again.
 
 use std::collections::BTreeSet;
 use std::net::SocketAddr;
-use std::thread;
 use std::time::{Duration, Instant};
 
-use super::home::{FORWARDED, OUTSIDE, ROUTED};
+use super::home_network::{FORWARDED, OUTSIDE, ROUTED};
+use super::home_server::{HomeServer, SIZE};
 use super::matrix::scenario;
-use super::raw::Client;
-use super::site::{SIZE, Site};
-use crate::clients::SECONDS_MAX;
-use crate::contents::noise;
-use crate::process;
+use crate::support::client::Client;
+use crate::support::client_program::SECONDS_MAX;
+use crate::support::file_contents::noise;
+use crate::support::process::{self};
+use crate::support::wait::wait_until;
 
 #[test]
-fn all_come_back() {
-    scenario("ports::all_come_back", || {
+fn all_ports_are_released() {
+    scenario("ports::all_ports_are_released", || {
         after_many_requests(10_000);
         "all 10 are free"
     });
 }
 
 #[test]
-fn held_by_another_program() {
-    scenario("ports::held_by_another_program", || {
-        let two = ["-n", "203.0.113.1", "-r", "60000-60001"];
-        let site = Site::new(&two);
-        let held = site
-            .lab
-            .namespace_of("server")
-            .listen(([0, 0, 0, 0], 60_000));
-        let held = held.expect("a port of another program");
-        let mut client = site.client("client", OUTSIDE);
-        for _ in 0..6 {
-            let to = client.pasv();
-            assert_eq!(to.port(), 60_001);
-            let data = client.connect(to);
-            assert!(client.download_over(data, "from-server.bin") == noise(SIZE));
-        }
-        let log = site.server.log_with("in use by another program");
-        assert_eq!(log.matches("in use by another program").count(), 1, "{log}");
-        drop(held);
-        let found = ports_until(&mut client, 60_000, Duration::from_secs(15));
-        assert!(found, "the port that was held is never tried again");
-        site.server.log_with("60000 of 192.168.77.2 is free again");
-        site.finish();
-        "passed over; used again within 15 s"
-    });
+fn a_port_in_use_by_another_program_is_passed_over() {
+    scenario(
+        "ports::a_port_in_use_by_another_program_is_passed_over",
+        || {
+            let two = ["-n", "203.0.113.1", "-r", "60000-60001"];
+            let home = HomeServer::new(&two);
+            let held = home
+                .lab
+                .namespace_of("server")
+                .listen(([0, 0, 0, 0], 60_000));
+            let held = held.expect("a port of another program");
+            let mut client = home.client("client", OUTSIDE);
+            for _ in 0..6 {
+                let to = client.passive();
+                assert_eq!(to.port(), 60_001);
+                let data = client.connect_data(to);
+                assert!(client.fetch_over(data, "RETR from-server.bin") == noise(SIZE));
+            }
+            let log = home.server.log_with("in use by another program");
+            assert_eq!(log.matches("in use by another program").count(), 1, "{log}");
+            drop(held);
+            use_until_announced(&mut client, 60_000);
+            home.server.log_with("60000 of 192.168.77.2 is free again");
+            home.finish();
+            "passed over; used again within 15 s"
+        },
+    );
 }
 
-/// Asks for ports until this one is announced.
-fn ports_until(client: &mut Client, wanted: u16, at_most: Duration) -> bool {
-    let deadline = Instant::now() + at_most;
-    while Instant::now() < deadline {
-        let to = client.pasv();
+/// Asks for ports until this one is announced, and uses it.
+fn use_until_announced(client: &mut Client, wanted: u16) {
+    wait_until("the port that was held is announced again", || {
+        let to = client.passive();
+        let data = client.connect_data(to);
         if to.port() == wanted {
-            let data = client.connect(to);
-            return client.download_over(data, "from-server.bin") == noise(SIZE);
+            assert!(client.fetch_over(data, "RETR from-server.bin") == noise(SIZE));
+            return true;
         }
         assert_eq!(to.port(), 60_001);
-        drop(client.connect(to));
-        client.expect("ABOR", "226");
-        thread::sleep(Duration::from_millis(200));
-    }
-    false
+        drop(data);
+        client.command("ABOR", 226);
+        false
+    });
 }
 
 /// Asks so often, in every way to use a port or not, and then looks whether all of them are there.
 fn after_many_requests(count: usize) {
-    let site = Site::new(&ROUTED);
-    let mut client = site.client("client", OUTSIDE);
+    let home = HomeServer::new(&ROUTED);
+    let mut client = home.client("client", OUTSIDE);
     for number in 0..count {
         let to = match number % 2 {
-            0 => client.pasv(),
-            _ => client.epsv(""),
+            0 => client.passive(),
+            _ => client.extended_passive(),
         };
         assert!(FORWARDED.contains(&to.port()), "{to}");
         match number % 5 {
-            0 => drop(client.connect(to)),
-            1 => drop(client.expect("ABOR", "226")),
+            0 => drop(client.connect_data(to)),
+            1 => drop(client.command("ABOR", 226)),
             2 if number % 4 == 0 => {
-                let data = client.connect(to);
-                assert!(client.download_over(data, "from-server.bin") == noise(SIZE));
+                let data = client.connect_data(to);
+                assert!(client.fetch_over(data, "RETR from-server.bin") == noise(SIZE));
             }
             3 if number % 50 == 3 => {
                 // A control connection that is lost while its port is open.
-                client = site.client("client", OUTSIDE);
+                client = home.client("client", OUTSIDE);
             }
             _ => {}
         }
     }
-    client.expect("QUIT", "221");
+    client.command("QUIT", 221);
     drop(client);
-    assert_all_free(&site);
-    site.finish();
+    assert_all_free(&home);
+    home.finish();
 }
 
-/// Ten clients get the ten ports at once, and when they have gone nobody listens on any.
-fn assert_all_free(site: &Site) {
-    assert_nobody_listens(site);
+/// Ten clients get the ten ports at once, and when they have gone no one listens on any.
+fn assert_all_free(home: &HomeServer) {
+    assert_nobody_listens(home);
     let mut clients: Vec<Client> = (FORWARDED)
-        .map(|_| site.client("client", OUTSIDE))
+        .map(|_| home.client("client", OUTSIDE))
         .collect();
     let asked = Instant::now();
-    let announced: Vec<SocketAddr> = clients.iter_mut().map(Client::pasv).collect();
+    let announced: Vec<SocketAddr> = clients.iter_mut().map(Client::passive).collect();
     assert!(asked.elapsed() < Duration::from_secs(2), "some had to wait");
     let ports: BTreeSet<u16> = announced.iter().map(SocketAddr::port).collect();
     assert!(ports.iter().copied().eq(FORWARDED), "{ports:?}");
     for (client, to) in clients.iter_mut().zip(announced) {
-        let data = client.connect(to);
-        assert!(client.download_over(data, "from-server.bin") == noise(SIZE));
-        client.expect("QUIT", "221");
+        let data = client.connect_data(to);
+        assert!(client.fetch_over(data, "RETR from-server.bin") == noise(SIZE));
+        client.command("QUIT", 221);
     }
     drop(clients);
-    assert_nobody_listens(site);
-    let log = site.server.log();
-    assert!(!log.contains("too small"), "somebody waited:\n{log}");
+    assert_nobody_listens(home);
+    let log = home.server.log();
+    assert!(!log.contains("too small"), "a client waited:\n{log}");
 }
 
 /// In the range; the kernel is asked. The last session may still be about to end.
-fn assert_nobody_listens(site: &Site) {
-    let deadline = Instant::now() + Duration::from_secs(3);
-    loop {
-        let mut list = site.lab.on("server", "ss");
-        list.args([
-            "-H",
-            "-l",
-            "-t",
-            "-n",
-            "sport >= :60000 and sport <= :60009",
-        ]);
+fn assert_nobody_listens(home: &HomeServer) {
+    wait_until("no one listens in the range", || {
+        let mut list = home.lab.on("server", "ss");
+        let range = "sport >= :60000 and sport <= :60009";
+        list.args(["-H", "-l", "-t", "-n", range]);
         let found = process::run(&mut list, SECONDS_MAX).expect_success();
-        if found.stdout.is_empty() {
-            return;
-        }
-        assert!(Instant::now() < deadline, "{}", found.text());
-        thread::sleep(Duration::from_millis(20));
-    }
+        found.stdout.is_empty()
+    });
 }

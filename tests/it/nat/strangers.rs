@@ -1,4 +1,4 @@
-//! Strangers on the data port: they get nothing, take nothing, hear nothing, and the right client is served.
+//! Strangers on the data port: they get nothing and change nothing, and the client is served.
 
 use std::fs;
 use std::io::{Read, Write};
@@ -7,151 +7,154 @@ use std::time::{Duration, Instant};
 
 use rustix::process::{Resource, getrlimit, setrlimit};
 
-use super::home::{OUTSIDE, ROUTED};
+use super::home_network::{OUTSIDE, ROUTED};
+use super::home_server::{HomeServer, SIZE};
 use super::matrix::scenario;
-use super::raw::{Client, is_timeout, read_to_end};
-use super::site::{SIZE, Site};
-use crate::contents::noise;
-use crate::lab;
+use crate::support::client::Client;
+use crate::support::data::{is_timeout, read_all};
+use crate::support::file_contents::noise;
+use crate::support::lab::{self};
 
 #[test]
-fn one() {
-    scenario("strangers::one", || story(1));
+fn one_stranger_is_refused() {
+    scenario("strangers::one_stranger_is_refused", || check(1));
 }
 
 #[test]
-fn five() {
-    scenario("strangers::five", || story(5));
+fn five_strangers_are_refused() {
+    scenario("strangers::five_strangers_are_refused", || check(5));
 }
 
 #[test]
-fn a_thousand() {
-    scenario("strangers::a_thousand", || story(1000));
+fn a_thousand_strangers_are_refused() {
+    scenario("strangers::a_thousand_strangers_are_refused", || {
+        check(1000)
+    });
 }
 
 /// One event for all of them, more than one turn is for, and no further event after the client's.
 #[test]
-fn a_hundred_at_once() {
-    scenario("strangers::a_hundred_at_once", || {
-        let site = Site::new(&ROUTED);
-        let mut client = site.client("client", OUTSIDE);
-        let to = client.pasv();
-        client.expect("RETR from-server.bin", "150");
-        site.server.pause(true);
-        let strangers = come(&site, 100, to);
-        let mut data = client.connect(to);
-        site.server.pause(false);
+fn a_hundred_strangers_at_once_are_refused() {
+    scenario("strangers::a_hundred_strangers_at_once_are_refused", || {
+        let home = HomeServer::new(&ROUTED);
+        let mut client = home.client("client", OUTSIDE);
+        let to = client.passive();
+        client.command("RETR from-server.bin", 150);
+        home.server.pause(true);
+        let strangers = come(&home, 100, to);
+        let mut data = client.connect_data(to);
+        home.server.pause(false);
         let begun = Instant::now();
-        assert!(read_to_end(&mut data) == noise(SIZE));
-        client.expect_reply("226");
+        assert!(read_all(&mut data) == noise(SIZE));
+        client.expect(226);
         // Not only when a timer makes the server look again.
         assert!(begun.elapsed() < Duration::from_secs(10));
-        assert_turned_away(strangers);
+        assert_refused(strangers);
         serves_as_before(client);
-        site.finish();
-        "turned away in silence; the client is served"
+        home.finish();
+        "refused without a reply; the client is served"
     });
 }
 
 /// What a stranger sends must not end up in the file that the right client uploads.
 #[test]
-fn leave_no_bytes() {
-    scenario("strangers::leave_no_bytes", || {
-        let site = Site::new(&ROUTED);
-        let mut client = site.client("client", OUTSIDE);
+fn strangers_leave_no_bytes_in_an_upload() {
+    scenario("strangers::strangers_leave_no_bytes_in_an_upload", || {
+        let home = HomeServer::new(&ROUTED);
+        let mut client = home.client("client", OUTSIDE);
         for before in [true, false] {
-            let to = client.pasv();
+            let to = client.passive();
             let mut strangers = Vec::new();
             if before {
-                strangers = come(&site, 3, to);
+                strangers = come(&home, 3, to);
             }
             client.send("STOR upload.bin");
-            client.expect_reply("150");
+            client.expect(150);
             if !before {
-                strangers = come(&site, 3, to);
+                strangers = come(&home, 3, to);
             }
             for stranger in &mut strangers {
-                // An error says that the server has hung up already, which is as good.
+                // On an error the server has closed the connection already.
                 let _ = stranger.write_all(b"a stranger's bytes");
             }
-            assert_turned_away(strangers);
-            let mut data = client.connect(to);
+            assert_refused(strangers);
+            let mut data = client.connect_data(to);
             data.write_all(&noise(SIZE)).expect("sending a file");
             drop(data);
-            client.expect_reply("226");
-            let stored = fs::read(site.root().join("upload.bin")).expect("the upload");
+            client.expect(226);
+            let stored = fs::read(home.root().join("upload.bin")).expect("the upload");
             assert!(stored == noise(SIZE), "{} bytes", stored.len());
         }
-        client.expect("QUIT", "221");
-        site.finish();
+        client.command("QUIT", 221);
+        home.finish();
         "the file is the client's alone"
     });
 }
 
-/// The same stranger where anybody may take any data connection.
+/// The same stranger where any address may connect.
 #[test]
-fn are_served_with_foreign_addresses() {
-    let site = Site::new(&[&ROUTED[..], &["--permit-foreign-addresses"]].concat());
-    let mut client = site.client("client", OUTSIDE);
-    let to = client.pasv();
-    let mut stranger = come(&site, 1, to).pop().expect("a stranger");
-    client.expect("RETR from-server.bin", "150");
+fn strangers_are_served_with_foreign_addresses() {
+    let home = HomeServer::new(&[&ROUTED[..], &["--permit-foreign-addresses"]].concat());
+    let mut client = home.client("client", OUTSIDE);
+    let to = client.passive();
+    let mut stranger = come(&home, 1, to).pop().expect("a stranger");
+    client.command("RETR from-server.bin", 150);
     let mut bytes = Vec::new();
     stranger.read_to_end(&mut bytes).expect("a file");
     assert!(bytes == noise(SIZE), "{} bytes", bytes.len());
-    client.expect_reply("226");
-    site.finish();
+    client.expect(226);
+    home.finish();
 }
 
-/// So many strangers come before the transfer command, and so many after its 150.
-fn story(count: usize) -> &'static str {
+/// `count` strangers connect before the transfer command, and again after its 150.
+fn check(count: usize) -> &'static str {
     allow_many_sockets();
-    let site = Site::new(&ROUTED);
-    let mut client = site.client("client", OUTSIDE);
+    let home = HomeServer::new(&ROUTED);
+    let mut client = home.client("client", OUTSIDE);
 
-    let to = client.pasv();
-    let before = come(&site, count, to);
+    let to = client.passive();
+    let before = come(&home, count, to);
     // As most clients do: connected first, and the command is sent when that stands.
-    let data = client.connect(to);
-    let bytes = client.download_over(data, "from-server.bin");
+    let data = client.connect_data(to);
+    let bytes = client.fetch_over(data, "RETR from-server.bin");
     assert!(bytes == noise(SIZE), "{} bytes", bytes.len());
-    assert_turned_away(before);
+    assert_refused(before);
 
-    let to = client.pasv();
-    client.expect("RETR from-server.bin", "150");
-    let after = come(&site, count, to);
-    assert_turned_away(after);
-    client.assert_silent(Duration::from_millis(20));
+    let to = client.passive();
+    client.command("RETR from-server.bin", 150);
+    let after = come(&home, count, to);
+    assert_refused(after);
+    client.expect_silence(Duration::from_millis(20));
     let mut bytes = Vec::new();
-    let read = client.connect(to).read_to_end(&mut bytes);
+    let read = client.connect_data(to).read_to_end(&mut bytes);
     read.expect("the rest of the file");
     assert!(bytes == noise(SIZE), "{} bytes", bytes.len());
-    client.expect_reply("226");
+    client.expect(226);
 
-    let to = client.pasv();
-    let before = come(&site, count, to);
-    client.assert_silent(Duration::from_millis(20));
-    let data = client.connect(to);
-    client.upload_over(data, "upload.bin", &noise(SIZE));
-    let stored = fs::read(site.root().join("upload.bin")).expect("the upload");
+    let to = client.passive();
+    let before = come(&home, count, to);
+    client.expect_silence(Duration::from_millis(20));
+    let data = client.connect_data(to);
+    client.store_over(data, "STOR upload.bin", noise(SIZE));
+    let stored = fs::read(home.root().join("upload.bin")).expect("the upload");
     assert!(stored == noise(SIZE), "{} bytes", stored.len());
-    assert_turned_away(before);
+    assert_refused(before);
     serves_as_before(client);
-    site.finish();
-    "turned away in silence; the client is served"
+    home.finish();
+    "refused without a reply; the client is served"
 }
 
-/// No reply too many has put the dialogue out of step.
+/// No extra reply was sent.
 fn serves_as_before(mut client: Client) {
-    client.expect("NOOP", "200");
-    client.expect("PWD", "257");
-    client.expect("QUIT", "221");
+    client.command("NOOP", 200);
+    client.command("PWD", 257);
+    client.command("QUIT", 221);
 }
 
 /// Connections from another address than the client's.
-fn come(site: &Site, count: usize, to: SocketAddr) -> Vec<TcpStream> {
+fn come(home: &HomeServer, count: usize, to: SocketAddr) -> Vec<TcpStream> {
     let from: IpAddr = "203.0.113.28".parse().expect("an address");
-    site.lab.namespace_of("client").enter(|| {
+    home.lab.namespace_of("client").enter(|| {
         let connect = |number| {
             let stranger = lab::connect(Some(from), to);
             stranger.unwrap_or_else(|error| panic!("stranger {number} of {count}: {error}"))
@@ -160,9 +163,9 @@ fn come(site: &Site, count: usize, to: SocketAddr) -> Vec<TcpStream> {
     })
 }
 
-/// Each was hung up on without a byte.
+/// Each connection was closed without a byte.
 #[track_caller]
-fn assert_turned_away(strangers: Vec<TcpStream>) {
+fn assert_refused(strangers: Vec<TcpStream>) {
     for mut stranger in strangers {
         stranger
             .set_read_timeout(Some(Duration::from_secs(5)))
@@ -172,7 +175,7 @@ fn assert_turned_away(strangers: Vec<TcpStream>) {
             Ok(0) => {}
             Ok(_) => panic!("a stranger was served"),
             // A reset: the server closed without reading what the stranger sent.
-            Err(error) => assert!(!is_timeout(error.kind()), "a stranger is kept: {error}"),
+            Err(error) => assert!(!is_timeout(&error), "the connection stays open: {error}"),
         }
     }
 }

@@ -1,11 +1,11 @@
-//! Clients that must show a certificate: with it they are served, and nobody else is.
+//! A server that requires certificates of its clients: only those that have one are served.
 
 use std::fs;
 
-use tempfile::TempDir;
-
-use super::tls::{STRICT, Secure, curl_story};
-use crate::secure::{Authority, Certificate};
+use super::dialogue::Dialogue;
+use super::tls::{STRICT, check_curl, curl, implicit_url};
+use crate::support::certificates::{Authority, Certificate};
+use crate::support::server::{Program, SecureServer, Setup};
 
 /// Where clients find the server, and with which version.
 struct Way {
@@ -37,8 +37,9 @@ fn curl_with_a_certificate_of_the_authority() {
     for way in &WAYS {
         for proof in [&STRICT[..], &[]] {
             let (secure, clients) = place(proof);
-            curl_story(&secure, &with(way, &clients.ours), &url(&secure, way));
-            let (dialogue, log) = secure.finish();
+            check_curl(&secure, &with(way, &clients.ours), &url(&secure, way));
+            let dialogue = Dialogue::finish(secure.server);
+            let log = dialogue.log();
             dialogue.assert_used(&["STOR", "RETR", "LIST"]);
             dialogue.assert_sent("PROT P");
             assert!(!log.contains(REFUSED), "{log}");
@@ -46,33 +47,32 @@ fn curl_with_a_certificate_of_the_authority() {
     }
 }
 
-/// The neighbours of the story above: the same in all but the certificate.
+/// The same as above in all but the certificate.
 #[test]
-fn curl_without_one_or_with_another_authoritys() {
+fn curl_without_a_certificate_of_the_authority_is_refused() {
     for way in &WAYS {
         let (secure, clients) = place(&[]);
         for flags in [way.flags.to_vec(), with(way, &clients.another)] {
             let url = url(&secure, way);
-            fs::write(secure.site.work("sample"), "text").expect("a file");
-            secure
-                .curl(&flags, &["-T", "sample", &url])
-                .expect_failure();
-            assert!(!secure.site.root("sample").exists());
+            fs::write(secure.server.work("sample"), "text").expect("a file");
+            curl(&secure, &flags, &["-T", "sample", &url]).expect_failure();
+            assert!(!secure.server.path("sample").exists());
         }
-        let (dialogue, log) = secure.finish();
+        let dialogue = Dialogue::finish(secure.server);
+        let log = dialogue.log();
         assert_eq!(dialogue.sessions(), 0, "{log}");
         assert_eq!(log.matches(REFUSED).count(), 2, "{log}");
     }
 }
 
-/// Not even those who do not ask for TLS.
+/// Nor is a client that does not ask for TLS.
 #[test]
-fn curl_in_clear_text() {
+fn curl_in_clear_text_is_refused() {
     let (secure, _) = place(&[]);
-    let url = secure.site.url("/");
-    let refused = secure.curl(&[], &[&url]).expect_failure();
+    let url = secure.server.url("/");
+    let refused = curl(&secure, &[], &[&url]).expect_failure();
     assert!(refused.text().contains("530"), "{}", refused.text());
-    secure.finish();
+    secure.server.finish();
 }
 
 struct Clients {
@@ -81,16 +81,17 @@ struct Clients {
 }
 
 /// A server that wants certificates, and two clients that have some.
-fn place(extra: &[&str]) -> (Secure, Clients) {
-    let directory = TempDir::new().expect("a temporary directory");
+fn place(extra: &[&str]) -> (SecureServer<Program>, Clients) {
+    let setup = Setup::new().flags(&["--debug"]);
+    let directory = setup.directory();
     let (right, wrong) = (Authority::new("right"), Authority::new("wrong"));
     let clients = Clients {
-        ours: right.client(directory.path(), "ours"),
-        another: wrong.client(directory.path(), "another"),
+        ours: right.client(directory, "ours"),
+        another: wrong.client(directory, "another"),
     };
-    let [flag, file] = right.flags(directory.path());
-    let flags = [&["--tls-implicit", "0", &flag, &file], extra].concat();
-    (Secure::in_directory(directory, &flags), clients)
+    let flags = right.flags(directory);
+    let setup = setup.flags(&["--tls-implicit", "0"]).flags(&flags);
+    (SecureServer::program_from(setup.flags(extra)), clients)
 }
 
 fn with<'a>(way: &Way, certificate: &'a Certificate) -> Vec<&'a str> {
@@ -98,10 +99,10 @@ fn with<'a>(way: &Way, certificate: &'a Certificate) -> Vec<&'a str> {
     [way.flags, &shown].concat()
 }
 
-fn url(secure: &Secure, way: &Way) -> String {
+fn url(secure: &SecureServer<Program>, way: &Way) -> String {
     match way.implicit {
-        true => secure.implicit_url(),
-        false => secure.site.url("/sample"),
+        true => implicit_url(secure),
+        false => secure.server.url("/sample"),
     }
 }
 

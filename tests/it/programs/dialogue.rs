@@ -1,11 +1,13 @@
-//! What a client and the server said to each other, read from the server's log.
+//! The commands and replies of a client and the server, read from the server's log.
+
+use crate::support::server::{Program, TestServer};
 
 /// The commands and replies of all sessions, in the log's order.
 pub(super) struct Dialogue {
     log: String,
 }
 
-/// How a client gets its data connections; exactly one of the four commands belongs to each.
+/// How a client opens its data connections: by one of four commands.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(super) enum Mode {
     Pasv,
@@ -15,8 +17,17 @@ pub(super) enum Mode {
 }
 
 impl Dialogue {
-    pub(super) fn new(log: String) -> Self {
-        Self { log }
+    /// Ends the server; what it wrote down is the evidence of what the client did.
+    #[track_caller]
+    pub(super) fn finish(server: TestServer<Program>) -> Self {
+        Self {
+            log: server.finish(),
+        }
+    }
+
+    /// The whole log.
+    pub(super) fn log(&self) -> &str {
+        &self.log
     }
 
     /// The command lines of clients, `PASS (hidden)` among them.

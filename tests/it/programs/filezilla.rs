@@ -1,6 +1,6 @@
 //! FileZilla on an X server without a screen. Its queue is written before it starts, and one key sets it going.
 //!
-//! What it has done is read in its own log file; nobody looks at its windows.
+//! What it has done is read in its own log file, not in its windows.
 
 use std::fs;
 use std::io::{BufRead, BufReader};
@@ -8,44 +8,41 @@ use std::path::Path;
 use std::process::{Child, Command};
 use std::sync::mpsc;
 use std::thread;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use rustix::process::{Pid, Signal, kill_process};
-use tempfile::TempDir;
-
-use crate::clients::{NAMES, PASSWORD, USER, path};
-use crate::contents::{assert_same_files, noise};
-use crate::process;
-use crate::secure::Certificate;
 
 use super::dialogue::{Dialogue, Mode};
 use super::tls::STRICT;
-use super::{HALF, SECONDS_MAX, Site, assert_sample};
+use super::{HALF, LOOPBACK, assert_sample, start, start_secure, write_part, write_sample};
+use crate::support::certificates::Certificate;
+use crate::support::client_program::{NAMES, SECONDS_MAX, path};
+use crate::support::file_contents::{assert_same_files, noise};
+use crate::support::process::{self};
+use crate::support::server::{PASSWORD, Program, TestServer, USER};
+use crate::support::wait::is_so_within;
 
 #[test]
 fn long_filezilla_passive() {
-    story(Site::loopback(), "default", None).assert_mode(Mode::Pasv);
+    check(start(LOOPBACK), "default", None).assert_mode(Mode::Pasv);
 }
 
 #[test]
 fn long_filezilla_active() {
-    story(Site::loopback(), "active", None).assert_mode(Mode::Port);
+    check(start(LOOPBACK), "active", None).assert_mode(Mode::Port);
 }
 
 #[test]
 fn long_filezilla_on_ipv6() {
-    story(Site::listening_on("::1"), "default", None).assert_mode(Mode::Epsv);
+    check(start("::1"), "default", None).assert_mode(Mode::Epsv);
 }
 
-/// All its data connections resume: else the server would refuse them.
+/// All its data connections resume: the server would refuse them otherwise.
 #[test]
 fn long_filezilla_over_tls() {
     for (mode, expected) in [("default", Mode::Pasv), ("active", Mode::Port)] {
-        let directory = TempDir::new().expect("a temporary directory");
-        let certificate = Certificate::new(directory.path(), &[]);
-        let flags = [&certificate.flags()[..], &STRICT].concat();
-        let site = Site::with(directory, "127.0.0.1", &flags);
-        let dialogue = story(site, mode, Some(&certificate));
+        let secure = start_secure(&STRICT);
+        let dialogue = check(secure.server, mode, Some(&secure.certificate));
         dialogue
             .assert_mode(expected)
             .assert_used(&["AUTH", "PROT"]);
@@ -53,45 +50,51 @@ fn long_filezilla_over_tls() {
 }
 
 /// Whole files, files to be continued, and odd names, each in both directions.
-fn story(site: Site, mode: &str, certificate: Option<&Certificate>) -> Dialogue {
-    Site::sample_in(&site.work("sample"));
-    Site::sample_in(&site.root("other"));
-    Site::sample_in(&site.root("get"));
-    Site::part_in(&site.work("get"));
-    Site::sample_in(&site.work("put"));
-    Site::part_in(&site.root("put"));
+fn check(server: TestServer<Program>, mode: &str, certificate: Option<&Certificate>) -> Dialogue {
+    write_sample(&server.work("sample"));
+    write_sample(&server.path("other"));
+    write_sample(&server.path("get"));
+    write_part(&server.work("get"));
+    write_sample(&server.work("put"));
+    write_part(&server.path("put"));
     let mut queue = Queue::default();
-    queue.add("up", &site.work(""), "sample", "/new 目录/deeper", "sample");
-    queue.add("down", &site.work("back"), "copy", "/", "other");
-    queue.add("down", &site.work(""), "get", "/", "get");
-    queue.add("up", &site.work(""), "put", "/", "put");
-    fs::create_dir(site.root("theirs")).expect("a directory");
+    queue.add(
+        "up",
+        &server.work(""),
+        "sample",
+        "/new 目录/deeper",
+        "sample",
+    );
+    queue.add("down", &server.work("back"), "copy", "/", "other");
+    queue.add("down", &server.work(""), "get", "/", "get");
+    queue.add("up", &server.work(""), "put", "/", "put");
+    fs::create_dir(server.path("theirs")).expect("a directory");
     for (number, name) in NAMES.iter().enumerate() {
-        fs::write(site.work(name), noise(1000 + number)).expect("a file with an odd name");
-        fs::write(site.root("theirs").join(name), noise(2000 + number)).expect("a file");
-        queue.add("up", &site.work(""), name, "/ours", name);
-        queue.add("down", &site.work("back"), name, "/theirs", name);
+        fs::write(server.work(name), noise(1000 + number)).expect("a file with an odd name");
+        fs::write(server.path("theirs").join(name), noise(2000 + number)).expect("a file");
+        queue.add("up", &server.work(""), name, "/ours", name);
+        queue.add("down", &server.work("back"), name, "/theirs", name);
     }
-    queue.write(&site, mode, certificate);
-    let log = queue.transfer(&site);
+    queue.write(&server, mode, certificate);
+    let log = queue.transfer(&server);
 
     for sample in [
-        site.root("new 目录/deeper/sample"),
-        site.work("back/copy"),
-        site.work("get"),
-        site.root("put"),
+        server.path("new 目录/deeper/sample"),
+        server.work("back/copy"),
+        server.work("get"),
+        server.path("put"),
     ] {
         assert!(sample.exists(), "{} is missing:\n{log}", sample.display());
         assert_sample(&sample);
     }
     for name in NAMES {
-        assert_same_files(&site.work(name), &site.root("ours").join(name));
+        assert_same_files(&server.work(name), &server.path("ours").join(name));
         assert_same_files(
-            &site.root("theirs").join(name),
-            &site.work("back").join(name),
+            &server.path("theirs").join(name),
+            &server.work("back").join(name),
         );
     }
-    let dialogue = site.finish();
+    let dialogue = Dialogue::finish(server);
     let rest = format!("REST {HALF}");
     let resumed = dialogue.commands().filter(|line| *line == rest);
     assert_eq!(
@@ -119,21 +122,27 @@ impl Queue {
         self.length += 1;
     }
 
-    fn write(&self, site: &Site, mode: &str, certificate: Option<&Certificate>) {
+    fn write(&self, server: &TestServer<Program>, mode: &str, certificate: Option<&Certificate>) {
         let script = concat!(env!("CARGO_MANIFEST_DIR"), "/clients/filezilla_home.py");
-        let (home, log) = (site.work(""), site.work(LOG));
-        let mut command = site.program("python3");
-        command.args([script, path(&home), path(&log), &site.host(), &site.port()]);
+        let (home, log) = (server.work(""), server.work(LOG));
+        let mut command = server.client_program("python3");
+        command.args([
+            script,
+            path(&home),
+            path(&log),
+            &server.host(),
+            &server.port(),
+        ]);
         command.args([USER, PASSWORD, mode]);
         command.args(certificate.map(|certificate| &certificate.chain));
         process::run_typing(&mut command, &self.lines, SECONDS_MAX).expect_success();
     }
 
-    /// Lets FileZilla work through the queue, and returns its log.
+    /// Has FileZilla process the queue, and returns its log.
     #[track_caller]
-    fn transfer(&self, site: &Site) -> String {
-        let screen = Screen::new(site);
-        let mut command = site.program("filezilla");
+    fn transfer(&self, server: &TestServer<Program>) -> String {
+        let screen = Screen::new(server);
+        let mut command = server.client_program("filezilla");
         command.env("DISPLAY", &screen.display);
         // Nothing of the desktop on which the tests may run.
         for setting in DESKTOP {
@@ -142,29 +151,29 @@ impl Queue {
         let mut filezilla = Running(process::start(&mut command));
         process::drain(filezilla.0.stdout.take().expect("stdout is piped"));
         process::drain(filezilla.0.stderr.take().expect("stderr is piped"));
-        let log = || fs::read_to_string(site.work(LOG)).unwrap_or_default();
-        // The key toggles, so it is pressed again only when the last time nothing came of it.
+        let log = || fs::read_to_string(server.work(LOG)).unwrap_or_default();
+        // The key toggles, so it is pressed again only when it had no effect the last time.
         let started = (0..PRESSES_MAX).any(|_| {
-            screen.press_process_queue(site);
-            within(Duration::from_secs(3), || log().contains("Connecting to"))
+            screen.press_process_queue(server);
+            is_so_within(Duration::from_secs(3), || log().contains("Connecting to"))
         });
         assert!(started, "FileZilla's queue does not start:\n{}", log());
         let done = || log().matches("File transfer successful").count() == self.length;
-        let done = within(Duration::from_secs(SECONDS_MAX), done);
+        let done = is_so_within(Duration::from_secs(SECONDS_MAX), done);
         assert!(done, "{} transfers are not done:\n{}", self.length, log());
         log()
     }
 }
 
-/// An X server of our own, which shows nothing to nobody.
+/// An X server without a screen.
 struct Screen {
     display: String,
     _server: Running,
 }
 
 impl Screen {
-    fn new(site: &Site) -> Self {
-        let mut command = site.program("Xvfb");
+    fn new(server: &TestServer<Program>) -> Self {
+        let mut command = server.client_program("Xvfb");
         // It looks for a free number by itself and prints it when it is ready.
         command.args(["-displayfd", "1", "-screen", "0", "1280x900x24"]);
         command.args(["-nolisten", "tcp", "-noreset"]);
@@ -180,7 +189,7 @@ impl Screen {
         });
         let number = receiver
             .recv_timeout(Duration::from_secs(20))
-            .expect("Xvfb tells its number");
+            .expect("the number of Xvfb");
         Self {
             display: format!(":{}", number.trim()),
             _server: server,
@@ -188,16 +197,16 @@ impl Screen {
     }
 
     /// Presses Ctrl+P in FileZilla's window, as soon as there is one.
-    fn press_process_queue(&self, site: &Site) {
-        let mut command = self.xdotool(site);
+    fn press_process_queue(&self, server: &TestServer<Program>) {
+        let mut command = self.xdotool(server);
         command.args(["search", "--sync", "--onlyvisible", "--name", "^FileZilla"]);
         command.args(["windowfocus", "--sync", "key", "--clearmodifiers", "ctrl+p"]);
         // If it fails, the log will show that nothing has started.
         process::run(&mut command, 20);
     }
 
-    fn xdotool(&self, site: &Site) -> Command {
-        let mut command = site.program("xdotool");
+    fn xdotool(&self, server: &TestServer<Program>) -> Command {
+        let mut command = server.client_program("xdotool");
         command.env("DISPLAY", &self.display);
         command
     }
@@ -212,17 +221,6 @@ impl Drop for Running {
         let _ = kill_process(Pid::from_child(&self.0), Signal::TERM);
         process::wait(&mut self.0, Duration::from_secs(5));
     }
-}
-
-fn within(at_most: Duration, done: impl Fn() -> bool) -> bool {
-    let deadline = Instant::now() + at_most;
-    while Instant::now() < deadline {
-        if done() {
-            return true;
-        }
-        thread::sleep(Duration::from_millis(50));
-    }
-    done()
 }
 
 const LOG: &str = "filezilla.log";

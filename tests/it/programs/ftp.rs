@@ -1,64 +1,68 @@
-//! The programs called ftp: tnftp (the one of the BSDs and macOS) and that of GNU inetutils, typed at like by a person.
+//! The programs called ftp: tnftp (the one of the BSDs and macOS) and that of GNU inetutils, driven as by a person who types.
 
 use std::fs;
 
-use crate::clients::{NAMES, PASSWORD, USER};
-use crate::contents::noise;
-use crate::process;
-
 use super::dialogue::{Dialogue, Mode};
-use super::{HALF, SECONDS_MAX, SIZE, Site, assert_sample};
+use super::{HALF, SIZE, assert_sample, start, write_part, write_sample};
+use crate::support::client_program::{NAMES, SECONDS_MAX};
+use crate::support::file_contents::noise;
+use crate::support::process::{self};
+use crate::support::server::{PASSWORD, USER};
 
 #[test]
-fn tnftp_as_it_is() {
-    story("tnftp", "127.0.0.1", &[]).assert_mode(Mode::Epsv);
+fn tnftp_by_default() {
+    check("tnftp", "127.0.0.1", &[]).assert_mode(Mode::Epsv);
 }
 
 #[test]
 fn tnftp_without_epsv() {
-    story("tnftp", "127.0.0.1", &["epsv4 off"]).assert_mode(Mode::Pasv);
+    check("tnftp", "127.0.0.1", &["epsv4 off"]).assert_mode(Mode::Pasv);
 }
 
 #[test]
 fn tnftp_in_active_mode() {
-    story("tnftp", "127.0.0.1", &["passive off"]).assert_mode(Mode::Eprt);
-    story("tnftp", "127.0.0.1", &["passive off", "epsv4 off"]).assert_mode(Mode::Port);
+    check("tnftp", "127.0.0.1", &["passive off"]).assert_mode(Mode::Eprt);
+    check("tnftp", "127.0.0.1", &["passive off", "epsv4 off"]).assert_mode(Mode::Port);
 }
 
 #[test]
 fn tnftp_on_ipv6() {
-    story("tnftp", "::1", &[]).assert_mode(Mode::Epsv);
-    story("tnftp", "::1", &["passive off"]).assert_mode(Mode::Eprt);
+    check("tnftp", "::1", &[]).assert_mode(Mode::Epsv);
+    check("tnftp", "::1", &["passive off"]).assert_mode(Mode::Eprt);
 }
 
 #[test]
 fn inetutils_passive() {
-    // This one has `epsv4` off at first, and the word alone turns it on.
-    story("inetutils-ftp", "127.0.0.1", &["passive"]).assert_mode(Mode::Pasv);
-    story("inetutils-ftp", "127.0.0.1", &["passive", "epsv4"]).assert_mode(Mode::Epsv);
+    // This one has `epsv4` off at first, and the command alone turns it on.
+    check("inetutils-ftp", "127.0.0.1", &["passive"]).assert_mode(Mode::Pasv);
+    check("inetutils-ftp", "127.0.0.1", &["passive", "epsv4"]).assert_mode(Mode::Epsv);
 }
 
 #[test]
 fn inetutils_active() {
-    story("inetutils-ftp", "127.0.0.1", &[]).assert_mode(Mode::Port);
-    story("inetutils-ftp", "127.0.0.1", &["epsv4"]).assert_mode(Mode::Eprt);
+    check("inetutils-ftp", "127.0.0.1", &[]).assert_mode(Mode::Port);
+    check("inetutils-ftp", "127.0.0.1", &["epsv4"]).assert_mode(Mode::Eprt);
 }
 
 #[test]
 fn inetutils_on_ipv6() {
-    story("inetutils-ftp", "::1", &["passive"]).assert_mode(Mode::Epsv);
-    story("inetutils-ftp", "::1", &[]).assert_mode(Mode::Eprt);
+    check("inetutils-ftp", "::1", &["passive"]).assert_mode(Mode::Epsv);
+    check("inetutils-ftp", "::1", &[]).assert_mode(Mode::Eprt);
 }
 
 /// Everything that both programs can do, in one session.
-fn story(program: &str, host: &str, settings: &[&str]) -> Dialogue {
-    let site = Site::listening_on(host);
-    Site::sample_in(&site.work("sample"));
-    fs::write(site.work("rest"), &noise(SIZE)[HALF..]).expect("the rest of the sample");
-    for part in [site.work("part"), site.root("part"), site.root("appended")] {
-        Site::part_in(&part);
+fn check(program: &str, host: &str, settings: &[&str]) -> Dialogue {
+    let server = start(host);
+    write_sample(&server.work("sample"));
+    fs::write(server.work("rest"), &noise(SIZE)[HALF..]).expect("the rest of the sample");
+    for part in [
+        server.work("part"),
+        server.path("part"),
+        server.path("appended"),
+    ] {
+        write_part(&part);
     }
-    fs::create_dir(site.work("back")).expect("a directory");
+    fs::create_dir(server.work("back")).expect("a directory");
     let mut typed = format!("user {USER} {PASSWORD}\nbinary\nglob off\n");
     for line in settings {
         typed += &format!("{line}\n");
@@ -70,28 +74,31 @@ fn story(program: &str, host: &str, settings: &[&str]) -> Dialogue {
          rename \"a directory/moved\" moved\nrmdir \"a directory\"\ndelete sample\nmkdir odd\n"
     );
     for name in NAMES {
-        fs::write(site.work(name), name).expect("a file with an odd name");
+        fs::write(server.work(name), name).expect("a file with an odd name");
         let name = typed_name(name);
         typed += &format!("put {name} odd/{name}\nget odd/{name} back/{name}\n");
     }
     typed += "cd odd\nnlist\nquit\n";
-    let mut command = site.program(program);
-    command.args(["-n", "-v", "-i", &site.host(), &site.port()]);
+    let mut command = server.client_program(program);
+    command.args(["-n", "-v", "-i", &server.host(), &server.port()]);
     let finished = process::run_typing(&mut command, &typed, SECONDS_MAX).expect_success();
     let text = finished.text();
     let samples = [
-        site.work("copy"),
-        site.work("part"),
-        site.root("part"),
-        site.root("appended"),
-        site.root("moved"),
+        server.work("copy"),
+        server.work("part"),
+        server.path("part"),
+        server.path("appended"),
+        server.path("moved"),
     ];
     for sample in samples {
         assert!(sample.exists(), "{} is missing:\n{text}", sample.display());
         assert_sample(&sample);
     }
     for name in NAMES {
-        for copy in [site.root("odd").join(name), site.work("back").join(name)] {
+        for copy in [
+            server.path("odd").join(name),
+            server.work("back").join(name),
+        ] {
             let found = fs::read_to_string(&copy);
             assert_eq!(
                 found.ok().as_deref(),
@@ -106,9 +113,12 @@ fn story(program: &str, host: &str, settings: &[&str]) -> Dialogue {
         );
     }
     for gone in ["sample", "a directory"] {
-        assert!(!site.root(gone).exists(), "{gone} is still there:\n{text}");
+        assert!(
+            !server.path(gone).exists(),
+            "{gone} is still there:\n{text}"
+        );
     }
-    let dialogue = site.finish();
+    let dialogue = Dialogue::finish(server);
     let resumed = dialogue
         .commands()
         .filter(|line| *line == format!("REST {HALF}"));

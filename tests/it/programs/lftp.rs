@@ -1,39 +1,42 @@
-//! lftp: one story in each of its ways to open data connections, and mirrors of whole trees.
+//! lftp: one session in each of its ways to open data connections, and mirrors of whole trees.
 
 use std::fs::{self, File};
 use std::os::unix::fs::{MetadataExt, PermissionsExt};
 use std::time::{Duration, SystemTime};
 
-use crate::clients::{NAMES, PASSWORD, USER, path};
-use crate::process::Finished;
-
 use super::dialogue::{Dialogue, Mode};
-use super::{HALF, Site, assert_same_trees, assert_sample, plant, sorted_names};
+use super::{
+    HALF, LOOPBACK, assert_same_trees, assert_sample, plant, sorted_names, start, write_part,
+    write_sample,
+};
+use crate::support::client_program::{NAMES, path};
+use crate::support::process::Finished;
+use crate::support::server::{PASSWORD, Program, TestServer, USER};
 
 #[test]
-fn lftp_as_it_is() {
-    story("127.0.0.1", "").assert_mode(Mode::Pasv);
+fn lftp_by_default() {
+    check("127.0.0.1", "").assert_mode(Mode::Pasv);
 }
 
 #[test]
 fn lftp_that_trusts_the_address() {
-    story("127.0.0.1", "set ftp:fix-pasv-address false").assert_mode(Mode::Pasv);
+    check("127.0.0.1", "set ftp:fix-pasv-address false").assert_mode(Mode::Pasv);
 }
 
 #[test]
 fn lftp_that_prefers_epsv() {
-    story("127.0.0.1", "set ftp:prefer-epsv true").assert_mode(Mode::Epsv);
+    check("127.0.0.1", "set ftp:prefer-epsv true").assert_mode(Mode::Epsv);
 }
 
 #[test]
 fn lftp_in_active_mode() {
-    story("127.0.0.1", "set ftp:passive-mode false").assert_mode(Mode::Port);
+    check("127.0.0.1", "set ftp:passive-mode false").assert_mode(Mode::Port);
 }
 
 /// In passive mode only: on IPv6 lftp's EPRT names the address `::`, which is refused, and lftp turns to EPSV.
 #[test]
 fn lftp_on_ipv6() {
-    story("::1", "").assert_mode(Mode::Epsv);
+    check("::1", "").assert_mode(Mode::Epsv);
 }
 
 #[test]
@@ -43,17 +46,17 @@ fn lftp_mirrors_both_ways() {
         ("set ftp:prefer-epsv true", Mode::Epsv),
         ("set ftp:use-mlsd false", Mode::Pasv),
     ] {
-        let site = Site::loopback();
-        plant(&site.work("tree"));
+        let server = start(LOOPBACK);
+        plant(&server.work("tree"));
         lftp(
-            &site,
+            &server,
             settings,
             "mirror -R --parallel=8 tree up\nmirror --parallel=8 up down\n",
         )
         .expect_success();
-        assert_same_trees(&site.work("tree"), &site.root("up"));
-        assert_same_trees(&site.work("tree"), &site.work("down"));
-        let dialogue = site.finish();
+        assert_same_trees(&server.work("tree"), &server.path("up"));
+        assert_same_trees(&server.work("tree"), &server.work("down"));
+        let dialogue = Dialogue::finish(server);
         dialogue.assert_mode(mode);
         assert!(
             dialogue.sessions() >= 8,
@@ -63,20 +66,20 @@ fn lftp_mirrors_both_ways() {
     }
 }
 
-/// A mirror that is told to continue fetches what is missing, in either direction.
+/// `mirror -c` transfers what is missing, in either direction.
 #[test]
 fn lftp_mirrors_continue() {
-    let site = Site::loopback();
-    for directory in [site.root("up"), site.root("again"), site.work("down")] {
+    let server = start(LOOPBACK);
+    for directory in [server.path("up"), server.path("again"), server.work("down")] {
         fs::create_dir(directory).expect("a directory");
     }
-    Site::sample_in(&site.root("up/sample"));
-    Site::part_in(&site.root("again/sample"));
-    Site::part_in(&site.work("down/sample"));
-    lftp(&site, "", "mirror -c up down\nmirror -c -R down again\n").expect_success();
-    assert_sample(&site.work("down/sample"));
-    assert_sample(&site.root("again/sample"));
-    let dialogue = site.finish();
+    write_sample(&server.path("up/sample"));
+    write_part(&server.path("again/sample"));
+    write_part(&server.work("down/sample"));
+    lftp(&server, "", "mirror -c up down\nmirror -c -R down again\n").expect_success();
+    assert_sample(&server.work("down/sample"));
+    assert_sample(&server.path("again/sample"));
+    let dialogue = Dialogue::finish(server);
     let rest = format!("REST {HALF}");
     let resumed = dialogue.commands().filter(|line| *line == rest).count();
     assert_eq!(resumed, 2, "a download and an upload that went on");
@@ -85,34 +88,34 @@ fn lftp_mirrors_continue() {
 /// A mirror carries times and permissions up, by MFMT and SITE CHMOD, and `chmod` changes them there.
 #[test]
 fn lftp_keeps_times_and_permissions() {
-    let site = Site::loopback();
-    fs::create_dir(site.work("tree")).expect("a directory");
-    Site::sample_in(&site.work("tree/sample"));
+    let server = start(LOOPBACK);
+    fs::create_dir(server.work("tree")).expect("a directory");
+    write_sample(&server.work("tree/sample"));
     let time = SystemTime::UNIX_EPOCH + Duration::from_secs(1_600_000_000);
-    let file = File::options().write(true).open(site.work("tree/sample"));
+    let file = File::options().write(true).open(server.work("tree/sample"));
     file.and_then(|file| file.set_modified(time))
         .expect("its time");
     let mode = |bits| fs::Permissions::from_mode(bits);
-    fs::set_permissions(site.work("tree/sample"), mode(0o640)).expect("its mode");
+    fs::set_permissions(server.work("tree/sample"), mode(0o640)).expect("its mode");
     lftp(
-        &site,
+        &server,
         "",
         "mirror -R tree up\nput tree/sample -o other\nchmod 600 other\n",
     )
     .expect_success();
-    let up = fs::metadata(site.root("up/sample")).expect("the upload");
+    let up = fs::metadata(server.path("up/sample")).expect("the upload");
     assert_eq!((up.mode() & 0o7777, up.mtime()), (0o640, 1_600_000_000));
-    let other = fs::metadata(site.root("other")).expect("the upload");
+    let other = fs::metadata(server.path("other")).expect("the upload");
     assert_eq!(other.mode() & 0o7777, 0o600);
-    site.finish().assert_used(&["MFMT", "SITE"]);
+    Dialogue::finish(server).assert_used(&["MFMT", "SITE"]);
 }
 
 /// Everything that a person does with lftp in one session.
-fn story(host: &str, settings: &str) -> Dialogue {
-    let site = Site::listening_on(host);
-    Site::sample_in(&site.work("sample"));
-    Site::part_in(&site.work("part"));
-    Site::part_in(&site.root("part"));
+fn check(host: &str, settings: &str) -> Dialogue {
+    let server = start(host);
+    write_sample(&server.work("sample"));
+    write_part(&server.work("part"));
+    write_part(&server.path("part"));
     let mut script = String::from(
         "put sample\n\
          get sample -o copy\n\
@@ -124,24 +127,27 @@ fn story(host: &str, settings: &str) -> Dialogue {
          mkdir odd\n",
     );
     for name in NAMES {
-        fs::write(site.work(name), name).expect("a file with an odd name");
+        fs::write(server.work(name), name).expect("a file with an odd name");
         let [local, remote, back] =
             ["./", "odd/", "back/"].map(|directory| quoted(&format!("{directory}{name}")));
         script += &format!("put {local} -o {remote}\nget {remote} -o {back}\n");
     }
     script += "cls -1 odd\nrm sample\n";
-    fs::create_dir(site.work("back")).expect("a directory");
-    let finished = lftp(&site, settings, &script).expect_success();
+    fs::create_dir(server.work("back")).expect("a directory");
+    let finished = lftp(&server, settings, &script).expect_success();
     for sample in [
-        site.work("copy"),
-        site.work("part"),
-        site.work("pieces"),
-        site.root("one/two/moved"),
+        server.work("copy"),
+        server.work("part"),
+        server.work("pieces"),
+        server.path("one/two/moved"),
     ] {
         assert_sample(&sample);
     }
     for name in NAMES {
-        for copy in [site.root("odd").join(name), site.work("back").join(name)] {
+        for copy in [
+            server.path("odd").join(name),
+            server.work("back").join(name),
+        ] {
             assert_eq!(fs::read_to_string(copy).expect(name), name);
         }
     }
@@ -152,15 +158,15 @@ fn story(host: &str, settings: &str) -> Dialogue {
         .collect();
     listed.sort_unstable();
     assert_eq!(listed, sorted_names(), "{}", finished.text());
-    assert!(!site.root("sample").exists(), "rm removes");
-    let dialogue = site.finish();
+    assert!(!server.path("sample").exists(), "rm removes");
+    let dialogue = Dialogue::finish(server);
     dialogue.assert_sent(&format!("REST {HALF}"));
     dialogue
 }
 
 /// Runs a script; lftp ends with the first command that fails.
-fn lftp(site: &Site, settings: &str, script: &str) -> Finished {
-    let file = site.work("script");
+fn lftp(server: &TestServer<Program>, settings: &str, script: &str) -> Finished {
+    let file = server.work("script");
     let text = format!(
         "set cmd:fail-exit true\n\
          set net:max-retries 2\n\
@@ -170,10 +176,10 @@ fn lftp(site: &Site, settings: &str, script: &str) -> Finished {
          {settings}\n\
          open -u {USER},{PASSWORD} ftp://{}\n\
          {script}",
-        site.address
+        server.address
     );
     fs::write(&file, text).expect("the script");
-    site.run("lftp", &["--norc", "-f", path(&file)])
+    server.run_client("lftp", &["--norc", "-f", path(&file)])
 }
 
 /// A name as one word of a script.

@@ -1,79 +1,79 @@
 //! Client libraries of other languages, each driven by a script in `tests/clients`.
 //!
-//! Python's ftplib has its stories in `clients.rs`. aioftp and basic-ftp are not Debian packages of these versions:
+//! Python's ftplib is in `ftplib.rs`. aioftp and basic-ftp are not Debian packages of these versions:
 //! `tests/run` installs them below `target`, and knows the versions.
 
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use crate::clients::{NAMES, PASSWORD, USER, path};
-use crate::contents::{assert_same_files, noise};
-use crate::process;
-
 use super::dialogue::{Dialogue, Mode};
-use super::{HALF, SECONDS_MAX, SIZE, Site, assert_same_trees, assert_sample, plant, sorted_lines};
+use super::{HALF, SIZE, assert_same_trees, assert_sample, plant, start, write_part, write_sample};
+use crate::support::client_program::{NAMES, SECONDS_MAX, path, sorted_lines};
+use crate::support::file_contents::{assert_same_files, noise};
+use crate::support::process::{self};
+use crate::support::server::{PASSWORD, USER};
 
 #[test]
 fn perl_passive() {
-    perl_story("127.0.0.1", "passive").assert_mode(Mode::Pasv);
-    perl_story("::1", "passive").assert_mode(Mode::Epsv);
+    check_perl("127.0.0.1", "passive").assert_mode(Mode::Pasv);
+    check_perl("::1", "passive").assert_mode(Mode::Epsv);
 }
 
 #[test]
 fn perl_active() {
-    perl_story("127.0.0.1", "active").assert_mode(Mode::Port);
-    perl_story("::1", "active").assert_mode(Mode::Eprt);
+    check_perl("127.0.0.1", "active").assert_mode(Mode::Port);
+    check_perl("::1", "active").assert_mode(Mode::Eprt);
 }
 
 #[test]
-fn basic_ftp_as_it_is() {
+fn basic_ftp_by_default() {
     for host in ["127.0.0.1", "::1"] {
-        let dialogue = basic_ftp_story(host, "as-it-is");
+        let dialogue = check_basic_ftp(host, "as-it-is");
         dialogue.assert_mode(Mode::Epsv);
     }
 }
 
 #[test]
 fn basic_ftp_with_pasv() {
-    basic_ftp_story("127.0.0.1", "pasv").assert_mode(Mode::Pasv);
+    check_basic_ftp("127.0.0.1", "pasv").assert_mode(Mode::Pasv);
 }
 
 #[test]
-fn aioftp_as_it_is() {
+fn aioftp_by_default() {
     for host in ["127.0.0.1", "::1"] {
-        aioftp_story(host, "as-it-is").assert_mode(Mode::Epsv);
+        check_aioftp(host, "as-it-is").assert_mode(Mode::Epsv);
     }
 }
 
 #[test]
 fn aioftp_with_pasv() {
-    aioftp_story("127.0.0.1", "pasv").assert_mode(Mode::Pasv);
+    check_aioftp("127.0.0.1", "pasv").assert_mode(Mode::Pasv);
 }
 
-fn perl_story(host: &str, mode: &str) -> Dialogue {
-    let script = script("net_ftp_story.pl");
-    let dialogue = story(host, "perl", &[path(&script)], mode, Trees::One);
+fn check_perl(host: &str, mode: &str) -> Dialogue {
+    let script = script("net_ftp_session.pl");
+    let dialogue = check(host, "perl", &[path(&script)], mode, Trees::One);
     dialogue.assert_sent(&format!("REST {HALF}"));
     dialogue.assert_used(&["APPE", "LIST", "NLST", "SIZE", "MDTM"]);
     dialogue
 }
 
-fn basic_ftp_story(host: &str, mode: &str) -> Dialogue {
+fn check_basic_ftp(host: &str, mode: &str) -> Dialogue {
     let (script, module) = (
-        script("basic_ftp_story.mjs"),
+        script("basic_ftp_session.mjs"),
         installed("node/node_modules/basic-ftp"),
     );
     let arguments = [path(&script), path(&module)];
-    let dialogue = story(host, "node", &arguments, mode, Trees::Whole);
+    let dialogue = check(host, "node", &arguments, mode, Trees::Whole);
     dialogue.assert_sent(&format!("REST {HALF}"));
     dialogue.assert_used(&["APPE", "MLSD", "SIZE", "MDTM"]);
     dialogue
 }
 
-fn aioftp_story(host: &str, mode: &str) -> Dialogue {
-    let script = script("aioftp_story.py");
+fn check_aioftp(host: &str, mode: &str) -> Dialogue {
+    let script = script("aioftp_session.py");
     installed("python/aioftp");
-    let dialogue = story(host, "python3", &[path(&script)], mode, Trees::Whole);
+    let dialogue = check(host, "python3", &[path(&script)], mode, Trees::Whole);
     dialogue.assert_sent(&format!("REST {HALF}"));
     dialogue.assert_used(&["APPE", "MLSD", "LIST", "MLST"]);
     dialogue
@@ -87,52 +87,59 @@ enum Trees {
 }
 
 /// Lays out the client's directory, runs the script there, and compares what it left on both sides.
-fn story(host: &str, program: &str, arguments: &[&str], mode: &str, trees: Trees) -> Dialogue {
-    let site = Site::listening_on(host);
-    Site::sample_in(&site.work("sample"));
-    fs::write(site.work("rest"), &noise(SIZE)[HALF..]).expect("the rest of the sample");
-    for part in [site.work("part"), site.root("part"), site.root("appended")] {
-        Site::part_in(&part);
+fn check(host: &str, program: &str, arguments: &[&str], mode: &str, trees: Trees) -> Dialogue {
+    let server = start(host);
+    write_sample(&server.work("sample"));
+    fs::write(server.work("rest"), &noise(SIZE)[HALF..]).expect("the rest of the sample");
+    for part in [
+        server.work("part"),
+        server.path("part"),
+        server.path("appended"),
+    ] {
+        write_part(&part);
     }
-    fs::create_dir(site.work("back")).expect("a directory");
-    plant(&site.work("tree"));
-    fs::write(site.work("names"), NAMES.join("\n") + "\n").expect("a list of names");
+    fs::create_dir(server.work("back")).expect("a directory");
+    plant(&server.work("tree"));
+    fs::write(server.work("names"), NAMES.join("\n") + "\n").expect("a list of names");
     let mut wanted = Vec::new();
     for name in NAMES {
-        fs::write(site.work(name), name).expect("a file with an odd name");
+        fs::write(server.work(name), name).expect("a file with an odd name");
         wanted.push(format!("{name} {}", name.len()));
     }
     wanted.sort();
-    let mut command = site.program(program);
+    let mut command = server.client_program(program);
     command
         .env("PYTHONPATH", clients().join("python"))
         .args(arguments)
-        .args([&site.host(), &site.port(), USER, PASSWORD, mode]);
+        .args([&server.host(), &server.port(), USER, PASSWORD, mode]);
     let finished = process::run(&mut command, SECONDS_MAX).expect_success();
 
     assert_eq!(sorted_lines(&finished), wanted, "{}", finished.text());
     for sample in [
-        site.work("copy"),
-        site.work("part"),
-        site.root("part"),
-        site.root("appended"),
+        server.work("copy"),
+        server.work("part"),
+        server.path("part"),
+        server.path("appended"),
     ] {
         assert_sample(&sample);
     }
     for name in NAMES {
-        for copy in [site.root("odd").join(name), site.work("back").join(name)] {
-            assert_same_files(&site.work(name), &copy);
+        for copy in [
+            server.path("odd").join(name),
+            server.work("back").join(name),
+        ] {
+            assert_same_files(&server.work(name), &copy);
         }
     }
     if trees == Trees::Whole {
-        assert_same_trees(&site.work("tree"), &site.root("up"));
-        assert_same_trees(&site.work("tree"), &site.work("down"));
+        assert_same_trees(&server.work("tree"), &server.path("up"));
+        assert_same_trees(&server.work("tree"), &server.work("down"));
     }
     for gone in ["sample", "one"] {
-        assert!(!site.root(gone).exists(), "{gone} is still there");
+        assert!(!server.path(gone).exists(), "{gone} is still there");
     }
-    let dialogue = site.finish();
-    // Each asks for a file and perhaps for directories that are not there; nothing else may go wrong.
+    let dialogue = Dialogue::finish(server);
+    // Each asks for a missing file and perhaps for missing directories; nothing else may go wrong.
     dialogue.assert_smooth_but(&["550"]);
     dialogue
 }

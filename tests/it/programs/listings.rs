@@ -2,42 +2,43 @@
 
 use std::fs;
 
-use crate::clients::{PASSWORD, USER, path};
-use crate::process;
-
-use super::{SECONDS_MAX, Site, sorted_lines, tree};
+use super::dialogue::Dialogue;
+use super::{LOOPBACK, start, tree};
+use crate::support::client_program::{SECONDS_MAX, path, sorted_lines};
+use crate::support::process::{self};
+use crate::support::server::{PASSWORD, Program, TestServer, USER};
 
 #[test]
 fn tnftp_fetches_what_matches() {
-    ftp_story("tnftp");
+    check_ftp("tnftp");
 }
 
 #[test]
 fn inetutils_fetches_what_matches() {
-    ftp_story("inetutils-ftp");
+    check_ftp("inetutils-ftp");
 }
 
-/// `mget` asks with NLST, and takes the lines for names as they come.
-fn ftp_story(program: &str) {
-    let site = planted();
+/// `mget` asks with NLST, and takes each line as a name.
+fn check_ftp(program: &str) {
+    let server = planted();
     for directory in ["dir1", "dir2"] {
-        fs::create_dir(site.work(directory)).expect("a directory");
+        fs::create_dir(server.work(directory)).expect("a directory");
     }
     let typed = format!(
         "user {USER} {PASSWORD}\nbinary\npassive on\nprompt\nmget *.txt\nmget dir*/x?\nmget [ab]?\n\
          ls \"-la dir1\"\nquit\n"
     );
-    let arguments = ["-n", "-v", &site.host(), &site.port()];
-    let mut command = site.program(program);
+    let arguments = ["-n", "-v", &server.host(), &server.port()];
+    let mut command = server.client_program(program);
     let finished = process::run_typing(command.args(arguments), &typed, SECONDS_MAX);
     let text = finished.text();
     expect_fetched(
-        &site,
+        &server,
         &["a.txt", "b.txt", "bb", "dir1/x1", "dir2/x1", "ä.txt"],
         &text,
     );
     assert!(text.contains(".hidden"), "{text}");
-    let dialogue = site.finish();
+    let dialogue = Dialogue::finish(server);
     dialogue
         .assert_sent("NLST *.txt")
         .assert_sent("NLST dir*/x?");
@@ -48,19 +49,19 @@ fn ftp_story(program: &str) {
 #[test]
 fn lftp_fetches_what_matches() {
     for settings in ["", "set ftp:use-mlsd false", "set ftp:list-options -a"] {
-        let site = planted();
+        let server = planted();
         let script = format!(
             "set cmd:fail-exit true; set net:max-retries 2; set ftp:ssl-allow false; {settings}; \
              open -u {USER},{PASSWORD} ftp://{}; mget *.txt; mget -d dir*/x?; mkdir -p made; \
              cls -1 --sort=name; mirror dir2 mirrored; nlist dir1; ls -R dir1",
-            site.address
+            server.address
         );
-        let finished = site
-            .run("lftp", &["--norc", "-c", &script])
+        let finished = server
+            .run_client("lftp", &["--norc", "-c", &script])
             .expect_success();
         let text = finished.text();
         expect_fetched(
-            &site,
+            &server,
             &[
                 "a.txt",
                 "b.txt",
@@ -75,24 +76,27 @@ fn lftp_fetches_what_matches() {
             &text,
         );
         assert!(text.contains("dir1:"), "{text}");
-        site.finish().assert_smooth_but(&[]);
+        Dialogue::finish(server).assert_smooth_but(&[]);
     }
 }
 
 #[test]
 fn ncftp_fetches_what_matches() {
-    let site = planted();
-    let (host, port) = (site.host(), site.port());
+    let server = planted();
+    let (host, port) = (server.host(), server.port());
     let login = ["-u", USER, "-p", PASSWORD, "-P", &port, "-r", "1"];
     let mut text = String::new();
     for pattern in ["/*.txt", "/dir1/x?"] {
         let arguments = [&login[..], &[&host, ".", pattern]].concat();
-        text += &site.run("ncftpget", &arguments).expect_success().text();
+        text += &server
+            .run_client("ncftpget", &arguments)
+            .expect_success()
+            .text();
     }
-    expect_fetched(&site, &["a.txt", "b.txt", "x1", "ä.txt"], &text);
-    let names = site.run(
+    expect_fetched(&server, &["a.txt", "b.txt", "x1", "ä.txt"], &text);
+    let names = server.run_client(
         "ncftpls",
-        &[&login[..], &["-1", &site.url("/dir1/")]].concat(),
+        &[&login[..], &["-1", &server.url("/dir1/")]].concat(),
     );
     let names = names.expect_success();
     assert_eq!(
@@ -102,15 +106,15 @@ fn ncftp_fetches_what_matches() {
         names.text()
     );
     // It asks for what the server has not; nothing that concerns listings.
-    site.finish().assert_smooth_but(&["500", "502", "550"]);
+    Dialogue::finish(server).assert_smooth_but(&["500", "502", "550"]);
 }
 
 /// It fetches a listing and matches itself.
 #[test]
 fn wget_fetches_what_matches() {
-    let site = planted();
+    let server = planted();
     let login = [format!("--user={USER}"), format!("--password={PASSWORD}")];
-    let url = format!("ftp://{}", site.address);
+    let url = format!("ftp://{}", server.address);
     let urls = [format!("{url}/*.txt"), format!("{url}/dir1/x[12]")];
     let arguments = [
         "--no-config",
@@ -122,23 +126,23 @@ fn wget_fetches_what_matches() {
         &urls[0],
         &urls[1],
     ];
-    let finished = site.run("wget", &arguments).expect_success();
+    let finished = server.run_client("wget", &arguments).expect_success();
     // To it a star matches a dot in front as well.
     let expected = [".txt", "a.txt", "b.txt", "x1", "ä.txt"];
-    expect_fetched(&site, &expected, &finished.text());
-    site.finish().assert_smooth_but(&[]);
+    expect_fetched(&server, &expected, &finished.text());
+    Dialogue::finish(server).assert_smooth_but(&[]);
 }
 
 #[test]
 fn curl_shows_what_matches() {
-    let site = planted();
+    let server = planted();
     let user = format!("{USER}:{PASSWORD}");
     let show = |command: &str, flags: &[&str]| {
-        let url = site.url("/");
+        let url = server.url("/");
         let common = ["-q", "-sS", "-u", &user, "-X", command, &url];
         sorted_lines(
-            &site
-                .run("curl", &[&common[..], flags].concat())
+            &server
+                .run_client("curl", &[&common[..], flags].concat())
                 .expect_success(),
         )
     };
@@ -146,7 +150,7 @@ fn curl_shows_what_matches() {
     assert_eq!(names, ["dir1/x1", "dir2/x1"]);
     let lines = show("LIST -d dir?", &[]);
     assert_eq!(lines.len(), 2, "{lines:?}");
-    let url = site.url("/");
+    let url = server.url("/");
     let refused = [
         "-q",
         "-sS",
@@ -157,13 +161,13 @@ fn curl_shows_what_matches() {
         "--list-only",
         &url,
     ];
-    site.run("curl", &refused).expect_failure();
-    site.finish().assert_smooth_but(&["550"]);
+    server.run_client("curl", &refused).expect_failure();
+    Dialogue::finish(server).assert_smooth_but(&["550"]);
 }
 
 #[test]
 fn python_shows_what_matches() {
-    let site = planted();
+    let server = planted();
     let script = "import ftplib, sys\n\
         host, port, user, password = sys.argv[1:]\n\
         ftp = ftplib.FTP()\n\
@@ -179,18 +183,18 @@ fn python_shows_what_matches() {
         except ftplib.error_perm as error: print(str(error)[:3])\n\
         ftp.quit()\n";
     expect_shown(
-        &site,
+        &server,
         "python3",
         script,
         "a.txt b.txt ä.txt dir1/x1 dir2/x1 dir1/x22 dir1/x1 . .. .hidden x1 x22 y.txt \
          . .. .hidden x1 x22 y.txt end 550",
     );
-    site.finish().assert_smooth_but(&["550"]);
+    Dialogue::finish(server).assert_smooth_but(&["550"]);
 }
 
 #[test]
 fn perl_shows_what_matches() {
-    let site = planted();
+    let server = planted();
     let script = "use Net::FTP;\n\
         my ($host, $port, $user, $password) = @ARGV;\n\
         my $ftp = Net::FTP->new($host, Port => $port, Timeout => 20) or die $@;\n\
@@ -202,19 +206,19 @@ fn perl_shows_what_matches() {
         print $ftp->code, \"\\n\";\n\
         $ftp->quit;\n";
     expect_shown(
-        &site,
+        &server,
         "perl",
         script,
         "a.txt b.txt dir1/x1 dir2/x1 ä.txt . .. .hidden x1 x22 y.txt 550",
     );
-    site.finish().assert_smooth_but(&["550"]);
+    Dialogue::finish(server).assert_smooth_but(&["550"]);
 }
 
 /// Files to be matched, and some that must not be.
-fn planted() -> Site {
-    let site = Site::loopback();
+fn planted() -> TestServer<Program> {
+    let server = start(LOOPBACK);
     for directory in ["dir1", "dir2", "empty"] {
-        fs::create_dir(site.root(directory)).expect("a directory");
+        fs::create_dir(server.path(directory)).expect("a directory");
     }
     for file in [
         "a.txt",
@@ -233,18 +237,18 @@ fn planted() -> Site {
         "dir2/y.txt",
         "dir2/.hidden",
     ] {
-        fs::write(site.root(file), file).expect("a file");
+        fs::write(server.path(file), file).expect("a file");
     }
     let old = std::time::SystemTime::UNIX_EPOCH;
-    let file = fs::File::open(site.root("dir1/x1")).expect("a file");
+    let file = fs::File::open(server.path("dir1/x1")).expect("a file");
     file.set_modified(old).expect("its time");
-    site
+    server
 }
 
 /// These files are in the client's directory, and no others; each holds the end of its name.
 #[track_caller]
-fn expect_fetched(site: &Site, expected: &[&str], text: &str) {
-    let found = tree(&site.work(""));
+fn expect_fetched(server: &TestServer<Program>, expected: &[&str], text: &str) {
+    let found = tree(&server.work(""));
     let files = found
         .iter()
         .filter_map(|(name, content)| Some((name, content.as_ref()?)));
@@ -262,13 +266,13 @@ fn expect_fetched(site: &Site, expected: &[&str], text: &str) {
     assert_eq!(names, expected, "{text}");
 }
 
-/// Runs a script that is told where the server is, and compares the words that it prints.
+/// Runs a script for this server, and compares the words that it prints.
 #[track_caller]
-fn expect_shown(site: &Site, program: &str, script: &str, expected: &str) {
+fn expect_shown(server: &TestServer<Program>, program: &str, script: &str, expected: &str) {
     let flag = if program == "perl" { "-e" } else { "-c" };
-    let (host, port) = (site.host(), site.port());
+    let (host, port) = (server.host(), server.port());
     let arguments = [flag, script, &host, &port, USER, PASSWORD];
-    let finished = site.run(program, &arguments).expect_success();
+    let finished = server.run_client(program, &arguments).expect_success();
     let text = String::from_utf8_lossy(&finished.stdout);
     let words: Vec<_> = text.lines().collect();
     assert_eq!(words.join(" "), expected, "{}", finished.text());

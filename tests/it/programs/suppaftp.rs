@@ -15,55 +15,59 @@ use rustls::pki_types::pem::PemObject;
 use rustls::{SupportedProtocolVersion, version};
 
 use super::dialogue;
-use super::tls::{NOT_RESUMED, STRICT, Secure};
-use super::{SECONDS_MAX, SIZE, Site, assert_sample};
-use crate::clients::{PASSWORD, USER};
-use crate::contents::noise;
-use crate::secure::{HOST, VERSIONS, trusting};
+use super::dialogue::Dialogue;
+use super::tls::{NOT_RESUMED, STRICT};
+use super::{LOOPBACK, SIZE, assert_sample, start, start_secure};
+use crate::support::certificates::{HOST, VERSIONS, trusting};
+use crate::support::client_program::SECONDS_MAX;
+use crate::support::file_contents::noise;
+use crate::support::server::{PASSWORD, Program, SecureServer, TestServer, USER};
 
 #[test]
-fn in_clear_text() {
+fn suppaftp_in_clear_text() {
     for (mode, expected) in WAYS {
-        let site = Site::loopback();
-        let client = FtpStream::connect_with_stream(control(&site)).expect("a greeting");
+        let server = start(LOOPBACK);
+        let client = FtpStream::connect_with_stream(control(&server)).expect("a greeting");
         let mut client = client.passive_stream_builder(bounded);
-        story(&mut client, mode, &site);
-        let dialogue = site.finish();
+        check(&mut client, mode, &server);
+        let dialogue = Dialogue::finish(server);
         dialogue.assert_mode(expected);
         assert!(!dialogue.commands().any(|line| line.starts_with("AUTH")));
     }
 }
 
-/// As it is: of TLS 1.3 the third data connection has no ticket left, and shakes hands anew.
+/// By default: with TLS 1.3 the third data connection has no ticket left, and makes a full handshake.
 #[test]
-fn over_tls() {
+fn suppaftp_over_tls() {
     for version in VERSIONS {
         for (mode, expected) in WAYS {
-            let secure = Secure::new(&["--tls-control-required", "--tls-data-required"]);
+            let secure = start_secure(&["--tls-control-required", "--tls-data-required"]);
             let mut client = secured(&secure, version);
-            story(&mut client, mode, &secure.site);
-            let (dialogue, log) = secure.finish();
+            check(&mut client, mode, &secure.server);
+            let dialogue = Dialogue::finish(secure.server);
+            let log = dialogue.log();
             dialogue
                 .assert_mode(expected)
                 .assert_used(&["AUTH", "PROT"]);
-            let anew = *version == version::TLS13;
-            assert_eq!(log.contains(NOT_RESUMED), anew, "{log}");
+            let full = *version == version::TLS13;
+            assert_eq!(log.contains(NOT_RESUMED), full, "{log}");
         }
     }
 }
 
 #[test]
-fn with_proof_whose_data_connections_they_are() {
+fn suppaftp_resumes_where_that_is_required() {
     for (mode, expected) in WAYS {
-        let secure = Secure::new(&STRICT);
+        let secure = start_secure(&STRICT);
         let mut client = secured(&secure, &version::TLS12);
-        story(&mut client, mode, &secure.site);
-        let (dialogue, log) = secure.finish();
+        check(&mut client, mode, &secure.server);
+        let dialogue = Dialogue::finish(secure.server);
+        let log = dialogue.log();
         dialogue.assert_mode(expected);
         assert!(!log.contains(NOT_RESUMED), "{log}");
     }
-    // Here it has proof for as many transfers as there are tickets.
-    let secure = Secure::new(&STRICT);
+    // With TLS 1.3 it can resume for as many transfers as there are tickets.
+    let secure = start_secure(&STRICT);
     let mut client = secured(&secure, &version::TLS13);
     client.login(USER, PASSWORD).expect("a login");
     for _ in 0..2 {
@@ -78,19 +82,19 @@ fn with_proof_whose_data_connections_they_are() {
     }
     client.noop().expect("a session that goes on");
     client.quit().expect("an end");
-    secure.finish();
+    secure.server.finish();
 }
 
 /// Sends the sample, lists it, fetches it back whole and from its middle.
 #[track_caller]
-fn story<T: TlsStream>(client: &mut ImplFtpStream<T>, mode: Mode, site: &Site) {
+fn check<T: TlsStream>(client: &mut ImplFtpStream<T>, mode: Mode, server: &TestServer<Program>) {
     client.set_mode(mode);
     client.login(USER, PASSWORD).expect("a login");
     client.transfer_type(FileType::Binary).expect("TYPE I");
     let sample = noise(SIZE);
     let sent = client.put_file("sample", &mut &sample[..]);
     assert_eq!(sent.expect("an upload"), SIZE as u64);
-    assert_sample(&site.root("sample"));
+    assert_sample(&server.path("sample"));
     assert_eq!(client.size("sample").expect("its size"), SIZE);
     let listed = client.list(None).expect("a listing");
     assert!(
@@ -108,20 +112,23 @@ fn story<T: TlsStream>(client: &mut ImplFtpStream<T>, mode: Mode, site: &Site) {
 
 /// A client after AUTH TLS, PBSZ and PROT P.
 #[track_caller]
-fn secured(secure: &Secure, version: &'static SupportedProtocolVersion) -> RustlsFtpStream {
-    let root = CertificateDer::from_pem_file(&secure.authority).expect("the certificate");
+fn secured(
+    secure: &SecureServer<Program>,
+    version: &'static SupportedProtocolVersion,
+) -> RustlsFtpStream {
+    let root = CertificateDer::from_pem_file(&secure.certificate.chain).expect("the certificate");
     let connector = RustlsConnector::from(trusting(root, version));
-    let client = RustlsFtpStream::connect_with_stream(control(&secure.site)).expect("a greeting");
+    let client = RustlsFtpStream::connect_with_stream(control(&secure.server)).expect("a greeting");
     let client = client.passive_stream_builder(bounded);
     client.into_secure(connector, HOST).expect("TLS")
 }
 
 #[track_caller]
-fn control(site: &Site) -> TcpStream {
-    bounded(site.address).expect("a connection")
+fn control(server: &TestServer<Program>) -> TcpStream {
+    bounded(server.address).expect("a connection")
 }
 
-/// A connection on which nothing is waited for without end.
+/// A connection with deadlines.
 fn bounded(address: SocketAddr) -> FtpResult<TcpStream> {
     let most = Duration::from_secs(SECONDS_MAX);
     let stream = TcpStream::connect_timeout(&address, most).map_err(FtpError::ConnectionError)?;
@@ -132,7 +139,7 @@ fn bounded(address: SocketAddr) -> FtpResult<TcpStream> {
     Ok(stream)
 }
 
-/// What the client is told to use, and what the log must show then.
+/// What the client uses, and what the log must show.
 const WAYS: [(Mode, dialogue::Mode); 2] = [
     (Mode::Passive, dialogue::Mode::Pasv),
     (Mode::ExtendedPassive, dialogue::Mode::Epsv),

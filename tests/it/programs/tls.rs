@@ -1,90 +1,64 @@
-//! Clients over TLS, with OpenSSL and GnuTLS beneath them; their data connections resume, unless a story says that
-//! they do not.
+//! Clients over TLS, with OpenSSL and GnuTLS beneath them; their data connections resume, unless a test says
+//! that they do not.
 
 use std::fs;
 use std::path::Path;
 
-use tempfile::TempDir;
-
-use crate::clients::{PASSWORD, USER, path};
-use crate::contents::{assert_same_files, noise};
-use crate::process::{self, Finished};
-use crate::secure::Certificate;
-
 use super::dialogue::{Dialogue, Mode};
-use super::{SECONDS_MAX, Site, assert_same_trees, assert_sample, plant};
+use super::{assert_same_trees, assert_sample, plant, start_secure, write_sample};
+use crate::support::client_program::{SECONDS_MAX, path};
+use crate::support::file_contents::{assert_same_files, noise};
+use crate::support::process::{self, Finished};
+use crate::support::server::{PASSWORD, Program, SecureServer, USER};
 
-/// A site whose certificate the clients trust.
-pub(super) struct Secure {
-    pub(super) site: Site,
-    pub(super) authority: String,
+/// No byte in clear text, and no data without proof whose it is.
+fn start_strict() -> SecureServer<Program> {
+    start_secure(&STRICT)
 }
 
-impl Secure {
-    pub(super) fn new(extra: &[&str]) -> Self {
-        let directory = TempDir::new().expect("a temporary directory");
-        Self::in_directory(directory, extra)
-    }
+#[track_caller]
+pub(super) fn curl(secure: &SecureServer<Program>, flags: &[&str], arguments: &[&str]) -> Finished {
+    let user = format!("{USER}:{PASSWORD}");
+    let authority = &secure.certificate.chain;
+    let common = ["-q", "-sS", "--cacert", authority, "--user", &user];
+    let arguments = [&common[..], flags, arguments].concat();
+    secure.server.run_client("curl", &arguments)
+}
 
-    /// The same where something has been prepared already.
-    pub(super) fn in_directory(directory: TempDir, extra: &[&str]) -> Self {
-        let certificate = Certificate::new(directory.path(), &[]);
-        let flags = [&certificate.flags(), extra].concat();
-        Self {
-            site: Site::with(directory, "127.0.0.1", &flags),
-            authority: certificate.chain.clone(),
-        }
-    }
+/// The sample's URL for implicit TLS.
+#[track_caller]
+pub(super) fn implicit_url(secure: &SecureServer<Program>) -> String {
+    let log = secure.server.log_with(" (TLS)");
+    let line = log.lines().find(|line| line.ends_with(" (TLS)"));
+    let (_, address) = line
+        .and_then(|line| line.split_once("listening on "))
+        .expect("the listener");
+    format!("ftps://{}/sample", address.trim_end_matches(" (TLS)"))
+}
 
-    /// Nobody gets a byte in clear text, or data without proof whose it is.
-    fn strict() -> Self {
-        Self::new(&STRICT)
-    }
-
-    #[track_caller]
-    pub(super) fn curl(&self, flags: &[&str], arguments: &[&str]) -> Finished {
-        let user = format!("{USER}:{PASSWORD}");
-        let common = ["-q", "-sS", "--cacert", &self.authority, "--user", &user];
-        self.site
-            .run("curl", &[&common[..], flags, arguments].concat())
-    }
-
-    /// The sample's URL for implicit TLS.
-    #[track_caller]
-    pub(super) fn implicit_url(&self) -> String {
-        let log = self.site.server.log_with(" (TLS)");
-        let line = log.lines().find(|line| line.ends_with(" (TLS)"));
-        let (_, address) = line
-            .and_then(|line| line.split_once("listening on "))
-            .expect("the listener");
-        format!("ftps://{}/sample", address.trim_end_matches(" (TLS)"))
-    }
-
-    fn lftp(&self, settings: &str, script: &str, seconds_max: u64) -> Finished {
-        let file = self.site.work("script");
-        let text = format!(
-            "set cmd:fail-exit true\n\
-             set net:max-retries 2\n\
-             set net:timeout 10\n\
-             set ftp:ssl-force true\n\
-             set ftp:ssl-protect-data true\n\
-             set ssl:ca-file {}\n\
-             {settings}\n\
-             open -u {USER},{PASSWORD} ftp://{}\n\
-             {script}",
-            self.authority, self.site.address
-        );
-        fs::write(&file, text).expect("the script");
-        let mut command = self.site.program("lftp");
-        process::run(command.args(["--norc", "-f", path(&file)]), seconds_max)
-    }
-
-    /// Ends the server. Its log is the evidence of TLS, and that data connections resumed.
-    #[track_caller]
-    pub(super) fn finish(self) -> (Dialogue, String) {
-        let log = self.site.server.finish(&[PASSWORD]);
-        (Dialogue::new(log.clone()), log)
-    }
+fn lftp(
+    secure: &SecureServer<Program>,
+    settings: &str,
+    script: &str,
+    seconds_max: u64,
+) -> Finished {
+    let server = &secure.server;
+    let file = server.work("script");
+    let text = format!(
+        "set cmd:fail-exit true\n\
+         set net:max-retries 2\n\
+         set net:timeout 10\n\
+         set ftp:ssl-force true\n\
+         set ftp:ssl-protect-data true\n\
+         set ssl:ca-file {}\n\
+         {settings}\n\
+         open -u {USER},{PASSWORD} ftp://{}\n\
+         {script}",
+        secure.certificate.chain, server.address
+    );
+    fs::write(&file, text).expect("the script");
+    let mut command = server.client_program("lftp");
+    process::run(command.args(["--norc", "-f", path(&file)]), seconds_max)
 }
 
 #[test]
@@ -96,12 +70,13 @@ fn curl_over_tls() {
         ] {
             let control_only = way.contains(&"--ftp-ssl-control");
             let secure = match control_only {
-                true => Secure::new(&["--tls-control-required"]),
-                false => Secure::strict(),
+                true => start_secure(&["--tls-control-required"]),
+                false => start_strict(),
             };
             let flags = [version, way].concat();
-            curl_story(&secure, &flags, &secure.site.url("/sample"));
-            let (dialogue, log) = secure.finish();
+            check_curl(&secure, &flags, &secure.server.url("/sample"));
+            let dialogue = Dialogue::finish(secure.server);
+            let log = dialogue.log();
             dialogue.assert_mode(mode);
             assert_eq!(
                 dialogue.commands().any(|line| line == "PROT P"),
@@ -120,32 +95,32 @@ fn curl_over_tls() {
 
 #[test]
 fn curl_over_implicit_tls() {
-    let secure = Secure::new(&[&STRICT[..], &["--tls-implicit", "0"]].concat());
-    curl_story(&secure, &[], &secure.implicit_url());
-    let (dialogue, log) = secure.finish();
+    let secure = start_secure(&[&STRICT[..], &["--tls-implicit", "0"]].concat());
+    check_curl(&secure, &[], &implicit_url(&secure));
+    let dialogue = Dialogue::finish(secure.server);
+    let log = dialogue.log();
     dialogue.assert_mode(Mode::Epsv);
     assert!(!log.contains(NOT_RESUMED), "{log}");
     assert!(!dialogue.commands().any(|line| line.starts_with("AUTH")));
 }
 
-/// Who does not want TLS gets nowhere.
 #[test]
-fn curl_without_tls() {
-    let secure = Secure::strict();
-    let refused = secure.curl(&[], &[&secure.site.url("/")]).expect_failure();
+fn curl_without_tls_is_refused() {
+    let secure = start_strict();
+    let refused = curl(&secure, &[], &[&secure.server.url("/")]).expect_failure();
     assert!(refused.text().contains("530"), "{}", refused.text());
-    secure.finish();
+    secure.server.finish();
 }
 
 #[track_caller]
-pub(super) fn curl_story(secure: &Secure, flags: &[&str], url: &str) {
-    let site = &secure.site;
-    Site::sample_in(&site.work("sample"));
-    let run = |arguments: &[&str]| secure.curl(flags, arguments).expect_success();
+pub(super) fn check_curl(secure: &SecureServer<Program>, flags: &[&str], url: &str) {
+    let server = &secure.server;
+    write_sample(&server.work("sample"));
+    let run = |arguments: &[&str]| curl(secure, flags, arguments).expect_success();
     run(&["-T", "sample", url]);
-    assert_sample(&site.root("sample"));
+    assert_sample(&server.path("sample"));
     run(&["-o", "back", url]);
-    assert_sample(&site.work("back"));
+    assert_sample(&server.work("back"));
     let directory = url.trim_end_matches("sample");
     let listed = run(&[directory]);
     assert!(listed.text().contains(" sample"), "{}", listed.text());
@@ -159,19 +134,24 @@ fn lftp_over_tls() {
         ("set ftp:passive-mode false", Mode::Port),
         ("set ssl:priority NORMAL:-VERS-TLS1.3", Mode::Pasv),
     ] {
-        let secure = Secure::strict();
-        let site = &secure.site;
-        Site::sample_in(&site.work("sample"));
-        plant(&site.work("tree"));
+        let secure = start_strict();
+        let server = &secure.server;
+        write_sample(&server.work("sample"));
+        plant(&server.work("tree"));
         let script = "put sample\nget sample -o copy\npget -n 4 sample -o pieces\n\
                       mirror -R --parallel=4 tree up\nmirror --parallel=4 up down\n";
-        secure.lftp(settings, script, SECONDS_MAX).expect_success();
-        for sample in [site.root("sample"), site.work("copy"), site.work("pieces")] {
+        lftp(&secure, settings, script, SECONDS_MAX).expect_success();
+        for sample in [
+            server.path("sample"),
+            server.work("copy"),
+            server.work("pieces"),
+        ] {
             assert_sample(&sample);
         }
-        assert_same_trees(&site.work("tree"), &site.root("up"));
-        assert_same_trees(&site.work("tree"), &site.work("down"));
-        let (dialogue, log) = secure.finish();
+        assert_same_trees(&server.work("tree"), &server.path("up"));
+        assert_same_trees(&server.work("tree"), &server.work("down"));
+        let dialogue = Dialogue::finish(secure.server);
+        let log = dialogue.log();
         dialogue.assert_mode(mode);
         assert!(!log.contains(NOT_RESUMED), "{log}");
     }
@@ -179,23 +159,23 @@ fn lftp_over_tls() {
 
 #[test]
 fn long_lftp_over_tls() {
-    let secure = Secure::strict();
-    let site = &secure.site;
-    let large = site.work("large");
+    let secure = start_strict();
+    let server = &secure.server;
+    let large = server.work("large");
     fs::write(&large, noise(1 << 20).repeat(300)).expect("a large file");
-    fs::create_dir(site.work("many")).expect("a directory");
+    fs::create_dir(server.work("many")).expect("a directory");
     for number in 0..2000 {
         let bytes = noise(number * 37 % 60_000);
-        fs::write(site.work("many").join(number.to_string()), bytes).expect("a file");
+        fs::write(server.work("many").join(number.to_string()), bytes).expect("a file");
     }
     let script = "put large\nget large -o back\n\
                   mirror -R --parallel=8 many up\nmirror --parallel=8 up down\n";
-    secure.lftp("", script, 600).expect_success();
-    assert_same_files(&large, &site.root("large"));
-    assert_same_files(&large, &site.work("back"));
-    assert_same_trees(&site.work("many"), &site.root("up"));
-    assert_same_trees(&site.work("many"), &site.work("down"));
-    let (_, log) = secure.finish();
+    lftp(&secure, "", script, 600).expect_success();
+    assert_same_files(&large, &server.path("large"));
+    assert_same_files(&large, &server.work("back"));
+    assert_same_trees(&server.work("many"), &server.path("up"));
+    assert_same_trees(&server.work("many"), &server.work("down"));
+    let log = secure.server.finish();
     assert!(!log.contains(NOT_RESUMED), "{log}");
 }
 
@@ -203,48 +183,48 @@ fn long_lftp_over_tls() {
 fn ftplib_that_reuses_the_session() {
     for version in ["1.2", "1.3"] {
         for active in [&[][..], &["--active"]] {
-            let secure = Secure::strict();
+            let secure = start_strict();
             ftplib(&secure, &[&[version, "--reuse"], active].concat()).expect_success();
-            let (_, log) = secure.finish();
+            let log = secure.server.finish();
             assert!(!log.contains(NOT_RESUMED), "{log}");
         }
     }
 }
 
-/// It serves where that is not required, and the log says so once.
+/// It is served where resumption is not required, and the log warns once.
 #[test]
-fn ftplib_as_it_is() {
+fn ftplib_by_default_does_not_resume() {
     for version in ["1.2", "1.3"] {
-        let secure = Secure::new(&["--tls-control-required", "--tls-data-required"]);
+        let secure = start_secure(&["--tls-control-required", "--tls-data-required"]);
         ftplib(&secure, &[version]).expect_success();
-        let (_, log) = secure.finish();
+        let log = secure.server.finish();
         assert_eq!(log.matches(NOT_RESUMED).count(), 1, "{log}");
-        let secure = Secure::strict();
+        let secure = start_strict();
         let refused = ftplib(&secure, &[version]).expect_failure();
         assert!(refused.text().contains("522 "), "{}", refused.text());
-        secure.finish();
+        secure.server.finish();
     }
 }
 
-fn ftplib(secure: &Secure, arguments: &[&str]) -> Finished {
-    let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("clients/ftplib_tls_story.py");
-    let (host, port) = (secure.site.host(), secure.site.port());
+fn ftplib(secure: &SecureServer<Program>, arguments: &[&str]) -> Finished {
+    let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("clients/ftplib_tls_session.py");
+    let (host, port) = (secure.server.host(), secure.server.port());
     let login = [
         path(&script),
         &host,
         &port,
         USER,
         PASSWORD,
-        &secure.authority,
+        &secure.certificate.chain,
     ];
     secure
-        .site
-        .run("python3", &[&login[..], arguments].concat())
+        .server
+        .run_client("python3", &[&login[..], arguments].concat())
 }
 
 #[test]
-fn openssl_itself() {
-    let secure = Secure::strict();
+fn openssl_logs_in_and_renews_keys() {
+    let secure = start_strict();
     for version in ["-tls1_2", "-tls1_3"] {
         let login = format!("USER {USER}\nPASS {PASSWORD}\nPWD\nQUIT\n");
         let finished = s_client(&secure, &[version, "-quiet"], &login).expect_success();
@@ -253,19 +233,19 @@ fn openssl_itself() {
             assert!(text.contains(reply), "{}", finished.text());
         }
     }
-    // A line with R alone has it ask for a new handshake, which is refused; nobody else notices.
+    // A line with R alone makes it ask for a new handshake, which is refused; no other client notices.
     let asked = s_client(&secure, &["-tls1_2"], "R\n");
     assert!(asked.text().contains("RENEGOTIATING"), "{}", asked.text());
     // K in TLS 1.3: new keys for both sides.
     let keys = s_client(&secure, &["-tls1_3"], "K\n");
     assert!(keys.text().contains("KEYUPDATE"), "{}", keys.text());
-    curl_story(&secure, &["--ssl-reqd"], &secure.site.url("/sample"));
-    secure.finish();
+    check_curl(&secure, &["--ssl-reqd"], &secure.server.url("/sample"));
+    secure.server.finish();
 }
 
-fn s_client(secure: &Secure, flags: &[&str], typed: &str) -> Finished {
-    let address = secure.site.address.to_string();
-    let mut command = secure.site.program("openssl");
+fn s_client(secure: &SecureServer<Program>, flags: &[&str], typed: &str) -> Finished {
+    let address = secure.server.address.to_string();
+    let mut command = secure.server.client_program("openssl");
     command.args([
         "s_client",
         "-starttls",
@@ -274,7 +254,7 @@ fn s_client(secure: &Secure, flags: &[&str], typed: &str) -> Finished {
         "-connect",
         &address,
     ]);
-    command.args(["-verify_return_error", "-CAfile", &secure.authority]);
+    command.args(["-verify_return_error", "-CAfile", &secure.certificate.chain]);
     command.args(flags);
     process::run_typing(&mut command, typed, SECONDS_MAX)
 }

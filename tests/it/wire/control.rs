@@ -1,119 +1,19 @@
-//! The control connection: replies in order, lines of any length, clients that send too much or read too little.
+//! The control connection over IPv6, and when the server ends.
 
-use std::io::{ErrorKind, Write};
-use std::net::{Shutdown, TcpStream};
+use std::net::TcpStream;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 use std::time::Duration;
 
-use super::{Client, PASSWORD, Site, USER, drain, read_some};
+use crate::support::client::Client;
+use crate::support::data::{drain, is_timeout, read_some};
+use crate::support::server::{Setup, TestServer};
 
 #[test]
-fn pipelined_replies_come_in_order() {
-    let site = Site::new(&[]);
-    site.write("file", "text");
-    let mut client = Client::connect(site.address);
-    let login = format!("USER {USER}\r\nPASS {PASSWORD}\r\n");
-    client.send_bytes(format!(
-        "{login}TYPE I\r\nSIZE file\r\nMKD d\r\nCWD d\r\nPWD\r\nCDUP\r\nRMD d\r\nEPSV\r\nABOR\r\nFEAT\r\nQUIT\r\n"
-    ));
-    client.expect_all(&[
-        220, 331, 230, 200, 213, 257, 250, 257, 250, 250, 229, 226, 211, 221,
-    ]);
-    client.expect_closed();
-}
-
-/// As from `printf … | nc`: the end of the input is no reason to leave commands unanswered.
-#[test]
-fn a_half_closed_connection() {
-    let site = Site::new(&[]);
-    let mut client = Client::connect(site.address);
-    let login = format!("USER {USER}\r\nPASS {PASSWORD}\r\n");
-    client.send_bytes(login + &"NOOP\r\n".repeat(2000) + "MKD made");
-    client.send_bytes("\r\nPWD\r\nhalf a li");
-    client
-        .stream
-        .shutdown(Shutdown::Write)
-        .expect("half-closing");
-    client.expect_all(&[220, 331, 230]);
-    client.expect_all(&[200; 2000]);
-    client.expect_all(&[257, 257]);
-    client.expect_closed();
-    assert!(site.path("made").is_dir());
-}
-
-#[test]
-fn byte_by_byte() {
-    let site = Site::new(&[]);
-    let mut client = Client::greeted(site.address);
-    for byte in format!("USER {USER}\r\nPASS {PASSWORD}\nPWD\r\n").bytes() {
-        client.send_bytes([byte]);
-        thread::yield_now();
-    }
-    client.expect_all(&[331, 230, 257]);
-}
-
-#[test]
-fn overlong_lines() {
-    let site = Site::new(&[]);
-    let mut client = site.client();
-    client.command("A".repeat(5000), 500);
-    client.expect_in_step();
-    // The longest that is taken, and one byte more.
-    client.command(format!("CLNT {}", "A".repeat(4096 - 7)), 200);
-    client.command(format!("CLNT {}", "A".repeat(4096 - 6)), 500);
-    client.expect_in_step();
-    client.send_bytes(vec![b'A'; 1_000_000]);
-    client.expect(500);
-    client.send_bytes("\r\n");
-    client.expect_in_step();
-    // A million bytes and no end: the client may still leave.
-    client.send_bytes(vec![b'A'; 1_000_000]);
-}
-
-#[test]
-fn ten_thousand_commands_at_once() {
-    let site = Site::new(&[]);
-    let mut client = site.client();
-    let mut writer = client.stream.try_clone().expect("a second handle");
-    let sender = thread::spawn(move || writer.write_all(&b"NOOP\r\n".repeat(FLOOD)));
-    client.expect_all(&[200; FLOOD]);
-    sender.join().expect("the sender").expect("sending");
-    client.expect_in_step();
-}
-
-/// The server stops reading, so the client cannot send on; others notice nothing.
-#[test]
-fn a_client_that_never_reads() {
-    let site = Site::new(&[]);
-    let mut deaf = site.client();
-    let commands = b"HELP\r\n".repeat(10_000);
-    let since_full = Duration::from_millis(300);
-    deaf.stream
-        .set_write_timeout(Some(since_full))
-        .expect("a timeout");
-    let mut sent = 0;
-    let stopped = loop {
-        match deaf.stream.write(&commands) {
-            Ok(count) => sent += count,
-            Err(error) => break error.kind(),
-        }
-        assert!(sent < BUFFERS_BYTES_MAX, "the server reads on and on");
-    };
-    assert!(matches!(
-        stopped,
-        ErrorKind::WouldBlock | ErrorKind::TimedOut
-    ));
-    site.client().expect_in_step();
-    // What was held back is answered once the client reads.
-    deaf.expect_all(&[214; FLOOD]);
-}
-
-#[test]
-fn ipv6() {
-    let site = Site::on("::1", &[]);
-    site.write("file", "text");
-    let mut client = site.client();
+fn ipv6_sessions_refuse_ipv4_commands() {
+    let server = Setup::new().host("::1").in_process();
+    server.write("file", "text");
+    let mut client = server.client();
     client.command("PASV", 425);
     client.command("PORT 127,0,0,1,8,0", 522);
     client.command("EPSV 1", 522);
@@ -126,57 +26,43 @@ fn ipv6() {
     assert_eq!(client.fetch("RETR file"), b"text");
 }
 
+/// Clients that arrive while the server ends are refused; the server still ends well.
 #[test]
-fn extended_passive_on_ipv4() {
-    let site = Site::new(&[]);
-    site.write("file", "text");
-    let mut client = site.client();
-    client.command("EPSV 2", 522);
-    client.command("EPSV 1", 229);
-    client.command("EPRT |2|::1|2000|", 522);
-    client.command("EPSV all", 200);
-    for line in ["PASV", "PORT 127,0,0,1,8,0", "EPRT |1|127.0.0.1|2000|"] {
-        client.command(line, 501);
-    }
-    assert_eq!(client.fetch("RETR file"), b"text");
-    // Sticky for this session only.
-    site.client().passive();
-}
-
-/// Clients that arrive while the server ends are turned away; the server still ends well.
-#[test]
-fn shutdown_amid_arrivals() {
+fn the_server_can_end_while_clients_arrive() {
     for _ in 0..20 {
-        let site = Site::new(&[]);
-        let address = site.address;
+        let server = TestServer::in_process(&[]);
+        let address = server.address;
         let over = AtomicBool::new(false);
         thread::scope(|scope| {
             for _ in 0..4 {
                 scope.spawn(|| {
-                    let mut arrived = 0;
-                    while !over.load(Ordering::SeqCst) && TcpStream::connect(address).is_ok() {
-                        arrived += 1;
+                    while !over.load(Ordering::SeqCst) {
+                        // The kernel drops connections that find the queue full, and would try again for a second.
+                        match TcpStream::connect_timeout(&address, CONNECT_MAX) {
+                            Ok(_) => {}
+                            Err(error) if is_timeout(&error) => {}
+                            Err(_) => return,
+                        }
                     }
-                    arrived
                 });
             }
             Client::greeted(address);
-            drop(site);
+            drop(server);
             over.store(true, Ordering::SeqCst);
         });
     }
 }
 
 #[test]
-fn shutdown_says_421() {
-    let site = Site::new(&[]);
-    site.write_sparse("large", 1 << 30);
-    let mut idle = site.client();
-    let mut busy = site.client();
+fn a_shutdown_is_announced_by_421() {
+    let server = TestServer::in_process(&[]);
+    server.write_sparse("large", 1 << 30);
+    let mut idle = server.client();
+    let mut busy = server.client();
     let mut data = busy.data();
     busy.command("RETR large", 150);
     read_some(&mut data, 1000);
-    site.handle.shutdown();
+    server.shut_down();
     idle.expect(421);
     idle.expect_closed();
     drain(data);
@@ -184,7 +70,4 @@ fn shutdown_says_421() {
     busy.expect_closed();
 }
 
-const FLOOD: usize = 10_000;
-
-/// More than the buffers of the kernel can hold for one connection, in both directions.
-const BUFFERS_BYTES_MAX: usize = 64 << 20;
+const CONNECT_MAX: Duration = Duration::from_millis(100);

@@ -1,54 +1,57 @@
 //! How many may be served at once.
 
-use super::{Client, STRANGER, Site, wait_until};
+use crate::support::client::Client;
+use crate::support::data::STRANGER;
+use crate::support::server::{InProcess, TestServer};
+use crate::support::wait::wait_until;
 
 #[test]
-fn connections() {
-    let site = Site::new(&["--max-cons", "2"]);
-    let mut first = site.client();
-    let mut second = Client::greeted(site.address);
-    refused(&site);
+fn connections_are_limited() {
+    let server = TestServer::in_process(&["--max-cons", "2"]);
+    let mut first = server.client();
+    let mut second = Client::greeted(server.address);
+    refused(&server);
     // Those who are in are not disturbed.
     first.expect_in_step();
     second.command("NOOP", 200);
-    // However a session ends, its place comes free.
+    // However a session ends, it no longer counts.
     second.command("QUIT", 221);
-    let third = admitted_again(&site);
-    refused(&site);
+    let third = admitted_again(&server);
+    refused(&server);
     drop(third);
-    let fourth = admitted_again(&site);
+    let fourth = admitted_again(&server);
     drop(first);
-    let fifth = admitted_again(&site);
-    refused(&site);
+    let fifth = admitted_again(&server);
+    refused(&server);
     drop((fourth, fifth));
 }
 
 #[test]
-fn connections_from_one_address() {
-    let site = Site::new(&["--max-cons-per-ip", "1"]);
-    let mut first = site.client();
-    refused(&site);
-    let mut other = Client::connect_from(STRANGER, site.address);
+fn connections_from_one_address_are_limited() {
+    let server = TestServer::in_process(&["--max-cons-per-ip", "1"]);
+    let mut first = server.client();
+    refused(&server);
+    let mut other = Client::connect_from(STRANGER, server.address);
     other.expect(220);
-    Client::connect_from(STRANGER, site.address).expect(421);
+    Client::connect_from(STRANGER, server.address).expect(421);
     first.command("QUIT", 221);
-    admitted_again(&site);
-    Client::connect_from(STRANGER, site.address).expect(421);
+    admitted_again(&server);
+    Client::connect_from(STRANGER, server.address).expect(421);
     other.command("NOOP", 200);
 }
 
 #[track_caller]
-fn refused(site: &Site) {
-    let mut client = Client::connect(site.address);
+fn refused(server: &TestServer<InProcess>) {
+    let mut client = Client::connect(server.address);
     client.expect(421);
     client.expect_closed();
 }
 
 #[track_caller]
-fn admitted_again(site: &Site) -> Client {
+fn admitted_again(server: &TestServer<InProcess>) -> Client {
     let mut admitted = None;
     wait_until("a place comes free", || {
-        let mut client = Client::connect(site.address);
+        let mut client = Client::connect(server.address);
         let is_in = client.reply().code == 220;
         admitted = is_in.then_some(client);
         is_in

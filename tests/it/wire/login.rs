@@ -1,129 +1,97 @@
-//! Who is let in, and what those may do who are not, or not for writing.
+//! Who may log in, how long that takes, and what a user without write permission may do.
 
-use std::fs;
+use std::fs::{self, File};
 use std::net::Shutdown;
-use std::time::{Duration, Instant};
+use std::os::unix::fs::{MetadataExt, PermissionsExt};
+use std::time::{Duration, Instant, SystemTime};
 
-use super::{Client, PASSWORD, Site, USER};
+use crate::support::client::Client;
+use crate::support::server::{InProcess, Setup, TestServer, USER};
 
 #[test]
-fn right_and_wrong() {
-    let site = Site::new(&[]);
-    let mut client = Client::greeted(site.address);
-    for (user, password) in [
-        (USER, "wrong"),
-        ("nobody", PASSWORD),
-        ("anonymous", "me@example.org"),
-    ] {
-        let mut other = Client::greeted(site.address);
-        other.command(format!("USER {user}"), 331);
-        other.command(format!("PASS {password}"), 530);
-        other.command("PWD", 530);
-    }
-    client.command(format!("PASS {PASSWORD}"), 503);
-    client.command(format!("USER {USER}"), 331);
-    client.command("PASS wrong", 530);
-    client.command(format!("PASS {PASSWORD}"), 503);
-    client.command(format!("USER {USER}"), 331);
-    client.command(format!("PASS {PASSWORD}"), 230);
-    client.command("PWD", 257);
-    client.command("REIN", 220);
-    client.command("PWD", 530);
+fn anonymous_changes_no_attributes() {
+    let server = Setup::without_account()
+        .flags(&["-i", "127.0.0.1"])
+        .in_process();
+    server.write("file", "text");
+    set_mode(&server, "file", 0o600);
+    set_time(&server.path("file"), 1_000_000_000);
+    let mut client = Client::greeted(server.address);
+    client.command("USER anonymous", 331);
+    client.command("PASS x", 230);
+    client.command("SITE CHMOD 666 file", 550);
+    client.command("MFMT 20251122130709 file", 550);
+    assert_eq!(
+        (mode(&server, "file"), modified(&server, "file")),
+        (0o600, 1_000_000_000)
+    );
+}
+
+fn mode(server: &TestServer<InProcess>, name: &str) -> u32 {
+    fs::metadata(server.path(name)).expect(name).mode() & 0o7777
+}
+
+fn modified(server: &TestServer<InProcess>, name: &str) -> i64 {
+    fs::metadata(server.path(name)).expect(name).mtime()
+}
+
+fn set_mode(server: &TestServer<InProcess>, name: &str, mode: u32) {
+    fs::set_permissions(server.path(name), fs::Permissions::from_mode(mode)).expect(name);
+}
+
+fn set_time(path: &std::path::Path, seconds: u64) {
+    let time = SystemTime::UNIX_EPOCH + Duration::from_secs(seconds);
+    let file = File::options().write(true).open(path);
+    file.and_then(|file| file.set_modified(time))
+        .expect("its time");
 }
 
 #[test]
-fn attempts_are_counted() {
-    let site = Site::new(&["--max-login-attempts", "3"]);
-    let mut client = Client::greeted(site.address);
+fn login_attempts_are_limited() {
+    let server = TestServer::in_process(&["--max-login-attempts", "3"]);
+    let mut client = Client::greeted(server.address);
     for code in [530, 530, 421] {
         client.command(format!("USER {USER}"), 331);
         client.command("PASS wrong", code);
     }
     client.expect_closed();
-    // The next connection begins anew.
-    site.client().expect_in_step();
+    // The next connection starts at zero.
+    server.client().expect_in_step();
 }
 
-/// The answer to a wrong password takes its time; meanwhile others are served, and what follows waits.
+/// A wrong password is answered after a delay; meanwhile others are served, and later commands wait.
 #[test]
-fn the_delay_is_kept() {
-    let site = Site::new(&["--login-delay", "1"]);
-    let mut client = Client::greeted(site.address);
+fn a_wrong_password_is_answered_late() {
+    let delay = Duration::from_millis(200);
+    let setup = Setup::new().settings(move |settings| settings.login_delay = delay);
+    let server = setup.in_process();
+    let mut client = Client::greeted(server.address);
     client.command(format!("USER {USER}"), 331);
     let since = Instant::now();
     client.send_bytes("PASS wrong\r\nNOOP\r\n");
-    site.client().expect_in_step();
+    server.client().expect_in_step();
     client.expect(530);
-    assert!(since.elapsed() >= Duration::from_secs(1));
+    assert!(since.elapsed() >= delay);
     client.expect(200);
 }
 
 #[test]
 fn a_client_may_leave_during_the_delay() {
-    let site = Site::new(&["--login-delay", "60"]);
-    let mut client = Client::greeted(site.address);
+    let server = TestServer::in_process(&["--login-delay", "60"]);
+    let mut client = Client::greeted(server.address);
     client.command(format!("USER {USER}"), 331);
     client.send("PASS wrong");
-    // The site's end finds no session that still waits.
-}
-
-#[test]
-fn nothing_before_login() {
-    let site = Site::new(&[]);
-    site.write("file", "text");
-    let mut client = Client::greeted(site.address);
-    for line in [
-        "ABOR",
-        "ACCT a",
-        "ALLO 1",
-        "APPE file",
-        "CDUP",
-        "CWD /",
-        "DELE file",
-        "EPRT |1|127.0.0.1|2000|",
-        "EPSV",
-        "LIST",
-        "MDTM file",
-        "MKD d",
-        "MLSD",
-        "MLST",
-        "MODE S",
-        "NLST",
-        "PASV",
-        "PORT 127,0,0,1,8,0",
-        "PWD",
-        "REST 1",
-        "RETR file",
-        "RMD d",
-        "RNFR file",
-        "RNTO file2",
-        "SIZE file",
-        "STAT file",
-        "STOR file",
-        "STOU",
-        "STRU F",
-        "TYPE I",
-    ] {
-        client.command(line, 530);
-    }
-    for (line, code) in [
-        ("NOOP", 200),
-        ("STAT", 211),
-        ("SYST", 215),
-        ("FEAT", 211),
-        ("HELP", 214),
-    ] {
-        client.command(line, code);
-    }
-    assert_eq!(site.read("file"), b"text");
+    // The server's end finds no session that still waits.
 }
 
 #[test]
 fn anonymous_reads_only() {
-    let site = Site::with_flags(&["-i", "127.0.0.1"]);
-    site.write("file", "text");
-    fs::create_dir(site.path("directory")).expect("a directory");
-    let mut client = Client::greeted(site.address);
+    let server = Setup::without_account()
+        .flags(&["-i", "127.0.0.1"])
+        .in_process();
+    server.write("file", "text");
+    fs::create_dir(server.path("directory")).expect("a directory");
+    let mut client = Client::greeted(server.address);
     client.command("USER anonymous", 331);
     client.command("PASS me@example.org", 230);
     for (line, code) in [
@@ -142,38 +110,16 @@ fn anonymous_reads_only() {
         client.command(line, code);
     }
     assert_eq!(client.fetch("RETR file"), b"text");
-    let entries = fs::read_dir(site.root()).expect("the root").count();
-    assert_eq!((site.read("file"), entries), (b"text".to_vec(), 2));
+    let entries = fs::read_dir(server.root()).expect("the root").count();
+    assert_eq!((server.read("file"), entries), (b"text".to_vec(), 2));
 }
 
+/// A client that closes the connection does not avoid the delay; one that closes only its sending side gets the
+/// reply.
 #[test]
-fn quit_closes() {
-    let site = Site::new(&[]);
-    let mut early = Client::greeted(site.address);
-    early.command("QUIT", 221);
-    early.expect_closed();
-    let mut client = site.client();
-    client.send_bytes("QUIT\r\nNOOP\r\n");
-    client.expect(221);
-    client.expect_closed();
-}
-
-/// A connection that is closed with unread bytes is reset, and on a slow line the reply gets lost.
-#[test]
-fn a_goodbye_is_not_cut_off_by_a_reset() {
-    let site = Site::new(&[]);
-    let mut client = site.client();
-    client.send_bytes(format!("QUIT\r\n{}", "NOOP\r\n".repeat(5_000)));
-    client.expect(221);
-    client.expect_orderly_close();
-}
-
-/// Hanging up before the answer comes is no way around the delay, and who only closes its own side gets
-/// the answer.
-#[test]
-fn the_delay_is_kept_for_those_who_leave() {
-    let site = Site::new(&["--login-delay", "1", "--max-cons", "1"]);
-    let mut client = Client::greeted(site.address);
+fn a_client_that_leaves_does_not_shorten_the_delay() {
+    let server = TestServer::in_process(&["--login-delay", "1", "--max-cons", "1"]);
+    let mut client = Client::greeted(server.address);
     client.command(format!("USER {USER}"), 331);
     let since = Instant::now();
     client.send("PASS wrong");
@@ -181,7 +127,7 @@ fn the_delay_is_kept_for_those_who_leave() {
         .stream
         .shutdown(Shutdown::Write)
         .expect("half a close");
-    Client::connect(site.address).expect(421);
+    Client::connect(server.address).expect(421);
     client.expect(530);
     assert!(since.elapsed() >= Duration::from_secs(1));
     client.expect_closed();

@@ -1,124 +1,174 @@
-//! Data connections that never come, and those that only look so: what STAT and the log say.
+//! Data connections that were never opened, and those that only seem so: what STAT and the log show.
 
-use std::thread;
-use std::time::{Duration, Instant};
+use std::net::{Ipv4Addr, SocketAddr};
+use std::time::Duration;
 
 use rustix::process::Signal;
-use tempfile::TempDir;
 
-use super::{Client, GUARD, Site, connect, serving};
-use crate::server::Server;
+use crate::support::client::Client;
+use crate::support::log;
+use crate::support::server::{InProcess, Program, Setup, TestServer, own_address};
+use crate::support::wait::wait_until;
 
 #[test]
-fn who_gives_up_has_missed_something() {
-    let directory = TempDir::new().expect("a temporary directory");
-    let server = serve(&directory, &[]);
-    let told = |command: Option<&str>| {
-        let mut client = Client::logged_in(server.address);
+fn stat_counts_the_ports_that_a_client_gave_up() {
+    let server = impatient();
+    let announce = |command: Option<&str>| {
+        let mut client = server.client();
         let port = client.extended_passive().port();
         if let Some(command) = command {
             client.command(command, 150);
         }
         (client, port)
     };
-    let (mut again, port) = told(None);
-    let (mut active, _) = told(None);
-    let (mut aborts, _) = told(None);
-    let (mut aborts_transfer, _) = told(Some("STOR new"));
-    let (mut quits, _) = told(None);
-    let (vanishes, _) = told(Some("NLST"));
-    let mut late = Client::logged_in(server.address);
-    let _data = connect(late.extended_passive());
-    thread::sleep(PATIENCE);
+    let (mut again, port) = announce(None);
+    let (mut active, _) = announce(None);
+    let (mut aborts, _) = announce(None);
+    let (mut aborts_transfer, _) = announce(Some("STOR new"));
 
-    // Its connection is there, though nobody has looked at it yet.
-    late.command("ABOR", 226);
-    assert_eq!(missed(&mut late), None);
-
-    again.command("PASV", 227);
     again.command("PASV", 227);
     let line = format!(" Passive mode: 1 data connection to port {port} did not arrive; {REMEDY}.");
-    assert_eq!(missed(&mut again), Some(line));
+    assert_eq!(never_came(&mut again), Some(line));
     active.command("EPRT |1|127.0.0.1|51210|", 200);
     aborts.command("ABOR", 226);
     aborts_transfer.send("ABOR");
     aborts_transfer.expect_all(&[426, 226]);
     for client in [&mut active, &mut aborts, &mut aborts_transfer] {
-        assert!(missed(client).is_some());
+        assert!(never_came(client).is_some());
         client.expect_in_step();
     }
-    quits.command("QUIT", 221);
-    drop(vanishes);
-    let all = format!("did not connect, 6 times: {REMEDY}");
-    let deadline = Instant::now() + GUARD;
-    while !report(&server).contains(&all) {
-        assert!(Instant::now() < deadline, "{}", server.log());
-    }
-    // Beside the reports: the first, and the third.
-    let log = server.log();
-    let warnings = log.lines().filter(|line| is_warning(line));
-    assert_eq!(warnings.count(), 2, "{log}");
-
-    // It counts anew once somebody has come.
-    again.fetch("NLST");
-    assert!(!report(&server).contains("did not connect"));
-    server.finish(&[]);
 }
 
-/// With our own patience as the shorter one, and settings that change.
+/// The server has not looked at the connection yet.
 #[test]
-fn a_reload_forgets_what_was_missed() {
-    let directory = TempDir::new().expect("a temporary directory");
-    let server = serve(&directory, &["--passive-timeout", "1"]);
-    let mut client = Client::logged_in(server.address);
-    let port = client.extended_passive().port();
+fn a_port_to_which_the_client_has_connected_is_not_counted() {
+    let server = impatient();
+    let mut client = server.client();
+    let _data = client.data();
+    client.command("ABOR", 226);
+    assert_eq!(never_came(&mut client), None);
+}
+
+#[test]
+fn a_client_that_changes_its_mind_at_once_is_not_counted() {
+    let server = TestServer::in_process(&[]);
+    let mut client = server.client();
+    client.command("PASV", 227);
+    client.command("PASV", 227);
+    assert_eq!(never_came(&mut client), None);
+}
+
+#[test]
+fn a_client_that_quits_or_vanishes_is_in_the_log() {
+    for quits in [true, false] {
+        let server = impatient();
+        let from = own_address();
+        let mut client = client_from(from, server.address);
+        client.extended_passive();
+        match quits {
+            true => drop(client.command("QUIT", 221)),
+            false => {
+                client.command("NLST", 150);
+                drop(client);
+            }
+        }
+        wait_until("it is in the log", || warnings(from).len() == 1);
+    }
+}
+
+/// The first, and the third.
+#[test]
+fn a_cause_is_logged_twice_at_most() {
+    let server = impatient();
+    let from = own_address();
+    for number in 1..=6 {
+        let mut client = client_from(from, server.address);
+        client.extended_passive();
+        client.command("ABOR", 226);
+        assert!(never_came(&mut client).is_some());
+        assert_eq!(warnings(from).len(), if number < 3 { 1 } else { 2 });
+    }
+    let log = warnings(from);
+    assert!(log[1].contains("did not connect, 3 times"), "{log:?}");
+}
+
+/// The counts of the log start again when a client gets through, and when the settings change.
+#[test]
+fn the_report_of_sigusr1_counts_all_sessions() {
+    let server = TestServer::program(&["--passive-timeout", "1"]);
+    let mut clients: Vec<(Client, u16)> = (0..6)
+        .map(|_| {
+            let mut client = server.client();
+            let port = client.extended_passive().port();
+            client.command("NLST", 150);
+            (client, port)
+        })
+        .collect();
+    for (client, port) in &mut clients {
+        let reply = client.expect(425).text();
+        let expected =
+            format!("425 No data connection to port {port} arrived in passive mode; {REMEDY}.");
+        assert_eq!(reply, expected);
+    }
+    let all = format!("did not connect, 6 times: {REMEDY}");
+    let found = report(&server);
+    assert!(found.contains(&all), "{found}");
+    let (client, _) = &mut clients[0];
+    client.fetch("NLST");
+    assert!(!report(&server).contains("did not connect"));
+
+    client.extended_passive();
     client.command("NLST", 150);
-    let reply = client.expect(425).text();
-    let expected =
-        format!("425 No data connection to port {port} arrived in passive mode; {REMEDY}.");
-    assert_eq!(reply, expected);
+    client.expect(425);
     assert!(report(&server).contains("did not connect"));
     server.signal(Signal::HUP);
     server.log_with("reloaded the settings");
     assert!(!report(&server).contains("did not connect"));
     // The session knows what it has seen.
-    assert!(missed(&mut client).is_some());
-    server.finish(&[]);
+    assert!(never_came(client).is_some());
+    server.finish();
 }
 
-/// The server's own end says nothing about the way to it.
+/// That the server ends says nothing about how clients reach it.
 #[test]
-fn an_end_of_the_server_misses_nothing() {
-    let directory = TempDir::new().expect("a temporary directory");
-    let server = serve(&directory, &["--shutdown-grace", "0"]);
-    let mut client = Client::logged_in(server.address);
+fn ports_that_the_server_gives_up_as_it_ends_are_not_counted() {
+    let server = impatient();
+    let from = own_address();
+    let mut client = client_from(from, server.address);
     client.extended_passive();
-    thread::sleep(PATIENCE);
-    let log = server.finish(&[]);
-    assert!(!log.contains("did not connect"), "{log}");
+    server.shut_down();
+    client.expect(421);
+    client.expect_closed();
+    // Waits for the end of all sessions.
+    drop(server);
+    assert_eq!(warnings(from), [""; 0]);
 }
 
-#[test]
-fn active_mode_names_whom_it_could_not_reach() {
-    let site = Site::new(&[]);
-    let mut client = site.client();
-    // Nobody listens there: it is below what the kernel gives out, and not ours.
-    client.command("EPRT |1|127.0.0.1|1025|", 200);
-    client.command("NLST", 150);
-    let reply = client.expect(425).text();
-    assert_eq!(reply, "425 Cannot connect to 127.0.0.1:1025.");
-    assert_eq!(missed(&mut client), None);
+/// A server that counts each port that a client gives up.
+fn impatient() -> TestServer<InProcess> {
+    let setup = Setup::new().flags(&["--shutdown-grace", "0"]);
+    let setup = setup.settings(|settings| {
+        settings.timeouts.never_connected_after = Duration::ZERO;
+    });
+    setup.in_process()
 }
 
-const REMEDY: &str = "check whether a firewall blocks the port";
-
-fn serve(directory: &TempDir, flags: &[&str]) -> Server {
-    let root = directory.path().to_str().expect("a path");
-    Server::spawn(&mut serving(root, flags))
+/// A client whose lines in the log are its own.
+fn client_from(from: Ipv4Addr, server: SocketAddr) -> Client {
+    let mut client = Client::connect_from(from, server);
+    client.expect(220);
+    client.log_in();
+    client
 }
 
-/// The line in STAT about missed data connections.
-fn missed(client: &mut Client) -> Option<String> {
+fn warnings(client: Ipv4Addr) -> Vec<String> {
+    let mut lines = log::lines_with(&format!("client {client} "));
+    lines.retain(|line| line.contains("did not connect"));
+    lines
+}
+
+/// The line in STAT about data connections that never came, if there is one.
+fn never_came(client: &mut Client) -> Option<String> {
     let text = client.command("STAT", 211).text();
     let line = text
         .lines()
@@ -127,24 +177,16 @@ fn missed(client: &mut Client) -> Option<String> {
 }
 
 /// What SIGUSR1 adds to the log.
-fn report(server: &Server) -> String {
+fn report(server: &TestServer<Program>) -> String {
     let before = server.log().len();
-    let deadline = Instant::now() + GUARD;
     server.signal(Signal::USR1);
-    loop {
-        let added = server.log().split_off(before);
+    let mut added = String::new();
+    wait_until("the report", || {
+        added = server.log().split_off(before);
         // Sessions report last.
-        if added.contains(" s: ") {
-            return added;
-        }
-        assert!(Instant::now() < deadline, "no report: {added}");
-        thread::sleep(Duration::from_millis(20));
-    }
+        added.contains(" s: ")
+    });
+    added
 }
 
-fn is_warning(line: &str) -> bool {
-    line.contains("WARN") && line.contains("did not connect")
-}
-
-/// Longer than the least that counts as giving up.
-const PATIENCE: Duration = Duration::from_millis(4200);
+const REMEDY: &str = "check whether a firewall blocks the port";

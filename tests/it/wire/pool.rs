@@ -1,4 +1,4 @@
-//! A small range of passive ports and many clients: everybody is served, and nobody outside the range.
+//! A small range of passive ports and many clients: all are served, and all within the range.
 
 use std::collections::BTreeSet;
 use std::io::Write;
@@ -6,29 +6,33 @@ use std::net::{SocketAddr, TcpListener};
 use std::thread;
 use std::time::Duration;
 
-use super::{
-    Client, STRANGER, Site, connect, drain, pattern, read_all, read_some, wait_until_closed,
-};
+use crate::support::client::Client;
+use crate::support::data::{STRANGER, connect, drain, read_all, read_some, wait_until_closed};
+use crate::support::file_contents::noise;
+use crate::support::server::Setup;
 
 #[test]
-fn eight_clients_and_one_port() {
+fn eight_clients_share_one_port() {
     check_rush(20_000, 20_000, 8, 5);
 }
 
 #[test]
-fn twenty_clients_and_two_ports() {
+fn twenty_clients_share_two_ports() {
     check_rush(20_000, 20_001, 20, 3);
 }
 
 /// All clients at the same time, all in several rounds; each gets its own file.
 fn check_rush(first: u16, last: u16, clients: usize, rounds: usize) {
-    let site = Site::on_own_address(&["-r", &format!("{first}-{last}")]);
-    let address = site.address;
+    let server = Setup::new()
+        .on_own_address()
+        .flags(&["-r", &format!("{first}-{last}")])
+        .in_process();
+    let address = server.address;
     thread::scope(|scope| {
         for number in 0..clients {
-            let bytes = pattern(1000 * (number + 1));
+            let bytes = noise(1000 * (number + 1));
             let name = format!("file{number}");
-            site.write(&name, &bytes);
+            server.write(&name, &bytes);
             scope.spawn(move || {
                 let mut client = Client::logged_in(address);
                 for round in 0..rounds {
@@ -48,14 +52,17 @@ fn check_rush(first: u16, last: u16, clients: usize, rounds: usize) {
     });
 }
 
-/// The first client has connected, but not said what for: its port is free all the same, as soon as
-/// somebody needs it, and not only when the first one's time is over.
+/// The first client has connected but sent no transfer command yet: another session gets the port at once, not
+/// only when the first one's time is over.
 #[test]
-fn a_port_is_free_once_its_client_has_come() {
-    let site = Site::on_own_address(&["-r", "20000"]);
-    site.write("first", "first");
-    site.write("second", "second");
-    let (mut first, mut second) = (site.client(), site.client());
+fn a_port_is_free_once_its_client_has_connected() {
+    let server = Setup::new()
+        .on_own_address()
+        .flags(&["-r", "20000"])
+        .in_process();
+    server.write("first", "first");
+    server.write("second", "second");
+    let (mut first, mut second) = (server.client(), server.client());
     let port = first.extended_passive();
     let mut first_data = connect(port);
     let patience = Duration::from_secs(4);
@@ -71,16 +78,18 @@ fn a_port_is_free_once_its_client_has_come() {
     first.expect(226);
 }
 
-/// It connects when others wait already, and thinks. When its time is over, it has come.
+/// It connects while others wait for the port, and sends its command after its time is over.
 #[test]
-fn a_client_that_comes_late_keeps_its_connection() {
-    let site = Site::on_own_address(&["-r", "20000"]);
-    site.write("first", "first");
-    let (mut first, mut second) = (site.client(), site.client());
+fn a_late_client_is_served_although_others_wait() {
+    let setup = Setup::new().on_own_address().flags(&["-r", "20000"]);
+    let server = setup.program();
+    server.write("first", "first");
+    let (mut first, mut second) = (server.client(), server.client());
     let port = first.extended_passive();
     second.send("EPSV");
-    // Until its session has heard of the other one, and found nobody.
-    thread::sleep(Duration::from_millis(300));
+    server.log_with("#2 waits for a passive port");
+    // With its reply the first session has looked, and found no connection.
+    first.command("NOOP", 200);
     let mut data = connect(port);
     let reply = second.expect(229);
     assert_eq!(second.announced(&reply), port);
@@ -89,16 +98,18 @@ fn a_client_that_comes_late_keeps_its_connection() {
     first.expect(226);
 }
 
-/// Another client keeps the port open, when a client connects to it and then changes its mind.
+/// A client connects and then asks for a port again, while another client holds the port open.
 #[test]
-fn a_connection_that_was_given_up_is_nobody_elses() {
-    let site = Site::on_own_address(&["-r", "20000"]);
-    let mut other =
-        Client::over(super::connect_from(STRANGER, site.address).expect("a control connection"));
+fn an_abandoned_connection_serves_no_other_transfer() {
+    let server = Setup::new()
+        .on_own_address()
+        .flags(&["-r", "20000"])
+        .in_process();
+    let mut other = Client::connect_from(STRANGER, server.address);
     other.expect(220);
     other.log_in();
     other.extended_passive();
-    let mut client = site.client();
+    let mut client = server.client();
     let port = client.extended_passive();
     let given_up = connect(port);
     assert_eq!(client.extended_passive(), port);
@@ -108,25 +119,28 @@ fn a_connection_that_was_given_up_is_nobody_elses() {
     data.write_all(b"contents").expect("sending data");
     drop(data);
     client.expect(226);
-    assert_eq!(site.read("new"), b"contents");
+    assert_eq!(server.read("new"), b"contents");
 }
 
 /// A transfer needs its port only until it begins.
 #[test]
 fn a_port_is_free_while_its_transfer_runs() {
-    let site = Site::on_own_address(&["-r", "20000"]);
-    site.write_sparse("large", 1 << 27);
-    site.write("small", "text");
+    let server = Setup::new()
+        .on_own_address()
+        .flags(&["-r", "20000"])
+        .in_process();
+    server.write_sparse("large", 1 << 27);
+    server.write("small", "text");
     let mut busy: Vec<_> = (0..5)
         .map(|_| {
-            let mut client = site.client();
+            let mut client = server.client();
             let mut data = client.data();
             client.command("RETR large", 150);
             read_some(&mut data, 1000);
             (client, data)
         })
         .collect();
-    assert_eq!(site.client().fetch("RETR small"), b"text");
+    assert_eq!(server.client().fetch("RETR small"), b"text");
     let (mut client, data) = busy.swap_remove(2);
     assert_eq!(drain(data), (1 << 27) - 1000);
     client.expect(226);
@@ -136,18 +150,21 @@ fn a_port_is_free_while_its_transfer_runs() {
     }
 }
 
-/// Clients that never come hold nobody up for long, and are told when they want to transfer.
+/// Clients that never connect block no other client for long, and get 425 when they start a transfer.
 #[test]
-fn clients_that_never_come() {
-    let site = Site::on_own_address(&["-r", "20000-20001"]);
-    site.write("file", "text");
-    let (mut one, mut other) = (site.client(), site.client());
+fn clients_that_never_connect_give_up_their_port() {
+    let server = Setup::new()
+        .on_own_address()
+        .flags(&["-r", "20000-20001"])
+        .in_process();
+    server.write("file", "text");
+    let (mut one, mut other) = (server.client(), server.client());
     let ports = BTreeSet::from([one.extended_passive(), other.extended_passive()]);
     assert_eq!(ports.len(), 2);
-    let mut client = site.client();
+    let mut client = server.client();
     assert_eq!(client.fetch("RETR file"), b"text");
     assert_eq!(client.fetch("RETR file"), b"text");
-    let mut next = site.client();
+    let mut next = server.client();
     assert_eq!(next.fetch("RETR file"), b"text");
     one.send("RETR file");
     other.send("RETR file");
@@ -155,14 +172,18 @@ fn clients_that_never_come() {
     assert!(codes.contains(&425), "{codes:?}");
 }
 
-/// A port that is awaited in vain is waited for as long as a data connection may take.
+/// A session waits for a port as long as a data connection may take.
 #[test]
-fn no_port_in_time() {
-    let site = Site::on_own_address(&["-r", "20000-20001", "--passive-timeout", "1"]);
-    let held = [20_000, 20_001].map(|port| {
-        TcpListener::bind(SocketAddr::new(site.address.ip(), port)).expect("a listener")
+fn no_free_port_in_time_is_425() {
+    let setup = Setup::new().on_own_address();
+    let setup = setup.flags(&["-r", "20000-20001"]).settings(|settings| {
+        settings.timeouts.data_open = Some(Duration::from_millis(100));
     });
-    let mut client = site.client();
+    let server = setup.in_process();
+    let held = [20_000, 20_001].map(|port| {
+        TcpListener::bind(SocketAddr::new(server.address.ip(), port)).expect("a listener")
+    });
+    let mut client = server.client();
     client.command("EPSV", 425);
     client.command("PASV", 425);
     drop(held);
@@ -170,24 +191,30 @@ fn no_port_in_time() {
 }
 
 #[test]
-fn a_port_that_another_program_holds() {
-    let site = Site::on_own_address(&["-r", "20000-20002"]);
-    let held = SocketAddr::new(site.address.ip(), 20_001);
+fn a_port_in_use_by_another_program_is_passed_over() {
+    let server = Setup::new()
+        .on_own_address()
+        .flags(&["-r", "20000-20002"])
+        .in_process();
+    let held = SocketAddr::new(server.address.ip(), 20_001);
     let _listener = TcpListener::bind(held).expect("a listener");
-    let mut client = site.client();
+    let mut client = server.client();
     for _ in 0..10 {
         let port = client.extended_passive().port();
         assert!([20_000, 20_002].contains(&port), "{port}");
     }
 }
 
-/// Whatever became of hundreds of passive ports, in the end all of them can be had at once.
+/// After hundreds of passive ports with every kind of end, all ports of the range can be used at once.
 #[test]
-fn every_port_comes_back() {
-    let site = Site::on_own_address(&["-r", "20000-20009"]);
-    site.write("file", "text");
+fn every_port_is_released() {
+    let server = Setup::new()
+        .on_own_address()
+        .flags(&["-r", "20000-20009"])
+        .in_process();
+    server.write("file", "text");
     let mut sessions = BTreeSet::new();
-    let mut client = site.client();
+    let mut client = server.client();
     for round in 0..400 {
         let port = match round % 2 {
             0 => client.passive(),
@@ -220,12 +247,12 @@ fn every_port_comes_back() {
             // The session ends, with and without a connection.
             6 => {
                 drop(connect(port));
-                std::mem::replace(&mut client, site.client())
+                std::mem::replace(&mut client, server.client())
                     .command("QUIT", 221)
                     .code
             }
             _ => {
-                drop(std::mem::replace(&mut client, site.client()));
+                drop(std::mem::replace(&mut client, server.client()));
                 wait_until_closed(port);
                 0
             }
@@ -235,7 +262,7 @@ fn every_port_comes_back() {
     client.command("ABOR", 226);
     let mut all: Vec<(Client, SocketAddr)> = Vec::new();
     for _ in 0..10 {
-        let mut client = site.client();
+        let mut client = server.client();
         let port = client.extended_passive();
         all.push((client, port));
     }
@@ -249,13 +276,16 @@ fn every_port_comes_back() {
     }
 }
 
-/// Clients that may take for ever to come still give their port up when others wait for it.
+/// Without a time limit, too, a client that does not connect gives its port up when others wait for it.
 #[test]
 fn ports_are_yielded_without_a_time_limit_too() {
-    let site = Site::on_own_address(&["-r", "20000", "--passive-timeout", "0"]);
-    site.write("file", "text");
+    let server = Setup::new()
+        .on_own_address()
+        .flags(&["-r", "20000", "--passive-timeout", "0"])
+        .in_process();
+    server.write("file", "text");
     for command in ["NOOP", "RETR file"] {
-        let (mut first, mut second) = (site.client(), site.client());
+        let (mut first, mut second) = (server.client(), server.client());
         first.extended_passive();
         first.send(command);
         assert_eq!(second.fetch("RETR file"), b"text");
@@ -263,13 +293,48 @@ fn ports_are_yielded_without_a_time_limit_too() {
             "NOOP" => first.expect_all(&[200]),
             _ => {
                 first.expect(150);
-                let told = first.expect(425).text();
+                let text = first.expect(425).text();
                 assert!(
-                    told.contains(" before other clients needed the port; "),
-                    "{told}"
+                    text.contains(" before other clients needed the port; "),
+                    "{text}"
                 );
             }
         }
         first.expect_in_step();
     }
+}
+
+/// A client that waits for a port need not wait for its ABOR, its QUIT, or its end.
+#[test]
+fn abor_quit_and_a_lost_connection_leave_the_queue() {
+    let server = Setup::new()
+        .on_own_address()
+        .flags(&["-r", "20000"])
+        .in_process();
+    let mut owner = server.client();
+    let port = owner.extended_passive();
+
+    let mut waiting = server.client();
+    waiting.send_bytes("EPSV\r\nABOR\r\n");
+    waiting.expect(425);
+    waiting.expect(226);
+    waiting.expect_in_step();
+    waiting.send_bytes("PASV\r\nNOOP\r\nABOR\r\nABOR\r\n");
+    waiting.expect_all(&[425, 200, 226, 226]);
+    waiting.send_bytes("EPSV\r\nQUIT\r\n");
+    waiting.expect(425);
+    waiting.expect(221);
+    waiting.expect_closed();
+    let mut gone = server.client();
+    gone.send("EPSV");
+    drop(gone);
+
+    let mut next = server.client();
+    next.send("EPSV");
+    let data = connect(port);
+    let reply = next.expect(229);
+    assert_eq!(next.announced(&reply), port);
+    owner.command("LIST", 150);
+    drain(data);
+    owner.expect(226);
 }

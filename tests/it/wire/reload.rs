@@ -8,14 +8,16 @@ use std::thread;
 
 use tempfile::TempDir;
 
-use super::{
-    Client, PASSWORD, Site, USER, connect, own_address, pattern, read_all, wait_until,
-    wait_until_closed,
-};
+use crate::support::client::Client;
+use crate::support::client_program::path;
+use crate::support::data::{connect, read_all, wait_until_closed};
+use crate::support::file_contents::noise;
+use crate::support::server::{InProcess, PASSWORD, Setup, TestServer, USER, own_address};
+use crate::support::wait::wait_until;
 
 /// A server whose settings come from a file that the test rewrites.
 struct Configured {
-    site: Site,
+    server: TestServer<InProcess>,
     file: PathBuf,
     _directory: TempDir,
 }
@@ -26,9 +28,9 @@ impl Configured {
         let directory = TempDir::new().expect("a temporary directory");
         let file = directory.path().join("ftp.conf");
         write_lines(&file, lines);
-        let config = ["--config", file.to_str().expect("a path")];
+        let setup = Setup::without_account().flags(&["--config", path(&file)]);
         Self {
-            site: Site::with_flags(&[&config, flags].concat()),
+            server: setup.flags(flags).in_process(),
             file,
             _directory: directory,
         }
@@ -36,7 +38,7 @@ impl Configured {
 
     fn reload(&self, lines: &[&str]) {
         write_lines(&self.file, lines);
-        self.site.handle.reload();
+        self.server.reload();
     }
 }
 
@@ -49,7 +51,7 @@ fn announced(client: &mut Client) -> IpAddr {
 }
 
 #[test]
-fn a_running_session_tells_the_new_address() {
+fn a_running_session_announces_the_new_address() {
     let flags = [
         "-i",
         "127.0.0.1",
@@ -60,19 +62,19 @@ fn a_running_session_tells_the_new_address() {
         "--local-networks",
         "none",
     ];
-    let server = Configured::new(&flags, &["masquerade-address 203.0.113.1"]);
-    let mut client = server.site.client();
+    let configured = Configured::new(&flags, &["masquerade-address 203.0.113.1"]);
+    let mut client = configured.server.client();
     assert_eq!(announced(&mut client), Ipv4Addr::new(203, 0, 113, 1));
-    server.reload(&["masquerade-address 203.0.113.2"]);
+    configured.reload(&["masquerade-address 203.0.113.2"]);
     wait_until("the new address", || {
         announced(&mut client) == Ipv4Addr::new(203, 0, 113, 2)
     });
 }
 
-/// A name that the hosts file knows, so that nobody else is asked: it is told as soon as it is resolved,
-/// kept over a reload, and forgotten by one that names an address.
+/// A name in the hosts file, so that no name server is asked: its address is announced as soon as the name is
+/// resolved, stays after a reload, and is replaced by a reload that names an address.
 #[test]
-fn a_running_session_tells_what_a_name_leads_to() {
+fn a_running_session_announces_the_address_of_a_name() {
     let ours = own_address().to_string();
     let flags = [
         "-i",
@@ -84,20 +86,20 @@ fn a_running_session_tells_what_a_name_leads_to() {
         "--local-networks",
         "none",
     ];
-    let server = Configured::new(&flags, &["masquerade-address localhost"]);
-    let mut client = server.site.client();
+    let configured = Configured::new(&flags, &["masquerade-address localhost"]);
+    let mut client = configured.server.client();
     wait_until("the name's address", || {
         announced(&mut client) == Ipv4Addr::LOCALHOST
     });
     let name = "masquerade-address localhost";
-    server.reload(&[name, "masquerade-refresh 3600"]);
-    // Messages keep their order: when a client that came later is served, the reload is over.
-    server.site.client().expect_in_step();
+    configured.reload(&[name, "masquerade-refresh 3600"]);
+    // Messages are handled in order: when a later client is served, the reload is over.
+    configured.server.client().expect_in_step();
     assert_eq!(announced(&mut client), Ipv4Addr::LOCALHOST);
-    server.reload(&["masquerade-address 203.0.113.1"]);
-    server.site.client().expect_in_step();
+    configured.reload(&["masquerade-address 203.0.113.1"]);
+    configured.server.client().expect_in_step();
     assert_eq!(announced(&mut client), Ipv4Addr::new(203, 0, 113, 1));
-    server.reload(&[
+    configured.reload(&[
         "masquerade-address 203.0.113.1",
         &format!("masquerade-address-map {ours}=localhost"),
     ]);
@@ -106,8 +108,8 @@ fn a_running_session_tells_what_a_name_leads_to() {
     });
 }
 
-/// Neither what is wrong in the file nor what the system refuses changes anything; the next good file
-/// is taken.
+/// Neither a file with an error nor an address that the system refuses changes anything; the next good file
+/// takes effect.
 #[test]
 fn a_bad_file_changes_nothing() {
     let (ours, occupied) = (own_address(), own_address());
@@ -124,8 +126,8 @@ fn a_bad_file_changes_nothing() {
         "--local-networks",
         "none",
     ];
-    let server = Configured::new(&flags, &["masquerade-address 203.0.113.1", &ours]);
-    let mut client = server.site.client();
+    let configured = Configured::new(&flags, &["masquerade-address 203.0.113.1", &ours]);
+    let mut client = configured.server.client();
     for bad in [
         &["masquerade-address 203.0.113.2", &ours, "timeout never"][..],
         &[
@@ -136,13 +138,13 @@ fn a_bad_file_changes_nothing() {
         &["masquerade-address 203.0.113.2", &ours, "no-such-name"],
         &["masquerade-address 203.0.113.2", &occupied],
     ] {
-        server.reload(bad);
-        // Messages keep their order: when a client that came later is served, the reload is over.
-        server.site.client().expect_in_step();
-        let told = announced(&mut client);
-        assert_eq!(told, Ipv4Addr::new(203, 0, 113, 1), "{bad:?}");
+        configured.reload(bad);
+        // Messages are handled in order: when a later client is served, the reload is over.
+        configured.server.client().expect_in_step();
+        let found = announced(&mut client);
+        assert_eq!(found, Ipv4Addr::new(203, 0, 113, 1), "{bad:?}");
     }
-    server.reload(&["masquerade-address 203.0.113.3", &ours]);
+    configured.reload(&["masquerade-address 203.0.113.3", &ours]);
     wait_until("the good file", || {
         announced(&mut client) == Ipv4Addr::new(203, 0, 113, 3)
     });
@@ -153,29 +155,30 @@ fn listeners_come_and_go_and_sessions_stay() {
     let (first, second) = (own_address(), own_address());
     let only = |address: Ipv4Addr| format!("interface {address}");
     let flags = ["-p", "20100", "-u", USER, "-P", PASSWORD];
-    let server = Configured::new(&flags, &[&only(first)]);
+    let configured = Configured::new(&flags, &[&only(first)]);
     let (here, there) = (
         SocketAddr::from((first, 20100)),
         SocketAddr::from((second, 20100)),
     );
     let mut client = Client::logged_in(here);
-    server.reload(&[&only(second)]);
+    configured.reload(&[&only(second)]);
     wait_until("the new listener", || TcpStream::connect(there).is_ok());
     wait_until_closed(here);
     client.expect_in_step();
     Client::logged_in(there).expect_in_step();
 }
 
-/// All addresses give way to one of them, on the same port: the old socket is in the way of the new one.
+/// A listener on all addresses is replaced by one on a single address, on the same port: only one of the two
+/// sockets can exist.
 #[test]
-fn a_listener_may_replace_one_that_is_in_its_way() {
+fn a_listener_may_replace_one_of_the_same_port() {
     let address = own_address();
     let flags = ["-p", "20101", "-u", USER, "-P", PASSWORD];
     let all = "interface 0.0.0.0";
     let one = format!("interface {address}");
-    let server = Configured::new(&flags, &[all]);
+    let configured = Configured::new(&flags, &[all]);
     let mut client = Client::logged_in(SocketAddr::from((address, 20101)));
-    server.reload(&[&one]);
+    configured.reload(&[&one]);
     wait_until_closed(SocketAddr::from((Ipv4Addr::LOCALHOST, 20101)));
     // For a moment there is neither of the two.
     let there = SocketAddr::from((address, 20101));
@@ -185,26 +188,26 @@ fn a_listener_may_replace_one_that_is_in_its_way() {
 }
 
 #[test]
-fn a_new_password_is_for_new_logins() {
+fn a_new_password_applies_to_new_logins() {
     let flags = ["-i", "127.0.0.1", "-u", USER];
-    let server = Configured::new(&flags, &[&format!("password {PASSWORD}")]);
-    let mut client = server.site.client();
-    server.reload(&["password another"]);
+    let configured = Configured::new(&flags, &[&format!("password {PASSWORD}")]);
+    let mut client = configured.server.client();
+    configured.reload(&["password another"]);
     wait_until("the new password", || {
-        let mut other = Client::greeted(server.site.address);
+        let mut other = Client::greeted(configured.server.address);
         other.command(format!("USER {USER}"), 331);
         other.send("PASS another");
         other.reply().code == 230
     });
     client.expect_in_step();
-    let mut other = Client::greeted(server.site.address);
+    let mut other = Client::greeted(configured.server.address);
     other.command(format!("USER {USER}"), 331);
     other.command(format!("PASS {PASSWORD}"), 530);
 }
 
-/// Twenty sessions and their transfers, while the public address and the range are swapped all the time.
+/// Twenty sessions and their transfers, while the public address and the range change all the time.
 #[test]
-fn reloads_under_load() {
+fn reloads_disturb_no_transfer() {
     const SESSIONS: usize = 20;
     const SWAPS: usize = 200;
     const RANGES: [(u16, u16); 2] = [(20000, 20009), (20010, 20019)];
@@ -231,26 +234,26 @@ fn reloads_under_load() {
             "passive-ports 20010-20019",
         ],
     ];
-    let server = Configured::new(&flags, &settings[0]);
-    let address = server.site.address;
+    let configured = Configured::new(&flags, &settings[0]);
+    let address = configured.server.address;
     let over = AtomicBool::new(false);
     thread::scope(|scope| {
         for number in 0..SESSIONS {
-            let bytes = pattern(50_000 + number);
+            let bytes = noise(50_000 + number);
             let name = format!("file{number}");
-            server.site.write(&name, &bytes);
+            configured.server.write(&name, &bytes);
             let over = &over;
             scope.spawn(move || {
                 let mut client = Client::logged_in(address);
                 while !over.load(Ordering::Relaxed) {
-                    let told = client.passive();
+                    let port = client.passive();
                     assert!(
-                        (1..=2).any(|last| told.ip() == Ipv4Addr::new(203, 0, 113, last)),
-                        "{told}"
+                        (1..=2).any(|last| port.ip() == Ipv4Addr::new(203, 0, 113, last)),
+                        "{port}"
                     );
-                    let in_range = |&(first, last)| (first..=last).contains(&told.port());
-                    assert!(RANGES.iter().any(in_range), "{told}");
-                    let mut data = connect(SocketAddr::new(address.ip(), told.port()));
+                    let in_range = |&(first, last)| (first..=last).contains(&port.port());
+                    assert!(RANGES.iter().any(in_range), "{port}");
+                    let mut data = connect(SocketAddr::new(address.ip(), port.port()));
                     client.command(format!("RETR {name}"), 150);
                     assert!(read_all(&mut data) == bytes, "another file");
                     client.expect(226);
@@ -259,14 +262,14 @@ fn reloads_under_load() {
             });
         }
         for swap in 0..SWAPS {
-            server.reload(&settings[swap % 2]);
-            // A new client is served after the reload that was asked for before it came.
+            configured.reload(&settings[swap % 2]);
+            // A new client is served after the reload that was requested before it connected.
             drop(Client::greeted(address));
         }
         over.store(true, Ordering::Relaxed);
     });
     // The last swap left the second range in force, and all of it is free.
-    let mut clients: Vec<Client> = (0..10).map(|_| server.site.client()).collect();
+    let mut clients: Vec<Client> = (0..10).map(|_| configured.server.client()).collect();
     let mut ports: Vec<u16> = clients
         .iter_mut()
         .map(|client| client.passive().port())

@@ -1,68 +1,122 @@
-//! What the RFCs demand, one test for each requirement, named after its section. `tests/RFC.md` is the list of
-//! them all, with those that do not apply and why.
-
-mod rfc1123;
-mod rfc2389;
-mod rfc2428;
-mod rfc2640;
-mod rfc3659;
-mod rfc7151;
-mod rfc959;
+//! What the RFCs demand and only a server with certain flags shows; the rest is in `black_box/rfc`.
 
 use std::fs;
-use std::path::{Path, PathBuf};
+use std::net::TcpListener;
 
-use super::Client;
+use crate::support::client::Client;
+use crate::support::data::{connect, read_all};
+use crate::support::server::{Setup, TestServer, USER};
 
-/// The text of a reply in one line, a blank between its own.
-fn one_line(client: &mut Client, command: &str, code: u16) -> String {
-    client.command(command, code).text().replace('\n', " ")
-}
-
-/// Each test in these files stands in the list, and each that the list names is somewhere.
 #[test]
-fn the_list_is_complete() {
-    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
-    let list = fs::read_to_string(root.join("RFC.md")).expect("the list");
-    let rows = list.lines().filter(|line| line.starts_with("| RFC "));
-    let named: Vec<&str> = rows
-        .filter_map(|row| row.trim_end_matches(" |").rsplit('`').nth(1))
-        .collect();
-    assert!(named.len() >= 60, "{named:?}");
-    let mut sources = Vec::new();
-    read_sources(&root.join("it"), &mut sources);
-    read_sources(&root.join("../ftp-proto/src"), &mut sources);
-    let has = |name: &str| {
-        let function = format!("fn {name}(");
-        sources.iter().any(|source| source.contains(&function))
-    };
-    for name in &named {
-        assert!(has(name), "{name} is listed and is no test");
-    }
-    for source in &sources {
-        for (_, rest) in source
-            .match_indices("fn rfc")
-            .map(|(at, _)| source[at..].split_at(3))
-        {
-            let name = rest.split('(').next().unwrap_or(rest);
-            let is_test = name
-                .bytes()
-                .all(|byte| byte.is_ascii_alphanumeric() || byte == b'_');
-            assert!(!is_test || named.contains(&name), "{name} is not listed");
+fn rfc2428_2_eprt_over_both_families_and_with_any_delimiter() {
+    for (host, family) in [("127.0.0.1", 1), ("::1", 2)] {
+        let server = Setup::new().host(host).in_process();
+        server.write("file", "text");
+        let mut client = server.client();
+        for delimiter in ['|', '!', '~', '#'] {
+            let listener = TcpListener::bind((host, 0)).expect("a listener");
+            let port = listener.local_addr().expect("its address").port();
+            let fields = [family.to_string(), host.to_owned(), port.to_string()];
+            let argument = fields.map(|field| format!("{delimiter}{field}")).concat();
+            client.command(format!("EPRT {argument}{delimiter}"), 200);
+            client.command("RETR file", 150);
+            let (mut data, _) = listener.accept().expect("the server");
+            assert_eq!(read_all(&mut data), b"text");
+            client.expect(226);
         }
     }
 }
 
-fn read_sources(directory: &Path, sources: &mut Vec<String>) {
-    let entries = fs::read_dir(directory).expect("sources");
-    for path in entries.map(|entry| entry.expect("an entry").path()) {
-        match path.is_dir() {
-            true => read_sources(&path, sources),
-            false => sources.push(source(path)),
+#[test]
+fn rfc2428_2_another_protocol_is_522_with_those_that_would_do() {
+    for (host, other, protocols) in [
+        ("127.0.0.1", "|2|::1|2000|", "(1)"),
+        ("::1", "|1|127.0.0.1|2000|", "(2)"),
+    ] {
+        let server = Setup::new().host(host).in_process();
+        let mut client = server.client();
+        for line in [
+            format!("EPRT {other}"),
+            "EPRT |3|x|2000|".into(),
+            "EPSV 3".into(),
+        ] {
+            let text = client.command(&line, 522).text();
+            assert!(text.ends_with(protocols), "{line}: {text}");
+        }
+        for line in [
+            "EPRT",
+            "EPRT x",
+            "EPRT |1|127.0.0.1|",
+            "EPRT |1|127.0.0.1|x|",
+            "EPSV x",
+        ] {
+            client.command(line, 501);
         }
     }
 }
 
-fn source(path: PathBuf) -> String {
-    fs::read_to_string(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()))
+#[test]
+fn rfc2428_3_epsv_announces_the_port_alone() {
+    for (host, family) in [("127.0.0.1", "1"), ("::1", "2")] {
+        let server = Setup::new().host(host).in_process();
+        server.write("file", "text");
+        let mut client = server.client();
+        let reply = client.command(format!("EPSV {family}"), 229);
+        let text = reply.text();
+        assert!(text.contains("(|||") && text.ends_with("|)"), "{text}");
+        let mut data = connect(client.announced(&reply));
+        client.command("RETR file", 150);
+        assert_eq!(read_all(&mut data), b"text");
+        client.expect(226);
+    }
+}
+
+#[test]
+fn rfc959_4_2_a_reply_of_several_lines_repeats_its_code() {
+    let server = TestServer::in_process(&["--banner", "one\ntwo\n226 three"]);
+    let mut client = Client::connect(server.address);
+    let greeting = client.expect(220);
+    assert_eq!(greeting.lines[0], b"220-one");
+    assert!(greeting.lines[1].starts_with(b" "), "{}", greeting.text());
+    assert_eq!(greeting.lines[2], b"220 226 three");
+    let help = client.command("HELP", 214);
+    let (last, lines) = help.lines.split_last().expect("lines");
+    assert!(last.starts_with(b"214 "));
+    assert!(
+        lines[1..].iter().all(|line| line.starts_with(b" ")),
+        "{}",
+        help.text()
+    );
+}
+
+#[test]
+fn rfc1123_4_1_3_2_passwords_are_taken_to_the_last_byte() {
+    let server = Setup::without_account()
+        .flags(&["-i", "127.0.0.1", "-u", USER, "-P", " two  blanks "])
+        .in_process();
+    let mut client = Client::greeted(server.address);
+    client.command(format!("USER {USER}"), 331);
+    client.command("PASS two  blanks", 530);
+    client.command(format!("USER {USER}"), 331);
+    client.command("PASS  two  blanks ", 230);
+}
+
+/// The letters list what would succeed, so a user who may only read gets fewer.
+#[test]
+fn rfc3659_7_5_5_perm_lists_what_is_permitted() {
+    for (flags, file, directory) in [(&["-w"][..], "adfrw", "cdeflmp"), (&[], "r", "el")] {
+        let server = Setup::without_account()
+            .flags(&[&["-i", "127.0.0.1"], flags].concat())
+            .in_process();
+        fs::create_dir(server.path("directory")).expect("a directory");
+        server.write("file", "");
+        let mut client = Client::greeted(server.address);
+        client.command("USER anonymous", 331);
+        client.command("PASS x", 230);
+        client.command("OPTS MLST perm;", 200);
+        for (path, letters) in [("file", file), ("directory", directory)] {
+            let text = client.command(format!("MLST {path}"), 250).one_line();
+            assert!(text.contains(&format!(" perm={letters}; ")), "{text}");
+        }
+    }
 }

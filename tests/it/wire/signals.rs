@@ -7,186 +7,157 @@ use std::path::Path;
 use rustix::process::Signal;
 use tempfile::TempDir;
 
-use super::{Client, PASSWORD, USER, connect, pattern, read_all, read_some, serving};
-use crate::server::Server;
+use crate::support::client::Client;
+use crate::support::data::{connect, read_all, read_some};
+use crate::support::file_contents::noise;
+use crate::support::server::{PASSWORD, Program, Setup, TestServer, USER};
 
-/// A server process, and the directory that it shares.
-struct Process {
-    server: Server,
-    directory: TempDir,
-}
-
-impl Process {
-    fn new(flags: &[&str]) -> Self {
-        let directory = TempDir::new().expect("a temporary directory");
-        let root = directory.path().to_str().expect("a path");
-        Self {
-            server: Server::spawn(&mut serving(root, flags)),
-            directory,
-        }
-    }
-
-    fn write(&self, name: &str, bytes: &[u8]) {
-        fs::write(self.directory.path().join(name), bytes).expect("a file");
-    }
-
-    fn client(&self) -> Client {
-        Client::logged_in(self.server.address)
-    }
-
-    /// A download that has begun and cannot end before we read on.
-    fn download(&self, client: &mut Client) -> TcpStream {
-        let mut data = client.data();
-        client.command("RETR big", 150);
-        read_some(&mut data, 1);
-        data
-    }
+/// A download that has begun and cannot end before we read on.
+fn download(client: &mut Client) -> TcpStream {
+    let mut data = client.data();
+    client.command("RETR big", 150);
+    read_some(&mut data, 1);
+    data
 }
 
 /// More than the buffers of both sides hold.
 fn big() -> Vec<u8> {
-    pattern(64 << 20)
+    noise(64 << 20)
 }
 
 #[test]
-fn sigterm_lets_a_transfer_end() {
+fn sigterm_lets_transfers_end() {
     for signal in [Signal::TERM, Signal::INT] {
-        let process = Process::new(&[]);
+        let server = TestServer::program(&[]);
         let big = big();
-        process.write("big", &big);
-        let (mut busy, mut idle) = (process.client(), process.client());
-        let mut data = process.download(&mut busy);
-        process.server.signal(signal);
+        server.write("big", &big);
+        let (mut busy, mut idle) = (server.client(), server.client());
+        let mut data = download(&mut busy);
+        server.signal(signal);
         idle.expect(421);
         idle.expect_closed();
         assert!(read_all(&mut data) == big[1..], "the download is not whole");
         busy.expect(226);
         busy.expect(421);
         busy.expect_closed();
-        assert_eq!(process.server.ended().0, Some(0));
+        assert_eq!(server.ended().0, Some(0));
     }
 }
 
-/// What keeps each session, in the report of SIGUSR1, and why transfers and sessions end, in the log.
+/// What each session waits for, in the report of SIGUSR1, and why transfers and sessions end, in the log.
 #[test]
-fn the_log_says_what_for_and_why() {
-    let process = Process::new(&["-r", "20000", "--timeout", "3", "--data-timeout", "1"]);
-    process.write("big", &big());
-    let mut told = process.client();
-    told.extended_passive();
-    let mut queued = process.client();
+fn the_log_explains_waits_and_ends() {
+    let server = TestServer::program(&["-r", "20000", "--timeout", "3", "--data-timeout", "1"]);
+    server.write("big", big());
+    let mut owner = server.client();
+    owner.extended_passive();
+    let mut queued = server.client();
     queued.send("EPSV");
-    process.server.log_with("#2 waits for a passive port");
-    process.server.signal(Signal::USR1);
-    process
-        .server
-        .log_with("waiting for a connection to port 20000");
-    process.server.log_with("waiting for a passive port for");
-    told.command("ABOR", 226);
+    server.log_with("#2 waits for a passive port");
+    server.signal(Signal::USR1);
+    server.log_with("waiting for a connection to port 20000");
+    server.log_with("waiting for a passive port for");
+    owner.command("ABOR", 226);
     queued.expect(229);
     queued.command("ABOR", 226);
     queued.command("QUIT", 221);
 
-    let data = process.download(&mut told);
-    told.expect(426);
-    process.server.log_with("bytes: no byte moved for 1 s");
+    let data = download(&mut owner);
+    owner.expect(426);
+    server.log_with("bytes: no byte moved for 1 s");
     drop(data);
-    told.command("STAT", 211);
-    let _data = process.download(&mut told);
-    told.send("ABOR");
-    process.server.log_with("bytes: the client aborted it");
-    told.expect(426);
-    told.expect(226);
-    process.server.log_with("closed: no command came for 3 s");
-    let mut gone = process.client();
-    let _data = process.download(&mut gone);
+    owner.command("STAT", 211);
+    let _data = download(&mut owner);
+    owner.send("ABOR");
+    server.log_with("bytes: the client aborted it");
+    owner.expect(426);
+    owner.expect(226);
+    server.log_with("closed: no command came for 3 s");
+    let mut gone = server.client();
+    let _data = download(&mut gone);
     drop(gone);
-    process.server.log_with("bytes: the client is gone");
-    process.server.log_with("closed: the client is gone");
-    process.server.finish(&[PASSWORD]);
+    server.log_with("bytes: the client is gone");
+    server.log_with("closed: the client is gone");
+    server.finish();
 }
 
 #[test]
 fn a_second_signal_ends_at_once() {
-    let process = Process::new(&[]);
-    process.write("big", &big());
-    let mut client = process.client();
-    let _data = process.download(&mut client);
-    process.server.signal(Signal::TERM);
-    process
-        .server
-        .log_with("shutting down: a signal asks for it");
-    process.server.signal(Signal::TERM);
+    let server = TestServer::program(&[]);
+    server.write("big", big());
+    let mut client = server.client();
+    let _data = download(&mut client);
+    server.signal(Signal::TERM);
+    server.log_with("shutting down: a signal asks for it");
+    server.signal(Signal::TERM);
     client.expect(421);
     client.expect_closed();
-    let (code, log) = process.server.ended();
+    let (code, log) = server.ended();
     assert_eq!(code, Some(0));
     assert!(log.contains("RETR /big ended after"), "{log}");
 }
 
 #[test]
-fn the_grace_is_not_for_ever() {
-    let process = Process::new(&["--shutdown-grace", "1"]);
-    process.write("big", &big());
-    let mut client = process.client();
-    let _data = process.download(&mut client);
-    process.server.signal(Signal::TERM);
+fn the_shutdown_grace_has_an_end() {
+    let server = TestServer::program(&["--shutdown-grace", "1"]);
+    server.write("big", big());
+    let mut client = server.client();
+    let _data = download(&mut client);
+    server.signal(Signal::TERM);
     client.expect(421);
-    assert_eq!(process.server.ended().0, Some(0));
+    assert_eq!(server.ended().0, Some(0));
 }
 
 #[test]
 fn without_grace_one_signal_is_enough() {
-    let process = Process::new(&["--shutdown-grace", "0"]);
-    process.write("big", &big());
-    let mut client = process.client();
-    let _data = process.download(&mut client);
-    process.server.signal(Signal::TERM);
+    let server = TestServer::program(&["--shutdown-grace", "0"]);
+    server.write("big", big());
+    let mut client = server.client();
+    let _data = download(&mut client);
+    server.signal(Signal::TERM);
     client.expect(421);
-    assert_eq!(process.server.ended().0, Some(0));
+    assert_eq!(server.ended().0, Some(0));
 }
 
 #[test]
 fn sigusr1_logs_what_each_session_does() {
-    let process = Process::new(&[]);
-    process.write("big", &big());
-    let mut busy = process.client();
-    let _data = process.download(&mut busy);
-    let _stranger = Client::greeted(process.server.address);
-    process.server.signal(Signal::USR1);
-    process.server.log_with("2 sessions");
-    process.server.log_with(&format!(", {USER}, for "));
-    process.server.log_with(": RETR /big, ");
-    process.server.log_with(", not logged in, for ");
+    let server = TestServer::program(&[]);
+    server.write("big", big());
+    let mut busy = server.client();
+    let _data = download(&mut busy);
+    let _stranger = Client::greeted(server.address);
+    server.signal(Signal::USR1);
+    server.log_with("2 sessions");
+    server.log_with(&format!(", {USER}, for "));
+    server.log_with(": RETR /big, ");
+    server.log_with(", not logged in, for ");
     busy.command("STAT", 211);
-    process.server.signal(Signal::INT);
-    process.server.signal(Signal::INT);
+    server.signal(Signal::INT);
+    server.signal(Signal::INT);
 }
 
 #[test]
-fn sighup_reloads_or_says_why_not() {
+fn sighup_reloads_or_logs_why_not() {
     let config = TempDir::new().expect("a temporary directory");
     let file = config.path().join("ftp.conf");
     fs::write(&file, "banner first").expect("a file");
-    let process = Process::new(&["--config", file.to_str().expect("a path")]);
-    assert_eq!(greeting(&process), "220 first");
+    let server = TestServer::program(&["--config", file.to_str().expect("a path")]);
+    assert_eq!(greeting(&server), "220 first");
     fs::write(&file, "banner second\ntimeout soon").expect("a file");
-    process.server.signal(Signal::HUP);
-    process
-        .server
-        .log_with("not reloading, the old settings stay: ");
-    process.server.log_with("ftp.conf:2: --timeout soon");
-    assert_eq!(greeting(&process), "220 first");
+    server.signal(Signal::HUP);
+    server.log_with("not reloading, the old settings stay: ");
+    server.log_with("ftp.conf:2: --timeout soon");
+    assert_eq!(greeting(&server), "220 first");
     fs::write(&file, "banner second").expect("a file");
-    process.server.signal(Signal::HUP);
-    process.server.log_with("reloaded the settings");
-    assert_eq!(greeting(&process), "220 second");
-    process.server.finish(&[PASSWORD]);
+    server.signal(Signal::HUP);
+    server.log_with("reloaded the settings");
+    assert_eq!(greeting(&server), "220 second");
+    server.finish();
 }
 
-/// A session's working directory must not change under its feet.
+/// The files of a running session must not change.
 #[test]
-fn another_directory_is_for_new_sessions() {
+fn a_new_directory_applies_to_new_sessions() {
     let directory = TempDir::new().expect("a temporary directory");
     let place = |name: &str| directory.path().join(name);
     let text = |path: &Path| path.to_str().expect("a path").to_owned();
@@ -200,19 +171,10 @@ fn another_directory_is_for_new_sessions() {
     };
     configure("old");
     let config = text(&file);
-    let flags = [
-        "-i",
-        "127.0.0.1",
-        "-p",
-        "0",
-        "-u",
-        USER,
-        "-P",
-        PASSWORD,
-        "--config",
-        &config,
-    ];
-    let server = Server::start(&flags);
+    // The directory is the file's.
+    let account = ["-i", "127.0.0.1", "-p", "0", "-u", USER, "-P", PASSWORD];
+    let setup = Setup::from_flags_alone().flags(&account);
+    let server = setup.flags(&["--config", &config]).program();
     let mut running = Client::logged_in(server.address);
     configure("new");
     server.signal(Signal::HUP);
@@ -221,19 +183,19 @@ fn another_directory_is_for_new_sessions() {
     assert_eq!(running.fetch("RETR file"), b"old");
     let mut new = Client::logged_in(server.address);
     assert_eq!(new.fetch("RETR file"), b"new");
-    server.finish(&[PASSWORD]);
+    server.finish();
 }
 
-fn greeting(process: &Process) -> String {
-    Client::connect(process.server.address).expect(220).text()
+fn greeting(server: &TestServer<Program>) -> String {
+    Client::connect(server.address).expect(220).text()
 }
 
 /// Sessions in every state there is: a reload and a report do not disturb them, and each ends with 421.
 #[test]
-fn every_state() {
-    let process = Process::new(&["-r", "20200-20203", "--login-delay", "60"]);
-    process.write("big", &big());
-    let address = process.server.address;
+fn signals_reach_sessions_in_every_state() {
+    let server = TestServer::program(&["-r", "20200-20203", "--login-delay", "60"]);
+    server.write("big", big());
+    let address = server.address;
 
     let mut greeted = Client::greeted(address);
     let mut named = Client::greeted(address);
@@ -241,27 +203,27 @@ fn every_state() {
     let mut delayed = Client::greeted(address);
     delayed.command(format!("USER {USER}"), 331);
     delayed.send("PASS wrong");
-    let mut half_a_line = process.client();
+    let mut half_a_line = server.client();
     half_a_line.send_bytes("NO");
-    let mut idle = process.client();
-    let mut announced = process.client();
+    let mut idle = server.client();
+    let mut announced = server.client();
     announced.extended_passive();
-    let mut connected = process.client();
+    let mut connected = server.client();
     let _connection = connected.data();
-    let mut awaited = process.client();
+    let mut awaited = server.client();
     awaited.extended_passive();
     awaited.command("RETR big", 150);
-    let mut downloading = process.client();
-    let _download = process.download(&mut downloading);
-    let mut uploading = process.client();
+    let mut downloading = server.client();
+    let _download = download(&mut downloading);
+    let mut uploading = server.client();
     let upload = uploading.extended_passive();
     uploading.command("STOR new", 150);
     let _upload = connect(upload);
 
-    process.server.signal(Signal::HUP);
-    process.server.log_with("reloaded the settings");
-    process.server.signal(Signal::USR1);
-    process.server.log_with("10 sessions");
+    server.signal(Signal::HUP);
+    server.log_with("reloaded the settings");
+    server.signal(Signal::USR1);
+    server.log_with("10 sessions");
 
     half_a_line.send_bytes("OP\r\n");
     half_a_line.expect(200);
@@ -273,11 +235,9 @@ fn every_state() {
         client.command("STAT", 211);
     }
 
-    process.server.signal(Signal::TERM);
-    process
-        .server
-        .log_with("shutting down: a signal asks for it");
-    process.server.signal(Signal::TERM);
+    server.signal(Signal::TERM);
+    server.log_with("shutting down: a signal asks for it");
+    server.signal(Signal::TERM);
     for client in [
         &mut greeted,
         &mut named,
@@ -293,7 +253,7 @@ fn every_state() {
         client.expect(421);
         client.expect_closed();
     }
-    let (code, log) = process.server.ended();
+    let (code, log) = server.ended();
     assert_eq!(code, Some(0));
     assert!(!log.contains("panicked"), "{log}");
 }

@@ -1,120 +1,16 @@
-//! Others who come to a passive port: they get nothing, and the right client notices nothing.
+//! Connections from other addresses to a passive port, where the operator permits them.
 
-use std::io::Write;
-use std::net::{SocketAddr, TcpStream};
-
-use super::{STRANGER, Site, connect, connect_from, drain, pattern, read_all, wait_until_closed};
-
-#[test]
-fn one() {
-    check(1);
-}
-
-#[test]
-fn five() {
-    check(5);
-}
-
-#[test]
-fn many() {
-    // More than two turns are for.
-    check(200);
-}
-
-/// So many strangers come before the transfer command, and again after its 150.
-fn check(count: usize) {
-    let site = Site::new(&[]);
-    let bytes = pattern(100_000);
-    site.write("file", &bytes);
-    let mut client = site.client();
-
-    // Before the client has connected, and before its command.
-    let port = client.extended_passive();
-    let strangers = crowd(port, count);
-    let mut data = connect(port);
-    client.command("RETR file", 150);
-    assert!(read_all(&mut data) == bytes);
-    client.expect(226);
-    turned_away(strangers);
-    client.expect_in_step();
-
-    // While the server waits for the client.
-    let port = client.extended_passive();
-    client.command("STOR new", 150);
-    for stranger in crowd(port, count) {
-        turned_away(vec![stranger]);
-    }
-    let mut data = connect(port);
-    data.write_all(&bytes).expect("sending data");
-    drop(data);
-    client.expect(226);
-    client.expect_in_step();
-    assert!(site.read("new") == bytes);
-
-    // Once the client has come nobody can connect any more.
-    let port = client.extended_passive();
-    client.command("STOR new", 150);
-    let data = connect(port);
-    wait_until_closed(port);
-    drop(data);
-    client.expect(226);
-    client.expect_in_step();
-}
-
-/// The right client comes twice: it is served once, and nothing is left behind for the next transfer.
-#[test]
-fn two_connections_of_the_client() {
-    let site = Site::new(&[]);
-    site.write("file", "text");
-    let mut client = site.client();
-    let port = client.extended_passive();
-    let (mut first, second) = (connect(port), connect(port));
-    client.command("RETR file", 150);
-    assert_eq!(read_all(&mut first), b"text");
-    client.expect(226);
-    assert_eq!(drain(second), 0);
-    client.command("RETR file", 425);
-}
-
-/// What strangers send is no upload either.
-#[test]
-fn an_upload_by_a_stranger() {
-    let site = Site::new(&[]);
-    let mut client = site.client();
-    let port = client.extended_passive();
-    client.command("STOR new", 150);
-    let mut stranger = connect_from(STRANGER, port).expect("a connection");
-    // The server may have closed it already.
-    let _ = stranger.write_all(b"not yours");
-    drain(stranger);
-    let mut data = connect(port);
-    data.write_all(b"mine").expect("sending data");
-    drop(data);
-    client.expect(226);
-    assert_eq!(site.read("new"), b"mine");
-}
+use crate::support::data::{connect_stranger, read_all};
+use crate::support::server::TestServer;
 
 #[test]
 fn strangers_may_be_permitted() {
-    let site = Site::new(&["--permit-foreign-addresses"]);
-    site.write("file", "text");
-    let mut client = site.client();
+    let server = TestServer::in_process(&["--permit-foreign-addresses"]);
+    server.write("file", "text");
+    let mut client = server.client();
     let port = client.extended_passive();
     client.command("RETR file", 150);
-    let mut data = connect_from(STRANGER, port).expect("a connection");
+    let mut data = connect_stranger(port).expect("a connection");
     assert_eq!(read_all(&mut data), b"text");
     client.expect(226);
-}
-
-fn crowd(port: SocketAddr, count: usize) -> Vec<TcpStream> {
-    (0..count)
-        .map(|_| connect_from(STRANGER, port).expect("a connection"))
-        .collect()
-}
-
-#[track_caller]
-fn turned_away(strangers: Vec<TcpStream>) {
-    for stranger in strangers {
-        assert_eq!(drain(stranger), 0, "a stranger was sent something");
-    }
 }

@@ -2,12 +2,16 @@
 
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::process::Command;
 
 use tempfile::TempDir;
 
-use super::{Client, PASSWORD, USER, connect, drain, pattern, wait_until};
-use crate::server::{self, Server};
+use crate::support::client::Client;
+use crate::support::client_program::path;
+use crate::support::data::{connect, drain};
+use crate::support::file_contents::noise;
+use crate::support::process::{self};
+use crate::support::server::{PASSWORD, Program, Setup, TestServer, USER};
+use crate::support::wait::wait_until;
 
 #[test]
 fn replies_to_one_read_go_out_in_one_write() {
@@ -60,9 +64,9 @@ fn downloads_are_sent_by_the_kernel() {
     assert!(read.is_none_or(|most| most < 5000), "{calls:#?}");
 }
 
-/// A client that has connected before its command costs the poll nothing: not its listener, not its data.
+/// When a client has connected before its command, neither the listener nor the data connection is registered.
 #[test]
-fn a_small_download_is_not_registered() {
+fn a_small_download_is_not_registered_with_the_poll() {
     let (traced, mut client) = Traced::new();
     client.command("TYPE I", 200);
     let count = 20;
@@ -84,11 +88,11 @@ fn a_small_download_is_not_registered() {
     assert!(registered < count, "{registered} for {count} downloads");
 }
 
-/// The binary, traced, and the file that holds the trace.
+/// The program, traced, and the file that holds the trace.
 struct Traced {
-    server: Server,
-    directory: TempDir,
+    server: TestServer<Program>,
     trace: PathBuf,
+    _directory: TempDir,
 }
 
 /// A call that has returned something.
@@ -101,59 +105,38 @@ struct Call {
 
 impl Traced {
     fn new() -> (Self, Client) {
+        let setup = Setup::new();
         let directory = TempDir::new().expect("a temporary directory");
-        let (root, trace) = (
-            directory.path().join("root"),
-            directory.path().join("trace"),
-        );
-        fs::create_dir(&root).expect("the root");
-        fs::write(root.join("file"), pattern(FILE_BYTES)).expect("a file");
-        fs::write(root.join("small"), pattern(SMALL_BYTES)).expect("a file");
-        let root = root.to_str().expect("a path of text");
-        let serve = server::command(&[
-            "-i",
-            "127.0.0.1",
-            "-p",
-            "0",
-            "-d",
-            root,
-            "-u",
-            USER,
-            "-P",
-            PASSWORD,
-        ]);
-        let mut command = Command::new("strace");
+        let (root, trace) = (setup.root(), directory.path().join("trace"));
+        fs::write(root.join("file"), noise(FILE_BYTES)).expect("a file");
+        fs::write(root.join("small"), noise(SMALL_BYTES)).expect("a file");
         // With -D the server is our child, and strace its companion.
-        command
-            .args(["-D", "-f", "-q", "-s", "1000", "-e", CALLS, "-o"])
-            .arg(&trace);
-        command.arg(serve.get_program()).args(serve.get_args());
-        let server = Server::spawn(&mut command);
+        let options = ["-D", "-f", "-q", "-s", "1000", "-e", CALLS, "-o"];
+        let strace = [&["strace"], &options[..], &[path(&trace)]].concat();
+        let setup = setup.wrapped(|serve| process::prefixed(&strace, &serve));
+        let server = setup.program();
         let mut client = Client::greeted(server.address);
         client.command(format!("USER {USER}"), 331);
         client.command(format!("PASS {PASSWORD}"), 230);
         let traced = Self {
             server,
-            directory,
             trace,
+            _directory: directory,
         };
         (traced, client)
     }
 
-    /// Ends the server; what it has called.
+    /// Ends the server; returns the calls that it made.
     fn end(self) -> Vec<Call> {
-        let id = self.server.id();
-        self.server.finish(&[PASSWORD]);
-        let end = format!("{id} +++ exited");
+        let end = format!("{} +++ exited", self.server.id());
+        self.server.finish();
         wait_until("strace ends too", || {
             let trace = read(&self.trace);
             trace
                 .lines()
                 .any(|line| line.replace("  ", " ").starts_with(&end))
         });
-        let calls = parse(&read(&self.trace));
-        drop(self.directory);
-        calls
+        parse(&read(&self.trace))
     }
 }
 

@@ -1,20 +1,23 @@
-//! What must not last for ever, with small values: each test waits about as long as its timer runs.
+//! What must not last for ever, with small values: each test takes about as long as its timer.
 
 use std::io::Write;
-use std::thread;
 use std::time::{Duration, Instant};
 
-use super::{
-    Client, FullListener, STRANGER, Site, connect_from, drain, pattern, read_some,
+use crate::support::client::Client;
+use crate::support::data::{
+    FullListener, connect, connect_stranger, drain, eprt_command, read_all, read_some,
     wait_until_closed,
 };
+use crate::support::file_contents::noise;
+use crate::support::server::{InProcess, Setup, TestServer};
+use crate::support::wait::{GUARD, pause};
 
 #[test]
-fn a_client_that_does_not_connect() {
-    let site = Site::new(&["--passive-timeout", "1"]);
-    site.write("file", "text");
-    let mut client = site.client();
-    // Before the transfer command; the session stays, and the next transfer is told.
+fn a_client_that_does_not_connect_is_425() {
+    let server = TestServer::in_process(&["--passive-timeout", "1"]);
+    server.write("file", "text");
+    let mut client = server.client();
+    // Before the transfer command; the session continues, and the next transfer gets 425.
     let port = client.extended_passive();
     wait_until_closed(port);
     client.command("RETR file", 425);
@@ -26,60 +29,60 @@ fn a_client_that_does_not_connect() {
     assert_eq!(client.fetch("RETR file"), b"text");
 }
 
-/// Neither commands nor strangers keep the port open.
+/// Neither commands nor strangers extend the time.
 #[test]
-fn a_port_is_not_kept_by_noops() {
-    let site = Site::new(&["--passive-timeout", "1"]);
-    let mut client = site.client();
+fn noops_do_not_extend_the_time_to_connect() {
+    let server = TestServer::in_process(&["--passive-timeout", "1"]);
+    let mut client = server.client();
     let port = client.extended_passive();
-    let deadline = Instant::now() + super::GUARD;
-    while connect_from(STRANGER, port).is_ok() {
+    let deadline = Instant::now() + GUARD;
+    while connect_stranger(port).is_ok() {
         client.command("NOOP", 200);
         client.command("STAT", 211);
         assert!(Instant::now() < deadline, "the port is still open");
-        thread::sleep(PACE);
+        pause();
     }
     client.command("NLST", 425);
     let port = client.extended_passive();
     client.command("NLST", 150);
-    while connect_from(STRANGER, port).is_ok() {
+    while connect_stranger(port).is_ok() {
         assert!(Instant::now() < deadline, "the port is still open");
-        thread::sleep(PACE);
+        pause();
     }
     client.expect(425);
 }
 
 /// The time to connect does not run once the client has connected, however late its command comes.
 #[test]
-fn a_client_that_connects_and_then_thinks() {
-    let site = Site::new(&["--passive-timeout", "1"]);
-    site.write("file", "text");
-    let mut client = site.client();
+fn a_connected_client_may_send_its_command_late() {
+    let server = TestServer::in_process(&["--passive-timeout", "1"]);
+    server.write("file", "text");
+    let mut client = server.client();
     let port = client.extended_passive();
-    let mut data = super::connect(port);
+    let mut data = connect(port);
     wait_until_closed(port);
     client.command("RETR file", 150);
-    assert_eq!(super::read_all(&mut data), b"text");
+    assert_eq!(read_all(&mut data), b"text");
     client.expect(226);
 }
 
 #[test]
-fn a_client_that_does_not_accept() {
-    let site = Site::new(&["--passive-timeout", "1"]);
-    site.write("file", "text");
-    let mut client = site.client();
+fn a_client_that_does_not_accept_is_425() {
+    let server = TestServer::in_process(&["--passive-timeout", "1"]);
+    server.write("file", "text");
+    let mut client = server.client();
     let full = FullListener::new();
-    client.command(format!("EPRT |1|127.0.0.1|{}|", full.port), 200);
+    client.command(eprt_command(full.address), 200);
     client.command("RETR file", 150);
     client.expect(425);
     client.expect_in_step();
 }
 
 #[test]
-fn data_that_stands_still() {
-    let site = Site::new(&["--data-timeout", "1"]);
-    site.write_sparse("large", 1 << 30);
-    let mut client = site.client();
+fn stalled_data_is_426() {
+    let server = TestServer::in_process(&["--data-timeout", "1"]);
+    server.write_sparse("large", 1 << 30);
+    let mut client = server.client();
     let mut data = client.data();
     client.command("RETR large", 150);
     read_some(&mut data, 1000);
@@ -88,25 +91,23 @@ fn data_that_stands_still() {
 
     let mut data = client.data();
     client.command("STOR new", 150);
-    data.write_all(&pattern(1000)).expect("sending data");
+    data.write_all(&noise(1000)).expect("sending data");
     client.expect(426);
     drain(data);
     client.expect_in_step();
-    assert_eq!(site.read("new"), pattern(1000));
+    assert_eq!(server.read("new"), noise(1000));
 }
 
 /// An idle control connection is what a long transfer looks like.
 #[test]
-fn the_idle_timer_rests_during_a_transfer() {
-    let site = Site::new(&["--timeout", "1"]);
-    let mut client = site.client();
+fn the_idle_timer_stops_during_a_transfer() {
+    let server = TestServer::in_process(&["--timeout", "1"]);
+    let mut client = server.client();
     let mut data = client.data();
     client.command("STOR new", 150);
-    let since = Instant::now();
-    while since.elapsed() < Duration::from_millis(1500) {
+    until_an_idle_client_is_closed(&server, || {
         data.write_all(b"drop ").expect("sending data");
-        thread::sleep(PACE);
-    }
+    });
     drop(data);
     client.expect(226);
     client.expect_in_step();
@@ -116,48 +117,72 @@ fn the_idle_timer_rests_during_a_transfer() {
 }
 
 #[test]
-fn an_idle_client() {
-    let site = Site::new(&["--timeout", "1"]);
-    let mut client = site.client();
+fn an_idle_client_is_421() {
+    let server = TestServer::in_process(&["--timeout", "1"]);
+    let mut client = server.client();
     client.expect(421);
     client.expect_closed();
 }
 
-/// Commands keep a session, half a line does not.
+/// A command extends the session's time, half a line does not.
 #[test]
-fn a_client_that_is_not_idle() {
-    let site = Site::new(&["--timeout", "1"]);
-    let mut client = site.client();
-    let since = Instant::now();
-    while since.elapsed() < Duration::from_millis(1500) {
+fn commands_extend_a_session_and_half_a_line_does_not() {
+    let server = TestServer::in_process(&["--timeout", "1"]);
+    let mut client = server.client();
+    until_an_idle_client_is_closed(&server, || {
         client.command("NOOP", 200);
-        thread::sleep(PACE);
-    }
+    });
     client.send_bytes("NOO");
     client.expect(421);
     client.expect_closed();
 }
 
+/// Repeats a step for longer than a client may be idle: until another client, which is idle, is disconnected.
+fn until_an_idle_client_is_closed(server: &TestServer<InProcess>, mut step: impl FnMut()) {
+    let mut idle = server.client();
+    loop {
+        step();
+        if let Some(line) = idle.line_within(Duration::from_millis(10)) {
+            return assert!(line.starts_with("421 "), "{line}");
+        }
+    }
+}
+
 /// Nothing but a login extends the time for it, not even a failed one.
 #[test]
-fn a_client_that_does_not_log_in() {
-    let site = Site::new(&["--timeout", "1", "--max-login-attempts", "1000"]);
-    let mut silent = Client::greeted(site.address);
-    let mut client = Client::greeted(site.address);
-    let deadline = Instant::now() + super::GUARD;
-    let mut is_told = |line: &str, code: u16| {
+fn a_client_that_does_not_log_in_is_421() {
+    let server = TestServer::in_process(&["--timeout", "1", "--max-login-attempts", "1000"]);
+    let mut silent = Client::greeted(server.address);
+    let mut client = Client::greeted(server.address);
+    let deadline = Instant::now() + GUARD;
+    let mut is_ended = |line: &str, code: u16| {
         client.send(line);
         let reply = client.reply();
         assert!([code, 421].contains(&reply.code), "{}", reply.text());
         reply.code == 421
     };
-    while !is_told("USER nobody", 331) && !is_told("PASS wrong", 530) && !is_told("NOOP", 200) {
-        assert!(Instant::now() < deadline, "the session goes on and on");
-        thread::sleep(PACE);
+    while !is_ended("USER nobody", 331) && !is_ended("PASS wrong", 530) && !is_ended("NOOP", 200) {
+        assert!(Instant::now() < deadline, "the session does not end");
+        pause();
     }
     silent.expect(421);
     silent.expect_closed();
 }
 
-/// Between the steps of something that repeats until a timer has run out.
-const PACE: Duration = Duration::from_millis(20);
+#[test]
+fn an_upload_without_a_connection_changes_nothing() {
+    let setup = Setup::new().settings(|settings| {
+        settings.timeouts.data_open = Some(Duration::from_millis(100));
+    });
+    let server = setup.in_process();
+    server.write("file", "text");
+    let mut client = server.client();
+    for command in ["STOR new", "APPE new", "STOU new", "STOR file", "APPE file"] {
+        client.extended_passive();
+        client.command(command, 150);
+        client.expect(425);
+        assert!(!server.path("new").exists(), "{command}");
+        assert_eq!(server.read("file"), b"text", "{command}");
+    }
+    client.expect_in_step();
+}

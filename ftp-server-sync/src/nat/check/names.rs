@@ -55,15 +55,13 @@ const TIMEOUT: Duration = Duration::from_secs(5);
 
 #[cfg(test)]
 mod tests {
-    use std::thread;
-
     use super::*;
 
     fn fake_lookup(name: String, results: Sender<LookupResult>) -> io::Result<()> {
         let addresses = match name.as_str() {
             "slow.example" => {
-                // The sender stays open, and no result is sent.
-                thread::spawn(move || (thread::sleep(Duration::from_secs(60)), results));
+                // The channel stays open, and no result is sent.
+                std::mem::forget(results);
                 return Ok(());
             }
             "good.example" => Ok(vec![[203, 0, 113, 1].into()]),
@@ -83,8 +81,8 @@ mod tests {
             "good.example",
             "slow.example",
         ];
-        let (resolved, unresolved) =
-            resolve_with(&names.into(), Duration::from_secs(1), fake_lookup);
+        // The other results are there already.
+        let (resolved, unresolved) = resolve_with(&names.into(), Duration::ZERO, fake_lookup);
         let good = ("good.example".to_owned(), [203, 0, 113, 1].into());
         assert_eq!(resolved, Names::from([good]));
         let pair = |name: &str, problem: &str| (name.to_owned(), problem.to_owned());
@@ -93,7 +91,7 @@ mod tests {
             BTreeMap::from([
                 pair("bad.example", "no thread"),
                 pair("empty.example", "it has no IPv4 address"),
-                pair("slow.example", "no answer within 1 s"),
+                pair("slow.example", "no answer within 0 s"),
             ])
         );
     }

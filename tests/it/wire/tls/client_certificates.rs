@@ -1,9 +1,10 @@
-//! `--client-ca` on data connections: whoever does not resume has to show a certificate there too.
+//! `--client-ca` on data connections: a client that does not resume must show a certificate there too.
 
 use tempfile::TempDir;
 
-use super::{Ending, Protected, Secure, VERSIONS};
-use crate::secure::{Authority, showing};
+use crate::support::certificates::{Authority, VERSIONS, showing};
+use crate::support::client::tls::{Ending, Protected};
+use crate::support::server::SecureServer;
 
 #[test]
 fn data_connections_that_do_not_resume_need_a_certificate_too() {
@@ -12,8 +13,8 @@ fn data_connections_that_do_not_resume_need_a_certificate_too() {
     let ours = right.client(directory.path(), "ours");
     let another = wrong.client(directory.path(), "another");
     let [flag, file] = right.flags(directory.path());
-    let secure = Secure::new(&[&flag, &file]);
-    secure.site.write("file", "text");
+    let secure = SecureServer::in_process(&[&flag, &file]);
+    secure.server.write("file", "text");
     for version in VERSIONS {
         // Each with sessions of its own.
         let fresh = || secure.config(version);
@@ -27,7 +28,7 @@ fn data_connections_that_do_not_resume_need_a_certificate_too() {
             client.command("RETR file", 150);
             // In TLS 1.3 the client is done before the server has looked.
             if let Ok(data) = Protected::try_over(socket, &config) {
-                assert_eq!(data.read_to_end(), (Vec::new(), Ending::AbortReason));
+                assert_eq!(data.read_to_end(), (Vec::new(), Ending::Truncated));
             }
             client.expect(522);
         }

@@ -1,141 +1,18 @@
-//! The control connection: AUTH TLS, implicit TLS, and how both begin and end.
+//! The control connection over TLS: implicit TLS, what is required, and how the server ends it.
 
 use std::io::{Read, Write};
-use std::net::Shutdown;
 
 use rustls::version;
 
-use super::super::{Client, PASSWORD, USER, connect, guarded};
-use super::{Secure, VERSIONS};
+use crate::support::certificates::VERSIONS;
+use crate::support::client::Client;
+use crate::support::data::{connect, guarded};
+use crate::support::server::{PASSWORD, SecureServer, USER};
 
 #[test]
-fn a_session_in_each_version() {
-    let secure = Secure::new(&[]);
-    for version in VERSIONS {
-        let config = secure.config(version);
-        let mut client = secure.client(&config);
-        let features = client.command("FEAT", 211).text();
-        for feature in ["AUTH TLS", "PBSZ", "PROT"] {
-            assert!(features.contains(feature), "{features}");
-        }
-        client.command("AUTH TLS", 503);
-        client.command("CCC", 534);
-        client.command("REIN", 502);
-        client.expect_in_step();
-        client.command("QUIT", 221);
-        // `None` for close_notify alone: else reading it is an error.
-        client.expect_closed();
-        let tls = client.tls.as_mut().expect("TLS");
-        let state = tls.process_new_packets().expect("no fault");
-        assert!(state.peer_has_closed(), "no close_notify");
-    }
-}
-
-#[test]
-fn every_name_that_clients_use_for_it() {
-    let secure = Secure::new(&[]);
-    let config = secure.config(&version::TLS13);
-    for name in ["TLS", "tls", "TLS-C", "SSL", "TLS-P"] {
-        let mut client = Client::greeted(secure.site.address);
-        client.command(format!("AUTH {name}"), 234);
-        client.secure(&config);
-        client.log_in();
-        client.expect_in_step();
-    }
-}
-
-#[test]
-fn without_tls_nothing_of_it_is_offered() {
-    let site = super::super::Site::new(&[]);
-    let mut client = Client::greeted(site.address);
-    assert!(!client.command("FEAT", 211).text().contains("AUTH"));
-    client.command("AUTH TLS", 502);
-    client.command("PROT P", 502);
-    client.command("PBSZ 0", 502);
-}
-
-#[test]
-fn many_commands_in_one_record_and_one_command_in_many() {
-    let secure = Secure::new(&[]);
-    for version in VERSIONS {
-        let mut client = secure.client(&secure.config(version));
-        client.send_bytes("NOOP\r\n".repeat(2700));
-        client.expect_all(&[200; 2700]);
-        for byte in b"NOOP\r\n" {
-            client.send_bytes([*byte]);
-        }
-        client.expect(200);
-        client.expect_in_step();
-    }
-}
-
-/// A record need not come in one piece.
-#[test]
-fn records_that_come_byte_by_byte() {
-    let secure = Secure::new(&[]);
-    let mut client = secure.client(&secure.config(&version::TLS13));
-    client.stream.set_nodelay(true).expect("no delay");
-    let tls = client.tls.as_mut().expect("TLS");
-    tls.writer().write_all(b"NOOP\r\nNOOP\r\n").expect("room");
-    let mut bytes = Vec::new();
-    tls.write_tls(&mut bytes).expect("records");
-    for byte in bytes {
-        client.stream.write_all(&[byte]).expect("sending");
-    }
-    client.expect_all(&[200, 200]);
-}
-
-#[test]
-fn fresh_keys_at_any_time() {
-    let secure = Secure::new(&[]);
-    let mut client = secure.client(&secure.config(&version::TLS13));
-    for _ in 0..20 {
-        let tls = client.tls.as_mut().expect("TLS");
-        tls.refresh_traffic_keys().expect("an update");
-        client.command("NOOP", 200);
-    }
-}
-
-#[test]
-fn a_client_that_leaves_without_a_word() {
-    let secure = Secure::new(&[]);
-    for version in VERSIONS {
-        let mut client = secure.client(&secure.config(version));
-        client.send("NOOP");
-        client.stream.shutdown(Shutdown::Write).expect("an end");
-        client.expect(200);
-        client.expect_closed();
-    }
-}
-
-#[test]
-fn a_client_that_says_close_notify() {
-    let secure = Secure::new(&[]);
-    for version in VERSIONS {
-        let mut client = secure.client(&secure.config(version));
-        client.send("NOOP");
-        let tls = client.tls.as_mut().expect("TLS");
-        tls.send_close_notify();
-        tls.write_tls(&mut client.stream).expect("close_notify");
-        client.expect(200);
-        client.expect_closed();
-    }
-}
-
-#[test]
-fn a_login_counts_only_when_it_was_protected() {
-    let secure = Secure::new(&[]);
-    let mut client = secure.site.client();
-    client.command("PWD", 257);
-    client.command("AUTH TLS", 234);
-    client.secure(&secure.config(&version::TLS13));
-    client.command("PWD", 530);
-}
-
-#[test]
-fn no_login_in_clear_text_where_that_is_required() {
-    let secure = Secure::new(&["--tls-control-required"]);
-    let mut client = Client::greeted(secure.site.address);
+fn no_login_in_clear_text_where_tls_is_required() {
+    let secure = SecureServer::in_process(&["--tls-control-required"]);
+    let mut client = Client::greeted(secure.server.address);
     let text = client.command(format!("USER {USER}"), 530).text();
     assert!(text.contains("AUTH TLS"), "{text}");
     client.command(format!("PASS {PASSWORD}"), 530);
@@ -144,30 +21,13 @@ fn no_login_in_clear_text_where_that_is_required() {
     client.log_in();
 }
 
-/// What somebody on the way puts behind AUTH in clear text is never run.
 #[test]
-fn clear_text_behind_auth() {
-    let secure = Secure::new(&[]);
-    let mut client = secure.site.client();
-    client.send_bytes("AUTH TLS\r\nDELE file\r\n");
-    client.expect(421);
-    client.expect_closed();
-    // Not even if it comes so late that the handshake has begun.
-    let mut client = secure.site.client();
-    client.command("AUTH TLS", 234);
-    client.send_bytes("NOOP\r\nNOOP\r\n");
-    let mut rest = Vec::new();
-    let _ = client.stream.read_to_end(&mut rest);
-    assert!(!rest.starts_with(b"2"), "{}", rest.escape_ascii());
-}
-
-#[test]
-fn implicit_tls() {
-    let secure = Secure::new(&["--tls-implicit", "0"]);
-    let address = secure.site.addresses[1];
+fn implicit_tls_needs_no_command() {
+    let secure = SecureServer::in_process(&["--tls-implicit", "0"]);
+    let address = secure.server.addresses()[1];
     for version in VERSIONS {
         let config = secure.config(version);
-        secure.site.write("file", "text");
+        secure.server.write("file", "text");
         let mut client = Client::connect(address);
         client.secure(&config);
         client.expect(220);
@@ -179,7 +39,7 @@ fn implicit_tls() {
         client.command("QUIT", 221);
         client.expect_closed();
     }
-    // Who does not speak TLS is told nothing in clear text but TLS's own alert.
+    // A client without TLS gets nothing in clear text but TLS's own alert.
     let mut stream = connect(address);
     stream.write_all(b"USER joe\r\n").expect("sending");
     let mut rest = Vec::new();
@@ -192,10 +52,10 @@ fn implicit_tls() {
 }
 
 #[test]
-fn too_many_clients_of_implicit_tls() {
-    let secure = Secure::new(&["--tls-implicit", "0", "--max-cons", "1"]);
-    let _only = secure.site.client();
-    let mut stream = guarded(connect(secure.site.addresses[1]));
+fn excess_clients_of_implicit_tls_get_no_clear_text() {
+    let secure = SecureServer::in_process(&["--tls-implicit", "0", "--max-cons", "1"]);
+    let _only = secure.server.client();
+    let mut stream = guarded(connect(secure.server.addresses()[1]));
     let mut rest = Vec::new();
     stream.read_to_end(&mut rest).expect("an end");
     assert_eq!(rest, b"", "clear text");
@@ -203,24 +63,24 @@ fn too_many_clients_of_implicit_tls() {
 
 /// The farewell is protected too, and so is its end.
 #[test]
-fn the_servers_end_is_told_inside_tls() {
+fn a_shutdown_is_announced_inside_tls() {
     for version in VERSIONS {
-        let secure = Secure::new(&[]);
+        let secure = SecureServer::in_process(&[]);
         let mut client = secure.client(&secure.config(version));
         client.command("NOOP", 200);
-        secure.site.handle.shutdown();
+        secure.server.shut_down();
         client.expect(421);
         client.expect_closed();
     }
 }
 
-/// Nobody shakes hands for ever.
+/// A handshake has a time limit.
 #[test]
-fn a_handshake_that_does_not_go_on() {
-    let secure = Secure::new(&["--timeout", "1", "--tls-implicit", "0"]);
-    let mut client = Client::greeted(secure.site.address);
+fn a_stalled_handshake_is_closed() {
+    let secure = SecureServer::in_process(&["--timeout", "1", "--tls-implicit", "0"]);
+    let mut client = Client::greeted(secure.server.address);
     client.command("AUTH TLS", 234);
-    let mut silent = connect(secure.site.addresses[1]);
+    let mut silent = connect(secure.server.addresses()[1]);
     for stream in [&mut client.stream, &mut silent] {
         let mut rest = Vec::new();
         let _ = stream.read_to_end(&mut rest);

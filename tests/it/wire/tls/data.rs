@@ -1,31 +1,31 @@
-//! Transfers over TLS: whole or an error, however the connection ends, and never in anybody's way.
+//! Transfers over TLS where TLS is required, of all sizes and in active mode, and when they cannot go on.
 
-use std::io::Write;
 use std::net::TcpStream;
-use std::sync::Arc;
-use std::time::Duration;
 
-use rustls::{ClientConfig, version};
-use socket2::SockRef;
+use rustls::version;
 
-use super::super::{Client, pattern, wait_until};
-use super::{Ending, Protected, SIZES, Secure, VERSIONS, accept};
+use crate::support::certificates::VERSIONS;
+use crate::support::client::Client;
+use crate::support::client::tls::{Ending, Protected};
+use crate::support::data::{accept, active_listener};
+use crate::support::file_contents::noise;
+use crate::support::server::SecureServer;
 
 #[test]
-fn every_size_both_ways() {
-    let secure = Secure::new(&["--tls-data-required"]);
+fn files_of_every_size_are_transferred() {
+    let secure = SecureServer::in_process(&["--tls-data-required"]);
     for version in VERSIONS {
         let config = secure.config(version);
         let mut client = secure.client(&config);
         for size in SIZES {
-            let bytes = pattern(size);
+            let bytes = noise(size);
             client.store_securely("STOR new", &bytes, &config);
-            assert!(secure.site.read("new") == bytes, "{size} bytes up");
+            assert!(secure.server.read("new") == bytes, "{size} bytes up");
             let fetched = client.fetch_securely("RETR new", &config);
             assert!(fetched == bytes, "{size} bytes down");
         }
         client.store_securely("APPE new", b"more", &config);
-        assert!(secure.site.read("new").ends_with(b"more"));
+        assert!(secure.server.read("new").ends_with(b"more"));
         assert_eq!(client.fetch_securely("NLST", &config), b"new\r\n");
         client.command("MKD empty", 257);
         assert_eq!(client.fetch_securely("NLST empty", &config), b"");
@@ -35,7 +35,7 @@ fn every_size_both_ways() {
         assert_eq!(rest.len(), 14);
         client.command("TYPE A", 200);
         client.store_securely("STOR text", b"one\r\ntwo\r\n", &config);
-        assert_eq!(secure.site.read("text"), b"one\ntwo\n");
+        assert_eq!(secure.server.read("text"), b"one\ntwo\n");
         assert_eq!(
             client.fetch_securely("RETR text", &config),
             b"one\r\ntwo\r\n"
@@ -46,53 +46,29 @@ fn every_size_both_ways() {
 
 /// We are TLS's server also where we connect to the client.
 #[test]
-fn in_active_mode() {
-    let secure = Secure::new(&["--tls-require-resumption"]);
+fn active_mode_works_over_tls() {
+    let secure = SecureServer::in_process(&["--tls-require-resumption"]);
     for version in VERSIONS {
         let config = secure.config(version);
         let mut client = secure.client(&config);
-        let bytes = pattern(200_000);
-        let socket = accept(&mut client, "STOR new");
+        let bytes = noise(200_000);
+        let socket = accept_data(&mut client, "STOR new");
         let mut data = Protected::over(socket, &config);
         data.write(&bytes);
         data.close();
         client.expect(226);
-        let socket = accept(&mut client, "RETR new");
+        let socket = accept_data(&mut client, "RETR new");
         let (fetched, ending) = Protected::over(socket, &config).read_to_end();
         assert!(fetched == bytes && ending == Ending::CloseNotify);
         client.expect(226);
     }
 }
 
-/// Clients may connect, and even begin with TLS, before their command; PROT P may come behind PASV.
-#[test]
-fn in_any_order() {
-    let secure = Secure::new(&[]);
-    secure.site.write("file", "text");
-    let config = secure.config(&version::TLS13);
-    let mut client = secure.secured(&config);
-    client.log_in();
-    let mut socket = client.data();
-    client.command("PBSZ 0", 200);
-    client.command("PROT P", 200);
-    let mut tls = super::connection(&config);
-    tls.write_tls(&mut socket).expect("a greeting of TLS");
-    client.command("RETR file", 150);
-    while tls.is_handshaking() {
-        tls.complete_io(&mut socket).expect("a handshake");
-    }
-    let (bytes, ending) = Protected { tls, socket }.read_to_end();
-    assert_eq!((&bytes[..], ending), (&b"text"[..], Ending::CloseNotify));
-    client.expect(226);
-    client.command("PROT C", 200);
-    assert_eq!(client.fetch("RETR file"), b"text");
-}
-
 #[test]
 fn data_in_clear_text_is_refused_where_tls_is_required() {
-    let secure = Secure::new(&["--tls-data-required"]);
-    secure.site.write("file", "text");
-    let mut client = secure.site.client();
+    let secure = SecureServer::in_process(&["--tls-data-required"]);
+    secure.server.write("file", "text");
+    let mut client = secure.server.client();
     client.extended_passive();
     for command in [
         "RETR file",
@@ -104,155 +80,29 @@ fn data_in_clear_text_is_refused_where_tls_is_required() {
     ] {
         client.command(command, 521);
     }
-    assert_eq!(secure.site.read("file"), b"text");
-}
-
-/// Many clients end uploads without close_notify, and have never read a ticket. Nothing may be lost.
-#[test]
-fn five_hundred_uploads_that_end_without_a_word() {
-    let secure = Secure::new(&[]);
-    let sizes = [0, 1, 16_383, 16_384, 16_385, 200_000];
-    for version in VERSIONS {
-        let config = secure.config(version);
-        let mut client = secure.client(&config);
-        for round in 0..250 {
-            let bytes = pattern(sizes[round % sizes.len()] + round);
-            let socket = client.data();
-            client.command("STOR new", 150);
-            let mut data = Protected::over(socket, &config);
-            data.write(&bytes);
-            // Half of them close only their side, the others all at once.
-            match round % 2 {
-                0 => data.close_bare(),
-                _ => drop(data),
-            }
-            client.expect(226);
-            assert!(secure.site.read("new") == bytes, "round {round}");
-        }
-    }
-}
-
-/// An end in the middle of a record is none.
-#[test]
-fn an_upload_that_is_cut() {
-    let secure = Secure::new(&[]);
-    for version in VERSIONS {
-        let config = secure.config(version);
-        let mut client = secure.client(&config);
-        for left_out in [1, 5, 16_000, 16_400] {
-            let mut data = upload(&mut client, &config);
-            data.write(&pattern(40_000));
-            let mut last = Vec::new();
-            data.tls.writer().write_all(&pattern(16_384)).expect("room");
-            data.tls.write_tls(&mut last).expect("a record");
-            data.socket
-                .write_all(&last[..last.len() - left_out])
-                .expect("sending");
-            drop(data);
-            client.expect(426);
-            client.expect_in_step();
-        }
-        // Between two records, but by a reset.
-        let mut data = upload(&mut client, &config);
-        data.write(&pattern(40_000));
-        reset(data.socket);
-        client.expect(426);
-        // Bytes that nobody who knows the secret has sent.
-        let mut data = upload(&mut client, &config);
-        data.write(&pattern(40_000));
-        data.socket
-            .write_all(&[23, 3, 3, 0, 32])
-            .and_then(|()| data.socket.write_all(&[7; 32]))
-            .expect("sending");
-        client.expect(426);
-        client.expect_in_step();
-    }
-}
-
-/// What is cut off has no close_notify, so that it cannot be taken for the whole.
-#[test]
-fn abor_in_transfers() {
-    let secure = Secure::new(&[]);
-    secure.site.write_sparse("large", 1 << 30);
-    secure.site.write("file", "text");
-    for version in VERSIONS {
-        let config = secure.config(version);
-        let mut client = secure.client(&config);
-        for urgent in [false, true] {
-            let socket = client.data();
-            client.command("RETR large", 150);
-            let mut data = Protected::over(socket, &config);
-            data.read_some(100_000);
-            abort(&mut client, urgent);
-            client.expect_all(&[426, 226]);
-            let (bytes, ending) = data.read_to_end();
-            assert!(bytes.len() < 1 << 29, "the transfer went on");
-            assert_eq!(ending, Ending::AbortReason);
-            client.expect_in_step();
-
-            let mut data = upload(&mut client, &config);
-            data.write(&pattern(1000));
-            abort(&mut client, urgent);
-            client.expect_all(&[426, 226]);
-            client.expect_in_step();
-            assert_eq!(client.fetch_securely("RETR file", &config), b"text");
-        }
-    }
+    assert_eq!(secure.server.read("file"), b"text");
 }
 
 #[test]
-fn quit_waits_for_the_transfer() {
-    let secure = Secure::new(&[]);
-    let config = secure.config(&version::TLS13);
-    let mut client = secure.client(&config);
-    let bytes = pattern(300_000);
-    let mut data = upload(&mut client, &config);
-    client.send("QUIT");
-    data.write(&bytes);
-    data.close();
-    client.expect(226);
-    client.expect(221);
-    client.expect_closed();
-    assert_eq!(secure.site.read("new"), bytes);
-}
-
-#[test]
-fn an_upload_whose_client_leaves_at_once() {
-    let secure = Secure::new(&[]);
-    let config = secure.config(&version::TLS12);
-    for round in 0..10 {
-        let bytes = pattern(round * 50_000 + 1);
-        let mut client = secure.client(&config);
-        let mut data = upload(&mut client, &config);
-        data.write(&bytes);
-        data.close();
-        drop(client);
-        wait_until("the upload is there", || {
-            secure.site.path("new").exists() && secure.site.read("new") == bytes
-        });
-    }
-}
-
-#[test]
-fn the_servers_end_during_a_transfer() {
-    let secure = Secure::new(&[]);
-    secure.site.write_sparse("large", 1 << 30);
+fn a_shutdown_truncates_a_transfer() {
+    let secure = SecureServer::in_process(&[]);
+    secure.server.write_sparse("large", 1 << 30);
     let config = secure.config(&version::TLS13);
     let mut client = secure.client(&config);
     let socket = client.data();
     client.command("RETR large", 150);
     let mut data = Protected::over(socket, &config);
     data.read_some(1000);
-    secure.site.handle.shutdown();
-    assert_eq!(data.read_to_end().1, Ending::AbortReason);
+    secure.server.shut_down();
+    assert_eq!(data.read_to_end().1, Ending::Truncated);
     client.expect(421);
     client.expect_closed();
 }
 
 #[test]
-fn a_client_that_stops_reading() {
-    let secure = Secure::new(&["--data-timeout", "1"]);
-    secure.site.write_sparse("large", 1 << 30);
+fn a_client_that_stops_reading_is_426() {
+    let secure = SecureServer::in_process(&["--data-timeout", "1"]);
+    secure.server.write_sparse("large", 1 << 30);
     let config = secure.config(&version::TLS12);
     let mut client = secure.client(&config);
     let socket = client.data();
@@ -263,73 +113,14 @@ fn a_client_that_stops_reading() {
     client.expect_in_step();
 }
 
-/// A client that reads slowly, and says something while it does: its last bytes are not lost to a reset.
-#[test]
-fn a_download_whose_client_has_the_last_word() {
-    let secure = Secure::new(&[]);
-    let bytes = pattern(300_000);
-    secure.site.write("file", &bytes);
-    for version in VERSIONS {
-        let config = secure.config(version);
-        let mut client = secure.client(&config);
-        for _ in 0..3 {
-            let socket = client.data();
-            SockRef::from(&socket)
-                .set_recv_buffer_size(16_384)
-                .expect("a small window");
-            client.command("RETR file", 150);
-            let mut data = Protected::over(socket, &config);
-            data.tls.send_close_notify();
-            data.tls.write_tls(&mut data.socket).expect("close_notify");
-            let (fetched, ending) = data.read_to_end();
-            assert!(fetched == bytes);
-            assert_eq!(ending, Ending::CloseNotify);
-            client.expect(226);
-        }
-    }
+/// A data connection that the server has opened for this command.
+#[track_caller]
+fn accept_data(client: &mut Client, command: &str) -> TcpStream {
+    let (listener, port) = active_listener();
+    client.command(port, 200);
+    client.command(command, 150);
+    accept(&listener).0
 }
 
-/// The reply does not wait for a client that keeps its side open.
-#[test]
-fn a_download_whose_client_does_not_close() {
-    let secure = Secure::new(&[]);
-    secure.site.write("file", "text");
-    let config = secure.config(&version::TLS13);
-    let mut client = secure.client(&config);
-    let mut open = Vec::new();
-    for _ in 0..5 {
-        let socket = client.data();
-        client.command("RETR file", 150);
-        let mut data = Protected::over(socket, &config);
-        data.read_some(4);
-        client.expect(226);
-        open.push(data);
-    }
-    client.expect_in_step();
-    client.command("QUIT", 221);
-    client.expect_closed();
-}
-
-fn upload(client: &mut Client, config: &Arc<ClientConfig>) -> Protected {
-    let socket = client.data();
-    client.command("STOR new", 150);
-    Protected::over(socket, config)
-}
-
-/// As lftp does inside TLS: `urgent` is the last byte of the record.
-fn abort(client: &mut Client, urgent: bool) {
-    if !urgent {
-        return client.send("ABOR");
-    }
-    let tls = client.tls.as_mut().expect("TLS");
-    let bytes = b"\xff\xf4\xff\xf2ABOR\r\n";
-    tls.writer().write_all(bytes).expect("room");
-    let mut record = Vec::new();
-    tls.write_tls(&mut record).expect("a record");
-    client.send_urgent(&record);
-}
-
-fn reset(socket: TcpStream) {
-    let linger = SockRef::from(&socket).set_linger(Some(Duration::ZERO));
-    linger.expect("no lingering");
-}
+/// Around the size of a record, and more than several of them.
+const SIZES: [usize; 7] = [0, 1, 16_383, 16_384, 16_385, 200_000, 3_000_000];

@@ -1,35 +1,34 @@
-//! Peers that speak something else than TLS, stop in the middle of it, or vanish: they cost nothing and hinder
-//! nobody. Where it is about what the server does meanwhile, the server is the binary.
+//! Peers that send something else than TLS, or stop in the middle of a handshake: they cost nothing and hinder no
+//! one.
 
 use std::fs;
 use std::io::{ErrorKind, Read, Write};
 use std::net::{Shutdown, TcpStream};
-use std::thread;
 use std::time::Duration;
 
 use proptest::prelude::*;
 use proptest::test_runner::{Config, TestRunner};
-use rustls::pki_types::pem::PemObject;
 use rustls::version;
-use tempfile::TempDir;
 
-use super::super::{Client, PASSWORD, Site, connect, pattern, serving, wait_until};
-use super::{Protected, Secure, trusting};
-use crate::secure::Certificate;
-use crate::server::Server;
+use crate::support::client::Client;
+use crate::support::client::tls::Protected;
+use crate::support::data::connect;
+use crate::support::file_contents::noise;
+use crate::support::server::{Program, SecureServer, Setup, TestServer};
+use crate::support::wait::{pass_time, wait_until};
 
 #[test]
-fn garbage_in_place_of_a_handshake() {
-    let secure = Secure::new(&["--tls-implicit", "0"]);
-    secure.site.write("file", "text");
+fn garbage_instead_of_a_handshake_ends_the_connection() {
+    let secure = SecureServer::in_process(&["--tls-implicit", "0"]);
+    secure.server.write("file", "text");
     let config = secure.config(&version::TLS13);
     let mut client = secure.client(&config);
     let mut runner = TestRunner::new(Config::with_cases(64));
     let run = runner.run(&garbage(), |bytes| {
-        let mut other = Client::greeted(secure.site.address);
+        let mut other = Client::greeted(secure.server.address);
         other.command("AUTH TLS", 234);
         spoil(&mut other.stream, &bytes);
-        spoil(&mut connect(secure.site.addresses[1]), &bytes);
+        spoil(&mut connect(secure.server.addresses()[1]), &bytes);
         Ok(())
     });
     run.expect("no surprise");
@@ -37,49 +36,9 @@ fn garbage_in_place_of_a_handshake() {
 }
 
 #[test]
-fn garbage_on_data_connections() {
-    let secure = Secure::new(&[]);
-    secure.site.write("file", "text");
-    let config = secure.config(&version::TLS13);
-    let mut client = secure.client(&config);
-    let mut runner = TestRunner::new(Config::with_cases(64));
-    let client = std::cell::RefCell::new(&mut client);
-    let run = runner.run(&garbage(), |bytes| {
-        let mut client = client.borrow_mut();
-        for command in ["RETR file", "STOR file"] {
-            let mut socket = client.data();
-            client.command(command, 150);
-            spoil(&mut socket, &bytes);
-            let reply = client.reply();
-            prop_assert!(matches!(reply.code, 425 | 522), "{}", reply.text());
-        }
-        Ok(())
-    });
-    run.expect("no surprise");
-    let mut client = client.borrow_mut();
-    assert_eq!(secure.site.read("file"), b"text");
-    assert_eq!(client.fetch_securely("RETR file", &config), b"text");
-}
-
-/// In an established session: what nobody who knows the secret has sent ends it.
-#[test]
-fn garbage_after_the_handshake() {
-    let secure = Secure::new(&[]);
-    let config = secure.config(&version::TLS13);
-    let mut runner = TestRunner::new(Config::with_cases(32));
-    let run = runner.run(&garbage(), |bytes| {
-        let mut client = secure.client(&config);
-        spoil(&mut client.stream, &bytes);
-        Ok(())
-    });
-    run.expect("no surprise");
-    secure.client(&config).expect_in_step();
-}
-
-#[test]
-fn a_client_that_never_shakes_hands_on_its_data_connection() {
-    let secure = Secure::new(&["--passive-timeout", "1"]);
-    secure.site.write("file", "text");
+fn a_data_connection_without_a_handshake_is_425() {
+    let secure = SecureServer::in_process(&["--passive-timeout", "1"]);
+    secure.server.write("file", "text");
     let config = secure.config(&version::TLS13);
     let mut client = secure.client(&config);
     for command in ["RETR file", "STOR file", "STOR new"] {
@@ -90,72 +49,34 @@ fn a_client_that_never_shakes_hands_on_its_data_connection() {
         client.expect(425);
         client.expect_in_step();
     }
-    assert_eq!(secure.site.read("file"), b"text");
-    assert!(!secure.site.path("new").exists());
+    assert_eq!(secure.server.read("file"), b"text");
+    assert!(!secure.server.path("new").exists());
     assert_eq!(client.fetch_securely("RETR file", &config), b"text");
 }
 
-/// ABOR ends a handshake too.
+/// The port is free as soon as the client has connected, before its handshake.
 #[test]
-fn abor_in_a_handshake() {
-    let secure = Secure::new(&[]);
-    secure.site.write("file", "text");
-    let config = secure.config(&version::TLS13);
-    let mut client = secure.client(&config);
+fn a_handshake_does_not_occupy_the_port() {
+    let setup = Setup::new().on_own_address().flags(&["-r", "20000"]);
+    let secure = SecureServer::in_process_from(setup);
+    let server = &secure.server;
+    server.write("file", "text");
+    let mut client = secure.client(&secure.config(&version::TLS13));
     let _silent = client.data();
     client.command("RETR file", 150);
-    client.command("ABOR", 426);
-    client.expect(226);
-    client.expect_in_step();
-    assert_eq!(client.fetch_securely("RETR file", &config), b"text");
-}
-
-/// The port is free as soon as the client has connected, whatever comes of its handshake.
-#[test]
-fn a_handshake_does_not_keep_the_port() {
-    let directory = TempDir::new().expect("a temporary directory");
-    let certificate = Certificate::new(directory.path(), &[]);
-    let flags = [&certificate.flags()[..], &["-r", "20000"]].concat();
-    let site = Site::on_own_address(&flags);
-    site.write("file", "text");
-    let der = PemObject::from_pem_file(&certificate.chain).expect("a certificate");
-    let config = trusting(der, &version::TLS13);
-    let mut client = Client::greeted(site.address);
-    client.command("AUTH TLS", 234);
-    client.secure(&config);
-    client.log_in();
-    client.command("PBSZ 0", 200);
-    client.command("PROT P", 200);
-    let _silent = client.data();
-    client.command("RETR file", 150);
-    let mut other = site.client();
+    let mut other = server.client();
     assert_eq!(other.fetch("RETR file"), b"text");
 }
 
-/// A server that waits does nothing else: it does not even look whether something has come.
+/// A server that waits uses no processor time: it does not poll.
 #[test]
-fn waiting_costs_no_time() {
-    let directory = TempDir::new().expect("a temporary directory");
-    let root = directory.path().join("root");
-    fs::create_dir(&root).expect("the root");
-    let large = fs::File::create(root.join("large")).expect("a file");
-    large.set_len(1 << 30).expect("a size");
-    let certificate = Certificate::new(directory.path(), &[]);
-    let flags = [&certificate.flags()[..], &["--shutdown-grace", "0"]].concat();
-    let root = root.to_str().expect("a path of text");
-    let server = Server::spawn(&mut serving(root, &flags));
-    let der = PemObject::from_pem_file(&certificate.chain).expect("a certificate");
-    let config = trusting(der, &version::TLS13);
-    let secured = || {
-        let mut client = Client::greeted(server.address);
-        client.command("AUTH TLS", 234);
-        client.secure(&config);
-        client.log_in();
-        client.command("PBSZ 0", 200);
-        client.command("PROT P", 200);
-        client
-    };
-    // One that says nothing after AUTH, one that stops within its ClientHello and closes its side.
+fn a_waiting_server_does_not_wake_up() {
+    let secure = SecureServer::program(&["--shutdown-grace", "0"]);
+    let server = &secure.server;
+    server.write_sparse("large", 1 << 30);
+    let config = secure.config(&version::TLS13);
+    let secured = || secure.client(&config);
+    // One that sends nothing after AUTH, one that stops within its ClientHello and closes its side.
     let mut silent = Client::greeted(server.address);
     silent.command("AUTH TLS", 234);
     let mut half = Client::greeted(server.address);
@@ -181,24 +102,31 @@ fn waiting_costs_no_time() {
     let socket = pausing.data();
     pausing.command("STOR paused", 150);
     let mut paused = Protected::over(socket, &config);
-    paused.write(&pattern(20_000));
+    paused.write(&noise(20_000));
     paused.socket.write_all(&[23, 3, 3, 1]).expect("sending");
     let mut idle = secured();
     idle.command("NOOP", 200);
 
-    let settled = settle(&server);
-    thread::sleep(Duration::from_secs(1));
-    let later = switches(&server);
+    let settled = settle(server);
+    pass_time(
+        IDLE,
+        "a server that looks again and again shows only over time",
+    );
+    let later = switches(server);
     assert!(
-        later - settled < 20,
+        later - settled < 10,
         "the server woke up {} times for nothing",
         later - settled
     );
-    server.finish(&[PASSWORD]);
+    secure.server.finish();
 }
 
+/// A server that looked every 50 ms would do so ten times.
+const IDLE: Duration = Duration::from_millis(500);
+const SETTLED: Duration = Duration::from_millis(100);
+
 /// How often the server's threads have given up the processor of their own will: each wait is one.
-fn switches(server: &Server) -> u64 {
+fn switches(server: &TestServer<Program>) -> u64 {
     let tasks = fs::read_dir(format!("/proc/{}/task", server.id())).expect("its threads");
     tasks
         .filter_map(|task| fs::read_to_string(task.ok()?.path().join("status")).ok())
@@ -211,10 +139,10 @@ fn switches(server: &Server) -> u64 {
 }
 
 /// Waits until nothing happens any more; what has happened until then.
-fn settle(server: &Server) -> u64 {
+fn settle(server: &TestServer<Program>) -> u64 {
     let mut before = switches(server);
     wait_until("the server has nothing to do", || {
-        thread::sleep(Duration::from_millis(100));
+        pass_time(SETTLED, "nothing must happen during this time");
         let now = switches(server);
         std::mem::replace(&mut before, now) == now
     });
@@ -235,7 +163,7 @@ fn garbage() -> impl Strategy<Value = Vec<u8>> {
     (begun, rest).prop_map(|(begun, rest)| [begun, rest].concat())
 }
 
-/// Sends the bytes, says no more, and reads what comes until the end.
+/// Sends the bytes, closes the sending side, and reads to the end.
 fn spoil(stream: &mut TcpStream, bytes: &[u8]) {
     // The server may have had enough before the last byte.
     let _ = stream.write_all(bytes);

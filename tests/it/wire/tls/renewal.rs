@@ -1,11 +1,12 @@
-//! Certificates that change while sessions are at work: nobody notices but those who come after.
+//! Certificates that change while sessions transfer files: only new sessions notice.
 
 use std::fs;
 use std::net::SocketAddr;
+use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::thread;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use rustix::process::Signal;
 use rustls::pki_types::CertificateDer;
@@ -13,19 +14,20 @@ use rustls::pki_types::pem::PemObject;
 use rustls::{ClientConfig, version};
 use tempfile::TempDir;
 
-use super::super::{Client, PASSWORD, USER, pattern};
-use super::Protected;
-use crate::clients::path;
-use crate::secure::{Certificate, VERSIONS, trusting};
-use crate::server::Server;
+use crate::support::certificates::{Certificate, VERSIONS, trusting};
+use crate::support::client::Client;
+use crate::support::client::tls::Protected;
+use crate::support::file_contents::noise;
+use crate::support::server::{Program, SecureServer, TestServer};
+use crate::support::wait::wait_at_most;
 
 /// Each trusts the first certificate alone, so it would notice any other on its data connections too: those of
-/// TLS 1.3 have no ticket left after two transfers, and shake hands anew.
+/// TLS 1.3 have no ticket left after two transfers, and make a full handshake.
 #[test]
 fn twenty_sessions_transfer_while_the_certificate_is_replaced() {
-    let place = Place::new();
-    let server = place.serve();
-    let mut in_force = place.root();
+    let secure = SecureServer::program(&[]);
+    let server = &secure.server;
+    let mut in_force = root(&secure.certificate);
     let load = Load::default();
     thread::scope(|scope| {
         let _ends = load.ends_with_this();
@@ -36,13 +38,13 @@ fn twenty_sessions_transfer_while_the_certificate_is_replaced() {
         }
         load.each_goes_on();
         for (round, state) in BROKEN.iter().enumerate() {
-            place.break_as(*state);
+            state.apply(&secure.certificate);
             server.signal(Signal::HUP);
-            logged(&server, "not reloading, the old settings stay: ", round + 1);
+            logged(server, "not reloading, the old settings stay: ", round + 1);
             load.each_goes_on();
             assert!(presents(server.address, &in_force), "{state:?}");
-            in_force = place.renew();
-            // Else the server finds it by itself.
+            in_force = renew(server.directory());
+            // Otherwise the server finds the new files itself.
             if round % 2 == 0 {
                 server.signal(Signal::HUP);
             }
@@ -52,19 +54,17 @@ fn twenty_sessions_transfer_while_the_certificate_is_replaced() {
             load.each_goes_on();
         }
     });
-    // The sessions have come to their end by themselves: a panic of one would have been one of the scope.
-    server.finish(&[PASSWORD]);
+    // The sessions have ended: a panic in one of them would have been a panic of the scope.
+    secure.server.finish();
 }
 
 /// One session over and over: what it sends it fetches back.
 fn session(load: &Load, number: usize, address: SocketAddr, config: &Arc<ClientConfig>) {
-    let bytes = pattern(100_000 + number);
+    let bytes = noise(100_000 + number);
     let mut client = Client::greeted(address);
-    client.command("AUTH TLS", 234);
-    client.secure(config);
+    client.auth_tls(config);
     client.log_in();
-    client.command("PBSZ 0", 200);
-    client.command("PROT P", 200);
+    client.protect_data();
     while load.goes_on.load(Ordering::Relaxed) {
         client.store_securely(&format!("STOR file{number}"), &bytes, config);
         let fetched = client.fetch_securely(&format!("RETR file{number}"), config);
@@ -75,7 +75,7 @@ fn session(load: &Load, number: usize, address: SocketAddr, config: &Arc<ClientC
     client.expect_closed();
 }
 
-/// What the sessions have done, and whether they shall go on.
+/// How much the sessions have done, and whether they continue.
 struct Load {
     goes_on: AtomicBool,
     rounds: [AtomicUsize; SESSIONS],
@@ -107,7 +107,7 @@ impl Load {
         });
     }
 
-    /// Also when the test fails: nobody waits for its sessions then.
+    /// Ends the sessions also when the test fails.
     fn ends_with_this(&self) -> EndsWithThis<'_> {
         EndsWithThis(self)
     }
@@ -121,59 +121,16 @@ impl Drop for EndsWithThis<'_> {
     }
 }
 
-/// Where the server finds its certificate and its files.
-struct Place {
-    directory: TempDir,
-    certificate: Certificate,
+fn root(certificate: &Certificate) -> CertificateDer<'static> {
+    CertificateDer::from_pem_file(&certificate.chain).expect("the certificate")
 }
 
-impl Place {
-    fn new() -> Self {
-        let directory = TempDir::new().expect("a temporary directory");
-        fs::create_dir(directory.path().join("root")).expect("the root");
-        let certificate = Certificate::new(directory.path(), &[]);
-        Self {
-            directory,
-            certificate,
-        }
-    }
-
-    fn serve(&self) -> Server {
-        let root = self.directory.path().join("root");
-        let common = ["-i", "127.0.0.1", "-p", "0", "-w", "-d", path(&root)];
-        let user = ["-u", USER, "-P", PASSWORD];
-        Server::start(&[&common[..], &user, &self.certificate.flags()].concat())
-    }
-
-    fn root(&self) -> CertificateDer<'static> {
-        CertificateDer::from_pem_file(&self.certificate.chain).expect("the certificate")
-    }
-
-    /// Another certificate, written over the old one: first the chain, then the key.
-    fn renew(&self) -> CertificateDer<'static> {
-        Certificate::new(self.directory.path(), &[]);
-        self.root()
-    }
-
-    fn break_as(&self, state: Broken) {
-        let (chain, key) = (&self.certificate.chain, &self.certificate.key);
-        let half = |file: &str| {
-            let bytes = fs::read(file).expect("the file");
-            fs::write(file, &bytes[..bytes.len() / 2]).expect("half of it");
-        };
-        match state {
-            Broken::HalfChain => half(chain),
-            Broken::HalfKey => half(key),
-            Broken::NoKey => fs::remove_file(key).expect("no key"),
-            Broken::OtherKey => {
-                let directory = TempDir::new().expect("a temporary directory");
-                let other = Certificate::new(directory.path(), &[]);
-                fs::copy(other.key, key).expect("another key");
-            }
-        }
-    }
+/// Another certificate, written over the old one: first the chain, then the key.
+fn renew(directory: &Path) -> CertificateDer<'static> {
+    root(&Certificate::new(directory, &[]))
 }
 
+/// What is wrong with the files of a certificate.
 #[derive(Clone, Copy, Debug)]
 enum Broken {
     HalfChain,
@@ -182,7 +139,27 @@ enum Broken {
     HalfKey,
 }
 
-/// Whether who comes now gets this certificate: a client that trusts no other.
+impl Broken {
+    fn apply(self, certificate: &Certificate) {
+        let (chain, key) = (&certificate.chain, &certificate.key);
+        let half = |file: &str| {
+            let text = fs::read(file).expect("a file");
+            fs::write(file, &text[..text.len() / 2]).expect("half a file");
+        };
+        match self {
+            Self::HalfChain => half(chain),
+            Self::HalfKey => half(key),
+            Self::NoKey => fs::remove_file(key).expect("no key"),
+            Self::OtherKey => {
+                let directory = TempDir::new().expect("a temporary directory");
+                let other = Certificate::new(directory.path(), &[]);
+                fs::copy(other.key, key).expect("another key");
+            }
+        }
+    }
+}
+
+/// Whether a new client, which trusts this certificate only, is served.
 fn presents(address: SocketAddr, certificate: &CertificateDer<'static>) -> bool {
     let mut client = Client::greeted(address);
     client.command("AUTH TLS", 234);
@@ -191,17 +168,13 @@ fn presents(address: SocketAddr, certificate: &CertificateDer<'static>) -> bool 
 }
 
 #[track_caller]
-fn logged(server: &Server, text: &str, times: usize) {
+fn logged(server: &TestServer<Program>, text: &str, times: usize) {
     until(text, || server.log().matches(text).count() >= times);
 }
 
 #[track_caller]
 fn until(what: &str, is_so: impl Fn() -> bool) {
-    let deadline = Instant::now() + Duration::from_secs(60);
-    while !is_so() {
-        assert!(Instant::now() < deadline, "waited in vain for {what}");
-        thread::sleep(Duration::from_millis(50));
-    }
+    wait_at_most(Duration::from_secs(60), what, is_so);
 }
 
 const SESSIONS: usize = 20;

@@ -4,17 +4,20 @@ use std::sync::Arc;
 
 use rustls::{ClientConfig, version};
 
-use super::super::{Client, pattern};
-use super::{Ending, Protected, Secure, VERSIONS};
+use crate::support::certificates::VERSIONS;
+use crate::support::client::Client;
+use crate::support::client::tls::{Ending, Protected};
+use crate::support::file_contents::noise;
+use crate::support::server::SecureServer;
 
 #[test]
 fn data_connections_resume() {
-    let secure = Secure::new(&["--tls-require-resumption"]);
-    secure.site.write("file", "text");
+    let secure = SecureServer::in_process(&["--tls-require-resumption"]);
+    secure.server.write("file", "text");
     for (version, times) in [(&version::TLS12, 20), (&version::TLS13, 2)] {
         let config = secure.config(version);
         let mut client = secure.client(&config);
-        // Tickets of TLS 1.3 have come by now; rustls uses each once only.
+        // Tickets of TLS 1.3 have arrived; rustls uses each once only.
         for _ in 0..times {
             let socket = client.data();
             client.command("RETR file", 150);
@@ -26,28 +29,16 @@ fn data_connections_resume() {
     }
 }
 
-/// Without the flag they may do as they like.
 #[test]
-fn not_resuming_is_allowed_by_default() {
-    let secure = Secure::new(&[]);
-    secure.site.write("file", "text");
-    for version in VERSIONS {
-        let mut client = secure.client(&secure.config(version));
-        let other = secure.config(version);
-        assert_eq!(client.fetch_securely("RETR file", &other), b"text");
-    }
-}
-
-#[test]
-fn who_does_not_resume_is_refused() {
-    let secure = Secure::new(&["--tls-require-resumption"]);
-    secure.site.write("file", "text");
+fn data_connections_that_do_not_resume_are_refused() {
+    let secure = SecureServer::in_process(&["--tls-require-resumption"]);
+    secure.server.write("file", "text");
     for version in VERSIONS {
         let config = secure.config(version);
         let mut client = secure.client(&config);
         refused(&mut client, &secure.config(version));
-        assert_eq!(secure.site.read("file"), b"text");
-        assert!(!secure.site.path("new").exists());
+        assert_eq!(secure.server.read("file"), b"text");
+        assert!(!secure.server.path("new").exists());
         // The client itself is still served.
         assert_eq!(client.fetch_securely("RETR file", &config), b"text");
     }
@@ -56,8 +47,8 @@ fn who_does_not_resume_is_refused() {
 /// Another session of the same server, of the same user even, is a stranger's.
 #[test]
 fn another_clients_session_is_refused() {
-    let secure = Secure::new(&["--tls-require-resumption"]);
-    secure.site.write("file", "text");
+    let secure = SecureServer::in_process(&["--tls-require-resumption"]);
+    secure.server.write("file", "text");
     for version in VERSIONS {
         let mut client = secure.client(&secure.config(version));
         let strange = secure.config(version);
@@ -72,17 +63,17 @@ fn another_clients_session_is_refused() {
 /// A full handshake on a data connection leaves nothing behind that could be resumed on the next.
 #[test]
 fn a_session_made_on_a_data_connection_is_refused() {
-    let secure = Secure::new(&["--tls-require-resumption"]);
-    secure.site.write("file", "text");
+    let secure = SecureServer::in_process(&["--tls-require-resumption"]);
+    secure.server.write("file", "text");
     for version in VERSIONS {
         let mut client = secure.client(&secure.config(version));
         let strange = secure.config(version);
         for _ in 0..4 {
             refused(&mut client, &strange);
         }
-        // Neither where it had been let in.
-        let tolerant = Secure::new(&[]);
-        tolerant.site.write("file", "text");
+        // Nor where the connection was accepted.
+        let tolerant = SecureServer::in_process(&[]);
+        tolerant.server.write("file", "text");
         let mut client = tolerant.client(&tolerant.config(version));
         let strange = tolerant.config(version);
         for _ in 0..4 {
@@ -111,7 +102,7 @@ fn refused(client: &mut Client, config: &Arc<ClientConfig>) {
         let socket = client.data();
         client.command(command, 150);
         if let Ok(mut data) = Protected::try_over(socket, config) {
-            let _ = data.try_write(&pattern(1000));
+            let _ = data.try_write(&noise(1000));
         }
         client.expect(522);
     }

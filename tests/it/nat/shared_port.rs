@@ -1,0 +1,128 @@
+//! One forwarded port for many clients: those with different addresses listen on it at the same time.
+
+use std::fs;
+use std::net::SocketAddr;
+use std::sync::Barrier;
+use std::thread;
+
+use rustix::process::Signal;
+
+use super::home_network::OUTSIDE;
+use super::home_server::HomeServer;
+use super::matrix::scenario;
+use crate::support::client::Client;
+use crate::support::data::read_all;
+use crate::support::file_contents::noise;
+
+#[test]
+fn two_hundred_clients_share_one_port() {
+    scenario("shared_port::two_hundred_clients_share_one_port", || {
+        let home = HomeServer::new(&ONE_PORT);
+        neighbourhood(&home);
+        for number in 1..=CLIENTS {
+            fs::write(home.root().join(name(number)), contents(number)).expect("a file to serve");
+        }
+        let all_are_told = Barrier::new(usize::from(CLIENTS));
+        thread::scope(|scope| {
+            for number in 1..=CLIENTS {
+                let (home, all_are_told) = (&home, &all_are_told);
+                scope.spawn(move || {
+                    let mut client = neighbour(home, number);
+                    let to = client.passive();
+                    assert_eq!(to.port(), 60_000);
+                    // No client connects before the last one has its 227: all wait on the one port.
+                    all_are_told.wait();
+                    fetch(&mut client, to, number);
+                    client.command("QUIT", 221);
+                });
+            }
+        });
+        let log = home.server.log();
+        assert!(!log.contains("too small"), "a client waited:\n{log}");
+        home.finish();
+        "200 of 200 wait on it at the same time, each gets its own file"
+    });
+}
+
+/// Where any address may connect, sessions cannot share a port.
+#[test]
+fn foreign_addresses_take_turns() {
+    let home = HomeServer::new(&[&ONE_PORT[..], &["--permit-foreign-addresses"]].concat());
+    let mut one = home.client_from("client", Some("203.0.113.10"), OUTSIDE);
+    let mut other = home.client_from("client", Some("203.0.113.11"), OUTSIDE);
+    let to = one.passive();
+    other.send("PASV");
+    home.server.log_with("#2 waits for a passive port");
+    let data = one.connect_data(to);
+    one.fetch_over(data, "RETR from-server.bin");
+    other.expect_announced();
+    home.finish();
+}
+
+/// Several sessions of one address take turns, beside the others.
+#[test]
+fn two_sessions_of_one_address_take_turns() {
+    scenario(
+        "shared_port::two_sessions_of_one_address_take_turns",
+        || {
+            let home = HomeServer::new(&ONE_PORT);
+            let mut first = home.client_from("client", Some("203.0.113.10"), OUTSIDE);
+            let mut second = home.client_from("client", Some("203.0.113.10"), OUTSIDE);
+            let mut other = home.client_from("client", Some("203.0.113.11"), OUTSIDE);
+            let to = first.passive();
+            second.send("PASV");
+            home.server.log_with("#2 waits for a passive port");
+            let elsewhere = other.passive();
+            assert_eq!(to, elsewhere);
+            let data = other.connect_data(elsewhere);
+            other.fetch_over(data, "RETR from-server.bin");
+            home.server.signal(Signal::USR1);
+            home.server.log_with("waiting for a passive port for");
+            let data = first.connect_data(to);
+            first.fetch_over(data, "RETR from-server.bin");
+            let to = second.expect_announced();
+            let data = second.connect_data(to);
+            second.fetch_over(data, "RETR from-server.bin");
+            home.finish();
+            "the second waits for the first, another client does not wait"
+        },
+    );
+}
+
+/// Connects before or after its command, as clients do.
+fn fetch(client: &mut Client, to: SocketAddr, number: u8) {
+    let bytes = match number.is_multiple_of(2) {
+        true => {
+            let data = client.connect_data(to);
+            client.fetch_over(data, format!("RETR {}", name(number)))
+        }
+        false => {
+            client.command(format!("RETR {}", name(number)), 150);
+            let bytes = read_all(&mut client.connect_data(to));
+            client.expect(226);
+            bytes
+        }
+    };
+    assert!(bytes == contents(number), "not the file of client {number}");
+}
+
+/// A network of further clients.
+fn neighbourhood(home: &HomeServer) {
+    home.lab.local_network("client", "198.51.100.0/24");
+    home.lab.route("isp", "198.51.100.0/24", "203.0.113.9");
+}
+
+fn neighbour(home: &HomeServer, number: u8) -> Client {
+    home.client_from("client", Some(&format!("198.51.100.{number}")), OUTSIDE)
+}
+
+fn name(number: u8) -> String {
+    format!("file-{number}")
+}
+
+fn contents(number: u8) -> Vec<u8> {
+    noise(10_000 + 100 * usize::from(number))
+}
+
+const CLIENTS: u8 = 200;
+const ONE_PORT: [&str; 4] = ["-n", "203.0.113.1", "-r", "60000"];

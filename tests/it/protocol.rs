@@ -1,0 +1,9 @@
+//! The protocol core without a driver: transcripts, properties, corpora of the fuzz targets, and tables; and the
+//! client's side of a conversation.
+
+mod client;
+mod corpora;
+mod masquerade;
+mod properties;
+mod rate_limit;
+mod transcripts;

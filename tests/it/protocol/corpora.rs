@@ -1,0 +1,51 @@
+//! The committed corpora of the fuzz targets: what a search has found once must stay right.
+
+use std::fs;
+use std::path::Path;
+
+use ftp_tests::fuzz;
+
+#[test]
+fn the_corpus_of_the_client_passes() {
+    replay("client", fuzz::client);
+}
+
+#[test]
+fn the_corpus_of_commands_passes() {
+    replay("command", fuzz::command);
+}
+
+#[test]
+fn the_corpus_of_listings_passes() {
+    replay("listing", fuzz::listing);
+}
+
+#[test]
+fn the_corpus_of_model_steps_passes() {
+    replay("model", fuzz::model);
+}
+
+#[test]
+fn the_corpus_of_replies_passes() {
+    replay("reply", fuzz::reply);
+}
+
+#[test]
+fn the_corpus_of_sessions_passes() {
+    replay("session", fuzz::session);
+}
+
+#[track_caller]
+fn replay(target: &str, run: impl Fn(&[u8])) {
+    let manifest = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let directory = manifest.join("../fuzz/corpus").join(target);
+    let mut count = 0;
+    for entry in fs::read_dir(&directory).expect("the corpus") {
+        let path = entry.expect("an entry").path();
+        // Only seen when the run fails: then the last line names the culprit.
+        println!("{}", path.display());
+        run(&fs::read(&path).expect("a file"));
+        count += 1;
+    }
+    assert!(count > 0, "{} is empty", directory.display());
+}

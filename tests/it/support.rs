@@ -1,0 +1,13 @@
+//! What the tests share: servers, clients, certificates, the lab of network namespaces, other programs.
+
+pub(crate) mod certificates;
+pub(crate) mod client;
+pub(crate) mod client_program;
+pub(crate) mod data;
+pub(crate) mod file_contents;
+pub(crate) mod lab;
+pub(crate) mod log;
+pub(crate) mod process;
+pub(crate) mod server;
+pub(crate) mod strategies;
+pub(crate) mod wait;

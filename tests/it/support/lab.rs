@@ -1,0 +1,244 @@
+//! A small internet in network namespaces: hosts, networks, and commands run on a host.
+//!
+//! Every host is a namespace of its own, without any way to the machine's real network. A network is a bridge that
+//! lives in one host (for example the switch of a router) and that others plug into. Names hold the process id
+//! and a number, so that labs can run side by side; they vanish with the lab, also when a test panics.
+
+mod namespace;
+mod resolver;
+
+use std::fs;
+use std::io::Write;
+use std::path::Path;
+use std::process::{self as std_process, Command, Stdio};
+use std::sync::atomic::{AtomicU32, Ordering};
+
+use crate::support::process::{self, Finished};
+
+pub(crate) use namespace::{Namespace, connect};
+pub(crate) use resolver::Resolver;
+
+/// Hosts and networks that exist as long as this value.
+pub(crate) struct Lab {
+    prefix: String,
+    hosts: Vec<String>,
+}
+
+impl Lab {
+    /// An empty lab. Fails when this user may not make namespaces.
+    pub(crate) fn new() -> Self {
+        assert!(
+            rustix::process::geteuid().is_root(),
+            "the tests in network namespaces need root: run `tests/run` as root"
+        );
+        sweep();
+        let number = NEXT.fetch_add(1, Ordering::Relaxed);
+        Self {
+            prefix: format!("{PREFIX}{}-{number}-", std_process::id()),
+            hosts: Vec::new(),
+        }
+    }
+
+    /// A new host, with a loopback interface only.
+    pub(crate) fn host(&mut self, host: &str) {
+        ip(&["netns", "add", &self.namespace(host)]);
+        self.hosts.push(host.to_owned());
+        // A router on the way would send a client to the next router's link-local address, which for a
+        // second or two does not work yet, as the kernel looks for duplicates of it.
+        self.set(host, "net/ipv6/conf/default/accept_redirects", "0");
+        self.set(host, "net/ipv6/conf/default/dad_transmits", "0");
+        self.ip(host, &["link", "set", "lo", "up"]);
+    }
+
+    /// A network whose switch stands in `host`; `address` is that host's own in it.
+    pub(crate) fn network(&self, host: &str, network: &str, address: &str) {
+        self.ip(host, &["link", "add", network, "type", "bridge"]);
+        self.address(host, network, address);
+        // Otherwise kernels with br_netfilter apply the host's IP rules to frames that a switch only forwards.
+        let switch = "/proc/sys/net/bridge/bridge-nf-call-iptables";
+        self.sh(host, &format!("test ! -e {switch} || echo 0 > {switch}"));
+    }
+
+    /// A cable from `host`, where it becomes the interface `interface` with `address`, to `network` in `switch`.
+    pub(crate) fn plug(
+        &self,
+        host: &str,
+        interface: &str,
+        address: &str,
+        switch: &str,
+        network: &str,
+    ) {
+        let (near, far) = (self.namespace(host), self.namespace(switch));
+        // The far end is named after the host: unique in its network, and readable in `ip link`.
+        let port = format!("p-{host}");
+        let peer = ["peer", "name", &port, "netns", &far];
+        ip(&[
+            &["link", "add", interface, "netns", &near, "type", "veth"],
+            &peer[..],
+        ]
+        .concat());
+        self.ip(switch, &["link", "set", &port, "master", network, "up"]);
+        self.address(host, interface, address);
+    }
+
+    /// One more address on an interface, which is then up.
+    pub(crate) fn address(&self, host: &str, interface: &str, address: &str) {
+        let mut arguments = vec!["address", "add", address, "dev", interface];
+        if address.contains(':') {
+            // Looking for duplicates takes a second, in which the address does not work.
+            arguments.push("nodad");
+        }
+        self.ip(host, &arguments);
+        self.ip(host, &["link", "set", interface, "up"]);
+    }
+
+    /// Makes every address of a network the host's own, at once.
+    pub(crate) fn local_network(&self, host: &str, network: &str) {
+        self.ip(host, &["route", "add", "local", network, "dev", "lo"]);
+    }
+
+    pub(crate) fn remove_address(&self, host: &str, interface: &str, address: &str) {
+        self.ip(host, &["address", "delete", address, "dev", interface]);
+    }
+
+    pub(crate) fn default_route(&self, host: &str, gateway: &str) {
+        self.route(host, "default", gateway);
+    }
+
+    /// A route; its family is the gateway's.
+    pub(crate) fn route(&self, host: &str, to: &str, gateway: &str) {
+        let family = if gateway.contains(':') { "-6" } else { "-4" };
+        self.ip(host, &[family, "route", "add", to, "via", gateway]);
+    }
+
+    /// Another gateway in the place of the one that there is.
+    pub(crate) fn replace_default_route(&self, host: &str, gateway: &str) {
+        self.ip(host, &["-4", "route", "replace", "default", "via", gateway]);
+    }
+
+    /// A way to one other host, over an interface whose network does not hold it.
+    pub(crate) fn route_over(&self, host: &str, to: &str, interface: &str) {
+        self.ip(host, &["-4", "route", "add", to, "dev", interface]);
+    }
+
+    /// Adds an address to an interface and removes it again, `times` times.
+    pub(crate) fn flood(&self, host: &str, interface: &str, times: u32) {
+        let line = |verb: &str| format!("address {verb} 192.0.2.1/32 dev {interface}\n");
+        let both = line("add") + &line("delete");
+        let batch = both.repeat(times as usize);
+        let mut command = self.on(host, "ip");
+        command.args(["-batch", "-"]);
+        process::run_typing(&mut command, &batch, SECONDS_MAX).expect_success();
+    }
+
+    /// Makes `host` forward packets, as a router does.
+    pub(crate) fn forward(&self, host: &str) {
+        self.set(host, "net/ipv4/ip_forward", "1");
+        self.set(host, "net/ipv6/conf/all/forwarding", "1");
+    }
+
+    /// Writes a setting of the kernel for `host`, named by its path beneath `/proc/sys`.
+    pub(crate) fn set(&self, host: &str, name: &str, value: &str) {
+        self.sh(host, &format!("echo {value} > /proc/sys/{name}"));
+    }
+
+    /// For sockets of the test itself on `host`.
+    pub(crate) fn namespace_of(&self, host: &str) -> Namespace {
+        Namespace::open(&self.namespace(host))
+    }
+
+    /// Loads an nftables ruleset on `host`.
+    pub(crate) fn nft(&self, host: &str, rules: &str) {
+        let mut command = self.on(host, "nft");
+        command
+            .args(["-f", "-"])
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped());
+        let mut child = command.spawn().expect("nft (Debian package: nftables)");
+        child
+            .stdin
+            .take()
+            .expect("stdin is piped")
+            .write_all(rules.as_bytes())
+            .expect("rules to nft");
+        let output = child.wait_with_output().expect("nft");
+        let complaint = String::from_utf8_lossy(&output.stderr);
+        assert!(
+            output.status.success(),
+            "nft on {host}: {complaint}\n{rules}"
+        );
+    }
+
+    /// A command that will run on `host`. It replaces `ip` in the same process, so its id is the child's.
+    pub(crate) fn on(&self, host: &str, program: &str) -> Command {
+        let mut command = Command::new("ip");
+        command.args(["netns", "exec", &self.namespace(host), program]);
+        command
+    }
+
+    /// The same for a command made elsewhere; with the same arguments and environment.
+    pub(crate) fn command_on(&self, host: &str, inner: &Command) -> Command {
+        let mut command = Command::new("ip");
+        command
+            .args(["netns", "exec", &self.namespace(host)])
+            .arg(inner.get_program())
+            .args(inner.get_args());
+        process::copy_environment(inner, &mut command);
+        command
+    }
+
+    /// Runs the lines of a script on `host`.
+    pub(crate) fn sh(&self, host: &str, script: &str) {
+        process::run(self.on(host, "sh").args(["-c", script]), SECONDS_MAX).expect_success();
+    }
+
+    fn ip(&self, host: &str, arguments: &[&str]) -> Finished {
+        ip(&[&["-n", &self.namespace(host)], arguments].concat())
+    }
+
+    fn namespace(&self, host: &str) -> String {
+        format!("{}{host}", self.prefix)
+    }
+}
+
+impl Drop for Lab {
+    fn drop(&mut self) {
+        for host in &self.hosts {
+            // No panic here: another one may be under way, and the next lab sweeps up what stayed.
+            let _ = Command::new("ip")
+                .args(["netns", "delete", &self.namespace(host)])
+                .status();
+            resolver::remove_etc(&self.namespace(host));
+        }
+    }
+}
+
+#[track_caller]
+fn ip(arguments: &[&str]) -> Finished {
+    process::run(Command::new("ip").args(arguments), SECONDS_MAX).expect_success()
+}
+
+/// Removes the namespaces of test runs that were killed.
+fn sweep() {
+    let Ok(names) = fs::read_dir("/run/netns") else {
+        return;
+    };
+    for name in names
+        .flatten()
+        .filter_map(|entry| entry.file_name().into_string().ok())
+    {
+        let owner = name
+            .strip_prefix(PREFIX)
+            .and_then(|rest| rest.split('-').next());
+        if owner.is_some_and(|pid| !Path::new("/proc").join(pid).exists()) {
+            // Another run may sweep at the same time.
+            let _ = Command::new("ip").args(["netns", "delete", &name]).status();
+            resolver::remove_etc(&name);
+        }
+    }
+}
+
+static NEXT: AtomicU32 = AtomicU32::new(0);
+const PREFIX: &str = "ftplab-";
+const SECONDS_MAX: u64 = 20;

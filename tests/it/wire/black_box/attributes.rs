@@ -1,0 +1,216 @@
+//! Permission bits, times and owners: SITE CHMOD, SITE UMASK, MFMT, and the facts that show them.
+
+use std::fs::{self, File, FileTimes};
+use std::os::unix::fs::{MetadataExt, PermissionsExt, symlink};
+use std::process::Command;
+use std::time::{Duration, SystemTime};
+
+use crate::support::client::Client;
+use crate::support::process::{self};
+use crate::support::server::{BlackBox, TestServer};
+
+#[test]
+fn site_chmod_changes_permission_bits() {
+    let server = TestServer::black_box();
+    server.write("two words", "text");
+    fs::create_dir(server.path("directory")).expect("a directory");
+    let mut client = server.client();
+    client.command("SITE CHMOD 600 two words", 200);
+    assert_eq!(mode(&server, "two words"), 0o600);
+    // Also for a file that no one may open.
+    client.command("SITE CHMOD 0 two words", 200);
+    client.command("SITE CHMOD 0644 two words", 200);
+    assert_eq!(mode(&server, "two words"), 0o644);
+    let text = client.command("SITE CHMOD 7755 two words", 200).text();
+    assert!(text.contains("0755") && text.contains("setuid"), "{text}");
+    assert_eq!(mode(&server, "two words"), 0o755);
+    // What the operator has given a directory stays.
+    set_mode(&server, "directory", 0o2775);
+    client.command("SITE CHMOD 750 directory", 200);
+    assert_eq!(mode(&server, "directory"), 0o2750);
+    set_mode(&server, "two words", 0o4755);
+    client.command("SITE CHMOD 755 two words", 200);
+    assert_eq!(mode(&server, "two words"), 0o755);
+    for line in [
+        "SITE CHMOD 644 missing",
+        "SITE CHMOD 700 /",
+        "SITE CHMOD 700 ..",
+    ] {
+        client.command(line, 550);
+    }
+    client.expect_in_step();
+}
+
+#[test]
+fn only_files_and_directories_beneath_the_root_are_changed() {
+    let server = TestServer::black_box();
+    let outside = server.directory().join("outside");
+    fs::write(&outside, "secret").expect("a file");
+    fs::set_permissions(&outside, fs::Permissions::from_mode(0o600)).expect("its mode");
+    set_time(&outside, 1_000_000_000);
+    symlink("../outside", server.path("relative")).expect("a link");
+    symlink(&outside, server.path("absolute")).expect("a link");
+    process::run(Command::new("mkfifo").arg(server.path("pipe")), 10).expect_success();
+    server.write("file", "text");
+    symlink("file", server.path("link")).expect("a link");
+    let mut client = server.client();
+    for name in ["relative", "absolute", "pipe", "../outside"] {
+        client.command(format!("SITE CHMOD 666 {name}"), 550);
+        client.command(format!("MFMT 20251122130709 {name}"), 550);
+    }
+    let metadata = fs::metadata(&outside).expect("the file");
+    assert_eq!(
+        (metadata.mode() & 0o7777, metadata.mtime()),
+        (0o600, 1_000_000_000)
+    );
+    // A link within leads to its file.
+    client.command("SITE CHMOD 640 link", 200);
+    client.command("MFMT 20251122130709 link", 213);
+    assert_eq!(mode(&server, "file"), 0o640);
+    assert_eq!(modified(&server, "file"), 1_763_816_829);
+}
+
+/// A umask applies to all that this session creates, and to no other session.
+#[test]
+fn site_umask_applies_to_one_session() {
+    let server = TestServer::black_box();
+    server.write("old", "text");
+    set_mode(&server, "old", 0o666);
+    let mut client = server.client();
+    let shown = client.command("SITE UMASK", 200).text();
+    let before = shown
+        .trim_start_matches("200 The umask is ")
+        .trim_end_matches('.');
+    let before = u32::from_str_radix(before, 8).expect("octal digits");
+    client.command("SITE UMASK 027", 200);
+    client.command("MKD directory", 257);
+    client.store("STOR stored", "text");
+    client.store("APPE appended", "text");
+    client.store("STOU unique", "text");
+    client.store("STOR old", "text");
+    for (name, expected) in [
+        ("directory", 0o750),
+        ("stored", 0o640),
+        ("appended", 0o640),
+        ("unique", 0o640),
+        ("old", 0o666),
+    ] {
+        assert_eq!(mode(&server, name), expected, "{name}");
+    }
+    // Less strict than the server's own.
+    client.command("SITE UMASK 0", 200);
+    client.store("STOR open", "text");
+    assert_eq!(mode(&server, "open"), 0o666);
+    let mut other = server.client();
+    other.store("STOR other", "text");
+    assert_eq!(mode(&server, "other"), 0o666 & !before);
+    other.command("MKD others", 257);
+    assert_eq!(mode(&server, "others"), 0o777 & !before);
+}
+
+#[test]
+fn mfmt_sets_modification_times() {
+    let server = TestServer::black_box();
+    server.write("file", "text");
+    fs::create_dir(server.path("directory")).expect("a directory");
+    let file = File::options()
+        .write(true)
+        .open(server.path("file"))
+        .expect("a file");
+    let accessed = SystemTime::UNIX_EPOCH + Duration::from_secs(900_000_000);
+    file.set_times(FileTimes::new().set_accessed(accessed))
+        .expect("its times");
+    let mut client = server.client();
+    for (time, seconds) in [
+        ("20251122130709", 1_763_816_829),
+        ("20251122130709.999", 1_763_816_829),
+        ("19700101000000", 0),
+        ("19691231235959", -1),
+        ("20380119031408", 1 << 31),
+    ] {
+        for name in ["file", "directory"] {
+            let whole = &time[..14];
+            let text = client.command(format!("MFMT {time} {name}"), 213).text();
+            assert_eq!(text, format!("213 Modify={whole}; {name}"));
+            assert_eq!(modified(&server, name), seconds, "{time} {name}");
+        }
+        let text = client.command("MDTM file", 213).text();
+        assert_eq!(text, format!("213 {}", &time[..14]));
+    }
+    let metadata = fs::metadata(server.path("file")).expect("the file");
+    assert_eq!(metadata.atime(), 900_000_000);
+    for line in ["MFMT 20251122130709 missing", "MFMT 20251122130709 /"] {
+        client.command(line, 550);
+    }
+    client.command("MFMT 20250229000000 file", 501);
+}
+
+#[test]
+fn owners_are_facts_when_selected() {
+    let server = TestServer::black_box();
+    fs::create_dir(server.path("directory")).expect("a directory");
+    server.write("directory/file", "text");
+    let mut client = server.client();
+    let fetch = |client: &mut Client, command: &str| {
+        String::from_utf8(client.fetch(command)).expect("text")
+    };
+    assert!(!fetch(&mut client, "MLSD directory").contains("unix.owner"));
+    client.command("OPTS MLST type;unix.owner;unix.group;", 200);
+    let owned = "unix.owner=root;unix.group=root;";
+    let expected =
+        format!("type=cdir;{owned} .\r\ntype=pdir;{owned} ..\r\ntype=file;{owned} file\r\n");
+    assert_eq!(fetch(&mut client, "MLSD directory"), expected);
+    let text = client.command("MLST directory/file", 250).text();
+    assert!(
+        text.contains(&format!(" type=file;{owned} /directory/file")),
+        "{text}"
+    );
+    let text = client.command("MLST", 250).text();
+    assert!(text.contains(&format!(" type=dir;{owned} /")), "{text}");
+}
+
+/// No path to the root shows anything above it.
+#[test]
+fn mlsd_shows_no_parent_of_the_root() {
+    let server = TestServer::black_box();
+    fs::create_dir(server.path("directory")).expect("a directory");
+    symlink(".", server.path("directory/here")).expect("a link");
+    symlink("..", server.path("directory/up")).expect("a link");
+    let mut client = server.client();
+    client.command("OPTS MLST type;", 200);
+    for (command, above) in [
+        ("MLSD", false),
+        ("MLSD /", false),
+        ("MLSD directory/..", false),
+        ("MLSD directory/up", false),
+        ("MLSD directory", true),
+        ("MLSD directory/here", true),
+    ] {
+        let text = String::from_utf8(client.fetch(command)).expect("text");
+        assert!(text.starts_with("type=cdir; .\r\n"), "{command}: {text}");
+        assert_eq!(
+            text.contains("type=pdir; ..\r\n"),
+            above,
+            "{command}: {text}"
+        );
+    }
+}
+
+fn mode(server: &TestServer<BlackBox>, name: &str) -> u32 {
+    fs::metadata(server.path(name)).expect(name).mode() & 0o7777
+}
+
+fn modified(server: &TestServer<BlackBox>, name: &str) -> i64 {
+    fs::metadata(server.path(name)).expect(name).mtime()
+}
+
+fn set_mode(server: &TestServer<BlackBox>, name: &str, mode: u32) {
+    fs::set_permissions(server.path(name), fs::Permissions::from_mode(mode)).expect(name);
+}
+
+fn set_time(path: &std::path::Path, seconds: u64) {
+    let time = SystemTime::UNIX_EPOCH + Duration::from_secs(seconds);
+    let file = File::options().write(true).open(path);
+    file.and_then(|file| file.set_modified(time))
+        .expect("its time");
+}
