@@ -319,10 +319,33 @@ pub(crate) fn split_word(text: &[u8]) -> (&[u8], &[u8]) {
 
 /// The row of a command, by its name in upper or lower case.
 pub(crate) fn find(name: &[u8]) -> Option<&'static CommandInfo> {
-    COMMANDS
-        .iter()
-        .find(|info| info.name.as_bytes().eq_ignore_ascii_case(name))
+    let index = KEYS.binary_search(&key(name)).ok()?;
+    let info = &COMMANDS[index];
+    // A NUL in the name would look like its end.
+    (info.name.len() == name.len()).then_some(info)
 }
+
+/// The first four bytes of a name in upper case, as a number that sorts as the name does.
+const fn key(name: &[u8]) -> u32 {
+    let mut key = [0; 4];
+    let mut at = 0;
+    while at < name.len() && at < key.len() {
+        key[at] = name[at].to_ascii_uppercase();
+        at += 1;
+    }
+    u32::from_be_bytes(key)
+}
+
+/// The keys of [`COMMANDS`]: every line of a client is looked up, and these fit into few cache lines.
+static KEYS: [u32; COMMANDS.len()] = {
+    let mut keys = [0; COMMANDS.len()];
+    let mut at = 0;
+    while at < keys.len() {
+        keys[at] = key(COMMANDS[at].name.as_bytes());
+        at += 1;
+    }
+    keys
+};
 
 /// Whether this is a command of [`NOT_IMPLEMENTED`].
 pub(crate) fn is_not_implemented(name: &[u8]) -> bool {
@@ -357,11 +380,20 @@ mod tests {
         check(b" NOOP", None, b"NOOP");
         check(b"NOOPS", None, b"");
         check(b"\xffABOR", None, b"");
+        check(b"CWD\0", None, b"");
+        check(b"CW", None, b"");
     }
 
     #[test]
     fn the_table_is_sorted_and_no_name_comes_twice() {
         assert!(COMMANDS.is_sorted_by(|a, b| a.name < b.name));
+        for info in COMMANDS {
+            assert_eq!(
+                find(info.name.as_bytes()).map(|found| found.name),
+                Some(info.name)
+            );
+            assert!(info.name.len() <= 4);
+        }
         for name in NOT_IMPLEMENTED {
             assert!(find(name.as_bytes()).is_none(), "{name}");
         }

@@ -83,9 +83,9 @@ fn check_resolves_host_names() {
             "resolves to 192.168.77.2, which is a private",
         ),
         (
-            "nobody.home.example",
+            "missing.home.example",
             1,
-            "nobody.home.example cannot be resolved: ",
+            "missing.home.example cannot be resolved: ",
         ),
     ] {
         let flags = ["-p", "2122", "-r", "60000-60009", "-n", name];

@@ -161,7 +161,8 @@ fn a_client_that_does_not_log_in_is_421() {
         assert!([code, 421].contains(&reply.code), "{}", reply.text());
         reply.code == 421
     };
-    while !is_ended("USER nobody", 331) && !is_ended("PASS wrong", 530) && !is_ended("NOOP", 200) {
+    while !is_ended("USER stranger", 331) && !is_ended("PASS wrong", 530) && !is_ended("NOOP", 200)
+    {
         assert!(Instant::now() < deadline, "the session does not end");
         pause();
     }

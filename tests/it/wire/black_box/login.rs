@@ -9,7 +9,7 @@ fn pass_follows_user_and_must_be_right() {
     let mut client = Client::greeted(server.address);
     for (user, password) in [
         (USER, "wrong"),
-        ("nobody", PASSWORD),
+        ("stranger", PASSWORD),
         ("anonymous", "me@example.org"),
     ] {
         let mut other = Client::greeted(server.address);
