@@ -140,26 +140,52 @@ impl fmt::Display for TransferError {
 }
 
 /// The driver sent an outcome that answers no open action. Only a bug in the driver causes this, never
-/// the client; the session does not change.
+/// the client.
+///
+/// An action that waits for another outcome counts as refused, so that the session goes on. A running transfer
+/// goes on too: its outcome may come at any time.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct Misuse {
-    /// The name of the outcome.
+    /// The name of the outcome, such as `File(Size)`.
     pub outcome: &'static str,
+    /// The name of the outcome that the session waited for.
+    pub expected: Option<&'static str>,
 }
 
 impl fmt::Display for Misuse {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "Outcome::{} answers no open action", self.outcome)
+        write!(f, "Outcome::{} answers no open action", self.outcome)?;
+        match self.expected {
+            Some(expected) => write!(
+                f,
+                "; the action that waits for Outcome::{expected} is refused"
+            ),
+            None => Ok(()),
+        }
     }
 }
 
 impl Error for Misuse {}
 
+impl FileAnswer {
+    pub(crate) fn name(&self) -> &'static str {
+        match self {
+            Self::Done => "File(Done)",
+            Self::Size(_) => "File(Size)",
+            Self::Modified(_) => "File(Modified)",
+            Self::Entry(_) => "File(Entry)",
+            Self::Lines(_) => "File(Lines)",
+        }
+    }
+}
+
 impl Outcome {
     pub(crate) fn name(&self) -> &'static str {
         match self {
             Self::Authenticated(_) => "Authenticated",
-            Self::File(_) => "File",
+            Self::File(Ok(answer)) => answer.name(),
+            Self::File(Err(_)) => "File(Err)",
             Self::PassiveOpened(_) => "PassiveOpened",
             Self::TransferOpened(_) => "TransferOpened",
             Self::TransferEnded { .. } => "TransferEnded",

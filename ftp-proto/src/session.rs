@@ -29,7 +29,7 @@ use crate::line::{LineReader, Scan, strip_telnet};
 use crate::masquerade::Announcement;
 use crate::never_connected::NeverConnected;
 use crate::offer::PassiveOffer;
-use crate::outcome::{Misuse, Outcome};
+use crate::outcome::{Misuse, Outcome, Refusal};
 use crate::reply::Reply;
 use crate::timeout::{Timeout, TimeoutKind};
 
@@ -123,19 +123,29 @@ impl Session {
     ///
     /// # Errors
     ///
-    /// [`Misuse`] if `outcome` answers no open action. After the session has closed, every outcome is accepted
-    /// and ignored.
+    /// [`Misuse`] if `outcome` answers no open action: this is a bug in the driver. If an action waits for another
+    /// outcome, it counts as refused now. After the session has closed, every outcome is accepted and ignored.
     pub fn handle_outcome(&mut self, outcome: Outcome) -> Result<(), Misuse> {
-        let misuse = Misuse {
-            outcome: outcome.name(),
-        };
-        let flow = match &self.phase {
-            Phase::Closed => return Ok(()),
-            Phase::Login(_) | Phase::Ready(_) => self.answer(outcome).ok_or(misuse)?,
+        if let Phase::Closed = self.phase {
+            return Ok(());
+        }
+        let name = outcome.name();
+        let (flow, result) = match self.answer(outcome) {
+            Some(flow) => (flow, Ok(())),
+            None => {
+                let (expected, flow) = self.refuse_open_action();
+                (
+                    flow,
+                    Err(Misuse {
+                        outcome: name,
+                        expected,
+                    }),
+                )
+            }
         };
         self.apply(flow);
         self.run_held();
-        Ok(())
+        result
     }
 
     /// The data connection is established, and its peer is the client. This may happen before the transfer
@@ -330,6 +340,23 @@ impl Session {
         was_asked.then_some(Flow::Stay)
     }
 
+    /// Answers the action that waits for an outcome with a refusal. Returns the outcome that it needed.
+    fn refuse_open_action(&mut self) -> (Option<&'static str>, Flow) {
+        let is_opening = matches!(&self.phase, Phase::Ready(ready) if ready.is_opening());
+        let failed = Refusal::Failed;
+        let (expected, refusal) = match &self.context.question {
+            Question::Authenticate => ("Authenticated", Outcome::Authenticated(None)),
+            Question::Tls { .. } => ("Tls", Outcome::Tls(Err(failed))),
+            Question::File(_, question) => (question.expected(), Outcome::File(Err(failed))),
+            Question::Passive { .. } => ("PassiveOpened", Outcome::PassiveOpened(Err(failed))),
+            Question::None if is_opening => {
+                ("TransferOpened", Outcome::TransferOpened(Err(failed)))
+            }
+            Question::None => return (None, Flow::Stay),
+        };
+        (Some(expected), self.answer(refusal).unwrap_or(Flow::Stay))
+    }
+
     /// The TLS handshake on the control connection has ended. `None`: no handshake was requested.
     fn tls_ended(&mut self, is_protected: bool) -> Option<Flow> {
         let Question::Tls { greet } = self.context.question else {
@@ -405,6 +432,7 @@ impl Session {
 mod tests {
     use super::*;
     use alloc::format;
+    use alloc::string::ToString;
 
     fn session() -> Session {
         let endpoints = Endpoints::new(
@@ -422,6 +450,34 @@ mod tests {
         while session.poll_output().is_some() {}
         assert!(session.wants_input());
         assert_eq!(session.handle_input(b"NOOP\r\n"), 6);
+    }
+
+    #[test]
+    fn a_wrong_outcome_refuses_the_action_and_the_session_goes_on() {
+        let mut session = session();
+        while session.poll_output().is_some() {}
+        for line in [&b"USER bob\r\n"[..], b"PASS x\r\n"] {
+            session.handle_input(line);
+            while session.poll_output().is_some() {}
+        }
+        let wrong = Outcome::PassiveOpened(Ok(60_000));
+        let misuse = session.handle_outcome(wrong.clone()).unwrap_err();
+        assert_eq!(
+            misuse.to_string(),
+            "Outcome::PassiveOpened answers no open action; the action that waits for \
+             Outcome::Authenticated is refused"
+        );
+        let Some(Output::Reply(reply)) = session.poll_output() else {
+            panic!("no reply");
+        };
+        assert_eq!(reply.code(), 530);
+        assert!(session.poll_output().is_none() && session.wants_input());
+        let misuse = session.handle_outcome(wrong).unwrap_err();
+        assert_eq!(
+            misuse.to_string(),
+            "Outcome::PassiveOpened answers no open action"
+        );
+        assert!(session.poll_output().is_none());
     }
 
     #[test]

@@ -73,6 +73,26 @@ pub(super) enum FileQuestion {
     Status,
 }
 
+impl FileQuestion {
+    /// The name of the answer that this request needs; see [`FileAnswer::name`].
+    pub(super) fn expected(&self) -> &'static str {
+        match self {
+            Self::Size => "File(Size)",
+            Self::ModifiedTime => "File(Modified)",
+            Self::Facts(_) => "File(Entry)",
+            Self::Status => "File(Lines)",
+            Self::ChangeDirectory(_)
+            | Self::MakeDirectory(_)
+            | Self::RemoveDirectory
+            | Self::DeleteFile
+            | Self::RenameFrom(_)
+            | Self::Rename
+            | Self::SetModified(..)
+            | Self::ChangeMode { .. } => "File(Done)",
+        }
+    }
+}
+
 /// Which command requested the passive port.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum PassiveCommand {

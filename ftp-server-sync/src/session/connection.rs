@@ -252,6 +252,7 @@ impl Connection {
     pub(super) fn answer(&mut self, outcome: Outcome) {
         if let Err(misuse) = self.session.handle_outcome(outcome) {
             error!("#{} internal error: {misuse}", self.number);
+            debug_assert!(false, "{misuse}");
             self.session.handle_shutdown();
         }
     }

@@ -60,7 +60,7 @@ impl Ready {
     ) -> bool {
         let accepts = |question: &FileQuestion| {
             let answer = result.as_ref();
-            answer.map_or(true, |answer| question.accepts(answer))
+            answer.map_or(true, |answer| question.expected() == answer.name())
         };
         let Some((command, question)) = context.take_file_question(accepts) else {
             return false;
@@ -188,7 +188,7 @@ impl Ready {
             (FileQuestion::ModifiedTime, FileAnswer::Modified(seconds)) => {
                 Reply::line(213, time_val(seconds))
             }
-            // `FileQuestion::accepts` has refused all other pairs.
+            // `file_answered` has refused all other pairs.
             (
                 FileQuestion::Facts(_)
                 | FileQuestion::Status
@@ -196,26 +196,6 @@ impl Ready {
                 | FileQuestion::ModifiedTime,
                 _,
             ) => Reply::LOCAL_ERROR,
-        }
-    }
-}
-
-impl FileQuestion {
-    /// Whether an answer has the right kind for this request.
-    fn accepts(&self, answer: &FileAnswer) -> bool {
-        match self {
-            Self::Size => matches!(answer, FileAnswer::Size(_)),
-            Self::ModifiedTime => matches!(answer, FileAnswer::Modified(_)),
-            Self::Facts(_) => matches!(answer, FileAnswer::Entry(_)),
-            Self::Status => matches!(answer, FileAnswer::Lines(_)),
-            Self::ChangeDirectory(_)
-            | Self::MakeDirectory(_)
-            | Self::RemoveDirectory
-            | Self::DeleteFile
-            | Self::RenameFrom(_)
-            | Self::Rename
-            | Self::SetModified(..)
-            | Self::ChangeMode { .. } => matches!(answer, FileAnswer::Done),
         }
     }
 }
