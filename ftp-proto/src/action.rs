@@ -4,7 +4,6 @@ use alloc::vec::Vec;
 use core::net::SocketAddr;
 
 use crate::listing::{FactSet, Selection};
-use crate::outcome::{Outcome, Refusal, TransferError};
 use crate::path::FtpPath;
 use crate::permissions::Permissions;
 use crate::reply::Reply;
@@ -68,25 +67,6 @@ pub enum Action {
     StartTls,
     /// Send what is still unsent, then close every connection and file of the session.
     Close,
-}
-
-impl Action {
-    /// The outcome that refuses this action, for a driver that does not support it. `None`: the action has no
-    /// outcome, and must be performed.
-    pub fn decline(&self) -> Option<Outcome> {
-        Some(match *self {
-            Self::Authenticate { .. } => Outcome::Authenticated(None),
-            Self::File(_) => Outcome::File(Err(Refusal::Unsupported)),
-            Self::OpenPassive => Outcome::PassiveOpened(Err(Refusal::Unsupported)),
-            Self::OpenTransfer(_) => Outcome::TransferOpened(Err(Refusal::Unsupported)),
-            Self::StartTransfer { transfer, .. } => Outcome::TransferEnded {
-                transfer,
-                result: Err(TransferError::NotConnected),
-            },
-            Self::StartTls => Outcome::Tls(Err(Refusal::Unsupported)),
-            Self::CloseData | Self::AbortTransfer(_) | Self::Close => return None,
-        })
-    }
 }
 
 /// Identifies a transfer; no two transfers of a session have the same id.

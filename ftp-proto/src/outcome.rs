@@ -4,7 +4,7 @@ use alloc::vec::Vec;
 use core::error::Error;
 use core::fmt;
 
-use crate::action::TransferId;
+use crate::action::{Action, TransferId};
 use crate::listing::Entry;
 use crate::permissions::Permissions;
 
@@ -167,6 +167,26 @@ impl fmt::Display for Misuse {
 }
 
 impl Error for Misuse {}
+
+// Here and not beside `Action`, so that actions do not depend on outcomes.
+impl Action {
+    /// The outcome that refuses this action, for a driver that does not support it. `None`: the action has no
+    /// outcome, and must be performed.
+    pub fn decline(&self) -> Option<Outcome> {
+        Some(match *self {
+            Self::Authenticate { .. } => Outcome::Authenticated(None),
+            Self::File(_) => Outcome::File(Err(Refusal::Unsupported)),
+            Self::OpenPassive => Outcome::PassiveOpened(Err(Refusal::Unsupported)),
+            Self::OpenTransfer(_) => Outcome::TransferOpened(Err(Refusal::Unsupported)),
+            Self::StartTransfer { transfer, .. } => Outcome::TransferEnded {
+                transfer,
+                result: Err(TransferError::NotConnected),
+            },
+            Self::StartTls => Outcome::Tls(Err(Refusal::Unsupported)),
+            Self::CloseData | Self::AbortTransfer(_) | Self::Close => return None,
+        })
+    }
+}
 
 impl FileAnswer {
     pub(crate) fn name(&self) -> &'static str {

@@ -61,10 +61,10 @@ fn check_reports_ports_in_use_by_other_programs() {
     assert_output(
         &output,
         0,
-        &[&format!("note     passive ports {port} are in use")],
+        &[&format!("note     passive port {port} is in use")],
     );
     let output = place.ask(&["--check", "-r", &port.to_string()]);
-    assert_output(&output, 1, &["the whole range, are in use by other"]);
+    assert_output(&output, 1, &["the whole range, is in use by other"]);
     // On another address it is free.
     let output = Place::new(4).ask(&["--check", "-r", &port.to_string()]);
     assert_output(&output, 0, &["can be served"]);
@@ -184,7 +184,7 @@ fn the_start_reports_ports_in_use_and_a_reload_does_not() {
     let range = format!("{port}-{}", port + 9);
     let setup = Setup::without_account().host(place.address);
     let server = setup.flags(&["-r", &range]).program();
-    let finding = format!("note: passive ports {port} are in use by other programs");
+    let finding = format!("note: passive port {port} is in use by other programs");
     server.log_with(&finding);
     server.signal(Signal::HUP);
     let log = server.log_with("reloaded the settings");

@@ -29,7 +29,7 @@ pub(super) struct Flags {
     #[argh(option, short = 'd', arg_name = "PATH")]
     #[argh(from_str_fn(values::path), default = "PathBuf::from(\".\")")]
     pub(super) directory: PathBuf,
-    /// let the user change files, or anonymous if there is no --username
+    /// allow changes: by the user, or by anonymous if there is no --username
     #[argh(switch, short = 'w')]
     pub(super) write: bool,
     /// the only user; without this flag, anonymous may log in
@@ -92,10 +92,10 @@ pub(super) struct Flags {
     /// the certificate's private key, as PEM [in the file of --certfile]
     #[argh(option, arg_name = "FILE", from_str_fn(values::path))]
     pub(super) keyfile: Option<PathBuf>,
-    /// reject logins without TLS
+    /// refuse logins without TLS
     #[argh(switch)]
     pub(super) tls_control_required: bool,
-    /// reject transfers without TLS
+    /// refuse transfers without TLS
     #[argh(switch)]
     pub(super) tls_data_required: bool,
     /// listen on this port too, for clients that begin with TLS at once (implicit FTPS, usually 990)
@@ -104,7 +104,8 @@ pub(super) struct Flags {
     /// accept only data connections that resume the TLS session of their control connection
     #[argh(switch)]
     pub(super) tls_require_resumption: bool,
-    /// accept only clients with a certificate that an authority in this file has signed
+    /// accept only clients with a certificate that an authority in this file has signed; implies
+    /// --tls-control-required
     #[argh(option, arg_name = "FILE", from_str_fn(values::path))]
     pub(super) client_ca: Option<PathBuf>,
     /// sessions at the same time [512]

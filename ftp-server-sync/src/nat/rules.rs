@@ -99,7 +99,10 @@ fn rules_with(
     Ok(match kind {
         RulesKind::Nft => text::nft(&forwarded_addresses(settings, interfaces)?, &ports),
         RulesKind::Iptables => text::iptables(&forwarded_addresses(settings, interfaces)?, &ports),
-        RulesKind::Docker => text::docker(&ports),
+        RulesKind::Docker => match destinations(settings) {
+            addresses if addresses.is_empty() => return Err(RulesError::new(LOOPBACK_ONLY)),
+            _ => text::docker(&ports),
+        },
         RulesKind::Ufw => match destinations(settings) {
             addresses if addresses.is_empty() => return Err(RulesError::new(UNREACHABLE)),
             addresses => text::ufw(&addresses, &ports),
@@ -290,6 +293,8 @@ fn destinations(settings: &Settings) -> Vec<String> {
         .collect()
 }
 
+const LOOPBACK_ONLY: &str = "the server listens on loopback addresses only, which docker's network \
+    cannot reach; leave --interface out";
 const UNREACHABLE: &str = "the server listens on no address that other machines can reach; give one \
     of this machine's IPv4 addresses with --interface";
 

@@ -90,6 +90,7 @@ fn cannot_listen(error: &io::Error, address: SocketAddr) -> io::Error {
     let advice = match error.kind() {
         ErrorKind::PermissionDenied => "; ports below 1024 need root or CAP_NET_BIND_SERVICE",
         ErrorKind::AddrInUse => "; another program listens there, or this server runs already",
+        ErrorKind::AddrNotAvailable => "; give an address of this machine with --interface",
         _ => "",
     };
     let text = format!("cannot listen on {address}: {error}{advice}");

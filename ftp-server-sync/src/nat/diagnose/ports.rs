@@ -73,15 +73,19 @@ fn unavailable_ports(settings: &Settings, unavailable: &UnavailablePorts) -> Vec
             false => format!(" of {}", addresses.join(" and ")),
         };
         let left = usize::from(range.count()) - ports.len();
+        let (noun, verb, object) = match ports.len() {
+            1 => ("port", "is", "it"),
+            _ => ("ports", "are", "them"),
+        };
         findings.push(match left {
             0 => Finding::failure(format!(
-                "passive ports {list}{place}, the whole range, are in use by other programs: no \
+                "passive {noun} {list}{place}, the whole range, {verb} in use by other programs: no \
                  client can open a data connection in passive mode; give other ports with \
                  --passive-ports"
             )),
             _ => Finding::note(format!(
-                "passive ports {list}{place} are in use by other programs: the server skips them, \
-                 which leaves {left} of {}; give other ports with --passive-ports",
+                "passive {noun} {list}{place} {verb} in use by other programs: the server skips \
+                 {object}, which leaves {left} of {}; give other ports with --passive-ports",
                 range.count()
             )),
         });
