@@ -4,11 +4,27 @@ use super::context::{Context, Question};
 use super::flow::Flow;
 use super::protection::Protection;
 use crate::action::Action;
+use crate::command::ProtectionVerb;
 use crate::reply::Reply;
 
 impl Context {
-    /// AUTH. `followed`: the client has sent more bytes after it.
-    pub(super) fn auth(&mut self, mechanism: &[u8], followed: bool) -> Flow {
+    /// Executes one of these commands. `followed`: the client has sent more bytes after it.
+    pub(super) fn protection_command(
+        &mut self,
+        verb: ProtectionVerb,
+        argument: &[u8],
+        followed: bool,
+    ) -> Flow {
+        let reply = match verb {
+            ProtectionVerb::Auth => return self.auth(argument, followed),
+            ProtectionVerb::Pbsz => self.protection_buffer_size(argument),
+            ProtectionVerb::Prot => self.protection_level(argument),
+            ProtectionVerb::Ccc => self.clear_command_channel(),
+        };
+        self.stay(reply)
+    }
+
+    fn auth(&mut self, mechanism: &[u8], followed: bool) -> Flow {
         let data_private = match &mechanism.to_ascii_uppercase()[..] {
             b"TLS" | b"TLS-C" => false,
             b"SSL" | b"TLS-P" => true,
@@ -31,7 +47,7 @@ impl Context {
         Flow::Stay
     }
 
-    pub(super) fn protection_buffer_size(&mut self, argument: &[u8]) -> Reply {
+    fn protection_buffer_size(&mut self, argument: &[u8]) -> Reply {
         match &mut self.protection {
             Protection::Clear => Reply::NOT_PROTECTED,
             Protection::Tls { .. } if !argument.iter().all(u8::is_ascii_digit) => {
@@ -46,7 +62,7 @@ impl Context {
         }
     }
 
-    pub(super) fn protection_level(&mut self, argument: &[u8]) -> Reply {
+    fn protection_level(&mut self, argument: &[u8]) -> Reply {
         match &mut self.protection {
             Protection::Clear => Reply::NOT_PROTECTED,
             Protection::Tls {
@@ -68,7 +84,7 @@ impl Context {
         }
     }
 
-    pub(super) fn clear_command_channel(&self) -> Reply {
+    fn clear_command_channel(&self) -> Reply {
         match self.protection {
             Protection::Clear => Reply::NOT_PROTECTED,
             Protection::Tls { .. } => Reply::CLEAR_REFUSED,

@@ -4,7 +4,9 @@ use super::Session;
 use super::flow::Phase;
 use super::held::HeldItem;
 use super::transfer_state::AbortReason;
-use crate::command::{Command, CommandLine, ControlVerb, DataVerb, InfoVerb, LocalVerb, Verb};
+use crate::command::{
+    Command, CommandLine, ControlVerb, DataVerb, InfoVerb, LocalVerb, ProtectionVerb, Verb,
+};
 use crate::reply::Reply;
 
 impl Session {
@@ -37,7 +39,7 @@ impl Session {
             }
             // The bytes after a held AUTH would be the beginning of a TLS handshake, so AUTH is never held. The
             // reply is decided now: the settings may have changed when the held lines are executed.
-            Some(Verb::Control(ControlVerb::Auth)) => {
+            Some(Verb::Protection(ProtectionVerb::Auth)) => {
                 self.held.push_reply(match self.context.config.tls {
                     true => Reply::AUTH_BUSY,
                     false => Reply::NOT_IMPLEMENTED,

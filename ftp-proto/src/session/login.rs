@@ -29,7 +29,11 @@ impl Login {
         };
         match command.verb {
             Verb::Control(verb) => match context.check(command, line.argument) {
-                Ok(()) => self.control(context, verb, line.argument, followed),
+                Ok(()) => self.control(context, verb, line.argument),
+                Err(reply) => context.stay(reply),
+            },
+            Verb::Protection(verb) => match context.check(command, line.argument) {
+                Ok(()) => context.protection_command(verb, line.argument, followed),
                 Err(reply) => context.stay(reply),
             },
             Verb::Info(verb) => {
@@ -69,45 +73,26 @@ impl Login {
         )
     }
 
-    fn control(
-        &mut self,
-        context: &mut Context,
-        verb: ControlVerb,
-        argument: &[u8],
-        followed: bool,
-    ) -> Flow {
+    fn control(&self, context: &mut Context, verb: ControlVerb, argument: &[u8]) -> Flow {
         match verb {
-            ControlVerb::User => return context.user(argument),
-            ControlVerb::Rein => return context.reinitialize(),
-            ControlVerb::Quit => return Flow::Close(Some(Reply::GOODBYE)),
-            ControlVerb::Auth => return context.auth(argument, followed),
+            ControlVerb::User => context.user(argument),
+            ControlVerb::Rein => context.reinitialize(),
+            ControlVerb::Quit => Flow::Close(Some(Reply::GOODBYE)),
             ControlVerb::Pass => self.password(context, argument),
-            ControlVerb::Host => {
-                let reply = self.host(argument);
-                context.reply(reply);
-            }
-            ControlVerb::Pbsz => {
-                let reply = context.protection_buffer_size(argument);
-                context.reply(reply);
-            }
-            ControlVerb::Prot => {
-                let reply = context.protection_level(argument);
-                context.reply(reply);
-            }
-            ControlVerb::Ccc => context.reply(context.clear_command_channel()),
+            ControlVerb::Host => context.stay(self.host(argument)),
         }
-        Flow::Stay
     }
 
-    fn password(&self, context: &mut Context, password: &[u8]) {
+    fn password(&self, context: &mut Context, password: &[u8]) -> Flow {
         let Some(user) = &self.user else {
-            return context.reply(Reply::USER_FIRST);
+            return context.stay(Reply::USER_FIRST);
         };
         context.question = Question::Authenticate;
         context.push_action(Action::Authenticate {
             user: user.clone(),
             password: Secret::new(password),
         });
+        Flow::Stay
     }
 
     /// HOST (RFC 7151, section 3). It must come before USER. Any valid host name is accepted: there is only one

@@ -27,7 +27,10 @@ impl Ready {
             return context.stay(reply);
         }
         match command.verb {
-            Verb::Control(verb) => return self.control(context, verb, argument, followed),
+            Verb::Control(verb) => return self.control(context, verb, argument),
+            Verb::Protection(verb) => {
+                return context.protection_command(verb, argument, followed);
+            }
             Verb::Info(verb) => self.info(context, command, verb, argument),
             Verb::File(verb) => self.file_command(context, command, verb, argument, rename_from),
             Verb::Transfer(verb) => self.transfer_command(context, command, verb, argument),
@@ -44,39 +47,22 @@ impl Ready {
         context.epochs.login += 1;
     }
 
-    fn control(
-        &mut self,
-        context: &mut Context,
-        verb: ControlVerb,
-        argument: &[u8],
-        followed: bool,
-    ) -> Flow {
+    fn control(&mut self, context: &mut Context, verb: ControlVerb, argument: &[u8]) -> Flow {
         match verb {
             ControlVerb::User => {
                 self.log_out(context);
-                return context.user(argument);
+                context.user(argument)
             }
             ControlVerb::Rein => {
                 if context.may_reinitialize() {
                     self.log_out(context);
                 }
-                return context.reinitialize();
+                context.reinitialize()
             }
-            ControlVerb::Quit => return Flow::Close(Some(Reply::GOODBYE)),
-            ControlVerb::Auth => return context.auth(argument, followed),
-            ControlVerb::Pass => context.reply(Reply::ALREADY_LOGGED_IN),
-            ControlVerb::Host => context.reply(Reply::HOST_TOO_LATE),
-            ControlVerb::Pbsz => {
-                let reply = context.protection_buffer_size(argument);
-                context.reply(reply);
-            }
-            ControlVerb::Prot => {
-                let reply = context.protection_level(argument);
-                context.reply(reply);
-            }
-            ControlVerb::Ccc => context.reply(context.clear_command_channel()),
+            ControlVerb::Quit => Flow::Close(Some(Reply::GOODBYE)),
+            ControlVerb::Pass => context.stay(Reply::ALREADY_LOGGED_IN),
+            ControlVerb::Host => context.stay(Reply::HOST_TOO_LATE),
         }
-        Flow::Stay
     }
 
     fn info(

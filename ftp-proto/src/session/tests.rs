@@ -1,0 +1,99 @@
+//! The contract of a session with its driver.
+
+use super::*;
+use alloc::format;
+use alloc::string::ToString;
+use alloc::vec::Vec;
+
+use crate::permissions::Permissions;
+
+fn session() -> Session {
+    let endpoints = Endpoints::new(
+        "192.0.2.1:21".parse().unwrap(),
+        "198.51.100.7:4711".parse().unwrap(),
+    );
+    Session::new(Arc::new(Config::default()), endpoints)
+}
+
+#[test]
+fn input_is_wanted_only_when_it_would_be_used() {
+    let mut session = session();
+    assert!(!session.wants_input());
+    assert_eq!(session.handle_input(b"NOOP\r\n"), 0);
+    while session.poll_output().is_some() {}
+    assert!(session.wants_input());
+    assert_eq!(session.handle_input(b"NOOP\r\n"), 6);
+}
+
+#[test]
+fn a_wrong_outcome_refuses_the_action_and_the_session_goes_on() {
+    let mut session = session();
+    while session.poll_output().is_some() {}
+    for line in [&b"USER bob\r\n"[..], b"PASS x\r\n"] {
+        session.handle_input(line);
+        while session.poll_output().is_some() {}
+    }
+    let wrong = Outcome::PassiveOpened(Ok(60_000));
+    let misuse = session.handle_outcome(wrong.clone()).unwrap_err();
+    assert_eq!(
+        misuse.to_string(),
+        "Outcome::PassiveOpened answers no open action; the action that waits for \
+         Outcome::Authenticated is refused"
+    );
+    let Some(Output::Reply(reply)) = session.poll_output() else {
+        panic!("no reply");
+    };
+    assert_eq!(reply.code(), 530);
+    assert!(session.poll_output().is_none() && session.wants_input());
+    let misuse = session.handle_outcome(wrong).unwrap_err();
+    assert_eq!(
+        misuse.to_string(),
+        "Outcome::PassiveOpened answers no open action"
+    );
+    assert!(session.poll_output().is_none());
+}
+
+#[test]
+fn a_declined_action_refuses_its_command() {
+    let mut session = session();
+    while session.poll_output().is_some() {}
+    for (line, expected) in [
+        (&b"USER bob\r\n"[..], 331),
+        (b"PASS x\r\n", 230),
+        (b"PASV\r\n", 425),
+        (b"EPRT |1|198.51.100.7|5000|\r\n", 200),
+        (b"RETR x\r\n", 550),
+        (b"SIZE x\r\n", 550),
+        (b"NOOP\r\n", 200),
+    ] {
+        session.handle_input(line);
+        let mut codes = Vec::new();
+        while let Some(output) = session.poll_output() {
+            let outcome = match output {
+                Output::Reply(reply) => {
+                    codes.push(reply.code());
+                    continue;
+                }
+                Output::Action(Action::Authenticate { .. }) => {
+                    Outcome::Authenticated(Some(Permissions::READ_ONLY))
+                }
+                Output::Action(action) => action.decline().expect("an outcome"),
+            };
+            session.handle_outcome(outcome).expect("the open action");
+        }
+        assert_eq!(codes, [expected], "{}", line.escape_ascii());
+    }
+}
+
+#[test]
+fn debug_prints_no_password() {
+    let mut session = session();
+    while session.poll_output().is_some() {}
+    session.handle_input(b"USER bob\r\n");
+    while session.poll_output().is_some() {}
+    session.handle_input(b"PASS hunter2\r\n");
+    session.held.push_line(b"PASS hunter2");
+    let text = format!("{session:?}");
+    let bytes = format!("{:?}", b"hunter2").replace(['[', ']'], "");
+    assert!(!text.contains("hunter2") && !text.contains(&bytes));
+}
