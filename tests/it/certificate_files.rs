@@ -14,7 +14,7 @@ use tempfile::TempDir;
 
 use crate::support::client::Client;
 use crate::support::client_program::path;
-use crate::support::process::{self};
+use crate::support::process;
 use crate::support::server::{self, Program, Setup, TestServer};
 
 /// A directory in which certificates are renewed, as certbot does it: the names that the server knows are links.

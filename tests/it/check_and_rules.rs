@@ -99,7 +99,9 @@ fn check_fails_when_the_server_cannot_start() {
     let elsewhere = ["--check", "-i", "198.51.100.77", "-p", "0"];
     let output = ask(&elsewhere);
     assert_output(&output, 2, &[]);
-    assert!(stderr(&output).contains("cannot listen on 198.51.100.77:0"));
+    let complaint = stderr(&output);
+    assert!(complaint.contains("cannot listen on 198.51.100.77:0"));
+    assert!(complaint.contains("give an address of this machine with --interface"));
 
     for bad in [
         &["--check", "-d", "/nowhere/at/all"][..],

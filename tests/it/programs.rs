@@ -37,6 +37,20 @@ fn start_secure(flags: &[&str]) -> SecureServer<Program> {
     SecureServer::program(&[&["--debug"], flags].concat())
 }
 
+/// What a client of one session needs: the sample and its parts, and a directory for what comes back.
+fn prepare(server: &TestServer<Program>) {
+    write_sample(&server.work("sample"));
+    fs::write(server.work("rest"), &noise(SIZE)[HALF..]).expect("the rest of the sample");
+    for part in [
+        server.work("part"),
+        server.path("part"),
+        server.path("appended"),
+    ] {
+        write_part(&part);
+    }
+    fs::create_dir(server.work("back")).expect("a directory");
+}
+
 /// The sample in `place`, whole.
 fn write_sample(place: &Path) {
     fs::write(place, noise(SIZE)).expect("the sample");

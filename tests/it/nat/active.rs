@@ -9,7 +9,7 @@ use super::matrix::scenario;
 use crate::support::client_program::SECONDS_MAX;
 use crate::support::data::{eprt_command, port_command};
 use crate::support::file_contents::noise;
-use crate::support::process::{self};
+use crate::support::process;
 
 #[test]
 fn data_comes_from_the_address_that_the_client_knows() {

@@ -6,7 +6,7 @@ use super::home_server::{HomeServer, SIZE};
 use super::matrix::scenario;
 use crate::support::client_program::SECONDS_MAX;
 use crate::support::file_contents::noise;
-use crate::support::process::{self};
+use crate::support::process;
 
 #[test]
 fn epsv_is_served() {

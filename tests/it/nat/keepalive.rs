@@ -7,7 +7,7 @@ use super::home_server::HomeServer;
 use super::matrix::scenario;
 use crate::support::client::Client;
 use crate::support::client_program::SECONDS_MAX;
-use crate::support::process::{self};
+use crate::support::process;
 use crate::support::wait::{is_so_within, pass_time};
 
 /// The kernel's timer shows when it will ask; the test does not wait for it.

@@ -13,7 +13,7 @@ use socket2::{Domain, Socket, Type};
 
 use super::home_server::HomeServer;
 use crate::support::client_program::SECONDS_MAX;
-use crate::support::process::{self};
+use crate::support::process;
 use crate::support::wait::{is_so_within, pass_time};
 
 /// Where ports lead: the outer number to the inner address.

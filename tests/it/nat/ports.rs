@@ -10,7 +10,7 @@ use super::matrix::scenario;
 use crate::support::client::Client;
 use crate::support::client_program::SECONDS_MAX;
 use crate::support::file_contents::noise;
-use crate::support::process::{self};
+use crate::support::process;
 use crate::support::wait::wait_until;
 
 #[test]

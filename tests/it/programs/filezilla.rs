@@ -18,7 +18,7 @@ use super::{HALF, LOOPBACK, assert_sample, start, start_secure, write_part, writ
 use crate::support::certificates::Certificate;
 use crate::support::client_program::{NAMES, SECONDS_MAX, path};
 use crate::support::file_contents::{assert_same_files, noise};
-use crate::support::process::{self};
+use crate::support::process;
 use crate::support::server::{PASSWORD, Program, TestServer, USER};
 use crate::support::wait::is_so_within;
 

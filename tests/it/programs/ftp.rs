@@ -3,10 +3,9 @@
 use std::fs;
 
 use super::dialogue::{Dialogue, Mode};
-use super::{HALF, SIZE, assert_sample, start, write_part, write_sample};
+use super::{HALF, assert_sample, prepare, start};
 use crate::support::client_program::{NAMES, SECONDS_MAX};
-use crate::support::file_contents::noise;
-use crate::support::process::{self};
+use crate::support::process;
 use crate::support::server::{PASSWORD, USER};
 
 #[test]
@@ -53,16 +52,7 @@ fn inetutils_on_ipv6() {
 /// Everything that both programs can do, in one session.
 fn check(program: &str, host: &str, settings: &[&str]) -> Dialogue {
     let server = start(host);
-    write_sample(&server.work("sample"));
-    fs::write(server.work("rest"), &noise(SIZE)[HALF..]).expect("the rest of the sample");
-    for part in [
-        server.work("part"),
-        server.path("part"),
-        server.path("appended"),
-    ] {
-        write_part(&part);
-    }
-    fs::create_dir(server.work("back")).expect("a directory");
+    prepare(&server);
     let mut typed = format!("user {USER} {PASSWORD}\nbinary\nglob off\n");
     for line in settings {
         typed += &format!("{line}\n");

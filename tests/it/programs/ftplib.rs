@@ -4,7 +4,7 @@ use std::fs::{self, File};
 
 use super::curl::large_file;
 use crate::support::client_program::{SECONDS_MAX, ftplib};
-use crate::support::process::{self};
+use crate::support::process;
 use crate::support::server::{Program, Setup, TestServer};
 
 #[test]

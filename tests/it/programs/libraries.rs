@@ -7,10 +7,10 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use super::dialogue::{Dialogue, Mode};
-use super::{HALF, SIZE, assert_same_trees, assert_sample, plant, start, write_part, write_sample};
+use super::{HALF, assert_same_trees, assert_sample, plant, prepare, start};
 use crate::support::client_program::{NAMES, SECONDS_MAX, path, sorted_lines};
-use crate::support::file_contents::{assert_same_files, noise};
-use crate::support::process::{self};
+use crate::support::file_contents::assert_same_files;
+use crate::support::process;
 use crate::support::server::{PASSWORD, USER};
 
 #[test]
@@ -89,16 +89,7 @@ enum Trees {
 /// Lays out the client's directory, runs the script there, and compares what it left on both sides.
 fn check(host: &str, program: &str, arguments: &[&str], mode: &str, trees: Trees) -> Dialogue {
     let server = start(host);
-    write_sample(&server.work("sample"));
-    fs::write(server.work("rest"), &noise(SIZE)[HALF..]).expect("the rest of the sample");
-    for part in [
-        server.work("part"),
-        server.path("part"),
-        server.path("appended"),
-    ] {
-        write_part(&part);
-    }
-    fs::create_dir(server.work("back")).expect("a directory");
+    prepare(&server);
     plant(&server.work("tree"));
     fs::write(server.work("names"), NAMES.join("\n") + "\n").expect("a list of names");
     let mut wanted = Vec::new();

@@ -5,7 +5,7 @@ use std::fs;
 use super::dialogue::Dialogue;
 use super::{LOOPBACK, start, tree};
 use crate::support::client_program::{SECONDS_MAX, path, sorted_lines};
-use crate::support::process::{self};
+use crate::support::process;
 use crate::support::server::{PASSWORD, Program, TestServer, USER};
 
 #[test]

@@ -17,9 +17,11 @@ mod tls;
 use std::ffi::{OsStr, OsString};
 use std::fs;
 use std::net::{Ipv4Addr, SocketAddr};
+use std::os::unix::fs::{MetadataExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 use std::process::{self, Command};
 use std::sync::atomic::{AtomicU32, Ordering};
+use std::time::{Duration, SystemTime};
 
 use ftp_server_sync::settings::Settings;
 use tempfile::TempDir;
@@ -227,6 +229,26 @@ impl<B> TestServer<B> {
     pub(crate) fn write_sparse(&self, name: &str, bytes: u64) {
         let file = fs::File::create(self.path(name)).expect("a file");
         file.set_len(bytes).expect("a size");
+    }
+
+    /// The permission bits of a file.
+    pub(crate) fn mode(&self, name: &str) -> u32 {
+        fs::metadata(self.path(name)).expect(name).mode() & 0o7777
+    }
+
+    pub(crate) fn set_mode(&self, name: &str, mode: u32) {
+        fs::set_permissions(self.path(name), fs::Permissions::from_mode(mode)).expect(name);
+    }
+
+    /// The modification time of a file, in seconds since 1970.
+    pub(crate) fn modified(&self, name: &str) -> i64 {
+        fs::metadata(self.path(name)).expect(name).mtime()
+    }
+
+    pub(crate) fn set_modified(&self, name: &str, seconds: u64) {
+        let time = SystemTime::UNIX_EPOCH + Duration::from_secs(seconds);
+        let file = fs::File::options().write(true).open(self.path(name));
+        file.and_then(|file| file.set_modified(time)).expect(name);
     }
 
     /// A client that is logged in and has set TYPE I.

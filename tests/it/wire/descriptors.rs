@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use crate::support::client::Client;
 use crate::support::data::{connect, connect_stranger, drain, read_some, reset};
-use crate::support::process::{self};
+use crate::support::process;
 use crate::support::server::{Program, Setup, TestServer};
 use crate::support::wait::wait_until;
 

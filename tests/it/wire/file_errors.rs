@@ -6,7 +6,7 @@ use std::os::unix::fs::PermissionsExt;
 
 use crate::support::client_program::path;
 use crate::support::file_contents::noise;
-use crate::support::process::{self};
+use crate::support::process;
 use crate::support::server::Setup;
 
 /// Root may open everything, so the server runs without root's privileges here.

@@ -4,7 +4,7 @@ use std::fs::{self, File};
 
 use crate::support::client::sorted_names;
 use crate::support::data::{drain, read_all};
-use crate::support::process::{self};
+use crate::support::process;
 use crate::support::server::{InProcess, Program, Setup, TestServer};
 
 /// A search does not block the session for long, and the reply shows that it was not completed.

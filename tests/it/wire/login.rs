@@ -1,12 +1,11 @@
 //! Who may log in, how long that takes, and what a user without write permission may do.
 
-use std::fs::{self, File};
+use std::fs;
 use std::net::Shutdown;
-use std::os::unix::fs::{MetadataExt, PermissionsExt};
-use std::time::{Duration, Instant, SystemTime};
+use std::time::{Duration, Instant};
 
 use crate::support::client::Client;
-use crate::support::server::{InProcess, Setup, TestServer, USER};
+use crate::support::server::{Setup, TestServer, USER};
 
 #[test]
 fn anonymous_changes_no_attributes() {
@@ -14,36 +13,17 @@ fn anonymous_changes_no_attributes() {
         .flags(&["-i", "127.0.0.1"])
         .in_process();
     server.write("file", "text");
-    set_mode(&server, "file", 0o600);
-    set_time(&server.path("file"), 1_000_000_000);
+    server.set_mode("file", 0o600);
+    server.set_modified("file", 1_000_000_000);
     let mut client = Client::greeted(server.address);
     client.command("USER anonymous", 331);
     client.command("PASS x", 230);
     client.command("SITE CHMOD 666 file", 550);
     client.command("MFMT 20251122130709 file", 550);
     assert_eq!(
-        (mode(&server, "file"), modified(&server, "file")),
+        (server.mode("file"), server.modified("file")),
         (0o600, 1_000_000_000)
     );
-}
-
-fn mode(server: &TestServer<InProcess>, name: &str) -> u32 {
-    fs::metadata(server.path(name)).expect(name).mode() & 0o7777
-}
-
-fn modified(server: &TestServer<InProcess>, name: &str) -> i64 {
-    fs::metadata(server.path(name)).expect(name).mtime()
-}
-
-fn set_mode(server: &TestServer<InProcess>, name: &str, mode: u32) {
-    fs::set_permissions(server.path(name), fs::Permissions::from_mode(mode)).expect(name);
-}
-
-fn set_time(path: &std::path::Path, seconds: u64) {
-    let time = SystemTime::UNIX_EPOCH + Duration::from_secs(seconds);
-    let file = File::options().write(true).open(path);
-    file.and_then(|file| file.set_modified(time))
-        .expect("its time");
 }
 
 #[test]

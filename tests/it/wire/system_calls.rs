@@ -9,7 +9,7 @@ use crate::support::client::Client;
 use crate::support::client_program::path;
 use crate::support::data::{connect, drain};
 use crate::support::file_contents::noise;
-use crate::support::process::{self};
+use crate::support::process;
 use crate::support::server::{PASSWORD, Program, Setup, TestServer, USER};
 use crate::support::wait::wait_until;
 

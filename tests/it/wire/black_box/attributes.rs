@@ -6,8 +6,8 @@ use std::process::Command;
 use std::time::{Duration, SystemTime};
 
 use crate::support::client::Client;
-use crate::support::process::{self};
-use crate::support::server::{BlackBox, TestServer};
+use crate::support::process;
+use crate::support::server::TestServer;
 
 #[test]
 fn site_chmod_changes_permission_bits() {
@@ -16,21 +16,21 @@ fn site_chmod_changes_permission_bits() {
     fs::create_dir(server.path("directory")).expect("a directory");
     let mut client = server.client();
     client.command("SITE CHMOD 600 two words", 200);
-    assert_eq!(mode(&server, "two words"), 0o600);
+    assert_eq!(server.mode("two words"), 0o600);
     // Also for a file that no one may open.
     client.command("SITE CHMOD 0 two words", 200);
     client.command("SITE CHMOD 0644 two words", 200);
-    assert_eq!(mode(&server, "two words"), 0o644);
+    assert_eq!(server.mode("two words"), 0o644);
     let text = client.command("SITE CHMOD 7755 two words", 200).text();
     assert!(text.contains("0755") && text.contains("setuid"), "{text}");
-    assert_eq!(mode(&server, "two words"), 0o755);
+    assert_eq!(server.mode("two words"), 0o755);
     // What the operator has given a directory stays.
-    set_mode(&server, "directory", 0o2775);
+    server.set_mode("directory", 0o2775);
     client.command("SITE CHMOD 750 directory", 200);
-    assert_eq!(mode(&server, "directory"), 0o2750);
-    set_mode(&server, "two words", 0o4755);
+    assert_eq!(server.mode("directory"), 0o2750);
+    server.set_mode("two words", 0o4755);
     client.command("SITE CHMOD 755 two words", 200);
-    assert_eq!(mode(&server, "two words"), 0o755);
+    assert_eq!(server.mode("two words"), 0o755);
     for line in [
         "SITE CHMOD 644 missing",
         "SITE CHMOD 700 /",
@@ -47,7 +47,7 @@ fn only_files_and_directories_beneath_the_root_are_changed() {
     let outside = server.directory().join("outside");
     fs::write(&outside, "secret").expect("a file");
     fs::set_permissions(&outside, fs::Permissions::from_mode(0o600)).expect("its mode");
-    set_time(&outside, 1_000_000_000);
+    server.set_modified("../outside", 1_000_000_000);
     symlink("../outside", server.path("relative")).expect("a link");
     symlink(&outside, server.path("absolute")).expect("a link");
     process::run(Command::new("mkfifo").arg(server.path("pipe")), 10).expect_success();
@@ -66,8 +66,8 @@ fn only_files_and_directories_beneath_the_root_are_changed() {
     // A link within leads to its file.
     client.command("SITE CHMOD 640 link", 200);
     client.command("MFMT 20251122130709 link", 213);
-    assert_eq!(mode(&server, "file"), 0o640);
-    assert_eq!(modified(&server, "file"), 1_763_816_829);
+    assert_eq!(server.mode("file"), 0o640);
+    assert_eq!(server.modified("file"), 1_763_816_829);
 }
 
 /// A umask applies to all that this session creates, and to no other session.
@@ -75,7 +75,7 @@ fn only_files_and_directories_beneath_the_root_are_changed() {
 fn site_umask_applies_to_one_session() {
     let server = TestServer::black_box();
     server.write("old", "text");
-    set_mode(&server, "old", 0o666);
+    server.set_mode("old", 0o666);
     let mut client = server.client();
     let shown = client.command("SITE UMASK", 200).text();
     let before = shown
@@ -95,17 +95,17 @@ fn site_umask_applies_to_one_session() {
         ("unique", 0o640),
         ("old", 0o666),
     ] {
-        assert_eq!(mode(&server, name), expected, "{name}");
+        assert_eq!(server.mode(name), expected, "{name}");
     }
     // Less strict than the server's own.
     client.command("SITE UMASK 0", 200);
     client.store("STOR open", "text");
-    assert_eq!(mode(&server, "open"), 0o666);
+    assert_eq!(server.mode("open"), 0o666);
     let mut other = server.client();
     other.store("STOR other", "text");
-    assert_eq!(mode(&server, "other"), 0o666 & !before);
+    assert_eq!(server.mode("other"), 0o666 & !before);
     other.command("MKD others", 257);
-    assert_eq!(mode(&server, "others"), 0o777 & !before);
+    assert_eq!(server.mode("others"), 0o777 & !before);
 }
 
 #[test]
@@ -132,7 +132,7 @@ fn mfmt_sets_modification_times() {
             let whole = &time[..14];
             let text = client.command(format!("MFMT {time} {name}"), 213).text();
             assert_eq!(text, format!("213 Modify={whole}; {name}"));
-            assert_eq!(modified(&server, name), seconds, "{time} {name}");
+            assert_eq!(server.modified(name), seconds, "{time} {name}");
         }
         let text = client.command("MDTM file", 213).text();
         assert_eq!(text, format!("213 {}", &time[..14]));
@@ -194,23 +194,4 @@ fn mlsd_shows_no_parent_of_the_root() {
             "{command}: {text}"
         );
     }
-}
-
-fn mode(server: &TestServer<BlackBox>, name: &str) -> u32 {
-    fs::metadata(server.path(name)).expect(name).mode() & 0o7777
-}
-
-fn modified(server: &TestServer<BlackBox>, name: &str) -> i64 {
-    fs::metadata(server.path(name)).expect(name).mtime()
-}
-
-fn set_mode(server: &TestServer<BlackBox>, name: &str, mode: u32) {
-    fs::set_permissions(server.path(name), fs::Permissions::from_mode(mode)).expect(name);
-}
-
-fn set_time(path: &std::path::Path, seconds: u64) {
-    let time = SystemTime::UNIX_EPOCH + Duration::from_secs(seconds);
-    let file = File::options().write(true).open(path);
-    file.and_then(|file| file.set_modified(time))
-        .expect("its time");
 }

@@ -9,7 +9,7 @@ use std::time::{Duration, SystemTime};
 
 use crate::support::client::Client;
 use crate::support::data::read_all;
-use crate::support::process::{self};
+use crate::support::process;
 use crate::support::server::{BlackBox, TestServer};
 
 #[test]

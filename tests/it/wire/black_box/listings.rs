@@ -1,7 +1,7 @@
 //! LIST, NLST and STAT on the wire: what a line shows, flags of `ls`, wildcards, and missing files.
 
-use std::fs::{self, File, Permissions};
-use std::os::unix::fs::{PermissionsExt, symlink};
+use std::fs::{self, File};
+use std::os::unix::fs::symlink;
 use std::os::unix::net::UnixListener;
 use std::process::Command;
 use std::time::{Duration, SystemTime};
@@ -9,7 +9,7 @@ use std::time::{Duration, SystemTime};
 use ftp_tests::listing_parser::{self, Listed, Size};
 
 use crate::support::client::{Client, sorted_names};
-use crate::support::process::{self};
+use crate::support::process;
 use crate::support::server::{BlackBox, TestServer};
 
 #[test]
@@ -17,13 +17,13 @@ fn a_line_shows_all_attributes() {
     let server = TestServer::black_box();
     server.write("  file", "text");
     fs::hard_link(server.path("  file"), server.path("again")).expect("a second name");
-    set_mode(&server, "again", 0o640);
+    server.set_mode("again", 0o640);
     server.write("setuid", "");
-    set_mode(&server, "setuid", 0o4755);
+    server.set_mode("setuid", 0o4755);
     server.write("setgid", "");
-    set_mode(&server, "setgid", 0o2644);
+    server.set_mode("setgid", 0o2644);
     fs::create_dir(server.path("sticky")).expect("a directory");
-    set_mode(&server, "sticky", 0o1777);
+    server.set_mode("sticky", 0o1777);
     symlink("no/where -> else", server.path("link")).expect("a link");
     let _socket = UnixListener::bind(server.path("socket")).expect("a socket");
     let fifo = server.path("fifo");
@@ -197,7 +197,7 @@ fn flag_f_marks_the_kinds_of_files() {
     fs::create_dir(server.path("d")).expect("a directory");
     server.write("file", "");
     server.write("program", "");
-    set_mode(&server, "program", 0o755);
+    server.set_mode("program", 0o755);
     symlink("file", server.path("link")).expect("a link");
     let mut client = server.client();
     assert_eq!(
@@ -463,10 +463,6 @@ fn line_of<'a>(lines: &'a [Listed], name: &str) -> &'a Listed {
     found
         .next()
         .unwrap_or_else(|| panic!("no {name:?} in {lines:?}"))
-}
-
-fn set_mode(server: &TestServer<BlackBox>, name: &str, mode: u32) {
-    fs::set_permissions(server.path(name), Permissions::from_mode(mode)).expect("permissions");
 }
 
 fn set_modified(server: &TestServer<BlackBox>, name: &str, modified: SystemTime) {

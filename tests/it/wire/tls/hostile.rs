@@ -2,11 +2,9 @@
 //! one.
 
 use std::fs;
-use std::io::{ErrorKind, Read, Write};
-use std::net::{Shutdown, TcpStream};
+use std::io::Write;
 use std::time::Duration;
 
-use proptest::prelude::*;
 use proptest::test_runner::{Config, TestRunner};
 use rustls::version;
 
@@ -14,6 +12,7 @@ use crate::support::client::Client;
 use crate::support::client::tls::Protected;
 use crate::support::data::connect;
 use crate::support::file_contents::noise;
+use crate::support::garbage::{garbage, spoil};
 use crate::support::server::{Program, SecureServer, Setup, TestServer};
 use crate::support::wait::{pass_time, wait_until};
 
@@ -147,33 +146,4 @@ fn settle(server: &TestServer<Program>) -> u64 {
         std::mem::replace(&mut before, now) == now
     });
     before
-}
-
-/// Bytes that sometimes begin as TLS does.
-fn garbage() -> impl Strategy<Value = Vec<u8>> {
-    let begun = prop_oneof![
-        Just(Vec::new()),
-        Just(vec![22, 3, 1, 0, 200, 1, 0, 0, 196, 3, 3]),
-        Just(vec![22, 3, 1, 0xff, 0xff]),
-        Just(vec![23, 3, 3, 0, 16]),
-        Just(vec![21, 3, 3, 0, 2, 2, 40]),
-        Just(b"GET / HTTP/1.1\r\n\r\n".to_vec()),
-    ];
-    let rest = prop::collection::vec(any::<u8>(), 1..600);
-    (begun, rest).prop_map(|(begun, rest)| [begun, rest].concat())
-}
-
-/// Sends the bytes, closes the sending side, and reads to the end.
-fn spoil(stream: &mut TcpStream, bytes: &[u8]) {
-    // The server may have had enough before the last byte.
-    let _ = stream.write_all(bytes);
-    let _ = stream.shutdown(Shutdown::Write);
-    let mut rest = Vec::new();
-    if let Err(error) = stream.read_to_end(&mut rest) {
-        assert_ne!(
-            error.kind(),
-            ErrorKind::WouldBlock,
-            "the connection stays open"
-        );
-    }
 }
