@@ -1,6 +1,5 @@
 //! The state of a transfer, and its final reply.
 
-use alloc::format;
 use alloc::vec::Vec;
 use core::net::SocketAddr;
 
@@ -85,7 +84,7 @@ impl Running {
     ) -> Reply {
         match (result, self.abort_reason) {
             (Ok(()), _) => match &self.unique_name {
-                Some(name) => Reply::line(226, [b"Transfer complete; FILE: ", &name[..]].concat()),
+                Some(name) => Reply::unique_complete(name),
                 None => Reply::TRANSFER_COMPLETE,
             },
             (Err(_), Some(AbortReason::Requested)) => Reply::TRANSFER_ABORTED,
@@ -111,8 +110,7 @@ impl Running {
             DataConnection::Passive => last.map_or(Reply::DATA_NOT_OPENED, NeverConnected::reply),
             DataConnection::Active(target) => {
                 // Without the scope of a link-local address, which only this machine knows.
-                let target = SocketAddr::new(target.ip(), target.port());
-                Reply::line(425, format!("Cannot connect to {target}."))
+                Reply::cannot_connect(SocketAddr::new(target.ip(), target.port()))
             }
         }
     }

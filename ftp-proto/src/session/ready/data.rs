@@ -2,7 +2,6 @@
 //!
 //! At most one is set up at a time: a new one closes the previous one.
 
-use alloc::format;
 use core::mem;
 use core::net::{IpAddr, SocketAddr};
 
@@ -149,19 +148,8 @@ impl Context {
         let offer = PassiveOffer::new(rules, &self.endpoints, announcement, port, with_address);
         self.offer = Some(offer);
         match (command, address) {
-            (PassiveCommand::Pasv, IpAddr::V4(address)) => {
-                let [a, b, c, d] = address.octets();
-                let [high, low] = port.to_be_bytes();
-                // Routers parse and rewrite this text: do not change it, and use 227 for nothing else.
-                Reply::line(
-                    227,
-                    format!("Entering Passive Mode ({a},{b},{c},{d},{high},{low})."),
-                )
-            }
-            // Without a full stop: some clients do not accept one.
-            (PassiveCommand::Pasv | PassiveCommand::Epsv, _) => {
-                Reply::line(229, format!("Entering Extended Passive Mode (|||{port}|)"))
-            }
+            (PassiveCommand::Pasv, IpAddr::V4(address)) => Reply::passive(address, port),
+            (PassiveCommand::Pasv | PassiveCommand::Epsv, _) => Reply::extended_passive(port),
         }
     }
 

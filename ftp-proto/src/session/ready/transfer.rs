@@ -2,7 +2,6 @@
 //!
 //! Only `TransferEnded` produces the final reply of a transfer, whatever commands arrive before it.
 
-use alloc::format;
 use alloc::vec::Vec;
 use core::mem;
 
@@ -115,11 +114,8 @@ impl Ready {
         let transfer = info.id;
         let unique_name = opened.name.map(|name| self.usable_name(&info, name));
         let reply = match (&unique_name, opened.bytes) {
-            // The form that RFC 1123, section 4.1.2.9, requires.
-            (Some(name), _) => Reply::line(150, [b"FILE: ", &name[..]].concat()),
-            (None, Some(bytes)) => {
-                Reply::line(150, format!("Opening data connection ({bytes} bytes)."))
-            }
+            (Some(name), _) => Reply::opening_unique(name),
+            (None, Some(bytes)) => Reply::opening_bytes(bytes),
             (None, None) => Reply::OPENING,
         };
         // In passive mode the timer for the connection has run since the 227. In active mode it starts here,
