@@ -1,11 +1,14 @@
 //! All actions that the core can request from its driver.
 
+use alloc::sync::Arc;
 use alloc::vec::Vec;
 use core::net::SocketAddr;
+use core::num::NonZeroU64;
 
+use crate::account::Account;
+use crate::codec::WireNames;
 use crate::listing::{FactSet, Selection};
 use crate::path::FtpPath;
-use crate::permissions::Permissions;
 use crate::reply::Reply;
 use crate::secret::Secret;
 
@@ -97,6 +100,9 @@ pub enum FileRequest {
         from: FtpPath,
         /// What RNTO names.
         to: FtpPath,
+        /// Whether a file at `to` may be replaced. If not, and there is one,
+        /// [`Refusal::Exists`](crate::Refusal::Exists).
+        replace: bool,
     },
     /// The size in bytes of a regular file (SIZE): [`FileAnswer::Size`](crate::FileAnswer::Size).
     Size(FtpPath),
@@ -148,24 +154,12 @@ pub enum TransferKind {
         /// line end counts as two.
         offset: u64,
     },
-    /// STOR.
+    /// STOR, APPE and STOU.
     Store {
-        /// The file.
+        /// The file; for [`UploadStart::Unique`] the file whose name the client suggests.
         path: FtpPath,
-        /// Zero: replace the file. Otherwise keep this many bytes (REST) and write after them.
-        offset: u64,
-    },
-    /// APPE.
-    Append {
-        /// The file; it is created if it does not exist.
-        path: FtpPath,
-    },
-    /// STOU.
-    StoreUnique {
-        /// The directory in which the driver creates a file; the driver chooses a name that is free.
-        directory: FtpPath,
-        /// The name that the client suggests; it may be empty.
-        suggested_name: Vec<u8>,
+        /// Which bytes of a file that exists stay.
+        start: UploadStart,
     },
     /// LIST, NLST and MLSD.
     List {
@@ -173,7 +167,36 @@ pub enum TransferKind {
         selection: Selection,
         /// What a line looks like.
         style: ListStyle,
+        /// How names are written in the lines.
+        names: WireNames,
     },
+}
+
+/// How an upload begins. The core has checked the rights: a driver does what this says. It changes nothing before
+/// [`StartTransfer`](Action::StartTransfer), but creates the file of [`Unique`](Self::Unique), whose name is announced.
+///
+/// A driver must handle every variant.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum UploadStart {
+    /// STOR of an account that may not overwrite: the file must not exist, else
+    /// [`Refusal::Exists`](crate::Refusal::Exists). Another client may create it meanwhile, so it is created with
+    /// `O_EXCL` or the like.
+    Create,
+    /// STOR: replace the file, or create it.
+    Replace,
+    /// STOR after REST: keep the bytes before the offset and write after them.
+    At {
+        /// How many bytes stay. If the file has fewer, [`Refusal::OffsetTooLarge`](crate::Refusal::OffsetTooLarge).
+        offset: NonZeroU64,
+        /// Whether bytes behind the offset may be removed. If not, and there are some,
+        /// [`Refusal::Exists`](crate::Refusal::Exists).
+        replace: bool,
+    },
+    /// APPE: write behind the end of the file, or create it.
+    End,
+    /// STOU: create a new file in the directory of the path. The driver chooses a name that is free, and begins with
+    /// the one of the path.
+    Unique,
 }
 
 /// The form of a listing.
@@ -188,8 +211,8 @@ pub enum ListStyle {
     Facts {
         /// Which facts.
         facts: FactSet,
-        /// What the user may do, for the `perm` fact.
-        permissions: Permissions,
+        /// What the user may do, for the `perm` fact: [`Account::rights_of_entry`].
+        account: Arc<Account>,
     },
 }
 
@@ -213,41 +236,63 @@ pub enum DataConnection {
 
 impl TransferKind {
     /// Whether the client sends the bytes.
+    #[must_use]
     pub fn is_upload(&self) -> bool {
-        matches!(
-            self,
-            Self::Store { .. } | Self::Append { .. } | Self::StoreUnique { .. }
-        )
+        matches!(self, Self::Store { .. })
     }
 
     /// The command, for logs.
+    #[must_use]
     pub fn command(&self) -> &'static str {
         match self {
             Self::Retrieve { .. } => "RETR",
-            Self::Store { .. } => "STOR",
-            Self::Append { .. } => "APPE",
-            Self::StoreUnique { .. } => "STOU",
-            Self::List {
-                style: ListStyle::Long,
-                ..
-            } => "LIST",
-            Self::List {
-                style: ListStyle::Names,
-                ..
-            } => "NLST",
-            Self::List {
-                style: ListStyle::Facts { .. },
-                ..
-            } => "MLSD",
+            Self::Store { start, .. } => match start {
+                UploadStart::Create | UploadStart::Replace | UploadStart::At { .. } => "STOR",
+                UploadStart::End => "APPE",
+                UploadStart::Unique => "STOU",
+            },
+            Self::List { style, .. } => match style {
+                ListStyle::Long => "LIST",
+                ListStyle::Names => "NLST",
+                ListStyle::Facts { .. } => "MLSD",
+            },
         }
     }
 
-    /// The path, for logs; STOU's directory.
+    /// The path, for logs; for STOU the one that the client suggests.
+    #[must_use]
     pub fn path(&self) -> &FtpPath {
         match self {
-            Self::Retrieve { path, .. } | Self::Store { path, .. } | Self::Append { path } => path,
+            Self::Retrieve { path, .. } | Self::Store { path, .. } => path,
             Self::List { selection, .. } => &selection.path,
-            Self::StoreUnique { directory, .. } => directory,
+        }
+    }
+
+    /// All paths that the transfer uses: the account needs the right for each.
+    pub(crate) fn paths(&self) -> Vec<&FtpPath> {
+        match self {
+            Self::Retrieve { path, .. } | Self::Store { path, .. } => Vec::from([path]),
+            Self::List { selection, .. } => selection.paths(),
+        }
+    }
+}
+
+impl FileRequest {
+    /// All paths that the request uses: the account needs the right for each.
+    pub(crate) fn paths(&self) -> Vec<&FtpPath> {
+        match self {
+            Self::Rename { from, to, .. } => Vec::from([from, to]),
+            Self::ChangeDirectory(path)
+            | Self::MakeDirectory { path, .. }
+            | Self::RemoveDirectory(path)
+            | Self::DeleteFile(path)
+            | Self::RenameFrom(path)
+            | Self::Size(path)
+            | Self::ModifiedTime(path)
+            | Self::ChangeMode { path, .. }
+            | Self::SetModified { path, .. }
+            | Self::Facts(path) => Vec::from([path]),
+            Self::Status(selection) => selection.paths(),
         }
     }
 }

@@ -20,10 +20,12 @@ extern crate alloc;
 #[cfg(test)]
 extern crate std;
 
+mod account;
 mod action;
 mod address;
 pub mod ascii;
 pub mod client;
+mod codec;
 pub mod codes;
 mod command;
 mod config;
@@ -35,10 +37,10 @@ mod never_connected;
 mod offer;
 mod outcome;
 mod path;
-mod permissions;
 pub mod rate;
 mod reach;
 mod reply;
+mod rights;
 mod secret;
 mod session;
 pub mod text;
@@ -50,11 +52,13 @@ pub mod argument {
     pub use crate::address::{AddressError, EpsvArgument, parse_eprt, parse_epsv, parse_port};
 }
 
+pub use account::Account;
 pub use action::{
     Action, DataConnection, FileRequest, ListStyle, Output, Representation, TransferId,
-    TransferKind, TransferRequest,
+    TransferKind, TransferRequest, UploadStart,
 };
 pub use address::{AddressFamily, Endpoints, canonical};
+pub use codec::{NameCodec, WireNames};
 pub use config::{Config, limits};
 pub use masquerade::{
     AnnounceReason, Announcement, ClientRule, Masquerade, OuterPorts, PortNumber, PublicAddress,
@@ -63,9 +67,9 @@ pub use never_connected::NeverConnected;
 pub use offer::{ClientOrigin, Diagnosis, PassiveOffer};
 pub use outcome::{FileAnswer, Misuse, Opened, Outcome, Refusal, TransferError};
 pub use path::FtpPath;
-pub use permissions::Permissions;
 pub use reach::Reach;
 pub use reply::Reply;
+pub use rights::{Right, Rights};
 pub use secret::Secret;
 pub use session::Session;
 pub use timeout::{Timeout, TimeoutKind};

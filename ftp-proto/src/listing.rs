@@ -105,14 +105,14 @@ fn digits(value: u64, base: u64, buffer: &mut [u8; DIGITS_MAX]) -> &[u8] {
 const DIGITS_MAX: usize = 20;
 
 #[cfg(test)]
-mod tests {
+pub(crate) mod tests {
     use super::*;
-    use crate::permissions::Permissions;
+    use crate::rights::Rights;
 
     /// 2025-11-22 13:07:09.
     pub(super) const NOW: i64 = 1_763_816_829;
 
-    pub(super) fn entry(kind: EntryKind, mode: u32, name: &[u8]) -> Entry {
+    pub(crate) fn entry(kind: EntryKind, mode: u32, name: &[u8]) -> Entry {
         Entry {
             name: name.to_vec(),
             kind,
@@ -162,7 +162,7 @@ mod tests {
             check(&out, &[b'a', shown, b'b']);
             out.clear();
             let set = FactSet::default();
-            facts_line(&link.name, &link, set, Permissions::READ_WRITE, &mut out);
+            facts_line(&link.name, &link, set, Rights::READ_WRITE, &mut out);
             check(&out, &[b';', b' ', b'a', shown, b'b']);
         }
     }

@@ -4,15 +4,15 @@ use alloc::vec::Vec;
 use core::error::Error;
 use core::fmt;
 
+use crate::account::Account;
 use crate::action::{Action, TransferId};
 use crate::listing::Entry;
-use crate::permissions::Permissions;
 
 /// The answer to an [`Action`](crate::Action).
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Outcome {
-    /// To `Authenticate`: what the user may do, or `None` if the name or the password is wrong.
-    Authenticated(Option<Permissions>),
+    /// To `Authenticate`: the account, or `None` if the name or the password is wrong.
+    Authenticated(Option<Account>),
     /// To `File`.
     File(Result<FileAnswer, Refusal>),
     /// To `OpenPassive`: the port that is bound; [`Refusal::Busy`] if no port is free.

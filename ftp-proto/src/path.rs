@@ -10,7 +10,7 @@ use crate::config::limits::{PATH_BYTES_MAX, PATH_DEPTH_MAX};
 use crate::text::printable;
 
 /// An absolute, normalised path. Names are bytes in any encoding.
-#[derive(Clone, PartialEq, Eq, Hash)]
+#[derive(Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct FtpPath {
     /// Empty for the root, otherwise `/a/b`, without a slash at the end.
     bytes: Vec<u8>,
@@ -29,6 +29,13 @@ impl FtpPath {
     /// The top of the shared tree.
     pub const fn root() -> Self {
         Self { bytes: Vec::new() }
+    }
+
+    /// Reads a path from the root, with or without a slash at its begin, for configurations. `..` is resolved lexically
+    /// and stops at the root. `None`: it contains a NUL byte or a line feed, or is longer or deeper than the limits.
+    #[must_use]
+    pub fn parse(text: &[u8]) -> Option<Self> {
+        Self::root().resolve(text).ok()
     }
 
     /// The path as clients see it, `/` for the root.
@@ -73,6 +80,15 @@ impl FtpPath {
             return None;
         }
         self.resolve(name).ok()
+    }
+
+    /// Whether this is `directory` itself or a path below it.
+    #[must_use]
+    pub fn is_within(&self, directory: &Self) -> bool {
+        match self.bytes.strip_prefix(&directory.bytes[..]) {
+            Some(rest) => rest.is_empty() || rest.starts_with(b"/"),
+            None => false,
+        }
     }
 
     /// Resolves a client's argument against this directory. `..` is resolved lexically and stops at

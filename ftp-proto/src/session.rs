@@ -13,6 +13,7 @@ mod flow;
 mod held;
 mod info;
 mod login;
+mod permitted;
 mod protection;
 mod ready;
 mod refusal;
@@ -315,8 +316,8 @@ impl Session {
         let context = &mut self.context;
         let was_asked = match (outcome, &mut self.phase) {
             (Outcome::Tls(result), _) => return self.tls_ended(result.is_ok()),
-            (Outcome::Authenticated(permissions), Phase::Login(login)) => {
-                return login.authenticated(context, permissions);
+            (Outcome::Authenticated(account), Phase::Login(login)) => {
+                return login.authenticated(context, account);
             }
             (Outcome::File(result), Phase::Ready(ready)) => ready.file_answered(context, result),
             (Outcome::PassiveOpened(result), Phase::Ready(ready)) => {

@@ -54,6 +54,12 @@ impl Selection {
         })
     }
 
+    /// The path, and the directory in which a pattern is looked for.
+    pub(crate) fn paths(&self) -> Vec<&FtpPath> {
+        let base = self.glob.as_ref().map(|glob| &glob.base);
+        core::iter::once(&self.path).chain(base).collect()
+    }
+
     /// What NLST sends before the name of an entry so that the client can use the line as a path: the argument
     /// and a slash, or nothing.
     pub fn prefix(&self) -> Vec<u8> {

@@ -5,6 +5,7 @@ use alloc::sync::Arc;
 use alloc::vec::Vec;
 use core::mem;
 
+use super::permitted::Permitted;
 use super::protection::Protection;
 use crate::action::{Action, FileRequest, Output};
 use crate::address::Endpoints;
@@ -28,6 +29,8 @@ pub(super) struct Context {
     pub(super) login_failures: u32,
     /// The client has sent `EPSV ALL`, which applies for the rest of the session (RFC 2428, section 4).
     pub(super) extended_only: bool,
+    /// The client has sent `OPTS UTF8 ON`: names are not converted.
+    pub(super) utf8: bool,
     pub(super) transfers_started: u64,
     /// The last passive offer, until the client connects or the connection counts as never opened.
     pub(super) offer: Option<PassiveOffer>,
@@ -126,6 +129,7 @@ impl Context {
             epochs: Epochs::default(),
             login_failures: 0,
             extended_only: false,
+            utf8: false,
             transfers_started: 0,
             offer: None,
             never_connected: None,
@@ -144,10 +148,11 @@ impl Context {
     pub(super) fn ask(
         &mut self,
         command: &'static CommandInfo,
-        (question, request): (FileQuestion, FileRequest),
+        question: FileQuestion,
+        request: Permitted<FileRequest>,
     ) {
         self.question = Question::File(command, question);
-        self.push_action(Action::File(request));
+        self.push_action(Action::File(request.into_inner()));
     }
 
     /// Takes the open file request, if `accepts` agrees.

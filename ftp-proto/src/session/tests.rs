@@ -5,7 +5,11 @@ use alloc::format;
 use alloc::string::ToString;
 use alloc::vec::Vec;
 
-use crate::permissions::Permissions;
+use crate::account::Account;
+use crate::rights::Rights;
+
+mod names;
+mod rights;
 
 fn session() -> Session {
     let endpoints = Endpoints::new(
@@ -13,6 +17,37 @@ fn session() -> Session {
         "198.51.100.7:4711".parse().unwrap(),
     );
     Session::new(Arc::new(Config::default()), endpoints)
+}
+
+/// A session whose client has logged in.
+fn logged_in(account: Account) -> Session {
+    let mut session = session();
+    outputs(&mut session);
+    log_in(&mut session, account);
+    session
+}
+
+fn log_in(session: &mut Session, account: Account) {
+    for line in [&b"USER bob\r\n"[..], b"PASS x\r\n"] {
+        session.handle_input(line);
+        outputs(session);
+    }
+    let outcome = Outcome::Authenticated(Some(account));
+    session.handle_outcome(outcome).expect("the open action");
+    outputs(session);
+    assert!(session.user().is_some());
+}
+
+/// The codes of the replies, and the actions.
+fn outputs(session: &mut Session) -> (Vec<u16>, Vec<Action>) {
+    let (mut codes, mut actions) = (Vec::new(), Vec::new());
+    while let Some(output) = session.poll_output() {
+        match output {
+            Output::Reply(reply) => codes.push(reply.code()),
+            Output::Action(action) => actions.push(action),
+        }
+    }
+    (codes, actions)
 }
 
 #[test]
@@ -75,7 +110,7 @@ fn a_declined_action_refuses_its_command() {
                     continue;
                 }
                 Output::Action(Action::Authenticate { .. }) => {
-                    Outcome::Authenticated(Some(Permissions::READ_ONLY))
+                    Outcome::Authenticated(Some(Account::new(Rights::READ_ONLY)))
                 }
                 Output::Action(action) => action.decline().expect("an outcome"),
             };
