@@ -10,8 +10,8 @@ use std::net::Ipv4Addr;
 use std::sync::Arc;
 
 use ftp_proto::{
-    Action, Config, Endpoints, FileAnswer, FileRequest, Opened, Outcome, Output, Permissions,
-    Refusal, Session,
+    Account, Action, Config, Endpoints, FileAnswer, FileRequest, Opened, Outcome, Output, Refusal,
+    Rights, Session,
 };
 
 fn main() -> io::Result<()> {
@@ -69,7 +69,9 @@ fn drain(session: &mut Session, port: &mut u16) -> io::Result<()> {
 
 fn answer(action: Action, port: &mut u16) -> Option<Outcome> {
     let outcome = match action {
-        Action::Authenticate { .. } => Outcome::Authenticated(Some(Permissions::READ_WRITE)),
+        Action::Authenticate { .. } => {
+            Outcome::Authenticated(Some(Account::new(Rights::READ_WRITE)))
+        }
         Action::File(FileRequest::Size(_)) => Outcome::File(Ok(FileAnswer::Size(1234))),
         Action::File(FileRequest::ModifiedTime(_)) => Outcome::File(Ok(FileAnswer::Modified(0))),
         Action::File(FileRequest::Facts(_) | FileRequest::Status(_)) => {

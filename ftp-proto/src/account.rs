@@ -122,6 +122,13 @@ impl Account {
     }
 }
 
+/// An account with these rights everywhere: [`Account::new`].
+impl From<Rights> for Account {
+    fn from(rights: Rights) -> Self {
+        Self::new(rights)
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -56,7 +56,8 @@ pub struct Opened {
 }
 
 /// Why a driver did not perform an action. The core turns it into the code and text of a reply.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
 pub enum Refusal {
     /// No such file or directory.
     NotFound,
@@ -70,6 +71,8 @@ pub enum Refusal {
     NotADirectory,
     /// A file was needed.
     IsADirectory,
+    /// A file, or for some commands a directory, was needed, and this is a device, a pipe or a socket.
+    NotARegularFile,
     /// The disk or a quota is full.
     NoSpace,
     /// The file system does not accept the name.
@@ -84,6 +87,8 @@ pub enum Refusal {
     Failed,
 }
 
+impl Error for Refusal {}
+
 impl fmt::Display for Refusal {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
@@ -93,6 +98,7 @@ impl fmt::Display for Refusal {
             Self::NotEmpty => "directory not empty",
             Self::NotADirectory => "not a directory",
             Self::IsADirectory => "is a directory",
+            Self::NotARegularFile => "not a regular file",
             Self::NoSpace => "no space left",
             Self::NameRejected => "name not allowed",
             Self::OffsetTooLarge => "restart offset beyond the end",
@@ -104,7 +110,8 @@ impl fmt::Display for Refusal {
 }
 
 /// Why a transfer failed.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
 pub enum TransferError {
     /// The data connection was not established: 425.
     NotConnected,
@@ -123,6 +130,8 @@ pub enum TransferError {
     /// The disk or a quota is full: 452.
     NoSpace,
 }
+
+impl Error for TransferError {}
 
 impl fmt::Display for TransferError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

@@ -397,6 +397,7 @@ impl Reply {
     pub(crate) const fn not_empty(code: u16) -> Self { Self::fixed(code, "The directory is not empty.") }
     pub(crate) const fn not_a_directory(code: u16) -> Self { Self::fixed(code, "Not a directory.") }
     pub(crate) const fn not_a_file(code: u16) -> Self { Self::fixed(code, "Not a regular file.") }
+    pub(crate) const fn special_file(code: u16) -> Self { Self::fixed(code, "A device, pipe or socket cannot be used.") }
     pub(crate) const fn name_rejected(code: u16) -> Self { Self::fixed(code, "The name is not allowed.") }
     pub(crate) const fn no_space(code: u16) -> Self { Self::fixed(code, "No space left.") }
     pub(crate) const fn restart_too_large(code: u16) -> Self { Self::fixed(code, "The restart offset is beyond the end of the file.") }

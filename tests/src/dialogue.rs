@@ -4,8 +4,8 @@
 use std::sync::Arc;
 
 use ftp_proto::{
-    Action, Config, Endpoints, FileAnswer, FileRequest, Opened, Outcome, Output, Permissions,
-    Refusal, Session,
+    Account, Action, Config, Endpoints, FileAnswer, FileRequest, Opened, Outcome, Output, Refusal,
+    Rights, Session,
 };
 
 /// The commands whose cost is measured one by one, in a session that has logged in.
@@ -85,7 +85,9 @@ impl Dialogue {
 
     fn perform(&mut self, action: Action) {
         let outcome = match action {
-            Action::Authenticate { .. } => Outcome::Authenticated(Some(Permissions::READ_WRITE)),
+            Action::Authenticate { .. } => {
+                Outcome::Authenticated(Some(Account::new(Rights::READ_WRITE)))
+            }
             Action::File(request) => Outcome::File(Ok(match request {
                 FileRequest::Size(_) => FileAnswer::Size(1234),
                 _ => FileAnswer::Done,

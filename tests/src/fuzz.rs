@@ -4,7 +4,7 @@ mod client;
 mod listing;
 
 use arbitrary::{Arbitrary, Unstructured};
-use ftp_proto::{Config, Endpoints, FileAnswer, Opened, Outcome, Permissions};
+use ftp_proto::{Account, Config, Endpoints, FileAnswer, Opened, Outcome, Rights};
 
 use crate::model::{self, Step};
 use crate::operations::{self, Operation, Setup};
@@ -53,7 +53,7 @@ pub fn reply(data: &[u8]) {
 
     sim.send(&command("USER"));
     sim.send(b"PASS \n");
-    sim.settle(|_| Outcome::Authenticated(Some(Permissions::READ_WRITE)));
+    sim.settle(|_| Outcome::Authenticated(Some(Account::new(Rights::READ_WRITE))));
     if sim.session().is_closed() {
         return;
     }
@@ -136,7 +136,7 @@ pub fn to_words(data: &[u8]) -> Vec<u8> {
 fn outputs_of(style: u8, input: &[u8], sizes: &[usize]) -> Vec<String> {
     let mut sim = Sim::new(Config::default(), endpoints());
     if style & 2 != 0 {
-        sim.log_in(Permissions::READ_WRITE);
+        sim.log_in(Rights::READ_WRITE);
     }
     let mut rest = input;
     for size in sizes.iter().cycle() {

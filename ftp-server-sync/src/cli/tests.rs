@@ -4,7 +4,7 @@ use super::*;
 use crate::cli::golden;
 use crate::net::interfaces::Interfaces;
 use crate::settings::{AddressSource, Limits, Listen, LocalNetworks, Names, Rates, Timeouts};
-use ftp_proto::{ClientRule, OuterPorts, Permissions, Secret};
+use ftp_proto::{Account, ClientRule, OuterPorts, Rights, Secret};
 use log::LevelFilter;
 use std::collections::BTreeMap;
 use std::num::NonZeroU64;
@@ -87,9 +87,9 @@ fn defaults_without_flags() {
     assert_eq!(settings.directory, env::current_dir().unwrap());
     assert_eq!(
         settings.users.check(b"anonymous", &Secret::new(b"x@y")),
-        Some(Permissions::READ_ONLY)
+        Some(Account::new(Rights::READ_ONLY))
     );
-    assert_eq!(settings.users.account(), None);
+    assert_eq!(settings.users.user(), None);
     assert_eq!(
         (settings.masquerade_address, settings.passive_ports),
         (None, None)
@@ -146,9 +146,9 @@ fn every_flag_has_an_effect() {
     assert_eq!(settings.listen, Listen::sockets(&interfaces, 21, false));
     assert_eq!(
         settings.users.check(b"bob", &Secret::new(b"secret")),
-        Some(Permissions::READ_WRITE)
+        Some(Account::new(Rights::READ_WRITE))
     );
-    assert_eq!(settings.users.anonymous(), Some(Permissions::READ_ONLY));
+    assert_eq!(settings.users.anonymous(), Some(Rights::READ_ONLY));
     assert_eq!(settings.login_delay, Duration::ZERO);
     assert_eq!(settings.shutdown_grace, Duration::ZERO);
 
@@ -246,10 +246,7 @@ fn other_spellings_of_values() {
         Some("60000".parse().unwrap())
     );
     assert_eq!(settings("-p 0 -r 60000").listen[0].address.port(), 0);
-    assert_eq!(
-        settings("-w").users.anonymous(),
-        Some(Permissions::READ_WRITE)
-    );
+    assert_eq!(settings("-w").users.anonymous(), Some(Rights::READ_WRITE));
     assert_eq!(
         settings("-n 127.0.0.1").masquerade_address,
         Some(AddressSource::Address([127, 0, 0, 1].into()))

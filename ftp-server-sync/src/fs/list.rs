@@ -53,6 +53,8 @@ struct LineFormat {
     prefix: Vec<u8>,
     /// The name of the directory in which the walk begins.
     base_name: Vec<u8>,
+    /// The directory whose facts are listed.
+    directory: FtpPath,
 }
 
 /// The outcome of asking for a line.
@@ -201,6 +203,7 @@ impl LineFormat {
             now: listing.now,
             prefix,
             base_name: listing.selection.name().to_vec(),
+            directory: listing.selection.path.clone(),
         }
     }
 
@@ -234,8 +237,9 @@ impl LineFormat {
 
     fn entry_line(&self, entry: &Entry, out: &mut Vec<u8>) {
         match &self.style {
-            ListStyle::Facts { facts, permissions } => {
-                listing::facts_line(&entry.name, entry, *facts, *permissions, out);
+            ListStyle::Facts { facts, account } => {
+                let rights = account.rights_of_entry(&self.directory, &entry.name);
+                listing::facts_line(&entry.name, entry, *facts, rights, out);
             }
             ListStyle::Long | ListStyle::Names => {
                 listing::long_line(entry, self.now, self.classify, out);

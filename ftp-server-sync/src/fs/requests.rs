@@ -1,11 +1,14 @@
 //! File requests: everything that clients do with files without a data connection.
 
+use std::ffi::OsStr;
 use std::io;
+use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::MetadataExt;
 
 use cap_std::fs::OpenOptions;
 use ftp_proto::{FileAnswer, FileRequest, FtpPath, Refusal};
-use rustix::fs::{Access, AtFlags};
+use rustix::fs::{Access, AtFlags, RenameFlags};
+use rustix::io::Errno;
 
 use super::root::{Root, changeable, refusal, relative};
 
@@ -37,10 +40,15 @@ impl Root {
                 let name = relative(changeable(path)?);
                 system_done(self.directory.symlink_metadata(name).map(drop))
             }
-            FileRequest::Rename { from, to } => {
-                let to = relative(changeable(to)?);
-                let from = relative(changeable(from)?);
-                system_done(self.directory.rename(from, &self.directory, to))
+            FileRequest::Rename { from, to, replace } => {
+                let (from, to) = (changeable(from)?, changeable(to)?);
+                match replace {
+                    true => {
+                        let (from, to) = (relative(from), relative(to));
+                        system_done(self.directory.rename(from, &self.directory, to))
+                    }
+                    false => done(self.rename_to_new(from, to)),
+                }
             }
             FileRequest::Size(path) => {
                 let (_, metadata) = self.open_file(path, OpenOptions::new().read(true))?;
@@ -62,6 +70,29 @@ impl Root {
         let directory = self.open_directory(path)?;
         rustix::fs::accessat(&directory, ".", Access::EXEC_OK, AtFlags::EACCESS)
             .map_err(|errno| refusal(&errno.into()))
+    }
+
+    /// Renames a file or directory, but replaces nothing.
+    fn rename_to_new(&self, from: &FtpPath, to: &FtpPath) -> Result<(), Refusal> {
+        let parents = [from, to].map(|path| self.open_directory(&path.parent()));
+        let [from_parent, to_parent] = parents;
+        let (from_parent, to_parent) = (from_parent?, to_parent?);
+        let names = [from, to].map(|path| OsStr::from_bytes(path.name()));
+        let [from_name, to_name] = names;
+        let flags = RenameFlags::NOREPLACE;
+        match rustix::fs::renameat_with(&from_parent, from_name, &to_parent, to_name, flags) {
+            // The file system cannot do both in one step, as on some network shares.
+            Err(Errno::INVAL | Errno::NOSYS | Errno::OPNOTSUPP) => self.rename_if_free(from, to),
+            result => result.map_err(|errno| refusal(&errno.into())),
+        }
+    }
+
+    /// The same in two steps: another client may create the name between them.
+    fn rename_if_free(&self, from: &FtpPath, to: &FtpPath) -> Result<(), Refusal> {
+        self.check_free(to)?;
+        let (from, to) = (relative(from), relative(to));
+        let renamed = self.directory.rename(from, &self.directory, to);
+        renamed.map_err(|error| refusal(&error))
     }
 
     /// Creates a directory. A `umask` of the client replaces that of the process.

@@ -52,9 +52,10 @@ impl Connection {
     fn authenticate(&mut self, user: &[u8], password: &Secret, now: Instant) -> Option<Outcome> {
         let number = self.number;
         let name = printable(user);
-        let permissions = self.current.settings.users.check(user, password);
-        let outcome = Outcome::Authenticated(permissions);
-        if permissions.is_some() {
+        let account = self.current.settings.users.check(user, password);
+        let is_known = account.is_some();
+        let outcome = Outcome::Authenticated(account);
+        if is_known {
             info!("#{number} logged in as {name}");
             return Some(outcome);
         }
@@ -189,26 +190,18 @@ impl Connection {
                     Opened { bytes, name: None },
                 )
             }
-            TransferKind::Store { path, offset } => (
-                Pump::upload(root.upload(path, *offset, umask)?, representation),
-                nothing,
-            ),
-            TransferKind::Append { path } => (
-                Pump::upload(root.append(path, umask)?, representation),
-                nothing,
-            ),
-            TransferKind::StoreUnique {
-                directory,
-                suggested_name,
-            } => {
-                let (upload, name) = root.upload_unique(directory, suggested_name, umask)?;
+            TransferKind::Store { path, start } => {
+                let upload = root.upload(path, *start, umask)?;
                 let opened = Opened {
                     bytes: None,
-                    name: Some(name),
+                    name: upload.unique_name().map(<[u8]>::to_vec),
                 };
                 (Pump::upload(upload, representation), opened)
             }
-            TransferKind::List { selection, style } => {
+            // No account has a codec, so names are sent as they are.
+            TransferKind::List {
+                selection, style, ..
+            } => {
                 let lines = root.list(Listing {
                     selection,
                     style: style.clone(),

@@ -4,7 +4,7 @@
 use std::net::SocketAddr;
 
 use ftp_proto::limits::LINE_BYTES_MAX;
-use ftp_proto::{Config, Endpoints, Outcome, Permissions, Timeout, TimeoutKind};
+use ftp_proto::{Config, Endpoints, Outcome, Rights, Timeout, TimeoutKind};
 use ftp_tests::fuzz;
 use ftp_tests::model::{self, ModelCommand, Step};
 use ftp_tests::operations::{self, Line, VERBS};
@@ -283,7 +283,7 @@ fn replies_after_transfer(lines: &[Vec<u8>], during: bool) -> Vec<u16> {
 
 fn logged_in() -> Sim {
     let mut sim = Sim::new(Config::default(), endpoints());
-    sim.log_in(Permissions::READ_WRITE);
+    sim.log_in(Rights::READ_WRITE);
     sim
 }
 

@@ -9,8 +9,8 @@ use std::time::Duration;
 use arbitrary::Arbitrary;
 use ftp_proto::listing::{Entry, EntryKind};
 use ftp_proto::{
-    Config, Endpoints, FileAnswer, FileRequest, Opened, Outcome, OuterPorts, Permissions, Refusal,
-    Timeout, TransferError, TransferId, TransferKind,
+    Account, Config, Endpoints, FileAnswer, FileRequest, FtpPath, Opened, Outcome, OuterPorts,
+    Refusal, Right, Rights, Timeout, TransferError, TransferId,
 };
 
 use crate::sim::{Question, Sim};
@@ -217,12 +217,12 @@ fn apply_answer(sim: &mut Sim, answer: &Answer) {
 /// A successful outcome of an action.
 pub fn good(question: &Question, choice: u8) -> Outcome {
     match question {
-        Question::Authenticate(_) => Outcome::Authenticated(Some(permissions(choice))),
+        Question::Authenticate(_) => Outcome::Authenticated(Some(account(choice))),
         Question::File(request) => Outcome::File(Ok(file_answer(request, choice))),
         Question::Passive => Outcome::PassiveOpened(Ok(60_000 + u16::from(choice))),
         Question::Tls => Outcome::Tls(Ok(())),
         Question::Transfer(request) => {
-            let unique = matches!(request.kind, TransferKind::StoreUnique { .. });
+            let unique = request.kind.command() == "STOU";
             let components = COMPONENTS.iter().filter(|name| !name.is_empty());
             let names: Vec<&[u8]> = components.copied().collect();
             Outcome::TransferOpened(Ok(Opened {
@@ -383,7 +383,7 @@ impl Setup {
         let tls_required = std::mem::take(&mut config.tls_control_required);
         let mut sim = Sim::new(config, Endpoints::new(address(local), address(peer)));
         if let Some(rights) = self.logged_in {
-            sim.log_in(permissions(rights));
+            sim.log_in(account(rights));
         }
         sim.configure(|config| config.tls_control_required = tls_required);
         sim
@@ -391,11 +391,16 @@ impl Setup {
 }
 
 /// Mostly everything is permitted, so that commands get somewhere.
-fn permissions(choice: u8) -> Permissions {
+fn account(choice: u8) -> Account {
+    let below = || FtpPath::parse(b"/sub").expect("a path");
     match choice % 8 {
-        0 => Permissions::READ_ONLY,
-        1 => Permissions::default(),
-        _ => Permissions::READ_WRITE,
+        0 => Account::new(Rights::READ_ONLY),
+        1 => Account::new(Rights::NONE),
+        2 => Account::new(Rights::READ_ONLY).with_rights_below(below(), Rights::READ_WRITE),
+        3 => Account::new(Rights::READ_WRITE)
+            .with_rights_below(below(), Rights::READ_WRITE.without(Right::Overwrite))
+            .with_home(below()),
+        _ => Account::new(Rights::READ_WRITE),
     }
 }
 
@@ -413,13 +418,14 @@ const ENDS: &[(&str, &str)] = &[
     ("[2001:db8::2]:21", "[2001:db8::7]:40000"),
 ];
 
-pub(crate) const REFUSALS: [Refusal; 12] = [
+pub(crate) const REFUSALS: [Refusal; 13] = [
     Refusal::NotFound,
     Refusal::Denied,
     Refusal::Exists,
     Refusal::NotEmpty,
     Refusal::NotADirectory,
     Refusal::IsADirectory,
+    Refusal::NotARegularFile,
     Refusal::NoSpace,
     Refusal::NameRejected,
     Refusal::OffsetTooLarge,

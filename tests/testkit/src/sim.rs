@@ -12,8 +12,8 @@ mod values;
 use std::sync::Arc;
 
 use ftp_proto::{
-    Config, Endpoints, FileRequest, Misuse, Outcome, Permissions, Session, Timeout, TimeoutKind,
-    TransferError, TransferId, TransferRequest,
+    Account, Config, Endpoints, FileRequest, Misuse, Outcome, Rights, Session, Timeout,
+    TimeoutKind, TransferError, TransferId, TransferRequest,
 };
 
 use replies::Unanswered;
@@ -49,6 +49,8 @@ pub struct Sim {
     never_connected: u32,
     closing: bool,
     epochs: Epochs,
+    /// The account of the last login.
+    account: Account,
 }
 
 /// The action that waits for its outcome.
@@ -107,15 +109,16 @@ impl Sim {
             never_connected: 0,
             closing: false,
             epochs: Epochs::default(),
+            account: Account::new(Rights::NONE),
         };
         sim.drain();
         sim
     }
 
     /// Logs in, for tests that begin after a login.
-    pub fn log_in(&mut self, permissions: Permissions) {
+    pub fn log_in(&mut self, account: impl Into<Account>) {
         self.send(b"USER joe\r\nPASS secret\r\n");
-        self.answer(Outcome::Authenticated(Some(permissions)));
+        self.answer(Outcome::Authenticated(Some(account.into())));
         assert_eq!(self.session.user(), Some(&b"joe"[..]));
     }
 
@@ -166,6 +169,11 @@ impl Sim {
             Outcome::TransferEnded { result, .. } if fits && !closed => Some(*result),
             _ => None,
         };
+        if let Outcome::Authenticated(Some(account)) = &outcome
+            && fits
+        {
+            self.account = account.clone();
+        }
         let result = self.session.handle_outcome(outcome.clone());
         assert_eq!(result.is_ok(), fits, "{outcome:?}\n{}", self.log.join("\n"));
         if result.is_err() {

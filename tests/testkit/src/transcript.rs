@@ -15,8 +15,8 @@
 use std::net::{Ipv4Addr, SocketAddr};
 
 use ftp_proto::{
-    ClientRule, Config, Endpoints, FileAnswer, Opened, Outcome, OuterPorts, Permissions,
-    PublicAddress,
+    Account, ClientRule, Config, Endpoints, FileAnswer, FtpPath, Opened, Outcome, OuterPorts,
+    PublicAddress, Right, Rights,
 };
 
 use crate::operations;
@@ -40,7 +40,7 @@ pub struct Transcript<'a> {
     lines: Vec<&'a str>,
     config: Config,
     endpoints: Endpoints,
-    permissions: Option<Permissions>,
+    account: Option<Account>,
     implicit_tls: bool,
     /// Whether the transcript is about bytes that arrive together.
     whole_only: bool,
@@ -61,7 +61,7 @@ impl<'a> Transcript<'a> {
             lines: Vec::new(),
             config: Config::default(),
             endpoints: endpoints("192.168.77.2:21", "192.0.2.7:40000")?,
-            permissions: None,
+            account: None,
             implicit_tls: false,
             whole_only: false,
         };
@@ -76,7 +76,7 @@ impl<'a> Transcript<'a> {
                 None | Some(("C" | "D" | "T", _)) => {}
                 Some(("local", address)) => local = address,
                 Some(("peer", address)) => peer = address,
-                Some(("logged-in", rights)) => transcript.permissions = Some(permissions(rights)?),
+                Some(("logged-in", rights)) => transcript.account = Some(account(rights)?),
                 Some(("implicit-tls", "on")) => transcript.implicit_tls = true,
                 Some(("only", "whole")) => transcript.whole_only = true,
                 Some((key, value)) => set(&mut transcript.config, key, value)?,
@@ -96,18 +96,18 @@ impl<'a> Transcript<'a> {
             false => Sim::new,
         };
         let mut sim = begin(self.config.clone(), self.endpoints);
-        if let Some(permissions) = self.permissions {
-            sim.log_in(permissions);
+        if let Some(account) = &self.account {
+            sim.log_in(account.clone());
         }
         let mut replay = Replay {
-            skipped: match self.permissions {
+            skipped: match self.account {
                 Some(_) => sim.log().len(),
                 None => 0,
             },
             written: 0,
             text: String::new(),
             sent_ahead: 0,
-            greeted: self.permissions.is_some(),
+            greeted: self.account.is_some(),
             sim,
         };
         replay.written = replay.skipped;
@@ -240,7 +240,7 @@ fn drive(sim: &mut Sim, what: &str) -> Result<(), String> {
     let (word, value) = what.split_once(' ').unwrap_or((what, ""));
     let number = || value.parse::<u64>().map_err(|fault| fault.to_string());
     let outcome = match word {
-        "authenticated" => Outcome::Authenticated(Some(permissions(value)?)),
+        "authenticated" => Outcome::Authenticated(Some(account(value)?)),
         "not-authenticated" => Outcome::Authenticated(None),
         "done" => Outcome::File(Ok(FileAnswer::Done)),
         "size" => Outcome::File(Ok(FileAnswer::Size(number()?))),
@@ -313,11 +313,30 @@ fn named<T: Copy + std::fmt::Debug>(name: &str, all: &[T]) -> Result<T, String> 
     found.copied().ok_or_else(|| format!("unknown: {name}"))
 }
 
-fn permissions(text: &str) -> Result<Permissions, String> {
+/// Rights, and after them the home directory and the rights of directories: `read-only home=/a /a/in=elrw`.
+fn account(text: &str) -> Result<Account, String> {
+    let mut words = text.split(' ');
+    let mut account = Account::new(rights(words.next().unwrap_or_default())?);
+    for word in words {
+        let (name, value) = word.split_once('=').ok_or("no rights of a directory")?;
+        let path = |text: &str| FtpPath::parse(text.as_bytes()).ok_or("no path");
+        account = match name {
+            "home" => account.with_home(path(value)?),
+            directory => account.with_rights_below(path(directory)?, rights(value)?),
+        };
+    }
+    Ok(account)
+}
+
+/// A word or letters. `-overwrite` behind them: but files may not be replaced.
+fn rights(text: &str) -> Result<Rights, String> {
+    if let Some(text) = text.strip_suffix("-overwrite") {
+        return Ok(rights(text)?.without(Right::Overwrite));
+    }
     match text {
-        "read-write" => Ok(Permissions::READ_WRITE),
-        "read-only" => Ok(Permissions::READ_ONLY),
-        _ => Err(format!("unknown rights: {text}")),
+        "read-write" => Ok(Rights::READ_WRITE),
+        "read-only" => Ok(Rights::READ_ONLY),
+        letters => Rights::from_letters(letters).ok_or(format!("unknown rights: {text}")),
     }
 }
 

@@ -6,7 +6,7 @@
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::sync::Arc;
 
-use ftp_proto::{Action, ClientRule, Config, Endpoints, Outcome, Output, Permissions, Session};
+use ftp_proto::{Account, Action, ClientRule, Config, Endpoints, Outcome, Output, Rights, Session};
 use ipnet::{IpNet, Ipv4Net};
 
 use crate::net::interfaces::Interfaces;
@@ -232,7 +232,7 @@ fn run_session(config: Arc<Config>, endpoints: Endpoints, port: u16) -> (Session
                     continue;
                 }
                 Output::Action(Action::Authenticate { .. }) => {
-                    Outcome::Authenticated(Some(Permissions::READ_ONLY))
+                    Outcome::Authenticated(Some(Account::new(Rights::READ_ONLY)))
                 }
                 Output::Action(Action::OpenPassive) => Outcome::PassiveOpened(Ok(port)),
                 Output::Action(_) => continue,
