@@ -115,3 +115,40 @@ fn done(result: Result<(), Refusal>) -> Result<FileAnswer, Refusal> {
 fn system_done(result: io::Result<()>) -> Result<FileAnswer, Refusal> {
     done(result.map_err(|error| refusal(&error)))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::fs;
+
+    #[test]
+    fn a_rename_replaces_only_if_it_may() {
+        let directory = tempfile::tempdir().unwrap();
+        let file = |name: &str| directory.path().join(name);
+        for name in ["a", "b"] {
+            fs::write(file(name), name).unwrap();
+        }
+        fs::create_dir(file("sub")).unwrap();
+        let root = Root::open(directory.path()).unwrap();
+        let path = |name: &str| FtpPath::parse(name.as_bytes()).unwrap();
+        let rename = |from: &str, to: &str, replace| {
+            let (from, to) = (path(from), path(to));
+            let request = FileRequest::Rename { from, to, replace };
+            root.perform(&request, 0, 1).map(drop)
+        };
+        assert_eq!(rename("a", "b", false), Err(Refusal::Exists));
+        assert_eq!(rename("a", "sub", false), Err(Refusal::Exists));
+        assert_eq!(fs::read_to_string(file("b")).unwrap(), "b");
+        assert_eq!(rename("a", "sub/c", false), Ok(()));
+        assert_eq!(rename("missing", "d", false), Err(Refusal::NotFound));
+        assert_eq!(rename("sub/c", "b", true), Ok(()));
+        assert_eq!(fs::read_to_string(file("b")).unwrap(), "a");
+
+        // Where the file system cannot do it in one step.
+        let in_two_steps = |from, to| root.rename_if_free(&path(from), &path(to));
+        fs::write(file("e"), "e").unwrap();
+        assert_eq!(in_two_steps("b", "e"), Err(Refusal::Exists));
+        assert_eq!(in_two_steps("b", "f"), Ok(()));
+        assert_eq!(fs::read_to_string(file("e")).unwrap(), "e");
+    }
+}

@@ -225,3 +225,6 @@ fn check_offset(size: u64, offset: u64, replace: bool) -> Result<(), Refusal> {
 
 /// How many names STOU tries.
 const UNIQUE_NAMES_MAX: u32 = 10_000;
+
+#[cfg(test)]
+mod tests;
