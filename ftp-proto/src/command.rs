@@ -9,6 +9,8 @@ pub(crate) struct CommandLine<'a> {
     pub(crate) command: Command,
     /// Everything after the first space, unchanged; may be empty.
     pub(crate) argument: &'a [u8],
+    /// The bytes of the whole line.
+    pub(crate) length: usize,
 }
 
 /// The command that the first word of a line names.
@@ -332,7 +334,11 @@ impl<'a> CommandLine<'a> {
             None if is_not_implemented(name) => Command::NotImplemented,
             None => Command::Unknown,
         };
-        Self { command, argument }
+        Self {
+            command,
+            argument,
+            length: line.len(),
+        }
     }
 }
 

@@ -103,11 +103,12 @@ impl Session {
             }
             Scan::Line(line, used) => {
                 let plain = strip_telnet(line);
+                let line = CommandLine::parse(&plain);
                 self.context.epochs.idle += 1;
                 if self.is_busy() {
-                    self.receive_while_busy(&plain);
+                    self.receive_while_busy(line);
                 } else {
-                    self.execute(&plain, used < input.len());
+                    self.execute(line, used < input.len());
                 }
                 used
             }
@@ -300,8 +301,7 @@ impl Session {
     }
 
     /// Executes one command line. `followed`: the client has sent more bytes after it.
-    fn execute(&mut self, line: &[u8], followed: bool) {
-        let line = CommandLine::parse(line);
+    fn execute(&mut self, line: CommandLine<'_>, followed: bool) {
         let flow = match &mut self.phase {
             Phase::Login(login) => login.execute(&mut self.context, line, followed),
             Phase::Ready(ready) => ready.execute(&mut self.context, line, followed),
