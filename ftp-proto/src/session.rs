@@ -26,7 +26,6 @@ use crate::address::Endpoints;
 use crate::command::CommandLine;
 use crate::config::Config;
 use crate::line::{LineReader, Scan, strip_telnet};
-use crate::masquerade::Announcement;
 use crate::never_connected::NeverConnected;
 use crate::offer::PassiveOffer;
 use crate::outcome::{Misuse, Outcome, Refusal};
@@ -256,11 +255,6 @@ impl Session {
             Question::None | Question::Passive { .. } => !is_opening && !self.held.is_full(),
             Question::Authenticate | Question::Tls { .. } | Question::File(..) => false,
         }
-    }
-
-    /// The address that PASV would announce to this client now, and the rule that decides it.
-    pub fn announcement(&self) -> Announcement {
-        self.context.announcement()
     }
 
     /// The last passive offer, as long as the client may still connect.
