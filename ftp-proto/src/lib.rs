@@ -8,7 +8,7 @@
 //!   [`Session::handle_progress`], [`Session::handle_data_never_connected`], [`Session::handle_port_withdrawn`].
 //! - Drain it: [`Session::poll_output`] returns a [`Reply`] to send or an [`Action`] to perform.
 //! - Wait: [`Session::poll_timeout`] and [`Session::wants_input`].
-//! - Helpers: [`ascii`], [`listing`], [`date`], [`rate`]; decisions: [`Masquerade::lookup`]; tables: [`commands`].
+//! - Helpers: [`ascii`], [`listing`], [`date`], [`rate`], [`ports`]; decisions: [`Masquerade::lookup`]; tables: [`commands`].
 //! - For programs between a client and a server, or without a server: [`client`], [`argument`].
 
 #![no_std]
@@ -35,6 +35,7 @@ mod offer;
 mod outcome;
 mod path;
 mod permissions;
+pub mod ports;
 pub mod rate;
 mod reach;
 mod reply;
