@@ -8,7 +8,7 @@
 //!   [`Session::handle_progress`], [`Session::handle_data_never_connected`], [`Session::handle_port_withdrawn`].
 //! - Drain it: [`Session::poll_output`] returns a [`Reply`] to send or an [`Action`] to perform.
 //! - Wait: [`Session::poll_timeout`] and [`Session::wants_input`].
-//! - Helpers: [`ascii`], [`listing`], [`date`], [`rate`]; decisions: [`Masquerade::lookup`], [`codes`].
+//! - Helpers: [`ascii`], [`listing`], [`date`], [`rate`], [`ports`]; decisions: [`Masquerade::lookup`]; tables: [`commands`].
 //! - For programs between a client and a server, or without a server: [`client`], [`argument`].
 
 #![no_std]
@@ -26,7 +26,6 @@ mod address;
 pub mod ascii;
 pub mod client;
 mod codec;
-pub mod codes;
 mod command;
 mod config;
 pub mod date;
@@ -37,6 +36,7 @@ mod never_connected;
 mod offer;
 mod outcome;
 mod path;
+pub mod ports;
 pub mod rate;
 mod reach;
 mod reply;
@@ -59,6 +59,7 @@ pub use action::{
 };
 pub use address::{AddressFamily, Endpoints, canonical};
 pub use codec::{NameCodec, WireNames};
+pub use command::{CommandSummary, commands};
 pub use config::{Config, limits};
 pub use masquerade::{
     AnnounceReason, Announcement, ClientRule, Masquerade, OuterPorts, PortNumber, PublicAddress,

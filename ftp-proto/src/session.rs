@@ -27,7 +27,6 @@ use crate::address::Endpoints;
 use crate::command::CommandLine;
 use crate::config::Config;
 use crate::line::{LineReader, Scan, strip_telnet};
-use crate::masquerade::Announcement;
 use crate::never_connected::NeverConnected;
 use crate::offer::PassiveOffer;
 use crate::outcome::{Misuse, Outcome, Refusal};
@@ -104,11 +103,12 @@ impl Session {
             }
             Scan::Line(line, used) => {
                 let plain = strip_telnet(line);
+                let line = CommandLine::parse(&plain);
                 self.context.epochs.idle += 1;
                 if self.is_busy() {
-                    self.receive_while_busy(&plain);
+                    self.receive_while_busy(line);
                 } else {
-                    self.execute(&plain, used < input.len());
+                    self.execute(line, used < input.len());
                 }
                 used
             }
@@ -258,11 +258,6 @@ impl Session {
         }
     }
 
-    /// The address that PASV would announce to this client now, and the rule that decides it.
-    pub fn announcement(&self) -> Announcement {
-        self.context.announcement()
-    }
-
     /// The last passive offer, as long as the client may still connect.
     pub fn passive_offer(&self) -> Option<&PassiveOffer> {
         self.context.offer.as_ref()
@@ -301,8 +296,7 @@ impl Session {
     }
 
     /// Executes one command line. `followed`: the client has sent more bytes after it.
-    fn execute(&mut self, line: &[u8], followed: bool) {
-        let line = CommandLine::parse(line);
+    fn execute(&mut self, line: CommandLine<'_>, followed: bool) {
         let flow = match &mut self.phase {
             Phase::Login(login) => login.execute(&mut self.context, line, followed),
             Phase::Ready(ready) => ready.execute(&mut self.context, line, followed),

@@ -127,7 +127,23 @@ fn debug_prints_no_password() {
     session.handle_input(b"USER bob\r\n");
     while session.poll_output().is_some() {}
     session.handle_input(b"PASS hunter2\r\n");
-    session.held.push_line(b"PASS hunter2");
+    check_secrecy(&session);
+    while session.poll_output().is_some() {}
+    check_secrecy(&session);
+    let permissions = Permissions::READ_ONLY;
+    let outcome = Outcome::Authenticated(Some(permissions));
+    session.handle_outcome(outcome).expect("the open action");
+    while session.poll_output().is_some() {}
+    session.handle_input(b"PASV\r\n");
+    while session.poll_output().is_some() {}
+    // Held until a passive port is open.
+    assert_eq!(session.handle_input(b"PASS hunter2\r\n"), 14);
+    assert!(format!("{session:?}").contains("\"PASS\""));
+    check_secrecy(&session);
+}
+
+#[track_caller]
+fn check_secrecy(session: &Session) {
     let text = format!("{session:?}");
     let bytes = format!("{:?}", b"hunter2").replace(['[', ']'], "");
     assert!(!text.contains("hunter2") && !text.contains(&bytes));

@@ -102,23 +102,21 @@ impl Connection {
         }
     }
 
-    /// A passive port is open: logs the address that the client will be sent to.
+    /// A passive port is open.
     pub(super) fn listening(&mut self, listener: PassiveListener) -> Outcome {
         let port = listener.port();
-        self.log_announcement(port);
         self.port_offered();
         self.port = DataPort::Listening(DataListener::new(listener, self.number));
         Outcome::PassiveOpened(Ok(port))
     }
 
     /// Logs the announcement, at level `info` once in a session and when it changes.
-    fn log_announcement(&mut self, port: u16) {
-        let announced = self.session.announcement();
-        let outer = self
-            .current
-            .config
-            .masquerade
-            .announced_port(announced.port, port);
+    pub(super) fn log_announcement(&mut self) {
+        let Some(offer) = self.session.passive_offer() else {
+            return;
+        };
+        let announced = offer.announcement;
+        let outer = offer.port;
         let level = match self.announced.replace(announced) == Some(announced) {
             true => Level::Debug,
             false => Level::Info,

@@ -250,10 +250,13 @@ impl Connection {
 
     /// Gives the core the outcome of an action.
     pub(super) fn answer(&mut self, outcome: Outcome) {
+        let opens_port = matches!(outcome, Outcome::PassiveOpened(Ok(_)));
         if let Err(misuse) = self.session.handle_outcome(outcome) {
             error!("#{} internal error: {misuse}", self.number);
             debug_assert!(false, "{misuse}");
             self.session.handle_shutdown();
+        } else if opens_port {
+            self.log_announcement();
         }
     }
 
