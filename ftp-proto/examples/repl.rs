@@ -7,11 +7,12 @@
 
 use std::io::{self, BufRead, Write};
 use std::net::Ipv4Addr;
+use std::num::NonZeroU16;
 use std::sync::Arc;
 
 use ftp_proto::{
-    Account, Action, Config, Endpoints, FileAnswer, FileRequest, Opened, Outcome, Output, Refusal,
-    Rights, Session,
+    Account, Action, Bound, Config, Endpoints, FileAnswer, FileRequest, Opened, Outcome, Output,
+    Refusal, Rights, Session,
 };
 
 fn main() -> io::Result<()> {
@@ -80,7 +81,7 @@ fn answer(action: Action, port: &mut u16) -> Option<Outcome> {
         Action::File(_) => Outcome::File(Ok(FileAnswer::Done)),
         Action::OpenPassive => {
             *port += 1;
-            Outcome::PassiveOpened(Ok(*port))
+            Outcome::PassiveOpened(NonZeroU16::new(*port).map(Bound::new).ok_or(Refusal::Busy))
         }
         Action::OpenTransfer(_) => Outcome::TransferOpened(Ok(Opened::default())),
         Action::StartTransfer { transfer, .. } => Outcome::TransferEnded {

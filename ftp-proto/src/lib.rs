@@ -61,8 +61,10 @@ pub use address::{AddressFamily, Endpoints, canonical};
 pub use codec::{NameCodec, WireNames};
 pub use command::{CommandSummary, commands};
 pub use config::{Config, limits};
+pub use ipnet::IpNet;
 pub use masquerade::{
-    AnnounceReason, Announcement, ClientRule, Masquerade, OuterPorts, PortNumber, PublicAddress,
+    AnnounceReason, Announcement, Bound, ClientRule, Masquerade, OuterPorts, OuterPortsError,
+    PortNumber, PublicAddress,
 };
 pub use never_connected::NeverConnected;
 pub use offer::{ClientOrigin, Diagnosis, PassiveOffer};

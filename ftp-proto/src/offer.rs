@@ -246,7 +246,7 @@ mod tests {
 
         let vpn = &with_rule("10.8.0.0/24", ClientRule::Local);
         check(vpn, server, "10.8.0.5", Private, [Blocked; 2]);
-        let announced = &with_rule("10.8.0.0/24", ClientRule::Announce(ip("10.8.0.1")));
+        let announced = &with_rule("10.8.0.0/24", ClientRule::Announce(ip("10.8.0.1").into()));
         check(announced, server, "10.8.0.5", Private, [NotForwarded; 2]);
         let mistaken = &with_rule("198.51.100.0/24", ClientRule::Local);
         check(

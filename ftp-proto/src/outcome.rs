@@ -7,6 +7,7 @@ use core::fmt;
 use crate::account::Account;
 use crate::action::{Action, TransferId};
 use crate::listing::Entry;
+use crate::masquerade::Bound;
 
 /// The answer to an [`Action`](crate::Action).
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -16,7 +17,7 @@ pub enum Outcome {
     /// To `File`.
     File(Result<FileAnswer, Refusal>),
     /// To `OpenPassive`: the port that is bound; [`Refusal::Busy`] if no port is free.
-    PassiveOpened(Result<u16, Refusal>),
+    PassiveOpened(Result<Bound, Refusal>),
     /// To `OpenTransfer`.
     TransferOpened(Result<Opened, Refusal>),
     /// To `StartTransfer`. `Ok` only when all bytes have been transferred, the data connection is

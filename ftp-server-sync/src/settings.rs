@@ -256,11 +256,9 @@ impl Settings {
 
     fn outer_ports(&self) -> Option<OuterPorts> {
         let (inner, outer) = (self.passive_ports?, self.outer_ports?);
-        Some(OuterPorts {
-            inner_first: inner.first(),
-            outer_first: outer.first(),
-            count: inner.count(),
-        })
+        // Ranges of different sizes are refused before.
+        let count = inner.count().min(outer.count());
+        OuterPorts::new(inner.first(), outer.first(), count).ok()
     }
 }
 

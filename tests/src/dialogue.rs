@@ -1,12 +1,16 @@
 //! The smallest driver: it answers every action at once, and a file always exists. What the core costs is measured
 //! with it, so it does nothing else.
 
+use std::num::NonZeroU16;
 use std::sync::Arc;
 
 use ftp_proto::{
-    Account, Action, Config, Endpoints, FileAnswer, FileRequest, Opened, Outcome, Output, Refusal,
-    Rights, Session,
+    Account, Action, Bound, Config, Endpoints, FileAnswer, FileRequest, Opened, Outcome, Output,
+    Refusal, Rights, Session,
 };
+
+/// The passive port that is always free.
+const PORT: NonZeroU16 = NonZeroU16::new(60_000).expect("a port");
 
 /// The commands whose cost is measured one by one, in a session that has logged in.
 pub const COMMANDS: [(&str, &[u8]); 3] = [
@@ -92,7 +96,7 @@ impl Dialogue {
                 FileRequest::Size(_) => FileAnswer::Size(1234),
                 _ => FileAnswer::Done,
             })),
-            Action::OpenPassive => Outcome::PassiveOpened(Ok(60_000)),
+            Action::OpenPassive => Outcome::PassiveOpened(Ok(Bound::new(PORT))),
             Action::OpenTransfer(_) => Outcome::TransferOpened(Ok(Opened::default())),
             Action::StartTransfer { transfer, .. } => {
                 self.session.handle_data_connected();

@@ -6,6 +6,7 @@ use alloc::string::ToString;
 use alloc::vec::Vec;
 
 use crate::account::Account;
+use crate::masquerade::Bound;
 use crate::rights::Rights;
 
 mod names;
@@ -68,7 +69,7 @@ fn a_wrong_outcome_refuses_the_action_and_the_session_goes_on() {
         session.handle_input(line);
         while session.poll_output().is_some() {}
     }
-    let wrong = Outcome::PassiveOpened(Ok(60_000));
+    let wrong = Outcome::PassiveOpened(Ok(Bound::new(60_000.try_into().unwrap())));
     let misuse = session.handle_outcome(wrong.clone()).unwrap_err();
     assert_eq!(
         misuse.to_string(),
@@ -130,8 +131,8 @@ fn debug_prints_no_password() {
     check_secrecy(&session);
     while session.poll_output().is_some() {}
     check_secrecy(&session);
-    let permissions = Permissions::READ_ONLY;
-    let outcome = Outcome::Authenticated(Some(permissions));
+    let account = Account::new(Rights::READ_ONLY);
+    let outcome = Outcome::Authenticated(Some(account));
     session.handle_outcome(outcome).expect("the open action");
     while session.poll_output().is_some() {}
     session.handle_input(b"PASV\r\n");

@@ -2,11 +2,12 @@
 
 use std::io;
 use std::net::IpAddr;
+use std::num::NonZeroU16;
 use std::time::Instant;
 
 use ftp_proto::text::printable;
 use ftp_proto::{
-    Action, DataConnection, FileRequest, Opened, Outcome, Refusal, Representation, Secret,
+    Action, Bound, DataConnection, FileRequest, Opened, Outcome, Refusal, Representation, Secret,
     TransferError, TransferId, TransferKind, TransferRequest,
 };
 use log::{Level, error, info, log, warn};
@@ -104,10 +105,11 @@ impl Connection {
 
     /// A passive port is open.
     pub(super) fn listening(&mut self, listener: PassiveListener) -> Outcome {
-        let port = listener.port();
+        // A port that is bound has a number.
+        let bound = NonZeroU16::new(listener.port()).map(Bound::new);
         self.port_offered();
         self.port = DataPort::Listening(DataListener::new(listener, self.number));
-        Outcome::PassiveOpened(Ok(port))
+        Outcome::PassiveOpened(bound.ok_or(Refusal::Failed))
     }
 
     /// Logs the announcement, at level `info` once in a session and when it changes.

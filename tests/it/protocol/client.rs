@@ -35,7 +35,7 @@ proptest! {
         let address = SocketAddrV4::new(Ipv4Addr::from(ip), port);
         let mut sim = logged_in(IpAddr::from(*address.ip()));
         sim.send(b"PASV\r\n");
-        sim.answer(Outcome::PassiveOpened(Ok(port)));
+        sim.open_port(port);
         prop_assert_eq!(client::parse_pasv(last_reply(&sim).text()), Some(address));
     }
 
@@ -43,7 +43,7 @@ proptest! {
     fn ports_of_epsv(ip: IpAddr, port in 1..=u16::MAX) {
         let mut sim = logged_in(ip);
         sim.send(b"EPSV\r\n");
-        sim.answer(Outcome::PassiveOpened(Ok(port)));
+        sim.open_port(port);
         prop_assert_eq!(client::parse_epsv(last_reply(&sim).text()), NonZeroU16::new(port));
     }
 

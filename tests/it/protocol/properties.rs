@@ -289,7 +289,7 @@ fn logged_in() -> Sim {
 
 fn open_port(sim: &mut Sim) {
     sim.send(b"PASV\r\n");
-    sim.answer(Outcome::PassiveOpened(Ok(60_000)));
+    sim.open_port(60_000);
 }
 
 fn start_transfer(sim: &mut Sim) {

@@ -4,13 +4,14 @@
 //! number chooses an item of a list by its remainder, so that every value is valid.
 
 use std::net::{Ipv4Addr, SocketAddr};
+use std::num::NonZeroU16;
 use std::time::Duration;
 
 use arbitrary::Arbitrary;
 use ftp_proto::listing::{Entry, EntryKind};
 use ftp_proto::{
-    Account, Config, Endpoints, FileAnswer, FileRequest, FtpPath, Opened, Outcome, OuterPorts,
-    Refusal, Right, Rights, Timeout, TransferError, TransferId,
+    Account, Bound, Config, Endpoints, FileAnswer, FileRequest, FtpPath, Opened, Outcome,
+    OuterPorts, Refusal, Right, Rights, Timeout, TransferError, TransferId,
 };
 
 use crate::sim::{Question, Sim};
@@ -219,7 +220,7 @@ pub fn good(question: &Question, choice: u8) -> Outcome {
     match question {
         Question::Authenticate(_) => Outcome::Authenticated(Some(account(choice))),
         Question::File(request) => Outcome::File(Ok(file_answer(request, choice))),
-        Question::Passive => Outcome::PassiveOpened(Ok(60_000 + u16::from(choice))),
+        Question::Passive => Outcome::PassiveOpened(Ok(bound(choice))),
         Question::Tls => Outcome::Tls(Ok(())),
         Question::Transfer(request) => {
             let unique = request.kind.command() == "STOU";
@@ -230,6 +231,15 @@ pub fn good(question: &Question, choice: u8) -> Outcome {
                 name: unique.then(|| pick(&names, choice).to_vec()),
             }))
         }
+    }
+}
+
+/// A passive port; of a few, the driver knows the router's number.
+fn bound(choice: u8) -> Bound {
+    let port = |base: u16| NonZeroU16::new(base + u16::from(choice)).expect("a port");
+    match choice % 8 {
+        7 => Bound::new(port(60_000)).with_outer(port(40_000)),
+        _ => Bound::new(port(60_000)),
     }
 }
 
@@ -349,11 +359,8 @@ impl Setting {
                 rules.address = on.then(|| Ipv4Addr::new(203, 0, 113, 1).into());
             }
             Self::OuterPorts(on) => {
-                rules.outer_ports = on.then_some(OuterPorts {
-                    inner_first: 60_010,
-                    outer_first: 50_000,
-                    count: 100,
-                });
+                let ports = OuterPorts::new(60_010, 50_000, 100).expect("ports");
+                rules.outer_ports = on.then_some(ports);
             }
             Self::Timeouts(on) => {
                 let timeout = on.then_some(Duration::from_secs(30));

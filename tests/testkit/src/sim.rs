@@ -9,10 +9,11 @@ mod replies;
 mod timers;
 mod values;
 
+use std::num::NonZeroU16;
 use std::sync::Arc;
 
 use ftp_proto::{
-    Account, Config, Endpoints, FileRequest, Misuse, Outcome, Rights, Session, Timeout,
+    Account, Bound, Config, Endpoints, FileRequest, Misuse, Outcome, Rights, Session, Timeout,
     TimeoutKind, TransferError, TransferId, TransferRequest,
 };
 
@@ -30,7 +31,7 @@ pub struct Sim {
     question: Option<Question>,
     running: Option<Running>,
     /// The port that the next 227 or 229 must announce.
-    bound: Option<u16>,
+    bound: Option<Bound>,
     log: Vec<String>,
     codes: Vec<u16>,
     unanswered: Unanswered,
@@ -147,6 +148,12 @@ impl Sim {
     pub fn answer(&mut self, outcome: Outcome) {
         self.answer_only(outcome);
         self.take();
+    }
+
+    /// Answers `OpenPassive` with this port, which is not 0.
+    pub fn open_port(&mut self, port: u16) {
+        let port = NonZeroU16::new(port).expect("a port");
+        self.answer(Outcome::PassiveOpened(Ok(Bound::new(port))));
     }
 
     /// Answers an action without passing waiting input.

@@ -13,10 +13,11 @@
 //! A replay returns the text with the `S:` and `A:` lines of the real outputs.
 
 use std::net::{Ipv4Addr, SocketAddr};
+use std::num::NonZeroU16;
 
 use ftp_proto::{
-    Account, ClientRule, Config, Endpoints, FileAnswer, FtpPath, Opened, Outcome, OuterPorts,
-    PublicAddress, Right, Rights,
+    Account, Bound, ClientRule, Config, Endpoints, FileAnswer, FtpPath, Opened, Outcome,
+    OuterPorts, PublicAddress, Right, Rights,
 };
 
 use crate::operations;
@@ -250,7 +251,7 @@ fn drive(sim: &mut Sim, what: &str) -> Result<(), String> {
             let lines: Result<_, _> = value.split(" / ").map(text::read).collect();
             Outcome::File(Ok(FileAnswer::Lines(lines?)))
         }
-        "port" => Outcome::PassiveOpened(Ok(u16::try_from(number()?).map_err(|_| "no port")?)),
+        "port" => Outcome::PassiveOpened(Ok(bound(value)?)),
         "opened" => Outcome::TransferOpened(Ok(opened(value)?)),
         "tls" => Outcome::Tls(Ok(())),
         "refused" => refused(sim.question().ok_or("no action is open")?, value)?,
@@ -284,6 +285,18 @@ fn apply_event(sim: &mut Sim, word: &str, value: &str) -> Result<(), String> {
         _ => return Err("unknown event".into()),
     }
     Ok(())
+}
+
+/// A port, and perhaps the router's port that leads to it: `60000 as 50000`.
+fn bound(value: &str) -> Result<Bound, String> {
+    let port = |text: &str| {
+        text.parse::<NonZeroU16>()
+            .map_err(|fault| fault.to_string())
+    };
+    match value.split_once(" as ") {
+        Some((inner, outer)) => Ok(Bound::new(port(inner)?).with_outer(port(outer)?)),
+        None => Ok(Bound::new(port(value)?)),
+    }
 }
 
 fn opened(value: &str) -> Result<Opened, String> {
@@ -387,7 +400,7 @@ pub fn set_masquerade(rules: &mut ftp_proto::Masquerade, key: &str, value: &str)
             let rule = match value.split_once('=')? {
                 (network, "local") => (network.parse().ok()?, ClientRule::Local),
                 (network, address) => {
-                    let address = address.parse().ok()?;
+                    let address = public_address(address)?;
                     (network.parse().ok()?, ClientRule::Announce(address))
                 }
             };
@@ -398,11 +411,9 @@ pub fn set_masquerade(rules: &mut ftp_proto::Masquerade, key: &str, value: &str)
             let (inner_first, inner_last) = inner.split_once('-')?;
             let inner_first: u16 = inner_first.parse().ok()?;
             let inner_last: u16 = inner_last.parse().ok()?;
-            rules.outer_ports = Some(OuterPorts {
-                inner_first,
-                outer_first: outer.parse().ok()?,
-                count: inner_last.checked_sub(inner_first)? + 1,
-            });
+            let count = inner_last.checked_sub(inner_first)? + 1;
+            let ports = OuterPorts::new(inner_first, outer.parse().ok()?, count);
+            rules.outer_ports = Some(ports.ok()?);
         }
         _ => return None,
     }

@@ -11,7 +11,7 @@ use crate::address::{
     AddressError, AddressFamily, EpsvArgument, parse_eprt, parse_epsv, parse_port,
 };
 use crate::command::DataVerb;
-use crate::masquerade::Announcement;
+use crate::masquerade::{Announcement, Bound};
 use crate::offer::PassiveOffer;
 use crate::outcome::Refusal;
 use crate::reply::Reply;
@@ -43,17 +43,17 @@ impl Ready {
     pub(in crate::session) fn passive_opened(
         &mut self,
         context: &mut Context,
-        result: Result<u16, Refusal>,
+        result: Result<Bound, Refusal>,
     ) -> bool {
         let Question::Passive { command, cancelled } = context.question else {
             return false;
         };
         context.question = Question::None;
         let reply = match result {
-            Ok(port) if !cancelled => {
+            Ok(bound) if !cancelled => {
                 context.epochs.data_open += 1;
                 self.data = DataSetup::Passive;
-                context.announce(command, port)
+                context.announce(command, bound)
             }
             Err(Refusal::Busy) if !cancelled => Reply::PASSIVE_BUSY,
             Ok(_) | Err(_) => Reply::PASSIVE_FAILED,
@@ -139,7 +139,7 @@ impl Ready {
 }
 
 impl Context {
-    fn announce(&mut self, command: PassiveCommand, bound: u16) -> Reply {
+    fn announce(&mut self, command: PassiveCommand, bound: Bound) -> Reply {
         let announcement = self.announcement();
         let Announcement { address, port, .. } = announcement;
         let rules = &self.config.masquerade;

@@ -2,16 +2,22 @@
 
 use ftp_proto::listing::Selection;
 use ftp_proto::{
-    FileAnswer, FileRequest, FtpPath, Masquerade, PortNumber, Right, TransferKind, UploadStart,
+    Bound, FileAnswer, FileRequest, FtpPath, Masquerade, PortNumber, Right, TransferKind,
+    UploadStart,
 };
 
 /// The router's number for a port, computed by other code than that of the core.
-pub(super) fn translated(rules: &Masquerade, number: PortNumber, bound: u16) -> u16 {
+pub(super) fn translated(rules: &Masquerade, number: PortNumber, bound: Bound) -> u16 {
+    let own = bound.outer.filter(|_| number == PortNumber::Outer);
+    let bound = bound.port.get();
+    if let Some(outer) = own {
+        return outer.get();
+    }
     let Some(ports) = rules.outer_ports.filter(|_| number == PortNumber::Outer) else {
         return bound;
     };
-    let inner = (ports.inner_first..).take(ports.count.into());
-    let outer = ports.outer_first..;
+    let inner = (ports.inner_first()..).take(ports.count().into());
+    let outer = ports.outer_first()..;
     inner
         .zip(outer)
         .find_map(|(inner, outer)| (inner == bound).then_some(outer))
