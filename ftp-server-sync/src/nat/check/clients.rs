@@ -235,7 +235,7 @@ fn run_session(config: Arc<Config>, endpoints: Endpoints, port: u16) -> Vec<Stri
                 Output::Action(Action::Authenticate { .. }) => {
                     Outcome::Authenticated(Some(Permissions::READ_ONLY))
                 }
-                Output::Action(Action::OpenPassive) => Outcome::PassiveOpened(Ok(port)),
+                Output::Action(Action::OpenPassive(_)) => Outcome::PassiveOpened(Ok(port)),
                 Output::Action(_) => continue,
             };
             // Each outcome answers the action before it, so it is accepted.
