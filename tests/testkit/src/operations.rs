@@ -3,15 +3,15 @@
 //! The lines of a client consist of words of FTP, so that most of them are valid commands; some are raw bytes. A
 //! number chooses an item of a list by its remainder, so that every value is valid.
 
-use std::net::{Ipv4Addr, SocketAddr};
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::num::NonZeroU16;
 use std::time::Duration;
 
 use arbitrary::Arbitrary;
 use ftp_proto::listing::{Entry, EntryKind};
 use ftp_proto::{
-    Account, Bound, Config, Endpoints, FileAnswer, FileRequest, FtpPath, Opened, Outcome,
-    OuterPorts, Refusal, Right, Rights, Timeout, TransferError, TransferId,
+    Account, Bound, Config, DataEvent, Endpoints, FileAnswer, FileRequest, FtpPath, Opened,
+    Outcome, OuterPorts, Refusal, Right, Rights, TransferError, TransferId,
 };
 
 use crate::sim::{Question, Sim};
@@ -26,6 +26,10 @@ pub enum Operation {
     /// The driver answers the open action, or the running transfer ends.
     Answer(Answer),
     DataConnected,
+    /// Another host connects to the passive port.
+    StrangerConnected,
+    /// Something happens to an earlier data connection.
+    LateEvent(u8),
     DataProtected,
     DataNeverConnected,
     PortWithdrawn,
@@ -174,6 +178,8 @@ pub fn apply(sim: &mut Sim, operation: &Operation) {
         Operation::NoLineEnd(count) => sim.send(&vec![b'A'; usize::from(*count) % 10_000]),
         Operation::Answer(answer) => apply_answer(sim, answer),
         Operation::DataConnected => sim.data_connected(),
+        Operation::StrangerConnected => sim.stranger_connected(),
+        Operation::LateEvent(choice) => sim.late_event(late_event(*choice)),
         Operation::DataProtected => sim.data_protected(),
         Operation::DataNeverConnected => sim.data_never_connected(),
         Operation::PortWithdrawn => sim.port_withdrawn(),
@@ -188,15 +194,24 @@ pub fn apply(sim: &mut Sim, operation: &Operation) {
             if !seen.is_empty() {
                 let timeout = *pick(seen, *choice);
                 let late = Some(timeout) != sim.session().poll_timeout();
-                sim.fire(Timeout {
-                    epoch: timeout.epoch.wrapping_sub(u64::from(!late)),
-                    ..timeout
-                });
+                let mut stale = timeout;
+                stale.epoch = timeout.epoch.wrapping_sub(u64::from(!late));
+                sim.fire(stale);
             }
         }
         Operation::Configure(setting) => sim.configure(|config| setting.apply(config)),
         Operation::Eof => sim.eof(),
         Operation::Shutdown => sim.shutdown(),
+    }
+}
+
+fn late_event(choice: u8) -> DataEvent {
+    match choice % 5 {
+        0 => DataEvent::Connected(IpAddr::from([192, 0, 2, 7])),
+        1 => DataEvent::Protected,
+        2 => DataEvent::Progress(choice.into()),
+        3 => DataEvent::NeverConnected,
+        _ => DataEvent::Withdrawn,
     }
 }
 
@@ -215,13 +230,21 @@ fn apply_answer(sim: &mut Sim, answer: &Answer) {
     }
 }
 
+/// The end of a TLS handshake with a driver that had passed all its input.
+pub(crate) fn tls(established: bool) -> Outcome {
+    Outcome::Tls {
+        established,
+        leftover: 0,
+    }
+}
+
 /// A successful outcome of an action.
 pub fn good(question: &Question, choice: u8) -> Outcome {
     match question {
         Question::Authenticate(_) => Outcome::Authenticated(Some(account(choice))),
         Question::File(request) => Outcome::File(Ok(file_answer(request, choice))),
         Question::Passive => Outcome::PassiveOpened(Ok(bound(choice))),
-        Question::Tls => Outcome::Tls(Ok(())),
+        Question::Tls => tls(true),
         Question::Transfer(request) => {
             let unique = request.kind.command() == "STOU";
             let components = COMPONENTS.iter().filter(|name| !name.is_empty());
@@ -289,7 +312,7 @@ fn refused(question: &Question, choice: u8) -> Outcome {
         Question::File(_) => Outcome::File(Err(refusal)),
         Question::Passive => Outcome::PassiveOpened(Err(refusal)),
         Question::Transfer(_) => Outcome::TransferOpened(Err(refusal)),
-        Question::Tls => Outcome::Tls(Err(refusal)),
+        Question::Tls => tls(false),
     }
 }
 
@@ -308,7 +331,7 @@ fn any_outcome(choice: u8, transfers: &[TransferId]) -> Outcome {
             transfer,
             result: Err(*pick(&ERRORS, choice / 8)),
         },
-        _ => Outcome::Tls(Ok(())),
+        _ => tls(true),
     }
 }
 

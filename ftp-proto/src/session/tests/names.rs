@@ -45,7 +45,8 @@ fn send(session: &mut Session, line: &[u8], outcome: Option<Outcome>) -> (Vec<u8
     while let Some(output) = session.poll_output() {
         match output {
             Output::Reply(reply) => reply.encode(&mut bytes),
-            Output::Action(Action::StartTransfer { transfer, .. }) => {
+            Output::Action(Action::StartTransfer(start)) => {
+                let transfer = start.transfer;
                 let result = Ok(());
                 session
                     .handle_outcome(Outcome::TransferEnded { transfer, result })

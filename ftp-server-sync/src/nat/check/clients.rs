@@ -239,7 +239,9 @@ fn run_session(config: Arc<Config>, endpoints: Endpoints, port: NonZeroU16) -> V
                 Output::Action(Action::Authenticate { .. }) => {
                     Outcome::Authenticated(Some(Account::new(Rights::READ_ONLY)))
                 }
-                Output::Action(Action::OpenPassive) => Outcome::PassiveOpened(Ok(Bound::new(port))),
+                Output::Action(Action::OpenPassive(_)) => {
+                    Outcome::PassiveOpened(Ok(Bound::new(port)))
+                }
                 Output::Action(_) => continue,
             };
             // Each outcome answers the action before it, so it is accepted.
