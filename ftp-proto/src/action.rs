@@ -14,6 +14,8 @@ use crate::reply::Reply;
 use crate::secret::Secret;
 
 /// One item of a session's ordered output.
+///
+/// A driver must handle every variant, so that this enum stays exhaustive.
 #[derive(Debug)]
 #[must_use = "the client waits for the reply, or the session for the action's outcome"]
 pub enum Output {
@@ -26,6 +28,8 @@ pub enum Output {
 /// A request to the driver. Each is answered with exactly one [`Outcome`](crate::Outcome), except
 /// [`CloseData`](Self::CloseData), [`AbortTransfer`](Self::AbortTransfer), [`Close`](Self::Close) and
 /// [`CloseNow`](Self::CloseNow). A driver must know them all, so a new one breaks its build.
+///
+/// A driver must handle every variant, so that this enum stays exhaustive.
 #[derive(Debug)]
 pub enum Action {
     /// Check a name and a password: [`Outcome::Authenticated`](crate::Outcome::Authenticated). The
@@ -79,7 +83,7 @@ pub enum Action {
 pub struct TransferId(pub(crate) u64);
 
 /// How a transfer that was opened starts.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub struct TransferStart {
     /// Which transfer.
@@ -91,6 +95,8 @@ pub struct TransferStart {
 }
 
 /// A file operation. Paths are absolute and normalised; the driver decides about symbolic links.
+///
+/// A driver must handle every variant, so that this enum stays exhaustive.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum FileRequest {
     /// Whether the directory exists and may be entered (CWD, CDUP).
@@ -146,6 +152,7 @@ pub enum FileRequest {
 
 /// A transfer to open.
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct TransferRequest {
     /// Identifies it in all later actions, outcomes and events.
     pub id: TransferId,
@@ -158,6 +165,8 @@ pub struct TransferRequest {
 }
 
 /// What is transferred.
+///
+/// A driver must handle every variant, so that this enum stays exhaustive.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum TransferKind {
     /// RETR.
@@ -189,8 +198,8 @@ pub enum TransferKind {
 /// How an upload begins. The core has checked the rights: a driver does what this says. It changes nothing before
 /// [`StartTransfer`](Action::StartTransfer), but creates the file of [`Unique`](Self::Unique), whose name is announced.
 ///
-/// A driver must handle every variant.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+/// A driver must handle every variant, so that this enum stays exhaustive.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum UploadStart {
     /// STOR of an account that may not overwrite: the file must not exist, else
     /// [`Refusal::Exists`](crate::Refusal::Exists). Another client may create it meanwhile, so it is created with
@@ -214,6 +223,8 @@ pub enum UploadStart {
 }
 
 /// The form of a listing.
+///
+/// A driver must handle every variant, so that this enum stays exhaustive.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum ListStyle {
     /// LIST: the form of `ls -l`, see [`listing`](crate::listing).
@@ -231,7 +242,9 @@ pub enum ListStyle {
 }
 
 /// TYPE (RFC 959, section 3.1.1).
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+///
+/// A driver must handle every variant, so that this enum stays exhaustive.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Representation {
     /// Lines end with CRLF on the wire: [`ascii`](crate::ascii).
     Ascii,
@@ -240,7 +253,9 @@ pub enum Representation {
 }
 
 /// How a data connection is established.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+///
+/// A driver must handle every variant, so that this enum stays exhaustive.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum DataConnection {
     /// The client connects to the listener of `OpenPassive` with the same id, or has done so already.
     Passive,

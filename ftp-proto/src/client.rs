@@ -64,6 +64,7 @@ pub fn parse_pasv(text: &[u8]) -> Option<SocketAddrV4> {
 ///
 /// The data connection goes to the address that the control connection has. A server that writes a family or an
 /// address between the delimiters breaks the RFC; they are ignored.
+#[must_use]
 pub fn parse_epsv(text: &[u8]) -> Option<NonZeroU16> {
     let is_start = |&at: &usize| text[at] == b'|' || text[..at].ends_with(b"(");
     let mut starts = (0..text.len()).filter(is_start);
@@ -75,6 +76,7 @@ pub fn parse_epsv(text: &[u8]) -> Option<NonZeroU16> {
 ///
 /// `None` where there is no such path: without quotes it has no certain end. `None` also for a path that holds CR, LF
 /// or NUL: no command could carry it, and what follows the CR could be taken for a command of its own.
+#[must_use]
 pub fn parse_pwd(text: &[u8]) -> Option<Vec<u8>> {
     let start = text.iter().position(|&byte| byte == b'"')?;
     let mut path = Vec::new();

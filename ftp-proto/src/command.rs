@@ -310,6 +310,7 @@ pub struct CommandSummary {
 }
 
 /// Every command that the core implements, by name, whatever a session's settings and rights permit.
+#[must_use]
 pub fn commands() -> impl ExactSizeIterator<Item = CommandSummary> {
     COMMANDS.iter().map(|info| CommandSummary {
         name: info.name,

@@ -14,8 +14,9 @@ use ipnet::IpNet;
 
 use crate::address::Endpoints;
 
-/// The rules, in the order in which [`lookup`](Self::lookup) tries them.
+/// The rules, in the order in which [`lookup`](Self::lookup) tries them. The default has none; set the fields of it.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct Masquerade {
     /// Rules by client network; the longest prefix wins.
     pub clients: Vec<(IpNet, ClientRule)>,
@@ -35,7 +36,8 @@ pub struct Masquerade {
 }
 
 /// The public address of a rule.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
 pub enum PublicAddress {
     /// This one.
     Known(Ipv4Addr),
@@ -51,7 +53,8 @@ impl From<Ipv4Addr> for PublicAddress {
 }
 
 /// What the server announces to the clients in a network.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
 pub enum ClientRule {
     /// Announce this address, with the outer port number.
     Announce(PublicAddress),
@@ -179,7 +182,8 @@ impl Bound {
 }
 
 /// The answer of [`Masquerade::lookup`].
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
 pub struct Announcement {
     /// The address for the 227 reply. IPv6 only on IPv6 sessions, where PASV is refused.
     pub address: IpAddr,
@@ -190,7 +194,7 @@ pub struct Announcement {
 }
 
 /// Which of the two numbers of a forwarded port is announced.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum PortNumber {
     /// The number that the server listens on.
     Inner,
@@ -199,7 +203,8 @@ pub enum PortNumber {
 }
 
 /// The rule behind an [`Announcement`]; its `Display` completes "announced by …".
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
 pub enum AnnounceReason {
     /// A rule for the client's network.
     ClientRule(IpNet),
@@ -239,6 +244,7 @@ impl Masquerade {
     /// What the server announces to a client. The first that applies decides: the rule for the client's
     /// network, the rule for local clients, the map by local address, the masquerade address, the
     /// address learned from the router, the local address.
+    #[must_use]
     pub fn lookup(&self, endpoints: &Endpoints) -> Announcement {
         let peer = endpoints.peer().ip();
         let local = match endpoints.local().ip() {

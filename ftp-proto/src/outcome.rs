@@ -11,6 +11,7 @@ use crate::masquerade::Bound;
 
 /// The answer to an [`Action`](crate::Action).
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum Outcome {
     /// To `Authenticate`: the account, or `None` if the name or the password is wrong.
     Authenticated(Option<Account>),
@@ -41,6 +42,7 @@ pub enum Outcome {
 
 /// What a file request found.
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum FileAnswer {
     /// The operation succeeded, or the condition holds; for requests that ask for no value.
     Done,
@@ -54,8 +56,9 @@ pub enum FileAnswer {
     Lines(Vec<Vec<u8>>),
 }
 
-/// An opened transfer.
+/// An opened transfer; the default knows nothing about it.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct Opened {
     /// How many bytes a download will send, if that is known.
     pub bytes: Option<u64>,
@@ -189,6 +192,7 @@ impl Error for Misuse {}
 impl Action {
     /// The outcome that refuses this action, for a driver that does not support it. `None`: the action has no
     /// outcome, and must be performed.
+    #[must_use]
     pub fn decline(&self) -> Option<Outcome> {
         Some(match *self {
             Self::Authenticate { .. } => Outcome::Authenticated(None),
@@ -211,6 +215,26 @@ impl Action {
                 return None;
             }
         })
+    }
+}
+
+impl Opened {
+    /// The same with the number of bytes that a download will send.
+    #[must_use]
+    pub fn with_bytes(self, bytes: u64) -> Self {
+        Self {
+            bytes: Some(bytes),
+            ..self
+        }
+    }
+
+    /// The same with the name that the driver chose for STOU.
+    #[must_use]
+    pub fn with_name(self, name: Vec<u8>) -> Self {
+        Self {
+            name: Some(name),
+            ..self
+        }
     }
 }
 

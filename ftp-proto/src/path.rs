@@ -27,6 +27,7 @@ pub(crate) enum PathError {
 
 impl FtpPath {
     /// The top of the shared tree.
+    #[must_use]
     pub const fn root() -> Self {
         Self { bytes: Vec::new() }
     }
@@ -39,6 +40,7 @@ impl FtpPath {
     }
 
     /// The path as clients see it, `/` for the root.
+    #[must_use]
     pub fn as_bytes(&self) -> &[u8] {
         if self.bytes.is_empty() {
             b"/"
@@ -49,16 +51,19 @@ impl FtpPath {
 
     /// The path relative to the root, `.` for the root itself. A driver opens it beneath its directory
     /// handle.
+    #[must_use]
     pub fn relative(&self) -> &[u8] {
         self.bytes.get(1..).unwrap_or(b".")
     }
 
     /// Whether this is the top of the tree.
+    #[must_use]
     pub fn is_root(&self) -> bool {
         self.bytes.is_empty()
     }
 
     /// The last component; empty for the root.
+    #[must_use]
     pub fn name(&self) -> &[u8] {
         self.bytes
             .rsplit(|&byte| byte == b'/')
@@ -67,6 +72,7 @@ impl FtpPath {
     }
 
     /// The directory that contains this path; the parent of the root is the root.
+    #[must_use]
     pub fn parent(&self) -> Self {
         let mut parent = self.clone();
         parent.ascend();
@@ -74,6 +80,7 @@ impl FtpPath {
     }
 
     /// The path of an entry in this directory; `None` if `name` cannot be the name of an entry.
+    #[must_use]
     pub fn child(&self, name: &[u8]) -> Option<Self> {
         let forbidden = |byte: &u8| matches!(byte, 0 | b'\n' | b'/');
         if matches!(name, b"" | b"." | b"..") || name.iter().any(forbidden) {

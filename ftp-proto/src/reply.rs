@@ -25,16 +25,19 @@ pub struct Reply {
 
 impl Reply {
     /// For a driver that has reached its limit of connections: to be sent instead of a greeting.
+    #[must_use]
     pub const fn too_many_connections() -> Self {
         Self::fixed(421, "Too many connections; try again later.")
     }
 
     /// The same for the limit of connections from one address.
+    #[must_use]
     pub const fn too_many_from_address() -> Self {
         Self::fixed(421, "Too many connections from your address.")
     }
 
     /// The three-digit code.
+    #[must_use]
     pub fn code(&self) -> u16 {
         self.code
     }

@@ -70,6 +70,7 @@ impl Rights {
 
     /// Reads letters as pyftpdlib does, each named at its [`Right`], in any order: `elradfmwMT`. `None`: one of them is
     /// not such a letter.
+    #[must_use]
     pub fn from_letters(letters: &str) -> Option<Self> {
         letters.chars().try_fold(Self::NONE, |rights, letter| {
             Some(match letter {

@@ -43,10 +43,8 @@ const COMMAND_BYTES_MAX: usize = 6000;
 
 /// Any bytes as banner, names and file names: every reply can be parsed.
 pub fn reply(data: &[u8]) {
-    let config = Config {
-        banner: String::from_utf8_lossy(data).into_owned(),
-        ..Config::default()
-    };
+    let mut config = Config::default();
+    config.banner = String::from_utf8_lossy(data).into_owned();
     let mut sim = Sim::new(config, endpoints());
     let line: Vec<u8> = data.iter().copied().filter(|&byte| byte != b'\n').collect();
     let command = |verb: &str| [verb.as_bytes(), b" ", &line, b"\n"].concat();
@@ -177,10 +175,10 @@ fn answer_with(question: &Question, data: &[u8]) -> Outcome {
             let lines = data.split(|&byte| byte == b'\n').map(<[u8]>::to_vec);
             Outcome::File(Ok(FileAnswer::Lines(lines.collect())))
         }
-        Outcome::TransferOpened(Ok(_)) => Outcome::TransferOpened(Ok(Opened {
-            bytes: None,
-            name: Some(data.to_vec()),
-        })),
+        Outcome::TransferOpened(Ok(_)) => {
+            let opened = Opened::default().with_name(data.to_vec());
+            Outcome::TransferOpened(Ok(opened))
+        }
         other => other,
     }
 }

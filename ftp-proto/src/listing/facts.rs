@@ -41,6 +41,7 @@ impl FactSet {
     /// Reads the argument of `OPTS MLST`, such as `type;size;`. Unknown facts are ignored, upper and lower
     /// case are equal, and an empty argument means no facts (RFC 3659, section 7.9). `None`: it is not a list
     /// of facts. The last semicolon may be missing if there is another one.
+    #[must_use]
     pub fn parse(argument: &[u8]) -> Option<Self> {
         let mut set = Self(0);
         if argument.is_empty() {
@@ -61,12 +62,14 @@ impl FactSet {
     }
 
     /// Whether names of owner or group are selected, which a driver may have to look up.
+    #[must_use]
     pub fn wants_names(self) -> bool {
         self.contains(Fact::UnixOwner) || self.contains(Fact::UnixGroup)
     }
 
     /// The text after `MLST` in the reply to FEAT: all facts, those of this set with a star, such as
     /// `type*;size*;modify;` (RFC 3659, section 7.8).
+    #[must_use]
     pub fn feature_text(self) -> String {
         let mut text = String::new();
         for fact in FACTS {
@@ -78,6 +81,7 @@ impl FactSet {
 
     /// The text after `MLST OPTS` in the reply to OPTS MLST, such as `type;size;`; it is empty for an empty
     /// set (RFC 3659, section 7.9).
+    #[must_use]
     pub fn option_text(self) -> String {
         let mut text = String::new();
         for fact in FACTS {

@@ -184,17 +184,18 @@ impl Connection {
             }
             TransferKind::Retrieve { path, offset } => {
                 let download = root.download(path, *offset)?;
-                let bytes = (!is_text).then_some(download.size - download.offset);
-                (
-                    Pump::download(download, representation),
-                    Opened { bytes, name: None },
-                )
+                let bytes = download.size - download.offset;
+                let opened = match is_text {
+                    true => nothing,
+                    false => nothing.with_bytes(bytes),
+                };
+                (Pump::download(download, representation), opened)
             }
             TransferKind::Store { path, start } => {
                 let upload = root.upload(path, *start, umask)?;
-                let opened = Opened {
-                    bytes: None,
-                    name: upload.unique_name().map(<[u8]>::to_vec),
+                let opened = match upload.unique_name() {
+                    Some(name) => nothing.with_name(name.to_vec()),
+                    None => nothing,
                 };
                 (Pump::upload(upload, representation), opened)
             }

@@ -160,10 +160,8 @@ fn outer_ports_are_translated() {
         (ports(1, 1, 65_535), 65_535, 65_535),
     ] {
         assert_eq!(ports.outer(inner), outer, "{inner} in {ports:?}");
-        let rules = Masquerade {
-            outer_ports: Some(ports),
-            ..Masquerade::default()
-        };
+        let mut rules = Masquerade::default();
+        rules.outer_ports = Some(ports);
         let port = |number| NonZeroU16::new(number).expect("a port");
         let bound = Bound::new(port(inner));
         assert_eq!(rules.announced_port(PortNumber::Outer, bound), outer);
@@ -226,5 +224,6 @@ fn short(why: AnnounceReason) -> String {
         AnnounceReason::Unknown => "unknown".into(),
         AnnounceReason::LocalAddress => "nothing".into(),
         AnnounceReason::Ipv6 => "ipv6".into(),
+        other => panic!("a reason without a name here: {other:?}"),
     }
 }

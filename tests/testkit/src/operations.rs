@@ -249,10 +249,10 @@ pub fn good(question: &Question, choice: u8) -> Outcome {
             let unique = request.kind.command() == "STOU";
             let components = COMPONENTS.iter().filter(|name| !name.is_empty());
             let names: Vec<&[u8]> = components.copied().collect();
-            Outcome::TransferOpened(Ok(Opened {
-                bytes: choice.is_multiple_of(2).then_some(choice.into()),
-                name: unique.then(|| pick(&names, choice).to_vec()),
-            }))
+            let mut opened = Opened::default();
+            opened.bytes = choice.is_multiple_of(2).then_some(choice.into());
+            opened.name = unique.then(|| pick(&names, choice).to_vec());
+            Outcome::TransferOpened(Ok(opened))
         }
     }
 }
