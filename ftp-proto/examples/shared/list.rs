@@ -35,8 +35,9 @@ impl Listing {
             match style {
                 ListStyle::Long => listing::long_line(&entry, now, false, &mut lines),
                 ListStyle::Names => listing::name_line(name, &mut lines),
-                ListStyle::Facts { facts, permissions } => {
-                    listing::facts_line(name, &entry, *facts, *permissions, &mut lines);
+                ListStyle::Facts { facts, account } => {
+                    let rights = account.rights_of_entry(&selection.path, name);
+                    listing::facts_line(name, &entry, *facts, rights, &mut lines);
                 }
             }
         }

@@ -20,7 +20,7 @@ use std::os::unix::ffi::OsStringExt;
 use std::path::PathBuf;
 use std::process;
 
-use ftp_proto::{Config, Permissions, Refusal, ports};
+use ftp_proto::{Config, Refusal, Rights, ports};
 
 pub(crate) use storage::Storage;
 pub(crate) use transfer::{Download, Transfer, Upload};
@@ -51,10 +51,10 @@ impl Flags {
     fn from(mut words: impl Iterator<Item = OsString>) -> Option<Self> {
         let (mut port, mut tls, mut masquerade, mut passive_ports) = (0, false, None, None);
         let (mut root, mut user, mut password) = (PathBuf::new(), None, None);
-        let mut permissions = Permissions::READ_ONLY;
+        let mut rights = Rights::READ_ONLY;
         while let Some(flag) = words.next() {
             match flag.to_str()? {
-                "-w" => permissions = Permissions::READ_WRITE,
+                "-w" => rights = Rights::READ_WRITE,
                 "--tls" => tls = true,
                 flag => {
                     let value = words.next()?;
@@ -76,17 +76,15 @@ impl Flags {
         Some(Self {
             port,
             tls,
-            storage: Storage::new(root.canonicalize().ok()?, user?, password?, permissions),
+            storage: Storage::new(root.canonicalize().ok()?, user?, password?, rights),
             masquerade,
             passive_ports,
         })
     }
 
     pub(crate) fn config(&self) -> Config {
-        let mut config = Config {
-            tls: self.tls,
-            ..Config::default()
-        };
+        let mut config = Config::default();
+        config.tls = self.tls;
         config.masquerade.address = self.masquerade.map(Into::into);
         config
     }

@@ -57,9 +57,10 @@ impl Context {
         let has_codec = ready.is_some_and(|ready| !ready.account.names().is_identity());
         if options.is_empty() || options.eq_ignore_ascii_case(b"ON") {
             self.utf8 = true;
-            match has_codec {
-                true => Reply::UTF8_ON,
-                false => Reply::UTF8_ALWAYS,
+            if has_codec {
+                Reply::UTF8_ON
+            } else {
+                Reply::UTF8_ALWAYS
             }
         } else if has_codec && options.eq_ignore_ascii_case(b"OFF") {
             self.utf8 = false;

@@ -108,9 +108,10 @@ impl Ready {
 
     /// The codec in force.
     pub(super) fn names(&self, context: &Context) -> &WireNames {
-        match context.utf8 {
-            true => &WireNames::IDENTITY,
-            false => self.account.names(),
+        if context.utf8 {
+            &WireNames::IDENTITY
+        } else {
+            self.account.names()
         }
     }
 

@@ -42,12 +42,11 @@ impl Root {
             }
             FileRequest::Rename { from, to, replace } => {
                 let (from, to) = (changeable(from)?, changeable(to)?);
-                match replace {
-                    true => {
-                        let (from, to) = (relative(from), relative(to));
-                        system_done(self.directory.rename(from, &self.directory, to))
-                    }
-                    false => done(self.rename_to_new(from, to)),
+                if *replace {
+                    let (from, to) = (relative(from), relative(to));
+                    system_done(self.directory.rename(from, &self.directory, to))
+                } else {
+                    done(self.rename_to_new(from, to))
                 }
             }
             FileRequest::Size(path) => {

@@ -217,9 +217,10 @@ fn check_offset(size: u64, offset: u64, replace: bool) -> Result<(), Refusal> {
     if offset > size {
         return Err(Refusal::OffsetTooLarge);
     }
-    match offset == size || replace {
-        true => Ok(()),
-        false => Err(Refusal::Exists),
+    if offset == size || replace {
+        Ok(())
+    } else {
+        Err(Refusal::Exists)
     }
 }
 

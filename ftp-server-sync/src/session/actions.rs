@@ -185,9 +185,10 @@ impl Connection {
             TransferKind::Retrieve { path, offset } => {
                 let download = root.download(path, *offset)?;
                 let bytes = download.size - download.offset;
-                let opened = match is_text {
-                    true => nothing,
-                    false => nothing.with_bytes(bytes),
+                let opened = if is_text {
+                    nothing
+                } else {
+                    nothing.with_bytes(bytes)
                 };
                 (Pump::download(download, representation), opened)
             }

@@ -232,9 +232,10 @@ impl Ready {
 
     /// The path of STOU. Without a name in the argument, the name begins with "upload".
     fn suggested_path(&self, path: FtpPath, argument: &[u8]) -> Result<FtpPath, Reply> {
-        match argument.is_empty() || path.is_root() {
-            true => path.resolve(b"upload").map_err(path_refusal),
-            false => Ok(path),
+        if argument.is_empty() || path.is_root() {
+            path.resolve(b"upload").map_err(path_refusal)
+        } else {
+            Ok(path)
         }
     }
 
