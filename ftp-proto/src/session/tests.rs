@@ -234,6 +234,26 @@ fn events_of_an_earlier_data_connection_are_ignored() {
 }
 
 #[test]
+fn progress_of_an_earlier_transfer_does_not_count_for_the_next_one() {
+    let (mut session, old) = listening();
+    let first = start_transfer(&mut session);
+    let ended = Outcome::TransferEnded {
+        transfer: first.transfer,
+        result: Ok(()),
+    };
+    session.handle_outcome(ended).unwrap();
+    drain(&mut session);
+    session.handle_input(b"PORT 198,51,100,7,200,10\r\n");
+    drain(&mut session);
+    let second = start_transfer(&mut session);
+    assert_ne!(second.data, old);
+    session.handle_data(old, DataEvent::Progress(9));
+    assert_eq!(timer(&session), Some(TimeoutKind::DataOpen));
+    session.handle_data(second.data, DataEvent::Progress(9));
+    assert_eq!(timer(&session), Some(TimeoutKind::DataStall));
+}
+
+#[test]
 fn a_client_that_does_not_read_its_last_replies_does_not_keep_the_connection() {
     let mut session = session();
     drain(&mut session);
