@@ -91,9 +91,10 @@ impl<'a> Transcript<'a> {
     }
 
     pub fn replay(&self, arrival: Arrival) -> Result<Replayed, String> {
-        let begin = match self.implicit_tls {
-            true => Sim::with_implicit_tls,
-            false => Sim::new,
+        let begin = if self.implicit_tls {
+            Sim::with_implicit_tls
+        } else {
+            Sim::new
         };
         let mut sim = begin(self.config.clone(), self.endpoints);
         if let Some(permissions) = self.permissions {
