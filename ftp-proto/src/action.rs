@@ -298,19 +298,20 @@ impl TransferKind {
     }
 
     /// All paths that the transfer uses: the account needs the right for each.
-    pub(crate) fn paths(&self) -> Vec<&FtpPath> {
-        match self {
-            Self::Retrieve { path, .. } | Self::Store { path, .. } => Vec::from([path]),
+    pub(crate) fn paths(&self) -> impl Iterator<Item = &FtpPath> {
+        let paths = match self {
+            Self::Retrieve { path, .. } | Self::Store { path, .. } => [Some(path), None],
             Self::List { selection, .. } => selection.paths(),
-        }
+        };
+        paths.into_iter().flatten()
     }
 }
 
 impl FileRequest {
     /// All paths that the request uses: the account needs the right for each.
-    pub(crate) fn paths(&self) -> Vec<&FtpPath> {
-        match self {
-            Self::Rename { from, to, .. } => Vec::from([from, to]),
+    pub(crate) fn paths(&self) -> impl Iterator<Item = &FtpPath> {
+        let paths = match self {
+            Self::Rename { from, to, .. } => [Some(from), Some(to)],
             Self::ChangeDirectory(path)
             | Self::MakeDirectory { path, .. }
             | Self::RemoveDirectory(path)
@@ -320,8 +321,9 @@ impl FileRequest {
             | Self::ModifiedTime(path)
             | Self::ChangeMode { path, .. }
             | Self::SetModified { path, .. }
-            | Self::Facts(path) => Vec::from([path]),
+            | Self::Facts(path) => [Some(path), None],
             Self::Status(selection) => selection.paths(),
-        }
+        };
+        paths.into_iter().flatten()
     }
 }

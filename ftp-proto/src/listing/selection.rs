@@ -56,9 +56,9 @@ impl Selection {
     }
 
     /// The path, and the directory in which a pattern is looked for.
-    pub(crate) fn paths(&self) -> Vec<&FtpPath> {
+    pub(crate) fn paths(&self) -> [Option<&FtpPath>; 2] {
         let base = self.glob.as_ref().map(|glob| &glob.base);
-        core::iter::once(&self.path).chain(base).collect()
+        [Some(&self.path), base]
     }
 
     /// What NLST sends before the name of an entry so that the client can use the line as a path: the argument

@@ -41,7 +41,7 @@ impl<R: NamesPaths> Permitted<R> {
 
 impl NamesPaths for FileRequest {
     fn is_permitted(&self, account: &Account, right: Right) -> bool {
-        let may_use_paths = self.paths().iter().all(|path| account.allows(path, right));
+        let may_use_paths = self.paths().all(|path| account.allows(path, right));
         may_use_paths
             && match self {
                 Self::RenameFrom(from) => account.allows_below(from, right),
@@ -56,7 +56,7 @@ impl NamesPaths for FileRequest {
 
 impl NamesPaths for TransferKind {
     fn is_permitted(&self, account: &Account, right: Right) -> bool {
-        let may_use_paths = self.paths().iter().all(|path| account.allows(path, right));
+        let may_use_paths = self.paths().all(|path| account.allows(path, right));
         may_use_paths
             && match self {
                 Self::Store { path, start } => match start {
