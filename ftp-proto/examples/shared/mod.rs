@@ -14,7 +14,8 @@ mod transfer;
 
 use std::ffi::OsString;
 use std::hash::{BuildHasher, RandomState};
-use std::net::{IpAddr, Ipv4Addr, TcpListener};
+use std::io;
+use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr, TcpListener};
 use std::ops::RangeInclusive;
 use std::os::unix::ffi::OsStringExt;
 use std::path::PathBuf;
@@ -82,6 +83,17 @@ impl Flags {
         })
     }
 
+    /// Listens on all addresses, for IPv4 and IPv6 where the system has both.
+    pub(crate) fn control_listener(&self) -> io::Result<TcpListener> {
+        let all = [
+            SocketAddr::from((Ipv6Addr::UNSPECIFIED, self.port)),
+            SocketAddr::from((Ipv4Addr::UNSPECIFIED, self.port)),
+        ];
+        let listener = TcpListener::bind(&all[..])?;
+        eprintln!("listening on {}", listener.local_addr()?);
+        Ok(listener)
+    }
+
     pub(crate) fn config(&self) -> Config {
         let mut config = Config {
             tls: self.tls,
@@ -92,12 +104,16 @@ impl Flags {
     }
 
     /// Listens on a free port of the range, in an order that strangers cannot guess, or on one that the system
-    /// chooses. `local`: the address to which the client has connected.
-    pub(crate) fn passive_listener(&self, local: IpAddr) -> Result<TcpListener, Refusal> {
+    /// chooses. `local`: the address to which the client has connected, with the scope of a link-local one.
+    pub(crate) fn passive_listener(&self, local: SocketAddr) -> Result<TcpListener, Refusal> {
         let mut candidates: Vec<u16> = self.passive_ports.clone().unwrap_or(0..=0).collect();
         ports::shuffle(&mut candidates, || RandomState::new().hash_one(()));
         let mut candidates = candidates.into_iter();
-        let bound = candidates.find_map(|port| TcpListener::bind((local, port)).ok());
+        let bound = candidates.find_map(|port| {
+            let mut address = local;
+            address.set_port(port);
+            TcpListener::bind(address).ok()
+        });
         bound.ok_or(Refusal::Busy)
     }
 }
