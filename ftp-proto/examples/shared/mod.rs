@@ -9,20 +9,24 @@
 
 mod entry;
 mod list;
+mod pump;
 mod storage;
 mod transfer;
 
 use std::ffi::OsString;
 use std::hash::{BuildHasher, RandomState};
 use std::io;
-use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr, TcpListener};
+use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr, TcpListener, TcpStream};
 use std::ops::RangeInclusive;
 use std::os::unix::ffi::OsStringExt;
 use std::path::PathBuf;
 use std::process;
+use std::time::Duration;
 
 use ftp_proto::{Config, Permissions, Refusal, ports};
+use socket2::{Domain, Socket, Type};
 
+pub(crate) use pump::{Pump, Step};
 pub(crate) use storage::Storage;
 pub(crate) use transfer::{Download, Transfer, Upload};
 
@@ -116,4 +120,14 @@ impl Flags {
         });
         bound.ok_or(Refusal::Busy)
     }
+}
+
+/// Connects from the address that the client knows, and waits for it.
+pub(crate) fn connect_from(mut local: SocketAddr, to: SocketAddr) -> io::Result<TcpStream> {
+    let socket = Socket::new(Domain::for_address(to), Type::STREAM, None)?;
+    local.set_port(0);
+    socket.bind(&local.into())?;
+    // The session's timer ends the transfer earlier.
+    socket.connect_timeout(&to.into(), Duration::from_secs(60))?;
+    Ok(socket.into())
 }
