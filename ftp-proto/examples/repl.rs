@@ -7,7 +7,6 @@
 
 use std::io::{self, BufRead, Write};
 use std::net::Ipv4Addr;
-use std::num::NonZeroU16;
 use std::sync::Arc;
 
 use ftp_proto::{
@@ -81,7 +80,7 @@ fn answer(action: Action, port: &mut u16) -> Option<Outcome> {
         Action::File(_) => Outcome::File(Ok(FileAnswer::Done)),
         Action::OpenPassive(_) => {
             *port += 1;
-            Outcome::PassiveOpened(NonZeroU16::new(*port).map(Bound::new).ok_or(Refusal::Busy))
+            Outcome::PassiveOpened(Bound::try_from(*port).map_err(|_| Refusal::Busy))
         }
         Action::OpenTransfer(_) => Outcome::TransferOpened(Ok(Opened::default())),
         Action::StartTransfer(start) => Outcome::TransferEnded {

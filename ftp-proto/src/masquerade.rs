@@ -8,7 +8,7 @@ use alloc::vec::Vec;
 use core::error::Error;
 use core::fmt;
 use core::net::{IpAddr, Ipv4Addr};
-use core::num::NonZeroU16;
+use core::num::{NonZeroU16, TryFromIntError};
 
 use ipnet::IpNet;
 
@@ -178,6 +178,15 @@ impl Bound {
             outer: Some(outer),
             ..self
         }
+    }
+}
+
+/// The port of a listener; fails for port 0, which no listener has.
+impl TryFrom<u16> for Bound {
+    type Error = TryFromIntError;
+
+    fn try_from(port: u16) -> Result<Self, Self::Error> {
+        NonZeroU16::try_from(port).map(Self::new)
     }
 }
 

@@ -1,7 +1,6 @@
 //! How each action of the core is performed.
 
 use std::io;
-use std::num::NonZeroU16;
 use std::time::Instant;
 
 use ftp_proto::text::printable;
@@ -105,11 +104,10 @@ impl Connection {
 
     /// A passive port is open.
     pub(super) fn listening(&mut self, listener: PassiveListener) -> Outcome {
-        // A port that is bound has a number.
-        let bound = NonZeroU16::new(listener.port()).map(Bound::new);
+        let bound = Bound::try_from(listener.port());
         self.port_offered();
         self.port = DataPort::Listening(DataListener::new(listener, self.number));
-        Outcome::PassiveOpened(bound.ok_or(Refusal::Failed))
+        Outcome::PassiveOpened(bound.map_err(|_| Refusal::Failed))
     }
 
     /// Logs the announcement, at level `info` once in a session and when it changes.
