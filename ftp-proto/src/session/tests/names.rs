@@ -195,6 +195,7 @@ fn a_client_that_asks_for_utf8_before_it_logs_in_gets_it() {
     outputs(&mut session);
     // The next login starts anew.
     super::log_in(&mut session, account);
-    let (reply, _) = send(&mut session, b"MKD \xe4", DONE);
+    let (reply, request) = send(&mut session, b"MKD \xe4", DONE);
+    assert!(request.contains("/\u{e4}"), "{request}");
     assert_eq!(reply, b"257 \"/\xe4\" created.\r\n");
 }

@@ -134,7 +134,10 @@ fn a_pattern_is_looked_for_only_where_the_account_may_list() {
     let account = Account::new(Rights::READ_WRITE).with_rights_below(path("/d"), Rights::NONE);
     assert_eq!(send(account.clone(), "LIST /d/*").request, None);
     assert_eq!(send(account.clone(), "STAT /d/*").request, None);
-    assert!(send(account, "LIST /e/*").request.is_some());
+    assert!(send(account.clone(), "LIST /e/*").request.is_some());
+    // Only a directory whose name is the pattern may be listed, and not what else the pattern finds.
+    let account = account.with_rights_below(path("/d/*"), Rights::READ_WRITE);
+    assert_eq!(send(account, "LIST /d/*").request, None);
 }
 
 #[test]
