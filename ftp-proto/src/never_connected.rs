@@ -21,10 +21,7 @@ impl NeverConnected {
     /// The reply to a transfer that needed the connection.
     pub(crate) fn reply(&self) -> Reply {
         let (target, withdrawn, remedy) = (self.target(), self.withdrawn(), self.offer.diagnosis);
-        Reply::line(
-            425,
-            format!("No data connection {target} arrived in passive mode{withdrawn}; {remedy}."),
-        )
+        Reply::never_connected(&target, withdrawn, remedy)
     }
 
     /// The line in STAT.
@@ -50,9 +47,10 @@ impl NeverConnected {
     }
 
     fn withdrawn(&self) -> &'static str {
-        match self.withdrawn {
-            true => " before other clients needed the port",
-            false => "",
+        if self.withdrawn {
+            " before other clients needed the port"
+        } else {
+            ""
         }
     }
 }

@@ -1,4 +1,7 @@
-//! Replies: their texts, and the only code that writes them as bytes.
+//! Replies: all their texts, and the only code that writes them as bytes.
+//!
+//! [`Reply`]'s constructors are private: handlers choose a reply by its name. Only the lines inside FEAT, HELP and
+//! STAT are written where their values are.
 //!
 //! Only the core makes a [`Reply`], and [`Reply::encode`] replaces control bytes, so no file name can end a
 //! line and forge a second reply.
@@ -6,6 +9,8 @@
 use alloc::borrow::Cow;
 use alloc::format;
 use alloc::vec::Vec;
+use core::fmt::Display;
+use core::net::{Ipv4Addr, SocketAddr};
 
 /// A reply to the client (RFC 959, section 4.2).
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -49,7 +54,7 @@ impl Reply {
         self.encode_line(b' ', last, out);
     }
 
-    pub(crate) const fn fixed(code: u16, text: &'static str) -> Self {
+    const fn fixed(code: u16, text: &'static str) -> Self {
         Self {
             code,
             first: Cow::Borrowed(text.as_bytes()),
@@ -58,7 +63,7 @@ impl Reply {
         }
     }
 
-    pub(crate) fn line(code: u16, text: impl Into<Vec<u8>>) -> Self {
+    fn line(code: u16, text: impl Into<Vec<u8>>) -> Self {
         Self {
             code,
             first: Cow::Owned(text.into()),
@@ -67,7 +72,7 @@ impl Reply {
         }
     }
 
-    pub(crate) fn lines(
+    fn lines(
         code: u16,
         first: impl Into<Vec<u8>>,
         middle: Vec<Vec<u8>>,
@@ -81,33 +86,6 @@ impl Reply {
         }
     }
 
-    /// The 220 reply. Each line of the banner becomes a line of the reply.
-    pub(crate) fn greeting(banner: &str) -> Self {
-        let mut lines: Vec<Vec<u8>> = banner
-            .lines()
-            .map(|line| line.as_bytes().to_vec())
-            .collect();
-        let last = lines.pop().unwrap_or_default();
-        if lines.is_empty() {
-            return Self::line(220, last);
-        }
-        let first = lines.remove(0);
-        Self::lines(220, first, lines, last)
-    }
-
-    /// The reply to SITE CHMOD. `reduced`: the client asked for bits that it may not set.
-    pub(crate) fn mode_changed(mode: u32, reduced: bool) -> Self {
-        Self::line(
-            200,
-            match reduced {
-                false => format!("Mode set to {mode:04o}."),
-                true => {
-                    format!("Mode set to {mode:04o}; setuid, setgid and sticky cannot be set here.")
-                }
-            },
-        )
-    }
-
     fn encode_line(&self, separator: u8, text: &[u8], out: &mut Vec<u8>) {
         let digit = |divisor: u16| b'0' + (self.code / divisor % 10) as u8;
         out.extend_from_slice(&[digit(100), digit(10), digit(1), separator]);
@@ -116,7 +94,7 @@ impl Reply {
 }
 
 /// A path in double quotes; quotes inside the path are doubled (RFC 959, appendix II).
-pub(crate) fn quoted(path: &[u8]) -> Vec<u8> {
+fn quoted(path: &[u8]) -> Vec<u8> {
     let mut text = Vec::with_capacity(path.len() + 2);
     text.push(b'"');
     for &byte in path {
@@ -247,6 +225,182 @@ impl Reply {
     pub(crate) const STORAGE_FULL: Self = Self::fixed(452, "No space left; transfer aborted.");
     pub(crate) const ABORTED_BEFORE_START: Self = Self::fixed(426, "The command was aborted before it started.");
     pub(crate) const ABORT_DONE: Self = Self::fixed(226, "Abort successful.");
+}
+
+/// The replies that contain a value.
+impl Reply {
+    /// The 220 reply. Each line of the banner becomes a line of the reply.
+    pub(crate) fn greeting(banner: &str) -> Self {
+        let mut lines: Vec<Vec<u8>> = banner
+            .lines()
+            .map(|line| line.as_bytes().to_vec())
+            .collect();
+        let last = lines.pop().unwrap_or_default();
+        if lines.is_empty() {
+            return Self::line(220, last);
+        }
+        let first = lines.remove(0);
+        Self::lines(220, first, lines, last)
+    }
+
+    /// The reply to FEAT.
+    pub(crate) fn features(lines: Vec<Vec<u8>>) -> Self {
+        Self::lines(211, "Features:", lines, &b"End."[..])
+    }
+
+    /// The reply to OPTS MLST (RFC 3659, section 7.9). `facts`: the selected ones.
+    pub(crate) fn facts_selected(facts: &str) -> Self {
+        Self::line(200, format!("MLST OPTS {facts}").trim_end())
+    }
+
+    /// The reply to HELP with a command.
+    pub(crate) fn syntax(name: &str, syntax: &str, purpose: &str) -> Self {
+        let usage = format!("{name} {syntax}");
+        Self::line(214, format!("Syntax: {}; {purpose}.", usage.trim_end()))
+    }
+
+    pub(crate) fn commands(lines: Vec<Vec<u8>>) -> Self {
+        Self::lines(
+            214,
+            "These commands are implemented:",
+            lines,
+            &b"End of help."[..],
+        )
+    }
+
+    pub(crate) fn site_commands(lines: Vec<Vec<u8>>) -> Self {
+        Self::lines(
+            214,
+            "These SITE commands are implemented:",
+            lines,
+            &b"End of help."[..],
+        )
+    }
+
+    /// The reply to STAT without an argument.
+    pub(crate) fn session_status(lines: Vec<Vec<u8>>) -> Self {
+        Self::lines(211, "Status:", lines, &b"End of status."[..])
+    }
+
+    /// The reply to STAT with a path.
+    pub(crate) fn file_status(lines: Vec<Vec<u8>>) -> Self {
+        Self::lines(213, "Status:", lines, &b"End of status."[..])
+    }
+
+    /// The reply to MLST.
+    pub(crate) fn entry(line: Vec<u8>) -> Self {
+        Self::lines(250, "Listing:", [line].into(), &b"End."[..])
+    }
+
+    pub(crate) fn size(bytes: u64) -> Self {
+        Self::line(213, format!("{bytes}"))
+    }
+
+    /// The reply to MDTM. `time`: a time-val (RFC 3659, section 2.3).
+    pub(crate) fn modified(time: &[u8]) -> Self {
+        Self::line(213, time)
+    }
+
+    /// The reply to MFMT. `name`: as the client sent it.
+    pub(crate) fn modified_set(time: &[u8], name: &[u8]) -> Self {
+        Self::line(213, [b"Modify=", time, b"; ", name].concat())
+    }
+
+    pub(crate) fn current_directory(path: &[u8]) -> Self {
+        Self::line(
+            257,
+            [&quoted(path)[..], b" is the current directory."].concat(),
+        )
+    }
+
+    pub(crate) fn directory_created(path: &[u8]) -> Self {
+        Self::line(257, [&quoted(path)[..], b" created."].concat())
+    }
+
+    /// The reply to SITE CHMOD. `reduced`: the client asked for bits that it may not set.
+    pub(crate) fn mode_changed(mode: u32, reduced: bool) -> Self {
+        let remark = if reduced {
+            "; setuid, setgid and sticky cannot be set here"
+        } else {
+            ""
+        };
+        Self::line(200, format!("Mode set to {mode:04o}{remark}."))
+    }
+
+    pub(crate) fn umask(umask: u32) -> Self {
+        Self::line(200, format!("The umask is {umask:03o}."))
+    }
+
+    pub(crate) fn umask_set(umask: u32, before: u32) -> Self {
+        Self::line(
+            200,
+            format!("Umask set to {umask:03o}; it was {before:03o}."),
+        )
+    }
+
+    pub(crate) fn restarting(offset: u64) -> Self {
+        Self::line(350, format!("Restarting at {offset}; send RETR or STOR."))
+    }
+
+    /// The reply to PASV. Routers parse and rewrite this text: do not change it, and use 227 for nothing else.
+    pub(crate) fn passive(address: Ipv4Addr, port: u16) -> Self {
+        let [a, b, c, d] = address.octets();
+        let [high, low] = port.to_be_bytes();
+        Self::line(
+            227,
+            format!("Entering Passive Mode ({a},{b},{c},{d},{high},{low})."),
+        )
+    }
+
+    /// The reply to EPSV. Without a full stop: some clients do not accept one.
+    pub(crate) fn extended_passive(port: u16) -> Self {
+        Self::line(229, format!("Entering Extended Passive Mode (|||{port}|)"))
+    }
+
+    /// `bytes`: the size of a download.
+    pub(crate) fn opening_bytes(bytes: u64) -> Self {
+        Self::line(150, format!("Opening data connection ({bytes} bytes)."))
+    }
+
+    /// The reply that starts STOU, in the form that RFC 1123, section 4.1.2.9, requires.
+    pub(crate) fn opening_unique(name: &[u8]) -> Self {
+        Self::line(150, [b"FILE: ", name].concat())
+    }
+
+    pub(crate) fn unique_complete(name: &[u8]) -> Self {
+        Self::line(226, [b"Transfer complete; FILE: ", name].concat())
+    }
+
+    /// The client did not connect to the passive port. `target`, `withdrawn`, `remedy`: parts of the sentence.
+    pub(crate) fn never_connected(target: &str, withdrawn: &str, remedy: impl Display) -> Self {
+        let text =
+            format!("No data connection {target} arrived in passive mode{withdrawn}; {remedy}.");
+        Self::line(425, text)
+    }
+
+    /// The server could not connect to the address of PORT or EPRT.
+    pub(crate) fn cannot_connect(target: SocketAddr) -> Self {
+        Self::line(425, format!("Cannot connect to {target}."))
+    }
+}
+
+/// The replies to refusals of the driver. Their codes depend on the command; see
+/// [`CommandInfo::refusals`](crate::command::CommandInfo).
+#[rustfmt::skip]
+impl Reply {
+    pub(crate) const fn not_found(code: u16) -> Self { Self::fixed(code, "No such file or directory.") }
+    pub(crate) const fn denied(code: u16) -> Self { Self::fixed(code, "Permission denied.") }
+    pub(crate) const fn name_exists(code: u16) -> Self { Self::fixed(code, "The name already exists.") }
+    pub(crate) const fn not_empty(code: u16) -> Self { Self::fixed(code, "The directory is not empty.") }
+    pub(crate) const fn not_a_directory(code: u16) -> Self { Self::fixed(code, "Not a directory.") }
+    pub(crate) const fn not_a_file(code: u16) -> Self { Self::fixed(code, "Not a regular file.") }
+    pub(crate) const fn name_rejected(code: u16) -> Self { Self::fixed(code, "The name is not allowed.") }
+    pub(crate) const fn no_space(code: u16) -> Self { Self::fixed(code, "No space left.") }
+    pub(crate) const fn restart_too_large(code: u16) -> Self { Self::fixed(code, "The restart offset is beyond the end of the file.") }
+    pub(crate) const fn offset_too_large(code: u16) -> Self { Self::fixed(code, "The offset is beyond the end of the file.") }
+    pub(crate) const fn in_use(code: u16) -> Self { Self::fixed(code, "The file or directory is in use; try again later.") }
+    pub(crate) const fn unsupported(code: u16) -> Self { Self::fixed(code, "This server does not support that.") }
+    pub(crate) const fn failed(code: u16) -> Self { Self::fixed(code, "Local error.") }
 }
 
 #[cfg(test)]

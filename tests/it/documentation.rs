@@ -85,7 +85,7 @@ fn the_unit_is_accepted() {
 #[test]
 fn quoted_replies_exist() {
     let mut known = BTreeSet::new();
-    for entry in fs::read_dir(root().join("tests/transcripts")).expect("the transcripts") {
+    for entry in fs::read_dir(root().join("tests/testkit/transcripts")).expect("the transcripts") {
         let story = read(&entry.expect("an entry").path());
         let replies = story.lines().filter_map(|line| line.strip_prefix("S: "));
         known.extend(replies.map(str::to_owned));

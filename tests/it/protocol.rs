@@ -4,6 +4,7 @@
 mod client;
 mod corpora;
 mod forwarder;
+mod helpers;
 mod masquerade;
 mod properties;
 mod rate_limit;

@@ -29,7 +29,7 @@ impl Context {
         }
         lines.extend(["REST STREAM", "SIZE", "TVFS", "UTF8"].map(String::from));
         let lines = lines.into_iter().map(String::into_bytes).collect();
-        Reply::lines(211, &b"Features:"[..], lines, &b"End."[..])
+        Reply::features(lines)
     }
 
     /// `facts`: the facts that a logged-in client has selected.
@@ -52,8 +52,7 @@ impl Context {
             return Reply::FACTS_SYNTAX;
         };
         *selected = facts;
-        let text = format!("MLST OPTS {}", facts.option_text());
-        Reply::line(200, String::from(text.trim_end()))
+        Reply::facts_selected(&facts.option_text())
     }
 
     pub(super) fn help(&self, argument: &[u8]) -> Reply {
@@ -66,9 +65,7 @@ impl Context {
         }
         match command::find(name) {
             Some(info) if self.is_offered(info.access) => {
-                let usage = format!("{} {}", info.name, info.syntax);
-                let text = format!("Syntax: {}; {}.", usage.trim_end(), info.purpose);
-                Reply::line(214, text)
+                Reply::syntax(info.name, info.syntax, info.purpose)
             }
             Some(_) => Reply::NOT_IMPLEMENTED,
             None if command::is_not_implemented(name) => Reply::NOT_IMPLEMENTED,
@@ -89,12 +86,7 @@ impl Context {
         if lines.is_empty() {
             return Reply::NO_SUCH_COMMAND;
         }
-        Reply::lines(
-            214,
-            &b"These SITE commands are implemented:"[..],
-            lines,
-            &b"End of help."[..],
-        )
+        Reply::site_commands(lines)
     }
 
     /// LANG: replies are in English, for any region (RFC 2640, section 4.1).
@@ -130,7 +122,7 @@ impl Context {
             }
             None => lines.push(b"Not logged in.".to_vec()),
         }
-        Reply::lines(211, &b"Status:"[..], lines, &b"End of status."[..])
+        Reply::session_status(lines)
     }
 
     fn status_of(&self, ready: &Ready) -> [Vec<u8>; 4] {
@@ -173,12 +165,7 @@ impl Context {
             })
             .map(|row| row.trim_end().as_bytes().to_vec())
             .collect();
-        Reply::lines(
-            214,
-            &b"These commands are implemented:"[..],
-            lines,
-            &b"End of help."[..],
-        )
+        Reply::commands(lines)
     }
 
     fn is_offered(&self, access: Access) -> bool {

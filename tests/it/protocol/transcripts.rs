@@ -1,4 +1,4 @@
-//! The golden sessions of `tests/transcripts`. `SNAPSHOTS=overwrite` makes the result the expectation.
+//! The golden sessions of `tests/testkit/transcripts`. `SNAPSHOTS=overwrite` makes the result the expectation.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -53,7 +53,7 @@ fn each_transcript_is_replayed() {
 }
 
 fn transcripts() -> Vec<PathBuf> {
-    let directory = Path::new(env!("CARGO_MANIFEST_DIR")).join("transcripts");
+    let directory = Path::new(env!("CARGO_MANIFEST_DIR")).join("testkit/transcripts");
     let mut paths: Vec<PathBuf> = fs::read_dir(directory)
         .expect("the transcripts")
         .map(|entry| entry.expect("an entry").path())

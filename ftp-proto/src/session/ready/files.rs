@@ -1,6 +1,5 @@
 //! File commands that need no data connection: each sends a request to the driver.
 
-use alloc::format;
 use alloc::vec::Vec;
 
 use super::Ready;
@@ -10,7 +9,7 @@ use crate::date::{parse_time_val, time_val};
 use crate::listing::{self, Selection};
 use crate::outcome::{FileAnswer, Refusal};
 use crate::path::FtpPath;
-use crate::reply::{Reply, quoted};
+use crate::reply::Reply;
 use crate::session::context::{Context, FileQuestion};
 use crate::session::refusal::{path_refusal, refusal};
 
@@ -158,18 +157,13 @@ impl Ready {
                 self.directory = path;
                 Reply::DIRECTORY_CHANGED
             }
-            (FileQuestion::MakeDirectory(path), _) => {
-                let mut text = quoted(path.as_bytes());
-                text.extend_from_slice(b" created.");
-                Reply::line(257, text)
-            }
+            (FileQuestion::MakeDirectory(path), _) => Reply::directory_created(path.as_bytes()),
             (FileQuestion::RenameFrom(path), _) => {
                 self.rename_from = Some(path);
                 Reply::RENAME_READY
             }
             (FileQuestion::SetModified(modified, name), _) => {
-                let fact = [b"Modify=", &time_val(modified)[..], b"; ", &name];
-                Reply::line(213, fact.concat())
+                Reply::modified_set(&time_val(modified), &name)
             }
             (FileQuestion::ChangeMode { mode, reduced }, _) => Reply::mode_changed(mode, reduced),
             (FileQuestion::RemoveDirectory, _) => Reply::DIRECTORY_REMOVED,
@@ -179,14 +173,12 @@ impl Ready {
                 let mut line = Vec::new();
                 let name = path.as_bytes();
                 listing::facts(name, &entry, self.facts, self.permissions, &mut line);
-                Reply::lines(250, &b"Listing:"[..], [line].into(), &b"End."[..])
+                Reply::entry(line)
             }
-            (FileQuestion::Status, FileAnswer::Lines(lines)) => {
-                Reply::lines(213, &b"Status:"[..], lines, &b"End of status."[..])
-            }
-            (FileQuestion::Size, FileAnswer::Size(bytes)) => Reply::line(213, format!("{bytes}")),
+            (FileQuestion::Status, FileAnswer::Lines(lines)) => Reply::file_status(lines),
+            (FileQuestion::Size, FileAnswer::Size(bytes)) => Reply::size(bytes),
             (FileQuestion::ModifiedTime, FileAnswer::Modified(seconds)) => {
-                Reply::line(213, time_val(seconds))
+                Reply::modified(&time_val(seconds))
             }
             // `file_answered` has refused all other pairs.
             (

@@ -1,18 +1,14 @@
 //! Commands that need nothing from the driver: PWD, and the parameters of transfers TYPE, MODE, STRU, ALLO
 //! and REST.
 
-use alloc::format;
-
 use super::Ready;
 use crate::action::Representation;
 use crate::address::parse_decimal;
-use crate::reply::{Reply, quoted};
+use crate::reply::Reply;
 
 impl Ready {
     pub(super) fn print_directory(&self) -> Reply {
-        let mut text = quoted(self.directory.as_bytes());
-        text.extend_from_slice(b" is the current directory.");
-        Reply::line(257, text)
+        Reply::current_directory(self.directory.as_bytes())
     }
 
     pub(super) fn restart(&mut self, argument: &[u8]) -> Reply {
@@ -20,7 +16,7 @@ impl Ready {
             return Reply::ARGUMENT_SYNTAX;
         };
         self.restart = offset;
-        Reply::line(350, format!("Restarting at {offset}; send RETR or STOR."))
+        Reply::restarting(offset)
     }
 
     pub(super) fn representation_type(&mut self, argument: &[u8]) -> Reply {

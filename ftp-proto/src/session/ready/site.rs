@@ -1,7 +1,5 @@
 //! SITE: commands that each server defines itself. HELP, CHMOD and UMASK work as on other servers.
 
-use alloc::format;
-
 use super::Ready;
 use crate::action::FileRequest;
 use crate::command::{CommandInfo, split_word};
@@ -54,13 +52,12 @@ impl Ready {
     fn set_umask(&mut self, default: u32, argument: &[u8]) -> Reply {
         let before = self.umask.unwrap_or(default);
         if argument.is_empty() {
-            return Reply::line(200, format!("The umask is {before:03o}."));
+            return Reply::umask(before);
         }
         match parse_octal(argument) {
             Some(umask) if umask <= MODE_MAX => {
                 self.umask = Some(umask);
-                let text = format!("Umask set to {umask:03o}; it was {before:03o}.");
-                Reply::line(200, text)
+                Reply::umask_set(umask, before)
             }
             _ => Reply::ARGUMENT_SYNTAX,
         }

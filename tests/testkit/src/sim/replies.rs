@@ -2,8 +2,9 @@
 
 use std::collections::VecDeque;
 
-use ftp_proto::codes;
 use ftp_proto::limits::LINE_BYTES_MAX;
+
+use crate::reply_codes;
 
 /// The commands without a final reply so far, in the order in which they arrived.
 #[derive(Default)]
@@ -14,9 +15,10 @@ pub(super) struct Unanswered {
 impl Unanswered {
     /// The session has used a whole line, or the beginning of one that is too long.
     pub(super) fn took(&mut self, line: &[u8]) {
-        let name = match line.len() > LINE_BYTES_MAX || !line.ends_with(b"\n") {
-            true => String::new(),
-            false => name_of(line),
+        let name = if line.len() > LINE_BYTES_MAX || !line.ends_with(b"\n") {
+            String::new()
+        } else {
+            name_of(line)
         };
         self.names.push_back(name);
     }
@@ -28,16 +30,15 @@ impl Unanswered {
         }
         let is_stat = |name: &String| name == "STAT";
         let overtakes = is_status && !self.names.front().is_some_and(is_stat);
-        let name = match overtakes {
-            true => {
-                let latest = self.names.iter().rposition(is_stat);
-                latest.and_then(|index| self.names.remove(index))
-            }
-            false => self.names.pop_front(),
+        let name = if overtakes {
+            let latest = self.names.iter().rposition(is_stat);
+            latest.and_then(|index| self.names.remove(index))
+        } else {
+            self.names.pop_front()
         };
         match name {
             Some(name) => assert!(
-                codes::allows(name.as_bytes(), code),
+                reply_codes::allows(name.as_bytes(), code),
                 "{code} is not a valid reply to {name:?}"
             ),
             None => assert_eq!(code, 220, "a reply without a command"),
