@@ -3,9 +3,9 @@
 use alloc::vec::Vec;
 use core::net::SocketAddr;
 
-use crate::listing::{FactSet, Selection};
+use crate::listing::Selection;
+use crate::listing::style::ListStyle;
 use crate::path::FtpPath;
-use crate::permissions::Permissions;
 use crate::reply::Reply;
 use crate::secret::Secret;
 
@@ -173,23 +173,6 @@ pub enum TransferKind {
         selection: Selection,
         /// What a line looks like.
         style: ListStyle,
-    },
-}
-
-/// The form of a listing.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum ListStyle {
-    /// LIST: the form of `ls -l`, see [`listing`](crate::listing).
-    Long,
-    /// NLST: only names, each with [`Selection::prefix`](crate::listing::Selection::prefix) before
-    /// it, so that the client can use each line as a path (RFC 1123, section 4.1.2.7).
-    Names,
-    /// MLSD: facts and names (RFC 3659, section 7).
-    Facts {
-        /// Which facts.
-        facts: FactSet,
-        /// What the user may do, for the `perm` fact.
-        permissions: Permissions,
     },
 }
 

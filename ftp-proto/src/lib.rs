@@ -38,6 +38,7 @@ mod path;
 mod permissions;
 pub mod rate;
 mod reach;
+mod refusal;
 mod reply;
 mod secret;
 mod session;
@@ -51,20 +52,22 @@ pub mod argument {
 }
 
 pub use action::{
-    Action, DataConnection, FileRequest, ListStyle, Output, Representation, TransferId,
-    TransferKind, TransferRequest,
+    Action, DataConnection, FileRequest, Output, Representation, TransferId, TransferKind,
+    TransferRequest,
 };
 pub use address::{AddressFamily, Endpoints, canonical};
 pub use config::{Config, limits};
+pub use listing::style::ListStyle;
 pub use masquerade::{
     AnnounceReason, Announcement, ClientRule, Masquerade, OuterPorts, PortNumber, PublicAddress,
 };
 pub use never_connected::NeverConnected;
 pub use offer::{ClientOrigin, Diagnosis, PassiveOffer};
-pub use outcome::{FileAnswer, Misuse, Opened, Outcome, Refusal, TransferError};
+pub use outcome::{FileAnswer, Misuse, Opened, Outcome, TransferError};
 pub use path::FtpPath;
 pub use permissions::Permissions;
 pub use reach::Reach;
+pub use refusal::Refusal;
 pub use reply::Reply;
 pub use secret::Secret;
 pub use session::Session;

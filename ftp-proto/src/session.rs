@@ -29,7 +29,8 @@ use crate::line::{LineReader, Scan, strip_telnet};
 use crate::masquerade::Announcement;
 use crate::never_connected::NeverConnected;
 use crate::offer::PassiveOffer;
-use crate::outcome::{Misuse, Outcome, Refusal};
+use crate::outcome::{Misuse, Outcome};
+use crate::refusal::Refusal;
 use crate::reply::Reply;
 use crate::timeout::{Timeout, TimeoutKind};
 

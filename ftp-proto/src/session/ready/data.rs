@@ -13,7 +13,7 @@ use crate::address::{
 use crate::command::DataVerb;
 use crate::masquerade::Announcement;
 use crate::offer::PassiveOffer;
-use crate::outcome::Refusal;
+use crate::refusal::Refusal;
 use crate::reply::Reply;
 use crate::session::context::{Context, PassiveCommand, Question};
 use crate::session::transfer_state::Transfer;
