@@ -3,22 +3,31 @@
 //! An entry is always one line: control bytes in its name become `?`, all other bytes stay. Nothing in this
 //! file reads a directory or a clock.
 
+mod batch;
 mod entry;
 mod facts;
 mod flags;
+pub mod limits;
 mod long;
+mod names;
+mod notice;
 mod pattern;
 mod selection;
 pub(crate) mod style;
+mod walk;
 
 use alloc::vec::Vec;
 
+pub use batch::EntryBatch;
 pub use entry::{Entry, EntryKind};
 pub use facts::{FactSet, facts, facts_line};
 pub use flags::{ListFlags, ListOrder};
 pub use long::{heading, long_line};
+pub use names::NameList;
+pub use notice::WalkNotice;
 pub use pattern::Pattern;
 pub use selection::{Glob, Selection};
+pub use walk::{Details, DirectoryId, OpenRequest, OpenedDirectory, Walk, WalkAnswer, WalkStep};
 
 /// Appends a line of NLST: the name and CRLF (RFC 959, section 4.1.3).
 pub fn name_line(name: &[u8], out: &mut Vec<u8>) {
