@@ -9,7 +9,6 @@ mod facts;
 mod flags;
 pub mod limits;
 mod long;
-mod names;
 mod notice;
 mod pattern;
 mod selection;
@@ -23,11 +22,12 @@ pub use entry::{Entry, EntryKind};
 pub use facts::{FactSet, facts, facts_line};
 pub use flags::{ListFlags, ListOrder};
 pub use long::{heading, long_line};
-pub use names::NameList;
 pub use notice::WalkNotice;
 pub use pattern::Pattern;
 pub use selection::{Glob, Selection};
-pub use walk::{Details, DirectoryId, OpenRequest, OpenedDirectory, Walk, WalkAnswer, WalkStep};
+pub use walk::{
+    Details, DirectoryId, NameList, OpenRequest, OpenedDirectory, Walk, WalkAnswer, WalkStep,
+};
 
 /// Appends a line of NLST: the name and CRLF (RFC 959, section 4.1.3).
 pub fn name_line(name: &[u8], out: &mut Vec<u8>) {

@@ -2,8 +2,10 @@
 
 use alloc::vec::Vec;
 
-/// What a listing shows of a file, a directory or any other entry of a directory.
+/// What a listing shows of a file, a directory or any other entry of a directory. Make one with [`Entry::new`] and
+/// set what else is known.
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct Entry {
     /// Its name, as the file system stores it.
     pub name: Vec<u8>,
@@ -25,6 +27,11 @@ pub struct Entry {
     pub size: u64,
     /// The time of last modification, in seconds since 1970 (UTC).
     pub modified: i64,
+    /// The part of that second, in nanoseconds: it decides the order of `-t`.
+    pub modified_nanos: u32,
+    /// The seconds that local time is ahead of UTC at that time, for the date of LIST and STAT.
+    /// [`Walk::in_time_zone`](super::Walk::in_time_zone) sets it.
+    pub utc_offset: i32,
     /// The device that stores it; device and inode identify the entry.
     pub device: u64,
     /// Its inode number on that device.
@@ -33,6 +40,35 @@ pub struct Entry {
     pub device_numbers: (u32, u32),
     /// The target of a symbolic link.
     pub link_target: Option<Vec<u8>>,
+}
+
+impl Entry {
+    /// An entry with usual values: one link, owner and group 0 without names, and permission bits that let its owner
+    /// change it and all others read it. `size` in bytes, `modified` in seconds since 1970 (UTC).
+    pub fn new(name: impl Into<Vec<u8>>, kind: EntryKind, size: u64, modified: i64) -> Self {
+        Self {
+            name: name.into(),
+            kind,
+            mode: match kind {
+                EntryKind::Directory => 0o755,
+                EntryKind::Symlink => 0o777,
+                _ => 0o644,
+            },
+            links: 1,
+            uid: 0,
+            gid: 0,
+            owner: None,
+            group: None,
+            size,
+            modified,
+            modified_nanos: 0,
+            utc_offset: 0,
+            device: 0,
+            inode: 0,
+            device_numbers: (0, 0),
+            link_target: None,
+        }
+    }
 }
 
 /// The kind of an [`Entry`].
