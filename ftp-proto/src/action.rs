@@ -118,9 +118,10 @@ pub enum FileRequest {
     },
     /// The facts of the path itself (MLST): [`FileAnswer::Entry`](crate::FileAnswer::Entry).
     Facts(FtpPath),
-    /// The lines that LIST would send, at most
-    /// [`STAT_ENTRIES_MAX`](crate::limits::STAT_ENTRIES_MAX) (STAT with a path):
-    /// [`FileAnswer::Lines`](crate::FileAnswer::Lines).
+    /// The entries that LIST would show (STAT with a path):
+    /// [`FileAnswer::Entries`](crate::FileAnswer::Entries), in one batch or several;
+    /// [`Walk::of_status`](crate::listing::Walk::of_status) finds them. The reply contains at most
+    /// [`STAT_ENTRIES_MAX`](crate::limits::STAT_ENTRIES_MAX).
     Status(Selection),
 }
 

@@ -73,22 +73,12 @@ mod tests {
     pub(super) const NOW: i64 = 1_763_816_829;
 
     pub(super) fn entry(kind: EntryKind, mode: u32, name: &[u8]) -> Entry {
-        Entry {
-            name: name.to_vec(),
-            kind,
-            mode,
-            links: 1,
-            uid: 1000,
-            gid: 100,
-            owner: Some(b"bob".to_vec()),
-            group: Some(b"users".to_vec()),
-            size: 3,
-            modified: NOW,
-            device: 0xfd01,
-            inode: 42,
-            device_numbers: (8, 1),
-            link_target: None,
-        }
+        let mut entry = Entry::new(name, kind, 3, NOW);
+        (entry.mode, entry.uid, entry.gid) = (mode, 1000, 100);
+        (entry.owner, entry.group) = (Some(b"bob".to_vec()), Some(b"users".to_vec()));
+        (entry.device, entry.inode) = (0xfd01, 42);
+        entry.device_numbers = (8, 1);
+        entry
     }
 
     pub(super) fn text(bytes: &[u8]) -> &str {

@@ -5,7 +5,7 @@ use core::error::Error;
 use core::fmt;
 
 use crate::action::{Action, TransferId};
-use crate::listing::Entry;
+use crate::listing::{Entry, EntryBatch};
 use crate::permissions::Permissions;
 use crate::refusal::Refusal;
 
@@ -43,8 +43,9 @@ pub enum FileAnswer {
     Modified(i64),
     /// One entry.
     Entry(Entry),
-    /// Lines without their endings.
-    Lines(Vec<Vec<u8>>),
+    /// Some of the entries, to `Status`. The answer consists of one batch or several, the last of which says so:
+    /// until then the action is open.
+    Entries(EntryBatch),
 }
 
 /// An opened transfer.
@@ -148,7 +149,7 @@ impl FileAnswer {
             Self::Size(_) => "File(Size)",
             Self::Modified(_) => "File(Modified)",
             Self::Entry(_) => "File(Entry)",
-            Self::Lines(_) => "File(Lines)",
+            Self::Entries(_) => "File(Entries)",
         }
     }
 }

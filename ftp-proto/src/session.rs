@@ -9,6 +9,7 @@
 mod auth;
 mod busy;
 mod context;
+mod file_status;
 mod flow;
 mod held;
 mod info;
