@@ -7,6 +7,7 @@ use std::fs::File;
 use std::io::{self, ErrorKind, Write};
 use std::os::unix::fs::FileExt;
 
+use ftp_proto::listing::WalkNotice;
 use ftp_proto::{Representation, TransferError, ascii};
 use rustix::io::Errno;
 
@@ -22,6 +23,7 @@ use crate::fs::upload::Upload;
 pub(crate) struct Pump {
     job: Job,
     bytes: u64,
+    notices: Vec<WalkNotice>,
 }
 
 #[derive(Debug)]
@@ -111,6 +113,11 @@ impl Pump {
         })
     }
 
+    /// What a listing has noticed since the last call, for the log.
+    pub(crate) fn take_notices(&mut self) -> Vec<WalkNotice> {
+        std::mem::take(&mut self.notices)
+    }
+
     /// Bytes moved over the network so far.
     pub(crate) fn bytes(&self) -> u64 {
         self.bytes
@@ -121,7 +128,9 @@ impl Pump {
     pub(crate) fn step(&mut self, stream: &mut Stream, budget: usize) -> PumpStep {
         let mut moved = 0;
         while moved < budget {
-            match self.job.move_bytes(stream, budget - moved) {
+            let result = self.job.move_bytes(stream, budget - moved);
+            self.notices.extend(self.job.take_notices());
+            match result {
                 Ok(Moved::Bytes(count)) => {
                     moved += count;
                     self.bytes += count as u64;
@@ -140,7 +149,11 @@ impl Pump {
     }
 
     fn new(job: Job) -> Self {
-        Self { job, bytes: 0 }
+        Self {
+            job,
+            bytes: 0,
+            notices: Vec::new(),
+        }
     }
 
     /// Closes the file of an upload: the system may report a write error only then. The client's
@@ -183,6 +196,20 @@ impl Job {
             },
             buffer: Vec::new(),
             sent: 0,
+        }
+    }
+
+    fn take_notices(&mut self) -> Vec<WalkNotice> {
+        match self {
+            Self::SendText {
+                source: Source::Listing(lines),
+                ..
+            } => lines.take_notices(),
+            Self::SendText { .. }
+            | Self::SendFile { .. }
+            | Self::ReceivePending { .. }
+            | Self::Receive { .. }
+            | Self::Finished => Vec::new(),
         }
     }
 

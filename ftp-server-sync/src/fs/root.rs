@@ -52,18 +52,18 @@ impl Root {
             .map_err(|error| refusal(&error))
     }
 
-    /// A handle of a directory. It can look up names, and need not have the right to read the directory.
+    /// A handle of a directory, and its attributes. It can look up names, and need not have the right to read the directory.
     ///
     /// # Errors
     ///
     /// The file system's refusal.
-    pub(super) fn directory_handle(&self, path: &FtpPath) -> Result<OwnedFd, Refusal> {
+    pub(super) fn directory_handle(&self, path: &FtpPath) -> Result<(OwnedFd, Stat), Refusal> {
         let directory = self.open_directory(path)?;
         // The shared directory itself may have been removed while it is served.
         let stat = rustix::fs::fstat(&directory).map_err(|errno| refusal(&errno.into()))?;
         match stat.st_nlink {
             0 => Err(Refusal::NotFound),
-            _ => Ok(directory.into_std_file().into()),
+            _ => Ok((directory.into_std_file().into(), stat)),
         }
     }
 

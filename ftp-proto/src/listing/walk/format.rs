@@ -39,10 +39,7 @@ impl Format {
     /// What of an entry the lines show.
     pub(super) fn details(&self) -> Details {
         match &self.style {
-            ListStyle::Long => Details {
-                owners: true,
-                link_target: true,
-            },
+            ListStyle::Long => Details::ALL,
             ListStyle::Names => Details::default(),
             ListStyle::Facts { facts, .. } => Details {
                 owners: facts.wants_names(),

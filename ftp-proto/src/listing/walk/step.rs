@@ -106,3 +106,11 @@ pub struct Details {
     /// The target of a symbolic link.
     pub link_target: bool,
 }
+
+impl Details {
+    /// Everything.
+    pub const ALL: Self = Self {
+        owners: true,
+        link_target: true,
+    };
+}
