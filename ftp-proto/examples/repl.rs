@@ -76,17 +76,16 @@ fn answer(action: Action, port: &mut u16) -> Option<Outcome> {
             Outcome::File(Err(Refusal::Unsupported))
         }
         Action::File(_) => Outcome::File(Ok(FileAnswer::Done)),
-        Action::OpenPassive => {
+        Action::OpenPassive(_) => {
             *port += 1;
             Outcome::PassiveOpened(Ok(*port))
         }
         Action::OpenTransfer(_) => Outcome::TransferOpened(Ok(Opened::default())),
-        Action::StartTransfer { transfer, .. } => Outcome::TransferEnded {
-            transfer,
+        Action::StartTransfer(start) => Outcome::TransferEnded {
+            transfer: start.transfer,
             result: Ok(()),
         },
-        Action::StartTls => Outcome::Tls(Err(Refusal::Unsupported)),
-        Action::AbortTransfer(_) | Action::CloseData | Action::Close => return None,
+        _ => return action.decline(),
     };
     Some(outcome)
 }

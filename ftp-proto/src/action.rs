@@ -3,6 +3,7 @@
 use alloc::vec::Vec;
 use core::net::SocketAddr;
 
+use crate::event::DataId;
 use crate::listing::Selection;
 use crate::listing::style::ListStyle;
 use crate::path::FtpPath;
@@ -20,7 +21,8 @@ pub enum Output {
 }
 
 /// A request to the driver. Each is answered with exactly one [`Outcome`](crate::Outcome), except
-/// [`CloseData`](Self::CloseData), [`AbortTransfer`](Self::AbortTransfer) and [`Close`](Self::Close).
+/// [`CloseData`](Self::CloseData), [`AbortTransfer`](Self::AbortTransfer), [`Close`](Self::Close) and
+/// [`CloseNow`](Self::CloseNow). A driver must know them all, so a new one breaks its build.
 #[derive(Debug)]
 pub enum Action {
     /// Check a name and a password: [`Outcome::Authenticated`](crate::Outcome::Authenticated). The
@@ -34,44 +36,56 @@ pub enum Action {
     /// A file operation that needs no data connection: [`Outcome::File`](crate::Outcome::File).
     File(FileRequest),
     /// Listen for a data connection from the client, on the control connection's own local address:
-    /// [`Outcome::PassiveOpened`](crate::Outcome::PassiveOpened). The driver drops connections from
-    /// other addresses and keeps listening.
-    OpenPassive,
-    /// Close the passive listener, or the data connection that it accepted before a transfer. If
+    /// [`Outcome::PassiveOpened`](crate::Outcome::PassiveOpened). The driver accepts connections until
+    /// [`Session::judge_peer`](crate::Session::judge_peer) says that one comes from the client, and closes the
+    /// others. What happens is reported with this id:
+    /// [`Session::handle_data`](crate::Session::handle_data).
+    OpenPassive(DataId),
+    /// Close the passive listener with this id, or the data connection that it accepted before a transfer. If
     /// [`OpenPassive`](Self::OpenPassive) is not answered yet, this cancels it; the driver must still
     /// answer it, with an error.
-    CloseData,
+    CloseData(DataId),
     /// Open the file or directory, and change nothing yet: a file must not be truncated before its
     /// data connection exists. [`Outcome::TransferOpened`](crate::Outcome::TransferOpened).
     OpenTransfer(TransferRequest),
-    /// Establish the data connection for the opened transfer and move the bytes:
-    /// [`Outcome::TransferEnded`](crate::Outcome::TransferEnded). Call
-    /// [`Session::handle_data_connected`](crate::Session::handle_data_connected) when it is
-    /// established, and [`Session::handle_progress`](crate::Session::handle_progress) while bytes move.
-    StartTransfer {
-        /// Which transfer.
-        transfer: TransferId,
-        /// How the data connection is established.
-        connection: DataConnection,
-        /// Whether TLS must protect it (PROT P). We are the TLS server, even where we connect to the
-        /// client. Call
-        /// [`Session::handle_data_protected`](crate::Session::handle_data_protected) when the handshake
-        /// has succeeded.
-        protected: bool,
-    },
+    /// Establish the data connection for the opened transfer and move the bytes in clear text:
+    /// [`Outcome::TransferEnded`](crate::Outcome::TransferEnded). Report to
+    /// [`Session::handle_data`](crate::Session::handle_data) when the connection is established, and while bytes
+    /// move.
+    StartTransfer(TransferStart),
+    /// The same with TLS on the data connection (PROT P, RFC 4217, section 9), which carries no byte in clear text.
+    /// We are the TLS server, even where we connect to the client. Report
+    /// [`DataEvent::Protected`](crate::DataEvent::Protected) when the handshake has succeeded. It is requested only
+    /// where [`Config::tls`](crate::Config::tls) is set.
+    StartProtectedTransfer(TransferStart),
     /// End the transfer soon. If it was started, the driver must still answer with
     /// [`Outcome::TransferEnded`](crate::Outcome::TransferEnded), which may be `Ok` if the last bytes had
     /// already arrived. If it was only opened, the driver drops it, and there is no outcome.
     AbortTransfer(TransferId),
     /// Begin the TLS handshake on the control connection: [`Outcome::Tls`](crate::Outcome::Tls).
     StartTls,
-    /// Send what is still unsent, then close every connection and file of the session.
+    /// Close the data connections and files of the session, send the replies that are still unsent, then close the
+    /// control connection. The session's timer still runs: [`TimeoutKind::Flush`](crate::TimeoutKind::Flush).
     Close,
+    /// The client did not read the last replies in time: close the control connection without them.
+    CloseNow,
 }
 
 /// Identifies a transfer; no two transfers of a session have the same id.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct TransferId(pub(crate) u64);
+
+/// How a transfer that was opened starts.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct TransferStart {
+    /// Which transfer.
+    pub transfer: TransferId,
+    /// The id of its data connection: that of `OpenPassive` in passive mode, a new one in active mode.
+    pub data: DataId,
+    /// How the data connection is established.
+    pub connection: DataConnection,
+}
 
 /// A file operation. Paths are absolute and normalised; the driver decides about symbolic links.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -189,7 +203,7 @@ pub enum Representation {
 /// How a data connection is established.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum DataConnection {
-    /// The client connects to the listener of the last `OpenPassive`.
+    /// The client connects to the listener of `OpenPassive` with the same id, or has done so already.
     Passive,
     /// We connect to this address, from the control connection's own local address.
     Active(SocketAddr),

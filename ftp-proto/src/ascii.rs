@@ -3,7 +3,11 @@
 //!
 //! Both translators give the same output for any division of the input into buffers.
 
+mod skip;
+
 use alloc::vec::Vec;
+
+pub use skip::Skip;
 
 /// From file to network, for RETR: an LF without a CR before it becomes CRLF, all other bytes stay.
 ///
@@ -26,6 +30,11 @@ pub struct Decoder {
 }
 
 impl Encoder {
+    /// For the beginning of a file.
+    pub const fn new() -> Self {
+        Self { after_cr: false }
+    }
+
     /// Appends the translation of `input` to `output`: at most twice as many bytes.
     pub fn push(&mut self, input: &[u8], output: &mut Vec<u8>) {
         output.reserve(input.len());

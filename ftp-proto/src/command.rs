@@ -9,6 +9,8 @@ pub(crate) struct CommandLine<'a> {
     pub(crate) command: Command,
     /// Everything after the first space, unchanged; may be empty.
     pub(crate) argument: &'a [u8],
+    /// The bytes of the whole line.
+    pub(crate) length: usize,
 }
 
 /// The command that the first word of a line names.
@@ -151,7 +153,7 @@ pub(crate) enum Access {
 }
 
 /// The codes that refuse a command, one for each kind of reason: a choice among the codes that the RFCs list
-/// for it, see [`codes`](crate::codes).
+/// for it. The tests have the whole list.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct RefusalCodes {
     /// It cannot be done, and another attempt would not help.
@@ -293,6 +295,36 @@ pub(crate) const NOT_IMPLEMENTED: &[&str] = &[
     "ADAT", "CONF", "CSID", "ENC", "LPRT", "LPSV", "MFCT", "MFF", "MIC", "SMNT",
 ];
 
+/// A command of the core, as HELP and documents describe it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[non_exhaustive]
+pub struct CommandSummary {
+    /// The name in upper case.
+    pub name: &'static str,
+    /// The syntax of the argument; empty if the command takes none.
+    pub syntax: &'static str,
+    /// What the command does, without a full stop.
+    pub purpose: &'static str,
+    /// The name of the command that does the same: `CWD` for `XCWD`.
+    pub same_as: Option<&'static str>,
+}
+
+/// Every command that the core implements, by name, whatever a session's settings and rights permit.
+pub fn commands() -> impl ExactSizeIterator<Item = CommandSummary> {
+    COMMANDS.iter().map(|info| CommandSummary {
+        name: info.name,
+        syntax: info.syntax,
+        purpose: info.purpose,
+        same_as: first_name(info.verb).filter(|first| *first != info.name),
+    })
+}
+
+/// The first name with this verb.
+fn first_name(verb: Verb) -> Option<&'static str> {
+    let mut rows = COMMANDS.iter();
+    rows.find(|row| row.verb == verb).map(|row| row.name)
+}
+
 impl<'a> CommandLine<'a> {
     /// Never fails: every line has a first word, which may be empty.
     pub(crate) fn parse(line: &'a [u8]) -> Self {
@@ -302,7 +334,11 @@ impl<'a> CommandLine<'a> {
             None if is_not_implemented(name) => Command::NotImplemented,
             None => Command::Unknown,
         };
-        Self { command, argument }
+        Self {
+            command,
+            argument,
+            length: line.len(),
+        }
     }
 }
 

@@ -1,6 +1,8 @@
 //! The settings of a session, and the limits that no setting changes.
 
 use alloc::string::String;
+use alloc::vec::Vec;
+use core::net::IpAddr;
 use core::time::Duration;
 
 use crate::masquerade::Masquerade;
@@ -13,8 +15,12 @@ pub struct Config {
     pub banner: String,
     /// What PASV and EPSV announce.
     pub masquerade: Masquerade,
-    /// Whether PORT and EPRT may name another host than the client (FXP).
+    /// Whether PORT and EPRT may name another host than the client, and another host may connect in passive mode
+    /// (FXP).
     pub permit_foreign_addresses: bool,
+    /// Routers that translate the addresses of clients. A connection from one of them may come from any client:
+    /// [`Session::judge_peer`](crate::Session::judge_peer).
+    pub trusted_gateways: Vec<IpAddr>,
     /// Whether PORT and EPRT may name a port below 1024.
     pub permit_privileged_ports: bool,
     /// The session ends after this number of failed logins (at least 1).
@@ -27,6 +33,8 @@ pub struct Config {
     pub data_open_timeout: Option<Duration>,
     /// Without a byte transferred on a data connection; `None`: no limit.
     pub data_stall_timeout: Option<Duration>,
+    /// From the end of the session until the client has read the last replies; `None`: no limit.
+    pub flush_timeout: Option<Duration>,
     /// The umask that SITE UMASK shows until the client sets another one. The core only shows it: the
     /// system applies its own umask to new files.
     pub umask: u32,
@@ -45,12 +53,14 @@ impl Default for Config {
             banner: String::from("FTP server ready."),
             masquerade: Masquerade::default(),
             permit_foreign_addresses: false,
+            trusted_gateways: Vec::new(),
             permit_privileged_ports: false,
             login_attempts_max: 3,
             login_timeout: Some(Duration::from_secs(300)),
             idle_timeout: Some(Duration::from_secs(300)),
             data_open_timeout: Some(Duration::from_secs(30)),
             data_stall_timeout: Some(Duration::from_secs(300)),
+            flush_timeout: Some(Duration::from_secs(5)),
             umask: 0o022,
             tls: false,
             tls_control_required: false,

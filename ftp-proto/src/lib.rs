@@ -3,12 +3,11 @@
 //! # Where to begin
 //!
 //! - Feed a [`Session`]: [`Session::handle_input`] with what the client sent, [`Session::handle_outcome`] with
-//!   the answer to an action, [`Session::handle_timeout`] when a timer has expired, and what happens to data
-//!   connections: [`Session::handle_data_connected`], [`Session::handle_data_protected`],
-//!   [`Session::handle_progress`], [`Session::handle_data_never_connected`], [`Session::handle_port_withdrawn`].
+//!   the answer to an action, [`Session::handle_data`] with what happens to data connections, and
+//!   [`Session::handle_timeout`] when a timer has expired.
 //! - Drain it: [`Session::poll_output`] returns a [`Reply`] to send or an [`Action`] to perform.
-//! - Wait: [`Session::poll_timeout`] and [`Session::wants_input`].
-//! - Helpers: [`ascii`], [`listing`], [`date`], [`rate`]; decisions: [`Masquerade::lookup`], [`codes`].
+//! - Wait: [`Session::poll_timeout`], which [`Timers`] measures, and [`Session::wants_input`].
+//! - Helpers: [`ascii`], [`listing`], [`date`], [`rate`], [`ports`]; decisions: [`Masquerade::lookup`]; tables: [`commands`].
 //! - For programs between a client and a server, or without a server: [`client`], [`argument`].
 
 #![no_std]
@@ -22,12 +21,13 @@ extern crate std;
 
 mod action;
 mod address;
+mod allowed_peers;
 pub mod ascii;
 pub mod client;
-pub mod codes;
 mod command;
 mod config;
 pub mod date;
+mod event;
 mod line;
 pub mod listing;
 mod masquerade;
@@ -36,6 +36,7 @@ mod offer;
 mod outcome;
 mod path;
 mod permissions;
+pub mod ports;
 pub mod rate;
 mod reach;
 mod refusal;
@@ -44,6 +45,7 @@ mod secret;
 mod session;
 pub mod text;
 mod timeout;
+mod timers;
 
 /// The arguments of PORT, EPRT and EPSV, for programs that read what clients send without a [`Session`]: proxies
 /// and gateways. The replies to EPSV are read by [`client::parse_epsv`].
@@ -53,10 +55,13 @@ pub mod argument {
 
 pub use action::{
     Action, DataConnection, FileRequest, Output, Representation, TransferId, TransferKind,
-    TransferRequest,
+    TransferRequest, TransferStart,
 };
 pub use address::{AddressFamily, Endpoints, canonical};
+pub use allowed_peers::{AllowedPeers, PeerVerdict};
+pub use command::{CommandSummary, commands};
 pub use config::{Config, limits};
+pub use event::{DataEvent, DataId};
 pub use listing::style::ListStyle;
 pub use masquerade::{
     AnnounceReason, Announcement, ClientRule, Masquerade, OuterPorts, PortNumber, PublicAddress,
@@ -72,3 +77,4 @@ pub use reply::Reply;
 pub use secret::Secret;
 pub use session::Session;
 pub use timeout::{Timeout, TimeoutKind};
+pub use timers::Timers;

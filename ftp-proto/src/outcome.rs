@@ -20,7 +20,7 @@ pub enum Outcome {
     PassiveOpened(Result<u16, Refusal>),
     /// To `OpenTransfer`.
     TransferOpened(Result<Opened, Refusal>),
-    /// To `StartTransfer`. `Ok` only when all bytes have been transferred, the data connection is
+    /// To `StartTransfer` and `StartProtectedTransfer`. `Ok` only when all bytes have been transferred, the data connection is
     /// closed, and an upload is safely stored.
     TransferEnded {
         /// Which transfer.
@@ -28,8 +28,15 @@ pub enum Outcome {
         /// How it ended.
         result: Result<(), TransferError>,
     },
-    /// To `StartTls`, when the handshake is over. After a failure the session closes.
-    Tls(Result<(), Refusal>),
+    /// To `StartTls`, when the handshake is over.
+    Tls {
+        /// Whether TLS is established. Otherwise the session closes.
+        established: bool,
+        /// How many bytes the driver had received in clear text before the handshake and not passed to
+        /// [`handle_input`](crate::Session::handle_input). An attacker may have inserted them, so that they count as
+        /// protected; where there are any, the session closes, and the driver discards them.
+        leftover: usize,
+    },
 }
 
 /// What a file request found.
@@ -130,14 +137,23 @@ impl Action {
         Some(match *self {
             Self::Authenticate { .. } => Outcome::Authenticated(None),
             Self::File(_) => Outcome::File(Err(Refusal::Unsupported)),
-            Self::OpenPassive => Outcome::PassiveOpened(Err(Refusal::Unsupported)),
+            Self::OpenPassive(_) => Outcome::PassiveOpened(Err(Refusal::Unsupported)),
             Self::OpenTransfer(_) => Outcome::TransferOpened(Err(Refusal::Unsupported)),
-            Self::StartTransfer { transfer, .. } => Outcome::TransferEnded {
-                transfer,
+            Self::StartTransfer(start) => Outcome::TransferEnded {
+                transfer: start.transfer,
                 result: Err(TransferError::NotConnected),
             },
-            Self::StartTls => Outcome::Tls(Err(Refusal::Unsupported)),
-            Self::CloseData | Self::AbortTransfer(_) | Self::Close => return None,
+            Self::StartProtectedTransfer(start) => Outcome::TransferEnded {
+                transfer: start.transfer,
+                result: Err(TransferError::NotProtected),
+            },
+            Self::StartTls => Outcome::Tls {
+                established: false,
+                leftover: 0,
+            },
+            Self::CloseData(_) | Self::AbortTransfer(_) | Self::Close | Self::CloseNow => {
+                return None;
+            }
         })
     }
 }
@@ -163,7 +179,7 @@ impl Outcome {
             Self::PassiveOpened(_) => "PassiveOpened",
             Self::TransferOpened(_) => "TransferOpened",
             Self::TransferEnded { .. } => "TransferEnded",
-            Self::Tls(_) => "Tls",
+            Self::Tls { .. } => "Tls",
         }
     }
 }

@@ -21,13 +21,15 @@ mod transfer_state;
 
 use alloc::sync::Arc;
 use core::mem;
+use core::net::IpAddr;
 
-use crate::action::{Action, Output, TransferId};
+use crate::action::{Action, Output};
 use crate::address::Endpoints;
+use crate::allowed_peers::{AllowedPeers, PeerVerdict};
 use crate::command::CommandLine;
 use crate::config::Config;
+use crate::event::{DataEvent, DataId};
 use crate::line::{LineReader, Scan, strip_telnet};
-use crate::masquerade::Announcement;
 use crate::never_connected::NeverConnected;
 use crate::offer::PassiveOffer;
 use crate::outcome::{Misuse, Outcome};
@@ -52,6 +54,8 @@ pub struct Session {
     phase: Phase,
     lines: LineReader,
     held: Held,
+    /// The session has closed, and the driver has to send its last replies in a limited time.
+    is_flushing: bool,
 }
 
 impl Session {
@@ -81,13 +85,22 @@ impl Session {
             phase: Phase::Login(Login::default()),
             lines: LineReader::default(),
             held: Held::default(),
+            is_flushing: false,
         }
     }
 
     /// Uses at most one command line from the beginning of `input` and returns how many bytes it used. Zero
     /// means that the line is not complete, or that input is not wanted now. The caller then passes the same
     /// bytes again, with more input or after the next outcome.
+    ///
+    /// Input while a TLS handshake is requested closes the session: it came in clear text, and would count as protected.
     pub fn handle_input(&mut self, input: &[u8]) -> usize {
+        if let Question::Tls { .. } = self.context.question
+            && !input.is_empty()
+        {
+            // The client has to wait for the reply to AUTH: an attacker may have inserted this.
+            self.close(None);
+        }
         if !self.wants_input() {
             return 0;
         }
@@ -105,11 +118,12 @@ impl Session {
             }
             Scan::Line(line, used) => {
                 let plain = strip_telnet(line);
+                let line = CommandLine::parse(&plain);
                 self.context.epochs.idle += 1;
                 if self.is_busy() {
-                    self.receive_while_busy(&plain);
+                    self.receive_while_busy(line);
                 } else {
-                    self.execute(&plain, used < input.len());
+                    self.execute(line, used < input.len());
                 }
                 used
             }
@@ -150,49 +164,34 @@ impl Session {
         result
     }
 
-    /// The data connection is established, and its peer is the client. This may happen before the transfer
-    /// starts. If TLS protects it, [`handle_data_protected`](Self::handle_data_protected) must follow.
-    pub fn handle_data_connected(&mut self) {
-        self.context.offer = None;
-        if let Phase::Ready(ready) = &mut self.phase {
-            ready.data_connected();
-            self.context.epochs.data_stall += 1;
+    /// Reports what happened to a data connection, or to the listener that waits for it. Ignored when `data` is not
+    /// the id of the one that is set up now: a driver need not prevent events that come late.
+    pub fn handle_data(&mut self, data: DataId, event: DataEvent) {
+        match event {
+            DataEvent::Connected(peer) => self.data_connected(data, peer),
+            DataEvent::Protected => self.data_moved(data, None),
+            DataEvent::Progress(bytes_total) => self.data_moved(data, Some(bytes_total)),
+            DataEvent::NeverConnected => self.context.record_never_connected(data, false),
+            DataEvent::Withdrawn => {
+                if let Phase::Ready(ready) = &mut self.phase
+                    && ready.open_port() == Some(data)
+                {
+                    ready.expire_data(&mut self.context, true);
+                }
+            }
         }
     }
 
-    /// The TLS handshake on the data connection of the running transfer has succeeded. Until then the timer
-    /// for opening the connection runs.
-    pub fn handle_data_protected(&mut self) {
-        if let Phase::Ready(ready) = &mut self.phase {
-            ready.data_protected();
-            self.context.epochs.data_stall += 1;
-        }
+    /// Whose connection it is that comes from this address to a passive port of the session. Has no effect: if it
+    /// is the client's, report [`DataEvent::Connected`].
+    pub fn judge_peer(&self, address: IpAddr) -> PeerVerdict {
+        self.context.allowed_peers.judge(address)
     }
 
-    /// The driver has closed the passive port, and the client had time to connect and did not. STAT and
-    /// [`never_connected`](Self::never_connected) report it. Each offer counts once. After
-    /// [`TimeoutKind::DataOpen`] has expired the call has no effect, because the session has counted it.
-    pub fn handle_data_never_connected(&mut self) {
-        self.context.record_never_connected(false);
-    }
-
-    /// Other sessions need the passive port, and the client has not connected: its time ends early. Ignored
-    /// unless a passive port is open, or a transfer waits for a connection to one.
-    pub fn handle_port_withdrawn(&mut self) {
-        if let Phase::Ready(ready) = &mut self.phase
-            && ready.is_port_open()
-        {
-            ready.expire_data(&mut self.context, true);
-        }
-    }
-
-    /// The total number of bytes that the transfer has moved so far. Cheap; call it as often as you like.
-    pub fn handle_progress(&mut self, transfer: TransferId, bytes_total: u64) {
-        if let Phase::Ready(ready) = &mut self.phase
-            && ready.progressed(transfer, bytes_total)
-        {
-            self.context.epochs.data_stall += 1;
-        }
+    /// Who is judged to be the client, as a value: for a pool of ports that several sessions share. Like the
+    /// verdict it changes only when a port is opened.
+    pub fn allowed_peers(&self) -> &AllowedPeers {
+        &self.context.allowed_peers
     }
 
     /// A timer has expired. Ignored unless it is the one that [`poll_timeout`](Self::poll_timeout) returns
@@ -209,6 +208,11 @@ impl Session {
             }
             (TimeoutKind::DataStall, Phase::Ready(ready)) => {
                 ready.abort_transfer(&mut self.context, AbortReason::Stalled);
+            }
+            (TimeoutKind::Flush, _) => {
+                self.context.outputs.clear();
+                self.context.push_action(Action::CloseNow);
+                self.is_flushing = false;
             }
             (TimeoutKind::DataOpen | TimeoutKind::DataStall, Phase::Login(_) | Phase::Closed) => {}
         }
@@ -238,6 +242,7 @@ impl Session {
             TimeoutKind::Idle => (config.idle_timeout, epochs.idle),
             TimeoutKind::DataOpen => (config.data_open_timeout, epochs.data_open),
             TimeoutKind::DataStall => (config.data_stall_timeout, epochs.data_stall),
+            TimeoutKind::Flush => (config.flush_timeout, 0),
         };
         after.map(|after| Timeout { kind, after, epoch })
     }
@@ -259,14 +264,9 @@ impl Session {
         }
     }
 
-    /// The address that PASV would announce to this client now, and the rule that decides it.
-    pub fn announcement(&self) -> Announcement {
-        self.context.announcement()
-    }
-
     /// The last passive offer, as long as the client may still connect.
     pub fn passive_offer(&self) -> Option<&PassiveOffer> {
-        self.context.offer.as_ref()
+        self.context.offer.as_ref().map(|(_, offer)| offer)
     }
 
     /// The last data connection that the client never opened.
@@ -292,6 +292,28 @@ impl Session {
         matches!(self.phase, Phase::Closed)
     }
 
+    fn data_connected(&mut self, data: DataId, peer: IpAddr) {
+        let verdict = self.judge_peer(peer);
+        let Phase::Ready(ready) = &mut self.phase else {
+            return;
+        };
+        if ready.data_connected(data, verdict) {
+            self.context.offer_taken(data);
+            self.context.epochs.data_stall += 1;
+        }
+    }
+
+    /// The data connection is protected by TLS where it must be, and bytes have moved if there is a number of them.
+    fn data_moved(&mut self, data: DataId, bytes_total: Option<u64>) {
+        let Phase::Ready(ready) = &mut self.phase else {
+            return;
+        };
+        if ready.data_moved(data, bytes_total) {
+            self.context.offer_taken(data);
+            self.context.epochs.data_stall += 1;
+        }
+    }
+
     /// Whether commands must wait for a transfer or for an outcome.
     fn is_busy(&self) -> bool {
         let is_transferring = match &self.phase {
@@ -302,8 +324,7 @@ impl Session {
     }
 
     /// Executes one command line. `followed`: the client has sent more bytes after it.
-    fn execute(&mut self, line: &[u8], followed: bool) {
-        let line = CommandLine::parse(line);
+    fn execute(&mut self, line: CommandLine<'_>, followed: bool) {
         let flow = match &mut self.phase {
             Phase::Login(login) => login.execute(&mut self.context, line, followed),
             Phase::Ready(ready) => ready.execute(&mut self.context, line, followed),
@@ -316,7 +337,13 @@ impl Session {
     fn answer(&mut self, outcome: Outcome) -> Option<Flow> {
         let context = &mut self.context;
         let was_asked = match (outcome, &mut self.phase) {
-            (Outcome::Tls(result), _) => return self.tls_ended(result.is_ok()),
+            (
+                Outcome::Tls {
+                    established,
+                    leftover,
+                },
+                _,
+            ) => return self.tls_ended(established, leftover),
             (Outcome::Authenticated(permissions), Phase::Login(login)) => {
                 return login.authenticated(context, permissions);
             }
@@ -348,7 +375,14 @@ impl Session {
         let failed = Refusal::Failed;
         let (expected, refusal) = match &self.context.question {
             Question::Authenticate => ("Authenticated", Outcome::Authenticated(None)),
-            Question::Tls { .. } => ("Tls", Outcome::Tls(Err(failed))),
+            Question::Tls { .. } => {
+                let (established, leftover) = (false, 0);
+                let refusal = Outcome::Tls {
+                    established,
+                    leftover,
+                };
+                ("Tls", refusal)
+            }
             Question::File(_, question) => (question.expected(), Outcome::File(Err(failed))),
             Question::Passive { .. } => ("PassiveOpened", Outcome::PassiveOpened(Err(failed))),
             Question::None if is_opening => {
@@ -360,13 +394,16 @@ impl Session {
     }
 
     /// The TLS handshake on the control connection has ended. `None`: no handshake was requested.
-    fn tls_ended(&mut self, is_protected: bool) -> Option<Flow> {
+    fn tls_ended(&mut self, is_established: bool, leftover: usize) -> Option<Flow> {
         let Question::Tls { greet } = self.context.question else {
             return None;
         };
         self.context.question = Question::None;
-        if !is_protected {
+        if !is_established {
             return Some(Flow::Close(None));
+        }
+        if leftover > 0 {
+            return Some(Flow::Close(Some(Reply::AUTH_INJECTION)));
         }
         if greet {
             let greeting = Reply::greeting(&self.context.config.banner);
@@ -394,7 +431,7 @@ impl Session {
         let ready = match &self.phase {
             Phase::Login(_) => return Some(TimeoutKind::Login),
             Phase::Ready(ready) => ready,
-            Phase::Closed => return None,
+            Phase::Closed => return self.is_flushing.then_some(TimeoutKind::Flush),
         };
         if ready.has_transfer() {
             return ready.transfer_timer();
@@ -426,6 +463,7 @@ impl Session {
         }
         self.context.push_action(Action::Close);
         self.phase = Phase::Closed;
+        self.is_flushing = true;
         self.held = Held::default();
     }
 }

@@ -6,7 +6,9 @@ use core::time::Duration;
 /// value for the time `after`, the driver passes it to
 /// [`handle_timeout`](crate::Session::handle_timeout). A timer may disappear and come back: if kind and
 /// epoch are equal, it is the same timer, and its time has not stopped in between.
+/// [`Timers`](crate::Timers) measures that.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct Timeout {
     /// What is being waited for.
     pub kind: TimeoutKind,
@@ -18,15 +20,19 @@ pub struct Timeout {
 
 /// What a [`Timeout`] limits.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum TimeoutKind {
     /// From the greeting to a successful login; it is never extended.
     Login,
     /// Between two commands. Does not run during a transfer.
     Idle,
     /// From the reply to PASV or EPSV (or the start of an active transfer) to the established data
-    /// connection; it is never extended. A driver that needs the port earlier calls
-    /// [`handle_port_withdrawn`](crate::Session::handle_port_withdrawn).
+    /// connection; it is never extended. A driver that needs the port earlier reports
+    /// [`Withdrawn`](crate::DataEvent::Withdrawn).
     DataOpen,
     /// Without a byte transferred on the data connection.
     DataStall,
+    /// From [`Close`](crate::Action::Close) until the client has read the last replies. If it expires,
+    /// [`CloseNow`](crate::Action::CloseNow) follows.
+    Flush,
 }

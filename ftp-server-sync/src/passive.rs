@@ -6,7 +6,6 @@
 //! No listener outside `--passive-ports` is ever announced. A grant is checked before its port is bound
 //! and again after, since the range may have changed in between.
 
-mod allowed_peers;
 mod allowed_ports;
 mod ephemeral;
 mod lease;
@@ -20,7 +19,6 @@ mod shared_listener;
 mod shared_state;
 mod waits;
 
-pub(crate) use allowed_peers::AllowedPeers;
 pub(crate) use lease::Ticket;
 pub(crate) use listener::PassiveListener;
 pub(crate) use pool::{OpenOutcome, PassivePool};

@@ -3,6 +3,7 @@
 
 mod client;
 mod corpora;
+mod helpers;
 mod masquerade;
 mod properties;
 mod rate_limit;

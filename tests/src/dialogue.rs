@@ -4,8 +4,8 @@
 use std::sync::Arc;
 
 use ftp_proto::{
-    Action, Config, Endpoints, FileAnswer, FileRequest, Opened, Outcome, Output, Permissions,
-    Refusal, Session,
+    Action, Config, DataEvent, Endpoints, FileAnswer, FileRequest, Opened, Outcome, Output,
+    Permissions, Session,
 };
 
 /// The commands whose cost is measured one by one, in a session that has logged in.
@@ -90,18 +90,22 @@ impl Dialogue {
                 FileRequest::Size(_) => FileAnswer::Size(1234),
                 _ => FileAnswer::Done,
             })),
-            Action::OpenPassive => Outcome::PassiveOpened(Ok(60_000)),
+            Action::OpenPassive(_) => Outcome::PassiveOpened(Ok(60_000)),
             Action::OpenTransfer(_) => Outcome::TransferOpened(Ok(Opened::default())),
-            Action::StartTransfer { transfer, .. } => {
-                self.session.handle_data_connected();
-                self.session.handle_progress(transfer, 1234);
+            Action::StartTransfer(start) => {
+                let peer = self.session.endpoints().peer().ip();
+                let mut report = |event| self.session.handle_data(start.data, event);
+                report(DataEvent::Connected(peer));
+                report(DataEvent::Progress(1234));
                 Outcome::TransferEnded {
-                    transfer,
+                    transfer: start.transfer,
                     result: Ok(()),
                 }
             }
-            Action::StartTls => Outcome::Tls(Err(Refusal::Unsupported)),
-            Action::CloseData | Action::AbortTransfer(_) | Action::Close => return,
+            _ => match action.decline() {
+                Some(refusal) => refusal,
+                None => return,
+            },
         };
         let answered = self.session.handle_outcome(outcome);
         answered.expect("the outcome of the action");

@@ -9,4 +9,4 @@ pub mod house;
 pub mod listing_parser;
 pub mod model;
 
-pub use ftp_proto_testkit::{operations, reply_parser, sim, text, transcript};
+pub use ftp_proto_testkit::{operations, reply_codes, reply_parser, sim, text, transcript};

@@ -12,8 +12,10 @@ use crate::reply::Reply;
 impl Session {
     /// During a transfer ABOR and STAT are executed at once. While the session waits for a passive port, ABOR
     /// and QUIT cancel the wait. All other lines are held.
-    pub(super) fn receive_while_busy(&mut self, line: &[u8]) {
-        let CommandLine { command, argument } = CommandLine::parse(line);
+    pub(super) fn receive_while_busy(&mut self, line: CommandLine<'_>) {
+        let CommandLine {
+            command, argument, ..
+        } = line;
         let awaits_port = self.context.awaits_port();
         // With an argument, ABOR and QUIT are errors; the reply waits until all earlier lines have theirs.
         let is_bare = argument.trim_ascii().is_empty();
@@ -59,10 +61,10 @@ impl Session {
             && let Some(item) = self.held.pop()
         {
             match item {
-                HeldItem::Line(line) if self.held.has_abort() && needs_data(line.expose()) => {
+                HeldItem::Line(line) if self.held.has_abort() && needs_data(line.command) => {
                     self.context.reply(Reply::ABORTED_BEFORE_START);
                 }
-                HeldItem::Line(line) => self.execute(line.expose(), false),
+                HeldItem::Line(line) => self.execute(line.parsed(), false),
                 HeldItem::Reply(reply) => self.context.reply(reply),
                 HeldItem::Abort => match &mut self.phase {
                     Phase::Ready(ready) => ready.abort_idle(&mut self.context),
@@ -74,12 +76,9 @@ impl Session {
 }
 
 /// Whether a command sets up or uses a data connection. If an ABOR follows, it is not executed.
-fn needs_data(line: &[u8]) -> bool {
-    match CommandLine::parse(line).command {
-        Command::Known(command) => matches!(
-            command.verb,
-            Verb::Transfer(_) | Verb::Data(DataVerb::Epsv | DataVerb::Pasv)
-        ),
-        Command::NotImplemented | Command::Unknown => false,
-    }
+fn needs_data(command: Command) -> bool {
+    matches!(
+        command.verb(),
+        Some(Verb::Transfer(_) | Verb::Data(DataVerb::Epsv | DataVerb::Pasv))
+    )
 }

@@ -9,8 +9,10 @@ use super::file_status::FileStatus;
 use super::protection::Protection;
 use crate::action::{Action, FileRequest, Output};
 use crate::address::Endpoints;
+use crate::allowed_peers::AllowedPeers;
 use crate::command::{Access, Argument, CommandInfo, ControlVerb, Verb};
 use crate::config::Config;
+use crate::event::DataId;
 use crate::masquerade::Announcement;
 use crate::never_connected::NeverConnected;
 use crate::offer::PassiveOffer;
@@ -30,8 +32,11 @@ pub(super) struct Context {
     /// The client has sent `EPSV ALL`, which applies for the rest of the session (RFC 2428, section 4).
     pub(super) extended_only: bool,
     pub(super) transfers_started: u64,
+    data_ids: u64,
+    /// Who may connect to the passive port, by the settings that were in force when it was opened.
+    pub(super) allowed_peers: AllowedPeers,
     /// The last passive offer, until the client connects or the connection counts as never opened.
-    pub(super) offer: Option<PassiveOffer>,
+    pub(super) offer: Option<(DataId, PassiveOffer)>,
     pub(super) never_connected: Option<NeverConnected>,
 }
 
@@ -47,6 +52,7 @@ pub(super) enum Question {
     File(&'static CommandInfo, FileQuestion),
     /// `cancelled`: `CloseData` has followed it.
     Passive {
+        data: DataId,
         command: PassiveCommand,
         cancelled: bool,
     },
@@ -118,6 +124,7 @@ impl Context {
         question: Question,
         protection: Protection,
     ) -> Self {
+        let allowed_peers = AllowedPeers::new(&config, endpoints.peer().ip());
         Self {
             config,
             endpoints,
@@ -128,6 +135,8 @@ impl Context {
             login_failures: 0,
             extended_only: false,
             transfers_started: 0,
+            data_ids: 0,
+            allowed_peers,
             offer: None,
             never_connected: None,
         }
@@ -165,6 +174,13 @@ impl Context {
         }
     }
 
+    /// A new data connection: the settings of now say who may open it.
+    pub(super) fn new_data_id(&mut self) -> DataId {
+        self.allowed_peers = AllowedPeers::new(&self.config, self.endpoints.peer().ip());
+        self.data_ids += 1;
+        DataId(self.data_ids)
+    }
+
     pub(super) fn has_question(&self) -> bool {
         !matches!(self.question, Question::None)
     }
@@ -175,10 +191,13 @@ impl Context {
 
     /// Cancels the request for a passive port.
     pub(super) fn cancel_passive(&mut self) {
-        if let Question::Passive { cancelled, .. } = &mut self.question
+        if let Question::Passive {
+            data, cancelled, ..
+        } = &mut self.question
             && !mem::replace(cancelled, true)
         {
-            self.push_action(Action::CloseData);
+            let data = *data;
+            self.push_action(Action::CloseData(data));
         }
     }
 
@@ -186,9 +205,14 @@ impl Context {
         self.config.masquerade.lookup(&self.endpoints)
     }
 
-    /// Counts the current offer as never connected. `withdrawn`: other clients needed the port.
-    pub(super) fn record_never_connected(&mut self, withdrawn: bool) {
-        if let Some(offer) = self.offer.take() {
+    /// The client has connected to the offered port.
+    pub(super) fn offer_taken(&mut self, data: DataId) {
+        self.offer.take_if(|(id, _)| *id == data);
+    }
+
+    /// Counts this offer as never connected. `withdrawn`: other clients needed the port.
+    pub(super) fn record_never_connected(&mut self, data: DataId, withdrawn: bool) {
+        if let Some((_, offer)) = self.offer.take_if(|(id, _)| *id == data) {
             let before = self.never_connected.map_or(0, |last| last.number);
             self.never_connected = Some(NeverConnected {
                 number: before.saturating_add(1),

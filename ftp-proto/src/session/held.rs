@@ -2,6 +2,7 @@
 
 use alloc::collections::VecDeque;
 
+use crate::command::{Command, CommandLine};
 use crate::config::limits::{HELD_BYTES_MAX, HELD_LINES_MAX};
 use crate::reply::Reply;
 use crate::secret::Secret;
@@ -15,12 +16,31 @@ pub(super) struct Held {
 
 #[derive(Debug)]
 pub(super) enum HeldItem {
-    /// A command line without Telnet. It may contain a password.
-    Line(Secret),
+    Line(HeldLine),
     /// The reply to a line that will not be executed, in its place among the others.
     Reply(Reply),
     /// An ABOR that has been executed; only its reply 226 is left to send.
     Abort,
+}
+
+/// A command line without Telnet, parsed already.
+#[derive(Debug)]
+pub(super) struct HeldLine {
+    pub(super) command: Command,
+    /// It may be a password.
+    argument: Secret,
+    /// How many bytes the line has, the command's name included.
+    length: usize,
+}
+
+impl HeldLine {
+    pub(super) fn parsed(&self) -> CommandLine<'_> {
+        CommandLine {
+            command: self.command,
+            argument: self.argument.expose(),
+            length: self.length,
+        }
+    }
 }
 
 impl Held {
@@ -36,15 +56,19 @@ impl Held {
         self.items.len() >= HELD_LINES_MAX || self.bytes >= HELD_BYTES_MAX
     }
 
-    pub(super) fn push_line(&mut self, line: &[u8]) {
-        self.bytes += line.len();
-        self.items.push_back(HeldItem::Line(Secret::new(line)));
+    pub(super) fn push_line(&mut self, line: CommandLine<'_>) {
+        self.bytes += line.length;
+        self.items.push_back(HeldItem::Line(HeldLine {
+            command: line.command,
+            argument: Secret::new(line.argument),
+            length: line.length,
+        }));
     }
 
     pub(super) fn pop(&mut self) -> Option<HeldItem> {
         let item = self.items.pop_front();
         if let Some(HeldItem::Line(line)) = &item {
-            self.bytes -= line.expose().len();
+            self.bytes -= line.length;
         }
         item
     }

@@ -11,8 +11,11 @@ mod transfer;
 use alloc::vec::Vec;
 use core::net::SocketAddr;
 
+use super::context::Context;
 use super::transfer_state::{AbortReason, Transfer};
 use crate::action::{DataConnection, Representation, TransferId};
+use crate::allowed_peers::PeerVerdict;
+use crate::event::DataId;
 use crate::listing::FactSet;
 use crate::never_connected::NeverConnected;
 use crate::path::FtpPath;
@@ -30,6 +33,8 @@ pub(super) struct Ready {
     pub(super) representation: Representation,
     pub(super) facts: FactSet,
     pub(super) data: DataSetup,
+    /// The driver has reported a connection that is not the client's: what that moves does not count.
+    stranger: Option<DataId>,
     pub(super) transfer: Transfer,
     /// The offset of the next transfer (REST).
     pub(super) restart: u64,
@@ -42,9 +47,9 @@ pub(super) struct Ready {
 pub(super) enum DataSetup {
     None,
     /// A passive port is announced to the client.
-    Passive,
+    Passive(DataId),
     /// The client has connected to the passive port.
-    Connected,
+    Connected(DataId),
     Active(SocketAddr),
     /// The client did not connect in time; the reply to the next transfer command says so.
     Expired,
@@ -60,6 +65,7 @@ impl Ready {
             representation: Representation::Ascii,
             facts: FactSet::default(),
             data: DataSetup::None,
+            stranger: None,
             transfer: Transfer::None,
             restart: 0,
             umask: None,
@@ -85,48 +91,60 @@ impl Ready {
 
     /// Whether a passive port is announced and the client has not connected.
     pub(super) fn awaits_client(&self) -> bool {
-        self.data == DataSetup::Passive
+        matches!(self.data, DataSetup::Passive(_))
     }
 
-    pub(super) fn data_connected(&mut self) {
+    /// A data connection is established. Returns whether it is the one that is awaited.
+    pub(super) fn data_connected(&mut self, data: DataId, verdict: PeerVerdict) -> bool {
+        let is_active = match &self.transfer {
+            Transfer::Running(running) if running.awaits(data) => running.is_active(),
+            Transfer::Running(_) => return false,
+            Transfer::None | Transfer::Opening(_) if self.data != DataSetup::Passive(data) => {
+                return false;
+            }
+            Transfer::None | Transfer::Opening(_) => false,
+        };
+        // In active mode the address was judged when the client sent it.
+        if verdict == PeerVerdict::Stranger && !is_active {
+            self.stranger = Some(data);
+            return false;
+        }
+        self.stranger = None;
         match &mut self.transfer {
             Transfer::Running(running) => running.connected = true,
-            _ if self.data == DataSetup::Passive => self.data = DataSetup::Connected,
-            _ => {}
+            Transfer::None | Transfer::Opening(_) => self.data = DataSetup::Connected(data),
         }
+        true
     }
 
-    pub(super) fn data_protected(&mut self) {
-        if let Transfer::Running(running) = &mut self.transfer {
-            running.protected = true;
+    /// The data connection of the transfer is ready for bytes, or has moved them. Returns whether that is new.
+    pub(super) fn data_moved(&mut self, data: DataId, bytes_total: Option<u64>) -> bool {
+        match &mut self.transfer {
+            Transfer::Running(running)
+                if running.start.data == data && self.stranger != Some(data) =>
+            {
+                running.data_moved(bytes_total)
+            }
+            Transfer::None | Transfer::Opening(_) | Transfer::Running(_) => false,
         }
     }
 
     /// Takes the data connection that was set up for a transfer, and whether it is established already.
-    /// `last`: the last one that was never opened.
     pub(super) fn take_data(
         &mut self,
-        last: Option<&NeverConnected>,
-    ) -> Result<(DataConnection, bool), Reply> {
+        context: &mut Context,
+    ) -> Result<(DataId, DataConnection, bool), Reply> {
+        let last = context.never_connected.as_ref();
         match core::mem::replace(&mut self.data, DataSetup::None) {
             DataSetup::None => Err(Reply::DATA_SETUP_FIRST),
             DataSetup::Expired => Err(last.map_or(Reply::DATA_NOT_OPENED, NeverConnected::reply)),
-            DataSetup::Passive => Ok((DataConnection::Passive, false)),
-            DataSetup::Connected => Ok((DataConnection::Passive, true)),
-            DataSetup::Active(address) => Ok((DataConnection::Active(address), false)),
-        }
-    }
-
-    /// Returns whether bytes have moved since the last call.
-    pub(super) fn progressed(&mut self, transfer: TransferId, bytes_total: u64) -> bool {
-        match &mut self.transfer {
-            Transfer::Running(running)
-                if running.info.id == transfer && running.bytes != bytes_total =>
-            {
-                running.bytes = bytes_total;
-                true
-            }
-            _ => false,
+            DataSetup::Passive(data) => Ok((data, DataConnection::Passive, false)),
+            DataSetup::Connected(data) => Ok((data, DataConnection::Passive, true)),
+            DataSetup::Active(address) => Ok((
+                context.new_data_id(),
+                DataConnection::Active(address),
+                false,
+            )),
         }
     }
 

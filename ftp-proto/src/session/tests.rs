@@ -5,6 +5,8 @@ use alloc::format;
 use alloc::string::ToString;
 use alloc::vec::Vec;
 
+use crate::action::TransferStart;
+use crate::outcome::Opened;
 use crate::permissions::Permissions;
 
 fn session() -> Session {
@@ -92,8 +94,200 @@ fn debug_prints_no_password() {
     session.handle_input(b"USER bob\r\n");
     while session.poll_output().is_some() {}
     session.handle_input(b"PASS hunter2\r\n");
-    session.held.push_line(b"PASS hunter2");
+    check_secrecy(&session);
+    while session.poll_output().is_some() {}
+    check_secrecy(&session);
+    let permissions = Permissions::READ_ONLY;
+    let outcome = Outcome::Authenticated(Some(permissions));
+    session.handle_outcome(outcome).expect("the open action");
+    while session.poll_output().is_some() {}
+    session.handle_input(b"PASV\r\n");
+    while session.poll_output().is_some() {}
+    // Held until a passive port is open.
+    assert_eq!(session.handle_input(b"PASS hunter2\r\n"), 14);
+    assert!(format!("{session:?}").contains("\"PASS\""));
+    check_secrecy(&session);
+}
+
+#[track_caller]
+fn check_secrecy(session: &Session) {
     let text = format!("{session:?}");
     let bytes = format!("{:?}", b"hunter2").replace(['[', ']'], "");
     assert!(!text.contains("hunter2") && !text.contains(&bytes));
+}
+
+/// A session that has logged in, and in which a passive port is open.
+fn listening() -> (Session, DataId) {
+    let mut session = session();
+    let mut data = None;
+    for line in [&b"USER bob\r\n"[..], b"PASS x\r\n", b"PASV\r\n"] {
+        drain(&mut session);
+        session.handle_input(line);
+        for action in drain(&mut session) {
+            let outcome = match action {
+                Action::Authenticate { .. } => {
+                    Outcome::Authenticated(Some(Permissions::READ_WRITE))
+                }
+                Action::OpenPassive(id) => {
+                    data = Some(id);
+                    Outcome::PassiveOpened(Ok(60_000))
+                }
+                other => panic!("{other:?}"),
+            };
+            session.handle_outcome(outcome).unwrap();
+        }
+    }
+    drain(&mut session);
+    (session, data.unwrap())
+}
+
+/// The actions in the output; replies are dropped.
+fn drain(session: &mut Session) -> Vec<Action> {
+    let mut actions = Vec::new();
+    while let Some(output) = session.poll_output() {
+        if let Output::Action(action) = output {
+            actions.push(action);
+        }
+    }
+    actions
+}
+
+fn start_transfer(session: &mut Session) -> TransferStart {
+    session.handle_input(b"STOR a\r\n");
+    drain(session);
+    let opened = Outcome::TransferOpened(Ok(Opened::default()));
+    session.handle_outcome(opened).unwrap();
+    match drain(session)[..] {
+        [Action::StartTransfer(start)] => start,
+        ref others => panic!("{others:?}"),
+    }
+}
+
+fn timer(session: &Session) -> Option<TimeoutKind> {
+    session.poll_timeout().map(|timeout| timeout.kind)
+}
+
+#[test]
+fn progress_implies_that_the_data_connection_is_established() {
+    let (mut session, data) = listening();
+    let start = start_transfer(&mut session);
+    assert_eq!(start.data, data);
+    assert_eq!(timer(&session), Some(TimeoutKind::DataOpen));
+    session.handle_data(data, DataEvent::Progress(1));
+    assert_eq!(timer(&session), Some(TimeoutKind::DataStall));
+    assert!(session.passive_offer().is_none());
+}
+
+#[test]
+fn a_stranger_is_not_the_client_whatever_the_driver_reports() {
+    let (mut session, data) = listening();
+    let stranger = IpAddr::from([203, 0, 113, 9]);
+    assert_eq!(session.judge_peer(stranger), PeerVerdict::Stranger);
+    session.handle_data(data, DataEvent::Connected(stranger));
+    assert!(session.passive_offer().is_some());
+    start_transfer(&mut session);
+    session.handle_data(data, DataEvent::Progress(1));
+    assert_eq!(timer(&session), Some(TimeoutKind::DataOpen));
+
+    let client = session.endpoints().peer().ip();
+    assert_eq!(session.judge_peer(client), PeerVerdict::Client);
+    session.handle_data(data, DataEvent::Connected(client));
+    assert_eq!(timer(&session), Some(TimeoutKind::DataStall));
+}
+
+#[test]
+fn the_verdict_follows_the_settings_of_the_time_when_the_port_was_opened() {
+    let (mut session, _) = listening();
+    let anyone = IpAddr::from([203, 0, 113, 9]);
+    let config = Config {
+        permit_foreign_addresses: true,
+        ..Config::default()
+    };
+    session.handle_config(Arc::new(config));
+    assert_eq!(session.judge_peer(anyone), PeerVerdict::Stranger);
+    session.handle_input(b"PASV\r\n");
+    drain(&mut session);
+    assert_eq!(session.judge_peer(anyone), PeerVerdict::Client);
+}
+
+#[test]
+fn events_of_an_earlier_data_connection_are_ignored() {
+    let (mut session, old) = listening();
+    session.handle_input(b"PASV\r\n");
+    drain(&mut session);
+    let opened = Outcome::PassiveOpened(Ok(60_001));
+    session.handle_outcome(opened).unwrap();
+    drain(&mut session);
+    let client = session.endpoints().peer().ip();
+    for event in [
+        DataEvent::Connected(client),
+        DataEvent::Protected,
+        DataEvent::Progress(7),
+        DataEvent::NeverConnected,
+        DataEvent::Withdrawn,
+    ] {
+        session.handle_data(old, event);
+        assert!(session.poll_output().is_none(), "{event:?}");
+        assert_eq!(timer(&session), Some(TimeoutKind::DataOpen), "{event:?}");
+        assert!(session.never_connected().is_none(), "{event:?}");
+    }
+}
+
+#[test]
+fn a_client_that_does_not_read_its_last_replies_does_not_keep_the_connection() {
+    let mut session = session();
+    drain(&mut session);
+    session.handle_input(b"QUIT\r\n");
+    assert!(matches!(drain(&mut session)[..], [Action::Close]));
+    let flush = session.poll_timeout().unwrap();
+    assert_eq!(flush.kind, TimeoutKind::Flush);
+    session.handle_timeout(flush);
+    assert!(matches!(drain(&mut session)[..], [Action::CloseNow]));
+    assert_eq!(session.poll_timeout(), None);
+}
+
+/// A session that has requested a TLS handshake.
+fn before_tls() -> Session {
+    let config = Config {
+        tls: true,
+        ..Config::default()
+    };
+    let endpoints = *session().endpoints();
+    let mut session = Session::new(Arc::new(config), endpoints);
+    drain(&mut session);
+    session.handle_input(b"AUTH TLS\r\n");
+    assert!(matches!(drain(&mut session)[..], [Action::StartTls]));
+    session
+}
+
+#[test]
+fn clear_text_after_auth_is_not_used_as_if_tls_had_protected_it() {
+    // Passed while the handshake is requested.
+    let mut session = before_tls();
+    assert!(!session.wants_input());
+    assert_eq!(session.handle_input(b"USER eve\r\n"), 0);
+    assert!(session.is_closed());
+
+    // Kept by the driver.
+    let mut session = before_tls();
+    let outcome = Outcome::Tls {
+        established: true,
+        leftover: 10,
+    };
+    session.handle_outcome(outcome).unwrap();
+    assert!(session.is_closed());
+
+    let mut session = before_tls();
+    let outcome = Outcome::Tls {
+        established: true,
+        leftover: 0,
+    };
+    session.handle_outcome(outcome).unwrap();
+    assert!(!session.is_closed() && session.wants_input());
+}
+
+#[test]
+fn a_session_may_move_to_another_thread() {
+    fn check<T: Send>() {}
+    check::<Session>();
 }

@@ -3,8 +3,9 @@
 use alloc::vec::Vec;
 use core::net::SocketAddr;
 
-use crate::action::{DataConnection, TransferId};
+use crate::action::{DataConnection, TransferId, TransferStart};
 use crate::command::{CommandInfo, TransferVerb};
+use crate::event::DataId;
 use crate::never_connected::NeverConnected;
 use crate::outcome::TransferError;
 use crate::path::FtpPath;
@@ -34,11 +35,11 @@ pub(super) struct TransferInfo {
 #[derive(Debug)]
 pub(super) struct Running {
     pub(super) info: TransferInfo,
+    pub(super) start: TransferStart,
     pub(super) bytes: u64,
     pub(super) connected: bool,
     /// TLS is established, or not needed.
     pub(super) protected: bool,
-    pub(super) connection: DataConnection,
     pub(super) abort_reason: Option<AbortReason>,
     /// The name of STOU's file, in a form that the client can use in its next command.
     pub(super) unique_name: Option<Vec<u8>>,
@@ -71,9 +72,30 @@ impl Running {
         }
     }
 
-    /// Whether it waits for the client to connect to a passive port.
-    pub(super) fn awaits_client(&self) -> bool {
-        self.connection == DataConnection::Passive && !self.connected && self.abort_reason.is_none()
+    pub(super) fn is_active(&self) -> bool {
+        matches!(self.start.connection, DataConnection::Active(_))
+    }
+
+    /// Whether this data connection is the one to be established.
+    pub(super) fn awaits(&self, data: DataId) -> bool {
+        self.start.data == data && !self.connected
+    }
+
+    /// The passive port that is open while the client has not connected.
+    pub(super) fn awaited_port(&self) -> Option<DataId> {
+        let is_awaited = self.start.connection == DataConnection::Passive
+            && !self.connected
+            && self.abort_reason.is_none();
+        is_awaited.then_some(self.start.data)
+    }
+
+    /// The data connection is ready for bytes, or has moved them. Returns whether that is new.
+    pub(super) fn data_moved(&mut self, bytes_total: Option<u64>) -> bool {
+        let before = (self.connected, self.protected, self.bytes);
+        self.connected = true;
+        self.protected = true;
+        self.bytes = bytes_total.unwrap_or(self.bytes);
+        before != (self.connected, self.protected, self.bytes)
     }
 
     /// `last`: the last data connection that was never opened.
@@ -106,7 +128,7 @@ impl Running {
     }
 
     fn not_connected(&self, last: Option<&NeverConnected>) -> Reply {
-        match self.connection {
+        match self.start.connection {
             DataConnection::Passive => last.map_or(Reply::DATA_NOT_OPENED, NeverConnected::reply),
             DataConnection::Active(target) => {
                 // Without the scope of a link-local address, which only this machine knows.

@@ -9,33 +9,23 @@ use ftp_proto::{Refusal, ascii};
 
 use crate::fs::download::Download;
 
-/// A text whose conversion begins in its middle.
-#[derive(Debug, Default)]
-pub(crate) struct TextStart {
-    pub(crate) encoder: ascii::Encoder,
-    /// Text that is converted already and has to be sent first.
-    pub(crate) buffer: Vec<u8>,
-}
-
-/// Skips the first `wire_offset` octets of the text that `download` would send. Afterwards the offset of
-/// `download` is the place in the file from which to read on.
+/// Skips the first `octets` of the text that `download` would send. Afterwards the offset of `download` is the
+/// place in the file from which the encoder continues.
 ///
 /// # Errors
 ///
 /// [`Refusal::OffsetTooLarge`] if the text is shorter.
-pub(crate) fn skip_text(download: &mut Download, wire_offset: u64) -> Result<TextStart, Refusal> {
-    let mut start = TextStart::default();
-    let mut left = wire_offset;
-    // Even a file of line ends alone has no more octets than this.
-    if wire_offset / 2 > download.size {
+pub(crate) fn skip_text(download: &mut Download, octets: u64) -> Result<ascii::Encoder, Refusal> {
+    let mut skip = ascii::Skip::new(octets);
+    if skip.file_bytes_min() > download.size {
         return Err(Refusal::OffsetTooLarge);
     }
     let mut bytes = vec![0; READ_BYTES_MAX];
-    while left > 0 {
+    while !skip.is_done() {
         let most = usize::try_from(download.size - download.offset).unwrap_or(usize::MAX);
         let most = most.min(READ_BYTES_MAX);
         if most == 0 {
-            return Err(Refusal::OffsetTooLarge);
+            break;
         }
         let count = match download.file.read_at(&mut bytes[..most], download.offset) {
             Ok(0) => return Err(Refusal::Failed),
@@ -43,15 +33,9 @@ pub(crate) fn skip_text(download: &mut Download, wire_offset: u64) -> Result<Tex
             Err(error) if error.kind() == ErrorKind::Interrupted => continue,
             Err(_) => return Err(Refusal::Failed),
         };
-        download.offset += count as u64;
-        start.buffer.clear();
-        start.encoder.push(&bytes[..count], &mut start.buffer);
-        let skipped =
-            usize::try_from(left).map_or(start.buffer.len(), |left| left.min(start.buffer.len()));
-        start.buffer.drain(..skipped);
-        left -= skipped as u64;
+        download.offset += skip.push(&bytes[..count]) as u64;
     }
-    Ok(start)
+    skip.into_encoder().ok_or(Refusal::OffsetTooLarge)
 }
 
 /// How much of the file is read at once.
@@ -80,10 +64,10 @@ mod tests {
             let step = (whole.len() / 1000).max(1);
             for offset in (0..=whole.len()).step_by(step).chain([whole.len()]) {
                 let mut download = download(text.as_bytes());
-                let mut start = skip_text(&mut download, offset as u64).expect("an offset within");
+                let mut encoder = skip_text(&mut download, offset as u64).expect("an offset");
                 let from = usize::try_from(download.offset).expect("a small file");
-                let mut sent = std::mem::take(&mut start.buffer);
-                start.encoder.push(&text.as_bytes()[from..], &mut sent);
+                let mut sent = Vec::new();
+                encoder.push(&text.as_bytes()[from..], &mut sent);
                 assert!(sent == whole[offset..], "{offset} of {}", whole.len());
             }
             for beyond in [whole.len() as u64 + 1, u64::MAX] {

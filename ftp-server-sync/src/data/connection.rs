@@ -1,7 +1,7 @@
 //! Data connections: accepted on a passive port, or opened by us in active mode.
 
 use std::io::{self, ErrorKind};
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::time::Instant;
 
 use ftp_proto::{Endpoints, canonical};
@@ -45,6 +45,7 @@ pub(crate) struct DataListener {
 #[derive(Debug)]
 pub(crate) struct DataStream {
     stream: Stream,
+    pub(crate) peer: IpAddr,
     registered: bool,
     /// False only after the socket would have blocked.
     pub(crate) ready: bool,
@@ -83,9 +84,9 @@ impl DataListener {
     pub(crate) fn accept(mut self) -> io::Result<AcceptOutcome> {
         for _ in 0..ACCEPTS_PER_TURN_MAX {
             match self.listener.accept()? {
-                Some(IncomingConnection::Own(stream)) => {
+                Some(IncomingConnection::Own(stream, peer)) => {
                     self.listener.close_connected();
-                    return Ok(AcceptOutcome::Connected(DataStream::new(stream)));
+                    return Ok(AcceptOutcome::Connected(DataStream::new(stream, peer.ip())));
                 }
                 Some(IncomingConnection::HandedOver(address)) => {
                     debug!(
@@ -132,9 +133,10 @@ impl DataListener {
 }
 
 impl DataStream {
-    fn new(socket: TcpStream) -> Self {
+    fn new(socket: TcpStream, peer: IpAddr) -> Self {
         Self {
             stream: Stream::new(socket),
+            peer,
             registered: false,
             ready: true,
         }
@@ -150,7 +152,7 @@ impl DataStream {
             local.set_port(0);
             socket::connect(local, target)
         })?;
-        let mut stream = Self::new(stream);
+        let mut stream = Self::new(stream, target.ip());
         stream.ready = false;
         Ok(stream)
     }

@@ -11,7 +11,6 @@ use ftp_proto::listing::WalkNotice;
 use ftp_proto::{Representation, TransferError, ascii};
 use rustix::io::Errno;
 
-use super::ascii_restart::TextStart;
 use super::stream::Stream;
 use crate::fs::download::Download;
 use crate::fs::list::{ListingLines, NextLine};
@@ -89,13 +88,9 @@ impl Pump {
     }
 
     /// Sends a text from its middle on.
-    pub(crate) fn text(download: Download, start: TextStart) -> Self {
+    pub(crate) fn text(download: Download, encoder: ascii::Encoder) -> Self {
         let Download { file, offset, size } = download;
-        let mut job = Job::send_text(file, offset, size, Some(start.encoder));
-        if let Job::SendText { buffer, .. } = &mut job {
-            *buffer = start.buffer;
-        }
-        Self::new(job)
+        Self::new(Job::send_text(file, offset, size, Some(encoder)))
     }
 
     pub(crate) fn upload(upload: Upload, representation: Representation) -> Self {

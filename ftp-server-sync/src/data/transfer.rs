@@ -1,6 +1,7 @@
 //! A transfer: a pump, and the data connection that it waits for or uses.
 
 use std::io::{self, ErrorKind};
+use std::net::IpAddr;
 use std::time::Instant;
 
 use ftp_proto::listing::WalkNotice;
@@ -54,8 +55,8 @@ enum TransferConnection {
 /// The outcome of advancing a transfer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum AdvanceOutcome {
-    /// The data connection was just established.
-    Connected,
+    /// The data connection was just established, with this peer.
+    Connected(IpAddr),
     /// TLS was just established on it.
     Protected,
     /// The budget is used up.
@@ -184,8 +185,8 @@ impl Transfer {
             }
         };
         match advanced {
-            Ok(true) => AdvanceOutcome::Connected,
-            Ok(false) => AdvanceOutcome::Blocked,
+            Ok(Some(peer)) => AdvanceOutcome::Connected(peer),
+            Ok(None) => AdvanceOutcome::Blocked,
             Err(error) => self.no_connection(&error, TransferError::NotConnected),
         }
     }
@@ -219,42 +220,43 @@ impl Transfer {
         }
     }
 
-    /// Accepts the client's connection. False if it is not there yet: the poll reports it.
+    /// Accepts the client's connection, and returns its peer. `None` if it is not there yet: the poll reports it.
     fn accept(
         &mut self,
         listener: DataListener,
         registry: &Registry,
         now: Instant,
-    ) -> io::Result<bool> {
+    ) -> io::Result<Option<IpAddr>> {
         match listener.accept()? {
             AcceptOutcome::Connected(stream) => self.on_connected(stream, now),
             AcceptOutcome::Pending(mut listener) => {
                 // A connection that comes between the two calls is reported at once.
                 listener.register(registry, DATA)?;
                 self.connection = TransferConnection::Accepting(listener);
-                Ok(false)
+                Ok(None)
             }
         }
     }
 
-    /// Whether the connection that we began is established. If not, the poll reports it.
+    /// The peer of the connection that we began, once it is established: the poll reports it.
     fn connect(
         &mut self,
         mut stream: DataStream,
         registry: &Registry,
         now: Instant,
-    ) -> io::Result<bool> {
+    ) -> io::Result<Option<IpAddr>> {
         stream.register(registry, DATA)?;
         if !std::mem::replace(&mut stream.ready, false) || !stream.is_established()? {
             self.connection = TransferConnection::Connecting(stream);
-            return Ok(false);
+            return Ok(None);
         }
         stream.ready = true;
         self.on_connected(stream, now)
     }
 
     /// The connection is established: bytes can move, or TLS begins.
-    fn on_connected(&mut self, mut stream: DataStream, now: Instant) -> io::Result<bool> {
+    fn on_connected(&mut self, mut stream: DataStream, now: Instant) -> io::Result<Option<IpAddr>> {
+        let peer = stream.peer;
         self.connection = match &self.protection {
             None => {
                 self.connected = Some(now);
@@ -265,7 +267,7 @@ impl Transfer {
                 TransferConnection::Handshaking(stream)
             }
         };
-        Ok(true)
+        Ok(Some(peer))
     }
 
     fn handshake(

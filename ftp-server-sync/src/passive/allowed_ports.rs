@@ -1,6 +1,8 @@
 //! Which ports may be granted: those of a range, or any port.
 
-use std::hash::{BuildHasher, Hasher, RandomState};
+use std::hash::{BuildHasher, RandomState};
+
+use ftp_proto::ports::shuffle;
 
 use crate::net::port_range::PortRange;
 
@@ -44,12 +46,11 @@ impl AllowedPorts {
             .range
             .map_or(Vec::new(), |range| range.ports().collect());
         let seed = RandomState::new();
-        for last in (1..ports.len()).rev() {
-            let mut hasher = seed.build_hasher();
-            hasher.write_usize(last);
-            let other = hasher.finish() % (last as u64 + 1);
-            ports.swap(last, other as usize);
-        }
+        let mut number = 0_u64;
+        shuffle(&mut ports, || {
+            number += 1;
+            seed.hash_one(number)
+        });
         ports
     }
 }

@@ -9,6 +9,7 @@ use std::hash::{BuildHasher, RandomState};
 use std::io::{self, ErrorKind};
 use std::net::SocketAddr;
 
+use ftp_proto::ports::choose;
 use mio::net::TcpListener;
 
 use crate::net::port_range::PortRange;
@@ -26,9 +27,11 @@ pub(super) fn listen_anywhere(
     range: PortRange,
 ) -> io::Result<TcpListener> {
     for attempt in 0..ATTEMPTS {
-        let span = u64::from(range.count());
-        let offset = RandomState::new().hash_one(attempt) % span;
-        address.set_port(range.first() + u16::try_from(offset).unwrap_or(0));
+        let random = RandomState::new().hash_one(attempt);
+        let Some(port) = choose(range.ports(), random) else {
+            break;
+        };
+        address.set_port(port);
         match listen(address, false) {
             Err(error) if error.kind() == ErrorKind::AddrInUse => {}
             other => return other,

@@ -3,9 +3,9 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
+use ftp_proto::AllowedPeers;
 use mio::Waker;
 
-use super::allowed_peers::AllowedPeers;
 use super::request::Request;
 use super::shared_listener::SharedListener;
 
@@ -34,7 +34,7 @@ impl LeasedPort {
     pub(super) fn can_add(&self, allowed_peers: &AllowedPeers) -> bool {
         self.owners
             .iter()
-            .all(|owner| owner.allowed_peers.can_share_port_with(allowed_peers))
+            .all(|owner| can_share_port(&owner.allowed_peers, allowed_peers))
     }
 
     pub(super) fn add(&mut self, request: &Request) {
@@ -70,5 +70,37 @@ impl Owner {
     pub(super) fn set_must_yield(&self, must_yield: bool) -> Option<Arc<Waker>> {
         let before = self.must_yield.swap(must_yield, Ordering::SeqCst);
         (must_yield && !before).then(|| self.waker.clone())
+    }
+}
+
+/// Whether both sessions may listen on one port at the same time.
+pub(super) fn can_share_port(one: &AllowedPeers, other: &AllowedPeers) -> bool {
+    one.can_share_port() && other.can_share_port() && one.peer() != other.peer()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::net::IpAddr;
+
+    #[test]
+    fn which_sessions_may_share_a_port() {
+        let [one, other] = [ip("192.0.2.7"), ip("192.0.2.8")];
+        let gateways = [ip("172.17.0.1")];
+        let only = AllowedPeers::only;
+        assert!(can_share_port(&only(one), &only(other)));
+        assert!(!can_share_port(&only(one), &only(one)));
+        for relaxed in [
+            AllowedPeers::any(other),
+            AllowedPeers::through_gateways(other, &gateways),
+        ] {
+            assert!(!can_share_port(&only(one), &relaxed));
+            assert!(!can_share_port(&relaxed, &only(one)));
+            assert!(!can_share_port(&relaxed, &AllowedPeers::any(one)));
+        }
+    }
+
+    fn ip(text: &str) -> IpAddr {
+        text.parse().unwrap()
     }
 }

@@ -5,9 +5,9 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Instant;
 
+use ftp_proto::AllowedPeers;
 use mio::Waker;
 
-use super::allowed_peers::AllowedPeers;
 use super::allowed_ports::AllowedPorts;
 use super::ephemeral;
 use super::lease::{RequestOutcome, Ticket};

@@ -4,10 +4,8 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Instant;
 
-use ftp_proto::canonical;
+use ftp_proto::{AllowedPeers, canonical};
 use mio::Waker;
-
-use super::allowed_peers::AllowedPeers;
 
 /// A request for a port. It keeps its id, and so its place in the queue, when it is tried again.
 #[derive(Clone, Debug)]

@@ -10,11 +10,11 @@ use std::net::SocketAddr;
 use std::os::fd::{AsRawFd, RawFd};
 use std::sync::{Arc, Mutex, MutexGuard};
 
+use ftp_proto::{AllowedPeers, PeerVerdict};
 use log::debug;
 use mio::Waker;
 use mio::net::{TcpListener, TcpStream};
 
-use super::allowed_peers::AllowedPeers;
 use super::request::Request;
 use crate::locks::lock;
 
@@ -36,14 +36,14 @@ struct ListeningSession {
     id: u64,
     allowed_peers: AllowedPeers,
     waker: Arc<Waker>,
-    handed_over: Option<TcpStream>,
+    handed_over: Option<(TcpStream, SocketAddr)>,
 }
 
 /// A connection to a passive port, and which session it is for.
 #[derive(Debug)]
 pub(crate) enum IncomingConnection {
     /// For the session that asked.
-    Own(TcpStream),
+    Own(TcpStream, SocketAddr),
     /// For another session, which has it now.
     HandedOver(SocketAddr),
     /// For no session: it has been closed.
@@ -93,14 +93,14 @@ impl SharedListener {
     /// The next connection, if there is one.
     pub(super) fn accept(&self, request: &Request) -> io::Result<Option<IncomingConnection>> {
         let mut state = self.lock();
-        if let Some(stream) = state.take(request.id) {
-            return Ok(Some(IncomingConnection::Own(stream)));
+        if let Some((stream, address)) = state.take(request.id) {
+            return Ok(Some(IncomingConnection::Own(stream, address)));
         }
         let Some((stream, address)) = state.accept()? else {
             return Ok(None);
         };
-        if request.allowed_peers.allows(address.ip()) {
-            return Ok(Some(IncomingConnection::Own(stream)));
+        if request.allowed_peers.judge(address.ip()) == PeerVerdict::Client {
+            return Ok(Some(IncomingConnection::Own(stream, address)));
         }
         let Some(waker) = state.hand_over(stream, address) else {
             return Ok(Some(IncomingConnection::Rejected(address)));
@@ -122,7 +122,7 @@ impl SharedListener {
 
 impl State {
     /// The connection that another session has accepted for this one.
-    fn take(&mut self, id: u64) -> Option<TcpStream> {
+    fn take(&mut self, id: u64) -> Option<(TcpStream, SocketAddr)> {
         let mut sessions = self.sessions.iter_mut();
         sessions
             .find(|session| session.id == id)?
@@ -150,11 +150,14 @@ impl State {
     /// session that has a connection already gets no second one.
     fn hand_over(&mut self, stream: TcpStream, from: SocketAddr) -> Option<Arc<Waker>> {
         let mut sessions = self.sessions.iter_mut();
-        let session = sessions.find(|session| session.allowed_peers.allows(from.ip()))?;
+        let is_for = |session: &&mut ListeningSession| {
+            session.allowed_peers.judge(from.ip()) == PeerVerdict::Client
+        };
+        let session = sessions.find(is_for)?;
         if session.handed_over.is_some() {
             return None;
         }
-        session.handed_over = Some(stream);
+        session.handed_over = Some((stream, from));
         Some(session.waker.clone())
     }
 }

@@ -18,6 +18,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
 
+use ftp_proto::AllowedPeers;
 use mio::{Events, Poll, Token, Waker};
 
 use super::allowed_ports::AllowedPorts;
@@ -143,7 +144,7 @@ fn still_queued(opening: io::Result<OpenOutcome>) -> Ticket {
 /// Accepts the client's connection.
 fn accepted(listener: &mut PassiveListener) -> mio::net::TcpStream {
     match listener.accept().unwrap() {
-        Some(IncomingConnection::Own(stream)) => stream,
+        Some(IncomingConnection::Own(stream, _)) => stream,
         other => panic!("{other:?}"),
     }
 }

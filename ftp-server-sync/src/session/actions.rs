@@ -1,25 +1,23 @@
 //! How each action of the core is performed.
 
 use std::io;
-use std::net::IpAddr;
 use std::time::Instant;
 
 use ftp_proto::text::printable;
 use ftp_proto::{
-    Action, DataConnection, FileRequest, Opened, Outcome, Refusal, Representation, Secret,
-    TransferError, TransferId, TransferKind, TransferRequest,
+    Action, DataEvent, DataId, FileRequest, Opened, Outcome, Refusal, Representation, Secret,
+    TransferError, TransferId, TransferKind, TransferRequest, TransferStart,
 };
 use log::{Level, error, info, log, warn};
 
-use super::connection::Connection;
+use super::connection::{Closing, Connection};
 use super::log::{file_request, transfer_request};
 use crate::data::ascii_restart::skip_text;
 use crate::data::connection::{DataListener, DataPort};
 use crate::data::pump::Pump;
 use crate::data::transfer::Transfer;
 use crate::logging::clock::unix_seconds;
-use crate::passive::{AllowedPeers, OpenOutcome, PassiveListener};
-use crate::settings::Settings;
+use crate::passive::{OpenOutcome, PassiveListener};
 
 impl Connection {
     /// Performs `action`. `None` if its outcome comes later, or if it has none.
@@ -28,14 +26,11 @@ impl Connection {
         match action {
             Action::Authenticate { user, password } => self.authenticate(&user, &password, now),
             Action::File(request) => self.file(&request),
-            Action::OpenPassive => self.open_passive(now),
-            Action::CloseData => self.close_data(),
+            Action::OpenPassive(data) => self.open_passive(data, now),
+            Action::CloseData(_) => self.close_data(),
             Action::OpenTransfer(request) => Some(self.open_transfer(request)),
-            Action::StartTransfer {
-                transfer,
-                connection,
-                protected,
-            } => self.start_transfer(transfer, connection, protected, now),
+            Action::StartTransfer(start) => self.start_transfer(start, false, now),
+            Action::StartProtectedTransfer(start) => self.start_transfer(start, true, now),
             Action::AbortTransfer(id) => self.abort_transfer(id, now),
             Action::StartTls => self.start_tls(),
             Action::Close => {
@@ -43,7 +38,12 @@ impl Connection {
                 self.port = DataPort::None;
                 self.delayed = None;
                 self.status = None;
-                self.closing = Some(now);
+                self.closing = Some(Closing::Flushing);
+                None
+            }
+            Action::CloseNow => {
+                info!("#{} the client did not read its last replies", self.number);
+                self.closing = Some(Closing::Now);
                 None
             }
         }
@@ -89,10 +89,10 @@ impl Connection {
         Some(Outcome::File(result))
     }
 
-    fn open_passive(&mut self, now: Instant) -> Option<Outcome> {
-        let endpoints = *self.session.endpoints();
-        let allowed_peers = allowed_peers(&self.current.settings, endpoints.peer().ip());
-        let (local, waker) = (endpoints.local(), self.waker.clone());
+    fn open_passive(&mut self, data: DataId, now: Instant) -> Option<Outcome> {
+        self.data = Some(data);
+        let local = self.session.endpoints().local();
+        let (allowed_peers, waker) = (self.session.allowed_peers().clone(), self.waker.clone());
         let opening = self.server.pool.open(local, allowed_peers, waker, now);
         match opening {
             Ok(OpenOutcome::Opened(listener)) => Some(self.listening(listener)),
@@ -105,23 +105,21 @@ impl Connection {
         }
     }
 
-    /// A passive port is open: logs the address that the client will be sent to.
+    /// A passive port is open.
     pub(super) fn listening(&mut self, listener: PassiveListener) -> Outcome {
         let port = listener.port();
-        self.log_announcement(port);
         self.port_offered();
         self.port = DataPort::Listening(DataListener::new(listener, self.number));
         Outcome::PassiveOpened(Ok(port))
     }
 
     /// Logs the announcement, at level `info` once in a session and when it changes.
-    fn log_announcement(&mut self, port: u16) {
-        let announced = self.session.announcement();
-        let outer = self
-            .current
-            .config
-            .masquerade
-            .announced_port(announced.port, port);
+    pub(super) fn log_announcement(&mut self) {
+        let Some(offer) = self.session.passive_offer() else {
+            return;
+        };
+        let announced = offer.announcement;
+        let outer = offer.port;
         let level = match self.announced.replace(announced) == Some(announced) {
             true => Level::Debug,
             false => Level::Info,
@@ -223,22 +221,22 @@ impl Connection {
 
     fn start_transfer(
         &mut self,
-        id: TransferId,
-        connection: DataConnection,
+        start: TransferStart,
         protected: bool,
         now: Instant,
     ) -> Option<Outcome> {
+        self.data = Some(start.data);
         let protection = self.data_protection().filter(|_| protected);
         let endpoints = *self.session.endpoints();
         let port = std::mem::replace(&mut self.port, DataPort::None);
         let transfer = self
             .transfer
             .as_mut()
-            .filter(|transfer| transfer.id == id)?;
+            .filter(|transfer| transfer.id == start.transfer)?;
         let started = match protected && protection.is_none() {
             // Data that the client wants protected is never sent in clear text.
             true => Err(io::ErrorKind::Unsupported.into()),
-            false => transfer.start(connection, port, protection, &endpoints, now),
+            false => transfer.start(start.connection, port, protection, &endpoints, now),
         };
         if let Err(error) = started {
             info!("#{} no data connection: {error}", self.number);
@@ -257,16 +255,9 @@ impl Connection {
             return None;
         }
         let result = transfer.abort(self.session.is_closed());
-        self.session.handle_progress(id, transfer.bytes());
+        let moved = transfer.bytes();
+        self.report_data(DataEvent::Progress(moved));
         self.end_transfer(result, now);
         None
-    }
-}
-
-/// Who may connect to the passive port of a client at this address.
-fn allowed_peers(settings: &Settings, peer: IpAddr) -> AllowedPeers {
-    match settings.permit_foreign_addresses {
-        true => AllowedPeers::any(peer),
-        false => AllowedPeers::through_gateways(peer, &settings.trusted_gateways),
     }
 }

@@ -8,7 +8,8 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use ftp_proto::{
-    Action, Announcement, Endpoints, Outcome, Output, Session, Timeout, TransferError,
+    Action, Announcement, DataEvent, DataId, Endpoints, Outcome, Output, Session, Timers,
+    TransferError,
 };
 use log::{debug, error, info};
 use mio::event::Event;
@@ -47,6 +48,8 @@ pub(super) struct Connection {
     /// The server is shutting down: the session ends once no transfer runs.
     pub(super) ending: bool,
     pub(super) waker: Arc<Waker>,
+    /// The core's name for the last data connection, or for the listener that waits for it.
+    pub(super) data: Option<DataId>,
     pub(super) port: DataPort,
     pub(super) transfer: Option<Transfer>,
     /// The data connection of the last transfer, while its client may still read from it.
@@ -64,13 +67,20 @@ pub(super) struct Connection {
     pub(super) end_reason: Option<EndReason>,
     pub(super) rate_limits: RateLimits,
     pub(super) log: SessionLog,
-    /// Since when the session is over and only its last replies are being sent.
-    pub(super) closing: Option<Instant>,
+    pub(super) closing: Option<Closing>,
     pub(super) control: Control,
     /// An action that waits until the replies before it are sent, and since when.
     pub(super) unflushed: Option<(Action, Instant)>,
-    /// The core's timer, and since when it runs.
-    pub(super) timer: Option<(Timeout, Instant)>,
+    pub(super) timers: Timers<Instant>,
+}
+
+/// How far the end of the session is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Closing {
+    /// The last replies are being sent.
+    Flushing,
+    /// The client did not read them in time.
+    Now,
 }
 
 /// The result of a turn.
@@ -116,6 +126,7 @@ impl Connection {
             started: now,
             ending: false,
             waker,
+            data: None,
             port: DataPort::None,
             transfer: None,
             lingering: None,
@@ -129,7 +140,7 @@ impl Connection {
             closing: None,
             control,
             unflushed: None,
-            timer: None,
+            timers: Timers::new(),
         })
     }
 
@@ -194,8 +205,11 @@ impl Connection {
             }
             self.drain(now);
             self.log_never_connected(now);
-            if self.closing.is_some() {
-                return self.finish(now);
+            if let Some(closing) = self.closing {
+                match self.finish(closing, now) {
+                    Some(turn) => return turn,
+                    None => continue,
+                }
             }
             let progressed = self.advance_handshake()
                 || self.feed()
@@ -242,7 +256,10 @@ impl Connection {
         // end the session.
         let order_matters = matches!(
             action,
-            Action::StartTransfer { .. } | Action::StartTls | Action::Close
+            Action::StartTransfer(_)
+                | Action::StartProtectedTransfer(_)
+                | Action::StartTls
+                | Action::Close
         );
         if order_matters && !self.control.flush() && !matches!(action, Action::Close) {
             self.unflushed = Some((action, now));
@@ -255,10 +272,13 @@ impl Connection {
 
     /// Gives the core the outcome of an action.
     pub(super) fn answer(&mut self, outcome: Outcome) {
+        let opens_port = matches!(outcome, Outcome::PassiveOpened(Ok(_)));
         if let Err(misuse) = self.session.handle_outcome(outcome) {
             error!("#{} internal error: {misuse}", self.number);
             debug_assert!(false, "{misuse}");
             self.session.handle_shutdown();
+        } else if opens_port {
+            self.log_announcement();
         }
     }
 
@@ -372,7 +392,6 @@ impl Connection {
         let Some(granted) = granted else {
             return false;
         };
-        let id = transfer.id;
         let moved_before = transfer.bytes();
         let advance = transfer.advance(registry, now, granted);
         let moved = transfer.bytes() - moved_before;
@@ -383,15 +402,15 @@ impl Connection {
         let is_limited = granted < *budget;
         *budget = budget.saturating_sub(spent);
         if moved > 0 {
-            self.session.handle_progress(id, moved_before + moved);
+            self.report_data(DataEvent::Progress(moved_before + moved));
         }
         match advance {
-            AdvanceOutcome::Connected => {
-                self.data_connected();
+            AdvanceOutcome::Connected(peer) => {
+                self.data_connected(peer);
                 true
             }
             AdvanceOutcome::Protected => {
-                self.session.handle_data_protected();
+                self.report_data(DataEvent::Protected);
                 self.log_not_resumed();
                 true
             }
@@ -440,19 +459,23 @@ impl Connection {
         }
     }
 
-    /// Sends the last replies, for a limited time.
-    fn finish(&mut self, now: Instant) -> Turn {
-        let deadline = self.closing.unwrap_or(now) + CLOSING_MAX;
+    /// Sends the last replies. `None`: the time for that is over, and the core says what follows.
+    fn finish(&mut self, closing: Closing, now: Instant) -> Option<Turn> {
         let gone = matches!(self.control.end(), Some(End::Lost(_)));
-        if self.control.flush_and_end() || gone || now >= deadline {
+        if closing == Closing::Now || self.control.flush_and_end() || gone {
             match self.end_reason {
                 Some(reason) => info!("#{} closed: {reason}", self.number),
                 None => info!("#{} closed", self.number),
             }
             self.control.discard();
-            return Turn::Closed;
+            return Some(Turn::Closed);
         }
-        Turn::Wait(Some(deadline.saturating_duration_since(now) + ROUNDING))
+        if self.check_timers(now) {
+            return None;
+        }
+        let due = self.timers.due();
+        let wait = due.map(|due| due.saturating_duration_since(now) + ROUNDING);
+        Some(Turn::Wait(wait))
     }
 }
 
@@ -467,9 +490,6 @@ const UNSENT_BYTES_MAX: usize = 16 * 1024;
 
 /// For a client that does not read the replies before an action.
 pub(super) const UNFLUSHED_MAX: Duration = Duration::from_secs(60);
-
-/// For a client that does not read its last reply.
-const CLOSING_MAX: Duration = Duration::from_secs(5);
 
 /// `epoll` counts whole milliseconds: waking up a little late is better than twice.
 pub(super) const ROUNDING: Duration = Duration::from_millis(1);

@@ -21,14 +21,14 @@ pub(super) enum EndReason {
 }
 
 impl EndReason {
-    /// For a timer that has expired; `None` for a data connection that was not opened in time, which has
-    /// log lines of its own.
+    /// For a timer that has expired; `None` for a data connection that was not opened in time and for last replies
+    /// that were not read, which have log lines of their own.
     pub(super) fn of(timeout: Timeout) -> Option<Self> {
         match timeout.kind {
             TimeoutKind::Login => Some(Self::NoLogin(timeout.after)),
             TimeoutKind::Idle => Some(Self::Idle(timeout.after)),
             TimeoutKind::DataStall => Some(Self::Stalled(timeout.after)),
-            TimeoutKind::DataOpen => None,
+            _ => None,
         }
     }
 }

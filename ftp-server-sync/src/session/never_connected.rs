@@ -4,9 +4,10 @@
 //! The core counts the last two itself. Whether the first one counts is decided here, before the action
 //! is performed: the core does not measure time.
 
+use std::net::IpAddr;
 use std::time::Instant;
 
-use ftp_proto::Action;
+use ftp_proto::{Action, DataEvent};
 use log::debug;
 
 use super::connection::Connection;
@@ -17,15 +18,22 @@ impl Connection {
         self.offered_port.offer(Instant::now());
     }
 
+    /// Reports what happened to the last data connection.
+    pub(super) fn report_data(&mut self, event: DataEvent) {
+        if let Some(data) = self.data {
+            self.session.handle_data(data, event);
+        }
+    }
+
     /// The data connection is established, in either mode.
-    pub(super) fn data_connected(&mut self) {
+    pub(super) fn data_connected(&mut self, peer: IpAddr) {
         let was_offered = self.offered_port.clear();
         if let Some(offer) = self.session.passive_offer()
             && was_offered
         {
             self.server.never_connected.on_connected(offer);
         }
-        self.session.handle_data_connected();
+        self.report_data(DataEvent::Connected(peer));
     }
 
     /// To be called before an action that may close the listener: the client has sent another command,
@@ -34,7 +42,7 @@ impl Connection {
     pub(super) fn before_closing(&mut self, action: &Action, now: Instant) {
         let closes = matches!(
             action,
-            Action::CloseData | Action::AbortTransfer(_) | Action::Close
+            Action::CloseData(_) | Action::AbortTransfer(_) | Action::Close
         );
         if !closes {
             return;
@@ -47,7 +55,7 @@ impl Connection {
             // The connection may be there and not be accepted yet.
             && !self.accept_early();
         if never_connected {
-            self.session.handle_data_never_connected();
+            self.report_data(DataEvent::NeverConnected);
         }
         self.offered_port.clear();
     }

@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use ftp_proto::{Timeout, TimeoutKind, TransferError};
+use ftp_proto::{DataEvent, Timeout, TimeoutKind, TransferError};
 use log::error;
 
 use super::connection::{Connection, ROUNDING, UNFLUSHED_MAX};
@@ -13,14 +13,9 @@ use crate::data::transfer::Transfer;
 impl Connection {
     /// Fires the core's timer if it has expired, and gives a port up that others need.
     pub(super) fn check_timers(&mut self, now: Instant) -> bool {
-        let current = self.session.poll_timeout();
-        match (current, self.timer) {
-            (Some(timeout), Some((running, since))) if timeout == running => {
-                if since + timeout.after <= now {
-                    return self.fire(timeout);
-                }
-            }
-            (current, _) => self.timer = current.map(|timeout| (timeout, now)),
+        self.timers.update(self.session.poll_timeout(), now);
+        if let Some(timeout) = self.timers.expired(now) {
+            return self.fire(timeout);
         }
         let is_due = |deadline: Instant| deadline <= now;
         self.yield_deadline().is_some_and(is_due) && self.yield_port(now)
@@ -31,7 +26,7 @@ impl Connection {
         if self.accept_early() {
             return true;
         }
-        self.session.handle_port_withdrawn();
+        self.report_data(DataEvent::Withdrawn);
         // At once, even if the client does not read the replies before the core's action.
         match self.port {
             DataPort::Listening(_) => self.port = DataPort::None,
@@ -50,7 +45,7 @@ impl Connection {
             self.log
                 .handshake_timeout(self.session.endpoints().peer().ip());
         }
-        self.end_reason = EndReason::of(timeout);
+        self.end_reason = EndReason::of(timeout).or(self.end_reason);
         self.session.handle_timeout(timeout);
         true
     }
@@ -66,8 +61,9 @@ impl Connection {
         };
         match listener.accept() {
             Ok(AcceptOutcome::Connected(stream)) => {
+                let peer = stream.peer;
                 self.port = DataPort::Connected(stream);
-                self.data_connected();
+                self.data_connected(peer);
                 true
             }
             Ok(AcceptOutcome::Pending(listener)) => {
@@ -105,7 +101,7 @@ impl Connection {
         if awaited.is_some_and(|listener| listener.has_more) && self.unflushed.is_none() {
             return Some(Duration::ZERO);
         }
-        let timer = self.timer.map(|(timeout, since)| since + timeout.after);
+        let timer = self.timers.due();
         let delayed = self.delayed.as_ref().map(|(due, _)| *due);
         let ticket = match &self.port {
             // The pool relies on it to retry ports that other programs use.

@@ -1,6 +1,6 @@
 //! TLS of a session: the handshake on its control connection, and what its data connections need.
 
-use ftp_proto::{Outcome, Refusal};
+use ftp_proto::{Action, Outcome};
 use log::{error, info};
 
 use super::connection::Connection;
@@ -12,7 +12,7 @@ impl Connection {
     pub(super) fn start_tls(&mut self) -> Option<Outcome> {
         let Some(identity) = &self.current.identity else {
             // A reload has switched it off between AUTH and its reply.
-            return Some(Outcome::Tls(Err(Refusal::Unsupported)));
+            return Action::StartTls.decline();
         };
         let tls = Resumption::new(&identity.config());
         let started = self.control.start_tls(tls.control());
@@ -21,7 +21,7 @@ impl Connection {
             Ok(()) => None,
             Err(error) => {
                 error!("#{} cannot start TLS: {error}", self.number);
-                Some(Outcome::Tls(Err(Refusal::Failed)))
+                Action::StartTls.decline()
             }
         }
     }
@@ -34,19 +34,24 @@ impl Connection {
         let Some(result) = self.control.handshake() else {
             return false;
         };
-        let outcome = match result {
+        let established = match result {
             Ok(()) => {
                 if let Some(tls) = self.control.tls() {
                     info!("#{} {tls}", self.number);
                 }
-                Ok(())
+                true
             }
             Err(error) => {
                 info!("#{} no TLS: {error}", self.number);
-                Err(Refusal::Failed)
+                false
             }
         };
-        self.answer(Outcome::Tls(outcome));
+        // `Control::start_tls` does not begin while there is any.
+        let leftover = 0;
+        self.answer(Outcome::Tls {
+            established,
+            leftover,
+        });
         true
     }
 

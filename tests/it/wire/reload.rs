@@ -71,6 +71,35 @@ fn a_running_session_announces_the_new_address() {
     });
 }
 
+/// Where a client was sent to stands in the log once, with the rule, although two commands announce it.
+#[test]
+fn the_log_names_an_announced_address_once() {
+    let server = TestServer::program(&[
+        "--masquerade-address",
+        "203.0.113.1",
+        "--local-networks",
+        "none",
+    ]);
+    let mut client = server.client();
+    let first = client.passive();
+    client.passive();
+    client.command("DELE missing", 550);
+    let log = server.log_with("DELE /missing refused");
+    let lines: Vec<&str> = log
+        .lines()
+        .filter(|line| line.contains("passive mode announces"))
+        .collect();
+    let expected = format!(
+        "passive mode announces 203.0.113.1, port {}, by the masquerade address",
+        first.port()
+    );
+    assert!(
+        lines.len() == 1 && lines[0].ends_with(&expected),
+        "{lines:?}"
+    );
+    server.finish();
+}
+
 /// A name in the hosts file, so that no name server is asked: its address is announced as soon as the name is
 /// resolved, stays after a reload, and is replaced by a reload that names an address.
 #[test]

@@ -3,14 +3,14 @@
 //! The lines of a client consist of words of FTP, so that most of them are valid commands; some are raw bytes. A
 //! number chooses an item of a list by its remainder, so that every value is valid.
 
-use std::net::{Ipv4Addr, SocketAddr};
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::time::Duration;
 
 use arbitrary::Arbitrary;
 use ftp_proto::listing::{Entry, EntryKind};
 use ftp_proto::{
-    Config, Endpoints, FileAnswer, FileRequest, Opened, Outcome, OuterPorts, Permissions, Refusal,
-    Timeout, TransferError, TransferId, TransferKind,
+    Config, DataEvent, Endpoints, FileAnswer, FileRequest, Opened, Outcome, OuterPorts,
+    Permissions, Refusal, TransferError, TransferId, TransferKind,
 };
 
 use crate::sim::{Question, Sim};
@@ -25,6 +25,10 @@ pub enum Operation {
     /// The driver answers the open action, or the running transfer ends.
     Answer(Answer),
     DataConnected,
+    /// Another host connects to the passive port.
+    StrangerConnected,
+    /// Something happens to an earlier data connection.
+    LateEvent(u8),
     DataProtected,
     DataNeverConnected,
     PortWithdrawn,
@@ -173,6 +177,8 @@ pub fn apply(sim: &mut Sim, operation: &Operation) {
         Operation::NoLineEnd(count) => sim.send(&vec![b'A'; usize::from(*count) % 10_000]),
         Operation::Answer(answer) => apply_answer(sim, answer),
         Operation::DataConnected => sim.data_connected(),
+        Operation::StrangerConnected => sim.stranger_connected(),
+        Operation::LateEvent(choice) => sim.late_event(late_event(*choice)),
         Operation::DataProtected => sim.data_protected(),
         Operation::DataNeverConnected => sim.data_never_connected(),
         Operation::PortWithdrawn => sim.port_withdrawn(),
@@ -187,15 +193,24 @@ pub fn apply(sim: &mut Sim, operation: &Operation) {
             if !seen.is_empty() {
                 let timeout = *pick(seen, *choice);
                 let late = Some(timeout) != sim.session().poll_timeout();
-                sim.fire(Timeout {
-                    epoch: timeout.epoch.wrapping_sub(u64::from(!late)),
-                    ..timeout
-                });
+                let mut stale = timeout;
+                stale.epoch = timeout.epoch.wrapping_sub(u64::from(!late));
+                sim.fire(stale);
             }
         }
         Operation::Configure(setting) => sim.configure(|config| setting.apply(config)),
         Operation::Eof => sim.eof(),
         Operation::Shutdown => sim.shutdown(),
+    }
+}
+
+fn late_event(choice: u8) -> DataEvent {
+    match choice % 5 {
+        0 => DataEvent::Connected(IpAddr::from([192, 0, 2, 7])),
+        1 => DataEvent::Protected,
+        2 => DataEvent::Progress(choice.into()),
+        3 => DataEvent::NeverConnected,
+        _ => DataEvent::Withdrawn,
     }
 }
 
@@ -214,13 +229,21 @@ fn apply_answer(sim: &mut Sim, answer: &Answer) {
     }
 }
 
+/// The end of a TLS handshake with a driver that had passed all its input.
+pub(crate) fn tls(established: bool) -> Outcome {
+    Outcome::Tls {
+        established,
+        leftover: 0,
+    }
+}
+
 /// A successful outcome of an action.
 pub fn good(question: &Question, choice: u8) -> Outcome {
     match question {
         Question::Authenticate(_) => Outcome::Authenticated(Some(permissions(choice))),
         Question::File(request) => Outcome::File(Ok(file_answer(request, choice))),
         Question::Passive => Outcome::PassiveOpened(Ok(60_000 + u16::from(choice))),
-        Question::Tls => Outcome::Tls(Ok(())),
+        Question::Tls => tls(true),
         Question::Transfer(request) => {
             let unique = matches!(request.kind, TransferKind::StoreUnique { .. });
             let components = COMPONENTS.iter().filter(|name| !name.is_empty());
@@ -279,7 +302,7 @@ fn refused(question: &Question, choice: u8) -> Outcome {
         Question::File(_) => Outcome::File(Err(refusal)),
         Question::Passive => Outcome::PassiveOpened(Err(refusal)),
         Question::Transfer(_) => Outcome::TransferOpened(Err(refusal)),
-        Question::Tls => Outcome::Tls(Err(refusal)),
+        Question::Tls => tls(false),
     }
 }
 
@@ -298,7 +321,7 @@ fn any_outcome(choice: u8, transfers: &[TransferId]) -> Outcome {
             transfer,
             result: Err(*pick(&ERRORS, choice / 8)),
         },
-        _ => Outcome::Tls(Ok(())),
+        _ => tls(true),
     }
 }
 

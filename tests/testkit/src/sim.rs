@@ -9,11 +9,12 @@ mod replies;
 mod timers;
 mod values;
 
+use std::net::IpAddr;
 use std::sync::Arc;
 
 use ftp_proto::{
-    Config, Endpoints, FileRequest, Misuse, Outcome, Permissions, Session, Timeout, TimeoutKind,
-    TransferError, TransferId, TransferRequest,
+    Config, DataEvent, DataId, Endpoints, FileRequest, Misuse, Outcome, PeerVerdict, Permissions,
+    Session, Timeout, TimeoutKind, TransferError, TransferId, TransferRequest,
 };
 
 use replies::Unanswered;
@@ -41,10 +42,12 @@ pub struct Sim {
     transfers: Vec<TransferId>,
     /// The transfer that is opened and not started.
     opened: Option<TransferId>,
-    /// A passive port is open, and the client has not connected.
-    is_listening: bool,
-    /// The last passive offer is neither connected nor counted as never connected.
-    offer_open: bool,
+    /// All data connections and passive listeners so far.
+    data: Vec<DataId>,
+    /// The passive port that is open while the client has not connected.
+    listening: Option<DataId>,
+    /// The last passive offer, while it is neither connected nor counted as never connected.
+    offer: Option<DataId>,
     /// The number of data connections that the client never opened.
     never_connected: u32,
     closing: bool,
@@ -65,6 +68,7 @@ pub enum Question {
 #[derive(Clone, Debug)]
 struct Running {
     id: TransferId,
+    data: DataId,
     passive: bool,
     connected: bool,
     aborted: bool,
@@ -102,8 +106,9 @@ impl Sim {
             mid_line: false,
             transfers: Vec::new(),
             opened: None,
-            is_listening: false,
-            offer_open: false,
+            data: Vec::new(),
+            listening: None,
+            offer: None,
             never_connected: 0,
             closing: false,
             epochs: Epochs::default(),
@@ -213,53 +218,131 @@ impl Sim {
         }
     }
 
-    /// The data connection is established.
+    /// The client opens the data connection; without one to open, this is an event that comes late.
     pub fn data_connected(&mut self) {
-        self.offer_open = false;
-        self.is_listening = false;
-        if let Some(running) = &mut self.running {
-            running.connected = true;
+        let Some(data) = self.last_data() else {
+            return;
+        };
+        let peer = match (&self.running, self.endpoints.peer().ip()) {
+            // Where the server connects to, its peer need not be the client.
+            (Some(running), _) if !running.passive => IpAddr::from([203, 0, 113, 99]),
+            (_, client) => {
+                assert_eq!(self.session.judge_peer(client), PeerVerdict::Client);
+                client
+            }
+        };
+        self.connected(data);
+        self.event(data, DataEvent::Connected(peer));
+    }
+
+    /// Another host connects to the passive port, and the driver reports it. If the settings do not permit it, this
+    /// must change nothing, and neither may what the stranger sends.
+    pub fn stranger_connected(&mut self) {
+        let stranger = IpAddr::from([203, 0, 113, 99]);
+        let is_passive = self.running.as_ref().is_none_or(|running| running.passive);
+        let Some(data) = self.last_data().filter(|_| is_passive) else {
+            return;
+        };
+        match self.session.judge_peer(stranger) {
+            PeerVerdict::Client => {
+                self.connected(data);
+                self.event(data, DataEvent::Connected(stranger));
+            }
+            PeerVerdict::Stranger => {
+                let is_connected = self
+                    .running
+                    .as_ref()
+                    .is_some_and(|running| running.connected);
+                self.ignored_event(data, DataEvent::Connected(stranger));
+                if !is_connected && self.running.is_some() {
+                    self.ignored_event(data, DataEvent::Progress(1 << 40));
+                    self.ignored_event(data, DataEvent::Protected);
+                }
+            }
         }
-        self.session.handle_data_connected();
+    }
+
+    /// An event of a data connection that is not set up any more: it must change nothing.
+    pub fn late_event(&mut self, event: DataEvent) {
+        let late = self.data.iter().rev().nth(1).copied();
+        if let Some(data) = late.filter(|data| Some(*data) != self.offer) {
+            self.ignored_event(data, event);
+        }
+    }
+
+    fn ignored_event(&mut self, data: DataId, event: DataEvent) {
+        let outputs = self.codes.len() + self.actions;
+        let timeout = self.session.poll_timeout();
+        self.event(data, event);
+        assert_eq!(outputs, self.codes.len() + self.actions, "{event:?}");
+        assert_eq!(timeout, self.session.poll_timeout(), "{event:?}");
+    }
+
+    fn event(&mut self, data: DataId, event: DataEvent) {
+        self.session.handle_data(data, event);
         self.drain();
+    }
+
+    /// What a connection, or bytes that move on it, change.
+    fn connected(&mut self, data: DataId) {
+        if self.session.is_closed() {
+            return;
+        }
+        match &mut self.running {
+            Some(running) if running.data == data => running.connected = true,
+            None if self.listening == Some(data) => self.listening = None,
+            Some(_) | None => return,
+        }
+        self.offer.take_if(|offer| *offer == data);
     }
 
     /// TLS is established on the data connection.
     pub fn data_protected(&mut self) {
-        self.session.handle_data_protected();
-        self.drain();
+        if let Some(data) = self.last_data() {
+            if self.running.is_some() {
+                self.connected(data);
+            }
+            self.event(data, DataEvent::Protected);
+        }
     }
 
     /// A passive port has been closed, and the client had not connected.
     pub fn data_never_connected(&mut self) {
-        self.count_never_connected();
-        let outputs = self.codes.len() + self.actions;
-        self.session.handle_data_never_connected();
-        self.drain();
-        assert_eq!(outputs, self.codes.len() + self.actions);
+        if let Some(data) = self.offer.or(self.last_data()) {
+            self.count_never_connected();
+            self.ignored_event(data, DataEvent::NeverConnected);
+        }
     }
 
     /// Other sessions need the passive port. This may only end the wait for the client.
     pub fn port_withdrawn(&mut self) {
         let awaits_client = match &self.running {
             Some(running) => running.passive && !running.connected && !running.aborted,
-            None => self.is_listening,
+            None => self.listening.is_some(),
+        };
+        let Some(data) = self.last_data() else {
+            return;
         };
         if awaits_client {
             self.count_never_connected();
         }
         let actions = self.actions;
-        self.session.handle_port_withdrawn();
-        self.drain();
+        self.event(data, DataEvent::Withdrawn);
         assert_eq!(self.actions - actions, usize::from(awaits_client));
     }
 
     /// Bytes of the running transfer have moved; without one the report is for an old transfer.
     pub fn progress(&mut self, bytes_total: u64) {
-        if let Some(transfer) = self.transfers.last() {
-            self.session.handle_progress(*transfer, bytes_total);
-            self.drain();
+        if let Some(data) = self.last_data() {
+            if self.running.is_some() {
+                self.connected(data);
+            }
+            self.event(data, DataEvent::Progress(bytes_total));
         }
+    }
+
+    fn last_data(&self) -> Option<DataId> {
+        self.data.last().copied()
     }
 
     /// A timer expires; if it does not run now, this must change nothing.
@@ -396,7 +479,7 @@ impl Sim {
             (Outcome::Authenticated(_), Some(Question::Authenticate(_)))
             | (Outcome::PassiveOpened(_), Some(Question::Passive))
             | (Outcome::TransferOpened(_), Some(Question::Transfer(_)))
-            | (Outcome::Tls(_), Some(Question::Tls))
+            | (Outcome::Tls { .. }, Some(Question::Tls))
             | (Outcome::File(Err(_)), Some(Question::File(_))) => true,
             (Outcome::File(Ok(answer)), Some(Question::File(request))) => {
                 is_answer_to(answer, request)

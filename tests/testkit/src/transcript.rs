@@ -252,7 +252,7 @@ fn drive(sim: &mut Sim, what: &str) -> Result<(), String> {
         }
         "port" => Outcome::PassiveOpened(Ok(u16::try_from(number()?).map_err(|_| "no port")?)),
         "opened" => Outcome::TransferOpened(Ok(opened(value)?)),
-        "tls" => Outcome::Tls(Ok(())),
+        "tls" => operations::tls(true),
         "refused" => refused(sim.question().ok_or("no action is open")?, value)?,
         _ => return apply_event(sim, word, value),
     };
@@ -269,6 +269,7 @@ fn apply_event(sim: &mut Sim, word: &str, value: &str) -> Result<(), String> {
         "ended" if value.is_empty() => sim.end_transfer(Ok(())),
         "ended" => sim.end_transfer(Err(named(value, &operations::ERRORS)?)),
         "connected" => sim.data_connected(),
+        "stranger" => sim.stranger_connected(),
         "protected" => sim.data_protected(),
         "never-connected" => sim.data_never_connected(),
         "withdrawn" => sim.port_withdrawn(),
@@ -304,7 +305,7 @@ fn refused(question: &Question, name: &str) -> Result<Outcome, String> {
         Question::File(_) => Outcome::File(Err(refusal)),
         Question::Passive => Outcome::PassiveOpened(Err(refusal)),
         Question::Transfer(_) => Outcome::TransferOpened(Err(refusal)),
-        Question::Tls => Outcome::Tls(Err(refusal)),
+        Question::Tls => operations::tls(false),
     })
 }
 

@@ -11,6 +11,7 @@ use crate::address::{
     AddressError, AddressFamily, EpsvArgument, parse_eprt, parse_epsv, parse_port,
 };
 use crate::command::DataVerb;
+use crate::event::DataId;
 use crate::masquerade::Announcement;
 use crate::offer::PassiveOffer;
 use crate::refusal::Refusal;
@@ -45,15 +46,20 @@ impl Ready {
         context: &mut Context,
         result: Result<u16, Refusal>,
     ) -> bool {
-        let Question::Passive { command, cancelled } = context.question else {
+        let Question::Passive {
+            data,
+            command,
+            cancelled,
+        } = context.question
+        else {
             return false;
         };
         context.question = Question::None;
         let reply = match result {
             Ok(port) if !cancelled => {
                 context.epochs.data_open += 1;
-                self.data = DataSetup::Passive;
-                context.announce(command, port)
+                self.data = DataSetup::Passive(data);
+                context.announce(data, command, port)
             }
             Err(Refusal::Busy) if !cancelled => Reply::PASSIVE_BUSY,
             Ok(_) | Err(_) => Reply::PASSIVE_FAILED,
@@ -64,9 +70,11 @@ impl Ready {
 
     /// Closes the port or data connection that was set up for the next transfer.
     pub(in crate::session) fn close_data(&mut self, context: &mut Context) {
-        let old = mem::replace(&mut self.data, DataSetup::None);
-        if matches!(old, DataSetup::Passive | DataSetup::Connected) {
-            context.push_action(Action::CloseData);
+        match mem::replace(&mut self.data, DataSetup::None) {
+            DataSetup::Passive(data) | DataSetup::Connected(data) => {
+                context.push_action(Action::CloseData(data));
+            }
+            DataSetup::None | DataSetup::Active(_) | DataSetup::Expired => {}
         }
     }
 
@@ -78,34 +86,36 @@ impl Ready {
 
     /// The data connection was not established in time. `withdrawn`: other clients need the port.
     pub(in crate::session) fn expire_data(&mut self, context: &mut Context, withdrawn: bool) {
-        if self.is_port_open() {
-            context.record_never_connected(withdrawn);
+        if let Some(data) = self.open_port() {
+            context.record_never_connected(data, withdrawn);
         }
-        match self.abort_unconnected() {
-            Some(transfer) => context.push_action(Action::AbortTransfer(transfer)),
-            None => {
-                self.data = DataSetup::Expired;
-                context.epochs.idle += 1;
-                context.push_action(Action::CloseData);
-            }
+        if let Some(transfer) = self.abort_unconnected() {
+            context.push_action(Action::AbortTransfer(transfer));
+        } else {
+            self.close_data(context);
+            self.data = DataSetup::Expired;
+            context.epochs.idle += 1;
         }
     }
 
-    /// Whether a passive port is open and the client has not connected, before or during a transfer.
-    pub(in crate::session) fn is_port_open(&self) -> bool {
-        match &self.transfer {
-            Transfer::Running(running) => running.awaits_client(),
-            Transfer::None | Transfer::Opening(_) => self.data == DataSetup::Passive,
+    /// The passive port that is open while the client has not connected, before or during a transfer.
+    pub(in crate::session) fn open_port(&self) -> Option<DataId> {
+        match (&self.transfer, self.data) {
+            (Transfer::Running(running), _) => running.awaited_port(),
+            (Transfer::None | Transfer::Opening(_), DataSetup::Passive(data)) => Some(data),
+            (Transfer::None | Transfer::Opening(_), _) => None,
         }
     }
 
     fn open_passive(&mut self, context: &mut Context, command: PassiveCommand) {
         self.close_data(context);
+        let data = context.new_data_id();
         context.question = Question::Passive {
+            data,
             command,
             cancelled: false,
         };
-        context.push_action(Action::OpenPassive);
+        context.push_action(Action::OpenPassive(data));
     }
 
     fn extended_passive(&mut self, context: &mut Context, argument: &[u8]) {
@@ -139,14 +149,14 @@ impl Ready {
 }
 
 impl Context {
-    fn announce(&mut self, command: PassiveCommand, bound: u16) -> Reply {
+    fn announce(&mut self, data: DataId, command: PassiveCommand, bound: u16) -> Reply {
         let announcement = self.announcement();
         let Announcement { address, port, .. } = announcement;
         let rules = &self.config.masquerade;
         let port = rules.announced_port(port, bound);
         let with_address = command == PassiveCommand::Pasv;
         let offer = PassiveOffer::new(rules, &self.endpoints, announcement, port, with_address);
-        self.offer = Some(offer);
+        self.offer = Some((data, offer));
         match (command, address) {
             (PassiveCommand::Pasv, IpAddr::V4(address)) => Reply::passive(address, port),
             (PassiveCommand::Pasv | PassiveCommand::Epsv, _) => Reply::extended_passive(port),

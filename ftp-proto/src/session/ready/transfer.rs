@@ -8,6 +8,7 @@ use core::mem;
 use super::Ready;
 use crate::action::{
     Action, DataConnection, Representation, TransferId, TransferKind, TransferRequest,
+    TransferStart,
 };
 use crate::command::{CommandInfo, TransferVerb};
 use crate::listing::Selection;
@@ -73,9 +74,15 @@ impl Ready {
         };
         // Checked after the file: for a client it is more useful to learn that the file does not exist than
         // that PASV is missing.
-        match self.take_data(context.never_connected.as_ref()) {
-            Ok((connection, connected)) => {
-                self.start_transfer(context, info, opened, connection, connected);
+        match self.take_data(context) {
+            Ok((data, connection, connected)) => {
+                let transfer = info.id;
+                let start = TransferStart {
+                    transfer,
+                    data,
+                    connection,
+                };
+                self.start_transfer(context, info, opened, start, connected);
             }
             Err(reply) => {
                 context.push_action(Action::AbortTransfer(info.id));
@@ -109,11 +116,10 @@ impl Ready {
         context: &mut Context,
         info: TransferInfo,
         opened: Opened,
-        connection: DataConnection,
+        start: TransferStart,
         connected: bool,
     ) {
         let protected = context.protection.is_data_private();
-        let transfer = info.id;
         let unique_name = opened.name.map(|name| self.usable_name(&info, name));
         let reply = match (&unique_name, opened.bytes) {
             (Some(name), _) => Reply::opening_unique(name),
@@ -122,24 +128,24 @@ impl Ready {
         };
         // In passive mode the timer for the connection has run since the 227. In active mode it starts here,
         // and so does the timer for the TLS handshake of a client that has already connected.
-        if (connected && protected) || matches!(connection, DataConnection::Active(_)) {
+        if (connected && protected) || matches!(start.connection, DataConnection::Active(_)) {
             context.epochs.data_open += 1;
         }
         context.epochs.data_stall += 1;
         self.transfer = Transfer::Running(Running {
             info,
+            start,
             bytes: 0,
             connected,
             protected: !protected,
-            connection,
             abort_reason: None,
             unique_name,
         });
         context.reply(reply);
-        context.push_action(Action::StartTransfer {
-            transfer,
-            connection,
-            protected,
+        context.push_action(if protected {
+            Action::StartProtectedTransfer(start)
+        } else {
+            Action::StartTransfer(start)
         });
     }
 

@@ -129,9 +129,10 @@ impl Simulation<'_> {
             SocketAddr::new(peer, CLIENT_PORT),
         );
         let inner = example_port(self.settings);
-        let (session, replies) = run_session(self.config.clone(), endpoints, inner);
-        let announced = session.announcement();
-        let port = self.config.masquerade.announced_port(announced.port, inner);
+        let replies = run_session(self.config.clone(), endpoints, inner);
+        let rules = &self.config.masquerade;
+        let announced = rules.lookup(&endpoints);
+        let port = rules.announced_port(announced.port, inner);
         let target = match announced.address {
             IpAddr::V4(address) => format!("{address} port {port}"),
             IpAddr::V6(_) => format!("port {port} of the same address"),
@@ -218,7 +219,7 @@ impl Simulation<'_> {
 }
 
 /// Runs a session that logs in and sends PASV and EPSV. Returns the replies to these two.
-fn run_session(config: Arc<Config>, endpoints: Endpoints, port: u16) -> (Session, Vec<String>) {
+fn run_session(config: Arc<Config>, endpoints: Endpoints, port: u16) -> Vec<String> {
     let mut session = Session::new(config, endpoints);
     let mut replies = Vec::new();
     let mut unused: &[u8] = b"USER anonymous\r\nPASS check@\r\nPASV\r\nEPSV\r\n";
@@ -234,7 +235,7 @@ fn run_session(config: Arc<Config>, endpoints: Endpoints, port: u16) -> (Session
                 Output::Action(Action::Authenticate { .. }) => {
                     Outcome::Authenticated(Some(Permissions::READ_ONLY))
                 }
-                Output::Action(Action::OpenPassive) => Outcome::PassiveOpened(Ok(port)),
+                Output::Action(Action::OpenPassive(_)) => Outcome::PassiveOpened(Ok(port)),
                 Output::Action(_) => continue,
             };
             // Each outcome answers the action before it, so it is accepted.
@@ -248,7 +249,7 @@ fn run_session(config: Arc<Config>, endpoints: Endpoints, port: u16) -> (Session
     }
     // The replies before are the greeting and those to the login.
     let last_two = replies.len().saturating_sub(2);
-    (session, replies.split_off(last_two))
+    replies.split_off(last_two)
 }
 
 fn ipv4_network(network: &IpNet) -> Option<Ipv4Net> {

@@ -140,7 +140,7 @@ fn a_connection_goes_to_the_session_that_allows_its_address() {
     let mut seen = Vec::new();
     while let Some(connection) = listeners[0].accept().unwrap() {
         seen.push(match connection {
-            IncomingConnection::Own(_) => panic!("its client has not connected"),
+            IncomingConnection::Own(..) => panic!("its client has not connected"),
             IncomingConnection::HandedOver(from) => (true, from.ip()),
             IncomingConnection::Rejected(from) => (false, from.ip()),
         });
@@ -317,7 +317,7 @@ fn rounds(pool: &PassivePool, who: u8) {
         let stream = loop {
             assert!(Instant::now() < give_up, "its connection is lost");
             match listener.accept().unwrap() {
-                Some(IncomingConnection::Own(stream)) => break stream,
+                Some(IncomingConnection::Own(stream, _)) => break stream,
                 Some(IncomingConnection::HandedOver(_)) => {}
                 // Another client's, whose session has left already, or does not listen yet.
                 Some(IncomingConnection::Rejected(from)) => assert_ne!(from.ip(), host(who)),

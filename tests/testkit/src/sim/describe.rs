@@ -1,7 +1,9 @@
 //! Actions in the form of transcripts.
 
 use ftp_proto::listing::{ListOrder, Selection};
-use ftp_proto::{Action, DataConnection, FileRequest, TransferKind, TransferRequest};
+use ftp_proto::{
+    Action, DataConnection, FileRequest, TransferKind, TransferRequest, TransferStart,
+};
 
 use crate::text::show;
 
@@ -21,24 +23,24 @@ pub(super) fn describe(action: &Action) -> String {
             show(format!("ChangeMode({path}) to {mode:04o}").as_bytes())
         }
         Action::File(request) => show(format!("{request:?}").as_bytes()),
-        Action::OpenPassive => "OpenPassive".into(),
-        Action::CloseData => "CloseData".into(),
+        Action::OpenPassive(_) => "OpenPassive".into(),
+        Action::CloseData(_) => "CloseData".into(),
         Action::OpenTransfer(request) => format!("OpenTransfer {}", describe_transfer(request)),
-        Action::StartTransfer {
-            connection,
-            protected,
-            ..
-        } => {
-            let connection = match connection {
-                DataConnection::Passive => "passive".into(),
-                DataConnection::Active(address) => format!("active to {address}"),
-            };
-            let protected = if *protected { ", protected" } else { "" };
-            format!("StartTransfer {connection}{protected}")
+        Action::StartTransfer(start) => format!("StartTransfer {}", describe_connection(start)),
+        Action::StartProtectedTransfer(start) => {
+            format!("StartTransfer {}, protected", describe_connection(start))
         }
         Action::AbortTransfer(_) => "AbortTransfer".into(),
         Action::StartTls => "StartTls".into(),
         Action::Close => "Close".into(),
+        Action::CloseNow => "CloseNow".into(),
+    }
+}
+
+fn describe_connection(start: &TransferStart) -> String {
+    match start.connection {
+        DataConnection::Passive => "passive".into(),
+        DataConnection::Active(address) => format!("active to {address}"),
     }
 }
 

@@ -3,7 +3,9 @@
 use std::net::IpAddr;
 
 use ftp_proto::limits::HELD_LINES_MAX;
-use ftp_proto::{Action, DataConnection, Output, Reply, TransferId, TransferKind};
+use ftp_proto::{
+    Action, DataConnection, DataId, Output, Reply, TimeoutKind, TransferKind, TransferStart,
+};
 
 use super::describe::describe;
 use super::values::{check_path, file_paths, translated};
@@ -21,7 +23,11 @@ impl Sim {
         while let Some(output) = self.session.poll_output() {
             outputs += 1;
             assert!(outputs <= OUTPUTS_MAX, "too many outputs for one input");
-            assert!(!self.closing, "an output after Close: {output:?}");
+            let is_last = matches!(output, Output::Action(Action::CloseNow));
+            assert!(
+                !self.closing || is_last,
+                "an output after Close: {output:?}"
+            );
             last_code = match output {
                 Output::Reply(reply) => Some(self.reply(&reply)),
                 Output::Action(action) => {
@@ -35,11 +41,12 @@ impl Sim {
             "an action is missing after the reply"
         );
         assert_eq!(self.session.is_closed(), self.closing);
-        assert_eq!(self.session.passive_offer().is_some(), self.offer_open);
+        assert_eq!(self.session.passive_offer().is_some(), self.offer.is_some());
         let never_connected = self.session.never_connected().map_or(0, |last| last.number);
         assert_eq!(never_connected, self.never_connected);
         if let Some(timeout) = self.session.poll_timeout() {
-            assert!(!self.closing, "a timer after Close");
+            let is_flush = timeout.kind == TimeoutKind::Flush;
+            assert_eq!(is_flush, self.closing, "{timeout:?}");
             let running = self.running.as_ref().map(|running| running.id);
             let logged_in = self.session.user().is_some();
             self.epochs.check(timeout, logged_in, running);
@@ -97,8 +104,8 @@ impl Sim {
         let offer = self.session.passive_offer().expect("a passive offer");
         assert_eq!((offer.announcement, offer.port), (lookup, port));
         assert_eq!(offer.with_address, address.is_some());
-        self.offer_open = true;
-        self.is_listening = true;
+        self.offer = self.last_data();
+        self.listening = self.last_data();
         self.epochs.data_open_renewed = true;
     }
 
@@ -106,7 +113,10 @@ impl Sim {
         self.actions += 1;
         self.log.push(format!("A: {}", describe(&action)));
         match action {
-            Action::CloseData => self.is_listening = false,
+            Action::CloseData(data) => {
+                assert_eq!(Some(data), self.last_data(), "another one was set up");
+                self.listening = None;
+            }
             Action::AbortTransfer(id) => {
                 // A transfer that is only opened is dropped.
                 if self.opened.take() == Some(id) {
@@ -117,19 +127,20 @@ impl Sim {
                 assert!(!running.aborted, "aborted twice");
                 running.aborted = true;
             }
-            Action::StartTransfer {
-                transfer,
-                connection,
-                protected,
-            } => self.start(transfer, connection, protected, last_code),
+            Action::StartTransfer(start) => self.start(start, false, last_code),
+            Action::StartProtectedTransfer(start) => self.start(start, true, last_code),
             Action::Close => {
                 self.closing = true;
-                self.is_listening = false;
+                self.listening = None;
             }
+            Action::CloseNow => assert!(self.closing, "only after Close"),
             Action::Authenticate { password, .. } => {
                 self.ask(Question::Authenticate(password.expose().to_vec()));
             }
-            Action::OpenPassive => self.ask(Question::Passive),
+            Action::OpenPassive(data) => {
+                self.new_data(data);
+                self.ask(Question::Passive);
+            }
             Action::StartTls => {
                 // Implicit TLS is the first action of a session.
                 assert!(last_code == Some(234) || self.log.len() == 1);
@@ -159,7 +170,7 @@ impl Sim {
 
     /// Counts the last passive offer as never connected, once.
     pub(super) fn count_never_connected(&mut self) {
-        self.never_connected += u32::from(std::mem::take(&mut self.offer_open));
+        self.never_connected += u32::from(self.offer.take().is_some());
     }
 
     fn ask(&mut self, question: Question) {
@@ -167,26 +178,34 @@ impl Sim {
         self.question = Some(question);
     }
 
-    fn start(
-        &mut self,
-        id: TransferId,
-        connection: DataConnection,
-        protected: bool,
-        last_code: Option<u16>,
-    ) {
+    /// An id that the driver gets, which no data connection had before.
+    fn new_data(&mut self, data: DataId) {
+        let is_new = self.last_data().is_none_or(|last| last < data);
+        assert!(is_new, "an id used twice");
+        self.data.push(data);
+    }
+
+    fn start(&mut self, start: TransferStart, protected: bool, last_code: Option<u16>) {
         assert_eq!(last_code, Some(150), "data before 150");
+        let id = start.transfer;
         assert_eq!(self.opened.take(), Some(id), "started without being opened");
         assert!(self.running.is_none(), "two transfers");
-        let passive = connection == DataConnection::Passive;
+        assert!(!protected || self.config.tls, "TLS that is not offered");
+        let passive = start.connection == DataConnection::Passive;
+        if passive {
+            assert_eq!(Some(start.data), self.last_data());
+        } else {
+            self.new_data(start.data);
+        }
+        let connected = passive && self.listening.take().is_none();
         self.running = Some(Running {
             id,
+            data: start.data,
             passive,
-            connected: passive && !self.is_listening,
+            connected,
             aborted: false,
         });
         // The timer of a passive port has run since the 227. It starts again only for a TLS handshake.
-        let needs_handshake = protected && passive && !self.is_listening;
-        self.epochs.data_open_renewed |= needs_handshake || !passive;
-        self.is_listening = false;
+        self.epochs.data_open_renewed |= (protected && connected) || !passive;
     }
 }

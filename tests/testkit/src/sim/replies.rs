@@ -2,8 +2,9 @@
 
 use std::collections::VecDeque;
 
-use ftp_proto::codes;
 use ftp_proto::limits::LINE_BYTES_MAX;
+
+use crate::reply_codes;
 
 /// The commands without a final reply so far, in the order in which they arrived.
 #[derive(Default)]
@@ -37,7 +38,7 @@ impl Unanswered {
         };
         match name {
             Some(name) => assert!(
-                codes::allows(name.as_bytes(), code),
+                reply_codes::allows(name.as_bytes(), code),
                 "{code} is not a valid reply to {name:?}"
             ),
             None => assert_eq!(code, 220, "a reply without a command"),

@@ -32,6 +32,7 @@ impl Epochs {
                 self.data_open_renewed = false;
                 self.data_open = Some(timeout.epoch);
             }
+            TimeoutKind::Flush => assert!(running.is_none() || !logged_in),
             TimeoutKind::Idle => assert!(running.is_none(), "idle in a transfer"),
             TimeoutKind::DataStall => {
                 let running = running.expect("stalled without a transfer");
@@ -41,6 +42,7 @@ impl Epochs {
                     assert!(renewed, "the timer of a transfer continues that of another");
                 }
             }
+            kind => panic!("an unknown timer, {kind:?}"),
         }
         if self.seen.last() != Some(&timeout) {
             self.seen.push(timeout);

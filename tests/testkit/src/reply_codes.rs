@@ -1,98 +1,54 @@
 //! The reply codes of each command: those that the RFCs list for it, and additional ones, each with its reason.
 //!
-//! Tests check every reply against this table. The table of commands in the documentation is made from it.
+//! The simulated driver checks every reply against this table.
 
-use alloc::format;
-use alloc::string::String;
-use alloc::vec::Vec;
-
-use crate::command::{self, COMMANDS, CommandInfo, NOT_IMPLEMENTED};
-
-/// Whether `code` may be the final reply to a command with this name. The name may be unknown.
+/// Whether `code` may be the final reply to a command with this name, in upper or lower case. The name may be unknown.
 pub fn allows(name: &[u8], code: u16) -> bool {
     if ANYTIME.contains(&code) {
         return true;
     }
-    match command::find(name) {
-        Some(info) => {
-            let row = row_of(info);
-            row.is_some_and(|row| {
-                row.listed.contains(&code) || row.additional.iter().any(|(own, _)| *own == code)
-            })
-        }
-        None => command::is_not_implemented(name) && code == 502,
+    if let Some(row) = of(name) {
+        return row.listed.contains(&code) || row.additional.iter().any(|(own, _)| *own == code);
     }
+    let is_same = |known: &&str| known.as_bytes().eq_ignore_ascii_case(name);
+    code == 502 && NOT_IMPLEMENTED.iter().any(is_same)
 }
 
-/// The table of commands for the documentation, in Markdown.
-pub fn markdown() -> String {
-    let mut text = String::from(
-        "| command | what it does | final replies in the RFCs | additional replies |\n|---|---|---|---|\n",
-    );
-    for info in COMMANDS {
-        let Some(row) = row_of(info) else {
-            continue;
-        };
-        let usage = format!("{} {}", info.name, info.syntax).replace('|', "\\|");
-        let additional: Vec<String> = row
-            .additional
-            .iter()
-            .map(|(code, why)| format!("{code}{}", mark(why)))
-            .collect();
-        let listed: Vec<String> = row.listed.iter().map(|code| format!("{code}")).collect();
-        text.push_str(&format!(
-            "| `{}` | {} | {} | {} |\n",
-            usage.trim_end(),
-            info.purpose,
-            listed.join(" "),
-            additional.join(" ")
-        ));
-    }
-    text.push_str("\nThe reply to any command may also be 500 (not understood, or too long) or 421 (the session ends). ");
-    text.push_str(&format!(
-        "These commands are not implemented and get 502: {}.\n\nThe reasons for the additional replies:\n\n",
-        NOT_IMPLEMENTED.join(", ")
-    ));
-    for (letter, why) in LETTERS.iter().zip(REASONS) {
-        text.push_str(&format!("- ({letter}) {why}.\n"));
-    }
-    text
+/// The codes of a command that the core implements. The name may be in upper or lower case.
+pub fn of(name: &[u8]) -> Option<&'static CommandCodes> {
+    let is_same = |known: &str| known.as_bytes().eq_ignore_ascii_case(name);
+    let command = ftp_proto::commands().find(|command| is_same(command.name))?;
+    let name = command.same_as.unwrap_or(command.name);
+    CODES.iter().find(|row| row.name == name)
 }
 
 /// The codes of one command.
-struct Row {
+#[derive(Debug)]
+pub struct CommandCodes {
     /// The first name of the command.
-    name: &'static str,
+    pub name: &'static str,
     /// RFC 959, section 5.4, and the RFC that defines or changes the command.
-    listed: &'static [u16],
+    pub listed: &'static [u16],
     /// The additional codes, each with its reason.
-    additional: &'static [(u16, &'static str)],
+    pub additional: &'static [(u16, &'static str)],
 }
 
 const fn row(
     name: &'static str,
     listed: &'static [u16],
     additional: &'static [(u16, &'static str)],
-) -> Row {
-    Row {
+) -> CommandCodes {
+    CommandCodes {
         name,
         listed,
         additional,
     }
 }
 
-fn row_of(info: &CommandInfo) -> Option<&'static Row> {
-    let is_same =
-        |name: &str| command::find(name.as_bytes()).is_some_and(|row| row.verb == info.verb);
-    CODES.iter().find(|row| is_same(row.name))
-}
-
-/// The letter that refers to a reason.
-fn mark(why: &str) -> String {
-    let index = REASONS.iter().position(|reason| *reason == why);
-    let letter = index.and_then(|index| LETTERS.get(index));
-    letter.map_or_else(String::new, |letter| format!(" ({letter})"))
-}
+/// Commands of RFCs and drafts that the core answers with 502 (RFC 959, 1639 and 2228, the drafts of MFMT and CSID).
+pub const NOT_IMPLEMENTED: &[&str] = &[
+    "ADAT", "CONF", "CSID", "ENC", "LPRT", "LPSV", "MFCT", "MFF", "MIC", "SMNT",
+];
 
 /// RFC 959, section 4.2.2: the codes for a line that is not a command, and for the end of the session.
 const ANYTIME: &[u16] = &[421, 500];
@@ -111,7 +67,8 @@ const SITE_HELP: &str = "SITE HELP uses the code of HELP";
 const SITE_FILE: &str = "SITE CHMOD uses the code of other commands on files";
 const UNSUPPORTED: &str = "the server does not support this";
 
-const REASONS: &[&str] = &[
+/// All reasons for additional codes.
+pub const REASONS: &[&str] = &[
     NO_ARGUMENT,
     NO_LOGIN,
     NO_PORT,
@@ -125,11 +82,9 @@ const REASONS: &[&str] = &[
     UNSUPPORTED,
 ];
 
-const LETTERS: &[char] = &['a', 'b', 'c', 'd', 'e', 'f', 'g', 'h', 'i', 'j', 'k'];
-
-/// In the order of [`COMMANDS`], one row for each verb.
+/// In alphabetical order, one row for each command. Its other names, such as XCWD, have the same codes.
 #[rustfmt::skip]
-const CODES: &[Row] = &[
+const CODES: &[CommandCodes] = &[
     row("ABOR", &[225, 226, 501, 502],                           &[(530, NO_LOGIN)]),
     row("ACCT", &[202, 230, 501, 503, 530],                      &[]),
     row("ALLO", &[200, 202, 501, 504, 530],                      &[]),
@@ -196,8 +151,11 @@ mod tests {
 
     #[test]
     fn every_command_has_its_row() {
-        for info in COMMANDS {
-            assert!(row_of(info).is_some(), "{}", info.name);
+        for command in ftp_proto::commands() {
+            assert!(of(command.name.as_bytes()).is_some(), "{}", command.name);
+        }
+        for row in CODES {
+            assert!(of(row.name.as_bytes()).is_some(), "{}", row.name);
         }
         assert!(CODES.is_sorted_by(|a, b| a.name < b.name));
     }
@@ -208,14 +166,13 @@ mod tests {
             assert!(row.listed.is_sorted(), "{:?}", row.name);
             for (code, why) in row.additional {
                 assert!(!row.listed.contains(code), "{:?} {code}", row.name);
-                assert!(!mark(why).is_empty(), "{why}");
+                assert!(REASONS.contains(why), "{why}");
             }
         }
         for why in REASONS {
             let uses = CODES.iter().flat_map(|row| row.additional);
             assert!(uses.map(|(_, used)| used).any(|used| used == why), "{why}");
         }
-        assert_eq!(LETTERS.len(), REASONS.len());
     }
 
     #[test]

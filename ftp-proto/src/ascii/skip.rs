@@ -1,0 +1,151 @@
+//! REST before a download in ASCII: where in the file the rest of the text begins.
+
+use super::{CR, Encoder, LF, find};
+
+/// Finds the place in a file from which a download in ASCII continues.
+///
+/// The offset of REST counts the octets that the client has received: two for each line end, although the file may have
+/// one byte for it. So the file is read from its beginning up to that place, and nothing is sent meanwhile.
+///
+/// ```
+/// use ftp_proto::ascii::Skip;
+///
+/// let (file, mut sent) = (b"one\ntwo\n", Vec::new());
+/// let mut skip = Skip::new(6);
+/// let from = skip.push(file);
+/// let mut encoder = skip.into_encoder().expect("the file is long enough");
+/// encoder.push(&file[from..], &mut sent);
+/// assert_eq!(sent, b"wo\r\n");
+/// ```
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Skip {
+    encoder: Encoder,
+    /// Octets to skip.
+    left: u64,
+}
+
+impl Skip {
+    /// `octets`: the offset of REST.
+    pub const fn new(octets: u64) -> Self {
+        Self {
+            encoder: Encoder::new(),
+            left: octets,
+        }
+    }
+
+    /// The fewest bytes that a file has, if it is long enough: a file of line ends alone has half as many bytes as
+    /// octets. A driver can refuse a shorter file without reading it.
+    pub const fn file_bytes_min(&self) -> u64 {
+        self.left.div_ceil(2)
+    }
+
+    /// Skips the next bytes of the file and returns how many. They are fewer than `input` has only if the place is
+    /// found.
+    #[must_use = "the download continues at this place in the file"]
+    pub fn push(&mut self, input: &[u8]) -> usize {
+        let mut skipped = 0;
+        while let Some(octets) = self.step(&input[skipped..]) {
+            skipped += octets;
+        }
+        skipped
+    }
+
+    /// Whether the place is found.
+    pub const fn is_done(&self) -> bool {
+        self.left == 0
+    }
+
+    /// The encoder for the bytes from this place on. `None`: the place is not found yet, and if the file has no more
+    /// bytes, the offset is beyond its end.
+    ///
+    /// Its first octet may be the second one of a line end.
+    pub const fn into_encoder(self) -> Option<Encoder> {
+        match self.left {
+            0 => Some(self.encoder),
+            _ => None,
+        }
+    }
+
+    /// Skips a piece of a line or a line end, and returns its bytes in the file. `None`: nothing more is to be skipped.
+    fn step(&mut self, input: &[u8]) -> Option<usize> {
+        let most = usize::try_from(self.left).map_or(input.len(), |left| left.min(input.len()));
+        let within = &input[..most];
+        let text = find(LF, within).unwrap_or(most);
+        if let Some(&last) = within[..text].last() {
+            self.encoder.after_cr = last == CR;
+            self.left -= text as u64;
+            return Some(text);
+        }
+        // Now a line end comes, or nothing.
+        within.first()?;
+        match (self.encoder.after_cr, self.left) {
+            // Its CR is skipped, its LF is not: the encoder sends that alone.
+            (false, 1) => {
+                self.encoder.after_cr = true;
+                self.left = 0;
+                None
+            }
+            (after_cr, _) => {
+                self.encoder.after_cr = false;
+                self.left -= if after_cr { 1 } else { 2 };
+                Some(1)
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use alloc::vec::Vec;
+
+    /// Skips `octets` of `pieces`, and encodes what is left. `None`: they are not as many.
+    fn rest(pieces: &[&[u8]], octets: u64) -> Option<Vec<u8>> {
+        let mut skip = Skip::new(octets);
+        let total: usize = pieces.iter().map(|piece| piece.len()).sum();
+        let least = skip.file_bytes_min();
+        let mut from = 0;
+        for piece in pieces {
+            let skipped = skip.push(piece);
+            assert!(skipped == piece.len() || skip.is_done());
+            from += skipped;
+            if skip.is_done() {
+                break;
+            }
+        }
+        let mut encoder = skip.into_encoder()?;
+        assert!(least <= total as u64);
+        let mut sent = Vec::new();
+        encoder.push(&pieces.concat()[from..], &mut sent);
+        Some(sent)
+    }
+
+    #[test]
+    fn every_offset_is_followed_by_the_rest_of_the_text() {
+        for text in [
+            &b""[..],
+            b"a",
+            b"\n",
+            b"\r\n",
+            b"\r\r\n\r",
+            b"one\ntwo\r\n\n\nthree\r",
+            b"\n\n\r\n\nx",
+        ] {
+            let mut whole = Vec::new();
+            Encoder::new().push(text, &mut whole);
+            for octets in 0..=whole.len() {
+                let expected = Some(&whole[octets..]);
+                for cut in 0..=text.len() {
+                    let (head, tail) = text.split_at(cut);
+                    let sent = rest(&[head, tail], octets as u64);
+                    assert_eq!(sent.as_deref(), expected, "{octets} of {text:?}, {cut}");
+                }
+                let single: Vec<&[u8]> = text.chunks(1).collect();
+                assert_eq!(rest(&single, octets as u64).as_deref(), expected);
+            }
+            for beyond in [whole.len() as u64 + 1, u64::MAX] {
+                assert_eq!(rest(&[text], beyond), None, "{text:?}");
+            }
+        }
+    }
+}
