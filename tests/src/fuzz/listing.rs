@@ -38,6 +38,7 @@ pub struct AnyEntry {
     pub group: Option<Vec<u8>>,
     pub size: u64,
     pub modified: i64,
+    pub utc_offset: i32,
     pub now: i64,
     pub device_numbers: (u32, u32),
     pub link_target: Option<Vec<u8>>,
@@ -47,22 +48,16 @@ pub struct AnyEntry {
 
 impl AnyEntry {
     pub fn into_entry(self) -> Entry {
-        Entry {
-            name: self.name,
-            kind: KINDS[usize::from(self.kind) % KINDS.len()],
-            mode: self.mode,
-            links: self.links,
-            uid: self.uid,
-            gid: self.gid,
-            owner: self.owner,
-            group: self.group,
-            size: self.size,
-            modified: self.modified,
-            device: self.links,
-            inode: self.size,
-            device_numbers: self.device_numbers,
-            link_target: self.link_target,
-        }
+        let kind = KINDS[usize::from(self.kind) % KINDS.len()];
+        let mut entry = Entry::new(self.name, kind, self.size, self.modified);
+        (entry.mode, entry.links) = (self.mode, self.links);
+        (entry.uid, entry.gid) = (self.uid, self.gid);
+        (entry.owner, entry.group) = (self.owner, self.group);
+        (entry.device, entry.inode) = (self.links, self.size);
+        entry.device_numbers = self.device_numbers;
+        entry.link_target = self.link_target;
+        entry.utc_offset = self.utc_offset;
+        entry
     }
 }
 
