@@ -190,7 +190,7 @@ fn answer_with(question: &Question, data: &[u8]) -> Outcome {
     }
 }
 
-fn endpoints() -> Endpoints {
+pub(crate) fn endpoints() -> Endpoints {
     let address = |text: &str| text.parse().expect("an address and a port");
     Endpoints::new(address("192.168.77.2:21"), address("192.0.2.7:40000"))
 }

@@ -1,4 +1,4 @@
-//! Listings: any entry, any pattern, any flags.
+//! Listings: any entry, any pattern, any flags, any tree.
 
 use arbitrary::{Arbitrary, Unstructured};
 use ftp_proto::listing::{self, Entry, EntryKind, FactSet, ListFlags, Pattern};
@@ -7,6 +7,7 @@ use ftp_proto::{Config, Permissions};
 use crate::listing_parser::{self, Size};
 use crate::operations;
 use crate::sim::Sim;
+use crate::walk;
 
 /// The first byte chooses what the others are used for.
 pub fn listing(data: &[u8]) {
@@ -21,7 +22,13 @@ pub fn listing(data: &[u8]) {
             let (pattern, name) = (parts.next(), parts.next());
             matching(pattern.unwrap_or_default(), name.unwrap_or_default());
         }
-        Some((_, rest)) => argument(rest),
+        Some((170..=199, rest)) => argument(rest),
+        Some((200..=229, rest)) => {
+            if let Ok(case) = walk::Case::arbitrary_take_rest(Unstructured::new(rest)) {
+                walk::case(&case);
+            }
+        }
+        Some((230.., rest)) => walk::hostile::answers(rest),
         None => {}
     }
 }

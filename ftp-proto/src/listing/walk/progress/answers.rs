@@ -124,10 +124,9 @@ impl Progress {
         };
         self.format.entry(entry, &[name], out);
         self.has_begun = true;
-        let end = self.end(false);
-        match self.format.status.is_some() {
-            true => end,
-            false => Event::Lines,
+        match self.end(false) {
+            batch @ Event::Entries(_) => batch,
+            _ => Event::Lines,
         }
     }
 
