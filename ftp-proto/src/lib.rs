@@ -43,6 +43,9 @@ mod refusal;
 mod reply;
 mod secret;
 mod session;
+#[cfg(feature = "std")]
+#[path = "std.rs"]
+mod std_conversions;
 pub mod text;
 mod timeout;
 mod timers;

@@ -14,7 +14,6 @@ use rustix::io::Errno;
 use super::stream::Stream;
 use crate::fs::download::Download;
 use crate::fs::list::{ListingLines, NextLine};
-use crate::fs::root::refusal;
 use crate::fs::upload::Upload;
 
 /// The bytes of a transfer, and how many have moved.
@@ -163,9 +162,10 @@ impl Pump {
         if let Some(decoder) = decoder {
             let mut rest = Vec::new();
             decoder.finish(&mut rest);
-            file.write_all(&rest).map_err(|error| write_error(&error))?;
+            file.write_all(&rest)
+                .map_err(|error| TransferError::of_write(&error))?;
         }
-        nix::unistd::close(file).map_err(|errno| write_error(&errno.into()))?;
+        nix::unistd::close(file).map_err(|errno| TransferError::of_write(&errno.into()))?;
         let _ = stream.send_close_notify();
         Ok(())
     }
@@ -251,7 +251,7 @@ impl Job {
                             file.write_all(&text)
                         }
                     };
-                    written.map_err(|error| write_error(&error))?;
+                    written.map_err(|error| TransferError::of_write(&error))?;
                 }
                 Ok(moved)
             }
@@ -296,7 +296,9 @@ impl Job {
         } = std::mem::replace(self, Self::Finished)
         {
             *self = Self::Receive {
-                file: upload.begin().map_err(|error| write_error(&error))?,
+                file: upload
+                    .begin()
+                    .map_err(|error| TransferError::of_write(&error))?,
                 decoder: (representation == Representation::Ascii).then(Default::default),
                 buffer: vec![0; BUFFER_BYTES].into(),
             };
@@ -380,13 +382,6 @@ fn moved(result: io::Result<usize>) -> Result<Moved, TransferError> {
             ErrorKind::Interrupted => Ok(Moved::Nothing),
             _ => Err(TransferError::ConnectionLost),
         },
-    }
-}
-
-fn write_error(error: &io::Error) -> TransferError {
-    match refusal(error) {
-        ftp_proto::Refusal::NoSpace => TransferError::NoSpace,
-        _ => TransferError::LocalWrite,
     }
 }
 

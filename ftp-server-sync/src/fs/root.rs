@@ -96,22 +96,14 @@ impl Root {
 
 /// The core's refusal for an error of the system.
 pub(crate) fn refusal(error: &io::Error) -> Refusal {
+    // The standard library has no stable kind for these.
     match Errno::from_io_error(error) {
-        Some(Errno::NOENT) => Refusal::NotFound,
-        // A symbolic link that leads outside, or in circles.
-        Some(Errno::XDEV | Errno::LOOP) => Refusal::Denied,
-        Some(Errno::ACCESS | Errno::PERM | Errno::ROFS) => Refusal::Denied,
-        Some(Errno::EXIST) => Refusal::Exists,
-        Some(Errno::NOTEMPTY) => Refusal::NotEmpty,
-        Some(Errno::NOTDIR) => Refusal::NotADirectory,
-        Some(Errno::ISDIR) => Refusal::IsADirectory,
-        Some(Errno::NOSPC | Errno::DQUOT | Errno::FBIG) => Refusal::NoSpace,
-        Some(Errno::NAMETOOLONG | Errno::INVAL | Errno::ILSEQ) => Refusal::NameRejected,
-        Some(Errno::BUSY | Errno::TXTBSY | Errno::AGAIN) => Refusal::Busy,
+        // A symbolic link that leads in circles.
+        Some(Errno::LOOP) => Refusal::Denied,
+        Some(Errno::ILSEQ) => Refusal::NameRejected,
         // A FIFO without a reader, or a device without a driver.
         Some(Errno::NXIO | Errno::NODEV) => Refusal::IsADirectory,
-        _ if error.kind() == io::ErrorKind::PermissionDenied => Refusal::Denied,
-        _ => Refusal::Failed,
+        _ => error.into(),
     }
 }
 
