@@ -161,3 +161,6 @@ impl Walk {
         self.progress.advance(&self.rules, out)
     }
 }
+
+#[cfg(test)]
+mod tests;

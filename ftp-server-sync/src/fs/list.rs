@@ -165,3 +165,57 @@ impl Listing {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use ftp_proto::FtpPath;
+    use ftp_proto::listing::ListFlags;
+    use std::fs;
+    use std::os::unix::fs::symlink;
+    use std::path::Path;
+
+    /// What is listed recursively in `top`; `change` is called when `a` has been listed and is not entered yet.
+    fn listed_with(change: impl Fn(&Path)) -> String {
+        let directory = tempfile::tempdir().unwrap();
+        let root = directory.path();
+        for name in ["top/a/inner", "secret/inner"] {
+            fs::create_dir_all(root.join(name)).unwrap();
+        }
+        let mut selection = Selection::of_path(FtpPath::root().child(b"top").unwrap());
+        selection.flags = ListFlags {
+            recursive: true,
+            ..ListFlags::default()
+        };
+        let shared = Root::open(root).unwrap();
+        let mut notices = Vec::new();
+        let style = ListStyle::Names;
+        let mut listing = shared.list(&selection, &style, 0, &mut notices).unwrap();
+        let mut lines = Vec::new();
+        loop {
+            let before = lines.len();
+            match listing.next_line(&mut lines).unwrap() {
+                NextLine::End => return String::from_utf8(lines).unwrap(),
+                NextLine::Line if &lines[before..] == b"a\r\n" => change(root),
+                NextLine::Line | NextLine::Pending => {}
+            }
+        }
+    }
+
+    #[test]
+    fn a_replaced_directory_is_not_entered() {
+        assert_eq!(listed_with(|_| {}), "a\r\na/inner\r\n");
+        let after_a_link = listed_with(|root| {
+            fs::rename(root.join("top/a"), root.join("away")).unwrap();
+            symlink("../secret", root.join("top/a")).unwrap();
+        });
+        assert_eq!(after_a_link, "a\r\n");
+        let after_another = listed_with(|root| {
+            fs::rename(root.join("top/a"), root.join("away")).unwrap();
+            fs::rename(root.join("secret"), root.join("top/a")).unwrap();
+        });
+        assert_eq!(after_another, "a\r\n");
+        let after_removal = listed_with(|root| fs::remove_dir_all(root.join("top/a")).unwrap());
+        assert_eq!(after_removal, "a\r\n");
+    }
+}

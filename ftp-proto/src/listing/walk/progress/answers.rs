@@ -28,7 +28,10 @@ impl Progress {
         match question {
             Question::OpenPath => match opened(answer) {
                 Ok(directory) => self.path_opened(directory, rules),
-                Err(refusal) => Some(self.not_a_directory(refusal, rules)),
+                Err(refusal) => {
+                    self.next_id();
+                    Some(self.not_a_directory(refusal, rules))
+                }
             },
             Question::OpenBase => match opened(answer) {
                 Ok(directory) => {
