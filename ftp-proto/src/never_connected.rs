@@ -47,9 +47,10 @@ impl NeverConnected {
     }
 
     fn withdrawn(&self) -> &'static str {
-        match self.withdrawn {
-            true => " before other clients needed the port",
-            false => "",
+        if self.withdrawn {
+            " before other clients needed the port"
+        } else {
+            ""
         }
     }
 }

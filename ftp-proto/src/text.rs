@@ -21,18 +21,20 @@ pub fn printable(bytes: &[u8]) -> Printable<'_> {
 /// end is visible.
 pub fn printable_word(bytes: &[u8]) -> String {
     let text = printable(bytes).to_string();
-    match text.is_empty() || text.contains(char::is_whitespace) {
-        true => format!("\"{text}\""),
-        false => text,
+    if text.is_empty() || text.contains(char::is_whitespace) {
+        format!("\"{text}\"")
+    } else {
+        text
     }
 }
 
 /// The part of a command line that a log may contain: without its line end, and without the argument of PASS
 /// and ACCT, whose length is hidden too. To print it, use [`printable`].
 pub fn loggable(line: &[u8]) -> &[u8] {
-    match may_have_password(line) {
-        true => b"PASS (hidden)",
-        false => line.trim_ascii_end(),
+    if may_have_password(line) {
+        b"PASS (hidden)"
+    } else {
+        line.trim_ascii_end()
     }
 }
 

@@ -123,9 +123,10 @@ fn tree(top: &Path) -> BTreeMap<PathBuf, Option<Vec<u8>>> {
         for entry in entries {
             let place = entry.expect("an entry").path();
             let name = place.strip_prefix(top).expect("below the top").to_owned();
-            let content = match place.is_dir() {
-                true => None,
-                false => Some(fs::read(&place).expect("a file")),
+            let content = if place.is_dir() {
+                None
+            } else {
+                Some(fs::read(&place).expect("a file"))
             };
             if content.is_none() {
                 ahead.push(place);

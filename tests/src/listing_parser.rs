@@ -114,9 +114,10 @@ pub fn parse_facts(line: &[u8]) -> Result<Facts, String> {
 /// The line without its line end, which must be the only control bytes.
 pub fn plain_line(line: &[u8]) -> Result<&[u8], String> {
     let text = line.strip_suffix(b"\r\n").ok_or("no CRLF at the end")?;
-    match text.iter().any(u8::is_ascii_control) {
-        true => Err("a control byte".into()),
-        false => Ok(text),
+    if text.iter().any(u8::is_ascii_control) {
+        Err("a control byte".into())
+    } else {
+        Ok(text)
     }
 }
 
@@ -135,9 +136,10 @@ fn column(text: &[u8]) -> Result<(&str, &[u8]), String> {
 
 fn number<T: std::str::FromStr + ToString>(text: &str) -> Result<T, String> {
     let number: T = text.parse().map_err(|_| format!("no number: {text:?}"))?;
-    match number.to_string() == text {
-        true => Ok(number),
-        false => Err(format!("an odd number: {text:?}")),
+    if number.to_string() == text {
+        Ok(number)
+    } else {
+        Err(format!("an odd number: {text:?}"))
     }
 }
 
@@ -149,9 +151,10 @@ fn check_mode(mode: &[u8]) -> Result<String, String> {
         .iter()
         .zip(LETTERS)
         .all(|(letter, allowed)| allowed.contains(letter));
-    match fits {
-        true => Ok(String::from_utf8_lossy(mode).into_owned()),
-        false => Err(format!("no mode: {}", mode.escape_ascii())),
+    if fits {
+        Ok(String::from_utf8_lossy(mode).into_owned())
+    } else {
+        Err(format!("no mode: {}", mode.escape_ascii()))
     }
 }
 
@@ -175,9 +178,10 @@ fn check_date(date: &[u8]) -> Result<String, String> {
                 pair(hour) && pair(minute) && hour < "24" && minute < "60"
             }),
     };
-    match is_day && is_time {
-        true => Ok(text.to_owned()),
-        false => Err(wrong()),
+    if is_day && is_time {
+        Ok(text.to_owned())
+    } else {
+        Err(wrong())
     }
 }
 

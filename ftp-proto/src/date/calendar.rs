@@ -58,9 +58,10 @@ impl CivilTime {
         }
         let month = u64::from(self.month);
         let year = u64::from(self.year) + FIRST_PERIOD_YEARS;
-        let (year, march_based) = match month > 2 {
-            true => (year, month - 3),
-            false => (year - 1, month + 9),
+        let (year, march_based) = if month > 2 {
+            (year, month - 3)
+        } else {
+            (year - 1, month + 9)
         };
         let day = (year / 400) * DAYS_OF_PERIOD
             + first_day_of_year(year % 400)

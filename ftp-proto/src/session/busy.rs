@@ -42,9 +42,10 @@ impl Session {
             // The bytes after a held AUTH would be the beginning of a TLS handshake, so AUTH is never held. The
             // reply is decided now: the settings may have changed when the held lines are executed.
             Some(Verb::Protection(ProtectionVerb::Auth)) => {
-                self.held.push_reply(match self.context.config.tls {
-                    true => Reply::AUTH_BUSY,
-                    false => Reply::NOT_IMPLEMENTED,
+                self.held.push_reply(if self.context.config.tls {
+                    Reply::AUTH_BUSY
+                } else {
+                    Reply::NOT_IMPLEMENTED
                 });
             }
             Some(Verb::Control(ControlVerb::Quit)) if is_bare && awaits_port => {

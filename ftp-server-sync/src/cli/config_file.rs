@@ -89,14 +89,14 @@ fn named(table: &[Flag], word: &[u8], value: &[u8]) -> Result<Flag, FlagError> {
         return Err(FlagError::new(name, problem));
     }
     let equals = value == b"=" || value.starts_with(b"= ") || value.starts_with(b"=\t");
-    match word.len() > name.len() || equals {
-        true if flag.placeholder.is_none() => Err(FlagError::new(flag.long, no_value())),
-        true => {
-            let usage = usage(&flag);
-            let problem = format!("only blanks may separate name and value; write {usage}");
-            Err(FlagError::new(flag.long, problem))
-        }
-        false => Ok(flag),
+    if word.len() == name.len() && !equals {
+        Ok(flag)
+    } else if flag.placeholder.is_none() {
+        Err(FlagError::new(flag.long, no_value()))
+    } else {
+        let usage = usage(&flag);
+        let problem = format!("only blanks may separate name and value; write {usage}");
+        Err(FlagError::new(flag.long, problem))
     }
 }
 

@@ -41,9 +41,12 @@ impl Given {
 
     /// As argh reads it.
     fn words(&self) -> impl Iterator<Item = String> {
-        let text = |value: &OsString| match self.flag.takes_bytes() {
-            true => values::text_of_bytes(value.as_bytes()),
-            false => value.to_string_lossy().into_owned(),
+        let text = |value: &OsString| {
+            if self.flag.takes_bytes() {
+                values::text_of_bytes(value.as_bytes())
+            } else {
+                value.to_string_lossy().into_owned()
+            }
         };
         iter::once(self.flag.long.to_owned()).chain(self.value.as_ref().map(text))
     }

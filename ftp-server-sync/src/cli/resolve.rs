@@ -238,9 +238,10 @@ fn local_networks(flags: &Flags, given: &GivenFlags) -> Result<LocalNetworks, Fl
         }
     }
     given.refuse_repeated(flag, all.iter())?;
-    Ok(match all.is_empty() {
-        true => LocalNetworks::Auto,
-        false => LocalNetworks::Networks(all),
+    Ok(if all.is_empty() {
+        LocalNetworks::Auto
+    } else {
+        LocalNetworks::Networks(all)
     })
 }
 

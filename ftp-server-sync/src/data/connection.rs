@@ -113,9 +113,10 @@ impl DataListener {
     fn log_rejected(&mut self, address: SocketAddr) {
         self.rejected = self.rejected.saturating_add(1);
         let count = self.rejected;
-        let level = match 10_u32.checked_pow(count.ilog10()) == Some(count) {
-            true => Level::Info,
-            false => Level::Debug,
+        let level = if 10_u32.checked_pow(count.ilog10()) == Some(count) {
+            Level::Info
+        } else {
+            Level::Debug
         };
         let port = self.port();
         log!(

@@ -39,10 +39,7 @@ impl Lingering {
 
     /// When to call [`is_over`](Self::is_over) next, unless an event comes first.
     pub(crate) fn due(&self, now: Instant) -> Instant {
-        match self.ready {
-            true => now,
-            false => self.until,
-        }
+        if self.ready { now } else { self.until }
     }
 
     /// Reads and discards received bytes, a bounded number at a time. True when the connection can be closed.

@@ -79,9 +79,10 @@ impl RateLimits {
     }
 
     fn limit(&mut self, request: &TransferRequest) -> Option<&mut RateLimit> {
-        match request.kind.is_upload() {
-            true => self.inward.as_mut(),
-            false => self.outward.as_mut(),
+        if request.kind.is_upload() {
+            self.inward.as_mut()
+        } else {
+            self.outward.as_mut()
         }
     }
 }

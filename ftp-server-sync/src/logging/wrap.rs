@@ -24,10 +24,7 @@ pub(crate) fn wrap(head: &str, column: usize, width: usize, text: &str) -> Strin
             length = 0;
             is_empty = true;
         }
-        let blanks = match is_empty {
-            true => column - length,
-            false => 1,
-        };
+        let blanks = if is_empty { column - length } else { 1 };
         line.push_str(&" ".repeat(blanks));
         line.push_str(word);
         length += blanks + word_length;

@@ -200,9 +200,10 @@ impl FailureGroup {
 
     /// Whether a line is due now; true once for each line.
     fn take_due(&mut self, now: Instant) -> bool {
-        let next = match self.connections >= SEVERAL {
-            true => Logged::Several,
-            false => Logged::First,
+        let next = if self.connections >= SEVERAL {
+            Logged::Several
+        } else {
+            Logged::First
         };
         // Where some clients get through and others do not, the group is reset again and again.
         let recent = |logged_at: Instant| now.saturating_duration_since(logged_at) < SILENCE;
@@ -261,9 +262,10 @@ impl FailureGroup {
             return self.offer.to_string();
         }
         let ports = format!("ports {}-{}", self.port_min, self.port_max);
-        match self.offer.with_address {
-            true => format!("{ports} of {}", self.key.address),
-            false => ports,
+        if self.offer.with_address {
+            format!("{ports} of {}", self.key.address)
+        } else {
+            ports
         }
     }
 }

@@ -78,9 +78,10 @@ impl Interfaces {
             of_routes.any(|other| other == address)
                 || networks.iter().any(|network| network.contains(&address))
         };
-        match addresses.iter().any(is_reachable) {
-            true => addresses.iter().copied().filter(is_reachable).collect(),
-            false => addresses.to_vec(),
+        if addresses.iter().any(is_reachable) {
+            addresses.iter().copied().filter(is_reachable).collect()
+        } else {
+            addresses.to_vec()
         }
     }
 }

@@ -79,9 +79,12 @@ pub(crate) fn describe_ports(ports: &BTreeSet<u16>) -> String {
     }
     let shown = runs.iter().take(RUNS_SHOWN);
     let mut texts: Vec<String> = shown
-        .map(|(first, last)| match first == last {
-            true => first.to_string(),
-            false => format!("{first}-{last}"),
+        .map(|(first, last)| {
+            if first == last {
+                first.to_string()
+            } else {
+                format!("{first}-{last}")
+            }
         })
         .collect();
     let rest = runs.iter().skip(RUNS_SHOWN);

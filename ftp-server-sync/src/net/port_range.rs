@@ -70,9 +70,10 @@ impl PortRange {
 
     /// The range with another character than `-` between its ends, as some programs write it.
     pub fn with_separator(self, separator: char) -> String {
-        match self.first == self.last {
-            true => self.first.to_string(),
-            false => format!("{}{separator}{}", self.first, self.last),
+        if self.first == self.last {
+            self.first.to_string()
+        } else {
+            format!("{}{separator}{}", self.first, self.last)
         }
     }
 }

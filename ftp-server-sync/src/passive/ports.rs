@@ -131,9 +131,10 @@ impl Ports {
         self.retry_due(now);
         // A repeated request may be older than waiting ones: only older requests are served before it.
         self.serve(request.id, wakes);
-        let grant = match self.is_behind_exclusive_request(request) {
-            true => None,
-            false => self.grant(request),
+        let grant = if self.is_behind_exclusive_request(request) {
+            None
+        } else {
+            self.grant(request)
         };
         if grant.is_none() {
             request.waited = true;

@@ -57,9 +57,10 @@ impl SharedState {
 
 fn warn_of_waits(report: &WaitsReport) {
     let range = report.range;
-    let (problem, remedy) = match report.all_in_use == report.requests {
-        true => ("is in use by other programs", "choose other ports"),
-        false => ("is too small", "add ports to it"),
+    let (problem, remedy) = if report.all_in_use == report.requests {
+        ("is in use by other programs", "choose other ports")
+    } else {
+        ("is too small", "add ports to it")
     };
     let longest = report.longest.as_secs_f64();
     let waits = match report.requests {

@@ -29,9 +29,10 @@ impl Connection {
         match (&self.transfer, &self.port) {
             (Some(transfer), _) => {
                 let request = transfer_request(&transfer.request);
-                match transfer.is_open() {
-                    true => format!("{request}, {} bytes so far", transfer.bytes()),
-                    false => format!("{request}, waiting for the data connection"),
+                if transfer.is_open() {
+                    format!("{request}, {} bytes so far", transfer.bytes())
+                } else {
+                    format!("{request}, waiting for the data connection")
                 }
             }
             (None, DataPort::Queued { since, .. }) => {

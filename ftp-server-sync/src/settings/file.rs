@@ -18,9 +18,10 @@ pub(crate) fn load(file: &Path, bytes_max: u64, wanted: &str) -> Result<Vec<u8>,
     let mut bytes = Vec::new();
     let mut opened = File::open(file).map_err(describe)?.take(bytes_max + 1);
     opened.read_to_end(&mut bytes).map_err(describe)?;
-    match bytes.len() as u64 > bytes_max {
-        true => Err(format!("longer than {bytes_max} bytes; give {wanted}")),
-        false => Ok(bytes),
+    if bytes.len() as u64 > bytes_max {
+        Err(format!("longer than {bytes_max} bytes; give {wanted}"))
+    } else {
+        Ok(bytes)
     }
 }
 

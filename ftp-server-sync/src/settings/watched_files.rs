@@ -168,13 +168,13 @@ mod tests {
                 return Unchanged;
             }
             let is_good = |file: &Path| fs::read(file).is_ok_and(|text| text == b"good");
-            match self.files.files.iter().all(|file| is_good(file)) {
-                true => {
-                    self.files.accept();
-                    Accepted
-                }
-                false if self.files.reject(self.now) => Reported,
-                false => Rejected,
+            if self.files.files.iter().all(|file| is_good(file)) {
+                self.files.accept();
+                Accepted
+            } else if self.files.reject(self.now) {
+                Reported
+            } else {
+                Rejected
             }
         }
 

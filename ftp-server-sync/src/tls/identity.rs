@@ -107,9 +107,10 @@ impl Identity {
 
     /// For the log. Users can compare the fingerprint with the one that their client shows.
     pub(crate) fn description(&self) -> String {
-        let names = match self.facts.names.is_empty() {
-            true => "without names".to_owned(),
-            false => format!("for {}", self.facts.names.join(", ")),
+        let names = if self.facts.names.is_empty() {
+            "without names".to_owned()
+        } else {
+            format!("for {}", self.facts.names.join(", "))
         };
         format!(
             "certificate {names}, valid until {}, SHA-256 fingerprint {}",

@@ -10,11 +10,10 @@ pub(super) fn certificates(text: &[u8]) -> Result<Vec<CertificateDer<'static>>, 
     require_pem(text, "-----BEGIN CERTIFICATE-----")?;
     let certificates = CertificateDer::pem_slice_iter(text);
     let certificates: Vec<_> = certificates.collect::<Result<_, _>>().map_err(damaged)?;
-    match certificates.is_empty() {
-        true => Err(
-            "the file holds no certificate; give one with -----BEGIN CERTIFICATE-----".to_owned(),
-        ),
-        false => Ok(certificates),
+    if certificates.is_empty() {
+        Err("the file holds no certificate; give one with -----BEGIN CERTIFICATE-----".to_owned())
+    } else {
+        Ok(certificates)
     }
 }
 

@@ -311,9 +311,10 @@ fn published(arguments: &Finished) -> String {
     for line in arguments.lines() {
         let ports = line.strip_prefix("--publish ").expect("--publish");
         let (outer, inner) = ports.split_once(':').expect("two sides");
-        let to = match outer == inner {
-            true => "172.17.0.2".to_owned(),
-            false => format!("172.17.0.2:{inner}"),
+        let to = if outer == inner {
+            "172.17.0.2".to_owned()
+        } else {
+            format!("172.17.0.2:{inner}")
         };
         rules += &format!("fib daddr type local tcp dport {outer} dnat to {to}\n");
     }

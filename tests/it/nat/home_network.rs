@@ -114,9 +114,10 @@ fn far_site(lab: &Lab) {
 /// A home router: masquerading to the outside, closed from outside but for what is forwarded.
 fn router_rules(router: &Router) -> String {
     let forwards = forwards(router);
-    let hairpin = match router.hairpin {
-        true => "iifname lan oifname lan ct status dnat masquerade",
-        false => "",
+    let hairpin = if router.hairpin {
+        "iifname lan oifname lan ct status dnat masquerade"
+    } else {
+        ""
     };
     let helper = if router.helper { HELPER } else { "" };
     format!(
@@ -166,13 +167,15 @@ fn forwards(router: &Router) -> String {
         }
         None => String::new(),
     };
-    let from = match router.hairpin {
-        true => "iifname { wan, lan }",
-        false => "iifname wan",
+    let from = if router.hairpin {
+        "iifname { wan, lan }"
+    } else {
+        "iifname wan"
     };
-    let addresses = match router.moved {
-        false => &[(OUTER, "192.168.77.2"), (OUTER_SECOND, "192.168.77.12")][..],
-        true => &[(OUTER_SECOND, "192.168.77.2")],
+    let addresses = if router.moved {
+        &[(OUTER_SECOND, "192.168.77.2")]
+    } else {
+        &[(OUTER, "192.168.77.2"), (OUTER_SECOND, "192.168.77.12")][..]
     };
     let lines = |(outer, inner): &(Ipv4Addr, &str)| {
         format!(

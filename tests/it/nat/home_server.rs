@@ -55,9 +55,10 @@ impl HomeServer {
     /// The program with the server's own flags and these, which make it serve nothing.
     pub(super) fn ask(&self, more: &[&str]) -> Finished {
         let own: Vec<&str> = self.arguments.iter().map(String::as_str).collect();
-        let port = match more.contains(&"-p") {
-            true => &[][..],
-            false => &["-p", "2121"],
+        let port = if more.contains(&"-p") {
+            &[][..]
+        } else {
+            &["-p", "2121"]
         };
         self.ask_with(&own, &[port, more].concat())
     }

@@ -49,13 +49,15 @@ fn ports_that_are_not_forwarded_are_named() {
                 .collect();
             for (index, client) in clients.iter_mut().enumerate() {
                 let extended = index % 2 == 1;
-                let to = match extended {
-                    true => client.extended_passive(),
-                    false => client.passive(),
+                let to = if extended {
+                    client.extended_passive()
+                } else {
+                    client.passive()
                 };
-                let place = match extended {
-                    true => format!("port {}", to.port()),
-                    false => format!("{OUTER}:{}", to.port()),
+                let place = if extended {
+                    format!("port {}", to.port())
+                } else {
+                    format!("{OUTER}:{}", to.port())
                 };
                 client.command("RETR from-server.bin", 150);
                 let expected =

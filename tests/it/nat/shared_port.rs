@@ -91,17 +91,14 @@ fn two_sessions_of_one_address_take_turns() {
 
 /// Connects before or after its command, as clients do.
 fn fetch(client: &mut Client, to: SocketAddr, number: u8) {
-    let bytes = match number.is_multiple_of(2) {
-        true => {
-            let data = client.connect_data(to);
-            client.fetch_over(data, format!("RETR {}", name(number)))
-        }
-        false => {
-            client.command(format!("RETR {}", name(number)), 150);
-            let bytes = read_all(&mut client.connect_data(to));
-            client.expect(226);
-            bytes
-        }
+    let bytes = if number.is_multiple_of(2) {
+        let data = client.connect_data(to);
+        client.fetch_over(data, format!("RETR {}", name(number)))
+    } else {
+        client.command(format!("RETR {}", name(number)), 150);
+        let bytes = read_all(&mut client.connect_data(to));
+        client.expect(226);
+        bytes
     };
     assert!(bytes == contents(number), "not the file of client {number}");
 }

@@ -100,9 +100,10 @@ fn with<'a>(way: &Way, certificate: &'a Certificate) -> Vec<&'a str> {
 }
 
 fn url(secure: &SecureServer<Program>, way: &Way) -> String {
-    match way.implicit {
-        true => implicit_url(secure),
-        false => secure.server.url("/sample"),
+    if way.implicit {
+        implicit_url(secure)
+    } else {
+        secure.server.url("/sample")
     }
 }
 

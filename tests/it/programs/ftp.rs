@@ -53,22 +53,10 @@ fn inetutils_on_ipv6() {
 fn check(program: &str, host: &str, settings: &[&str]) -> Dialogue {
     let server = start(host);
     prepare(&server);
-    let mut typed = format!("user {USER} {PASSWORD}\nbinary\nglob off\n");
-    for line in settings {
-        typed += &format!("{line}\n");
-    }
-    typed += &format!(
-        "put sample\nget sample copy\nreget sample part\nrestart {HALF}\nput sample part\n\
-         append rest appended\nsize sample\nmodtime sample\nls sample\n\
-         mkdir \"a directory\"\ncd \"a directory\"\npwd\nput sample other\nrename other moved\ncd ..\n\
-         rename \"a directory/moved\" moved\nrmdir \"a directory\"\ndelete sample\nmkdir odd\n"
-    );
     for name in NAMES {
         fs::write(server.work(name), name).expect("a file with an odd name");
-        let name = typed_name(name);
-        typed += &format!("put {name} odd/{name}\nget odd/{name} back/{name}\n");
     }
-    typed += "cd odd\nnlist\nquit\n";
+    let typed = typed(settings);
     let mut command = server.client_program(program);
     command.args(["-n", "-v", "-i", &server.host(), &server.port()]);
     let finished = process::run_typing(&mut command, &typed, SECONDS_MAX).expect_success();
@@ -120,6 +108,24 @@ fn check(program: &str, host: &str, settings: &[&str]) -> Dialogue {
     dialogue.assert_used(&["APPE", "SIZE", "MDTM", "LIST", "NLST", "RNTO"]);
     dialogue.assert_smooth_but(&[]);
     dialogue
+}
+
+/// Everything that is typed into the program, after these settings.
+fn typed(settings: &[&str]) -> String {
+    let mut typed = format!("user {USER} {PASSWORD}\nbinary\nglob off\n");
+    for line in settings {
+        typed += &format!("{line}\n");
+    }
+    typed += &format!(
+        "put sample\nget sample copy\nreget sample part\nrestart {HALF}\nput sample part\n\
+         append rest appended\nsize sample\nmodtime sample\nls sample\n\
+         mkdir \"a directory\"\ncd \"a directory\"\npwd\nput sample other\nrename other moved\ncd ..\n\
+         rename \"a directory/moved\" moved\nrmdir \"a directory\"\ndelete sample\nmkdir odd\n"
+    );
+    for name in NAMES.map(typed_name) {
+        typed += &format!("put {name} odd/{name}\nget odd/{name} back/{name}\n");
+    }
+    typed + "cd odd\nnlist\nquit\n"
 }
 
 /// A name as one word; both programs take what follows a backslash as it is.

@@ -69,9 +69,10 @@ fn curl_over_tls() {
             (&["--ftp-ssl-control", "--disable-epsv"], Mode::Pasv),
         ] {
             let control_only = way.contains(&"--ftp-ssl-control");
-            let secure = match control_only {
-                true => start_secure(&["--tls-control-required"]),
-                false => start_strict(),
+            let secure = if control_only {
+                start_secure(&["--tls-control-required"])
+            } else {
+                start_strict()
             };
             let flags = [version, way].concat();
             check_curl(&secure, &flags, &secure.server.url("/sample"));

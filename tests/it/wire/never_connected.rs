@@ -65,12 +65,11 @@ fn a_client_that_quits_or_vanishes_is_in_the_log() {
         let from = own_address();
         let mut client = client_from(from, server.address);
         client.extended_passive();
-        match quits {
-            true => drop(client.command("QUIT", 221)),
-            false => {
-                client.command("NLST", 150);
-                drop(client);
-            }
+        if quits {
+            drop(client.command("QUIT", 221));
+        } else {
+            client.command("NLST", 150);
+            drop(client);
         }
         wait_until("it is in the log", || warnings(from).len() == 1);
     }

@@ -1,10 +1,12 @@
-//! How long files are.
+//! How long files and functions are.
 
 use super::findings::Finding;
 use super::program::Sources;
+use super::tokens::{Token, code};
 
 pub const SOURCE_LINES_MAX: usize = 500;
 pub const TEST_LINES_MAX: usize = 600;
+pub const FUNCTION_LINES_MAX: usize = 70;
 
 /// The files that are too long. The key is the file.
 pub fn long_files(sources: &Sources) -> Vec<Finding> {
@@ -26,6 +28,49 @@ pub fn long_files(sources: &Sources) -> Vec<Finding> {
     findings
 }
 
+/// The functions that are too long, from `fn` to the brace that closes them. The key is `FILE: NAME`.
+pub fn long_functions(sources: &Sources) -> Vec<Finding> {
+    let mut findings = Vec::new();
+    for (file, text) in sources.iter().filter(|(file, _)| file.ends_with(".rs")) {
+        let tokens = code(text);
+        for (index, pair) in tokens.windows(2).enumerate() {
+            let [keyword, name] = pair else { continue };
+            // Without a name it is a type, such as `fn(u8) -> u8`.
+            if !keyword.is("fn") || !name.is_name() {
+                continue;
+            }
+            let lines = end_of_function(&tokens[index..]).map_or(0, |end| end - keyword.line + 1);
+            if lines > FUNCTION_LINES_MAX {
+                let name = name.text;
+                findings.push(Finding {
+                    key: format!("{file}: {name}"),
+                    text: format!("{file}: {name} has {lines} lines; {FUNCTION_LINES_MAX} are allowed: split it"),
+                });
+            }
+        }
+    }
+    findings
+}
+
+/// The line of the brace that closes the function. `None`: it has no body.
+fn end_of_function(tokens: &[Token<'_>]) -> Option<usize> {
+    let mut depth = 0_usize;
+    for token in tokens {
+        match token.text {
+            ";" if depth == 0 && token.is(";") => return None,
+            "{" | "(" | "[" if token.is(token.text) => depth += 1,
+            "}" | ")" | "]" if token.is(token.text) => {
+                depth = depth.checked_sub(1)?;
+                if depth == 0 && token.is("}") {
+                    return Some(token.line);
+                }
+            }
+            _ => {}
+        }
+    }
+    None
+}
+
 /// Whether a file has nothing but tests: it is named `tests.rs`, or is below a folder `tests`.
 fn is_test(file: &str) -> bool {
     let mut parts = file.split('/');
@@ -39,12 +84,12 @@ mod tests {
     #[track_caller]
     fn check(file: &str, lines: usize, expected: &[&str]) {
         let sources = Sources::from([(file.to_owned(), "a\n".repeat(lines))]);
-        let findings = long_files(&sources);
-        let texts: Vec<&str> = findings
-            .iter()
-            .map(|finding| finding.text.as_str())
-            .collect();
-        assert_eq!(texts, expected);
+        assert_eq!(texts(&long_files(&sources)), expected);
+    }
+
+    fn texts(findings: &[Finding]) -> Vec<&str> {
+        let texts = findings.iter().map(|finding| finding.text.as_str());
+        texts.collect()
     }
 
     #[test]
@@ -65,5 +110,36 @@ mod tests {
             let text = format!("{file} has 601 lines; 600 are allowed: split it");
             check(file, 601, &[&text]);
         }
+    }
+
+    #[track_caller]
+    fn check_function(before: &str, lines: usize, expected: &[&str]) {
+        let body = "    a();\n".repeat(lines - before.lines().count() - 1);
+        let source = format!("struct A;\n\n{before}\n{body}}}\n\nfn next() {{}}\n");
+        let sources = Sources::from([("a.rs".to_owned(), source)]);
+        assert_eq!(texts(&long_functions(&sources)), expected);
+    }
+
+    #[test]
+    fn functions_have_70_lines() {
+        let found = &["a.rs: long has 71 lines; 70 are allowed: split it"][..];
+        for before in [
+            "fn long() {",
+            "    pub(super) const fn long<'a>(\n        a: [u8; 3],\n    ) -> fn(u8) -> u8 {",
+            "fn long() {\n    if a {}\n    let text = \"}\"; // }",
+        ] {
+            check_function(before, 70, &[]);
+            check_function(before, 71, found);
+        }
+    }
+
+    #[test]
+    fn what_has_no_body_is_not_long() {
+        let lines = "    a();\n".repeat(80);
+        let source = format!(
+            "trait A {{\n    fn a(b: [u8; 2]);\n}}\ntype B = fn(u8);\nmod c {{\n{lines}}}\n"
+        );
+        let sources = Sources::from([("a.rs".to_owned(), source)]);
+        assert_eq!(texts(&long_functions(&sources)), [""; 0]);
     }
 }

@@ -84,9 +84,10 @@ fn check_address_replies(reply: &ParsedReply) -> Result<(), String> {
         229 => parse_229(reply).is_some_and(|port| port != 0),
         _ => true,
     };
-    match well_formed {
-        true => Ok(()),
-        false => Err(format!("{} does not have its only form", reply.code)),
+    if well_formed {
+        Ok(())
+    } else {
+        Err(format!("{} does not have its only form", reply.code))
     }
 }
 

@@ -46,6 +46,8 @@ pub struct Sim {
     data: Vec<DataId>,
     /// The passive port that is open while the client has not connected.
     listening: Option<DataId>,
+    /// The data connection that was reported for another host and is the client's no sooner than it connects.
+    stranger: Option<DataId>,
     /// The last passive offer, while it is neither connected nor counted as never connected.
     offer: Option<DataId>,
     /// The number of data connections that the client never opened.
@@ -108,6 +110,7 @@ impl Sim {
             opened: None,
             data: Vec::new(),
             listening: None,
+            stranger: None,
             offer: None,
             never_connected: 0,
             closing: false,
@@ -253,15 +256,14 @@ impl Sim {
                 self.event(data, DataEvent::Connected(stranger));
             }
             PeerVerdict::Stranger => {
-                let is_connected = self
-                    .running
-                    .as_ref()
-                    .is_some_and(|running| running.connected);
-                self.ignored_event(data, DataEvent::Connected(stranger));
-                if !is_connected && self.running.is_some() {
-                    self.ignored_event(data, DataEvent::Progress(1 << 40));
-                    self.ignored_event(data, DataEvent::Protected);
+                let is_awaited = match &self.running {
+                    Some(running) => !running.connected,
+                    None => self.listening == Some(data),
+                };
+                if is_awaited {
+                    self.stranger = Some(data);
                 }
+                self.ignored_event(data, DataEvent::Connected(stranger));
             }
         }
     }
@@ -287,7 +289,7 @@ impl Sim {
         self.drain();
     }
 
-    /// What a connection, or bytes that move on it, change.
+    /// What a connection of the client changes.
     fn connected(&mut self, data: DataId) {
         if self.session.is_closed() {
             return;
@@ -297,17 +299,27 @@ impl Sim {
             None if self.listening == Some(data) => self.listening = None,
             Some(_) | None => return,
         }
+        self.stranger = None;
         self.offer.take_if(|offer| *offer == data);
+    }
+
+    /// Bytes move, or could: this implies that the client has connected, unless it was another host that did.
+    fn moved(&mut self, event: DataEvent) {
+        let Some(data) = self.last_data() else {
+            return;
+        };
+        if self.stranger == Some(data) {
+            return self.ignored_event(data, event);
+        }
+        if self.running.is_some() {
+            self.connected(data);
+        }
+        self.event(data, event);
     }
 
     /// TLS is established on the data connection.
     pub fn data_protected(&mut self) {
-        if let Some(data) = self.last_data() {
-            if self.running.is_some() {
-                self.connected(data);
-            }
-            self.event(data, DataEvent::Protected);
-        }
+        self.moved(DataEvent::Protected);
     }
 
     /// A passive port has been closed, and the client had not connected.
@@ -337,12 +349,7 @@ impl Sim {
 
     /// Bytes of the running transfer have moved; without one the report is for an old transfer.
     pub fn progress(&mut self, bytes_total: u64) {
-        if let Some(data) = self.last_data() {
-            if self.running.is_some() {
-                self.connected(data);
-            }
-            self.event(data, DataEvent::Progress(bytes_total));
-        }
+        self.moved(DataEvent::Progress(bytes_total));
     }
 
     fn last_data(&self) -> Option<DataId> {

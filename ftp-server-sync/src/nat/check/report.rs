@@ -168,9 +168,10 @@ fn router_condition(settings: &Settings) -> String {
         return String::new();
     };
     let outer = settings.outer_ports.unwrap_or(inner);
-    let passive = match outer == inner {
-        true => outer.to_string(),
-        false => format!("{outer} to {inner}"),
+    let passive = if outer == inner {
+        outer.to_string()
+    } else {
+        format!("{outer} to {inner}")
     };
     let control = match settings.control_port() {
         0 => format!("port {} to the control port", settings.outer_port),

@@ -184,15 +184,16 @@ fn unused_rules(settings: &Settings, local: &[Ipv4Addr]) -> Vec<Finding> {
         .filter(|(private, _)| !local.contains(private))
         .map(|(private, public)| {
             let flag = format!("--masquerade-address-map {private}={public}");
-            match private.is_loopback() {
-                true => Finding::note(format!(
+            if private.is_loopback() {
+                Finding::note(format!(
                     "{flag} is used only by clients on this machine, and no router translates their \
                      connections"
-                )),
-                false => Finding::failure(format!(
+                ))
+            } else {
+                Finding::failure(format!(
                     "{flag} is never used: {private} is not an address that this server listens on; \
                      give one of this machine's addresses"
-                )),
+                ))
             }
         })
         .collect()

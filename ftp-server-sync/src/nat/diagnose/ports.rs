@@ -54,9 +54,10 @@ fn unavailable_ports(settings: &Settings, unavailable: &UnavailablePorts) -> Vec
     let mut findings = Vec::new();
     if !unavailable.denied.is_empty() {
         let denied = describe_ports(&unavailable.denied);
-        let severity = match unavailable.denied.len() == usize::from(range.count()) {
-            true => Severity::Failure,
-            false => Severity::Note,
+        let severity = if unavailable.denied.len() == usize::from(range.count()) {
+            Severity::Failure
+        } else {
+            Severity::Note
         };
         findings.push(Finding::new(
             severity,
@@ -68,9 +69,10 @@ fn unavailable_ports(settings: &Settings, unavailable: &UnavailablePorts) -> Vec
     }
     for (ports, addresses) in unavailable.in_use_by_ports() {
         let list = describe_ports(&ports);
-        let place = match addresses.is_empty() {
-            true => String::new(),
-            false => format!(" of {}", addresses.join(" and ")),
+        let place = if addresses.is_empty() {
+            String::new()
+        } else {
+            format!(" of {}", addresses.join(" and "))
         };
         let left = usize::from(range.count()) - ports.len();
         let (noun, verb, object) = match ports.len() {
@@ -106,9 +108,10 @@ fn few_ports(settings: &Settings) -> Option<Finding> {
     };
     // Sessions can share a port only if each client connects from the address of its own session.
     let can_share = !settings.permit_foreign_addresses && settings.trusted_gateways.is_empty();
-    let clients = match can_share {
-        true => "clients at one address can start",
-        false => "all clients together, because sessions cannot share a port here, can start",
+    let clients = if can_share {
+        "clients at one address can start"
+    } else {
+        "all clients together, because sessions cannot share a port here, can start"
     };
     Some(Finding::note(format!(
         "--passive-ports has {ports}: {clients} {transfers} at a time, and more transfers wait a \

@@ -30,13 +30,12 @@ pub(super) fn nft(forwards: &[ForwardedAddress], ports: &ForwardedPorts) -> Stri
             let line = format!("{NFT_INDENT}{to} tcp dport {port} dnat to {private}\n");
             text.push_str(&line);
         }
-        match ports.outer == ports.inner {
-            true => text.push_str(&format!("{NFT_INDENT}{passive}\n")),
-            false => {
-                let map = nft_map(ports);
-                text.push_str(&format!("{NFT_INDENT}{passive} : tcp dport map {{\n{map}"));
-                text.push_str(&format!("{NFT_INDENT}}}\n"));
-            }
+        if ports.outer == ports.inner {
+            text.push_str(&format!("{NFT_INDENT}{passive}\n"));
+        } else {
+            let map = nft_map(ports);
+            text.push_str(&format!("{NFT_INDENT}{passive} : tcp dport map {{\n{map}"));
+            text.push_str(&format!("{NFT_INDENT}}}\n"));
         }
     }
     text.push_str("    }\n}\n");

@@ -149,9 +149,10 @@ impl Run {
     fn request(&mut self, local_last: u8, peer_last: u8, accepts_any: bool) {
         let sleeper = Sleeper::new();
         let waker = sleeper.waker.clone();
-        let allowed_peers = match accepts_any {
-            true => AllowedPeers::any(address(peer_last)),
-            false => peer(peer_last),
+        let allowed_peers = if accepts_any {
+            AllowedPeers::any(address(peer_last))
+        } else {
+            peer(peer_last)
         };
         let outcome = self
             .pool

@@ -64,12 +64,11 @@ impl<B> SecureServer<B> {
 
     /// A client's settings. Connections with the same settings resume each other's sessions.
     pub(crate) fn config(&self, version: &'static SupportedProtocolVersion) -> Arc<ClientConfig> {
-        match self.has_own_certificate {
-            true => trusting_any(version),
-            false => {
-                let root = CertificateDer::from_pem_file(&self.certificate.chain);
-                trusting(root.expect("the certificate"), version)
-            }
+        if self.has_own_certificate {
+            trusting_any(version)
+        } else {
+            let root = CertificateDer::from_pem_file(&self.certificate.chain);
+            trusting(root.expect("the certificate"), version)
         }
     }
 

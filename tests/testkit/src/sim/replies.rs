@@ -15,9 +15,10 @@ pub(super) struct Unanswered {
 impl Unanswered {
     /// The session has used a whole line, or the beginning of one that is too long.
     pub(super) fn took(&mut self, line: &[u8]) {
-        let name = match line.len() > LINE_BYTES_MAX || !line.ends_with(b"\n") {
-            true => String::new(),
-            false => name_of(line),
+        let name = if line.len() > LINE_BYTES_MAX || !line.ends_with(b"\n") {
+            String::new()
+        } else {
+            name_of(line)
         };
         self.names.push_back(name);
     }
@@ -29,12 +30,11 @@ impl Unanswered {
         }
         let is_stat = |name: &String| name == "STAT";
         let overtakes = is_status && !self.names.front().is_some_and(is_stat);
-        let name = match overtakes {
-            true => {
-                let latest = self.names.iter().rposition(is_stat);
-                latest.and_then(|index| self.names.remove(index))
-            }
-            false => self.names.pop_front(),
+        let name = if overtakes {
+            let latest = self.names.iter().rposition(is_stat);
+            latest.and_then(|index| self.names.remove(index))
+        } else {
+            self.names.pop_front()
         };
         match name {
             Some(name) => assert!(
