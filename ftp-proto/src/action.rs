@@ -33,7 +33,8 @@ pub enum Action {
         /// The argument of PASS.
         password: Secret,
     },
-    /// A file operation that needs no data connection: [`Outcome::File`](crate::Outcome::File).
+    /// A file operation that needs no data connection: [`Outcome::File`](crate::Outcome::File). It is answered once,
+    /// but for [`FileRequest::Status`], whose answer may come in several pieces.
     File(FileRequest),
     /// Listen for a data connection from the client, on the control connection's own local address:
     /// [`Outcome::PassiveOpened`](crate::Outcome::PassiveOpened). The driver accepts connections until

@@ -142,7 +142,7 @@ fn since_1970(time: SystemTime) -> (i64, u32) {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use std::time::Duration;
+    use core::time::Duration;
 
     #[test]
     fn errors_of_the_system() {

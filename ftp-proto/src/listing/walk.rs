@@ -138,7 +138,7 @@ impl Walk {
     }
 
     /// Answers the last step. An answer of another kind than the step asked for counts as
-    /// [`Refusal::Failed`]; one that no step asked for is ignored.
+    /// [`Refusal::Failed`](crate::Refusal::Failed); one that no step asked for is ignored.
     pub fn answer(&mut self, answer: WalkAnswer) {
         if self.question.is_some() && self.answer.is_none() {
             self.answer = Some(answer);
