@@ -9,19 +9,24 @@
 
 mod entry;
 mod list;
+mod pump;
 mod storage;
 mod transfer;
 
 use std::ffi::OsString;
 use std::hash::{BuildHasher, RandomState};
-use std::net::{IpAddr, Ipv4Addr, TcpListener};
+use std::io;
+use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr, TcpListener, TcpStream};
 use std::ops::RangeInclusive;
 use std::os::unix::ffi::OsStringExt;
 use std::path::PathBuf;
 use std::process;
+use std::time::Duration;
 
 use ftp_proto::{Config, Permissions, Refusal, ports};
+use socket2::{Domain, Socket, Type};
 
+pub(crate) use pump::{Pump, Step};
 pub(crate) use storage::Storage;
 pub(crate) use transfer::{Download, Transfer, Upload};
 
@@ -82,6 +87,17 @@ impl Flags {
         })
     }
 
+    /// Listens on all addresses, for IPv4 and IPv6 where the system has both.
+    pub(crate) fn control_listener(&self) -> io::Result<TcpListener> {
+        let all = [
+            SocketAddr::from((Ipv6Addr::UNSPECIFIED, self.port)),
+            SocketAddr::from((Ipv4Addr::UNSPECIFIED, self.port)),
+        ];
+        let listener = TcpListener::bind(&all[..])?;
+        eprintln!("listening on {}", listener.local_addr()?);
+        Ok(listener)
+    }
+
     pub(crate) fn config(&self) -> Config {
         let mut config = Config {
             tls: self.tls,
@@ -92,12 +108,26 @@ impl Flags {
     }
 
     /// Listens on a free port of the range, in an order that strangers cannot guess, or on one that the system
-    /// chooses. `local`: the address to which the client has connected.
-    pub(crate) fn passive_listener(&self, local: IpAddr) -> Result<TcpListener, Refusal> {
+    /// chooses. `local`: the address to which the client has connected, with the scope of a link-local one.
+    pub(crate) fn passive_listener(&self, local: SocketAddr) -> Result<TcpListener, Refusal> {
         let mut candidates: Vec<u16> = self.passive_ports.clone().unwrap_or(0..=0).collect();
         ports::shuffle(&mut candidates, || RandomState::new().hash_one(()));
         let mut candidates = candidates.into_iter();
-        let bound = candidates.find_map(|port| TcpListener::bind((local, port)).ok());
+        let bound = candidates.find_map(|port| {
+            let mut address = local;
+            address.set_port(port);
+            TcpListener::bind(address).ok()
+        });
         bound.ok_or(Refusal::Busy)
     }
+}
+
+/// Connects from the address that the client knows, and waits for it.
+pub(crate) fn connect_from(mut local: SocketAddr, to: SocketAddr) -> io::Result<TcpStream> {
+    let socket = Socket::new(Domain::for_address(to), Type::STREAM, None)?;
+    local.set_port(0);
+    socket.bind(&local.into())?;
+    // The session's timer ends the transfer earlier.
+    socket.connect_timeout(&to.into(), Duration::from_secs(60))?;
+    Ok(socket.into())
 }

@@ -22,7 +22,7 @@ pub(crate) struct Download {
 enum Source {
     File {
         file: File,
-        /// Of what was announced: a file that becomes shorter must not look complete.
+        /// Of what it had when it was opened: a file that becomes shorter must not look complete.
         left: u64,
     },
     Listing(Listing),
@@ -66,11 +66,12 @@ impl Download {
             Source::File { file, left } => (file, left),
         };
         let start = out.len();
-        out.resize(start + CHUNK_BYTES, 0);
+        let most = usize::try_from(*left).map_or(CHUNK_BYTES, |left| left.min(CHUNK_BYTES));
+        out.resize(start + most, 0);
         let count = retry(|| file.read(&mut out[start..])).map_err(|_| TransferError::LocalRead)?;
         out.truncate(start + count);
-        *left = left.saturating_sub(count as u64);
-        if count == 0 && *left > 0 {
+        *left -= count as u64;
+        if count == 0 && most > 0 {
             return Err(TransferError::LocalRead);
         }
         if let Some(encoder) = &mut self.encoder {
@@ -138,7 +139,7 @@ impl Upload {
     }
 
     /// The data connection has ended cleanly: only now an empty upload has shown that there was one.
-    pub(crate) fn finish(mut self) -> Result<(), TransferError> {
+    pub(crate) fn finish(&mut self) -> Result<(), TransferError> {
         let mut text = Vec::new();
         if let Some(decoder) = self.decoder.take() {
             decoder.finish(&mut text);
