@@ -182,7 +182,9 @@ impl Ready {
             (FileQuestion::RemoveDirectory, _) => Reply::DIRECTORY_REMOVED,
             (FileQuestion::DeleteFile, _) => Reply::FILE_DELETED,
             (FileQuestion::Rename, _) => Reply::RENAMED,
-            (FileQuestion::Facts(path), FileAnswer::Entry(entry)) => {
+            (FileQuestion::Facts(path), FileAnswer::Entry(mut entry)) => {
+                // A driver that looks at `.` for the root may call it so: `cdir` is for MLSD only.
+                entry.name = path.name().to_vec();
                 let mut line = Vec::new();
                 let name = path.as_bytes();
                 listing::facts(name, &entry, self.facts, self.permissions, &mut line);
