@@ -1,14 +1,13 @@
 //! All actions that the core can request from its driver.
 
-use alloc::sync::Arc;
 use alloc::vec::Vec;
 use core::net::SocketAddr;
 use core::num::NonZeroU64;
 
-use crate::account::Account;
 use crate::codec::WireNames;
 use crate::event::DataId;
-use crate::listing::{FactSet, Selection};
+use crate::listing::Selection;
+use crate::listing::style::ListStyle;
 use crate::path::FtpPath;
 use crate::reply::Reply;
 use crate::secret::Secret;
@@ -40,7 +39,8 @@ pub enum Action {
         /// The argument of PASS.
         password: Secret,
     },
-    /// A file operation that needs no data connection: [`Outcome::File`](crate::Outcome::File).
+    /// A file operation that needs no data connection: [`Outcome::File`](crate::Outcome::File). It is answered once,
+    /// but for [`FileRequest::Status`], whose answer may come in several pieces.
     File(FileRequest),
     /// Listen for a data connection from the client, on the control connection's own local address:
     /// [`Outcome::PassiveOpened`](crate::Outcome::PassiveOpened). The driver accepts connections until
@@ -144,9 +144,10 @@ pub enum FileRequest {
     },
     /// The facts of the path itself (MLST): [`FileAnswer::Entry`](crate::FileAnswer::Entry).
     Facts(FtpPath),
-    /// The lines that LIST would send, at most
-    /// [`STAT_ENTRIES_MAX`](crate::limits::STAT_ENTRIES_MAX) (STAT with a path):
-    /// [`FileAnswer::Lines`](crate::FileAnswer::Lines).
+    /// The entries that LIST would show (STAT with a path):
+    /// [`FileAnswer::Entries`](crate::FileAnswer::Entries), in one batch or several;
+    /// [`Walk::of_status`](crate::listing::Walk::of_status) finds them. The reply contains at most
+    /// [`STAT_ENTRIES_MAX`](crate::limits::STAT_ENTRIES_MAX).
     Status(Selection),
 }
 
@@ -220,25 +221,6 @@ pub enum UploadStart {
     /// STOU: create a new file in the directory of the path. The driver chooses a name that is free, and begins with
     /// the one of the path.
     Unique,
-}
-
-/// The form of a listing.
-///
-/// A driver must handle every variant, so that this enum stays exhaustive.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum ListStyle {
-    /// LIST: the form of `ls -l`, see [`listing`](crate::listing).
-    Long,
-    /// NLST: only names, each with [`Selection::prefix`](crate::listing::Selection::prefix) before
-    /// it, so that the client can use each line as a path (RFC 1123, section 4.1.2.7).
-    Names,
-    /// MLSD: facts and names (RFC 3659, section 7).
-    Facts {
-        /// Which facts.
-        facts: FactSet,
-        /// What the user may do, for the `perm` fact: [`Account::rights_of_entry`].
-        account: Arc<Account>,
-    },
 }
 
 /// TYPE (RFC 959, section 3.1.1).

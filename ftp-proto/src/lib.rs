@@ -41,10 +41,14 @@ mod path;
 pub mod ports;
 pub mod rate;
 mod reach;
+mod refusal;
 mod reply;
 mod rights;
 mod secret;
 mod session;
+#[cfg(feature = "std")]
+#[path = "std.rs"]
+mod std_conversions;
 pub mod text;
 mod timeout;
 mod timers;
@@ -57,8 +61,8 @@ pub mod argument {
 
 pub use account::Account;
 pub use action::{
-    Action, DataConnection, FileRequest, ListStyle, Output, Representation, TransferId,
-    TransferKind, TransferRequest, TransferStart, UploadStart,
+    Action, DataConnection, FileRequest, Output, Representation, TransferId, TransferKind,
+    TransferRequest, TransferStart, UploadStart,
 };
 pub use address::{AddressFamily, Endpoints, canonical};
 pub use allowed_peers::{AllowedPeers, PeerVerdict};
@@ -67,15 +71,17 @@ pub use command::{CommandSummary, commands};
 pub use config::{Config, limits};
 pub use event::{DataEvent, DataId};
 pub use ipnet::IpNet;
+pub use listing::style::ListStyle;
 pub use masquerade::{
     AnnounceReason, Announcement, Bound, ClientRule, Masquerade, OuterPorts, OuterPortsError,
     PortNumber, PublicAddress,
 };
 pub use never_connected::NeverConnected;
 pub use offer::{ClientOrigin, Diagnosis, PassiveOffer};
-pub use outcome::{FileAnswer, Misuse, Opened, Outcome, Refusal, TransferError};
+pub use outcome::{FileAnswer, Misuse, Opened, Outcome, TransferError};
 pub use path::FtpPath;
 pub use reach::Reach;
+pub use refusal::Refusal;
 pub use reply::Reply;
 pub use rights::{Right, Rights};
 pub use secret::Secret;

@@ -6,8 +6,9 @@ use core::fmt;
 
 use crate::account::Account;
 use crate::action::{Action, TransferId};
-use crate::listing::Entry;
+use crate::listing::{Entry, EntryBatch};
 use crate::masquerade::Bound;
+use crate::refusal::Refusal;
 
 /// The answer to an [`Action`](crate::Action).
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -52,8 +53,9 @@ pub enum FileAnswer {
     Modified(i64),
     /// One entry.
     Entry(Entry),
-    /// Lines without their endings.
-    Lines(Vec<Vec<u8>>),
+    /// Some of the entries, to `Status`. The answer consists of one batch or several, the last of which says so:
+    /// until then the action is open.
+    Entries(EntryBatch),
 }
 
 /// An opened transfer; the default knows nothing about it.
@@ -64,60 +66,6 @@ pub struct Opened {
     pub bytes: Option<u64>,
     /// The name that the driver chose for STOU.
     pub name: Option<Vec<u8>>,
-}
-
-/// Why a driver did not perform an action. The core turns it into the code and text of a reply.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-#[non_exhaustive]
-pub enum Refusal {
-    /// No such file or directory.
-    NotFound,
-    /// Not permitted, by the file system or a rule.
-    Denied,
-    /// The target exists already.
-    Exists,
-    /// The directory is not empty.
-    NotEmpty,
-    /// A directory was needed.
-    NotADirectory,
-    /// A file was needed.
-    IsADirectory,
-    /// A file, or for some commands a directory, was needed, and this is a device, a pipe or a socket.
-    NotARegularFile,
-    /// The disk or a quota is full.
-    NoSpace,
-    /// The file system does not accept the name.
-    NameRejected,
-    /// The offset of REST lies beyond the end of the file.
-    OffsetTooLarge,
-    /// In use; a later attempt may succeed.
-    Busy,
-    /// The driver does not support this.
-    Unsupported,
-    /// Any other error on the server's side.
-    Failed,
-}
-
-impl Error for Refusal {}
-
-impl fmt::Display for Refusal {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::NotFound => "not found",
-            Self::Denied => "permission denied",
-            Self::Exists => "exists already",
-            Self::NotEmpty => "directory not empty",
-            Self::NotADirectory => "not a directory",
-            Self::IsADirectory => "is a directory",
-            Self::NotARegularFile => "not a regular file",
-            Self::NoSpace => "no space left",
-            Self::NameRejected => "name not allowed",
-            Self::OffsetTooLarge => "restart offset beyond the end",
-            Self::Busy => "busy",
-            Self::Unsupported => "not supported",
-            Self::Failed => "local error",
-        })
-    }
 }
 
 /// Why a transfer failed.
@@ -245,7 +193,7 @@ impl FileAnswer {
             Self::Size(_) => "File(Size)",
             Self::Modified(_) => "File(Modified)",
             Self::Entry(_) => "File(Entry)",
-            Self::Lines(_) => "File(Lines)",
+            Self::Entries(_) => "File(Entries)",
         }
     }
 }

@@ -5,6 +5,7 @@ use alloc::sync::Arc;
 use alloc::vec::Vec;
 use core::mem;
 
+use super::file_status::FileStatus;
 use super::permitted::Permitted;
 use super::protection::Protection;
 use crate::action::{Action, FileRequest, Output};
@@ -79,7 +80,7 @@ pub(super) enum FileQuestion {
         reduced: bool,
     },
     Facts(FtpPath),
-    Status,
+    Status(FileStatus),
 }
 
 impl FileQuestion {
@@ -89,7 +90,7 @@ impl FileQuestion {
             Self::Size => "File(Size)",
             Self::ModifiedTime => "File(Modified)",
             Self::Facts(_) => "File(Entry)",
-            Self::Status => "File(Lines)",
+            Self::Status(_) => "File(Entries)",
             Self::ChangeDirectory(_)
             | Self::MakeDirectory(_)
             | Self::RemoveDirectory

@@ -6,7 +6,7 @@
 use crate::account::Account;
 use crate::action::{FileRequest, TransferKind, UploadStart};
 use crate::command::CommandInfo;
-use crate::outcome::Refusal;
+use crate::refusal::Refusal;
 use crate::reply::Reply;
 use crate::rights::Right;
 use crate::session::refusal::refusal;

@@ -3,6 +3,7 @@
 use std::io;
 use std::time::Instant;
 
+use ftp_proto::listing::Walk;
 use ftp_proto::text::printable;
 use ftp_proto::{
     Action, Bound, DataEvent, DataId, FileRequest, Opened, Outcome, Refusal, Representation,
@@ -16,7 +17,6 @@ use crate::data::ascii_restart::skip_text;
 use crate::data::connection::{DataListener, DataPort};
 use crate::data::pump::Pump;
 use crate::data::transfer::Transfer;
-use crate::fs::list::Listing;
 use crate::logging::clock::unix_seconds;
 use crate::passive::{OpenOutcome, PassiveListener};
 
@@ -26,7 +26,7 @@ impl Connection {
         self.before_closing(&action, now);
         match action {
             Action::Authenticate { user, password } => self.authenticate(&user, &password, now),
-            Action::File(request) => Some(self.file(&request)),
+            Action::File(request) => self.file(&request),
             Action::OpenPassive(data) => self.open_passive(data, now),
             Action::CloseData(_) => self.close_data(),
             Action::OpenTransfer(request) => Some(self.open_transfer(request)),
@@ -38,6 +38,7 @@ impl Connection {
                 self.transfer = None;
                 self.port = DataPort::None;
                 self.delayed = None;
+                self.status = None;
                 self.closing = Some(Closing::Flushing);
                 None
             }
@@ -67,8 +68,12 @@ impl Connection {
         None
     }
 
-    fn file(&mut self, request: &FileRequest) -> Outcome {
-        let result = self.root.perform(request, unix_seconds(), self.number);
+    fn file(&mut self, request: &FileRequest) -> Option<Outcome> {
+        if let FileRequest::Status(selection) = request {
+            self.begin_status(request, selection);
+            return None;
+        }
+        let result = self.root.perform(request);
         let subject = file_request(request);
         match (&result, request) {
             (Err(_), _) => self.log.set_subject(subject),
@@ -83,7 +88,7 @@ impl Connection {
             ) => info!("#{} {subject}", self.number),
             _ => {}
         }
-        Outcome::File(result)
+        Some(Outcome::File(result))
     }
 
     fn open_passive(&mut self, data: DataId, now: Instant) -> Option<Outcome> {
@@ -199,17 +204,16 @@ impl Connection {
                 };
                 (Pump::upload(upload, representation), opened)
             }
-            // No account has a codec, so names are sent as they are.
             TransferKind::List {
-                selection, style, ..
+                selection,
+                style,
+                names,
             } => {
-                let lines = root.list(Listing {
-                    selection,
-                    style: style.clone(),
-                    now: unix_seconds(),
-                    number: self.number,
-                })?;
-                (Pump::listing(lines), nothing)
+                let mut notices = Vec::new();
+                let walk = Walk::new(selection.clone(), style.clone(), unix_seconds());
+                let lines = root.list(walk.with_names(names.clone()), &mut notices);
+                self.log_notices(notices);
+                (Pump::listing(lines?), nothing)
             }
         })
     }

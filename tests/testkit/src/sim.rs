@@ -14,7 +14,7 @@ use std::num::NonZeroU16;
 use std::sync::Arc;
 
 use ftp_proto::{
-    Account, Bound, Config, DataEvent, DataId, Endpoints, FileRequest, Misuse, Outcome,
+    Account, Bound, Config, DataEvent, DataId, Endpoints, FileAnswer, FileRequest, Misuse, Outcome,
     PeerVerdict, Rights, Session, Timeout, TimeoutKind, TransferError, TransferId, TransferRequest,
 };
 
@@ -193,6 +193,9 @@ impl Sim {
         {
             self.account = account.clone();
         }
+        // Other batches follow.
+        let is_open =
+            matches!(&outcome, Outcome::File(Ok(FileAnswer::Entries(batch))) if !batch.is_last);
         let result = self.session.handle_outcome(outcome.clone());
         assert_eq!(result.is_ok(), fits, "{outcome:?}\n{}", self.log.join("\n"));
         if result.is_err() {
@@ -210,6 +213,7 @@ impl Sim {
         }
         match ended {
             Some(_) => self.running = None,
+            None if is_open => {}
             None => self.question = None,
         }
         self.drain();

@@ -7,11 +7,13 @@ use crate::action::{FileRequest, Representation};
 use crate::command::{CommandInfo, FileVerb, split_word};
 use crate::date::{parse_time_val, time_val};
 use crate::listing;
-use crate::outcome::{FileAnswer, Refusal};
+use crate::outcome::FileAnswer;
 use crate::path::FtpPath;
+use crate::refusal::Refusal;
 use crate::reply::Reply;
 use crate::rights::Right;
-use crate::session::context::{Context, FileQuestion};
+use crate::session::context::{Context, FileQuestion, Question};
+use crate::session::file_status::FileStatus;
 use crate::session::refusal::refusal;
 
 impl Ready {
@@ -38,7 +40,7 @@ impl Ready {
         let selection = self.select(context, argument);
         let request = selection.map(|selection| {
             let request = FileRequest::Status(selection);
-            (FileQuestion::Status, request)
+            (FileQuestion::Status(FileStatus::default()), request)
         });
         self.ask(context, command, request);
     }
@@ -56,9 +58,17 @@ impl Ready {
         let Some((command, question)) = context.take_file_question(accepts) else {
             return false;
         };
-        let reply = match result {
-            Ok(answer) => self.reply_to(context, question, answer),
-            Err(reason) => refusal(command, reason),
+        let reply = match (question, result) {
+            (_, Err(reason)) => refusal(command, reason),
+            (FileQuestion::Status(mut status), Ok(FileAnswer::Entries(batch))) => {
+                status.add(&batch, self.names(context));
+                if !batch.is_last {
+                    context.question = Question::File(command, FileQuestion::Status(status));
+                    return true;
+                }
+                status.into_reply()
+            }
+            (question, Ok(answer)) => self.reply_to(context, question, answer),
         };
         context.reply(reply);
         true
@@ -155,17 +165,14 @@ impl Ready {
             (FileQuestion::RemoveDirectory, _) => Reply::DIRECTORY_REMOVED,
             (FileQuestion::DeleteFile, _) => Reply::FILE_DELETED,
             (FileQuestion::Rename, _) => Reply::RENAMED,
-            (FileQuestion::Facts(path), FileAnswer::Entry(entry)) => {
+            (FileQuestion::Facts(path), FileAnswer::Entry(mut entry)) => {
+                // A driver that looks at `.` for the root may call it so: `cdir` is for MLSD only.
+                entry.name = path.name().to_vec();
                 let mut line = Vec::new();
                 let rights = self.account.rights_at(&path);
                 let name = self.names(context).encode(path.as_bytes());
                 listing::facts(&name, &entry, self.facts, rights, &mut line);
                 Reply::entry(line)
-            }
-            (FileQuestion::Status, FileAnswer::Lines(lines)) => {
-                let names = self.names(context);
-                let encode = |line: &Vec<u8>| names.encode(line).into_owned();
-                Reply::file_status(lines.iter().map(encode).collect())
             }
             (FileQuestion::Size, FileAnswer::Size(bytes)) => Reply::size(bytes),
             (FileQuestion::ModifiedTime, FileAnswer::Modified(seconds)) => {
@@ -174,7 +181,7 @@ impl Ready {
             // `file_answered` has refused all other pairs.
             (
                 FileQuestion::Facts(_)
-                | FileQuestion::Status
+                | FileQuestion::Status(_)
                 | FileQuestion::Size
                 | FileQuestion::ModifiedTime,
                 _,

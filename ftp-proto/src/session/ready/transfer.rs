@@ -8,13 +8,15 @@ use core::num::NonZeroU64;
 
 use super::Ready;
 use crate::action::{
-    Action, DataConnection, ListStyle, Representation, TransferId, TransferKind, TransferRequest,
+    Action, DataConnection, Representation, TransferId, TransferKind, TransferRequest,
     TransferStart, UploadStart,
 };
 use crate::command::{CommandInfo, TransferVerb};
 use crate::listing::Selection;
-use crate::outcome::{Opened, Refusal, TransferError};
+use crate::listing::style::ListStyle;
+use crate::outcome::{Opened, TransferError};
 use crate::path::FtpPath;
+use crate::refusal::Refusal;
 use crate::reply::Reply;
 use crate::rights::Right;
 use crate::session::context::Context;

@@ -8,9 +8,12 @@ use super::super::*;
 use super::{logged_in, outputs};
 use crate::account::Account;
 use crate::action::FileRequest;
-use crate::codec::NameCodec;
-use crate::listing::{EntryKind, tests::entry};
+use crate::codec::{NameCodec, WireNames};
+use crate::listing::style::ListStyle;
+use crate::listing::{Entry, EntryBatch, EntryKind, FactSet, Selection, tests::entry};
+use crate::listing::{NameList, OpenedDirectory, Walk, WalkAnswer, WalkStep};
 use crate::outcome::{FileAnswer, Opened};
+use crate::path::FtpPath;
 use crate::rights::Rights;
 
 /// ISO 8859-1, but 0x80 to 0x9f are no characters.
@@ -198,4 +201,74 @@ fn a_client_that_asks_for_utf8_before_it_logs_in_gets_it() {
     let (reply, request) = send(&mut session, b"MKD \xe4", DONE);
     assert!(request.contains("/\u{e4}"), "{request}");
     assert_eq!(reply, b"257 \"/\xe4\" created.\r\n");
+}
+
+/// The lines of a directory /in with one entry, "\u{e4}".
+fn listed(style: ListStyle, names: WireNames) -> Vec<u8> {
+    let selection = Selection::of_path(FtpPath::parse(b"/in").unwrap());
+    let mut walk = Walk::new(selection, style, 0).with_names(names);
+    let mut lines = Vec::new();
+    loop {
+        let answer = match walk.step(&mut lines) {
+            WalkStep::Open(_) => WalkAnswer::Opened(OpenedDirectory::default()),
+            WalkStep::Read(_) => WalkAnswer::Names {
+                names: NameList::from_iter(["\u{e4}"]),
+                is_last: true,
+            },
+            WalkStep::LookAt { .. } | WalkStep::Look { .. } => {
+                let mut entry = Entry::new("\u{e4}", EntryKind::File, 3, 0);
+                entry.link_target = Some("\u{f6}".into());
+                WalkAnswer::Entry(entry)
+            }
+            WalkStep::End => return lines,
+            WalkStep::Failed(refusal) => panic!("{refusal}"),
+            _ => continue,
+        };
+        walk.answer(answer);
+    }
+}
+
+#[test]
+fn the_lines_of_a_walk_are_encoded() {
+    let facts = || ListStyle::Facts {
+        facts: FactSet::parse(b"perm;").unwrap(),
+        account: Account::new(Rights::NONE)
+            .with_rights_below(
+                FtpPath::parse("/in/\u{e4}".as_bytes()).unwrap(),
+                Rights::READ_ONLY,
+            )
+            .into(),
+    };
+    let latin1 = WireNames::new(Arc::new(Latin1));
+    for (style, wire, plain) in [
+        (ListStyle::Names, &b"\xe4\r\n"[..], "\u{e4}\r\n"),
+        (ListStyle::Long, b" \xe4\r\n", " \u{e4}\r\n"),
+        // The rights are those of the name that the file system has.
+        (facts(), b"perm=r; \xe4\r\n", "perm=r; \u{e4}\r\n"),
+    ] {
+        let lines = listed(style.clone(), latin1.clone());
+        assert!(lines.ends_with(wire), "{}", lines.escape_ascii());
+        let lines = listed(style, WireNames::default());
+        assert!(
+            lines.ends_with(plain.as_bytes()),
+            "{}",
+            lines.escape_ascii()
+        );
+    }
+}
+
+#[test]
+fn the_lines_of_stat_are_encoded() {
+    let mut link = Entry::new("\u{e4}", EntryKind::Symlink, 3, 0);
+    link.link_target = Some("\u{f6}".into());
+    let mut batch = EntryBatch::new([link].into(), 0, true);
+    batch.directory = Some("/\u{fc}".into());
+    let outcome = Outcome::File(Ok(FileAnswer::Entries(batch)));
+    let (reply, _) = send(&mut latin1(), b"STAT -R /\xfc", Some(outcome));
+    let shown = reply.escape_ascii();
+    assert!(reply.windows(3).any(|part| part == b"/\xfc:"), "{shown}");
+    assert!(
+        reply.windows(8).any(|part| part == b"\xe4 -> \xf6\r\n"),
+        "{shown}"
+    );
 }
