@@ -8,6 +8,7 @@ mod black_box;
 mod control;
 mod descriptors;
 mod file_errors;
+mod forwarder;
 mod large_listings;
 mod limits;
 mod login;
