@@ -7,8 +7,8 @@ use std::path::PathBuf;
 use std::time::SystemTime;
 
 use ftp_proto::listing::{
-    DirectoryId, Entry, EntryBatch, NameList, OpenedDirectory, Selection, Walk, WalkAnswer,
-    WalkStep,
+    Details, DirectoryId, Entry, EntryBatch, NameList, OpenedDirectory, Selection, Walk,
+    WalkAnswer, WalkStep,
 };
 use ftp_proto::{ListStyle, Refusal, TransferError, WireNames};
 
@@ -56,15 +56,19 @@ fn walk_all(storage: &Storage, mut walk: Walk) -> Result<(Vec<u8>, Vec<EntryBatc
             found.map(|(_, path)| path).ok_or(Refusal::Failed)
         };
         let answer = match walk.step(&mut lines) {
-            WalkStep::LookAt { path, .. } => {
+            WalkStep::LookAt { path, details } => {
                 let path = storage.resolve(path, false);
-                path.and_then(look).map(WalkAnswer::Entry)
+                path.and_then(|path| look(&path, details))
+                    .map(WalkAnswer::Entry)
             }
             WalkStep::Look {
-                directory, name, ..
+                directory,
+                name,
+                details,
             } => {
                 let path = path_of(directory).map(|path| path.join(OsStr::from_bytes(name)));
-                path.and_then(look).map(WalkAnswer::Entry)
+                path.and_then(|path| look(&path, details))
+                    .map(WalkAnswer::Entry)
             }
             WalkStep::Open(request) => match storage.resolve(request.path, true) {
                 Ok(path) => {
@@ -94,9 +98,14 @@ fn walk_all(storage: &Storage, mut walk: Walk) -> Result<(Vec<u8>, Vec<EntryBatc
     }
 }
 
-fn look(path: PathBuf) -> Result<Entry, Refusal> {
+fn look(path: &PathBuf, details: Details) -> Result<Entry, Refusal> {
     let metadata = fs::symlink_metadata(path).map_err(|error| refusal(&error))?;
-    Ok(entry_of(b"", &metadata))
+    let mut entry = entry_of(b"", &metadata);
+    if details.link_target && metadata.is_symlink() {
+        let target = fs::read_link(path).map(|target| target.into_os_string().into_vec());
+        entry.link_target = target.ok();
+    }
+    Ok(entry)
 }
 
 fn open(storage: &Storage, path: PathBuf) -> Result<OpenedDirectory, Refusal> {
