@@ -10,9 +10,11 @@ use tokio::sync::oneshot;
 
 pub(crate) struct Passive {
     pub(crate) data: DataId,
-    /// `None` once the client has connected: others cannot connect any more.
-    listener: Option<(TcpListener, oneshot::Sender<TcpStream>)>,
-    /// `None` once a transfer has it.
+    /// Closed when a transfer has the connection.
+    listener: Option<TcpListener>,
+    /// `None` once the client has connected.
+    sender: Option<oneshot::Sender<TcpStream>>,
+    /// `None` once a transfer waits for the connection, or has it.
     connection: Option<oneshot::Receiver<TcpStream>>,
 }
 
@@ -21,42 +23,54 @@ impl Passive {
         let (sender, receiver) = oneshot::channel();
         Ok(Self {
             data,
-            listener: Some((from_std(listener)?, sender)),
+            listener: Some(from_std(listener)?),
+            sender: Some(sender),
             connection: Some(receiver),
         })
     }
 
     pub(crate) fn port(&self) -> Option<u16> {
-        let (listener, _) = self.listener.as_ref()?;
-        listener.local_addr().ok().map(|address| address.port())
+        let address = self.listener.as_ref()?.local_addr();
+        address.ok().map(|address| address.port())
     }
 
     /// The next connection to the port, a stranger's perhaps; none comes after the client's.
     pub(crate) async fn accept(passive: &Option<Self>) -> io::Result<(TcpStream, SocketAddr)> {
-        let listener = passive
-            .as_ref()
-            .and_then(|passive| passive.listener.as_ref());
-        match listener {
-            Some((listener, _)) => listener.accept().await,
-            None => pending().await,
+        match passive {
+            Some(Self {
+                listener: Some(listener),
+                sender: Some(_),
+                ..
+            }) => listener.accept().await,
+            _ => pending().await,
         }
     }
 
     /// This connection is the client's.
     pub(crate) fn connected(&mut self, stream: TcpStream) {
-        if let Some((_, sender)) = self.listener.take() {
+        if let Some(sender) = self.sender.take() {
             // The receiver is gone only if its transfer has ended.
             let _ = sender.send(stream);
         }
+        self.close_if_used();
+    }
+
+    /// For a transfer, which waits for the connection if the client has not connected.
+    pub(crate) fn take_connection(&mut self) -> Option<oneshot::Receiver<TcpStream>> {
+        let connection = self.connection.take();
+        self.close_if_used();
+        connection
     }
 
     /// No connection can come: a transfer that needs it fails.
     pub(crate) fn close(&mut self) {
-        self.listener = None;
+        (self.listener, self.sender) = (None, None);
     }
 
-    pub(crate) fn take_connection(&mut self) -> Option<oneshot::Receiver<TcpStream>> {
-        self.connection.take()
+    fn close_if_used(&mut self) {
+        if self.sender.is_none() && self.connection.is_none() {
+            self.listener = None;
+        }
     }
 }
 

@@ -9,6 +9,7 @@ use std::task::{Context, Poll, ready};
 use socket2::SockRef;
 use tokio::io::{AsyncRead, AsyncWrite, Interest, ReadBuf};
 use tokio::net::TcpStream;
+use tokio::task::coop;
 
 /// A [`Socket`], or TLS on it.
 pub(crate) trait Stream: AsyncRead + AsyncWrite + Send + Unpin {}
@@ -66,6 +67,8 @@ impl AsyncRead for Socket {
         context: &mut Context<'_>,
         buffer: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
+        // A peer that sends without end must not keep the task from its other branches.
+        let turn = ready!(coop::poll_proceed(context));
         let unfilled = buffer.initialize_unfilled();
         let mut read = || (&*SockRef::from(&*self.tcp)).read(unfilled);
         // The first attempt does not ask tokio, which has forgotten in `closed` that there are bytes.
@@ -81,6 +84,7 @@ impl AsyncRead for Socket {
             record.advance(&unfilled[..count])?;
         }
         buffer.advance(count);
+        turn.made_progress();
         Poll::Ready(Ok(()))
     }
 }
