@@ -21,8 +21,8 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use ftp_proto::{
-    Action, DataConnection, DataEvent, DataId, Endpoints, Outcome, Output, PeerVerdict, Refusal,
-    Reply, Session, Timers, TransferError, TransferId, TransferStart, limits,
+    Action, Bound, DataConnection, DataEvent, DataId, Endpoints, Outcome, Output, PeerVerdict,
+    Refusal, Reply, Session, Timers, TransferError, TransferId, TransferStart, limits,
 };
 use shared::{Flags, Pump, Step, connect_from};
 use socket2::SockRef;
@@ -209,7 +209,7 @@ impl Driver {
             let bound = set.and_then(|()| listener.local_addr());
             let port = bound.map_err(|_| Refusal::Failed)?.port();
             (self.data, self.data_id) = (Data::Listening(listener), Some(data));
-            Ok(port)
+            Bound::try_from(port).map_err(|_| Refusal::Failed)
         });
         self.answer(Outcome::PassiveOpened(outcome));
     }

@@ -10,7 +10,7 @@ use ftp_proto::listing::{
     Details, DirectoryId, Entry, EntryBatch, NameList, OpenedDirectory, Selection, Walk,
     WalkAnswer, WalkStep,
 };
-use ftp_proto::{ListStyle, Refusal, TransferError};
+use ftp_proto::{ListStyle, Refusal, TransferError, WireNames};
 
 use super::Storage;
 use super::entry::{entry_of, refusal};
@@ -26,8 +26,9 @@ impl Listing {
         storage: &Storage,
         selection: &Selection,
         style: &ListStyle,
+        names: &WireNames,
     ) -> Result<Self, Refusal> {
-        let walk = Walk::new(selection.clone(), style.clone(), now());
+        let walk = Walk::new(selection.clone(), style.clone(), now()).with_names(names.clone());
         let (lines, _) = walk_all(storage, walk)?;
         Ok(Self { lines })
     }

@@ -8,8 +8,8 @@ use std::path::{Component, Path, PathBuf};
 use std::time::{Duration, SystemTime};
 
 use ftp_proto::{
-    FileAnswer, FileRequest, FtpPath, Opened, Outcome, Permissions, Refusal, Representation,
-    Secret, TransferKind, TransferRequest,
+    Account, FileAnswer, FileRequest, FtpPath, Opened, Outcome, Refusal, Representation, Rights,
+    Secret, TransferKind, TransferRequest, UploadStart,
 };
 
 use super::entry::{entry_of, refusal};
@@ -20,29 +20,24 @@ pub(crate) struct Storage {
     root: PathBuf,
     user: Vec<u8>,
     password: Vec<u8>,
-    permissions: Permissions,
+    rights: Rights,
 }
 
 impl Storage {
     /// `root`: without symbolic links.
-    pub(crate) fn new(
-        root: PathBuf,
-        user: Vec<u8>,
-        password: Vec<u8>,
-        permissions: Permissions,
-    ) -> Self {
+    pub(crate) fn new(root: PathBuf, user: Vec<u8>, password: Vec<u8>, rights: Rights) -> Self {
         Self {
             root,
             user,
             password,
-            permissions,
+            rights,
         }
     }
 
     /// The answer to `Authenticate`. A server on the internet delays it after a wrong password.
     pub(crate) fn authenticate(&self, user: &[u8], password: &Secret) -> Outcome {
         let is_right = password.matches(&self.password) && user == self.user;
-        Outcome::Authenticated(is_right.then_some(self.permissions))
+        Outcome::Authenticated(is_right.then(|| Account::new(self.rights)))
     }
 
     /// The answer to `File`: one outcome, or several for STAT with a path.
@@ -66,8 +61,13 @@ impl Storage {
             FileRequest::RemoveDirectory(path) => fs::remove_dir(self.resolve_below(path)?),
             FileRequest::DeleteFile(path) => fs::remove_file(self.resolve_below(path)?),
             FileRequest::RenameFrom(path) => self.resolve_below(path)?.symlink_metadata().map(drop),
-            FileRequest::Rename { from, to } => {
-                fs::rename(self.resolve_below(from)?, self.resolve_below(to)?)
+            FileRequest::Rename { from, to, replace } => {
+                let to = self.resolve_below(to)?;
+                // Another program may create the name here; where that matters, use renameat2.
+                if !replace && to.symlink_metadata().is_ok() {
+                    return Err(Refusal::Exists);
+                }
+                fs::rename(self.resolve_below(from)?, to)
             }
             FileRequest::Size(path) => {
                 return Ok(FileAnswer::Size(self.file(path)?.1.len()));
@@ -109,8 +109,13 @@ impl Storage {
         let is_ascii = request.representation == Representation::Ascii;
         let mut opened = Opened::default();
         let transfer = match &request.kind {
-            TransferKind::List { selection, style } => {
-                Transfer::Download(Download::listing(Listing::open(self, selection, style)?))
+            TransferKind::List {
+                selection,
+                style,
+                names,
+            } => {
+                let listing = Listing::open(self, selection, style, names)?;
+                Transfer::Download(Download::listing(listing))
             }
             TransferKind::Retrieve { path, offset } => {
                 let (path, metadata) = self.file(path)?;
@@ -119,30 +124,29 @@ impl Storage {
                 opened.bytes = bytes;
                 Transfer::Download(download)
             }
-            TransferKind::Store { path, offset } => {
-                Transfer::Upload(self.upload(path, Some(*offset), is_ascii)?)
-            }
-            TransferKind::Append { path } => Transfer::Upload(self.upload(path, None, is_ascii)?),
-            TransferKind::StoreUnique {
-                directory,
-                suggested_name,
-            } => {
-                let (name, file) = self.create_unique(directory, suggested_name)?;
-                opened.name = Some(name);
-                Transfer::Upload(Upload::new(PathBuf::new(), Some(file), Some(0), is_ascii))
+            TransferKind::Store { path, start } => {
+                let upload = match start {
+                    UploadStart::Unique => {
+                        let (name, file) = self.create_unique(path)?;
+                        opened.name = Some(name);
+                        Upload::new(PathBuf::new(), Some(file), *start, is_ascii)
+                    }
+                    _ => self.upload(path, *start, is_ascii)?,
+                };
+                Transfer::Upload(upload)
             }
         };
         Ok((transfer, opened))
     }
 
-    /// `offset`: how many bytes of the file stay; `None`: all.
     fn upload(
         &self,
         path: &FtpPath,
-        offset: Option<u64>,
+        start: UploadStart,
         is_ascii: bool,
     ) -> Result<Upload, Refusal> {
         let (file, bytes) = match self.file(path) {
+            Ok(_) if start == UploadStart::Create => return Err(Refusal::Exists),
             Ok((path, metadata)) => {
                 let file = OpenOptions::new().write(true).open(path);
                 (Some(file.map_err(|error| refusal(&error))?), metadata.len())
@@ -156,35 +160,31 @@ impl Storage {
             }
             Err(refusal) => return Err(refusal),
         };
-        if offset.is_some_and(|offset| offset > bytes) {
-            return Err(Refusal::OffsetTooLarge);
+        if let UploadStart::At { offset, replace } = start {
+            if offset.get() > bytes {
+                return Err(Refusal::OffsetTooLarge);
+            }
+            if offset.get() < bytes && !replace {
+                return Err(Refusal::Exists);
+            }
         }
         Ok(Upload::new(
             self.resolve(path, true)?,
             file,
-            offset,
+            start,
             is_ascii,
         ))
     }
 
-    fn create_unique(
-        &self,
-        directory: &FtpPath,
-        suggested: &[u8],
-    ) -> Result<(Vec<u8>, File), Refusal> {
-        let directory = self.resolve(directory, true)?;
-        let suggested = if suggested.is_empty() {
-            b"file"
-        } else {
-            suggested
-        };
+    /// Creates a file with the name of the path, or one that begins with it.
+    fn create_unique(&self, path: &FtpPath) -> Result<(Vec<u8>, File), Refusal> {
+        let directory = self.resolve(&path.parent(), true)?;
         for number in 1..=1000 {
-            let mut name = suggested.to_vec();
+            let mut name = path.name().to_vec();
             if number > 1 {
                 name.extend_from_slice(format!(".{number}").as_bytes());
             }
-            let path = directory.join(OsString::from_vec(name.clone()));
-            match File::create_new(path) {
+            match File::create_new(directory.join(OsString::from_vec(name.clone()))) {
                 Ok(file) => return Ok((name, file)),
                 Err(error) if error.kind() == std::io::ErrorKind::AlreadyExists => {}
                 Err(error) => return Err(refusal(&error)),
@@ -200,7 +200,7 @@ impl Storage {
         match metadata.file_type() {
             kind if kind.is_file() => Ok((path, metadata)),
             kind if kind.is_dir() => Err(Refusal::IsADirectory),
-            _ => Err(Refusal::Denied),
+            _ => Err(Refusal::NotARegularFile),
         }
     }
 

@@ -4,7 +4,7 @@ use std::fs::{File, OpenOptions};
 use std::io::{self, ErrorKind, Read, Seek, SeekFrom, Write};
 use std::path::PathBuf;
 
-use ftp_proto::{Refusal, TransferError, ascii};
+use ftp_proto::{Refusal, TransferError, UploadStart, ascii};
 
 use super::list::Listing;
 
@@ -102,8 +102,7 @@ pub(crate) struct Upload {
     path: PathBuf,
     /// `None`: it does not exist yet.
     file: Option<File>,
-    /// How many bytes stay; `None`: all.
-    keep: Option<u64>,
+    start: UploadStart,
     has_begun: bool,
     decoder: Option<ascii::Decoder>,
 }
@@ -112,13 +111,13 @@ impl Upload {
     pub(super) fn new(
         path: PathBuf,
         file: Option<File>,
-        keep: Option<u64>,
+        start: UploadStart,
         is_ascii: bool,
     ) -> Self {
         Self {
             path,
             file,
-            keep,
+            start,
             has_begun: false,
             decoder: is_ascii.then(ascii::Decoder::default),
         }
@@ -152,15 +151,20 @@ impl Upload {
             Some(file) => file,
             None => {
                 let mut options = OpenOptions::new();
-                options.write(true).create(true).truncate(false);
+                match self.start {
+                    UploadStart::Create => options.write(true).create_new(true),
+                    _ => options.write(true).create(true).truncate(false),
+                };
                 options.open(&self.path)?
             }
         };
         let file = self.file.insert(file);
         if !self.has_begun {
             self.has_begun = true;
-            if let Some(keep) = self.keep {
-                file.set_len(keep)?;
+            match self.start {
+                UploadStart::At { offset, .. } => file.set_len(offset.get())?,
+                UploadStart::Replace => file.set_len(0)?,
+                UploadStart::Create | UploadStart::End | UploadStart::Unique => {}
             }
             file.seek(SeekFrom::End(0))?;
         }

@@ -22,6 +22,7 @@ use alloc::vec::Vec;
 
 use super::selection::Selection;
 use super::style::ListStyle;
+use crate::codec::WireNames;
 use crate::path::FtpPath;
 
 pub use name_list::NameList;
@@ -72,6 +73,7 @@ pub struct Walk {
 impl Walk {
     /// The lines of LIST, NLST or MLSD. `now`: in seconds since 1970, UTC; it decides whether a date shows the
     /// time of day or the year.
+    #[must_use]
     pub fn new(selection: Selection, style: ListStyle, now: i64) -> Self {
         let format = Format {
             style,
@@ -79,6 +81,8 @@ impl Walk {
             now,
             prefix: Vec::new(),
             utc_offset: None,
+            names: WireNames::default(),
+            directory: selection.path.clone(),
             is_first: true,
             status: None,
         };
@@ -95,6 +99,7 @@ impl Walk {
 
     /// The entries of STAT with a path, in batches; at most
     /// [`STAT_ENTRIES_MAX`](crate::limits::STAT_ENTRIES_MAX).
+    #[must_use]
     pub fn of_status(selection: Selection, now: i64) -> Self {
         let mut walk = Self::new(selection, ListStyle::Long, now);
         walk.progress.format.status = Some(Status::default());
@@ -106,6 +111,13 @@ impl Walk {
     #[must_use]
     pub fn hiding(mut self, is_hidden: impl Fn(&FtpPath, &[u8]) -> bool + Send + 'static) -> Self {
         self.rules.is_hidden = Some(Box::new(is_hidden));
+        self
+    }
+
+    /// Writes names as the request for the listing says. STAT needs it not: the session writes its lines.
+    #[must_use]
+    pub fn with_names(mut self, names: WireNames) -> Self {
+        self.progress.format.names = names;
         self
     }
 
@@ -147,6 +159,7 @@ impl Walk {
 
     /// Whether the listing has begun, so that [`OpenTransfer`](crate::Action::OpenTransfer) is answered with
     /// success: the directory is open, the first entry has been found, or the search for it takes long.
+    #[must_use]
     pub fn has_begun(&self) -> bool {
         self.progress.has_begun
     }
