@@ -219,16 +219,24 @@ pub(crate) fn command<S: AsRef<OsStr>>(arguments: &[S]) -> Command {
     command
 }
 
-/// The server of the same build as this test: `target/PROFILE/deps/it-…` → `target/PROFILE/ftp-server-sync`.
+/// The server of the same build as this test.
 fn binary() -> PathBuf {
+    built(
+        "ftp-server-sync",
+        "`tests/run`, or `cargo build -p ftp-server-sync`",
+    )
+}
+
+/// A program of the same build as this test, which must not be older than its sources:
+/// `target/PROFILE/deps/it-…` → `target/PROFILE/NAME`. `build`: what builds it.
+pub(crate) fn built(name: &str, build: &str) -> PathBuf {
     let test = env::current_exe().expect("the test's own path");
     let profile = test
         .parent()
         .and_then(Path::parent)
         .expect("target/PROFILE/deps/it-…");
-    let binary = profile.join("ftp-server-sync");
-    let build =
-        "run `tests/run`, or `cargo build -p ftp-server-sync` in the same profile as the tests";
+    let binary = profile.join(name);
+    let build = format!("run {build} in the same profile as the tests");
     assert!(binary.is_file(), "{} is missing: {build}", binary.display());
     if let Some(source) = newer_source(&binary) {
         panic!("{} is older than {source}: {build}", binary.display());
