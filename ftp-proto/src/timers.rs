@@ -137,6 +137,7 @@ mod tests {
         timers.update(None, seconds(101));
         assert_eq!(timers.due(), None);
         assert_eq!(timers.expired(seconds(1000)), None);
+        assert_eq!(timers.update(open, seconds(101)), Some(seconds(130)));
         timers.update(timeout(TimeoutKind::Idle, 300, 9), seconds(102));
         assert_eq!(timers.update(open, seconds(103)), Some(seconds(130)));
     }

@@ -18,6 +18,7 @@ use ftp_tests::house::{names, sizes, workspace};
 /// The crates, by their names in paths. Paths cannot lead into the program.
 const CRATES: &[(&str, &str)] = &[
     ("ftp_proto", "ftp-proto/src/lib.rs"),
+    ("ftp_proto_testkit", "tests/testkit/src/lib.rs"),
     ("ftp_server_sync", "ftp-server-sync/src/lib.rs"),
     ("the program", "ftp-server-sync/src/main.rs"),
 ];
@@ -76,7 +77,11 @@ fn every_path_is_understood() {
         assert_eq!([program.problems, problems].concat(), [""; 0]);
         files.extend(program.modules.into_iter().map(|module| module.file));
     }
-    let folders = ["ftp-proto/src/", "ftp-server-sync/src/"];
+    let folders = [
+        "ftp-proto/src/",
+        "ftp-server-sync/src/",
+        "tests/testkit/src/",
+    ];
     let unread: Vec<&String> = SOURCES
         .keys()
         .filter(|file| {

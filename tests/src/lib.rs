@@ -1,7 +1,7 @@
 //! Code that the tests and the fuzz targets share.
 //!
-//! Only [`sim::Sim`], in the test kit, uses the API of `ftp-proto`. It checks everything that runs through it against the rules
-//! that hold in every session.
+//! Only [`sim::Sim`], in the test kit, uses the API of `ftp-proto`. It checks everything that runs
+//! through it against the rules that hold in every session.
 
 pub mod dialogue;
 pub mod fuzz;

@@ -113,11 +113,15 @@ fn relevant(line: &str) -> Option<String> {
     }
     let reply = line.strip_prefix("S: ")?;
     let is_last = reply.as_bytes().get(3) == Some(&b' ') && !reply.starts_with(' ');
-    match is_last {
-        false => None,
-        true if reply.starts_with("257") => Some(reply.to_owned()),
-        true => Some(reply[..3].to_owned()),
+    if !is_last {
+        return None;
     }
+    let shown = if reply.starts_with("257") {
+        reply
+    } else {
+        &reply[..3]
+    };
+    Some(shown.to_owned())
 }
 
 #[derive(Default)]
@@ -390,9 +394,10 @@ impl Model {
         let path = name.map_or_else(|| self.ready.directory.clone(), |name| self.resolve(name));
         let path = display(&path);
         let kind = if self.ready.image { "Image" } else { "Ascii" };
-        let from = match has_offset {
-            true => format!(" from {offset}"),
-            false => String::new(),
+        let from = if has_offset {
+            format!(" from {offset}")
+        } else {
+            String::new()
         };
         out.push(format!("OpenTransfer {verb} {path}{from}, {kind}"));
         if name == Some(Name::Missing) {

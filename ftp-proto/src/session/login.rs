@@ -66,9 +66,10 @@ impl Login {
         }
         context.login_failures += 1;
         Some(
-            match context.login_failures >= context.config.login_attempts_max {
-                true => Flow::Close(Some(Reply::LOGINS_EXHAUSTED)),
-                false => context.stay(Reply::LOGIN_INCORRECT),
+            if context.login_failures >= context.config.login_attempts_max {
+                Flow::Close(Some(Reply::LOGINS_EXHAUSTED))
+            } else {
+                context.stay(Reply::LOGIN_INCORRECT)
             },
         )
     }
@@ -111,9 +112,10 @@ impl Context {
     pub(super) fn user(&mut self, name: &[u8]) -> Flow {
         let guests = [&b"anonymous"[..], b"ftp"];
         let is_guest = guests.iter().any(|guest| guest.eq_ignore_ascii_case(name));
-        self.reply(match is_guest {
-            true => Reply::NEED_GUEST_PASSWORD,
-            false => Reply::NEED_PASSWORD,
+        self.reply(if is_guest {
+            Reply::NEED_GUEST_PASSWORD
+        } else {
+            Reply::NEED_PASSWORD
         });
         Flow::Login(Login {
             user: Some(name.to_vec()),

@@ -65,7 +65,8 @@ fn a_declined_action_refuses_its_command() {
         (b"PASV\r\n", 425),
         (b"EPRT |1|198.51.100.7|5000|\r\n", 200),
         (b"RETR x\r\n", 550),
-        (b"SIZE x\r\n", 550),
+        // Not SIZE, which is refused with TYPE A, without an action.
+        (b"MDTM x\r\n", 550),
         (b"NOOP\r\n", 200),
     ] {
         session.handle_input(line);
@@ -231,6 +232,26 @@ fn events_of_an_earlier_data_connection_are_ignored() {
         assert_eq!(timer(&session), Some(TimeoutKind::DataOpen), "{event:?}");
         assert!(session.never_connected().is_none(), "{event:?}");
     }
+}
+
+#[test]
+fn progress_of_an_earlier_transfer_does_not_count_for_the_next_one() {
+    let (mut session, old) = listening();
+    let first = start_transfer(&mut session);
+    let ended = Outcome::TransferEnded {
+        transfer: first.transfer,
+        result: Ok(()),
+    };
+    session.handle_outcome(ended).unwrap();
+    drain(&mut session);
+    session.handle_input(b"PORT 198,51,100,7,200,10\r\n");
+    drain(&mut session);
+    let second = start_transfer(&mut session);
+    assert_ne!(second.data, old);
+    session.handle_data(old, DataEvent::Progress(9));
+    assert_eq!(timer(&session), Some(TimeoutKind::DataOpen));
+    session.handle_data(second.data, DataEvent::Progress(9));
+    assert_eq!(timer(&session), Some(TimeoutKind::DataStall));
 }
 
 #[test]

@@ -270,9 +270,10 @@ impl Transfer {
         registry: &Registry,
         now: Instant,
     ) -> AdvanceOutcome {
-        let result = match stream.ready {
-            true => stream.stream().handshake(),
-            false => Err(ErrorKind::WouldBlock.into()),
+        let result = if stream.ready {
+            stream.stream().handshake()
+        } else {
+            Err(ErrorKind::WouldBlock.into())
         };
         match result {
             Ok(()) if !self.is_proven(&mut stream) => {

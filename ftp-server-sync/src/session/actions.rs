@@ -116,9 +116,10 @@ impl Connection {
         };
         let announced = offer.announcement;
         let outer = offer.port;
-        let level = match self.announced.replace(announced) == Some(announced) {
-            true => Level::Debug,
-            false => Level::Info,
+        let level = if self.announced.replace(announced) == Some(announced) {
+            Level::Debug
+        } else {
+            Level::Info
         };
         log!(
             level,
@@ -232,10 +233,11 @@ impl Connection {
             .transfer
             .as_mut()
             .filter(|transfer| transfer.id == start.transfer)?;
-        let started = match protected && protection.is_none() {
+        let started = if protected && protection.is_none() {
             // Data that the client wants protected is never sent in clear text.
-            true => Err(io::ErrorKind::Unsupported.into()),
-            false => transfer.start(start.connection, port, protection, &endpoints, now),
+            Err(io::ErrorKind::Unsupported.into())
+        } else {
+            transfer.start(start.connection, port, protection, &endpoints, now)
         };
         if let Err(error) = started {
             info!("#{} no data connection: {error}", self.number);

@@ -107,9 +107,10 @@ impl Connection {
         );
         let generation = server.generation();
         let current = server.current();
-        let start = match implicit_tls {
-            true => Session::with_implicit_tls,
-            false => Session::new,
+        let start = if implicit_tls {
+            Session::with_implicit_tls
+        } else {
+            Session::new
         };
         let now = Instant::now();
         Ok(Self {
@@ -380,9 +381,10 @@ impl Connection {
             return false;
         }
         // A rate limits bytes only, not the time until the data connection is established.
-        let granted = match transfer.is_open() {
-            true => self.rate_limits.grant(&transfer.request, *budget, now),
-            false => Some(*budget),
+        let granted = if transfer.is_open() {
+            self.rate_limits.grant(&transfer.request, *budget, now)
+        } else {
+            Some(*budget)
         };
         let Some(granted) = granted else {
             return false;

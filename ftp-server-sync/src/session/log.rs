@@ -60,9 +60,10 @@ impl SessionLog {
         let is_whole = input.ends_with(b"\n") && !self.discarding;
         let begins = !self.discarding;
         self.discarding = !input.ends_with(b"\n");
-        let shown = match is_whole && input.len() <= limits::LINE_BYTES_MAX {
-            true => loggable(input),
-            false => b"(overlong line)",
+        let shown = if is_whole && input.len() <= limits::LINE_BYTES_MAX {
+            loggable(input)
+        } else {
+            b"(overlong line)"
         };
         self.command = CommandStart::of(shown);
         if begins {
@@ -117,9 +118,10 @@ impl SessionLog {
         let seconds = transfer
             .connected
             .map_or(0.0, |since| (now - since).as_secs_f64());
-        let rate = match seconds > 0.0 {
-            true => format!(", {:.2} MB/s", bytes as f64 / 1e6 / seconds),
-            false => String::new(),
+        let rate = if seconds > 0.0 {
+            format!(", {:.2} MB/s", bytes as f64 / 1e6 / seconds)
+        } else {
+            String::new()
         };
         match result {
             Ok(()) => info!("#{number} {what}: {bytes} bytes in {seconds:.3} s{rate}"),
@@ -156,9 +158,10 @@ impl SessionLog {
 
     /// An upload ended without close_notify. At level `info` once in a session.
     pub(super) fn bare_end(&mut self) {
-        let level = match std::mem::replace(&mut self.is_bare_end_logged, true) {
-            true => Level::Debug,
-            false => Level::Info,
+        let level = if std::mem::replace(&mut self.is_bare_end_logged, true) {
+            Level::Debug
+        } else {
+            Level::Info
         };
         log!(
             level,

@@ -14,5 +14,6 @@ mod login;
 mod names;
 mod rfc;
 mod strangers;
+mod test_kit;
 mod tls;
 mod transfers;

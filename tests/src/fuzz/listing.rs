@@ -100,9 +100,10 @@ fn check_long(entry: &Entry, now: i64, classify: bool) {
         EntryKind::BlockDevice | EntryKind::CharacterDevice
     );
     let (major, minor) = entry.device_numbers;
-    let size = match is_device {
-        true => Size::Device(major, minor),
-        false => Size::Bytes(entry.size),
+    let size = if is_device {
+        Size::Device(major, minor)
+    } else {
+        Size::Bytes(entry.size)
     };
     assert_eq!((listed.links, listed.size), (entry.links, size));
     for (shown, name, number) in [

@@ -6,6 +6,7 @@
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::time::Duration;
 
+#[cfg(feature = "arbitrary")]
 use arbitrary::Arbitrary;
 use ftp_proto::listing::{Entry, EntryKind};
 use ftp_proto::{
@@ -16,79 +17,114 @@ use ftp_proto::{
 use crate::sim::{Question, Sim};
 
 /// One operation on a session.
-#[derive(Arbitrary, Clone, Debug)]
+#[cfg_attr(feature = "arbitrary", derive(Arbitrary))]
+#[derive(Clone, Debug)]
 pub enum Operation {
+    /// The client sends a command line.
     Line(Line),
+    /// The client sends any bytes.
     Raw(Vec<u8>),
-    /// This number of bytes without a line end.
+    /// The client sends this number of bytes without a line end.
     NoLineEnd(u16),
     /// The driver answers the open action, or the running transfer ends.
     Answer(Answer),
+    /// The client's data connection is established.
     DataConnected,
     /// Another host connects to the passive port.
     StrangerConnected,
     /// Something happens to an earlier data connection.
     LateEvent(u8),
+    /// TLS is established on the data connection.
     DataProtected,
+    /// The passive port has been closed, and the client had not connected.
     DataNeverConnected,
+    /// Other sessions need the passive port.
     PortWithdrawn,
+    /// The transfer has moved this number of bytes in total.
     Progress(u64),
     /// The timer that runs expires.
     Timeout,
     /// A timer that ran before expires late.
     LateTimeout(u8),
+    /// A setting changes.
     Configure(Setting),
+    /// The client closes the control connection.
     Eof,
+    /// The server stops.
     Shutdown,
 }
 
 /// A command line.
-#[derive(Arbitrary, Clone, Debug)]
+#[cfg_attr(feature = "arbitrary", derive(Arbitrary))]
+#[derive(Clone, Debug)]
 pub struct Line {
+    /// One of [`VERBS`].
     pub verb: u8,
+    /// What follows the verb.
     pub argument: Argument,
+    /// Its bits: Telnet before the verb, lower case, LF without CR.
     pub style: u8,
 }
 
-#[derive(Arbitrary, Clone, Debug)]
+/// The argument of a command line.
+#[cfg_attr(feature = "arbitrary", derive(Arbitrary))]
+#[derive(Clone, Debug)]
 pub enum Argument {
+    /// Not even a space.
     None,
-    /// Components, each from a table.
+    /// Components, each one of [`COMPONENTS`].
     Path(Vec<u8>),
+    /// A decimal number.
     Number(u64),
-    /// A word that some command accepts.
+    /// One of [`WORDS`].
     Word(u8),
+    /// Any bytes.
     Raw(Vec<u8>),
 }
 
-#[derive(Arbitrary, Clone, Debug)]
+/// How the driver answers.
+#[cfg_attr(feature = "arbitrary", derive(Arbitrary))]
+#[derive(Clone, Debug)]
 pub enum Answer {
+    /// With success: [`good`].
     Good(u8),
+    /// With a refusal, or a transfer's error.
     Refused(u8),
     /// Any outcome; it may not answer the open action.
     Any(u8),
 }
 
 /// A setting to change.
-#[derive(Arbitrary, Clone, Copy, Debug)]
+#[cfg_attr(feature = "arbitrary", derive(Arbitrary))]
+#[derive(Clone, Copy, Debug)]
 pub enum Setting {
+    /// Whether AUTH TLS is offered.
     Tls(bool),
+    /// Whether PASV announces a public address.
     Masquerade(bool),
+    /// Whether the router has other port numbers.
     OuterPorts(bool),
+    /// Whether the timers are limited.
     Timeouts(bool),
+    /// Whether data connections may lead to other hosts.
     Foreign(bool),
+    /// Whether login and data need TLS.
     TlsRequired(bool),
 }
 
 /// The start of a session.
-#[derive(Arbitrary, Clone, Debug)]
+#[cfg_attr(feature = "arbitrary", derive(Arbitrary))]
+#[derive(Clone, Debug)]
 pub struct Setup {
+    /// The addresses of both ends: IPv4, IPv4 as IPv6, or IPv6.
     pub ends: u8,
+    /// Applied in this order.
     pub settings: Vec<Setting>,
     /// The rights of a user who is logged in at the start; `None`: no login.
     pub logged_in: Option<u8>,
 }
 
+/// The commands, with words that are none.
 pub const VERBS: &[&str] = &[
     "ABOR", "ACCT", "ALLO", "APPE", "AUTH", "CCC", "CDUP", "CWD", "DELE", "EPRT", "EPSV", "FEAT",
     "HELP", "LIST", "MDTM", "MKD", "MLSD", "MLST", "MODE", "NLST", "NOOP", "OPTS", "PASS", "PASV",
@@ -99,6 +135,7 @@ pub const VERBS: &[&str] = &[
     "PASV", "EPSV", "RETR", "STOR", "LIST", "PASV", "RETR", "ABOR",
 ];
 
+/// Arguments that some command accepts.
 pub const WORDS: &[&str] = &[
     "A",
     "A N",
@@ -148,6 +185,7 @@ pub const WORDS: &[&str] = &[
     "RETR",
 ];
 
+/// Components of paths, many of them unusual.
 pub const COMPONENTS: &[&[u8]] = &[
     b"",
     b".",
@@ -326,6 +364,7 @@ fn any_outcome(choice: u8, transfers: &[TransferId]) -> Outcome {
 }
 
 impl Line {
+    /// What the client sends.
     pub fn bytes(&self) -> Vec<u8> {
         let verb = *pick(VERBS, self.verb);
         let mut bytes = Vec::new();
@@ -364,6 +403,7 @@ impl Argument {
 }
 
 impl Setting {
+    /// Changes the settings.
     pub fn apply(self, config: &mut Config) {
         let rules = &mut config.masquerade;
         match self {

@@ -5,6 +5,7 @@
 /// A reply as a client receives it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ParsedReply {
+    /// The first three digits.
     pub code: u16,
     /// The texts after the code, and the whole lines in between. FF is still doubled.
     pub lines: Vec<Vec<u8>>,

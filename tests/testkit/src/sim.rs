@@ -61,9 +61,13 @@ pub struct Sim {
 pub enum Question {
     /// The password.
     Authenticate(Vec<u8>),
+    /// The operation.
     File(FileRequest),
+    /// A passive port.
     Passive,
+    /// The transfer to open.
     Transfer(TransferRequest),
+    /// The handshake on the control connection.
     Tls,
 }
 
@@ -438,6 +442,7 @@ impl Sim {
         }
     }
 
+    /// The action that waits for its outcome.
     pub fn question(&self) -> Option<&Question> {
         self.question.as_ref()
     }
@@ -467,6 +472,7 @@ impl Sim {
         &self.codes
     }
 
+    /// The session, to look at.
     pub fn session(&self) -> &Session {
         &self.session
     }

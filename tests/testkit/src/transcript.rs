@@ -56,6 +56,10 @@ pub struct Replayed {
 
 impl<'a> Transcript<'a> {
     /// Reads a transcript without its expected outputs.
+    ///
+    /// # Errors
+    ///
+    /// The setting that is not understood.
     pub fn parse(source: &'a str) -> Result<Self, String> {
         let mut transcript = Self {
             lines: Vec::new(),
@@ -86,14 +90,42 @@ impl<'a> Transcript<'a> {
         Ok(transcript)
     }
 
-    pub fn is_whole_only(&self) -> bool {
-        self.whole_only
+    /// Replays it for each [`Arrival`]: how the bytes arrive must not matter. Returns the result for whole lines.
+    ///
+    /// # Errors
+    ///
+    /// As [`replay`](Self::replay), and where the results differ.
+    pub fn replay_in_every_way(&self) -> Result<Replayed, String> {
+        let whole = self.replay(Arrival::Whole)?;
+        if self.whole_only {
+            return Ok(whole);
+        }
+        let bytewise = self.replay(Arrival::Bytewise)?.text;
+        if bytewise != whole.text {
+            return Err(format!("byte by byte the result differs:\n{bytewise}"));
+        }
+        let pipelined = self.replay(Arrival::Pipelined)?;
+        if pipelined.outputs != whole.outputs {
+            let text = pipelined.text;
+            return Err(format!("pipelined the result differs:\n{text}"));
+        }
+        Ok(whole)
     }
 
+    /// Runs a session, with its client and its driver.
+    ///
+    /// # Errors
+    ///
+    /// The line that cannot be performed, and why; an action that the transcript does not answer.
+    ///
+    /// # Panics
+    ///
+    /// If the session breaks a rule that holds in every session; see [`Sim`].
     pub fn replay(&self, arrival: Arrival) -> Result<Replayed, String> {
-        let begin = match self.implicit_tls {
-            true => Sim::with_implicit_tls,
-            false => Sim::new,
+        let begin = if self.implicit_tls {
+            Sim::with_implicit_tls
+        } else {
+            Sim::new
         };
         let mut sim = begin(self.config.clone(), self.endpoints);
         if let Some(permissions) = self.permissions {

@@ -65,17 +65,19 @@ impl Ready {
                 }
                 Some(_) => false,
             };
-        match is_well_formed {
-            true => Reply::ALLOCATION_SUPERFLUOUS,
-            false => Reply::ARGUMENT_SYNTAX,
+        if is_well_formed {
+            Reply::ALLOCATION_SUPERFLUOUS
+        } else {
+            Reply::ARGUMENT_SYNTAX
         }
     }
 }
 
 /// 504 for a value of the RFC that is not implemented, 501 for any other.
 fn parameter_refusal(is_known: bool) -> Reply {
-    match is_known {
-        true => Reply::PARAMETER_NOT_IMPLEMENTED,
-        false => Reply::ARGUMENT_SYNTAX,
+    if is_known {
+        Reply::PARAMETER_NOT_IMPLEMENTED
+    } else {
+        Reply::ARGUMENT_SYNTAX
     }
 }
