@@ -2,8 +2,9 @@
 
 use std::ffi::OsString;
 use std::fs::{self, File, Metadata, OpenOptions};
+use std::io;
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
-use std::os::unix::fs::PermissionsExt;
+use std::os::unix::fs::{MetadataExt, PermissionsExt};
 use std::path::{Component, Path, PathBuf};
 use std::time::{Duration, SystemTime};
 
@@ -53,7 +54,10 @@ impl Storage {
     fn perform(&self, request: &FileRequest) -> Result<FileAnswer, Refusal> {
         let result = match request {
             FileRequest::ChangeDirectory(path) => fs::read_dir(self.resolve(path, true)?).map(drop),
-            FileRequest::MakeDirectory { path, .. } => fs::create_dir(self.resolve(path, false)?),
+            FileRequest::MakeDirectory { path, umask } => {
+                let path = self.resolve(path, false)?;
+                fs::create_dir(&path).and_then(|()| apply_umask(&path, 0o777, *umask))
+            }
             FileRequest::RemoveDirectory(path) => fs::remove_dir(self.resolve_below(path)?),
             FileRequest::DeleteFile(path) => fs::remove_file(self.resolve_below(path)?),
             FileRequest::RenameFrom(path) => self.resolve_below(path)?.symlink_metadata().map(drop),
@@ -68,18 +72,20 @@ impl Storage {
                 return Ok(FileAnswer::Modified(modified));
             }
             FileRequest::ChangeMode { path, mode } => {
-                let permissions = fs::Permissions::from_mode(*mode);
-                fs::set_permissions(self.resolve(path, true)?, permissions)
+                let (path, metadata) = self.changeable(path)?;
+                // As chmod does: what a directory hands down to new files stays.
+                let kept = if metadata.is_dir() { 0o3000 } else { 0 };
+                let mode = mode & 0o777 | metadata.mode() & kept;
+                fs::set_permissions(path, fs::Permissions::from_mode(mode))
             }
             FileRequest::SetModified { path, modified } => {
-                let since_1970 = u64::try_from(*modified).map_err(|_| Refusal::Unsupported)?;
-                let time = SystemTime::UNIX_EPOCH + Duration::from_secs(since_1970);
-                let path = self.resolve(path, true)?;
-                // Opening a pipe would block.
-                if !path.is_file() && !path.is_dir() {
-                    return Err(Refusal::NotFound);
-                }
-                File::open(path).and_then(|file| file.set_modified(time))
+                let distance = Duration::from_secs(modified.unsigned_abs());
+                let time = match modified {
+                    ..0 => SystemTime::UNIX_EPOCH.checked_sub(distance),
+                    _ => SystemTime::UNIX_EPOCH.checked_add(distance),
+                };
+                let time = time.ok_or(Refusal::Unsupported)?;
+                File::open(self.changeable(path)?.0).and_then(|file| file.set_modified(time))
             }
             FileRequest::Facts(path) => {
                 let metadata = self.resolve(path, false)?.symlink_metadata();
@@ -180,7 +186,7 @@ impl Storage {
             let path = directory.join(OsString::from_vec(name.clone()));
             match File::create_new(path) {
                 Ok(file) => return Ok((name, file)),
-                Err(error) if error.kind() == std::io::ErrorKind::AlreadyExists => {}
+                Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
                 Err(error) => return Err(refusal(&error)),
             }
         }
@@ -196,6 +202,17 @@ impl Storage {
             kind if kind.is_dir() => Err(Refusal::IsADirectory),
             _ => Err(Refusal::Denied),
         }
+    }
+
+    /// What SITE CHMOD and MFMT may change, behind symbolic links.
+    fn changeable(&self, path: &FtpPath) -> Result<(PathBuf, Metadata), Refusal> {
+        let is_root = path.is_root();
+        let path = self.resolve(path, true)?;
+        let metadata = fs::metadata(&path).map_err(|error| refusal(&error))?;
+        if is_root || !(metadata.is_file() || metadata.is_dir()) {
+            return Err(Refusal::Denied);
+        }
+        Ok((path, metadata))
     }
 
     fn resolve_below(&self, path: &FtpPath) -> Result<PathBuf, Refusal> {
@@ -241,5 +258,13 @@ impl Storage {
             }
         }
         Ok(found)
+    }
+}
+
+/// Sets the permission bits of what has just been created, if the client has sent SITE UMASK.
+pub(super) fn apply_umask(path: &Path, mode: u32, umask: Option<u32>) -> io::Result<()> {
+    match umask {
+        Some(umask) => fs::set_permissions(path, fs::Permissions::from_mode(mode & !umask)),
+        None => Ok(()),
     }
 }
