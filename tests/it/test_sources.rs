@@ -52,6 +52,24 @@ fn each_test_in_the_nat_matrix_exists() {
     assert!(count > 80, "{count}");
 }
 
+/// A driver is compiled with the test kit's judge in the place of a session, so each method of a session is there, with
+/// the same arguments.
+#[test]
+fn the_judge_has_the_methods_of_a_session() {
+    let read = |path: &str| fs::read_to_string(manifest().join(path)).expect("a file");
+    let api = read("../ftp-proto/PUBLIC-API.txt");
+    let judge = read("testkit/src/judge.rs");
+    let prefix = "fn ftp_proto::Session::";
+    let methods: Vec<&str> = api
+        .lines()
+        .filter_map(|line| line.strip_prefix(prefix))
+        .collect();
+    assert!(methods.len() > 15, "{methods:?}");
+    for method in methods {
+        assert!(judge.contains(&format!("pub fn {method} {{")), "{method}");
+    }
+}
+
 /// They could not be run against another server's command otherwise.
 #[test]
 fn black_box_tests_start_no_other_server() {

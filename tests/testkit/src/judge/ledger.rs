@@ -23,6 +23,8 @@ pub(super) struct Ledger {
     port: Option<Port>,
     /// The driver has asked who may connect to that port. Atomic because asking needs no `mut`.
     was_judged: AtomicBool,
+    /// The length of the last transfer that was opened, if it is a download of a known length.
+    bytes_to_send: Option<u64>,
     transfer: Option<Transfer>,
 }
 
@@ -50,7 +52,7 @@ struct Transfer {
     /// The last peer of a passive connection that was reported is a stranger.
     is_stranger: bool,
     bytes_total: Option<u64>,
-    /// When it was started, or when the last thing happened to it.
+    bytes_to_send: Option<u64>,
     since: Duration,
     aborted_at: Option<Duration>,
 }
@@ -113,6 +115,7 @@ impl Ledger {
                     is_connected: peer == Some(PeerVerdict::Client),
                     is_stranger: is_passive && peer == Some(PeerVerdict::Stranger),
                     bytes_total: None,
+                    bytes_to_send: self.bytes_to_send.take(),
                     since: now,
                     aborted_at: None,
                 });
@@ -153,15 +156,12 @@ impl Ledger {
                     transfer.check_success(now);
                 }
             }
-            Outcome::Tls { leftover, .. } => {
-                let received = self.unused.len();
-                if *leftover < received {
-                    Rule::NoClearTextAfterStartTls.broken(format_args!(
-                        "{received} bytes were received before the handshake, {leftover} reported"
-                    ));
-                }
-                self.unused.clear();
+            Outcome::Tls { .. } => {
                 self.is_shaking_hands = false;
+                self.question = None;
+            }
+            Outcome::TransferOpened(Ok(opened)) => {
+                self.bytes_to_send = opened.bytes;
                 self.question = None;
             }
             _ => self.question = None,
@@ -271,7 +271,8 @@ impl Transfer {
             Rule::ReportTheConnection.broken("neither Connected nor Progress was reported");
         }
         let took = now - self.since;
-        if self.bytes_total.is_none() && took >= SILENCE_MAX {
+        let moved_silently = self.bytes_total.is_none() && self.bytes_to_send > Some(0);
+        if moved_silently && took >= SILENCE_MAX {
             Rule::ReportProgress.broken(format_args!("no report in {} s", took.as_secs()));
         }
     }
@@ -287,5 +288,5 @@ impl Transfer {
     }
 }
 
-/// A transfer may be over before its driver reports progress, but not after this time on the clock of the test.
+/// A download may be over before its driver reports progress, but not after this time on the clock of the test.
 const SILENCE_MAX: Duration = Duration::from_secs(1);

@@ -21,14 +21,15 @@ pub enum Rule {
     /// `Progress` has the id of the transfer that runs. After `TransferEnded` no byte moves.
     ProgressBelongsToTheTransfer,
     /// Bytes that have moved are reported, at least once within the time for stalled transfers; otherwise a slow
-    /// transfer is cut.
+    /// transfer is cut. Of downloads whose length is known the judge knows that bytes move; of all others the
+    /// [`Witness`](super::Witness) must see it.
     ReportProgress,
     /// A transfer succeeds only after its data connection was reported as `Connected`, or its `Progress` was.
     ReportTheConnection,
     /// A connection to a passive port is served only if `judge_peer` says that it comes from the client.
     RefuseStrangers,
-    /// Between the action `StartTls` and the end of the handshake no command passes, and afterwards none in clear
-    /// text. What was received before the handshake is counted in `Outcome::Tls`.
+    /// Between the action `StartTls` and the end of the handshake no command passes. From then on nothing is sent or
+    /// received in clear text, which the [`Witness`](super::Witness) must see.
     NoClearTextAfterStartTls,
     /// After each input, `poll_timeout` is called: the timer may be another one.
     LookAtTheTimer,
@@ -66,7 +67,7 @@ impl fmt::Display for Rule {
             Self::ReportTheConnection => "report the data connection before the transfer succeeds",
             Self::RefuseStrangers => "serve a passive connection only if its peer is the client",
             Self::NoClearTextAfterStartTls => {
-                "neither pass nor send clear text after StartTls, and count what was received before"
+                "neither pass input during the handshake nor use clear text after StartTls"
             }
             Self::LookAtTheTimer => "call poll_timeout after each input",
             Self::PassExpiredTimers => "pass an expired timer to handle_timeout",

@@ -8,6 +8,28 @@ use super::rules::Rule;
 
 /// Takes the reports of a test's doubles of files and sockets, and of the test itself. Clones report to the same
 /// [`Judge`](super::Judge); a report that shows a broken [`Rule`] panics at once, in the driver's own call.
+///
+/// ```
+/// use std::io::{self, Write};
+/// use ftp_proto_testkit::Witness;
+///
+/// /// A file in memory, which a test gives to the driver.
+/// struct MemoryFile {
+///     content: Vec<u8>,
+///     witness: Witness,
+/// }
+///
+/// impl Write for MemoryFile {
+///     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+///         self.witness.file_changed();
+///         self.content.write(bytes)
+///     }
+///
+///     fn flush(&mut self) -> io::Result<()> {
+///         Ok(())
+///     }
+/// }
+/// ```
 #[derive(Clone, Debug, Default)]
 pub struct Witness(Arc<Mutex<Seen>>);
 

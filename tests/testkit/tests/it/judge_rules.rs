@@ -37,11 +37,15 @@ fn logged_in() -> Judge {
 fn uploading() -> (Judge, TransferStart) {
     let (mut judge, _) = listening();
     open(&mut judge);
-    let started = answer(&mut judge, Outcome::TransferOpened(Ok(Opened::default())));
-    let Some(Action::StartTransfer(start)) = started else {
-        panic!("{started:?}");
-    };
-    (judge, start)
+    let action = answer(&mut judge, Outcome::TransferOpened(Ok(Opened::default())));
+    (judge, started(action))
+}
+
+fn started(action: Option<Action>) -> TransferStart {
+    match action {
+        Some(Action::StartTransfer(start)) => start,
+        other => panic!("{other:?}"),
+    }
 }
 
 fn listening() -> (Judge, DataId) {
@@ -245,18 +249,27 @@ fn progress_belongs_to_the_transfer() {
 
 #[test]
 fn progress_is_reported() {
-    let transfer = |reports: bool, seconds: u32| {
-        let (mut judge, start) = uploading();
+    let download = |bytes: Option<u64>, reports: bool, half_seconds: u32| {
+        let (mut judge, _) = listening();
+        let request = send(&mut judge, "RETR file");
+        assert!(matches!(request, Some(Action::OpenTransfer(_))));
+        let opened = Opened {
+            bytes,
+            ..Opened::default()
+        };
+        let start = started(answer(&mut judge, Outcome::TransferOpened(Ok(opened))));
         report(&mut judge, start.data, DataEvent::Connected(CLIENT));
         if reports {
             report(&mut judge, start.data, DataEvent::Progress(1));
         }
-        judge.time_passes(seconds * SECOND / 2);
+        judge.time_passes(half_seconds * SECOND / 2);
         answer(&mut judge, ended(&start));
     };
-    transfer(true, 100);
-    transfer(false, 1);
-    breaks(Rule::ReportProgress, || transfer(false, 2));
+    download(Some(1), true, 100);
+    download(Some(1), false, 1);
+    download(Some(0), false, 100);
+    download(None, false, 100);
+    breaks(Rule::ReportProgress, || download(Some(1), false, 2));
     // A double of the connection has seen the bytes.
     let moved = |reported: u64| {
         let (mut judge, start) = uploading();
@@ -306,10 +319,11 @@ fn strangers_are_refused() {
         let (mut judge, data) = listening();
         report(&mut judge, data, DataEvent::Connected(STRANGER));
         open(&mut judge);
-        let started = answer(&mut judge, Outcome::TransferOpened(Ok(Opened::default())));
-        let Some(Action::StartTransfer(start)) = started else {
-            panic!("{started:?}");
-        };
+        let start = started(answer(
+            &mut judge,
+            Outcome::TransferOpened(Ok(Opened::default())),
+        ));
+
         answer(&mut judge, ended(&start));
     });
 }
@@ -391,11 +405,12 @@ fn a_file_changes_after_its_connection_exists() {
     breaks(Rule::ChangeNothingAtOpenTransfer, || {
         judge.witness().file_changed()
     });
-    let started = answer(&mut judge, Outcome::TransferOpened(Ok(Opened::default())));
+    let start = started(answer(
+        &mut judge,
+        Outcome::TransferOpened(Ok(Opened::default())),
+    ));
     judge.witness().file_changed();
-    let Some(Action::StartTransfer(start)) = started else {
-        panic!("{started:?}");
-    };
+
     answer(&mut judge, ended(&start));
 }
 
