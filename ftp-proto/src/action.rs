@@ -4,9 +4,9 @@ use alloc::vec::Vec;
 use core::net::SocketAddr;
 
 use crate::event::DataId;
-use crate::listing::{FactSet, Selection};
+use crate::listing::Selection;
+use crate::listing::style::ListStyle;
 use crate::path::FtpPath;
-use crate::permissions::Permissions;
 use crate::reply::Reply;
 use crate::secret::Secret;
 
@@ -33,7 +33,8 @@ pub enum Action {
         /// The argument of PASS.
         password: Secret,
     },
-    /// A file operation that needs no data connection: [`Outcome::File`](crate::Outcome::File).
+    /// A file operation that needs no data connection: [`Outcome::File`](crate::Outcome::File). It is answered once,
+    /// but for [`FileRequest::Status`], whose answer may come in several pieces.
     File(FileRequest),
     /// Listen for a data connection from the client, on the control connection's own local address:
     /// [`Outcome::PassiveOpened`](crate::Outcome::PassiveOpened). The driver accepts connections until
@@ -132,9 +133,10 @@ pub enum FileRequest {
     },
     /// The facts of the path itself (MLST): [`FileAnswer::Entry`](crate::FileAnswer::Entry).
     Facts(FtpPath),
-    /// The lines that LIST would send, at most
-    /// [`STAT_ENTRIES_MAX`](crate::limits::STAT_ENTRIES_MAX) (STAT with a path):
-    /// [`FileAnswer::Lines`](crate::FileAnswer::Lines).
+    /// The entries that LIST would show (STAT with a path):
+    /// [`FileAnswer::Entries`](crate::FileAnswer::Entries), in one batch or several;
+    /// [`Walk::of_status`](crate::listing::Walk::of_status) finds them. The reply contains at most
+    /// [`STAT_ENTRIES_MAX`](crate::limits::STAT_ENTRIES_MAX).
     Status(Selection),
 }
 
@@ -187,23 +189,6 @@ pub enum TransferKind {
         selection: Selection,
         /// What a line looks like.
         style: ListStyle,
-    },
-}
-
-/// The form of a listing.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum ListStyle {
-    /// LIST: the form of `ls -l`, see [`listing`](crate::listing).
-    Long,
-    /// NLST: only names, each with [`Selection::prefix`](crate::listing::Selection::prefix) before
-    /// it, so that the client can use each line as a path (RFC 1123, section 4.1.2.7).
-    Names,
-    /// MLSD: facts and names (RFC 3659, section 7).
-    Facts {
-        /// Which facts.
-        facts: FactSet,
-        /// What the user may do, for the `perm` fact.
-        permissions: Permissions,
     },
 }
 

@@ -39,9 +39,13 @@ mod permissions;
 pub mod ports;
 pub mod rate;
 mod reach;
+mod refusal;
 mod reply;
 mod secret;
 mod session;
+#[cfg(feature = "std")]
+#[path = "std.rs"]
+mod std_conversions;
 pub mod text;
 mod timeout;
 mod timers;
@@ -53,23 +57,25 @@ pub mod argument {
 }
 
 pub use action::{
-    Action, DataConnection, FileRequest, ListStyle, Output, Representation, TransferId,
-    TransferKind, TransferRequest, TransferStart,
+    Action, DataConnection, FileRequest, Output, Representation, TransferId, TransferKind,
+    TransferRequest, TransferStart,
 };
 pub use address::{AddressFamily, Endpoints, canonical};
 pub use allowed_peers::{AllowedPeers, PeerVerdict};
 pub use command::{CommandSummary, commands};
 pub use config::{Config, limits};
 pub use event::{DataEvent, DataId};
+pub use listing::style::ListStyle;
 pub use masquerade::{
     AnnounceReason, Announcement, ClientRule, Masquerade, OuterPorts, PortNumber, PublicAddress,
 };
 pub use never_connected::NeverConnected;
 pub use offer::{ClientOrigin, Diagnosis, PassiveOffer};
-pub use outcome::{FileAnswer, Misuse, Opened, Outcome, Refusal, TransferError};
+pub use outcome::{FileAnswer, Misuse, Opened, Outcome, TransferError};
 pub use path::FtpPath;
 pub use permissions::Permissions;
 pub use reach::Reach;
+pub use refusal::Refusal;
 pub use reply::Reply;
 pub use secret::Secret;
 pub use session::Session;

@@ -5,8 +5,9 @@ use core::error::Error;
 use core::fmt;
 
 use crate::action::{Action, TransferId};
-use crate::listing::Entry;
+use crate::listing::{Entry, EntryBatch};
 use crate::permissions::Permissions;
+use crate::refusal::Refusal;
 
 /// The answer to an [`Action`](crate::Action).
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -49,8 +50,9 @@ pub enum FileAnswer {
     Modified(i64),
     /// One entry.
     Entry(Entry),
-    /// Lines without their endings.
-    Lines(Vec<Vec<u8>>),
+    /// Some of the entries, to `Status`. The answer consists of one batch or several, the last of which says so:
+    /// until then the action is open.
+    Entries(EntryBatch),
 }
 
 /// An opened transfer.
@@ -60,54 +62,6 @@ pub struct Opened {
     pub bytes: Option<u64>,
     /// The name that the driver chose for STOU.
     pub name: Option<Vec<u8>>,
-}
-
-/// Why a driver did not perform an action. The core turns it into the code and text of a reply.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Refusal {
-    /// No such file or directory.
-    NotFound,
-    /// Not permitted, by the file system or a rule.
-    Denied,
-    /// The target exists already.
-    Exists,
-    /// The directory is not empty.
-    NotEmpty,
-    /// A directory was needed.
-    NotADirectory,
-    /// A file was needed.
-    IsADirectory,
-    /// The disk or a quota is full.
-    NoSpace,
-    /// The file system does not accept the name.
-    NameRejected,
-    /// The offset of REST lies beyond the end of the file.
-    OffsetTooLarge,
-    /// In use; a later attempt may succeed.
-    Busy,
-    /// The driver does not support this.
-    Unsupported,
-    /// Any other error on the server's side.
-    Failed,
-}
-
-impl fmt::Display for Refusal {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::NotFound => "not found",
-            Self::Denied => "permission denied",
-            Self::Exists => "exists already",
-            Self::NotEmpty => "directory not empty",
-            Self::NotADirectory => "not a directory",
-            Self::IsADirectory => "is a directory",
-            Self::NoSpace => "no space left",
-            Self::NameRejected => "name not allowed",
-            Self::OffsetTooLarge => "restart offset beyond the end",
-            Self::Busy => "busy",
-            Self::Unsupported => "not supported",
-            Self::Failed => "local error",
-        })
-    }
 }
 
 /// Why a transfer failed.
@@ -211,7 +165,7 @@ impl FileAnswer {
             Self::Size(_) => "File(Size)",
             Self::Modified(_) => "File(Modified)",
             Self::Entry(_) => "File(Entry)",
-            Self::Lines(_) => "File(Lines)",
+            Self::Entries(_) => "File(Entries)",
         }
     }
 }

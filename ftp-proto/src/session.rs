@@ -9,6 +9,7 @@
 mod auth;
 mod busy;
 mod context;
+mod file_status;
 mod flow;
 mod held;
 mod info;
@@ -31,7 +32,8 @@ use crate::event::{DataEvent, DataId};
 use crate::line::{LineReader, Scan, strip_telnet};
 use crate::never_connected::NeverConnected;
 use crate::offer::PassiveOffer;
-use crate::outcome::{Misuse, Outcome, Refusal};
+use crate::outcome::{Misuse, Outcome};
+use crate::refusal::Refusal;
 use crate::reply::Reply;
 use crate::timeout::{Timeout, TimeoutKind};
 

@@ -8,3 +8,4 @@ mod masquerade;
 mod properties;
 mod rate_limit;
 mod transcripts;
+mod walk;

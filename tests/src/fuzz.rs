@@ -4,6 +4,7 @@ mod client;
 mod listing;
 
 use arbitrary::{Arbitrary, Unstructured};
+use ftp_proto::listing::{Entry, EntryBatch, EntryKind};
 use ftp_proto::{Config, Endpoints, FileAnswer, Opened, Outcome, Permissions};
 
 use crate::model::{self, Step};
@@ -158,7 +159,8 @@ fn answer_eagerly(sim: &mut Sim, style: u8) -> bool {
     let at_once = style & 4 != 0 || stuck;
     match sim.question().cloned() {
         Some(question) if at_once || !matches!(question, Question::Passive) => {
-            sim.answer_only(operations::good(&question, style));
+            // The last batch of a reply to STAT, or this would not end.
+            sim.answer_only(operations::good(&question, style % 128));
         }
         None if sim.is_aborting() || (sim.is_running() && stuck) => sim.end_only(Ok(())),
         _ => return false,
@@ -173,9 +175,12 @@ fn answer_with(question: &Question, data: &[u8]) -> Outcome {
             entry.name = data.to_vec();
             Outcome::File(Ok(FileAnswer::Entry(entry)))
         }
-        Outcome::File(Ok(FileAnswer::Lines(_))) => {
-            let lines = data.split(|&byte| byte == b'\n').map(<[u8]>::to_vec);
-            Outcome::File(Ok(FileAnswer::Lines(lines.collect())))
+        Outcome::File(Ok(FileAnswer::Entries(_))) => {
+            let names = data.split(|&byte| byte == b'\n');
+            let entries = names.map(|name| Entry::new(name, EntryKind::File, 0, 0));
+            let mut batch = EntryBatch::new(entries.collect(), 0, true);
+            batch.directory = data.first().map(|_| data.to_vec());
+            Outcome::File(Ok(FileAnswer::Entries(batch)))
         }
         Outcome::TransferOpened(Ok(_)) => Outcome::TransferOpened(Ok(Opened {
             bytes: None,
@@ -185,7 +190,7 @@ fn answer_with(question: &Question, data: &[u8]) -> Outcome {
     }
 }
 
-fn endpoints() -> Endpoints {
+pub(crate) fn endpoints() -> Endpoints {
     let address = |text: &str| text.parse().expect("an address and a port");
     Endpoints::new(address("192.168.77.2:21"), address("192.0.2.7:40000"))
 }

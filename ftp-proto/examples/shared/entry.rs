@@ -17,22 +17,12 @@ pub(super) fn entry_of(name: &[u8], metadata: &Metadata) -> Entry {
         kind if kind.is_char_device() => EntryKind::CharacterDevice,
         _ => EntryKind::File,
     };
-    Entry {
-        name: name.to_vec(),
-        kind,
-        mode: metadata.mode() & 0o7777,
-        links: metadata.nlink(),
-        uid: metadata.uid(),
-        gid: metadata.gid(),
-        owner: None,
-        group: None,
-        size: metadata.size(),
-        modified: metadata.mtime(),
-        device: metadata.dev(),
-        inode: metadata.ino(),
-        device_numbers: (0, 0),
-        link_target: None,
-    }
+    let mut entry = Entry::new(name, kind, metadata.size(), metadata.mtime());
+    entry.modified_nanos = metadata.mtime_nsec() as u32;
+    (entry.mode, entry.links) = (metadata.mode() & 0o7777, metadata.nlink());
+    (entry.uid, entry.gid) = (metadata.uid(), metadata.gid());
+    (entry.device, entry.inode) = (metadata.dev(), metadata.ino());
+    entry
 }
 
 pub(super) fn refusal(error: &io::Error) -> Refusal {

@@ -14,7 +14,7 @@ use ftp_proto::{
 };
 
 use super::entry::{entry_of, refusal};
-use super::list::Listing;
+use super::list::{Listing, status};
 use super::transfer::{Download, Transfer, Upload};
 
 pub(crate) struct Storage {
@@ -48,6 +48,15 @@ impl Storage {
 
     /// The answer to `File`: one outcome, or several for STAT with a path.
     pub(crate) fn answer(&self, request: &FileRequest) -> Vec<Outcome> {
+        if let FileRequest::Status(selection) = request {
+            return match status(self, selection) {
+                Ok(batches) => batches
+                    .into_iter()
+                    .map(|batch| Outcome::File(Ok(FileAnswer::Entries(batch))))
+                    .collect(),
+                Err(refusal) => vec![Outcome::File(Err(refusal))],
+            };
+        }
         vec![Outcome::File(self.perform(request))]
     }
 
@@ -92,10 +101,7 @@ impl Storage {
                 let metadata = metadata.map_err(|error| refusal(&error))?;
                 return Ok(FileAnswer::Entry(entry_of(path.name(), &metadata)));
             }
-            FileRequest::Status(selection) => {
-                let lines = Listing::open(self, selection, &ftp_proto::ListStyle::Long)?;
-                return Ok(FileAnswer::Lines(lines.split()));
-            }
+            FileRequest::Status(_) => return Err(Refusal::Unsupported),
         };
         match result {
             Ok(()) => Ok(FileAnswer::Done),
@@ -213,6 +219,10 @@ impl Storage {
             return Err(Refusal::Denied);
         }
         Ok((path, metadata))
+    }
+
+    pub(super) fn is_root(&self, path: &Path) -> bool {
+        path == self.root
     }
 
     fn resolve_below(&self, path: &FtpPath) -> Result<PathBuf, Refusal> {

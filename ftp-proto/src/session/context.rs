@@ -5,6 +5,7 @@ use alloc::sync::Arc;
 use alloc::vec::Vec;
 use core::mem;
 
+use super::file_status::FileStatus;
 use super::protection::Protection;
 use crate::action::{Action, FileRequest, Output};
 use crate::address::Endpoints;
@@ -76,7 +77,7 @@ pub(super) enum FileQuestion {
         reduced: bool,
     },
     Facts(FtpPath),
-    Status,
+    Status(FileStatus),
 }
 
 impl FileQuestion {
@@ -86,7 +87,7 @@ impl FileQuestion {
             Self::Size => "File(Size)",
             Self::ModifiedTime => "File(Modified)",
             Self::Facts(_) => "File(Entry)",
-            Self::Status => "File(Lines)",
+            Self::Status(_) => "File(Entries)",
             Self::ChangeDirectory(_)
             | Self::MakeDirectory(_)
             | Self::RemoveDirectory

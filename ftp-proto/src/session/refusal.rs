@@ -1,8 +1,8 @@
 //! The reply to a refusal of the driver, or to an argument that is not a path.
 
 use crate::command::CommandInfo;
-use crate::outcome::Refusal;
 use crate::path::PathError;
+use crate::refusal::Refusal;
 use crate::reply::Reply;
 
 /// The only table from a driver's refusal to a reply.

@@ -52,18 +52,18 @@ impl Root {
             .map_err(|error| refusal(&error))
     }
 
-    /// A handle of a directory. It can look up names, and need not have the right to read the directory.
+    /// A handle of a directory, and its attributes. It can look up names, and need not have the right to read the directory.
     ///
     /// # Errors
     ///
     /// The file system's refusal.
-    pub(super) fn directory_handle(&self, path: &FtpPath) -> Result<OwnedFd, Refusal> {
+    pub(super) fn directory_handle(&self, path: &FtpPath) -> Result<(OwnedFd, Stat), Refusal> {
         let directory = self.open_directory(path)?;
         // The shared directory itself may have been removed while it is served.
         let stat = rustix::fs::fstat(&directory).map_err(|errno| refusal(&errno.into()))?;
         match stat.st_nlink {
             0 => Err(Refusal::NotFound),
-            _ => Ok(directory.into_std_file().into()),
+            _ => Ok((directory.into_std_file().into(), stat)),
         }
     }
 
@@ -96,22 +96,14 @@ impl Root {
 
 /// The core's refusal for an error of the system.
 pub(crate) fn refusal(error: &io::Error) -> Refusal {
+    // The standard library has no stable kind for these.
     match Errno::from_io_error(error) {
-        Some(Errno::NOENT) => Refusal::NotFound,
-        // A symbolic link that leads outside, or in circles.
-        Some(Errno::XDEV | Errno::LOOP) => Refusal::Denied,
-        Some(Errno::ACCESS | Errno::PERM | Errno::ROFS) => Refusal::Denied,
-        Some(Errno::EXIST) => Refusal::Exists,
-        Some(Errno::NOTEMPTY) => Refusal::NotEmpty,
-        Some(Errno::NOTDIR) => Refusal::NotADirectory,
-        Some(Errno::ISDIR) => Refusal::IsADirectory,
-        Some(Errno::NOSPC | Errno::DQUOT | Errno::FBIG) => Refusal::NoSpace,
-        Some(Errno::NAMETOOLONG | Errno::INVAL | Errno::ILSEQ) => Refusal::NameRejected,
-        Some(Errno::BUSY | Errno::TXTBSY | Errno::AGAIN) => Refusal::Busy,
+        // A symbolic link that leads in circles.
+        Some(Errno::LOOP) => Refusal::Denied,
+        Some(Errno::ILSEQ) => Refusal::NameRejected,
         // A FIFO without a reader, or a device without a driver.
         Some(Errno::NXIO | Errno::NODEV) => Refusal::IsADirectory,
-        _ if error.kind() == io::ErrorKind::PermissionDenied => Refusal::Denied,
-        _ => Refusal::Failed,
+        _ => error.into(),
     }
 }
 

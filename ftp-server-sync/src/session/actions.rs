@@ -16,7 +16,6 @@ use crate::data::ascii_restart::skip_text;
 use crate::data::connection::{DataListener, DataPort};
 use crate::data::pump::Pump;
 use crate::data::transfer::Transfer;
-use crate::fs::list::Listing;
 use crate::logging::clock::unix_seconds;
 use crate::passive::{OpenOutcome, PassiveListener};
 
@@ -26,7 +25,7 @@ impl Connection {
         self.before_closing(&action, now);
         match action {
             Action::Authenticate { user, password } => self.authenticate(&user, &password, now),
-            Action::File(request) => Some(self.file(&request)),
+            Action::File(request) => self.file(&request),
             Action::OpenPassive(data) => self.open_passive(data, now),
             Action::CloseData(_) => self.close_data(),
             Action::OpenTransfer(request) => Some(self.open_transfer(request)),
@@ -38,6 +37,7 @@ impl Connection {
                 self.transfer = None;
                 self.port = DataPort::None;
                 self.delayed = None;
+                self.status = None;
                 self.closing = Some(Closing::Flushing);
                 None
             }
@@ -66,8 +66,12 @@ impl Connection {
         None
     }
 
-    fn file(&mut self, request: &FileRequest) -> Outcome {
-        let result = self.root.perform(request, unix_seconds(), self.number);
+    fn file(&mut self, request: &FileRequest) -> Option<Outcome> {
+        if let FileRequest::Status(selection) = request {
+            self.begin_status(request, selection);
+            return None;
+        }
+        let result = self.root.perform(request);
         let subject = file_request(request);
         match (&result, request) {
             (Err(_), _) => self.log.set_subject(subject),
@@ -82,7 +86,7 @@ impl Connection {
             ) => info!("#{} {subject}", self.number),
             _ => {}
         }
-        Outcome::File(result)
+        Some(Outcome::File(result))
     }
 
     fn open_passive(&mut self, data: DataId, now: Instant) -> Option<Outcome> {
@@ -208,13 +212,10 @@ impl Connection {
                 (Pump::upload(upload, representation), opened)
             }
             TransferKind::List { selection, style } => {
-                let lines = root.list(Listing {
-                    selection,
-                    style: style.clone(),
-                    now: unix_seconds(),
-                    number: self.number,
-                })?;
-                (Pump::listing(lines), nothing)
+                let mut notices = Vec::new();
+                let lines = root.list(selection, style, unix_seconds(), &mut notices);
+                self.log_notices(notices);
+                (Pump::listing(lines?), nothing)
             }
         })
     }

@@ -8,7 +8,7 @@ use std::time::Duration;
 
 #[cfg(feature = "arbitrary")]
 use arbitrary::Arbitrary;
-use ftp_proto::listing::{Entry, EntryKind};
+use ftp_proto::listing::{Entry, EntryBatch, EntryKind};
 use ftp_proto::{
     Config, DataEvent, Endpoints, FileAnswer, FileRequest, Opened, Outcome, OuterPorts,
     Permissions, Refusal, TransferError, TransferId, TransferKind,
@@ -300,8 +300,10 @@ fn file_answer(request: &FileRequest, choice: u8) -> FileAnswer {
         FileRequest::ModifiedTime(_) => FileAnswer::Modified(i64::MIN >> (choice % 64)),
         FileRequest::Facts(_) => FileAnswer::Entry(entry(choice)),
         FileRequest::Status(_) => {
-            let lines = COMPONENTS.iter().map(|line| line.to_vec());
-            FileAnswer::Lines(lines.take(choice.into()).collect())
+            let entries = (0..choice % 128).map(entry).collect();
+            // Others follow: the action stays open.
+            let is_last = choice < 128;
+            FileAnswer::Entries(EntryBatch::new(entries, 1_700_000_000, is_last))
         }
         _ => FileAnswer::Done,
     }
@@ -315,22 +317,13 @@ pub fn entry(choice: u8) -> Entry {
         EntryKind::Symlink,
         EntryKind::Fifo,
     ];
-    Entry {
-        name: pick(COMPONENTS, choice).to_vec(),
-        kind: *pick(&KINDS, choice),
-        mode: 0o644,
-        links: 1,
-        uid: 1000,
-        gid: 1000,
-        owner: Some(pick(COMPONENTS, choice).to_vec()),
-        group: (!choice.is_multiple_of(2)).then(|| b"users".to_vec()),
-        size: 1234,
-        modified: 1_700_000_000,
-        device: 1,
-        inode: choice.into(),
-        device_numbers: (0, 0),
-        link_target: None,
-    }
+    let name = *pick(COMPONENTS, choice);
+    let mut entry = Entry::new(name, *pick(&KINDS, choice), 1234, 1_700_000_000);
+    (entry.mode, entry.uid, entry.gid) = (0o644, 1000, 1000);
+    entry.owner = Some(name.to_vec());
+    entry.group = (!choice.is_multiple_of(2)).then(|| b"users".to_vec());
+    (entry.device, entry.inode) = (1, choice.into());
+    entry
 }
 
 fn refused(question: &Question, choice: u8) -> Outcome {

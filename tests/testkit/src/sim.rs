@@ -13,8 +13,8 @@ use std::net::IpAddr;
 use std::sync::Arc;
 
 use ftp_proto::{
-    Config, DataEvent, DataId, Endpoints, FileRequest, Misuse, Outcome, PeerVerdict, Permissions,
-    Session, Timeout, TimeoutKind, TransferError, TransferId, TransferRequest,
+    Config, DataEvent, DataId, Endpoints, FileAnswer, FileRequest, Misuse, Outcome, PeerVerdict,
+    Permissions, Session, Timeout, TimeoutKind, TransferError, TransferId, TransferRequest,
 };
 
 use replies::Unanswered;
@@ -178,6 +178,9 @@ impl Sim {
             Outcome::TransferEnded { result, .. } if fits && !closed => Some(*result),
             _ => None,
         };
+        // Other batches follow.
+        let is_open =
+            matches!(&outcome, Outcome::File(Ok(FileAnswer::Entries(batch))) if !batch.is_last);
         let result = self.session.handle_outcome(outcome.clone());
         assert_eq!(result.is_ok(), fits, "{outcome:?}\n{}", self.log.join("\n"));
         if result.is_err() {
@@ -195,6 +198,7 @@ impl Sim {
         }
         match ended {
             Some(_) => self.running = None,
+            None if is_open => {}
             None => self.question = None,
         }
         self.drain();

@@ -14,6 +14,7 @@
 
 use std::net::{Ipv4Addr, SocketAddr};
 
+use ftp_proto::listing::{Entry, EntryBatch, EntryKind};
 use ftp_proto::{
     ClientRule, Config, Endpoints, FileAnswer, Opened, Outcome, OuterPorts, Permissions,
     PublicAddress,
@@ -278,10 +279,8 @@ fn drive(sim: &mut Sim, what: &str) -> Result<(), String> {
         "size" => Outcome::File(Ok(FileAnswer::Size(number()?))),
         "modified" => Outcome::File(Ok(FileAnswer::Modified(number()?.cast_signed()))),
         "entry" => Outcome::File(Ok(FileAnswer::Entry(operations::entry(0)))),
-        "lines" => {
-            let lines: Result<_, _> = value.split(" / ").map(text::read).collect();
-            Outcome::File(Ok(FileAnswer::Lines(lines?)))
-        }
+        "entries" => Outcome::File(Ok(FileAnswer::Entries(entries(value, true)?))),
+        "some-entries" => Outcome::File(Ok(FileAnswer::Entries(entries(value, false)?))),
         "port" => Outcome::PassiveOpened(Ok(u16::try_from(number()?).map_err(|_| "no port")?)),
         "opened" => Outcome::TransferOpened(Ok(opened(value)?)),
         "tls" => operations::tls(true),
@@ -292,6 +291,19 @@ fn drive(sim: &mut Sim, what: &str) -> Result<(), String> {
         .map_err(|misuse| misuse.to_string())?;
     sim.take();
     Ok(())
+}
+
+/// Entries of STAT: names with a space between; a slash at the end stands for a directory.
+fn entries(names: &str, is_last: bool) -> Result<EntryBatch, String> {
+    let entry = |name: &str| {
+        let (name, kind) = match name.strip_suffix('/') {
+            Some(name) => (name, EntryKind::Directory),
+            None => (name, EntryKind::File),
+        };
+        Ok(Entry::new(text::read(name)?, kind, 5, 0))
+    };
+    let entries: Result<_, String> = names.split_whitespace().map(entry).collect();
+    Ok(EntryBatch::new(entries?, 0, is_last))
 }
 
 /// Performs a `D:` line with an event.

@@ -14,7 +14,7 @@ use crate::command::DataVerb;
 use crate::event::DataId;
 use crate::masquerade::Announcement;
 use crate::offer::PassiveOffer;
-use crate::outcome::Refusal;
+use crate::refusal::Refusal;
 use crate::reply::Reply;
 use crate::session::context::{Context, PassiveCommand, Question};
 use crate::session::transfer_state::Transfer;

@@ -7,10 +7,12 @@ use crate::action::{FileRequest, Representation};
 use crate::command::{CommandInfo, FileVerb, split_word};
 use crate::date::{parse_time_val, time_val};
 use crate::listing::{self, Selection};
-use crate::outcome::{FileAnswer, Refusal};
+use crate::outcome::FileAnswer;
 use crate::path::FtpPath;
+use crate::refusal::Refusal;
 use crate::reply::Reply;
-use crate::session::context::{Context, FileQuestion};
+use crate::session::context::{Context, FileQuestion, Question};
+use crate::session::file_status::FileStatus;
 use crate::session::refusal::{path_refusal, refusal};
 
 impl Ready {
@@ -45,7 +47,10 @@ impl Ready {
         match selection {
             Ok(selection) => context.ask(
                 command,
-                (FileQuestion::Status, FileRequest::Status(selection)),
+                (
+                    FileQuestion::Status(FileStatus::default()),
+                    FileRequest::Status(selection),
+                ),
             ),
             Err(reply) => context.reply(reply),
         }
@@ -64,9 +69,17 @@ impl Ready {
         let Some((command, question)) = context.take_file_question(accepts) else {
             return false;
         };
-        let reply = match result {
-            Ok(answer) => self.reply_to(question, answer),
-            Err(reason) => refusal(command, reason),
+        let reply = match (question, result) {
+            (_, Err(reason)) => refusal(command, reason),
+            (FileQuestion::Status(mut status), Ok(FileAnswer::Entries(batch))) => {
+                status.add(&batch);
+                if !batch.is_last {
+                    context.question = Question::File(command, FileQuestion::Status(status));
+                    return true;
+                }
+                status.into_reply()
+            }
+            (question, Ok(answer)) => self.reply_to(question, answer),
         };
         context.reply(reply);
         true
@@ -175,7 +188,6 @@ impl Ready {
                 listing::facts(name, &entry, self.facts, self.permissions, &mut line);
                 Reply::entry(line)
             }
-            (FileQuestion::Status, FileAnswer::Lines(lines)) => Reply::file_status(lines),
             (FileQuestion::Size, FileAnswer::Size(bytes)) => Reply::size(bytes),
             (FileQuestion::ModifiedTime, FileAnswer::Modified(seconds)) => {
                 Reply::modified(&time_val(seconds))
@@ -183,7 +195,7 @@ impl Ready {
             // `file_answered` has refused all other pairs.
             (
                 FileQuestion::Facts(_)
-                | FileQuestion::Status
+                | FileQuestion::Status(_)
                 | FileQuestion::Size
                 | FileQuestion::ModifiedTime,
                 _,

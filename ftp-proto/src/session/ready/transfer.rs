@@ -7,12 +7,14 @@ use core::mem;
 
 use super::Ready;
 use crate::action::{
-    Action, DataConnection, ListStyle, Representation, TransferId, TransferKind, TransferRequest,
+    Action, DataConnection, Representation, TransferId, TransferKind, TransferRequest,
     TransferStart,
 };
 use crate::command::{CommandInfo, TransferVerb};
 use crate::listing::Selection;
-use crate::outcome::{Opened, Refusal, TransferError};
+use crate::listing::style::ListStyle;
+use crate::outcome::{Opened, TransferError};
+use crate::refusal::Refusal;
 use crate::reply::Reply;
 use crate::session::context::Context;
 use crate::session::refusal::{path_refusal, refusal};

@@ -57,7 +57,7 @@ pub(super) fn is_answer_to(answer: &FileAnswer, request: &FileRequest) -> bool {
         FileRequest::Size(_) => matches!(answer, FileAnswer::Size(_)),
         FileRequest::ModifiedTime(_) => matches!(answer, FileAnswer::Modified(_)),
         FileRequest::Facts(_) => matches!(answer, FileAnswer::Entry(_)),
-        FileRequest::Status(_) => matches!(answer, FileAnswer::Lines(_)),
+        FileRequest::Status(_) => matches!(answer, FileAnswer::Entries(_)),
         _ => matches!(answer, FileAnswer::Done),
     }
 }

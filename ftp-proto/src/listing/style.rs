@@ -1,0 +1,21 @@
+//! The form of a listing: which command asked for it.
+
+use super::FactSet;
+use crate::permissions::Permissions;
+
+/// The form of a listing.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum ListStyle {
+    /// LIST: the form of `ls -l`, see [`listing`](crate::listing).
+    Long,
+    /// NLST: only names, each with [`Selection::prefix`](crate::listing::Selection::prefix) before
+    /// it, so that the client can use each line as a path (RFC 1123, section 4.1.2.7).
+    Names,
+    /// MLSD: facts and names (RFC 3659, section 7).
+    Facts {
+        /// Which facts.
+        facts: FactSet,
+        /// What the user may do, for the `perm` fact.
+        permissions: Permissions,
+    },
+}
