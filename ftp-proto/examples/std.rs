@@ -226,7 +226,7 @@ impl Driver {
             let local = self.session.endpoints().local();
             let (sender, receiver) = mpsc::channel();
             // std can wait for a connection, but not look whether it is there. The thread may outlive the transfer:
-            // then nobody receives what it sends.
+            // then no one receives what it sends.
             thread::spawn(move || sender.send(connect_from(local, to)));
             self.data = Data::Connecting(receiver);
         }
@@ -334,7 +334,7 @@ impl Driver {
                 Ok((stream, peer)) if self.session.judge_peer(peer.ip()) == PeerVerdict::Client => {
                     self.connected(stream);
                 }
-                // Nobody, or a stranger: that connection is closed, and the client may come still.
+                // No one, or a stranger: that connection is closed, and the client may come still.
                 result => {
                     self.data = Data::Listening(listener);
                     return if result.is_ok() { Duration::ZERO } else { TICK };
