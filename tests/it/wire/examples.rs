@@ -147,7 +147,7 @@ const PREFIX: &str = "wire::black_box::";
 const SECONDS_MAX: u64 = 400;
 
 /// What a driver can do wrong: order, data connections, strangers, ABOR, ends of connections, and files.
-const CHOSEN: [&str; 33] = [
+const CHOSEN: [&str; 34] = [
     "abort::a_lost_control_connection_ends_the_transfer",
     "abort::abor_cancels_pipelined_transfers",
     "abort::abor_ends_a_transfer_that_waits_for_its_connection",
@@ -173,6 +173,7 @@ const CHOSEN: [&str; 33] = [
     "rfc::rfc959::rfc959_4_1_2_a_new_port_replaces_the_old",
     "strangers::a_second_connection_of_the_client_is_closed",
     "strangers::five_strangers_are_refused",
+    "test_kit::the_test_kit_finds_nothing",
     "tls::control::clear_text_after_auth_is_never_executed",
     "tls::data::abor_truncates_transfers",
     "tls::data::tls_may_begin_before_the_command",
