@@ -3,6 +3,7 @@
 
 mod client;
 mod corpora;
+mod forwarder;
 mod helpers;
 mod masquerade;
 mod properties;
