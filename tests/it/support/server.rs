@@ -28,11 +28,7 @@ use tempfile::TempDir;
 
 pub(crate) use black_box::BlackBox;
 pub(crate) use in_process::InProcess;
-<<<<<<< HEAD
-pub(crate) use program::{Program, built, command};
-=======
 pub(crate) use program::{Program, command, example};
->>>>>>> main
 pub(crate) use tls::SecureServer;
 
 use super::client::Client;

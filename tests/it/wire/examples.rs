@@ -11,7 +11,7 @@ use std::fs;
 use std::process::Command;
 
 use crate::support::process::{self, Finished};
-use crate::support::server::built;
+use crate::support::server::example;
 
 /// An example, and the tests that it need not pass: names or their beginnings below `wire::black_box::`, with the reason.
 struct Example {
@@ -84,11 +84,9 @@ impl Example {
             }
         }
         let left_out = tests.len() - run.len();
-        let build = "`tests/run`, or `cargo build -p ftp-proto --examples`";
-        let server = built(&format!("examples/{}", self.name), build);
         let mut command = this_test();
         command.arg("--exact").args(&run);
-        command.env("FTP_TEST_SERVER", server);
+        command.env("FTP_TEST_SERVER", example(self.name));
         let finished = process::run(&mut command, SECONDS_MAX);
         let passed = format!("test result: ok. {} passed; 0 failed; 0 ignored", run.len());
         assert!(

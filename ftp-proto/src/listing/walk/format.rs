@@ -8,7 +8,7 @@ use crate::config::limits::STAT_ENTRIES_MAX;
 use crate::listing::batch::EntryBatch;
 use crate::listing::entry::Entry;
 use crate::listing::style::ListStyle;
-use crate::listing::{facts_line, heading, long_line, name_line};
+use crate::listing::{facts_line, heading, long_line, push_name};
 
 /// The form of a listing.
 pub(super) struct Format {
@@ -79,8 +79,10 @@ impl Format {
 
     /// Writes a name alone, for NLST.
     pub(super) fn name(&self, name: &[&[u8]], out: &mut Vec<u8>) {
-        let whole = [&self.prefix, &name.concat()[..]].concat();
-        name_line(&whole, out);
+        // In pieces: a listing of names costs little else.
+        push_name(&self.prefix, out);
+        name.iter().for_each(|part| push_name(part, out));
+        out.extend_from_slice(b"\r\n");
     }
 
     /// Begins the entries of another directory.

@@ -225,19 +225,6 @@ pub(crate) fn command<S: AsRef<OsStr>>(arguments: &[S]) -> Command {
     command
 }
 
-<<<<<<< HEAD
-/// The server of the same build as this test.
-fn binary() -> PathBuf {
-    built(
-        "ftp-server-sync",
-        "`tests/run`, or `cargo build -p ftp-server-sync`",
-    )
-}
-
-/// A program of the same build as this test, which must not be older than its sources:
-/// `target/PROFILE/deps/it-…` → `target/PROFILE/NAME`. `build`: what builds it.
-pub(crate) fn built(name: &str, build: &str) -> PathBuf {
-=======
 fn binary() -> PathBuf {
     built("ftp-server-sync", "cargo build -p ftp-server-sync")
 }
@@ -246,25 +233,20 @@ fn binary() -> PathBuf {
 pub(crate) fn example(name: &str) -> PathBuf {
     built(
         &format!("examples/{name}"),
-        "cargo build -p ftp-proto --examples",
+        "cargo build -p ftp-proto --examples --features std",
     )
 }
 
 /// A program of the same build as this test, and as new as its sources: `target/PROFILE/deps/it-…` →
 /// `target/PROFILE/NAME`.
 fn built(name: &str, build: &str) -> PathBuf {
->>>>>>> main
     let test = env::current_exe().expect("the test's own path");
     let profile = test
         .parent()
         .and_then(Path::parent)
         .expect("target/PROFILE/deps/it-…");
     let binary = profile.join(name);
-<<<<<<< HEAD
-    let build = format!("run {build} in the same profile as the tests");
-=======
     let build = format!("run `tests/run`, or `{build}` in the same profile as the tests");
->>>>>>> main
     assert!(binary.is_file(), "{} is missing: {build}", binary.display());
     if let Some(source) = newer_source(&binary) {
         panic!("{} is older than {source}: {build}", binary.display());

@@ -141,7 +141,7 @@ fn driver_act(content: &str) -> Result<Act, String> {
         // The driver finds this by itself.
         (
             "authenticated" | "not-authenticated" | "done" | "size" | "modified" | "entry"
-            | "entries" | "lines" | "port" | "opened" | "refused" | "progress",
+            | "entries" | "some-entries" | "port" | "opened" | "refused" | "progress",
             _,
         ) => Act::None,
         _ => return Err(format!("cannot be replayed: {content}")),

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use ftp_proto::listing::{Entry, EntryBatch, EntryKind};
 use ftp_proto::{FileAnswer, FileRequest, FtpPath, Refusal};
 use ftp_proto_testkit::operations;
 
@@ -52,7 +53,10 @@ impl Files {
             }
             FileRequest::Status(selection) => {
                 self.directory(&selection.path)?;
-                return Ok(FileAnswer::Lines(self.names(&selection.path)));
+                let names = self.names(&selection.path).into_iter();
+                let entry = |name: Vec<u8>| Entry::new(name, EntryKind::File, 0, 0);
+                let batch = EntryBatch::new(names.map(entry).collect(), 0, true);
+                return Ok(FileAnswer::Entries(batch));
             }
             FileRequest::RenameFrom(path)
             | FileRequest::ChangeMode { path, .. }
