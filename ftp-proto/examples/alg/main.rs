@@ -151,9 +151,10 @@ fn serve(settings: &'static Settings, mut client: &TcpStream) -> io::Result<()> 
             // A data connection that the client made before it left is to arrive before its end.
             thread::sleep(data::PAUSE * 10);
         }
-        match is_opaque.load(SeqCst) {
-            true => commands.forward_opaque(bytes),
-            false => commands.forward(bytes, |theirs| session.active(theirs)),
+        if is_opaque.load(SeqCst) {
+            commands.forward_opaque(bytes)
+        } else {
+            commands.forward(bytes, |theirs| session.active(theirs))
         }
     };
     let down = |bytes: &[u8]| {

@@ -448,15 +448,13 @@ impl Transfer {
     fn pump(&mut self) -> Option<Result<(), TransferError>> {
         let data = self.data.as_mut()?;
         let mut buffer = vec![0; 1 << 18];
-        let moved = match self.request.kind.is_upload() {
-            true => data.stream.read(&mut buffer),
-            false if self.bytes.is_empty() => return Some(Ok(())),
-            false => {
-                let from = usize::try_from(self.moved).unwrap_or(usize::MAX);
-                match self.bytes.get(from..) {
-                    None | Some([]) => return Some(Ok(())),
-                    Some(rest) => data.stream.write(&rest[..rest.len().min(1 << 18)]),
-                }
+        let moved = if self.request.kind.is_upload() {
+            data.stream.read(&mut buffer)
+        } else {
+            let from = usize::try_from(self.moved).unwrap_or(usize::MAX);
+            match self.bytes.get(from..) {
+                None | Some([]) => return Some(Ok(())),
+                Some(rest) => data.stream.write(&rest[..rest.len().min(1 << 18)]),
             }
         };
         match moved {
