@@ -48,12 +48,14 @@ use crate::address::parse_decimal;
 /// The address is what the server says, which may be 0.0.0.0, or a private one that only the server's own network
 /// reaches. Whether to connect there is the caller's decision; many clients take the port alone and connect to the
 /// address that the control connection has.
+#[must_use]
 pub fn parse_pasv(text: &[u8]) -> Option<SocketAddrV4> {
     find_pasv(text).map(|(_, address)| address)
 }
 
 /// The same as [`parse_pasv`], and where in `text` the six numbers stand, from the first digit to the last: a gateway
 /// that announces another address replaces these bytes and no others.
+#[must_use]
 pub fn find_pasv(text: &[u8]) -> Option<(Range<usize>, SocketAddrV4)> {
     let is_start = |&at: &usize| {
         let is_inside = |&before: &u8| before.is_ascii_digit() || before == b',';
@@ -71,11 +73,13 @@ pub fn find_pasv(text: &[u8]) -> Option<(Range<usize>, SocketAddrV4)> {
 ///
 /// The data connection goes to the address that the control connection has. A server that writes a family or an
 /// address between the delimiters breaks the RFC; they are ignored.
+#[must_use]
 pub fn parse_epsv(text: &[u8]) -> Option<NonZeroU16> {
     find_epsv(text).map(|(_, port)| port)
 }
 
 /// The same as [`parse_epsv`], and where in `text` the digits of the port stand.
+#[must_use]
 pub fn find_epsv(text: &[u8]) -> Option<(Range<usize>, NonZeroU16)> {
     let is_start = |&at: &usize| text[at] == b'|' || text[..at].ends_with(b"(");
     let mut starts = (0..text.len()).filter(is_start);
@@ -87,6 +91,7 @@ pub fn find_epsv(text: &[u8]) -> Option<(Range<usize>, NonZeroU16)> {
 ///
 /// `None` where there is no such path: without quotes it has no certain end. `None` also for a path that holds CR, LF
 /// or NUL: no command could carry it, and what follows the CR could be taken for a command of its own.
+#[must_use]
 pub fn parse_pwd(text: &[u8]) -> Option<Vec<u8>> {
     let start = text.iter().position(|&byte| byte == b'"')?;
     let mut path = Vec::new();

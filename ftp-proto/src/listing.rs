@@ -17,6 +17,8 @@ mod walk;
 
 use alloc::vec::Vec;
 
+use crate::codec::WireNames;
+
 pub use batch::EntryBatch;
 pub use entry::{Entry, EntryKind};
 pub use facts::{FactSet, facts, facts_line};
@@ -47,6 +49,17 @@ fn push_name(name: &[u8], out: &mut Vec<u8>) {
     }
 }
 
+/// Writes the names of an entry as the client gets them.
+pub(crate) fn encode_entry(entry: &mut Entry, names: &WireNames) {
+    if names.is_identity() {
+        return;
+    }
+    entry.name = names.encode(&entry.name).into_owned();
+    if let Some(target) = &mut entry.link_target {
+        *target = names.encode(target).into_owned();
+    }
+}
+
 /// The digits of a number. `core::fmt` would cost more time than the rest of a line.
 fn digits(value: u64, base: u64, buffer: &mut [u8; DIGITS_MAX]) -> &[u8] {
     let mut start = DIGITS_MAX;
@@ -65,14 +78,14 @@ fn digits(value: u64, base: u64, buffer: &mut [u8; DIGITS_MAX]) -> &[u8] {
 const DIGITS_MAX: usize = 20;
 
 #[cfg(test)]
-mod tests {
+pub(crate) mod tests {
     use super::*;
-    use crate::permissions::Permissions;
+    use crate::rights::Rights;
 
     /// 2025-11-22 13:07:09.
     pub(super) const NOW: i64 = 1_763_816_829;
 
-    pub(super) fn entry(kind: EntryKind, mode: u32, name: &[u8]) -> Entry {
+    pub(crate) fn entry(kind: EntryKind, mode: u32, name: &[u8]) -> Entry {
         let mut entry = Entry::new(name, kind, 3, NOW);
         (entry.mode, entry.uid, entry.gid) = (mode, 1000, 100);
         (entry.owner, entry.group) = (Some(b"bob".to_vec()), Some(b"users".to_vec()));
@@ -112,7 +125,7 @@ mod tests {
             check(&out, &[b'a', shown, b'b']);
             out.clear();
             let set = FactSet::default();
-            facts_line(&link.name, &link, set, Permissions::READ_WRITE, &mut out);
+            facts_line(&link.name, &link, set, Rights::READ_WRITE, &mut out);
             check(&out, &[b';', b' ', b'a', shown, b'b']);
         }
     }

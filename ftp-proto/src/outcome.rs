@@ -4,20 +4,22 @@ use alloc::vec::Vec;
 use core::error::Error;
 use core::fmt;
 
+use crate::account::Account;
 use crate::action::{Action, TransferId};
 use crate::listing::{Entry, EntryBatch};
-use crate::permissions::Permissions;
+use crate::masquerade::Bound;
 use crate::refusal::Refusal;
 
 /// The answer to an [`Action`](crate::Action).
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum Outcome {
-    /// To `Authenticate`: what the user may do, or `None` if the name or the password is wrong.
-    Authenticated(Option<Permissions>),
+    /// To `Authenticate`: the account, or `None` if the name or the password is wrong.
+    Authenticated(Option<Account>),
     /// To `File`.
     File(Result<FileAnswer, Refusal>),
     /// To `OpenPassive`: the port that is bound; [`Refusal::Busy`] if no port is free.
-    PassiveOpened(Result<u16, Refusal>),
+    PassiveOpened(Result<Bound, Refusal>),
     /// To `OpenTransfer`.
     TransferOpened(Result<Opened, Refusal>),
     /// To `StartTransfer` and `StartProtectedTransfer`. `Ok` only when all bytes have been transferred, the data connection is
@@ -41,6 +43,7 @@ pub enum Outcome {
 
 /// What a file request found.
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum FileAnswer {
     /// The operation succeeded, or the condition holds; for requests that ask for no value.
     Done,
@@ -55,8 +58,9 @@ pub enum FileAnswer {
     Entries(EntryBatch),
 }
 
-/// An opened transfer.
+/// An opened transfer; the default knows nothing about it.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct Opened {
     /// How many bytes a download will send, if that is known.
     pub bytes: Option<u64>,
@@ -65,7 +69,8 @@ pub struct Opened {
 }
 
 /// Why a transfer failed.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
 pub enum TransferError {
     /// The data connection was not established: 425.
     NotConnected,
@@ -84,6 +89,8 @@ pub enum TransferError {
     /// The disk or a quota is full: 452.
     NoSpace,
 }
+
+impl Error for TransferError {}
 
 impl fmt::Display for TransferError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -133,6 +140,7 @@ impl Error for Misuse {}
 impl Action {
     /// The outcome that refuses this action, for a driver that does not support it. `None`: the action has no
     /// outcome, and must be performed.
+    #[must_use]
     pub fn decline(&self) -> Option<Outcome> {
         Some(match *self {
             Self::Authenticate { .. } => Outcome::Authenticated(None),
@@ -155,6 +163,26 @@ impl Action {
                 return None;
             }
         })
+    }
+}
+
+impl Opened {
+    /// The same with the number of bytes that a download will send.
+    #[must_use]
+    pub fn with_bytes(self, bytes: u64) -> Self {
+        Self {
+            bytes: Some(bytes),
+            ..self
+        }
+    }
+
+    /// The same with the name that the driver chose for STOU.
+    #[must_use]
+    pub fn with_name(self, name: Vec<u8>) -> Self {
+        Self {
+            name: Some(name),
+            ..self
+        }
     }
 }
 

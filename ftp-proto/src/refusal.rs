@@ -1,9 +1,11 @@
 //! Why a driver did not perform an action, or a step of a listing.
 
+use core::error::Error;
 use core::fmt;
 
 /// Why a driver did not perform an action. The core turns it into the code and text of a reply.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
 pub enum Refusal {
     /// No such file or directory.
     NotFound,
@@ -17,6 +19,8 @@ pub enum Refusal {
     NotADirectory,
     /// A file was needed.
     IsADirectory,
+    /// A file, or for some commands a directory, was needed, and this is a device, a pipe or a socket.
+    NotARegularFile,
     /// The disk or a quota is full.
     NoSpace,
     /// The file system does not accept the name.
@@ -31,6 +35,8 @@ pub enum Refusal {
     Failed,
 }
 
+impl Error for Refusal {}
+
 impl fmt::Display for Refusal {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
@@ -40,6 +46,7 @@ impl fmt::Display for Refusal {
             Self::NotEmpty => "directory not empty",
             Self::NotADirectory => "not a directory",
             Self::IsADirectory => "is a directory",
+            Self::NotARegularFile => "not a regular file",
             Self::NoSpace => "no space left",
             Self::NameRejected => "name not allowed",
             Self::OffsetTooLarge => "restart offset beyond the end",

@@ -5,7 +5,7 @@ mod listing;
 
 use arbitrary::{Arbitrary, Unstructured};
 use ftp_proto::listing::{Entry, EntryBatch, EntryKind};
-use ftp_proto::{Config, Endpoints, FileAnswer, Opened, Outcome, Permissions};
+use ftp_proto::{Account, Config, Endpoints, FileAnswer, Opened, Outcome, Rights};
 
 use crate::model::{self, Step};
 use crate::operations::{self, Operation, Setup};
@@ -44,17 +44,15 @@ const COMMAND_BYTES_MAX: usize = 6000;
 
 /// Any bytes as banner, names and file names: every reply can be parsed.
 pub fn reply(data: &[u8]) {
-    let config = Config {
-        banner: String::from_utf8_lossy(data).into_owned(),
-        ..Config::default()
-    };
+    let mut config = Config::default();
+    config.banner = String::from_utf8_lossy(data).into_owned();
     let mut sim = Sim::new(config, endpoints());
     let line: Vec<u8> = data.iter().copied().filter(|&byte| byte != b'\n').collect();
     let command = |verb: &str| [verb.as_bytes(), b" ", &line, b"\n"].concat();
 
     sim.send(&command("USER"));
     sim.send(b"PASS \n");
-    sim.settle(|_| Outcome::Authenticated(Some(Permissions::READ_WRITE)));
+    sim.settle(|_| Outcome::Authenticated(Some(Account::new(Rights::READ_WRITE))));
     if sim.session().is_closed() {
         return;
     }
@@ -137,7 +135,7 @@ pub fn to_words(data: &[u8]) -> Vec<u8> {
 fn outputs_of(style: u8, input: &[u8], sizes: &[usize]) -> Vec<String> {
     let mut sim = Sim::new(Config::default(), endpoints());
     if style & 2 != 0 {
-        sim.log_in(Permissions::READ_WRITE);
+        sim.log_in(Rights::READ_WRITE);
     }
     let mut rest = input;
     for size in sizes.iter().cycle() {
@@ -182,10 +180,10 @@ fn answer_with(question: &Question, data: &[u8]) -> Outcome {
             batch.directory = data.first().map(|_| data.to_vec());
             Outcome::File(Ok(FileAnswer::Entries(batch)))
         }
-        Outcome::TransferOpened(Ok(_)) => Outcome::TransferOpened(Ok(Opened {
-            bytes: None,
-            name: Some(data.to_vec()),
-        })),
+        Outcome::TransferOpened(Ok(_)) => {
+            let opened = Opened::default().with_name(data.to_vec());
+            Outcome::TransferOpened(Ok(opened))
+        }
         other => other,
     }
 }

@@ -6,7 +6,7 @@ mod tree;
 
 use arbitrary::Arbitrary;
 use ftp_proto::listing::{EntryBatch, Selection, Walk, WalkStep, heading, long_line};
-use ftp_proto::{Config, FtpPath, ListStyle, Permissions, Refusal, TransferKind};
+use ftp_proto::{Config, FtpPath, ListStyle, Refusal, Rights, TransferKind};
 
 use crate::operations;
 use crate::sim::{Question, Sim};
@@ -64,13 +64,15 @@ pub fn case(case: &Case) {
 /// What a command selects. `None`: its argument is not a path.
 fn listed(verb: &str, argument: &str) -> Option<(Selection, ListStyle)> {
     let mut sim = Sim::new(Config::default(), crate::fuzz::endpoints());
-    sim.log_in(Permissions::READ_WRITE);
+    sim.log_in(Rights::READ_WRITE);
     sim.send(b"PASV\r\n");
     sim.settle(|question| operations::good(question, 0));
     sim.send(format!("{verb} {argument}\r\n").as_bytes());
     match sim.question() {
         Some(Question::Transfer(request)) => match request.kind.clone() {
-            TransferKind::List { selection, style } => Some((selection, style)),
+            TransferKind::List {
+                selection, style, ..
+            } => Some((selection, style)),
             other => panic!("{other:?}"),
         },
         _ => None,

@@ -12,20 +12,19 @@ use ftp_proto::listing::{
     Details, DirectoryId, Entry, EntryBatch, NameList, OpenRequest, OpenedDirectory, Selection,
     Walk, WalkAnswer, WalkStep,
 };
-use ftp_proto::{ListStyle, Refusal, TransferError};
+use ftp_proto::{ListStyle, Refusal, TransferError, WireNames};
 
 use super::root::Root;
 
 pub(crate) struct Listing {
     walk: Walk,
     root: Root,
-    /// Those that are open.
     directories: Vec<Directory>,
-    /// Lines that come before those of the next step.
     lines: Vec<u8>,
     is_over: bool,
 }
 
+/// An open one.
 struct Directory {
     id: DirectoryId,
     path: PathBuf,
@@ -39,8 +38,9 @@ impl Listing {
         root: &Root,
         selection: &Selection,
         style: &ListStyle,
+        names: &WireNames,
     ) -> Result<Self, Refusal> {
-        let walk = Walk::new(selection.clone(), style.clone(), now());
+        let walk = Walk::new(selection.clone(), style.clone(), now()).with_names(names.clone());
         let mut listing = Self::new(root, walk);
         while !listing.walk.has_begun() && !listing.is_over {
             listing.step()?;

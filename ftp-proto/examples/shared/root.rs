@@ -69,7 +69,7 @@ impl Root {
         match metadata.file_type() {
             kind if kind.is_file() => Ok((path, metadata)),
             kind if kind.is_dir() => Err(Refusal::IsADirectory),
-            _ => Err(Refusal::Denied),
+            _ => Err(Refusal::NotARegularFile),
         }
     }
 
@@ -78,10 +78,11 @@ impl Root {
         let is_root = path.is_root();
         let path = self.resolve(path, true)?;
         let metadata = fs::metadata(&path).map_err(|error| Refusal::from(&error))?;
-        if is_root || !(metadata.is_file() || metadata.is_dir()) {
-            return Err(Refusal::Denied);
+        match metadata.is_file() || metadata.is_dir() {
+            _ if is_root => Err(Refusal::Denied),
+            true => Ok((path, metadata)),
+            false => Err(Refusal::NotARegularFile),
         }
-        Ok((path, metadata))
     }
 }
 

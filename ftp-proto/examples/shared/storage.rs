@@ -9,8 +9,8 @@ use std::time::{Duration, SystemTime};
 
 use ftp_proto::listing::{Details, Entry};
 use ftp_proto::{
-    FileAnswer, FileRequest, FtpPath, Opened, Outcome, Permissions, Refusal, Representation,
-    Secret, TransferKind, TransferRequest,
+    Account, FileAnswer, FileRequest, FtpPath, Opened, Outcome, Refusal, Representation, Rights,
+    Secret, TransferKind, TransferRequest, UploadStart,
 };
 
 use super::list::{Listing, entry, status};
@@ -21,14 +21,14 @@ pub(crate) struct Storage {
     pub(super) root: Root,
     pub(super) user: Vec<u8>,
     pub(super) password: Vec<u8>,
-    pub(super) permissions: Permissions,
+    pub(super) rights: Rights,
 }
 
 impl Storage {
     /// The answer to `Authenticate`. A server on the internet delays it after a wrong password.
     pub(crate) fn authenticate(&self, user: &[u8], password: &Secret) -> Outcome {
         let is_right = password.matches(&self.password) && user == self.user;
-        Outcome::Authenticated(is_right.then_some(self.permissions))
+        Outcome::Authenticated(is_right.then(|| Account::new(self.rights)))
     }
 
     /// The answer to `File`: one outcome, or several for STAT with a path.
@@ -58,7 +58,14 @@ impl Storage {
             FileRequest::RemoveDirectory(path) => fs::remove_dir(root.below(path)?),
             FileRequest::DeleteFile(path) => fs::remove_file(root.below(path)?),
             FileRequest::RenameFrom(path) => root.below(path)?.symlink_metadata().map(drop),
-            FileRequest::Rename { from, to } => fs::rename(root.below(from)?, root.below(to)?),
+            FileRequest::Rename { from, to, replace } => {
+                let to = root.below(to)?;
+                // Another program may create the name here; where that matters, use renameat2.
+                if !replace && to.symlink_metadata().is_ok() {
+                    return Err(Refusal::Exists);
+                }
+                fs::rename(root.below(from)?, to)
+            }
             FileRequest::Size(path) => return Ok(FileAnswer::Size(root.file(path)?.1.len())),
             FileRequest::ModifiedTime(path) => {
                 let entry = Entry::from_metadata(b"", &root.file(path)?.1);
@@ -100,8 +107,12 @@ impl Storage {
         let is_ascii = request.representation == Representation::Ascii;
         let mut opened = Opened::default();
         let mut upload = match &request.kind {
-            TransferKind::List { selection, style } => {
-                let listing = Listing::open(root, selection, style)?;
+            TransferKind::List {
+                selection,
+                style,
+                names,
+            } => {
+                let listing = Listing::open(root, selection, style, names)?;
                 return Ok((Transfer::Download(Download::listing(listing)), opened));
             }
             TransferKind::Retrieve { path, offset } => {
@@ -111,27 +122,24 @@ impl Storage {
                 opened.bytes = bytes;
                 return Ok((Transfer::Download(download), opened));
             }
-            TransferKind::Store { path, offset } => self.upload(path, Some(*offset))?,
-            TransferKind::Append { path } => self.upload(path, None)?,
-            TransferKind::StoreUnique {
-                directory,
-                suggested_name,
-            } => {
-                let directory = root.resolve(directory, true)?;
-                let (path, file) = create_unique(&directory, suggested_name)?;
-                opened.name = path.file_name().map(|name| name.as_bytes().to_vec());
-                let created = apply_umask(&path, 0o666, request.umask);
-                created.map_err(|error| Refusal::from(&error))?;
-                Upload::new(path, Some(file), None)
-            }
+            TransferKind::Store { path, start } => match start {
+                UploadStart::Unique => {
+                    let (path, file) = create_unique(root.resolve(path, false)?)?;
+                    opened.name = path.file_name().map(|name| name.as_bytes().to_vec());
+                    let created = apply_umask(&path, 0o666, request.umask);
+                    created.map_err(|error| Refusal::from(&error))?;
+                    Upload::new(path, Some(file), *start)
+                }
+                _ => self.upload(path, *start)?,
+            },
         };
         upload.set_form(is_ascii, request.umask);
         Ok((Transfer::Upload(upload), opened))
     }
 
-    /// `keep`: how many bytes of the file stay; `None`: all.
-    fn upload(&self, path: &FtpPath, keep: Option<u64>) -> Result<Upload, Refusal> {
+    fn upload(&self, path: &FtpPath, start: UploadStart) -> Result<Upload, Refusal> {
         let (path, file, bytes) = match self.root.file(path) {
+            Ok(_) if start == UploadStart::Create => return Err(Refusal::Exists),
             Ok((path, metadata)) => {
                 let file = File::options().write(true).open(&path);
                 let file = file.map_err(|error| Refusal::from(&error))?;
@@ -146,27 +154,26 @@ impl Storage {
             }
             Err(refusal) => return Err(refusal),
         };
-        if keep.is_some_and(|keep| keep > bytes) {
-            return Err(Refusal::OffsetTooLarge);
+        if let UploadStart::At { offset, replace } = start {
+            if offset.get() > bytes {
+                return Err(Refusal::OffsetTooLarge);
+            }
+            if offset.get() < bytes && !replace {
+                return Err(Refusal::Exists);
+            }
         }
-        Ok(Upload::new(path, file, keep))
+        Ok(Upload::new(path, file, start))
     }
 }
 
-/// Creates a file with the suggested name, or one that begins with it.
-fn create_unique(directory: &Path, suggested: &[u8]) -> Result<(PathBuf, File), Refusal> {
-    let suggested = if suggested.is_empty() {
-        b"file"
-    } else {
-        suggested
-    };
-    let mut path = directory.join(std::ffi::OsStr::from_bytes(suggested));
-    let suggested = path.clone();
+/// Creates the suggested file, or one whose name begins with that name.
+fn create_unique(suggested: PathBuf) -> Result<(PathBuf, File), Refusal> {
+    let mut path = suggested.clone();
     for number in 2..1000 {
         match File::create_new(&path) {
             Ok(file) => return Ok((path, file)),
             Err(error) if error.kind() == ErrorKind::AlreadyExists => {
-                path = suggested.clone();
+                path.clone_from(&suggested);
                 path.as_mut_os_string().push(format!(".{number}"));
             }
             Err(error) => return Err(Refusal::from(&error)),

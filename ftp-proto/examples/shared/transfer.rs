@@ -4,7 +4,7 @@ use std::fs::File;
 use std::io::{self, ErrorKind, Read, Seek, SeekFrom, Write};
 use std::path::PathBuf;
 
-use ftp_proto::{Refusal, TransferError, ascii};
+use ftp_proto::{Refusal, TransferError, UploadStart, ascii};
 
 use super::list::Listing;
 use super::storage::apply_umask;
@@ -103,19 +103,18 @@ pub(crate) struct Upload {
     path: PathBuf,
     /// `None`: it does not exist yet.
     file: Option<File>,
-    /// How many bytes stay; `None`: all.
-    keep: Option<u64>,
+    start: UploadStart,
     has_begun: bool,
     decoder: Option<ascii::Decoder>,
     umask: Option<u32>,
 }
 
 impl Upload {
-    pub(super) fn new(path: PathBuf, file: Option<File>, keep: Option<u64>) -> Self {
+    pub(super) fn new(path: PathBuf, file: Option<File>, start: UploadStart) -> Self {
         Self {
             path,
             file,
-            keep,
+            start,
             has_begun: false,
             decoder: None,
             umask: None,
@@ -158,8 +157,11 @@ impl Upload {
             Some(file) => file,
             None => {
                 let mut options = File::options();
-                let file = options.write(true).create(true).truncate(false);
-                let file = file.open(&self.path)?;
+                let options = match self.start {
+                    UploadStart::Create => options.write(true).create_new(true),
+                    _ => options.write(true).create(true).truncate(false),
+                };
+                let file = options.open(&self.path)?;
                 apply_umask(&self.path, 0o666, self.umask)?;
                 file
             }
@@ -167,8 +169,10 @@ impl Upload {
         let file = self.file.insert(file);
         if !self.has_begun {
             self.has_begun = true;
-            if let Some(keep) = self.keep {
-                file.set_len(keep)?;
+            match self.start {
+                UploadStart::At { offset, .. } => file.set_len(offset.get())?,
+                UploadStart::Replace => file.set_len(0)?,
+                UploadStart::Create | UploadStart::End | UploadStart::Unique => {}
             }
             file.seek(SeekFrom::End(0))?;
         }

@@ -1,9 +1,13 @@
 //! The form of a listing: which command asked for it.
 
+use alloc::sync::Arc;
+
 use super::FactSet;
-use crate::permissions::Permissions;
+use crate::account::Account;
 
 /// The form of a listing.
+///
+/// A driver must handle every variant, so that this enum stays exhaustive.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum ListStyle {
     /// LIST: the form of `ls -l`, see [`listing`](crate::listing).
@@ -15,7 +19,7 @@ pub enum ListStyle {
     Facts {
         /// Which facts.
         facts: FactSet,
-        /// What the user may do, for the `perm` fact.
-        permissions: Permissions,
+        /// What the user may do, for the `perm` fact: [`Account::rights_of_entry`].
+        account: Arc<Account>,
     },
 }

@@ -22,6 +22,7 @@ use alloc::vec::Vec;
 
 use super::selection::Selection;
 use super::style::ListStyle;
+use crate::codec::WireNames;
 use crate::path::FtpPath;
 
 pub use name_list::NameList;
@@ -79,6 +80,8 @@ impl Walk {
             now,
             prefix: Vec::new(),
             utc_offset: None,
+            names: WireNames::default(),
+            directory: selection.path.clone(),
             is_first: true,
             status: None,
         };
@@ -106,6 +109,13 @@ impl Walk {
     #[must_use]
     pub fn hiding(mut self, is_hidden: impl Fn(&FtpPath, &[u8]) -> bool + Send + 'static) -> Self {
         self.rules.is_hidden = Some(Box::new(is_hidden));
+        self
+    }
+
+    /// Writes names as the request for the listing says. STAT needs it not: the session writes its lines.
+    #[must_use]
+    pub fn with_names(mut self, names: WireNames) -> Self {
+        self.progress.format.names = names;
         self
     }
 

@@ -6,6 +6,7 @@ use alloc::vec::Vec;
 use core::mem;
 
 use super::file_status::FileStatus;
+use super::permitted::Permitted;
 use super::protection::Protection;
 use crate::action::{Action, FileRequest, Output};
 use crate::address::Endpoints;
@@ -31,6 +32,8 @@ pub(super) struct Context {
     pub(super) login_failures: u32,
     /// The client has sent `EPSV ALL`, which applies for the rest of the session (RFC 2428, section 4).
     pub(super) extended_only: bool,
+    /// The client has sent `OPTS UTF8 ON`: names are not converted.
+    pub(super) utf8: bool,
     pub(super) transfers_started: u64,
     data_ids: u64,
     /// Who may connect to the passive port, by the settings that were in force when it was opened.
@@ -134,6 +137,7 @@ impl Context {
             epochs: Epochs::default(),
             login_failures: 0,
             extended_only: false,
+            utf8: false,
             transfers_started: 0,
             data_ids: 0,
             allowed_peers,
@@ -154,10 +158,11 @@ impl Context {
     pub(super) fn ask(
         &mut self,
         command: &'static CommandInfo,
-        (question, request): (FileQuestion, FileRequest),
+        question: FileQuestion,
+        request: Permitted<FileRequest>,
     ) {
         self.question = Question::File(command, question);
-        self.push_action(Action::File(request));
+        self.push_action(Action::File(request.into_inner()));
     }
 
     /// Takes the open file request, if `accepts` agrees.

@@ -3,10 +3,12 @@
 //! It is sent as one reply when it is complete: a failure in the middle is still a refusal with its own code, and no
 //! other reply can come between the lines.
 
+use alloc::borrow::Cow;
 use alloc::vec::Vec;
 
+use crate::codec::WireNames;
 use crate::config::limits::STAT_ENTRIES_MAX;
-use crate::listing::{EntryBatch, heading, long_line};
+use crate::listing::{EntryBatch, encode_entry, heading, long_line};
 use crate::reply::Reply;
 
 /// The lines so far, with their ends.
@@ -21,10 +23,10 @@ pub(super) struct FileStatus {
 
 impl FileStatus {
     /// Adds the lines of a batch, up to the limit.
-    pub(super) fn add(&mut self, batch: &EntryBatch) {
+    pub(super) fn add(&mut self, batch: &EntryBatch, names: &WireNames) {
         if let Some(path) = &batch.directory {
             if self.headings < STAT_ENTRIES_MAX {
-                heading(path, self.headings == 0, &mut self.text);
+                heading(&names.encode(path), self.headings == 0, &mut self.text);
                 self.headings += 1;
             } else {
                 self.is_cut = true;
@@ -32,7 +34,11 @@ impl FileStatus {
         }
         let left = STAT_ENTRIES_MAX - self.entries;
         for entry in batch.entries.iter().take(left) {
-            long_line(entry, batch.now, batch.classify, &mut self.text);
+            let mut entry = Cow::Borrowed(entry);
+            if !names.is_identity() {
+                encode_entry(entry.to_mut(), names);
+            }
+            long_line(&entry, batch.now, batch.classify, &mut self.text);
             self.entries += 1;
         }
         self.is_cut |= batch.is_cut || batch.entries.len() > left;
@@ -62,7 +68,9 @@ mod tests {
 
     fn shown(batches: &[EntryBatch]) -> String {
         let mut status = FileStatus::default();
-        batches.iter().for_each(|batch| status.add(batch));
+        batches
+            .iter()
+            .for_each(|batch| status.add(batch, &WireNames::default()));
         let mut out = Vec::new();
         status.into_reply().encode(&mut out);
         String::from_utf8(out).unwrap()

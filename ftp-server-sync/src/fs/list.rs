@@ -4,8 +4,8 @@
 
 mod directories;
 
+use ftp_proto::Refusal;
 use ftp_proto::listing::{EntryBatch, Selection, Walk, WalkNotice, WalkStep};
-use ftp_proto::{ListStyle, Refusal};
 
 use super::root::Root;
 use directories::Directories;
@@ -49,8 +49,8 @@ enum Advance {
 }
 
 impl Root {
-    /// Opens what is to be listed: a directory, a single file, or the matches of a path with wildcards. `now` is
-    /// in seconds since 1970; `notices` are for the log.
+    /// Opens what is to be listed: a directory, a single file, or the matches of a path with wildcards. `notices`
+    /// are for the log.
     ///
     /// # Errors
     ///
@@ -58,12 +58,9 @@ impl Root {
     /// latter shows only later, at the end of the lines.
     pub(crate) fn list(
         &self,
-        selection: &Selection,
-        style: &ListStyle,
-        now: i64,
+        walk: Walk,
         notices: &mut Vec<WalkNotice>,
     ) -> Result<ListingLines, Refusal> {
-        let walk = Walk::new(selection.clone(), style.clone(), now);
         let mut lines = ListingLines {
             listing: Listing::new(self, walk),
             ahead: Vec::new(),
@@ -189,8 +186,8 @@ mod tests {
         };
         let shared = Root::open(root).unwrap();
         let mut notices = Vec::new();
-        let style = ListStyle::Names;
-        let mut listing = shared.list(&selection, &style, 0, &mut notices).unwrap();
+        let walk = Walk::new(selection, ftp_proto::ListStyle::Names, 0);
+        let mut listing = shared.list(walk, &mut notices).unwrap();
         let mut lines = Vec::new();
         loop {
             let before = lines.len();

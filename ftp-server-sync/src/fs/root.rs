@@ -77,6 +77,19 @@ impl Root {
         Ok(file.into_std())
     }
 
+    /// Whether nothing has this name, not even a symbolic link that leads nowhere.
+    ///
+    /// # Errors
+    ///
+    /// [`Refusal::Exists`], or the file system's refusal.
+    pub(super) fn check_free(&self, path: &FtpPath) -> Result<(), Refusal> {
+        match self.directory.symlink_metadata(relative(path)) {
+            Ok(_) => Err(Refusal::Exists),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
+            Err(error) => Err(refusal(&error)),
+        }
+    }
+
     /// Opens a regular file: only those can be transferred.
     pub(super) fn open_file(
         &self,
@@ -87,9 +100,10 @@ impl Root {
             .open_with(path, options)
             .map_err(|error| refusal(&error))?;
         let metadata = file.metadata().map_err(|error| refusal(&error))?;
-        match metadata.is_file() {
-            true => Ok((file, metadata)),
-            false => Err(Refusal::IsADirectory),
+        match (metadata.is_file(), metadata.is_dir()) {
+            (true, _) => Ok((file, metadata)),
+            (false, true) => Err(Refusal::IsADirectory),
+            (false, false) => Err(Refusal::NotARegularFile),
         }
     }
 }
@@ -102,7 +116,7 @@ pub(crate) fn refusal(error: &io::Error) -> Refusal {
         Some(Errno::LOOP) => Refusal::Denied,
         Some(Errno::ILSEQ) => Refusal::NameRejected,
         // A FIFO without a reader, or a device without a driver.
-        Some(Errno::NXIO | Errno::NODEV) => Refusal::IsADirectory,
+        Some(Errno::NXIO | Errno::NODEV) => Refusal::NotARegularFile,
         _ => error.into(),
     }
 }

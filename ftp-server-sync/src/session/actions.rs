@@ -3,10 +3,11 @@
 use std::io;
 use std::time::Instant;
 
+use ftp_proto::listing::Walk;
 use ftp_proto::text::printable;
 use ftp_proto::{
-    Action, DataEvent, DataId, FileRequest, Opened, Outcome, Refusal, Representation, Secret,
-    TransferError, TransferId, TransferKind, TransferRequest, TransferStart,
+    Action, Bound, DataEvent, DataId, FileRequest, Opened, Outcome, Refusal, Representation,
+    Secret, TransferError, TransferId, TransferKind, TransferRequest, TransferStart,
 };
 use log::{Level, error, info, log, warn};
 
@@ -52,9 +53,10 @@ impl Connection {
     fn authenticate(&mut self, user: &[u8], password: &Secret, now: Instant) -> Option<Outcome> {
         let number = self.number;
         let name = printable(user);
-        let permissions = self.current.settings.users.check(user, password);
-        let outcome = Outcome::Authenticated(permissions);
-        if permissions.is_some() {
+        let account = self.current.settings.users.check(user, password);
+        let is_known = account.is_some();
+        let outcome = Outcome::Authenticated(account);
+        if is_known {
             info!("#{number} logged in as {name}");
             return Some(outcome);
         }
@@ -107,10 +109,10 @@ impl Connection {
 
     /// A passive port is open.
     pub(super) fn listening(&mut self, listener: PassiveListener) -> Outcome {
-        let port = listener.port();
+        let bound = Bound::try_from(listener.port());
         self.port_offered();
         self.port = DataPort::Listening(DataListener::new(listener, self.number));
-        Outcome::PassiveOpened(Ok(port))
+        Outcome::PassiveOpened(bound.map_err(|_| Refusal::Failed))
     }
 
     /// Logs the announcement, at level `info` once in a session and when it changes.
@@ -186,34 +188,30 @@ impl Connection {
             }
             TransferKind::Retrieve { path, offset } => {
                 let download = root.download(path, *offset)?;
-                let bytes = (!is_text).then_some(download.size - download.offset);
-                (
-                    Pump::download(download, representation),
-                    Opened { bytes, name: None },
-                )
+                let bytes = download.size - download.offset;
+                let opened = if is_text {
+                    nothing
+                } else {
+                    nothing.with_bytes(bytes)
+                };
+                (Pump::download(download, representation), opened)
             }
-            TransferKind::Store { path, offset } => (
-                Pump::upload(root.upload(path, *offset, umask)?, representation),
-                nothing,
-            ),
-            TransferKind::Append { path } => (
-                Pump::upload(root.append(path, umask)?, representation),
-                nothing,
-            ),
-            TransferKind::StoreUnique {
-                directory,
-                suggested_name,
-            } => {
-                let (upload, name) = root.upload_unique(directory, suggested_name, umask)?;
-                let opened = Opened {
-                    bytes: None,
-                    name: Some(name),
+            TransferKind::Store { path, start } => {
+                let upload = root.upload(path, *start, umask)?;
+                let opened = match upload.unique_name() {
+                    Some(name) => nothing.with_name(name.to_vec()),
+                    None => nothing,
                 };
                 (Pump::upload(upload, representation), opened)
             }
-            TransferKind::List { selection, style } => {
+            TransferKind::List {
+                selection,
+                style,
+                names,
+            } => {
                 let mut notices = Vec::new();
-                let lines = root.list(selection, style, unix_seconds(), &mut notices);
+                let walk = Walk::new(selection.clone(), style.clone(), unix_seconds());
+                let lines = root.list(walk.with_names(names.clone()), &mut notices);
                 self.log_notices(notices);
                 (Pump::listing(lines?), nothing)
             }

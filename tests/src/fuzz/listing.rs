@@ -2,7 +2,7 @@
 
 use arbitrary::{Arbitrary, Unstructured};
 use ftp_proto::listing::{self, Entry, EntryKind, FactSet, ListFlags, Pattern};
-use ftp_proto::{Config, Permissions};
+use ftp_proto::{Config, Rights};
 
 use crate::listing_parser::{self, Size};
 use crate::operations;
@@ -140,7 +140,7 @@ fn check_long(entry: &Entry, now: i64, classify: bool) {
 fn check_facts(entry: &Entry) {
     let mut line = Vec::new();
     let set = FactSet::default();
-    listing::facts_line(&entry.name, entry, set, Permissions::READ_WRITE, &mut line);
+    listing::facts_line(&entry.name, entry, set, Rights::READ_WRITE, &mut line);
     let listing_parser::Facts { facts, name } = listing_parser::parse_facts(&line)
         .unwrap_or_else(|error| panic!("{error}: {}", line.escape_ascii()));
     assert_eq!(name, shown(&entry.name));
@@ -282,7 +282,7 @@ pub fn argument(argument: &[u8]) {
     let literal = [b"-- ", argument].concat();
     assert_eq!(ListFlags::split(&literal), (ListFlags::default(), argument));
     let mut sim = Sim::new(Config::default(), super::endpoints());
-    sim.log_in(Permissions::READ_WRITE);
+    sim.log_in(Rights::READ_WRITE);
     let line: Vec<u8> = argument
         .iter()
         .copied()

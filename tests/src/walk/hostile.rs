@@ -4,7 +4,7 @@ use ftp_proto::listing::{
     Entry, EntryKind, ListFlags, ListOrder, NameList, OpenedDirectory, Pattern, Selection, Walk,
     WalkAnswer, WalkStep,
 };
-use ftp_proto::{FtpPath, ListStyle, Permissions, Refusal};
+use ftp_proto::{Account, FtpPath, ListStyle, Refusal, Rights};
 
 /// Whatever the driver answers, the walk ends soon after its last answer, its lines are lines, and a hidden name is not
 /// among them.
@@ -17,7 +17,7 @@ pub fn answers(data: &[u8]) {
         1 | 2 => ListStyle::Long,
         _ => ListStyle::Facts {
             facts: Default::default(),
-            permissions: Permissions::READ_ONLY,
+            account: Account::new(Rights::READ_ONLY).into(),
         },
     };
     let is_status = data[1] % 4 == 2;

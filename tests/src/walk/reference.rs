@@ -167,8 +167,9 @@ impl Listing<'_> {
         match self.style {
             ListStyle::Names => name_line(path, &mut self.lines),
             ListStyle::Long => long_line(&entry, NOW, self.flags.classify, &mut self.lines),
-            ListStyle::Facts { facts, permissions } => {
-                facts_line(name, &entry, *facts, *permissions, &mut self.lines);
+            ListStyle::Facts { facts, account } => {
+                let rights = account.rights_at(&ftp_proto::FtpPath::root());
+                facts_line(name, &entry, *facts, rights, &mut self.lines);
             }
         }
     }

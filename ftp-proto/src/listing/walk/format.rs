@@ -4,11 +4,13 @@ use alloc::vec::Vec;
 use core::fmt;
 
 use super::step::Details;
+use crate::codec::WireNames;
 use crate::config::limits::STAT_ENTRIES_MAX;
 use crate::listing::batch::EntryBatch;
 use crate::listing::entry::Entry;
 use crate::listing::style::ListStyle;
-use crate::listing::{facts_line, heading, long_line, push_name};
+use crate::listing::{encode_entry, facts_line, heading, long_line, push_name};
+use crate::path::FtpPath;
 
 /// The form of a listing.
 pub(super) struct Format {
@@ -19,6 +21,10 @@ pub(super) struct Format {
     pub(super) prefix: Vec<u8>,
     /// The seconds that local time is ahead of UTC.
     pub(super) utc_offset: Option<UtcOffset>,
+    /// How names are written.
+    pub(super) names: WireNames,
+    /// The directory whose facts are listed.
+    pub(super) directory: FtpPath,
     /// No heading has been written yet.
     pub(super) is_first: bool,
     /// What is collected for the reply to STAT.
@@ -66,12 +72,18 @@ impl Format {
         entry.name.clear();
         name.iter()
             .for_each(|part| entry.name.extend_from_slice(part));
-        match (&mut self.status, &self.style) {
-            (Some(status), _) => status.push(entry),
-            (None, ListStyle::Facts { facts, permissions }) => {
-                facts_line(&entry.name, &entry, *facts, *permissions, out);
+        if let Some(status) = &mut self.status {
+            // The session writes the lines.
+            return status.push(entry);
+        }
+        match &self.style {
+            ListStyle::Facts { facts, account } => {
+                let rights = account.rights_of_entry(&self.directory, &entry.name);
+                let name = self.names.encode(&entry.name);
+                facts_line(&name, &entry, *facts, rights, out);
             }
-            (None, ListStyle::Long | ListStyle::Names) => {
+            ListStyle::Long | ListStyle::Names => {
+                encode_entry(&mut entry, &self.names);
                 long_line(&entry, self.now, self.classify, out);
             }
         }
@@ -80,8 +92,9 @@ impl Format {
     /// Writes a name alone, for NLST.
     pub(super) fn name(&self, name: &[&[u8]], out: &mut Vec<u8>) {
         // In pieces: a listing of names costs little else.
-        push_name(&self.prefix, out);
-        name.iter().for_each(|part| push_name(part, out));
+        push_name(&self.names.encode(&self.prefix), out);
+        name.iter()
+            .for_each(|part| push_name(&self.names.encode(part), out));
         out.extend_from_slice(b"\r\n");
     }
 
@@ -89,7 +102,7 @@ impl Format {
     pub(super) fn heading(&mut self, path: Vec<u8>, out: &mut Vec<u8>) {
         match (&mut self.status, &self.style) {
             (Some(status), _) => status.batch.directory = Some(path),
-            (None, ListStyle::Long) => heading(&path, self.is_first, out),
+            (None, ListStyle::Long) => heading(&self.names.encode(&path), self.is_first, out),
             (None, ListStyle::Names | ListStyle::Facts { .. }) => {}
         }
         self.is_first = false;

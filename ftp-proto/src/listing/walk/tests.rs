@@ -4,11 +4,12 @@ use alloc::vec;
 use alloc::vec::Vec;
 
 use super::*;
+use crate::account::Account;
 use crate::config::limits::STAT_ENTRIES_MAX;
 use crate::listing::limits::{PENDING_MAX, SORTED_NAMES_MAX};
 use crate::listing::{Entry, EntryKind, FactSet};
-use crate::permissions::Permissions;
 use crate::refusal::Refusal;
+use crate::rights::Rights;
 
 /// What a walk asked for and showed, in words.
 #[derive(Debug, Default)]
@@ -102,7 +103,7 @@ fn walk(argument: &str, style: ListStyle) -> Walk {
 fn facts() -> ListStyle {
     ListStyle::Facts {
         facts: FactSet::parse(b"type;").unwrap(),
-        permissions: Permissions::READ_ONLY,
+        account: Account::new(Rights::READ_ONLY).into(),
     }
 }
 
@@ -291,7 +292,7 @@ fn dates_are_in_the_zone_of_the_listing() {
     assert!(found.lines.contains(" Dec 31 23:00 a"), "{}", found.lines);
     let facts = ListStyle::Facts {
         facts: FactSet::default(),
-        permissions: Permissions::READ_ONLY,
+        account: Account::new(Rights::READ_ONLY).into(),
     };
     let selection = Selection::of_path(FtpPath::root());
     let walk = Walk::new(selection, facts, 0).in_time_zone(|_| 3600);
@@ -467,7 +468,7 @@ fn only_what_is_shown_is_asked_for() {
     assert_eq!(details(facts(), ""), Some(Details::default()));
     let owners = ListStyle::Facts {
         facts: FactSet::parse(b"unix.owner;").unwrap(),
-        permissions: Permissions::READ_ONLY,
+        account: Account::new(Rights::READ_ONLY).into(),
     };
     let expected = Details {
         owners: true,

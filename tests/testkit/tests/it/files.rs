@@ -34,7 +34,10 @@ impl Files {
                 self.read(path)?;
                 self.nodes.remove(path.as_bytes());
             }
-            FileRequest::Rename { from, to } => {
+            FileRequest::Rename { from, to, replace } => {
+                if !replace && self.nodes.contains_key(to.as_bytes()) {
+                    return Err(Refusal::Exists);
+                }
                 let content = self.read(from)?.to_vec();
                 self.nodes.remove(from.as_bytes());
                 self.write(to, content);
