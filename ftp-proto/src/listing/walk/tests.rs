@@ -217,6 +217,8 @@ fn no_client_sees_what_is_above_the_root() {
     assert!(!found.steps.contains(&"look ..".to_string()));
     let shown: Vec<_> = found.lines.lines().map(|line| &line[55..]).collect();
     assert_eq!(shown, [".", "..", "a"]);
+    let found = run(walk("-at", ListStyle::Long), &names, at_root);
+    assert!(!found.steps.contains(&"look ..".to_string()));
     let found = run(walk("", facts()), &names, at_root);
     assert_eq!(found.lines, "type=cdir; .\r\ntype=file; a\r\n");
     let found = run(walk("", facts()), &names, usual);
