@@ -59,6 +59,7 @@ impl From<&io::Error> for TransferError {
 
 impl TransferError {
     /// How a transfer failed, by an error of the file that it writes or closes.
+    #[must_use]
     pub fn of_write(error: &io::Error) -> Self {
         match Refusal::from(error) {
             Refusal::NoSpace => Self::NoSpace,

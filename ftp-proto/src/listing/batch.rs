@@ -27,6 +27,7 @@ pub struct EntryBatch {
 
 impl EntryBatch {
     /// All entries in one batch, or a piece of them. `now`: see [`EntryBatch::now`].
+    #[must_use]
     pub fn new(entries: Vec<Entry>, now: i64, is_last: bool) -> Self {
         Self {
             entries,

@@ -25,6 +25,7 @@ pub enum WalkNotice {
 
 impl WalkNotice {
     /// Whether the operator should see it: the listing is not what the client asked for.
+    #[must_use]
     pub fn is_warning(&self) -> bool {
         match self {
             Self::Unsorted(_) | Self::TooManyDirectories(_) => true,

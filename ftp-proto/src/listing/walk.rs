@@ -73,6 +73,7 @@ pub struct Walk {
 impl Walk {
     /// The lines of LIST, NLST or MLSD. `now`: in seconds since 1970, UTC; it decides whether a date shows the
     /// time of day or the year.
+    #[must_use]
     pub fn new(selection: Selection, style: ListStyle, now: i64) -> Self {
         let format = Format {
             style,
@@ -98,6 +99,7 @@ impl Walk {
 
     /// The entries of STAT with a path, in batches; at most
     /// [`STAT_ENTRIES_MAX`](crate::limits::STAT_ENTRIES_MAX).
+    #[must_use]
     pub fn of_status(selection: Selection, now: i64) -> Self {
         let mut walk = Self::new(selection, ListStyle::Long, now);
         walk.progress.format.status = Some(Status::default());
@@ -157,6 +159,7 @@ impl Walk {
 
     /// Whether the listing has begun, so that [`OpenTransfer`](crate::Action::OpenTransfer) is answered with
     /// success: the directory is open, the first entry has been found, or the search for it takes long.
+    #[must_use]
     pub fn has_begun(&self) -> bool {
         self.progress.has_begun
     }
