@@ -10,8 +10,8 @@ use std::net::Ipv4Addr;
 use std::sync::Arc;
 
 use ftp_proto::{
-    Action, Config, Endpoints, FileAnswer, FileRequest, Opened, Outcome, Output, Permissions,
-    Refusal, Session,
+    Account, Action, Bound, Config, Endpoints, FileAnswer, FileRequest, Opened, Outcome, Output,
+    Refusal, Rights, Session,
 };
 
 fn main() -> io::Result<()> {
@@ -69,7 +69,9 @@ fn drain(session: &mut Session, port: &mut u16) -> io::Result<()> {
 
 fn answer(action: Action, port: &mut u16) -> Option<Outcome> {
     let outcome = match action {
-        Action::Authenticate { .. } => Outcome::Authenticated(Some(Permissions::READ_WRITE)),
+        Action::Authenticate { .. } => {
+            Outcome::Authenticated(Some(Account::new(Rights::READ_WRITE)))
+        }
         Action::File(FileRequest::Size(_)) => Outcome::File(Ok(FileAnswer::Size(1234))),
         Action::File(FileRequest::ModifiedTime(_)) => Outcome::File(Ok(FileAnswer::Modified(0))),
         Action::File(FileRequest::Facts(_) | FileRequest::Status(_)) => {
@@ -78,7 +80,7 @@ fn answer(action: Action, port: &mut u16) -> Option<Outcome> {
         Action::File(_) => Outcome::File(Ok(FileAnswer::Done)),
         Action::OpenPassive(_) => {
             *port += 1;
-            Outcome::PassiveOpened(Ok(*port))
+            Outcome::PassiveOpened(Bound::try_from(*port).map_err(|_| Refusal::Busy))
         }
         Action::OpenTransfer(_) => Outcome::TransferOpened(Ok(Opened::default())),
         Action::StartTransfer(start) => Outcome::TransferEnded {

@@ -2,15 +2,19 @@
 
 use alloc::vec::Vec;
 use core::net::SocketAddr;
+use core::num::NonZeroU64;
 
+use crate::codec::WireNames;
 use crate::event::DataId;
-use crate::listing::{FactSet, Selection};
+use crate::listing::Selection;
+use crate::listing::style::ListStyle;
 use crate::path::FtpPath;
-use crate::permissions::Permissions;
 use crate::reply::Reply;
 use crate::secret::Secret;
 
 /// One item of a session's ordered output.
+///
+/// A driver must handle every variant, so that this enum stays exhaustive.
 #[derive(Debug)]
 #[must_use = "the client waits for the reply, or the session for the action's outcome"]
 pub enum Output {
@@ -23,6 +27,8 @@ pub enum Output {
 /// A request to the driver. Each is answered with exactly one [`Outcome`](crate::Outcome), except
 /// [`CloseData`](Self::CloseData), [`AbortTransfer`](Self::AbortTransfer), [`Close`](Self::Close) and
 /// [`CloseNow`](Self::CloseNow). A driver must know them all, so a new one breaks its build.
+///
+/// A driver must handle every variant, so that this enum stays exhaustive.
 #[derive(Debug)]
 pub enum Action {
     /// Check a name and a password: [`Outcome::Authenticated`](crate::Outcome::Authenticated). The
@@ -33,7 +39,8 @@ pub enum Action {
         /// The argument of PASS.
         password: Secret,
     },
-    /// A file operation that needs no data connection: [`Outcome::File`](crate::Outcome::File).
+    /// A file operation that needs no data connection: [`Outcome::File`](crate::Outcome::File). It is answered once,
+    /// but for [`FileRequest::Status`], whose answer may come in several pieces.
     File(FileRequest),
     /// Listen for a data connection from the client, on the control connection's own local address:
     /// [`Outcome::PassiveOpened`](crate::Outcome::PassiveOpened). The driver accepts connections until
@@ -76,7 +83,7 @@ pub enum Action {
 pub struct TransferId(pub(crate) u64);
 
 /// How a transfer that was opened starts.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub struct TransferStart {
     /// Which transfer.
@@ -88,6 +95,8 @@ pub struct TransferStart {
 }
 
 /// A file operation. Paths are absolute and normalised; the driver decides about symbolic links.
+///
+/// A driver must handle every variant, so that this enum stays exhaustive.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum FileRequest {
     /// Whether the directory exists and may be entered (CWD, CDUP).
@@ -111,6 +120,9 @@ pub enum FileRequest {
         from: FtpPath,
         /// What RNTO names.
         to: FtpPath,
+        /// Whether a file at `to` may be replaced. If not, and there is one,
+        /// [`Refusal::Exists`](crate::Refusal::Exists).
+        replace: bool,
     },
     /// The size in bytes of a regular file (SIZE): [`FileAnswer::Size`](crate::FileAnswer::Size).
     Size(FtpPath),
@@ -132,14 +144,16 @@ pub enum FileRequest {
     },
     /// The facts of the path itself (MLST): [`FileAnswer::Entry`](crate::FileAnswer::Entry).
     Facts(FtpPath),
-    /// The lines that LIST would send, at most
-    /// [`STAT_ENTRIES_MAX`](crate::limits::STAT_ENTRIES_MAX) (STAT with a path):
-    /// [`FileAnswer::Lines`](crate::FileAnswer::Lines).
+    /// The entries that LIST would show (STAT with a path):
+    /// [`FileAnswer::Entries`](crate::FileAnswer::Entries), in one batch or several;
+    /// [`Walk::of_status`](crate::listing::Walk::of_status) finds them. The reply contains at most
+    /// [`STAT_ENTRIES_MAX`](crate::limits::STAT_ENTRIES_MAX).
     Status(Selection),
 }
 
 /// A transfer to open.
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct TransferRequest {
     /// Identifies it in all later actions, outcomes and events.
     pub id: TransferId,
@@ -152,6 +166,8 @@ pub struct TransferRequest {
 }
 
 /// What is transferred.
+///
+/// A driver must handle every variant, so that this enum stays exhaustive.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum TransferKind {
     /// RETR.
@@ -162,24 +178,12 @@ pub enum TransferKind {
         /// line end counts as two.
         offset: u64,
     },
-    /// STOR.
+    /// STOR, APPE and STOU.
     Store {
-        /// The file.
+        /// The file; for [`UploadStart::Unique`] the file whose name the client suggests.
         path: FtpPath,
-        /// Zero: replace the file. Otherwise keep this many bytes (REST) and write after them.
-        offset: u64,
-    },
-    /// APPE.
-    Append {
-        /// The file; it is created if it does not exist.
-        path: FtpPath,
-    },
-    /// STOU.
-    StoreUnique {
-        /// The directory in which the driver creates a file; the driver chooses a name that is free.
-        directory: FtpPath,
-        /// The name that the client suggests; it may be empty.
-        suggested_name: Vec<u8>,
+        /// Which bytes of a file that exists stay.
+        start: UploadStart,
     },
     /// LIST, NLST and MLSD.
     List {
@@ -187,28 +191,42 @@ pub enum TransferKind {
         selection: Selection,
         /// What a line looks like.
         style: ListStyle,
+        /// How names are written in the lines.
+        names: WireNames,
     },
 }
 
-/// The form of a listing.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum ListStyle {
-    /// LIST: the form of `ls -l`, see [`listing`](crate::listing).
-    Long,
-    /// NLST: only names, each with [`Selection::prefix`](crate::listing::Selection::prefix) before
-    /// it, so that the client can use each line as a path (RFC 1123, section 4.1.2.7).
-    Names,
-    /// MLSD: facts and names (RFC 3659, section 7).
-    Facts {
-        /// Which facts.
-        facts: FactSet,
-        /// What the user may do, for the `perm` fact.
-        permissions: Permissions,
+/// How an upload begins. The core has checked the rights: a driver does what this says. It changes nothing before
+/// [`StartTransfer`](Action::StartTransfer), but creates the file of [`Unique`](Self::Unique), whose name is announced.
+///
+/// A driver must handle every variant, so that this enum stays exhaustive.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum UploadStart {
+    /// STOR of an account that may not overwrite: the file must not exist, else
+    /// [`Refusal::Exists`](crate::Refusal::Exists). Another client may create it meanwhile, so it is created with
+    /// `O_EXCL` or the like.
+    Create,
+    /// STOR: replace the file, or create it.
+    Replace,
+    /// STOR after REST: keep the bytes before the offset and write after them.
+    At {
+        /// How many bytes stay. If the file has fewer, [`Refusal::OffsetTooLarge`](crate::Refusal::OffsetTooLarge).
+        offset: NonZeroU64,
+        /// Whether bytes behind the offset may be removed. If not, and there are some,
+        /// [`Refusal::Exists`](crate::Refusal::Exists).
+        replace: bool,
     },
+    /// APPE: write behind the end of the file, or create it.
+    End,
+    /// STOU: create a new file in the directory of the path. The driver chooses a name that is free, and begins with
+    /// the one of the path.
+    Unique,
 }
 
 /// TYPE (RFC 959, section 3.1.1).
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+///
+/// A driver must handle every variant, so that this enum stays exhaustive.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Representation {
     /// Lines end with CRLF on the wire: [`ascii`](crate::ascii).
     Ascii,
@@ -217,7 +235,9 @@ pub enum Representation {
 }
 
 /// How a data connection is established.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+///
+/// A driver must handle every variant, so that this enum stays exhaustive.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum DataConnection {
     /// The client connects to the listener of `OpenPassive` with the same id, or has done so already.
     Passive,
@@ -227,41 +247,65 @@ pub enum DataConnection {
 
 impl TransferKind {
     /// Whether the client sends the bytes.
+    #[must_use]
     pub fn is_upload(&self) -> bool {
-        matches!(
-            self,
-            Self::Store { .. } | Self::Append { .. } | Self::StoreUnique { .. }
-        )
+        matches!(self, Self::Store { .. })
     }
 
     /// The command, for logs.
+    #[must_use]
     pub fn command(&self) -> &'static str {
         match self {
             Self::Retrieve { .. } => "RETR",
-            Self::Store { .. } => "STOR",
-            Self::Append { .. } => "APPE",
-            Self::StoreUnique { .. } => "STOU",
-            Self::List {
-                style: ListStyle::Long,
-                ..
-            } => "LIST",
-            Self::List {
-                style: ListStyle::Names,
-                ..
-            } => "NLST",
-            Self::List {
-                style: ListStyle::Facts { .. },
-                ..
-            } => "MLSD",
+            Self::Store { start, .. } => match start {
+                UploadStart::Create | UploadStart::Replace | UploadStart::At { .. } => "STOR",
+                UploadStart::End => "APPE",
+                UploadStart::Unique => "STOU",
+            },
+            Self::List { style, .. } => match style {
+                ListStyle::Long => "LIST",
+                ListStyle::Names => "NLST",
+                ListStyle::Facts { .. } => "MLSD",
+            },
         }
     }
 
-    /// The path, for logs; STOU's directory.
+    /// The path, for logs; for STOU the one that the client suggests.
+    #[must_use]
     pub fn path(&self) -> &FtpPath {
         match self {
-            Self::Retrieve { path, .. } | Self::Store { path, .. } | Self::Append { path } => path,
+            Self::Retrieve { path, .. } | Self::Store { path, .. } => path,
             Self::List { selection, .. } => &selection.path,
-            Self::StoreUnique { directory, .. } => directory,
         }
+    }
+
+    /// All paths that the transfer uses: the account needs the right for each.
+    pub(crate) fn paths(&self) -> impl Iterator<Item = &FtpPath> {
+        let paths = match self {
+            Self::Retrieve { path, .. } | Self::Store { path, .. } => [Some(path), None],
+            Self::List { selection, .. } => selection.paths(),
+        };
+        paths.into_iter().flatten()
+    }
+}
+
+impl FileRequest {
+    /// All paths that the request uses: the account needs the right for each.
+    pub(crate) fn paths(&self) -> impl Iterator<Item = &FtpPath> {
+        let paths = match self {
+            Self::Rename { from, to, .. } => [Some(from), Some(to)],
+            Self::ChangeDirectory(path)
+            | Self::MakeDirectory { path, .. }
+            | Self::RemoveDirectory(path)
+            | Self::DeleteFile(path)
+            | Self::RenameFrom(path)
+            | Self::Size(path)
+            | Self::ModifiedTime(path)
+            | Self::ChangeMode { path, .. }
+            | Self::SetModified { path, .. }
+            | Self::Facts(path) => [Some(path), None],
+            Self::Status(selection) => selection.paths(),
+        };
+        paths.into_iter().flatten()
     }
 }

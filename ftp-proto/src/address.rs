@@ -10,7 +10,7 @@ use core::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use core::str::{self, FromStr};
 
 /// The local and the remote end of a control connection, in canonical form.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Endpoints {
     local: SocketAddr,
     peer: SocketAddr,
@@ -18,6 +18,7 @@ pub struct Endpoints {
 
 impl Endpoints {
     /// Takes the addresses as the socket reports them; IPv4-mapped ones become IPv4.
+    #[must_use]
     pub fn new(local: SocketAddr, peer: SocketAddr) -> Self {
         Self {
             local: canonical(local),
@@ -26,22 +27,26 @@ impl Endpoints {
     }
 
     /// The address that the client connected to.
+    #[must_use]
     pub fn local(&self) -> SocketAddr {
         self.local
     }
 
     /// The client's address.
+    #[must_use]
     pub fn peer(&self) -> SocketAddr {
         self.peer
     }
 
     /// The address family of the control connection; IPv4 also on a dual-stack socket.
+    #[must_use]
     pub fn family(&self) -> AddressFamily {
         AddressFamily::of(self.local.ip())
     }
 }
 
 /// `address` with an IPv4-mapped IPv6 address turned into IPv4.
+#[must_use]
 pub fn canonical(address: SocketAddr) -> SocketAddr {
     match address.ip().to_canonical() {
         IpAddr::V4(ip) => SocketAddr::new(IpAddr::V4(ip), address.port()),
@@ -50,7 +55,7 @@ pub fn canonical(address: SocketAddr) -> SocketAddr {
 }
 
 /// An address family, with its number in EPRT and EPSV (RFC 2428, section 2).
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum AddressFamily {
     /// Number 1.
     Ipv4,
@@ -60,6 +65,7 @@ pub enum AddressFamily {
 
 impl AddressFamily {
     /// The family of an address in canonical form.
+    #[must_use]
     pub fn of(address: IpAddr) -> Self {
         match address {
             IpAddr::V4(_) => Self::Ipv4,
@@ -68,6 +74,7 @@ impl AddressFamily {
     }
 
     /// The number of this family in EPRT and EPSV.
+    #[must_use]
     pub fn number(self) -> u8 {
         match self {
             Self::Ipv4 => 1,

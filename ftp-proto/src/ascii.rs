@@ -31,6 +31,7 @@ pub struct Decoder {
 
 impl Encoder {
     /// For the beginning of a file.
+    #[must_use]
     pub const fn new() -> Self {
         Self { after_cr: false }
     }

@@ -9,8 +9,8 @@
 //!
 //! | code | what it answers | function |
 //! |---|---|---|
-//! | 227 | PASV | [`parse_pasv`] |
-//! | 229 | EPSV | [`parse_epsv`] |
+//! | 227 | PASV | [`parse_pasv`]; [`find_pasv`] for gateways |
+//! | 229 | EPSV | [`parse_epsv`]; [`find_epsv`] for gateways |
 //! | 257 | PWD, MKD | [`parse_pwd`] |
 //! | 250 | MLST; the lines between the first and the last | [`parse_mlst`] |
 //! | | each line that MLSD sends over the data connection | [`parse_facts`] |
@@ -37,6 +37,7 @@ pub use reader::{ReceivedReply, ReplyError, ReplyReader};
 use alloc::vec::Vec;
 use core::net::{Ipv4Addr, SocketAddrV4};
 use core::num::NonZeroU16;
+use core::ops::Range;
 
 use crate::address::parse_decimal;
 
@@ -47,15 +48,23 @@ use crate::address::parse_decimal;
 /// The address is what the server says, which may be 0.0.0.0, or a private one that only the server's own network
 /// reaches. Whether to connect there is the caller's decision; many clients take the port alone and connect to the
 /// address that the control connection has.
+#[must_use]
 pub fn parse_pasv(text: &[u8]) -> Option<SocketAddrV4> {
+    find_pasv(text).map(|(_, address)| address)
+}
+
+/// The same as [`parse_pasv`], and where in `text` the six numbers stand, from the first digit to the last: a gateway
+/// that announces another address replaces these bytes and no others.
+#[must_use]
+pub fn find_pasv(text: &[u8]) -> Option<(Range<usize>, SocketAddrV4)> {
     let is_start = |&at: &usize| {
         let is_inside = |&before: &u8| before.is_ascii_digit() || before == b',';
         text[at].is_ascii_digit() && !text[..at].last().is_some_and(is_inside)
     };
     let starts = (0..text.len()).filter(is_start);
-    let [a, b, c, d, high, low] = starts.map(|at| &text[at..]).find_map(six_numbers)?;
+    let (place, [a, b, c, d, high, low]) = starts.filter_map(|at| six_numbers(text, at)).next()?;
     let port = u16::from_be_bytes([high, low]);
-    (port > 0).then(|| SocketAddrV4::new(Ipv4Addr::new(a, b, c, d), port))
+    (port > 0).then(|| (place, SocketAddrV4::new(Ipv4Addr::new(a, b, c, d), port)))
 }
 
 /// The port in the text of a 229 reply: `(|||PORT|)` (RFC 2428, section 3). In parentheses the delimiter may be any
@@ -64,10 +73,17 @@ pub fn parse_pasv(text: &[u8]) -> Option<SocketAddrV4> {
 ///
 /// The data connection goes to the address that the control connection has. A server that writes a family or an
 /// address between the delimiters breaks the RFC; they are ignored.
+#[must_use]
 pub fn parse_epsv(text: &[u8]) -> Option<NonZeroU16> {
+    find_epsv(text).map(|(_, port)| port)
+}
+
+/// The same as [`parse_epsv`], and where in `text` the digits of the port stand.
+#[must_use]
+pub fn find_epsv(text: &[u8]) -> Option<(Range<usize>, NonZeroU16)> {
     let is_start = |&at: &usize| text[at] == b'|' || text[..at].ends_with(b"(");
     let mut starts = (0..text.len()).filter(is_start);
-    starts.find_map(|at| delimited_port(&text[at..]))
+    starts.find_map(|at| delimited_port(text, at))
 }
 
 /// The path in the text of a 257 reply: between double quotes, with a double quote in it doubled (RFC 959,
@@ -75,6 +91,7 @@ pub fn parse_epsv(text: &[u8]) -> Option<NonZeroU16> {
 ///
 /// `None` where there is no such path: without quotes it has no certain end. `None` also for a path that holds CR, LF
 /// or NUL: no command could carry it, and what follows the CR could be taken for a command of its own.
+#[must_use]
 pub fn parse_pwd(text: &[u8]) -> Option<Vec<u8>> {
     let start = text.iter().position(|&byte| byte == b'"')?;
     let mut path = Vec::new();
@@ -89,10 +106,10 @@ pub fn parse_pwd(text: &[u8]) -> Option<Vec<u8>> {
     None
 }
 
-/// Six numbers at the start of `text`, and no seventh.
-fn six_numbers(text: &[u8]) -> Option<[u8; 6]> {
+/// Six numbers that begin at `start`, and no seventh.
+fn six_numbers(text: &[u8], start: usize) -> Option<(Range<usize>, [u8; 6])> {
     let mut numbers = [0; 6];
-    let mut rest = text;
+    let mut rest = &text[start..];
     for (index, number) in numbers.iter_mut().enumerate() {
         if index > 0 {
             rest = after_comma(rest)?;
@@ -102,7 +119,8 @@ fn six_numbers(text: &[u8]) -> Option<[u8; 6]> {
         rest = &rest[digits..];
     }
     let is_seventh = |rest: &[u8]| rest.first().is_some_and(u8::is_ascii_digit);
-    (!after_comma(rest).is_some_and(is_seventh)).then_some(numbers)
+    let end = text.len() - rest.len();
+    (!after_comma(rest).is_some_and(is_seventh)).then_some((start..end, numbers))
 }
 
 fn after_comma(text: &[u8]) -> Option<&[u8]> {
@@ -111,9 +129,9 @@ fn after_comma(text: &[u8]) -> Option<&[u8]> {
     Some(&rest[spaces..])
 }
 
-/// The port behind three delimiters, and one more behind it.
-fn delimited_port(text: &[u8]) -> Option<NonZeroU16> {
-    let (&delimiter, rest) = text.split_first()?;
+/// The port behind three delimiters, the first of them at `start`, and one more behind it.
+fn delimited_port(text: &[u8], start: usize) -> Option<(Range<usize>, NonZeroU16)> {
+    let (&delimiter, rest) = text[start..].split_first()?;
     if !(33..=126).contains(&delimiter) || delimiter.is_ascii_digit() {
         return None;
     }
@@ -122,10 +140,13 @@ fn delimited_port(text: &[u8]) -> Option<NonZeroU16> {
     if !family.is_empty() && parse_decimal::<u16>(family).is_none() {
         return None;
     }
-    let _address = fields.next()?;
-    let port = parse_decimal(fields.next()?)?;
+    let address = fields.next()?;
+    let digits = fields.next()?;
+    let port = parse_decimal(digits)?;
+    // The three delimiters have one byte each.
+    let first = start + 3 + family.len() + address.len();
     // A further field, even an empty one, means that a delimiter follows the port.
-    fields.next().map(|_| port)
+    fields.next().map(|_| (first..first + digits.len(), port))
 }
 
 #[cfg(test)]
@@ -195,6 +216,29 @@ mod tests {
         ] {
             let expected = NonZeroU16::new(expected);
             assert_eq!(parse_epsv(text.as_bytes()), expected, "{text}");
+        }
+    }
+
+    /// The place is that of the numbers alone, whatever stands around them.
+    #[test]
+    fn places_of_numbers() {
+        for (text, expected) in [
+            ("227 Passive (192,168,77,2,237,73).", "192,168,77,2,237,73"),
+            ("1, 10,0,0,1,4,1, then", "10,0,0,1,4,1"),
+            ("mode( 010, 0, 0, 1, 4, 001 ).", "010, 0, 0, 1, 4, 001"),
+            ("10,0,0,1,4,1", "10,0,0,1,4,1"),
+        ] {
+            let (place, _) = find_pasv(text.as_bytes()).expect(text);
+            assert_eq!(&text[place], expected, "{text}");
+        }
+        for (text, expected) in [
+            ("229 Extended (|||60745|).", "60745"),
+            ("229 (1) |||00080|", "00080"),
+            ("ok (!!!1!)", "1"),
+            ("ok (|2|2001:db8::1|21|)", "21"),
+        ] {
+            let (place, _) = find_epsv(text.as_bytes()).expect(text);
+            assert_eq!(&text[place], expected, "{text}");
         }
     }
 

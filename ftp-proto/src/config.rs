@@ -9,7 +9,13 @@ use crate::masquerade::Masquerade;
 
 /// The settings of a session. They may be replaced while it runs:
 /// [`handle_config`](crate::Session::handle_config).
+///
+/// ```
+/// let mut config = ftp_proto::Config::default();
+/// config.banner = "Welcome.".into();
+/// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct Config {
     /// The text of the 220 greeting; line breaks make it a multi-line reply.
     pub banner: String,

@@ -10,6 +10,7 @@ use calendar::CivilTime;
 ///
 /// The format has four digits for the year: a time before the year 0 or after 9999 becomes the first or
 /// the last second that it can express.
+#[must_use]
 pub fn time_val(unix_seconds: i64) -> [u8; 14] {
     let time = CivilTime::from_unix(unix_seconds);
     let mut text = [0; 14];
@@ -24,6 +25,7 @@ pub fn time_val(unix_seconds: i64) -> [u8; 14] {
 
 /// Reads such a time and returns seconds since 1970 (RFC 3659, section 2.3). Fractions of a second are
 /// accepted and ignored; second 60 is accepted, as in a leap second.
+#[must_use]
 pub fn parse_time_val(text: &[u8]) -> Option<i64> {
     let (whole, fraction) = match text.iter().position(|&byte| byte == b'.') {
         Some(point) => (&text[..point], Some(&text[point + 1..])),
@@ -50,6 +52,7 @@ pub fn parse_time_val(text: &[u8]) -> Option<i64> {
 ///
 /// Clients read a date without a year as the latest such date in the past, so a time in the future has
 /// its year; up to one minute in the future counts as the present.
+#[must_use]
 pub fn list_date(modified: i64, now: i64) -> [u8; 12] {
     let time = CivilTime::from_unix(modified);
     let mut text = [b' '; 12];

@@ -13,17 +13,20 @@
 #![no_std]
 #![forbid(unsafe_code)]
 #![deny(missing_docs)]
+#![warn(clippy::must_use_candidate, clippy::return_self_not_must_use)]
 #![warn(clippy::std_instead_of_core, clippy::std_instead_of_alloc)]
 
 extern crate alloc;
 #[cfg(test)]
 extern crate std;
 
+mod account;
 mod action;
 mod address;
 mod allowed_peers;
 pub mod ascii;
 pub mod client;
+mod codec;
 mod command;
 mod config;
 pub mod date;
@@ -35,13 +38,17 @@ mod never_connected;
 mod offer;
 mod outcome;
 mod path;
-mod permissions;
 pub mod ports;
 pub mod rate;
 mod reach;
+mod refusal;
 mod reply;
+mod rights;
 mod secret;
 mod session;
+#[cfg(feature = "std")]
+#[path = "std.rs"]
+mod std_conversions;
 pub mod text;
 mod timeout;
 mod timers;
@@ -52,25 +59,31 @@ pub mod argument {
     pub use crate::address::{AddressError, EpsvArgument, parse_eprt, parse_epsv, parse_port};
 }
 
+pub use account::Account;
 pub use action::{
-    Action, DataConnection, FileRequest, ListStyle, Output, Representation, TransferId,
-    TransferKind, TransferRequest, TransferStart,
+    Action, DataConnection, FileRequest, Output, Representation, TransferId, TransferKind,
+    TransferRequest, TransferStart, UploadStart,
 };
 pub use address::{AddressFamily, Endpoints, canonical};
 pub use allowed_peers::{AllowedPeers, PeerVerdict};
+pub use codec::{NameCodec, WireNames};
 pub use command::{CommandSummary, commands};
 pub use config::{Config, limits};
 pub use event::{DataEvent, DataId};
+pub use ipnet::IpNet;
+pub use listing::style::ListStyle;
 pub use masquerade::{
-    AnnounceReason, Announcement, ClientRule, Masquerade, OuterPorts, PortNumber, PublicAddress,
+    AnnounceReason, Announcement, Bound, ClientRule, Masquerade, OuterPorts, OuterPortsError,
+    PortNumber, PublicAddress,
 };
 pub use never_connected::NeverConnected;
 pub use offer::{ClientOrigin, Diagnosis, PassiveOffer};
-pub use outcome::{FileAnswer, Misuse, Opened, Outcome, Refusal, TransferError};
+pub use outcome::{FileAnswer, Misuse, Opened, Outcome, TransferError};
 pub use path::FtpPath;
-pub use permissions::Permissions;
 pub use reach::Reach;
+pub use refusal::Refusal;
 pub use reply::Reply;
+pub use rights::{Right, Rights};
 pub use secret::Secret;
 pub use session::Session;
 pub use timeout::{Timeout, TimeoutKind};

@@ -3,71 +3,33 @@
 //! An entry is always one line: control bytes in its name become `?`, all other bytes stay. Nothing in this
 //! file reads a directory or a clock.
 
+mod batch;
+mod entry;
 mod facts;
 mod flags;
+pub mod limits;
 mod long;
+mod notice;
 mod pattern;
 mod selection;
+pub(crate) mod style;
+mod walk;
 
 use alloc::vec::Vec;
 
+use crate::codec::WireNames;
+
+pub use batch::EntryBatch;
+pub use entry::{Entry, EntryKind};
 pub use facts::{FactSet, facts, facts_line};
 pub use flags::{ListFlags, ListOrder};
 pub use long::{heading, long_line};
+pub use notice::WalkNotice;
 pub use pattern::Pattern;
 pub use selection::{Glob, Selection};
-
-/// What a listing shows of a file, a directory or any other entry of a directory.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Entry {
-    /// Its name, as the file system stores it.
-    pub name: Vec<u8>,
-    /// Whether it is a file, a directory or something else.
-    pub kind: EntryKind,
-    /// Permission bits with setuid, setgid and sticky; bits above `0o7777` are ignored.
-    pub mode: u32,
-    /// The number of hard links.
-    pub links: u64,
-    /// The owner's number.
-    pub uid: u32,
-    /// The group's number.
-    pub gid: u32,
-    /// The owner's name, if there is one.
-    pub owner: Option<Vec<u8>>,
-    /// The group's name, if there is one.
-    pub group: Option<Vec<u8>>,
-    /// The size in bytes.
-    pub size: u64,
-    /// The time of last modification, in seconds since 1970 (UTC).
-    pub modified: i64,
-    /// The device that stores it; device and inode identify the entry.
-    pub device: u64,
-    /// Its inode number on that device.
-    pub inode: u64,
-    /// The major and minor number of a device; not used for other entries.
-    pub device_numbers: (u32, u32),
-    /// The target of a symbolic link.
-    pub link_target: Option<Vec<u8>>,
-}
-
-/// The kind of an [`Entry`].
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum EntryKind {
-    /// A regular file.
-    File,
-    /// A directory.
-    Directory,
-    /// A symbolic link; the entry describes the link itself.
-    Symlink,
-    /// A character device.
-    CharacterDevice,
-    /// A block device.
-    BlockDevice,
-    /// A named pipe.
-    Fifo,
-    /// A socket.
-    Socket,
-}
+pub use walk::{
+    Details, DirectoryId, NameList, OpenRequest, OpenedDirectory, Walk, WalkAnswer, WalkStep,
+};
 
 /// Appends a line of NLST: the name and CRLF (RFC 959, section 4.1.3).
 pub fn name_line(name: &[u8], out: &mut Vec<u8>) {
@@ -84,6 +46,17 @@ fn push_name(name: &[u8], out: &mut Vec<u8>) {
         if byte.is_ascii_control() {
             *byte = b'?';
         }
+    }
+}
+
+/// Writes the names of an entry as the client gets them.
+pub(crate) fn encode_entry(entry: &mut Entry, names: &WireNames) {
+    if names.is_identity() {
+        return;
+    }
+    entry.name = names.encode(&entry.name).into_owned();
+    if let Some(target) = &mut entry.link_target {
+        *target = names.encode(target).into_owned();
     }
 }
 
@@ -105,30 +78,20 @@ fn digits(value: u64, base: u64, buffer: &mut [u8; DIGITS_MAX]) -> &[u8] {
 const DIGITS_MAX: usize = 20;
 
 #[cfg(test)]
-mod tests {
+pub(crate) mod tests {
     use super::*;
-    use crate::permissions::Permissions;
+    use crate::rights::Rights;
 
     /// 2025-11-22 13:07:09.
     pub(super) const NOW: i64 = 1_763_816_829;
 
-    pub(super) fn entry(kind: EntryKind, mode: u32, name: &[u8]) -> Entry {
-        Entry {
-            name: name.to_vec(),
-            kind,
-            mode,
-            links: 1,
-            uid: 1000,
-            gid: 100,
-            owner: Some(b"bob".to_vec()),
-            group: Some(b"users".to_vec()),
-            size: 3,
-            modified: NOW,
-            device: 0xfd01,
-            inode: 42,
-            device_numbers: (8, 1),
-            link_target: None,
-        }
+    pub(crate) fn entry(kind: EntryKind, mode: u32, name: &[u8]) -> Entry {
+        let mut entry = Entry::new(name, kind, 3, NOW);
+        (entry.mode, entry.uid, entry.gid) = (mode, 1000, 100);
+        (entry.owner, entry.group) = (Some(b"bob".to_vec()), Some(b"users".to_vec()));
+        (entry.device, entry.inode) = (0xfd01, 42);
+        entry.device_numbers = (8, 1);
+        entry
     }
 
     pub(super) fn text(bytes: &[u8]) -> &str {
@@ -162,7 +125,7 @@ mod tests {
             check(&out, &[b'a', shown, b'b']);
             out.clear();
             let set = FactSet::default();
-            facts_line(&link.name, &link, set, Permissions::READ_WRITE, &mut out);
+            facts_line(&link.name, &link, set, Rights::READ_WRITE, &mut out);
             check(&out, &[b';', b' ', b'a', shown, b'b']);
         }
     }

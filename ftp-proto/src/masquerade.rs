@@ -5,15 +5,18 @@
 
 use alloc::collections::BTreeMap;
 use alloc::vec::Vec;
+use core::error::Error;
 use core::fmt;
 use core::net::{IpAddr, Ipv4Addr};
+use core::num::{NonZeroU16, TryFromIntError};
 
 use ipnet::IpNet;
 
 use crate::address::Endpoints;
 
-/// The rules, in the order in which [`lookup`](Self::lookup) tries them.
+/// The rules, in the order in which [`lookup`](Self::lookup) tries them. The default has none; set the fields of it.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct Masquerade {
     /// Rules by client network; the longest prefix wins.
     pub clients: Vec<(IpNet, ClientRule)>,
@@ -33,7 +36,8 @@ pub struct Masquerade {
 }
 
 /// The public address of a rule.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
 pub enum PublicAddress {
     /// This one.
     Known(Ipv4Addr),
@@ -49,37 +53,146 @@ impl From<Ipv4Addr> for PublicAddress {
 }
 
 /// What the server announces to the clients in a network.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
 pub enum ClientRule {
     /// Announce this address, with the outer port number.
-    Announce(Ipv4Addr),
+    Announce(PublicAddress),
     /// Announce the address that the client connected to, with the inner port number.
     Local,
 }
 
-/// The forwarded range as seen from outside: `outer_first` leads to `inner_first`, and so on.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+/// The forwarded range as seen from outside: the first outer port leads to the first inner one, and so on. All ports are
+/// from 1 to 65535.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct OuterPorts {
-    /// The first port that the server listens on.
-    pub inner_first: u16,
-    /// The router's port that leads to `inner_first`.
-    pub outer_first: u16,
-    /// How many ports are forwarded.
-    pub count: u16,
+    inner_first: u16,
+    outer_first: u16,
+    count: u16,
 }
 
+/// Why three numbers are not [`OuterPorts`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum OuterPortsError {
+    /// A range begins at port 0, to which no client can connect.
+    PortZero,
+    /// There are no ports in the ranges.
+    Empty,
+    /// A range goes beyond port 65535.
+    TooLong,
+}
+
+impl fmt::Display for OuterPortsError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::PortZero => "a range of ports begins at 0",
+            Self::Empty => "a range of ports is empty",
+            Self::TooLong => "a range of ports goes beyond 65535",
+        })
+    }
+}
+
+impl Error for OuterPortsError {}
+
 impl OuterPorts {
+    /// The router's ports from `outer_first` on lead to the server's ports from `inner_first` on, `count` of them.
+    ///
+    /// # Errors
+    ///
+    /// When a port would not be between 1 and 65535, or when there is none.
+    pub const fn new(
+        inner_first: u16,
+        outer_first: u16,
+        count: u16,
+    ) -> Result<Self, OuterPortsError> {
+        if inner_first == 0 || outer_first == 0 {
+            return Err(OuterPortsError::PortZero);
+        }
+        let Some(steps) = count.checked_sub(1) else {
+            return Err(OuterPortsError::Empty);
+        };
+        match (
+            inner_first.checked_add(steps),
+            outer_first.checked_add(steps),
+        ) {
+            (Some(_), Some(_)) => Ok(Self {
+                inner_first,
+                outer_first,
+                count,
+            }),
+            (None, _) | (_, None) => Err(OuterPortsError::TooLong),
+        }
+    }
+
+    /// The first port that the server listens on.
+    #[must_use]
+    pub const fn inner_first(self) -> u16 {
+        self.inner_first
+    }
+
+    /// The router's port that leads to the first inner one.
+    #[must_use]
+    pub const fn outer_first(self) -> u16 {
+        self.outer_first
+    }
+
+    /// How many ports are forwarded.
+    #[must_use]
+    pub const fn count(self) -> u16 {
+        self.count
+    }
+
     /// The router's number for a port of the server; a port outside the range keeps its number.
-    pub fn outer(&self, inner: u16) -> u16 {
+    #[must_use]
+    pub const fn outer(self, inner: u16) -> u16 {
         match inner.checked_sub(self.inner_first) {
-            Some(index) if index < self.count => self.outer_first.saturating_add(index),
+            Some(index) if index < self.count => self.outer_first + index,
             _ => inner,
         }
     }
 }
 
+/// A passive port that the driver has bound.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub struct Bound {
+    /// The port that the server listens on.
+    pub port: NonZeroU16,
+    /// The port of the router that leads to it, if the driver knows: it has asked the router to forward one. It is
+    /// announced wherever a public address is, and [`Masquerade::outer_ports`] does not apply.
+    pub outer: Option<NonZeroU16>,
+}
+
+impl Bound {
+    /// A port without one of the router's own.
+    #[must_use]
+    pub const fn new(port: NonZeroU16) -> Self {
+        Self { port, outer: None }
+    }
+
+    /// The same with the port of the router that leads to it.
+    #[must_use]
+    pub const fn with_outer(self, outer: NonZeroU16) -> Self {
+        Self {
+            outer: Some(outer),
+            ..self
+        }
+    }
+}
+
+/// The port of a listener; fails for port 0, which no listener has.
+impl TryFrom<u16> for Bound {
+    type Error = TryFromIntError;
+
+    fn try_from(port: u16) -> Result<Self, Self::Error> {
+        NonZeroU16::try_from(port).map(Self::new)
+    }
+}
+
 /// The answer of [`Masquerade::lookup`].
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
 pub struct Announcement {
     /// The address for the 227 reply. IPv6 only on IPv6 sessions, where PASV is refused.
     pub address: IpAddr,
@@ -90,7 +203,7 @@ pub struct Announcement {
 }
 
 /// Which of the two numbers of a forwarded port is announced.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum PortNumber {
     /// The number that the server listens on.
     Inner,
@@ -99,7 +212,8 @@ pub enum PortNumber {
 }
 
 /// The rule behind an [`Announcement`]; its `Display` completes "announced by …".
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
 pub enum AnnounceReason {
     /// A rule for the client's network.
     ClientRule(IpNet),
@@ -139,6 +253,7 @@ impl Masquerade {
     /// What the server announces to a client. The first that applies decides: the rule for the client's
     /// network, the rule for local clients, the map by local address, the masquerade address, the
     /// address learned from the router, the local address.
+    #[must_use]
     pub fn lookup(&self, endpoints: &Endpoints) -> Announcement {
         let peer = endpoints.peer().ip();
         let local = match endpoints.local().ip() {
@@ -149,7 +264,7 @@ impl Masquerade {
         if let Some((network, rule)) = self.client_rule(peer) {
             let reason = AnnounceReason::ClientRule(network);
             return match rule {
-                ClientRule::Announce(address) => Announcement::outer(address, reason),
+                ClientRule::Announce(public) => Announcement::public(public, local, reason),
                 ClientRule::Local => Announcement::inner(local.into(), reason),
             };
         }
@@ -168,11 +283,14 @@ impl Masquerade {
         Announcement::inner(local.into(), AnnounceReason::LocalAddress)
     }
 
-    /// The number to announce for a passive port that is bound to `inner`.
-    pub fn announced_port(&self, number: PortNumber, inner: u16) -> u16 {
-        match (number, &self.outer_ports) {
-            (PortNumber::Outer, Some(ports)) => ports.outer(inner),
-            _ => inner,
+    /// The number to announce for a passive port.
+    #[must_use]
+    pub fn announced_port(&self, number: PortNumber, bound: Bound) -> u16 {
+        let inner = bound.port.get();
+        match (number, bound.outer, self.outer_ports) {
+            (PortNumber::Inner, _, _) | (PortNumber::Outer, None, None) => inner,
+            (PortNumber::Outer, Some(outer), _) => outer.get(),
+            (PortNumber::Outer, None, Some(ports)) => ports.outer(inner),
         }
     }
 

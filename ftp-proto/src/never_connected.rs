@@ -7,7 +7,8 @@ use crate::offer::{Diagnosis, PassiveOffer};
 use crate::reply::Reply;
 
 /// A data connection that the client never opened.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
 pub struct NeverConnected {
     /// Its number in the session, counted from 1.
     pub number: u32,

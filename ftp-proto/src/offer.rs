@@ -12,7 +12,8 @@ use crate::reach::Reach;
 
 /// What a 227 or a 229 announced to a client. Its `Display` is what the reply contained:
 /// `203.0.113.1:60004`, or `port 60004`.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
 pub struct PassiveOffer {
     /// The address, and the rule that decided it.
     pub announcement: Announcement,
@@ -28,7 +29,8 @@ pub struct PassiveOffer {
 }
 
 /// Where a client is, by its address.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
 pub enum ClientOrigin {
     /// In one of the local networks, and not a router.
     Local,
@@ -40,7 +42,8 @@ pub enum ClientOrigin {
 
 /// What is probably wrong if a client does not connect. Its `Display` says what to check or to change, and
 /// completes "… did not connect: …".
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
 pub enum Diagnosis {
     /// The server announced an address that cannot be reached from the Internet to a client outside.
     PrivateAddress,
@@ -71,6 +74,7 @@ impl PassiveOffer {
     }
 
     /// The kind of the announced address, if it cannot be reached from the Internet.
+    #[must_use]
     pub fn private_kind(&self) -> Option<&'static str> {
         private_kind(self.announcement.address)
     }
@@ -246,7 +250,7 @@ mod tests {
 
         let vpn = &with_rule("10.8.0.0/24", ClientRule::Local);
         check(vpn, server, "10.8.0.5", Private, [Blocked; 2]);
-        let announced = &with_rule("10.8.0.0/24", ClientRule::Announce(ip("10.8.0.1")));
+        let announced = &with_rule("10.8.0.0/24", ClientRule::Announce(ip("10.8.0.1").into()));
         check(announced, server, "10.8.0.5", Private, [NotForwarded; 2]);
         let mistaken = &with_rule("198.51.100.0/24", ClientRule::Local);
         check(

@@ -4,19 +4,22 @@ use alloc::vec::Vec;
 use core::error::Error;
 use core::fmt;
 
+use crate::account::Account;
 use crate::action::{Action, TransferId};
-use crate::listing::Entry;
-use crate::permissions::Permissions;
+use crate::listing::{Entry, EntryBatch};
+use crate::masquerade::Bound;
+use crate::refusal::Refusal;
 
 /// The answer to an [`Action`](crate::Action).
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum Outcome {
-    /// To `Authenticate`: what the user may do, or `None` if the name or the password is wrong.
-    Authenticated(Option<Permissions>),
+    /// To `Authenticate`: the account, or `None` if the name or the password is wrong.
+    Authenticated(Option<Account>),
     /// To `File`.
     File(Result<FileAnswer, Refusal>),
     /// To `OpenPassive`: the port that is bound; [`Refusal::Busy`] if no port is free.
-    PassiveOpened(Result<u16, Refusal>),
+    PassiveOpened(Result<Bound, Refusal>),
     /// To `OpenTransfer`.
     TransferOpened(Result<Opened, Refusal>),
     /// To `StartTransfer` and `StartProtectedTransfer`. `Ok` only when all bytes have been transferred, the data connection is
@@ -40,6 +43,7 @@ pub enum Outcome {
 
 /// What a file request found.
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum FileAnswer {
     /// The operation succeeded, or the condition holds; for requests that ask for no value.
     Done,
@@ -49,12 +53,14 @@ pub enum FileAnswer {
     Modified(i64),
     /// One entry.
     Entry(Entry),
-    /// Lines without their endings.
-    Lines(Vec<Vec<u8>>),
+    /// Some of the entries, to `Status`. The answer consists of one batch or several, the last of which says so:
+    /// until then the action is open.
+    Entries(EntryBatch),
 }
 
-/// An opened transfer.
+/// An opened transfer; the default knows nothing about it.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct Opened {
     /// How many bytes a download will send, if that is known.
     pub bytes: Option<u64>,
@@ -62,56 +68,9 @@ pub struct Opened {
     pub name: Option<Vec<u8>>,
 }
 
-/// Why a driver did not perform an action. The core turns it into the code and text of a reply.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Refusal {
-    /// No such file or directory.
-    NotFound,
-    /// Not permitted, by the file system or a rule.
-    Denied,
-    /// The target exists already.
-    Exists,
-    /// The directory is not empty.
-    NotEmpty,
-    /// A directory was needed.
-    NotADirectory,
-    /// A file was needed.
-    IsADirectory,
-    /// The disk or a quota is full.
-    NoSpace,
-    /// The file system does not accept the name.
-    NameRejected,
-    /// The offset of REST lies beyond the end of the file.
-    OffsetTooLarge,
-    /// In use; a later attempt may succeed.
-    Busy,
-    /// The driver does not support this.
-    Unsupported,
-    /// Any other error on the server's side.
-    Failed,
-}
-
-impl fmt::Display for Refusal {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::NotFound => "not found",
-            Self::Denied => "permission denied",
-            Self::Exists => "exists already",
-            Self::NotEmpty => "directory not empty",
-            Self::NotADirectory => "not a directory",
-            Self::IsADirectory => "is a directory",
-            Self::NoSpace => "no space left",
-            Self::NameRejected => "name not allowed",
-            Self::OffsetTooLarge => "restart offset beyond the end",
-            Self::Busy => "busy",
-            Self::Unsupported => "not supported",
-            Self::Failed => "local error",
-        })
-    }
-}
-
 /// Why a transfer failed.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
 pub enum TransferError {
     /// The data connection was not established: 425.
     NotConnected,
@@ -130,6 +89,8 @@ pub enum TransferError {
     /// The disk or a quota is full: 452.
     NoSpace,
 }
+
+impl Error for TransferError {}
 
 impl fmt::Display for TransferError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -179,6 +140,7 @@ impl Error for Misuse {}
 impl Action {
     /// The outcome that refuses this action, for a driver that does not support it. `None`: the action has no
     /// outcome, and must be performed.
+    #[must_use]
     pub fn decline(&self) -> Option<Outcome> {
         Some(match *self {
             Self::Authenticate { .. } => Outcome::Authenticated(None),
@@ -204,6 +166,26 @@ impl Action {
     }
 }
 
+impl Opened {
+    /// The same with the number of bytes that a download will send.
+    #[must_use]
+    pub fn with_bytes(self, bytes: u64) -> Self {
+        Self {
+            bytes: Some(bytes),
+            ..self
+        }
+    }
+
+    /// The same with the name that the driver chose for STOU.
+    #[must_use]
+    pub fn with_name(self, name: Vec<u8>) -> Self {
+        Self {
+            name: Some(name),
+            ..self
+        }
+    }
+}
+
 impl FileAnswer {
     pub(crate) fn name(&self) -> &'static str {
         match self {
@@ -211,7 +193,7 @@ impl FileAnswer {
             Self::Size(_) => "File(Size)",
             Self::Modified(_) => "File(Modified)",
             Self::Entry(_) => "File(Entry)",
-            Self::Lines(_) => "File(Lines)",
+            Self::Entries(_) => "File(Entries)",
         }
     }
 }

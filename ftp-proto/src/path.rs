@@ -10,7 +10,7 @@ use crate::config::limits::{PATH_BYTES_MAX, PATH_DEPTH_MAX};
 use crate::text::printable;
 
 /// An absolute, normalised path. Names are bytes in any encoding.
-#[derive(Clone, PartialEq, Eq, Hash)]
+#[derive(Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct FtpPath {
     /// Empty for the root, otherwise `/a/b`, without a slash at the end.
     bytes: Vec<u8>,
@@ -27,11 +27,20 @@ pub(crate) enum PathError {
 
 impl FtpPath {
     /// The top of the shared tree.
+    #[must_use]
     pub const fn root() -> Self {
         Self { bytes: Vec::new() }
     }
 
+    /// Reads a path from the root, with or without a slash at its begin, for configurations. `..` is resolved lexically
+    /// and stops at the root. `None`: it contains a NUL byte or a line feed, or is longer or deeper than the limits.
+    #[must_use]
+    pub fn parse(text: &[u8]) -> Option<Self> {
+        Self::root().resolve(text).ok()
+    }
+
     /// The path as clients see it, `/` for the root.
+    #[must_use]
     pub fn as_bytes(&self) -> &[u8] {
         if self.bytes.is_empty() {
             b"/"
@@ -42,16 +51,19 @@ impl FtpPath {
 
     /// The path relative to the root, `.` for the root itself. A driver opens it beneath its directory
     /// handle.
+    #[must_use]
     pub fn relative(&self) -> &[u8] {
         self.bytes.get(1..).unwrap_or(b".")
     }
 
     /// Whether this is the top of the tree.
+    #[must_use]
     pub fn is_root(&self) -> bool {
         self.bytes.is_empty()
     }
 
     /// The last component; empty for the root.
+    #[must_use]
     pub fn name(&self) -> &[u8] {
         self.bytes
             .rsplit(|&byte| byte == b'/')
@@ -60,6 +72,7 @@ impl FtpPath {
     }
 
     /// The directory that contains this path; the parent of the root is the root.
+    #[must_use]
     pub fn parent(&self) -> Self {
         let mut parent = self.clone();
         parent.ascend();
@@ -67,12 +80,22 @@ impl FtpPath {
     }
 
     /// The path of an entry in this directory; `None` if `name` cannot be the name of an entry.
+    #[must_use]
     pub fn child(&self, name: &[u8]) -> Option<Self> {
         let forbidden = |byte: &u8| matches!(byte, 0 | b'\n' | b'/');
         if matches!(name, b"" | b"." | b"..") || name.iter().any(forbidden) {
             return None;
         }
         self.resolve(name).ok()
+    }
+
+    /// Whether this is `directory` itself or a path below it.
+    #[must_use]
+    pub fn is_within(&self, directory: &Self) -> bool {
+        match self.bytes.strip_prefix(&directory.bytes[..]) {
+            Some(rest) => rest.is_empty() || rest.starts_with(b"/"),
+            None => false,
+        }
     }
 
     /// Resolves a client's argument against this directory. `..` is resolved lexically and stops at

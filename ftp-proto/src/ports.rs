@@ -11,6 +11,7 @@ use core::ops::RangeInclusive;
 /// ```
 /// assert_eq!(ftp_proto::ports::choose(60_000..=60_009, 12), Some(60_002));
 /// ```
+#[must_use]
 pub fn choose(range: RangeInclusive<u16>, random: u64) -> Option<u16> {
     let (first, last) = (*range.start(), *range.end());
     let count = u64::from(last.checked_sub(first)?) + 1;

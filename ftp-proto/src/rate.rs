@@ -27,6 +27,7 @@ pub enum Allowance {
 
 impl RateLimit {
     /// A limit that starts `now`. The bytes of a quarter of a second may move at once.
+    #[must_use]
     pub fn new(bytes_per_second: NonZeroU64, now: Duration) -> Self {
         let mut limit = Self {
             bytes_per_second,

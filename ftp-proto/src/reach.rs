@@ -4,8 +4,8 @@
 
 use core::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
-/// From where an address can be reached.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+/// From where an address can be reached. Every address has one of these, so that this enum stays exhaustive.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum Reach {
     /// From this machine: loopback.
     Host,
@@ -21,6 +21,7 @@ pub enum Reach {
 
 impl Reach {
     /// Classifies an address in canonical form.
+    #[must_use]
     pub fn of(address: IpAddr) -> Self {
         match address {
             IpAddr::V4(address) => Self::of_v4(address),
@@ -29,6 +30,7 @@ impl Reach {
     }
 
     /// The name of such an address, if it cannot be reached from the Internet.
+    #[must_use]
     pub fn kind(self) -> Option<&'static str> {
         match self {
             Self::Host => Some("a loopback address"),

@@ -25,16 +25,19 @@ pub struct Reply {
 
 impl Reply {
     /// For a driver that has reached its limit of connections: to be sent instead of a greeting.
+    #[must_use]
     pub const fn too_many_connections() -> Self {
         Self::fixed(421, "Too many connections; try again later.")
     }
 
     /// The same for the limit of connections from one address.
+    #[must_use]
     pub const fn too_many_from_address() -> Self {
         Self::fixed(421, "Too many connections from your address.")
     }
 
     /// The three-digit code.
+    #[must_use]
     pub fn code(&self) -> u16 {
         self.code
     }
@@ -187,12 +190,15 @@ impl Reply {
     pub(crate) const LANGUAGE_UNKNOWN: Self = Self::fixed(504, "Only English is implemented.");
     pub(crate) const FACTS_SYNTAX: Self = Self::fixed(501, "Each fact must end with a semicolon, for example \"type;size;\".");
     pub(crate) const UTF8_ALWAYS: Self = Self::fixed(200, "UTF-8 names are always accepted.");
+    pub(crate) const UTF8_ON: Self = Self::fixed(200, "Names are in UTF-8 from now on.");
+    pub(crate) const UTF8_OFF: Self = Self::fixed(200, "Names are in the character set of your account from now on.");
     pub(crate) const SIZE_IN_ASCII: Self = Self::fixed(550, "SIZE is not available for type A; send TYPE I first.");
     pub(crate) const RESTART_IN_ASCII: Self = Self::fixed(501, "An upload cannot be restarted in type A; send TYPE I first.");
     pub(crate) const RESTART_MEANINGLESS: Self = Self::fixed(501, "REST has no meaning before this command.");
 
     // Files.
     pub(crate) const PATH_SYNTAX: Self = Self::fixed(501, "The path contains a byte that is not allowed.");
+    pub(crate) const NAME_UNDECODABLE: Self = Self::fixed(501, "The path is not in the character set of your account; send OPTS UTF8 ON for UTF-8.");
     pub(crate) const PATH_TOO_LONG: Self = Self::fixed(501, "The path is too long.");
     pub(crate) const RENAME_READY: Self = Self::fixed(350, "Ready for RNTO.");
     pub(crate) const RENAME_FROM_FIRST: Self = Self::fixed(503, "Send RNFR first.");
@@ -394,6 +400,7 @@ impl Reply {
     pub(crate) const fn not_empty(code: u16) -> Self { Self::fixed(code, "The directory is not empty.") }
     pub(crate) const fn not_a_directory(code: u16) -> Self { Self::fixed(code, "Not a directory.") }
     pub(crate) const fn not_a_file(code: u16) -> Self { Self::fixed(code, "Not a regular file.") }
+    pub(crate) const fn special_file(code: u16) -> Self { Self::fixed(code, "A device, pipe or socket cannot be used.") }
     pub(crate) const fn name_rejected(code: u16) -> Self { Self::fixed(code, "The name is not allowed.") }
     pub(crate) const fn no_space(code: u16) -> Self { Self::fixed(code, "No space left.") }
     pub(crate) const fn restart_too_large(code: u16) -> Self { Self::fixed(code, "The restart offset is beyond the end of the file.") }

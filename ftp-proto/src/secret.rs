@@ -10,12 +10,14 @@ pub struct Secret(Vec<u8>);
 
 impl Secret {
     /// Copies `bytes`.
+    #[must_use]
     pub fn new(bytes: &[u8]) -> Self {
         Self(bytes.to_vec())
     }
 
     /// Whether the client sent `expected`. Every byte that was sent is compared, so the time does not show
     /// where the first difference is.
+    #[must_use]
     pub fn matches(&self, expected: &[u8]) -> bool {
         let mut difference = usize::from(self.0.len() != expected.len());
         for (index, byte) in self.0.iter().enumerate() {
@@ -26,6 +28,7 @@ impl Secret {
     }
 
     /// The bytes, for code that checks the password in another way, such as by a hash.
+    #[must_use]
     pub fn expose(&self) -> &[u8] {
         &self.0
     }

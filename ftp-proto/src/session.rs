@@ -9,10 +9,12 @@
 mod auth;
 mod busy;
 mod context;
+mod file_status;
 mod flow;
 mod held;
 mod info;
 mod login;
+mod permitted;
 mod protection;
 mod ready;
 mod refusal;
@@ -31,7 +33,8 @@ use crate::event::{DataEvent, DataId};
 use crate::line::{LineReader, Scan, strip_telnet};
 use crate::never_connected::NeverConnected;
 use crate::offer::PassiveOffer;
-use crate::outcome::{Misuse, Outcome, Refusal};
+use crate::outcome::{Misuse, Outcome};
+use crate::refusal::Refusal;
 use crate::reply::Reply;
 use crate::timeout::{Timeout, TimeoutKind};
 
@@ -58,6 +61,7 @@ pub struct Session {
 
 impl Session {
     /// A new session; the 220 greeting is already queued.
+    #[must_use]
     pub fn new(config: Arc<Config>, endpoints: Endpoints) -> Self {
         let first = Output::Reply(Reply::greeting(&config.banner));
         Self::start(config, endpoints, first, Question::None, Protection::Clear)
@@ -65,6 +69,7 @@ impl Session {
 
     /// A new session with a client that starts TLS at once (implicit FTPS): [`Action::StartTls`] is queued,
     /// and the greeting follows the handshake. Data connections are protected unless PROT changes that.
+    #[must_use]
     pub fn with_implicit_tls(config: Arc<Config>, endpoints: Endpoints) -> Self {
         let first = Output::Action(Action::StartTls);
         let question = Question::Tls { greet: true };
@@ -188,6 +193,7 @@ impl Session {
 
     /// Who is judged to be the client, as a value: for a pool of ports that several sessions share. Like the
     /// verdict it changes only when a port is opened.
+    #[must_use]
     pub fn allowed_peers(&self) -> &AllowedPeers {
         &self.context.allowed_peers
     }
@@ -232,6 +238,7 @@ impl Session {
     }
 
     /// The timer that runs now.
+    #[must_use]
     pub fn poll_timeout(&self) -> Option<Timeout> {
         let (config, epochs) = (&self.context.config, &self.context.epochs);
         let kind = self.timer()?;
@@ -247,6 +254,7 @@ impl Session {
 
     /// Whether the session would use a further command line now. It is false until all outputs are drained.
     /// While it is false, leave the bytes in the socket, so that TCP stops the client.
+    #[must_use]
     pub fn wants_input(&self) -> bool {
         if !self.context.outputs.is_empty() {
             return false;
@@ -263,21 +271,25 @@ impl Session {
     }
 
     /// The last passive offer, as long as the client may still connect.
+    #[must_use]
     pub fn passive_offer(&self) -> Option<&PassiveOffer> {
         self.context.offer.as_ref().map(|(_, offer)| offer)
     }
 
     /// The last data connection that the client never opened.
+    #[must_use]
     pub fn never_connected(&self) -> Option<&NeverConnected> {
         self.context.never_connected.as_ref()
     }
 
     /// The two ends of the control connection.
+    #[must_use]
     pub fn endpoints(&self) -> &Endpoints {
         &self.context.endpoints
     }
 
     /// The name that logged in.
+    #[must_use]
     pub fn user(&self) -> Option<&[u8]> {
         match &self.phase {
             Phase::Ready(ready) => Some(&ready.user),
@@ -286,6 +298,7 @@ impl Session {
     }
 
     /// Whether the session has ended. Outputs may still be queued; no others will follow.
+    #[must_use]
     pub fn is_closed(&self) -> bool {
         matches!(self.phase, Phase::Closed)
     }
@@ -342,8 +355,8 @@ impl Session {
                 },
                 _,
             ) => return self.tls_ended(established, leftover),
-            (Outcome::Authenticated(permissions), Phase::Login(login)) => {
-                return login.authenticated(context, permissions);
+            (Outcome::Authenticated(account), Phase::Login(login)) => {
+                return login.authenticated(context, account);
             }
             (Outcome::File(result), Phase::Ready(ready)) => ready.file_answered(context, result),
             (Outcome::PassiveOpened(result), Phase::Ready(ready)) => {

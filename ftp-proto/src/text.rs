@@ -13,6 +13,7 @@ use core::fmt::{self, Write};
 pub struct Printable<'a>(&'a [u8]);
 
 /// The bytes as [`Printable`]; `to_string` returns the text.
+#[must_use]
 pub fn printable(bytes: &[u8]) -> Printable<'_> {
     Printable(bytes)
 }
@@ -30,6 +31,7 @@ pub fn printable_word(bytes: &[u8]) -> String {
 
 /// The part of a command line that a log may contain: without its line end, and without the argument of PASS
 /// and ACCT, whose length is hidden too. To print it, use [`printable`].
+#[must_use]
 pub fn loggable(line: &[u8]) -> &[u8] {
     if may_have_password(line) {
         b"PASS (hidden)"

@@ -7,7 +7,7 @@ use core::time::Duration;
 /// [`handle_timeout`](crate::Session::handle_timeout). A timer may disappear and come back: if kind and
 /// epoch are equal, it is the same timer, and its time has not stopped in between.
 /// [`Timers`](crate::Timers) measures that.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub struct Timeout {
     /// What is being waited for.
@@ -19,7 +19,7 @@ pub struct Timeout {
 }
 
 /// What a [`Timeout`] limits.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 #[non_exhaustive]
 pub enum TimeoutKind {
     /// From the greeting to a successful login; it is never extended.

@@ -6,6 +6,7 @@ mod command;
 mod connection;
 mod control;
 mod end_reason;
+mod listing;
 mod log;
 mod never_connected;
 mod offered_port;

@@ -147,47 +147,23 @@ impl Settings {
     /// The core's configuration on this machine. While a host name is not among `names`, its clients are
     /// given the address that they connected to. The umask is the core's default.
     pub(crate) fn config(&self, interfaces: &Interfaces, names: &Names) -> Config {
-        let defaults = Config::default();
-        Config {
-            banner: self.banner.clone().unwrap_or(defaults.banner),
-            masquerade: Masquerade {
-                clients: self
-                    .masquerade_clients
-                    .iter()
-                    .map(|(network, address)| (*network, address.rule(names)))
-                    .collect(),
-                local_networks: self.local_networks.resolve(&interfaces.networks),
-                gateways: interfaces
-                    .gateways
-                    .iter()
-                    .map(IpAddr::to_canonical)
-                    .collect(),
-                map: self
-                    .masquerade_map
-                    .iter()
-                    .map(|(local, public)| (*local, public.resolved(names)))
-                    .collect(),
-                address: self
-                    .masquerade_address
-                    .as_ref()
-                    .map(|public| public.resolved(names)),
-                learned: None,
-                outer_ports: self.outer_ports(),
-            },
-            permit_foreign_addresses: self.permit_foreign_addresses,
-            trusted_gateways: self.trusted_gateways.clone(),
-            permit_privileged_ports: self.permit_privileged_ports,
-            login_attempts_max: self.limits.login_attempts_max,
-            login_timeout: self.timeouts.idle,
-            idle_timeout: self.timeouts.idle,
-            data_open_timeout: self.timeouts.data_open,
-            data_stall_timeout: self.timeouts.data_stall,
-            flush_timeout: defaults.flush_timeout,
-            umask: defaults.umask,
-            tls: self.tls.is_some(),
-            tls_control_required: self.tls.as_ref().is_some_and(|tls| tls.control_required),
-            tls_data_required: self.tls.as_ref().is_some_and(|tls| tls.data_required),
+        let mut config = Config::default();
+        if let Some(banner) = &self.banner {
+            config.banner.clone_from(banner);
         }
+        config.masquerade = self.masquerade(interfaces, names);
+        config.permit_foreign_addresses = self.permit_foreign_addresses;
+        config.trusted_gateways = self.trusted_gateways.clone();
+        config.permit_privileged_ports = self.permit_privileged_ports;
+        config.login_attempts_max = self.limits.login_attempts_max;
+        config.login_timeout = self.timeouts.idle;
+        config.idle_timeout = self.timeouts.idle;
+        config.data_open_timeout = self.timeouts.data_open;
+        config.data_stall_timeout = self.timeouts.data_stall;
+        config.tls = self.tls.is_some();
+        config.tls_control_required = self.tls.as_ref().is_some_and(|tls| tls.control_required);
+        config.tls_data_required = self.tls.as_ref().is_some_and(|tls| tls.data_required);
+        config
     }
 
     /// The addresses of this machine that clients can connect to; sorted, without duplicates.
@@ -256,13 +232,30 @@ impl Settings {
         self.tls.iter().flat_map(TlsSettings::files).collect()
     }
 
+    fn masquerade(&self, interfaces: &Interfaces, names: &Names) -> Masquerade {
+        let clients = self.masquerade_clients.iter();
+        let map = self.masquerade_map.iter();
+        let address = self.masquerade_address.as_ref();
+        let gateways = interfaces.gateways.iter();
+        let mut rules = Masquerade::default();
+        rules.clients = clients
+            .map(|(network, address)| (*network, address.rule(names)))
+            .collect();
+        rules.local_networks = self.local_networks.resolve(&interfaces.networks);
+        rules.gateways = gateways.map(IpAddr::to_canonical).collect();
+        rules.map = map
+            .map(|(local, public)| (*local, public.resolved(names)))
+            .collect();
+        rules.address = address.map(|public| public.resolved(names));
+        rules.outer_ports = self.outer_ports();
+        rules
+    }
+
     fn outer_ports(&self) -> Option<OuterPorts> {
         let (inner, outer) = (self.passive_ports?, self.outer_ports?);
-        Some(OuterPorts {
-            inner_first: inner.first(),
-            outer_first: outer.first(),
-            count: inner.count(),
-        })
+        // Ranges of different sizes are refused before.
+        let count = inner.count().min(outer.count());
+        OuterPorts::new(inner.first(), outer.first(), count).ok()
     }
 }
 

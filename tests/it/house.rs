@@ -129,6 +129,25 @@ fn public_types_have_names_of_their_own() {
     check(&names::shared_type_names(&program), TYPE_NAMES);
 }
 
+/// The core has no standard library but in one file, behind a feature; its tests have one.
+#[test]
+fn the_core_names_the_standard_library_in_one_file() {
+    let core = SOURCES
+        .iter()
+        .filter(|(path, _)| path.starts_with("ftp-proto/src/"));
+    let naming = core.filter_map(|(path, text)| {
+        let text = text.replace("#[cfg(test)]\nextern crate std;", "");
+        text.contains("extern crate std").then_some(path.as_str())
+    });
+    assert_eq!(naming.collect::<Vec<_>>(), ["ftp-proto/src/std.rs"]);
+    let features = &SOURCES["ftp-proto/src/lib.rs"];
+    assert!(features.contains("#![no_std]\n"));
+    assert!(
+        features
+            .contains("#[cfg(feature = \"std\")]\n#[path = \"std.rs\"]\nmod std_conversions;\n")
+    );
+}
+
 static SOURCES: LazyLock<Sources> = LazyLock::new(|| {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
     workspace::read(&root).expect("the files of the workspace")

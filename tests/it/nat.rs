@@ -18,6 +18,7 @@ mod announcements;
 mod check;
 mod conntrack;
 mod extended_passive;
+mod forwarder;
 mod fxp;
 mod gateway;
 mod guide;

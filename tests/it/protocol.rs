@@ -3,8 +3,10 @@
 
 mod client;
 mod corpora;
+mod forwarder;
 mod helpers;
 mod masquerade;
 mod properties;
 mod rate_limit;
 mod transcripts;
+mod walk;

@@ -9,6 +9,7 @@ mod control;
 mod descriptors;
 mod examples;
 mod file_errors;
+mod forwarder;
 mod large_listings;
 mod limits;
 mod login;

@@ -1,12 +1,16 @@
 //! The smallest driver: it answers every action at once, and a file always exists. What the core costs is measured
 //! with it, so it does nothing else.
 
+use std::num::NonZeroU16;
 use std::sync::Arc;
 
 use ftp_proto::{
-    Action, Config, DataEvent, Endpoints, FileAnswer, FileRequest, Opened, Outcome, Output,
-    Permissions, Session,
+    Account, Action, Bound, Config, DataEvent, Endpoints, FileAnswer, FileRequest, Opened, Outcome,
+    Output, Rights, Session,
 };
+
+/// The passive port that is always free.
+const PORT: NonZeroU16 = NonZeroU16::new(60_000).expect("a port");
 
 /// The commands whose cost is measured one by one, in a session that has logged in.
 pub const COMMANDS: [(&str, &[u8]); 3] = [
@@ -85,12 +89,14 @@ impl Dialogue {
 
     fn perform(&mut self, action: Action) {
         let outcome = match action {
-            Action::Authenticate { .. } => Outcome::Authenticated(Some(Permissions::READ_WRITE)),
+            Action::Authenticate { .. } => {
+                Outcome::Authenticated(Some(Account::new(Rights::READ_WRITE)))
+            }
             Action::File(request) => Outcome::File(Ok(match request {
                 FileRequest::Size(_) => FileAnswer::Size(1234),
                 _ => FileAnswer::Done,
             })),
-            Action::OpenPassive(_) => Outcome::PassiveOpened(Ok(60_000)),
+            Action::OpenPassive(_) => Outcome::PassiveOpened(Ok(Bound::new(PORT))),
             Action::OpenTransfer(_) => Outcome::TransferOpened(Ok(Opened::default())),
             Action::StartTransfer(start) => {
                 let peer = self.session.endpoints().peer().ip();

@@ -4,7 +4,8 @@ mod client;
 mod listing;
 
 use arbitrary::{Arbitrary, Unstructured};
-use ftp_proto::{Config, Endpoints, FileAnswer, Opened, Outcome, Permissions};
+use ftp_proto::listing::{Entry, EntryBatch, EntryKind};
+use ftp_proto::{Account, Config, Endpoints, FileAnswer, Opened, Outcome, Rights};
 
 use crate::model::{self, Step};
 use crate::operations::{self, Operation, Setup};
@@ -43,17 +44,15 @@ const COMMAND_BYTES_MAX: usize = 6000;
 
 /// Any bytes as banner, names and file names: every reply can be parsed.
 pub fn reply(data: &[u8]) {
-    let config = Config {
-        banner: String::from_utf8_lossy(data).into_owned(),
-        ..Config::default()
-    };
+    let mut config = Config::default();
+    config.banner = String::from_utf8_lossy(data).into_owned();
     let mut sim = Sim::new(config, endpoints());
     let line: Vec<u8> = data.iter().copied().filter(|&byte| byte != b'\n').collect();
     let command = |verb: &str| [verb.as_bytes(), b" ", &line, b"\n"].concat();
 
     sim.send(&command("USER"));
     sim.send(b"PASS \n");
-    sim.settle(|_| Outcome::Authenticated(Some(Permissions::READ_WRITE)));
+    sim.settle(|_| Outcome::Authenticated(Some(Account::new(Rights::READ_WRITE))));
     if sim.session().is_closed() {
         return;
     }
@@ -136,7 +135,7 @@ pub fn to_words(data: &[u8]) -> Vec<u8> {
 fn outputs_of(style: u8, input: &[u8], sizes: &[usize]) -> Vec<String> {
     let mut sim = Sim::new(Config::default(), endpoints());
     if style & 2 != 0 {
-        sim.log_in(Permissions::READ_WRITE);
+        sim.log_in(Rights::READ_WRITE);
     }
     let mut rest = input;
     for size in sizes.iter().cycle() {
@@ -158,7 +157,8 @@ fn answer_eagerly(sim: &mut Sim, style: u8) -> bool {
     let at_once = style & 4 != 0 || stuck;
     match sim.question().cloned() {
         Some(question) if at_once || !matches!(question, Question::Passive) => {
-            sim.answer_only(operations::good(&question, style));
+            // The last batch of a reply to STAT, or this would not end.
+            sim.answer_only(operations::good(&question, style % 128));
         }
         None if sim.is_aborting() || (sim.is_running() && stuck) => sim.end_only(Ok(())),
         _ => return false,
@@ -173,19 +173,22 @@ fn answer_with(question: &Question, data: &[u8]) -> Outcome {
             entry.name = data.to_vec();
             Outcome::File(Ok(FileAnswer::Entry(entry)))
         }
-        Outcome::File(Ok(FileAnswer::Lines(_))) => {
-            let lines = data.split(|&byte| byte == b'\n').map(<[u8]>::to_vec);
-            Outcome::File(Ok(FileAnswer::Lines(lines.collect())))
+        Outcome::File(Ok(FileAnswer::Entries(_))) => {
+            let names = data.split(|&byte| byte == b'\n');
+            let entries = names.map(|name| Entry::new(name, EntryKind::File, 0, 0));
+            let mut batch = EntryBatch::new(entries.collect(), 0, true);
+            batch.directory = data.first().map(|_| data.to_vec());
+            Outcome::File(Ok(FileAnswer::Entries(batch)))
         }
-        Outcome::TransferOpened(Ok(_)) => Outcome::TransferOpened(Ok(Opened {
-            bytes: None,
-            name: Some(data.to_vec()),
-        })),
+        Outcome::TransferOpened(Ok(_)) => {
+            let opened = Opened::default().with_name(data.to_vec());
+            Outcome::TransferOpened(Ok(opened))
+        }
         other => other,
     }
 }
 
-fn endpoints() -> Endpoints {
+pub(crate) fn endpoints() -> Endpoints {
     let address = |text: &str| text.parse().expect("an address and a port");
     Endpoints::new(address("192.168.77.2:21"), address("192.0.2.7:40000"))
 }

@@ -8,5 +8,6 @@ pub mod fuzz;
 pub mod house;
 pub mod listing_parser;
 pub mod model;
+pub mod walk;
 
 pub use ftp_proto_testkit::{operations, reply_codes, reply_parser, sim, text, transcript};

@@ -8,7 +8,7 @@ mod command;
 use std::collections::VecDeque;
 
 use arbitrary::Arbitrary;
-use ftp_proto::{Config, Endpoints, Outcome, Permissions, Refusal, TransferError};
+use ftp_proto::{Account, Config, Endpoints, Outcome, Refusal, Rights, TransferError};
 
 use crate::operations;
 use crate::sim::{Question, Sim};
@@ -91,7 +91,7 @@ fn answer(question: &Question) -> Outcome {
     match question {
         Question::Authenticate(password) => {
             let right = password == b"secret";
-            Outcome::Authenticated(right.then_some(Permissions::READ_WRITE))
+            Outcome::Authenticated(right.then(|| Account::new(Rights::READ_WRITE)))
         }
         Question::File(_) if missing => Outcome::File(Err(Refusal::NotFound)),
         Question::Transfer(_) if missing => Outcome::TransferOpened(Err(Refusal::NotFound)),

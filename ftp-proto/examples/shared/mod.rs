@@ -7,9 +7,9 @@
 
 #![allow(dead_code, unused_imports, reason = "no example uses everything")]
 
-mod entry;
 mod list;
 mod pump;
+mod root;
 mod storage;
 mod transfer;
 
@@ -23,10 +23,11 @@ use std::path::PathBuf;
 use std::process;
 use std::time::Duration;
 
-use ftp_proto::{Config, Permissions, Refusal, ports};
+use ftp_proto::{Config, Refusal, Rights, ports};
 use socket2::{Domain, Socket, Type};
 
 pub(crate) use pump::{Pump, Step};
+use root::Root;
 pub(crate) use storage::Storage;
 pub(crate) use transfer::{Download, Transfer, Upload};
 
@@ -56,10 +57,10 @@ impl Flags {
     fn from(mut words: impl Iterator<Item = OsString>) -> Option<Self> {
         let (mut port, mut tls, mut masquerade, mut passive_ports) = (0, false, None, None);
         let (mut root, mut user, mut password) = (PathBuf::new(), None, None);
-        let mut permissions = Permissions::READ_ONLY;
+        let mut rights = Rights::READ_ONLY;
         while let Some(flag) = words.next() {
             match flag.to_str()? {
-                "-w" => permissions = Permissions::READ_WRITE,
+                "-w" => rights = Rights::READ_WRITE,
                 "--tls" => tls = true,
                 flag => {
                     let value = words.next()?;
@@ -81,7 +82,12 @@ impl Flags {
         Some(Self {
             port,
             tls,
-            storage: Storage::new(root.canonicalize().ok()?, user?, password?, permissions),
+            storage: Storage {
+                root: Root::new(root.canonicalize().ok()?),
+                user: user?,
+                password: password?,
+                rights,
+            },
             masquerade,
             passive_ports,
         })
@@ -99,10 +105,8 @@ impl Flags {
     }
 
     pub(crate) fn config(&self) -> Config {
-        let mut config = Config {
-            tls: self.tls,
-            ..Config::default()
-        };
+        let mut config = Config::default();
+        config.tls = self.tls;
         config.masquerade.address = self.masquerade.map(Into::into);
         config
     }

@@ -1,12 +1,13 @@
 //! The bytes of a transfer, on the side of the files.
 
-use std::fs::{File, OpenOptions};
+use std::fs::File;
 use std::io::{self, ErrorKind, Read, Seek, SeekFrom, Write};
 use std::path::PathBuf;
 
-use ftp_proto::{Refusal, TransferError, ascii};
+use ftp_proto::{Refusal, TransferError, UploadStart, ascii};
 
 use super::list::Listing;
+use super::storage::apply_umask;
 
 pub(crate) enum Transfer {
     Download(Download),
@@ -25,13 +26,13 @@ enum Source {
         /// Of what it had when it was opened: a file that becomes shorter must not look complete.
         left: u64,
     },
-    Listing(Listing),
+    Listing(Box<Listing>),
 }
 
 impl Download {
     pub(super) fn listing(listing: Listing) -> Self {
         Self {
-            source: Source::Listing(listing),
+            source: Source::Listing(listing.into()),
             encoder: None,
         }
     }
@@ -102,26 +103,27 @@ pub(crate) struct Upload {
     path: PathBuf,
     /// `None`: it does not exist yet.
     file: Option<File>,
-    /// How many bytes stay; `None`: all.
-    keep: Option<u64>,
+    start: UploadStart,
     has_begun: bool,
     decoder: Option<ascii::Decoder>,
+    umask: Option<u32>,
 }
 
 impl Upload {
-    pub(super) fn new(
-        path: PathBuf,
-        file: Option<File>,
-        keep: Option<u64>,
-        is_ascii: bool,
-    ) -> Self {
+    pub(super) fn new(path: PathBuf, file: Option<File>, start: UploadStart) -> Self {
         Self {
             path,
             file,
-            keep,
+            start,
             has_begun: false,
-            decoder: is_ascii.then(ascii::Decoder::default),
+            decoder: None,
+            umask: None,
         }
+    }
+
+    pub(super) fn set_form(&mut self, is_ascii: bool, umask: Option<u32>) {
+        self.decoder = is_ascii.then(ascii::Decoder::default);
+        self.umask = umask;
     }
 
     /// Bytes from the data connection. The first ones create or truncate the file.
@@ -134,8 +136,11 @@ impl Upload {
             }
             None => bytes,
         };
-        let file = self.begin().map_err(|error| failure(&error))?;
-        file.write_all(bytes).map_err(|error| failure(&error))
+        let file = self
+            .begin()
+            .map_err(|error| TransferError::of_write(&error))?;
+        file.write_all(bytes)
+            .map_err(|error| TransferError::of_write(&error))
     }
 
     /// The data connection has ended cleanly: only now an empty upload has shown that there was one.
@@ -151,27 +156,27 @@ impl Upload {
         let file = match self.file.take() {
             Some(file) => file,
             None => {
-                let mut options = OpenOptions::new();
-                options.write(true).create(true).truncate(false);
-                options.open(&self.path)?
+                let mut options = File::options();
+                let options = match self.start {
+                    UploadStart::Create => options.write(true).create_new(true),
+                    _ => options.write(true).create(true).truncate(false),
+                };
+                let file = options.open(&self.path)?;
+                apply_umask(&self.path, 0o666, self.umask)?;
+                file
             }
         };
         let file = self.file.insert(file);
         if !self.has_begun {
             self.has_begun = true;
-            if let Some(keep) = self.keep {
-                file.set_len(keep)?;
+            match self.start {
+                UploadStart::At { offset, .. } => file.set_len(offset.get())?,
+                UploadStart::Replace => file.set_len(0)?,
+                UploadStart::Create | UploadStart::End | UploadStart::Unique => {}
             }
             file.seek(SeekFrom::End(0))?;
         }
         Ok(file)
-    }
-}
-
-fn failure(error: &io::Error) -> TransferError {
-    match error.kind() {
-        ErrorKind::StorageFull | ErrorKind::QuotaExceeded => TransferError::NoSpace,
-        _ => TransferError::LocalWrite,
     }
 }
 

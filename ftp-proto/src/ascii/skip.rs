@@ -26,6 +26,7 @@ pub struct Skip {
 
 impl Skip {
     /// `octets`: the offset of REST.
+    #[must_use]
     pub const fn new(octets: u64) -> Self {
         Self {
             encoder: Encoder::new(),
@@ -35,6 +36,7 @@ impl Skip {
 
     /// The fewest bytes that a file has, if it is long enough: a file of line ends alone has half as many bytes as
     /// octets. A driver can refuse a shorter file without reading it.
+    #[must_use]
     pub const fn file_bytes_min(&self) -> u64 {
         self.left.div_ceil(2)
     }
@@ -51,6 +53,7 @@ impl Skip {
     }
 
     /// Whether the place is found.
+    #[must_use]
     pub const fn is_done(&self) -> bool {
         self.left == 0
     }
@@ -59,6 +62,7 @@ impl Skip {
     /// bytes, the offset is beyond its end.
     ///
     /// Its first octet may be the second one of a line end.
+    #[must_use]
     pub const fn into_encoder(self) -> Option<Encoder> {
         match self.left {
             0 => Some(self.encoder),

@@ -14,6 +14,7 @@ pub struct Facts<'a> {
 ///
 /// The name begins after the first semicolon that a space follows. So a value may hold spaces: some servers write
 /// the target of a symbolic link there.
+#[must_use]
 pub fn parse_facts(line: &[u8]) -> Option<Facts<'_>> {
     if let Some(name) = line.strip_prefix(b" ") {
         return Some(Facts { facts: b"", name });
@@ -25,17 +26,20 @@ pub fn parse_facts(line: &[u8]) -> Option<Facts<'_>> {
 
 /// The same for a line of the reply to MLST, which has one space more in front. Servers that leave it out are
 /// understood as well, as long as they send facts.
+#[must_use]
 pub fn parse_mlst(line: &[u8]) -> Option<Facts<'_>> {
     parse_facts(line.strip_prefix(b" ").unwrap_or(line))
 }
 
 impl<'a> Facts<'a> {
     /// The name, or the path, which may hold any byte but the end of a line.
+    #[must_use]
     pub fn name(&self) -> &'a [u8] {
         self.name
     }
 
     /// The value of a fact, by its name in upper or lower case.
+    #[must_use]
     pub fn get(&self, fact: &str) -> Option<&'a [u8]> {
         let mut facts = self.iter();
         let (_, value) = facts.find(|(name, _)| name.eq_ignore_ascii_case(fact.as_bytes()))?;

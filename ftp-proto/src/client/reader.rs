@@ -51,6 +51,7 @@ impl ReplyReader {
     pub const REPLY_BYTES_MAX: usize = 1 << 20;
 
     /// A reader at the start of a reply.
+    #[must_use]
     pub fn new() -> Self {
         Self::default()
     }
@@ -129,6 +130,7 @@ impl ReplyReader {
 
 impl ReceivedReply {
     /// The code, from 100 to 599 where the server follows RFC 959.
+    #[must_use]
     pub fn code(&self) -> u16 {
         self.code
     }
@@ -140,11 +142,13 @@ impl ReceivedReply {
     }
 
     /// The text of the last line, which is the only one in most replies.
+    #[must_use]
     pub fn text(&self) -> &[u8] {
         self.lines().last().unwrap_or_default()
     }
 
     /// Whether another reply to the same command follows: codes from 100 to 199.
+    #[must_use]
     pub fn is_preliminary(&self) -> bool {
         self.code / 100 == 1
     }

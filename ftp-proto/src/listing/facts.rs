@@ -5,7 +5,7 @@ use alloc::vec::Vec;
 
 use super::{DIGITS_MAX, Entry, EntryKind, digits, push_name};
 use crate::date::time_val;
-use crate::permissions::Permissions;
+use crate::rights::{Right, Rights};
 
 /// The facts that MLST and MLSD show (RFC 3659, section 7.5). OPTS MLST selects them for the session. The
 /// default is all facts but the names of owner and group, which the driver has to look up in the system.
@@ -13,14 +13,8 @@ use crate::permissions::Permissions;
 pub struct FactSet(u16);
 
 /// Appends a line of MLSD: [`facts`] and CRLF (RFC 3659, section 7.2).
-pub fn facts_line(
-    name: &[u8],
-    entry: &Entry,
-    set: FactSet,
-    permissions: Permissions,
-    out: &mut Vec<u8>,
-) {
-    facts(name, entry, set, permissions, out);
+pub fn facts_line(name: &[u8], entry: &Entry, set: FactSet, rights: Rights, out: &mut Vec<u8>) {
+    facts(name, entry, set, rights, out);
     out.extend_from_slice(b"\r\n");
 }
 
@@ -29,20 +23,14 @@ pub fn facts_line(
 ///
 /// The `size` is shown only for files (section 7.5.7), and the names of owner and group only if they are
 /// known.
-pub fn facts(
-    name: &[u8],
-    entry: &Entry,
-    set: FactSet,
-    permissions: Permissions,
-    out: &mut Vec<u8>,
-) {
+pub fn facts(name: &[u8], entry: &Entry, set: FactSet, rights: Rights, out: &mut Vec<u8>) {
     for fact in FACTS {
         if !set.contains(fact) || !entry.has(fact) {
             continue;
         }
         out.extend_from_slice(fact.name().as_bytes());
         out.push(b'=');
-        push_value(fact, entry, permissions, out);
+        push_value(fact, entry, rights, out);
         out.push(b';');
     }
     out.push(b' ');
@@ -53,6 +41,7 @@ impl FactSet {
     /// Reads the argument of `OPTS MLST`, such as `type;size;`. Unknown facts are ignored, upper and lower
     /// case are equal, and an empty argument means no facts (RFC 3659, section 7.9). `None`: it is not a list
     /// of facts. The last semicolon may be missing if there is another one.
+    #[must_use]
     pub fn parse(argument: &[u8]) -> Option<Self> {
         let mut set = Self(0);
         if argument.is_empty() {
@@ -73,12 +62,14 @@ impl FactSet {
     }
 
     /// Whether names of owner or group are selected, which a driver may have to look up.
+    #[must_use]
     pub fn wants_names(self) -> bool {
         self.contains(Fact::UnixOwner) || self.contains(Fact::UnixGroup)
     }
 
     /// The text after `MLST` in the reply to FEAT: all facts, those of this set with a star, such as
     /// `type*;size*;modify;` (RFC 3659, section 7.8).
+    #[must_use]
     pub fn feature_text(self) -> String {
         let mut text = String::new();
         for fact in FACTS {
@@ -90,6 +81,7 @@ impl FactSet {
 
     /// The text after `MLST OPTS` in the reply to OPTS MLST, such as `type;size;`; it is empty for an empty
     /// set (RFC 3659, section 7.9).
+    #[must_use]
     pub fn option_text(self) -> String {
         let mut text = String::new();
         for fact in FACTS {
@@ -163,12 +155,12 @@ impl Entry {
     }
 }
 
-fn push_value(fact: Fact, entry: &Entry, permissions: Permissions, out: &mut Vec<u8>) {
+fn push_value(fact: Fact, entry: &Entry, rights: Rights, out: &mut Vec<u8>) {
     match fact {
         Fact::Type => out.extend_from_slice(type_value(entry)),
         Fact::Size => push_number(entry.size, 10, out),
         Fact::Modify => out.extend_from_slice(&time_val(entry.modified)),
-        Fact::Perm => push_perm(entry.kind, permissions, out),
+        Fact::Perm => push_perm(entry.kind, rights, out),
         Fact::Unique => {
             push_number(entry.device, 16, out);
             out.push(b'-');
@@ -204,20 +196,21 @@ fn type_value(entry: &Entry) -> &'static [u8] {
 /// The commands that may succeed on an entry (RFC 3659, section 7.5.5). A link has the letters of a file,
 /// because RETR and STOR follow it. Devices, pipes and sockets can only be renamed or deleted, because only
 /// files are transferred.
-fn push_perm(kind: EntryKind, permissions: Permissions, out: &mut Vec<u8>) {
+fn push_perm(kind: EntryKind, rights: Rights, out: &mut Vec<u8>) {
     let directory = kind == EntryKind::Directory;
     let content = matches!(kind, EntryKind::File | EntryKind::Symlink);
+    let has = |right| rights.contains(right);
     let letters = [
-        (b'a', content && permissions.append),
-        (b'c', directory && permissions.store),
-        (b'd', permissions.delete),
-        (b'e', directory && permissions.list),
-        (b'f', permissions.rename),
-        (b'l', directory && permissions.list),
-        (b'm', directory && permissions.make_directory),
-        (b'p', directory && permissions.delete),
-        (b'r', content && permissions.read),
-        (b'w', content && permissions.store),
+        (b'a', content && has(Right::Append)),
+        (b'c', directory && has(Right::Store)),
+        (b'd', has(Right::Delete)),
+        (b'e', directory && has(Right::ChangeDirectory)),
+        (b'f', has(Right::Rename)),
+        (b'l', directory && has(Right::List)),
+        (b'm', directory && has(Right::MakeDirectory)),
+        (b'p', directory && has(Right::Delete)),
+        (b'r', content && has(Right::Read)),
+        (b'w', content && has(Right::Store) && has(Right::Overwrite)),
     ];
     let granted = letters.iter().filter(|(_, granted)| *granted);
     out.extend(granted.map(|(letter, _)| letter));
@@ -255,10 +248,10 @@ mod tests {
     use super::super::tests::{entry, text};
     use super::*;
 
-    fn check_facts(entry: &Entry, wanted: &str, permissions: Permissions, expected: &str) {
+    fn check_facts(entry: &Entry, wanted: &str, rights: Rights, expected: &str) {
         let mut out = Vec::from(*b"before|");
         let set = FactSet::parse(wanted.as_bytes()).unwrap();
-        facts_line(&entry.name, entry, set, permissions, &mut out);
+        facts_line(&entry.name, entry, set, rights, &mut out);
         assert_eq!(text(&out), std::format!("before|{expected}\r\n"));
     }
 
@@ -268,14 +261,14 @@ mod tests {
         check_facts(
             &entry(EntryKind::File, 0o644, b" name"),
             all,
-            Permissions::READ_WRITE,
+            Rights::READ_WRITE,
             "type=file;size=3;modify=20251122130709;perm=adfrw;unique=fd01-2a;\
              unix.mode=0644;unix.uid=1000;unix.gid=100;  name",
         );
         check_facts(
             &entry(EntryKind::Directory, 0o10_1777, b"name"),
             all,
-            Permissions::READ_ONLY,
+            Rights::READ_ONLY,
             "type=dir;modify=20251122130709;perm=el;unique=fd01-2a;\
              unix.mode=1777;unix.uid=1000;unix.gid=100; name",
         );
@@ -290,7 +283,7 @@ mod tests {
             b"/a/\nd",
             &directory,
             FactSet::parse(b"type;").unwrap(),
-            Permissions::READ_ONLY,
+            Rights::READ_ONLY,
             &mut out,
         );
         assert_eq!(text(&out), "type=dir; /a/?d");
@@ -303,12 +296,12 @@ mod tests {
         let wanted = "unix.owner;unix.group;";
         assert!(FactSet::parse(wanted.as_bytes()).unwrap().wants_names());
         assert!(!FactSet::default().wants_names());
-        check_facts(&file, wanted, Permissions::READ_ONLY, " name");
+        check_facts(&file, wanted, Rights::READ_ONLY, " name");
         (file.owner, file.group) = (Some(b"bob".to_vec()), Some(b"a;b\n".to_vec()));
         check_facts(
             &file,
             wanted,
-            Permissions::READ_ONLY,
+            Rights::READ_ONLY,
             "unix.owner=bob;unix.group=a?b?; name",
         );
     }
@@ -317,7 +310,7 @@ mod tests {
     fn a_directory_and_its_parent() {
         for (name, expected) in [(".", "type=cdir; ."), ("..", "type=pdir; ..")] {
             let directory = entry(EntryKind::Directory, 0o755, name.as_bytes());
-            check_facts(&directory, "type;", Permissions::READ_ONLY, expected);
+            check_facts(&directory, "type;", Rights::READ_ONLY, expected);
         }
     }
 
@@ -325,7 +318,7 @@ mod tests {
     fn chosen_facts() {
         let file = entry(EntryKind::File, 0o7, b"name");
         let check = |wanted, expected| {
-            check_facts(&file, wanted, Permissions::READ_ONLY, expected);
+            check_facts(&file, wanted, Rights::READ_ONLY, expected);
         };
         check("", " name");
         check("unix.mode;", "unix.mode=0007; name");
@@ -338,7 +331,7 @@ mod tests {
             check_facts(
                 &entry(kind, 0o644, b"x"),
                 "type;size;",
-                Permissions::READ_ONLY,
+                Rights::READ_ONLY,
                 expected,
             );
         };
@@ -352,13 +345,13 @@ mod tests {
     }
 
     #[test]
-    fn permission_letters() {
-        let check = |kind, permissions, expected: &str| {
+    fn letters_of_rights() {
+        let check = |kind, rights, expected: &str| {
             let mut out = Vec::new();
-            push_perm(kind, permissions, &mut out);
-            assert_eq!(text(&out), expected, "{kind:?} {permissions:?}");
+            push_perm(kind, rights, &mut out);
+            assert_eq!(text(&out), expected, "{kind:?} {rights:?}");
         };
-        let none = Permissions::default();
+        let none = Rights::default();
         for (kind, read_only, read_write) in [
             (EntryKind::File, "r", "adfrw"),
             (EntryKind::Symlink, "r", "adfrw"),
@@ -366,52 +359,21 @@ mod tests {
             (EntryKind::Fifo, "", "df"),
         ] {
             check(kind, none, "");
-            check(kind, Permissions::READ_ONLY, read_only);
-            check(kind, Permissions::READ_WRITE, read_write);
+            check(kind, Rights::READ_ONLY, read_only);
+            check(kind, Rights::READ_WRITE, read_write);
         }
         for (set, on_file, on_directory) in [
-            (Permissions { list: true, ..none }, "", "el"),
-            (Permissions { read: true, ..none }, "r", ""),
-            (
-                Permissions {
-                    append: true,
-                    ..none
-                },
-                "a",
-                "",
-            ),
-            (
-                Permissions {
-                    delete: true,
-                    ..none
-                },
-                "d",
-                "dp",
-            ),
-            (
-                Permissions {
-                    rename: true,
-                    ..none
-                },
-                "f",
-                "f",
-            ),
-            (
-                Permissions {
-                    make_directory: true,
-                    ..none
-                },
-                "",
-                "m",
-            ),
-            (
-                Permissions {
-                    store: true,
-                    ..none
-                },
-                "w",
-                "c",
-            ),
+            (none.with(Right::ChangeDirectory), "", "e"),
+            (none.with(Right::List), "", "l"),
+            (none.with(Right::Read), "r", ""),
+            (none.with(Right::Append), "a", ""),
+            (none.with(Right::Delete), "d", "dp"),
+            (none.with(Right::Rename), "f", "f"),
+            (none.with(Right::MakeDirectory), "", "m"),
+            // A file that exists can be stored to only by who may overwrite.
+            (none.with(Right::Store), "", "c"),
+            (none.with(Right::Store).with(Right::Overwrite), "w", "c"),
+            (none.with(Right::Overwrite), "", ""),
         ] {
             check(EntryKind::File, set, on_file);
             check(EntryKind::Directory, set, on_directory);

@@ -37,6 +37,7 @@ impl ListFlags {
     /// A word before the path consists of flags if it is a dash and letters or digits, or two dashes and a long
     /// name. Two dashes alone end the flags. Any other word that begins with a dash is a path, and so is one
     /// that begins with `./`. One space ends a word; more spaces are part of the path.
+    #[must_use]
     pub fn split(argument: &[u8]) -> (Self, &[u8]) {
         let mut flags = Self::default();
         let mut rest = argument;
@@ -52,6 +53,7 @@ impl ListFlags {
     }
 
     /// Whether the entries need to be sorted: their order is not that of the file system.
+    #[must_use]
     pub fn are_sorted(&self) -> bool {
         self.reverse || self.order != ListOrder::Directory
     }

@@ -11,7 +11,8 @@ use crate::date::list_date;
 /// Appends a line in the format of `ls -l`, for LIST and STAT (RFC 959, section 4.1.3):
 /// `drwxr-xr-x   2 bob      users        4096 Nov 22 13:07 name`, then CRLF.
 ///
-/// `now` decides whether the date shows the time of day or the year ([`list_date`]). Exactly one
+/// `now` decides whether the date shows the time of day or the year ([`list_date`]); the date is in the time zone
+/// of [`Entry::utc_offset`]. Exactly one
 /// space precedes the name, so that a name may begin with spaces. With `classify` a mark after the name
 /// shows the kind of the entry, as in `ls -F`.
 pub fn long_line(entry: &Entry, now: i64, classify: bool, out: &mut Vec<u8>) {
@@ -25,7 +26,7 @@ pub fn long_line(entry: &Entry, now: i64, classify: bool, out: &mut Vec<u8>) {
     out.push(b' ');
     push_size(entry, out);
     out.push(b' ');
-    out.extend_from_slice(&list_date(entry.modified, now));
+    out.extend_from_slice(&local_date(entry, now));
     out.push(b' ');
     push_name(&entry.name, out);
     if let (EntryKind::Symlink, Some(target)) = (entry.kind, &entry.link_target) {
@@ -36,6 +37,16 @@ pub fn long_line(entry: &Entry, now: i64, classify: bool, out: &mut Vec<u8>) {
         out.push(mark);
     }
     out.extend_from_slice(b"\r\n");
+}
+
+/// The date in the entry's time zone.
+fn local_date(entry: &Entry, now: i64) -> [u8; 12] {
+    let offset = entry.utc_offset.into();
+    // Both move, so the age stays.
+    list_date(
+        entry.modified.saturating_add(offset),
+        now.saturating_add(offset),
+    )
 }
 
 /// Appends the heading of a directory in a recursive listing: an empty line, except before the first

@@ -30,6 +30,7 @@ enum Token {
 
 impl Pattern {
     /// Reads a pattern.
+    #[must_use]
     pub fn new(text: &[u8]) -> Self {
         let mut tokens = Vec::new();
         // After the last closing bracket no class can end, so no opening bracket needs a search.
@@ -57,6 +58,7 @@ impl Pattern {
     }
 
     /// The only name that matches, if the pattern has no wildcards.
+    #[must_use]
     pub fn literal(&self) -> Option<&[u8]> {
         let is_one = |token: &Token| matches!(token, Token::One(_));
         let is_literal = self.tokens.iter().all(is_one);
@@ -64,6 +66,7 @@ impl Pattern {
     }
 
     /// Whether the whole `name` matches.
+    #[must_use]
     pub fn matches(&self, name: &[u8]) -> bool {
         let dot = Token::One(b'.'.into());
         if name.starts_with(b".") && self.tokens.first() != Some(&dot) {

@@ -34,6 +34,7 @@ pub struct Glob {
 
 impl Selection {
     /// All entries of a directory, for MLSD: no flags, no wildcards.
+    #[must_use]
     pub fn of_path(path: FtpPath) -> Self {
         Self {
             path,
@@ -54,8 +55,15 @@ impl Selection {
         })
     }
 
+    /// The path, and the directory in which a pattern is looked for.
+    pub(crate) fn paths(&self) -> [Option<&FtpPath>; 2] {
+        let base = self.glob.as_ref().map(|glob| &glob.base);
+        [Some(&self.path), base]
+    }
+
     /// What NLST sends before the name of an entry so that the client can use the line as a path: the argument
     /// and a slash, or nothing.
+    #[must_use]
     pub fn prefix(&self) -> Vec<u8> {
         let mut prefix = self.argument.clone();
         if !prefix.is_empty() && !prefix.ends_with(b"/") {
@@ -65,6 +73,7 @@ impl Selection {
     }
 
     /// The name of the path itself in a listing: the argument without a slash at its end.
+    #[must_use]
     pub fn name(&self) -> &[u8] {
         let mut name = &self.argument[..];
         while let [shorter @ .., b'/'] = name

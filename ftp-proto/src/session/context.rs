@@ -5,6 +5,8 @@ use alloc::sync::Arc;
 use alloc::vec::Vec;
 use core::mem;
 
+use super::file_status::FileStatus;
+use super::permitted::Permitted;
 use super::protection::Protection;
 use crate::action::{Action, FileRequest, Output};
 use crate::address::Endpoints;
@@ -30,6 +32,8 @@ pub(super) struct Context {
     pub(super) login_failures: u32,
     /// The client has sent `EPSV ALL`, which applies for the rest of the session (RFC 2428, section 4).
     pub(super) extended_only: bool,
+    /// The client has sent `OPTS UTF8 ON`: names are not converted.
+    pub(super) utf8: bool,
     pub(super) transfers_started: u64,
     data_ids: u64,
     /// Who may connect to the passive port, by the settings that were in force when it was opened.
@@ -76,7 +80,7 @@ pub(super) enum FileQuestion {
         reduced: bool,
     },
     Facts(FtpPath),
-    Status,
+    Status(FileStatus),
 }
 
 impl FileQuestion {
@@ -86,7 +90,7 @@ impl FileQuestion {
             Self::Size => "File(Size)",
             Self::ModifiedTime => "File(Modified)",
             Self::Facts(_) => "File(Entry)",
-            Self::Status => "File(Lines)",
+            Self::Status(_) => "File(Entries)",
             Self::ChangeDirectory(_)
             | Self::MakeDirectory(_)
             | Self::RemoveDirectory
@@ -133,6 +137,7 @@ impl Context {
             epochs: Epochs::default(),
             login_failures: 0,
             extended_only: false,
+            utf8: false,
             transfers_started: 0,
             data_ids: 0,
             allowed_peers,
@@ -153,10 +158,11 @@ impl Context {
     pub(super) fn ask(
         &mut self,
         command: &'static CommandInfo,
-        (question, request): (FileQuestion, FileRequest),
+        question: FileQuestion,
+        request: Permitted<FileRequest>,
     ) {
         self.question = Question::File(command, question);
-        self.push_action(Action::File(request));
+        self.push_action(Action::File(request.into_inner()));
     }
 
     /// Takes the open file request, if `accepts` agrees.

@@ -32,27 +32,42 @@ impl Context {
         Reply::features(lines)
     }
 
-    /// `facts`: the facts that a logged-in client has selected.
-    pub(super) fn options(&self, argument: &[u8], facts: Option<&mut FactSet>) -> Reply {
+    /// `ready`: the state of a client that has logged in.
+    pub(super) fn options(&mut self, argument: &[u8], ready: Option<&mut Ready>) -> Reply {
         let (name, options) = split_word(argument.trim_ascii());
         let options = options.trim_ascii();
         if name.eq_ignore_ascii_case(b"UTF8") {
-            return match options.is_empty() || options.eq_ignore_ascii_case(b"ON") {
-                true => Reply::UTF8_ALWAYS,
-                false => Reply::PARAMETER_NOT_IMPLEMENTED,
-            };
+            return self.utf8_option(options, ready);
         }
         if !name.eq_ignore_ascii_case(b"MLST") {
             return Reply::NO_SUCH_OPTIONS;
         }
-        let Some(selected) = facts else {
+        let Some(ready) = ready else {
             return Reply::NOT_LOGGED_IN;
         };
         let Some(facts) = FactSet::parse(options) else {
             return Reply::FACTS_SYNTAX;
         };
-        *selected = facts;
+        ready.facts = facts;
         Reply::facts_selected(&facts.option_text())
+    }
+
+    /// OPTS UTF8: on, names are not converted; off, the codec of the account converts them, if it has one.
+    fn utf8_option(&mut self, options: &[u8], ready: Option<&mut Ready>) -> Reply {
+        let has_codec = ready.is_some_and(|ready| !ready.account.names().is_identity());
+        if options.is_empty() || options.eq_ignore_ascii_case(b"ON") {
+            self.utf8 = true;
+            if has_codec {
+                Reply::UTF8_ON
+            } else {
+                Reply::UTF8_ALWAYS
+            }
+        } else if has_codec && options.eq_ignore_ascii_case(b"OFF") {
+            self.utf8 = false;
+            Reply::UTF8_OFF
+        } else {
+            Reply::PARAMETER_NOT_IMPLEMENTED
+        }
     }
 
     pub(super) fn help(&self, argument: &[u8]) -> Reply {

@@ -6,11 +6,11 @@ use super::context::{Context, Question};
 use super::flow::{Flow, Login};
 use super::protection::Protection;
 use super::ready::Ready;
+use crate::account::Account;
 use crate::action::Action;
 use crate::address::is_host;
 use crate::command::{Command, CommandLine, ControlVerb, InfoVerb, Verb};
 use crate::listing::FactSet;
-use crate::permissions::Permissions;
 use crate::reply::Reply;
 use crate::secret::Secret;
 
@@ -53,16 +53,16 @@ impl Login {
     pub(super) fn authenticated(
         &mut self,
         context: &mut Context,
-        permissions: Option<Permissions>,
+        account: Option<Account>,
     ) -> Option<Flow> {
         let Question::Authenticate = context.question else {
             return None;
         };
         context.question = Question::None;
         let user = self.user.take().unwrap_or_default();
-        if let Some(permissions) = permissions {
+        if let Some(account) = account {
             context.reply(Reply::LOGGED_IN);
-            return Some(Flow::Ready(Box::new(Ready::new(user, permissions))));
+            return Some(Flow::Ready(Box::new(Ready::new(user, account))));
         }
         context.login_failures += 1;
         Some(
@@ -127,6 +127,7 @@ impl Context {
         if !self.may_reinitialize() {
             return self.stay(Reply::REINITIALIZE_REFUSED);
         }
+        self.utf8 = false;
         self.reply(Reply::NEW_USER);
         Flow::Login(Login::default())
     }
@@ -143,7 +144,7 @@ impl Context {
     }
 }
 
-fn info(context: &Context, verb: InfoVerb, argument: &[u8]) -> Reply {
+fn info(context: &mut Context, verb: InfoVerb, argument: &[u8]) -> Reply {
     match verb {
         InfoVerb::Clnt | InfoVerb::Noop => Reply::OKAY,
         InfoVerb::Syst => Reply::SYSTEM,

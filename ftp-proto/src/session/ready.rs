@@ -8,18 +8,24 @@ mod parameters;
 mod site;
 mod transfer;
 
+use alloc::borrow::Cow;
+use alloc::sync::Arc;
 use alloc::vec::Vec;
 use core::net::SocketAddr;
 
-use super::context::Context;
+use super::context::{Context, FileQuestion};
+use super::permitted::Permitted;
+use super::refusal::path_refusal;
 use super::transfer_state::{AbortReason, Transfer};
-use crate::action::{DataConnection, Representation, TransferId};
+use crate::account::Account;
+use crate::action::{DataConnection, FileRequest, Representation, TransferId};
 use crate::allowed_peers::PeerVerdict;
+use crate::codec::WireNames;
+use crate::command::CommandInfo;
 use crate::event::DataId;
-use crate::listing::FactSet;
+use crate::listing::{FactSet, Selection};
 use crate::never_connected::NeverConnected;
 use crate::path::FtpPath;
-use crate::permissions::Permissions;
 use crate::reply::Reply;
 use crate::timeout::TimeoutKind;
 
@@ -27,7 +33,7 @@ use crate::timeout::TimeoutKind;
 #[derive(Debug)]
 pub(super) struct Ready {
     pub(super) user: Vec<u8>,
-    pub(super) permissions: Permissions,
+    pub(super) account: Arc<Account>,
     pub(super) directory: FtpPath,
     pub(super) rename_from: Option<FtpPath>,
     pub(super) representation: Representation,
@@ -56,11 +62,11 @@ pub(super) enum DataSetup {
 }
 
 impl Ready {
-    pub(super) fn new(user: Vec<u8>, permissions: Permissions) -> Self {
+    pub(super) fn new(user: Vec<u8>, account: Account) -> Self {
         Self {
             user,
-            permissions,
-            directory: FtpPath::root(),
+            directory: account.home().clone(),
+            account: Arc::new(account),
             rename_from: None,
             representation: Representation::Ascii,
             facts: FactSet::default(),
@@ -70,6 +76,48 @@ impl Ready {
             restart: 0,
             umask: None,
         }
+    }
+
+    /// Sends a file request to the driver if the account has the right of the command, or replies that it cannot.
+    pub(super) fn ask(
+        &self,
+        context: &mut Context,
+        command: &'static CommandInfo,
+        request: Result<(FileQuestion, FileRequest), Reply>,
+    ) {
+        let permitted = request.and_then(|(question, request)| {
+            Ok((question, Permitted::check(&self.account, command, request)?))
+        });
+        match permitted {
+            Ok((question, request)) => context.ask(command, question, request),
+            Err(reply) => context.reply(reply),
+        }
+    }
+
+    /// The path that an argument names.
+    pub(super) fn resolve(&self, context: &Context, argument: &[u8]) -> Result<FtpPath, Reply> {
+        let name = self.decode(context, argument)?;
+        self.directory.resolve(&name).map_err(path_refusal)
+    }
+
+    /// What LIST, NLST and STAT list.
+    pub(super) fn select(&self, context: &Context, argument: &[u8]) -> Result<Selection, Reply> {
+        let argument = self.decode(context, argument)?;
+        Selection::parse(&argument, &self.directory).map_err(path_refusal)
+    }
+
+    /// The codec in force.
+    pub(super) fn names(&self, context: &Context) -> &WireNames {
+        if context.utf8 {
+            &WireNames::IDENTITY
+        } else {
+            self.account.names()
+        }
+    }
+
+    fn decode<'a>(&self, context: &Context, name: &'a [u8]) -> Result<Cow<'a, [u8]>, Reply> {
+        let decoded = self.names(context).decode(name);
+        decoded.ok_or(Reply::NAME_UNDECODABLE)
     }
 
     pub(super) fn has_transfer(&self) -> bool {

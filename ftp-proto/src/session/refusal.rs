@@ -1,8 +1,8 @@
 //! The reply to a refusal of the driver, or to an argument that is not a path.
 
 use crate::command::CommandInfo;
-use crate::outcome::Refusal;
 use crate::path::PathError;
+use crate::refusal::Refusal;
 use crate::reply::Reply;
 
 /// The only table from a driver's refusal to a reply.
@@ -15,6 +15,7 @@ pub(super) fn refusal(command: &CommandInfo, refusal: Refusal) -> Reply {
         Refusal::NotEmpty => Reply::not_empty(codes.unavailable),
         Refusal::NotADirectory => Reply::not_a_directory(codes.not_a_directory),
         Refusal::IsADirectory => Reply::not_a_file(codes.unavailable),
+        Refusal::NotARegularFile => Reply::special_file(codes.unavailable),
         Refusal::NameRejected => Reply::name_rejected(codes.unavailable),
         Refusal::NoSpace => Reply::no_space(codes.no_space),
         Refusal::OffsetTooLarge if codes.offset == 554 => Reply::restart_too_large(codes.offset),

@@ -5,9 +5,14 @@ use alloc::format;
 use alloc::string::ToString;
 use alloc::vec::Vec;
 
+use crate::account::Account;
 use crate::action::TransferStart;
+use crate::masquerade::Bound;
 use crate::outcome::Opened;
-use crate::permissions::Permissions;
+use crate::rights::Rights;
+
+mod names;
+mod rights;
 
 fn session() -> Session {
     let endpoints = Endpoints::new(
@@ -15,6 +20,43 @@ fn session() -> Session {
         "198.51.100.7:4711".parse().unwrap(),
     );
     Session::new(Arc::new(Config::default()), endpoints)
+}
+
+/// A session whose client has logged in.
+fn logged_in(account: Account) -> Session {
+    let mut session = session();
+    outputs(&mut session);
+    log_in(&mut session, account);
+    session
+}
+
+fn log_in(session: &mut Session, account: Account) {
+    for line in [&b"USER bob\r\n"[..], b"PASS x\r\n"] {
+        session.handle_input(line);
+        outputs(session);
+    }
+    let outcome = Outcome::Authenticated(Some(account));
+    session.handle_outcome(outcome).expect("the open action");
+    outputs(session);
+    assert!(session.user().is_some());
+}
+
+/// The outcome of `OpenPassive`.
+fn opened(port: u16) -> Outcome {
+    let port = port.try_into().expect("a port");
+    Outcome::PassiveOpened(Ok(Bound::new(port)))
+}
+
+/// The codes of the replies, and the actions.
+fn outputs(session: &mut Session) -> (Vec<u16>, Vec<Action>) {
+    let (mut codes, mut actions) = (Vec::new(), Vec::new());
+    while let Some(output) = session.poll_output() {
+        match output {
+            Output::Reply(reply) => codes.push(reply.code()),
+            Output::Action(action) => actions.push(action),
+        }
+    }
+    (codes, actions)
 }
 
 #[test]
@@ -35,7 +77,7 @@ fn a_wrong_outcome_refuses_the_action_and_the_session_goes_on() {
         session.handle_input(line);
         while session.poll_output().is_some() {}
     }
-    let wrong = Outcome::PassiveOpened(Ok(60_000));
+    let wrong = opened(60_000);
     let misuse = session.handle_outcome(wrong.clone()).unwrap_err();
     assert_eq!(
         misuse.to_string(),
@@ -78,7 +120,7 @@ fn a_declined_action_refuses_its_command() {
                     continue;
                 }
                 Output::Action(Action::Authenticate { .. }) => {
-                    Outcome::Authenticated(Some(Permissions::READ_ONLY))
+                    Outcome::Authenticated(Some(Account::new(Rights::READ_ONLY)))
                 }
                 Output::Action(action) => action.decline().expect("an outcome"),
             };
@@ -98,8 +140,8 @@ fn debug_prints_no_password() {
     check_secrecy(&session);
     while session.poll_output().is_some() {}
     check_secrecy(&session);
-    let permissions = Permissions::READ_ONLY;
-    let outcome = Outcome::Authenticated(Some(permissions));
+    let account = Account::new(Rights::READ_ONLY);
+    let outcome = Outcome::Authenticated(Some(account));
     session.handle_outcome(outcome).expect("the open action");
     while session.poll_output().is_some() {}
     session.handle_input(b"PASV\r\n");
@@ -127,11 +169,11 @@ fn listening() -> (Session, DataId) {
         for action in drain(&mut session) {
             let outcome = match action {
                 Action::Authenticate { .. } => {
-                    Outcome::Authenticated(Some(Permissions::READ_WRITE))
+                    Outcome::Authenticated(Some(Account::new(Rights::READ_WRITE)))
                 }
                 Action::OpenPassive(id) => {
                     data = Some(id);
-                    Outcome::PassiveOpened(Ok(60_000))
+                    opened(60_000)
                 }
                 other => panic!("{other:?}"),
             };
@@ -216,7 +258,7 @@ fn events_of_an_earlier_data_connection_are_ignored() {
     let (mut session, old) = listening();
     session.handle_input(b"PASV\r\n");
     drain(&mut session);
-    let opened = Outcome::PassiveOpened(Ok(60_001));
+    let opened = opened(60_001);
     session.handle_outcome(opened).unwrap();
     drain(&mut session);
     let client = session.endpoints().peer().ip();

@@ -1,65 +1,69 @@
-//! The users: which names and passwords may log in, and with which permissions.
+//! The users: which names and passwords may log in, and with which rights.
 
-use ftp_proto::{Permissions, Secret};
+use ftp_proto::{Account, Rights, Secret};
 
 use super::passwords::Password;
 
 /// The user of `--username`, if there is one, and anonymous.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Users {
-    account: Option<Account>,
-    anonymous: Option<Permissions>,
+    user: Option<User>,
+    anonymous: Option<Rights>,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]
-struct Account {
+struct User {
     name: String,
     password: Password,
-    permissions: Permissions,
+    rights: Rights,
 }
 
 impl Users {
     /// Anonymous only; with `write`, anonymous may change files.
     pub fn anonymous_only(write: bool) -> Self {
         Self {
-            account: None,
-            anonymous: Some(permissions(write)),
+            user: None,
+            anonymous: Some(rights(write)),
         }
     }
 
     /// One user; with `write`, that user may change files. Beside a user, anonymous may only read.
     pub fn one(name: String, password: Password, write: bool, anonymous: bool) -> Self {
         Self {
-            account: Some(Account {
+            user: Some(User {
                 name,
                 password,
-                permissions: permissions(write),
+                rights: rights(write),
             }),
-            anonymous: anonymous.then_some(Permissions::READ_ONLY),
+            anonymous: anonymous.then_some(Rights::READ_ONLY),
         }
     }
 
-    /// The permissions for this name and password; `None`: the login is refused.
-    pub fn check(&self, name: &[u8], password: &Secret) -> Option<Permissions> {
-        if is_anonymous(name) {
-            return self.anonymous;
-        }
-        let account = self.account.as_ref()?;
-        // Both are always compared, so that the time does not show whether the name exists.
-        let is_name = name == account.name.as_bytes();
-        let is_password = account.password.matches(password);
-        (is_name & is_password).then_some(account.permissions)
+    /// The account for this name and password; `None`: the login is refused.
+    pub fn check(&self, name: &[u8], password: &Secret) -> Option<Account> {
+        self.rights_of(name, password).map(Account::new)
     }
 
-    /// The permissions of anonymous; `None`: anonymous may not log in.
-    pub fn anonymous(&self) -> Option<Permissions> {
+    /// The rights of anonymous; `None`: anonymous may not log in.
+    pub fn anonymous(&self) -> Option<Rights> {
         self.anonymous
     }
 
-    /// The name and permissions of the user of `--username`.
-    pub fn account(&self) -> Option<(&str, Permissions)> {
-        let account = self.account.as_ref()?;
-        Some((&account.name, account.permissions))
+    /// The name and rights of the user of `--username`.
+    pub fn user(&self) -> Option<(&str, Rights)> {
+        let user = self.user.as_ref()?;
+        Some((&user.name, user.rights))
+    }
+
+    fn rights_of(&self, name: &[u8], password: &Secret) -> Option<Rights> {
+        if is_anonymous(name) {
+            return self.anonymous;
+        }
+        let user = self.user.as_ref()?;
+        // Both are always compared, so that the time does not show whether the name exists.
+        let is_name = name == user.name.as_bytes();
+        let is_password = user.password.matches(password);
+        (is_name & is_password).then_some(user.rights)
     }
 }
 
@@ -68,10 +72,10 @@ pub(crate) fn is_anonymous(name: &[u8]) -> bool {
     name.eq_ignore_ascii_case(b"anonymous") || name.eq_ignore_ascii_case(b"ftp")
 }
 
-fn permissions(write: bool) -> Permissions {
+fn rights(write: bool) -> Rights {
     match write {
-        true => Permissions::READ_WRITE,
-        false => Permissions::READ_ONLY,
+        true => Rights::READ_WRITE,
+        false => Rights::READ_ONLY,
     }
 }
 
@@ -85,26 +89,30 @@ mod tests {
     }
 
     #[track_caller]
-    fn check(users: Users, cases: &[(&[u8], &[u8], Option<Permissions>)]) {
+    fn check(users: Users, cases: &[(&[u8], &[u8], Option<Rights>)]) {
         for &(name, password, expected) in cases {
             let found = users.check(name, &Secret::new(password));
-            assert_eq!(found, expected, "{users:?} {name:?} {password:?}");
+            assert_eq!(
+                found,
+                expected.map(Account::new),
+                "{users:?} {name:?} {password:?}"
+            );
         }
     }
 
     #[test]
-    fn each_login_gets_its_permissions() {
+    fn each_login_gets_its_rights() {
         check(
             Users::anonymous_only(false),
             &[
-                (b"anonymous", b"x@y", Some(Permissions::READ_ONLY)),
-                (b"FTP", b"", Some(Permissions::READ_ONLY)),
+                (b"anonymous", b"x@y", Some(Rights::READ_ONLY)),
+                (b"FTP", b"", Some(Rights::READ_ONLY)),
             ],
         );
         check(
             Users::anonymous_only(true),
             &[
-                (b"Anonymous", b"", Some(Permissions::READ_WRITE)),
+                (b"Anonymous", b"", Some(Rights::READ_WRITE)),
                 (b"bob", b"", None),
                 (b"", b"", None),
                 (b"anonymous ", b"", None),
@@ -112,12 +120,12 @@ mod tests {
         );
         check(
             bob(false, false),
-            &[(b"bob", b"s3cret\xff", Some(Permissions::READ_ONLY))],
+            &[(b"bob", b"s3cret\xff", Some(Rights::READ_ONLY))],
         );
         check(
             bob(true, false),
             &[
-                (b"bob", b"s3cret\xff", Some(Permissions::READ_WRITE)),
+                (b"bob", b"s3cret\xff", Some(Rights::READ_WRITE)),
                 (b"bob", b"s3cret", None),
                 (b"bob", b"s3cret\xff\0", None),
                 (b"bob", b"S3cret\xff", None),
@@ -133,9 +141,9 @@ mod tests {
         check(
             bob(true, true),
             &[
-                (b"anonymous", b"", Some(Permissions::READ_ONLY)),
-                (b"ftp", b"s3cret\xff", Some(Permissions::READ_ONLY)),
-                (b"bob", b"s3cret\xff", Some(Permissions::READ_WRITE)),
+                (b"anonymous", b"", Some(Rights::READ_ONLY)),
+                (b"ftp", b"s3cret\xff", Some(Rights::READ_ONLY)),
+                (b"bob", b"s3cret\xff", Some(Rights::READ_WRITE)),
             ],
         );
         check(bob(false, true), &[(b"bob", b"wrong", None)]);

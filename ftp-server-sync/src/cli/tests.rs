@@ -4,7 +4,7 @@ use super::*;
 use crate::cli::golden;
 use crate::net::interfaces::Interfaces;
 use crate::settings::{AddressSource, Limits, Listen, LocalNetworks, Names, Rates, Timeouts};
-use ftp_proto::{ClientRule, OuterPorts, Permissions, Secret};
+use ftp_proto::{Account, ClientRule, OuterPorts, PublicAddress, Rights, Secret};
 use log::LevelFilter;
 use std::collections::BTreeMap;
 use std::num::NonZeroU64;
@@ -87,9 +87,9 @@ fn defaults_without_flags() {
     assert_eq!(settings.directory, env::current_dir().unwrap());
     assert_eq!(
         settings.users.check(b"anonymous", &Secret::new(b"x@y")),
-        Some(Permissions::READ_ONLY)
+        Some(Account::new(Rights::READ_ONLY))
     );
-    assert_eq!(settings.users.account(), None);
+    assert_eq!(settings.users.user(), None);
     assert_eq!(
         (settings.masquerade_address, settings.passive_ports),
         (None, None)
@@ -146,9 +146,9 @@ fn every_flag_has_an_effect() {
     assert_eq!(settings.listen, Listen::sockets(&interfaces, 21, false));
     assert_eq!(
         settings.users.check(b"bob", &Secret::new(b"secret")),
-        Some(Permissions::READ_WRITE)
+        Some(Account::new(Rights::READ_WRITE))
     );
-    assert_eq!(settings.users.anonymous(), Some(Permissions::READ_ONLY));
+    assert_eq!(settings.users.anonymous(), Some(Rights::READ_ONLY));
     assert_eq!(settings.login_delay, Duration::ZERO);
     assert_eq!(settings.shutdown_grace, Duration::ZERO);
 
@@ -167,12 +167,8 @@ fn every_flag_has_an_effect() {
         [address("172.17.0.1"), address("172.18.0.1")]
     );
     let config = settings.config(&interfaces, &Names::new());
-    let outer_ports = OuterPorts {
-        inner_first: 60000,
-        outer_first: 50000,
-        count: 10,
-    };
-    assert_eq!(config.masquerade.outer_ports, Some(outer_ports));
+    let outer_ports = OuterPorts::new(60000, 50000, 10);
+    assert_eq!(config.masquerade.outer_ports, outer_ports.ok());
     assert_eq!(
         config.masquerade.address,
         Some(std::net::Ipv4Addr::new(203, 0, 113, 1).into())
@@ -187,13 +183,16 @@ fn every_flag_has_an_effect() {
             pair("10.0.0.3", "203.0.113.4"),
         ])
     );
-    let announced = ClientRule::Announce("10.9.0.1".parse().unwrap());
+    let announced = ClientRule::Announce(ipv4("10.9.0.1").into());
     assert_eq!(
         config.masquerade.clients,
         [
             (network("10.8.0.0/24"), ClientRule::Local),
             (network("10.9.0.0/16"), announced),
-            (network("10.10.0.0/16"), ClientRule::Local),
+            (
+                network("10.10.0.0/16"),
+                ClientRule::Announce(PublicAddress::Unknown)
+            ),
         ]
     );
     let names = Names::from([("ftp.home.example".to_owned(), [203, 0, 113, 7].into())]);
@@ -201,7 +200,7 @@ fn every_flag_has_an_effect() {
         settings.config(&interfaces, &names).masquerade.clients[2],
         (
             network("10.10.0.0/16"),
-            ClientRule::Announce([203, 0, 113, 7].into())
+            ClientRule::Announce(ipv4("203.0.113.7").into())
         )
     );
     let local = [
@@ -246,10 +245,7 @@ fn other_spellings_of_values() {
         Some("60000".parse().unwrap())
     );
     assert_eq!(settings("-p 0 -r 60000").listen[0].address.port(), 0);
-    assert_eq!(
-        settings("-w").users.anonymous(),
-        Some(Permissions::READ_WRITE)
-    );
+    assert_eq!(settings("-w").users.anonymous(), Some(Rights::READ_WRITE));
     assert_eq!(
         settings("-n 127.0.0.1").masquerade_address,
         Some(AddressSource::Address([127, 0, 0, 1].into()))

@@ -7,13 +7,13 @@ use std::fs::File;
 use std::io::{self, ErrorKind, Write};
 use std::os::unix::fs::FileExt;
 
+use ftp_proto::listing::WalkNotice;
 use ftp_proto::{Representation, TransferError, ascii};
 use rustix::io::Errno;
 
 use super::stream::Stream;
 use crate::fs::download::Download;
 use crate::fs::list::{ListingLines, NextLine};
-use crate::fs::root::refusal;
 use crate::fs::upload::Upload;
 
 /// The bytes of a transfer, and how many have moved.
@@ -21,6 +21,7 @@ use crate::fs::upload::Upload;
 pub(crate) struct Pump {
     job: Job,
     bytes: u64,
+    notices: Vec<WalkNotice>,
 }
 
 #[derive(Debug)]
@@ -106,6 +107,11 @@ impl Pump {
         })
     }
 
+    /// What a listing has noticed since the last call, for the log.
+    pub(crate) fn take_notices(&mut self) -> Vec<WalkNotice> {
+        std::mem::take(&mut self.notices)
+    }
+
     /// Bytes moved over the network so far.
     pub(crate) fn bytes(&self) -> u64 {
         self.bytes
@@ -116,7 +122,9 @@ impl Pump {
     pub(crate) fn step(&mut self, stream: &mut Stream, budget: usize) -> PumpStep {
         let mut moved = 0;
         while moved < budget {
-            match self.job.move_bytes(stream, budget - moved) {
+            let result = self.job.move_bytes(stream, budget - moved);
+            self.notices.extend(self.job.take_notices());
+            match result {
                 Ok(Moved::Bytes(count)) => {
                     moved += count;
                     self.bytes += count as u64;
@@ -135,7 +143,11 @@ impl Pump {
     }
 
     fn new(job: Job) -> Self {
-        Self { job, bytes: 0 }
+        Self {
+            job,
+            bytes: 0,
+            notices: Vec::new(),
+        }
     }
 
     /// Closes the file of an upload: the system may report a write error only then. The client's
@@ -150,9 +162,10 @@ impl Pump {
         if let Some(decoder) = decoder {
             let mut rest = Vec::new();
             decoder.finish(&mut rest);
-            file.write_all(&rest).map_err(|error| write_error(&error))?;
+            file.write_all(&rest)
+                .map_err(|error| TransferError::of_write(&error))?;
         }
-        nix::unistd::close(file).map_err(|errno| write_error(&errno.into()))?;
+        nix::unistd::close(file).map_err(|errno| TransferError::of_write(&errno.into()))?;
         let _ = stream.send_close_notify();
         Ok(())
     }
@@ -178,6 +191,20 @@ impl Job {
             },
             buffer: Vec::new(),
             sent: 0,
+        }
+    }
+
+    fn take_notices(&mut self) -> Vec<WalkNotice> {
+        match self {
+            Self::SendText {
+                source: Source::Listing(lines),
+                ..
+            } => lines.take_notices(),
+            Self::SendText { .. }
+            | Self::SendFile { .. }
+            | Self::ReceivePending { .. }
+            | Self::Receive { .. }
+            | Self::Finished => Vec::new(),
         }
     }
 
@@ -224,7 +251,7 @@ impl Job {
                             file.write_all(&text)
                         }
                     };
-                    written.map_err(|error| write_error(&error))?;
+                    written.map_err(|error| TransferError::of_write(&error))?;
                 }
                 Ok(moved)
             }
@@ -269,7 +296,9 @@ impl Job {
         } = std::mem::replace(self, Self::Finished)
         {
             *self = Self::Receive {
-                file: upload.begin().map_err(|error| write_error(&error))?,
+                file: upload
+                    .begin()
+                    .map_err(|error| TransferError::of_write(&error))?,
                 decoder: (representation == Representation::Ascii).then(Default::default),
                 buffer: vec![0; BUFFER_BYTES].into(),
             };
@@ -353,13 +382,6 @@ fn moved(result: io::Result<usize>) -> Result<Moved, TransferError> {
             ErrorKind::Interrupted => Ok(Moved::Nothing),
             _ => Err(TransferError::ConnectionLost),
         },
-    }
-}
-
-fn write_error(error: &io::Error) -> TransferError {
-    match refusal(error) {
-        ftp_proto::Refusal::NoSpace => TransferError::NoSpace,
-        _ => TransferError::LocalWrite,
     }
 }
 

@@ -4,6 +4,7 @@ use std::io::{self, ErrorKind};
 use std::net::IpAddr;
 use std::time::Instant;
 
+use ftp_proto::listing::WalkNotice;
 use ftp_proto::{DataConnection, Endpoints, TransferError, TransferId, TransferRequest};
 use log::info;
 use mio::Registry;
@@ -131,6 +132,11 @@ impl Transfer {
             TransferConnection::Open(stream) => stream.tls(),
             _ => None,
         }
+    }
+
+    /// What a listing has noticed since the last call, for the log.
+    pub(crate) fn take_notices(&mut self) -> Vec<WalkNotice> {
+        self.pump.take_notices()
     }
 
     /// Bytes moved so far.

@@ -24,7 +24,7 @@ impl Root {
         let old_bits = match (metadata.is_dir(), metadata.is_file()) {
             (true, _) => metadata.mode() & DIRECTORY_BITS,
             (_, true) => 0,
-            _ => return Err(Refusal::IsADirectory),
+            _ => return Err(Refusal::NotARegularFile),
         };
         let permissions = std::fs::Permissions::from_mode(mode & 0o777 | old_bits);
         // If the name leads to something else by now, that is beneath the root as well.
@@ -59,7 +59,7 @@ impl Root {
                 let (file, _) = self.open_file(path, OpenOptions::new().read(true))?;
                 rustix::fs::futimens(&file, &times).map_err(failed)
             }
-            _ => Err(Refusal::IsADirectory),
+            _ => Err(Refusal::NotARegularFile),
         }
     }
 }

@@ -1,27 +1,24 @@
 //! File requests: everything that clients do with files without a data connection.
 
+use std::ffi::OsStr;
 use std::io;
+use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::MetadataExt;
 
 use cap_std::fs::OpenOptions;
 use ftp_proto::{FileAnswer, FileRequest, FtpPath, Refusal};
-use rustix::fs::{Access, AtFlags};
+use rustix::fs::{Access, AtFlags, RenameFlags};
+use rustix::io::Errno;
 
 use super::root::{Root, changeable, refusal, relative};
 
 impl Root {
-    /// Performs a request that needs no data connection. `now` is in seconds since 1970; `number` is the
-    /// session's, for the log.
+    /// Performs a request that needs no data connection, except STAT, which takes longer: [`Root::status`].
     ///
     /// # Errors
     ///
     /// The file system's refusal.
-    pub(crate) fn perform(
-        &self,
-        request: &FileRequest,
-        now: i64,
-        number: u64,
-    ) -> Result<FileAnswer, Refusal> {
+    pub(crate) fn perform(&self, request: &FileRequest) -> Result<FileAnswer, Refusal> {
         match request {
             FileRequest::ChangeDirectory(path) => done(self.check_enterable(path)),
             FileRequest::MakeDirectory { path, umask } => done(self.make_directory(path, *umask)),
@@ -37,10 +34,14 @@ impl Root {
                 let name = relative(changeable(path)?);
                 system_done(self.directory.symlink_metadata(name).map(drop))
             }
-            FileRequest::Rename { from, to } => {
-                let to = relative(changeable(to)?);
-                let from = relative(changeable(from)?);
-                system_done(self.directory.rename(from, &self.directory, to))
+            FileRequest::Rename { from, to, replace } => {
+                let (from, to) = (changeable(from)?, changeable(to)?);
+                if *replace {
+                    let (from, to) = (relative(from), relative(to));
+                    system_done(self.directory.rename(from, &self.directory, to))
+                } else {
+                    done(self.rename_to_new(from, to))
+                }
             }
             FileRequest::Size(path) => {
                 let (_, metadata) = self.open_file(path, OpenOptions::new().read(true))?;
@@ -53,7 +54,7 @@ impl Root {
             FileRequest::ChangeMode { path, mode } => done(self.change_mode(path, *mode)),
             FileRequest::SetModified { path, modified } => done(self.set_modified(path, *modified)),
             FileRequest::Facts(path) => self.entry(path).map(FileAnswer::Entry),
-            FileRequest::Status(selection) => self.status(selection, now, number),
+            FileRequest::Status(_) => Err(Refusal::Unsupported),
         }
     }
 
@@ -62,6 +63,29 @@ impl Root {
         let directory = self.open_directory(path)?;
         rustix::fs::accessat(&directory, ".", Access::EXEC_OK, AtFlags::EACCESS)
             .map_err(|errno| refusal(&errno.into()))
+    }
+
+    /// Renames a file or directory, but replaces nothing.
+    fn rename_to_new(&self, from: &FtpPath, to: &FtpPath) -> Result<(), Refusal> {
+        let parents = [from, to].map(|path| self.open_directory(&path.parent()));
+        let [from_parent, to_parent] = parents;
+        let (from_parent, to_parent) = (from_parent?, to_parent?);
+        let names = [from, to].map(|path| OsStr::from_bytes(path.name()));
+        let [from_name, to_name] = names;
+        let flags = RenameFlags::NOREPLACE;
+        match rustix::fs::renameat_with(&from_parent, from_name, &to_parent, to_name, flags) {
+            // The file system cannot do both in one step, as on some network shares.
+            Err(Errno::INVAL | Errno::NOSYS | Errno::OPNOTSUPP) => self.rename_if_free(from, to),
+            result => result.map_err(|errno| refusal(&errno.into())),
+        }
+    }
+
+    /// The same in two steps: another client may create the name between them.
+    fn rename_if_free(&self, from: &FtpPath, to: &FtpPath) -> Result<(), Refusal> {
+        self.check_free(to)?;
+        let (from, to) = (relative(from), relative(to));
+        let renamed = self.directory.rename(from, &self.directory, to);
+        renamed.map_err(|error| refusal(&error))
     }
 
     /// Creates a directory. A `umask` of the client replaces that of the process.
@@ -83,4 +107,41 @@ fn done(result: Result<(), Refusal>) -> Result<FileAnswer, Refusal> {
 
 fn system_done(result: io::Result<()>) -> Result<FileAnswer, Refusal> {
     done(result.map_err(|error| refusal(&error)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::fs;
+
+    #[test]
+    fn a_rename_replaces_only_if_it_may() {
+        let directory = tempfile::tempdir().unwrap();
+        let file = |name: &str| directory.path().join(name);
+        for name in ["a", "b"] {
+            fs::write(file(name), name).unwrap();
+        }
+        fs::create_dir(file("sub")).unwrap();
+        let root = Root::open(directory.path()).unwrap();
+        let path = |name: &str| FtpPath::parse(name.as_bytes()).unwrap();
+        let rename = |from: &str, to: &str, replace| {
+            let (from, to) = (path(from), path(to));
+            let request = FileRequest::Rename { from, to, replace };
+            root.perform(&request).map(drop)
+        };
+        assert_eq!(rename("a", "b", false), Err(Refusal::Exists));
+        assert_eq!(rename("a", "sub", false), Err(Refusal::Exists));
+        assert_eq!(fs::read_to_string(file("b")).unwrap(), "b");
+        assert_eq!(rename("a", "sub/c", false), Ok(()));
+        assert_eq!(rename("missing", "d", false), Err(Refusal::NotFound));
+        assert_eq!(rename("sub/c", "b", true), Ok(()));
+        assert_eq!(fs::read_to_string(file("b")).unwrap(), "a");
+
+        // Where the file system cannot do it in one step.
+        let in_two_steps = |from, to| root.rename_if_free(&path(from), &path(to));
+        fs::write(file("e"), "e").unwrap();
+        assert_eq!(in_two_steps("b", "e"), Err(Refusal::Exists));
+        assert_eq!(in_two_steps("b", "f"), Ok(()));
+        assert_eq!(fs::read_to_string(file("e")).unwrap(), "e");
+    }
 }

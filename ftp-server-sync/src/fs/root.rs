@@ -52,18 +52,18 @@ impl Root {
             .map_err(|error| refusal(&error))
     }
 
-    /// A handle of a directory. It can look up names, and need not have the right to read the directory.
+    /// A handle of a directory, and its attributes. It can look up names, and need not have the right to read the directory.
     ///
     /// # Errors
     ///
     /// The file system's refusal.
-    pub(super) fn directory_handle(&self, path: &FtpPath) -> Result<OwnedFd, Refusal> {
+    pub(super) fn directory_handle(&self, path: &FtpPath) -> Result<(OwnedFd, Stat), Refusal> {
         let directory = self.open_directory(path)?;
         // The shared directory itself may have been removed while it is served.
         let stat = rustix::fs::fstat(&directory).map_err(|errno| refusal(&errno.into()))?;
         match stat.st_nlink {
             0 => Err(Refusal::NotFound),
-            _ => Ok(directory.into_std_file().into()),
+            _ => Ok((directory.into_std_file().into(), stat)),
         }
     }
 
@@ -77,6 +77,19 @@ impl Root {
         Ok(file.into_std())
     }
 
+    /// Whether nothing has this name, not even a symbolic link that leads nowhere.
+    ///
+    /// # Errors
+    ///
+    /// [`Refusal::Exists`], or the file system's refusal.
+    pub(super) fn check_free(&self, path: &FtpPath) -> Result<(), Refusal> {
+        match self.directory.symlink_metadata(relative(path)) {
+            Ok(_) => Err(Refusal::Exists),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
+            Err(error) => Err(refusal(&error)),
+        }
+    }
+
     /// Opens a regular file: only those can be transferred.
     pub(super) fn open_file(
         &self,
@@ -87,31 +100,24 @@ impl Root {
             .open_with(path, options)
             .map_err(|error| refusal(&error))?;
         let metadata = file.metadata().map_err(|error| refusal(&error))?;
-        match metadata.is_file() {
-            true => Ok((file, metadata)),
-            false => Err(Refusal::IsADirectory),
+        match (metadata.is_file(), metadata.is_dir()) {
+            (true, _) => Ok((file, metadata)),
+            (false, true) => Err(Refusal::IsADirectory),
+            (false, false) => Err(Refusal::NotARegularFile),
         }
     }
 }
 
 /// The core's refusal for an error of the system.
 pub(crate) fn refusal(error: &io::Error) -> Refusal {
+    // The standard library has no stable kind for these.
     match Errno::from_io_error(error) {
-        Some(Errno::NOENT) => Refusal::NotFound,
-        // A symbolic link that leads outside, or in circles.
-        Some(Errno::XDEV | Errno::LOOP) => Refusal::Denied,
-        Some(Errno::ACCESS | Errno::PERM | Errno::ROFS) => Refusal::Denied,
-        Some(Errno::EXIST) => Refusal::Exists,
-        Some(Errno::NOTEMPTY) => Refusal::NotEmpty,
-        Some(Errno::NOTDIR) => Refusal::NotADirectory,
-        Some(Errno::ISDIR) => Refusal::IsADirectory,
-        Some(Errno::NOSPC | Errno::DQUOT | Errno::FBIG) => Refusal::NoSpace,
-        Some(Errno::NAMETOOLONG | Errno::INVAL | Errno::ILSEQ) => Refusal::NameRejected,
-        Some(Errno::BUSY | Errno::TXTBSY | Errno::AGAIN) => Refusal::Busy,
+        // A symbolic link that leads in circles.
+        Some(Errno::LOOP) => Refusal::Denied,
+        Some(Errno::ILSEQ) => Refusal::NameRejected,
         // A FIFO without a reader, or a device without a driver.
-        Some(Errno::NXIO | Errno::NODEV) => Refusal::IsADirectory,
-        _ if error.kind() == io::ErrorKind::PermissionDenied => Refusal::Denied,
-        _ => Refusal::Failed,
+        Some(Errno::NXIO | Errno::NODEV) => Refusal::NotARegularFile,
+        _ => error.into(),
     }
 }
 

@@ -6,7 +6,7 @@ use std::fs::File;
 use std::io::{self, ErrorKind, Seek, SeekFrom};
 
 use cap_std::fs::OpenOptions;
-use ftp_proto::{FtpPath, Refusal};
+use ftp_proto::{FtpPath, Refusal, UploadStart};
 use rustix::fs::{Access, AtFlags};
 
 use super::attributes::apply_umask;
@@ -37,62 +37,53 @@ enum UploadTarget {
 #[derive(Debug)]
 struct UniqueFile {
     root: Root,
-    /// The root itself: there is nothing to remove any more.
-    path: FtpPath,
-}
-
-/// Which bytes of an existing file stay when an upload begins.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum UploadStart {
-    /// Those before this offset.
-    At(u64),
-    /// All.
-    AtEnd,
+    name: Vec<u8>,
+    /// What to remove; `None` when the upload has begun.
+    path: Option<FtpPath>,
 }
 
 impl Root {
-    /// Prepares to replace, or create, a file; its first `offset` bytes will stay.
+    /// Prepares to receive into a file as `start` says. `umask`: the client's, for a new file.
     ///
     /// # Errors
     ///
-    /// The file system's refusal; [`Refusal::OffsetTooLarge`] for an offset behind the end.
+    /// The file system's refusal; [`Refusal::OffsetTooLarge`] for an offset behind the end; [`Refusal::Exists`] if a
+    /// file exists that may not be replaced, and for STOU when no free name was found.
     pub(crate) fn upload(
         &self,
         path: &FtpPath,
-        offset: u64,
+        start: UploadStart,
         umask: Option<u32>,
     ) -> Result<Upload, Refusal> {
-        let upload = self.prepare_upload(path, UploadStart::At(offset), umask)?;
-        if offset > upload.size()? {
-            return Err(Refusal::OffsetTooLarge);
+        changeable(path).map_err(|_| Refusal::IsADirectory)?;
+        let target = match start {
+            UploadStart::Unique => self.create_unique(path)?,
+            UploadStart::Create => {
+                self.check_free(path)?;
+                self.new_target(path)?
+            }
+            UploadStart::Replace | UploadStart::At { .. } | UploadStart::End => {
+                match self.open_file(path, &mut options(start)) {
+                    Ok((file, _)) => UploadTarget::Existing(file),
+                    Err(Refusal::NotFound) => self.new_target(path)?,
+                    Err(refusal) => return Err(refusal),
+                }
+            }
+        };
+        let upload = Upload {
+            target,
+            start,
+            umask,
+        };
+        if let UploadStart::At { offset, replace } = start {
+            check_offset(upload.size()?, offset.get(), replace)?;
         }
         Ok(upload)
     }
 
-    /// Prepares to append to a file, or to create it.
-    ///
-    /// # Errors
-    ///
-    /// The file system's refusal.
-    pub(crate) fn append(&self, path: &FtpPath, umask: Option<u32>) -> Result<Upload, Refusal> {
-        self.prepare_upload(path, UploadStart::AtEnd, umask)
-    }
-
-    /// Creates a new file in `directory`, named like `suggested_name` if possible, and returns its name.
-    ///
-    /// # Errors
-    ///
-    /// The file system's refusal; [`Refusal::Exists`] when no free name was found.
-    pub(crate) fn upload_unique(
-        &self,
-        directory: &FtpPath,
-        suggested_name: &[u8],
-        umask: Option<u32>,
-    ) -> Result<(Upload, Vec<u8>), Refusal> {
-        let stem = match suggested_name {
-            b"" => b"upload",
-            name => name,
-        };
+    /// Creates a new file with the name of `path` if that is free, or one that begins with it.
+    fn create_unique(&self, path: &FtpPath) -> Result<UploadTarget, Refusal> {
+        let (directory, stem) = (path.parent(), path.name());
         for number in 0..UNIQUE_NAMES_MAX {
             let name = match number {
                 0 => stem.to_vec(),
@@ -106,40 +97,18 @@ impl Root {
                 Err(error) if error.kind() == ErrorKind::AlreadyExists => {}
                 Err(error) => return Err(refusal(&error)),
                 Ok(file) => {
-                    let root = self.clone();
-                    let upload = Upload {
-                        target: UploadTarget::Unique(file, UniqueFile { root, path }),
-                        start: UploadStart::At(0),
-                        umask,
-                    };
-                    return Ok((upload, name));
+                    let (root, path) = (self.clone(), Some(path));
+                    return Ok(UploadTarget::Unique(file, UniqueFile { root, name, path }));
                 }
             }
         }
         Err(Refusal::Exists)
     }
 
-    fn prepare_upload(
-        &self,
-        path: &FtpPath,
-        start: UploadStart,
-        umask: Option<u32>,
-    ) -> Result<Upload, Refusal> {
-        changeable(path).map_err(|_| Refusal::IsADirectory)?;
-        let target = match self.open_file(path, &mut start.options()) {
-            Ok((file, _)) => UploadTarget::Existing(file),
-            Err(Refusal::NotFound) => {
-                self.check_creatable(path)?;
-                let (root, path) = (self.clone(), path.clone());
-                UploadTarget::New { root, path }
-            }
-            Err(refusal) => return Err(refusal),
-        };
-        Ok(Upload {
-            target,
-            start,
-            umask,
-        })
+    fn new_target(&self, path: &FtpPath) -> Result<UploadTarget, Refusal> {
+        self.check_creatable(path)?;
+        let (root, path) = (self.clone(), path.clone());
+        Ok(UploadTarget::New { root, path })
     }
 
     /// Whether a file can be created: its directory exists and may be written to.
@@ -152,6 +121,14 @@ impl Root {
 }
 
 impl Upload {
+    /// The name that was chosen for STOU.
+    pub(crate) fn unique_name(&self) -> Option<&[u8]> {
+        match &self.target {
+            UploadTarget::Unique(_, unique) => Some(&unique.name),
+            UploadTarget::Existing(_) | UploadTarget::New { .. } => None,
+        }
+    }
+
     /// The data connection exists: from now on the file is written. Bytes behind the offset are removed.
     ///
     /// # Errors
@@ -160,37 +137,23 @@ impl Upload {
     pub(crate) fn begin(self) -> io::Result<File> {
         let mut file = match self.target {
             UploadTarget::Existing(file) => file,
-            UploadTarget::New { root, path } => {
-                let mut options = self.start.options();
-                match root.open_with(&path, options.create_new(true)) {
-                    // Another client has created it meanwhile, with permission bits of its own.
-                    Err(error) if error.kind() == ErrorKind::AlreadyExists => {
-                        root.open_with(&path, &mut self.start.options())?
-                    }
-                    Err(error) => return Err(error),
-                    Ok(file) => {
-                        apply_umask(&file, self.umask)?;
-                        file
-                    }
-                }
-            }
+            UploadTarget::New { root, path } => create(&root, &path, self.start, self.umask)?,
             UploadTarget::Unique(file, unique) => {
                 apply_umask(&file, self.umask)?;
                 unique.keep();
                 return Ok(file);
             }
         };
-        if let UploadStart::At(offset) = self.start {
-            let size = file.metadata()?.len();
-            if size < offset {
-                // The file was truncated meanwhile: a gap of zeros would be data loss that no client sees.
-                return Err(ErrorKind::UnexpectedEof.into());
+        match self.start {
+            UploadStart::Replace if file.metadata()?.len() > 0 => file.set_len(0)?,
+            UploadStart::At { offset, replace } => {
+                // Checked again: a gap of zeros would be data loss that no client sees.
+                check_offset(file.metadata()?.len(), offset.get(), replace)
+                    .map_err(io::Error::other)?;
+                file.set_len(offset.get())?;
+                file.seek(SeekFrom::Start(offset.get()))?;
             }
-            if size > offset {
-                file.set_len(offset)?;
-            }
-            if offset > 0 {
-                file.seek(SeekFrom::Start(offset))?;
+            UploadStart::Create | UploadStart::Replace | UploadStart::End | UploadStart::Unique => {
             }
         }
         Ok(file)
@@ -207,31 +170,62 @@ impl Upload {
     }
 }
 
-impl UploadStart {
-    fn options(self) -> OpenOptions {
-        let mut options = OpenOptions::new();
-        match self {
-            Self::At(_) => options.write(true),
-            Self::AtEnd => options.append(true),
-        };
-        options
-    }
-}
-
 impl UniqueFile {
     fn keep(mut self) {
-        self.path = FtpPath::root();
+        self.path = None;
     }
 }
 
 impl Drop for UniqueFile {
     fn drop(&mut self) {
-        if !self.path.is_root() {
+        if let Some(path) = &self.path {
             // Not fatal: an empty file stays, under a name that no reply has confirmed.
-            let _ = self.root.directory.remove_file(relative(&self.path));
+            let _ = self.root.directory.remove_file(relative(path));
         }
+    }
+}
+
+/// Creates the file that did not exist when the upload was prepared.
+fn create(root: &Root, path: &FtpPath, start: UploadStart, umask: Option<u32>) -> io::Result<File> {
+    match root.open_with(path, options(start).create_new(true)) {
+        // Another client has created it meanwhile, with permission bits of its own.
+        Err(error) if error.kind() == ErrorKind::AlreadyExists && start != UploadStart::Create => {
+            root.open_with(path, &mut options(start))
+        }
+        Err(error) => Err(error),
+        Ok(file) => {
+            apply_umask(&file, umask)?;
+            Ok(file)
+        }
+    }
+}
+
+fn options(start: UploadStart) -> OpenOptions {
+    let mut options = OpenOptions::new();
+    match start {
+        UploadStart::End => options.append(true),
+        UploadStart::Create
+        | UploadStart::Replace
+        | UploadStart::At { .. }
+        | UploadStart::Unique => options.write(true),
+    };
+    options
+}
+
+/// Whether an upload may go on at this offset of a file. `replace`: bytes behind the offset may be removed.
+fn check_offset(size: u64, offset: u64, replace: bool) -> Result<(), Refusal> {
+    if offset > size {
+        return Err(Refusal::OffsetTooLarge);
+    }
+    if offset == size || replace {
+        Ok(())
+    } else {
+        Err(Refusal::Exists)
     }
 }
 
 /// How many names STOU tries.
 const UNIQUE_NAMES_MAX: u32 = 10_000;
+
+#[cfg(test)]
+mod tests;

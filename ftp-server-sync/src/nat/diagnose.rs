@@ -7,7 +7,7 @@ pub(crate) mod addresses;
 pub(crate) mod certificate;
 mod ports;
 
-use ftp_proto::Permissions;
+use ftp_proto::Right;
 
 use super::evidence::Evidence;
 use super::finding::{Finding, Severity};
@@ -23,7 +23,8 @@ pub(crate) fn diagnose(settings: &Settings, evidence: &Evidence) -> Vec<Finding>
 }
 
 fn anonymous_may_write(settings: &Settings) -> Option<Finding> {
-    (settings.users.anonymous() == Some(Permissions::READ_WRITE)).then(|| {
+    let rights = settings.users.anonymous()?;
+    rights.contains(Right::Store).then(|| {
         Finding::new(
             Severity::Risk,
             "anonymous may change and delete files: everyone who can reach the port can do that; add \

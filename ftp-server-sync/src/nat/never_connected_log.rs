@@ -243,6 +243,7 @@ impl FailureGroup {
             ClientOrigin::Local => ("local ", ""),
             ClientOrigin::Private => ("", " in a private network"),
             ClientOrigin::Outside => ("", " from outside"),
+            _ => ("", ""),
         };
         match &self.clients[..] {
             [client] => format!("{before}client {client}{after} was"),
@@ -296,7 +297,7 @@ fn advice(offer: &PassiveOffer, has_range: bool) -> String {
         (Diagnosis::OtherNetwork, _) => {
             format!("{diagnosis}; if it cannot, give another one with --masquerade-client")
         }
-        (Diagnosis::NotForwarded | Diagnosis::Blocked, _) => diagnosis.to_string(),
+        (diagnosis, _) => diagnosis.to_string(),
     }
 }
 

@@ -5,8 +5,8 @@
 use std::net::SocketAddr;
 use std::os::unix::ffi::OsStrExt;
 
-use ftp_proto::Permissions;
 use ftp_proto::text::printable_word;
+use ftp_proto::{Right, Rights};
 
 use crate::settings::{Listen, Names, Settings, TlsSettings};
 
@@ -67,12 +67,12 @@ fn protection(tls: &TlsSettings) -> String {
 }
 
 fn audience(settings: &Settings) -> String {
-    let verb = |permissions: Permissions| match permissions.store {
+    let verb = |rights: Rights| match rights.contains(Right::Store) {
         false => "read-only",
         true => "with write access",
     };
     let mut audience = Vec::new();
-    if let Some((name, access)) = settings.users.account() {
+    if let Some((name, access)) = settings.users.user() {
         audience.push(format!(
             "{} to {}",
             verb(access),

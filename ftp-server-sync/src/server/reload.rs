@@ -225,11 +225,10 @@ mod tests {
     fn masquerade(networks: &str, gateways: &str) -> Masquerade {
         let networks = networks.split_whitespace();
         let gateways = gateways.split_whitespace();
-        Masquerade {
-            local_networks: networks.map(|network| network.parse().unwrap()).collect(),
-            gateways: gateways.map(|gateway| gateway.parse().unwrap()).collect(),
-            ..Masquerade::default()
-        }
+        let mut rules = Masquerade::default();
+        rules.local_networks = networks.map(|network| network.parse().unwrap()).collect();
+        rules.gateways = gateways.map(|gateway| gateway.parse().unwrap()).collect();
+        rules
     }
 
     #[track_caller]

@@ -3,10 +3,11 @@
 use std::io;
 use std::time::Instant;
 
+use ftp_proto::listing::Walk;
 use ftp_proto::text::printable;
 use ftp_proto::{
-    Action, DataEvent, DataId, FileRequest, Opened, Outcome, Refusal, Representation, Secret,
-    TransferError, TransferId, TransferKind, TransferRequest, TransferStart,
+    Action, Bound, DataEvent, DataId, FileRequest, Opened, Outcome, Refusal, Representation,
+    Secret, TransferError, TransferId, TransferKind, TransferRequest, TransferStart,
 };
 use log::{Level, error, info, log, warn};
 
@@ -16,7 +17,6 @@ use crate::data::ascii_restart::skip_text;
 use crate::data::connection::{DataListener, DataPort};
 use crate::data::pump::Pump;
 use crate::data::transfer::Transfer;
-use crate::fs::list::Listing;
 use crate::logging::clock::unix_seconds;
 use crate::passive::{OpenOutcome, PassiveListener};
 
@@ -26,7 +26,7 @@ impl Connection {
         self.before_closing(&action, now);
         match action {
             Action::Authenticate { user, password } => self.authenticate(&user, &password, now),
-            Action::File(request) => Some(self.file(&request)),
+            Action::File(request) => self.file(&request),
             Action::OpenPassive(data) => self.open_passive(data, now),
             Action::CloseData(_) => self.close_data(),
             Action::OpenTransfer(request) => Some(self.open_transfer(request)),
@@ -38,6 +38,7 @@ impl Connection {
                 self.transfer = None;
                 self.port = DataPort::None;
                 self.delayed = None;
+                self.status = None;
                 self.closing = Some(Closing::Flushing);
                 None
             }
@@ -52,9 +53,10 @@ impl Connection {
     fn authenticate(&mut self, user: &[u8], password: &Secret, now: Instant) -> Option<Outcome> {
         let number = self.number;
         let name = printable(user);
-        let permissions = self.current.settings.users.check(user, password);
-        let outcome = Outcome::Authenticated(permissions);
-        if permissions.is_some() {
+        let account = self.current.settings.users.check(user, password);
+        let is_known = account.is_some();
+        let outcome = Outcome::Authenticated(account);
+        if is_known {
             info!("#{number} logged in as {name}");
             return Some(outcome);
         }
@@ -66,8 +68,12 @@ impl Connection {
         None
     }
 
-    fn file(&mut self, request: &FileRequest) -> Outcome {
-        let result = self.root.perform(request, unix_seconds(), self.number);
+    fn file(&mut self, request: &FileRequest) -> Option<Outcome> {
+        if let FileRequest::Status(selection) = request {
+            self.begin_status(request, selection);
+            return None;
+        }
+        let result = self.root.perform(request);
         let subject = file_request(request);
         match (&result, request) {
             (Err(_), _) => self.log.set_subject(subject),
@@ -82,7 +88,7 @@ impl Connection {
             ) => info!("#{} {subject}", self.number),
             _ => {}
         }
-        Outcome::File(result)
+        Some(Outcome::File(result))
     }
 
     fn open_passive(&mut self, data: DataId, now: Instant) -> Option<Outcome> {
@@ -103,10 +109,10 @@ impl Connection {
 
     /// A passive port is open.
     pub(super) fn listening(&mut self, listener: PassiveListener) -> Outcome {
-        let port = listener.port();
+        let bound = Bound::try_from(listener.port());
         self.port_offered();
         self.port = DataPort::Listening(DataListener::new(listener, self.number));
-        Outcome::PassiveOpened(Ok(port))
+        Outcome::PassiveOpened(bound.map_err(|_| Refusal::Failed))
     }
 
     /// Logs the announcement, at level `info` once in a session and when it changes.
@@ -182,39 +188,32 @@ impl Connection {
             }
             TransferKind::Retrieve { path, offset } => {
                 let download = root.download(path, *offset)?;
-                let bytes = (!is_text).then_some(download.size - download.offset);
-                (
-                    Pump::download(download, representation),
-                    Opened { bytes, name: None },
-                )
+                let bytes = download.size - download.offset;
+                let opened = if is_text {
+                    nothing
+                } else {
+                    nothing.with_bytes(bytes)
+                };
+                (Pump::download(download, representation), opened)
             }
-            TransferKind::Store { path, offset } => (
-                Pump::upload(root.upload(path, *offset, umask)?, representation),
-                nothing,
-            ),
-            TransferKind::Append { path } => (
-                Pump::upload(root.append(path, umask)?, representation),
-                nothing,
-            ),
-            TransferKind::StoreUnique {
-                directory,
-                suggested_name,
-            } => {
-                let (upload, name) = root.upload_unique(directory, suggested_name, umask)?;
-                let opened = Opened {
-                    bytes: None,
-                    name: Some(name),
+            TransferKind::Store { path, start } => {
+                let upload = root.upload(path, *start, umask)?;
+                let opened = match upload.unique_name() {
+                    Some(name) => nothing.with_name(name.to_vec()),
+                    None => nothing,
                 };
                 (Pump::upload(upload, representation), opened)
             }
-            TransferKind::List { selection, style } => {
-                let lines = root.list(Listing {
-                    selection,
-                    style: style.clone(),
-                    now: unix_seconds(),
-                    number: self.number,
-                })?;
-                (Pump::listing(lines), nothing)
+            TransferKind::List {
+                selection,
+                style,
+                names,
+            } => {
+                let mut notices = Vec::new();
+                let walk = Walk::new(selection.clone(), style.clone(), unix_seconds());
+                let lines = root.list(walk.with_names(names.clone()), &mut notices);
+                self.log_notices(notices);
+                (Pump::listing(lines?), nothing)
             }
         })
     }

@@ -26,6 +26,7 @@ use crate::data::connection::{DATA, DataPort};
 use crate::data::lingering::{LINGERING, Lingering};
 use crate::data::rate_limit::RateLimits;
 use crate::data::transfer::{AdvanceOutcome, Transfer};
+use crate::fs::list::StatusEntries;
 use crate::fs::root::Root;
 use crate::passive::OpenOutcome;
 use crate::tls::Resumption;
@@ -57,6 +58,8 @@ pub(super) struct Connection {
     pub(super) tls: Option<Resumption>,
     /// An outcome that the core gets later: the answer to a wrong password.
     pub(super) delayed: Option<(Instant, Outcome)>,
+    /// The entries of STAT with a path that are searched, and what a refusal is about, for the log.
+    pub(super) status: Option<(StatusEntries, String)>,
     /// The last announcement in the log.
     pub(super) announced: Option<Announcement>,
     pub(super) offered_port: OfferedPort,
@@ -130,6 +133,7 @@ impl Connection {
             lingering: None,
             tls: None,
             delayed: None,
+            status: None,
             announced: None,
             offered_port: OfferedPort::default(),
             end_reason: None,
@@ -212,6 +216,7 @@ impl Connection {
                 || self.feed()
                 || self.answer_delayed(now)
                 || self.advance_ticket(now)
+                || self.advance_status(&mut budget)
                 || self.advance_transfer(registry, now, &mut budget)
                 || self.check_end(now)
                 || self.check_timers(now);
@@ -392,8 +397,10 @@ impl Connection {
         let moved_before = transfer.bytes();
         let advance = transfer.advance(registry, now, granted);
         let moved = transfer.bytes() - moved_before;
+        let notices = transfer.take_notices();
         let spent = usize::try_from(moved).unwrap_or(usize::MAX);
         self.rate_limits.spend(&transfer.request, spent);
+        self.log_notices(notices);
         let is_limited = granted < *budget;
         *budget = budget.saturating_sub(spent);
         if moved > 0 {

@@ -7,7 +7,7 @@ use std::time::Instant;
 
 use ftp_proto::text::{loggable, printable};
 use ftp_proto::{
-    FileRequest, FtpPath, Reply, TransferError, TransferKind, TransferRequest, limits,
+    FileRequest, FtpPath, Reply, TransferError, TransferKind, TransferRequest, UploadStart, limits,
 };
 use log::{Level, debug, info, log, warn};
 
@@ -187,13 +187,17 @@ impl CommandStart {
 /// A transfer as log lines name it.
 pub(super) fn transfer_request(request: &TransferRequest) -> String {
     let (command, path) = (request.kind.command(), request.kind.path());
-    match &request.kind {
-        TransferKind::Retrieve { offset, .. } | TransferKind::Store { offset, .. }
-            if *offset > 0 =>
-        {
-            format!("{command} {path} from {offset}")
-        }
-        _ => format!("{command} {path}"),
+    let offset = match &request.kind {
+        TransferKind::Retrieve { offset, .. } => *offset,
+        TransferKind::Store {
+            start: UploadStart::At { offset, .. },
+            ..
+        } => offset.get(),
+        TransferKind::Store { .. } | TransferKind::List { .. } => 0,
+    };
+    match offset {
+        0 => format!("{command} {path}"),
+        _ => format!("{command} {path} from {offset}"),
     }
 }
 
@@ -206,7 +210,7 @@ pub(super) fn file_request(request: &FileRequest) -> String {
         FileRequest::RemoveDirectory(path) => with("RMD", path),
         FileRequest::DeleteFile(path) => with("DELE", path),
         FileRequest::RenameFrom(path) => with("RNFR", path),
-        FileRequest::Rename { from, to } => format!("RNTO {from} to {to}"),
+        FileRequest::Rename { from, to, .. } => format!("RNTO {from} to {to}"),
         FileRequest::Size(path) => with("SIZE", path),
         FileRequest::ModifiedTime(path) => with("MDTM", path),
         FileRequest::ChangeMode { path, mode } => format!("SITE CHMOD {mode:04o} {path}"),

@@ -93,7 +93,8 @@ impl Connection {
     /// How long nothing has to be done unless an event comes.
     pub(super) fn next_timeout(&self, now: Instant, budget: usize) -> Option<Duration> {
         let is_transferring = self.transfer.as_ref().is_some_and(Transfer::is_started);
-        if budget == 0 && is_transferring && self.unflushed.is_none() {
+        let has_more = is_transferring || self.status.is_some();
+        if budget == 0 && has_more && self.unflushed.is_none() {
             return Some(Duration::ZERO);
         }
         let awaited = self.transfer.as_ref().and_then(Transfer::listener);

@@ -63,9 +63,7 @@ impl fmt::Display for AddressSource {
 impl ClientAddress {
     pub(super) fn rule(&self, names: &Names) -> ClientRule {
         match self {
-            Self::Public(public) => public
-                .known(names)
-                .map_or(ClientRule::Local, ClientRule::Announce),
+            Self::Public(public) => ClientRule::Announce(public.resolved(names)),
             Self::Local => ClientRule::Local,
         }
     }

@@ -9,7 +9,7 @@ use ftp_proto::client::{self, Facts, ReceivedReply, ReplyReader, parse_facts, pa
 use ftp_proto::date::parse_time_val;
 use ftp_proto::limits::PATH_BYTES_MAX;
 use ftp_proto::listing::{self, Entry, EntryKind, FactSet};
-use ftp_proto::{Config, Endpoints, FileAnswer, Outcome, Permissions, canonical};
+use ftp_proto::{Config, Endpoints, FileAnswer, Outcome, Rights, canonical};
 use ftp_tests::fuzz::{self, AnyEntry};
 use ftp_tests::operations;
 use ftp_tests::sim::Sim;
@@ -35,7 +35,7 @@ proptest! {
         let address = SocketAddrV4::new(Ipv4Addr::from(ip), port);
         let mut sim = logged_in(IpAddr::from(*address.ip()));
         sim.send(b"PASV\r\n");
-        sim.answer(Outcome::PassiveOpened(Ok(port)));
+        sim.open_port(port);
         prop_assert_eq!(client::parse_pasv(last_reply(&sim).text()), Some(address));
     }
 
@@ -43,7 +43,7 @@ proptest! {
     fn ports_of_epsv(ip: IpAddr, port in 1..=u16::MAX) {
         let mut sim = logged_in(ip);
         sim.send(b"EPSV\r\n");
-        sim.answer(Outcome::PassiveOpened(Ok(port)));
+        sim.open_port(port);
         prop_assert_eq!(client::parse_epsv(last_reply(&sim).text()), NonZeroU16::new(port));
     }
 
@@ -116,7 +116,7 @@ fn families_of_epsv() {
 fn check_mlsd(entry: &Entry) {
     let set = FactSet::parse(ALL_FACTS.as_bytes()).expect("a list of facts");
     let mut line = Vec::new();
-    listing::facts_line(&entry.name, entry, set, Permissions::READ_WRITE, &mut line);
+    listing::facts_line(&entry.name, entry, set, Rights::READ_WRITE, &mut line);
     let line = line.strip_suffix(b"\r\n").expect("a whole line");
     let facts = parse_facts(line).expect("a line of MLSD");
     check_facts(entry, facts);
@@ -127,13 +127,7 @@ fn check_mlsd(entry: &Entry) {
     }
     let mut line = Vec::new();
     let no_facts = FactSet::parse(b"").expect("no facts");
-    listing::facts_line(
-        &entry.name,
-        entry,
-        no_facts,
-        Permissions::READ_WRITE,
-        &mut line,
-    );
+    listing::facts_line(&entry.name, entry, no_facts, Rights::READ_WRITE, &mut line);
     let line = line.strip_suffix(b"\r\n").expect("a whole line");
     let facts = parse_facts(line).expect("a line of MLSD");
     assert_eq!(facts.iter().count(), 0);
@@ -220,7 +214,7 @@ fn last_reply(sim: &Sim) -> ReceivedReply {
 
 fn logged_in(local: IpAddr) -> Sim {
     let mut sim = Sim::new(Config::default(), endpoints(local));
-    sim.log_in(Permissions::READ_WRITE);
+    sim.log_in(Rights::READ_WRITE);
     sim
 }
 

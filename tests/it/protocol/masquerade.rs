@@ -4,8 +4,11 @@
 //! client: our address, its address, the announced address, the side of the port, and why.
 
 use std::net::{IpAddr, SocketAddr};
+use std::num::NonZeroU16;
 
-use ftp_proto::{AnnounceReason, Endpoints, Masquerade, OuterPorts, PortNumber};
+use ftp_proto::{
+    AnnounceReason, Bound, Endpoints, Masquerade, OuterPorts, OuterPortsError, PortNumber,
+};
 use ftp_tests::transcript::set_masquerade;
 
 const ROWS_MIN: usize = 40;
@@ -66,6 +69,10 @@ rules: map=192.168.77.2>? address=203.0.113.1
 rules: map=192.168.77.2>203.0.113.2 address=?
 192.168.77.2          192.0.2.7              203.0.113.2    Outer  map 192.168.77.2
 192.168.77.3          192.0.2.7              192.168.77.3   Inner  unknown
+
+rules: client=192.0.2.0/24>? address=203.0.113.1
+192.168.77.2          192.0.2.7              192.168.77.2   Inner  unknown
+192.168.77.2          198.51.100.7           203.0.113.1    Outer  address
 
 # Local clients connect directly; the router, which hairpins others, is not local.
 rules: address=203.0.113.1 local-network=192.168.77.0/24 gateway=192.168.77.1
@@ -139,11 +146,7 @@ fn each_row_of_the_table_holds() {
 
 #[test]
 fn outer_ports_are_translated() {
-    let ports = |inner_first, outer_first, count| OuterPorts {
-        inner_first,
-        outer_first,
-        count,
-    };
+    let ports = |inner, outer, count| OuterPorts::new(inner, outer, count).expect("ports");
     for (ports, inner, outer) in [
         (ports(60_000, 50_000, 10), 59_999, 59_999),
         (ports(60_000, 50_000, 10), 60_000, 50_000),
@@ -155,22 +158,37 @@ fn outer_ports_are_translated() {
         (ports(65_535, 1024, 1), 65_535, 1024),
         (ports(1024, 65_535, 1), 1024, 65_535),
         (ports(1, 1, 65_535), 65_535, 65_535),
-        (ports(60_000, 50_000, 0), 60_000, 60_000),
-        // A range that runs out of numbers is the settings' fault; it must not panic here.
-        (ports(60_000, 65_535, 10), 60_001, 65_535),
     ] {
         assert_eq!(ports.outer(inner), outer, "{inner} in {ports:?}");
-        let rules = Masquerade {
-            outer_ports: Some(ports),
-            ..Masquerade::default()
-        };
-        assert_eq!(rules.announced_port(PortNumber::Outer, inner), outer);
-        assert_eq!(rules.announced_port(PortNumber::Inner, inner), inner);
+        let mut rules = Masquerade::default();
+        rules.outer_ports = Some(ports);
+        let port = |number| NonZeroU16::new(number).expect("a port");
+        let bound = Bound::new(port(inner));
+        assert_eq!(rules.announced_port(PortNumber::Outer, bound), outer);
+        assert_eq!(rules.announced_port(PortNumber::Inner, bound), inner);
+        // What the driver knows about this port comes before the rule for all of them.
+        let mapped = bound.with_outer(port(4711));
+        assert_eq!(rules.announced_port(PortNumber::Outer, mapped), 4711);
+        assert_eq!(rules.announced_port(PortNumber::Inner, mapped), inner);
     }
-    assert_eq!(
-        Masquerade::default().announced_port(PortNumber::Outer, 5),
-        5
-    );
+    let five = Bound::new(NonZeroU16::new(5).expect("a port"));
+    let announced = Masquerade::default().announced_port(PortNumber::Outer, five);
+    assert_eq!(announced, 5);
+}
+
+#[test]
+fn ports_that_do_not_exist_are_refused() {
+    use OuterPortsError::{Empty, PortZero, TooLong};
+    for (inner, outer, count, expected) in [
+        (0, 1, 1, PortZero),
+        (1, 0, 1, PortZero),
+        (1, 1, 0, Empty),
+        (65_535, 1, 2, TooLong),
+        (1, 65_535, 2, TooLong),
+        (2, 1, 65_535, TooLong),
+    ] {
+        assert_eq!(OuterPorts::new(inner, outer, count), Err(expected));
+    }
 }
 
 fn read_rules(rules: &mut Masquerade, text: &str) {
@@ -206,5 +224,6 @@ fn short(why: AnnounceReason) -> String {
         AnnounceReason::Unknown => "unknown".into(),
         AnnounceReason::LocalAddress => "nothing".into(),
         AnnounceReason::Ipv6 => "ipv6".into(),
+        other => panic!("a reason without a name here: {other:?}"),
     }
 }

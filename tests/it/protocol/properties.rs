@@ -4,7 +4,7 @@
 use std::net::SocketAddr;
 
 use ftp_proto::limits::LINE_BYTES_MAX;
-use ftp_proto::{Config, Endpoints, Outcome, Permissions, Timeout, TimeoutKind};
+use ftp_proto::{Config, Endpoints, Outcome, Rights, Timeout, TimeoutKind};
 use ftp_tests::fuzz;
 use ftp_tests::model::{self, ModelCommand, Step};
 use ftp_tests::operations::{self, Line, VERBS};
@@ -283,13 +283,13 @@ fn replies_after_transfer(lines: &[Vec<u8>], during: bool) -> Vec<u16> {
 
 fn logged_in() -> Sim {
     let mut sim = Sim::new(Config::default(), endpoints());
-    sim.log_in(Permissions::READ_WRITE);
+    sim.log_in(Rights::READ_WRITE);
     sim
 }
 
 fn open_port(sim: &mut Sim) {
     sim.send(b"PASV\r\n");
-    sim.answer(Outcome::PassiveOpened(Ok(60_000)));
+    sim.open_port(60_000);
 }
 
 fn start_transfer(sim: &mut Sim) {

@@ -28,7 +28,7 @@ use tempfile::TempDir;
 
 pub(crate) use black_box::BlackBox;
 pub(crate) use in_process::InProcess;
-pub(crate) use program::{Program, built, command};
+pub(crate) use program::{Program, command, example};
 pub(crate) use tls::SecureServer;
 
 use super::client::Client;

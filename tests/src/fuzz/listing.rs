@@ -1,12 +1,13 @@
-//! Listings: any entry, any pattern, any flags.
+//! Listings: any entry, any pattern, any flags, any tree.
 
 use arbitrary::{Arbitrary, Unstructured};
 use ftp_proto::listing::{self, Entry, EntryKind, FactSet, ListFlags, Pattern};
-use ftp_proto::{Config, Permissions};
+use ftp_proto::{Config, Rights};
 
 use crate::listing_parser::{self, Size};
 use crate::operations;
 use crate::sim::Sim;
+use crate::walk;
 
 /// The first byte chooses what the others are used for.
 pub fn listing(data: &[u8]) {
@@ -21,7 +22,13 @@ pub fn listing(data: &[u8]) {
             let (pattern, name) = (parts.next(), parts.next());
             matching(pattern.unwrap_or_default(), name.unwrap_or_default());
         }
-        Some((_, rest)) => argument(rest),
+        Some((170..=199, rest)) => argument(rest),
+        Some((200..=229, rest)) => {
+            if let Ok(case) = walk::Case::arbitrary_take_rest(Unstructured::new(rest)) {
+                walk::case(&case);
+            }
+        }
+        Some((230.., rest)) => walk::hostile::answers(rest),
         None => {}
     }
 }
@@ -38,6 +45,7 @@ pub struct AnyEntry {
     pub group: Option<Vec<u8>>,
     pub size: u64,
     pub modified: i64,
+    pub utc_offset: i32,
     pub now: i64,
     pub device_numbers: (u32, u32),
     pub link_target: Option<Vec<u8>>,
@@ -47,22 +55,16 @@ pub struct AnyEntry {
 
 impl AnyEntry {
     pub fn into_entry(self) -> Entry {
-        Entry {
-            name: self.name,
-            kind: KINDS[usize::from(self.kind) % KINDS.len()],
-            mode: self.mode,
-            links: self.links,
-            uid: self.uid,
-            gid: self.gid,
-            owner: self.owner,
-            group: self.group,
-            size: self.size,
-            modified: self.modified,
-            device: self.links,
-            inode: self.size,
-            device_numbers: self.device_numbers,
-            link_target: self.link_target,
-        }
+        let kind = KINDS[usize::from(self.kind) % KINDS.len()];
+        let mut entry = Entry::new(self.name, kind, self.size, self.modified);
+        (entry.mode, entry.links) = (self.mode, self.links);
+        (entry.uid, entry.gid) = (self.uid, self.gid);
+        (entry.owner, entry.group) = (self.owner, self.group);
+        (entry.device, entry.inode) = (self.links, self.size);
+        entry.device_numbers = self.device_numbers;
+        entry.link_target = self.link_target;
+        entry.utc_offset = self.utc_offset;
+        entry
     }
 }
 
@@ -138,7 +140,7 @@ fn check_long(entry: &Entry, now: i64, classify: bool) {
 fn check_facts(entry: &Entry) {
     let mut line = Vec::new();
     let set = FactSet::default();
-    listing::facts_line(&entry.name, entry, set, Permissions::READ_WRITE, &mut line);
+    listing::facts_line(&entry.name, entry, set, Rights::READ_WRITE, &mut line);
     let listing_parser::Facts { facts, name } = listing_parser::parse_facts(&line)
         .unwrap_or_else(|error| panic!("{error}: {}", line.escape_ascii()));
     assert_eq!(name, shown(&entry.name));
@@ -280,7 +282,7 @@ pub fn argument(argument: &[u8]) {
     let literal = [b"-- ", argument].concat();
     assert_eq!(ListFlags::split(&literal), (ListFlags::default(), argument));
     let mut sim = Sim::new(Config::default(), super::endpoints());
-    sim.log_in(Permissions::READ_WRITE);
+    sim.log_in(Rights::READ_WRITE);
     let line: Vec<u8> = argument
         .iter()
         .copied()

@@ -52,9 +52,10 @@ impl BlackBox {
             self.perform(&mut report, name, check);
         }
         // The addresses in the transcripts are IPv4.
-        let scenarios = match self.address.is_ipv4() {
-            true => scenarios::ALL,
-            false => &[],
+        let scenarios = if self.address.is_ipv4() {
+            scenarios::ALL
+        } else {
+            &[]
         };
         for scenario in scenarios {
             for (arrival, how) in [

@@ -4,14 +4,15 @@
 //! number chooses an item of a list by its remainder, so that every value is valid.
 
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::num::NonZeroU16;
 use std::time::Duration;
 
 #[cfg(feature = "arbitrary")]
 use arbitrary::Arbitrary;
-use ftp_proto::listing::{Entry, EntryKind};
+use ftp_proto::listing::{Entry, EntryBatch, EntryKind};
 use ftp_proto::{
-    Config, DataEvent, Endpoints, FileAnswer, FileRequest, Opened, Outcome, OuterPorts,
-    Permissions, Refusal, TransferError, TransferId, TransferKind,
+    Account, Bound, Config, DataEvent, Endpoints, FileAnswer, FileRequest, FtpPath, Opened,
+    Outcome, OuterPorts, Refusal, Right, Rights, TransferError, TransferId,
 };
 
 use crate::sim::{Question, Sim};
@@ -278,19 +279,28 @@ pub(crate) fn tls(established: bool) -> Outcome {
 /// A successful outcome of an action.
 pub fn good(question: &Question, choice: u8) -> Outcome {
     match question {
-        Question::Authenticate(_) => Outcome::Authenticated(Some(permissions(choice))),
+        Question::Authenticate(_) => Outcome::Authenticated(Some(account(choice))),
         Question::File(request) => Outcome::File(Ok(file_answer(request, choice))),
-        Question::Passive => Outcome::PassiveOpened(Ok(60_000 + u16::from(choice))),
+        Question::Passive => Outcome::PassiveOpened(Ok(bound(choice))),
         Question::Tls => tls(true),
         Question::Transfer(request) => {
-            let unique = matches!(request.kind, TransferKind::StoreUnique { .. });
+            let unique = request.kind.command() == "STOU";
             let components = COMPONENTS.iter().filter(|name| !name.is_empty());
             let names: Vec<&[u8]> = components.copied().collect();
-            Outcome::TransferOpened(Ok(Opened {
-                bytes: choice.is_multiple_of(2).then_some(choice.into()),
-                name: unique.then(|| pick(&names, choice).to_vec()),
-            }))
+            let mut opened = Opened::default();
+            opened.bytes = choice.is_multiple_of(2).then_some(choice.into());
+            opened.name = unique.then(|| pick(&names, choice).to_vec());
+            Outcome::TransferOpened(Ok(opened))
         }
+    }
+}
+
+/// A passive port; of a few, the driver knows the router's number.
+fn bound(choice: u8) -> Bound {
+    let port = |base: u16| NonZeroU16::new(base + u16::from(choice)).expect("a port");
+    match choice % 8 {
+        7 => Bound::new(port(60_000)).with_outer(port(40_000)),
+        _ => Bound::new(port(60_000)),
     }
 }
 
@@ -300,8 +310,10 @@ fn file_answer(request: &FileRequest, choice: u8) -> FileAnswer {
         FileRequest::ModifiedTime(_) => FileAnswer::Modified(i64::MIN >> (choice % 64)),
         FileRequest::Facts(_) => FileAnswer::Entry(entry(choice)),
         FileRequest::Status(_) => {
-            let lines = COMPONENTS.iter().map(|line| line.to_vec());
-            FileAnswer::Lines(lines.take(choice.into()).collect())
+            let entries = (0..choice % 128).map(entry).collect();
+            // Others follow: the action stays open.
+            let is_last = choice < 128;
+            FileAnswer::Entries(EntryBatch::new(entries, 1_700_000_000, is_last))
         }
         _ => FileAnswer::Done,
     }
@@ -315,22 +327,13 @@ pub fn entry(choice: u8) -> Entry {
         EntryKind::Symlink,
         EntryKind::Fifo,
     ];
-    Entry {
-        name: pick(COMPONENTS, choice).to_vec(),
-        kind: *pick(&KINDS, choice),
-        mode: 0o644,
-        links: 1,
-        uid: 1000,
-        gid: 1000,
-        owner: Some(pick(COMPONENTS, choice).to_vec()),
-        group: (!choice.is_multiple_of(2)).then(|| b"users".to_vec()),
-        size: 1234,
-        modified: 1_700_000_000,
-        device: 1,
-        inode: choice.into(),
-        device_numbers: (0, 0),
-        link_target: None,
-    }
+    let name = *pick(COMPONENTS, choice);
+    let mut entry = Entry::new(name, *pick(&KINDS, choice), 1234, 1_700_000_000);
+    (entry.mode, entry.uid, entry.gid) = (0o644, 1000, 1000);
+    entry.owner = Some(name.to_vec());
+    entry.group = (!choice.is_multiple_of(2)).then(|| b"users".to_vec());
+    (entry.device, entry.inode) = (1, choice.into());
+    entry
 }
 
 fn refused(question: &Question, choice: u8) -> Outcome {
@@ -412,11 +415,8 @@ impl Setting {
                 rules.address = on.then(|| Ipv4Addr::new(203, 0, 113, 1).into());
             }
             Self::OuterPorts(on) => {
-                rules.outer_ports = on.then_some(OuterPorts {
-                    inner_first: 60_010,
-                    outer_first: 50_000,
-                    count: 100,
-                });
+                let ports = OuterPorts::new(60_010, 50_000, 100).expect("ports");
+                rules.outer_ports = on.then_some(ports);
             }
             Self::Timeouts(on) => {
                 let timeout = on.then_some(Duration::from_secs(30));
@@ -446,7 +446,7 @@ impl Setup {
         let tls_required = std::mem::take(&mut config.tls_control_required);
         let mut sim = Sim::new(config, Endpoints::new(address(local), address(peer)));
         if let Some(rights) = self.logged_in {
-            sim.log_in(permissions(rights));
+            sim.log_in(account(rights));
         }
         sim.configure(|config| config.tls_control_required = tls_required);
         sim
@@ -454,11 +454,16 @@ impl Setup {
 }
 
 /// Mostly everything is permitted, so that commands get somewhere.
-fn permissions(choice: u8) -> Permissions {
+fn account(choice: u8) -> Account {
+    let below = || FtpPath::parse(b"/sub").expect("a path");
     match choice % 8 {
-        0 => Permissions::READ_ONLY,
-        1 => Permissions::default(),
-        _ => Permissions::READ_WRITE,
+        0 => Account::new(Rights::READ_ONLY),
+        1 => Account::new(Rights::NONE),
+        2 => Account::new(Rights::READ_ONLY).with_rights_below(below(), Rights::READ_WRITE),
+        3 => Account::new(Rights::READ_WRITE)
+            .with_rights_below(below(), Rights::READ_WRITE.without(Right::Overwrite))
+            .with_home(below()),
+        _ => Account::new(Rights::READ_WRITE),
     }
 }
 
@@ -476,13 +481,14 @@ const ENDS: &[(&str, &str)] = &[
     ("[2001:db8::2]:21", "[2001:db8::7]:40000"),
 ];
 
-pub(crate) const REFUSALS: [Refusal; 12] = [
+pub(crate) const REFUSALS: [Refusal; 13] = [
     Refusal::NotFound,
     Refusal::Denied,
     Refusal::Exists,
     Refusal::NotEmpty,
     Refusal::NotADirectory,
     Refusal::IsADirectory,
+    Refusal::NotARegularFile,
     Refusal::NoSpace,
     Refusal::NameRejected,
     Refusal::OffsetTooLarge,

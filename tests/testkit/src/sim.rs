@@ -10,11 +10,12 @@ mod timers;
 mod values;
 
 use std::net::IpAddr;
+use std::num::NonZeroU16;
 use std::sync::Arc;
 
 use ftp_proto::{
-    Config, DataEvent, DataId, Endpoints, FileRequest, Misuse, Outcome, PeerVerdict, Permissions,
-    Session, Timeout, TimeoutKind, TransferError, TransferId, TransferRequest,
+    Account, Bound, Config, DataEvent, DataId, Endpoints, FileAnswer, FileRequest, Misuse, Outcome,
+    PeerVerdict, Rights, Session, Timeout, TimeoutKind, TransferError, TransferId, TransferRequest,
 };
 
 use replies::Unanswered;
@@ -31,7 +32,7 @@ pub struct Sim {
     question: Option<Question>,
     running: Option<Running>,
     /// The port that the next 227 or 229 must announce.
-    bound: Option<u16>,
+    bound: Option<Bound>,
     log: Vec<String>,
     codes: Vec<u16>,
     unanswered: Unanswered,
@@ -54,6 +55,8 @@ pub struct Sim {
     never_connected: u32,
     closing: bool,
     epochs: Epochs,
+    /// The account of the last login.
+    account: Account,
 }
 
 /// The action that waits for its outcome.
@@ -119,15 +122,16 @@ impl Sim {
             never_connected: 0,
             closing: false,
             epochs: Epochs::default(),
+            account: Account::new(Rights::NONE),
         };
         sim.drain();
         sim
     }
 
     /// Logs in, for tests that begin after a login.
-    pub fn log_in(&mut self, permissions: Permissions) {
+    pub fn log_in(&mut self, account: impl Into<Account>) {
         self.send(b"USER joe\r\nPASS secret\r\n");
-        self.answer(Outcome::Authenticated(Some(permissions)));
+        self.answer(Outcome::Authenticated(Some(account.into())));
         assert_eq!(self.session.user(), Some(&b"joe"[..]));
     }
 
@@ -158,6 +162,12 @@ impl Sim {
         self.take();
     }
 
+    /// Answers `OpenPassive` with this port, which is not 0.
+    pub fn open_port(&mut self, port: u16) {
+        let port = NonZeroU16::new(port).expect("a port");
+        self.answer(Outcome::PassiveOpened(Ok(Bound::new(port))));
+    }
+
     /// Answers an action without passing waiting input.
     pub fn answer_only(&mut self, outcome: Outcome) {
         let shown = format!("{outcome:?}");
@@ -178,6 +188,14 @@ impl Sim {
             Outcome::TransferEnded { result, .. } if fits && !closed => Some(*result),
             _ => None,
         };
+        if let Outcome::Authenticated(Some(account)) = &outcome
+            && fits
+        {
+            self.account = account.clone();
+        }
+        // Other batches follow.
+        let is_open =
+            matches!(&outcome, Outcome::File(Ok(FileAnswer::Entries(batch))) if !batch.is_last);
         let result = self.session.handle_outcome(outcome.clone());
         assert_eq!(result.is_ok(), fits, "{outcome:?}\n{}", self.log.join("\n"));
         if result.is_err() {
@@ -195,6 +213,7 @@ impl Sim {
         }
         match ended {
             Some(_) => self.running = None,
+            None if is_open => {}
             None => self.question = None,
         }
         self.drain();

@@ -43,9 +43,10 @@ impl StrictReader {
     /// What is wrong with the reply. The bytes up to its end are discarded.
     pub fn next_reply(&mut self) -> Result<Option<ParsedReply>, String> {
         let Some(end) = self.end_of_reply() else {
-            return match self.buffer.len() > REPLY_BYTES_MAX {
-                true => Err(format!("a reply of more than {REPLY_BYTES_MAX} bytes")),
-                false => Ok(None),
+            return if self.buffer.len() > REPLY_BYTES_MAX {
+                Err(format!("a reply of more than {REPLY_BYTES_MAX} bytes"))
+            } else {
+                Ok(None)
             };
         };
         let bytes: Vec<u8> = self.buffer.drain(..end).collect();

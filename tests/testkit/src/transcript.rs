@@ -13,10 +13,12 @@
 //! A replay returns the text with the `S:` and `A:` lines of the real outputs.
 
 use std::net::{Ipv4Addr, SocketAddr};
+use std::num::NonZeroU16;
 
+use ftp_proto::listing::{Entry, EntryBatch, EntryKind};
 use ftp_proto::{
-    ClientRule, Config, Endpoints, FileAnswer, Opened, Outcome, OuterPorts, Permissions,
-    PublicAddress,
+    Account, Bound, ClientRule, Config, Endpoints, FileAnswer, FtpPath, Opened, Outcome,
+    OuterPorts, PublicAddress, Right, Rights,
 };
 
 use crate::operations;
@@ -40,7 +42,7 @@ pub struct Transcript<'a> {
     lines: Vec<&'a str>,
     config: Config,
     endpoints: Endpoints,
-    permissions: Option<Permissions>,
+    account: Option<Account>,
     implicit_tls: bool,
     /// Whether the transcript is about bytes that arrive together.
     whole_only: bool,
@@ -65,7 +67,7 @@ impl<'a> Transcript<'a> {
             lines: Vec::new(),
             config: Config::default(),
             endpoints: endpoints("192.168.77.2:21", "192.0.2.7:40000")?,
-            permissions: None,
+            account: None,
             implicit_tls: false,
             whole_only: false,
         };
@@ -80,7 +82,7 @@ impl<'a> Transcript<'a> {
                 None | Some(("C" | "D" | "T", _)) => {}
                 Some(("local", address)) => local = address,
                 Some(("peer", address)) => peer = address,
-                Some(("logged-in", rights)) => transcript.permissions = Some(permissions(rights)?),
+                Some(("logged-in", rights)) => transcript.account = Some(account(rights)?),
                 Some(("implicit-tls", "on")) => transcript.implicit_tls = true,
                 Some(("only", "whole")) => transcript.whole_only = true,
                 Some((key, value)) => set(&mut transcript.config, key, value)?,
@@ -128,18 +130,18 @@ impl<'a> Transcript<'a> {
             Sim::new
         };
         let mut sim = begin(self.config.clone(), self.endpoints);
-        if let Some(permissions) = self.permissions {
-            sim.log_in(permissions);
+        if let Some(account) = &self.account {
+            sim.log_in(account.clone());
         }
         let mut replay = Replay {
-            skipped: match self.permissions {
+            skipped: match self.account {
                 Some(_) => sim.log().len(),
                 None => 0,
             },
             written: 0,
             text: String::new(),
             sent_ahead: 0,
-            greeted: self.permissions.is_some(),
+            greeted: self.account.is_some(),
             sim,
         };
         replay.written = replay.skipped;
@@ -272,17 +274,15 @@ fn drive(sim: &mut Sim, what: &str) -> Result<(), String> {
     let (word, value) = what.split_once(' ').unwrap_or((what, ""));
     let number = || value.parse::<u64>().map_err(|fault| fault.to_string());
     let outcome = match word {
-        "authenticated" => Outcome::Authenticated(Some(permissions(value)?)),
+        "authenticated" => Outcome::Authenticated(Some(account(value)?)),
         "not-authenticated" => Outcome::Authenticated(None),
         "done" => Outcome::File(Ok(FileAnswer::Done)),
         "size" => Outcome::File(Ok(FileAnswer::Size(number()?))),
         "modified" => Outcome::File(Ok(FileAnswer::Modified(number()?.cast_signed()))),
         "entry" => Outcome::File(Ok(FileAnswer::Entry(operations::entry(0)))),
-        "lines" => {
-            let lines: Result<_, _> = value.split(" / ").map(text::read).collect();
-            Outcome::File(Ok(FileAnswer::Lines(lines?)))
-        }
-        "port" => Outcome::PassiveOpened(Ok(u16::try_from(number()?).map_err(|_| "no port")?)),
+        "entries" => Outcome::File(Ok(FileAnswer::Entries(entries(value, true)?))),
+        "some-entries" => Outcome::File(Ok(FileAnswer::Entries(entries(value, false)?))),
+        "port" => Outcome::PassiveOpened(Ok(bound(value)?)),
         "opened" => Outcome::TransferOpened(Ok(opened(value)?)),
         "tls" => operations::tls(true),
         "refused" => refused(sim.question().ok_or("no action is open")?, value)?,
@@ -292,6 +292,19 @@ fn drive(sim: &mut Sim, what: &str) -> Result<(), String> {
         .map_err(|misuse| misuse.to_string())?;
     sim.take();
     Ok(())
+}
+
+/// Entries of STAT: names with a space between; a slash at the end stands for a directory.
+fn entries(names: &str, is_last: bool) -> Result<EntryBatch, String> {
+    let entry = |name: &str| {
+        let (name, kind) = match name.strip_suffix('/') {
+            Some(name) => (name, EntryKind::Directory),
+            None => (name, EntryKind::File),
+        };
+        Ok(Entry::new(text::read(name)?, kind, 5, 0))
+    };
+    let entries: Result<_, String> = names.split_whitespace().map(entry).collect();
+    Ok(EntryBatch::new(entries?, 0, is_last))
 }
 
 /// Performs a `D:` line with an event.
@@ -317,6 +330,18 @@ fn apply_event(sim: &mut Sim, word: &str, value: &str) -> Result<(), String> {
         _ => return Err("unknown event".into()),
     }
     Ok(())
+}
+
+/// A port, and perhaps the router's port that leads to it: `60000 as 50000`.
+fn bound(value: &str) -> Result<Bound, String> {
+    let port = |text: &str| {
+        text.parse::<NonZeroU16>()
+            .map_err(|fault| fault.to_string())
+    };
+    match value.split_once(" as ") {
+        Some((inner, outer)) => Ok(Bound::new(port(inner)?).with_outer(port(outer)?)),
+        None => Ok(Bound::new(port(value)?)),
+    }
 }
 
 fn opened(value: &str) -> Result<Opened, String> {
@@ -346,11 +371,30 @@ fn named<T: Copy + std::fmt::Debug>(name: &str, all: &[T]) -> Result<T, String> 
     found.copied().ok_or_else(|| format!("unknown: {name}"))
 }
 
-fn permissions(text: &str) -> Result<Permissions, String> {
+/// Rights, and after them the home directory and the rights of directories: `read-only home=/a /a/in=elrw`.
+fn account(text: &str) -> Result<Account, String> {
+    let mut words = text.split(' ');
+    let mut account = Account::new(rights(words.next().unwrap_or_default())?);
+    for word in words {
+        let (name, value) = word.split_once('=').ok_or("no rights of a directory")?;
+        let path = |text: &str| FtpPath::parse(text.as_bytes()).ok_or("no path");
+        account = match name {
+            "home" => account.with_home(path(value)?),
+            directory => account.with_rights_below(path(directory)?, rights(value)?),
+        };
+    }
+    Ok(account)
+}
+
+/// A word or letters. `-overwrite` behind them: but files may not be replaced.
+fn rights(text: &str) -> Result<Rights, String> {
+    if let Some(text) = text.strip_suffix("-overwrite") {
+        return Ok(rights(text)?.without(Right::Overwrite));
+    }
     match text {
-        "read-write" => Ok(Permissions::READ_WRITE),
-        "read-only" => Ok(Permissions::READ_ONLY),
-        _ => Err(format!("unknown rights: {text}")),
+        "read-write" => Ok(Rights::READ_WRITE),
+        "read-only" => Ok(Rights::READ_ONLY),
+        letters => Rights::from_letters(letters).ok_or(format!("unknown rights: {text}")),
     }
 }
 
@@ -401,7 +445,7 @@ pub fn set_masquerade(rules: &mut ftp_proto::Masquerade, key: &str, value: &str)
             let rule = match value.split_once('=')? {
                 (network, "local") => (network.parse().ok()?, ClientRule::Local),
                 (network, address) => {
-                    let address = address.parse().ok()?;
+                    let address = public_address(address)?;
                     (network.parse().ok()?, ClientRule::Announce(address))
                 }
             };
@@ -412,11 +456,9 @@ pub fn set_masquerade(rules: &mut ftp_proto::Masquerade, key: &str, value: &str)
             let (inner_first, inner_last) = inner.split_once('-')?;
             let inner_first: u16 = inner_first.parse().ok()?;
             let inner_last: u16 = inner_last.parse().ok()?;
-            rules.outer_ports = Some(OuterPorts {
-                inner_first,
-                outer_first: outer.parse().ok()?,
-                count: inner_last.checked_sub(inner_first)? + 1,
-            });
+            let count = inner_last.checked_sub(inner_first)? + 1;
+            let ports = OuterPorts::new(inner_first, outer.parse().ok()?, count);
+            rules.outer_ports = Some(ports.ok()?);
         }
         _ => return None,
     }

@@ -12,9 +12,9 @@ use crate::address::{
 };
 use crate::command::DataVerb;
 use crate::event::DataId;
-use crate::masquerade::Announcement;
+use crate::masquerade::{Announcement, Bound};
 use crate::offer::PassiveOffer;
-use crate::outcome::Refusal;
+use crate::refusal::Refusal;
 use crate::reply::Reply;
 use crate::session::context::{Context, PassiveCommand, Question};
 use crate::session::transfer_state::Transfer;
@@ -44,7 +44,7 @@ impl Ready {
     pub(in crate::session) fn passive_opened(
         &mut self,
         context: &mut Context,
-        result: Result<u16, Refusal>,
+        result: Result<Bound, Refusal>,
     ) -> bool {
         let Question::Passive {
             data,
@@ -56,10 +56,10 @@ impl Ready {
         };
         context.question = Question::None;
         let reply = match result {
-            Ok(port) if !cancelled => {
+            Ok(bound) if !cancelled => {
                 context.epochs.data_open += 1;
                 self.data = DataSetup::Passive(data);
-                context.announce(data, command, port)
+                context.announce(data, command, bound)
             }
             Err(Refusal::Busy) if !cancelled => Reply::PASSIVE_BUSY,
             Ok(_) | Err(_) => Reply::PASSIVE_FAILED,
@@ -149,7 +149,7 @@ impl Ready {
 }
 
 impl Context {
-    fn announce(&mut self, data: DataId, command: PassiveCommand, bound: u16) -> Reply {
+    fn announce(&mut self, data: DataId, command: PassiveCommand, bound: Bound) -> Reply {
         let announcement = self.announcement();
         let Announcement { address, port, .. } = announcement;
         let rules = &self.config.masquerade;

@@ -44,6 +44,7 @@ impl Ready {
     /// Closes the data connection of the user who logs out, and starts the login timer again.
     pub(in crate::session) fn log_out(&mut self, context: &mut Context) {
         self.close_data(context);
+        context.utf8 = false;
         context.epochs.login += 1;
     }
 
@@ -78,7 +79,7 @@ impl Ready {
             InfoVerb::Feat => context.features(self.facts),
             InfoVerb::Help => context.help(argument),
             InfoVerb::Lang => context.language(argument),
-            InfoVerb::Opts => context.options(argument, Some(&mut self.facts)),
+            InfoVerb::Opts => context.options(argument, Some(self)),
             InfoVerb::Stat if argument.is_empty() => context.status(Some(self)),
             InfoVerb::Stat => return self.list_status(context, command, argument),
         };
@@ -91,7 +92,7 @@ impl Ready {
             LocalVerb::Acct => Reply::ACCOUNT_SUPERFLUOUS,
             LocalVerb::Allo => Self::allocate(argument),
             LocalVerb::Mode => Self::transfer_mode(argument),
-            LocalVerb::Pwd => self.print_directory(),
+            LocalVerb::Pwd => self.print_directory(context),
             LocalVerb::Rest => self.restart(argument),
             LocalVerb::Stru => Self::file_structure(argument),
             LocalVerb::Type => self.representation_type(argument),

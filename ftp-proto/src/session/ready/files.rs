@@ -6,12 +6,15 @@ use super::Ready;
 use crate::action::{FileRequest, Representation};
 use crate::command::{CommandInfo, FileVerb, split_word};
 use crate::date::{parse_time_val, time_val};
-use crate::listing::{self, Selection};
-use crate::outcome::{FileAnswer, Refusal};
+use crate::listing;
+use crate::outcome::FileAnswer;
 use crate::path::FtpPath;
+use crate::refusal::Refusal;
 use crate::reply::Reply;
-use crate::session::context::{Context, FileQuestion};
-use crate::session::refusal::{path_refusal, refusal};
+use crate::rights::Right;
+use crate::session::context::{Context, FileQuestion, Question};
+use crate::session::file_status::FileStatus;
+use crate::session::refusal::refusal;
 
 impl Ready {
     /// `rename_from`: the path of RNFR, if that was the previous line.
@@ -23,13 +26,8 @@ impl Ready {
         argument: &[u8],
         rename_from: Option<FtpPath>,
     ) {
-        let request = self
-            .check_right(command)
-            .and_then(|()| self.file_request(verb, argument, rename_from));
-        match request {
-            Ok(request) => context.ask(command, request),
-            Err(reply) => context.reply(reply),
-        }
+        let request = self.file_request(context, verb, argument, rename_from);
+        self.ask(context, command, request);
     }
 
     /// STAT with a path.
@@ -39,16 +37,12 @@ impl Ready {
         command: &'static CommandInfo,
         argument: &[u8],
     ) {
-        let selection = self
-            .check_right(command)
-            .and_then(|()| Selection::parse(argument, &self.directory).map_err(path_refusal));
-        match selection {
-            Ok(selection) => context.ask(
-                command,
-                (FileQuestion::Status, FileRequest::Status(selection)),
-            ),
-            Err(reply) => context.reply(reply),
-        }
+        let selection = self.select(context, argument);
+        let request = selection.map(|selection| {
+            let request = FileRequest::Status(selection);
+            (FileQuestion::Status(FileStatus::default()), request)
+        });
+        self.ask(context, command, request);
     }
 
     /// The outcome of a file request. `false`: no such action is open.
@@ -64,41 +58,37 @@ impl Ready {
         let Some((command, question)) = context.take_file_question(accepts) else {
             return false;
         };
-        let reply = match result {
-            Ok(answer) => self.reply_to(question, answer),
-            Err(reason) => refusal(command, reason),
+        let reply = match (question, result) {
+            (_, Err(reason)) => refusal(command, reason),
+            (FileQuestion::Status(mut status), Ok(FileAnswer::Entries(batch))) => {
+                status.add(&batch, self.names(context));
+                if !batch.is_last {
+                    context.question = Question::File(command, FileQuestion::Status(status));
+                    return true;
+                }
+                status.into_reply()
+            }
+            (question, Ok(answer)) => self.reply_to(context, question, answer),
         };
         context.reply(reply);
         true
     }
 
-    /// Refuses a command for which the user lacks the right.
-    pub(super) fn check_right(&self, command: &CommandInfo) -> Result<(), Reply> {
-        match command.right {
-            Some(right) if !self.permissions.allows(right) => {
-                Err(refusal(command, Refusal::Denied))
-            }
-            Some(_) | None => Ok(()),
-        }
-    }
-
-    pub(super) fn resolve(&self, argument: &[u8]) -> Result<FtpPath, Reply> {
-        self.directory.resolve(argument).map_err(path_refusal)
-    }
-
     fn file_request(
         &self,
+        context: &Context,
         verb: FileVerb,
         argument: &[u8],
         rename_from: Option<FtpPath>,
     ) -> Result<(FileQuestion, FileRequest), Reply> {
+        let resolve = |argument| self.resolve(context, argument);
         Ok(match verb {
             // Like `cd` in a shell.
-            FileVerb::Cwd if argument.is_empty() => change_directory(FtpPath::root()),
-            FileVerb::Cwd => change_directory(self.resolve(argument)?),
+            FileVerb::Cwd if argument.is_empty() => change_directory(self.account.home().clone()),
+            FileVerb::Cwd => change_directory(resolve(argument)?),
             FileVerb::Cdup => change_directory(self.directory.parent()),
             FileVerb::Mkd => {
-                let path = self.resolve(argument)?;
+                let path = resolve(argument)?;
                 let umask = self.umask;
                 (
                     FileQuestion::MakeDirectory(path.clone()),
@@ -107,26 +97,30 @@ impl Ready {
             }
             FileVerb::Rmd => (
                 FileQuestion::RemoveDirectory,
-                FileRequest::RemoveDirectory(self.resolve(argument)?),
+                FileRequest::RemoveDirectory(resolve(argument)?),
             ),
             FileVerb::Dele => (
                 FileQuestion::DeleteFile,
-                FileRequest::DeleteFile(self.resolve(argument)?),
+                FileRequest::DeleteFile(resolve(argument)?),
             ),
             FileVerb::Rnfr => {
-                let path = self.resolve(argument)?;
+                let path = resolve(argument)?;
                 (
                     FileQuestion::RenameFrom(path.clone()),
                     FileRequest::RenameFrom(path),
                 )
             }
             FileVerb::Rnto => {
-                let to = self.resolve(argument)?;
+                let to = resolve(argument)?;
                 let from = rename_from.ok_or(Reply::RENAME_FROM_FIRST)?;
-                (FileQuestion::Rename, FileRequest::Rename { from, to })
+                let replace = self.account.allows(&to, Right::Overwrite);
+                (
+                    FileQuestion::Rename,
+                    FileRequest::Rename { from, to, replace },
+                )
             }
             FileVerb::Size => {
-                let path = self.resolve(argument)?;
+                let path = resolve(argument)?;
                 if self.representation == Representation::Ascii {
                     return Err(Reply::SIZE_IN_ASCII);
                 }
@@ -134,30 +128,32 @@ impl Ready {
             }
             FileVerb::Mdtm => (
                 FileQuestion::ModifiedTime,
-                FileRequest::ModifiedTime(self.resolve(argument)?),
+                FileRequest::ModifiedTime(resolve(argument)?),
             ),
             FileVerb::Mfmt => {
                 let (modified, name) = time_and_name(argument).ok_or(Reply::ARGUMENT_SYNTAX)?;
-                let path = self.resolve(name)?;
+                let path = resolve(name)?;
                 (
                     FileQuestion::SetModified(modified, name.to_vec()),
                     FileRequest::SetModified { path, modified },
                 )
             }
             FileVerb::Mlst => {
-                let path = self.resolve(argument)?;
+                let path = resolve(argument)?;
                 (FileQuestion::Facts(path.clone()), FileRequest::Facts(path))
             }
         })
     }
 
-    fn reply_to(&mut self, question: FileQuestion, answer: FileAnswer) -> Reply {
+    fn reply_to(&mut self, context: &Context, question: FileQuestion, answer: FileAnswer) -> Reply {
         match (question, answer) {
             (FileQuestion::ChangeDirectory(path), _) => {
                 self.directory = path;
                 Reply::DIRECTORY_CHANGED
             }
-            (FileQuestion::MakeDirectory(path), _) => Reply::directory_created(path.as_bytes()),
+            (FileQuestion::MakeDirectory(path), _) => {
+                Reply::directory_created(&self.names(context).encode(path.as_bytes()))
+            }
             (FileQuestion::RenameFrom(path), _) => {
                 self.rename_from = Some(path);
                 Reply::RENAME_READY
@@ -169,13 +165,15 @@ impl Ready {
             (FileQuestion::RemoveDirectory, _) => Reply::DIRECTORY_REMOVED,
             (FileQuestion::DeleteFile, _) => Reply::FILE_DELETED,
             (FileQuestion::Rename, _) => Reply::RENAMED,
-            (FileQuestion::Facts(path), FileAnswer::Entry(entry)) => {
+            (FileQuestion::Facts(path), FileAnswer::Entry(mut entry)) => {
+                // A driver that looks at `.` for the root may call it so: `cdir` is for MLSD only.
+                entry.name = path.name().to_vec();
                 let mut line = Vec::new();
-                let name = path.as_bytes();
-                listing::facts(name, &entry, self.facts, self.permissions, &mut line);
+                let rights = self.account.rights_at(&path);
+                let name = self.names(context).encode(path.as_bytes());
+                listing::facts(&name, &entry, self.facts, rights, &mut line);
                 Reply::entry(line)
             }
-            (FileQuestion::Status, FileAnswer::Lines(lines)) => Reply::file_status(lines),
             (FileQuestion::Size, FileAnswer::Size(bytes)) => Reply::size(bytes),
             (FileQuestion::ModifiedTime, FileAnswer::Modified(seconds)) => {
                 Reply::modified(&time_val(seconds))
@@ -183,7 +181,7 @@ impl Ready {
             // `file_answered` has refused all other pairs.
             (
                 FileQuestion::Facts(_)
-                | FileQuestion::Status
+                | FileQuestion::Status(_)
                 | FileQuestion::Size
                 | FileQuestion::ModifiedTime,
                 _,

@@ -5,10 +5,11 @@ use super::Ready;
 use crate::action::Representation;
 use crate::address::parse_decimal;
 use crate::reply::Reply;
+use crate::session::context::Context;
 
 impl Ready {
-    pub(super) fn print_directory(&self) -> Reply {
-        Reply::current_directory(self.directory.as_bytes())
+    pub(super) fn print_directory(&self, context: &Context) -> Reply {
+        Reply::current_directory(&self.names(context).encode(self.directory.as_bytes()))
     }
 
     pub(super) fn restart(&mut self, argument: &[u8]) -> Reply {

@@ -19,10 +19,10 @@ impl Ready {
         let (name, rest) = split_word(argument.trim_ascii_start());
         let reply = match &name.to_ascii_uppercase()[..] {
             b"HELP" => context.site_help(rest.trim_ascii()),
-            b"CHMOD" => match self.change_mode(command, rest) {
-                Ok(request) => return context.ask(command, request),
-                Err(reply) => reply,
-            },
+            b"CHMOD" => {
+                let request = self.change_mode(context, rest);
+                return self.ask(context, command, request);
+            }
             b"UMASK" => self.set_umask(context.config.umask, rest.trim_ascii()),
             b"" => Reply::ARGUMENT_NEEDED,
             _ => Reply::UNKNOWN_SITE_COMMAND,
@@ -32,15 +32,14 @@ impl Ready {
 
     fn change_mode(
         &self,
-        command: &CommandInfo,
+        context: &Context,
         argument: &[u8],
     ) -> Result<(FileQuestion, FileRequest), Reply> {
         let (mode, name) = split_word(argument);
         let (Some(requested), false) = (parse_octal(mode), name.is_empty()) else {
             return Err(Reply::ARGUMENT_SYNTAX);
         };
-        self.check_right(command)?;
-        let path = self.resolve(name)?;
+        let path = self.resolve(context, name)?;
         let mode = requested & MODE_MAX;
         let reduced = mode != requested;
         Ok((

@@ -4,17 +4,23 @@
 
 use alloc::vec::Vec;
 use core::mem;
+use core::num::NonZeroU64;
 
 use super::Ready;
 use crate::action::{
-    Action, DataConnection, ListStyle, Representation, TransferId, TransferKind, TransferRequest,
-    TransferStart,
+    Action, DataConnection, Representation, TransferId, TransferKind, TransferRequest,
+    TransferStart, UploadStart,
 };
 use crate::command::{CommandInfo, TransferVerb};
 use crate::listing::Selection;
-use crate::outcome::{Opened, Refusal, TransferError};
+use crate::listing::style::ListStyle;
+use crate::outcome::{Opened, TransferError};
+use crate::path::FtpPath;
+use crate::refusal::Refusal;
 use crate::reply::Reply;
+use crate::rights::Right;
 use crate::session::context::Context;
+use crate::session::permitted::Permitted;
 use crate::session::refusal::{path_refusal, refusal};
 use crate::session::transfer_state::{Running, Transfer, TransferInfo};
 
@@ -28,19 +34,29 @@ impl Ready {
     ) {
         let offset = mem::take(&mut self.restart);
         let kind = self
-            .check_right(command)
-            .and_then(|()| self.transfer_kind(verb, argument, offset));
-        let kind = match kind {
-            Ok(kind) => kind,
-            Err(reply) => return context.reply(reply),
-        };
+            .transfer_kind(context, verb, argument, offset)
+            .and_then(|kind| Permitted::check(&self.account, command, kind));
+        match kind {
+            Ok(kind) => self.open_transfer(context, command, verb, kind),
+            Err(reply) => context.reply(reply),
+        }
+    }
+
+    fn open_transfer(
+        &mut self,
+        context: &mut Context,
+        command: &'static CommandInfo,
+        verb: TransferVerb,
+        kind: Permitted<TransferKind>,
+    ) {
+        let kind = kind.into_inner();
         context.transfers_started += 1;
         let id = TransferId(context.transfers_started);
         self.transfer = Transfer::Opening(TransferInfo {
             id,
             command,
             verb,
-            directory: kind.path().clone(),
+            directory: kind.path().parent(),
         });
         context.push_action(Action::OpenTransfer(TransferRequest {
             id,
@@ -118,7 +134,10 @@ impl Ready {
         connected: bool,
     ) {
         let protected = context.protection.is_data_private();
-        let unique_name = opened.name.map(|name| self.usable_name(&info, name));
+        let unique_name = opened.name.map(|name| {
+            let name = self.usable_name(&info, name);
+            self.names(context).encode(&name).into_owned()
+        });
         let reply = match (&unique_name, opened.bytes) {
             (Some(name), _) => Reply::opening_unique(name),
             (None, Some(bytes)) => Reply::opening_bytes(bytes),
@@ -160,61 +179,73 @@ impl Ready {
 
     fn transfer_kind(
         &self,
+        context: &Context,
         verb: TransferVerb,
         argument: &[u8],
         offset: u64,
     ) -> Result<TransferKind, Reply> {
-        let select = || Selection::parse(argument, &self.directory).map_err(path_refusal);
-        let kind = match verb {
+        let resolve = |argument| self.resolve(context, argument);
+        Ok(match verb {
             TransferVerb::Retr => TransferKind::Retrieve {
-                path: self.resolve(argument)?,
+                path: resolve(argument)?,
                 offset,
             },
-            TransferVerb::Stor => TransferKind::Store {
-                path: self.resolve(argument)?,
-                offset,
-            },
-            TransferVerb::Appe => TransferKind::Append {
-                path: self.resolve(argument)?,
-            },
-            TransferVerb::Stou if argument.is_empty() => TransferKind::StoreUnique {
-                directory: self.directory.clone(),
-                suggested_name: Vec::new(),
-            },
-            TransferVerb::Stou => {
-                let path = self.resolve(argument)?;
-                TransferKind::StoreUnique {
-                    directory: path.parent(),
-                    suggested_name: path.name().to_vec(),
-                }
+            TransferVerb::Stor => {
+                let path = resolve(argument)?;
+                let start = self.store_start(&path, offset)?;
+                TransferKind::Store { path, start }
             }
-            TransferVerb::Mlsd => TransferKind::List {
-                selection: Selection::of_path(self.resolve(argument)?),
-                style: ListStyle::Facts {
-                    facts: self.facts,
-                    permissions: self.permissions,
-                },
-            },
-            TransferVerb::Nlst => TransferKind::List {
-                selection: select()?,
-                style: ListStyle::Names,
-            },
-            TransferVerb::List => TransferKind::List {
-                selection: select()?,
-                style: ListStyle::Long,
-            },
-        };
-        match kind {
-            TransferKind::Append { .. } | TransferKind::StoreUnique { .. } if offset > 0 => {
-                Err(Reply::RESTART_MEANINGLESS)
+            TransferVerb::Appe | TransferVerb::Stou if offset > 0 => {
+                return Err(Reply::RESTART_MEANINGLESS);
             }
+            TransferVerb::Appe => TransferKind::Store {
+                path: resolve(argument)?,
+                start: UploadStart::End,
+            },
+            TransferVerb::Stou => TransferKind::Store {
+                path: self.suggested_path(resolve(argument)?, argument)?,
+                start: UploadStart::Unique,
+            },
+            TransferVerb::Mlsd => {
+                let (facts, account) = (self.facts, self.account.clone());
+                let style = ListStyle::Facts { facts, account };
+                self.list(context, Selection::of_path(resolve(argument)?), style)
+            }
+            TransferVerb::Nlst => {
+                self.list(context, self.select(context, argument)?, ListStyle::Names)
+            }
+            TransferVerb::List => {
+                self.list(context, self.select(context, argument)?, ListStyle::Long)
+            }
+        })
+    }
+
+    /// What STOR keeps of a file that exists. `offset`: that of REST.
+    fn store_start(&self, path: &FtpPath, offset: u64) -> Result<UploadStart, Reply> {
+        let replace = self.account.allows(path, Right::Overwrite);
+        match NonZeroU64::new(offset) {
+            None if replace => Ok(UploadStart::Replace),
+            None => Ok(UploadStart::Create),
             // The client's offset counts each line end as two bytes, so its place in the file is unknown.
-            TransferKind::Store { .. }
-                if offset > 0 && self.representation == Representation::Ascii =>
-            {
-                Err(Reply::RESTART_IN_ASCII)
-            }
-            kind => Ok(kind),
+            Some(_) if self.representation == Representation::Ascii => Err(Reply::RESTART_IN_ASCII),
+            Some(offset) => Ok(UploadStart::At { offset, replace }),
+        }
+    }
+
+    /// The path of STOU. Without a name in the argument, the name begins with "upload".
+    fn suggested_path(&self, path: FtpPath, argument: &[u8]) -> Result<FtpPath, Reply> {
+        if argument.is_empty() || path.is_root() {
+            path.resolve(b"upload").map_err(path_refusal)
+        } else {
+            Ok(path)
+        }
+    }
+
+    fn list(&self, context: &Context, selection: Selection, style: ListStyle) -> TransferKind {
+        TransferKind::List {
+            selection,
+            style,
+            names: self.names(context).clone(),
         }
     }
 }

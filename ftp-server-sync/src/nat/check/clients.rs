@@ -4,9 +4,12 @@
 //! cannot differ from those of a running server.
 
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::num::NonZeroU16;
 use std::sync::Arc;
 
-use ftp_proto::{Action, ClientRule, Config, Endpoints, Outcome, Output, Permissions, Session};
+use ftp_proto::{
+    Account, Action, Bound, ClientRule, Config, Endpoints, Outcome, Output, Rights, Session,
+};
 use ipnet::{IpNet, Ipv4Net};
 
 use crate::net::interfaces::Interfaces;
@@ -128,11 +131,12 @@ impl Simulation<'_> {
             SocketAddr::new(local, self.settings.control_port()),
             SocketAddr::new(peer, CLIENT_PORT),
         );
-        let inner = example_port(self.settings);
+        // No range of ports begins with 0.
+        let inner = NonZeroU16::new(example_port(self.settings)).unwrap_or(NonZeroU16::MIN);
         let replies = run_session(self.config.clone(), endpoints, inner);
         let rules = &self.config.masquerade;
         let announced = rules.lookup(&endpoints);
-        let port = rules.announced_port(announced.port, inner);
+        let port = rules.announced_port(announced.port, Bound::new(inner));
         let target = match announced.address {
             IpAddr::V4(address) => format!("{address} port {port}"),
             IpAddr::V6(_) => format!("port {port} of the same address"),
@@ -214,12 +218,12 @@ impl Simulation<'_> {
         let mut hosts = own.chain(&self.interfaces.gateways);
         let mut rules = self.config.masquerade.clients.iter();
         hosts.any(|host| host.to_canonical() == IpAddr::V4(address))
-            || rules.any(|(_, rule)| *rule == ClientRule::Announce(address))
+            || rules.any(|(_, rule)| *rule == ClientRule::Announce(address.into()))
     }
 }
 
 /// Runs a session that logs in and sends PASV and EPSV. Returns the replies to these two.
-fn run_session(config: Arc<Config>, endpoints: Endpoints, port: u16) -> Vec<String> {
+fn run_session(config: Arc<Config>, endpoints: Endpoints, port: NonZeroU16) -> Vec<String> {
     let mut session = Session::new(config, endpoints);
     let mut replies = Vec::new();
     let mut unused: &[u8] = b"USER anonymous\r\nPASS check@\r\nPASV\r\nEPSV\r\n";
@@ -233,9 +237,11 @@ fn run_session(config: Arc<Config>, endpoints: Endpoints, port: u16) -> Vec<Stri
                     continue;
                 }
                 Output::Action(Action::Authenticate { .. }) => {
-                    Outcome::Authenticated(Some(Permissions::READ_ONLY))
+                    Outcome::Authenticated(Some(Account::new(Rights::READ_ONLY)))
                 }
-                Output::Action(Action::OpenPassive(_)) => Outcome::PassiveOpened(Ok(port)),
+                Output::Action(Action::OpenPassive(_)) => {
+                    Outcome::PassiveOpened(Ok(Bound::new(port)))
+                }
                 Output::Action(_) => continue,
             };
             // Each outcome answers the action before it, so it is accepted.

@@ -2,7 +2,9 @@
 
 use std::net::{Ipv4Addr, Ipv6Addr};
 
-use ftp_proto::{Announcement, PortNumber};
+use ftp_proto::{
+    Account, Action, Bound, Config, DataEvent, Endpoints, Outcome, Output, Rights, Session,
+};
 use proptest::prelude::*;
 
 use super::*;
@@ -13,26 +15,52 @@ const FIRST: &str = "client 198.51.100.1 from outside was sent to 203.0.113.1:60
                      connect: \
          check the port forwarding of the router";
 
-fn offer(address: &str, port: u16) -> PassiveOffer {
-    PassiveOffer {
-        announcement: Announcement {
-            address: address.parse().unwrap(),
-            port: PortNumber::Outer,
-            reason: AnnounceReason::MasqueradeAddress,
-        },
-        port,
-        with_address: true,
-        origin: ClientOrigin::Outside,
-        diagnosis: Diagnosis::NotForwarded,
+/// A client from outside that did not connect to 203.0.113.1:60004, as a session reports it.
+fn missed() -> NeverConnected {
+    let endpoints = Endpoints::new(
+        "192.168.77.2:21".parse().unwrap(),
+        "198.51.100.1:50000".parse().unwrap(),
+    );
+    let mut config = Config::default();
+    config.masquerade.address = Some(Ipv4Addr::new(203, 0, 113, 1).into());
+    let mut session = Session::new(config.into(), endpoints);
+    let mut input = &b"USER x\r\nPASS x\r\nPASV\r\n"[..];
+    let mut data = None;
+    loop {
+        while let Some(output) = session.poll_output() {
+            let outcome = match output {
+                Output::Action(Action::Authenticate { .. }) => {
+                    Outcome::Authenticated(Some(Account::new(Rights::READ_ONLY)))
+                }
+                Output::Action(Action::OpenPassive(id)) => {
+                    data = Some(id);
+                    let port = 60_004.try_into().unwrap();
+                    Outcome::PassiveOpened(Ok(Bound::new(port)))
+                }
+                _ => continue,
+            };
+            session.handle_outcome(outcome).unwrap();
+        }
+        match session.handle_input(input) {
+            0 => break,
+            used => input = &input[used..],
+        }
     }
+    session.handle_data(data.unwrap(), DataEvent::NeverConnected);
+    *session.never_connected().unwrap()
+}
+
+fn offer(address: &str, port: u16) -> PassiveOffer {
+    let mut offer = missed().offer;
+    offer.announcement.address = address.parse().unwrap();
+    offer.port = port;
+    offer
 }
 
 fn never_connected(announced: PassiveOffer) -> NeverConnected {
-    NeverConnected {
-        number: 1,
-        offer: announced,
-        withdrawn: false,
-    }
+    let mut connection = missed();
+    connection.offer = announced;
+    connection
 }
 
 fn client(last: u8) -> IpAddr {
@@ -139,16 +167,15 @@ fn the_silence_ends() {
 fn other_reasons_are_counted_separately() {
     let mut simulation = Simulation::new();
     let outside = offer("203.0.113.1", 60_004);
+    let changed = |change: fn(&mut PassiveOffer)| {
+        let mut other = outside;
+        change(&mut other);
+        other
+    };
     let others = [
         offer("203.0.113.2", 60_004),
-        PassiveOffer {
-            origin: ClientOrigin::Private,
-            ..outside
-        },
-        PassiveOffer {
-            diagnosis: Diagnosis::Blocked,
-            ..outside
-        },
+        changed(|offer| offer.origin = ClientOrigin::Private),
+        changed(|offer| offer.diagnosis = Diagnosis::Blocked),
     ];
     assert!(simulation.fail_with(1, outside).is_some());
     for other in others {
@@ -163,10 +190,7 @@ fn other_reasons_are_counted_separately() {
             .contains("3 times")
     );
     // PASV or EPSV: it is the same router.
-    let extended = PassiveOffer {
-        with_address: false,
-        ..outside
-    };
+    let extended = changed(|offer| offer.with_address = false);
     assert_eq!(simulation.fail_with(1, extended), None);
 }
 

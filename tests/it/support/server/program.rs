@@ -26,7 +26,7 @@ use crate::support::process;
 pub(crate) struct Program {
     child: Child,
     log: Arc<Log>,
-    pub(super) address: SocketAddr,
+    pub(crate) address: SocketAddr,
 }
 
 /// What the server has written to stderr until now.
@@ -44,7 +44,7 @@ struct LogState {
 
 impl Program {
     /// Starts the command and waits for its first listener.
-    pub(super) fn start(command: &mut Command) -> Self {
+    pub(crate) fn start(command: &mut Command) -> Self {
         let mut child = process::start(command);
         let log = Arc::new(Log::default());
         let stderr = child.stderr.take().expect("stderr is piped");
@@ -67,8 +67,16 @@ impl Program {
         program
     }
 
-    pub(super) fn log(&self) -> String {
+    pub(crate) fn log(&self) -> String {
         self.log.state.lock().expect("the log").text.clone()
+    }
+
+    /// The log once it holds `text`: what the program has written may be still on its way to us.
+    #[track_caller]
+    pub(crate) fn log_with(&self, text: &str) -> String {
+        let holds = |log: &LogState| log.text.contains(text).then(|| log.text.clone());
+        let found = self.log.wait_for(LOG_MAX, holds);
+        found.unwrap_or_else(|| panic!("no {text:?} in the log:\n{}", self.log()))
     }
 
     /// Checks that it has not ended by itself.
@@ -105,12 +113,10 @@ impl TestServer<Program> {
         self.backend.log()
     }
 
-    /// The log once it holds `text`: what the server has written may be still on its way to us.
+    /// The log once it holds `text`.
     #[track_caller]
     pub(crate) fn log_with(&self, text: &str) -> String {
-        let holds = |log: &LogState| log.text.contains(text).then(|| log.text.clone());
-        let found = self.backend.log.wait_for(LOG_MAX, holds);
-        found.unwrap_or_else(|| panic!("no {text:?} in the log:\n{}", self.log()))
+        self.backend.log_with(text)
     }
 
     /// Stops the whole server, or lets it continue: what clients do in between reaches it all at once.
@@ -219,24 +225,28 @@ pub(crate) fn command<S: AsRef<OsStr>>(arguments: &[S]) -> Command {
     command
 }
 
-/// The server of the same build as this test.
 fn binary() -> PathBuf {
+    built("ftp-server-sync", "cargo build -p ftp-server-sync")
+}
+
+/// An example program of the protocol crate.
+pub(crate) fn example(name: &str) -> PathBuf {
     built(
-        "ftp-server-sync",
-        "`tests/run`, or `cargo build -p ftp-server-sync`",
+        &format!("examples/{name}"),
+        "cargo build -p ftp-proto --examples --features std",
     )
 }
 
-/// A program of the same build as this test, which must not be older than its sources:
-/// `target/PROFILE/deps/it-…` → `target/PROFILE/NAME`. `build`: what builds it.
-pub(crate) fn built(name: &str, build: &str) -> PathBuf {
+/// A program of the same build as this test, and as new as its sources: `target/PROFILE/deps/it-…` →
+/// `target/PROFILE/NAME`.
+fn built(name: &str, build: &str) -> PathBuf {
     let test = env::current_exe().expect("the test's own path");
     let profile = test
         .parent()
         .and_then(Path::parent)
         .expect("target/PROFILE/deps/it-…");
     let binary = profile.join(name);
-    let build = format!("run {build} in the same profile as the tests");
+    let build = format!("run `tests/run`, or `{build}` in the same profile as the tests");
     assert!(binary.is_file(), "{} is missing: {build}", binary.display());
     if let Some(source) = newer_source(&binary) {
         panic!("{} is older than {source}: {build}", binary.display());

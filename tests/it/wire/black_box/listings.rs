@@ -138,6 +138,11 @@ fn above_the_root_is_the_root() {
     let lines = list(&mut server.client(), "LIST -a");
     assert_eq!(lines.len(), 2);
     assert_eq!(lines[0].date, lines[1].date);
+    // Nor does the order show its time: of equal times the names decide.
+    set_modified(&server, "..", SystemTime::now() + Duration::from_secs(1000));
+    let lines = list(&mut server.client(), "LIST -at");
+    let names: Vec<_> = lines.iter().map(|line| &line.name[..]).collect();
+    assert_eq!(names, [&b"."[..], b".."]);
 }
 
 #[test]

@@ -104,11 +104,14 @@ fn old_file_stays(black_box: &BlackBox) -> Result<bool, String> {
     client.store("file", old)?;
     client.extended_passive()?;
     client.command_expecting("STOR file", 150)?;
-    let check = |when: &str| match Client::log_in_to(black_box)?.retrieve("file")? == old {
-        true => Ok(()),
-        false => Err(format!(
-            "{when} a STOR without a data connection, the old file is gone"
-        )),
+    let check = |when: &str| {
+        if Client::log_in_to(black_box)?.retrieve("file")? == old {
+            Ok(())
+        } else {
+            Err(format!(
+                "{when} a STOR without a data connection, the old file is gone"
+            ))
+        }
     };
     check("during")?;
     abort(&mut client, black_box)?;
@@ -131,9 +134,10 @@ fn upload_ends_with_its_data(black_box: &BlackBox) -> Result<bool, String> {
         .map_err(|error| error.to_string())?;
     drop(data);
     client.expect(226)?;
-    match client.retrieve("file")? == b"first second" {
-        true => Ok(true),
-        false => Err("the file is not what was sent before the 226".into()),
+    if client.retrieve("file")? == b"first second" {
+        Ok(true)
+    } else {
+        Err("the file is not what was sent before the 226".into())
     }
 }
 

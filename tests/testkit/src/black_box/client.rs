@@ -273,13 +273,12 @@ fn read_until(
 }
 
 fn check_code(reply: &ParsedReply, code: u16) -> Result<(), String> {
-    match reply.code == code {
-        true => Ok(()),
-        false => {
-            let text = reply.lines.first().map(|line| line.escape_ascii());
-            let text = text.map_or_else(String::new, |text| text.to_string());
-            Err(format!("{} {text} instead of {code}", reply.code))
-        }
+    if reply.code == code {
+        Ok(())
+    } else {
+        let text = reply.lines.first().map(|line| line.escape_ascii());
+        let text = text.map_or_else(String::new, |text| text.to_string());
+        Err(format!("{} {text} instead of {code}", reply.code))
     }
 }
 

@@ -24,9 +24,10 @@ pub(super) fn check(
     set_up(black_box, scenario).map_err(|fault| format!("creating its files: {fault}"))?;
     let source = transcripts::find(scenario.name).ok_or("there is no such transcript")?;
     let steps = parse(source, black_box)?;
-    let client = match source.lines().any(|line| line.starts_with("logged-in: ")) {
-        true => Client::log_in_to(black_box)?,
-        false => Client::connect_only(black_box)?,
+    let client = if source.lines().any(|line| line.starts_with("logged-in: ")) {
+        Client::log_in_to(black_box)?
+    } else {
+        Client::connect_only(black_box)?
     };
     let mut replay = Replay {
         client,
@@ -141,7 +142,7 @@ fn driver_act(content: &str) -> Result<Act, String> {
         // The driver finds this by itself.
         (
             "authenticated" | "not-authenticated" | "done" | "size" | "modified" | "entry"
-            | "entries" | "lines" | "port" | "opened" | "refused" | "progress",
+            | "entries" | "some-entries" | "port" | "opened" | "refused" | "progress",
             _,
         ) => Act::None,
         _ => return Err(format!("cannot be replayed: {content}")),

@@ -45,9 +45,10 @@ fn slow_upload(black_box: &BlackBox) -> Result<bool, String> {
     client
         .expect(226)
         .map_err(|fault| format!("bytes came all the time: {fault}"))?;
-    match client.retrieve("file")?.len() == sent {
-        true => Ok(true),
-        false => Err("the file does not have all bytes".into()),
+    if client.retrieve("file")?.len() == sent {
+        Ok(true)
+    } else {
+        Err("the file does not have all bytes".into())
     }
 }
 
@@ -93,9 +94,10 @@ fn data_never_opened(black_box: &BlackBox) -> Result<bool, String> {
     client.send(b"STOR file\r\n")?;
     client.expect(150)?;
     expect_after(&mut client, 425, timeout, black_box)?;
-    match client.retrieve("file")? == b"the old content" {
-        true => Ok(true),
-        false => Err("after the 425 the old file is gone".into()),
+    if client.retrieve("file")? == b"the old content" {
+        Ok(true)
+    } else {
+        Err("after the 425 the old file is gone".into())
     }
 }
 
@@ -126,11 +128,12 @@ fn expect_after(
     client.expect_within(code, timeout + black_box.margin)?;
     let after = started.elapsed();
     // It may have started when the command before it was on its way.
-    match after + black_box.margin < timeout {
-        true => Err(format!(
+    if after + black_box.margin < timeout {
+        Err(format!(
             "{code} after {} ms, which is too early",
             after.as_millis()
-        )),
-        false => Ok(()),
+        ))
+    } else {
+        Ok(())
     }
 }

@@ -4,7 +4,9 @@ use std::net::IpAddr;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use ftp_proto::{Action, DataConnection, DataEvent, DataId, Outcome, PeerVerdict, TransferId};
+use ftp_proto::{
+    Action, DataConnection, DataEvent, DataId, FileAnswer, Outcome, PeerVerdict, TransferId,
+};
 
 use super::rules::Rule;
 
@@ -163,6 +165,12 @@ impl Ledger {
             Outcome::TransferOpened(Ok(opened)) => {
                 self.bytes_to_send = opened.bytes;
                 self.question = None;
+            }
+            // Others follow, each in time.
+            Outcome::File(Ok(FileAnswer::Entries(batch))) if !batch.is_last => {
+                if let Some(question) = &mut self.question {
+                    question.asked_at = now;
+                }
             }
             _ => self.question = None,
         }

@@ -2,7 +2,7 @@
 
 use ftp_proto::listing::{ListOrder, Selection};
 use ftp_proto::{
-    Action, DataConnection, FileRequest, TransferKind, TransferRequest, TransferStart,
+    Action, DataConnection, FileRequest, TransferKind, TransferRequest, TransferStart, UploadStart,
 };
 
 use crate::text::show;
@@ -21,6 +21,10 @@ pub(super) fn describe(action: &Action) -> String {
         }
         Action::File(FileRequest::ChangeMode { path, mode }) => {
             show(format!("ChangeMode({path}) to {mode:04o}").as_bytes())
+        }
+        Action::File(FileRequest::Rename { from, to, replace }) => {
+            let what = if *replace { "" } else { ", to a new name" };
+            show(format!("Rename {{ from: {from}, to: {to} }}{what}").as_bytes())
         }
         Action::File(request) => show(format!("{request:?}").as_bytes()),
         Action::OpenPassive(_) => "OpenPassive".into(),
@@ -50,20 +54,37 @@ fn describe_transfer(request: &TransferRequest) -> String {
         TransferKind::List { selection, .. } => {
             format!("{} {}", kind.command(), describe_selection(selection))
         }
-        _ => format!("{} {}", kind.command(), kind.path()),
+        TransferKind::Store {
+            path,
+            start: UploadStart::Unique,
+        } => {
+            let (directory, name) = (path.parent(), show(path.name()));
+            format!("{} {directory} like {name:?}", kind.command())
+        }
+        TransferKind::Retrieve { path, .. } | TransferKind::Store { path, .. } => {
+            format!("{} {path}", kind.command())
+        }
     };
     match kind {
-        TransferKind::Retrieve { offset, .. } | TransferKind::Store { offset, .. } => {
-            text.push_str(&format!(" from {offset}"));
-        }
-        TransferKind::StoreUnique { suggested_name, .. } => {
-            text.push_str(&format!(" like {:?}", show(suggested_name)));
-        }
-        TransferKind::Append { .. } | TransferKind::List { .. } => {}
+        TransferKind::Retrieve { offset, .. } => text.push_str(&format!(" from {offset}")),
+        TransferKind::Store { start, .. } => text.push_str(&describe_start(*start)),
+        TransferKind::List { .. } => {}
     }
     let representation = request.representation;
     let umask = describe_umask(request.umask);
     format!("{text}, {representation:?}{umask}")
+}
+
+fn describe_start(start: UploadStart) -> String {
+    match start {
+        UploadStart::Create => " as a new file".into(),
+        UploadStart::Replace => " from 0".into(),
+        UploadStart::At { offset, replace } => {
+            let end = if replace { "" } else { ", the end" };
+            format!(" from {offset}{end}")
+        }
+        UploadStart::End | UploadStart::Unique => String::new(),
+    }
 }
 
 fn describe_umask(umask: Option<u32>) -> String {

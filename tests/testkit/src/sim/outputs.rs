@@ -4,11 +4,12 @@ use std::net::IpAddr;
 
 use ftp_proto::limits::HELD_LINES_MAX;
 use ftp_proto::{
-    Action, DataConnection, DataId, Output, Reply, TimeoutKind, TransferKind, TransferStart,
+    Action, DataConnection, DataId, FileRequest, FtpPath, Output, Reply, Right, TimeoutKind,
+    TransferRequest, TransferStart,
 };
 
 use super::describe::describe;
-use super::values::{check_path, file_paths, translated};
+use super::values::{check_path, file_paths, right_of_request, rights_of_transfer, translated};
 use super::{Question, Running, Sim};
 use crate::reply_parser;
 use crate::text::show;
@@ -146,26 +147,51 @@ impl Sim {
                 assert!(last_code == Some(234) || self.log.len() == 1);
                 self.ask(Question::Tls);
             }
-            Action::File(request) => {
-                file_paths(&request).into_iter().for_each(check_path);
-                self.ask(Question::File(request));
-            }
-            Action::OpenTransfer(request) => {
-                check_path(request.kind.path());
-                if let TransferKind::StoreUnique { suggested_name, .. } = &request.kind {
-                    assert!(!suggested_name.iter().any(|byte| b"/\0\n".contains(byte)));
-                }
-                assert!(self.running.is_none(), "two transfers");
-                let is_new = self.transfers.last().is_none_or(|last| *last < request.id);
-                assert!(is_new, "an id used twice");
-                self.transfers.push(request.id);
-                assert!(
-                    self.opened.is_none(),
-                    "an opened transfer was neither started nor aborted"
-                );
-                self.ask(Question::Transfer(request));
-            }
+            Action::File(request) => self.file_request(request),
+            Action::OpenTransfer(request) => self.transfer_request(request),
         }
+    }
+
+    fn file_request(&mut self, request: FileRequest) {
+        let right = right_of_request(&request);
+        for path in file_paths(&request) {
+            check_path(path);
+            self.check_right(path, right);
+        }
+        if let FileRequest::Rename { to, replace, .. } = &request {
+            let may_replace = self.account.allows(to, Right::Overwrite);
+            assert_eq!(*replace, may_replace, "{to}");
+        }
+        self.ask(Question::File(request));
+    }
+
+    fn transfer_request(&mut self, request: TransferRequest) {
+        let path = request.kind.path();
+        check_path(path);
+        for right in rights_of_transfer(&request.kind) {
+            self.check_right(path, right);
+        }
+        let is_unique = request.kind.command() == "STOU";
+        assert!(!is_unique || !path.is_root(), "a file without a name");
+        assert!(self.running.is_none(), "two transfers");
+        let is_new = self.transfers.last().is_none_or(|last| *last < request.id);
+        assert!(is_new, "an id used twice");
+        self.transfers.push(request.id);
+        assert!(
+            self.opened.is_none(),
+            "an opened transfer was neither started nor aborted"
+        );
+        self.ask(Question::Transfer(request));
+    }
+
+    /// No request may use a path that the account has no right for.
+    fn check_right(&self, path: &FtpPath, right: Right) {
+        let log = || self.log.join("\n");
+        assert!(
+            self.account.allows(path, right),
+            "{right:?} for {path}\n{}",
+            log()
+        );
     }
 
     /// Counts the last passive offer as never connected, once.

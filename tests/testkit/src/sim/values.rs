@@ -1,15 +1,23 @@
 //! Checks of single values in actions and replies.
 
 use ftp_proto::listing::Selection;
-use ftp_proto::{FileAnswer, FileRequest, FtpPath, Masquerade, PortNumber};
+use ftp_proto::{
+    Bound, FileAnswer, FileRequest, FtpPath, Masquerade, PortNumber, Right, TransferKind,
+    UploadStart,
+};
 
 /// The router's number for a port, computed by other code than that of the core.
-pub(super) fn translated(rules: &Masquerade, number: PortNumber, bound: u16) -> u16 {
+pub(super) fn translated(rules: &Masquerade, number: PortNumber, bound: Bound) -> u16 {
+    let own = bound.outer.filter(|_| number == PortNumber::Outer);
+    let bound = bound.port.get();
+    if let Some(outer) = own {
+        return outer.get();
+    }
     let Some(ports) = rules.outer_ports.filter(|_| number == PortNumber::Outer) else {
         return bound;
     };
-    let inner = (ports.inner_first..).take(ports.count.into());
-    let outer = ports.outer_first..;
+    let inner = (ports.inner_first()..).take(ports.count().into());
+    let outer = ports.outer_first()..;
     inner
         .zip(outer)
         .find_map(|(inner, outer)| (inner == bound).then_some(outer))
@@ -18,7 +26,7 @@ pub(super) fn translated(rules: &Masquerade, number: PortNumber, bound: u16) -> 
 
 pub(super) fn file_paths(request: &FileRequest) -> Vec<&FtpPath> {
     match request {
-        FileRequest::Rename { from, to } => vec![from, to],
+        FileRequest::Rename { from, to, .. } => vec![from, to],
         FileRequest::ChangeDirectory(path)
         | FileRequest::MakeDirectory { path, .. }
         | FileRequest::ChangeMode { path, .. }
@@ -30,6 +38,38 @@ pub(super) fn file_paths(request: &FileRequest) -> Vec<&FtpPath> {
         | FileRequest::ModifiedTime(path)
         | FileRequest::Facts(path)
         | FileRequest::Status(Selection { path, .. }) => vec![path],
+    }
+}
+
+/// The right that the user needs for each path of a request.
+pub(super) fn right_of_request(request: &FileRequest) -> Right {
+    match request {
+        FileRequest::ChangeDirectory(_) => Right::ChangeDirectory,
+        FileRequest::MakeDirectory { .. } => Right::MakeDirectory,
+        FileRequest::ChangeMode { .. } => Right::ChangeMode,
+        FileRequest::SetModified { .. } => Right::ChangeTime,
+        FileRequest::RemoveDirectory(_) | FileRequest::DeleteFile(_) => Right::Delete,
+        FileRequest::RenameFrom(_) | FileRequest::Rename { .. } => Right::Rename,
+        FileRequest::Size(_)
+        | FileRequest::ModifiedTime(_)
+        | FileRequest::Facts(_)
+        | FileRequest::Status(_) => Right::List,
+    }
+}
+
+/// The rights that the user needs for the path of a transfer.
+pub(super) fn rights_of_transfer(kind: &TransferKind) -> Vec<Right> {
+    match kind {
+        TransferKind::Retrieve { .. } => vec![Right::Read],
+        TransferKind::List { .. } => vec![Right::List],
+        TransferKind::Store { start, .. } => match start {
+            UploadStart::Create | UploadStart::Unique => vec![Right::Store],
+            UploadStart::Replace | UploadStart::At { replace: true, .. } => {
+                vec![Right::Store, Right::Overwrite]
+            }
+            UploadStart::At { replace: false, .. } => vec![Right::Store, Right::Append],
+            UploadStart::End => vec![Right::Append],
+        },
     }
 }
 
@@ -57,7 +97,7 @@ pub(super) fn is_answer_to(answer: &FileAnswer, request: &FileRequest) -> bool {
         FileRequest::Size(_) => matches!(answer, FileAnswer::Size(_)),
         FileRequest::ModifiedTime(_) => matches!(answer, FileAnswer::Modified(_)),
         FileRequest::Facts(_) => matches!(answer, FileAnswer::Entry(_)),
-        FileRequest::Status(_) => matches!(answer, FileAnswer::Lines(_)),
+        FileRequest::Status(_) => matches!(answer, FileAnswer::Entries(_)),
         _ => matches!(answer, FileAnswer::Done),
     }
 }

@@ -7,9 +7,9 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use ftp_proto::{
-    Action, Config, DataConnection, DataEvent, DataId, Endpoints, FileRequest, Opened, Outcome,
-    Output, PeerVerdict, Permissions, Refusal, Timers, TransferError, TransferId, TransferKind,
-    TransferRequest, TransferStart,
+    Account, Action, Bound, Config, DataConnection, DataEvent, DataId, Endpoints, FileRequest,
+    Opened, Outcome, Output, PeerVerdict, Refusal, Rights, Timers, TransferError, TransferId,
+    TransferKind, TransferRequest, TransferStart, UploadStart,
 };
 use ftp_proto_testkit::Witness;
 
@@ -187,8 +187,8 @@ impl<M: Machine> Driver<M> {
         match action {
             Action::Authenticate { user, password } => {
                 let is_right = user == b"joe" && password.matches(b"secret");
-                let permissions = is_right.then_some(Permissions::READ_WRITE);
-                Some(Outcome::Authenticated(permissions))
+                let account = is_right.then(|| Account::new(Rights::READ_WRITE));
+                Some(Outcome::Authenticated(account))
             }
             Action::File(FileRequest::Size(_)) if self.has(Fault::NeverAnswers) => None,
             Action::File(request) => Some(Outcome::File(self.files().answer(&request))),
@@ -211,7 +211,7 @@ impl<M: Machine> Driver<M> {
         }
     }
 
-    fn listen(&mut self, data: DataId) -> Result<u16, Refusal> {
+    fn listen(&mut self, data: DataId) -> Result<Bound, Refusal> {
         let address = self.control.local_addr().map_err(|_| Refusal::Failed)?;
         let listener = TcpListener::bind((address.ip(), 0)).map_err(|_| Refusal::Busy)?;
         listener
@@ -223,7 +223,7 @@ impl<M: Machine> Driver<M> {
             listener,
             accepted: None,
         });
-        Ok(port)
+        Bound::try_from(port).map_err(|_| Refusal::Failed)
     }
 
     fn open(&mut self, request: TransferRequest) -> Result<Opened, Refusal> {
@@ -235,8 +235,11 @@ impl<M: Machine> Driver<M> {
                 opened.bytes = Some(left);
             }
             TransferKind::List { selection, .. } => self.files().directory(&selection.path)?,
-            TransferKind::StoreUnique { .. } => opened.name = Some(b"unique".to_vec()),
-            TransferKind::Store { path, .. } | TransferKind::Append { path } => {
+            TransferKind::Store {
+                start: UploadStart::Unique,
+                ..
+            } => opened.name = Some(b"unique".to_vec()),
+            TransferKind::Store { path, .. } => {
                 if self.files().read(path) == Err(Refusal::IsADirectory) {
                     return Err(Refusal::IsADirectory);
                 }
@@ -407,7 +410,14 @@ impl<M: Machine> Driver<M> {
         if let (Ok(()), Some(path)) = (result, transfer.target()) {
             let mut files = self.files();
             let keep = match &transfer.request.kind {
-                TransferKind::Store { offset, .. } => usize::try_from(*offset).unwrap_or(0),
+                TransferKind::Store {
+                    start: UploadStart::At { offset, .. },
+                    ..
+                } => usize::try_from(offset.get()).unwrap_or(0),
+                TransferKind::Store {
+                    start: UploadStart::Create | UploadStart::Replace,
+                    ..
+                } => 0,
                 _ => usize::MAX,
             };
             let mut content = files.read(&path).unwrap_or(b"").to_vec();
@@ -439,8 +449,12 @@ impl<M: Machine> Driver<M> {
 impl Transfer {
     fn target(&self) -> Option<ftp_proto::FtpPath> {
         match &self.request.kind {
-            TransferKind::Store { path, .. } | TransferKind::Append { path } => Some(path.clone()),
-            _ => None,
+            TransferKind::Store {
+                start: UploadStart::Unique,
+                ..
+            } => None,
+            TransferKind::Store { path, .. } => Some(path.clone()),
+            TransferKind::Retrieve { .. } | TransferKind::List { .. } => None,
         }
     }
 
@@ -448,15 +462,13 @@ impl Transfer {
     fn pump(&mut self) -> Option<Result<(), TransferError>> {
         let data = self.data.as_mut()?;
         let mut buffer = vec![0; 1 << 18];
-        let moved = match self.request.kind.is_upload() {
-            true => data.stream.read(&mut buffer),
-            false if self.bytes.is_empty() => return Some(Ok(())),
-            false => {
-                let from = usize::try_from(self.moved).unwrap_or(usize::MAX);
-                match self.bytes.get(from..) {
-                    None | Some([]) => return Some(Ok(())),
-                    Some(rest) => data.stream.write(&rest[..rest.len().min(1 << 18)]),
-                }
+        let moved = if self.request.kind.is_upload() {
+            data.stream.read(&mut buffer)
+        } else {
+            let from = usize::try_from(self.moved).unwrap_or(usize::MAX);
+            match self.bytes.get(from..) {
+                None | Some([]) => return Some(Ok(())),
+                Some(rest) => data.stream.write(&rest[..rest.len().min(1 << 18)]),
             }
         };
         match moved {

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use ftp_proto::listing::{Entry, EntryBatch, EntryKind};
 use ftp_proto::{FileAnswer, FileRequest, FtpPath, Refusal};
 use ftp_proto_testkit::operations;
 
@@ -33,7 +34,10 @@ impl Files {
                 self.read(path)?;
                 self.nodes.remove(path.as_bytes());
             }
-            FileRequest::Rename { from, to } => {
+            FileRequest::Rename { from, to, replace } => {
+                if !replace && self.nodes.contains_key(to.as_bytes()) {
+                    return Err(Refusal::Exists);
+                }
                 let content = self.read(from)?.to_vec();
                 self.nodes.remove(from.as_bytes());
                 self.write(to, content);
@@ -52,7 +56,10 @@ impl Files {
             }
             FileRequest::Status(selection) => {
                 self.directory(&selection.path)?;
-                return Ok(FileAnswer::Lines(self.names(&selection.path)));
+                let names = self.names(&selection.path).into_iter();
+                let entry = |name: Vec<u8>| Entry::new(name, EntryKind::File, 0, 0);
+                let batch = EntryBatch::new(names.map(entry).collect(), 0, true);
+                return Ok(FileAnswer::Entries(batch));
             }
             FileRequest::RenameFrom(path)
             | FileRequest::ChangeMode { path, .. }

@@ -6,17 +6,15 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use ftp_proto::{
-    Action, Config, DataEvent, DataId, Endpoints, FileAnswer, Opened, Outcome, Output, Permissions,
-    TransferError, TransferStart,
+    Account, Action, Bound, Config, DataEvent, DataId, Endpoints, FileAnswer, Opened, Outcome,
+    Output, Rights, TransferError, TransferStart,
 };
 use ftp_proto_testkit::{Judge, Rule};
 
 /// A driver by hand: a judge after its greeting.
 fn judge() -> Judge {
-    let config = Config {
-        tls: true,
-        ..Config::default()
-    };
+    let mut config = Config::default();
+    config.tls = true;
     let address = |text: &str| text.parse().expect("an address");
     let ends = Endpoints::new(address("192.0.2.1:21"), address("192.0.2.7:40000"));
     let mut judge = Judge::new(Arc::new(config), ends);
@@ -24,12 +22,17 @@ fn judge() -> Judge {
     judge
 }
 
+/// The outcome of `OpenPassive`.
+fn opened(port: u16) -> Outcome {
+    Outcome::PassiveOpened(Ok(Bound::try_from(port).expect("a port")))
+}
+
 fn logged_in() -> Judge {
     let mut judge = judge();
     send(&mut judge, "USER joe");
     send(&mut judge, "PASS secret");
-    let permissions = Some(Permissions::READ_WRITE);
-    answer(&mut judge, Outcome::Authenticated(permissions));
+    let account = Account::new(Rights::READ_WRITE);
+    answer(&mut judge, Outcome::Authenticated(Some(account)));
     judge
 }
 
@@ -53,7 +56,7 @@ fn listening() -> (Judge, DataId) {
     let Some(Action::OpenPassive(data)) = send(&mut judge, "PASV") else {
         panic!("no port is asked for");
     };
-    answer(&mut judge, Outcome::PassiveOpened(Ok(60_000)));
+    answer(&mut judge, opened(60_000));
     (judge, data)
 }
 
@@ -191,7 +194,7 @@ fn a_port_may_take_its_time() {
     judge.set_answer_within(SECOND);
     send(&mut judge, "PASV");
     judge.time_passes(100 * SECOND);
-    answer(&mut judge, Outcome::PassiveOpened(Ok(60_000)));
+    answer(&mut judge, opened(60_000));
 }
 
 #[test]
@@ -205,7 +208,7 @@ fn an_action_has_one_outcome() {
     breaks(Rule::OneOutcomeForEachAction, || {
         let mut judge = logged_in();
         send(&mut judge, "CWD sub");
-        answer(&mut judge, Outcome::PassiveOpened(Ok(60_000)));
+        answer(&mut judge, opened(60_000));
     });
 }
 
@@ -240,7 +243,7 @@ fn progress_belongs_to_the_transfer() {
         let old = listening().1;
         let (mut judge, _) = listening();
         send(&mut judge, "PASV");
-        answer(&mut judge, Outcome::PassiveOpened(Ok(60_001)));
+        answer(&mut judge, opened(60_001));
         open(&mut judge);
         answer(&mut judge, Outcome::TransferOpened(Ok(Opened::default())));
         report(&mut judge, old, DataEvent::Progress(1));
@@ -253,10 +256,8 @@ fn progress_is_reported() {
         let (mut judge, _) = listening();
         let request = send(&mut judge, "RETR file");
         assert!(matches!(request, Some(Action::OpenTransfer(_))));
-        let opened = Opened {
-            bytes,
-            ..Opened::default()
-        };
+        let mut opened = Opened::default();
+        opened.bytes = bytes;
         let start = started(answer(&mut judge, Outcome::TransferOpened(Ok(opened))));
         report(&mut judge, start.data, DataEvent::Connected(CLIENT));
         if reports {

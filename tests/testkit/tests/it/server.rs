@@ -96,13 +96,12 @@ fn text(panic: &(dyn Any + Send)) -> String {
 }
 
 fn config() -> Config {
-    Config {
-        login_timeout: Some(IDLE),
-        idle_timeout: Some(IDLE),
-        data_open_timeout: Some(DATA),
-        data_stall_timeout: Some(DATA),
-        ..Config::default()
-    }
+    let mut config = Config::default();
+    config.login_timeout = Some(IDLE);
+    config.idle_timeout = Some(IDLE);
+    config.data_open_timeout = Some(DATA);
+    config.data_stall_timeout = Some(DATA);
+    config
 }
 
 /// Short, because some checks wait for it; long enough for a busy machine.

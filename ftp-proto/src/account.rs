@@ -1,0 +1,186 @@
+//! Accounts: where a session starts, what it may do where, and how its client writes names.
+
+use alloc::sync::Arc;
+use alloc::vec::Vec;
+
+use crate::codec::{NameCodec, WireNames};
+use crate::path::FtpPath;
+use crate::rights::{Right, Rights};
+
+/// The answer to [`Authenticate`](crate::Action::Authenticate): what a session needs to know about who has logged in.
+///
+/// ```
+/// # use ftp_proto::{Account, FtpPath, Right, Rights};
+/// # let path = |text: &[u8]| FtpPath::parse(text).expect("a path");
+/// let account = Account::new(Rights::READ_ONLY)
+///     .with_home(path(b"/music"))
+///     .with_rights_below(path(b"/music/new"), Rights::READ_WRITE);
+/// assert!(account.allows(&path(b"/music/new/a.flac"), Right::Store));
+/// assert!(!account.allows(&path(b"/music/newer.flac"), Right::Store));
+/// ```
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Account {
+    home: FtpPath,
+    rights: Rights,
+    /// The directories with rights of their own; the longest path comes first.
+    directories: Vec<(FtpPath, Rights)>,
+    names: WireNames,
+}
+
+impl Account {
+    /// An account that starts at the root, with these rights everywhere, whose names are not converted.
+    #[must_use]
+    pub fn new(rights: Rights) -> Self {
+        Self {
+            home: FtpPath::root(),
+            rights,
+            directories: Vec::new(),
+            names: WireNames::default(),
+        }
+    }
+
+    /// The same, but sessions start in this directory. It hides nothing: what may be used is decided by the rights.
+    #[must_use]
+    pub fn with_home(mut self, home: FtpPath) -> Self {
+        self.home = home;
+        self
+    }
+
+    /// The same, but with these rights for `directory` and everything below it. They replace the rights of the
+    /// directory above it; the rights of the longest path apply.
+    #[must_use]
+    pub fn with_rights_below(mut self, directory: FtpPath, rights: Rights) -> Self {
+        self.directories.retain(|(known, _)| *known != directory);
+        let depth = directory.as_bytes().len();
+        let at = self
+            .directories
+            .partition_point(|(known, _)| known.as_bytes().len() >= depth);
+        self.directories.insert(at, (directory, rights));
+        self
+    }
+
+    /// The same, but names on the wire pass through this codec, unless the client has sent `OPTS UTF8 ON`.
+    #[must_use]
+    pub fn with_codec(mut self, codec: Arc<dyn NameCodec>) -> Self {
+        self.names = WireNames::new(codec);
+        self
+    }
+
+    /// Where a session starts, and where CWD without an argument leads.
+    #[must_use]
+    pub fn home(&self) -> &FtpPath {
+        &self.home
+    }
+
+    /// Whether the account has this right for this path. This is the core's only check. A driver that follows symbolic
+    /// links asks again with the path that a link leads to.
+    #[must_use]
+    pub fn allows(&self, path: &FtpPath, right: Right) -> bool {
+        self.rights_at(path).contains(right)
+    }
+
+    /// All rights for this path.
+    #[must_use]
+    pub fn rights_at(&self, path: &FtpPath) -> Rights {
+        let rule = self
+            .directories
+            .iter()
+            .find(|(directory, _)| path.is_within(directory));
+        rule.map_or(self.rights, |(_, rights)| *rights)
+    }
+
+    /// All rights for the entry with this name in a directory, for the `perm` fact of listings. `.` is the directory
+    /// itself, and `..` its parent.
+    #[must_use]
+    pub fn rights_of_entry(&self, directory: &FtpPath, name: &[u8]) -> Rights {
+        if self.directories.is_empty() {
+            return self.rights;
+        }
+        match name {
+            b"." => self.rights_at(directory),
+            b".." => self.rights_at(&directory.parent()),
+            // What cannot be named by a client has the rights of its directory.
+            name => match directory.child(name) {
+                Some(path) => self.rights_at(&path),
+                None => self.rights_at(directory),
+            },
+        }
+    }
+
+    /// Whether the account has this right for this path and everything below it: a directory moves with its content,
+    /// and must not take a subdirectory to a place where more is allowed.
+    pub(crate) fn allows_below(&self, path: &FtpPath, right: Right) -> bool {
+        let below = self
+            .directories
+            .iter()
+            .filter(|(directory, _)| directory.is_within(path));
+        self.allows(path, right) && below.into_iter().all(|(_, rights)| rights.contains(right))
+    }
+
+    pub(crate) fn names(&self) -> &WireNames {
+        &self.names
+    }
+}
+
+/// An account with these rights everywhere: [`Account::new`].
+impl From<Rights> for Account {
+    fn from(rights: Rights) -> Self {
+        Self::new(rights)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn path(text: &str) -> FtpPath {
+        FtpPath::parse(text.as_bytes()).unwrap()
+    }
+
+    fn account() -> Account {
+        Account::new(Rights::READ_ONLY)
+            .with_rights_below(path("/a/b"), Rights::NONE)
+            .with_rights_below(path("/a"), Rights::READ_WRITE)
+            .with_rights_below(path("/a/b/c"), Rights::NONE.with(Right::List))
+    }
+
+    #[test]
+    fn the_longest_path_decides() {
+        for (text, expected) in [
+            ("/", Rights::READ_ONLY),
+            ("/b", Rights::READ_ONLY),
+            ("/ab", Rights::READ_ONLY),
+            ("/a", Rights::READ_WRITE),
+            ("/a/x/y", Rights::READ_WRITE),
+            ("/a/b", Rights::NONE),
+            ("/a/b/x", Rights::NONE),
+            ("/a/bc", Rights::READ_WRITE),
+            ("/a/b/c/d", Rights::NONE.with(Right::List)),
+        ] {
+            assert_eq!(account().rights_at(&path(text)), expected, "{text}");
+        }
+        let root = account().with_rights_below(FtpPath::root(), Rights::NONE);
+        assert_eq!(root.rights_at(&path("/b")), Rights::NONE);
+        assert_eq!(root.rights_at(&path("/a/x")), Rights::READ_WRITE);
+        let changed = account().with_rights_below(path("/a/b"), Rights::READ_ONLY);
+        assert_eq!(changed.rights_at(&path("/a/b")), Rights::READ_ONLY);
+    }
+
+    #[test]
+    fn entries() {
+        let of = |directory: &str, name: &[u8]| account().rights_of_entry(&path(directory), name);
+        assert_eq!(of("/", b"a"), Rights::READ_WRITE);
+        assert_eq!(of("/", b"x"), Rights::READ_ONLY);
+        assert_eq!(of("/a", b"."), Rights::READ_WRITE);
+        assert_eq!(of("/a", b".."), Rights::READ_ONLY);
+        assert_eq!(of("/a", b"b"), Rights::NONE);
+        assert_eq!(of("/a", b"b\n"), Rights::READ_WRITE);
+    }
+
+    #[test]
+    fn what_is_below() {
+        let renames = |text: &str| account().allows_below(&path(text), Right::Rename);
+        assert!(!renames("/") && !renames("/a") && !renames("/a/b"));
+        assert!(renames("/a/x"));
+    }
+}

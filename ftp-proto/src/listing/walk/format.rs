@@ -1,0 +1,161 @@
+//! What a walk has found, as lines or as the entries of STAT.
+
+use alloc::vec::Vec;
+use core::fmt;
+
+use super::step::Details;
+use crate::codec::WireNames;
+use crate::config::limits::STAT_ENTRIES_MAX;
+use crate::listing::batch::EntryBatch;
+use crate::listing::entry::Entry;
+use crate::listing::style::ListStyle;
+use crate::listing::{encode_entry, facts_line, heading, long_line, push_name};
+use crate::path::FtpPath;
+
+/// The form of a listing.
+pub(super) struct Format {
+    pub(super) style: ListStyle,
+    pub(super) classify: bool,
+    pub(super) now: i64,
+    /// What goes before the names of NLST.
+    pub(super) prefix: Vec<u8>,
+    /// The seconds that local time is ahead of UTC.
+    pub(super) utc_offset: Option<UtcOffset>,
+    /// How names are written.
+    pub(super) names: WireNames,
+    /// The directory whose facts are listed.
+    pub(super) directory: FtpPath,
+    /// No heading has been written yet.
+    pub(super) is_first: bool,
+    /// What is collected for the reply to STAT.
+    pub(super) status: Option<Status>,
+}
+
+pub(super) type UtcOffset = alloc::boxed::Box<dyn Fn(i64) -> i32 + Send>;
+
+/// The entries of STAT that are not returned yet.
+#[derive(Debug, Default)]
+pub(super) struct Status {
+    batch: EntryBatch,
+    /// Of all batches.
+    entries_total: usize,
+}
+
+impl Format {
+    /// What of an entry the lines show.
+    pub(super) fn details(&self) -> Details {
+        match &self.style {
+            ListStyle::Long => Details::ALL,
+            ListStyle::Names => Details::default(),
+            ListStyle::Facts { facts, .. } => Details {
+                owners: facts.wants_names(),
+                link_target: false,
+            },
+        }
+    }
+
+    /// Whether names are enough.
+    pub(super) fn shows_names_only(&self) -> bool {
+        self.style == ListStyle::Names
+    }
+
+    /// Writes an entry by this name.
+    pub(super) fn entry(&mut self, mut entry: Entry, name: &[&[u8]], out: &mut Vec<u8>) {
+        match &self.style {
+            ListStyle::Names => return self.name(name, out),
+            ListStyle::Long => {
+                let offset = self.utc_offset.as_ref();
+                entry.utc_offset = offset.map_or(0, |offset| offset(entry.modified));
+            }
+            ListStyle::Facts { .. } => {}
+        }
+        entry.name.clear();
+        name.iter()
+            .for_each(|part| entry.name.extend_from_slice(part));
+        if let Some(status) = &mut self.status {
+            // The session writes the lines.
+            return status.push(entry);
+        }
+        match &self.style {
+            ListStyle::Facts { facts, account } => {
+                let rights = account.rights_of_entry(&self.directory, &entry.name);
+                let name = self.names.encode(&entry.name);
+                facts_line(&name, &entry, *facts, rights, out);
+            }
+            ListStyle::Long | ListStyle::Names => {
+                encode_entry(&mut entry, &self.names);
+                long_line(&entry, self.now, self.classify, out);
+            }
+        }
+    }
+
+    /// Writes a name alone, for NLST.
+    pub(super) fn name(&self, name: &[&[u8]], out: &mut Vec<u8>) {
+        // In pieces: a listing of names costs little else.
+        push_name(&self.names.encode(&self.prefix), out);
+        name.iter()
+            .for_each(|part| push_name(&self.names.encode(part), out));
+        out.extend_from_slice(b"\r\n");
+    }
+
+    /// Begins the entries of another directory.
+    pub(super) fn heading(&mut self, path: Vec<u8>, out: &mut Vec<u8>) {
+        match (&mut self.status, &self.style) {
+            (Some(status), _) => status.batch.directory = Some(path),
+            (None, ListStyle::Long) => heading(&self.names.encode(&path), self.is_first, out),
+            (None, ListStyle::Names | ListStyle::Facts { .. }) => {}
+        }
+        self.is_first = false;
+    }
+
+    /// The entries collected so far, if they are many, or if a heading has to come before others.
+    pub(super) fn full_batch(&mut self, before_heading: bool) -> Option<EntryBatch> {
+        let status = self.status.as_mut()?;
+        let batch = &status.batch;
+        let is_due = match before_heading {
+            true => batch.directory.is_some() || !batch.entries.is_empty(),
+            false => batch.entries.len() >= BATCH_ENTRIES_MAX,
+        };
+        is_due.then(|| self.take_batch()).flatten()
+    }
+
+    /// The last batch of STAT. `is_cut`: there may be other entries.
+    pub(super) fn last_batch(&mut self, is_cut: bool) -> Option<EntryBatch> {
+        let mut batch = self.take_batch()?;
+        (batch.is_last, batch.is_cut) = (true, is_cut);
+        self.status = None;
+        Some(batch)
+    }
+
+    /// Whether STAT has as many entries as it may show.
+    pub(super) fn is_full(&self) -> bool {
+        let status = self.status.as_ref();
+        status.is_some_and(|status| status.entries_total >= STAT_ENTRIES_MAX)
+    }
+
+    fn take_batch(&mut self) -> Option<EntryBatch> {
+        let status = self.status.as_mut()?;
+        let mut batch = core::mem::take(&mut status.batch);
+        (batch.now, batch.classify) = (self.now, self.classify);
+        Some(batch)
+    }
+}
+
+impl Status {
+    fn push(&mut self, entry: Entry) {
+        self.batch.entries.push(entry);
+        self.entries_total += 1;
+    }
+}
+
+impl fmt::Debug for Format {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Format")
+            .field("style", &self.style)
+            .field("status", &self.status)
+            .finish_non_exhaustive()
+    }
+}
+
+/// Entries of STAT that are collected before the session gets them.
+const BATCH_ENTRIES_MAX: usize = 64;

@@ -1,0 +1,163 @@
+//! The names in one directory, in the directory's own order or sorted.
+//!
+//! To sort names, all have to be read first: a bounded number of names is stored for that. A directory with more is
+//! listed in its own order.
+
+use super::name_list::NameList;
+use super::scope::NameFilter;
+use super::sort::{SortBuffer, SortedNames};
+use crate::listing::flags::{ListFlags, ListOrder};
+
+/// The remaining names of a directory.
+#[derive(Debug)]
+pub(super) struct NameSource {
+    filter: NameFilter,
+    flags: ListFlags,
+    piece: NameList,
+    /// The next name of the piece.
+    next: usize,
+    /// A name of this piece took part.
+    has_found: bool,
+    /// No piece comes after this one.
+    is_last: bool,
+    order: Order,
+    /// It may be one that does not exist.
+    pub(super) may_be_missing: bool,
+}
+
+#[derive(Debug)]
+enum Order {
+    AsRead,
+    /// All names are read before they are sorted.
+    Reading(SortBuffer),
+    /// All names have been read, or too many.
+    Buffered(SortedNames),
+}
+
+/// The outcome of asking for the next name.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum NextName {
+    /// [`NameSource::name`] is the next one.
+    Name,
+    /// The names after the current piece are needed.
+    Read,
+    /// What [`NameSource::name`] is sorted by is needed.
+    Key,
+    /// No name yet, and a whole piece of names has been looked at.
+    Pending,
+    /// There are too many names to sort: they come in the directory's own order.
+    Unsorted,
+    End,
+}
+
+impl NameSource {
+    /// All names that a filter includes.
+    pub(super) fn of_directory(filter: NameFilter, flags: ListFlags) -> Self {
+        Self {
+            filter,
+            flags,
+            piece: NameList::default(),
+            next: 0,
+            has_found: true,
+            is_last: false,
+            order: match flags.are_sorted() {
+                true => Order::Reading(SortBuffer::default()),
+                false => Order::AsRead,
+            },
+            may_be_missing: false,
+        }
+    }
+
+    /// One name alone. Whether it exists shows when its attributes are read.
+    pub(super) fn of_name(name: &[u8]) -> Self {
+        Self {
+            filter: NameFilter::All { dots: false },
+            flags: ListFlags::default(),
+            piece: NameList::from_iter([name]),
+            next: 0,
+            has_found: true,
+            is_last: true,
+            order: Order::AsRead,
+            may_be_missing: true,
+        }
+    }
+
+    /// The names after the current piece.
+    pub(super) fn on_read(&mut self, names: NameList, is_last: bool) {
+        self.is_last = is_last || names.is_empty();
+        self.piece = names;
+        self.next = 0;
+        // Reading is not counted twice: where nothing follows, the end of the directory is counted.
+        self.has_found = self.is_last;
+    }
+
+    /// What the current name is sorted by.
+    pub(super) fn on_key(&mut self, key: i64) {
+        let name = self.piece.get(self.next.wrapping_sub(1));
+        if let (Order::Reading(buffer), Some(name)) = (&mut self.order, name) {
+            buffer.add(name, key);
+        }
+    }
+
+    /// Goes on to the next name. Looks at no name for which `is_hidden` is true.
+    pub(super) fn advance(&mut self, is_hidden: impl Fn(&[u8]) -> bool) -> NextName {
+        loop {
+            match &mut self.order {
+                Order::Buffered(names) => match names.advance() {
+                    true => return NextName::Name,
+                    // Where too many were read to sort them, there are more.
+                    false => self.order = Order::AsRead,
+                },
+                Order::Reading(buffer) if buffer.is_full() => {
+                    let names = core::mem::take(buffer).into_names();
+                    self.order = Order::Buffered(names);
+                    return NextName::Unsorted;
+                }
+                Order::Reading(_) | Order::AsRead => {}
+            }
+            if let Some(name) = self.piece.get(self.next) {
+                self.next += 1;
+                if !self.filter.includes(name) || is_hidden(name) {
+                    continue;
+                }
+                match &mut self.order {
+                    Order::Reading(_) if self.flags.order != ListOrder::Directory => {
+                        return NextName::Key;
+                    }
+                    Order::Reading(buffer) => buffer.add(name, 0),
+                    Order::AsRead | Order::Buffered(_) => {
+                        self.has_found = true;
+                        return NextName::Name;
+                    }
+                }
+                continue;
+            }
+            if !self.is_last {
+                return match core::mem::replace(&mut self.has_found, true) {
+                    true => NextName::Read,
+                    false => NextName::Pending,
+                };
+            }
+            match &mut self.order {
+                Order::Reading(buffer) => {
+                    let buffer = core::mem::take(buffer);
+                    self.order = Order::Buffered(buffer.into_sorted_names(self.flags));
+                }
+                Order::AsRead | Order::Buffered(_) => return NextName::End,
+            }
+        }
+    }
+
+    /// The current name.
+    pub(super) fn name(&self) -> &[u8] {
+        match &self.order {
+            Order::Buffered(names) => names.name(),
+            Order::AsRead | Order::Reading(_) => {
+                let current = self.next.checked_sub(1);
+                current
+                    .and_then(|index| self.piece.get(index))
+                    .unwrap_or_default()
+            }
+        }
+    }
+}

@@ -1,0 +1,58 @@
+//! Why a driver did not perform an action, or a step of a listing.
+
+use core::error::Error;
+use core::fmt;
+
+/// Why a driver did not perform an action. The core turns it into the code and text of a reply.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum Refusal {
+    /// No such file or directory.
+    NotFound,
+    /// Not permitted, by the file system or a rule.
+    Denied,
+    /// The target exists already.
+    Exists,
+    /// The directory is not empty.
+    NotEmpty,
+    /// A directory was needed.
+    NotADirectory,
+    /// A file was needed.
+    IsADirectory,
+    /// A file, or for some commands a directory, was needed, and this is a device, a pipe or a socket.
+    NotARegularFile,
+    /// The disk or a quota is full.
+    NoSpace,
+    /// The file system does not accept the name.
+    NameRejected,
+    /// The offset of REST lies beyond the end of the file.
+    OffsetTooLarge,
+    /// In use; a later attempt may succeed.
+    Busy,
+    /// The driver does not support this.
+    Unsupported,
+    /// Any other error on the server's side.
+    Failed,
+}
+
+impl Error for Refusal {}
+
+impl fmt::Display for Refusal {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::NotFound => "not found",
+            Self::Denied => "permission denied",
+            Self::Exists => "exists already",
+            Self::NotEmpty => "directory not empty",
+            Self::NotADirectory => "not a directory",
+            Self::IsADirectory => "is a directory",
+            Self::NotARegularFile => "not a regular file",
+            Self::NoSpace => "no space left",
+            Self::NameRejected => "name not allowed",
+            Self::OffsetTooLarge => "restart offset beyond the end",
+            Self::Busy => "busy",
+            Self::Unsupported => "not supported",
+            Self::Failed => "local error",
+        })
+    }
+}

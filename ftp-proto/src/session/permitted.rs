@@ -1,0 +1,72 @@
+//! The only check of rights: a request to the driver that names a path needs the right of its command.
+//!
+//! Only this file makes a [`Permitted`], and the functions that send requests take nothing else, so no command can reach
+//! a file without the check.
+
+use crate::account::Account;
+use crate::action::{FileRequest, TransferKind, UploadStart};
+use crate::command::CommandInfo;
+use crate::refusal::Refusal;
+use crate::reply::Reply;
+use crate::rights::Right;
+use crate::session::refusal::refusal;
+
+/// A request whose paths the account may use as its command does.
+#[derive(Debug)]
+pub(super) struct Permitted<R>(R);
+
+/// A request that names paths.
+pub(super) trait NamesPaths {
+    /// Whether the account may do this. `right`: the right of the command.
+    fn is_permitted(&self, account: &Account, right: Right) -> bool;
+}
+
+impl<R: NamesPaths> Permitted<R> {
+    /// Checks the right of the command for every path. A command whose row has no right may not name one.
+    pub(super) fn check(
+        account: &Account,
+        command: &CommandInfo,
+        request: R,
+    ) -> Result<Self, Reply> {
+        match command.right {
+            Some(right) if request.is_permitted(account, right) => Ok(Self(request)),
+            Some(_) | None => Err(refusal(command, Refusal::Denied)),
+        }
+    }
+
+    pub(super) fn into_inner(self) -> R {
+        self.0
+    }
+}
+
+impl NamesPaths for FileRequest {
+    fn is_permitted(&self, account: &Account, right: Right) -> bool {
+        let may_use_paths = self.paths().all(|path| account.allows(path, right));
+        may_use_paths
+            && match self {
+                Self::RenameFrom(from) => account.allows_below(from, right),
+                Self::Rename { from, to, replace } => {
+                    account.allows_below(from, right)
+                        && (!replace || account.allows(to, Right::Overwrite))
+                }
+                _ => true,
+            }
+    }
+}
+
+impl NamesPaths for TransferKind {
+    fn is_permitted(&self, account: &Account, right: Right) -> bool {
+        let may_use_paths = self.paths().all(|path| account.allows(path, right));
+        may_use_paths
+            && match self {
+                Self::Store { path, start } => match start {
+                    UploadStart::Create | UploadStart::End | UploadStart::Unique => true,
+                    UploadStart::Replace | UploadStart::At { replace: true, .. } => {
+                        account.allows(path, Right::Overwrite)
+                    }
+                    UploadStart::At { replace: false, .. } => account.allows(path, Right::Append),
+                },
+                Self::Retrieve { .. } | Self::List { .. } => true,
+            }
+    }
+}

@@ -1,0 +1,274 @@
+//! Names on the wire: the codec of the account, and OPTS UTF8.
+
+use alloc::format;
+use alloc::string::String;
+use alloc::vec::Vec;
+
+use super::super::*;
+use super::{logged_in, outputs};
+use crate::account::Account;
+use crate::action::FileRequest;
+use crate::codec::{NameCodec, WireNames};
+use crate::listing::style::ListStyle;
+use crate::listing::{Entry, EntryBatch, EntryKind, FactSet, Selection, tests::entry};
+use crate::listing::{NameList, OpenedDirectory, Walk, WalkAnswer, WalkStep};
+use crate::outcome::{FileAnswer, Opened};
+use crate::path::FtpPath;
+use crate::rights::Rights;
+
+/// ISO 8859-1, but 0x80 to 0x9f are no characters.
+#[derive(Debug)]
+struct Latin1;
+
+impl NameCodec for Latin1 {
+    fn decode(&self, wire: &[u8]) -> Option<Vec<u8>> {
+        let is_name = !wire.iter().any(|byte| (0x80..0xa0).contains(byte));
+        is_name.then(|| {
+            wire.iter()
+                .map(|&byte| char::from(byte))
+                .collect::<String>()
+                .into_bytes()
+        })
+    }
+
+    fn encode(&self, name: &[u8]) -> Vec<u8> {
+        let characters = str::from_utf8(name).unwrap_or("?").chars();
+        characters
+            .map(|character| u8::try_from(character).unwrap_or(b'?'))
+            .collect()
+    }
+}
+
+/// Sends a line and answers the request with `outcome`. Returns the bytes of the replies, and the request.
+fn send(session: &mut Session, line: &[u8], outcome: Option<Outcome>) -> (Vec<u8>, String) {
+    let mut bytes = Vec::new();
+    let mut shown = String::new();
+    session.handle_input(&[line, b"\r\n"].concat());
+    let mut outcome = outcome;
+    while let Some(output) = session.poll_output() {
+        match output {
+            Output::Reply(reply) => reply.encode(&mut bytes),
+            Output::Action(Action::StartTransfer(start)) => {
+                let transfer = start.transfer;
+                let result = Ok(());
+                session
+                    .handle_outcome(Outcome::TransferEnded { transfer, result })
+                    .unwrap();
+            }
+            Output::Action(action) => {
+                shown = format!("{action:?}");
+                if let Some(outcome) = outcome.take() {
+                    session.handle_outcome(outcome).unwrap();
+                }
+            }
+        }
+    }
+    (bytes, shown)
+}
+
+fn latin1() -> Session {
+    logged_in(Account::new(Rights::READ_WRITE).with_codec(Arc::new(Latin1)))
+}
+
+const DONE: Option<Outcome> = Some(Outcome::File(Ok(FileAnswer::Done)));
+
+#[test]
+fn paths_are_decoded_and_names_in_replies_are_encoded() {
+    let mut session = latin1();
+    let (reply, request) = send(&mut session, b"MKD \xe4\"", DONE);
+    assert!(request.contains("/\u{e4}\""), "{request}");
+    assert_eq!(reply, b"257 \"/\xe4\"\"\" created.\r\n");
+    send(&mut session, b"CWD \xe4", DONE);
+    let (reply, _) = send(&mut session, b"PWD", None);
+    assert_eq!(reply, b"257 \"/\xe4\" is the current directory.\r\n");
+
+    let facts = Outcome::File(Ok(FileAnswer::Entry(entry(EntryKind::File, 0o644, b"x"))));
+    let (reply, request) = send(&mut session, b"MLST \xf6", Some(facts));
+    assert!(request.contains("/\u{e4}/\u{f6}"), "{request}");
+    assert!(
+        reply.ends_with(b"; /\xe4/\xf6\r\n250 End.\r\n"),
+        "{}",
+        reply.escape_ascii()
+    );
+
+    let (reply, _) = send(&mut session, b"MFMT 20251122130709 \xf6", DONE);
+    assert_eq!(reply, b"213 Modify=20251122130709; \xf6\r\n");
+}
+
+#[test]
+fn the_name_of_an_upload_is_encoded() {
+    let mut session = latin1();
+    send(&mut session, b"PORT 198,51,100,7,200,10", None);
+    let opened = Opened {
+        name: Some("\u{e4}.1".into()),
+        ..Opened::default()
+    };
+    let (reply, request) = send(
+        &mut session,
+        b"STOU \xe4",
+        Some(Outcome::TransferOpened(Ok(opened))),
+    );
+    assert!(request.contains("/\u{e4}"), "{request}");
+    assert_eq!(
+        reply,
+        b"150 FILE: \xe4.1\r\n226 Transfer complete; FILE: \xe4.1\r\n"
+    );
+}
+
+#[test]
+fn a_listing_carries_the_codec() {
+    let names = |session: &mut Session| {
+        session.handle_input(b"LIST \xe4\r\n");
+        let (_, mut actions) = outputs(session);
+        let Some(Action::OpenTransfer(request)) = actions.pop() else {
+            panic!("no transfer");
+        };
+        let refused = Outcome::TransferOpened(Err(Refusal::NotFound));
+        session.handle_outcome(refused).unwrap();
+        outputs(session);
+        match request.kind {
+            crate::action::TransferKind::List {
+                names, selection, ..
+            } => (names, selection.path),
+            _ => panic!("no listing"),
+        }
+    };
+    let mut session = latin1();
+    let (codec, path) = names(&mut session);
+    assert_eq!(codec.encode("\u{e4}".as_bytes())[..], *b"\xe4");
+    assert_eq!(path.as_bytes(), "/\u{e4}".as_bytes());
+    send(&mut session, b"OPTS UTF8 ON", None);
+    let (codec, path) = names(&mut session);
+    assert!(codec.is_identity() && path.as_bytes() == b"/\xe4");
+}
+
+#[test]
+fn bytes_outside_the_character_set_are_refused() {
+    let mut session = latin1();
+    for line in [
+        &b"CWD \x80"[..],
+        b"RETR \x80",
+        b"LIST \x80",
+        b"STAT \x80",
+        b"STOU \x80",
+    ] {
+        let (reply, request) = send(&mut session, line, None);
+        assert!(reply.starts_with(b"501 "), "{}", line.escape_ascii());
+        assert_eq!(request, "");
+    }
+}
+
+#[test]
+fn opts_utf8_switches_the_codec() {
+    let mut session = latin1();
+    let sends = |session: &mut Session, line: &[u8], code: &[u8]| {
+        let (reply, request) = send(session, line, Some(Outcome::File(Err(Refusal::NotFound))));
+        assert!(reply.starts_with(code), "{}", reply.escape_ascii());
+        request
+    };
+    sends(&mut session, b"OPTS UTF8 ON", b"200");
+    assert!(sends(&mut session, "DELE \u{e4}".as_bytes(), b"550").contains("/\u{e4}"));
+    sends(&mut session, b"OPTS UTF8 OFF", b"200");
+    assert!(sends(&mut session, b"DELE \xe4", b"550").contains("/\u{e4}"));
+    sends(&mut session, b"OPTS UTF8", b"200");
+    assert!(sends(&mut session, b"DELE \xe4", b"550").contains("\\xe4"));
+    // An account without a codec has nothing to return to.
+    let mut plain = logged_in(Account::new(Rights::READ_WRITE));
+    sends(&mut plain, b"OPTS UTF8 OFF", b"504");
+    sends(&mut plain, b"OPTS UTF8 ON", b"200");
+    assert!(sends(&mut plain, b"DELE \xe4", b"550").contains("\\xe4"));
+}
+
+#[test]
+fn a_client_that_asks_for_utf8_before_it_logs_in_gets_it() {
+    let mut session = super::session();
+    outputs(&mut session);
+    send(&mut session, b"OPTS UTF8 ON", None);
+    let account = Account::new(Rights::READ_WRITE).with_codec(Arc::new(Latin1));
+    super::log_in(&mut session, account.clone());
+    session.handle_input("DELE \u{e4}\r\n".as_bytes());
+    let (_, actions) = outputs(&mut session);
+    let [Action::File(FileRequest::DeleteFile(path))] = &actions[..] else {
+        panic!("{actions:?}");
+    };
+    assert_eq!(path.as_bytes(), "/\u{e4}".as_bytes());
+    session
+        .handle_outcome(Outcome::File(Ok(FileAnswer::Done)))
+        .unwrap();
+    outputs(&mut session);
+    // The next login starts anew.
+    super::log_in(&mut session, account);
+    let (reply, request) = send(&mut session, b"MKD \xe4", DONE);
+    assert!(request.contains("/\u{e4}"), "{request}");
+    assert_eq!(reply, b"257 \"/\xe4\" created.\r\n");
+}
+
+/// The lines of a directory /in with one entry, "\u{e4}".
+fn listed(style: ListStyle, names: WireNames) -> Vec<u8> {
+    let selection = Selection::of_path(FtpPath::parse(b"/in").unwrap());
+    let mut walk = Walk::new(selection, style, 0).with_names(names);
+    let mut lines = Vec::new();
+    loop {
+        let answer = match walk.step(&mut lines) {
+            WalkStep::Open(_) => WalkAnswer::Opened(OpenedDirectory::default()),
+            WalkStep::Read(_) => WalkAnswer::Names {
+                names: NameList::from_iter(["\u{e4}"]),
+                is_last: true,
+            },
+            WalkStep::LookAt { .. } | WalkStep::Look { .. } => {
+                let mut entry = Entry::new("\u{e4}", EntryKind::File, 3, 0);
+                entry.link_target = Some("\u{f6}".into());
+                WalkAnswer::Entry(entry)
+            }
+            WalkStep::End => return lines,
+            WalkStep::Failed(refusal) => panic!("{refusal}"),
+            _ => continue,
+        };
+        walk.answer(answer);
+    }
+}
+
+#[test]
+fn the_lines_of_a_walk_are_encoded() {
+    let facts = || ListStyle::Facts {
+        facts: FactSet::parse(b"perm;").unwrap(),
+        account: Account::new(Rights::NONE)
+            .with_rights_below(
+                FtpPath::parse("/in/\u{e4}".as_bytes()).unwrap(),
+                Rights::READ_ONLY,
+            )
+            .into(),
+    };
+    let latin1 = WireNames::new(Arc::new(Latin1));
+    for (style, wire, plain) in [
+        (ListStyle::Names, &b"\xe4\r\n"[..], "\u{e4}\r\n"),
+        (ListStyle::Long, b" \xe4\r\n", " \u{e4}\r\n"),
+        // The rights are those of the name that the file system has.
+        (facts(), b"perm=r; \xe4\r\n", "perm=r; \u{e4}\r\n"),
+    ] {
+        let lines = listed(style.clone(), latin1.clone());
+        assert!(lines.ends_with(wire), "{}", lines.escape_ascii());
+        let lines = listed(style, WireNames::default());
+        assert!(
+            lines.ends_with(plain.as_bytes()),
+            "{}",
+            lines.escape_ascii()
+        );
+    }
+}
+
+#[test]
+fn the_lines_of_stat_are_encoded() {
+    let mut link = Entry::new("\u{e4}", EntryKind::Symlink, 3, 0);
+    link.link_target = Some("\u{f6}".into());
+    let mut batch = EntryBatch::new([link].into(), 0, true);
+    batch.directory = Some("/\u{fc}".into());
+    let outcome = Outcome::File(Ok(FileAnswer::Entries(batch)));
+    let (reply, _) = send(&mut latin1(), b"STAT -R /\xfc", Some(outcome));
+    let shown = reply.escape_ascii();
+    assert!(reply.windows(3).any(|part| part == b"/\xfc:"), "{shown}");
+    assert!(
+        reply.windows(8).any(|part| part == b"\xe4 -> \xf6\r\n"),
+        "{shown}"
+    );
+}

@@ -1,0 +1,141 @@
+//! The directories of a walk. One is open at a time: each is opened anew beneath the root, and the core compares it
+//! with the one that its entry showed.
+
+use std::io;
+use std::os::fd::OwnedFd;
+
+use ftp_proto::listing::limits::NAMES_PER_STEP;
+use ftp_proto::listing::{
+    Details, DirectoryId, Entry, NameList, OpenRequest, OpenedDirectory, WalkAnswer,
+};
+use ftp_proto::{FtpPath, Refusal};
+use rustix::fs::{AtFlags, Dir, Mode, OFlags};
+
+use crate::fs::entry::entry_of;
+use crate::fs::owners::Owners;
+use crate::fs::root::{Root, refusal};
+
+/// The directory of a walk that is open, if any.
+#[derive(Debug)]
+pub(super) struct Directories {
+    root: Root,
+    owners: Owners,
+    current: Option<(DirectoryId, OpenDirectory)>,
+}
+
+#[derive(Debug)]
+struct OpenDirectory {
+    /// Only names the directory (`O_PATH`); for looking at its entries.
+    handle: OwnedFd,
+    /// Its remaining names, if they are to be read.
+    names: Option<Dir>,
+}
+
+impl Directories {
+    pub(super) fn new(root: &Root) -> Self {
+        Self {
+            root: root.clone(),
+            owners: Owners::default(),
+            current: None,
+        }
+    }
+
+    /// A directory is opened by its path, so its parent directory is not needed any more.
+    pub(super) fn open(&mut self, request: OpenRequest<'_>) -> WalkAnswer {
+        self.current = None;
+        answer(self.try_open(request).map(WalkAnswer::Opened))
+    }
+
+    /// The next names of a directory.
+    pub(super) fn read(&mut self, id: DirectoryId) -> WalkAnswer {
+        answer(self.directory(id).and_then(|directory| {
+            let names = directory.names.as_mut().ok_or(Refusal::Failed)?;
+            read(names).map_err(|error| refusal(&error))
+        }))
+    }
+
+    /// An entry of a directory; links are not followed.
+    pub(super) fn look(&mut self, id: DirectoryId, name: &[u8], details: Details) -> WalkAnswer {
+        answer(self.try_look(id, name, details).map(WalkAnswer::Entry))
+    }
+
+    pub(super) fn look_at(&mut self, path: &FtpPath, details: Details) -> WalkAnswer {
+        let entry = self.root.entry_with(path, details, &mut self.owners);
+        answer(entry.map(WalkAnswer::Entry))
+    }
+
+    pub(super) fn close(&mut self, id: DirectoryId) {
+        self.current.take_if(|(current, _)| *current == id);
+    }
+
+    fn try_open(&mut self, request: OpenRequest<'_>) -> Result<OpenedDirectory, Refusal> {
+        let (handle, stat) = self.root.directory_handle(request.path)?;
+        let names = match request.is_read {
+            true => Some(open_names(&handle).map_err(|error| refusal(&error))?),
+            false => None,
+        };
+        self.current = Some((request.id, OpenDirectory { handle, names }));
+        #[allow(
+            clippy::unnecessary_cast,
+            reason = "the fields have other types on 32-bit machines"
+        )]
+        let (device, inode) = (stat.st_dev as u64, stat.st_ino as u64);
+        Ok(OpenedDirectory {
+            device,
+            inode,
+            is_root: self.root.is_root(&stat),
+        })
+    }
+
+    fn try_look(
+        &mut self,
+        id: DirectoryId,
+        name: &[u8],
+        details: Details,
+    ) -> Result<Entry, Refusal> {
+        let handle = match &self.current {
+            Some((current, directory)) if *current == id => &directory.handle,
+            _ => return Err(Refusal::Failed),
+        };
+        let stat = rustix::fs::statat(handle, name, AtFlags::SYMLINK_NOFOLLOW)
+            .map_err(|errno| refusal(&errno.into()))?;
+        Ok(entry_of(handle, name, &stat, details, &mut self.owners))
+    }
+
+    fn directory(&mut self, id: DirectoryId) -> Result<&mut OpenDirectory, Refusal> {
+        match &mut self.current {
+            Some((current, directory)) if *current == id => Ok(directory),
+            _ => Err(Refusal::Failed),
+        }
+    }
+}
+
+/// Opens a directory for reading. A handle needs no right to read it; this does.
+fn open_names(handle: &OwnedFd) -> io::Result<Dir> {
+    let open = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
+    let readable = rustix::fs::openat(handle, ".", open, Mode::empty())?;
+    Ok(Dir::new(readable)?)
+}
+
+fn read(directory: &mut Dir) -> io::Result<WalkAnswer> {
+    let mut names = NameList::default();
+    while names.len() < NAMES_PER_STEP {
+        match directory.next() {
+            Some(found) => names.push(found?.file_name().to_bytes()),
+            None => {
+                return Ok(WalkAnswer::Names {
+                    names,
+                    is_last: true,
+                });
+            }
+        }
+    }
+    Ok(WalkAnswer::Names {
+        names,
+        is_last: false,
+    })
+}
+
+fn answer(result: Result<WalkAnswer, Refusal>) -> WalkAnswer {
+    result.unwrap_or_else(WalkAnswer::Refused)
+}
