@@ -33,6 +33,12 @@ fn abor_may_follow_an_urgent_first_byte() {
     check_abor(send, &[426, 226]);
 }
 
+/// As Python's ftplib does: the whole line is urgent, and its last byte is at the mark.
+#[test]
+fn abor_may_be_urgent_as_a_whole() {
+    check_abor(|client| client.send_urgent(b"ABOR\r\n"), &[426, 226]);
+}
+
 /// As BSD's ftp does: the data mark is urgent, or the IAC before it.
 #[test]
 fn abor_may_follow_an_urgent_data_mark() {
