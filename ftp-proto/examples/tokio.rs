@@ -25,8 +25,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use ftp_proto::{
-    Action, Config, DataEvent, DataId, Endpoints, Outcome, Output, PeerVerdict, Refusal, Reply,
-    Session, Timers, TransferError, TransferId, TransferStart, canonical,
+    Action, Bound, Config, DataEvent, DataId, Endpoints, Outcome, Output, PeerVerdict, Refusal,
+    Reply, Session, Timers, TransferError, TransferId, TransferStart, canonical,
 };
 use tokio::net::TcpStream;
 use tokio::task::block_in_place;
@@ -259,12 +259,12 @@ impl Connection {
         }
     }
 
-    fn open_passive(&mut self, data: DataId) -> Result<u16, Refusal> {
+    fn open_passive(&mut self, data: DataId) -> Result<Bound, Refusal> {
         let listener = self.server.flags.passive_listener(self.local)?;
         let passive = Passive::new(data, listener).map_err(|_| Refusal::Failed)?;
-        let port = passive.port().ok_or(Refusal::Failed)?;
+        let bound = passive.bound().ok_or(Refusal::Failed)?;
         self.passive = Some(passive);
-        Ok(port)
+        Ok(bound)
     }
 
     fn accepted(&mut self, accepted: io::Result<(TcpStream, SocketAddr)>) {

@@ -3,8 +3,9 @@
 use std::future::pending;
 use std::io;
 use std::net::{self, SocketAddr};
+use std::num::NonZeroU16;
 
-use ftp_proto::DataId;
+use ftp_proto::{Bound, DataId};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::oneshot;
 
@@ -29,9 +30,9 @@ impl Passive {
         })
     }
 
-    pub(crate) fn port(&self) -> Option<u16> {
-        let address = self.listener.as_ref()?.local_addr();
-        address.ok().map(|address| address.port())
+    pub(crate) fn bound(&self) -> Option<Bound> {
+        let address = self.listener.as_ref()?.local_addr().ok()?;
+        NonZeroU16::new(address.port()).map(Bound::new)
     }
 
     /// The next connection to the port, a stranger's perhaps; none comes after the client's.
