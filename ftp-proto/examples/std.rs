@@ -263,9 +263,8 @@ impl Driver {
         used > 0
     }
 
-    /// Ends the session if the client is gone and what it has sent is used. Lines that cannot be used yet do not count:
-    /// a transfer ends with its client. Only an upload whose client has said in order that it sends no more commands
-    /// goes on to its own end.
+    /// Ends the session if the client is gone, and its transfer too, even if lines are left that cannot be used yet. Only
+    /// an upload goes on to its own end when the client has merely said that it sends no more commands.
     fn check_end(&mut self) -> bool {
         let ends = match (&self.end, &self.transfer, &self.data) {
             (Some(End::Closed), Some(transfer), Data::Open(_)) => !transfer.pump.is_upload(),
@@ -379,7 +378,6 @@ impl Driver {
                 self.data = Data::Open(stream);
                 self.report(DataEvent::Connected(peer.ip()));
             }
-            // It is gone already.
             Err(_) => self.end_transfer(Err(TransferError::NotConnected)),
         }
     }
@@ -399,5 +397,4 @@ const WRONG_PASSWORD_DELAY: Duration = Duration::from_secs(1);
 const SESSIONS_MAX: usize = 500;
 /// Commands that are not used yet, and replies that are not sent yet.
 const BUFFER_MAX: usize = 64 * 1024;
-/// What is received after the last command.
 const DISCARD_MAX: u64 = 1024 * 1024;

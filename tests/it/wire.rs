@@ -7,6 +7,7 @@ mod active;
 mod black_box;
 mod control;
 mod descriptors;
+mod examples;
 mod file_errors;
 mod forwarder;
 mod large_listings;

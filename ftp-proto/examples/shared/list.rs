@@ -1,140 +1,205 @@
-//! Listings: answers the walks of the core from the file system.
+//! Listings: the core's walk decides what is looked at, and this looks.
 
 use std::ffi::OsStr;
-use std::fs;
+use std::fs::{self, ReadDir};
+use std::mem;
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::SystemTime;
 
+use ftp_proto::listing::limits::NAMES_PER_STEP;
 use ftp_proto::listing::{
-    Details, DirectoryId, Entry, EntryBatch, NameList, OpenedDirectory, Selection, Walk,
-    WalkAnswer, WalkStep,
+    Details, DirectoryId, Entry, EntryBatch, NameList, OpenRequest, OpenedDirectory, Selection,
+    Walk, WalkAnswer, WalkStep,
 };
 use ftp_proto::{ListStyle, Refusal, TransferError, WireNames};
 
-use super::Storage;
-use super::entry::{entry_of, refusal};
+use super::root::Root;
 
-/// The lines of a listing. All of them are made at once: a server that has other clients to serve in the same thread
-/// goes on with them after some steps of the walk.
 pub(crate) struct Listing {
+    walk: Walk,
+    root: Root,
+    directories: Vec<Directory>,
     lines: Vec<u8>,
+    is_over: bool,
+}
+
+/// An open one.
+struct Directory {
+    id: DirectoryId,
+    path: PathBuf,
+    names: Option<ReadDir>,
+    is_first: bool,
 }
 
 impl Listing {
+    /// A listing that fails before it has begun has no 150, and no data connection.
     pub(super) fn open(
-        storage: &Storage,
+        root: &Root,
         selection: &Selection,
         style: &ListStyle,
         names: &WireNames,
     ) -> Result<Self, Refusal> {
         let walk = Walk::new(selection.clone(), style.clone(), now()).with_names(names.clone());
-        let (lines, _) = walk_all(storage, walk)?;
-        Ok(Self { lines })
+        let mut listing = Self::new(root, walk);
+        while !listing.walk.has_begun() && !listing.is_over {
+            listing.step()?;
+        }
+        Ok(listing)
     }
 
-    /// Appends the next lines. Returns false at the end.
+    fn new(root: &Root, walk: Walk) -> Self {
+        Self {
+            walk,
+            root: root.clone(),
+            directories: Vec::new(),
+            lines: Vec::new(),
+            is_over: false,
+        }
+    }
+
+    /// Appends the next lines, or none if many names had to be looked at. Returns false at the end.
     pub(super) fn read(&mut self, out: &mut Vec<u8>) -> Result<bool, TransferError> {
-        let is_last = self.lines.is_empty();
+        let mut steps = 0..STEPS_MAX;
+        while self.lines.len() < LINES_BYTES && !self.is_over && steps.next().is_some() {
+            self.step().map_err(|_| TransferError::LocalRead)?;
+        }
+        let has_lines = !self.lines.is_empty();
         out.append(&mut self.lines);
-        Ok(!is_last)
+        Ok(has_lines || !self.is_over)
     }
-}
 
-/// The answer to STAT with a path.
-pub(super) fn status(storage: &Storage, selection: &Selection) -> Result<Vec<EntryBatch>, Refusal> {
-    let walk = Walk::of_status(selection.clone(), now());
-    walk_all(storage, walk).map(|(_, batches)| batches)
-}
-
-fn walk_all(storage: &Storage, mut walk: Walk) -> Result<(Vec<u8>, Vec<EntryBatch>), Refusal> {
-    let (mut lines, mut batches) = (Vec::new(), Vec::new());
-    let mut directories: Vec<(DirectoryId, PathBuf)> = Vec::new();
-    loop {
-        let path_of = |wanted| {
-            let found = directories.iter().find(|(id, _)| *id == wanted);
-            found.map(|(_, path)| path).ok_or(Refusal::Failed)
-        };
-        let answer = match walk.step(&mut lines) {
+    /// One step of the walk. Only of STAT it returns entries.
+    fn step(&mut self) -> Result<Option<EntryBatch>, Refusal> {
+        let directories = &mut self.directories;
+        let answer = match self.walk.step(&mut self.lines) {
             WalkStep::LookAt { path, details } => {
-                let path = storage.resolve(path, false);
+                let path = self.root.resolve(path, false);
                 path.and_then(|path| look(&path, details))
-                    .map(WalkAnswer::Entry)
             }
             WalkStep::Look {
                 directory,
                 name,
                 details,
-            } => {
-                let path = path_of(directory).map(|path| path.join(OsStr::from_bytes(name)));
-                path.and_then(|path| look(&path, details))
-                    .map(WalkAnswer::Entry)
-            }
-            WalkStep::Open(request) => match storage.resolve(request.path, true) {
-                Ok(path) => {
-                    directories.push((request.id, path.clone()));
-                    open(storage, path).map(WalkAnswer::Opened)
-                }
-                Err(refusal) => Err(refusal),
-            },
-            WalkStep::Read(directory) => path_of(directory).and_then(read),
+            } => find(directories, directory)
+                .and_then(|found| look(&found.path.join(OsStr::from_bytes(name)), details)),
+            WalkStep::Open(request) => open(&self.root, directories, request),
+            WalkStep::Read(directory) => find(directories, directory).and_then(read),
             WalkStep::Close(directory) => {
-                directories.retain(|(id, _)| *id != directory);
-                continue;
+                directories.retain(|open| open.id != directory);
+                return Ok(None);
             }
             WalkStep::Entries(batch) => {
-                batches.push(batch);
-                continue;
+                self.is_over = batch.is_last;
+                return Ok(Some(batch));
             }
             WalkStep::Notice(notice) => {
                 eprintln!("{notice}");
-                continue;
+                return Ok(None);
             }
-            WalkStep::Lines | WalkStep::Pending => continue,
-            WalkStep::End => return Ok((lines, batches)),
+            WalkStep::Lines | WalkStep::Pending => return Ok(None),
+            WalkStep::End => {
+                self.is_over = true;
+                return Ok(None);
+            }
             WalkStep::Failed(refusal) => return Err(refusal),
         };
-        walk.answer(answer.unwrap_or_else(WalkAnswer::Refused));
+        self.walk.answer(answer.unwrap_or_else(WalkAnswer::Refused));
+        Ok(None)
     }
 }
 
-fn look(path: &PathBuf, details: Details) -> Result<Entry, Refusal> {
-    let metadata = fs::symlink_metadata(path).map_err(|error| refusal(&error))?;
-    let mut entry = entry_of(b"", &metadata);
+/// The answer to STAT with a path. The walk bounds how much it looks at.
+pub(super) fn status(root: &Root, selection: &Selection) -> Result<Vec<EntryBatch>, Refusal> {
+    let mut listing = Listing::new(root, Walk::of_status(selection.clone(), now()));
+    let mut batches = Vec::new();
+    while !listing.is_over {
+        batches.extend(listing.step()?);
+    }
+    Ok(batches)
+}
+
+/// The entry at a path, where a symbolic link is itself.
+pub(super) fn entry(path: &Path, details: Details) -> Result<Entry, Refusal> {
+    let metadata = path
+        .symlink_metadata()
+        .map_err(|error| Refusal::from(&error))?;
+    let mut entry = Entry::from_metadata(b"", &metadata);
     if details.link_target && metadata.is_symlink() {
-        let target = fs::read_link(path).map(|target| target.into_os_string().into_vec());
-        entry.link_target = target.ok();
+        let target = fs::read_link(path).ok();
+        entry.link_target = target.map(|target| target.into_os_string().into_vec());
     }
     Ok(entry)
 }
 
-fn open(storage: &Storage, path: PathBuf) -> Result<OpenedDirectory, Refusal> {
-    let metadata = fs::symlink_metadata(&path).map_err(|error| refusal(&error))?;
-    if !metadata.is_dir() {
-        return Err(Refusal::NotADirectory);
-    }
-    let entry = entry_of(b"", &metadata);
-    Ok(OpenedDirectory {
-        device: entry.device,
-        inode: entry.inode,
-        is_root: storage.is_root(&path),
-    })
+fn look(path: &Path, details: Details) -> Result<WalkAnswer, Refusal> {
+    entry(path, details).map(WalkAnswer::Entry)
 }
 
-/// All names at once.
-fn read(path: &PathBuf) -> Result<WalkAnswer, Refusal> {
-    let mut names = NameList::from_iter([".", ".."]);
-    for found in fs::read_dir(path).map_err(|error| refusal(&error))? {
-        let found = found.map_err(|error| refusal(&error))?;
-        names.push(&found.file_name().into_vec());
-    }
-    Ok(WalkAnswer::Names {
+fn find(directories: &mut [Directory], id: DirectoryId) -> Result<&mut Directory, Refusal> {
+    let mut directories = directories.iter_mut();
+    directories
+        .find(|open| open.id == id)
+        .ok_or(Refusal::Failed)
+}
+
+fn open(
+    root: &Root,
+    directories: &mut Vec<Directory>,
+    request: OpenRequest<'_>,
+) -> Result<WalkAnswer, Refusal> {
+    let path = root.resolve(request.path, true)?;
+    let entry = entry(&path, Details::default())?;
+    let names = match request.is_read {
+        true => Some(fs::read_dir(&path).map_err(|error| Refusal::from(&error))?),
+        false if path.is_dir() => None,
+        false => return Err(Refusal::NotADirectory),
+    };
+    let opened = OpenedDirectory {
+        device: entry.device,
+        inode: entry.inode,
+        is_root: root.is(&path),
+    };
+    let id = request.id;
+    directories.push(Directory {
+        id,
+        path,
         names,
-        is_last: true,
-    })
+        is_first: true,
+    });
+    Ok(WalkAnswer::Opened(opened))
+}
+
+fn read(directory: &mut Directory) -> Result<WalkAnswer, Refusal> {
+    let mut names = NameList::default();
+    if mem::replace(&mut directory.is_first, false) {
+        // The flag -a shows them, and `ReadDir` leaves them out.
+        names = NameList::from_iter([".", ".."]);
+    }
+    let found = directory.names.as_mut().ok_or(Refusal::Failed)?;
+    for _ in 0..NAMES_PER_STEP {
+        match found.next() {
+            Some(Ok(entry)) => names.push(entry.file_name().as_bytes()),
+            Some(Err(error)) => return Err(Refusal::from(&error)),
+            None => {
+                return Ok(WalkAnswer::Names {
+                    names,
+                    is_last: true,
+                });
+            }
+        }
+    }
+    let is_last = false;
+    Ok(WalkAnswer::Names { names, is_last })
 }
 
 fn now() -> i64 {
     let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH);
     now.map_or(0, |now| now.as_secs() as i64)
 }
+
+/// Lines that are sent at once.
+const LINES_BYTES: usize = 64 * 1024;
+
+/// Steps before others, such as an ABOR, get their turn.
+const STEPS_MAX: usize = 64;

@@ -7,9 +7,9 @@
 
 #![allow(dead_code, unused_imports, reason = "no example uses everything")]
 
-mod entry;
 mod list;
 mod pump;
+mod root;
 mod storage;
 mod transfer;
 
@@ -27,6 +27,7 @@ use ftp_proto::{Config, Refusal, Rights, ports};
 use socket2::{Domain, Socket, Type};
 
 pub(crate) use pump::{Pump, Step};
+use root::Root;
 pub(crate) use storage::Storage;
 pub(crate) use transfer::{Download, Transfer, Upload};
 
@@ -81,7 +82,12 @@ impl Flags {
         Some(Self {
             port,
             tls,
-            storage: Storage::new(root.canonicalize().ok()?, user?, password?, rights),
+            storage: Storage {
+                root: Root::new(root.canonicalize().ok()?),
+                user: user?,
+                password: password?,
+                rights,
+            },
             masquerade,
             passive_ports,
         })

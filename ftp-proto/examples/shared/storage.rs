@@ -1,39 +1,30 @@
-//! The files below one directory, and the one user who may see them.
+//! What the one user may do with the files: the answers to actions.
 
-use std::ffi::OsString;
-use std::fs::{self, File, Metadata, OpenOptions};
-use std::os::unix::ffi::{OsStrExt, OsStringExt};
-use std::os::unix::fs::PermissionsExt;
-use std::path::{Component, Path, PathBuf};
+use std::fs::{self, File};
+use std::io::{self, ErrorKind};
+use std::os::unix::ffi::OsStrExt;
+use std::os::unix::fs::{MetadataExt, PermissionsExt};
+use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime};
 
+use ftp_proto::listing::{Details, Entry};
 use ftp_proto::{
     Account, FileAnswer, FileRequest, FtpPath, Opened, Outcome, Refusal, Representation, Rights,
     Secret, TransferKind, TransferRequest, UploadStart,
 };
 
-use super::entry::{entry_of, refusal};
-use super::list::{Listing, status};
+use super::list::{Listing, entry, status};
+use super::root::Root;
 use super::transfer::{Download, Transfer, Upload};
 
 pub(crate) struct Storage {
-    root: PathBuf,
-    user: Vec<u8>,
-    password: Vec<u8>,
-    rights: Rights,
+    pub(super) root: Root,
+    pub(super) user: Vec<u8>,
+    pub(super) password: Vec<u8>,
+    pub(super) rights: Rights,
 }
 
 impl Storage {
-    /// `root`: without symbolic links.
-    pub(crate) fn new(root: PathBuf, user: Vec<u8>, password: Vec<u8>, rights: Rights) -> Self {
-        Self {
-            root,
-            user,
-            password,
-            rights,
-        }
-    }
-
     /// The answer to `Authenticate`. A server on the internet delays it after a wrong password.
     pub(crate) fn authenticate(&self, user: &[u8], password: &Secret) -> Outcome {
         let is_right = password.matches(&self.password) && user == self.user;
@@ -42,121 +33,124 @@ impl Storage {
 
     /// The answer to `File`: one outcome, or several for STAT with a path.
     pub(crate) fn answer(&self, request: &FileRequest) -> Vec<Outcome> {
-        if let FileRequest::Status(selection) = request {
-            return match status(self, selection) {
-                Ok(batches) => batches
-                    .into_iter()
-                    .map(|batch| Outcome::File(Ok(FileAnswer::Entries(batch))))
-                    .collect(),
-                Err(refusal) => vec![Outcome::File(Err(refusal))],
-            };
+        let answers = match request {
+            FileRequest::Status(selection) => status(&self.root, selection)
+                .map(|batches| batches.into_iter().map(FileAnswer::Entries).collect()),
+            _ => self.perform(request).map(|answer| vec![answer]),
+        };
+        match answers {
+            Ok(answers) => answers
+                .into_iter()
+                .map(|answer| Outcome::File(Ok(answer)))
+                .collect(),
+            Err(refusal) => vec![Outcome::File(Err(refusal))],
         }
-        vec![Outcome::File(self.perform(request))]
     }
 
     fn perform(&self, request: &FileRequest) -> Result<FileAnswer, Refusal> {
+        let root = &self.root;
         let result = match request {
-            FileRequest::ChangeDirectory(path) => fs::read_dir(self.resolve(path, true)?).map(drop),
-            FileRequest::MakeDirectory { path, .. } => fs::create_dir(self.resolve(path, false)?),
-            FileRequest::RemoveDirectory(path) => fs::remove_dir(self.resolve_below(path)?),
-            FileRequest::DeleteFile(path) => fs::remove_file(self.resolve_below(path)?),
-            FileRequest::RenameFrom(path) => self.resolve_below(path)?.symlink_metadata().map(drop),
+            FileRequest::ChangeDirectory(path) => fs::read_dir(root.resolve(path, true)?).map(drop),
+            FileRequest::MakeDirectory { path, umask } => {
+                let path = root.below(path)?;
+                fs::create_dir(&path).and_then(|()| apply_umask(&path, 0o777, *umask))
+            }
+            FileRequest::RemoveDirectory(path) => fs::remove_dir(root.below(path)?),
+            FileRequest::DeleteFile(path) => fs::remove_file(root.below(path)?),
+            FileRequest::RenameFrom(path) => root.below(path)?.symlink_metadata().map(drop),
             FileRequest::Rename { from, to, replace } => {
-                let to = self.resolve_below(to)?;
+                let to = root.below(to)?;
                 // Another program may create the name here; where that matters, use renameat2.
                 if !replace && to.symlink_metadata().is_ok() {
                     return Err(Refusal::Exists);
                 }
-                fs::rename(self.resolve_below(from)?, to)
+                fs::rename(root.below(from)?, to)
             }
-            FileRequest::Size(path) => {
-                return Ok(FileAnswer::Size(self.file(path)?.1.len()));
-            }
+            FileRequest::Size(path) => return Ok(FileAnswer::Size(root.file(path)?.1.len())),
             FileRequest::ModifiedTime(path) => {
-                let modified = entry_of(&[], &self.file(path)?.1).modified;
-                return Ok(FileAnswer::Modified(modified));
+                let entry = Entry::from_metadata(b"", &root.file(path)?.1);
+                return Ok(FileAnswer::Modified(entry.modified));
             }
             FileRequest::ChangeMode { path, mode } => {
-                let permissions = fs::Permissions::from_mode(*mode);
-                fs::set_permissions(self.resolve(path, true)?, permissions)
+                let (path, metadata) = root.changeable(path)?;
+                // As chmod does: what a directory hands down to new files stays.
+                let kept = if metadata.is_dir() { 0o3000 } else { 0 };
+                let mode = mode & 0o777 | metadata.mode() & kept;
+                fs::set_permissions(path, fs::Permissions::from_mode(mode))
             }
             FileRequest::SetModified { path, modified } => {
-                let since_1970 = u64::try_from(*modified).map_err(|_| Refusal::Unsupported)?;
-                let time = SystemTime::UNIX_EPOCH + Duration::from_secs(since_1970);
-                let path = self.resolve(path, true)?;
-                // Opening a pipe would block.
-                if !path.is_file() && !path.is_dir() {
-                    return Err(Refusal::NotFound);
-                }
-                File::open(path).and_then(|file| file.set_modified(time))
+                let distance = Duration::from_secs(modified.unsigned_abs());
+                let time = match modified {
+                    ..0 => SystemTime::UNIX_EPOCH.checked_sub(distance),
+                    _ => SystemTime::UNIX_EPOCH.checked_add(distance),
+                };
+                let time = time.ok_or(Refusal::Unsupported)?;
+                File::open(root.changeable(path)?.0).and_then(|file| file.set_modified(time))
             }
             FileRequest::Facts(path) => {
-                let metadata = self.resolve(path, false)?.symlink_metadata();
-                let metadata = metadata.map_err(|error| refusal(&error))?;
-                return Ok(FileAnswer::Entry(entry_of(path.name(), &metadata)));
+                let mut entry = entry(&root.resolve(path, false)?, Details::default())?;
+                entry.name = path.name().to_vec();
+                return Ok(FileAnswer::Entry(entry));
             }
             FileRequest::Status(_) => return Err(Refusal::Unsupported),
         };
         match result {
             Ok(()) => Ok(FileAnswer::Done),
-            Err(error) => Err(refusal(&error)),
+            Err(error) => Err(Refusal::from(&error)),
         }
     }
 
     /// The answer to `OpenTransfer`, and the bytes of the transfer. Nothing is changed yet, except that STOU creates
     /// its file: its name is announced.
     pub(crate) fn open(&self, request: &TransferRequest) -> Result<(Transfer, Opened), Refusal> {
+        let root = &self.root;
         let is_ascii = request.representation == Representation::Ascii;
         let mut opened = Opened::default();
-        let transfer = match &request.kind {
+        let mut upload = match &request.kind {
             TransferKind::List {
                 selection,
                 style,
                 names,
             } => {
-                let listing = Listing::open(self, selection, style, names)?;
-                Transfer::Download(Download::listing(listing))
+                let listing = Listing::open(root, selection, style, names)?;
+                return Ok((Transfer::Download(Download::listing(listing)), opened));
             }
             TransferKind::Retrieve { path, offset } => {
-                let (path, metadata) = self.file(path)?;
-                let file = File::open(path).map_err(|error| refusal(&error))?;
+                let (path, metadata) = root.file(path)?;
+                let file = File::open(path).map_err(|error| Refusal::from(&error))?;
                 let (download, bytes) = Download::file(file, metadata.len(), *offset, is_ascii)?;
                 opened.bytes = bytes;
-                Transfer::Download(download)
+                return Ok((Transfer::Download(download), opened));
             }
-            TransferKind::Store { path, start } => {
-                let upload = match start {
-                    UploadStart::Unique => {
-                        let (name, file) = self.create_unique(path)?;
-                        opened.name = Some(name);
-                        Upload::new(PathBuf::new(), Some(file), *start, is_ascii)
-                    }
-                    _ => self.upload(path, *start, is_ascii)?,
-                };
-                Transfer::Upload(upload)
-            }
+            TransferKind::Store { path, start } => match start {
+                UploadStart::Unique => {
+                    let (path, file) = create_unique(root.resolve(path, false)?)?;
+                    opened.name = path.file_name().map(|name| name.as_bytes().to_vec());
+                    let created = apply_umask(&path, 0o666, request.umask);
+                    created.map_err(|error| Refusal::from(&error))?;
+                    Upload::new(path, Some(file), *start)
+                }
+                _ => self.upload(path, *start)?,
+            },
         };
-        Ok((transfer, opened))
+        upload.set_form(is_ascii, request.umask);
+        Ok((Transfer::Upload(upload), opened))
     }
 
-    fn upload(
-        &self,
-        path: &FtpPath,
-        start: UploadStart,
-        is_ascii: bool,
-    ) -> Result<Upload, Refusal> {
-        let (file, bytes) = match self.file(path) {
+    fn upload(&self, path: &FtpPath, start: UploadStart) -> Result<Upload, Refusal> {
+        let (path, file, bytes) = match self.root.file(path) {
             Ok(_) if start == UploadStart::Create => return Err(Refusal::Exists),
             Ok((path, metadata)) => {
-                let file = OpenOptions::new().write(true).open(path);
-                (Some(file.map_err(|error| refusal(&error))?), metadata.len())
+                let file = File::options().write(true).open(&path);
+                let file = file.map_err(|error| Refusal::from(&error))?;
+                (path, Some(file), metadata.len())
             }
             // The file may be created if there is a directory for it.
             Err(Refusal::NotFound) => {
-                let parent = self.resolve(path, true)?;
-                let parent = parent.parent().ok_or(Refusal::NotFound)?;
-                fs::metadata(parent).map_err(|error| refusal(&error))?;
-                (None, 0)
+                let path = self.root.resolve(path, true)?;
+                let parent = path.parent().ok_or(Refusal::NotFound)?;
+                fs::metadata(parent).map_err(|error| Refusal::from(&error))?;
+                (path, None, 0)
             }
             Err(refusal) => return Err(refusal),
         };
@@ -168,88 +162,30 @@ impl Storage {
                 return Err(Refusal::Exists);
             }
         }
-        Ok(Upload::new(
-            self.resolve(path, true)?,
-            file,
-            start,
-            is_ascii,
-        ))
+        Ok(Upload::new(path, file, start))
     }
+}
 
-    /// Creates a file with the name of the path, or one that begins with it.
-    fn create_unique(&self, path: &FtpPath) -> Result<(Vec<u8>, File), Refusal> {
-        let directory = self.resolve(&path.parent(), true)?;
-        for number in 1..=1000 {
-            let mut name = path.name().to_vec();
-            if number > 1 {
-                name.extend_from_slice(format!(".{number}").as_bytes());
+/// Creates the suggested file, or one whose name begins with that name.
+fn create_unique(suggested: PathBuf) -> Result<(PathBuf, File), Refusal> {
+    let mut path = suggested.clone();
+    for number in 2..1000 {
+        match File::create_new(&path) {
+            Ok(file) => return Ok((path, file)),
+            Err(error) if error.kind() == ErrorKind::AlreadyExists => {
+                path.clone_from(&suggested);
+                path.as_mut_os_string().push(format!(".{number}"));
             }
-            match File::create_new(directory.join(OsString::from_vec(name.clone()))) {
-                Ok(file) => return Ok((name, file)),
-                Err(error) if error.kind() == std::io::ErrorKind::AlreadyExists => {}
-                Err(error) => return Err(refusal(&error)),
-            }
-        }
-        Err(Refusal::Exists)
-    }
-
-    /// A regular file, behind symbolic links. Others are never opened: a pipe would block.
-    fn file(&self, path: &FtpPath) -> Result<(PathBuf, Metadata), Refusal> {
-        let path = self.resolve(path, true)?;
-        let metadata = fs::metadata(&path).map_err(|error| refusal(&error))?;
-        match metadata.file_type() {
-            kind if kind.is_file() => Ok((path, metadata)),
-            kind if kind.is_dir() => Err(Refusal::IsADirectory),
-            _ => Err(Refusal::NotARegularFile),
+            Err(error) => return Err(Refusal::from(&error)),
         }
     }
+    Err(Refusal::Exists)
+}
 
-    pub(super) fn is_root(&self, path: &Path) -> bool {
-        path == self.root
-    }
-
-    fn resolve_below(&self, path: &FtpPath) -> Result<PathBuf, Refusal> {
-        if path.is_root() {
-            return Err(Refusal::Denied);
-        }
-        self.resolve(path, false)
-    }
-
-    /// Where a path leads. Links are followed here, not by the system: none may lead out of the root, so absolute ones
-    /// lead nowhere. `follow`: also a link at the end. The end need not exist.
-    pub(crate) fn resolve(&self, path: &FtpPath, follow: bool) -> Result<PathBuf, Refusal> {
-        let mut found = self.root.clone();
-        let relative = Path::new(std::ffi::OsStr::from_bytes(path.relative())).to_owned();
-        let mut pending: Vec<OsString> = Vec::new();
-        let push = |pending: &mut Vec<OsString>, path: &Path| {
-            pending.extend(
-                path.components()
-                    .rev()
-                    .map(|part| part.as_os_str().to_owned()),
-            );
-        };
-        push(&mut pending, &relative);
-        let mut links_max = 40;
-        while let Some(name) = pending.pop() {
-            if name == ".." {
-                if found == self.root || !found.pop() {
-                    return Err(Refusal::Denied);
-                }
-                continue;
-            }
-            found.push(name);
-            if pending.is_empty() && !follow {
-                break;
-            }
-            if let Ok(target) = fs::read_link(&found) {
-                links_max -= 1;
-                if target.components().next() == Some(Component::RootDir) || links_max == 0 {
-                    return Err(Refusal::Denied);
-                }
-                found.pop();
-                push(&mut pending, &target);
-            }
-        }
-        Ok(found)
+/// Sets the permission bits of what has just been created, if the client has sent SITE UMASK.
+pub(super) fn apply_umask(path: &Path, mode: u32, umask: Option<u32>) -> io::Result<()> {
+    match umask {
+        Some(umask) => fs::set_permissions(path, fs::Permissions::from_mode(mode & !umask)),
+        None => Ok(()),
     }
 }

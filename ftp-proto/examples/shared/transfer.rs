@@ -1,12 +1,13 @@
 //! The bytes of a transfer, on the side of the files.
 
-use std::fs::{File, OpenOptions};
+use std::fs::File;
 use std::io::{self, ErrorKind, Read, Seek, SeekFrom, Write};
 use std::path::PathBuf;
 
 use ftp_proto::{Refusal, TransferError, UploadStart, ascii};
 
 use super::list::Listing;
+use super::storage::apply_umask;
 
 pub(crate) enum Transfer {
     Download(Download),
@@ -25,13 +26,13 @@ enum Source {
         /// Of what it had when it was opened: a file that becomes shorter must not look complete.
         left: u64,
     },
-    Listing(Listing),
+    Listing(Box<Listing>),
 }
 
 impl Download {
     pub(super) fn listing(listing: Listing) -> Self {
         Self {
-            source: Source::Listing(listing),
+            source: Source::Listing(listing.into()),
             encoder: None,
         }
     }
@@ -105,22 +106,24 @@ pub(crate) struct Upload {
     start: UploadStart,
     has_begun: bool,
     decoder: Option<ascii::Decoder>,
+    umask: Option<u32>,
 }
 
 impl Upload {
-    pub(super) fn new(
-        path: PathBuf,
-        file: Option<File>,
-        start: UploadStart,
-        is_ascii: bool,
-    ) -> Self {
+    pub(super) fn new(path: PathBuf, file: Option<File>, start: UploadStart) -> Self {
         Self {
             path,
             file,
             start,
             has_begun: false,
-            decoder: is_ascii.then(ascii::Decoder::default),
+            decoder: None,
+            umask: None,
         }
+    }
+
+    pub(super) fn set_form(&mut self, is_ascii: bool, umask: Option<u32>) {
+        self.decoder = is_ascii.then(ascii::Decoder::default);
+        self.umask = umask;
     }
 
     /// Bytes from the data connection. The first ones create or truncate the file.
@@ -133,8 +136,11 @@ impl Upload {
             }
             None => bytes,
         };
-        let file = self.begin().map_err(|error| failure(&error))?;
-        file.write_all(bytes).map_err(|error| failure(&error))
+        let file = self
+            .begin()
+            .map_err(|error| TransferError::of_write(&error))?;
+        file.write_all(bytes)
+            .map_err(|error| TransferError::of_write(&error))
     }
 
     /// The data connection has ended cleanly: only now an empty upload has shown that there was one.
@@ -150,12 +156,14 @@ impl Upload {
         let file = match self.file.take() {
             Some(file) => file,
             None => {
-                let mut options = OpenOptions::new();
-                match self.start {
+                let mut options = File::options();
+                let options = match self.start {
                     UploadStart::Create => options.write(true).create_new(true),
                     _ => options.write(true).create(true).truncate(false),
                 };
-                options.open(&self.path)?
+                let file = options.open(&self.path)?;
+                apply_umask(&self.path, 0o666, self.umask)?;
+                file
             }
         };
         let file = self.file.insert(file);
@@ -169,13 +177,6 @@ impl Upload {
             file.seek(SeekFrom::End(0))?;
         }
         Ok(file)
-    }
-}
-
-fn failure(error: &io::Error) -> TransferError {
-    match error.kind() {
-        ErrorKind::StorageFull | ErrorKind::QuotaExceeded => TransferError::NoSpace,
-        _ => TransferError::LocalWrite,
     }
 }
 

@@ -233,7 +233,7 @@ fn binary() -> PathBuf {
 pub(crate) fn example(name: &str) -> PathBuf {
     built(
         &format!("examples/{name}"),
-        "cargo build -p ftp-proto --examples",
+        "cargo build -p ftp-proto --examples --features std",
     )
 }
 
