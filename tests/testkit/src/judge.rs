@@ -102,19 +102,24 @@ impl Judge {
     /// As [`Session::handle_input`].
     #[track_caller]
     pub fn handle_input(&mut self, input: &[u8]) -> usize {
-        self.begin("input");
-        if !self.session.is_closed() {
+        self.expect_drained("input");
+        let was_closed = self.session.is_closed();
+        if !was_closed {
             self.ledger.input(input);
         }
         let used = self.session.handle_input(input);
         self.ledger.used(&input[used..]);
+        // An incomplete line changes nothing.
+        if used > 0 || self.session.is_closed() != was_closed {
+            self.begin();
+        }
         used
     }
 
     /// As [`Session::handle_eof`].
     #[track_caller]
     pub fn handle_eof(&mut self) {
-        self.begin("the end of the input");
+        self.begin();
         self.session.handle_eof();
     }
 
@@ -125,7 +130,7 @@ impl Judge {
     /// None: an outcome that the session refuses is a panic.
     #[track_caller]
     pub fn handle_outcome(&mut self, outcome: Outcome) -> Result<(), Misuse> {
-        self.begin("an outcome");
+        self.begin();
         if !self.session.is_closed() {
             self.ledger.outcome(&outcome, self.timing.now);
             if let Outcome::TransferEnded { result: Ok(()), .. } = outcome {
@@ -143,7 +148,7 @@ impl Judge {
     /// As [`Session::handle_data`].
     #[track_caller]
     pub fn handle_data(&mut self, data: DataId, event: DataEvent) {
-        self.begin("an event of a data connection");
+        self.begin();
         if !self.session.is_closed() {
             let judge = |peer| self.session.judge_peer(peer);
             self.ledger.data(data, event, judge);
@@ -155,7 +160,7 @@ impl Judge {
     /// As [`Session::handle_timeout`].
     #[track_caller]
     pub fn handle_timeout(&mut self, timeout: Timeout) {
-        self.begin("a timeout");
+        self.begin();
         let current = self.session.poll_timeout();
         self.timing.check_expired(timeout, current);
         self.session.handle_timeout(timeout);
@@ -164,14 +169,14 @@ impl Judge {
     /// As [`Session::handle_shutdown`].
     #[track_caller]
     pub fn handle_shutdown(&mut self) {
-        self.begin("a shutdown");
+        self.begin();
         self.session.handle_shutdown();
     }
 
     /// As [`Session::handle_config`].
     #[track_caller]
     pub fn handle_config(&mut self, config: Arc<Config>) {
-        self.begin("settings");
+        self.begin();
         self.session.handle_config(config);
     }
 
@@ -238,9 +243,9 @@ impl Judge {
         self.session.is_closed()
     }
 
-    #[track_caller]
-    fn begin(&mut self, input: &str) {
-        self.expect_drained(input);
+    /// The session may have outputs. Except for a command, what is passed to it may come between two of them: a driver
+    /// that performs actions on the spot answers each before it takes the next one.
+    fn begin(&mut self) {
         self.ledger.is_drained = false;
         self.timing.changed();
     }

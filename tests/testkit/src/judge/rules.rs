@@ -54,7 +54,7 @@ impl fmt::Display for Rule {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             Self::DrainAfterEachInput => {
-                "call poll_output until it returns None before the next input or wait"
+                "call poll_output until it returns None before the next command or wait"
             }
             Self::PassUnusedInputAgain => "pass the bytes that handle_input has not used again",
             Self::AnswerEachAction => "answer each action; Action::decline refuses it",

@@ -122,6 +122,16 @@ fn outputs_are_drained() {
         judge.handle_input(b"NOOP\r\n");
         judge.handle_input(b"NOOP\r\n");
     });
+    // An incomplete line, and an outcome on the spot, are no reason to begin again.
+    let mut right = logged_in();
+    assert_eq!(right.handle_input(b"CWD "), 0);
+    assert_eq!(right.handle_input(b"CWD sub\r\n"), 9);
+    while let Some(output) = right.poll_output() {
+        if let Output::Action(action) = output {
+            let refusal = action.decline().expect("an outcome");
+            right.handle_outcome(refusal).expect("the open action");
+        }
+    }
     breaks(Rule::DrainAfterEachInput, || {
         let mut judge = judge();
         judge.handle_input(b"NOOP\r\n");
