@@ -51,12 +51,16 @@ pub(super) enum NextName {
 }
 
 impl NameSource {
-    /// All names that a filter includes.
+    /// All names that a filter includes. Where `.` and `..` are shown, they come first: not every system returns them.
     pub(super) fn of_directory(filter: NameFilter, flags: ListFlags) -> Self {
+        let dots: &[&str] = match filter {
+            NameFilter::All { dots: true } => &[".", ".."],
+            NameFilter::All { dots: false } | NameFilter::Matching(_) => &[],
+        };
         Self {
             filter,
             flags,
-            piece: NameList::default(),
+            piece: NameList::from_iter(dots),
             next: 0,
             has_found: true,
             is_last: false,
@@ -85,6 +89,9 @@ impl NameSource {
 
     /// The names after the current piece.
     pub(super) fn on_read(&mut self, names: NameList, is_last: bool) {
+        if let NameFilter::All { dots } = &mut self.filter {
+            *dots = false;
+        }
         self.is_last = is_last || names.is_empty();
         self.piece = names;
         self.next = 0;

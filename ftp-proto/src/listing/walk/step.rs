@@ -58,7 +58,8 @@ pub enum WalkAnswer {
     Entry(Entry),
     /// The directory is open.
     Opened(OpenedDirectory),
-    /// Names in the directory; `.` and `..` may be among them. A piece without names is the last.
+    /// Names in the directory. `.` and `..` may be among them, and are left out: where they are shown, the walk looks at
+    /// them without having read them. A piece without names is the last.
     Names {
         /// Any number of names.
         names: NameList,

@@ -347,6 +347,24 @@ fn hidden_names_do_not_exist() {
     );
 }
 
+#[test]
+fn dots_are_shown_once_whether_or_not_the_driver_reads_them() {
+    for names in [
+        &["a", "b"][..],
+        &[".", "..", "a", "b"],
+        &["a", "..", "b", "."],
+    ] {
+        for (argument, expected) in [
+            ("", "a\r\nb\r\n"),
+            ("-a", ".\r\n..\r\na\r\nb\r\n"),
+            ("-ar", "b\r\na\r\n..\r\n.\r\n"),
+        ] {
+            let found = run(walk(argument, ListStyle::Names), names, usual);
+            assert_eq!(found.lines, expected, "{argument} {names:?}");
+        }
+    }
+}
+
 /// The account decides below the selection too; the selection itself was checked before.
 #[test]
 fn a_directory_that_the_account_may_not_list_is_shown_and_not_entered() {
