@@ -237,6 +237,28 @@ pub enum DataConnection {
     Active(SocketAddr),
 }
 
+impl Action {
+    /// Whether the client must be able to see the replies before this action before it is performed. A driver that
+    /// cannot send them yet keeps the action, and goes on with the outputs behind it: the session's timers run on, and
+    /// what an expired one requests is there. An [`AbortTransfer`](Self::AbortTransfer) ends a transfer whose start is
+    /// kept, with [`TransferEnded`](crate::Outcome::TransferEnded) as for any started one.
+    #[must_use]
+    pub fn waits_for_replies(&self) -> bool {
+        match self {
+            Self::StartTransfer(_) | Self::StartProtectedTransfer(_) | Self::StartTls => true,
+            // Its replies are the last ones, and it sends them itself.
+            Self::Close | Self::CloseNow => false,
+            // Their effect is not visible to the client before the reply that follows it.
+            Self::Authenticate { .. }
+            | Self::File(_)
+            | Self::OpenPassive(_)
+            | Self::CloseData(_)
+            | Self::OpenTransfer(_)
+            | Self::AbortTransfer(_) => false,
+        }
+    }
+}
+
 impl TransferKind {
     /// Whether the client sends the bytes.
     #[must_use]

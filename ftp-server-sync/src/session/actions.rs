@@ -246,6 +246,14 @@ impl Connection {
             .transfer
             .as_mut()
             .filter(|transfer| transfer.id == id)?;
+        let kept = self
+            .unflushed
+            .take_if(|(action, _)| is_start_of(action, id));
+        if kept.is_some() {
+            // For the core it runs.
+            self.end_transfer(Err(TransferError::Aborted), now);
+            return None;
+        }
         if !transfer.is_started() {
             self.transfer = None;
             return None;
@@ -255,5 +263,15 @@ impl Connection {
         self.report_data(DataEvent::Progress(moved));
         self.end_transfer(result, now);
         None
+    }
+}
+
+/// Whether this action starts the transfer.
+fn is_start_of(action: &Action, transfer: TransferId) -> bool {
+    match action {
+        Action::StartTransfer(start) | Action::StartProtectedTransfer(start) => {
+            start.transfer == transfer
+        }
+        _ => false,
     }
 }

@@ -237,9 +237,7 @@ impl Connection {
         if let Some((action, since)) = self.unflushed.take() {
             self.perform_after_replies(action, since);
         }
-        while self.unflushed.is_none()
-            && let Some(output) = self.session.poll_output()
-        {
+        while let Some(output) = self.session.poll_output() {
             match output {
                 Output::Reply(reply) => {
                     let start = self.control.unsent().len();
@@ -253,16 +251,7 @@ impl Connection {
     }
 
     fn perform_after_replies(&mut self, action: Action, now: Instant) {
-        // The effect of the others is not visible to the client before the replies are, and they do not
-        // end the session.
-        let order_matters = matches!(
-            action,
-            Action::StartTransfer(_)
-                | Action::StartProtectedTransfer(_)
-                | Action::StartTls
-                | Action::Close
-        );
-        if order_matters && !self.control.flush() && !matches!(action, Action::Close) {
+        if action.waits_for_replies() && !self.control.flush() {
             self.unflushed = Some((action, now));
             return;
         }
