@@ -31,6 +31,16 @@ const STD: Example = Example {
     despite: &["tls::control::without_tls_nothing_of_it_is_offered"],
 };
 
+const MIO: Example = Example {
+    name: "mio",
+    left_out: &[
+        ("tls::", "the example has no TLS: tokio has it"),
+        OWNERS[0],
+        OWNERS[1],
+    ],
+    despite: &["tls::control::without_tls_nothing_of_it_is_offered"],
+};
+
 /// No example knows the names of users and groups.
 const OWNERS: [(&str, &str); 2] = [
     ("attributes::owners_are_facts_when_selected", NO_OWNERS),
@@ -46,6 +56,16 @@ fn std_is_a_server() {
 #[test]
 fn long_std_is_a_server_in_all_respects() {
     STD.check_all();
+}
+
+#[test]
+fn mio_is_a_server() {
+    MIO.check(&CHOSEN);
+}
+
+#[test]
+fn long_mio_is_a_server_in_all_respects() {
+    MIO.check_all();
 }
 
 impl Example {
