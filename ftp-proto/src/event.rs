@@ -16,7 +16,7 @@ pub enum DataEvent {
     /// transfer starts. If TLS protects the transfer, [`Protected`](Self::Protected) must follow.
     Connected(IpAddr),
     /// The TLS handshake of a [`StartProtectedTransfer`](crate::Action::StartProtectedTransfer) has succeeded. Until
-    /// then the timer for opening the connection runs.
+    /// then the timer for opening the connection runs. It implies [`Connected`](Self::Connected).
     Protected,
     /// The number of bytes that the transfer has moved so far, in total. Cheap: report it as often as you like, but
     /// at least once in [`Config::data_stall_timeout`](crate::Config::data_stall_timeout). It implies

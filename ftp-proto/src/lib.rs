@@ -1,4 +1,9 @@
-#![doc = include_str!("../README.md")]
+// The server in the manual uses the feature, and is a doc test.
+#![cfg_attr(feature = "std", doc = include_str!("../README.md"))]
+#![cfg_attr(
+    not(feature = "std"),
+    doc = "The server's side of FTP as a pure state machine. The manual is the README.\n"
+)]
 //!
 //! # Where to begin
 //!

@@ -57,6 +57,14 @@ impl Reply {
         self.encode_line(b' ', last, out);
     }
 
+    /// The reply's bytes alone: [`encode`](Self::encode) into a new vector.
+    #[must_use]
+    pub fn to_bytes(&self) -> Vec<u8> {
+        let mut bytes = Vec::new();
+        self.encode(&mut bytes);
+        bytes
+    }
+
     const fn fixed(code: u16, text: &'static str) -> Self {
         Self {
             code,

@@ -37,6 +37,13 @@ impl From<&io::Error> for Refusal {
     }
 }
 
+/// The same, for `?` in functions that return a refusal.
+impl From<io::Error> for Refusal {
+    fn from(error: io::Error) -> Self {
+        Self::from(&error)
+    }
+}
+
 /// How a transfer failed, by an error of its data connection or of the file that it reads; for the file that it writes
 /// there is [`TransferError::of_write`].
 impl From<&io::Error> for TransferError {

@@ -15,6 +15,7 @@ mod ftplib;
 mod lftp;
 mod libraries;
 mod listings;
+mod manual;
 mod suppaftp;
 mod tls;
 

@@ -73,9 +73,10 @@ pub(crate) fn is_anonymous(name: &[u8]) -> bool {
 }
 
 fn rights(write: bool) -> Rights {
-    match write {
-        true => Rights::READ_WRITE,
-        false => Rights::READ_ONLY,
+    if write {
+        Rights::READ_WRITE
+    } else {
+        Rights::READ_ONLY
     }
 }
 

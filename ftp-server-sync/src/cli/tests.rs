@@ -5,8 +5,10 @@ use crate::cli::golden;
 use crate::net::interfaces::Interfaces;
 use crate::settings::{AddressSource, Limits, Listen, LocalNetworks, Names, Rates, Timeouts};
 use ftp_proto::{Account, ClientRule, OuterPorts, PublicAddress, Rights, Secret};
+use ipnet::IpNet;
 use log::LevelFilter;
 use std::collections::BTreeMap;
+use std::net::{IpAddr, Ipv4Addr};
 use std::num::NonZeroU64;
 use std::os::unix::ffi::OsStringExt;
 use std::time::Duration;
@@ -96,10 +98,7 @@ fn defaults_without_flags() {
     );
     assert_eq!((settings.outer_ports, settings.outer_port), (None, 21));
     assert_eq!(settings.masquerade_refresh, Duration::from_secs(60));
-    assert_eq!(
-        settings.trusted_gateways,
-        <[std::net::IpAddr; 0]>::default()
-    );
+    assert_eq!(settings.trusted_gateways, <[IpAddr; 0]>::default());
     assert_eq!(settings.local_networks, LocalNetworks::Auto);
     let limits = Limits {
         connections_max: 512,
@@ -122,9 +121,9 @@ fn defaults_without_flags() {
     assert_eq!(settings.log_level, LevelFilter::Info);
 }
 
-#[test]
-fn every_flag_has_an_effect() {
-    let settings = settings(
+/// Every flag, with a value that is not its default. The tests below look for the effect of each.
+fn with_every_flag() -> Settings {
+    settings(
         "-i 10.0.0.1 --interface=2001:db8::1 -p 21 -d / -wubob -P secret --anonymous \
          -n ::ffff:203.0.113.1 \
          --masquerade-address-map ::ffff:10.0.0.1=203.0.113.2,10.0.0.2=203.0.113.3 \
@@ -139,9 +138,12 @@ fn every_flag_has_an_effect() {
          --login-delay 0 --shutdown-grace 0 --timeout 0 --passive-timeout 0 --data-timeout 7 \
          --banner 'two\nlines\n' --permit-foreign-addresses --permit-privileged-ports \
          --log-level trace",
-    );
-    let network = |text: &str| text.parse().unwrap();
-    let address = |text: &str| text.parse().unwrap();
+    )
+}
+
+#[test]
+fn flags_of_listeners_users_and_limits_have_an_effect() {
+    let settings = with_every_flag();
     let interfaces = [address("10.0.0.1"), address("2001:db8::1")];
     assert_eq!(settings.listen, Listen::sockets(&interfaces, 21, false));
     assert_eq!(
@@ -151,29 +153,66 @@ fn every_flag_has_an_effect() {
     assert_eq!(settings.users.anonymous(), Some(Rights::READ_ONLY));
     assert_eq!(settings.login_delay, Duration::ZERO);
     assert_eq!(settings.shutdown_grace, Duration::ZERO);
-
-    let interfaces = Interfaces {
-        gateways: vec![address("::ffff:10.0.0.254")],
-        ..Interfaces::default()
+    assert_eq!(settings.limits.connections_max, 9);
+    let rates = Rates {
+        inward: NonZeroU64::new(512_000),
+        outward: NonZeroU64::new(2 << 20),
     };
-    assert_eq!(
-        settings.names().into_iter().collect::<Vec<_>>(),
-        ["ftp.home.example"]
-    );
-    assert_eq!(settings.masquerade_refresh, Duration::from_secs(5));
+    assert_eq!(settings.rates, rates);
+    assert_eq!(settings.limits.connections_per_address_max, Some(2));
+    assert_eq!(settings.log_level, LevelFilter::Trace);
+
+    let config = settings.config(&Interfaces::default(), &Names::new());
+    assert_eq!(config.login_attempts_max, 1);
+    assert_eq!((config.idle_timeout, config.login_timeout), (None, None));
+    assert_eq!(config.data_open_timeout, None);
+    assert_eq!(config.data_stall_timeout, Some(Duration::from_secs(7)));
+    assert_eq!(config.banner, "two\nlines");
+    assert!(config.permit_foreign_addresses && config.permit_privileged_ports);
+}
+
+#[test]
+fn flags_of_ports_and_networks_have_an_effect() {
+    let settings = with_every_flag();
+    assert_eq!(settings.passive_ports, Some("60000-60009".parse().unwrap()));
     assert_eq!(settings.outer_port, 2100);
     assert_eq!(
         settings.trusted_gateways,
         [address("172.17.0.1"), address("172.18.0.1")]
     );
+    let interfaces = Interfaces {
+        gateways: vec![address("::ffff:10.0.0.254")],
+        ..Interfaces::default()
+    };
     let config = settings.config(&interfaces, &Names::new());
     let outer_ports = OuterPorts::new(60000, 50000, 10);
     assert_eq!(config.masquerade.outer_ports, outer_ports.ok());
+    let local = [
+        "127.0.0.0/8",
+        "::1/128",
+        "10.0.0.0/8",
+        "fd00::/8",
+        "192.168.0.1/32",
+    ];
+    assert_eq!(config.masquerade.local_networks, local.map(network));
+    assert_eq!(config.masquerade.gateways, [address("10.0.0.254")]);
+}
+
+#[test]
+fn flags_of_announced_addresses_have_an_effect() {
+    let settings = with_every_flag();
+    assert_eq!(
+        settings.names().into_iter().collect::<Vec<_>>(),
+        ["ftp.home.example"]
+    );
+    assert_eq!(settings.masquerade_refresh, Duration::from_secs(5));
+    let interfaces = Interfaces::default();
+    let config = settings.config(&interfaces, &Names::new());
     assert_eq!(
         config.masquerade.address,
-        Some(std::net::Ipv4Addr::new(203, 0, 113, 1).into())
+        Some(Ipv4Addr::new(203, 0, 113, 1).into())
     );
-    let ipv4 = |text: &str| -> std::net::Ipv4Addr { text.parse().unwrap() };
+    let ipv4 = |text: &str| -> Ipv4Addr { text.parse().unwrap() };
     let pair = |private: &str, public: &str| (ipv4(private), ipv4(public).into());
     assert_eq!(
         config.masquerade.map,
@@ -203,30 +242,14 @@ fn every_flag_has_an_effect() {
             ClientRule::Announce(ipv4("203.0.113.7").into())
         )
     );
-    let local = [
-        "127.0.0.0/8",
-        "::1/128",
-        "10.0.0.0/8",
-        "fd00::/8",
-        "192.168.0.1/32",
-    ];
-    assert_eq!(config.masquerade.local_networks, local.map(network));
-    assert_eq!(config.masquerade.gateways, [address("10.0.0.254")]);
-    assert_eq!(settings.passive_ports, Some("60000-60009".parse().unwrap()));
-    assert_eq!(settings.limits.connections_max, 9);
-    let rates = Rates {
-        inward: NonZeroU64::new(512_000),
-        outward: NonZeroU64::new(2 << 20),
-    };
-    assert_eq!(settings.rates, rates);
-    assert_eq!(settings.limits.connections_per_address_max, Some(2));
-    assert_eq!(config.login_attempts_max, 1);
-    assert_eq!((config.idle_timeout, config.login_timeout), (None, None));
-    assert_eq!(config.data_open_timeout, None);
-    assert_eq!(config.data_stall_timeout, Some(Duration::from_secs(7)));
-    assert_eq!(config.banner, "two\nlines");
-    assert!(config.permit_foreign_addresses && config.permit_privileged_ports);
-    assert_eq!(settings.log_level, LevelFilter::Trace);
+}
+
+fn address(text: &str) -> IpAddr {
+    text.parse().unwrap()
+}
+
+fn network(text: &str) -> IpNet {
+    text.parse().unwrap()
 }
 
 #[test]

@@ -128,8 +128,9 @@ pub(super) fn relative(path: &FtpPath) -> &Path {
 
 /// The path, unless it is the root: the root itself is never created, removed, renamed or changed.
 pub(super) fn changeable(path: &FtpPath) -> Result<&FtpPath, Refusal> {
-    match path.is_root() {
-        true => Err(Refusal::Denied),
-        false => Ok(path),
+    if path.is_root() {
+        Err(Refusal::Denied)
+    } else {
+        Ok(path)
     }
 }

@@ -22,9 +22,10 @@ pub(crate) fn summary(
         let mut kinds = Vec::new();
         kinds.extend((listen.dual_stack && address.is_ipv6()).then_some("IPv6 and IPv4"));
         kinds.extend(listen.implicit_tls.then_some("TLS"));
-        lines.push(match kinds.is_empty() {
-            true => format!("listening on {address}"),
-            false => format!("listening on {address} ({})", kinds.join(", ")),
+        lines.push(if kinds.is_empty() {
+            format!("listening on {address}")
+        } else {
+            format!("listening on {address} ({})", kinds.join(", "))
         });
     }
     lines.extend(settings.tls.as_ref().map(protection));
@@ -40,9 +41,10 @@ pub(crate) fn summary(
         .collect();
     let address = settings.masquerade_address.iter();
     announced.extend(address.map(|public| public.described(names)));
-    lines.push(match announced.is_empty() {
-        true => ports,
-        false => format!("{ports}, announced as {}", announced.join(", else ")),
+    lines.push(if announced.is_empty() {
+        ports
+    } else {
+        format!("{ports}, announced as {}", announced.join(", else "))
     });
     lines
 }
@@ -59,17 +61,21 @@ fn protection(tls: &TlsSettings) -> String {
         Some(_) => ", with a client certificate",
         None => "",
     };
-    let resumption = match tls.resumption_required {
-        true => "; protected data connections must resume the control connection's session",
-        false => "",
+    let resumption = if tls.resumption_required {
+        "; protected data connections must resume the control connection's session"
+    } else {
+        ""
     };
     [required, certificate, resumption].concat()
 }
 
 fn audience(settings: &Settings) -> String {
-    let verb = |rights: Rights| match rights.contains(Right::Store) {
-        false => "read-only",
-        true => "with write access",
+    let verb = |rights: Rights| {
+        if rights.contains(Right::Store) {
+            "with write access"
+        } else {
+            "read-only"
+        }
     };
     let mut audience = Vec::new();
     if let Some((name, access)) = settings.users.user() {

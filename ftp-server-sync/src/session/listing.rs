@@ -42,9 +42,10 @@ impl Connection {
     /// Logs what a listing has noticed.
     pub(super) fn log_notices(&self, notices: Vec<WalkNotice>) {
         for notice in notices {
-            let level = match notice.is_warning() {
-                true => Level::Warn,
-                false => Level::Debug,
+            let level = if notice.is_warning() {
+                Level::Warn
+            } else {
+                Level::Debug
             };
             log!(level, "#{} {notice}", self.number);
         }

@@ -41,6 +41,12 @@ const MIO: Example = Example {
     despite: &["tls::control::without_tls_nothing_of_it_is_offered"],
 };
 
+const TOKIO: Example = Example {
+    name: "tokio",
+    left_out: &OWNERS,
+    despite: &[],
+};
+
 /// No example knows the names of users and groups.
 const OWNERS: [(&str, &str); 2] = [
     ("attributes::owners_are_facts_when_selected", NO_OWNERS),
@@ -66,6 +72,16 @@ fn mio_is_a_server() {
 #[test]
 fn long_mio_is_a_server_in_all_respects() {
     MIO.check_all();
+}
+
+#[test]
+fn tokio_is_a_server() {
+    TOKIO.check(&CHOSEN);
+}
+
+#[test]
+fn long_tokio_is_a_server_in_all_respects() {
+    TOKIO.check_all();
 }
 
 impl Example {

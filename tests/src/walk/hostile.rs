@@ -22,9 +22,10 @@ pub fn answers(data: &[u8]) {
     };
     let is_status = data[1] % 4 == 2;
     let selection = selection(*flags);
-    let walk = match is_status {
-        true => Walk::of_status(selection, 0),
-        false => Walk::new(selection, style, 0),
+    let walk = if is_status {
+        Walk::of_status(selection, 0)
+    } else {
+        Walk::new(selection, style, 0)
     };
     let mut walk = walk
         .hiding(|_, name| name == HIDDEN)

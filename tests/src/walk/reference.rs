@@ -31,9 +31,10 @@ pub(super) fn lines(
         hidden,
         lines: Vec::new(),
     };
-    let found = match path_has(&selection.path, hidden) {
-        true => Err(Refusal::NotFound),
-        false => tree.find(&selection.path),
+    let found = if path_has(&selection.path, hidden) {
+        Err(Refusal::NotFound)
+    } else {
+        tree.find(&selection.path)
     };
     let is_directory = |node: usize| tree.entries[node].kind == EntryKind::Directory;
     match (found, &selection.glob) {

@@ -135,6 +135,7 @@ const ALL: &[(&str, &str)] = recordings!(
     "tls-data-required"
     "tls-implicit"
     "tls-implicit-fails"
+    "tls-protected-implies-connected"
     "transfer-results"
     "transfer-stalls"
     "wrong-order"

@@ -112,9 +112,10 @@ impl Format {
     pub(super) fn full_batch(&mut self, before_heading: bool) -> Option<EntryBatch> {
         let status = self.status.as_mut()?;
         let batch = &status.batch;
-        let is_due = match before_heading {
-            true => batch.directory.is_some() || !batch.entries.is_empty(),
-            false => batch.entries.len() >= BATCH_ENTRIES_MAX,
+        let is_due = if before_heading {
+            batch.directory.is_some() || !batch.entries.is_empty()
+        } else {
+            batch.entries.len() >= BATCH_ENTRIES_MAX
         };
         is_due.then(|| self.take_batch()).flatten()
     }

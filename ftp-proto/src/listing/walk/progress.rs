@@ -183,9 +183,10 @@ impl Progress {
         let names = &current.names;
         let treatment = self.scope.treatment(names.name(), current.level);
         let is_enough = self.format.shows_names_only() && !names.may_be_missing;
-        match is_enough && !treatment.is_entered {
-            true => self.found(None, out),
-            false => Event::Ask(Question::Look),
+        if is_enough && !treatment.is_entered {
+            self.found(None, out)
+        } else {
+            Event::Ask(Question::Look)
         }
     }
 
@@ -199,9 +200,10 @@ impl Progress {
         // Below a heading names stand alone.
         let is_below_heading =
             matches!(self.scope, Scope::Recursive) && !self.format.shows_names_only();
-        let directory = match is_below_heading {
-            true => b"",
-            false => path_below(&self.base, &current.path),
+        let directory = if is_below_heading {
+            b""
+        } else {
+            path_below(&self.base, &current.path)
         };
         let slash: &[u8] = if directory.is_empty() { b"" } else { b"/" };
         let name = [directory, slash, name];
@@ -209,12 +211,12 @@ impl Progress {
             Some(entry) => self.format.entry(entry, &name, out),
             None => self.format.name(&name, out),
         }
-        match self.format.status.is_some() {
-            true => self
-                .format
+        if self.format.status.is_some() {
+            self.format
                 .full_batch(false)
-                .map_or(Event::Pending, Event::Entries),
-            false => Event::Lines,
+                .map_or(Event::Pending, Event::Entries)
+        } else {
+            Event::Lines
         }
     }
 

@@ -83,9 +83,10 @@ pub(super) fn is_dots(name: &[u8]) -> bool {
 
 /// The path from `base` to a directory below it; empty for `base` itself.
 pub(super) fn path_below<'a>(base: &FtpPath, directory: &'a FtpPath) -> &'a [u8] {
-    let base_length = match base.is_root() {
-        true => 0,
-        false => base.as_bytes().len(),
+    let base_length = if base.is_root() {
+        0
+    } else {
+        base.as_bytes().len()
     };
     let below = directory.as_bytes().get(base_length + 1..);
     below.unwrap_or_default()

@@ -48,9 +48,10 @@ impl SortBuffer {
         self.items.sort_unstable_by(|one, other| {
             let by_key = other.key.cmp(&one.key);
             let order = by_key.then_with(|| name(one).cmp(name(other)));
-            match flags.reverse {
-                true => order.reverse(),
-                false => order,
+            if flags.reverse {
+                order.reverse()
+            } else {
+                order
             }
         });
         self.into_names()

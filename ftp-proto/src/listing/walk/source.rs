@@ -60,9 +60,10 @@ impl NameSource {
             next: 0,
             has_found: true,
             is_last: false,
-            order: match flags.are_sorted() {
-                true => Order::Reading(SortBuffer::default()),
-                false => Order::AsRead,
+            order: if flags.are_sorted() {
+                Order::Reading(SortBuffer::default())
+            } else {
+                Order::AsRead
             },
             may_be_missing: false,
         }
@@ -103,11 +104,14 @@ impl NameSource {
     pub(super) fn advance(&mut self, is_hidden: impl Fn(&[u8]) -> bool) -> NextName {
         loop {
             match &mut self.order {
-                Order::Buffered(names) => match names.advance() {
-                    true => return NextName::Name,
-                    // Where too many were read to sort them, there are more.
-                    false => self.order = Order::AsRead,
-                },
+                Order::Buffered(names) => {
+                    if names.advance() {
+                        return NextName::Name;
+                    } else {
+                        // Where too many were read to sort them, there are more.
+                        self.order = Order::AsRead
+                    }
+                }
                 Order::Reading(buffer) if buffer.is_full() => {
                     let names = core::mem::take(buffer).into_names();
                     self.order = Order::Buffered(names);
@@ -133,9 +137,10 @@ impl NameSource {
                 continue;
             }
             if !self.is_last {
-                return match core::mem::replace(&mut self.has_found, true) {
-                    true => NextName::Read,
-                    false => NextName::Pending,
+                return if core::mem::replace(&mut self.has_found, true) {
+                    NextName::Read
+                } else {
+                    NextName::Pending
                 };
             }
             match &mut self.order {

@@ -83,9 +83,10 @@ fn run(mut walk: Walk, names: &[&str], answer: impl Fn(&str, WalkAnswer) -> Walk
 }
 
 fn entry(name: &str) -> WalkAnswer {
-    let kind = match name.starts_with(['d', '.', '/']) {
-        true => EntryKind::Directory,
-        false => EntryKind::File,
+    let kind = if name.starts_with(['d', '.', '/']) {
+        EntryKind::Directory
+    } else {
+        EntryKind::File
     };
     WalkAnswer::Entry(Entry::new(name, kind, 7, 0))
 }
@@ -190,14 +191,13 @@ fn a_replaced_or_refused_directory_is_not_entered() {
             "cannot list /d: permission denied",
         ),
     ] {
-        let found = run(
-            walk("-R", ListStyle::Names),
-            &["d"],
-            |asked, usual| match asked.starts_with("open 1") {
-                true => answer.clone(),
-                false => usual,
-            },
-        );
+        let found = run(walk("-R", ListStyle::Names), &["d"], |asked, usual| {
+            if asked.starts_with("open 1") {
+                answer.clone()
+            } else {
+                usual
+            }
+        });
         assert_eq!((found.lines, found.result), ("d\r\n".into(), Some(Ok(()))));
         assert_eq!(found.notices, [notice]);
     }
@@ -205,12 +205,15 @@ fn a_replaced_or_refused_directory_is_not_entered() {
 
 #[test]
 fn no_client_sees_what_is_above_the_root() {
-    let at_root = |asked: &str, usual| match asked.starts_with("open") {
-        true => WalkAnswer::Opened(OpenedDirectory {
-            is_root: true,
-            ..OpenedDirectory::default()
-        }),
-        false => usual,
+    let at_root = |asked: &str, usual| {
+        if asked.starts_with("open") {
+            WalkAnswer::Opened(OpenedDirectory {
+                is_root: true,
+                ..OpenedDirectory::default()
+            })
+        } else {
+            usual
+        }
     };
     let names = [".", "..", "a"];
     let found = run(walk("-a", ListStyle::Long), &names, at_root);
@@ -313,14 +316,13 @@ fn hidden_names_do_not_exist() {
     };
     let names = ["dark", "d", "a"];
     for argument in ["", "*", "d*"] {
-        let found = run(
-            hide(argument, ListStyle::Names),
-            &names,
-            |asked, usual| match asked.contains('*') {
-                true => WalkAnswer::Refused(Refusal::NotFound),
-                false => usual,
-            },
-        );
+        let found = run(hide(argument, ListStyle::Names), &names, |asked, usual| {
+            if asked.contains('*') {
+                WalkAnswer::Refused(Refusal::NotFound)
+            } else {
+                usual
+            }
+        });
         assert!(
             found.lines.contains("d\r\n") && !found.lines.contains("dark"),
             "{argument}"
@@ -427,14 +429,13 @@ fn too_many_names_are_not_sorted() {
 fn too_many_directories_fail() {
     for (count, fails) in [(PENDING_MAX, false), (PENDING_MAX + 1, true)] {
         let names = vec!["d"; count];
-        let found = run(
-            walk("-R", ListStyle::Names),
-            &names,
-            |asked, usual| match asked.starts_with("open") && !asked.ends_with("None") {
-                true => WalkAnswer::Refused(Refusal::Denied),
-                false => usual,
-            },
-        );
+        let found = run(walk("-R", ListStyle::Names), &names, |asked, usual| {
+            if asked.starts_with("open") && !asked.ends_with("None") {
+                WalkAnswer::Refused(Refusal::Denied)
+            } else {
+                usual
+            }
+        });
         assert_eq!(found.result == Some(Err(Refusal::Failed)), fails);
         let warned = found
             .notices

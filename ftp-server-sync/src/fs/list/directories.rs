@@ -70,9 +70,10 @@ impl Directories {
 
     fn try_open(&mut self, request: OpenRequest<'_>) -> Result<OpenedDirectory, Refusal> {
         let (handle, stat) = self.root.directory_handle(request.path)?;
-        let names = match request.is_read {
-            true => Some(open_names(&handle).map_err(|error| refusal(&error))?),
-            false => None,
+        let names = if request.is_read {
+            Some(open_names(&handle).map_err(|error| refusal(&error))?)
+        } else {
+            None
         };
         self.current = Some((request.id, OpenDirectory { handle, names }));
         #[allow(

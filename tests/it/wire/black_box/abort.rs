@@ -1,7 +1,9 @@
 //! What a client may do while a transfer runs: ABOR in all its forms, STAT, QUIT, and disconnecting.
 
+use std::fs;
 use std::io::Write;
 use std::net::TcpStream;
+use std::thread;
 
 use crate::support::client::Client;
 use crate::support::data::{
@@ -97,6 +99,31 @@ fn check_abor(send: impl Fn(&mut Client), codes: &[u16]) {
     client.expect_in_step();
     client.store("STOR new", "new text");
     assert_eq!(server.read("new"), b"new text");
+}
+
+/// A server that reads data as long as there is some would never see the command.
+#[test]
+fn abor_ends_an_upload_that_never_pauses() {
+    let server = TestServer::black_box();
+    let mut client = server.client();
+    let mut data = begin(&mut client, "STOR new");
+    let sender = thread::spawn(move || {
+        let block = vec![0; 1 << 20];
+        let mut sent = 0;
+        while sent < HALF
+            && let Ok(count) = data.write(&block)
+        {
+            sent += count;
+        }
+        sent
+    });
+    let size = || fs::metadata(server.path("new")).map_or(0, |new| new.len());
+    wait_until("bytes come", || size() > 1 << 23);
+    client.send("ABOR");
+    client.expect_all(&[426, 226]);
+    let sent = sender.join().expect("the sender");
+    assert!(sent < HALF, "the transfer went on");
+    client.expect_in_step();
 }
 
 #[test]

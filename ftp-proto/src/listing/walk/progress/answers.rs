@@ -79,9 +79,10 @@ impl Progress {
             return self.not_a_directory(Refusal::NotFound, rules);
         }
         self.base = selection.path.clone();
-        self.scope = match selection.flags.recursive {
-            true => Scope::Recursive,
-            false => Scope::OneDirectory,
+        self.scope = if selection.flags.recursive {
+            Scope::Recursive
+        } else {
+            Scope::OneDirectory
         };
         Event::Ask(Question::OpenPath)
     }
@@ -96,9 +97,10 @@ impl Progress {
             Refusal::NotADirectory | Refusal::NotFound | Refusal::NameRejected => {}
             other => return self.fail(other),
         }
-        match rules.hides_path(&rules.selection.path) {
-            true => self.match_pattern(Refusal::NotFound, rules),
-            false => Event::Ask(Question::LookAt),
+        if rules.hides_path(&rules.selection.path) {
+            self.match_pattern(Refusal::NotFound, rules)
+        } else {
+            Event::Ask(Question::LookAt)
         }
     }
 
@@ -121,9 +123,10 @@ impl Progress {
     fn single(&mut self, entry: Entry, rules: &Rules, out: &mut Vec<u8>) -> Event {
         let selection = &rules.selection;
         let is_known = !selection.argument.is_empty() && !selection.path.is_root();
-        let name = match is_known && !self.format.shows_names_only() {
-            true => selection.path.name(),
-            false => selection.name(),
+        let name = if is_known && !self.format.shows_names_only() {
+            selection.path.name()
+        } else {
+            selection.name()
         };
         self.format.entry(entry, &[name], out);
         self.has_begun = true;
@@ -239,9 +242,10 @@ impl Progress {
             }
             current.enter_later(&entry);
         }
-        match treatment.is_listed {
-            true => self.found(Some(entry), out),
-            false => self.search(),
+        if treatment.is_listed {
+            self.found(Some(entry), out)
+        } else {
+            self.search()
         }
     }
 
