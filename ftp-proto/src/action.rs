@@ -4,9 +4,8 @@ use alloc::vec::Vec;
 use core::net::SocketAddr;
 use core::num::NonZeroU64;
 
-use crate::codec::WireNames;
 use crate::event::DataId;
-use crate::listing::Selection;
+use crate::listing::ListRequest;
 use crate::listing::style::ListStyle;
 use crate::path::FtpPath;
 use crate::reply::Reply;
@@ -148,7 +147,7 @@ pub enum FileRequest {
     /// [`FileAnswer::Entries`](crate::FileAnswer::Entries), in one batch or several;
     /// [`Walk::of_status`](crate::listing::Walk::of_status) finds them. The reply contains at most
     /// [`STAT_ENTRIES_MAX`](crate::limits::STAT_ENTRIES_MAX).
-    Status(Selection),
+    Status(ListRequest),
 }
 
 /// A transfer to open.
@@ -186,14 +185,7 @@ pub enum TransferKind {
         start: UploadStart,
     },
     /// LIST, NLST and MLSD.
-    List {
-        /// A directory; for LIST and NLST also a file or a path with wildcards.
-        selection: Selection,
-        /// What a line looks like.
-        style: ListStyle,
-        /// How names are written in the lines.
-        names: WireNames,
-    },
+    List(ListRequest),
 }
 
 /// How an upload begins. The core has checked the rights: a driver does what this says. It changes nothing before
@@ -262,10 +254,10 @@ impl TransferKind {
                 UploadStart::End => "APPE",
                 UploadStart::Unique => "STOU",
             },
-            Self::List { style, .. } => match style {
+            Self::List(request) => match request.style {
                 ListStyle::Long => "LIST",
                 ListStyle::Names => "NLST",
-                ListStyle::Facts { .. } => "MLSD",
+                ListStyle::Facts(_) => "MLSD",
             },
         }
     }
@@ -275,7 +267,7 @@ impl TransferKind {
     pub fn path(&self) -> &FtpPath {
         match self {
             Self::Retrieve { path, .. } | Self::Store { path, .. } => path,
-            Self::List { selection, .. } => &selection.path,
+            Self::List(request) => &request.selection.path,
         }
     }
 
@@ -283,7 +275,7 @@ impl TransferKind {
     pub(crate) fn paths(&self) -> impl Iterator<Item = &FtpPath> {
         let paths = match self {
             Self::Retrieve { path, .. } | Self::Store { path, .. } => [Some(path), None],
-            Self::List { selection, .. } => selection.paths(),
+            Self::List(request) => request.selection.paths(),
         };
         paths.into_iter().flatten()
     }
@@ -304,7 +296,7 @@ impl FileRequest {
             | Self::ChangeMode { path, .. }
             | Self::SetModified { path, .. }
             | Self::Facts(path) => [Some(path), None],
-            Self::Status(selection) => selection.paths(),
+            Self::Status(request) => request.selection.paths(),
         };
         paths.into_iter().flatten()
     }

@@ -11,6 +11,7 @@ pub mod limits;
 mod long;
 mod notice;
 mod pattern;
+mod request;
 mod selection;
 pub(crate) mod style;
 mod walk;
@@ -26,6 +27,7 @@ pub use flags::{ListFlags, ListOrder};
 pub use long::{heading, long_line};
 pub use notice::WalkNotice;
 pub use pattern::Pattern;
+pub use request::ListRequest;
 pub use selection::{Glob, Selection};
 pub use walk::{
     Details, DirectoryId, NameList, OpenRequest, OpenedDirectory, Walk, WalkAnswer, WalkStep,

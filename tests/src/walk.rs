@@ -5,7 +5,7 @@ mod reference;
 mod tree;
 
 use arbitrary::Arbitrary;
-use ftp_proto::listing::{EntryBatch, Selection, Walk, WalkStep, heading, long_line};
+use ftp_proto::listing::{EntryBatch, ListRequest, Walk, WalkStep, heading, long_line};
 use ftp_proto::{Config, FtpPath, ListStyle, Refusal, Rights, TransferKind};
 
 use crate::operations;
@@ -38,15 +38,16 @@ const TOKENS: &[&str] = &[
 pub fn case(case: &Case) {
     let tree = Tree::new(&case.nodes);
     let verb = ["LIST", "NLST", "MLSD"][usize::from(case.command % 3)];
-    let Some((selection, style)) = listed(verb, &argument(&case.argument)) else {
+    let Some(request) = listed(verb, &argument(&case.argument)) else {
         return;
     };
+    let (selection, style) = (&request.selection, request.style);
     let hidden = NAMES[usize::from(case.hidden) % NAMES.len()];
     // Half of the cases hide nothing.
     let hidden = (case.hidden >= 128).then_some(hidden.as_bytes());
-    let expected = reference::lines(&tree, &selection, &style, hidden);
+    let expected = reference::lines(&tree, selection, style, hidden);
     let hide = move |_: &FtpPath, name: &[u8]| Some(name) == hidden;
-    let walk = Walk::new(selection.clone(), style.clone(), NOW).hiding(hide);
+    let walk = Walk::new(request.clone(), NOW).hiding(hide);
     let mut driver = Driver::new(&tree, case.piece, hidden);
     let found = run(walk, &mut driver, case.nodes.len());
     assert_eq!(shown(&found.0), shown(&expected), "{selection:?} {tree:?}");
@@ -54,7 +55,7 @@ pub fn case(case: &Case) {
     if style != ListStyle::Long {
         return;
     }
-    let walk = Walk::of_status(selection.clone(), NOW).hiding(hide);
+    let walk = Walk::of_status(request.clone(), NOW).hiding(hide);
     let mut driver = Driver::new(&tree, case.piece, hidden);
     let (result, batches) = run(walk, &mut driver, case.nodes.len());
     let lines = result.map(|_| status_lines(&batches));
@@ -62,7 +63,7 @@ pub fn case(case: &Case) {
 }
 
 /// What a command selects. `None`: its argument is not a path.
-fn listed(verb: &str, argument: &str) -> Option<(Selection, ListStyle)> {
+fn listed(verb: &str, argument: &str) -> Option<ListRequest> {
     let mut sim = Sim::new(Config::default(), crate::fuzz::endpoints());
     sim.log_in(Rights::READ_WRITE);
     sim.send(b"PASV\r\n");
@@ -70,9 +71,7 @@ fn listed(verb: &str, argument: &str) -> Option<(Selection, ListStyle)> {
     sim.send(format!("{verb} {argument}\r\n").as_bytes());
     match sim.question() {
         Some(Question::Transfer(request)) => match request.kind.clone() {
-            TransferKind::List {
-                selection, style, ..
-            } => Some((selection, style)),
+            TransferKind::List(request) => Some(request),
             other => panic!("{other:?}"),
         },
         _ => None,

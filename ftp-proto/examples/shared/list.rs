@@ -9,10 +9,10 @@ use std::time::SystemTime;
 
 use ftp_proto::listing::limits::NAMES_PER_STEP;
 use ftp_proto::listing::{
-    Details, DirectoryId, Entry, EntryBatch, NameList, OpenRequest, OpenedDirectory, Selection,
+    Details, DirectoryId, Entry, EntryBatch, ListRequest, NameList, OpenRequest, OpenedDirectory,
     Walk, WalkAnswer, WalkStep,
 };
-use ftp_proto::{ListStyle, Refusal, TransferError, WireNames};
+use ftp_proto::{Refusal, TransferError};
 
 use super::root::Root;
 
@@ -34,14 +34,8 @@ struct Directory {
 
 impl Listing {
     /// A listing that fails before it has begun has no 150, and no data connection.
-    pub(super) fn open(
-        root: &Root,
-        selection: &Selection,
-        style: &ListStyle,
-        names: &WireNames,
-    ) -> Result<Self, Refusal> {
-        let walk = Walk::new(selection.clone(), style.clone(), now()).with_names(names.clone());
-        let mut listing = Self::new(root, walk);
+    pub(super) fn open(root: &Root, request: &ListRequest) -> Result<Self, Refusal> {
+        let mut listing = Self::new(root, Walk::new(request.clone(), now()));
         while !listing.walk.has_begun() && !listing.is_over {
             listing.step()?;
         }
@@ -110,8 +104,8 @@ impl Listing {
 }
 
 /// The answer to STAT with a path. The walk bounds how much it looks at.
-pub(super) fn status(root: &Root, selection: &Selection) -> Result<Vec<EntryBatch>, Refusal> {
-    let mut listing = Listing::new(root, Walk::of_status(selection.clone(), now()));
+pub(super) fn status(root: &Root, request: &ListRequest) -> Result<Vec<EntryBatch>, Refusal> {
+    let mut listing = Listing::new(root, Walk::of_status(request.clone(), now()));
     let mut batches = Vec::new();
     while !listing.is_over {
         batches.extend(listing.step()?);

@@ -34,7 +34,7 @@ impl Storage {
     /// The answer to `File`: one outcome, or several for STAT with a path.
     pub(crate) fn answer(&self, request: &FileRequest) -> Vec<Outcome> {
         let answers = match request {
-            FileRequest::Status(selection) => status(&self.root, selection)
+            FileRequest::Status(listing) => status(&self.root, listing)
                 .map(|batches| batches.into_iter().map(FileAnswer::Entries).collect()),
             _ => self.perform(request).map(|answer| vec![answer]),
         };
@@ -107,12 +107,8 @@ impl Storage {
         let is_ascii = request.representation == Representation::Ascii;
         let mut opened = Opened::default();
         let mut upload = match &request.kind {
-            TransferKind::List {
-                selection,
-                style,
-                names,
-            } => {
-                let listing = Listing::open(root, selection, style, names)?;
+            TransferKind::List(listing) => {
+                let listing = Listing::open(root, listing)?;
                 return Ok((Transfer::Download(Download::listing(listing)), opened));
             }
             TransferKind::Retrieve { path, offset } => {

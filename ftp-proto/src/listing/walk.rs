@@ -20,9 +20,7 @@ mod step;
 use alloc::boxed::Box;
 use alloc::vec::Vec;
 
-use super::selection::Selection;
-use super::style::ListStyle;
-use crate::codec::WireNames;
+use super::request::ListRequest;
 use crate::path::FtpPath;
 
 pub use name_list::NameList;
@@ -36,11 +34,13 @@ use rules::Rules;
 /// [`WalkStep::Failed`], and [`answer`](Self::answer) after each step that asks for something.
 ///
 /// ```
-/// # use ftp_proto::listing::{Entry, EntryKind, NameList, OpenedDirectory, Selection};
+/// # use ftp_proto::listing::{Entry, EntryKind, ListRequest, NameList, OpenedDirectory, Selection};
 /// # use ftp_proto::listing::{Walk, WalkAnswer, WalkStep};
-/// # use ftp_proto::{FtpPath, ListStyle, Refusal};
-/// // A directory that contains one file.
-/// let mut walk = Walk::new(Selection::of_path(FtpPath::root()), ListStyle::Names, 0);
+/// # use ftp_proto::{Account, FtpPath, ListStyle, Rights};
+/// // NLST of a directory that contains one file. A session makes the request.
+/// let root = Selection::of_path(FtpPath::root());
+/// let account = Account::new(Rights::READ_ONLY).into();
+/// let mut walk = Walk::new(ListRequest::new(root, ListStyle::Names, account), 0);
 /// let mut lines = Vec::new();
 /// loop {
 ///     let answer = match walk.step(&mut lines) {
@@ -74,21 +74,22 @@ impl Walk {
     /// The lines of LIST, NLST or MLSD. `now`: in seconds since 1970, UTC; it decides whether a date shows the
     /// time of day or the year.
     #[must_use]
-    pub fn new(selection: Selection, style: ListStyle, now: i64) -> Self {
+    pub fn new(request: ListRequest, now: i64) -> Self {
         let format = Format {
-            style,
-            classify: selection.flags.classify,
+            style: request.style,
+            classify: request.selection.flags.classify,
             now,
             prefix: Vec::new(),
             utc_offset: None,
-            names: WireNames::default(),
-            directory: selection.path.clone(),
+            names: request.names.clone(),
+            account: request.account.clone(),
+            directory: request.selection.path.clone(),
             is_first: true,
             status: None,
         };
         Self {
             rules: Rules {
-                selection,
+                request,
                 is_hidden: None,
             },
             progress: Progress::new(format),
@@ -100,8 +101,8 @@ impl Walk {
     /// The entries of STAT with a path, in batches; at most
     /// [`STAT_ENTRIES_MAX`](crate::limits::STAT_ENTRIES_MAX).
     #[must_use]
-    pub fn of_status(selection: Selection, now: i64) -> Self {
-        let mut walk = Self::new(selection, ListStyle::Long, now);
+    pub fn of_status(request: ListRequest, now: i64) -> Self {
+        let mut walk = Self::new(request, now);
         walk.progress.format.status = Some(Status::default());
         walk
     }
@@ -111,13 +112,6 @@ impl Walk {
     #[must_use]
     pub fn hiding(mut self, is_hidden: impl Fn(&FtpPath, &[u8]) -> bool + Send + 'static) -> Self {
         self.rules.is_hidden = Some(Box::new(is_hidden));
-        self
-    }
-
-    /// Writes names as the request for the listing says. STAT needs it not: the session writes its lines.
-    #[must_use]
-    pub fn with_names(mut self, names: WireNames) -> Self {
-        self.progress.format.names = names;
         self
     }
 

@@ -66,7 +66,7 @@ impl NamesPaths for TransferKind {
                     }
                     UploadStart::At { replace: false, .. } => account.allows(path, Right::Append),
                 },
-                Self::Retrieve { .. } | Self::List { .. } => true,
+                Self::Retrieve { .. } | Self::List(_) => true,
             }
     }
 }

@@ -5,7 +5,7 @@
 mod directories;
 
 use ftp_proto::Refusal;
-use ftp_proto::listing::{EntryBatch, Selection, Walk, WalkNotice, WalkStep};
+use ftp_proto::listing::{EntryBatch, ListRequest, Walk, WalkNotice, WalkStep};
 
 use super::root::Root;
 use directories::Directories;
@@ -74,8 +74,8 @@ impl Root {
     }
 
     /// The entries of STAT with a path. `now` is in seconds since 1970.
-    pub(crate) fn status(&self, selection: &Selection, now: i64) -> StatusEntries {
-        StatusEntries(Listing::new(self, Walk::of_status(selection.clone(), now)))
+    pub(crate) fn status(&self, request: &ListRequest, now: i64) -> StatusEntries {
+        StatusEntries(Listing::new(self, Walk::of_status(request.clone(), now)))
     }
 }
 
@@ -168,6 +168,7 @@ mod tests {
     use super::*;
     use ftp_proto::FtpPath;
     use ftp_proto::listing::ListFlags;
+    use ftp_proto::listing::Selection;
     use std::fs;
     use std::os::unix::fs::symlink;
     use std::path::Path;
@@ -186,7 +187,9 @@ mod tests {
         };
         let shared = Root::open(root).unwrap();
         let mut notices = Vec::new();
-        let walk = Walk::new(selection, ftp_proto::ListStyle::Names, 0);
+        let account = ftp_proto::Account::new(ftp_proto::Rights::READ_ONLY);
+        let request = ListRequest::new(selection, ftp_proto::ListStyle::Names, account.into());
+        let walk = Walk::new(request, 0);
         let mut listing = shared.list(walk, &mut notices).unwrap();
         let mut lines = Vec::new();
         loop {

@@ -69,8 +69,8 @@ impl Connection {
     }
 
     fn file(&mut self, request: &FileRequest) -> Option<Outcome> {
-        if let FileRequest::Status(selection) = request {
-            self.begin_status(request, selection);
+        if let FileRequest::Status(listing) = request {
+            self.begin_status(request, listing);
             return None;
         }
         let result = self.root.perform(request);
@@ -204,14 +204,10 @@ impl Connection {
                 };
                 (Pump::upload(upload, representation), opened)
             }
-            TransferKind::List {
-                selection,
-                style,
-                names,
-            } => {
+            TransferKind::List(listing) => {
                 let mut notices = Vec::new();
-                let walk = Walk::new(selection.clone(), style.clone(), unix_seconds());
-                let lines = root.list(walk.with_names(names.clone()), &mut notices);
+                let walk = Walk::new(listing.clone(), unix_seconds());
+                let lines = root.list(walk, &mut notices);
                 self.log_notices(notices);
                 (Pump::listing(lines?), nothing)
             }

@@ -1,6 +1,6 @@
 //! STAT with a path, and what listings notice.
 
-use ftp_proto::listing::{Selection, WalkNotice};
+use ftp_proto::listing::{ListRequest, WalkNotice};
 use ftp_proto::{FileAnswer, FileRequest, Outcome};
 use log::{Level, log};
 
@@ -10,8 +10,8 @@ use crate::logging::clock::unix_seconds;
 
 impl Connection {
     /// Begins to search for the entries of STAT with a path.
-    pub(super) fn begin_status(&mut self, request: &FileRequest, selection: &Selection) {
-        let entries = self.root.status(selection, unix_seconds());
+    pub(super) fn begin_status(&mut self, request: &FileRequest, listing: &ListRequest) {
+        let entries = self.root.status(listing, unix_seconds());
         self.status = Some((entries, file_request(request)));
     }
 

@@ -193,7 +193,7 @@ pub(super) fn transfer_request(request: &TransferRequest) -> String {
             start: UploadStart::At { offset, .. },
             ..
         } => offset.get(),
-        TransferKind::Store { .. } | TransferKind::List { .. } => 0,
+        TransferKind::Store { .. } | TransferKind::List(_) => 0,
     };
     match offset {
         0 => format!("{command} {path}"),
@@ -216,7 +216,7 @@ pub(super) fn file_request(request: &FileRequest) -> String {
         FileRequest::ChangeMode { path, mode } => format!("SITE CHMOD {mode:04o} {path}"),
         FileRequest::SetModified { path, .. } => with("MFMT", path),
         FileRequest::Facts(path) => with("MLST", path),
-        FileRequest::Status(selection) => with("STAT", &selection.path),
+        FileRequest::Status(listing) => with("STAT", &listing.selection.path),
     }
 }
 

@@ -1,8 +1,8 @@
 //! A driver that answers a walk with anything.
 
 use ftp_proto::listing::{
-    Entry, EntryKind, ListFlags, ListOrder, NameList, OpenedDirectory, Pattern, Selection, Walk,
-    WalkAnswer, WalkStep,
+    Entry, EntryKind, ListFlags, ListOrder, ListRequest, NameList, OpenedDirectory, Pattern,
+    Selection, Walk, WalkAnswer, WalkStep,
 };
 use ftp_proto::{Account, FtpPath, ListStyle, Refusal, Rights};
 
@@ -15,17 +15,15 @@ pub fn answers(data: &[u8]) {
     let style = match style % 4 {
         0 => ListStyle::Names,
         1 | 2 => ListStyle::Long,
-        _ => ListStyle::Facts {
-            facts: Default::default(),
-            account: Account::new(Rights::READ_ONLY).into(),
-        },
+        _ => ListStyle::Facts(Default::default()),
     };
     let is_status = data[1] % 4 == 2;
-    let selection = selection(*flags);
+    let account = Account::new(Rights::READ_ONLY);
+    let request = ListRequest::new(selection(*flags), style, account.into());
     let walk = if is_status {
-        Walk::of_status(selection, 0)
+        Walk::of_status(request, 0)
     } else {
-        Walk::new(selection, style, 0)
+        Walk::new(request, 0)
     };
     let mut walk = walk
         .hiding(|_, name| name == HIDDEN)

@@ -2,6 +2,7 @@
 
 use alloc::vec::Vec;
 
+use super::rules::Rules;
 use super::source::NameSource;
 use super::step::DirectoryId;
 use crate::listing::entry::Entry;
@@ -34,9 +35,12 @@ pub(super) struct PendingDirectory {
 }
 
 impl CurrentDirectory {
-    /// Remembers a subdirectory, unless it is too deep or has a name that no client can send.
-    pub(super) fn enter_later(&mut self, entry: &Entry) {
-        if let Some(path) = self.path.child(self.names.name()) {
+    /// Remembers a subdirectory, unless the account may not list it, or it is too deep, or has a name that no client can
+    /// send.
+    pub(super) fn enter_later(&mut self, entry: &Entry, rules: &Rules) {
+        if let Some(path) = self.path.child(self.names.name())
+            && rules.request.may_enter(&path)
+        {
             self.subdirectories.push(PendingDirectory {
                 path,
                 level: self.level + 1,

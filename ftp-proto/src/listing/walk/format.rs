@@ -1,9 +1,11 @@
 //! What a walk has found, as lines or as the entries of STAT.
 
+use alloc::sync::Arc;
 use alloc::vec::Vec;
 use core::fmt;
 
 use super::step::Details;
+use crate::account::Account;
 use crate::codec::WireNames;
 use crate::config::limits::STAT_ENTRIES_MAX;
 use crate::listing::batch::EntryBatch;
@@ -23,6 +25,8 @@ pub(super) struct Format {
     pub(super) utc_offset: Option<UtcOffset>,
     /// How names are written.
     pub(super) names: WireNames,
+    /// For the `perm` facts.
+    pub(super) account: Arc<Account>,
     /// The directory whose facts are listed.
     pub(super) directory: FtpPath,
     /// No heading has been written yet.
@@ -47,7 +51,7 @@ impl Format {
         match &self.style {
             ListStyle::Long => Details::ALL,
             ListStyle::Names => Details::default(),
-            ListStyle::Facts { facts, .. } => Details {
+            ListStyle::Facts(facts) => Details {
                 owners: facts.wants_names(),
                 link_target: false,
             },
@@ -67,7 +71,7 @@ impl Format {
                 let offset = self.utc_offset.as_ref();
                 entry.utc_offset = offset.map_or(0, |offset| offset(entry.modified));
             }
-            ListStyle::Facts { .. } => {}
+            ListStyle::Facts(_) => {}
         }
         entry.name.clear();
         name.iter()
@@ -77,8 +81,8 @@ impl Format {
             return status.push(entry);
         }
         match &self.style {
-            ListStyle::Facts { facts, account } => {
-                let rights = account.rights_of_entry(&self.directory, &entry.name);
+            ListStyle::Facts(facts) => {
+                let rights = self.account.rights_of_entry(&self.directory, &entry.name);
                 let name = self.names.encode(&entry.name);
                 facts_line(&name, &entry, *facts, rights, out);
             }
@@ -103,7 +107,7 @@ impl Format {
         match (&mut self.status, &self.style) {
             (Some(status), _) => status.batch.directory = Some(path),
             (None, ListStyle::Long) => heading(&self.names.encode(&path), self.is_first, out),
-            (None, ListStyle::Names | ListStyle::Facts { .. }) => {}
+            (None, ListStyle::Names | ListStyle::Facts(_)) => {}
         }
         self.is_first = false;
     }

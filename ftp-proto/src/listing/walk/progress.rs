@@ -118,7 +118,7 @@ impl Progress {
                 open(&directory.path, Some(directory.parent), directory.level)
             }
             Question::LookAt => WalkStep::LookAt {
-                path: &rules.selection.path,
+                path: &rules.selection().path,
                 details: self.format.details(),
             },
             Question::LookAtOwn(name) => look(Some(name), self.format.details()),
@@ -237,7 +237,7 @@ impl Progress {
             return Event::Pending;
         };
         let below = path_below(&self.base, &current.path);
-        let base = rules.selection.name();
+        let base = rules.selection().name();
         let slash: &[u8] = match (below, base) {
             (b"", _) | (_, b"/") => b"",
             _ => b"/",

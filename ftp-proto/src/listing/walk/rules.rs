@@ -4,18 +4,23 @@ use alloc::boxed::Box;
 use core::fmt;
 
 use super::scope::is_dots;
+use crate::listing::request::ListRequest;
 use crate::listing::selection::Selection;
 use crate::path::FtpPath;
 
 /// What the client selected, and what is hidden from it.
 pub(super) struct Rules {
-    pub(super) selection: Selection,
+    pub(super) request: ListRequest,
     pub(super) is_hidden: Option<HidePredicate>,
 }
 
 pub(super) type HidePredicate = Box<dyn Fn(&FtpPath, &[u8]) -> bool + Send>;
 
 impl Rules {
+    pub(super) fn selection(&self) -> &Selection {
+        &self.request.selection
+    }
+
     /// Whether a name in a directory is never shown.
     pub(super) fn hides(&self, directory: &FtpPath, name: &[u8]) -> bool {
         let is_hidden = self.is_hidden.as_ref();
@@ -47,7 +52,7 @@ impl Rules {
 impl fmt::Debug for Rules {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Rules")
-            .field("selection", &self.selection)
+            .field("request", &self.request)
             .finish_non_exhaustive()
     }
 }

@@ -7,7 +7,8 @@ use super::*;
 use crate::account::Account;
 use crate::config::limits::STAT_ENTRIES_MAX;
 use crate::listing::limits::{PENDING_MAX, SORTED_NAMES_MAX};
-use crate::listing::{Entry, EntryKind, FactSet};
+use crate::listing::style::ListStyle;
+use crate::listing::{Entry, EntryKind, FactSet, Selection};
 use crate::refusal::Refusal;
 use crate::rights::Rights;
 
@@ -98,14 +99,15 @@ fn usual(_: &str, answer: WalkAnswer) -> WalkAnswer {
 /// The walk of the argument of LIST or NLST in the root.
 fn walk(argument: &str, style: ListStyle) -> Walk {
     let selection = Selection::parse(argument.as_bytes(), &FtpPath::root()).unwrap();
-    Walk::new(selection, style, 0)
+    Walk::new(request(selection, style), 0)
+}
+
+fn request(selection: Selection, style: ListStyle) -> ListRequest {
+    ListRequest::new(selection, style, Account::new(Rights::READ_ONLY).into())
 }
 
 fn facts() -> ListStyle {
-    ListStyle::Facts {
-        facts: FactSet::parse(b"type;").unwrap(),
-        account: Account::new(Rights::READ_ONLY).into(),
-    }
+    ListStyle::Facts(FactSet::parse(b"type;").unwrap())
 }
 
 #[test]
@@ -295,12 +297,9 @@ fn dates_are_in_the_zone_of_the_listing() {
     });
     let found = run(walk, &["a"], usual);
     assert!(found.lines.contains(" Dec 31 23:00 a"), "{}", found.lines);
-    let facts = ListStyle::Facts {
-        facts: FactSet::default(),
-        account: Account::new(Rights::READ_ONLY).into(),
-    };
+    let facts = ListStyle::Facts(FactSet::default());
     let selection = Selection::of_path(FtpPath::root());
-    let walk = Walk::new(selection, facts, 0).in_time_zone(|_| 3600);
+    let walk = Walk::new(request(selection, facts), 0).in_time_zone(|_| 3600);
     let found = run(walk, &["a"], usual);
     assert!(
         found.lines.contains("modify=19700101000000;"),
@@ -341,18 +340,45 @@ fn hidden_names_do_not_exist() {
     let found = run(hide("", facts()), &names, usual);
     assert!(!found.lines.contains("dark"));
     let selection = Selection::of_path(FtpPath::root().child(b"dark").unwrap());
-    let walk = Walk::new(selection, facts(), 0).hiding(|_, name| name == b"dark");
+    let walk = Walk::new(request(selection, facts()), 0).hiding(|_, name| name == b"dark");
     assert_eq!(
         run(walk, &names, usual).result,
         Some(Err(Refusal::NotFound))
     );
 }
 
+/// The account decides below the selection too; the selection itself was checked before.
+#[test]
+fn a_directory_that_the_account_may_not_list_is_shown_and_not_entered() {
+    let path = |text: &str| FtpPath::parse(text.as_bytes()).unwrap();
+    let account = Account::new(Rights::READ_ONLY)
+        .with_rights_below(path("/d1"), Rights::NONE)
+        .with_rights_below(path("/d1/d2"), Rights::READ_ONLY);
+    let list = |argument: &str, style| {
+        let selection = Selection::parse(argument.as_bytes(), &FtpPath::root()).unwrap();
+        let request = ListRequest::new(selection, style, account.clone().into());
+        run(Walk::new(request, 0), &["d1", "d2", "a"], |asked, usual| {
+            if asked.contains('*') || asked.matches("/d").count() > 2 {
+                WalkAnswer::Refused(Refusal::NotFound)
+            } else {
+                usual
+            }
+        })
+    };
+    let recursive = list("-R", ListStyle::Names);
+    assert!(recursive.lines.contains("d2/a\r\n"), "{}", recursive.lines);
+    assert!(recursive.lines.contains("d1\r\n"), "{}", recursive.lines);
+    let is_below = |line: &str| line.starts_with("d1/");
+    assert!(!recursive.lines.lines().any(is_below), "{recursive:?}");
+    let matching = list("*/a", ListStyle::Names);
+    assert_eq!(matching.lines, "d2/a\r\n");
+}
+
 #[test]
 fn stat_ends_at_its_limit_and_says_so() {
     let status = |argument: &str| {
         let selection = Selection::parse(argument.as_bytes(), &FtpPath::root()).unwrap();
-        Walk::of_status(selection, 0)
+        Walk::of_status(request(selection, ListStyle::Long), 0)
     };
     for (count, is_cut) in [
         (STAT_ENTRIES_MAX - 1, false),
@@ -469,10 +495,7 @@ fn only_what_is_shown_is_asked_for() {
     assert_eq!(details(ListStyle::Names, ""), None);
     assert_eq!(details(ListStyle::Names, "-R"), Some(Details::default()));
     assert_eq!(details(facts(), ""), Some(Details::default()));
-    let owners = ListStyle::Facts {
-        facts: FactSet::parse(b"unix.owner;").unwrap(),
-        account: Account::new(Rights::READ_ONLY).into(),
-    };
+    let owners = ListStyle::Facts(FactSet::parse(b"unix.owner;").unwrap());
     let expected = Details {
         owners: true,
         link_target: false,

@@ -7,6 +7,7 @@ use crate::action::{FileRequest, Representation};
 use crate::command::{CommandInfo, FileVerb, split_word};
 use crate::date::{parse_time_val, time_val};
 use crate::listing;
+use crate::listing::style::ListStyle;
 use crate::outcome::FileAnswer;
 use crate::path::FtpPath;
 use crate::refusal::Refusal;
@@ -39,7 +40,8 @@ impl Ready {
     ) {
         let selection = self.select(context, argument);
         let request = selection.map(|selection| {
-            let request = FileRequest::Status(selection);
+            let listing = self.list_request(context, selection, ListStyle::Long);
+            let request = FileRequest::Status(listing);
             (FileQuestion::Status(FileStatus::default()), request)
         });
         self.ask(context, command, request);

@@ -12,8 +12,8 @@ use crate::action::{
     TransferStart, UploadStart,
 };
 use crate::command::{CommandInfo, TransferVerb};
-use crate::listing::Selection;
 use crate::listing::style::ListStyle;
+use crate::listing::{ListRequest, Selection};
 use crate::outcome::{Opened, TransferError};
 use crate::path::FtpPath;
 use crate::refusal::Refusal;
@@ -207,15 +207,17 @@ impl Ready {
                 start: UploadStart::Unique,
             },
             TransferVerb::Mlsd => {
-                let (facts, account) = (self.facts, self.account.clone());
-                let style = ListStyle::Facts { facts, account };
-                self.list(context, Selection::of_path(resolve(argument)?), style)
+                let selection = Selection::of_path(resolve(argument)?);
+                let style = ListStyle::Facts(self.facts);
+                TransferKind::List(self.list_request(context, selection, style))
             }
             TransferVerb::Nlst => {
-                self.list(context, self.select(context, argument)?, ListStyle::Names)
+                let selection = self.select(context, argument)?;
+                TransferKind::List(self.list_request(context, selection, ListStyle::Names))
             }
             TransferVerb::List => {
-                self.list(context, self.select(context, argument)?, ListStyle::Long)
+                let selection = self.select(context, argument)?;
+                TransferKind::List(self.list_request(context, selection, ListStyle::Long))
             }
         })
     }
@@ -241,11 +243,13 @@ impl Ready {
         }
     }
 
-    fn list(&self, context: &Context, selection: Selection, style: ListStyle) -> TransferKind {
-        TransferKind::List {
-            selection,
-            style,
-            names: self.names(context).clone(),
-        }
+    pub(super) fn list_request(
+        &self,
+        context: &Context,
+        selection: Selection,
+        style: ListStyle,
+    ) -> ListRequest {
+        let names = self.names(context).clone();
+        ListRequest::with_names(selection, style, self.account.clone(), names)
     }
 }

@@ -11,7 +11,7 @@ use crate::action::FileRequest;
 use crate::codec::{NameCodec, WireNames};
 use crate::listing::style::ListStyle;
 use crate::listing::{Entry, EntryBatch, EntryKind, FactSet, Selection, tests::entry};
-use crate::listing::{NameList, OpenedDirectory, Walk, WalkAnswer, WalkStep};
+use crate::listing::{ListRequest, NameList, OpenedDirectory, Walk, WalkAnswer, WalkStep};
 use crate::outcome::{FileAnswer, Opened};
 use crate::path::FtpPath;
 use crate::rights::Rights;
@@ -127,9 +127,7 @@ fn a_listing_carries_the_codec() {
         session.handle_outcome(refused).unwrap();
         outputs(session);
         match request.kind {
-            crate::action::TransferKind::List {
-                names, selection, ..
-            } => (names, selection.path),
+            crate::action::TransferKind::List(request) => (request.names, request.selection.path),
             _ => panic!("no listing"),
         }
     };
@@ -204,9 +202,10 @@ fn a_client_that_asks_for_utf8_before_it_logs_in_gets_it() {
 }
 
 /// The lines of a directory /in with one entry, "\u{e4}".
-fn listed(style: ListStyle, names: WireNames) -> Vec<u8> {
+fn listed(style: ListStyle, account: &Arc<Account>, names: WireNames) -> Vec<u8> {
     let selection = Selection::of_path(FtpPath::parse(b"/in").unwrap());
-    let mut walk = Walk::new(selection, style, 0).with_names(names);
+    let request = ListRequest::with_names(selection, style, account.clone(), names);
+    let mut walk = Walk::new(request, 0);
     let mut lines = Vec::new();
     loop {
         let answer = match walk.step(&mut lines) {
@@ -230,25 +229,20 @@ fn listed(style: ListStyle, names: WireNames) -> Vec<u8> {
 
 #[test]
 fn the_lines_of_a_walk_are_encoded() {
-    let facts = || ListStyle::Facts {
-        facts: FactSet::parse(b"perm;").unwrap(),
-        account: Account::new(Rights::NONE)
-            .with_rights_below(
-                FtpPath::parse("/in/\u{e4}".as_bytes()).unwrap(),
-                Rights::READ_ONLY,
-            )
-            .into(),
-    };
+    let below = FtpPath::parse("/in/\u{e4}".as_bytes()).unwrap();
+    let account = Account::new(Rights::NONE).with_rights_below(below, Rights::READ_ONLY);
+    let account = Arc::new(account);
+    let facts = ListStyle::Facts(FactSet::parse(b"perm;").unwrap());
     let latin1 = WireNames::new(Arc::new(Latin1));
     for (style, wire, plain) in [
         (ListStyle::Names, &b"\xe4\r\n"[..], "\u{e4}\r\n"),
         (ListStyle::Long, b" \xe4\r\n", " \u{e4}\r\n"),
         // The rights are those of the name that the file system has.
-        (facts(), b"perm=r; \xe4\r\n", "perm=r; \u{e4}\r\n"),
+        (facts, b"perm=r; \xe4\r\n", "perm=r; \u{e4}\r\n"),
     ] {
-        let lines = listed(style.clone(), latin1.clone());
+        let lines = listed(style, &account, latin1.clone());
         assert!(lines.ends_with(wire), "{}", lines.escape_ascii());
-        let lines = listed(style, WireNames::default());
+        let lines = listed(style, &account, WireNames::default());
         assert!(
             lines.ends_with(plain.as_bytes()),
             "{}",

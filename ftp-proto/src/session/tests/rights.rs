@@ -151,7 +151,7 @@ fn an_upload_begins_as_the_rights_say() {
             starts.extend(actions.into_iter().filter_map(|action| match action {
                 Action::OpenTransfer(request) => match request.kind {
                     TransferKind::Store { start, .. } => Some(start),
-                    TransferKind::Retrieve { .. } | TransferKind::List { .. } => None,
+                    TransferKind::Retrieve { .. } | TransferKind::List(_) => None,
                 },
                 _ => None,
             }));

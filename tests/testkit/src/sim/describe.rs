@@ -1,6 +1,6 @@
 //! Actions in the form of transcripts.
 
-use ftp_proto::listing::{ListOrder, Selection};
+use ftp_proto::listing::{ListOrder, ListRequest, Selection};
 use ftp_proto::{
     Action, DataConnection, FileRequest, TransferKind, TransferRequest, TransferStart, UploadStart,
 };
@@ -13,7 +13,7 @@ pub(super) fn describe(action: &Action) -> String {
         Action::Authenticate { user, password } => {
             format!("Authenticate {} {}", show(user), show(password.expose()))
         }
-        Action::File(FileRequest::Status(selection)) => {
+        Action::File(FileRequest::Status(ListRequest { selection, .. })) => {
             format!("Status {}", describe_selection(selection))
         }
         Action::File(FileRequest::MakeDirectory { path, umask }) => {
@@ -51,7 +51,7 @@ fn describe_connection(start: &TransferStart) -> String {
 fn describe_transfer(request: &TransferRequest) -> String {
     let kind = &request.kind;
     let mut text = match kind {
-        TransferKind::List { selection, .. } => {
+        TransferKind::List(ListRequest { selection, .. }) => {
             format!("{} {}", kind.command(), describe_selection(selection))
         }
         TransferKind::Store {
@@ -68,7 +68,7 @@ fn describe_transfer(request: &TransferRequest) -> String {
     match kind {
         TransferKind::Retrieve { offset, .. } => text.push_str(&format!(" from {offset}")),
         TransferKind::Store { start, .. } => text.push_str(&describe_start(*start)),
-        TransferKind::List { .. } => {}
+        TransferKind::List(_) => {}
     }
     let representation = request.representation;
     let umask = describe_umask(request.umask);

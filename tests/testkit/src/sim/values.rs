@@ -1,6 +1,6 @@
 //! Checks of single values in actions and replies.
 
-use ftp_proto::listing::Selection;
+use ftp_proto::listing::ListRequest;
 use ftp_proto::{
     Bound, FileAnswer, FileRequest, FtpPath, Masquerade, PortNumber, Right, TransferKind,
     UploadStart,
@@ -36,8 +36,8 @@ pub(super) fn file_paths(request: &FileRequest) -> Vec<&FtpPath> {
         | FileRequest::RenameFrom(path)
         | FileRequest::Size(path)
         | FileRequest::ModifiedTime(path)
-        | FileRequest::Facts(path)
-        | FileRequest::Status(Selection { path, .. }) => vec![path],
+        | FileRequest::Facts(path) => vec![path],
+        FileRequest::Status(ListRequest { selection, .. }) => vec![&selection.path],
     }
 }
 
@@ -61,7 +61,7 @@ pub(super) fn right_of_request(request: &FileRequest) -> Right {
 pub(super) fn rights_of_transfer(kind: &TransferKind) -> Vec<Right> {
     match kind {
         TransferKind::Retrieve { .. } => vec![Right::Read],
-        TransferKind::List { .. } => vec![Right::List],
+        TransferKind::List(_) => vec![Right::List],
         TransferKind::Store { start, .. } => match start {
             UploadStart::Create | UploadStart::Unique => vec![Right::Store],
             UploadStart::Replace | UploadStart::At { replace: true, .. } => {

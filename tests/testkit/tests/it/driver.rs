@@ -6,6 +6,7 @@ use std::sync::{Arc, Mutex};
 use std::thread;
 use std::time::{Duration, Instant};
 
+use ftp_proto::listing::ListRequest;
 use ftp_proto::{
     Account, Action, Bound, Config, DataConnection, DataEvent, DataId, Endpoints, FileRequest,
     Opened, Outcome, Output, PeerVerdict, Refusal, Rights, Timers, TransferError, TransferId,
@@ -234,7 +235,7 @@ impl<M: Machine> Driver<M> {
                 let left = length.checked_sub(*offset).ok_or(Refusal::OffsetTooLarge)?;
                 opened.bytes = Some(left);
             }
-            TransferKind::List { selection, .. } => self.files().directory(&selection.path)?,
+            TransferKind::List(request) => self.files().directory(&request.selection.path)?,
             TransferKind::Store {
                 start: UploadStart::Unique,
                 ..
@@ -261,7 +262,7 @@ impl<M: Machine> Driver<M> {
                 let content = files.read(path).unwrap_or(b"");
                 content[usize::try_from(*offset).unwrap_or(0)..].to_vec()
             }
-            TransferKind::List { selection, .. } => {
+            TransferKind::List(ListRequest { selection, .. }) => {
                 let names = self.files().names(&selection.path);
                 names
                     .into_iter()
@@ -454,7 +455,7 @@ impl Transfer {
                 ..
             } => None,
             TransferKind::Store { path, .. } => Some(path.clone()),
-            TransferKind::Retrieve { .. } | TransferKind::List { .. } => None,
+            TransferKind::Retrieve { .. } | TransferKind::List(_) => None,
         }
     }
 

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use ftp_proto::listing::{Entry, EntryBatch, EntryKind};
+use ftp_proto::listing::{Entry, EntryBatch, EntryKind, ListRequest};
 use ftp_proto::{FileAnswer, FileRequest, FtpPath, Refusal};
 use ftp_proto_testkit::operations;
 
@@ -54,7 +54,7 @@ impl Files {
                 self.read(path)?;
                 return Ok(FileAnswer::Entry(operations::entry(0)));
             }
-            FileRequest::Status(selection) => {
+            FileRequest::Status(ListRequest { selection, .. }) => {
                 self.directory(&selection.path)?;
                 let names = self.names(&selection.path).into_iter();
                 let entry = |name: Vec<u8>| Entry::new(name, EntryKind::File, 0, 0);

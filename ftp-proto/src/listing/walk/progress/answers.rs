@@ -58,20 +58,20 @@ impl Progress {
             },
             Question::Key => {
                 // An entry without attributes is not listed: any key will do.
-                let order = rules.selection.flags.order;
+                let order = rules.selection().flags.order;
                 let key = entry(answer).map_or(0, |entry| sort_key(&entry, order));
                 if let Some(current) = &mut self.current {
                     current.names.on_key(key);
                 }
                 None
             }
-            Question::Look => Some(self.looked(entry(answer), out)),
+            Question::Look => Some(self.looked(entry(answer), rules, out)),
         }
     }
 
     /// Begins: with the path as a directory, unless the client wants to see the path itself.
     pub(super) fn start(&mut self, rules: &Rules) -> Event {
-        let selection = &rules.selection;
+        let selection = rules.selection();
         if selection.flags.no_descend {
             return self.not_a_directory(Refusal::NotADirectory, rules);
         }
@@ -89,7 +89,7 @@ impl Progress {
 
     /// The path is not listed as a directory. MLSD lists nothing else (RFC 3659, section 7.2.1).
     fn not_a_directory(&mut self, refusal: Refusal, rules: &Rules) -> Event {
-        if matches!(self.format.style, ListStyle::Facts { .. }) {
+        if matches!(self.format.style, ListStyle::Facts(_)) {
             return self.fail(refusal);
         }
         match refusal {
@@ -97,7 +97,7 @@ impl Progress {
             Refusal::NotADirectory | Refusal::NotFound | Refusal::NameRejected => {}
             other => return self.fail(other),
         }
-        if rules.hides_path(&rules.selection.path) {
+        if rules.hides_path(&rules.selection().path) {
             self.match_pattern(Refusal::NotFound, rules)
         } else {
             Event::Ask(Question::LookAt)
@@ -106,7 +106,7 @@ impl Progress {
 
     /// There is nothing with exactly this path: lists what matches it as a pattern.
     fn match_pattern(&mut self, refusal: Refusal, rules: &Rules) -> Event {
-        let Some(glob) = &rules.selection.glob else {
+        let Some(glob) = &rules.selection().glob else {
             return self.fail(refusal);
         };
         if rules.hides_path(&glob.base) {
@@ -121,7 +121,7 @@ impl Progress {
 
     /// One entry alone, as LIST and NLST show a file, by the name that the client knows.
     fn single(&mut self, entry: Entry, rules: &Rules, out: &mut Vec<u8>) -> Event {
-        let selection = &rules.selection;
+        let selection = rules.selection();
         let is_known = !selection.argument.is_empty() && !selection.path.is_root();
         let name = if is_known && !self.format.shows_names_only() {
             selection.path.name()
@@ -138,11 +138,11 @@ impl Progress {
 
     /// The path is a directory, and its entries are listed.
     fn path_opened(&mut self, directory: OpenedDirectory, rules: &Rules) -> Option<Event> {
-        self.format.prefix = rules.selection.prefix();
+        self.format.prefix = rules.selection().prefix();
         let base = self.base.clone();
         self.enter(base, 0, directory, rules);
         self.has_begun = true;
-        let shows_own = matches!(self.format.style, ListStyle::Facts { .. });
+        let shows_own = matches!(self.format.style, ListStyle::Facts(_));
         shows_own.then_some(Event::Ask(Question::LookAtOwn(b".")))
     }
 
@@ -202,7 +202,7 @@ impl Progress {
 
     fn enter(&mut self, path: FtpPath, level: usize, opened: OpenedDirectory, rules: &Rules) {
         let id = self.next_id();
-        let flags = rules.selection.flags;
+        let flags = rules.selection().flags;
         let names = match self.scope.only_name(level) {
             Some(name) => NameSource::of_name(name),
             None => NameSource::of_directory(self.scope.filter(level, flags.all), flags),
@@ -222,7 +222,7 @@ impl Progress {
     }
 
     /// The driver has looked at the current name: it may be listed, entered later, or both.
-    fn looked(&mut self, entry: Result<Entry, Refusal>, out: &mut Vec<u8>) -> Event {
+    fn looked(&mut self, entry: Result<Entry, Refusal>, rules: &Rules, out: &mut Vec<u8>) -> Event {
         let Some(current) = &mut self.current else {
             return Event::Pending;
         };
@@ -240,7 +240,7 @@ impl Progress {
                 self.fail(Refusal::Failed);
                 return Event::Notice(WalkNotice::TooManyDirectories(self.base.clone()));
             }
-            current.enter_later(&entry);
+            current.enter_later(&entry, rules);
         }
         if treatment.is_listed {
             self.found(Some(entry), out)
