@@ -7,6 +7,7 @@
 
 #![allow(dead_code, unused_imports, reason = "no example uses everything")]
 
+mod connect;
 mod list;
 mod pump;
 mod root;
@@ -26,6 +27,7 @@ use std::time::Duration;
 use ftp_proto::{Config, Refusal, Rights, ports};
 use socket2::{Domain, Socket, Type};
 
+pub(crate) use connect::begin_connecting;
 pub(crate) use pump::{Pump, Step};
 use root::Root;
 pub(crate) use storage::Storage;

@@ -31,6 +31,16 @@ const STD: Example = Example {
     despite: &["tls::control::without_tls_nothing_of_it_is_offered"],
 };
 
+const MIO: Example = Example {
+    name: "mio",
+    left_out: &[
+        ("tls::", "the example has no TLS: tokio has it"),
+        OWNERS[0],
+        OWNERS[1],
+    ],
+    despite: &["tls::control::without_tls_nothing_of_it_is_offered"],
+};
+
 const TOKIO: Example = Example {
     name: "tokio",
     left_out: &OWNERS,
@@ -52,6 +62,16 @@ fn std_is_a_server() {
 #[test]
 fn long_std_is_a_server_in_all_respects() {
     STD.check_all();
+}
+
+#[test]
+fn mio_is_a_server() {
+    MIO.check(&CHOSEN);
+}
+
+#[test]
+fn long_mio_is_a_server_in_all_respects() {
+    MIO.check_all();
 }
 
 #[test]
