@@ -1,9 +1,11 @@
-//! An FTP server in one thread: all sessions wait in one `mio::Poll`, and a slow disk delays them all. It has no TLS, no
-//! log and no limit on the number of clients. `shared/mod.rs` shows how to start it.
+//! An FTP server in one thread: all sessions wait in one `mio::Poll`, and a slow disk delays them
+//! all. It has no TLS, no log and no limit on the number of clients. `shared/mod.rs` shows how to
+//! start it.
 //!
-//! Readiness is edge-triggered: an event says only once that something has changed. This server keeps no record of
-//! what is ready. Whatever the event was, the turn of its session tries everything until nothing moves: timers,
-//! commands, data. A turn has a limited number of steps; a session that could go on comes again after all others.
+//! Readiness is edge-triggered: an event says only once that something has changed. This server
+//! keeps no record of what is ready. Whatever the event was, the turn of its session tries
+//! everything until nothing moves: timers, commands, data. A turn has a limited number of steps; a
+//! session that could go on comes again after all others.
 
 mod shared;
 
@@ -52,7 +54,8 @@ fn main() -> io::Result<()> {
         }
         let now = Instant::now();
         drivers.retain(|_, driver| driver.due.is_none_or(|due| due > now) || driver.turn(now));
-        // Without an event too: none comes again for those who could not be accepted while too many files were open.
+        // Without an event too: none comes again for those who could not be accepted while too many
+        // files were open.
         while let Ok((stream, _)) = listener.accept() {
             last_number += 1;
             // An error means that the client has gone already.
@@ -113,8 +116,9 @@ impl Driver {
         registry: &Arc<Registry>,
     ) -> io::Result<Self> {
         let socket = SockRef::from(&control);
-        // Clients send ABOR as urgent data. Without this option the system takes the last urgent byte out of the
-        // stream. With it the byte comes in its place, and is READABLE like any other: no PRIORITY is needed.
+        // Clients send ABOR as urgent data. Without this option the system takes the last urgent
+        // byte out of the stream. With it the byte comes in its place, and is READABLE like
+        // any other: no PRIORITY is needed.
         socket.set_out_of_band_inline(true)?;
         socket.set_tcp_nodelay(true)?;
         // Routers forget a connection that is idle, as this one is during a long transfer.
@@ -152,7 +156,8 @@ impl Driver {
         for _ in 0..TURN_STEPS {
             self.drain(now);
             if self.session.is_closed() && self.flush() {
-                // With unread bytes in it, closing the socket would reset the connection, and the last reply be lost.
+                // With unread bytes in it, closing the socket would reset the connection, and the
+                // last reply be lost.
                 let _ = io::copy(&mut (&self.control).take(1 << 20), &mut io::sink());
                 return false;
             }
@@ -171,8 +176,9 @@ impl Driver {
         true
     }
 
-    /// Sends replies and performs actions, in their order: what follows a reply stays in the session until the reply is
-    /// sent. At the end of the session it does not, because `CloseNow` may follow.
+    /// Sends replies and performs actions, in their order: what follows a reply stays in the
+    /// session until the reply is sent. At the end of the session it does not, because
+    /// `CloseNow` may follow.
     fn drain(&mut self, now: Instant) {
         while self.flush() || self.session.is_closed() {
             self.deaf_until = None;
@@ -215,7 +221,8 @@ impl Driver {
             // `turn` sends the rest and ends.
             Action::Close => self.end_transfer(Err(TransferError::Aborted)),
             Action::CloseNow => self.unsent.clear(),
-            // Not requested, as `Config::tls` is false. Each action that is not performed must be declined.
+            // Not requested, as `Config::tls` is false. Each action that is not performed must be
+            // declined.
             Action::StartProtectedTransfer(_) | Action::StartTls => {
                 action.decline().into_iter().for_each(|no| self.answer(no));
             }
@@ -268,7 +275,8 @@ impl Driver {
         }
     }
 
-    /// Gives the session one command line. Those of a client that does not read its replies stay in the socket.
+    /// Gives the session one command line. Those of a client that does not read its replies stay in
+    /// the socket.
     fn use_input(&mut self) -> bool {
         if !self.flush() || !self.session.wants_input() {
             return false;
@@ -279,8 +287,9 @@ impl Driver {
         used > 0
     }
 
-    /// Reads until the socket would block, or the longest line is there. A short read is no reason to stop: a read also
-    /// ends at an urgent byte, and no further event says that more follows.
+    /// Reads until the socket would block, or the longest line is there. A short read is no reason
+    /// to stop: a read also ends at an urgent byte, and no further event says that more
+    /// follows.
     fn receive(&mut self) {
         let mut buffer = [0; limits::LINE_BYTES_MAX];
         while self.client < ClientEnd::Closed && self.received.len() < buffer.len() {
@@ -306,8 +315,8 @@ impl Driver {
         true
     }
 
-    /// Ends the session if the client is gone. Lines and bytes of an upload that came before count; an upload whose
-    /// client has only said that no more commands come goes on to its own end.
+    /// Ends the session if the client is gone. Lines and bytes of an upload that came before count;
+    /// an upload whose client has only said that no more commands come goes on to its own end.
     fn check_end(&mut self, is_idle: bool) -> bool {
         let running = self.running.as_ref();
         let is_upload = running.is_some_and(|(_, pump)| pump.is_upload());
@@ -355,7 +364,8 @@ impl Driver {
                 if self.session.judge_peer(peer.ip()) == PeerVerdict::Client
                     && let Ok(stream) = self.register_data(stream)
                 {
-                    // Kept until the transfer starts. The listener is closed: no one else can connect.
+                    // Kept until the transfer starts. The listener is closed: no one else can
+                    // connect.
                     self.data = Data::Open(id, stream);
                     self.session
                         .handle_data(id, DataEvent::Connected(peer.ip()));

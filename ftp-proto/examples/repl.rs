@@ -1,7 +1,8 @@
 //! Type FTP commands to a session without network, files and clock.
 //!
-//! The example prints every action and answers it with fixed values: any password is correct, each path is a
-//! file of 1234 bytes, passive ports count up from 60001, and a transfer ends as soon as it starts.
+//! The example prints every action and answers it with fixed values: any password is correct, each
+//! path is a file of 1234 bytes, passive ports count up from 60001, and a transfer ends as soon as
+//! it starts.
 //!
 //! `cargo run -p ftp-proto --example repl`, then `USER me`, `PASS x`, `PASV`, `RETR a.txt`, `QUIT`.
 

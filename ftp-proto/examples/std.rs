@@ -1,14 +1,16 @@
-//! An FTP server on blocking sockets, with one thread for each client. `shared/mod.rs` shows how to start it. It offers
-//! no TLS.
+//! An FTP server on blocking sockets, with one thread for each client. `shared/mod.rs` shows how to
+//! start it. It offers no TLS.
 //!
-//! A thread has up to three things to wait for, the control connection, the data connection and the time, and can wait
-//! for one of them alone. So each wait is short enough for the others:
+//! A thread has up to three things to wait for, the control connection, the data connection and the
+//! time, and can wait for one of them alone. So each wait is short enough for the others:
 //!
-//! - Without a data connection it waits for a command, with a read timeout until the session's timer expires.
+//! - Without a data connection it waits for a command, with a read timeout until the session's
+//!   timer expires.
 //! - Until the data connection is there, that timeout is [`TICK`]; then it tries to accept.
-//! - During a transfer it waits for the data connection, for a `TICK` at most, and looks at the control connection
-//!   without waiting: ABOR and STAT must act while data moves. lftp sends ABOR behind an urgent Telnet code, Python's
-//!   ftplib sends the whole line as urgent data; with `SO_OOBINLINE` both come in their place among the other bytes.
+//! - During a transfer it waits for the data connection, for a `TICK` at most, and looks at the
+//!   control connection without waiting: ABOR and STAT must act while data moves. lftp sends ABOR
+//!   behind an urgent Telnet code, Python's ftplib sends the whole line as urgent data; with
+//!   `SO_OOBINLINE` both come in their place among the other bytes.
 
 mod shared;
 
@@ -51,7 +53,8 @@ fn main() -> io::Result<()> {
         });
         if let Err(error) = client {
             eprintln!("a client cannot be served: {error}");
-            // There may be too many open files or threads; the next attempt must not follow at once.
+            // There may be too many open files or threads; the next attempt must not follow at
+            // once.
             thread::sleep(TICK);
         }
     }
@@ -187,7 +190,8 @@ impl Driver {
             Action::Close => self.close(),
             // The time for the last replies is over. `flush` has measured it already.
             Action::CloseNow => {}
-            // Not requested, as `Config::tls` is false. Each action that is not performed must be declined.
+            // Not requested, as `Config::tls` is false. Each action that is not performed must be
+            // declined.
             Action::StartProtectedTransfer(_) | Action::StartTls => {
                 if let Some(refusal) = action.decline() {
                     self.answer(refusal);
@@ -225,8 +229,8 @@ impl Driver {
         if let DataConnection::Active(to) = start.connection {
             let local = self.session.endpoints().local();
             let (sender, receiver) = mpsc::channel();
-            // std can wait for a connection, but not look whether it is there. The thread may outlive the transfer:
-            // then no one receives what it sends.
+            // std can wait for a connection, but not look whether it is there. The thread may
+            // outlive the transfer: then no one receives what it sends.
             thread::spawn(move || sender.send(connect_from(local, to)));
             self.data = Data::Connecting(receiver);
         }
@@ -236,7 +240,8 @@ impl Driver {
         let result = match (&mut self.transfer, &mut self.data) {
             // Only opened: there is no outcome.
             (Some(transfer), _) if !transfer.is_started => return self.transfer = None,
-            // Some clients send a file and close everything at once. If the upload has arrived, it is complete.
+            // Some clients send a file and close everything at once. If the upload has arrived, it
+            // is complete.
             (Some(transfer), Data::Open(stream)) if self.session.is_closed() => {
                 transfer.pump.take_rest(stream)
             }
@@ -263,8 +268,9 @@ impl Driver {
         used > 0
     }
 
-    /// Ends the session if the client is gone, and its transfer too, even if lines are left that cannot be used yet. Only
-    /// an upload goes on to its own end when the client has merely said that it sends no more commands.
+    /// Ends the session if the client is gone, and its transfer too, even if lines are left that
+    /// cannot be used yet. Only an upload goes on to its own end when the client has merely
+    /// said that it sends no more commands.
     fn check_end(&mut self) -> bool {
         let ends = match (&self.end, &self.transfer, &self.data) {
             (Some(End::Closed), Some(transfer), Data::Open(_)) => !transfer.pump.is_upload(),
@@ -276,8 +282,9 @@ impl Driver {
         ends
     }
 
-    /// Reads commands, and waits for them. It reads on while the session wants no input, as the end of the connection
-    /// comes behind the commands; but not without limit, so that TCP stops the client.
+    /// Reads commands, and waits for them. It reads on while the session wants no input, as the end
+    /// of the connection comes behind the commands; but not without limit, so that TCP stops
+    /// the client.
     fn receive(&mut self, wait: Duration) {
         if self.end.is_some() || self.input.len() > BUFFER_MAX {
             // Only a transfer can be the reason, and has to go on.
@@ -301,8 +308,9 @@ impl Driver {
         }
     }
 
-    /// Sends the replies. A client that does not read them blocks this thread alone, and no longer than the timer that
-    /// runs takes; then it counts as gone. After `Close` that is the timer for the last replies.
+    /// Sends the replies. A client that does not read them blocks this thread alone, and no longer
+    /// than the timer that runs takes; then it counts as gone. After `Close` that is the timer
+    /// for the last replies.
     fn flush(&mut self) {
         let timeout = self.session.poll_timeout();
         let limit = timeout.map_or(WAIT_MAX, |timeout| timeout.after);
@@ -314,8 +322,8 @@ impl Driver {
         self.output.clear();
     }
 
-    /// Closes everything. With unread bytes in the control connection the kernel would send a reset, and the client
-    /// might lose the last reply.
+    /// Closes everything. With unread bytes in the control connection the kernel would send a
+    /// reset, and the client might lose the last reply.
     fn close(&mut self) {
         (self.transfer, self.data) = (None, Data::None);
         self.flush();

@@ -1,8 +1,9 @@
-//! An FTP server on tokio: one task for each session, which owns everything of its session and waits in one `select!`.
-//! `shared/mod.rs` shows how to start it; with `--tls` its certificate is new each time.
+//! An FTP server on tokio: one task for each session, which owns everything of its session and
+//! waits in one `select!`. `shared/mod.rs` shows how to start it; with `--tls` its certificate is
+//! new each time.
 //!
-//! A transfer is one future of that task. Dropping it aborts the transfer: its data connection then closes without
-//! TLS's close_notify, by which the client sees that bytes are missing.
+//! A transfer is one future of that task. Dropping it aborts the transfer: its data connection then
+//! closes without TLS's close_notify, by which the client sees that bytes are missing.
 
 #[path = "tokio/control.rs"]
 mod control;
@@ -127,10 +128,12 @@ impl Connection {
                 .into_iter()
                 .flatten()
                 .min();
-            // A branch that is ready drops the others, so each of them records in `self` what it has done. The order
-            // matters: a transfer can be ready all the time, and would leave no turn to the branches behind it. Those
-            // in front of it cannot, as only few commands are wanted during a transfer. The passive port comes before
-            // the control connection, as a client connects before it sends the command that uses the connection.
+            // A branch that is ready drops the others, so each of them records in `self` what it
+            // has done. The order matters: a transfer can be ready all the time, and
+            // would leave no turn to the branches behind it. Those in front of it
+            // cannot, as only few commands are wanted during a transfer. The passive port comes
+            // before the control connection, as a client connects before it sends the
+            // command that uses the connection.
             let step = tokio::select! {
                 biased;
                 () = wait_until(due) => Step::Timer,
@@ -140,7 +143,8 @@ impl Connection {
                 }
                 step = Running::advance(&mut self.running) => Step::Transfer(step),
             };
-            // The transfer may have moved bytes whichever branch was ready: STAT and the timer depend on them.
+            // The transfer may have moved bytes whichever branch was ready: STAT and the timer
+            // depend on them.
             self.report_event();
             match step {
                 Step::Timer => self.timer_expired(Instant::now()),
@@ -196,8 +200,9 @@ impl Connection {
         }
     }
 
-    /// Data must not move before the client has been sent 150, nor TLS begin before 234. Outputs behind such an action
-    /// are not held up: a transfer must be aborted even if its client never reads the 150.
+    /// Data must not move before the client has been sent 150, nor TLS begin before 234. Outputs
+    /// behind such an action are not held up: a transfer must be aborted even if its client
+    /// never reads the 150.
     async fn perform_in_order(&mut self, action: Action) {
         match action {
             Action::StartTransfer(_) | Action::StartProtectedTransfer(_) | Action::StartTls => {
@@ -304,7 +309,8 @@ impl Connection {
         }
     }
 
-    /// Its future is over, or dropped here: the data connection and the file are closed before the session hears it.
+    /// Its future is over, or dropped here: the data connection and the file are closed before the
+    /// session hears it.
     fn end_transfer(&mut self, transfer: TransferId, result: Result<(), TransferError>) {
         self.running = None;
         self.passive = None;
@@ -346,7 +352,8 @@ impl Connection {
         });
     }
 
-    /// Sends the last replies. A client that does not read them is not waited for longer than the session's timer says.
+    /// Sends the last replies. A client that does not read them is not waited for longer than the
+    /// session's timer says.
     async fn finish(mut self) {
         self.running = None;
         self.passive = None;

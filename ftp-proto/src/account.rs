@@ -7,7 +7,8 @@ use crate::codec::{NameCodec, WireNames};
 use crate::path::FtpPath;
 use crate::rights::{Right, Rights};
 
-/// The answer to [`Authenticate`](crate::Action::Authenticate): what a session needs to know about who has logged in.
+/// The answer to [`Authenticate`](crate::Action::Authenticate): what a session needs to know about
+/// who has logged in.
 ///
 /// ```
 /// # use ftp_proto::{Account, FtpPath, Right, Rights};
@@ -28,7 +29,8 @@ pub struct Account {
 }
 
 impl Account {
-    /// An account that starts at the root, with these rights everywhere, whose names are not converted.
+    /// An account that starts at the root, with these rights everywhere, whose names are not
+    /// converted.
     #[must_use]
     pub fn new(rights: Rights) -> Self {
         Self {
@@ -39,15 +41,16 @@ impl Account {
         }
     }
 
-    /// The same, but sessions start in this directory. It hides nothing: what may be used is decided by the rights.
+    /// The same, but sessions start in this directory. It hides nothing: what may be used is
+    /// decided by the rights.
     #[must_use]
     pub fn with_home(mut self, home: FtpPath) -> Self {
         self.home = home;
         self
     }
 
-    /// The same, but with these rights for `directory` and everything below it. They replace the rights of the
-    /// directory above it; the rights of the longest path apply.
+    /// The same, but with these rights for `directory` and everything below it. They replace the
+    /// rights of the directory above it; the rights of the longest path apply.
     #[must_use]
     pub fn with_rights_below(mut self, directory: FtpPath, rights: Rights) -> Self {
         self.directories.retain(|(known, _)| *known != directory);
@@ -59,7 +62,8 @@ impl Account {
         self
     }
 
-    /// The same, but names on the wire pass through this codec, unless the client has sent `OPTS UTF8 ON`.
+    /// The same, but names on the wire pass through this codec, unless the client has sent `OPTS
+    /// UTF8 ON`.
     #[must_use]
     pub fn with_codec(mut self, codec: Arc<dyn NameCodec>) -> Self {
         self.names = WireNames::new(codec);
@@ -72,8 +76,8 @@ impl Account {
         &self.home
     }
 
-    /// Whether the account has this right for this path. This is the core's only check. A driver that follows symbolic
-    /// links asks again with the path that a link leads to.
+    /// Whether the account has this right for this path. This is the core's only check. A driver
+    /// that follows symbolic links asks again with the path that a link leads to.
     #[must_use]
     pub fn allows(&self, path: &FtpPath, right: Right) -> bool {
         self.rights_at(path).contains(right)
@@ -89,8 +93,8 @@ impl Account {
         rule.map_or(self.rights, |(_, rights)| *rights)
     }
 
-    /// All rights for the entry with this name in a directory, for the `perm` fact of listings. `.` is the directory
-    /// itself, and `..` its parent.
+    /// All rights for the entry with this name in a directory, for the `perm` fact of listings. `.`
+    /// is the directory itself, and `..` its parent.
     #[must_use]
     pub fn rights_of_entry(&self, directory: &FtpPath, name: &[u8]) -> Rights {
         if self.directories.is_empty() {
@@ -107,8 +111,8 @@ impl Account {
         }
     }
 
-    /// Whether the account has this right for this path and everything below it: a directory moves with its content,
-    /// and must not take a subdirectory to a place where more is allowed.
+    /// Whether the account has this right for this path and everything below it: a directory moves
+    /// with its content, and must not take a subdirectory to a place where more is allowed.
     pub(crate) fn allows_below(&self, path: &FtpPath, right: Right) -> bool {
         let below = self
             .directories

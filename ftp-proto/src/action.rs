@@ -24,8 +24,8 @@ pub enum Output {
 }
 
 /// A request to the driver. Each is answered with exactly one [`Outcome`](crate::Outcome), except
-/// [`CloseData`](Self::CloseData), [`AbortTransfer`](Self::AbortTransfer), [`Close`](Self::Close) and
-/// [`CloseNow`](Self::CloseNow). A driver must know them all, so a new one breaks its build.
+/// [`CloseData`](Self::CloseData), [`AbortTransfer`](Self::AbortTransfer), [`Close`](Self::Close)
+/// and [`CloseNow`](Self::CloseNow). A driver must know them all, so a new one breaks its build.
 ///
 /// A driver must handle every variant, so that this enum stays exhaustive.
 #[derive(Debug)]
@@ -38,40 +38,43 @@ pub enum Action {
         /// The argument of PASS.
         password: Secret,
     },
-    /// A file operation that needs no data connection: [`Outcome::File`](crate::Outcome::File). It is answered once,
-    /// but for [`FileRequest::Status`], whose answer may come in several pieces.
+    /// A file operation that needs no data connection: [`Outcome::File`](crate::Outcome::File). It
+    /// is answered once, but for [`FileRequest::Status`], whose answer may come in several
+    /// pieces.
     File(FileRequest),
     /// Listen for a data connection from the client, on the control connection's own local address:
-    /// [`Outcome::PassiveOpened`](crate::Outcome::PassiveOpened). The driver accepts connections until
-    /// [`Session::judge_peer`](crate::Session::judge_peer) says that one comes from the client, and closes the
-    /// others. What happens is reported with this id:
+    /// [`Outcome::PassiveOpened`](crate::Outcome::PassiveOpened). The driver accepts connections
+    /// until [`Session::judge_peer`](crate::Session::judge_peer) says that one comes from the
+    /// client, and closes the others. What happens is reported with this id:
     /// [`Session::handle_data`](crate::Session::handle_data).
     OpenPassive(DataId),
-    /// Close the passive listener with this id, or the data connection that it accepted before a transfer. If
-    /// [`OpenPassive`](Self::OpenPassive) is not answered yet, this cancels it; the driver must still
-    /// answer it, with an error.
+    /// Close the passive listener with this id, or the data connection that it accepted before a
+    /// transfer. If [`OpenPassive`](Self::OpenPassive) is not answered yet, this cancels it;
+    /// the driver must still answer it, with an error.
     CloseData(DataId),
     /// Open the file or directory, and change nothing yet: a file must not be truncated before its
     /// data connection exists. [`Outcome::TransferOpened`](crate::Outcome::TransferOpened).
     OpenTransfer(TransferRequest),
     /// Establish the data connection for the opened transfer and move the bytes in clear text:
     /// [`Outcome::TransferEnded`](crate::Outcome::TransferEnded). Report to
-    /// [`Session::handle_data`](crate::Session::handle_data) when the connection is established, and while bytes
-    /// move.
+    /// [`Session::handle_data`](crate::Session::handle_data) when the connection is established,
+    /// and while bytes move.
     StartTransfer(TransferStart),
-    /// The same with TLS on the data connection (PROT P, RFC 4217, section 9), which carries no byte in clear text.
-    /// We are the TLS server, even where we connect to the client. Report
-    /// [`DataEvent::Protected`](crate::DataEvent::Protected) when the handshake has succeeded. It is requested only
-    /// where [`Config::tls`](crate::Config::tls) is set.
+    /// The same with TLS on the data connection (PROT P, RFC 4217, section 9), which carries no
+    /// byte in clear text. We are the TLS server, even where we connect to the client. Report
+    /// [`DataEvent::Protected`](crate::DataEvent::Protected) when the handshake has succeeded. It
+    /// is requested only where [`Config::tls`](crate::Config::tls) is set.
     StartProtectedTransfer(TransferStart),
     /// End the transfer soon. If it was started, the driver must still answer with
-    /// [`Outcome::TransferEnded`](crate::Outcome::TransferEnded), which may be `Ok` if the last bytes had
-    /// already arrived. If it was only opened, the driver drops it, and there is no outcome.
+    /// [`Outcome::TransferEnded`](crate::Outcome::TransferEnded), which may be `Ok` if the last
+    /// bytes had already arrived. If it was only opened, the driver drops it, and there is no
+    /// outcome.
     AbortTransfer(TransferId),
     /// Begin the TLS handshake on the control connection: [`Outcome::Tls`](crate::Outcome::Tls).
     StartTls,
-    /// Close the data connections and files of the session, send the replies that are still unsent, then close the
-    /// control connection. The session's timer still runs: [`TimeoutKind::Flush`](crate::TimeoutKind::Flush).
+    /// Close the data connections and files of the session, send the replies that are still unsent,
+    /// then close the control connection. The session's timer still runs:
+    /// [`TimeoutKind::Flush`](crate::TimeoutKind::Flush).
     Close,
     /// The client did not read the last replies in time: close the control connection without them.
     CloseNow,
@@ -87,7 +90,8 @@ pub struct TransferId(pub(crate) u64);
 pub struct TransferStart {
     /// Which transfer.
     pub transfer: TransferId,
-    /// The id of its data connection: that of `OpenPassive` in passive mode, a new one in active mode.
+    /// The id of its data connection: that of `OpenPassive` in passive mode, a new one in active
+    /// mode.
     pub data: DataId,
     /// How the data connection is established.
     pub connection: DataConnection,
@@ -125,7 +129,8 @@ pub enum FileRequest {
     },
     /// The size in bytes of a regular file (SIZE): [`FileAnswer::Size`](crate::FileAnswer::Size).
     Size(FtpPath),
-    /// When the file was last modified (MDTM): [`FileAnswer::Modified`](crate::FileAnswer::Modified).
+    /// When the file was last modified (MDTM):
+    /// [`FileAnswer::Modified`](crate::FileAnswer::Modified).
     ModifiedTime(FtpPath),
     /// Set the permission bits of a file or directory; they are at most `0o777` (SITE CHMOD).
     ChangeMode {
@@ -173,8 +178,8 @@ pub enum TransferKind {
     Retrieve {
         /// The file.
         path: FtpPath,
-        /// Where to begin (REST), counted in bytes as they are sent: with [`Representation::Ascii`] each
-        /// line end counts as two.
+        /// Where to begin (REST), counted in bytes as they are sent: with
+        /// [`Representation::Ascii`] each line end counts as two.
         offset: u64,
     },
     /// STOR, APPE and STOU.
@@ -188,21 +193,23 @@ pub enum TransferKind {
     List(ListRequest),
 }
 
-/// How an upload begins. The core has checked the rights: a driver does what this says. It changes nothing before
-/// [`StartTransfer`](Action::StartTransfer), but creates the file of [`Unique`](Self::Unique), whose name is announced.
+/// How an upload begins. The core has checked the rights: a driver does what this says. It changes
+/// nothing before [`StartTransfer`](Action::StartTransfer), but creates the file of
+/// [`Unique`](Self::Unique), whose name is announced.
 ///
 /// A driver must handle every variant, so that this enum stays exhaustive.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum UploadStart {
     /// STOR of an account that may not overwrite: the file must not exist, else
-    /// [`Refusal::Exists`](crate::Refusal::Exists). Another client may create it meanwhile, so it is created with
-    /// `O_EXCL` or the like.
+    /// [`Refusal::Exists`](crate::Refusal::Exists). Another client may create it meanwhile, so it
+    /// is created with `O_EXCL` or the like.
     Create,
     /// STOR: replace the file, or create it.
     Replace,
     /// STOR after REST: keep the bytes before the offset and write after them.
     At {
-        /// How many bytes stay. If the file has fewer, [`Refusal::OffsetTooLarge`](crate::Refusal::OffsetTooLarge).
+        /// How many bytes stay. If the file has fewer,
+        /// [`Refusal::OffsetTooLarge`](crate::Refusal::OffsetTooLarge).
         offset: NonZeroU64,
         /// Whether bytes behind the offset may be removed. If not, and there are some,
         /// [`Refusal::Exists`](crate::Refusal::Exists).
@@ -210,8 +217,8 @@ pub enum UploadStart {
     },
     /// APPE: write behind the end of the file, or create it.
     End,
-    /// STOU: create a new file in the directory of the path. The driver chooses a name that is free, and begins with
-    /// the one of the path.
+    /// STOU: create a new file in the directory of the path. The driver chooses a name that is
+    /// free, and begins with the one of the path.
     Unique,
 }
 
@@ -231,16 +238,18 @@ pub enum Representation {
 /// A driver must handle every variant, so that this enum stays exhaustive.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum DataConnection {
-    /// The client connects to the listener of `OpenPassive` with the same id, or has done so already.
+    /// The client connects to the listener of `OpenPassive` with the same id, or has done so
+    /// already.
     Passive,
     /// We connect to this address, from the control connection's own local address.
     Active(SocketAddr),
 }
 
 impl Action {
-    /// Whether the client must be able to see the replies before this action before it is performed. A driver that
-    /// cannot send them yet keeps the action, and goes on with the outputs behind it: the session's timers run on, and
-    /// what an expired one requests is there. An [`AbortTransfer`](Self::AbortTransfer) ends a transfer whose start is
+    /// Whether the client must be able to see the replies before this action before it is
+    /// performed. A driver that cannot send them yet keeps the action, and goes on with the
+    /// outputs behind it: the session's timers run on, and what an expired one requests is
+    /// there. An [`AbortTransfer`](Self::AbortTransfer) ends a transfer whose start is
     /// kept, with [`TransferEnded`](crate::Outcome::TransferEnded) as for any started one.
     #[must_use]
     pub fn waits_for_replies(&self) -> bool {

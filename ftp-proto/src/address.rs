@@ -1,8 +1,8 @@
-//! The two ends of a control connection, and the address arguments of PORT, EPRT and EPSV. The parsers of those
-//! are public as [`argument`](crate::argument).
+//! The two ends of a control connection, and the address arguments of PORT, EPRT and EPSV. The
+//! parsers of those are public as [`argument`](crate::argument).
 //!
-//! Addresses are values here, never text: [`Endpoints::new`] turns an IPv4-mapped IPv6 address into IPv4,
-//! so that no rule has to compare `::ffff:192.0.2.1` with `192.0.2.1`.
+//! Addresses are values here, never text: [`Endpoints::new`] turns an IPv4-mapped IPv6 address into
+//! IPv4, so that no rule has to compare `::ffff:192.0.2.1` with `192.0.2.1`.
 
 use core::error::Error;
 use core::fmt;
@@ -89,8 +89,8 @@ impl AddressFamily {
 pub enum AddressError {
     /// Not in the form that the RFC defines. A server replies 501.
     Syntax,
-    /// A well-formed argument that names a family other than IPv4 and IPv6. A server replies 522 (RFC 2428,
-    /// section 2).
+    /// A well-formed argument that names a family other than IPv4 and IPv6. A server replies 522
+    /// (RFC 2428, section 2).
     UnknownFamily,
 }
 
@@ -105,8 +105,9 @@ impl fmt::Display for AddressError {
 
 impl Error for AddressError {}
 
-/// Reads the argument of PORT: `h1,h2,h3,h4,p1,p2` (RFC 959, section 5.3.2, `<host-port>`), without spaces around it.
-/// The address is an IPv4 address. The port may be 0, which no client can listen on.
+/// Reads the argument of PORT: `h1,h2,h3,h4,p1,p2` (RFC 959, section 5.3.2, `<host-port>`), without
+/// spaces around it. The address is an IPv4 address. The port may be 0, which no client can listen
+/// on.
 ///
 /// ```
 /// # use ftp_proto::argument::parse_port;
@@ -134,9 +135,9 @@ pub fn parse_port(argument: &[u8]) -> Result<SocketAddr, AddressError> {
     ))
 }
 
-/// Reads the argument of EPRT: `|family|address|port|`, with any printable character as the delimiter (RFC 2428,
-/// section 2), without spaces around it. An IPv4-mapped IPv6 address becomes IPv4. The port may be 0, which no client
-/// can listen on.
+/// Reads the argument of EPRT: `|family|address|port|`, with any printable character as the
+/// delimiter (RFC 2428, section 2), without spaces around it. An IPv4-mapped IPv6 address becomes
+/// IPv4. The port may be 0, which no client can listen on.
 ///
 /// ```
 /// # use ftp_proto::argument::parse_eprt;
@@ -146,7 +147,8 @@ pub fn parse_port(argument: &[u8]) -> Result<SocketAddr, AddressError> {
 ///
 /// # Errors
 ///
-/// [`AddressError::Syntax`] where it has another form, [`AddressError::UnknownFamily`] where the family is unknown.
+/// [`AddressError::Syntax`] where it has another form, [`AddressError::UnknownFamily`] where the
+/// family is unknown.
 pub fn parse_eprt(argument: &[u8]) -> Result<SocketAddr, AddressError> {
     let (&delimiter, rest) = argument.split_first().ok_or(AddressError::Syntax)?;
     if !(33..=126).contains(&delimiter) {
@@ -179,8 +181,8 @@ pub enum EpsvArgument {
     All,
 }
 
-/// Reads the argument of EPSV, which may be empty (RFC 2428, section 3), without spaces around it. `ALL` may be
-/// written in upper and lower case.
+/// Reads the argument of EPSV, which may be empty (RFC 2428, section 3), without spaces around it.
+/// `ALL` may be written in upper and lower case.
 ///
 /// ```
 /// # use ftp_proto::argument::{EpsvArgument, parse_epsv};
@@ -190,8 +192,8 @@ pub enum EpsvArgument {
 ///
 /// # Errors
 ///
-/// [`AddressError::Syntax`] where it is neither a number nor `ALL`, [`AddressError::UnknownFamily`] where the family is
-/// unknown.
+/// [`AddressError::Syntax`] where it is neither a number nor `ALL`, [`AddressError::UnknownFamily`]
+/// where the family is unknown.
 pub fn parse_epsv(argument: &[u8]) -> Result<EpsvArgument, AddressError> {
     if argument.is_empty() {
         return Ok(EpsvArgument::Any);
@@ -206,8 +208,8 @@ pub fn parse_epsv(argument: &[u8]) -> Result<EpsvArgument, AddressError> {
     }
 }
 
-/// Whether this is a host name for HOST (RFC 7151, section 3): a domain name, an IPv4 address, or an IPv6
-/// address in brackets, without a port.
+/// Whether this is a host name for HOST (RFC 7151, section 3): a domain name, an IPv4 address, or
+/// an IPv6 address in brackets, without a port.
 pub(crate) fn is_host(name: &[u8]) -> bool {
     if let Some(address) = name.strip_prefix(b"[") {
         let inner = address.strip_suffix(b"]");

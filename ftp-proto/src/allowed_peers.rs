@@ -15,8 +15,9 @@ pub enum PeerVerdict {
     Stranger,
 }
 
-/// Which peers are accepted as the client of a session: [`Session::allowed_peers`](crate::Session::allowed_peers).
-/// A value, for a pool of ports that must choose a session before it can ask it.
+/// Which peers are accepted as the client of a session:
+/// [`Session::allowed_peers`](crate::Session::allowed_peers). A value, for a pool of ports that
+/// must choose a session before it can ask it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct AllowedPeers {
     peer: IpAddr,
@@ -55,8 +56,8 @@ impl AllowedPeers {
         Self::with(peer, Others::Any)
     }
 
-    /// The control connection's peer. If one of the two connections comes from one of these gateways, the
-    /// other one may come from any address.
+    /// The control connection's peer. If one of the two connections comes from one of these
+    /// gateways, the other one may come from any address.
     #[must_use]
     pub fn through_gateways(peer: IpAddr, gateways: &[IpAddr]) -> Self {
         if gateways.is_empty() {
@@ -95,8 +96,8 @@ impl AllowedPeers {
         }
     }
 
-    /// Whether sessions of other clients may listen on the same port: only if the address of a connection
-    /// shows which session it is for.
+    /// Whether sessions of other clients may listen on the same port: only if the address of a
+    /// connection shows which session it is for.
     #[must_use]
     pub fn can_share_port(&self) -> bool {
         self.others == Others::None

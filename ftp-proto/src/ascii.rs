@@ -11,8 +11,8 @@ pub use skip::Skip;
 
 /// From file to network, for RETR: an LF without a CR before it becomes CRLF, all other bytes stay.
 ///
-/// A line that already ends with CRLF stays as it is, so that files with either line end reach the client
-/// correctly. Use a new `Encoder` for each transfer.
+/// A line that already ends with CRLF stays as it is, so that files with either line end reach the
+/// client correctly. Use a new `Encoder` for each transfer.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Encoder {
     /// Whether the last byte so far was a CR.
@@ -87,8 +87,8 @@ impl Decoder {
     }
 }
 
-/// Checks whole chunks without an early exit, so that the compiler can use vector instructions. Only the
-/// chunk that contains the byte is searched byte by byte.
+/// Checks whole chunks without an early exit, so that the compiler can use vector instructions.
+/// Only the chunk that contains the byte is searched byte by byte.
 fn find(wanted: u8, bytes: &[u8]) -> Option<usize> {
     let (chunks, _) = bytes.as_chunks::<CHUNK_BYTES>();
     let skipped = chunks

@@ -1,9 +1,9 @@
-//! The client's side, as far as probes, proxies and gateways need it: [`ReplyReader`] collects the replies of a
-//! server, and the functions read what is in some of them.
+//! The client's side, as far as probes, proxies and gateways need it: [`ReplyReader`] collects the
+//! replies of a server, and the functions read what is in some of them.
 //!
 //! A client reads what any server sends, so these readers accept what common clients accept, where
-//! [`Session`](crate::Session) sends only what each of them understands. They never panic, and they use no more
-//! memory than their limits allow.
+//! [`Session`](crate::Session) sends only what each of them understands. They never panic, and they
+//! use no more memory than their limits allow.
 //!
 //! Choose the function by the reply's code, not by the command: some servers answer EPSV with 227.
 //!
@@ -41,20 +41,20 @@ use core::ops::Range;
 
 use crate::address::parse_decimal;
 
-/// The address in the text of a 227 reply (RFC 959, section 4.1.2): the first six numbers with commas between them.
-/// Parentheses may be missing (RFC 1123, section 4.1.2.6), and spaces may follow the commas. `None` where there are
-/// no such numbers, or where the port is 0.
+/// The address in the text of a 227 reply (RFC 959, section 4.1.2): the first six numbers with
+/// commas between them. Parentheses may be missing (RFC 1123, section 4.1.2.6), and spaces may
+/// follow the commas. `None` where there are no such numbers, or where the port is 0.
 ///
-/// The address is what the server says, which may be 0.0.0.0, or a private one that only the server's own network
-/// reaches. Whether to connect there is the caller's decision; many clients take the port alone and connect to the
-/// address that the control connection has.
+/// The address is what the server says, which may be 0.0.0.0, or a private one that only the
+/// server's own network reaches. Whether to connect there is the caller's decision; many clients
+/// take the port alone and connect to the address that the control connection has.
 #[must_use]
 pub fn parse_pasv(text: &[u8]) -> Option<SocketAddrV4> {
     find_pasv(text).map(|(_, address)| address)
 }
 
-/// The same as [`parse_pasv`], and where in `text` the six numbers stand, from the first digit to the last: a gateway
-/// that announces another address replaces these bytes and no others.
+/// The same as [`parse_pasv`], and where in `text` the six numbers stand, from the first digit to
+/// the last: a gateway that announces another address replaces these bytes and no others.
 #[must_use]
 pub fn find_pasv(text: &[u8]) -> Option<(Range<usize>, SocketAddrV4)> {
     let is_start = |&at: &usize| {
@@ -67,12 +67,12 @@ pub fn find_pasv(text: &[u8]) -> Option<(Range<usize>, SocketAddrV4)> {
     (port > 0).then(|| (place, SocketAddrV4::new(Ipv4Addr::new(a, b, c, d), port)))
 }
 
-/// The port in the text of a 229 reply: `(|||PORT|)` (RFC 2428, section 3). In parentheses the delimiter may be any
-/// printable character; `|||PORT|` may also stand without them. `None` where there is neither, or where the port
-/// is 0.
+/// The port in the text of a 229 reply: `(|||PORT|)` (RFC 2428, section 3). In parentheses the
+/// delimiter may be any printable character; `|||PORT|` may also stand without them. `None` where
+/// there is neither, or where the port is 0.
 ///
-/// The data connection goes to the address that the control connection has. A server that writes a family or an
-/// address between the delimiters breaks the RFC; they are ignored.
+/// The data connection goes to the address that the control connection has. A server that writes a
+/// family or an address between the delimiters breaks the RFC; they are ignored.
 #[must_use]
 pub fn parse_epsv(text: &[u8]) -> Option<NonZeroU16> {
     find_epsv(text).map(|(_, port)| port)
@@ -86,11 +86,12 @@ pub fn find_epsv(text: &[u8]) -> Option<(Range<usize>, NonZeroU16)> {
     starts.find_map(|at| delimited_port(text, at))
 }
 
-/// The path in the text of a 257 reply: between double quotes, with a double quote in it doubled (RFC 959,
-/// appendix II).
+/// The path in the text of a 257 reply: between double quotes, with a double quote in it doubled
+/// (RFC 959, appendix II).
 ///
-/// `None` where there is no such path: without quotes it has no certain end. `None` also for a path that holds CR, LF
-/// or NUL: no command could carry it, and what follows the CR could be taken for a command of its own.
+/// `None` where there is no such path: without quotes it has no certain end. `None` also for a path
+/// that holds CR, LF or NUL: no command could carry it, and what follows the CR could be taken for
+/// a command of its own.
 #[must_use]
 pub fn parse_pwd(text: &[u8]) -> Option<Vec<u8>> {
     let start = text.iter().position(|&byte| byte == b'"')?;

@@ -23,7 +23,8 @@ pub(crate) enum Command {
     Unknown,
 }
 
-/// What a command does, grouped by its handler. Several names may have the same verb, such as CWD and XCWD.
+/// What a command does, grouped by its handler. Several names may have the same verb, such as CWD
+/// and XCWD.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Verb {
     Control(ControlVerb),
@@ -152,8 +153,8 @@ pub(crate) enum Access {
     Tls,
 }
 
-/// The codes that refuse a command, one for each kind of reason: a choice among the codes that the RFCs list
-/// for it. The tests have the whole list.
+/// The codes that refuse a command, one for each kind of reason: a choice among the codes that the
+/// RFCs list for it. The tests have the whole list.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct RefusalCodes {
     /// It cannot be done, and another attempt would not help.
@@ -290,7 +291,8 @@ pub(crate) static COMMANDS: &[CommandInfo] = &[
     row("XRMD", Verb::File(FileVerb::Rmd),              Argument::Required, Access::AfterLogin, Some(Right::Delete),          OTHER,        "path", "the same as RMD"),
 ];
 
-/// Commands of RFCs and drafts that get the reply 502 (RFC 959, 1639 and 2228, the drafts of MFMT and CSID).
+/// Commands of RFCs and drafts that get the reply 502 (RFC 959, 1639 and 2228, the drafts of MFMT
+/// and CSID).
 pub(crate) const NOT_IMPLEMENTED: &[&str] = &[
     "ADAT", "CONF", "CSID", "ENC", "LPRT", "LPSV", "MFCT", "MFF", "MIC", "SMNT",
 ];
@@ -309,7 +311,8 @@ pub struct CommandSummary {
     pub same_as: Option<&'static str>,
 }
 
-/// Every command that the core implements, by name, whatever a session's settings and rights permit.
+/// Every command that the core implements, by name, whatever a session's settings and rights
+/// permit.
 #[must_use]
 pub fn commands() -> impl ExactSizeIterator<Item = CommandSummary> {
     COMMANDS.iter().map(|info| CommandSummary {
@@ -379,7 +382,8 @@ const fn key(name: &[u8]) -> u32 {
     u32::from_be_bytes(key)
 }
 
-/// The keys of [`COMMANDS`]: every line of a client is looked up, and these fit into few cache lines.
+/// The keys of [`COMMANDS`]: every line of a client is looked up, and these fit into few cache
+/// lines.
 static KEYS: [u32; COMMANDS.len()] = {
     let mut keys = [0; COMMANDS.len()];
     let mut at = 0;

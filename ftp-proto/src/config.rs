@@ -21,11 +21,11 @@ pub struct Config {
     pub banner: String,
     /// What PASV and EPSV announce.
     pub masquerade: Masquerade,
-    /// Whether PORT and EPRT may name another host than the client, and another host may connect in passive mode
-    /// (FXP).
+    /// Whether PORT and EPRT may name another host than the client, and another host may connect
+    /// in passive mode (FXP).
     pub permit_foreign_addresses: bool,
-    /// Routers that translate the addresses of clients. A connection from one of them may come from any client:
-    /// [`Session::judge_peer`](crate::Session::judge_peer).
+    /// Routers that translate the addresses of clients. A connection from one of them may come
+    /// from any client: [`Session::judge_peer`](crate::Session::judge_peer).
     pub trusted_gateways: Vec<IpAddr>,
     /// Whether PORT and EPRT may name a port below 1024.
     pub permit_privileged_ports: bool,
@@ -41,13 +41,14 @@ pub struct Config {
     pub data_stall_timeout: Option<Duration>,
     /// From the end of the session until the client has read the last replies; `None`: no limit.
     pub flush_timeout: Option<Duration>,
-    /// The umask that SITE UMASK shows until the client sets another one. The core only shows it: the
-    /// system applies its own umask to new files.
+    /// The umask that SITE UMASK shows until the client sets another one. The core only shows it:
+    /// the system applies its own umask to new files.
     pub umask: u32,
     /// Whether AUTH TLS is offered (RFC 4217); the driver must then perform
     /// [`Action::StartTls`](crate::Action::StartTls).
     pub tls: bool,
-    /// Refuse a login before AUTH TLS. Has no effect where `tls` is false; the same applies to the next.
+    /// Refuse a login before AUTH TLS. Has no effect where `tls` is false; the same applies to the
+    /// next.
     pub tls_control_required: bool,
     /// Refuse a transfer without PROT P.
     pub tls_data_required: bool,

@@ -6,10 +6,11 @@ mod calendar;
 
 use calendar::CivilTime;
 
-/// A time in the format of MDTM, MFMT and the `modify` fact: `YYYYMMDDHHMMSS` (RFC 3659, section 2.3).
+/// A time in the format of MDTM, MFMT and the `modify` fact: `YYYYMMDDHHMMSS` (RFC 3659, section
+/// 2.3).
 ///
-/// The format has four digits for the year: a time before the year 0 or after 9999 becomes the first or
-/// the last second that it can express.
+/// The format has four digits for the year: a time before the year 0 or after 9999 becomes the
+/// first or the last second that it can express.
 #[must_use]
 pub fn time_val(unix_seconds: i64) -> [u8; 14] {
     let time = CivilTime::from_unix(unix_seconds);
@@ -23,8 +24,8 @@ pub fn time_val(unix_seconds: i64) -> [u8; 14] {
     text
 }
 
-/// Reads such a time and returns seconds since 1970 (RFC 3659, section 2.3). Fractions of a second are
-/// accepted and ignored; second 60 is accepted, as in a leap second.
+/// Reads such a time and returns seconds since 1970 (RFC 3659, section 2.3). Fractions of a second
+/// are accepted and ignored; second 60 is accepted, as in a leap second.
 #[must_use]
 pub fn parse_time_val(text: &[u8]) -> Option<i64> {
     let (whole, fraction) = match text.iter().position(|&byte| byte == b'.') {
@@ -50,8 +51,8 @@ pub fn parse_time_val(text: &[u8]) -> Option<i64> {
 /// The date column of `ls -l`, which clients expect in LIST (RFC 959, section 4.1.3, defines no
 /// format): `Nov 22 13:07` for the last six months, otherwise `Nov 22  2025`.
 ///
-/// Clients read a date without a year as the latest such date in the past, so a time in the future has
-/// its year; up to one minute in the future counts as the present.
+/// Clients read a date without a year as the latest such date in the past, so a time in the future
+/// has its year; up to one minute in the future counts as the present.
 #[must_use]
 pub fn list_date(modified: i64, now: i64) -> [u8; 12] {
     let time = CivilTime::from_unix(modified);

@@ -2,29 +2,36 @@
 
 use core::net::IpAddr;
 
-/// Identifies a data connection, or the passive listener that waits for one; no two of a session have the same id.
+/// Identifies a data connection, or the passive listener that waits for one; no two of a session
+/// have the same id.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct DataId(pub(crate) u64);
 
-/// What happened to a data connection: an input of [`Session::handle_data`](crate::Session::handle_data).
+/// What happened to a data connection: an input of
+/// [`Session::handle_data`](crate::Session::handle_data).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum DataEvent {
     /// The connection is established, with this peer. In passive mode, ask
-    /// [`Session::judge_peer`](crate::Session::judge_peer) first, and close the connection of a stranger: the
-    /// session judges again, and ignores the event if the peer is not the client. It may happen before the
-    /// transfer starts. If TLS protects the transfer, [`Protected`](Self::Protected) must follow.
+    /// [`Session::judge_peer`](crate::Session::judge_peer) first, and close the connection of a
+    /// stranger: the session judges again, and ignores the event if the peer is not the client.
+    /// It may happen before the transfer starts. If TLS protects the transfer,
+    /// [`Protected`](Self::Protected) must follow.
     Connected(IpAddr),
-    /// The TLS handshake of a [`StartProtectedTransfer`](crate::Action::StartProtectedTransfer) has succeeded. Until
-    /// then the timer for opening the connection runs. It implies [`Connected`](Self::Connected).
+    /// The TLS handshake of a [`StartProtectedTransfer`](crate::Action::StartProtectedTransfer) has
+    /// succeeded. Until then the timer for opening the connection runs. It implies
+    /// [`Connected`](Self::Connected).
     Protected,
-    /// The number of bytes that the transfer has moved so far, in total. Cheap: report it as often as you like, but
-    /// at least once in [`Config::data_stall_timeout`](crate::Config::data_stall_timeout). It implies
+    /// The number of bytes that the transfer has moved so far, in total. Cheap: report it as often
+    /// as you like, but at least once in
+    /// [`Config::data_stall_timeout`](crate::Config::data_stall_timeout). It implies
     /// [`Connected`](Self::Connected) and [`Protected`](Self::Protected).
     Progress(u64),
-    /// The driver has closed the passive listener because an action said so, and the client had time to connect and
-    /// did not. STAT and [`never_connected`](crate::Session::never_connected) report it. Each offer counts once: the
-    /// session counts it itself where [`TimeoutKind::DataOpen`](crate::TimeoutKind::DataOpen) expires.
+    /// The driver has closed the passive listener because an action said so, and the client had
+    /// time to connect and did not. STAT and
+    /// [`never_connected`](crate::Session::never_connected) report it. Each offer counts once: the
+    /// session counts it itself where [`TimeoutKind::DataOpen`](crate::TimeoutKind::DataOpen)
+    /// expires.
     NeverConnected,
     /// Other sessions need the passive port, and the client has not connected: its time ends early.
     Withdrawn,

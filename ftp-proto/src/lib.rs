@@ -7,12 +7,13 @@
 //!
 //! # Where to begin
 //!
-//! - Feed a [`Session`]: [`Session::handle_input`] with what the client sent, [`Session::handle_outcome`] with
-//!   the answer to an action, [`Session::handle_data`] with what happens to data connections, and
-//!   [`Session::handle_timeout`] when a timer has expired.
+//! - Feed a [`Session`]: [`Session::handle_input`] with what the client sent,
+//!   [`Session::handle_outcome`] with the answer to an action, [`Session::handle_data`] with what
+//!   happens to data connections, and [`Session::handle_timeout`] when a timer has expired.
 //! - Drain it: [`Session::poll_output`] returns a [`Reply`] to send or an [`Action`] to perform.
 //! - Wait: [`Session::poll_timeout`], which [`Timers`] measures, and [`Session::wants_input`].
-//! - Helpers: [`ascii`], [`listing`], [`date`], [`rate`], [`ports`]; decisions: [`Masquerade::lookup`]; tables: [`commands`].
+//! - Helpers: [`ascii`], [`listing`], [`date`], [`rate`], [`ports`]; decisions:
+//!   [`Masquerade::lookup`]; tables: [`commands`].
 //! - For programs between a client and a server, or without a server: [`client`], [`argument`].
 
 #![no_std]
@@ -58,8 +59,8 @@ pub mod text;
 mod timeout;
 mod timers;
 
-/// The arguments of PORT, EPRT and EPSV, for programs that read what clients send without a [`Session`]: proxies
-/// and gateways. The replies to EPSV are read by [`client::parse_epsv`].
+/// The arguments of PORT, EPRT and EPSV, for programs that read what clients send without a
+/// [`Session`]: proxies and gateways. The replies to EPSV are read by [`client::parse_epsv`].
 pub mod argument {
     pub use crate::address::{AddressError, EpsvArgument, parse_eprt, parse_epsv, parse_port};
 }

@@ -1,7 +1,7 @@
 //! From bytes to command lines: line ends, the maximum length, and Telnet.
 //!
-//! Nothing is buffered here; the caller keeps the bytes that are not used. The only state is whether the
-//! rest of an overlong line is still being discarded.
+//! Nothing is buffered here; the caller keeps the bytes that are not used. The only state is
+//! whether the rest of an overlong line is still being discarded.
 
 use alloc::borrow::Cow;
 use alloc::vec::Vec;
@@ -56,8 +56,8 @@ impl LineReader {
 }
 
 /// Removes Telnet from a line. Commands before the verb are removed (clients send ABOR as
-/// `FF F4 FF F2 ABOR`), IAC IAC becomes one FF byte, and CR NUL becomes CR. Any other FF is data: clients
-/// that do not implement Telnet send it in names.
+/// `FF F4 FF F2 ABOR`), IAC IAC becomes one FF byte, and CR NUL becomes CR. Any other FF is data:
+/// clients that do not implement Telnet send it in names.
 pub(crate) fn strip_telnet(line: &[u8]) -> Cow<'_, [u8]> {
     let line = strip_commands(line);
     if !line.iter().any(|byte| matches!(byte, &IAC | b'\r')) {
@@ -75,7 +75,8 @@ pub(crate) fn strip_telnet(line: &[u8]) -> Cow<'_, [u8]> {
     Cow::Owned(plain)
 }
 
-/// Also removes the rest of a command whose IAC was lost as urgent data: no verb begins with such a byte.
+/// Also removes the rest of a command whose IAC was lost as urgent data: no verb begins with such a
+/// byte.
 fn strip_commands(mut line: &[u8]) -> &[u8] {
     loop {
         line = match line {

@@ -1,7 +1,7 @@
 //! Directory listings: an entry, and the lines of LIST, NLST, MLST and MLSD that show it.
 //!
-//! An entry is always one line: control bytes in its name become `?`, all other bytes stay. Nothing in this
-//! file reads a directory or a clock.
+//! An entry is always one line: control bytes in its name become `?`, all other bytes stay. Nothing
+//! in this file reads a directory or a clock.
 
 mod batch;
 mod entry;
@@ -39,8 +39,8 @@ pub fn name_line(name: &[u8], out: &mut Vec<u8>) {
     out.extend_from_slice(b"\r\n");
 }
 
-/// Appends a name or the target of a link. A line break in it would forge an entry, and other control bytes
-/// would reach the user's terminal.
+/// Appends a name or the target of a link. A line break in it would forge an entry, and other
+/// control bytes would reach the user's terminal.
 fn push_name(name: &[u8], out: &mut Vec<u8>) {
     let start = out.len();
     out.extend_from_slice(name);

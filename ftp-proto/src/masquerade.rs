@@ -1,7 +1,7 @@
 //! Which address and which port number the server announces to a client.
 //!
-//! A pure lookup over addresses that are already resolved: no host name is resolved and no interface
-//! is read here, so PASV neither waits nor fails.
+//! A pure lookup over addresses that are already resolved: no host name is resolved and no
+//! interface is read here, so PASV neither waits nor fails.
 
 use alloc::collections::BTreeMap;
 use alloc::vec::Vec;
@@ -14,7 +14,8 @@ use ipnet::IpNet;
 
 use crate::address::Endpoints;
 
-/// The rules, in the order in which [`lookup`](Self::lookup) tries them. The default has none; set the fields of it.
+/// The rules, in the order in which [`lookup`](Self::lookup) tries them. The default has none; set
+/// the fields of it.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Masquerade {
@@ -22,8 +23,9 @@ pub struct Masquerade {
     pub clients: Vec<(IpNet, ClientRule)>,
     /// For clients in these networks the server announces the address that they connected to.
     pub local_networks: Vec<IpNet>,
-    /// The routers' own addresses. They never count as local, even inside a local network: a client
-    /// that the router hairpins arrives from such an address and needs the public address.
+    /// The routers' own addresses. They never count as local, even inside a local network: a
+    /// client that the router hairpins arrives from such an address and needs the public
+    /// address.
     pub gateways: Vec<IpAddr>,
     /// The public address, by the local address of the control connection.
     pub map: BTreeMap<Ipv4Addr, PublicAddress>,
@@ -41,8 +43,8 @@ pub struct Masquerade {
 pub enum PublicAddress {
     /// This one.
     Known(Ipv4Addr),
-    /// The rule has a host name that could not be resolved yet. The server announces the address that
-    /// the client connected to: the address of another rule would be wrong.
+    /// The rule has a host name that could not be resolved yet. The server announces the address
+    /// that the client connected to: the address of another rule would be wrong.
     Unknown,
 }
 
@@ -62,8 +64,8 @@ pub enum ClientRule {
     Local,
 }
 
-/// The forwarded range as seen from outside: the first outer port leads to the first inner one, and so on. All ports are
-/// from 1 to 65535.
+/// The forwarded range as seen from outside: the first outer port leads to the first inner one, and
+/// so on. All ports are from 1 to 65535.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct OuterPorts {
     inner_first: u16,
@@ -96,7 +98,8 @@ impl fmt::Display for OuterPortsError {
 impl Error for OuterPortsError {}
 
 impl OuterPorts {
-    /// The router's ports from `outer_first` on lead to the server's ports from `inner_first` on, `count` of them.
+    /// The router's ports from `outer_first` on lead to the server's ports from `inner_first` on,
+    /// `count` of them.
     ///
     /// # Errors
     ///
@@ -159,8 +162,9 @@ impl OuterPorts {
 pub struct Bound {
     /// The port that the server listens on.
     pub port: NonZeroU16,
-    /// The port of the router that leads to it, if the driver knows: it has asked the router to forward one. It is
-    /// announced wherever a public address is, and [`Masquerade::outer_ports`] does not apply.
+    /// The port of the router that leads to it, if the driver knows: it has asked the router to
+    /// forward one. It is announced wherever a public address is, and
+    /// [`Masquerade::outer_ports`] does not apply.
     pub outer: Option<NonZeroU16>,
 }
 
@@ -225,8 +229,8 @@ pub enum AnnounceReason {
     MasqueradeAddress,
     /// Learned from the router.
     PortMapping,
-    /// The rule that applies has no known public address yet: the address that the client connected to is
-    /// announced.
+    /// The rule that applies has no known public address yet: the address that the client connected
+    /// to is announced.
     Unknown,
     /// No rule applies: the address that the client connected to is announced.
     LocalAddress,
@@ -250,9 +254,9 @@ impl fmt::Display for AnnounceReason {
 }
 
 impl Masquerade {
-    /// What the server announces to a client. The first that applies decides: the rule for the client's
-    /// network, the rule for local clients, the map by local address, the masquerade address, the
-    /// address learned from the router, the local address.
+    /// What the server announces to a client. The first that applies decides: the rule for the
+    /// client's network, the rule for local clients, the map by local address, the masquerade
+    /// address, the address learned from the router, the local address.
     #[must_use]
     pub fn lookup(&self, endpoints: &Endpoints) -> Announcement {
         let peer = endpoints.peer().ip();

@@ -38,7 +38,8 @@ impl NeverConnected {
         }
     }
 
-    /// Where the client should have connected to. A private address is named as such where it is the cause.
+    /// Where the client should have connected to. A private address is named as such where it is
+    /// the cause.
     fn target(&self) -> String {
         let offer = self.offer;
         match (offer.diagnosis, offer.private_kind()) {

@@ -1,7 +1,8 @@
-//! What a 227 or a 229 announces to a client, and what is probably wrong if the client does not connect.
+//! What a 227 or a 229 announces to a client, and what is probably wrong if the client does not
+//! connect.
 //!
-//! The addresses alone decide. Only a private address is certainly wrong; in all other cases the text says
-//! what to check.
+//! The addresses alone decide. Only a private address is certainly wrong; in all other cases the
+//! text says what to check.
 
 use core::fmt;
 use core::net::IpAddr;
@@ -19,8 +20,8 @@ pub struct PassiveOffer {
     pub announcement: Announcement,
     /// The port number that was announced.
     pub port: u16,
-    /// Whether the reply contained the address. A 229 does not: its client connects to the address of the
-    /// control connection.
+    /// Whether the reply contained the address. A 229 does not: its client connects to the address
+    /// of the control connection.
     pub with_address: bool,
     /// Where the client is, by its address.
     pub origin: ClientOrigin,
@@ -40,12 +41,13 @@ pub enum ClientOrigin {
     Outside,
 }
 
-/// What is probably wrong if a client does not connect. Its `Display` says what to check or to change, and
-/// completes "… did not connect: …".
+/// What is probably wrong if a client does not connect. Its `Display` says what to check or to
+/// change, and completes "… did not connect: …".
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Diagnosis {
-    /// The server announced an address that cannot be reached from the Internet to a client outside.
+    /// The server announced an address that cannot be reached from the Internet to a client
+    /// outside.
     PrivateAddress,
     /// A router is in between, and may not forward the port.
     NotForwarded,
@@ -110,7 +112,8 @@ impl Diagnosis {
                 Self::PrivateAddress
             }
             (_, PortNumber::Outer) => Self::NotForwarded,
-            // These rules say that the client reaches the server's own address: no router is in between.
+            // These rules say that the client reaches the server's own address: no router is in
+            // between.
             (AnnounceReason::LocalClient(_) | AnnounceReason::ClientRule(_), _) => Self::Blocked,
             _ if origin == ClientOrigin::Local || !is_private => Self::Blocked,
             _ if with_address => Self::OtherNetwork,

@@ -22,8 +22,8 @@ pub enum Outcome {
     PassiveOpened(Result<Bound, Refusal>),
     /// To `OpenTransfer`.
     TransferOpened(Result<Opened, Refusal>),
-    /// To `StartTransfer` and `StartProtectedTransfer`. `Ok` only when all bytes have been transferred, the data connection is
-    /// closed, and an upload is safely stored.
+    /// To `StartTransfer` and `StartProtectedTransfer`. `Ok` only when all bytes have been
+    /// transferred, the data connection is closed, and an upload is safely stored.
     TransferEnded {
         /// Which transfer.
         transfer: TransferId,
@@ -34,9 +34,10 @@ pub enum Outcome {
     Tls {
         /// Whether TLS is established. Otherwise the session closes.
         established: bool,
-        /// How many bytes the driver had received in clear text before the handshake and not passed to
-        /// [`handle_input`](crate::Session::handle_input). An attacker may have inserted them, so that they count as
-        /// protected; where there are any, the session closes, and the driver discards them.
+        /// How many bytes the driver had received in clear text before the handshake and not
+        /// passed to [`handle_input`](crate::Session::handle_input). An attacker may have
+        /// inserted them, so that they count as protected; where there are any, the
+        /// session closes, and the driver discards them.
         leftover: usize,
     },
 }
@@ -53,8 +54,8 @@ pub enum FileAnswer {
     Modified(i64),
     /// One entry.
     Entry(Entry),
-    /// Some of the entries, to `Status`. The answer consists of one batch or several, the last of which says so:
-    /// until then the action is open.
+    /// Some of the entries, to `Status`. The answer consists of one batch or several, the last of
+    /// which says so: until then the action is open.
     Entries(EntryBatch),
 }
 
@@ -107,11 +108,11 @@ impl fmt::Display for TransferError {
     }
 }
 
-/// The driver sent an outcome that answers no open action. Only a bug in the driver causes this, never
-/// the client.
+/// The driver sent an outcome that answers no open action. Only a bug in the driver causes this,
+/// never the client.
 ///
-/// An action that waits for another outcome counts as refused, so that the session goes on. A running transfer
-/// goes on too: its outcome may come at any time.
+/// An action that waits for another outcome counts as refused, so that the session goes on. A
+/// running transfer goes on too: its outcome may come at any time.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Misuse {
@@ -138,8 +139,8 @@ impl Error for Misuse {}
 
 // Here and not beside `Action`, so that actions do not depend on outcomes.
 impl Action {
-    /// The outcome that refuses this action, for a driver that does not support it. `None`: the action has no
-    /// outcome, and must be performed.
+    /// The outcome that refuses this action, for a driver that does not support it. `None`: the
+    /// action has no outcome, and must be performed.
     #[must_use]
     pub fn decline(&self) -> Option<Outcome> {
         Some(match *self {

@@ -1,7 +1,8 @@
 //! Paths inside the shared tree: absolute, normalised bytes.
 //!
-//! An [`FtpPath`] never contains `.`, `..`, an empty component or a NUL byte, so a driver can open it beneath
-//! a root directory as it is. Symbolic links are not known here; the driver handles them.
+//! An [`FtpPath`] never contains `.`, `..`, an empty component or a NUL byte, so a driver can open
+//! it beneath a root directory as it is. Symbolic links are not known here; the driver handles
+//! them.
 
 use alloc::vec::Vec;
 use core::fmt;
@@ -32,8 +33,9 @@ impl FtpPath {
         Self { bytes: Vec::new() }
     }
 
-    /// Reads a path from the root, with or without a slash at its begin, for configurations. `..` is resolved lexically
-    /// and stops at the root. `None`: it contains a NUL byte or a line feed, or is longer or deeper than the limits.
+    /// Reads a path from the root, with or without a slash at its begin, for configurations. `..`
+    /// is resolved lexically and stops at the root. `None`: it contains a NUL byte or a line
+    /// feed, or is longer or deeper than the limits.
     #[must_use]
     pub fn parse(text: &[u8]) -> Option<Self> {
         Self::root().resolve(text).ok()
@@ -49,8 +51,8 @@ impl FtpPath {
         }
     }
 
-    /// The path relative to the root, `.` for the root itself. A driver opens it beneath its directory
-    /// handle.
+    /// The path relative to the root, `.` for the root itself. A driver opens it beneath its
+    /// directory handle.
     #[must_use]
     pub fn relative(&self) -> &[u8] {
         self.bytes.get(1..).unwrap_or(b".")

@@ -1,8 +1,8 @@
-//! Passive ports that strangers cannot guess: who knows the next port can connect to it before the client does (RFC
-//! 2577, section 8).
+//! Passive ports that strangers cannot guess: who knows the next port can connect to it before the
+//! client does (RFC 2577, section 8).
 //!
-//! This crate has no source of random numbers: the driver passes them. Each must be one that clients cannot predict, and
-//! may be any 64 bits.
+//! This crate has no source of random numbers: the driver passes them. Each must be one that
+//! clients cannot predict, and may be any 64 bits.
 
 use core::ops::RangeInclusive;
 
@@ -20,8 +20,8 @@ pub fn choose(range: RangeInclusive<u16>, random: u64) -> Option<u16> {
         .map(|offset| first + offset)
 }
 
-/// Puts ports into a random order, in which they can be granted one after the other. `random` is called once for each
-/// port but the first.
+/// Puts ports into a random order, in which they can be granted one after the other. `random` is
+/// called once for each port but the first.
 pub fn shuffle(ports: &mut [u16], mut random: impl FnMut() -> u64) {
     // Fisher and Yates: each order is equally likely.
     for last in (1..ports.len()).rev() {

@@ -1,6 +1,7 @@
 //! How many bytes a transfer may move now to stay below a rate: a token bucket without a clock.
 //!
-//! The driver passes the current time, counted from any start that it chooses; the driver waits and moves bytes.
+//! The driver passes the current time, counted from any start that it chooses; the driver waits and
+//! moves bytes.
 
 use core::num::NonZeroU64;
 use core::time::Duration;
@@ -39,8 +40,8 @@ impl RateLimit {
         limit
     }
 
-    /// How many of the `wanted` bytes may move now. It is never a small part of a fast rate: a short wait
-    /// costs less than many system calls.
+    /// How many of the `wanted` bytes may move now. It is never a small part of a fast rate: a
+    /// short wait costs less than many system calls.
     pub fn allowance(&mut self, now: Duration, wanted: usize) -> Allowance {
         self.fill(now);
         let wanted = u64::try_from(wanted).unwrap_or(u64::MAX).max(1);
@@ -87,7 +88,8 @@ impl RateLimit {
     }
 }
 
-/// A full bucket holds the bytes of one second divided by this number, so bytes move at least this often.
+/// A full bucket holds the bytes of one second divided by this number, so bytes move at least this
+/// often.
 const FULL_PER_SECOND: u64 = 4;
 const NANOSECONDS: u128 = 1_000_000_000;
 

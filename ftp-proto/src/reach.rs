@@ -4,7 +4,8 @@
 
 use core::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
-/// From where an address can be reached. Every address has one of these, so that this enum stays exhaustive.
+/// From where an address can be reached. Every address has one of these, so that this enum stays
+/// exhaustive.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum Reach {
     /// From this machine: loopback.

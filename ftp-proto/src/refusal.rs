@@ -19,7 +19,8 @@ pub enum Refusal {
     NotADirectory,
     /// A file was needed.
     IsADirectory,
-    /// A file, or for some commands a directory, was needed, and this is a device, a pipe or a socket.
+    /// A file, or for some commands a directory, was needed, and this is a device, a pipe or a
+    /// socket.
     NotARegularFile,
     /// The disk or a quota is full.
     NoSpace,

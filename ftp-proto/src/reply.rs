@@ -1,10 +1,10 @@
 //! Replies: all their texts, and the only code that writes them as bytes.
 //!
-//! [`Reply`]'s constructors are private: handlers choose a reply by its name. Only the lines inside FEAT, HELP and
-//! STAT are written where their values are.
+//! [`Reply`]'s constructors are private: handlers choose a reply by its name. Only the lines inside
+//! FEAT, HELP and STAT are written where their values are.
 //!
-//! Only the core makes a [`Reply`], and [`Reply::encode`] replaces control bytes, so no file name can end a
-//! line and forge a second reply.
+//! Only the core makes a [`Reply`], and [`Reply::encode`] replaces control bytes, so no file name
+//! can end a line and forge a second reply.
 
 use alloc::borrow::Cow;
 use alloc::format;
@@ -42,8 +42,8 @@ impl Reply {
         self.code
     }
 
-    /// Appends the reply's bytes to `out`, with line ends. Control bytes (below space, and DEL) become `?`,
-    /// and FF is doubled, as Telnet requires (RFC 959, section 4.1.3; RFC 854).
+    /// Appends the reply's bytes to `out`, with line ends. Control bytes (below space, and DEL)
+    /// become `?`, and FF is doubled, as Telnet requires (RFC 959, section 4.1.3; RFC 854).
     pub fn encode(&self, out: &mut Vec<u8>) {
         let Some(last) = &self.last else {
             self.encode_line(b' ', &self.first, out);
@@ -356,7 +356,8 @@ impl Reply {
         Self::line(350, format!("Restarting at {offset}; send RETR or STOR."))
     }
 
-    /// The reply to PASV. Routers parse and rewrite this text: do not change it, and use 227 for nothing else.
+    /// The reply to PASV. Routers parse and rewrite this text: do not change it, and use 227 for
+    /// nothing else.
     pub(crate) fn passive(address: Ipv4Addr, port: u16) -> Self {
         let [a, b, c, d] = address.octets();
         let [high, low] = port.to_be_bytes();
@@ -385,7 +386,8 @@ impl Reply {
         Self::line(226, [b"Transfer complete; FILE: ", name].concat())
     }
 
-    /// The client did not connect to the passive port. `target`, `withdrawn`, `remedy`: parts of the sentence.
+    /// The client did not connect to the passive port. `target`, `withdrawn`, `remedy`: parts of
+    /// the sentence.
     pub(crate) fn never_connected(target: &str, withdrawn: &str, remedy: impl Display) -> Self {
         let text =
             format!("No data connection {target} arrived in passive mode{withdrawn}; {remedy}.");

@@ -2,11 +2,11 @@
 //!
 //! These are the rights that the FTP server grants. The file system may still refuse an operation.
 
-/// One kind of operation on a path. The core asks [`Account::allows`](crate::Account::allows) for the right of each
-/// command before it asks the driver for anything.
+/// One kind of operation on a path. The core asks [`Account::allows`](crate::Account::allows) for
+/// the right of each command before it asks the driver for anything.
 ///
-/// The letter of each right is that of pyftpdlib's users, whose `w` is both [`Store`](Self::Store) and
-/// [`Overwrite`](Self::Overwrite): [`Rights::from_letters`] reads them.
+/// The letter of each right is that of pyftpdlib's users, whose `w` is both [`Store`](Self::Store)
+/// and [`Overwrite`](Self::Overwrite): [`Rights::from_letters`] reads them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 #[non_exhaustive]
 pub enum Right {
@@ -16,19 +16,21 @@ pub enum Right {
     List,
     /// Download files: RETR. Letter `r`.
     Read,
-    /// Append to files, or create them: APPE. Together with [`Store`](Self::Store) it also resumes uploads at the end
-    /// of a file: STOR after REST. Letter `a`.
+    /// Append to files, or create them: APPE. Together with [`Store`](Self::Store) it also resumes
+    /// uploads at the end of a file: STOR after REST. Letter `a`.
     Append,
     /// Remove files and directories: DELE, RMD. Letter `d`.
     Delete,
-    /// Rename files and directories: RNFR, RNTO. Needed for the old path and for the new one. Letter `f`.
+    /// Rename files and directories: RNFR, RNTO. Needed for the old path and for the new one.
+    /// Letter `f`.
     Rename,
     /// Create directories: MKD. Needed for the path of the new directory. Letter `m`.
     MakeDirectory,
     /// Create files: STOR, STOU. Letter `w`, together with [`Overwrite`](Self::Overwrite).
     Store,
-    /// Replace the content of a file that exists: STOR, also after REST, and RNTO with a name that exists. It is needed
-    /// in addition to [`Store`](Self::Store) or [`Rename`](Self::Rename). Letter `w`.
+    /// Replace the content of a file that exists: STOR, also after REST, and RNTO with a name that
+    /// exists. It is needed in addition to [`Store`](Self::Store) or [`Rename`](Self::Rename).
+    /// Letter `w`.
     Overwrite,
     /// Change permission bits: SITE CHMOD. Letter `M`.
     ChangeMode,
@@ -68,8 +70,8 @@ impl Rights {
         .with(Right::ChangeMode)
         .with(Right::ChangeTime);
 
-    /// Reads letters as pyftpdlib does, each named at its [`Right`], in any order: `elradfmwMT`. `None`: one of them is
-    /// not such a letter.
+    /// Reads letters as pyftpdlib does, each named at its [`Right`], in any order: `elradfmwMT`.
+    /// `None`: one of them is not such a letter.
     #[must_use]
     pub fn from_letters(letters: &str) -> Option<Self> {
         letters.chars().try_fold(Self::NONE, |rights, letter| {

@@ -4,8 +4,9 @@ use alloc::vec::Vec;
 use core::fmt;
 use core::hint::black_box;
 
-/// A password for the driver to check. `Debug` does not print it, [`matches`](Self::matches) compares it in
-/// constant time, and dropping it overwrites the bytes, as far as safe code can do that.
+/// A password for the driver to check. `Debug` does not print it, [`matches`](Self::matches)
+/// compares it in constant time, and dropping it overwrites the bytes, as far as safe code can do
+/// that.
 pub struct Secret(Vec<u8>);
 
 impl Secret {
@@ -15,8 +16,8 @@ impl Secret {
         Self(bytes.to_vec())
     }
 
-    /// Whether the client sent `expected`. Every byte that was sent is compared, so the time does not show
-    /// where the first difference is.
+    /// Whether the client sent `expected`. Every byte that was sent is compared, so the time does
+    /// not show where the first difference is.
     #[must_use]
     pub fn matches(&self, expected: &[u8]) -> bool {
         let mut difference = usize::from(self.0.len() != expected.len());

@@ -1,10 +1,11 @@
 //! The state of one control connection: its inputs, its outputs, and which phase handles them.
 //!
-//! Replies and actions leave through one queue, because their order matters in FTP. At most one action waits
-//! for its outcome at a time; until it has come, no further command is executed.
+//! Replies and actions leave through one queue, because their order matters in FTP. At most one
+//! action waits for its outcome at a time; until it has come, no further command is executed.
 //!
-//! The phase is matched once for each input. A handler of a logged-in command is a method of `Ready`, and
-//! gets the state that outlasts a login as `Context`, so it cannot run without a login.
+//! The phase is matched once for each input. A handler of a logged-in command is a method of
+//! `Ready`, and gets the state that outlasts a login as `Context`, so it cannot run without a
+//! login.
 
 mod auth;
 mod busy;
@@ -46,9 +47,9 @@ use transfer_state::AbortReason;
 
 /// The server's side of an FTP control connection.
 ///
-/// Feed it with the `handle_*` methods. After each call, call [`poll_output`](Self::poll_output) until it
-/// returns `None`; send the replies and perform the actions in that order. No method blocks, and no input
-/// from the client makes one fail.
+/// Feed it with the `handle_*` methods. After each call, call [`poll_output`](Self::poll_output)
+/// until it returns `None`; send the replies and perform the actions in that order. No method
+/// blocks, and no input from the client makes one fail.
 #[derive(Debug)]
 pub struct Session {
     context: Context,
@@ -67,8 +68,9 @@ impl Session {
         Self::start(config, endpoints, first, Question::None, Protection::Clear)
     }
 
-    /// A new session with a client that starts TLS at once (implicit FTPS): [`Action::StartTls`] is queued,
-    /// and the greeting follows the handshake. Data connections are protected unless PROT changes that.
+    /// A new session with a client that starts TLS at once (implicit FTPS): [`Action::StartTls`] is
+    /// queued, and the greeting follows the handshake. Data connections are protected unless
+    /// PROT changes that.
     #[must_use]
     pub fn with_implicit_tls(config: Arc<Config>, endpoints: Endpoints) -> Self {
         let first = Output::Action(Action::StartTls);
@@ -92,11 +94,12 @@ impl Session {
         }
     }
 
-    /// Uses at most one command line from the beginning of `input` and returns how many bytes it used. Zero
-    /// means that the line is not complete, or that input is not wanted now. The caller then passes the same
-    /// bytes again, with more input or after the next outcome.
+    /// Uses at most one command line from the beginning of `input` and returns how many bytes it
+    /// used. Zero means that the line is not complete, or that input is not wanted now. The
+    /// caller then passes the same bytes again, with more input or after the next outcome.
     ///
-    /// Input while a TLS handshake is requested closes the session: it came in clear text, and would count as protected.
+    /// Input while a TLS handshake is requested closes the session: it came in clear text, and
+    /// would count as protected.
     pub fn handle_input(&mut self, input: &[u8]) -> usize {
         if let Question::Tls { .. } = self.context.question
             && !input.is_empty()
@@ -142,8 +145,9 @@ impl Session {
     ///
     /// # Errors
     ///
-    /// [`Misuse`] if `outcome` answers no open action: this is a bug in the driver. If an action waits for another
-    /// outcome, it counts as refused now. After the session has closed, every outcome is accepted and ignored.
+    /// [`Misuse`] if `outcome` answers no open action: this is a bug in the driver. If an action
+    /// waits for another outcome, it counts as refused now. After the session has closed, every
+    /// outcome is accepted and ignored.
     pub fn handle_outcome(&mut self, outcome: Outcome) -> Result<(), Misuse> {
         if let Phase::Closed = self.phase {
             return Ok(());
@@ -167,8 +171,9 @@ impl Session {
         result
     }
 
-    /// Reports what happened to a data connection, or to the listener that waits for it. Ignored when `data` is not
-    /// the id of the one that is set up now: a driver need not prevent events that come late.
+    /// Reports what happened to a data connection, or to the listener that waits for it. Ignored
+    /// when `data` is not the id of the one that is set up now: a driver need not prevent
+    /// events that come late.
     pub fn handle_data(&mut self, data: DataId, event: DataEvent) {
         match event {
             DataEvent::Connected(peer) => self.data_connected(data, peer),
@@ -185,21 +190,21 @@ impl Session {
         }
     }
 
-    /// Whose connection it is that comes from this address to a passive port of the session. Has no effect: if it
-    /// is the client's, report [`DataEvent::Connected`].
+    /// Whose connection it is that comes from this address to a passive port of the session. Has no
+    /// effect: if it is the client's, report [`DataEvent::Connected`].
     pub fn judge_peer(&self, address: IpAddr) -> PeerVerdict {
         self.context.allowed_peers.judge(address)
     }
 
-    /// Who is judged to be the client, as a value: for a pool of ports that several sessions share. Like the
-    /// verdict it changes only when a port is opened.
+    /// Who is judged to be the client, as a value: for a pool of ports that several sessions share.
+    /// Like the verdict it changes only when a port is opened.
     #[must_use]
     pub fn allowed_peers(&self) -> &AllowedPeers {
         &self.context.allowed_peers
     }
 
-    /// A timer has expired. Ignored unless it is the one that [`poll_timeout`](Self::poll_timeout) returns
-    /// now.
+    /// A timer has expired. Ignored unless it is the one that [`poll_timeout`](Self::poll_timeout)
+    /// returns now.
     pub fn handle_timeout(&mut self, timeout: Timeout) {
         if self.poll_timeout() != Some(timeout) {
             return;
@@ -252,8 +257,8 @@ impl Session {
         after.map(|after| Timeout { kind, after, epoch })
     }
 
-    /// Whether the session would use a further command line now. It is false until all outputs are drained.
-    /// While it is false, leave the bytes in the socket, so that TCP stops the client.
+    /// Whether the session would use a further command line now. It is false until all outputs are
+    /// drained. While it is false, leave the bytes in the socket, so that TCP stops the client.
     #[must_use]
     pub fn wants_input(&self) -> bool {
         if !self.context.outputs.is_empty() {
@@ -314,7 +319,8 @@ impl Session {
         }
     }
 
-    /// The data connection is protected by TLS where it must be, and bytes have moved if there is a number of them.
+    /// The data connection is protected by TLS where it must be, and bytes have moved if there is a
+    /// number of them.
     fn data_moved(&mut self, data: DataId, bytes_total: Option<u64>) {
         let Phase::Ready(ready) = &mut self.phase else {
             return;
@@ -380,7 +386,8 @@ impl Session {
         was_asked.then_some(Flow::Stay)
     }
 
-    /// Answers the action that waits for an outcome with a refusal. Returns the outcome that it needed.
+    /// Answers the action that waits for an outcome with a refusal. Returns the outcome that it
+    /// needed.
     fn refuse_open_action(&mut self) -> (Option<&'static str>, Flow) {
         let is_opening = matches!(&self.phase, Phase::Ready(ready) if ready.is_opening());
         let failed = Refusal::Failed;
@@ -447,8 +454,9 @@ impl Session {
         if ready.has_transfer() {
             return ready.transfer_timer();
         }
-        // While a passive port is open, this timer replaces the idle timer, also during other actions.
-        // Without a limit it does not: an open port must not keep an idle client connected.
+        // While a passive port is open, this timer replaces the idle timer, also during other
+        // actions. Without a limit it does not: an open port must not keep an idle client
+        // connected.
         if ready.awaits_client() && self.context.config.data_open_timeout.is_some() {
             return Some(TimeoutKind::DataOpen);
         }

@@ -1,4 +1,5 @@
-//! Conversions from what the standard library reports, for drivers that use its files (feature `std`).
+//! Conversions from what the standard library reports, for drivers that use its files (feature
+//! `std`).
 //!
 //! No other file of this crate names the standard library.
 
@@ -13,12 +14,14 @@ use crate::listing::{Entry, EntryKind};
 use crate::outcome::TransferError;
 use crate::refusal::Refusal;
 
-/// Why the system refused an operation on a file. What it did not say precisely is [`Refusal::Failed`].
+/// Why the system refused an operation on a file. What it did not say precisely is
+/// [`Refusal::Failed`].
 impl From<&io::Error> for Refusal {
     fn from(error: &io::Error) -> Self {
         match error.kind() {
             ErrorKind::NotFound => Self::NotFound,
-            // A symbolic link that leads out of what is served, for a driver that opens files beneath a directory.
+            // A symbolic link that leads out of what is served, for a driver that opens files
+            // beneath a directory.
             ErrorKind::CrossesDevices => Self::Denied,
             ErrorKind::PermissionDenied | ErrorKind::ReadOnlyFilesystem => Self::Denied,
             ErrorKind::AlreadyExists => Self::Exists,
@@ -44,8 +47,8 @@ impl From<io::Error> for Refusal {
     }
 }
 
-/// How a transfer failed, by an error of its data connection or of the file that it reads; for the file that it writes
-/// there is [`TransferError::of_write`].
+/// How a transfer failed, by an error of its data connection or of the file that it reads; for the
+/// file that it writes there is [`TransferError::of_write`].
 impl From<&io::Error> for TransferError {
     fn from(error: &io::Error) -> Self {
         match error.kind() {
@@ -76,8 +79,8 @@ impl TransferError {
 }
 
 impl Entry {
-    /// An entry with this name, as [`std::fs::symlink_metadata`] describes it. The names of owner and group and the
-    /// target of a link are not part of that.
+    /// An entry with this name, as [`std::fs::symlink_metadata`] describes it. The names of owner
+    /// and group and the target of a link are not part of that.
     pub fn from_metadata(name: impl Into<Vec<u8>>, metadata: &Metadata) -> Self {
         let modified = metadata.modified().unwrap_or(UNIX_EPOCH);
         let (seconds, nanos) = since_1970(modified);

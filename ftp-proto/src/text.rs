@@ -1,14 +1,14 @@
 //! Bytes from a client as printable text, for one line of a log or of a terminal.
 //!
-//! A name may contain any byte. Written unchanged, a name could start a new line that looks like an event
-//! of the log, or send commands to a terminal.
+//! A name may contain any byte. Written unchanged, a name could start a new line that looks like an
+//! event of the log, or send commands to a terminal.
 
 use alloc::format;
 use alloc::string::{String, ToString};
 use core::fmt::{self, Write};
 
-/// Displays bytes as text on one line: valid UTF-8 unchanged, control characters and backslashes as Rust
-/// escapes, and other bytes as `\xff`. Different bytes always give different text.
+/// Displays bytes as text on one line: valid UTF-8 unchanged, control characters and backslashes as
+/// Rust escapes, and other bytes as `\xff`. Different bytes always give different text.
 #[derive(Clone, Copy, Debug)]
 pub struct Printable<'a>(&'a [u8]);
 
@@ -18,8 +18,8 @@ pub fn printable(bytes: &[u8]) -> Printable<'_> {
     Printable(bytes)
 }
 
-/// The same as a word in a sentence: in double quotes if it is empty or contains white space, so that its
-/// end is visible.
+/// The same as a word in a sentence: in double quotes if it is empty or contains white space, so
+/// that its end is visible.
 pub fn printable_word(bytes: &[u8]) -> String {
     let text = printable(bytes).to_string();
     if text.is_empty() || text.contains(char::is_whitespace) {
@@ -29,8 +29,8 @@ pub fn printable_word(bytes: &[u8]) -> String {
     }
 }
 
-/// The part of a command line that a log may contain: without its line end, and without the argument of PASS
-/// and ACCT, whose length is hidden too. To print it, use [`printable`].
+/// The part of a command line that a log may contain: without its line end, and without the
+/// argument of PASS and ACCT, whose length is hidden too. To print it, use [`printable`].
 #[must_use]
 pub fn loggable(line: &[u8]) -> &[u8] {
     if may_have_password(line) {

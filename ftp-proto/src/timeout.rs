@@ -4,8 +4,8 @@ use core::time::Duration;
 
 /// A timer that runs now. When [`poll_timeout`](crate::Session::poll_timeout) has returned an equal
 /// value for the time `after`, the driver passes it to
-/// [`handle_timeout`](crate::Session::handle_timeout). A timer may disappear and come back: if kind and
-/// epoch are equal, it is the same timer, and its time has not stopped in between.
+/// [`handle_timeout`](crate::Session::handle_timeout). A timer may disappear and come back: if kind
+/// and epoch are equal, it is the same timer, and its time has not stopped in between.
 /// [`Timers`](crate::Timers) measures that.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
@@ -14,7 +14,8 @@ pub struct Timeout {
     pub kind: TimeoutKind,
     /// The time after which it expires.
     pub after: Duration,
-    /// Changes whenever the timer starts again, so that the core ignores a timer that expires late.
+    /// Changes whenever the timer starts again, so that the core ignores a timer that expires
+    /// late.
     pub epoch: u64,
 }
 
@@ -32,7 +33,7 @@ pub enum TimeoutKind {
     DataOpen,
     /// Without a byte transferred on the data connection.
     DataStall,
-    /// From [`Close`](crate::Action::Close) until the client has read the last replies. If it expires,
-    /// [`CloseNow`](crate::Action::CloseNow) follows.
+    /// From [`Close`](crate::Action::Close) until the client has read the last replies. If it
+    /// expires, [`CloseNow`](crate::Action::CloseNow) follows.
     Flush,
 }

@@ -5,11 +5,11 @@ use core::time::Duration;
 
 use crate::timeout::{Timeout, TimeoutKind};
 
-/// Measures the timers of one session. `I` is the driver's type for a point in time: `std::time::Instant`,
-/// tokio's, or a `Duration` since any beginning.
+/// Measures the timers of one session. `I` is the driver's type for a point in time:
+/// `std::time::Instant`, tokio's, or a `Duration` since any beginning.
 ///
-/// A timer that disappears and comes back, such as the one for a data connection during another command, has not
-/// stopped in between; this remembers when each one has started.
+/// A timer that disappears and comes back, such as the one for a data connection during another
+/// command, has not stopped in between; this remembers when each one has started.
 ///
 /// ```
 /// # use core::time::Duration;
@@ -43,8 +43,8 @@ impl<I: Copy + Ord + Add<Duration, Output = I>> Timers<I> {
         }
     }
 
-    /// Takes what [`poll_timeout`](crate::Session::poll_timeout) returns now, and returns when this timer expires.
-    /// To be called after each input whose outputs are drained.
+    /// Takes what [`poll_timeout`](crate::Session::poll_timeout) returns now, and returns when this
+    /// timer expires. To be called after each input whose outputs are drained.
     pub fn update(&mut self, timeout: Option<Timeout>, now: I) -> Option<I> {
         self.current = timeout.map(|timeout| {
             let started = &mut self.started[index(timeout.kind)];

@@ -1,8 +1,8 @@
 //! From the command line, the environment and a configuration file to [`Settings`].
 //!
-//! A server can serve any `Settings` that come out of this module; all other input is a [`FlagError`]
-//! that names the flag, its value and what to give instead. All sources use one table of flags. Nothing
-//! here prints or ends the process.
+//! A server can serve any `Settings` that come out of this module; all other input is a
+//! [`FlagError`] that names the flag, its value and what to give instead. All sources use one table
+//! of flags. Nothing here prints or ends the process.
 
 use std::ffi::OsString;
 use std::fmt;

@@ -1,7 +1,7 @@
 //! Data connections and the bytes of transfers.
 //!
-//! [`connection`] opens a data connection, [`transfer`] uses it, [`pump`] moves its bytes, and [`lingering`]
-//! closes it without losing the last of them.
+//! [`connection`] opens a data connection, [`transfer`] uses it, [`pump`] moves its bytes, and
+//! [`lingering`] closes it without losing the last of them.
 
 pub(crate) mod ascii_restart;
 pub(crate) mod connection;

@@ -1,9 +1,10 @@
 //! An FTP server for small machines behind a NAT router, with one thread per session.
 //!
-//! [`cli`] makes [`Settings`] from the command line, the environment and the configuration file. [`Server`] opens
-//! the sockets that they name, and serves until its [`Handle`] or a signal shuts it down. [`check`] and [`rules`]
-//! serve nothing: they print what clients would get, and the rules for the router. The protocol is that of
-//! [`ftp_proto`]; this crate gives it sockets, files and clocks.
+//! [`cli`] makes [`Settings`] from the command line, the environment and the configuration file.
+//! [`Server`] opens the sockets that they name, and serves until its [`Handle`] or a signal shuts
+//! it down. [`check`] and [`rules`] serve nothing: they print what clients would get, and the rules
+//! for the router. The protocol is that of [`ftp_proto`]; this crate gives it sockets, files and
+//! clocks.
 //!
 //! # Code map
 //!
@@ -46,8 +47,8 @@
 //! - No port outside the range is ever bound. The pool's lock is never held across a system call.
 //! - There is no `unsafe` code.
 //!
-//! What is trusted, and why, is in `.github/SECURITY.md`; how to change things in `.github/CONTRIBUTING.md`; the
-//! manual for operators is `README.md` with `ftp-server-sync/docs/`.
+//! What is trusted, and why, is in `.github/SECURITY.md`; how to change things in
+//! `.github/CONTRIBUTING.md`; the manual for operators is `README.md` with `ftp-server-sync/docs/`.
 //!
 //! [`Settings`]: settings::Settings
 

@@ -1,5 +1,5 @@
-//! The way through a NAT router: which address clients are given, what is wrong with it, and what the
-//! router needs.
+//! The way through a NAT router: which address clients are given, what is wrong with it, and what
+//! the router needs.
 
 pub(crate) mod address_source;
 pub mod check;

@@ -3,8 +3,8 @@
 //! A session asks the [`PassivePool`]. It gets a listener, or a [`Ticket`]: a place in the queue. A
 //! released port goes to the longest waiting request that can use it.
 //!
-//! No listener outside `--passive-ports` is ever announced. A grant is checked before its port is bound
-//! and again after, since the range may have changed in between.
+//! No listener outside `--passive-ports` is ever announced. A grant is checked before its port is
+//! bound and again after, since the range may have changed in between.
 
 mod allowed_ports;
 mod ephemeral;

@@ -89,7 +89,8 @@ impl Server {
     ///
     /// # Errors
     ///
-    /// What the system says, with the directory or the address, or what is wrong with the certificate.
+    /// What the system says, with the directory or the address, or what is wrong with the
+    /// certificate.
     pub fn bind(settings: Settings) -> io::Result<Self> {
         let root = Root::open(&settings.directory)?;
         let certificate = WatchedFiles::new(settings.certificate_files(), Instant::now());
@@ -127,8 +128,8 @@ impl Server {
         })
     }
 
-    /// Makes SIGTERM and SIGINT shut this server down, SIGHUP reload its settings, and SIGUSR1 log its
-    /// sessions. Signals are a matter of the whole process: a library should not call it.
+    /// Makes SIGTERM and SIGINT shut this server down, SIGHUP reload its settings, and SIGUSR1 log
+    /// its sessions. Signals are a matter of the whole process: a library should not call it.
     ///
     /// # Errors
     ///
@@ -138,8 +139,8 @@ impl Server {
         Ok(self)
     }
 
-    /// Makes SIGHUP and [`Handle::reload`] take the settings that `read` returns. Its error is a text for
-    /// the log; the old settings then stay in force.
+    /// Makes SIGHUP and [`Handle::reload`] take the settings that `read` returns. Its error is a
+    /// text for the log; the old settings then stay in force.
     #[must_use]
     pub fn with_reload(
         mut self,
@@ -160,7 +161,8 @@ impl Server {
         self.handle.clone()
     }
 
-    /// Logs what is served, then serves until the server is shut down and its last session has ended.
+    /// Logs what is served, then serves until the server is shut down and its last session has
+    /// ended.
     ///
     /// # Errors
     ///

@@ -1,6 +1,7 @@
 //! What the operator has decided, and the core's `Config` that follows from it.
 //!
-//! Settings that come from [`cli`](crate::cli) have been checked: a server can use them as they are.
+//! Settings that come from [`cli`](crate::cli) have been checked: a server can use them as they
+//! are.
 
 mod address;
 pub(crate) mod file;
@@ -33,7 +34,8 @@ pub struct Settings {
     pub directory: PathBuf,
     /// Who may log in, and with which rights.
     pub users: Users,
-    /// The public address in passive mode replies; `None`: the address that the client connected to.
+    /// The public address in passive mode replies; `None`: the address that the client connected
+    /// to.
     pub masquerade_address: Option<AddressSource>,
     /// The public address for each local address that clients connect to.
     pub masquerade_map: BTreeMap<Ipv4Addr, AddressSource>,
@@ -45,11 +47,13 @@ pub struct Settings {
     pub local_networks: LocalNetworks,
     /// The ports of passive data connections; `None`: the kernel chooses.
     pub passive_ports: Option<PortRange>,
-    /// The ports that the router forwards to `passive_ports`, and as many; `None`: the same numbers.
+    /// The ports that the router forwards to `passive_ports`, and as many; `None`: the same
+    /// numbers.
     pub outer_ports: Option<PortRange>,
     /// The port that the router forwards to the control port.
     pub outer_port: u16,
-    /// Gateways that may replace the client's address on its control connection or its data connections.
+    /// Gateways that may replace the client's address on its control connection or its data
+    /// connections.
     pub trusted_gateways: Vec<IpAddr>,
     /// TLS; `None`: all connections are in clear text.
     pub tls: Option<TlsSettings>,
@@ -61,7 +65,8 @@ pub struct Settings {
     pub timeouts: Timeouts,
     /// The delay of the reply to a wrong password.
     pub login_delay: Duration,
-    /// The time for running transfers after the server has been asked to end; zero: they end at once.
+    /// The time for running transfers after the server has been asked to end; zero: they end at
+    /// once.
     pub shutdown_grace: Duration,
     /// The text of the greeting; `None`: the default text.
     pub banner: Option<String>,
@@ -86,7 +91,8 @@ pub struct TlsSettings {
     pub data_required: bool,
     /// Data connections must resume the TLS session of their control connection.
     pub resumption_required: bool,
-    /// Authorities: clients must show a certificate that one of them has signed. `None`: clients need none.
+    /// Authorities: clients must show a certificate that one of them has signed. `None`: clients
+    /// need none.
     pub client_ca: Option<PathBuf>,
 }
 
@@ -139,13 +145,14 @@ pub struct Timeouts {
     pub data_open: Option<Duration>,
     /// Without any progress on an open data connection.
     pub data_stall: Option<Duration>,
-    /// Time that a client has to connect before an abandoned port counts as never connected. No flag sets it.
+    /// Time that a client has to connect before an abandoned port counts as never connected. No
+    /// flag sets it.
     pub never_connected_after: Duration,
 }
 
 impl Settings {
-    /// The core's configuration on this machine. While a host name is not among `names`, its clients are
-    /// given the address that they connected to. The umask is the core's default.
+    /// The core's configuration on this machine. While a host name is not among `names`, its
+    /// clients are given the address that they connected to. The umask is the core's default.
     pub(crate) fn config(&self, interfaces: &Interfaces, names: &Names) -> Config {
         let mut config = Config::default();
         if let Some(banner) = &self.banner {

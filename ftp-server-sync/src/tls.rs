@@ -1,8 +1,10 @@
-//! TLS for control and data connections (RFC 4217), by rustls: the server's certificate, and the connections.
+//! TLS for control and data connections (RFC 4217), by rustls: the server's certificate, and the
+//! connections.
 //!
-//! A certificate and its key are loaded together or not at all. Nothing here blocks: what would block returns
-//! `WouldBlock`. A data connection that resumes the TLS session of a control connection comes from the client of
-//! that control connection, because only this client knows the secret.
+//! A certificate and its key are loaded together or not at all. Nothing here blocks: what would
+//! block returns `WouldBlock`. A data connection that resumes the TLS session of a control
+//! connection comes from the client of that control connection, because only this client knows the
+//! secret.
 
 mod error;
 mod facts;

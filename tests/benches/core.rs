@@ -1,7 +1,7 @@
 //! What the core takes of a processor's time: single commands, and a whole session.
 //!
-//! `cargo bench -p ftp-tests --bench core`. The throughput is in commands, so that the time for one can be read off;
-//! `tests/cost/main.rs` counts the allocations.
+//! `cargo bench -p ftp-tests --bench core`. The throughput is in commands, so that the time for one
+//! can be read off; `tests/cost/main.rs` counts the allocations.
 
 use std::hint::black_box;
 use std::sync::Arc;

@@ -8,8 +8,8 @@ use allocation_counter::measure;
 use ftp_proto::Config;
 use ftp_tests::dialogue::{COMMANDS, DOWNLOAD, Dialogue};
 
-/// A driver with many clients on a small machine feels each allocation. These are the numbers of today: fewer is
-/// progress, more needs a reason.
+/// A driver with many clients on a small machine feels each allocation. These are the numbers of
+/// today: fewer is progress, more needs a reason.
 const ALLOCATIONS: [(&str, u64); COMMANDS.len()] = [("NOOP", 0), ("CWD", 2), ("PASV", 1)];
 /// One of them is the account, which the requests for listings share.
 const ALLOCATIONS_OF_DOWNLOAD: u64 = 23;

@@ -1,4 +1,5 @@
-//! Which certificate the server has in force: at start, when its files change, and when it made its own.
+//! Which certificate the server has in force: at start, when its files change, and when it made its
+//! own.
 //!
 //! The log shows its fingerprint.
 
@@ -17,7 +18,8 @@ use crate::support::client_program::path;
 use crate::support::process;
 use crate::support::server::{self, Program, Setup, TestServer};
 
-/// A directory in which certificates are renewed, as certbot does it: the names that the server knows are links.
+/// A directory in which certificates are renewed, as certbot does it: the names that the server
+/// knows are links.
 struct Renewals {
     directory: TempDir,
 }

@@ -1,4 +1,5 @@
-//! The table of commands in `docs/protocol.md` is made from those that the core and the tests use. `SNAPSHOTS=overwrite` writes it again.
+//! The table of commands in `docs/protocol.md` is made from those that the core and the tests use.
+//! `SNAPSHOTS=overwrite` writes it again.
 
 use std::collections::BTreeSet;
 use std::path::Path;

@@ -1,6 +1,8 @@
-//! What the documentation says is true: links lead somewhere, commands are accepted, quoted replies exist.
+//! What the documentation says is true: links lead somewhere, commands are accepted, quoted replies
+//! exist.
 //!
-//! Pages are read as text, as far as these tests need it: headings, links, code spans and fenced blocks.
+//! Pages are read as text, as far as these tests need it: headings, links, code spans and fenced
+//! blocks.
 
 use std::collections::BTreeSet;
 use std::fs;
@@ -20,7 +22,8 @@ fn links_lead_somewhere() {
     assert!(faults.is_empty(), "{}", faults.join("\n"));
 }
 
-/// Its front page is also read where the rest of the repository is not: on documentation sites, in its package.
+/// Its front page is also read where the rest of the repository is not: on documentation sites, in
+/// its package.
 #[test]
 fn the_library_links_to_nothing_outside() {
     let text = read(&root().join(LIBRARY));
@@ -34,7 +37,8 @@ fn the_readme_is_short() {
     assert!(lines <= README_LINES_MAX, "{lines} lines");
 }
 
-/// Every command of ours that is printed is one that the program accepts. Those for docker run in the NAT lab.
+/// Every command of ours that is printed is one that the program accepts. Those for docker run in
+/// the NAT lab.
 #[test]
 fn commands_are_accepted() {
     let place = Place::new();

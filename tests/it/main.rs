@@ -1,7 +1,8 @@
 //! One binary for all integration tests.
 //!
-//! `protocol` tests `ftp-proto` without a driver, `wire` tests the server through raw sockets, `programs` by client
-//! programs, and `nat` from all sides of a router; `support` has what they share.
+//! `protocol` tests `ftp-proto` without a driver, `wire` tests the server through raw sockets,
+//! `programs` by client programs, and `nat` from all sides of a router; `support` has what they
+//! share.
 
 mod certificate_files;
 mod check_and_rules;

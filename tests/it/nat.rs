@@ -9,9 +9,10 @@
 //!  10.9.0.5 203.0.113.77  addresses)  2001:db8:1::1 (routes IPv6, no NAT)
 //! ```
 //!
-//! The router forwards port 21 and ports 60000-60009, nothing else: .1 to 192.168.77.2, .2 to 192.168.77.12.
-//! Each scenario that must work has a test beside it that must fail because one thing is missing: a lab in which
-//! everything works would prove nothing. Where no flag removes the thing, [`matrix`] names the place in the code.
+//! The router forwards port 21 and ports 60000-60009, nothing else: .1 to 192.168.77.2, .2 to
+//! 192.168.77.12. Each scenario that must work has a test beside it that must fail because one
+//! thing is missing: a lab in which everything works would prove nothing. Where no flag removes the
+//! thing, [`matrix`] names the place in the code.
 
 mod active;
 mod announcements;

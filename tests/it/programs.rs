@@ -1,9 +1,9 @@
 //! Client programs that people have, against the real binary on loopback.
 //!
-//! Each test compares what arrived with what was sent, byte for byte and in both directions, and then reads in
-//! the server's log which commands the client really used: a client that silently uses another kind of data
-//! connection, or fetches a whole file instead of resuming, fails its test. Clients differ in how they resume; what a
-//! client cannot do is missing in its test.
+//! Each test compares what arrived with what was sent, byte for byte and in both directions, and
+//! then reads in the server's log which commands the client really used: a client that silently
+//! uses another kind of data connection, or fetches a whole file instead of resuming, fails its
+//! test. Clients differ in how they resume; what a client cannot do is missing in its test.
 
 mod client_certificates;
 mod curl;
@@ -38,7 +38,8 @@ fn start_secure(flags: &[&str]) -> SecureServer<Program> {
     SecureServer::program(&[&["--debug"], flags].concat())
 }
 
-/// What a client of one session needs: the sample and its parts, and a directory for what comes back.
+/// What a client of one session needs: the sample and its parts, and a directory for what comes
+/// back.
 fn prepare(server: &TestServer<Program>) {
     write_sample(&server.work("sample"));
     fs::write(server.work("rest"), &noise(SIZE)[HALF..]).expect("the rest of the sample");
@@ -57,7 +58,8 @@ fn write_sample(place: &Path) {
     fs::write(place, noise(SIZE)).expect("the sample");
 }
 
-/// The sample's beginning in `place`, as an interrupted transfer leaves it: newer than the whole sample.
+/// The sample's beginning in `place`, as an interrupted transfer leaves it: newer than the whole
+/// sample.
 fn write_part(place: &Path) {
     fs::write(place, &noise(SIZE)[..HALF]).expect("a partial file");
     let later = SystemTime::now() + Duration::from_secs(2);
@@ -66,8 +68,8 @@ fn write_part(place: &Path) {
         .expect("a later date");
 }
 
-/// A directory with everything that makes listings hard to read: odd names, depth, an empty file, an empty
-/// directory.
+/// A directory with everything that makes listings hard to read: odd names, depth, an empty file,
+/// an empty directory.
 fn plant(top: &Path) {
     for directory in ["", "one/two 二", "empty directory"] {
         fs::create_dir_all(top.join(directory)).expect("a directory");

@@ -1,5 +1,5 @@
-//! The protocol core without a driver: transcripts, properties, corpora of the fuzz targets, and tables; and the
-//! client's side of a conversation.
+//! The protocol core without a driver: transcripts, properties, corpora of the fuzz targets, and
+//! tables; and the client's side of a conversation.
 
 mod client;
 mod corpora;

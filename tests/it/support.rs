@@ -1,4 +1,5 @@
-//! What the tests share: servers, clients, certificates, the lab of network namespaces, other programs.
+//! What the tests share: servers, clients, certificates, the lab of network namespaces, other
+//! programs.
 
 pub(crate) mod certificates;
 pub(crate) mod client;

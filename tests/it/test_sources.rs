@@ -3,8 +3,8 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
-/// `tests/RFC.md` lists what the RFCs demand: each test that it names exists, and each test that is named after a
-/// section is in it.
+/// `tests/RFC.md` lists what the RFCs demand: each test that it names exists, and each test that is
+/// named after a section is in it.
 #[test]
 fn each_rfc_test_is_listed_and_each_listed_test_exists() {
     let list = fs::read_to_string(manifest().join("RFC.md")).expect("the list");
@@ -35,7 +35,8 @@ fn each_rfc_test_is_listed_and_each_listed_test_exists() {
     }
 }
 
-/// The rows of `tests/NAT-MATRIX.md` are checked as their tests run; here it is the tests that must fail.
+/// The rows of `tests/NAT-MATRIX.md` are checked as their tests run; here it is the tests that must
+/// fail.
 #[test]
 fn each_test_in_the_nat_matrix_exists() {
     let matrix = fs::read_to_string(manifest().join("NAT-MATRIX.md")).expect("the matrix");
@@ -52,8 +53,8 @@ fn each_test_in_the_nat_matrix_exists() {
     assert!(count > 80, "{count}");
 }
 
-/// A driver is compiled with the test kit's judge in the place of a session, so each method of a session is there, with
-/// the same arguments.
+/// A driver is compiled with the test kit's judge in the place of a session, so each method of a
+/// session is there, with the same arguments.
 #[test]
 fn the_judge_has_the_methods_of_a_session() {
     let read = |path: &str| fs::read_to_string(manifest().join(path)).expect("a file");
@@ -83,7 +84,8 @@ fn black_box_tests_start_no_other_server() {
     }
 }
 
-/// Tests wait for conditions; `support/wait.rs` has the pause between two looks, and the exceptions.
+/// Tests wait for conditions; `support/wait.rs` has the pause between two looks, and the
+/// exceptions.
 #[test]
 fn tests_sleep_nowhere_else() {
     for (path, text) in sources("it") {

@@ -1,4 +1,5 @@
-//! Comments, texts and documents use standard words: many who read them have learned English as a foreign language.
+//! Comments, texts and documents use standard words: many who read them have learned English as a
+//! foreign language.
 
 use std::path::Path;
 

@@ -1,7 +1,8 @@
-//! The server as clients of our own see it through raw sockets: what exactly is on the wire, and when.
+//! The server as clients of our own see it through raw sockets: what exactly is on the wire, and
+//! when.
 //!
-//! Tests in [`black_box`] need nothing but a command that starts a server; all others need flags, settings, the log or
-//! the process of ours.
+//! Tests in [`black_box`] need nothing but a command that starts a server; all others need flags,
+//! settings, the log or the process of ours.
 
 mod active;
 mod black_box;

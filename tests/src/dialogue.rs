@@ -1,5 +1,5 @@
-//! The smallest driver: it answers every action at once, and a file always exists. What the core costs is measured
-//! with it, so it does nothing else.
+//! The smallest driver: it answers every action at once, and a file always exists. What the core
+//! costs is measured with it, so it does nothing else.
 
 use std::num::NonZeroU16;
 use std::sync::Arc;

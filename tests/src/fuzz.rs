@@ -16,7 +16,8 @@ pub use listing::{AnyEntry, argument, entry, listing, matching};
 
 /// Command lines in pieces and as a whole: the outputs are the same, whatever the client sends.
 ///
-/// The first bytes choose the variant; the rest is what the client sends, unchanged or mapped to words of FTP.
+/// The first bytes choose the variant; the rest is what the client sends, unchanged or mapped to
+/// words of FTP.
 pub fn command(data: &[u8]) {
     let Some(([style, cut], rest)) = data.split_first_chunk() else {
         return;
@@ -39,7 +40,8 @@ pub fn pieces(style: u8, input: &[u8], sizes: &[usize]) {
     assert_eq!(whole, outputs_of(style, input, &[1]));
 }
 
-/// Long enough for an overlong line and some more; byte by byte, the time grows with the square of the length.
+/// Long enough for an overlong line and some more; byte by byte, the time grows with the square of
+/// the length.
 const COMMAND_BYTES_MAX: usize = 6000;
 
 /// Any bytes as banner, names and file names: every reply can be parsed.
@@ -130,8 +132,8 @@ pub fn to_words(data: &[u8]) -> Vec<u8> {
     bytes
 }
 
-/// All outputs of a session for `input` in pieces of these sizes. The driver's answers depend only on the
-/// actions, so that the pieces make no difference.
+/// All outputs of a session for `input` in pieces of these sizes. The driver's answers depend only
+/// on the actions, so that the pieces make no difference.
 fn outputs_of(style: u8, input: &[u8], sizes: &[usize]) -> Vec<String> {
     let mut sim = Sim::new(Config::default(), endpoints());
     if style & 2 != 0 {

@@ -1,6 +1,8 @@
-//! What keeps the sources in order: which file imports which, how long files are, what things are called.
+//! What keeps the sources in order: which file imports which, how long files are, what things are
+//! called.
 //!
-//! Here are the checks; what the workspace must satisfy is data of the tests in `tests/it/house.rs`.
+//! Here are the checks; what the workspace must satisfy is data of the tests in
+//! `tests/it/house.rs`.
 
 pub mod cfg;
 pub mod cycles;

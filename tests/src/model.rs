@@ -1,7 +1,8 @@
-//! A small reference model of a session that runs step by step with the real one and predicts its outputs.
+//! A small reference model of a session that runs step by step with the real one and predicts its
+//! outputs.
 //!
-//! It follows the rules of the RFCs and shares no code with the core. The driver's answers depend only on the
-//! action: a path with the name `missing` does not exist, all others do.
+//! It follows the rules of the RFCs and shares no code with the core. The driver's answers depend
+//! only on the action: a path with the name `missing` does not exist, all others do.
 
 mod command;
 
@@ -99,7 +100,8 @@ fn answer(question: &Question) -> Outcome {
     }
 }
 
-/// The outputs that the model predicts: codes, whole replies that contain a path, and actions of transfers.
+/// The outputs that the model predicts: codes, whole replies that contain a path, and actions of
+/// transfers.
 fn relevant(line: &str) -> Option<String> {
     if let Some(action) = line.strip_prefix("A: ") {
         let is_about = [

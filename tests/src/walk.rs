@@ -1,4 +1,5 @@
-//! Listings of directories in memory: what `listing::Walk` does, and what a simple listing of the same tree shows.
+//! Listings of directories in memory: what `listing::Walk` does, and what a simple listing of the
+//! same tree shows.
 
 pub mod hostile;
 mod reference;
@@ -34,7 +35,8 @@ const TOKENS: &[&str] = &[
     "?", "[ab]", "[b-z]*", "..", "[", "x", "*x",
 ];
 
-/// The walk of a tree shows what a simple listing shows, however its driver cuts directories into pieces.
+/// The walk of a tree shows what a simple listing shows, however its driver cuts directories into
+/// pieces.
 pub fn case(case: &Case) {
     let tree = Tree::new(&case.nodes);
     let verb = ["LIST", "NLST", "MLSD"][usize::from(case.command % 3)];

@@ -1,4 +1,5 @@
-//! Sockets of the forwarder: the ports of the range, the wait for a data connection, and moving bytes.
+//! Sockets of the forwarder: the ports of the range, the wait for a data connection, and moving
+//! bytes.
 
 use std::collections::VecDeque;
 use std::io::{self, ErrorKind, Read, Write};
@@ -9,8 +10,8 @@ use std::time::{Duration, Instant};
 
 use ftp_proto::canonical;
 
-/// The ports of the range, the one that was leased last at the end. A port is leased, and open, while its listener
-/// exists; otherwise no one can connect to it.
+/// The ports of the range, the one that was leased last at the end. A port is leased, and open,
+/// while its listener exists; otherwise no one can connect to it.
 pub(crate) struct Ports {
     ip: IpAddr,
     listeners: Mutex<VecDeque<(u16, Weak<TcpListener>)>>,
@@ -64,8 +65,8 @@ pub(crate) fn bind(flag: &str, address: SocketAddr) -> Result<TcpListener, Strin
     listener.map_err(|error| format!("{flag}: cannot listen on {address}: {error}"))
 }
 
-/// The data connection, which only this address may make. std cannot wait for one with a deadline, so this looks
-/// again and again.
+/// The data connection, which only this address may make. std cannot wait for one with a deadline,
+/// so this looks again and again.
 pub(crate) fn accept(listener: &TcpListener, offer: &Weak<()>, from: IpAddr) -> Option<TcpStream> {
     let deadline = Instant::now() + ACCEPT_MAX;
     while offer.strong_count() > 0 && Instant::now() < deadline {
@@ -80,8 +81,9 @@ pub(crate) fn accept(listener: &TcpListener, offer: &Weak<()>, from: IpAddr) -> 
     None
 }
 
-/// The client of active mode cannot be reached. The server must not see an orderly end, which would make an empty file
-/// of an upload: so the connection stays open until the server ends it, or has sent data that is lost with a reset.
+/// The client of active mode cannot be reached. The server must not see an orderly end, which would
+/// make an empty file of an upload: so the connection stays open until the server ends it, or has
+/// sent data that is lost with a reset.
 pub(crate) fn abandon(server: &TcpStream) {
     let _ = server.peek(&mut [0]);
 }
@@ -144,7 +146,8 @@ fn pump(
     }
 }
 
-/// Wakes the threads that read from them or write to them. It fails where the connection is gone already.
+/// Wakes the threads that read from them or write to them. It fails where the connection is gone
+/// already.
 fn close(one: &TcpStream, other: &TcpStream) {
     let _ = one.shutdown(Shutdown::Both);
     let _ = other.shutdown(Shutdown::Both);

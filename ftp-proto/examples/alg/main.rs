@@ -1,29 +1,36 @@
-//! A forwarder (application-level gateway) before an FTP server behind NAT that cannot be changed. `USAGE` shows how to
-//! start it. Clients connect to it; it passes on what they and the server send, and corrects where data goes:
+//! A forwarder (application-level gateway) before an FTP server behind NAT that cannot be changed.
+//! `USAGE` shows how to start it. Clients connect to it; it passes on what they and the server
+//! send, and corrects where data goes:
 //!
-//! - With `--passive-ports`, data passes the forwarder. It listens on a port of the range, which 227 and 229 then name,
-//!   and connects on to the port that the server announced; for PORT and EPRT it does the reverse. The router forwards
-//!   the control port and the range to the forwarder. The server needs no forwarding, and sees one client: this.
-//! - Without, only the address in a 227 changes. The router forwards the server's passive ports to the server, which
-//!   must accept data from another address than the control connection has (vsftpd: `pasv_promiscuous=YES`).
+//! - With `--passive-ports`, data passes the forwarder. It listens on a port of the range, which
+//!   227 and 229 then name, and connects on to the port that the server announced; for PORT and
+//!   EPRT it does the reverse. The router forwards the control port and the range to the forwarder.
+//!   The server needs no forwarding, and sees one client: this.
+//! - Without, only the address in a 227 changes. The router forwards the server's passive ports to
+//!   the server, which must accept data from another address than the control connection has
+//!   (vsftpd: `pasv_promiscuous=YES`).
 //!
-//! Every client is given the public address; those in the server's own network connect to the server itself.
+//! Every client is given the public address; those in the server's own network connect to the
+//! server itself.
 //!
-//! **Encryption.** After the 234 to AUTH TLS the forwarder can read nothing and correct nothing. Such a server must
-//! announce the public address itself.
+//! **Encryption.** After the 234 to AUTH TLS the forwarder can read nothing and correct nothing.
+//! Such a server must announce the public address itself.
 //!
-//! **Urgent data.** std cannot receive the urgent byte: the kernel takes it out of what the client sends. It is an IAC
-//! or a data mark before the verb, or the LF behind ABOR. So Telnet's codes before a verb are left out, which mean
-//! nothing without the urgent mark, and ABOR, STAT and QUIT end with their CR. A server that looks for ABOR only when
-//! data is urgent finds it after the transfer (vsftpd with `async_abor_enable`; by default it never looks earlier).
+//! **Urgent data.** std cannot receive the urgent byte: the kernel takes it out of what the client
+//! sends. It is an IAC or a data mark before the verb, or the LF behind ABOR. So Telnet's codes
+//! before a verb are left out, which mean nothing without the urgent mark, and ABOR, STAT and QUIT
+//! end with their CR. A server that looks for ABOR only when data is urgent finds it after the
+//! transfer (vsftpd with `async_abor_enable`; by default it never looks earlier).
 //!
-//! **Ends.** The end of one direction is passed on, and the other direction goes on. When the server has ended, the
-//! client has 5 s more. Who takes nothing for 5 minutes is cut off; who sends nothing has as long as the server
-//! permits. std cannot pass on a reset, and an orderly end would make half a file look whole: after a reset of a data
-//! connection, or when the client of active mode cannot be reached, the server is left to its own timeout.
+//! **Ends.** The end of one direction is passed on, and the other direction goes on. When the
+//! server has ended, the client has 5 s more. Who takes nothing for 5 minutes is cut off; who sends
+//! nothing has as long as the server permits. std cannot pass on a reset, and an orderly end would
+//! make half a file look whole: after a reset of a data connection, or when the client of active
+//! mode cannot be reached, the server is left to its own timeout.
 //!
-//! **Strangers.** A data connection is accepted from the client's address alone, and made to it alone: the server sees
-//! the forwarder as its client, so PORT and EPRT to another address are refused here.
+//! **Strangers.** A data connection is accepted from the client's address alone, and made to it
+//! alone: the server sees the forwarder as its client, so PORT and EPRT to another address are
+//! refused here.
 
 mod data;
 mod rewrite;
@@ -163,7 +170,8 @@ fn serve(settings: &'static Settings, mut client: &TcpStream) -> io::Result<()> 
         // The client sends its first byte of TLS after it has read the 234.
         is_opaque.store(replies.is_opaque(), SeqCst);
         if bytes.is_empty() {
-            // The server has ended the session: its port becomes free, however long the client stays.
+            // The server has ended the session: its port becomes free, however long the client
+            // stays.
             session.new_offer();
         }
         out
@@ -194,8 +202,8 @@ impl Session {
         Some(own)
     }
 
-    /// Where the server connects to in place of the client; `None` for an address that is not the client's. The
-    /// server could not judge it: to the server, this is the client.
+    /// Where the server connects to in place of the client; `None` for an address that is not the
+    /// client's. The server could not judge it: to the server, this is the client.
     fn active(&self, theirs: SocketAddr) -> Option<SocketAddr> {
         if theirs.ip() != self.client.ip() || theirs.port() < 1024 {
             eprintln!("{}: active mode to {theirs} is refused", self.client);

@@ -1,5 +1,5 @@
-//! What the forwarder changes in a control connection: bytes in, bytes out. An empty input is the end, at which what
-//! was held back comes out.
+//! What the forwarder changes in a control connection: bytes in, bytes out. An empty input is the
+//! end, at which what was held back comes out.
 
 use std::mem;
 use std::net::{Ipv4Addr, SocketAddr};
@@ -39,8 +39,8 @@ impl Replies {
         self.is_opaque
     }
 
-    /// `port_for` gives the port that a client connects to in place of the server's; `None` if none is free.
-    /// `log` is given a line for each reply that changes.
+    /// `port_for` gives the port that a client connects to in place of the server's; `None` if none
+    /// is free. `log` is given a line for each reply that changes.
     pub(crate) fn forward(
         &mut self,
         input: &[u8],
@@ -109,7 +109,8 @@ impl Replies {
 }
 
 impl Commands {
-    /// `address_for` gives the address that the server connects to in place of the client's; `None` if it may not.
+    /// `address_for` gives the address that the server connects to in place of the client's; `None`
+    /// if it may not.
     pub(crate) fn forward(
         &mut self,
         input: &[u8],
@@ -147,8 +148,9 @@ impl Commands {
     }
 }
 
-/// The line of PORT or EPRT with another address; its family decides which of the two it becomes. Without one there is
-/// no argument either, so that the server refuses it: it must not understand what was not understood here.
+/// The line of PORT or EPRT with another address; its family decides which of the two it becomes.
+/// Without one there is no argument either, so that the server refuses it: it must not understand
+/// what was not understood here.
 fn new_address(
     line: &[u8],
     address_for: impl FnOnce(SocketAddr) -> Option<SocketAddr>,
@@ -169,7 +171,8 @@ fn new_address(
     Some(new.into_bytes())
 }
 
-/// Whether a reply that begins like this could have to change. Empty lines before it are not a part of it.
+/// Whether a reply that begins like this could have to change. Empty lines before it are not a part
+/// of it.
 fn may_change(start: &[u8]) -> bool {
     let start = start.trim_ascii_start();
     let is_prefix = |code: &&[u8]| start.starts_with(code) || code.starts_with(start);

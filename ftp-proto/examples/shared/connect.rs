@@ -5,8 +5,8 @@ use std::net::{SocketAddr, TcpStream};
 
 use socket2::{Domain, Socket, Type};
 
-/// Begins to connect from the address that the client knows. The stream is non-blocking: it becomes writable when this is
-/// done or has failed.
+/// Begins to connect from the address that the client knows. The stream is non-blocking: it becomes
+/// writable when this is done or has failed.
 pub(crate) fn begin_connecting(mut local: SocketAddr, to: SocketAddr) -> io::Result<TcpStream> {
     let socket = Socket::new(Domain::for_address(to), Type::STREAM, None)?;
     socket.set_nonblocking(true)?;

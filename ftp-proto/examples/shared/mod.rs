@@ -1,9 +1,10 @@
-//! What the example servers share: their flags, and the files that they serve. The order of actions, the data
-//! connections and the timers are what each example shows itself.
+//! What the example servers share: their flags, and the files that they serve. The order of
+//! actions, the data connections and the timers are what each example shows itself.
 //!
-//! Files are read and written through `std::fs`, which blocks for as long as the disk takes. A server whose
-//! directories other programs may change at the same moment should use `openat2` or cap-std instead of paths, as
-//! `ftp-server-sync` does: between a look at a path and its use, a link may appear in it.
+//! Files are read and written through `std::fs`, which blocks for as long as the disk takes. A
+//! server whose directories other programs may change at the same moment should use `openat2` or
+//! cap-std instead of paths, as `ftp-server-sync` does: between a look at a path and its use, a
+//! link may appear in it.
 
 #![allow(dead_code, unused_imports, reason = "no example uses everything")]
 
@@ -113,8 +114,9 @@ impl Flags {
         config
     }
 
-    /// Listens on a free port of the range, in an order that strangers cannot guess, or on one that the system
-    /// chooses. `local`: the address to which the client has connected, with the scope of a link-local one.
+    /// Listens on a free port of the range, in an order that strangers cannot guess, or on one that
+    /// the system chooses. `local`: the address to which the client has connected, with the
+    /// scope of a link-local one.
     pub(crate) fn passive_listener(&self, local: SocketAddr) -> Result<TcpListener, Refusal> {
         let mut candidates: Vec<u16> = self.passive_ports.clone().unwrap_or(0..=0).collect();
         ports::shuffle(&mut candidates, || RandomState::new().hash_one(()));

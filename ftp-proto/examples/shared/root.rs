@@ -20,8 +20,9 @@ impl Root {
         path == self.0
     }
 
-    /// Where a path leads. Links are followed here, not by the system: none may lead out of the root, so absolute ones
-    /// lead nowhere. `follow`: also a link at the end. The end need not exist.
+    /// Where a path leads. Links are followed here, not by the system: none may lead out of the
+    /// root, so absolute ones lead nowhere. `follow`: also a link at the end. The end need not
+    /// exist.
     pub(super) fn resolve(&self, path: &FtpPath, follow: bool) -> Result<PathBuf, Refusal> {
         let mut found = self.0.clone();
         let mut pending: Vec<OsString> = Vec::new();

@@ -100,8 +100,8 @@ impl Storage {
         }
     }
 
-    /// The answer to `OpenTransfer`, and the bytes of the transfer. Nothing is changed yet, except that STOU creates
-    /// its file: its name is announced.
+    /// The answer to `OpenTransfer`, and the bytes of the transfer. Nothing is changed yet, except
+    /// that STOU creates its file: its name is announced.
     pub(crate) fn open(&self, request: &TransferRequest) -> Result<(Transfer, Opened), Refusal> {
         let root = &self.root;
         let is_ascii = request.representation == Representation::Ascii;

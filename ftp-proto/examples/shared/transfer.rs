@@ -143,7 +143,8 @@ impl Upload {
             .map_err(|error| TransferError::of_write(&error))
     }
 
-    /// The data connection has ended cleanly: only now an empty upload has shown that there was one.
+    /// The data connection has ended cleanly: only now an empty upload has shown that there was
+    /// one.
     pub(crate) fn finish(&mut self) -> Result<(), TransferError> {
         let mut text = Vec::new();
         if let Some(decoder) = self.decoder.take() {

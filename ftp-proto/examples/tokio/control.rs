@@ -1,5 +1,5 @@
-//! The control connection: commands in, replies out, never both at once. No command is read while a reply is unsent, so a
-//! client that does not read its replies blocks only itself.
+//! The control connection: commands in, replies out, never both at once. No command is read while a
+//! reply is unsent, so a client that does not read its replies blocks only itself.
 
 use std::io::{self, ErrorKind};
 use std::time::Duration;
@@ -36,7 +36,8 @@ impl Control {
         // Each write is all that there is to send.
         socket.set_nodelay(true)?;
         let options = SockRef::from(&socket);
-        // Clients send ABOR, or the byte before it, as urgent data. Without this, its last byte would be missing.
+        // Clients send ABOR, or the byte before it, as urgent data. Without this, its last byte
+        // would be missing.
         options.set_out_of_band_inline(true)?;
         // Routers forget connections without traffic, as this one is during a long transfer.
         options.set_tcp_keepalive(&TcpKeepalive::new().with_time(KEEPALIVE))?;
@@ -59,8 +60,8 @@ impl Control {
         self.output.len() > UNSENT_BYTES_MAX
     }
 
-    /// Sends the output, or if there is none, receives input. Where input is not wanted, it stays in the kernel, and
-    /// only the end of the connection is looked for.
+    /// Sends the output, or if there is none, receives input. Where input is not wanted, it stays
+    /// in the kernel, and only the end of the connection is looked for.
     ///
     /// May be dropped at any time: what is done is recorded before each `await`.
     pub(crate) async fn advance(&mut self, wants_input: bool) -> io::Result<ControlEvent> {
@@ -84,8 +85,8 @@ impl Control {
         }
     }
 
-    /// Sends the last replies and closes, then waits until the client closes too: a socket that is closed with unread
-    /// bytes resets the connection, and the client may lose the last reply.
+    /// Sends the last replies and closes, then waits until the client closes too: a socket that is
+    /// closed with unread bytes resets the connection, and the client may lose the last reply.
     pub(crate) async fn finish(&mut self) -> io::Result<()> {
         self.send().await?;
         self.stream.shutdown().await?;
@@ -107,5 +108,6 @@ impl Control {
 /// Less than the time after which common routers forget a connection.
 const KEEPALIVE: Duration = Duration::from_secs(60);
 
-/// More than the longest reply of common commands: the replies to the commands of one packet are sent together.
+/// More than the longest reply of common commands: the replies to the commands of one packet are
+/// sent together.
 const UNSENT_BYTES_MAX: usize = 16 * 1024;

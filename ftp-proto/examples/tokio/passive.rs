@@ -1,4 +1,5 @@
-//! A passive port, and the client's connection that comes through it, before or after the transfer command.
+//! A passive port, and the client's connection that comes through it, before or after the transfer
+//! command.
 
 use std::future::pending;
 use std::io;

@@ -18,11 +18,12 @@ impl<T: AsyncRead + AsyncWrite + Send + Unpin> Stream for T {}
 
 /// A socket that does not stop at urgent data.
 ///
-/// A read ends in front of a byte that the client has marked as urgent, although this byte can be read too. tokio's own
-/// `poll_read` takes a read that did not fill the buffer for the last one, and waits for an event that does not come:
-/// the end of an urgent `ABOR` would be read with the next command. `readable` and `try_read` have no such shortcut, so
-/// this reads in their way: until the kernel says `WouldBlock`. (`EPOLLPRI`, tokio's `Interest::PRIORITY`, is not
-/// needed: with `SO_OOBINLINE`, urgent bytes are readable like others.)
+/// A read ends in front of a byte that the client has marked as urgent, although this byte can be
+/// read too. tokio's own `poll_read` takes a read that did not fill the buffer for the last one,
+/// and waits for an event that does not come: the end of an urgent `ABOR` would be read with the
+/// next command. `readable` and `try_read` have no such shortcut, so this reads in their way: until
+/// the kernel says `WouldBlock`. (`EPOLLPRI`, tokio's `Interest::PRIORITY`, is not needed: with
+/// `SO_OOBINLINE`, urgent bytes are readable like others.)
 #[derive(Clone)]
 pub(crate) struct Socket {
     tcp: Arc<TcpStream>,
@@ -35,8 +36,9 @@ impl Socket {
         Self { tcp, record: None }
     }
 
-    /// The same socket for TLS: its end is an error unless it comes between two records. A connection that ends inside
-    /// one, and without close_notify, is cut; rustls does not say where the end was.
+    /// The same socket for TLS: its end is an error unless it comes between two records. A
+    /// connection that ends inside one, and without close_notify, is cut; rustls does not say
+    /// where the end was.
     pub(crate) fn below_tls(&self) -> Self {
         Self {
             tcp: Arc::clone(&self.tcp),
@@ -44,10 +46,12 @@ impl Socket {
         }
     }
 
-    /// Returns when the client has closed the connection, even if there are unread bytes before the end.
+    /// Returns when the client has closed the connection, even if there are unread bytes before the
+    /// end.
     pub(crate) async fn closed(&self) -> io::Result<()> {
         while !self.tcp.ready(Interest::READABLE).await?.is_read_closed() {
-            // There are bytes. tokio forgets that here, so that it waits for the next event: more bytes, or the end.
+            // There are bytes. tokio forgets that here, so that it waits for the next event: more
+            // bytes, or the end.
             let unread = || Err::<(), _>(ErrorKind::WouldBlock.into());
             let _ = self.tcp.try_io(Interest::READABLE, unread);
         }
@@ -71,7 +75,8 @@ impl AsyncRead for Socket {
         let turn = ready!(coop::poll_proceed(context));
         let unfilled = buffer.initialize_unfilled();
         let mut read = || (&*SockRef::from(&*self.tcp)).read(unfilled);
-        // The first attempt does not ask tokio, which has forgotten in `closed` that there are bytes.
+        // The first attempt does not ask tokio, which has forgotten in `closed` that there are
+        // bytes.
         let mut result = read();
         while let Err(error) = &result
             && error.kind() == ErrorKind::WouldBlock

@@ -19,8 +19,8 @@ impl Tls {
         let control = ServerConfig::builder()
             .with_no_client_auth()
             .with_single_cert(vec![own.cert.into()], key.into())?;
-        // A client that uploads does not read. If it closes with unread tickets, its kernel resets the connection, and
-        // the end of the file may be lost.
+        // A client that uploads does not read. If it closes with unread tickets, its kernel resets
+        // the connection, and the end of the file may be lost.
         let mut data = control.clone();
         data.send_tls13_tickets = 0;
         Ok(Self {

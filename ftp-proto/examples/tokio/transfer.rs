@@ -1,8 +1,8 @@
 //! The bytes of one transfer. The future may be dropped at any `await`: that aborts the transfer.
 //!
-//! The disk is used inside `block_in_place`: tokio moves the other tasks of this thread to another one meanwhile. With
-//! `spawn_blocking` the file would have to move to another thread and back for each block, and an abort could leave a
-//! thread behind that still writes to the file.
+//! The disk is used inside `block_in_place`: tokio moves the other tasks of this thread to another
+//! one meanwhile. With `spawn_blocking` the file would have to move to another thread and back for
+//! each block, and an abort could leave a thread behind that still writes to the file.
 
 use std::future::pending;
 use std::io::{self, ErrorKind};
@@ -75,7 +75,8 @@ impl Running {
 
 type Events = watch::Sender<Option<DataEvent>>;
 
-/// The data connection: the client's through the passive port, or in active mode ours to the client.
+/// The data connection: the client's through the passive port, or in active mode ours to the
+/// client.
 async fn establish(
     connection: DataConnection,
     local: SocketAddr,
@@ -150,7 +151,8 @@ async fn send(
         }
         chunk.clear();
     }
-    // With TLS a close_notify, which no aborted download has: so the client knows that it has all bytes.
+    // With TLS a close_notify, which no aborted download has: so the client knows that it has all
+    // bytes.
     stream.shutdown().await.map_err(lost)
 }
 
@@ -169,7 +171,8 @@ async fn receive(
                 total += count as u64;
                 report(events, DataEvent::Progress(total));
             }
-            // Without a close_notify, as many clients end: the socket has checked that no TLS record is cut.
+            // Without a close_notify, as many clients end: the socket has checked that no TLS
+            // record is cut.
             Err(error) if error.kind() == ErrorKind::UnexpectedEof => break,
             Err(_) => return Err(TransferError::ConnectionLost),
         }
@@ -180,9 +183,9 @@ async fn receive(
     Ok(())
 }
 
-/// Closes our side, and the socket once the client has closed its side: a socket that is closed with unread bytes, such
-/// as the client's close_notify, resets the connection, and the client may lose the end of a file. The reply does not
-/// wait for that.
+/// Closes our side, and the socket once the client has closed its side: a socket that is closed
+/// with unread bytes, such as the client's close_notify, resets the connection, and the client may
+/// lose the end of a file. The reply does not wait for that.
 async fn linger(mut socket: Socket) {
     let _ = socket.shutdown().await;
     tokio::spawn(async move {

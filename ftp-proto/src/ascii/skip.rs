@@ -4,8 +4,9 @@ use super::{CR, Encoder, LF, find};
 
 /// Finds the place in a file from which a download in ASCII continues.
 ///
-/// The offset of REST counts the octets that the client has received: two for each line end, although the file may have
-/// one byte for it. So the file is read from its beginning up to that place, and nothing is sent meanwhile.
+/// The offset of REST counts the octets that the client has received: two for each line end,
+/// although the file may have one byte for it. So the file is read from its beginning up to that
+/// place, and nothing is sent meanwhile.
 ///
 /// ```
 /// use ftp_proto::ascii::Skip;
@@ -34,15 +35,15 @@ impl Skip {
         }
     }
 
-    /// The fewest bytes that a file has, if it is long enough: a file of line ends alone has half as many bytes as
-    /// octets. A driver can refuse a shorter file without reading it.
+    /// The fewest bytes that a file has, if it is long enough: a file of line ends alone has half
+    /// as many bytes as octets. A driver can refuse a shorter file without reading it.
     #[must_use]
     pub const fn file_bytes_min(&self) -> u64 {
         self.left.div_ceil(2)
     }
 
-    /// Skips the next bytes of the file and returns how many. They are fewer than `input` has only if the place is
-    /// found.
+    /// Skips the next bytes of the file and returns how many. They are fewer than `input` has only
+    /// if the place is found.
     #[must_use = "the download continues at this place in the file"]
     pub fn push(&mut self, input: &[u8]) -> usize {
         let mut skipped = 0;
@@ -58,8 +59,8 @@ impl Skip {
         self.left == 0
     }
 
-    /// The encoder for the bytes from this place on. `None`: the place is not found yet, and if the file has no more
-    /// bytes, the offset is beyond its end.
+    /// The encoder for the bytes from this place on. `None`: the place is not found yet, and if the
+    /// file has no more bytes, the offset is beyond its end.
     ///
     /// Its first octet may be the second one of a line end.
     #[must_use]
@@ -70,7 +71,8 @@ impl Skip {
         }
     }
 
-    /// Skips a piece of a line or a line end, and returns its bytes in the file. `None`: nothing more is to be skipped.
+    /// Skips a piece of a line or a line end, and returns its bytes in the file. `None`: nothing
+    /// more is to be skipped.
     fn step(&mut self, input: &[u8]) -> Option<usize> {
         let most = usize::try_from(self.left).map_or(input.len(), |left| left.min(input.len()));
         let within = &input[..most];

@@ -9,11 +9,11 @@ pub struct Facts<'a> {
     name: &'a [u8],
 }
 
-/// Splits a line of MLSD, given without its end: `type=file;size=5; a name`. The facts may be missing, the space
-/// in front of the name may not; `None` without it.
+/// Splits a line of MLSD, given without its end: `type=file;size=5; a name`. The facts may be
+/// missing, the space in front of the name may not; `None` without it.
 ///
-/// The name begins after the first semicolon that a space follows. So a value may hold spaces: some servers write
-/// the target of a symbolic link there.
+/// The name begins after the first semicolon that a space follows. So a value may hold spaces: some
+/// servers write the target of a symbolic link there.
 #[must_use]
 pub fn parse_facts(line: &[u8]) -> Option<Facts<'_>> {
     if let Some(name) = line.strip_prefix(b" ") {
@@ -24,8 +24,8 @@ pub fn parse_facts(line: &[u8]) -> Option<Facts<'_>> {
     Some(Facts { facts, name })
 }
 
-/// The same for a line of the reply to MLST, which has one space more in front. Servers that leave it out are
-/// understood as well, as long as they send facts.
+/// The same for a line of the reply to MLST, which has one space more in front. Servers that leave
+/// it out are understood as well, as long as they send facts.
 #[must_use]
 pub fn parse_mlst(line: &[u8]) -> Option<Facts<'_>> {
     parse_facts(line.strip_prefix(b" ").unwrap_or(line))

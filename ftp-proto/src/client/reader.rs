@@ -7,12 +7,12 @@ use core::mem;
 
 /// Collects the bytes of a control connection until a reply is whole.
 ///
-/// A reply of several lines ends with the line that repeats its code, as the RFC has it; lines within may look like
-/// the end of another reply. A line may end with CRLF or with LF alone. Empty lines in front of a reply are skipped,
-/// as some servers send one after each reply.
+/// A reply of several lines ends with the line that repeats its code, as the RFC has it; lines
+/// within may look like the end of another reply. A line may end with CRLF or with LF alone. Empty
+/// lines in front of a reply are skipped, as some servers send one after each reply.
 ///
-/// Of Telnet's codes only the doubled FF is read: it becomes one FF, which servers double in names. A single FF
-/// stays, as servers that know nothing of Telnet send it.
+/// Of Telnet's codes only the doubled FF is read: it becomes one FF, which servers double in names.
+/// A single FF stays, as servers that know nothing of Telnet send it.
 #[derive(Clone, Debug, Default)]
 pub struct ReplyReader {
     /// The line that is being received.
@@ -42,12 +42,12 @@ pub enum ReplyError {
 }
 
 impl ReplyReader {
-    /// The longest line, in bytes, without its end: a 257 reply doubles each quote of a path, and a path may have
-    /// 4095 bytes.
+    /// The longest line, in bytes, without its end: a 257 reply doubles each quote of a path, and a
+    /// path may have 4095 bytes.
     pub const LINE_BYTES_MAX: usize = 16 * 1024;
 
-    /// The longest reply, in bytes: the texts of its lines and one byte for the end of each. STAT of a large directory
-    /// is a long reply.
+    /// The longest reply, in bytes: the texts of its lines and one byte for the end of each. STAT
+    /// of a large directory is a long reply.
     pub const REPLY_BYTES_MAX: usize = 1 << 20;
 
     /// A reader at the start of a reply.
@@ -56,11 +56,12 @@ impl ReplyReader {
         Self::default()
     }
 
-    /// Reads `input` up to the end of one reply. Returns how many bytes it used, and the reply if it is whole; bytes
-    /// that were not used are the start of the next one. Without a reply, all bytes are used.
+    /// Reads `input` up to the end of one reply. Returns how many bytes it used, and the reply if
+    /// it is whole; bytes that were not used are the start of the next one. Without a reply,
+    /// all bytes are used.
     ///
-    /// Bytes behind the reply to AUTH that came before TLS did not come from the server alone: anyone on the way can
-    /// put them there. End the connection then, and do not read them.
+    /// Bytes behind the reply to AUTH that came before TLS did not come from the server alone:
+    /// anyone on the way can put them there. End the connection then, and do not read them.
     ///
     /// # Errors
     ///
@@ -135,8 +136,8 @@ impl ReceivedReply {
         self.code
     }
 
-    /// The texts of the lines, without the code and the line end; at least one. A line within, which need not have
-    /// the code, is whole.
+    /// The texts of the lines, without the code and the line end; at least one. A line within,
+    /// which need not have the code, is whole.
     pub fn lines(&self) -> impl Iterator<Item = &[u8]> {
         self.text.split(|&byte| byte == b'\n')
     }
@@ -175,7 +176,8 @@ impl fmt::Display for ReplyError {
 
 impl Error for ReplyError {}
 
-/// The code, whether lines follow, and the text. A line that ends behind its code has an empty text.
+/// The code, whether lines follow, and the text. A line that ends behind its code has an empty
+/// text.
 fn split_code(line: &[u8]) -> Option<(u16, bool, &[u8])> {
     let (digits, rest) = line.split_at_checked(3)?;
     if !digits.iter().all(u8::is_ascii_digit) {
@@ -191,8 +193,8 @@ fn split_code(line: &[u8]) -> Option<(u16, bool, &[u8])> {
     }
 }
 
-/// Appends `text` with FF FF as one FF (RFC 854). Any other FF is data: a server that does not double it writes names
-/// in an encoding that has this byte, and what follows it is no command.
+/// Appends `text` with FF FF as one FF (RFC 854). Any other FF is data: a server that does not
+/// double it writes names in an encoding that has this byte, and what follows it is no command.
 fn push_without_telnet(text: &[u8], out: &mut Vec<u8>) {
     let mut rest = text;
     while let Some(place) = rest.windows(2).position(|pair| pair == b"\xff\xff") {

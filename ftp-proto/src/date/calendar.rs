@@ -18,12 +18,13 @@ pub(super) struct CivilTime {
 }
 
 impl CivilTime {
-    /// The time of a Unix timestamp. Times before the year 0 or after 9999 become the first or the last
-    /// second of these years.
+    /// The time of a Unix timestamp. Times before the year 0 or after 9999 become the first or the
+    /// last second of these years.
     pub(super) fn from_unix(seconds: i64) -> Self {
         let seconds = seconds.clamp(FIRST_SECOND, LAST_SECOND);
         let (days, second_of_day) = (seconds.div_euclid(DAY), seconds.rem_euclid(DAY));
-        // Not negative: the first second is in the year 0, and the count starts in March of the year -400.
+        // Not negative: the first second is in the year 0, and the count starts in March of the
+        // year -400.
         let day = (days + DAYS_BEFORE_1970) as u64;
         let (period, day_of_period) = (day / DAYS_OF_PERIOD, day % DAYS_OF_PERIOD);
         let year_of_period = year_of_period(day_of_period);
@@ -46,8 +47,8 @@ impl CivilTime {
         }
     }
 
-    /// The Unix timestamp, or `None` where no such date or time of day exists. The 60th second is the leap
-    /// second that a minute may have.
+    /// The Unix timestamp, or `None` where no such date or time of day exists. The 60th second is
+    /// the leap second that a minute may have.
     pub(super) fn to_unix(self) -> Option<i64> {
         let is_time = self.hour <= 23 && self.minute <= 59 && self.second <= 60;
         let is_date = (1..=12).contains(&self.month)
@@ -85,8 +86,8 @@ fn year_of_period(day: u64) -> u64 {
     (day - day / 1460 + day / 36_524 - day / 146_096) / 365
 }
 
-/// The first day of a month, counted from the first of March. Months from March on have 31, 30, 31, 30 and 31
-/// days, again and again: 153 in five.
+/// The first day of a month, counted from the first of March. Months from March on have 31, 30, 31,
+/// 30 and 31 days, again and again: 153 in five.
 fn first_day_of_month(march_based: u64) -> u64 {
     (153 * march_based + 2) / 5
 }
@@ -117,8 +118,8 @@ mod tests {
     use super::*;
     use time::{Date, Month, OffsetDateTime};
 
-    /// Against the `time` crate: each day of one period of the calendar, a day in each month or two of the
-    /// other years, and every second of one day.
+    /// Against the `time` crate: each day of one period of the calendar, a day in each month or two
+    /// of the other years, and every second of one day.
     #[test]
     fn every_day_is_as_another_library_has_it() {
         let same = |seconds: i64| {

@@ -2,8 +2,8 @@
 
 use alloc::vec::Vec;
 
-/// What a listing shows of a file, a directory or any other entry of a directory. Make one with [`Entry::new`] and
-/// set what else is known.
+/// What a listing shows of a file, a directory or any other entry of a directory. Make one with
+/// [`Entry::new`] and set what else is known.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Entry {
@@ -43,8 +43,9 @@ pub struct Entry {
 }
 
 impl Entry {
-    /// An entry with usual values: one link, owner and group 0 without names, and permission bits that let its owner
-    /// change it and all others read it. `size` in bytes, `modified` in seconds since 1970 (UTC).
+    /// An entry with usual values: one link, owner and group 0 without names, and permission bits
+    /// that let its owner change it and all others read it. `size` in bytes, `modified` in
+    /// seconds since 1970 (UTC).
     pub fn new(name: impl Into<Vec<u8>>, kind: EntryKind, size: u64, modified: i64) -> Self {
         Self {
             name: name.into(),

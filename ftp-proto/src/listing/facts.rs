@@ -1,4 +1,5 @@
-//! The facts of MLST and MLSD (RFC 3659, section 7): their names, the selection of a session, their values.
+//! The facts of MLST and MLSD (RFC 3659, section 7): their names, the selection of a session, their
+//! values.
 
 use alloc::string::String;
 use alloc::vec::Vec;
@@ -7,8 +8,9 @@ use super::{DIGITS_MAX, Entry, EntryKind, digits, push_name};
 use crate::date::time_val;
 use crate::rights::{Right, Rights};
 
-/// The facts that MLST and MLSD show (RFC 3659, section 7.5). OPTS MLST selects them for the session. The
-/// default is all facts but the names of owner and group, which the driver has to look up in the system.
+/// The facts that MLST and MLSD show (RFC 3659, section 7.5). OPTS MLST selects them for the
+/// session. The default is all facts but the names of owner and group, which the driver has to look
+/// up in the system.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct FactSet(u16);
 
@@ -21,8 +23,8 @@ pub fn facts_line(name: &[u8], entry: &Entry, set: FactSet, rights: Rights, out:
 /// Appends the facts of an entry, one space and `name`, which may be a path: the middle line of the
 /// reply to MLST without its leading space (RFC 3659, section 7.2).
 ///
-/// The `size` is shown only for files (section 7.5.7), and the names of owner and group only if they are
-/// known.
+/// The `size` is shown only for files (section 7.5.7), and the names of owner and group only if
+/// they are known.
 pub fn facts(name: &[u8], entry: &Entry, set: FactSet, rights: Rights, out: &mut Vec<u8>) {
     for fact in FACTS {
         if !set.contains(fact) || !entry.has(fact) {
@@ -38,9 +40,10 @@ pub fn facts(name: &[u8], entry: &Entry, set: FactSet, rights: Rights, out: &mut
 }
 
 impl FactSet {
-    /// Reads the argument of `OPTS MLST`, such as `type;size;`. Unknown facts are ignored, upper and lower
-    /// case are equal, and an empty argument means no facts (RFC 3659, section 7.9). `None`: it is not a list
-    /// of facts. The last semicolon may be missing if there is another one.
+    /// Reads the argument of `OPTS MLST`, such as `type;size;`. Unknown facts are ignored, upper
+    /// and lower case are equal, and an empty argument means no facts (RFC 3659, section 7.9).
+    /// `None`: it is not a list of facts. The last semicolon may be missing if there is another
+    /// one.
     #[must_use]
     pub fn parse(argument: &[u8]) -> Option<Self> {
         let mut set = Self(0);
@@ -67,8 +70,8 @@ impl FactSet {
         self.contains(Fact::UnixOwner) || self.contains(Fact::UnixGroup)
     }
 
-    /// The text after `MLST` in the reply to FEAT: all facts, those of this set with a star, such as
-    /// `type*;size*;modify;` (RFC 3659, section 7.8).
+    /// The text after `MLST` in the reply to FEAT: all facts, those of this set with a star, such
+    /// as `type*;size*;modify;` (RFC 3659, section 7.8).
     #[must_use]
     pub fn feature_text(self) -> String {
         let mut text = String::new();
@@ -79,8 +82,8 @@ impl FactSet {
         text
     }
 
-    /// The text after `MLST OPTS` in the reply to OPTS MLST, such as `type;size;`; it is empty for an empty
-    /// set (RFC 3659, section 7.9).
+    /// The text after `MLST OPTS` in the reply to OPTS MLST, such as `type;size;`; it is empty for
+    /// an empty set (RFC 3659, section 7.9).
     #[must_use]
     pub fn option_text(self) -> String {
         let mut text = String::new();
@@ -177,8 +180,9 @@ fn push_value(fact: Fact, entry: &Entry, rights: Rights, out: &mut Vec<u8>) {
     }
 }
 
-/// RFC 3659, section 7.5.1. A link is `symlink` without its target, as in erratum 1500, because the target
-/// could contain a semicolon. Only the entries for a directory itself and its parent are named `.` and `..`.
+/// RFC 3659, section 7.5.1. A link is `symlink` without its target, as in erratum 1500, because the
+/// target could contain a semicolon. Only the entries for a directory itself and its parent are
+/// named `.` and `..`.
 fn type_value(entry: &Entry) -> &'static [u8] {
     match entry.kind {
         EntryKind::File => b"file",
@@ -193,9 +197,9 @@ fn type_value(entry: &Entry) -> &'static [u8] {
     }
 }
 
-/// The commands that may succeed on an entry (RFC 3659, section 7.5.5). A link has the letters of a file,
-/// because RETR and STOR follow it. Devices, pipes and sockets can only be renamed or deleted, because only
-/// files are transferred.
+/// The commands that may succeed on an entry (RFC 3659, section 7.5.5). A link has the letters of a
+/// file, because RETR and STOR follow it. Devices, pipes and sockets can only be renamed or
+/// deleted, because only files are transferred.
 fn push_perm(kind: EntryKind, rights: Rights, out: &mut Vec<u8>) {
     let directory = kind == EntryKind::Directory;
     let content = matches!(kind, EntryKind::File | EntryKind::Symlink);

@@ -34,9 +34,10 @@ pub enum ListOrder {
 impl ListFlags {
     /// Splits the argument of LIST, NLST or STAT into flags and path.
     ///
-    /// A word before the path consists of flags if it is a dash and letters or digits, or two dashes and a long
-    /// name. Two dashes alone end the flags. Any other word that begins with a dash is a path, and so is one
-    /// that begins with `./`. One space ends a word; more spaces are part of the path.
+    /// A word before the path consists of flags if it is a dash and letters or digits, or two
+    /// dashes and a long name. Two dashes alone end the flags. Any other word that begins with
+    /// a dash is a path, and so is one that begins with `./`. One space ends a word; more
+    /// spaces are part of the path.
     #[must_use]
     pub fn split(argument: &[u8]) -> (Self, &[u8]) {
         let mut flags = Self::default();

@@ -1,7 +1,7 @@
 //! A line of LIST and STAT in the format of `ls -l`, which clients parse.
 //!
-//! Spaces separate the columns, and no column contains one, except the date, which has three parts, and the
-//! name, which is the last column and begins after exactly one space.
+//! Spaces separate the columns, and no column contains one, except the date, which has three parts,
+//! and the name, which is the last column and begins after exactly one space.
 
 use alloc::vec::Vec;
 
@@ -11,10 +11,10 @@ use crate::date::list_date;
 /// Appends a line in the format of `ls -l`, for LIST and STAT (RFC 959, section 4.1.3):
 /// `drwxr-xr-x   2 bob      users        4096 Nov 22 13:07 name`, then CRLF.
 ///
-/// `now` decides whether the date shows the time of day or the year ([`list_date`]); the date is in the time zone
-/// of [`Entry::utc_offset`]. Exactly one
-/// space precedes the name, so that a name may begin with spaces. With `classify` a mark after the name
-/// shows the kind of the entry, as in `ls -F`.
+/// `now` decides whether the date shows the time of day or the year ([`list_date`]); the date is in
+/// the time zone of [`Entry::utc_offset`]. Exactly one
+/// space precedes the name, so that a name may begin with spaces. With `classify` a mark after the
+/// name shows the kind of the entry, as in `ls -F`.
 pub fn long_line(entry: &Entry, now: i64, classify: bool, out: &mut Vec<u8>) {
     out.extend_from_slice(&mode_column(entry));
     out.push(b' ');
@@ -49,8 +49,8 @@ fn local_date(entry: &Entry, now: i64) -> [u8; 12] {
     )
 }
 
-/// Appends the heading of a directory in a recursive listing: an empty line, except before the first
-/// directory, and the path with a colon, as in `ls -lR`.
+/// Appends the heading of a directory in a recursive listing: an empty line, except before the
+/// first directory, and the path with a colon, as in `ls -lR`.
 pub fn heading(path: &[u8], is_first: bool, out: &mut Vec<u8>) {
     if !is_first {
         out.extend_from_slice(b"\r\n");
@@ -76,8 +76,8 @@ fn mode_column(entry: &Entry) -> [u8; 10] {
             *letter = b'-';
         }
     }
-    // Each of the three special bits replaces the letter of an execute bit. Lower case means that the execute
-    // bit is set.
+    // Each of the three special bits replaces the letter of an execute bit. Lower case means that
+    // the execute bit is set.
     for (bit, place, letter) in [(0o4000, 3, b's'), (0o2000, 6, b's'), (0o1000, 9, b't')] {
         if entry.mode & bit != 0 {
             let executable = column[place] == b'x';
@@ -102,8 +102,8 @@ fn mark(entry: &Entry) -> Option<u8> {
     }
 }
 
-/// Appends an owner or a group. A name that contains a space, which other systems allow, would shift all
-/// columns after it, so the number is shown instead.
+/// Appends an owner or a group. A name that contains a space, which other systems allow, would
+/// shift all columns after it, so the number is shown instead.
 fn push_owner(name: Option<&[u8]>, number: u32, out: &mut Vec<u8>) {
     let start = out.len();
     match name {

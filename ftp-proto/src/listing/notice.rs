@@ -12,14 +12,15 @@ use crate::refusal::Refusal;
 pub enum WalkNotice {
     /// The directory has too many names to sort.
     Unsorted(FtpPath),
-    /// Too many directories wait to be entered: the listing below this directory ends with a failure.
+    /// Too many directories wait to be entered: the listing below this directory ends with a
+    /// failure.
     TooManyDirectories(FtpPath),
     /// A subdirectory cannot be opened, so its entries are left out.
     NotOpened(FtpPath, Refusal),
     /// A subdirectory was replaced by another directory meanwhile, which is not entered.
     Replaced(FtpPath),
-    /// A name in this directory has no attributes, because it was removed meanwhile or its file system fails: it
-    /// is left out.
+    /// A name in this directory has no attributes, because it was removed meanwhile or its file
+    /// system fails: it is left out.
     NoEntry(FtpPath, Refusal),
 }
 

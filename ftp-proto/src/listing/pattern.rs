@@ -1,16 +1,17 @@
 //! The wildcards of a shell in one component of a path: `*`, `?` and `[a-c]`.
 //!
-//! The time of a match is at most proportional to the length of the pattern times that of the name, because
-//! matching goes back only to the last star, never to an earlier one.
+//! The time of a match is at most proportional to the length of the pattern times that of the name,
+//! because matching goes back only to the last star, never to an earlier one.
 
 use alloc::vec::Vec;
 
-/// A pattern for one name. Any bytes are a valid pattern; a bracket that is not closed matches itself.
+/// A pattern for one name. Any bytes are a valid pattern; a bracket that is not closed matches
+/// itself.
 ///
-/// `*` matches any number of characters, `?` matches one character, `[abx-z]` one of these, and `[!abx-z]`
-/// or `[^abx-z]` any other. There is no escape: `[*]` matches a star. A character is a character of UTF-8,
-/// or a single byte that is not UTF-8, so that names in other encodings match too. Only a dot matches a dot
-/// at the beginning of a name.
+/// `*` matches any number of characters, `?` matches one character, `[abx-z]` one of these, and
+/// `[!abx-z]` or `[^abx-z]` any other. There is no escape: `[*]` matches a star. A character is a
+/// character of UTF-8, or a single byte that is not UTF-8, so that names in other encodings match
+/// too. Only a dot matches a dot at the beginning of a name.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Pattern {
     text: Vec<u8>,

@@ -1,7 +1,7 @@
 //! What LIST, NLST, MLSD and STAT show: a path, a pattern, and flags.
 //!
-//! A driver looks for the path first. If it exists, it is listed, even if its name contains wildcards. Otherwise
-//! the driver uses the pattern.
+//! A driver looks for the path first. If it exists, it is listed, even if its name contains
+//! wildcards. Otherwise the driver uses the pattern.
 
 use alloc::vec::Vec;
 
@@ -21,7 +21,8 @@ pub struct Selection {
     pub flags: ListFlags,
 }
 
-/// A path with wildcards. The entries that match are listed, not the entries in matching directories.
+/// A path with wildcards. The entries that match are listed, not the entries in matching
+/// directories.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Glob {
     /// The directory before the first wildcard.
@@ -61,8 +62,8 @@ impl Selection {
         [Some(&self.path), base]
     }
 
-    /// What NLST sends before the name of an entry so that the client can use the line as a path: the argument
-    /// and a slash, or nothing.
+    /// What NLST sends before the name of an entry so that the client can use the line as a path:
+    /// the argument and a slash, or nothing.
     #[must_use]
     pub fn prefix(&self) -> Vec<u8> {
         let mut prefix = self.argument.clone();
@@ -89,7 +90,8 @@ impl Selection {
 }
 
 impl Glob {
-    /// `None` without wildcards, and for `..` after a wildcard: `*/../x` names no directory to start from.
+    /// `None` without wildcards, and for `..` after a wildcard: `*/../x` names no directory to
+    /// start from.
     fn parse(argument: &[u8], directory: &FtpPath) -> Result<Option<Self>, PathError> {
         let mut start = 0;
         for component in argument.split_inclusive(|&byte| byte == b'/') {

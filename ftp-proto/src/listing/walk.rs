@@ -1,11 +1,12 @@
 //! A listing in bounded steps: which paths to look at, which directories to read, and the lines.
 //!
-//! The walk knows patterns, recursion, order and limits; the driver knows the file system. Names come in pieces
-//! and are shown as they come, so memory does not grow with their number, except to sort them, which is bounded.
+//! The walk knows patterns, recursion, order and limits; the driver knows the file system. Names
+//! come in pieces and are shown as they come, so memory does not grow with their number, except to
+//! sort them, which is bounded.
 //!
-//! One directory is read at a time, and a directory is entered after everything in its parent directory has been
-//! listed. No symbolic link below the base is followed: each directory must be the one that its entry showed, so a
-//! walk cannot run in circles.
+//! One directory is read at a time, and a directory is entered after everything in its parent
+//! directory has been listed. No symbolic link below the base is followed: each directory must be
+//! the one that its entry showed, so a walk cannot run in circles.
 
 mod directory;
 mod format;
@@ -71,8 +72,8 @@ pub struct Walk {
 }
 
 impl Walk {
-    /// The lines of LIST, NLST or MLSD. `now`: in seconds since 1970, UTC; it decides whether a date shows the
-    /// time of day or the year.
+    /// The lines of LIST, NLST or MLSD. `now`: in seconds since 1970, UTC; it decides whether a
+    /// date shows the time of day or the year.
     #[must_use]
     pub fn new(request: ListRequest, now: i64) -> Self {
         let format = Format {
@@ -107,23 +108,25 @@ impl Walk {
         walk
     }
 
-    /// Never shows or enters the names for which `is_hidden(directory, name)` is true. A path that contains such a
-    /// name is not found.
+    /// Never shows or enters the names for which `is_hidden(directory, name)` is true. A path that
+    /// contains such a name is not found.
     #[must_use]
     pub fn hiding(mut self, is_hidden: impl Fn(&FtpPath, &[u8]) -> bool + Send + 'static) -> Self {
         self.rules.is_hidden = Some(Box::new(is_hidden));
         self
     }
 
-    /// Shows the dates of LIST and STAT in another time zone: `utc_offset(time)` are the seconds that local time
-    /// is ahead of UTC at that time. MLSD's times are always in UTC (RFC 3659, section 2.3).
+    /// Shows the dates of LIST and STAT in another time zone: `utc_offset(time)` are the seconds
+    /// that local time is ahead of UTC at that time. MLSD's times are always in UTC (RFC 3659,
+    /// section 2.3).
     #[must_use]
     pub fn in_time_zone(mut self, utc_offset: impl Fn(i64) -> i32 + Send + 'static) -> Self {
         self.progress.format.utc_offset = Some(Box::new(utc_offset));
         self
     }
 
-    /// Walks on for a bounded time, and appends lines to `out`. A question that is not answered is repeated.
+    /// Walks on for a bounded time, and appends lines to `out`. A question that is not answered is
+    /// repeated.
     pub fn step(&mut self, out: &mut Vec<u8>) -> WalkStep<'_> {
         if self.question.is_none() || self.answer.is_some() {
             match self.next_event(out) {
@@ -151,8 +154,9 @@ impl Walk {
         }
     }
 
-    /// Whether the listing has begun, so that [`OpenTransfer`](crate::Action::OpenTransfer) is answered with
-    /// success: the directory is open, the first entry has been found, or the search for it takes long.
+    /// Whether the listing has begun, so that [`OpenTransfer`](crate::Action::OpenTransfer) is
+    /// answered with success: the directory is open, the first entry has been found, or the
+    /// search for it takes long.
     #[must_use]
     pub fn has_begun(&self) -> bool {
         self.progress.has_begun

@@ -34,7 +34,8 @@ impl Context {
             return self.stay(Reply::AUTH_AGAIN);
         }
         if followed {
-            // An attacker may have inserted these bytes, to have them executed as if TLS had protected them.
+            // An attacker may have inserted these bytes, to have them executed as if TLS had
+            // protected them.
             return Flow::Close(Some(Reply::AUTH_INJECTION));
         }
         self.protection = Protection::Tls {

@@ -1,4 +1,5 @@
-//! Command lines that arrive while the session is busy: during a transfer, or while it waits for a passive port.
+//! Command lines that arrive while the session is busy: during a transfer, or while it waits for a
+//! passive port.
 
 use super::Session;
 use super::flow::Phase;
@@ -10,14 +11,15 @@ use crate::command::{
 use crate::reply::Reply;
 
 impl Session {
-    /// During a transfer ABOR and STAT are executed at once. While the session waits for a passive port, ABOR
-    /// and QUIT cancel the wait. All other lines are held.
+    /// During a transfer ABOR and STAT are executed at once. While the session waits for a passive
+    /// port, ABOR and QUIT cancel the wait. All other lines are held.
     pub(super) fn receive_while_busy(&mut self, line: CommandLine<'_>) {
         let CommandLine {
             command, argument, ..
         } = line;
         let awaits_port = self.context.awaits_port();
-        // With an argument, ABOR and QUIT are errors; the reply waits until all earlier lines have theirs.
+        // With an argument, ABOR and QUIT are errors; the reply waits until all earlier lines have
+        // theirs.
         let is_bare = argument.trim_ascii().is_empty();
         match command.verb() {
             Some(Verb::Local(LocalVerb::Abor)) if is_bare => {
@@ -39,8 +41,9 @@ impl Session {
                 let reply = self.context.status(ready);
                 self.context.reply(reply);
             }
-            // The bytes after a held AUTH would be the beginning of a TLS handshake, so AUTH is never held. The
-            // reply is decided now: the settings may have changed when the held lines are executed.
+            // The bytes after a held AUTH would be the beginning of a TLS handshake, so AUTH is
+            // never held. The reply is decided now: the settings may have changed when
+            // the held lines are executed.
             Some(Verb::Protection(ProtectionVerb::Auth)) => {
                 self.held.push_reply(if self.context.config.tls {
                     Reply::AUTH_BUSY

@@ -30,7 +30,8 @@ pub(super) struct Context {
     pub(super) protection: Protection,
     pub(super) epochs: Epochs,
     pub(super) login_failures: u32,
-    /// The client has sent `EPSV ALL`, which applies for the rest of the session (RFC 2428, section 4).
+    /// The client has sent `EPSV ALL`, which applies for the rest of the session (RFC 2428,
+    /// section 4).
     pub(super) extended_only: bool,
     /// The client has sent `OPTS UTF8 ON`: names are not converted.
     pub(super) utf8: bool,
@@ -227,8 +228,8 @@ impl Context {
         }
     }
 
-    /// Checks what the table and the settings require: that TLS is offered, that a password or data is not
-    /// sent in clear text, and whether the command has an argument.
+    /// Checks what the table and the settings require: that TLS is offered, that a password or data
+    /// is not sent in clear text, and whether the command has an argument.
     pub(super) fn check(&self, command: &CommandInfo, argument: &[u8]) -> Result<(), Reply> {
         if command.access == Access::Tls && !self.config.tls {
             return Err(Reply::NOT_IMPLEMENTED);

@@ -1,7 +1,7 @@
 //! The reply to STAT with a path, collected from the driver's batches of entries.
 //!
-//! It is sent as one reply when it is complete: a failure in the middle is still a refusal with its own code, and no
-//! other reply can come between the lines.
+//! It is sent as one reply when it is complete: a failure in the middle is still a refusal with its
+//! own code, and no other reply can come between the lines.
 
 use alloc::borrow::Cow;
 use alloc::vec::Vec;

@@ -52,7 +52,8 @@ impl Context {
         Reply::facts_selected(&facts.option_text())
     }
 
-    /// OPTS UTF8: on, names are not converted; off, the codec of the account converts them, if it has one.
+    /// OPTS UTF8: on, names are not converted; off, the codec of the account converts them, if it
+    /// has one.
     fn utf8_option(&mut self, options: &[u8], ready: Option<&mut Ready>) -> Reply {
         let has_codec = ready.is_some_and(|ready| !ready.account.names().is_identity());
         if options.is_empty() || options.eq_ignore_ascii_case(b"ON") {

@@ -96,8 +96,8 @@ impl Login {
         Flow::Stay
     }
 
-    /// HOST (RFC 7151, section 3). It must come before USER. Any valid host name is accepted: there is only one
-    /// site, and its router may have many names.
+    /// HOST (RFC 7151, section 3). It must come before USER. Any valid host name is accepted: there
+    /// is only one site, and its router may have many names.
     fn host(&self, argument: &[u8]) -> Reply {
         match self.user {
             Some(_) => Reply::HOST_TOO_LATE,

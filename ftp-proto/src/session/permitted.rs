@@ -1,7 +1,8 @@
-//! The only check of rights: a request to the driver that names a path needs the right of its command.
+//! The only check of rights: a request to the driver that names a path needs the right of its
+//! command.
 //!
-//! Only this file makes a [`Permitted`], and the functions that send requests take nothing else, so no command can reach
-//! a file without the check.
+//! Only this file makes a [`Permitted`], and the functions that send requests take nothing else, so
+//! no command can reach a file without the check.
 
 use crate::account::Account;
 use crate::action::{FileRequest, TransferKind, UploadStart};
@@ -22,7 +23,8 @@ pub(super) trait NamesPaths {
 }
 
 impl<R: NamesPaths> Permitted<R> {
-    /// Checks the right of the command for every path. A command whose row has no right may not name one.
+    /// Checks the right of the command for every path. A command whose row has no right may not
+    /// name one.
     pub(super) fn check(
         account: &Account,
         command: &CommandInfo,

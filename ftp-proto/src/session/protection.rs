@@ -11,7 +11,8 @@ pub(super) enum Protection {
 }
 
 impl Protection {
-    /// The state after PBSZ 0 and PROT P. Clients of implicit FTPS expect it without sending these commands.
+    /// The state after PBSZ 0 and PROT P. Clients of implicit FTPS expect it without sending these
+    /// commands.
     pub(super) const IMPLICIT: Self = Self::Tls {
         buffer_size_sent: true,
         data_private: true,

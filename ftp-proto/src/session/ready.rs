@@ -1,5 +1,5 @@
-//! The state of a session between login and logout. The handlers of its commands are in `ready/`, one file for
-//! each group of commands.
+//! The state of a session between login and logout. The handlers of its commands are in `ready/`,
+//! one file for each group of commands.
 
 mod data;
 mod dispatch;
@@ -39,7 +39,8 @@ pub(super) struct Ready {
     pub(super) representation: Representation,
     pub(super) facts: FactSet,
     pub(super) data: DataSetup,
-    /// The driver has reported a connection that is not the client's: what that moves does not count.
+    /// The driver has reported a connection that is not the client's: what that moves does not
+    /// count.
     stranger: Option<DataId>,
     pub(super) transfer: Transfer,
     /// The offset of the next transfer (REST).
@@ -78,7 +79,8 @@ impl Ready {
         }
     }
 
-    /// Sends a file request to the driver if the account has the right of the command, or replies that it cannot.
+    /// Sends a file request to the driver if the account has the right of the command, or replies
+    /// that it cannot.
     pub(super) fn ask(
         &self,
         context: &mut Context,
@@ -165,7 +167,8 @@ impl Ready {
         true
     }
 
-    /// The data connection of the transfer is ready for bytes, or has moved them. Returns whether that is new.
+    /// The data connection of the transfer is ready for bytes, or has moved them. Returns whether
+    /// that is new.
     pub(super) fn data_moved(&mut self, data: DataId, bytes_total: Option<u64>) -> bool {
         match &mut self.transfer {
             Transfer::Running(running)
@@ -177,7 +180,8 @@ impl Ready {
         }
     }
 
-    /// Takes the data connection that was set up for a transfer, and whether it is established already.
+    /// Takes the data connection that was set up for a transfer, and whether it is established
+    /// already.
     pub(super) fn take_data(
         &mut self,
         context: &mut Context,

@@ -1,8 +1,9 @@
-//! The environment: flags as variables `FTP_SERVER_SYNC_…`, the password, and where state is stored.
+//! The environment: flags as variables `FTP_SERVER_SYNC_…`, the password, and where state is
+//! stored.
 //!
-//! `--passive-ports` is `FTP_SERVER_SYNC_PASSIVE_PORTS`. A switch has the value `yes` or `no`, a flag that
-//! may be repeated has a list with commas (paths: colons) between the entries, and an empty value
-//! counts as not set. Variables are read once, at start.
+//! `--passive-ports` is `FTP_SERVER_SYNC_PASSIVE_PORTS`. A switch has the value `yes` or `no`, a
+//! flag that may be repeated has a list with commas (paths: colons) between the entries, and an
+//! empty value counts as not set. Variables are read once, at start.
 
 use std::ffi::{OsStr, OsString};
 use std::os::unix::ffi::OsStrExt;
@@ -68,7 +69,8 @@ impl Environment {
     }
 }
 
-/// Notes about variables that look like flags and are ignored, from the names and values of all variables.
+/// Notes about variables that look like flags and are ignored, from the names and values of all
+/// variables.
 pub fn environment_notes(variables: impl IntoIterator<Item = (OsString, OsString)>) -> Vec<String> {
     let table = flags::table();
     let (mut of_kubernetes, mut notes) = (Vec::new(), Vec::new());

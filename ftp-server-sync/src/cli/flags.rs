@@ -1,4 +1,5 @@
-//! The table of flags: a flag is declared here, with its letter, its help, its type and its default.
+//! The table of flags: a flag is declared here, with its letter, its help, its type and its
+//! default.
 
 use std::ffi::OsString;
 use std::net::{IpAddr, Ipv4Addr};
@@ -98,7 +99,8 @@ pub(super) struct Flags {
     /// refuse transfers without TLS
     #[argh(switch)]
     pub(super) tls_data_required: bool,
-    /// listen on this port too, for clients that begin with TLS at once (implicit FTPS, usually 990)
+    /// listen on this port too, for clients that begin with TLS at once (implicit FTPS, usually
+    /// 990)
     #[argh(option, arg_name = "PORT", from_str_fn(values::port))]
     pub(super) tls_implicit: Option<u16>,
     /// accept only data connections that resume the TLS session of their control connection

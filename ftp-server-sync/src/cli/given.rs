@@ -53,7 +53,8 @@ impl Given {
 }
 
 impl GivenFlags {
-    /// Adds a flag, unless its value suits no flag, or it is given already and must not be repeated.
+    /// Adds a flag, unless its value suits no flag, or it is given already and must not be
+    /// repeated.
     pub(super) fn add(
         &mut self,
         flag: Flag,

@@ -5,9 +5,9 @@ use std::str::FromStr;
 
 use crate::net::interfaces::Interfaces;
 
-/// Each line of `golden` that begins with `$ ` is a question, and the lines after it are its answer. Checks that
-/// `answer` still gives the same answers, and that there are at least `count` questions. A program without TLS is
-/// not asked about it.
+/// Each line of `golden` that begins with `$ ` is a question, and the lines after it are its
+/// answer. Checks that `answer` still gives the same answers, and that there are at least `count`
+/// questions. A program without TLS is not asked about it.
 #[track_caller]
 pub(crate) fn check(
     file: &str,

@@ -1,8 +1,10 @@
-//! "Did you mean": the name that a wrong one probably stands for, by one rule for every source of flags.
+//! "Did you mean": the name that a wrong one probably stands for, by one rule for every source of
+//! flags.
 
 use std::mem;
 
-/// The only name that begins with `wrong`, or else the nearest one; names are written without dashes in front.
+/// The only name that begins with `wrong`, or else the nearest one; names are written without
+/// dashes in front.
 pub(super) fn suggest<'a>(wrong: &str, names: &[&'a str]) -> Option<&'a str> {
     let wrong = wrong.to_ascii_lowercase().replace('_', "-");
     let mut longer = names.iter().filter(|name| name.starts_with(&wrong));
@@ -14,7 +16,8 @@ pub(super) fn suggest<'a>(wrong: &str, names: &[&'a str]) -> Option<&'a str> {
     (edits(&wrong, nearest) <= EDITS_MAX.min(wrong.len() / 3)).then_some(nearest)
 }
 
-/// How many letters must be added, removed, replaced, or swapped with their neighbour to turn `from` into `to`.
+/// How many letters must be added, removed, replaced, or swapped with their neighbour to turn
+/// `from` into `to`.
 fn edits(from: &str, to: &str) -> usize {
     let (from, to) = (from.as_bytes(), to.as_bytes());
     let mut before = Vec::new();

@@ -1,6 +1,7 @@
 //! REST before RETR in TYPE A: finds the place in the file where the client's copy ends.
 //!
-//! The offset counts octets as they were sent, two for each line end, so the file is read up to that place.
+//! The offset counts octets as they were sent, two for each line end, so the file is read up to
+//! that place.
 
 use std::io::ErrorKind;
 use std::os::unix::fs::FileExt;
@@ -9,8 +10,8 @@ use ftp_proto::{Refusal, ascii};
 
 use crate::fs::download::Download;
 
-/// Skips the first `octets` of the text that `download` would send. Afterwards the offset of `download` is the
-/// place in the file from which the encoder continues.
+/// Skips the first `octets` of the text that `download` would send. Afterwards the offset of
+/// `download` is the place in the file from which the encoder continues.
 ///
 /// # Errors
 ///

@@ -78,9 +78,10 @@ impl DataListener {
         self.listener.yield_deadline()
     }
 
-    /// Accepts the client's connection if it is there. Connections of other sessions' clients are handed to
-    /// those sessions, all others are closed, and the listener stays open for the client. One turn accepts a
-    /// bounded number: the control connection and the timers come in between.
+    /// Accepts the client's connection if it is there. Connections of other sessions' clients are
+    /// handed to those sessions, all others are closed, and the listener stays open for the
+    /// client. One turn accepts a bounded number: the control connection and the timers come in
+    /// between.
     pub(crate) fn accept(mut self) -> io::Result<AcceptOutcome> {
         for _ in 0..ACCEPTS_PER_TURN_MAX {
             match self.listener.accept()? {
@@ -108,8 +109,8 @@ impl DataListener {
         Ok(AcceptOutcome::Pending(self))
     }
 
-    /// Logs the first, the tenth, the hundredth connection and so on: strangers must not be able to fill the
-    /// log.
+    /// Logs the first, the tenth, the hundredth connection and so on: strangers must not be able to
+    /// fill the log.
     fn log_rejected(&mut self, address: SocketAddr) {
         self.rejected = self.rejected.saturating_add(1);
         let count = self.rejected;

@@ -1,9 +1,9 @@
 //! Data connections whose transfer has ended, until the client has closed its side too.
 //!
-//! A socket that is closed with unread bytes resets the connection, and the client may lose bytes that it has
-//! not read yet. That happens after a download over TLS, when the client answers with a close_notify. After an
-//! upload that failed because the disk is full, the client may still be sending, and would see the reset before
-//! the reply. The reply does not wait for this.
+//! A socket that is closed with unread bytes resets the connection, and the client may lose bytes
+//! that it has not read yet. That happens after a download over TLS, when the client answers with a
+//! close_notify. After an upload that failed because the disk is full, the client may still be
+//! sending, and would see the reset before the reply. The reply does not wait for this.
 
 use std::io::{ErrorKind, Read};
 use std::time::{Duration, Instant};
@@ -42,10 +42,12 @@ impl Lingering {
         if self.ready { now } else { self.until }
     }
 
-    /// Reads and discards received bytes, a bounded number at a time. True when the connection can be closed.
+    /// Reads and discards received bytes, a bounded number at a time. True when the connection can
+    /// be closed.
     ///
-    /// Never inlined into its caller, which runs in every session: a function's whole stack frame is touched when
-    /// it is entered, so that sessions without a lingering connection would use memory for the buffer too.
+    /// Never inlined into its caller, which runs in every session: a function's whole stack frame
+    /// is touched when it is entered, so that sessions without a lingering connection would use
+    /// memory for the buffer too.
     #[inline(never)]
     pub(crate) fn is_over(&mut self, registry: &Registry, now: Instant) -> bool {
         if now >= self.until {

@@ -1,7 +1,7 @@
 //! Moves the bytes of a transfer, in bounded steps, and never blocks.
 //!
-//! A pump is `Done(Ok)` only when every byte has moved: a file that became shorter, a full disk and a lost
-//! connection are errors.
+//! A pump is `Done(Ok)` only when every byte has moved: a file that became shorter, a full disk and
+//! a lost connection are errors.
 
 use std::fs::File;
 use std::io::{self, ErrorKind, Write};
@@ -117,8 +117,8 @@ impl Pump {
         self.bytes
     }
 
-    /// Moves up to about `budget` bytes. Call it only when the data connection exists: an upload changes its
-    /// file from now on.
+    /// Moves up to about `budget` bytes. Call it only when the data connection exists: an upload
+    /// changes its file from now on.
     pub(crate) fn step(&mut self, stream: &mut Stream, budget: usize) -> PumpStep {
         let mut moved = 0;
         while moved < budget {

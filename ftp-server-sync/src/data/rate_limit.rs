@@ -1,5 +1,5 @@
-//! Rate limits of a session's transfers. The session waits in its poll, so that it still reads commands
-//! meanwhile.
+//! Rate limits of a session's transfers. The session waits in its poll, so that it still reads
+//! commands meanwhile.
 
 use std::num::NonZeroU64;
 use std::time::Instant;
@@ -9,7 +9,8 @@ use ftp_proto::rate::{Allowance, RateLimit};
 
 use crate::settings::Rates;
 
-/// The session's limits. They hold across transfers: many small files are not faster than a large one.
+/// The session's limits. They hold across transfers: many small files are not faster than a large
+/// one.
 #[derive(Debug)]
 pub(crate) struct RateLimits {
     rates: Rates,

@@ -42,7 +42,8 @@ impl Stream {
         }
     }
 
-    /// Writes some of `bytes`. With TLS they are sent for certain only after [`flush`](Self::flush).
+    /// Writes some of `bytes`. With TLS they are sent for certain only after
+    /// [`flush`](Self::flush).
     pub(crate) fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
         match &mut self.tls {
             None => self.socket.write(bytes),
@@ -58,8 +59,8 @@ impl Stream {
         }
     }
 
-    /// Sends TLS's close_notify; `WouldBlock` while it is unsent. Does nothing in clear text, where the end of
-    /// the connection says the same.
+    /// Sends TLS's close_notify; `WouldBlock` while it is unsent. Does nothing in clear text, where
+    /// the end of the connection says the same.
     pub(crate) fn send_close_notify(&mut self) -> io::Result<()> {
         match &mut self.tls {
             None => Ok(()),

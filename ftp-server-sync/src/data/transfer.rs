@@ -191,8 +191,8 @@ impl Transfer {
         }
     }
 
-    /// Ends the transfer early. With `drain`, bytes of an upload that have arrived already are still written,
-    /// and an upload whose end has arrived is complete.
+    /// Ends the transfer early. With `drain`, bytes of an upload that have arrived already are
+    /// still written, and an upload whose end has arrived is complete.
     pub(crate) fn abort(&mut self, drain: bool) -> Result<(), TransferError> {
         if let TransferConnection::Open(stream) = &mut self.connection
             && self.request.kind.is_upload()
@@ -204,7 +204,8 @@ impl Transfer {
         Err(TransferError::Aborted)
     }
 
-    /// The data connection of a transfer with this result, if its client may still be reading or writing.
+    /// The data connection of a transfer with this result, if its client may still be reading or
+    /// writing.
     pub(crate) fn into_lingering(self, result: Result<(), TransferError>) -> Option<Stream> {
         let is_upload = self.request.kind.is_upload();
         match (self.connection, result) {
@@ -220,7 +221,8 @@ impl Transfer {
         }
     }
 
-    /// Accepts the client's connection, and returns its peer. `None` if it is not there yet: the poll reports it.
+    /// Accepts the client's connection, and returns its peer. `None` if it is not there yet: the
+    /// poll reports it.
     fn accept(
         &mut self,
         listener: DataListener,
@@ -283,8 +285,8 @@ impl Transfer {
         };
         match result {
             Ok(()) if !self.is_proven(&mut stream) => {
-                // No byte has moved, and none will. The connection lingers, so that a client that does not
-                // resume sessions can read the reply that says why.
+                // No byte has moved, and none will. The connection lingers, so that a client that
+                // does not resume sessions can read the reply that says why.
                 let _ = stream.stream().end_sending();
                 self.connection = TransferConnection::Refused(stream);
                 AdvanceOutcome::Done(Err(TransferError::NotResumed))

@@ -1,6 +1,7 @@
 //! Permission bits and times: SITE CHMOD, SITE UMASK, MFMT.
 //!
-//! Only regular files and directories are changed, and setuid, setgid and sticky bits are never set.
+//! Only regular files and directories are changed, and setuid, setgid and sticky bits are never
+//! set.
 
 use std::fs::File;
 use std::io;
@@ -13,8 +14,8 @@ use rustix::fs::{AtFlags, FileType, Timespec, Timestamps, UTIME_OMIT};
 use super::root::{Root, changeable, refusal, relative};
 
 impl Root {
-    /// Sets exactly these permission bits on a file. A directory keeps its setgid and sticky bits, as with
-    /// the program `chmod`.
+    /// Sets exactly these permission bits on a file. A directory keeps its setgid and sticky bits,
+    /// as with the program `chmod`.
     pub(super) fn change_mode(&self, path: &FtpPath, mode: u32) -> Result<(), Refusal> {
         let name = relative(changeable(path)?);
         let metadata = self

@@ -30,8 +30,8 @@ impl Root {
     }
 }
 
-/// The entry for `name` in the directory `parent`; `stat` is about the name itself, not about the target of
-/// a link.
+/// The entry for `name` in the directory `parent`; `stat` is about the name itself, not about the
+/// target of a link.
 #[allow(
     clippy::unnecessary_cast,
     reason = "the fields have other types on 32-bit machines"

@@ -1,4 +1,5 @@
-//! Listings: opens directories beneath the root, reads names and looks at them, as a walk of the core asks.
+//! Listings: opens directories beneath the root, reads names and looks at them, as a walk of the
+//! core asks.
 //!
 //! Entries are read while the lines are sent: memory does not grow with their number.
 
@@ -49,13 +50,13 @@ enum Advance {
 }
 
 impl Root {
-    /// Opens what is to be listed: a directory, a single file, or the matches of a path with wildcards. `notices`
-    /// are for the log.
+    /// Opens what is to be listed: a directory, a single file, or the matches of a path with
+    /// wildcards. `notices` are for the log.
     ///
     /// # Errors
     ///
-    /// The file system's refusal, or that nothing matches. Where many names have to be looked at first, the
-    /// latter shows only later, at the end of the lines.
+    /// The file system's refusal, or that nothing matches. Where many names have to be looked at
+    /// first, the latter shows only later, at the end of the lines.
     pub(crate) fn list(
         &self,
         walk: Walk,
@@ -84,8 +85,8 @@ impl ListingLines {
     ///
     /// # Errors
     ///
-    /// The file system's refusal if a directory cannot be read to its end. An entry without attributes, such as
-    /// one that was removed meanwhile, is left out.
+    /// The file system's refusal if a directory cannot be read to its end. An entry without
+    /// attributes, such as one that was removed meanwhile, is left out.
     pub(crate) fn next_line(&mut self, out: &mut Vec<u8>) -> Result<NextLine, Refusal> {
         if !self.ahead.is_empty() {
             out.append(&mut self.ahead);
@@ -173,7 +174,8 @@ mod tests {
     use std::os::unix::fs::symlink;
     use std::path::Path;
 
-    /// What is listed recursively in `top`; `change` is called when `a` has been listed and is not entered yet.
+    /// What is listed recursively in `top`; `change` is called when `a` has been listed and is not
+    /// entered yet.
     fn listed_with(change: impl Fn(&Path)) -> String {
         let directory = tempfile::tempdir().unwrap();
         let root = directory.path();

@@ -13,7 +13,8 @@ use rustix::io::Errno;
 use super::root::{Root, changeable, refusal, relative};
 
 impl Root {
-    /// Performs a request that needs no data connection, except STAT, which takes longer: [`Root::status`].
+    /// Performs a request that needs no data connection, except STAT, which takes longer:
+    /// [`Root::status`].
     ///
     /// # Errors
     ///

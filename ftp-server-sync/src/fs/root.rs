@@ -28,7 +28,8 @@ impl Root {
     ///
     /// # Errors
     ///
-    /// The system's error, with the directory's path, if it is missing, not a directory, or not readable.
+    /// The system's error, with the directory's path, if it is missing, not a directory, or not
+    /// readable.
     pub(crate) fn open(directory: &Path) -> io::Result<Self> {
         let opened = Dir::open_ambient_dir(directory, ambient_authority());
         let opened = opened.map_err(|error| {
@@ -52,7 +53,8 @@ impl Root {
             .map_err(|error| refusal(&error))
     }
 
-    /// A handle of a directory, and its attributes. It can look up names, and need not have the right to read the directory.
+    /// A handle of a directory, and its attributes. It can look up names, and need not have the
+    /// right to read the directory.
     ///
     /// # Errors
     ///

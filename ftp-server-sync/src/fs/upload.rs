@@ -12,8 +12,8 @@ use rustix::fs::{Access, AtFlags};
 use super::attributes::apply_umask;
 use super::root::{Root, changeable, refusal, relative};
 
-/// A file to receive into. It is not changed yet; only STOU's file exists already, because its name has
-/// to be announced.
+/// A file to receive into. It is not changed yet; only STOU's file exists already, because its name
+/// has to be announced.
 #[derive(Debug)]
 pub(crate) struct Upload {
     target: UploadTarget,
@@ -24,8 +24,8 @@ pub(crate) struct Upload {
 #[derive(Debug)]
 enum UploadTarget {
     Existing(File),
-    /// To be created when the upload begins: until then another client may create, and write, a file of
-    /// this name.
+    /// To be created when the upload begins: until then another client may create, and write, a
+    /// file of this name.
     New {
         root: Root,
         path: FtpPath,
@@ -47,8 +47,9 @@ impl Root {
     ///
     /// # Errors
     ///
-    /// The file system's refusal; [`Refusal::OffsetTooLarge`] for an offset behind the end; [`Refusal::Exists`] if a
-    /// file exists that may not be replaced, and for STOU when no free name was found.
+    /// The file system's refusal; [`Refusal::OffsetTooLarge`] for an offset behind the end;
+    /// [`Refusal::Exists`] if a file exists that may not be replaced, and for STOU when no free
+    /// name was found.
     pub(crate) fn upload(
         &self,
         path: &FtpPath,
@@ -129,7 +130,8 @@ impl Upload {
         }
     }
 
-    /// The data connection exists: from now on the file is written. Bytes behind the offset are removed.
+    /// The data connection exists: from now on the file is written. Bytes behind the offset are
+    /// removed.
     ///
     /// # Errors
     ///
@@ -212,7 +214,8 @@ fn options(start: UploadStart) -> OpenOptions {
     options
 }
 
-/// Whether an upload may go on at this offset of a file. `replace`: bytes behind the offset may be removed.
+/// Whether an upload may go on at this offset of a file. `replace`: bytes behind the offset may be
+/// removed.
 fn check_offset(size: u64, offset: u64, replace: bool) -> Result<(), Refusal> {
     if offset > size {
         return Err(Refusal::OffsetTooLarge);

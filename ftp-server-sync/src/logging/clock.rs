@@ -1,5 +1,5 @@
-//! The wall clock of this machine, in UTC. Small machines have no battery for it: after their start it may
-//! show 1970.
+//! The wall clock of this machine, in UTC. Small machines have no battery for it: after their start
+//! it may show 1970.
 
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 

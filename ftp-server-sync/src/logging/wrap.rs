@@ -1,8 +1,9 @@
 //! Breaks texts for people into lines.
 
-/// Puts `head` in front of `text`, which is broken into lines of at most `width` characters that begin at
-/// `column`. White space separates words, and no word is broken. If there is no room for two blanks between
-/// `head` and `column`, `head` has a line of its own. Each line ends with a line end, and never with a blank.
+/// Puts `head` in front of `text`, which is broken into lines of at most `width` characters that
+/// begin at `column`. White space separates words, and no word is broken. If there is no room for
+/// two blanks between `head` and `column`, `head` has a line of its own. Each line ends with a line
+/// end, and never with a blank.
 pub(crate) fn wrap(head: &str, column: usize, width: usize, text: &str) -> String {
     let mut lines = String::new();
     let mut line = head.to_owned();

@@ -4,7 +4,8 @@ use std::io::Write;
 
 use super::{clock, format};
 
-/// From now on, writes the log lines of the whole process to stderr, if they have at least this level.
+/// From now on, writes the log lines of the whole process to stderr, if they have at least this
+/// level.
 ///
 /// A reload changes the level by [`log::set_max_level`].
 ///

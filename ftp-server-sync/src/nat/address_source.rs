@@ -1,8 +1,9 @@
 //! Resolves the host names among the public addresses again and again.
 //!
-//! No session waits for the system's resolver. Each lookup runs in a thread of its own that ends by itself,
-//! there is at most one lookup for each name, and the last good answer stays in use until there is a new one.
-//! Everything but [`look_up`] is pure: times and answers are arguments, log lines are results.
+//! No session waits for the system's resolver. Each lookup runs in a thread of its own that ends by
+//! itself, there is at most one lookup for each name, and the last good answer stays in use until
+//! there is a new one. Everything but [`look_up`] is pure: times and answers are arguments, log
+//! lines are results.
 
 use std::collections::BTreeMap;
 use std::io;
@@ -21,8 +22,8 @@ use crate::settings::{AddressSource, Names, Settings, unusable};
 pub(crate) struct AddressResolver {
     refresh: Duration,
     names: BTreeMap<String, NameState>,
-    /// The lookups that have not returned, with their start. Some names may not be in the settings any
-    /// more; they can come back.
+    /// The lookups that have not returned, with their start. Some names may not be in the settings
+    /// any more; they can come back.
     pending: BTreeMap<String, Instant>,
 }
 
@@ -79,7 +80,8 @@ impl AddressResolver {
         }
     }
 
-    /// The names to look up now. The lookup of each is pending until [`on_result`](Self::on_result).
+    /// The names to look up now. The lookup of each is pending until
+    /// [`on_result`](Self::on_result).
     pub(crate) fn take_due(&mut self, now: Instant) -> Vec<String> {
         let is_due = |name: &String, state: &NameState| {
             state.next_lookup <= now && !self.pending.contains_key(name.as_str())
@@ -240,15 +242,15 @@ fn unreachable_reason(address: Ipv4Addr) -> Option<&'static str> {
     }
 }
 
-/// The time until the next lookup. An outage is often short, so the first retry comes soon. A name that does
-/// not exist must not cause many lookups, so the pauses grow.
+/// The time until the next lookup. An outage is often short, so the first retry comes soon. A name
+/// that does not exist must not cause many lookups, so the pauses grow.
 fn retry_pause(failures: u32) -> Duration {
     let doubled = 2_u32.saturating_pow(failures);
     PAUSE_FIRST.saturating_mul(doubled).min(PAUSE_MAX)
 }
 
-/// Looks a name up in a thread of its own, and passes the result to `on_result` there. No thread waits for
-/// it, because the system's resolver cannot be interrupted.
+/// Looks a name up in a thread of its own, and passes the result to `on_result` there. No thread
+/// waits for it, because the system's resolver cannot be interrupted.
 ///
 /// # Errors
 ///

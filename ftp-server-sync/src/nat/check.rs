@@ -39,8 +39,8 @@ pub enum Verdict {
     CannotStart(String),
 }
 
-/// Reads the interfaces of this machine, resolves host names (which takes 5 seconds at most), and probes
-/// ports.
+/// Reads the interfaces of this machine, resolves host names (which takes 5 seconds at most), and
+/// probes ports.
 ///
 /// # Errors
 ///
@@ -52,8 +52,8 @@ pub fn check(settings: &Settings) -> io::Result<Report> {
         Err(error) => (None, Some(error.to_string())),
     };
     let start_problem = start_problem(settings).or(certificate_problem);
-    // Where the server runs already, its own passive ports would look like another program's, and probing
-    // them would disturb it.
+    // Where the server runs already, its own passive ports would look like another program's, and
+    // probing them would disturb it.
     let unavailable_ports = match (&settings.passive_ports, &start_problem) {
         (Some(range), None) => {
             port_probe::probe_ports(*range, &settings.local_addresses(&interfaces))

@@ -1,7 +1,7 @@
 //! What is wrong with the settings on this machine, for the log at start and for `--check`.
 //!
-//! Pure: the state of the machine comes as an argument. Each finding says what will happen and names the
-//! flag to change.
+//! Pure: the state of the machine comes as an argument. Each finding says what will happen and
+//! names the flag to change.
 
 pub(crate) mod addresses;
 pub(crate) mod certificate;

@@ -1,8 +1,9 @@
-//! Counts the clients that were sent to a passive port and did not connect, over all sessions, for the log.
+//! Counts the clients that were sent to a passive port and did not connect, over all sessions, for
+//! the log.
 //!
-//! Clients that fail for the same reason are counted together, so that no reason can fill the log, and memory
-//! is bounded. While nothing is counted, a data connection costs one atomic read here and no lock. No line is
-//! written while the lock is held.
+//! Clients that fail for the same reason are counted together, so that no reason can fill the log,
+//! and memory is bounded. While nothing is counted, a data connection costs one atomic read here
+//! and no lock. No line is written while the lock is held.
 
 use std::fmt::Write;
 use std::net::IpAddr;
@@ -25,8 +26,8 @@ pub(crate) struct NeverConnectedLog {
 
 #[derive(Debug, Default)]
 struct FailureGroups {
-    /// There are few, so a search through all of them is the simplest. The one that was counted last is at
-    /// the end.
+    /// There are few, so a search through all of them is the simplest. The one that was counted
+    /// last is at the end.
     groups: Vec<FailureGroup>,
 }
 
@@ -64,8 +65,8 @@ enum Logged {
 }
 
 impl NeverConnectedLog {
-    /// Counts a connection that the client at `peer` did not open, and logs a line if one is due. `has_range`:
-    /// passive ports are limited to a range, which a router can forward.
+    /// Counts a connection that the client at `peer` did not open, and logs a line if one is due.
+    /// `has_range`: passive ports are limited to a range, which a router can forward.
     pub(crate) fn on_never_connected(
         &self,
         peer: IpAddr,
@@ -95,8 +96,8 @@ impl NeverConnectedLog {
             .store(groups.is_counting(), Ordering::Relaxed);
     }
 
-    /// The settings have changed: earlier failures say nothing about the new ones. (A new address of a host
-    /// name needs no such call, because another address is another group.)
+    /// The settings have changed: earlier failures say nothing about the new ones. (A new address
+    /// of a host name needs no such call, because another address is another group.)
     pub(crate) fn clear(&self) {
         let mut groups = self.groups();
         *groups = FailureGroups::default();
@@ -116,7 +117,8 @@ impl NeverConnectedLog {
 }
 
 impl FailureGroups {
-    /// Returns a line if one is due: for the first connection of a group, and again when there are several.
+    /// Returns a line if one is due: for the first connection of a group, and again when there are
+    /// several.
     fn on_never_connected(
         &mut self,
         peer: IpAddr,

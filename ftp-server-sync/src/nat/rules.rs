@@ -1,8 +1,9 @@
-//! `--rules`: the rules that a router, docker or the machine's own firewall needs for these settings.
+//! `--rules`: the rules that a router, docker or the machine's own firewall needs for these
+//! settings.
 //!
-//! They forward or open exactly the control port, the port of implicit TLS and the passive ports. Rules are
-//! printed and never loaded. Where the settings are ambiguous, no rules are printed, so that printed rules
-//! can be loaded without changes.
+//! They forward or open exactly the control port, the port of implicit TLS and the passive ports.
+//! Rules are printed and never loaded. Where the settings are ambiguous, no rules are printed, so
+//! that printed rules can be loaded without changes.
 
 use std::error::Error;
 use std::fmt;
@@ -30,7 +31,8 @@ pub enum RulesKind {
     Ufw,
 }
 
-/// Why no rules can be printed. Its `Display` says what is missing or ambiguous, and what to change.
+/// Why no rules can be printed. Its `Display` says what is missing or ambiguous, and what to
+/// change.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct RulesError {
     problem: String,
@@ -162,8 +164,8 @@ fn ports(settings: &Settings, kind: RulesKind) -> Result<ForwardedPorts, RulesEr
     })
 }
 
-/// The private address of each public one. The router's own addresses come last, because they include the
-/// others.
+/// The private address of each public one. The router's own addresses come last, because they
+/// include the others.
 fn forwarded_addresses(
     settings: &Settings,
     interfaces: &Interfaces,
@@ -212,7 +214,8 @@ fn forwarded_addresses(
     Ok(addresses)
 }
 
-/// The private address of `--masquerade-address`; `None` if the map covers every address of the server.
+/// The private address of `--masquerade-address`; `None` if the map covers every address of the
+/// server.
 fn private_address(
     settings: &Settings,
     interfaces: &Interfaces,
@@ -275,8 +278,8 @@ fn first_of(addresses: &[Ipv4Addr], interfaces: &Interfaces) -> Option<Ipv4Addr>
         .copied()
 }
 
-/// The destinations that the firewall of this machine must accept: addresses, or a network where the server
-/// listens on all addresses.
+/// The destinations that the firewall of this machine must accept: addresses, or a network where
+/// the server listens on all addresses.
 fn destinations(settings: &Settings) -> Vec<String> {
     // The sockets of implicit TLS have the same addresses.
     let reachable = settings

@@ -1,7 +1,7 @@
 //! The addresses, networks and gateways of this machine.
 //!
-//! Local networks come from the netmasks of the interfaces, never from the private address ranges of
-//! RFC 1918: behind two routers, a private address can be as far away as any other.
+//! Local networks come from the netmasks of the interfaces, never from the private address ranges
+//! of RFC 1918: behind two routers, a private address can be as far away as any other.
 
 use std::collections::BTreeSet;
 use std::fs;
@@ -60,9 +60,9 @@ impl Interfaces {
         Ok(interfaces)
     }
 
-    /// The addresses among `addresses` that a router can forward to, or that the Internet can reach: those
-    /// of interfaces that default routes use, and those in a network with a default gateway. If there is no
-    /// such address, all of them.
+    /// The addresses among `addresses` that a router can forward to, or that the Internet can
+    /// reach: those of interfaces that default routes use, and those in a network with a
+    /// default gateway. If there is no such address, all of them.
     pub(crate) fn reachable_by_router(&self, addresses: &[Ipv4Addr]) -> Vec<Ipv4Addr> {
         let has_gateway = |network: &&IpNet| {
             let mut gateways = self.gateways.iter().map(IpAddr::to_canonical);
@@ -100,8 +100,8 @@ fn default_routes() -> io::Result<Vec<DefaultRoute>> {
     Ok(routes)
 }
 
-/// A table that does not exist or may not be read is empty. Every other error is returned: a process that
-/// is out of descriptors must not conclude that all routers are gone.
+/// A table that does not exist or may not be read is empty. Every other error is returned: a
+/// process that is out of descriptors must not conclude that all routers are gone.
 fn read_table(path: &str) -> io::Result<String> {
     fs::read_to_string(path).or_else(|error| match error.kind() {
         ErrorKind::NotFound | ErrorKind::PermissionDenied => {

@@ -1,7 +1,7 @@
 //! Which passive ports other programs use on this machine, found out by trying.
 //!
-//! Each port is bound in the same way as for a passive listener, and released at once. Probe before any of
-//! the ports is leased: a port of this server would look like another program's.
+//! Each port is bound in the same way as for a passive listener, and released at once. Probe before
+//! any of the ports is leased: a port of this server would look like another program's.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::io::ErrorKind;
@@ -20,8 +20,8 @@ pub(crate) struct UnavailablePorts {
 }
 
 impl UnavailablePorts {
-    /// The sets of ports in use, each with the addresses where that is so. The list of addresses is empty if
-    /// it is so on every address that was tried.
+    /// The sets of ports in use, each with the addresses where that is so. The list of addresses is
+    /// empty if it is so on every address that was tried.
     pub(crate) fn in_use_by_ports(&self) -> Vec<(BTreeSet<u16>, Vec<String>)> {
         let mut groups: Vec<(BTreeSet<u16>, Vec<String>)> = Vec::new();
         for (address, ports) in &self.in_use {
@@ -42,8 +42,8 @@ impl UnavailablePorts {
     }
 }
 
-/// Tries each port on each address. An address that cannot be bound at all is not reported here. A very long
-/// range is not tried: that would take seconds, and enough of its ports are free.
+/// Tries each port on each address. An address that cannot be bound at all is not reported here. A
+/// very long range is not tried: that would take seconds, and enough of its ports are free.
 pub(crate) fn probe_ports(range: PortRange, addresses: &[IpAddr]) -> UnavailablePorts {
     let mut unavailable = UnavailablePorts::default();
     if range.count() > PORTS_TRIED_MAX {
@@ -68,7 +68,8 @@ fn needs_scope(address: &IpAddr) -> bool {
     matches!(address, IpAddr::V6(address) if address.is_unicast_link_local())
 }
 
-/// The ports as text, such as `60003, 60007-60009`; after the first few runs, only how many more there are.
+/// The ports as text, such as `60003, 60007-60009`; after the first few runs, only how many more
+/// there are.
 pub(crate) fn describe_ports(ports: &BTreeSet<u16>) -> String {
     let mut runs: Vec<(u16, u16)> = Vec::new();
     for &port in ports {

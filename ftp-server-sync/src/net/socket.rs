@@ -7,8 +7,8 @@ use mio::net::{TcpListener, TcpStream};
 use rustix::io::Errno;
 use socket2::{Domain, Protocol, Socket, Type};
 
-/// Listens on `address`. With `dual_stack`, an IPv6 socket accepts IPv4 clients too; for an IPv4 address it
-/// changes nothing.
+/// Listens on `address`. With `dual_stack`, an IPv6 socket accepts IPv4 clients too; for an IPv4
+/// address it changes nothing.
 pub(crate) fn listen(address: SocketAddr, dual_stack: bool) -> io::Result<TcpListener> {
     let socket = open(address)?;
     if address.is_ipv6() {
@@ -29,7 +29,8 @@ pub(crate) fn connect(local: SocketAddr, target: SocketAddr) -> io::Result<TcpSt
     }
 }
 
-/// Whether this machine lacks the address family, or the address: without IPv6, the system reports either.
+/// Whether this machine lacks the address family, or the address: without IPv6, the system reports
+/// either.
 pub(crate) fn is_family_missing(error: &io::Error) -> bool {
     let errno = Errno::from_io_error(error);
     matches!(errno, Some(Errno::AFNOSUPPORT | Errno::ADDRNOTAVAIL))
@@ -41,7 +42,8 @@ fn open(address: SocketAddr) -> io::Result<Socket> {
 }
 
 fn bind(socket: &Socket, address: SocketAddr) -> io::Result<()> {
-    // Connections of an earlier socket at this address may be open, or in TIME_WAIT, for a long time.
+    // Connections of an earlier socket at this address may be open, or in TIME_WAIT, for a long
+    // time.
     socket.set_reuse_address(true)?;
     socket.bind(&address.into())
 }
@@ -50,6 +52,6 @@ fn is_in_progress(error: &io::Error) -> bool {
     error.kind() == ErrorKind::WouldBlock || Errno::from_io_error(error) == Some(Errno::INPROGRESS)
 }
 
-/// Connections that wait in the kernel until they are accepted. Strangers who connect to a passive port wait
-/// there too, and must not displace its client.
+/// Connections that wait in the kernel until they are accepted. Strangers who connect to a passive
+/// port wait there too, and must not displace its client.
 const BACKLOG: i32 = 1024;

@@ -1,7 +1,7 @@
 //! Notices when this machine's addresses or routes change.
 //!
-//! The messages of the kernel are not parsed. Any message means that something has changed, and the server
-//! then reads all interfaces again, as at start. So a lost or unknown message does no harm.
+//! The messages of the kernel are not parsed. Any message means that something has changed, and the
+//! server then reads all interfaces again, as at start. So a lost or unknown message does no harm.
 
 use std::io;
 use std::os::fd::{AsRawFd, OwnedFd};
@@ -20,7 +20,8 @@ pub(crate) struct InterfaceWatch {
     socket: OwnedFd,
 }
 
-/// Turns a burst of changes into one look at the interfaces: an interface that comes up is a dozen changes.
+/// Turns a burst of changes into one look at the interfaces: an interface that comes up is a dozen
+/// changes.
 #[derive(Debug, Default)]
 pub(crate) struct Debounce {
     next_look: Option<Instant>,
@@ -89,8 +90,8 @@ impl Debounce {
     }
 }
 
-/// Linux, `include/uapi/linux/rtnetlink.h`: `RTMGRP_LINK`, `RTMGRP_IPV4_IFADDR`, `RTMGRP_IPV4_ROUTE`,
-/// `RTMGRP_IPV6_IFADDR`, `RTMGRP_IPV6_ROUTE`.
+/// Linux, `include/uapi/linux/rtnetlink.h`: `RTMGRP_LINK`, `RTMGRP_IPV4_IFADDR`,
+/// `RTMGRP_IPV4_ROUTE`, `RTMGRP_IPV6_IFADDR`, `RTMGRP_IPV6_ROUTE`.
 const GROUPS: u32 = 0x1 | 0x10 | 0x40 | 0x100 | 0x400;
 
 /// The kernel discards the rest of a longer message.

@@ -1,8 +1,8 @@
 //! Listeners without `--passive-ports`: on any free port of the system's ephemeral range.
 //!
-//! The kernel can choose a port too, but it searches for one without connections in TIME_WAIT. After
-//! thousands of transfers in a minute nearly all ports have one: the search was measured to take 2 ms,
-//! and would fail in the end. A port that is asked for by number can be used at once.
+//! The kernel can choose a port too, but it searches for one without connections in TIME_WAIT.
+//! After thousands of transfers in a minute nearly all ports have one: the search was measured to
+//! take 2 ms, and would fail in the end. A port that is asked for by number can be used at once.
 
 use std::fs;
 use std::hash::{BuildHasher, RandomState};

@@ -110,9 +110,9 @@ impl Ticket {
         }
     }
 
-    /// The lease, once a port is assigned to this ticket; each ticket is served once. Ports of other
-    /// programs are also retried here, so a session should call this every second or so even when its
-    /// waker was not called.
+    /// The lease, once a port is assigned to this ticket; each ticket is served once. Ports of
+    /// other programs are also retried here, so a session should call this every second or so
+    /// even when its waker was not called.
     pub(crate) fn take(&mut self, now: Instant) -> Option<Lease> {
         if self.served {
             return None;

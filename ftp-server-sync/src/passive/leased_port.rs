@@ -24,8 +24,8 @@ pub(super) struct Owner {
     waker: Arc<Waker>,
     /// It listens on the port.
     pub(super) is_bound: bool,
-    /// A request waits that could get the port if this owner released it. The owner's listener reads
-    /// this without the pool's lock.
+    /// A request waits that could get the port if this owner released it. The owner's listener
+    /// reads this without the pool's lock.
     must_yield: Arc<AtomicBool>,
 }
 
@@ -65,8 +65,8 @@ impl Owner {
         self.must_yield.clone()
     }
 
-    /// Sets whether the owner is in the way of a waiting request. Returns the owner's waker if it is and
-    /// was not before.
+    /// Sets whether the owner is in the way of a waiting request. Returns the owner's waker if it
+    /// is and was not before.
     pub(super) fn set_must_yield(&self, must_yield: bool) -> Option<Arc<Waker>> {
         let before = self.must_yield.swap(must_yield, Ordering::SeqCst);
         (must_yield && !before).then(|| self.waker.clone())

@@ -21,7 +21,8 @@ use super::request::Grant;
 use super::shared_listener::{IncomingConnection, SharedListener};
 use crate::net::socket::listen;
 
-/// One session's place at a listening socket, which other sessions may share, and the lease of its port.
+/// One session's place at a listening socket, which other sessions may share, and the lease of its
+/// port.
 #[derive(Debug)]
 pub(crate) struct PassiveListener {
     registration: Option<Registration>,
@@ -32,8 +33,8 @@ pub(crate) struct PassiveListener {
     must_yield: Arc<AtomicBool>,
 }
 
-/// The socket's registration with one session's poll. It must end explicitly: the socket stays open for
-/// the other sessions.
+/// The socket's registration with one session's poll. It must end explicitly: the socket stays open
+/// for the other sessions.
 #[derive(Debug)]
 struct Registration {
     registry: Registry,
@@ -43,11 +44,11 @@ struct Registration {
 /// Why a lease did not become a listener.
 #[derive(Debug)]
 pub(crate) enum BindError {
-    /// Another program uses the port. The pool has set the port aside for a while and has repeated the
-    /// request, at its old place in the queue, with this outcome.
+    /// Another program uses the port. The pool has set the port aside for a while and has repeated
+    /// the request, at its old place in the queue, with this outcome.
     InUse(Box<RequestOutcome>),
-    /// The range has changed since the port was granted. The pool has repeated the request, at its old
-    /// place in the queue, with this outcome.
+    /// The range has changed since the port was granted. The pool has repeated the request, at its
+    /// old place in the queue, with this outcome.
     Withdrawn(Box<RequestOutcome>),
     /// Another port would not help.
     Failed(io::Error),
@@ -58,8 +59,8 @@ impl Lease {
     ///
     /// # Errors
     ///
-    /// [`BindError::InUse`] when another program uses the port, [`BindError::Withdrawn`] when the range
-    /// has changed, else [`BindError::Failed`].
+    /// [`BindError::InUse`] when another program uses the port, [`BindError::Withdrawn`] when the
+    /// range has changed, else [`BindError::Failed`].
     pub(crate) fn bind(self, now: Instant) -> Result<PassiveListener, BindError> {
         let range = self.shared.ephemeral;
         let mut address = self.request.local;
@@ -99,7 +100,8 @@ impl Lease {
         }
     }
 
-    /// The socket to listen with; `None` if the range has changed, so that the port may not be bound.
+    /// The socket to listen with; `None` if the range has changed, so that the port may not be
+    /// bound.
     fn shared_listener(&self) -> Option<Arc<SharedListener>> {
         self.shared
             .read(|state| state.listener(&self.request, self.grant))
@@ -161,8 +163,8 @@ impl PassiveListener {
         }
     }
 
-    /// The next connection to the port, if there is one: this session's own, also when another session
-    /// has accepted it, or that of another client.
+    /// The next connection to the port, if there is one: this session's own, also when another
+    /// session has accepted it, or that of another client.
     ///
     /// # Errors
     ///
@@ -171,9 +173,9 @@ impl PassiveListener {
         self.listener.accept(&self.lease.request)
     }
 
-    /// Registers the socket, so that the poll reports connections; one that another session has accepted
-    /// is reported by the waker instead. Call [`accept`](Self::accept) until it returns `None` both
-    /// before and after this.
+    /// Registers the socket, so that the poll reports connections; one that another session has
+    /// accepted is reported by the waker instead. Call [`accept`](Self::accept) until it
+    /// returns `None` both before and after this.
     ///
     /// # Errors
     ///
@@ -198,26 +200,27 @@ impl PassiveListener {
         self.port
     }
 
-    /// Closes the listener after the client has connected; the socket stays open while other sessions
-    /// listen on it. If the listener is dropped instead, this client may still connect to the port late,
-    /// so it gets that port again only when no other one is available.
+    /// Closes the listener after the client has connected; the socket stays open while other
+    /// sessions listen on it. If the listener is dropped instead, this client may still connect
+    /// to the port late, so it gets that port again only when no other one is available.
     pub(crate) fn close_connected(mut self) {
         self.lease.end = LeaseEnd::Connected;
     }
 
-    /// When to stop waiting for the client, because other requests wait for a port and this listener
-    /// is in their way; `None` while it is not.
+    /// When to stop waiting for the client, because other requests wait for a port and this
+    /// listener is in their way; `None` while it is not.
     ///
-    /// The session's waker is called when this changes from `None` to a time. When that time has come,
-    /// ask again before closing the listener: the other requests may have been served meanwhile.
+    /// The session's waker is called when this changes from `None` to a time. When that time has
+    /// come, ask again before closing the listener: the other requests may have been served
+    /// meanwhile.
     pub(crate) fn yield_deadline(&self) -> Option<Instant> {
         let must_yield = self.must_yield.load(Ordering::SeqCst);
         must_yield.then_some(self.announced + YIELD_AFTER)
     }
 }
 
-/// The order matters: first the poll forgets the socket, then the socket is closed, then the lease ends.
-/// The port must be closed before another session may have it for itself.
+/// The order matters: first the poll forgets the socket, then the socket is closed, then the lease
+/// ends. The port must be closed before another session may have it for itself.
 impl Drop for PassiveListener {
     fn drop(&mut self) {
         self.registration = None;

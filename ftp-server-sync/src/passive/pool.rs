@@ -20,10 +20,10 @@ use crate::net::port_range::PortRange;
 
 /// The ports that passive listeners may use, shared by all sessions. Cloning shares them.
 ///
-/// The key of a port is (local address, port): each local address has the whole range to itself. When
-/// no port is free, clients with different addresses share one, since the address of a connection shows
-/// which session it is for; sessions of one address never do. The range may change at any time; a port
-/// that has been announced by then stays open.
+/// The key of a port is (local address, port): each local address has the whole range to itself.
+/// When no port is free, clients with different addresses share one, since the address of a
+/// connection shows which session it is for; sessions of one address never do. The range may change
+/// at any time; a port that has been announced by then stays open.
 #[derive(Clone, Debug)]
 pub(crate) struct PassivePool {
     pub(super) shared: Arc<SharedState>,
@@ -35,7 +35,8 @@ pub(crate) struct PassivePool {
 pub(crate) enum OpenOutcome {
     /// A listener whose port may be announced.
     Opened(PassiveListener),
-    /// No port is available; call [`Ticket::open`] when the waker was called, and every second or so.
+    /// No port is available; call [`Ticket::open`] when the waker was called, and every second or
+    /// so.
     Queued(Ticket),
 }
 
@@ -50,9 +51,9 @@ impl PassivePool {
     }
 
     /// From now on grants ports of this range only; without a range, any port. A listener keeps its
-    /// port; when it closes, the port is free again if the range in force by then contains it. A port
-    /// that was granted and is not bound yet is exchanged when it is bound. Requests in the queue keep
-    /// their places, and get the free ports of the new range at once.
+    /// port; when it closes, the port is free again if the range in force by then contains it. A
+    /// port that was granted and is not bound yet is exchanged when it is bound. Requests in
+    /// the queue keep their places, and get the free ports of the new range at once.
     pub(crate) fn set_range(&self, range: Option<PortRange>, now: Instant) {
         self.shared.update(now, |state| {
             state.set_allowed_ports(AllowedPorts::new(range), now);
@@ -67,8 +68,8 @@ impl PassivePool {
 
     /// Asks for a port to listen on at `local`, the control connection's own address (its port is
     /// ignored, the scope of a link-local address is not). Never blocks. The waker is called when a
-    /// ticket is assigned a port, when other requests begin to wait for the port of a lease, and when
-    /// another session has accepted this session's connection.
+    /// ticket is assigned a port, when other requests begin to wait for the port of a lease, and
+    /// when another session has accepted this session's connection.
     pub(crate) fn request(
         &self,
         local: SocketAddr,
@@ -89,7 +90,8 @@ impl PassivePool {
     ///
     /// # Errors
     ///
-    /// The system's error when another port would not help, as for an address that this machine has not.
+    /// The system's error when another port would not help, as for an address that this machine has
+    /// not.
     pub(crate) fn open(
         &self,
         local: SocketAddr,
@@ -124,7 +126,8 @@ impl Ticket {
 }
 
 /// Binds the first port that no other program uses. Each round sets one port aside for a while, or
-/// follows a change of the range: there are about as many rounds as ports, and the loop always ends.
+/// follows a change of the range: there are about as many rounds as ports, and the loop always
+/// ends.
 fn bind_first(mut outcome: RequestOutcome, now: Instant) -> io::Result<OpenOutcome> {
     for _ in 0..=u16::MAX {
         let lease = match outcome {

@@ -1,7 +1,8 @@
 //! The state of the pool: the ports of each local address, and the range that is in force.
 //!
 //! Nothing in this file touches a socket, a clock or the log, and nothing here wakes a session: due
-//! wakers collect in [`PoolState::wakes`], and the caller calls them after it has released the lock.
+//! wakers collect in [`PoolState::wakes`], and the caller calls them after it has released the
+//! lock.
 
 use std::collections::HashMap;
 use std::mem;
@@ -115,7 +116,8 @@ impl PoolState {
         ports.take(request.id, now, &mut self.wakes)
     }
 
-    /// Removes a request from the queue. A port that is already assigned to it goes to the next one.
+    /// Removes a request from the queue. A port that is already assigned to it goes to the next
+    /// one.
     pub(super) fn leave(&mut self, request: &Request, now: Instant) {
         let mut all_in_use = false;
         if let Some(ports) = self.by_address.get_mut(&request.local) {
@@ -125,8 +127,8 @@ impl PoolState {
         self.waits.record(request, all_in_use, now);
     }
 
-    /// Records that the session now listens on the port; `None` if the range has changed meanwhile, so
-    /// that it must not.
+    /// Records that the session now listens on the port; `None` if the range has changed meanwhile,
+    /// so that it must not.
     pub(super) fn bound(
         &mut self,
         request: &Request,
@@ -141,7 +143,8 @@ impl PoolState {
         Some(bound)
     }
 
-    /// Sets a leased port aside because another program uses it; true if the log does not say so yet.
+    /// Sets a leased port aside because another program uses it; true if the log does not say so
+    /// yet.
     pub(super) fn set_aside(&mut self, request: &Request, port: u16, until: Instant) -> bool {
         self.by_address
             .get_mut(&request.local)
@@ -167,7 +170,8 @@ impl PoolState {
 
     /// The ports of this address, and the list of wakers to call.
     fn ports_mut(&mut self, local: SocketAddr) -> (&mut Ports, &mut Vec<Arc<Waker>>) {
-        // A host that answers on a whole network (AnyIP) must not use memory for every address for ever.
+        // A host that answers on a whole network (AnyIP) must not use memory for every address for
+        // ever.
         if self.by_address.len() >= ADDRESSES_MAX && !self.by_address.contains_key(&local) {
             self.by_address.retain(|_, ports| !ports.is_idle());
         }

@@ -1,7 +1,7 @@
 //! The ports of one local address: free, leased or set aside, and the requests that wait for one.
 //!
-//! A port is leased to the id of a request, so that releasing a port changes nothing once it is leased
-//! to another request.
+//! A port is leased to the id of a request, so that releasing a port changes nothing once it is
+//! leased to another request.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet, VecDeque};
 use std::net::IpAddr;
@@ -22,8 +22,9 @@ use super::shared_listener::SharedListener;
 /// The ports of one local address.
 ///
 /// Each port of the range is in exactly one of `free`, `leased` and `set_aside`; other ports are in
-/// `leased` until they are released, else nowhere. No request waits while `free` has a port or it can
-/// share a leased one, unless an earlier request needs a port of its own; and none waits without a range.
+/// `leased` until they are released, else nowhere. No request waits while `free` has a port or it
+/// can share a leased one, unless an earlier request needs a port of its own; and none waits
+/// without a range.
 #[derive(Debug)]
 pub(super) struct Ports {
     allowed_ports: AllowedPorts,
@@ -93,8 +94,9 @@ impl Ports {
             && self.set_aside.is_empty()
     }
 
-    /// Uses other ports from now on. Leased ports stay with their owners. A grant that is assigned and
-    /// not taken yet is withdrawn if it is no longer allowed, and its request waits at its old place.
+    /// Uses other ports from now on. Leased ports stay with their owners. A grant that is assigned
+    /// and not taken yet is withdrawn if it is no longer allowed, and its request waits at its
+    /// old place.
     pub(super) fn set_allowed_ports(
         &mut self,
         allowed_ports: &AllowedPorts,
@@ -129,7 +131,8 @@ impl Ports {
         wakes: &mut Vec<Arc<Waker>>,
     ) -> Option<Grant> {
         self.retry_due(now);
-        // A repeated request may be older than waiting ones: only older requests are served before it.
+        // A repeated request may be older than waiting ones: only older requests are served before
+        // it.
         self.serve(request.id, wakes);
         let grant = if self.is_behind_exclusive_request(request) {
             None
@@ -274,8 +277,9 @@ impl Ports {
         Some(Grant::Port(port))
     }
 
-    /// The best port for this client: the least recently used free one, else one to share with few others.
-    /// Ports that the client was sent to and did not connect to come last, the oldest of them first.
+    /// The best port for this client: the least recently used free one, else one to share with few
+    /// others. Ports that the client was sent to and did not connect to come last, the oldest
+    /// of them first.
     fn choose_port(&self, allowed_peers: &AllowedPeers) -> Option<u16> {
         let unused: Vec<u16> = self
             .recently_unused
@@ -303,8 +307,8 @@ impl Ports {
         found.into_iter().map(|(port, _)| *port).collect()
     }
 
-    /// Whether an earlier request waits that needs a port of its own. It would never get one if later
-    /// requests could go on sharing ports.
+    /// Whether an earlier request waits that needs a port of its own. It would never get one if
+    /// later requests could go on sharing ports.
     fn is_behind_exclusive_request(&self, request: &Request) -> bool {
         self.waiting
             .iter()
@@ -335,7 +339,8 @@ impl Ports {
                 next.allowed_peers.peer(),
                 next.allowed_peers.can_share_port(),
             );
-            // No port was found for another session of this client: there is none for this one either.
+            // No port was found for another session of this client: there is none for this one
+            // either.
             if can_share_port && without_port.contains(&peer) {
                 index += 1;
                 continue;

@@ -1,9 +1,9 @@
 //! One listening socket for the sessions that share a port.
 //!
-//! A session that accepts connections also gets those of the other sessions' clients, and hands each to
-//! the session that allows its address. Each port has a lock of its own. The lock is held while the
-//! socket is opened, accepted from and closed, so that no session ever sees it half open, and that a
-//! connection is always either in the kernel's queue or with its session.
+//! A session that accepts connections also gets those of the other sessions' clients, and hands
+//! each to the session that allows its address. Each port has a lock of its own. The lock is held
+//! while the socket is opened, accepted from and closed, so that no session ever sees it half open,
+//! and that a connection is always either in the kernel's queue or with its session.
 
 use std::io::{self, ErrorKind};
 use std::net::SocketAddr;
@@ -51,10 +51,10 @@ pub(crate) enum IncomingConnection {
 }
 
 impl SharedListener {
-    /// Listens for this request too; the first one opens the socket with `listen`. Connections that are
-    /// in the socket's queue by now came before this client was sent to the port. They are for other
-    /// sessions even when they come from its address, such as for an earlier session that has gone on
-    /// to something else.
+    /// Listens for this request too; the first one opens the socket with `listen`. Connections that
+    /// are in the socket's queue by now came before this client was sent to the port. They are
+    /// for other sessions even when they come from its address, such as for an earlier session
+    /// that has gone on to something else.
     pub(super) fn join(
         &self,
         request: &Request,
@@ -146,8 +146,8 @@ impl State {
         }
     }
 
-    /// Gives the connection to the session that allows its address, and returns that session's waker. A
-    /// session that has a connection already gets no second one.
+    /// Gives the connection to the session that allows its address, and returns that session's
+    /// waker. A session that has a connection already gets no second one.
     fn hand_over(&mut self, stream: TcpStream, from: SocketAddr) -> Option<Arc<Waker>> {
         let mut sessions = self.sessions.iter_mut();
         let is_for = |session: &&mut ListeningSession| {
@@ -164,7 +164,8 @@ impl State {
 
 /// Wakes the session that has got a connection.
 fn wake(waker: &Arc<Waker>) {
-    // Not fatal: the session also looks without being woken, at the latest when its timeout expires.
+    // Not fatal: the session also looks without being woken, at the latest when its timeout
+    // expires.
     if let Err(error) = waker.wake() {
         debug!("cannot wake a session about its data connection: {error}");
     }

@@ -1,7 +1,7 @@
 //! The pool's state behind its lock.
 //!
-//! The lock is never held across a system call: sessions are woken, and the log is written, after it is
-//! released.
+//! The lock is never held across a system call: sessions are woken, and the log is written, after
+//! it is released.
 
 use std::sync::Mutex;
 use std::time::Instant;
@@ -35,7 +35,8 @@ impl SharedState {
         read(&lock(&self.state))
     }
 
-    /// Changes the state; afterwards, without the lock, wakes the sessions that the change concerns.
+    /// Changes the state; afterwards, without the lock, wakes the sessions that the change
+    /// concerns.
     pub(super) fn update<T>(&self, now: Instant, change: impl FnOnce(&mut PoolState) -> T) -> T {
         let (answer, wakes, report) = {
             let mut state = lock(&self.state);

@@ -1,7 +1,7 @@
 //! Tests of the pool: properties against a reference model, real sockets, many threads.
 //!
-//! Sockets are bound at 127.83.0.0/16 or ::1, below the kernel's own port range, where no other program
-//! listens.
+//! Sockets are bound at 127.83.0.0/16 or ::1, below the kernel's own port range, where no other
+//! program listens.
 
 mod change;
 mod load;

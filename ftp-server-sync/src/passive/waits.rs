@@ -37,7 +37,8 @@ impl Waits {
         };
     }
 
-    /// A request has left the queue; `all_in_use`: without a port, because other programs use them all.
+    /// A request has left the queue; `all_in_use`: without a port, because other programs use them
+    /// all.
     pub(super) fn record(&mut self, request: &Request, all_in_use: bool, now: Instant) {
         let is_older = |since| request.since < since;
         if request.waited && !self.range_since.is_some_and(is_older) {

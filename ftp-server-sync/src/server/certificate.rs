@@ -12,7 +12,8 @@ use crate::nat::diagnose::certificate::certificate_findings;
 use crate::tls::Identity;
 
 impl Server {
-    /// Reads the files of the certificate, its key and the clients' authorities again if they have changed.
+    /// Reads the files of the certificate, its key and the clients' authorities again if they have
+    /// changed.
     pub(super) fn update_certificate(&mut self, now: Instant) {
         if !self.certificate.check(now) {
             return;

@@ -28,7 +28,8 @@ pub(super) fn raise_limit(connections_max: u32) -> Option<String> {
     })
 }
 
-/// Control connection, poll, waker, file, and a data connection or a listener with its registration.
+/// Control connection, poll, waker, file, and a data connection or a listener with its
+/// registration.
 const PER_SESSION: u64 = 6;
 
 /// Control sockets, log, shared directory, and a reserve.

@@ -19,8 +19,8 @@ pub(super) fn refusal(limits: &Limits, sessions: &Sessions, peer: IpAddr) -> Opt
     (sessions.count_from(peer) >= most).then(Reply::too_many_from_address)
 }
 
-/// Sends the reply if that is possible without waiting, and closes the connection. A client that starts
-/// with TLS could not read it.
+/// Sends the reply if that is possible without waiting, and closes the connection. A client that
+/// starts with TLS could not read it.
 pub(super) fn refuse(mut stream: TcpStream, peer: SocketAddr, implicit_tls: bool, reply: &Reply) {
     warn!("refused {peer}: too many connections");
     if implicit_tls {

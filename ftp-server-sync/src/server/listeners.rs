@@ -27,8 +27,8 @@ struct Listener {
 }
 
 impl Listeners {
-    /// Opens the listeners that are new in `wanted`, closes those that are not in it, and leaves the
-    /// others alone. After an error everything is as it was before.
+    /// Opens the listeners that are new in `wanted`, closes those that are not in it, and leaves
+    /// the others alone. After an error everything is as it was before.
     ///
     /// # Errors
     ///
@@ -55,7 +55,8 @@ impl Listeners {
             .collect();
         let opened = match self.open(&missing, passive_ports, registry) {
             Err(error) if error.kind() == ErrorKind::AddrInUse => {
-                // A listener that is to be closed may be in the way, if all addresses are replaced by one.
+                // A listener that is to be closed may be in the way, if all addresses are replaced
+                // by one.
                 let in_the_way = |old: &&Listen| missing.iter().any(|new| overlap(old, new));
                 let in_the_way: Vec<Listen> = unwanted.iter().filter(in_the_way).copied().collect();
                 if in_the_way.is_empty() {
@@ -76,8 +77,8 @@ impl Listeners {
         self.all.clear();
     }
 
-    /// The address of each, and the setting that it was opened for. A port that was given as 0 is the real
-    /// one here.
+    /// The address of each, and the setting that it was opened for. A port that was given as 0 is
+    /// the real one here.
     pub(super) fn bound(&self) -> Vec<(SocketAddr, Listen)> {
         let bound =
             |listener: &Listener| Some((listener.socket.local_addr().ok()?, listener.listen));

@@ -1,8 +1,8 @@
-//! What changes while the server runs: its settings, the addresses of their host names, and this machine's
-//! networks.
+//! What changes while the server runs: its settings, the addresses of their host names, and this
+//! machine's networks.
 //!
-//! Only the main thread replaces the current settings, so two changes never interfere. Nothing in this
-//! file waits.
+//! Only the main thread replaces the current settings, so two changes never interfere. Nothing in
+//! this file waits.
 
 use std::fmt::Display;
 use std::io;
@@ -28,8 +28,8 @@ use crate::settings::watched_files::WatchedFiles;
 use crate::tls::Identity;
 
 impl Server {
-    /// Logs what is served, and a warning for each thing that will not work. To be called before the first
-    /// session: its passive port would look like another program's.
+    /// Logs what is served, and a warning for each thing that will not work. To be called before
+    /// the first session: its passive port would look like another program's.
     pub(super) fn log_start(&self) {
         // Trying the ports takes a while.
         if !log::log_enabled!(Level::Warn) {
@@ -105,8 +105,8 @@ impl Server {
         Ok(())
     }
 
-    /// Does what is due by now: resolves host names, looks for changes of the certificate's files, and reads
-    /// the interfaces again after a change.
+    /// Does what is due by now: resolves host names, looks for changes of the certificate's files,
+    /// and reads the interfaces again after a change.
     pub(super) fn update(&mut self) {
         let now = Instant::now();
         for name in self.addresses.take_due(now) {

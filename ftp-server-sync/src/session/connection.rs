@@ -1,7 +1,8 @@
 //! One client: the core's session, its sockets and its files.
 //!
-//! [`Connection::turn`] runs until it has to wait for the client, the network or the time, and never
-//! blocks. The caller owns the poll. Nothing here is shared with other threads but [`ServerState`].
+//! [`Connection::turn`] runs until it has to wait for the client, the network or the time, and
+//! never blocks. The caller owns the poll. Nothing here is shared with other threads but
+//! [`ServerState`].
 
 use std::io;
 use std::sync::Arc;
@@ -58,7 +59,8 @@ pub(super) struct Connection {
     pub(super) tls: Option<Resumption>,
     /// An outcome that the core gets later: the answer to a wrong password.
     pub(super) delayed: Option<(Instant, Outcome)>,
-    /// The entries of STAT with a path that are searched, and what a refusal is about, for the log.
+    /// The entries of STAT with a path that are searched, and what a refusal is about, for the
+    /// log.
     pub(super) status: Option<(StatusEntries, String)>,
     /// The last announcement in the log.
     pub(super) announced: Option<Announcement>,
@@ -163,8 +165,9 @@ impl Connection {
         }
     }
 
-    /// Another session waits for a port, or has accepted our client's connection and handed it over. If
-    /// the connection is there, our port is free for others. A running transfer finds out in its next turn.
+    /// Another session waits for a port, or has accepted our client's connection and handed it
+    /// over. If the connection is there, our port is free for others. A running transfer finds
+    /// out in its next turn.
     pub(super) fn on_wake(&mut self) {
         self.accept_early();
     }
@@ -305,8 +308,9 @@ impl Connection {
         true
     }
 
-    /// Ends the session if the client is gone. While a transfer runs, or a port is awaited, the client is
-    /// gone as soon as it has closed its side, even if lines came before that which cannot be used now.
+    /// Ends the session if the client is gone. While a transfer runs, or a port is awaited, the
+    /// client is gone as soon as it has closed its side, even if lines came before that which
+    /// cannot be used now.
     fn check_end(&mut self, now: Instant) -> bool {
         // A client that disconnects during the delay after a wrong password does not shorten it.
         if self.session.is_closed() || self.delayed.is_some() {
@@ -405,8 +409,8 @@ impl Connection {
                 self.log_not_resumed();
                 true
             }
-            // The turn has budget left: the next call finds out how long to wait. A search that moved no
-            // bytes has used its part of the turn.
+            // The turn has budget left: the next call finds out how long to wait. A search that
+            // moved no bytes has used its part of the turn.
             AdvanceOutcome::More if is_limited && moved > 0 => true,
             AdvanceOutcome::More => {
                 *budget = 0;

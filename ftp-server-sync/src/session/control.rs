@@ -77,8 +77,8 @@ impl Control {
     ///
     /// # Errors
     ///
-    /// If there is unused input: it came in clear text, and must not count as protected. If TLS cannot
-    /// be set up.
+    /// If there is unused input: it came in clear text, and must not count as protected. If TLS
+    /// cannot be set up.
     pub(super) fn start_tls(&mut self, config: ServerConfig) -> io::Result<()> {
         if !self.input.is_empty() {
             return Err(ErrorKind::InvalidData.into());
@@ -168,8 +168,8 @@ impl Control {
         &self.output
     }
 
-    /// Reads and discards what the client has sent after its last command: a socket that is closed with
-    /// unread bytes resets the connection, and the last reply may be lost with it.
+    /// Reads and discards what the client has sent after its last command: a socket that is closed
+    /// with unread bytes resets the connection, and the last reply may be lost with it.
     pub(super) fn discard(&mut self) {
         for _ in 0..DISCARDS_MAX {
             self.input = Vec::new();
@@ -180,8 +180,8 @@ impl Control {
         }
     }
 
-    /// Sends as much as possible. True if nothing is left. A connection that is broken counts as sent:
-    /// reading reports its end.
+    /// Sends as much as possible. True if nothing is left. A connection that is broken counts as
+    /// sent: reading reports its end.
     pub(super) fn flush(&mut self) -> bool {
         while self.writable && !self.output.is_empty() {
             match self.stream.write(&self.output) {
@@ -227,6 +227,6 @@ pub(super) const CONTROL: Token = Token(0);
 /// Buffers that are read and discarded at the end, at most.
 const DISCARDS_MAX: usize = 64;
 
-/// Idle time after which the kernel probes the connection: less than the time after which common routers
-/// forget it.
+/// Idle time after which the kernel probes the connection: less than the time after which common
+/// routers forget it.
 const KEEPALIVE: Duration = Duration::from_secs(60);

@@ -21,8 +21,8 @@ pub(super) enum EndReason {
 }
 
 impl EndReason {
-    /// For a timer that has expired; `None` for a data connection that was not opened in time and for last replies
-    /// that were not read, which have log lines of their own.
+    /// For a timer that has expired; `None` for a data connection that was not opened in time and
+    /// for last replies that were not read, which have log lines of their own.
     pub(super) fn of(timeout: Timeout) -> Option<Self> {
         match timeout.kind {
             TimeoutKind::Login => Some(Self::NoLogin(timeout.after)),

@@ -1,4 +1,5 @@
-//! The log lines of a session: one for each login, transfer and refused command, with the session's number.
+//! The log lines of a session: one for each login, transfer and refused command, with the session's
+//! number.
 //!
 //! Names come from the network: control characters are escaped. No line ever holds a password.
 
@@ -16,8 +17,8 @@ use crate::data::transfer::Transfer;
 
 /// What the log has, or needs, of a session's commands and replies.
 ///
-/// At level `info` a refused command is logged with its reply, but only of clients that have logged in,
-/// and not without limit: no client can fill the disk with its refusals.
+/// At level `info` a refused command is logged with its reply, but only of clients that have logged
+/// in, and not without limit: no client can fill the disk with its refusals.
 #[derive(Debug)]
 pub(super) struct SessionLog {
     number: u64,
@@ -145,7 +146,8 @@ impl SessionLog {
         warn!("#{number} {peer} did not finish the TLS handshake of its data connection in time");
     }
 
-    /// A data connection did not resume the TLS session of its control connection. Once in a session.
+    /// A data connection did not resume the TLS session of its control connection. Once in a
+    /// session.
     pub(super) fn not_resumed(&mut self) {
         if !std::mem::replace(&mut self.is_not_resumed_logged, true) {
             info!(

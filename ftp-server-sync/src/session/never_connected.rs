@@ -1,8 +1,8 @@
 //! Data connections that the client did not open.
 //!
-//! A listener closes by an action of the core, by a timeout, or because another session needs its port.
-//! The core counts the last two itself. Whether the first one counts is decided here, before the action
-//! is performed: the core does not measure time.
+//! A listener closes by an action of the core, by a timeout, or because another session needs its
+//! port. The core counts the last two itself. Whether the first one counts is decided here, before
+//! the action is performed: the core does not measure time.
 
 use std::net::IpAddr;
 use std::time::Instant;
@@ -36,9 +36,10 @@ impl Connection {
         self.report_data(DataEvent::Connected(peer));
     }
 
-    /// To be called before an action that may close the listener: the client has sent another command,
-    /// or is gone. If it had time to connect and did not, the connection counts as never opened. Clients
-    /// give up long before our own timeout, and one that changes its mind at once has missed nothing.
+    /// To be called before an action that may close the listener: the client has sent another
+    /// command, or is gone. If it had time to connect and did not, the connection counts as
+    /// never opened. Clients give up long before our own timeout, and one that changes its mind
+    /// at once has missed nothing.
     pub(super) fn before_closing(&mut self, action: &Action, now: Instant) {
         let closes = matches!(
             action,

@@ -1,7 +1,7 @@
 //! What all sessions of a server share.
 //!
-//! A change replaces [`Current`] as a whole. A session that holds an older one has a consistent set of
-//! settings until it takes the new one.
+//! A change replaces [`Current`] as a whole. A session that holds an older one has a consistent set
+//! of settings until it takes the new one.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
@@ -27,7 +27,8 @@ pub(crate) struct ServerState {
     generation: AtomicU64,
 }
 
-/// One set of settings, the state of this machine that they are applied to, and what follows from both.
+/// One set of settings, the state of this machine that they are applied to, and what follows from
+/// both.
 #[derive(Clone, Debug)]
 pub(crate) struct Current {
     pub(crate) settings: Arc<Settings>,

@@ -50,7 +50,8 @@ impl Connection {
         true
     }
 
-    /// Accepts a connection to the passive port before its transfer starts: then the port is free again.
+    /// Accepts a connection to the passive port before its transfer starts: then the port is free
+    /// again.
     pub(super) fn accept_early(&mut self) -> bool {
         let listener = match std::mem::replace(&mut self.port, DataPort::None) {
             DataPort::Listening(listener) => listener,

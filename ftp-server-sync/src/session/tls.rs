@@ -64,7 +64,8 @@ impl Connection {
         })
     }
 
-    /// Logs that the established data connection proves nothing about its client, once in a session.
+    /// Logs that the established data connection proves nothing about its client, once in a
+    /// session.
     pub(super) fn log_not_resumed(&mut self) {
         let tls = self.transfer.as_ref().and_then(Transfer::tls);
         if tls.is_some_and(|tls| !tls.is_resumed()) {

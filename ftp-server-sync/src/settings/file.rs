@@ -4,8 +4,8 @@ use std::fs::{self, File};
 use std::io::{self, Read};
 use std::path::Path;
 
-/// Reads a regular file. `wanted` says in an error what to give instead. Other kinds of files are refused: a
-/// pipe could block, and is empty when it is read again.
+/// Reads a regular file. `wanted` says in an error what to give instead. Other kinds of files are
+/// refused: a pipe could block, and is empty when it is read again.
 pub(crate) fn load(file: &Path, bytes_max: u64, wanted: &str) -> Result<Vec<u8>, String> {
     let describe = |error: io::Error| format!("cannot be read: {}; give {wanted}", reason(&error));
     let metadata = fs::metadata(file).map_err(describe)?;

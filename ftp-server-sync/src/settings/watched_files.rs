@@ -1,8 +1,10 @@
-//! Files that may be replaced while the server runs: when to read them again, and when to report a problem.
+//! Files that may be replaced while the server runs: when to read them again, and when to report a
+//! problem.
 //!
-//! The files are checked every few seconds. That takes a handful of system calls, needs no service of the kernel,
-//! and detects each way to replace a file: overwrite it, rename another file to its name, or change a symbolic
-//! link. Times come as arguments. Nothing in this file reads the content of a file.
+//! The files are checked every few seconds. That takes a handful of system calls, needs no service
+//! of the kernel, and detects each way to replace a file: overwrite it, rename another file to its
+//! name, or change a symbolic link. Times come as arguments. Nothing in this file reads the content
+//! of a file.
 
 use std::fs;
 use std::os::unix::fs::MetadataExt;
@@ -75,10 +77,11 @@ impl WatchedFiles {
         }
     }
 
-    /// The files cannot be used, in the states of the last check. True if the problem is to be reported.
+    /// The files cannot be used, in the states of the last check. True if the problem is to be
+    /// reported.
     ///
-    /// That is once for these states, and not at first: a program may still be writing a file, or may have
-    /// replaced one file and not yet the other.
+    /// That is once for these states, and not at first: a program may still be writing a file, or
+    /// may have replaced one file and not yet the other.
     pub(crate) fn reject(&mut self, now: Instant) -> bool {
         let is_over = |(_, since): &mut (_, Instant)| now >= *since + PATIENCE;
         match self.changed.take_if(is_over) {

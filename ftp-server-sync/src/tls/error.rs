@@ -7,8 +7,8 @@ use std::path::{Path, PathBuf};
 
 use ftp_proto::text::printable_word;
 
-/// A file that TLS needs cannot be used. The `Display` names the role of the file, the file, the problem and
-/// the remedy.
+/// A file that TLS needs cannot be used. The `Display` names the role of the file, the file, the
+/// problem and the remedy.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct LoadError {
     role: Role,

@@ -1,7 +1,8 @@
 //! Facts about a certificate for the log: its names, its dates and its fingerprint.
 //!
-//! Only the parts of DER that contain them are parsed (RFC 5280, section 4.1). Whether a certificate can be used
-//! for TLS is up to rustls. Every input is handled: what cannot be parsed is `None`.
+//! Only the parts of DER that contain them are parsed (RFC 5280, section 4.1). Whether a
+//! certificate can be used for TLS is up to rustls. Every input is handled: what cannot be parsed
+//! is `None`.
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
@@ -123,7 +124,8 @@ fn time((tag, text): (u8, &[u8])) -> Option<Time> {
 struct DerReader<'a>(&'a [u8]);
 
 impl<'a> DerReader<'a> {
-    /// The content of the next element; `None` if it has another tag. Then the rest must not be read.
+    /// The content of the next element; `None` if it has another tag. Then the rest must not be
+    /// read.
     fn expect(&mut self, tag: u8) -> Option<&'a [u8]> {
         let (found, content) = self.next()?;
         (found == tag).then_some(content)

@@ -29,13 +29,14 @@ pub(crate) struct Identity {
     /// The base of each session's configuration.
     config: Arc<ServerConfig>,
     facts: CertificateFacts,
-    /// What is wrong with the files. The certificate's age is not included: it depends on the time.
+    /// What is wrong with the files. The certificate's age is not included: it depends on the
+    /// time.
     problems: Vec<CertificateProblem>,
 }
 
 impl Identity {
-    /// Reads the files in the settings, or the self-signed certificate, which is made if it does not exist.
-    /// `None` without TLS.
+    /// Reads the files in the settings, or the self-signed certificate, which is made if it does
+    /// not exist. `None` without TLS.
     ///
     /// # Errors
     ///

@@ -1,7 +1,7 @@
 //! Finds the boundaries of TLS records in a stream of bytes.
 //!
-//! rustls does not say whether a connection that ended without close_notify ended between two records or
-//! inside a record.
+//! rustls does not say whether a connection that ended without close_notify ended between two
+//! records or inside a record.
 
 /// How much of the current record has been received.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]

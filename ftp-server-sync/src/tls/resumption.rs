@@ -1,7 +1,8 @@
-//! The TLS sessions of one control connection: its data connections can resume them, and no others can.
+//! The TLS sessions of one control connection: its data connections can resume them, and no others
+//! can.
 //!
-//! Only a handshake of this control connection stores a session here. So `handshake_kind() == Resumed` on a data
-//! connection proves that its peer knows the secret of this control connection.
+//! Only a handshake of this control connection stores a session here. So `handshake_kind() ==
+//! Resumed` on a data connection proves that its peer knows the secret of this control connection.
 
 use std::sync::{Arc, Mutex};
 
@@ -26,8 +27,8 @@ impl Resumption {
         control.send_tls13_tickets = TICKETS;
         let mut data = control.clone();
         data.session_storage = Arc::new(ReadOnlyStore(store));
-        // A client may close without reading the tickets. The system would then reset the connection, and
-        // an upload would lose its end.
+        // A client may close without reading the tickets. The system would then reset the
+        // connection, and an upload would lose its end.
         data.send_tls13_tickets = 0;
         Self {
             control: control.into(),
@@ -78,8 +79,8 @@ impl StoresServerSessions for SessionStore {
         Some(found.value.clone())
     }
 
-    /// Does not remove the session, because any number of data connections may resume it. Single use would
-    /// protect against replayed early data, which the server does not accept.
+    /// Does not remove the session, because any number of data connections may resume it. Single
+    /// use would protect against replayed early data, which the server does not accept.
     fn take(&self, key: &[u8]) -> Option<Vec<u8>> {
         self.get(key)
     }

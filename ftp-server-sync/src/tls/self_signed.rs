@@ -1,8 +1,8 @@
-//! The certificate that the server makes for itself and uses from then on, so that clients have to trust it only
-//! once.
+//! The certificate that the server makes for itself and uses from then on, so that clients have to
+//! trust it only once.
 //!
-//! One file contains the certificate and its key. It is created complete or not at all, is never changed, and only
-//! the server's user can read it at any time.
+//! One file contains the certificate and its key. It is created complete or not at all, is never
+//! changed, and only the server's user can read it at any time.
 
 use std::fs::{self, DirBuilder, File, OpenOptions};
 use std::io::{self, ErrorKind, Write};
@@ -54,8 +54,8 @@ pub(super) fn exists(directory: &Path) -> bool {
     path_exists(&directory.join(FILE)).unwrap_or_default()
 }
 
-/// The names and addresses of the server that follow from the settings and the host name. They do not change
-/// with the network.
+/// The names and addresses of the server that follow from the settings and the host name. They do
+/// not change with the network.
 pub(super) fn configured_names(settings: &Settings) -> Vec<String> {
     let public = |public: &AddressSource| public.to_string();
     let mut names: Vec<String> = settings.masquerade_address.iter().map(public).collect();
@@ -114,9 +114,9 @@ fn without_duplicates(names: Vec<String>) -> Vec<String> {
 
 /// Generates a key and a certificate for it, as PEM.
 ///
-/// The certificate is valid for a long time, because a new one would have to be trusted again by each client. Some
-/// systems reject certificates that are valid for more than 825 days, but only where they check a chain. FTP
-/// clients ask their user about this very certificate.
+/// The certificate is valid for a long time, because a new one would have to be trusted again by
+/// each client. Some systems reject certificates that are valid for more than 825 days, but only
+/// where they check a chain. FTP clients ask their user about this very certificate.
 fn generate(names: &[String], now: Duration) -> Result<String, rcgen::Error> {
     let key = KeyPair::generate()?;
     let mut params = CertificateParams::new(names)?;
@@ -144,7 +144,8 @@ fn create(directory: &Path, file: &Path, pem: &str) -> io::Result<bool> {
         .recursive(true)
         .mode(0o700)
         .create(directory)?;
-    // The fingerprint makes the name of the draft unique: no other server has generated the same certificate.
+    // The fingerprint makes the name of the draft unique: no other server has generated the same
+    // certificate.
     let draft = directory.join(format!(
         "{FILE}.{}",
         fingerprint(pem.as_bytes()).replace(':', "")
@@ -154,7 +155,8 @@ fn create(directory: &Path, file: &Path, pem: &str) -> io::Result<bool> {
         Err(error) if error.kind() == ErrorKind::AlreadyExists => Ok(false),
         linked => linked.map(|()| true),
     });
-    // Errors are harmless here: a draft is never read, and a certificate that is lost in a power cut is made again.
+    // Errors are harmless here: a draft is never read, and a certificate that is lost in a power
+    // cut is made again.
     let _ = fs::remove_file(&draft);
     let _ = File::open(directory).and_then(|directory| directory.sync_all());
     created

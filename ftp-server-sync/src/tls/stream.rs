@@ -1,7 +1,8 @@
 //! One TLS connection over a non-blocking socket.
 //!
-//! It buffers at most [`WRITE_BYTES_MAX`] of what is written, and one record of what is read. An error of the kind
-//! `InvalidData` means that the peer violated the TLS protocol. An alert has been sent to it, if possible.
+//! It buffers at most [`WRITE_BYTES_MAX`] of what is written, and one record of what is read. An
+//! error of the kind `InvalidData` means that the peer violated the TLS protocol. An alert has been
+//! sent to it, if possible.
 
 use std::fmt;
 use std::io::{self, ErrorKind, Read, Write};
@@ -65,11 +66,13 @@ impl TlsStream {
         }
     }
 
-    /// Reads as much as is available. Zero at the end of the stream: after close_notify, or if the peer closed
-    /// the connection between two records, see [`has_bare_end`](Self::has_bare_end). A connection that is
-    /// closed inside a record is an error.
+    /// Reads as much as is available. Zero at the end of the stream: after close_notify, or if the
+    /// peer closed the connection between two records, see
+    /// [`has_bare_end`](Self::has_bare_end). A connection that is closed inside a record is an
+    /// error.
     pub(crate) fn read(&mut self, socket: &mut TcpStream, buffer: &mut [u8]) -> io::Result<usize> {
-        // Sends alerts and other answers to earlier records. If the connection is lost, the read below fails.
+        // Sends alerts and other answers to earlier records. If the connection is lost, the read
+        // below fails.
         let _ = self.flush(socket);
         let mut filled = 0;
         while filled < buffer.len() {
@@ -128,14 +131,15 @@ impl TlsStream {
         Ok(())
     }
 
-    /// Sends close_notify, once even if called again; `WouldBlock` while it, or earlier bytes, are unsent.
+    /// Sends close_notify, once even if called again; `WouldBlock` while it, or earlier bytes, are
+    /// unsent.
     pub(crate) fn close(&mut self, socket: &mut TcpStream) -> io::Result<()> {
         self.connection.send_close_notify();
         self.flush(socket)
     }
 
-    /// Whether the connection was closed between two records, without close_notify. Many clients end uploads
-    /// this way, but an attacker on the network can do the same.
+    /// Whether the connection was closed between two records, without close_notify. Many clients
+    /// end uploads this way, but an attacker on the network can do the same.
     pub(crate) fn has_bare_end(&self) -> bool {
         self.bare_end
     }
@@ -145,8 +149,8 @@ impl TlsStream {
         self.connection.handshake_kind() == Some(HandshakeKind::Resumed)
     }
 
-    /// Reads some bytes from the socket and processes them; zero at the end. `wanted` is the number of bytes
-    /// that the caller can use.
+    /// Reads some bytes from the socket and processes them; zero at the end. `wanted` is the number
+    /// of bytes that the caller can use.
     fn receive(&mut self, socket: &mut TcpStream, wanted: usize) -> io::Result<usize> {
         let boundary = &mut self.boundary;
         let mut reader = BoundaryReader { socket, boundary };
@@ -165,8 +169,8 @@ impl TlsStream {
         Ok(count)
     }
 
-    /// Refuses to write more than the keys allow. A TLS 1.2 connection cannot change its keys: beyond their limit,
-    /// rustls would drop data and end the stream as if it were complete.
+    /// Refuses to write more than the keys allow. A TLS 1.2 connection cannot change its keys:
+    /// beyond their limit, rustls would drop data and end the stream as if it were complete.
     fn count_records(&mut self, bytes: usize) -> io::Result<()> {
         self.records_written += bytes.div_ceil(RECORD_BYTES_MAX) as u64;
         match self.connection.negotiated_cipher_suite() {

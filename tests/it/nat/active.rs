@@ -43,7 +43,8 @@ fn data_comes_from_the_address_that_the_client_knows() {
     );
 }
 
-/// Refused at once: lftp changes to passive mode after a refusal, but not when a transfer never begins.
+/// Refused at once: lftp changes to passive mode after a refusal, but not when a transfer never
+/// begins.
 #[test]
 fn active_mode_is_refused_at_once_behind_another_nat() {
     scenario(

@@ -61,7 +61,8 @@ fn check_fails_without_masquerade() {
     home.finish();
 }
 
-/// One name that leads to the router, one that leads to the server itself, and one that does not exist.
+/// One name that leads to the router, one that leads to the server itself, and one that does not
+/// exist.
 #[test]
 fn check_resolves_host_names() {
     let lab = home_network(&Router::default());
@@ -97,7 +98,8 @@ fn check_resolves_host_names() {
     home.finish();
 }
 
-/// The two flags make all the difference; and beside the server itself, it is the port that is taken.
+/// The two flags make all the difference; and beside the server itself, it is the port that is
+/// taken.
 #[test]
 fn check_passes_with_masquerade_and_range() {
     let home = HomeServer::new(&ROUTED);

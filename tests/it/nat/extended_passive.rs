@@ -1,4 +1,5 @@
-//! EPSV through the router: 229 names a port only, so masquerade does not matter, but the range does.
+//! EPSV through the router: 229 names a port only, so masquerade does not matter, but the range
+//! does.
 
 use super::announcements::{assert_announced, assert_not_connected};
 use super::home_network::{FORWARDED, INSIDE, OUTER, OUTSIDE, ROUTED};

@@ -1,5 +1,5 @@
-//! vsftpd behind the router, as a server that cannot be changed, and the forwarder of `ftp-proto/examples/alg`
-//! before it.
+//! vsftpd behind the router, as a server that cannot be changed, and the forwarder of
+//! `ftp-proto/examples/alg` before it.
 
 use std::fs;
 use std::net::SocketAddr;
@@ -65,7 +65,8 @@ fn data_through_the_forwarder_serves_clients_outside() {
     forwarder.finish();
 }
 
-/// Then the router forwards the range to the server, which must accept data from others than the forwarder.
+/// Then the router forwards the range to the server, which must accept data from others than the
+/// forwarder.
 #[test]
 fn the_address_alone_serves_clients_outside() {
     let lab = home_network(&Router::default());

@@ -1,4 +1,5 @@
-//! Files from one server to another, without passing through the client (FXP), where both permit it.
+//! Files from one server to another, without passing through the client (FXP), where both permit
+//! it.
 
 use std::fs;
 use std::path::PathBuf;
@@ -16,7 +17,8 @@ fn fxp_works_between_two_servers() {
         let permit = ["--permit-foreign-addresses"];
         let (home, other) = two_servers(&permit);
         let root = home.root();
-        // lftp sends PASV to the source or to the target, as it is set; so both servers take both parts.
+        // lftp sends PASV to the source or to the target, as it is set; so both servers take both
+        // parts.
         for (name, passive_source) in [("one.bin", true), ("two.bin", false)] {
             let set = format!("set ftp:fxp-passive-source {passive_source}; ");
             fs::write(root.join(name), noise(SIZE)).expect("a file to send");

@@ -1,6 +1,8 @@
-//! The set-ups of the guide `docs/behind-a-router.md`: each command is read out of it and run as it is printed there.
+//! The set-ups of the guide `docs/behind-a-router.md`: each command is read out of it and run as it
+//! is printed there.
 //!
-//! Only two things are replaced: the program's name by its path, and `/srv/ftp` by a directory of the test.
+//! Only two things are replaced: the program's name by its path, and `/srv/ftp` by a directory of
+//! the test.
 
 use std::fs;
 use std::net::Ipv4Addr;
@@ -81,7 +83,8 @@ fn an_address_that_changes() {
     });
 }
 
-/// No docker here: its bridge, its published ports and its proxy are made of the same parts of the kernel.
+/// No docker here: its bridge, its published ports and its proxy are made of the same parts of the
+/// kernel.
 #[test]
 fn docker() {
     scenario("guide::docker", || {
@@ -209,7 +212,8 @@ impl Printed {
         self.lab.nft("router", &lines);
     }
 
-    /// `--check` beside the same command finds nothing that fails; on another port, as this one is taken.
+    /// `--check` beside the same command finds nothing that fails; on another port, as this one is
+    /// taken.
     fn assert_fine(&self, host: &str) {
         ask(&self.lab, host, &self.command, &["--check", "-p", "2122"]).expect_success();
     }

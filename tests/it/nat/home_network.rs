@@ -18,7 +18,8 @@ pub(super) struct Router {
     pub(super) hairpin: bool,
     /// It reads the control connection, rewrites private addresses and opens ports by itself.
     pub(super) helper: bool,
-    /// The provider has given it another public address, 203.0.113.2, and the server is now behind that.
+    /// The provider has given it another public address, 203.0.113.2, and the server is now behind
+    /// that.
     pub(super) moved: bool,
 }
 

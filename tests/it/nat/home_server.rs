@@ -1,4 +1,5 @@
-//! The lab with a server in it that serves one file, and real clients that list, download and upload.
+//! The lab with a server in it that serves one file, and real clients that list, download and
+//! upload.
 
 use std::fs;
 use std::net::SocketAddr;
@@ -105,7 +106,8 @@ impl HomeServer {
         Client::logged_in_from(origin, to.parse().expect("an address and a port"))
     }
 
-    /// List, download and upload with ftplib; with `trust` it connects to the address that a 227 names.
+    /// List, download and upload with ftplib; with `trust` it connects to the address that a 227
+    /// names.
     pub(super) fn ftplib(&self, host: &str, to: &str, trust: bool) -> Finished {
         let to = to.parse::<SocketAddr>().expect("an address");
         let mut command = ftplib(to, &self.root(), &self.work(""));

@@ -1,7 +1,7 @@
 //! Masquerade by host name: the address behind it changes, is unknown, or cannot be asked for.
 //!
-//! The resolver's clients wait for minutes (see `support/lab/resolver.rs`), so a server that waited for an answer would
-//! be late for every deadline here.
+//! The resolver's clients wait for minutes (see `support/lab/resolver.rs`), so a server that waited
+//! for an answer would be late for every deadline here.
 
 use std::fs;
 use std::net::Ipv4Addr;
@@ -48,7 +48,8 @@ fn the_announced_address_follows_the_resolver() {
     );
 }
 
-/// The same with too rare lookups: the old address is announced, which no longer is the router's. SIGHUP helps.
+/// The same with too rare lookups: the old address is announced, which no longer is the router's.
+/// SIGHUP helps.
 #[test]
 fn a_rare_refresh_announces_the_old_address() {
     let flags = [&NAMED[..4], &["--masquerade-refresh", "3600"]].concat();
@@ -93,7 +94,8 @@ fn the_last_address_outlives_a_silent_resolver() {
             home.server.signal(Signal::HUP);
             home.server.log_with("reloaded the settings");
             assert_served(&home, &mut running, OUTER);
-            // The same lookup is still the only one and has not returned: nothing can have waited for it.
+            // The same lookup is still the only one and has not returned: nothing can have waited
+            // for it.
             assert_eq!(lookups(&home), [lookup]);
 
             change_router(&home.lab, &moved());

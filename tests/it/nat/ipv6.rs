@@ -58,7 +58,8 @@ fn epsv_and_eprt_work_over_ipv6() {
     });
 }
 
-/// The lab offers no way from IPv6 to IPv4: with an IPv4 listener only, the clients above have none.
+/// The lab offers no way from IPv6 to IPv4: with an IPv4 listener only, the clients above have
+/// none.
 #[test]
 fn an_ipv4_listener_serves_no_ipv6_client() {
     let home = HomeServer::new(&[&ROUTED[..], &["-i", "0.0.0.0"]].concat());

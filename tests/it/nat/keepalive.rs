@@ -50,7 +50,8 @@ fn long_idle_connections_break_when_a_router_forgets_sooner() {
     let idle = Duration::from_secs(40);
     pass_time(idle, "the router forgets by the clock");
     client.send("NOOP");
-    // Nothing, or "(…)" for the end of the connection: the router itself answers what it cannot place.
+    // Nothing, or "(…)" for the end of the connection: the router itself answers what it cannot
+    // place.
     let line = client.line_within(Duration::from_secs(5));
     assert!(
         line.as_ref().is_none_or(|text| text.starts_with('(')),
@@ -59,7 +60,8 @@ fn long_idle_connections_break_when_a_router_forgets_sooner() {
     home.finish();
 }
 
-/// A router that forgets silent connections, and passes nothing of a connection that it does not know.
+/// A router that forgets silent connections, and passes nothing of a connection that it does not
+/// know.
 fn forgetful(seconds: u32) -> (HomeServer, Client) {
     let home = HomeServer::new(&ROUTED);
     let conntrack = "net/netfilter/nf_conntrack_tcp";

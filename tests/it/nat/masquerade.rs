@@ -55,7 +55,8 @@ fn clients_outside_fail_without_the_forwarded_range() {
     home.finish();
 }
 
-/// The default listener is dual-stack, so the server sees `::ffff:192.168.77.12`; the map means that address too.
+/// The default listener is dual-stack, so the server sees `::ffff:192.168.77.12`; the map means
+/// that address too.
 #[test]
 fn two_addresses_work_on_one_listener() {
     scenario("masquerade::two_addresses_work_on_one_listener", || {
@@ -77,7 +78,8 @@ fn two_addresses_work_on_one_listener() {
     });
 }
 
-/// One masquerade address for both: a client of the second is sent to the first, where the port is closed.
+/// One masquerade address for both: a client of the second is sent to the first, where the port is
+/// closed.
 #[test]
 fn one_address_fails_clients_of_the_second() {
     let home = HomeServer::new(&ROUTED);

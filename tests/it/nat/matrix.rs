@@ -1,8 +1,10 @@
-//! The table of all scenarios: what they are, what removes their mechanism, and the result of the run.
+//! The table of all scenarios: what they are, what removes their mechanism, and the result of the
+//! run.
 //!
-//! The run itself writes `target/nat-matrix.md`. When the last scenario is over, that text must equal the committed
-//! `tests/NAT-MATRIX.md` (`SNAPSHOTS=overwrite` writes it), so the page in the docs is never an old promise.
-//! A run of some scenarios only, or against another server (`FTP_TEST_SERVER`), compares nothing.
+//! The run itself writes `target/nat-matrix.md`. When the last scenario is over, that text must
+//! equal the committed `tests/NAT-MATRIX.md` (`SNAPSHOTS=overwrite` writes it), so the page in the
+//! docs is never an old promise. A run of some scenarios only, or against another server
+//! (`FTP_TEST_SERVER`), compares nothing.
 
 use std::collections::BTreeMap;
 use std::env;
@@ -18,7 +20,8 @@ struct Row {
     /// The test's path beneath `nat::`.
     test: &'static str,
     scenario: &'static str,
-    /// A test that fails to get through, or, after "code:", what a mutation of the server takes away.
+    /// A test that fails to get through, or, after "code:", what a mutation of the server takes
+    /// away.
     off: &'static str,
 }
 

@@ -48,8 +48,8 @@ fn a_new_interface_brings_its_network() {
     });
 }
 
-/// The operator has decided which clients are local. That the server has looked is seen by the gateway, which it
-/// follows in any case.
+/// The operator has decided which clients are local. That the server has looked is seen by the
+/// gateway, which it follows in any case.
 #[test]
 fn networks_do_not_matter_where_none_is_local() {
     let mut home = HomeServer::new(&[&ROUTED[..], &["--local-networks", "none"]].concat());

@@ -1,8 +1,8 @@
 //! Leaving the queue for a passive port: at once, and without a trace.
 //!
-//! One port, and clients of one address, which cannot share it. `holder` has the port and does not connect; others
-//! wait. In each test `leaver` waits before `next` and leaves in some way; then `holder` finishes, and `next` has the
-//! port long before any timer expires.
+//! One port, and clients of one address, which cannot share it. `holder` has the port and does not
+//! connect; others wait. In each test `leaver` waits before `next` and leaves in some way; then
+//! `holder` finishes, and `next` has the port long before any timer expires.
 
 use std::net::SocketAddr;
 use std::time::{Duration, Instant};

@@ -1,8 +1,9 @@
 //! Which ports of a public address lead where, seen by the packets that arrive at the server.
 //!
-//! A port that is forwarded to a closed port and one that is not forwarded must not look the same, and a port that
-//! is forwarded to the wrong place must be noticed. So the client sends each SYN from the same port number that
-//! it sends it to, and the server's kernel notes that number beside the address and the port of arrival.
+//! A port that is forwarded to a closed port and one that is not forwarded must not look the same,
+//! and a port that is forwarded to the wrong place must be noticed. So the client sends each SYN
+//! from the same port number that it sends it to, and the server's kernel notes that number beside
+//! the address and the port of arrival.
 
 use std::collections::BTreeMap;
 use std::net::{Ipv4Addr, SocketAddr};
@@ -60,7 +61,8 @@ pub(super) fn leads(private: Ipv4Addr, outer_first: u16, count: u16) -> Leads {
     leads
 }
 
-/// What a scan of a few seconds tries: beside what is forwarded, its neighbours and others that matter.
+/// What a scan of a few seconds tries: beside what is forwarded, its neighbours and others that
+/// matter.
 pub(super) fn some_ports() -> impl Iterator<Item = u16> {
     let others = [
         1, 20, 22, 23, 80, 443, 990, 2021, 2120, 2121, 2122, 8080, 65_535,

@@ -262,7 +262,8 @@ fn lftps(home: &HomeServer, count: usize, addresses: Addresses) {
     assert_all_served(all_at_once(commands));
 }
 
-/// Clients that connect to the announced port only when up to three seconds have passed; most of them sooner.
+/// Clients that connect to the announced port only when up to three seconds have passed; most of
+/// them sooner.
 fn late_clients(home: &HomeServer, count: usize, addresses: Addresses) {
     thread::scope(|scope| {
         for number in 0..count {

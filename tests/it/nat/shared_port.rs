@@ -1,4 +1,5 @@
-//! One forwarded port for many clients: those with different addresses listen on it at the same time.
+//! One forwarded port for many clients: those with different addresses listen on it at the same
+//! time.
 
 use std::fs;
 use std::net::SocketAddr;

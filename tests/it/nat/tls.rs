@@ -1,4 +1,5 @@
-//! TLS through the router: its helper cannot read along, so everything depends on what the server says itself.
+//! TLS through the router: its helper cannot read along, so everything depends on what the server
+//! says itself.
 
 use tempfile::TempDir;
 

@@ -1,4 +1,5 @@
-//! curl in each of its ways to open data connections: what it sends arrives, what it fetches is equal, byte for byte.
+//! curl in each of its ways to open data connections: what it sends arrives, what it fetches is
+//! equal, byte for byte.
 
 use std::fs::{self, File};
 use std::net::SocketAddr;
@@ -44,7 +45,8 @@ fn curl_eprt_on_ipv6() {
     check("::1", EPRT);
 }
 
-/// One listener on `::` serves both families. In a namespace, so that no stranger can reach it meanwhile.
+/// One listener on `::` serves both families. In a namespace, so that no stranger can reach it
+/// meanwhile.
 #[test]
 fn one_listener_serves_both_families() {
     let mut lab = Lab::new();
@@ -130,7 +132,8 @@ fn curl_moves_one_gibibyte() {
     server.finish();
 }
 
-/// Positions and sizes that 32 bits cannot count. The files are sparse, and only their last bytes are sent.
+/// Positions and sizes that 32 bits cannot count. The files are sparse, and only their last bytes
+/// are sent.
 #[test]
 fn curl_resumes_beyond_four_gibibytes() {
     let server = TestServer::program(&[]);

@@ -74,7 +74,8 @@ fn wget_fetches_whole_trees() {
         let arguments = [flags, &["-r", "-nH", &url]].concat();
         wget(&server, &arguments).expect_success();
         for directory in ["tree", "tree/one/two 二"] {
-            // It takes a percent sign in a listed name for the beginning of an escape, but only for its own file.
+            // It takes a percent sign in a listed name for the beginning of an escape, but only for
+            // its own file.
             let place = server.work(directory);
             let [theirs, ours] = ["percent A", "percent %41"]
                 .map(|start| place.join(format!("{start} #hash &and;semicolon.txt")));

@@ -1,4 +1,5 @@
-//! FileZilla on an X server without a screen. Its queue is written before it starts, and one key sets it going.
+//! FileZilla on an X server without a screen. Its queue is written before it starts, and one key
+//! sets it going.
 //!
 //! What it has done is read in its own log file, not in its windows.
 

@@ -1,4 +1,5 @@
-//! The programs called ftp: tnftp (the one of the BSDs and macOS) and that of GNU inetutils, driven as by a person who types.
+//! The programs called ftp: tnftp (the one of the BSDs and macOS) and that of GNU inetutils, driven
+//! as by a person who types.
 
 use std::fs;
 

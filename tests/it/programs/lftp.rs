@@ -33,7 +33,8 @@ fn lftp_in_active_mode() {
     check("127.0.0.1", "set ftp:passive-mode false").assert_mode(Mode::Port);
 }
 
-/// In passive mode only: on IPv6 lftp's EPRT names the address `::`, which is refused, and lftp turns to EPSV.
+/// In passive mode only: on IPv6 lftp's EPRT names the address `::`, which is refused, and lftp
+/// turns to EPSV.
 #[test]
 fn lftp_on_ipv6() {
     check("::1", "").assert_mode(Mode::Epsv);
@@ -85,7 +86,8 @@ fn lftp_mirrors_continue() {
     assert_eq!(resumed, 2, "a download and an upload that went on");
 }
 
-/// A mirror carries times and permissions up, by MFMT and SITE CHMOD, and `chmod` changes them there.
+/// A mirror carries times and permissions up, by MFMT and SITE CHMOD, and `chmod` changes them
+/// there.
 #[test]
 fn lftp_keeps_times_and_permissions() {
     let server = start(LOOPBACK);

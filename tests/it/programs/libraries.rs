@@ -1,7 +1,7 @@
 //! Client libraries of other languages, each driven by a script in `tests/clients`.
 //!
-//! Python's ftplib is in `ftplib.rs`. aioftp and basic-ftp are not Debian packages of these versions:
-//! `tests/run` installs them below `target`, and knows the versions.
+//! Python's ftplib is in `ftplib.rs`. aioftp and basic-ftp are not Debian packages of these
+//! versions: `tests/run` installs them below `target`, and knows the versions.
 
 use std::fs;
 use std::path::{Path, PathBuf};

@@ -36,7 +36,8 @@ fn suppaftp_in_clear_text() {
     }
 }
 
-/// By default: with TLS 1.3 the third data connection has no ticket left, and makes a full handshake.
+/// By default: with TLS 1.3 the third data connection has no ticket left, and makes a full
+/// handshake.
 #[test]
 fn suppaftp_over_tls() {
     for version in VERSIONS {

@@ -1,5 +1,5 @@
-//! Clients over TLS, with OpenSSL and GnuTLS beneath them; their data connections resume, unless a test says
-//! that they do not.
+//! Clients over TLS, with OpenSSL and GnuTLS beneath them; their data connections resume, unless a
+//! test says that they do not.
 
 use std::fs;
 use std::path::Path;
@@ -234,7 +234,8 @@ fn openssl_logs_in_and_renews_keys() {
             assert!(text.contains(reply), "{}", finished.text());
         }
     }
-    // A line with R alone makes it ask for a new handshake, which is refused; no other client notices.
+    // A line with R alone makes it ask for a new handshake, which is refused; no other client
+    // notices.
     let asked = s_client(&secure, &["-tls1_2"], "R\n");
     assert!(asked.text().contains("RENEGOTIATING"), "{}", asked.text());
     // K in TLS 1.3: new keys for both sides.

@@ -1,4 +1,5 @@
-//! What the forwarder of `ftp-proto/examples/alg` changes in a control connection, and that it changes nothing else.
+//! What the forwarder of `ftp-proto/examples/alg` changes in a control connection, and that it
+//! changes nothing else.
 
 #[path = "../../../ftp-proto/examples/alg/rewrite.rs"]
 mod rewrite;
@@ -34,8 +35,8 @@ proptest! {
         prop_assert_eq!(text(&forwarded(sent.as_bytes(), &sizes)), expected);
     }
 
-    /// Whatever comes: how it is cut makes no difference, and neither does a forwarder before a forwarder that
-    /// announces the same.
+    /// Whatever comes: how it is cut makes no difference, and neither does a forwarder before a
+    /// forwarder that announces the same.
     #[test]
     fn pieces_make_no_difference(
         sent in "(227 |229 |234 x|211-|211 |[(,|)]|\\(\\|\\|\\|[0-9]{1,5}\\|\\)|1,2,3,4,5,6|[0-9]{1,3}|\r|\n|x){0,60}",
@@ -64,7 +65,8 @@ proptest! {
     }
 }
 
-/// The reply that is held back may only be one that could change: a banner in pieces arrives in pieces.
+/// The reply that is held back may only be one that could change: a banner in pieces arrives in
+/// pieces.
 #[test]
 fn nothing_else_waits() {
     let mut replies = Replies::new(PUBLIC);

@@ -1,7 +1,8 @@
-//! Which address is announced to which client, and which of two port numbers: one table for all rules.
+//! Which address is announced to which client, and which of two port numbers: one table for all
+//! rules.
 //!
-//! `rules:` gives rules, in the words of the transcripts, and `also:` adds some; any other line is a
-//! client: our address, its address, the announced address, the side of the port, and why.
+//! `rules:` gives rules, in the words of the transcripts, and `also:` adds some; any other line is
+//! a client: our address, its address, the announced address, the side of the port, and why.
 
 use std::net::{IpAddr, SocketAddr};
 use std::num::NonZeroU16;

@@ -1,4 +1,5 @@
-//! The golden sessions of `tests/testkit/transcripts`. `SNAPSHOTS=overwrite` makes the result the expectation.
+//! The golden sessions of `tests/testkit/transcripts`. `SNAPSHOTS=overwrite` makes the result the
+//! expectation.
 
 use std::fs;
 use std::path::{Path, PathBuf};

@@ -1,8 +1,8 @@
-//! A client of our own, on raw sockets: it can send what real clients never do, and it reads every byte that the
-//! server sends, so that a reply too many cannot pass unnoticed.
+//! A client of our own, on raw sockets: it can send what real clients never do, and it reads every
+//! byte that the server sends, so that a reply too many cannot pass unnoticed.
 //!
-//! Every read has a deadline, so that no test hangs. The deadlines only guard against that: no test passes or fails
-//! because it was fast.
+//! Every read has a deadline, so that no test hangs. The deadlines only guard against that: no test
+//! passes or fails because it was fast.
 
 pub(crate) mod tls;
 
@@ -190,7 +190,8 @@ impl Client {
         assert_eq!(line, None, "an unasked reply, or the end");
     }
 
-    /// The next line if it comes in time. The connection's end is `(closed)`, or the kind of error in brackets.
+    /// The next line if it comes in time. The connection's end is `(closed)`, or the kind of error
+    /// in brackets.
     pub(crate) fn line_within(&mut self, at_most: Duration) -> Option<String> {
         let deadline = Instant::now() + at_most;
         let usual = self.stream.read_timeout().expect("the read timeout");
@@ -225,7 +226,8 @@ impl Client {
 
     fn receive(&mut self) -> io::Result<usize> {
         let mut buffer = [0; 4096];
-        // A process that was stopped for a moment finds its reads interrupted, where they have a time limit.
+        // A process that was stopped for a moment finds its reads interrupted, where they have a
+        // time limit.
         let count = loop {
             let read = match &mut self.tls {
                 None => self.stream.read(&mut buffer),

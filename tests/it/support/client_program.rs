@@ -1,4 +1,5 @@
-//! Client programs as people have them, run without this machine's settings in a directory of their own.
+//! Client programs as people have them, run without this machine's settings in a directory of their
+//! own.
 
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
@@ -62,7 +63,8 @@ fn url_byte(byte: u8) -> String {
     }
 }
 
-/// `tests/clients/ftplib.py` for this server; the last argument, which is missing here, names the session.
+/// `tests/clients/ftplib.py` for this server; the last argument, which is missing here, names the
+/// session.
 pub(crate) fn ftplib(address: SocketAddr, root: &Path, work: &Path) -> Command {
     let mut command = Command::new("python3");
     command.arg(script("ftplib_session.py"));

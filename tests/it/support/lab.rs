@@ -1,8 +1,9 @@
 //! A small internet in network namespaces: hosts, networks, and commands run on a host.
 //!
-//! Every host is a namespace of its own, without any way to the machine's real network. A network is a bridge that
-//! lives in one host (for example the switch of a router) and that others plug into. Names hold the process id
-//! and a number, so that labs can run side by side; they vanish with the lab, also when a test panics.
+//! Every host is a namespace of its own, without any way to the machine's real network. A network
+//! is a bridge that lives in one host (for example the switch of a router) and that others plug
+//! into. Names hold the process id and a number, so that labs can run side by side; they vanish
+//! with the lab, also when a test panics.
 
 mod namespace;
 mod resolver;
@@ -43,8 +44,8 @@ impl Lab {
     pub(crate) fn host(&mut self, host: &str) {
         ip(&["netns", "add", &self.namespace(host)]);
         self.hosts.push(host.to_owned());
-        // A router on the way would send a client to the next router's link-local address, which for a
-        // second or two does not work yet, as the kernel looks for duplicates of it.
+        // A router on the way would send a client to the next router's link-local address, which
+        // for a second or two does not work yet, as the kernel looks for duplicates of it.
         self.set(host, "net/ipv6/conf/default/accept_redirects", "0");
         self.set(host, "net/ipv6/conf/default/dad_transmits", "0");
         self.ip(host, &["link", "set", "lo", "up"]);
@@ -54,12 +55,14 @@ impl Lab {
     pub(crate) fn network(&self, host: &str, network: &str, address: &str) {
         self.ip(host, &["link", "add", network, "type", "bridge"]);
         self.address(host, network, address);
-        // Otherwise kernels with br_netfilter apply the host's IP rules to frames that a switch only forwards.
+        // Otherwise kernels with br_netfilter apply the host's IP rules to frames that a switch
+        // only forwards.
         let switch = "/proc/sys/net/bridge/bridge-nf-call-iptables";
         self.sh(host, &format!("test ! -e {switch} || echo 0 > {switch}"));
     }
 
-    /// A cable from `host`, where it becomes the interface `interface` with `address`, to `network` in `switch`.
+    /// A cable from `host`, where it becomes the interface `interface` with `address`, to `network`
+    /// in `switch`.
     pub(crate) fn plug(
         &self,
         host: &str,
@@ -170,7 +173,8 @@ impl Lab {
         );
     }
 
-    /// A command that will run on `host`. It replaces `ip` in the same process, so its id is the child's.
+    /// A command that will run on `host`. It replaces `ip` in the same process, so its id is the
+    /// child's.
     pub(crate) fn on(&self, host: &str, program: &str) -> Command {
         let mut command = Command::new("ip");
         command.args(["netns", "exec", &self.namespace(host), program]);

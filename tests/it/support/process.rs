@@ -1,7 +1,8 @@
 //! Runs other programs, each with a deadline.
 //!
 //! Nothing in the tests waits for a child without a bound, and a child is ended by its own id only.
-//! A program that is missing fails the test: a test that did not run must not look like one that passed.
+//! A program that is missing fails the test: a test that did not run must not look like one that
+//! passed.
 
 use std::io::{self, Read, Write};
 use std::process::{Child, Command, ExitStatus, Stdio};

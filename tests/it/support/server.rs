@@ -1,11 +1,12 @@
 //! A running FTP server for a test, and the directory that it shares. There are three backends:
 //!
-//! - [`InProcess`]: our server in this process. It starts at once, and a test can use its handle and settings
-//!   that no flag has.
-//! - [`Program`]: our server as the program, for tests that need its log, its signals, its use of the system, or
-//!   a network namespace. `FTP_TEST_SERVER` replaces it by another command that knows the same short flags.
-//! - [`BlackBox`]: a server of which a test knows nothing but what clients see and what is in the directory.
-//!   It is ours in this process, or the command in `FTP_TEST_SERVER`.
+//! - [`InProcess`]: our server in this process. It starts at once, and a test can use its handle
+//!   and settings that no flag has.
+//! - [`Program`]: our server as the program, for tests that need its log, its signals, its use of
+//!   the system, or a network namespace. `FTP_TEST_SERVER` replaces it by another command that
+//!   knows the same short flags.
+//! - [`BlackBox`]: a server of which a test knows nothing but what clients see and what is in the
+//!   directory. It is ours in this process, or the command in `FTP_TEST_SERVER`.
 //!
 //! What a test may do with its server is decided by the type of the backend.
 
@@ -62,7 +63,8 @@ type Wrap<'a> = Box<dyn FnOnce(Command) -> Command + 'a>;
 enum Common {
     /// The directory, any free port, and a user who may write.
     Account,
-    /// The directory and any free port: without further flags everyone may read and no one may write.
+    /// The directory and any free port: without further flags everyone may read and no one may
+    /// write.
     NoAccount,
     /// None.
     Nothing,
@@ -111,7 +113,8 @@ impl<'a> Setup<'a> {
         self
     }
 
-    /// It listens on an address that no other test uses, so that all ports of that address are its own.
+    /// It listens on an address that no other test uses, so that all ports of that address are its
+    /// own.
     pub(crate) fn on_own_address(self) -> Self {
         self.host(own_address())
     }
@@ -122,7 +125,8 @@ impl<'a> Setup<'a> {
         self
     }
 
-    /// Changes settings that no flag has, or finer than a flag can; also after each reload. In this process only.
+    /// Changes settings that no flag has, or finer than a flag can; also after each reload. In this
+    /// process only.
     pub(crate) fn settings(mut self, change: impl Fn(&mut Settings) + Send + 'static) -> Self {
         self.change_settings = Some(Box::new(change));
         self

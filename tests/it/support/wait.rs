@@ -1,4 +1,5 @@
-//! Waiting for what another thread or process brings about: a condition with a deadline, never a fixed time.
+//! Waiting for what another thread or process brings about: a condition with a deadline, never a
+//! fixed time.
 //!
 //! The few tests in which time itself is what happens call [`pass_time`]; no other file sleeps.
 

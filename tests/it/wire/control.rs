@@ -37,7 +37,8 @@ fn the_server_can_end_while_clients_arrive() {
             for _ in 0..4 {
                 scope.spawn(|| {
                     while !over.load(Ordering::SeqCst) {
-                        // The kernel drops connections that find the queue full, and would try again for a second.
+                        // The kernel drops connections that find the queue full, and would try
+                        // again for a second.
                         match TcpStream::connect_timeout(&address, CONNECT_MAX) {
                             Ok(_) => {}
                             Err(error) if is_timeout(&error) => {}

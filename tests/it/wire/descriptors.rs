@@ -1,4 +1,5 @@
-//! What sessions cost the system, and that the server releases all of it. Seen from outside, so the server is the program.
+//! What sessions cost the system, and that the server releases all of it. Seen from outside, so the
+//! server is the program.
 
 use std::fs;
 use std::io::{ErrorKind, Write};
@@ -94,7 +95,8 @@ fn drain_stranger(port: std::net::SocketAddr, client: &mut Client) {
     client.expect(226);
 }
 
-/// Without free descriptors some clients are refused or must wait; later everything works as before.
+/// Without free descriptors some clients are refused or must wait; later everything works as
+/// before.
 #[test]
 fn the_server_recovers_from_too_few_descriptors() {
     let limit = ["sh", "-c", "ulimit -n 40 && exec \"$0\" \"$@\""];
@@ -125,7 +127,8 @@ fn the_server_recovers_from_too_few_descriptors() {
         while client.line().is_some_and(|line| !line.starts_with(b"200 ")) {}
     }
     drop(crowd);
-    // Some of the closed connections are still in the backlog, and are accepted before a new client.
+    // Some of the closed connections are still in the backlog, and are accepted before a new
+    // client.
     wait_until("a new client is served", || {
         let greeting = Client::connect(server.address).line();
         greeting.is_some_and(|line| line.starts_with(b"220 "))

@@ -1,8 +1,9 @@
-//! The example servers of `ftp-proto`: each is put through the black-box tests, as `tests/run --server` does with any
-//! server. Some of each kind run always, all of them with `--long`.
+//! The example servers of `ftp-proto`: each is put through the black-box tests, as `tests/run
+//! --server` does with any server. Some of each kind run always, all of them with `--long`.
 //!
-//! The tests run in a process of their own for each example, which `FTP_TEST_SERVER` names there. What an example
-//! leaves out on purpose is in its list, with the reason; `tests/run` shows how many tests that are.
+//! The tests run in a process of their own for each example, which `FTP_TEST_SERVER` names there.
+//! What an example leaves out on purpose is in its list, with the reason; `tests/run` shows how
+//! many tests that are.
 
 use std::env;
 use std::fmt::Write;
@@ -91,7 +92,8 @@ impl Example {
         self.check(&all);
     }
 
-    /// Runs those of the tests that are not left out, and writes down how many there were of either.
+    /// Runs those of the tests that are not left out, and writes down how many there were of
+    /// either.
     fn check(&self, tests: &[&str]) {
         let all = all_tests();
         let left_out = self.left_out.iter().map(|(start, _)| start);
@@ -175,7 +177,8 @@ const PREFIX: &str = "wire::black_box::";
 /// For all tests with one server for each, on a machine with other work.
 const SECONDS_MAX: u64 = 400;
 
-/// What a driver can do wrong: order, data connections, strangers, ABOR, ends of connections, and files.
+/// What a driver can do wrong: order, data connections, strangers, ABOR, ends of connections, and
+/// files.
 const CHOSEN: [&str; 35] = [
     "abort::a_lost_control_connection_ends_the_transfer",
     "abort::abor_cancels_pipelined_transfers",

@@ -86,7 +86,8 @@ fn a_full_disk_is_452() {
         client.command(kind, 200);
         let mut data = client.data();
         client.command(transfer, 150);
-        // The server reads and discards the rest: after a reset most clients could not read the reply.
+        // The server reads and discards the rest: after a reset most clients could not read the
+        // reply.
         let sent = data.write_all(&noise(8 << 20));
         sent.expect("no reset");
         drop(data);

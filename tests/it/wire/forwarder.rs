@@ -1,4 +1,5 @@
-//! The forwarder of `ftp-proto/examples/alg` before a server of ours: what clients and the server see of each other.
+//! The forwarder of `ftp-proto/examples/alg` before a server of ours: what clients and the server
+//! see of each other.
 
 use std::io::Write;
 use std::net::{IpAddr, Shutdown, TcpListener};
@@ -157,7 +158,8 @@ fn active_mode_goes_to_the_client_alone() {
     }
 }
 
-/// The server reaches the forwarder, which does not reach the client: an orderly end would be an empty upload.
+/// The server reaches the forwarder, which does not reach the client: an orderly end would be an
+/// empty upload.
 #[test]
 fn active_mode_without_a_listener_is_no_upload() {
     let (server, forwarder) = pair(&["--data-timeout", "1"], PORTS);

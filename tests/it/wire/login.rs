@@ -39,7 +39,8 @@ fn login_attempts_are_limited() {
     server.client().expect_in_step();
 }
 
-/// A wrong password is answered after a delay; meanwhile others are served, and later commands wait.
+/// A wrong password is answered after a delay; meanwhile others are served, and later commands
+/// wait.
 #[test]
 fn a_wrong_password_is_answered_late() {
     let delay = Duration::from_millis(200);
@@ -94,8 +95,8 @@ fn anonymous_reads_only() {
     assert_eq!((server.read("file"), entries), (b"text".to_vec(), 2));
 }
 
-/// A client that closes the connection does not avoid the delay; one that closes only its sending side gets the
-/// reply.
+/// A client that closes the connection does not avoid the delay; one that closes only its sending
+/// side gets the reply.
 #[test]
 fn a_client_that_leaves_does_not_shorten_the_delay() {
     let server = TestServer::in_process(&["--login-delay", "1", "--max-cons", "1"]);

@@ -1,4 +1,5 @@
-//! Data connections that were never opened, and those that only seem so: what STAT and the log show.
+//! Data connections that were never opened, and those that only seem so: what STAT and the log
+//! show.
 
 use std::net::{Ipv4Addr, SocketAddr};
 use std::time::Duration;

@@ -52,8 +52,8 @@ fn check_rush(first: u16, last: u16, clients: usize, rounds: usize) {
     });
 }
 
-/// The first client has connected but sent no transfer command yet: another session gets the port at once, not
-/// only when the first one's time is over.
+/// The first client has connected but sent no transfer command yet: another session gets the port
+/// at once, not only when the first one's time is over.
 #[test]
 fn a_port_is_free_once_its_client_has_connected() {
     let server = Setup::new()
@@ -150,7 +150,8 @@ fn a_port_is_free_while_its_transfer_runs() {
     }
 }
 
-/// Clients that never connect block no other client for long, and get 425 when they start a transfer.
+/// Clients that never connect block no other client for long, and get 425 when they start a
+/// transfer.
 #[test]
 fn clients_that_never_connect_give_up_their_port() {
     let server = Setup::new()
@@ -205,7 +206,8 @@ fn a_port_in_use_by_another_program_is_passed_over() {
     }
 }
 
-/// After hundreds of passive ports with every kind of end, all ports of the range can be used at once.
+/// After hundreds of passive ports with every kind of end, all ports of the range can be used at
+/// once.
 #[test]
 fn every_port_is_released() {
     let server = Setup::new()
@@ -276,7 +278,8 @@ fn every_port_is_released() {
     }
 }
 
-/// Without a time limit, too, a client that does not connect gives its port up when others wait for it.
+/// Without a time limit, too, a client that does not connect gives its port up when others wait for
+/// it.
 #[test]
 fn ports_are_yielded_without_a_time_limit_too() {
     let server = Setup::new()

@@ -71,7 +71,8 @@ fn a_running_session_announces_the_new_address() {
     });
 }
 
-/// Where a client was sent to stands in the log once, with the rule, although two commands announce it.
+/// Where a client was sent to stands in the log once, with the rule, although two commands announce
+/// it.
 #[test]
 fn the_log_names_an_announced_address_once() {
     let server = TestServer::program(&[
@@ -100,8 +101,8 @@ fn the_log_names_an_announced_address_once() {
     server.finish();
 }
 
-/// A name in the hosts file, so that no name server is asked: its address is announced as soon as the name is
-/// resolved, stays after a reload, and is replaced by a reload that names an address.
+/// A name in the hosts file, so that no name server is asked: its address is announced as soon as
+/// the name is resolved, stays after a reload, and is replaced by a reload that names an address.
 #[test]
 fn a_running_session_announces_the_address_of_a_name() {
     let ours = own_address().to_string();
@@ -137,8 +138,8 @@ fn a_running_session_announces_the_address_of_a_name() {
     });
 }
 
-/// Neither a file with an error nor an address that the system refuses changes anything; the next good file
-/// takes effect.
+/// Neither a file with an error nor an address that the system refuses changes anything; the next
+/// good file takes effect.
 #[test]
 fn a_bad_file_changes_nothing() {
     let (ours, occupied) = (own_address(), own_address());
@@ -197,8 +198,8 @@ fn listeners_come_and_go_and_sessions_stay() {
     Client::logged_in(there).expect_in_step();
 }
 
-/// A listener on all addresses is replaced by one on a single address, on the same port: only one of the two
-/// sockets can exist.
+/// A listener on all addresses is replaced by one on a single address, on the same port: only one
+/// of the two sockets can exist.
 #[test]
 fn a_listener_may_replace_one_of_the_same_port() {
     let address = own_address();

@@ -44,7 +44,8 @@ fn sigterm_lets_transfers_end() {
     }
 }
 
-/// What each session waits for, in the report of SIGUSR1, and why transfers and sessions end, in the log.
+/// What each session waits for, in the report of SIGUSR1, and why transfers and sessions end, in
+/// the log.
 #[test]
 fn the_log_explains_waits_and_ends() {
     let server = TestServer::program(&["-r", "20000", "--timeout", "3", "--data-timeout", "1"]);
@@ -190,7 +191,8 @@ fn greeting(server: &TestServer<Program>) -> String {
     Client::connect(server.address).expect(220).text()
 }
 
-/// Sessions in every state there is: a reload and a report do not disturb them, and each ends with 421.
+/// Sessions in every state there is: a reload and a report do not disturb them, and each ends with
+/// 421.
 #[test]
 fn signals_reach_sessions_in_every_state() {
     let server = TestServer::program(&["-r", "20200-20203", "--login-delay", "60"]);

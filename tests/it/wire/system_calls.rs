@@ -1,4 +1,5 @@
-//! Which system calls the server makes, as strace sees them: one write for many replies, sendfile for downloads.
+//! Which system calls the server makes, as strace sees them: one write for many replies, sendfile
+//! for downloads.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -64,7 +65,8 @@ fn downloads_are_sent_by_the_kernel() {
     assert!(read.is_none_or(|most| most < 5000), "{calls:#?}");
 }
 
-/// When a client has connected before its command, neither the listener nor the data connection is registered.
+/// When a client has connected before its command, neither the listener nor the data connection is
+/// registered.
 #[test]
 fn a_small_download_is_not_registered_with_the_poll() {
     let (traced, mut client) = Traced::new();
@@ -152,8 +154,8 @@ fn read(trace: &Path) -> String {
     fs::read_to_string(trace).expect("the trace")
 }
 
-/// Lines like `123 write(5, "…", 4) = 4`. A call during which another thread made one is cut in two,
-/// the second part being `<... write resumed>…`; its arguments are in the first.
+/// Lines like `123 write(5, "…", 4) = 4`. A call during which another thread made one is cut in
+/// two, the second part being `<... write resumed>…`; its arguments are in the first.
 fn parse(trace: &str) -> Vec<Call> {
     let mut calls = Vec::new();
     let mut unfinished: Vec<(&str, &str)> = Vec::new();

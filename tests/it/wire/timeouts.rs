@@ -137,7 +137,8 @@ fn commands_extend_a_session_and_half_a_line_does_not() {
     client.expect_closed();
 }
 
-/// Repeats a step for longer than a client may be idle: until another client, which is idle, is disconnected.
+/// Repeats a step for longer than a client may be idle: until another client, which is idle, is
+/// disconnected.
 fn until_an_idle_client_is_closed(server: &TestServer<InProcess>, mut step: impl FnMut()) {
     let mut idle = server.client();
     loop {

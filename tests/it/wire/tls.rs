@@ -1,4 +1,5 @@
-//! TLS with flags of ours: what it requires, implicit TLS, resumption, and certificates that change.
+//! TLS with flags of ours: what it requires, implicit TLS, resumption, and certificates that
+//! change.
 
 mod client_certificates;
 mod control;

@@ -50,7 +50,8 @@ pub fn compiled<'a>(tokens: &[Token<'a>], build: Build) -> Vec<Token<'a>> {
     compiled
 }
 
-/// How many tokens the delimited group at the start has, its delimiters included; 0 if there is none.
+/// How many tokens the delimited group at the start has, its delimiters included; 0 if there is
+/// none.
 pub fn group(tokens: &[Token<'_>]) -> usize {
     let mut depth = 0_usize;
     for (at, token) in tokens.iter().enumerate() {
@@ -165,7 +166,8 @@ enum Shape {
     Block,
     /// It ends with a semicolon.
     Statement,
-    /// A field, a variant, an arm, an expression: it may also end with a comma, or with what encloses it.
+    /// A field, a variant, an arm, an expression: it may also end with a comma, or with what
+    /// encloses it.
     Part,
 }
 
@@ -189,7 +191,8 @@ impl Shape {
     }
 }
 
-/// How many tokens stand before the end, which counts if it is a semicolon, a comma or a closing brace of its own.
+/// How many tokens stand before the end, which counts if it is a semicolon, a comma or a closing
+/// brace of its own.
 fn until(tokens: &[Token<'_>], braces_end: bool, is_part: bool) -> usize {
     let mut angles = 0_usize;
     let mut at = 0;

@@ -7,8 +7,8 @@ use super::graph::Graph;
 
 /// The cycles of a graph.
 ///
-/// Each of `places` is a folder or several, with a space between: `a/b` stands for `a/b.rs` and for all of `a/b/`. A
-/// cycle that lies entirely in one of the places has it as its key.
+/// Each of `places` is a folder or several, with a space between: `a/b` stands for `a/b.rs` and for
+/// all of `a/b/`. A cycle that lies entirely in one of the places has it as its key.
 pub fn cycles(graph: &Graph, places: &[&str]) -> Vec<Finding> {
     let finding = |cycle: BTreeSet<String>| {
         let place = places

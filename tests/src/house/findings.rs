@@ -14,7 +14,8 @@ pub struct Finding {
 /// An exception: the key of the findings that pass, and the reason.
 pub type Exception<'a> = (&'a str, &'a str);
 
-/// Fails if a finding is no exception, and if an exception has no finding: so the list of exceptions shrinks.
+/// Fails if a finding is no exception, and if an exception has no finding: so the list of
+/// exceptions shrinks.
 pub fn judge(findings: &[Finding], exceptions: &[Exception<'_>]) -> Result<(), String> {
     let mut text = String::new();
     for finding in findings {

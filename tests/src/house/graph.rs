@@ -8,8 +8,8 @@ use super::program::{Program, Target};
 
 /// The names that each place takes from each other one.
 ///
-/// An edge is a path from one file to an item that another file defines, through whatever re-exports it takes.
-/// Declaring a module, and re-exporting an item of an own child, is no edge.
+/// An edge is a path from one file to an item that another file defines, through whatever
+/// re-exports it takes. Declaring a module, and re-exporting an item of an own child, is no edge.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Graph {
     pub edges: BTreeMap<String, BTreeMap<String, BTreeSet<String>>>,
@@ -44,7 +44,8 @@ impl Graph {
         }
     }
 
-    /// The same with places put together; edges within one place vanish, as does a place without a new name.
+    /// The same with places put together; edges within one place vanish, as does a place without a
+    /// new name.
     pub fn fold(&self, place: impl Fn(&str) -> Option<String>) -> Self {
         let mut folded = Self::default();
         for (from, to, names) in self.edges() {

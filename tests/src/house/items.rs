@@ -1,7 +1,7 @@
 //! What one file defines, declares, imports and names.
 //!
-//! A reader of tokens cannot know types. So a call of a method is no path here, and a bare name in lower case counts
-//! only where it is called: elsewhere it is nearly always a variable.
+//! A reader of tokens cannot know types. So a call of a method is no path here, and a bare name in
+//! lower case counts only where it is called: elsewhere it is nearly always a variable.
 
 use super::cfg::{attribute, group, split, thing, visibility};
 use super::tokens::{Kind, Token};
@@ -59,7 +59,8 @@ pub struct Body {
     pub paths: Vec<Path>,
 }
 
-/// Reads the items of a file. Tokens must be without comments and without code that is switched off.
+/// Reads the items of a file. Tokens must be without comments and without code that is switched
+/// off.
 pub fn scope(tokens: &[Token<'_>]) -> Scope {
     let mut scope = Scope::default();
     let mut at = 0;
@@ -269,7 +270,8 @@ fn counts(before: &[Token<'_>], path: &[Token<'_>], behind: &[Token<'_>]) -> boo
     };
     let is_behind =
         |ahead: usize, text: &str| behind.get(ahead).is_some_and(|token| token.is(text));
-    // A field or a method, but for the range in `..END`; or what goes on behind `<A as B>` and `a::<B>`.
+    // A field or a method, but for the range in `..END`; or what goes on behind `<A as B>` and
+    // `a::<B>`.
     if (is_before(1, ".") && !is_before(2, ".")) || is_before(1, "::") {
         return false;
     }

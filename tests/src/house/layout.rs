@@ -6,7 +6,8 @@ use super::findings::Finding;
 use super::graph::{Graph, list};
 use super::program::Sources;
 
-/// What the modules beneath one folder must satisfy. A file and the folder of its name are one module.
+/// What the modules beneath one folder must satisfy. A file and the folder of its name are one
+/// module.
 #[derive(Clone, Copy, Debug)]
 pub struct Layout<'a> {
     pub folder: &'a str,

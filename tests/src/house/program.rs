@@ -150,7 +150,8 @@ impl Program {
         self.resolve(module, &path, false, &mut Vec::new())
     }
 
-    /// Only modules and types can stand before `::`, and the name before it is looked up among these alone.
+    /// Only modules and types can stand before `::`, and the name before it is looked up among
+    /// these alone.
     fn resolve(
         &self,
         module: usize,

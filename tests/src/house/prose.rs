@@ -7,7 +7,8 @@ use super::tokens::{Kind, tokens};
 /// A word, in lower case, and its line. An empty word ends a sentence of prose.
 type Word = (String, usize);
 
-/// Where prose has one of the expressions, which are whole words in lower case. The key is `file: expression`.
+/// Where prose has one of the expressions, which are whole words in lower case. The key is `file:
+/// expression`.
 pub fn words(sources: &Sources, expressions: &[&str]) -> Vec<Finding> {
     let mut findings = Vec::new();
     for (file, text) in sources {

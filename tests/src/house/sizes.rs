@@ -7,6 +7,8 @@ use super::tokens::{Token, code};
 pub const SOURCE_LINES_MAX: usize = 500;
 pub const TEST_LINES_MAX: usize = 600;
 pub const FUNCTION_LINES_MAX: usize = 70;
+/// That of rustfmt.
+pub const COLUMNS_MAX: usize = 100;
 
 /// The files that are too long. The key is the file.
 pub fn long_files(sources: &Sources) -> Vec<Finding> {
@@ -28,7 +30,31 @@ pub fn long_files(sources: &Sources) -> Vec<Finding> {
     findings
 }
 
-/// The functions that are too long, from `fn` to the brace that closes them. The key is `FILE: NAME`.
+/// The lines of comments that are wider than code, except rows of tables and lines of drawings. The
+/// key is the file.
+pub fn wide_comments(sources: &Sources) -> Vec<Finding> {
+    let mut findings = Vec::new();
+    for (file, text) in sources.iter().filter(|(file, _)| file.ends_with(".rs")) {
+        for (line, number) in text.lines().zip(1..) {
+            let comment = line
+                .trim_start()
+                .trim_start_matches(['/', '!'])
+                .trim_start();
+            let is_picture = comment.starts_with('|') || comment.contains("  ");
+            let is_comment = line.trim_start().starts_with("//");
+            if is_comment && !is_picture && line.chars().count() > COLUMNS_MAX {
+                findings.push(Finding {
+                    key: file.clone(),
+                    text: format!("{file}:{number} is wider than {COLUMNS_MAX} columns: wrap it"),
+                });
+            }
+        }
+    }
+    findings
+}
+
+/// The functions that are too long, from `fn` to the brace that closes them. The key is `FILE:
+/// NAME`.
 pub fn long_functions(sources: &Sources) -> Vec<Finding> {
     let mut findings = Vec::new();
     for (file, text) in sources.iter().filter(|(file, _)| file.ends_with(".rs")) {
@@ -141,5 +167,25 @@ mod tests {
         );
         let sources = Sources::from([("a.rs".to_owned(), source)]);
         assert_eq!(texts(&long_functions(&sources)), [""; 0]);
+    }
+
+    #[test]
+    fn comments_have_100_columns() {
+        let filled =
+            |start: &str, width: usize| format!("{start}{}", "a".repeat(width - start.len()));
+        for (line, is_wide) in [
+            (filled("    /// ", 100), false),
+            (filled("    /// ", 101), true),
+            (filled("//! ", 101), true),
+            (filled("// ", 101), true),
+            (filled("//! | ", 101), false),
+            (filled("//! a  ", 101), false),
+            (filled("let ", 101), false),
+        ] {
+            let sources = Sources::from([("a.rs".to_owned(), format!("\n{line}\n"))]);
+            let expected = ["a.rs:2 is wider than 100 columns: wrap it"];
+            let expected = if is_wide { &expected[..] } else { &[] };
+            assert_eq!(texts(&wide_comments(&sources)), expected, "{line}");
+        }
     }
 }

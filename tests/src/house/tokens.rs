@@ -1,7 +1,7 @@
 //! Rust source text as a list of tokens, comments included.
 //!
-//! This is not the compiler's grammar: it separates code from comments and literals, and nothing more. Source text that
-//! the compiler rejects gives tokens too, without a panic.
+//! This is not the compiler's grammar: it separates code from comments and literals, and nothing
+//! more. Source text that the compiler rejects gives tokens too, without a panic.
 
 /// What a token is, as far as the checks need it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -115,7 +115,8 @@ impl<'a> Reader<'a> {
     }
 }
 
-/// A literal with quotes, or a raw identifier: lengths in bytes. The suffix is shorter where the text ends early.
+/// A literal with quotes, or a raw identifier: lengths in bytes. The suffix is shorter where the
+/// text ends early.
 struct Literal {
     kind: Kind,
     prefix: usize,
@@ -182,7 +183,8 @@ fn number(text: &str) -> usize {
     }
 }
 
-/// The length of what stands between the quotes of a character literal; a lifetime has no closing quote.
+/// The length of what stands between the quotes of a character literal; a lifetime has no closing
+/// quote.
 fn character(text: &str) -> Option<usize> {
     if text.starts_with('\\') {
         return Some(until_quote(text, '\''));
@@ -192,7 +194,8 @@ fn character(text: &str) -> Option<usize> {
     (characters.next() == Some('\'')).then_some(length)
 }
 
-/// The length of the text before the closing quote; a backslash takes the meaning from the character behind it.
+/// The length of the text before the closing quote; a backslash takes the meaning from the
+/// character behind it.
 fn until_quote(text: &str, quote: char) -> usize {
     let mut escaped = false;
     for (at, character) in text.char_indices() {

@@ -6,8 +6,8 @@ use ftp_proto::listing::{
 };
 use ftp_proto::{Account, FtpPath, ListStyle, Refusal, Rights};
 
-/// Whatever the driver answers, the walk ends soon after its last answer, its lines are lines, and a hidden name is not
-/// among them.
+/// Whatever the driver answers, the walk ends soon after its last answer, its lines are lines, and
+/// a hidden name is not among them.
 pub fn answers(data: &[u8]) {
     let Some(([flags, style, ..], _)) = data.split_at_checked(2) else {
         return;
@@ -30,7 +30,8 @@ pub fn answers(data: &[u8]) {
         .in_time_zone(|_| i32::MAX);
     let mut lines = Vec::new();
     let mut answers = data[2..].iter();
-    // Each byte gives at most a piece of names, each of which can be looked at twice, shown and entered.
+    // Each byte gives at most a piece of names, each of which can be looked at twice, shown and
+    // entered.
     let mut steps_left = 100 + 40 * data.len();
     loop {
         steps_left = steps_left.checked_sub(1).expect("the walk does not end");

@@ -27,7 +27,8 @@ pub(super) struct Tree {
 }
 
 impl Tree {
-    /// Nodes with a name that their directory contains already, and nodes below files, are left out.
+    /// Nodes with a name that their directory contains already, and nodes below files, are left
+    /// out.
     pub(super) fn new(nodes: &[Node]) -> Self {
         let mut tree = Self {
             entries: vec![Entry::new("", EntryKind::Directory, 0, NOW)],

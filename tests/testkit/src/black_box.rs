@@ -1,13 +1,15 @@
 //! Tests of a running server over TCP. Nothing is known about it but its address and an account.
 //!
-//! The account needs write rights in an **empty directory**: files are created there, and everything in it is
-//! deleted after each check. A directory that is not empty is left alone, and that is the only failure then.
+//! The account needs write rights in an **empty directory**: files are created there, and
+//! everything in it is deleted after each check. A directory that is not empty is left alone, and
+//! that is the only failure then.
 //!
-//! Some transcripts try wrong passwords, so a server that blocks addresses for that must know the tester's. Transcripts
-//! are replayed over IPv4 only.
+//! Some transcripts try wrong passwords, so a server that blocks addresses for that must know the
+//! tester's. Transcripts are replayed over IPv4 only.
 //!
-//! Each check exists because a driver can be wrong in a way that ordinary clients do not notice. Checks of timers run
-//! only if their length is given, because they wait for it: give the server short ones, such as one second.
+//! Each check exists because a driver can be wrong in a way that ordinary clients do not notice.
+//! Checks of timers run only if their length is given, because they wait for it: give the server
+//! short ones, such as one second.
 
 mod checks;
 mod client;

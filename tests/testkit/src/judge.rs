@@ -22,7 +22,8 @@ pub use witness::Witness;
 
 /// A [`Session`] that panics when its driver makes a mistake.
 ///
-/// It has the methods of a session, with the same results, so a driver can be compiled with it in its tests:
+/// It has the methods of a session, with the same results, so a driver can be compiled with it in
+/// its tests:
 ///
 /// ```
 /// #[cfg(not(test))]
@@ -38,7 +39,8 @@ pub use witness::Witness;
 /// - Time: a test with a clock of its own calls [`time_passes`](Self::time_passes).
 /// - Files and sockets: test doubles report what the driver does with them to the [`Witness`].
 ///
-/// When it is dropped, it checks that nothing was left open, except after the end of the session, and during a panic.
+/// When it is dropped, it checks that nothing was left open, except after the end of the session,
+/// and during a panic.
 #[derive(Debug)]
 pub struct Judge {
     session: Session,
@@ -58,7 +60,8 @@ impl Judge {
         Self::judging(Session::with_implicit_tls(config, endpoints))
     }
 
-    /// Judges the driver of this session from now on. It must be new: its first output has not been polled.
+    /// Judges the driver of this session from now on. It must be new: its first output has not been
+    /// polled.
     pub fn judging(session: Session) -> Self {
         Self {
             session,
@@ -73,18 +76,20 @@ impl Judge {
         self.witness.clone()
     }
 
-    /// How much time an action may take, [`OpenPassive`](ftp_proto::Action::OpenPassive) excepted, which may wait for a port; 60 s by default.
+    /// How much time an action may take, [`OpenPassive`](ftp_proto::Action::OpenPassive) excepted,
+    /// which may wait for a port; 60 s by default.
     pub fn set_answer_within(&mut self, time: Duration) {
         self.timing.answer_within = time;
     }
 
-    /// This much time passes on the clock of the test. To be called where the driver waits; between two calls the
-    /// driver's own clock must stand still, or the two disagree about when a timer has expired.
+    /// This much time passes on the clock of the test. To be called where the driver waits; between
+    /// two calls the driver's own clock must stand still, or the two disagree about when a
+    /// timer has expired.
     ///
     /// # Panics
     ///
-    /// If the driver has left something undone: an output, a timer that had expired already, an action, the report of
-    /// bytes that it has moved.
+    /// If the driver has left something undone: an output, a timer that had expired already, an
+    /// action, the report of bytes that it has moved.
     #[track_caller]
     pub fn time_passes(&mut self, time: Duration) {
         self.expect_drained("time passes");
@@ -243,8 +248,9 @@ impl Judge {
         self.session.is_closed()
     }
 
-    /// The session may have outputs. Except for a command, what is passed to it may come between two of them: a driver
-    /// that performs actions on the spot answers each before it takes the next one.
+    /// The session may have outputs. Except for a command, what is passed to it may come between
+    /// two of them: a driver that performs actions on the spot answers each before it takes the
+    /// next one.
     fn begin(&mut self) {
         self.ledger.is_drained = false;
         self.timing.changed();

@@ -1,7 +1,7 @@
 //! The operations of a session as data, for properties and fuzz targets.
 //!
-//! The lines of a client consist of words of FTP, so that most of them are valid commands; some are raw bytes. A
-//! number chooses an item of a list by its remainder, so that every value is valid.
+//! The lines of a client consist of words of FTP, so that most of them are valid commands; some are
+//! raw bytes. A number chooses an item of a list by its remainder, so that every value is valid.
 
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::num::NonZeroU16;

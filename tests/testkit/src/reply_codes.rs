@@ -1,8 +1,10 @@
-//! The reply codes of each command: those that the RFCs list for it, and additional ones, each with its reason.
+//! The reply codes of each command: those that the RFCs list for it, and additional ones, each with
+//! its reason.
 //!
 //! The simulated driver checks every reply against this table.
 
-/// Whether `code` may be the final reply to a command with this name, in upper or lower case. The name may be unknown.
+/// Whether `code` may be the final reply to a command with this name, in upper or lower case. The
+/// name may be unknown.
 pub fn allows(name: &[u8], code: u16) -> bool {
     if ANYTIME.contains(&code) {
         return true;
@@ -45,12 +47,14 @@ const fn row(
     }
 }
 
-/// Commands of RFCs and drafts that the core answers with 502 (RFC 959, 1639 and 2228, the drafts of MFMT and CSID).
+/// Commands of RFCs and drafts that the core answers with 502 (RFC 959, 1639 and 2228, the drafts
+/// of MFMT and CSID).
 pub const NOT_IMPLEMENTED: &[&str] = &[
     "ADAT", "CONF", "CSID", "ENC", "LPRT", "LPSV", "MFCT", "MFF", "MIC", "SMNT",
 ];
 
-/// RFC 959, section 4.2.2: the codes for a line that is not a command, and for the end of the session.
+/// RFC 959, section 4.2.2: the codes for a line that is not a command, and for the end of the
+/// session.
 const ANYTIME: &[u16] = &[421, 500];
 
 const NO_ARGUMENT: &str =
@@ -82,14 +86,15 @@ pub const REASONS: &[&str] = &[
     UNSUPPORTED,
 ];
 
-/// In alphabetical order, one row for each command. Its other names, such as XCWD, have the same codes.
+/// In alphabetical order, one row for each command. Its other names, such as XCWD, have the same
+/// codes.
 #[rustfmt::skip]
 const CODES: &[CommandCodes] = &[
     row("ABOR", &[225, 226, 501, 502],                           &[(530, NO_LOGIN)]),
     row("ACCT", &[202, 230, 501, 503, 530],                      &[]),
     row("ALLO", &[200, 202, 501, 504, 530],                      &[]),
-    // RFC 1123, section 4.1.2.11, adds 554 and 555 to commands after REST; RFC 4217, section 10, adds 521 and
-    // 522 to commands that open a data connection.
+    // RFC 1123, section 4.1.2.11, adds 554 and 555 to commands after REST; RFC 4217, section 10,
+    // adds 521 and 522 to commands that open a data connection.
     row("APPE", &[226, 250, 425, 426, 450, 451, 452, 501, 502, 521, 522, 530, 532, 550, 551, 552, 553, 554, 555], &[]),
     // RFC 2228, RFC 4217.
     row("AUTH", &[234, 334, 431, 501, 502, 504, 534],            &[(503, AGAIN)]),

@@ -1,7 +1,7 @@
 //! A simulated driver of a [`Session`]: no socket, no clock, one ordered log.
 //!
-//! It also checks the rules that hold in every session, in all tests and fuzz runs, and panics if one is
-//! broken.
+//! It also checks the rules that hold in every session, in all tests and fuzz runs, and panics if
+//! one is broken.
 
 mod describe;
 mod outputs;
@@ -47,7 +47,8 @@ pub struct Sim {
     data: Vec<DataId>,
     /// The passive port that is open while the client has not connected.
     listening: Option<DataId>,
-    /// The data connection that was reported for another host and is the client's no sooner than it connects.
+    /// The data connection that was reported for another host and is the client's no sooner than
+    /// it connects.
     stranger: Option<DataId>,
     /// The last passive offer, while it is neither connected nor counted as never connected.
     offer: Option<DataId>,
@@ -175,7 +176,8 @@ impl Sim {
             .unwrap_or_else(|misuse| panic!("{misuse}: {shown}\n{}", self.log.join("\n")));
     }
 
-    /// Answers an action. An outcome that answers no open action refuses the one that is open, if there is one.
+    /// Answers an action. An outcome that answers no open action refuses the one that is open, if
+    /// there is one.
     pub fn try_answer(&mut self, outcome: Outcome) -> Result<(), Misuse> {
         let closed = self.session.is_closed();
         let fits = closed || self.fits(&outcome);
@@ -261,8 +263,8 @@ impl Sim {
         self.event(data, DataEvent::Connected(peer));
     }
 
-    /// Another host connects to the passive port, and the driver reports it. If the settings do not permit it, this
-    /// must change nothing, and neither may what the stranger sends.
+    /// Another host connects to the passive port, and the driver reports it. If the settings do not
+    /// permit it, this must change nothing, and neither may what the stranger sends.
     pub fn stranger_connected(&mut self) {
         let stranger = IpAddr::from([203, 0, 113, 99]);
         let is_passive = self.running.as_ref().is_none_or(|running| running.passive);
@@ -322,7 +324,8 @@ impl Sim {
         self.offer.take_if(|offer| *offer == data);
     }
 
-    /// Bytes move, or could: this implies that the client has connected, unless it was another host that did.
+    /// Bytes move, or could: this implies that the client has connected, unless it was another host
+    /// that did.
     fn moved(&mut self, event: DataEvent) {
         let Some(data) = self.last_data() else {
             return;
@@ -432,8 +435,8 @@ impl Sim {
         }
     }
 
-    /// Checks that the session still works: it uses input and replies to NOOP. An incomplete line is completed
-    /// first.
+    /// Checks that the session still works: it uses input and replies to NOOP. An incomplete line
+    /// is completed first.
     pub fn assert_alive(&mut self, mut answer: impl FnMut(&Question) -> Outcome) {
         self.settle(&mut answer);
         self.send(b"\r\n");
@@ -448,8 +451,8 @@ impl Sim {
         assert_eq!(self.codes[before..], [200], "{}", self.log.join("\n"));
     }
 
-    /// Checks that each command line has exactly one final reply, and the greeting is one more. A session that
-    /// closes sends no reply to held lines.
+    /// Checks that each command line has exactly one final reply, and the greeting is one more. A
+    /// session that closes sends no reply to held lines.
     pub fn assert_replies_counted(&self) {
         let final_replies = self.codes.iter().filter(|&&code| code >= 200).count();
         let expected = 1 + self.lines_taken + usize::from(self.mid_line);

@@ -2,12 +2,12 @@
 
 use crate::reply_parser::{self, ParsedReply};
 
-/// Collects the bytes of a control connection and returns one reply after the other, each checked by
-/// [`reply_parser::parse`].
+/// Collects the bytes of a control connection and returns one reply after the other, each checked
+/// by [`reply_parser::parse`].
 ///
-/// [`ftp_proto::client::ReplyReader`] accepts what common clients accept. This one accepts only what RFC 959, section
-/// 4.2, allows, in the form that `ftp-proto` writes: CRLF at the end of each line, a last line that repeats the code,
-/// middle lines that begin with a space.
+/// [`ftp_proto::client::ReplyReader`] accepts what common clients accept. This one accepts only
+/// what RFC 959, section 4.2, allows, in the form that `ftp-proto` writes: CRLF at the end of each
+/// line, a last line that repeats the code, middle lines that begin with a space.
 ///
 /// ```
 /// use ftp_proto_testkit::StrictReader;
@@ -62,7 +62,8 @@ impl StrictReader {
         &self.buffer
     }
 
-    /// Where the first reply ends: after a line that begins with the code and has no hyphen behind it.
+    /// Where the first reply ends: after a line that begins with the code and has no hyphen behind
+    /// it.
     fn end_of_reply(&self) -> Option<usize> {
         let mut end = 0;
         let mut code: Option<&[u8]> = None;
@@ -108,7 +109,8 @@ mod tests {
     #[test]
     fn replies_come_in_any_pieces() {
         let text = b"220 Hi.\r\n211-a\r\n 211 b\r\n211-c\r\n211 d\r\n200 e\r\n";
-        // A middle line that begins with the code and a hyphen is refused by the parser, as a whole reply.
+        // A middle line that begins with the code and a hyphen is refused by the parser, as a whole
+        // reply.
         let expected = [Ok(220), Err(()), Ok(200)];
         check(&[text], &expected);
         let bytes: Vec<&[u8]> = text.chunks(1).collect();

@@ -1,4 +1,5 @@
-//! Transcripts: a text file contains what the client and the driver do, and the outputs of the session.
+//! Transcripts: a text file contains what the client and the driver do, and the outputs of the
+//! session.
 //!
 //! | line | meaning |
 //! |---|---|
@@ -32,8 +33,8 @@ pub enum Arrival {
     Whole,
     /// Byte by byte.
     Bytewise,
-    /// As early as possible: lines are sent before the driver's answers, up to the next line that depends on
-    /// time (`--`, `T:`, and `D:` lines with an event).
+    /// As early as possible: lines are sent before the driver's answers, up to the next line that
+    /// depends on time (`--`, `T:`, and `D:` lines with an event).
     Pipelined,
 }
 
@@ -92,7 +93,8 @@ impl<'a> Transcript<'a> {
         Ok(transcript)
     }
 
-    /// Replays it for each [`Arrival`]: how the bytes arrive must not matter. Returns the result for whole lines.
+    /// Replays it for each [`Arrival`]: how the bytes arrive must not matter. Returns the result
+    /// for whole lines.
     ///
     /// # Errors
     ///
@@ -210,7 +212,8 @@ impl Replay {
         Ok(())
     }
 
-    /// Sends this line and all lines that need not wait. A line that is already sent is not sent again.
+    /// Sends this line and all lines that need not wait. A line that is already sent is not sent
+    /// again.
     fn send_ahead(&mut self, following: &[&str]) -> Result<(), String> {
         if self.sent_ahead > 0 {
             self.sent_ahead -= 1;
@@ -371,7 +374,8 @@ fn named<T: Copy + std::fmt::Debug>(name: &str, all: &[T]) -> Result<T, String> 
     found.copied().ok_or_else(|| format!("unknown: {name}"))
 }
 
-/// Rights, and after them the home directory and the rights of directories: `read-only home=/a /a/in=elrw`.
+/// Rights, and after them the home directory and the rights of directories: `read-only home=/a
+/// /a/in=elrw`.
 fn account(text: &str) -> Result<Account, String> {
     let mut words = text.split(' ');
     let mut account = Account::new(rights(words.next().unwrap_or_default())?);

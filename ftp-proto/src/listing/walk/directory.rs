@@ -35,8 +35,8 @@ pub(super) struct PendingDirectory {
 }
 
 impl CurrentDirectory {
-    /// Remembers a subdirectory, unless the account may not list it, or it is too deep, or has a name that no client can
-    /// send.
+    /// Remembers a subdirectory, unless the account may not list it, or it is too deep, or has a
+    /// name that no client can send.
     pub(super) fn enter_later(&mut self, entry: &Entry, rules: &Rules) {
         if let Some(path) = self.path.child(self.names.name())
             && rules.request.may_enter(&path)
@@ -51,7 +51,8 @@ impl CurrentDirectory {
         }
     }
 
-    /// What a driver is asked to look at for the current name: no client sees what is above the root.
+    /// What a driver is asked to look at for the current name: no client sees what is above the
+    /// root.
     pub(super) fn looked_at(&self) -> &[u8] {
         match self.names.name() {
             b".." if self.is_root => b".",

@@ -1,4 +1,5 @@
-//! How far a walk has come: the question that is open, the directory that is read, and what comes next.
+//! How far a walk has come: the question that is open, the directory that is read, and what comes
+//! next.
 
 mod answers;
 

@@ -1,7 +1,7 @@
 //! The names in one directory, in the directory's own order or sorted.
 //!
-//! To sort names, all have to be read first: a bounded number of names is stored for that. A directory with more is
-//! listed in its own order.
+//! To sort names, all have to be read first: a bounded number of names is stored for that. A
+//! directory with more is listed in its own order.
 
 use super::name_list::NameList;
 use super::scope::NameFilter;
@@ -51,7 +51,8 @@ pub(super) enum NextName {
 }
 
 impl NameSource {
-    /// All names that a filter includes. Where `.` and `..` are shown, they come first: not every system returns them.
+    /// All names that a filter includes. Where `.` and `..` are shown, they come first: not every
+    /// system returns them.
     pub(super) fn of_directory(filter: NameFilter, flags: ListFlags) -> Self {
         let dots: &[&str] = match filter {
             NameFilter::All { dots: true } => &[".", ".."],

@@ -18,9 +18,9 @@ pub enum WalkStep<'a> {
         /// What the entry must contain.
         details: Details,
     },
-    /// Look at a name in an open directory, without following a symbolic link: [`WalkAnswer::Entry`]. The
-    /// name may also be `.` or `..`; the latter is never asked for in a directory that was answered with
-    /// [`OpenedDirectory::is_root`].
+    /// Look at a name in an open directory, without following a symbolic link:
+    /// [`WalkAnswer::Entry`]. The name may also be `.` or `..`; the latter is never asked for
+    /// in a directory that was answered with [`OpenedDirectory::is_root`].
     Look {
         /// The directory.
         directory: DirectoryId,
@@ -31,14 +31,16 @@ pub enum WalkStep<'a> {
     },
     /// Open a directory: [`WalkAnswer::Opened`].
     Open(OpenRequest<'a>),
-    /// Read the next names of an open directory, about [`NAMES_PER_STEP`](crate::listing::limits::NAMES_PER_STEP) of them: [`WalkAnswer::Names`].
+    /// Read the next names of an open directory, about
+    /// [`NAMES_PER_STEP`](crate::listing::limits::NAMES_PER_STEP) of them: [`WalkAnswer::Names`].
     Read(DirectoryId),
     /// The walk no longer needs this directory. There is no answer.
     Close(DirectoryId),
     /// Lines have been appended. There is no answer.
     Lines,
-    /// A part of the reply to STAT, for [`FileAnswer::Entries`](crate::FileAnswer::Entries); only of
-    /// [`Walk::of_status`](crate::listing::Walk::of_status). There is no answer. The walk has ended if the batch is the last.
+    /// A part of the reply to STAT, for [`FileAnswer::Entries`](crate::FileAnswer::Entries); only
+    /// of [`Walk::of_status`](crate::listing::Walk::of_status). There is no answer. The walk
+    /// has ended if the batch is the last.
     Entries(EntryBatch),
     /// Nothing yet; the driver may do other work before the next step. There is no answer.
     Pending,
@@ -47,7 +49,8 @@ pub enum WalkStep<'a> {
     /// The listing is complete.
     End,
     /// The listing has failed. If no line has been sent, the reason is the outcome of
-    /// [`OpenTransfer`](crate::Action::OpenTransfer); otherwise the transfer has failed with a local read error.
+    /// [`OpenTransfer`](crate::Action::OpenTransfer); otherwise the transfer has failed with a
+    /// local read error.
     Failed(Refusal),
 }
 
@@ -58,8 +61,9 @@ pub enum WalkAnswer {
     Entry(Entry),
     /// The directory is open.
     Opened(OpenedDirectory),
-    /// Names in the directory. `.` and `..` may be among them, and are left out: where they are shown, the walk looks at
-    /// them without having read them. A piece without names is the last.
+    /// Names in the directory. `.` and `..` may be among them, and are left out: where they are
+    /// shown, the walk looks at them without having read them. A piece without names is the
+    /// last.
     Names {
         /// Any number of names.
         names: NameList,
@@ -79,11 +83,13 @@ pub struct DirectoryId(pub(super) u64);
 pub struct OpenRequest<'a> {
     /// What later steps call it.
     pub id: DirectoryId,
-    /// Its path. Symbolic links are followed only in the path of the listing itself: without `parent`.
+    /// Its path. Symbolic links are followed only in the path of the listing itself: without
+    /// `parent`.
     pub path: &'a FtpPath,
     /// The directory that contains it, which is open still. `None`: the walk begins here.
     pub parent: Option<DirectoryId>,
-    /// Whether its names will be read. If not, it need not be readable: names in it will be looked at.
+    /// Whether its names will be read. If not, it need not be readable: names in it will be looked
+    /// at.
     pub is_read: bool,
 }
 
@@ -92,13 +98,15 @@ pub struct OpenRequest<'a> {
 pub struct OpenedDirectory {
     /// The device that stores it, as in [`Entry::device`].
     pub device: u64,
-    /// Its inode, as in [`Entry::inode`]. A directory that is not the one its entry showed is not entered.
+    /// Its inode, as in [`Entry::inode`]. A directory that is not the one its entry showed is not
+    /// entered.
     pub inode: u64,
     /// It is the top of what is served: no client sees what is above it.
     pub is_root: bool,
 }
 
-/// What of an [`Entry`] a listing needs besides kind, size, times and numbers, which are always needed.
+/// What of an [`Entry`] a listing needs besides kind, size, times and numbers, which are always
+/// needed.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Details {

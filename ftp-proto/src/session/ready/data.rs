@@ -1,4 +1,5 @@
-//! Setting up data connections: PASV, EPSV, PORT and EPRT, and what happens to them before a transfer.
+//! Setting up data connections: PASV, EPSV, PORT and EPRT, and what happens to them before a
+//! transfer.
 //!
 //! At most one is set up at a time: a new one closes the previous one.
 
@@ -98,7 +99,8 @@ impl Ready {
         }
     }
 
-    /// The passive port that is open while the client has not connected, before or during a transfer.
+    /// The passive port that is open while the client has not connected, before or during a
+    /// transfer.
     pub(in crate::session) fn open_port(&self) -> Option<DataId> {
         match (&self.transfer, self.data) {
             (Transfer::Running(running), _) => running.awaited_port(),
@@ -163,7 +165,8 @@ impl Context {
         }
     }
 
-    /// Refuses an address of PORT or EPRT that is not the client's own, or that no connection can be opened to.
+    /// Refuses an address of PORT or EPRT that is not the client's own, or that no connection can
+    /// be opened to.
     fn check_active(&self, address: SocketAddr) -> Result<(), Reply> {
         let ip = address.ip();
         if self.extended_only {
@@ -181,7 +184,8 @@ impl Context {
         }
     }
 
-    /// A link-local address needs the scope of its link, which EPRT cannot name: the peer's scope is used.
+    /// A link-local address needs the scope of its link, which EPRT cannot name: the peer's scope
+    /// is used.
     fn scoped(&self, address: SocketAddr) -> SocketAddr {
         let mut peer = self.endpoints.peer();
         if address.ip() != peer.ip() {

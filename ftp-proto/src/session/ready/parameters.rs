@@ -1,5 +1,5 @@
-//! Commands that need nothing from the driver: PWD, and the parameters of transfers TYPE, MODE, STRU, ALLO
-//! and REST.
+//! Commands that need nothing from the driver: PWD, and the parameters of transfers TYPE, MODE,
+//! STRU, ALLO and REST.
 
 use super::Ready;
 use crate::action::Representation;

@@ -86,8 +86,8 @@ impl Ready {
                 return true;
             }
         };
-        // Checked after the file: for a client it is more useful to learn that the file does not exist than
-        // that PASV is missing.
+        // Checked after the file: for a client it is more useful to learn that the file does not
+        // exist than that PASV is missing.
         match self.take_data(context) {
             Ok((data, connection, connected)) => {
                 let transfer = info.id;
@@ -143,8 +143,9 @@ impl Ready {
             (None, Some(bytes)) => Reply::opening_bytes(bytes),
             (None, None) => Reply::OPENING,
         };
-        // In passive mode the timer for the connection has run since the 227. In active mode it starts here,
-        // and so does the timer for the TLS handshake of a client that has already connected.
+        // In passive mode the timer for the connection has run since the 227. In active mode it
+        // starts here, and so does the timer for the TLS handshake of a client that has
+        // already connected.
         if (connected && protected) || matches!(start.connection, DataConnection::Active(_)) {
             context.epochs.data_open += 1;
         }
@@ -228,7 +229,8 @@ impl Ready {
         match NonZeroU64::new(offset) {
             None if replace => Ok(UploadStart::Replace),
             None => Ok(UploadStart::Create),
-            // The client's offset counts each line end as two bytes, so its place in the file is unknown.
+            // The client's offset counts each line end as two bytes, so its place in the file is
+            // unknown.
             Some(_) if self.representation == Representation::Ascii => Err(Reply::RESTART_IN_ASCII),
             Some(offset) => Ok(UploadStart::At { offset, replace }),
         }

@@ -39,7 +39,8 @@ impl NameCodec for Latin1 {
     }
 }
 
-/// Sends a line and answers the request with `outcome`. Returns the bytes of the replies, and the request.
+/// Sends a line and answers the request with `outcome`. Returns the bytes of the replies, and the
+/// request.
 fn send(session: &mut Session, line: &[u8], outcome: Option<Outcome>) -> (Vec<u8>, String) {
     let mut bytes = Vec::new();
     let mut shown = String::new();

@@ -13,7 +13,8 @@ use crate::outcome::FileAnswer;
 use crate::path::FtpPath;
 use crate::rights::{Right, Rights};
 
-/// What a command did: the codes of its replies, and the request to the driver with a path, if there was one.
+/// What a command did: the codes of its replies, and the request to the driver with a path, if
+/// there was one.
 #[derive(Debug, PartialEq, Eq)]
 struct Done {
     codes: Vec<u16>,
@@ -60,7 +61,8 @@ fn every_command_of_the_table_is_checked() {
         let line = line(command);
         let done = send(Account::new(Rights::READ_WRITE), &line);
         if done.request.is_none() {
-            // A command with a right must have reached the driver, or the rest of the test proves nothing.
+            // A command with a right must have reached the driver, or the rest of the test proves
+            // nothing.
             assert!(command.right.is_none(), "{line}: {done:?}");
             continue;
         }
@@ -135,7 +137,8 @@ fn a_pattern_is_looked_for_only_where_the_account_may_list() {
     assert_eq!(send(account.clone(), "LIST /d/*").request, None);
     assert_eq!(send(account.clone(), "STAT /d/*").request, None);
     assert!(send(account.clone(), "LIST /e/*").request.is_some());
-    // Only a directory whose name is the pattern may be listed, and not what else the pattern finds.
+    // Only a directory whose name is the pattern may be listed, and not what else the pattern
+    // finds.
     let account = account.with_rights_below(path("/d/*"), Rights::READ_WRITE);
     assert_eq!(send(account, "LIST /d/*").request, None);
 }

@@ -60,7 +60,8 @@ fn a_variable_means_what_the_same_flag_means() {
     }
 }
 
-/// The variables, the command line, the file, and a command line that says alone what they say together.
+/// The variables, the command line, the file, and a command line that says alone what they say
+/// together.
 #[test]
 fn the_command_line_wins_over_variables_and_these_over_the_file() {
     for (variables, flags, content, same) in [

@@ -1,5 +1,5 @@
-//! The directories of a walk. One is open at a time: each is opened anew beneath the root, and the core compares it
-//! with the one that its entry showed.
+//! The directories of a walk. One is open at a time: each is opened anew beneath the root, and the
+//! core compares it with the one that its entry showed.
 
 use std::io;
 use std::os::fd::OwnedFd;

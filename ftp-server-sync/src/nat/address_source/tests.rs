@@ -347,8 +347,8 @@ fn step() -> impl Strategy<Value = Step> {
 }
 
 proptest! {
-    /// In every order of events, no name has two lookups at a time, the server never wakes up without need,
-    /// and a known address stays known.
+    /// In every order of events, no name has two lookups at a time, the server never wakes up
+    /// without need, and a known address stays known.
     #[test]
     fn every_order_of_events_is_handled(steps in prop::collection::vec(step(), 0..60)) {
         let mut simulation = Simulation::new(FLAGS);

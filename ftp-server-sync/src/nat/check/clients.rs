@@ -1,7 +1,7 @@
 //! The replies to each kind of client: those of the core itself, on simulated connections.
 //!
-//! A session of the core runs for each kind of client with the settings to be checked. So the replies here
-//! cannot differ from those of a running server.
+//! A session of the core runs for each kind of client with the settings to be checked. So the
+//! replies here cannot differ from those of a running server.
 
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::num::NonZeroU16;
@@ -179,8 +179,8 @@ impl Simulation<'_> {
         networks
     }
 
-    /// An address in the network that is not in use as far as is known, and to which no rule for a smaller
-    /// network applies.
+    /// An address in the network that is not in use as far as is known, and to which no rule for a
+    /// smaller network applies.
     fn free_address_in(&self, network: Ipv4Net) -> Result<Ipv4Addr, String> {
         let smaller: Vec<Ipv4Net> = self
             .networks_in_flags()

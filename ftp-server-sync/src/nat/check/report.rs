@@ -1,6 +1,7 @@
 //! The text of `--check`.
 //!
-//! Pure: the same settings and the same evidence give the same text. Lines have at most `WIDTH` columns.
+//! Pure: the same settings and the same evidence give the same text. Lines have at most `WIDTH`
+//! columns.
 
 use std::net::IpAddr;
 

@@ -1,4 +1,5 @@
-//! Addresses that clients are given although they cannot connect to them, and rules that have no effect.
+//! Addresses that clients are given although they cannot connect to them, and rules that have no
+//! effect.
 
 use std::net::{IpAddr, Ipv4Addr};
 
@@ -99,7 +100,8 @@ fn unusable_public_addresses(settings: &Settings, evidence: &Evidence) -> Vec<Fi
         unresolved_name(&flag, public, evidence)
             .or_else(|| unreachable_address(&flag, public, evidence))
     });
-    // A private address may be right here: which addresses a network of clients can reach is not known.
+    // A private address may be right here: which addresses a network of clients can reach is not
+    // known.
     let for_networks = settings
         .masquerade_clients
         .iter()

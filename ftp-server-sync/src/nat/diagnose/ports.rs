@@ -95,8 +95,8 @@ fn unavailable_ports(settings: &Settings, unavailable: &UnavailablePorts) -> Vec
     findings
 }
 
-/// A small range is a note and no failure: it limits how many transfers can start at the same time, not how
-/// many can run.
+/// A small range is a note and no failure: it limits how many transfers can start at the same time,
+/// not how many can run.
 fn few_ports(settings: &Settings) -> Option<Finding> {
     let count = settings.passive_ports?.count();
     if count >= PORTS_ENOUGH {

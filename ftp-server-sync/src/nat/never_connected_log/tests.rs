@@ -329,7 +329,8 @@ fn memory_is_bounded() {
 }
 
 proptest! {
-    /// In every order of failures and connections, there are at most two lines in the time of silence.
+    /// In every order of failures and connections, there are at most two lines in the time of
+    /// silence.
     #[test]
     fn no_reason_fills_the_log(steps in prop::collection::vec((0..4_u8, any::<u8>(), 0..30_u64), 0..400)) {
         let mut simulation = Simulation::new();

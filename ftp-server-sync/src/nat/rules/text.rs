@@ -88,8 +88,8 @@ pub(super) fn ufw(addresses: &[String], ports: &ForwardedPorts) -> String {
     addresses.iter().map(all).collect()
 }
 
-/// Where the numbers of the two ranges differ, each port needs a rule of its own: the kernel would forward a
-/// connection to any port of an inner range.
+/// Where the numbers of the two ranges differ, each port needs a rule of its own: the kernel would
+/// forward a connection to any port of an inner range.
 fn passive_iptables(private: Ipv4Addr, ports: &ForwardedPorts, rule: &mut impl FnMut(&str, &str)) {
     let outer = ports.outer.with_separator(':');
     if ports.outer == ports.inner {
@@ -99,8 +99,9 @@ fn passive_iptables(private: Ipv4Addr, ports: &ForwardedPorts, rule: &mut impl F
             rule(&outer.to_string(), &format!("{private}:{inner}"));
         }
     } else {
-        // The number after the slash is the outer port that leads to the first inner one. Routers from
-        // before 2018 (Linux 4.18, iptables 1.8) do not support it: for them there are the single rules above.
+        // The number after the slash is the outer port that leads to the first inner one. Routers
+        // from before 2018 (Linux 4.18, iptables 1.8) do not support it: for them there are
+        // the single rules above.
         let inner = ports.inner;
         rule(
             &outer,

@@ -124,7 +124,8 @@ fn a_grant_that_is_not_bound_yet_is_exchanged() {
     let new = granted(withdrawn(late.bind(client.now)));
     assert_eq!(port_of(&new), FIRST + 2);
 
-    // No port is free: the older request waits before a newer one that asked earlier in the new range.
+    // No port is free: the older request waits before a newer one that asked earlier in the new
+    // range.
     let mut other = queued(client.request());
     let mut early = queued(withdrawn(early.bind(client.now)));
     drop(new);
@@ -242,7 +243,8 @@ fn the_session_that_listens_owns_the_port() {
     let anywhere = granted(client.request());
     let socket = listen(SocketAddr::new(client.local.ip(), 0), false).unwrap();
 
-    // The older lease loses the port while it tries to bind: it can neither set it aside nor release it.
+    // The older lease loses the port while it tries to bind: it can neither set it aside nor
+    // release it.
     let mut listener = None;
     let attempt = unbound.bind_with(client.now, |_| {
         let bound = anywhere.bind_with(client.now, |_| Ok((socket, FIRST)));

@@ -286,8 +286,8 @@ impl Run {
         }
     }
 
-    /// A port on which the kernel could let us listen: one without a listener. Those that are leased and
-    /// not bound come first.
+    /// A port on which the kernel could let us listen: one without a listener. Those that are
+    /// leased and not bound come first.
     fn unbound_port(&mut self, local: SocketAddr, index: &Index) -> u16 {
         let mut ports: Vec<u16> = (FIRST..FIRST + 128).collect();
         ports.retain(|port| !self.is_bound(local, *port));
@@ -396,8 +396,8 @@ impl Run {
         (model, self.allowed_ports.clone(), self.now)
     }
 
-    /// Follows the pool's assignments to requests before this id. Each must be to a waiting request, in
-    /// order, with its waker called, and of a port that was available to it.
+    /// Follows the pool's assignments to requests before this id. Each must be to a waiting
+    /// request, in order, with its waker called, and of a port that was available to it.
     fn follow_assigned(&mut self, before: u64) {
         let state = self.pool.shared.state.lock().unwrap();
         for (&local, model) in &mut self.models {
@@ -475,8 +475,8 @@ impl Run {
         }
     }
 
-    /// Drops everything; afterwards all ports of the range, and of any other range, are free at each
-    /// local address.
+    /// Drops everything; afterwards all ports of the range, and of any other range, are free at
+    /// each local address.
     fn finish(mut self, other: Option<PortRange>) {
         self.listeners.clear();
         self.leases.clear();

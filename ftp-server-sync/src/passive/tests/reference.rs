@@ -1,4 +1,5 @@
-//! A model of one local address as sets: it says which grants are allowed, and leaves the choice open.
+//! A model of one local address as sets: it says which grants are allowed, and leaves the choice
+//! open.
 
 use super::*;
 

@@ -1,5 +1,5 @@
-//! Clients with different addresses on one port: each session gets its own client's connection, whichever
-//! session accepts it.
+//! Clients with different addresses on one port: each session gets its own client's connection,
+//! whichever session accepts it.
 
 use std::io::{Read, Write};
 
@@ -218,8 +218,9 @@ fn a_poll_reports_connections_until_its_session_leaves() {
     assert!(is_reported(&mut polls[0], seconds(10)));
 }
 
-/// The port stays open for others when a session leaves it. A connection that came for that session is not
-/// for the next one, even of the same address: else that one would transfer with the wrong client.
+/// The port stays open for others when a session leaves it. A connection that came for that session
+/// is not for the next one, even of the same address: else that one would transfer with the wrong
+/// client.
 #[test]
 fn a_connection_from_before_a_session_is_not_its_own() {
     let pool = pool(1);

@@ -1,7 +1,8 @@
 //! Sockets of the test itself on a host of the lab.
 //!
-//! Only the thread that opens a socket has to be on the host: the socket stays there, whichever thread uses it. So the
-//! thread enters for a moment and ends, and no thread that runs tests ever changes its network.
+//! Only the thread that opens a socket has to be on the host: the socket stays there, whichever
+//! thread uses it. So the thread enters for a moment and ends, and no thread that runs tests ever
+//! changes its network.
 
 use std::fs::File;
 use std::io;

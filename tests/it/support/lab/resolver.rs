@@ -20,8 +20,8 @@ pub(crate) struct Resolver {
 }
 
 impl Lab {
-    /// Starts a name server that knows these names and addresses. Commands that start on `host` from now on ask
-    /// it, and wait far longer for its answers than any test lasts.
+    /// Starts a name server that knows these names and addresses. Commands that start on `host`
+    /// from now on ask it, and wait far longer for its answers than any test lasts.
     pub(crate) fn resolver(&self, host: &str, names: &[(&str, &str)]) -> Resolver {
         // `ip netns exec` puts these files in the place of those in /etc.
         let etc = self.etc(host);
@@ -85,7 +85,8 @@ impl Drop for Resolver {
     }
 }
 
-/// Removes what [`Lab::resolver`] has put there. The directory above stays: other labs may be about to use it.
+/// Removes what [`Lab::resolver`] has put there. The directory above stays: other labs may be about
+/// to use it.
 pub(super) fn remove_etc(namespace: &str) {
     let _ = fs::remove_dir_all(etc_of(namespace));
 }
@@ -109,8 +110,8 @@ const HOSTS: &str = "hosts";
 /// Two and a half minutes for each question: a server that waits for the answer fails every test.
 const RESOLV_CONF: &str = "nameserver 127.0.0.1\noptions timeout:30 attempts:5\n";
 
-/// Names of the test's file alone, with a time to live of zero; questions about `silent.example` go to a server that
-/// is not there, so it gets no answer at all.
+/// Names of the test's file alone, with a time to live of zero; questions about `silent.example` go
+/// to a server that is not there, so it gets no answer at all.
 const DNSMASQ: [&str; 10] = [
     "--keep-in-foreground",
     "--conf-file=/dev/null",

@@ -1,8 +1,9 @@
 //! A server of which a test knows nothing but what clients see and what is in the directory.
 //!
-//! It is started as `COMMAND -p 0 -d DIRECTORY -u USER -P PASSWORD -w [--tls]`, with the command that
-//! `FTP_TEST_SERVER` names, and must write a line to stderr that holds `listening on ADDRESS:PORT`. Without that
-//! variable it is ours in this process. `--tls` asks for AUTH TLS with any certificate.
+//! It is started as `COMMAND -p 0 -d DIRECTORY -u USER -P PASSWORD -w [--tls]`, with the command
+//! that `FTP_TEST_SERVER` names, and must write a line to stderr that holds `listening on
+//! ADDRESS:PORT`. Without that variable it is ours in this process. `--tls` asks for AUTH TLS with
+//! any certificate.
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::thread;

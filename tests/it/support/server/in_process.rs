@@ -14,7 +14,8 @@ use ftp_server_sync::{Handle, Server};
 use super::{ChangeSettings, Setup, TestServer};
 use crate::support::log;
 
-/// A server in a separate thread; dropping it ends it, and fails the test if the server does not end well.
+/// A server in a separate thread; dropping it ends it, and fails the test if the server does not
+/// end well.
 pub(crate) struct InProcess {
     handle: Handle,
     /// Of all its listeners.

@@ -119,7 +119,8 @@ impl TestServer<Program> {
         self.backend.log_with(text)
     }
 
-    /// Stops the whole server, or lets it continue: what clients do in between reaches it all at once.
+    /// Stops the whole server, or lets it continue: what clients do in between reaches it all at
+    /// once.
     pub(crate) fn pause(&self, pause: bool) {
         self.signal(if pause { Signal::STOP } else { Signal::CONT });
     }
@@ -137,8 +138,8 @@ impl TestServer<Program> {
         (status.code(), self.log())
     }
 
-    /// Asks the server to end, and checks that it did not panic and that its log holds no password. Returns the
-    /// whole log.
+    /// Asks the server to end, and checks that it did not panic and that its log holds no password.
+    /// Returns the whole log.
     #[track_caller]
     pub(crate) fn finish(mut self) -> String {
         self.backend.assert_running();
@@ -237,8 +238,8 @@ pub(crate) fn example(name: &str) -> PathBuf {
     )
 }
 
-/// A program of the same build as this test, and as new as its sources: `target/PROFILE/deps/it-…` →
-/// `target/PROFILE/NAME`.
+/// A program of the same build as this test, and as new as its sources: `target/PROFILE/deps/it-…`
+/// → `target/PROFILE/NAME`.
 fn built(name: &str, build: &str) -> PathBuf {
     let test = env::current_exe().expect("the test's own path");
     let profile = test

@@ -1,4 +1,5 @@
-//! What a client may do while a transfer runs: ABOR in all its forms, STAT, QUIT, and disconnecting.
+//! What a client may do while a transfer runs: ABOR in all its forms, STAT, QUIT, and
+//! disconnecting.
 
 use std::fs;
 use std::io::Write;
@@ -348,5 +349,6 @@ fn begin(client: &mut Client, command: &str) -> TcpStream {
     data
 }
 
-/// Of the large file: much more than the kernel holds for a connection, so a transfer that sent less was stopped.
+/// Of the large file: much more than the kernel holds for a connection, so a transfer that sent
+/// less was stopped.
 const HALF: usize = 1 << 29;

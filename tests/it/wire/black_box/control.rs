@@ -1,4 +1,5 @@
-//! The control connection: replies in order, lines of any length, clients that send too much or read too little.
+//! The control connection: replies in order, lines of any length, clients that send too much or
+//! read too little.
 
 use std::io::{ErrorKind, Write};
 use std::net::Shutdown;

@@ -1,4 +1,5 @@
-//! What lies in the directory besides plain files: links, pipes, sockets, and what the server may not open.
+//! What lies in the directory besides plain files: links, pipes, sockets, and what the server may
+//! not open.
 
 use std::fs::{self, File, OpenOptions};
 use std::os::unix::fs::symlink;

@@ -1,5 +1,5 @@
-//! What the RFCs demand, one test for each requirement that no other test has, named after its section.
-//! `tests/RFC.md` is the list of them all.
+//! What the RFCs demand, one test for each requirement that no other test has, named after its
+//! section. `tests/RFC.md` is the list of them all.
 
 mod rfc1123;
 mod rfc2389;

@@ -1,4 +1,5 @@
-//! Connections from other addresses to a passive port: they get nothing, and the client notices nothing.
+//! Connections from other addresses to a passive port: they get nothing, and the client notices
+//! nothing.
 
 use std::io::{ErrorKind, Write};
 use std::net::{IpAddr, SocketAddr, TcpStream};
@@ -65,8 +66,8 @@ fn check(count: usize) {
     client.expect_in_step();
 }
 
-/// The client connects twice: it is served once, and nothing remains for the next transfer. A server may close the port
-/// after the first connection, so that the second one is refused.
+/// The client connects twice: it is served once, and nothing remains for the next transfer. A
+/// server may close the port after the first connection, so that the second one is refused.
 #[test]
 fn a_second_connection_of_the_client_is_closed() {
     let server = TestServer::black_box();

@@ -1,4 +1,5 @@
-//! Files and listings through all kinds of data connections, whole and in part, and what goes wrong.
+//! Files and listings through all kinds of data connections, whole and in part, and what goes
+//! wrong.
 
 use std::fs::{self, OpenOptions};
 use std::io::Write;
@@ -326,7 +327,8 @@ impl Prepared {
     }
 }
 
-/// One client aborts the upload of a new file while another uploads the same name: the other's file stays.
+/// One client aborts the upload of a new file while another uploads the same name: the other's file
+/// stays.
 #[test]
 fn an_aborted_upload_leaves_the_file_of_another_client() {
     let server = TestServer::black_box();

@@ -1,4 +1,5 @@
-//! `--client-ca` on data connections: a client that does not resume must show a certificate there too.
+//! `--client-ca` on data connections: a client that does not resume must show a certificate there
+//! too.
 
 use tempfile::TempDir;
 

@@ -1,4 +1,5 @@
-//! Transfers over TLS where TLS is required, of all sizes and in active mode, and when they cannot go on.
+//! Transfers over TLS where TLS is required, of all sizes and in active mode, and when they cannot
+//! go on.
 
 use std::net::TcpStream;
 

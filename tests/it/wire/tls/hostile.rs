@@ -1,5 +1,5 @@
-//! Peers that send something else than TLS, or stop in the middle of a handshake: they cost nothing and hinder no
-//! one.
+//! Peers that send something else than TLS, or stop in the middle of a handshake: they cost nothing
+//! and hinder no one.
 
 use std::fs;
 use std::io::Write;

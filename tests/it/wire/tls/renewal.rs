@@ -21,8 +21,8 @@ use crate::support::file_contents::noise;
 use crate::support::server::{Program, SecureServer, TestServer};
 use crate::support::wait::wait_at_most;
 
-/// Each trusts the first certificate alone, so it would notice any other on its data connections too: those of
-/// TLS 1.3 have no ticket left after two transfers, and make a full handshake.
+/// Each trusts the first certificate alone, so it would notice any other on its data connections
+/// too: those of TLS 1.3 have no ticket left after two transfers, and make a full handshake.
 #[test]
 fn twenty_sessions_transfer_while_the_certificate_is_replaced() {
     let secure = SecureServer::program(&[]);

@@ -1,4 +1,5 @@
-//! Whose data connection it is: only the client's own resumes the TLS session of its control connection.
+//! Whose data connection it is: only the client's own resumes the TLS session of its control
+//! connection.
 
 use std::sync::Arc;
 

@@ -1,4 +1,5 @@
-//! Checks that need no knowledge of the server's settings. Each names the error of a driver that it finds.
+//! Checks that need no knowledge of the server's settings. Each names the error of a driver that it
+//! finds.
 
 use std::io::{ErrorKind, Read, Write};
 use std::net::{SocketAddr, TcpStream};
@@ -97,7 +98,8 @@ fn expect_nothing(stranger: &mut TcpStream) -> Result<(), String> {
     }
 }
 
-/// Finds a driver that truncates the file when the transfer is opened: its data connection may never come.
+/// Finds a driver that truncates the file when the transfer is opened: its data connection may
+/// never come.
 fn old_file_stays(black_box: &BlackBox) -> Result<bool, String> {
     let old = b"the old content";
     let mut client = Client::log_in_to(black_box)?;

@@ -1,7 +1,9 @@
-//! Replays a transcript over TCP: the server's replies must have the codes of the transcript, in their order.
+//! Replays a transcript over TCP: the server's replies must have the codes of the transcript, in
+//! their order.
 //!
-//! What the transcript's driver answers is what a real driver finds in the directory, so the scenario creates the
-//! files first. Texts are not compared: they contain addresses, times and sizes.
+//! What the transcript's driver answers is what a real driver finds in the directory, so the
+//! scenario creates the files first. Texts are not compared: they contain addresses, times and
+//! sizes.
 
 use std::io::Write;
 use std::net::{IpAddr, TcpListener, TcpStream};

@@ -1,7 +1,7 @@
 //! The transcripts that make sense with a real server, and the files that each needs.
 //!
-//! Missing are those in which a driver has a fault of its own, waits for a timer, has other settings, or finds what no
-//! client can create.
+//! Missing are those in which a driver has a fault of its own, waits for a timer, has other
+//! settings, or finds what no client can create.
 
 /// A transcript and what is in the directory when it begins.
 pub(super) struct Scenario {

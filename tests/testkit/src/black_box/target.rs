@@ -80,9 +80,9 @@ impl BlackBox {
         self
     }
 
-    /// Another address of this machine, from which the server can be reached too: a stranger connects from there.
-    /// By default it is 127.0.0.2 for a server on an IPv4 loopback address, and for other servers the check does not
-    /// run.
+    /// Another address of this machine, from which the server can be reached too: a stranger
+    /// connects from there. By default it is 127.0.0.2 for a server on an IPv4 loopback
+    /// address, and for other servers the check does not run.
     #[must_use]
     pub fn stranger(mut self, address: IpAddr) -> Self {
         self.stranger = Some(address);

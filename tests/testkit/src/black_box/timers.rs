@@ -19,8 +19,8 @@ pub(super) const ALL: &[(&str, Check)] = &[
     ("a data connection without bytes is given up", data_stalls),
 ];
 
-/// Finds a driver that does not report progress: the session takes the transfer for a stalled one, or for one whose
-/// connection never came.
+/// Finds a driver that does not report progress: the session takes the transfer for a stalled one,
+/// or for one whose connection never came.
 fn slow_upload(black_box: &BlackBox) -> Result<bool, String> {
     let timeouts = [black_box.data_open_timeout, black_box.data_stall_timeout];
     let stated = || timeouts.into_iter().flatten();

@@ -78,7 +78,8 @@ impl Ledger {
         self.unused.extend_from_slice(rest);
     }
 
-    /// The driver waits. A command that it has already should not be left; one turn of a loop is no wait.
+    /// The driver waits. A command that it has already should not be left; one turn of a loop is no
+    /// wait.
     #[track_caller]
     pub(super) fn check_no_command_left(&mut self, wants_input: bool) {
         let is_left = wants_input && self.unused.contains(&b'\n');
@@ -296,5 +297,6 @@ impl Transfer {
     }
 }
 
-/// A download may be over before its driver reports progress, but not after this time on the clock of the test.
+/// A download may be over before its driver reports progress, but not after this time on the clock
+/// of the test.
 const SILENCE_MAX: Duration = Duration::from_secs(1);

@@ -8,11 +8,12 @@ use std::fmt;
 pub enum Rule {
     /// After each input, and after the beginning, `poll_output` is called until it returns `None`.
     DrainAfterEachInput,
-    /// Bytes that `handle_input` has not used are passed again, with more behind them: what arrived together with a
-    /// command is the next command.
+    /// Bytes that `handle_input` has not used are passed again, with more behind them: what arrived
+    /// together with a command is the next command.
     PassUnusedInputAgain,
-    /// Every action is answered, and not only after a minute; `Action::decline` makes the answer of a driver that
-    /// cannot perform it. Only `CloseData`, `AbortTransfer`, `Close` and `CloseNow` have no answer.
+    /// Every action is answered, and not only after a minute; `Action::decline` makes the answer of
+    /// a driver that cannot perform it. Only `CloseData`, `AbortTransfer`, `Close` and
+    /// `CloseNow` have no answer.
     AnswerEachAction,
     /// An action has one outcome, of its own kind.
     OneOutcomeForEachAction,
@@ -20,16 +21,19 @@ pub enum Rule {
     ProgressOnlyGrows,
     /// `Progress` has the id of the transfer that runs. After `TransferEnded` no byte moves.
     ProgressBelongsToTheTransfer,
-    /// Bytes that have moved are reported, at least once within the time for stalled transfers; otherwise a slow
-    /// transfer is cut. Of downloads whose length is known the judge knows that bytes move; of all others the
-    /// [`Witness`](super::Witness) must see it.
+    /// Bytes that have moved are reported, at least once within the time for stalled transfers;
+    /// otherwise a slow transfer is cut. Of downloads whose length is known the judge knows
+    /// that bytes move; of all others the [`Witness`](super::Witness) must see it.
     ReportProgress,
-    /// A transfer succeeds only after its data connection was reported as `Connected`, or its `Progress` was.
+    /// A transfer succeeds only after its data connection was reported as `Connected`, or its
+    /// `Progress` was.
     ReportTheConnection,
-    /// A connection to a passive port is served only if `judge_peer` says that it comes from the client.
+    /// A connection to a passive port is served only if `judge_peer` says that it comes from the
+    /// client.
     RefuseStrangers,
-    /// Between the action `StartTls` and the end of the handshake no command passes. From then on nothing is sent or
-    /// received in clear text, which the [`Witness`](super::Witness) must see.
+    /// Between the action `StartTls` and the end of the handshake no command passes. From then on
+    /// nothing is sent or received in clear text, which the [`Witness`](super::Witness) must
+    /// see.
     NoClearTextAfterStartTls,
     /// After each input, `poll_timeout` is called: the timer may be another one.
     LookAtTheTimer,

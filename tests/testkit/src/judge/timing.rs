@@ -14,7 +14,8 @@ pub(super) struct Timing {
     timers: Timers<Duration>,
     /// Whether the test has a clock.
     has_passed: bool,
-    /// The driver has looked at the timer since the last input. Atomic because looking needs no `mut`.
+    /// The driver has looked at the timer since the last input. Atomic because looking needs no
+    /// `mut`.
     is_known: AtomicBool,
     was_looked_at: AtomicBool,
 }
@@ -60,8 +61,8 @@ impl Timing {
         self.now += time;
     }
 
-    /// The driver says that this timer has expired, while `current` runs. Without a clock of the test it is right. Late
-    /// timers are allowed, because the session ignores them.
+    /// The driver says that this timer has expired, while `current` runs. Without a clock of the
+    /// test it is right. Late timers are allowed, because the session ignores them.
     #[track_caller]
     pub(super) fn check_expired(&mut self, timeout: Timeout, current: Option<Timeout>) {
         self.timers.update(current, self.now);

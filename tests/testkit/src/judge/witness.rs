@@ -6,8 +6,9 @@ use ftp_proto::{Action, DataEvent, Outcome};
 
 use super::rules::Rule;
 
-/// Takes the reports of a test's doubles of files and sockets, and of the test itself. Clones report to the same
-/// [`Judge`](super::Judge); a report that shows a broken [`Rule`] panics at once, in the driver's own call.
+/// Takes the reports of a test's doubles of files and sockets, and of the test itself. Clones
+/// report to the same [`Judge`](super::Judge); a report that shows a broken [`Rule`] panics at
+/// once, in the driver's own call.
 ///
 /// ```
 /// use std::io::{self, Write};

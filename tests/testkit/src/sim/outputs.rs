@@ -1,4 +1,5 @@
-//! The outputs of the session: each reply and action is checked and logged, and changes the driver's state.
+//! The outputs of the session: each reply and action is checked and logged, and changes the
+//! driver's state.
 
 use std::net::IpAddr;
 
@@ -231,7 +232,8 @@ impl Sim {
             connected,
             aborted: false,
         });
-        // The timer of a passive port has run since the 227. It starts again only for a TLS handshake.
+        // The timer of a passive port has run since the 227. It starts again only for a TLS
+        // handshake.
         self.epochs.data_open_renewed |= (protected && connected) || !passive;
     }
 }

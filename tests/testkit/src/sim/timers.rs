@@ -15,7 +15,8 @@ pub(super) struct Epochs {
 }
 
 impl Epochs {
-    /// Checks that the timer fits the state of the session, and that it was not extended if it must not be.
+    /// Checks that the timer fits the state of the session, and that it was not extended if it must
+    /// not be.
     pub(super) fn check(&mut self, timeout: Timeout, logged_in: bool, running: Option<TransferId>) {
         match timeout.kind {
             TimeoutKind::Login => {

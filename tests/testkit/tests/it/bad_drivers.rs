@@ -1,5 +1,5 @@
-//! Each driver is wrong in one point. The black box finds it, the judge finds it, and neither finds anything in the
-//! driver without that fault.
+//! Each driver is wrong in one point. The black box finds it, the judge finds it, and neither finds
+//! anything in the driver without that fault.
 
 use ftp_proto::Session;
 use ftp_proto_testkit::{Judge, Rule};

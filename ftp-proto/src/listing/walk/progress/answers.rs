@@ -146,8 +146,8 @@ impl Progress {
         shows_own.then_some(Event::Ask(Question::LookAtOwn(b".")))
     }
 
-    /// MLSD begins with the directory itself and, unless this is the root, its parent directory (RFC 3659, section
-    /// 7.5.1), of which only the facts are read.
+    /// MLSD begins with the directory itself and, unless this is the root, its parent directory
+    /// (RFC 3659, section 7.5.1), of which only the facts are read.
     fn own_entry(
         &mut self,
         name: &'static [u8],

@@ -164,7 +164,8 @@ fn an_upload_over_tls_is_complete_when_its_client_leaves() {
     }
 }
 
-/// A client that reads slowly, and sends something meanwhile: its last bytes are not lost to a reset.
+/// A client that reads slowly, and sends something meanwhile: its last bytes are not lost to a
+/// reset.
 #[test]
 fn a_download_is_whole_when_the_client_sends_too() {
     let secure = SecureServer::black_box();
