@@ -54,6 +54,14 @@ pub fn case(case: &Case) {
     let found = run(walk, &mut driver, case.nodes.len());
     assert_eq!(shown(&found.0), shown(&expected), "{selection:?} {tree:?}");
     driver.assert_closed(found.0.is_ok());
+    let walk = Walk::new(request.clone(), NOW).hiding(hide);
+    let look = |path: &FtpPath| tree.find(path).map(|node| tree.entries[node].clone());
+    let collected = walk.collect_lines(look, |path| tree.names(path));
+    assert_eq!(
+        shown(&collected),
+        shown(&expected),
+        "at once: {selection:?}"
+    );
     if style != ListStyle::Long {
         return;
     }

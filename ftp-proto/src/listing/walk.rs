@@ -8,6 +8,7 @@
 //! directory has been listed. No symbolic link below the base is followed: each directory must be
 //! the one that its entry showed, so a walk cannot run in circles.
 
+mod collect;
 mod directory;
 mod format;
 mod name_list;

@@ -30,7 +30,7 @@ fn the_server_of_the_manual_serves_and_keeps_its_root() {
     assert!(large.stdout == noise(SIZE), "the file came back changed");
     let rest = server.curl("/sub/large", &["--continue-at", "5"]);
     assert!(rest.expect_success().stdout == noise(SIZE)[5..]);
-    let text = server.curl("/text", &["--use-ascii", "--disable-epsv"]);
+    let text = server.curl("/text", &["--disable-epsv"]);
     assert_eq!(text.expect_success().stdout, b"one\ntwo\n");
 
     for (target, flags) in [
@@ -82,15 +82,30 @@ impl Drop for Server {
     }
 }
 
-/// A package with the page's program, built as a stranger would build it.
-fn build() -> PathBuf {
-    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
-    let page = fs::read_to_string(root.join("ftp-proto/README.md")).expect("the manual");
+#[test]
+fn the_server_of_the_manual_is_short() {
+    let lines = program().lines().count();
+    assert!(lines <= LINES_MAX, "{lines} lines");
+}
+
+fn root() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("..")
+}
+
+/// The program on the page.
+fn program() -> String {
+    let page = fs::read_to_string(root().join("ftp-proto/README.md")).expect("the manual");
     let program = page.split("\n```rust\n").nth(1).expect("a program");
     let program = program.split("\n```\n").next().expect("its end");
+    program.to_owned()
+}
+
+/// A package with the page's program, built as a stranger would build it.
+fn build() -> PathBuf {
+    let root = root();
     let package = Path::new(env!("CARGO_TARGET_TMPDIR")).join("manual");
     fs::create_dir_all(package.join("src")).expect("a directory");
-    fs::write(package.join("src/main.rs"), program).expect("the program");
+    fs::write(package.join("src/main.rs"), program()).expect("the program");
     fs::copy(root.join("Cargo.lock"), package.join("Cargo.lock")).expect("the versions");
     let core = root.join("ftp-proto");
     let manifest = format!(
@@ -106,3 +121,6 @@ fn build() -> PathBuf {
 }
 
 const SIZE: usize = 3_000_000;
+
+/// More would not be read.
+const LINES_MAX: usize = 150;

@@ -68,6 +68,16 @@ impl Tree {
         &self.children[directory]
     }
 
+    /// The names in a directory.
+    pub(super) fn names(&self, path: &FtpPath) -> Result<NameList, Refusal> {
+        let directory = self.find(path)?;
+        if self.entries[directory].kind != EntryKind::Directory {
+            return Err(Refusal::NotADirectory);
+        }
+        let children = self.children[directory].iter();
+        Ok(children.map(|&child| &self.entries[child].name).collect())
+    }
+
     /// Where a name leads, also `.` and `..`.
     pub(super) fn child(&self, directory: usize, name: &[u8]) -> Option<usize> {
         match name {
