@@ -54,8 +54,7 @@ fn main() -> io::Result<()> {
         }
         let now = Instant::now();
         drivers.retain(|_, driver| driver.due.is_none_or(|due| due > now) || driver.turn(now));
-        // Without an event too: none comes again for those who could not be accepted while too many
-        // files were open.
+        // Without an event too: none comes again for those who found too many files open.
         while let Ok((stream, _)) = listener.accept() {
             last_number += 1;
             // An error means that the client has gone already.
@@ -116,9 +115,8 @@ impl Driver {
         registry: &Arc<Registry>,
     ) -> io::Result<Self> {
         let socket = SockRef::from(&control);
-        // Clients send ABOR as urgent data. Without this option the system takes the last urgent
-        // byte out of the stream. With it the byte comes in its place, and is READABLE like
-        // any other: no PRIORITY is needed.
+        // ABOR may be urgent data. With this option it comes in its place among the other bytes, and
+        // is READABLE like them: no PRIORITY is needed.
         socket.set_out_of_band_inline(true)?;
         socket.set_tcp_nodelay(true)?;
         // Routers forget a connection that is idle, as this one is during a long transfer.
@@ -156,8 +154,7 @@ impl Driver {
         for _ in 0..TURN_STEPS {
             self.drain(now);
             if self.session.is_closed() && self.flush() {
-                // With unread bytes in it, closing the socket would reset the connection, and the
-                // last reply be lost.
+                // With unread bytes the kernel would reset the connection.
                 let _ = io::copy(&mut (&self.control).take(1 << 20), &mut io::sink());
                 return false;
             }
@@ -176,9 +173,8 @@ impl Driver {
         true
     }
 
-    /// Sends replies and performs actions, in their order: what follows a reply stays in the
-    /// session until the reply is sent. At the end of the session it does not, because
-    /// `CloseNow` may follow.
+    /// Sends replies and performs actions: what follows a reply stays in the session until it is
+    /// sent, but not at the end of the session, where `CloseNow` may follow.
     fn drain(&mut self, now: Instant) {
         while self.flush() || self.session.is_closed() {
             self.deaf_until = None;
@@ -221,8 +217,7 @@ impl Driver {
             // `turn` sends the rest and ends.
             Action::Close => self.end_transfer(Err(TransferError::Aborted)),
             Action::CloseNow => self.unsent.clear(),
-            // Not requested, as `Config::tls` is false. Each action that is not performed must be
-            // declined.
+            // Not requested, as `Config::tls` is false: what is not performed is declined.
             Action::StartProtectedTransfer(_) | Action::StartTls => {
                 action.decline().into_iter().for_each(|no| self.answer(no));
             }
@@ -275,8 +270,7 @@ impl Driver {
         }
     }
 
-    /// Gives the session one command line. Those of a client that does not read its replies stay in
-    /// the socket.
+    /// Gives the session one command line, if the client reads its replies.
     fn use_input(&mut self) -> bool {
         if !self.flush() || !self.session.wants_input() {
             return false;
@@ -288,8 +282,7 @@ impl Driver {
     }
 
     /// Reads until the socket would block, or the longest line is there. A short read is no reason
-    /// to stop: a read also ends at an urgent byte, and no further event says that more
-    /// follows.
+    /// to stop: it may end at an urgent byte, and no further event says that more follows.
     fn receive(&mut self) {
         let mut buffer = [0; limits::LINE_BYTES_MAX];
         while self.client < ClientEnd::Closed && self.received.len() < buffer.len() {
@@ -364,8 +357,7 @@ impl Driver {
                 if self.session.judge_peer(peer.ip()) == PeerVerdict::Client
                     && let Ok(stream) = self.register_data(stream)
                 {
-                    // Kept until the transfer starts. The listener is closed: no one else can
-                    // connect.
+                    // Kept until the transfer starts. The listener is closed.
                     self.data = Data::Open(id, stream);
                     self.session
                         .handle_data(id, DataEvent::Connected(peer.ip()));

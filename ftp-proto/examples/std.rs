@@ -53,8 +53,7 @@ fn main() -> io::Result<()> {
         });
         if let Err(error) = client {
             eprintln!("a client cannot be served: {error}");
-            // There may be too many open files or threads; the next attempt must not follow at
-            // once.
+            // There may be too many open files or threads: not again at once.
             thread::sleep(TICK);
         }
     }
@@ -190,8 +189,7 @@ impl Driver {
             Action::Close => self.close(),
             // The time for the last replies is over. `flush` has measured it already.
             Action::CloseNow => {}
-            // Not requested, as `Config::tls` is false. Each action that is not performed must be
-            // declined.
+            // Not requested, as `Config::tls` is false: what is not performed is declined.
             Action::StartProtectedTransfer(_) | Action::StartTls => {
                 if let Some(refusal) = action.decline() {
                     self.answer(refusal);
@@ -229,8 +227,7 @@ impl Driver {
         if let DataConnection::Active(to) = start.connection {
             let local = self.session.endpoints().local();
             let (sender, receiver) = mpsc::channel();
-            // std can wait for a connection, but not look whether it is there. The thread may
-            // outlive the transfer: then no one receives what it sends.
+            // std can wait for a connection, but not look whether it is there.
             thread::spawn(move || sender.send(connect_from(local, to)));
             self.data = Data::Connecting(receiver);
         }
@@ -240,8 +237,7 @@ impl Driver {
         let result = match (&mut self.transfer, &mut self.data) {
             // Only opened: there is no outcome.
             (Some(transfer), _) if !transfer.is_started => return self.transfer = None,
-            // Some clients send a file and close everything at once. If the upload has arrived, it
-            // is complete.
+            // Some clients send a file and close everything at once: it may be complete.
             (Some(transfer), Data::Open(stream)) if self.session.is_closed() => {
                 transfer.pump.take_rest(stream)
             }
@@ -268,9 +264,8 @@ impl Driver {
         used > 0
     }
 
-    /// Ends the session if the client is gone, and its transfer too, even if lines are left that
-    /// cannot be used yet. Only an upload goes on to its own end when the client has merely
-    /// said that it sends no more commands.
+    /// Ends the session and its transfer if the client is gone, even if lines are left. Only an
+    /// upload goes on to its own end when the client has merely said that no more commands come.
     fn check_end(&mut self) -> bool {
         let ends = match (&self.end, &self.transfer, &self.data) {
             (Some(End::Closed), Some(transfer), Data::Open(_)) => !transfer.pump.is_upload(),
@@ -282,9 +277,8 @@ impl Driver {
         ends
     }
 
-    /// Reads commands, and waits for them. It reads on while the session wants no input, as the end
-    /// of the connection comes behind the commands; but not without limit, so that TCP stops
-    /// the client.
+    /// Reads commands, and waits for them; up to a limit also while the session wants no input, as
+    /// the end of the connection comes behind the commands.
     fn receive(&mut self, wait: Duration) {
         if self.end.is_some() || self.input.len() > BUFFER_MAX {
             // Only a transfer can be the reason, and has to go on.
@@ -309,8 +303,7 @@ impl Driver {
     }
 
     /// Sends the replies. A client that does not read them blocks this thread alone, and no longer
-    /// than the timer that runs takes; then it counts as gone. After `Close` that is the timer
-    /// for the last replies.
+    /// than the timer that runs takes; then it counts as gone.
     fn flush(&mut self) {
         let timeout = self.session.poll_timeout();
         let limit = timeout.map_or(WAIT_MAX, |timeout| timeout.after);
@@ -322,8 +315,7 @@ impl Driver {
         self.output.clear();
     }
 
-    /// Closes everything. With unread bytes in the control connection the kernel would send a
-    /// reset, and the client might lose the last reply.
+    /// Closes everything. With unread bytes the kernel would reset the control connection.
     fn close(&mut self) {
         (self.transfer, self.data) = (None, Data::None);
         self.flush();
