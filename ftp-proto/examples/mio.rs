@@ -392,7 +392,6 @@ impl Driver {
     }
 }
 
-/// Sessions are numbered from 1.
 const LISTENER: Token = Token(0);
 const BOTH: Interest = Interest::READABLE.add(Interest::WRITABLE);
 /// A step is one command line or one piece of a transfer.

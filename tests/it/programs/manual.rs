@@ -20,10 +20,12 @@ fn the_server_of_the_manual_serves_and_keeps_its_root() {
     fs::write(place.path().join("secret"), "not served").expect("a file");
     let link = place.path().join("served/link");
     std::os::unix::fs::symlink("../secret", link).expect("a link");
+    let pipe = place.path().join("served/pipe");
+    process::run(Command::new("mkfifo").arg(pipe), SECONDS_MAX).expect_success();
     let server = Server::start(&place.path().join("served"));
 
     let names = server.curl("/", &["--list-only"]).expect_success();
-    assert_eq!(sorted_lines(&names), ["link", "sub", "text"]);
+    assert_eq!(sorted_lines(&names), ["link", "pipe", "sub", "text"]);
     let matching = server.curl("/", &["--quote", "NLST"]);
     assert!(!matching.succeeded(), "no data connection was set up");
     let large = server.curl("/sub/large", &[]).expect_success();
@@ -37,6 +39,7 @@ fn the_server_of_the_manual_serves_and_keeps_its_root() {
         ("/link", &[][..]),
         ("/../secret", &["--path-as-is"]),
         ("/missing", &[]),
+        ("/pipe", &[]),
         ("/text", &["--user", "bob:wrong"]),
         ("/new", &["--upload-file", "/dev/null"]),
     ] {
