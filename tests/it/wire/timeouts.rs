@@ -1,8 +1,6 @@
 //! What must not last for ever, with small values: each test takes about as long as its timer.
 
-use std::fs;
 use std::io::Write;
-use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
 use crate::support::client::Client;
@@ -12,7 +10,7 @@ use crate::support::data::{
 };
 use crate::support::file_contents::noise;
 use crate::support::server::{InProcess, Setup, TestServer};
-use crate::support::wait::{GUARD, pause, wait_until};
+use crate::support::wait::{GUARD, pause};
 
 #[test]
 fn a_client_that_does_not_connect_is_425() {
@@ -78,59 +76,6 @@ fn a_client_that_does_not_accept_is_425() {
     client.command("RETR file", 150);
     client.expect(425);
     client.expect_in_step();
-}
-
-/// The time to connect runs on while the client does not even read the 150 before the transfer.
-#[test]
-fn a_client_that_does_not_read_its_150_does_not_keep_the_port() {
-    let server = TestServer::in_process(&["--passive-timeout", "3"]);
-    server.write("file", "text");
-    let mut client = server.client();
-    let port = client.extended_passive();
-    let unread = fill_with_replies(&mut client);
-    client.send("RETR file");
-    wait_until_closed(port);
-    client.expect_all(&vec![214; unread]);
-    client.expect_all(&[150, 425]);
-    client.expect_in_step();
-}
-
-/// Asks for replies and reads none, until the server cannot send any more. Returns how many.
-fn fill_with_replies(client: &mut Client) -> usize {
-    let mut sent = Vec::new();
-    loop {
-        client.send("HELP");
-        let mut queues = (0, 1);
-        wait_until("the server takes the command", || {
-            queues = queues_of_server(client);
-            queues.1 == 0
-        });
-        sent.push(queues.0);
-        // Since some commands nothing has gone to the kernel, so the last replies wait behind it.
-        if let [.., first, _, _, last] = sent[..]
-            && first == last
-            && last > 0
-        {
-            return sent.len();
-        }
-    }
-}
-
-/// The bytes in the queues of the server's end: sent and not taken by the client, received and not
-/// read.
-fn queues_of_server(client: &Client) -> (u64, u64) {
-    let port = |address: SocketAddr| format!(":{:04X}", address.port());
-    let local = port(client.stream.local_addr().expect("an address"));
-    let peer = port(client.stream.peer_addr().expect("an address"));
-    let table = fs::read_to_string("/proc/net/tcp").expect("the connections");
-    let fields = table.lines().map(|line| line.split_whitespace().collect());
-    let mut found = fields.filter(|fields: &Vec<&str>| {
-        fields.len() > 4 && fields[1].ends_with(&peer) && fields[2].ends_with(&local)
-    });
-    let found = found.next().expect("the server's end");
-    let (sent, received) = found[4].split_once(':').expect("two queues");
-    let number = |hex| u64::from_str_radix(hex, 16).expect("a number");
-    (number(sent), number(received))
 }
 
 #[test]
