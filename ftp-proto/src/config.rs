@@ -17,40 +17,43 @@ use crate::masquerade::Masquerade;
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Config {
-    /// The text of the 220 greeting; line breaks make it a multi-line reply.
+    /// The text of the 220 greeting; line breaks make it a multi-line reply. Default: "FTP server
+    /// ready."
     pub banner: String,
-    /// What PASV and EPSV announce.
+    /// What PASV and EPSV announce. Default: the server's own address to everyone.
     pub masquerade: Masquerade,
     /// Whether PORT and EPRT may name another host than the client, and another host may connect
-    /// in passive mode (FXP).
+    /// in passive mode (FXP). Default: no.
     pub permit_foreign_addresses: bool,
     /// Routers that translate the addresses of clients. A connection from one of them may come
-    /// from any client: [`Session::judge_peer`](crate::Session::judge_peer).
+    /// from any client: [`Session::judge_peer`](crate::Session::judge_peer). Default: none.
     pub trusted_gateways: Vec<IpAddr>,
-    /// Whether PORT and EPRT may name a port below 1024.
+    /// Whether PORT and EPRT may name a port below 1024. Default: no.
     pub permit_privileged_ports: bool,
-    /// The session ends after this number of failed logins (at least 1).
+    /// The session ends after this number of failed logins (at least 1). Default: 3.
     pub login_attempts_max: u32,
-    /// From the greeting to a successful login; `None`: no limit.
+    /// From the greeting to a successful login; `None`: no limit. Default: 300 s.
     pub login_timeout: Option<Duration>,
-    /// Between two commands; `None`: no limit.
+    /// Between two commands; `None`: no limit. Default: 300 s.
     pub idle_timeout: Option<Duration>,
     /// Until a data connection is established, in active and passive mode; `None`: no limit.
+    /// Default: 30 s.
     pub data_open_timeout: Option<Duration>,
-    /// Without a byte transferred on a data connection; `None`: no limit.
+    /// Without a byte transferred on a data connection; `None`: no limit. Default: 300 s.
     pub data_stall_timeout: Option<Duration>,
     /// From the end of the session until the client has read the last replies; `None`: no limit.
+    /// Default: 5 s.
     pub flush_timeout: Option<Duration>,
     /// The umask that SITE UMASK shows until the client sets another one. The core only shows it:
-    /// the system applies its own umask to new files.
+    /// the system applies its own umask to new files. Default: 022.
     pub umask: u32,
     /// Whether AUTH TLS is offered (RFC 4217); the driver must then perform
-    /// [`Action::StartTls`](crate::Action::StartTls).
+    /// [`Action::StartTls`](crate::Action::StartTls). Default: no.
     pub tls: bool,
     /// Refuse a login before AUTH TLS. Has no effect where `tls` is false; the same applies to the
-    /// next.
+    /// next. Default: no.
     pub tls_control_required: bool,
-    /// Refuse a transfer without PROT P.
+    /// Refuse a transfer without PROT P. Default: no.
     pub tls_data_required: bool,
 }
 
@@ -91,4 +94,36 @@ pub mod limits {
     pub const HELD_BYTES_MAX: usize = 4096;
     /// The entries in a reply to STAT with a path; a longer listing ends with a line that says so.
     pub const STAT_ENTRIES_MAX: usize = 1000;
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use alloc::format;
+
+    /// The documentation of each field ends with what it is by default.
+    #[test]
+    fn the_documented_defaults_are_true() {
+        let source = include_str!("config.rs");
+        let end = source.find("impl Default").expect("the fields come first");
+        let documented = source[..end].matches("Default: ").count();
+        let config = Config::default();
+        let fields = format!("{config:#?}");
+        let count = fields
+            .lines()
+            .filter(|line| line.starts_with("    ") && !line.starts_with("     "));
+        // Lines that close a field are no fields.
+        assert_eq!(documented, count.filter(|line| line.contains(": ")).count());
+        let seconds = |value: Option<Duration>| value.map(|value| value.as_secs());
+        let limits = [
+            config.login_timeout,
+            config.idle_timeout,
+            config.data_stall_timeout,
+        ];
+        assert_eq!(limits.map(seconds), [Some(300); 3]);
+        let limits = [config.data_open_timeout, config.flush_timeout];
+        assert_eq!(limits.map(seconds), [Some(30), Some(5)]);
+        assert_eq!((config.login_attempts_max, config.umask), (3, 0o022));
+        assert_eq!(config.banner, "FTP server ready.");
+    }
 }
