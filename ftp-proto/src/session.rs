@@ -275,7 +275,9 @@ impl Session {
         }
     }
 
-    /// The last passive offer, as long as the client may still connect.
+    /// The last passive offer, until the client connects or counts as never connected. The port of
+    /// the offer may be closed meanwhile: the driver still reports
+    /// [`NeverConnected`](DataEvent::NeverConnected) if that is the reason.
     #[must_use]
     pub fn passive_offer(&self) -> Option<&PassiveOffer> {
         self.context.offer.as_ref().map(|(_, offer)| offer)
