@@ -115,8 +115,8 @@ impl Driver {
         registry: &Arc<Registry>,
     ) -> io::Result<Self> {
         let socket = SockRef::from(&control);
-        // ABOR may be urgent data. With this option it comes in its place among the other bytes, and
-        // is READABLE like them: no PRIORITY is needed.
+        // ABOR may be urgent data. With this option it comes in its place among the other bytes,
+        // and is READABLE like them: no PRIORITY is needed.
         socket.set_out_of_band_inline(true)?;
         socket.set_tcp_nodelay(true)?;
         // Routers forget a connection that is idle, as this one is during a long transfer.
