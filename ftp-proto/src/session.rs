@@ -430,7 +430,9 @@ impl Session {
             self.context.reply(greeting);
             return Some(Flow::Stay);
         }
-        // An earlier login was in clear text, so it does not count.
+        // What came in clear text does not count: neither a login, nor a choice of names, which an
+        // attacker may have inserted.
+        self.context.utf8 = false;
         if let Phase::Ready(ready) = &mut self.phase {
             ready.log_out(&mut self.context);
         }

@@ -354,12 +354,19 @@ fn a_client_that_does_not_read_its_last_replies_does_not_keep_the_connection() {
 
 /// A session that has requested a TLS handshake.
 fn before_tls() -> Session {
+    before_tls_with(b"NOOP\r\n")
+}
+
+/// The same after this line.
+fn before_tls_with(line: &[u8]) -> Session {
     let config = Config {
         tls: true,
         ..Config::default()
     };
     let endpoints = *session().endpoints();
     let mut session = Session::new(Arc::new(config), endpoints);
+    drain(&mut session);
+    session.handle_input(line);
     drain(&mut session);
     session.handle_input(b"AUTH TLS\r\n");
     assert!(matches!(drain(&mut session)[..], [Action::StartTls]));
