@@ -63,7 +63,7 @@ pub enum Action {
     /// The same with TLS on the data connection (PROT P, RFC 4217, section 9), which carries no
     /// byte in clear text. We are the TLS server, even where we connect to the client. Report
     /// [`DataEvent::Protected`](crate::DataEvent::Protected) when the handshake has succeeded. It
-    /// is requested only where [`Config::tls`](crate::Config::tls) is set.
+    /// is requested only after [`StartTls`](Self::StartTls) has succeeded.
     StartProtectedTransfer(TransferStart),
     /// End the transfer soon. If it was started, the driver must still answer with
     /// [`Outcome::TransferEnded`](crate::Outcome::TransferEnded), which may be `Ok` if the last

@@ -66,7 +66,8 @@ impl RateLimit {
         };
         self.filled_at = now;
         let rate = u128::from(self.bytes_per_second.get());
-        let earned = passed.as_nanos().saturating_mul(rate) + u128::from(self.fraction);
+        let earned = passed.as_nanos().saturating_mul(rate);
+        let earned = earned.saturating_add(self.fraction.into());
         let bytes = u64::try_from(earned / NANOSECONDS).unwrap_or(u64::MAX);
         self.level = self.level.saturating_add(bytes);
         self.fraction = (earned % NANOSECONDS) as u32;
@@ -158,6 +159,15 @@ mod tests {
         assert!(matches!(
             fast.allowance(Duration::MAX, 0),
             Allowance::Wait(_) | Allowance::Bytes(_)
+        ));
+        // A part of a byte is available, and then more than can be counted.
+        let mut fast = limit(u64::MAX - 1);
+        fast.spend(usize::MAX);
+        fast.fill(Duration::from_nanos(1));
+        assert_ne!(fast.fraction, 0);
+        assert!(matches!(
+            fast.allowance(Duration::MAX, 1),
+            Allowance::Bytes(1)
         ));
         // The clock goes backwards.
         let mut slow = RateLimit::new(NonZeroU64::MIN, ms(5000));

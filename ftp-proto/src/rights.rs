@@ -26,7 +26,8 @@ pub enum Right {
     Rename,
     /// Create directories: MKD. Needed for the path of the new directory. Letter `m`.
     MakeDirectory,
-    /// Create files: STOR, STOU. Letter `w`, together with [`Overwrite`](Self::Overwrite).
+    /// Create files: STOR, STOU. STOU needs it for the directory too, because the driver chooses
+    /// the name. Letter `w`, together with [`Overwrite`](Self::Overwrite).
     Store,
     /// Replace the content of a file that exists: STOR, also after REST, and RNTO with a name that
     /// exists. It is needed in addition to [`Store`](Self::Store) or [`Rename`](Self::Rename).

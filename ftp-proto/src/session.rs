@@ -275,7 +275,9 @@ impl Session {
         }
     }
 
-    /// The last passive offer, as long as the client may still connect.
+    /// The last passive offer, until the client connects or counts as never connected. The port of
+    /// the offer may be closed meanwhile: the driver still reports
+    /// [`NeverConnected`](DataEvent::NeverConnected) if that is the reason.
     #[must_use]
     pub fn passive_offer(&self) -> Option<&PassiveOffer> {
         self.context.offer.as_ref().map(|(_, offer)| offer)
@@ -428,7 +430,9 @@ impl Session {
             self.context.reply(greeting);
             return Some(Flow::Stay);
         }
-        // An earlier login was in clear text, so it does not count.
+        // What came in clear text does not count: neither a login, nor a choice of names, which an
+        // attacker may have inserted.
+        self.context.utf8 = false;
         if let Phase::Ready(ready) = &mut self.phase {
             ready.log_out(&mut self.context);
         }

@@ -28,8 +28,9 @@ pub enum TimeoutKind {
     /// Between two commands. Does not run during a transfer.
     Idle,
     /// From the reply to PASV or EPSV (or the start of an active transfer) to the established data
-    /// connection; it is never extended. A driver that needs the port earlier reports
-    /// [`Withdrawn`](crate::DataEvent::Withdrawn).
+    /// connection, with TLS where it must be protected; it is never extended. For a client that
+    /// connects before its transfer command, the time for TLS begins with that command. A driver
+    /// that needs the port earlier reports [`Withdrawn`](crate::DataEvent::Withdrawn).
     DataOpen,
     /// Without a byte transferred on the data connection.
     DataStall,

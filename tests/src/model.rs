@@ -229,6 +229,9 @@ impl Model {
                     out.push("226".into());
                 }
                 _ if command.needs_data() && self.held.contains(&ModelCommand::Abort) => {
+                    if command.transfers() {
+                        self.ready.restart = 0;
+                    }
                     out.push("426".into());
                 }
                 _ => self.execute(command, out),

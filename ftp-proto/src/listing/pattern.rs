@@ -24,6 +24,7 @@ enum Token {
     Any,
     Class {
         negated: bool,
+        /// In ascending order, with a gap between each two.
         ranges: Vec<(u32, u32)>,
     },
     Star,
@@ -116,8 +117,11 @@ impl Token {
             Self::One(one) => *one == character,
             Self::Any => true,
             Self::Class { negated, ranges } => {
-                let mut ranges = ranges.iter();
-                ranges.any(|(first, last)| (first..=last).contains(&&character)) != *negated
+                let next = ranges.partition_point(|(_, last)| *last < character);
+                let is_in = ranges
+                    .get(next)
+                    .is_some_and(|(first, _)| *first <= character);
+                is_in != *negated
             }
             Self::Star => false,
         }
@@ -134,6 +138,7 @@ fn class(text: &[u8]) -> Option<(Token, usize)> {
     loop {
         // A closing bracket in the first place is one of the characters.
         if *text.get(at)? == b']' && at > first {
+            let ranges = without_overlap(ranges);
             return Some((Token::Class { negated, ranges }, at + 1));
         }
         let (low, length) = character(&text[at..]);
@@ -148,6 +153,21 @@ fn class(text: &[u8]) -> Option<(Token, usize)> {
         }
         ranges.push((low, high));
     }
+}
+
+/// The same characters in ranges that are searched fast: a class may have thousands of them, and is
+/// tried at each character of each name.
+fn without_overlap(mut ranges: Vec<(u32, u32)>) -> Vec<(u32, u32)> {
+    ranges.retain(|(first, last)| first <= last);
+    ranges.sort_unstable();
+    ranges.dedup_by(|next, before| {
+        let overlaps = next.0 <= before.1.saturating_add(1);
+        if overlaps {
+            before.1 = before.1.max(next.1);
+        }
+        overlaps
+    });
+    ranges
 }
 
 /// The first character of `text`, which is not empty, and its length in bytes.
@@ -232,6 +252,11 @@ mod tests {
         check("[ä-ü]".as_bytes(), &["ö".as_bytes()], &[b"o", b"\xf6"]);
         check(b"[\xe0-\xff]", &[b"\xf6"], &[b"o", "ö".as_bytes()]);
         check(b"[*]", &[b"*"], &[b"a", b"[*]"]);
+        check(
+            b"[x-zb-da-cfe1-9k-aq]",
+            &[b"a", b"d", b"e", b"f", b"5", b"q", b"y"],
+            &[b"g", b"k", b"h", b"0", b"w", b"r"],
+        );
         // A dot that begins a name is not matched by a class either.
         check(b"[.]a", &[], &[b".a"]);
     }
@@ -270,5 +295,18 @@ mod tests {
         assert!(Pattern::new(&pattern).matches(&name));
         pattern.push(b'b');
         assert!(!Pattern::new(&pattern).matches(&name));
+    }
+
+    /// A match tries a class at each character of each name.
+    #[test]
+    fn a_class_has_few_ranges() {
+        let class = |text: &[u8]| match &Pattern::new(text).tokens[..] {
+            [Token::Class { ranges, .. }] => ranges.clone(),
+            other => panic!("{other:?}"),
+        };
+        let long = [b"[", &b"cabd".repeat(1000)[..], b"x-za-by]"].concat();
+        let range = |first: u8, last: u8| (first.into(), last.into());
+        assert_eq!(class(&long), [range(b'a', b'd'), range(b'x', b'z')]);
+        assert_eq!(class(b"[z-a]"), []);
     }
 }

@@ -66,6 +66,11 @@ impl Session {
         {
             match item {
                 HeldItem::Line(line) if self.held.has_abort() && needs_data(line.command) => {
+                    if let (Phase::Ready(ready), Some(Verb::Transfer(_))) =
+                        (&mut self.phase, line.command.verb())
+                    {
+                        ready.cancel_restart();
+                    }
                     self.context.reply(Reply::ABORTED_BEFORE_START);
                 }
                 HeldItem::Line(line) => self.execute(line.parsed(), false),

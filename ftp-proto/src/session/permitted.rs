@@ -62,7 +62,9 @@ impl NamesPaths for TransferKind {
         may_use_paths
             && match self {
                 Self::Store { path, start } => match start {
-                    UploadStart::Create | UploadStart::End | UploadStart::Unique => true,
+                    UploadStart::Create | UploadStart::End => true,
+                    // The driver chooses the name: the directory is where it must be allowed.
+                    UploadStart::Unique => account.allows(&path.parent(), right),
                     UploadStart::Replace | UploadStart::At { replace: true, .. } => {
                         account.allows(path, Right::Overwrite)
                     }

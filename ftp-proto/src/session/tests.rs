@@ -6,9 +6,9 @@ use alloc::string::ToString;
 use alloc::vec::Vec;
 
 use crate::account::Account;
-use crate::action::TransferStart;
+use crate::action::{TransferKind, TransferStart, UploadStart};
 use crate::masquerade::Bound;
-use crate::outcome::Opened;
+use crate::outcome::{Opened, TransferError};
 use crate::rights::Rights;
 
 mod names;
@@ -206,6 +206,49 @@ fn start_transfer(session: &mut Session) -> TransferStart {
     }
 }
 
+/// Otherwise the next upload would keep bytes of the file that it replaces.
+#[test]
+fn a_transfer_command_that_is_not_executed_uses_up_the_offset_of_rest() {
+    let starts = |session: &mut Session| {
+        session.handle_input(b"STOR c\r\n");
+        match &drain(session)[..] {
+            [Action::OpenTransfer(request)] => match &request.kind {
+                TransferKind::Store { start, .. } => *start,
+                kind => panic!("{kind:?}"),
+            },
+            others => panic!("{others:?}"),
+        }
+    };
+    let send = |session: &mut Session, lines: &[&[u8]]| {
+        for line in lines {
+            assert_eq!(session.handle_input(line), line.len());
+            drain(session);
+        }
+    };
+    // Held during a transfer, and cancelled by the ABOR behind it.
+    let (mut session, _) = listening();
+    send(&mut session, &[b"TYPE I\r\n"]);
+    let transfer = start_transfer(&mut session).transfer;
+    send(&mut session, &[b"REST 5\r\n", b"STOR b\r\n", b"ABOR\r\n"]);
+    let result = Err(TransferError::Aborted);
+    let ended = Outcome::TransferEnded { transfer, result };
+    session.handle_outcome(ended).unwrap();
+    drain(&mut session);
+    assert_eq!(starts(&mut session), UploadStart::Replace);
+
+    // Refused before its path is read.
+    let (mut session, _) = listening();
+    send(&mut session, &[b"TYPE I\r\n", b"REST 5\r\n", b"RETR\r\n"]);
+    assert_eq!(starts(&mut session), UploadStart::Replace);
+
+    // Other commands may stand between.
+    let (mut session, _) = listening();
+    send(&mut session, &[b"REST 5\r\n", b"TYPE I\r\n", b"SIZE\r\n"]);
+    let offset = 5.try_into().unwrap();
+    let replace = true;
+    assert_eq!(starts(&mut session), UploadStart::At { offset, replace });
+}
+
 fn timer(session: &Session) -> Option<TimeoutKind> {
     session.poll_timeout().map(|timeout| timeout.kind)
 }
@@ -311,12 +354,19 @@ fn a_client_that_does_not_read_its_last_replies_does_not_keep_the_connection() {
 
 /// A session that has requested a TLS handshake.
 fn before_tls() -> Session {
+    before_tls_with(b"NOOP\r\n")
+}
+
+/// The same after this line.
+fn before_tls_with(line: &[u8]) -> Session {
     let config = Config {
         tls: true,
         ..Config::default()
     };
     let endpoints = *session().endpoints();
     let mut session = Session::new(Arc::new(config), endpoints);
+    drain(&mut session);
+    session.handle_input(line);
     drain(&mut session);
     session.handle_input(b"AUTH TLS\r\n");
     assert!(matches!(drain(&mut session)[..], [Action::StartTls]));

@@ -84,15 +84,17 @@ impl ModelCommand {
 
     /// Whether it would start to transfer data. If an ABOR follows, it is not executed.
     pub(super) fn needs_data(self) -> bool {
+        let sets_up = matches!(
+            self,
+            Self::Passive | Self::ExtendedPassive | Self::ExtendedPassiveAll
+        );
+        sets_up || self.transfers()
+    }
+
+    pub(super) fn transfers(self) -> bool {
         matches!(
             self,
-            Self::Passive
-                | Self::ExtendedPassive
-                | Self::ExtendedPassiveAll
-                | Self::Retrieve(_)
-                | Self::Store(_)
-                | Self::Append(_)
-                | Self::List
+            Self::Retrieve(_) | Self::Store(_) | Self::Append(_) | Self::List
         )
     }
 }

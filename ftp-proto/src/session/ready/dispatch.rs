@@ -24,6 +24,9 @@ impl Ready {
         };
         let argument = line.argument;
         if let Err(reply) = context.check(command, argument) {
+            if let Verb::Transfer(_) = command.verb {
+                self.cancel_restart();
+            }
             return context.stay(reply);
         }
         match command.verb {

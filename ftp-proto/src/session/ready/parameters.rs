@@ -20,6 +20,12 @@ impl Ready {
         Reply::restarting(offset)
     }
 
+    /// The offset of REST is for the next transfer command, even if that is not executed: a later
+    /// upload from the beginning must not keep bytes of the file that it replaces.
+    pub(in crate::session) fn cancel_restart(&mut self) {
+        self.restart = 0;
+    }
+
     pub(super) fn representation_type(&mut self, argument: &[u8]) -> Reply {
         let words = argument.trim_ascii().to_ascii_uppercase();
         match &words[..] {

@@ -202,6 +202,22 @@ fn a_client_that_asks_for_utf8_before_it_logs_in_gets_it() {
     assert_eq!(reply, b"257 \"/\xe4\" created.\r\n");
 }
 
+/// An attacker may have inserted it, and the client would not notice.
+#[test]
+fn utf8_that_was_asked_for_in_clear_text_ends_with_it() {
+    let mut session = super::before_tls_with(b"OPTS UTF8 ON\r\n");
+    let (established, leftover) = (true, 0);
+    let outcome = Outcome::Tls {
+        established,
+        leftover,
+    };
+    session.handle_outcome(outcome).unwrap();
+    let account = Account::new(Rights::READ_WRITE).with_codec(Arc::new(Latin1));
+    super::log_in(&mut session, account);
+    let (_, request) = send(&mut session, b"MKD \xe4", DONE);
+    assert!(request.contains("/\u{e4}"), "{request}");
+}
+
 /// The lines of a directory /in with one entry, "\u{e4}".
 fn listed(style: ListStyle, account: &Arc<Account>, names: WireNames) -> Vec<u8> {
     let selection = Selection::of_path(FtpPath::parse(b"/in").unwrap());

@@ -143,6 +143,25 @@ fn a_pattern_is_looked_for_only_where_the_account_may_list() {
     assert_eq!(send(account, "LIST /d/*").request, None);
 }
 
+/// The driver creates `/in.1` where `/in` exists.
+#[test]
+fn a_unique_file_is_created_only_where_files_may_be_stored() {
+    let store = Rights::NONE.with(Right::Store);
+    let account = Account::new(Rights::NONE)
+        .with_rights_below(path("/in"), store)
+        .with_home(path("/in"));
+    for line in ["STOU", "STOU a", "STOU /in/a", "STOU below/a"] {
+        assert!(send(account.clone(), line).request.is_some(), "{line}");
+    }
+    let refused = Done {
+        codes: [553].into(),
+        request: None,
+    };
+    for line in ["STOU .", "STOU /in", "STOU /in/", "STOU below/.."] {
+        assert_eq!(send(account.clone(), line), refused, "{line}");
+    }
+}
+
 #[test]
 fn an_upload_begins_as_the_rights_say() {
     let check = |letters: Rights, lines: &[&str], expected: Option<UploadStart>| {
