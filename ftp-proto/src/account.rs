@@ -112,7 +112,7 @@ impl Account {
     }
 
     /// Whether the account has this right for this path and everything below it: a directory moves
-    /// with its content, and must not take a subdirectory to a place where more is allowed.
+    /// with its content, and must not take a subdirectory along that may not be moved.
     pub(crate) fn allows_below(&self, path: &FtpPath, right: Right) -> bool {
         let below = self
             .directories

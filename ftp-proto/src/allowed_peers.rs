@@ -3,6 +3,8 @@
 use alloc::sync::Arc;
 use core::net::IpAddr;
 
+use ipnet::IpNet;
+
 use crate::config::Config;
 
 /// Whose connection to a passive port it is.
@@ -29,8 +31,8 @@ pub struct AllowedPeers {
 enum Others {
     None,
     Any,
-    /// Any address, if the control or the data connection comes from one of these.
-    Gateways(Arc<[IpAddr]>),
+    /// Any address, if the control or the data connection comes from one of these networks.
+    Gateways(Arc<[IpNet]>),
 }
 
 impl AllowedPeers {
@@ -56,15 +58,14 @@ impl AllowedPeers {
         Self::with(peer, Others::Any)
     }
 
-    /// The control connection's peer. If one of the two connections comes from one of these
-    /// gateways, the other one may come from any address.
+    /// The control connection's peer. If one of the two connections comes from a gateway in one of
+    /// these networks, the other one may come from any address.
     #[must_use]
-    pub fn through_gateways(peer: IpAddr, gateways: &[IpAddr]) -> Self {
+    pub fn through_gateways(peer: IpAddr, gateways: &[IpNet]) -> Self {
         if gateways.is_empty() {
             return Self::only(peer);
         }
-        let canonical = gateways.iter().map(IpAddr::to_canonical);
-        Self::with(peer, Others::Gateways(canonical.collect()))
+        Self::with(peer, Others::Gateways(gateways.into()))
     }
 
     fn with(peer: IpAddr, others: Others) -> Self {
@@ -86,7 +87,9 @@ impl AllowedPeers {
                 Others::None => false,
                 Others::Any => true,
                 Others::Gateways(gateways) => {
-                    gateways.contains(&from) || gateways.contains(&self.peer)
+                    let is_gateway =
+                        |address: &IpAddr| gateways.iter().any(|network| network.contains(address));
+                    is_gateway(&from) || is_gateway(&self.peer)
                 }
             };
         if is_client {
@@ -112,10 +115,14 @@ mod tests {
         text.parse().unwrap()
     }
 
+    fn network(text: &str) -> IpNet {
+        text.parse().unwrap()
+    }
+
     #[test]
     fn which_addresses_may_connect() {
         let peer = ip("192.0.2.7");
-        let gateways = [ip("172.17.0.1"), ip("::ffff:192.168.77.1")];
+        let gateways = [network("172.17.0.1/32"), network("192.168.77.0/24")];
         for (allowed_peers, allowed, refused) in [
             (
                 AllowedPeers::only(peer),
@@ -158,7 +165,7 @@ mod tests {
     #[test]
     fn the_settings_decide() {
         let peer = ip("192.0.2.7");
-        let gateway = ip("172.17.0.1");
+        let gateway = network("172.17.0.1/32");
         let mut config = Config::default();
         let allowed = |config: &Config| AllowedPeers::new(config, peer);
         assert_eq!(allowed(&config), AllowedPeers::only(peer));
@@ -173,7 +180,7 @@ mod tests {
 
     #[test]
     fn only_an_address_that_identifies_the_client_shares_a_port() {
-        let (peer, gateway) = (ip("192.0.2.7"), ip("172.17.0.1"));
+        let (peer, gateway) = (ip("192.0.2.7"), network("172.17.0.1/32"));
         assert!(AllowedPeers::only(peer).can_share_port());
         assert!(AllowedPeers::through_gateways(peer, &[]).can_share_port());
         assert!(!AllowedPeers::through_gateways(peer, &[gateway]).can_share_port());

@@ -2,8 +2,9 @@
 
 use alloc::string::String;
 use alloc::vec::Vec;
-use core::net::IpAddr;
 use core::time::Duration;
+
+use ipnet::IpNet;
 
 use crate::masquerade::Masquerade;
 
@@ -25,9 +26,10 @@ pub struct Config {
     /// Whether PORT and EPRT may name another host than the client, and another host may connect
     /// in passive mode (FXP). Default: no.
     pub permit_foreign_addresses: bool,
-    /// Routers that translate the addresses of clients. A connection from one of them may come
-    /// from any client: [`Session::judge_peer`](crate::Session::judge_peer). Default: none.
-    pub trusted_gateways: Vec<IpAddr>,
+    /// The networks of routers that translate the addresses of clients, IPv4 as such. A connection
+    /// from one of them may come from any client:
+    /// [`Session::judge_peer`](crate::Session::judge_peer). Default: none.
+    pub trusted_gateways: Vec<IpNet>,
     /// Whether PORT and EPRT may name a port below 1024. Default: no.
     pub permit_privileged_ports: bool,
     /// The session ends after this number of failed logins (at least 1). Default: 3.

@@ -197,7 +197,7 @@ impl Session {
     }
 
     /// Who is judged to be the client, as a value: for a pool of ports that several sessions share.
-    /// Like the verdict it changes only when a port is opened.
+    /// Like the verdict it changes only when another data connection is set up.
     #[must_use]
     pub fn allowed_peers(&self) -> &AllowedPeers {
         &self.context.allowed_peers

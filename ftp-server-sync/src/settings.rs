@@ -160,7 +160,8 @@ impl Settings {
         }
         config.masquerade = self.masquerade(interfaces, names);
         config.permit_foreign_addresses = self.permit_foreign_addresses;
-        config.trusted_gateways = self.trusted_gateways.clone();
+        let gateways = self.trusted_gateways.iter();
+        config.trusted_gateways = gateways.map(|ip| ip.to_canonical().into()).collect();
         config.permit_privileged_ports = self.permit_privileged_ports;
         config.login_attempts_max = self.limits.login_attempts_max;
         config.login_timeout = self.timeouts.idle;

@@ -10,6 +10,7 @@ use crate::path::{FtpPath, PathError};
 
 /// What to list.
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct Selection {
     /// The path. The entries of a directory are listed; anything else is listed itself.
     pub path: FtpPath,

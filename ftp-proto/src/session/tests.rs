@@ -262,6 +262,12 @@ fn progress_implies_that_the_data_connection_is_established() {
     session.handle_data(data, DataEvent::Progress(1));
     assert_eq!(timer(&session), Some(TimeoutKind::DataStall));
     assert!(session.passive_offer().is_none());
+    // Only more bytes start the timer for a stalled transfer again.
+    let stall = session.poll_timeout();
+    for (total, is_progress) in [(1, false), (0, false), (2, true)] {
+        session.handle_data(data, DataEvent::Progress(total));
+        assert_eq!(session.poll_timeout() != stall, is_progress, "{total}");
+    }
 }
 
 #[test]

@@ -94,7 +94,7 @@ impl Running {
         let before = (self.connected, self.protected, self.bytes);
         self.connected = true;
         self.protected = true;
-        self.bytes = bytes_total.unwrap_or(self.bytes);
+        self.bytes = bytes_total.map_or(self.bytes, |total| total.max(self.bytes));
         before != (self.connected, self.protected, self.bytes)
     }
 

@@ -86,7 +86,7 @@ mod tests {
     #[test]
     fn which_sessions_may_share_a_port() {
         let [one, other] = [ip("192.0.2.7"), ip("192.0.2.8")];
-        let gateways = [ip("172.17.0.1")];
+        let gateways = [ip("172.17.0.1").into()];
         let only = AllowedPeers::only;
         assert!(can_share_port(&only(one), &only(other)));
         assert!(!can_share_port(&only(one), &only(one)));

@@ -80,6 +80,7 @@ pub struct DirectoryId(pub(super) u64);
 
 /// A directory to open.
 #[derive(Clone, Copy, Debug)]
+#[non_exhaustive]
 pub struct OpenRequest<'a> {
     /// What later steps call it.
     pub id: DirectoryId,
