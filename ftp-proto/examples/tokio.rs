@@ -310,7 +310,7 @@ impl Connection {
     }
 
     /// Its future is over, or dropped here: the data connection and the file are closed before the
-    /// session hears it.
+    /// session gets the outcome.
     fn end_transfer(&mut self, transfer: TransferId, result: Result<(), TransferError>) {
         self.running = None;
         self.passive = None;

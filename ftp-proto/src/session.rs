@@ -304,7 +304,8 @@ impl Session {
         }
     }
 
-    /// Whether the session has ended. Outputs may still be queued; no others will follow.
+    /// Whether the session has ended. Outputs may still be queued; of others only
+    /// [`CloseNow`](Action::CloseNow) may follow.
     #[must_use]
     pub fn is_closed(&self) -> bool {
         matches!(self.phase, Phase::Closed)

@@ -124,11 +124,7 @@ fn old_file_stays(black_box: &BlackBox) -> Result<bool, String> {
 /// Finds a driver that reports the end of an upload too early.
 fn upload_ends_with_its_data(black_box: &BlackBox) -> Result<bool, String> {
     let mut client = Client::log_in_to(black_box)?;
-    client.command_expecting("TYPE I", 200)?;
-    let port = client.extended_passive()?;
-    client.send(b"STOR file\r\n")?;
-    let mut data = connect(port, None)?;
-    client.expect(150)?;
+    let mut data = client.begin_store("file")?;
     data.write_all(b"first ")
         .map_err(|error| error.to_string())?;
     expect_no_reply(&mut client, "the data connection is open")?;
@@ -196,11 +192,7 @@ fn active_mode(black_box: &BlackBox) -> Result<bool, String> {
 /// Finds a driver that does not read commands while it moves bytes.
 fn abort_acts(black_box: &BlackBox) -> Result<bool, String> {
     let mut client = Client::log_in_to(black_box)?;
-    client.command_expecting("TYPE I", 200)?;
-    let port = client.extended_passive()?;
-    client.send(b"STOR file\r\n")?;
-    let mut data = connect(port, None)?;
-    client.expect(150)?;
+    let mut data = client.begin_store("file")?;
     data.write_all(b"some bytes")
         .map_err(|error| error.to_string())?;
     abort(&mut client, black_box)?;

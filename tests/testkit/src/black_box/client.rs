@@ -168,15 +168,21 @@ impl Client {
 
     /// Stores a file, by EPSV and STOR.
     pub(super) fn store(&mut self, name: &str, bytes: &[u8]) -> Result<(), String> {
-        self.command_expecting("TYPE I", 200)?;
-        let port = self.extended_passive()?;
-        self.send(format!("STOR {name}\r\n").as_bytes())?;
-        let mut data = connect(port, None)?;
-        self.expect(150)?;
+        let mut data = self.begin_store(name)?;
         data.write_all(bytes)
             .map_err(|error| format!("sending the bytes of {name}: {error}"))?;
         drop(data);
         self.expect(226).map(drop)
+    }
+
+    /// The data connection of an upload that has begun, by EPSV and STOR.
+    pub(super) fn begin_store(&mut self, name: &str) -> Result<TcpStream, String> {
+        self.command_expecting("TYPE I", 200)?;
+        let port = self.extended_passive()?;
+        self.send(format!("STOR {name}\r\n").as_bytes())?;
+        let data = connect(port, None)?;
+        self.expect(150)?;
+        Ok(data)
     }
 
     /// Reads a file, by EPSV and RETR.

@@ -5,7 +5,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use super::checks::Check;
-use super::client::{Client, connect};
+use super::client::Client;
 use super::target::BlackBox;
 
 pub(super) const ALL: &[(&str, Check)] = &[
@@ -28,11 +28,7 @@ fn slow_upload(black_box: &BlackBox) -> Result<bool, String> {
         return Ok(false);
     };
     let mut client = Client::log_in_to(black_box)?;
-    client.command_expecting("TYPE I", 200)?;
-    let port = client.extended_passive()?;
-    client.send(b"STOR file\r\n")?;
-    let mut data = connect(port, None)?;
-    client.expect(150)?;
+    let mut data = client.begin_store("file")?;
     let (started, mut sent) = (Instant::now(), 0);
     while started.elapsed() < longest * 3 {
         if data.write_all(b"x").is_err() {
@@ -68,16 +64,23 @@ fn idle_client(black_box: &BlackBox) -> Result<bool, String> {
     // A command starts the timer again.
     thread::sleep(timeout / 2);
     client.command_expecting("NOOP", 200)?;
-    expect_after(&mut client, 421, timeout, black_box)?;
-    client.expect_close()?;
-    Ok(true)
+    expect_end_after(client, timeout, black_box)
 }
 
 fn no_login(black_box: &BlackBox) -> Result<bool, String> {
     let Some(timeout) = black_box.login_timeout else {
         return Ok(false);
     };
-    let mut client = Client::connect(black_box)?;
+    let client = Client::connect(black_box)?;
+    expect_end_after(client, timeout, black_box)
+}
+
+/// The session ends after this time, with a reply that says so.
+fn expect_end_after(
+    mut client: Client,
+    timeout: Duration,
+    black_box: &BlackBox,
+) -> Result<bool, String> {
     expect_after(&mut client, 421, timeout, black_box)?;
     client.expect_close()?;
     Ok(true)
@@ -106,11 +109,7 @@ fn data_stalls(black_box: &BlackBox) -> Result<bool, String> {
         return Ok(false);
     };
     let mut client = Client::log_in_to(black_box)?;
-    client.command_expecting("TYPE I", 200)?;
-    let port = client.extended_passive()?;
-    client.send(b"STOR file\r\n")?;
-    let mut data = connect(port, None)?;
-    client.expect(150)?;
+    let mut data = client.begin_store("file")?;
     data.write_all(b"x").map_err(|error| error.to_string())?;
     expect_after(&mut client, 426, timeout, black_box)?;
     client.command_expecting("NOOP", 200)?;
