@@ -10,6 +10,7 @@
 mod auth;
 mod busy;
 mod context;
+mod end;
 mod file_status;
 mod flow;
 mod held;
@@ -22,7 +23,6 @@ mod refusal;
 mod transfer_state;
 
 use alloc::sync::Arc;
-use core::mem;
 use core::net::IpAddr;
 
 use crate::action::{Action, Output};
@@ -136,11 +136,6 @@ impl Session {
         }
     }
 
-    /// The client has closed the control connection: the session and its transfer end at once.
-    pub fn handle_eof(&mut self) {
-        self.close(None);
-    }
-
     /// The outcome of an action.
     ///
     /// # Errors
@@ -227,11 +222,6 @@ impl Session {
         }
     }
 
-    /// The server shuts down: the session replies 421, aborts its transfer and closes.
-    pub fn handle_shutdown(&mut self) {
-        self.close(Some(Reply::SHUTTING_DOWN));
-    }
-
     /// Replaces the settings. The new ones apply from now on.
     pub fn handle_config(&mut self, config: Arc<Config>) {
         self.context.config = config;
@@ -302,13 +292,6 @@ impl Session {
             Phase::Ready(ready) => Some(&ready.user),
             Phase::Login(_) | Phase::Closed => None,
         }
-    }
-
-    /// Whether the session has ended. Outputs may still be queued; of others only
-    /// [`CloseNow`](Action::CloseNow) may follow.
-    #[must_use]
-    pub fn is_closed(&self) -> bool {
-        matches!(self.phase, Phase::Closed)
     }
 
     fn data_connected(&mut self, data: DataId, peer: IpAddr) {
@@ -470,25 +453,6 @@ impl Session {
             Question::None | Question::Tls { .. } => Some(TimeoutKind::Idle),
             Question::Authenticate | Question::File(..) | Question::Passive { .. } => None,
         }
-    }
-
-    fn close(&mut self, farewell: Option<Reply>) {
-        match &mut self.phase {
-            Phase::Closed => return,
-            Phase::Login(_) => {}
-            Phase::Ready(ready) => {
-                ready.abort_transfer(&mut self.context, AbortReason::Requested);
-            }
-        }
-        // During a TLS handshake a reply in clear text would only break the handshake.
-        let question = mem::replace(&mut self.context.question, Question::None);
-        if let Some(farewell) = farewell.filter(|_| !matches!(question, Question::Tls { .. })) {
-            self.context.reply(farewell);
-        }
-        self.context.push_action(Action::Close);
-        self.phase = Phase::Closed;
-        self.is_flushing = true;
-        self.held = Held::default();
     }
 }
 
