@@ -312,6 +312,10 @@ impl Model {
     }
 
     fn execute_logged_in(&mut self, command: ModelCommand, renaming: bool, out: &mut Vec<String>) {
+        // A refused one makes the earlier one void.
+        if command.sets_up() {
+            self.close_data(out);
+        }
         let found = |name: Name, good: &str| match name {
             Name::Missing => "550".to_owned(),
             _ => good.to_owned(),
@@ -370,16 +374,15 @@ impl Model {
                 "501".into()
             }
             ModelCommand::ActiveForeign => "501".into(),
-            ModelCommand::Active => self.set_up(Data::Active, "200", out),
-            ModelCommand::Passive => self.set_up(Data::Passive, "227", out),
-            ModelCommand::ExtendedPassive => self.set_up(Data::Passive, "229", out),
+            ModelCommand::Active => self.set_up(Data::Active, "200"),
+            ModelCommand::Passive => self.set_up(Data::Passive, "227"),
+            ModelCommand::ExtendedPassive => self.set_up(Data::Passive, "229"),
             _ => return self.transfer(command, out),
         };
         out.push(reply);
     }
 
-    fn set_up(&mut self, data: Data, code: &str, out: &mut Vec<String>) -> String {
-        self.close_data(out);
+    fn set_up(&mut self, data: Data, code: &str) -> String {
         self.ready.data = data;
         code.to_owned()
     }

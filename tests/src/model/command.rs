@@ -91,6 +91,14 @@ impl ModelCommand {
         sets_up || self.transfers()
     }
 
+    /// Whether it requests a data connection, with success or not.
+    pub(super) fn sets_up(self) -> bool {
+        matches!(
+            self,
+            Self::Passive | Self::ExtendedPassive | Self::Active | Self::ActiveForeign
+        )
+    }
+
     pub(super) fn transfers(self) -> bool {
         matches!(
             self,

@@ -122,6 +122,8 @@ const ALL: &[(&str, &str)] = recordings!(
     "rest-retr"
     "rest-stor"
     "rights"
+    "setup-refused"
+    "setup-refused-on-ipv6"
     "shutdown-during-handshake"
     "shutdown-during-transfer"
     "site"
