@@ -56,6 +56,10 @@ pub struct Session {
     phase: Phase,
     lines: LineReader,
     held: Held,
+    /// The client has sent QUIT.
+    has_quit: bool,
+    /// The client can send no more.
+    has_ended: bool,
     /// The session has closed, and the driver has to send its last replies in a limited time.
     is_flushing: bool,
 }
@@ -90,6 +94,8 @@ impl Session {
             phase: Phase::Login(Login::default()),
             lines: LineReader::default(),
             held: Held::default(),
+            has_quit: false,
+            has_ended: false,
             is_flushing: false,
         }
     }
@@ -125,6 +131,7 @@ impl Session {
             Scan::Line(line, used) => {
                 let plain = strip_telnet(line);
                 let line = CommandLine::parse(&plain);
+                self.has_quit |= line.is_quit();
                 self.context.epochs.idle += 1;
                 if self.is_busy() {
                     self.receive_while_busy(line);
@@ -163,6 +170,7 @@ impl Session {
         };
         self.apply(flow);
         self.run_held();
+        self.close_if_done();
         result
     }
 
@@ -248,10 +256,11 @@ impl Session {
     }
 
     /// Whether the session would use a further command line now. It is false until all outputs are
-    /// drained. While it is false, leave the bytes in the socket, so that TCP stops the client.
+    /// drained, and after the client's end. While it is false, leave the bytes in the socket, so
+    /// that TCP stops the client.
     #[must_use]
     pub fn wants_input(&self) -> bool {
-        if !self.context.outputs.is_empty() {
+        if self.has_ended || !self.context.outputs.is_empty() {
             return false;
         }
         let is_opening = match &self.phase {

@@ -26,6 +26,10 @@ pub enum Step {
     End(bool),
     /// The timer that runs expires.
     Timeout,
+    /// The client ends its sending side of the control connection.
+    Eof,
+    /// The control connection is gone in both directions.
+    ConnectionLost,
 }
 
 /// Runs the steps in the session and in the model, and compares the outputs of each step.
@@ -76,6 +80,8 @@ fn perform(sim: &mut Sim, step: Step) {
                 sim.fire(timeout);
             }
         }
+        Step::Eof => sim.eof(),
+        Step::ConnectionLost => sim.connection_lost(),
     }
     while let Some(question) = sim
         .question()
@@ -133,6 +139,8 @@ struct Model {
     extended_only: bool,
     ready: Ready,
     held: VecDeque<ModelCommand>,
+    /// The client can send no more.
+    ended: bool,
 }
 
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -167,6 +175,8 @@ enum Data {
 
 #[derive(Default)]
 struct Transfer {
+    upload: bool,
+    passive: bool,
     connected: bool,
     /// The code of the final reply, if the server aborts the transfer.
     abort_code: Option<&'static str>,
@@ -181,12 +191,16 @@ impl Model {
             Step::Connected => self.connected(),
             Step::End(success) => self.end(success, &mut out),
             Step::Timeout => self.time_out(&mut out),
+            Step::Eof => self.end_input(false, &mut out),
+            Step::ConnectionLost => self.end_input(true, &mut out),
         }
         out
     }
 
     fn wants_input(&self) -> bool {
-        self.phase != Phase::Closed && self.held.len() < ftp_proto::limits::HELD_LINES_MAX
+        self.phase != Phase::Closed
+            && !self.ended
+            && self.held.len() < ftp_proto::limits::HELD_LINES_MAX
     }
 
     fn receive(&mut self, command: ModelCommand, out: &mut Vec<String>) {
@@ -237,6 +251,34 @@ impl Model {
                 _ => self.execute(command, out),
             }
         }
+        if self.ended && self.ready.transfer.is_none() {
+            self.leave(out);
+        }
+    }
+
+    /// No command can come any more.
+    fn end_input(&mut self, lost: bool, out: &mut Vec<String>) {
+        let first = !std::mem::replace(&mut self.ended, true);
+        let uploading = self
+            .ready
+            .transfer
+            .as_ref()
+            .is_some_and(Transfer::is_receiving);
+        let goes_on = if lost { false } else { uploading || !first };
+        if !goes_on && !self.held.contains(&ModelCommand::Quit) {
+            self.leave(out);
+        }
+    }
+
+    /// Closes without a reply.
+    fn leave(&mut self, out: &mut Vec<String>) {
+        if self.phase == Phase::Closed {
+            return;
+        }
+        if let Some(transfer) = &mut self.ready.transfer {
+            abort(transfer, "426", out);
+        }
+        self.close(None, out);
     }
 
     fn time_out(&mut self, out: &mut Vec<String>) {
@@ -250,12 +292,13 @@ impl Model {
                 self.ready.data = Data::Expired;
                 out.push("CloseData".into());
             }
-            None => self.close("421", out),
+            None => self.close(Some("421"), out),
         }
     }
 
-    fn close(&mut self, code: &str, out: &mut Vec<String>) {
-        out.extend([code.to_owned(), "Close".to_owned()]);
+    fn close(&mut self, code: Option<&str>, out: &mut Vec<String>) {
+        out.extend(code.map(str::to_owned));
+        out.push("Close".into());
         self.phase = Phase::Closed;
         self.held.clear();
         self.ready = Ready::default();
@@ -291,7 +334,7 @@ impl Model {
                 self.failures += 1;
                 self.phase = Phase::NoUser;
                 if self.failures == LOGINS_MAX {
-                    return self.close("421", out);
+                    return self.close(Some("421"), out);
                 }
                 "530"
             }
@@ -303,7 +346,7 @@ impl Model {
             ModelCommand::Host => "503",
             ModelCommand::Noop => "200",
             ModelCommand::Status => "211",
-            ModelCommand::Quit => return self.close("221", out),
+            ModelCommand::Quit => return self.close(Some("221"), out),
             ModelCommand::Unknown => "500",
             _ if self.phase != Phase::LoggedIn => "530",
             _ => return self.execute_logged_in(command, renaming, out),
@@ -421,6 +464,8 @@ impl Model {
         };
         out.extend(["150".to_owned(), format!("StartTransfer {connection}")]);
         self.ready.transfer = Some(Transfer {
+            upload: matches!(verb, "STOR" | "APPE"),
+            passive: data != Data::Active,
             connected: data == Data::Connected,
             abort_code: None,
         });
@@ -438,6 +483,14 @@ impl Model {
             }
         }
         path
+    }
+}
+
+impl Transfer {
+    /// An upload that does not wait for the client's connection.
+    fn is_receiving(&self) -> bool {
+        let waits = self.passive && !self.connected && self.abort_code.is_none();
+        self.upload && !waits
     }
 }
 
