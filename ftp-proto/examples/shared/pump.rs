@@ -12,6 +12,8 @@ pub(crate) struct Pump {
     buffer: Vec<u8>,
     sent: usize,
     bytes_total: u64,
+    /// How many bytes had arrived when the control connection ended without QUIT.
+    total_at_end: Option<u64>,
 }
 
 /// What a step has done.
@@ -30,6 +32,7 @@ impl Pump {
             buffer: Vec::new(),
             sent: 0,
             bytes_total: 0,
+            total_at_end: None,
         }
     }
 
@@ -55,20 +58,18 @@ impl Pump {
         }
     }
 
-    /// Ends the transfer of a client that is gone. An upload whose end has arrived is complete.
-    pub(crate) fn take_rest(
-        &mut self,
-        stream: &mut (impl Read + Write),
-    ) -> Result<(), TransferError> {
-        let steps = if self.is_upload() { REST_STEPS_MAX } else { 0 };
-        for _ in 0..steps {
+    /// The client has ended its control connection, and has not sent QUIT: stores what has arrived
+    /// of an upload. If that is all, both connections have ended together, and the client was
+    /// killed: then, and only then, a clean end does not complete the upload.
+    pub(crate) fn take_arrived(&mut self, stream: &mut (impl Read + Write)) -> Step {
+        for _ in 0..ARRIVED_STEPS_MAX {
+            self.total_at_end = Some(self.bytes_total);
             match self.step(stream) {
                 Step::Moved => {}
-                Step::Blocked => break,
-                Step::Ended(result) => return result,
+                step => return step,
             }
         }
-        Err(TransferError::Aborted)
+        Step::Moved
     }
 
     /// Errors are those of the connection.
@@ -94,6 +95,7 @@ impl Pump {
                 let count = stream.read(&mut self.buffer)?;
                 self.bytes_total += count as u64;
                 match count {
+                    0 if self.total_at_end == Some(self.bytes_total) => Err(TransferError::Aborted),
                     0 => upload.finish().map(|()| false),
                     _ => upload.write(&self.buffer[..count]).map(|()| true),
                 }
@@ -107,7 +109,7 @@ impl Pump {
     }
 }
 
-/// 64 MiB: the rest must not take for ever.
-const REST_STEPS_MAX: usize = 1024;
+/// 8 MiB, more than the kernel holds for a connection.
+const ARRIVED_STEPS_MAX: usize = 128;
 
 const DATA_BYTES: usize = 64 * 1024;
