@@ -25,6 +25,8 @@ pub(crate) struct Transfer {
     pub(crate) unique_name: Option<Vec<u8>>,
     /// When its data connection was established, with TLS if that is on.
     pub(crate) connected: Option<Instant>,
+    /// The bytes of an upload that had arrived when the control connection ended without QUIT.
+    bytes_at_end: Option<u64>,
     pump: Pump,
     connection: TransferConnection,
     protection: Option<Protection>,
@@ -79,6 +81,7 @@ impl Transfer {
             request,
             unique_name,
             connected: None,
+            bytes_at_end: None,
             pump,
             connection: TransferConnection::NotStarted,
             protection: None,
@@ -110,6 +113,10 @@ impl Transfer {
             }
         };
         Ok(())
+    }
+
+    pub(crate) fn is_upload(&self) -> bool {
+        self.request.kind.is_upload()
     }
 
     pub(crate) fn is_started(&self) -> bool {
@@ -189,6 +196,28 @@ impl Transfer {
             Ok(None) => AdvanceOutcome::Blocked,
             Err(error) => self.no_connection(&error, TransferError::NotConnected),
         }
+    }
+
+    /// The control connection has ended: stores what has arrived of an upload. Returns the result
+    /// if that is all.
+    pub(crate) fn take_arrived(&mut self) -> Option<Result<(), TransferError>> {
+        if !self.is_upload() {
+            return None;
+        }
+        let step = match &mut self.connection {
+            TransferConnection::Open(stream) => self.pump.step(stream.stream(), DRAIN_BYTES_MAX),
+            _ => PumpStep::Blocked,
+        };
+        self.bytes_at_end = Some(self.bytes());
+        match step {
+            PumpStep::Done(result) => Some(result),
+            PumpStep::More | PumpStep::Blocked => None,
+        }
+    }
+
+    /// Whether an upload has received nothing since the control connection ended.
+    pub(crate) fn is_silent_since_end(&self) -> bool {
+        self.bytes_at_end == Some(self.bytes())
     }
 
     /// Ends the transfer early. With `drain`, bytes of an upload that have arrived already are

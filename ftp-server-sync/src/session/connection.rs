@@ -12,7 +12,7 @@ use ftp_proto::{
     Action, Announcement, DataEvent, DataId, Endpoints, Outcome, Output, Session, Timers,
     TransferError,
 };
-use log::{debug, error, info};
+use log::{error, info};
 use mio::event::Event;
 use mio::net::TcpStream;
 use mio::{Registry, Token, Waker};
@@ -232,7 +232,7 @@ impl Connection {
     }
 
     /// Sends replies and performs actions in the order in which the core made them.
-    fn drain(&mut self, now: Instant) {
+    pub(super) fn drain(&mut self, now: Instant) {
         // After the end of the session no action matters any more.
         if self.session.is_closed() {
             self.unflushed = None;
@@ -276,7 +276,7 @@ impl Connection {
     }
 
     /// Gives the core one command line.
-    fn feed(&mut self) -> bool {
+    pub(super) fn feed(&mut self) -> bool {
         // While a client does not read its replies, its commands are not read either.
         let replies_pile_up = self.control.unsent().len() > UNSENT_BYTES_MAX;
         if self.unflushed.is_some() || (replies_pile_up && !self.control.flush()) {
@@ -305,30 +305,6 @@ impl Connection {
         }
         self.log.command(&input[..used]);
         self.control.use_input(used);
-        true
-    }
-
-    /// Ends the session if the client is gone. While a transfer runs, or a port is awaited, the
-    /// client is gone as soon as it has closed its side, even if lines came before that which
-    /// cannot be used now.
-    fn check_end(&mut self, now: Instant) -> bool {
-        // A client that disconnects during the delay after a wrong password does not shorten it.
-        if self.session.is_closed() || self.delayed.is_some() {
-            return false;
-        }
-        let busy = self.transfer.is_some() || matches!(self.port, DataPort::Queued { .. });
-        let closed_unread = busy && self.control.is_peer_closed() && !self.session.wants_input();
-        let unflushed = self.unflushed.as_ref();
-        let reads_nothing = unflushed.is_some_and(|(_, since)| *since + UNFLUSHED_MAX <= now);
-        match self.control.end() {
-            Some(End::Lost(kind)) => info!("#{} control connection lost: {kind}", self.number),
-            Some(End::Closed) => debug!("#{} the client closed its side", self.number),
-            None if closed_unread => debug!("#{} the client closed its side", self.number),
-            None if reads_nothing => info!("#{} the client does not read its replies", self.number),
-            None => return false,
-        }
-        self.end_reason = Some(EndReason::ClientGone);
-        self.session.handle_eof();
         true
     }
 
@@ -418,6 +394,7 @@ impl Connection {
             }
             AdvanceOutcome::Blocked => false,
             AdvanceOutcome::Done(result) => {
+                let result = result.and_then(|()| self.judge_success(now));
                 self.end_transfer(result, now);
                 true
             }

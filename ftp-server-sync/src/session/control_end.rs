@@ -1,0 +1,92 @@
+//! The end of the control connection, and when the core is given it.
+
+use std::io::ErrorKind;
+use std::time::Instant;
+
+use ftp_proto::{DataEvent, TransferError};
+use log::{debug, info};
+
+use super::connection::{Connection, UNFLUSHED_MAX};
+use super::control::End;
+use super::end_reason::EndReason;
+use crate::data::connection::DataPort;
+use crate::data::transfer::Transfer;
+
+impl Connection {
+    /// Reports the end of the control connection. Lines that came before it count, but not those
+    /// that wait behind a download, or for a port.
+    pub(super) fn check_end(&mut self, now: Instant) -> bool {
+        // A client that disconnects during the delay after a wrong password does not shorten it.
+        if self.session.is_closed() || self.delayed.is_some() {
+            return false;
+        }
+        let transfer = self.transfer.as_ref();
+        let goes_on = self.session.has_quit() || transfer.is_some_and(Transfer::is_upload);
+        let busy = transfer.is_some() || matches!(self.port, DataPort::Queued { .. });
+        let wants_input = self.session.wants_input();
+        let closed_unread = busy && !goes_on && self.control.is_peer_closed() && !wants_input;
+        let unflushed = self.unflushed.as_ref();
+        let reads_nothing = unflushed.is_some_and(|(_, since)| *since + UNFLUSHED_MAX <= now);
+        if reads_nothing {
+            self.control.lose(ErrorKind::TimedOut);
+        }
+        let end = self.control.unreported_end();
+        let number = self.number;
+        match end {
+            Some(End::Lost(_)) if reads_nothing => {
+                info!("#{number} the client does not read its replies");
+            }
+            Some(End::Lost(kind)) => info!("#{number} control connection lost: {kind}"),
+            Some(End::Closed) if goes_on && self.control.has_line() => return false,
+            Some(End::Closed) => debug!("#{number} the client closed its side"),
+            None if closed_unread => debug!("#{number} the client closed its side"),
+            None => return false,
+        }
+        self.control.end_reported();
+        if !self.session.has_quit() {
+            self.end_reason = Some(EndReason::ClientGone);
+            self.take_arrived(now);
+        }
+        if let Some(End::Lost(_)) = end {
+            self.session.handle_connection_lost();
+        } else {
+            self.session.handle_eof();
+        }
+        true
+    }
+
+    /// Stores what has arrived of an upload. If that is all, both connections have ended together.
+    fn take_arrived(&mut self, now: Instant) {
+        let Some(transfer) = &mut self.transfer else {
+            return;
+        };
+        let ended = transfer.take_arrived();
+        let moved = transfer.bytes();
+        if transfer.is_upload() && moved > 0 {
+            self.report_data(DataEvent::Progress(moved));
+        }
+        if let Some(result) = ended {
+            self.end_transfer(result.and(Err(TransferError::Aborted)), now);
+        }
+    }
+
+    /// A transfer has succeeded. If its client has sent no QUIT, and the control connection has
+    /// ended together with the data connection of an upload, then the client was killed.
+    pub(super) fn judge_success(&mut self, now: Instant) -> Result<(), TransferError> {
+        let Some(transfer) = self.transfer.as_ref().filter(|it| it.is_upload()) else {
+            return Ok(());
+        };
+        let mut is_killed = transfer.is_silent_since_end();
+        // The lines before the end count, QUIT among them.
+        self.control.expect_input();
+        while self.feed() {
+            self.drain(now);
+        }
+        is_killed |= self.control.unreported_end().is_some();
+        if !is_killed || self.session.has_quit() {
+            return Ok(());
+        }
+        self.end_reason = Some(EndReason::ClientGone);
+        Err(TransferError::Aborted)
+    }
+}
