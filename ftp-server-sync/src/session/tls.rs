@@ -4,7 +4,7 @@ use ftp_proto::{Action, Outcome};
 use log::{error, info};
 
 use super::connection::Connection;
-use crate::data::transfer::{Protection, Transfer};
+use crate::data::connection::Protection;
 use crate::tls::Resumption;
 
 impl Connection {
@@ -67,16 +67,14 @@ impl Connection {
     /// Logs that the established data connection proves nothing about its client, once in a
     /// session.
     pub(super) fn log_not_resumed(&mut self) {
-        let tls = self.transfer.as_ref().and_then(Transfer::tls);
-        if tls.is_some_and(|tls| !tls.is_resumed()) {
+        if self.data.tls().is_some_and(|tls| !tls.is_resumed()) {
             self.log.not_resumed();
         }
     }
 
     /// Logs that an upload ended without close_notify.
     pub(super) fn log_bare_end(&mut self) {
-        let tls = self.transfer.as_ref().and_then(Transfer::tls);
-        if tls.is_some_and(|tls| tls.has_bare_end()) {
+        if self.data.tls().is_some_and(|tls| tls.has_bare_end()) {
             self.log.bare_end();
         }
     }
