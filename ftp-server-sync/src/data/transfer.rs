@@ -6,13 +6,13 @@ use std::time::Instant;
 
 use ftp_proto::listing::WalkNotice;
 use ftp_proto::{DataConnection, Endpoints, TransferError, TransferId, TransferRequest};
-use log::info;
+use log::{info, warn};
 use mio::Registry;
 
 use super::connection::{AcceptOutcome, DATA, DataListener, DataPort, DataStream};
 use super::pump::{Pump, PumpStep};
 use super::stream::Stream;
-use crate::tls::{ServerConfig, TlsStream};
+use crate::tls::{Protection, TlsStream};
 
 /// A transfer, from the core's action `OpenTransfer` to the outcome `TransferEnded`.
 #[derive(Debug)]
@@ -30,14 +30,6 @@ pub(crate) struct Transfer {
     protection: Option<Protection>,
 }
 
-/// TLS on the data connection.
-#[derive(Debug)]
-pub(crate) struct Protection {
-    pub(crate) config: ServerConfig,
-    /// The client must resume the session of its control connection.
-    pub(crate) resumption_required: bool,
-}
-
 #[derive(Debug)]
 enum TransferConnection {
     NotStarted,
@@ -47,7 +39,7 @@ enum TransferConnection {
     Connecting(DataStream),
     /// Connected, and TLS is not established yet.
     Handshaking(DataStream),
-    /// Its TLS session is not that of the control connection.
+    /// It has not proved that it is the client's.
     Refused(DataStream),
     Open(DataStream),
 }
@@ -265,7 +257,7 @@ impl Transfer {
                 TransferConnection::Open(stream)
             }
             Some(protection) => {
-                stream.stream().start_tls(protection.config.clone())?;
+                stream.stream().start_tls(protection.config())?;
                 TransferConnection::Handshaking(stream)
             }
         };
@@ -284,7 +276,7 @@ impl Transfer {
             Err(ErrorKind::WouldBlock.into())
         };
         match result {
-            Ok(()) if !self.is_proven(&mut stream) => {
+            Ok(()) if !self.is_proven(&stream) => {
                 // No byte has moved, and none will. The connection lingers, so that a client that
                 // does not resume sessions can read the reply that says why.
                 let _ = stream.stream().end_sending();
@@ -314,10 +306,19 @@ impl Transfer {
     }
 
     /// Whether the peer has proved that it is the client, or need not.
-    fn is_proven(&self, stream: &mut DataStream) -> bool {
-        let is_required = |protection: &Protection| protection.resumption_required;
-        !self.protection.as_ref().is_some_and(is_required)
-            || stream.stream().tls().is_some_and(TlsStream::is_resumed)
+    fn is_proven(&self, stream: &DataStream) -> bool {
+        let Some(protection) = &self.protection else {
+            return true;
+        };
+        let Some(tls) = stream.tls() else {
+            return false;
+        };
+        let checked = protection.check(tls, stream.peer);
+        if let Err(reason) = &checked {
+            let (number, peer) = (self.number, stream.peer);
+            warn!("#{number} refused the data connection from {peer}: {reason}");
+        }
+        checked.is_ok()
     }
 
     fn no_connection(&self, error: &io::Error, result: TransferError) -> AdvanceOutcome {
