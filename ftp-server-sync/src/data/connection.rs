@@ -27,10 +27,8 @@ use super::data_stream::DataStream;
 use super::lingering::Lingering;
 use super::tokens::{LINGERING, Tokens};
 use crate::passive::{LeaseEnd, OpenOutcome, PassiveListener, Ticket};
-use crate::tls::TlsStream;
+use crate::tls::{Protection, TlsStream};
 use attempt::{Attempt, Mode, Start};
-
-pub(crate) use attempt::Protection;
 
 /// The data connection of a session.
 #[derive(Debug)]

@@ -176,6 +176,9 @@ impl Connection {
                 self.shut_down();
             }
             self.drain(now);
+            // Before the reply to a login is sent: the client may use its tickets as soon as it
+            // has read it.
+            self.update_login();
             self.log_never_connected(now);
             if let Some(closing) = self.closing {
                 match self.finish(closing, now) {

@@ -8,7 +8,7 @@ use mio::Token;
 use super::super::announced_port::{AnnouncedPort, FirstSender};
 use super::super::data_stream::DataStream;
 use crate::passive::LeaseEnd;
-use crate::tls::{ServerConfig, TlsStream};
+use crate::tls::{Protection, Unproven};
 
 /// A connection that a transfer uses.
 #[derive(Debug)]
@@ -41,14 +41,6 @@ pub(super) struct Start {
     pub(super) failure: Option<(TransferError, Instant)>,
 }
 
-/// TLS on the data connection.
-#[derive(Debug)]
-pub(crate) struct Protection {
-    pub(crate) config: ServerConfig,
-    /// The client must resume the session of its control connection.
-    pub(crate) resumption_required: bool,
-}
-
 impl Attempt {
     pub(super) fn new(stream: DataStream, start: Start, mode: Mode, now: Instant) -> Self {
         Self {
@@ -73,11 +65,12 @@ impl Attempt {
         }
     }
 
-    /// Whether the peer has proved that it is the client, or need not.
-    pub(super) fn is_proven(&self) -> bool {
-        let is_required = |protection: &Protection| protection.resumption_required;
-        !self.start.protection.as_ref().is_some_and(is_required)
-            || self.stream.tls().is_some_and(TlsStream::is_resumed)
+    /// Whether this may be the client's own connection, as far as TLS knows.
+    pub(super) fn check(&self) -> Result<(), Unproven> {
+        match (&self.start.protection, self.stream.tls()) {
+            (Some(protection), Some(tls)) => protection.check(tls, self.stream.peer()),
+            _ => Ok(()),
+        }
     }
 
     /// The connection is the client's: the port is free.

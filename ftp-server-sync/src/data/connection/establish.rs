@@ -6,7 +6,7 @@ use std::mem;
 use std::time::Instant;
 
 use ftp_proto::TransferError;
-use log::info;
+use log::{info, warn};
 use mio::Registry;
 
 use super::super::announced_port::{AnnouncedPort, FirstSender, LOOK_WINDOW};
@@ -112,7 +112,7 @@ impl DataConnection {
     ) -> DataStep {
         let peer = stream.peer();
         if let Some(protection) = &start.protection
-            && let Err(error) = stream.stream().start_tls(protection.config.clone())
+            && let Err(error) = stream.stream().start_tls(protection.config())
         {
             return self.no_connection(&error, TransferError::NotConnected);
         }
@@ -141,17 +141,7 @@ impl DataConnection {
             Err(ErrorKind::WouldBlock.into())
         };
         match result {
-            Ok(()) if attempt.is_proven() => {
-                attempt.release_port();
-                self.state = State::Open(attempt);
-                DataStep::Protected
-            }
-            // No byte has moved, and none will. The connection lingers, so that a client that
-            // does not resume sessions can read the reply that says why.
-            Ok(()) => {
-                let _ = attempt.stream.stream().end_sending();
-                self.refuse(attempt, now)
-            }
+            Ok(()) => self.on_protected(attempt, now),
             Err(error) if error.kind() == ErrorKind::WouldBlock => {
                 attempt.stream.ready = false;
                 match attempt.stream.register(registry) {
@@ -173,8 +163,18 @@ impl DataConnection {
         }
     }
 
-    /// TLS has shown that this connection is not the client's, or has not shown that it is.
-    fn refuse(&mut self, attempt: Attempt, now: Instant) -> DataStep {
+    /// TLS is established: it may show that the connection is another client's.
+    fn on_protected(&mut self, mut attempt: Attempt, now: Instant) -> DataStep {
+        let Err(reason) = attempt.check() else {
+            attempt.release_port();
+            self.state = State::Open(attempt);
+            return DataStep::Protected;
+        };
+        let (number, peer) = (self.session, attempt.stream.peer());
+        warn!("#{number} refused the data connection from {peer}: {reason}");
+        // No byte has moved, and none will. The connection lingers, so that a client that does not
+        // resume sessions can read the reply that says why.
+        let _ = attempt.stream.stream().end_sending();
         self.lingering = Some(Lingering::new(attempt.stream.into_stream(), now));
         self.give_way(attempt.mode, attempt.start, TransferError::NotResumed, now)
     }
