@@ -168,9 +168,9 @@ impl AnnouncedPort {
         Ok(true)
     }
 
-    /// Accepts connections. Those of other sessions' clients are handed to these sessions, and those
-    /// of strangers are closed. One call accepts a bounded number: the control connection and the
-    /// timers come in between.
+    /// Accepts connections. Those of other sessions' clients are handed to these sessions, and
+    /// those of strangers are closed. One call accepts a bounded number: the control connection
+    /// and the timers come in between.
     pub(super) fn accept(&mut self, tokens: &mut Tokens, now: Instant) -> io::Result<()> {
         for _ in 0..ACCEPTS_PER_TURN_MAX {
             let Some(listener) = &mut self.listener else {
