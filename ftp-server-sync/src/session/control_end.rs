@@ -6,10 +6,10 @@ use std::time::Instant;
 use ftp_proto::{DataEvent, TransferError};
 use log::{debug, info};
 
-use super::connection::{Connection, UNFLUSHED_MAX};
+use super::connection::Connection;
 use super::control::End;
 use super::end_reason::EndReason;
-use crate::data::connection::DataPort;
+use super::timers::Timer;
 use crate::data::transfer::Transfer;
 
 impl Connection {
@@ -20,14 +20,14 @@ impl Connection {
         if self.session.is_closed() || self.delayed.is_some() {
             return false;
         }
-        let transfer = self.transfer.as_ref();
-        let goes_on = self.session.has_quit() || transfer.is_some_and(Transfer::is_upload);
-        let busy = transfer.is_some() || matches!(self.port, DataPort::Queued { .. });
+        let is_upload = self.transfer.as_ref().is_some_and(Transfer::is_upload);
+        let goes_on = self.session.has_quit() || is_upload;
+        let is_busy = self.transfer.is_some() || self.data.is_queued();
         let wants_input = self.session.wants_input();
-        let closed_unread = busy && !goes_on && self.control.is_peer_closed() && !wants_input;
-        let unflushed = self.unflushed.as_ref();
-        let reads_nothing = unflushed.is_some_and(|(_, since)| *since + UNFLUSHED_MAX <= now);
+        let closed_unread = is_busy && !goes_on && self.control.is_peer_closed() && !wants_input;
+        let reads_nothing = self.timers.is_over(Timer::Unflushed, now);
         if reads_nothing {
+            self.timers.set(Timer::Unflushed, None);
             self.control.lose(ErrorKind::TimedOut);
         }
         let end = self.control.unreported_end();
@@ -44,7 +44,10 @@ impl Connection {
         }
         self.control.end_reported();
         if !self.session.has_quit() {
-            self.end_reason = Some(EndReason::ClientGone);
+            self.log.set_end_reason(EndReason::ClientGone);
+        }
+        if is_upload && !self.session.has_quit() {
+            self.report_early_connection(now);
             self.take_arrived(now);
         }
         if let Some(End::Lost(_)) = end {
@@ -57,13 +60,13 @@ impl Connection {
 
     /// Stores what has arrived of an upload. If that is all, both connections have ended together.
     fn take_arrived(&mut self, now: Instant) {
-        let Some(transfer) = &mut self.transfer else {
+        let (Some(transfer), Some(stream)) = (&mut self.transfer, self.data.stream()) else {
             return;
         };
-        let ended = transfer.take_arrived();
-        let moved = transfer.bytes();
-        if transfer.is_upload() && moved > 0 {
-            self.report_data(DataEvent::Progress(moved));
+        let ended = transfer.take_arrived(stream);
+        let total = transfer.bytes();
+        if total > 0 {
+            self.report_data(DataEvent::Progress(total));
         }
         if let Some(result) = ended {
             self.end_transfer(result.and(Err(TransferError::Aborted)), now);
@@ -86,7 +89,7 @@ impl Connection {
         if !is_killed || self.session.has_quit() {
             return Ok(());
         }
-        self.end_reason = Some(EndReason::ClientGone);
+        self.log.set_end_reason(EndReason::ClientGone);
         Err(TransferError::Aborted)
     }
 }
