@@ -357,28 +357,33 @@ impl Driver {
             let step = pump.take_arrived(stream);
             let event = DataEvent::Progress(pump.bytes_total());
             self.session.handle_data(*id, event);
-            if let Step::Ended(result) = step {
-                self.end_transfer(result);
+            match step {
+                Step::Moved | Step::Blocked => {}
+                // Both connections have ended together.
+                Step::AllReceived => self.end_transfer(Err(TransferError::Aborted)),
+                Step::Ended(result) => self.end_transfer(result),
             }
         }
     }
 
-    /// A data connection has ended cleanly. If that of an upload has ended together with the
-    /// control connection, and no QUIT came, the client was killed.
-    fn judge_clean_end(&mut self, now: Instant) -> Result<(), TransferError> {
-        if !self.is_upload() {
-            return Ok(());
-        }
+    /// The data connection of an upload has ended cleanly. If the control connection has ended
+    /// together with it, and no QUIT came, the client was killed, and the upload is not complete.
+    fn end_upload(&mut self, now: Instant) {
         while self.use_input() {
             self.drain(now);
         }
-        if self.client >= ClientEnd::Closed
-            && self.client > self.reported
-            && !self.session.has_quit()
-        {
-            return Err(TransferError::Aborted);
-        }
-        Ok(())
+        let is_new_end = self.client >= ClientEnd::Closed && self.client > self.reported;
+        let Some(pump) = self.running.as_mut().map(|(_, pump)| pump) else {
+            // One of the lines was ABOR.
+            return;
+        };
+        let is_killed = is_new_end || pump.is_silent_since_end();
+        let result = if is_killed && !self.session.has_quit() {
+            Err(TransferError::Aborted)
+        } else {
+            pump.finish()
+        };
+        self.end_transfer(result);
     }
 
     fn check_timers(&mut self, now: Instant) -> bool {
@@ -436,10 +441,8 @@ impl Driver {
                 match step {
                     Step::Blocked => return false,
                     Step::Moved => self.session.handle_data(id, DataEvent::Progress(bytes)),
-                    Step::Ended(result) => {
-                        let result = result.and_then(|()| self.judge_clean_end(now));
-                        self.end_transfer(result);
-                    }
+                    Step::AllReceived => self.end_upload(now),
+                    Step::Ended(result) => self.end_transfer(result),
                 }
             }
         }

@@ -290,27 +290,34 @@ impl Driver {
             let step = transfer.pump.take_arrived(stream);
             let event = DataEvent::Progress(transfer.pump.bytes_total());
             self.report(event);
-            if let Step::Ended(result) = step {
-                self.end_transfer(result);
+            match step {
+                Step::Moved | Step::Blocked => {}
+                // Both connections have ended together.
+                Step::AllReceived => self.end_transfer(Err(TransferError::Aborted)),
+                Step::Ended(result) => self.end_transfer(result),
             }
         }
     }
 
-    /// A data connection has ended cleanly. If that of an upload has ended together with the
-    /// control connection, and no QUIT came, the client was killed.
-    fn judge_clean_end(&mut self) -> Result<(), TransferError> {
-        let transfer = self.transfer.as_ref();
-        if !transfer.is_some_and(|transfer| transfer.pump.is_upload()) {
-            return Ok(());
-        }
+    /// The data connection of an upload has ended cleanly. If the control connection has ended
+    /// together with it, and no QUIT came, the client was killed, and the upload is not complete.
+    fn end_upload(&mut self) {
         self.receive(Duration::ZERO);
         while self.use_input() {
             self.drain();
         }
-        if self.end > self.reported_end && !self.session.has_quit() {
-            return Err(TransferError::Aborted);
-        }
-        Ok(())
+        let is_new_end = self.end > self.reported_end;
+        let Some(pump) = self.transfer.as_mut().map(|transfer| &mut transfer.pump) else {
+            // One of the lines was ABOR.
+            return;
+        };
+        let is_killed = is_new_end || pump.is_silent_since_end();
+        let result = if is_killed && !self.session.has_quit() {
+            Err(TransferError::Aborted)
+        } else {
+            pump.finish()
+        };
+        self.end_transfer(result);
     }
 
     /// Reads commands, and waits for them; up to a limit also while the session wants no input, as
@@ -402,10 +409,8 @@ impl Driver {
                 match step {
                     Step::Blocked => {}
                     Step::Moved => self.report(event),
-                    Step::Ended(result) => {
-                        let result = result.and_then(|()| self.judge_clean_end());
-                        self.end_transfer(result);
-                    }
+                    Step::AllReceived => self.end_upload(),
+                    Step::Ended(result) => self.end_transfer(result),
                 }
             }
         }

@@ -36,9 +36,9 @@ use tokio_rustls::TlsAcceptor;
 
 use control::{Control, ControlEvent};
 use passive::{Passive, from_std};
-use shared::{Flags, Transfer};
+use shared::{Flags, Transfer, Upload};
 use tls::Tls;
-use transfer::{Running, TransferStep};
+use transfer::{Running, TransferStep, Transferred};
 
 #[tokio::main]
 async fn main() -> Result<(), Box<dyn Error>> {
@@ -358,19 +358,23 @@ impl Connection {
             };
             self.report_event();
             if let TransferStep::Ended(transfer, result) = step {
-                let result = result.and(Err(TransferError::Aborted));
-                return self.end_transfer(transfer, result);
+                let killed = Err(TransferError::Aborted);
+                return self.end_transfer(transfer, result.and(killed));
             }
         }
         self.moved_at_end = self.running.as_ref().map(Running::event);
     }
 
-    /// An upload whose data connection has ended cleanly is complete, unless the control connection
-    /// ended together with it and no QUIT came.
-    async fn transfer_ended(&mut self, transfer: TransferId, result: Result<(), TransferError>) {
-        if !self.is_uploading() || result.is_err() {
-            return self.end_transfer(transfer, result);
+    async fn transfer_ended(&mut self, transfer: TransferId, result: Transferred) {
+        match result {
+            Ok(Some(upload)) => self.end_upload(transfer, upload).await,
+            result => self.end_transfer(transfer, result.map(drop)),
         }
+    }
+
+    /// The data connection of an upload has ended cleanly. If the control connection has ended
+    /// together with it, and no QUIT came, the client was killed, and the upload is not complete.
+    async fn end_upload(&mut self, transfer: TransferId, mut upload: Upload) {
         let mut end = None;
         while end.is_none() {
             let wants_input = self.session.wants_input();
@@ -388,11 +392,14 @@ impl Connection {
         }
         let moved = self.running.as_ref().map(Running::event);
         let is_together = end.is_some() || self.moved_at_end == moved;
-        let is_killed = is_together && !self.session.has_quit();
         // An ABOR among the commands may have ended it.
         if self.running.is_some() {
-            let killed = Err(TransferError::Aborted);
-            self.end_transfer(transfer, if is_killed { killed } else { result });
+            let result = if is_together && !self.session.has_quit() {
+                Err(TransferError::Aborted)
+            } else {
+                block_in_place(|| upload.finish())
+            };
+            self.end_transfer(transfer, result);
         }
         if let Some(ended) = end {
             self.control_advanced(ended).await;

@@ -21,7 +21,10 @@ pub(crate) enum Step {
     Moved,
     /// Nothing: the connection would block, or its timeout is over.
     Blocked,
-    /// The file is closed. `Ok` may be reported once the data connection is closed too.
+    /// The client has ended the data connection of an upload: [`Pump::finish`] makes it complete.
+    AllReceived,
+    /// A download has ended, or a transfer has failed. `Ok` may be reported once the data
+    /// connection is closed too.
     Ended(Result<(), TransferError>),
 }
 
@@ -58,9 +61,16 @@ impl Pump {
         }
     }
 
+    /// Stores a whole upload.
+    pub(crate) fn finish(&mut self) -> Result<(), TransferError> {
+        match &mut self.transfer {
+            Transfer::Upload(upload) => upload.finish(),
+            Transfer::Download(_) => Ok(()),
+        }
+    }
+
     /// The client has ended its control connection, and has not sent QUIT: stores what has arrived
-    /// of an upload. If that is all, both connections have ended together, and the client was
-    /// killed: then, and only then, a clean end does not complete the upload.
+    /// of an upload.
     pub(crate) fn take_arrived(&mut self, stream: &mut (impl Read + Write)) -> Step {
         for _ in 0..ARRIVED_STEPS_MAX {
             self.total_at_end = Some(self.bytes_total);
@@ -70,6 +80,11 @@ impl Pump {
             }
         }
         Step::Moved
+    }
+
+    /// Whether an upload has received nothing since the control connection ended.
+    pub(crate) fn is_silent_since_end(&self) -> bool {
+        self.total_at_end == Some(self.bytes_total)
     }
 
     /// Errors are those of the connection.
@@ -94,11 +109,10 @@ impl Pump {
                 self.buffer.resize(DATA_BYTES, 0);
                 let count = stream.read(&mut self.buffer)?;
                 self.bytes_total += count as u64;
-                match count {
-                    0 if self.total_at_end == Some(self.bytes_total) => Err(TransferError::Aborted),
-                    0 => upload.finish().map(|()| false),
-                    _ => upload.write(&self.buffer[..count]).map(|()| true),
+                if count == 0 {
+                    return Ok(Step::AllReceived);
                 }
+                upload.write(&self.buffer[..count]).map(|()| true)
             }
         };
         Ok(match result {

@@ -95,18 +95,19 @@ impl Transfer {
         step
     }
 
-    /// The control connection has ended: stores what has arrived of an upload. Returns the result
-    /// if that is all.
-    pub(crate) fn take_arrived(
-        &mut self,
-        stream: &mut DataStream,
-    ) -> Option<Result<(), TransferError>> {
-        let step = self.pump.step(stream.stream(), ARRIVED_BYTES_MAX);
+    /// Stores a whole upload.
+    pub(crate) fn finish(&mut self, stream: &mut DataStream) -> Result<(), TransferError> {
+        self.pump.finish(stream.stream())
+    }
+
+    /// The control connection has ended without QUIT: stores what has arrived of an upload.
+    pub(crate) fn take_arrived(&mut self, stream: Option<&mut DataStream>) -> PumpStep {
+        let step = match stream {
+            Some(stream) => self.pump.step(stream.stream(), ARRIVED_BYTES_MAX),
+            None => PumpStep::Blocked,
+        };
         self.bytes_at_end = Some(self.bytes());
-        match step {
-            PumpStep::Done(result) => Some(result),
-            PumpStep::More | PumpStep::Blocked => None,
-        }
+        step
     }
 
     /// Whether an upload has received nothing since the control connection ended.

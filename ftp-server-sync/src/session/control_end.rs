@@ -10,6 +10,7 @@ use super::connection::Connection;
 use super::control::End;
 use super::end_reason::EndReason;
 use super::timers::Timer;
+use crate::data::pump::PumpStep;
 use crate::data::transfer::Transfer;
 
 impl Connection {
@@ -60,26 +61,27 @@ impl Connection {
 
     /// Stores what has arrived of an upload. If that is all, both connections have ended together.
     fn take_arrived(&mut self, now: Instant) {
-        let (Some(transfer), Some(stream)) = (&mut self.transfer, self.data.stream()) else {
+        let Some(transfer) = &mut self.transfer else {
             return;
         };
-        let ended = transfer.take_arrived(stream);
+        let step = transfer.take_arrived(self.data.stream());
         let total = transfer.bytes();
         if total > 0 {
             self.report_data(DataEvent::Progress(total));
         }
-        if let Some(result) = ended {
-            self.end_transfer(result.and(Err(TransferError::Aborted)), now);
+        match step {
+            PumpStep::More | PumpStep::Blocked => {}
+            PumpStep::AllReceived => self.end_transfer(Err(TransferError::Aborted), now),
+            PumpStep::Done(result) => self.end_transfer(result, now),
         }
     }
 
-    /// A transfer has succeeded. If its client has sent no QUIT, and the control connection has
-    /// ended together with the data connection of an upload, then the client was killed.
-    pub(super) fn judge_success(&mut self, now: Instant) -> Result<(), TransferError> {
-        let Some(transfer) = self.transfer.as_ref().filter(|it| it.is_upload()) else {
-            return Ok(());
-        };
-        let mut is_killed = transfer.is_silent_since_end();
+    /// The data connection of an upload has ended cleanly. If the control connection has ended
+    /// together with it, and no QUIT came, then the client was killed, and the upload is not
+    /// complete.
+    pub(super) fn judge_end_of_upload(&mut self, now: Instant) -> Result<(), TransferError> {
+        let transfer = self.transfer.as_ref();
+        let mut is_killed = transfer.is_some_and(Transfer::is_silent_since_end);
         // The lines before the end count, QUIT among them.
         self.control.expect_input();
         while self.feed() {

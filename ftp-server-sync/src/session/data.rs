@@ -183,11 +183,23 @@ impl Connection {
                 false
             }
             PumpStep::Blocked => false,
+            PumpStep::AllReceived => {
+                let judged = self.judge_end_of_upload(now);
+                let result = judged.and_then(|()| self.finish_upload());
+                self.end_transfer(result, now);
+                true
+            }
             PumpStep::Done(result) => {
-                let result = result.and_then(|()| self.judge_success(now));
                 self.on_pump_done(result, now);
                 true
             }
+        }
+    }
+
+    fn finish_upload(&mut self) -> Result<(), TransferError> {
+        match (&mut self.transfer, self.data.stream()) {
+            (Some(transfer), Some(stream)) => transfer.finish(stream),
+            _ => Err(TransferError::Aborted),
         }
     }
 

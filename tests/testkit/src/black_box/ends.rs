@@ -112,7 +112,18 @@ fn killed_clients_complete_nothing(black_box: &BlackBox) -> Result<bool, String>
             (code, true) => return Err(format!("{code} for an upload that ended after QUIT")),
         }
     }
-    Ok(true)
+    let old = b"the old content";
+    let mut client = Client::log_in_to(black_box)?;
+    client.store("file", old)?;
+    let data = client.begin_store("file")?;
+    end_sending(&client)?;
+    drop(data);
+    client.expect(426)?;
+    if Client::log_in_to(black_box)?.retrieve("file")? == old {
+        Ok(true)
+    } else {
+        Err("a client that is killed before its first byte changes the old file".into())
+    }
 }
 
 /// An upload that has begun, with its first bytes.
