@@ -360,7 +360,7 @@ fn a_client_that_does_not_read_its_last_replies_does_not_keep_the_connection() {
 
 #[test]
 fn only_a_bare_quit_is_one_and_it_is_known_while_it_is_held() {
-    let mut session = logged_in(Account::new(Rights::READ_WRITE));
+    let (mut session, _) = listening();
     session.handle_input(b"QUIT now\r\n");
     drain(&mut session);
     let start = start_transfer(&mut session);
@@ -382,7 +382,7 @@ fn only_a_bare_quit_is_one_and_it_is_known_while_it_is_held() {
 /// After the end no line can come, and a driver that passes one nevertheless has no effect.
 #[test]
 fn no_input_is_wanted_after_the_end() {
-    let mut session = logged_in(Account::new(Rights::READ_WRITE));
+    let (mut session, _) = listening();
     start_transfer(&mut session);
     session.handle_input(b"QUIT\r\n");
     assert!(session.wants_input());
