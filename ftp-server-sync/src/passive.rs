@@ -9,20 +9,14 @@
 mod allowed_ports;
 mod ephemeral;
 mod lease;
-mod leased_port;
 mod listener;
 mod pool;
-mod pool_state;
 mod ports;
 mod request;
-mod shared_listener;
-mod shared_state;
-mod waits;
 
 pub(crate) use lease::Ticket;
-pub(crate) use listener::PassiveListener;
+pub(crate) use listener::{IncomingConnection, PassiveListener};
 pub(crate) use pool::{OpenOutcome, PassivePool};
-pub(crate) use shared_listener::IncomingConnection;
 
 #[cfg(test)]
 mod tests;

@@ -7,9 +7,9 @@ use std::time::{Duration, Instant};
 
 use log::warn;
 
+use super::pool::SharedState;
 use super::ports::LeaseEnd;
 use super::request::{Grant, Request};
-use super::shared_state::SharedState;
 
 /// The right to listen on one port, alone or together with others. Dropping it releases the port.
 #[derive(Debug)]

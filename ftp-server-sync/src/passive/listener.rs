@@ -1,5 +1,7 @@
 //! A lease with its open port: one session's place at a listening socket.
 
+mod shared;
+
 use std::error::Error;
 use std::fmt;
 use std::io;
@@ -18,8 +20,10 @@ use super::ephemeral;
 use super::lease::{Lease, RequestOutcome};
 use super::ports::{BoundPort, LeaseEnd};
 use super::request::Grant;
-use super::shared_listener::{IncomingConnection, SharedListener};
 use crate::net::socket::listen;
+
+pub(crate) use shared::IncomingConnection;
+pub(super) use shared::SharedListener;
 
 /// One session's place at a listening socket, which other sessions may share, and the lease of its
 /// port.

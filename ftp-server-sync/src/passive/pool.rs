@@ -1,5 +1,9 @@
 //! The pool: where a session asks for a port, or for a listener at once.
 
+mod lock;
+mod state;
+mod waits;
+
 use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -12,11 +16,12 @@ use super::allowed_ports::AllowedPorts;
 use super::ephemeral;
 use super::lease::{RequestOutcome, Ticket};
 use super::listener::{BindError, PassiveListener};
-#[cfg(test)]
-use super::pool_state::{PoolState, Usage};
 use super::request::Request;
-use super::shared_state::SharedState;
 use crate::net::port_range::PortRange;
+
+pub(super) use lock::SharedState;
+#[cfg(test)]
+pub(super) use state::{PoolState, Usage};
 
 /// The ports that passive listeners may use, shared by all sessions. Cloning shares them.
 ///

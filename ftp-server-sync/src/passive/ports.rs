@@ -3,6 +3,8 @@
 //! A port is leased to the id of a request, so that releasing a port changes nothing once it is
 //! leased to another request.
 
+mod leased_port;
+
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet, VecDeque};
 use std::net::IpAddr;
 use std::sync::Arc;
@@ -13,11 +15,11 @@ use ftp_proto::AllowedPeers;
 use mio::Waker;
 
 use super::allowed_ports::AllowedPorts;
-use super::leased_port::LeasedPort;
-#[cfg(test)]
-use super::leased_port::can_share_port;
+use super::listener::SharedListener;
 use super::request::{Grant, Request};
-use super::shared_listener::SharedListener;
+use leased_port::LeasedPort;
+#[cfg(test)]
+use leased_port::can_share_port;
 
 /// The ports of one local address.
 ///

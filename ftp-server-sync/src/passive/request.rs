@@ -32,7 +32,7 @@ pub(super) enum Grant {
 
 impl Request {
     /// A new request of a session whose control connection has the address `local`; the port of
-    /// that address is ignored. [`PoolState::next_id`](super::pool_state::PoolState::next_id)
+    /// that address is ignored. [`PoolState::next_id`](super::pool::PoolState::next_id)
     /// makes ids.
     pub(super) fn new(
         local: SocketAddr,

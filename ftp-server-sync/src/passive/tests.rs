@@ -24,7 +24,7 @@ use mio::{Events, Poll, Token, Waker};
 use super::allowed_ports::AllowedPorts;
 use super::lease::{Lease, RETRY_AFTER, RequestOutcome};
 use super::listener::BindError;
-use super::pool_state::{PoolState, Usage};
+use super::pool::{PoolState, Usage};
 use super::request::{Grant, Request};
 use super::*;
 use crate::net::port_range::PortRange;

@@ -3,7 +3,7 @@
 use std::sync::atomic::AtomicUsize;
 
 use super::*;
-use crate::passive::shared_state::SharedState;
+use crate::passive::pool::SharedState;
 
 /// How many changes have begun and ended, for the other threads.
 #[derive(Default)]

@@ -15,12 +15,12 @@ use log::debug;
 use mio::Waker;
 use mio::net::{TcpListener, TcpStream};
 
-use super::request::Request;
 use crate::locks::lock;
+use crate::passive::request::Request;
 
 /// The socket of a port, open while a session listens on it.
 #[derive(Debug, Default)]
-pub(super) struct SharedListener {
+pub(in crate::passive) struct SharedListener {
     state: Mutex<State>,
 }
 
@@ -55,7 +55,7 @@ impl SharedListener {
     /// are in the socket's queue by now came before this client was sent to the port. They are
     /// for other sessions even when they come from its address, such as for an earlier session
     /// that has gone on to something else.
-    pub(super) fn join(
+    pub(in crate::passive) fn join(
         &self,
         request: &Request,
         listen: impl FnOnce() -> io::Result<TcpListener>,
@@ -82,7 +82,7 @@ impl SharedListener {
     }
 
     /// Stops listening for this request; the last one closes the socket.
-    pub(super) fn leave(&self, request: &Request) {
+    pub(in crate::passive) fn leave(&self, request: &Request) {
         let mut state = self.lock();
         state.sessions.retain(|session| session.id != request.id);
         if state.sessions.is_empty() {
@@ -91,7 +91,10 @@ impl SharedListener {
     }
 
     /// The next connection, if there is one.
-    pub(super) fn accept(&self, request: &Request) -> io::Result<Option<IncomingConnection>> {
+    pub(in crate::passive) fn accept(
+        &self,
+        request: &Request,
+    ) -> io::Result<Option<IncomingConnection>> {
         let mut state = self.lock();
         if let Some((stream, address)) = state.take(request.id) {
             return Ok(Some(IncomingConnection::Own(stream, address)));
@@ -111,7 +114,7 @@ impl SharedListener {
     }
 
     /// The socket's number, for a poll; valid until this session leaves.
-    pub(super) fn socket_number(&self) -> Option<RawFd> {
+    pub(in crate::passive) fn socket_number(&self) -> Option<RawFd> {
         self.lock().socket.as_ref().map(AsRawFd::as_raw_fd)
     }
 

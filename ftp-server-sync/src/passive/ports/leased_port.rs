@@ -6,24 +6,24 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use ftp_proto::AllowedPeers;
 use mio::Waker;
 
-use super::request::Request;
-use super::shared_listener::SharedListener;
+use crate::passive::listener::SharedListener;
+use crate::passive::request::Request;
 
 /// A port and its owners: one session, or several whose clients have different addresses.
 #[derive(Debug, Default)]
-pub(super) struct LeasedPort {
-    pub(super) owners: Vec<Owner>,
+pub(in crate::passive) struct LeasedPort {
+    pub(in crate::passive) owners: Vec<Owner>,
     /// Open as long as one of the owners listens.
-    pub(super) listener: Arc<SharedListener>,
+    pub(in crate::passive) listener: Arc<SharedListener>,
 }
 
 #[derive(Debug)]
-pub(super) struct Owner {
-    pub(super) id: u64,
-    pub(super) allowed_peers: AllowedPeers,
+pub(in crate::passive) struct Owner {
+    pub(in crate::passive) id: u64,
+    pub(in crate::passive) allowed_peers: AllowedPeers,
     waker: Arc<Waker>,
     /// It listens on the port.
-    pub(super) is_bound: bool,
+    pub(in crate::passive) is_bound: bool,
     /// A request waits that could get the port if this owner released it. The owner's listener
     /// reads this without the pool's lock.
     must_yield: Arc<AtomicBool>,
@@ -31,13 +31,13 @@ pub(super) struct Owner {
 
 impl LeasedPort {
     /// Whether one more session may listen on this port.
-    pub(super) fn can_add(&self, allowed_peers: &AllowedPeers) -> bool {
+    pub(in crate::passive) fn can_add(&self, allowed_peers: &AllowedPeers) -> bool {
         self.owners
             .iter()
             .all(|owner| can_share_port(&owner.allowed_peers, allowed_peers))
     }
 
-    pub(super) fn add(&mut self, request: &Request) {
+    pub(in crate::passive) fn add(&mut self, request: &Request) {
         self.owners.push(Owner {
             id: request.id,
             allowed_peers: request.allowed_peers.clone(),
@@ -47,34 +47,34 @@ impl LeasedPort {
         });
     }
 
-    pub(super) fn remove(&mut self, id: u64) {
+    pub(in crate::passive) fn remove(&mut self, id: u64) {
         self.owners.retain(|owner| owner.id != id);
     }
 
-    pub(super) fn owner(&self, id: u64) -> Option<&Owner> {
+    pub(in crate::passive) fn owner(&self, id: u64) -> Option<&Owner> {
         self.owners.iter().find(|owner| owner.id == id)
     }
 
-    pub(super) fn owner_mut(&mut self, id: u64) -> Option<&mut Owner> {
+    pub(in crate::passive) fn owner_mut(&mut self, id: u64) -> Option<&mut Owner> {
         self.owners.iter_mut().find(|owner| owner.id == id)
     }
 }
 
 impl Owner {
-    pub(super) fn must_yield(&self) -> Arc<AtomicBool> {
+    pub(in crate::passive) fn must_yield(&self) -> Arc<AtomicBool> {
         self.must_yield.clone()
     }
 
     /// Sets whether the owner is in the way of a waiting request. Returns the owner's waker if it
     /// is and was not before.
-    pub(super) fn set_must_yield(&self, must_yield: bool) -> Option<Arc<Waker>> {
+    pub(in crate::passive) fn set_must_yield(&self, must_yield: bool) -> Option<Arc<Waker>> {
         let before = self.must_yield.swap(must_yield, Ordering::SeqCst);
         (must_yield && !before).then(|| self.waker.clone())
     }
 }
 
 /// Whether both sessions may listen on one port at the same time.
-pub(super) fn can_share_port(one: &AllowedPeers, other: &AllowedPeers) -> bool {
+pub(in crate::passive) fn can_share_port(one: &AllowedPeers, other: &AllowedPeers) -> bool {
     one.can_share_port() && other.can_share_port() && one.peer() != other.peer()
 }
 

@@ -12,15 +12,15 @@ use std::time::Instant;
 
 use mio::Waker;
 
-use super::allowed_ports::AllowedPorts;
-use super::ports::{BoundPort, LeaseEnd, Ports};
-use super::request::{Grant, Request};
-use super::shared_listener::SharedListener;
 use super::waits::{Waits, WaitsReport};
+use crate::passive::allowed_ports::AllowedPorts;
+use crate::passive::listener::SharedListener;
+use crate::passive::ports::{BoundPort, LeaseEnd, Ports};
+use crate::passive::request::{Grant, Request};
 
 /// Everything that the lock guards.
 #[derive(Debug)]
-pub(super) struct PoolState {
+pub(in crate::passive) struct PoolState {
     allowed_ports: AllowedPorts,
     by_address: HashMap<SocketAddr, Ports>,
     last_id: u64,
@@ -46,7 +46,7 @@ pub(crate) struct Usage {
 }
 
 impl PoolState {
-    pub(super) fn new(allowed_ports: AllowedPorts) -> Self {
+    pub(in crate::passive) fn new(allowed_ports: AllowedPorts) -> Self {
         Self {
             allowed_ports,
             by_address: HashMap::new(),
@@ -57,12 +57,16 @@ impl PoolState {
     }
 
     #[cfg(test)]
-    pub(super) fn allowed_ports(&self) -> &AllowedPorts {
+    pub(in crate::passive) fn allowed_ports(&self) -> &AllowedPorts {
         &self.allowed_ports
     }
 
     /// From now on grants only these ports; waiting requests get those that are free.
-    pub(super) fn set_allowed_ports(&mut self, allowed_ports: AllowedPorts, now: Instant) {
+    pub(in crate::passive) fn set_allowed_ports(
+        &mut self,
+        allowed_ports: AllowedPorts,
+        now: Instant,
+    ) {
         if self.allowed_ports == allowed_ports {
             return;
         }
@@ -74,19 +78,23 @@ impl PoolState {
     }
 
     /// An id for the next request. The queue is in the order of ids.
-    pub(super) fn next_id(&mut self) -> u64 {
+    pub(in crate::passive) fn next_id(&mut self) -> u64 {
         self.last_id += 1;
         self.last_id
     }
 
     /// Leases a port to the request, or puts the request into the queue.
-    pub(super) fn request(&mut self, request: &mut Request, now: Instant) -> Option<Grant> {
+    pub(in crate::passive) fn request(
+        &mut self,
+        request: &mut Request,
+        now: Instant,
+    ) -> Option<Grant> {
         let (ports, wakes) = self.ports_mut(request.local);
         ports.request(request, now, wakes)
     }
 
     /// Repeats the request if the range has changed so that its grant is no longer in force.
-    pub(super) fn exchange(
+    pub(in crate::passive) fn exchange(
         &mut self,
         request: &mut Request,
         grant: Grant,
@@ -103,7 +111,11 @@ impl PoolState {
     }
 
     /// The socket for a grant; `None` if it may not be bound now.
-    pub(super) fn listener(&self, request: &Request, grant: Grant) -> Option<Arc<SharedListener>> {
+    pub(in crate::passive) fn listener(
+        &self,
+        request: &Request,
+        grant: Grant,
+    ) -> Option<Arc<SharedListener>> {
         match self.by_address.get(&request.local) {
             Some(ports) => ports.listener(request.id, grant),
             None => (grant == Grant::Any && self.allowed_ports.is_any()).then(Arc::default),
@@ -111,14 +123,14 @@ impl PoolState {
     }
 
     /// The grant that is assigned to a waiting request, if there is one.
-    pub(super) fn take(&mut self, request: &Request, now: Instant) -> Option<Grant> {
+    pub(in crate::passive) fn take(&mut self, request: &Request, now: Instant) -> Option<Grant> {
         let ports = self.by_address.get_mut(&request.local)?;
         ports.take(request.id, now, &mut self.wakes)
     }
 
     /// Removes a request from the queue. A port that is already assigned to it goes to the next
     /// one.
-    pub(super) fn leave(&mut self, request: &Request, now: Instant) {
+    pub(in crate::passive) fn leave(&mut self, request: &Request, now: Instant) {
         let mut all_in_use = false;
         if let Some(ports) = self.by_address.get_mut(&request.local) {
             all_in_use = ports.set_aside.len() == self.allowed_ports.count();
@@ -129,7 +141,7 @@ impl PoolState {
 
     /// Records that the session now listens on the port; `None` if the range has changed meanwhile,
     /// so that it must not.
-    pub(super) fn bound(
+    pub(in crate::passive) fn bound(
         &mut self,
         request: &Request,
         grant: Grant,
@@ -145,26 +157,31 @@ impl PoolState {
 
     /// Sets a leased port aside because another program uses it; true if the log does not say so
     /// yet.
-    pub(super) fn set_aside(&mut self, request: &Request, port: u16, until: Instant) -> bool {
+    pub(in crate::passive) fn set_aside(
+        &mut self,
+        request: &Request,
+        port: u16,
+        until: Instant,
+    ) -> bool {
         self.by_address
             .get_mut(&request.local)
             .is_some_and(|ports| ports.set_aside(request.id, port, until))
     }
 
     /// Ends a lease. A port without other owners goes to the longest waiting request, or is free.
-    pub(super) fn end_lease(&mut self, request: &Request, port: u16, end: LeaseEnd) {
+    pub(in crate::passive) fn end_lease(&mut self, request: &Request, port: u16, end: LeaseEnd) {
         if let Some(ports) = self.by_address.get_mut(&request.local) {
             ports.record_end(request.allowed_peers.peer(), port, end);
             ports.release(request.id, port, &mut self.wakes);
         }
     }
 
-    pub(super) fn take_wakes(&mut self) -> Vec<Arc<Waker>> {
+    pub(in crate::passive) fn take_wakes(&mut self) -> Vec<Arc<Waker>> {
         mem::take(&mut self.wakes)
     }
 
     /// A report for the log about requests that had to wait, at most once a minute.
-    pub(super) fn waits_due(&mut self, now: Instant) -> Option<WaitsReport> {
+    pub(in crate::passive) fn waits_due(&mut self, now: Instant) -> Option<WaitsReport> {
         self.waits.due(self.allowed_ports.range()?, now)
     }
 
@@ -189,17 +206,17 @@ const ADDRESSES_MAX: usize = 64;
 #[cfg(test)]
 impl PoolState {
     /// Panics unless every port has exactly one place and no request waits beside a free port.
-    pub(super) fn check(&self) {
+    pub(in crate::passive) fn check(&self) {
         for ports in self.by_address.values() {
             ports.check(&self.allowed_ports);
         }
     }
 
-    pub(super) fn ports(&self, local: SocketAddr) -> Option<&Ports> {
+    pub(in crate::passive) fn ports(&self, local: SocketAddr) -> Option<&Ports> {
         self.by_address.get(&local)
     }
 
-    pub(super) fn usage(&self) -> Usage {
+    pub(in crate::passive) fn usage(&self) -> Usage {
         let sum =
             |count: fn(&Ports) -> usize| -> usize { self.by_address.values().map(count).sum() };
         let owners = |ports: &Ports| ports.leased.values().map(|port| port.owners.len()).sum();
