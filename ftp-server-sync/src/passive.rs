@@ -6,7 +6,6 @@
 //! No listener outside `--passive-ports` is ever announced. A grant is checked before its port is
 //! bound and again after, since the range may have changed in between.
 
-mod allowed_ports;
 mod ephemeral;
 mod lease;
 mod listener;

@@ -1,4 +1,4 @@
-//! A lease with its open port: one session's place at a listening socket.
+//! One session's place at a listening socket, with the lease of its port.
 
 mod shared;
 
@@ -19,7 +19,7 @@ use mio::{Interest, Registry, Token};
 use super::ephemeral;
 use super::lease::{Lease, RequestOutcome};
 use super::ports::{BoundPort, LeaseEnd};
-use super::request::Grant;
+use super::request::Request;
 use crate::net::socket::listen;
 
 pub(crate) use shared::IncomingConnection;
@@ -31,10 +31,18 @@ pub(super) use shared::SharedListener;
 pub(crate) struct PassiveListener {
     registration: Option<Registration>,
     listener: Arc<SharedListener>,
-    pub(super) lease: Lease,
+    right: Right,
     port: u16,
     pub(super) announced: Instant,
     must_yield: Arc<AtomicBool>,
+}
+
+/// By what right a session listens.
+#[derive(Debug)]
+enum Right {
+    Lease(Lease),
+    /// Without a range of ports none is needed: the session is alone at its socket.
+    NoRange(Request),
 }
 
 /// The socket's registration with one session's poll. It must end explicitly: the socket stays open
@@ -66,41 +74,26 @@ impl Lease {
     /// [`BindError::InUse`] when another program uses the port, [`BindError::Withdrawn`] when the
     /// range has changed, else [`BindError::Failed`].
     pub(crate) fn bind(self, now: Instant) -> Result<PassiveListener, BindError> {
-        let range = self.shared.ephemeral;
         let mut address = self.request.local;
-        self.bind_with(now, |grant| match grant {
-            Grant::Port(port) => {
-                address.set_port(port);
-                listen(address, false).map(|socket| (socket, port))
-            }
-            Grant::Any => ephemeral::listen_anywhere(address, range).and_then(with_port),
-        })
+        address.set_port(self.port);
+        self.bind_with(now, || listen(address, false))
     }
 
-    /// The same, but `open` makes the socket and returns it with its port.
+    /// The same, but `open` makes the socket.
     pub(super) fn bind_with(
         self,
         now: Instant,
-        open: impl FnOnce(Grant) -> io::Result<(TcpListener, u16)>,
+        open: impl FnOnce() -> io::Result<TcpListener>,
     ) -> Result<PassiveListener, BindError> {
         let Some(listener) = self.shared_listener() else {
             return Err(BindError::Withdrawn(self.exchange(now).into()));
         };
-        let mut port = match self.grant {
-            Grant::Port(port) => port,
-            Grant::Any => 0,
-        };
-        let joined = listener.join(&self.request, || {
-            let (socket, bound) = open(self.grant)?;
-            port = bound;
-            Ok(socket)
-        });
-        match (joined, self.grant) {
-            (Ok(()), _) => self.into_listener(listener, port, now),
-            (Err(error), Grant::Port(port)) if is_in_use(&error) => {
-                Err(BindError::InUse(self.set_aside(port, &error, now).into()))
+        match listener.join(&self.request, open) {
+            Ok(()) => self.into_listener(listener, now),
+            Err(error) if is_in_use(&error) => {
+                Err(BindError::InUse(self.set_aside(&error, now).into()))
             }
-            (Err(error), _) => Err(BindError::Failed(error)),
+            Err(error) => Err(BindError::Failed(error)),
         }
     }
 
@@ -108,41 +101,41 @@ impl Lease {
     /// bound.
     fn shared_listener(&self) -> Option<Arc<SharedListener>> {
         self.shared
-            .read(|state| state.listener(&self.request, self.grant))
+            .read(|state| state.listener(&self.request, self.port))
     }
 
     /// The port is open.
     fn into_listener(
         mut self,
         listener: Arc<SharedListener>,
-        port: u16,
         now: Instant,
     ) -> Result<PassiveListener, BindError> {
-        let Some(must_yield) = self.record_bound(&listener, port, now) else {
+        let Some(must_yield) = self.record_bound(now) else {
             // Closed before we ask again: the port may have another owner by now.
             listener.leave(&self.request);
             return Err(BindError::Withdrawn(self.exchange(now).into()));
         };
-        self.grant = Grant::Port(port);
         self.end = LeaseEnd::NotConnected;
-        Ok(PassiveListener::new(listener, self, port, now, must_yield))
+        Ok(PassiveListener {
+            registration: None,
+            listener,
+            port: self.port,
+            right: Right::Lease(self),
+            announced: now,
+            must_yield,
+        })
     }
 
     /// `None` if the range has changed, so that this session may not listen there.
-    fn record_bound(
-        &self,
-        listener: &Arc<SharedListener>,
-        port: u16,
-        now: Instant,
-    ) -> Option<Arc<AtomicBool>> {
+    fn record_bound(&self, now: Instant) -> Option<Arc<AtomicBool>> {
         let BoundPort {
             must_yield,
             was_in_use,
-        } = self.shared.update(now, |state| {
-            state.bound(&self.request, self.grant, port, listener, now)
-        })?;
+        } = self
+            .shared
+            .update(now, |state| state.bound(&self.request, self.port, now))?;
         if was_in_use {
-            let address = self.request.local.ip();
+            let (port, address) = (self.port, self.request.local.ip());
             info!("passive port {port} of {address} is free again");
         }
         Some(must_yield)
@@ -150,21 +143,27 @@ impl Lease {
 }
 
 impl PassiveListener {
-    fn new(
-        listener: Arc<SharedListener>,
-        lease: Lease,
-        port: u16,
-        announced: Instant,
-        must_yield: Arc<AtomicBool>,
-    ) -> Self {
-        Self {
+    /// A listener of the session's own, on a port that the pool does not know.
+    ///
+    /// # Errors
+    ///
+    /// The system's error when another port would not help.
+    pub(super) fn without_lease(request: Request, now: Instant) -> io::Result<Self> {
+        let listener: Arc<SharedListener> = Arc::default();
+        let mut port = 0;
+        listener.join(&request, || {
+            let socket = ephemeral::listen_anywhere(request.local)?;
+            port = socket.local_addr()?.port();
+            Ok(socket)
+        })?;
+        Ok(Self {
             registration: None,
             listener,
-            lease,
+            right: Right::NoRange(request),
             port,
-            announced,
-            must_yield,
-        }
+            announced: now,
+            must_yield: Arc::default(),
+        })
     }
 
     /// The next connection to the port, if there is one: this session's own, also when another
@@ -174,7 +173,7 @@ impl PassiveListener {
     ///
     /// The system's error from accepting a connection.
     pub(crate) fn accept(&mut self) -> io::Result<Option<IncomingConnection>> {
-        self.listener.accept(&self.lease.request)
+        self.listener.accept(self.right.request())
     }
 
     /// Registers the socket, so that the poll reports connections; one that another session has
@@ -208,7 +207,9 @@ impl PassiveListener {
     /// sessions listen on it. If the listener is dropped instead, this client may still connect
     /// to the port late, so it gets that port again only when no other one is available.
     pub(crate) fn close_connected(mut self) {
-        self.lease.end = LeaseEnd::Connected;
+        if let Right::Lease(lease) = &mut self.right {
+            lease.end = LeaseEnd::Connected;
+        }
     }
 
     /// When to stop waiting for the client, because other requests wait for a port and this
@@ -223,12 +224,21 @@ impl PassiveListener {
     }
 }
 
+impl Right {
+    fn request(&self) -> &Request {
+        match self {
+            Self::Lease(lease) => &lease.request,
+            Self::NoRange(request) => request,
+        }
+    }
+}
+
 /// The order matters: first the poll forgets the socket, then the socket is closed, then the lease
 /// ends. The port must be closed before another session may have it for itself.
 impl Drop for PassiveListener {
     fn drop(&mut self) {
         self.registration = None;
-        self.listener.leave(&self.lease.request);
+        self.listener.leave(self.right.request());
     }
 }
 
@@ -251,11 +261,6 @@ impl fmt::Display for BindError {
 
 impl Error for BindError {}
 
-fn with_port(listener: TcpListener) -> io::Result<(TcpListener, u16)> {
-    let port = listener.local_addr()?.port();
-    Ok((listener, port))
-}
-
 fn is_in_use(error: &io::Error) -> bool {
     matches!(
         error.kind(),
@@ -265,3 +270,10 @@ fn is_in_use(error: &io::Error) -> bool {
 
 /// How long a listener may wait for its client while other requests wait for its port.
 const YIELD_AFTER: Duration = Duration::from_secs(5);
+
+#[cfg(test)]
+impl PassiveListener {
+    pub(super) fn request(&self) -> &Request {
+        self.right.request()
+    }
+}

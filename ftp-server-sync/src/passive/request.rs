@@ -1,4 +1,4 @@
-//! A session's request for a port, and what it is granted.
+//! A session's request for a port.
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -21,19 +21,20 @@ pub(super) struct Request {
     pub(super) waited: bool,
 }
 
-/// What a request may bind.
+/// The answer to a request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Grant {
-    /// This port: the request is marked as one of its owners.
-    Port(u16),
-    /// Any port: there is no range, and nothing to release before a port is bound.
-    Any,
+pub(super) enum Answer {
+    /// The request owns this port now, alone or together with others.
+    Granted(u16),
+    /// The request is in the queue.
+    Queued,
+    /// There is no range: the session listens on a port that the pool does not know.
+    NoRange,
 }
 
 impl Request {
     /// A new request of a session whose control connection has the address `local`; the port of
-    /// that address is ignored. [`PoolState::next_id`](super::pool::PoolState::next_id)
-    /// makes ids.
+    /// that address is ignored. [`PoolState::next_id`](super::pool::PoolState::next_id) makes ids.
     pub(super) fn new(
         local: SocketAddr,
         allowed_peers: AllowedPeers,

@@ -21,11 +21,10 @@ use std::time::{Duration, Instant};
 use ftp_proto::AllowedPeers;
 use mio::{Events, Poll, Token, Waker};
 
-use super::allowed_ports::AllowedPorts;
 use super::lease::{Lease, RETRY_AFTER, RequestOutcome};
 use super::listener::BindError;
 use super::pool::{PoolState, Usage};
-use super::request::{Grant, Request};
+use super::request::{Answer, Request};
 use super::*;
 use crate::net::port_range::PortRange;
 use crate::net::socket::listen;
@@ -109,22 +108,19 @@ fn pool(count: u16) -> PassivePool {
 fn granted(outcome: RequestOutcome) -> Lease {
     match outcome {
         RequestOutcome::Granted(lease) => lease,
-        RequestOutcome::Queued(_) => panic!("queued"),
+        other => panic!("{other:?}"),
     }
 }
 
 fn queued(outcome: RequestOutcome) -> Ticket {
     match outcome {
         RequestOutcome::Queued(ticket) => ticket,
-        RequestOutcome::Granted(lease) => panic!("granted {:?}", lease.grant),
+        other => panic!("{other:?}"),
     }
 }
 
 fn port_of(lease: &Lease) -> u16 {
-    match lease.grant {
-        Grant::Port(port) => port,
-        Grant::Any => panic!("any port"),
-    }
+    lease.port
 }
 
 fn opened(opening: io::Result<OpenOutcome>) -> PassiveListener {
@@ -160,27 +156,24 @@ fn tickets_are_served_in_order_and_newcomers_do_not_overtake() {
     let ask = |sleeper: &Sleeper| pool.request(local(1), peer(1), sleeper.waker.clone(), now);
 
     let lease = granted(ask(&third));
-    let mut first_ticket = queued(ask(&first));
-    let mut second_ticket = queued(ask(&second));
-    assert!(first_ticket.take(now).is_none());
+    let first_ticket = queued(ask(&first));
+    let second_ticket = queued(ask(&second));
+    let first_ticket = queued(first_ticket.take(now));
     drop(lease);
     assert!(first.woken());
     assert!(!second.woken());
 
     // The port is the first ticket's even before that asks for it.
     let newcomer = queued(ask(&third));
-    assert!(second_ticket.take(now).is_none());
-    let lease = first_ticket.take(now).unwrap();
-    assert!(first_ticket.take(now).is_none());
-    drop(first_ticket);
+    let second_ticket = queued(second_ticket.take(now));
+    let lease = granted(first_ticket.take(now));
     assert_eq!((pool.usage().in_use, pool.usage().waiting), (1, 2));
 
     // A ticket that leaves after it was assigned a port passes it on.
     drop(lease);
     assert!(second.woken());
     drop(second_ticket);
-    let mut newcomer = newcomer;
-    assert!(newcomer.take(now).is_some());
+    drop(granted(newcomer.take(now)));
     assert_eq!(pool.usage().in_use, 0);
 }
 
@@ -328,13 +321,25 @@ fn without_a_range_the_kernel_chooses() {
     let (pool, now, sleeper) = (PassivePool::new(None), Instant::now(), Sleeper::new());
     let open = || opened(pool.open(local(8), peer(1), sleeper.waker.clone(), now));
     let listeners = [open(), open(), open()];
-    let ports = BTreeSet::from_iter(listeners.iter().map(PassiveListener::port));
-    assert_eq!(ports.len(), 3);
+    let ports = listeners.each_ref().map(PassiveListener::port);
+    assert_eq!(BTreeSet::from(ports).len(), 3);
     assert!(!ports.contains(&0));
     assert_eq!(listeners[0].yield_deadline(), None);
-    assert_eq!((pool.usage().ports, pool.usage().in_use), (0, 3));
+    assert_eq!(
+        pool.usage(),
+        Usage::default(),
+        "the pool does not know them"
+    );
+    let addresses = ports.map(|port| SocketAddr::new(local(8).ip(), port));
+    for address in addresses {
+        TcpStream::connect(address).unwrap();
+    }
     drop(listeners);
-    assert_eq!(pool.usage(), Usage::default());
+    assert!(
+        addresses
+            .iter()
+            .all(|address| TcpStream::connect(address).is_err())
+    );
 }
 
 #[test]
@@ -364,12 +369,12 @@ fn ipv6_listens_on_its_own_address() {
 #[test]
 fn waits_are_reported_once_a_minute() {
     let (start, sleeper) = (Instant::now(), Sleeper::new());
-    let mut state = PoolState::new(AllowedPorts::new(Some(range(FIRST..=FIRST))));
+    let mut state = PoolState::new(Some(range(FIRST..=FIRST)));
     let mut wait = |from: u64, to: u64| {
         let since = start + seconds(from);
         let (id, waker) = (state.next_id(), sleeper.waker.clone());
         let mut request = Request::new(local(1), peer(1), waker, id, since);
-        if state.request(&mut request, since).is_none() {
+        if state.request(&mut request, since) == Answer::Queued {
             state.leave(&request, start + seconds(to));
         }
         let report = state.waits_due(start + seconds(to))?;

@@ -12,21 +12,17 @@ use super::state::PoolState;
 use super::waits::WaitsReport;
 use crate::locks::lock;
 use crate::net::port_range::PortRange;
-use crate::passive::allowed_ports::AllowedPorts;
 
 /// What the pool, its leases and its tickets share.
 #[derive(Debug)]
 pub(in crate::passive) struct SharedState {
-    /// Where to listen while there is no range.
-    pub(in crate::passive) ephemeral: PortRange,
     pub(in crate::passive) state: Mutex<PoolState>,
 }
 
 impl SharedState {
-    pub(in crate::passive) fn new(ephemeral: PortRange, allowed_ports: AllowedPorts) -> Self {
+    pub(in crate::passive) fn new(range: Option<PortRange>) -> Self {
         Self {
-            ephemeral,
-            state: Mutex::new(PoolState::new(allowed_ports)),
+            state: Mutex::new(PoolState::new(range)),
         }
     }
 

@@ -13,15 +13,15 @@ use std::time::Instant;
 use mio::Waker;
 
 use super::waits::{Waits, WaitsReport};
-use crate::passive::allowed_ports::AllowedPorts;
+use crate::net::port_range::PortRange;
 use crate::passive::listener::SharedListener;
 use crate::passive::ports::{BoundPort, LeaseEnd, Ports};
-use crate::passive::request::{Grant, Request};
+use crate::passive::request::{Answer, Request};
 
 /// Everything that the lock guards.
 #[derive(Debug)]
 pub(in crate::passive) struct PoolState {
-    allowed_ports: AllowedPorts,
+    range: Option<PortRange>,
     by_address: HashMap<SocketAddr, Ports>,
     last_id: u64,
     /// The wakers that the caller calls after it has released the lock.
@@ -35,7 +35,7 @@ pub(in crate::passive) struct PoolState {
 pub(crate) struct Usage {
     /// The size of the range, which each local address has for itself; 0 without a range.
     pub ports: usize,
-    /// Leased ports, also those that were leased under another range, or without one.
+    /// Leased ports, also those that were leased under another range.
     pub in_use: usize,
     /// Leases of these ports; several leases may share a port.
     pub leases: usize,
@@ -46,9 +46,9 @@ pub(crate) struct Usage {
 }
 
 impl PoolState {
-    pub(in crate::passive) fn new(allowed_ports: AllowedPorts) -> Self {
+    pub(in crate::passive) fn new(range: Option<PortRange>) -> Self {
         Self {
-            allowed_ports,
+            range,
             by_address: HashMap::new(),
             last_id: 0,
             wakes: Vec::new(),
@@ -56,25 +56,21 @@ impl PoolState {
         }
     }
 
-    #[cfg(test)]
-    pub(in crate::passive) fn allowed_ports(&self) -> &AllowedPorts {
-        &self.allowed_ports
+    /// The range that is in force.
+    pub(in crate::passive) fn range(&self) -> Option<PortRange> {
+        self.range
     }
 
-    /// From now on grants only these ports; waiting requests get those that are free.
-    pub(in crate::passive) fn set_allowed_ports(
-        &mut self,
-        allowed_ports: AllowedPorts,
-        now: Instant,
-    ) {
-        if self.allowed_ports == allowed_ports {
+    /// From now on grants only ports of this range; waiting requests get those that are free.
+    pub(in crate::passive) fn set_range(&mut self, range: Option<PortRange>, now: Instant) {
+        if self.range == range {
             return;
         }
         for ports in self.by_address.values_mut() {
-            ports.set_allowed_ports(&allowed_ports, now, &mut self.wakes);
+            ports.set_range(range, now, &mut self.wakes);
         }
         self.waits.restart(now);
-        self.allowed_ports = allowed_ports;
+        self.range = range;
     }
 
     /// An id for the next request. The queue is in the order of ids.
@@ -84,48 +80,56 @@ impl PoolState {
     }
 
     /// Leases a port to the request, or puts the request into the queue.
-    pub(in crate::passive) fn request(
-        &mut self,
-        request: &mut Request,
-        now: Instant,
-    ) -> Option<Grant> {
+    pub(in crate::passive) fn request(&mut self, request: &mut Request, now: Instant) -> Answer {
+        if self.range.is_none() {
+            return Answer::NoRange;
+        }
         let (ports, wakes) = self.ports_mut(request.local);
-        ports.request(request, now, wakes)
+        match ports.request(request, now, wakes) {
+            Some(port) => Answer::Granted(port),
+            None => Answer::Queued,
+        }
     }
 
-    /// Repeats the request if the range has changed so that its grant is no longer in force.
+    /// Repeats the request if the range has changed so that its port may no longer be bound.
     pub(in crate::passive) fn exchange(
         &mut self,
         request: &mut Request,
-        grant: Grant,
+        port: u16,
         now: Instant,
-    ) -> Option<Grant> {
+    ) -> Answer {
         let (ports, wakes) = self.ports_mut(request.local);
-        if ports.is_in_force(request.id, grant) {
-            return Some(grant);
+        if ports.is_in_force(request.id, port) {
+            return Answer::Granted(port);
         }
-        if let Grant::Port(port) = grant {
-            ports.release(request.id, port, wakes);
-        }
-        ports.request(request, now, wakes)
+        ports.release(request.id, port, wakes);
+        self.request(request, now)
     }
 
-    /// The socket for a grant; `None` if it may not be bound now.
+    /// The socket for a leased port; `None` if it may not be bound now.
     pub(in crate::passive) fn listener(
         &self,
         request: &Request,
-        grant: Grant,
+        port: u16,
     ) -> Option<Arc<SharedListener>> {
-        match self.by_address.get(&request.local) {
-            Some(ports) => ports.listener(request.id, grant),
-            None => (grant == Grant::Any && self.allowed_ports.is_any()).then(Arc::default),
-        }
+        self.by_address
+            .get(&request.local)?
+            .listener(request.id, port)
     }
 
-    /// The grant that is assigned to a waiting request, if there is one.
-    pub(in crate::passive) fn take(&mut self, request: &Request, now: Instant) -> Option<Grant> {
-        let ports = self.by_address.get_mut(&request.local)?;
-        ports.take(request.id, now, &mut self.wakes)
+    /// Whether a request that is in the queue waits on. Otherwise it has left the queue.
+    pub(in crate::passive) fn take(&mut self, request: &Request, now: Instant) -> Answer {
+        let Some(ports) = self.by_address.get_mut(&request.local) else {
+            return Answer::NoRange;
+        };
+        if self.range.is_none() {
+            ports.leave(request.id, &mut self.wakes);
+            return Answer::NoRange;
+        }
+        match ports.take(request.id, now, &mut self.wakes) {
+            Some(port) => Answer::Granted(port),
+            None => Answer::Queued,
+        }
     }
 
     /// Removes a request from the queue. A port that is already assigned to it goes to the next
@@ -133,7 +137,7 @@ impl PoolState {
     pub(in crate::passive) fn leave(&mut self, request: &Request, now: Instant) {
         let mut all_in_use = false;
         if let Some(ports) = self.by_address.get_mut(&request.local) {
-            all_in_use = ports.set_aside.len() == self.allowed_ports.count();
+            all_in_use = ports.table.are_all_set_aside();
             ports.leave(request.id, &mut self.wakes);
         }
         self.waits.record(request, all_in_use, now);
@@ -144,13 +148,11 @@ impl PoolState {
     pub(in crate::passive) fn bound(
         &mut self,
         request: &Request,
-        grant: Grant,
         port: u16,
-        listener: &Arc<SharedListener>,
         now: Instant,
     ) -> Option<BoundPort> {
-        let (ports, _) = self.ports_mut(request.local);
-        let bound = ports.bound(request, grant, port, listener)?;
+        let ports = self.by_address.get_mut(&request.local)?;
+        let bound = ports.bound(request.id, port)?;
         self.waits.record(request, false, now);
         Some(bound)
     }
@@ -182,7 +184,7 @@ impl PoolState {
 
     /// A report for the log about requests that had to wait, at most once a minute.
     pub(in crate::passive) fn waits_due(&mut self, now: Instant) -> Option<WaitsReport> {
-        self.waits.due(self.allowed_ports.range()?, now)
+        self.waits.due(self.range?, now)
     }
 
     /// The ports of this address, and the list of wakers to call.
@@ -195,7 +197,7 @@ impl PoolState {
         let ports = self
             .by_address
             .entry(local)
-            .or_insert_with(|| Ports::new(&self.allowed_ports));
+            .or_insert_with(|| Ports::new(self.range));
         (ports, &mut self.wakes)
     }
 }
@@ -208,7 +210,7 @@ impl PoolState {
     /// Panics unless every port has exactly one place and no request waits beside a free port.
     pub(in crate::passive) fn check(&self) {
         for ports in self.by_address.values() {
-            ports.check(&self.allowed_ports);
+            ports.check(self.range);
         }
     }
 
@@ -219,13 +221,16 @@ impl PoolState {
     pub(in crate::passive) fn usage(&self) -> Usage {
         let sum =
             |count: fn(&Ports) -> usize| -> usize { self.by_address.values().map(count).sum() };
-        let owners = |ports: &Ports| ports.leased.values().map(|port| port.owners.len()).sum();
+        let owners = |ports: &Ports| {
+            let leased = ports.table.leased().values();
+            leased.map(|port| port.owners.len()).sum()
+        };
         Usage {
-            ports: self.allowed_ports.count(),
-            in_use: sum(|ports| ports.leased.len()),
+            ports: self.range.map_or(0, |range| range.count().into()),
+            in_use: sum(|ports| ports.table.leased().len()),
             leases: sum(owners),
-            waiting: sum(|ports| ports.waiting.len()),
-            set_aside: sum(|ports| ports.set_aside.len()),
+            waiting: sum(|ports| ports.queue.waiting().len()),
+            set_aside: sum(|ports| ports.table.set_aside_count()),
         }
     }
 }

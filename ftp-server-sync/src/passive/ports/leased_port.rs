@@ -73,6 +73,19 @@ impl Owner {
     }
 }
 
+#[cfg(test)]
+impl LeasedPort {
+    /// Panics unless there are owners, and each pair of them may share a port.
+    pub(super) fn check(&self) {
+        assert!(!self.owners.is_empty());
+        for (index, owner) in self.owners.iter().enumerate() {
+            let others = self.owners[..index].iter();
+            let mut others = others.map(|other| &other.allowed_peers);
+            assert!(others.all(|other| can_share_port(other, &owner.allowed_peers)));
+        }
+    }
+}
+
 /// Whether both sessions may listen on one port at the same time.
 pub(in crate::passive) fn can_share_port(one: &AllowedPeers, other: &AllowedPeers) -> bool {
     one.can_share_port() && other.can_share_port() && one.peer() != other.peer()

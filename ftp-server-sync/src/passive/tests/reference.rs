@@ -1,5 +1,5 @@
-//! A model of one local address as sets: it says which grants are allowed, and leaves the choice
-//! open.
+//! A model of one local address as sets: it says which ports a request may get, and leaves the
+//! choice open.
 
 use super::*;
 
@@ -9,15 +9,15 @@ pub(super) struct Model {
     pub(super) leased: BTreeMap<u16, BTreeMap<u64, AllowedPeers>>,
     pub(super) set_aside: BTreeMap<u16, Instant>,
     pub(super) waiting: BTreeMap<u64, AllowedPeers>,
-    /// Grants that are assigned to tickets and not taken yet.
-    pub(super) assigned: BTreeMap<u64, Grant>,
+    /// Ports that are assigned to tickets and not taken yet.
+    pub(super) assigned: BTreeMap<u64, u16>,
 }
 
 impl Model {
     /// Whether this port could be granted to a client beside its owners.
     pub(super) fn may_get(
         &self,
-        allowed_ports: &AllowedPorts,
+        range: Option<PortRange>,
         port: u16,
         allowed_peers: &AllowedPeers,
     ) -> bool {
@@ -27,26 +27,22 @@ impl Model {
                 && allowed_peers.can_share_port()
                 && owner.peer() != allowed_peers.peer()
         };
-        allowed_ports.contains(port)
+        range.is_some_and(|range| range.contains(port))
             && !self.set_aside.contains_key(&port)
             && owners.all(|(_, owner)| can_share(owner))
     }
 
-    /// Whether a request with this id must get a grant.
+    /// Whether a request with this id must get a port.
     pub(super) fn must_get(
         &self,
-        allowed_ports: &AllowedPorts,
+        range: Option<PortRange>,
         id: u64,
         allowed_peers: &AllowedPeers,
     ) -> bool {
-        let Some(range) = allowed_ports.range() else {
-            return true;
-        };
+        let mut ports = range.into_iter().flat_map(PortRange::ports);
         let mut before = self.waiting.range(..id);
         before.all(|(_, other)| other.can_share_port())
-            && range
-                .ports()
-                .any(|port| self.may_get(allowed_ports, port, allowed_peers))
+            && ports.any(|port| self.may_get(range, port, allowed_peers))
     }
 
     pub(super) fn retry_due(&mut self, now: Instant) {
@@ -63,18 +59,13 @@ impl Model {
         owners.is_some_and(|owners| owners.contains_key(&id))
     }
 
-    pub(super) fn is_in_force(&self, allowed_ports: &AllowedPorts, id: u64, grant: Grant) -> bool {
-        match grant {
-            Grant::Any => allowed_ports.is_any(),
-            Grant::Port(port) => self.owns(id, port) && allowed_ports.permits(port),
-        }
+    pub(super) fn is_in_force(&self, range: Option<PortRange>, id: u64, port: u16) -> bool {
+        self.owns(id, port) && range.is_some_and(|range| range.contains(port))
     }
 
     /// Changes nothing if this request is no longer an owner.
-    pub(super) fn end(&mut self, id: u64, grant: Grant) {
-        if let Grant::Port(port) = grant
-            && let Some(owners) = self.leased.get_mut(&port)
-        {
+    pub(super) fn end(&mut self, id: u64, port: u16) {
+        if let Some(owners) = self.leased.get_mut(&port) {
             owners.remove(&id);
             if owners.is_empty() {
                 self.leased.remove(&port);
@@ -82,19 +73,16 @@ impl Model {
         }
     }
 
-    /// Takes back assigned grants; their requests wait again at their places.
+    /// Takes back assigned ports; their requests wait again at their places.
     pub(super) fn withdraw(
         &mut self,
-        is_withdrawn: impl Fn(Grant) -> bool,
+        is_withdrawn: impl Fn(u16) -> bool,
         allowed_peers: impl Fn(u64) -> AllowedPeers,
     ) {
         let assigned = self.assigned.clone();
-        for (id, grant) in assigned
-            .into_iter()
-            .filter(|(_, grant)| is_withdrawn(*grant))
-        {
+        for (id, port) in assigned.into_iter().filter(|(_, port)| is_withdrawn(*port)) {
             self.assigned.remove(&id);
-            self.end(id, grant);
+            self.end(id, port);
             self.waiting.insert(id, allowed_peers(id));
         }
     }

@@ -55,17 +55,15 @@ fn different_addresses_share_a_port_and_one_address_waits() {
     assert_eq!(ports, [FIRST; 3]);
     assert_eq!((pool.usage().in_use, pool.usage().leases), (1, 3));
 
-    let mut again = queued(ask(3, 1));
+    let again = queued(ask(3, 1));
     let next = queued(ask(4, 1));
     drop(second);
-    assert!(
-        again.take(now).is_none(),
-        "another client's end does not help"
-    );
+    // Another client's end does not help.
+    let again = queued(again.take(now));
     drop(first);
     assert!(sleepers[3].woken());
     assert!(!sleepers[4].woken());
-    let again = again.take(now).unwrap();
+    let again = granted(again.take(now));
     assert_eq!(port_of(&again), FIRST);
     drop((again, next, third));
     assert_eq!((pool.usage().in_use, pool.usage().leases), (0, 0));
@@ -90,20 +88,20 @@ fn a_session_that_allows_any_peer_does_not_share_its_port() {
     };
     let shared = granted(ask(&owner, peer(1))).bind(now).unwrap();
     let other = granted(ask(&owner, peer(2)));
-    let mut waiting = queued(ask(&exclusive, AllowedPeers::any(address(3))));
+    let waiting = queued(ask(&exclusive, AllowedPeers::any(address(3))));
     assert!(owner.woken());
     assert!(shared.yield_deadline().is_some());
     // Else others could go on sharing, and the waiting request would never get the port.
-    let mut newcomer = queued(ask(&late, peer(4)));
+    let newcomer = queued(ask(&late, peer(4)));
     drop(shared);
-    assert!(waiting.take(now).is_none());
+    let waiting = queued(waiting.take(now));
     drop(other);
     assert!(exclusive.woken());
-    let alone = waiting.take(now).unwrap();
-    assert!(newcomer.take(now).is_none());
+    let alone = granted(waiting.take(now));
+    let newcomer = queued(newcomer.take(now));
     drop(alone);
     assert!(late.woken());
-    assert!(newcomer.take(now).is_some());
+    drop(granted(newcomer.take(now)));
 }
 
 #[test]
@@ -272,23 +270,21 @@ fn a_session_that_may_not_listen_gets_no_connection() {
 #[test]
 fn a_port_on_which_a_session_listens_is_not_set_aside() {
     let (sleeper, now) = (Sleeper::new(), Instant::now());
-    let mut state = PoolState::new(AllowedPorts::new(Some(range(FIRST..=FIRST))));
+    let mut state = PoolState::new(Some(range(FIRST..=FIRST)));
     let mut ask = |who| {
         let (id, waker) = (state.next_id(), sleeper.waker.clone());
         let mut request = Request::new(local(1), peer(who), waker, id, now);
-        let grant = state.request(&mut request, now);
-        assert_eq!(grant, Some(Grant::Port(FIRST)));
+        let answer = state.request(&mut request, now);
+        assert_eq!(answer, Answer::Granted(FIRST));
         request
     };
     let [slow, quick] = [ask(1), ask(2)];
-    let grant = Grant::Port(FIRST);
-    let listener = state.listener(&quick, grant).unwrap();
-    state.bound(&quick, grant, FIRST, &listener, now).unwrap();
+    state.bound(&quick, FIRST, now).unwrap();
     assert!(!state.set_aside(&slow, FIRST, now + seconds(10)));
     let usage = state.usage();
     assert_eq!((usage.in_use, usage.leases, usage.set_aside), (1, 1, 0));
     let mut again = slow.clone();
-    assert_eq!(state.request(&mut again, now), Some(grant));
+    assert_eq!(state.request(&mut again, now), Answer::Granted(FIRST));
 }
 
 #[test]
