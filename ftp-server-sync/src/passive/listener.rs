@@ -167,7 +167,8 @@ impl PassiveListener {
     }
 
     /// The next connection to the port, if there is one: this session's own, also when another
-    /// session has accepted it, or that of another client.
+    /// session has accepted it, or that of another client. The session goes on listening after its
+    /// first connection, and gets all further ones.
     ///
     /// # Errors
     ///

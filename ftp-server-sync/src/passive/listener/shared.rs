@@ -5,6 +5,7 @@
 //! while the socket is opened, accepted from and closed, so that no session ever sees it half open,
 //! and that a connection is always either in the kernel's queue or with its session.
 
+use std::collections::VecDeque;
 use std::io::{self, ErrorKind};
 use std::net::SocketAddr;
 use std::os::fd::{AsRawFd, RawFd};
@@ -30,13 +31,14 @@ struct State {
     sessions: Vec<ListeningSession>,
 }
 
-/// A session that listens, and its connection if another session has accepted it.
+/// A session that listens, and its connections that other sessions have accepted.
 #[derive(Debug)]
 struct ListeningSession {
     id: u64,
     allowed_peers: AllowedPeers,
     waker: Arc<Waker>,
-    handed_over: Option<(TcpStream, SocketAddr)>,
+    /// In the order in which they were accepted, at most [`HANDED_OVER_MAX`].
+    handed_over: VecDeque<(TcpStream, SocketAddr)>,
 }
 
 /// A connection to a passive port, and which session it is for.
@@ -74,7 +76,7 @@ impl SharedListener {
             id: request.id,
             allowed_peers: request.allowed_peers.clone(),
             waker: request.waker.clone(),
-            handed_over: None,
+            handed_over: VecDeque::new(),
         });
         drop(state);
         wakers.iter().for_each(wake);
@@ -90,7 +92,7 @@ impl SharedListener {
         }
     }
 
-    /// The next connection, if there is one.
+    /// The next connection, if there is one. A session may get several, and goes on listening.
     pub(in crate::passive) fn accept(
         &self,
         request: &Request,
@@ -124,13 +126,13 @@ impl SharedListener {
 }
 
 impl State {
-    /// The connection that another session has accepted for this one.
+    /// The next connection that another session has accepted for this one.
     fn take(&mut self, id: u64) -> Option<(TcpStream, SocketAddr)> {
         let mut sessions = self.sessions.iter_mut();
         sessions
             .find(|session| session.id == id)?
             .handed_over
-            .take()
+            .pop_front()
     }
 
     fn accept(&self) -> io::Result<Option<(TcpStream, SocketAddr)>> {
@@ -150,17 +152,17 @@ impl State {
     }
 
     /// Gives the connection to the session that allows its address, and returns that session's
-    /// waker. A session that has a connection already gets no second one.
+    /// waker. A session that does not accept its connections gets a few and no more.
     fn hand_over(&mut self, stream: TcpStream, from: SocketAddr) -> Option<Arc<Waker>> {
         let mut sessions = self.sessions.iter_mut();
         let is_for = |session: &&mut ListeningSession| {
             session.allowed_peers.judge(from.ip()) == PeerVerdict::Client
         };
         let session = sessions.find(is_for)?;
-        if session.handed_over.is_some() {
+        if session.handed_over.len() >= HANDED_OVER_MAX {
             return None;
         }
-        session.handed_over = Some((stream, from));
+        session.handed_over.push_back((stream, from));
         Some(session.waker.clone())
     }
 }
@@ -173,3 +175,7 @@ fn wake(waker: &Arc<Waker>) {
         debug!("cannot wake a session about its data connection: {error}");
     }
 }
+
+/// Connections that wait for their session outside the kernel's queue. A session that waits for its
+/// client accepts them at once; one that does not must not use up descriptors.
+const HANDED_OVER_MAX: usize = 4;
