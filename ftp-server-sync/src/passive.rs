@@ -12,10 +12,13 @@ mod listener;
 mod pool;
 mod ports;
 mod request;
+mod sharing;
 
 pub(crate) use lease::Ticket;
 pub(crate) use listener::{IncomingConnection, PassiveListener};
 pub(crate) use pool::{OpenOutcome, PassivePool};
+pub(crate) use ports::LeaseEnd;
+pub(crate) use sharing::Requester;
 
 #[cfg(test)]
 mod tests;

@@ -11,7 +11,7 @@ use mio::{Interest, Registry, Token};
 
 use super::stream::Stream;
 use crate::net::socket;
-use crate::passive::{IncomingConnection, PassiveListener, Ticket};
+use crate::passive::{IncomingConnection, LeaseEnd, PassiveListener, Ticket};
 use crate::tls::TlsStream;
 
 /// What is ready for the next transfer.
@@ -78,6 +78,11 @@ impl DataListener {
         self.listener.yield_deadline()
     }
 
+    /// Closes the listener for other sessions, although the client may still connect.
+    pub(crate) fn give_up(self) {
+        self.listener.close(LeaseEnd::GivenUp);
+    }
+
     /// Accepts the client's connection if it is there. Connections of other sessions' clients are
     /// handed to those sessions, all others are closed, and the listener stays open for the
     /// client. One turn accepts a bounded number: the control connection and the timers come in
@@ -86,7 +91,7 @@ impl DataListener {
         for _ in 0..ACCEPTS_PER_TURN_MAX {
             match self.listener.accept()? {
                 Some(IncomingConnection::Own(stream, peer)) => {
-                    self.listener.close_connected();
+                    self.listener.close(LeaseEnd::Connected);
                     return Ok(AcceptOutcome::Connected(DataStream::new(stream, peer.ip())));
                 }
                 Some(IncomingConnection::HandedOver(address)) => {

@@ -152,6 +152,15 @@ impl Transfer {
         }
     }
 
+    /// The same, which the transfer loses.
+    pub(crate) fn take_listener(&mut self) -> Option<DataListener> {
+        self.listener()?;
+        match std::mem::replace(&mut self.connection, TransferConnection::NotStarted) {
+            TransferConnection::Accepting(listener) => Some(listener),
+            _ => None,
+        }
+    }
+
     /// The poll has reported an event on the data connection.
     pub(crate) fn on_event(&mut self) {
         if let TransferConnection::Connecting(stream)

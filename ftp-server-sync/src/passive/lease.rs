@@ -17,7 +17,10 @@ pub(crate) struct Lease {
     pub(super) shared: Arc<SharedState>,
     pub(super) request: Request,
     pub(super) port: u16,
-    pub(super) end: LeaseEnd,
+    /// How it ends when it is dropped; `None` until the port is announced.
+    pub(super) end: Option<LeaseEnd>,
+    /// When it ends, if not when it is dropped.
+    pub(super) ends_at: Option<Instant>,
     /// Nothing is to be released any more.
     has_ended: bool,
 }
@@ -51,7 +54,8 @@ impl RequestOutcome {
                 shared,
                 request,
                 port,
-                end: LeaseEnd::NotAnnounced,
+                end: None,
+                ends_at: None,
                 has_ended: false,
             }),
             Answer::Queued => Self::Queued(Ticket {
@@ -106,16 +110,18 @@ impl Lease {
 impl Drop for Lease {
     fn drop(&mut self) {
         if !self.has_ended {
-            self.shared.update(Instant::now(), |state| {
-                state.end_lease(&self.request, self.port, self.end);
+            let now = self.ends_at.unwrap_or_else(Instant::now);
+            self.shared.update(now, |state| {
+                state.end_lease(&self.request, self.port, self.end, now);
             });
         }
     }
 }
 
 impl Ticket {
-    /// The lease, once a port is assigned to this ticket; until then, the ticket again. Ports of
-    /// other programs are also retried here, so a session should call this every second or so
+    /// The lease, once a port is assigned to this ticket; until then, the ticket again. Here the
+    /// pool also finds out that time has passed: ports of other programs are tried again, and ports
+    /// that were kept out are available again. So a session should call this every second or so
     /// even when its waker was not called.
     pub(super) fn take(mut self, now: Instant) -> RequestOutcome {
         let answer = self

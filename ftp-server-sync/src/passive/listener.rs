@@ -115,7 +115,7 @@ impl Lease {
             listener.leave(&self.request);
             return Err(BindError::Withdrawn(self.exchange(now).into()));
         };
-        self.end = LeaseEnd::NotConnected;
+        self.end = Some(LeaseEnd::NotConnected);
         Ok(PassiveListener {
             registration: None,
             listener,
@@ -204,12 +204,16 @@ impl PassiveListener {
         self.port
     }
 
-    /// Closes the listener after the client has connected; the socket stays open while other
-    /// sessions listen on it. If the listener is dropped instead, this client may still connect
-    /// to the port late, so it gets that port again only when no other one is available.
-    pub(crate) fn close_connected(mut self) {
+    /// Stops listening for this session. The socket stays open while other sessions listen on it.
+    /// Dropping the listener is [`LeaseEnd::NotConnected`].
+    pub(crate) fn close(self, end: LeaseEnd) {
+        self.close_at(end, Instant::now());
+    }
+
+    pub(super) fn close_at(mut self, end: LeaseEnd, now: Instant) {
         if let Right::Lease(lease) = &mut self.right {
-            lease.end = LeaseEnd::Connected;
+            lease.end = Some(end);
+            lease.ends_at = Some(now);
         }
     }
 

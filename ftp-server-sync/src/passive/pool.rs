@@ -9,12 +9,12 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Instant;
 
-use ftp_proto::AllowedPeers;
 use mio::Waker;
 
 use super::lease::{RequestOutcome, Ticket};
 use super::listener::{BindError, PassiveListener};
 use super::request::Request;
+use super::sharing::Requester;
 use crate::net::port_range::PortRange;
 
 pub(super) use lock::SharedState;
@@ -24,9 +24,11 @@ pub(super) use state::{PoolState, Usage};
 /// The ports that passive listeners may use, shared by all sessions. Cloning shares them.
 ///
 /// The key of a port is (local address, port): each local address has the whole range to itself.
-/// When no port is free, clients with different addresses share one, since the address of a
-/// connection shows which session it is for; sessions of one address never do. The range may change
-/// at any time; a port that has been announced by then stays open.
+/// When no port is free, clients that are far apart share one, since the address of a connection
+/// shows which session it is for; neighbours take turns ([`can_share_port`]). The range may change at
+/// any time; a port that has been announced by then stays open.
+///
+/// [`can_share_port`]: super::sharing::can_share_port
 #[derive(Clone, Debug)]
 pub(crate) struct PassivePool {
     pub(super) shared: Arc<SharedState>,
@@ -73,13 +75,13 @@ impl PassivePool {
     pub(super) fn request(
         &self,
         local: SocketAddr,
-        allowed_peers: AllowedPeers,
+        requester: Requester,
         waker: Arc<Waker>,
         now: Instant,
     ) -> RequestOutcome {
         let (request, answer) = self.shared.update(now, |state| {
             let id = state.next_id();
-            let mut request = Request::new(local, allowed_peers, waker, id, now);
+            let mut request = Request::new(local, requester, waker, id, now);
             let answer = state.request(&mut request, now);
             (request, answer)
         });
@@ -95,18 +97,41 @@ impl PassivePool {
     pub(crate) fn open(
         &self,
         local: SocketAddr,
-        allowed_peers: AllowedPeers,
+        requester: Requester,
         waker: Arc<Waker>,
         now: Instant,
     ) -> io::Result<OpenOutcome> {
-        let outcome = self.request(local, allowed_peers, waker, now);
+        let outcome = self.request(local, requester, waker, now);
         bind_first(&self.shared, outcome, now)
+    }
+
+    /// For a session to hold until its end: then the ports that it gave up are available to all.
+    pub(crate) fn end_guard(&self, session: u64) -> EndGuard {
+        EndGuard {
+            shared: self.shared.clone(),
+            session,
+        }
     }
 
     #[cfg(test)]
     /// How many ports there are, how many are in use, and how many requests wait.
     pub(crate) fn usage(&self) -> Usage {
         self.shared.read(PoolState::usage)
+    }
+}
+
+/// Drop it when the session ends.
+#[derive(Debug)]
+#[must_use = "the session ends when it is dropped"]
+pub(crate) struct EndGuard {
+    shared: Arc<SharedState>,
+    session: u64,
+}
+
+impl Drop for EndGuard {
+    fn drop(&mut self) {
+        let now = Instant::now();
+        self.shared.update(now, |state| state.forget(self.session));
     }
 }
 

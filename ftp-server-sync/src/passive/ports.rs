@@ -3,50 +3,58 @@
 //! Which ports there are, who waits, and what is remembered about clients that did not connect are
 //! one file each. This one decides which request gets which port.
 
+mod kept_out;
 mod leased_port;
 mod queue;
 mod table;
 mod unused;
 
-use std::collections::HashSet;
-use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Instant;
 
-use ftp_proto::AllowedPeers;
 use mio::Waker;
 
 use super::listener::SharedListener;
 use super::request::Request;
+use super::sharing::{Requester, RequesterSet};
 use crate::net::port_range::PortRange;
+use kept_out::KeptOut;
 use queue::Queue;
 use table::PortTable;
 use unused::RecentlyUnused;
 
+#[cfg(test)]
+pub(super) use kept_out::KEPT_OUT_FOR;
 pub(super) use table::BoundPort;
 
 /// The ports of one local address.
 ///
 /// No request waits while a port is free or it can share a leased one, unless an earlier request
-/// needs a port of its own. Without a range, requests wait until their sessions ask again.
+/// waits with which it cannot share a port. Without a range, requests wait until their sessions ask
+/// again.
 #[derive(Debug)]
 pub(super) struct Ports {
     pub(super) table: PortTable,
     pub(super) queue: Queue,
     recently_unused: RecentlyUnused,
+    kept_out: KeptOut,
     /// Some owners may have the mark that others wait for their ports.
     owners_notified: bool,
 }
 
-/// How a lease ended. It decides which request gets the port next.
+/// How a session stops listening on a port that was announced. It decides which request gets the
+/// port next.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum LeaseEnd {
-    /// The port was not announced.
-    NotAnnounced,
-    /// The port was announced, and the client did not connect: it still may.
-    NotConnected,
-    /// The client connected.
+pub(crate) enum LeaseEnd {
+    /// The client has connected.
     Connected,
+    /// The client has not connected and will not: its session has ended, or asks for another port.
+    /// Any other session may have the port at once. Another session of this client gets it only
+    /// when no other one is available.
+    NotConnected,
+    /// Others needed the port. The session lives on, and its client may still connect: for a while,
+    /// no session gets the port that could not have shared it.
+    GivenUp,
 }
 
 impl Ports {
@@ -55,12 +63,14 @@ impl Ports {
             table: PortTable::new(range),
             queue: Queue::default(),
             recently_unused: RecentlyUnused::default(),
+            kept_out: KeptOut::default(),
             owners_notified: false,
         }
     }
 
-    pub(super) fn is_idle(&self) -> bool {
-        self.table.is_idle() && self.queue.is_empty()
+    /// Whether nothing would be lost with it but the order of the ports.
+    pub(super) fn is_idle(&self, now: Instant) -> bool {
+        self.table.is_idle() && self.queue.is_empty() && self.kept_out.is_over(now)
     }
 
     /// Uses other ports from now on. Leased ports stay with their owners. A port that is assigned
@@ -74,7 +84,9 @@ impl Ports {
     ) {
         self.withdraw(|port| !range.is_some_and(|range| range.contains(port)));
         self.table.set_range(range);
-        self.table.retry_due(now);
+        let contains = |port| self.table.contains(port);
+        self.kept_out.set_range(contains, self.table.kept_out_max());
+        self.pass_time(now);
         self.serve(u64::MAX, wakes);
         if range.is_none() {
             // They need not wait any longer: each opens a listener of its own.
@@ -90,11 +102,12 @@ impl Ports {
         now: Instant,
         wakes: &mut Vec<Arc<Waker>>,
     ) -> Option<u16> {
-        self.table.retry_due(now);
+        self.kept_out.forget(request.requester.session);
+        self.pass_time(now);
         // A repeated request may be older than waiting ones: only older requests are served before
         // it.
         self.serve(request.id, wakes);
-        let port = if self.queue.is_behind_exclusive_request(request) {
+        let port = if self.queue.must_wait(request) {
             None
         } else {
             self.grant(request)
@@ -114,7 +127,7 @@ impl Ports {
         now: Instant,
         wakes: &mut Vec<Arc<Waker>>,
     ) -> Option<u16> {
-        self.table.retry_due(now);
+        self.pass_time(now);
         self.serve(u64::MAX, wakes);
         self.queue.take(id)
     }
@@ -164,31 +177,59 @@ impl Ports {
         self.serve(u64::MAX, wakes);
     }
 
-    /// Remembers the ports that a client did not connect to.
-    pub(super) fn record_end(&mut self, peer: IpAddr, port: u16, end: LeaseEnd) {
+    /// Ends the lease of a port that was announced.
+    pub(super) fn end(
+        &mut self,
+        request: &Request,
+        port: u16,
+        end: LeaseEnd,
+        now: Instant,
+        wakes: &mut Vec<Arc<Waker>>,
+    ) {
+        let client = request.requester.address();
         match end {
-            LeaseEnd::NotAnnounced => {}
-            LeaseEnd::NotConnected => self.recently_unused.insert(peer, port),
-            LeaseEnd::Connected => self.recently_unused.remove(peer, port),
+            LeaseEnd::Connected => self.recently_unused.remove(client, port),
+            LeaseEnd::NotConnected | LeaseEnd::GivenUp => self.recently_unused.insert(client, port),
+        }
+        if end == LeaseEnd::GivenUp && self.table.contains(port) {
+            let ports_max = self.table.kept_out_max();
+            self.kept_out
+                .insert(port, &request.requester, now, ports_max);
+        }
+        self.release(request.id, port, wakes);
+    }
+
+    /// The session has ended: its client connects to no port any more.
+    pub(super) fn forget(&mut self, session: u64, wakes: &mut Vec<Arc<Waker>>) {
+        if self.kept_out.forget(session) {
+            self.serve(u64::MAX, wakes);
         }
     }
 
+    /// Makes ports available whose time is over.
+    fn pass_time(&mut self, now: Instant) {
+        self.table.retry_due(now);
+        self.kept_out.expire(now);
+    }
+
     fn grant(&mut self, request: &Request) -> Option<u16> {
-        let port = self.choose_port(&request.allowed_peers)?;
+        let port = self.choose_port(&request.requester)?;
         self.table.lease(port, request);
         Some(port)
     }
 
-    /// The best port for this client: the least recently used free one, else one to share with few
-    /// others. Ports that the client was sent to and did not connect to come last, the oldest
+    /// The best port for this session: the least recently used free one, else one to share with few
+    /// others. Ports that its client was sent to and did not connect to come last, the oldest
     /// of them first.
-    fn choose_port(&self, allowed_peers: &AllowedPeers) -> Option<u16> {
-        let unused = self.recently_unused.of(allowed_peers.peer());
-        let is_good = |port: &u16| !unused.contains(port);
+    fn choose_port(&self, requester: &Requester) -> Option<u16> {
+        let kept_out = self.kept_out.ports_for(requester);
+        let mut unused = self.recently_unused.of(requester.address());
+        unused.retain(|port| !kept_out.contains(port));
+        let is_good = |port: &u16| !unused.contains(port) && !kept_out.contains(port);
         if let Some(port) = self.table.free().find(is_good) {
             return Some(port);
         }
-        let shareable = self.table.shareable(allowed_peers);
+        let shareable = self.table.shareable(requester);
         let is_available =
             |port: &u16| shareable.contains(port) || self.table.free().any(|free| free == *port);
         let port = shareable.iter().copied().find(is_good);
@@ -197,33 +238,24 @@ impl Ports {
 
     /// Assigns available ports to waiting requests, oldest first, up to the request with this id.
     fn serve(&mut self, before: u64, wakes: &mut Vec<Arc<Waker>>) {
-        let mut without_port = HashSet::new();
+        // The earlier ones that go on waiting: see `Queue::must_wait`.
+        let mut earlier = RequesterSet::default();
         let mut index = 0;
         while let Some(next) = self.queue.waiting().get(index)
             && next.id < before
         {
-            let (peer, can_share_port) = (
-                next.allowed_peers.peer(),
-                next.allowed_peers.can_share_port(),
-            );
-            // No port was found for another session of this client: there is none for this one
-            // either.
-            if can_share_port && without_port.contains(&peer) {
+            let port = if earlier.can_all_share_port(&next.requester) {
+                self.choose_port(&next.requester)
+            } else {
+                None
+            };
+            if let Some(port) = port {
+                self.table.lease(port, next);
+                wakes.push(next.waker.clone());
+                self.queue.assign(index, port);
+            } else {
+                earlier.insert(&next.requester);
                 index += 1;
-                continue;
-            }
-            let request = next.clone();
-            match self.grant(&request) {
-                Some(port) => {
-                    self.queue.assign(index, port);
-                    wakes.push(request.waker);
-                }
-                // See `is_behind_exclusive_request`.
-                None if !can_share_port => break,
-                None => {
-                    without_port.insert(peer);
-                    index += 1;
-                }
             }
         }
         self.notify_owners(wakes);
@@ -243,16 +275,17 @@ impl Ports {
             return;
         }
         self.owners_notified = !waiting.is_empty();
-        let for_itself = |waiting: &Request| !waiting.allowed_peers.can_share_port();
-        let exclusive = waiting.iter().any(for_itself);
-        let peers = waiting.iter().map(|waiting| waiting.allowed_peers.peer());
-        let peers: HashSet<IpAddr> = peers.collect();
-        for (port, leased_port) in self.table.leased() {
-            let helps = self.table.contains(*port) && !peers.is_empty();
+        let all = RequesterSet::of(waiting.iter().map(|request| &request.requester));
+        for (&port, leased_port) in self.table.leased() {
+            let helps = self.table.contains(port);
+            // Without its owners, the port would still be kept from some of them.
+            let others = self.kept_out.contains(port).then(|| {
+                let waiting = waiting.iter().map(|request| &request.requester);
+                RequesterSet::of(waiting.filter(|one| !self.kept_out.is_kept_from(one, port)))
+            });
+            let waiting = others.as_ref().unwrap_or(&all);
             for owner in &leased_port.owners {
-                let in_the_way = exclusive
-                    || !owner.allowed_peers.can_share_port()
-                    || peers.contains(&owner.allowed_peers.peer());
+                let in_the_way = !waiting.can_all_share_port(&owner.requester);
                 wakes.extend(owner.set_must_yield(helps && in_the_way));
             }
         }
@@ -261,14 +294,20 @@ impl Ports {
 
 #[cfg(test)]
 impl Ports {
+    /// The ports that were given up and are kept out, and by which sessions, oldest first.
+    pub(super) fn kept_out(&self) -> Vec<(u16, u64)> {
+        self.kept_out.sessions()
+    }
+
     /// Panics unless every port has exactly one place and no request waits beside a free port.
     pub(super) fn check(&self, range: Option<PortRange>) {
         self.table.check(range);
         self.queue.check();
+        let contains = |port| self.table.contains(port);
+        self.kept_out.check(contains, self.table.kept_out_max());
         for waiting in self.queue.waiting() {
             assert!(
-                self.choose_port(&waiting.allowed_peers).is_none()
-                    || self.queue.is_behind_exclusive_request(waiting)
+                self.choose_port(&waiting.requester).is_none() || self.queue.must_wait(waiting)
             );
         }
         for (id, port) in self.queue.assigned() {
@@ -277,13 +316,14 @@ impl Ports {
     }
 
     /// Whether this client failed to connect, before, to every port that it could be granted.
-    pub(super) fn all_others_are_recently_unused(&self, allowed_peers: &AllowedPeers) -> bool {
-        let shareable = self.table.shareable(allowed_peers);
-        let mut available = self.table.free().chain(shareable);
-        available.all(|port| self.is_recently_unused(allowed_peers.peer(), port))
+    pub(super) fn all_others_are_recently_unused(&self, requester: &Requester) -> bool {
+        let shareable = self.table.shareable(requester);
+        let available = self.table.free().chain(shareable);
+        let mut available = available.filter(|port| !self.kept_out.is_kept_from(requester, *port));
+        available.all(|port| self.is_recently_unused(requester.address(), port))
     }
 
-    pub(super) fn is_recently_unused(&self, peer: IpAddr, port: u16) -> bool {
+    pub(super) fn is_recently_unused(&self, peer: std::net::IpAddr, port: u16) -> bool {
         self.recently_unused.of(peer).contains(&port)
     }
 }

@@ -4,15 +4,17 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Instant;
 
-use ftp_proto::{AllowedPeers, canonical};
+use ftp_proto::canonical;
 use mio::Waker;
+
+use super::sharing::Requester;
 
 /// A request for a port. It keeps its id, and so its place in the queue, when it is tried again.
 #[derive(Clone, Debug)]
 pub(super) struct Request {
     /// The address to listen on, canonical, without port and flow label but with its scope.
     pub(super) local: SocketAddr,
-    pub(super) allowed_peers: AllowedPeers,
+    pub(super) requester: Requester,
     pub(super) waker: Arc<Waker>,
     /// Later requests have larger ids.
     pub(super) id: u64,
@@ -37,14 +39,14 @@ impl Request {
     /// that address is ignored. [`PoolState::next_id`](super::pool::PoolState::next_id) makes ids.
     pub(super) fn new(
         local: SocketAddr,
-        allowed_peers: AllowedPeers,
+        requester: Requester,
         waker: Arc<Waker>,
         id: u64,
         now: Instant,
     ) -> Self {
         Self {
             local: listening_address(local),
-            allowed_peers,
+            requester,
             waker,
             id,
             since: now,

@@ -6,6 +6,7 @@
 mod change;
 mod load;
 mod model;
+mod neighbours;
 mod reference;
 mod sharing;
 
@@ -14,7 +15,7 @@ use std::io;
 use std::net::{IpAddr, SocketAddr, TcpListener as StdListener, TcpStream};
 use std::ops::RangeInclusive;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -24,6 +25,7 @@ use mio::{Events, Poll, Token, Waker};
 use super::lease::{Lease, RETRY_AFTER, RequestOutcome};
 use super::listener::BindError;
 use super::pool::{PoolState, Usage};
+use super::ports::KEPT_OUT_FOR;
 use super::request::{Answer, Request};
 use super::*;
 use crate::net::port_range::PortRange;
@@ -88,12 +90,24 @@ fn local(last: u8) -> SocketAddr {
     SocketAddr::from(([127, 83, 0, last], 21))
 }
 
-fn address(last: u8) -> IpAddr {
-    IpAddr::from([192, 0, 2, last])
+/// The addresses of different clients are far apart.
+fn address(client: u8) -> IpAddr {
+    IpAddr::from([192, 0, client, 1])
 }
 
-fn peer(last: u8) -> AllowedPeers {
-    AllowedPeers::only(address(last))
+/// A new session of this client.
+fn peer(client: u8) -> Requester {
+    requester(AllowedPeers::only(address(client)))
+}
+
+/// A new session that accepts these connections.
+fn requester(allowed_peers: AllowedPeers) -> Requester {
+    static LAST: AtomicU64 = AtomicU64::new(0);
+    Requester {
+        session: LAST.fetch_add(1, Ordering::Relaxed) + 1,
+        allowed_peers,
+        is_local: false,
+    }
 }
 
 /// The range of these ports.
@@ -225,12 +239,12 @@ fn a_client_gets_a_port_that_it_did_not_connect_to_last() {
     for _ in 0..6 {
         let listener = ask(1).bind(now).unwrap();
         assert_ne!(listener.port(), missed_port);
-        listener.close_connected();
+        listener.close(LeaseEnd::Connected);
     }
     let others: Vec<Lease> = (0..2).map(|_| ask(1)).collect();
     let last = ask(1).bind(now).unwrap();
     assert_eq!(last.port(), missed_port);
-    last.close_connected();
+    last.close(LeaseEnd::Connected);
     drop(others);
 
     // It has connected at last, so the port is like any other again.
@@ -282,7 +296,7 @@ fn a_port_of_another_program_is_skipped_and_used_later() {
     let reopened = opened(ticket.open(now + seconds(20)));
     assert_eq!(reopened.port(), FIRST);
     assert_eq!(pool.usage().set_aside, 0);
-    reopened.close_connected();
+    reopened.close(LeaseEnd::Connected);
     drop(opened(newcomer.open(now + seconds(20))));
 }
 
@@ -303,13 +317,13 @@ fn a_port_is_free_while_its_transfers_run() {
     let (pool, now, sleeper) = (pool(1), Instant::now(), Sleeper::new());
     let mut transfers = Vec::new();
     for _ in 0..3 {
-        let localhost = AllowedPeers::only(IpAddr::from([127, 0, 0, 1]));
+        let localhost = requester(AllowedPeers::only(IpAddr::from([127, 0, 0, 1])));
         let opening = pool.open(local(7), localhost, sleeper.waker.clone(), now);
         let mut listener = opened(opening);
         let address = SocketAddr::new(local(7).ip(), listener.port());
         let client = TcpStream::connect(address).unwrap();
         let server = accepted(&mut listener);
-        listener.close_connected();
+        listener.close(LeaseEnd::Connected);
         assert!(TcpStream::connect(address).is_err());
         transfers.push((client, server));
     }
@@ -355,8 +369,8 @@ fn an_address_of_another_machine_is_an_error() {
 fn ipv6_listens_on_its_own_address() {
     let (pool, now, sleeper) = (pool(1), Instant::now(), Sleeper::new());
     let local: SocketAddr = "[::1]:21".parse().unwrap();
-    let allowed_peers = AllowedPeers::only(local.ip());
-    let mut listener = match pool.open(local, allowed_peers, sleeper.waker.clone(), now) {
+    let localhost = requester(AllowedPeers::only(local.ip()));
+    let mut listener = match pool.open(local, localhost, sleeper.waker.clone(), now) {
         // A machine without IPv6 cannot run this test.
         Err(_) => return,
         opening => opened(opening),
@@ -452,7 +466,7 @@ fn hammer(pool: &PassivePool, taken: &[AtomicBool; 3], thread: u8) {
         thread::yield_now();
         mine.store(false, Ordering::SeqCst);
         if round % 2 == 0 {
-            listener.close_connected();
+            listener.close(LeaseEnd::Connected);
         }
     }
 }

@@ -18,7 +18,7 @@ use crate::data::connection::{DataListener, DataPort};
 use crate::data::pump::Pump;
 use crate::data::transfer::Transfer;
 use crate::logging::clock::unix_seconds;
-use crate::passive::{OpenOutcome, PassiveListener};
+use crate::passive::{OpenOutcome, PassiveListener, Requester};
 
 impl Connection {
     /// Performs `action`. `None` if its outcome comes later, or if it has none.
@@ -94,8 +94,8 @@ impl Connection {
     fn open_passive(&mut self, data: DataId, now: Instant) -> Option<Outcome> {
         self.data = Some(data);
         let local = self.session.endpoints().local();
-        let (allowed_peers, waker) = (self.session.allowed_peers().clone(), self.waker.clone());
-        let opening = self.server.pool.open(local, allowed_peers, waker, now);
+        let (requester, waker) = (self.requester(), self.waker.clone());
+        let opening = self.server.pool.open(local, requester, waker, now);
         match opening {
             Ok(OpenOutcome::Opened(listener)) => Some(self.listening(listener)),
             Ok(OpenOutcome::Queued(ticket)) => {
@@ -104,6 +104,22 @@ impl Connection {
                 None
             }
             Err(error) => Some(self.cannot_listen(&error)),
+        }
+    }
+
+    /// Who asks for a passive port.
+    fn requester(&self) -> Requester {
+        let allowed_peers = self.session.allowed_peers().clone();
+        let client = allowed_peers.peer();
+        let rules = &self.current.config.masquerade;
+        // As for announcements, a router is never local: others may be behind it.
+        let is_local = !client.is_loopback()
+            && !rules.gateways.contains(&client)
+            && (rules.local_networks.iter()).any(|network| network.contains(&client));
+        Requester {
+            session: self.number,
+            allowed_peers,
+            is_local,
         }
     }
 

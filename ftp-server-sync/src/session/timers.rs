@@ -28,9 +28,16 @@ impl Connection {
         }
         self.report_data(DataEvent::Withdrawn);
         // At once, even if the client does not read the replies before the core's action.
-        match self.port {
-            DataPort::Listening(_) => self.port = DataPort::None,
-            _ => self.end_transfer(Err(TransferError::NotConnected), now),
+        match std::mem::replace(&mut self.port, DataPort::None) {
+            DataPort::Listening(listener) => listener.give_up(),
+            other => {
+                self.port = other;
+                let listener = self.transfer.as_mut().and_then(Transfer::take_listener);
+                if let Some(listener) = listener {
+                    listener.give_up();
+                }
+                self.end_transfer(Err(TransferError::NotConnected), now);
+            }
         }
         true
     }

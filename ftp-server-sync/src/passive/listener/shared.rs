@@ -74,7 +74,7 @@ impl SharedListener {
         }
         state.sessions.push(ListeningSession {
             id: request.id,
-            allowed_peers: request.allowed_peers.clone(),
+            allowed_peers: request.requester.allowed_peers.clone(),
             waker: request.waker.clone(),
             handed_over: VecDeque::new(),
         });
@@ -104,7 +104,7 @@ impl SharedListener {
         let Some((stream, address)) = state.accept()? else {
             return Ok(None);
         };
-        if request.allowed_peers.judge(address.ip()) == PeerVerdict::Client {
+        if request.requester.allowed_peers.judge(address.ip()) == PeerVerdict::Client {
             return Ok(Some(IncomingConnection::Own(stream, address)));
         }
         let Some(waker) = state.hand_over(stream, address) else {

@@ -84,7 +84,7 @@ impl PoolState {
         if self.range.is_none() {
             return Answer::NoRange;
         }
-        let (ports, wakes) = self.ports_mut(request.local);
+        let (ports, wakes) = self.ports_mut(request.local, now);
         match ports.request(request, now, wakes) {
             Some(port) => Answer::Granted(port),
             None => Answer::Queued,
@@ -98,7 +98,7 @@ impl PoolState {
         port: u16,
         now: Instant,
     ) -> Answer {
-        let (ports, wakes) = self.ports_mut(request.local);
+        let (ports, wakes) = self.ports_mut(request.local, now);
         if ports.is_in_force(request.id, port) {
             return Answer::Granted(port);
         }
@@ -170,11 +170,28 @@ impl PoolState {
             .is_some_and(|ports| ports.set_aside(request.id, port, until))
     }
 
-    /// Ends a lease. A port without other owners goes to the longest waiting request, or is free.
-    pub(in crate::passive) fn end_lease(&mut self, request: &Request, port: u16, end: LeaseEnd) {
-        if let Some(ports) = self.by_address.get_mut(&request.local) {
-            ports.record_end(request.allowed_peers.peer(), port, end);
-            ports.release(request.id, port, &mut self.wakes);
+    /// Ends a lease; `end` is `None` if the port was not announced. A port without other owners
+    /// goes to the longest waiting request that may have it, or is free.
+    pub(in crate::passive) fn end_lease(
+        &mut self,
+        request: &Request,
+        port: u16,
+        end: Option<LeaseEnd>,
+        now: Instant,
+    ) {
+        let Some(ports) = self.by_address.get_mut(&request.local) else {
+            return;
+        };
+        match end {
+            Some(end) => ports.end(request, port, end, now, &mut self.wakes),
+            None => ports.release(request.id, port, &mut self.wakes),
+        }
+    }
+
+    /// A session has ended.
+    pub(in crate::passive) fn forget(&mut self, session: u64) {
+        for ports in self.by_address.values_mut() {
+            ports.forget(session, &mut self.wakes);
         }
     }
 
@@ -188,11 +205,11 @@ impl PoolState {
     }
 
     /// The ports of this address, and the list of wakers to call.
-    fn ports_mut(&mut self, local: SocketAddr) -> (&mut Ports, &mut Vec<Arc<Waker>>) {
+    fn ports_mut(&mut self, local: SocketAddr, now: Instant) -> (&mut Ports, &mut Vec<Arc<Waker>>) {
         // A host that answers on a whole network (AnyIP) must not use memory for every address for
         // ever.
         if self.by_address.len() >= ADDRESSES_MAX && !self.by_address.contains_key(&local) {
-            self.by_address.retain(|_, ports| !ports.is_idle());
+            self.by_address.retain(|_, ports| !ports.is_idle(now));
         }
         let ports = self
             .by_address

@@ -3,13 +3,13 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use ftp_proto::AllowedPeers;
 use mio::Waker;
 
 use crate::passive::listener::SharedListener;
 use crate::passive::request::Request;
+use crate::passive::sharing::{Requester, can_share_port};
 
-/// A port and its owners: one session, or several whose clients have different addresses.
+/// A port and its owners: one session, or several whose clients are far apart.
 #[derive(Debug, Default)]
 pub(in crate::passive) struct LeasedPort {
     pub(in crate::passive) owners: Vec<Owner>,
@@ -20,7 +20,7 @@ pub(in crate::passive) struct LeasedPort {
 #[derive(Debug)]
 pub(in crate::passive) struct Owner {
     pub(in crate::passive) id: u64,
-    pub(in crate::passive) allowed_peers: AllowedPeers,
+    pub(in crate::passive) requester: Requester,
     waker: Arc<Waker>,
     /// It listens on the port.
     pub(in crate::passive) is_bound: bool,
@@ -31,16 +31,16 @@ pub(in crate::passive) struct Owner {
 
 impl LeasedPort {
     /// Whether one more session may listen on this port.
-    pub(in crate::passive) fn can_add(&self, allowed_peers: &AllowedPeers) -> bool {
+    pub(in crate::passive) fn can_add(&self, requester: &Requester) -> bool {
         self.owners
             .iter()
-            .all(|owner| can_share_port(&owner.allowed_peers, allowed_peers))
+            .all(|owner| can_share_port(&owner.requester, requester))
     }
 
     pub(in crate::passive) fn add(&mut self, request: &Request) {
         self.owners.push(Owner {
             id: request.id,
-            allowed_peers: request.allowed_peers.clone(),
+            requester: request.requester.clone(),
             waker: request.waker.clone(),
             is_bound: false,
             must_yield: Arc::default(),
@@ -80,40 +80,8 @@ impl LeasedPort {
         assert!(!self.owners.is_empty());
         for (index, owner) in self.owners.iter().enumerate() {
             let others = self.owners[..index].iter();
-            let mut others = others.map(|other| &other.allowed_peers);
-            assert!(others.all(|other| can_share_port(other, &owner.allowed_peers)));
+            let mut others = others.map(|other| &other.requester);
+            assert!(others.all(|other| can_share_port(other, &owner.requester)));
         }
-    }
-}
-
-/// Whether both sessions may listen on one port at the same time.
-pub(in crate::passive) fn can_share_port(one: &AllowedPeers, other: &AllowedPeers) -> bool {
-    one.can_share_port() && other.can_share_port() && one.peer() != other.peer()
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use std::net::IpAddr;
-
-    #[test]
-    fn which_sessions_may_share_a_port() {
-        let [one, other] = [ip("192.0.2.7"), ip("192.0.2.8")];
-        let gateways = [ip("172.17.0.1").into()];
-        let only = AllowedPeers::only;
-        assert!(can_share_port(&only(one), &only(other)));
-        assert!(!can_share_port(&only(one), &only(one)));
-        for relaxed in [
-            AllowedPeers::any(other),
-            AllowedPeers::through_gateways(other, &gateways),
-        ] {
-            assert!(!can_share_port(&only(one), &relaxed));
-            assert!(!can_share_port(&relaxed, &only(one)));
-            assert!(!can_share_port(&relaxed, &AllowedPeers::any(one)));
-        }
-    }
-
-    fn ip(text: &str) -> IpAddr {
-        text.parse().unwrap()
     }
 }

@@ -3,6 +3,7 @@
 use std::collections::{HashMap, VecDeque};
 
 use crate::passive::request::Request;
+use crate::passive::sharing::can_share_port;
 
 /// The requests without a port, and those that have one without knowing it yet.
 #[derive(Debug, Default)]
@@ -71,13 +72,13 @@ impl Queue {
         ports
     }
 
-    /// Whether an earlier request waits that needs a port of its own. It would never get one if
-    /// later requests could go on sharing ports.
-    pub(super) fn is_behind_exclusive_request(&self, request: &Request) -> bool {
+    /// Whether an earlier request waits that cannot share a port with this one. It might never get
+    /// one if later requests could go on taking the ports that it could have.
+    pub(super) fn must_wait(&self, request: &Request) -> bool {
         self.waiting
             .iter()
             .take_while(|other| other.id < request.id)
-            .any(|other| !other.allowed_peers.can_share_port())
+            .any(|other| !can_share_port(&other.requester, &request.requester))
     }
 }
 

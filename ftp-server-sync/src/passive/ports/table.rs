@@ -9,13 +9,13 @@ use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 use std::time::Instant;
 
-use ftp_proto::AllowedPeers;
 use ftp_proto::ports::shuffle;
 
 use super::leased_port::LeasedPort;
 use crate::net::port_range::PortRange;
 use crate::passive::listener::SharedListener;
 use crate::passive::request::Request;
+use crate::passive::sharing::Requester;
 
 /// The ports of one local address.
 ///
@@ -91,15 +91,22 @@ impl PortTable {
         self.range.is_some_and(|range| range.contains(port))
     }
 
+    /// How many ports may be kept out: half of them, and one of one. For the clients of a single
+    /// port it is better to wait than to get another one's file.
+    pub(super) fn kept_out_max(&self) -> usize {
+        self.range
+            .map_or(0, |range| usize::from(range.count()).div_ceil(2))
+    }
+
     /// The free ports, least recently used first.
     pub(super) fn free(&self) -> impl Iterator<Item = u16> {
         self.free.iter().copied()
     }
 
-    /// Leased ports that this client can share, those with few owners first.
-    pub(super) fn shareable(&self, allowed_peers: &AllowedPeers) -> Vec<u16> {
+    /// Leased ports that this session can share, those with few owners first.
+    pub(super) fn shareable(&self, requester: &Requester) -> Vec<u16> {
         let is_shareable = |&(&port, leased_port): &(&u16, &LeasedPort)| {
-            self.contains(port) && leased_port.can_add(allowed_peers)
+            self.contains(port) && leased_port.can_add(requester)
         };
         let mut found: Vec<(&u16, &LeasedPort)> = self.leased.iter().filter(is_shareable).collect();
         found.sort_by_key(|(_, leased_port)| leased_port.owners.len());

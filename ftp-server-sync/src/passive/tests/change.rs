@@ -47,7 +47,7 @@ fn listeners_stay_open_and_new_ones_use_the_new_range() {
     }
 
     // A released port outside the range helps no request; one inside it is free once.
-    leaving.close_connected();
+    leaving.close(LeaseEnd::Connected);
     let ticket = still_queued(ticket.open(client.now));
     drop(ticket);
     let port = staying.port();
@@ -246,7 +246,7 @@ fn a_listener_without_a_lease_stays_open_when_a_range_comes() {
     let ticket = still_queued(client.open());
     assert_eq!((pool.usage().in_use, pool.usage().set_aside), (0, 1));
     TcpStream::connect(SocketAddr::new(client.local.ip(), port)).unwrap();
-    listener.close_connected();
+    listener.close(LeaseEnd::Connected);
     let later = client.now + RETRY_AFTER;
     assert_eq!(opened(ticket.open(later)).port(), port);
 }

@@ -5,14 +5,17 @@ use proptest::sample::Index;
 
 use super::reference::Model;
 use super::*;
+use crate::passive::ports::Ports;
+use crate::passive::sharing::can_share_port;
 
 #[derive(Clone, Debug)]
 enum Operation {
     Request {
         local: u8,
-        peer: u8,
-        accepts_any: bool,
+        client: RandomClient,
     },
+    /// A session that gave up its port asks for another one.
+    RequestAgain(Index),
     Take(Index),
     Bind(Index),
     /// The range changes in the middle of it.
@@ -25,17 +28,57 @@ enum Operation {
     DropLease(Index),
     DropListener(Index),
     DropTicket(Index),
+    GiveUp(Index),
+    /// A session ends that gave up its port.
+    EndSession(Index),
     SetRange(Option<PortRange>),
     Pass {
         seconds: u64,
     },
 }
 
+/// Neighbours, clients that are far apart, local ones or not, and those who need a port of their
+/// own.
+#[derive(Clone, Copy, Debug)]
+struct RandomClient {
+    network: u8,
+    last: u8,
+    is_local: bool,
+    accepts_any: bool,
+}
+
+impl RandomClient {
+    fn requester(self) -> Requester {
+        let address = IpAddr::from([192, 0, self.network, self.last]);
+        let allowed_peers = if self.accepts_any {
+            AllowedPeers::any(address)
+        } else {
+            AllowedPeers::only(address)
+        };
+        Requester {
+            is_local: self.is_local,
+            ..requester(allowed_peers)
+        }
+    }
+}
+
+fn client() -> impl Strategy<Value = RandomClient> {
+    let weighted = prop::bool::weighted;
+    (1..=3u8, 1..=2u8, weighted(0.3), weighted(0.15)).prop_map(
+        |(network, last, is_local, accepts_any)| RandomClient {
+            network,
+            last,
+            is_local,
+            accepts_any,
+        },
+    )
+}
+
 fn operation() -> impl Strategy<Value = Operation> {
     let index = any::<Index>;
     prop_oneof![
-        8 => (1..=2u8, 1..=3u8, prop::bool::weighted(0.15))
-            .prop_map(|(local, peer, accepts_any)| Operation::Request { local, peer, accepts_any }),
+        8 => (1..=2u8, client()).prop_map(|(local, client)| Operation::Request { local, client }),
+        3 => index().prop_map(Operation::RequestAgain),
         6 => index().prop_map(Operation::Take),
         6 => index().prop_map(Operation::Bind),
         2 => (index(), range())
@@ -45,8 +88,10 @@ fn operation() -> impl Strategy<Value = Operation> {
         2 => index().prop_map(Operation::DropLease),
         2 => index().prop_map(Operation::DropListener),
         2 => index().prop_map(Operation::DropTicket),
+        4 => index().prop_map(Operation::GiveUp),
+        1 => index().prop_map(Operation::EndSession),
         3 => range().prop_map(Operation::SetRange),
-        2 => (0..12u64).prop_map(|seconds| Operation::Pass { seconds }),
+        2 => (0..20u64).prop_map(|seconds| Operation::Pass { seconds }),
     ]
 }
 
@@ -90,11 +135,14 @@ impl Run {
         let without_deadline = self.owners_without_deadline();
         self.clear_wakes();
         match operation {
-            Operation::Request {
-                local,
-                peer,
-                accepts_any,
-            } => self.request(*local, *peer, *accepts_any),
+            Operation::Request { local, client } => {
+                self.request(super::local(*local), client.requester());
+            }
+            Operation::RequestAgain(index) => {
+                if let Some((local, requester)) = self.owner_before(index) {
+                    self.request(local, requester);
+                }
+            }
             Operation::Take(index) => self.take(index),
             Operation::Bind(lease) => self.bind(lease, None),
             Operation::BindAndSetRange { lease, range } => self.bind(lease, Some(*range)),
@@ -102,7 +150,7 @@ impl Run {
             Operation::Connect(index) => {
                 if let Some(listener) = take_one(&mut self.listeners, index) {
                     self.end(listener.request(), listener.port());
-                    listener.close_connected();
+                    listener.close_at(LeaseEnd::Connected, self.now);
                 }
             }
             Operation::DropLease(index) => {
@@ -116,6 +164,15 @@ impl Run {
                 }
             }
             Operation::DropTicket(index) => self.drop_ticket(index),
+            Operation::GiveUp(index) => self.give_up(index),
+            Operation::EndSession(index) => {
+                if let Some((_, Requester { session, .. })) = self.owner_before(index) {
+                    drop(self.pool.end_guard(session));
+                    for model in self.models.values_mut() {
+                        model.forget(session);
+                    }
+                }
+            }
             Operation::SetRange(range) => self.set_range(*range),
             Operation::Pass { seconds } => self.now += Duration::from_secs(*seconds),
         }
@@ -138,17 +195,10 @@ impl Run {
         without_deadline.map(|owner| owner.request().id).collect()
     }
 
-    fn request(&mut self, local_last: u8, peer_last: u8, accepts_any: bool) {
+    fn request(&mut self, local: SocketAddr, requester: Requester) {
         let sleeper = Sleeper::new();
         let waker = sleeper.waker.clone();
-        let allowed_peers = if accepts_any {
-            AllowedPeers::any(address(peer_last))
-        } else {
-            peer(peer_last)
-        };
-        let outcome = self
-            .pool
-            .request(local(local_last), allowed_peers, waker, self.now);
+        let outcome = self.pool.request(local, requester, waker, self.now);
         let id = request(&outcome).id;
         assert!(self.sleepers.insert(id, sleeper).is_none());
         self.expect(outcome);
@@ -159,10 +209,10 @@ impl Run {
         let Request {
             local,
             id,
-            ref allowed_peers,
+            ref requester,
             ..
         } = *request(&outcome);
-        let allowed_peers = allowed_peers.clone();
+        let requester = requester.clone();
         let range = self.range;
         if range.is_none() {
             assert!(matches!(outcome, RequestOutcome::NoRange(_)));
@@ -170,25 +220,24 @@ impl Run {
         }
         // Older requests may have been served first.
         let now = self.now;
-        self.model(local).retry_due(now);
+        let model = self.model(local);
+        model.forget(requester.session);
+        model.pass_time(now);
         self.follow_assigned(id);
         let model = self.model(local);
-        let must_get = model.must_get(range, id, &allowed_peers);
+        let must_get = model.must_get(range, id, &requester);
         match outcome {
             RequestOutcome::Granted(lease) => {
                 assert!(must_get, "too early, or there is no port");
                 let port = lease.port;
-                assert!(
-                    model.may_get(range, port, &allowed_peers),
-                    "{port} is not free"
-                );
-                model.give(port, id, &allowed_peers);
+                assert!(model.may_get(range, port, &requester), "{port} is not free");
+                model.give(port, id, &requester);
                 self.check_choice(&lease);
                 self.leases.push(lease);
             }
             RequestOutcome::Queued(ticket) => {
                 assert!(!must_get, "queued beside a free port");
-                model.waiting.insert(id, allowed_peers);
+                model.waiting.insert(id, requester);
                 self.tickets.push(ticket);
             }
             RequestOutcome::NoRange(_) => panic!("there is a range"),
@@ -198,13 +247,13 @@ impl Run {
     fn check_choice(&self, lease: &Lease) {
         let Request {
             local,
-            ref allowed_peers,
+            ref requester,
             ..
         } = lease.request;
         let state = self.pool.shared.state.lock().unwrap();
         let ports = state.ports(local).unwrap();
-        if ports.is_recently_unused(allowed_peers.peer(), lease.port) {
-            assert!(ports.all_others_are_recently_unused(allowed_peers));
+        if ports.is_recently_unused(requester.address(), lease.port) {
+            assert!(ports.all_others_are_recently_unused(requester));
         }
     }
 
@@ -221,16 +270,16 @@ impl Run {
             assert!(model.waiting.remove(&id).is_some());
             return;
         }
-        model.retry_due(now);
+        model.pass_time(now);
         match outcome {
             RequestOutcome::Granted(lease) => {
                 // It may have been assigned just now, when ports of other programs were retried.
                 match model.assigned.remove(&id) {
                     Some(port) => assert_eq!(port, lease.port),
                     None => {
-                        let allowed_peers = model.waiting.remove(&id).unwrap();
-                        assert!(model.may_get(range, lease.port, &allowed_peers));
-                        model.give(lease.port, id, &allowed_peers);
+                        let requester = model.waiting.remove(&id).unwrap();
+                        assert!(model.may_get(range, lease.port, &requester));
+                        model.give(lease.port, id, &requester);
                     }
                 }
                 self.leases.push(lease);
@@ -241,6 +290,29 @@ impl Run {
             }
             RequestOutcome::NoRange(_) => panic!("there is a range"),
         }
+    }
+
+    /// A session whose port is kept out.
+    fn owner_before(&self, index: &Index) -> Option<(SocketAddr, Requester)> {
+        let mut owners = Vec::new();
+        for (&local, model) in &self.models {
+            let given_up = model.kept_out.iter();
+            owners.extend(given_up.map(|given_up| (local, given_up.owner.clone())));
+        }
+        take_one(&mut owners, index)
+    }
+
+    fn give_up(&mut self, index: &Index) {
+        let Some(listener) = take_one(&mut self.listeners, index) else {
+            return;
+        };
+        let (range, now) = (self.range, self.now);
+        let (request, port) = (listener.request(), listener.port());
+        self.end(request, port);
+        let owner = request.requester.clone();
+        let model = self.model(request.local);
+        model.give_up(range, port, owner, now);
+        listener.close_at(LeaseEnd::GivenUp, now);
     }
 
     /// Listens on another port, but reports this one as bound.
@@ -299,9 +371,9 @@ impl Run {
         match found {
             BindError::InUse(outcome) => {
                 assert!(is_in_force);
-                let allowed_peers = self.allowed_peers();
+                let requesters = self.requesters();
                 let model = self.model(local);
-                model.withdraw(|other| other == port, |id| allowed_peers[&id].clone());
+                model.withdraw(|other| other == port, |id| requesters[&id].clone());
                 model.leased.remove(&port);
                 model.set_aside.insert(port, now + RETRY_AFTER);
                 self.expect(*outcome);
@@ -333,11 +405,10 @@ impl Run {
             return;
         }
         let contains = |port: u16| range.is_some_and(|range| range.contains(port));
-        let allowed_peers = self.allowed_peers();
+        let requesters = self.requesters();
         for model in self.models.values_mut() {
-            model.withdraw(|port| !contains(port), |id| allowed_peers[&id].clone());
-            model.set_aside.retain(|&port, _| contains(port));
-            model.retry_due(self.now);
+            model.withdraw(|port| !contains(port), |id| requesters[&id].clone());
+            model.set_range(range, self.now);
         }
         self.range = range;
         if range.is_none() {
@@ -347,11 +418,11 @@ impl Run {
         }
     }
 
-    /// The allowed peers of each ticket.
-    fn allowed_peers(&self) -> BTreeMap<u64, AllowedPeers> {
+    /// The requester of each ticket.
+    fn requesters(&self) -> BTreeMap<u64, Requester> {
         let requests = self.tickets.iter().map(|ticket| &ticket.request);
         requests
-            .map(|request| (request.id, request.allowed_peers.clone()))
+            .map(|request| (request.id, request.requester.clone()))
             .collect()
     }
 
@@ -375,12 +446,12 @@ impl Run {
                 if model.assigned.contains_key(&id) {
                     continue;
                 }
-                let allowed_peers = model.waiting.remove(&id).expect("it waited");
-                assert!(model.may_get(self.range, port, &allowed_peers), "{port}");
-                model.give(port, id, &allowed_peers);
-                let mut earlier = model.waiting.range(..id).map(|(_, other)| other);
+                let requester = model.waiting.remove(&id).expect("it waited");
+                assert!(model.may_get(self.range, port, &requester), "{port}");
+                model.give(port, id, &requester);
+                let mut earlier = model.waiting.range(..id);
                 assert!(
-                    earlier.all(|other| other.can_share_port() && other.peer() != allowed_peers.peer()),
+                    earlier.all(|(_, other)| can_share_port(other, &requester)),
                     "not in order"
                 );
                 model.assigned.insert(id, port);
@@ -390,13 +461,10 @@ impl Run {
     }
 
     fn check(&mut self, without_deadline: &BTreeSet<u64>) {
-        self.pool.shared.state.lock().unwrap().check();
+        self.check_kept_out();
         for model in self.models.values() {
-            for (&id, allowed_peers) in &model.waiting {
-                assert!(
-                    !model.must_get(self.range, id, allowed_peers),
-                    "left waiting"
-                );
+            for (&id, requester) in &model.waiting {
+                assert!(!model.must_get(self.range, id, requester), "left waiting");
             }
         }
         let sum = |count: fn(&Model) -> usize| -> usize { self.models.values().map(count).sum() };
@@ -414,15 +482,13 @@ impl Run {
             let Request {
                 local,
                 id,
-                ref allowed_peers,
+                ref requester,
                 ..
             } = *owner.request();
             let model = &self.models[&local];
             assert!(model.owns(id, owner.port()), "lost");
-            let is_in_the_way = |other: &AllowedPeers| {
-                !other.can_share_port()
-                    || !allowed_peers.can_share_port()
-                    || other.peer() == allowed_peers.peer()
+            let is_in_the_way = |other: &Requester| {
+                !can_share_port(other, requester) && !model.is_kept_from(other, owner.port())
             };
             let contains = |range: PortRange| range.contains(owner.port());
             let must_yield =
@@ -435,13 +501,24 @@ impl Run {
         }
     }
 
+    fn check_kept_out(&self) {
+        let state = self.pool.shared.state.lock().unwrap();
+        state.check();
+        for (&local, model) in &self.models {
+            let expected = model.kept_out.iter();
+            let expected = expected.map(|given_up| (given_up.port, given_up.owner.session));
+            let kept_out = state.ports(local).map(Ports::kept_out).unwrap_or_default();
+            assert!(kept_out.into_iter().eq(expected));
+        }
+    }
+
     /// Drops everything; afterwards all ports of the range, and of any other range, are free at
     /// each local address.
     fn finish(mut self, other: Option<PortRange>) {
         self.listeners.clear();
         self.leases.clear();
         self.tickets.clear();
-        self.now += RETRY_AFTER;
+        self.now += KEPT_OUT_FOR;
         self.check_all_free();
         self.pool.set_range(other, self.now);
         self.range = other;

@@ -7,19 +7,19 @@ use socket2::{Domain, Socket, Type};
 
 use super::*;
 
-/// A client's own address, from which it can connect.
+/// A client's own address, from which it can connect. Those of different clients are far apart.
 fn host(last: u8) -> IpAddr {
-    IpAddr::from([127, 83, 1, last])
+    IpAddr::from([127, 83, last, 1])
+}
+
+/// A session of the client at this host.
+fn session(host_last: u8) -> Requester {
+    requester(AllowedPeers::only(host(host_last)))
 }
 
 fn open(pool: &PassivePool, at: u8, host_last: u8, sleeper: &Sleeper) -> io::Result<OpenOutcome> {
-    let allowed_peers = AllowedPeers::only(host(host_last));
-    pool.open(
-        local(at),
-        allowed_peers,
-        sleeper.waker.clone(),
-        Instant::now(),
-    )
+    let waker = sleeper.waker.clone();
+    pool.open(local(at), session(host_last), waker, Instant::now())
 }
 
 /// A connection from this host, with the host's number as its first byte.
@@ -83,12 +83,12 @@ fn free_ports_come_first_then_those_with_fewest_owners() {
 fn a_session_that_allows_any_peer_does_not_share_its_port() {
     let (pool, now) = (pool(1), Instant::now());
     let [mut owner, mut exclusive, mut late] = [Sleeper::new(), Sleeper::new(), Sleeper::new()];
-    let ask = |sleeper: &Sleeper, allowed_peers| {
-        pool.request(local(22), allowed_peers, sleeper.waker.clone(), now)
+    let ask = |sleeper: &Sleeper, requester| {
+        pool.request(local(22), requester, sleeper.waker.clone(), now)
     };
     let shared = granted(ask(&owner, peer(1))).bind(now).unwrap();
     let other = granted(ask(&owner, peer(2)));
-    let waiting = queued(ask(&exclusive, AllowedPeers::any(address(3))));
+    let waiting = queued(ask(&exclusive, requester(AllowedPeers::any(address(3)))));
     assert!(owner.woken());
     assert!(shared.yield_deadline().is_some());
     // Else others could go on sharing, and the waiting request would never get the port.
@@ -152,7 +152,7 @@ fn a_connection_goes_to_the_session_that_allows_its_address() {
     // The last one closes the port, and none before it.
     for listener in listeners.drain(..) {
         drop(connect(7, port));
-        listener.close_connected();
+        listener.close(LeaseEnd::Connected);
     }
     assert!(TcpStream::connect(port).is_err());
     drop(opened(open(&pool, 24, 1, &sleepers[0])));
@@ -224,7 +224,7 @@ fn a_poll_reports_connections_until_its_session_leaves() {
     for poll in &mut polls {
         assert!(is_reported(poll, seconds(10)));
     }
-    listeners.remove(0).close_connected();
+    listeners.remove(0).close(LeaseEnd::Connected);
     let _client = connect(2, port);
     assert!(is_reported(&mut polls[1], seconds(10)));
     assert!(
@@ -272,13 +272,8 @@ fn a_session_that_may_not_listen_gets_no_connection() {
     let pool = pool(1);
     let sleeper = Sleeper::new();
     let mut stays = opened(open(&pool, 29, 1, &sleeper));
-    let allowed_peers = AllowedPeers::only(host(2));
-    let lease = granted(pool.request(
-        local(29),
-        allowed_peers,
-        sleeper.waker.clone(),
-        Instant::now(),
-    ));
+    let (waker, now) = (sleeper.waker.clone(), Instant::now());
+    let lease = granted(pool.request(local(29), session(2), waker, now));
     pool.set_range(Some(range(FIRST + 1..=FIRST + 1)), Instant::now());
     drop(lease.bind(Instant::now()).unwrap_err());
     let _client = connect(2, SocketAddr::new(local(29).ip(), FIRST));
@@ -344,7 +339,7 @@ fn rounds(pool: &PassivePool, who: u8) {
             }
         };
         assert_eq!(sender(stream), who);
-        listener.close_connected();
+        listener.close(LeaseEnd::Connected);
         drop(client);
     }
 }
