@@ -25,8 +25,8 @@ pub(super) use state::{PoolState, Usage};
 ///
 /// The key of a port is (local address, port): each local address has the whole range to itself.
 /// When no port is free, clients that are far apart share one, since the address of a connection
-/// shows which session it is for; neighbours take turns ([`can_share_port`]). The range may change at
-/// any time; a port that has been announced by then stays open.
+/// shows which session it is for; neighbours take turns ([`can_share_port`]). The range may change
+/// at any time; a port that has been announced by then stays open.
 ///
 /// [`can_share_port`]: super::sharing::can_share_port
 #[derive(Clone, Debug)]

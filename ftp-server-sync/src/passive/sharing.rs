@@ -2,7 +2,7 @@
 //!
 //! The address of a connection shows which session it is for only if no other client could come
 //! from there. A provider's NAT may send the two connections of a client from two addresses of one
-//! network, so that neighbours cannot be told apart: they take turns. Between clients of
+//! network, so that an address does not distinguish neighbours: they take turns. Between clients of
 //! `--local-networks` and the server there is no such NAT.
 
 use std::collections::HashSet;

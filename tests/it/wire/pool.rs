@@ -282,7 +282,7 @@ fn every_port_is_released() {
 }
 
 /// Without a time limit, too, a client that does not connect gives its port up when others wait for
-/// it. For a while it keeps one port from its neighbourhood, and so from the other clients here; the
+/// it. One port is kept from its neighbourhood for a while, and so from the other clients here; the
 /// other port is used at once.
 #[test]
 fn ports_are_yielded_without_a_time_limit_too() {

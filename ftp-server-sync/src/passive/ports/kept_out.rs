@@ -50,7 +50,7 @@ impl KeptOut {
         self.records.len() < before
     }
 
-    /// The range has changed: now it contains these ports, and so many of them may be kept out.
+    /// The range has changed: it contains other ports, of which at most `ports_max` are kept out.
     pub(super) fn set_range(&mut self, contains: impl Fn(u16) -> bool, ports_max: usize) {
         self.records.retain(|record| contains(record.port));
         self.limit(ports_max);

@@ -1,4 +1,4 @@
-//! Clients with different addresses on one port: each session gets its own client's connection,
+//! Clients that are far apart on one port: each session gets its own client's connection,
 //! whichever session accepts it.
 
 use std::io::{Read, Write};
@@ -158,8 +158,8 @@ fn a_connection_goes_to_the_session_that_allows_its_address() {
     drop(opened(open(&pool, 24, 1, &sleepers[0])));
 }
 
-/// A session gets every connection of its client, one after the other, whoever accepts it; a client
-/// that connects again and again to a session that does not look is rejected in the end.
+/// A session gets every connection of its client, one after the other, also those that another
+/// session accepts. If it does not accept them itself, the fifth one is rejected.
 #[test]
 fn a_session_gets_several_connections_of_its_client() {
     let pool = pool(1);
