@@ -414,32 +414,6 @@ impl Session {
         (Some(expected), self.answer(refusal).unwrap_or(Flow::Stay))
     }
 
-    /// The TLS handshake on the control connection has ended. `None`: no handshake was requested.
-    fn tls_ended(&mut self, is_established: bool, leftover: usize) -> Option<Flow> {
-        let Question::Tls { greet } = self.context.question else {
-            return None;
-        };
-        self.context.question = Question::None;
-        if !is_established {
-            return Some(Flow::Close(None));
-        }
-        if leftover > 0 {
-            return Some(Flow::Close(Some(Reply::AUTH_INJECTION)));
-        }
-        if greet {
-            let greeting = Reply::greeting(&self.context.config.banner);
-            self.context.reply(greeting);
-            return Some(Flow::Stay);
-        }
-        // What came in clear text does not count: neither a login, nor a choice of names, which an
-        // attacker may have inserted.
-        self.context.utf8 = false;
-        if let Phase::Ready(ready) = &mut self.phase {
-            ready.log_out(&mut self.context);
-        }
-        Some(Flow::Login(Login::default()))
-    }
-
     fn apply(&mut self, flow: Flow) {
         match flow {
             Flow::Stay => {}
