@@ -98,6 +98,9 @@ impl Session {
     /// used. Zero means that the line is not complete, or that input is not wanted now. The
     /// caller then passes the same bytes again, with more input or after the next outcome.
     ///
+    /// A client that begins with another protocol than FTP closes the session, even with an
+    /// incomplete line: see [`foreign_protocol`](Self::foreign_protocol).
+    ///
     /// Input while a TLS handshake is requested closes the session: it came in clear text, and
     /// would count as protected.
     pub fn handle_input(&mut self, input: &[u8]) -> usize {
@@ -109,6 +112,9 @@ impl Session {
         }
         if !self.wants_input() {
             return 0;
+        }
+        if let Some(used) = self.close_for_foreign_protocol(input) {
+            return used;
         }
         match self.lines.scan(input) {
             Scan::Incomplete => 0,
