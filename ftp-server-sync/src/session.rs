@@ -6,6 +6,7 @@ mod command;
 mod connection;
 mod control;
 mod end_reason;
+mod foreign_protocol_log;
 mod listing;
 mod log;
 mod never_connected;
