@@ -10,6 +10,7 @@ mod control;
 mod descriptors;
 mod examples;
 mod file_errors;
+mod foreign_protocols;
 mod forwarder;
 mod large_listings;
 mod limits;
