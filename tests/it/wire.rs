@@ -17,6 +17,7 @@ mod limits;
 mod login;
 mod looks;
 mod never_connected;
+mod owners;
 mod pool;
 mod rates;
 mod reload;
