@@ -8,6 +8,7 @@ use std::sync::{Arc, Mutex};
 
 use ftp_proto::Config;
 
+use super::foreign_protocol_log::ForeignProtocolLog;
 use crate::fs::attributes::process_umask;
 use crate::fs::root::Root;
 use crate::locks::lock;
@@ -15,13 +16,17 @@ use crate::nat::never_connected_log::NeverConnectedLog;
 use crate::net::interfaces::Interfaces;
 use crate::passive::PassivePool;
 use crate::settings::{Names, Settings};
-use crate::tls::Identity;
+use crate::tls::{Identity, TicketRegistry};
 
-/// The passive ports, the settings in force, and the data connections that clients did not open.
+/// The passive ports, the TLS tickets of all sessions, the settings in force, and counts for the
+/// log: data connections that clients did not open, and clients that do not speak FTP.
 #[derive(Debug)]
 pub(crate) struct ServerState {
     pub(crate) pool: PassivePool,
     pub(crate) never_connected: NeverConnectedLog,
+    /// Which session each TLS ticket comes from.
+    pub(crate) tickets: Arc<TicketRegistry>,
+    pub(super) foreign_protocols: ForeignProtocolLog,
     current: Mutex<Arc<Current>>,
     /// Counts replacements: a session sees without the lock that there was none.
     generation: AtomicU64,
@@ -91,6 +96,8 @@ impl ServerState {
         Self {
             pool,
             never_connected: NeverConnectedLog::default(),
+            tickets: Arc::default(),
+            foreign_protocols: ForeignProtocolLog::default(),
             current: Mutex::new(current.into()),
             generation: AtomicU64::new(0),
         }
