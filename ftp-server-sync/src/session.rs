@@ -8,6 +8,7 @@ mod control;
 mod control_end;
 mod data;
 mod end_reason;
+mod foreign_protocol_log;
 mod listing;
 mod log;
 mod server_state;
@@ -70,6 +71,8 @@ fn serve(start: Start) -> io::Result<()> {
         waker,
         commands,
     } = start;
+    // Before the connection, which has its listeners: it is dropped after them.
+    let _guard = server.pool.end_guard(number);
     let mut connection =
         Connection::new(number, server, stream, implicit_tls, poll.registry(), waker)?;
     let mut events = Events::with_capacity(EVENTS_MAX);

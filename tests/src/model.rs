@@ -136,6 +136,8 @@ fn relevant(line: &str) -> Option<String> {
 struct Model {
     phase: Phase,
     failures: u32,
+    /// Lines without a command, before a login.
+    unknown: u32,
     extended_only: bool,
     ready: Ready,
     held: VecDeque<ModelCommand>,
@@ -205,6 +207,9 @@ impl Model {
 
     fn receive(&mut self, command: ModelCommand, out: &mut Vec<String>) {
         let Some(transfer) = &mut self.ready.transfer else {
+            if command == ModelCommand::HttpRequest && self.phase != Phase::LoggedIn {
+                return self.close(None, out);
+            }
             return self.execute(command, out);
         };
         match command {
@@ -347,7 +352,13 @@ impl Model {
             ModelCommand::Noop => "200",
             ModelCommand::Status => "211",
             ModelCommand::Quit => return self.close(Some("221"), out),
-            ModelCommand::Unknown => "500",
+            ModelCommand::Unknown | ModelCommand::HttpRequest => {
+                self.unknown += u32::from(self.phase != Phase::LoggedIn);
+                if self.unknown > UNKNOWN_MAX {
+                    return self.close(Some("421"), out);
+                }
+                "500"
+            }
             _ if self.phase != Phase::LoggedIn => "530",
             _ => return self.execute_logged_in(command, renaming, out),
         };
@@ -512,3 +523,5 @@ fn endpoints() -> Endpoints {
 
 /// Failed logins after which a session ends.
 const LOGINS_MAX: u32 = 3;
+/// Lines without a command that get a reply before a login.
+const UNKNOWN_MAX: u32 = 10;

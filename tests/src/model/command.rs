@@ -34,6 +34,8 @@ pub enum ModelCommand {
     Quit,
     Unknown,
     ExtraArgument,
+    /// The beginning of an HTTP request.
+    HttpRequest,
 }
 
 #[derive(Arbitrary, Clone, Copy, Debug, PartialEq, Eq)]
@@ -79,6 +81,7 @@ impl ModelCommand {
             Self::Quit => "QUIT".into(),
             Self::Unknown => "NOSUCH".into(),
             Self::ExtraArgument => "PWD x".into(),
+            Self::HttpRequest => "GET / HTTP/1.1".into(),
         }
     }
 
