@@ -1,5 +1,6 @@
 //! Whose data connection is it? Sessions of neighbours and of clients far apart, on two ports, with
 //! looks, slow clients and strangers in between: no one ever receives or stores bytes of another.
+//!
 //! What each session does is random; its seed is in the message of a failure.
 
 use std::io::{ErrorKind, Read, Write};
