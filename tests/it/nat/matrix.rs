@@ -289,7 +289,7 @@ const ROWS: &[Row] = &[
     Row {
         test: "scarce_ports::a_port_is_free_once_its_client_has_connected",
         scenario: "8 downloads that run at the same time on 1 port",
-        off: "code: closing the listener on accept",
+        off: "code: releasing the port while the transfer runs",
     },
     Row {
         test: "scarce_ports::clients_that_never_connect_starve_no_other",
