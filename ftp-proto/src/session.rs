@@ -7,6 +7,7 @@
 //! `Ready`, and gets the state that outlasts a login as `Context`, so it cannot run without a
 //! login.
 
+mod active_target;
 mod auth;
 mod busy;
 mod context;

@@ -5,6 +5,7 @@ use alloc::sync::Arc;
 use alloc::vec::Vec;
 use core::mem;
 
+use super::active_target::OneToOneNat;
 use super::file_status::FileStatus;
 use super::permitted::Permitted;
 use super::protection::Protection;
@@ -42,6 +43,8 @@ pub(super) struct Context {
     /// The last passive offer, until the client connects or the connection counts as never opened.
     pub(super) offer: Option<(DataId, PassiveOffer)>,
     pub(super) never_connected: Option<NeverConnected>,
+    /// Whether the client can be reached in active mode although it names a private address.
+    pub(super) one_to_one_nat: OneToOneNat,
 }
 
 /// The action that waits for its outcome. Actions of transfers are in `Transfer`.
@@ -144,6 +147,7 @@ impl Context {
             allowed_peers,
             offer: None,
             never_connected: None,
+            one_to_one_nat: OneToOneNat::default(),
         }
     }
 
