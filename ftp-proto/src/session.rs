@@ -25,6 +25,7 @@ mod transfer_state;
 use alloc::sync::Arc;
 use core::mem;
 use core::net::IpAddr;
+use core::time::Duration;
 
 use crate::action::{Action, Output};
 use crate::address::Endpoints;
@@ -251,7 +252,7 @@ impl Session {
         let (after, epoch) = match kind {
             TimeoutKind::Login => (config.login_timeout, epochs.login),
             TimeoutKind::Idle => (config.idle_timeout, epochs.idle),
-            TimeoutKind::DataOpen => (config.data_open_timeout, epochs.data_open),
+            TimeoutKind::DataOpen => (self.data_open_timeout(), epochs.data_open),
             TimeoutKind::DataStall => (config.data_stall_timeout, epochs.data_stall),
             TimeoutKind::Flush => (config.flush_timeout, 0),
         };
@@ -447,6 +448,14 @@ impl Session {
             Flow::Login(login) => self.phase = Phase::Login(login),
             Flow::Ready(ready) => self.phase = Phase::Ready(ready),
             Flow::Close(farewell) => self.close(farewell),
+        }
+    }
+
+    fn data_open_timeout(&self) -> Option<Duration> {
+        let limit = self.context.config.data_open_timeout;
+        match &self.phase {
+            Phase::Ready(ready) => self.context.one_to_one_nat.limit(&ready.transfer, limit),
+            Phase::Login(_) | Phase::Closed => limit,
         }
     }
 

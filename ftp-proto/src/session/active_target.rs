@@ -4,9 +4,10 @@
 //! unless the settings permit foreign addresses.
 
 use core::net::{IpAddr, SocketAddr};
+use core::time::Duration;
 
 use super::context::Context;
-use super::transfer_state::{AbortReason, Running};
+use super::transfer_state::{AbortReason, Running, Transfer};
 use crate::offer::ClientOrigin;
 use crate::outcome::TransferError;
 use crate::reach::Reach;
@@ -35,6 +36,19 @@ pub(super) enum OneToOneNat {
 }
 
 impl OneToOneNat {
+    /// The time in which the data connection of this transfer must be established. `limit`: of all
+    /// other transfers.
+    pub(super) fn limit(self, transfer: &Transfer, limit: Option<Duration>) -> Option<Duration> {
+        match transfer {
+            Transfer::Running(running)
+                if self == Self::Unknown && running.start.named.is_some() =>
+            {
+                Some(limit.map_or(FIRST_TRY, |limit| limit.min(FIRST_TRY)))
+            }
+            Transfer::None | Transfer::Opening(_) | Transfer::Running(_) => limit,
+        }
+    }
+
     /// A transfer has ended.
     pub(super) fn update(&mut self, running: &Running, result: Result<(), TransferError>) {
         let has_failed = matches!(
@@ -43,8 +57,8 @@ impl OneToOneNat {
         );
         match *self {
             _ if running.start.named.is_none() => {}
-            _ if running.connected => *self = Self::Found,
             Self::Unknown if has_failed => *self = Self::Missing,
+            _ if running.connected && !has_failed => *self = Self::Found,
             Self::Unknown | Self::Found | Self::Missing => {}
         }
     }
@@ -103,3 +117,8 @@ impl Context {
         peer
     }
 }
+
+/// For the first connection to a client that names a private address. Most such clients are behind a
+/// router that forwards nothing, and some have given up the session after 20 s, before they could
+/// see the reply.
+const FIRST_TRY: Duration = Duration::from_secs(10);

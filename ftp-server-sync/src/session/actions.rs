@@ -223,6 +223,10 @@ impl Connection {
         self.data = Some(start.data);
         let protection = self.data_protection().filter(|_| protected);
         let endpoints = *self.session.endpoints();
+        if let Some(named) = start.named {
+            self.log
+                .active_address_replaced(named, endpoints.peer().ip());
+        }
         let port = std::mem::replace(&mut self.port, DataPort::None);
         let transfer = self
             .transfer
@@ -260,7 +264,10 @@ impl Connection {
         }
         let result = transfer.abort(self.session.is_closed());
         let moved = transfer.bytes();
-        self.report_data(DataEvent::Progress(moved));
+        // Progress implies a connection, which there may not be.
+        if moved > 0 {
+            self.report_data(DataEvent::Progress(moved));
+        }
         self.end_transfer(result, now);
         None
     }

@@ -33,6 +33,7 @@ pub(super) struct SessionLog {
     discarding: bool,
     is_not_resumed_logged: bool,
     is_bare_end_logged: bool,
+    is_one_to_one_nat_logged: bool,
 }
 
 /// The first bytes of a command line.
@@ -53,6 +54,7 @@ impl SessionLog {
             discarding: false,
             is_not_resumed_logged: false,
             is_bare_end_logged: false,
+            is_one_to_one_nat_logged: false,
         }
     }
 
@@ -153,6 +155,17 @@ impl SessionLog {
             info!(
                 "#{} the client's data connections do not resume the TLS session of its control \
                  connection: nothing proves that they are its own",
+                self.number
+            );
+        }
+    }
+
+    /// The client named this private address for active mode, and the address of its control
+    /// connection is used. Once in a session.
+    pub(super) fn active_address_replaced(&mut self, named: IpAddr, used: IpAddr) {
+        if !std::mem::replace(&mut self.is_one_to_one_nat_logged, true) {
+            info!(
+                "#{} active mode: the client named {named}; connecting to {used} instead",
                 self.number
             );
         }
