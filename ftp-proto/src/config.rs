@@ -41,8 +41,8 @@ pub struct Config {
     pub login_timeout: Option<Duration>,
     /// Between two commands; `None`: no limit. Default: 300 s.
     pub idle_timeout: Option<Duration>,
-    /// Until a data connection is established, in active and passive mode; `None`: no limit. It is
-    /// at most 10 s for the first connection to a client that names a private address. Default: 30 s.
+    /// Until a data connection is established, in active and passive mode; `None`: no limit. The
+    /// first connection to a client that names a private address has 10 s at most. Default: 30 s.
     pub data_open_timeout: Option<Duration>,
     /// Without a byte transferred on a data connection; `None`: no limit. Default: 300 s.
     pub data_stall_timeout: Option<Duration>,

@@ -16,6 +16,7 @@ mod flow;
 mod held;
 mod info;
 mod login;
+mod one_to_one_nat;
 mod permitted;
 mod protection;
 mod ready;
@@ -25,7 +26,6 @@ mod transfer_state;
 use alloc::sync::Arc;
 use core::mem;
 use core::net::IpAddr;
-use core::time::Duration;
 
 use crate::action::{Action, Output};
 use crate::address::Endpoints;
@@ -248,11 +248,12 @@ impl Session {
     #[must_use]
     pub fn poll_timeout(&self) -> Option<Timeout> {
         let (config, epochs) = (&self.context.config, &self.context.epochs);
+        let data_open = self.phase.data_open_timeout(&self.context);
         let kind = self.timer()?;
         let (after, epoch) = match kind {
             TimeoutKind::Login => (config.login_timeout, epochs.login),
             TimeoutKind::Idle => (config.idle_timeout, epochs.idle),
-            TimeoutKind::DataOpen => (self.data_open_timeout(), epochs.data_open),
+            TimeoutKind::DataOpen => (data_open, epochs.data_open),
             TimeoutKind::DataStall => (config.data_stall_timeout, epochs.data_stall),
             TimeoutKind::Flush => (config.flush_timeout, 0),
         };
@@ -448,14 +449,6 @@ impl Session {
             Flow::Login(login) => self.phase = Phase::Login(login),
             Flow::Ready(ready) => self.phase = Phase::Ready(ready),
             Flow::Close(farewell) => self.close(farewell),
-        }
-    }
-
-    fn data_open_timeout(&self) -> Option<Duration> {
-        let limit = self.context.config.data_open_timeout;
-        match &self.phase {
-            Phase::Ready(ready) => self.context.one_to_one_nat.limit(&ready.transfer, limit),
-            Phase::Login(_) | Phase::Closed => limit,
         }
     }
 

@@ -374,14 +374,7 @@ impl Model {
                 self.extended_only = true;
                 "200".into()
             }
-            ModelCommand::Passive
-            | ModelCommand::Active
-            | ModelCommand::ActiveForeign
-            | ModelCommand::ActivePrivate
-                if self.extended_only =>
-            {
-                "501".into()
-            }
+            _ if command.needs_address() && self.extended_only => "501".into(),
             ModelCommand::ActiveForeign => "501".into(),
             ModelCommand::ActivePrivate if self.is_reachable == Some(false) => "501".into(),
             ModelCommand::ActivePrivate => self.set_up(Data::ActivePrivate, "200", out),

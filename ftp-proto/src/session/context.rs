@@ -5,8 +5,8 @@ use alloc::sync::Arc;
 use alloc::vec::Vec;
 use core::mem;
 
-use super::active_target::OneToOneNat;
 use super::file_status::FileStatus;
+use super::one_to_one_nat::OneToOneNat;
 use super::permitted::Permitted;
 use super::protection::Protection;
 use crate::action::{Action, FileRequest, Output};

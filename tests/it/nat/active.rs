@@ -71,7 +71,7 @@ fn a_device_behind_one_to_one_nat_is_served() {
     });
 }
 
-/// The same device where the server is told to use addresses as they are named.
+/// The same device where the server must use addresses as they are named.
 #[test]
 fn a_device_behind_one_to_one_nat_fails_with_foreign_addresses() {
     let flags = ["--permit-foreign-addresses", "--passive-timeout", "2"];

@@ -93,6 +93,14 @@ impl ModelCommand {
         sets_up || self.transfers()
     }
 
+    /// Whether it names an address, or its reply does.
+    pub(super) fn needs_address(self) -> bool {
+        matches!(
+            self,
+            Self::Passive | Self::Active | Self::ActiveForeign | Self::ActivePrivate
+        )
+    }
+
     pub(super) fn transfers(self) -> bool {
         matches!(
             self,
