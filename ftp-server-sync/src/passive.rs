@@ -22,6 +22,7 @@ mod waits;
 pub(crate) use lease::Ticket;
 pub(crate) use listener::PassiveListener;
 pub(crate) use pool::{OpenOutcome, PassivePool};
+pub(crate) use ports::LeaseEnd;
 pub(crate) use shared_listener::IncomingConnection;
 
 #[cfg(test)]

@@ -91,6 +91,8 @@ pub struct TlsSettings {
     pub data_required: bool,
     /// Data connections must resume the TLS session of their control connection.
     pub resumption_required: bool,
+    /// Data connections must do so if they, or their clients, come from a trusted gateway.
+    pub gateway_resumption: bool,
     /// Authorities: clients must show a certificate that one of them has signed. `None`: clients
     /// need none.
     pub client_ca: Option<PathBuf>,

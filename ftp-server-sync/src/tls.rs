@@ -11,15 +11,20 @@ mod facts;
 mod identity;
 mod pem;
 mod problem;
+mod protection;
 mod record;
 mod resumption;
 mod self_signed;
+mod session_store;
 mod stream;
+mod tickets;
 
 pub(crate) use identity::Identity;
 pub(crate) use problem::CertificateProblem;
+pub(crate) use protection::{Protection, Unproven};
 pub(crate) use resumption::Resumption;
 pub(crate) use stream::TlsStream;
+pub(crate) use tickets::TicketRegistry;
 
 use std::sync::Arc;
 

@@ -14,6 +14,7 @@ mod forwarder;
 mod large_listings;
 mod limits;
 mod login;
+mod looks;
 mod never_connected;
 mod pool;
 mod rates;

@@ -106,6 +106,11 @@ pub(super) struct Flags {
     /// accept only data connections that resume the TLS session of their control connection
     #[argh(switch)]
     pub(super) tls_require_resumption: bool,
+    /// whether data connections through a trusted gateway must do so: "on", or "off" for clients
+    /// that cannot [on]
+    #[argh(option, arg_name = "on|off")]
+    #[argh(from_str_fn(values::on_or_off), default = "true")]
+    pub(super) gateway_resumption: bool,
     /// accept only clients with a certificate that an authority in this file has signed; implies
     /// --tls-control-required
     #[argh(option, arg_name = "FILE", from_str_fn(values::path))]

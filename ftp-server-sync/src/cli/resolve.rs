@@ -148,6 +148,7 @@ fn tls(
         control_required: flags.tls_control_required || flags.client_ca.is_some(),
         data_required: flags.tls_data_required,
         resumption_required: flags.tls_require_resumption,
+        gateway_resumption: flags.gateway_resumption,
         client_ca: flags.client_ca.clone(),
     }))
 }
@@ -286,13 +287,14 @@ fn log_level(flags: &Flags, given: &GivenFlags) -> Result<LevelFilter, FlagError
 }
 
 /// The flags that need `--tls`.
-const TLS_FLAGS: [&str; 7] = [
+const TLS_FLAGS: [&str; 8] = [
     "--certfile",
     "--keyfile",
     "--tls-control-required",
     "--tls-data-required",
     "--tls-implicit",
     "--tls-require-resumption",
+    "--gateway-resumption",
     "--client-ca",
 ];
 

@@ -244,6 +244,15 @@ pub(super) fn banner(text: &str) -> Result<String, String> {
     Ok(text.trim_end_matches('\n').to_owned())
 }
 
+/// Whether something is done.
+pub(super) fn on_or_off(text: &str) -> Result<bool, String> {
+    match text {
+        "on" => Ok(true),
+        "off" => Ok(false),
+        _ => Err("give on or off".to_owned()),
+    }
+}
+
 /// How much is logged.
 pub(super) fn log_level(text: &str) -> Result<LevelFilter, String> {
     match text {

@@ -1,202 +1,402 @@
-//! Data connections: accepted on a passive port, or opened by us in active mode.
+//! A session's data connection, for its whole life.
+//!
+//! ```text
+//! Idle ─► Queued ─► Listening ─► Handshaking ─► Open ─► lingering
+//!   └──────────────► Connecting ────┘
+//! ```
+//!
+//! Bytes move only while it is `Open`. Until the client's connection has shown to be one, the
+//! passive port stays open beside it, and another connection can take its place; see
+//! [`announced_port`](super::announced_port). So a connection that was lost early, or that TLS has
+//! shown to be another client's, goes back to `Listening`.
+
+mod attempt;
+mod establish;
+mod passive_port;
 
 use std::io::{self, ErrorKind};
+use std::mem;
 use std::net::{IpAddr, SocketAddr};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
-use ftp_proto::{Endpoints, canonical};
-use log::{Level, debug, log};
-use mio::net::TcpStream;
-use mio::{Interest, Registry, Token};
+use ftp_proto::{DataId, Endpoints, TransferError};
+use mio::{Registry, Token};
 
-use super::stream::Stream;
-use crate::net::socket;
-use crate::passive::{IncomingConnection, PassiveListener, Ticket};
-use crate::tls::TlsStream;
+use super::announced_port::{AnnouncedPort, FirstSender};
+use super::data_stream::DataStream;
+use super::lingering::Lingering;
+use super::tokens::{LINGERING, Tokens};
+use crate::passive::{LeaseEnd, OpenOutcome, Ticket};
+use crate::tls::{Protection, TlsStream};
+use attempt::{Attempt, Mode, Start};
 
-/// What is ready for the next transfer.
+/// The data connection of a session.
 #[derive(Debug)]
-pub(crate) enum DataPort {
-    None,
+pub(crate) struct DataConnection {
+    /// The session's, for the log.
+    session: u64,
+    /// The core's name for the last one that was set up.
+    id: Option<DataId>,
+    state: State,
+    /// The connection before, while its client may still read from it or write to it. The next one
+    /// may be open already.
+    lingering: Option<Lingering>,
+    tokens: Tokens,
+}
+
+#[derive(Debug)]
+enum State {
+    /// No data connection is set up.
+    Idle,
     /// No passive port is available yet.
     Queued {
         ticket: Ticket,
         since: Instant,
+        limit: Duration,
     },
-    /// The client has been sent to a passive port.
-    Listening(DataListener),
-    /// The client has connected to the port before the transfer starts.
-    Connected(DataStream),
+    /// The client has been sent to a passive port. `start`: of the transfer that waits for it.
+    Listening {
+        port: Box<AnnouncedPort>,
+        start: Option<Start>,
+    },
+    /// Active mode: the connection is not established yet.
+    Connecting { stream: DataStream, start: Start },
+    /// Connected, and TLS is not established yet.
+    Handshaking(Attempt),
+    /// Bytes can move.
+    Open(Attempt),
 }
 
-/// A passive listener. It is registered with the poll only after it had no connection for us.
+/// What has happened to the data connection.
 #[derive(Debug)]
-pub(crate) struct DataListener {
-    listener: PassiveListener,
-    /// The session's, for the log.
-    number: u64,
-    /// Connections that were rejected.
-    rejected: u32,
-    /// More connections may wait than one turn accepts.
-    pub(crate) has_more: bool,
+pub(crate) enum DataStep {
+    /// An event or a later time has to come first. If the connection is open, bytes can move.
+    Blocked,
+    /// Something has changed: advance again.
+    Progress,
+    /// A passive port is available: the client can be sent to it.
+    PortOpened(u16),
+    /// No passive port became available in the time that the request may wait.
+    NoPort {
+        waited: Duration,
+    },
+    PortFailed(io::Error),
+    /// The connection of the transfer is established, with this peer. If an earlier one was lost,
+    /// this is another one.
+    Connected(IpAddr),
+    /// TLS is established on it.
+    Protected,
+    /// The transfer gets no data connection.
+    Failed(TransferError),
 }
 
-/// A data connection. It is registered with the poll only after it would have blocked.
-#[derive(Debug)]
-pub(crate) struct DataStream {
-    stream: Stream,
-    pub(crate) peer: IpAddr,
-    registered: bool,
-    /// False only after the socket would have blocked.
-    pub(crate) ready: bool,
+/// What happened to a port that others wait for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum YieldOutcome {
+    NotDue,
+    /// The client has connected: the port is free now or soon, and the connection stays.
+    Connected(IpAddr),
+    /// The client has not connected: the port is closed.
+    GivenUp,
 }
 
-/// The outcome of accepting the client's connection.
-#[derive(Debug)]
-pub(crate) enum AcceptOutcome {
-    Connected(DataStream),
-    /// The client has not connected yet.
-    Pending(DataListener),
+/// What the data connection is doing, for a report.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum DataActivity {
+    Idle,
+    Queued { since: Instant },
+    Listening { port: u16 },
+    Connected,
 }
 
-impl DataListener {
-    pub(crate) fn new(listener: PassiveListener, number: u64) -> Self {
+impl DataConnection {
+    pub(crate) fn new(session: u64) -> Self {
         Self {
-            listener,
-            number,
-            rejected: 0,
-            has_more: false,
+            session,
+            id: None,
+            state: State::Idle,
+            lingering: None,
+            tokens: Tokens::default(),
         }
     }
 
-    pub(crate) fn port(&self) -> u16 {
-        self.listener.port()
+    pub(crate) fn id(&self) -> Option<DataId> {
+        self.id
     }
 
-    /// When to close the listener for other sessions, if any wait for its port.
-    pub(crate) fn yield_deadline(&self) -> Option<Instant> {
-        self.listener.yield_deadline()
-    }
-
-    /// Accepts the client's connection if it is there. Connections of other sessions' clients are
-    /// handed to those sessions, all others are closed, and the listener stays open for the
-    /// client. One turn accepts a bounded number: the control connection and the timers come in
-    /// between.
-    pub(crate) fn accept(mut self) -> io::Result<AcceptOutcome> {
-        for _ in 0..ACCEPTS_PER_TURN_MAX {
-            match self.listener.accept()? {
-                Some(IncomingConnection::Own(stream, peer)) => {
-                    self.listener.close_connected();
-                    return Ok(AcceptOutcome::Connected(DataStream::new(stream, peer.ip())));
-                }
-                Some(IncomingConnection::HandedOver(address)) => {
-                    debug!(
-                        "#{} handed the data connection from {} to its session",
-                        self.number,
-                        address.ip()
-                    );
-                }
-                Some(IncomingConnection::Rejected(address)) => {
-                    self.log_rejected(canonical(address));
-                }
-                None => {
-                    self.has_more = false;
-                    return Ok(AcceptOutcome::Pending(self));
-                }
+    /// Asks for a passive port. `limit`: how long the request may wait.
+    pub(crate) fn open_passive(
+        &mut self,
+        id: DataId,
+        opening: OpenOutcome,
+        limit: Duration,
+        now: Instant,
+    ) -> DataStep {
+        self.id = Some(id);
+        match opening {
+            OpenOutcome::Opened(listener) => self.listen(listener, limit, now),
+            OpenOutcome::Queued(ticket) => {
+                self.state = State::Queued {
+                    ticket,
+                    since: now,
+                    limit,
+                };
+                DataStep::Blocked
             }
         }
-        self.has_more = true;
-        Ok(AcceptOutcome::Pending(self))
     }
 
-    /// Logs the first, the tenth, the hundredth connection and so on: strangers must not be able to
-    /// fill the log.
-    fn log_rejected(&mut self, address: SocketAddr) {
-        self.rejected = self.rejected.saturating_add(1);
-        let count = self.rejected;
-        let level = if 10_u32.checked_pow(count.ilog10()) == Some(count) {
-            Level::Info
-        } else {
-            Level::Debug
-        };
-        let port = self.port();
-        log!(
-            level,
-            "#{} rejected a connection from {address} to passive port {port}: no session waits for one \
-             from there ({count} rejected so far)",
-            self.number
-        );
+    /// Closes what is set up for the next transfer. True if a request for a port was waiting.
+    pub(crate) fn close(&mut self) -> bool {
+        matches!(
+            mem::replace(&mut self.state, State::Idle),
+            State::Queued { .. }
+        )
     }
 
-    /// Has the poll report connections.
-    pub(crate) fn register(&mut self, registry: &Registry, token: Token) -> io::Result<()> {
-        self.listener.register(registry, token)
-    }
-}
-
-impl DataStream {
-    fn new(socket: TcpStream, peer: IpAddr) -> Self {
-        Self {
-            stream: Stream::new(socket),
-            peer,
-            registered: false,
-            ready: true,
+    /// A transfer starts with the connection to the announced port.
+    ///
+    /// # Errors
+    ///
+    /// If no port is announced.
+    pub(crate) fn start_passive(
+        &mut self,
+        sender: FirstSender,
+        protection: Option<Protection>,
+        now: Instant,
+    ) -> io::Result<()> {
+        match &mut self.state {
+            State::Listening { start, .. } => {
+                *start = Some(Start::new(sender, protection, now));
+                Ok(())
+            }
+            _ => Err(ErrorKind::NotConnected.into()),
         }
     }
 
-    /// Begins to connect to `target` from the control connection's own local address: from the port
-    /// below the control port if that is free (RFC 959, section 5.2), else from any port.
-    pub(crate) fn connect(endpoints: &Endpoints, target: SocketAddr) -> io::Result<Self> {
-        let mut local = endpoints.local();
-        local.set_port(local.port().saturating_sub(1));
-        let stream = socket::connect(local, target).or_else(|error| {
-            debug!("active mode from {local} to {target}: {error}; trying another port");
-            local.set_port(0);
-            socket::connect(local, target)
-        })?;
-        let mut stream = Self::new(stream, target.ip());
-        stream.ready = false;
-        Ok(stream)
-    }
-
-    /// Whether a connection that [`connect`](Self::connect) began is established now.
-    pub(crate) fn is_established(&mut self) -> io::Result<bool> {
-        let socket = self.stream.socket();
-        if let Some(error) = socket.take_error()? {
-            return Err(error);
-        }
-        match socket.peer_addr() {
-            Ok(_) => Ok(true),
-            Err(error) if error.kind() == ErrorKind::NotConnected => Ok(false),
-            Err(error) => Err(error),
-        }
-    }
-
-    pub(crate) fn stream(&mut self) -> &mut Stream {
-        &mut self.stream
-    }
-
-    pub(crate) fn tls(&self) -> Option<&TlsStream> {
-        self.stream.tls()
-    }
-
-    pub(crate) fn into_stream(self) -> Stream {
-        self.stream
-    }
-
-    /// Has the poll report events from now on, because the socket would have blocked.
-    pub(crate) fn register(&mut self, registry: &Registry, token: Token) -> io::Result<()> {
-        if !self.registered {
-            let both = Interest::READABLE | Interest::WRITABLE;
-            registry.register(self.stream.socket(), token, both)?;
-            self.registered = true;
-        }
+    /// A transfer starts with a connection to `target`.
+    ///
+    /// # Errors
+    ///
+    /// The system's error.
+    pub(crate) fn start_active(
+        &mut self,
+        id: DataId,
+        endpoints: &Endpoints,
+        target: SocketAddr,
+        sender: FirstSender,
+        protection: Option<Protection>,
+        now: Instant,
+    ) -> io::Result<()> {
+        self.id = Some(id);
+        let stream = DataStream::connect(endpoints, target, self.tokens.next())?;
+        let start = Start::new(sender, protection, now);
+        self.state = State::Connecting { stream, start };
         Ok(())
     }
+
+    /// Records an event of the poll.
+    pub(crate) fn on_event(&mut self, token: Token) {
+        if token == LINGERING
+            && let Some(lingering) = &mut self.lingering
+        {
+            lingering.on_event();
+        }
+        match &mut self.state {
+            State::Listening { port, .. } => port.on_event(token),
+            State::Connecting { stream, .. } => stream.on_event(token),
+            State::Handshaking(attempt) | State::Open(attempt) => attempt.on_event(token),
+            State::Idle | State::Queued { .. } => {}
+        }
+    }
+
+    /// Another session may have accepted this client's connection.
+    pub(crate) fn on_wake(&mut self) {
+        if let State::Listening { port, .. } = &mut self.state {
+            port.on_wake();
+        }
+    }
+
+    /// Goes on until an event or a later time has to come first, or something has to be reported.
+    pub(crate) fn advance(&mut self, registry: &Registry, now: Instant) -> DataStep {
+        self.linger(registry, now);
+        if let State::Open(attempt) = &mut self.state {
+            attempt.release_port_in_time(now);
+            return DataStep::Blocked;
+        }
+        match mem::replace(&mut self.state, State::Idle) {
+            State::Idle | State::Open(_) => DataStep::Blocked,
+            State::Queued {
+                ticket,
+                since,
+                limit,
+            } => self.advance_ticket(ticket, since, limit, now),
+            State::Listening { port, start: None } => self.watch(port, registry, now),
+            State::Listening {
+                port,
+                start: Some(start),
+            } => self.await_client(port, start, registry, now),
+            State::Connecting { stream, start } => self.connect(stream, start, registry, now),
+            State::Handshaking(attempt) => self.handshake(attempt, registry, now),
+        }
+    }
+
+    /// The connection, if bytes can move on it.
+    pub(crate) fn stream(&mut self) -> Option<&mut DataStream> {
+        match &mut self.state {
+            State::Open(attempt) => Some(&mut attempt.stream),
+            _ => None,
+        }
+    }
+
+    pub(crate) fn is_open(&self) -> bool {
+        matches!(self.state, State::Open(_))
+    }
+
+    /// A passive port is awaited.
+    pub(crate) fn is_queued(&self) -> bool {
+        matches!(self.state, State::Queued { .. })
+    }
+
+    /// The client was sent to a port, and does not wait for us to connect.
+    pub(crate) fn is_passive(&self) -> bool {
+        match &self.state {
+            State::Listening { .. } => true,
+            State::Handshaking(attempt) | State::Open(attempt) => {
+                matches!(attempt.mode, Mode::Passive(_))
+            }
+            State::Idle | State::Queued { .. } | State::Connecting { .. } => false,
+        }
+    }
+
+    /// The client has connected, and the TLS handshake has not ended.
+    pub(crate) fn is_handshaking(&self) -> bool {
+        match &self.state {
+            State::Handshaking(_) => true,
+            State::Listening {
+                port,
+                start: Some(start),
+            } => start.protection.is_some() && port.has_candidate(),
+            _ => false,
+        }
+    }
+
+    /// TLS on the open connection.
+    pub(crate) fn tls(&self) -> Option<&TlsStream> {
+        match &self.state {
+            State::Open(attempt) => attempt.stream.tls(),
+            _ => None,
+        }
+    }
+
+    /// The open connection was lost. True if another one may still take its place, so that the
+    /// transfer has to wait and then to start again.
+    pub(crate) fn on_lost(&mut self, error: TransferError, now: Instant) -> bool {
+        match mem::replace(&mut self.state, State::Idle) {
+            State::Open(Attempt {
+                start,
+                mode: Mode::Passive(Some(port)),
+                ..
+            }) => {
+                self.retry(port, start, error, now);
+                true
+            }
+            other => {
+                self.state = other;
+                false
+            }
+        }
+    }
+
+    /// The transfer has ended with this result.
+    pub(crate) fn finish(
+        &mut self,
+        result: Result<(), TransferError>,
+        is_upload: bool,
+        now: Instant,
+    ) {
+        match mem::replace(&mut self.state, State::Idle) {
+            State::Open(attempt) => {
+                if let Mode::Passive(Some(mut port)) = attempt.mode {
+                    port.release(match result {
+                        Ok(()) => LeaseEnd::Connected,
+                        Err(_) => LeaseEnd::GivenUp,
+                    });
+                }
+                if must_linger(&attempt.stream, result, is_upload) {
+                    self.lingering = Some(Lingering::new(attempt.stream.into_stream(), now));
+                }
+            }
+            State::Listening { mut port, .. }
+            | State::Handshaking(Attempt {
+                mode: Mode::Passive(Some(mut port)),
+                ..
+            }) => port.release(LeaseEnd::GivenUp),
+            State::Idle
+            | State::Queued { .. }
+            | State::Connecting { .. }
+            | State::Handshaking(_) => {}
+        }
+    }
+
+    /// When to call [`advance`](Self::advance) or [`yield_port`](Self::yield_port) next, unless an
+    /// event comes first.
+    pub(crate) fn due(&self, now: Instant) -> Option<Instant> {
+        let lingering = self.lingering.as_ref().map(|lingering| lingering.due(now));
+        let state = match &self.state {
+            State::Idle | State::Connecting { .. } => None,
+            // The pool relies on it to retry ports that other programs use.
+            State::Queued { .. } => Some(now + TICKET_POLL),
+            State::Listening { port, start } => {
+                let more = port.may_have_more().then_some(now);
+                let start = match start {
+                    None => port.watch_from(),
+                    Some(start) => start.due(port),
+                };
+                [more, start, port.yield_deadline(), port.release_due()]
+                    .into_iter()
+                    .flatten()
+                    .min()
+            }
+            State::Handshaking(attempt) | State::Open(attempt) => attempt.port_due(),
+        };
+        [lingering, state].into_iter().flatten().min()
+    }
+
+    pub(crate) fn activity(&self) -> DataActivity {
+        match &self.state {
+            State::Idle => DataActivity::Idle,
+            State::Queued { since, .. } => DataActivity::Queued { since: *since },
+            State::Listening { port, .. } if port.has_candidate() => DataActivity::Connected,
+            State::Listening { port, .. } => DataActivity::Listening {
+                port: port.number(),
+            },
+            State::Connecting { .. } | State::Handshaking(_) | State::Open(_) => {
+                DataActivity::Connected
+            }
+        }
+    }
+
+    /// Closes a lingering connection once its client has closed it.
+    fn linger(&mut self, registry: &Registry, now: Instant) {
+        if let Some(lingering) = &mut self.lingering
+            && lingering.is_over(registry, now)
+        {
+            self.lingering = None;
+        }
+    }
 }
 
-/// The token of a session's data connection, or of its listener, in its poll.
-pub(crate) const DATA: Token = Token(2);
+/// Whether the client may still be reading from, or writing to, the connection of a transfer that
+/// ended with this result.
+fn must_linger(stream: &DataStream, result: Result<(), TransferError>, is_upload: bool) -> bool {
+    match result {
+        Ok(()) => !is_upload && stream.tls().is_some(),
+        Err(error) => {
+            is_upload && matches!(error, TransferError::NoSpace | TransferError::LocalWrite)
+        }
+    }
+}
 
-/// Connections that one turn accepts: they take less than a millisecond.
-const ACCEPTS_PER_TURN_MAX: usize = 64;
+/// How often a ticket is tried without a wake-up.
+const TICKET_POLL: Duration = Duration::from_secs(1);

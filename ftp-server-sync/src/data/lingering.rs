@@ -8,13 +8,14 @@
 use std::io::{ErrorKind, Read};
 use std::time::{Duration, Instant};
 
-use mio::{Interest, Registry, Token};
+use mio::{Interest, Registry};
 
 use super::stream::Stream;
+use super::tokens::LINGERING;
 
 /// A connection on which nothing is sent any more.
 #[derive(Debug)]
-pub(crate) struct Lingering {
+pub(super) struct Lingering {
     stream: Stream,
     registered: bool,
     ready: bool,
@@ -23,7 +24,7 @@ pub(crate) struct Lingering {
 }
 
 impl Lingering {
-    pub(crate) fn new(stream: Stream, now: Instant) -> Self {
+    pub(super) fn new(stream: Stream, now: Instant) -> Self {
         Self {
             stream,
             registered: false,
@@ -33,12 +34,12 @@ impl Lingering {
         }
     }
 
-    pub(crate) fn on_event(&mut self) {
+    pub(super) fn on_event(&mut self) {
         self.ready = true;
     }
 
     /// When to call [`is_over`](Self::is_over) next, unless an event comes first.
-    pub(crate) fn due(&self, now: Instant) -> Instant {
+    pub(super) fn due(&self, now: Instant) -> Instant {
         if self.ready { now } else { self.until }
     }
 
@@ -49,7 +50,7 @@ impl Lingering {
     /// is touched when it is entered, so that sessions without a lingering connection would use
     /// memory for the buffer too.
     #[inline(never)]
-    pub(crate) fn is_over(&mut self, registry: &Registry, now: Instant) -> bool {
+    pub(super) fn is_over(&mut self, registry: &Registry, now: Instant) -> bool {
         if now >= self.until {
             return true;
         }
@@ -87,9 +88,6 @@ impl Lingering {
         self.registered
     }
 }
-
-/// The token of a lingering connection in its session's poll.
-pub(crate) const LINGERING: Token = Token(3);
 
 /// How long a client may take to close its side.
 const LINGERING_MAX: Duration = Duration::from_secs(5);

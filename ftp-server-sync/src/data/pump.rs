@@ -38,18 +38,22 @@ enum Job {
         buffer: Vec<u8>,
         sent: usize,
     },
-    /// Will write to a file once the data connection exists.
-    ReceivePending {
-        upload: Upload,
-        representation: Representation,
-    },
     /// Writes received bytes to a file.
     Receive {
-        file: File,
+        file: ReceivedFile,
         decoder: Option<ascii::Decoder>,
         buffer: Box<[u8]>,
     },
     Finished,
+}
+
+/// The file of an upload. It is not changed before the first byte, or the end, has come: a
+/// connection that is lost before that was none.
+#[derive(Debug)]
+enum ReceivedFile {
+    Prepared(Upload),
+    Open(File),
+    Failed,
 }
 
 #[derive(Debug)]
@@ -93,9 +97,10 @@ impl Pump {
     }
 
     pub(crate) fn upload(upload: Upload, representation: Representation) -> Self {
-        Self::new(Job::ReceivePending {
-            upload,
-            representation,
+        Self::new(Job::Receive {
+            file: ReceivedFile::Prepared(upload),
+            decoder: (representation == Representation::Ascii).then(Default::default),
+            buffer: Box::default(),
         })
     }
 
@@ -117,8 +122,7 @@ impl Pump {
         self.bytes
     }
 
-    /// Moves up to about `budget` bytes. Call it only when the data connection exists: an upload
-    /// changes its file from now on.
+    /// Moves up to about `budget` bytes.
     pub(crate) fn step(&mut self, stream: &mut Stream, budget: usize) -> PumpStep {
         let mut moved = 0;
         while moved < budget {
@@ -158,6 +162,10 @@ impl Pump {
         } = std::mem::replace(&mut self.job, Job::Finished)
         else {
             return Ok(());
+        };
+        file.open()?;
+        let ReceivedFile::Open(mut file) = file else {
+            return Err(TransferError::LocalWrite);
         };
         if let Some(decoder) = decoder {
             let mut rest = Vec::new();
@@ -202,7 +210,6 @@ impl Job {
             } => lines.take_notices(),
             Self::SendText { .. }
             | Self::SendFile { .. }
-            | Self::ReceivePending { .. }
             | Self::Receive { .. }
             | Self::Finished => Vec::new(),
         }
@@ -239,9 +246,13 @@ impl Job {
                 decoder,
                 buffer,
             } => {
+                if buffer.is_empty() {
+                    *buffer = vec![0; BUFFER_BYTES].into();
+                }
                 let most = most.min(buffer.len());
                 let moved = moved(stream.read(&mut buffer[..most]))?;
                 if let Moved::Bytes(count) = moved {
+                    let file = file.open()?;
                     let received = &buffer[..count];
                     let written = match decoder {
                         None => file.write_all(received),
@@ -255,7 +266,6 @@ impl Job {
                 }
                 Ok(moved)
             }
-            Self::ReceivePending { .. } => self.begin_receiving(),
             Self::Finished => Ok(Moved::End),
         }
     }
@@ -288,30 +298,28 @@ impl Job {
         }
     }
 
-    /// The data connection exists: from now on the file is changed.
-    fn begin_receiving(&mut self) -> Result<Moved, TransferError> {
-        if let Self::ReceivePending {
-            upload,
-            representation,
-        } = std::mem::replace(self, Self::Finished)
-        {
-            *self = Self::Receive {
-                file: upload
-                    .begin()
-                    .map_err(|error| TransferError::of_write(&error))?,
-                decoder: (representation == Representation::Ascii).then(Default::default),
-                buffer: vec![0; BUFFER_BYTES].into(),
-            };
-        }
-        Ok(Moved::Nothing)
-    }
-
     /// Sends the rest of the file without `sendfile`.
     fn send_from_buffer(&mut self) -> Moved {
         if let Self::SendFile { file, offset, size } = std::mem::replace(self, Self::Finished) {
             *self = Self::send_text(file, offset, size, None);
         }
         Moved::Nothing
+    }
+}
+
+impl ReceivedFile {
+    /// The file, which is changed from now on.
+    fn open(&mut self) -> Result<&mut File, TransferError> {
+        if let Self::Prepared(_) = self
+            && let Self::Prepared(upload) = std::mem::replace(self, Self::Failed)
+        {
+            let file = upload.begin();
+            *self = Self::Open(file.map_err(|error| TransferError::of_write(&error))?);
+        }
+        match self {
+            Self::Open(file) => Ok(file),
+            Self::Prepared(_) | Self::Failed => Err(TransferError::LocalWrite),
+        }
     }
 }
 

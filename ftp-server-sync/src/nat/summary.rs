@@ -28,7 +28,10 @@ pub(crate) fn summary(
             format!("listening on {address} ({})", kinds.join(", "))
         });
     }
-    lines.extend(settings.tls.as_ref().map(protection));
+    lines.extend(settings.tls.as_ref().map(|tls| {
+        let has_gateways = !settings.trusted_gateways.is_empty();
+        protection(tls, has_gateways)
+    }));
     let ports = match &settings.passive_ports {
         Some(range) if range.count() == 1 => format!("passive port {range}"),
         Some(range) => format!("passive ports {range}"),
@@ -50,7 +53,7 @@ pub(crate) fn summary(
 }
 
 /// What TLS is required for.
-fn protection(tls: &TlsSettings) -> String {
+fn protection(tls: &TlsSettings, has_gateways: bool) -> String {
     let required = match (tls.control_required, tls.data_required) {
         (false, false) => "TLS is offered",
         (true, false) => "TLS is required to log in",
@@ -63,6 +66,9 @@ fn protection(tls: &TlsSettings) -> String {
     };
     let resumption = if tls.resumption_required {
         "; protected data connections must resume the control connection's session"
+    } else if has_gateways && tls.gateway_resumption {
+        "; through a trusted gateway, protected data connections must resume the control \
+         connection's session"
     } else {
         ""
     };
@@ -184,6 +190,15 @@ mod tests {
             "--tls-control-required --tls-data-required --tls-require-resumption",
             "TLS is required to log in and for transfers; protected data connections must resume \
              the control connection's session",
+        );
+        check(
+            "--trust-gateway 172.17.0.1",
+            "TLS is offered; through a trusted gateway, protected data connections must resume the \
+             control connection's session",
+        );
+        check(
+            "--trust-gateway 172.17.0.1 --gateway-resumption off",
+            "TLS is offered",
         );
         check(
             "--client-ca /ca.pem",

@@ -200,11 +200,9 @@ impl PassiveListener {
         self.port
     }
 
-    /// Closes the listener after the client has connected; the socket stays open while other
-    /// sessions listen on it. If the listener is dropped instead, this client may still connect
-    /// to the port late, so it gets that port again only when no other one is available.
-    pub(crate) fn close_connected(mut self) {
-        self.lease.end = LeaseEnd::Connected;
+    /// Closes the listener; the socket stays open while other sessions listen on it.
+    pub(crate) fn close(mut self, end: LeaseEnd) {
+        self.lease.end = end;
     }
 
     /// When to stop waiting for the client, because other requests wait for a port and this

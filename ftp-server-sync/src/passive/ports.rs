@@ -48,13 +48,15 @@ pub(super) struct Ports {
 
 /// How a lease ended. It decides which request gets the port next.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum LeaseEnd {
+pub(crate) enum LeaseEnd {
     /// The port was not announced.
     NotAnnounced,
     /// The port was announced, and the client did not connect: it still may.
     NotConnected,
     /// The client connected.
     Connected,
+    /// The session lives on, and its client may still connect.
+    GivenUp,
 }
 
 /// What a session learns when it has bound its port.
@@ -254,7 +256,7 @@ impl Ports {
             return;
         }
         self.recently_unused.retain(|&known| known != (peer, port));
-        if end == LeaseEnd::NotConnected {
+        if matches!(end, LeaseEnd::NotConnected | LeaseEnd::GivenUp) {
             if self.recently_unused.len() >= RECENTLY_UNUSED_MAX {
                 self.recently_unused.pop_front();
             }

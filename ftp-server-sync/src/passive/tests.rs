@@ -232,12 +232,12 @@ fn a_client_gets_a_port_that_it_did_not_connect_to_last() {
     for _ in 0..6 {
         let listener = ask(1).bind(now).unwrap();
         assert_ne!(listener.port(), missed_port);
-        listener.close_connected();
+        listener.close(LeaseEnd::Connected);
     }
     let others: Vec<Lease> = (0..2).map(|_| ask(1)).collect();
     let last = ask(1).bind(now).unwrap();
     assert_eq!(last.port(), missed_port);
-    last.close_connected();
+    last.close(LeaseEnd::Connected);
     drop(others);
 
     // It has connected at last, so the port is like any other again.
@@ -289,7 +289,7 @@ fn a_port_of_another_program_is_skipped_and_used_later() {
     let reopened = opened(ticket.open(now + seconds(20)));
     assert_eq!(reopened.port(), FIRST);
     assert_eq!(pool.usage().set_aside, 0);
-    reopened.close_connected();
+    reopened.close(LeaseEnd::Connected);
     drop(opened(newcomer.open(now + seconds(20))));
 }
 
@@ -316,7 +316,7 @@ fn a_port_is_free_while_its_transfers_run() {
         let address = SocketAddr::new(local(7).ip(), listener.port());
         let client = TcpStream::connect(address).unwrap();
         let server = accepted(&mut listener);
-        listener.close_connected();
+        listener.close(LeaseEnd::Connected);
         assert!(TcpStream::connect(address).is_err());
         transfers.push((client, server));
     }
@@ -447,7 +447,7 @@ fn hammer(pool: &PassivePool, taken: &[AtomicBool; 3], thread: u8) {
         thread::yield_now();
         mine.store(false, Ordering::SeqCst);
         if round % 2 == 0 {
-            listener.close_connected();
+            listener.close(LeaseEnd::Connected);
         }
     }
 }

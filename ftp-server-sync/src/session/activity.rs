@@ -1,17 +1,15 @@
 //! What a session is doing, for SIGUSR1.
 
-use std::time::Duration;
-
 use ftp_proto::text::printable;
 use log::info;
 
 use super::connection::Connection;
 use super::log::transfer_request;
-use crate::data::connection::DataPort;
+use crate::data::connection::DataActivity;
 
 impl Connection {
     /// Logs the client, the user, the age of the session and its activity.
-    pub(super) fn log_activity(&self, age: Duration) {
+    pub(super) fn log_activity(&self) {
         let peer = self.session.endpoints().peer();
         let user = match self.session.user() {
             Some(user) => printable(user).to_string(),
@@ -20,30 +18,30 @@ impl Connection {
         info!(
             "#{} {peer}, {user}, for {} s: {}",
             self.number,
-            age.as_secs(),
+            self.log.age().as_secs(),
             self.activity()
         );
     }
 
     fn activity(&self) -> String {
-        match (&self.transfer, &self.port) {
+        match (&self.transfer, self.data.activity()) {
             (Some(transfer), _) => {
                 let request = transfer_request(&transfer.request);
-                if transfer.is_open() {
+                if self.data.is_open() {
                     format!("{request}, {} bytes so far", transfer.bytes())
                 } else {
                     format!("{request}, waiting for the data connection")
                 }
             }
-            (None, DataPort::Queued { since, .. }) => {
+            (None, DataActivity::Queued { since }) => {
                 let seconds = since.elapsed().as_secs();
                 format!("waiting for a passive port for {seconds} s")
             }
-            (None, DataPort::Listening(listener)) => {
-                format!("waiting for a connection to port {}", listener.port())
+            (None, DataActivity::Listening { port }) => {
+                format!("waiting for a connection to port {port}")
             }
-            (None, DataPort::Connected(_)) => "connected for a transfer".to_owned(),
-            (None, DataPort::None) => "idle".to_owned(),
+            (None, DataActivity::Connected) => "connected for a transfer".to_owned(),
+            (None, DataActivity::Idle) => "idle".to_owned(),
         }
     }
 }

@@ -8,10 +8,7 @@ use std::io;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use ftp_proto::{
-    Action, Announcement, DataEvent, DataId, Endpoints, Outcome, Output, Session, Timers,
-    TransferError,
-};
+use ftp_proto::{Action, Endpoints, Outcome, Output, Session, TimeoutKind};
 use log::{debug, error, info};
 use mio::event::Event;
 use mio::net::TcpStream;
@@ -21,15 +18,13 @@ use super::command::SessionCommand;
 use super::control::{CONTROL, Control, End};
 use super::end_reason::EndReason;
 use super::log::SessionLog;
-use super::offered_port::OfferedPort;
 use super::server_state::{Current, ServerState};
-use crate::data::connection::{DATA, DataPort};
-use crate::data::lingering::{LINGERING, Lingering};
+use super::timers::{SessionTimers, Timer};
+use crate::data::connection::DataConnection;
 use crate::data::rate_limit::RateLimits;
-use crate::data::transfer::{AdvanceOutcome, Transfer};
+use crate::data::transfer::Transfer;
 use crate::fs::list::StatusEntries;
 use crate::fs::root::Root;
-use crate::passive::OpenOutcome;
 use crate::tls::Resumption;
 
 /// A control connection and everything that exists because of it.
@@ -45,35 +40,25 @@ pub(super) struct Connection {
     generation: u64,
     /// The directory that was shared when the session started. Another one is for new sessions.
     pub(super) root: Root,
-    started: Instant,
     /// The server is shutting down: the session ends once no transfer runs.
     pub(super) ending: bool,
+    pub(super) closing: Option<Closing>,
     pub(super) waker: Arc<Waker>,
-    /// The core's name for the last data connection, or for the listener that waits for it.
-    pub(super) data: Option<DataId>,
-    pub(super) port: DataPort,
-    pub(super) transfer: Option<Transfer>,
-    /// The data connection of the last transfer, while its client may still read from it.
-    pub(super) lingering: Option<Lingering>,
+    pub(super) control: Control,
     /// Since AUTH TLS.
     pub(super) tls: Option<Resumption>,
-    /// An outcome that the core gets later: the answer to a wrong password.
-    pub(super) delayed: Option<(Instant, Outcome)>,
+    /// An action that waits until the replies before it are sent.
+    pub(super) unflushed: Option<Action>,
+    /// The answer to a wrong password, which the core gets later.
+    pub(super) delayed: Option<Outcome>,
     /// The entries of STAT with a path that are searched, and what a refusal is about, for the
     /// log.
     pub(super) status: Option<(StatusEntries, String)>,
-    /// The last announcement in the log.
-    pub(super) announced: Option<Announcement>,
-    pub(super) offered_port: OfferedPort,
-    /// Why the session, or its transfer, is about to end, for the log.
-    pub(super) end_reason: Option<EndReason>,
+    pub(super) data: DataConnection,
+    pub(super) transfer: Option<Transfer>,
     pub(super) rate_limits: RateLimits,
+    pub(super) timers: SessionTimers,
     pub(super) log: SessionLog,
-    pub(super) closing: Option<Closing>,
-    pub(super) control: Control,
-    /// An action that waits until the replies before it are sent, and since when.
-    pub(super) unflushed: Option<(Action, Instant)>,
-    pub(super) timers: Timers<Instant>,
 }
 
 /// How far the end of the session is.
@@ -126,24 +111,18 @@ impl Connection {
             root: current.root.clone(),
             rate_limits: RateLimits::new(current.settings.rates, now),
             current,
-            started: now,
             ending: false,
+            closing: None,
             waker,
-            data: None,
-            port: DataPort::None,
-            transfer: None,
-            lingering: None,
+            control,
             tls: None,
+            unflushed: None,
             delayed: None,
             status: None,
-            announced: None,
-            offered_port: OfferedPort::default(),
-            end_reason: None,
-            log: SessionLog::new(number),
-            closing: None,
-            control,
-            unflushed: None,
-            timers: Timers::new(),
+            data: DataConnection::new(number),
+            transfer: None,
+            timers: SessionTimers::default(),
+            log: SessionLog::new(number, now),
         })
     }
 
@@ -151,25 +130,14 @@ impl Connection {
     pub(super) fn on_event(&mut self, event: &Event) {
         match event.token() {
             CONTROL => self.control.on_event(event),
-            DATA => {
-                if let Some(transfer) = &mut self.transfer {
-                    transfer.on_event();
-                }
-            }
-            LINGERING => {
-                if let Some(lingering) = &mut self.lingering {
-                    lingering.on_event();
-                }
-            }
-            _ => {}
+            token => self.data.on_event(token),
         }
     }
 
     /// Another session waits for a port, or has accepted our client's connection and handed it
-    /// over. If the connection is there, our port is free for others. A running transfer finds
-    /// out in its next turn.
+    /// over.
     pub(super) fn on_wake(&mut self) {
-        self.accept_early();
+        self.data.on_wake();
     }
 
     pub(super) fn on_command(&mut self, command: SessionCommand) {
@@ -179,12 +147,12 @@ impl Connection {
                 self.shut_down();
             }
             SessionCommand::EndAfterTransfer => self.ending = true,
-            SessionCommand::Report => self.log_activity(self.started.elapsed()),
+            SessionCommand::Report => self.log_activity(),
         }
     }
 
     fn shut_down(&mut self) {
-        self.end_reason = Some(EndReason::ServerEnds);
+        self.log.set_end_reason(EndReason::ServerEnds);
         self.session.handle_shutdown();
     }
 
@@ -208,6 +176,9 @@ impl Connection {
                 self.shut_down();
             }
             self.drain(now);
+            // Before the reply to a login is sent: the client may use its tickets as soon as it
+            // has read it.
+            self.update_login();
             self.log_never_connected(now);
             if let Some(closing) = self.closing {
                 match self.finish(closing, now) {
@@ -218,13 +189,12 @@ impl Connection {
             let progressed = self.advance_handshake()
                 || self.feed()
                 || self.answer_delayed(now)
-                || self.advance_ticket(now)
+                || self.advance_data(registry, now)
                 || self.advance_status(&mut budget)
                 || self.advance_transfer(registry, now, &mut budget)
                 || self.check_end(now)
                 || self.check_timers(now);
             if !progressed {
-                self.linger(registry, now);
                 self.control.flush();
                 return Turn::Wait(self.next_timeout(now, budget));
             }
@@ -237,8 +207,8 @@ impl Connection {
         if self.session.is_closed() {
             self.unflushed = None;
         }
-        if let Some((action, since)) = self.unflushed.take() {
-            self.perform_after_replies(action, since);
+        if let Some(action) = self.unflushed.take() {
+            self.perform_after_replies(action, now);
         }
         while let Some(output) = self.session.poll_output() {
             match output {
@@ -255,9 +225,11 @@ impl Connection {
 
     fn perform_after_replies(&mut self, action: Action, now: Instant) {
         if action.waits_for_replies() && !self.control.flush() {
-            self.unflushed = Some((action, now));
+            self.unflushed = Some(action);
+            self.timers.start(Timer::Unflushed, now + UNFLUSHED_MAX);
             return;
         }
+        self.timers.set(Timer::Unflushed, None);
         if let Some(outcome) = self.perform(action, now) {
             self.answer(outcome);
         }
@@ -270,8 +242,8 @@ impl Connection {
             error!("#{} internal error: {misuse}", self.number);
             debug_assert!(false, "{misuse}");
             self.session.handle_shutdown();
-        } else if opens_port {
-            self.log_announcement();
+        } else if opens_port && let Some(offer) = self.session.passive_offer() {
+            self.log.announcement(offer);
         }
     }
 
@@ -316,10 +288,9 @@ impl Connection {
         if self.session.is_closed() || self.delayed.is_some() {
             return false;
         }
-        let busy = self.transfer.is_some() || matches!(self.port, DataPort::Queued { .. });
+        let busy = self.transfer.is_some() || self.data.is_queued();
         let closed_unread = busy && self.control.is_peer_closed() && !self.session.wants_input();
-        let unflushed = self.unflushed.as_ref();
-        let reads_nothing = unflushed.is_some_and(|(_, since)| *since + UNFLUSHED_MAX <= now);
+        let reads_nothing = self.timers.is_over(Timer::Unflushed, now);
         match self.control.end() {
             Some(End::Lost(kind)) => info!("#{} control connection lost: {kind}", self.number),
             Some(End::Closed) => debug!("#{} the client closed its side", self.number),
@@ -327,150 +298,67 @@ impl Connection {
             None if reads_nothing => info!("#{} the client does not read its replies", self.number),
             None => return false,
         }
-        self.end_reason = Some(EndReason::ClientGone);
+        self.log.set_end_reason(EndReason::ClientGone);
         self.session.handle_eof();
         true
     }
 
     fn answer_delayed(&mut self, now: Instant) -> bool {
-        match self.delayed.take() {
-            Some((due, outcome)) if due <= now => {
-                self.answer(outcome);
-                true
-            }
-            other => {
-                self.delayed = other;
-                false
-            }
-        }
-    }
-
-    /// Takes a passive port if one has become free for this session, or gives up.
-    fn advance_ticket(&mut self, now: Instant) -> bool {
-        match std::mem::replace(&mut self.port, DataPort::None) {
-            DataPort::Queued { ticket, since } => {
-                let outcome = match ticket.open(now) {
-                    Ok(OpenOutcome::Queued(ticket)) if now < since + self.ticket_timeout() => {
-                        self.port = DataPort::Queued { ticket, since };
-                        return false;
-                    }
-                    Ok(OpenOutcome::Queued(_)) => self.no_port_in_time(since, now),
-                    Ok(OpenOutcome::Opened(listener)) => self.listening(listener),
-                    Err(error) => self.cannot_listen(&error),
-                };
-                self.answer(outcome);
-                true
-            }
-            other => {
-                self.port = other;
-                false
-            }
-        }
-    }
-
-    fn advance_transfer(&mut self, registry: &Registry, now: Instant, budget: &mut usize) -> bool {
-        if self.unflushed.is_some() {
+        if !self.timers.is_over(Timer::LoginDelay, now) {
             return false;
         }
-        let Some(transfer) = &mut self.transfer else {
+        self.timers.set(Timer::LoginDelay, None);
+        let Some(outcome) = self.delayed.take() else {
             return false;
         };
-        if !transfer.is_started() || *budget == 0 {
-            return false;
-        }
-        // A rate limits bytes only, not the time until the data connection is established.
-        let granted = if transfer.is_open() {
-            self.rate_limits.grant(&transfer.request, *budget, now)
-        } else {
-            Some(*budget)
-        };
-        let Some(granted) = granted else {
-            return false;
-        };
-        let moved_before = transfer.bytes();
-        let advance = transfer.advance(registry, now, granted);
-        let moved = transfer.bytes() - moved_before;
-        let notices = transfer.take_notices();
-        let spent = usize::try_from(moved).unwrap_or(usize::MAX);
-        self.rate_limits.spend(&transfer.request, spent);
-        self.log_notices(notices);
-        let is_limited = granted < *budget;
-        *budget = budget.saturating_sub(spent);
-        if moved > 0 {
-            self.report_data(DataEvent::Progress(moved_before + moved));
-        }
-        match advance {
-            AdvanceOutcome::Connected(peer) => {
-                self.data_connected(peer);
-                true
-            }
-            AdvanceOutcome::Protected => {
-                self.report_data(DataEvent::Protected);
-                self.log_not_resumed();
-                true
-            }
-            // The turn has budget left: the next call finds out how long to wait. A search that
-            // moved no bytes has used its part of the turn.
-            AdvanceOutcome::More if is_limited && moved > 0 => true,
-            AdvanceOutcome::More => {
-                *budget = 0;
-                false
-            }
-            AdvanceOutcome::Blocked => false,
-            AdvanceOutcome::Done(result) => {
-                self.end_transfer(result, now);
-                true
-            }
-        }
+        self.answer(outcome);
+        true
     }
 
-    /// Closes the data connection, logs the transfer and gives the core its result.
-    pub(super) fn end_transfer(&mut self, result: Result<(), TransferError>, now: Instant) {
-        self.log_bare_end();
-        let Some(transfer) = self.transfer.take() else {
-            return;
+    /// Fires the core's timer if it has expired, and gives a port up that others need.
+    fn check_timers(&mut self, now: Instant) -> bool {
+        self.timers.update(self.session.poll_timeout(), now);
+        let Some(timeout) = self.timers.expired(now) else {
+            return self.yield_port(now);
         };
-        self.rate_limits.clear_wait();
-        let id = transfer.id;
-        self.log.transfer(&transfer, result, self.end_reason, now);
-        // A stall ends the transfer only, not the session.
-        self.end_reason
-            .take_if(|reason| matches!(reason, EndReason::Stalled(_)));
-        if let Some(stream) = transfer.into_lingering(result) {
-            self.lingering = Some(Lingering::new(stream, now));
+        // The connection may be there, and no transfer uses it yet.
+        if timeout.kind == TimeoutKind::DataOpen && self.report_early_connection(now) {
+            return true;
         }
-        self.answer(Outcome::TransferEnded {
-            transfer: id,
-            result,
-        });
+        if timeout.kind == TimeoutKind::DataOpen && self.data.is_handshaking() {
+            self.log
+                .handshake_timeout(self.session.endpoints().peer().ip());
+        }
+        if let Some(reason) = EndReason::of(timeout) {
+            self.log.set_end_reason(reason);
+        }
+        self.session.handle_timeout(timeout);
+        true
     }
 
-    /// Closes a lingering data connection once its client has closed it.
-    fn linger(&mut self, registry: &Registry, now: Instant) {
-        if let Some(lingering) = &mut self.lingering
-            && lingering.is_over(registry, now)
-        {
-            self.lingering = None;
+    /// How long nothing has to be done unless an event comes.
+    fn next_timeout(&mut self, now: Instant, budget: usize) -> Option<Duration> {
+        let has_more = self.data.is_open() || self.status.is_some();
+        if budget == 0 && has_more && self.unflushed.is_none() {
+            return Some(Duration::ZERO);
         }
+        self.timers.set(Timer::Data, self.data.due(now));
+        self.timers.set(Timer::Rate, self.rate_limits.wait_until());
+        self.timers.next(now)
     }
 
     /// Sends the last replies. `None`: the time for that is over, and the core says what follows.
     fn finish(&mut self, closing: Closing, now: Instant) -> Option<Turn> {
         let gone = matches!(self.control.end(), Some(End::Lost(_)));
         if closing == Closing::Now || self.control.flush_and_end() || gone {
-            match self.end_reason {
-                Some(reason) => info!("#{} closed: {reason}", self.number),
-                None => info!("#{} closed", self.number),
-            }
+            self.log.closed();
             self.control.discard();
             return Some(Turn::Closed);
         }
         if self.check_timers(now) {
             return None;
         }
-        let due = self.timers.due();
-        let wait = due.map(|due| due.saturating_duration_since(now) + ROUNDING);
-        Some(Turn::Wait(wait))
+        Some(Turn::Wait(self.timers.next(now)))
     }
 }
 
@@ -484,7 +372,4 @@ const TURN_BYTES_MAX: usize = 1 << 20;
 const UNSENT_BYTES_MAX: usize = 16 * 1024;
 
 /// For a client that does not read the replies before an action.
-pub(super) const UNFLUSHED_MAX: Duration = Duration::from_secs(60);
-
-/// `epoll` counts whole milliseconds: waking up a little late is better than twice.
-pub(super) const ROUNDING: Duration = Duration::from_millis(1);
+const UNFLUSHED_MAX: Duration = Duration::from_secs(60);

@@ -4,11 +4,12 @@
 //! Names come from the network: control characters are escaped. No line ever holds a password.
 
 use std::net::IpAddr;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use ftp_proto::text::{loggable, printable};
 use ftp_proto::{
-    FileRequest, FtpPath, Reply, TransferError, TransferKind, TransferRequest, UploadStart, limits,
+    Announcement, FileRequest, FtpPath, NeverConnected, PassiveOffer, Reply, TransferError,
+    TransferKind, TransferRequest, UploadStart, limits,
 };
 use log::{Level, debug, info, log, warn};
 
@@ -22,6 +23,13 @@ use crate::data::transfer::Transfer;
 #[derive(Debug)]
 pub(super) struct SessionLog {
     number: u64,
+    started: Instant,
+    /// Why the session, or its transfer, is about to end.
+    end_reason: Option<EndReason>,
+    /// The last announcement in the log.
+    announced: Option<Announcement>,
+    /// How many of the connections that the core has counted as never opened are in the log.
+    never_connected: u32,
     /// The start of the last command line, without secrets.
     command: CommandStart,
     /// What the next refusal is about, where that is more precise than the command line.
@@ -36,6 +44,16 @@ pub(super) struct SessionLog {
     is_one_to_one_nat_logged: bool,
 }
 
+/// What the log says of a transfer that has ended.
+#[derive(Debug)]
+pub(super) struct TransferFacts {
+    /// The command and the path.
+    pub(super) name: String,
+    pub(super) bytes: u64,
+    /// How long its data connection was established; `None` if there was none.
+    pub(super) moving: Option<Duration>,
+}
+
 /// The first bytes of a command line.
 #[derive(Debug)]
 struct CommandStart {
@@ -44,9 +62,13 @@ struct CommandStart {
 }
 
 impl SessionLog {
-    pub(super) fn new(number: u64) -> Self {
+    pub(super) fn new(number: u64, now: Instant) -> Self {
         Self {
             number,
+            started: now,
+            end_reason: None,
+            announced: None,
+            never_connected: 0,
             command: CommandStart::of(b""),
             subject: None,
             is_failure_logged: false,
@@ -103,42 +125,84 @@ impl SessionLog {
         info!("#{number} {subject} refused: {}", first());
     }
 
+    /// How long the session has lasted.
+    pub(super) fn age(&self) -> Duration {
+        self.started.elapsed()
+    }
+
+    /// Why the session, or its transfer, is about to end: the core's actions do not carry it.
+    pub(super) fn set_end_reason(&mut self, reason: EndReason) {
+        self.end_reason = Some(reason);
+    }
+
+    /// The session has ended.
+    pub(super) fn closed(&self) {
+        match self.end_reason {
+            Some(reason) => info!("#{} closed: {reason}", self.number),
+            None => info!("#{} closed", self.number),
+        }
+    }
+
+    /// What the client is sent to, at level `info` once in a session and when it changes.
+    pub(super) fn announcement(&mut self, offer: &PassiveOffer) {
+        let announced = offer.announcement;
+        let level = if self.announced.replace(announced) == Some(announced) {
+            Level::Debug
+        } else {
+            Level::Info
+        };
+        log!(
+            level,
+            "#{} passive mode announces {}, port {}, by {}",
+            self.number,
+            announced.address,
+            offer.port,
+            announced.reason
+        );
+    }
+
+    /// The last data connection that was never opened. True if it is news.
+    pub(super) fn never_connected(&mut self, last: &NeverConnected) -> bool {
+        if self.never_connected == last.number {
+            return false;
+        }
+        self.never_connected = last.number;
+        debug!(
+            "#{} was sent to {} and did not connect",
+            self.number, last.offer
+        );
+        true
+    }
+
     /// How a transfer ended. Programs read these lines: `VERB PATH: …`.
-    pub(super) fn transfer(
-        &mut self,
-        transfer: &Transfer,
-        result: Result<(), TransferError>,
-        reason: Option<EndReason>,
-        now: Instant,
-    ) {
+    pub(super) fn transfer(&mut self, facts: &TransferFacts, result: Result<(), TransferError>) {
         self.is_failure_logged |= result.is_err();
         let number = self.number;
-        let what = match &transfer.unique_name {
-            Some(name) => format!("STOU {}", printable(name)),
-            None => transfer_request(&transfer.request),
+        let TransferFacts { name, bytes, .. } = facts;
+        // A stall ends the transfer only, not the session.
+        let reason = match self.end_reason {
+            Some(EndReason::Stalled(_)) => self.end_reason.take(),
+            other => other,
         };
-        let bytes = transfer.bytes();
-        let seconds = transfer
-            .connected
-            .map_or(0.0, |since| (now - since).as_secs_f64());
+        let seconds = facts.moving.map_or(0.0, |moving| moving.as_secs_f64());
         let rate = if seconds > 0.0 {
-            format!(", {:.2} MB/s", bytes as f64 / 1e6 / seconds)
+            format!(", {:.2} MB/s", *bytes as f64 / 1e6 / seconds)
         } else {
             String::new()
         };
         match result {
-            Ok(()) => info!("#{number} {what}: {bytes} bytes in {seconds:.3} s{rate}"),
+            Ok(()) => info!("#{number} {name}: {bytes} bytes in {seconds:.3} s{rate}"),
             // The log of clients that did not connect says why, for all of them together.
-            Err(_) if transfer.connected.is_none() => {
-                info!("#{number} {what}: no data connection");
+            Err(_) if facts.moving.is_none() => {
+                info!("#{number} {name}: no data connection");
             }
             Err(TransferError::Aborted) => {
                 let reason = reason.map_or("the client aborted it".to_owned(), |reason| {
                     reason.to_string()
                 });
-                info!("#{number} {what} ended after {bytes} bytes: {reason}");
+                info!("#{number} {name} ended after {bytes} bytes: {reason}");
             }
-            Err(error) => warn!("#{number} {what} failed after {bytes} bytes: {error}"),
+            Err(error) => warn!("#{number} {name} failed after {bytes} bytes: {error}"),
         }
     }
 
@@ -199,6 +263,20 @@ impl CommandStart {
     }
 }
 
+impl TransferFacts {
+    /// What the log line of a transfer needs, by now.
+    pub(super) fn of(transfer: &Transfer, now: Instant) -> Self {
+        Self {
+            name: match &transfer.unique_name {
+                Some(name) => format!("STOU {}", printable(name)),
+                None => transfer_request(&transfer.request),
+            },
+            bytes: transfer.bytes(),
+            moving: transfer.connected.map(|since| now - since),
+        }
+    }
+}
+
 /// A transfer as log lines name it.
 pub(super) fn transfer_request(request: &TransferRequest) -> String {
     let (command, path) = (request.kind.command(), request.kind.path());
@@ -247,7 +325,7 @@ mod tests {
 
     #[test]
     fn pieces_of_an_overlong_line_are_not_kept() {
-        let mut log = SessionLog::new(1);
+        let mut log = SessionLog::new(1, Instant::now());
         log.command(&[b'A'; limits::LINE_BYTES_MAX]);
         assert_eq!(log.command.bytes(), b"(overlong line)");
         log.command(b"SECRET\r\n");

@@ -15,13 +15,16 @@ use crate::nat::never_connected_log::NeverConnectedLog;
 use crate::net::interfaces::Interfaces;
 use crate::passive::PassivePool;
 use crate::settings::{Names, Settings};
-use crate::tls::Identity;
+use crate::tls::{Identity, TicketRegistry};
 
-/// The passive ports, the settings in force, and the data connections that clients did not open.
+/// The passive ports, the settings in force, the data connections that clients did not open, and
+/// the TLS tickets of all sessions.
 #[derive(Debug)]
 pub(crate) struct ServerState {
     pub(crate) pool: PassivePool,
     pub(crate) never_connected: NeverConnectedLog,
+    /// Which session each TLS ticket comes from.
+    pub(crate) tickets: Arc<TicketRegistry>,
     current: Mutex<Arc<Current>>,
     /// Counts replacements: a session sees without the lock that there was none.
     generation: AtomicU64,
@@ -91,6 +94,7 @@ impl ServerState {
         Self {
             pool,
             never_connected: NeverConnectedLog::default(),
+            tickets: Arc::default(),
             current: Mutex::new(current.into()),
             generation: AtomicU64::new(0),
         }

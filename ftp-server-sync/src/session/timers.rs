@@ -1,135 +1,73 @@
-//! How long a session waits, and what happens when the time is over.
+//! Everything that a session waits for in time.
 
 use std::time::{Duration, Instant};
 
-use ftp_proto::{DataEvent, Timeout, TimeoutKind, TransferError};
-use log::error;
+use ftp_proto::{Timeout, Timers};
 
-use super::connection::{Connection, ROUNDING, UNFLUSHED_MAX};
-use super::end_reason::EndReason;
-use crate::data::connection::{AcceptOutcome, DataListener, DataPort};
-use crate::data::transfer::Transfer;
+/// The instants at which a session has something to do, unless an event comes before.
+#[derive(Debug, Default)]
+pub(super) struct SessionTimers {
+    /// The timer of the core.
+    core: Timers<Instant>,
+    due: [Option<Instant>; TIMERS],
+}
 
-impl Connection {
-    /// Fires the core's timer if it has expired, and gives a port up that others need.
-    pub(super) fn check_timers(&mut self, now: Instant) -> bool {
-        self.timers.update(self.session.poll_timeout(), now);
-        if let Some(timeout) = self.timers.expired(now) {
-            return self.fire(timeout);
-        }
-        let is_due = |deadline: Instant| deadline <= now;
-        self.yield_deadline().is_some_and(is_due) && self.yield_port(now)
+/// A timer of the driver.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Timer {
+    /// The answer to a wrong password is given.
+    LoginDelay,
+    /// The client must have read the replies before an action.
+    Unflushed,
+    /// The data connection has something to do.
+    Data,
+    /// The rate of a transfer allows more bytes.
+    Rate,
+}
+
+impl SessionTimers {
+    /// Takes the timer that runs in the core now.
+    pub(super) fn update(&mut self, timeout: Option<Timeout>, now: Instant) {
+        self.core.update(timeout, now);
     }
 
-    /// Gives up the port of a client that has not connected: other sessions need it.
-    fn yield_port(&mut self, now: Instant) -> bool {
-        if self.accept_early() {
-            return true;
-        }
-        self.report_data(DataEvent::Withdrawn);
-        // At once, even if the client does not read the replies before the core's action.
-        match self.port {
-            DataPort::Listening(_) => self.port = DataPort::None,
-            _ => self.end_transfer(Err(TransferError::NotConnected), now),
-        }
-        true
+    /// Sets a timer, or stops it.
+    pub(super) fn set(&mut self, timer: Timer, due: Option<Instant>) {
+        self.due[timer as usize] = due;
     }
 
-    fn fire(&mut self, timeout: Timeout) -> bool {
-        // The connection may be there and not be accepted yet.
-        if timeout.kind == TimeoutKind::DataOpen && self.accept_early() {
-            return true;
-        }
-        let transfer = self.transfer.as_ref();
-        if timeout.kind == TimeoutKind::DataOpen && transfer.is_some_and(Transfer::is_handshaking) {
-            self.log
-                .handshake_timeout(self.session.endpoints().peer().ip());
-        }
-        self.end_reason = EndReason::of(timeout).or(self.end_reason);
-        self.session.handle_timeout(timeout);
-        true
+    /// Sets a timer, unless it runs.
+    pub(super) fn start(&mut self, timer: Timer, due: Instant) {
+        self.due[timer as usize].get_or_insert(due);
     }
 
-    /// Accepts a connection to the passive port before its transfer starts: then the port is free
-    /// again.
-    pub(super) fn accept_early(&mut self) -> bool {
-        let listener = match std::mem::replace(&mut self.port, DataPort::None) {
-            DataPort::Listening(listener) => listener,
-            other => {
-                self.port = other;
-                return false;
-            }
-        };
-        match listener.accept() {
-            Ok(AcceptOutcome::Connected(stream)) => {
-                let peer = stream.peer;
-                self.port = DataPort::Connected(stream);
-                self.data_connected(peer);
-                true
-            }
-            Ok(AcceptOutcome::Pending(listener)) => {
-                self.port = DataPort::Listening(listener);
-                false
-            }
-            Err(error) => {
-                error!("#{} cannot accept a data connection: {error}", self.number);
-                false
-            }
-        }
+    /// Stops the driver's timers.
+    pub(super) fn stop_all(&mut self) {
+        self.due = [None; TIMERS];
     }
 
-    /// The listener whose client has not connected yet.
-    pub(super) fn awaited_listener(&self) -> Option<&DataListener> {
-        match (&self.port, &self.transfer) {
-            (DataPort::Listening(listener), _) => Some(listener),
-            (_, Some(transfer)) => transfer.listener(),
-            _ => None,
-        }
+    /// The timer of the core, if it has expired.
+    pub(super) fn expired(&self, now: Instant) -> Option<Timeout> {
+        self.core.expired(now)
     }
 
-    fn yield_deadline(&self) -> Option<Instant> {
-        self.awaited_listener()?.yield_deadline()
+    /// Whether a timer of the driver runs, and has expired.
+    pub(super) fn is_over(&self, timer: Timer, now: Instant) -> bool {
+        self.due[timer as usize].is_some_and(|due| due <= now)
     }
 
-    /// How long nothing has to be done unless an event comes.
-    pub(super) fn next_timeout(&self, now: Instant, budget: usize) -> Option<Duration> {
-        let is_transferring = self.transfer.as_ref().is_some_and(Transfer::is_started);
-        let has_more = is_transferring || self.status.is_some();
-        if budget == 0 && has_more && self.unflushed.is_none() {
-            return Some(Duration::ZERO);
-        }
-        let awaited = self.transfer.as_ref().and_then(Transfer::listener);
-        if awaited.is_some_and(|listener| listener.has_more) && self.unflushed.is_none() {
-            return Some(Duration::ZERO);
-        }
-        let timer = self.timers.due();
-        let delayed = self.delayed.as_ref().map(|(due, _)| *due);
-        let ticket = match &self.port {
-            // The pool relies on it to retry ports that other programs use.
-            DataPort::Queued { .. } => Some(now + TICKET_POLL),
-            _ => None,
-        };
-        let unflushed = self.unflushed.as_ref();
-        let unflushed = unflushed.map(|(_, since)| *since + UNFLUSHED_MAX);
-        let lingering = self.lingering.as_ref().map(|lingering| lingering.due(now));
-        let yielding = self.yield_deadline();
-        let rate = self.rate_limits.wait_until();
-        [timer, delayed, ticket, unflushed, lingering, yielding, rate]
-            .into_iter()
-            .flatten()
-            .min()
-            .map(|due| due.saturating_duration_since(now) + ROUNDING)
-    }
-
-    /// How long a client waits for a passive port at most.
-    pub(super) fn ticket_timeout(&self) -> Duration {
-        let timeout = self.current.settings.timeouts.data_open;
-        timeout.unwrap_or(TICKET_TIMEOUT_DEFAULT)
+    /// How long nothing has to be done, unless an event comes.
+    pub(super) fn next(&self, now: Instant) -> Option<Duration> {
+        let due = self.due.iter().copied().chain([self.core.due()]);
+        let due = due.flatten().min()?;
+        Some(match due.saturating_duration_since(now) {
+            Duration::ZERO => Duration::ZERO,
+            wait => wait + ROUNDING,
+        })
     }
 }
 
-/// How often a ticket is tried without a wake-up.
-const TICKET_POLL: Duration = Duration::from_secs(1);
+const TIMERS: usize = 4;
 
-/// The limit for the wait for a port where data connections have none.
-const TICKET_TIMEOUT_DEFAULT: Duration = Duration::from_secs(60);
+/// `epoll` counts whole milliseconds: waking up a little late is better than twice.
+const ROUNDING: Duration = Duration::from_millis(1);

@@ -4,8 +4,7 @@ use ftp_proto::{Action, Outcome};
 use log::{error, info};
 
 use super::connection::Connection;
-use crate::data::transfer::{Protection, Transfer};
-use crate::tls::Resumption;
+use crate::tls::{Protection, Resumption};
 
 impl Connection {
     /// Starts TLS on the control connection.
@@ -14,7 +13,9 @@ impl Connection {
             // A reload has switched it off between AUTH and its reply.
             return Action::StartTls.decline();
         };
-        let tls = Resumption::new(&identity.config());
+        let client = self.session.endpoints().peer().ip();
+        let tickets = &self.server.tickets;
+        let tls = Resumption::new(&identity.config(), tickets, self.number, client);
         let started = self.control.start_tls(tls.control());
         self.tls = Some(tls);
         match started {
@@ -55,28 +56,38 @@ impl Connection {
         true
     }
 
+    /// The tickets of this session are those of the user who is logged in. The end of the session
+    /// changes nothing: its last data connections may still come.
+    pub(super) fn update_login(&mut self) {
+        if let Some(tls) = &mut self.tls
+            && !self.session.is_closed()
+        {
+            tls.set_login(self.session.user());
+        }
+    }
+
     /// What a data connection under PROT P needs.
     pub(super) fn data_protection(&self) -> Option<Protection> {
         let settings = self.current.settings.tls.as_ref();
-        Some(Protection {
-            config: self.tls.as_ref()?.data(),
-            resumption_required: settings.is_some_and(|tls| tls.resumption_required),
-        })
+        let required = settings.is_some_and(|tls| tls.resumption_required);
+        let gateways = match settings {
+            Some(tls) if tls.gateway_resumption => &self.current.config.trusted_gateways[..],
+            _ => &[],
+        };
+        Some(self.tls.as_ref()?.data(required, gateways))
     }
 
     /// Logs that the established data connection proves nothing about its client, once in a
     /// session.
     pub(super) fn log_not_resumed(&mut self) {
-        let tls = self.transfer.as_ref().and_then(Transfer::tls);
-        if tls.is_some_and(|tls| !tls.is_resumed()) {
+        if self.data.tls().is_some_and(|tls| !tls.is_resumed()) {
             self.log.not_resumed();
         }
     }
 
     /// Logs that an upload ended without close_notify.
     pub(super) fn log_bare_end(&mut self) {
-        let tls = self.transfer.as_ref().and_then(Transfer::tls);
-        if tls.is_some_and(|tls| tls.has_bare_end()) {
+        if self.data.tls().is_some_and(|tls| tls.has_bare_end()) {
             self.log.bare_end();
         }
     }

@@ -3,7 +3,10 @@
 use std::error::Error;
 use std::fmt;
 use std::io::{self, ErrorKind};
+use std::net::IpAddr;
+use std::sync::Arc;
 
+use ipnet::IpNet;
 use mio::net::TcpStream;
 
 use crate::net::interfaces::Interfaces;
@@ -64,6 +67,18 @@ pub(crate) enum TlsStream {}
 #[derive(Debug)]
 pub(crate) struct Resumption;
 
+/// Would be TLS on one data connection.
+#[derive(Debug)]
+pub(crate) struct Protection;
+
+/// Never occurs.
+#[derive(Debug)]
+pub(crate) enum Unproven {}
+
+/// Would be the tickets of a server's sessions.
+#[derive(Debug, Default)]
+pub(crate) struct TicketRegistry;
+
 impl TlsStream {
     pub(crate) fn boxed(_: ServerConfig) -> io::Result<Box<Self>> {
         Err(ErrorKind::Unsupported.into())
@@ -105,7 +120,7 @@ impl fmt::Display for TlsStream {
 }
 
 impl Resumption {
-    pub(crate) fn new(_: &ServerConfig) -> Self {
+    pub(crate) fn new(_: &ServerConfig, _: &Arc<TicketRegistry>, _: u64, _: IpAddr) -> Self {
         Self
     }
 
@@ -113,7 +128,25 @@ impl Resumption {
         ServerConfig
     }
 
-    pub(crate) fn data(&self) -> ServerConfig {
+    pub(crate) fn set_login(&mut self, _: Option<&[u8]>) {}
+
+    pub(crate) fn data(&self, _: bool, _: &[IpNet]) -> Protection {
+        Protection
+    }
+}
+
+impl Protection {
+    pub(crate) fn config(&self) -> ServerConfig {
         ServerConfig
+    }
+
+    pub(crate) fn check(&self, tls: &TlsStream, _: IpAddr) -> Result<(), Unproven> {
+        match *tls {}
+    }
+}
+
+impl fmt::Display for Unproven {
+    fn fmt(&self, _: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match *self {}
     }
 }

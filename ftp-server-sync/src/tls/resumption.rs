@@ -4,35 +4,50 @@
 //! Only a handshake of this control connection stores a session here. So `handshake_kind() ==
 //! Resumed` on a data connection proves that its peer knows the secret of this control connection.
 
-use std::sync::{Arc, Mutex};
+use std::net::IpAddr;
+use std::sync::Arc;
 
-use rustls::server::StoresServerSessions;
+use ipnet::IpNet;
 
 use super::ServerConfig;
-use crate::locks::lock;
+use super::protection::Protection;
+use super::session_store::SessionStore;
+use super::tickets::TicketRegistry;
 
 /// The TLS configurations of a control connection and of its data connections.
 #[derive(Debug)]
 pub(crate) struct Resumption {
     control: ServerConfig,
     data: ServerConfig,
+    store: Arc<SessionStore>,
+    client: IpAddr,
+    /// What the registry has.
+    login: Option<Box<[u8]>>,
 }
 
 impl Resumption {
+    /// For the control connection of the session of this number, with a client at this address.
     /// `base` contains the certificate. Its settings of sessions and tickets are replaced.
-    pub(crate) fn new(base: &ServerConfig) -> Self {
+    pub(crate) fn new(
+        base: &ServerConfig,
+        registry: &Arc<TicketRegistry>,
+        number: u64,
+        client: IpAddr,
+    ) -> Self {
         let mut control = rustls::ServerConfig::clone(base);
-        let store = Arc::new(SessionStore::default());
+        let store = Arc::new(SessionStore::new(registry.register(number, client)));
         control.session_storage = store.clone();
         control.send_tls13_tickets = TICKETS;
         let mut data = control.clone();
-        data.session_storage = Arc::new(ReadOnlyStore(store));
         // A client may close without reading the tickets. The system would then reset the
         // connection, and an upload would lose its end.
         data.send_tls13_tickets = 0;
         Self {
             control: control.into(),
             data: data.into(),
+            store,
+            client,
+            login: None,
         }
     }
 
@@ -40,123 +55,21 @@ impl Resumption {
         self.control.clone()
     }
 
-    pub(crate) fn data(&self) -> ServerConfig {
-        self.data.clone()
-    }
-}
-
-/// The sessions of one control connection: one of TLS 1.2, or one of TLS 1.3 for each ticket.
-#[derive(Debug, Default)]
-struct SessionStore {
-    sessions: Mutex<Vec<StoredSession>>,
-}
-
-struct StoredSession {
-    key: Vec<u8>,
-    value: Vec<u8>,
-}
-
-impl std::fmt::Debug for StoredSession {
-    /// Without the secrets.
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str("StoredSession")
-    }
-}
-
-impl StoresServerSessions for SessionStore {
-    fn put(&self, key: Vec<u8>, value: Vec<u8>) -> bool {
-        let mut sessions = lock(&self.sessions);
-        if sessions.len() >= SESSIONS_MAX {
-            return false;
+    /// Who is logged in now; `None` before the login.
+    pub(crate) fn set_login(&mut self, login: Option<&[u8]>) {
+        if self.login.as_deref() != login {
+            self.login = login.map(Box::from);
+            self.store.registration().set_login(login);
         }
-        sessions.push(StoredSession { key, value });
-        true
     }
 
-    fn get(&self, key: &[u8]) -> Option<Vec<u8>> {
-        let sessions = lock(&self.sessions);
-        let found = sessions.iter().find(|stored| stored.key == key)?;
-        Some(found.value.clone())
-    }
-
-    /// Does not remove the session, because any number of data connections may resume it. Single
-    /// use would protect against replayed early data, which the server does not accept.
-    fn take(&self, key: &[u8]) -> Option<Vec<u8>> {
-        self.get(key)
-    }
-
-    fn can_cache(&self) -> bool {
-        true
-    }
-}
-
-/// For data connections: the full handshake of a stranger stores no session that could be resumed.
-#[derive(Debug)]
-struct ReadOnlyStore(Arc<SessionStore>);
-
-impl StoresServerSessions for ReadOnlyStore {
-    fn put(&self, _: Vec<u8>, _: Vec<u8>) -> bool {
-        false
-    }
-
-    fn get(&self, key: &[u8]) -> Option<Vec<u8>> {
-        self.0.get(key)
-    }
-
-    fn take(&self, key: &[u8]) -> Option<Vec<u8>> {
-        self.0.take(key)
-    }
-
-    fn can_cache(&self) -> bool {
-        false
+    /// What a data connection needs. It must resume if that is required, and if it, or its client,
+    /// comes from one of the gateways.
+    pub(crate) fn data(&self, resumption_required: bool, gateways: &[IpNet]) -> Protection {
+        let (base, own) = (&self.data, &self.store);
+        Protection::new(base, own, self.client, resumption_required, gateways)
     }
 }
 
 /// Some clients use each ticket only once: they have a second one. Other clients need one.
 const TICKETS: usize = 2;
-
-/// More than a control connection ever stores.
-const SESSIONS_MAX: usize = 4;
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn one_session_serves_many_data_connections() {
-        let store = Arc::new(SessionStore::default());
-        assert!(store.put(b"key".to_vec(), b"secret".to_vec()));
-        let data = ReadOnlyStore(store.clone());
-        for _ in 0..3 {
-            assert_eq!(data.take(b"key"), Some(b"secret".to_vec()));
-            assert_eq!(data.get(b"key"), Some(b"secret".to_vec()));
-        }
-        assert_eq!(data.get(b"other"), None);
-    }
-
-    #[test]
-    fn data_connections_store_nothing() {
-        let store = Arc::new(SessionStore::default());
-        let data = ReadOnlyStore(store.clone());
-        assert!(!data.can_cache());
-        assert!(!data.put(b"key".to_vec(), b"secret".to_vec()));
-        assert_eq!(store.get(b"key"), None);
-    }
-
-    #[test]
-    fn the_store_is_bounded() {
-        let store = SessionStore::default();
-        for number in 0..SESSIONS_MAX {
-            assert!(store.put(vec![number as u8], Vec::new()));
-        }
-        assert!(!store.put(b"more".to_vec(), Vec::new()));
-    }
-
-    #[test]
-    fn debug_output_has_no_secrets() {
-        let store = SessionStore::default();
-        store.put(b"key".to_vec(), b"secret".to_vec());
-        let shown = format!("{store:?}");
-        assert!(!shown.contains("115"), "{shown}");
-    }
-}

@@ -105,6 +105,52 @@ fn curl_over_implicit_tls() {
     assert!(!dialogue.commands().any(|line| line.starts_with("AUTH")));
 }
 
+/// curl has one cache of tickets for all its sessions, so each data connection offers the ticket
+/// of some session.
+#[test]
+fn curl_transfers_in_parallel() {
+    for version in [&["--tlsv1.2", "--tls-max", "1.2"][..], &["--tlsv1.3"]] {
+        let secure = start_secure(&["--tls-control-required", "--tls-data-required"]);
+        let server = &secure.server;
+        let flags = [
+            version,
+            &[
+                "--ssl-reqd",
+                "--parallel",
+                "--parallel-immediate",
+                "--fail-early",
+            ],
+        ]
+        .concat();
+        let name = |number: usize| format!("file-{number}");
+        for number in 0..PARALLEL_FILES {
+            let bytes = noise(1000 * number + 1);
+            fs::write(server.work(&name(number)), bytes).expect("a file");
+        }
+        let transfers = |words: &dyn Fn(usize) -> [String; 3]| {
+            let words: Vec<String> = (0..PARALLEL_FILES).flat_map(words).collect();
+            let words: Vec<&str> = words.iter().map(String::as_str).collect();
+            curl(&secure, &flags, &words).expect_success();
+        };
+        transfers(&|number| {
+            let url = server.url(&format!("/{}", name(number)));
+            ["-T".to_owned(), name(number), url]
+        });
+        transfers(&|number| {
+            let url = server.url(&format!("/{}", name(number)));
+            ["-o".to_owned(), format!("back-{number}"), url]
+        });
+        for number in 0..PARALLEL_FILES {
+            let sent = server.work(&name(number));
+            assert_same_files(&sent, &server.path(&name(number)));
+            assert_same_files(&sent, &server.work(&format!("back-{number}")));
+        }
+        let log = secure.server.finish();
+        assert!(log.contains(NOT_RESUMED), "{log}");
+        assert!(!log.contains("refused the data connection"), "{log}");
+    }
+}
+
 #[test]
 fn curl_without_tls_is_refused() {
     let secure = start_strict();
@@ -260,6 +306,8 @@ fn s_client(secure: &SecureServer<Program>, flags: &[&str], typed: &str) -> Fini
     command.args(flags);
     process::run_typing(&mut command, typed, SECONDS_MAX)
 }
+
+const PARALLEL_FILES: usize = 12;
 
 pub(super) const STRICT: [&str; 3] = [
     "--tls-control-required",

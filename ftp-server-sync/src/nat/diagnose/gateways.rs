@@ -41,6 +41,14 @@ fn clear_text(settings: &Settings) -> Option<Finding> {
                  another; add --tls and --tls-data-required"
             ),
         )),
+        Some(tls) if !tls.gateway_resumption && !tls.resumption_required => Some(Finding::new(
+            Severity::Risk,
+            format!(
+                "{flag} and --gateway-resumption off: nothing proves whose data connection comes \
+                 through a gateway, so that one client can take the file of another; leave out \
+                 --gateway-resumption off"
+            ),
+        )),
         Some(tls) if !tls.data_required => Some(Finding::note(format!(
             "{flag}: clients that do not use TLS can take files from each other, because in clear \
              text nothing proves whose data connection comes through a gateway; add \

@@ -292,7 +292,14 @@ fn trusted_gateways_with_tls() {
                     from each other, because in clear text nothing proves whose data connection \
                     comes through a gateway; add --tls-data-required";
     check(&line, LOCAL, &[optional]);
-    check(&format!("{line} --tls-data-required"), LOCAL, &[]);
+    let line = format!("{line} --tls-data-required");
+    check(&line, LOCAL, &[]);
+    let line = format!("{line} --gateway-resumption off");
+    let off = "risk: --trust-gateway 172.17.0.1 and --gateway-resumption off: nothing proves whose data \
+               connection comes through a gateway, so that one client can take the file of another; \
+               leave out --gateway-resumption off";
+    check(&line, LOCAL, &[off]);
+    check(&format!("{line} --tls-require-resumption"), LOCAL, &[]);
 }
 
 #[test]

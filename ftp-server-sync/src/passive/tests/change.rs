@@ -40,7 +40,7 @@ fn listeners_stay_open_and_new_ones_use_the_new_range() {
     }
 
     // A released port outside the range helps no request; one inside it is free once.
-    leaving.close_connected();
+    leaving.close(LeaseEnd::Connected);
     let ticket = still_queued(ticket.open(client.now));
     drop(ticket);
     let port = staying.port();
@@ -230,7 +230,7 @@ fn a_listener_of_the_kernels_choice_is_not_granted_twice() {
     let ticket = still_queued(client.open());
     assert_eq!((pool.usage().in_use, pool.usage().set_aside), (1, 0));
     assert!(listener.yield_deadline().is_some());
-    listener.close_connected();
+    listener.close(LeaseEnd::Connected);
     assert_eq!(opened(ticket.open(client.now)).port(), port);
 }
 
@@ -258,7 +258,7 @@ fn the_session_that_listens_owns_the_port() {
     };
     assert_eq!((pool.usage().in_use, pool.usage().set_aside), (1, 0));
     assert!(ticket.take(client.now).is_none());
-    listener.unwrap().close_connected();
+    listener.unwrap().close(LeaseEnd::Connected);
     assert!(ticket.take(client.now).is_some());
 }
 

@@ -99,7 +99,7 @@ fn load(pool: &PassivePool, swaps: &Swaps, taken: &[AtomicBool], thread: u8) {
         }
         mine.store(false, Ordering::SeqCst);
         if round.is_multiple_of(2) {
-            listener.close_connected();
+            listener.close(LeaseEnd::Connected);
         }
     }
 }

@@ -108,7 +108,7 @@ impl Run {
             Operation::Connect(index) => {
                 if let Some(listener) = take_one(&mut self.listeners, index) {
                     self.end(&listener.lease);
-                    listener.close_connected();
+                    listener.close(LeaseEnd::Connected);
                 }
             }
             Operation::DropLease(index) => {

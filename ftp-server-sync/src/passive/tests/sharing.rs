@@ -160,7 +160,7 @@ fn a_connection_goes_to_the_session_that_allows_its_address() {
     // The last one closes the port, and none before it.
     for listener in listeners.drain(..) {
         drop(connect(7, port));
-        listener.close_connected();
+        listener.close(LeaseEnd::Connected);
     }
     assert!(TcpStream::connect(port).is_err());
     drop(opened(open(&pool, 24, 1, &sleepers[0])));
@@ -204,7 +204,7 @@ fn a_poll_reports_connections_until_its_session_leaves() {
     for poll in &mut polls {
         assert!(is_reported(poll, seconds(10)));
     }
-    listeners.remove(0).close_connected();
+    listeners.remove(0).close(LeaseEnd::Connected);
     let _client = connect(2, port);
     assert!(is_reported(&mut polls[1], seconds(10)));
     assert!(
@@ -326,7 +326,7 @@ fn rounds(pool: &PassivePool, who: u8) {
             }
         };
         assert_eq!(sender(stream), who);
-        listener.close_connected();
+        listener.close(LeaseEnd::Connected);
         drop(client);
     }
 }

@@ -1,5 +1,6 @@
 //! Servers with a certificate, and clients that trust it.
 
+use std::net::Ipv4Addr;
 use std::sync::Arc;
 
 use rustls::pki_types::CertificateDer;
@@ -83,7 +84,20 @@ impl<B> SecureServer<B> {
     /// The same after its login and PROT P.
     #[track_caller]
     pub(crate) fn client(&self, config: &Arc<ClientConfig>) -> Client {
-        let mut client = self.secured(config);
+        Self::logged_in(self.secured(config))
+    }
+
+    /// The same from another address of this machine.
+    #[track_caller]
+    pub(crate) fn client_from(&self, address: Ipv4Addr, config: &Arc<ClientConfig>) -> Client {
+        let mut client = Client::connect_from(address, self.server.address);
+        client.expect(220);
+        client.auth_tls(config);
+        Self::logged_in(client)
+    }
+
+    #[track_caller]
+    fn logged_in(mut client: Client) -> Client {
         client.log_in();
         client.protect_data();
         client

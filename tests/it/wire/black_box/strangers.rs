@@ -56,10 +56,11 @@ fn check(count: usize) {
     client.expect_in_step();
     assert!(server.read("new") == bytes);
 
-    // Once the client has connected, no one else can.
+    // Once the client sends, no one else can connect.
     let port = client.extended_passive();
     client.command("STOR new", 150);
-    let data = connect(port);
+    let mut data = connect(port);
+    data.write_all(b"a byte").expect("sending data");
     wait_until_closed(port);
     drop(data);
     client.expect(226);

@@ -1,0 +1,215 @@
+//! How a transfer gets its data connection: it is chosen among those that came to the port, or
+//! opened in active mode, and TLS is established on it.
+
+use std::io::{self, ErrorKind};
+use std::mem;
+use std::time::Instant;
+
+use ftp_proto::TransferError;
+use log::{info, warn};
+use mio::Registry;
+
+use super::super::announced_port::{AnnouncedPort, FirstSender, LOOK_WINDOW};
+use super::super::data_stream::DataStream;
+use super::super::lingering::Lingering;
+use super::attempt::{Attempt, Mode, Start};
+use super::{DataConnection, DataStep, State};
+use crate::passive::LeaseEnd;
+
+impl DataConnection {
+    /// Waits for the connection of a transfer.
+    pub(super) fn await_client(
+        &mut self,
+        mut port: Box<AnnouncedPort>,
+        mut start: Start,
+        registry: &Registry,
+        now: Instant,
+    ) -> DataStep {
+        let chosen = match self.choose(&mut port, &start, registry, now) {
+            Ok(chosen) => chosen,
+            Err(error) => return self.no_connection(&error, TransferError::NotConnected),
+        };
+        if let Some(stream) = chosen {
+            let port = (!port.is_closed()).then_some(port);
+            return self.on_connected(stream, start, Mode::Passive(port), now);
+        }
+        port.release_in_time(now);
+        if port.is_closed() {
+            return DataStep::Failed(TransferError::NotConnected);
+        }
+        if port.is_reported() && !port.has_candidate() {
+            // For the core the client is connected, so that it measures another time.
+            let due = port.connect_by().max(now + LOOK_WINDOW);
+            let failure = (TransferError::NotConnected, due);
+            start.failure.get_or_insert(failure);
+        }
+        if let Some(error) = start.failed(now) {
+            port.release(LeaseEnd::GivenUp);
+            return DataStep::Failed(error);
+        }
+        let start = Some(start);
+        self.state = State::Listening { port, start };
+        DataStep::Blocked
+    }
+
+    /// The connection that has shown to be the transfer's. If there is none, the poll reports what
+    /// comes.
+    fn choose(
+        &mut self,
+        port: &mut AnnouncedPort,
+        start: &Start,
+        registry: &Registry,
+        now: Instant,
+    ) -> io::Result<Option<DataStream>> {
+        if port.may_have_more() {
+            port.accept(&mut self.tokens, now)?;
+        }
+        let chosen = port.choose(start.sender, start.answered, now);
+        if chosen.is_some() || !port.register(registry)? {
+            port.register_candidates(registry)?;
+            return Ok(chosen);
+        }
+        // A connection may have come between the two calls.
+        port.accept(&mut self.tokens, now)?;
+        let chosen = port.choose(start.sender, start.answered, now);
+        port.register_candidates(registry)?;
+        Ok(chosen)
+    }
+
+    /// The connection that was begun, once it is established: the poll reports it.
+    pub(super) fn connect(
+        &mut self,
+        mut stream: DataStream,
+        start: Start,
+        registry: &Registry,
+        now: Instant,
+    ) -> DataStep {
+        let is_established = match stream.register(registry) {
+            Ok(()) if !mem::replace(&mut stream.ready, false) => Ok(false),
+            Ok(()) => stream.is_established(),
+            Err(error) => Err(error),
+        };
+        match is_established {
+            Ok(false) => {
+                self.state = State::Connecting { stream, start };
+                DataStep::Blocked
+            }
+            Ok(true) => {
+                stream.ready = true;
+                self.on_connected(stream, start, Mode::Active, now)
+            }
+            Err(error) => self.no_connection(&error, TransferError::NotConnected),
+        }
+    }
+
+    /// The connection is established: bytes can move, or TLS begins.
+    fn on_connected(
+        &mut self,
+        mut stream: DataStream,
+        start: Start,
+        mode: Mode,
+        now: Instant,
+    ) -> DataStep {
+        let peer = stream.peer();
+        if let Some(protection) = &start.protection
+            && let Err(error) = stream.stream().start_tls(protection.config())
+        {
+            return self.no_connection(&error, TransferError::NotConnected);
+        }
+        let sender = start.sender;
+        let mut attempt = Attempt::new(stream, start, mode, now);
+        if sender == FirstSender::Client {
+            attempt.release_port();
+        }
+        self.state = match sender {
+            FirstSender::TlsClient => State::Handshaking(attempt),
+            FirstSender::Server | FirstSender::Client => State::Open(attempt),
+        };
+        DataStep::Connected(peer)
+    }
+
+    pub(super) fn handshake(
+        &mut self,
+        mut attempt: Attempt,
+        registry: &Registry,
+        now: Instant,
+    ) -> DataStep {
+        attempt.release_port_in_time(now);
+        let result = if attempt.stream.ready {
+            attempt.stream.stream().handshake()
+        } else {
+            Err(ErrorKind::WouldBlock.into())
+        };
+        match result {
+            Ok(()) => self.on_protected(attempt, now),
+            Err(error) if error.kind() == ErrorKind::WouldBlock => {
+                attempt.stream.ready = false;
+                match attempt.stream.register(registry) {
+                    Ok(()) => {
+                        self.state = State::Handshaking(attempt);
+                        DataStep::Blocked
+                    }
+                    Err(error) => self.no_connection(&error, TransferError::NotConnected),
+                }
+            }
+            Err(error) => {
+                info!("#{} no data connection: {error}", self.session);
+                let failure = match error.kind() {
+                    ErrorKind::InvalidData => TransferError::NotProtected,
+                    _ => TransferError::NotConnected,
+                };
+                self.give_way(attempt.mode, attempt.start, failure, now)
+            }
+        }
+    }
+
+    /// TLS is established: it may show that the connection is another client's.
+    fn on_protected(&mut self, mut attempt: Attempt, now: Instant) -> DataStep {
+        let Err(reason) = attempt.check() else {
+            attempt.release_port();
+            self.state = State::Open(attempt);
+            return DataStep::Protected;
+        };
+        let (number, peer) = (self.session, attempt.stream.peer());
+        warn!("#{number} refused the data connection from {peer}: {reason}");
+        // No byte has moved, and none will. The connection lingers, so that a client that does not
+        // resume sessions can read the reply that says why.
+        let _ = attempt.stream.stream().end_sending();
+        self.lingering = Some(Lingering::new(attempt.stream.into_stream(), now));
+        self.give_way(attempt.mode, attempt.start, TransferError::NotResumed, now)
+    }
+
+    /// Another connection may take the place of one that failed.
+    fn give_way(
+        &mut self,
+        mode: Mode,
+        start: Start,
+        error: TransferError,
+        now: Instant,
+    ) -> DataStep {
+        match mode {
+            Mode::Passive(Some(port)) => {
+                self.retry(port, start, error, now);
+                DataStep::Progress
+            }
+            Mode::Passive(None) | Mode::Active => DataStep::Failed(error),
+        }
+    }
+
+    pub(super) fn retry(
+        &mut self,
+        port: Box<AnnouncedPort>,
+        mut start: Start,
+        error: TransferError,
+        now: Instant,
+    ) {
+        start.failure = Some((error, now + LOOK_WINDOW));
+        let start = Some(start);
+        self.state = State::Listening { port, start };
+    }
+
+    fn no_connection(&self, error: &io::Error, result: TransferError) -> DataStep {
+        info!("#{} no data connection: {error}", self.session);
+        DataStep::Failed(result)
+    }
+}

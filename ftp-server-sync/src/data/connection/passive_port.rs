@@ -1,0 +1,127 @@
+//! The passive port of a data connection, before a transfer uses it.
+
+use std::net::IpAddr;
+use std::time::{Duration, Instant};
+
+use log::error;
+use mio::Registry;
+
+use super::super::announced_port::AnnouncedPort;
+use super::{DataConnection, DataStep, State, YieldOutcome};
+use crate::passive::{LeaseEnd, OpenOutcome, PassiveListener, Ticket};
+
+impl DataConnection {
+    pub(super) fn listen(
+        &mut self,
+        listener: PassiveListener,
+        limit: Duration,
+        now: Instant,
+    ) -> DataStep {
+        let port = Box::new(AnnouncedPort::new(self.session, listener, now, limit));
+        let number = port.number();
+        self.state = State::Listening { port, start: None };
+        DataStep::PortOpened(number)
+    }
+
+    /// Takes a passive port if one has become available for this session, or gives up.
+    pub(super) fn advance_ticket(
+        &mut self,
+        ticket: Ticket,
+        since: Instant,
+        limit: Duration,
+        now: Instant,
+    ) -> DataStep {
+        match ticket.open(now) {
+            Ok(OpenOutcome::Queued(ticket)) if now < since + limit => {
+                self.state = State::Queued {
+                    ticket,
+                    since,
+                    limit,
+                };
+                DataStep::Blocked
+            }
+            Ok(OpenOutcome::Queued(_)) => DataStep::NoPort {
+                waited: now - since,
+            },
+            Ok(OpenOutcome::Opened(listener)) => self.listen(listener, limit, now),
+            Err(error) => DataStep::PortFailed(error),
+        }
+    }
+
+    /// Before the transfer command: keeps the port's queue empty.
+    pub(super) fn watch(
+        &mut self,
+        mut port: Box<AnnouncedPort>,
+        registry: &Registry,
+        now: Instant,
+    ) -> DataStep {
+        port.release_in_time(now);
+        match port.watch(registry, &mut self.tokens, now) {
+            Ok(()) => self.state = State::Listening { port, start: None },
+            Err(error) => error!("#{} cannot accept a data connection: {error}", self.session),
+        }
+        DataStep::Blocked
+    }
+
+    /// The peer of a connection that is open and not used yet: from now on, the client counts as
+    /// connected. `None` if it does already.
+    pub(crate) fn connected_early(&mut self, now: Instant) -> Option<IpAddr> {
+        let peer = self.look(now)?;
+        let State::Listening { port, .. } = &mut self.state else {
+            return None;
+        };
+        port.set_reported().then_some(peer)
+    }
+
+    /// Accepts connections. Those that end before the transfer command is answered are noted.
+    /// Returns the peer of one that is open.
+    fn look(&mut self, now: Instant) -> Option<IpAddr> {
+        let State::Listening { port, start } = &mut self.state else {
+            return None;
+        };
+        if let Err(error) = port.accept(&mut self.tokens, now) {
+            error!("#{} cannot accept a data connection: {error}", self.session);
+        }
+        if start.is_none() {
+            port.mark_ended();
+        }
+        port.open_peer()
+    }
+
+    /// Whether the client was sent to a port for this long, and no connection has come.
+    pub(crate) fn never_connected(&mut self, least: Duration, now: Instant) -> bool {
+        match &self.state {
+            State::Listening { port, .. }
+                if !port.is_released() && port.opened() + least <= now => {}
+            _ => return false,
+        }
+        // The connection may be there and not be accepted yet.
+        self.look(now);
+        matches!(&self.state, State::Listening { port, .. } if !port.has_candidate())
+    }
+
+    /// The port that others wait for is closed for them when its time is over.
+    pub(crate) fn yield_port(&mut self, now: Instant) -> YieldOutcome {
+        let State::Listening { port, .. } = &self.state else {
+            return YieldOutcome::NotDue;
+        };
+        if port.yield_deadline().is_none_or(|due| due > now) {
+            return YieldOutcome::NotDue;
+        }
+        // The connection may be there and not be accepted yet.
+        let peer = self.look(now);
+        let State::Listening { port, .. } = &mut self.state else {
+            return YieldOutcome::NotDue;
+        };
+        if let Some(peer) = peer {
+            port.set_reported();
+            // A connection that has just come may still be a look.
+            if port.yield_deadline().is_some_and(|due| due <= now) {
+                port.release(LeaseEnd::Connected);
+            }
+            return YieldOutcome::Connected(peer);
+        }
+        port.release(LeaseEnd::GivenUp);
+        YieldOutcome::GivenUp
+    }
+}

@@ -1,0 +1,127 @@
+//! The socket of one data connection, and its place in the session's poll.
+
+use std::io::{self, ErrorKind};
+use std::net::{IpAddr, SocketAddr};
+
+use ftp_proto::Endpoints;
+use log::debug;
+use mio::net::TcpStream;
+use mio::{Interest, Registry, Token};
+
+use super::stream::Stream;
+use crate::net::socket;
+use crate::tls::TlsStream;
+
+/// A data connection. It is registered with the poll only after it would have blocked.
+#[derive(Debug)]
+pub(crate) struct DataStream {
+    stream: Stream,
+    peer: IpAddr,
+    token: Token,
+    registered: bool,
+    /// False only after the socket would have blocked.
+    pub(super) ready: bool,
+}
+
+/// What a connection shows without reading from it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Peeked {
+    /// It is open, and no byte has come.
+    Silent,
+    /// Bytes have come.
+    Bytes,
+    /// The peer has ended its sending side, and no byte came before that.
+    Ended,
+    /// It was reset, or is lost.
+    Lost,
+}
+
+impl DataStream {
+    /// An accepted connection, in clear text.
+    pub(super) fn accepted(socket: TcpStream, peer: IpAddr, token: Token) -> Self {
+        Self {
+            stream: Stream::new(socket),
+            peer,
+            token,
+            registered: false,
+            ready: true,
+        }
+    }
+
+    /// Begins to connect to `target` from the control connection's own local address: from the port
+    /// below the control port if that is free (RFC 959, section 5.2), else from any port.
+    pub(super) fn connect(
+        endpoints: &Endpoints,
+        target: SocketAddr,
+        token: Token,
+    ) -> io::Result<Self> {
+        let mut local = endpoints.local();
+        local.set_port(local.port().saturating_sub(1));
+        let socket = socket::connect(local, target).or_else(|error| {
+            debug!("active mode from {local} to {target}: {error}; trying another port");
+            local.set_port(0);
+            socket::connect(local, target)
+        })?;
+        let mut stream = Self::accepted(socket, target.ip(), token);
+        stream.ready = false;
+        Ok(stream)
+    }
+
+    /// Whether a connection that [`connect`](Self::connect) began is established now.
+    pub(super) fn is_established(&mut self) -> io::Result<bool> {
+        let socket = self.stream.socket();
+        if let Some(error) = socket.take_error()? {
+            return Err(error);
+        }
+        match socket.peer_addr() {
+            Ok(_) => Ok(true),
+            Err(error) if error.kind() == ErrorKind::NotConnected => Ok(false),
+            Err(error) => Err(error),
+        }
+    }
+
+    pub(super) fn peek(&mut self) -> Peeked {
+        loop {
+            return match self.stream.socket().peek(&mut [0]) {
+                Ok(0) => Peeked::Ended,
+                Ok(_) => Peeked::Bytes,
+                Err(error) => match error.kind() {
+                    ErrorKind::WouldBlock => Peeked::Silent,
+                    ErrorKind::Interrupted => continue,
+                    _ => Peeked::Lost,
+                },
+            };
+        }
+    }
+
+    pub(super) fn peer(&self) -> IpAddr {
+        self.peer
+    }
+
+    pub(crate) fn stream(&mut self) -> &mut Stream {
+        &mut self.stream
+    }
+
+    pub(super) fn tls(&self) -> Option<&TlsStream> {
+        self.stream.tls()
+    }
+
+    pub(super) fn into_stream(self) -> Stream {
+        self.stream
+    }
+
+    /// Records an event of the poll, if it is for this connection.
+    pub(super) fn on_event(&mut self, token: Token) {
+        self.ready |= token == self.token;
+    }
+
+    /// Has the poll report events from now on, because the socket would have blocked.
+    pub(super) fn register(&mut self, registry: &Registry) -> io::Result<()> {
+        if !self.registered {
+            let both = Interest::READABLE | Interest::WRITABLE;
+            registry.register(self.stream.socket(), self.token, both)?;
+            self.registered = true;
+        }
+        Ok(())
+    }
+}

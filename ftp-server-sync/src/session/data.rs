@@ -1,0 +1,329 @@
+//! The session's data connection and its transfer: each step of them, for the core and the log.
+//!
+//! The core is given a connection as late as possible: until the transfer uses it, another one may
+//! take its place. It is given one early only where a time would expire without it.
+
+use std::io;
+use std::net::IpAddr;
+use std::time::Instant;
+
+use ftp_proto::{
+    Action, Bound, DataConnection as Mode, DataEvent, Outcome, Refusal, TransferError, TransferId,
+    TransferStart,
+};
+use log::{debug, error, info, warn};
+use mio::Registry;
+
+use super::connection::Connection;
+use super::log::TransferFacts;
+use crate::data::connection::{DataStep, YieldOutcome};
+use crate::data::pump::PumpStep;
+
+impl Connection {
+    /// Advances the data connection.
+    pub(super) fn advance_data(&mut self, registry: &Registry, now: Instant) -> bool {
+        match self.data.advance(registry, now) {
+            DataStep::Blocked => return false,
+            DataStep::Progress => {}
+            DataStep::Failed(error) => self.end_transfer(Err(error), now),
+            DataStep::Connected(peer) => self.on_data_connected(peer, now),
+            DataStep::Protected => {
+                self.report_data(DataEvent::Protected);
+                self.transfer_connected(now);
+                self.log_not_resumed();
+            }
+            step
+            @ (DataStep::PortOpened(_) | DataStep::NoPort { .. } | DataStep::PortFailed(_)) => {
+                if let Some(outcome) = self.port_outcome(step) {
+                    self.answer(outcome);
+                }
+            }
+        }
+        true
+    }
+
+    /// The outcome of `OpenPassive`, if there is one by now.
+    pub(super) fn port_outcome(&self, step: DataStep) -> Option<Outcome> {
+        let number = self.number;
+        let refusal = match step {
+            DataStep::PortOpened(port) => {
+                let bound = Bound::try_from(port).map_err(|_| Refusal::Failed);
+                return Some(Outcome::PassiveOpened(bound));
+            }
+            DataStep::NoPort { waited } => {
+                let waited = waited.as_secs_f64();
+                warn!("#{number} no passive port became free in {waited:.0} s");
+                Refusal::Busy
+            }
+            DataStep::PortFailed(error) => {
+                error!("#{number} cannot open a passive port: {error}");
+                Refusal::Failed
+            }
+            _ => return None,
+        };
+        Some(Outcome::PassiveOpened(Err(refusal)))
+    }
+
+    /// The connection that the transfer uses is established.
+    fn on_data_connected(&mut self, peer: IpAddr, now: Instant) {
+        self.report_connected(peer);
+        if self.data.is_open() {
+            self.transfer_connected(now);
+        }
+        self.restart_transfer(now);
+    }
+
+    fn transfer_connected(&mut self, now: Instant) {
+        if let Some(transfer) = &mut self.transfer {
+            transfer.connected = Some(now);
+        }
+    }
+
+    /// Reports to the core that the client has connected.
+    fn report_connected(&mut self, peer: IpAddr) {
+        if let Some(offer) = self.session.passive_offer()
+            && self.data.is_passive()
+        {
+            self.server.never_connected.on_connected(offer);
+        }
+        self.report_data(DataEvent::Connected(peer));
+    }
+
+    /// Reports to the core that the client has connected, if it has. True if it has.
+    pub(super) fn report_early_connection(&mut self, now: Instant) -> bool {
+        let peer = self.data.connected_early(now);
+        if let Some(peer) = peer {
+            self.report_connected(peer);
+        }
+        peer.is_some()
+    }
+
+    /// Reports what happened to the last data connection.
+    fn report_data(&mut self, event: DataEvent) {
+        if let Some(data) = self.data.id() {
+            self.session.handle_data(data, event);
+        }
+    }
+
+    /// Starts a transfer whose file is open.
+    pub(super) fn start_transfer(&mut self, start: TransferStart, protected: bool, now: Instant) {
+        let Some(transfer) = &mut self.transfer else {
+            return;
+        };
+        if transfer.id() != start.transfer {
+            return;
+        }
+        transfer.is_started = true;
+        if let Err(error) = self.start_data(start, protected, now) {
+            info!("#{} no data connection: {error}", self.number);
+            self.end_transfer(Err(TransferError::NotConnected), now);
+        }
+    }
+
+    fn start_data(
+        &mut self,
+        start: TransferStart,
+        protected: bool,
+        now: Instant,
+    ) -> io::Result<()> {
+        let protection = self.data_protection().filter(|_| protected);
+        if protected && protection.is_none() {
+            // Data that the client wants protected is never sent in clear text.
+            return Err(io::ErrorKind::Unsupported.into());
+        }
+        let Some(transfer) = &self.transfer else {
+            return Ok(());
+        };
+        let sender = transfer.first_sender(protected);
+        match start.connection {
+            Mode::Passive => self.data.start_passive(sender, protection, now),
+            Mode::Active(target) => {
+                let endpoints = self.session.endpoints();
+                if let Some(named) = start.named {
+                    self.log.active_address_replaced(named, target.ip());
+                }
+                let id = start.data;
+                self.data
+                    .start_active(id, endpoints, target, sender, protection, now)
+            }
+        }
+    }
+
+    /// Moves bytes of the transfer, as many as its rate and the turn's budget allow.
+    pub(super) fn advance_transfer(
+        &mut self,
+        registry: &Registry,
+        now: Instant,
+        budget: &mut usize,
+    ) -> bool {
+        let (Some(transfer), Some(stream)) = (&mut self.transfer, self.data.stream()) else {
+            return false;
+        };
+        if *budget == 0 {
+            return false;
+        }
+        let Some(granted) = self.rate_limits.grant(&transfer.request, *budget, now) else {
+            return false;
+        };
+        let before = transfer.bytes();
+        let step = transfer.step(stream, registry, granted);
+        let total = transfer.bytes();
+        let notices = transfer.take_notices();
+        let moved = usize::try_from(total - before).unwrap_or(usize::MAX);
+        self.rate_limits.spend(&transfer.request, moved);
+        self.log_notices(notices);
+        let is_limited = granted < *budget;
+        *budget = budget.saturating_sub(moved);
+        if moved > 0 {
+            self.report_data(DataEvent::Progress(total));
+        }
+        match step {
+            // The turn has budget left: the next call finds out how long to wait. A search that
+            // moved no bytes has used its part of the turn.
+            PumpStep::More if is_limited && moved > 0 => true,
+            PumpStep::More => {
+                *budget = 0;
+                false
+            }
+            PumpStep::Blocked => false,
+            PumpStep::Done(result) => {
+                self.on_pump_done(result, now);
+                true
+            }
+        }
+    }
+
+    fn on_pump_done(&mut self, result: Result<(), TransferError>, now: Instant) {
+        if let Err(error @ TransferError::ConnectionLost) = result
+            && self.data.on_lost(error, now)
+            && let Some(transfer) = &mut self.transfer
+        {
+            transfer.must_restart = true;
+        } else {
+            self.end_transfer(result, now);
+        }
+    }
+
+    /// The connection was lost so early that it may have been a look, and another one has come.
+    fn restart_transfer(&mut self, now: Instant) {
+        let Some(transfer) = self
+            .transfer
+            .as_mut()
+            .filter(|transfer| transfer.must_restart)
+        else {
+            return;
+        };
+        debug!("#{} another data connection has come", self.number);
+        let request = transfer.request.clone();
+        match (self.open_pump(&request), &mut self.transfer) {
+            (Ok((pump, _)), Some(transfer)) => transfer.restart(pump),
+            _ => self.end_transfer(Err(TransferError::LocalRead), now),
+        }
+    }
+
+    /// Ends a transfer early, because the core says so.
+    pub(super) fn abort_transfer(&mut self, id: TransferId, now: Instant) {
+        let Some(transfer) = &mut self.transfer else {
+            return;
+        };
+        if transfer.id() != id {
+            return;
+        }
+        if self
+            .unflushed
+            .take_if(|action| is_start_of(action, id))
+            .is_some()
+        {
+            // For the core it runs.
+            return self.end_transfer(Err(TransferError::Aborted), now);
+        }
+        if !transfer.is_started {
+            self.transfer = None;
+            return;
+        }
+        let result = match self.data.stream() {
+            Some(stream) if self.session.is_closed() => transfer.drain(stream),
+            _ => Err(TransferError::Aborted),
+        };
+        let moved = transfer.bytes();
+        if moved > 0 {
+            self.report_data(DataEvent::Progress(moved));
+        }
+        self.end_transfer(result, now);
+    }
+
+    /// Closes the data connection, logs the transfer and gives the core its result.
+    pub(super) fn end_transfer(&mut self, result: Result<(), TransferError>, now: Instant) {
+        self.log_bare_end();
+        let Some(transfer) = self.transfer.take() else {
+            return;
+        };
+        self.rate_limits.clear_wait();
+        self.log
+            .transfer(&TransferFacts::of(&transfer, now), result);
+        self.data.finish(result, transfer.is_upload(), now);
+        let transfer = transfer.id();
+        self.answer(Outcome::TransferEnded { transfer, result });
+    }
+
+    /// Gives up the port of a client that has not connected, if other sessions need it.
+    pub(super) fn yield_port(&mut self, now: Instant) -> bool {
+        match self.data.yield_port(now) {
+            YieldOutcome::NotDue => return false,
+            YieldOutcome::Connected(peer) => self.report_connected(peer),
+            YieldOutcome::GivenUp => {
+                self.report_data(DataEvent::Withdrawn);
+                // At once, even if the client does not read the replies before the core's action.
+                if self
+                    .transfer
+                    .as_ref()
+                    .is_some_and(|transfer| transfer.is_started)
+                {
+                    self.end_transfer(Err(TransferError::NotConnected), now);
+                }
+            }
+        }
+        true
+    }
+
+    /// To be called before an action that may close the listener: the client has sent another
+    /// command, or is gone. If it had time to connect and did not, the connection counts as
+    /// never opened. Clients give up long before our own timeout, and one that changes its mind
+    /// at once has missed nothing.
+    pub(super) fn before_closing(&mut self, action: &Action, now: Instant) {
+        let closes = matches!(
+            action,
+            Action::CloseData(_) | Action::AbortTransfer(_) | Action::Close
+        );
+        let least = self.current.settings.timeouts.never_connected_after;
+        // A shutdown says nothing about the network.
+        if closes && !self.ending && self.data.never_connected(least, now) {
+            self.report_data(DataEvent::NeverConnected);
+        }
+    }
+
+    /// Logs the data connections that the core has counted as never opened since the last call.
+    pub(super) fn log_never_connected(&mut self, now: Instant) {
+        let Some(never_connected) = self.session.never_connected() else {
+            return;
+        };
+        if !self.log.never_connected(never_connected) {
+            return;
+        }
+        let peer = self.session.endpoints().peer().ip();
+        let has_range = self.current.settings.passive_ports.is_some();
+        self.server
+            .never_connected
+            .on_never_connected(peer, never_connected, has_range, now);
+    }
+}
+
+/// Whether this action starts the transfer.
+fn is_start_of(action: &Action, transfer: TransferId) -> bool {
+    match action {
+        Action::StartTransfer(start) | Action::StartProtectedTransfer(start) => {
+            start.transfer == transfer
+        }
+        _ => false,
+    }
+}
