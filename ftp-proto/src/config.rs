@@ -108,6 +108,9 @@ pub mod limits {
     pub const HELD_LINES_MAX: usize = 16;
     /// The bytes of those lines, in total.
     pub const HELD_BYTES_MAX: usize = 4096;
+    /// The number of lines without a command of FTP that a client may send before it logs in. The
+    /// next one ends the session.
+    pub const UNKNOWN_COMMANDS_MAX: u32 = 10;
     /// The entries in a reply to STAT with a path; a longer listing ends with a line that says so.
     pub const STAT_ENTRIES_MAX: usize = 1000;
 }

@@ -37,6 +37,7 @@ mod command;
 mod config;
 pub mod date;
 mod event;
+mod foreign_protocol;
 mod line;
 pub mod listing;
 mod masquerade;
@@ -76,6 +77,7 @@ pub use codec::{NameCodec, WireNames};
 pub use command::{CommandSummary, commands};
 pub use config::{Config, limits};
 pub use event::{DataEvent, DataId};
+pub use foreign_protocol::ForeignProtocol;
 pub use ipnet::IpNet;
 pub use listing::style::ListStyle;
 pub use masquerade::{

@@ -34,6 +34,11 @@ pub(crate) enum Scan<'a> {
 }
 
 impl LineReader {
+    /// Whether the input goes on with a line that is too long.
+    pub(crate) fn is_discarding(&self) -> bool {
+        self.discarding
+    }
+
     pub(crate) fn scan<'a>(&mut self, input: &'a [u8]) -> Scan<'a> {
         let end = input.iter().position(|&byte| byte == b'\n');
         if self.discarding {

@@ -155,6 +155,7 @@ impl Reply {
     pub(crate) const IDLE_TIMEOUT: Self = Self::fixed(421, "No command for too long; closing control connection.");
 
     // Command lines.
+    pub(crate) const UNKNOWN_COMMANDS_EXHAUSTED: Self = Self::fixed(421, "Too many unknown commands; closing control connection.");
     pub(crate) const LINE_TOO_LONG: Self = Self::fixed(500, "Command line too long.");
     pub(crate) const UNKNOWN_COMMAND: Self = Self::fixed(500, "Command not understood.");
     pub(crate) const NOT_IMPLEMENTED: Self = Self::fixed(502, "Command not implemented.");

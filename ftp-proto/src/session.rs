@@ -100,6 +100,9 @@ impl Session {
     /// used. Zero means that the line is not complete, or that input is not wanted now. The
     /// caller then passes the same bytes again, with more input or after the next outcome.
     ///
+    /// A client that begins with another protocol than FTP closes the session, even with an
+    /// incomplete line: see [`foreign_protocol`](Self::foreign_protocol).
+    ///
     /// Input while a TLS handshake is requested closes the session: it came in clear text, and
     /// would count as protected.
     pub fn handle_input(&mut self, input: &[u8]) -> usize {
@@ -111,6 +114,9 @@ impl Session {
         }
         if !self.wants_input() {
             return 0;
+        }
+        if let Some(used) = self.close_for_foreign_protocol(input) {
+            return used;
         }
         match self.lines.scan(input) {
             Scan::Incomplete => 0,
@@ -415,32 +421,6 @@ impl Session {
             Question::None => return (None, Flow::Stay),
         };
         (Some(expected), self.answer(refusal).unwrap_or(Flow::Stay))
-    }
-
-    /// The TLS handshake on the control connection has ended. `None`: no handshake was requested.
-    fn tls_ended(&mut self, is_established: bool, leftover: usize) -> Option<Flow> {
-        let Question::Tls { greet } = self.context.question else {
-            return None;
-        };
-        self.context.question = Question::None;
-        if !is_established {
-            return Some(Flow::Close(None));
-        }
-        if leftover > 0 {
-            return Some(Flow::Close(Some(Reply::AUTH_INJECTION)));
-        }
-        if greet {
-            let greeting = Reply::greeting(&self.context.config.banner);
-            self.context.reply(greeting);
-            return Some(Flow::Stay);
-        }
-        // What came in clear text does not count: neither a login, nor a choice of names, which an
-        // attacker may have inserted.
-        self.context.utf8 = false;
-        if let Phase::Ready(ready) = &mut self.phase {
-            ready.log_out(&mut self.context);
-        }
-        Some(Flow::Login(Login::default()))
     }
 
     fn apply(&mut self, flow: Flow) {

@@ -7,6 +7,7 @@ mod connection;
 mod control;
 mod data;
 mod end_reason;
+mod foreign_protocol_log;
 mod listing;
 mod log;
 mod server_state;

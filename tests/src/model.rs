@@ -130,6 +130,8 @@ fn relevant(line: &str) -> Option<String> {
 struct Model {
     phase: Phase,
     failures: u32,
+    /// Lines without a command, before a login.
+    unknown: u32,
     extended_only: bool,
     /// Whether a client that names a private address can be reached, once that is known.
     is_reachable: Option<bool>,
@@ -196,6 +198,9 @@ impl Model {
 
     fn receive(&mut self, command: ModelCommand, out: &mut Vec<String>) {
         let Some(transfer) = &mut self.ready.transfer else {
+            if command == ModelCommand::HttpRequest && self.phase != Phase::LoggedIn {
+                return self.close(None, out);
+            }
             return self.execute(command, out);
         };
         match command {
@@ -260,12 +265,13 @@ impl Model {
                 self.ready.data = Data::Expired;
                 out.push("CloseData".into());
             }
-            None => self.close("421", out),
+            None => self.close(Some("421"), out),
         }
     }
 
-    fn close(&mut self, code: &str, out: &mut Vec<String>) {
-        out.extend([code.to_owned(), "Close".to_owned()]);
+    fn close(&mut self, code: Option<&str>, out: &mut Vec<String>) {
+        out.extend(code.map(str::to_owned));
+        out.push("Close".into());
         self.phase = Phase::Closed;
         self.held.clear();
         self.ready = Ready::default();
@@ -301,7 +307,7 @@ impl Model {
                 self.failures += 1;
                 self.phase = Phase::NoUser;
                 if self.failures == LOGINS_MAX {
-                    return self.close("421", out);
+                    return self.close(Some("421"), out);
                 }
                 "530"
             }
@@ -313,8 +319,14 @@ impl Model {
             ModelCommand::Host => "503",
             ModelCommand::Noop => "200",
             ModelCommand::Status => "211",
-            ModelCommand::Quit => return self.close("221", out),
-            ModelCommand::Unknown => "500",
+            ModelCommand::Quit => return self.close(Some("221"), out),
+            ModelCommand::Unknown | ModelCommand::HttpRequest => {
+                self.unknown += u32::from(self.phase != Phase::LoggedIn);
+                if self.unknown > UNKNOWN_MAX {
+                    return self.close(Some("421"), out);
+                }
+                "500"
+            }
             _ if self.phase != Phase::LoggedIn => "530",
             _ => return self.execute_logged_in(command, renaming, out),
         };
@@ -466,3 +478,5 @@ fn endpoints() -> Endpoints {
 
 /// Failed logins after which a session ends.
 const LOGINS_MAX: u32 = 3;
+/// Lines without a command that get a reply before a login.
+const UNKNOWN_MAX: u32 = 10;

@@ -1,11 +1,41 @@
-//! The protection of the connections: AUTH, PBSZ, PROT and CCC (RFC 4217).
+//! The protection of the connections: AUTH, PBSZ, PROT and CCC (RFC 4217), and the end of the
+//! handshake.
 
+use super::Session;
 use super::context::{Context, Question};
-use super::flow::Flow;
+use super::flow::{Flow, Login, Phase};
 use super::protection::Protection;
 use crate::action::Action;
 use crate::command::ProtectionVerb;
 use crate::reply::Reply;
+
+impl Session {
+    /// The TLS handshake on the control connection has ended. `None`: no handshake was requested.
+    pub(super) fn tls_ended(&mut self, is_established: bool, leftover: usize) -> Option<Flow> {
+        let Question::Tls { greet } = self.context.question else {
+            return None;
+        };
+        self.context.question = Question::None;
+        if !is_established {
+            return Some(Flow::Close(None));
+        }
+        if leftover > 0 {
+            return Some(Flow::Close(Some(Reply::AUTH_INJECTION)));
+        }
+        if greet {
+            let greeting = Reply::greeting(&self.context.config.banner);
+            self.context.reply(greeting);
+            return Some(Flow::Stay);
+        }
+        // What came in clear text does not count: neither a login, nor a choice of names, which an
+        // attacker may have inserted.
+        self.context.utf8 = false;
+        if let Phase::Ready(ready) = &mut self.phase {
+            ready.log_out(&mut self.context);
+        }
+        Some(Flow::Login(Login::default()))
+    }
+}
 
 impl Context {
     /// Executes one of these commands. `followed`: the client has sent more bytes after it.

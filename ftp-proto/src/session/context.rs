@@ -15,6 +15,7 @@ use crate::allowed_peers::AllowedPeers;
 use crate::command::{Access, Argument, CommandInfo, ControlVerb, Verb};
 use crate::config::Config;
 use crate::event::DataId;
+use crate::foreign_protocol::ForeignProtocolDetector;
 use crate::masquerade::Announcement;
 use crate::never_connected::NeverConnected;
 use crate::offer::PassiveOffer;
@@ -31,6 +32,9 @@ pub(super) struct Context {
     pub(super) protection: Protection,
     pub(super) epochs: Epochs,
     pub(super) login_failures: u32,
+    /// Before a login.
+    pub(super) unknown_commands: u32,
+    pub(super) foreign_protocols: ForeignProtocolDetector,
     /// The client has sent `EPSV ALL`, which applies for the rest of the session (RFC 2428,
     /// section 4).
     pub(super) extended_only: bool,
@@ -140,6 +144,8 @@ impl Context {
             protection,
             epochs: Epochs::default(),
             login_failures: 0,
+            unknown_commands: 0,
+            foreign_protocols: ForeignProtocolDetector::default(),
             extended_only: false,
             utf8: false,
             transfers_started: 0,

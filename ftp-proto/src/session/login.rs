@@ -1,18 +1,44 @@
-//! Commands before a login: USER and PASS, and those that every client may send.
+//! What a client sends before a login: USER and PASS, the commands that every client may send, and
+//! what is not FTP.
 
 use alloc::boxed::Box;
 
+use super::Session;
 use super::context::{Context, Question};
-use super::flow::{Flow, Login};
+use super::flow::{Flow, Login, Phase};
 use super::protection::Protection;
 use super::ready::Ready;
 use crate::account::Account;
 use crate::action::Action;
 use crate::address::is_host;
 use crate::command::{Command, CommandLine, ControlVerb, InfoVerb, Verb};
+use crate::config::limits::UNKNOWN_COMMANDS_MAX;
+use crate::foreign_protocol::ForeignProtocol;
 use crate::listing::FactSet;
 use crate::reply::Reply;
 use crate::secret::Secret;
+
+impl Session {
+    /// The protocol that the client uses instead of FTP. The session has closed without a reply,
+    /// because the client could not read one, or a web page would. For the driver's log.
+    #[must_use]
+    pub fn foreign_protocol(&self) -> Option<ForeignProtocol> {
+        self.context.foreign_protocols.found()
+    }
+
+    /// Closes the session if the next line is not FTP, and returns how many bytes that used. After
+    /// a login nothing is examined: such a client speaks FTP, and its typing errors get a reply.
+    pub(super) fn close_for_foreign_protocol(&mut self, input: &[u8]) -> Option<usize> {
+        let is_line_start = !self.lines.is_discarding();
+        if !matches!(self.phase, Phase::Login(_)) || !is_line_start {
+            return None;
+        }
+        self.context.foreign_protocols.inspect(input)?;
+        self.close(None);
+        let line_end = input.iter().position(|&byte| byte == b'\n');
+        Some(line_end.map_or(input.len(), |end| end + 1))
+    }
+}
 
 impl Login {
     /// Executes one command line. `followed`: the client has sent more bytes after it.
@@ -25,7 +51,7 @@ impl Login {
         let command = match line.command {
             Command::Known(command) => command,
             Command::NotImplemented => return context.stay(Reply::NOT_IMPLEMENTED),
-            Command::Unknown => return context.stay(Reply::UNKNOWN_COMMAND),
+            Command::Unknown => return context.unknown_before_login(),
         };
         match command.verb {
             Verb::Control(verb) => match context.check(command, line.argument) {
@@ -135,6 +161,15 @@ impl Context {
     /// REIN would return to clear text: with TLS neither side could know what the next bytes are.
     pub(super) fn may_reinitialize(&self) -> bool {
         self.protection == Protection::Clear
+    }
+
+    /// A line without a command of FTP. A client that sends many of them speaks another protocol.
+    fn unknown_before_login(&mut self) -> Flow {
+        self.unknown_commands += 1;
+        if self.unknown_commands > UNKNOWN_COMMANDS_MAX {
+            return Flow::Close(Some(Reply::UNKNOWN_COMMANDS_EXHAUSTED));
+        }
+        self.stay(Reply::UNKNOWN_COMMAND)
     }
 
     /// Replies; the phase does not change.

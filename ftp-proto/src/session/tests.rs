@@ -11,6 +11,7 @@ use crate::masquerade::Bound;
 use crate::outcome::{Opened, TransferError};
 use crate::rights::Rights;
 
+mod foreign_protocol;
 mod names;
 mod rights;
 

@@ -275,7 +275,17 @@ impl Connection {
         if used == 0 {
             return false;
         }
-        self.log.command(&input[..used]);
+        match self.session.foreign_protocol() {
+            None => self.log.command(&input[..used]),
+            Some(protocol) => {
+                self.log.set_end_reason(EndReason::ForeignProtocol);
+                let (log, peer) = (
+                    &self.server.foreign_protocols,
+                    self.session.endpoints().peer(),
+                );
+                log.on_client(self.number, peer, protocol, &self.current.settings);
+            }
+        }
         self.control.use_input(used);
         true
     }

@@ -10,6 +10,8 @@ use ftp_proto::{Timeout, TimeoutKind};
 pub(super) enum EndReason {
     /// The client closed the control connection, or the connection was lost.
     ClientGone,
+    /// The client does not speak FTP.
+    ForeignProtocol,
     /// No command came for this long.
     Idle(Duration),
     /// No login came for this long.
@@ -37,6 +39,7 @@ impl fmt::Display for EndReason {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::ClientGone => f.write_str("the client is gone"),
+            Self::ForeignProtocol => f.write_str("the client does not speak FTP"),
             Self::Idle(time) => write!(f, "no command came for {} s", time.as_secs()),
             Self::NoLogin(time) => write!(f, "no login came for {} s", time.as_secs()),
             Self::Stalled(time) => write!(f, "no byte moved for {} s", time.as_secs()),

@@ -8,6 +8,7 @@ use std::sync::{Arc, Mutex};
 
 use ftp_proto::Config;
 
+use super::foreign_protocol_log::ForeignProtocolLog;
 use crate::fs::attributes::process_umask;
 use crate::fs::root::Root;
 use crate::locks::lock;
@@ -17,14 +18,15 @@ use crate::passive::PassivePool;
 use crate::settings::{Names, Settings};
 use crate::tls::{Identity, TicketRegistry};
 
-/// The passive ports, the settings in force, the data connections that clients did not open, and
-/// the TLS tickets of all sessions.
+/// The passive ports, the TLS tickets of all sessions, the settings in force, and counts for the
+/// log: data connections that clients did not open, and clients that do not speak FTP.
 #[derive(Debug)]
 pub(crate) struct ServerState {
     pub(crate) pool: PassivePool,
     pub(crate) never_connected: NeverConnectedLog,
     /// Which session each TLS ticket comes from.
     pub(crate) tickets: Arc<TicketRegistry>,
+    pub(super) foreign_protocols: ForeignProtocolLog,
     current: Mutex<Arc<Current>>,
     /// Counts replacements: a session sees without the lock that there was none.
     generation: AtomicU64,
@@ -95,6 +97,7 @@ impl ServerState {
             pool,
             never_connected: NeverConnectedLog::default(),
             tickets: Arc::default(),
+            foreign_protocols: ForeignProtocolLog::default(),
             current: Mutex::new(current.into()),
             generation: AtomicU64::new(0),
         }

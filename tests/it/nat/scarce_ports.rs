@@ -112,7 +112,7 @@ fn a_port_is_free_once_its_client_has_connected() {
             let log = home.server.log();
             assert!(!log.contains("too small"), "a client waited:\n{log}");
             home.finish();
-            "8 of 8, none waited"
+            "8 of 8, none waited longer than a look lasts"
         },
     );
 }

@@ -16,6 +16,11 @@ fn the_corpus_of_commands_passes() {
 }
 
 #[test]
+fn the_corpus_of_other_protocols_passes() {
+    replay("foreign", fuzz::foreign);
+}
+
+#[test]
 fn the_corpus_of_listings_passes() {
     replay("listing", fuzz::listing);
 }

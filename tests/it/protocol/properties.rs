@@ -36,6 +36,13 @@ proptest! {
     }
 
     #[test]
+    fn other_protocols_are_recognized_in_any_pieces(bytes in vec(any::<u8>(), 2..60)) {
+        fuzz::foreign(&bytes);
+        // Words of several protocols.
+        fuzz::foreign(&[&[bytes[0] | 1], &bytes[1..]].concat());
+    }
+
+    #[test]
     fn each_entry_is_one_line(bytes in vec(any::<u8>(), 0..300)) {
         fuzz::listing(&[&[0], &bytes[..]].concat());
     }

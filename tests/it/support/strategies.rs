@@ -98,6 +98,7 @@ fn model_command() -> impl Strategy<Value = ModelCommand> {
         10 => Just(ModelCommand::Noop),
         1 => Just(ModelCommand::Quit),
         5 => Just(ModelCommand::Unknown),
+        1 => Just(ModelCommand::HttpRequest),
         5 => Just(ModelCommand::ExtraArgument),
     ];
     prop_oneof![2 => login, 5 => files, 9 => data, 2 => others]

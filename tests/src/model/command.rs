@@ -35,6 +35,8 @@ pub enum ModelCommand {
     Quit,
     Unknown,
     ExtraArgument,
+    /// The beginning of an HTTP request.
+    HttpRequest,
 }
 
 #[derive(Arbitrary, Clone, Copy, Debug, PartialEq, Eq)]
@@ -81,6 +83,7 @@ impl ModelCommand {
             Self::Quit => "QUIT".into(),
             Self::Unknown => "NOSUCH".into(),
             Self::ExtraArgument => "PWD x".into(),
+            Self::HttpRequest => "GET / HTTP/1.1".into(),
         }
     }
 

@@ -10,8 +10,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use ftp_proto::{
-    AllowedPeers, Config, DataEvent, DataId, Endpoints, Misuse, NeverConnected, Outcome, Output,
-    PassiveOffer, PeerVerdict, Session, Timeout,
+    AllowedPeers, Config, DataEvent, DataId, Endpoints, ForeignProtocol, Misuse, NeverConnected,
+    Outcome, Output, PassiveOffer, PeerVerdict, Session, Timeout,
 };
 
 use ledger::Ledger;
@@ -246,6 +246,11 @@ impl Judge {
     /// As [`Session::is_closed`].
     pub fn is_closed(&self) -> bool {
         self.session.is_closed()
+    }
+
+    /// As [`Session::foreign_protocol`].
+    pub fn foreign_protocol(&self) -> Option<ForeignProtocol> {
+        self.session.foreign_protocol()
     }
 
     /// The session may have outputs. Except for a command, what is passed to it may come between

@@ -537,6 +537,7 @@ impl Sim {
 
     fn take_line(&mut self) -> bool {
         let wanted = self.session.wants_input();
+        let may_be_foreign = self.session.user().is_none() && !self.session.is_closed();
         let used = self.session.handle_input(&self.buffer);
         assert!(wanted || used == 0, "input taken that was not wanted");
         let taken: Vec<u8> = self.buffer.drain(..used).collect();
@@ -547,7 +548,12 @@ impl Sim {
             }
             self.mid_line = *last != b'\n';
         }
+        let replies = self.codes.len();
         self.drain();
+        if may_be_foreign && self.session.foreign_protocol().is_some() {
+            assert!(self.session.is_closed() && used > 0, "it goes on");
+            assert_eq!(self.codes.len(), replies, "a reply to what is not FTP");
+        }
         used > 0
     }
 }

@@ -83,6 +83,15 @@ const ALL: &[(&str, &str)] = recordings!(
     "file-errors-come-first"
     "files"
     "foreign-address-permitted"
+    "foreign-http"
+    "foreign-http-header"
+    "foreign-http-in-tls"
+    "foreign-http-logged-in"
+    "foreign-proxy"
+    "foreign-proxy-binary"
+    "foreign-proxy-binary-in-pieces"
+    "foreign-ssh"
+    "foreign-tls"
     "held-lines-limit"
     "help"
     "host"
@@ -145,6 +154,7 @@ const ALL: &[(&str, &str)] = recordings!(
     "tls-protected-implies-connected"
     "transfer-results"
     "transfer-stalls"
+    "unknown-commands"
     "wrong-order"
 );
 

@@ -30,6 +30,10 @@ pub(super) const ALL: &[(&str, Check)] = &[
     ("a download ends with its data", download_ends_with_its_data),
     ("active mode", active_mode),
     ("ABOR acts during a transfer", abort_acts),
+    (
+        "what is not FTP gets no reply",
+        foreign_protocol_gets_no_reply,
+    ),
 ];
 
 /// Finds a driver that leaves an action without an outcome: the session waits for ever.
@@ -197,6 +201,18 @@ fn abort_acts(black_box: &BlackBox) -> Result<bool, String> {
         .map_err(|error| error.to_string())?;
     abort(&mut client, black_box)?;
     client.command_expecting("NOOP", 200)?;
+    Ok(true)
+}
+
+/// Finds a driver that does not close the connection when the session ends without a reply.
+fn foreign_protocol_gets_no_reply(black_box: &BlackBox) -> Result<bool, String> {
+    let mut client = Client::connect(black_box)?;
+    let (user, password) = (&black_box.user, &black_box.password);
+    let body = format!("USER {user}\r\nPASS {password}\r\nMKD made-by-a-page\r\n");
+    client.send(format!("POST / HTTP/1.1\r\nHost: ftp.example\r\n\r\n{body}").as_bytes())?;
+    client.expect_close()?;
+    let mut client = Client::log_in_to(black_box)?;
+    client.command_expecting("CWD made-by-a-page", 550)?;
     Ok(true)
 }
 

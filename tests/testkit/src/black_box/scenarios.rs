@@ -50,6 +50,7 @@ pub(super) const ALL: &[Scenario] = &[
     new("clnt-and-lang"),
     new("epsv-all"),
     new("file-errors-come-first").files(&["/short"]),
+    new("foreign-http-logged-in"),
     new("held-lines-limit").big_files(&["/big"]),
     new("host"),
     new("line-too-long"),
@@ -68,6 +69,7 @@ pub(super) const ALL: &[Scenario] = &[
     new("status-in-transfer")
         .directories(&["/pub"])
         .big_files(&["/big"]),
+    new("unknown-commands"),
     new("login"),
     new("bad-arguments"),
     new("facts").directories(&["/dir"]).files(&["/file"]),

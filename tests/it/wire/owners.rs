@@ -1,0 +1,296 @@
+//! Whose data connection is it? Sessions of neighbours and of clients far apart, on two ports, with
+//! looks, slow clients and strangers in between: no one ever receives or stores the bytes of another.
+//!
+//! What each session does is random; its seed is in the message of a failure.
+
+use std::io::{ErrorKind, Read, Write};
+use std::net::{IpAddr, Ipv4Addr, SocketAddr, TcpStream};
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use crate::support::client::Client;
+use crate::support::data::{connect_from, guarded, is_gone, reset};
+use crate::support::server::{InProcess, Setup, TestServer};
+use crate::support::wait::pass_time;
+
+#[test]
+fn no_file_goes_to_another_session() {
+    run(Duration::from_secs(4));
+}
+
+#[test]
+fn long_no_file_goes_to_another_session() {
+    run(Duration::from_secs(600));
+}
+
+fn run(time: Duration) {
+    let flags = ["-r", "20000-20001", "--passive-timeout", "8"];
+    let server = Setup::new().on_own_address().flags(&flags).in_process();
+    let totals = Totals::default();
+    let seed = u64::from(std::process::id());
+    let end = Instant::now() + time;
+    thread::scope(|scope| {
+        for (number, address) in CLIENTS.into_iter().enumerate() {
+            let (server, totals) = (&server, &totals);
+            scope.spawn(move || {
+                let random = Random(seed << 8 | (number as u64 + 1));
+                Worker::new(server, totals, number, address, random).run(end);
+            });
+        }
+        for address in STRANGERS {
+            let random = Random(seed << 8 | u64::from(address.octets()[3]) << 4);
+            let port = server.address;
+            scope.spawn(move || intrude(address, port, random, end));
+        }
+    });
+    let [received, stored] = [&totals.received, &totals.stored].map(|n| n.load(Ordering::Relaxed));
+    assert!(received > 0 && stored > 0, "{received} and {stored}");
+    println!("{received} files received, {stored} stored (seed {seed})");
+}
+
+/// What all workers have done.
+#[derive(Default)]
+struct Totals {
+    received: AtomicU32,
+    stored: AtomicU32,
+}
+
+/// A client with a file of its own to receive, and one to store.
+struct Worker<'a> {
+    server: &'a TestServer<InProcess>,
+    totals: &'a Totals,
+    number: usize,
+    address: Ipv4Addr,
+    random: Random,
+    contents: Vec<u8>,
+}
+
+impl<'a> Worker<'a> {
+    fn new(
+        server: &'a TestServer<InProcess>,
+        totals: &'a Totals,
+        number: usize,
+        address: Ipv4Addr,
+        random: Random,
+    ) -> Self {
+        let contents = format!("({number:06})").into_bytes().repeat(FILE_BYTES / 8);
+        server.write(&format!("out{number}"), &contents);
+        Self {
+            server,
+            totals,
+            number,
+            address,
+            random,
+            contents,
+        }
+    }
+
+    fn run(&mut self, end: Instant) {
+        while Instant::now() < end {
+            let mut client = Client::connect_from(self.address, self.server.address);
+            client.expect(220);
+            client.log_in();
+            for _ in 0..self.random.below(6) + 1 {
+                if Instant::now() >= end || !self.transfer(&mut client) {
+                    break;
+                }
+            }
+            if self.random.one_in(2) {
+                client.send("QUIT");
+            }
+        }
+    }
+
+    /// One transfer. False if the session must end.
+    fn transfer(&mut self, client: &mut Client) -> bool {
+        client.send("EPSV");
+        let reply = client.reply();
+        if reply.code != 229 {
+            assert_eq!(reply.code, 425, "{}", reply.text());
+            return true;
+        }
+        let port = client.announced(&reply);
+        match self.random.below(12) {
+            // It changes its mind.
+            0 => return true,
+            1 => return false,
+            _ => {}
+        }
+        // Most are quick; some are sent to a port and come when others have needed it.
+        let slow = self.random.one_in(8);
+        let is_first = self.random.one_in(2);
+        let mut looks = Vec::new();
+        while !slow && self.random.one_in(4) {
+            looks.extend(connect_from(Some(self.address), port));
+        }
+        let must_reset = self.random.one_in(2);
+        let mut after = Vec::new();
+        for look in looks {
+            match self.random.below(3) {
+                0 => drop(look),
+                1 => reset(look),
+                _ => after.push(look),
+            }
+        }
+        let mut data = None;
+        if is_first && !slow {
+            data = connect_from(Some(self.origin()), port).ok();
+        }
+        let stores = self.random.one_in(2);
+        let (verb, name) = if stores {
+            ("STOR", "in")
+        } else {
+            ("RETR", "out")
+        };
+        client.send(format!("{verb} {name}{}", self.number));
+        if must_reset {
+            after.drain(..).for_each(reset);
+        }
+        if slow {
+            let time = Duration::from_millis(4500 + self.random.below(4500));
+            pass_time(time, "it is slower than the others wait");
+        }
+        if data.is_none() {
+            data = connect_from(Some(self.origin()), port).ok();
+        }
+        let bytes = data.map_or(0, |data| {
+            if stores {
+                self.send(data)
+            } else {
+                self.receive(data)
+            }
+        });
+        drop(after);
+        self.finish(client, stores, bytes);
+        true
+    }
+
+    /// Where its data connection comes from: now and then, from the address of a neighbour, as a
+    /// pool of addresses of a provider does it.
+    fn origin(&mut self) -> IpAddr {
+        if self.random.one_in(10) {
+            CLIENTS[1 - self.number % 2].into()
+        } else {
+            self.address.into()
+        }
+    }
+
+    /// Sends its own bytes; returns how many were not refused.
+    fn send(&mut self, mut data: TcpStream) -> usize {
+        let most = self.contents.len() as u64;
+        let count = usize::try_from(self.random.below(most)).expect("a size") + 1;
+        match data.write_all(&self.contents[..count]) {
+            Ok(()) => count,
+            Err(_) => 0,
+        }
+    }
+
+    /// Receives bytes that must be its own; returns how many.
+    fn receive(&self, data: TcpStream) -> usize {
+        let received = read(data);
+        self.check(&received, "received");
+        received.len()
+    }
+
+    fn finish(&self, client: &mut Client, stores: bool, bytes: usize) {
+        let reply = client.reply();
+        let mut code = reply.code;
+        if code == 150 {
+            code = client.reply().code;
+        }
+        assert!(
+            matches!(code, 226 | 425 | 426 | 450 | 451),
+            "{}",
+            reply.text()
+        );
+        if stores {
+            let path = self.server.path(&format!("in{}", self.number));
+            let stored = std::fs::read(path).unwrap_or_default();
+            self.check(&stored, "stored");
+        }
+        if code == 226 && bytes > 0 {
+            let count = if stores {
+                &self.totals.stored
+            } else {
+                &self.totals.received
+            };
+            count.fetch_add(1, Ordering::Relaxed);
+        }
+    }
+
+    #[track_caller]
+    fn check(&self, bytes: &[u8], what: &str) {
+        assert!(
+            self.contents.starts_with(bytes),
+            "client {} at {}: {what} bytes of another: {}",
+            self.number,
+            self.address,
+            bytes[..bytes.len().min(64)].escape_ascii()
+        );
+    }
+}
+
+/// Connects to both ports from an address that no client has: it must not get, nor store, a byte.
+fn intrude(address: Ipv4Addr, server: SocketAddr, mut random: Random, end: Instant) {
+    while Instant::now() < end {
+        let port = SocketAddr::new(server.ip(), 20_000 + u16::from(random.one_in(2)));
+        if let Ok(mut data) = connect_from(Some(address), port) {
+            let _ = data.write_all(b"what a stranger sends");
+            if random.one_in(2) {
+                reset(data);
+            } else {
+                let received = read(data);
+                assert!(received.is_empty(), "{}", received.escape_ascii());
+            }
+        }
+        pass_time(Duration::from_millis(random.below(50)), "a stranger rests");
+    }
+}
+
+/// What comes until the end, or until a reset.
+fn read(data: TcpStream) -> Vec<u8> {
+    let mut data = guarded(data);
+    let mut received = Vec::new();
+    let mut buffer = vec![0; 1 << 16];
+    loop {
+        match data.read(&mut buffer) {
+            Ok(0) => return received,
+            Ok(count) => received.extend_from_slice(&buffer[..count]),
+            Err(error) if error.kind() == ErrorKind::Interrupted => {}
+            Err(error) if is_gone(&error) => return received,
+            Err(error) => panic!("the data connection stays open: {error}"),
+        }
+    }
+}
+
+/// Numbers that look random.
+struct Random(u64);
+
+impl Random {
+    fn below(&mut self, most: u64) -> u64 {
+        self.0 ^= self.0 << 13;
+        self.0 ^= self.0 >> 7;
+        self.0 ^= self.0 << 17;
+        (self.0 >> 11) % most
+    }
+
+    fn one_in(&mut self, many: u64) -> bool {
+        self.below(many) == 0
+    }
+}
+
+/// Neighbours, one of them twice, and two that are far from all others.
+const CLIENTS: [Ipv4Addr; 6] = [
+    Ipv4Addr::new(127, 0, 0, 2),
+    Ipv4Addr::new(127, 0, 0, 3),
+    Ipv4Addr::new(127, 0, 0, 2),
+    Ipv4Addr::new(127, 0, 0, 3),
+    Ipv4Addr::new(127, 1, 0, 2),
+    Ipv4Addr::new(127, 2, 0, 2),
+];
+
+/// Neighbours of the first clients, and one from elsewhere.
+const STRANGERS: [Ipv4Addr; 2] = [Ipv4Addr::new(127, 0, 0, 4), Ipv4Addr::new(127, 9, 0, 5)];
+
+const FILE_BYTES: usize = 256 << 10;
