@@ -6,24 +6,19 @@
 //! No listener outside `--passive-ports` is ever announced. A grant is checked before its port is
 //! bound and again after, since the range may have changed in between.
 
-mod allowed_ports;
 mod ephemeral;
 mod lease;
-mod leased_port;
 mod listener;
 mod pool;
-mod pool_state;
 mod ports;
 mod request;
-mod shared_listener;
-mod shared_state;
-mod waits;
+mod sharing;
 
 pub(crate) use lease::Ticket;
-pub(crate) use listener::PassiveListener;
+pub(crate) use listener::{IncomingConnection, PassiveListener};
 pub(crate) use pool::{OpenOutcome, PassivePool};
 pub(crate) use ports::LeaseEnd;
-pub(crate) use shared_listener::IncomingConnection;
+pub(crate) use sharing::Requester;
 
 #[cfg(test)]
 mod tests;

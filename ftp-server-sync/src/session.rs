@@ -70,6 +70,8 @@ fn serve(start: Start) -> io::Result<()> {
         waker,
         commands,
     } = start;
+    // Before the connection, which has its listeners: it is dropped after them.
+    let _guard = server.pool.end_guard(number);
     let mut connection =
         Connection::new(number, server, stream, implicit_tls, poll.registry(), waker)?;
     let mut events = Events::with_capacity(EVENTS_MAX);

@@ -8,6 +8,7 @@ use std::fs;
 use std::hash::{BuildHasher, RandomState};
 use std::io::{self, ErrorKind};
 use std::net::SocketAddr;
+use std::sync::LazyLock;
 
 use ftp_proto::ports::choose;
 use mio::net::TcpListener;
@@ -15,17 +16,13 @@ use mio::net::TcpListener;
 use crate::net::port_range::PortRange;
 use crate::net::socket::listen;
 
-/// The ports from which the kernel chooses.
-pub(super) fn range() -> PortRange {
-    let text = fs::read_to_string("/proc/sys/net/ipv4/ip_local_port_range").unwrap_or_default();
-    parse(&text).unwrap_or(DEFAULT)
+/// Listens on some port of `address`, whose port is ignored.
+pub(super) fn listen_anywhere(address: SocketAddr) -> io::Result<TcpListener> {
+    listen_among(*RANGE, address)
 }
 
-/// Listens at `address`, whose port is ignored.
-pub(super) fn listen_anywhere(
-    mut address: SocketAddr,
-    range: PortRange,
-) -> io::Result<TcpListener> {
+/// Listens on a random port of the range that is free, or else on one that the kernel chooses.
+fn listen_among(range: PortRange, mut address: SocketAddr) -> io::Result<TcpListener> {
     for attempt in 0..ATTEMPTS {
         let random = RandomState::new().hash_one(attempt);
         let Some(port) = choose(range.ports(), random) else {
@@ -40,6 +37,12 @@ pub(super) fn listen_anywhere(
     address.set_port(0);
     listen(address, false)
 }
+
+/// The ports from which the kernel chooses.
+static RANGE: LazyLock<PortRange> = LazyLock::new(|| {
+    let text = fs::read_to_string("/proc/sys/net/ipv4/ip_local_port_range").unwrap_or_default();
+    parse(&text).unwrap_or(DEFAULT)
+});
 
 fn parse(text: &str) -> Option<PortRange> {
     let mut numbers = text.split_whitespace().map(str::parse);
@@ -72,8 +75,8 @@ mod tests {
     fn ports_in_use_are_skipped() {
         let address = "127.83.0.9:0".parse().expect("an address");
         let range = PortRange::new(20821, 20822).unwrap();
-        let first = listen_anywhere(address, range).expect("a free port");
-        let second = listen_anywhere(address, range).expect("the other, or any");
+        let first = listen_among(range, address).expect("a free port");
+        let second = listen_among(range, address).expect("the other, or any");
         assert!(range.contains(first.local_addr().expect("bound").port()));
         assert_ne!(
             first.local_addr().expect("bound"),

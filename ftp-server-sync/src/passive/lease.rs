@@ -1,15 +1,14 @@
 //! What a session gets for its request: the right to bind a port, or a place in the queue for one.
 
 use std::io;
-use std::mem;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use log::warn;
 
+use super::pool::SharedState;
 use super::ports::LeaseEnd;
-use super::request::{Grant, Request};
-use super::shared_state::SharedState;
+use super::request::{Answer, Request};
 
 /// The right to listen on one port, alone or together with others. Dropping it releases the port.
 #[derive(Debug)]
@@ -17,17 +16,22 @@ use super::shared_state::SharedState;
 pub(crate) struct Lease {
     pub(super) shared: Arc<SharedState>,
     pub(super) request: Request,
-    pub(super) grant: Grant,
-    pub(super) end: LeaseEnd,
+    pub(super) port: u16,
+    /// How it ends when it is dropped; `None` until the port is announced.
+    pub(super) end: Option<LeaseEnd>,
+    /// When it ends, if not when it is dropped.
+    pub(super) ends_at: Option<Instant>,
+    /// Nothing is to be released any more.
+    has_ended: bool,
 }
 
 /// A place in the queue for a port. Dropping it leaves the queue.
 #[derive(Debug)]
 #[must_use = "dropping it leaves the queue"]
 pub(crate) struct Ticket {
-    shared: Arc<SharedState>,
+    pub(super) shared: Arc<SharedState>,
     pub(super) request: Request,
-    served: bool,
+    has_left: bool,
 }
 
 /// The outcome of a request for a port.
@@ -38,38 +42,50 @@ pub(crate) enum RequestOutcome {
     Granted(Lease),
     /// No port is available: the ticket's waker is called when one is assigned to it.
     Queued(Ticket),
+    /// There is no range of ports: the session listens on a port of its own.
+    NoRange(Request),
 }
 
 impl RequestOutcome {
-    pub(super) fn new(shared: &Arc<SharedState>, request: Request, grant: Option<Grant>) -> Self {
-        match grant {
-            Some(grant) => Self::Granted(Lease::new(shared.clone(), request, grant)),
-            None => Self::Queued(Ticket::new(shared.clone(), request)),
+    pub(super) fn new(shared: &Arc<SharedState>, request: Request, answer: Answer) -> Self {
+        let shared = shared.clone();
+        match answer {
+            Answer::Granted(port) => Self::Granted(Lease {
+                shared,
+                request,
+                port,
+                end: None,
+                ends_at: None,
+                has_ended: false,
+            }),
+            Answer::Queued => Self::Queued(Ticket {
+                shared,
+                request,
+                has_left: false,
+            }),
+            Answer::NoRange => Self::NoRange(request),
         }
+    }
+
+    /// The request asks again, at its old place in the queue.
+    pub(super) fn again(shared: &Arc<SharedState>, mut request: Request, now: Instant) -> Self {
+        let answer = shared.update(now, |state| state.request(&mut request, now));
+        Self::new(shared, request, answer)
     }
 }
 
 impl Lease {
-    fn new(shared: Arc<SharedState>, request: Request, grant: Grant) -> Self {
-        Self {
-            shared,
-            request,
-            grant,
-            end: LeaseEnd::NotAnnounced,
-        }
-    }
-
     /// Asks again, because the range has changed.
     pub(super) fn exchange(self, now: Instant) -> RequestOutcome {
-        let (shared, mut request, old) = self.into_parts();
-        let grant = shared.update(now, |state| state.exchange(&mut request, old, now));
-        RequestOutcome::new(&shared, request, grant)
+        let (shared, mut request, port) = self.into_parts();
+        let answer = shared.update(now, |state| state.exchange(&mut request, port, now));
+        RequestOutcome::new(&shared, request, answer)
     }
 
     /// Asks again, because another program uses the port.
-    pub(super) fn set_aside(self, port: u16, error: &io::Error, now: Instant) -> RequestOutcome {
-        let (shared, mut request, _) = self.into_parts();
-        let (is_news, next) = shared.update(now, |state| {
+    pub(super) fn set_aside(self, error: &io::Error, now: Instant) -> RequestOutcome {
+        let (shared, mut request, port) = self.into_parts();
+        let (is_news, answer) = shared.update(now, |state| {
             let is_news = state.set_aside(&request, port, now + RETRY_AFTER);
             (is_news, state.request(&mut request, now))
         });
@@ -81,54 +97,47 @@ impl Lease {
                  it is tried again every {pause} s"
             );
         }
-        RequestOutcome::new(&shared, request, next)
+        RequestOutcome::new(&shared, request, answer)
     }
 
     /// Ends the lease without releasing its port.
-    fn into_parts(mut self) -> (Arc<SharedState>, Request, Grant) {
-        let grant = mem::replace(&mut self.grant, Grant::Any);
-        (self.shared.clone(), self.request.clone(), grant)
+    fn into_parts(mut self) -> (Arc<SharedState>, Request, u16) {
+        self.has_ended = true;
+        (self.shared.clone(), self.request.clone(), self.port)
     }
 }
 
 impl Drop for Lease {
     fn drop(&mut self) {
-        if let Grant::Port(port) = self.grant {
-            self.shared.update(Instant::now(), |state| {
-                state.end_lease(&self.request, port, self.end);
+        if !self.has_ended {
+            let now = self.ends_at.unwrap_or_else(Instant::now);
+            self.shared.update(now, |state| {
+                state.end_lease(&self.request, self.port, self.end, now);
             });
         }
     }
 }
 
 impl Ticket {
-    fn new(shared: Arc<SharedState>, request: Request) -> Self {
-        Self {
-            shared,
-            request,
-            served: false,
-        }
-    }
-
-    /// The lease, once a port is assigned to this ticket; each ticket is served once. Ports of
-    /// other programs are also retried here, so a session should call this every second or so
+    /// The lease, once a port is assigned to this ticket; until then, the ticket again. Here the
+    /// pool also finds out that time has passed: ports of other programs are tried again, and ports
+    /// that were kept out are available again. So a session should call this every second or so
     /// even when its waker was not called.
-    pub(crate) fn take(&mut self, now: Instant) -> Option<Lease> {
-        if self.served {
-            return None;
-        }
-        let grant = self
+    pub(super) fn take(mut self, now: Instant) -> RequestOutcome {
+        let answer = self
             .shared
-            .update(now, |state| state.take(&self.request, now))?;
-        self.served = true;
-        let (shared, request) = (self.shared.clone(), self.request.clone());
-        Some(Lease::new(shared, request, grant))
+            .update(now, |state| state.take(&self.request, now));
+        if answer == Answer::Queued {
+            return RequestOutcome::Queued(self);
+        }
+        self.has_left = true;
+        RequestOutcome::new(&self.shared, self.request.clone(), answer)
     }
 }
 
 impl Drop for Ticket {
     fn drop(&mut self) {
-        if !self.served {
+        if !self.has_left {
             let now = Instant::now();
             self.shared
                 .update(now, |state| state.leave(&self.request, now));

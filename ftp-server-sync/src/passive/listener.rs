@@ -1,4 +1,6 @@
-//! A lease with its open port: one session's place at a listening socket.
+//! One session's place at a listening socket, with the lease of its port.
+
+mod shared;
 
 use std::error::Error;
 use std::fmt;
@@ -17,9 +19,11 @@ use mio::{Interest, Registry, Token};
 use super::ephemeral;
 use super::lease::{Lease, RequestOutcome};
 use super::ports::{BoundPort, LeaseEnd};
-use super::request::Grant;
-use super::shared_listener::{IncomingConnection, SharedListener};
+use super::request::Request;
 use crate::net::socket::listen;
+
+pub(crate) use shared::IncomingConnection;
+pub(super) use shared::SharedListener;
 
 /// One session's place at a listening socket, which other sessions may share, and the lease of its
 /// port.
@@ -27,10 +31,18 @@ use crate::net::socket::listen;
 pub(crate) struct PassiveListener {
     registration: Option<Registration>,
     listener: Arc<SharedListener>,
-    pub(super) lease: Lease,
+    right: Right,
     port: u16,
     pub(super) announced: Instant,
     must_yield: Arc<AtomicBool>,
+}
+
+/// By what right a session listens.
+#[derive(Debug)]
+enum Right {
+    Lease(Lease),
+    /// Without a range of ports none is needed: the session is alone at its socket.
+    NoRange(Request),
 }
 
 /// The socket's registration with one session's poll. It must end explicitly: the socket stays open
@@ -62,41 +74,26 @@ impl Lease {
     /// [`BindError::InUse`] when another program uses the port, [`BindError::Withdrawn`] when the
     /// range has changed, else [`BindError::Failed`].
     pub(crate) fn bind(self, now: Instant) -> Result<PassiveListener, BindError> {
-        let range = self.shared.ephemeral;
         let mut address = self.request.local;
-        self.bind_with(now, |grant| match grant {
-            Grant::Port(port) => {
-                address.set_port(port);
-                listen(address, false).map(|socket| (socket, port))
-            }
-            Grant::Any => ephemeral::listen_anywhere(address, range).and_then(with_port),
-        })
+        address.set_port(self.port);
+        self.bind_with(now, || listen(address, false))
     }
 
-    /// The same, but `open` makes the socket and returns it with its port.
+    /// The same, but `open` makes the socket.
     pub(super) fn bind_with(
         self,
         now: Instant,
-        open: impl FnOnce(Grant) -> io::Result<(TcpListener, u16)>,
+        open: impl FnOnce() -> io::Result<TcpListener>,
     ) -> Result<PassiveListener, BindError> {
         let Some(listener) = self.shared_listener() else {
             return Err(BindError::Withdrawn(self.exchange(now).into()));
         };
-        let mut port = match self.grant {
-            Grant::Port(port) => port,
-            Grant::Any => 0,
-        };
-        let joined = listener.join(&self.request, || {
-            let (socket, bound) = open(self.grant)?;
-            port = bound;
-            Ok(socket)
-        });
-        match (joined, self.grant) {
-            (Ok(()), _) => self.into_listener(listener, port, now),
-            (Err(error), Grant::Port(port)) if is_in_use(&error) => {
-                Err(BindError::InUse(self.set_aside(port, &error, now).into()))
+        match listener.join(&self.request, open) {
+            Ok(()) => self.into_listener(listener, now),
+            Err(error) if is_in_use(&error) => {
+                Err(BindError::InUse(self.set_aside(&error, now).into()))
             }
-            (Err(error), _) => Err(BindError::Failed(error)),
+            Err(error) => Err(BindError::Failed(error)),
         }
     }
 
@@ -104,41 +101,41 @@ impl Lease {
     /// bound.
     fn shared_listener(&self) -> Option<Arc<SharedListener>> {
         self.shared
-            .read(|state| state.listener(&self.request, self.grant))
+            .read(|state| state.listener(&self.request, self.port))
     }
 
     /// The port is open.
     fn into_listener(
         mut self,
         listener: Arc<SharedListener>,
-        port: u16,
         now: Instant,
     ) -> Result<PassiveListener, BindError> {
-        let Some(must_yield) = self.record_bound(&listener, port, now) else {
+        let Some(must_yield) = self.record_bound(now) else {
             // Closed before we ask again: the port may have another owner by now.
             listener.leave(&self.request);
             return Err(BindError::Withdrawn(self.exchange(now).into()));
         };
-        self.grant = Grant::Port(port);
-        self.end = LeaseEnd::NotConnected;
-        Ok(PassiveListener::new(listener, self, port, now, must_yield))
+        self.end = Some(LeaseEnd::NotConnected);
+        Ok(PassiveListener {
+            registration: None,
+            listener,
+            port: self.port,
+            right: Right::Lease(self),
+            announced: now,
+            must_yield,
+        })
     }
 
     /// `None` if the range has changed, so that this session may not listen there.
-    fn record_bound(
-        &self,
-        listener: &Arc<SharedListener>,
-        port: u16,
-        now: Instant,
-    ) -> Option<Arc<AtomicBool>> {
+    fn record_bound(&self, now: Instant) -> Option<Arc<AtomicBool>> {
         let BoundPort {
             must_yield,
             was_in_use,
-        } = self.shared.update(now, |state| {
-            state.bound(&self.request, self.grant, port, listener, now)
-        })?;
+        } = self
+            .shared
+            .update(now, |state| state.bound(&self.request, self.port, now))?;
         if was_in_use {
-            let address = self.request.local.ip();
+            let (port, address) = (self.port, self.request.local.ip());
             info!("passive port {port} of {address} is free again");
         }
         Some(must_yield)
@@ -146,31 +143,38 @@ impl Lease {
 }
 
 impl PassiveListener {
-    fn new(
-        listener: Arc<SharedListener>,
-        lease: Lease,
-        port: u16,
-        announced: Instant,
-        must_yield: Arc<AtomicBool>,
-    ) -> Self {
-        Self {
+    /// A listener of the session's own, on a port that the pool does not know.
+    ///
+    /// # Errors
+    ///
+    /// The system's error when another port would not help.
+    pub(super) fn without_lease(request: Request, now: Instant) -> io::Result<Self> {
+        let listener: Arc<SharedListener> = Arc::default();
+        let mut port = 0;
+        listener.join(&request, || {
+            let socket = ephemeral::listen_anywhere(request.local)?;
+            port = socket.local_addr()?.port();
+            Ok(socket)
+        })?;
+        Ok(Self {
             registration: None,
             listener,
-            lease,
+            right: Right::NoRange(request),
             port,
-            announced,
-            must_yield,
-        }
+            announced: now,
+            must_yield: Arc::default(),
+        })
     }
 
     /// The next connection to the port, if there is one: this session's own, also when another
-    /// session has accepted it, or that of another client.
+    /// session has accepted it, or that of another client. The session goes on listening after its
+    /// first connection, and gets all further ones.
     ///
     /// # Errors
     ///
     /// The system's error from accepting a connection.
     pub(crate) fn accept(&mut self) -> io::Result<Option<IncomingConnection>> {
-        self.listener.accept(&self.lease.request)
+        self.listener.accept(self.right.request())
     }
 
     /// Registers the socket, so that the poll reports connections; one that another session has
@@ -200,9 +204,17 @@ impl PassiveListener {
         self.port
     }
 
-    /// Closes the listener; the socket stays open while other sessions listen on it.
-    pub(crate) fn close(mut self, end: LeaseEnd) {
-        self.lease.end = end;
+    /// Stops listening for this session. The socket stays open while other sessions listen on it.
+    /// Dropping the listener is [`LeaseEnd::NotConnected`].
+    pub(crate) fn close(self, end: LeaseEnd) {
+        self.close_at(end, Instant::now());
+    }
+
+    pub(super) fn close_at(mut self, end: LeaseEnd, now: Instant) {
+        if let Right::Lease(lease) = &mut self.right {
+            lease.end = Some(end);
+            lease.ends_at = Some(now);
+        }
     }
 
     /// When to stop waiting for the client, because other requests wait for a port and this
@@ -217,12 +229,21 @@ impl PassiveListener {
     }
 }
 
+impl Right {
+    fn request(&self) -> &Request {
+        match self {
+            Self::Lease(lease) => &lease.request,
+            Self::NoRange(request) => request,
+        }
+    }
+}
+
 /// The order matters: first the poll forgets the socket, then the socket is closed, then the lease
 /// ends. The port must be closed before another session may have it for itself.
 impl Drop for PassiveListener {
     fn drop(&mut self) {
         self.registration = None;
-        self.listener.leave(&self.lease.request);
+        self.listener.leave(self.right.request());
     }
 }
 
@@ -245,11 +266,6 @@ impl fmt::Display for BindError {
 
 impl Error for BindError {}
 
-fn with_port(listener: TcpListener) -> io::Result<(TcpListener, u16)> {
-    let port = listener.local_addr()?.port();
-    Ok((listener, port))
-}
-
 fn is_in_use(error: &io::Error) -> bool {
     matches!(
         error.kind(),
@@ -259,3 +275,10 @@ fn is_in_use(error: &io::Error) -> bool {
 
 /// How long a listener may wait for its client while other requests wait for its port.
 const YIELD_AFTER: Duration = Duration::from_secs(5);
+
+#[cfg(test)]
+impl PassiveListener {
+    pub(super) fn request(&self) -> &Request {
+        self.right.request()
+    }
+}

@@ -1,29 +1,34 @@
-//! The pool: where a session asks for a port, or for a listener at once.
+//! The pool: where a session asks for a listener.
+
+mod lock;
+mod state;
+mod waits;
 
 use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Instant;
 
-use ftp_proto::AllowedPeers;
 use mio::Waker;
 
-use super::allowed_ports::AllowedPorts;
-use super::ephemeral;
 use super::lease::{RequestOutcome, Ticket};
 use super::listener::{BindError, PassiveListener};
-#[cfg(test)]
-use super::pool_state::{PoolState, Usage};
 use super::request::Request;
-use super::shared_state::SharedState;
+use super::sharing::Requester;
 use crate::net::port_range::PortRange;
+
+pub(super) use lock::SharedState;
+#[cfg(test)]
+pub(super) use state::{PoolState, Usage};
 
 /// The ports that passive listeners may use, shared by all sessions. Cloning shares them.
 ///
 /// The key of a port is (local address, port): each local address has the whole range to itself.
-/// When no port is free, clients with different addresses share one, since the address of a
-/// connection shows which session it is for; sessions of one address never do. The range may change
+/// When no port is free, clients that are far apart share one, since the address of a connection
+/// shows which session it is for; neighbours take turns ([`can_share_port`]). The range may change
 /// at any time; a port that has been announced by then stays open.
+///
+/// [`can_share_port`]: super::sharing::can_share_port
 #[derive(Clone, Debug)]
 pub(crate) struct PassivePool {
     pub(super) shared: Arc<SharedState>,
@@ -41,49 +46,46 @@ pub(crate) enum OpenOutcome {
 }
 
 impl PassivePool {
-    /// A pool of the ports of this range. Without a range any free port is granted, and no request
-    /// ever waits.
+    /// A pool of the ports of this range. Without a range each session listens on a port of its
+    /// own, and no request ever waits.
     pub(crate) fn new(range: Option<PortRange>) -> Self {
-        let shared = SharedState::new(ephemeral::range(), AllowedPorts::new(range));
         Self {
-            shared: shared.into(),
+            shared: SharedState::new(range).into(),
         }
     }
 
-    /// From now on grants ports of this range only; without a range, any port. A listener keeps its
-    /// port; when it closes, the port is free again if the range in force by then contains it. A
-    /// port that was granted and is not bound yet is exchanged when it is bound. Requests in
-    /// the queue keep their places, and get the free ports of the new range at once.
+    /// From now on grants ports of this range only; without a range, sessions listen on any port. A
+    /// listener stays open; when it closes, its port is free again if the range in force by then
+    /// contains it. A port that was granted and is not bound yet is exchanged when it is bound.
+    /// Requests in the queue keep their places, and get the free ports of the new range at once.
     pub(crate) fn set_range(&self, range: Option<PortRange>, now: Instant) {
-        self.shared.update(now, |state| {
-            state.set_allowed_ports(AllowedPorts::new(range), now);
-        });
+        self.shared.update(now, |state| state.set_range(range, now));
     }
 
     #[cfg(test)]
     /// The range that is in force.
     pub(crate) fn range(&self) -> Option<PortRange> {
-        self.shared.read(|state| state.allowed_ports().range())
+        self.shared.read(PoolState::range)
     }
 
     /// Asks for a port to listen on at `local`, the control connection's own address (its port is
     /// ignored, the scope of a link-local address is not). Never blocks. The waker is called when a
     /// ticket is assigned a port, when other requests begin to wait for the port of a lease, and
     /// when another session has accepted this session's connection.
-    pub(crate) fn request(
+    pub(super) fn request(
         &self,
         local: SocketAddr,
-        allowed_peers: AllowedPeers,
+        requester: Requester,
         waker: Arc<Waker>,
         now: Instant,
     ) -> RequestOutcome {
-        let (request, grant) = self.shared.update(now, |state| {
+        let (request, answer) = self.shared.update(now, |state| {
             let id = state.next_id();
-            let mut request = Request::new(local, allowed_peers, waker, id, now);
-            let grant = state.request(&mut request, now);
-            (request, grant)
+            let mut request = Request::new(local, requester, waker, id, now);
+            let answer = state.request(&mut request, now);
+            (request, answer)
         });
-        RequestOutcome::new(&self.shared, request, grant)
+        RequestOutcome::new(&self.shared, request, answer)
     }
 
     /// Asks for a port and binds it; tries other ports while another program uses the one it got.
@@ -95,18 +97,41 @@ impl PassivePool {
     pub(crate) fn open(
         &self,
         local: SocketAddr,
-        allowed_peers: AllowedPeers,
+        requester: Requester,
         waker: Arc<Waker>,
         now: Instant,
     ) -> io::Result<OpenOutcome> {
-        let outcome = self.request(local, allowed_peers, waker, now);
-        bind_first(outcome, now)
+        let outcome = self.request(local, requester, waker, now);
+        bind_first(&self.shared, outcome, now)
+    }
+
+    /// For a session to hold until its end: then the ports that it gave up are available to all.
+    pub(crate) fn end_guard(&self, session: u64) -> EndGuard {
+        EndGuard {
+            shared: self.shared.clone(),
+            session,
+        }
     }
 
     #[cfg(test)]
     /// How many ports there are, how many are in use, and how many requests wait.
     pub(crate) fn usage(&self) -> Usage {
         self.shared.read(PoolState::usage)
+    }
+}
+
+/// Drop it when the session ends.
+#[derive(Debug)]
+#[must_use = "the session ends when it is dropped"]
+pub(crate) struct EndGuard {
+    shared: Arc<SharedState>,
+    session: u64,
+}
+
+impl Drop for EndGuard {
+    fn drop(&mut self) {
+        let now = Instant::now();
+        self.shared.update(now, |state| state.forget(self.session));
     }
 }
 
@@ -117,27 +142,36 @@ impl Ticket {
     /// # Errors
     ///
     /// As for [`PassivePool::open`].
-    pub(crate) fn open(mut self, now: Instant) -> io::Result<OpenOutcome> {
-        match self.take(now) {
-            Some(lease) => bind_first(RequestOutcome::Granted(lease), now),
-            None => Ok(OpenOutcome::Queued(self)),
-        }
+    pub(crate) fn open(self, now: Instant) -> io::Result<OpenOutcome> {
+        let shared = self.shared.clone();
+        bind_first(&shared, self.take(now), now)
     }
 }
 
 /// Binds the first port that no other program uses. Each round sets one port aside for a while, or
 /// follows a change of the range: there are about as many rounds as ports, and the loop always
 /// ends.
-fn bind_first(mut outcome: RequestOutcome, now: Instant) -> io::Result<OpenOutcome> {
+fn bind_first(
+    shared: &Arc<SharedState>,
+    mut outcome: RequestOutcome,
+    now: Instant,
+) -> io::Result<OpenOutcome> {
     for _ in 0..=u16::MAX {
-        let lease = match outcome {
-            RequestOutcome::Granted(lease) => lease,
+        outcome = match outcome {
             RequestOutcome::Queued(ticket) => return Ok(OpenOutcome::Queued(ticket)),
-        };
-        outcome = match lease.bind(now) {
-            Ok(listener) => return Ok(OpenOutcome::Opened(listener)),
-            Err(BindError::Failed(error)) => return Err(error),
-            Err(BindError::InUse(outcome) | BindError::Withdrawn(outcome)) => *outcome,
+            RequestOutcome::Granted(lease) => match lease.bind(now) {
+                Ok(listener) => return Ok(OpenOutcome::Opened(listener)),
+                Err(BindError::Failed(error)) => return Err(error),
+                Err(BindError::InUse(outcome) | BindError::Withdrawn(outcome)) => *outcome,
+            },
+            RequestOutcome::NoRange(request) => {
+                let listener = PassiveListener::without_lease(request.clone(), now)?;
+                if shared.read(|state| state.range().is_none()) {
+                    return Ok(OpenOutcome::Opened(listener));
+                }
+                // There is a range now. Its port is not announced, so that it can be closed.
+                RequestOutcome::again(shared, request, now)
+            }
         };
     }
     Err(io::ErrorKind::AddrInUse.into())

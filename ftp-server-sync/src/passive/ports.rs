@@ -1,492 +1,329 @@
-//! The ports of one local address: free, leased or set aside, and the requests that wait for one.
+//! The ports of one local address, and the requests that wait for one.
 //!
-//! A port is leased to the id of a request, so that releasing a port changes nothing once it is
-//! leased to another request.
+//! Which ports there are, who waits, and what is remembered about clients that did not connect are
+//! one file each. This one decides which request gets which port.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet, VecDeque};
-use std::net::IpAddr;
+mod kept_out;
+mod leased_port;
+mod queue;
+mod table;
+mod unused;
+
 use std::sync::Arc;
-use std::sync::atomic::AtomicBool;
 use std::time::Instant;
 
-use ftp_proto::AllowedPeers;
 use mio::Waker;
 
-use super::allowed_ports::AllowedPorts;
-use super::leased_port::LeasedPort;
+use super::listener::SharedListener;
+use super::request::Request;
+use super::sharing::{Requester, RequesterSet};
+use crate::net::port_range::PortRange;
+use kept_out::KeptOut;
+use queue::Queue;
+use table::PortTable;
+use unused::RecentlyUnused;
+
 #[cfg(test)]
-use super::leased_port::can_share_port;
-use super::request::{Grant, Request};
-use super::shared_listener::SharedListener;
+pub(super) use kept_out::KEPT_OUT_FOR;
+pub(super) use table::BoundPort;
 
 /// The ports of one local address.
 ///
-/// Each port of the range is in exactly one of `free`, `leased` and `set_aside`; other ports are in
-/// `leased` until they are released, else nowhere. No request waits while `free` has a port or it
-/// can share a leased one, unless an earlier request needs a port of its own; and none waits
-/// without a range.
+/// No request waits while a port is free or it can share a leased one, unless an earlier request
+/// waits with which it cannot share a port. Without a range, requests wait until their sessions ask
+/// again.
 #[derive(Debug)]
 pub(super) struct Ports {
-    allowed_ports: AllowedPorts,
-    /// Least recently used first.
-    free: VecDeque<u16>,
-    /// The owners by port, also those of a port that is assigned and not taken yet.
-    pub(super) leased: BTreeMap<u16, LeasedPort>,
-    /// Ports that another program used when they were last tried, and when to try each again.
-    pub(super) set_aside: BTreeMap<u16, Instant>,
-    /// Ports that the log has reported as in use by another program, and not as free again.
-    reported_in_use: BTreeSet<u16>,
-    /// In the order of their ids.
-    pub(super) waiting: VecDeque<Request>,
+    pub(super) table: PortTable,
+    pub(super) queue: Queue,
+    recently_unused: RecentlyUnused,
+    kept_out: KeptOut,
     /// Some owners may have the mark that others wait for their ports.
     owners_notified: bool,
-    /// Grants that are assigned to tickets and not taken yet, by id.
-    assigned: HashMap<u64, Assigned>,
-    /// Ports that a client was sent to and did not connect to, oldest first.
-    recently_unused: VecDeque<(IpAddr, u16)>,
 }
 
-/// How a lease ended. It decides which request gets the port next.
+/// How a session stops listening on a port that was announced. It decides which request gets the
+/// port next.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum LeaseEnd {
-    /// The port was not announced.
-    NotAnnounced,
-    /// The port was announced, and the client did not connect: it still may.
-    NotConnected,
-    /// The client connected.
+    /// The client has connected.
     Connected,
-    /// The session lives on, and its client may still connect.
+    /// The client has not connected and will not: its session has ended, or asks for another port.
+    /// Any other session may have the port at once. Another session of this client gets it only
+    /// when no other one is available.
+    NotConnected,
+    /// Others needed the port. The session lives on, and its client may still connect: for a while,
+    /// no session gets the port that could not have shared it.
     GivenUp,
 }
 
-/// What a session learns when it has bound its port.
-#[derive(Debug)]
-pub(super) struct BoundPort {
-    /// Whether requests wait for a port and this owner is in their way; kept up to date.
-    pub(super) must_yield: Arc<AtomicBool>,
-    /// The log has reported the port as in use by another program.
-    pub(super) was_in_use: bool,
-}
-
-#[derive(Debug)]
-struct Assigned {
-    request: Request,
-    grant: Grant,
-}
-
 impl Ports {
-    pub(super) fn new(allowed_ports: &AllowedPorts) -> Self {
+    pub(super) fn new(range: Option<PortRange>) -> Self {
         Self {
-            allowed_ports: allowed_ports.clone(),
-            free: allowed_ports.shuffled().into(),
-            leased: BTreeMap::new(),
-            set_aside: BTreeMap::new(),
-            reported_in_use: BTreeSet::new(),
-            waiting: VecDeque::new(),
+            table: PortTable::new(range),
+            queue: Queue::default(),
+            recently_unused: RecentlyUnused::default(),
+            kept_out: KeptOut::default(),
             owners_notified: false,
-            assigned: HashMap::new(),
-            recently_unused: VecDeque::new(),
         }
     }
 
-    pub(super) fn is_idle(&self) -> bool {
-        self.leased.is_empty()
-            && self.waiting.is_empty()
-            && self.assigned.is_empty()
-            && self.set_aside.is_empty()
+    /// Whether nothing would be lost with it but the order of the ports.
+    pub(super) fn is_idle(&self, now: Instant) -> bool {
+        self.table.is_idle() && self.queue.is_empty() && self.kept_out.is_over(now)
     }
 
-    /// Uses other ports from now on. Leased ports stay with their owners. A grant that is assigned
-    /// and not taken yet is withdrawn if it is no longer allowed, and its request waits at its
+    /// Uses other ports from now on. Leased ports stay with their owners. A port that is assigned
+    /// and not taken yet is withdrawn if it is no longer in the range, and its request waits at its
     /// old place.
-    pub(super) fn set_allowed_ports(
+    pub(super) fn set_range(
         &mut self,
-        allowed_ports: &AllowedPorts,
+        range: Option<PortRange>,
         now: Instant,
         wakes: &mut Vec<Arc<Waker>>,
     ) {
-        self.allowed_ports = allowed_ports.clone();
-        self.withdraw(|grant| match grant {
-            Grant::Port(port) => !allowed_ports.contains(port),
-            Grant::Any => !allowed_ports.is_any(),
-        });
-        self.set_aside
-            .retain(|&port, _| allowed_ports.contains(port));
-        self.reported_in_use
-            .retain(|&port| allowed_ports.contains(port));
-        self.free.retain(|&port| allowed_ports.contains(port));
-        let mut known: HashSet<u16> = self.free.iter().copied().collect();
-        known.extend(self.leased.keys());
-        known.extend(self.set_aside.keys());
-        let mut ports = allowed_ports.shuffled();
-        ports.retain(|port| !known.contains(port));
-        self.free.extend(ports);
-
-        self.retry_due(now);
+        self.withdraw(|port| !range.is_some_and(|range| range.contains(port)));
+        self.table.set_range(range);
+        let contains = |port| self.table.contains(port);
+        self.kept_out.set_range(contains, self.table.kept_out_max());
+        self.pass_time(now);
         self.serve(u64::MAX, wakes);
+        if range.is_none() {
+            // They need not wait any longer: each opens a listener of its own.
+            let waiting = self.queue.waiting().iter();
+            wakes.extend(waiting.map(|request| request.waker.clone()));
+        }
     }
 
+    /// The port for a request; without one, the request is in the queue.
     pub(super) fn request(
         &mut self,
         request: &mut Request,
         now: Instant,
         wakes: &mut Vec<Arc<Waker>>,
-    ) -> Option<Grant> {
-        self.retry_due(now);
+    ) -> Option<u16> {
+        self.kept_out.forget(request.requester.session);
+        self.pass_time(now);
         // A repeated request may be older than waiting ones: only older requests are served before
         // it.
         self.serve(request.id, wakes);
-        let grant = if self.is_behind_exclusive_request(request) {
+        let port = if self.queue.must_wait(request) {
             None
         } else {
             self.grant(request)
         };
-        if grant.is_none() {
+        if port.is_none() {
             request.waited = true;
-            self.enqueue(request.clone());
+            self.queue.insert(request.clone());
         }
         self.serve(u64::MAX, wakes);
-        grant
+        port
     }
 
+    /// The port that is assigned to a waiting request, if there is one.
     pub(super) fn take(
         &mut self,
         id: u64,
         now: Instant,
         wakes: &mut Vec<Arc<Waker>>,
-    ) -> Option<Grant> {
-        self.retry_due(now);
+    ) -> Option<u16> {
+        self.pass_time(now);
         self.serve(u64::MAX, wakes);
-        Some(self.assigned.remove(&id)?.grant)
+        self.queue.take(id)
     }
 
+    /// Removes a request. A port that is assigned to it goes to the next one.
     pub(super) fn leave(&mut self, id: u64, wakes: &mut Vec<Arc<Waker>>) {
-        match self.assigned.remove(&id).map(|assigned| assigned.grant) {
-            Some(Grant::Port(port)) => self.release(id, port, wakes),
-            Some(Grant::Any) => {}
-            None => {
-                self.waiting.retain(|other| other.id != id);
-                // It may have been in the way of other requests.
-                self.serve(u64::MAX, wakes);
-            }
+        if let Some(port) = self.queue.take(id) {
+            self.table.release(id, port);
         }
+        self.queue.remove(id);
+        // It may have been in the way of other requests.
+        self.serve(u64::MAX, wakes);
     }
 
-    /// The socket for a grant, unless the grant is no longer in force.
-    pub(super) fn listener(&self, id: u64, grant: Grant) -> Option<Arc<SharedListener>> {
-        if !self.is_in_force(id, grant) {
-            return None;
-        }
-        match grant {
-            Grant::Port(port) => Some(self.leased.get(&port)?.listener.clone()),
-            Grant::Any => Some(Arc::default()),
-        }
+    /// The socket to listen with, unless the lease is no longer in force.
+    pub(super) fn listener(&self, id: u64, port: u16) -> Option<Arc<SharedListener>> {
+        self.table.listener(id, port)
     }
 
-    /// Whether a grant is still this request's own, and allowed.
-    pub(super) fn is_in_force(&self, id: u64, grant: Grant) -> bool {
-        match grant {
-            Grant::Port(port) => self.is_owner(id, port) && self.allowed_ports.permits(port),
-            Grant::Any => self.allowed_ports.is_any(),
-        }
+    /// Whether a port is still this request's own, and in the range.
+    pub(super) fn is_in_force(&self, id: u64, port: u16) -> bool {
+        self.table.is_in_force(id, port)
     }
 
-    pub(super) fn bound(
-        &mut self,
-        request: &Request,
-        grant: Grant,
-        port: u16,
-        listener: &Arc<SharedListener>,
-    ) -> Option<BoundPort> {
-        if !self.is_in_force(request.id, grant) {
-            return None;
-        }
-        if grant == Grant::Any {
-            // The port may be leased since there was a range, and its owners did not bind it: it is
-            // now leased to the session that listens on it.
-            let mut leased_port = LeasedPort {
-                listener: listener.clone(),
-                ..LeasedPort::default()
-            };
-            leased_port.add(request);
-            self.leased.insert(port, leased_port);
-        }
-        let owner = self.leased.get_mut(&port)?;
-        let owner = owner.owner_mut(request.id)?;
-        owner.is_bound = true;
-        Some(BoundPort {
-            must_yield: owner.must_yield(),
-            was_in_use: self.reported_in_use.remove(&port),
-        })
+    pub(super) fn bound(&mut self, id: u64, port: u16) -> Option<BoundPort> {
+        self.table.bound(id, port)
     }
 
+    /// Another program uses the port; true if the log does not say so yet.
     pub(super) fn set_aside(&mut self, id: u64, port: u16, until: Instant) -> bool {
-        if !self.is_owner(id, port) {
+        if !self.table.is_owner(id, port) {
             return false;
         }
-        let leased_port = self.leased.get(&port);
-        if leased_port
-            .is_some_and(|leased_port| leased_port.owners.iter().any(|owner| owner.is_bound))
-        {
+        if self.table.is_bound(port) {
             // The other program has ended since, and a session that shares the port was quicker.
-            self.remove_owner(id, port);
+            self.table.remove_owner(id, port);
             return false;
         }
         // No session listens there: all that were to share the port would fail as well.
-        self.withdraw(|grant| grant == Grant::Port(port));
-        self.leased.remove(&port);
-        if !self.allowed_ports.contains(port) {
-            return false;
-        }
-        self.set_aside.insert(port, until);
-        self.reported_in_use.insert(port)
+        self.withdraw(|other| other == port);
+        self.table.set_aside(port, until)
     }
 
     /// Removes one of a port's owners; a port without owners is free, or goes to a waiting request.
     pub(super) fn release(&mut self, id: u64, port: u16, wakes: &mut Vec<Arc<Waker>>) {
-        if self.remove_owner(id, port) && self.allowed_ports.contains(port) {
-            self.free.push_back(port);
-        }
+        self.table.release(id, port);
         self.serve(u64::MAX, wakes);
     }
 
-    /// Remembers the ports that a client did not connect to.
-    pub(super) fn record_end(&mut self, peer: IpAddr, port: u16, end: LeaseEnd) {
-        if end == LeaseEnd::NotAnnounced {
-            return;
+    /// Ends the lease of a port that was announced.
+    pub(super) fn end(
+        &mut self,
+        request: &Request,
+        port: u16,
+        end: LeaseEnd,
+        now: Instant,
+        wakes: &mut Vec<Arc<Waker>>,
+    ) {
+        let client = request.requester.address();
+        match end {
+            LeaseEnd::Connected => self.recently_unused.remove(client, port),
+            LeaseEnd::NotConnected | LeaseEnd::GivenUp => self.recently_unused.insert(client, port),
         }
-        self.recently_unused.retain(|&known| known != (peer, port));
-        if matches!(end, LeaseEnd::NotConnected | LeaseEnd::GivenUp) {
-            if self.recently_unused.len() >= RECENTLY_UNUSED_MAX {
-                self.recently_unused.pop_front();
-            }
-            self.recently_unused.push_back((peer, port));
+        if end == LeaseEnd::GivenUp && self.table.contains(port) {
+            let ports_max = self.table.kept_out_max();
+            self.kept_out
+                .insert(port, &request.requester, now, ports_max);
+        }
+        self.release(request.id, port, wakes);
+    }
+
+    /// The session has ended: its client connects to no port any more.
+    pub(super) fn forget(&mut self, session: u64, wakes: &mut Vec<Arc<Waker>>) {
+        if self.kept_out.forget(session) {
+            self.serve(u64::MAX, wakes);
         }
     }
 
-    fn is_owner(&self, id: u64, port: u16) -> bool {
-        let leased_port = self.leased.get(&port);
-        leased_port.is_some_and(|leased_port| leased_port.owner(id).is_some())
+    /// Makes ports available whose time is over.
+    fn pass_time(&mut self, now: Instant) {
+        self.table.retry_due(now);
+        self.kept_out.expire(now);
     }
 
-    fn grant(&mut self, request: &Request) -> Option<Grant> {
-        if self.allowed_ports.is_any() {
-            return Some(Grant::Any);
-        }
-        let port = self.choose_port(&request.allowed_peers)?;
-        self.free.retain(|&free| free != port);
-        self.leased.entry(port).or_default().add(request);
-        Some(Grant::Port(port))
+    fn grant(&mut self, request: &Request) -> Option<u16> {
+        let port = self.choose_port(&request.requester)?;
+        self.table.lease(port, request);
+        Some(port)
     }
 
-    /// The best port for this client: the least recently used free one, else one to share with few
-    /// others. Ports that the client was sent to and did not connect to come last, the oldest
+    /// The best port for this session: the least recently used free one, else one to share with few
+    /// others. Ports that its client was sent to and did not connect to come last, the oldest
     /// of them first.
-    fn choose_port(&self, allowed_peers: &AllowedPeers) -> Option<u16> {
-        let unused: Vec<u16> = self
-            .recently_unused
-            .iter()
-            .filter(|(client, _)| *client == allowed_peers.peer())
-            .map(|(_, port)| *port)
-            .collect();
-        let is_good = |port: &&u16| !unused.contains(port);
-        if let Some(port) = self.free.iter().find(is_good) {
-            return Some(*port);
+    fn choose_port(&self, requester: &Requester) -> Option<u16> {
+        let kept_out = self.kept_out.ports_for(requester);
+        let mut unused = self.recently_unused.of(requester.address());
+        unused.retain(|port| !kept_out.contains(port));
+        let is_good = |port: &u16| !unused.contains(port) && !kept_out.contains(port);
+        if let Some(port) = self.table.free().find(is_good) {
+            return Some(port);
         }
-        let shareable = self.shareable_ports(allowed_peers);
-        let is_available = |port: &&u16| self.free.contains(port) || shareable.contains(port);
-        let port = shareable.iter().find(is_good);
-        port.or_else(|| unused.iter().find(is_available)).copied()
-    }
-
-    /// Leased ports that this client can share, those with few owners first.
-    fn shareable_ports(&self, allowed_peers: &AllowedPeers) -> Vec<u16> {
-        let is_shareable = |&(&port, leased_port): &(&u16, &LeasedPort)| {
-            self.allowed_ports.contains(port) && leased_port.can_add(allowed_peers)
-        };
-        let mut found: Vec<(&u16, &LeasedPort)> = self.leased.iter().filter(is_shareable).collect();
-        found.sort_by_key(|(_, leased_port)| leased_port.owners.len());
-        found.into_iter().map(|(port, _)| *port).collect()
-    }
-
-    /// Whether an earlier request waits that needs a port of its own. It would never get one if
-    /// later requests could go on sharing ports.
-    fn is_behind_exclusive_request(&self, request: &Request) -> bool {
-        self.waiting
-            .iter()
-            .take_while(|other| other.id < request.id)
-            .any(|other| !other.allowed_peers.can_share_port())
-    }
-
-    /// Frees the ports that were set aside long enough, so that they are tried again.
-    fn retry_due(&mut self, now: Instant) {
-        let free = &mut self.free;
-        self.set_aside.retain(|&port, until| {
-            let is_due = *until <= now;
-            if is_due {
-                free.push_back(port);
-            }
-            !is_due
-        });
+        let shareable = self.table.shareable(requester);
+        let is_available =
+            |port: &u16| shareable.contains(port) || self.table.free().any(|free| free == *port);
+        let port = shareable.iter().copied().find(is_good);
+        port.or_else(|| unused.iter().copied().find(is_available))
     }
 
     /// Assigns available ports to waiting requests, oldest first, up to the request with this id.
     fn serve(&mut self, before: u64, wakes: &mut Vec<Arc<Waker>>) {
-        let mut without_port = HashSet::new();
+        // The earlier ones that go on waiting: see `Queue::must_wait`.
+        let mut earlier = RequesterSet::default();
         let mut index = 0;
-        while let Some(next) = self.waiting.get(index)
+        while let Some(next) = self.queue.waiting().get(index)
             && next.id < before
         {
-            let (peer, can_share_port) = (
-                next.allowed_peers.peer(),
-                next.allowed_peers.can_share_port(),
-            );
-            // No port was found for another session of this client: there is none for this one
-            // either.
-            if can_share_port && without_port.contains(&peer) {
+            let port = if earlier.can_all_share_port(&next.requester) {
+                self.choose_port(&next.requester)
+            } else {
+                None
+            };
+            if let Some(port) = port {
+                self.table.lease(port, next);
+                wakes.push(next.waker.clone());
+                self.queue.assign(index, port);
+            } else {
+                earlier.insert(&next.requester);
                 index += 1;
-                continue;
-            }
-            let request = next.clone();
-            match self.grant(&request) {
-                Some(grant) => {
-                    self.waiting.remove(index);
-                    wakes.push(request.waker.clone());
-                    let assigned = Assigned { request, grant };
-                    self.assigned.insert(assigned.request.id, assigned);
-                }
-                // See `is_behind_exclusive_request`.
-                None if !can_share_port => break,
-                None => {
-                    without_port.insert(peer);
-                    index += 1;
-                }
             }
         }
         self.notify_owners(wakes);
     }
 
-    /// Takes back assigned grants that may not be bound any more.
-    fn withdraw(&mut self, is_withdrawn: impl Fn(Grant) -> bool) {
-        let withdrawn: Vec<Assigned> = self
-            .assigned
-            .extract_if(|_, assigned| is_withdrawn(assigned.grant))
-            .map(|(_, assigned)| assigned)
-            .collect();
-        for Assigned { request, grant } in withdrawn {
-            if let Grant::Port(port) = grant {
-                self.remove_owner(request.id, port);
-            }
-            self.enqueue(request);
+    /// Takes back assigned ports that may not be bound any more.
+    fn withdraw(&mut self, is_withdrawn: impl Fn(u16) -> bool) {
+        for (id, port) in self.queue.withdraw(is_withdrawn) {
+            self.table.remove_owner(id, port);
         }
-    }
-
-    /// Removes one of a port's owners; true if it was the last.
-    fn remove_owner(&mut self, id: u64, port: u16) -> bool {
-        let Some(leased_port) = self.leased.get_mut(&port) else {
-            return false;
-        };
-        leased_port.remove(id);
-        let is_empty = leased_port.owners.is_empty();
-        if is_empty {
-            self.leased.remove(&port);
-        }
-        is_empty
-    }
-
-    fn enqueue(&mut self, request: Request) {
-        let place = self.waiting.partition_point(|other| other.id < request.id);
-        self.waiting.insert(place, request);
     }
 
     /// Marks the owners whose ports would help waiting requests, and unmarks the others.
     fn notify_owners(&mut self, wakes: &mut Vec<Arc<Waker>>) {
-        if self.waiting.is_empty() && !self.owners_notified {
+        let waiting = self.queue.waiting();
+        if waiting.is_empty() && !self.owners_notified {
             return;
         }
-        self.owners_notified = !self.waiting.is_empty();
-        let for_itself = |waiting: &Request| !waiting.allowed_peers.can_share_port();
-        let exclusive = self.waiting.iter().any(for_itself);
-        let peers = self
-            .waiting
-            .iter()
-            .map(|waiting| waiting.allowed_peers.peer());
-        let peers: HashSet<IpAddr> = peers.collect();
-        for (port, leased_port) in &self.leased {
-            let helps = self.allowed_ports.contains(*port) && !peers.is_empty();
+        self.owners_notified = !waiting.is_empty();
+        let all = RequesterSet::of(waiting.iter().map(|request| &request.requester));
+        for (&port, leased_port) in self.table.leased() {
+            let helps = self.table.contains(port);
+            // Without its owners, the port would still be kept from some of them.
+            let others = self.kept_out.contains(port).then(|| {
+                let waiting = waiting.iter().map(|request| &request.requester);
+                RequesterSet::of(waiting.filter(|one| !self.kept_out.is_kept_from(one, port)))
+            });
+            let waiting = others.as_ref().unwrap_or(&all);
             for owner in &leased_port.owners {
-                let in_the_way = exclusive
-                    || !owner.allowed_peers.can_share_port()
-                    || peers.contains(&owner.allowed_peers.peer());
+                let in_the_way = !waiting.can_all_share_port(&owner.requester);
                 wakes.extend(owner.set_must_yield(helps && in_the_way));
             }
         }
     }
 }
 
-/// How many ports that a client did not connect to are remembered for each local address.
-const RECENTLY_UNUSED_MAX: usize = 256;
-
 #[cfg(test)]
 impl Ports {
-    /// Panics unless every port has exactly one place and no request waits beside a free port.
-    pub(super) fn check(&self, allowed_ports: &AllowedPorts) {
-        assert_eq!(self.allowed_ports, *allowed_ports);
-        let leased = self
-            .leased
-            .keys()
-            .filter(|port| allowed_ports.contains(**port));
-        let mut found: Vec<u16> = self.free.iter().chain(leased).copied().collect();
-        found.extend(self.set_aside.keys());
-        found.sort_unstable();
-        assert!(
-            found
-                .into_iter()
-                .eq(allowed_ports.range().iter().flat_map(|range| range.ports()))
-        );
-        assert!(
-            self.reported_in_use
-                .iter()
-                .all(|port| allowed_ports.contains(*port))
-        );
-        for leased_port in self.leased.values() {
-            assert!(!leased_port.owners.is_empty());
-            for (index, owner) in leased_port.owners.iter().enumerate() {
-                let others = leased_port.owners[..index].iter();
-                let mut others = others.map(|other| &other.allowed_peers);
-                assert!(others.all(|other| can_share_port(other, &owner.allowed_peers)));
-            }
-        }
-
-        assert!(self.waiting.is_empty() || !allowed_ports.is_any());
-        for waiting in &self.waiting {
-            assert!(
-                self.choose_port(&waiting.allowed_peers).is_none()
-                    || self.is_behind_exclusive_request(waiting)
-            );
-        }
-        let ids = self.waiting.iter().map(|waiting| waiting.id);
-        assert!(ids.is_sorted());
-        for (&id, assigned) in &self.assigned {
-            assert_eq!(assigned.request.id, id);
-            assert!(self.is_in_force(id, assigned.grant));
-        }
+    /// The ports that were given up and are kept out, and by which sessions, oldest first.
+    pub(super) fn kept_out(&self) -> Vec<(u16, u64)> {
+        self.kept_out.sessions()
     }
 
-    /// Grants that are assigned to tickets and not taken yet.
-    pub(super) fn assigned(&self) -> BTreeMap<u64, Grant> {
-        let grants = self.assigned.iter();
-        grants.map(|(&id, to)| (id, to.grant)).collect()
+    /// Panics unless every port has exactly one place and no request waits beside a free port.
+    pub(super) fn check(&self, range: Option<PortRange>) {
+        self.table.check(range);
+        self.queue.check();
+        let contains = |port| self.table.contains(port);
+        self.kept_out.check(contains, self.table.kept_out_max());
+        for waiting in self.queue.waiting() {
+            assert!(
+                self.choose_port(&waiting.requester).is_none() || self.queue.must_wait(waiting)
+            );
+        }
+        for (id, port) in self.queue.assigned() {
+            assert!(self.is_in_force(id, port));
+        }
     }
 
     /// Whether this client failed to connect, before, to every port that it could be granted.
-    pub(super) fn all_others_are_recently_unused(&self, allowed_peers: &AllowedPeers) -> bool {
-        let shareable = self.shareable_ports(allowed_peers);
-        let mut available = self.free.iter().chain(&shareable);
-        available.all(|&port| self.is_recently_unused(allowed_peers.peer(), port))
+    pub(super) fn all_others_are_recently_unused(&self, requester: &Requester) -> bool {
+        let shareable = self.table.shareable(requester);
+        let available = self.table.free().chain(shareable);
+        let mut available = available.filter(|port| !self.kept_out.is_kept_from(requester, *port));
+        available.all(|port| self.is_recently_unused(requester.address(), port))
     }
 
-    pub(super) fn is_recently_unused(&self, peer: IpAddr, port: u16) -> bool {
-        self.recently_unused.contains(&(peer, port))
+    pub(super) fn is_recently_unused(&self, peer: std::net::IpAddr, port: u16) -> bool {
+        self.recently_unused.of(peer).contains(&port)
     }
 }

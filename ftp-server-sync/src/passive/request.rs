@@ -1,18 +1,20 @@
-//! A session's request for a port, and what it is granted.
+//! A session's request for a port.
 
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Instant;
 
-use ftp_proto::{AllowedPeers, canonical};
+use ftp_proto::canonical;
 use mio::Waker;
+
+use super::sharing::Requester;
 
 /// A request for a port. It keeps its id, and so its place in the queue, when it is tried again.
 #[derive(Clone, Debug)]
 pub(super) struct Request {
     /// The address to listen on, canonical, without port and flow label but with its scope.
     pub(super) local: SocketAddr,
-    pub(super) allowed_peers: AllowedPeers,
+    pub(super) requester: Requester,
     pub(super) waker: Arc<Waker>,
     /// Later requests have larger ids.
     pub(super) id: u64,
@@ -21,29 +23,30 @@ pub(super) struct Request {
     pub(super) waited: bool,
 }
 
-/// What a request may bind.
+/// The answer to a request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Grant {
-    /// This port: the request is marked as one of its owners.
-    Port(u16),
-    /// Any port: there is no range, and nothing to release before a port is bound.
-    Any,
+pub(super) enum Answer {
+    /// The request owns this port now, alone or together with others.
+    Granted(u16),
+    /// The request is in the queue.
+    Queued,
+    /// There is no range: the session listens on a port that the pool does not know.
+    NoRange,
 }
 
 impl Request {
     /// A new request of a session whose control connection has the address `local`; the port of
-    /// that address is ignored. [`PoolState::next_id`](super::pool_state::PoolState::next_id)
-    /// makes ids.
+    /// that address is ignored. [`PoolState::next_id`](super::pool::PoolState::next_id) makes ids.
     pub(super) fn new(
         local: SocketAddr,
-        allowed_peers: AllowedPeers,
+        requester: Requester,
         waker: Arc<Waker>,
         id: u64,
         now: Instant,
     ) -> Self {
         Self {
             local: listening_address(local),
-            allowed_peers,
+            requester,
             waker,
             id,
             since: now,

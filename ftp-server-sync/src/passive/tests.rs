@@ -6,6 +6,7 @@
 mod change;
 mod load;
 mod model;
+mod neighbours;
 mod reference;
 mod sharing;
 
@@ -14,18 +15,18 @@ use std::io;
 use std::net::{IpAddr, SocketAddr, TcpListener as StdListener, TcpStream};
 use std::ops::RangeInclusive;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
 
 use ftp_proto::AllowedPeers;
 use mio::{Events, Poll, Token, Waker};
 
-use super::allowed_ports::AllowedPorts;
 use super::lease::{Lease, RETRY_AFTER, RequestOutcome};
 use super::listener::BindError;
-use super::pool_state::{PoolState, Usage};
-use super::request::{Grant, Request};
+use super::pool::{PoolState, Usage};
+use super::ports::KEPT_OUT_FOR;
+use super::request::{Answer, Request};
 use super::*;
 use crate::net::port_range::PortRange;
 use crate::net::socket::listen;
@@ -89,12 +90,24 @@ fn local(last: u8) -> SocketAddr {
     SocketAddr::from(([127, 83, 0, last], 21))
 }
 
-fn address(last: u8) -> IpAddr {
-    IpAddr::from([192, 0, 2, last])
+/// The addresses of different clients are far apart.
+fn address(client: u8) -> IpAddr {
+    IpAddr::from([192, 0, client, 1])
 }
 
-fn peer(last: u8) -> AllowedPeers {
-    AllowedPeers::only(address(last))
+/// A new session of this client.
+fn peer(client: u8) -> Requester {
+    requester(AllowedPeers::only(address(client)))
+}
+
+/// A new session that accepts these connections.
+fn requester(allowed_peers: AllowedPeers) -> Requester {
+    static LAST: AtomicU64 = AtomicU64::new(0);
+    Requester {
+        session: LAST.fetch_add(1, Ordering::Relaxed) + 1,
+        allowed_peers,
+        is_local: false,
+    }
 }
 
 /// The range of these ports.
@@ -109,22 +122,19 @@ fn pool(count: u16) -> PassivePool {
 fn granted(outcome: RequestOutcome) -> Lease {
     match outcome {
         RequestOutcome::Granted(lease) => lease,
-        RequestOutcome::Queued(_) => panic!("queued"),
+        other => panic!("{other:?}"),
     }
 }
 
 fn queued(outcome: RequestOutcome) -> Ticket {
     match outcome {
         RequestOutcome::Queued(ticket) => ticket,
-        RequestOutcome::Granted(lease) => panic!("granted {:?}", lease.grant),
+        other => panic!("{other:?}"),
     }
 }
 
 fn port_of(lease: &Lease) -> u16 {
-    match lease.grant {
-        Grant::Port(port) => port,
-        Grant::Any => panic!("any port"),
-    }
+    lease.port
 }
 
 fn opened(opening: io::Result<OpenOutcome>) -> PassiveListener {
@@ -160,27 +170,24 @@ fn tickets_are_served_in_order_and_newcomers_do_not_overtake() {
     let ask = |sleeper: &Sleeper| pool.request(local(1), peer(1), sleeper.waker.clone(), now);
 
     let lease = granted(ask(&third));
-    let mut first_ticket = queued(ask(&first));
-    let mut second_ticket = queued(ask(&second));
-    assert!(first_ticket.take(now).is_none());
+    let first_ticket = queued(ask(&first));
+    let second_ticket = queued(ask(&second));
+    let first_ticket = queued(first_ticket.take(now));
     drop(lease);
     assert!(first.woken());
     assert!(!second.woken());
 
     // The port is the first ticket's even before that asks for it.
     let newcomer = queued(ask(&third));
-    assert!(second_ticket.take(now).is_none());
-    let lease = first_ticket.take(now).unwrap();
-    assert!(first_ticket.take(now).is_none());
-    drop(first_ticket);
+    let second_ticket = queued(second_ticket.take(now));
+    let lease = granted(first_ticket.take(now));
     assert_eq!((pool.usage().in_use, pool.usage().waiting), (1, 2));
 
     // A ticket that leaves after it was assigned a port passes it on.
     drop(lease);
     assert!(second.woken());
     drop(second_ticket);
-    let mut newcomer = newcomer;
-    assert!(newcomer.take(now).is_some());
+    drop(granted(newcomer.take(now)));
     assert_eq!(pool.usage().in_use, 0);
 }
 
@@ -310,7 +317,7 @@ fn a_port_is_free_while_its_transfers_run() {
     let (pool, now, sleeper) = (pool(1), Instant::now(), Sleeper::new());
     let mut transfers = Vec::new();
     for _ in 0..3 {
-        let localhost = AllowedPeers::only(IpAddr::from([127, 0, 0, 1]));
+        let localhost = requester(AllowedPeers::only(IpAddr::from([127, 0, 0, 1])));
         let opening = pool.open(local(7), localhost, sleeper.waker.clone(), now);
         let mut listener = opened(opening);
         let address = SocketAddr::new(local(7).ip(), listener.port());
@@ -328,13 +335,25 @@ fn without_a_range_the_kernel_chooses() {
     let (pool, now, sleeper) = (PassivePool::new(None), Instant::now(), Sleeper::new());
     let open = || opened(pool.open(local(8), peer(1), sleeper.waker.clone(), now));
     let listeners = [open(), open(), open()];
-    let ports = BTreeSet::from_iter(listeners.iter().map(PassiveListener::port));
-    assert_eq!(ports.len(), 3);
+    let ports = listeners.each_ref().map(PassiveListener::port);
+    assert_eq!(BTreeSet::from(ports).len(), 3);
     assert!(!ports.contains(&0));
     assert_eq!(listeners[0].yield_deadline(), None);
-    assert_eq!((pool.usage().ports, pool.usage().in_use), (0, 3));
+    assert_eq!(
+        pool.usage(),
+        Usage::default(),
+        "the pool does not know them"
+    );
+    let addresses = ports.map(|port| SocketAddr::new(local(8).ip(), port));
+    for address in addresses {
+        TcpStream::connect(address).unwrap();
+    }
     drop(listeners);
-    assert_eq!(pool.usage(), Usage::default());
+    assert!(
+        addresses
+            .iter()
+            .all(|address| TcpStream::connect(address).is_err())
+    );
 }
 
 #[test]
@@ -350,8 +369,8 @@ fn an_address_of_another_machine_is_an_error() {
 fn ipv6_listens_on_its_own_address() {
     let (pool, now, sleeper) = (pool(1), Instant::now(), Sleeper::new());
     let local: SocketAddr = "[::1]:21".parse().unwrap();
-    let allowed_peers = AllowedPeers::only(local.ip());
-    let mut listener = match pool.open(local, allowed_peers, sleeper.waker.clone(), now) {
+    let localhost = requester(AllowedPeers::only(local.ip()));
+    let mut listener = match pool.open(local, localhost, sleeper.waker.clone(), now) {
         // A machine without IPv6 cannot run this test.
         Err(_) => return,
         opening => opened(opening),
@@ -364,12 +383,12 @@ fn ipv6_listens_on_its_own_address() {
 #[test]
 fn waits_are_reported_once_a_minute() {
     let (start, sleeper) = (Instant::now(), Sleeper::new());
-    let mut state = PoolState::new(AllowedPorts::new(Some(range(FIRST..=FIRST))));
+    let mut state = PoolState::new(Some(range(FIRST..=FIRST)));
     let mut wait = |from: u64, to: u64| {
         let since = start + seconds(from);
         let (id, waker) = (state.next_id(), sleeper.waker.clone());
         let mut request = Request::new(local(1), peer(1), waker, id, since);
-        if state.request(&mut request, since).is_none() {
+        if state.request(&mut request, since) == Answer::Queued {
             state.leave(&request, start + seconds(to));
         }
         let report = state.waits_due(start + seconds(to))?;

@@ -18,7 +18,7 @@ use crate::data::connection::DataStep;
 use crate::data::pump::Pump;
 use crate::data::transfer::Transfer;
 use crate::logging::clock::unix_seconds;
-use crate::passive::OpenOutcome;
+use crate::passive::{OpenOutcome, Requester};
 
 impl Connection {
     /// Performs `action`. `None` if its outcome comes later, or if it has none.
@@ -108,8 +108,8 @@ impl Connection {
 
     fn open_passive(&mut self, data: DataId, now: Instant) -> Option<Outcome> {
         let local = self.session.endpoints().local();
-        let (allowed_peers, waker) = (self.session.allowed_peers().clone(), self.waker.clone());
-        let step = match self.server.pool.open(local, allowed_peers, waker, now) {
+        let (requester, waker) = (self.requester(), self.waker.clone());
+        let step = match self.server.pool.open(local, requester, waker, now) {
             Ok(opening) => {
                 if let OpenOutcome::Queued(_) = opening {
                     info!("#{} waits for a passive port: all are in use", self.number);
@@ -121,6 +121,22 @@ impl Connection {
             Err(error) => DataStep::PortFailed(error),
         };
         self.port_outcome(step)
+    }
+
+    /// Who asks for a passive port.
+    fn requester(&self) -> Requester {
+        let allowed_peers = self.session.allowed_peers().clone();
+        let client = allowed_peers.peer();
+        let rules = &self.current.config.masquerade;
+        // As for announcements, a router is never local: others may be behind it.
+        let is_local = !client.is_loopback()
+            && !rules.gateways.contains(&client)
+            && (rules.local_networks.iter()).any(|network| network.contains(&client));
+        Requester {
+            session: self.number,
+            allowed_peers,
+            is_local,
+        }
     }
 
     fn open_transfer(&mut self, request: TransferRequest, now: Instant) -> Outcome {

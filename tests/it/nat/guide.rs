@@ -13,7 +13,7 @@ use tempfile::TempDir;
 
 use super::announcements::{addresses, announcements};
 use super::home_network::{
-    INNER, INSIDE, OUTER, OUTER_SECOND, OUTSIDE, OUTSIDE_SECOND, OUTSIDE_V6,
+    INNER, INSIDE, OUTER, OUTER_SECOND, OUTSIDE, OUTSIDE_SECOND, OUTSIDE_V6, far_apart,
 };
 use super::home_network::{Router, home_network};
 use super::matrix::scenario;
@@ -146,10 +146,10 @@ fn one_forwarded_port() {
         home.forward("server");
         home.assert_fine("server");
         thread::scope(|scope| {
-            for last in 10..=29 {
+            for number in 1..=20 {
                 let home = &home;
                 scope.spawn(move || {
-                    let from = format!("203.0.113.{last}");
+                    let from = far_apart(number);
                     let flags = [&TRUSTING[..], &["--interface", &from]].concat();
                     let output = home.fetch("client", OUTSIDE, &flags);
                     assert_eq!(addresses(&output), [OUTER], "{}", output.text());

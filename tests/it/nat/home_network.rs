@@ -77,6 +77,8 @@ fn provider(lab: &Lab) {
         lab.address("client", "wan", &format!("203.0.113.{last}/24"));
     }
     lab.address("client", "wan", "2001:db8:1::9/64");
+    lab.local_network("client", FAR_APART);
+    lab.route("isp", FAR_APART, "203.0.113.9");
     lab.plug("router", "wan", "203.0.113.1/24", "isp", "wan");
     lab.address("router", "wan", "203.0.113.2/24");
     lab.address("router", "wan", "2001:db8:1::1/64");
@@ -223,7 +225,14 @@ table ip helper {
     }
 }";
 
-/// The last numbers of the client's further addresses.
+/// One of the client's addresses that are no neighbours: each is in a network of its own.
+pub(super) fn far_apart(number: u8) -> String {
+    format!("198.18.{number}.9")
+}
+
+/// All of the client's own, for clients that are far apart.
+const FAR_APART: &str = "198.18.0.0/16";
+/// The last numbers of the client's further addresses, which are neighbours.
 const MORE_CLIENTS: RangeInclusive<u8> = 10..=29;
 pub(super) const OUTSIDE: &str = "203.0.113.1:21";
 pub(super) const OUTSIDE_SECOND: &str = "203.0.113.2:21";

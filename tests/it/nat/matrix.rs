@@ -273,22 +273,22 @@ const ROWS: &[Row] = &[
     },
     Row {
         test: "scarce_ports::twenty_curls_share_two_ports",
-        scenario: "20 curl at once on 2 ports, from 1 and from 20 addresses",
+        scenario: "20 curl at once on 2 ports, from 1 address and from 20 that are far apart",
         off: "code: the queue for ports",
     },
     Row {
         test: "scarce_ports::twenty_lftps_share_two_ports",
-        scenario: "20 lftp at once on 2 ports, from 1 and from 20 addresses",
+        scenario: "20 lftp at once on 2 ports, from 1 address and from 20 that are far apart",
         off: "code: the queue for ports",
     },
     Row {
         test: "scarce_ports::twenty_late_clients_share_two_ports",
-        scenario: "20 clients on 2 ports that connect up to 3 s late, from 1 and from 20 addresses",
+        scenario: "20 clients on 2 ports that connect up to 3 s late, from 1 address and from 20 that are far apart",
         off: "`scarce_ports::a_short_passive_timeout_fails_late_clients`",
     },
     Row {
         test: "scarce_ports::eight_clients_share_one_port",
-        scenario: "8 curl, 8 lftp and 8 late clients on 1 port, from 1 and from 8 addresses",
+        scenario: "8 curl, 8 lftp and 8 late clients on 1 port, from 1 address and from 8 that are far apart",
         off: "code: the queue for ports",
     },
     Row {
@@ -303,8 +303,13 @@ const ROWS: &[Row] = &[
     },
     Row {
         test: "shared_port::two_hundred_clients_share_one_port",
-        scenario: "200 clients of different addresses on 1 port",
+        scenario: "200 clients of addresses that are far apart on 1 port",
         off: "`shared_port::foreign_addresses_take_turns`",
+    },
+    Row {
+        test: "shared_port::two_hundred_neighbours_take_turns",
+        scenario: "200 clients of one network on 1 port",
+        off: "code: the queue for ports",
     },
     Row {
         test: "shared_port::two_sessions_of_one_address_take_turns",

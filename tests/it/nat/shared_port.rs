@@ -1,5 +1,5 @@
-//! One forwarded port for many clients: those with different addresses listen on it at the same
-//! time.
+//! One forwarded port for many clients: those that are far apart wait on it at the same time, and
+//! neighbours take turns.
 
 use std::fs;
 use std::net::SocketAddr;
@@ -8,7 +8,7 @@ use std::thread;
 
 use rustix::process::Signal;
 
-use super::home_network::OUTSIDE;
+use super::home_network::{OUTSIDE, far_apart};
 use super::home_server::HomeServer;
 use super::matrix::scenario;
 use crate::support::client::Client;
@@ -18,17 +18,13 @@ use crate::support::file_contents::noise;
 #[test]
 fn two_hundred_clients_share_one_port() {
     scenario("shared_port::two_hundred_clients_share_one_port", || {
-        let home = HomeServer::new(&ONE_PORT);
-        neighbourhood(&home);
-        for number in 1..=CLIENTS {
-            fs::write(home.root().join(name(number)), contents(number)).expect("a file to serve");
-        }
+        let home = with_files();
         let all_are_told = Barrier::new(usize::from(CLIENTS));
         thread::scope(|scope| {
             for number in 1..=CLIENTS {
                 let (home, all_are_told) = (&home, &all_are_told);
                 scope.spawn(move || {
-                    let mut client = neighbour(home, number);
+                    let mut client = client(home, &far_apart(number));
                     let to = client.passive();
                     assert_eq!(to.port(), 60_000);
                     // No client connects before the last one has its 227: all wait on the one port.
@@ -45,12 +41,38 @@ fn two_hundred_clients_share_one_port() {
     });
 }
 
+/// Of one network, whose addresses a provider's NAT could use for each of them.
+#[test]
+fn two_hundred_neighbours_take_turns() {
+    scenario("shared_port::two_hundred_neighbours_take_turns", || {
+        let home = with_files();
+        home.lab.local_network("client", "198.51.100.0/24");
+        home.lab.route("isp", "198.51.100.0/24", "203.0.113.9");
+        let waiting_at_once = Barrier::new(usize::from(CLIENTS));
+        thread::scope(|scope| {
+            for number in 1..=CLIENTS {
+                let (home, waiting_at_once) = (&home, &waiting_at_once);
+                scope.spawn(move || {
+                    let mut client = client(home, &format!("198.51.100.{number}"));
+                    waiting_at_once.wait();
+                    let to = client.passive();
+                    assert_eq!(to.port(), 60_000);
+                    fetch(&mut client, to, number);
+                    client.command("QUIT", 221);
+                });
+            }
+        });
+        home.server.log_with("too small");
+        home.finish();
+        "200 of 200 served, each with its own file"
+    });
+}
+
 /// Where any address may connect, sessions cannot share a port.
 #[test]
 fn foreign_addresses_take_turns() {
     let home = HomeServer::new(&[&ONE_PORT[..], &["--permit-foreign-addresses"]].concat());
-    let mut one = home.client_from("client", Some("203.0.113.10"), OUTSIDE);
-    let mut other = home.client_from("client", Some("203.0.113.11"), OUTSIDE);
+    let [mut one, mut other] = [1, 2].map(|number| client(&home, &far_apart(number)));
     let to = one.passive();
     other.send("PASV");
     home.server.log_with("#2 waits for a passive port");
@@ -67,9 +89,8 @@ fn two_sessions_of_one_address_take_turns() {
         "shared_port::two_sessions_of_one_address_take_turns",
         || {
             let home = HomeServer::new(&ONE_PORT);
-            let mut first = home.client_from("client", Some("203.0.113.10"), OUTSIDE);
-            let mut second = home.client_from("client", Some("203.0.113.10"), OUTSIDE);
-            let mut other = home.client_from("client", Some("203.0.113.11"), OUTSIDE);
+            let [mut first, mut second] = [1, 1].map(|number| client(&home, &far_apart(number)));
+            let mut other = client(&home, &far_apart(2));
             let to = first.passive();
             second.send("PASV");
             home.server.log_with("#2 waits for a passive port");
@@ -104,14 +125,17 @@ fn fetch(client: &mut Client, to: SocketAddr, number: u8) {
     assert!(bytes == contents(number), "not the file of client {number}");
 }
 
-/// A network of further clients.
-fn neighbourhood(home: &HomeServer) {
-    home.lab.local_network("client", "198.51.100.0/24");
-    home.lab.route("isp", "198.51.100.0/24", "203.0.113.9");
+/// A server with a file for each client.
+fn with_files() -> HomeServer {
+    let home = HomeServer::new(&ONE_PORT);
+    for number in 1..=CLIENTS {
+        fs::write(home.root().join(name(number)), contents(number)).expect("a file to serve");
+    }
+    home
 }
 
-fn neighbour(home: &HomeServer, number: u8) -> Client {
-    home.client_from("client", Some(&format!("198.51.100.{number}")), OUTSIDE)
+fn client(home: &HomeServer, from: &str) -> Client {
+    home.client_from("client", Some(from), OUTSIDE)
 }
 
 fn name(number: u8) -> String {

@@ -5,13 +5,14 @@
 
 use std::io::{ErrorKind, Read, Write};
 use std::net::{IpAddr, Ipv4Addr, SocketAddr, TcpStream};
+use std::path::PathBuf;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
 
 use crate::support::client::Client;
 use crate::support::data::{connect_from, guarded, is_gone, reset};
-use crate::support::server::{InProcess, Setup, TestServer};
+use crate::support::server::Setup;
 use crate::support::wait::pass_time;
 
 #[test]
@@ -32,11 +33,18 @@ fn run(time: Duration) {
     let end = Instant::now() + time;
     thread::scope(|scope| {
         for (number, address) in CLIENTS.into_iter().enumerate() {
-            let (server, totals) = (&server, &totals);
-            scope.spawn(move || {
-                let random = Random(seed << 8 | (number as u64 + 1));
-                Worker::new(server, totals, number, address, random).run(end);
-            });
+            let contents = format!("({number:06})").into_bytes().repeat(FILE_BYTES / 8);
+            server.write(&format!("out{number}"), &contents);
+            let mut worker = Worker {
+                server: server.address,
+                stored: server.path(&format!("in{number}")),
+                totals: &totals,
+                number,
+                address,
+                random: Random(seed << 8 | (number as u64 + 1)),
+                contents,
+            };
+            scope.spawn(move || worker.run(end));
         }
         for address in STRANGERS {
             let random = Random(seed << 8 | u64::from(address.octets()[3]) << 4);
@@ -58,7 +66,9 @@ struct Totals {
 
 /// A client with a file of its own to receive, and one to store.
 struct Worker<'a> {
-    server: &'a TestServer<InProcess>,
+    server: SocketAddr,
+    /// What it has stored.
+    stored: PathBuf,
     totals: &'a Totals,
     number: usize,
     address: Ipv4Addr,
@@ -66,29 +76,10 @@ struct Worker<'a> {
     contents: Vec<u8>,
 }
 
-impl<'a> Worker<'a> {
-    fn new(
-        server: &'a TestServer<InProcess>,
-        totals: &'a Totals,
-        number: usize,
-        address: Ipv4Addr,
-        random: Random,
-    ) -> Self {
-        let contents = format!("({number:06})").into_bytes().repeat(FILE_BYTES / 8);
-        server.write(&format!("out{number}"), &contents);
-        Self {
-            server,
-            totals,
-            number,
-            address,
-            random,
-            contents,
-        }
-    }
-
+impl Worker<'_> {
     fn run(&mut self, end: Instant) {
         while Instant::now() < end {
-            let mut client = Client::connect_from(self.address, self.server.address);
+            let mut client = Client::connect_from(self.address, self.server);
             client.expect(220);
             client.log_in();
             for _ in 0..self.random.below(6) + 1 {
@@ -169,7 +160,7 @@ impl<'a> Worker<'a> {
     /// Where its data connection comes from: now and then, from the address of a neighbour, as a
     /// pool of addresses of a provider does it.
     fn origin(&mut self) -> IpAddr {
-        if self.random.one_in(10) {
+        if self.number < NEIGHBOURS && self.random.one_in(10) {
             CLIENTS[1 - self.number % 2].into()
         } else {
             self.address.into()
@@ -205,8 +196,7 @@ impl<'a> Worker<'a> {
             reply.text()
         );
         if stores {
-            let path = self.server.path(&format!("in{}", self.number));
-            let stored = std::fs::read(path).unwrap_or_default();
+            let stored = std::fs::read(&self.stored).unwrap_or_default();
             self.check(&stored, "stored");
         }
         if code == 226 && bytes > 0 {
@@ -280,7 +270,7 @@ impl Random {
     }
 }
 
-/// Neighbours, one of them twice, and two that are far from all others.
+/// Two neighbours, each with two sessions, and two clients that are far from all others.
 const CLIENTS: [Ipv4Addr; 6] = [
     Ipv4Addr::new(127, 0, 0, 2),
     Ipv4Addr::new(127, 0, 0, 3),
@@ -290,7 +280,10 @@ const CLIENTS: [Ipv4Addr; 6] = [
     Ipv4Addr::new(127, 2, 0, 2),
 ];
 
-/// Neighbours of the first clients, and one from elsewhere.
+/// How many of the clients are neighbours.
+const NEIGHBOURS: usize = 4;
+
+/// A neighbour of the first clients, and one from elsewhere.
 const STRANGERS: [Ipv4Addr; 2] = [Ipv4Addr::new(127, 0, 0, 4), Ipv4Addr::new(127, 9, 0, 5)];
 
 const FILE_BYTES: usize = 256 << 10;

@@ -1,15 +1,19 @@
 //! A small range of passive ports and many clients: all are served, and all within the range.
 
 use std::collections::BTreeSet;
-use std::io::Write;
-use std::net::{SocketAddr, TcpListener};
+use std::io::{ErrorKind, Write};
+use std::net::{Ipv4Addr, SocketAddr, TcpListener};
 use std::thread;
-use std::time::Duration;
+use std::time::{Duration, Instant};
+
+use rustls::version;
 
 use crate::support::client::Client;
-use crate::support::data::{STRANGER, connect, drain, read_all, read_some, wait_until_closed};
+use crate::support::client::tls::Protected;
+use crate::support::data::{connect, connect_from, drain, read_all, read_some, wait_until_closed};
 use crate::support::file_contents::noise;
-use crate::support::server::Setup;
+use crate::support::server::{SecureServer, Setup};
+use crate::support::wait::pass_time;
 
 #[test]
 fn eight_clients_share_one_port() {
@@ -105,9 +109,8 @@ fn an_abandoned_connection_serves_no_other_transfer() {
         .on_own_address()
         .flags(&["-r", "20000"])
         .in_process();
-    let mut other = Client::connect_from(STRANGER, server.address);
-    other.expect(220);
-    other.log_in();
+    // No neighbour of the client, so that both may have the port.
+    let mut other = client_at(Ipv4Addr::new(127, 1, 0, 1), server.address);
     other.extended_passive();
     let mut client = server.client();
     let port = client.extended_passive();
@@ -279,17 +282,19 @@ fn every_port_is_released() {
 }
 
 /// Without a time limit, too, a client that does not connect gives its port up when others wait for
-/// it.
+/// it. One port is kept from its neighbourhood for a while, and so from the other clients here; the
+/// other port is used at once.
 #[test]
 fn ports_are_yielded_without_a_time_limit_too() {
     let server = Setup::new()
         .on_own_address()
-        .flags(&["-r", "20000", "--passive-timeout", "0"])
+        .flags(&["-r", "20000-20001", "--passive-timeout", "0"])
         .in_process();
     server.write("file", "text");
     for command in ["NOOP", "RETR file"] {
-        let (mut first, mut second) = (server.client(), server.client());
+        let [mut first, mut idle, mut second] = [(); 3].map(|()| server.client());
         first.extended_passive();
+        idle.extended_passive();
         first.send(command);
         assert_eq!(second.fetch("RETR file"), b"text");
         match command {
@@ -305,6 +310,116 @@ fn ports_are_yielded_without_a_time_limit_too() {
         }
         first.expect_in_step();
     }
+}
+
+/// A provider's NAT sends the first client's data connection from the address of the second one,
+/// which may wait at the same port only if no one could mix them up.
+#[test]
+fn a_connection_from_a_neighbour_gets_no_other_sessions_file() {
+    let setup = Setup::new().on_own_address().flags(&["-r", "20000"]);
+    let server = setup.in_process();
+    server.write("first", "first");
+    server.write("second", "second");
+    let [mut first, mut second] = NEIGHBOURS.map(|from| client_at(from, server.address));
+    let port = first.extended_passive();
+    // Sent to the port at once, the second one would wait for its client there.
+    second.send_bytes("EPSV\r\nRETR second\r\n");
+    first.command("RETR first", 150);
+    let stray = connect_from(Some(NEIGHBOURS[1]), port).expect("an open port");
+    assert_eq!(drain(stray), 0, "a file came over a stranger's connection");
+    assert_eq!(read_all(&mut first.connect_data(port)), b"first");
+    first.expect(226);
+    let reply = second.expect(229);
+    assert_eq!(second.announced(&reply), port);
+    second.expect(150);
+    assert_eq!(read_all(&mut second.connect_data(port)), b"second");
+    second.expect(226);
+}
+
+#[test]
+fn a_protected_connection_from_a_neighbour_gets_no_other_sessions_file() {
+    let setup = Setup::new().on_own_address().flags(&["-r", "20000"]);
+    let secure = SecureServer::in_process_from(setup);
+    let server = &secure.server;
+    server.write("first", "first");
+    server.write("second", "second");
+    let configs = [(); 2].map(|()| secure.config(&version::TLS13));
+    let mut clients = [0, 1].map(|index| {
+        let mut client = Client::connect_from(NEIGHBOURS[index], server.address);
+        client.expect(220);
+        client.auth_tls(&configs[index]);
+        client.log_in();
+        client.protect_data();
+        client
+    });
+    let [first, second] = &mut clients;
+    let port = first.extended_passive();
+    second.send_bytes("EPSV\r\nRETR second\r\n");
+    first.command("RETR first", 150);
+    let stray = connect_from(Some(NEIGHBOURS[1]), port).expect("an open port");
+    let handshake = Protected::try_over(stray, &configs[0]);
+    assert!(handshake.is_err(), "a stranger's connection was served");
+    let data = Protected::over(first.connect_data(port), &configs[0]);
+    assert_eq!(data.read_to_end().0, b"first");
+    first.expect(226);
+    second.expect_all(&[229, 150]);
+    let data = Protected::over(second.connect_data(port), &configs[1]);
+    assert_eq!(data.read_to_end().0, b"second");
+    second.expect(226);
+}
+
+/// Its port is given up after 5 s because another session of its address waits. Until its repeated
+/// attempts are over, that session does not listen there.
+#[test]
+fn long_a_slow_clients_connection_gets_no_other_sessions_file() {
+    thread::scope(|scope| {
+        // With a transfer that waits for its connection, and without.
+        for command in ["RETR first", "NOOP"] {
+            scope.spawn(move || slow_client(command));
+        }
+    });
+}
+
+fn slow_client(command: &str) {
+    let setup = Setup::new().on_own_address().flags(&["-r", "20000"]);
+    let server = setup.in_process();
+    server.write("first", "first");
+    server.write("second", "second");
+    let (mut slow, mut next) = (server.client(), server.client());
+    let port = slow.extended_passive();
+    next.send_bytes("EPSV\r\nRETR second\r\n");
+    slow.send(command);
+    let asked = Instant::now();
+    pass_time(
+        Duration::from_millis(5500),
+        "how the server treats slow clients is what is tested",
+    );
+    let mut attempts = 0;
+    while asked.elapsed() < Duration::from_secs(14) {
+        attempts += 1;
+        match connect_from(None::<Ipv4Addr>, port) {
+            Ok(data) => assert_eq!(drain(data), 0, "another session's file"),
+            Err(error) => assert_eq!(error.kind(), ErrorKind::ConnectionRefused),
+        }
+        pass_time(
+            Duration::from_millis(100),
+            "between the attempts of a client",
+        );
+    }
+    assert!(attempts > 10, "{attempts} attempts");
+    let line = next.line_within(Duration::from_secs(15)).expect("a port");
+    assert!(line.starts_with("229 "), "{line}");
+    let waited = asked.elapsed().as_secs_f64();
+    assert!((19.5..23.0).contains(&waited), "{waited:.1} s");
+    next.expect(150);
+    assert_eq!(read_all(&mut next.connect_data(port)), b"second");
+    next.expect(226);
+    match command {
+        "NOOP" => slow.expect_all(&[200]),
+        _ => slow.expect_all(&[150, 425]),
+    }
+    // It is served like any other when it asks again.
+    assert_eq!(slow.fetch("RETR first"), b"first");
 }
 
 /// A client that waits for a port need not wait for its ABOR, its QUIT, or its end.
@@ -341,3 +456,13 @@ fn abor_quit_and_a_lost_connection_leave_the_queue() {
     drain(data);
     owner.expect(226);
 }
+
+fn client_at(address: Ipv4Addr, server: SocketAddr) -> Client {
+    let mut client = Client::connect_from(address, server);
+    client.expect(220);
+    client.log_in();
+    client
+}
+
+/// Two addresses of one network, as a provider's NAT has them.
+const NEIGHBOURS: [Ipv4Addr; 2] = [Ipv4Addr::new(127, 0, 0, 2), Ipv4Addr::new(127, 0, 0, 3)];

@@ -106,10 +106,10 @@ fn few_ports(settings: &Settings) -> Option<Finding> {
         1 => ("1 port".to_owned(), "1 transfer".to_owned()),
         _ => (format!("{count} ports"), format!("{count} transfers")),
     };
-    // Sessions can share a port only if each client connects from the address of its own session.
+    // Sessions share a port only if the address of a connection shows which of them it is for.
     let can_share = !settings.permit_foreign_addresses && settings.trusted_gateways.is_empty();
     let clients = if can_share {
-        "clients at one address can start"
+        "clients of one network (IPv4: /24, IPv6: /64) can start"
     } else {
         "all clients together, because sessions cannot share a port here, can start"
     };

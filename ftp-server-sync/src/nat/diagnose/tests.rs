@@ -227,16 +227,18 @@ fn passive_ports_and_writing() {
         "-n 203.0.113.1 -r 60000-60008",
         LOCAL,
         &[
-            "note: --passive-ports has 9 ports: clients at one address can start 9 transfers at a \
-             time, and more transfers wait a moment; 10 ports are enough for most uses",
+            "note: --passive-ports has 9 ports: clients of one network (IPv4: /24, IPv6: /64) can \
+             start 9 transfers at a time, and more transfers wait a moment; 10 ports are enough for \
+             most uses",
         ],
     );
     check(
         "-n 203.0.113.1 -r 60000",
         LOCAL,
         &[
-            "note: --passive-ports has 1 port: clients at one address can start 1 transfer at a \
-             time, and more transfers wait a moment; 10 ports are enough for most uses",
+            "note: --passive-ports has 1 port: clients of one network (IPv4: /24, IPv6: /64) can \
+             start 1 transfer at a time, and more transfers wait a moment; 10 ports are enough for \
+             most uses",
         ],
     );
     for (flags, more) in [

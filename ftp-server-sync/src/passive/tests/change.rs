@@ -19,6 +19,13 @@ fn withdrawn(attempt: Result<PassiveListener, BindError>) -> RequestOutcome {
     }
 }
 
+fn without_range(outcome: RequestOutcome) -> Request {
+    match outcome {
+        RequestOutcome::NoRange(request) => request,
+        other => panic!("{other:?}"),
+    }
+}
+
 fn old_pool() -> PassivePool {
     PassivePool::new(Some(OLD))
 }
@@ -65,9 +72,9 @@ fn waiting_requests_get_ports_of_the_new_range_in_order() {
     assert!(clients[0].sleeper.woken());
     assert!(clients[1].sleeper.woken());
     assert!(!clients[2].sleeper.woken());
-    assert!(tickets[2].take(owner.now).is_none());
-    let ports = tickets[..2].iter_mut().map(|ticket| ticket.take(owner.now));
-    let leases: Vec<Lease> = ports.map(Option::unwrap).collect();
+    let _last = queued(tickets.remove(2).take(owner.now));
+    let served = tickets.into_iter().map(|ticket| ticket.take(owner.now));
+    let leases: Vec<Lease> = served.map(granted).collect();
     assert!(
         BTreeSet::from_iter(leases.iter().map(port_of))
             .into_iter()
@@ -83,15 +90,15 @@ fn an_assigned_port_is_withdrawn_and_the_ticket_keeps_its_place() {
     pool.set_range(Some(range(FIRST..=FIRST)), owner.now);
     let mut lease = Some(granted(owner.request()));
     let [mut first, mut second] = [Client::new(&pool, 1), Client::new(&pool, 1)];
-    let mut first_ticket = queued(first.request());
-    let mut second_ticket = queued(second.request());
+    let first_ticket = queued(first.request());
+    let second_ticket = queued(second.request());
     lease.take();
     assert!(first.sleeper.woken());
 
     // The only port is leased: the first ticket is first in the queue again, before the second one.
     pool.set_range(Some(range(FIRST + 1..=FIRST + 1)), owner.now);
     assert_eq!((pool.usage().in_use, pool.usage().waiting), (1, 2));
-    assert!(first_ticket.take(owner.now).is_none());
+    let first_ticket = queued(first_ticket.take(owner.now));
     drop(other);
     assert!(first.sleeper.woken());
     assert!(!second.sleeper.woken());
@@ -100,8 +107,8 @@ fn an_assigned_port_is_withdrawn_and_the_ticket_keeps_its_place() {
     pool.set_range(Some(NEW), owner.now);
     assert!(first.sleeper.woken());
     assert!(second.sleeper.woken());
-    assert!(NEW.contains(port_of(&first_ticket.take(owner.now).unwrap())));
-    assert!(NEW.contains(port_of(&second_ticket.take(owner.now).unwrap())));
+    assert!(NEW.contains(port_of(&granted(first_ticket.take(owner.now)))));
+    assert!(NEW.contains(port_of(&granted(second_ticket.take(owner.now)))));
     assert_eq!(
         pool.usage(),
         Usage {
@@ -126,11 +133,11 @@ fn a_grant_that_is_not_bound_yet_is_exchanged() {
 
     // No port is free: the older request waits before a newer one that asked earlier in the new
     // range.
-    let mut other = queued(client.request());
-    let mut early = queued(withdrawn(early.bind(client.now)));
+    let other = queued(client.request());
+    let early = queued(withdrawn(early.bind(client.now)));
     drop(new);
-    assert!(other.take(client.now).is_none());
-    let early = early.take(client.now).unwrap();
+    let _other = queued(other.take(client.now));
+    let early = granted(early.take(client.now));
     assert_eq!(port_of(&early), FIRST + 2);
 }
 
@@ -143,9 +150,9 @@ fn a_range_that_comes_back_in_time_changes_nothing() {
     pool.set_range(Some(OLD), client.now);
     let mut request = lease.request.clone();
     let same = pool.shared.update(client.now, |state| {
-        state.exchange(&mut request, lease.grant, client.now)
+        state.exchange(&mut request, lease.port, client.now)
     });
-    assert_eq!(same, Some(lease.grant));
+    assert_eq!(same, Answer::Granted(lease.port));
     let port = port_of(&lease);
     assert_eq!(lease.bind(client.now).unwrap().port(), port);
 }
@@ -154,112 +161,94 @@ fn a_range_that_comes_back_in_time_changes_nothing() {
 fn many_local_addresses_do_not_remove_a_ticket() {
     let pool = pool(1);
     let client = Client::new(&pool, 1);
-    let _taken = granted(client.request());
-    let mut ticket = queued(client.request());
-    pool.set_range(None, client.now);
-    for last in 0..=u8::MAX {
+    let taken = granted(client.request());
+    let ticket = queued(client.request());
+    drop(taken);
+    for last in 2..=u8::MAX {
         drop(granted(Client::new(&pool, last).request()));
     }
-    assert!(ticket.take(client.now).is_some());
+    drop(granted(ticket.take(client.now)));
 }
 
 #[test]
 fn a_change_during_the_bind_closes_the_listener() {
-    for range in [Some(OLD), None] {
-        let pool = PassivePool::new(range);
+    for range in [Some(NEW), None] {
+        let pool = old_pool();
         let client = Client::new(&pool, 17);
         let lease = granted(client.request());
         let socket = listen(SocketAddr::new(local(17).ip(), 0), false).unwrap();
         let address = socket.local_addr().unwrap();
-        let outcome = withdrawn(lease.bind_with(client.now, |grant| {
-            pool.set_range(Some(NEW), client.now);
-            let port = match grant {
-                Grant::Port(port) => port,
-                Grant::Any => NEW.first(),
-            };
-            Ok((socket, port))
+        let outcome = withdrawn(lease.bind_with(client.now, || {
+            pool.set_range(range, client.now);
+            Ok(socket)
         }));
         assert!(TcpStream::connect(address).is_err());
-        assert!(NEW.contains(port_of(&granted(outcome))));
+        match range {
+            Some(range) => assert!(range.contains(port_of(&granted(outcome)))),
+            None => drop(without_range(outcome)),
+        }
+    }
+}
+
+/// Requests that wait need no port of the range any more, and none that was granted is used.
+#[test]
+fn without_a_range_no_session_waits() {
+    let pool = pool(1);
+    let client = Client::new(&pool, 12);
+    let listener = opened(client.open());
+    let mut waiting = Client::new(&pool, 12);
+    let ticket = queued(waiting.request());
+    pool.set_range(None, client.now);
+    assert!(waiting.sleeper.woken());
+    assert_eq!(listener.yield_deadline(), None);
+    let anywhere = opened(ticket.open(client.now));
+    assert_ne!(anywhere.port(), listener.port());
+    let another = opened(client.open());
+    assert_ne!(another.port(), anywhere.port());
+    assert_eq!((pool.usage().ports, pool.usage().waiting), (0, 0));
+    assert_eq!(pool.usage().in_use, 1, "only the listener from before");
+    for open in [&listener, &anywhere, &another] {
+        TcpStream::connect(SocketAddr::new(client.local.ip(), open.port())).unwrap();
     }
 }
 
 #[test]
-fn from_a_range_to_any_port_and_back() {
-    let pool = PassivePool::new(Some(range(FIRST..=FIRST)));
-    let client = Client::new(&pool, 12);
-    let listener = opened(client.open());
-    let mut waiting: [Client; 2] = std::array::from_fn(|_| Client::new(&pool, 12));
+fn a_range_that_comes_back_finds_the_requests_at_their_places() {
+    let pool = PassivePool::new(Some(range(FIRST + 1..=FIRST + 1)));
+    let client = Client::new(&pool, 23);
+    let elsewhere = granted(client.request());
+    pool.set_range(Some(range(FIRST..=FIRST)), client.now);
+    let owner = opened(client.open());
+    let mut waiting: [Client; 2] = std::array::from_fn(|_| Client::new(&pool, 23));
     let [first, second] = waiting.each_ref().map(|one| queued(one.request()));
     pool.set_range(None, client.now);
     assert!(waiting.iter_mut().all(|one| one.sleeper.woken()));
-    assert_eq!((pool.usage().ports, pool.usage().waiting), (0, 0));
-    assert_eq!(listener.yield_deadline(), None);
-    let anywhere = opened(first.open(client.now));
-    assert!(pool.shared.ephemeral.contains(anywhere.port()));
-
-    // Neither a ticket nor a lease for any port survives the return of a range.
-    let mut second = second;
-    let unbound = granted(client.request());
-    let range = two_from(FIRST);
-    pool.set_range(Some(range), client.now);
-    assert!(waiting[1].sleeper.woken());
-    let second = second.take(client.now).unwrap().bind(client.now).unwrap();
-    assert_eq!(second.port(), FIRST + 1);
-    let ticket = queued(withdrawn(unbound.bind(client.now)));
-    drop(anywhere);
-    let ticket = still_queued(ticket.open(client.now));
-    drop(listener);
-    assert_eq!(opened(ticket.open(client.now)).port(), FIRST);
-    drop(second);
-    let all = [granted(client.request()), granted(client.request())];
-    assert!(
-        BTreeSet::from_iter(all.iter().map(port_of))
-            .into_iter()
-            .eq(range.ports())
-    );
+    pool.set_range(Some(OLD), client.now);
+    // The lease from before the changes was never bound, and is in force again.
+    let unbound = elsewhere.bind(client.now).unwrap();
+    assert_eq!(unbound.port(), FIRST + 1);
+    let first = queued(first.take(client.now));
+    drop(owner);
+    assert!(waiting[0].sleeper.woken());
+    assert!(!waiting[1].sleeper.woken());
+    let _second = queued(second.take(client.now));
+    assert_eq!(port_of(&granted(first.take(client.now))), FIRST);
 }
 
+/// A port on which a session listens without a lease is like one of another program.
 #[test]
-fn a_listener_of_the_kernels_choice_is_not_granted_twice() {
+fn a_listener_without_a_lease_stays_open_when_a_range_comes() {
     let pool = PassivePool::new(None);
     let client = Client::new(&pool, 18);
     let listener = opened(client.open());
     let port = listener.port();
     pool.set_range(Some(range(port..=port)), client.now);
     let ticket = still_queued(client.open());
-    assert_eq!((pool.usage().in_use, pool.usage().set_aside), (1, 0));
-    assert!(listener.yield_deadline().is_some());
+    assert_eq!((pool.usage().in_use, pool.usage().set_aside), (0, 1));
+    TcpStream::connect(SocketAddr::new(client.local.ip(), port)).unwrap();
     listener.close(LeaseEnd::Connected);
-    assert_eq!(opened(ticket.open(client.now)).port(), port);
-}
-
-#[test]
-fn the_session_that_listens_owns_the_port() {
-    let pool = PassivePool::new(Some(range(FIRST..=FIRST)));
-    let client = Client::new(&pool, 19);
-    let unbound = granted(client.request());
-    pool.set_range(None, client.now);
-    let anywhere = granted(client.request());
-    let socket = listen(SocketAddr::new(client.local.ip(), 0), false).unwrap();
-
-    // The older lease loses the port while it tries to bind: it can neither set it aside nor
-    // release it.
-    let mut listener = None;
-    let attempt = unbound.bind_with(client.now, |_| {
-        let bound = anywhere.bind_with(client.now, |_| Ok((socket, FIRST)));
-        listener = Some(bound.unwrap());
-        pool.set_range(Some(range(FIRST..=FIRST)), client.now);
-        Err(io::ErrorKind::AddrInUse.into())
-    });
-    let mut ticket = match attempt {
-        Err(BindError::InUse(outcome)) => queued(*outcome),
-        other => panic!("{other:?}"),
-    };
-    assert_eq!((pool.usage().in_use, pool.usage().set_aside), (1, 0));
-    assert!(ticket.take(client.now).is_none());
-    listener.unwrap().close(LeaseEnd::Connected);
-    assert!(ticket.take(client.now).is_some());
+    let later = client.now + RETRY_AFTER;
+    assert_eq!(opened(ticket.open(later)).port(), port);
 }
 
 #[test]
@@ -316,10 +305,11 @@ fn a_port_in_both_ranges_stays_set_aside_for_the_same_time() {
     // Its time is over, and no session has asked since: the change retries it too.
     let pool = PassivePool::new(Some(range(FIRST..=FIRST)));
     let client = Client::new(&pool, 14);
-    let mut tickets = [still_queued(client.open()), still_queued(client.open())];
+    let [first, second] = [still_queued(client.open()), still_queued(client.open())];
     pool.set_range(Some(range(FIRST..=FIRST + 1)), client.now + seconds(10));
     assert_eq!((pool.usage().set_aside, pool.usage().waiting), (0, 0));
-    assert!(tickets[1].take(client.now).is_some());
+    let leases = [first, second].map(|ticket| granted(ticket.take(client.now)));
+    assert_ne!(port_of(&leases[0]), port_of(&leases[1]));
 }
 
 #[test]
@@ -336,17 +326,17 @@ fn a_port_that_leaves_the_range_is_not_set_aside_any_more() {
 #[test]
 fn waits_for_an_earlier_range_are_not_reported() {
     let (start, sleeper) = (Instant::now(), Sleeper::new());
-    let mut state = PoolState::new(AllowedPorts::new(Some(range(FIRST..=FIRST))));
+    let mut state = PoolState::new(Some(range(FIRST..=FIRST)));
     let new_request = |state: &mut PoolState| {
         let (id, waker) = (state.next_id(), sleeper.waker.clone());
         Request::new(local(1), peer(1), waker, id, start)
     };
     let (mut owner, mut request) = (new_request(&mut state), new_request(&mut state));
-    assert!(state.request(&mut owner, start).is_some());
-    assert!(state.request(&mut request, start).is_none());
+    assert_ne!(state.request(&mut owner, start), Answer::Queued);
+    assert_eq!(state.request(&mut request, start), Answer::Queued);
     let now = start + seconds(3);
-    state.set_allowed_ports(AllowedPorts::new(Some(OLD)), now);
-    assert!(state.take(&request, now).is_some());
+    state.set_range(Some(OLD), now);
+    assert_ne!(state.take(&request, now), Answer::Queued);
     state.leave(&request, now);
     assert!(state.waits_due(now).is_none());
 }

@@ -5,23 +5,22 @@ use proptest::sample::Index;
 
 use super::reference::Model;
 use super::*;
+use crate::passive::ports::Ports;
+use crate::passive::sharing::can_share_port;
 
 #[derive(Clone, Debug)]
 enum Operation {
     Request {
         local: u8,
-        peer: u8,
-        accepts_any: bool,
+        client: RandomClient,
     },
+    /// A session that gave up its port asks for another one.
+    RequestAgain(Index),
     Take(Index),
-    Bind {
-        lease: Index,
-        port: Index,
-    },
+    Bind(Index),
     /// The range changes in the middle of it.
     BindAndSetRange {
         lease: Index,
-        port: Index,
         range: Option<PortRange>,
     },
     FindInUse(Index),
@@ -29,28 +28,70 @@ enum Operation {
     DropLease(Index),
     DropListener(Index),
     DropTicket(Index),
+    GiveUp(Index),
+    /// A session ends that gave up its port.
+    EndSession(Index),
     SetRange(Option<PortRange>),
     Pass {
         seconds: u64,
     },
 }
 
+/// Neighbours, clients that are far apart, local ones or not, and those who need a port of their
+/// own.
+#[derive(Clone, Copy, Debug)]
+struct RandomClient {
+    network: u8,
+    last: u8,
+    is_local: bool,
+    accepts_any: bool,
+}
+
+impl RandomClient {
+    fn requester(self) -> Requester {
+        let address = IpAddr::from([192, 0, self.network, self.last]);
+        let allowed_peers = if self.accepts_any {
+            AllowedPeers::any(address)
+        } else {
+            AllowedPeers::only(address)
+        };
+        Requester {
+            is_local: self.is_local,
+            ..requester(allowed_peers)
+        }
+    }
+}
+
+fn client() -> impl Strategy<Value = RandomClient> {
+    let weighted = prop::bool::weighted;
+    (1..=3u8, 1..=2u8, weighted(0.3), weighted(0.15)).prop_map(
+        |(network, last, is_local, accepts_any)| RandomClient {
+            network,
+            last,
+            is_local,
+            accepts_any,
+        },
+    )
+}
+
 fn operation() -> impl Strategy<Value = Operation> {
     let index = any::<Index>;
     prop_oneof![
-        8 => (1..=2u8, 1..=3u8, prop::bool::weighted(0.15))
-            .prop_map(|(local, peer, accepts_any)| Operation::Request { local, peer, accepts_any }),
+        8 => (1..=2u8, client()).prop_map(|(local, client)| Operation::Request { local, client }),
+        3 => index().prop_map(Operation::RequestAgain),
         6 => index().prop_map(Operation::Take),
-        6 => (index(), index()).prop_map(|(lease, port)| Operation::Bind { lease, port }),
-        2 => (index(), index(), range())
-            .prop_map(|(lease, port, range)| Operation::BindAndSetRange { lease, port, range }),
+        6 => index().prop_map(Operation::Bind),
+        2 => (index(), range())
+            .prop_map(|(lease, range)| Operation::BindAndSetRange { lease, range }),
         2 => index().prop_map(Operation::FindInUse),
         2 => index().prop_map(Operation::Connect),
         2 => index().prop_map(Operation::DropLease),
         2 => index().prop_map(Operation::DropListener),
         2 => index().prop_map(Operation::DropTicket),
+        4 => index().prop_map(Operation::GiveUp),
+        1 => index().prop_map(Operation::EndSession),
         3 => range().prop_map(Operation::SetRange),
-        2 => (0..12u64).prop_map(|seconds| Operation::Pass { seconds }),
+        2 => (0..20u64).prop_map(|seconds| Operation::Pass { seconds }),
     ]
 }
 
@@ -66,7 +107,7 @@ fn range() -> impl Strategy<Value = Option<PortRange>> {
 /// The pool, everything that it granted, and the model beside it.
 struct Run {
     pool: PassivePool,
-    allowed_ports: AllowedPorts,
+    range: Option<PortRange>,
     now: Instant,
     /// The wakers of the requests, by id.
     sleepers: BTreeMap<u64, Sleeper>,
@@ -80,7 +121,7 @@ impl Run {
     fn new(range: Option<PortRange>) -> Self {
         Self {
             pool: PassivePool::new(range),
-            allowed_ports: AllowedPorts::new(range),
+            range,
             now: Instant::now(),
             sleepers: BTreeMap::new(),
             leases: Vec::new(),
@@ -94,34 +135,44 @@ impl Run {
         let without_deadline = self.owners_without_deadline();
         self.clear_wakes();
         match operation {
-            Operation::Request {
-                local,
-                peer,
-                accepts_any,
-            } => self.request(*local, *peer, *accepts_any),
-            Operation::Take(index) => self.take(index),
-            Operation::Bind { lease, port } => self.bind(lease, port, None),
-            Operation::BindAndSetRange { lease, port, range } => {
-                self.bind(lease, port, Some(*range));
+            Operation::Request { local, client } => {
+                self.request(super::local(*local), client.requester());
             }
+            Operation::RequestAgain(index) => {
+                if let Some((local, requester)) = self.owner_before(index) {
+                    self.request(local, requester);
+                }
+            }
+            Operation::Take(index) => self.take(index),
+            Operation::Bind(lease) => self.bind(lease, None),
+            Operation::BindAndSetRange { lease, range } => self.bind(lease, Some(*range)),
             Operation::FindInUse(index) => self.find_in_use(index),
             Operation::Connect(index) => {
                 if let Some(listener) = take_one(&mut self.listeners, index) {
-                    self.end(&listener.lease);
-                    listener.close(LeaseEnd::Connected);
+                    self.end(listener.request(), listener.port());
+                    listener.close_at(LeaseEnd::Connected, self.now);
                 }
             }
             Operation::DropLease(index) => {
                 if let Some(lease) = take_one(&mut self.leases, index) {
-                    self.end(&lease);
+                    self.end(&lease.request, lease.port);
                 }
             }
             Operation::DropListener(index) => {
                 if let Some(listener) = take_one(&mut self.listeners, index) {
-                    self.end(&listener.lease);
+                    self.end(listener.request(), listener.port());
                 }
             }
             Operation::DropTicket(index) => self.drop_ticket(index),
+            Operation::GiveUp(index) => self.give_up(index),
+            Operation::EndSession(index) => {
+                if let Some((_, Requester { session, .. })) = self.owner_before(index) {
+                    drop(self.pool.end_guard(session));
+                    for model in self.models.values_mut() {
+                        model.forget(session);
+                    }
+                }
+            }
             Operation::SetRange(range) => self.set_range(*range),
             Operation::Pass { seconds } => self.now += Duration::from_secs(*seconds),
         }
@@ -132,7 +183,7 @@ impl Run {
     /// Forgets earlier calls of the wakers that may be called next.
     fn clear_wakes(&mut self) {
         let tickets = self.tickets.iter().map(|ticket| &ticket.request);
-        let owners = self.listeners.iter().map(|owner| &owner.lease.request);
+        let owners = self.listeners.iter().map(PassiveListener::request);
         for request in tickets.chain(owners) {
             self.sleepers.get_mut(&request.id).unwrap().woken();
         }
@@ -141,22 +192,13 @@ impl Run {
     fn owners_without_deadline(&self) -> BTreeSet<u64> {
         let owners = self.listeners.iter();
         let without_deadline = owners.filter(|owner| owner.yield_deadline().is_none());
-        without_deadline
-            .map(|owner| owner.lease.request.id)
-            .collect()
+        without_deadline.map(|owner| owner.request().id).collect()
     }
 
-    fn request(&mut self, local_last: u8, peer_last: u8, accepts_any: bool) {
+    fn request(&mut self, local: SocketAddr, requester: Requester) {
         let sleeper = Sleeper::new();
         let waker = sleeper.waker.clone();
-        let allowed_peers = if accepts_any {
-            AllowedPeers::any(address(peer_last))
-        } else {
-            peer(peer_last)
-        };
-        let outcome = self
-            .pool
-            .request(local(local_last), allowed_peers, waker, self.now);
+        let outcome = self.pool.request(local, requester, waker, self.now);
         let id = request(&outcome).id;
         assert!(self.sleepers.insert(id, sleeper).is_none());
         self.expect(outcome);
@@ -167,137 +209,143 @@ impl Run {
         let Request {
             local,
             id,
-            ref allowed_peers,
+            ref requester,
             ..
         } = *request(&outcome);
-        let allowed_peers = allowed_peers.clone();
+        let requester = requester.clone();
+        let range = self.range;
+        if range.is_none() {
+            assert!(matches!(outcome, RequestOutcome::NoRange(_)));
+            return;
+        }
         // Older requests may have been served first.
-        let (model, _, now) = self.model(local);
-        model.retry_due(now);
+        let now = self.now;
+        let model = self.model(local);
+        model.forget(requester.session);
+        model.pass_time(now);
         self.follow_assigned(id);
-        let (model, allowed_ports, _) = self.model(local);
-        let must_get = model.must_get(&allowed_ports, id, &allowed_peers);
+        let model = self.model(local);
+        let must_get = model.must_get(range, id, &requester);
         match outcome {
             RequestOutcome::Granted(lease) => {
                 assert!(must_get, "too early, or there is no port");
-                match lease.grant {
-                    Grant::Any => assert!(allowed_ports.is_any()),
-                    Grant::Port(port) => {
-                        assert!(
-                            model.may_get(&allowed_ports, port, &allowed_peers),
-                            "{port} is not free"
-                        );
-                        model.give(port, id, &allowed_peers);
-                        self.check_choice(&lease, port);
+                let port = lease.port;
+                assert!(model.may_get(range, port, &requester), "{port} is not free");
+                model.give(port, id, &requester);
+                self.check_choice(&lease);
+                self.leases.push(lease);
+            }
+            RequestOutcome::Queued(ticket) => {
+                assert!(!must_get, "queued beside a free port");
+                model.waiting.insert(id, requester);
+                self.tickets.push(ticket);
+            }
+            RequestOutcome::NoRange(_) => panic!("there is a range"),
+        }
+    }
+
+    fn check_choice(&self, lease: &Lease) {
+        let Request {
+            local,
+            ref requester,
+            ..
+        } = lease.request;
+        let state = self.pool.shared.state.lock().unwrap();
+        let ports = state.ports(local).unwrap();
+        if ports.is_recently_unused(requester.address(), lease.port) {
+            assert!(ports.all_others_are_recently_unused(requester));
+        }
+    }
+
+    fn take(&mut self, index: &Index) {
+        let Some(ticket) = take_one(&mut self.tickets, index) else {
+            return;
+        };
+        let (range, now) = (self.range, self.now);
+        let outcome = ticket.take(now);
+        let Request { local, id, .. } = *request(&outcome);
+        let model = self.model(local);
+        if range.is_none() {
+            assert!(matches!(outcome, RequestOutcome::NoRange(_)));
+            assert!(model.waiting.remove(&id).is_some());
+            return;
+        }
+        model.pass_time(now);
+        match outcome {
+            RequestOutcome::Granted(lease) => {
+                // It may have been assigned just now, when ports of other programs were retried.
+                match model.assigned.remove(&id) {
+                    Some(port) => assert_eq!(port, lease.port),
+                    None => {
+                        let requester = model.waiting.remove(&id).unwrap();
+                        assert!(model.may_get(range, lease.port, &requester));
+                        model.give(lease.port, id, &requester);
                     }
                 }
                 self.leases.push(lease);
             }
             RequestOutcome::Queued(ticket) => {
-                assert!(!must_get, "queued beside a free port");
-                model.waiting.insert(id, allowed_peers);
+                assert!(!model.assigned.contains_key(&id));
                 self.tickets.push(ticket);
             }
+            RequestOutcome::NoRange(_) => panic!("there is a range"),
         }
     }
 
-    fn check_choice(&self, lease: &Lease, port: u16) {
-        let Request {
-            local,
-            ref allowed_peers,
-            ..
-        } = lease.request;
-        let state = self.pool.shared.state.lock().unwrap();
-        let ports = state.ports(local).unwrap();
-        if ports.is_recently_unused(allowed_peers.peer(), port) {
-            assert!(ports.all_others_are_recently_unused(allowed_peers));
+    /// A session whose port is kept out.
+    fn owner_before(&self, index: &Index) -> Option<(SocketAddr, Requester)> {
+        let mut owners = Vec::new();
+        for (&local, model) in &self.models {
+            let given_up = model.kept_out.iter();
+            owners.extend(given_up.map(|given_up| (local, given_up.owner.clone())));
         }
+        take_one(&mut owners, index)
     }
 
-    fn take(&mut self, index: &Index) {
-        if self.tickets.is_empty() {
+    fn give_up(&mut self, index: &Index) {
+        let Some(listener) = take_one(&mut self.listeners, index) else {
             return;
-        }
-        let which = index.index(self.tickets.len());
-        let lease = self.tickets[which].take(self.now);
-        let Request { local, id, .. } = self.tickets[which].request;
-        let (model, _, now) = self.model(local);
-        model.retry_due(now);
-        if let Some(lease) = lease {
-            // It may have been assigned just now, when ports of other programs were retried.
-            let (model, allowed_ports, _) = self.model(local);
-            let allowed_peers = lease.request.allowed_peers.clone();
-            match model.assigned.remove(&id) {
-                Some(grant) => assert_eq!(grant, lease.grant),
-                None => {
-                    assert!(model.waiting.remove(&id).is_some());
-                    match lease.grant {
-                        Grant::Any => assert!(allowed_ports.is_any()),
-                        Grant::Port(port) => {
-                            assert!(model.may_get(&allowed_ports, port, &allowed_peers));
-                            model.give(port, id, &allowed_peers);
-                        }
-                    }
-                }
-            }
-            self.leases.push(lease);
-            drop(self.tickets.swap_remove(which));
-        } else {
-            assert!(!self.model(local).0.assigned.contains_key(&id));
-        }
+        };
+        let (range, now) = (self.range, self.now);
+        let (request, port) = (listener.request(), listener.port());
+        self.end(request, port);
+        let owner = request.requester.clone();
+        let model = self.model(request.local);
+        model.give_up(range, port, owner, now);
+        listener.close_at(LeaseEnd::GivenUp, now);
     }
 
     /// Listens on another port, but reports this one as bound.
-    fn bind(&mut self, lease: &Index, port: &Index, change: Option<Option<PortRange>>) {
+    fn bind(&mut self, lease: &Index, change: Option<Option<PortRange>>) {
         let Some(lease) = take_one(&mut self.leases, lease) else {
             return;
         };
         let Request { local, id, .. } = lease.request;
-        let (allowed_peers, grant, now) =
-            (lease.request.allowed_peers.clone(), lease.grant, self.now);
-        let port = match grant {
-            Grant::Port(port) => port,
-            Grant::Any => self.unbound_port(local, port),
-        };
-        let (model, allowed_ports, _) = self.model(local);
-        let mut is_in_force = model.is_in_force(&allowed_ports, id, grant);
-        let bound = lease.bind_with(now, |_| {
+        let (port, range, now) = (lease.port, self.range, self.now);
+        let mut is_in_force = self.model(local).is_in_force(range, id, port);
+        let bound = lease.bind_with(now, || {
             assert!(is_in_force);
             if let Some(range) = change {
                 self.set_range(range);
                 self.follow_assigned(u64::MAX);
             }
-            Ok((other_listener(), port))
+            Ok(other_listener())
         });
-        let (model, allowed_ports, _) = self.model(local);
-        is_in_force &= model.is_in_force(&allowed_ports, id, grant) && allowed_ports.permits(port);
+        let range = self.range;
+        is_in_force &= self.model(local).is_in_force(range, id, port);
         if is_in_force {
-            if grant == Grant::Any {
-                model.leased.remove(&port);
-                model.give(port, id, &allowed_peers);
-            }
             self.listeners.push(bound.unwrap());
             return;
         }
-        model.end(id, grant);
+        self.model(local).end(id, port);
         match bound.unwrap_err() {
             BindError::Withdrawn(outcome) => self.expect(*outcome),
             other => panic!("{other}"),
         }
     }
 
-    /// A port on which the kernel could let us listen: one without a listener. Those that are
-    /// leased and not bound come first.
-    fn unbound_port(&mut self, local: SocketAddr, index: &Index) -> u16 {
-        let mut ports: Vec<u16> = (FIRST..FIRST + 128).collect();
-        ports.retain(|port| !self.is_bound(local, *port));
-        let (model, ..) = self.model(local);
-        ports.sort_by_key(|port| !model.leased.contains_key(port));
-        ports[index.index(4)]
-    }
-
     fn is_bound(&self, local: SocketAddr, port: u16) -> bool {
-        let here = |owner: &PassiveListener| owner.lease.request.local == local;
+        let here = |owner: &PassiveListener| owner.request().local == local;
         let mut listeners = self.listeners.iter();
         listeners.any(|owner| here(owner) && owner.port() == port)
     }
@@ -307,11 +355,10 @@ impl Run {
             return;
         };
         let Request { local, id, .. } = lease.request;
-        let (model, allowed_ports, now) = self.model(local);
-        let grant = lease.grant;
-        let is_in_force = model.is_in_force(&allowed_ports, id, grant);
-        let shares = matches!(grant, Grant::Port(port) if self.is_bound(local, port));
-        let found = lease.bind_with(now, |_| Err(io::ErrorKind::AddrInUse.into()));
+        let (port, range, now) = (lease.port, self.range, self.now);
+        let is_in_force = self.model(local).is_in_force(range, id, port);
+        let shares = self.is_bound(local, port);
+        let found = lease.bind_with(now, || Err(io::ErrorKind::AddrInUse.into()));
         let found = match found {
             // Other sessions listen there already, so that no socket had to be opened.
             Ok(listener) => {
@@ -321,38 +368,32 @@ impl Run {
             Err(error) => error,
         };
         assert!(!is_in_force || !shares);
-        match (found, grant) {
-            (BindError::InUse(outcome), Grant::Port(port)) => {
+        match found {
+            BindError::InUse(outcome) => {
                 assert!(is_in_force);
-                let allowed_peers = self.allowed_peers();
-                let (model, allowed_ports, now) = self.model(local);
-                model.withdraw(
-                    |withdrawn| withdrawn == grant,
-                    |id| allowed_peers[&id].clone(),
-                );
+                let requesters = self.requesters();
+                let model = self.model(local);
+                model.withdraw(|other| other == port, |id| requesters[&id].clone());
                 model.leased.remove(&port);
-                if allowed_ports.contains(port) {
-                    model.set_aside.insert(port, now + RETRY_AFTER);
-                }
+                model.set_aside.insert(port, now + RETRY_AFTER);
                 self.expect(*outcome);
             }
-            (BindError::Failed(_), Grant::Any) => assert!(is_in_force),
-            (BindError::Withdrawn(outcome), _) => {
+            BindError::Withdrawn(outcome) => {
                 assert!(!is_in_force);
-                self.model(local).0.end(id, grant);
+                self.model(local).end(id, port);
                 self.expect(*outcome);
             }
-            (error, _) => panic!("{error}"),
+            error => panic!("{error}"),
         }
     }
 
     fn drop_ticket(&mut self, index: &Index) {
         if let Some(ticket) = take_one(&mut self.tickets, index) {
             let id = ticket.request.id;
-            let (model, ..) = self.model(ticket.request.local);
+            let model = self.model(ticket.request.local);
             model.waiting.remove(&id);
-            if let Some(grant) = model.assigned.remove(&id) {
-                model.end(id, grant);
+            if let Some(port) = model.assigned.remove(&id) {
+                model.end(id, port);
             }
         }
     }
@@ -360,40 +401,37 @@ impl Run {
     fn set_range(&mut self, range: Option<PortRange>) {
         self.pool.set_range(range, self.now);
         assert_eq!(self.pool.range(), range);
-        let allowed_ports = AllowedPorts::new(range);
-        if allowed_ports != self.allowed_ports {
-            let is_withdrawn = |grant| match grant {
-                Grant::Any => !allowed_ports.is_any(),
-                Grant::Port(port) => !allowed_ports.contains(port),
-            };
-            let allowed_peers = self.allowed_peers();
-            for model in self.models.values_mut() {
-                model.withdraw(is_withdrawn, |id| allowed_peers[&id].clone());
-                model
-                    .set_aside
-                    .retain(|&port, _| allowed_ports.contains(port));
-                model.retry_due(self.now);
+        if range == self.range {
+            return;
+        }
+        let contains = |port: u16| range.is_some_and(|range| range.contains(port));
+        let requesters = self.requesters();
+        for model in self.models.values_mut() {
+            model.withdraw(|port| !contains(port), |id| requesters[&id].clone());
+            model.set_range(range, self.now);
+        }
+        self.range = range;
+        if range.is_none() {
+            for ticket in &self.tickets {
+                assert!(self.sleepers.get_mut(&ticket.request.id).unwrap().woken());
             }
-            self.allowed_ports = allowed_ports;
         }
     }
 
-    /// The allowed peers of each ticket.
-    fn allowed_peers(&self) -> BTreeMap<u64, AllowedPeers> {
+    /// The requester of each ticket.
+    fn requesters(&self) -> BTreeMap<u64, Requester> {
         let requests = self.tickets.iter().map(|ticket| &ticket.request);
         requests
-            .map(|request| (request.id, request.allowed_peers.clone()))
+            .map(|request| (request.id, request.requester.clone()))
             .collect()
     }
 
-    fn end(&mut self, lease: &Lease) {
-        let (model, ..) = self.model(lease.request.local);
-        model.end(lease.request.id, lease.grant);
+    fn end(&mut self, request: &Request, port: u16) {
+        self.model(request.local).end(request.id, port);
     }
 
-    fn model(&mut self, local: SocketAddr) -> (&mut Model, AllowedPorts, Instant) {
-        let model = self.models.entry(local).or_default();
-        (model, self.allowed_ports.clone(), self.now)
+    fn model(&mut self, local: SocketAddr) -> &mut Model {
+        self.models.entry(local).or_default()
     }
 
     /// Follows the pool's assignments to requests before this id. Each must be to a waiting
@@ -401,50 +439,39 @@ impl Run {
     fn follow_assigned(&mut self, before: u64) {
         let state = self.pool.shared.state.lock().unwrap();
         for (&local, model) in &mut self.models {
-            let seen = state.ports(local).unwrap().assigned();
-            let known = model.assigned.range(..before);
-            assert!(known.clone().all(|(id, grant)| seen.get(id) == Some(grant)));
-            for (&id, &grant) in seen.range(..before) {
+            let seen = state.ports(local).unwrap().queue.assigned();
+            let mut known = model.assigned.range(..before);
+            assert!(known.all(|(id, port)| seen.get(id) == Some(port)));
+            for (&id, &port) in seen.range(..before) {
                 if model.assigned.contains_key(&id) {
                     continue;
                 }
-                let allowed_peers = model.waiting.remove(&id).expect("it waited");
-                match grant {
-                    Grant::Any => assert!(self.allowed_ports.is_any()),
-                    Grant::Port(port) => {
-                        assert!(
-                            model.may_get(&self.allowed_ports, port, &allowed_peers),
-                            "{port}"
-                        );
-                        model.give(port, id, &allowed_peers);
-                    }
-                }
-                let mut earlier = model.waiting.range(..id).map(|(_, other)| other);
+                let requester = model.waiting.remove(&id).expect("it waited");
+                assert!(model.may_get(self.range, port, &requester), "{port}");
+                model.give(port, id, &requester);
+                let mut earlier = model.waiting.range(..id);
                 assert!(
-                    earlier.all(|other| other.can_share_port() && other.peer() != allowed_peers.peer()),
+                    earlier.all(|(_, other)| can_share_port(other, &requester)),
                     "not in order"
                 );
-                model.assigned.insert(id, grant);
+                model.assigned.insert(id, port);
                 assert!(self.sleepers.get_mut(&id).unwrap().woken());
             }
         }
     }
 
     fn check(&mut self, without_deadline: &BTreeSet<u64>) {
-        self.pool.shared.state.lock().unwrap().check();
+        self.check_kept_out();
         for model in self.models.values() {
-            for (&id, allowed_peers) in &model.waiting {
-                assert!(
-                    !model.must_get(&self.allowed_ports, id, allowed_peers),
-                    "left waiting"
-                );
+            for (&id, requester) in &model.waiting {
+                assert!(!model.must_get(self.range, id, requester), "left waiting");
             }
         }
         let sum = |count: fn(&Model) -> usize| -> usize { self.models.values().map(count).sum() };
         assert_eq!(
             self.pool.usage(),
             Usage {
-                ports: self.allowed_ports.count(),
+                ports: self.range.map_or(0, |range| range.count().into()),
                 in_use: sum(|model| model.leased.len()),
                 leases: sum(|model| model.leased.values().map(BTreeMap::len).sum()),
                 waiting: sum(|model| model.waiting.len()),
@@ -455,23 +482,33 @@ impl Run {
             let Request {
                 local,
                 id,
-                ref allowed_peers,
+                ref requester,
                 ..
-            } = owner.lease.request;
+            } = *owner.request();
             let model = &self.models[&local];
             assert!(model.owns(id, owner.port()), "lost");
-            let is_in_the_way = |other: &AllowedPeers| {
-                !other.can_share_port()
-                    || !allowed_peers.can_share_port()
-                    || other.peer() == allowed_peers.peer()
+            let is_in_the_way = |other: &Requester| {
+                !can_share_port(other, requester) && !model.is_kept_from(other, owner.port())
             };
-            let must_yield = self.allowed_ports.contains(owner.port())
-                && model.waiting.values().any(is_in_the_way);
+            let contains = |range: PortRange| range.contains(owner.port());
+            let must_yield =
+                self.range.is_some_and(contains) && model.waiting.values().any(is_in_the_way);
             let deadline = must_yield.then_some(owner.announced + seconds(5));
             assert_eq!(owner.yield_deadline(), deadline);
             if must_yield && without_deadline.contains(&id) {
                 assert!(self.sleepers.get_mut(&id).unwrap().woken());
             }
+        }
+    }
+
+    fn check_kept_out(&self) {
+        let state = self.pool.shared.state.lock().unwrap();
+        state.check();
+        for (&local, model) in &self.models {
+            let expected = model.kept_out.iter();
+            let expected = expected.map(|given_up| (given_up.port, given_up.owner.session));
+            let kept_out = state.ports(local).map(Ports::kept_out).unwrap_or_default();
+            assert!(kept_out.into_iter().eq(expected));
         }
     }
 
@@ -481,10 +518,10 @@ impl Run {
         self.listeners.clear();
         self.leases.clear();
         self.tickets.clear();
-        self.now += RETRY_AFTER;
+        self.now += KEPT_OUT_FOR;
         self.check_all_free();
         self.pool.set_range(other, self.now);
-        self.allowed_ports = AllowedPorts::new(other);
+        self.range = other;
         self.check_all_free();
     }
 
@@ -495,8 +532,8 @@ impl Run {
                 let waker = sleeper.waker.clone();
                 self.pool.request(local, peer(9), waker, self.now)
             };
-            let Some(range) = self.allowed_ports.range() else {
-                assert_eq!(granted(ask(0)).grant, Grant::Any);
+            let Some(range) = self.range else {
+                assert!(matches!(ask(0), RequestOutcome::NoRange(_)));
                 continue;
             };
             let all: Vec<Lease> = range.ports().map(ask).map(granted).collect();
@@ -518,6 +555,7 @@ fn request(outcome: &RequestOutcome) -> &Request {
     match outcome {
         RequestOutcome::Granted(lease) => &lease.request,
         RequestOutcome::Queued(ticket) => &ticket.request,
+        RequestOutcome::NoRange(request) => request,
     }
 }
 

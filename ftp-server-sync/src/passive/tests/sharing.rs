@@ -1,4 +1,4 @@
-//! Clients with different addresses on one port: each session gets its own client's connection,
+//! Clients that are far apart on one port: each session gets its own client's connection,
 //! whichever session accepts it.
 
 use std::io::{Read, Write};
@@ -7,19 +7,19 @@ use socket2::{Domain, Socket, Type};
 
 use super::*;
 
-/// A client's own address, from which it can connect.
+/// A client's own address, from which it can connect. Those of different clients are far apart.
 fn host(last: u8) -> IpAddr {
-    IpAddr::from([127, 83, 1, last])
+    IpAddr::from([127, 83, last, 1])
+}
+
+/// A session of the client at this host.
+fn session(host_last: u8) -> Requester {
+    requester(AllowedPeers::only(host(host_last)))
 }
 
 fn open(pool: &PassivePool, at: u8, host_last: u8, sleeper: &Sleeper) -> io::Result<OpenOutcome> {
-    let allowed_peers = AllowedPeers::only(host(host_last));
-    pool.open(
-        local(at),
-        allowed_peers,
-        sleeper.waker.clone(),
-        Instant::now(),
-    )
+    let waker = sleeper.waker.clone();
+    pool.open(local(at), session(host_last), waker, Instant::now())
 }
 
 /// A connection from this host, with the host's number as its first byte.
@@ -55,17 +55,15 @@ fn different_addresses_share_a_port_and_one_address_waits() {
     assert_eq!(ports, [FIRST; 3]);
     assert_eq!((pool.usage().in_use, pool.usage().leases), (1, 3));
 
-    let mut again = queued(ask(3, 1));
+    let again = queued(ask(3, 1));
     let next = queued(ask(4, 1));
     drop(second);
-    assert!(
-        again.take(now).is_none(),
-        "another client's end does not help"
-    );
+    // Another client's end does not help.
+    let again = queued(again.take(now));
     drop(first);
     assert!(sleepers[3].woken());
     assert!(!sleepers[4].woken());
-    let again = again.take(now).unwrap();
+    let again = granted(again.take(now));
     assert_eq!(port_of(&again), FIRST);
     drop((again, next, third));
     assert_eq!((pool.usage().in_use, pool.usage().leases), (0, 0));
@@ -85,25 +83,25 @@ fn free_ports_come_first_then_those_with_fewest_owners() {
 fn a_session_that_allows_any_peer_does_not_share_its_port() {
     let (pool, now) = (pool(1), Instant::now());
     let [mut owner, mut exclusive, mut late] = [Sleeper::new(), Sleeper::new(), Sleeper::new()];
-    let ask = |sleeper: &Sleeper, allowed_peers| {
-        pool.request(local(22), allowed_peers, sleeper.waker.clone(), now)
+    let ask = |sleeper: &Sleeper, requester| {
+        pool.request(local(22), requester, sleeper.waker.clone(), now)
     };
     let shared = granted(ask(&owner, peer(1))).bind(now).unwrap();
     let other = granted(ask(&owner, peer(2)));
-    let mut waiting = queued(ask(&exclusive, AllowedPeers::any(address(3))));
+    let waiting = queued(ask(&exclusive, requester(AllowedPeers::any(address(3)))));
     assert!(owner.woken());
     assert!(shared.yield_deadline().is_some());
     // Else others could go on sharing, and the waiting request would never get the port.
-    let mut newcomer = queued(ask(&late, peer(4)));
+    let newcomer = queued(ask(&late, peer(4)));
     drop(shared);
-    assert!(waiting.take(now).is_none());
+    let waiting = queued(waiting.take(now));
     drop(other);
     assert!(exclusive.woken());
-    let alone = waiting.take(now).unwrap();
-    assert!(newcomer.take(now).is_none());
+    let alone = granted(waiting.take(now));
+    let newcomer = queued(newcomer.take(now));
     drop(alone);
     assert!(late.woken());
-    assert!(newcomer.take(now).is_some());
+    drop(granted(newcomer.take(now)));
 }
 
 #[test]
@@ -129,12 +127,7 @@ fn a_connection_goes_to_the_session_that_allows_its_address() {
         .map(|index| opened(open(&pool, 24, index + 1, &sleepers[usize::from(index)])))
         .collect();
     let port = SocketAddr::new(local(24).ip(), FIRST);
-    let _clients = [
-        connect(2, port),
-        connect(9, port),
-        connect(3, port),
-        connect(2, port),
-    ];
+    let _clients = [connect(2, port), connect(9, port), connect(3, port)];
 
     // The first session, whose own client has not connected, accepts for the others.
     let mut seen = Vec::new();
@@ -145,8 +138,7 @@ fn a_connection_goes_to_the_session_that_allows_its_address() {
             IncomingConnection::Rejected(from) => (false, from.ip()),
         });
     }
-    // The second connection for one session is rejected.
-    let expected = [(true, 2), (false, 9), (true, 3), (false, 2)];
+    let expected = [(true, 2), (false, 9), (true, 3)];
     assert_eq!(seen, expected.map(|(handed, last)| (handed, host(last))));
     assert!(!sleepers[0].woken());
     for last in [2, 3u8] {
@@ -164,6 +156,34 @@ fn a_connection_goes_to_the_session_that_allows_its_address() {
     }
     assert!(TcpStream::connect(port).is_err());
     drop(opened(open(&pool, 24, 1, &sleepers[0])));
+}
+
+/// A session gets every connection of its client, one after the other, also those that another
+/// session accepts. If it does not accept them itself, the fifth one is rejected.
+#[test]
+fn a_session_gets_several_connections_of_its_client() {
+    let pool = pool(1);
+    let [mut idle, mut one] = [Sleeper::new(), Sleeper::new()];
+    let mut accepting = opened(open(&pool, 31, 1, &idle));
+    let mut listener = opened(open(&pool, 31, 2, &one));
+    let port = SocketAddr::new(local(31).ip(), FIRST);
+    let clients: Vec<TcpStream> = (0..6).map(|_| connect(2, port)).collect();
+    for _ in 0..4 {
+        let next = accepting.accept().unwrap();
+        assert!(matches!(next, Some(IncomingConnection::HandedOver(_))));
+        assert!(one.woken());
+    }
+    let next = accepting.accept().unwrap();
+    assert!(matches!(next, Some(IncomingConnection::Rejected(_))));
+    // The one that is still in the kernel's queue comes after those that were handed over.
+    let ports = |stream: &TcpStream| stream.local_addr().unwrap().port();
+    let expected: Vec<u16> = [0, 1, 2, 3, 5].map(|index| ports(&clients[index])).into();
+    let got = (0..5).map(|_| accepted(&mut listener).peer_addr().unwrap().port());
+    assert_eq!(got.collect::<Vec<u16>>(), expected);
+    assert!(listener.accept().unwrap().is_none());
+    let _late = connect(2, port);
+    assert_eq!(sender(accepted(&mut listener)), 2);
+    assert!(!idle.woken());
 }
 
 #[test]
@@ -252,13 +272,8 @@ fn a_session_that_may_not_listen_gets_no_connection() {
     let pool = pool(1);
     let sleeper = Sleeper::new();
     let mut stays = opened(open(&pool, 29, 1, &sleeper));
-    let allowed_peers = AllowedPeers::only(host(2));
-    let lease = granted(pool.request(
-        local(29),
-        allowed_peers,
-        sleeper.waker.clone(),
-        Instant::now(),
-    ));
+    let (waker, now) = (sleeper.waker.clone(), Instant::now());
+    let lease = granted(pool.request(local(29), session(2), waker, now));
     pool.set_range(Some(range(FIRST + 1..=FIRST + 1)), Instant::now());
     drop(lease.bind(Instant::now()).unwrap_err());
     let _client = connect(2, SocketAddr::new(local(29).ip(), FIRST));
@@ -272,23 +287,21 @@ fn a_session_that_may_not_listen_gets_no_connection() {
 #[test]
 fn a_port_on_which_a_session_listens_is_not_set_aside() {
     let (sleeper, now) = (Sleeper::new(), Instant::now());
-    let mut state = PoolState::new(AllowedPorts::new(Some(range(FIRST..=FIRST))));
+    let mut state = PoolState::new(Some(range(FIRST..=FIRST)));
     let mut ask = |who| {
         let (id, waker) = (state.next_id(), sleeper.waker.clone());
         let mut request = Request::new(local(1), peer(who), waker, id, now);
-        let grant = state.request(&mut request, now);
-        assert_eq!(grant, Some(Grant::Port(FIRST)));
+        let answer = state.request(&mut request, now);
+        assert_eq!(answer, Answer::Granted(FIRST));
         request
     };
     let [slow, quick] = [ask(1), ask(2)];
-    let grant = Grant::Port(FIRST);
-    let listener = state.listener(&quick, grant).unwrap();
-    state.bound(&quick, grant, FIRST, &listener, now).unwrap();
+    state.bound(&quick, FIRST, now).unwrap();
     assert!(!state.set_aside(&slow, FIRST, now + seconds(10)));
     let usage = state.usage();
     assert_eq!((usage.in_use, usage.leases, usage.set_aside), (1, 1, 0));
     let mut again = slow.clone();
-    assert_eq!(state.request(&mut again, now), Some(grant));
+    assert_eq!(state.request(&mut again, now), Answer::Granted(FIRST));
 }
 
 #[test]

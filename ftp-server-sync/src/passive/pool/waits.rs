@@ -2,19 +2,19 @@
 
 use std::time::{Duration, Instant};
 
-use super::request::Request;
 use crate::net::port_range::PortRange;
+use crate::passive::request::Request;
 
 /// How long requests waited for ports since the last such report.
 #[derive(Debug)]
-pub(super) struct WaitsReport {
-    pub(super) range: PortRange,
-    pub(super) requests: usize,
+pub(in crate::passive) struct WaitsReport {
+    pub(in crate::passive) range: PortRange,
+    pub(in crate::passive) requests: usize,
     /// Of these, the ones that left the queue while other programs used every port.
-    pub(super) all_in_use: usize,
-    pub(super) longest: Duration,
+    pub(in crate::passive) all_in_use: usize,
+    pub(in crate::passive) longest: Duration,
     /// The time that the report covers.
-    pub(super) over: Duration,
+    pub(in crate::passive) over: Duration,
 }
 
 #[derive(Debug, Default)]

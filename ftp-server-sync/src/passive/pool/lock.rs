@@ -8,36 +8,36 @@ use std::time::Instant;
 
 use log::{debug, warn};
 
-use super::allowed_ports::AllowedPorts;
-use super::pool_state::PoolState;
+use super::state::PoolState;
 use super::waits::WaitsReport;
 use crate::locks::lock;
 use crate::net::port_range::PortRange;
 
 /// What the pool, its leases and its tickets share.
 #[derive(Debug)]
-pub(super) struct SharedState {
-    /// Where to listen while there is no range.
-    pub(super) ephemeral: PortRange,
-    pub(super) state: Mutex<PoolState>,
+pub(in crate::passive) struct SharedState {
+    pub(in crate::passive) state: Mutex<PoolState>,
 }
 
 impl SharedState {
-    pub(super) fn new(ephemeral: PortRange, allowed_ports: AllowedPorts) -> Self {
+    pub(in crate::passive) fn new(range: Option<PortRange>) -> Self {
         Self {
-            ephemeral,
-            state: Mutex::new(PoolState::new(allowed_ports)),
+            state: Mutex::new(PoolState::new(range)),
         }
     }
 
     /// Reads the state.
-    pub(super) fn read<T>(&self, read: impl FnOnce(&PoolState) -> T) -> T {
+    pub(in crate::passive) fn read<T>(&self, read: impl FnOnce(&PoolState) -> T) -> T {
         read(&lock(&self.state))
     }
 
     /// Changes the state; afterwards, without the lock, wakes the sessions that the change
     /// concerns.
-    pub(super) fn update<T>(&self, now: Instant, change: impl FnOnce(&mut PoolState) -> T) -> T {
+    pub(in crate::passive) fn update<T>(
+        &self,
+        now: Instant,
+        change: impl FnOnce(&mut PoolState) -> T,
+    ) -> T {
         let (answer, wakes, report) = {
             let mut state = lock(&self.state);
             let answer = change(&mut state);

@@ -5,6 +5,7 @@
 //! while the socket is opened, accepted from and closed, so that no session ever sees it half open,
 //! and that a connection is always either in the kernel's queue or with its session.
 
+use std::collections::VecDeque;
 use std::io::{self, ErrorKind};
 use std::net::SocketAddr;
 use std::os::fd::{AsRawFd, RawFd};
@@ -15,12 +16,12 @@ use log::debug;
 use mio::Waker;
 use mio::net::{TcpListener, TcpStream};
 
-use super::request::Request;
 use crate::locks::lock;
+use crate::passive::request::Request;
 
 /// The socket of a port, open while a session listens on it.
 #[derive(Debug, Default)]
-pub(super) struct SharedListener {
+pub(in crate::passive) struct SharedListener {
     state: Mutex<State>,
 }
 
@@ -30,13 +31,14 @@ struct State {
     sessions: Vec<ListeningSession>,
 }
 
-/// A session that listens, and its connection if another session has accepted it.
+/// A session that listens, and its connections that other sessions have accepted.
 #[derive(Debug)]
 struct ListeningSession {
     id: u64,
     allowed_peers: AllowedPeers,
     waker: Arc<Waker>,
-    handed_over: Option<(TcpStream, SocketAddr)>,
+    /// In the order in which they were accepted, at most [`HANDED_OVER_MAX`].
+    handed_over: VecDeque<(TcpStream, SocketAddr)>,
 }
 
 /// A connection to a passive port, and which session it is for.
@@ -55,7 +57,7 @@ impl SharedListener {
     /// are in the socket's queue by now came before this client was sent to the port. They are
     /// for other sessions even when they come from its address, such as for an earlier session
     /// that has gone on to something else.
-    pub(super) fn join(
+    pub(in crate::passive) fn join(
         &self,
         request: &Request,
         listen: impl FnOnce() -> io::Result<TcpListener>,
@@ -72,9 +74,9 @@ impl SharedListener {
         }
         state.sessions.push(ListeningSession {
             id: request.id,
-            allowed_peers: request.allowed_peers.clone(),
+            allowed_peers: request.requester.allowed_peers.clone(),
             waker: request.waker.clone(),
-            handed_over: None,
+            handed_over: VecDeque::new(),
         });
         drop(state);
         wakers.iter().for_each(wake);
@@ -82,7 +84,7 @@ impl SharedListener {
     }
 
     /// Stops listening for this request; the last one closes the socket.
-    pub(super) fn leave(&self, request: &Request) {
+    pub(in crate::passive) fn leave(&self, request: &Request) {
         let mut state = self.lock();
         state.sessions.retain(|session| session.id != request.id);
         if state.sessions.is_empty() {
@@ -90,8 +92,11 @@ impl SharedListener {
         }
     }
 
-    /// The next connection, if there is one.
-    pub(super) fn accept(&self, request: &Request) -> io::Result<Option<IncomingConnection>> {
+    /// The next connection, if there is one. A session may get several, and goes on listening.
+    pub(in crate::passive) fn accept(
+        &self,
+        request: &Request,
+    ) -> io::Result<Option<IncomingConnection>> {
         let mut state = self.lock();
         if let Some((stream, address)) = state.take(request.id) {
             return Ok(Some(IncomingConnection::Own(stream, address)));
@@ -99,7 +104,7 @@ impl SharedListener {
         let Some((stream, address)) = state.accept()? else {
             return Ok(None);
         };
-        if request.allowed_peers.judge(address.ip()) == PeerVerdict::Client {
+        if request.requester.allowed_peers.judge(address.ip()) == PeerVerdict::Client {
             return Ok(Some(IncomingConnection::Own(stream, address)));
         }
         let Some(waker) = state.hand_over(stream, address) else {
@@ -111,7 +116,7 @@ impl SharedListener {
     }
 
     /// The socket's number, for a poll; valid until this session leaves.
-    pub(super) fn socket_number(&self) -> Option<RawFd> {
+    pub(in crate::passive) fn socket_number(&self) -> Option<RawFd> {
         self.lock().socket.as_ref().map(AsRawFd::as_raw_fd)
     }
 
@@ -121,13 +126,13 @@ impl SharedListener {
 }
 
 impl State {
-    /// The connection that another session has accepted for this one.
+    /// The next connection that another session has accepted for this one.
     fn take(&mut self, id: u64) -> Option<(TcpStream, SocketAddr)> {
         let mut sessions = self.sessions.iter_mut();
         sessions
             .find(|session| session.id == id)?
             .handed_over
-            .take()
+            .pop_front()
     }
 
     fn accept(&self) -> io::Result<Option<(TcpStream, SocketAddr)>> {
@@ -147,17 +152,17 @@ impl State {
     }
 
     /// Gives the connection to the session that allows its address, and returns that session's
-    /// waker. A session that has a connection already gets no second one.
+    /// waker. A session that does not accept its connections gets a few and no more.
     fn hand_over(&mut self, stream: TcpStream, from: SocketAddr) -> Option<Arc<Waker>> {
         let mut sessions = self.sessions.iter_mut();
         let is_for = |session: &&mut ListeningSession| {
             session.allowed_peers.judge(from.ip()) == PeerVerdict::Client
         };
         let session = sessions.find(is_for)?;
-        if session.handed_over.is_some() {
+        if session.handed_over.len() >= HANDED_OVER_MAX {
             return None;
         }
-        session.handed_over = Some((stream, from));
+        session.handed_over.push_back((stream, from));
         Some(session.waker.clone())
     }
 }
@@ -170,3 +175,7 @@ fn wake(waker: &Arc<Waker>) {
         debug!("cannot wake a session about its data connection: {error}");
     }
 }
+
+/// Connections that wait for their session outside the kernel's queue. A session that waits for its
+/// client accepts them at once; one that does not must not use up descriptors.
+const HANDED_OVER_MAX: usize = 4;
