@@ -41,6 +41,7 @@ pub(super) struct SessionLog {
     discarding: bool,
     is_not_resumed_logged: bool,
     is_bare_end_logged: bool,
+    is_one_to_one_nat_logged: bool,
 }
 
 /// What the log says of a transfer that has ended.
@@ -75,6 +76,7 @@ impl SessionLog {
             discarding: false,
             is_not_resumed_logged: false,
             is_bare_end_logged: false,
+            is_one_to_one_nat_logged: false,
         }
     }
 
@@ -217,6 +219,17 @@ impl SessionLog {
             info!(
                 "#{} the client's data connections do not resume the TLS session of its control \
                  connection: nothing proves that they are its own",
+                self.number
+            );
+        }
+    }
+
+    /// The client named this private address for active mode, and the address of its control
+    /// connection is used. Once in a session.
+    pub(super) fn active_address_replaced(&mut self, named: IpAddr, used: IpAddr) {
+        if !std::mem::replace(&mut self.is_one_to_one_nat_logged, true) {
+            info!(
+                "#{} active mode: the client named {named}; connecting to {used} instead",
                 self.number
             );
         }
