@@ -78,6 +78,8 @@ struct Driver {
     received: Vec<u8>,
     unsent: Vec<u8>,
     client: ClientEnd,
+    /// What the session knows of it: nothing, or one of the last two.
+    reported: ClientEnd,
     /// Until when a client that does not read its replies may keep an action waiting.
     deaf_until: Option<Instant>,
     /// The answer to a wrong password, and when to give it.
@@ -134,6 +136,7 @@ impl Driver {
             received: Vec::new(),
             unsent: Vec::new(),
             client: ClientEnd::Open,
+            reported: ClientEnd::Open,
             deaf_until: None,
             delayed: None,
             data: Data::None,
@@ -145,7 +148,11 @@ impl Driver {
     fn on_event(&mut self, event: &Event) {
         self.due = Some(Instant::now());
         if event.token() == self.control_token && (event.is_read_closed() || event.is_error()) {
-            self.client = self.client.max(ClientEnd::Closing);
+            self.client = match self.client {
+                // A reset after the end: reading would not show it any more.
+                ClientEnd::Closed if event.is_error() => ClientEnd::Lost,
+                client => client.max(ClientEnd::Closing),
+            };
         }
     }
 
@@ -160,9 +167,8 @@ impl Driver {
             }
             let progressed = self.check_timers(now)
                 || self.use_input()
-                || self.check_end(false)
-                || self.advance_data()
-                || self.check_end(true);
+                || self.check_end(now)
+                || self.advance_data(now);
             if !progressed {
                 let delay = self.delayed.as_ref().map(|(due, _)| *due);
                 let due = [delay, self.deaf_until, self.timers.due()];
@@ -298,6 +304,9 @@ impl Driver {
 
     /// True if nothing is left to send. Replies to a client that is gone count as sent.
     fn flush(&mut self) -> bool {
+        if self.client == ClientEnd::Lost {
+            self.unsent.clear();
+        }
         while !self.unsent.is_empty() {
             match self.control.write(&self.unsent) {
                 Ok(count) => drop(self.unsent.drain(..count)),
@@ -308,25 +317,73 @@ impl Driver {
         true
     }
 
-    /// Ends the session if the client is gone. Lines and bytes of an upload that came before count;
-    /// an upload whose client has only said that no more commands come goes on to its own end.
-    fn check_end(&mut self, is_idle: bool) -> bool {
-        let running = self.running.as_ref();
-        let is_upload = running.is_some_and(|(_, pump)| pump.is_upload());
-        let is_gone = match self.client {
+    /// Reports the end of the control connection. What came before it counts: a connection to the
+    /// passive port, bytes of an upload, and lines, but not those that wait behind a download.
+    fn check_end(&mut self, now: Instant) -> bool {
+        let is_upload = self.is_upload();
+        let is_download = self.running.is_some() && !is_upload;
+        let has_lines = self.client == ClientEnd::Closing || self.received.contains(&b'\n');
+        let is_new = match self.client {
             _ if self.session.is_closed() || self.delayed.is_some() => false,
-            _ if is_upload && !is_idle => false,
             ClientEnd::Open => false,
-            // During a transfer, lines that cannot be used yet do not count.
-            ClientEnd::Closing => running.is_some() && !is_upload && !self.session.wants_input(),
-            ClientEnd::Closed if is_upload && matches!(self.data, Data::Open(..)) => false,
-            ClientEnd::Closed => self.unsent.is_empty(),
-            ClientEnd::Lost => true,
+            ClientEnd::Closing | ClientEnd::Closed if has_lines => {
+                is_download && !self.session.wants_input()
+            }
+            ClientEnd::Closing | ClientEnd::Closed | ClientEnd::Lost => true,
         };
-        if is_gone {
+        if !is_new || self.client <= self.reported {
+            return false;
+        }
+        while matches!(self.data, Data::Listening(..)) && self.advance_data(now) {}
+        if is_upload && !self.session.has_quit() {
+            self.take_arrived();
+        }
+        self.reported = self.client.max(ClientEnd::Closed);
+        if self.client == ClientEnd::Lost {
+            self.session.handle_connection_lost();
+        } else {
             self.session.handle_eof();
         }
-        is_gone
+        true
+    }
+
+    fn is_upload(&self) -> bool {
+        let running = self.running.as_ref();
+        running.is_some_and(|(_, pump)| pump.is_upload())
+    }
+
+    fn take_arrived(&mut self) {
+        if let (Some((_, pump)), Data::Open(id, stream)) = (&mut self.running, &mut self.data) {
+            let step = pump.take_arrived(stream);
+            let event = DataEvent::Progress(pump.bytes_total());
+            self.session.handle_data(*id, event);
+            match step {
+                Step::Moved | Step::Blocked => {}
+                // Both connections have ended together.
+                Step::AllReceived => self.end_transfer(Err(TransferError::Aborted)),
+                Step::Ended(result) => self.end_transfer(result),
+            }
+        }
+    }
+
+    /// The data connection of an upload has ended cleanly. If the control connection has ended
+    /// together with it, and no QUIT came, the client was killed, and the upload is not complete.
+    fn end_upload(&mut self, now: Instant) {
+        while self.use_input() {
+            self.drain(now);
+        }
+        let is_new_end = self.client >= ClientEnd::Closed && self.client > self.reported;
+        let Some(pump) = self.running.as_mut().map(|(_, pump)| pump) else {
+            // One of the lines was ABOR.
+            return;
+        };
+        let is_killed = is_new_end || pump.is_silent_since_end();
+        let result = if is_killed && !self.session.has_quit() {
+            Err(TransferError::Aborted)
+        } else {
+            pump.finish()
+        };
+        self.end_transfer(result);
     }
 
     fn check_timers(&mut self, now: Instant) -> bool {
@@ -336,7 +393,7 @@ impl Driver {
         } else if let Some(timeout) = self.timers.expired(now) {
             self.session.handle_timeout(timeout);
         } else if self.deaf_until.take_if(|due| *due <= now).is_some() {
-            self.session.handle_eof();
+            self.client = ClientEnd::Lost;
         } else {
             return false;
         }
@@ -344,7 +401,7 @@ impl Driver {
     }
 
     /// One step of the data connection: accepts, connects, or moves bytes. False: it has to wait.
-    fn advance_data(&mut self) -> bool {
+    fn advance_data(&mut self, now: Instant) -> bool {
         match mem::replace(&mut self.data, Data::None) {
             Data::None => return false,
             Data::Listening(id, listener) => {
@@ -384,6 +441,7 @@ impl Driver {
                 match step {
                     Step::Blocked => return false,
                     Step::Moved => self.session.handle_data(id, DataEvent::Progress(bytes)),
+                    Step::AllReceived => self.end_upload(now),
                     Step::Ended(result) => self.end_transfer(result),
                 }
             }

@@ -69,14 +69,18 @@ struct Driver {
     input: Vec<u8>,
     /// Replies that are not sent yet.
     output: Vec<u8>,
-    end: Option<End>,
+    end: End,
+    /// What the session knows of it.
+    reported_end: End,
     data: Data,
     data_id: Option<DataId>,
     transfer: Option<Transfer>,
 }
 
-/// How the control connection has ended.
+/// Whether and how the control connection has ended.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 enum End {
+    None,
     /// The client sends no more, and may still read.
     Closed,
     Lost,
@@ -112,7 +116,8 @@ impl Driver {
             control,
             input: Vec::new(),
             output: Vec::new(),
-            end: None,
+            end: End::None,
+            reported_end: End::None,
             data: Data::None,
             data_id: None,
             transfer: None,
@@ -234,16 +239,9 @@ impl Driver {
     }
 
     fn abort_transfer(&mut self) {
-        let result = match (&mut self.transfer, &mut self.data) {
-            // Only opened: there is no outcome.
-            (Some(transfer), _) if !transfer.is_started => return self.transfer = None,
-            // Some clients send a file and close everything at once: it may be complete.
-            (Some(transfer), Data::Open(stream)) if self.session.is_closed() => {
-                transfer.pump.take_rest(stream)
-            }
-            _ => Err(TransferError::Aborted),
-        };
-        self.end_transfer(result);
+        // One that was only opened has no outcome.
+        self.transfer.take_if(|transfer| !transfer.is_started);
+        self.end_transfer(Err(TransferError::Aborted));
     }
 
     /// Closes the data connection, and then reports the end: the client may rely on the 226.
@@ -264,23 +262,72 @@ impl Driver {
         used > 0
     }
 
-    /// Ends the session and its transfer if the client is gone, even if lines are left. Only an
-    /// upload goes on to its own end when the client has merely said that no more commands come.
+    /// Reports the end of the control connection. What came before it counts: a connection to the
+    /// passive port, bytes of an upload, and lines, but not those that wait behind a download.
     fn check_end(&mut self) -> bool {
-        let ends = match (&self.end, &self.transfer, &self.data) {
-            (Some(End::Closed), Some(transfer), Data::Open(_)) => !transfer.pump.is_upload(),
-            (end, ..) => end.is_some(),
-        };
-        if ends {
-            self.session.handle_eof();
+        let transfer = self.transfer.as_ref();
+        let is_upload = transfer.is_some_and(|transfer| transfer.pump.is_upload());
+        let has_lines = self.input.contains(&b'\n');
+        let is_early = self.end == End::Closed && is_upload && has_lines;
+        if self.end == self.reported_end || is_early {
+            return false;
         }
-        ends
+        while matches!(self.data, Data::Listening(_)) && self.advance_data().is_zero() {}
+        if is_upload && !self.session.has_quit() {
+            self.take_arrived();
+        }
+        self.reported_end = self.end;
+        match self.end {
+            End::None => {}
+            End::Closed => self.session.handle_eof(),
+            End::Lost => self.session.handle_connection_lost(),
+        }
+        true
+    }
+
+    fn take_arrived(&mut self) {
+        if let (Some(transfer), Data::Open(stream)) = (&mut self.transfer, &mut self.data) {
+            let step = transfer.pump.take_arrived(stream);
+            let event = DataEvent::Progress(transfer.pump.bytes_total());
+            self.report(event);
+            match step {
+                Step::Moved | Step::Blocked => {}
+                // Both connections have ended together.
+                Step::AllReceived => self.end_transfer(Err(TransferError::Aborted)),
+                Step::Ended(result) => self.end_transfer(result),
+            }
+        }
+    }
+
+    /// The data connection of an upload has ended cleanly. If the control connection has ended
+    /// together with it, and no QUIT came, the client was killed, and the upload is not complete.
+    fn end_upload(&mut self) {
+        self.receive(Duration::ZERO);
+        while self.use_input() {
+            self.drain();
+        }
+        let is_new_end = self.end > self.reported_end;
+        let Some(pump) = self.transfer.as_mut().map(|transfer| &mut transfer.pump) else {
+            // One of the lines was ABOR.
+            return;
+        };
+        let is_killed = is_new_end || pump.is_silent_since_end();
+        let result = if is_killed && !self.session.has_quit() {
+            Err(TransferError::Aborted)
+        } else {
+            pump.finish()
+        };
+        self.end_transfer(result);
     }
 
     /// Reads commands, and waits for them; up to a limit also while the session wants no input, as
     /// the end of the connection comes behind the commands.
     fn receive(&mut self, wait: Duration) {
-        if self.end.is_some() || self.input.len() > BUFFER_MAX {
+        if self.end == End::Closed && !matches!(self.control.take_error(), Ok(None)) {
+            // Reading would not show it any more.
+            self.end = End::Lost;
+        }
+        if self.end > End::None || self.input.len() > BUFFER_MAX {
             // Only a transfer can be the reason, and has to go on.
             return thread::sleep(wait.min(TICK));
         }
@@ -292,12 +339,12 @@ impl Driver {
         };
         let result = set.and_then(|()| control.read(&mut buffer));
         match control.set_nonblocking(false).and(result) {
-            Ok(0) => self.end = Some(End::Closed),
+            Ok(0) => self.end = End::Closed,
             // It may be less than what is there: a read also ends at an urgent byte.
             Ok(count) => self.input.extend_from_slice(&buffer[..count]),
             Err(error) => match error.kind() {
                 ErrorKind::WouldBlock | ErrorKind::TimedOut | ErrorKind::Interrupted => {}
-                _ => self.end = Some(End::Lost),
+                _ => self.end = End::Lost,
             },
         }
     }
@@ -308,9 +355,12 @@ impl Driver {
         let timeout = self.session.poll_timeout();
         let limit = timeout.map_or(WAIT_MAX, |timeout| timeout.after);
         let set = self.control.set_write_timeout(Some(limit.max(TICK)));
-        let sent = set.and_then(|()| self.control.write_all(&self.output));
+        let sent = match self.end {
+            End::Lost => Ok(()),
+            End::None | End::Closed => set.and_then(|()| self.control.write_all(&self.output)),
+        };
         if sent.is_err() {
-            self.end = Some(End::Lost);
+            self.end = End::Lost;
         }
         self.output.clear();
     }
@@ -359,6 +409,7 @@ impl Driver {
                 match step {
                     Step::Blocked => {}
                     Step::Moved => self.report(event),
+                    Step::AllReceived => self.end_upload(),
                     Step::Ended(result) => self.end_transfer(result),
                 }
             }

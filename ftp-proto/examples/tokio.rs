@@ -18,7 +18,7 @@ mod tls;
 mod transfer;
 
 use std::error::Error;
-use std::future::pending;
+use std::future::{pending, ready};
 use std::io::{self, ErrorKind};
 use std::mem;
 use std::net::SocketAddr;
@@ -30,15 +30,15 @@ use ftp_proto::{
     Reply, Session, Timers, TransferError, TransferId, TransferStart, canonical,
 };
 use tokio::net::TcpStream;
-use tokio::task::block_in_place;
+use tokio::task::{block_in_place, coop, unconstrained, yield_now};
 use tokio::time::{Instant, sleep, sleep_until};
 use tokio_rustls::TlsAcceptor;
 
 use control::{Control, ControlEvent};
 use passive::{Passive, from_std};
-use shared::{Flags, Transfer};
+use shared::{Flags, Transfer, Upload};
 use tls::Tls;
-use transfer::{Running, TransferStep};
+use transfer::{Running, TransferStep, Transferred};
 
 #[tokio::main]
 async fn main() -> Result<(), Box<dyn Error>> {
@@ -88,8 +88,8 @@ struct Connection {
     /// What `OpenTransfer` has opened.
     opened: Option<Transfer>,
     running: Option<Running>,
-    /// The client has closed the control connection during an upload, which goes on until then.
-    leaving: Option<Instant>,
+    /// What had moved of an upload when the control connection ended without QUIT.
+    moved_at_end: Option<Option<DataEvent>>,
     is_closing: bool,
 }
 
@@ -113,7 +113,7 @@ impl Connection {
             passive: None,
             opened: None,
             running: None,
-            leaving: None,
+            moved_at_end: None,
             is_closing: false,
         })
     }
@@ -124,10 +124,7 @@ impl Connection {
             if self.is_closing {
                 return self.finish().await;
             }
-            let due = [self.update_timers(), self.leaving]
-                .into_iter()
-                .flatten()
-                .min();
+            let due = self.update_timers();
             // A branch that is ready drops the others, so each of them records in `self` what it
             // has done. The order matters: a transfer can be ready all the time, and
             // would leave no turn to the branches behind it. Those in front of it
@@ -138,9 +135,7 @@ impl Connection {
                 biased;
                 () = wait_until(due) => Step::Timer,
                 accepted = Passive::accept(&self.passive) => Step::Accepted(accepted),
-                event = self.control.advance(self.session.wants_input()), if self.leaving.is_none() => {
-                    Step::Control(event)
-                }
+                event = self.control.advance(self.session.wants_input()) => Step::Control(event),
                 step = Running::advance(&mut self.running) => Step::Transfer(step),
             };
             // The transfer may have moved bytes whichever branch was ready: STAT and the timer
@@ -149,22 +144,17 @@ impl Connection {
             match step {
                 Step::Timer => self.timer_expired(Instant::now()),
                 Step::Accepted(accepted) => self.accepted(accepted),
-                Step::Control(Ok(ControlEvent::Advanced)) => {}
-                Step::Control(Ok(ControlEvent::Closed) | Err(_)) => self.control_ended(),
-                Step::Transfer(TransferStep::Moved) => {
-                    self.leaving = self.leaving.map(|_| Instant::now() + UPLOAD_PAUSE_MAX);
-                }
+                Step::Control(event) => self.control_advanced(event).await,
+                Step::Transfer(TransferStep::Moved) => {}
                 Step::Transfer(TransferStep::Ended(transfer, result)) => {
-                    self.end_transfer(transfer, result);
+                    self.transfer_ended(transfer, result).await;
                 }
             }
         }
     }
 
     fn timer_expired(&mut self, now: Instant) {
-        if self.leaving.is_some_and(|until| until <= now) {
-            self.session.handle_eof();
-        } else if let Some(timeout) = self.timers.expired(now) {
+        if let Some(timeout) = self.timers.expired(now) {
             self.session.handle_timeout(timeout);
         }
     }
@@ -295,6 +285,7 @@ impl Connection {
         let Some(transfer) = self.opened.take() else {
             return self.end_transfer(start.transfer, Err(TransferError::NotConnected));
         };
+        self.moved_at_end = None;
         let passive = self.passive.as_mut();
         let connection = passive.and_then(Passive::take_connection);
         self.running = Some(Running::new(start, self.local, connection, transfer, tls));
@@ -314,18 +305,104 @@ impl Connection {
     fn end_transfer(&mut self, transfer: TransferId, result: Result<(), TransferError>) {
         self.running = None;
         self.passive = None;
-        // From now on the control connection is read again, and shows its end again.
-        self.leaving = None;
         self.answer(Outcome::TransferEnded { transfer, result });
     }
 
-    /// Some clients send a file and close everything: an upload goes on as long as bytes come.
-    fn control_ended(&mut self) {
-        match &self.running {
-            Some(running) if running.is_upload => {
-                self.leaving = Some(Instant::now() + UPLOAD_PAUSE_MAX);
+    /// What came before the end counts: lines, but not those that wait behind a download; a
+    /// connection to the passive port; bytes of an upload.
+    async fn control_advanced(&mut self, event: io::Result<ControlEvent>) {
+        let is_lost = match event {
+            Ok(ControlEvent::Advanced) => return,
+            Ok(ControlEvent::Ending) if self.is_uploading() || self.session.has_quit() => return,
+            Ok(ControlEvent::Ending | ControlEvent::Ended) => false,
+            Err(_) => true,
+        };
+        while let Some(accepted) = self.passive.as_ref().and_then(Passive::try_accept) {
+            self.accepted(Ok(accepted));
+        }
+        if !self.session.has_quit() {
+            self.take_arrived().await;
+        }
+        if is_lost {
+            self.control.lose();
+            self.session.handle_connection_lost();
+        } else {
+            self.session.handle_eof();
+        }
+    }
+
+    fn is_uploading(&self) -> bool {
+        self.running
+            .as_ref()
+            .is_some_and(|running| running.is_upload)
+    }
+
+    /// Stores what has arrived of an upload before the control connection ended. If that is all,
+    /// both connections have ended together, and the client was killed.
+    async fn take_arrived(&mut self) {
+        if !self.is_uploading() {
+            return;
+        }
+        for _ in 0..ARRIVED_STEPS_MAX {
+            let step = tokio::select! {
+                biased;
+                step = Running::advance(&mut self.running) => step,
+                () = ready(()) => {
+                    // It would read no more for now, also when other tasks need their turn.
+                    if coop::has_budget_remaining() {
+                        break;
+                    }
+                    yield_now().await;
+                    continue;
+                }
+            };
+            self.report_event();
+            if let TransferStep::Ended(transfer, result) = step {
+                let killed = Err(TransferError::Aborted);
+                return self.end_transfer(transfer, result.and(killed));
             }
-            _ => self.session.handle_eof(),
+        }
+        self.moved_at_end = self.running.as_ref().map(Running::event);
+    }
+
+    async fn transfer_ended(&mut self, transfer: TransferId, result: Transferred) {
+        match result {
+            Ok(Some(upload)) => self.end_upload(transfer, upload).await,
+            result => self.end_transfer(transfer, result.map(drop)),
+        }
+    }
+
+    /// The data connection of an upload has ended cleanly. If the control connection has ended
+    /// together with it, and no QUIT came, the client was killed, and the upload is not complete.
+    async fn end_upload(&mut self, transfer: TransferId, mut upload: Upload) {
+        let mut end = None;
+        while end.is_none() {
+            let wants_input = self.session.wants_input();
+            let advanced = unconstrained(self.control.advance(wants_input));
+            let event = tokio::select! {
+                biased;
+                event = advanced => event,
+                () = ready(()) => break,
+            };
+            match event {
+                Ok(ControlEvent::Advanced) => self.drain().await,
+                Ok(ControlEvent::Ending) => {}
+                ended => end = Some(ended),
+            }
+        }
+        let moved = self.running.as_ref().map(Running::event);
+        let is_together = end.is_some() || self.moved_at_end == moved;
+        // An ABOR among the commands may have ended it.
+        if self.running.is_some() {
+            let result = if is_together && !self.session.has_quit() {
+                Err(TransferError::Aborted)
+            } else {
+                block_in_place(|| upload.finish())
+            };
+            self.end_transfer(transfer, result);
+        }
+        if let Some(ended) = end {
+            self.control_advanced(ended).await;
         }
     }
 
@@ -379,8 +456,8 @@ async fn wait_until(due: Option<Instant>) {
 
 const SESSIONS_MAX: usize = 1000;
 
-/// Without a byte of an upload whose client has closed the control connection.
-const UPLOAD_PAUSE_MAX: Duration = Duration::from_secs(1);
+/// More than the kernel holds for a connection.
+const ARRIVED_STEPS_MAX: usize = 1000;
 
 const PAUSE: Duration = Duration::from_millis(100);
 const PAUSE_AFTER_WRONG_PASSWORD: Duration = Duration::from_secs(1);

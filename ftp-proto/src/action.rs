@@ -65,10 +65,15 @@ pub enum Action {
     /// [`DataEvent::Protected`](crate::DataEvent::Protected) when the handshake has succeeded. It
     /// is requested only after [`StartTls`](Self::StartTls) has succeeded.
     StartProtectedTransfer(TransferStart),
-    /// End the transfer soon. If it was started, the driver must still answer with
+    /// End the transfer now, for whatever reason; nothing more needs to be read or sent. If it was
+    /// started, the driver must still answer with
     /// [`Outcome::TransferEnded`](crate::Outcome::TransferEnded), which may be `Ok` if the last
     /// bytes had already arrived. If it was only opened, the driver drops it, and there is no
     /// outcome.
+    ///
+    /// Bytes of an upload that have arrived from a client that is gone may be worth storing: a
+    /// driver reads them before it calls
+    /// [`handle_connection_lost`](crate::Session::handle_connection_lost).
     AbortTransfer(TransferId),
     /// Begin the TLS handshake on the control connection: [`Outcome::Tls`](crate::Outcome::Tls).
     StartTls,

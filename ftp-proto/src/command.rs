@@ -344,6 +344,12 @@ impl<'a> CommandLine<'a> {
             length: line.len(),
         }
     }
+
+    /// Whether it ends the session. With an argument QUIT is an error.
+    pub(crate) fn is_quit(&self) -> bool {
+        self.command.verb() == Some(Verb::Control(ControlVerb::Quit))
+            && self.argument.trim_ascii().is_empty()
+    }
 }
 
 impl Command {

@@ -24,6 +24,15 @@ pub enum Outcome {
     TransferOpened(Result<Opened, Refusal>),
     /// To `StartTransfer` and `StartProtectedTransfer`. `Ok` only when all bytes have been
     /// transferred, the data connection is closed, and an upload is safely stored.
+    ///
+    /// FTP has no other sign for the end of an upload than the end of its data connection, and the
+    /// kernel makes the same sign for a client that is killed. So where the control connection has
+    /// ended too, and the client has sent no QUIT ([`has_quit`](crate::Session::has_quit)):
+    ///
+    /// - If bytes came after the end of the control connection, and then a clean end, the upload is
+    ///   complete.
+    /// - If none came, both connections ended together: the client was killed, and the upload is
+    ///   [`Aborted`](TransferError::Aborted).
     TransferEnded {
         /// Which transfer.
         transfer: TransferId,
@@ -81,7 +90,8 @@ pub enum TransferError {
     NotResumed,
     /// The data connection was lost: 426.
     ConnectionLost,
-    /// Ended by [`AbortTransfer`](crate::Action::AbortTransfer): 426.
+    /// Ended by [`AbortTransfer`](crate::Action::AbortTransfer), or an upload whose client has
+    /// ended both its connections together: 426.
     Aborted,
     /// Reading a file or a directory failed, or the file became shorter: 451.
     LocalRead,

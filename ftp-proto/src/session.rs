@@ -11,6 +11,7 @@ mod active_target;
 mod auth;
 mod busy;
 mod context;
+mod end;
 mod file_status;
 mod flow;
 mod held;
@@ -24,7 +25,6 @@ mod refusal;
 mod transfer_state;
 
 use alloc::sync::Arc;
-use core::mem;
 use core::net::IpAddr;
 
 use crate::action::{Action, Output};
@@ -58,6 +58,10 @@ pub struct Session {
     phase: Phase,
     lines: LineReader,
     held: Held,
+    /// The client has sent QUIT.
+    has_quit: bool,
+    /// The client can send no more.
+    has_ended: bool,
     /// The session has closed, and the driver has to send its last replies in a limited time.
     is_flushing: bool,
 }
@@ -92,6 +96,8 @@ impl Session {
             phase: Phase::Login(Login::default()),
             lines: LineReader::default(),
             held: Held::default(),
+            has_quit: false,
+            has_ended: false,
             is_flushing: false,
         }
     }
@@ -133,6 +139,7 @@ impl Session {
             Scan::Line(line, used) => {
                 let plain = strip_telnet(line);
                 let line = CommandLine::parse(&plain);
+                self.has_quit |= line.is_quit();
                 self.context.epochs.idle += 1;
                 if self.is_busy() {
                     self.receive_while_busy(line);
@@ -142,11 +149,6 @@ impl Session {
                 used
             }
         }
-    }
-
-    /// The client has closed the control connection: the session and its transfer end at once.
-    pub fn handle_eof(&mut self) {
-        self.close(None);
     }
 
     /// The outcome of an action.
@@ -176,6 +178,7 @@ impl Session {
         };
         self.apply(flow);
         self.run_held();
+        self.close_if_done();
         result
     }
 
@@ -235,11 +238,6 @@ impl Session {
         }
     }
 
-    /// The server shuts down: the session replies 421, aborts its transfer and closes.
-    pub fn handle_shutdown(&mut self) {
-        self.close(Some(Reply::SHUTTING_DOWN));
-    }
-
     /// Replaces the settings. The new ones apply from now on.
     pub fn handle_config(&mut self, config: Arc<Config>) {
         self.context.config = config;
@@ -267,10 +265,11 @@ impl Session {
     }
 
     /// Whether the session would use a further command line now. It is false until all outputs are
-    /// drained. While it is false, leave the bytes in the socket, so that TCP stops the client.
+    /// drained, and after the client's end. While it is false, leave the bytes in the socket, so
+    /// that TCP stops the client.
     #[must_use]
     pub fn wants_input(&self) -> bool {
-        if !self.context.outputs.is_empty() {
+        if self.has_ended || !self.context.outputs.is_empty() {
             return false;
         }
         let is_opening = match &self.phase {
@@ -311,13 +310,6 @@ impl Session {
             Phase::Ready(ready) => Some(&ready.user),
             Phase::Login(_) | Phase::Closed => None,
         }
-    }
-
-    /// Whether the session has ended. Outputs may still be queued; of others only
-    /// [`CloseNow`](Action::CloseNow) may follow.
-    #[must_use]
-    pub fn is_closed(&self) -> bool {
-        matches!(self.phase, Phase::Closed)
     }
 
     fn data_connected(&mut self, data: DataId, peer: IpAddr) {
@@ -453,25 +445,6 @@ impl Session {
             Question::None | Question::Tls { .. } => Some(TimeoutKind::Idle),
             Question::Authenticate | Question::File(..) | Question::Passive { .. } => None,
         }
-    }
-
-    fn close(&mut self, farewell: Option<Reply>) {
-        match &mut self.phase {
-            Phase::Closed => return,
-            Phase::Login(_) => {}
-            Phase::Ready(ready) => {
-                ready.abort_transfer(&mut self.context, AbortReason::Requested);
-            }
-        }
-        // During a TLS handshake a reply in clear text would only break the handshake.
-        let question = mem::replace(&mut self.context.question, Question::None);
-        if let Some(farewell) = farewell.filter(|_| !matches!(question, Question::Tls { .. })) {
-            self.context.reply(farewell);
-        }
-        self.context.push_action(Action::Close);
-        self.phase = Phase::Closed;
-        self.is_flushing = true;
-        self.held = Held::default();
     }
 }
 

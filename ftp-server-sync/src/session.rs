@@ -5,6 +5,7 @@ mod activity;
 mod command;
 mod connection;
 mod control;
+mod control_end;
 mod data;
 mod end_reason;
 mod foreign_protocol_log;

@@ -26,6 +26,10 @@ pub enum Step {
     End(bool),
     /// The timer that runs expires.
     Timeout,
+    /// The client ends its sending side of the control connection.
+    Eof,
+    /// The control connection is gone in both directions.
+    ConnectionLost,
 }
 
 /// Runs the steps in the session and in the model, and compares the outputs of each step.
@@ -76,6 +80,8 @@ fn perform(sim: &mut Sim, step: Step) {
                 sim.fire(timeout);
             }
         }
+        Step::Eof => sim.eof(),
+        Step::ConnectionLost => sim.connection_lost(),
     }
     while let Some(question) = sim
         .question()
@@ -137,6 +143,8 @@ struct Model {
     is_reachable: Option<bool>,
     ready: Ready,
     held: VecDeque<ModelCommand>,
+    /// The client can send no more.
+    ended: bool,
 }
 
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -173,6 +181,8 @@ enum Data {
 
 #[derive(Default)]
 struct Transfer {
+    upload: bool,
+    passive: bool,
     connected: bool,
     is_private: bool,
     /// The code of the final reply, if the server aborts the transfer.
@@ -188,12 +198,16 @@ impl Model {
             Step::Connected => self.connected(),
             Step::End(success) => self.end(success, &mut out),
             Step::Timeout => self.time_out(&mut out),
+            Step::Eof => self.end_input(false, &mut out),
+            Step::ConnectionLost => self.end_input(true, &mut out),
         }
         out
     }
 
     fn wants_input(&self) -> bool {
-        self.phase != Phase::Closed && self.held.len() < ftp_proto::limits::HELD_LINES_MAX
+        self.phase != Phase::Closed
+            && !self.ended
+            && self.held.len() < ftp_proto::limits::HELD_LINES_MAX
     }
 
     fn receive(&mut self, command: ModelCommand, out: &mut Vec<String>) {
@@ -252,6 +266,34 @@ impl Model {
                 _ => self.execute(command, out),
             }
         }
+        if self.ended && self.ready.transfer.is_none() {
+            self.leave(out);
+        }
+    }
+
+    /// No command can come any more.
+    fn end_input(&mut self, lost: bool, out: &mut Vec<String>) {
+        let first = !std::mem::replace(&mut self.ended, true);
+        let uploading = self
+            .ready
+            .transfer
+            .as_ref()
+            .is_some_and(Transfer::is_receiving);
+        let goes_on = if lost { false } else { uploading || !first };
+        if !goes_on && !self.held.contains(&ModelCommand::Quit) {
+            self.leave(out);
+        }
+    }
+
+    /// Closes without a reply.
+    fn leave(&mut self, out: &mut Vec<String>) {
+        if self.phase == Phase::Closed {
+            return;
+        }
+        if let Some(transfer) = &mut self.ready.transfer {
+            abort(transfer, "426", out);
+        }
+        self.close(None, out);
     }
 
     fn time_out(&mut self, out: &mut Vec<String>) {
@@ -334,6 +376,10 @@ impl Model {
     }
 
     fn execute_logged_in(&mut self, command: ModelCommand, renaming: bool, out: &mut Vec<String>) {
+        // A refused one makes the earlier one void.
+        if command.sets_up() {
+            self.close_data(out);
+        }
         let found = |name: Name, good: &str| match name {
             Name::Missing => "550".to_owned(),
             _ => good.to_owned(),
@@ -389,17 +435,16 @@ impl Model {
             _ if command.needs_address() && self.extended_only => "501".into(),
             ModelCommand::ActiveForeign => "501".into(),
             ModelCommand::ActivePrivate if self.is_reachable == Some(false) => "501".into(),
-            ModelCommand::ActivePrivate => self.set_up(Data::ActivePrivate, "200", out),
-            ModelCommand::Active => self.set_up(Data::Active, "200", out),
-            ModelCommand::Passive => self.set_up(Data::Passive, "227", out),
-            ModelCommand::ExtendedPassive => self.set_up(Data::Passive, "229", out),
+            ModelCommand::ActivePrivate => self.set_up(Data::ActivePrivate, "200"),
+            ModelCommand::Active => self.set_up(Data::Active, "200"),
+            ModelCommand::Passive => self.set_up(Data::Passive, "227"),
+            ModelCommand::ExtendedPassive => self.set_up(Data::Passive, "229"),
             _ => return self.transfer(command, out),
         };
         out.push(reply);
     }
 
-    fn set_up(&mut self, data: Data, code: &str, out: &mut Vec<String>) -> String {
-        self.close_data(out);
+    fn set_up(&mut self, data: Data, code: &str) -> String {
         self.ready.data = data;
         code.to_owned()
     }
@@ -439,6 +484,8 @@ impl Model {
         };
         out.extend(["150".to_owned(), format!("StartTransfer {connection}")]);
         self.ready.transfer = Some(Transfer {
+            upload: matches!(verb, "STOR" | "APPE"),
+            passive: !matches!(data, Data::Active | Data::ActivePrivate),
             connected: data == Data::Connected,
             is_private: data == Data::ActivePrivate,
             abort_code: None,
@@ -457,6 +504,14 @@ impl Model {
             }
         }
         path
+    }
+}
+
+impl Transfer {
+    /// An upload that does not wait for the client's connection.
+    fn is_receiving(&self) -> bool {
+        let waits = self.passive && !self.connected && self.abort_code.is_none();
+        self.upload && !waits
     }
 }
 

@@ -12,6 +12,8 @@ pub(crate) struct Pump {
     buffer: Vec<u8>,
     sent: usize,
     bytes_total: u64,
+    /// How many bytes had arrived when the control connection ended without QUIT.
+    total_at_end: Option<u64>,
 }
 
 /// What a step has done.
@@ -19,7 +21,10 @@ pub(crate) enum Step {
     Moved,
     /// Nothing: the connection would block, or its timeout is over.
     Blocked,
-    /// The file is closed. `Ok` may be reported once the data connection is closed too.
+    /// The client has ended the data connection of an upload: [`Pump::finish`] makes it complete.
+    AllReceived,
+    /// A download has ended, or a transfer has failed. `Ok` may be reported once the data
+    /// connection is closed too.
     Ended(Result<(), TransferError>),
 }
 
@@ -30,6 +35,7 @@ impl Pump {
             buffer: Vec::new(),
             sent: 0,
             bytes_total: 0,
+            total_at_end: None,
         }
     }
 
@@ -55,20 +61,30 @@ impl Pump {
         }
     }
 
-    /// Ends the transfer of a client that is gone. An upload whose end has arrived is complete.
-    pub(crate) fn take_rest(
-        &mut self,
-        stream: &mut (impl Read + Write),
-    ) -> Result<(), TransferError> {
-        let steps = if self.is_upload() { REST_STEPS_MAX } else { 0 };
-        for _ in 0..steps {
+    /// Stores a whole upload.
+    pub(crate) fn finish(&mut self) -> Result<(), TransferError> {
+        match &mut self.transfer {
+            Transfer::Upload(upload) => upload.finish(),
+            Transfer::Download(_) => Ok(()),
+        }
+    }
+
+    /// The client has ended its control connection, and has not sent QUIT: stores what has arrived
+    /// of an upload.
+    pub(crate) fn take_arrived(&mut self, stream: &mut (impl Read + Write)) -> Step {
+        for _ in 0..ARRIVED_STEPS_MAX {
+            self.total_at_end = Some(self.bytes_total);
             match self.step(stream) {
                 Step::Moved => {}
-                Step::Blocked => break,
-                Step::Ended(result) => return result,
+                step => return step,
             }
         }
-        Err(TransferError::Aborted)
+        Step::Moved
+    }
+
+    /// Whether an upload has received nothing since the control connection ended.
+    pub(crate) fn is_silent_since_end(&self) -> bool {
+        self.total_at_end == Some(self.bytes_total)
     }
 
     /// Errors are those of the connection.
@@ -93,10 +109,10 @@ impl Pump {
                 self.buffer.resize(DATA_BYTES, 0);
                 let count = stream.read(&mut self.buffer)?;
                 self.bytes_total += count as u64;
-                match count {
-                    0 => upload.finish().map(|()| false),
-                    _ => upload.write(&self.buffer[..count]).map(|()| true),
+                if count == 0 {
+                    return Ok(Step::AllReceived);
                 }
+                upload.write(&self.buffer[..count]).map(|()| true)
             }
         };
         Ok(match result {
@@ -107,7 +123,7 @@ impl Pump {
     }
 }
 
-/// 64 MiB: the rest must not take for ever.
-const REST_STEPS_MAX: usize = 1024;
+/// 8 MiB, more than the kernel holds for a connection.
+const ARRIVED_STEPS_MAX: usize = 128;
 
 const DATA_BYTES: usize = 64 * 1024;

@@ -7,6 +7,7 @@ use std::net::{self, SocketAddr};
 use std::num::NonZeroU16;
 
 use ftp_proto::{Bound, DataId};
+use socket2::SockRef;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::oneshot;
 
@@ -46,6 +47,15 @@ impl Passive {
             }) => listener.accept().await,
             _ => pending().await,
         }
+    }
+
+    /// A connection that has come, also where tokio does not know of it yet.
+    pub(crate) fn try_accept(&self) -> Option<(TcpStream, SocketAddr)> {
+        let listener = self.listener.as_ref().filter(|_| self.sender.is_some())?;
+        let (socket, peer) = SockRef::from(listener).accept().ok()?;
+        socket.set_nonblocking(true).ok()?;
+        let stream = TcpStream::from_std(socket.into()).ok()?;
+        Some((stream, peer.as_socket()?))
     }
 
     /// This connection is the client's.

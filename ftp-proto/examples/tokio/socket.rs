@@ -58,6 +58,16 @@ impl Socket {
         self.tcp.take_error()?.map_or(Ok(()), Err)
     }
 
+    /// Returns when the connection is lost after the client has closed its side: reading does not
+    /// show it any more.
+    pub(crate) async fn lost(&self) -> io::Error {
+        match self.tcp.ready(Interest::ERROR).await {
+            Ok(_) => self.tcp.take_error().ok().flatten(),
+            Err(error) => Some(error),
+        }
+        .unwrap_or_else(|| ErrorKind::ConnectionReset.into())
+    }
+
     /// Reads until the client has closed its side.
     pub(crate) async fn discard(&mut self) -> io::Result<()> {
         tokio::io::copy(self, &mut tokio::io::sink()).await?;

@@ -27,13 +27,16 @@ pub(crate) struct Running {
     pub(crate) is_upload: bool,
     /// The last event of the data connection: each one implies those before it.
     event: watch::Receiver<Option<DataEvent>>,
-    result: Pin<Box<dyn Future<Output = Result<(), TransferError>> + Send>>,
+    result: Pin<Box<dyn Future<Output = Transferred> + Send>>,
 }
+
+/// With an upload that has arrived as a whole, and must be finished.
+pub(crate) type Transferred = Result<Option<Upload>, TransferError>;
 
 pub(crate) enum TransferStep {
     /// There is an event.
     Moved,
-    Ended(TransferId, Result<(), TransferError>),
+    Ended(TransferId, Transferred),
 }
 
 impl Running {
@@ -116,7 +119,7 @@ async fn run(
     socket: TcpStream,
     tls: Option<TlsAcceptor>,
     events: &Events,
-) -> Result<(), TransferError> {
+) -> Transferred {
     let socket = Socket::new(socket);
     let mut stream: Box<dyn Stream> = Box::new(socket.clone());
     if let Some(acceptor) = tls {
@@ -125,8 +128,11 @@ async fn run(
         report(events, DataEvent::Protected);
     }
     let result = match transfer {
-        Transfer::Upload(upload) => receive(upload, &mut stream, events).await,
-        Transfer::Download(download) => send(download, &mut stream, events).await,
+        Transfer::Upload(upload) => receive(upload, &mut stream, events).await.map(Some),
+        Transfer::Download(download) => {
+            let sent = send(download, &mut stream, events).await;
+            sent.map(|()| None)
+        }
     };
     drop(stream);
     linger(socket).await;
@@ -160,7 +166,7 @@ async fn receive(
     mut upload: Upload,
     stream: &mut Box<dyn Stream>,
     events: &Events,
-) -> Result<(), TransferError> {
+) -> Result<Upload, TransferError> {
     let mut buffer = vec![0; CHUNK_BYTES];
     let mut total = 0;
     loop {
@@ -177,10 +183,9 @@ async fn receive(
             Err(_) => return Err(TransferError::ConnectionLost),
         }
     }
-    block_in_place(|| upload.finish())?;
     // The client has sent all; it may be gone.
     let _ = stream.shutdown().await;
-    Ok(())
+    Ok(upload)
 }
 
 /// Closes our side, and the socket once the client has closed its side: a socket that is closed

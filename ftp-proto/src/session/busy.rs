@@ -5,23 +5,18 @@ use super::Session;
 use super::flow::Phase;
 use super::held::HeldItem;
 use super::transfer_state::AbortReason;
-use crate::command::{
-    Command, CommandLine, ControlVerb, DataVerb, InfoVerb, LocalVerb, ProtectionVerb, Verb,
-};
+use crate::command::{Command, CommandLine, DataVerb, InfoVerb, LocalVerb, ProtectionVerb, Verb};
 use crate::reply::Reply;
 
 impl Session {
     /// During a transfer ABOR and STAT are executed at once. While the session waits for a passive
     /// port, ABOR and QUIT cancel the wait. All other lines are held.
     pub(super) fn receive_while_busy(&mut self, line: CommandLine<'_>) {
-        let CommandLine {
-            command, argument, ..
-        } = line;
+        let argument = line.argument;
         let awaits_port = self.context.awaits_port();
-        // With an argument, ABOR and QUIT are errors; the reply waits until all earlier lines have
-        // theirs.
+        // With an argument, ABOR is an error; the reply waits until all earlier lines have theirs.
         let is_bare = argument.trim_ascii().is_empty();
-        match command.verb() {
+        match line.command.verb() {
             Some(Verb::Local(LocalVerb::Abor)) if is_bare => {
                 match &mut self.phase {
                     Phase::Ready(ready) if !awaits_port => {
@@ -51,7 +46,7 @@ impl Session {
                     Reply::NOT_IMPLEMENTED
                 });
             }
-            Some(Verb::Control(ControlVerb::Quit)) if is_bare && awaits_port => {
+            _ if awaits_port && line.is_quit() => {
                 self.context.cancel_passive();
                 self.held.push_line(line);
             }

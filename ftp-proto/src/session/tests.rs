@@ -359,6 +359,40 @@ fn a_client_that_does_not_read_its_last_replies_does_not_keep_the_connection() {
     assert_eq!(session.poll_timeout(), None);
 }
 
+#[test]
+fn only_a_bare_quit_is_one_and_it_is_known_while_it_is_held() {
+    let (mut session, _) = listening();
+    session.handle_input(b"QUIT now\r\n");
+    drain(&mut session);
+    let start = start_transfer(&mut session);
+    session.handle_input(b"QUITS\r\n");
+    session.handle_input(b"NOOP\r\n");
+    assert!(!session.has_quit());
+    session.handle_input(b"\xff\xf4\xff\xf2quit \r\n");
+    assert!(session.has_quit() && !session.is_closed());
+    let (transfer, result) = (start.transfer, Ok(()));
+    let ended = Outcome::TransferEnded { transfer, result };
+    session.handle_outcome(ended).unwrap();
+    assert!(session.has_quit() && session.is_closed());
+
+    let mut session = logged_in(Account::new(Rights::READ_WRITE));
+    session.handle_input(b"QUIT\r\n");
+    assert!(session.has_quit() && session.is_closed());
+}
+
+/// After the end no line can come, and a driver that passes one nevertheless has no effect.
+#[test]
+fn no_input_is_wanted_after_the_end() {
+    let (mut session, _) = listening();
+    start_transfer(&mut session);
+    session.handle_input(b"QUIT\r\n");
+    assert!(session.wants_input());
+    session.handle_eof();
+    assert!(!session.wants_input());
+    assert_eq!(session.handle_input(b"ABOR\r\n"), 0);
+    assert!(drain(&mut session).is_empty() && !session.is_closed());
+}
+
 /// A session that has requested a TLS handshake.
 fn before_tls() -> Session {
     before_tls_with(b"NOOP\r\n")

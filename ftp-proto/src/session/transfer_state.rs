@@ -55,7 +55,7 @@ pub(super) enum AbortReason {
 }
 
 impl TransferInfo {
-    fn is_upload(&self) -> bool {
+    pub(super) fn is_upload(&self) -> bool {
         matches!(
             self.verb,
             TransferVerb::Stor | TransferVerb::Appe | TransferVerb::Stou

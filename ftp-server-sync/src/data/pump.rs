@@ -75,6 +75,8 @@ pub(crate) enum PumpStep {
     More,
     /// The socket would block.
     Blocked,
+    /// The client has ended the data connection of an upload: [`Pump::finish`] makes it complete.
+    AllReceived,
     /// The transfer has ended.
     Done(Result<(), TransferError>),
 }
@@ -136,7 +138,12 @@ impl Pump {
                 // It counts as a full buffer: a search through directories takes time too.
                 Ok(Moved::Nothing) => moved += BUFFER_BYTES,
                 Ok(Moved::Blocked) => return PumpStep::Blocked,
-                Ok(Moved::End) => return PumpStep::Done(self.finish(stream)),
+                Ok(Moved::End) => {
+                    return match self.job {
+                        Job::Receive { .. } => PumpStep::AllReceived,
+                        _ => PumpStep::Done(Ok(())),
+                    };
+                }
                 Err(error) => {
                     self.job = Job::Finished;
                     return PumpStep::Done(Err(error));
@@ -146,17 +153,9 @@ impl Pump {
         PumpStep::More
     }
 
-    fn new(job: Job) -> Self {
-        Self {
-            job,
-            bytes: 0,
-            notices: Vec::new(),
-        }
-    }
-
-    /// Closes the file of an upload: the system may report a write error only then. The client's
-    /// close_notify is answered, whether or not it waits for that.
-    fn finish(&mut self, stream: &mut Stream) -> Result<(), TransferError> {
+    /// Changes the file of an empty upload, and closes the file: the system may report a write
+    /// error only then. The client's close_notify is answered, whether or not it waits for that.
+    pub(crate) fn finish(&mut self, stream: &mut Stream) -> Result<(), TransferError> {
         let Job::Receive {
             mut file, decoder, ..
         } = std::mem::replace(&mut self.job, Job::Finished)
@@ -176,6 +175,14 @@ impl Pump {
         nix::unistd::close(file).map_err(|errno| TransferError::of_write(&errno.into()))?;
         let _ = stream.send_close_notify();
         Ok(())
+    }
+
+    fn new(job: Job) -> Self {
+        Self {
+            job,
+            bytes: 0,
+            notices: Vec::new(),
+        }
     }
 }
 

@@ -18,6 +18,8 @@ pub(crate) struct Transfer {
     pub(crate) unique_name: Option<Vec<u8>>,
     /// When its data connection was established, with TLS if that is on.
     pub(crate) connected: Option<Instant>,
+    /// The bytes of an upload that had arrived when the control connection ended without QUIT.
+    bytes_at_end: Option<u64>,
     /// The core's action `StartTransfer` has been performed.
     pub(crate) is_started: bool,
     /// The connection that it used was lost, and another one may take its place.
@@ -31,6 +33,7 @@ impl Transfer {
             request,
             unique_name,
             connected: None,
+            bytes_at_end: None,
             is_started: false,
             must_restart: false,
             pump,
@@ -92,17 +95,26 @@ impl Transfer {
         step
     }
 
-    /// Ends an upload early: bytes that have arrived already are still written, and an upload whose
-    /// end has arrived is complete.
-    pub(crate) fn drain(&mut self, stream: &mut DataStream) -> Result<(), TransferError> {
-        if self.is_upload()
-            && let PumpStep::Done(result) = self.pump.step(stream.stream(), DRAIN_BYTES_MAX)
-        {
-            return result;
-        }
-        Err(TransferError::Aborted)
+    /// Stores a whole upload.
+    pub(crate) fn finish(&mut self, stream: &mut DataStream) -> Result<(), TransferError> {
+        self.pump.finish(stream.stream())
+    }
+
+    /// The control connection has ended without QUIT: stores what has arrived of an upload.
+    pub(crate) fn take_arrived(&mut self, stream: Option<&mut DataStream>) -> PumpStep {
+        let step = match stream {
+            Some(stream) => self.pump.step(stream.stream(), ARRIVED_BYTES_MAX),
+            None => PumpStep::Blocked,
+        };
+        self.bytes_at_end = Some(self.bytes());
+        step
+    }
+
+    /// Whether an upload has received nothing since the control connection ended.
+    pub(crate) fn is_silent_since_end(&self) -> bool {
+        self.bytes_at_end == Some(self.bytes())
     }
 }
 
 /// More than a socket's receive buffer holds.
-const DRAIN_BYTES_MAX: usize = 64 << 20;
+const ARRIVED_BYTES_MAX: usize = 64 << 20;

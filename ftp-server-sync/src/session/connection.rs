@@ -9,7 +9,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use ftp_proto::{Action, Endpoints, Outcome, Output, Session, TimeoutKind};
-use log::{debug, error, info};
+use log::{error, info};
 use mio::event::Event;
 use mio::net::TcpStream;
 use mio::{Registry, Token, Waker};
@@ -202,7 +202,7 @@ impl Connection {
     }
 
     /// Sends replies and performs actions in the order in which the core made them.
-    fn drain(&mut self, now: Instant) {
+    pub(super) fn drain(&mut self, now: Instant) {
         // After the end of the session no action matters any more.
         if self.session.is_closed() {
             self.unflushed = None;
@@ -248,7 +248,7 @@ impl Connection {
     }
 
     /// Gives the core one command line.
-    fn feed(&mut self) -> bool {
+    pub(super) fn feed(&mut self) -> bool {
         // While a client does not read its replies, its commands are not read either.
         let replies_pile_up = self.control.unsent().len() > UNSENT_BYTES_MAX;
         if self.unflushed.is_some() || (replies_pile_up && !self.control.flush()) {
@@ -287,29 +287,6 @@ impl Connection {
             }
         }
         self.control.use_input(used);
-        true
-    }
-
-    /// Ends the session if the client is gone. While a transfer runs, or a port is awaited, the
-    /// client is gone as soon as it has closed its side, even if lines came before that which
-    /// cannot be used now.
-    fn check_end(&mut self, now: Instant) -> bool {
-        // A client that disconnects during the delay after a wrong password does not shorten it.
-        if self.session.is_closed() || self.delayed.is_some() {
-            return false;
-        }
-        let busy = self.transfer.is_some() || self.data.is_queued();
-        let closed_unread = busy && self.control.is_peer_closed() && !self.session.wants_input();
-        let reads_nothing = self.timers.is_over(Timer::Unflushed, now);
-        match self.control.end() {
-            Some(End::Lost(kind)) => info!("#{} control connection lost: {kind}", self.number),
-            Some(End::Closed) => debug!("#{} the client closed its side", self.number),
-            None if closed_unread => debug!("#{} the client closed its side", self.number),
-            None if reads_nothing => info!("#{} the client does not read its replies", self.number),
-            None => return false,
-        }
-        self.log.set_end_reason(EndReason::ClientGone);
-        self.session.handle_eof();
         true
     }
 

@@ -29,6 +29,8 @@ pub(super) struct Control {
     /// The client will send no more. Earlier bytes may still be unread.
     peer_closed: bool,
     end: Option<End>,
+    /// What the core knows of it.
+    reported_end: Option<End>,
 }
 
 /// How reading ended.
@@ -64,6 +66,7 @@ impl Control {
             writable: true,
             peer_closed: false,
             end: None,
+            reported_end: None,
         })
     }
 
@@ -71,6 +74,15 @@ impl Control {
         self.readable |= event.is_readable() || event.is_read_closed() || event.is_error();
         self.writable |= event.is_writable() || event.is_write_closed() || event.is_error();
         self.peer_closed |= event.is_read_closed() || event.is_error();
+        if event.is_error() && self.end == Some(End::Closed) {
+            // Reading would not show it any more.
+            self.end = Some(End::Lost(ErrorKind::ConnectionReset));
+        }
+    }
+
+    /// Reads the next time without an event, which the poll may not have reported yet.
+    pub(super) fn expect_input(&mut self) {
+        self.readable = true;
     }
 
     /// Starts TLS.
@@ -138,6 +150,11 @@ impl Control {
         &self.input
     }
 
+    /// Whether the input contains a whole command line.
+    pub(super) fn has_line(&self) -> bool {
+        self.input.contains(&b'\n')
+    }
+
     /// Removes the first `count` bytes of the input.
     pub(super) fn use_input(&mut self, count: usize) {
         if count == self.input.len() {
@@ -151,6 +168,22 @@ impl Control {
     /// How the input has ended, once everything before the end is read.
     pub(super) fn end(&self) -> Option<End> {
         self.end
+    }
+
+    /// How the input has ended, unless the core knows it.
+    pub(super) fn unreported_end(&self) -> Option<End> {
+        self.end.filter(|end| Some(*end) != self.reported_end)
+    }
+
+    /// The core knows the end.
+    pub(super) fn end_reported(&mut self) {
+        self.reported_end = self.end.or(Some(End::Closed));
+    }
+
+    /// Gives the connection up: nothing is sent or received any more.
+    pub(super) fn lose(&mut self, kind: ErrorKind) {
+        self.output = Vec::new();
+        self.end = Some(End::Lost(kind));
     }
 
     /// Whether the client has closed its side, even if unread bytes come before that.
@@ -183,6 +216,10 @@ impl Control {
     /// Sends as much as possible. True if nothing is left. A connection that is broken counts as
     /// sent: reading reports its end.
     pub(super) fn flush(&mut self) -> bool {
+        if let Some(End::Lost(_)) = self.end {
+            self.output = Vec::new();
+            return true;
+        }
         while self.writable && !self.output.is_empty() {
             match self.stream.write(&self.output) {
                 Ok(count) if count == self.output.len() => self.output = Vec::new(),
@@ -213,10 +250,7 @@ impl Control {
         match error.kind() {
             ErrorKind::WouldBlock => self.writable = false,
             ErrorKind::Interrupted => {}
-            kind => {
-                self.output = Vec::new();
-                self.end = Some(End::Lost(kind));
-            }
+            kind => self.lose(kind),
         }
     }
 }

@@ -99,7 +99,7 @@ impl Connection {
     }
 
     /// Reports what happened to the last data connection.
-    fn report_data(&mut self, event: DataEvent) {
+    pub(super) fn report_data(&mut self, event: DataEvent) {
         if let Some(data) = self.data.id() {
             self.session.handle_data(data, event);
         }
@@ -186,10 +186,23 @@ impl Connection {
                 false
             }
             PumpStep::Blocked => false,
+            PumpStep::AllReceived => {
+                let judged = self.judge_end_of_upload(now);
+                let result = judged.and_then(|()| self.finish_upload());
+                self.end_transfer(result, now);
+                true
+            }
             PumpStep::Done(result) => {
                 self.on_pump_done(result, now);
                 true
             }
+        }
+    }
+
+    fn finish_upload(&mut self) -> Result<(), TransferError> {
+        match (&mut self.transfer, self.data.stream()) {
+            (Some(transfer), Some(stream)) => transfer.finish(stream),
+            _ => Err(TransferError::Aborted),
         }
     }
 
@@ -241,15 +254,7 @@ impl Connection {
             self.transfer = None;
             return;
         }
-        let result = match self.data.stream() {
-            Some(stream) if self.session.is_closed() => transfer.drain(stream),
-            _ => Err(TransferError::Aborted),
-        };
-        let moved = transfer.bytes();
-        if moved > 0 {
-            self.report_data(DataEvent::Progress(moved));
-        }
-        self.end_transfer(result, now);
+        self.end_transfer(Err(TransferError::Aborted), now);
     }
 
     /// Closes the data connection, logs the transfer and gives the core its result.

@@ -99,6 +99,15 @@ proptest! {
     }
 
     #[test]
+    fn the_end_of_the_client_changes_no_reply_behind_an_upload(lines in vec(line(), 0..12)) {
+        let lines: Vec<Vec<u8>> = lines.iter().map(Line::bytes).collect();
+        prop_assert_eq!(
+            replies_behind_upload(&lines, true),
+            replies_behind_upload(&lines, false)
+        );
+    }
+
+    #[test]
     fn nothing_gives_a_waiting_port_more_time(lines in vec(line(), 0..20)) {
         let mut sim = logged_in();
         open_port(&mut sim);
@@ -285,6 +294,27 @@ fn replies_after_transfer(lines: &[Vec<u8>], during: bool) -> Vec<u16> {
         }
     }
     sim.settle(|question| operations::good(question, 0));
+    sim.codes()[before..].to_vec()
+}
+
+/// The replies to lines that come while an upload runs, and before its client's end if it `ends`.
+fn replies_behind_upload(lines: &[Vec<u8>], ends: bool) -> Vec<u16> {
+    let mut sim = logged_in();
+    open_port(&mut sim);
+    sim.data_connected();
+    sim.send(b"STOR file\r\n");
+    sim.answer(Outcome::TransferOpened(Ok(Default::default())));
+    let before = sim.codes().len();
+    for line in lines {
+        if sim.session().wants_input() {
+            sim.send(line);
+        }
+    }
+    if ends {
+        sim.eof();
+    }
+    sim.settle(|question| operations::good(question, 0));
+    assert!(sim.session().is_closed() || !ends);
     sim.codes()[before..].to_vec()
 }
 

@@ -22,7 +22,8 @@ pub(crate) fn operation() -> impl Strategy<Value = Operation> {
         3 => Just(Operation::Timeout),
         6 => any::<u8>().prop_map(Operation::LateTimeout),
         4 => setting().prop_map(Operation::Configure),
-        1 => Just(Operation::Eof),
+        2 => Just(Operation::Eof),
+        1 => Just(Operation::ConnectionLost),
         1 => Just(Operation::Shutdown),
     ]
 }
@@ -51,6 +52,8 @@ pub(crate) fn step() -> impl Strategy<Value = Step> {
         8 => Just(Step::Connected),
         20 => any::<bool>().prop_map(Step::End),
         3 => Just(Step::Timeout),
+        1 => Just(Step::Eof),
+        1 => Just(Step::ConnectionLost),
     ]
 }
 

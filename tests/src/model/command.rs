@@ -104,6 +104,11 @@ impl ModelCommand {
         )
     }
 
+    /// Whether it requests a data connection, with success or not.
+    pub(super) fn sets_up(self) -> bool {
+        self.needs_address() || matches!(self, Self::ExtendedPassive)
+    }
+
     pub(super) fn transfers(self) -> bool {
         matches!(
             self,

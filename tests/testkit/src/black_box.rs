@@ -14,6 +14,7 @@
 mod checks;
 mod client;
 mod directory;
+mod ends;
 mod replay;
 mod scenarios;
 mod target;
@@ -50,7 +51,7 @@ impl BlackBox {
             report.add("the directory is empty", Err(fault));
             return report;
         }
-        for (name, check) in checks::ALL.iter().chain(timers::ALL) {
+        for (name, check) in checks::ALL.iter().chain(ends::ALL).chain(timers::ALL) {
             self.perform(&mut report, name, check);
         }
         // The addresses in the transcripts are IPv4.

@@ -125,7 +125,16 @@ impl Judge {
     #[track_caller]
     pub fn handle_eof(&mut self) {
         self.begin();
+        let wants_input = self.session.wants_input();
+        self.ledger.check_no_command_lost(wants_input);
         self.session.handle_eof();
+    }
+
+    /// As [`Session::handle_connection_lost`].
+    #[track_caller]
+    pub fn handle_connection_lost(&mut self) {
+        self.begin();
+        self.session.handle_connection_lost();
     }
 
     /// As [`Session::handle_outcome`].
@@ -241,6 +250,11 @@ impl Judge {
     /// As [`Session::user`].
     pub fn user(&self) -> Option<&[u8]> {
         self.session.user()
+    }
+
+    /// As [`Session::has_quit`].
+    pub fn has_quit(&self) -> bool {
+        self.session.has_quit()
     }
 
     /// As [`Session::is_closed`].

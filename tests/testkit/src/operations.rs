@@ -49,8 +49,10 @@ pub enum Operation {
     LateTimeout(u8),
     /// A setting changes.
     Configure(Setting),
-    /// The client closes the control connection.
+    /// The client ends its sending side of the control connection.
     Eof,
+    /// The control connection is lost.
+    ConnectionLost,
     /// The server stops.
     Shutdown,
 }
@@ -243,6 +245,7 @@ pub fn apply(sim: &mut Sim, operation: &Operation) {
         }
         Operation::Configure(setting) => sim.configure(|config| setting.apply(config)),
         Operation::Eof => sim.eof(),
+        Operation::ConnectionLost => sim.connection_lost(),
         Operation::Shutdown => sim.shutdown(),
     }
 }

@@ -4,6 +4,7 @@
 //! one is broken.
 
 mod describe;
+mod end;
 mod outputs;
 mod replies;
 mod timers;
@@ -43,6 +44,8 @@ pub struct Sim {
     /// Whether an overlong line already has its reply, but its end has not arrived.
     mid_line: bool,
     transfers: Vec<TransferId>,
+    /// The last transfer is an upload.
+    is_upload: bool,
     /// The transfer that is opened and not started.
     opened: Option<TransferId>,
     /// All data connections and passive listeners so far.
@@ -56,6 +59,10 @@ pub struct Sim {
     offer: Option<DataId>,
     /// The number of data connections that the client never opened.
     never_connected: u32,
+    /// The client has sent QUIT.
+    has_quit: bool,
+    /// The client can send no more.
+    has_ended: bool,
     closing: bool,
     epochs: Epochs,
     /// The account of the last login.
@@ -118,12 +125,15 @@ impl Sim {
             lines_taken: 0,
             mid_line: false,
             transfers: Vec::new(),
+            is_upload: false,
             opened: None,
             data: Vec::new(),
             listening: None,
             stranger: None,
             offer: None,
             never_connected: 0,
+            has_quit: false,
+            has_ended: false,
             closing: false,
             epochs: Epochs::default(),
             account: Account::new(Rights::NONE),
@@ -401,20 +411,6 @@ impl Sim {
         }
     }
 
-    /// The client has closed the control connection.
-    pub fn eof(&mut self) {
-        self.session.handle_eof();
-        self.drain();
-        assert!(self.session.is_closed());
-    }
-
-    /// The server stops.
-    pub fn shutdown(&mut self) {
-        self.session.handle_shutdown();
-        self.drain();
-        assert!(self.session.is_closed());
-    }
-
     /// Changes the settings.
     pub fn configure(&mut self, change: impl FnOnce(&mut Config)) {
         let mut config = Config::clone(&self.config);
@@ -545,6 +541,7 @@ impl Sim {
         if let Some(last) = taken.last() {
             if !self.mid_line {
                 self.unanswered.took(&taken);
+                self.note_quit(&taken);
             }
             self.mid_line = *last != b'\n';
         }

@@ -257,6 +257,7 @@ fn is_barrier(line: &str) -> bool {
         "withdrawn",
         "progress",
         "eof",
+        "lost",
         "shutdown",
         "config",
     ];
@@ -323,6 +324,7 @@ fn apply_event(sim: &mut Sim, word: &str, value: &str) -> Result<(), String> {
         "withdrawn" => sim.port_withdrawn(),
         "progress" => sim.progress(value.parse().map_err(|_| "no number")?),
         "eof" => sim.eof(),
+        "lost" => sim.connection_lost(),
         "shutdown" => sim.shutdown(),
         "config" => {
             let (key, value) = value.split_once(": ").ok_or("no setting")?;

@@ -1,7 +1,8 @@
 //! Setting up data connections: PASV, EPSV, PORT and EPRT, and what happens to them before a
 //! transfer.
 //!
-//! At most one is set up at a time: a new one closes the previous one.
+//! At most one is set up at a time. A command for a new one closes the previous one, also when the
+//! command is refused: the client has given the previous one up, and a file must not go there.
 
 use core::mem;
 use core::net::{IpAddr, SocketAddr};
@@ -23,6 +24,10 @@ use crate::session::transfer_state::Transfer;
 
 impl Ready {
     pub(super) fn data_command(&mut self, context: &mut Context, verb: DataVerb, argument: &[u8]) {
+        // EPSV ALL sets up nothing.
+        if verb != DataVerb::Epsv || parse_epsv(argument.trim_ascii()) != Ok(EpsvArgument::All) {
+            self.close_data(context);
+        }
         match verb {
             DataVerb::Pasv if context.extended_only => context.reply(Reply::EPSV_ALL_ONLY),
             DataVerb::Pasv if context.endpoints.family() == AddressFamily::Ipv6 => {
@@ -111,7 +116,6 @@ impl Ready {
     }
 
     fn open_passive(&mut self, context: &mut Context, command: PassiveCommand) {
-        self.close_data(context);
         let data = context.new_data_id();
         context.question = Question::Passive {
             data,
@@ -141,7 +145,6 @@ impl Ready {
     fn active(&mut self, context: &mut Context, address: SocketAddr) {
         let reply = match context.check_active(address) {
             Ok(target) => {
-                self.close_data(context);
                 self.data = DataSetup::Active(target);
                 Reply::PORT_OKAY
             }

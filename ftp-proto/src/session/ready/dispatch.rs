@@ -27,6 +27,9 @@ impl Ready {
             if let Verb::Transfer(_) = command.verb {
                 self.cancel_restart();
             }
+            if let Verb::Data(_) = command.verb {
+                self.close_data(context);
+            }
             return context.stay(reply);
         }
         match command.verb {

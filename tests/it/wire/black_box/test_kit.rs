@@ -15,9 +15,12 @@ fn the_test_kit_finds_nothing() {
         .only("ends with its data")
         .only("active mode")
         .only("ABOR acts")
+        .only("an upload outlives")
+        .only("a reset ends")
+        .only("a killed client")
         .run();
     report.assert_passed();
-    assert_eq!(report.passed().len(), 7, "{:?}", report.passed());
+    assert_eq!(report.passed().len(), 11, "{:?}", report.passed());
 }
 
 /// The transcripts too, some of which try wrong passwords.

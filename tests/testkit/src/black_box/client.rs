@@ -46,6 +46,14 @@ impl Client {
         })
     }
 
+    pub(super) fn stream(&self) -> &TcpStream {
+        &self.stream
+    }
+
+    pub(super) fn into_stream(self) -> TcpStream {
+        self.stream
+    }
+
     fn log_in(&mut self, user: &str, password: &str) -> Result<(), String> {
         let reply = self.command(&format!("USER {user}"))?;
         match reply.code {

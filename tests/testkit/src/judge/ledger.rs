@@ -90,6 +90,15 @@ impl Ledger {
         self.has_waited = is_left;
     }
 
+    /// The driver reports the client's end, which comes behind all commands.
+    #[track_caller]
+    pub(super) fn check_no_command_lost(&self, wants_input: bool) {
+        if wants_input && self.unused.contains(&b'\n') {
+            let left = self.unused.escape_ascii();
+            Rule::PassUnusedInputAgain.broken(format_args!("the end comes before: {left}"));
+        }
+    }
+
     pub(super) fn action(&mut self, action: &Action, now: Duration) {
         match action {
             Action::Authenticate { .. } => self.ask("Authenticate", now),

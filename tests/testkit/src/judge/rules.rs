@@ -9,7 +9,7 @@ pub enum Rule {
     /// After each input, and after the beginning, `poll_output` is called until it returns `None`.
     DrainAfterEachInput,
     /// Bytes that `handle_input` has not used are passed again, with more behind them: what arrived
-    /// together with a command is the next command.
+    /// together with a command is the next command. The client's end comes behind all of them.
     PassUnusedInputAgain,
     /// Every action is answered, and not only after a minute; `Action::decline` makes the answer of
     /// a driver that cannot perform it. Only `CloseData`, `AbortTransfer`, `Close` and

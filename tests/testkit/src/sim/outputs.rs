@@ -43,6 +43,7 @@ impl Sim {
             "an action is missing after the reply"
         );
         assert_eq!(self.session.is_closed(), self.closing);
+        self.check_end();
         assert_eq!(self.session.passive_offer().is_some(), self.offer.is_some());
         let never_connected = self.session.never_connected().map_or(0, |last| last.number);
         assert_eq!(never_connected, self.never_connected);
@@ -178,6 +179,7 @@ impl Sim {
         let is_new = self.transfers.last().is_none_or(|last| *last < request.id);
         assert!(is_new, "an id used twice");
         self.transfers.push(request.id);
+        self.is_upload = request.kind.is_upload();
         assert!(
             self.opened.is_none(),
             "an opened transfer was neither started nor aborted"

@@ -146,6 +146,35 @@ fn it_drops_lines_that_arrive_together_and_is_judged() {
     );
 }
 
+#[test]
+fn it_takes_the_end_for_a_loss() {
+    check_black_box(Fault::TakesTheEndForALoss, OUTLIVES_END);
+}
+
+#[test]
+fn it_takes_a_loss_for_the_end() {
+    check_black_box(Fault::TakesALossForTheEnd, RESET);
+}
+
+#[test]
+fn it_reports_the_end_before_the_last_lines() {
+    check_black_box(Fault::ReportsTheEndEarly, OUTLIVES_QUIT);
+}
+
+#[test]
+fn it_reports_the_end_before_the_last_lines_and_is_judged() {
+    check_judge(
+        Fault::ReportsTheEndEarly,
+        OUTLIVES_QUIT,
+        Rule::PassUnusedInputAgain,
+    );
+}
+
+#[test]
+fn it_completes_the_uploads_of_killed_clients() {
+    check_black_box(Fault::CompletesKilledUploads, KILLED);
+}
+
 /// All checks and all transcripts.
 #[test]
 fn long_the_right_driver_passes() {
@@ -166,3 +195,7 @@ const IDLE: &str = "an idle client is sent away";
 const UPLOAD: &str = "an upload ends with its data connection";
 const DOWNLOAD: &str = "a download ends with its data";
 const TOGETHER: &str = "commands that arrive together are answered in order";
+const OUTLIVES_END: &str = "an upload outlives the client's end";
+const OUTLIVES_QUIT: &str = "an upload outlives QUIT";
+const RESET: &str = "a reset ends an upload";
+const KILLED: &str = "the upload of a killed client is not complete";

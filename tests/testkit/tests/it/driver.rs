@@ -36,6 +36,22 @@ pub(crate) enum Fault {
     OnlyListens,
     /// It keeps only the first line of what it has received.
     DropsPipelinedLines,
+    /// For it the client's end is a loss.
+    TakesTheEndForALoss,
+    /// For it a lost connection is the client's end.
+    TakesALossForTheEnd,
+    /// It reports the client's end before the lines that came before it.
+    ReportsTheEndEarly,
+    /// For it the end of a data connection completes each upload.
+    CompletesKilledUploads,
+}
+
+/// How the control connection has ended.
+#[derive(Clone, Copy, PartialEq, PartialOrd)]
+enum End {
+    None,
+    Closed,
+    Lost,
 }
 
 /// One session.
@@ -44,6 +60,8 @@ pub(crate) struct Driver<M> {
     fault: Option<Fault>,
     control: TcpStream,
     input: Vec<u8>,
+    end: End,
+    reported_end: End,
     port: Option<Port>,
     opened: Option<TransferRequest>,
     transfer: Option<Transfer>,
@@ -67,6 +85,8 @@ struct Transfer {
     /// What is left to send, or what has been received.
     bytes: Vec<u8>,
     moved: u64,
+    /// What had arrived when the control connection ended without QUIT.
+    moved_at_end: Option<u64>,
     is_aborted: bool,
 }
 
@@ -111,6 +131,8 @@ impl<M: Machine> Driver<M> {
             fault,
             control,
             input: Vec::new(),
+            end: End::None,
+            reported_end: End::None,
             port: None,
             opened: None,
             transfer: None,
@@ -281,6 +303,7 @@ impl<M: Machine> Driver<M> {
             data,
             bytes,
             moved: 0,
+            moved_at_end: None,
             is_aborted: false,
         });
     }
@@ -299,25 +322,15 @@ impl<M: Machine> Driver<M> {
         if self.has(Fault::IgnoresCommandsInTransfers) && self.transfer.is_some() {
             return false;
         }
-        let mut buffer = [0; 1024];
-        let count = match self.control.read(&mut buffer) {
-            Ok(0) => {
-                self.machine.handle_eof();
-                self.drain();
-                return true;
-            }
-            Ok(count) => count,
-            Err(error) if error.kind() == ErrorKind::WouldBlock => 0,
-            Err(_) => {
-                self.machine.handle_eof();
-                self.drain();
-                return true;
-            }
-        };
-        self.input.extend_from_slice(&buffer[..count]);
-        if self.input.is_empty() {
-            return false;
+        self.receive();
+        if self.has(Fault::ReportsTheEndEarly) && self.report_end() {
+            return true;
         }
+        self.pass_line() || self.report_end()
+    }
+
+    /// Whether a line was used.
+    fn pass_line(&mut self) -> bool {
         let used = self.machine.handle_input(&self.input);
         self.input.drain(..used);
         if self.has(Fault::DropsPipelinedLines) {
@@ -325,6 +338,50 @@ impl<M: Machine> Driver<M> {
         }
         self.drain();
         used > 0
+    }
+
+    fn receive(&mut self) {
+        let mut buffer = [0; 1024];
+        let end = match self.control.read(&mut buffer) {
+            // A reset after the end does not show in a read.
+            Ok(0) => match self.control.take_error() {
+                Ok(None) => End::Closed,
+                _ => End::Lost,
+            },
+            Ok(count) => return self.input.extend_from_slice(&buffer[..count]),
+            Err(error) if error.kind() == ErrorKind::WouldBlock => End::None,
+            Err(_) => End::Lost,
+        };
+        if end > self.end {
+            self.end = end;
+        }
+    }
+
+    /// Whether there is an end to report.
+    fn report_end(&mut self) -> bool {
+        if self.end == self.reported_end {
+            return false;
+        }
+        // Everything that has arrived came before the end.
+        while self.is_uploading() && !self.machine.has_quit() && self.pump() {}
+        if let Some(transfer) = &mut self.transfer
+            && !self.machine.has_quit()
+        {
+            transfer.moved_at_end = Some(transfer.moved);
+        }
+        self.reported_end = self.end;
+        let is_lost = match self.fault {
+            Some(Fault::TakesTheEndForALoss) => true,
+            Some(Fault::TakesALossForTheEnd) => false,
+            _ => self.end == End::Lost,
+        };
+        if is_lost {
+            self.machine.handle_connection_lost();
+        } else {
+            self.machine.handle_eof();
+        }
+        self.drain();
+        true
     }
 
     /// Accepts and moves bytes. Whether something happened.
@@ -375,9 +432,32 @@ impl<M: Machine> Driver<M> {
             }
         }
         if let Some(result) = result {
+            let result = result.and_then(|()| self.judge_success());
             self.end(result);
         }
         moved > before || result.is_some()
+    }
+
+    fn is_uploading(&self) -> bool {
+        let transfer = self.transfer.as_ref();
+        transfer.is_some_and(|transfer| transfer.request.kind.is_upload())
+    }
+
+    /// The upload of a client whose connections have ended together is not complete, but after
+    /// QUIT.
+    fn judge_success(&mut self) -> Result<(), TransferError> {
+        let transfer = self.transfer.as_ref();
+        let is_silent = transfer.is_some_and(|it| it.moved_at_end == Some(it.moved));
+        if !self.is_uploading() || self.has(Fault::CompletesKilledUploads) {
+            return Ok(());
+        }
+        self.receive();
+        while self.pass_line() {}
+        let is_killed = is_silent || self.end > self.reported_end;
+        if is_killed && !self.machine.has_quit() {
+            return Err(TransferError::Aborted);
+        }
+        Ok(())
     }
 
     /// Accepts a connection to the passive port, if it is the client's.

@@ -13,6 +13,8 @@ pub(crate) trait Machine: 'static {
     fn begin(config: Arc<Config>, endpoints: Endpoints) -> Self;
     fn handle_input(&mut self, input: &[u8]) -> usize;
     fn handle_eof(&mut self);
+    fn handle_connection_lost(&mut self);
+    fn has_quit(&self) -> bool;
     fn handle_outcome(&mut self, outcome: Outcome) -> Result<(), Misuse>;
     fn handle_data(&mut self, data: DataId, event: DataEvent);
     fn handle_timeout(&mut self, timeout: Timeout);
@@ -36,6 +38,14 @@ macro_rules! machine {
 
             fn handle_eof(&mut self) {
                 self.handle_eof();
+            }
+
+            fn handle_connection_lost(&mut self) {
+                self.handle_connection_lost();
+            }
+
+            fn has_quit(&self) -> bool {
+                self.has_quit()
             }
 
             fn handle_outcome(&mut self, outcome: Outcome) -> Result<(), Misuse> {

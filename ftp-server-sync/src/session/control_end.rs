@@ -1,0 +1,97 @@
+//! The end of the control connection, and when the core is given it.
+
+use std::io::ErrorKind;
+use std::time::Instant;
+
+use ftp_proto::{DataEvent, TransferError};
+use log::{debug, info};
+
+use super::connection::Connection;
+use super::control::End;
+use super::end_reason::EndReason;
+use super::timers::Timer;
+use crate::data::pump::PumpStep;
+use crate::data::transfer::Transfer;
+
+impl Connection {
+    /// Reports the end of the control connection. Lines that came before it count, but not those
+    /// that wait behind a download, or for a port.
+    pub(super) fn check_end(&mut self, now: Instant) -> bool {
+        // A client that disconnects during the delay after a wrong password does not shorten it.
+        if self.session.is_closed() || self.delayed.is_some() {
+            return false;
+        }
+        let is_upload = self.transfer.as_ref().is_some_and(Transfer::is_upload);
+        let goes_on = self.session.has_quit() || is_upload;
+        let is_busy = self.transfer.is_some() || self.data.is_queued();
+        let wants_input = self.session.wants_input();
+        let closed_unread = is_busy && !goes_on && self.control.is_peer_closed() && !wants_input;
+        let reads_nothing = self.timers.is_over(Timer::Unflushed, now);
+        if reads_nothing {
+            self.timers.set(Timer::Unflushed, None);
+            self.control.lose(ErrorKind::TimedOut);
+        }
+        let end = self.control.unreported_end();
+        let number = self.number;
+        match end {
+            Some(End::Lost(_)) if reads_nothing => {
+                info!("#{number} the client does not read its replies");
+            }
+            Some(End::Lost(kind)) => info!("#{number} control connection lost: {kind}"),
+            Some(End::Closed) if goes_on && self.control.has_line() => return false,
+            Some(End::Closed) => debug!("#{number} the client closed its side"),
+            None if closed_unread => debug!("#{number} the client closed its side"),
+            None => return false,
+        }
+        self.control.end_reported();
+        if !self.session.has_quit() {
+            self.log.set_end_reason(EndReason::ClientGone);
+        }
+        if is_upload && !self.session.has_quit() {
+            self.report_early_connection(now);
+            self.take_arrived(now);
+        }
+        if let Some(End::Lost(_)) = end {
+            self.session.handle_connection_lost();
+        } else {
+            self.session.handle_eof();
+        }
+        true
+    }
+
+    /// Stores what has arrived of an upload. If that is all, both connections have ended together.
+    fn take_arrived(&mut self, now: Instant) {
+        let Some(transfer) = &mut self.transfer else {
+            return;
+        };
+        let step = transfer.take_arrived(self.data.stream());
+        let total = transfer.bytes();
+        if total > 0 {
+            self.report_data(DataEvent::Progress(total));
+        }
+        match step {
+            PumpStep::More | PumpStep::Blocked => {}
+            PumpStep::AllReceived => self.end_transfer(Err(TransferError::Aborted), now),
+            PumpStep::Done(result) => self.end_transfer(result, now),
+        }
+    }
+
+    /// The data connection of an upload has ended cleanly. If the control connection has ended
+    /// together with it, and no QUIT came, then the client was killed, and the upload is not
+    /// complete.
+    pub(super) fn judge_end_of_upload(&mut self, now: Instant) -> Result<(), TransferError> {
+        let transfer = self.transfer.as_ref();
+        let mut is_killed = transfer.is_some_and(Transfer::is_silent_since_end);
+        // The lines before the end count, QUIT among them.
+        self.control.expect_input();
+        while self.feed() {
+            self.drain(now);
+        }
+        is_killed |= self.control.unreported_end().is_some();
+        if !is_killed || self.session.has_quit() {
+            return Ok(());
+        }
+        self.log.set_end_reason(EndReason::ClientGone);
+        Err(TransferError::Aborted)
+    }
+}

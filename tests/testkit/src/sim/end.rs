@@ -1,0 +1,71 @@
+//! The ends of the control connection, and what must follow from them.
+
+use super::{Question, Sim};
+use crate::text::show;
+
+impl Sim {
+    /// The client has ended its sending side; it may still read.
+    pub fn eof(&mut self) {
+        let goes_on = self.has_ended || self.has_quit || self.is_receiving();
+        let closes = self.session.is_closed() || !goes_on;
+        self.has_ended = true;
+        self.session.handle_eof();
+        self.drain();
+        assert_eq!(self.session.is_closed(), closes, "{}", self.log.join("\n"));
+    }
+
+    /// The control connection is gone in both directions.
+    pub fn connection_lost(&mut self) {
+        let closes = self.session.is_closed() || !self.has_quit;
+        self.has_ended = true;
+        self.session.handle_connection_lost();
+        self.drain();
+        assert_eq!(self.session.is_closed(), closes, "{}", self.log.join("\n"));
+    }
+
+    /// The server stops.
+    pub fn shutdown(&mut self) {
+        self.session.handle_shutdown();
+        self.drain();
+        assert!(self.session.is_closed());
+    }
+
+    /// The session has used this line.
+    pub(super) fn note_quit(&mut self, line: &[u8]) {
+        let has_quit = self.session.has_quit();
+        let begins_anew = has_quit && !self.has_quit;
+        let word = |word: &[u8]| word.eq_ignore_ascii_case(b"QUIT");
+        assert!(
+            !begins_anew || line.windows(4).any(word),
+            "no QUIT: {}",
+            show(line)
+        );
+        assert!(has_quit || !word(line.trim_ascii()), "a QUIT is lost");
+        assert!(has_quit || !self.has_quit, "a QUIT is forgotten");
+        self.has_quit = has_quit;
+    }
+
+    /// After its end the session goes on only while there is work.
+    pub(super) fn check_end(&self) {
+        if !self.has_ended {
+            return;
+        }
+        assert!(!self.session.wants_input());
+        let is_busy = self.running.is_some() || self.question.is_some();
+        assert!(
+            self.session.is_closed() || is_busy,
+            "nothing is left to do\n{}",
+            self.log.join("\n")
+        );
+    }
+
+    /// Whether an upload is opened or runs, and does not wait for the client's connection.
+    fn is_receiving(&self) -> bool {
+        let is_waiting = match &self.running {
+            Some(running) => running.passive && !running.connected && !running.aborted,
+            None => self.listening.is_some(),
+        };
+        let is_opening = matches!(self.question, Some(Question::Transfer(_)));
+        self.is_upload && (is_opening || self.running.is_some()) && !is_waiting
+    }
+}
