@@ -1,7 +1,7 @@
 //! All actions that the core can request from its driver.
 
 use alloc::vec::Vec;
-use core::net::SocketAddr;
+use core::net::{IpAddr, SocketAddr};
 use core::num::NonZeroU64;
 
 use crate::event::DataId;
@@ -100,6 +100,10 @@ pub struct TransferStart {
     pub data: DataId,
     /// How the data connection is established.
     pub connection: DataConnection,
+    /// The private address that PORT or EPRT named, for the log. The connection leads to the
+    /// address of the control connection instead: the client is behind a router that translates
+    /// its address, and does not know its public one. `None`: the address is used as it was named.
+    pub named: Option<IpAddr>,
 }
 
 /// A file operation. Paths are absolute and normalised; the driver decides about symbolic links.

@@ -2,6 +2,7 @@
 
 use alloc::string::String;
 use alloc::vec::Vec;
+use core::net::IpAddr;
 use core::time::Duration;
 
 use ipnet::IpNet;
@@ -24,11 +25,13 @@ pub struct Config {
     /// What PASV and EPSV announce. Default: the server's own address to everyone.
     pub masquerade: Masquerade,
     /// Whether PORT and EPRT may name another host than the client, and another host may connect
-    /// in passive mode (FXP). Default: no.
+    /// in passive mode (FXP). The address is then used as it is named, a private one too; only a
+    /// trusted gateway's is refused. Default: no.
     pub permit_foreign_addresses: bool,
     /// The networks of routers that translate the addresses of clients, IPv4 as such. A connection
     /// from one of them may come from any client:
-    /// [`Session::judge_peer`](crate::Session::judge_peer). Default: none.
+    /// [`Session::judge_peer`](crate::Session::judge_peer). For the same reason PORT and EPRT are
+    /// refused where they would lead to such an address. Default: none.
     pub trusted_gateways: Vec<IpNet>,
     /// Whether PORT and EPRT may name a port below 1024. Default: no.
     pub permit_privileged_ports: bool,
@@ -38,8 +41,8 @@ pub struct Config {
     pub login_timeout: Option<Duration>,
     /// Between two commands; `None`: no limit. Default: 300 s.
     pub idle_timeout: Option<Duration>,
-    /// Until a data connection is established, in active and passive mode; `None`: no limit.
-    /// Default: 30 s.
+    /// Until a data connection is established, in active and passive mode; `None`: no limit. The
+    /// first connection to a client that names a private address has 10 s at most. Default: 30 s.
     pub data_open_timeout: Option<Duration>,
     /// Without a byte transferred on a data connection; `None`: no limit. Default: 300 s.
     pub data_stall_timeout: Option<Duration>,
@@ -78,6 +81,17 @@ impl Default for Config {
             tls_control_required: false,
             tls_data_required: false,
         }
+    }
+}
+
+impl Config {
+    /// Whether a connection from this address may come from any client: it is the address of a
+    /// [trusted gateway](Self::trusted_gateways).
+    #[must_use]
+    pub fn is_trusted_gateway(&self, address: IpAddr) -> bool {
+        let address = address.to_canonical();
+        let mut networks = self.trusted_gateways.iter();
+        networks.any(|network| network.contains(&address))
     }
 }
 

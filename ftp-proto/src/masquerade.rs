@@ -307,7 +307,9 @@ impl Masquerade {
     }
 
     pub(crate) fn local_network(&self, peer: IpAddr) -> Option<IpNet> {
-        if self.gateways.contains(&peer) {
+        // An IPv6 socket or a routing table may show a router's IPv4 address in IPv6 form.
+        let mut gateways = self.gateways.iter().map(IpAddr::to_canonical);
+        if gateways.any(|gateway| gateway == peer) {
             return None;
         }
         self.local_networks

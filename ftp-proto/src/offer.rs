@@ -92,7 +92,7 @@ impl fmt::Display for PassiveOffer {
 }
 
 impl ClientOrigin {
-    fn of(peer: IpAddr, rules: &Masquerade) -> Self {
+    pub(crate) fn of(peer: IpAddr, rules: &Masquerade) -> Self {
         if rules.local_network(peer).is_some() {
             Self::Local
         } else if private_kind(peer).is_some() {

@@ -10,7 +10,7 @@ use alloc::borrow::Cow;
 use alloc::format;
 use alloc::vec::Vec;
 use core::fmt::Display;
-use core::net::{Ipv4Addr, SocketAddr};
+use core::net::{IpAddr, Ipv4Addr, SocketAddr};
 
 /// A reply to the client (RFC 959, section 4.2).
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -223,6 +223,7 @@ impl Reply {
     pub(crate) const ONLY_IPV4: Self = Self::fixed(522, "Network protocol not supported, use (1)");
     pub(crate) const ONLY_IPV6: Self = Self::fixed(522, "Network protocol not supported, use (2)");
     pub(crate) const FOREIGN_ADDRESS: Self = Self::fixed(501, "The address must be the one that you connect from; use PASV or EPSV behind a NAT router.");
+    pub(crate) const GATEWAY_ADDRESS: Self = Self::fixed(501, "Active mode does not work through a gateway that clients share; use passive mode (PASV or EPSV).");
     pub(crate) const PRIVILEGED_PORT: Self = Self::fixed(504, "Ports below 1024 are refused.");
     pub(crate) const PORT_OKAY: Self = Self::fixed(200, "Active mode address accepted.");
     pub(crate) const PASSIVE_BUSY: Self = Self::fixed(425, "No passive port is free now; try again.");
@@ -398,6 +399,15 @@ impl Reply {
     /// The server could not connect to the address of PORT or EPRT.
     pub(crate) fn cannot_connect(target: SocketAddr) -> Self {
         Self::line(425, format!("Cannot connect to {target}."))
+    }
+
+    /// The same where the client named a private address, and its control connection's was used.
+    pub(crate) fn cannot_connect_instead(target: SocketAddr, named: IpAddr) -> Self {
+        let text = format!(
+            "Cannot connect to {target}, the address that you connect from ({named} is private); \
+             use passive mode."
+        );
+        Self::line(425, text)
     }
 }
 

@@ -7,6 +7,7 @@
 //! `Ready`, and gets the state that outlasts a login as `Context`, so it cannot run without a
 //! login.
 
+mod active_target;
 mod auth;
 mod busy;
 mod context;
@@ -16,6 +17,7 @@ mod flow;
 mod held;
 mod info;
 mod login;
+mod one_to_one_nat;
 mod permitted;
 mod protection;
 mod ready;
@@ -250,11 +252,12 @@ impl Session {
     #[must_use]
     pub fn poll_timeout(&self) -> Option<Timeout> {
         let (config, epochs) = (&self.context.config, &self.context.epochs);
+        let data_open = self.phase.data_open_timeout(&self.context);
         let kind = self.timer()?;
         let (after, epoch) = match kind {
             TimeoutKind::Login => (config.login_timeout, epochs.login),
             TimeoutKind::Idle => (config.idle_timeout, epochs.idle),
-            TimeoutKind::DataOpen => (config.data_open_timeout, epochs.data_open),
+            TimeoutKind::DataOpen => (data_open, epochs.data_open),
             TimeoutKind::DataStall => (config.data_stall_timeout, epochs.data_stall),
             TimeoutKind::Flush => (config.flush_timeout, 0),
         };

@@ -300,7 +300,8 @@ impl Server {
         }
         let current = self.state.current();
         let limits = &current.settings.limits;
-        if let Some(reply) = limits::refusal(limits, &self.sessions, peer.ip()) {
+        let is_gateway = current.config.is_trusted_gateway(peer.ip());
+        if let Some(reply) = limits::refusal(limits, &self.sessions, peer.ip(), is_gateway) {
             return limits::refuse(stream, peer, implicit_tls, &reply);
         }
         let number = self.sessions.next_number();

@@ -52,9 +52,9 @@ pub struct Settings {
     pub outer_ports: Option<PortRange>,
     /// The port that the router forwards to the control port.
     pub outer_port: u16,
-    /// Gateways that may replace the client's address on its control connection or its data
-    /// connections.
-    pub trusted_gateways: Vec<IpAddr>,
+    /// The networks of gateways that may replace the client's address on its control connection or
+    /// its data connections, IPv4 as such.
+    pub trusted_gateways: Vec<IpNet>,
     /// TLS; `None`: all connections are in clear text.
     pub tls: Option<TlsSettings>,
     /// Limits on connections and logins.
@@ -162,8 +162,7 @@ impl Settings {
         }
         config.masquerade = self.masquerade(interfaces, names);
         config.permit_foreign_addresses = self.permit_foreign_addresses;
-        let gateways = self.trusted_gateways.iter();
-        config.trusted_gateways = gateways.map(|ip| ip.to_canonical().into()).collect();
+        config.trusted_gateways.clone_from(&self.trusted_gateways);
         config.permit_privileged_ports = self.permit_privileged_ports;
         config.login_attempts_max = self.limits.login_attempts_max;
         config.login_timeout = self.timeouts.idle;

@@ -139,6 +139,8 @@ struct Model {
     /// Lines without a command, before a login.
     unknown: u32,
     extended_only: bool,
+    /// Whether a client that names a private address can be reached, once that is known.
+    is_reachable: Option<bool>,
     ready: Ready,
     held: VecDeque<ModelCommand>,
     /// The client can send no more.
@@ -172,6 +174,8 @@ enum Data {
     Passive,
     Connected,
     Active,
+    /// The client has named a private address.
+    ActivePrivate,
     Expired,
 }
 
@@ -180,6 +184,7 @@ struct Transfer {
     upload: bool,
     passive: bool,
     connected: bool,
+    is_private: bool,
     /// The code of the final reply, if the server aborts the transfer.
     abort_code: Option<&'static str>,
 }
@@ -234,6 +239,11 @@ impl Model {
         let Some(transfer) = self.ready.transfer.take() else {
             return;
         };
+        if transfer.is_private && transfer.connected {
+            self.is_reachable = Some(true);
+        } else if transfer.is_private && !success && transfer.abort_code == Some("425") {
+            self.is_reachable = self.is_reachable.or(Some(false));
+        }
         out.push(match (success, transfer.abort_code) {
             (true, _) => "226".into(),
             (false, code) => code.unwrap_or("451").into(),
@@ -422,12 +432,10 @@ impl Model {
                 self.extended_only = true;
                 "200".into()
             }
-            ModelCommand::Passive | ModelCommand::Active | ModelCommand::ActiveForeign
-                if self.extended_only =>
-            {
-                "501".into()
-            }
+            _ if command.needs_address() && self.extended_only => "501".into(),
             ModelCommand::ActiveForeign => "501".into(),
+            ModelCommand::ActivePrivate if self.is_reachable == Some(false) => "501".into(),
+            ModelCommand::ActivePrivate => self.set_up(Data::ActivePrivate, "200"),
             ModelCommand::Active => self.set_up(Data::Active, "200"),
             ModelCommand::Passive => self.set_up(Data::Passive, "227"),
             ModelCommand::ExtendedPassive => self.set_up(Data::Passive, "229"),
@@ -472,12 +480,14 @@ impl Model {
             }
             Data::Passive | Data::Connected => "passive",
             Data::Active => "active to 192.0.2.7:51210",
+            Data::ActivePrivate => "active to 192.0.2.7:51210 in place of 10.0.0.7",
         };
         out.extend(["150".to_owned(), format!("StartTransfer {connection}")]);
         self.ready.transfer = Some(Transfer {
             upload: matches!(verb, "STOR" | "APPE"),
-            passive: data != Data::Active,
+            passive: !matches!(data, Data::Active | Data::ActivePrivate),
             connected: data == Data::Connected,
+            is_private: data == Data::ActivePrivate,
             abort_code: None,
         });
     }

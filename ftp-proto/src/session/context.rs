@@ -6,6 +6,7 @@ use alloc::vec::Vec;
 use core::mem;
 
 use super::file_status::FileStatus;
+use super::one_to_one_nat::OneToOneNat;
 use super::permitted::Permitted;
 use super::protection::Protection;
 use crate::action::{Action, FileRequest, Output};
@@ -46,6 +47,8 @@ pub(super) struct Context {
     /// The last passive offer, until the client connects or the connection counts as never opened.
     pub(super) offer: Option<(DataId, PassiveOffer)>,
     pub(super) never_connected: Option<NeverConnected>,
+    /// Whether the client can be reached in active mode although it names a private address.
+    pub(super) one_to_one_nat: OneToOneNat,
 }
 
 /// The action that waits for its outcome. Actions of transfers are in `Transfer`.
@@ -150,6 +153,7 @@ impl Context {
             allowed_peers,
             offer: None,
             never_connected: None,
+            one_to_one_nat: OneToOneNat::default(),
         }
     }
 

@@ -2,7 +2,9 @@
 
 use alloc::boxed::Box;
 use alloc::vec::Vec;
+use core::time::Duration;
 
+use super::context::Context;
 use super::ready::Ready;
 use crate::reply::Reply;
 
@@ -33,4 +35,15 @@ pub(super) enum Flow {
     Ready(Box<Ready>),
     /// The session ends, with this reply.
     Close(Option<Reply>),
+}
+
+impl Phase {
+    /// The time in which the next data connection must be established.
+    pub(super) fn data_open_timeout(&self, context: &Context) -> Option<Duration> {
+        let limit = context.config.data_open_timeout;
+        match self {
+            Self::Ready(ready) => context.one_to_one_nat.limit(&ready.transfer, limit),
+            Self::Login(_) | Self::Closed => limit,
+        }
+    }
 }

@@ -11,14 +11,14 @@ mod transfer;
 use alloc::borrow::Cow;
 use alloc::sync::Arc;
 use alloc::vec::Vec;
-use core::net::SocketAddr;
 
+use super::active_target::ActiveTarget;
 use super::context::{Context, FileQuestion};
 use super::permitted::Permitted;
 use super::refusal::path_refusal;
 use super::transfer_state::{AbortReason, Transfer};
 use crate::account::Account;
-use crate::action::{DataConnection, FileRequest, Representation, TransferId};
+use crate::action::{DataConnection, FileRequest, Representation, TransferId, TransferStart};
 use crate::allowed_peers::PeerVerdict;
 use crate::codec::WireNames;
 use crate::command::CommandInfo;
@@ -57,7 +57,7 @@ pub(super) enum DataSetup {
     Passive(DataId),
     /// The client has connected to the passive port.
     Connected(DataId),
-    Active(SocketAddr),
+    Active(ActiveTarget),
     /// The client did not connect in time; the reply to the next transfer command says so.
     Expired,
 }
@@ -191,23 +191,34 @@ impl Ready {
         }
     }
 
-    /// Takes the data connection that was set up for a transfer, and whether it is established
+    /// Takes the data connection that was set up for this transfer, and whether it is established
     /// already.
     pub(super) fn take_data(
         &mut self,
         context: &mut Context,
-    ) -> Result<(DataId, DataConnection, bool), Reply> {
+        transfer: TransferId,
+    ) -> Result<(TransferStart, bool), Reply> {
         let last = context.never_connected.as_ref();
+        let passive = |data| TransferStart {
+            transfer,
+            data,
+            connection: DataConnection::Passive,
+            named: None,
+        };
         match core::mem::replace(&mut self.data, DataSetup::None) {
             DataSetup::None => Err(Reply::DATA_SETUP_FIRST),
             DataSetup::Expired => Err(last.map_or(Reply::DATA_NOT_OPENED, NeverConnected::reply)),
-            DataSetup::Passive(data) => Ok((data, DataConnection::Passive, false)),
-            DataSetup::Connected(data) => Ok((data, DataConnection::Passive, true)),
-            DataSetup::Active(address) => Ok((
-                context.new_data_id(),
-                DataConnection::Active(address),
-                false,
-            )),
+            DataSetup::Passive(data) => Ok((passive(data), false)),
+            DataSetup::Connected(data) => Ok((passive(data), true)),
+            DataSetup::Active(target) => {
+                let start = TransferStart {
+                    transfer,
+                    data: context.new_data_id(),
+                    connection: DataConnection::Active(target.address),
+                    named: target.named,
+                };
+                Ok((start, false))
+            }
         }
     }
 

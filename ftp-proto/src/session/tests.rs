@@ -445,3 +445,40 @@ fn a_session_may_move_to_another_thread() {
     fn check<T: Send>() {}
     check::<Session>();
 }
+
+/// Whether a client that names a private address can be reached is known after a shorter time.
+#[test]
+fn the_first_connection_to_a_private_address_has_less_time() {
+    let mut session = logged_in(Account::new(Rights::READ_ONLY));
+    let mut limits = Vec::new();
+    for (line, result) in [
+        ("PORT 10,0,0,1,200,10", Ok(())),
+        ("PORT 10,0,0,1,200,10", Err(TransferError::NotConnected)),
+        ("PORT 198,51,100,7,200,10", Ok(())),
+    ] {
+        session.handle_input(format!("{line}\r\n").as_bytes());
+        assert_eq!(outputs(&mut session).0, [200]);
+        session.handle_input(b"RETR file\r\n");
+        outputs(&mut session);
+        let opened = Outcome::TransferOpened(Ok(Opened::default()));
+        session.handle_outcome(opened).expect("the open action");
+        let (_, actions) = outputs(&mut session);
+        let [Action::StartTransfer(start)] = &actions[..] else {
+            panic!("{actions:?}");
+        };
+        limits.push(
+            session
+                .poll_timeout()
+                .map(|timeout| timeout.after.as_secs()),
+        );
+        if result.is_ok() {
+            let peer = session.endpoints().peer().ip();
+            session.handle_data(start.data, DataEvent::Connected(peer));
+        }
+        let transfer = start.transfer;
+        let ended = Outcome::TransferEnded { transfer, result };
+        session.handle_outcome(ended).expect("it runs");
+        outputs(&mut session);
+    }
+    assert_eq!(limits, [Some(10), Some(30), Some(30)]);
+}

@@ -132,7 +132,11 @@ impl Running {
             DataConnection::Passive => last.map_or(Reply::DATA_NOT_OPENED, NeverConnected::reply),
             DataConnection::Active(target) => {
                 // Without the scope of a link-local address, which only this machine knows.
-                Reply::cannot_connect(SocketAddr::new(target.ip(), target.port()))
+                let target = SocketAddr::new(target.ip(), target.port());
+                match self.start.named {
+                    Some(named) => Reply::cannot_connect_instead(target, named),
+                    None => Reply::cannot_connect(target),
+                }
             }
         }
     }

@@ -80,10 +80,10 @@ pub(super) struct Flags {
     #[argh(option, arg_name = "N")]
     #[argh(from_str_fn(values::outer_port), default = "21")]
     pub(super) outer_port: u16,
-    /// let a client's control or data connection come from this gateway, and the other one from
-    /// elsewhere; may be repeated
-    #[argh(option, arg_name = "ADDR[,...]", from_str_fn(values::gateway))]
-    pub(super) trust_gateway: Vec<IpAddr>,
+    /// let a client's control or data connection come from these gateways, and the other one from
+    /// elsewhere; give addresses or networks; may be repeated
+    #[argh(option, arg_name = "NET[,...]", from_str_fn(values::gateway))]
+    pub(super) trust_gateway: Vec<IpNet>,
     /// offer TLS (FTPS); without --certfile, the server makes its own certificate and stores it
     #[argh(switch)]
     pub(super) tls: bool,

@@ -98,7 +98,7 @@ fn defaults_without_flags() {
     );
     assert_eq!((settings.outer_ports, settings.outer_port), (None, 21));
     assert_eq!(settings.masquerade_refresh, Duration::from_secs(60));
-    assert_eq!(settings.trusted_gateways, <[IpAddr; 0]>::default());
+    assert_eq!(settings.trusted_gateways, <[IpNet; 0]>::default());
     assert_eq!(settings.local_networks, LocalNetworks::Auto);
     let limits = Limits {
         connections_max: 512,
@@ -131,7 +131,7 @@ fn with_every_flag() -> Settings {
          --masquerade-client 10.8.0.9/24=local --masquerade-client 10.9.0.0/16=10.9.0.1 \
          --local-networks 10.0.0.0/8,fd00::/8 --local-networks 192.168.0.1 \
          --masquerade-client 10.10.0.0/16=ftp.home.example --masquerade-refresh 5 \
-         --trust-gateway 172.17.0.1 --trust-gateway ::ffff:172.18.0.1 \
+         --trust-gateway 172.17.0.1,172.19.0.5/16 --trust-gateway ::ffff:172.18.0.1,fd00::1 \
          --outer-port 2100 --outer-ports 50000-50009 \
          -r 60000-60009 --max-cons 9 --max-cons-per-ip 2 --max-login-attempts 1 \
          --rate-in 500K --rate-out=2M \
@@ -178,7 +178,12 @@ fn flags_of_ports_and_networks_have_an_effect() {
     assert_eq!(settings.outer_port, 2100);
     assert_eq!(
         settings.trusted_gateways,
-        [address("172.17.0.1"), address("172.18.0.1")]
+        [
+            network("172.17.0.1/32"),
+            network("172.19.0.0/16"),
+            network("172.18.0.1/32"),
+            network("fd00::1/128"),
+        ]
     );
     let interfaces = Interfaces {
         gateways: vec![address("::ffff:10.0.0.254")],
@@ -196,6 +201,7 @@ fn flags_of_ports_and_networks_have_an_effect() {
     ];
     assert_eq!(config.masquerade.local_networks, local.map(network));
     assert_eq!(config.masquerade.gateways, [address("10.0.0.254")]);
+    assert_eq!(config.trusted_gateways, settings.trusted_gateways);
 }
 
 #[test]

@@ -111,11 +111,19 @@ pub(super) fn refresh(text: &str) -> Result<Duration, String> {
     Ok(time.ok_or("give whole seconds from 1 to 86400 (a day)")?)
 }
 
-/// A gateway from which connections of clients may come.
-pub(super) fn gateway(text: &str) -> Result<IpAddr, String> {
-    let is_usable = |address: &IpAddr| !address.is_unspecified() && !address.is_multicast();
-    let address = ip_address(text).filter(is_usable);
-    Ok(address.ok_or("give the address that connections come from, such as 172.17.0.1")?)
+/// A gateway, or several, from which connections of clients may come.
+pub(super) fn gateway(text: &str) -> Result<IpNet, String> {
+    let is_usable = |network: &IpNet| {
+        let address = network.addr();
+        // 0.0.0.0/0 is a network that connections come from; the start warns of it.
+        let is_address = !address.is_unspecified() || network.prefix_len() == 0;
+        is_address && !address.is_multicast()
+    };
+    let network = network(text).ok().filter(is_usable);
+    Ok(network.ok_or(
+        "give the address that connections come from, such as 172.17.0.1, or its network, such as \
+         172.17.0.0/16",
+    )?)
 }
 
 /// The address for PASV replies, or the name that leads to it.

@@ -5,6 +5,7 @@
 
 pub(crate) mod addresses;
 pub(crate) mod certificate;
+mod gateways;
 mod ports;
 
 use ftp_proto::Right;
@@ -17,6 +18,7 @@ use crate::settings::Settings;
 pub(crate) fn diagnose(settings: &Settings, evidence: &Evidence) -> Vec<Finding> {
     let mut findings = addresses::findings(settings, evidence);
     findings.extend(ports::findings(settings, &evidence.unavailable_ports));
+    findings.extend(gateways::findings(settings));
     findings.extend(anonymous_may_write(settings));
     findings.sort_by_key(|finding| finding.severity);
     findings

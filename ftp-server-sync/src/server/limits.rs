@@ -10,10 +10,19 @@ use mio::net::TcpStream;
 use super::sessions::Sessions;
 use crate::settings::Limits;
 
-/// The reply to a client that is one too many.
-pub(super) fn refusal(limits: &Limits, sessions: &Sessions, peer: IpAddr) -> Option<Reply> {
+/// The reply to a client that is one too many. A gateway is not one client: the limit for each
+/// address does not apply to it.
+pub(super) fn refusal(
+    limits: &Limits,
+    sessions: &Sessions,
+    peer: IpAddr,
+    is_gateway: bool,
+) -> Option<Reply> {
     if sessions.count() >= limits.connections_max as usize {
         return Some(Reply::too_many_connections());
+    }
+    if is_gateway {
+        return None;
     }
     let most = limits.connections_per_address_max? as usize;
     (sessions.count_from(peer) >= most).then(Reply::too_many_from_address)

@@ -139,6 +139,9 @@ impl Connection {
             Mode::Passive => self.data.start_passive(sender, protection, now),
             Mode::Active(target) => {
                 let endpoints = self.session.endpoints();
+                if let Some(named) = start.named {
+                    self.log.active_address_replaced(named, target.ip());
+                }
                 let id = start.data;
                 self.data
                     .start_active(id, endpoints, target, sender, protection, now)

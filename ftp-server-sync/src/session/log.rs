@@ -3,6 +3,7 @@
 //!
 //! Names come from the network: control characters are escaped. No line ever holds a password.
 
+use std::io::ErrorKind;
 use std::net::IpAddr;
 use std::time::{Duration, Instant};
 
@@ -13,7 +14,7 @@ use ftp_proto::{
 };
 use log::{Level, debug, info, log, warn};
 
-use super::end_reason::EndReason;
+use super::end_reason::{EndReason, LostClient};
 use crate::data::transfer::Transfer;
 
 /// What the log has, or needs, of a session's commands and replies.
@@ -24,6 +25,7 @@ use crate::data::transfer::Transfer;
 pub(super) struct SessionLog {
     number: u64,
     started: Instant,
+    last_command: Instant,
     /// Why the session, or its transfer, is about to end.
     end_reason: Option<EndReason>,
     /// The last announcement in the log.
@@ -41,6 +43,7 @@ pub(super) struct SessionLog {
     discarding: bool,
     is_not_resumed_logged: bool,
     is_bare_end_logged: bool,
+    is_one_to_one_nat_logged: bool,
 }
 
 /// What the log says of a transfer that has ended.
@@ -65,6 +68,7 @@ impl SessionLog {
         Self {
             number,
             started: now,
+            last_command: now,
             end_reason: None,
             announced: None,
             never_connected: 0,
@@ -75,6 +79,7 @@ impl SessionLog {
             discarding: false,
             is_not_resumed_logged: false,
             is_bare_end_logged: false,
+            is_one_to_one_nat_logged: false,
         }
     }
 
@@ -90,6 +95,7 @@ impl SessionLog {
         };
         self.command = CommandStart::of(shown);
         if begins {
+            self.last_command = Instant::now();
             debug!("#{} > {}", self.number, printable(shown));
         }
     }
@@ -131,6 +137,19 @@ impl SessionLog {
     /// Why the session, or its transfer, is about to end: the core's actions do not carry it.
     pub(super) fn set_end_reason(&mut self, reason: EndReason) {
         self.end_reason = Some(reason);
+    }
+
+    /// The control connection has ended, by this error if there is one. If it had ended before, the
+    /// first reason stays.
+    pub(super) fn set_client_gone(&mut self, error: Option<ErrorKind>, was_transferring: bool) {
+        if let Some(EndReason::ClientGone(_)) = self.end_reason {
+            return;
+        }
+        self.end_reason = Some(EndReason::ClientGone(LostClient {
+            error,
+            quiet: self.last_command.elapsed(),
+            was_transferring,
+        }));
     }
 
     /// The session has ended.
@@ -217,6 +236,17 @@ impl SessionLog {
             info!(
                 "#{} the client's data connections do not resume the TLS session of its control \
                  connection: nothing proves that they are its own",
+                self.number
+            );
+        }
+    }
+
+    /// The client named this private address for active mode, and the address of its control
+    /// connection is used. Once in a session.
+    pub(super) fn active_address_replaced(&mut self, named: IpAddr, used: IpAddr) {
+        if !std::mem::replace(&mut self.is_one_to_one_nat_logged, true) {
+            info!(
+                "#{} active mode: the client named {named}; connecting to {used} instead",
                 self.number
             );
         }

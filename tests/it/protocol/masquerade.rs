@@ -100,6 +100,11 @@ rules: map=192.168.77.2>203.0.113.2 local-network=0.0.0.0/0 gateway=192.168.77.1
 192.168.77.2          192.0.2.7              192.168.77.2   Inner  local 0.0.0.0/0
 192.168.77.2          10.0.0.1               203.0.113.2    Outer  map 192.168.77.2
 192.168.77.3          192.168.77.1           192.168.77.3   Inner  nothing
+# A gateway may be given in IPv6 form.
+rules: address=203.0.113.1 local-network=192.168.77.0/24 gateway=::ffff:192.168.77.1
+192.168.77.2          192.168.77.1           203.0.113.1    Outer  address
+::ffff:192.168.77.2   ::ffff:192.168.77.1    203.0.113.1    Outer  address
+192.168.77.2          192.168.77.9           192.168.77.2   Inner  local 192.168.77.0/24
 
 # Rules by client network come first, the longest prefix before all, in whatever order they stand.
 rules: client=10.0.0.0/8>203.0.113.10 client=10.9.0.0/16>local client=10.9.9.9/32>203.0.113.99

@@ -2,7 +2,7 @@
 
 use std::net::{SocketAddr, TcpListener};
 
-use crate::support::client::Client;
+use crate::support::client::{Client, Origin};
 use crate::support::data::{STRANGER, port_command, read_all};
 use crate::support::server::{InProcess, Setup, TestServer, own_address};
 
@@ -28,6 +28,42 @@ fn port_may_name_a_low_port_when_permitted() {
             .expect("a free port below 1024; do the tests run as root?"),
     );
     server.client().command("PORT 127,0,0,2,0,80", 501);
+}
+
+/// The address of a gateway does not show which of its clients listens there.
+#[test]
+fn active_mode_leads_to_no_trusted_gateway() {
+    let server = TestServer::in_process(&["--trust-gateway", "127.0.0.2/31"]);
+    server.write("file", "text");
+    let refusal = "501 Active mode does not work through a gateway that clients share; use passive \
+                   mode (PASV or EPSV).";
+    let mut client = server.client();
+    let origin = Origin {
+        address: Some(STRANGER.into()),
+        ..Origin::default()
+    };
+    let mut behind = Client::logged_in_from(origin, server.address);
+    let refused = |client: &mut Client, lines: &[&str]| {
+        for line in lines {
+            assert_eq!(client.command(line, 501).text(), refusal, "{line}");
+        }
+    };
+    refused(
+        &mut client,
+        &["PORT 127,0,0,2,100,0", "EPRT |1|127.0.0.3|25600|"],
+    );
+    refused(
+        &mut behind,
+        &[
+            "PORT 127,0,0,2,100,0",
+            "EPRT |1|127.0.0.2|25600|",
+            "PORT 127,0,0,1,100,0",
+        ],
+    );
+    // Other addresses are judged as ever, and the gateway's clients have passive mode.
+    client.command("PORT 127,0,0,4,100,0", 501);
+    assert_eq!(client.fetch_active("RETR file").0, b"text");
+    assert_eq!(behind.fetch_passive("RETR file"), b"text");
 }
 
 fn check_fetch(server: &TestServer<InProcess>, listener: TcpListener) {

@@ -1,5 +1,7 @@
 //! How many may be served at once.
 
+use std::net::Ipv4Addr;
+
 use crate::support::client::Client;
 use crate::support::data::STRANGER;
 use crate::support::server::{InProcess, TestServer};
@@ -38,6 +40,29 @@ fn connections_from_one_address_are_limited() {
     admitted_again(&server);
     Client::connect_from(STRANGER, server.address).expect(421);
     other.command("NOOP", 200);
+}
+
+/// Many clients share the address of a gateway. They count together with all others.
+#[test]
+fn a_trusted_gateway_is_not_counted_as_one_client() {
+    let server = TestServer::in_process(&[
+        "--max-cons",
+        "4",
+        "--max-cons-per-ip",
+        "1",
+        "--trust-gateway",
+        "127.0.0.2/31",
+    ]);
+    let own = server.client();
+    refused(&server);
+    let gateways = [STRANGER, STRANGER, Ipv4Addr::new(127, 0, 0, 3)];
+    let mut clients = gateways.map(|gateway| Client::connect_from(gateway, server.address));
+    for client in &mut clients {
+        client.expect(220);
+    }
+    let reply = Client::connect_from(STRANGER, server.address).expect(421);
+    assert_eq!(reply.text(), "421 Too many connections; try again later.");
+    drop((own, clients));
 }
 
 #[track_caller]

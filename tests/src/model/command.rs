@@ -24,6 +24,7 @@ pub enum ModelCommand {
     ExtendedPassiveAll,
     Active,
     ActiveForeign,
+    ActivePrivate,
     Retrieve(Name),
     Store(Name),
     Append(Name),
@@ -71,6 +72,7 @@ impl ModelCommand {
             Self::ExtendedPassiveAll => "EPSV ALL".into(),
             Self::Active => "PORT 192,0,2,7,200,10".into(),
             Self::ActiveForeign => "PORT 192,0,2,8,200,10".into(),
+            Self::ActivePrivate => "PORT 10,0,0,7,200,10".into(),
             Self::Retrieve(name) => with("RETR", name),
             Self::Store(name) => with("STOR", name),
             Self::Append(name) => with("APPE", name),
@@ -94,12 +96,17 @@ impl ModelCommand {
         sets_up || self.transfers()
     }
 
-    /// Whether it requests a data connection, with success or not.
-    pub(super) fn sets_up(self) -> bool {
+    /// Whether it names an address, or its reply does.
+    pub(super) fn needs_address(self) -> bool {
         matches!(
             self,
-            Self::Passive | Self::ExtendedPassive | Self::Active | Self::ActiveForeign
+            Self::Passive | Self::Active | Self::ActiveForeign | Self::ActivePrivate
         )
+    }
+
+    /// Whether it requests a data connection, with success or not.
+    pub(super) fn sets_up(self) -> bool {
+        self.needs_address() || matches!(self, Self::ExtendedPassive)
     }
 
     pub(super) fn transfers(self) -> bool {

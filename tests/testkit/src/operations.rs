@@ -11,7 +11,7 @@ use std::time::Duration;
 use arbitrary::Arbitrary;
 use ftp_proto::listing::{Entry, EntryBatch, EntryKind};
 use ftp_proto::{
-    Account, Bound, Config, DataEvent, Endpoints, FileAnswer, FileRequest, FtpPath, Opened,
+    Account, Bound, Config, DataEvent, Endpoints, FileAnswer, FileRequest, FtpPath, IpNet, Opened,
     Outcome, OuterPorts, Refusal, Right, Rights, TransferError, TransferId,
 };
 
@@ -113,6 +113,8 @@ pub enum Setting {
     Foreign(bool),
     /// Whether login and data need TLS.
     TlsRequired(bool),
+    /// Whether clients come through a gateway.
+    Gateway(bool),
 }
 
 /// The start of a session.
@@ -165,9 +167,11 @@ pub const WORDS: &[&str] = &[
     "192,0,2,7,200,10",
     "192,0,2,8,200,10",
     "192,0,2,7,0,20",
+    "10,0,0,7,200,10",
     "|1|192.0.2.7|51210|",
     "|2|2001:db8::7|51210|",
     "|1|192.0.2.7|80|",
+    "|2|fd00::7|51210|",
     "|3|x|1|",
     "100 R 20",
     "CHMOD 640 file",
@@ -432,6 +436,10 @@ impl Setting {
             Self::TlsRequired(on) => {
                 config.tls_control_required = on;
                 config.tls_data_required = on;
+            }
+            Self::Gateway(on) => {
+                let gateway = IpNet::from(IpAddr::from([192, 0, 2, 7]));
+                config.trusted_gateways = on.then_some(gateway).into_iter().collect();
             }
         }
     }

@@ -27,6 +27,8 @@ use values::is_answer_to;
 pub struct Sim {
     session: Session,
     config: Arc<Config>,
+    /// Foreign addresses are permitted, or were so before.
+    may_be_foreign: bool,
     endpoints: Endpoints,
     /// What the client has sent and the session has not taken.
     buffer: Vec<u8>,
@@ -109,6 +111,7 @@ impl Sim {
     fn with(session: Session, config: Arc<Config>, endpoints: Endpoints) -> Self {
         let mut sim = Self {
             session,
+            may_be_foreign: config.permit_foreign_addresses,
             config,
             endpoints,
             buffer: Vec::new(),
@@ -412,6 +415,7 @@ impl Sim {
     pub fn configure(&mut self, change: impl FnOnce(&mut Config)) {
         let mut config = Config::clone(&self.config);
         change(&mut config);
+        self.may_be_foreign |= config.permit_foreign_addresses;
         self.config = Arc::new(config);
         self.session.handle_config(self.config.clone());
         self.drain();

@@ -421,6 +421,7 @@ fn apply_setting(config: &mut Config, key: &str, value: &str) -> Option<()> {
         "tls-control-required" => config.tls_control_required = value == "on",
         "tls-data-required" => config.tls_data_required = value == "on",
         "permit-foreign-addresses" => config.permit_foreign_addresses = value == "on",
+        "trusted-gateway" => config.trusted_gateways.push(value.parse().ok()?),
         "login-attempts-max" => config.login_attempts_max = value.parse().ok()?,
         _ => return set_masquerade(&mut config.masquerade, key, value),
     }

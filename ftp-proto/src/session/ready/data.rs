@@ -18,6 +18,7 @@ use crate::masquerade::{Announcement, Bound};
 use crate::offer::PassiveOffer;
 use crate::refusal::Refusal;
 use crate::reply::Reply;
+use crate::session::active_target::ActiveTarget;
 use crate::session::context::{Context, PassiveCommand, Question};
 use crate::session::transfer_state::Transfer;
 
@@ -143,8 +144,8 @@ impl Ready {
 
     fn active(&mut self, context: &mut Context, address: SocketAddr) {
         let reply = match context.check_active(address) {
-            Ok(()) => {
-                self.data = DataSetup::Active(context.scoped(address));
+            Ok(target) => {
+                self.data = DataSetup::Active(target);
                 Reply::PORT_OKAY
             }
             Err(reply) => reply,
@@ -170,7 +171,7 @@ impl Context {
 
     /// Refuses an address of PORT or EPRT that is not the client's own, or that no connection can
     /// be opened to.
-    fn check_active(&self, address: SocketAddr) -> Result<(), Reply> {
+    fn check_active(&self, address: SocketAddr) -> Result<ActiveTarget, Reply> {
         let ip = address.ip();
         if self.extended_only {
             Err(Reply::EPSV_ALL_ONLY)
@@ -178,24 +179,13 @@ impl Context {
             Err(self.only_family())
         } else if ip.is_unspecified() || ip.is_multicast() || address.port() == 0 {
             Err(Reply::ARGUMENT_SYNTAX)
-        } else if ip != self.endpoints.peer().ip() && !self.config.permit_foreign_addresses {
-            Err(Reply::FOREIGN_ADDRESS)
-        } else if address.port() < 1024 && !self.config.permit_privileged_ports {
-            Err(Reply::PRIVILEGED_PORT)
         } else {
-            Ok(())
+            let target = self.active_target(address)?;
+            if address.port() < 1024 && !self.config.permit_privileged_ports {
+                return Err(Reply::PRIVILEGED_PORT);
+            }
+            Ok(target)
         }
-    }
-
-    /// A link-local address needs the scope of its link, which EPRT cannot name: the peer's scope
-    /// is used.
-    fn scoped(&self, address: SocketAddr) -> SocketAddr {
-        let mut peer = self.endpoints.peer();
-        if address.ip() != peer.ip() {
-            return address;
-        }
-        peer.set_port(address.port());
-        peer
     }
 
     fn only_family(&self) -> Reply {

@@ -88,14 +88,8 @@ impl Ready {
         };
         // Checked after the file: for a client it is more useful to learn that the file does not
         // exist than that PASV is missing.
-        match self.take_data(context) {
-            Ok((data, connection, connected)) => {
-                let transfer = info.id;
-                let start = TransferStart {
-                    transfer,
-                    data,
-                    connection,
-                };
+        match self.take_data(context, info.id) {
+            Ok((start, connected)) => {
                 self.start_transfer(context, info, opened, start, connected);
             }
             Err(reply) => {
@@ -115,6 +109,7 @@ impl Ready {
     ) -> bool {
         let reply = match &self.transfer {
             Transfer::Running(running) if running.info.id == transfer => {
+                context.one_to_one_nat.update(running, result);
                 running.final_reply(result, context.never_connected.as_ref())
             }
             Transfer::None | Transfer::Opening(_) | Transfer::Running(_) => return false,

@@ -7,7 +7,6 @@ use mio::Token;
 
 use super::super::announced_port::{AnnouncedPort, FirstSender};
 use super::super::data_stream::DataStream;
-use crate::passive::LeaseEnd;
 use crate::tls::{Protection, Unproven};
 
 /// A connection that a transfer uses.
@@ -78,7 +77,7 @@ impl Attempt {
         if let Mode::Passive(port) = &mut self.mode
             && let Some(mut port) = port.take()
         {
-            port.release(LeaseEnd::Connected);
+            port.release();
         }
     }
 

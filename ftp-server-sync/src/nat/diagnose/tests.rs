@@ -20,6 +20,9 @@ const NO_RANGE: &str = "masquerading without --passive-ports: the kernel chooses
                         small range such as --passive-ports 60000-60009 and forward it";
 const OPEN: &str = "risk: anonymous may change and delete files: everyone who can reach the port can \
                     do that; add --username and a password, or leave --write out";
+const CLEAR: &str = "risk: --trust-gateway 172.17.0.1 without TLS: a data connection through a gateway \
+                     may be any client's, and in clear text nothing proves whose it is, so that one \
+                     client can take the file of another; add --tls and --tls-data-required";
 const ROUTED: &str = "-n 203.0.113.1 -r 60000-60009";
 
 fn settings(line: &str) -> Settings {
@@ -238,12 +241,16 @@ fn passive_ports_and_writing() {
              most uses",
         ],
     );
-    for flags in ["--permit-foreign-addresses", "--trust-gateway 172.17.0.1"] {
+    for (flags, more) in [
+        ("--permit-foreign-addresses", None),
+        ("--trust-gateway 172.17.0.1", Some(CLEAR)),
+    ] {
         let unshared = "note: --passive-ports has 2 ports: all clients together, because sessions \
                         cannot share a port here, can start 2 transfers at a time, and more \
                         transfers wait a moment; 10 ports are enough for most uses";
         let line = format!("-n 203.0.113.1 -r 60000-60001 {flags}");
-        check(&line, LOCAL, &[unshared]);
+        let expected: Vec<&str> = more.into_iter().chain([unshared]).collect();
+        check(&line, LOCAL, &expected);
     }
     check(&format!("{ROUTED} -w"), LOCAL, &[OPEN]);
     check(&format!("{ROUTED} -w -u bob -P x --anonymous"), LOCAL, &[]);
@@ -257,6 +264,44 @@ fn passive_ports_and_writing() {
             OPEN,
         ],
     );
+}
+
+#[test]
+fn trusted_gateways() {
+    let line = |flags: &str| format!("{ROUTED} {flags}");
+    check(&line("--trust-gateway 172.17.0.1/32"), LOCAL, &[CLEAR]);
+    let several = CLEAR.replace("172.17.0.1", "172.17.0.0/16,fd00::1");
+    let flags = "--trust-gateway 172.17.3.4/16 --trust-gateway fd00::1";
+    check(&line(flags), LOCAL, &[&several]);
+    for all in ["0.0.0.0/0", "::/0"] {
+        let every = format!(
+            "risk: --trust-gateway {all} trusts every address: no address proves whose data \
+             connection it is, active mode is refused, and --max-cons-per-ip has no effect; give \
+             only the addresses of gateways"
+        );
+        let clear = CLEAR.replace("172.17.0.1", all);
+        let flags = format!("--trust-gateway {all}");
+        check(&line(&flags), LOCAL, &[&every, &clear]);
+    }
+}
+
+/// TLS proves whose data connection it is, if clients cannot do without.
+#[cfg(feature = "tls")]
+#[test]
+fn trusted_gateways_with_tls() {
+    let line = format!("{ROUTED} --trust-gateway 172.17.0.1 --tls");
+    let optional = "note: --trust-gateway 172.17.0.1: clients that do not use TLS can take files \
+                    from each other, because in clear text nothing proves whose data connection \
+                    comes through a gateway; add --tls-data-required";
+    check(&line, LOCAL, &[optional]);
+    let line = format!("{line} --tls-data-required");
+    check(&line, LOCAL, &[]);
+    let line = format!("{line} --gateway-resumption off");
+    let off = "risk: --trust-gateway 172.17.0.1 and --gateway-resumption off: nothing proves whose data \
+               connection comes through a gateway, so that one client can take the file of another; \
+               leave out --gateway-resumption off";
+    check(&line, LOCAL, &[off]);
+    check(&format!("{line} --tls-require-resumption"), LOCAL, &[]);
 }
 
 #[test]

@@ -42,9 +42,12 @@ pub(super) fn describe(action: &Action) -> String {
 }
 
 fn describe_connection(start: &TransferStart) -> String {
-    match start.connection {
-        DataConnection::Passive => "passive".into(),
-        DataConnection::Active(address) => format!("active to {address}"),
+    match (start.connection, start.named) {
+        (DataConnection::Passive, _) => "passive".into(),
+        (DataConnection::Active(address), None) => format!("active to {address}"),
+        (DataConnection::Active(address), Some(named)) => {
+            format!("active to {address} in place of {named}")
+        }
     }
 }
 

@@ -1,11 +1,11 @@
 //! The outputs of the session: each reply and action is checked and logged, and changes the
 //! driver's state.
 
-use std::net::IpAddr;
+use std::net::{IpAddr, SocketAddr};
 
 use ftp_proto::limits::HELD_LINES_MAX;
 use ftp_proto::{
-    Action, DataConnection, DataId, FileRequest, FtpPath, Output, Reply, Right, TimeoutKind,
+    Action, DataConnection, DataId, FileRequest, FtpPath, Output, Reach, Reply, Right, TimeoutKind,
     TransferRequest, TransferStart,
 };
 
@@ -214,6 +214,17 @@ impl Sim {
         self.data.push(data);
     }
 
+    /// Active mode leads to the client, and only where foreign addresses are permitted to others.
+    fn check_active(&self, target: SocketAddr, named: Option<IpAddr>) {
+        let peer = self.endpoints.peer().ip();
+        let is_replaced = named.is_some();
+        assert!(self.may_be_foreign || target.ip() == peer, "{target}");
+        assert!(!is_replaced || target.ip() == peer, "{target}, {named:?}");
+        let outside = |address| Reach::of(address) == Reach::Public;
+        assert!(!is_replaced || outside(peer), "{peer} is not outside");
+        assert!(!named.is_some_and(outside), "{named:?} is not private");
+    }
+
     fn start(&mut self, start: TransferStart, protected: bool, last_code: Option<u16>) {
         assert_eq!(last_code, Some(150), "data before 150");
         let id = start.transfer;
@@ -221,6 +232,9 @@ impl Sim {
         assert!(self.running.is_none(), "two transfers");
         assert!(!protected || self.config.tls, "TLS that is not offered");
         let passive = start.connection == DataConnection::Passive;
+        if let DataConnection::Active(target) = start.connection {
+            self.check_active(target, start.named);
+        }
         if passive {
             assert_eq!(Some(start.data), self.last_data());
         } else {
