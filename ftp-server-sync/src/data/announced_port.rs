@@ -272,26 +272,11 @@ impl AnnouncedPort {
         Ok(())
     }
 
-    /// The client has connected: the port is free, and the candidates stay.
-    pub(super) fn release(&mut self) {
+    /// Gives the port back; the candidates stay.
+    pub(super) fn release(&mut self, end: LeaseEnd) {
         if let Some(listener) = self.listener.take() {
-            listener.close(LeaseEnd::Connected);
+            listener.close(end);
         }
-    }
-
-    /// Gives the port up while its client may still connect. False if it must stay open.
-    pub(super) fn give_up(&mut self, now: Instant) -> bool {
-        let may_give_up = (self.listener.as_mut()).is_none_or(|port| port.may_give_up(now));
-        if may_give_up {
-            self.listener = None;
-        }
-        may_give_up
-    }
-
-    /// Closes the port of a transfer that has ended. Its session lives on, and its client may still
-    /// connect: where the pool can, it keeps the port from others for a while.
-    pub(super) fn close(mut self: Box<Self>, now: Instant) {
-        self.give_up(now);
     }
 
     pub(super) fn is_released(&self) -> bool {
@@ -306,7 +291,7 @@ impl AnnouncedPort {
     /// Once the time to connect is over, a client that has connected needs the port no longer.
     pub(super) fn release_in_time(&mut self, now: Instant) {
         if self.release_due().is_some_and(|due| due <= now) {
-            self.release();
+            self.release(LeaseEnd::Connected);
         }
     }
 

@@ -7,6 +7,7 @@ use mio::Token;
 
 use super::super::announced_port::{AnnouncedPort, FirstSender};
 use super::super::data_stream::DataStream;
+use crate::passive::LeaseEnd;
 use crate::tls::{Protection, Unproven};
 
 /// A connection that a transfer uses.
@@ -77,7 +78,7 @@ impl Attempt {
         if let Mode::Passive(port) = &mut self.mode
             && let Some(mut port) = port.take()
         {
-            port.release();
+            port.release(LeaseEnd::Connected);
         }
     }
 

@@ -14,6 +14,7 @@ use super::super::data_stream::DataStream;
 use super::super::lingering::Lingering;
 use super::attempt::{Attempt, Mode, Start};
 use super::{DataConnection, DataStep, State};
+use crate::passive::LeaseEnd;
 
 impl DataConnection {
     /// Waits for the connection of a transfer.
@@ -43,7 +44,7 @@ impl DataConnection {
             start.failure.get_or_insert(failure);
         }
         if let Some(error) = start.failed(now) {
-            port.close(now);
+            port.release(LeaseEnd::GivenUp);
             return DataStep::Failed(error);
         }
         let start = Some(start);

@@ -8,7 +8,7 @@ use mio::Registry;
 
 use super::super::announced_port::AnnouncedPort;
 use super::{DataConnection, DataStep, State, YieldOutcome};
-use crate::passive::{OpenOutcome, PassiveListener, Ticket};
+use crate::passive::{LeaseEnd, OpenOutcome, PassiveListener, Ticket};
 
 impl DataConnection {
     pub(super) fn listen(
@@ -117,14 +117,11 @@ impl DataConnection {
             port.set_reported();
             // A connection that has just come may still be a look.
             if port.yield_deadline().is_some_and(|due| due <= now) {
-                port.release();
+                port.release(LeaseEnd::Connected);
             }
             return YieldOutcome::Connected(peer);
         }
-        if port.give_up(now) {
-            YieldOutcome::GivenUp
-        } else {
-            YieldOutcome::NotDue
-        }
+        port.release(LeaseEnd::GivenUp);
+        YieldOutcome::GivenUp
     }
 }
