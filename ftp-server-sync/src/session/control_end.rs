@@ -46,8 +46,8 @@ impl Connection {
         if !self.session.has_quit() {
             self.note_lost_client(end);
         }
+        self.report_early_connection(now);
         if is_upload && !self.session.has_quit() {
-            self.report_early_connection(now);
             self.take_arrived(now);
         }
         if let Some(End::Lost(_)) = end {
