@@ -22,7 +22,7 @@ use std::time::{Duration, Instant};
 use ftp_proto::{DataId, Endpoints, TransferError};
 use mio::{Registry, Token};
 
-use super::announced_port::{AnnouncedPort, FirstSender};
+use super::announced_port::{AnnouncedPort, FirstSender, LOOK_WINDOW};
 use super::data_stream::DataStream;
 use super::lingering::Lingering;
 use super::tokens::{LINGERING, Tokens};
@@ -298,7 +298,7 @@ impl DataConnection {
                 mode: Mode::Passive(Some(port)),
                 ..
             }) => {
-                self.retry(port, start, error, now);
+                self.retry(port, start, error, now + LOOK_WINDOW);
                 true
             }
             other => {
