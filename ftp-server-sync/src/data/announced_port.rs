@@ -11,8 +11,9 @@
 //!   upload without a byte is an empty file if the connection was open when the command was
 //!   answered, or came later. If it had ended before that, it counts only if no other connection
 //!   comes in [`LOOK_WINDOW`].
-//! - Where the server sends first, the oldest open connection is used. One whose client had ended
-//!   its sending side before is used if no other one comes in that time: it may still read.
+//! - Where the server sends first, the oldest open connection is used on which nothing came. One
+//!   whose client has ended its sending side, or has sent something, is used if no other one comes
+//!   in that time: it may still read.
 
 use std::io;
 use std::mem;
@@ -239,13 +240,14 @@ impl AnnouncedPort {
         let is_open_end =
             |index: &usize| peeked[*index] == Peeked::Ended && !self.candidates[*index].ended_early;
         let chosen = match (first(Peeked::Bytes), sender, silent) {
-            (Some(index), ..) | (None, FirstSender::Server, Some(index)) => Some(index),
+            // A client that waits for data sends nothing, but a scanner may.
+            (_, FirstSender::Server, silent) => silent.or_else(|| self.last_alone(answered, now)),
+            (Some(index), ..) => Some(index),
             // The client may be about to send on it.
             (None, FirstSender::Client | FirstSender::TlsClient, Some(_)) => None,
             (None, FirstSender::Client, None) => (0..peeked.len())
                 .find(is_open_end)
-                .or_else(|| self.ended_alone(answered, now)),
-            (None, FirstSender::Server, None) => self.ended_alone(answered, now),
+                .or_else(|| self.last_alone(answered, now)),
             (None, FirstSender::TlsClient, None) => {
                 self.candidates.clear();
                 None
@@ -254,11 +256,14 @@ impl AnnouncedPort {
         Some(self.candidates.remove(chosen?).stream)
     }
 
-    /// When [`choose`](Self::choose) would take a connection that had ended early, if no other one
-    /// comes.
+    /// When [`choose`](Self::choose) would take a connection that looks like no data connection, if
+    /// no other one comes.
     pub(super) fn choice_due(&self, sender: FirstSender, answered: Instant) -> Option<Instant> {
-        if sender == FirstSender::TlsClient || self.open_peer().is_some() {
-            return None;
+        match sender {
+            FirstSender::TlsClient => return None,
+            // It may still send, or end.
+            FirstSender::Client if self.open_peer().is_some() => return None,
+            FirstSender::Client | FirstSender::Server => {}
         }
         let last = self.candidates.last()?;
         Some(last.since.max(answered) + LOOK_WINDOW)
@@ -341,7 +346,8 @@ impl AnnouncedPort {
         }
     }
 
-    fn ended_alone(&self, answered: Instant, now: Instant) -> Option<usize> {
+    /// The last connection, if no other one has come for a while.
+    fn last_alone(&self, answered: Instant, now: Instant) -> Option<usize> {
         let last = self.candidates.last()?;
         let is_due = last.since.max(answered) + LOOK_WINDOW <= now;
         is_due.then_some(self.candidates.len() - 1)

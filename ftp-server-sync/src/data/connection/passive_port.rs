@@ -73,14 +73,20 @@ impl DataConnection {
         port.set_reported().then_some(peer)
     }
 
-    /// Accepts connections. Those that end before the transfer command is answered are noted.
+    /// Accepts all connections. Those that end before the transfer command is answered are noted.
     /// Returns the peer of one that is open.
     fn look(&mut self, now: Instant) -> Option<IpAddr> {
         let State::Listening { port, start } = &mut self.state else {
             return None;
         };
-        if let Err(error) = port.accept(&mut self.tokens, now) {
-            error!("#{} cannot accept a data connection: {error}", self.session);
+        for _ in 0..ACCEPT_TURNS_MAX {
+            if let Err(error) = port.accept(&mut self.tokens, now) {
+                error!("#{} cannot accept a data connection: {error}", self.session);
+                break;
+            }
+            if !port.may_have_more() {
+                break;
+            }
         }
         if start.is_none() {
             port.mark_ended();
@@ -128,3 +134,6 @@ impl DataConnection {
         }
     }
 }
+
+/// As many connections as the kernel's queue holds by default, and more than it holds elsewhere.
+const ACCEPT_TURNS_MAX: u32 = 64;
