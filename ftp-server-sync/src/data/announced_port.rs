@@ -10,10 +10,10 @@
 //! - Where the client sends first, in an upload or with TLS, the first byte decides. The end of an
 //!   upload without a byte is an empty file if the connection was open when the command was
 //!   answered, or came later. If it had ended before that, it counts only if no other connection
-//!   comes in [`LOOK_WINDOW`].
+//!   comes in [`EMPTY_UPLOAD_WINDOW`].
 //! - Where the server sends first, the oldest open connection is used on which nothing came. One
 //!   whose client has ended its sending side, or has sent something, is used if no other one comes
-//!   in that time: it may still read.
+//!   in [`LOOK_WINDOW`]: it may still read.
 
 use std::io;
 use std::mem;
@@ -241,13 +241,15 @@ impl AnnouncedPort {
             |index: &usize| peeked[*index] == Peeked::Ended && !self.candidates[*index].ended_early;
         let chosen = match (first(Peeked::Bytes), sender, silent) {
             // A client that waits for data sends nothing, but a scanner may.
-            (_, FirstSender::Server, silent) => silent.or_else(|| self.last_alone(answered, now)),
+            (_, FirstSender::Server, silent) => {
+                silent.or_else(|| self.last_alone(sender, answered, now))
+            }
             (Some(index), ..) => Some(index),
             // The client may be about to send on it.
             (None, FirstSender::Client | FirstSender::TlsClient, Some(_)) => None,
             (None, FirstSender::Client, None) => (0..peeked.len())
                 .find(is_open_end)
-                .or_else(|| self.last_alone(answered, now)),
+                .or_else(|| self.last_alone(sender, answered, now)),
             (None, FirstSender::TlsClient, None) => {
                 self.candidates.clear();
                 None
@@ -266,7 +268,7 @@ impl AnnouncedPort {
             FirstSender::Client | FirstSender::Server => {}
         }
         let last = self.candidates.last()?;
-        Some(last.since.max(answered) + LOOK_WINDOW)
+        Some(last.since.max(answered) + sender.look_window())
     }
 
     /// Has the poll report what happens to the candidates.
@@ -347,9 +349,9 @@ impl AnnouncedPort {
     }
 
     /// The last connection, if no other one has come for a while.
-    fn last_alone(&self, answered: Instant, now: Instant) -> Option<usize> {
+    fn last_alone(&self, sender: FirstSender, answered: Instant, now: Instant) -> Option<usize> {
         let last = self.candidates.last()?;
-        let is_due = last.since.max(answered) + LOOK_WINDOW <= now;
+        let is_due = last.since.max(answered) + sender.look_window() <= now;
         is_due.then_some(self.candidates.len() - 1)
     }
 
@@ -409,6 +411,20 @@ impl AnnouncedPort {
         );
     }
 }
+
+impl FirstSender {
+    /// How long another connection may follow one that looks like a probe.
+    fn look_window(self) -> Duration {
+        match self {
+            Self::Client => EMPTY_UPLOAD_WINDOW,
+            Self::Server | Self::TlsClient => LOOK_WINDOW,
+        }
+    }
+}
+
+/// The same where the probe would empty a file: a client whose first SYN is lost repeats it after
+/// 1 s.
+const EMPTY_UPLOAD_WINDOW: Duration = Duration::from_millis(2500);
 
 /// How long another connection may follow one that looks like a probe.
 pub(super) const LOOK_WINDOW: Duration = Duration::from_secs(1);
