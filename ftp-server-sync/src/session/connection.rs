@@ -331,6 +331,8 @@ impl Connection {
         }
         self.timers.set(Timer::Data, self.data.due(now));
         self.timers.set(Timer::Rate, self.rate_limits.wait_until());
+        let complete = self.transfer.as_ref().and_then(Transfer::complete_at);
+        self.timers.set(Timer::UploadComplete, complete);
         self.timers.next(now)
     }
 

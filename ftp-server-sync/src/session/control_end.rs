@@ -78,8 +78,11 @@ impl Connection {
 
     /// The data connection of an upload has ended cleanly. If the control connection has ended
     /// together with it, and no QUIT came, then the client was killed, and the upload is not
-    /// complete.
-    pub(super) fn judge_end_of_upload(&mut self, now: Instant) -> Result<(), TransferError> {
+    /// complete. `None` while the end of the control connection may still follow.
+    pub(super) fn judge_end_of_upload(
+        &mut self,
+        now: Instant,
+    ) -> Option<Result<(), TransferError>> {
         let transfer = self.transfer.as_ref();
         let mut is_killed = transfer.is_some_and(Transfer::is_silent_since_end);
         // The lines before the end count, QUIT among them.
@@ -88,10 +91,14 @@ impl Connection {
             self.drain(now);
         }
         is_killed |= self.control.unreported_end().is_some();
-        if !is_killed || self.session.has_quit() {
-            return Ok(());
+        if self.session.has_quit() {
+            return Some(Ok(()));
         }
-        self.log.set_end_reason(EndReason::ClientGone);
-        Err(TransferError::Aborted)
+        if is_killed {
+            self.log.set_end_reason(EndReason::ClientGone);
+            return Some(Err(TransferError::Aborted));
+        }
+        let complete = self.transfer.as_ref().and_then(Transfer::complete_at);
+        complete.is_none_or(|at| at <= now).then_some(Ok(()))
     }
 }
