@@ -10,9 +10,10 @@
 //! - Where the client sends first, in an upload or with TLS, the first byte decides. The end of an
 //!   upload without a byte is an empty file if the connection was open when the command was
 //!   answered, or came later. If it had ended before that, it counts only if no other connection
-//!   comes in [`LOOK_WINDOW`].
-//! - Where the server sends first, the oldest open connection is used. One whose client had ended
-//!   its sending side before is used if no other one comes in that time: it may still read.
+//!   comes in [`EMPTY_UPLOAD_WINDOW`].
+//! - Where the server sends first, the oldest open connection is used on which nothing came. One
+//!   whose client has ended its sending side, or has sent something, is used if no other one comes
+//!   in [`LOOK_WINDOW`]: it may still read.
 
 use std::io;
 use std::mem;
@@ -72,6 +73,15 @@ pub(crate) enum FirstSender {
     Client,
     /// With TLS, the client.
     TlsClient,
+}
+
+/// How far to look for connections before the transfer command is answered.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum LookExtent {
+    /// The first that is open is used: a download.
+    FirstOpen,
+    /// For an upload, one that has ended must not count as having come later.
+    All,
 }
 
 impl Candidate {
@@ -195,14 +205,20 @@ impl AnnouncedPort {
         Ok(())
     }
 
-    /// Looks for the client's connection before the transfer command is answered, and notes which
-    /// ones have ended by now. Later ones than the first that is open need not be known yet.
-    pub(super) fn look(&mut self, tokens: &mut Tokens, now: Instant) -> io::Result<()> {
+    /// Looks for connections before the transfer command is answered, and notes which ones have
+    /// ended by now.
+    pub(super) fn look(
+        &mut self,
+        extent: LookExtent,
+        tokens: &mut Tokens,
+        now: Instant,
+    ) -> io::Result<()> {
         for candidate in &mut self.candidates {
             candidate.look();
         }
-        for _ in 0..ACCEPTS_PER_TURN_MAX {
-            if self.open_peer().is_some() || !self.accept_next(tokens, now)? {
+        for _ in 0..LOOK_ACCEPTS_MAX {
+            let is_enough = extent == LookExtent::FirstOpen && self.open_peer().is_some();
+            if is_enough || !self.accept_next(tokens, now)? {
                 break;
             }
             if let Some(newest) = self.candidates.last_mut() {
@@ -282,13 +298,16 @@ impl AnnouncedPort {
         let is_open_end =
             |index: &usize| peeked[*index] == Peeked::Ended && !self.candidates[*index].ended_early;
         let chosen = match (first(Peeked::Bytes), sender, silent) {
-            (Some(index), ..) | (None, FirstSender::Server, Some(index)) => Some(index),
+            // A client that waits for data sends nothing, but a scanner may.
+            (_, FirstSender::Server, silent) => {
+                silent.or_else(|| self.last_alone(sender, answered, now))
+            }
+            (Some(index), ..) => Some(index),
             // The client may be about to send on it.
             (None, FirstSender::Client | FirstSender::TlsClient, Some(_)) => None,
             (None, FirstSender::Client, None) => (0..peeked.len())
                 .find(is_open_end)
-                .or_else(|| self.ended_alone(answered, now)),
-            (None, FirstSender::Server, None) => self.ended_alone(answered, now),
+                .or_else(|| self.last_alone(sender, answered, now)),
             (None, FirstSender::TlsClient, None) => {
                 self.candidates.clear();
                 None
@@ -299,14 +318,17 @@ impl AnnouncedPort {
         Some(stream)
     }
 
-    /// When [`choose`](Self::choose) would take a connection that had ended early, if no other one
-    /// comes.
+    /// When [`choose`](Self::choose) would take a connection that looks like no data connection, if
+    /// no other one comes.
     pub(super) fn choice_due(&self, sender: FirstSender, answered: Instant) -> Option<Instant> {
-        if sender == FirstSender::TlsClient || self.open_peer().is_some() {
-            return None;
+        match sender {
+            FirstSender::TlsClient => return None,
+            // It may still send, or end.
+            FirstSender::Client if self.open_peer().is_some() => return None,
+            FirstSender::Client | FirstSender::Server => {}
         }
         let last = self.candidates.last()?;
-        Some(last.since.max(answered) + LOOK_WINDOW)
+        Some(last.since.max(answered) + sender.look_window())
     }
 
     /// Has the poll report what happens to the candidates.
@@ -371,9 +393,10 @@ impl AnnouncedPort {
         }
     }
 
-    fn ended_alone(&self, answered: Instant, now: Instant) -> Option<usize> {
+    /// The last connection, if no other one has come for a while.
+    fn last_alone(&self, sender: FirstSender, answered: Instant, now: Instant) -> Option<usize> {
         let last = self.candidates.last()?;
-        let is_due = last.since.max(answered) + LOOK_WINDOW <= now;
+        let is_due = last.since.max(answered) + sender.look_window() <= now;
         is_due.then_some(self.candidates.len() - 1)
     }
 
@@ -436,6 +459,20 @@ impl AnnouncedPort {
     }
 }
 
+impl FirstSender {
+    /// How long another connection may follow one that looks like a probe.
+    fn look_window(self) -> Duration {
+        match self {
+            Self::Client => EMPTY_UPLOAD_WINDOW,
+            Self::Server | Self::TlsClient => LOOK_WINDOW,
+        }
+    }
+}
+
+/// The same where the probe would empty a file: a client whose first SYN is lost repeats it after
+/// 1 s.
+const EMPTY_UPLOAD_WINDOW: Duration = Duration::from_millis(2500);
+
 /// How long another connection may follow one that looks like a probe.
 pub(super) const LOOK_WINDOW: Duration = Duration::from_secs(1);
 
@@ -453,6 +490,9 @@ const WATCH_AFTER: Duration = Duration::from_millis(50);
 
 /// Connections that one turn accepts: they take less than a millisecond.
 const ACCEPTS_PER_TURN_MAX: usize = 64;
+
+/// As many as the kernel's queue holds by default, and more than it holds elsewhere.
+const LOOK_ACCEPTS_MAX: usize = 4096;
 
 /// Connections from the client's address that are kept until the transfer shows which one it uses.
 const CANDIDATES_MAX: usize = 8;

@@ -30,6 +30,8 @@ use crate::passive::{LeaseEnd, OpenOutcome, Ticket};
 use crate::tls::{Protection, TlsStream};
 use attempt::{Attempt, Mode, Start};
 
+pub(crate) use super::announced_port::LookExtent;
+
 /// The data connection of a session.
 #[derive(Debug)]
 pub(crate) struct DataConnection {

@@ -9,6 +9,7 @@ use log::{debug, info};
 use super::connection::Connection;
 use super::control::End;
 use super::timers::Timer;
+use crate::data::connection::LookExtent;
 use crate::data::pump::PumpStep;
 use crate::data::transfer::Transfer;
 
@@ -46,7 +47,7 @@ impl Connection {
         if !self.session.has_quit() {
             self.note_lost_client(end);
         }
-        self.report_early_connection(now);
+        self.report_early_connection(LookExtent::All, now);
         if is_upload && !self.session.has_quit() {
             self.take_arrived(now);
         }
@@ -77,8 +78,11 @@ impl Connection {
 
     /// The data connection of an upload has ended cleanly. If the control connection has ended
     /// together with it, and no QUIT came, then the client was killed, and the upload is not
-    /// complete.
-    pub(super) fn judge_end_of_upload(&mut self, now: Instant) -> Result<(), TransferError> {
+    /// complete. `None` while the end of the control connection may still follow.
+    pub(super) fn judge_end_of_upload(
+        &mut self,
+        now: Instant,
+    ) -> Option<Result<(), TransferError>> {
         let transfer = self.transfer.as_ref();
         let mut is_killed = transfer.is_some_and(Transfer::is_silent_since_end);
         // The lines before the end count, QUIT among them.
@@ -87,12 +91,16 @@ impl Connection {
             self.drain(now);
         }
         is_killed |= self.control.unreported_end().is_some();
-        if !is_killed || self.session.has_quit() {
-            return Ok(());
+        if self.session.has_quit() {
+            return Some(Ok(()));
         }
-        let end = self.control.unreported_end();
-        self.note_lost_client(end);
-        Err(TransferError::Aborted)
+        if is_killed {
+            let end = self.control.unreported_end();
+            self.note_lost_client(end);
+            return Some(Err(TransferError::Aborted));
+        }
+        let complete = self.transfer.as_ref().and_then(Transfer::complete_at);
+        complete.is_none_or(|at| at <= now).then_some(Ok(()))
     }
 
     /// For the log: how the control connection has ended.

@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use log::error;
 use mio::Registry;
 
-use super::super::announced_port::AnnouncedPort;
+use super::super::announced_port::{AnnouncedPort, LookExtent};
 use super::{DataConnection, DataStep, State, YieldOutcome};
 use crate::passive::{LeaseEnd, OpenOutcome, PassiveListener, Ticket};
 
@@ -65,22 +65,23 @@ impl DataConnection {
 
     /// The peer of a connection that is open and not used yet: from now on, the client counts as
     /// connected. `None` if it does already.
-    pub(crate) fn connected_early(&mut self, now: Instant) -> Option<IpAddr> {
-        let peer = self.look(now)?;
+    pub(crate) fn connected_early(&mut self, extent: LookExtent, now: Instant) -> Option<IpAddr> {
+        let peer = self.look(extent, now)?;
         let State::Listening { port, .. } = &mut self.state else {
             return None;
         };
         port.set_reported().then_some(peer)
     }
 
-    /// Accepts connections; before the transfer command is answered, those that have ended are
-    /// noted. Returns the peer of one that is open.
-    fn look(&mut self, now: Instant) -> Option<IpAddr> {
+    /// Accepts connections: all of them, or those up to the first one that is open. Before the
+    /// transfer command is answered, those that have ended are noted. Returns the peer of one that
+    /// is open.
+    fn look(&mut self, extent: LookExtent, now: Instant) -> Option<IpAddr> {
         let State::Listening { port, start } = &mut self.state else {
             return None;
         };
         let accepted = if start.is_none() {
-            port.look(&mut self.tokens, now)
+            port.look(extent, &mut self.tokens, now)
         } else {
             port.accept(&mut self.tokens, now)
         };
@@ -98,7 +99,7 @@ impl DataConnection {
             _ => return false,
         }
         // The connection may be there and not be accepted yet.
-        self.look(now);
+        self.look(LookExtent::All, now);
         matches!(&self.state, State::Listening { port, .. } if !port.has_candidate())
     }
 
@@ -111,7 +112,7 @@ impl DataConnection {
             return YieldOutcome::NotDue;
         }
         // The connection may be there and not be accepted yet.
-        let peer = self.look(now);
+        let peer = self.look(LookExtent::All, now);
         let State::Listening { port, .. } = &mut self.state else {
             return YieldOutcome::NotDue;
         };
