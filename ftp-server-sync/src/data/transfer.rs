@@ -149,7 +149,7 @@ impl Transfer {
 const KILL_WAIT_PART: u32 = 20;
 
 /// A shorter wait would only cost a small upload more than its own time.
-const KILL_WAIT_MIN: Duration = Duration::from_millis(5);
+const KILL_WAIT_MIN: Duration = Duration::from_millis(2);
 
 /// More than the ends of two connections of one client differ, unless packets are lost.
 const KILL_WAIT_MAX: Duration = Duration::from_millis(50);
