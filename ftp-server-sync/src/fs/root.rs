@@ -4,7 +4,7 @@
 //! `..`, no symbolic link, not even one made between check and use, leads outside.
 
 use std::ffi::OsStr;
-use std::fs::{File, Metadata};
+use std::fs::File;
 use std::io;
 use std::os::fd::OwnedFd;
 use std::os::unix::ffi::OsStrExt;
@@ -12,7 +12,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use cap_std::ambient_authority;
-use cap_std::fs::{Dir, OpenOptions, OpenOptionsExt};
+use cap_std::fs::{Dir, Metadata, OpenOptions, OpenOptionsExt};
 use ftp_proto::{FtpPath, Refusal};
 use rustix::fs::{OFlags, Stat};
 use rustix::io::Errno;
@@ -69,9 +69,10 @@ impl Root {
         }
     }
 
-    /// Opens whatever is at `path`, without waiting.
+    /// Opens what is at `path`, without waiting. Only for what is new or was looked at: an open
+    /// alone wakes the writer of a FIFO, and can move a tape.
     pub(super) fn open_with(&self, path: &FtpPath, options: &mut OpenOptions) -> io::Result<File> {
-        // Without this flag, opening a FIFO that has no peer would block.
+        // A FIFO that has taken the name since it was looked at must not block the session.
         let nonblocking = OFlags::NONBLOCK.bits().cast_signed();
         let file = self
             .directory
@@ -92,21 +93,44 @@ impl Root {
         }
     }
 
-    /// Opens a regular file: only those can be transferred.
+    /// The attributes of a regular file, which is not opened: only those can be transferred.
+    ///
+    /// # Errors
+    ///
+    /// The file system's refusal, or that it is not a regular file.
+    pub(super) fn look_at_file(&self, path: &FtpPath) -> Result<Metadata, Refusal> {
+        let metadata = self.directory.metadata(relative(path));
+        let metadata = metadata.map_err(|error| refusal(&error))?;
+        check_regular(metadata.is_file(), metadata.is_dir())?;
+        Ok(metadata)
+    }
+
+    /// Opens a regular file.
+    ///
+    /// # Errors
+    ///
+    /// As for [`look_at_file`](Self::look_at_file).
     pub(super) fn open_file(
         &self,
         path: &FtpPath,
         options: &mut OpenOptions,
-    ) -> Result<(File, Metadata), Refusal> {
+    ) -> Result<(File, std::fs::Metadata), Refusal> {
+        self.look_at_file(path)?;
         let file = self
             .open_with(path, options)
             .map_err(|error| refusal(&error))?;
+        // The name may lead to something else by now.
         let metadata = file.metadata().map_err(|error| refusal(&error))?;
-        match (metadata.is_file(), metadata.is_dir()) {
-            (true, _) => Ok((file, metadata)),
-            (false, true) => Err(Refusal::IsADirectory),
-            (false, false) => Err(Refusal::NotARegularFile),
-        }
+        check_regular(metadata.is_file(), metadata.is_dir())?;
+        Ok((file, metadata))
+    }
+}
+
+fn check_regular(is_file: bool, is_directory: bool) -> Result<(), Refusal> {
+    match (is_file, is_directory) {
+        (true, _) => Ok(()),
+        (false, true) => Err(Refusal::IsADirectory),
+        (false, false) => Err(Refusal::NotARegularFile),
     }
 }
 
@@ -136,3 +160,6 @@ pub(super) fn changeable(path: &FtpPath) -> Result<&FtpPath, Refusal> {
         Ok(path)
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -192,7 +192,8 @@ fn create(root: &Root, path: &FtpPath, start: UploadStart, umask: Option<u32>) -
     match root.open_with(path, options(start).create_new(true)) {
         // Another client has created it meanwhile, with permission bits of its own.
         Err(error) if error.kind() == ErrorKind::AlreadyExists && start != UploadStart::Create => {
-            root.open_with(path, &mut options(start))
+            let opened = root.open_file(path, &mut options(start));
+            opened.map(|(file, _)| file).map_err(io::Error::other)
         }
         Err(error) => Err(error),
         Ok(file) => {
