@@ -57,7 +57,14 @@ pub(crate) fn encode_entry(entry: &mut Entry, names: &WireNames) {
         return;
     }
     entry.name = names.encode(&entry.name).into_owned();
-    if let Some(target) = &mut entry.link_target {
+    encode_target(entry, names);
+}
+
+/// Writes the target of a link as the client gets it.
+pub(crate) fn encode_target(entry: &mut Entry, names: &WireNames) {
+    if let Some(target) = &mut entry.link_target
+        && !names.is_identity()
+    {
         *target = names.encode(target).into_owned();
     }
 }

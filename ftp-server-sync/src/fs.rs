@@ -6,6 +6,7 @@
 pub(crate) mod attributes;
 pub(crate) mod download;
 mod entry;
+mod links;
 pub(crate) mod list;
 mod owners;
 mod requests;

@@ -44,7 +44,7 @@ impl Root {
     /// Whether this is the shared directory itself, by whatever path it was reached.
     pub(super) fn is_root(&self, stat: &Stat) -> bool {
         let root = rustix::fs::fstat(&self.directory);
-        root.is_ok_and(|root| (stat.st_dev, stat.st_ino) == (root.st_dev, root.st_ino))
+        root.is_ok_and(|root| identity(stat) == identity(&root))
     }
 
     pub(super) fn open_directory(&self, path: &FtpPath) -> Result<Dir, Refusal> {
@@ -67,6 +67,15 @@ impl Root {
             0 => Err(Refusal::NotFound),
             _ => Ok((directory.into_std_file().into(), stat)),
         }
+    }
+
+    /// A handle that names what is at `path`, and does not open it.
+    pub(super) fn handle(&self, path: &FtpPath) -> io::Result<OwnedFd> {
+        let mut options = OpenOptions::new();
+        let named = OFlags::PATH.bits().cast_signed();
+        let options = options.read(true).custom_flags(named);
+        let handle = self.directory.open_with(relative(path), options)?;
+        Ok(handle.into_std().into())
     }
 
     /// Opens what is at `path`, without waiting. Only for what is new or was looked at: an open
@@ -145,6 +154,15 @@ pub(crate) fn refusal(error: &io::Error) -> Refusal {
         Some(Errno::NXIO | Errno::NODEV) => Refusal::NotARegularFile,
         _ => error.into(),
     }
+}
+
+/// What a file or directory is known by: its device and inode.
+#[allow(
+    clippy::unnecessary_cast,
+    reason = "the fields have other types on 32-bit machines"
+)]
+pub(super) fn identity(stat: &Stat) -> (u64, u64) {
+    (stat.st_dev as u64, stat.st_ino as u64)
 }
 
 /// The path as the system takes it, relative to the root.

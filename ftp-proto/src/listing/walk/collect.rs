@@ -11,7 +11,7 @@ use crate::refusal::Refusal;
 impl Walk {
     /// Walks to the end and returns the lines: for a driver that finds everything by its path, and
     /// has memory for all lines. `look` returns the entry at a path, without following a symbolic
-    /// link at its end. `read` returns the names in a directory; that of the listing itself may be
+    /// link at its end: MLSD shows links as such. `read` returns the names in a directory; that of the listing itself may be
     /// a symbolic link.
     ///
     /// ```

@@ -11,7 +11,7 @@ use crate::config::limits::STAT_ENTRIES_MAX;
 use crate::listing::batch::EntryBatch;
 use crate::listing::entry::Entry;
 use crate::listing::style::ListStyle;
-use crate::listing::{encode_entry, facts_line, heading, long_line, push_name};
+use crate::listing::{encode_entry, encode_target, facts_line, heading, long_line, push_name};
 use crate::path::FtpPath;
 
 /// The form of a listing.
@@ -53,7 +53,7 @@ impl Format {
             ListStyle::Names => Details::default(),
             ListStyle::Facts(facts) => Details {
                 owners: facts.wants_names(),
-                link_target: false,
+                ..Details::FACTS
             },
         }
     }
@@ -83,6 +83,7 @@ impl Format {
         match &self.style {
             ListStyle::Facts(facts) => {
                 let rights = self.account.rights_of_entry(&self.directory, &entry.name);
+                encode_target(&mut entry, &self.names);
                 let name = self.names.encode(&entry.name);
                 facts_line(&name, &entry, *facts, rights, out);
             }

@@ -512,11 +512,11 @@ fn only_what_is_shown_is_asked_for() {
     assert_eq!(details(ListStyle::Long, "-t"), Some(Details::default()));
     assert_eq!(details(ListStyle::Names, ""), None);
     assert_eq!(details(ListStyle::Names, "-R"), Some(Details::default()));
-    assert_eq!(details(facts(), ""), Some(Details::default()));
-    let owners = ListStyle::Facts(FactSet::parse(b"unix.owner;").unwrap());
     let expected = Details {
-        owners: true,
-        link_target: false,
+        owners: false,
+        ..Details::FACTS
     };
-    assert_eq!(details(owners, ""), Some(expected));
+    assert_eq!(details(facts(), ""), Some(expected));
+    let owners = ListStyle::Facts(FactSet::parse(b"unix.owner;").unwrap());
+    assert_eq!(details(owners, ""), Some(Details::FACTS));
 }

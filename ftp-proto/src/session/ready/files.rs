@@ -170,6 +170,7 @@ impl Ready {
             (FileQuestion::Facts(path), FileAnswer::Entry(mut entry)) => {
                 // A driver that looks at `.` for the root may call it so: `cdir` is for MLSD only.
                 entry.name = path.name().to_vec();
+                listing::encode_target(&mut entry, self.names(context));
                 let mut line = Vec::new();
                 let rights = self.account.rights_at(&path);
                 let name = self.names(context).encode(path.as_bytes());

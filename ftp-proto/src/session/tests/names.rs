@@ -283,3 +283,17 @@ fn the_lines_of_stat_are_encoded() {
         "{shown}"
     );
 }
+
+#[test]
+fn the_target_of_a_link_is_encoded_in_its_facts() {
+    let mut link = Entry::new("\u{e4}", EntryKind::Symlink, 3, 0);
+    link.link_target = Some("\u{f6}".into());
+    let outcome = Outcome::File(Ok(FileAnswer::Entry(link)));
+    let (reply, _) = send(&mut latin1(), b"MLST \xe4", Some(outcome));
+    let shown = reply.escape_ascii();
+    assert!(
+        reply.windows(8).any(|part| part == b"slink:\xf6;"),
+        "{shown}"
+    );
+    assert!(reply.windows(4).any(|part| part == b"/\xe4\r\n"), "{shown}");
+}
