@@ -162,8 +162,8 @@ pub enum FileRequest {
     Facts(FtpPath),
     /// The entries that LIST would show (STAT with a path):
     /// [`FileAnswer::Entries`](crate::FileAnswer::Entries), in one batch or several;
-    /// [`Walk::of_status`](crate::listing::Walk::of_status) finds them. The reply contains at most
-    /// [`STAT_ENTRIES_MAX`](crate::limits::STAT_ENTRIES_MAX).
+    /// [`Walk::of_status`](crate::listing::Walk::of_status) finds them. More than
+    /// [`STAT_ENTRIES_MAX`](crate::limits::STAT_ENTRIES_MAX) are refused.
     Status(ListRequest),
 }
 

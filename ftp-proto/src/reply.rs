@@ -388,6 +388,11 @@ impl Reply {
         Self::line(226, [b"Transfer complete; FILE: ", name].concat())
     }
 
+    pub(crate) fn listing_complete(entries: u64) -> Self {
+        let noun = if entries == 1 { "entry" } else { "entries" };
+        Self::line(226, format!("Transfer complete; {entries} {noun}."))
+    }
+
     /// The client did not connect to the passive port. `target`, `withdrawn`, `remedy`: parts of
     /// the sentence.
     pub(crate) fn never_connected(target: &str, withdrawn: &str, remedy: impl Display) -> Self {
@@ -419,6 +424,7 @@ impl Reply {
     pub(crate) const fn denied(code: u16) -> Self { Self::fixed(code, "Permission denied.") }
     pub(crate) const fn name_exists(code: u16) -> Self { Self::fixed(code, "The name already exists.") }
     pub(crate) const fn not_empty(code: u16) -> Self { Self::fixed(code, "The directory is not empty.") }
+    pub(crate) const fn too_many_entries(code: u16) -> Self { Self::fixed(code, "Too many entries for this reply; use LIST or MLSD.") }
     pub(crate) const fn not_a_directory(code: u16) -> Self { Self::fixed(code, "Not a directory.") }
     pub(crate) const fn not_a_file(code: u16) -> Self { Self::fixed(code, "Not a regular file.") }
     pub(crate) const fn special_file(code: u16) -> Self { Self::fixed(code, "A device, pipe or socket cannot be used.") }

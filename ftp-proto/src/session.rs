@@ -190,6 +190,11 @@ impl Session {
             DataEvent::Connected(peer) => self.data_connected(data, peer),
             DataEvent::Protected => self.data_moved(data, None),
             DataEvent::Progress(bytes_total) => self.data_moved(data, Some(bytes_total)),
+            DataEvent::Entries(entries) => {
+                if let Phase::Ready(ready) = &mut self.phase {
+                    ready.entries_shown(data, entries);
+                }
+            }
             DataEvent::NeverConnected => self.context.record_never_connected(data, false),
             DataEvent::Withdrawn => {
                 if let Phase::Ready(ready) = &mut self.phase

@@ -191,6 +191,16 @@ impl Ready {
         }
     }
 
+    /// A listing over this data connection has shown this number of entries.
+    pub(super) fn entries_shown(&mut self, data: DataId, entries: u64) {
+        if let Transfer::Running(running) = &mut self.transfer
+            && running.start.data == data
+            && running.info.is_listing()
+        {
+            running.entries = Some(entries);
+        }
+    }
+
     /// Takes the data connection that was set up for this transfer, and whether it is established
     /// already.
     pub(super) fn take_data(

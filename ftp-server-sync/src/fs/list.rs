@@ -99,6 +99,11 @@ impl ListingLines {
         })
     }
 
+    /// How many entries have been listed so far.
+    pub(crate) fn entries(&self) -> u64 {
+        self.listing.walk.entries_shown()
+    }
+
     /// What was noticed since the last call, for the log.
     pub(crate) fn take_notices(&mut self) -> Vec<WalkNotice> {
         std::mem::take(&mut self.listing.notices)

@@ -68,7 +68,8 @@ impl Ready {
                     context.question = Question::File(command, FileQuestion::Status(status));
                     return true;
                 }
-                status.into_reply()
+                let reply = status.into_reply();
+                reply.unwrap_or_else(|reason| refusal(command, reason))
             }
             (question, Ok(answer)) => self.reply_to(context, question, answer),
         };

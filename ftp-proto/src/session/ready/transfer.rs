@@ -153,6 +153,7 @@ impl Ready {
             protected: !protected,
             abort_reason: None,
             unique_name,
+            entries: None,
         });
         context.reply(reply);
         context.push_action(if protected {
