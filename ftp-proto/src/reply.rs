@@ -43,7 +43,8 @@ impl Reply {
     }
 
     /// Appends the reply's bytes to `out`, with line ends. Control bytes (below space, and DEL)
-    /// become `?`, and FF is doubled, as Telnet requires (RFC 959, section 4.1.3; RFC 854).
+    /// other than TAB become `?`, and FF is doubled, as Telnet requires (RFC 959, section 4.1.3;
+    /// RFC 854).
     pub fn encode(&self, out: &mut Vec<u8>) {
         let Some(last) = &self.last else {
             self.encode_line(b' ', &self.first, out);
@@ -130,7 +131,7 @@ fn encode_text(text: &[u8], out: &mut Vec<u8>) {
 }
 
 fn is_plain(byte: u8) -> bool {
-    !matches!(byte, 0..=0x1f | 0x7f | 0xff)
+    !matches!(byte, 0..=0x08 | 0x0a..=0x1f | 0x7f | 0xff)
 }
 
 /// The replies with a fixed text.

@@ -23,8 +23,9 @@ pub fn facts_line(name: &[u8], entry: &Entry, set: FactSet, rights: Rights, out:
 /// Appends the facts of an entry, one space and `name`, which may be a path: the middle line of the
 /// reply to MLST without its leading space (RFC 3659, section 7.2).
 ///
-/// The `size` is shown only for files (section 7.5.7). Owner and group are numbers where the name is
-/// not known, or contains what would end the fact: a space, as in "domain users", or a semicolon.
+/// The `size` is shown only for files (section 7.5.7). Owner and group are numbers where the name
+/// is not known, or contains what would end the fact: a space, as in "domain users", or a
+/// semicolon.
 pub fn facts(name: &[u8], entry: &Entry, set: FactSet, rights: Rights, out: &mut Vec<u8>) {
     for fact in FACTS {
         if !set.contains(fact) || !entry.has(fact) {

@@ -67,8 +67,8 @@ impl Root {
             .map_err(|errno| refusal(&errno.into()))
     }
 
-    /// Removes an empty directory, or a symbolic link, which listings show as the directory to which
-    /// it leads: never that directory.
+    /// Removes an empty directory, or a symbolic link, which listings show as the directory to
+    /// which it leads: never that directory.
     fn remove_directory(&self, path: &FtpPath) -> Result<(), Refusal> {
         let name = relative(path);
         let is_link = |metadata: Metadata| metadata.is_symlink();
