@@ -11,4 +11,6 @@ pub(crate) mod list;
 mod owners;
 mod requests;
 pub(crate) mod root;
+pub(crate) mod share_rules;
 pub(crate) mod upload;
+mod visible;

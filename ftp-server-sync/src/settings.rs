@@ -5,6 +5,7 @@
 
 mod address;
 pub(crate) mod file;
+mod local_time;
 pub(crate) mod watched_files;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -13,6 +14,7 @@ use std::num::NonZeroU64;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use ftp_proto::listing::Pattern;
 use ftp_proto::{Config, Masquerade, OuterPorts};
 use ipnet::{IpNet, Ipv4Net, Ipv6Net};
 use log::LevelFilter;
@@ -24,6 +26,7 @@ pub use crate::net::listen::Listen;
 pub use crate::net::port_range::PortRange;
 pub(crate) use address::unusable;
 pub use address::{AddressSource, ClientAddress, Names};
+pub use local_time::LocalTime;
 
 /// The settings of a server.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -32,6 +35,10 @@ pub struct Settings {
     pub listen: Vec<Listen>,
     /// The shared directory, as an absolute path.
     pub directory: PathBuf,
+    /// Names in it that are not served; a pattern matches one name.
+    pub hidden: Vec<Pattern>,
+    /// The time zone for dates in LIST and STAT; `None`: UTC.
+    pub local_time: Option<LocalTime>,
     /// Who may log in, and with which rights.
     pub users: Users,
     /// The public address in passive mode replies; `None`: the address that the client connected

@@ -19,8 +19,8 @@ use crate::accounts::passwords::Password;
 use crate::accounts::users::Users;
 use crate::settings::file::reason;
 use crate::settings::{
-    CertificateFiles, Limits, Listen, LocalNetworks, PortRange, Rates, Settings, Timeouts,
-    TlsSettings,
+    CertificateFiles, Limits, Listen, LocalNetworks, LocalTime, PortRange, Rates, Settings,
+    Timeouts, TlsSettings,
 };
 
 /// The settings that these flags ask for. `given` has the values as they are written, for errors.
@@ -40,9 +40,11 @@ pub(super) fn settings(
         tls: tls(&flags, given, environment)?,
         directory: share(&flags.directory, given)?,
         users: users(&flags, given, environment)?,
+        local_time: local_time(&flags, given)?,
         local_networks: local_networks(&flags, given)?,
         outer_ports: outer_ports(&flags, given)?,
         log_level: log_level(&flags, given)?,
+        hidden: flags.hide,
         masquerade_address: flags.masquerade_address,
         masquerade_map: flags.masquerade_address_map.into_iter().collect(),
         masquerade_clients: flags.masquerade_client,
@@ -222,6 +224,19 @@ fn read_password(file: &Path) -> Result<Vec<u8>, String> {
     let line = bytes.strip_suffix(b"\r\n").or(bytes.strip_suffix(b"\n"));
     let password = line.unwrap_or(&bytes).to_vec();
     values::password(password).map_err(|problem| format!("{problem}; give a file with one line"))
+}
+
+/// The time zone of listings, if it is not UTC.
+fn local_time(flags: &Flags, given: &GivenFlags) -> Result<Option<LocalTime>, FlagError> {
+    if !flags.local_time {
+        return Ok(None);
+    }
+    let zone = LocalTime::load().map_err(|problem| {
+        let remedy = "set the environment variable TZ, such as TZ=Europe/Berlin";
+        let problem = format!("the time zone of this machine cannot be read: {problem}; {remedy}");
+        given.refuse("--local-time", problem)
+    })?;
+    Ok(Some(zone))
 }
 
 /// Words stand alone; networks make one list.

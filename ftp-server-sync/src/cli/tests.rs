@@ -4,6 +4,7 @@ use super::*;
 use crate::cli::golden;
 use crate::net::interfaces::Interfaces;
 use crate::settings::{AddressSource, Limits, Listen, LocalNetworks, Names, Rates, Timeouts};
+use ftp_proto::listing::Pattern;
 use ftp_proto::{Account, ClientRule, OuterPorts, PublicAddress, Rights, Secret};
 use ipnet::IpNet;
 use log::LevelFilter;
@@ -117,6 +118,7 @@ fn defaults_without_flags() {
     assert_eq!(settings.login_delay, Duration::from_secs(3));
     assert_eq!(settings.shutdown_grace, Duration::from_secs(10));
     assert_eq!((settings.banner, settings.tls), (None, None));
+    assert_eq!((settings.hidden, settings.local_time), (Vec::new(), None));
     assert!(!settings.permit_foreign_addresses && !settings.permit_privileged_ports);
     assert_eq!(settings.log_level, LevelFilter::Info);
 }
@@ -137,7 +139,7 @@ fn with_every_flag() -> Settings {
          --rate-in 500K --rate-out=2M \
          --login-delay 0 --shutdown-grace 0 --timeout 0 --passive-timeout 0 --data-timeout 7 \
          --banner 'two\nlines\n' --permit-foreign-addresses --permit-privileged-ports \
-         --log-level trace",
+         --hide '@eaDir,.Trash*' --hide=#recycle --local-time --log-level trace",
     )
 }
 
@@ -161,6 +163,11 @@ fn flags_of_listeners_users_and_limits_have_an_effect() {
     assert_eq!(settings.rates, rates);
     assert_eq!(settings.limits.connections_per_address_max, Some(2));
     assert_eq!(settings.log_level, LevelFilter::Trace);
+
+    let hidden = ["@eaDir", ".Trash*", "#recycle"];
+    let hidden = hidden.map(|pattern| Pattern::new(pattern.as_bytes()));
+    assert_eq!(settings.hidden, hidden);
+    assert!(settings.local_time.is_some());
 
     let config = settings.config(&Interfaces::default(), &Names::new());
     assert_eq!(config.login_attempts_max, 1);

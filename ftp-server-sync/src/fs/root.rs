@@ -17,10 +17,13 @@ use ftp_proto::{FtpPath, Refusal};
 use rustix::fs::{OFlags, Stat};
 use rustix::io::Errno;
 
+use super::share_rules::ShareRules;
+
 /// The shared directory. Cloning shares the handle.
 #[derive(Clone, Debug)]
 pub(crate) struct Root {
     pub(super) directory: Arc<Dir>,
+    pub(super) rules: Arc<ShareRules>,
 }
 
 impl Root {
@@ -38,7 +41,22 @@ impl Root {
         })?;
         Ok(Self {
             directory: opened.into(),
+            rules: Arc::default(),
         })
+    }
+
+    /// The same directory, of which some names are not served.
+    #[must_use]
+    pub(crate) fn with_rules(self, rules: ShareRules) -> Self {
+        Self {
+            rules: rules.into(),
+            ..self
+        }
+    }
+
+    /// Serves the same names as `other`, which may be another directory.
+    pub(crate) fn take_rules(&mut self, other: &Self) {
+        self.rules = other.rules.clone();
     }
 
     /// Whether this is the shared directory itself, by whatever path it was reached.

@@ -56,7 +56,7 @@ impl Root {
         start: UploadStart,
         umask: Option<u32>,
     ) -> Result<Upload, Refusal> {
-        changeable(path).map_err(|_| Refusal::IsADirectory)?;
+        self.visible(changeable(path).map_err(|_| Refusal::IsADirectory)?)?;
         let target = match start {
             UploadStart::Unique => self.create_unique(path)?,
             UploadStart::Create => {
@@ -93,6 +93,9 @@ impl Root {
             let Some(path) = directory.child(&name) else {
                 return Err(Refusal::NameRejected);
             };
+            if self.visible(&path).is_err() {
+                continue;
+            }
             let mut options = OpenOptions::new();
             match self.open_with(&path, options.write(true).create_new(true)) {
                 Err(error) if error.kind() == ErrorKind::AlreadyExists => {}

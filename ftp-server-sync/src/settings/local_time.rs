@@ -1,0 +1,43 @@
+//! The time zone of this machine, for the dates in listings.
+
+use std::sync::Arc;
+
+use tz::TimeZone;
+
+/// The rules of a time zone, as they are on this machine.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct LocalTime(Arc<TimeZone>);
+
+impl LocalTime {
+    /// Reads the zone that the environment variable TZ names, or else that of `/etc/localtime`.
+    ///
+    /// # Errors
+    ///
+    /// What is wrong, as a text: there is no such zone, or its file cannot be read.
+    pub fn load() -> Result<Self, String> {
+        let zone = TimeZone::local().map_err(|error| error.to_string())?;
+        Ok(Self(zone.into()))
+    }
+
+    /// The seconds that local time is ahead of UTC at this time, in seconds since 1970. Zero where
+    /// the zone's rules do not reach so far.
+    pub(crate) fn utc_offset(&self, time: i64) -> i32 {
+        let kind = self.0.find_local_time_type(time);
+        kind.map_or(0, |kind| kind.ut_offset())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn summer_and_winter_have_their_offsets() {
+        let zone = TimeZone::from_posix_tz("CET-1CEST,M3.5.0,M10.5.0/3").unwrap();
+        let zone = LocalTime(zone.into());
+        // 2026-01-15 and 2026-07-15, each at noon.
+        assert_eq!(zone.utc_offset(1_768_478_400), 3600);
+        assert_eq!(zone.utc_offset(1_784_116_800), 7200);
+        assert_eq!(zone.utc_offset(i64::MAX), 0);
+    }
+}
