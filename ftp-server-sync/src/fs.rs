@@ -8,6 +8,7 @@ pub(crate) mod download;
 mod entry;
 mod links;
 pub(crate) mod list;
+pub(crate) mod own_files;
 mod owners;
 mod requests;
 pub(crate) mod root;

@@ -87,7 +87,7 @@ enum Shutdown {
 
 /// The shared directory as clients see it.
 fn share(settings: &Settings) -> io::Result<Root> {
-    let rules = ShareRules::new(settings.hidden.clone());
+    let rules = ShareRules::new(settings.hidden.clone(), settings.own_files());
     Ok(Root::open(&settings.directory)?.with_rules(rules))
 }
 

@@ -118,10 +118,8 @@ pub(super) fn status(root: &Root, request: &ListRequest) -> Result<Vec<EntryBatc
 
 /// The entry at a path. MLSD and MLST follow a symbolic link, unless it leads nowhere or upwards.
 pub(super) fn look(root: &Root, path: &Path, details: Details) -> Result<Entry, Refusal> {
-    let target = match details.follow_links && path.is_symlink() {
-        true => root.follow(path).ok(),
-        false => None,
-    };
+    let is_followed = details.follow_links && path.is_symlink();
+    let target = is_followed.then(|| root.follow(path).ok()).flatten();
     match target.filter(|target| !path.starts_with(target)) {
         Some(target) => entry(&target, details).or_else(|_| entry(path, details)),
         None => entry(path, details),

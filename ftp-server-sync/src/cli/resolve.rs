@@ -41,6 +41,7 @@ pub(super) fn settings(
         directory: share(&flags.directory, given)?,
         users: users(&flags, given, environment)?,
         local_time: local_time(&flags, given)?,
+        sources: sources(&flags, given),
         local_networks: local_networks(&flags, given)?,
         outer_ports: outer_ports(&flags, given)?,
         log_level: log_level(&flags, given)?,
@@ -224,6 +225,16 @@ fn read_password(file: &Path) -> Result<Vec<u8>, String> {
     let line = bytes.strip_suffix(b"\r\n").or(bytes.strip_suffix(b"\n"));
     let password = line.unwrap_or(&bytes).to_vec();
     values::password(password).map_err(|problem| format!("{problem}; give a file with one line"))
+}
+
+/// The files that the settings are read from. What cannot be made absolute could not be read.
+fn sources(flags: &Flags, given: &GivenFlags) -> Vec<PathBuf> {
+    let config = given
+        .find("--config")
+        .and_then(|config| config.value.clone());
+    let files = [config.map(PathBuf::from), flags.password_file.clone()];
+    let files = files.into_iter().flatten();
+    files.filter_map(|file| path::absolute(file).ok()).collect()
 }
 
 /// The time zone of listings, if it is not UTC.

@@ -316,7 +316,9 @@ fn a_password_comes_from_a_flag_a_file_or_the_environment() {
         (" two words \n", " two words "),
     ] {
         fs::write(&file, content).unwrap();
-        let users = settings(&from_file).users;
+        let settings = settings(&from_file);
+        assert_eq!(settings.sources, std::slice::from_ref(&file));
+        let users = settings.users;
         assert!(
             users
                 .check(b"bob", &Secret::new(password.as_bytes()))

@@ -8,7 +8,7 @@ use rustix::fs::{AtFlags, FileType, Stat};
 
 use super::links::Containers;
 use super::owners::Owners;
-use super::root::{Root, refusal};
+use super::root::{Root, identity, refusal};
 
 impl Root {
     /// The entry at `path`. A symbolic link is followed if the details say so.
@@ -23,6 +23,9 @@ impl Root {
         let name = if path.is_root() { b"." } else { path.name() };
         let stat = rustix::fs::statat(&parent, name, AtFlags::SYMLINK_NOFOLLOW)
             .map_err(|errno| refusal(&errno.into()))?;
+        if self.is_own(identity(&stat)) {
+            return Err(Refusal::NotFound);
+        }
         if details.follow_links
             && let Some(target) = self.follow(path, &stat, &mut Containers::of(directory))
         {

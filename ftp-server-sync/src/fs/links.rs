@@ -35,7 +35,8 @@ impl Containers {
 
 impl Root {
     /// The attributes of what the symbolic link at `path` leads to. `None`: it is none, or it leads
-    /// nowhere, out of the shared directory, or to a directory that contains it.
+    /// nowhere, out of the shared directory, to a directory that contains it, or to one of the
+    /// server's own files.
     pub(super) fn follow(
         &self,
         path: &FtpPath,
@@ -49,7 +50,7 @@ impl Root {
         let stat = rustix::fs::fstat(self.handle(path).ok()?).ok()?;
         let leads_in_circles = FileType::from_raw_mode(stat.st_mode) == FileType::Directory
             && containers.contain(self, identity(&stat));
-        (!leads_in_circles).then_some(stat)
+        (!leads_in_circles && !self.is_own(identity(&stat))).then_some(stat)
     }
 }
 

@@ -133,9 +133,10 @@ impl Listing {
     fn new(root: &Root, walk: Walk) -> Self {
         let rules = root.rules.clone();
         Self {
-            walk: match rules.hide_nothing() {
-                true => walk,
-                false => walk.hiding(move |_, name| rules.hides(name)),
+            walk: if rules.hide_nothing() {
+                walk
+            } else {
+                walk.hiding(move |_, name| rules.hides(name))
             },
             directories: Directories::new(root),
             notices: Vec::new(),

@@ -22,6 +22,7 @@ impl Root {
     /// The file system's refusal.
     pub(crate) fn perform(&self, request: &FileRequest) -> Result<FileAnswer, Refusal> {
         self.check_visible(request)?;
+        self.check_own_files(request)?;
         match request {
             FileRequest::ChangeDirectory(path) => done(self.check_enterable(path)),
             FileRequest::MakeDirectory { path, umask } => done(self.make_directory(path, *umask)),

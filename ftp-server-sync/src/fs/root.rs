@@ -8,11 +8,12 @@ use std::fs::File;
 use std::io;
 use std::os::fd::OwnedFd;
 use std::os::unix::ffi::OsStrExt;
+use std::os::unix::fs::MetadataExt as _;
 use std::path::Path;
 use std::sync::Arc;
 
 use cap_std::ambient_authority;
-use cap_std::fs::{Dir, Metadata, OpenOptions, OpenOptionsExt};
+use cap_std::fs::{Dir, Metadata, MetadataExt as _, OpenOptions, OpenOptionsExt};
 use ftp_proto::{FtpPath, Refusal};
 use rustix::fs::{OFlags, Stat};
 use rustix::io::Errno;
@@ -129,6 +130,9 @@ impl Root {
         let metadata = self.directory.metadata(relative(path));
         let metadata = metadata.map_err(|error| refusal(&error))?;
         check_regular(metadata.is_file(), metadata.is_dir())?;
+        if self.is_own((metadata.dev(), metadata.ino())) {
+            return Err(Refusal::NotFound);
+        }
         Ok(metadata)
     }
 
@@ -149,6 +153,9 @@ impl Root {
         // The name may lead to something else by now.
         let metadata = file.metadata().map_err(|error| refusal(&error))?;
         check_regular(metadata.is_file(), metadata.is_dir())?;
+        if self.is_own((metadata.dev(), metadata.ino())) {
+            return Err(Refusal::NotFound);
+        }
         Ok((file, metadata))
     }
 }

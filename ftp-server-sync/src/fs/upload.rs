@@ -57,6 +57,7 @@ impl Root {
         umask: Option<u32>,
     ) -> Result<Upload, Refusal> {
         self.visible(changeable(path).map_err(|_| Refusal::IsADirectory)?)?;
+        self.check_not_own(path)?;
         let target = match start {
             UploadStart::Unique => self.create_unique(path)?,
             UploadStart::Create => {

@@ -179,6 +179,7 @@ fn evidence(current: &Current) -> Evidence {
     Evidence {
         interfaces: current.interfaces.clone(),
         names: current.names.clone(),
+        own_files_inside: current.root.own_files_inside(&current.settings.directory),
         ..Evidence::default()
     }
 }

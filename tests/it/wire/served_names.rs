@@ -1,13 +1,12 @@
 //! `--hide` and `--local-time`: what of the shared directory clients see, and how.
 
 use std::fs;
-use std::os::unix::fs::symlink;
 
 use ftp_tests::listing_parser;
 
-use crate::support::client::{Client, sorted_names};
+use crate::support::client::sorted_names;
 use crate::support::process;
-use crate::support::server::{InProcess, Setup, TestServer};
+use crate::support::server::{InProcess, PASSWORD, Setup, TestServer, USER};
 use crate::support::wait::wait_until;
 
 #[test]
@@ -84,6 +83,48 @@ fn dates_are_utc_or_local() {
         assert!(facts.contains("modify=20051122233000;"), "{facts}");
         server.finish();
     }
+}
+
+/// Wherever they are: the configuration and the password lie in the shared directory here.
+#[test]
+fn the_servers_own_files_are_not_served() {
+    let setup = Setup::without_account().host("127.0.0.1");
+    let path = |name: &str| setup.root().join(name).to_str().expect("text").to_owned();
+    let (configuration, password) = (path("ftp.conf"), path("etc/password"));
+    fs::create_dir(path("etc")).expect("a directory");
+    let lines = format!("username {USER}\npassword-file {password}\nwrite\n");
+    fs::write(&configuration, &lines).expect("a configuration");
+    fs::write(&password, PASSWORD).expect("a password");
+    fs::write(path("file"), "text").expect("a file");
+    let server = setup.flags(&["--config", &configuration]).program();
+    server.log_with("ftp.conf");
+    server.log_with("are in the shared directory");
+    let mut client = server.client();
+    for command in ["NLST", "LIST", "MLSD", "NLST -R", "NLST *"] {
+        let text = String::from_utf8(client.fetch(command)).expect("text");
+        assert!(
+            text.contains("file") && !text.contains("ftp.conf"),
+            "{command}: {text}"
+        );
+        assert!(!text.contains("password"), "{command}: {text}");
+    }
+    assert_eq!(client.fetch("NLST etc"), b"");
+    client.extended_passive();
+    for (verb, code) in NOT_FOUND
+        .iter()
+        .filter(|(verb, _)| !["CWD", "MKD", "STOU"].contains(verb))
+    {
+        for name in ["ftp.conf", "etc/password"] {
+            client.command(format!("{verb} {name}"), *code);
+        }
+    }
+    client.command("RNFR etc", 550);
+    client.command("RNFR file", 350);
+    client.command("RNTO ftp.conf", 553);
+    client.expect_in_step();
+    let left = fs::read_to_string(&configuration).expect("a configuration");
+    assert_eq!(left, lines);
+    server.finish();
 }
 
 fn plant(server: &TestServer<InProcess>) {

@@ -24,7 +24,10 @@ fn settings(variables: &str, flags: &str) -> Settings {
     let line = CommandLine::new(arguments, |name| {
         find(variables, name.strip_prefix(PREFIX)?)
     });
-    line.settings().unwrap()
+    let mut settings = line.settings().unwrap();
+    // What they say is compared, wherever they come from.
+    settings.sources.clear();
+    settings
 }
 
 fn notes(variables: &str) -> Vec<String> {

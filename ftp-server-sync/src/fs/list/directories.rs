@@ -1,6 +1,7 @@
 //! The directories of a walk. One is open at a time: each is opened anew beneath the root, and the
 //! core compares it with the one that its entry showed.
 
+use std::ffi::CStr;
 use std::io;
 use std::os::fd::OwnedFd;
 
@@ -53,7 +54,7 @@ impl Directories {
     pub(super) fn read(&mut self, id: DirectoryId) -> WalkAnswer {
         answer(find(&mut self.current, id).and_then(|directory| {
             let names = directory.names.as_mut().ok_or(Refusal::Failed)?;
-            read(names).map_err(|error| refusal(&error))
+            read(names, &self.root).map_err(|error| refusal(&error))
         }))
     }
 
@@ -104,6 +105,9 @@ impl Directories {
         let handle = &directory.handle;
         let mut stat = rustix::fs::statat(handle, name, AtFlags::SYMLINK_NOFOLLOW)
             .map_err(|errno| refusal(&errno.into()))?;
+        if self.root.is_own(identity(&stat)) {
+            return Err(Refusal::NotFound);
+        }
         if details.follow_links
             && let Some(path) = directory.path.child(name)
             && let Some(target) = self.root.follow(&path, &stat, &mut directory.containers)
@@ -131,11 +135,19 @@ fn open_names(handle: &OwnedFd) -> io::Result<Dir> {
     Ok(Dir::new(readable)?)
 }
 
-fn read(directory: &mut Dir) -> io::Result<WalkAnswer> {
+/// The next names, without those of the server's own files.
+fn read(directory: &mut Dir, root: &Root) -> io::Result<WalkAnswer> {
     let mut names = NameList::default();
     while names.len() < NAMES_PER_STEP {
         match directory.next() {
-            Some(found) => names.push(found?.file_name().to_bytes()),
+            Some(found) => {
+                let found = found?;
+                // Most inodes need no look.
+                let may_be_own = root.rules.own_files.may_contain_inode(found.ino());
+                if !may_be_own || !is_own(root, directory, found.file_name()) {
+                    names.push(found.file_name().to_bytes());
+                }
+            }
             None => {
                 return Ok(WalkAnswer::Names {
                     names,
@@ -148,6 +160,14 @@ fn read(directory: &mut Dir) -> io::Result<WalkAnswer> {
         names,
         is_last: false,
     })
+}
+
+fn is_own(root: &Root, directory: &Dir, name: &CStr) -> bool {
+    let nofollow = AtFlags::SYMLINK_NOFOLLOW;
+    let stat = directory
+        .fd()
+        .and_then(|fd| rustix::fs::statat(fd, name, nofollow));
+    stat.is_ok_and(|stat| root.is_own(identity(&stat)))
 }
 
 fn answer(result: Result<WalkAnswer, Refusal>) -> WalkAnswer {
