@@ -33,7 +33,7 @@ use crate::allowed_peers::{AllowedPeers, PeerVerdict};
 use crate::command::CommandLine;
 use crate::config::Config;
 use crate::event::{DataEvent, DataId};
-use crate::line::{LineReader, Scan, strip_telnet};
+use crate::line::{LineReader, Scan, strip_telnet, without_telnet};
 use crate::never_connected::NeverConnected;
 use crate::offer::PassiveOffer;
 use crate::outcome::{Misuse, Outcome};
@@ -138,7 +138,10 @@ impl Session {
             }
             Scan::Line(line, used) => {
                 let plain = strip_telnet(line);
-                let line = CommandLine::parse(&plain);
+                let with_doubled = without_telnet(line);
+                let mut line = CommandLine::parse(&plain);
+                let with_doubled = with_doubled.as_deref().map(CommandLine::parse);
+                line.with_doubled = with_doubled.map(|line| line.argument);
                 self.has_quit |= line.is_quit();
                 self.context.epochs.idle += 1;
                 if self.is_busy() {

@@ -60,6 +60,9 @@ impl Ready {
         let Some((command, question)) = context.take_file_question(accepts) else {
             return false;
         };
+        if self.retries(context, result.as_ref().err().copied()) {
+            return true;
+        }
         let reply = match (question, result) {
             (_, Err(reason)) => refusal(command, reason),
             (FileQuestion::Status(mut status), Ok(FileAnswer::Entries(batch))) => {

@@ -79,6 +79,9 @@ impl Ready {
                 return false;
             }
         };
+        if self.retries(context, result.as_ref().err().copied()) {
+            return true;
+        }
         let opened = match result {
             Ok(opened) => opened,
             Err(reason) => {

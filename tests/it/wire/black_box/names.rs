@@ -129,6 +129,34 @@ fn listed_names_work_in_the_next_command() {
     assert_eq!(found, names);
 }
 
+/// A client that does not implement Telnet sends FF FF where another one sends four bytes.
+#[test]
+fn names_with_ff_ff_work_without_telnet() {
+    let server = TestServer::black_box();
+    let on_disk = |name: &[u8]| server.root().join(OsStr::from_bytes(name));
+    let (double, single) = (b"\xff\xff twice", b"\xff twice");
+    fs::write(on_disk(double), "double").expect("a file");
+    let mut client = server.client();
+    let with = |verb: &str| [verb.as_bytes(), b" ", double].concat();
+    assert_eq!(client.fetch(with("RETR")), b"double");
+    client.command("TYPE I", 200);
+    client.command("REST 3", 350);
+    assert_eq!(client.fetch(with("RETR")), b"ble");
+    assert_eq!(client.command(with("SIZE"), 213).text(), "213 6");
+    client.command(with("RNFR"), 350);
+    client.command("RNTO other", 250);
+    client.command(with("DELE"), 550);
+    client.command("RNFR other", 350);
+    client.command(b"RNTO \xff\xff\xff\xff twice", 250);
+    // Where the name with one FF exists, the client has doubled it.
+    fs::write(on_disk(single), "single").expect("a file");
+    assert_eq!(client.fetch(with("RETR")), b"single");
+    client.command(with("DELE"), 250);
+    client.command(with("DELE"), 250);
+    client.command(with("DELE"), 550);
+    client.expect_in_step();
+}
+
 /// A name that the server would not create may still be in the directory: one entry stays one line.
 #[test]
 fn a_newline_in_a_name_forges_nothing() {

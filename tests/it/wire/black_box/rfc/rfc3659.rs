@@ -136,7 +136,7 @@ fn rfc3659_7_5_1_types_of_entries() {
         assert!(text.contains(&format!(" type={kind}; ")), "{path}: {text}");
     }
     for path in ["directory", "way"] {
-        let text = client.fetch(&format!("MLSD {path}"));
+        let text = client.fetch(format!("MLSD {path}"));
         let text = String::from_utf8(text).expect("text");
         let mut lines: Vec<&str> = text.lines().collect();
         lines.sort_unstable();
