@@ -8,7 +8,6 @@ use log::{debug, info};
 
 use super::connection::Connection;
 use super::control::End;
-use super::end_reason::EndReason;
 use super::timers::Timer;
 use crate::data::pump::PumpStep;
 use crate::data::transfer::Transfer;
@@ -37,7 +36,7 @@ impl Connection {
             Some(End::Lost(_)) if reads_nothing => {
                 info!("#{number} the client does not read its replies");
             }
-            Some(End::Lost(kind)) => info!("#{number} control connection lost: {kind}"),
+            Some(End::Lost(kind)) => debug!("#{number} control connection lost: {kind}"),
             Some(End::Closed) if goes_on && self.control.has_line() => return false,
             Some(End::Closed) => debug!("#{number} the client closed its side"),
             None if closed_unread => debug!("#{number} the client closed its side"),
@@ -45,10 +44,10 @@ impl Connection {
         }
         self.control.end_reported();
         if !self.session.has_quit() {
-            self.log.set_end_reason(EndReason::ClientGone);
+            self.note_lost_client(end);
         }
+        self.report_early_connection(now);
         if is_upload && !self.session.has_quit() {
-            self.report_early_connection(now);
             self.take_arrived(now);
         }
         if let Some(End::Lost(_)) = end {
@@ -91,7 +90,18 @@ impl Connection {
         if !is_killed || self.session.has_quit() {
             return Ok(());
         }
-        self.log.set_end_reason(EndReason::ClientGone);
+        let end = self.control.unreported_end();
+        self.note_lost_client(end);
         Err(TransferError::Aborted)
+    }
+
+    /// For the log: how the control connection has ended.
+    fn note_lost_client(&mut self, end: Option<End>) {
+        let error = match end {
+            Some(End::Lost(kind)) => Some(kind),
+            Some(End::Closed) | None => None,
+        };
+        let was_transferring = self.data.is_open();
+        self.log.set_client_gone(error, was_transferring);
     }
 }

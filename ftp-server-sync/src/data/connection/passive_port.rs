@@ -8,7 +8,7 @@ use mio::Registry;
 
 use super::super::announced_port::AnnouncedPort;
 use super::{DataConnection, DataStep, State, YieldOutcome};
-use crate::passive::{OpenOutcome, PassiveListener, Ticket};
+use crate::passive::{LeaseEnd, OpenOutcome, PassiveListener, Ticket};
 
 impl DataConnection {
     pub(super) fn listen(
@@ -73,17 +73,19 @@ impl DataConnection {
         port.set_reported().then_some(peer)
     }
 
-    /// Accepts connections. Those that end before the transfer command is answered are noted.
-    /// Returns the peer of one that is open.
+    /// Accepts connections; before the transfer command is answered, those that have ended are
+    /// noted. Returns the peer of one that is open.
     fn look(&mut self, now: Instant) -> Option<IpAddr> {
         let State::Listening { port, start } = &mut self.state else {
             return None;
         };
-        if let Err(error) = port.accept(&mut self.tokens, now) {
+        let accepted = if start.is_none() {
+            port.look(&mut self.tokens, now)
+        } else {
+            port.accept(&mut self.tokens, now)
+        };
+        if let Err(error) = accepted {
             error!("#{} cannot accept a data connection: {error}", self.session);
-        }
-        if start.is_none() {
-            port.mark_ended();
         }
         port.open_peer()
     }
@@ -117,14 +119,11 @@ impl DataConnection {
             port.set_reported();
             // A connection that has just come may still be a look.
             if port.yield_deadline().is_some_and(|due| due <= now) {
-                port.release();
+                port.release(LeaseEnd::Connected);
             }
             return YieldOutcome::Connected(peer);
         }
-        if port.give_up(now) {
-            YieldOutcome::GivenUp
-        } else {
-            YieldOutcome::NotDue
-        }
+        port.release(LeaseEnd::GivenUp);
+        YieldOutcome::GivenUp
     }
 }
