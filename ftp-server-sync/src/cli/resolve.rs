@@ -8,6 +8,7 @@ use std::net::IpAddr;
 use std::os::unix::ffi::OsStringExt;
 use std::path::{self, Path, PathBuf};
 
+use ftp_proto::text::printable_word;
 use log::LevelFilter;
 
 use super::environment::{self, Environment};
@@ -40,7 +41,7 @@ pub(super) fn settings(
         tls: tls(&flags, given, environment)?,
         directory: share(&flags.directory, given)?,
         users: users(&flags, given, environment)?,
-        local_time: local_time(&flags, given)?,
+        local_time: local_time(&flags, given, environment)?,
         sources: sources(&flags, given),
         local_networks: local_networks(&flags, given)?,
         outer_ports: outer_ports(&flags, given)?,
@@ -238,13 +239,23 @@ fn sources(flags: &Flags, given: &GivenFlags) -> Vec<PathBuf> {
 }
 
 /// The time zone of listings, if it is not UTC.
-fn local_time(flags: &Flags, given: &GivenFlags) -> Result<Option<LocalTime>, FlagError> {
+fn local_time(
+    flags: &Flags,
+    given: &GivenFlags,
+    environment: &Environment,
+) -> Result<Option<LocalTime>, FlagError> {
     if !flags.local_time {
         return Ok(None);
     }
-    let zone = LocalTime::load().map_err(|problem| {
-        let remedy = "set the environment variable TZ, such as TZ=Europe/Berlin";
-        let problem = format!("the time zone of this machine cannot be read: {problem}; {remedy}");
+    let variable = environment.time_zone.as_ref();
+    let variable = variable.map(|name| name.to_string_lossy());
+    let zone = LocalTime::load(variable.as_deref()).map_err(|problem| {
+        let zone = match &variable {
+            Some(name) => format!("TZ={}", printable_word(name.as_bytes())),
+            None => "of this machine".to_owned(),
+        };
+        let remedy = "set the variable TZ to one that is installed, such as TZ=Europe/Berlin";
+        let problem = format!("the time zone {zone} cannot be read: {problem}; {remedy}");
         given.refuse("--local-time", problem)
     })?;
     Ok(Some(zone))

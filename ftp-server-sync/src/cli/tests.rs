@@ -41,7 +41,9 @@ fn words(line: &str) -> Vec<String> {
 /// A line of the shell: environment variables may stand in front.
 fn line(line: &str) -> Result<Invocation, FlagError> {
     let words = words(line);
-    let is_variable = |word: &&String| word.starts_with("FTP_") && word.contains('=');
+    let is_variable = |word: &&String| {
+        (word.starts_with("FTP_") || word.starts_with("TZ=")) && word.contains('=')
+    };
     let count = words.iter().take_while(is_variable).count();
     let (variables, arguments) = words.split_at(count);
     let variables: Vec<(&str, &str)> = variables

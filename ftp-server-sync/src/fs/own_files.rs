@@ -4,6 +4,7 @@
 
 use std::collections::BTreeSet;
 use std::fs::{self, Metadata};
+use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::sync::Mutex;
@@ -56,6 +57,17 @@ impl OwnFiles {
     /// Whether one of them may have this inode; a directory's names have no device.
     pub(super) fn may_contain_inode(&self, inode: u64) -> bool {
         self.with_known(|known| known.files.iter().flatten().any(|own| own.1 == inode))
+    }
+
+    /// Whether the server would find its own file under this name in this directory.
+    pub(super) fn have_path(&self, directory: Identity, name: &[u8]) -> bool {
+        let mut paths = self.paths.iter();
+        paths.any(|path| {
+            let is_name = path.file_name().is_some_and(|own| own.as_bytes() == name);
+            let parent = path.parent().filter(|_| is_name);
+            let parent = parent.and_then(|parent| fs::metadata(parent).ok());
+            parent.is_some_and(|parent| identity(&parent) == directory)
+        })
     }
 
     /// Whether one of them is in this directory, or below it: with another name of the directory,

@@ -67,9 +67,12 @@ impl Root {
     }
 
     pub(super) fn open_directory(&self, path: &FtpPath) -> Result<Dir, Refusal> {
-        self.directory
-            .open_dir(relative(path))
-            .map_err(|error| refusal(&error))
+        let opened = self.directory.open_dir(relative(path));
+        opened.map_err(|error| match refusal(&error) {
+            // The server's own file does not exist, so it is not something else either.
+            Refusal::NotADirectory if self.check_not_own(path).is_err() => Refusal::NotFound,
+            refusal => refusal,
+        })
     }
 
     /// A handle of a directory, and its attributes. It can look up names, and need not have the

@@ -17,8 +17,8 @@ impl Root {
         }
     }
 
-    /// Whether this is none of the server's own files, and no link to one: a client that has the
-    /// right to write changes neither.
+    /// Whether this is none of the server's own files, no link to one, and not the path of one that
+    /// is missing: a client that has the right to write changes none of these.
     pub(super) fn check_not_own(&self, path: &FtpPath) -> Result<(), Refusal> {
         if self.rules.own_files.are_none() {
             return Ok(());
@@ -30,6 +30,13 @@ impl Root {
         ];
         let mut found = found.iter().flatten();
         if found.any(|metadata| self.is_own((metadata.dev(), metadata.ino()))) {
+            return Err(Refusal::NotFound);
+        }
+        let parent = path.parent();
+        let parent = self.directory.metadata(relative(&parent)).ok();
+        let parent = parent.map(|metadata| (metadata.dev(), metadata.ino()));
+        let own_files = &self.rules.own_files;
+        if parent.is_some_and(|parent| own_files.have_path(parent, path.name())) {
             Err(Refusal::NotFound)
         } else {
             Ok(())

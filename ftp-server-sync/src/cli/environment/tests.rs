@@ -157,6 +157,7 @@ fn lists_of_paths_have_colons_between_them() {
         flags: vec![(flag, "/a,b:/c".into())],
         password: None,
         state_directory: PathBuf::new(),
+        time_zone: None,
     };
     let (given, _) = environment.flags().unwrap();
     let text = |text: &[u8]| super::super::values::text_of_bytes(text);

@@ -135,6 +135,14 @@ fn own_files_do_not_exist_for_any_request() {
             assert_eq!(refusal, Refusal::NotFound, "{start:?}");
         }
     }
+    for start in [UploadStart::Create, UploadStart::Replace] {
+        let refusal = root.upload(&path("etc/missing"), start, None).unwrap_err();
+        assert_eq!(refusal, Refusal::NotFound, "{start:?}");
+    }
+    let answer = root.perform(&rename("file", "etc/missing"));
+    assert_eq!(answer, Err(Refusal::NotFound));
+    let answer = root.perform(&FileRequest::ChangeDirectory(path("etc/key")));
+    assert_eq!(answer, Err(Refusal::NotFound));
     // Under another name of its directory the server would not find it.
     for request in [FileRequest::RenameFrom(path("etc")), rename("etc", "new")] {
         assert_eq!(root.perform(&request), Err(Refusal::Denied));
