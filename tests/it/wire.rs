@@ -23,6 +23,7 @@ mod pool;
 mod rates;
 mod reload;
 mod rfc;
+mod served_names;
 mod signals;
 mod strangers;
 mod system_calls;

@@ -111,11 +111,11 @@ pub fn parse_facts(line: &[u8]) -> Result<Facts, String> {
     })
 }
 
-/// The line without its line end, which must be the only control bytes.
+/// The line without its line end, which must have the only line feed.
 pub fn plain_line(line: &[u8]) -> Result<&[u8], String> {
     let text = line.strip_suffix(b"\r\n").ok_or("no CRLF at the end")?;
-    if text.iter().any(u8::is_ascii_control) {
-        Err("a control byte".into())
+    if text.iter().any(|byte| b"\n\0".contains(byte)) {
+        Err("a byte that ends a line or a name".into())
     } else {
         Ok(text)
     }

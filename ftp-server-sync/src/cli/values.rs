@@ -10,6 +10,7 @@ use std::path::PathBuf;
 use std::str::FromStr;
 use std::time::Duration;
 
+use ftp_proto::listing::Pattern;
 use ipnet::{IpNet, Ipv4Net};
 use log::LevelFilter;
 
@@ -32,6 +33,15 @@ pub(super) fn bytes(text: &str) -> Result<OsString, String> {
 
 pub(super) fn path(text: &str) -> Result<PathBuf, String> {
     bytes(text).map(PathBuf::from)
+}
+
+/// A pattern for names that are not served.
+pub(super) fn hide(text: &str) -> Result<Pattern, String> {
+    if text.contains('/') || text == "." || text == ".." {
+        let remedy = "give one name, such as @eaDir, or a pattern for names, such as '.Trash*'";
+        return Err(format!("not a name; {remedy}"));
+    }
+    Ok(Pattern::new(text.as_bytes()))
 }
 
 /// An address to listen on.

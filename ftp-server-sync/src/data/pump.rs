@@ -119,6 +119,17 @@ impl Pump {
         std::mem::take(&mut self.notices)
     }
 
+    /// How many entries a listing has shown so far; `None` for files.
+    pub(crate) fn entries(&self) -> Option<u64> {
+        match &self.job {
+            Job::SendText {
+                source: Source::Listing(lines),
+                ..
+            } => Some(lines.entries()),
+            _ => None,
+        }
+    }
+
     /// Bytes moved over the network so far.
     pub(crate) fn bytes(&self) -> u64 {
         self.bytes

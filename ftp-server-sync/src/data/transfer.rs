@@ -67,6 +67,11 @@ impl Transfer {
         self.pump.take_notices()
     }
 
+    /// How many entries a listing has shown so far; `None` for files.
+    pub(crate) fn entries(&self) -> Option<u64> {
+        self.pump.entries()
+    }
+
     /// Bytes moved so far.
     pub(crate) fn bytes(&self) -> u64 {
         self.pump.bytes()

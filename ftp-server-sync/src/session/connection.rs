@@ -163,6 +163,7 @@ impl Connection {
             self.generation = generation;
             self.current = self.server.current();
             self.session.handle_config(self.current.config.clone());
+            self.root.take_rules(&self.current.root);
             self.rate_limits.update(self.current.settings.rates, now);
         }
     }

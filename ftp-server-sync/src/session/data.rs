@@ -279,6 +279,9 @@ impl Connection {
         self.rate_limits.clear_wait();
         self.log
             .transfer(&TransferFacts::of(&transfer, now), result);
+        if let Some(entries) = transfer.entries() {
+            self.report_data(DataEvent::Entries(entries));
+        }
         self.data.finish(result, transfer.is_upload(), now);
         let transfer = transfer.id();
         self.answer(Outcome::TransferEnded { transfer, result });

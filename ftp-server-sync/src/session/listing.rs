@@ -1,6 +1,6 @@
 //! STAT with a path, and what listings notice.
 
-use ftp_proto::listing::{ListRequest, WalkNotice};
+use ftp_proto::listing::{ListRequest, Walk, WalkNotice};
 use ftp_proto::{FileAnswer, FileRequest, Outcome};
 use log::{Level, log};
 
@@ -11,8 +11,17 @@ use crate::logging::clock::unix_seconds;
 impl Connection {
     /// Begins to search for the entries of STAT with a path.
     pub(super) fn begin_status(&mut self, request: &FileRequest, listing: &ListRequest) {
-        let entries = self.root.status(listing, unix_seconds());
+        let walk = Walk::of_status(listing.clone(), unix_seconds());
+        let entries = self.root.status(self.in_time_zone(walk));
         self.status = Some((entries, file_request(request)));
+    }
+
+    /// The walk, with dates in local time if the operator wants them so.
+    pub(super) fn in_time_zone(&self, walk: Walk) -> Walk {
+        match self.current.settings.local_time.clone() {
+            Some(zone) => walk.in_time_zone(move |time| zone.utc_offset(time)),
+            None => walk,
+        }
     }
 
     /// Searches on. Uses a part of the turn's budget: a search takes time too.

@@ -251,11 +251,12 @@ pub fn apply(sim: &mut Sim, operation: &Operation) {
 }
 
 fn late_event(choice: u8) -> DataEvent {
-    match choice % 5 {
+    match choice % 6 {
         0 => DataEvent::Connected(IpAddr::from([192, 0, 2, 7])),
         1 => DataEvent::Protected,
         2 => DataEvent::Progress(choice.into()),
         3 => DataEvent::NeverConnected,
+        4 => DataEvent::Entries(choice.into()),
         _ => DataEvent::Withdrawn,
     }
 }

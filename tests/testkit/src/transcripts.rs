@@ -108,6 +108,7 @@ const ALL: &[(&str, &str)] = recordings!(
     "last-replies-not-read"
     "line-too-long"
     "line-too-long-in-transfer"
+    "listing-entries"
     "listings"
     "login"
     "login-attempts-exhausted"

@@ -60,6 +60,9 @@ impl Ready {
         let Some((command, question)) = context.take_file_question(accepts) else {
             return false;
         };
+        if self.retries(context, result.as_ref().err().copied()) {
+            return true;
+        }
         let reply = match (question, result) {
             (_, Err(reason)) => refusal(command, reason),
             (FileQuestion::Status(mut status), Ok(FileAnswer::Entries(batch))) => {
@@ -68,7 +71,8 @@ impl Ready {
                     context.question = Question::File(command, FileQuestion::Status(status));
                     return true;
                 }
-                status.into_reply()
+                let reply = status.into_reply();
+                reply.unwrap_or_else(|reason| refusal(command, reason))
             }
             (question, Ok(answer)) => self.reply_to(context, question, answer),
         };
@@ -170,6 +174,7 @@ impl Ready {
             (FileQuestion::Facts(path), FileAnswer::Entry(mut entry)) => {
                 // A driver that looks at `.` for the root may call it so: `cdir` is for MLSD only.
                 entry.name = path.name().to_vec();
+                listing::encode_target(&mut entry, self.names(context));
                 let mut line = Vec::new();
                 let rights = self.account.rights_at(&path);
                 let name = self.names(context).encode(path.as_bytes());

@@ -44,6 +44,10 @@ fn machine(name: &str) -> Evidence {
                 ..home()
             }
         }
+        "home, own files shared" => Evidence {
+            own_files_inside: vec!["/srv/ftp/ftp.conf".into(), "/srv/ftp/a key".into()],
+            ..home()
+        },
         "carrier" => with_networks(
             "127.0.0.1 100.64.3.4",
             "127.0.0.0/8 100.64.0.0/10",
