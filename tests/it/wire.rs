@@ -18,7 +18,6 @@ mod limits;
 mod login;
 mod looks;
 mod never_connected;
-mod owners;
 mod pool;
 mod rates;
 mod reload;
