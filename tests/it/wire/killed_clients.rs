@@ -4,6 +4,7 @@
 use std::io::Write;
 use std::time::{Duration, Instant};
 
+use crate::support::data::{connect, reset};
 use crate::support::server::TestServer;
 use crate::support::wait::pass_time;
 
@@ -49,6 +50,25 @@ fn an_upload_is_complete_without_another_command() {
     client.expect(226);
     server.log_with("STOR /new: 3 bytes in");
     client.expect_in_step();
+}
+
+/// A device needs no reply: it sends QUIT, closes, and its data connection comes after that.
+#[test]
+fn after_quit_an_upload_may_still_connect() {
+    for end in [drop, reset] {
+        let server = TestServer::program(&[]);
+        let mut client = server.client();
+        let port = client.extended_passive();
+        client.send_bytes("STOR new\r\nQUIT\r\n");
+        client.expect(150);
+        end(client.stream);
+        let mut data = connect(port);
+        data.write_all(b"all").expect("sending data");
+        drop(data);
+        server.log_with("STOR /new: 3 bytes in");
+        assert_eq!(server.read("new"), b"all");
+        server.finish();
+    }
 }
 
 /// How long data moves.

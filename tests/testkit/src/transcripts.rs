@@ -77,6 +77,7 @@ const ALL: &[(&str, &str)] = recordings!(
     "disk-full"
     "eof-after-abor"
     "eof-after-quit"
+    "eof-after-quit-before-upload"
     "eof-after-quit-waiting-for-client"
     "eof-after-quit-waiting-for-port"
     "eof-between-transfers"
