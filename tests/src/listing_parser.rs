@@ -220,7 +220,7 @@ mod tests {
             b"total 5\r\n",
             b"-rw-r--r-- 1 a b 3 Nov 22  2025 a\n",
             b"-rw-r--r-- 1 a b 3 Nov 22  2025 a\nb\r\n",
-            b"-rw-r--r-- 1 a b 3 Nov 22  2025 a\x1b\r\n",
+            b"-rw-r--r-- 1 a b 3 Nov 22  2025 a\0\r\n",
             b"-rw-r--r-- 1 a b c 3 Nov 22  2025 a\r\n",
             b"-rw-r--r-- 1 a 3 Nov 22  2025 a\r\n",
             b"-rw-r--r-- 01 a b 3 Nov 22  2025 a\r\n",
