@@ -6,7 +6,7 @@ use ftp_proto::listing::WalkNotice;
 use ftp_proto::{TransferError, TransferId, TransferRequest};
 use mio::Registry;
 
-use super::announced_port::FirstSender;
+use super::candidates::FirstSender;
 use super::data_stream::DataStream;
 use super::pump::{Pump, PumpStep};
 

@@ -6,8 +6,8 @@ use std::time::{Duration, Instant};
 use log::error;
 use mio::Registry;
 
-use super::super::announced_port::{AnnouncedPort, LookExtent};
 use super::{DataConnection, DataStep, State, YieldOutcome};
+use crate::data::announced_port::{AnnouncedPort, LookExtent};
 use crate::passive::{LeaseEnd, OpenOutcome, PassiveListener, Ticket};
 
 impl DataConnection {
@@ -88,7 +88,7 @@ impl DataConnection {
         if let Err(error) = accepted {
             error!("#{} cannot accept a data connection: {error}", self.session);
         }
-        port.open_peer()
+        port.candidates.open_peer()
     }
 
     /// Whether the client was sent to a port for this long, and no connection has come.
@@ -100,7 +100,7 @@ impl DataConnection {
         }
         // The connection may be there and not be accepted yet.
         self.look(LookExtent::All, now);
-        matches!(&self.state, State::Listening { port, .. } if !port.has_candidate())
+        matches!(&self.state, State::Listening { port, .. } if port.candidates.is_empty())
     }
 
     /// The port that others wait for is closed for them when its time is over.
