@@ -254,6 +254,11 @@ impl AnnouncedPort {
         }
     }
 
+    /// Whether the time of [`yield_deadline`](Self::yield_deadline) has come.
+    pub(super) fn must_yield(&self, now: Instant) -> bool {
+        self.yield_deadline().is_some_and(|due| due <= now)
+    }
+
     /// When others must have the port that wait for it; `None` if none do. A client that has
     /// connected is no reason to wait longer than a look takes.
     pub(super) fn yield_deadline(&self) -> Option<Instant> {

@@ -65,12 +65,13 @@ impl Candidate {
         peeked
     }
 
-    /// The transfer command is about to be answered.
-    fn look(&mut self) {
+    /// The transfer command is about to be answered. False if the connection is lost.
+    fn look(&mut self) -> bool {
         let peeked = self.stream.peek();
         self.stream.ready = peeked != Peeked::Silent;
         self.ended_early |= peeked == Peeked::Ended;
         self.looked = Some(peeked);
+        peeked != Peeked::Lost
     }
 }
 
@@ -82,18 +83,15 @@ impl Candidates {
         }
     }
 
-    /// Notes what all of them show, before the transfer command is answered.
+    /// Notes what all of them show, before the transfer command is answered. Those that are lost
+    /// are removed: they are no reason to give the port to others.
     pub(super) fn look(&mut self) {
-        for candidate in &mut self.list {
-            candidate.look();
-        }
+        self.list.retain_mut(Candidate::look);
     }
 
     /// The same for the one that was added last.
     pub(super) fn look_at_newest(&mut self) {
-        if let Some(newest) = self.list.last_mut() {
-            newest.look();
-        }
+        self.list.pop_if(|newest| !newest.look());
     }
 
     /// The address of a connection that had not ended before the transfer command.
@@ -133,8 +131,12 @@ impl Candidates {
                 silent.or_else(|| self.last_alone(sender, answered, now))
             }
             (Some(index), ..) => Some(index),
-            // The client may be about to send on it.
-            (None, FirstSender::Client | FirstSender::TlsClient, Some(_)) => None,
+            // The client may be about to send on it. What had ended early was not alone, so that it
+            // is no empty upload, whatever happens to this one.
+            (None, FirstSender::Client | FirstSender::TlsClient, Some(_)) => {
+                self.list.retain(|candidate| !candidate.ended_early);
+                None
+            }
             (None, FirstSender::Client, None) => (0..peeked.len())
                 .find(is_open_end)
                 .or_else(|| self.last_alone(sender, answered, now)),
@@ -209,8 +211,7 @@ impl Candidates {
     /// Removes the candidates that have ended without a byte.
     fn remove_ended(&mut self) {
         self.list.retain_mut(|candidate| {
-            candidate.stream.ready = true;
-            !matches!(candidate.peek(), Peeked::Ended | Peeked::Lost)
+            !matches!(candidate.stream.peek(), Peeked::Ended | Peeked::Lost)
         });
     }
 }

@@ -108,23 +108,28 @@ impl DataConnection {
         let State::Listening { port, .. } = &self.state else {
             return YieldOutcome::NotDue;
         };
-        if port.yield_deadline().is_none_or(|due| due > now) {
+        if !port.must_yield(now) {
             return YieldOutcome::NotDue;
         }
-        // The connection may be there and not be accepted yet.
+        // The connection may be there and not be accepted yet, and those that are may be lost.
         let peer = self.look(LookExtent::All, now);
         let State::Listening { port, .. } = &mut self.state else {
             return YieldOutcome::NotDue;
         };
-        if let Some(peer) = peer {
-            port.set_reported();
-            // A connection that has just come may still be a look.
-            if port.yield_deadline().is_some_and(|due| due <= now) {
-                port.release(LeaseEnd::Connected);
+        match (peer, port.must_yield(now)) {
+            (Some(peer), must_yield) => {
+                port.set_reported();
+                // A connection that has just come may still be a look.
+                if must_yield {
+                    port.release(LeaseEnd::Connected);
+                }
+                YieldOutcome::Connected(peer)
             }
-            return YieldOutcome::Connected(peer);
+            (None, true) => {
+                port.release(LeaseEnd::GivenUp);
+                YieldOutcome::GivenUp
+            }
+            (None, false) => YieldOutcome::NotDue,
         }
-        port.release(LeaseEnd::GivenUp);
-        YieldOutcome::GivenUp
     }
 }
