@@ -15,6 +15,7 @@ use mio::{Registry, Token};
 use super::candidates::{Candidates, LOOK_WINDOW};
 use super::data_stream::DataStream;
 use super::tokens::{LISTENER, Tokens};
+use crate::logging::repeated::is_reported;
 use crate::passive::{IncomingConnection, LeaseEnd, PassiveListener};
 
 /// A passive port and the connections that may be the client's data connection.
@@ -37,7 +38,7 @@ pub(super) struct AnnouncedPort {
     may_have_more: bool,
     pub(super) candidates: Candidates,
     /// Connections of strangers.
-    rejected: u32,
+    rejected: u64,
 }
 
 /// How far to look for connections before the transfer command is answered.
@@ -269,12 +270,10 @@ impl AnnouncedPort {
         }
     }
 
-    /// Logs the first, the tenth, the hundredth connection and so on: strangers must not be able to
-    /// fill the log.
     fn log_rejected(&mut self, address: SocketAddr) {
         self.rejected = self.rejected.saturating_add(1);
         let count = self.rejected;
-        let level = if 10_u32.checked_pow(count.ilog10()) == Some(count) {
+        let level = if is_reported(count) {
             Level::Info
         } else {
             Level::Debug

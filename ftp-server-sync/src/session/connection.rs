@@ -230,7 +230,10 @@ impl Connection {
             self.timers.start(Timer::Unflushed, now + UNFLUSHED_MAX);
             return;
         }
-        self.timers.set(Timer::Unflushed, None);
+        // An action that need not wait says nothing about one that does.
+        if self.unflushed.is_none() {
+            self.timers.set(Timer::Unflushed, None);
+        }
         if let Some(outcome) = self.perform(action, now) {
             self.answer(outcome);
         }

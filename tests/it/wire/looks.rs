@@ -77,12 +77,9 @@ fn a_connection_that_is_reset_after_stor_stores_nothing() {
     let look = connect(port);
     client.command("STOR old", 150);
     reset(look);
-    let mut data = connect(port);
+    let data = connect(port);
     assert_eq!(server.read("old"), OLD);
-    data.write_all(b"new").expect("sending data");
-    drop(data);
-    client.expect(226);
-    assert_eq!(server.read("old"), b"new");
+    store_new(data, &mut client, &server);
 }
 
 /// It is open and silent while the client's own connection sends.
@@ -225,12 +222,9 @@ fn many_looks_before_stor_store_nothing() {
         drop(connect(port));
     }
     client.command("STOR old", 150);
-    let mut data = connect(port);
+    let data = connect(port);
     assert_eq!(server.read("old"), OLD, "changed by a look");
-    data.write_all(b"new").expect("sending data");
-    drop(data);
-    client.expect(226);
-    assert_eq!(server.read("old"), b"new");
+    store_new(data, &mut client, &server);
 }
 
 #[test]
@@ -278,11 +272,8 @@ fn a_look_empties_no_file_before_a_late_client() {
     client.command("STOR old", 150);
     client.expect_silence(Duration::from_millis(1500));
     assert_eq!(server.read("old"), OLD);
-    let mut data = connect(port);
-    data.write_all(b"new").expect("sending data");
-    drop(data);
-    client.expect(226);
-    assert_eq!(server.read("old"), b"new");
+    let data = connect(port);
+    store_new(data, &mut client, &server);
 }
 
 /// One ends before the command, the other is reset after it: neither was alone.
@@ -296,11 +287,8 @@ fn two_looks_empty_no_file() {
     reset(look);
     client.expect_silence(Duration::from_secs(3));
     assert_eq!(server.read("old"), OLD);
-    let mut data = connect(port);
-    data.write_all(b"new").expect("sending data");
-    drop(data);
-    client.expect(226);
-    assert_eq!(server.read("old"), b"new");
+    let data = connect(port);
+    store_new(data, &mut client, &server);
 }
 
 /// It is no reason to take the port away: the client may still connect.
@@ -336,6 +324,15 @@ fn a_crowd_of_strangers_does_not_keep_the_client_out() {
     assert_eq!(read_all(&mut data), OLD);
     client.expect(226);
     drop(strangers);
+}
+
+/// The client's own connection replaces the old file.
+#[track_caller]
+fn store_new(mut data: TcpStream, client: &mut Client, server: &TestServer<InProcess>) {
+    data.write_all(b"new").expect("sending data");
+    drop(data);
+    client.expect(226);
+    assert_eq!(server.read("old"), b"new");
 }
 
 fn session() -> (TestServer<InProcess>, Client) {

@@ -14,6 +14,36 @@ fn path(text: &str) -> FtpPath {
     FtpPath::parse(text.as_bytes()).unwrap()
 }
 
+fn rename(from: &str, to: &str) -> FileRequest {
+    FileRequest::Rename {
+        from: path(from),
+        to: path(to),
+        replace: true,
+    }
+}
+
+/// What must find neither a hidden name nor the server's own file.
+fn requests_for(name: &str) -> Vec<FileRequest> {
+    let path = || path(name);
+    vec![
+        FileRequest::DeleteFile(path()),
+        FileRequest::RemoveDirectory(path()),
+        FileRequest::RenameFrom(path()),
+        rename("file", name),
+        rename(name, "new"),
+        FileRequest::Size(path()),
+        FileRequest::ModifiedTime(path()),
+        FileRequest::ChangeMode {
+            path: path(),
+            mode: 0,
+        },
+        FileRequest::SetModified {
+            path: path(),
+            modified: 0,
+        },
+    ]
+}
+
 #[test]
 fn hidden_names_do_not_exist_for_any_request() {
     let directory = tempfile::tempdir().unwrap();
@@ -34,39 +64,19 @@ fn hidden_names_do_not_exist_for_any_request() {
         "d/.Trash-1000/file",
         "d/.Trash-new",
     ] {
-        let rename = |from: &str, to: &str| FileRequest::Rename {
-            from: path(from),
-            to: path(to),
-            replace: true,
-        };
-        let path = || path(name);
-        for request in [
-            FileRequest::ChangeDirectory(path()),
+        let others = [
+            FileRequest::ChangeDirectory(path(name)),
             FileRequest::MakeDirectory {
-                path: path(),
+                path: path(name),
                 umask: None,
             },
-            FileRequest::RemoveDirectory(path()),
-            FileRequest::DeleteFile(path()),
-            FileRequest::RenameFrom(path()),
-            rename("file", name),
-            rename(name, "file"),
-            FileRequest::Size(path()),
-            FileRequest::ModifiedTime(path()),
-            FileRequest::ChangeMode {
-                path: path(),
-                mode: 0,
-            },
-            FileRequest::SetModified {
-                path: path(),
-                modified: 0,
-            },
-            FileRequest::Facts(path()),
-        ] {
+            FileRequest::Facts(path(name)),
+        ];
+        for request in requests_for(name).into_iter().chain(others) {
             let answer = root.perform(&request);
             assert_eq!(answer, Err(Refusal::NotFound), "{request:?}");
         }
-        let refusal = root.download(&path(), 0).unwrap_err();
+        let refusal = root.download(&path(name), 0).unwrap_err();
         assert_eq!(refusal, Refusal::NotFound);
         for start in [
             UploadStart::Create,
@@ -74,7 +84,7 @@ fn hidden_names_do_not_exist_for_any_request() {
             UploadStart::End,
             UploadStart::Unique,
         ] {
-            let refusal = root.upload(&path(), start, None).unwrap_err();
+            let refusal = root.upload(&path(name), start, None).unwrap_err();
             assert_eq!(refusal, Refusal::NotFound, "{start:?}");
         }
     }
@@ -99,31 +109,10 @@ fn own_files_do_not_exist_for_any_request() {
     let own = vec![place("etc/key"), place("etc/missing")];
     let root = Root::open(directory.path()).unwrap();
     let root = root.with_rules(ShareRules::new(Vec::new(), own));
-    let rename = |from: &str, to: &str| FileRequest::Rename {
-        from: path(from),
-        to: path(to),
-        replace: true,
-    };
     for name in ["etc/key", "again", "link"] {
         let is_link = name == "link";
         let path = || path(name);
-        for request in [
-            FileRequest::DeleteFile(path()),
-            FileRequest::RemoveDirectory(path()),
-            FileRequest::RenameFrom(path()),
-            rename("file", name),
-            rename(name, "new"),
-            FileRequest::Size(path()),
-            FileRequest::ModifiedTime(path()),
-            FileRequest::ChangeMode {
-                path: path(),
-                mode: 0,
-            },
-            FileRequest::SetModified {
-                path: path(),
-                modified: 0,
-            },
-        ] {
+        for request in requests_for(name) {
             let answer = root.perform(&request);
             assert_eq!(answer, Err(Refusal::NotFound), "{request:?}");
         }
