@@ -128,10 +128,8 @@ impl Connection {
         let allowed_peers = self.session.allowed_peers().clone();
         let client = allowed_peers.peer();
         let rules = &self.current.config.masquerade;
-        // As for announcements, a router is never local: others may be behind it.
-        let is_local = !client.is_loopback()
-            && !rules.gateways.contains(&client)
-            && (rules.local_networks.iter()).any(|network| network.contains(&client));
+        // Several clients of this machine itself count as neighbours, like any others.
+        let is_local = !client.is_loopback() && rules.local_network(client).is_some();
         Requester {
             session: self.number,
             allowed_peers,
