@@ -86,7 +86,7 @@ pub use masquerade::{
 };
 pub use never_connected::NeverConnected;
 pub use offer::{ClientOrigin, Diagnosis, PassiveOffer};
-pub use outcome::{FileAnswer, Misuse, Opened, Outcome, TransferError};
+pub use outcome::{FileAnswer, Kept, Misuse, Opened, Outcome, TransferError};
 pub use path::FtpPath;
 pub use reach::Reach;
 pub use refusal::Refusal;

@@ -30,6 +30,9 @@ pub enum Refusal {
     TooManyEntries,
     /// The offset of REST lies beyond the end of the file.
     OffsetTooLarge,
+    /// An upload of the file has failed, and what has the name is an older file: going on would glue
+    /// the new bytes to the old ones. Only a whole upload is possible.
+    NotResumable,
     /// In use; a later attempt may succeed.
     Busy,
     /// The driver does not support this.
@@ -54,6 +57,7 @@ impl fmt::Display for Refusal {
             Self::NameRejected => "name not allowed",
             Self::TooManyEntries => "too many entries",
             Self::OffsetTooLarge => "restart offset beyond the end",
+            Self::NotResumable => "not the beginning of what would be continued",
             Self::Busy => "busy",
             Self::Unsupported => "not supported",
             Self::Failed => "local error",

@@ -12,6 +12,8 @@ use alloc::vec::Vec;
 use core::fmt::Display;
 use core::net::{IpAddr, Ipv4Addr, SocketAddr};
 
+use crate::outcome::Kept;
+
 /// A reply to the client (RFC 959, section 4.2).
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Reply {
@@ -394,6 +396,12 @@ impl Reply {
         Self::line(226, format!("Transfer complete; {entries} {noun}."))
     }
 
+    /// This reply to an upload that failed, with how many bytes came and what the file is now.
+    pub(crate) fn with_kept(&self, received: u64, kept: Kept) -> Self {
+        let added = format!(" {received} bytes received; {kept}.");
+        Self::line(self.code, [&*self.first, added.as_bytes()].concat())
+    }
+
     /// The client did not connect to the passive port. `target`, `withdrawn`, `remedy`: parts of
     /// the sentence.
     pub(crate) fn never_connected(target: &str, withdrawn: &str, remedy: impl Display) -> Self {
@@ -433,6 +441,7 @@ impl Reply {
     pub(crate) const fn no_space(code: u16) -> Self { Self::fixed(code, "No space left.") }
     pub(crate) const fn restart_too_large(code: u16) -> Self { Self::fixed(code, "The restart offset is beyond the end of the file.") }
     pub(crate) const fn offset_too_large(code: u16) -> Self { Self::fixed(code, "The offset is beyond the end of the file.") }
+    pub(crate) const fn not_resumable(code: u16) -> Self { Self::fixed(code, "The last upload of this file failed and left an older one; store it from the start.") }
     pub(crate) const fn in_use(code: u16) -> Self { Self::fixed(code, "The file or directory is in use; try again later.") }
     pub(crate) const fn unsupported(code: u16) -> Self { Self::fixed(code, "This server does not support that.") }
     pub(crate) const fn failed(code: u16) -> Self { Self::fixed(code, "Local error.") }

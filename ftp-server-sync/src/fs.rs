@@ -13,5 +13,7 @@ mod owners;
 mod requests;
 pub(crate) mod root;
 pub(crate) mod share_rules;
+mod temporary_name;
 pub(crate) mod upload;
+pub(crate) mod upload_rules;
 mod visible;

@@ -7,7 +7,7 @@ use crate::action::{DataConnection, TransferId, TransferStart};
 use crate::command::{CommandInfo, TransferVerb};
 use crate::event::DataId;
 use crate::never_connected::NeverConnected;
-use crate::outcome::TransferError;
+use crate::outcome::{Kept, TransferError};
 use crate::path::FtpPath;
 use crate::reply::Reply;
 use crate::timeout::TimeoutKind;
@@ -45,6 +45,8 @@ pub(super) struct Running {
     pub(super) unique_name: Option<Vec<u8>>,
     /// How many entries a listing has shown, if the driver reports it.
     pub(super) entries: Option<u64>,
+    /// What an upload that failed has left, if the driver reports it.
+    pub(super) kept: Option<Kept>,
 }
 
 /// Why the core aborts a transfer.
@@ -113,17 +115,27 @@ impl Running {
         result: Result<(), TransferError>,
         last: Option<&NeverConnected>,
     ) -> Reply {
-        match (result, self.abort_reason) {
-            (Ok(()), _) => match (&self.unique_name, self.entries) {
+        let Err(error) = result else {
+            return match (&self.unique_name, self.entries) {
                 (Some(name), _) => Reply::unique_complete(name),
                 (None, Some(entries)) => Reply::listing_complete(entries),
                 (None, None) => Reply::TRANSFER_COMPLETE,
-            },
-            (Err(_), Some(AbortReason::Requested)) => Reply::TRANSFER_ABORTED,
-            (Err(_), Some(AbortReason::NeverConnected)) => self.not_connected(last),
-            (Err(_), Some(AbortReason::NeverProtected)) => Reply::DATA_NEVER_PROTECTED,
-            (Err(_), Some(AbortReason::Stalled)) => Reply::TRANSFER_STALLED,
-            (Err(error), None) => match error {
+            };
+        };
+        let reply = self.failure(error, last);
+        match self.kept {
+            Some(kept) if self.connected => reply.with_kept(self.bytes, kept),
+            _ => reply,
+        }
+    }
+
+    fn failure(&self, error: TransferError, last: Option<&NeverConnected>) -> Reply {
+        match (self.abort_reason, error) {
+            (Some(AbortReason::Requested), _) => Reply::TRANSFER_ABORTED,
+            (Some(AbortReason::NeverConnected), _) => self.not_connected(last),
+            (Some(AbortReason::NeverProtected), _) => Reply::DATA_NEVER_PROTECTED,
+            (Some(AbortReason::Stalled), _) => Reply::TRANSFER_STALLED,
+            (None, error) => match error {
                 TransferError::NotConnected => self.not_connected(None),
                 TransferError::NotProtected => Reply::DATA_NOT_PROTECTED,
                 TransferError::NotResumed => Reply::DATA_NOT_RESUMED,

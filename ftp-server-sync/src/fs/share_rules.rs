@@ -6,6 +6,8 @@ use ftp_proto::FtpPath;
 use ftp_proto::listing::Pattern;
 
 use super::own_files::OwnFiles;
+use super::temporary_name::is_temporary;
+use super::upload_rules::UploadRules;
 
 /// What is not served although it is in the shared directory.
 #[derive(Debug, Default)]
@@ -14,6 +16,7 @@ pub(crate) struct ShareRules {
     hidden: Vec<Pattern>,
     /// The server's own files do not exist for clients either.
     pub(super) own_files: OwnFiles,
+    pub(super) uploads: UploadRules,
 }
 
 impl ShareRules {
@@ -23,20 +26,24 @@ impl ShareRules {
         Self {
             hidden,
             own_files: OwnFiles::new(own_files),
+            uploads: UploadRules::default(),
         }
     }
 
-    /// Whether no name is hidden.
-    pub(super) fn hide_nothing(&self) -> bool {
-        self.hidden.is_empty()
+    #[cfg(test)]
+    pub(super) fn of_uploads(uploads: UploadRules) -> Self {
+        Self {
+            uploads,
+            ..Self::default()
+        }
     }
 
     pub(super) fn hides(&self, name: &[u8]) -> bool {
-        self.hidden.iter().any(|pattern| pattern.matches(name))
+        is_temporary(name) || self.hidden.iter().any(|pattern| pattern.matches(name))
     }
 
     pub(super) fn hides_path(&self, path: &FtpPath) -> bool {
         let mut names = path.as_bytes().split(|&byte| byte == b'/');
-        !self.hide_nothing() && names.any(|name| self.hides(name))
+        names.any(|name| self.hides(name))
     }
 }

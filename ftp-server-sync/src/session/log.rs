@@ -16,6 +16,7 @@ use log::{Level, debug, info, log, warn};
 
 use super::end_reason::{EndReason, LostClient};
 use crate::data::transfer::Transfer;
+use crate::fs::upload::UploadEnd;
 
 /// What the log has, or needs, of a session's commands and replies.
 ///
@@ -52,6 +53,8 @@ pub(super) struct TransferFacts {
     /// The command and the path.
     pub(super) name: String,
     pub(super) bytes: u64,
+    /// How an upload failed, and what it has left.
+    pub(super) upload_end: Option<UploadEnd>,
     /// How long its data connection was established; `None` if there was none.
     pub(super) moving: Option<Duration>,
 }
@@ -198,7 +201,7 @@ impl SessionLog {
         let TransferFacts { name, bytes, .. } = facts;
         // A stall ends the transfer only, not the session.
         let reason = match self.end_reason {
-            Some(EndReason::Stalled(_)) => self.end_reason.take(),
+            Some(EndReason::Stalled(_) | EndReason::GaveWay) => self.end_reason.take(),
             other => other,
         };
         let seconds = facts.moving.map_or(0.0, |moving| moving.as_secs_f64());
@@ -217,9 +220,13 @@ impl SessionLog {
                 let reason = reason.map_or("the client aborted it".to_owned(), |reason| {
                     reason.to_string()
                 });
-                info!("#{number} {name} ended after {bytes} bytes: {reason}");
+                let left = facts.left();
+                info!("#{number} {name} ended after {bytes} bytes: {reason}{left}");
             }
-            Err(error) => warn!("#{number} {name} failed after {bytes} bytes: {error}"),
+            Err(error) => {
+                let (cause, left) = (facts.cause(), facts.left());
+                warn!("#{number} {name} failed after {bytes} bytes: {error}{cause}{left}");
+            }
         }
     }
 
@@ -281,6 +288,18 @@ impl CommandStart {
 }
 
 impl TransferFacts {
+    /// The system's error.
+    fn cause(&self) -> String {
+        let error = self.upload_end.as_ref().and_then(|end| end.error.as_ref());
+        error.map_or(String::new(), |error| format!(" ({error})"))
+    }
+
+    /// What is left of an upload.
+    fn left(&self) -> String {
+        let end = self.upload_end.as_ref();
+        end.map_or(String::new(), |end| format!("; {}", end.kept))
+    }
+
     /// What the log line of a transfer needs, by now.
     pub(super) fn of(transfer: &Transfer, now: Instant) -> Self {
         Self {
@@ -289,6 +308,7 @@ impl TransferFacts {
                 None => transfer_request(&transfer.request),
             },
             bytes: transfer.bytes(),
+            upload_end: transfer.upload_end().cloned(),
             moving: transfer.connected.map(|since| now - since),
         }
     }

@@ -11,8 +11,8 @@ use std::time::Duration;
 use arbitrary::Arbitrary;
 use ftp_proto::listing::{Entry, EntryBatch, EntryKind};
 use ftp_proto::{
-    Account, Bound, Config, DataEvent, Endpoints, FileAnswer, FileRequest, FtpPath, IpNet, Opened,
-    Outcome, OuterPorts, Refusal, Right, Rights, TransferError, TransferId,
+    Account, Bound, Config, DataEvent, Endpoints, FileAnswer, FileRequest, FtpPath, IpNet, Kept,
+    Opened, Outcome, OuterPorts, Refusal, Right, Rights, TransferError, TransferId,
 };
 
 use crate::sim::{Question, Sim};
@@ -251,12 +251,13 @@ pub fn apply(sim: &mut Sim, operation: &Operation) {
 }
 
 fn late_event(choice: u8) -> DataEvent {
-    match choice % 6 {
+    match choice % 7 {
         0 => DataEvent::Connected(IpAddr::from([192, 0, 2, 7])),
         1 => DataEvent::Protected,
         2 => DataEvent::Progress(choice.into()),
         3 => DataEvent::NeverConnected,
         4 => DataEvent::Entries(choice.into()),
+        5 => DataEvent::Kept(Kept::Bytes(choice.into())),
         _ => DataEvent::Withdrawn,
     }
 }
@@ -493,7 +494,7 @@ const ENDS: &[(&str, &str)] = &[
     ("[2001:db8::2]:21", "[2001:db8::7]:40000"),
 ];
 
-pub(crate) const REFUSALS: [Refusal; 13] = [
+pub(crate) const REFUSALS: [Refusal; 14] = [
     Refusal::NotFound,
     Refusal::Denied,
     Refusal::Exists,
@@ -504,6 +505,7 @@ pub(crate) const REFUSALS: [Refusal; 13] = [
     Refusal::NoSpace,
     Refusal::NameRejected,
     Refusal::OffsetTooLarge,
+    Refusal::NotResumable,
     Refusal::Busy,
     Refusal::Unsupported,
     Refusal::Failed,

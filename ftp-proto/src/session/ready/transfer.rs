@@ -157,6 +157,7 @@ impl Ready {
             abort_reason: None,
             unique_name,
             entries: None,
+            kept: None,
         });
         context.reply(reply);
         context.push_action(if protected {
