@@ -493,7 +493,7 @@ const ENDS: &[(&str, &str)] = &[
     ("[2001:db8::2]:21", "[2001:db8::7]:40000"),
 ];
 
-pub(crate) const REFUSALS: [Refusal; 13] = [
+pub(crate) const REFUSALS: [Refusal; 15] = [
     Refusal::NotFound,
     Refusal::Denied,
     Refusal::Exists,
@@ -502,6 +502,8 @@ pub(crate) const REFUSALS: [Refusal; 13] = [
     Refusal::IsADirectory,
     Refusal::NotARegularFile,
     Refusal::NoSpace,
+    Refusal::FileTooLarge,
+    Refusal::SpaceReserved,
     Refusal::NameRejected,
     Refusal::OffsetTooLarge,
     Refusal::Busy,
@@ -509,7 +511,7 @@ pub(crate) const REFUSALS: [Refusal; 13] = [
     Refusal::Failed,
 ];
 
-pub(crate) const ERRORS: [TransferError; 8] = [
+pub(crate) const ERRORS: [TransferError; 10] = [
     TransferError::NotConnected,
     TransferError::NotProtected,
     TransferError::NotResumed,
@@ -518,4 +520,6 @@ pub(crate) const ERRORS: [TransferError; 8] = [
     TransferError::LocalRead,
     TransferError::LocalWrite,
     TransferError::NoSpace,
+    TransferError::FileTooLarge,
+    TransferError::SpaceReserved,
 ];
