@@ -14,4 +14,6 @@ mod requests;
 pub(crate) mod root;
 pub(crate) mod share_rules;
 pub(crate) mod upload;
+pub(crate) mod upload_limits;
+mod upload_rules;
 mod visible;

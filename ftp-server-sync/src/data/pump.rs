@@ -15,6 +15,7 @@ use super::stream::Stream;
 use crate::fs::download::Download;
 use crate::fs::list::{ListingLines, NextLine};
 use crate::fs::upload::Upload;
+use crate::fs::upload_limits::UploadLimits;
 
 /// The bytes of a transfer, and how many have moved.
 #[derive(Debug)]
@@ -52,7 +53,11 @@ enum Job {
 #[derive(Debug)]
 enum ReceivedFile {
     Prepared(Upload),
-    Open(File),
+    Open {
+        file: File,
+        size: u64,
+        limits: UploadLimits,
+    },
     Failed,
 }
 
@@ -173,16 +178,14 @@ impl Pump {
         else {
             return Ok(());
         };
-        file.open()?;
-        let ReceivedFile::Open(mut file) = file else {
+        let mut rest = Vec::new();
+        if let Some(decoder) = decoder {
+            decoder.finish(&mut rest);
+        }
+        file.write(&rest)?;
+        let ReceivedFile::Open { file, .. } = file else {
             return Err(TransferError::LocalWrite);
         };
-        if let Some(decoder) = decoder {
-            let mut rest = Vec::new();
-            decoder.finish(&mut rest);
-            file.write_all(&rest)
-                .map_err(|error| TransferError::of_write(&error))?;
-        }
         nix::unistd::close(file).map_err(|errno| TransferError::of_write(&errno.into()))?;
         let _ = stream.send_close_notify();
         Ok(())
@@ -270,17 +273,15 @@ impl Job {
                 let most = most.min(buffer.len());
                 let moved = moved(stream.read(&mut buffer[..most]))?;
                 if let Moved::Bytes(count) = moved {
-                    let file = file.open()?;
                     let received = &buffer[..count];
-                    let written = match decoder {
-                        None => file.write_all(received),
+                    match decoder {
+                        None => file.write(received)?,
                         Some(decoder) => {
                             let mut text = Vec::with_capacity(count + 1);
                             decoder.push(received, &mut text);
-                            file.write_all(&text)
+                            file.write(&text)?;
                         }
-                    };
-                    written.map_err(|error| TransferError::of_write(&error))?;
+                    }
                 }
                 Ok(moved)
             }
@@ -326,18 +327,22 @@ impl Job {
 }
 
 impl ReceivedFile {
-    /// The file, which is changed from now on.
-    fn open(&mut self) -> Result<&mut File, TransferError> {
+    /// Writes to the file, which is changed from now on.
+    fn write(&mut self, bytes: &[u8]) -> Result<(), TransferError> {
+        let failed = |error: io::Error| TransferError::of_write(&error);
         if let Self::Prepared(_) = self
             && let Self::Prepared(upload) = std::mem::replace(self, Self::Failed)
         {
-            let file = upload.begin();
-            *self = Self::Open(file.map_err(|error| TransferError::of_write(&error))?);
+            let (limits, size) = upload.limits();
+            let file = upload.begin().map_err(failed)?;
+            *self = Self::Open { file, size, limits };
         }
-        match self {
-            Self::Open(file) => Ok(file),
-            Self::Prepared(_) | Self::Failed => Err(TransferError::LocalWrite),
-        }
+        let Self::Open { file, size, limits } = self else {
+            return Err(TransferError::LocalWrite);
+        };
+        *size += bytes.len() as u64;
+        limits.before_write(file, *size, bytes.len())?;
+        file.write_all(bytes).map_err(failed)
     }
 }
 

@@ -1,4 +1,5 @@
-//! Which names of the shared directory no client sees.
+//! The operator's rules for the shared directory: which names no client sees, and what uploads may
+//! do.
 
 use std::path::PathBuf;
 
@@ -6,14 +7,16 @@ use ftp_proto::FtpPath;
 use ftp_proto::listing::Pattern;
 
 use super::own_files::OwnFiles;
+use super::upload_rules::UploadRules;
 
-/// What is not served although it is in the shared directory.
+/// What is not served although it is in the shared directory, and the rules for uploads.
 #[derive(Debug, Default)]
 pub(crate) struct ShareRules {
     /// Names that do not exist for clients, wherever they are.
     hidden: Vec<Pattern>,
     /// The server's own files do not exist for clients either.
     pub(super) own_files: OwnFiles,
+    pub(super) uploads: UploadRules,
 }
 
 impl ShareRules {
@@ -23,7 +26,14 @@ impl ShareRules {
         Self {
             hidden,
             own_files: OwnFiles::new(own_files),
+            uploads: UploadRules::default(),
         }
+    }
+
+    /// The same with these rules for uploads.
+    #[must_use]
+    pub(crate) fn with_uploads(self, uploads: UploadRules) -> Self {
+        Self { uploads, ..self }
     }
 
     /// Whether no name is hidden.

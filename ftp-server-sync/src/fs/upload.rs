@@ -11,6 +11,7 @@ use rustix::fs::{Access, AtFlags};
 
 use super::attributes::apply_umask;
 use super::root::{Root, changeable, refusal, relative};
+use super::upload_limits::UploadLimits;
 
 /// A file to receive into. It is not changed yet; only STOU's file exists already, because its name
 /// has to be announced.
@@ -19,6 +20,9 @@ pub(crate) struct Upload {
     target: UploadTarget,
     start: UploadStart,
     umask: Option<u32>,
+    limits: UploadLimits,
+    /// The size of the file when the upload begins, which counts for its limit.
+    first_size: u64,
 }
 
 #[derive(Debug)]
@@ -49,7 +53,7 @@ impl Root {
     ///
     /// The file system's refusal; [`Refusal::OffsetTooLarge`] for an offset behind the end;
     /// [`Refusal::Exists`] if a file exists that may not be replaced, and for STOU when no free
-    /// name was found.
+    /// name was found; [`Refusal::FileTooLarge`] and [`Refusal::SpaceReserved`] by the limits.
     pub(crate) fn upload(
         &self,
         path: &FtpPath,
@@ -58,6 +62,7 @@ impl Root {
     ) -> Result<Upload, Refusal> {
         self.visible(changeable(path).map_err(|_| Refusal::IsADirectory)?)?;
         self.check_not_own(path)?;
+        let limits = self.upload_limits(path, start)?;
         let target = match start {
             UploadStart::Unique => self.create_unique(path)?,
             UploadStart::Create => {
@@ -72,13 +77,23 @@ impl Root {
                 }
             }
         };
-        let upload = Upload {
+        let mut upload = Upload {
             target,
             start,
             umask,
+            limits,
+            first_size: 0,
         };
-        if let UploadStart::At { offset, replace } = start {
-            check_offset(upload.size()?, offset.get(), replace)?;
+        match start {
+            UploadStart::End => {
+                upload.first_size = upload.size()?;
+                upload.limits.check_size(upload.first_size)?;
+            }
+            UploadStart::At { offset, replace } => {
+                upload.first_size = offset.get();
+                check_offset(upload.size()?, offset.get(), replace)?;
+            }
+            UploadStart::Create | UploadStart::Replace | UploadStart::Unique => {}
         }
         Ok(upload)
     }
@@ -132,6 +147,11 @@ impl Upload {
             UploadTarget::Unique(_, unique) => Some(&unique.name),
             UploadTarget::Existing(_) | UploadTarget::New { .. } => None,
         }
+    }
+
+    /// The limits, to be asked before each write, and the file's size before the first one.
+    pub(crate) fn limits(&self) -> (UploadLimits, u64) {
+        (self.limits.clone(), self.first_size)
     }
 
     /// The data connection exists: from now on the file is written. Bytes behind the offset are
