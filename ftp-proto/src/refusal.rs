@@ -24,6 +24,10 @@ pub enum Refusal {
     NotARegularFile,
     /// The disk or a quota is full.
     NoSpace,
+    /// The file would be larger than the server accepts.
+    FileTooLarge,
+    /// What is free has to stay free.
+    SpaceReserved,
     /// The file system does not accept the name.
     NameRejected,
     /// There are more entries than the reply may hold. A part of them would look like all.
@@ -54,6 +58,8 @@ impl fmt::Display for Refusal {
             Self::IsADirectory => "is a directory",
             Self::NotARegularFile => "not a regular file",
             Self::NoSpace => "no space left",
+            Self::FileTooLarge => "file too large",
+            Self::SpaceReserved => "free space reserved",
             Self::NameRejected => "name not allowed",
             Self::TooManyEntries => "too many entries",
             Self::OffsetTooLarge => "restart offset beyond the end",

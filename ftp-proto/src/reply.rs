@@ -242,6 +242,8 @@ impl Reply {
     pub(crate) const TRANSFER_STALLED: Self = Self::fixed(426, "The data connection was idle for too long; transfer aborted.");
     pub(crate) const LOCAL_ERROR: Self = Self::fixed(451, "Local error; transfer aborted.");
     pub(crate) const STORAGE_FULL: Self = Self::fixed(452, "No space left; transfer aborted.");
+    pub(crate) const FILE_TOO_LARGE: Self = Self::fixed(552, "The file is larger than this server accepts; transfer aborted.");
+    pub(crate) const SPACE_RESERVED: Self = Self::fixed(452, "The server keeps its last free space; transfer aborted.");
     pub(crate) const ABORTED_BEFORE_START: Self = Self::fixed(426, "The command was aborted before it started.");
     pub(crate) const ABORT_DONE: Self = Self::fixed(226, "Abort successful.");
 }
@@ -439,6 +441,8 @@ impl Reply {
     pub(crate) const fn special_file(code: u16) -> Self { Self::fixed(code, "A device, pipe or socket cannot be used.") }
     pub(crate) const fn name_rejected(code: u16) -> Self { Self::fixed(code, "The name is not allowed.") }
     pub(crate) const fn no_space(code: u16) -> Self { Self::fixed(code, "No space left.") }
+    pub(crate) const fn file_too_large(code: u16) -> Self { Self::fixed(code, "The file would be larger than this server accepts.") }
+    pub(crate) const fn space_reserved(code: u16) -> Self { Self::fixed(code, "The server keeps its last free space.") }
     pub(crate) const fn restart_too_large(code: u16) -> Self { Self::fixed(code, "The restart offset is beyond the end of the file.") }
     pub(crate) const fn offset_too_large(code: u16) -> Self { Self::fixed(code, "The offset is beyond the end of the file.") }
     pub(crate) const fn not_resumable(code: u16) -> Self { Self::fixed(code, "The last upload of this file failed and left an older one; store it from the start.") }

@@ -15,5 +15,6 @@ pub(crate) mod root;
 pub(crate) mod share_rules;
 mod temporary_name;
 pub(crate) mod upload;
-pub(crate) mod upload_rules;
+mod upload_limits;
+mod upload_rules;
 mod visible;

@@ -19,6 +19,8 @@ pub(super) fn refusal(command: &CommandInfo, refusal: Refusal) -> Reply {
         Refusal::NameRejected => Reply::name_rejected(codes.unavailable),
         Refusal::TooManyEntries => Reply::too_many_entries(codes.unavailable),
         Refusal::NoSpace => Reply::no_space(codes.no_space),
+        Refusal::FileTooLarge => Reply::file_too_large(codes.too_large),
+        Refusal::SpaceReserved => Reply::space_reserved(codes.no_space),
         Refusal::OffsetTooLarge if codes.offset == 554 => Reply::restart_too_large(codes.offset),
         Refusal::OffsetTooLarge => Reply::offset_too_large(codes.offset),
         Refusal::NotResumable => Reply::not_resumable(codes.offset),

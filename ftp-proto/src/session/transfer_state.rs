@@ -141,10 +141,17 @@ impl Running {
                 TransferError::NotResumed => Reply::DATA_NOT_RESUMED,
                 TransferError::ConnectionLost => Reply::TRANSFER_CUT,
                 TransferError::Aborted => Reply::TRANSFER_ABORTED,
-                TransferError::NoSpace if self.info.is_upload() => Reply::STORAGE_FULL,
-                TransferError::LocalRead | TransferError::LocalWrite | TransferError::NoSpace => {
+                TransferError::LocalRead | TransferError::LocalWrite => Reply::LOCAL_ERROR,
+                TransferError::NoSpace
+                | TransferError::FileTooLarge
+                | TransferError::SpaceReserved
+                    if !self.info.is_upload() =>
+                {
                     Reply::LOCAL_ERROR
                 }
+                TransferError::NoSpace => Reply::STORAGE_FULL,
+                TransferError::FileTooLarge => Reply::FILE_TOO_LARGE,
+                TransferError::SpaceReserved => Reply::SPACE_RESERVED,
             },
         }
     }

@@ -1,4 +1,5 @@
-//! Which names of the shared directory no client sees.
+//! The operator's rules for the shared directory: which names no client sees, and what uploads may
+//! do.
 
 use std::path::PathBuf;
 
@@ -9,7 +10,7 @@ use super::own_files::OwnFiles;
 use super::temporary_name::is_temporary;
 use super::upload_rules::UploadRules;
 
-/// What is not served although it is in the shared directory.
+/// What is not served although it is in the shared directory, and the rules for uploads.
 #[derive(Debug, Default)]
 pub(crate) struct ShareRules {
     /// Names that do not exist for clients, wherever they are.
@@ -30,12 +31,10 @@ impl ShareRules {
         }
     }
 
-    #[cfg(test)]
-    pub(super) fn of_uploads(uploads: UploadRules) -> Self {
-        Self {
-            uploads,
-            ..Self::default()
-        }
+    /// The same with these rules for uploads.
+    #[must_use]
+    pub(crate) fn with_uploads(self, uploads: UploadRules) -> Self {
+        Self { uploads, ..self }
     }
 
     pub(super) fn hides(&self, name: &[u8]) -> bool {

@@ -5,11 +5,10 @@
 //! Nothing is changed before the first byte, or the end, has come; only STOU's file exists before
 //! that, because its name has to be announced.
 
-use std::io;
-
 use ftp_proto::{FtpPath, Kept, Refusal, TransferError, UploadStart};
 
-use self::prepared::Prepared;
+use self::prepared::{Prepared, UploadOptions};
+use self::receiving::StoreError;
 pub(crate) use self::receiving::UploadFailure;
 use self::registry::Claim;
 pub(crate) use self::registry::{Uploader, Uploads};
@@ -54,7 +53,8 @@ impl Root {
     /// The file system's refusal; [`Refusal::OffsetTooLarge`] for an offset behind the end;
     /// [`Refusal::Exists`] if a file exists that may not be replaced, and for STOU when no free
     /// name was found; [`Refusal::Busy`] while another upload of the name runs;
-    /// [`Refusal::NotResumable`] if the file is not the beginning of what would be continued.
+    /// [`Refusal::NotResumable`] if the file is not the beginning of what would be continued;
+    /// [`Refusal::FileTooLarge`] and [`Refusal::SpaceReserved`] by the limits.
     pub(crate) fn upload(
         &self,
         path: &FtpPath,
@@ -82,9 +82,8 @@ impl Root {
         if continues && existing.is_some() && claim.has_failed() {
             return Err(Refusal::NotResumable);
         }
-        let leftovers = uploader.uploads.leftovers.clone();
-        let rules = self.rules.uploads;
-        let prepared = Prepared::new(target, existing, start, umask, rules, leftovers)?;
+        let options = self.upload_options(start, umask, uploader);
+        let prepared = Prepared::new(target, existing, options)?;
         claim.running.set_prepared(prepared);
         Ok(Upload::new(claim, None))
     }
@@ -130,12 +129,26 @@ impl Root {
             Err(Refusal::Busy) => return Ok(None),
             claimed => claimed?,
         };
-        let leftovers = uploader.uploads.leftovers.clone();
-        let prepared = Prepared::unique(target, umask, self.rules.uploads, leftovers)?;
+        let options = self.upload_options(UploadStart::Unique, umask, uploader);
+        let prepared = Prepared::unique(target, options)?;
         Ok(prepared.map(|prepared| {
             claim.running.set_prepared(prepared);
             claim
         }))
+    }
+
+    fn upload_options(
+        &self,
+        start: UploadStart,
+        umask: Option<u32>,
+        uploader: &Uploader,
+    ) -> UploadOptions {
+        UploadOptions {
+            start,
+            umask,
+            rules: self.rules.uploads,
+            leftovers: uploader.uploads.leftovers.clone(),
+        }
     }
 }
 
@@ -163,13 +176,13 @@ impl Upload {
     ///
     /// # Errors
     ///
-    /// The kind of the system's error. The upload has ended.
+    /// The system's error, or a limit. The upload has ended.
     pub(crate) fn write(&mut self, bytes: &[u8]) -> Result<(), TransferError> {
         self.has_begun = true;
         let written = self.claim.running.write(bytes);
         written.map_err(|error| {
             let kept = self.claim.running.fail(UploadFailure::Server);
-            self.failed(&error, kept)
+            self.failed(error, kept)
         })
     }
 
@@ -177,7 +190,7 @@ impl Upload {
     ///
     /// # Errors
     ///
-    /// The kind of the system's error. The upload has ended.
+    /// The system's error, or a limit. The upload has ended.
     pub(crate) fn complete(&mut self) -> Result<(), TransferError> {
         self.has_begun = true;
         match self.claim.running.complete() {
@@ -185,7 +198,7 @@ impl Upload {
                 self.claim.set_complete();
                 Ok(())
             }
-            Err((error, kept)) => Err(self.failed(&error, kept)),
+            Err((error, kept)) => Err(self.failed(error, kept)),
         }
     }
 
@@ -202,9 +215,9 @@ impl Upload {
         self.end.as_ref()
     }
 
-    fn failed(&mut self, error: &io::Error, kept: Kept) -> TransferError {
-        self.set_end(kept, Some(error.to_string()));
-        TransferError::of_write(error)
+    fn failed(&mut self, error: StoreError, kept: Kept) -> TransferError {
+        self.set_end(kept, error.text);
+        error.kind
     }
 
     fn set_end(&mut self, kept: Kept, error: Option<String>) {

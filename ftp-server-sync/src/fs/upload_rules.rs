@@ -1,20 +1,3 @@
-//! How uploads are stored.
+//! The rules for uploads, as the share carries them.
 
-/// The operator's rules for uploads.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(crate) struct UploadRules {
-    /// What a broken upload leaves.
-    pub broken: BrokenUploads,
-    /// File and directory are on the disk before the client is told that the upload is complete.
-    pub sync: bool,
-}
-
-/// What is left of an upload whose connection was lost.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(crate) enum BrokenUploads {
-    /// What was received takes the name, so that the client can go on.
-    #[default]
-    Keep,
-    /// The file that had the name before stays, or none.
-    Discard,
-}
+pub(crate) use crate::settings::{BrokenUploads, UploadRules};

@@ -158,7 +158,7 @@ impl Connection {
                 Outcome::TransferOpened(Ok(opened))
             }
             Err(refusal) => {
-                self.log.set_subject(transfer_request(&request));
+                self.log.set_refused(transfer_request(&request), refusal);
                 Outcome::TransferOpened(Err(refusal))
             }
         }

@@ -9,8 +9,8 @@ use std::time::{Duration, Instant};
 
 use ftp_proto::text::{loggable, printable};
 use ftp_proto::{
-    Announcement, FileRequest, FtpPath, NeverConnected, PassiveOffer, Reply, TransferError,
-    TransferKind, TransferRequest, UploadStart, limits,
+    Announcement, FileRequest, FtpPath, NeverConnected, PassiveOffer, Refusal, Reply,
+    TransferError, TransferKind, TransferRequest, UploadStart, limits,
 };
 use log::{Level, debug, info, log, warn};
 
@@ -37,6 +37,8 @@ pub(super) struct SessionLog {
     command: CommandStart,
     /// What the next refusal is about, where that is more precise than the command line.
     subject: Option<String>,
+    /// The flag that causes the next refusal.
+    flag: Option<&'static str>,
     /// The next reply is about a transfer whose failure is in the log already.
     is_failure_logged: bool,
     refusals: u32,
@@ -77,6 +79,7 @@ impl SessionLog {
             never_connected: 0,
             command: CommandStart::of(b""),
             subject: None,
+            flag: None,
             is_failure_logged: false,
             refusals: 0,
             discarding: false,
@@ -108,6 +111,16 @@ impl SessionLog {
         self.subject = Some(subject);
     }
 
+    /// The next refusal is about this, for this reason.
+    pub(super) fn set_refused(&mut self, subject: String, refusal: Refusal) {
+        self.subject = Some(subject);
+        self.flag = match refusal {
+            Refusal::FileTooLarge => Some(MAX_UPLOAD_SIZE),
+            Refusal::SpaceReserved => Some(FREE_SPACE_MIN),
+            _ => None,
+        };
+    }
+
     /// A reply, as the core made it and as it is sent.
     pub(super) fn reply(&mut self, reply: &Reply, encoded: &[u8], is_logged_in: bool) {
         let number = self.number;
@@ -118,6 +131,7 @@ impl SessionLog {
         let first = || printable(first);
         debug!("#{number} < {}", first());
         let subject = self.subject.take();
+        let hint = hint(self.flag.take());
         let is_logged = std::mem::take(&mut self.is_failure_logged);
         // 421 ends the session, and lost or missing data connections have lines of their own.
         let is_refusal = is_logged_in && !matches!(reply.code(), ..400 | 421 | 425 | 426);
@@ -129,7 +143,7 @@ impl SessionLog {
             return info!("#{number} further refusals of this session are not logged");
         }
         let subject = subject.unwrap_or_else(|| printable(self.command.bytes()).to_string());
-        info!("#{number} {subject} refused: {}", first());
+        info!("#{number} {subject} refused: {}{hint}", first());
     }
 
     /// How long the session has lasted.
@@ -224,8 +238,13 @@ impl SessionLog {
                 info!("#{number} {name} ended after {bytes} bytes: {reason}{left}");
             }
             Err(error) => {
+                let hint = hint(match error {
+                    TransferError::FileTooLarge => Some(MAX_UPLOAD_SIZE),
+                    TransferError::SpaceReserved => Some(FREE_SPACE_MIN),
+                    _ => None,
+                });
                 let (cause, left) = (facts.cause(), facts.left());
-                warn!("#{number} {name} failed after {bytes} bytes: {error}{cause}{left}");
+                warn!("#{number} {name} failed after {bytes} bytes: {error}{cause}{hint}{left}");
             }
         }
     }
@@ -314,6 +333,11 @@ impl TransferFacts {
     }
 }
 
+/// Where to read on, at the end of a line.
+fn hint(flag: Option<&'static str>) -> String {
+    flag.map_or(String::new(), |flag| format!(" (see {flag})"))
+}
+
 /// A transfer as log lines name it.
 pub(super) fn transfer_request(request: &TransferRequest) -> String {
     let (command, path) = (request.kind.command(), request.kind.path());
@@ -349,6 +373,9 @@ pub(super) fn file_request(request: &FileRequest) -> String {
         FileRequest::Status(listing) => with("STAT", &listing.selection.path),
     }
 }
+
+const MAX_UPLOAD_SIZE: &str = "--max-upload-size";
+const FREE_SPACE_MIN: &str = "--free-space-min";
 
 /// Bytes of a command line in a log line about its refusal.
 const COMMAND_BYTES_SHOWN: usize = 128;

@@ -494,7 +494,7 @@ const ENDS: &[(&str, &str)] = &[
     ("[2001:db8::2]:21", "[2001:db8::7]:40000"),
 ];
 
-pub(crate) const REFUSALS: [Refusal; 14] = [
+pub(crate) const REFUSALS: [Refusal; 16] = [
     Refusal::NotFound,
     Refusal::Denied,
     Refusal::Exists,
@@ -503,6 +503,8 @@ pub(crate) const REFUSALS: [Refusal; 14] = [
     Refusal::IsADirectory,
     Refusal::NotARegularFile,
     Refusal::NoSpace,
+    Refusal::FileTooLarge,
+    Refusal::SpaceReserved,
     Refusal::NameRejected,
     Refusal::OffsetTooLarge,
     Refusal::NotResumable,
@@ -511,7 +513,7 @@ pub(crate) const REFUSALS: [Refusal; 14] = [
     Refusal::Failed,
 ];
 
-pub(crate) const ERRORS: [TransferError; 8] = [
+pub(crate) const ERRORS: [TransferError; 10] = [
     TransferError::NotConnected,
     TransferError::NotProtected,
     TransferError::NotResumed,
@@ -520,4 +522,6 @@ pub(crate) const ERRORS: [TransferError; 8] = [
     TransferError::LocalRead,
     TransferError::LocalWrite,
     TransferError::NoSpace,
+    TransferError::FileTooLarge,
+    TransferError::SpaceReserved,
 ];

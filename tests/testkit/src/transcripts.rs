@@ -173,6 +173,7 @@ const ALL: &[(&str, &str)] = recordings!(
     "transfer-results"
     "transfer-stalls"
     "unknown-commands"
+    "upload-limits"
     "wrong-order"
 );
 

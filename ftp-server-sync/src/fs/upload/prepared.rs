@@ -15,6 +15,7 @@ use super::staged::{NEW_FILE_MODE, Staged};
 use super::target::Target;
 use crate::fs::attributes::apply_umask;
 use crate::fs::root::refusal;
+use crate::fs::upload_limits::UploadLimits;
 use crate::fs::upload_rules::UploadRules;
 
 /// An upload until its first byte, or its end, has come: a connection that is lost before that was
@@ -22,11 +23,18 @@ use crate::fs::upload_rules::UploadRules;
 #[derive(Debug)]
 pub(super) struct Prepared {
     plan: Plan,
-    start: UploadStart,
+    options: UploadOptions,
+    limits: UploadLimits,
+}
+
+/// How an upload is stored.
+#[derive(Debug)]
+pub(super) struct UploadOptions {
+    pub(super) start: UploadStart,
     /// The client's, for a new file.
-    umask: Option<u32>,
-    rules: UploadRules,
-    leftovers: Arc<Leftovers>,
+    pub(super) umask: Option<u32>,
+    pub(super) rules: UploadRules,
+    pub(super) leftovers: Arc<Leftovers>,
 }
 
 /// What the beginning of an upload does.
@@ -59,25 +67,31 @@ impl Prepared {
     ///
     /// The file system's refusal; [`Refusal::OffsetTooLarge`] for an offset behind the end;
     /// [`Refusal::Exists`] if a file exists that may not be replaced; [`Refusal::Busy`] if another
-    /// server is writing to it.
+    /// server is writing to it; [`Refusal::FileTooLarge`] and [`Refusal::SpaceReserved`] by the
+    /// limits.
     pub(super) fn new(
         target: Target,
         existing: Option<Stat>,
-        start: UploadStart,
-        umask: Option<u32>,
-        rules: UploadRules,
-        leftovers: Arc<Leftovers>,
+        options: UploadOptions,
     ) -> Result<Self, Refusal> {
+        let limits = UploadLimits::new(&options.rules);
+        limits.check_free(&target)?;
+        match (options.start, &existing) {
+            (UploadStart::At { offset, .. }, _) => limits.check_size(offset.get())?,
+            (UploadStart::End, Some(stat)) => {
+                let size = u64::try_from(stat.st_size).unwrap_or(0);
+                limits.check_size(size)?;
+            }
+            _ => {}
+        }
         let plan = match existing {
-            Some(stat) => plan_existing(target, stat, start)?,
-            None => plan_new(target, start)?,
+            Some(stat) => plan_existing(target, stat, options.start)?,
+            None => plan_new(target, options.start)?,
         };
         Ok(Self {
             plan,
-            start,
-            umask,
-            rules,
-            leftovers,
+            options,
+            limits,
         })
     }
 
@@ -86,12 +100,9 @@ impl Prepared {
     /// # Errors
     ///
     /// The file system's refusal.
-    pub(super) fn unique(
-        target: Target,
-        umask: Option<u32>,
-        rules: UploadRules,
-        leftovers: Arc<Leftovers>,
-    ) -> Result<Option<Self>, Refusal> {
+    pub(super) fn unique(target: Target, options: UploadOptions) -> Result<Option<Self>, Refusal> {
+        let limits = UploadLimits::new(&options.rules);
+        limits.check_free(&target)?;
         let file = match target.open(CREATE_NEW, NEW_FILE_MODE) {
             Err(error) if error.kind() == io::ErrorKind::AlreadyExists => return Ok(None),
             opened => opened.map_err(|error| refusal(&error))?,
@@ -100,10 +111,8 @@ impl Prepared {
         let file = InPlace::new(target, file, true);
         Ok(Some(Self {
             plan: Plan::Unique(UniqueFile(Some(file))),
-            start: UploadStart::Unique,
-            umask,
-            rules,
-            leftovers,
+            options,
+            limits,
         }))
     }
 
@@ -122,36 +131,49 @@ impl Prepared {
     ///
     /// Any of the system; what has the name is as it was before.
     pub(super) fn begin(self) -> io::Result<Receiving> {
-        let is_exclusive = self.start == UploadStart::Create;
+        let UploadOptions {
+            start,
+            umask,
+            rules,
+            leftovers,
+        } = self.options;
+        let mut size = 0;
         let place = match self.plan {
             Plan::New(target) => {
-                self.leftovers.remove_from(&target);
+                leftovers.remove_from(&target);
                 let mut staged = Staged::create(target)?;
-                apply_umask(staged.file()?, self.umask)?;
+                apply_umask(staged.file()?, umask)?;
                 Place::Staged(staged)
             }
             Plan::Replace { target, old, stat } => {
-                self.leftovers.remove_from(&target);
+                leftovers.remove_from(&target);
                 begin_to_replace(target, old, &stat)?
             }
             Plan::NewInPlace(target) => {
                 let file = target.open(CREATE_NEW, NEW_FILE_MODE)?;
                 let mut file = InPlace::new(target, file, true);
-                apply_umask(file.file(), self.umask)?;
+                apply_umask(file.file(), umask)?;
                 lock_file(file.file()).map_err(io::Error::other)?;
                 Place::InPlace(file)
             }
             Plan::InPlace(mut file) => {
-                go_to_start(&mut file, self.start)?;
+                size = go_to_start(&mut file, start)?;
                 Place::InPlace(file)
             }
             Plan::Unique(mut unique) => {
                 let mut file = unique.0.take().ok_or(io::ErrorKind::NotFound)?;
-                apply_umask(file.file(), self.umask)?;
+                apply_umask(file.file(), umask)?;
                 Place::InPlace(file)
             }
         };
-        Ok(Receiving::new(place, is_exclusive, self.rules))
+        let is_exclusive = start == UploadStart::Create;
+        Ok(Receiving::new(
+            place,
+            is_exclusive,
+            rules,
+            self.limits,
+            size,
+        ))
     }
 }
 
@@ -225,15 +247,18 @@ fn must_be_in_place(error: &io::Error) -> bool {
     )
 }
 
-fn go_to_start(in_place: &mut InPlace, start: UploadStart) -> io::Result<()> {
+/// Returns what is in front of the bytes that come.
+fn go_to_start(file: &mut InPlace, start: UploadStart) -> io::Result<u64> {
     match start {
         UploadStart::At { offset, replace } => {
             // Checked again: a gap of zeros would be data loss that no client sees.
-            check_offset(in_place.size()?, offset.get(), replace).map_err(io::Error::other)?;
-            in_place.cut(offset.get())
+            check_offset(file.size()?, offset.get(), replace).map_err(io::Error::other)?;
+            file.cut(offset.get())?;
+            Ok(offset.get())
         }
-        UploadStart::Replace => in_place.cut(0),
-        UploadStart::Create | UploadStart::End | UploadStart::Unique => Ok(()),
+        UploadStart::Replace => file.cut(0).map(|()| 0),
+        UploadStart::End => file.size(),
+        UploadStart::Create | UploadStart::Unique => Ok(0),
     }
 }
 

@@ -2,10 +2,11 @@
 
 use std::io::{self, Write};
 
-use ftp_proto::Kept;
+use ftp_proto::{Kept, TransferError};
 
 use super::in_place::InPlace;
 use super::staged::{Replace, Staged};
+use crate::fs::upload_limits::UploadLimits;
 use crate::fs::upload_rules::{BrokenUploads, UploadRules};
 
 /// A file that receives an upload.
@@ -15,6 +16,9 @@ pub(super) struct Receiving {
     /// A file that has the name by the end is not replaced.
     is_exclusive: bool,
     rules: UploadRules,
+    limits: UploadLimits,
+    /// The size of the file, in bytes.
+    size: u64,
     written: u64,
 }
 
@@ -33,23 +37,44 @@ pub(crate) enum UploadFailure {
     Server,
 }
 
+/// Why an upload cannot be stored.
+#[derive(Clone, Debug)]
+pub(super) struct StoreError {
+    pub(super) kind: TransferError,
+    /// The system's error, if it was one.
+    pub(super) text: Option<String>,
+}
+
 impl Receiving {
-    pub(super) fn new(place: Place, is_exclusive: bool, rules: UploadRules) -> Self {
+    /// `size`: what is in front of the bytes that come.
+    pub(super) fn new(
+        place: Place,
+        is_exclusive: bool,
+        rules: UploadRules,
+        limits: UploadLimits,
+        size: u64,
+    ) -> Self {
         Self {
             place,
             is_exclusive,
             rules,
+            limits,
+            size,
             written: 0,
         }
     }
 
-    pub(super) fn write(&mut self, bytes: &[u8]) -> io::Result<()> {
+    pub(super) fn write(&mut self, bytes: &[u8]) -> Result<(), StoreError> {
         let file = match &mut self.place {
             Place::Staged(staged) => staged.file()?,
             Place::InPlace(in_place) => in_place.file(),
         };
+        let count = bytes.len();
+        let size = self.size + count as u64;
+        self.limits.before_write(file, size, count)?;
         file.write_all(bytes)?;
-        self.written += bytes.len() as u64;
+        self.size = size;
+        self.written += count as u64;
         Ok(())
     }
 
@@ -58,7 +83,7 @@ impl Receiving {
     /// # Errors
     ///
     /// Any of the system, with what is left.
-    pub(super) fn complete(self) -> Result<(), (io::Error, Kept)> {
+    pub(super) fn complete(self) -> Result<(), (StoreError, Kept)> {
         let sync = self.rules.sync;
         match self.place {
             Place::Staged(mut staged) => {
@@ -68,11 +93,13 @@ impl Receiving {
                     Replace::Any
                 };
                 let result = staged.take_name(replace, sync);
-                result.map_err(|error| (error, kept_by(&staged)))
+                result.map_err(|error| (error.into(), kept_by(&staged)))
             }
             Place::InPlace(in_place) => {
                 let kept = Kept::Bytes(in_place.size().unwrap_or(self.written));
-                in_place.complete(sync).map_err(|error| (error, kept))
+                in_place
+                    .complete(sync)
+                    .map_err(|error| (error.into(), kept))
             }
         }
     }
@@ -101,6 +128,21 @@ impl Receiving {
             }
             Place::InPlace(in_place) => Kept::Bytes(in_place.size().unwrap_or(self.written)),
         }
+    }
+}
+
+impl From<io::Error> for StoreError {
+    fn from(error: io::Error) -> Self {
+        Self {
+            kind: TransferError::of_write(&error),
+            text: Some(error.to_string()),
+        }
+    }
+}
+
+impl From<TransferError> for StoreError {
+    fn from(kind: TransferError) -> Self {
+        Self { kind, text: None }
     }
 }
 

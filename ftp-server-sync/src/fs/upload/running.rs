@@ -9,7 +9,7 @@ use ftp_proto::Kept;
 use mio::Waker;
 
 use super::prepared::Prepared;
-use super::receiving::{Receiving, UploadFailure};
+use super::receiving::{Receiving, StoreError, UploadFailure};
 use crate::locks::lock;
 
 /// One upload.
@@ -62,8 +62,8 @@ impl Running {
     ///
     /// # Errors
     ///
-    /// Any of the system; the upload has to be ended then.
-    pub(super) fn write(&self, bytes: &[u8]) -> io::Result<()> {
+    /// Any of the system, or a limit; the upload has to be ended then.
+    pub(super) fn write(&self, bytes: &[u8]) -> Result<(), StoreError> {
         let mut slot = lock(&self.slot);
         slot.moved = Instant::now();
         slot.receiving()?.write(bytes)
@@ -74,10 +74,10 @@ impl Running {
     /// # Errors
     ///
     /// Any of the system, with what is left.
-    pub(super) fn complete(&self) -> Result<(), (io::Error, Kept)> {
+    pub(super) fn complete(&self) -> Result<(), (StoreError, Kept)> {
         let mut slot = lock(&self.slot);
         if let Err(error) = slot.receiving() {
-            return Err((error, slot.end(UploadFailure::Server)));
+            return Err((error.into(), slot.end(UploadFailure::Server)));
         }
         match std::mem::replace(&mut slot.state, State::Ended(Kept::Nothing)) {
             State::Receiving(receiving) => receiving.complete(),

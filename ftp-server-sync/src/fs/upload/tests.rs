@@ -1,6 +1,7 @@
 //! What an upload may do with a file that exists.
 
 use std::fs;
+use std::io;
 use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _, symlink};
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -26,7 +27,7 @@ impl Share {
     fn with_rules(uploads: UploadRules) -> Self {
         let directory = tempfile::tempdir().unwrap();
         fs::write(directory.path().join("old"), "12345").unwrap();
-        let rules = ShareRules::of_uploads(uploads);
+        let rules = ShareRules::default().with_uploads(uploads);
         let root = Root::open(directory.path()).unwrap().with_rules(rules);
         Self {
             directory,
