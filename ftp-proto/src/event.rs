@@ -2,7 +2,7 @@
 
 use core::net::IpAddr;
 
-use crate::outcome::Kept;
+use crate::kept::Kept;
 
 /// Identifies a data connection, or the passive listener that waits for one; no two of a session
 /// have the same id.

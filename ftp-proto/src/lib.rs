@@ -38,6 +38,7 @@ mod config;
 pub mod date;
 mod event;
 mod foreign_protocol;
+mod kept;
 mod line;
 pub mod listing;
 mod masquerade;
@@ -79,6 +80,7 @@ pub use config::{Config, limits};
 pub use event::{DataEvent, DataId};
 pub use foreign_protocol::ForeignProtocol;
 pub use ipnet::IpNet;
+pub use kept::Kept;
 pub use listing::style::ListStyle;
 pub use masquerade::{
     AnnounceReason, Announcement, Bound, ClientRule, Masquerade, OuterPorts, OuterPortsError,
@@ -86,7 +88,7 @@ pub use masquerade::{
 };
 pub use never_connected::NeverConnected;
 pub use offer::{ClientOrigin, Diagnosis, PassiveOffer};
-pub use outcome::{FileAnswer, Kept, Misuse, Opened, Outcome, TransferError};
+pub use outcome::{FileAnswer, Misuse, Opened, Outcome, TransferError};
 pub use path::FtpPath;
 pub use reach::Reach;
 pub use refusal::Refusal;

@@ -34,8 +34,8 @@ pub enum Refusal {
     TooManyEntries,
     /// The offset of REST lies beyond the end of the file.
     OffsetTooLarge,
-    /// An upload of the file has failed, and what has the name is an older file: going on would glue
-    /// the new bytes to the old ones. Only a whole upload is possible.
+    /// An upload of the file has failed, and what has the name is an older file: going on would
+    /// glue the new bytes to the old ones. Only a whole upload is possible.
     NotResumable,
     /// In use; a later attempt may succeed.
     Busy,

@@ -12,7 +12,7 @@ use alloc::vec::Vec;
 use core::fmt::Display;
 use core::net::{IpAddr, Ipv4Addr, SocketAddr};
 
-use crate::outcome::Kept;
+use crate::kept::Kept;
 
 /// A reply to the client (RFC 959, section 4.2).
 #[derive(Clone, Debug, PartialEq, Eq)]

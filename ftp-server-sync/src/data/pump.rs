@@ -140,6 +140,11 @@ impl Pump {
                 // It counts as a full buffer: a search through directories takes time too.
                 Ok(Moved::Nothing) => moved += BUFFER_BYTES,
                 Ok(Moved::Blocked) => return PumpStep::Blocked,
+                Ok(Moved::NotStored(count, error)) => {
+                    self.bytes += count as u64;
+                    self.fail(error);
+                    return PumpStep::Done(Err(error));
+                }
                 Ok(Moved::End) => {
                     return match self.job {
                         Job::Receive { .. } => PumpStep::AllReceived,
@@ -155,7 +160,8 @@ impl Pump {
         PumpStep::More
     }
 
-    /// Stores a whole upload. The client's close_notify is answered, whether or not it waits for that.
+    /// Stores a whole upload. The client's close_notify is answered, whether or not it waits for
+    /// that.
     pub(crate) fn finish(&mut self, stream: &mut Stream) -> Result<(), TransferError> {
         let Job::Receive {
             upload, decoder, ..
@@ -206,6 +212,8 @@ impl Pump {
 /// The outcome of moving bytes.
 enum Moved {
     Bytes(usize),
+    /// So many bytes have come, and are not stored.
+    NotStored(usize, TransferError),
     /// No byte yet: call again.
     Nothing,
     Blocked,
@@ -277,13 +285,16 @@ impl Job {
                 let moved = moved(stream.read(&mut buffer[..most]))?;
                 if let Moved::Bytes(count) = moved {
                     let received = &buffer[..count];
-                    match decoder {
-                        None => upload.write(received)?,
+                    let stored = match decoder {
+                        None => upload.write(received),
                         Some(decoder) => {
                             let mut text = Vec::with_capacity(count + 1);
                             decoder.push(received, &mut text);
-                            upload.write(&text)?;
+                            upload.write(&text)
                         }
+                    };
+                    if let Err(error) = stored {
+                        return Ok(Moved::NotStored(count, error));
                     }
                 }
                 Ok(moved)

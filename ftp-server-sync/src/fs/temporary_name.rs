@@ -1,7 +1,7 @@
 //! The names of files that receive an upload until it is complete.
 
 /// The name of the temporary with this number. Names of other processes differ, unless they are in
-/// other containers: whoever creates the file sees that.
+/// other containers: creating the file shows that.
 pub(crate) fn temporary_name(number: u64) -> String {
     format!("{PREFIX}{}-{number}{SUFFIX}", std::process::id())
 }

@@ -21,7 +21,7 @@ pub(super) struct Leftovers {
 impl Leftovers {
     /// Removes what is left in the target's directory. The directory is read once in a process.
     pub(super) fn remove_from(&self, target: &Target) {
-        // Held until the end: nobody creates a temporary in the directory before that.
+        // Held until the end: no session creates a temporary in the directory before that.
         let mut seen = lock(&self.seen);
         if seen.len() >= DIRECTORIES_MAX {
             seen.clear();
@@ -56,8 +56,8 @@ pub(in crate::fs) fn remove_leftovers(directory: impl AsFd) -> io::Result<()> {
     Ok(())
 }
 
-/// Whether an upload of any server on this machine writes to this file. Where the file system has no
-/// locks, every upload counts as alive.
+/// Whether an upload of any server on this machine writes to this file. Where the file system has
+/// no locks, every upload counts as alive.
 fn is_alive(directory: impl AsFd, name: &std::ffi::CStr) -> bool {
     let flags = OFlags::WRONLY | OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::CLOEXEC;
     let opened = rustix::fs::openat(directory, name, flags, Mode::empty());

@@ -51,7 +51,7 @@ impl Uploader {
     /// A login of a server of its own.
     #[cfg(test)]
     pub(crate) fn for_tests() -> Self {
-        Self::of_login(&Arc::default(), "somebody")
+        Self::of_login(&Arc::default(), "user")
     }
 
     #[cfg(test)]

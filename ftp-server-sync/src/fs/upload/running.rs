@@ -90,8 +90,8 @@ impl Running {
         lock(&self.slot).end(cause)
     }
 
-    /// Ends the upload, as if its connection were lost, if it has stalled and is of this login. True
-    /// if it has ended, now or before.
+    /// Ends the upload, as if its connection were lost, if it has stalled and is of this login.
+    /// True if it has ended, now or before.
     pub(super) fn give_way(&self, login: &[u8]) -> bool {
         let mut slot = match self.slot.try_lock() {
             Ok(slot) => slot,

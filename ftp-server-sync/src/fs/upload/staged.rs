@@ -28,7 +28,7 @@ pub(super) struct Staged {
     has_taken_name: bool,
 }
 
-/// What tells a file from another one, and from itself with other contents.
+/// What differs between two files, and when the contents of one change.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 struct Version {
     identity: (u64, u64),

@@ -35,8 +35,8 @@ pub(super) struct TargetKey {
 }
 
 impl Root {
-    /// Where an upload to this path goes, and the attributes of what has the name. A link that leads
-    /// nowhere leads to a file to be created.
+    /// Where an upload to this path goes, and the attributes of what has the name. A link that
+    /// leads nowhere leads to a file to be created.
     ///
     /// # Errors
     ///

@@ -53,7 +53,7 @@ impl Share {
 
     fn open(&self, name: &str, start: UploadStart) -> Result<Upload, Refusal> {
         let path = FtpPath::parse(name.as_bytes()).unwrap();
-        let uploader = Uploader::of_login(&self.uploads, "somebody");
+        let uploader = Uploader::of_login(&self.uploads, "user");
         self.root.upload(&path, start, None, &uploader)
     }
 
