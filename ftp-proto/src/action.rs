@@ -136,8 +136,17 @@ pub enum FileRequest {
         /// [`Refusal::Exists`](crate::Refusal::Exists).
         replace: bool,
     },
-    /// The size in bytes of a regular file (SIZE): [`FileAnswer::Size`](crate::FileAnswer::Size).
-    Size(FtpPath),
+    /// How many bytes a download of a regular file would send (SIZE):
+    /// [`FileAnswer::Size`](crate::FileAnswer::Size).
+    Size {
+        /// The file.
+        path: FtpPath,
+        /// With [`Representation::Ascii`] the line ends must be counted:
+        /// [`ascii::TextLength`](crate::ascii::TextLength). For a file of more bytes than
+        /// [`ASCII_SIZE_BYTES_MAX`](crate::limits::ASCII_SIZE_BYTES_MAX), or in a driver that does
+        /// not count them, [`Refusal::TextNotCounted`](crate::Refusal::TextNotCounted).
+        representation: Representation,
+    },
     /// When the file was last modified (MDTM):
     /// [`FileAnswer::Modified`](crate::FileAnswer::Modified).
     ModifiedTime(FtpPath),
@@ -331,7 +340,7 @@ impl FileRequest {
             | Self::RemoveDirectory(path)
             | Self::DeleteFile(path)
             | Self::RenameFrom(path)
-            | Self::Size(path)
+            | Self::Size { path, .. }
             | Self::ModifiedTime(path)
             | Self::ChangeMode { path, .. }
             | Self::SetModified { path, .. }

@@ -28,6 +28,8 @@ pub enum Refusal {
     NameRejected,
     /// The offset of REST lies beyond the end of the file.
     OffsetTooLarge,
+    /// How many bytes the file has with the line ends of TYPE A is not counted; for SIZE.
+    TextNotCounted,
     /// In use; a later attempt may succeed.
     Busy,
     /// The driver does not support this.
@@ -51,6 +53,7 @@ impl fmt::Display for Refusal {
             Self::NoSpace => "no space left",
             Self::NameRejected => "name not allowed",
             Self::OffsetTooLarge => "restart offset beyond the end",
+            Self::TextNotCounted => "line ends not counted",
             Self::Busy => "busy",
             Self::Unsupported => "not supported",
             Self::Failed => "local error",

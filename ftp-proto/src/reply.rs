@@ -191,6 +191,7 @@ impl Reply {
     // Transfer parameters and information.
     pub(crate) const SYSTEM: Self = Self::fixed(215, "UNIX Type: L8");
     pub(crate) const TYPE_ASCII: Self = Self::fixed(200, "Type set to A.");
+    pub(crate) const TYPE_ASCII_UNCONVERTED: Self = Self::fixed(200, "Type set to A; files are sent and stored as they are.");
     pub(crate) const TYPE_IMAGE: Self = Self::fixed(200, "Type set to I.");
     pub(crate) const MODE_STREAM: Self = Self::fixed(200, "Mode set to S.");
     pub(crate) const STRUCTURE_FILE: Self = Self::fixed(200, "Structure set to F.");
@@ -201,7 +202,6 @@ impl Reply {
     pub(crate) const UTF8_ALWAYS: Self = Self::fixed(200, "UTF-8 names are always accepted.");
     pub(crate) const UTF8_ON: Self = Self::fixed(200, "Names are in UTF-8 from now on.");
     pub(crate) const UTF8_OFF: Self = Self::fixed(200, "Names are in the character set of your account from now on.");
-    pub(crate) const SIZE_IN_ASCII: Self = Self::fixed(550, "SIZE is not available for type A; send TYPE I first.");
     pub(crate) const RESTART_IN_ASCII: Self = Self::fixed(501, "An upload cannot be restarted in type A; send TYPE I first.");
     pub(crate) const RESTART_MEANINGLESS: Self = Self::fixed(501, "REST has no meaning before this command.");
 
@@ -426,6 +426,7 @@ impl Reply {
     pub(crate) const fn no_space(code: u16) -> Self { Self::fixed(code, "No space left.") }
     pub(crate) const fn restart_too_large(code: u16) -> Self { Self::fixed(code, "The restart offset is beyond the end of the file.") }
     pub(crate) const fn offset_too_large(code: u16) -> Self { Self::fixed(code, "The offset is beyond the end of the file.") }
+    pub(crate) const fn text_not_counted(code: u16) -> Self { Self::fixed(code, "SIZE is not available in ASCII mode for this file; send TYPE I first.") }
     pub(crate) const fn in_use(code: u16) -> Self { Self::fixed(code, "The file or directory is in use; try again later.") }
     pub(crate) const fn unsupported(code: u16) -> Self { Self::fixed(code, "This server does not support that.") }
     pub(crate) const fn failed(code: u16) -> Self { Self::fixed(code, "Local error.") }

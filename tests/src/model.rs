@@ -161,7 +161,7 @@ enum Phase {
 struct Ready {
     directory: Vec<&'static str>,
     renaming: bool,
-    image: bool,
+    ascii: bool,
     restart: u8,
     data: Data,
     transfer: Option<Transfer>,
@@ -414,10 +414,9 @@ impl Model {
             ModelCommand::RenameTo(Name::Missing) => "553".into(),
             ModelCommand::RenameTo(_) => "250".into(),
             ModelCommand::Delete(name) => found(name, "250"),
-            ModelCommand::Size(_) if !self.ready.image => "550".into(),
             ModelCommand::Size(name) => found(name, "213"),
             ModelCommand::Type(image) => {
-                self.ready.image = image;
+                self.ready.ascii = !image;
                 "200".into()
             }
             ModelCommand::Restart(offset) => {
@@ -457,13 +456,13 @@ impl Model {
             ModelCommand::Append(name) => ("APPE", Some(name), false),
             _ => ("LIST", None, false),
         };
-        let offset_refused = verb == "APPE" || (verb == "STOR" && !self.ready.image);
+        let offset_refused = verb == "APPE" || (verb == "STOR" && self.ready.ascii);
         if offset > 0 && offset_refused {
             return out.push("501".into());
         }
         let path = name.map_or_else(|| self.ready.directory.clone(), |name| self.resolve(name));
         let path = display(&path);
-        let kind = if self.ready.image { "Image" } else { "Ascii" };
+        let kind = if self.ready.ascii { "Ascii" } else { "Image" };
         let from = if has_offset {
             format!(" from {offset}")
         } else {

@@ -9,6 +9,7 @@ use super::ready::Ready;
 use super::transfer_state::Transfer;
 use crate::action::Representation;
 use crate::command::{self, Access, COMMANDS, split_word};
+use crate::config::AsciiConversion;
 use crate::listing::FactSet;
 use crate::reply::Reply;
 
@@ -141,11 +142,16 @@ impl Context {
         Reply::session_status(lines)
     }
 
-    fn status_of(&self, ready: &Ready) -> [Vec<u8>; 4] {
+    fn status_of(&self, ready: &Ready) -> [Vec<u8>; 5] {
         let announcement = self.announcement();
-        let representation = match ready.representation {
+        let representation = match ready.representation(self) {
             Representation::Ascii => "ASCII",
             Representation::Image => "IMAGE",
+        };
+        let conversion = match self.config.ascii {
+            AsciiConversion::Requested => "after TYPE A only",
+            AsciiConversion::Rfc959 => "until TYPE I",
+            AsciiConversion::Never => "never",
         };
         let transfer = match &ready.transfer {
             Transfer::Running(running) => format!(
@@ -157,6 +163,7 @@ impl Context {
         [
             [b"Logged in as ", &ready.user[..], b"."].concat(),
             format!("TYPE: {representation}; STRU: FILE; MODE: STREAM.").into_bytes(),
+            format!("Line ends are converted {conversion}.").into_bytes(),
             format!(
                 "Passive mode announces {}, by {}.",
                 announcement.address, announcement.reason

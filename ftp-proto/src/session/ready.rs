@@ -22,6 +22,7 @@ use crate::action::{DataConnection, FileRequest, Representation, TransferId, Tra
 use crate::allowed_peers::PeerVerdict;
 use crate::codec::WireNames;
 use crate::command::CommandInfo;
+use crate::config::AsciiConversion;
 use crate::event::DataId;
 use crate::listing::{FactSet, Selection};
 use crate::never_connected::NeverConnected;
@@ -36,7 +37,8 @@ pub(super) struct Ready {
     pub(super) account: Arc<Account>,
     pub(super) directory: FtpPath,
     pub(super) rename_from: Option<FtpPath>,
-    pub(super) representation: Representation,
+    /// What TYPE has asked for; `None`: no TYPE command yet.
+    requested_type: Option<Representation>,
     pub(super) facts: FactSet,
     pub(super) data: DataSetup,
     /// The driver has reported a connection that is not the client's: what that moves does not
@@ -69,7 +71,7 @@ impl Ready {
             directory: account.home().clone(),
             account: Arc::new(account),
             rename_from: None,
-            representation: Representation::Ascii,
+            requested_type: None,
             facts: FactSet::default(),
             data: DataSetup::None,
             stranger: None,
@@ -106,6 +108,17 @@ impl Ready {
     pub(super) fn select(&self, context: &Context, argument: &[u8]) -> Result<Selection, Reply> {
         let argument = self.decode(context, argument)?;
         Selection::parse(&argument, &self.directory).map_err(path_refusal)
+    }
+
+    /// How file bytes are represented on a data connection that is opened now.
+    pub(super) fn representation(&self, context: &Context) -> Representation {
+        match (context.config.ascii, self.requested_type) {
+            (AsciiConversion::Never, _) | (AsciiConversion::Requested, None) => {
+                Representation::Image
+            }
+            (AsciiConversion::Rfc959, None) => Representation::Ascii,
+            (AsciiConversion::Requested | AsciiConversion::Rfc959, Some(requested)) => requested,
+        }
     }
 
     /// The codec in force.

@@ -20,6 +20,7 @@ pub(super) fn refusal(command: &CommandInfo, refusal: Refusal) -> Reply {
         Refusal::NoSpace => Reply::no_space(codes.no_space),
         Refusal::OffsetTooLarge if codes.offset == 554 => Reply::restart_too_large(codes.offset),
         Refusal::OffsetTooLarge => Reply::offset_too_large(codes.offset),
+        Refusal::TextNotCounted => Reply::text_not_counted(codes.unavailable),
         Refusal::Busy => Reply::in_use(codes.busy),
         Refusal::Unsupported => Reply::unsupported(codes.unsupported),
         Refusal::Failed => Reply::failed(codes.failed),

@@ -64,6 +64,11 @@ impl Transfer {
         self.pump.take_notices()
     }
 
+    /// Whether a whole upload in type A looks like binary data.
+    pub(crate) fn is_binary_text(&self) -> bool {
+        self.pump.is_binary_text()
+    }
+
     /// Bytes moved so far.
     pub(crate) fn bytes(&self) -> u64 {
         self.pump.bytes()

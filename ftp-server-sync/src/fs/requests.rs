@@ -6,15 +6,15 @@ use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::MetadataExt;
 
 use cap_std::fs::OpenOptions;
-use ftp_proto::{FileAnswer, FileRequest, FtpPath, Refusal};
+use ftp_proto::{FileAnswer, FileRequest, FtpPath, Refusal, Representation};
 use rustix::fs::{Access, AtFlags, RenameFlags};
 use rustix::io::Errno;
 
 use super::root::{Root, changeable, refusal, relative};
 
 impl Root {
-    /// Performs a request that needs no data connection, except STAT, which takes longer:
-    /// [`Root::status`].
+    /// Performs a request that needs no data connection, except those that take longer: STAT, by
+    /// [`Root::status`], and SIZE in type A, by [`Root::text_size`].
     ///
     /// # Errors
     ///
@@ -44,7 +44,10 @@ impl Root {
                     done(self.rename_to_new(from, to))
                 }
             }
-            FileRequest::Size(path) => {
+            FileRequest::Size {
+                path,
+                representation: Representation::Image,
+            } => {
                 let (_, metadata) = self.open_file(path, OpenOptions::new().read(true))?;
                 Ok(FileAnswer::Size(metadata.len()))
             }
@@ -55,7 +58,11 @@ impl Root {
             FileRequest::ChangeMode { path, mode } => done(self.change_mode(path, *mode)),
             FileRequest::SetModified { path, modified } => done(self.set_modified(path, *modified)),
             FileRequest::Facts(path) => self.entry(path).map(FileAnswer::Entry),
-            FileRequest::Status(_) => Err(Refusal::Unsupported),
+            FileRequest::Status(_)
+            | FileRequest::Size {
+                representation: Representation::Ascii,
+                ..
+            } => Err(Refusal::Unsupported),
         }
     }
 

@@ -264,8 +264,11 @@ impl Connection {
             return;
         };
         self.rate_limits.clear_wait();
-        self.log
-            .transfer(&TransferFacts::of(&transfer, now), result);
+        let facts = TransferFacts::of(&transfer, now);
+        self.log.transfer(&facts, result);
+        if transfer.is_binary_text() {
+            self.log.binary_text(&facts.name);
+        }
         self.data.finish(result, transfer.is_upload(), now);
         let transfer = transfer.id();
         self.answer(Outcome::TransferEnded { transfer, result });

@@ -101,7 +101,7 @@ impl Ready {
             LocalVerb::Pwd => self.print_directory(context),
             LocalVerb::Rest => self.restart(argument),
             LocalVerb::Stru => Self::file_structure(argument),
-            LocalVerb::Type => self.representation_type(argument),
+            LocalVerb::Type => self.representation_type(context, argument),
         };
         context.reply(reply);
     }

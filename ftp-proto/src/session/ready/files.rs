@@ -3,7 +3,7 @@
 use alloc::vec::Vec;
 
 use super::Ready;
-use crate::action::{FileRequest, Representation};
+use crate::action::FileRequest;
 use crate::command::{CommandInfo, FileVerb, split_word};
 use crate::date::{parse_time_val, time_val};
 use crate::listing;
@@ -122,11 +122,11 @@ impl Ready {
                 )
             }
             FileVerb::Size => {
-                let path = resolve(argument)?;
-                if self.representation == Representation::Ascii {
-                    return Err(Reply::SIZE_IN_ASCII);
-                }
-                (FileQuestion::Size, FileRequest::Size(path))
+                let request = FileRequest::Size {
+                    path: resolve(argument)?,
+                    representation: self.representation(context),
+                };
+                (FileQuestion::Size, request)
             }
             FileVerb::Mdtm => (
                 FileQuestion::ModifiedTime,

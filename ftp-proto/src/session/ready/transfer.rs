@@ -61,7 +61,7 @@ impl Ready {
         context.push_action(Action::OpenTransfer(TransferRequest {
             id,
             kind,
-            representation: self.representation,
+            representation: self.representation(context),
             umask: self.umask,
         }));
     }
@@ -188,7 +188,7 @@ impl Ready {
             },
             TransferVerb::Stor => {
                 let path = resolve(argument)?;
-                let start = self.store_start(&path, offset)?;
+                let start = self.store_start(context, &path, offset)?;
                 TransferKind::Store { path, start }
             }
             TransferVerb::Appe | TransferVerb::Stou if offset > 0 => {
@@ -219,14 +219,20 @@ impl Ready {
     }
 
     /// What STOR keeps of a file that exists. `offset`: that of REST.
-    fn store_start(&self, path: &FtpPath, offset: u64) -> Result<UploadStart, Reply> {
+    fn store_start(
+        &self,
+        context: &Context,
+        path: &FtpPath,
+        offset: u64,
+    ) -> Result<UploadStart, Reply> {
+        let is_ascii = self.representation(context) == Representation::Ascii;
         let replace = self.account.allows(path, Right::Overwrite);
         match NonZeroU64::new(offset) {
             None if replace => Ok(UploadStart::Replace),
             None => Ok(UploadStart::Create),
             // The client's offset counts each line end as two bytes, so its place in the file is
             // unknown.
-            Some(_) if self.representation == Representation::Ascii => Err(Reply::RESTART_IN_ASCII),
+            Some(_) if is_ascii => Err(Reply::RESTART_IN_ASCII),
             Some(offset) => Ok(UploadStart::At { offset, replace }),
         }
     }

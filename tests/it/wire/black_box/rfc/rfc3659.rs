@@ -29,7 +29,13 @@ fn rfc3659_4_1_size_is_what_retr_would_send_or_is_refused() {
     client.command("SIZE directory", 550);
     client.command("SIZE missing", 550);
     client.command("TYPE A", 200);
-    client.command("SIZE directory/file", 550);
+    server.write("text", "one\ntwo\r\n\n");
+    let sent = client.fetch("RETR text").len();
+    assert_eq!(
+        client.command("SIZE text", 213).text(),
+        format!("213 {sent}")
+    );
+    client.command("SIZE directory", 550);
 }
 
 #[test]

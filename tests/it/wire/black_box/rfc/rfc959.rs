@@ -33,21 +33,6 @@ fn rfc959_3_1_1_unknown_types_and_formats_are_refused() {
     }
 }
 
-/// A refused parameter leaves the old one, and the defaults hold from the beginning.
-#[test]
-fn rfc959_5_1_defaults_are_ascii_file_and_stream() {
-    let server = TestServer::black_box();
-    let mut client = Client::greeted(server.address);
-    client.command(format!("USER {USER}"), 331);
-    client.command(format!("PASS {PASSWORD}"), 230);
-    client.command("TYPE E", 504);
-    let text = client.command("STAT", 211).one_line();
-    assert!(
-        text.contains("TYPE: ASCII; STRU: FILE; MODE: STREAM"),
-        "{text}"
-    );
-}
-
 #[test]
 fn rfc959_4_1_1_user_begins_a_new_login_at_any_time() {
     let server = TestServer::black_box();
