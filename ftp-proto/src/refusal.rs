@@ -9,8 +9,12 @@ use core::fmt;
 pub enum Refusal {
     /// No such file or directory.
     NotFound,
+    /// Nothing has a name that matches the pattern of a listing.
+    NoMatch,
     /// Not permitted, by the file system or a rule.
     Denied,
+    /// The file system can only be read.
+    ReadOnlyFileSystem,
     /// The target exists already.
     Exists,
     /// The directory is not empty.
@@ -44,7 +48,9 @@ impl fmt::Display for Refusal {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             Self::NotFound => "not found",
+            Self::NoMatch => "no files found",
             Self::Denied => "permission denied",
+            Self::ReadOnlyFileSystem => "read-only file system",
             Self::Exists => "exists already",
             Self::NotEmpty => "directory not empty",
             Self::NotADirectory => "not a directory",

@@ -195,7 +195,7 @@ impl Reply {
     pub(crate) const TYPE_IMAGE: Self = Self::fixed(200, "Type set to I.");
     pub(crate) const MODE_STREAM: Self = Self::fixed(200, "Mode set to S.");
     pub(crate) const STRUCTURE_FILE: Self = Self::fixed(200, "Structure set to F.");
-    pub(crate) const ALLOCATION_SUPERFLUOUS: Self = Self::fixed(202, "No storage allocation is needed.");
+    pub(crate) const ALLOCATION_SUPERFLUOUS: Self = Self::fixed(200, "No storage allocation is needed.");
     pub(crate) const LANGUAGE_ENGLISH: Self = Self::fixed(200, "Replies are in English.");
     pub(crate) const LANGUAGE_UNKNOWN: Self = Self::fixed(504, "Only English is implemented.");
     pub(crate) const FACTS_SYNTAX: Self = Self::fixed(501, "Each fact must end with a semicolon, for example \"type;size;\".");
@@ -374,9 +374,23 @@ impl Reply {
         Self::line(229, format!("Entering Extended Passive Mode (|||{port}|)"))
     }
 
-    /// `bytes`: the size of a download.
-    pub(crate) fn opening_bytes(bytes: u64) -> Self {
-        Self::line(150, format!("Opening data connection ({bytes} bytes)."))
+    /// The reply that starts the transfer of a file. `bytes`: the size of a download, if that is
+    /// known.
+    pub(crate) fn opening_file(name: &[u8], bytes: Option<u64>) -> Self {
+        let mut text = b"Opening data connection".to_vec();
+        // Clients look for the size in this text, and would find one in the name.
+        if !name
+            .to_ascii_lowercase()
+            .windows(4)
+            .any(|part| part == b"byte")
+        {
+            text.extend([b" for ", name].concat());
+        }
+        if let Some(bytes) = bytes {
+            text.extend(format!(" ({bytes} bytes)").into_bytes());
+        }
+        text.push(b'.');
+        Self::line(150, text)
     }
 
     /// The reply that starts STOU, in the form that RFC 1123, section 4.1.2.9, requires.
@@ -416,9 +430,14 @@ impl Reply {
 #[rustfmt::skip]
 impl Reply {
     pub(crate) const fn not_found(code: u16) -> Self { Self::fixed(code, "No such file or directory.") }
+    // Without a full stop: scripts compare the whole text.
+    pub(crate) const fn no_match(code: u16) -> Self { Self::fixed(code, "No files found") }
+    pub(crate) const fn read_only_login(code: u16) -> Self { Self::fixed(code, "This login may only read.") }
+    pub(crate) const fn login_denied(code: u16) -> Self { Self::fixed(code, "This login may not do that here.") }
+    pub(crate) const fn read_only_file_system(code: u16) -> Self { Self::fixed(code, "Read-only file system.") }
     pub(crate) const fn denied(code: u16) -> Self { Self::fixed(code, "Permission denied.") }
-    pub(crate) const fn name_exists(code: u16) -> Self { Self::fixed(code, "The name already exists.") }
-    pub(crate) const fn not_empty(code: u16) -> Self { Self::fixed(code, "The directory is not empty.") }
+    pub(crate) const fn name_exists(code: u16) -> Self { Self::fixed(code, "File exists.") }
+    pub(crate) const fn not_empty(code: u16) -> Self { Self::fixed(code, "Directory not empty.") }
     pub(crate) const fn not_a_directory(code: u16) -> Self { Self::fixed(code, "Not a directory.") }
     pub(crate) const fn not_a_file(code: u16) -> Self { Self::fixed(code, "Not a regular file.") }
     pub(crate) const fn special_file(code: u16) -> Self { Self::fixed(code, "A device, pipe or socket cannot be used.") }

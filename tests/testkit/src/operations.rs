@@ -492,9 +492,11 @@ const ENDS: &[(&str, &str)] = &[
     ("[2001:db8::2]:21", "[2001:db8::7]:40000"),
 ];
 
-pub(crate) const REFUSALS: [Refusal; 14] = [
+pub(crate) const REFUSALS: [Refusal; 16] = [
     Refusal::NotFound,
+    Refusal::NoMatch,
     Refusal::Denied,
+    Refusal::ReadOnlyFileSystem,
     Refusal::Exists,
     Refusal::NotEmpty,
     Refusal::NotADirectory,

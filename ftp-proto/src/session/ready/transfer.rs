@@ -57,6 +57,12 @@ impl Ready {
             command,
             verb,
             directory: kind.path().parent(),
+            file_name: match &kind {
+                TransferKind::Retrieve { path, .. } | TransferKind::Store { path, .. } => {
+                    Some(path.name().to_vec())
+                }
+                TransferKind::List(_) => None,
+            },
         });
         context.push_action(Action::OpenTransfer(TransferRequest {
             id,
@@ -135,8 +141,10 @@ impl Ready {
         });
         let reply = match (&unique_name, opened.bytes) {
             (Some(name), _) => Reply::opening_unique(name),
-            (None, Some(bytes)) => Reply::opening_bytes(bytes),
-            (None, None) => Reply::OPENING,
+            (None, bytes) => match &info.file_name {
+                Some(name) => Reply::opening_file(&self.names(context).encode(name), bytes),
+                None => Reply::OPENING,
+            },
         };
         // In passive mode the timer for the connection has run since the 227. In active mode it
         // starts here, and so does the timer for the TLS handshake of a client that has

@@ -102,8 +102,8 @@ fn rfc959_4_1_3_allo_may_be_superfluous() {
     let server = TestServer::black_box();
     let mut client = server.client();
     for (line, code) in [
-        ("ALLO 1000", 202),
-        ("ALLO 1000 R 80", 202),
+        ("ALLO 1000", 200),
+        ("ALLO 1000 R 80", 200),
         ("ALLO x", 501),
         ("ALLO", 501),
     ] {
