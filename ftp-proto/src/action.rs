@@ -224,7 +224,7 @@ pub enum UploadStart {
     Create,
     /// STOR: replace the file, or create it.
     Replace,
-    /// STOR after REST: keep the bytes before the offset and write after them.
+    /// STOR or APPE after REST: keep the bytes before the offset and write after them.
     At {
         /// How many bytes stay. If the file has fewer,
         /// [`Refusal::OffsetTooLarge`](crate::Refusal::OffsetTooLarge).

@@ -214,6 +214,7 @@ impl Reply {
     pub(crate) const DIRECTORY_CHANGED: Self = Self::fixed(250, "Directory changed.");
     pub(crate) const DIRECTORY_REMOVED: Self = Self::fixed(250, "Directory removed.");
     pub(crate) const FILE_DELETED: Self = Self::fixed(250, "File deleted.");
+    pub(crate) const TIME_SET: Self = Self::fixed(200, "Modification time set.");
     pub(crate) const RENAMED: Self = Self::fixed(250, "Renamed.");
 
     // Data connections.
@@ -444,6 +445,7 @@ impl Reply {
     pub(crate) const fn name_rejected(code: u16) -> Self { Self::fixed(code, "The name is not allowed.") }
     pub(crate) const fn no_space(code: u16) -> Self { Self::fixed(code, "No space left.") }
     pub(crate) const fn restart_too_large(code: u16) -> Self { Self::fixed(code, "The restart offset is beyond the end of the file.") }
+    pub(crate) const fn not_the_end(code: u16) -> Self { Self::fixed(code, "The restart offset is not the size of the file.") }
     pub(crate) const fn offset_too_large(code: u16) -> Self { Self::fixed(code, "The offset is beyond the end of the file.") }
     pub(crate) const fn text_not_counted(code: u16) -> Self { Self::fixed(code, "SIZE is not available in ASCII mode for this file; send TYPE I first.") }
     pub(crate) const fn in_use(code: u16) -> Self { Self::fixed(code, "The file or directory is in use; try again later.") }

@@ -138,6 +138,10 @@ impl Session {
             }
             Scan::Line(line, used) => {
                 let plain = strip_telnet(line);
+                // A user of Telnet, or a client's sign of life: no command, so no reply.
+                if plain.is_empty() {
+                    return used;
+                }
                 let line = CommandLine::parse(&plain);
                 self.has_quit |= line.is_quit();
                 self.context.epochs.idle += 1;

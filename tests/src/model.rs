@@ -456,7 +456,7 @@ impl Model {
             ModelCommand::Append(name) => ("APPE", Some(name), false),
             _ => ("LIST", None, false),
         };
-        let offset_refused = verb == "APPE" || (verb == "STOR" && self.ready.ascii);
+        let offset_refused = matches!(verb, "APPE" | "STOR") && self.ready.ascii;
         if offset > 0 && offset_refused {
             return out.push("501".into());
         }
@@ -465,10 +465,15 @@ impl Model {
         let kind = if self.ready.ascii { "Ascii" } else { "Image" };
         let from = if has_offset {
             format!(" from {offset}")
+        } else if verb == "APPE" && offset > 0 {
+            format!(" from {offset}, the end")
         } else {
             String::new()
         };
-        out.push(format!("OpenTransfer {verb} {path}{from}, {kind}"));
+        // After REST it writes at that place, as STOR does.
+        let shown = if from.is_empty() { verb } else { "STOR" };
+        let shown = if verb == "RETR" { verb } else { shown };
+        out.push(format!("OpenTransfer {shown} {path}{from}, {kind}"));
         if name == Some(Name::Missing) {
             return out.push(if verb == "STOR" { "553" } else { "550" }.into());
         }

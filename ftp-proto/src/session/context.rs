@@ -79,9 +79,12 @@ pub(super) enum FileQuestion {
     RenameFrom(FtpPath),
     Rename,
     Size,
-    ModifiedTime,
+    /// What to do if nothing has the whole argument as its name.
+    ModifiedTime(Option<SetTime>),
     /// The time, and the name as the client sent it.
     SetModified(i64, Vec<u8>),
+    /// The time of SITE UTIME.
+    SetTime,
     /// `reduced`: the client also asked for bits that it may not set.
     ChangeMode {
         mode: u32,
@@ -91,12 +94,21 @@ pub(super) enum FileQuestion {
     Status(FileStatus),
 }
 
+/// MDTM with a time before the path, which sets the time.
+#[derive(Debug)]
+pub(super) struct SetTime {
+    pub(super) modified: i64,
+    /// The path as the client sent it.
+    pub(super) name: Vec<u8>,
+    pub(super) path: FtpPath,
+}
+
 impl FileQuestion {
     /// The name of the answer that this request needs; see [`FileAnswer::name`].
     pub(super) fn expected(&self) -> &'static str {
         match self {
             Self::Size => "File(Size)",
-            Self::ModifiedTime => "File(Modified)",
+            Self::ModifiedTime(_) => "File(Modified)",
             Self::Facts(_) => "File(Entry)",
             Self::Status(_) => "File(Entries)",
             Self::ChangeDirectory(_)
@@ -106,6 +118,7 @@ impl FileQuestion {
             | Self::RenameFrom(_)
             | Self::Rename
             | Self::SetModified(..)
+            | Self::SetTime
             | Self::ChangeMode { .. } => "File(Done)",
         }
     }

@@ -197,7 +197,7 @@ impl Context {
 }
 
 /// Syntax and purpose, for SITE HELP.
-const SITE_COMMANDS: [(&str, &str); 3] = [
+const SITE_COMMANDS: [(&str, &str); 4] = [
     (
         "CHMOD octal-mode path",
         "change the permission bits of a file or directory",
@@ -206,5 +206,9 @@ const SITE_COMMANDS: [(&str, &str); 3] = [
     (
         "UMASK [octal-mode]",
         "show or set the permission bits that new files do not get",
+    ),
+    (
+        "UTIME YYYYMMDDhhmm[ss] path",
+        "set the modification time of a file or directory",
     ),
 ];

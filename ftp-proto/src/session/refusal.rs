@@ -1,7 +1,7 @@
 //! The reply to a refusal of the driver, or to an argument that is not a path.
 
 use crate::account::Account;
-use crate::command::CommandInfo;
+use crate::command::{CommandInfo, TransferVerb, Verb};
 use crate::path::PathError;
 use crate::refusal::Refusal;
 use crate::reply::Reply;
@@ -15,6 +15,10 @@ pub(super) fn refusal(command: &CommandInfo, refusal: Refusal) -> Reply {
         Refusal::NoMatch => Reply::no_match(codes.unavailable),
         Refusal::ReadOnlyFileSystem => Reply::read_only_file_system(codes.unavailable),
         Refusal::Denied => Reply::denied(codes.unavailable),
+        // APPE replaces nothing, so this is about the offset of REST.
+        Refusal::Exists if command.verb == Verb::Transfer(TransferVerb::Appe) => {
+            Reply::not_the_end(codes.offset)
+        }
         Refusal::Exists => Reply::name_exists(codes.unavailable),
         Refusal::NotEmpty => Reply::not_empty(codes.unavailable),
         Refusal::NotADirectory => Reply::not_a_directory(codes.not_a_directory),

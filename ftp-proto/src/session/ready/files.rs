@@ -4,7 +4,7 @@ use alloc::vec::Vec;
 
 use super::Ready;
 use crate::action::FileRequest;
-use crate::command::{CommandInfo, FileVerb, split_word};
+use crate::command::{CommandInfo, FileVerb, MDTM_WITH_TIME, split_word};
 use crate::date::{parse_time_val, time_val};
 use crate::listing;
 use crate::listing::style::ListStyle;
@@ -13,7 +13,7 @@ use crate::path::FtpPath;
 use crate::refusal::Refusal;
 use crate::reply::Reply;
 use crate::rights::Right;
-use crate::session::context::{Context, FileQuestion, Question};
+use crate::session::context::{Context, FileQuestion, Question, SetTime};
 use crate::session::file_status::FileStatus;
 use crate::session::refusal::refusal;
 
@@ -61,6 +61,13 @@ impl Ready {
             return false;
         };
         let reply = match (question, result) {
+            (FileQuestion::ModifiedTime(Some(set)), Err(Refusal::NotFound)) => {
+                let (modified, path) = (set.modified, set.path);
+                let question = FileQuestion::SetModified(modified, set.name);
+                let request = FileRequest::SetModified { path, modified };
+                self.ask(context, &MDTM_WITH_TIME, Ok((question, request)));
+                return true;
+            }
             (_, Err(reason)) => refusal(command, reason),
             (FileQuestion::Status(mut status), Ok(FileAnswer::Entries(batch))) => {
                 status.add(&batch, self.names(context));
@@ -114,12 +121,7 @@ impl Ready {
             }
             FileVerb::Rnto => {
                 let to = resolve(argument)?;
-                let from = rename_from.ok_or(Reply::RENAME_FROM_FIRST)?;
-                let replace = self.account.allows(&to, Right::Overwrite);
-                (
-                    FileQuestion::Rename,
-                    FileRequest::Rename { from, to, replace },
-                )
+                self.rename(rename_from.ok_or(Reply::RENAME_FROM_FIRST)?, to)
             }
             FileVerb::Size => {
                 let request = FileRequest::Size {
@@ -129,7 +131,7 @@ impl Ready {
                 (FileQuestion::Size, request)
             }
             FileVerb::Mdtm => (
-                FileQuestion::ModifiedTime,
+                FileQuestion::ModifiedTime(self.time_to_set(context, argument)),
                 FileRequest::ModifiedTime(resolve(argument)?),
             ),
             FileVerb::Mfmt => {
@@ -144,6 +146,24 @@ impl Ready {
                 let path = resolve(argument)?;
                 (FileQuestion::Facts(path.clone()), FileRequest::Facts(path))
             }
+        })
+    }
+
+    fn rename(&self, from: FtpPath, to: FtpPath) -> (FileQuestion, FileRequest) {
+        let replace = self.account.allows(&to, Right::Overwrite);
+        (
+            FileQuestion::Rename,
+            FileRequest::Rename { from, to, replace },
+        )
+    }
+
+    /// What the argument of MDTM would set, if it begins with a time.
+    fn time_to_set(&self, context: &Context, argument: &[u8]) -> Option<SetTime> {
+        let (modified, name) = time_and_name(argument)?;
+        Some(SetTime {
+            modified,
+            name: name.to_vec(),
+            path: self.resolve(context, name).ok()?,
         })
     }
 
@@ -163,6 +183,7 @@ impl Ready {
             (FileQuestion::SetModified(modified, name), _) => {
                 Reply::modified_set(&time_val(modified), &name)
             }
+            (FileQuestion::SetTime, _) => Reply::TIME_SET,
             (FileQuestion::ChangeMode { mode, reduced }, _) => Reply::mode_changed(mode, reduced),
             (FileQuestion::RemoveDirectory, _) => Reply::DIRECTORY_REMOVED,
             (FileQuestion::DeleteFile, _) => Reply::FILE_DELETED,
@@ -177,7 +198,7 @@ impl Ready {
                 Reply::entry(line)
             }
             (FileQuestion::Size, FileAnswer::Size(bytes)) => Reply::size(bytes),
-            (FileQuestion::ModifiedTime, FileAnswer::Modified(seconds)) => {
+            (FileQuestion::ModifiedTime(_), FileAnswer::Modified(seconds)) => {
                 Reply::modified(&time_val(seconds))
             }
             // `file_answered` has refused all other pairs.
@@ -185,7 +206,7 @@ impl Ready {
                 FileQuestion::Facts(_)
                 | FileQuestion::Status(_)
                 | FileQuestion::Size
-                | FileQuestion::ModifiedTime,
+                | FileQuestion::ModifiedTime(_),
                 _,
             ) => Reply::LOCAL_ERROR,
         }

@@ -199,12 +199,12 @@ impl Ready {
                 let start = self.store_start(context, &path, offset)?;
                 TransferKind::Store { path, start }
             }
-            TransferVerb::Appe | TransferVerb::Stou if offset > 0 => {
+            TransferVerb::Stou if offset > 0 => {
                 return Err(Reply::RESTART_MEANINGLESS);
             }
             TransferVerb::Appe => TransferKind::Store {
                 path: resolve(argument)?,
-                start: UploadStart::End,
+                start: self.append_start(context, offset)?,
             },
             TransferVerb::Stou => TransferKind::Store {
                 path: self.suggested_path(resolve(argument)?, argument)?,
@@ -242,6 +242,20 @@ impl Ready {
             // unknown.
             Some(_) if is_ascii => Err(Reply::RESTART_IN_ASCII),
             Some(offset) => Ok(UploadStart::At { offset, replace }),
+        }
+    }
+
+    /// Where APPE begins. `offset`: that of REST, which must be the size of the file: clients that
+    /// resume with APPE say so once more.
+    fn append_start(&self, context: &Context, offset: u64) -> Result<UploadStart, Reply> {
+        let is_ascii = self.representation(context) == Representation::Ascii;
+        match NonZeroU64::new(offset) {
+            None => Ok(UploadStart::End),
+            Some(_) if is_ascii => Err(Reply::RESTART_IN_ASCII),
+            Some(offset) => Ok(UploadStart::At {
+                offset,
+                replace: false,
+            }),
         }
     }
 

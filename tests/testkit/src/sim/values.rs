@@ -67,8 +67,7 @@ pub(super) fn rights_of_transfer(kind: &TransferKind) -> Vec<Right> {
             UploadStart::Replace | UploadStart::At { replace: true, .. } => {
                 vec![Right::Store, Right::Overwrite]
             }
-            UploadStart::At { replace: false, .. } => vec![Right::Store, Right::Append],
-            UploadStart::End => vec![Right::Append],
+            UploadStart::At { replace: false, .. } | UploadStart::End => vec![Right::Append],
         },
     }
 }
