@@ -16,7 +16,7 @@ mod shared;
 
 use std::io::{self, ErrorKind, Read, Write};
 use std::mem;
-use std::net::{Shutdown, TcpListener, TcpStream};
+use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream};
 use std::sync::Arc;
 use std::sync::mpsc::{self, TryRecvError};
 use std::thread;
@@ -381,7 +381,7 @@ impl Driver {
             Data::Listening(listener) => match listener.accept() {
                 // The listener is closed: no one else can come.
                 Ok((stream, peer)) if self.session.judge_peer(peer.ip()) == PeerVerdict::Client => {
-                    self.connected(stream);
+                    self.connected(stream, Ok(peer));
                 }
                 // No one, or a stranger: that connection is closed, and the client may come still.
                 result => {
@@ -390,7 +390,10 @@ impl Driver {
                 }
             },
             Data::Connecting(receiver) => match receiver.try_recv() {
-                Ok(Ok(stream)) => self.connected(stream),
+                Ok(Ok(stream)) => {
+                    let peer = stream.peer_addr();
+                    self.connected(stream, peer);
+                }
                 Err(TryRecvError::Empty) => {
                     self.data = Data::Connecting(receiver);
                     return TICK;
@@ -417,12 +420,12 @@ impl Driver {
         Duration::ZERO
     }
 
-    fn connected(&mut self, stream: TcpStream) {
+    fn connected(&mut self, stream: TcpStream, peer: io::Result<SocketAddr>) {
         let prepare = || {
             stream.set_nonblocking(false)?;
             stream.set_read_timeout(Some(TICK))?;
             stream.set_write_timeout(Some(TICK))?;
-            stream.peer_addr()
+            peer
         };
         match prepare() {
             Ok(peer) => {

@@ -13,6 +13,7 @@ mod examples;
 mod file_errors;
 mod foreign_protocols;
 mod forwarder;
+mod killed_clients;
 mod large_listings;
 mod limits;
 mod login;

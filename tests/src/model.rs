@@ -273,14 +273,12 @@ impl Model {
 
     /// No command can come any more.
     fn end_input(&mut self, lost: bool, out: &mut Vec<String>) {
-        let first = !std::mem::replace(&mut self.ended, true);
-        let uploading = self
-            .ready
-            .transfer
-            .as_ref()
-            .is_some_and(Transfer::is_receiving);
-        let goes_on = if lost { false } else { uploading || !first };
-        if !goes_on && !self.held.contains(&ModelCommand::Quit) {
+        let again = std::mem::replace(&mut self.ended, true);
+        let transfer = self.ready.transfer.as_ref();
+        let is_uploading = transfer.is_some_and(|transfer| transfer.upload);
+        let has_work = self.held.contains(&ModelCommand::Quit) || (is_uploading && !lost);
+        let goes_on = has_work && !transfer.is_some_and(Transfer::awaits_client);
+        if !goes_on && (lost || !again) {
             self.leave(out);
         }
     }
@@ -512,10 +510,9 @@ impl Model {
 }
 
 impl Transfer {
-    /// An upload that does not wait for the client's connection.
-    fn is_receiving(&self) -> bool {
-        let waits = self.passive && !self.connected && self.abort_code.is_none();
-        self.upload && !waits
+    /// The client has to open the data connection.
+    fn awaits_client(&self) -> bool {
+        self.passive && !self.connected && self.abort_code.is_none()
     }
 }
 

@@ -21,10 +21,10 @@ impl Session {
     ///
     /// | the session | `handle_eof` | `handle_connection_lost` |
     /// |---|---|---|
-    /// | holds a QUIT ([`has_quit`](Self::has_quit)) | goes on | goes on |
-    /// | receives an upload (STOR, APPE, STOU) | goes on | ends at once |
-    /// | waits for the client to connect to the passive port | ends at once | ends at once |
-    /// | is idle, or sends a download or a listing | ends at once | ends at once |
+    /// | has a transfer that waits for the client to connect | ends at once | ends at once |
+    /// | else: holds a QUIT ([`has_quit`](Self::has_quit)) | goes on | goes on |
+    /// | else: receives an upload (STOR, APPE, STOU) | goes on | ends at once |
+    /// | else: is idle, or sends a download or a listing | ends at once | ends at once |
     ///
     /// A session that ends at once aborts its transfer and closes without a reply. One that goes on
     /// takes no more input; the transfer has its timers and its reply as always, and held lines are
@@ -38,11 +38,11 @@ impl Session {
             return;
         }
         self.has_ended = true;
-        let is_receiving = match &self.phase {
-            Phase::Ready(ready) => ready.is_receiving(),
+        let is_uploading = match &self.phase {
+            Phase::Ready(ready) => ready.is_uploading(),
             Phase::Login(_) | Phase::Closed => false,
         };
-        if !self.has_quit && !is_receiving {
+        if self.awaits_client() || !(self.has_quit || is_uploading) {
             self.close(None);
         }
     }
@@ -56,7 +56,7 @@ impl Session {
     /// session closes. Drop the replies that cannot be sent any more; they count as sent.
     pub fn handle_connection_lost(&mut self) {
         self.has_ended = true;
-        if !self.has_quit {
+        if self.awaits_client() || !self.has_quit {
             self.close(None);
         }
     }
@@ -80,6 +80,15 @@ impl Session {
     #[must_use]
     pub fn is_closed(&self) -> bool {
         matches!(self.phase, Phase::Closed)
+    }
+
+    /// Whether the data connection of the transfer is the client's to open: a client that is gone
+    /// will not.
+    fn awaits_client(&self) -> bool {
+        match &self.phase {
+            Phase::Ready(ready) => ready.has_transfer() && ready.open_port().is_some(),
+            Phase::Login(_) | Phase::Closed => false,
+        }
     }
 
     /// Closes if no line can come any more and all work is done.

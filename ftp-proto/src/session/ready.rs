@@ -144,15 +144,13 @@ impl Ready {
         matches!(self.transfer, Transfer::Opening(_))
     }
 
-    /// Whether an upload is opened or runs that needs no further act of the client: it does not
-    /// wait for a connection to the passive port.
-    pub(super) fn is_receiving(&self) -> bool {
-        let is_upload = match &self.transfer {
+    /// Whether an upload is opened or runs.
+    pub(super) fn is_uploading(&self) -> bool {
+        match &self.transfer {
             Transfer::None => false,
             Transfer::Opening(info) => info.is_upload(),
             Transfer::Running(running) => running.info.is_upload(),
-        };
-        is_upload && self.open_port().is_none()
+        }
     }
 
     /// The timer of the transfer.

@@ -382,8 +382,10 @@ fn only_a_bare_quit_is_one_and_it_is_known_while_it_is_held() {
 /// After the end no line can come, and a driver that passes one nevertheless has no effect.
 #[test]
 fn no_input_is_wanted_after_the_end() {
-    let (mut session, _) = listening();
+    let (mut session, data) = listening();
     start_transfer(&mut session);
+    let client = session.endpoints().peer().ip();
+    session.handle_data(data, DataEvent::Connected(client));
     session.handle_input(b"QUIT\r\n");
     assert!(session.wants_input());
     session.handle_eof();

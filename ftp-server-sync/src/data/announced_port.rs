@@ -10,9 +10,10 @@
 //! - Where the client sends first, in an upload or with TLS, the first byte decides. The end of an
 //!   upload without a byte is an empty file if the connection was open when the command was
 //!   answered, or came later. If it had ended before that, it counts only if no other connection
-//!   comes in [`LOOK_WINDOW`].
-//! - Where the server sends first, the oldest open connection is used. One whose client had ended
-//!   its sending side before is used if no other one comes in that time: it may still read.
+//!   comes in [`EMPTY_UPLOAD_WINDOW`].
+//! - Where the server sends first, the oldest open connection is used on which nothing came. One
+//!   whose client has ended its sending side, or has sent something, is used if no other one comes
+//!   in [`LOOK_WINDOW`]: it may still read.
 
 use std::io;
 use std::mem;
@@ -39,6 +40,8 @@ pub(super) struct AnnouncedPort {
     /// Since when the client can connect.
     opened: Instant,
     connect_by: Instant,
+    /// When the poll begins to report connections, if not before.
+    watch_at: Instant,
     /// For the core, the client has connected.
     is_reported: bool,
     is_registered: bool,
@@ -55,6 +58,8 @@ pub(super) struct AnnouncedPort {
 struct Candidate {
     stream: DataStream,
     since: Instant,
+    /// What it has shown before the transfer command was answered. It is used once.
+    looked: Option<Peeked>,
     /// It had ended its sending side, without a byte, before the transfer command was answered.
     ended_early: bool,
 }
@@ -68,6 +73,38 @@ pub(crate) enum FirstSender {
     Client,
     /// With TLS, the client.
     TlsClient,
+}
+
+/// How far to look for connections before the transfer command is answered.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum LookExtent {
+    /// The first that is open is used: a download.
+    FirstOpen,
+    /// For an upload, one that has ended must not count as having come later.
+    All,
+}
+
+impl Candidate {
+    /// What it shows. One that was silent has changed only if the poll has reported an event.
+    fn peek(&mut self) -> Peeked {
+        if let Some(looked) = self.looked.take() {
+            return looked;
+        }
+        if !self.stream.ready {
+            return Peeked::Silent;
+        }
+        let peeked = self.stream.peek();
+        self.stream.ready = peeked != Peeked::Silent;
+        peeked
+    }
+
+    /// The transfer command is about to be answered.
+    fn look(&mut self) {
+        let peeked = self.stream.peek();
+        self.stream.ready = peeked != Peeked::Silent;
+        self.ended_early |= peeked == Peeked::Ended;
+        self.looked = Some(peeked);
+    }
 }
 
 impl AnnouncedPort {
@@ -84,6 +121,7 @@ impl AnnouncedPort {
             listener: Some(listener),
             opened: now,
             connect_by: now + limit,
+            watch_at: now + WATCH_AFTER,
             is_reported: false,
             is_registered: false,
             may_have_more: false,
@@ -115,7 +153,7 @@ impl AnnouncedPort {
 
     /// More connections may wait than one call accepts.
     pub(super) fn may_have_more(&self) -> bool {
-        self.may_have_more && self.listener.is_some()
+        self.may_have_more && self.is_registered && self.listener.is_some()
     }
 
     /// Records an event of the poll.
@@ -128,16 +166,17 @@ impl AnnouncedPort {
 
     /// Another session may have accepted a connection for this one.
     pub(super) fn on_wake(&mut self) {
+        self.watch_at = self.opened;
         self.may_have_more = true;
     }
 
     /// When to start to watch the port, if it is not watched.
     pub(super) fn watch_from(&self) -> Option<Instant> {
         let is_pending = !self.is_registered && self.listener.is_some();
-        is_pending.then_some(self.opened + WATCH_AFTER)
+        is_pending.then_some(self.watch_at)
     }
 
-    /// Accepts the connections that the poll has reported.
+    /// Has the poll report connections, once it is time, and accepts those that it has reported.
     pub(super) fn watch(
         &mut self,
         registry: &Registry,
@@ -154,57 +193,77 @@ impl AnnouncedPort {
         }
     }
 
-    /// Has the poll report connections. True if it did not before: one may have come until now.
-    pub(super) fn register(&mut self, registry: &Registry) -> io::Result<bool> {
-        let Some(listener) = &mut self.listener else {
-            return Ok(false);
-        };
-        if self.is_registered {
-            return Ok(false);
+    /// Has the poll report connections. One may have come until now.
+    pub(super) fn register(&mut self, registry: &Registry) -> io::Result<()> {
+        if let Some(listener) = &mut self.listener
+            && !self.is_registered
+        {
+            listener.register(registry, LISTENER)?;
+            self.is_registered = true;
+            self.may_have_more = true;
         }
-        listener.register(registry, LISTENER)?;
-        self.is_registered = true;
-        self.may_have_more = true;
-        Ok(true)
-    }
-
-    /// Accepts connections. Those of other sessions' clients are handed to these sessions, and
-    /// those of strangers are closed. One call accepts a bounded number: the control connection
-    /// and the timers come in between.
-    pub(super) fn accept(&mut self, tokens: &mut Tokens, now: Instant) -> io::Result<()> {
-        for _ in 0..ACCEPTS_PER_TURN_MAX {
-            let Some(listener) = &mut self.listener else {
-                break;
-            };
-            match listener.accept()? {
-                Some(IncomingConnection::Own(stream, peer)) => {
-                    self.add_candidate(stream, peer.ip(), tokens.next(), now);
-                }
-                Some(IncomingConnection::HandedOver(address)) => {
-                    debug!(
-                        "#{} handed the data connection from {} to its session",
-                        self.session,
-                        address.ip()
-                    );
-                }
-                Some(IncomingConnection::Rejected(address)) => {
-                    self.log_rejected(canonical(address));
-                }
-                None => {
-                    self.may_have_more = false;
-                    return Ok(());
-                }
-            }
-        }
-        self.may_have_more = true;
         Ok(())
     }
 
-    /// Notes which connections have ended by now, before the transfer command is answered.
-    pub(super) fn mark_ended(&mut self) {
-        for (index, peeked) in self.peek_all().into_iter().enumerate() {
-            self.candidates[index].ended_early |= peeked == Peeked::Ended;
+    /// Looks for connections before the transfer command is answered, and notes which ones have
+    /// ended by now.
+    pub(super) fn look(
+        &mut self,
+        extent: LookExtent,
+        tokens: &mut Tokens,
+        now: Instant,
+    ) -> io::Result<()> {
+        for candidate in &mut self.candidates {
+            candidate.look();
         }
+        for _ in 0..LOOK_ACCEPTS_MAX {
+            let is_enough = extent == LookExtent::FirstOpen && self.open_peer().is_some();
+            if is_enough || !self.accept_next(tokens, now)? {
+                break;
+            }
+            if let Some(newest) = self.candidates.last_mut() {
+                newest.look();
+            }
+        }
+        Ok(())
+    }
+
+    /// Accepts connections. One call accepts a bounded number: the control connection and the
+    /// timers come in between.
+    pub(super) fn accept(&mut self, tokens: &mut Tokens, now: Instant) -> io::Result<()> {
+        for _ in 0..ACCEPTS_PER_TURN_MAX {
+            if !self.accept_next(tokens, now)? {
+                break;
+            }
+        }
+        Ok(())
+    }
+
+    /// Accepts a connection. That of another session's client is handed to that session, and that
+    /// of a stranger is closed. False if there is none.
+    fn accept_next(&mut self, tokens: &mut Tokens, now: Instant) -> io::Result<bool> {
+        let Some(listener) = &mut self.listener else {
+            return Ok(false);
+        };
+        let incoming = listener.accept()?;
+        self.may_have_more = incoming.is_some();
+        match incoming {
+            Some(IncomingConnection::Own(stream, peer)) => {
+                self.add_candidate(stream, peer.ip(), tokens.next(), now);
+            }
+            Some(IncomingConnection::HandedOver(address)) => {
+                debug!(
+                    "#{} handed the data connection from {} to its session",
+                    self.session,
+                    address.ip()
+                );
+            }
+            Some(IncomingConnection::Rejected(address)) => {
+                self.log_rejected(canonical(address));
+            }
+            None => {}
+        }
+        Ok(self.may_have_more)
     }
 
     /// The address of a connection that had not ended before the transfer command.
@@ -239,29 +298,37 @@ impl AnnouncedPort {
         let is_open_end =
             |index: &usize| peeked[*index] == Peeked::Ended && !self.candidates[*index].ended_early;
         let chosen = match (first(Peeked::Bytes), sender, silent) {
-            (Some(index), ..) | (None, FirstSender::Server, Some(index)) => Some(index),
+            // A client that waits for data sends nothing, but a scanner may.
+            (_, FirstSender::Server, silent) => {
+                silent.or_else(|| self.last_alone(sender, answered, now))
+            }
+            (Some(index), ..) => Some(index),
             // The client may be about to send on it.
             (None, FirstSender::Client | FirstSender::TlsClient, Some(_)) => None,
             (None, FirstSender::Client, None) => (0..peeked.len())
                 .find(is_open_end)
-                .or_else(|| self.ended_alone(answered, now)),
-            (None, FirstSender::Server, None) => self.ended_alone(answered, now),
+                .or_else(|| self.last_alone(sender, answered, now)),
             (None, FirstSender::TlsClient, None) => {
                 self.candidates.clear();
                 None
             }
         };
-        Some(self.candidates.remove(chosen?).stream)
+        let mut stream = self.candidates.remove(chosen?).stream;
+        stream.ready = true;
+        Some(stream)
     }
 
-    /// When [`choose`](Self::choose) would take a connection that had ended early, if no other one
-    /// comes.
+    /// When [`choose`](Self::choose) would take a connection that looks like no data connection, if
+    /// no other one comes.
     pub(super) fn choice_due(&self, sender: FirstSender, answered: Instant) -> Option<Instant> {
-        if sender == FirstSender::TlsClient || self.open_peer().is_some() {
-            return None;
+        match sender {
+            FirstSender::TlsClient => return None,
+            // It may still send, or end.
+            FirstSender::Client if self.open_peer().is_some() => return None,
+            FirstSender::Client | FirstSender::Server => {}
         }
         let last = self.candidates.last()?;
-        Some(last.since.max(answered) + LOOK_WINDOW)
+        Some(last.since.max(answered) + sender.look_window())
     }
 
     /// Has the poll report what happens to the candidates.
@@ -272,26 +339,11 @@ impl AnnouncedPort {
         Ok(())
     }
 
-    /// The client has connected: the port is free, and the candidates stay.
-    pub(super) fn release(&mut self) {
+    /// Gives the port back; the candidates stay.
+    pub(super) fn release(&mut self, end: LeaseEnd) {
         if let Some(listener) = self.listener.take() {
-            listener.close(LeaseEnd::Connected);
+            listener.close(end);
         }
-    }
-
-    /// Gives the port up while its client may still connect. False if it must stay open.
-    pub(super) fn give_up(&mut self, now: Instant) -> bool {
-        let may_give_up = (self.listener.as_mut()).is_none_or(|port| port.may_give_up(now));
-        if may_give_up {
-            self.listener = None;
-        }
-        may_give_up
-    }
-
-    /// Closes the port of a transfer that has ended. Its session lives on, and its client may still
-    /// connect: where the pool can, it keeps the port from others for a while.
-    pub(super) fn close(mut self: Box<Self>, now: Instant) {
-        self.give_up(now);
     }
 
     pub(super) fn is_released(&self) -> bool {
@@ -306,7 +358,7 @@ impl AnnouncedPort {
     /// Once the time to connect is over, a client that has connected needs the port no longer.
     pub(super) fn release_in_time(&mut self, now: Instant) {
         if self.release_due().is_some_and(|due| due <= now) {
-            self.release();
+            self.release(LeaseEnd::Connected);
         }
     }
 
@@ -341,17 +393,18 @@ impl AnnouncedPort {
         }
     }
 
-    fn ended_alone(&self, answered: Instant, now: Instant) -> Option<usize> {
+    /// The last connection, if no other one has come for a while.
+    fn last_alone(&self, sender: FirstSender, answered: Instant, now: Instant) -> Option<usize> {
         let last = self.candidates.last()?;
-        let is_due = last.since.max(answered) + LOOK_WINDOW <= now;
+        let is_due = last.since.max(answered) + sender.look_window() <= now;
         is_due.then_some(self.candidates.len() - 1)
     }
 
-    /// What each candidate shows. Those that are lost are removed.
+    /// What each candidate shows, or has shown just before. Those that are lost are removed.
     fn peek_all(&mut self) -> Vec<Peeked> {
         let mut all = Vec::with_capacity(self.candidates.len());
         self.candidates.retain_mut(|candidate| {
-            let peeked = candidate.stream.peek();
+            let peeked = candidate.peek();
             if peeked != Peeked::Lost {
                 all.push(peeked);
             }
@@ -373,15 +426,17 @@ impl AnnouncedPort {
         self.candidates.push(Candidate {
             stream: DataStream::accepted(socket, peer, token),
             since: now,
+            looked: None,
             ended_early: false,
         });
     }
 
     /// Removes the candidates that have ended without a byte.
     fn remove_ended(&mut self) {
-        let mut peeked = self.peek_all().into_iter();
-        self.candidates
-            .retain(|_| peeked.next() != Some(Peeked::Ended));
+        self.candidates.retain_mut(|candidate| {
+            candidate.stream.ready = true;
+            !matches!(candidate.peek(), Peeked::Ended | Peeked::Lost)
+        });
     }
 
     /// Logs the first, the tenth, the hundredth connection and so on: strangers must not be able to
@@ -404,8 +459,26 @@ impl AnnouncedPort {
     }
 }
 
+impl FirstSender {
+    /// How long another connection may follow one that looks like a probe.
+    fn look_window(self) -> Duration {
+        match self {
+            Self::Client => EMPTY_UPLOAD_WINDOW,
+            Self::Server | Self::TlsClient => LOOK_WINDOW,
+        }
+    }
+}
+
+/// The same where the probe would empty a file: a client whose first SYN is lost repeats it after
+/// 1 s.
+const EMPTY_UPLOAD_WINDOW: Duration = Duration::from_millis(2500);
+
 /// How long another connection may follow one that looks like a probe.
 pub(super) const LOOK_WINDOW: Duration = Duration::from_secs(1);
+
+/// The same after a TLS handshake that failed: a client that rejects the certificate waits for the
+/// reply.
+pub(super) const LOOK_WINDOW_TLS: Duration = Duration::from_millis(250);
 
 /// The same while other sessions wait for the port.
 const LOOK_WINDOW_SCARCE: Duration = Duration::from_millis(250);
@@ -417,6 +490,9 @@ const WATCH_AFTER: Duration = Duration::from_millis(50);
 
 /// Connections that one turn accepts: they take less than a millisecond.
 const ACCEPTS_PER_TURN_MAX: usize = 64;
+
+/// As many as the kernel's queue holds by default, and more than it holds elsewhere.
+const LOOK_ACCEPTS_MAX: usize = 4096;
 
 /// Connections from the client's address that are kept until the transfer shows which one it uses.
 const CANDIDATES_MAX: usize = 8;

@@ -22,13 +22,15 @@ use std::time::{Duration, Instant};
 use ftp_proto::{DataId, Endpoints, TransferError};
 use mio::{Registry, Token};
 
-use super::announced_port::{AnnouncedPort, FirstSender};
+use super::announced_port::{AnnouncedPort, FirstSender, LOOK_WINDOW};
 use super::data_stream::DataStream;
 use super::lingering::Lingering;
 use super::tokens::{LINGERING, Tokens};
-use crate::passive::{OpenOutcome, Ticket};
+use crate::passive::{LeaseEnd, OpenOutcome, Ticket};
 use crate::tls::{Protection, TlsStream};
 use attempt::{Attempt, Mode, Start};
+
+pub(crate) use super::announced_port::LookExtent;
 
 /// The data connection of a session.
 #[derive(Debug)]
@@ -298,7 +300,7 @@ impl DataConnection {
                 mode: Mode::Passive(Some(port)),
                 ..
             }) => {
-                self.retry(port, start, error, now);
+                self.retry(port, start, error, now + LOOK_WINDOW);
                 true
             }
             other => {
@@ -317,21 +319,21 @@ impl DataConnection {
     ) {
         match mem::replace(&mut self.state, State::Idle) {
             State::Open(attempt) => {
-                match (attempt.mode, result) {
-                    (Mode::Passive(Some(mut port)), Ok(())) => port.release(),
-                    // It may have been a look.
-                    (Mode::Passive(Some(port)), Err(_)) => port.close(now),
-                    (Mode::Passive(None) | Mode::Active, _) => {}
+                if let Mode::Passive(Some(mut port)) = attempt.mode {
+                    port.release(match result {
+                        Ok(()) => LeaseEnd::Connected,
+                        Err(_) => LeaseEnd::GivenUp,
+                    });
                 }
                 if must_linger(&attempt.stream, result, is_upload) {
                     self.lingering = Some(Lingering::new(attempt.stream.into_stream(), now));
                 }
             }
-            State::Listening { port, .. }
+            State::Listening { mut port, .. }
             | State::Handshaking(Attempt {
-                mode: Mode::Passive(Some(port)),
+                mode: Mode::Passive(Some(mut port)),
                 ..
-            }) => port.close(now),
+            }) => port.release(LeaseEnd::GivenUp),
             State::Idle
             | State::Queued { .. }
             | State::Connecting { .. }

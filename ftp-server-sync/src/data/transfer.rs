@@ -1,6 +1,6 @@
 //! A transfer: what is transferred, and the pump that moves its bytes.
 
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use ftp_proto::listing::WalkNotice;
 use ftp_proto::{TransferError, TransferId, TransferRequest};
@@ -20,6 +20,8 @@ pub(crate) struct Transfer {
     pub(crate) connected: Option<Instant>,
     /// The bytes of an upload that had arrived when the control connection ended without QUIT.
     bytes_at_end: Option<u64>,
+    /// When the data of an upload had ended.
+    all_received: Option<Instant>,
     /// The core's action `StartTransfer` has been performed.
     pub(crate) is_started: bool,
     /// The connection that it used was lost, and another one may take its place.
@@ -34,6 +36,7 @@ impl Transfer {
             unique_name,
             connected: None,
             bytes_at_end: None,
+            all_received: None,
             is_started: false,
             must_restart: false,
             pump,
@@ -115,11 +118,46 @@ impl Transfer {
         step
     }
 
+    /// The data of the upload has ended, and nothing is left to read.
+    pub(crate) fn set_all_received(&mut self, now: Instant) {
+        self.all_received.get_or_insert(now);
+    }
+
+    /// When an upload is complete whose data has ended, unless the control connection ends before.
+    ///
+    /// The system of a client that is killed closes both connections, in either order. The second
+    /// end comes within milliseconds, and mostly after this server has seen the first one. Short
+    /// uploads do not wait for it, and no other takes noticeably longer because of that.
+    pub(crate) fn complete_at(&self) -> Option<Instant> {
+        let received = self.all_received?;
+        let moving = self
+            .connected
+            .map_or(Duration::ZERO, |since| received - since);
+        let wait = (moving / KILL_WAIT_PART).min(KILL_WAIT_MAX);
+        Some(
+            received
+                + if wait < KILL_WAIT_MIN {
+                    Duration::ZERO
+                } else {
+                    wait
+                },
+        )
+    }
+
     /// Whether an upload has received nothing since the control connection ended.
     pub(crate) fn is_silent_since_end(&self) -> bool {
         self.bytes_at_end == Some(self.bytes())
     }
 }
+
+/// What part of an upload's time is waited for the end of the control connection.
+const KILL_WAIT_PART: u32 = 20;
+
+/// A shorter wait would only cost a small upload more than its own time.
+const KILL_WAIT_MIN: Duration = Duration::from_millis(2);
+
+/// More than the ends of two connections of one client differ, unless packets are lost.
+const KILL_WAIT_MAX: Duration = Duration::from_millis(50);
 
 /// More than a socket's receive buffer holds.
 const ARRIVED_BYTES_MAX: usize = 64 << 20;

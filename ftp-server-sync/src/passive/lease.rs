@@ -19,6 +19,8 @@ pub(crate) struct Lease {
     pub(super) port: u16,
     /// How it ends when it is dropped; `None` until the port is announced.
     pub(super) end: Option<LeaseEnd>,
+    /// When it ends, if not when it is dropped.
+    pub(super) ends_at: Option<Instant>,
     /// Nothing is to be released any more.
     has_ended: bool,
 }
@@ -53,6 +55,7 @@ impl RequestOutcome {
                 request,
                 port,
                 end: None,
+                ends_at: None,
                 has_ended: false,
             }),
             Answer::Queued => Self::Queued(Ticket {
@@ -107,8 +110,9 @@ impl Lease {
 impl Drop for Lease {
     fn drop(&mut self) {
         if !self.has_ended {
-            self.shared.update(Instant::now(), |state| {
-                state.end_lease(&self.request, self.port, self.end);
+            let now = self.ends_at.unwrap_or_else(Instant::now);
+            self.shared.update(now, |state| {
+                state.end_lease(&self.request, self.port, self.end, now);
             });
         }
     }

@@ -33,8 +33,7 @@ pub(crate) struct PassiveListener {
     listener: Arc<SharedListener>,
     right: Right,
     port: u16,
-    /// When to close it for others, if any wait for the port.
-    pub(super) yield_from: Instant,
+    pub(super) announced: Instant,
     must_yield: Arc<AtomicBool>,
 }
 
@@ -122,7 +121,7 @@ impl Lease {
             listener,
             port: self.port,
             right: Right::Lease(self),
-            yield_from: now + YIELD_AFTER,
+            announced: now,
             must_yield,
         })
     }
@@ -162,7 +161,7 @@ impl PassiveListener {
             listener,
             right: Right::NoRange(request),
             port,
-            yield_from: now + YIELD_AFTER,
+            announced: now,
             must_yield: Arc::default(),
         })
     }
@@ -207,26 +206,15 @@ impl PassiveListener {
 
     /// Stops listening for this session. The socket stays open while other sessions listen on it.
     /// Dropping the listener is [`LeaseEnd::NotConnected`].
-    pub(crate) fn close(mut self, end: LeaseEnd) {
-        if let Right::Lease(lease) = &mut self.right {
-            lease.end = Some(end);
-        }
+    pub(crate) fn close(self, end: LeaseEnd) {
+        self.close_at(end, Instant::now());
     }
 
-    /// Whether the listener may be closed now for others, while the session lives on and its client
-    /// may still connect. If it may, its port is kept for a while from all sessions that could take
-    /// the client's connection for their own. If not, ask again at the next
-    /// [`yield_deadline`](Self::yield_deadline).
-    pub(crate) fn may_give_up(&mut self, now: Instant) -> bool {
-        let Right::Lease(lease) = &self.right else {
-            return true;
-        };
-        let may_give_up =
-            (lease.shared).update(now, |state| state.give_up(&lease.request, lease.port, now));
-        if !may_give_up {
-            self.yield_from = now + GIVE_UP_AGAIN_AFTER;
+    pub(super) fn close_at(mut self, end: LeaseEnd, now: Instant) {
+        if let Right::Lease(lease) = &mut self.right {
+            lease.end = Some(end);
+            lease.ends_at = Some(now);
         }
-        may_give_up
     }
 
     /// When to stop waiting for the client, because other requests wait for a port and this
@@ -237,7 +225,7 @@ impl PassiveListener {
     /// meanwhile.
     pub(crate) fn yield_deadline(&self) -> Option<Instant> {
         let must_yield = self.must_yield.load(Ordering::SeqCst);
-        must_yield.then_some(self.yield_from)
+        must_yield.then_some(self.announced + YIELD_AFTER)
     }
 }
 
@@ -287,9 +275,6 @@ fn is_in_use(error: &io::Error) -> bool {
 
 /// How long a listener may wait for its client while other requests wait for its port.
 const YIELD_AFTER: Duration = Duration::from_secs(5);
-
-/// How long a listener that must not be closed waits before it asks again.
-const GIVE_UP_AGAIN_AFTER: Duration = Duration::from_secs(1);
 
 #[cfg(test)]
 impl PassiveListener {

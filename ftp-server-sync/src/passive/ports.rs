@@ -52,6 +52,9 @@ pub(crate) enum LeaseEnd {
     /// Any other session may have the port at once. Another session of this client gets it only
     /// when no other one is available.
     NotConnected,
+    /// Others needed the port. The session lives on, and its client may still connect: for a while,
+    /// no session gets the port that could not have shared it.
+    GivenUp,
 }
 
 impl Ports {
@@ -174,29 +177,24 @@ impl Ports {
         self.serve(u64::MAX, wakes);
     }
 
-    /// Whether the session may give up its port for others while its client may still connect. From
-    /// now on, no session gets the port that could not have shared it, for a while.
-    pub(super) fn give_up(&mut self, request: &Request, port: u16, now: Instant) -> bool {
-        if !self.table.contains(port) {
-            return true;
-        }
-        let ports_max = self.table.kept_out_max();
-        self.kept_out
-            .insert(port, &request.requester, now, ports_max)
-    }
-
     /// Ends the lease of a port that was announced.
     pub(super) fn end(
         &mut self,
         request: &Request,
         port: u16,
         end: LeaseEnd,
+        now: Instant,
         wakes: &mut Vec<Arc<Waker>>,
     ) {
         let client = request.requester.address();
         match end {
             LeaseEnd::Connected => self.recently_unused.remove(client, port),
-            LeaseEnd::NotConnected => self.recently_unused.insert(client, port),
+            LeaseEnd::NotConnected | LeaseEnd::GivenUp => self.recently_unused.insert(client, port),
+        }
+        if end == LeaseEnd::GivenUp && self.table.contains(port) {
+            let ports_max = self.table.kept_out_max();
+            self.kept_out
+                .insert(port, &request.requester, now, ports_max);
         }
         self.release(request.id, port, wakes);
     }

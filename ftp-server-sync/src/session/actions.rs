@@ -14,7 +14,7 @@ use super::connection::{Closing, Connection};
 use super::log::{file_request, transfer_request};
 use super::timers::Timer;
 use crate::data::ascii_restart::skip_text;
-use crate::data::connection::DataStep;
+use crate::data::connection::{DataStep, LookExtent};
 use crate::data::pump::Pump;
 use crate::data::transfer::Transfer;
 use crate::logging::clock::unix_seconds;
@@ -141,7 +141,12 @@ impl Connection {
 
     fn open_transfer(&mut self, request: TransferRequest, now: Instant) -> Outcome {
         // What has come by now came before the command is answered.
-        self.report_early_connection(now);
+        let extent = if request.kind.is_upload() {
+            LookExtent::All
+        } else {
+            LookExtent::FirstOpen
+        };
+        self.report_early_connection(extent, now);
         match self.open_pump(&request) {
             Ok((pump, opened)) => {
                 self.transfer = Some(Transfer::new(request, pump, opened.name.clone()));

@@ -20,7 +20,7 @@ use super::end_reason::EndReason;
 use super::log::SessionLog;
 use super::server_state::{Current, ServerState};
 use super::timers::{SessionTimers, Timer};
-use crate::data::connection::DataConnection;
+use crate::data::connection::{DataConnection, LookExtent};
 use crate::data::rate_limit::RateLimits;
 use crate::data::transfer::Transfer;
 use crate::fs::long_request::LongRequest;
@@ -308,7 +308,9 @@ impl Connection {
             return self.yield_port(now);
         };
         // The connection may be there, and no transfer uses it yet.
-        if timeout.kind == TimeoutKind::DataOpen && self.report_early_connection(now) {
+        if timeout.kind == TimeoutKind::DataOpen
+            && self.report_early_connection(LookExtent::All, now)
+        {
             return true;
         }
         if timeout.kind == TimeoutKind::DataOpen && self.data.is_handshaking() {
@@ -330,6 +332,8 @@ impl Connection {
         }
         self.timers.set(Timer::Data, self.data.due(now));
         self.timers.set(Timer::Rate, self.rate_limits.wait_until());
+        let complete = self.transfer.as_ref().and_then(Transfer::complete_at);
+        self.timers.set(Timer::UploadComplete, complete);
         self.timers.next(now)
     }
 

@@ -250,7 +250,12 @@ impl Control {
         match error.kind() {
             ErrorKind::WouldBlock => self.writable = false,
             ErrorKind::Interrupted => {}
-            kind => self.lose(kind),
+            kind => {
+                // What the client sent before it closed the connection counts.
+                self.readable = true;
+                self.fill();
+                self.lose(kind);
+            }
         }
     }
 }

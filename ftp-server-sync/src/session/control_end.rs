@@ -8,8 +8,8 @@ use log::{debug, info};
 
 use super::connection::Connection;
 use super::control::End;
-use super::end_reason::EndReason;
 use super::timers::Timer;
+use crate::data::connection::LookExtent;
 use crate::data::pump::PumpStep;
 use crate::data::transfer::Transfer;
 
@@ -37,7 +37,7 @@ impl Connection {
             Some(End::Lost(_)) if reads_nothing => {
                 info!("#{number} the client does not read its replies");
             }
-            Some(End::Lost(kind)) => info!("#{number} control connection lost: {kind}"),
+            Some(End::Lost(kind)) => debug!("#{number} control connection lost: {kind}"),
             Some(End::Closed) if goes_on && self.control.has_line() => return false,
             Some(End::Closed) => debug!("#{number} the client closed its side"),
             None if closed_unread => debug!("#{number} the client closed its side"),
@@ -45,10 +45,10 @@ impl Connection {
         }
         self.control.end_reported();
         if !self.session.has_quit() {
-            self.log.set_end_reason(EndReason::ClientGone);
+            self.note_lost_client(end);
         }
+        self.report_early_connection(LookExtent::All, now);
         if is_upload && !self.session.has_quit() {
-            self.report_early_connection(now);
             self.take_arrived(now);
         }
         if let Some(End::Lost(_)) = end {
@@ -78,8 +78,11 @@ impl Connection {
 
     /// The data connection of an upload has ended cleanly. If the control connection has ended
     /// together with it, and no QUIT came, then the client was killed, and the upload is not
-    /// complete.
-    pub(super) fn judge_end_of_upload(&mut self, now: Instant) -> Result<(), TransferError> {
+    /// complete. `None` while the end of the control connection may still follow.
+    pub(super) fn judge_end_of_upload(
+        &mut self,
+        now: Instant,
+    ) -> Option<Result<(), TransferError>> {
         let transfer = self.transfer.as_ref();
         let mut is_killed = transfer.is_some_and(Transfer::is_silent_since_end);
         // The lines before the end count, QUIT among them.
@@ -88,10 +91,25 @@ impl Connection {
             self.drain(now);
         }
         is_killed |= self.control.unreported_end().is_some();
-        if !is_killed || self.session.has_quit() {
-            return Ok(());
+        if self.session.has_quit() {
+            return Some(Ok(()));
         }
-        self.log.set_end_reason(EndReason::ClientGone);
-        Err(TransferError::Aborted)
+        if is_killed {
+            let end = self.control.unreported_end();
+            self.note_lost_client(end);
+            return Some(Err(TransferError::Aborted));
+        }
+        let complete = self.transfer.as_ref().and_then(Transfer::complete_at);
+        complete.is_none_or(|at| at <= now).then_some(Ok(()))
+    }
+
+    /// For the log: how the control connection has ended.
+    fn note_lost_client(&mut self, end: Option<End>) {
+        let error = match end {
+            Some(End::Lost(kind)) => Some(kind),
+            Some(End::Closed) | None => None,
+        };
+        let was_transferring = self.data.is_open();
+        self.log.set_client_gone(error, was_transferring);
     }
 }

@@ -16,7 +16,7 @@ use mio::Registry;
 
 use super::connection::Connection;
 use super::log::TransferFacts;
-use crate::data::connection::{DataStep, YieldOutcome};
+use crate::data::connection::{DataStep, LookExtent, YieldOutcome};
 use crate::data::pump::PumpStep;
 
 impl Connection {
@@ -90,8 +90,8 @@ impl Connection {
     }
 
     /// Reports to the core that the client has connected, if it has. True if it has.
-    pub(super) fn report_early_connection(&mut self, now: Instant) -> bool {
-        let peer = self.data.connected_early(now);
+    pub(super) fn report_early_connection(&mut self, extent: LookExtent, now: Instant) -> bool {
+        let peer = self.data.connected_early(extent, now);
         if let Some(peer) = peer {
             self.report_connected(peer);
         }
@@ -156,6 +156,9 @@ impl Connection {
         now: Instant,
         budget: &mut usize,
     ) -> bool {
+        if (self.transfer.as_ref()).is_some_and(|transfer| transfer.complete_at().is_some()) {
+            return self.end_upload(now);
+        }
         let (Some(transfer), Some(stream)) = (&mut self.transfer, self.data.stream()) else {
             return false;
         };
@@ -169,6 +172,9 @@ impl Connection {
         let step = transfer.step(stream, registry, granted);
         let total = transfer.bytes();
         let notices = transfer.take_notices();
+        if step == PumpStep::AllReceived {
+            transfer.set_all_received(now);
+        }
         let moved = usize::try_from(total - before).unwrap_or(usize::MAX);
         self.rate_limits.spend(&transfer.request, moved);
         self.log_notices(notices);
@@ -186,17 +192,22 @@ impl Connection {
                 false
             }
             PumpStep::Blocked => false,
-            PumpStep::AllReceived => {
-                let judged = self.judge_end_of_upload(now);
-                let result = judged.and_then(|()| self.finish_upload());
-                self.end_transfer(result, now);
-                true
-            }
+            PumpStep::AllReceived => self.end_upload(now),
             PumpStep::Done(result) => {
                 self.on_pump_done(result, now);
                 true
             }
         }
+    }
+
+    /// The data of an upload has ended. False while it is not known whether it is complete.
+    fn end_upload(&mut self, now: Instant) -> bool {
+        let Some(judged) = self.judge_end_of_upload(now) else {
+            return false;
+        };
+        let result = judged.and_then(|()| self.finish_upload());
+        self.end_transfer(result, now);
+        true
     }
 
     fn finish_upload(&mut self) -> Result<(), TransferError> {
@@ -259,10 +270,12 @@ impl Connection {
 
     /// Closes the data connection, logs the transfer and gives the core its result.
     pub(super) fn end_transfer(&mut self, result: Result<(), TransferError>, now: Instant) {
-        self.log_bare_end();
         let Some(transfer) = self.transfer.take() else {
             return;
         };
+        if result.is_ok() {
+            self.log_bare_end();
+        }
         self.rate_limits.clear_wait();
         let facts = TransferFacts::of(&transfer, now);
         self.log.transfer(&facts, result);

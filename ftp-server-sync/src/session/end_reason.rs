@@ -1,6 +1,7 @@
 //! Why a session or a transfer ended, for the log: the core's actions do not carry the reason.
 
 use std::fmt;
+use std::io::ErrorKind;
 use std::time::Duration;
 
 use ftp_proto::{Timeout, TimeoutKind};
@@ -8,8 +9,8 @@ use ftp_proto::{Timeout, TimeoutKind};
 /// The reason, where it is not a command of the client.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum EndReason {
-    /// The client closed the control connection, or the connection was lost.
-    ClientGone,
+    /// The control connection ended, and no QUIT had come.
+    ClientGone(LostClient),
     /// The client does not speak FTP.
     ForeignProtocol,
     /// No command came for this long.
@@ -20,6 +21,17 @@ pub(super) enum EndReason {
     Stalled(Duration),
     /// The server is shutting down.
     ServerEnds,
+}
+
+/// How the control connection of a client ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct LostClient {
+    /// `None`: the client closed its side.
+    pub(super) error: Option<ErrorKind>,
+    /// How long no command had come.
+    pub(super) quiet: Duration,
+    /// A transfer had its data connection.
+    pub(super) was_transferring: bool,
 }
 
 impl EndReason {
@@ -38,12 +50,62 @@ impl EndReason {
 impl fmt::Display for EndReason {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::ClientGone => f.write_str("the client is gone"),
+            Self::ClientGone(client) => client.fmt(f),
             Self::ForeignProtocol => f.write_str("the client does not speak FTP"),
             Self::Idle(time) => write!(f, "no command came for {} s", time.as_secs()),
             Self::NoLogin(time) => write!(f, "no login came for {} s", time.as_secs()),
             Self::Stalled(time) => write!(f, "no byte moved for {} s", time.as_secs()),
             Self::ServerEnds => f.write_str("the server ends"),
+        }
+    }
+}
+
+impl fmt::Display for LostClient {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("the client is gone: its control connection ")?;
+        match self.error {
+            None => f.write_str("was closed")?,
+            Some(ErrorKind::ConnectionReset | ErrorKind::BrokenPipe) => f.write_str("was reset")?,
+            Some(ErrorKind::TimedOut) => f.write_str("timed out")?,
+            Some(kind) => write!(f, "failed ({kind})")?,
+        }
+        write!(f, " {} s after its last command", self.quiet.as_secs())?;
+        if self.was_transferring {
+            f.write_str(", during a transfer")?;
+        }
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn it_says_how_the_client_went() {
+        let gone = |error, seconds, was_transferring| {
+            let quiet = Duration::from_secs(seconds);
+            let client = LostClient {
+                error,
+                quiet,
+                was_transferring,
+            };
+            EndReason::ClientGone(client).to_string()
+        };
+        assert_eq!(
+            gone(None, 2, true),
+            "the client is gone: its control connection was closed 2 s after its last command, \
+             during a transfer"
+        );
+        for (error, how) in [
+            (ErrorKind::ConnectionReset, "was reset"),
+            (ErrorKind::TimedOut, "timed out"),
+            (ErrorKind::HostUnreachable, "failed (host unreachable)"),
+        ] {
+            let expected = format!(
+                "the client is gone: its control connection {how} 0 s after its last command"
+            );
+            assert_eq!(gone(Some(error), 0, false), expected);
         }
     }
 }

@@ -3,6 +3,7 @@
 //!
 //! Names come from the network: control characters are escaped. No line ever holds a password.
 
+use std::io::ErrorKind;
 use std::net::IpAddr;
 use std::time::{Duration, Instant};
 
@@ -13,7 +14,7 @@ use ftp_proto::{
 };
 use log::{Level, debug, info, log, warn};
 
-use super::end_reason::EndReason;
+use super::end_reason::{EndReason, LostClient};
 use crate::data::transfer::Transfer;
 
 /// What the log has, or needs, of a session's commands and replies.
@@ -24,6 +25,7 @@ use crate::data::transfer::Transfer;
 pub(super) struct SessionLog {
     number: u64,
     started: Instant,
+    last_command: Instant,
     /// Why the session, or its transfer, is about to end.
     end_reason: Option<EndReason>,
     /// The last announcement in the log.
@@ -67,6 +69,7 @@ impl SessionLog {
         Self {
             number,
             started: now,
+            last_command: now,
             end_reason: None,
             announced: None,
             never_connected: 0,
@@ -94,6 +97,7 @@ impl SessionLog {
         };
         self.command = CommandStart::of(shown);
         if begins {
+            self.last_command = Instant::now();
             debug!("#{} > {}", self.number, printable(shown));
         }
     }
@@ -135,6 +139,19 @@ impl SessionLog {
     /// Why the session, or its transfer, is about to end: the core's actions do not carry it.
     pub(super) fn set_end_reason(&mut self, reason: EndReason) {
         self.end_reason = Some(reason);
+    }
+
+    /// The control connection has ended, by this error if there is one. If it had ended before, the
+    /// first reason stays.
+    pub(super) fn set_client_gone(&mut self, error: Option<ErrorKind>, was_transferring: bool) {
+        if let Some(EndReason::ClientGone(_)) = self.end_reason {
+            return;
+        }
+        self.end_reason = Some(EndReason::ClientGone(LostClient {
+            error,
+            quiet: self.last_command.elapsed(),
+            was_transferring,
+        }));
     }
 
     /// The session has ended.

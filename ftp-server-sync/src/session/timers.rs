@@ -23,6 +23,8 @@ pub(super) enum Timer {
     Data,
     /// The rate of a transfer allows more bytes.
     Rate,
+    /// An upload whose data has ended is complete.
+    UploadComplete,
 }
 
 impl SessionTimers {
@@ -67,7 +69,7 @@ impl SessionTimers {
     }
 }
 
-const TIMERS: usize = 4;
+const TIMERS: usize = 5;
 
 /// `epoll` counts whole milliseconds: waking up a little late is better than twice.
 const ROUNDING: Duration = Duration::from_millis(1);

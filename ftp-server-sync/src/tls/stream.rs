@@ -22,6 +22,8 @@ pub(crate) struct TlsStream {
     records_written: u64,
     /// The peer closed the connection between two records, without close_notify.
     bare_end: bool,
+    /// Reading failed after some bytes: the next call of [`read`](Self::read) says so.
+    deferred: Option<io::Error>,
 }
 
 /// Bytes of one read from the socket that rustls has not processed yet.
@@ -50,6 +52,7 @@ impl TlsStream {
             received: ReceiveBuffer::default(),
             records_written: 0,
             bare_end: false,
+            deferred: None,
         }))
     }
 
@@ -69,11 +72,14 @@ impl TlsStream {
     /// Reads as much as is available. Zero at the end of the stream: after close_notify, or if the
     /// peer closed the connection between two records, see
     /// [`has_bare_end`](Self::has_bare_end). A connection that is closed inside a record is an
-    /// error.
+    /// error. What came before an error is returned first.
     pub(crate) fn read(&mut self, socket: &mut TcpStream, buffer: &mut [u8]) -> io::Result<usize> {
         // Sends alerts and other answers to earlier records. If the connection is lost, the read
         // below fails.
         let _ = self.flush(socket);
+        if let Some(error) = self.deferred.take() {
+            return Err(error);
+        }
         let mut filled = 0;
         while filled < buffer.len() {
             let error = match self.connection.reader().read(&mut buffer[filled..]) {
@@ -95,10 +101,13 @@ impl TlsStream {
                 }
                 _ => error,
             };
-            match error.kind() {
-                ErrorKind::WouldBlock if filled > 0 => break,
-                _ => return Err(error),
+            if filled == 0 {
+                return Err(error);
             }
+            if error.kind() != ErrorKind::WouldBlock {
+                self.deferred = Some(error);
+            }
+            break;
         }
         Ok(filled)
     }

@@ -6,7 +6,7 @@
 use std::io::{ErrorKind, Read, Write};
 use std::net::{IpAddr, Ipv4Addr, SocketAddr, TcpStream};
 use std::path::PathBuf;
-use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -62,6 +62,8 @@ fn run(time: Duration) {
 struct Totals {
     received: AtomicU32,
     stored: AtomicU32,
+    /// A client is slow: of two ports, one is kept from others until its connection has come.
+    is_one_slow: AtomicBool,
 }
 
 /// A client with a file of its own to receive, and one to store.
@@ -111,8 +113,8 @@ impl Worker<'_> {
             1 => return false,
             _ => {}
         }
-        // Most are quick; some are sent to a port and come when others have needed it.
-        let slow = self.random.one_in(8);
+        // Most are quick; now and then, one is sent to a port and comes when others have needed it.
+        let slow = self.random.one_in(8) && !self.totals.is_one_slow.swap(true, Ordering::SeqCst);
         let is_first = self.random.one_in(2);
         let mut looks = Vec::new();
         while !slow && self.random.one_in(4) {
@@ -157,6 +159,9 @@ impl Worker<'_> {
         });
         drop(after);
         self.finish(client, stores, bytes);
+        if slow {
+            self.totals.is_one_slow.store(false, Ordering::SeqCst);
+        }
         true
     }
 

@@ -82,6 +82,7 @@ const ALL: &[(&str, &str)] = recordings!(
     "empty-lines"
     "eof-after-abor"
     "eof-after-quit"
+    "eof-after-quit-waiting-for-client"
     "eof-after-quit-waiting-for-port"
     "eof-between-transfers"
     "eof-connecting-to-client"

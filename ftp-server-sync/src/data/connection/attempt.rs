@@ -7,6 +7,7 @@ use mio::Token;
 
 use super::super::announced_port::{AnnouncedPort, FirstSender};
 use super::super::data_stream::DataStream;
+use crate::passive::LeaseEnd;
 use crate::tls::{Protection, Unproven};
 
 /// A connection that a transfer uses.
@@ -77,7 +78,7 @@ impl Attempt {
         if let Mode::Passive(port) = &mut self.mode
             && let Some(mut port) = port.take()
         {
-            port.release();
+            port.release(LeaseEnd::Connected);
         }
     }
 
@@ -111,16 +112,18 @@ impl Start {
         }
     }
 
-    /// The error to report by now.
-    pub(super) fn failed(&self, now: Instant) -> Option<TransferError> {
+    /// The error to report by now, unless another connection is open.
+    pub(super) fn failed(&self, port: &AnnouncedPort, now: Instant) -> Option<TransferError> {
         let (error, due) = self.failure?;
-        (due <= now).then_some(error)
+        (due <= now && port.open_peer().is_none()).then_some(error)
     }
 
     /// When to look again whether a connection has shown to be the transfer's.
     pub(super) fn due(&self, port: &AnnouncedPort) -> Option<Instant> {
-        let failure = self.failure.map(|(_, due)| due);
+        let is_alone = port.open_peer().is_none();
+        let failure = self.failure.filter(|_| is_alone).map(|(_, due)| due);
         let choice = port.choice_due(self.sender, self.answered);
-        failure.into_iter().chain(choice).min()
+        let watch = port.watch_from();
+        [failure, choice, watch].into_iter().flatten().min()
     }
 }

@@ -9,11 +9,12 @@ use ftp_proto::TransferError;
 use log::{info, warn};
 use mio::Registry;
 
-use super::super::announced_port::{AnnouncedPort, FirstSender, LOOK_WINDOW};
+use super::super::announced_port::{AnnouncedPort, FirstSender, LOOK_WINDOW, LOOK_WINDOW_TLS};
 use super::super::data_stream::DataStream;
 use super::super::lingering::Lingering;
 use super::attempt::{Attempt, Mode, Start};
 use super::{DataConnection, DataStep, State};
+use crate::passive::LeaseEnd;
 
 impl DataConnection {
     /// Waits for the connection of a transfer.
@@ -42,8 +43,8 @@ impl DataConnection {
             let failure = (TransferError::NotConnected, due);
             start.failure.get_or_insert(failure);
         }
-        if let Some(error) = start.failed(now) {
-            port.close(now);
+        if let Some(error) = start.failed(&port, now) {
+            port.release(LeaseEnd::GivenUp);
             return DataStep::Failed(error);
         }
         let start = Some(start);
@@ -60,16 +61,15 @@ impl DataConnection {
         registry: &Registry,
         now: Instant,
     ) -> io::Result<Option<DataStream>> {
-        if port.may_have_more() {
-            port.accept(&mut self.tokens, now)?;
-        }
         let chosen = port.choose(start.sender, start.answered, now);
-        if chosen.is_some() || !port.register(registry)? {
-            port.register_candidates(registry)?;
+        if chosen.is_some() {
             return Ok(chosen);
         }
-        // A connection may have come between the two calls.
-        port.accept(&mut self.tokens, now)?;
+        // If one is open, others are looked for a little later.
+        if port.open_peer().is_none() {
+            port.register(registry)?;
+        }
+        port.watch(registry, &mut self.tokens, now)?;
         let chosen = port.choose(start.sender, start.answered, now);
         port.register_candidates(registry)?;
         Ok(chosen)
@@ -157,7 +157,8 @@ impl DataConnection {
                     ErrorKind::InvalidData => TransferError::NotProtected,
                     _ => TransferError::NotConnected,
                 };
-                self.give_way(attempt.mode, attempt.start, failure, now)
+                let until = now + LOOK_WINDOW_TLS;
+                self.give_way(attempt.mode, attempt.start, failure, until)
             }
         }
     }
@@ -175,20 +176,21 @@ impl DataConnection {
         // resume sessions can read the reply that says why.
         let _ = attempt.stream.stream().end_sending();
         self.lingering = Some(Lingering::new(attempt.stream.into_stream(), now));
-        self.give_way(attempt.mode, attempt.start, TransferError::NotResumed, now)
+        let (error, until) = (TransferError::NotResumed, now + LOOK_WINDOW);
+        self.give_way(attempt.mode, attempt.start, error, until)
     }
 
-    /// Another connection may take the place of one that failed.
+    /// Another connection may take the place of one that failed, if it comes until this time.
     fn give_way(
         &mut self,
         mode: Mode,
         start: Start,
         error: TransferError,
-        now: Instant,
+        until: Instant,
     ) -> DataStep {
         match mode {
             Mode::Passive(Some(port)) => {
-                self.retry(port, start, error, now);
+                self.retry(port, start, error, until);
                 DataStep::Progress
             }
             Mode::Passive(None) | Mode::Active => DataStep::Failed(error),
@@ -200,9 +202,9 @@ impl DataConnection {
         port: Box<AnnouncedPort>,
         mut start: Start,
         error: TransferError,
-        now: Instant,
+        until: Instant,
     ) {
-        start.failure = Some((error, now + LOOK_WINDOW));
+        start.failure = Some((error, until));
         let start = Some(start);
         self.state = State::Listening { port, start };
     }

@@ -6,9 +6,9 @@ use std::time::{Duration, Instant};
 use log::error;
 use mio::Registry;
 
-use super::super::announced_port::AnnouncedPort;
+use super::super::announced_port::{AnnouncedPort, LookExtent};
 use super::{DataConnection, DataStep, State, YieldOutcome};
-use crate::passive::{OpenOutcome, PassiveListener, Ticket};
+use crate::passive::{LeaseEnd, OpenOutcome, PassiveListener, Ticket};
 
 impl DataConnection {
     pub(super) fn listen(
@@ -65,25 +65,28 @@ impl DataConnection {
 
     /// The peer of a connection that is open and not used yet: from now on, the client counts as
     /// connected. `None` if it does already.
-    pub(crate) fn connected_early(&mut self, now: Instant) -> Option<IpAddr> {
-        let peer = self.look(now)?;
+    pub(crate) fn connected_early(&mut self, extent: LookExtent, now: Instant) -> Option<IpAddr> {
+        let peer = self.look(extent, now)?;
         let State::Listening { port, .. } = &mut self.state else {
             return None;
         };
         port.set_reported().then_some(peer)
     }
 
-    /// Accepts connections. Those that end before the transfer command is answered are noted.
-    /// Returns the peer of one that is open.
-    fn look(&mut self, now: Instant) -> Option<IpAddr> {
+    /// Accepts connections: all of them, or those up to the first one that is open. Before the
+    /// transfer command is answered, those that have ended are noted. Returns the peer of one that
+    /// is open.
+    fn look(&mut self, extent: LookExtent, now: Instant) -> Option<IpAddr> {
         let State::Listening { port, start } = &mut self.state else {
             return None;
         };
-        if let Err(error) = port.accept(&mut self.tokens, now) {
+        let accepted = if start.is_none() {
+            port.look(extent, &mut self.tokens, now)
+        } else {
+            port.accept(&mut self.tokens, now)
+        };
+        if let Err(error) = accepted {
             error!("#{} cannot accept a data connection: {error}", self.session);
-        }
-        if start.is_none() {
-            port.mark_ended();
         }
         port.open_peer()
     }
@@ -96,7 +99,7 @@ impl DataConnection {
             _ => return false,
         }
         // The connection may be there and not be accepted yet.
-        self.look(now);
+        self.look(LookExtent::All, now);
         matches!(&self.state, State::Listening { port, .. } if !port.has_candidate())
     }
 
@@ -109,7 +112,7 @@ impl DataConnection {
             return YieldOutcome::NotDue;
         }
         // The connection may be there and not be accepted yet.
-        let peer = self.look(now);
+        let peer = self.look(LookExtent::All, now);
         let State::Listening { port, .. } = &mut self.state else {
             return YieldOutcome::NotDue;
         };
@@ -117,14 +120,11 @@ impl DataConnection {
             port.set_reported();
             // A connection that has just come may still be a look.
             if port.yield_deadline().is_some_and(|due| due <= now) {
-                port.release();
+                port.release(LeaseEnd::Connected);
             }
             return YieldOutcome::Connected(peer);
         }
-        if port.give_up(now) {
-            YieldOutcome::GivenUp
-        } else {
-            YieldOutcome::NotDue
-        }
+        port.release(LeaseEnd::GivenUp);
+        YieldOutcome::GivenUp
     }
 }

@@ -177,27 +177,14 @@ impl PoolState {
         request: &Request,
         port: u16,
         end: Option<LeaseEnd>,
+        now: Instant,
     ) {
         let Some(ports) = self.by_address.get_mut(&request.local) else {
             return;
         };
         match end {
-            Some(end) => ports.end(request, port, end, &mut self.wakes),
+            Some(end) => ports.end(request, port, end, now, &mut self.wakes),
             None => ports.release(request.id, port, &mut self.wakes),
-        }
-    }
-
-    /// Whether the session may give up its port for others; it is kept from some of them from now
-    /// on.
-    pub(in crate::passive) fn give_up(
-        &mut self,
-        request: &Request,
-        port: u16,
-        now: Instant,
-    ) -> bool {
-        match self.by_address.get_mut(&request.local) {
-            Some(ports) => ports.give_up(request, port, now),
-            None => true,
         }
     }
 

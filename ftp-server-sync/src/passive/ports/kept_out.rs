@@ -23,29 +23,18 @@ struct GivenUpPort {
 }
 
 impl KeptOut {
-    /// The session gives up the port, and lives on. False if it must not: at most `ports_max` ports
-    /// are kept from others, and one for each client. Then it keeps its port, because a shorter
-    /// time for another one could give its client's connection to a wrong session.
-    pub(super) fn insert(
-        &mut self,
-        port: u16,
-        owner: &Requester,
-        now: Instant,
-        ports_max: usize,
-    ) -> bool {
+    /// The session has given up the port, and lives on. At most `ports_max` ports are kept from
+    /// others, and one for each client: the oldest give way.
+    pub(super) fn insert(&mut self, port: u16, owner: &Requester, now: Instant, ports_max: usize) {
         self.expire(now);
-        let client = owner.address();
-        let has_one = (self.records.iter()).any(|record| record.owner.address() == client);
-        let is_full = !self.contains(port) && self.ports().len() >= ports_max;
-        if has_one || is_full {
-            return false;
-        }
+        self.records
+            .retain(|record| record.owner.address() != owner.address());
         self.records.push_back(GivenUpPort {
             port,
             owner: owner.clone(),
             until: now + KEPT_OUT_FOR,
         });
-        true
+        self.limit(ports_max);
     }
 
     /// Ends the times that are over.

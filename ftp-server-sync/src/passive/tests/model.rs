@@ -150,7 +150,7 @@ impl Run {
             Operation::Connect(index) => {
                 if let Some(listener) = take_one(&mut self.listeners, index) {
                     self.end(listener.request(), listener.port());
-                    listener.close(LeaseEnd::Connected);
+                    listener.close_at(LeaseEnd::Connected, self.now);
                 }
             }
             Operation::DropLease(index) => {
@@ -303,20 +303,16 @@ impl Run {
     }
 
     fn give_up(&mut self, index: &Index) {
-        let Some(mut listener) = take_one(&mut self.listeners, index) else {
+        let Some(listener) = take_one(&mut self.listeners, index) else {
             return;
         };
         let (range, now) = (self.range, self.now);
-        let (request, port) = (listener.request().clone(), listener.port());
+        let (request, port) = (listener.request(), listener.port());
+        self.end(request, port);
+        let owner = request.requester.clone();
         let model = self.model(request.local);
-        let may_give_up = model.give_up(range, port, request.requester.clone(), now);
-        assert_eq!(listener.may_give_up(now), may_give_up);
-        if may_give_up {
-            self.end(&request, port);
-        } else {
-            assert_eq!(listener.yield_from, now + seconds(1));
-            self.listeners.push(listener);
-        }
+        model.give_up(range, port, owner, now);
+        listener.close_at(LeaseEnd::GivenUp, now);
     }
 
     /// Listens on another port, but reports this one as bound.
@@ -497,7 +493,7 @@ impl Run {
             let contains = |range: PortRange| range.contains(owner.port());
             let must_yield =
                 self.range.is_some_and(contains) && model.waiting.values().any(is_in_the_way);
-            let deadline = must_yield.then_some(owner.yield_from);
+            let deadline = must_yield.then_some(owner.announced + seconds(5));
             assert_eq!(owner.yield_deadline(), deadline);
             if must_yield && without_deadline.contains(&id) {
                 assert!(self.sleepers.get_mut(&id).unwrap().woken());

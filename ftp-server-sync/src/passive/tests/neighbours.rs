@@ -46,8 +46,8 @@ impl Sessions {
         granted(self.request(requester)).bind(self.now).unwrap()
     }
 
-    fn give_up(&self, mut listener: PassiveListener) {
-        assert!(listener.may_give_up(self.now));
+    fn give_up(&self, listener: PassiveListener) {
+        listener.close_at(LeaseEnd::GivenUp, self.now);
     }
 
     fn later(&self, count: u64) -> Instant {
@@ -172,28 +172,33 @@ fn a_session_that_ends_keeps_no_one_out() {
     drop(granted(waiting.take(on.now)));
 }
 
-/// A client that never connects, in several sessions, gives up one port after the other: each is
-/// kept out for its whole time.
+/// A client that never connects, in several sessions, blocks one port and not the whole range.
 #[test]
 fn one_port_is_kept_out_for_each_client() {
     let on = Sessions::new(4, 47);
-    let [first, mut second] = [(); 2].map(|()| on.listen(&neighbour(1)));
-    let mut third = on.listen(&peer(FAR));
-    on.give_up(first);
-    assert!(!second.may_give_up(on.now));
-    assert!(third.may_give_up(on.now), "another client");
-    assert!(!second.may_give_up(on.later(14)));
-    assert!(second.may_give_up(on.later(15)));
+    let owners = [(); 2].map(|()| on.listen(&neighbour(1)));
+    let ports = owners.each_ref().map(PassiveListener::port);
+    owners.into_iter().for_each(|owner| on.give_up(owner));
+    // Three sessions that allow other addresses share no port, and none with the client's either.
+    let exclusive = requester(AllowedPeers::any(address(FAR)));
+    let leases = [(); 3].map(|()| granted(on.request(&exclusive)));
+    let others = leases.each_ref().map(port_of);
+    assert!(others.contains(&ports[0]));
+    assert!(!others.contains(&ports[1]));
+    let _last = queued(on.request(&exclusive));
 }
 
 #[test]
 fn half_of_the_range_is_kept_out_at_most() {
     let on = Sessions::new(3, 48);
-    let [first, second, mut third] = [1, 2, 3].map(|client| on.listen(&peer(client)));
-    on.give_up(first);
-    on.give_up(second);
-    assert!(!third.may_give_up(on.now));
-    assert!(third.may_give_up(on.later(15)));
+    let owners = [1, 2, 3].map(|client| on.listen(&peer(client)));
+    let ports = owners.each_ref().map(PassiveListener::port);
+    owners.into_iter().for_each(|owner| on.give_up(owner));
+    // Whom all ports are kept from that are kept out.
+    let exclusive = requester(AllowedPeers::any(address(FAR)));
+    let lease = granted(on.request(&exclusive));
+    assert_eq!(port_of(&lease), ports[0]);
+    let _last = queued(on.request(&exclusive));
 }
 
 /// An owner yields only if that would help now.

@@ -72,30 +72,24 @@ impl Model {
         self.pass_time(now);
     }
 
-    /// The owner of the port gives it up, if it may.
+    /// The owner of the port gives it up.
     pub(super) fn give_up(
         &mut self,
         range: Option<PortRange>,
         port: u16,
         owner: Requester,
         now: Instant,
-    ) -> bool {
+    ) {
         if !range.is_some_and(|range| range.contains(port)) {
-            return true;
+            return;
         }
         self.kept_out.retain(|given_up| given_up.until > now);
         let client = owner.address();
-        let mut ports: BTreeSet<u16> = self.kept_out.iter().map(|given_up| given_up.port).collect();
-        ports.insert(port);
-        let most = range.map_or(0, |range| range.count().div_ceil(2));
-        let mut others = self.kept_out.iter();
-        let has_one = others.any(|given_up| given_up.owner.address() == client);
-        if has_one || ports.len() > usize::from(most) {
-            return false;
-        }
+        self.kept_out
+            .retain(|given_up| given_up.owner.address() != client);
         let until = now + KEPT_OUT_FOR;
         self.kept_out.push(GivenUp { port, owner, until });
-        true
+        self.limit_kept_out(range);
     }
 
     /// Half of the range, rounded up.

@@ -6,7 +6,8 @@ use crate::text::show;
 impl Sim {
     /// The client has ended its sending side; it may still read.
     pub fn eof(&mut self) {
-        let goes_on = self.has_ended || self.has_quit || self.is_receiving();
+        let has_work = self.has_quit || self.is_uploading();
+        let goes_on = self.has_ended || (has_work && !self.awaits_client());
         let closes = self.session.is_closed() || !goes_on;
         self.has_ended = true;
         self.session.handle_eof();
@@ -16,7 +17,7 @@ impl Sim {
 
     /// The control connection is gone in both directions.
     pub fn connection_lost(&mut self) {
-        let closes = self.session.is_closed() || !self.has_quit;
+        let closes = self.session.is_closed() || !self.has_quit || self.awaits_client();
         self.has_ended = true;
         self.session.handle_connection_lost();
         self.drain();
@@ -64,13 +65,18 @@ impl Sim {
         );
     }
 
-    /// Whether an upload is opened or runs, and does not wait for the client's connection.
-    fn is_receiving(&self) -> bool {
-        let is_waiting = match &self.running {
-            Some(running) => running.passive && !running.connected && !running.aborted,
-            None => self.listening.is_some(),
-        };
+    /// Whether an upload is opened or runs.
+    fn is_uploading(&self) -> bool {
         let is_opening = matches!(self.question, Some(Question::Transfer(_)));
-        self.is_upload && (is_opening || self.running.is_some()) && !is_waiting
+        self.is_upload && (is_opening || self.running.is_some())
+    }
+
+    /// Whether a transfer waits for the client to connect.
+    fn awaits_client(&self) -> bool {
+        let is_opening = matches!(self.question, Some(Question::Transfer(_)));
+        match &self.running {
+            Some(running) => running.passive && !running.connected && !running.aborted,
+            None => is_opening && self.listening.is_some(),
+        }
     }
 }

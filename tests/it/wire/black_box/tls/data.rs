@@ -38,6 +38,32 @@ fn tls_may_begin_before_the_command() {
     assert_eq!(client.fetch("RETR file"), b"text");
 }
 
+/// Devices close the control connection after QUIT without having read their replies, so that it is
+/// reset. The last command and the end of the connection reach the server together.
+#[test]
+fn an_upload_goes_on_after_quit_and_a_reset() {
+    let secure = SecureServer::black_box();
+    for version in VERSIONS {
+        let config = secure.config(version);
+        for round in 0..10 {
+            let mut client = secure.client(&config);
+            let name = format!("new{round}");
+            let bytes = noise(100_000 + round);
+            let socket = client.data();
+            client.command(format!("STOR {name}"), 150);
+            let mut data = Protected::over(socket, &config);
+            data.write(&bytes[..50_000]);
+            client.send("QUIT");
+            reset(client.stream);
+            data.write(&bytes[50_000..]);
+            data.close();
+            wait_until("the upload is complete", || {
+                secure.server.path(&name).exists() && secure.server.read(&name) == bytes
+            });
+        }
+    }
+}
+
 /// Many clients end uploads without close_notify, and never read the tickets. Nothing may be lost.
 #[test]
 fn five_hundred_uploads_without_close_notify_are_complete() {

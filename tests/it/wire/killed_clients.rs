@@ -1,0 +1,56 @@
+//! Clients that are killed during an upload: both connections end, and what they have sent is not
+//! the whole file.
+
+use std::io::Write;
+use std::thread::sleep;
+use std::time::{Duration, Instant};
+
+use crate::support::server::TestServer;
+
+/// The system of a client closes its connections in any order, and the server sees one end first.
+#[test]
+fn the_upload_of_a_killed_client_is_not_logged_as_complete() {
+    let server = TestServer::program(&[]);
+    let mut killed = 0;
+    for round in 0..30 {
+        let mut client = server.client();
+        let mut data = client.data();
+        client.command(format!("STOR new{round}"), 150);
+        data.write_all(b"a part").expect("sending data");
+        // It takes time until a client is killed.
+        sleep(MOVING);
+        let started = Instant::now();
+        drop(data);
+        sleep(BETWEEN_ENDS);
+        drop(client);
+        // Else the test itself was too slow.
+        if started.elapsed() < MOVING / 25 {
+            killed += 1;
+            server.log_with(&format!(
+                "STOR /new{round} ended after 6 bytes: the client is gone"
+            ));
+        }
+    }
+    assert!(killed > 0, "this machine is too slow");
+}
+
+/// A client that lives gets 226, although it is not known at once whether it does.
+#[test]
+fn an_upload_is_complete_without_another_command() {
+    let server = TestServer::program(&[]);
+    let mut client = server.client();
+    let mut data = client.data();
+    client.command("STOR new", 150);
+    data.write_all(b"all").expect("sending data");
+    sleep(MOVING);
+    drop(data);
+    client.expect(226);
+    server.log_with("STOR /new: 3 bytes in");
+    client.expect_in_step();
+}
+
+/// How long data moves.
+const MOVING: Duration = Duration::from_millis(100);
+
+/// Long enough for the server to see the first end alone.
+const BETWEEN_ENDS: Duration = Duration::from_millis(1);
