@@ -9,6 +9,8 @@ pub(crate) struct CommandLine<'a> {
     pub(crate) command: Command,
     /// Everything after the first space, unchanged; may be empty.
     pub(crate) argument: &'a [u8],
+    /// The argument with both bytes of each FF FF, if it contains any.
+    pub(crate) with_doubled: Option<&'a [u8]>,
     /// The bytes of the whole line.
     pub(crate) length: usize,
 }
@@ -354,6 +356,7 @@ impl<'a> CommandLine<'a> {
         Self {
             command,
             argument,
+            with_doubled: None,
             length: line.len(),
         }
     }

@@ -27,6 +27,12 @@ pub enum DataEvent {
     /// [`Config::data_stall_timeout`](crate::Config::data_stall_timeout). It implies
     /// [`Connected`](Self::Connected) and [`Protected`](Self::Protected).
     Progress(u64),
+    /// How many entries a listing has shown, by [`Walk::entries_shown`]: to be reported before the
+    /// transfer ends. The last reply then says how many there are, so that a client, or a person,
+    /// can see whether all have come. Optional; ignored for other transfers.
+    ///
+    /// [`Walk::entries_shown`]: crate::listing::Walk::entries_shown
+    Entries(u64),
     /// The driver has closed the passive listener because an action said so, and the client had
     /// time to connect and did not. STAT and
     /// [`never_connected`](crate::Session::never_connected) report it. Each offer counts once: the

@@ -30,6 +30,8 @@ pub enum Refusal {
     NoSpace,
     /// The file system does not accept the name.
     NameRejected,
+    /// There are more entries than the reply may hold. A part of them would look like all.
+    TooManyEntries,
     /// The offset of REST lies beyond the end of the file.
     OffsetTooLarge,
     /// How many bytes the file has with the line ends of TYPE A is not counted; for SIZE.
@@ -58,6 +60,7 @@ impl fmt::Display for Refusal {
             Self::NotARegularFile => "not a regular file",
             Self::NoSpace => "no space left",
             Self::NameRejected => "name not allowed",
+            Self::TooManyEntries => "too many entries",
             Self::OffsetTooLarge => "restart offset beyond the end",
             Self::TextNotCounted => "line ends not counted",
             Self::Busy => "busy",

@@ -43,7 +43,8 @@ impl Reply {
     }
 
     /// Appends the reply's bytes to `out`, with line ends. Control bytes (below space, and DEL)
-    /// become `?`, and FF is doubled, as Telnet requires (RFC 959, section 4.1.3; RFC 854).
+    /// other than TAB become `?`, and FF is doubled, as Telnet requires (RFC 959, section 4.1.3;
+    /// RFC 854).
     pub fn encode(&self, out: &mut Vec<u8>) {
         let Some(last) = &self.last else {
             self.encode_line(b' ', &self.first, out);
@@ -130,7 +131,7 @@ fn encode_text(text: &[u8], out: &mut Vec<u8>) {
 }
 
 fn is_plain(byte: u8) -> bool {
-    !matches!(byte, 0..=0x1f | 0x7f | 0xff)
+    !matches!(byte, 0..=0x08 | 0x0a..=0x1f | 0x7f | 0xff)
 }
 
 /// The replies with a fixed text.
@@ -403,6 +404,11 @@ impl Reply {
         Self::line(226, [b"Transfer complete; FILE: ", name].concat())
     }
 
+    pub(crate) fn listing_complete(entries: u64) -> Self {
+        let noun = if entries == 1 { "entry" } else { "entries" };
+        Self::line(226, format!("Transfer complete; {entries} {noun}."))
+    }
+
     /// The client did not connect to the passive port. `target`, `withdrawn`, `remedy`: parts of
     /// the sentence.
     pub(crate) fn never_connected(target: &str, withdrawn: &str, remedy: impl Display) -> Self {
@@ -439,6 +445,7 @@ impl Reply {
     pub(crate) const fn denied(code: u16) -> Self { Self::fixed(code, "Permission denied.") }
     pub(crate) const fn name_exists(code: u16) -> Self { Self::fixed(code, "File exists.") }
     pub(crate) const fn not_empty(code: u16) -> Self { Self::fixed(code, "Directory not empty.") }
+    pub(crate) const fn too_many_entries(code: u16) -> Self { Self::fixed(code, "Too many entries for this reply; use LIST or MLSD.") }
     pub(crate) const fn not_a_directory(code: u16) -> Self { Self::fixed(code, "Not a directory.") }
     pub(crate) const fn not_a_file(code: u16) -> Self { Self::fixed(code, "Not a regular file.") }
     pub(crate) const fn special_file(code: u16) -> Self { Self::fixed(code, "A device, pipe or socket cannot be used.") }

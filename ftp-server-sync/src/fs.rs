@@ -6,10 +6,14 @@
 pub(crate) mod attributes;
 pub(crate) mod download;
 mod entry;
+mod links;
 pub(crate) mod list;
 pub(crate) mod long_request;
+pub(crate) mod own_files;
 mod owners;
 mod requests;
 pub(crate) mod root;
+pub(crate) mod share_rules;
 pub(crate) mod text_size;
 pub(crate) mod upload;
+mod visible;

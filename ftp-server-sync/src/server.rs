@@ -21,6 +21,7 @@ use mio::net::TcpStream;
 use mio::{Events, Poll, Token, Waker};
 
 use crate::fs::root::Root;
+use crate::fs::share_rules::ShareRules;
 use crate::nat::address_source::AddressResolver;
 use crate::net::interfaces::Interfaces;
 use crate::net::watch::{Debounce, InterfaceWatch};
@@ -84,6 +85,12 @@ enum Shutdown {
     Now(Instant),
 }
 
+/// The shared directory as clients see it.
+fn share(settings: &Settings) -> io::Result<Root> {
+    let rules = ShareRules::new(settings.hidden.clone(), settings.own_files());
+    Ok(Root::open(&settings.directory)?.with_rules(rules))
+}
+
 impl Server {
     /// Opens the shared directory and the control sockets.
     ///
@@ -92,7 +99,7 @@ impl Server {
     /// What the system says, with the directory or the address, or what is wrong with the
     /// certificate.
     pub fn bind(settings: Settings) -> io::Result<Self> {
-        let root = Root::open(&settings.directory)?;
+        let root = share(&settings)?;
         let certificate = WatchedFiles::new(settings.certificate_files(), Instant::now());
         let poll = Poll::new()?;
         // Before the interfaces are read, so that no change is missed.

@@ -5,6 +5,7 @@ mod data;
 mod dispatch;
 mod files;
 mod parameters;
+mod retry;
 mod site;
 mod transfer;
 
@@ -30,6 +31,8 @@ use crate::path::FtpPath;
 use crate::reply::Reply;
 use crate::timeout::TimeoutKind;
 
+use retry::Retry;
+
 /// The state after a login.
 #[derive(Debug)]
 pub(super) struct Ready {
@@ -49,6 +52,8 @@ pub(super) struct Ready {
     pub(super) restart: u64,
     /// The umask that SITE UMASK has set.
     pub(super) umask: Option<u32>,
+    /// The last command, if its argument may mean another name.
+    retry: Option<Retry>,
 }
 
 /// How the next transfer gets its data connection.
@@ -78,6 +83,7 @@ impl Ready {
             transfer: Transfer::None,
             restart: 0,
             umask: None,
+            retry: None,
         }
     }
 
@@ -199,6 +205,16 @@ impl Ready {
                 running.data_moved(bytes_total)
             }
             Transfer::None | Transfer::Opening(_) | Transfer::Running(_) => false,
+        }
+    }
+
+    /// A listing over this data connection has shown this number of entries.
+    pub(super) fn entries_shown(&mut self, data: DataId, entries: u64) {
+        if let Transfer::Running(running) = &mut self.transfer
+            && running.start.data == data
+            && running.info.is_listing()
+        {
+            running.entries = Some(entries);
         }
     }
 

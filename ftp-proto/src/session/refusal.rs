@@ -25,6 +25,7 @@ pub(super) fn refusal(command: &CommandInfo, refusal: Refusal) -> Reply {
         Refusal::IsADirectory => Reply::not_a_file(codes.unavailable),
         Refusal::NotARegularFile => Reply::special_file(codes.unavailable),
         Refusal::NameRejected => Reply::name_rejected(codes.unavailable),
+        Refusal::TooManyEntries => Reply::too_many_entries(codes.unavailable),
         Refusal::NoSpace => Reply::no_space(codes.no_space),
         Refusal::OffsetTooLarge if codes.offset == 554 => Reply::restart_too_large(codes.offset),
         Refusal::OffsetTooLarge => Reply::offset_too_large(codes.offset),

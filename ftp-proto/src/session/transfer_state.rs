@@ -45,6 +45,8 @@ pub(super) struct Running {
     pub(super) abort_reason: Option<AbortReason>,
     /// The name of STOU's file, in a form that the client can use in its next command.
     pub(super) unique_name: Option<Vec<u8>>,
+    /// How many entries a listing has shown, if the driver reports it.
+    pub(super) entries: Option<u64>,
 }
 
 /// Why the core aborts a transfer.
@@ -61,6 +63,13 @@ impl TransferInfo {
         matches!(
             self.verb,
             TransferVerb::Stor | TransferVerb::Appe | TransferVerb::Stou
+        )
+    }
+
+    pub(super) fn is_listing(&self) -> bool {
+        matches!(
+            self.verb,
+            TransferVerb::List | TransferVerb::Nlst | TransferVerb::Mlsd
         )
     }
 }
@@ -107,9 +116,10 @@ impl Running {
         last: Option<&NeverConnected>,
     ) -> Reply {
         match (result, self.abort_reason) {
-            (Ok(()), _) => match &self.unique_name {
-                Some(name) => Reply::unique_complete(name),
-                None => Reply::TRANSFER_COMPLETE,
+            (Ok(()), _) => match (&self.unique_name, self.entries) {
+                (Some(name), _) => Reply::unique_complete(name),
+                (None, Some(entries)) => Reply::listing_complete(entries),
+                (None, None) => Reply::TRANSFER_COMPLETE,
             },
             (Err(_), Some(AbortReason::Requested)) => Reply::TRANSFER_ABORTED,
             (Err(_), Some(AbortReason::NeverConnected)) => self.not_connected(last),

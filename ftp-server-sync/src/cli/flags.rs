@@ -9,6 +9,7 @@ use std::time::Duration;
 
 use argh::{ArgsInfo, FlagInfoKind, FromArgs, Optionality};
 use ftp_proto::AsciiConversion;
+use ftp_proto::listing::Pattern;
 use ipnet::IpNet;
 use log::LevelFilter;
 
@@ -31,6 +32,12 @@ pub(super) struct Flags {
     #[argh(option, short = 'd', arg_name = "PATH")]
     #[argh(from_str_fn(values::path), default = "PathBuf::from(\".\")")]
     pub(super) directory: PathBuf,
+    /// do not serve names that match this pattern, such as @eaDir or ".Trash*"; may be repeated
+    #[argh(option, arg_name = "PATTERN[,...]", from_str_fn(values::hide))]
+    pub(super) hide: Vec<Pattern>,
+    /// show dates in LIST in this machine's time zone [UTC]
+    #[argh(switch)]
+    pub(super) local_time: bool,
     /// allow changes: by the user, or by anonymous if there is no --username
     #[argh(switch, short = 'w')]
     pub(super) write: bool,

@@ -4,6 +4,7 @@ use super::*;
 use crate::cli::golden;
 use crate::net::interfaces::Interfaces;
 use crate::settings::{AddressSource, Limits, Listen, LocalNetworks, Names, Rates, Timeouts};
+use ftp_proto::listing::Pattern;
 use ftp_proto::{Account, AsciiConversion, ClientRule, OuterPorts, PublicAddress, Rights, Secret};
 use ipnet::IpNet;
 use log::LevelFilter;
@@ -40,7 +41,9 @@ fn words(line: &str) -> Vec<String> {
 /// A line of the shell: environment variables may stand in front.
 fn line(line: &str) -> Result<Invocation, FlagError> {
     let words = words(line);
-    let is_variable = |word: &&String| word.starts_with("FTP_") && word.contains('=');
+    let is_variable = |word: &&String| {
+        (word.starts_with("FTP_") || word.starts_with("TZ=")) && word.contains('=')
+    };
     let count = words.iter().take_while(is_variable).count();
     let (variables, arguments) = words.split_at(count);
     let variables: Vec<(&str, &str)> = variables
@@ -117,6 +120,7 @@ fn defaults_without_flags() {
     assert_eq!(settings.login_delay, Duration::from_secs(3));
     assert_eq!(settings.shutdown_grace, Duration::from_secs(10));
     assert_eq!((settings.banner, settings.tls), (None, None));
+    assert_eq!((settings.hidden, settings.local_time), (Vec::new(), None));
     assert!(!settings.permit_foreign_addresses && !settings.permit_privileged_ports);
     assert_eq!(settings.log_level, LevelFilter::Info);
 }
@@ -137,7 +141,7 @@ fn with_every_flag() -> Settings {
          --rate-in 500K --rate-out=2M \
          --login-delay 0 --shutdown-grace 0 --timeout 0 --passive-timeout 0 --data-timeout 7 \
          --banner 'two\nlines\n' --permit-foreign-addresses --permit-privileged-ports \
-         --ascii never --log-level trace",
+         --hide '@eaDir,.Trash*' --hide=#recycle --local-time --ascii never --log-level trace",
     )
 }
 
@@ -161,6 +165,11 @@ fn flags_of_listeners_users_and_limits_have_an_effect() {
     assert_eq!(settings.rates, rates);
     assert_eq!(settings.limits.connections_per_address_max, Some(2));
     assert_eq!(settings.log_level, LevelFilter::Trace);
+
+    let hidden = ["@eaDir", ".Trash*", "#recycle"];
+    let hidden = hidden.map(|pattern| Pattern::new(pattern.as_bytes()));
+    assert_eq!(settings.hidden, hidden);
+    assert!(settings.local_time.is_some());
 
     let config = settings.config(&Interfaces::default(), &Names::new());
     assert_eq!(config.login_attempts_max, 1);
@@ -310,7 +319,9 @@ fn a_password_comes_from_a_flag_a_file_or_the_environment() {
         (" two words \n", " two words "),
     ] {
         fs::write(&file, content).unwrap();
-        let users = settings(&from_file).users;
+        let settings = settings(&from_file);
+        assert_eq!(settings.sources, std::slice::from_ref(&file));
+        let users = settings.users;
         assert!(
             users
                 .check(b"bob", &Secret::new(password.as_bytes()))

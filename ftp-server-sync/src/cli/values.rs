@@ -11,6 +11,7 @@ use std::str::FromStr;
 use std::time::Duration;
 
 use ftp_proto::AsciiConversion;
+use ftp_proto::listing::Pattern;
 use ipnet::{IpNet, Ipv4Net};
 use log::LevelFilter;
 
@@ -33,6 +34,15 @@ pub(super) fn bytes(text: &str) -> Result<OsString, String> {
 
 pub(super) fn path(text: &str) -> Result<PathBuf, String> {
     bytes(text).map(PathBuf::from)
+}
+
+/// A pattern for names that are not served.
+pub(super) fn hide(text: &str) -> Result<Pattern, String> {
+    if text.contains('/') || text == "." || text == ".." {
+        let remedy = "give one name, such as @eaDir, or a pattern for names, such as '.Trash*'";
+        return Err(format!("not a name; {remedy}"));
+    }
+    Ok(Pattern::new(text.as_bytes()))
 }
 
 /// An address to listen on.

@@ -125,6 +125,17 @@ impl Pump {
         self.is_binary_text
     }
 
+    /// How many entries a listing has shown so far; `None` for files.
+    pub(crate) fn entries(&self) -> Option<u64> {
+        match &self.job {
+            Job::SendText {
+                source: Source::Listing(lines),
+                ..
+            } => Some(lines.entries()),
+            _ => None,
+        }
+    }
+
     /// Bytes moved over the network so far.
     pub(crate) fn bytes(&self) -> u64 {
         self.bytes

@@ -6,7 +6,7 @@ use ftp_proto::listing::WalkNotice;
 use ftp_proto::{TransferError, TransferId, TransferRequest};
 use mio::Registry;
 
-use super::announced_port::FirstSender;
+use super::candidates::FirstSender;
 use super::data_stream::DataStream;
 use super::pump::{Pump, PumpStep};
 
@@ -70,6 +70,11 @@ impl Transfer {
     /// Whether a whole upload in type A looks like binary data.
     pub(crate) fn is_binary_text(&self) -> bool {
         self.pump.is_binary_text()
+    }
+
+    /// How many entries a listing has shown so far; `None` for files.
+    pub(crate) fn entries(&self) -> Option<u64> {
+        self.pump.entries()
     }
 
     /// Bytes moved so far.

@@ -25,7 +25,8 @@ impl Root {
     ///
     /// The file system's refusal; [`Refusal::OffsetTooLarge`] for an offset behind the end.
     pub(crate) fn download(&self, path: &FtpPath, offset: u64) -> Result<Download, Refusal> {
-        let (file, metadata) = self.open_file(path, OpenOptions::new().read(true))?;
+        let (file, metadata) =
+            self.open_file(self.visible(path)?, OpenOptions::new().read(true))?;
         let size = metadata.len();
         if offset > size {
             return Err(Refusal::OffsetTooLarge);

@@ -1,12 +1,10 @@
 //! File requests that take longer, and are performed in steps: STAT with a path, SIZE in type A.
 
 use ftp_proto::listing::WalkNotice;
-use ftp_proto::{FileAnswer, FileRequest, Refusal, Representation};
+use ftp_proto::{FileAnswer, Refusal};
 
 use super::list::StatusEntries;
-use super::root::Root;
 use super::text_size::{self, TextSize};
-use crate::logging::clock::unix_seconds;
 
 /// A file request that is being performed.
 #[derive(Debug)]
@@ -17,24 +15,6 @@ pub(crate) enum LongRequest {
 }
 
 impl LongRequest {
-    /// Begins a request that takes longer. `None`: this one does not.
-    ///
-    /// # Errors
-    ///
-    /// The file system's refusal; [`Refusal::TextNotCounted`] for a file that is too large.
-    pub(crate) fn begin(root: &Root, request: &FileRequest) -> Result<Option<Self>, Refusal> {
-        Ok(Some(match request {
-            FileRequest::Status(listing) => {
-                Self::Status(root.status(listing, unix_seconds()).into())
-            }
-            FileRequest::Size {
-                path,
-                representation: Representation::Ascii,
-            } => Self::TextSize(root.text_size(path)?),
-            _ => return Ok(None),
-        }))
-    }
-
     /// Performs the next step. `None`: it has found no answer yet.
     ///
     /// # Errors

@@ -56,7 +56,8 @@ impl Root {
         start: UploadStart,
         umask: Option<u32>,
     ) -> Result<Upload, Refusal> {
-        changeable(path).map_err(|_| Refusal::IsADirectory)?;
+        self.visible(changeable(path).map_err(|_| Refusal::IsADirectory)?)?;
+        self.check_not_own(path)?;
         let target = match start {
             UploadStart::Unique => self.create_unique(path)?,
             UploadStart::Create => {
@@ -93,6 +94,9 @@ impl Root {
             let Some(path) = directory.child(&name) else {
                 return Err(Refusal::NameRejected);
             };
+            if self.visible(&path).is_err() {
+                continue;
+            }
             let mut options = OpenOptions::new();
             match self.open_with(&path, options.write(true).create_new(true)) {
                 Err(error) if error.kind() == ErrorKind::AlreadyExists => {}
@@ -192,7 +196,8 @@ fn create(root: &Root, path: &FtpPath, start: UploadStart, umask: Option<u32>) -
     match root.open_with(path, options(start).create_new(true)) {
         // Another client has created it meanwhile, with permission bits of its own.
         Err(error) if error.kind() == ErrorKind::AlreadyExists && start != UploadStart::Create => {
-            root.open_with(path, &mut options(start))
+            let opened = root.open_file(path, &mut options(start));
+            opened.map(|(file, _)| file).map_err(io::Error::other)
         }
         Err(error) => Err(error),
         Ok(file) => {

@@ -102,15 +102,7 @@ mod tests {
     use std::net::Ipv4Addr;
 
     use super::*;
-    use crate::cli::{self, Invocation};
-
-    fn settings(line: &str) -> Settings {
-        let arguments = line.split_whitespace().map(Into::into);
-        match cli::parse(arguments, |_| None).unwrap() {
-            Invocation::Serve(settings) => *settings,
-            other => panic!("{other:?}"),
-        }
-    }
+    use crate::cli::golden::settings;
 
     #[test]
     fn lines_say_what_is_served() {

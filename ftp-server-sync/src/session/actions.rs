@@ -128,10 +128,8 @@ impl Connection {
         let allowed_peers = self.session.allowed_peers().clone();
         let client = allowed_peers.peer();
         let rules = &self.current.config.masquerade;
-        // As for announcements, a router is never local: others may be behind it.
-        let is_local = !client.is_loopback()
-            && !rules.gateways.contains(&client)
-            && (rules.local_networks.iter()).any(|network| network.contains(&client));
+        // Several clients of this machine itself count as neighbours, like any others.
+        let is_local = !client.is_loopback() && rules.local_network(client).is_some();
         Requester {
             session: self.number,
             allowed_peers,
@@ -192,7 +190,7 @@ impl Connection {
             TransferKind::List(listing) => {
                 let mut notices = Vec::new();
                 let walk = Walk::new(listing.clone(), unix_seconds());
-                let lines = root.list(walk, &mut notices);
+                let lines = root.list(self.in_time_zone(walk), &mut notices);
                 self.log_notices(notices);
                 (Pump::listing(lines?), nothing)
             }

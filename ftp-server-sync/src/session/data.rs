@@ -282,6 +282,9 @@ impl Connection {
         if transfer.is_binary_text() {
             self.log.binary_text(&facts.name);
         }
+        if let Some(entries) = transfer.entries() {
+            self.report_data(DataEvent::Entries(entries));
+        }
         self.data.finish(result, transfer.is_upload(), now);
         let transfer = transfer.id();
         self.answer(Outcome::TransferEnded { transfer, result });

@@ -251,11 +251,12 @@ pub fn apply(sim: &mut Sim, operation: &Operation) {
 }
 
 fn late_event(choice: u8) -> DataEvent {
-    match choice % 5 {
+    match choice % 6 {
         0 => DataEvent::Connected(IpAddr::from([192, 0, 2, 7])),
         1 => DataEvent::Protected,
         2 => DataEvent::Progress(choice.into()),
         3 => DataEvent::NeverConnected,
+        4 => DataEvent::Entries(choice.into()),
         _ => DataEvent::Withdrawn,
     }
 }
@@ -492,7 +493,7 @@ const ENDS: &[(&str, &str)] = &[
     ("[2001:db8::2]:21", "[2001:db8::7]:40000"),
 ];
 
-pub(crate) const REFUSALS: [Refusal; 16] = [
+pub(crate) const REFUSALS: [Refusal; 17] = [
     Refusal::NotFound,
     Refusal::NoMatch,
     Refusal::Denied,
@@ -504,6 +505,7 @@ pub(crate) const REFUSALS: [Refusal; 16] = [
     Refusal::NotARegularFile,
     Refusal::NoSpace,
     Refusal::NameRejected,
+    Refusal::TooManyEntries,
     Refusal::OffsetTooLarge,
     Refusal::TextNotCounted,
     Refusal::Busy,

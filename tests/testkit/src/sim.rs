@@ -387,6 +387,13 @@ impl Sim {
         self.moved(DataEvent::Progress(bytes_total));
     }
 
+    /// The running listing has shown this number of entries.
+    pub fn entries(&mut self, shown: u64) {
+        if let Some(data) = self.last_data() {
+            self.event(data, DataEvent::Entries(shown));
+        }
+    }
+
     fn last_data(&self) -> Option<DataId> {
         self.data.last().copied()
     }

@@ -85,6 +85,9 @@ impl Ready {
                 return false;
             }
         };
+        if self.retries(context, result.as_ref().err().copied()) {
+            return true;
+        }
         let opened = match result {
             Ok(opened) => opened,
             Err(reason) => {
@@ -161,6 +164,7 @@ impl Ready {
             protected: !protected,
             abort_reason: None,
             unique_name,
+            entries: None,
         });
         context.reply(reply);
         context.push_action(if protected {
