@@ -168,6 +168,9 @@ pub enum FileRequest {
     /// The facts of the path itself, or of what it leads to (MLST), by the rules of
     /// [`Details::FACTS`](crate::listing::Details::FACTS):
     /// [`FileAnswer::Entry`](crate::FileAnswer::Entry).
+    ///
+    /// Also asked for the name `~` before a command whose path begins with it: where the answer is
+    /// [`Refusal::NotFound`](crate::Refusal::NotFound), `~` means the home directory.
     Facts(FtpPath),
     /// The entries that LIST would show (STAT with a path):
     /// [`FileAnswer::Entries`](crate::FileAnswer::Entries), in one batch or several;

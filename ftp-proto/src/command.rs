@@ -301,6 +301,11 @@ pub(crate) static COMMANDS: &[CommandInfo] = &[
 pub(crate) static MDTM_WITH_TIME: CommandInfo =
     row("MDTM", Verb::File(FileVerb::Mdtm), Argument::Required, Access::AfterLogin, Some(Right::ChangeTime), OTHER, "", "");
 
+/// The look at the name `~`, before a command whose path begins with it.
+#[rustfmt::skip]
+pub(crate) static HOME_LOOK: CommandInfo =
+    row("MLST", Verb::File(FileVerb::Mlst), Argument::Required, Access::AfterLogin, Some(Right::List), OTHER, "", "");
+
 /// SITE needs the right to change permission bits, but for this.
 #[rustfmt::skip]
 pub(crate) static SITE_UTIME: CommandInfo =

@@ -4,6 +4,7 @@
 mod data;
 mod dispatch;
 mod files;
+mod home;
 mod parameters;
 mod retry;
 mod site;
@@ -54,6 +55,8 @@ pub(super) struct Ready {
     pub(super) umask: Option<u32>,
     /// The last command, if its argument may mean another name.
     retry: Option<Retry>,
+    /// `~` at the begin of a path is the home directory, in the command that is executed now.
+    tilde_is_home: bool,
 }
 
 /// How the next transfer gets its data connection.
@@ -84,6 +87,7 @@ impl Ready {
             restart: 0,
             umask: None,
             retry: None,
+            tilde_is_home: false,
         }
     }
 
@@ -107,13 +111,15 @@ impl Ready {
     /// The path that an argument names.
     pub(super) fn resolve(&self, context: &Context, argument: &[u8]) -> Result<FtpPath, Reply> {
         let name = self.decode(context, argument)?;
-        self.directory.resolve(&name).map_err(path_refusal)
+        let path = self.directory.resolve_with_home(&name, self.tilde());
+        path.map_err(path_refusal)
     }
 
     /// What LIST, NLST and STAT list.
     pub(super) fn select(&self, context: &Context, argument: &[u8]) -> Result<Selection, Reply> {
         let argument = self.decode(context, argument)?;
-        Selection::parse(&argument, &self.directory).map_err(path_refusal)
+        let selection = Selection::parse(&argument, &self.directory, self.tilde());
+        selection.map_err(path_refusal)
     }
 
     /// How file bytes are represented on a data connection that is opened now.

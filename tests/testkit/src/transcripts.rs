@@ -109,6 +109,7 @@ const ALL: &[(&str, &str)] = recordings!(
     "foreign-tls"
     "held-lines-limit"
     "help"
+    "home"
     "host"
     "idle-timeout"
     "last-replies-not-read"

@@ -48,7 +48,9 @@ impl Ready {
             | Verb::Local(_)
             | Verb::Site => {
                 self.remember(command, line.with_doubled, rename_from.as_ref());
-                self.dispatch(context, command, argument, rename_from);
+                if !self.looks_for_home(context, command, argument, rename_from.as_ref()) {
+                    self.dispatch(context, command, argument, rename_from);
+                }
             }
         }
         Flow::Stay

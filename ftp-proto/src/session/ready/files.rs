@@ -60,6 +60,12 @@ impl Ready {
         let Some((command, question)) = context.take_file_question(accepts) else {
             return false;
         };
+        if let FileQuestion::Home(waiting) = question {
+            self.tilde_is_home = result.err() == Some(Refusal::NotFound);
+            let (command, argument) = (waiting.command, &waiting.argument);
+            self.dispatch(context, command, argument, waiting.rename_from);
+            return true;
+        }
         // Before another argument is tried: a time before a name comes before FF FF in it.
         if let (FileQuestion::ModifiedTime(Some(set)), Err(Refusal::NotFound)) =
             (&question, &result)
@@ -212,6 +218,7 @@ impl Ready {
             // `file_answered` has refused all other pairs.
             (
                 FileQuestion::Facts(_)
+                | FileQuestion::Home(_)
                 | FileQuestion::Status(_)
                 | FileQuestion::Size
                 | FileQuestion::ModifiedTime(_),
