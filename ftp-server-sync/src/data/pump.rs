@@ -22,6 +22,7 @@ pub(crate) struct Pump {
     job: Job,
     bytes: u64,
     notices: Vec<WalkNotice>,
+    is_binary_text: bool,
 }
 
 #[derive(Debug)]
@@ -110,6 +111,11 @@ impl Pump {
         std::mem::take(&mut self.notices)
     }
 
+    /// Whether a whole upload in type A looks like binary data.
+    pub(crate) fn is_binary_text(&self) -> bool {
+        self.is_binary_text
+    }
+
     /// How many entries a listing has shown so far; `None` for files.
     pub(crate) fn entries(&self) -> Option<u64> {
         match &self.job {
@@ -170,6 +176,7 @@ impl Pump {
             return Ok(());
         };
         if let Some(decoder) = decoder.take() {
+            self.is_binary_text = decoder.is_binary();
             let mut rest = Vec::new();
             decoder.finish(&mut rest);
             upload.write(&rest)?;
@@ -205,6 +212,7 @@ impl Pump {
             job,
             bytes: 0,
             notices: Vec::new(),
+            is_binary_text: false,
         }
     }
 }

@@ -315,7 +315,7 @@ fn bound(choice: u8) -> Bound {
 
 fn file_answer(request: &FileRequest, choice: u8) -> FileAnswer {
     match request {
-        FileRequest::Size(_) => FileAnswer::Size(u64::MAX >> (choice % 64)),
+        FileRequest::Size { .. } => FileAnswer::Size(u64::MAX >> (choice % 64)),
         FileRequest::ModifiedTime(_) => FileAnswer::Modified(i64::MIN >> (choice % 64)),
         FileRequest::Facts(_) => FileAnswer::Entry(entry(choice)),
         FileRequest::Status(_) => {
@@ -494,9 +494,11 @@ const ENDS: &[(&str, &str)] = &[
     ("[2001:db8::2]:21", "[2001:db8::7]:40000"),
 ];
 
-pub(crate) const REFUSALS: [Refusal; 16] = [
+pub(crate) const REFUSALS: [Refusal; 20] = [
     Refusal::NotFound,
+    Refusal::NoMatch,
     Refusal::Denied,
+    Refusal::ReadOnlyFileSystem,
     Refusal::Exists,
     Refusal::NotEmpty,
     Refusal::NotADirectory,
@@ -506,8 +508,10 @@ pub(crate) const REFUSALS: [Refusal; 16] = [
     Refusal::FileTooLarge,
     Refusal::SpaceReserved,
     Refusal::NameRejected,
+    Refusal::TooManyEntries,
     Refusal::OffsetTooLarge,
     Refusal::NotResumable,
+    Refusal::TextNotCounted,
     Refusal::Busy,
     Refusal::Unsupported,
     Refusal::Failed,
