@@ -220,7 +220,7 @@ impl Pump {
 /// The outcome of moving bytes.
 enum Moved {
     Bytes(usize),
-    /// So many bytes have come, and are not stored.
+    /// Bytes have come, and are not stored.
     NotStored(usize, TransferError),
     /// No byte yet: call again.
     Nothing,

@@ -3,9 +3,8 @@
 //! hard link or a bind mount does not lead to them either.
 
 use std::collections::BTreeSet;
-use std::fs::{self, Metadata};
+use std::fs::{self, File, Metadata};
 use std::io;
-use std::os::fd::OwnedFd;
 use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
@@ -14,7 +13,6 @@ use std::time::{Duration, Instant};
 
 use rustix::fs::{Mode, OFlags};
 
-use super::root::identity as identity_of;
 use crate::locks::lock;
 
 /// Device and inode.
@@ -41,7 +39,7 @@ struct Known {
 #[derive(Debug)]
 struct OwnFile {
     identity: Identity,
-    _handle: OwnedFd,
+    _handle: File,
 }
 
 impl OwnFiles {
@@ -136,10 +134,9 @@ impl OwnFile {
     /// A handle that names the file, and does not open it.
     fn open(path: &Path, flags: OFlags) -> io::Result<Self> {
         let flags = flags | OFlags::PATH | OFlags::CLOEXEC;
-        let handle = rustix::fs::open(path, flags, Mode::empty())?;
-        let stat = rustix::fs::fstat(&handle)?;
+        let handle = File::from(rustix::fs::open(path, flags, Mode::empty())?);
         Ok(Self {
-            identity: identity_of(&stat),
+            identity: identity(&handle.metadata()?),
             _handle: handle,
         })
     }

@@ -20,7 +20,8 @@ use crate::settings::{Names, Settings};
 use crate::tls::{Identity, TicketRegistry};
 
 /// The passive ports, the TLS tickets and the uploads of all sessions, the settings in force, and
-/// counts for the log: data connections that clients did not open, and clients that do not speak FTP.
+/// counts for the log: data connections that clients did not open, and clients that do not speak
+/// FTP.
 #[derive(Debug)]
 pub(crate) struct ServerState {
     pub(crate) pool: PassivePool,
