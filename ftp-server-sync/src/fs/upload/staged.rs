@@ -23,6 +23,8 @@ pub(super) struct Staged {
     name: String,
     /// `None` when it is closed.
     file: Option<File>,
+    /// Its device and inode, if they are known.
+    identity: Option<(u64, u64)>,
     /// What had the name when the upload began.
     old: Option<Version>,
     has_taken_name: bool,
@@ -49,7 +51,14 @@ impl Staged {
     /// Creates the temporary of a new file.
     pub(super) fn create(target: Target) -> io::Result<Self> {
         let (name, file) = create_temporary(&target, NEW_FILE_MODE)?;
-        Ok(Self::new(target, name, file, None))
+        Ok(Self {
+            target,
+            name,
+            file: Some(file),
+            identity: None,
+            old: None,
+            has_taken_name: false,
+        })
     }
 
     /// Creates the temporary of a file that has these attributes, and gives it the same owner and
@@ -68,21 +77,19 @@ impl Staged {
             Ok(created) => created,
             Err(error) => return Err((target, error)),
         };
-        let preserved = preserve(old, stat, &file);
-        if let Err(error) = preserved {
-            remove(&target, &name);
-            return Err((target, error));
-        }
-        Ok(Self::new(target, name, file, Some(Version::of(stat))))
-    }
-
-    fn new(target: Target, name: String, file: File, old: Option<Version>) -> Self {
-        Self {
-            target,
-            name,
-            file: Some(file),
-            old,
-            has_taken_name: false,
+        match preserve(old, stat, &file) {
+            Ok(identity) => Ok(Self {
+                target,
+                name,
+                file: Some(file),
+                identity: Some(identity),
+                old: Some(Version::of(stat)),
+                has_taken_name: false,
+            }),
+            Err(error) => {
+                remove(&target, &name);
+                Err((target, error))
+            }
         }
     }
 
@@ -109,8 +116,11 @@ impl Staged {
             file.sync_all()?;
         }
         // Below the shared directory, clients can move directories away.
-        let is_movable = !self.target.is_in_root();
-        let stored = is_movable.then(|| rustix::fs::fstat(&file)).transpose()?;
+        let stored = match self.identity {
+            _ if self.target.is_in_root() => None,
+            None => Some(identity(&rustix::fs::fstat(&file)?)),
+            known => known,
+        };
         // The system may report a write error only now. After that another server on the same
         // directory may take the temporary for a leftover: then it cannot be renamed.
         nix::unistd::close(file)?;
@@ -120,7 +130,7 @@ impl Staged {
             sync_directory(&self.target)?;
         }
         match stored {
-            Some(stat) if !self.target.leads_to(&stat) => Err(ErrorKind::NotFound.into()),
+            Some(stored) if !self.target.leads_to(stored) => Err(ErrorKind::NotFound.into()),
             _ => Ok(()),
         }
     }
