@@ -3,6 +3,7 @@
 //!
 //! The temporary is locked as long as the upload lives, so that what a crash has left is known.
 
+use std::ffi::OsStr;
 use std::fs::File;
 use std::io::{self, ErrorKind};
 use std::os::fd::AsFd;
@@ -11,6 +12,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use rustix::fs::{AtFlags, FlockOperation, Mode, OFlags, RenameFlags, Stat};
 use rustix::io::Errno;
 
+use super::intended_name;
 use super::preserve::preserve;
 use super::target::Target;
 use crate::fs::root::identity;
@@ -27,6 +29,8 @@ pub(super) struct Staged {
     identity: Option<(u64, u64)>,
     /// What had the name when the upload began.
     old: Option<Version>,
+    /// The name is noted in the file.
+    is_noted: bool,
     has_taken_name: bool,
 }
 
@@ -57,6 +61,7 @@ impl Staged {
             file: Some(file),
             identity: None,
             old: None,
+            is_noted: false,
             has_taken_name: false,
         })
     }
@@ -84,6 +89,7 @@ impl Staged {
                 file: Some(file),
                 identity: Some(identity),
                 old: Some(Version::of(stat)),
+                is_noted: false,
                 has_taken_name: false,
             }),
             Err(error) => {
@@ -100,6 +106,16 @@ impl Staged {
             .ok_or_else(|| ErrorKind::BrokenPipe.into())
     }
 
+    /// Much has been received of a new file: if the server is killed, it is worth going on with.
+    pub(super) fn note_name(&mut self) {
+        if self.old.is_none()
+            && let Some(file) = &self.file
+        {
+            intended_name::note(file, self.target.name());
+            self.is_noted = true;
+        }
+    }
+
     /// Whether a file had the name when the upload began.
     pub(super) fn has_old(&self) -> bool {
         self.old.is_some()
@@ -112,6 +128,9 @@ impl Staged {
     /// Any of the system. The name leads to what it led to before.
     pub(super) fn take_name(&mut self, replace: Replace, sync: bool) -> io::Result<()> {
         let file = self.file.take().ok_or(ErrorKind::BrokenPipe)?;
+        if self.is_noted {
+            intended_name::forget(&file);
+        }
         if sync {
             file.sync_all()?;
         }
@@ -152,18 +171,7 @@ impl Staged {
     }
 
     fn rename_if_free(&self) -> io::Result<()> {
-        let (from, to) = (&self.name, self.target.name());
-        let directory = &self.target;
-        match rustix::fs::renameat_with(directory, from, directory, to, RenameFlags::NOREPLACE) {
-            // The file system cannot do both in one step, as on some network shares.
-            Err(Errno::INVAL | Errno::NOSYS | Errno::OPNOTSUPP) => {
-                if self.target.stat()?.is_some() {
-                    return Err(ErrorKind::AlreadyExists.into());
-                }
-                Ok(rustix::fs::renameat(directory, from, directory, to)?)
-            }
-            result => Ok(result?),
-        }
+        rename_if_free(&self.target, OsStr::new(&self.name), self.target.name())
     }
 
     fn is_unchanged(&self, old: Version) -> io::Result<bool> {
@@ -222,6 +230,21 @@ fn create_temporary(directory: impl AsFd, mode: u32) -> io::Result<(String, File
         }
     }
     Err(Errno::EXIST.into())
+}
+
+/// Renames a file in a directory if no other has the new name.
+pub(super) fn rename_if_free(directory: impl AsFd, from: &OsStr, to: &OsStr) -> io::Result<()> {
+    let flags = RenameFlags::NOREPLACE;
+    match rustix::fs::renameat_with(&directory, from, &directory, to, flags) {
+        // The file system cannot do both in one step, as on some network shares.
+        Err(Errno::INVAL | Errno::NOSYS | Errno::OPNOTSUPP) => {}
+        result => return Ok(result?),
+    }
+    match rustix::fs::statat(&directory, to, AtFlags::SYMLINK_NOFOLLOW) {
+        Err(Errno::NOENT) => Ok(rustix::fs::renameat(&directory, from, &directory, to)?),
+        Err(errno) => Err(errno.into()),
+        Ok(_) => Err(ErrorKind::AlreadyExists.into()),
+    }
 }
 
 fn remove(directory: impl AsFd, name: &str) {
