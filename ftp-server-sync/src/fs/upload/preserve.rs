@@ -10,8 +10,8 @@ use rustix::io::Errno;
 
 use crate::fs::root::identity;
 
-/// Gives `new`, which was created with the permission bits of `old`, all that `old` has. Returns the
-/// device and inode of `new`.
+/// Gives `new`, which was created with the permission bits of `old`, all that `old` has. Returns
+/// the device and inode of `new`.
 ///
 /// # Errors
 ///
