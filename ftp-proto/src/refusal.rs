@@ -30,6 +30,9 @@ pub enum Refusal {
     TooManyEntries,
     /// The offset of REST lies beyond the end of the file.
     OffsetTooLarge,
+    /// The directory that is shared is not there, such as a disk that is not mounted. It may come
+    /// back.
+    ShareUnavailable,
     /// In use; a later attempt may succeed.
     Busy,
     /// The driver does not support this.
@@ -54,6 +57,7 @@ impl fmt::Display for Refusal {
             Self::NameRejected => "name not allowed",
             Self::TooManyEntries => "too many entries",
             Self::OffsetTooLarge => "restart offset beyond the end",
+            Self::ShareUnavailable => "shared directory not available",
             Self::Busy => "busy",
             Self::Unsupported => "not supported",
             Self::Failed => "local error",

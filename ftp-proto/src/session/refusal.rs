@@ -21,6 +21,7 @@ pub(super) fn refusal(command: &CommandInfo, refusal: Refusal) -> Reply {
         Refusal::NoSpace => Reply::no_space(codes.no_space),
         Refusal::OffsetTooLarge if codes.offset == 554 => Reply::restart_too_large(codes.offset),
         Refusal::OffsetTooLarge => Reply::offset_too_large(codes.offset),
+        Refusal::ShareUnavailable => Reply::share_unavailable(codes.unavailable),
         Refusal::Busy => Reply::in_use(codes.busy),
         Refusal::Unsupported => Reply::unsupported(codes.unsupported),
         Refusal::Failed => Reply::failed(codes.failed),

@@ -156,6 +156,7 @@ const ALL: &[(&str, &str)] = recordings!(
     "rights"
     "setup-refused"
     "setup-refused-on-ipv6"
+    "share-unavailable"
     "shutdown-during-handshake"
     "shutdown-during-transfer"
     "site"
