@@ -20,7 +20,7 @@ use log::{error, info, warn};
 use mio::net::TcpStream;
 use mio::{Events, Poll, Token, Waker};
 
-use crate::fs::root::Root;
+use crate::fs::share::Share;
 use crate::fs::share_rules::ShareRules;
 use crate::nat::address_source::AddressResolver;
 use crate::net::interfaces::Interfaces;
@@ -85,10 +85,9 @@ enum Shutdown {
     Now(Instant),
 }
 
-/// The shared directory as clients see it.
-fn share(settings: &Settings) -> io::Result<Root> {
-    let rules = ShareRules::new(settings.hidden.clone(), settings.own_files());
-    Ok(Root::open(&settings.directory)?.with_rules(rules))
+/// Which names of the shared directory clients see.
+fn share_rules(settings: &Settings) -> ShareRules {
+    ShareRules::new(settings.hidden.clone(), settings.own_files())
 }
 
 impl Server {
@@ -99,7 +98,7 @@ impl Server {
     /// What the system says, with the directory or the address, or what is wrong with the
     /// certificate.
     pub fn bind(settings: Settings) -> io::Result<Self> {
-        let root = share(&settings)?;
+        let share = Share::open(&settings.directory, share_rules(&settings))?;
         let certificate = WatchedFiles::new(settings.certificate_files(), Instant::now());
         let poll = Poll::new()?;
         // Before the interfaces are read, so that no change is missed.
@@ -115,7 +114,7 @@ impl Server {
         let pool = PassivePool::new(settings.passive_ports);
         let mut addresses = AddressResolver::default();
         addresses.update_settings(&settings, Instant::now());
-        let current = Current::new(settings, root, interfaces, addresses.names(), identity);
+        let current = Current::new(settings, share, interfaces, addresses.names(), identity);
         Ok(Self {
             poll,
             events: Events::with_capacity(EVENTS_MAX),

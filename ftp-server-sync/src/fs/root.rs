@@ -40,24 +40,18 @@ impl Root {
             let text = format!("cannot share {}: {error}", directory.display());
             io::Error::new(error.kind(), text)
         })?;
-        Ok(Self {
-            directory: opened.into(),
-            rules: Arc::default(),
-        })
+        Ok(Self::new(opened.into(), Arc::default()))
     }
 
-    /// The same directory, of which some names are not served.
+    /// An open directory, of which some names are not served.
+    pub(super) fn new(directory: Arc<Dir>, rules: Arc<ShareRules>) -> Self {
+        Self { directory, rules }
+    }
+
+    /// The same directory, of which other names are not served.
     #[must_use]
-    pub(crate) fn with_rules(self, rules: ShareRules) -> Self {
-        Self {
-            rules: rules.into(),
-            ..self
-        }
-    }
-
-    /// Serves the same names as `other`, which may be another directory.
-    pub(crate) fn take_rules(&mut self, other: &Self) {
-        self.rules = other.rules.clone();
+    pub(super) fn with_rules(self, rules: Arc<ShareRules>) -> Self {
+        Self { rules, ..self }
     }
 
     /// Whether this is the shared directory itself, by whatever path it was reached.

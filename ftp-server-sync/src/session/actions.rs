@@ -70,6 +70,11 @@ impl Connection {
         let is_known = account.is_some();
         let outcome = Outcome::Authenticated(account);
         if is_known {
+            // Looked up anew: a disk that was mounted since the last login is the share now.
+            if self.share.root().is_err() {
+                info!("#{number} login as {name} refused: the shared directory is not available");
+                return Some(Outcome::ShareUnavailable);
+            }
             info!("#{number} logged in as {name}");
             return Some(outcome);
         }
@@ -84,11 +89,14 @@ impl Connection {
     }
 
     fn file(&mut self, request: &FileRequest) -> Option<Outcome> {
-        if let FileRequest::Status(listing) = request {
-            self.begin_status(request, listing);
-            return None;
-        }
-        let result = self.root.perform(request);
+        let result = match (self.share.root(), request) {
+            (Ok(root), FileRequest::Status(listing)) => {
+                self.begin_status(&root, request, listing);
+                return None;
+            }
+            (Ok(root), _) => root.perform(request),
+            (Err(refusal), _) => Err(refusal),
+        };
         let subject = file_request(request);
         match (&result, request) {
             (Err(_), _) => self.log.set_subject(subject),
@@ -157,8 +165,12 @@ impl Connection {
         }
     }
 
-    pub(super) fn open_pump(&self, request: &TransferRequest) -> Result<(Pump, Opened), Refusal> {
-        let root = &self.root;
+    pub(super) fn open_pump(
+        &mut self,
+        request: &TransferRequest,
+    ) -> Result<(Pump, Opened), Refusal> {
+        let root = self.share.root()?;
+        self.share_changes = self.share.changes();
         let representation = request.representation;
         let is_text = representation == Representation::Ascii;
         let umask = request.umask;

@@ -6,13 +6,19 @@ use log::{Level, log};
 
 use super::connection::Connection;
 use super::log::file_request;
+use crate::fs::root::Root;
 use crate::logging::clock::unix_seconds;
 
 impl Connection {
     /// Begins to search for the entries of STAT with a path.
-    pub(super) fn begin_status(&mut self, request: &FileRequest, listing: &ListRequest) {
+    pub(super) fn begin_status(
+        &mut self,
+        root: &Root,
+        request: &FileRequest,
+        listing: &ListRequest,
+    ) {
         let walk = Walk::of_status(listing.clone(), unix_seconds());
-        let entries = self.root.status(self.in_time_zone(walk));
+        let entries = root.status(self.in_time_zone(walk));
         self.status = Some((entries, file_request(request)));
     }
 

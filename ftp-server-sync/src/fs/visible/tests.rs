@@ -55,7 +55,7 @@ fn hidden_names_do_not_exist_for_any_request() {
     }
     let hidden = ["@eaDir", ".Trash*"].map(|pattern| Pattern::new(pattern.as_bytes()));
     let root = Root::open(directory.path()).unwrap();
-    let root = root.with_rules(ShareRules::new(hidden.into(), Vec::new()));
+    let root = root.with_rules(ShareRules::new(hidden.into(), Vec::new()).into());
     for name in [
         "@eaDir",
         "@eaDir/file",
@@ -108,7 +108,7 @@ fn own_files_do_not_exist_for_any_request() {
     symlink("etc/key", place("link")).unwrap();
     let own = vec![place("etc/key"), place("etc/missing")];
     let root = Root::open(directory.path()).unwrap();
-    let root = root.with_rules(ShareRules::new(Vec::new(), own));
+    let root = root.with_rules(ShareRules::new(Vec::new(), own).into());
     for name in ["etc/key", "again", "link"] {
         let is_link = name == "link";
         let path = || path(name);
