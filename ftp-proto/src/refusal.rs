@@ -9,8 +9,12 @@ use core::fmt;
 pub enum Refusal {
     /// No such file or directory.
     NotFound,
+    /// Nothing has a name that matches the pattern of a listing.
+    NoMatch,
     /// Not permitted, by the file system or a rule.
     Denied,
+    /// The file system can only be read.
+    ReadOnlyFileSystem,
     /// The target exists already.
     Exists,
     /// The directory is not empty.
@@ -33,6 +37,8 @@ pub enum Refusal {
     /// The directory that is shared is not there, such as a disk that is not mounted. It may come
     /// back.
     ShareUnavailable,
+    /// How many bytes the file has with the line ends of TYPE A is not counted; for SIZE.
+    TextNotCounted,
     /// In use; a later attempt may succeed.
     Busy,
     /// The driver does not support this.
@@ -47,7 +53,9 @@ impl fmt::Display for Refusal {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             Self::NotFound => "not found",
+            Self::NoMatch => "no files found",
             Self::Denied => "permission denied",
+            Self::ReadOnlyFileSystem => "read-only file system",
             Self::Exists => "exists already",
             Self::NotEmpty => "directory not empty",
             Self::NotADirectory => "not a directory",
@@ -58,6 +66,7 @@ impl fmt::Display for Refusal {
             Self::TooManyEntries => "too many entries",
             Self::OffsetTooLarge => "restart offset beyond the end",
             Self::ShareUnavailable => "shared directory not available",
+            Self::TextNotCounted => "line ends not counted",
             Self::Busy => "busy",
             Self::Unsupported => "not supported",
             Self::Failed => "local error",

@@ -50,7 +50,7 @@ impl Connection {
                 self.transfer = None;
                 self.data.close();
                 self.delayed = None;
-                self.status = None;
+                self.long_request = None;
                 self.timers.stop_all();
                 self.closing = Some(Closing::Flushing);
                 None
@@ -89,16 +89,18 @@ impl Connection {
     }
 
     fn file(&mut self, request: &FileRequest) -> Option<Outcome> {
-        let result = match (self.share.root(), request) {
-            (Ok(root), FileRequest::Status(listing)) => {
-                self.begin_status(&root, request, listing);
-                return None;
-            }
-            (Ok(root), _) => root.perform(request),
-            (Err(refusal), _) => Err(refusal),
+        let result = match self.share.root() {
+            Err(refusal) => Err(refusal),
+            Ok(root) => match self.begin_long_request(&root, request) {
+                Ok(true) => return None,
+                Ok(false) => root.perform(request),
+                Err(refusal) => Err(refusal),
+            },
         };
         let subject = file_request(request);
         match (&result, request) {
+            // Perhaps only a look at this name, before a command whose path begins with it.
+            (Err(_), FileRequest::Facts(path)) if path.name() == b"~" => {}
             (Err(_), _) => self.log.set_subject(subject),
             (
                 Ok(_),

@@ -41,7 +41,7 @@ impl Scene {
     fn has(&mut self, name: &str) -> Result<bool, Refusal> {
         let path = FtpPath::parse(name.as_bytes()).unwrap();
         let root = self.session.root()?;
-        Ok(root.perform(&FileRequest::Size(path)).is_ok())
+        Ok(root.perform(&FileRequest::ModifiedTime(path)).is_ok())
     }
 
     #[track_caller]
