@@ -20,6 +20,7 @@ use log::{error, info, warn};
 use mio::net::TcpStream;
 use mio::{Events, Poll, Token, Waker};
 
+use crate::fs::attributes::ProcessUmask;
 use crate::fs::share::Share;
 use crate::fs::share_rules::ShareRules;
 use crate::nat::address_source::AddressResolver;
@@ -68,6 +69,7 @@ pub struct Server {
     watch: Option<InterfaceWatch>,
     debounce: Debounce,
     certificate: WatchedFiles,
+    umask: ProcessUmask,
     signals: Signals,
     reload: Option<Reload>,
     /// When to accept again, after the system had no descriptor or no memory for a connection.
@@ -85,9 +87,10 @@ enum Shutdown {
     Now(Instant),
 }
 
-/// Which names of the shared directory clients see.
+/// Which names of the shared directory clients see, and how uploads are stored.
 fn share_rules(settings: &Settings) -> ShareRules {
-    ShareRules::new(settings.hidden.clone(), settings.own_files())
+    let rules = ShareRules::new(settings.hidden.clone(), settings.own_files());
+    rules.with_uploads(settings.uploads)
 }
 
 impl Server {
@@ -114,6 +117,8 @@ impl Server {
         let pool = PassivePool::new(settings.passive_ports);
         let mut addresses = AddressResolver::default();
         addresses.update_settings(&settings, Instant::now());
+        let mut umask = ProcessUmask::default();
+        umask.set(settings.umask);
         let current = Current::new(settings, share, interfaces, addresses.names(), identity);
         Ok(Self {
             poll,
@@ -127,6 +132,7 @@ impl Server {
             watch,
             debounce: Debounce::default(),
             certificate,
+            umask,
             signals: Signals::default(),
             reload: None,
             accept_again: None,

@@ -30,3 +30,4 @@ mod strangers;
 mod system_calls;
 mod timeouts;
 mod tls;
+mod upload_limits;

@@ -45,9 +45,14 @@ impl NamedDirectory {
         }
     }
 
+    /// Device and inode.
+    pub(super) fn identity(&self) -> (u64, u64) {
+        (self.device, self.inode)
+    }
+
     /// Whether both are the same directory, however it is mounted.
     pub(super) fn is_same_directory(&self, other: &Self) -> bool {
-        (self.device, self.inode) == (other.device, other.inode)
+        self.identity() == other.identity()
     }
 
     /// Whether both were reached through the same mount, as far as the kernel says.
@@ -109,7 +114,7 @@ mod tests {
         assert_ne!(named("a"), named("b"));
         assert_eq!(named("file"), Err(Errno::NOTDIR));
         assert_eq!(named("missing"), Err(Errno::NOENT));
-        let by_stat = NamedDirectory::of_stat(&rustix::fs::fstat(&open).unwrap());
-        assert!(by_stat.unwrap().is_same_directory(&named("a").unwrap()));
+        let by_stat = rustix::fs::fstat(&open).unwrap();
+        assert_eq!(identity(&by_stat), named("a").unwrap().identity());
     }
 }

@@ -24,6 +24,8 @@ use super::share_rules::ShareRules;
 #[derive(Clone, Debug)]
 pub(crate) struct Root {
     pub(super) directory: Arc<Dir>,
+    /// The directory's device and inode.
+    pub(super) identity: (u64, u64),
     pub(super) rules: Arc<ShareRules>,
 }
 
@@ -35,29 +37,36 @@ impl Root {
     /// The system's error, with the directory's path, if it is missing, not a directory, or not
     /// readable.
     pub(crate) fn open(directory: &Path) -> io::Result<Self> {
-        let opened = Dir::open_ambient_dir(directory, ambient_authority());
-        let opened = opened.map_err(|error| {
+        let opened = Dir::open_ambient_dir(directory, ambient_authority())
+            .and_then(|opened| Ok((identity(&rustix::fs::fstat(&opened)?), opened)));
+        let (identity, opened) = opened.map_err(|error| {
             let text = format!("cannot share {}: {error}", directory.display());
             io::Error::new(error.kind(), text)
         })?;
-        Ok(Self::new(opened.into(), Arc::default()))
+        Ok(Self::new(opened.into(), identity, Arc::default()))
     }
 
-    /// An open directory, of which some names are not served.
-    pub(super) fn new(directory: Arc<Dir>, rules: Arc<ShareRules>) -> Self {
-        Self { directory, rules }
+    /// An open directory with this device and inode, of which some names are not served.
+    pub(super) fn new(directory: Arc<Dir>, identity: (u64, u64), rules: Arc<ShareRules>) -> Self {
+        Self {
+            directory,
+            identity,
+            rules,
+        }
     }
 
     /// The same directory, of which other names are not served.
     #[must_use]
-    pub(super) fn with_rules(self, rules: Arc<ShareRules>) -> Self {
-        Self { rules, ..self }
+    pub(super) fn with_rules(self, rules: impl Into<Arc<ShareRules>>) -> Self {
+        Self {
+            rules: rules.into(),
+            ..self
+        }
     }
 
     /// Whether this is the shared directory itself, by whatever path it was reached.
     pub(super) fn is_root(&self, stat: &Stat) -> bool {
-        let root = rustix::fs::fstat(&self.directory);
-        root.is_ok_and(|root| identity(stat) == identity(&root))
+        identity(stat) == self.identity
     }
 
     pub(super) fn open_directory(&self, path: &FtpPath) -> Result<Dir, Refusal> {

@@ -192,7 +192,8 @@ impl SessionShare {
                 let is_change = known.is_some_and(|(known, _)| !known.is_same_mount(&named));
                 self.changes += u64::from(is_change);
                 let rules = self.share.rules.clone();
-                (named, Root::new(opened.directory.clone(), rules))
+                let directory = opened.directory.clone();
+                (named, Root::new(directory, named.identity(), rules))
             }
             (Ok(None) | Err(_), _) => {
                 self.changes += 1;

@@ -9,6 +9,7 @@ use ftp_proto::{Account, ListStyle, Representation, Rights, UploadStart};
 use super::*;
 use crate::fs::list::NextLine;
 use crate::fs::share_rules::ShareRules;
+use crate::fs::upload::Uploader;
 
 fn path(text: &str) -> FtpPath {
     FtpPath::parse(text.as_bytes()).unwrap()
@@ -62,7 +63,7 @@ fn hidden_names_do_not_exist_for_any_request() {
     }
     let hidden = ["@eaDir", ".Trash*"].map(|pattern| Pattern::new(pattern.as_bytes()));
     let root = Root::open(directory.path()).unwrap();
-    let root = root.with_rules(ShareRules::new(hidden.into(), Vec::new()).into());
+    let root = root.with_rules(ShareRules::new(hidden.into(), Vec::new()));
     for name in [
         "@eaDir",
         "@eaDir/file",
@@ -92,7 +93,9 @@ fn hidden_names_do_not_exist_for_any_request() {
             UploadStart::End,
             UploadStart::Unique,
         ] {
-            let refusal = root.upload(&path(name), start, None).unwrap_err();
+            let refusal = root
+                .upload(&path(name), start, None, &Uploader::for_tests())
+                .unwrap_err();
             assert_eq!(refusal, Refusal::NotFound, "{start:?}");
         }
     }
@@ -116,7 +119,7 @@ fn own_files_do_not_exist_for_any_request() {
     symlink("etc/key", place("link")).unwrap();
     let own = vec![place("etc/key"), place("etc/missing")];
     let root = Root::open(directory.path()).unwrap();
-    let root = root.with_rules(ShareRules::new(Vec::new(), own).into());
+    let root = root.with_rules(ShareRules::new(Vec::new(), own));
     for name in ["etc/key", "again", "link"] {
         let is_link = name == "link";
         let path = || path(name);
@@ -129,12 +132,16 @@ fn own_files_do_not_exist_for_any_request() {
         assert_eq!(root.download(&path(), 0).unwrap_err(), Refusal::NotFound);
         assert_eq!(root.text_size(&path()).unwrap_err(), Refusal::NotFound);
         for start in [UploadStart::Create, UploadStart::Replace, UploadStart::End] {
-            let refusal = root.upload(&path(), start, None).unwrap_err();
+            let refusal = root
+                .upload(&path(), start, None, &Uploader::for_tests())
+                .unwrap_err();
             assert_eq!(refusal, Refusal::NotFound, "{start:?}");
         }
     }
     for start in [UploadStart::Create, UploadStart::Replace] {
-        let refusal = root.upload(&path("etc/missing"), start, None).unwrap_err();
+        let refusal = root
+            .upload(&path("etc/missing"), start, None, &Uploader::for_tests())
+            .unwrap_err();
         assert_eq!(refusal, Refusal::NotFound, "{start:?}");
     }
     let answer = root.perform(&rename("file", "etc/missing"));
