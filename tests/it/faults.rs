@@ -5,7 +5,9 @@
 //! connection, and only with `--broken-uploads keep`, it holds the beginning of the new one, which
 //! REST goes on with. It never holds bytes of both, and no temporary file stays.
 
+mod broken_uploads;
 mod full_disk;
+mod killed_server;
 mod system_errors;
 
 use std::fs;
