@@ -6,9 +6,12 @@
 //! REST goes on with. It never holds bytes of both, and no temporary file stays.
 
 mod broken_uploads;
+mod devices;
 mod full_disk;
 mod killed_server;
+mod meanwhile;
 mod system_errors;
+mod writers;
 
 use std::fs;
 use std::io::Write;
