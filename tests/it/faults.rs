@@ -9,7 +9,10 @@ mod broken_uploads;
 mod devices;
 mod full_disk;
 mod killed_server;
+mod leftovers;
+mod links;
 mod meanwhile;
+mod metadata;
 mod system_errors;
 mod writers;
 
