@@ -73,7 +73,7 @@ fn answer(action: Action, port: &mut u16) -> Option<Outcome> {
         Action::Authenticate { .. } => {
             Outcome::Authenticated(Some(Account::new(Rights::READ_WRITE)))
         }
-        Action::File(FileRequest::Size(_)) => Outcome::File(Ok(FileAnswer::Size(1234))),
+        Action::File(FileRequest::Size { .. }) => Outcome::File(Ok(FileAnswer::Size(1234))),
         Action::File(FileRequest::ModifiedTime(_)) => Outcome::File(Ok(FileAnswer::Modified(0))),
         Action::File(FileRequest::Facts(_) | FileRequest::Status(_)) => {
             Outcome::File(Err(Refusal::Unsupported))

@@ -121,6 +121,13 @@ impl Account {
         self.allows(path, right) && below.into_iter().all(|(_, rights)| rights.contains(right))
     }
 
+    /// Whether it may change nothing anywhere.
+    pub(crate) fn may_only_read(&self) -> bool {
+        let directories = self.directories.iter().map(|(_, rights)| rights);
+        let mut all = directories.chain([&self.rights]);
+        all.all(|rights| !rights.may_change())
+    }
+
     pub(crate) fn names(&self) -> &WireNames {
         &self.names
     }

@@ -137,8 +137,17 @@ pub enum FileRequest {
         /// [`Refusal::Exists`](crate::Refusal::Exists).
         replace: bool,
     },
-    /// The size in bytes of a regular file (SIZE): [`FileAnswer::Size`](crate::FileAnswer::Size).
-    Size(FtpPath),
+    /// How many bytes a download of a regular file would send (SIZE):
+    /// [`FileAnswer::Size`](crate::FileAnswer::Size).
+    Size {
+        /// The file.
+        path: FtpPath,
+        /// With [`Representation::Ascii`] the line ends must be counted:
+        /// [`ascii::TextLength`](crate::ascii::TextLength). For a file of more bytes than
+        /// [`ASCII_SIZE_BYTES_MAX`](crate::limits::ASCII_SIZE_BYTES_MAX), or in a driver that does
+        /// not count them, [`Refusal::TextNotCounted`](crate::Refusal::TextNotCounted).
+        representation: Representation,
+    },
     /// When the file was last modified (MDTM):
     /// [`FileAnswer::Modified`](crate::FileAnswer::Modified).
     ModifiedTime(FtpPath),
@@ -159,6 +168,9 @@ pub enum FileRequest {
     /// The facts of the path itself, or of what it leads to (MLST), by the rules of
     /// [`Details::FACTS`](crate::listing::Details::FACTS):
     /// [`FileAnswer::Entry`](crate::FileAnswer::Entry).
+    ///
+    /// Also asked for the name `~` before a command whose path begins with it: where the answer is
+    /// [`Refusal::NotFound`](crate::Refusal::NotFound), `~` means the home directory.
     Facts(FtpPath),
     /// The entries that LIST would show (STAT with a path):
     /// [`FileAnswer::Entries`](crate::FileAnswer::Entries), in one batch or several;
@@ -218,7 +230,7 @@ pub enum UploadStart {
     Create,
     /// STOR: replace the file, or create it.
     Replace,
-    /// STOR after REST: keep the bytes before the offset and write after them.
+    /// STOR or APPE after REST: keep the bytes before the offset and write after them.
     At {
         /// How many bytes stay. If the file has fewer,
         /// [`Refusal::OffsetTooLarge`](crate::Refusal::OffsetTooLarge).
@@ -334,7 +346,7 @@ impl FileRequest {
             | Self::RemoveDirectory(path)
             | Self::DeleteFile(path)
             | Self::RenameFrom(path)
-            | Self::Size(path)
+            | Self::Size { path, .. }
             | Self::ModifiedTime(path)
             | Self::ChangeMode { path, .. }
             | Self::SetModified { path, .. }

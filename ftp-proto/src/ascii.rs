@@ -3,10 +3,12 @@
 //!
 //! Both translators give the same output for any division of the input into buffers.
 
+mod length;
 mod skip;
 
 use alloc::vec::Vec;
 
+pub use length::TextLength;
 pub use skip::Skip;
 
 /// From file to network, for RETR: an LF without a CR before it becomes CRLF, all other bytes stay.
@@ -27,6 +29,7 @@ pub struct Encoder {
 pub struct Decoder {
     /// Whether the last byte so far was a CR. It is not written yet.
     pending_cr: bool,
+    is_binary: bool,
 }
 
 impl Encoder {
@@ -56,6 +59,13 @@ impl Encoder {
 }
 
 impl Decoder {
+    /// Whether there was a NUL so far, or a CR that no LF follows. Text has neither: the client has
+    /// probably sent binary data, and the translation has damaged it.
+    #[must_use]
+    pub const fn is_binary(&self) -> bool {
+        self.is_binary
+    }
+
     /// Appends the translation of `input` to `output`: at most one byte more than `input`.
     pub fn push(&mut self, input: &[u8], output: &mut Vec<u8>) {
         let Some(&first) = input.first() else {
@@ -63,8 +73,10 @@ impl Decoder {
         };
         output.reserve(input.len() + 1);
         if self.pending_cr && first != LF {
+            self.is_binary = true;
             output.push(CR);
         }
+        self.is_binary = self.is_binary || find(0, input).is_some();
         self.pending_cr = false;
         let mut rest = input;
         while let Some(end) = find(CR, rest) {
@@ -73,7 +85,10 @@ impl Decoder {
             match rest.first() {
                 None => self.pending_cr = true,
                 Some(&LF) => {}
-                Some(_) => output.push(CR),
+                Some(_) => {
+                    self.is_binary = true;
+                    output.push(CR);
+                }
             }
         }
         output.extend_from_slice(rest);
@@ -114,10 +129,13 @@ mod tests {
 
     fn encode(pieces: &[&[u8]]) -> Vec<u8> {
         let mut encoder = Encoder::default();
+        let mut length = TextLength::default();
         let mut output = Vec::new();
         for piece in pieces {
             encoder.push(piece, &mut output);
+            length.push(piece);
         }
+        assert_eq!(length.octets(), output.len() as u64);
         output
     }
 
@@ -169,6 +187,27 @@ mod tests {
         check(decode, b"\r\r\r", b"\r\r\r");
         check(decode, b"a\rb\r\0c", b"a\rb\r\0c");
         check(decode, b"\xff\r\n\x80", b"\xff\n\x80");
+    }
+
+    #[test]
+    fn binary_data_is_recognized() {
+        for (input, expected) in [
+            (&b""[..], false),
+            (b"one\r\ntwo\nthree", false),
+            (b"one\r\n\xff\xfe", false),
+            (b"one\r", false),
+            (b"a\rb", true),
+            (b"\r\r\n", true),
+            (b"one\r\n\0", true),
+        ] {
+            for end in 0..=input.len() {
+                let mut decoder = Decoder::default();
+                let mut output = Vec::new();
+                decoder.push(&input[..end], &mut output);
+                decoder.push(&input[end..], &mut output);
+                assert_eq!(decoder.is_binary(), expected, "{input:?} {end}");
+            }
+        }
     }
 
     #[test]

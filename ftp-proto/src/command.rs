@@ -198,7 +198,10 @@ const STORE: RefusalCodes = RefusalCodes {
     ..STORE_UNIQUE
 };
 const STORE_UNIQUE: RefusalCodes = refusals(553, 450, 452, 451, 553);
-const APPEND: RefusalCodes = refusals(550, 450, 452, 451, 502);
+const APPEND: RefusalCodes = RefusalCodes {
+    offset: 554,
+    ..refusals(550, 450, 452, 451, 502)
+};
 const DELETE: RefusalCodes = refusals(550, 450, 550, 550, 502);
 const RENAME: RefusalCodes = refusals(553, 553, 553, 553, 502);
 const LIST: RefusalCodes = refusals(550, 450, 451, 451, 502);
@@ -277,7 +280,7 @@ pub(crate) static COMMANDS: &[CommandInfo] = &[
     row("RMD",  Verb::File(FileVerb::Rmd),              Argument::Required, Access::AfterLogin, Some(Right::Delete),          OTHER,        "path", "remove an empty directory"),
     row("RNFR", Verb::File(FileVerb::Rnfr),             Argument::Required, Access::AfterLogin, Some(Right::Rename),          DELETE,       "path", "select the file or directory to rename"),
     row("RNTO", Verb::File(FileVerb::Rnto),             Argument::Required, Access::AfterLogin, Some(Right::Rename),          RENAME,       "path", "give it the new name"),
-    row("SITE", Verb::Site,                             Argument::Required, Access::AfterLogin, Some(Right::ChangeMode),      OTHER,        "HELP|CHMOD|UMASK", "see SITE HELP"),
+    row("SITE", Verb::Site,                             Argument::Required, Access::AfterLogin, Some(Right::ChangeMode),      OTHER,        "HELP|CHMOD|UMASK|UTIME", "see SITE HELP"),
     row("SIZE", Verb::File(FileVerb::Size),             Argument::Required, Access::AfterLogin, Some(Right::List),            OTHER,        "path", "show how many bytes RETR would send"),
     row("STAT", Verb::Info(InfoVerb::Stat),             Argument::Optional, Access::Always,     Some(Right::List),            STATUS,       "[path]", "show the state of the session, or list a path"),
     row("STOR", Verb::Transfer(TransferVerb::Stor),     Argument::Required, Access::AfterLogin, Some(Right::Store),           STORE,        "path", "upload a file"),
@@ -292,6 +295,21 @@ pub(crate) static COMMANDS: &[CommandInfo] = &[
     row("XPWD", Verb::Local(LocalVerb::Pwd),            Argument::None,     Access::AfterLogin, None,                         OTHER,        "", "the same as PWD"),
     row("XRMD", Verb::File(FileVerb::Rmd),              Argument::Required, Access::AfterLogin, Some(Right::Delete),          OTHER,        "path", "the same as RMD"),
 ];
+
+/// MDTM with a time before the path.
+#[rustfmt::skip]
+pub(crate) static MDTM_WITH_TIME: CommandInfo =
+    row("MDTM", Verb::File(FileVerb::Mdtm), Argument::Required, Access::AfterLogin, Some(Right::ChangeTime), OTHER, "", "");
+
+/// The look at the name `~`, before a command whose path begins with it.
+#[rustfmt::skip]
+pub(crate) static HOME_LOOK: CommandInfo =
+    row("MLST", Verb::File(FileVerb::Mlst), Argument::Required, Access::AfterLogin, Some(Right::List), OTHER, "", "");
+
+/// SITE needs the right to change permission bits, but for this.
+#[rustfmt::skip]
+pub(crate) static SITE_UTIME: CommandInfo =
+    row("SITE", Verb::Site, Argument::Required, Access::AfterLogin, Some(Right::ChangeTime), OTHER, "", "");
 
 /// Commands of RFCs and drafts that get the reply 502 (RFC 959, 1639 and 2228, the drafts of MFMT
 /// and CSID).

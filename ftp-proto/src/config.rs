@@ -52,6 +52,8 @@ pub struct Config {
     /// The umask that SITE UMASK shows until the client sets another one. The core only shows it:
     /// the system applies its own umask to new files. Default: 022.
     pub umask: u32,
+    /// When the line ends of files are converted. Default: [`AsciiConversion::Requested`].
+    pub ascii: AsciiConversion,
     /// Whether AUTH TLS is offered (RFC 4217); the driver must then perform
     /// [`Action::StartTls`](crate::Action::StartTls). Default: no.
     pub tls: bool,
@@ -60,6 +62,24 @@ pub struct Config {
     pub tls_control_required: bool,
     /// Refuse a transfer without PROT P. Default: no.
     pub tls_data_required: bool,
+}
+
+/// When the bytes of a file are converted: the rule that turns the client's TYPE into a
+/// [`Representation`](crate::Representation).
+///
+/// RFC 959 makes ASCII the type of a session without a TYPE command. Cameras, scanners and many
+/// scripts send none and mean bytes, and a converted picture is damaged although the reply is 226.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum AsciiConversion {
+    /// Files are sent and stored as they are until the client sends TYPE A.
+    #[default]
+    Requested,
+    /// Files are converted from the start of the session until the client sends TYPE I (RFC 959,
+    /// section 5.1).
+    Rfc959,
+    /// Files are never converted: TYPE A is accepted, and means TYPE I.
+    Never,
 }
 
 impl Default for Config {
@@ -77,6 +97,7 @@ impl Default for Config {
             data_stall_timeout: Some(Duration::from_secs(300)),
             flush_timeout: Some(Duration::from_secs(5)),
             umask: 0o022,
+            ascii: AsciiConversion::default(),
             tls: false,
             tls_control_required: false,
             tls_data_required: false,
@@ -114,6 +135,9 @@ pub mod limits {
     /// The entries in a reply to STAT with a path, which is held in memory as a whole. If there are
     /// more, STAT is refused.
     pub const STAT_ENTRIES_MAX: usize = 10_000;
+    /// The largest file, in bytes, of which SIZE counts the line ends for TYPE A. The whole file is
+    /// read for that.
+    pub const ASCII_SIZE_BYTES_MAX: u64 = 64 << 20;
 }
 
 #[cfg(test)]
@@ -144,6 +168,7 @@ mod tests {
         let limits = [config.data_open_timeout, config.flush_timeout];
         assert_eq!(limits.map(seconds), [Some(30), Some(5)]);
         assert_eq!((config.login_attempts_max, config.umask), (3, 0o022));
+        assert_eq!(config.ascii, AsciiConversion::Requested);
         assert_eq!(config.banner, "FTP server ready.");
     }
 }

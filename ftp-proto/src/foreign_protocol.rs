@@ -56,8 +56,8 @@ impl ForeignProtocolDetector {
         self.found
     }
 
-    /// The signature begins with two empty lines. If they arrive alone, they are lines of a client
-    /// that waits for replies.
+    /// The signature begins with two empty lines. If they arrive alone, the session goes on without
+    /// a reply, and the rest is found when it comes.
     fn is_proxy_signature(&mut self, input: &[u8]) -> bool {
         let Some(expected) = self.signature else {
             return false;

@@ -75,7 +75,7 @@ pub use address::{AddressFamily, Endpoints, canonical};
 pub use allowed_peers::{AllowedPeers, PeerVerdict};
 pub use codec::{NameCodec, WireNames};
 pub use command::{CommandSummary, commands};
-pub use config::{Config, limits};
+pub use config::{AsciiConversion, Config, limits};
 pub use event::{DataEvent, DataId};
 pub use foreign_protocol::ForeignProtocol;
 pub use ipnet::IpNet;

@@ -9,8 +9,12 @@ use core::fmt;
 pub enum Refusal {
     /// No such file or directory.
     NotFound,
+    /// Nothing has a name that matches the pattern of a listing.
+    NoMatch,
     /// Not permitted, by the file system or a rule.
     Denied,
+    /// The file system can only be read.
+    ReadOnlyFileSystem,
     /// The target exists already.
     Exists,
     /// The directory is not empty.
@@ -30,6 +34,8 @@ pub enum Refusal {
     TooManyEntries,
     /// The offset of REST lies beyond the end of the file.
     OffsetTooLarge,
+    /// How many bytes the file has with the line ends of TYPE A is not counted; for SIZE.
+    TextNotCounted,
     /// In use; a later attempt may succeed.
     Busy,
     /// The driver does not support this.
@@ -44,7 +50,9 @@ impl fmt::Display for Refusal {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             Self::NotFound => "not found",
+            Self::NoMatch => "no files found",
             Self::Denied => "permission denied",
+            Self::ReadOnlyFileSystem => "read-only file system",
             Self::Exists => "exists already",
             Self::NotEmpty => "directory not empty",
             Self::NotADirectory => "not a directory",
@@ -54,6 +62,7 @@ impl fmt::Display for Refusal {
             Self::NameRejected => "name not allowed",
             Self::TooManyEntries => "too many entries",
             Self::OffsetTooLarge => "restart offset beyond the end",
+            Self::TextNotCounted => "line ends not counted",
             Self::Busy => "busy",
             Self::Unsupported => "not supported",
             Self::Failed => "local error",

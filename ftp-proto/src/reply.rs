@@ -192,17 +192,17 @@ impl Reply {
     // Transfer parameters and information.
     pub(crate) const SYSTEM: Self = Self::fixed(215, "UNIX Type: L8");
     pub(crate) const TYPE_ASCII: Self = Self::fixed(200, "Type set to A.");
+    pub(crate) const TYPE_ASCII_UNCONVERTED: Self = Self::fixed(200, "Type set to A; files are sent and stored as they are.");
     pub(crate) const TYPE_IMAGE: Self = Self::fixed(200, "Type set to I.");
     pub(crate) const MODE_STREAM: Self = Self::fixed(200, "Mode set to S.");
     pub(crate) const STRUCTURE_FILE: Self = Self::fixed(200, "Structure set to F.");
-    pub(crate) const ALLOCATION_SUPERFLUOUS: Self = Self::fixed(202, "No storage allocation is needed.");
+    pub(crate) const ALLOCATION_SUPERFLUOUS: Self = Self::fixed(200, "No storage allocation is needed.");
     pub(crate) const LANGUAGE_ENGLISH: Self = Self::fixed(200, "Replies are in English.");
     pub(crate) const LANGUAGE_UNKNOWN: Self = Self::fixed(504, "Only English is implemented.");
     pub(crate) const FACTS_SYNTAX: Self = Self::fixed(501, "Each fact must end with a semicolon, for example \"type;size;\".");
     pub(crate) const UTF8_ALWAYS: Self = Self::fixed(200, "UTF-8 names are always accepted.");
     pub(crate) const UTF8_ON: Self = Self::fixed(200, "Names are in UTF-8 from now on.");
     pub(crate) const UTF8_OFF: Self = Self::fixed(200, "Names are in the character set of your account from now on.");
-    pub(crate) const SIZE_IN_ASCII: Self = Self::fixed(550, "SIZE is not available for type A; send TYPE I first.");
     pub(crate) const RESTART_IN_ASCII: Self = Self::fixed(501, "An upload cannot be restarted in type A; send TYPE I first.");
     pub(crate) const RESTART_MEANINGLESS: Self = Self::fixed(501, "REST has no meaning before this command.");
 
@@ -215,6 +215,7 @@ impl Reply {
     pub(crate) const DIRECTORY_CHANGED: Self = Self::fixed(250, "Directory changed.");
     pub(crate) const DIRECTORY_REMOVED: Self = Self::fixed(250, "Directory removed.");
     pub(crate) const FILE_DELETED: Self = Self::fixed(250, "File deleted.");
+    pub(crate) const TIME_SET: Self = Self::fixed(200, "Modification time set.");
     pub(crate) const RENAMED: Self = Self::fixed(250, "Renamed.");
 
     // Data connections.
@@ -375,9 +376,23 @@ impl Reply {
         Self::line(229, format!("Entering Extended Passive Mode (|||{port}|)"))
     }
 
-    /// `bytes`: the size of a download.
-    pub(crate) fn opening_bytes(bytes: u64) -> Self {
-        Self::line(150, format!("Opening data connection ({bytes} bytes)."))
+    /// The reply that starts the transfer of a file. `bytes`: the size of a download, if that is
+    /// known.
+    pub(crate) fn opening_file(name: &[u8], bytes: Option<u64>) -> Self {
+        let mut text = b"Opening data connection".to_vec();
+        // Clients look for the size in this text, and would find one in the name.
+        if !name
+            .to_ascii_lowercase()
+            .windows(4)
+            .any(|part| part == b"byte")
+        {
+            text.extend([b" for ", name].concat());
+        }
+        if let Some(bytes) = bytes {
+            text.extend(format!(" ({bytes} bytes)").into_bytes());
+        }
+        text.push(b'.');
+        Self::line(150, text)
     }
 
     /// The reply that starts STOU, in the form that RFC 1123, section 4.1.2.9, requires.
@@ -422,9 +437,14 @@ impl Reply {
 #[rustfmt::skip]
 impl Reply {
     pub(crate) const fn not_found(code: u16) -> Self { Self::fixed(code, "No such file or directory.") }
+    // Without a full stop: scripts compare the whole text.
+    pub(crate) const fn no_match(code: u16) -> Self { Self::fixed(code, "No files found") }
+    pub(crate) const fn read_only_login(code: u16) -> Self { Self::fixed(code, "This login may only read.") }
+    pub(crate) const fn login_denied(code: u16) -> Self { Self::fixed(code, "This login may not do that here.") }
+    pub(crate) const fn read_only_file_system(code: u16) -> Self { Self::fixed(code, "Read-only file system.") }
     pub(crate) const fn denied(code: u16) -> Self { Self::fixed(code, "Permission denied.") }
-    pub(crate) const fn name_exists(code: u16) -> Self { Self::fixed(code, "The name already exists.") }
-    pub(crate) const fn not_empty(code: u16) -> Self { Self::fixed(code, "The directory is not empty.") }
+    pub(crate) const fn name_exists(code: u16) -> Self { Self::fixed(code, "File exists.") }
+    pub(crate) const fn not_empty(code: u16) -> Self { Self::fixed(code, "Directory not empty.") }
     pub(crate) const fn too_many_entries(code: u16) -> Self { Self::fixed(code, "Too many entries for this reply; use LIST or MLSD.") }
     pub(crate) const fn not_a_directory(code: u16) -> Self { Self::fixed(code, "Not a directory.") }
     pub(crate) const fn not_a_file(code: u16) -> Self { Self::fixed(code, "Not a regular file.") }
@@ -432,7 +452,9 @@ impl Reply {
     pub(crate) const fn name_rejected(code: u16) -> Self { Self::fixed(code, "The name is not allowed.") }
     pub(crate) const fn no_space(code: u16) -> Self { Self::fixed(code, "No space left.") }
     pub(crate) const fn restart_too_large(code: u16) -> Self { Self::fixed(code, "The restart offset is beyond the end of the file.") }
+    pub(crate) const fn not_the_end(code: u16) -> Self { Self::fixed(code, "The restart offset is not the size of the file.") }
     pub(crate) const fn offset_too_large(code: u16) -> Self { Self::fixed(code, "The offset is beyond the end of the file.") }
+    pub(crate) const fn text_not_counted(code: u16) -> Self { Self::fixed(code, "SIZE is not available in ASCII mode for this file; send TYPE I first.") }
     pub(crate) const fn in_use(code: u16) -> Self { Self::fixed(code, "The file or directory is in use; try again later.") }
     pub(crate) const fn unsupported(code: u16) -> Self { Self::fixed(code, "This server does not support that.") }
     pub(crate) const fn failed(code: u16) -> Self { Self::fixed(code, "Local error.") }

@@ -92,6 +92,11 @@ impl Rights {
         })
     }
 
+    /// Whether some right of the set is one to change something.
+    pub(crate) const fn may_change(self) -> bool {
+        self.0 & !Self::READ_ONLY.0 != 0
+    }
+
     /// The set with this right.
     #[must_use]
     pub const fn with(self, right: Right) -> Self {
@@ -118,6 +123,11 @@ impl FromIterator<Right> for Rights {
 }
 
 impl Right {
+    /// Whether it is to change something.
+    pub(crate) const fn changes(self) -> bool {
+        Rights::NONE.with(self).may_change()
+    }
+
     const fn bit(self) -> u16 {
         1 << self as u16
     }

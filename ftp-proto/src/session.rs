@@ -138,6 +138,10 @@ impl Session {
             }
             Scan::Line(line, used) => {
                 let plain = strip_telnet(line);
+                // A user of Telnet, or a client's sign of life: no command, so no reply.
+                if plain.is_empty() {
+                    return used;
+                }
                 let with_doubled = without_telnet(line);
                 let mut line = CommandLine::parse(&plain);
                 let with_doubled = with_doubled.as_deref().map(CommandLine::parse);

@@ -23,7 +23,8 @@ impl From<&io::Error> for Refusal {
             // A symbolic link that leads out of what is served, for a driver that opens files
             // beneath a directory.
             ErrorKind::CrossesDevices => Self::Denied,
-            ErrorKind::PermissionDenied | ErrorKind::ReadOnlyFilesystem => Self::Denied,
+            ErrorKind::PermissionDenied => Self::Denied,
+            ErrorKind::ReadOnlyFilesystem => Self::ReadOnlyFileSystem,
             ErrorKind::AlreadyExists => Self::Exists,
             ErrorKind::DirectoryNotEmpty => Self::NotEmpty,
             ErrorKind::NotADirectory => Self::NotADirectory,
@@ -173,6 +174,7 @@ mod tests {
         check(26, Refusal::Busy);
         check(27, Refusal::NoSpace);
         check(28, Refusal::NoSpace);
+        check(30, Refusal::ReadOnlyFileSystem);
         check(5, Refusal::Failed);
         let other = io::Error::other("anything");
         assert_eq!(Refusal::from(&other), Refusal::Failed);

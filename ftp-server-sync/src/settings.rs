@@ -15,7 +15,7 @@ use std::path::{self, PathBuf};
 use std::time::Duration;
 
 use ftp_proto::listing::Pattern;
-use ftp_proto::{Config, Masquerade, OuterPorts};
+use ftp_proto::{AsciiConversion, Config, Masquerade, OuterPorts};
 use ipnet::{IpNet, Ipv4Net, Ipv6Net};
 use log::LevelFilter;
 
@@ -80,6 +80,8 @@ pub struct Settings {
     pub shutdown_grace: Duration,
     /// The text of the greeting; `None`: the default text.
     pub banner: Option<String>,
+    /// When the line ends of files are converted.
+    pub ascii: AsciiConversion,
     /// Whether PORT and EPRT may name another host than the client (FXP).
     pub permit_foreign_addresses: bool,
     /// Whether PORT and EPRT may name a port below 1024.
@@ -179,6 +181,7 @@ impl Settings {
         config.idle_timeout = self.timeouts.idle;
         config.data_open_timeout = self.timeouts.data_open;
         config.data_stall_timeout = self.timeouts.data_stall;
+        config.ascii = self.ascii;
         config.tls = self.tls.is_some();
         config.tls_control_required = self.tls.as_ref().is_some_and(|tls| tls.control_required);
         config.tls_data_required = self.tls.as_ref().is_some_and(|tls| tls.data_required);

@@ -2,6 +2,7 @@
 //! tables; and the client's side of a conversation.
 
 mod client;
+mod client_replies;
 mod corpora;
 mod forwarder;
 mod helpers;

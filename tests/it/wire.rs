@@ -5,6 +5,7 @@
 //! settings, the log or the process of ours.
 
 mod active;
+mod ascii;
 mod black_box;
 mod control;
 mod descriptors;

@@ -93,7 +93,7 @@ impl Dialogue {
                 Outcome::Authenticated(Some(Account::new(Rights::READ_WRITE)))
             }
             Action::File(request) => Outcome::File(Ok(match request {
-                FileRequest::Size(_) => FileAnswer::Size(1234),
+                FileRequest::Size { .. } => FileAnswer::Size(1234),
                 _ => FileAnswer::Done,
             })),
             Action::OpenPassive(_) => Outcome::PassiveOpened(Ok(Bound::new(PORT))),

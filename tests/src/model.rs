@@ -161,7 +161,7 @@ enum Phase {
 struct Ready {
     directory: Vec<&'static str>,
     renaming: bool,
-    image: bool,
+    ascii: bool,
     restart: u8,
     data: Data,
     transfer: Option<Transfer>,
@@ -416,10 +416,9 @@ impl Model {
             ModelCommand::RenameTo(Name::Missing) => "553".into(),
             ModelCommand::RenameTo(_) => "250".into(),
             ModelCommand::Delete(name) => found(name, "250"),
-            ModelCommand::Size(_) if !self.ready.image => "550".into(),
             ModelCommand::Size(name) => found(name, "213"),
             ModelCommand::Type(image) => {
-                self.ready.image = image;
+                self.ready.ascii = !image;
                 "200".into()
             }
             ModelCommand::Restart(offset) => {
@@ -459,19 +458,24 @@ impl Model {
             ModelCommand::Append(name) => ("APPE", Some(name), false),
             _ => ("LIST", None, false),
         };
-        let offset_refused = verb == "APPE" || (verb == "STOR" && !self.ready.image);
+        let offset_refused = matches!(verb, "APPE" | "STOR") && self.ready.ascii;
         if offset > 0 && offset_refused {
             return out.push("501".into());
         }
         let path = name.map_or_else(|| self.ready.directory.clone(), |name| self.resolve(name));
         let path = display(&path);
-        let kind = if self.ready.image { "Image" } else { "Ascii" };
+        let kind = if self.ready.ascii { "Ascii" } else { "Image" };
         let from = if has_offset {
             format!(" from {offset}")
+        } else if verb == "APPE" && offset > 0 {
+            format!(" from {offset}, the end")
         } else {
             String::new()
         };
-        out.push(format!("OpenTransfer {verb} {path}{from}, {kind}"));
+        // After REST it writes at that place, as STOR does.
+        let shown = if from.is_empty() { verb } else { "STOR" };
+        let shown = if verb == "RETR" { verb } else { shown };
+        out.push(format!("OpenTransfer {shown} {path}{from}, {kind}"));
         if name == Some(Name::Missing) {
             return out.push(if verb == "STOR" { "553" } else { "550" }.into());
         }

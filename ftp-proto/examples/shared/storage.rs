@@ -15,7 +15,7 @@ use ftp_proto::{
 
 use super::list::{Listing, look, status};
 use super::root::Root;
-use super::transfer::{Download, Transfer, Upload};
+use super::transfer::{Download, Transfer, Upload, text_length};
 
 pub(crate) struct Storage {
     pub(super) root: Root,
@@ -69,7 +69,17 @@ impl Storage {
                 }
                 fs::rename(root.below(from)?, to)
             }
-            FileRequest::Size(path) => return Ok(FileAnswer::Size(root.file(path)?.1.len())),
+            FileRequest::Size {
+                path,
+                representation,
+            } => {
+                let (path, metadata) = root.file(path)?;
+                let size = match representation {
+                    Representation::Image => metadata.len(),
+                    Representation::Ascii => text_length(&path, metadata.len())?,
+                };
+                return Ok(FileAnswer::Size(size));
+            }
             FileRequest::ModifiedTime(path) => {
                 let entry = Entry::from_metadata(b"", &root.file(path)?.1);
                 return Ok(FileAnswer::Modified(entry.modified));

@@ -2,9 +2,9 @@
 
 use std::fs::File;
 use std::io::{self, ErrorKind, Read, Seek, SeekFrom, Write};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
-use ftp_proto::{Refusal, TransferError, UploadStart, ascii};
+use ftp_proto::{Refusal, TransferError, UploadStart, ascii, limits};
 
 use super::list::Listing;
 use super::storage::apply_umask;
@@ -96,6 +96,25 @@ fn skip(file: &mut File, octets: u64, bytes: u64) -> Result<(u64, ascii::Encoder
     }
     let encoder = skip.into_encoder().ok_or(Refusal::OffsetTooLarge)?;
     Ok((place, encoder))
+}
+
+/// How many bytes the text of this file is. The server does nothing else meanwhile: where that
+/// matters, read the file in steps.
+pub(super) fn text_length(path: &Path, bytes: u64) -> Result<u64, Refusal> {
+    if bytes > limits::ASCII_SIZE_BYTES_MAX {
+        return Err(Refusal::TextNotCounted);
+    }
+    let mut file = File::open(path)
+        .map_err(|error| Refusal::from(&error))?
+        .take(bytes);
+    let mut length = ascii::TextLength::default();
+    let mut buffer = vec![0; CHUNK_BYTES];
+    loop {
+        match retry(|| file.read(&mut buffer)).map_err(|_| Refusal::Failed)? {
+            0 => return Ok(length.octets()),
+            count => length.push(&buffer[..count]),
+        }
+    }
 }
 
 /// What the client sends.

@@ -79,16 +79,39 @@ pub(super) enum FileQuestion {
     RenameFrom(FtpPath),
     Rename,
     Size,
-    ModifiedTime,
+    /// What to do if nothing has the whole argument as its name.
+    ModifiedTime(Option<SetTime>),
     /// The time, and the name as the client sent it.
     SetModified(i64, Vec<u8>),
+    /// The time of SITE UTIME.
+    SetTime,
     /// `reduced`: the client also asked for bits that it may not set.
     ChangeMode {
         mode: u32,
         reduced: bool,
     },
     Facts(FtpPath),
+    /// What is executed after a look at the name `~`.
+    Home(WaitingCommand),
     Status(FileStatus),
+}
+
+/// MDTM with a time before the path, which sets the time.
+#[derive(Debug)]
+pub(super) struct SetTime {
+    pub(super) modified: i64,
+    /// The path as the client sent it.
+    pub(super) name: Vec<u8>,
+    pub(super) path: FtpPath,
+}
+
+/// A command whose path begins with `~`, which may be the name of an entry.
+#[derive(Debug)]
+pub(super) struct WaitingCommand {
+    pub(super) command: &'static CommandInfo,
+    pub(super) argument: Vec<u8>,
+    /// The path of RNFR, if that was the previous line.
+    pub(super) rename_from: Option<FtpPath>,
 }
 
 impl FileQuestion {
@@ -96,8 +119,8 @@ impl FileQuestion {
     pub(super) fn expected(&self) -> &'static str {
         match self {
             Self::Size => "File(Size)",
-            Self::ModifiedTime => "File(Modified)",
-            Self::Facts(_) => "File(Entry)",
+            Self::ModifiedTime(_) => "File(Modified)",
+            Self::Facts(_) | Self::Home(_) => "File(Entry)",
             Self::Status(_) => "File(Entries)",
             Self::ChangeDirectory(_)
             | Self::MakeDirectory(_)
@@ -106,6 +129,7 @@ impl FileQuestion {
             | Self::RenameFrom(_)
             | Self::Rename
             | Self::SetModified(..)
+            | Self::SetTime
             | Self::ChangeMode { .. } => "File(Done)",
         }
     }

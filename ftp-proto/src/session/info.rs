@@ -9,6 +9,7 @@ use super::ready::Ready;
 use super::transfer_state::Transfer;
 use crate::action::Representation;
 use crate::command::{self, Access, COMMANDS, split_word};
+use crate::config::AsciiConversion;
 use crate::listing::FactSet;
 use crate::reply::Reply;
 
@@ -141,11 +142,16 @@ impl Context {
         Reply::session_status(lines)
     }
 
-    fn status_of(&self, ready: &Ready) -> [Vec<u8>; 4] {
+    fn status_of(&self, ready: &Ready) -> [Vec<u8>; 5] {
         let announcement = self.announcement();
-        let representation = match ready.representation {
+        let representation = match ready.representation(self) {
             Representation::Ascii => "ASCII",
             Representation::Image => "IMAGE",
+        };
+        let conversion = match self.config.ascii {
+            AsciiConversion::Requested => "after TYPE A only",
+            AsciiConversion::Rfc959 => "until TYPE I",
+            AsciiConversion::Never => "never",
         };
         let transfer = match &ready.transfer {
             Transfer::Running(running) => format!(
@@ -157,6 +163,7 @@ impl Context {
         [
             [b"Logged in as ", &ready.user[..], b"."].concat(),
             format!("TYPE: {representation}; STRU: FILE; MODE: STREAM.").into_bytes(),
+            format!("Line ends are converted {conversion}.").into_bytes(),
             format!(
                 "Passive mode announces {}, by {}.",
                 announcement.address, announcement.reason
@@ -190,7 +197,7 @@ impl Context {
 }
 
 /// Syntax and purpose, for SITE HELP.
-const SITE_COMMANDS: [(&str, &str); 3] = [
+const SITE_COMMANDS: [(&str, &str); 4] = [
     (
         "CHMOD octal-mode path",
         "change the permission bits of a file or directory",
@@ -199,5 +206,9 @@ const SITE_COMMANDS: [(&str, &str); 3] = [
     (
         "UMASK [octal-mode]",
         "show or set the permission bits that new files do not get",
+    ),
+    (
+        "UTIME YYYYMMDDhhmm[ss] path",
+        "set the modification time of a file or directory",
     ),
 ];

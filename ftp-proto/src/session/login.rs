@@ -11,7 +11,7 @@ use super::ready::Ready;
 use crate::account::Account;
 use crate::action::Action;
 use crate::address::is_host;
-use crate::command::{Command, CommandLine, ControlVerb, InfoVerb, Verb};
+use crate::command::{Command, CommandLine, ControlVerb, InfoVerb, Verb, split_word};
 use crate::config::limits::UNKNOWN_COMMANDS_MAX;
 use crate::foreign_protocol::ForeignProtocol;
 use crate::listing::FactSet;
@@ -69,7 +69,12 @@ impl Login {
                 };
                 context.stay(reply)
             }
-            Verb::File(_) | Verb::Transfer(_) | Verb::Data(_) | Verb::Local(_) | Verb::Site => {
+            Verb::Site => {
+                let help = site_help_argument(line.argument);
+                let reply = help.map(|name| context.site_help(name));
+                context.stay(reply.unwrap_or(Reply::NOT_LOGGED_IN))
+            }
+            Verb::File(_) | Verb::Transfer(_) | Verb::Data(_) | Verb::Local(_) => {
                 context.stay(Reply::NOT_LOGGED_IN)
             }
         }
@@ -177,6 +182,13 @@ impl Context {
         self.reply(reply);
         Flow::Stay
     }
+}
+
+/// The argument of SITE HELP, if this is the argument of SITE.
+fn site_help_argument(argument: &[u8]) -> Option<&[u8]> {
+    let (name, rest) = split_word(argument.trim_ascii_start());
+    name.eq_ignore_ascii_case(b"HELP")
+        .then(|| rest.trim_ascii())
 }
 
 fn info(context: &mut Context, verb: InfoVerb, argument: &[u8]) -> Reply {

@@ -10,7 +10,7 @@ use crate::command::CommandInfo;
 use crate::refusal::Refusal;
 use crate::reply::Reply;
 use crate::rights::Right;
-use crate::session::refusal::refusal;
+use crate::session::refusal::{login_refusal, refusal};
 
 /// A request whose paths the account may use as its command does.
 #[derive(Debug)]
@@ -32,7 +32,8 @@ impl<R: NamesPaths> Permitted<R> {
     ) -> Result<Self, Reply> {
         match command.right {
             Some(right) if request.is_permitted(account, right) => Ok(Self(request)),
-            Some(_) | None => Err(refusal(command, Refusal::Denied)),
+            Some(right) => Err(login_refusal(command, account, right)),
+            None => Err(refusal(command, Refusal::Denied)),
         }
     }
 

@@ -4,6 +4,7 @@
 mod data;
 mod dispatch;
 mod files;
+mod home;
 mod parameters;
 mod retry;
 mod site;
@@ -23,6 +24,7 @@ use crate::action::{DataConnection, FileRequest, Representation, TransferId, Tra
 use crate::allowed_peers::PeerVerdict;
 use crate::codec::WireNames;
 use crate::command::CommandInfo;
+use crate::config::AsciiConversion;
 use crate::event::DataId;
 use crate::listing::{FactSet, Selection};
 use crate::never_connected::NeverConnected;
@@ -39,7 +41,8 @@ pub(super) struct Ready {
     pub(super) account: Arc<Account>,
     pub(super) directory: FtpPath,
     pub(super) rename_from: Option<FtpPath>,
-    pub(super) representation: Representation,
+    /// What TYPE has asked for; `None`: no TYPE command yet.
+    requested_type: Option<Representation>,
     pub(super) facts: FactSet,
     pub(super) data: DataSetup,
     /// The driver has reported a connection that is not the client's: what that moves does not
@@ -52,6 +55,8 @@ pub(super) struct Ready {
     pub(super) umask: Option<u32>,
     /// The last command, if its argument may mean another name.
     retry: Option<Retry>,
+    /// `~` at the begin of a path is the home directory, in the command that is executed now.
+    tilde_is_home: bool,
 }
 
 /// How the next transfer gets its data connection.
@@ -74,7 +79,7 @@ impl Ready {
             directory: account.home().clone(),
             account: Arc::new(account),
             rename_from: None,
-            representation: Representation::Ascii,
+            requested_type: None,
             facts: FactSet::default(),
             data: DataSetup::None,
             stranger: None,
@@ -82,6 +87,7 @@ impl Ready {
             restart: 0,
             umask: None,
             retry: None,
+            tilde_is_home: false,
         }
     }
 
@@ -105,13 +111,26 @@ impl Ready {
     /// The path that an argument names.
     pub(super) fn resolve(&self, context: &Context, argument: &[u8]) -> Result<FtpPath, Reply> {
         let name = self.decode(context, argument)?;
-        self.directory.resolve(&name).map_err(path_refusal)
+        let path = self.directory.resolve_with_home(&name, self.tilde());
+        path.map_err(path_refusal)
     }
 
     /// What LIST, NLST and STAT list.
     pub(super) fn select(&self, context: &Context, argument: &[u8]) -> Result<Selection, Reply> {
         let argument = self.decode(context, argument)?;
-        Selection::parse(&argument, &self.directory).map_err(path_refusal)
+        let selection = Selection::parse(&argument, &self.directory, self.tilde());
+        selection.map_err(path_refusal)
+    }
+
+    /// How file bytes are represented on a data connection that is opened now.
+    pub(super) fn representation(&self, context: &Context) -> Representation {
+        match (context.config.ascii, self.requested_type) {
+            (AsciiConversion::Never, _) | (AsciiConversion::Requested, None) => {
+                Representation::Image
+            }
+            (AsciiConversion::Rfc959, None) => Representation::Ascii,
+            (AsciiConversion::Requested | AsciiConversion::Rfc959, Some(requested)) => requested,
+        }
     }
 
     /// The codec in force.

@@ -1,16 +1,24 @@
 //! The reply to a refusal of the driver, or to an argument that is not a path.
 
-use crate::command::CommandInfo;
+use crate::account::Account;
+use crate::command::{CommandInfo, TransferVerb, Verb};
 use crate::path::PathError;
 use crate::refusal::Refusal;
 use crate::reply::Reply;
+use crate::rights::Right;
 
 /// The only table from a driver's refusal to a reply.
 pub(super) fn refusal(command: &CommandInfo, refusal: Refusal) -> Reply {
     let codes = command.refusals;
     match refusal {
         Refusal::NotFound => Reply::not_found(codes.unavailable),
+        Refusal::NoMatch => Reply::no_match(codes.unavailable),
+        Refusal::ReadOnlyFileSystem => Reply::read_only_file_system(codes.unavailable),
         Refusal::Denied => Reply::denied(codes.unavailable),
+        // APPE replaces nothing, so this is about the offset of REST.
+        Refusal::Exists if command.verb == Verb::Transfer(TransferVerb::Appe) => {
+            Reply::not_the_end(codes.offset)
+        }
         Refusal::Exists => Reply::name_exists(codes.unavailable),
         Refusal::NotEmpty => Reply::not_empty(codes.unavailable),
         Refusal::NotADirectory => Reply::not_a_directory(codes.not_a_directory),
@@ -21,9 +29,21 @@ pub(super) fn refusal(command: &CommandInfo, refusal: Refusal) -> Reply {
         Refusal::NoSpace => Reply::no_space(codes.no_space),
         Refusal::OffsetTooLarge if codes.offset == 554 => Reply::restart_too_large(codes.offset),
         Refusal::OffsetTooLarge => Reply::offset_too_large(codes.offset),
+        Refusal::TextNotCounted => Reply::text_not_counted(codes.unavailable),
         Refusal::Busy => Reply::in_use(codes.busy),
         Refusal::Unsupported => Reply::unsupported(codes.unsupported),
         Refusal::Failed => Reply::failed(codes.failed),
+    }
+}
+
+/// The reply where the account lacks this right, which is the operator's choice. The file system's
+/// refusal reads differently, so that the client's user knows what to change.
+pub(super) fn login_refusal(command: &CommandInfo, account: &Account, right: Right) -> Reply {
+    let code = command.refusals.unavailable;
+    if right.changes() && account.may_only_read() {
+        Reply::read_only_login(code)
+    } else {
+        Reply::login_denied(code)
     }
 }
 

@@ -108,8 +108,7 @@ fn a_declined_action_refuses_its_command() {
         (b"PASV\r\n", 425),
         (b"EPRT |1|198.51.100.7|5000|\r\n", 200),
         (b"RETR x\r\n", 550),
-        // Not SIZE, which is refused with TYPE A, without an action.
-        (b"MDTM x\r\n", 502),
+        (b"SIZE x\r\n", 502),
         (b"NOOP\r\n", 200),
     ] {
         session.handle_input(line);

@@ -30,6 +30,8 @@ pub(super) struct TransferInfo {
     pub(super) verb: TransferVerb,
     /// The directory in which STOU creates its file.
     pub(super) directory: FtpPath,
+    /// The name of the file; `None` for a listing.
+    pub(super) file_name: Option<Vec<u8>>,
 }
 
 #[derive(Debug)]

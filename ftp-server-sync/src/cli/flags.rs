@@ -8,6 +8,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use argh::{ArgsInfo, FlagInfoKind, FromArgs, Optionality};
+use ftp_proto::AsciiConversion;
 use ftp_proto::listing::Pattern;
 use ipnet::IpNet;
 use log::LevelFilter;
@@ -53,6 +54,11 @@ pub(super) struct Flags {
     /// let anonymous log in beside the user, to read only
     #[argh(switch)]
     pub(super) anonymous: bool,
+    /// convert line ends when TYPE A has requested it, from the start until TYPE I (RFC 959), or
+    /// never [requested]
+    #[argh(option, arg_name = "requested|rfc959|never")]
+    #[argh(from_str_fn(values::ascii), default = "AsciiConversion::Requested")]
+    pub(super) ascii: AsciiConversion,
     /// the router's public IPv4 address, for PASV replies, or a host name that leads to it
     #[argh(option, short = 'n', arg_name = "ADDR", from_str_fn(values::address))]
     pub(super) masquerade_address: Option<AddressSource>,

@@ -71,6 +71,7 @@ pub(super) fn settings(
         },
         login_delay: flags.login_delay,
         shutdown_grace: flags.shutdown_grace,
+        ascii: flags.ascii,
         banner: flags.banner,
         permit_foreign_addresses: flags.permit_foreign_addresses,
         permit_privileged_ports: flags.permit_privileged_ports,

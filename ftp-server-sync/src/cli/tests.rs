@@ -5,7 +5,7 @@ use crate::cli::golden;
 use crate::net::interfaces::Interfaces;
 use crate::settings::{AddressSource, Limits, Listen, LocalNetworks, Names, Rates, Timeouts};
 use ftp_proto::listing::Pattern;
-use ftp_proto::{Account, ClientRule, OuterPorts, PublicAddress, Rights, Secret};
+use ftp_proto::{Account, AsciiConversion, ClientRule, OuterPorts, PublicAddress, Rights, Secret};
 use ipnet::IpNet;
 use log::LevelFilter;
 use std::collections::BTreeMap;
@@ -141,7 +141,7 @@ fn with_every_flag() -> Settings {
          --rate-in 500K --rate-out=2M \
          --login-delay 0 --shutdown-grace 0 --timeout 0 --passive-timeout 0 --data-timeout 7 \
          --banner 'two\nlines\n' --permit-foreign-addresses --permit-privileged-ports \
-         --hide '@eaDir,.Trash*' --hide=#recycle --local-time --log-level trace",
+         --hide '@eaDir,.Trash*' --hide=#recycle --local-time --ascii never --log-level trace",
     )
 }
 
@@ -173,6 +173,7 @@ fn flags_of_listeners_users_and_limits_have_an_effect() {
 
     let config = settings.config(&Interfaces::default(), &Names::new());
     assert_eq!(config.login_attempts_max, 1);
+    assert_eq!(config.ascii, AsciiConversion::Never);
     assert_eq!((config.idle_timeout, config.login_timeout), (None, None));
     assert_eq!(config.data_open_timeout, None);
     assert_eq!(config.data_stall_timeout, Some(Duration::from_secs(7)));

@@ -10,6 +10,7 @@ use std::path::PathBuf;
 use std::str::FromStr;
 use std::time::Duration;
 
+use ftp_proto::AsciiConversion;
 use ftp_proto::listing::Pattern;
 use ipnet::{IpNet, Ipv4Net};
 use log::LevelFilter;
@@ -260,6 +261,16 @@ pub(super) fn on_or_off(text: &str) -> Result<bool, String> {
         "on" => Ok(true),
         "off" => Ok(false),
         _ => Err("give on or off".to_owned()),
+    }
+}
+
+/// When line ends are converted.
+pub(super) fn ascii(text: &str) -> Result<AsciiConversion, String> {
+    match text {
+        "requested" => Ok(AsciiConversion::Requested),
+        "rfc959" => Ok(AsciiConversion::Rfc959),
+        "never" => Ok(AsciiConversion::Never),
+        _ => Err("give requested, rfc959 or never".to_owned()),
     }
 }
 

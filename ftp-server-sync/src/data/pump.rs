@@ -22,6 +22,7 @@ pub(crate) struct Pump {
     job: Job,
     bytes: u64,
     notices: Vec<WalkNotice>,
+    is_binary_text: bool,
 }
 
 #[derive(Debug)]
@@ -119,6 +120,11 @@ impl Pump {
         std::mem::take(&mut self.notices)
     }
 
+    /// Whether a whole upload in type A looks like binary data.
+    pub(crate) fn is_binary_text(&self) -> bool {
+        self.is_binary_text
+    }
+
     /// How many entries a listing has shown so far; `None` for files.
     pub(crate) fn entries(&self) -> Option<u64> {
         match &self.job {
@@ -178,6 +184,7 @@ impl Pump {
             return Err(TransferError::LocalWrite);
         };
         if let Some(decoder) = decoder {
+            self.is_binary_text = decoder.is_binary();
             let mut rest = Vec::new();
             decoder.finish(&mut rest);
             file.write_all(&rest)
@@ -193,6 +200,7 @@ impl Pump {
             job,
             bytes: 0,
             notices: Vec::new(),
+            is_binary_text: false,
         }
     }
 }

@@ -67,6 +67,11 @@ impl Transfer {
         self.pump.take_notices()
     }
 
+    /// Whether a whole upload in type A looks like binary data.
+    pub(crate) fn is_binary_text(&self) -> bool {
+        self.pump.is_binary_text()
+    }
+
     /// How many entries a listing has shown so far; `None` for files.
     pub(crate) fn entries(&self) -> Option<u64> {
         self.pump.entries()

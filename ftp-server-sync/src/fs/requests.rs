@@ -6,7 +6,7 @@ use std::os::unix::ffi::OsStrExt;
 
 use cap_std::fs::{Metadata, MetadataExt};
 use ftp_proto::listing::Details;
-use ftp_proto::{FileAnswer, FileRequest, FtpPath, Refusal};
+use ftp_proto::{FileAnswer, FileRequest, FtpPath, Refusal, Representation};
 use rustix::fs::{Access, AtFlags, RenameFlags};
 use rustix::io::Errno;
 
@@ -14,8 +14,8 @@ use super::owners::Owners;
 use super::root::{Root, changeable, refusal, relative};
 
 impl Root {
-    /// Performs a request that needs no data connection, except STAT, which takes longer:
-    /// [`Root::status`].
+    /// Performs a request that needs no data connection, except those that take longer: STAT, by
+    /// [`Root::status`], and SIZE in type A, by [`Root::text_size`].
     ///
     /// # Errors
     ///
@@ -44,7 +44,10 @@ impl Root {
                     done(self.rename_to_new(from, to))
                 }
             }
-            FileRequest::Size(path) => {
+            FileRequest::Size {
+                path,
+                representation: Representation::Image,
+            } => {
                 let metadata = self.look_at_file(path)?;
                 Ok(FileAnswer::Size(metadata.len()))
             }
@@ -58,7 +61,11 @@ impl Root {
                 let entry = self.entry_with(path, Details::FACTS, &mut Owners::default());
                 entry.map(FileAnswer::Entry)
             }
-            FileRequest::Status(_) => Err(Refusal::Unsupported),
+            FileRequest::Status(_)
+            | FileRequest::Size {
+                representation: Representation::Ascii,
+                ..
+            } => Err(Refusal::Unsupported),
         }
     }
 

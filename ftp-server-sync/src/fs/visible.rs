@@ -84,7 +84,7 @@ impl Root {
             }
             FileRequest::ChangeDirectory(_)
             | FileRequest::MakeDirectory { .. }
-            | FileRequest::Size(_)
+            | FileRequest::Size { .. }
             | FileRequest::ModifiedTime(_)
             | FileRequest::Facts(_)
             | FileRequest::Status(_) => Ok(()),
@@ -103,7 +103,7 @@ impl Root {
             | FileRequest::RemoveDirectory(path)
             | FileRequest::DeleteFile(path)
             | FileRequest::RenameFrom(path)
-            | FileRequest::Size(path)
+            | FileRequest::Size { path, .. }
             | FileRequest::ModifiedTime(path)
             | FileRequest::ChangeMode { path, .. }
             | FileRequest::SetModified { path, .. }

@@ -50,7 +50,7 @@ impl Connection {
                 self.transfer = None;
                 self.data.close();
                 self.delayed = None;
-                self.status = None;
+                self.long_request = None;
                 self.timers.stop_all();
                 self.closing = Some(Closing::Flushing);
                 None
@@ -84,13 +84,15 @@ impl Connection {
     }
 
     fn file(&mut self, request: &FileRequest) -> Option<Outcome> {
-        if let FileRequest::Status(listing) = request {
-            self.begin_status(request, listing);
-            return None;
-        }
-        let result = self.root.perform(request);
+        let result = match self.begin_long_request(request) {
+            Ok(true) => return None,
+            Ok(false) => self.root.perform(request),
+            Err(refusal) => Err(refusal),
+        };
         let subject = file_request(request);
         match (&result, request) {
+            // Perhaps only a look at this name, before a command whose path begins with it.
+            (Err(_), FileRequest::Facts(path)) if path.name() == b"~" => {}
             (Err(_), _) => self.log.set_subject(subject),
             (
                 Ok(_),

@@ -23,7 +23,7 @@ use super::timers::{SessionTimers, Timer};
 use crate::data::connection::{DataConnection, LookExtent};
 use crate::data::rate_limit::RateLimits;
 use crate::data::transfer::Transfer;
-use crate::fs::list::StatusEntries;
+use crate::fs::long_request::LongRequest;
 use crate::fs::root::Root;
 use crate::tls::Resumption;
 
@@ -51,9 +51,8 @@ pub(super) struct Connection {
     pub(super) unflushed: Option<Action>,
     /// The answer to a wrong password, which the core gets later.
     pub(super) delayed: Option<Outcome>,
-    /// The entries of STAT with a path that are searched, and what a refusal is about, for the
-    /// log.
-    pub(super) status: Option<(StatusEntries, String)>,
+    /// A file request that is performed in steps, and what a refusal is about, for the log.
+    pub(super) long_request: Option<(LongRequest, String)>,
     pub(super) data: DataConnection,
     pub(super) transfer: Option<Transfer>,
     pub(super) rate_limits: RateLimits,
@@ -118,7 +117,7 @@ impl Connection {
             tls: None,
             unflushed: None,
             delayed: None,
-            status: None,
+            long_request: None,
             data: DataConnection::new(number),
             transfer: None,
             timers: SessionTimers::default(),
@@ -191,7 +190,7 @@ impl Connection {
                 || self.feed()
                 || self.answer_delayed(now)
                 || self.advance_data(registry, now)
-                || self.advance_status(&mut budget)
+                || self.advance_long_request(&mut budget)
                 || self.advance_transfer(registry, now, &mut budget)
                 || self.check_end(now)
                 || self.check_timers(now);
@@ -331,7 +330,7 @@ impl Connection {
 
     /// How long nothing has to be done unless an event comes.
     fn next_timeout(&mut self, now: Instant, budget: usize) -> Option<Duration> {
-        let has_more = self.data.is_open() || self.status.is_some();
+        let has_more = self.data.is_open() || self.long_request.is_some();
         if budget == 0 && has_more && self.unflushed.is_none() {
             return Some(Duration::ZERO);
         }

@@ -277,8 +277,11 @@ impl Connection {
             self.log_bare_end();
         }
         self.rate_limits.clear_wait();
-        self.log
-            .transfer(&TransferFacts::of(&transfer, now), result);
+        let facts = TransferFacts::of(&transfer, now);
+        self.log.transfer(&facts, result);
+        if transfer.is_binary_text() {
+            self.log.binary_text(&facts.name);
+        }
         if let Some(entries) = transfer.entries() {
             self.report_data(DataEvent::Entries(entries));
         }

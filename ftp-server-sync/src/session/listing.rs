@@ -1,19 +1,34 @@
-//! STAT with a path, and what listings notice.
+//! File requests that are performed in steps, and what listings notice.
 
-use ftp_proto::listing::{ListRequest, Walk, WalkNotice};
-use ftp_proto::{FileAnswer, FileRequest, Outcome};
+use ftp_proto::listing::{Walk, WalkNotice};
+use ftp_proto::{FileRequest, Outcome, Refusal, Representation};
 use log::{Level, log};
 
 use super::connection::Connection;
 use super::log::file_request;
+use crate::fs::long_request::{LongRequest, is_last};
 use crate::logging::clock::unix_seconds;
 
 impl Connection {
-    /// Begins to search for the entries of STAT with a path.
-    pub(super) fn begin_status(&mut self, request: &FileRequest, listing: &ListRequest) {
-        let walk = Walk::of_status(listing.clone(), unix_seconds());
-        let entries = self.root.status(self.in_time_zone(walk));
-        self.status = Some((entries, file_request(request)));
+    /// Begins a request that takes longer. False: this one does not.
+    ///
+    /// # Errors
+    ///
+    /// The file system's refusal; [`Refusal::TextNotCounted`] for a file that is too large.
+    pub(super) fn begin_long_request(&mut self, request: &FileRequest) -> Result<bool, Refusal> {
+        let long = match request {
+            FileRequest::Status(listing) => {
+                let walk = Walk::of_status(listing.clone(), unix_seconds());
+                LongRequest::Status(self.root.status(self.in_time_zone(walk)).into())
+            }
+            FileRequest::Size {
+                path,
+                representation: Representation::Ascii,
+            } => LongRequest::TextSize(self.root.text_size(path)?),
+            _ => return Ok(false),
+        };
+        self.long_request = Some((long, file_request(request)));
+        Ok(true)
     }
 
     /// The walk, with dates in local time if the operator wants them so.
@@ -24,21 +39,21 @@ impl Connection {
         }
     }
 
-    /// Searches on. Uses a part of the turn's budget: a search takes time too.
-    pub(super) fn advance_status(&mut self, budget: &mut usize) -> bool {
-        let Some((mut entries, subject)) = self.status.take_if(|_| *budget > 0) else {
+    /// Performs the next step of the request. Uses a part of the turn's budget.
+    pub(super) fn advance_long_request(&mut self, budget: &mut usize) -> bool {
+        let Some((mut request, subject)) = self.long_request.take_if(|_| *budget > 0) else {
             return false;
         };
-        *budget = budget.saturating_sub(STEP_COST);
-        let result = entries.next_batch();
-        self.log_notices(entries.take_notices());
+        *budget = budget.saturating_sub(request.step_cost());
+        let result = request.step();
+        self.log_notices(request.take_notices());
         match result {
-            Ok(None) => self.status = Some((entries, subject)),
-            Ok(Some(batch)) => {
-                if !batch.is_last {
-                    self.status = Some((entries, subject));
+            Ok(None) => self.long_request = Some((request, subject)),
+            Ok(Some(answer)) => {
+                if !is_last(&answer) {
+                    self.long_request = Some((request, subject));
                 }
-                self.answer(Outcome::File(Ok(FileAnswer::Entries(batch))));
+                self.answer(Outcome::File(Ok(answer)));
             }
             Err(refusal) => {
                 self.log.set_subject(subject);
@@ -60,6 +75,3 @@ impl Connection {
         }
     }
 }
-
-/// What one step of a search uses of a turn's bytes: it looks at some hundred names.
-const STEP_COST: usize = 64 * 1024;

@@ -43,6 +43,7 @@ pub(super) struct SessionLog {
     discarding: bool,
     is_not_resumed_logged: bool,
     is_bare_end_logged: bool,
+    is_binary_text_logged: bool,
     is_one_to_one_nat_logged: bool,
 }
 
@@ -79,6 +80,7 @@ impl SessionLog {
             discarding: false,
             is_not_resumed_logged: false,
             is_bare_end_logged: false,
+            is_binary_text_logged: false,
             is_one_to_one_nat_logged: false,
         }
     }
@@ -252,6 +254,17 @@ impl SessionLog {
         }
     }
 
+    /// An upload in type A looks like binary data, and is damaged if so. Once in a session.
+    pub(super) fn binary_text(&mut self, name: &str) {
+        if !std::mem::replace(&mut self.is_binary_text_logged, true) {
+            warn!(
+                "#{} {name} in type A holds NUL or bare CR bytes: binary data loses bytes in type \
+                 A; let the client send TYPE I, or give --ascii never",
+                self.number
+            );
+        }
+    }
+
     /// An upload ended without close_notify. At level `info` once in a session.
     pub(super) fn bare_end(&mut self) {
         let level = if std::mem::replace(&mut self.is_bare_end_logged, true) {
@@ -321,7 +334,7 @@ pub(super) fn file_request(request: &FileRequest) -> String {
         FileRequest::DeleteFile(path) => with("DELE", path),
         FileRequest::RenameFrom(path) => with("RNFR", path),
         FileRequest::Rename { from, to, .. } => format!("RNTO {from} to {to}"),
-        FileRequest::Size(path) => with("SIZE", path),
+        FileRequest::Size { path, .. } => with("SIZE", path),
         FileRequest::ModifiedTime(path) => with("MDTM", path),
         FileRequest::ChangeMode { path, mode } => format!("SITE CHMOD {mode:04o} {path}"),
         FileRequest::SetModified { path, .. } => with("MFMT", path),

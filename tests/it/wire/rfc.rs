@@ -5,7 +5,24 @@ use std::net::TcpListener;
 
 use crate::support::client::Client;
 use crate::support::data::{connect, read_all};
-use crate::support::server::{Setup, TestServer, USER};
+use crate::support::server::{PASSWORD, Setup, TestServer, USER};
+
+/// A refused parameter leaves the old one, and the defaults hold from the beginning.
+#[test]
+fn rfc959_5_1_defaults_are_ascii_file_and_stream() {
+    let server = TestServer::in_process(&["--ascii", "rfc959"]);
+    server.write("file", "one\ntwo\n");
+    let mut client = Client::greeted(server.address);
+    client.command(format!("USER {USER}"), 331);
+    client.command(format!("PASS {PASSWORD}"), 230);
+    client.command("TYPE E", 504);
+    let text = client.command("STAT", 211).one_line();
+    assert!(
+        text.contains("TYPE: ASCII; STRU: FILE; MODE: STREAM"),
+        "{text}"
+    );
+    assert_eq!(client.fetch("RETR file"), b"one\r\ntwo\r\n");
+}
 
 #[test]
 fn rfc2428_2_eprt_over_both_families_and_with_any_delimiter() {

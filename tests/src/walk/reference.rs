@@ -62,7 +62,7 @@ pub(super) fn lines(
             }
             listing.matches(vec![(base, Vec::new())], &glob.patterns, &glob.prefix);
             if listing.lines.is_empty() {
-                return Err(Refusal::NotFound);
+                return Err(Refusal::NoMatch);
             }
         }
         (Err(refusal), None) => return Err(refusal),

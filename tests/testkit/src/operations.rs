@@ -314,7 +314,7 @@ fn bound(choice: u8) -> Bound {
 
 fn file_answer(request: &FileRequest, choice: u8) -> FileAnswer {
     match request {
-        FileRequest::Size(_) => FileAnswer::Size(u64::MAX >> (choice % 64)),
+        FileRequest::Size { .. } => FileAnswer::Size(u64::MAX >> (choice % 64)),
         FileRequest::ModifiedTime(_) => FileAnswer::Modified(i64::MIN >> (choice % 64)),
         FileRequest::Facts(_) => FileAnswer::Entry(entry(choice)),
         FileRequest::Status(_) => {
@@ -493,9 +493,11 @@ const ENDS: &[(&str, &str)] = &[
     ("[2001:db8::2]:21", "[2001:db8::7]:40000"),
 ];
 
-pub(crate) const REFUSALS: [Refusal; 13] = [
+pub(crate) const REFUSALS: [Refusal; 17] = [
     Refusal::NotFound,
+    Refusal::NoMatch,
     Refusal::Denied,
+    Refusal::ReadOnlyFileSystem,
     Refusal::Exists,
     Refusal::NotEmpty,
     Refusal::NotADirectory,
@@ -503,7 +505,9 @@ pub(crate) const REFUSALS: [Refusal; 13] = [
     Refusal::NotARegularFile,
     Refusal::NoSpace,
     Refusal::NameRejected,
+    Refusal::TooManyEntries,
     Refusal::OffsetTooLarge,
+    Refusal::TextNotCounted,
     Refusal::Busy,
     Refusal::Unsupported,
     Refusal::Failed,

@@ -547,7 +547,8 @@ impl Sim {
         self.lines_taken += taken.iter().filter(|&&byte| byte == b'\n').count();
         if let Some(last) = taken.last() {
             if !self.mid_line {
-                self.unanswered.took(&taken);
+                let has_reply = self.unanswered.took(&taken);
+                self.lines_taken -= usize::from(!has_reply);
                 self.note_quit(&taken);
             }
             self.mid_line = *last != b'\n';

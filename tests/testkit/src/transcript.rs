@@ -18,8 +18,8 @@ use std::num::NonZeroU16;
 
 use ftp_proto::listing::{Entry, EntryBatch, EntryKind};
 use ftp_proto::{
-    Account, Bound, ClientRule, Config, Endpoints, FileAnswer, FtpPath, Opened, Outcome,
-    OuterPorts, PublicAddress, Right, Rights,
+    Account, AsciiConversion, Bound, ClientRule, Config, Endpoints, FileAnswer, FtpPath, Opened,
+    Outcome, OuterPorts, PublicAddress, Right, Rights,
 };
 
 use crate::operations;
@@ -419,6 +419,14 @@ fn set(config: &mut Config, key: &str, value: &str) -> Result<(), String> {
 fn apply_setting(config: &mut Config, key: &str, value: &str) -> Option<()> {
     match key {
         "banner" => config.banner = String::from_utf8(text::read(value).ok()?).ok()?,
+        "ascii" => {
+            config.ascii = match value {
+                "requested" => AsciiConversion::Requested,
+                "rfc959" => AsciiConversion::Rfc959,
+                "never" => AsciiConversion::Never,
+                _ => return None,
+            };
+        }
         "tls" => config.tls = value == "on",
         "tls-control-required" => config.tls_control_required = value == "on",
         "tls-data-required" => config.tls_data_required = value == "on",

@@ -155,7 +155,7 @@ impl Progress {
             State::Walking if self.current.is_some() => self.next_name(rules, out),
             State::Walking => match self.pending.pop() {
                 Some(directory) => Event::Ask(Question::Open(directory)),
-                None if self.must_find => self.fail(Refusal::NotFound),
+                None if self.must_find => self.fail(Refusal::NoMatch),
                 None => self.end(),
             },
             State::Ended(result) => Event::Ended(result),

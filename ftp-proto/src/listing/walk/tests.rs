@@ -96,7 +96,7 @@ fn usual(_: &str, answer: WalkAnswer) -> WalkAnswer {
 
 /// The walk of the argument of LIST or NLST in the root.
 fn walk(argument: &str, style: ListStyle) -> Walk {
-    let selection = Selection::parse(argument.as_bytes(), &FtpPath::root()).unwrap();
+    let selection = Selection::parse(argument.as_bytes(), &FtpPath::root(), None).unwrap();
     Walk::new(request(selection, style), 0)
 }
 
@@ -371,7 +371,7 @@ fn a_directory_that_the_account_may_not_list_is_shown_and_not_entered() {
         .with_rights_below(path("/d1"), Rights::NONE)
         .with_rights_below(path("/d1/d2"), Rights::READ_ONLY);
     let list = |argument: &str, style| {
-        let selection = Selection::parse(argument.as_bytes(), &FtpPath::root()).unwrap();
+        let selection = Selection::parse(argument.as_bytes(), &FtpPath::root(), None).unwrap();
         let request = ListRequest::new(selection, style, account.clone().into());
         run(Walk::new(request, 0), &["d1", "d2", "a"], |asked, usual| {
             if asked.contains('*') || asked.matches("/d").count() > 2 {
@@ -393,7 +393,7 @@ fn a_directory_that_the_account_may_not_list_is_shown_and_not_entered() {
 #[test]
 fn stat_is_complete_or_refused() {
     let status = |argument: &str| {
-        let selection = Selection::parse(argument.as_bytes(), &FtpPath::root()).unwrap();
+        let selection = Selection::parse(argument.as_bytes(), &FtpPath::root(), None).unwrap();
         Walk::of_status(request(selection, ListStyle::Long), 0)
     };
     let refused = Some(Err(Refusal::TooManyEntries));

@@ -48,7 +48,9 @@ impl Ready {
             | Verb::Local(_)
             | Verb::Site => {
                 self.remember(command, line.with_doubled, rename_from.as_ref());
-                self.dispatch(context, command, argument, rename_from);
+                if !self.looks_for_home(context, command, argument, rename_from.as_ref()) {
+                    self.dispatch(context, command, argument, rename_from);
+                }
             }
         }
         Flow::Stay
@@ -104,7 +106,7 @@ impl Ready {
         let Some(retry) = self.retry.take() else {
             return false;
         };
-        if refusal != Some(Refusal::NotFound) {
+        if !matches!(refusal, Some(Refusal::NotFound | Refusal::NoMatch)) {
             return false;
         }
         self.restart = retry.restart;
@@ -159,7 +161,7 @@ impl Ready {
             LocalVerb::Pwd => self.print_directory(context),
             LocalVerb::Rest => self.restart(argument),
             LocalVerb::Stru => Self::file_structure(argument),
-            LocalVerb::Type => self.representation_type(argument),
+            LocalVerb::Type => self.representation_type(context, argument),
         };
         context.reply(reply);
     }

@@ -3,8 +3,8 @@
 use alloc::vec::Vec;
 
 use super::Ready;
-use crate::action::{FileRequest, Representation};
-use crate::command::{CommandInfo, FileVerb, split_word};
+use crate::action::FileRequest;
+use crate::command::{CommandInfo, FileVerb, MDTM_WITH_TIME, split_word};
 use crate::date::{parse_time_val, time_val};
 use crate::listing;
 use crate::listing::style::ListStyle;
@@ -13,7 +13,7 @@ use crate::path::FtpPath;
 use crate::refusal::Refusal;
 use crate::reply::Reply;
 use crate::rights::Right;
-use crate::session::context::{Context, FileQuestion, Question};
+use crate::session::context::{Context, FileQuestion, Question, SetTime};
 use crate::session::file_status::FileStatus;
 use crate::session::refusal::refusal;
 
@@ -60,6 +60,22 @@ impl Ready {
         let Some((command, question)) = context.take_file_question(accepts) else {
             return false;
         };
+        if let FileQuestion::Home(waiting) = question {
+            self.tilde_is_home = result.err() == Some(Refusal::NotFound);
+            let (command, argument) = (waiting.command, &waiting.argument);
+            self.dispatch(context, command, argument, waiting.rename_from);
+            return true;
+        }
+        // Before another argument is tried: a time before a name comes before FF FF in it.
+        if let (FileQuestion::ModifiedTime(Some(set)), Err(Refusal::NotFound)) =
+            (&question, &result)
+        {
+            let (modified, path) = (set.modified, set.path.clone());
+            let question = FileQuestion::SetModified(modified, set.name.clone());
+            let request = FileRequest::SetModified { path, modified };
+            self.ask(context, &MDTM_WITH_TIME, Ok((question, request)));
+            return true;
+        }
         if self.retries(context, result.as_ref().err().copied()) {
             return true;
         }
@@ -118,22 +134,17 @@ impl Ready {
             }
             FileVerb::Rnto => {
                 let to = resolve(argument)?;
-                let from = rename_from.ok_or(Reply::RENAME_FROM_FIRST)?;
-                let replace = self.account.allows(&to, Right::Overwrite);
-                (
-                    FileQuestion::Rename,
-                    FileRequest::Rename { from, to, replace },
-                )
+                self.rename(rename_from.ok_or(Reply::RENAME_FROM_FIRST)?, to)
             }
             FileVerb::Size => {
-                let path = resolve(argument)?;
-                if self.representation == Representation::Ascii {
-                    return Err(Reply::SIZE_IN_ASCII);
-                }
-                (FileQuestion::Size, FileRequest::Size(path))
+                let request = FileRequest::Size {
+                    path: resolve(argument)?,
+                    representation: self.representation(context),
+                };
+                (FileQuestion::Size, request)
             }
             FileVerb::Mdtm => (
-                FileQuestion::ModifiedTime,
+                FileQuestion::ModifiedTime(self.time_to_set(context, argument)),
                 FileRequest::ModifiedTime(resolve(argument)?),
             ),
             FileVerb::Mfmt => {
@@ -148,6 +159,24 @@ impl Ready {
                 let path = resolve(argument)?;
                 (FileQuestion::Facts(path.clone()), FileRequest::Facts(path))
             }
+        })
+    }
+
+    fn rename(&self, from: FtpPath, to: FtpPath) -> (FileQuestion, FileRequest) {
+        let replace = self.account.allows(&to, Right::Overwrite);
+        (
+            FileQuestion::Rename,
+            FileRequest::Rename { from, to, replace },
+        )
+    }
+
+    /// What the argument of MDTM would set, if it begins with a time.
+    fn time_to_set(&self, context: &Context, argument: &[u8]) -> Option<SetTime> {
+        let (modified, name) = time_and_name(argument)?;
+        Some(SetTime {
+            modified,
+            name: name.to_vec(),
+            path: self.resolve(context, name).ok()?,
         })
     }
 
@@ -167,6 +196,7 @@ impl Ready {
             (FileQuestion::SetModified(modified, name), _) => {
                 Reply::modified_set(&time_val(modified), &name)
             }
+            (FileQuestion::SetTime, _) => Reply::TIME_SET,
             (FileQuestion::ChangeMode { mode, reduced }, _) => Reply::mode_changed(mode, reduced),
             (FileQuestion::RemoveDirectory, _) => Reply::DIRECTORY_REMOVED,
             (FileQuestion::DeleteFile, _) => Reply::FILE_DELETED,
@@ -182,15 +212,16 @@ impl Ready {
                 Reply::entry(line)
             }
             (FileQuestion::Size, FileAnswer::Size(bytes)) => Reply::size(bytes),
-            (FileQuestion::ModifiedTime, FileAnswer::Modified(seconds)) => {
+            (FileQuestion::ModifiedTime(_), FileAnswer::Modified(seconds)) => {
                 Reply::modified(&time_val(seconds))
             }
             // `file_answered` has refused all other pairs.
             (
                 FileQuestion::Facts(_)
+                | FileQuestion::Home(_)
                 | FileQuestion::Status(_)
                 | FileQuestion::Size
-                | FileQuestion::ModifiedTime,
+                | FileQuestion::ModifiedTime(_),
                 _,
             ) => Reply::LOCAL_ERROR,
         }

@@ -26,16 +26,19 @@ impl Ready {
         self.restart = 0;
     }
 
-    pub(super) fn representation_type(&mut self, argument: &[u8]) -> Reply {
+    pub(super) fn representation_type(&mut self, context: &Context, argument: &[u8]) -> Reply {
         let words = argument.trim_ascii().to_ascii_uppercase();
         match &words[..] {
             b"A" | b"A N" => {
-                self.representation = Representation::Ascii;
-                Reply::TYPE_ASCII
+                self.requested_type = Some(Representation::Ascii);
+                match self.representation(context) {
+                    Representation::Ascii => Reply::TYPE_ASCII,
+                    Representation::Image => Reply::TYPE_ASCII_UNCONVERTED,
+                }
             }
             // Some clients leave the space out.
             b"I" | b"L 8" | b"L8" => {
-                self.representation = Representation::Image;
+                self.requested_type = Some(Representation::Image);
                 Reply::TYPE_IMAGE
             }
             b"A T" | b"A C" | b"E" | b"E N" | b"E T" | b"E C" => Reply::PARAMETER_NOT_IMPLEMENTED,

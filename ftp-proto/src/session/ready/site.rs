@@ -1,8 +1,10 @@
-//! SITE: commands that each server defines itself. HELP, CHMOD and UMASK work as on other servers.
+//! SITE: commands that each server defines itself. HELP, CHMOD, UMASK and UTIME work as on
+//! other servers.
 
 use super::Ready;
 use crate::action::FileRequest;
-use crate::command::{CommandInfo, split_word};
+use crate::command::{CommandInfo, SITE_UTIME, split_word};
+use crate::date::parse_time_val;
 use crate::reply::Reply;
 use crate::session::context::{Context, FileQuestion};
 
@@ -22,6 +24,10 @@ impl Ready {
             b"CHMOD" => {
                 let request = self.change_mode(context, rest);
                 return self.ask(context, command, request);
+            }
+            b"UTIME" => {
+                let request = self.set_time(context, rest);
+                return self.ask(context, &SITE_UTIME, request);
             }
             b"UMASK" => self.set_umask(context.config.umask, rest.trim_ascii()),
             b"" => Reply::ARGUMENT_NEEDED,
@@ -48,6 +54,19 @@ impl Ready {
         ))
     }
 
+    fn set_time(
+        &self,
+        context: &Context,
+        argument: &[u8],
+    ) -> Result<(FileQuestion, FileRequest), Reply> {
+        let (modified, name) = utime(argument).ok_or(Reply::ARGUMENT_SYNTAX)?;
+        let path = self.resolve(context, name)?;
+        Ok((
+            FileQuestion::SetTime,
+            FileRequest::SetModified { path, modified },
+        ))
+    }
+
     fn set_umask(&mut self, default: u32, argument: &[u8]) -> Reply {
         let before = self.umask.unwrap_or(default);
         if argument.is_empty() {
@@ -60,6 +79,42 @@ impl Ready {
             }
             _ => Reply::ARGUMENT_SYNTAX,
         }
+    }
+}
+
+/// The time and the path of SITE UTIME: `time path`, or `path atime mtime ctime UTC`, of which
+/// only the second time can be set.
+fn utime(argument: &[u8]) -> Option<(i64, &[u8])> {
+    let (modified, name) = utime_of_path(argument).or_else(|| {
+        let (time, name) = split_word(argument);
+        Some((parse_time(time)?, name))
+    })?;
+    (!name.is_empty()).then_some((modified, name))
+}
+
+fn utime_of_path(argument: &[u8]) -> Option<(i64, &[u8])> {
+    let (argument, zone) = split_last_word(argument.trim_ascii_end())?;
+    let (argument, changed) = split_last_word(argument)?;
+    let (argument, modified) = split_last_word(argument)?;
+    let (name, accessed) = split_last_word(argument)?;
+    let are_times = zone.eq_ignore_ascii_case(b"UTC")
+        && parse_time(accessed).is_some()
+        && parse_time(changed).is_some();
+    parse_time(modified)
+        .filter(|_| are_times)
+        .map(|modified| (modified, name))
+}
+
+fn split_last_word(text: &[u8]) -> Option<(&[u8], &[u8])> {
+    let space = text.iter().rposition(|&byte| byte == b' ')?;
+    Some((&text[..space], &text[space + 1..]))
+}
+
+/// A time with or without its seconds.
+fn parse_time(text: &[u8]) -> Option<i64> {
+    match text.len() {
+        12 => parse_time_val(&[text, b"00"].concat()),
+        _ => parse_time_val(text),
     }
 }
 

@@ -57,11 +57,17 @@ impl Ready {
             command,
             verb,
             directory: kind.path().parent(),
+            file_name: match &kind {
+                TransferKind::Retrieve { path, .. } | TransferKind::Store { path, .. } => {
+                    Some(path.name().to_vec())
+                }
+                TransferKind::List(_) => None,
+            },
         });
         context.push_action(Action::OpenTransfer(TransferRequest {
             id,
             kind,
-            representation: self.representation,
+            representation: self.representation(context),
             umask: self.umask,
         }));
     }
@@ -138,8 +144,10 @@ impl Ready {
         });
         let reply = match (&unique_name, opened.bytes) {
             (Some(name), _) => Reply::opening_unique(name),
-            (None, Some(bytes)) => Reply::opening_bytes(bytes),
-            (None, None) => Reply::OPENING,
+            (None, bytes) => match &info.file_name {
+                Some(name) => Reply::opening_file(&self.names(context).encode(name), bytes),
+                None => Reply::OPENING,
+            },
         };
         // In passive mode the timer for the connection has run since the 227. In active mode it
         // starts here, and so does the timer for the TLS handshake of a client that has
@@ -192,15 +200,15 @@ impl Ready {
             },
             TransferVerb::Stor => {
                 let path = resolve(argument)?;
-                let start = self.store_start(&path, offset)?;
+                let start = self.store_start(context, &path, offset)?;
                 TransferKind::Store { path, start }
             }
-            TransferVerb::Appe | TransferVerb::Stou if offset > 0 => {
+            TransferVerb::Stou if offset > 0 => {
                 return Err(Reply::RESTART_MEANINGLESS);
             }
             TransferVerb::Appe => TransferKind::Store {
                 path: resolve(argument)?,
-                start: UploadStart::End,
+                start: self.append_start(context, offset)?,
             },
             TransferVerb::Stou => TransferKind::Store {
                 path: self.suggested_path(resolve(argument)?, argument)?,
@@ -223,15 +231,35 @@ impl Ready {
     }
 
     /// What STOR keeps of a file that exists. `offset`: that of REST.
-    fn store_start(&self, path: &FtpPath, offset: u64) -> Result<UploadStart, Reply> {
+    fn store_start(
+        &self,
+        context: &Context,
+        path: &FtpPath,
+        offset: u64,
+    ) -> Result<UploadStart, Reply> {
+        let is_ascii = self.representation(context) == Representation::Ascii;
         let replace = self.account.allows(path, Right::Overwrite);
         match NonZeroU64::new(offset) {
             None if replace => Ok(UploadStart::Replace),
             None => Ok(UploadStart::Create),
             // The client's offset counts each line end as two bytes, so its place in the file is
             // unknown.
-            Some(_) if self.representation == Representation::Ascii => Err(Reply::RESTART_IN_ASCII),
+            Some(_) if is_ascii => Err(Reply::RESTART_IN_ASCII),
             Some(offset) => Ok(UploadStart::At { offset, replace }),
+        }
+    }
+
+    /// Where APPE begins. `offset`: that of REST, which must be the size of the file: clients that
+    /// resume with APPE say so once more.
+    fn append_start(&self, context: &Context, offset: u64) -> Result<UploadStart, Reply> {
+        let is_ascii = self.representation(context) == Representation::Ascii;
+        match NonZeroU64::new(offset) {
+            None => Ok(UploadStart::End),
+            Some(_) if is_ascii => Err(Reply::RESTART_IN_ASCII),
+            Some(offset) => Ok(UploadStart::At {
+                offset,
+                replace: false,
+            }),
         }
     }
 

@@ -328,8 +328,8 @@ fn a_name_with_ff_ff_is_tried_as_it_was_sent() {
     let missing = refused(Refusal::NotFound);
     let size = Outcome::File(Ok(FileAnswer::Size(7)));
     let line: &[u8] = b"SIZE a\xff\xff";
-    let both = ["File(Size(/a\\xff))", "File(Size(/a\\xff\\xff))"];
-    let image: &[u8] = b"TYPE I";
+    let both = [r"/a\xff", r"/a\xff\xff"]
+        .map(|path| format!("File(Size {{ path: {path}, representation: Image }})"));
     for (outcomes, replies, requests) in [
         (&[size.clone()][..], "213 7\\r\\n", &both[..1]),
         (&[missing.clone(), size], "213 7\\r\\n", &both[..]),
@@ -344,7 +344,7 @@ fn a_name_with_ff_ff_is_tried_as_it_was_sent() {
             &both[..1],
         ),
     ] {
-        let found = exchange(&[image, line], outcomes);
+        let found = exchange(&[line], outcomes);
         assert!(found.0.ends_with(replies), "{}", found.0);
         assert_eq!(found.1, requests);
     }
@@ -366,7 +366,7 @@ fn a_name_with_ff_ff_is_tried_as_it_was_sent() {
     );
     let no_file = Outcome::TransferOpened(Err(Refusal::NotFound));
     let (replies, requests) = exchange(
-        &[image, b"REST 5", b"RETR \xff\xff", b"RETR \xff"],
+        &[b"REST 5", b"RETR \xff\xff", b"RETR \xff"],
         &[no_file.clone(), no_file.clone(), no_file],
     );
     assert_eq!(replies.matches("550 No such").count(), 2, "{replies}");
@@ -376,4 +376,34 @@ fn a_name_with_ff_ff_is_tried_as_it_was_sent() {
         .collect();
     assert_eq!(offsets, [true, true, false], "{requests:?}");
     assert_eq!(requests.len(), 3);
+}
+
+/// Each of the two names with a time before it is tried as a whole first.
+#[test]
+fn a_name_with_ff_ff_may_follow_a_time() {
+    let missing = Outcome::File(Err(Refusal::NotFound));
+    let done = DONE.expect("an outcome");
+    let line: &[u8] = b"MDTM 19700101000001 \xff\xff";
+    let outcomes = [missing.clone(), missing.clone(), missing, done];
+    let all = [
+        r"File(ModifiedTime(/19700101000001 \xff))",
+        r"File(SetModified { path: /\xff, modified: 1 })",
+        r"File(ModifiedTime(/19700101000001 \xff\xff))",
+        r"File(SetModified { path: /\xff\xff, modified: 1 })",
+    ];
+    let (replies, requests) = exchange(&[line], &outcomes);
+    // Telnet doubles each FF.
+    assert_eq!(replies, r"213 Modify=19700101000001; \xff\xff\xff\xff\r\n");
+    assert_eq!(requests, all);
+    let (replies, requests) = exchange(&[line], &outcomes[2..]);
+    assert_eq!(replies, r"213 Modify=19700101000001; \xff\xff\r\n");
+    assert_eq!(requests, all[..2]);
+}
+
+#[test]
+fn a_pattern_with_ff_ff_is_tried_as_it_was_sent() {
+    let missing = Outcome::TransferOpened(Err(Refusal::NoMatch));
+    let (replies, requests) = exchange(&[b"NLST \xff\xff*"], &[missing.clone(), missing]);
+    assert!(replies.starts_with("550 No files found\\r"), "{replies}");
+    assert_eq!(requests.len(), 2, "{requests:?}");
 }

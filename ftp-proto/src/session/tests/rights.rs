@@ -7,7 +7,7 @@ use alloc::vec::Vec;
 use super::super::*;
 use super::{logged_in, outputs};
 use crate::account::Account;
-use crate::action::{FileRequest, Representation, TransferKind, UploadStart};
+use crate::action::{FileRequest, TransferKind, UploadStart};
 use crate::command::{COMMANDS, CommandInfo, Verb};
 use crate::outcome::FileAnswer;
 use crate::path::FtpPath;
@@ -28,7 +28,6 @@ fn send(account: Account, line: &str) -> Done {
         panic!("not logged in");
     };
     ready.rename_from = Some(path("/old"));
-    ready.representation = Representation::Image;
     session.handle_input(format!("{line}\r\n").as_bytes());
     let (codes, actions) = outputs(&mut session);
     let request = actions

@@ -6,7 +6,7 @@ use std::os::fd::OwnedFd;
 use std::os::unix::fs::symlink;
 use std::path::Path;
 
-use ftp_proto::{FileRequest, UploadStart};
+use ftp_proto::{FileRequest, Representation, UploadStart};
 use rustix::fs::inotify::{self, CreateFlags, WatchFlags};
 use rustix::fs::{CWD, FileType, Mode};
 
@@ -40,7 +40,10 @@ fn a_fifo_is_never_opened() {
     for name in ["fifo", "link"] {
         let path = || FtpPath::parse(name.as_bytes()).unwrap();
         for request in [
-            FileRequest::Size(path()),
+            FileRequest::Size {
+                path: path(),
+                representation: Representation::Image,
+            },
             FileRequest::ModifiedTime(path()),
             FileRequest::ChangeMode {
                 path: path(),
@@ -54,6 +57,8 @@ fn a_fifo_is_never_opened() {
             let refusal = root.perform(&request).unwrap_err();
             assert_eq!(refusal, Refusal::NotARegularFile, "{request:?}");
         }
+        let refusal = root.text_size(&path()).unwrap_err();
+        assert_eq!(refusal, Refusal::NotARegularFile);
         root.perform(&FileRequest::Facts(path())).unwrap();
         let refusal = root.perform(&FileRequest::ChangeDirectory(path()));
         assert_eq!(refusal, Err(Refusal::NotADirectory));

@@ -4,7 +4,7 @@ use std::fs;
 use std::os::unix::fs::symlink;
 
 use ftp_proto::listing::{ListFlags, ListRequest, Pattern, Selection, Walk};
-use ftp_proto::{Account, ListStyle, Rights, UploadStart};
+use ftp_proto::{Account, ListStyle, Representation, Rights, UploadStart};
 
 use super::*;
 use crate::fs::list::NextLine;
@@ -22,6 +22,13 @@ fn rename(from: &str, to: &str) -> FileRequest {
     }
 }
 
+fn size(name: &str) -> FileRequest {
+    FileRequest::Size {
+        path: path(name),
+        representation: Representation::Image,
+    }
+}
+
 /// What must find neither a hidden name nor the server's own file.
 fn requests_for(name: &str) -> Vec<FileRequest> {
     let path = || path(name);
@@ -31,7 +38,7 @@ fn requests_for(name: &str) -> Vec<FileRequest> {
         FileRequest::RenameFrom(path()),
         rename("file", name),
         rename(name, "new"),
-        FileRequest::Size(path()),
+        size(name),
         FileRequest::ModifiedTime(path()),
         FileRequest::ChangeMode {
             path: path(),
@@ -78,6 +85,7 @@ fn hidden_names_do_not_exist_for_any_request() {
         }
         let refusal = root.download(&path(name), 0).unwrap_err();
         assert_eq!(refusal, Refusal::NotFound);
+        assert_eq!(root.text_size(&path(name)).unwrap_err(), Refusal::NotFound);
         for start in [
             UploadStart::Create,
             UploadStart::Replace,
@@ -89,7 +97,7 @@ fn hidden_names_do_not_exist_for_any_request() {
         }
     }
     // Others are served, and nothing has changed.
-    root.perform(&FileRequest::Size(path("d/file"))).unwrap();
+    root.perform(&size("d/file")).unwrap();
     assert!(directory.path().join("@eaDir/inner").is_dir());
     assert_eq!(fs::read(directory.path().join("file")).unwrap(), b"text");
     assert!(directory.path().join("d/.Trash-1000/file").exists());
@@ -119,6 +127,7 @@ fn own_files_do_not_exist_for_any_request() {
         let facts = root.perform(&FileRequest::Facts(path()));
         assert_eq!(facts.is_ok(), is_link, "{name}: {facts:?}");
         assert_eq!(root.download(&path(), 0).unwrap_err(), Refusal::NotFound);
+        assert_eq!(root.text_size(&path()).unwrap_err(), Refusal::NotFound);
         for start in [UploadStart::Create, UploadStart::Replace, UploadStart::End] {
             let refusal = root.upload(&path(), start, None).unwrap_err();
             assert_eq!(refusal, Refusal::NotFound, "{start:?}");
@@ -138,7 +147,8 @@ fn own_files_do_not_exist_for_any_request() {
     }
     assert_eq!(fs::read(place("etc/key")).unwrap(), b"text");
     for name in ["file", "etc/other"] {
-        root.perform(&FileRequest::Size(path(name))).unwrap();
+        root.perform(&size(name)).unwrap();
+        root.text_size(&path(name)).unwrap();
         root.perform(&FileRequest::RenameFrom(path(name))).unwrap();
     }
     assert_eq!(listed(&root, ""), "etc\r\nfile\r\nlink\r\n");

@@ -195,3 +195,23 @@ fn mlsd_shows_no_parent_of_the_root() {
         );
     }
 }
+
+/// MFMT has tests of its own.
+#[test]
+fn mdtm_and_site_utime_set_times() {
+    let server = TestServer::black_box();
+    server.write("a b", "text");
+    let mut client = server.client();
+    client.command("MDTM 20201122130709 a b", 213);
+    assert_eq!(client.command("MDTM a b", 213).text(), "213 20201122130709");
+    client.command("SITE UTIME 202101020304 a b", 200);
+    assert_eq!(client.command("MDTM a b", 213).text(), "213 20210102030400");
+    let times = "20220102030405 20220102030406 20220102030407";
+    client.command(format!("SITE UTIME a b {times} UTC"), 200);
+    assert_eq!(client.command("MDTM a b", 213).text(), "213 20220102030406");
+    // A file that has the whole name comes first.
+    server.write("20201122130709 a b", "");
+    let text = client.command("MDTM 20201122130709 a b", 213).text();
+    assert!(!text.contains("Modify"), "{text}");
+    assert_eq!(client.command("MDTM a b", 213).text(), "213 20220102030406");
+}

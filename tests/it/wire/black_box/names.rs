@@ -18,10 +18,39 @@ fn names_with_spaces_quotes_and_dashes_work() {
         b"say \"hello\"",
         b"'single' and $HOME `x` \\n *?[a]",
         b"...",
-        b"~",
+        b"~x",
         b"#1;2,3",
         b"%2e%2e",
     ]);
+}
+
+/// The login starts in `/`.
+#[test]
+fn a_tilde_is_the_start_directory_unless_an_entry_has_the_name() {
+    let server = TestServer::black_box();
+    fs::create_dir(server.root().join("sub")).expect("a directory");
+    let mut client = server.client();
+    client.command("CWD sub", 250);
+    client.store("STOR ~/file", "at home");
+    assert_eq!(server.read("file"), b"at home");
+    assert_eq!(client.fetch("RETR ~/file"), b"at home");
+    assert_eq!(client.fetch("NLST ~/f*"), b"~/file\r\n");
+    client.command("CWD ~", 250);
+    client.command("CWD sub", 250);
+    client.command("SIZE file", 550);
+
+    client.command("MKD ~", 257);
+    client.store("STOR ~/file", "in an entry");
+    assert_eq!(server.read("sub/~/file"), b"in an entry");
+    assert_eq!(client.fetch("RETR ~/file"), b"in an entry");
+    client.command("DELE ~/file", 250);
+    client.command("RMD ~", 250);
+    client.command("RMD ~", 550);
+    client.store("STOR ~", "an entry");
+    assert_eq!(client.fetch("RETR ~"), b"an entry");
+    client.command("CWD ~", 550);
+    client.command("DELE ~", 250);
+    assert_eq!(server.read("file"), b"at home");
 }
 
 /// NLST of a name answers with the name as it was given.

@@ -22,6 +22,10 @@ pub(super) fn describe(action: &Action) -> String {
         Action::File(FileRequest::ChangeMode { path, mode }) => {
             show(format!("ChangeMode({path}) to {mode:04o}").as_bytes())
         }
+        Action::File(FileRequest::Size {
+            path,
+            representation,
+        }) => show(format!("Size({path}), {representation:?}").as_bytes()),
         Action::File(FileRequest::Rename { from, to, replace }) => {
             let what = if *replace { "" } else { ", to a new name" };
             show(format!("Rename {{ from: {from}, to: {to} }}{what}").as_bytes())

@@ -13,14 +13,19 @@ pub(super) struct Unanswered {
 }
 
 impl Unanswered {
-    /// The session has used a whole line, or the beginning of one that is too long.
-    pub(super) fn took(&mut self, line: &[u8]) {
+    /// The session has used a whole line, or the beginning of one that is too long. Returns whether
+    /// it has a reply.
+    pub(super) fn took(&mut self, line: &[u8]) -> bool {
         let name = if line.len() > LINE_BYTES_MAX || !line.ends_with(b"\n") {
             String::new()
         } else {
-            name_of(line)
+            match name_of(line) {
+                Some(name) => name,
+                None => return false,
+            }
         };
         self.names.push_back(name);
+        true
     }
 
     /// Handles a reply. Only the reply to STAT may come out of order, and 421 answers no command.
@@ -46,8 +51,9 @@ impl Unanswered {
     }
 }
 
-/// The command of a line. Telnet is removed by other code than that of the core.
-fn name_of(line: &[u8]) -> String {
+/// The command of a line; `None` for an empty line, which has no reply. Telnet is removed by
+/// other code than that of the core.
+fn name_of(line: &[u8]) -> Option<String> {
     let mut bytes = line.iter().copied().peekable();
     while let Some(first) = bytes.next_if(|&byte| byte >= 0xf0) {
         if first == 0xff
@@ -60,6 +66,9 @@ fn name_of(line: &[u8]) -> String {
     let rest: Vec<u8> = bytes.collect();
     let end = rest.strip_suffix(b"\n").unwrap_or(&rest);
     let end = end.strip_suffix(b"\r").unwrap_or(end);
+    if end.is_empty() {
+        return None;
+    }
     let verb = end.split(|&byte| byte == b' ').next().unwrap_or(end);
-    String::from_utf8_lossy(verb).to_ascii_uppercase()
+    Some(String::from_utf8_lossy(verb).to_ascii_uppercase())
 }

@@ -34,7 +34,7 @@ pub(super) fn file_paths(request: &FileRequest) -> Vec<&FtpPath> {
         | FileRequest::RemoveDirectory(path)
         | FileRequest::DeleteFile(path)
         | FileRequest::RenameFrom(path)
-        | FileRequest::Size(path)
+        | FileRequest::Size { path, .. }
         | FileRequest::ModifiedTime(path)
         | FileRequest::Facts(path) => vec![path],
         FileRequest::Status(ListRequest { selection, .. }) => vec![&selection.path],
@@ -50,7 +50,7 @@ pub(super) fn right_of_request(request: &FileRequest) -> Right {
         FileRequest::SetModified { .. } => Right::ChangeTime,
         FileRequest::RemoveDirectory(_) | FileRequest::DeleteFile(_) => Right::Delete,
         FileRequest::RenameFrom(_) | FileRequest::Rename { .. } => Right::Rename,
-        FileRequest::Size(_)
+        FileRequest::Size { .. }
         | FileRequest::ModifiedTime(_)
         | FileRequest::Facts(_)
         | FileRequest::Status(_) => Right::List,
@@ -67,8 +67,7 @@ pub(super) fn rights_of_transfer(kind: &TransferKind) -> Vec<Right> {
             UploadStart::Replace | UploadStart::At { replace: true, .. } => {
                 vec![Right::Store, Right::Overwrite]
             }
-            UploadStart::At { replace: false, .. } => vec![Right::Store, Right::Append],
-            UploadStart::End => vec![Right::Append],
+            UploadStart::At { replace: false, .. } | UploadStart::End => vec![Right::Append],
         },
     }
 }
@@ -94,7 +93,7 @@ pub(super) fn check_path(path: &FtpPath) {
 /// Whether an answer has the right kind for a request.
 pub(super) fn is_answer_to(answer: &FileAnswer, request: &FileRequest) -> bool {
     match request {
-        FileRequest::Size(_) => matches!(answer, FileAnswer::Size(_)),
+        FileRequest::Size { .. } => matches!(answer, FileAnswer::Size(_)),
         FileRequest::ModifiedTime(_) => matches!(answer, FileAnswer::Modified(_)),
         FileRequest::Facts(_) => matches!(answer, FileAnswer::Entry(_)),
         FileRequest::Status(_) => matches!(answer, FileAnswer::Entries(_)),

@@ -213,7 +213,7 @@ impl<M: Machine> Driver<M> {
                 let account = is_right.then(|| Account::new(Rights::READ_WRITE));
                 Some(Outcome::Authenticated(account))
             }
-            Action::File(FileRequest::Size(_)) if self.has(Fault::NeverAnswers) => None,
+            Action::File(FileRequest::Size { .. }) if self.has(Fault::NeverAnswers) => None,
             Action::File(request) => Some(Outcome::File(self.files().answer(&request))),
             Action::OpenPassive(data) => Some(Outcome::PassiveOpened(self.listen(data))),
             Action::CloseData(_) => {

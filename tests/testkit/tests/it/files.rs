@@ -42,7 +42,7 @@ impl Files {
                 self.nodes.remove(from.as_bytes());
                 self.write(to, content);
             }
-            FileRequest::Size(path) => {
+            FileRequest::Size { path, .. } => {
                 let bytes = u64::try_from(self.read(path)?.len());
                 return Ok(FileAnswer::Size(bytes.map_err(|_| Refusal::Failed)?));
             }

@@ -29,19 +29,30 @@ fn rfc3659_4_1_size_is_what_retr_would_send_or_is_refused() {
     client.command("SIZE directory", 550);
     client.command("SIZE missing", 550);
     client.command("TYPE A", 200);
-    client.command("SIZE directory/file", 550);
+    server.write("text", "one\ntwo\r\n\n");
+    let sent = client.fetch("RETR text").len();
+    assert_eq!(
+        client.command("SIZE text", 213).text(),
+        format!("213 {sent}")
+    );
+    client.command("SIZE directory", 550);
 }
 
 #[test]
-fn rfc3659_5_4_rest_before_appe_and_stou_is_refused() {
+fn rfc3659_5_4_rest_before_stou_is_refused_and_before_appe_it_names_the_end() {
     let server = site_with_a_file();
     let mut client = server.client();
     client.extended_passive();
-    for command in ["APPE directory/file", "STOU directory/file"] {
-        client.command("REST 3", 350);
-        client.command(command, 501);
+    client.command("REST 3", 350);
+    client.command("STOU directory/file", 501);
+    for offset in [3, 11] {
+        client.command(format!("REST {offset}"), 350);
+        client.command("APPE directory/file", 554);
     }
     assert_eq!(server.read("directory/file"), b"0123456789");
+    client.command("REST 10", 350);
+    client.store("APPE directory/file", "more");
+    assert_eq!(server.read("directory/file"), b"0123456789more");
     assert_eq!(
         fs::read_dir(server.path("directory")).expect("it").count(),
         1

@@ -1,0 +1,56 @@
+//! File requests that take longer, and are performed in steps: STAT with a path, SIZE in type A.
+
+use ftp_proto::listing::WalkNotice;
+use ftp_proto::{FileAnswer, Refusal};
+
+use super::list::StatusEntries;
+use super::text_size::{self, TextSize};
+
+/// A file request that is being performed.
+#[derive(Debug)]
+pub(crate) enum LongRequest {
+    /// The entries of STAT with a path.
+    Status(Box<StatusEntries>),
+    TextSize(TextSize),
+}
+
+impl LongRequest {
+    /// Performs the next step. `None`: it has found no answer yet.
+    ///
+    /// # Errors
+    ///
+    /// The file system's refusal.
+    pub(crate) fn step(&mut self) -> Result<Option<FileAnswer>, Refusal> {
+        Ok(match self {
+            Self::Status(entries) => entries.next_batch()?.map(FileAnswer::Entries),
+            Self::TextSize(size) => size.step()?.map(FileAnswer::Size),
+        })
+    }
+
+    /// What a listing has noticed since the last call, for the log.
+    pub(crate) fn take_notices(&mut self) -> Vec<WalkNotice> {
+        match self {
+            Self::Status(entries) => entries.take_notices(),
+            Self::TextSize(_) => Vec::new(),
+        }
+    }
+
+    /// What one step uses of the bytes that a turn may move: it takes time too.
+    pub(crate) fn step_cost(&self) -> usize {
+        match self {
+            Self::Status(_) => SEARCH_COST,
+            Self::TextSize(_) => text_size::STEP_BYTES,
+        }
+    }
+}
+
+/// Whether no further answer follows this one.
+pub(crate) fn is_last(answer: &FileAnswer) -> bool {
+    match answer {
+        FileAnswer::Entries(batch) => batch.is_last,
+        _ => true,
+    }
+}
+
+/// One step of a search looks at some hundred names.
+const SEARCH_COST: usize = 64 * 1024;
