@@ -11,7 +11,7 @@ use crate::support::server::{Program, Setup, TestServer};
 
 #[test]
 fn a_full_disk_leaves_the_old_file() {
-    let (server, root) = start();
+    let (server, root) = start("size=2m", &[]);
     let (old, new) = (noise(OLD_BYTES), other_noise(TOO_MANY_BYTES));
     let mut client = server.client();
     client.store("STOR file", &old);
@@ -46,7 +46,7 @@ fn a_full_disk_leaves_the_old_file() {
 /// The new file alone would have room on the disk.
 #[test]
 fn without_room_for_two_copies_reply_and_file_agree() {
-    let (server, root) = start();
+    let (server, root) = start("size=2m", &[]);
     let (old, new) = (noise(OLD_BYTES), other_noise(1 << 20));
     let mut client = server.client();
     client.store("STOR file", &old);
@@ -62,7 +62,7 @@ fn without_room_for_two_copies_reply_and_file_agree() {
 
 #[test]
 fn a_full_disk_leaves_nothing_of_a_new_file() {
-    let (server, root) = start();
+    let (server, root) = start("size=2m", &[]);
     let mut client = server.client();
     client.store("STOR old", noise(OLD_BYTES));
     for command in ["STOR new", "STOU"] {
@@ -77,12 +77,61 @@ fn a_full_disk_leaves_nothing_of_a_new_file() {
     server.finish();
 }
 
-/// The server, and the directory as it sees it.
-fn start() -> (TestServer<Program>, PathBuf) {
-    let script = "mount -t tmpfs -o size=2m tmpfs \"$0\" && exec \"$@\"";
-    let setup = Setup::new();
+/// Room for bytes, and none for one more file: three inodes are in use, one of them the root's.
+#[test]
+fn without_room_for_another_file_reply_and_file_agree() {
+    let (server, root) = start("nr_inodes=3", &[]);
+    let mut client = server.client();
+    client.store("STOR file", "old");
+    fs::write(root.join("other"), "text").expect("a file");
+    fs::write(root.join("third"), "text").expect_err("no inode is free");
+    let reply = upload(&mut client, "STOR file", b"new file");
+    match reply.code {
+        226 => assert_eq!(read(&root, "file"), b"new file"),
+        450..560 => assert_eq!(read(&root, "file"), b"old"),
+        _ => panic!("{}", reply.text()),
+    }
+    expect_no_leftovers(&root);
+    client.expect_in_step();
+    server.finish();
+}
+
+/// The flags that keep some room free, or files small: errors of our own, with the same rule.
+#[test]
+fn limits_leave_the_old_file() {
+    for (flag, code) in [
+        (["--max-upload-size", "300K"], 552),
+        (["--free-space-min", "1M"], 452),
+    ] {
+        let (server, root) = start("size=2m", &flag);
+        let (old, new) = (noise(100_000), other_noise(1_200_000));
+        let mut client = server.client();
+        client.store("STOR file", &old);
+        for name in ["file", "new"] {
+            let reply = upload(&mut client, &format!("STOR {name}"), &new);
+            assert_eq!(reply.code, code, "{}", reply.text());
+        }
+        expect_bytes(&read(&root, "file"), &old, flag[0]);
+        assert!(!root.join("new").exists());
+        expect_no_leftovers(&root);
+        let mut client = server.client();
+        expect_no_resume(&mut client, 50_000, "file");
+        let appended = upload(&mut client, "APPE other", &new);
+        assert_eq!(appended.code, code, "{}", appended.text());
+        client.store("STOR file", "small");
+        client.command("REST 5", 350);
+        client.store("STOR file", " again");
+        assert_eq!(read(&root, "file"), b"small again");
+        server.finish();
+    }
+}
+
+/// The server, and the directory as it sees it, on a file system with these options.
+fn start(options: &str, flags: &[&str]) -> (TestServer<Program>, PathBuf) {
+    let script = format!("mount -t tmpfs -o {options} tmpfs \"$0\" && exec \"$@\"");
+    let setup = Setup::new().flags(flags);
     let root = setup.root();
-    let mount = ["unshare", "--mount", "sh", "-c", script, path(&root)];
+    let mount = ["unshare", "--mount", "sh", "-c", &script, path(&root)];
     let server = setup
         .wrapped(|serve| process::prefixed(&mount, &serve))
         .program();

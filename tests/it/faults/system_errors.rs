@@ -1,6 +1,7 @@
 //! Errors of the system while an upload is stored. The client gets the reply that fits, the old
 //! file stays as it was, and the server goes on.
 
+use std::fs;
 use std::io::Write;
 use std::net::TcpStream;
 use std::ops::RangeInclusive;
@@ -11,7 +12,8 @@ use super::{
 };
 use crate::support::client::{Client, Reply};
 use crate::support::fault::{
-    EDQUOT, EFBIG, EIO, ENOSPC, EROFS, ESTALE, Error, KernelFaults, KernelTrace, LibraryFaults,
+    EDQUOT, EFBIG, EINVAL, EIO, ENOLCK, ENOSPC, EOPNOTSUPP, EPERM, EROFS, ESTALE, Error,
+    KernelFaults, KernelTrace, LibraryFaults,
 };
 use crate::support::file_contents::noise;
 use crate::support::server::{Program, Setup, TestServer};
@@ -259,6 +261,46 @@ fn errors_of_other_calls_change_no_file() {
             }
         }
     }
+    server.finish();
+}
+
+/// FAT has no owners, network shares may have no locks, and many have no attributes or cannot
+/// rename without replacing: uploads work there all the same.
+#[test]
+fn file_systems_that_can_do_less_store_files() {
+    let server = TestServer::program(&[]);
+    let (old, new) = (noise(OLD_BYTES), other_noise(NEW_BYTES));
+    let attributes = "setxattr,lsetxattr,fsetxattr,getxattr,lgetxattr,fgetxattr,listxattr,\
+                      llistxattr,flistxattr";
+    for (calls, error) in [
+        ("chown,fchown,lchown,fchownat", EPERM),
+        ("chmod,fchmod,fchmodat", EPERM),
+        (attributes, EOPNOTSUPP),
+        ("flock", EOPNOTSUPP),
+        ("flock", ENOLCK),
+        ("renameat2", EINVAL),
+        ("link,linkat", EPERM),
+    ] {
+        for exists in [true, false] {
+            for (command, parts) in [("STOR", &[&new[..]][..]), ("APPE", &[&old, &new])] {
+                if exists {
+                    server.write("file", &old);
+                } else {
+                    let _ = fs::remove_file(server.path("file"));
+                }
+                let mut client = server.client();
+                let faults = KernelFaults::start(server.id(), calls, error);
+                let reply = upload(&mut client, &format!("{command} file"), &new);
+                drop(faults);
+                let what = format!("{calls}: {}, {command}, {exists}", error.1);
+                assert_eq!(reply.code, 226, "{what}: {}", reply.text());
+                let expected = if exists { parts.concat() } else { new.clone() };
+                expect_bytes(&server.read("file"), &expected, &what);
+                expect_no_leftovers(&server.root());
+            }
+        }
+    }
+    expect_no_open_files(&server);
     server.finish();
 }
 

@@ -22,10 +22,14 @@ use super::wait::wait_until;
 /// An error of the system: its number, and its name.
 pub(crate) type Error = (i32, &'static str);
 
+pub(crate) const EPERM: Error = (1, "EPERM");
 pub(crate) const EIO: Error = (5, "EIO");
+pub(crate) const EINVAL: Error = (22, "EINVAL");
 pub(crate) const EFBIG: Error = (27, "EFBIG");
 pub(crate) const ENOSPC: Error = (28, "ENOSPC");
 pub(crate) const EROFS: Error = (30, "EROFS");
+pub(crate) const ENOLCK: Error = (37, "ENOLCK");
+pub(crate) const EOPNOTSUPP: Error = (95, "EOPNOTSUPP");
 pub(crate) const ESTALE: Error = (116, "ESTALE");
 pub(crate) const EDQUOT: Error = (122, "EDQUOT");
 
