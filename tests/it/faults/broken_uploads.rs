@@ -13,12 +13,13 @@ use tempfile::TempDir;
 
 use super::{
     begin, expect_beginning, expect_bytes, expect_no_leftovers, expect_no_resume, other_noise,
-    serve,
+    serve, wait_until_received,
 };
 use crate::support::client::Client;
+use crate::support::client::tls::Protected;
 use crate::support::data::{drain, reset};
 use crate::support::file_contents::noise;
-use crate::support::server::{Program, TestServer};
+use crate::support::server::{Program, SecureServer, TestServer};
 use crate::support::wait::{pass_time, wait_until};
 
 /// How an upload breaks in its middle.
@@ -385,6 +386,65 @@ fn an_upload_that_ends_with_the_server_is_broken() {
         let expected = if mode == "keep" { new } else { old };
         expect_bytes(&fs::read(&file).expect("the file"), &expected, mode);
         expect_no_leftovers(root.path());
+    }
+}
+
+/// The name of a STOU was announced, so its piece can be resumed.
+#[test]
+fn the_piece_of_a_unique_file_follows_the_rule_too() {
+    for mode in ["keep", "discard"] {
+        let server = TestServer::program(&["--broken-uploads", mode]);
+        let new = other_noise(NEW_BYTES);
+        let mut client = server.client();
+        let mut data = client.data();
+        let opened = client.command("STOU file", 150).text();
+        let name = opened.strip_prefix("150 FILE: ").expect("a name");
+        data.write_all(&new[..SENT]).expect("sending data");
+        wait_until_received(&mut client, SENT);
+        reset(data);
+        client.expect(426);
+        if mode == "keep" {
+            client.command(format!("REST {SENT}"), 350);
+            client.store(format!("STOR {name}"), &new[SENT..]);
+            expect_bytes(&server.read(name), &new, name);
+        } else {
+            assert_eq!(fs::read_dir(server.root()).expect("the root").count(), 0);
+        }
+        expect_no_leftovers(&server.root());
+        server.finish();
+    }
+}
+
+/// Over TLS a reset is a broken upload; an end without close_notify is the end that many clients
+/// make.
+#[test]
+fn protected_uploads_follow_the_rule_too() {
+    for mode in ["keep", "discard"] {
+        let secure = SecureServer::program(&["--broken-uploads", mode]);
+        let server = &secure.server;
+        let config = secure.config(&rustls::version::TLS13);
+        let (old, new) = (noise(OLD_BYTES), other_noise(SENT));
+        for ends in ["reset", "close_notify", "bare end"] {
+            server.write("file", &old);
+            let mut client = secure.client(&config);
+            let socket = client.data();
+            client.command("STOR file", 150);
+            let mut data = Protected::over(socket, &config);
+            data.write(&new);
+            wait_until_received(&mut client, SENT);
+            expect_bytes(&server.read("file"), &old, ends);
+            match ends {
+                "reset" => reset(data.socket),
+                "bare end" => data.close_bare(),
+                _ => data.close(),
+            }
+            client.expect(if ends == "reset" { 426 } else { 226 });
+            let is_old = ends == "reset" && mode == "discard";
+            expect_bytes(&server.read("file"), if is_old { &old } else { &new }, ends);
+            expect_no_leftovers(&server.root());
+            client.expect_in_step();
+        }
+        secure.server.finish();
     }
 }
 

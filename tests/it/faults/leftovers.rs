@@ -265,7 +265,7 @@ fn lock(path: &Path) -> File {
     file
 }
 
-const REFUSED: [(&str, u16); 13] = [
+const REFUSED: [(&str, u16); 16] = [
     ("RETR", 550),
     ("STOR", 553),
     ("APPE", 550),
@@ -279,4 +279,7 @@ const REFUSED: [(&str, u16); 13] = [
     ("MDTM", 550),
     ("DELE", 550),
     ("MKD", 550),
+    ("RMD", 550),
+    ("CWD", 550),
+    ("RNFR", 550),
 ];

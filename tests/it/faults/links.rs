@@ -3,7 +3,7 @@
 use std::fs;
 use std::os::unix::fs::symlink;
 
-use super::{begin, expect_bytes, expect_no_leftovers, other_noise, upload};
+use super::{begin, expect_bytes, expect_no_leftovers, expect_no_resume, other_noise, upload};
 use crate::support::data::reset;
 use crate::support::file_contents::noise;
 use crate::support::server::{Program, TestServer};
@@ -39,6 +39,40 @@ fn a_link_stays_and_its_target_gets_the_bytes() {
     }
     for directory in [server.root(), server.path("one"), server.path("two")] {
         expect_no_leftovers(&directory);
+    }
+    server.finish();
+}
+
+/// A resume by another name of the same file is the same mistake.
+#[test]
+fn a_link_is_no_way_around_a_refused_resume() {
+    let server = TestServer::program(&["--broken-uploads", "discard"]);
+    fs::create_dir(server.path("d")).expect("a directory");
+    for (broken, resumed) in [
+        ("file", "d/link"),
+        ("d/link", "file"),
+        ("way/link", "d/../file"),
+    ] {
+        for name in ["file", "d/link", "way"] {
+            let _ = fs::remove_file(server.path(name));
+        }
+        server.write("file", noise(200_000));
+        link(&server, "../file", "d/link");
+        link(&server, "d", "way");
+        let mut client = server.client();
+        let data = begin(&mut client, &format!("STOR {broken}"), b"a piece");
+        reset(data);
+        client.expect(426);
+        for name in [broken, resumed] {
+            expect_no_resume(&mut client, 7, name);
+        }
+        expect_bytes(&server.read("file"), &noise(200_000), broken);
+        client.store(format!("STOR {resumed}"), "whole");
+        for name in [broken, resumed] {
+            client.command("REST 5", 350);
+            client.store(format!("STOR {name}"), "!");
+        }
+        assert_eq!(server.read("file"), b"whole!", "{broken}");
     }
     server.finish();
 }
@@ -133,6 +167,29 @@ fn a_link_that_comes_meanwhile_is_not_followed() {
         fs::remove_file(server.path("file")).expect("no file");
     }
     server.finish();
+}
+
+/// The link leads elsewhere by now: to the bytes, or there is no 226.
+#[test]
+fn a_link_may_lead_elsewhere_meanwhile() {
+    for command in ["STOR", "APPE"] {
+        let server = TestServer::program(&[]);
+        server.write("one", "one ");
+        server.write("two", "two ");
+        link(&server, "one", "link");
+        let mut client = server.client();
+        let data = begin(&mut client, &format!("{command} link"), b"new");
+        fs::remove_file(server.path("link")).expect("no link");
+        link(&server, "two", "link");
+        drop(data);
+        let reply = client.reply();
+        let leads = server.read("link").ends_with(b"new");
+        assert_eq!(reply.code == 226, leads, "{command}: {}", reply.text());
+        assert!(is_link(&server, "link"), "{command}");
+        expect_no_leftovers(&server.root());
+        client.expect_in_step();
+        server.finish();
+    }
 }
 
 fn link(server: &TestServer<Program>, target: &str, name: &str) {

@@ -3,6 +3,7 @@
 use std::fs;
 
 use super::{begin, expect_bytes, expect_no_leftovers, expect_no_open_files, other_noise};
+use crate::support::data::reset;
 use crate::support::file_contents::noise;
 use crate::support::server::{Program, TestServer};
 
@@ -155,6 +156,63 @@ fn programs_may_remove_the_directory_meanwhile() {
     }
     expect_no_open_files(&server);
     server.finish();
+}
+
+/// Another directory has the path now, so the path does not lead to the bytes, or it does by luck.
+#[test]
+fn another_directory_may_take_the_path_meanwhile() {
+    for command in ["STOR", "APPE"] {
+        let server = TestServer::program(&[]);
+        fs::create_dir(server.path("d")).expect("a directory");
+        server.write("d/file", "old ");
+        let mut client = server.client();
+        let data = begin(&mut client, &format!("{command} d/file"), b"new");
+        let mut other = server.client();
+        other.command("RNFR d", 350);
+        other.command("RNTO away", 250);
+        other.command("MKD d", 257);
+        other.store("STOR d/file", "another");
+        drop(data);
+        let reply = client.reply();
+        let leads = server.read("d/file").ends_with(b"new");
+        assert_eq!(reply.code == 226, leads, "{command}: {}", reply.text());
+        if !leads {
+            assert_eq!(server.read("d/file"), b"another", "{command}");
+        }
+        for directory in ["d", "away"] {
+            expect_no_leftovers(&server.path(directory));
+        }
+        client.expect_in_step();
+        server.finish();
+    }
+}
+
+/// A directory is not replaced by a file.
+#[test]
+fn a_directory_may_take_the_name_meanwhile() {
+    for mode in ["keep", "discard"] {
+        let server = TestServer::program(&["--broken-uploads", mode]);
+        for is_broken in [false, true] {
+            let mut client = server.client();
+            let data = begin(&mut client, "STOR name", b"new");
+            let mut other = server.client();
+            other.command("MKD name", 257);
+            if is_broken {
+                reset(data);
+                client.expect(426);
+            } else {
+                drop(data);
+                let reply = client.reply();
+                assert!(reply.code >= 400, "{}", reply.text());
+            }
+            assert!(server.path("name").is_dir());
+            expect_no_leftovers(&server.root());
+            expect_no_leftovers(&server.path("name"));
+            client.expect_in_step();
+            client.command("RMD name", 250);
+        }
+        server.finish();
+    }
 }
 
 /// While it arrives, a new file is not there; and it comes as a whole, with one name.

@@ -7,7 +7,7 @@ use std::path::Path;
 
 use rustix::fs::{XattrFlags, getxattr, setxattr};
 
-use super::{begin, expect_bytes, expect_no_leftovers, other_noise};
+use super::{begin, expect_bytes, expect_no_leftovers, leftovers, other_noise};
 use crate::support::client_program::path;
 use crate::support::file_contents::noise;
 use crate::support::process;
@@ -259,6 +259,73 @@ fn mount_points_are_written_to() {
     }
     for directory in [seen.to_owned(), seen.join("d")] {
         expect_no_leftovers(&directory);
+    }
+    server.finish();
+}
+
+/// One directory with two paths has one file of that name.
+#[test]
+fn a_directory_that_is_mounted_twice_is_one() {
+    let setup = Setup::new();
+    let root = setup.root();
+    for name in ["one", "two"] {
+        fs::create_dir(root.join(name)).expect("a directory");
+    }
+    let script = "mount --bind \"$0/one\" \"$0/two\" && exec \"$@\"";
+    let mount = ["unshare", "--mount", "sh", "-c", script, path(&root)];
+    let server = setup
+        .wrapped(|serve| process::prefixed(&mount, &serve))
+        .program();
+    let mut first = server.client();
+    for bytes in [&b"first"[..], b"second"] {
+        let data = begin(&mut first, "STOR one/file", bytes);
+        let mut second = server.client();
+        second.extended_passive();
+        second.command("STOR two/file", 450);
+        drop(data);
+        first.expect(226);
+        assert_eq!(second.fetch("RETR two/file"), bytes);
+    }
+    expect_no_leftovers(&server.path("one"));
+    server.finish();
+}
+
+/// The last word about a mode counts, not that of the moment when the upload began.
+#[test]
+fn a_mode_that_changes_meanwhile_is_kept() {
+    let server = TestServer::program(&[]);
+    server.write("file", "old");
+    server.set_mode("file", 0o644);
+    let mut client = server.client();
+    let data = begin(&mut client, "STOR file", b"new");
+    server.client().command("SITE CHMOD 600 file", 200);
+    drop(data);
+    client.expect(226);
+    assert_eq!(server.read("file"), b"new");
+    assert_eq!(server.mode("file"), 0o600);
+    server.finish();
+}
+
+/// Programs of other users of this machine must not read what is on its way into a private file.
+#[test]
+fn a_private_file_is_private_while_it_arrives() {
+    let server = TestServer::program(&[]);
+    let mut client = server.client();
+    client.command("SITE UMASK 077", 200);
+    for (name, mode) in [("new", 0o600), ("private", 0o600), ("group", 0o640)] {
+        if name != "new" {
+            server.write(name, "old");
+            server.set_mode(name, mode);
+        }
+        let data = begin(&mut client, &format!("STOR {name}"), b"new");
+        let [temporary] = &leftovers(&server.root())[..] else {
+            panic!("{name}: no temporary file, or several");
+        };
+        let more = server.mode(temporary) & !mode;
+        assert_eq!(more, 0, "{name}: {:o}", server.mode(temporary));
+        drop(data);
+        client.expect(226);
+        assert_eq!(server.mode(name), mode, "{name}");
     }
     server.finish();
 }
