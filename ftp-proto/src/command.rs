@@ -164,6 +164,8 @@ pub(crate) struct RefusalCodes {
     pub(crate) not_a_directory: u16,
     pub(crate) busy: u16,
     pub(crate) no_space: u16,
+    /// The file would be larger than the server accepts.
+    pub(crate) too_large: u16,
     /// The offset of REST is beyond the end of the file (RFC 1123, section 4.1.2.11).
     pub(crate) offset: u16,
     pub(crate) failed: u16,
@@ -182,6 +184,7 @@ const fn refusals(
         not_a_directory: unavailable,
         busy,
         no_space,
+        too_large: unavailable,
         offset: unavailable,
         failed,
         unsupported,
@@ -197,8 +200,12 @@ const STORE: RefusalCodes = RefusalCodes {
     offset: 554,
     ..STORE_UNIQUE
 };
-const STORE_UNIQUE: RefusalCodes = refusals(553, 450, 452, 451, 553);
+const STORE_UNIQUE: RefusalCodes = RefusalCodes {
+    too_large: 552,
+    ..refusals(553, 450, 452, 451, 553)
+};
 const APPEND: RefusalCodes = RefusalCodes {
+    too_large: 552,
     offset: 554,
     ..refusals(550, 450, 452, 451, 502)
 };

@@ -202,6 +202,11 @@ impl Session {
                     ready.entries_shown(data, entries);
                 }
             }
+            DataEvent::Kept(kept) => {
+                if let Phase::Ready(ready) = &mut self.phase {
+                    ready.upload_kept(data, kept);
+                }
+            }
             DataEvent::NeverConnected => self.context.record_never_connected(data, false),
             DataEvent::Withdrawn => {
                 if let Phase::Ready(ready) = &mut self.phase

@@ -6,6 +6,7 @@
 mod address;
 pub(crate) mod file;
 mod local_time;
+mod uploads;
 pub(crate) mod watched_files;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -27,6 +28,7 @@ pub use crate::net::port_range::PortRange;
 pub(crate) use address::unusable;
 pub use address::{AddressSource, ClientAddress, Names};
 pub use local_time::LocalTime;
+pub use uploads::{BrokenUploads, UploadRules};
 
 /// The settings of a server.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -42,6 +44,11 @@ pub struct Settings {
     pub sources: Vec<PathBuf>,
     /// The time zone for dates in LIST and STAT; `None`: UTC.
     pub local_time: Option<LocalTime>,
+    /// The permission bits that new files and directories must not have; `None`: the umask that the
+    /// process has. The server sets it for the whole process.
+    pub umask: Option<u32>,
+    /// The rules for uploads.
+    pub uploads: UploadRules,
     /// Who may log in, and with which rights.
     pub users: Users,
     /// The public address in passive mode replies; `None`: the address that the client connected

@@ -29,3 +29,4 @@ mod strangers;
 mod system_calls;
 mod timeouts;
 mod tls;
+mod upload_limits;

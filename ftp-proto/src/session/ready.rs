@@ -26,6 +26,7 @@ use crate::codec::WireNames;
 use crate::command::CommandInfo;
 use crate::config::AsciiConversion;
 use crate::event::DataId;
+use crate::kept::Kept;
 use crate::listing::{FactSet, Selection};
 use crate::never_connected::NeverConnected;
 use crate::path::FtpPath;
@@ -221,6 +222,16 @@ impl Ready {
             && running.info.is_listing()
         {
             running.entries = Some(entries);
+        }
+    }
+
+    /// Remembers what an upload that fails leaves, for its last reply.
+    pub(super) fn upload_kept(&mut self, data: DataId, kept: Kept) {
+        if let Transfer::Running(running) = &mut self.transfer
+            && running.start.data == data
+            && running.info.is_upload()
+        {
+            running.kept = Some(kept);
         }
     }
 

@@ -21,7 +21,7 @@ use crate::accounts::users::Users;
 use crate::settings::file::reason;
 use crate::settings::{
     CertificateFiles, Limits, Listen, LocalNetworks, LocalTime, PortRange, Rates, Settings,
-    Timeouts, TlsSettings,
+    Timeouts, TlsSettings, UploadRules,
 };
 
 /// The settings that these flags ask for. `given` has the values as they are written, for errors.
@@ -47,6 +47,13 @@ pub(super) fn settings(
         outer_ports: outer_ports(&flags, given)?,
         log_level: log_level(&flags, given)?,
         hidden: flags.hide,
+        umask: flags.umask,
+        uploads: UploadRules {
+            broken: flags.broken_uploads,
+            sync: flags.sync,
+            max_bytes: flags.max_upload_size,
+            free_bytes_min: flags.free_space_min,
+        },
         masquerade_address: flags.masquerade_address,
         masquerade_map: flags.masquerade_address_map.into_iter().collect(),
         masquerade_clients: flags.masquerade_client,

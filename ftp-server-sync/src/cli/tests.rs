@@ -3,7 +3,10 @@
 use super::*;
 use crate::cli::golden;
 use crate::net::interfaces::Interfaces;
-use crate::settings::{AddressSource, Limits, Listen, LocalNetworks, Names, Rates, Timeouts};
+use crate::settings::{
+    AddressSource, BrokenUploads, Limits, Listen, LocalNetworks, Names, Rates, Timeouts,
+    UploadRules,
+};
 use ftp_proto::listing::Pattern;
 use ftp_proto::{Account, AsciiConversion, ClientRule, OuterPorts, PublicAddress, Rights, Secret};
 use ipnet::IpNet;
@@ -121,6 +124,10 @@ fn defaults_without_flags() {
     assert_eq!(settings.shutdown_grace, Duration::from_secs(10));
     assert_eq!((settings.banner, settings.tls), (None, None));
     assert_eq!((settings.hidden, settings.local_time), (Vec::new(), None));
+    assert_eq!(
+        (settings.umask, settings.uploads),
+        (None, UploadRules::default())
+    );
     assert!(!settings.permit_foreign_addresses && !settings.permit_privileged_ports);
     assert_eq!(settings.log_level, LevelFilter::Info);
 }
@@ -138,7 +145,8 @@ fn with_every_flag() -> Settings {
          --trust-gateway 172.17.0.1,172.19.0.5/16 --trust-gateway ::ffff:172.18.0.1,fd00::1 \
          --outer-port 2100 --outer-ports 50000-50009 \
          -r 60000-60009 --max-cons 9 --max-cons-per-ip 2 --max-login-attempts 1 \
-         --rate-in 500K --rate-out=2M \
+         --rate-in 500K --rate-out=2M --umask 027 --sync --broken-uploads discard \
+         --max-upload-size 20G --free-space-min=500M \
          --login-delay 0 --shutdown-grace 0 --timeout 0 --passive-timeout 0 --data-timeout 7 \
          --banner 'two\nlines\n' --permit-foreign-addresses --permit-privileged-ports \
          --hide '@eaDir,.Trash*' --hide=#recycle --local-time --ascii never --log-level trace",
@@ -170,6 +178,14 @@ fn flags_of_listeners_users_and_limits_have_an_effect() {
     let hidden = hidden.map(|pattern| Pattern::new(pattern.as_bytes()));
     assert_eq!(settings.hidden, hidden);
     assert!(settings.local_time.is_some());
+    assert_eq!(settings.umask, Some(0o027));
+    let uploads = UploadRules {
+        broken: BrokenUploads::Discard,
+        sync: true,
+        max_bytes: Some(20 << 30),
+        free_bytes_min: Some(500 << 20),
+    };
+    assert_eq!(settings.uploads, uploads);
 
     let config = settings.config(&Interfaces::default(), &Names::new());
     assert_eq!(config.login_attempts_max, 1);

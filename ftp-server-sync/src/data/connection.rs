@@ -396,7 +396,14 @@ fn must_linger(stream: &DataStream, result: Result<(), TransferError>, is_upload
     match result {
         Ok(()) => !is_upload && stream.tls().is_some(),
         Err(error) => {
-            is_upload && matches!(error, TransferError::NoSpace | TransferError::LocalWrite)
+            let is_local = matches!(
+                error,
+                TransferError::NoSpace
+                    | TransferError::FileTooLarge
+                    | TransferError::SpaceReserved
+                    | TransferError::LocalWrite
+            );
+            is_upload && is_local
         }
     }
 }

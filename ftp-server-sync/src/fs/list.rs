@@ -133,11 +133,7 @@ impl Listing {
     fn new(root: &Root, walk: Walk) -> Self {
         let rules = root.rules.clone();
         Self {
-            walk: if rules.hide_nothing() {
-                walk
-            } else {
-                walk.hiding(move |_, name| rules.hides(name))
-            },
+            walk: walk.hiding(move |_, name| rules.hides(name)),
             directories: Directories::new(root),
             notices: Vec::new(),
         }

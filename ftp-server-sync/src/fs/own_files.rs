@@ -3,12 +3,15 @@
 //! hard link or a bind mount does not lead to them either.
 
 use std::collections::BTreeSet;
-use std::fs::{self, Metadata};
+use std::fs::{self, File, Metadata};
+use std::io;
 use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::sync::Mutex;
 use std::time::{Duration, Instant};
+
+use rustix::fs::{Mode, OFlags};
 
 use crate::locks::lock;
 
@@ -27,14 +30,21 @@ struct Known {
     /// When the paths were looked at; `None`: never.
     at: Option<Instant>,
     /// Of each path that exists: of itself and, if it is a symbolic link, of its target.
-    files: Vec<Vec<Identity>>,
+    files: Vec<Vec<OwnFile>>,
     /// The directories that contain the files.
     containers: BTreeSet<Identity>,
 }
 
+/// One file. While the handle exists, no other file can get its inode, even after its removal.
+#[derive(Debug)]
+struct OwnFile {
+    identity: Identity,
+    _handle: File,
+}
+
 impl OwnFiles {
     pub(crate) fn new(paths: Vec<PathBuf>) -> Self {
-        let files = vec![Vec::new(); paths.len()];
+        let files = paths.iter().map(|_| Vec::new()).collect();
         let known = Known {
             files,
             ..Known::default()
@@ -51,12 +61,18 @@ impl OwnFiles {
     }
 
     pub(super) fn contain(&self, file: Identity) -> bool {
-        self.with_known(|known| known.files.iter().flatten().any(|own| *own == file))
+        self.with_known(|known| known.files.iter().flatten().any(|own| own.identity == file))
     }
 
     /// Whether one of them may have this inode; a directory's names have no device.
     pub(super) fn may_contain_inode(&self, inode: u64) -> bool {
-        self.with_known(|known| known.files.iter().flatten().any(|own| own.1 == inode))
+        self.with_known(|known| {
+            known
+                .files
+                .iter()
+                .flatten()
+                .any(|own| own.identity.1 == inode)
+        })
     }
 
     /// Whether the server would find its own file under this name in this directory.
@@ -104,13 +120,25 @@ impl Known {
     fn update(&mut self, paths: &[PathBuf]) {
         self.at = Some(Instant::now());
         for (path, known) in paths.iter().zip(&mut self.files) {
-            let found = [fs::symlink_metadata(path), fs::metadata(path)];
-            let found: Vec<Identity> = found.iter().flatten().map(identity).collect();
+            let found = [OFlags::NOFOLLOW, OFlags::empty()].map(|flags| OwnFile::open(path, flags));
+            let found: Vec<OwnFile> = found.into_iter().flatten().collect();
             if !found.is_empty() {
                 *known = found;
             }
             self.containers.extend(containers(path));
         }
+    }
+}
+
+impl OwnFile {
+    /// A handle that names the file, and does not open it.
+    fn open(path: &Path, flags: OFlags) -> io::Result<Self> {
+        let flags = flags | OFlags::PATH | OFlags::CLOEXEC;
+        let handle = File::from(rustix::fs::open(path, flags, Mode::empty())?);
+        Ok(Self {
+            identity: identity(&handle.metadata()?),
+            _handle: handle,
+        })
     }
 }
 
@@ -178,6 +206,21 @@ mod tests {
         fs::remove_file(path("link")).unwrap();
         lock(&own.known).at = None;
         assert!(own.contain(new));
+    }
+
+    #[test]
+    fn another_file_never_has_the_inode_of_one_that_is_gone() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("key");
+        fs::write(&path, "1").unwrap();
+        let own = OwnFiles::new(vec![path.clone()]);
+        assert!(own.contain(of(&path)));
+        fs::remove_file(path).unwrap();
+        for number in 0..100 {
+            let other = directory.path().join(number.to_string());
+            fs::write(&other, "2").unwrap();
+            assert!(!own.contain(of(&other)), "{number}");
+        }
     }
 
     #[test]

@@ -24,6 +24,8 @@ use super::share_rules::ShareRules;
 #[derive(Clone, Debug)]
 pub(crate) struct Root {
     pub(super) directory: Arc<Dir>,
+    /// The directory's device and inode.
+    pub(super) identity: (u64, u64),
     pub(super) rules: Arc<ShareRules>,
 }
 
@@ -35,13 +37,15 @@ impl Root {
     /// The system's error, with the directory's path, if it is missing, not a directory, or not
     /// readable.
     pub(crate) fn open(directory: &Path) -> io::Result<Self> {
-        let opened = Dir::open_ambient_dir(directory, ambient_authority());
-        let opened = opened.map_err(|error| {
+        let opened = Dir::open_ambient_dir(directory, ambient_authority())
+            .and_then(|opened| Ok((identity(&rustix::fs::fstat(&opened)?), opened)));
+        let (identity, opened) = opened.map_err(|error| {
             let text = format!("cannot share {}: {error}", directory.display());
             io::Error::new(error.kind(), text)
         })?;
         Ok(Self {
             directory: opened.into(),
+            identity,
             rules: Arc::default(),
         })
     }
@@ -62,8 +66,7 @@ impl Root {
 
     /// Whether this is the shared directory itself, by whatever path it was reached.
     pub(super) fn is_root(&self, stat: &Stat) -> bool {
-        let root = rustix::fs::fstat(&self.directory);
-        root.is_ok_and(|root| identity(stat) == identity(&root))
+        identity(stat) == self.identity
     }
 
     pub(super) fn open_directory(&self, path: &FtpPath) -> Result<Dir, Refusal> {

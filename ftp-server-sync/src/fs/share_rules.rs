@@ -1,4 +1,5 @@
-//! Which names of the shared directory no client sees.
+//! The operator's rules for the shared directory: which names no client sees, and what uploads may
+//! do.
 
 use std::path::PathBuf;
 
@@ -6,14 +7,17 @@ use ftp_proto::FtpPath;
 use ftp_proto::listing::Pattern;
 
 use super::own_files::OwnFiles;
+use super::temporary_name::is_temporary;
+use super::upload_rules::UploadRules;
 
-/// What is not served although it is in the shared directory.
+/// What is not served although it is in the shared directory, and the rules for uploads.
 #[derive(Debug, Default)]
 pub(crate) struct ShareRules {
     /// Names that do not exist for clients, wherever they are.
     hidden: Vec<Pattern>,
     /// The server's own files do not exist for clients either.
     pub(super) own_files: OwnFiles,
+    pub(super) uploads: UploadRules,
 }
 
 impl ShareRules {
@@ -23,20 +27,22 @@ impl ShareRules {
         Self {
             hidden,
             own_files: OwnFiles::new(own_files),
+            uploads: UploadRules::default(),
         }
     }
 
-    /// Whether no name is hidden.
-    pub(super) fn hide_nothing(&self) -> bool {
-        self.hidden.is_empty()
+    /// The same with these rules for uploads.
+    #[must_use]
+    pub(crate) fn with_uploads(self, uploads: UploadRules) -> Self {
+        Self { uploads, ..self }
     }
 
     pub(super) fn hides(&self, name: &[u8]) -> bool {
-        self.hidden.iter().any(|pattern| pattern.matches(name))
+        is_temporary(name) || self.hidden.iter().any(|pattern| pattern.matches(name))
     }
 
     pub(super) fn hides_path(&self, path: &FtpPath) -> bool {
         let mut names = path.as_bytes().split(|&byte| byte == b'/');
-        !self.hide_nothing() && names.any(|name| self.hides(name))
+        names.any(|name| self.hides(name))
     }
 }

@@ -95,6 +95,7 @@ impl Server {
         self.state.pool.set_range(settings.passive_ports, now);
         self.addresses.update_settings(&settings, now);
         let names = self.addresses.names();
+        self.umask.set(settings.umask);
         self.state
             .replace(Current::new(settings, root, interfaces, names, identity));
         self.certificate = certificate;

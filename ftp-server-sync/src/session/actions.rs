@@ -17,6 +17,7 @@ use crate::data::ascii_restart::skip_text;
 use crate::data::connection::{DataStep, LookExtent};
 use crate::data::pump::Pump;
 use crate::data::transfer::Transfer;
+use crate::fs::upload::Uploader;
 use crate::logging::clock::unix_seconds;
 use crate::passive::{OpenOutcome, Requester};
 
@@ -139,6 +140,12 @@ impl Connection {
         }
     }
 
+    /// Who stores files.
+    fn uploader(&self) -> Uploader {
+        let login = self.session.user().unwrap_or_default().to_vec();
+        Uploader::new(self.server.uploads.clone(), login, self.waker.clone())
+    }
+
     fn open_transfer(&mut self, request: TransferRequest, now: Instant) -> Outcome {
         // What has come by now came before the command is answered.
         let extent = if request.kind.is_upload() {
@@ -153,7 +160,7 @@ impl Connection {
                 Outcome::TransferOpened(Ok(opened))
             }
             Err(refusal) => {
-                self.log.set_subject(transfer_request(&request));
+                self.log.set_refused(transfer_request(&request), refusal);
                 Outcome::TransferOpened(Err(refusal))
             }
         }
@@ -182,7 +189,7 @@ impl Connection {
                 (Pump::download(download, representation), opened)
             }
             TransferKind::Store { path, start } => {
-                let upload = root.upload(path, *start, umask)?;
+                let upload = root.upload(path, *start, umask, &self.uploader())?;
                 let opened = match upload.unique_name() {
                     Some(name) => nothing.with_name(name.to_vec()),
                     None => nothing,

@@ -191,6 +191,7 @@ impl Connection {
                 || self.answer_delayed(now)
                 || self.advance_data(registry, now)
                 || self.advance_long_request(&mut budget)
+                || self.check_gave_way(now)
                 || self.advance_transfer(registry, now, &mut budget)
                 || self.check_end(now)
                 || self.check_timers(now);

@@ -11,8 +11,8 @@ use std::time::Duration;
 use arbitrary::Arbitrary;
 use ftp_proto::listing::{Entry, EntryBatch, EntryKind};
 use ftp_proto::{
-    Account, Bound, Config, DataEvent, Endpoints, FileAnswer, FileRequest, FtpPath, IpNet, Opened,
-    Outcome, OuterPorts, Refusal, Right, Rights, TransferError, TransferId,
+    Account, Bound, Config, DataEvent, Endpoints, FileAnswer, FileRequest, FtpPath, IpNet, Kept,
+    Opened, Outcome, OuterPorts, Refusal, Right, Rights, TransferError, TransferId,
 };
 
 use crate::sim::{Question, Sim};
@@ -251,12 +251,13 @@ pub fn apply(sim: &mut Sim, operation: &Operation) {
 }
 
 fn late_event(choice: u8) -> DataEvent {
-    match choice % 6 {
+    match choice % 7 {
         0 => DataEvent::Connected(IpAddr::from([192, 0, 2, 7])),
         1 => DataEvent::Protected,
         2 => DataEvent::Progress(choice.into()),
         3 => DataEvent::NeverConnected,
         4 => DataEvent::Entries(choice.into()),
+        5 => DataEvent::Kept(Kept::Bytes(choice.into())),
         _ => DataEvent::Withdrawn,
     }
 }
@@ -493,7 +494,7 @@ const ENDS: &[(&str, &str)] = &[
     ("[2001:db8::2]:21", "[2001:db8::7]:40000"),
 ];
 
-pub(crate) const REFUSALS: [Refusal; 17] = [
+pub(crate) const REFUSALS: [Refusal; 20] = [
     Refusal::NotFound,
     Refusal::NoMatch,
     Refusal::Denied,
@@ -504,16 +505,19 @@ pub(crate) const REFUSALS: [Refusal; 17] = [
     Refusal::IsADirectory,
     Refusal::NotARegularFile,
     Refusal::NoSpace,
+    Refusal::FileTooLarge,
+    Refusal::SpaceReserved,
     Refusal::NameRejected,
     Refusal::TooManyEntries,
     Refusal::OffsetTooLarge,
+    Refusal::NotResumable,
     Refusal::TextNotCounted,
     Refusal::Busy,
     Refusal::Unsupported,
     Refusal::Failed,
 ];
 
-pub(crate) const ERRORS: [TransferError; 8] = [
+pub(crate) const ERRORS: [TransferError; 10] = [
     TransferError::NotConnected,
     TransferError::NotProtected,
     TransferError::NotResumed,
@@ -522,4 +526,6 @@ pub(crate) const ERRORS: [TransferError; 8] = [
     TransferError::LocalRead,
     TransferError::LocalWrite,
     TransferError::NoSpace,
+    TransferError::FileTooLarge,
+    TransferError::SpaceReserved,
 ];

@@ -181,6 +181,8 @@ const ALL: &[(&str, &str)] = recordings!(
     "transfer-results"
     "transfer-stalls"
     "unknown-commands"
+    "upload-kept"
+    "upload-limits"
     "wrong-order"
 );
 

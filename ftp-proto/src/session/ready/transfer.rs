@@ -165,6 +165,7 @@ impl Ready {
             abort_reason: None,
             unique_name,
             entries: None,
+            kept: None,
         });
         context.reply(reply);
         context.push_action(if protected {

@@ -11,6 +11,7 @@ use rustix::fs::inotify::{self, CreateFlags, WatchFlags};
 use rustix::fs::{CWD, FileType, Mode};
 
 use super::*;
+use crate::fs::upload::Uploader;
 
 /// Sees each time that a file is opened. A look is no opening.
 struct OpenWatch(OwnedFd);
@@ -73,7 +74,9 @@ fn a_fifo_is_never_opened() {
                 replace: true,
             },
         ] {
-            let refusal = root.upload(&path(), start, None).unwrap_err();
+            let refusal = root
+                .upload(&path(), start, None, &Uploader::for_tests())
+                .unwrap_err();
             assert_eq!(refusal, Refusal::NotARegularFile, "{start:?}");
         }
     }
@@ -91,11 +94,17 @@ fn a_fifo_that_takes_the_name_of_an_upload_is_not_opened() {
     let directory = tempfile::tempdir().unwrap();
     let root = Root::open(directory.path()).unwrap();
     let path = FtpPath::parse(b"new").unwrap();
-    let upload = root.upload(&path, UploadStart::Replace, None).unwrap();
+    let uploader = Uploader::for_tests();
+    let mut upload = root
+        .upload(&path, UploadStart::Replace, None, &uploader)
+        .unwrap();
     let fifo = directory.path().join("new");
     rustix::fs::mknodat(CWD, &fifo, FileType::Fifo, Mode::RWXU, 0).unwrap();
+    // It is not removed with its name: that would be seen too.
+    fs::hard_link(&fifo, directory.path().join("again")).unwrap();
     let watch = OpenWatch::new(&fifo);
-    upload.begin().unwrap_err();
+    upload.write(b"text").unwrap();
+    upload.complete().unwrap();
     assert!(!watch.was_opened());
-    fs::remove_file(fifo).unwrap();
+    assert_eq!(fs::read_to_string(fifo).unwrap(), "text");
 }

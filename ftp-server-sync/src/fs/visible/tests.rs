@@ -9,6 +9,7 @@ use ftp_proto::{Account, ListStyle, Representation, Rights, UploadStart};
 use super::*;
 use crate::fs::list::NextLine;
 use crate::fs::share_rules::ShareRules;
+use crate::fs::upload::Uploader;
 
 fn path(text: &str) -> FtpPath {
     FtpPath::parse(text.as_bytes()).unwrap()
@@ -92,7 +93,9 @@ fn hidden_names_do_not_exist_for_any_request() {
             UploadStart::End,
             UploadStart::Unique,
         ] {
-            let refusal = root.upload(&path(name), start, None).unwrap_err();
+            let refusal = root
+                .upload(&path(name), start, None, &Uploader::for_tests())
+                .unwrap_err();
             assert_eq!(refusal, Refusal::NotFound, "{start:?}");
         }
     }
@@ -129,12 +132,16 @@ fn own_files_do_not_exist_for_any_request() {
         assert_eq!(root.download(&path(), 0).unwrap_err(), Refusal::NotFound);
         assert_eq!(root.text_size(&path()).unwrap_err(), Refusal::NotFound);
         for start in [UploadStart::Create, UploadStart::Replace, UploadStart::End] {
-            let refusal = root.upload(&path(), start, None).unwrap_err();
+            let refusal = root
+                .upload(&path(), start, None, &Uploader::for_tests())
+                .unwrap_err();
             assert_eq!(refusal, Refusal::NotFound, "{start:?}");
         }
     }
     for start in [UploadStart::Create, UploadStart::Replace] {
-        let refusal = root.upload(&path("etc/missing"), start, None).unwrap_err();
+        let refusal = root
+            .upload(&path("etc/missing"), start, None, &Uploader::for_tests())
+            .unwrap_err();
         assert_eq!(refusal, Refusal::NotFound, "{start:?}");
     }
     let answer = root.perform(&rename("file", "etc/missing"));
