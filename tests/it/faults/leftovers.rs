@@ -9,6 +9,7 @@ use tempfile::TempDir;
 
 use super::{begin, expect_no_leftovers, leftovers, serve};
 use crate::support::client::Client;
+use crate::support::fault::KernelTrace;
 use crate::support::server::{Program, TestServer};
 
 /// Names that a server gives its temporary files, here or on another machine.
@@ -164,6 +165,24 @@ fn dead_leftovers_are_removed_at_the_next_write() {
         drop(living);
         server.finish();
     }
+}
+
+/// A directory with many files is not read for each of them.
+#[test]
+fn leftovers_are_looked_for_once() {
+    let server = TestServer::program(&[]);
+    fs::create_dir(server.path("d")).expect("a directory");
+    let mut client = server.client();
+    for directory in [".", "d"] {
+        for is_first in [true, false] {
+            let trace = KernelTrace::start(server.id(), "getdents,getdents64");
+            client.store(format!("STOR {directory}/{is_first}"), "text");
+            // The last part of a directory is the empty one.
+            let readings = trace.end();
+            assert_eq!(readings, usize::from(is_first), "{directory}: {is_first}");
+        }
+    }
+    server.finish();
 }
 
 /// What carries such a name and is no file of a server is not touched.

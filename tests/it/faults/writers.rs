@@ -259,7 +259,7 @@ fn long_a_stalled_upload_in_place_gives_way_too() {
     let mut stalled = begin(&mut first, "STOR file", b"stalled");
     pass_time(STALLED, "a stall is time without a byte");
     let mut second = server.client();
-    let mut data = begin(&mut second, "STOR link", &new[..100_000]);
+    let mut data = begin(&mut second, "STOR file", &new[..100_000]);
     // The server may have closed this one already.
     let _ = stalled.write_all(b"more");
     first.expect(426);
