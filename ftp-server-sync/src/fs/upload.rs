@@ -17,6 +17,7 @@ use super::root::{Root, changeable};
 
 mod failed;
 mod in_place;
+mod intended_name;
 pub(super) mod leftovers;
 mod prepared;
 mod preserve;

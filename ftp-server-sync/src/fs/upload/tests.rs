@@ -308,6 +308,57 @@ fn leftovers_go_when_their_directory_is_written_to() {
 }
 
 #[test]
+fn a_crash_leaves_what_was_received_of_a_large_new_file() {
+    let large = "x".repeat(1 << 20);
+    for (share, name, keeps) in [
+        (Share::new(), "new", true),
+        (Share::new(), "old", false),
+        (Share::discarding(), "new", false),
+    ] {
+        let upload = share.begin(name, UploadStart::Replace, &large);
+        // A crash: no destructor runs, and the lock is gone.
+        let piece = share.names().into_iter().find(|name| name.starts_with('.'));
+        let piece = share.file(&piece.unwrap());
+        fs::copy(&piece, share.file("copy")).unwrap();
+        let noted = intended_name::read(fs::File::open(&piece).unwrap());
+        drop(upload);
+        drop(fs::remove_file(share.file("new")));
+        fs::rename(share.file("copy"), share.file(".ftp-upload.1-1.part")).unwrap();
+        let piece = fs::File::open(share.file(".ftp-upload.1-1.part")).unwrap();
+        if let Some(noted) = noted {
+            intended_name::note(&piece, &noted);
+        }
+        drop(piece);
+        let other = Share {
+            uploads: Arc::default(),
+            ..share
+        };
+        other.store("other", "text");
+        assert_eq!(other.file("new").exists(), keeps, "{name}");
+        let names = if keeps {
+            vec!["new", "old", "other"]
+        } else {
+            vec!["old", "other"]
+        };
+        assert_eq!(other.names(), names);
+    }
+}
+
+#[test]
+fn a_directory_with_leftovers_only_is_empty() {
+    let share = Share::new();
+    fs::create_dir(share.file("d")).unwrap();
+    fs::write(share.file("d/.ftp-upload.1-1.part"), "piece").unwrap();
+    let path = FtpPath::parse(b"d").unwrap();
+    let request = ftp_proto::FileRequest::RemoveDirectory(path);
+    fs::write(share.file("d/file"), "text").unwrap();
+    assert_eq!(share.root.perform(&request).unwrap_err(), Refusal::NotEmpty);
+    fs::remove_file(share.file("d/file")).unwrap();
+    fs::write(share.file("d/.ftp-upload.1-1.part"), "piece").unwrap();
+    share.root.perform(&request).unwrap();
+}
+
+#[test]
 fn a_link_that_leads_nowhere_exists() {
     let share = Share::new();
     symlink("nowhere", share.file("link")).unwrap();
