@@ -70,12 +70,13 @@ fn upload(client: &mut Client, command: &str, bytes: &[u8]) -> Reply {
     client.reply()
 }
 
-/// REST and STOR are refused, as after an upload that left the old file.
+/// What would join two files is refused, after an upload that left the old one.
 #[track_caller]
 fn expect_no_resume(client: &mut Client, offset: usize, name: &str) {
     client.extended_passive();
     client.command(format!("REST {offset}"), 350);
     client.command(format!("STOR {name}"), 554);
+    client.command(format!("APPE {name}"), 554);
 }
 
 /// The temporary files in a directory, by their names.

@@ -134,10 +134,13 @@ fn discarded_pieces_cannot_be_resumed() {
             for mut client in [server.client(), server.client()] {
                 if exists {
                     expect_bytes(&server.read(&name), &old, &name);
+                    expect_no_resume(&mut client, SENT, &name);
                 } else {
                     client.command(format!("SIZE {name}"), 550);
+                    client.extended_passive();
+                    client.command(format!("REST {SENT}"), 350);
+                    client.command(format!("STOR {name}"), 554);
                 }
-                expect_no_resume(&mut client, SENT, &name);
             }
             let mut client = server.client();
             client.store(format!("STOR {name}"), &new[..SENT]);

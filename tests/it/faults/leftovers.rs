@@ -135,36 +135,42 @@ fn similar_names_are_ordinary() {
 
 #[test]
 fn dead_leftovers_are_removed_at_the_next_write() {
+    check_removal("STOR");
+}
+
+/// It makes a new file too.
+#[test]
+fn dead_leftovers_are_removed_when_appe_makes_a_file() {
+    check_removal("APPE");
+}
+
+#[test]
+fn dead_leftovers_are_removed_when_stou_makes_a_file() {
+    check_removal("STOU");
+}
+
+#[track_caller]
+fn check_removal(command: &str) {
     let directory = TempDir::new().expect("a temporary directory");
     let root = directory.path();
     for name in ["d", "e"] {
         fs::create_dir(root.join(name)).expect("a directory");
-    }
-    let place = |name: &str| {
         for leftover in NAMES {
             fs::write(root.join(name).join(leftover), "temporary").expect("a file");
         }
-    };
-    for (command, bytes) in [("STOR", "new"), ("APPE", "more")] {
-        place("d");
-        place("e");
-        let living = lock(&root.join("d/.ftp-upload.1-2.part"));
-        let server = serve(root, &[]);
-        let mut client = Client::logged_in(server.address);
-        client.fetch("LIST d");
-        client.fetch("NLST e");
-        client.store(format!("{command} d/{command}"), bytes);
-        assert_eq!(
-            leftovers(&root.join("d")),
-            [".ftp-upload.1-2.part"],
-            "{command}"
-        );
-        assert_eq!(leftovers(&root.join("e")).len(), NAMES.len(), "{command}");
-        client.store(format!("{command} e/{command}"), bytes);
-        expect_no_leftovers(&root.join("e"));
-        drop(living);
-        server.finish();
     }
+    let living = lock(&root.join("d/.ftp-upload.1-2.part"));
+    let server = serve(root, &[]);
+    let mut client = Client::logged_in(server.address);
+    client.fetch("LIST d");
+    client.fetch("NLST e");
+    client.store(format!("{command} d/file"), "text");
+    assert_eq!(leftovers(&root.join("d")), [".ftp-upload.1-2.part"]);
+    assert_eq!(leftovers(&root.join("e")).len(), NAMES.len());
+    client.store(format!("{command} e/file"), "text");
+    expect_no_leftovers(&root.join("e"));
+    drop(living);
+    server.finish();
 }
 
 /// A directory with many files is not read for each of them.

@@ -86,7 +86,28 @@ fn check_library(call: &str, after: usize) {
             case.check(error, kind);
         }
     }
-    case.check_unique();
+    expect_no_open_files(&server);
+    server.finish();
+}
+
+/// The file of a STOU is there from the start, and leaves nothing either.
+#[test]
+fn a_failure_leaves_nothing_of_a_unique_file() {
+    let (faults, setup) = LibraryFaults::install(Setup::new());
+    let server = setup.program();
+    let mut client = server.client();
+    for (call, after) in [("write", STORED_BEFORE), ("close", 0)] {
+        for error in ERRORS {
+            let opened = client.data();
+            faults.set(call, error, after);
+            let reply = upload_over(&mut client, opened, "STOU file", &noise(NEW_BYTES));
+            assert_ne!(faults.clear(), 0, "no {call} has failed");
+            assert_eq!(reply.code, code(error), "{call}: {}", reply.text());
+            let left = fs::read_dir(server.root()).expect("the root").count();
+            assert_eq!(left, 0, "{call}, {}", error.1);
+            client.expect_in_step();
+        }
+    }
     expect_no_open_files(&server);
     server.finish();
 }
@@ -183,20 +204,6 @@ impl Library<'_> {
         other.store(format!("STOR {name}"), &new[OFFSET..]);
         expect_bytes(&self.server.read(name), new, name);
         expect_no_leftovers(&self.server.root());
-    }
-
-    /// STOU leaves nothing at all.
-    #[track_caller]
-    fn check_unique(&self) {
-        let mut client = self.server.client();
-        client.command("MKD unique", 257);
-        let opened = client.data();
-        self.faults.set(self.call, ENOSPC, self.after);
-        let reply = upload_over(&mut client, opened, "STOU unique/file", &noise(NEW_BYTES));
-        assert_ne!(self.faults.clear(), 0, "no {} has failed", self.call);
-        assert_eq!(reply.code, 452, "{}", reply.text());
-        client.command("RMD unique", 250);
-        client.expect_in_step();
     }
 }
 
