@@ -126,6 +126,44 @@ fn limits_leave_the_old_file() {
     }
 }
 
+/// A single file that is mounted, as containers have it, from a disk that is full before the
+/// share's.
+#[test]
+fn a_full_disk_below_a_mounted_file_leaves_the_old_file() {
+    let setup = Setup::new();
+    let root = setup.root();
+    let small = setup.directory().join("small");
+    fs::create_dir(&small).expect("a directory");
+    fs::write(root.join("file"), "covered").expect("a file");
+    let script = "mount -t tmpfs -o size=1m tmpfs \"$0\" && touch \"$0/file\" \
+                  && mount --bind \"$0/file\" \"$1/file\" && shift && exec \"$@\"";
+    let mount = [
+        "unshare",
+        "--mount",
+        "sh",
+        "-c",
+        script,
+        path(&small),
+        path(&root),
+    ];
+    let server = setup
+        .wrapped(|serve| process::prefixed(&mount, &serve))
+        .program();
+    let seen = format!("/proc/{}/root{}", server.id(), path(&root));
+    let seen = Path::new(&seen);
+    let (old, new) = (noise(400_000), other_noise(2_000_000));
+    let mut client = server.client();
+    client.store("STOR file", &old);
+    let reply = upload(&mut client, "STOR file", &new);
+    assert_eq!(reply.code, 452, "{}", reply.text());
+    expect_bytes(&read(seen, "file"), &old, "the old file");
+    expect_no_leftovers(seen);
+    expect_no_resume(&mut client, 100_000, "file");
+    client.store("STOR file", &new[..500_000]);
+    expect_bytes(&read(seen, "file"), &new[..500_000], "the new file");
+    server.finish();
+}
+
 /// The server, and the directory as it sees it, on a file system with these options.
 fn start(options: &str, flags: &[&str]) -> (TestServer<Program>, PathBuf) {
     let script = format!("mount -t tmpfs -o {options} tmpfs \"$0\" && exec \"$@\"");
