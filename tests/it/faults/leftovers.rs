@@ -1,8 +1,10 @@
 //! Temporary files: no client sees one, living ones are left alone, and dead ones are removed.
 
 use std::fs::{self, File};
+use std::io::Write;
 use std::os::unix::fs::symlink;
 use std::path::Path;
+use std::time::Duration;
 
 use rustix::fs::{FlockOperation, flock};
 use tempfile::TempDir;
@@ -11,6 +13,7 @@ use super::{begin, expect_no_leftovers, leftovers, serve};
 use crate::support::client::Client;
 use crate::support::fault::KernelTrace;
 use crate::support::server::{Program, TestServer};
+use crate::support::wait::wait_until;
 
 /// Names that a server gives its temporary files, here or on another machine.
 const NAMES: [&str; 3] = [
@@ -265,7 +268,7 @@ fn uploads_of_another_server_live() {
     );
     assert!(leftovers(root).len() >= 2);
     drop(third);
-    std::io::Write::write_all(&mut first, b"11").expect("sending data");
+    first.write_all(b"11").expect("sending data");
     drop(first);
     drop(second);
     clients
@@ -282,6 +285,34 @@ fn uploads_of_another_server_live() {
     }
 }
 
+/// Nor while an upload has just begun, or is about to end: it is alive for its whole life.
+#[test]
+fn another_server_never_takes_a_living_upload_for_a_dead_one() {
+    for calls in ["flock", "rename,renameat,renameat2"] {
+        let directory = TempDir::new().expect("a temporary directory");
+        let root = directory.path();
+        let servers: [TestServer<Program>; 2] = [serve(root, &[]), serve(root, &[])];
+        let [mut client, mut other] =
+            [&servers[0], &servers[1]].map(|server| Client::logged_in(server.address));
+        client.store("STOR first", "text");
+        let trace = KernelTrace::delay(servers[0].id(), calls, LATE);
+        let mut data = client.data();
+        client.command("STOR file", 150);
+        data.write_all(b"text").expect("sending data");
+        wait_until("the upload has begun", || !leftovers(root).is_empty());
+        drop(data);
+        // Its first upload: it looks for leftovers.
+        other.store("STOR other", "text");
+        client.expect(226);
+        assert_ne!(trace.end(), 0, "no {calls} has been late");
+        assert_eq!(fs::read(root.join("file")).expect("the file"), b"text");
+        expect_no_leftovers(root);
+        for server in servers {
+            server.finish();
+        }
+    }
+}
+
 /// A temporary file that lives as long as this value.
 fn lock(path: &Path) -> File {
     fs::write(path, "temporary").expect("a file");
@@ -289,6 +320,9 @@ fn lock(path: &Path) -> File {
     flock(&file, FlockOperation::LockExclusive).expect("a lock");
     file
 }
+
+/// Longer than another upload takes.
+const LATE: Duration = Duration::from_millis(500);
 
 const REFUSED: [(&str, u16); 16] = [
     ("RETR", 550),

@@ -112,9 +112,16 @@ impl KernelTrace {
         Self::with(process, calls, &[])
     }
 
+    /// From now on each of these calls begins late.
+    pub(crate) fn delay(process: u32, calls: &str, delay: Duration) -> Self {
+        let inject = format!("inject={calls}:delay_enter={}", delay.as_micros());
+        Self::with(process, calls, &["-e", &inject])
+    }
+
     /// How many of them have been made.
     pub(crate) fn end(self) -> usize {
-        self.detach().matches(" = 0\n").count()
+        let trace = self.detach().replace(" (DELAYED)", "");
+        trace.matches(" = 0\n").count()
     }
 
     fn with(process: u32, calls: &str, options: &[&str]) -> Self {
