@@ -164,6 +164,26 @@ fn a_full_disk_below_a_mounted_file_leaves_the_old_file() {
     server.finish();
 }
 
+/// Systems limit how large a file may become (`ulimit -f`), and send a signal with the error.
+#[test]
+fn the_systems_limit_of_a_file_ends_an_upload_and_nothing_else() {
+    let limit = ["prlimit", "--fsize=100000"];
+    let server = Setup::new()
+        .wrapped(|serve| process::prefixed(&limit, &serve))
+        .program();
+    server.write("file", "old");
+    let mut client = server.client();
+    for name in ["file", "new"] {
+        let reply = upload(&mut client, &format!("STOR {name}"), &noise(300_000));
+        assert!([452, 552].contains(&reply.code), "{}", reply.text());
+        client.expect_in_step();
+    }
+    assert_eq!(server.read("file"), b"old");
+    assert!(!server.path("new").exists());
+    expect_no_leftovers(&server.root());
+    server.finish();
+}
+
 /// The server, and the directory as it sees it, on a file system with these options.
 fn start(options: &str, flags: &[&str]) -> (TestServer<Program>, PathBuf) {
     let script = format!("mount -t tmpfs -o {options} tmpfs \"$0\" && exec \"$@\"");

@@ -204,6 +204,38 @@ fn two_servers_make_no_mix() {
     }
 }
 
+/// What is written in place is locked for the other server too; what is replaced is not.
+#[test]
+fn two_servers_append_one_after_the_other() {
+    let directory = TempDir::new().expect("a temporary directory");
+    let root = directory.path();
+    let file = root.join("file");
+    fs::write(&file, "old ").expect("a file");
+    let servers = [serve(root, &[]), serve(root, &[])];
+    let [mut first, mut second] =
+        [&servers[0], &servers[1]].map(|server| Client::logged_in(server.address));
+    let data = begin(&mut first, "APPE file", b"first ");
+    second.extended_passive();
+    second.command("APPE file", 450);
+    second.command("REST 2", 350);
+    second.command("STOR file", 450);
+    drop(data);
+    first.expect(226);
+    second.store("APPE file", "second");
+    assert_eq!(fs::read(&file).expect("the file"), b"old first second");
+
+    let data = begin(&mut first, "APPE file", b"lost");
+    second.store("STOR file", "new");
+    drop(data);
+    let reply = first.reply();
+    assert!(reply.code >= 400, "{}", reply.text());
+    assert_eq!(fs::read(&file).expect("the file"), b"new");
+    expect_no_leftovers(root);
+    for server in servers {
+        server.finish();
+    }
+}
+
 #[track_caller]
 fn expect_version(found: &[u8], versions: &[Vec<u8>], round: u32) {
     let is_whole = versions.iter().any(|version| version == found);
