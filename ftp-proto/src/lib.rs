@@ -49,6 +49,7 @@ pub mod ports;
 pub mod rate;
 mod reach;
 mod refusal;
+mod refusal_codes;
 mod reply;
 mod rights;
 mod secret;
