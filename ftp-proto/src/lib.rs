@@ -38,6 +38,7 @@ mod config;
 pub mod date;
 mod event;
 mod foreign_protocol;
+mod hash;
 mod line;
 pub mod listing;
 mod masquerade;
@@ -79,6 +80,7 @@ pub use command::{CommandSummary, commands};
 pub use config::{AsciiConversion, Config, limits};
 pub use event::{DataEvent, DataId};
 pub use foreign_protocol::ForeignProtocol;
+pub use hash::{Digest, HashAlgorithm, HashRequest};
 pub use ipnet::IpNet;
 pub use listing::style::ListStyle;
 pub use masquerade::{

@@ -34,6 +34,8 @@ pub enum Refusal {
     OffsetTooLarge,
     /// How many bytes the file has with the line ends of TYPE A is not counted; for SIZE.
     TextNotCounted,
+    /// The file has changed while it was read; a later attempt may succeed.
+    Changed,
     /// In use; a later attempt may succeed.
     Busy,
     /// The driver does not support this.
@@ -60,6 +62,7 @@ impl fmt::Display for Refusal {
             Self::NameRejected => "name not allowed",
             Self::OffsetTooLarge => "restart offset beyond the end",
             Self::TextNotCounted => "line ends not counted",
+            Self::Changed => "changed meanwhile",
             Self::Busy => "busy",
             Self::Unsupported => "not supported",
             Self::Failed => "local error",

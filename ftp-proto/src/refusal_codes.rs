@@ -7,9 +7,12 @@ pub(crate) struct RefusalCodes {
     /// It cannot be done, and another attempt would not help.
     pub(crate) unavailable: u16,
     pub(crate) not_a_directory: u16,
+    pub(crate) is_a_directory: u16,
+    /// The login lacks the right.
+    pub(crate) not_permitted: u16,
     pub(crate) busy: u16,
     pub(crate) no_space: u16,
-    /// The offset of REST is beyond the end of the file (RFC 1123, section 4.1.2.11).
+    /// The offset of REST or a range is beyond the end of the file (RFC 1123, section 4.1.2.11).
     pub(crate) offset: u16,
     pub(crate) failed: u16,
     pub(crate) unsupported: u16,
@@ -25,6 +28,8 @@ const fn refusals(
     RefusalCodes {
         unavailable,
         not_a_directory: unavailable,
+        is_a_directory: unavailable,
+        not_permitted: unavailable,
         busy,
         no_space,
         offset: unavailable,
@@ -56,3 +61,13 @@ pub(crate) const LIST_FACTS: RefusalCodes = RefusalCodes {
     ..LIST
 };
 pub(crate) const STATUS: RefusalCodes = refusals(550, 450, 450, 450, 502);
+/// draft-bryan-ftpext-hash-03, section 3.5.
+pub(crate) const HASH: RefusalCodes = RefusalCodes {
+    is_a_directory: 553,
+    not_permitted: 552,
+    ..CHECKSUM
+};
+pub(crate) const CHECKSUM: RefusalCodes = RefusalCodes {
+    offset: 554,
+    ..refusals(550, 450, 451, 451, 502)
+};

@@ -6,6 +6,7 @@
 pub(crate) mod attributes;
 pub(crate) mod download;
 mod entry;
+pub(crate) mod file_hash;
 pub(crate) mod list;
 pub(crate) mod long_request;
 mod owners;

@@ -102,7 +102,8 @@ impl Storage {
                 entry.name = path.name().to_vec();
                 return Ok(FileAnswer::Entry(entry));
             }
-            FileRequest::Status(_) => return Err(Refusal::Unsupported),
+            // Digests are not requested, as `Config::digests` is false.
+            FileRequest::Status(_) | FileRequest::Hash(_) => return Err(Refusal::Unsupported),
         };
         match result {
             Ok(()) => Ok(FileAnswer::Done),

@@ -4,6 +4,7 @@
 mod data;
 mod dispatch;
 mod files;
+mod hash;
 mod parameters;
 mod site;
 mod transfer;
@@ -14,6 +15,7 @@ use alloc::vec::Vec;
 
 use super::active_target::ActiveTarget;
 use super::context::{Context, FileQuestion};
+use super::file_hash::ByteRange;
 use super::permitted::Permitted;
 use super::refusal::path_refusal;
 use super::transfer_state::{AbortReason, Transfer};
@@ -24,6 +26,7 @@ use crate::codec::WireNames;
 use crate::command::CommandInfo;
 use crate::config::AsciiConversion;
 use crate::event::DataId;
+use crate::hash::HashAlgorithm;
 use crate::listing::{FactSet, Selection};
 use crate::never_connected::NeverConnected;
 use crate::path::FtpPath;
@@ -47,6 +50,10 @@ pub(super) struct Ready {
     pub(super) transfer: Transfer,
     /// The offset of the next transfer (REST).
     pub(super) restart: u64,
+    /// The bytes that the next HASH is about (RANG).
+    range: Option<ByteRange>,
+    /// What OPTS HASH has selected.
+    hash_algorithm: HashAlgorithm,
     /// The umask that SITE UMASK has set.
     pub(super) umask: Option<u32>,
 }
@@ -77,6 +84,8 @@ impl Ready {
             stranger: None,
             transfer: Transfer::None,
             restart: 0,
+            range: None,
+            hash_algorithm: HashAlgorithm::DEFAULT,
             umask: None,
         }
     }

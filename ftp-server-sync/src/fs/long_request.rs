@@ -1,8 +1,12 @@
-//! File requests that take longer, and are performed in steps: STAT with a path, SIZE in type A.
+//! File requests that take longer, and are performed in steps: STAT with a path, SIZE in type A,
+//! HASH.
+
+use std::sync::Arc;
 
 use ftp_proto::listing::WalkNotice;
 use ftp_proto::{FileAnswer, FileRequest, Refusal, Representation};
 
+use super::file_hash::{self, FileHash, HashSlots};
 use super::list::StatusEntries;
 use super::root::Root;
 use super::text_size::{self, TextSize};
@@ -14,6 +18,7 @@ pub(crate) enum LongRequest {
     /// The entries of STAT with a path.
     Status(Box<StatusEntries>),
     TextSize(TextSize),
+    Hash(Box<FileHash>),
 }
 
 impl LongRequest {
@@ -21,8 +26,13 @@ impl LongRequest {
     ///
     /// # Errors
     ///
-    /// The file system's refusal; [`Refusal::TextNotCounted`] for a file that is too large.
-    pub(crate) fn begin(root: &Root, request: &FileRequest) -> Result<Option<Self>, Refusal> {
+    /// The file system's refusal; [`Refusal::TextNotCounted`] for a file that is too large;
+    /// [`Refusal::Busy`] if too many digests are being computed.
+    pub(crate) fn begin(
+        root: &Root,
+        slots: &Arc<HashSlots>,
+        request: &FileRequest,
+    ) -> Result<Option<Self>, Refusal> {
         Ok(Some(match request {
             FileRequest::Status(listing) => {
                 Self::Status(root.status(listing, unix_seconds()).into())
@@ -31,6 +41,7 @@ impl LongRequest {
                 path,
                 representation: Representation::Ascii,
             } => Self::TextSize(root.text_size(path)?),
+            FileRequest::Hash(request) => Self::Hash(root.hash(slots, request)?.into()),
             _ => return Ok(None),
         }))
     }
@@ -44,6 +55,7 @@ impl LongRequest {
         Ok(match self {
             Self::Status(entries) => entries.next_batch()?.map(FileAnswer::Entries),
             Self::TextSize(size) => size.step()?.map(FileAnswer::Size),
+            Self::Hash(hash) => hash.step()?.map(FileAnswer::Digest),
         })
     }
 
@@ -51,7 +63,7 @@ impl LongRequest {
     pub(crate) fn take_notices(&mut self) -> Vec<WalkNotice> {
         match self {
             Self::Status(entries) => entries.take_notices(),
-            Self::TextSize(_) => Vec::new(),
+            Self::TextSize(_) | Self::Hash(_) => Vec::new(),
         }
     }
 
@@ -60,7 +72,13 @@ impl LongRequest {
         match self {
             Self::Status(_) => SEARCH_COST,
             Self::TextSize(_) => text_size::STEP_BYTES,
+            Self::Hash(_) => file_hash::STEP_BYTES,
         }
+    }
+
+    /// Whether the client may send commands meanwhile.
+    pub(crate) fn is_hash(&self) -> bool {
+        matches!(self, Self::Hash(_))
     }
 }
 

@@ -14,7 +14,7 @@ use super::root::{Root, changeable, refusal, relative};
 
 impl Root {
     /// Performs a request that needs no data connection, except those that take longer: STAT, by
-    /// [`Root::status`], and SIZE in type A, by [`Root::text_size`].
+    /// [`Root::status`], SIZE in type A, by [`Root::text_size`], and HASH, by [`Root::hash`].
     ///
     /// # Errors
     ///
@@ -59,6 +59,7 @@ impl Root {
             FileRequest::SetModified { path, modified } => done(self.set_modified(path, *modified)),
             FileRequest::Facts(path) => self.entry(path).map(FileAnswer::Entry),
             FileRequest::Status(_)
+            | FileRequest::Hash(_)
             | FileRequest::Size {
                 representation: Representation::Ascii,
                 ..

@@ -27,6 +27,7 @@ impl Connection {
         match action {
             Action::Authenticate { user, password } => self.authenticate(&user, &password, now),
             Action::File(request) => self.file(&request),
+            Action::AbortFile => self.abort_long_request(),
             Action::OpenPassive(data) => self.open_passive(data, now),
             Action::CloseData(_) => {
                 let was_queued = self.data.close();

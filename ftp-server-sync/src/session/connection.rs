@@ -40,7 +40,7 @@ pub(super) struct Connection {
     generation: u64,
     /// The directory that was shared when the session started. Another one is for new sessions.
     pub(super) root: Root,
-    /// The server is shutting down: the session ends once no transfer runs.
+    /// The server is shutting down: the session ends once no transfer runs, and no digest.
     pub(super) ending: bool,
     pub(super) closing: Option<Closing>,
     pub(super) waker: Arc<Waker>,
@@ -171,7 +171,7 @@ impl Connection {
         self.update_settings(now);
         let mut budget = TURN_BYTES_MAX;
         loop {
-            if self.ending && self.transfer.is_none() {
+            if self.ending && self.transfer.is_none() && !self.is_hashing() {
                 self.shut_down();
             }
             self.drain(now);

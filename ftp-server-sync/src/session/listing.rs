@@ -1,8 +1,8 @@
 //! File requests that are performed in steps, and what listings notice.
 
 use ftp_proto::listing::WalkNotice;
-use ftp_proto::{FileRequest, Outcome, Refusal};
-use log::{Level, log};
+use ftp_proto::{FileAnswer, FileRequest, Outcome, Refusal};
+use log::{Level, info, log};
 
 use super::connection::Connection;
 use super::log::file_request;
@@ -11,7 +11,7 @@ use crate::fs::long_request::{LongRequest, is_last};
 impl Connection {
     /// Begins a request that takes longer. False: this one does not.
     pub(super) fn begin_long_request(&mut self, request: &FileRequest) -> Result<bool, Refusal> {
-        let long = LongRequest::begin(&self.root, request)?;
+        let long = LongRequest::begin(&self.root, &self.server.hash_slots, request)?;
         self.long_request = long.map(|long| (long, file_request(request)));
         Ok(self.long_request.is_some())
     }
@@ -27,6 +27,9 @@ impl Connection {
         match result {
             Ok(None) => self.long_request = Some((request, subject)),
             Ok(Some(answer)) => {
+                if let FileAnswer::Digest(digest) = &answer {
+                    info!("#{} {subject}: {} bytes", self.number, digest.length);
+                }
                 if !is_last(&answer) {
                     self.long_request = Some((request, subject));
                 }
@@ -38,6 +41,19 @@ impl Connection {
             }
         }
         true
+    }
+
+    /// Whether a digest is being computed.
+    pub(super) fn is_hashing(&self) -> bool {
+        let request = self.long_request.as_ref();
+        request.is_some_and(|(request, _)| request.is_hash())
+    }
+
+    /// Stops a digest, because the client says so.
+    pub(super) fn abort_long_request(&mut self) -> Option<Outcome> {
+        let (_, subject) = self.long_request.take()?;
+        info!("#{} {subject}: the client aborted it", self.number);
+        Some(Outcome::File(Err(Refusal::Failed)))
     }
 
     /// Logs what a listing has noticed.

@@ -339,6 +339,9 @@ pub(super) fn file_request(request: &FileRequest) -> String {
         FileRequest::ChangeMode { path, mode } => format!("SITE CHMOD {mode:04o} {path}"),
         FileRequest::SetModified { path, .. } => with("MFMT", path),
         FileRequest::Facts(path) => with("MLST", path),
+        FileRequest::Hash(request) => {
+            format!("{} of {}", request.algorithm.name(), request.path)
+        }
         FileRequest::Status(listing) => with("STAT", &listing.selection.path),
     }
 }

@@ -10,6 +10,7 @@ use ftp_proto::Config;
 
 use super::foreign_protocol_log::ForeignProtocolLog;
 use crate::fs::attributes::process_umask;
+use crate::fs::file_hash::HashSlots;
 use crate::fs::root::Root;
 use crate::locks::lock;
 use crate::nat::never_connected_log::NeverConnectedLog;
@@ -18,8 +19,9 @@ use crate::passive::PassivePool;
 use crate::settings::{Names, Settings};
 use crate::tls::{Identity, TicketRegistry};
 
-/// The passive ports, the TLS tickets of all sessions, the settings in force, and counts for the
-/// log: data connections that clients did not open, and clients that do not speak FTP.
+/// The passive ports, the TLS tickets of all sessions, the digests that are being computed, the
+/// settings in force, and counts for the log: data connections that clients did not open, and
+/// clients that do not speak FTP.
 #[derive(Debug)]
 pub(crate) struct ServerState {
     pub(crate) pool: PassivePool,
@@ -27,6 +29,7 @@ pub(crate) struct ServerState {
     /// Which session each TLS ticket comes from.
     pub(crate) tickets: Arc<TicketRegistry>,
     pub(super) foreign_protocols: ForeignProtocolLog,
+    pub(super) hash_slots: Arc<HashSlots>,
     current: Mutex<Arc<Current>>,
     /// Counts replacements: a session sees without the lock that there was none.
     generation: AtomicU64,
@@ -98,6 +101,7 @@ impl ServerState {
             never_connected: NeverConnectedLog::default(),
             tickets: Arc::default(),
             foreign_protocols: ForeignProtocolLog::default(),
+            hash_slots: Arc::default(),
             current: Mutex::new(current.into()),
             generation: AtomicU64::new(0),
         }

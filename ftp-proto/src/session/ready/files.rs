@@ -61,6 +61,10 @@ impl Ready {
             return false;
         };
         let reply = match (question, result) {
+            (FileQuestion::Hash(hash), result) => {
+                self.hash_answered(context, command, hash, result);
+                return true;
+            }
             (FileQuestion::ModifiedTime(Some(set)), Err(Refusal::NotFound)) => {
                 let (modified, path) = (set.modified, set.path);
                 let question = FileQuestion::SetModified(modified, set.name);
@@ -206,6 +210,7 @@ impl Ready {
                 FileQuestion::Facts(_)
                 | FileQuestion::Status(_)
                 | FileQuestion::Size
+                | FileQuestion::Hash(_)
                 | FileQuestion::ModifiedTime(_),
                 _,
             ) => Reply::LOCAL_ERROR,

@@ -33,8 +33,16 @@ impl Ready {
         argument: &[u8],
     ) {
         let offset = mem::take(&mut self.restart);
+        let has_range = self.range.take().is_some();
         let kind = self
             .transfer_kind(context, verb, argument, offset)
+            .and_then(|kind| match kind {
+                // The client would take the whole file for a part of it, or the other way round.
+                TransferKind::Retrieve { .. } | TransferKind::Store { .. } if has_range => {
+                    Err(Reply::RANGE_MEANINGLESS)
+                }
+                kind => Ok(kind),
+            })
             .and_then(|kind| Permitted::check(&self.account, command, kind));
         match kind {
             Ok(kind) => self.open_transfer(context, command, verb, kind),
