@@ -214,6 +214,9 @@ pub enum TransferKind {
         /// Where to begin (REST), counted in bytes as they are sent: with
         /// [`Representation::Ascii`] each line end counts as two.
         offset: u64,
+        /// Where to end (RANG), behind the last byte. A file that ends earlier is sent up to its
+        /// end. `None`: the end of the file, as always with [`Representation::Ascii`].
+        end: Option<u64>,
     },
     /// STOR, APPE and STOU.
     Store {

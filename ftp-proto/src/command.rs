@@ -234,7 +234,7 @@ pub(crate) static COMMANDS: &[CommandInfo] = &[
     row("PROT", Verb::Protection(ProtectionVerb::Prot), Argument::Required, Access::Tls,        None,                         OTHER,        "C|P", "set whether TLS protects data connections"),
     row("PWD",  Verb::Local(LocalVerb::Pwd),            Argument::None,     Access::AfterLogin, None,                         OTHER,        "", "show the working directory"),
     row("QUIT", Verb::Control(ControlVerb::Quit),       Argument::None,     Access::Always,     None,                         OTHER,        "", "end the session after the running transfer"),
-    row("RANG", Verb::Local(LocalVerb::Rang),           Argument::Required, Access::Digests,    None,                         OTHER,        "first last", "restrict the next HASH to these bytes"),
+    row("RANG", Verb::Local(LocalVerb::Rang),           Argument::Required, Access::AfterLogin, None,                         OTHER,        "first last", "restrict the next RETR or HASH to these bytes"),
     row("REIN", Verb::Control(ControlVerb::Rein),       Argument::None,     Access::Always,     None,                         OTHER,        "", "log out"),
     row("REST", Verb::Local(LocalVerb::Rest),           Argument::Required, Access::AfterLogin, None,                         OTHER,        "offset", "start the next transfer at this offset"),
     row("RETR", Verb::Transfer(TransferVerb::Retr),     Argument::Required, Access::AfterLogin, Some(Right::Read),            RETRIEVE,     "path", "download a file"),

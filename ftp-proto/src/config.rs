@@ -54,7 +54,7 @@ pub struct Config {
     pub umask: u32,
     /// When the line ends of files are converted. Default: [`AsciiConversion::Requested`].
     pub ascii: AsciiConversion,
-    /// Whether HASH, RANG, XCRC, XMD5, XSHA1 and XSHA256 are offered; the driver must then perform
+    /// Whether HASH, XCRC, XMD5, XSHA1 and XSHA256 are offered; the driver must then perform
     /// [`FileRequest::Hash`](crate::FileRequest::Hash). Default: no.
     pub digests: bool,
     /// Whether AUTH TLS is offered (RFC 4217); the driver must then perform

@@ -8,6 +8,7 @@
 mod client_certificates;
 mod curl;
 mod dialogue;
+mod digests;
 mod fetchers;
 mod filezilla;
 mod ftp;

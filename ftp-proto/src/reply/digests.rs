@@ -1,4 +1,4 @@
-//! The replies about digests.
+//! The replies about digests, and about ranges of bytes.
 
 use alloc::format;
 use alloc::vec::Vec;
@@ -8,8 +8,9 @@ use super::Reply;
 #[rustfmt::skip]
 impl Reply {
     pub(crate) const HASH_UNKNOWN: Self = Self::fixed(501, "Unknown algorithm; the selection has not changed.");
-    pub(crate) const RANGE_RESET: Self = Self::fixed(350, "No range; HASH means whole files.");
-    pub(crate) const RANGE_MEANINGLESS: Self = Self::fixed(501, "RANG has no meaning before this command; it is for HASH.");
+    pub(crate) const RANGE_RESET: Self = Self::fixed(350, "The range is the whole file.");
+    pub(crate) const RANGE_OF_UPLOAD: Self = Self::fixed(501, "RANG is for RETR and HASH; use REST before an upload.");
+    pub(crate) const RANGE_IN_ASCII: Self = Self::fixed(501, "RANG has no meaning in type A; send TYPE I first.");
     pub(crate) const HASH_ABORTED: Self = Self::fixed(426, "Digest aborted.");
 
     pub(crate) const fn hash_busy(code: u16) -> Self { Self::fixed(code, "Too many digests are being computed, or the file is in use; try again later.") }
@@ -25,7 +26,7 @@ impl Reply {
 
     /// The reply to RANG.
     pub(crate) fn range_set(first: u64, last: u64) -> Self {
-        Self::line(350, format!("Bytes {first} to {last}; send HASH."))
+        Self::line(350, format!("Bytes {first} to {last}; send RETR or HASH."))
     }
 
     /// The reply to HASH (draft-bryan-ftpext-hash-03, section 3). `name`: as the client sent it.

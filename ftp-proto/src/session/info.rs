@@ -32,7 +32,7 @@ impl Context {
         if self.config.tls {
             lines.extend(["PBSZ".into(), "PROT".into()]);
         }
-        lines.extend(["REST STREAM", "SIZE", "TVFS", "UTF8"].map(String::from));
+        lines.extend(["RANG STREAM", "REST STREAM", "SIZE", "TVFS", "UTF8"].map(String::from));
         if self.config.digests {
             lines.extend(["XCRC", "XMD5", "XSHA", "XSHA1", "XSHA256"].map(String::from));
         }

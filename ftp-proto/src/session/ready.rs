@@ -50,7 +50,7 @@ pub(super) struct Ready {
     pub(super) transfer: Transfer,
     /// The offset of the next transfer (REST).
     pub(super) restart: u64,
-    /// The bytes that the next HASH is about (RANG).
+    /// The bytes that the next RETR or HASH is about (RANG).
     range: Option<ByteRange>,
     /// What OPTS HASH has selected.
     hash_algorithm: HashAlgorithm,

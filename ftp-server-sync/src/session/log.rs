@@ -318,9 +318,13 @@ pub(super) fn transfer_request(request: &TransferRequest) -> String {
         } => offset.get(),
         TransferKind::Store { .. } | TransferKind::List(_) => 0,
     };
-    match offset {
+    let start = match offset {
         0 => format!("{command} {path}"),
         _ => format!("{command} {path} from {offset}"),
+    };
+    match &request.kind {
+        TransferKind::Retrieve { end: Some(end), .. } => format!("{start} to before {end}"),
+        _ => start,
     }
 }
 

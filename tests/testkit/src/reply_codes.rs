@@ -142,7 +142,7 @@ const CODES: &[CommandCodes] = &[
     row("PWD",  &[257, 501, 502, 550],                           &[(530, NO_LOGIN)]),
     row("QUIT", &[221],                                          &[(501, NO_ARGUMENT)]),
     // draft-bryan-ftp-range-09.
-    row("RANG", &[350, 501, 551, 552],                           &[(502, UNSUPPORTED), (530, NO_LOGIN)]),
+    row("RANG", &[350, 501, 551, 552],                           &[(530, NO_LOGIN)]),
     row("REIN", &[220, 502],                                     &[(501, NO_ARGUMENT)]),
     row("REST", &[350, 501, 502, 530],                           &[]),
     row("RETR", &[226, 250, 425, 426, 450, 451, 501, 521, 522, 530, 550, 554, 555], &[]),

@@ -160,6 +160,7 @@ const ALL: &[(&str, &str)] = recordings!(
     "progress-implies-connected"
     "quit-held-by-transfer"
     "quit-waiting-for-port"
+    "range"
     "read-only"
     "refused"
     "rename"

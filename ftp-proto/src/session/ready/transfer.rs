@@ -20,6 +20,7 @@ use crate::refusal::Refusal;
 use crate::reply::Reply;
 use crate::rights::Right;
 use crate::session::context::Context;
+use crate::session::file_hash::ByteRange;
 use crate::session::permitted::Permitted;
 use crate::session::refusal::{path_refusal, refusal};
 use crate::session::transfer_state::{Running, Transfer, TransferInfo};
@@ -33,15 +34,12 @@ impl Ready {
         argument: &[u8],
     ) {
         let offset = mem::take(&mut self.restart);
-        let has_range = self.range.take().is_some();
+        let range = self.range.take();
         let kind = self
             .transfer_kind(context, verb, argument, offset)
-            .and_then(|kind| match kind {
-                // The client would take the whole file for a part of it, or the other way round.
-                TransferKind::Retrieve { .. } | TransferKind::Store { .. } if has_range => {
-                    Err(Reply::RANGE_MEANINGLESS)
-                }
-                kind => Ok(kind),
+            .and_then(|kind| match range {
+                Some(range) => self.with_range(context, kind, range),
+                None => Ok(kind),
             })
             .and_then(|kind| Permitted::check(&self.account, command, kind));
         match kind {
@@ -201,6 +199,7 @@ impl Ready {
             TransferVerb::Retr => TransferKind::Retrieve {
                 path: resolve(argument)?,
                 offset,
+                end: None,
             },
             TransferVerb::Stor => {
                 let path = resolve(argument)?;
@@ -232,6 +231,30 @@ impl Ready {
                 TransferKind::List(self.list_request(context, selection, ListStyle::Long))
             }
         })
+    }
+
+    /// The transfer of these bytes only (RANG). A listing has no bytes of a file.
+    fn with_range(
+        &self,
+        context: &Context,
+        kind: TransferKind,
+        range: ByteRange,
+    ) -> Result<TransferKind, Reply> {
+        match kind {
+            // The client's numbers count each line end as two bytes.
+            TransferKind::Retrieve { .. }
+                if self.representation(context) == Representation::Ascii =>
+            {
+                Err(Reply::RANGE_IN_ASCII)
+            }
+            TransferKind::Retrieve { path, .. } => Ok(TransferKind::Retrieve {
+                path,
+                offset: range.start,
+                end: range.end,
+            }),
+            TransferKind::Store { .. } => Err(Reply::RANGE_OF_UPLOAD),
+            TransferKind::List(_) => Ok(kind),
+        }
     }
 
     /// What STOR keeps of a file that exists. `offset`: that of REST.

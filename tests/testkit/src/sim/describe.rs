@@ -86,7 +86,12 @@ fn describe_transfer(request: &TransferRequest) -> String {
         }
     };
     match kind {
-        TransferKind::Retrieve { offset, .. } => text.push_str(&format!(" from {offset}")),
+        TransferKind::Retrieve { offset, end, .. } => {
+            text.push_str(&format!(" from {offset}"));
+            if let Some(end) = end {
+                text.push_str(&format!(" to before {end}"));
+            }
+        }
         TransferKind::Store { start, .. } => text.push_str(&describe_start(*start)),
         TransferKind::List(_) => {}
     }
