@@ -126,9 +126,10 @@ pub enum FileRequest {
         /// The permission bits that it must not have (SITE UMASK); `None`: the system's umask.
         umask: Option<u32>,
     },
-    /// RMD.
+    /// RMD: an empty directory. A symbolic link is removed itself, because MLSD shows it as the
+    /// directory to which it leads.
     RemoveDirectory(FtpPath),
-    /// DELE.
+    /// DELE: anything but a directory. A symbolic link is removed itself.
     DeleteFile(FtpPath),
     /// Whether the path exists (RNFR).
     RenameFrom(FtpPath),
@@ -170,12 +171,17 @@ pub enum FileRequest {
         /// In seconds since 1970, UTC.
         modified: i64,
     },
-    /// The facts of the path itself (MLST): [`FileAnswer::Entry`](crate::FileAnswer::Entry).
+    /// The facts of the path itself, or of what it leads to (MLST), by the rules of
+    /// [`Details::FACTS`](crate::listing::Details::FACTS):
+    /// [`FileAnswer::Entry`](crate::FileAnswer::Entry).
+    ///
+    /// Also asked for the name `~` before a command whose path begins with it: where the answer is
+    /// [`Refusal::NotFound`](crate::Refusal::NotFound), `~` means the home directory.
     Facts(FtpPath),
     /// The entries that LIST would show (STAT with a path):
     /// [`FileAnswer::Entries`](crate::FileAnswer::Entries), in one batch or several;
-    /// [`Walk::of_status`](crate::listing::Walk::of_status) finds them. The reply contains at most
-    /// [`STAT_ENTRIES_MAX`](crate::limits::STAT_ENTRIES_MAX).
+    /// [`Walk::of_status`](crate::listing::Walk::of_status) finds them. More than
+    /// [`STAT_ENTRIES_MAX`](crate::limits::STAT_ENTRIES_MAX) are refused.
     Status(ListRequest),
     /// The digest of a file (HASH, XCRC and others):
     /// [`FileAnswer::Digest`](crate::FileAnswer::Digest). This may take long. Meanwhile the session

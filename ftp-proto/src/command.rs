@@ -14,6 +14,8 @@ pub(crate) struct CommandLine<'a> {
     pub(crate) command: Command,
     /// Everything after the first space, unchanged; may be empty.
     pub(crate) argument: &'a [u8],
+    /// The argument with both bytes of each FF FF, if it contains any.
+    pub(crate) with_doubled: Option<&'a [u8]>,
     /// The bytes of the whole line.
     pub(crate) length: usize,
 }
@@ -267,6 +269,11 @@ pub(crate) static COMMANDS: &[CommandInfo] = &[
 pub(crate) static MDTM_WITH_TIME: CommandInfo =
     row("MDTM", Verb::File(FileVerb::Mdtm), Argument::Required, Access::AfterLogin, Some(Right::ChangeTime), OTHER, "", "");
 
+/// The look at the name `~`, before a command whose path begins with it.
+#[rustfmt::skip]
+pub(crate) static HOME_LOOK: CommandInfo =
+    row("MLST", Verb::File(FileVerb::Mlst), Argument::Required, Access::AfterLogin, Some(Right::List), OTHER, "", "");
+
 /// SITE needs the right to change permission bits, but for this.
 #[rustfmt::skip]
 pub(crate) static SITE_UTIME: CommandInfo =
@@ -322,6 +329,7 @@ impl<'a> CommandLine<'a> {
         Self {
             command,
             argument,
+            with_doubled: None,
             length: line.len(),
         }
     }

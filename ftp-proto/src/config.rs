@@ -136,8 +136,9 @@ pub mod limits {
     /// The number of lines without a command of FTP that a client may send before it logs in. The
     /// next one ends the session.
     pub const UNKNOWN_COMMANDS_MAX: u32 = 10;
-    /// The entries in a reply to STAT with a path; a longer listing ends with a line that says so.
-    pub const STAT_ENTRIES_MAX: usize = 1000;
+    /// The entries in a reply to STAT with a path, which is held in memory as a whole. If there are
+    /// more, STAT is refused.
+    pub const STAT_ENTRIES_MAX: usize = 10_000;
     /// The largest file, in bytes, of which SIZE counts the line ends for TYPE A. The whole file is
     /// read for that.
     pub const ASCII_SIZE_BYTES_MAX: u64 = 64 << 20;

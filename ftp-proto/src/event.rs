@@ -2,6 +2,8 @@
 
 use core::net::IpAddr;
 
+use crate::kept::Kept;
+
 /// Identifies a data connection, or the passive listener that waits for one; no two of a session
 /// have the same id.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -27,6 +29,15 @@ pub enum DataEvent {
     /// [`Config::data_stall_timeout`](crate::Config::data_stall_timeout). It implies
     /// [`Connected`](Self::Connected) and [`Protected`](Self::Protected).
     Progress(u64),
+    /// How many entries a listing has shown, by [`Walk::entries_shown`]: to be reported before the
+    /// transfer ends. The last reply then says how many there are, so that a client, or a person,
+    /// can see whether all have come. Optional; ignored for other transfers.
+    ///
+    /// [`Walk::entries_shown`]: crate::listing::Walk::entries_shown
+    Entries(u64),
+    /// What an upload has left that is about to end with an error: the reply to it then says how
+    /// many bytes came, and what the file is now. Optional; ignored for other transfers.
+    Kept(Kept),
     /// The driver has closed the passive listener because an action said so, and the client had
     /// time to connect and did not. STAT and
     /// [`never_connected`](crate::Session::never_connected) report it. Each offer counts once: the

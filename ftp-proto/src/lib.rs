@@ -39,6 +39,7 @@ pub mod date;
 mod event;
 mod foreign_protocol;
 mod hash;
+mod kept;
 mod line;
 pub mod listing;
 mod masquerade;
@@ -82,6 +83,7 @@ pub use event::{DataEvent, DataId};
 pub use foreign_protocol::ForeignProtocol;
 pub use hash::{Digest, HashAlgorithm, HashRequest};
 pub use ipnet::IpNet;
+pub use kept::Kept;
 pub use listing::style::ListStyle;
 pub use masquerade::{
     AnnounceReason, Announcement, Bound, ClientRule, Masquerade, OuterPorts, OuterPortsError,

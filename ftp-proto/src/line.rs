@@ -80,6 +80,20 @@ pub(crate) fn strip_telnet(line: &[u8]) -> Cow<'_, [u8]> {
     Cow::Owned(plain)
 }
 
+/// The line of a client that does not implement Telnet, if that is another one: with both bytes of
+/// each IAC IAC.
+pub(crate) fn without_telnet(line: &[u8]) -> Option<Vec<u8>> {
+    let line = strip_commands(line);
+    if !line.windows(2).any(|pair| pair == [IAC, IAC]) {
+        return None;
+    }
+    let mut plain = line.to_vec();
+    // As above: names with a CR are sent so.
+    let mut before = 0;
+    plain.retain(|&byte| core::mem::replace(&mut before, byte) != b'\r' || byte != 0);
+    Some(plain)
+}
+
 /// Also removes the rest of a command whose IAC was lost as urgent data: no verb begins with such a
 /// byte.
 fn strip_commands(mut line: &[u8]) -> &[u8] {
@@ -153,6 +167,23 @@ mod tests {
             (b"\xff\xfd", b""),
         ] {
             assert_eq!(strip_telnet(line), expected, "{}", line.escape_ascii());
+        }
+    }
+
+    #[test]
+    fn what_a_client_without_telnet_means() {
+        for (line, expected) in [
+            (&b"RETR a\xff\xffb"[..], Some(&b"RETR a\xff\xffb"[..])),
+            (b"RETR \xff\xff\xff", Some(b"RETR \xff\xff\xff")),
+            (b"RETR \xff\xff\r\0\0", Some(b"RETR \xff\xff\r\0")),
+            (b"\xff\xf4RETR \xff\xff", Some(b"RETR \xff\xff")),
+            (b"RETR \xff", None),
+            (b"RETR \xffa\xff", None),
+            (b"\xff\xffABOR", None),
+            (b"", None),
+        ] {
+            let shown = line.escape_ascii();
+            assert_eq!(without_telnet(line).as_deref(), expected, "{shown}");
         }
     }
 }

@@ -1,7 +1,8 @@
 //! Directory listings: an entry, and the lines of LIST, NLST, MLST and MLSD that show it.
 //!
-//! An entry is always one line: control bytes in its name become `?`, all other bytes stay. Nothing
-//! in this file reads a directory or a clock.
+//! An entry is always one line: LF and NUL in its name become `?`, and CR in the lines of LIST and
+//! STAT. All other bytes stay, so that a client can use the name in its next command. Nothing in
+//! this file reads a directory or a clock.
 
 mod batch;
 mod entry;
@@ -39,13 +40,23 @@ pub fn name_line(name: &[u8], out: &mut Vec<u8>) {
     out.extend_from_slice(b"\r\n");
 }
 
-/// Appends a name or the target of a link. A line break in it would forge an entry, and other
-/// control bytes would reach the user's terminal.
+/// Appends a name for programs. A line feed in it would forge an entry, and no command can contain
+/// it. A CR stays: macOS has a file `Icon\r` in each folder with an icon, and a line ends with
+/// CRLF.
 fn push_name(name: &[u8], out: &mut Vec<u8>) {
+    push_replaced(name, |byte| matches!(byte, b'\n' | 0), out);
+}
+
+/// Appends a name, or the target of a link, in a line that people read too.
+fn push_shown_name(name: &[u8], out: &mut Vec<u8>) {
+    push_replaced(name, |byte| matches!(byte, b'\n' | b'\r' | 0), out);
+}
+
+fn push_replaced(name: &[u8], is_replaced: impl Fn(u8) -> bool, out: &mut Vec<u8>) {
     let start = out.len();
     out.extend_from_slice(name);
     for byte in &mut out[start..] {
-        if byte.is_ascii_control() {
+        if is_replaced(*byte) {
             *byte = b'?';
         }
     }
@@ -57,7 +68,14 @@ pub(crate) fn encode_entry(entry: &mut Entry, names: &WireNames) {
         return;
     }
     entry.name = names.encode(&entry.name).into_owned();
-    if let Some(target) = &mut entry.link_target {
+    encode_target(entry, names);
+}
+
+/// Writes the target of a link as the client gets it.
+pub(crate) fn encode_target(entry: &mut Entry, names: &WireNames) {
+    if let Some(target) = &mut entry.link_target
+        && !names.is_identity()
+    {
         *target = names.encode(target).into_owned();
     }
 }
@@ -103,17 +121,18 @@ pub(crate) mod tests {
     #[test]
     fn no_name_makes_a_second_line() {
         for byte in 0..=u8::MAX {
-            let shown = if byte < 0x20 || byte == 0x7f {
+            let name = if matches!(byte, 0 | b'\n') {
                 b'?'
             } else {
                 byte
             };
+            let shown = if byte == b'\r' { b'?' } else { name };
             let mut link = entry(EntryKind::Symlink, 0o777, &[b'a', byte, b'b']);
             link.link_target = Some(Vec::from([byte]));
 
             let check = |line: &[u8], tail: &[u8]| {
                 let body = line.strip_suffix(b"\r\n").unwrap();
-                assert!(!body.iter().any(u8::is_ascii_control), "{byte}");
+                assert!(!body.contains(&b'\n'), "{byte}");
                 assert!(body.ends_with(tail), "{byte}");
             };
             let mut out = Vec::new();
@@ -124,11 +143,11 @@ pub(crate) mod tests {
             );
             out.clear();
             name_line(&link.name, &mut out);
-            check(&out, &[b'a', shown, b'b']);
+            check(&out, &[b'a', name, b'b']);
             out.clear();
             let set = FactSet::default();
             facts_line(&link.name, &link, set, Rights::READ_WRITE, &mut out);
-            check(&out, &[b';', b' ', b'a', shown, b'b']);
+            check(&out, &[b';', b' ', b'a', name, b'b']);
         }
     }
 

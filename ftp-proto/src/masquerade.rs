@@ -298,15 +298,10 @@ impl Masquerade {
         }
     }
 
-    fn client_rule(&self, peer: IpAddr) -> Option<(IpNet, ClientRule)> {
-        self.clients
-            .iter()
-            .filter(|(network, _)| network.contains(&peer))
-            .max_by_key(|(network, _)| network.prefix_len())
-            .copied()
-    }
-
-    pub(crate) fn local_network(&self, peer: IpAddr) -> Option<IpNet> {
+    /// The network that makes this client a local one; the longest prefix wins. A router is never
+    /// local, because others may be behind it.
+    #[must_use]
+    pub fn local_network(&self, peer: IpAddr) -> Option<IpNet> {
         // An IPv6 socket or a routing table may show a router's IPv4 address in IPv6 form.
         let mut gateways = self.gateways.iter().map(IpAddr::to_canonical);
         if gateways.any(|gateway| gateway == peer) {
@@ -316,6 +311,14 @@ impl Masquerade {
             .iter()
             .filter(|network| network.contains(&peer))
             .max_by_key(|network| network.prefix_len())
+            .copied()
+    }
+
+    fn client_rule(&self, peer: IpAddr) -> Option<(IpNet, ClientRule)> {
+        self.clients
+            .iter()
+            .filter(|(network, _)| network.contains(&peer))
+            .max_by_key(|(network, _)| network.prefix_len())
             .copied()
     }
 }

@@ -102,6 +102,10 @@ pub enum TransferError {
     LocalWrite,
     /// The disk or a quota is full: 452.
     NoSpace,
+    /// The file would become larger than the server accepts: 552.
+    FileTooLarge,
+    /// What is free has to stay free: 452.
+    SpaceReserved,
 }
 
 impl Error for TransferError {}
@@ -117,6 +121,8 @@ impl fmt::Display for TransferError {
             Self::LocalRead => "local read error",
             Self::LocalWrite => "local write error",
             Self::NoSpace => "no space left",
+            Self::FileTooLarge => "file too large",
+            Self::SpaceReserved => "free space reserved",
         })
     }
 }

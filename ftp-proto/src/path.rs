@@ -125,6 +125,18 @@ impl FtpPath {
         Ok(path)
     }
 
+    /// The same for an argument that may begin with `~`, where that is the directory `home`.
+    pub(crate) fn resolve_with_home(
+        &self,
+        argument: &[u8],
+        home: Option<&Self>,
+    ) -> Result<Self, PathError> {
+        match home.zip(below_home(argument)) {
+            Some((home, below)) => home.resolve(below),
+            None => self.resolve(argument),
+        }
+    }
+
     fn ascend(&mut self) {
         let end = self
             .bytes
@@ -138,6 +150,18 @@ impl FtpPath {
         self.bytes.push(b'/');
         self.bytes.extend_from_slice(name);
     }
+}
+
+/// What follows `~` or `~/`, without a slash in front.
+pub(crate) fn below_home(argument: &[u8]) -> Option<&[u8]> {
+    let mut below = argument.strip_prefix(b"~")?;
+    if !matches!(below.first(), None | Some(b'/')) {
+        return None;
+    }
+    while let Some(rest) = below.strip_prefix(b"/") {
+        below = rest;
+    }
+    Some(below)
 }
 
 impl fmt::Debug for FtpPath {

@@ -28,10 +28,19 @@ pub enum Refusal {
     NotARegularFile,
     /// The disk or a quota is full.
     NoSpace,
+    /// The file would be larger than the server accepts.
+    FileTooLarge,
+    /// What is free has to stay free.
+    SpaceReserved,
     /// The file system does not accept the name.
     NameRejected,
+    /// There are more entries than the reply may hold. A part of them would look like all.
+    TooManyEntries,
     /// The offset of REST lies beyond the end of the file.
     OffsetTooLarge,
+    /// An upload of the file has failed, and what has the name is an older file: going on would
+    /// glue the new bytes to the old ones. Only a whole upload is possible.
+    NotResumable,
     /// How many bytes the file has with the line ends of TYPE A is not counted; for SIZE.
     TextNotCounted,
     /// The file has changed while it was read; a later attempt may succeed.
@@ -59,8 +68,12 @@ impl fmt::Display for Refusal {
             Self::IsADirectory => "is a directory",
             Self::NotARegularFile => "not a regular file",
             Self::NoSpace => "no space left",
+            Self::FileTooLarge => "file too large",
+            Self::SpaceReserved => "free space reserved",
             Self::NameRejected => "name not allowed",
+            Self::TooManyEntries => "too many entries",
             Self::OffsetTooLarge => "restart offset beyond the end",
+            Self::NotResumable => "not the beginning of what would be continued",
             Self::TextNotCounted => "line ends not counted",
             Self::Changed => "changed meanwhile",
             Self::Busy => "busy",

@@ -12,6 +12,8 @@ pub(crate) struct RefusalCodes {
     pub(crate) not_permitted: u16,
     pub(crate) busy: u16,
     pub(crate) no_space: u16,
+    /// The file would be larger than the server accepts.
+    pub(crate) too_large: u16,
     /// The offset of REST or a range is beyond the end of the file (RFC 1123, section 4.1.2.11).
     pub(crate) offset: u16,
     pub(crate) failed: u16,
@@ -32,6 +34,7 @@ const fn refusals(
         not_permitted: unavailable,
         busy,
         no_space,
+        too_large: unavailable,
         offset: unavailable,
         failed,
         unsupported,
@@ -47,8 +50,12 @@ pub(crate) const STORE: RefusalCodes = RefusalCodes {
     offset: 554,
     ..STORE_UNIQUE
 };
-pub(crate) const STORE_UNIQUE: RefusalCodes = refusals(553, 450, 452, 451, 553);
+pub(crate) const STORE_UNIQUE: RefusalCodes = RefusalCodes {
+    too_large: 552,
+    ..refusals(553, 450, 452, 451, 553)
+};
 pub(crate) const APPEND: RefusalCodes = RefusalCodes {
+    too_large: 552,
     offset: 554,
     ..refusals(550, 450, 452, 451, 502)
 };

@@ -14,6 +14,10 @@ use alloc::vec::Vec;
 use core::fmt::Display;
 use core::net::{IpAddr, Ipv4Addr, SocketAddr};
 
+use crate::kept::Kept;
+
+mod refusals;
+
 /// A reply to the client (RFC 959, section 4.2).
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Reply {
@@ -45,7 +49,8 @@ impl Reply {
     }
 
     /// Appends the reply's bytes to `out`, with line ends. Control bytes (below space, and DEL)
-    /// become `?`, and FF is doubled, as Telnet requires (RFC 959, section 4.1.3; RFC 854).
+    /// other than TAB become `?`, and FF is doubled, as Telnet requires (RFC 959, section 4.1.3;
+    /// RFC 854).
     pub fn encode(&self, out: &mut Vec<u8>) {
         let Some(last) = &self.last else {
             self.encode_line(b' ', &self.first, out);
@@ -132,7 +137,7 @@ fn encode_text(text: &[u8], out: &mut Vec<u8>) {
 }
 
 fn is_plain(byte: u8) -> bool {
-    !matches!(byte, 0..=0x1f | 0x7f | 0xff)
+    !matches!(byte, 0..=0x08 | 0x0a..=0x1f | 0x7f | 0xff)
 }
 
 /// The replies with a fixed text.
@@ -242,6 +247,8 @@ impl Reply {
     pub(crate) const TRANSFER_STALLED: Self = Self::fixed(426, "The data connection was idle for too long; transfer aborted.");
     pub(crate) const LOCAL_ERROR: Self = Self::fixed(451, "Local error; transfer aborted.");
     pub(crate) const STORAGE_FULL: Self = Self::fixed(452, "No space left; transfer aborted.");
+    pub(crate) const FILE_TOO_LARGE: Self = Self::fixed(552, "The file is larger than this server accepts; transfer aborted.");
+    pub(crate) const SPACE_RESERVED: Self = Self::fixed(452, "The server keeps its last free space; transfer aborted.");
     pub(crate) const ABORTED_BEFORE_START: Self = Self::fixed(426, "The command was aborted before it started.");
     pub(crate) const ABORT_DONE: Self = Self::fixed(226, "Abort successful.");
 }
@@ -405,6 +412,17 @@ impl Reply {
         Self::line(226, [b"Transfer complete; FILE: ", name].concat())
     }
 
+    pub(crate) fn listing_complete(entries: u64) -> Self {
+        let noun = if entries == 1 { "entry" } else { "entries" };
+        Self::line(226, format!("Transfer complete; {entries} {noun}."))
+    }
+
+    /// This reply to an upload that failed, with how many bytes came and what the file is now.
+    pub(crate) fn with_kept(&self, received: u64, kept: Kept) -> Self {
+        let added = format!(" {received} bytes received; {kept}.");
+        Self::line(self.code, [&*self.first, added.as_bytes()].concat())
+    }
+
     /// The client did not connect to the passive port. `target`, `withdrawn`, `remedy`: parts of
     /// the sentence.
     pub(crate) fn never_connected(target: &str, withdrawn: &str, remedy: impl Display) -> Self {
@@ -426,33 +444,6 @@ impl Reply {
         );
         Self::line(425, text)
     }
-}
-
-/// The replies to refusals of the driver. Their codes depend on the command; see
-/// [`CommandInfo::refusals`](crate::command::CommandInfo).
-#[rustfmt::skip]
-impl Reply {
-    pub(crate) const fn not_found(code: u16) -> Self { Self::fixed(code, "No such file or directory.") }
-    // Without a full stop: scripts compare the whole text.
-    pub(crate) const fn no_match(code: u16) -> Self { Self::fixed(code, "No files found") }
-    pub(crate) const fn read_only_login(code: u16) -> Self { Self::fixed(code, "This login may only read.") }
-    pub(crate) const fn login_denied(code: u16) -> Self { Self::fixed(code, "This login may not do that here.") }
-    pub(crate) const fn read_only_file_system(code: u16) -> Self { Self::fixed(code, "Read-only file system.") }
-    pub(crate) const fn denied(code: u16) -> Self { Self::fixed(code, "Permission denied.") }
-    pub(crate) const fn name_exists(code: u16) -> Self { Self::fixed(code, "File exists.") }
-    pub(crate) const fn not_empty(code: u16) -> Self { Self::fixed(code, "Directory not empty.") }
-    pub(crate) const fn not_a_directory(code: u16) -> Self { Self::fixed(code, "Not a directory.") }
-    pub(crate) const fn not_a_file(code: u16) -> Self { Self::fixed(code, "Not a regular file.") }
-    pub(crate) const fn special_file(code: u16) -> Self { Self::fixed(code, "A device, pipe or socket cannot be used.") }
-    pub(crate) const fn name_rejected(code: u16) -> Self { Self::fixed(code, "The name is not allowed.") }
-    pub(crate) const fn no_space(code: u16) -> Self { Self::fixed(code, "No space left.") }
-    pub(crate) const fn restart_too_large(code: u16) -> Self { Self::fixed(code, "The restart offset is beyond the end of the file.") }
-    pub(crate) const fn not_the_end(code: u16) -> Self { Self::fixed(code, "The restart offset is not the size of the file.") }
-    pub(crate) const fn offset_too_large(code: u16) -> Self { Self::fixed(code, "The offset is beyond the end of the file.") }
-    pub(crate) const fn text_not_counted(code: u16) -> Self { Self::fixed(code, "SIZE is not available in ASCII mode for this file; send TYPE I first.") }
-    pub(crate) const fn in_use(code: u16) -> Self { Self::fixed(code, "The file or directory is in use; try again later.") }
-    pub(crate) const fn unsupported(code: u16) -> Self { Self::fixed(code, "This server does not support that.") }
-    pub(crate) const fn failed(code: u16) -> Self { Self::fixed(code, "Local error.") }
 }
 
 #[cfg(test)]

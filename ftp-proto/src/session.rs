@@ -34,7 +34,7 @@ use crate::allowed_peers::{AllowedPeers, PeerVerdict};
 use crate::command::CommandLine;
 use crate::config::Config;
 use crate::event::{DataEvent, DataId};
-use crate::line::{LineReader, Scan, strip_telnet};
+use crate::line::{LineReader, Scan, strip_telnet, without_telnet};
 use crate::never_connected::NeverConnected;
 use crate::offer::PassiveOffer;
 use crate::outcome::{Misuse, Outcome};
@@ -143,7 +143,10 @@ impl Session {
                 if plain.is_empty() {
                     return used;
                 }
-                let line = CommandLine::parse(&plain);
+                let with_doubled = without_telnet(line);
+                let mut line = CommandLine::parse(&plain);
+                let with_doubled = with_doubled.as_deref().map(CommandLine::parse);
+                line.with_doubled = with_doubled.map(|line| line.argument);
                 self.has_quit |= line.is_quit();
                 self.context.epochs.idle += 1;
                 if self.is_busy() {
@@ -195,6 +198,16 @@ impl Session {
             DataEvent::Connected(peer) => self.data_connected(data, peer),
             DataEvent::Protected => self.data_moved(data, None),
             DataEvent::Progress(bytes_total) => self.data_moved(data, Some(bytes_total)),
+            DataEvent::Entries(entries) => {
+                if let Phase::Ready(ready) = &mut self.phase {
+                    ready.entries_shown(data, entries);
+                }
+            }
+            DataEvent::Kept(kept) => {
+                if let Phase::Ready(ready) = &mut self.phase {
+                    ready.upload_kept(data, kept);
+                }
+            }
             DataEvent::NeverConnected => self.context.record_never_connected(data, false),
             DataEvent::Withdrawn => {
                 if let Phase::Ready(ready) = &mut self.phase

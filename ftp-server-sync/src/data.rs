@@ -1,10 +1,11 @@
 //! Data connections and the bytes of transfers.
 //!
-//! [`connection`] opens a data connection, [`transfer`] uses it, [`pump`] moves its bytes, and
-//! [`lingering`] closes it without losing the last of them.
+//! [`connection`] is a data connection for its whole life, from the request for a passive port to
+//! the end of [`lingering`]. A [`transfer`] uses it, and a [`pump`] moves its bytes.
 
 mod announced_port;
 pub(crate) mod ascii_restart;
+mod candidates;
 pub(crate) mod connection;
 mod data_stream;
 mod lingering;

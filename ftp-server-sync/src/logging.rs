@@ -2,6 +2,7 @@
 
 pub(crate) mod clock;
 mod format;
+pub(crate) mod repeated;
 pub(crate) mod wrap;
 mod writer;
 

@@ -20,7 +20,9 @@ use log::{error, info, warn};
 use mio::net::TcpStream;
 use mio::{Events, Poll, Token, Waker};
 
+use crate::fs::attributes::ProcessUmask;
 use crate::fs::root::Root;
+use crate::fs::share_rules::ShareRules;
 use crate::nat::address_source::AddressResolver;
 use crate::net::interfaces::Interfaces;
 use crate::net::watch::{Debounce, InterfaceWatch};
@@ -67,6 +69,7 @@ pub struct Server {
     watch: Option<InterfaceWatch>,
     debounce: Debounce,
     certificate: WatchedFiles,
+    umask: ProcessUmask,
     signals: Signals,
     reload: Option<Reload>,
     /// When to accept again, after the system had no descriptor or no memory for a connection.
@@ -84,6 +87,13 @@ enum Shutdown {
     Now(Instant),
 }
 
+/// The shared directory as clients see it.
+fn share(settings: &Settings) -> io::Result<Root> {
+    let rules = ShareRules::new(settings.hidden.clone(), settings.own_files());
+    let rules = rules.with_uploads(settings.uploads);
+    Ok(Root::open(&settings.directory)?.with_rules(rules))
+}
+
 impl Server {
     /// Opens the shared directory and the control sockets.
     ///
@@ -92,7 +102,7 @@ impl Server {
     /// What the system says, with the directory or the address, or what is wrong with the
     /// certificate.
     pub fn bind(settings: Settings) -> io::Result<Self> {
-        let root = Root::open(&settings.directory)?;
+        let root = share(&settings)?;
         let certificate = WatchedFiles::new(settings.certificate_files(), Instant::now());
         let poll = Poll::new()?;
         // Before the interfaces are read, so that no change is missed.
@@ -108,6 +118,8 @@ impl Server {
         let pool = PassivePool::new(settings.passive_ports);
         let mut addresses = AddressResolver::default();
         addresses.update_settings(&settings, Instant::now());
+        let mut umask = ProcessUmask::default();
+        umask.set(settings.umask);
         let current = Current::new(settings, root, interfaces, addresses.names(), identity);
         Ok(Self {
             poll,
@@ -121,6 +133,7 @@ impl Server {
             watch,
             debounce: Debounce::default(),
             certificate,
+            umask,
             signals: Signals::default(),
             reload: None,
             accept_again: None,

@@ -5,14 +5,17 @@
 
 mod address;
 pub(crate) mod file;
+mod local_time;
+mod uploads;
 pub(crate) mod watched_files;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::num::NonZeroU64;
-use std::path::PathBuf;
+use std::path::{self, PathBuf};
 use std::time::Duration;
 
+use ftp_proto::listing::Pattern;
 use ftp_proto::{AsciiConversion, Config, Masquerade, OuterPorts};
 use ipnet::{IpNet, Ipv4Net, Ipv6Net};
 use log::LevelFilter;
@@ -24,6 +27,8 @@ pub use crate::net::listen::Listen;
 pub use crate::net::port_range::PortRange;
 pub(crate) use address::unusable;
 pub use address::{AddressSource, ClientAddress, Names};
+pub use local_time::LocalTime;
+pub use uploads::{BrokenUploads, UploadRules};
 
 /// The settings of a server.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -32,6 +37,18 @@ pub struct Settings {
     pub listen: Vec<Listen>,
     /// The shared directory, as an absolute path.
     pub directory: PathBuf,
+    /// Names in it that are not served; a pattern matches one name.
+    pub hidden: Vec<Pattern>,
+    /// The files that the settings were read from, by absolute path: the configuration file and the
+    /// password file. No client sees them.
+    pub sources: Vec<PathBuf>,
+    /// The time zone for dates in LIST and STAT; `None`: UTC.
+    pub local_time: Option<LocalTime>,
+    /// The permission bits that new files and directories must not have; `None`: the umask that the
+    /// process has. The server sets it for the whole process.
+    pub umask: Option<u32>,
+    /// The rules for uploads.
+    pub uploads: UploadRules,
     /// Who may log in, and with which rights.
     pub users: Users,
     /// The public address in passive mode replies; `None`: the address that the client connected
@@ -240,6 +257,16 @@ impl Settings {
                 .any(|(_, address)| is_public(address))
     }
 
+    /// The server's own files, by absolute path: no client may list, read or write them.
+    pub(crate) fn own_files(&self) -> Vec<PathBuf> {
+        let mut files = self.certificate_files();
+        let tls = self.tls.iter();
+        files.extend(tls.map(TlsSettings::self_signed_file));
+        files.extend(self.sources.iter().cloned());
+        let files = files.iter().filter_map(|file| path::absolute(file).ok());
+        files.collect()
+    }
+
     /// The files of the certificate, its key and the clients' authorities; none without TLS.
     pub(crate) fn certificate_files(&self) -> Vec<PathBuf> {
         self.tls.iter().flat_map(TlsSettings::files).collect()
@@ -278,6 +305,11 @@ impl Timeouts {
 }
 
 impl TlsSettings {
+    /// The certificate that the server makes, with its key, if there is no other.
+    pub(crate) fn self_signed_file(&self) -> PathBuf {
+        self.state_directory.join(SELF_SIGNED_FILE)
+    }
+
     /// The files that may be replaced while the server runs.
     pub fn files(&self) -> impl Iterator<Item = PathBuf> {
         let certificate = self.certificate.iter();
@@ -307,6 +339,9 @@ impl LocalNetworks {
         all
     }
 }
+
+/// The name of the file with the certificate that the server makes.
+pub(crate) const SELF_SIGNED_FILE: &str = "certificate.pem";
 
 #[cfg(test)]
 mod tests {

@@ -276,8 +276,12 @@ impl Model {
         let again = std::mem::replace(&mut self.ended, true);
         let transfer = self.ready.transfer.as_ref();
         let is_uploading = transfer.is_some_and(|transfer| transfer.upload);
-        let has_work = self.held.contains(&ModelCommand::Quit) || (is_uploading && !lost);
-        let goes_on = has_work && !transfer.is_some_and(Transfer::awaits_client);
+        let awaits_client = transfer.is_some_and(Transfer::awaits_client);
+        let goes_on = if self.held.contains(&ModelCommand::Quit) {
+            is_uploading || !awaits_client
+        } else {
+            is_uploading && !awaits_client && !lost
+        };
         if !goes_on && (lost || !again) {
             self.leave(out);
         }

@@ -131,7 +131,6 @@ fn status_lines(batches: &[EntryBatch]) -> Vec<u8> {
     let mut lines = Vec::new();
     for (index, batch) in batches.iter().enumerate() {
         assert_eq!(batch.is_last, index + 1 == batches.len());
-        assert!(!batch.is_cut);
         if let Some(path) = &batch.directory {
             heading(path, lines.is_empty(), &mut lines);
         }

@@ -69,14 +69,17 @@ impl Listing {
         let answer = match self.walk.step(&mut self.lines) {
             WalkStep::LookAt { path, details } => {
                 let path = self.root.resolve(path, false);
-                path.and_then(|path| look(&path, details))
+                let entry = path.and_then(|path| look(&self.root, &path, details));
+                entry.map(WalkAnswer::Entry)
             }
             WalkStep::Look {
                 directory,
                 name,
                 details,
-            } => find(directories, directory)
-                .and_then(|found| look(&found.path.join(OsStr::from_bytes(name)), details)),
+            } => find(directories, directory).and_then(|found| {
+                let path = found.path.join(OsStr::from_bytes(name));
+                look(&self.root, &path, details).map(WalkAnswer::Entry)
+            }),
             WalkStep::Open(request) => open(&self.root, directories, request),
             WalkStep::Read(directory) => find(directories, directory).and_then(read),
             WalkStep::Close(directory) => {
@@ -113,8 +116,18 @@ pub(super) fn status(root: &Root, request: &ListRequest) -> Result<Vec<EntryBatc
     Ok(batches)
 }
 
+/// The entry at a path. MLSD and MLST follow a symbolic link, unless it leads nowhere or upwards.
+pub(super) fn look(root: &Root, path: &Path, details: Details) -> Result<Entry, Refusal> {
+    let is_followed = details.follow_links && path.is_symlink();
+    let target = is_followed.then(|| root.follow(path).ok()).flatten();
+    match target.filter(|target| !path.starts_with(target)) {
+        Some(target) => entry(&target, details).or_else(|_| entry(path, details)),
+        None => entry(path, details),
+    }
+}
+
 /// The entry at a path, where a symbolic link is itself.
-pub(super) fn entry(path: &Path, details: Details) -> Result<Entry, Refusal> {
+fn entry(path: &Path, details: Details) -> Result<Entry, Refusal> {
     let metadata = path
         .symlink_metadata()
         .map_err(|error| Refusal::from(&error))?;
@@ -124,10 +137,6 @@ pub(super) fn entry(path: &Path, details: Details) -> Result<Entry, Refusal> {
         entry.link_target = target.map(|target| target.into_os_string().into_vec());
     }
     Ok(entry)
-}
-
-fn look(path: &Path, details: Details) -> Result<WalkAnswer, Refusal> {
-    entry(path, details).map(WalkAnswer::Entry)
 }
 
 fn find(directories: &mut [Directory], id: DirectoryId) -> Result<&mut Directory, Refusal> {

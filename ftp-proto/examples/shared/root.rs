@@ -24,13 +24,23 @@ impl Root {
     /// root, so absolute ones lead nowhere. `follow`: also a link at the end. The end need not
     /// exist.
     pub(super) fn resolve(&self, path: &FtpPath, follow: bool) -> Result<PathBuf, Refusal> {
+        self.walk(Path::new(OsStr::from_bytes(path.relative())), follow)
+    }
+
+    /// Where a symbolic link leads; `link` is a path of the system, below the root.
+    pub(super) fn follow(&self, link: &Path) -> Result<PathBuf, Refusal> {
+        let relative = link.strip_prefix(&self.0).map_err(|_| Refusal::Denied)?;
+        self.walk(relative, true)
+    }
+
+    fn walk(&self, relative: &Path, follow: bool) -> Result<PathBuf, Refusal> {
         let mut found = self.0.clone();
         let mut pending: Vec<OsString> = Vec::new();
         let push = |pending: &mut Vec<OsString>, path: &Path| {
             let parts = path.components().rev();
             pending.extend(parts.map(|part| part.as_os_str().to_owned()));
         };
-        push(&mut pending, Path::new(OsStr::from_bytes(path.relative())));
+        push(&mut pending, relative);
         let mut links_left = LINKS_MAX;
         while let Some(name) = pending.pop() {
             if name == ".." {

@@ -13,7 +13,7 @@ use ftp_proto::{
     Secret, TransferKind, TransferRequest, UploadStart,
 };
 
-use super::list::{Listing, entry, status};
+use super::list::{Listing, look, status};
 use super::root::Root;
 use super::transfer::{Download, Transfer, Upload, text_length};
 
@@ -55,7 +55,10 @@ impl Storage {
                 let path = root.below(path)?;
                 fs::create_dir(&path).and_then(|()| apply_umask(&path, 0o777, *umask))
             }
-            FileRequest::RemoveDirectory(path) => fs::remove_dir(root.below(path)?),
+            FileRequest::RemoveDirectory(path) => match root.below(path)? {
+                path if path.is_symlink() => fs::remove_file(path),
+                path => fs::remove_dir(path),
+            },
             FileRequest::DeleteFile(path) => fs::remove_file(root.below(path)?),
             FileRequest::RenameFrom(path) => root.below(path)?.symlink_metadata().map(drop),
             FileRequest::Rename { from, to, replace } => {
@@ -98,7 +101,7 @@ impl Storage {
                 File::open(root.changeable(path)?.0).and_then(|file| file.set_modified(time))
             }
             FileRequest::Facts(path) => {
-                let mut entry = entry(&root.resolve(path, false)?, Details::default())?;
+                let mut entry = look(root, &root.resolve(path, false)?, Details::FACTS)?;
                 entry.name = path.name().to_vec();
                 return Ok(FileAnswer::Entry(entry));
             }

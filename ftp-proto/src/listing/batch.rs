@@ -7,7 +7,8 @@ use super::Entry;
 /// A part of the answer to [`FileRequest::Status`](crate::FileRequest::Status). The session makes
 /// the lines.
 ///
-/// At most [`STAT_ENTRIES_MAX`](crate::limits::STAT_ENTRIES_MAX) entries of all batches are shown.
+/// If all batches have more than [`STAT_ENTRIES_MAX`](crate::limits::STAT_ENTRIES_MAX) entries, the
+/// session refuses the command.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct EntryBatch {
@@ -23,8 +24,6 @@ pub struct EntryBatch {
     pub classify: bool,
     /// No other batch follows.
     pub is_last: bool,
-    /// There may be entries that no batch contains: the reply says so. Only in the last batch.
-    pub is_cut: bool,
 }
 
 impl EntryBatch {

@@ -23,8 +23,9 @@ pub fn facts_line(name: &[u8], entry: &Entry, set: FactSet, rights: Rights, out:
 /// Appends the facts of an entry, one space and `name`, which may be a path: the middle line of the
 /// reply to MLST without its leading space (RFC 3659, section 7.2).
 ///
-/// The `size` is shown only for files (section 7.5.7), and the names of owner and group only if
-/// they are known.
+/// The `size` is shown only for files (section 7.5.7). Owner and group are numbers where the name
+/// is not known, or contains what would end the fact: a space, as in "domain users", or a
+/// semicolon.
 pub fn facts(name: &[u8], entry: &Entry, set: FactSet, rights: Rights, out: &mut Vec<u8>) {
     for fact in FACTS {
         if !set.contains(fact) || !entry.has(fact) {
@@ -149,18 +150,13 @@ impl Fact {
 
 impl Entry {
     fn has(&self, fact: Fact) -> bool {
-        match fact {
-            Fact::Size => self.kind == EntryKind::File,
-            Fact::UnixOwner => self.owner.as_ref().is_some_and(|name| !name.is_empty()),
-            Fact::UnixGroup => self.group.as_ref().is_some_and(|name| !name.is_empty()),
-            _ => true,
-        }
+        fact != Fact::Size || self.kind == EntryKind::File
     }
 }
 
 fn push_value(fact: Fact, entry: &Entry, rights: Rights, out: &mut Vec<u8>) {
     match fact {
-        Fact::Type => out.extend_from_slice(type_value(entry)),
+        Fact::Type => push_type(entry, out),
         Fact::Size => push_number(entry.size, 10, out),
         Fact::Modify => out.extend_from_slice(&time_val(entry.modified)),
         Fact::Perm => push_perm(entry.kind, rights, out),
@@ -175,17 +171,24 @@ fn push_value(fact: Fact, entry: &Entry, rights: Rights, out: &mut Vec<u8>) {
         }
         Fact::UnixUid => push_number(entry.uid.into(), 10, out),
         Fact::UnixGid => push_number(entry.gid.into(), 10, out),
-        Fact::UnixOwner => push_value_text(entry.owner.as_deref(), out),
-        Fact::UnixGroup => push_value_text(entry.group.as_deref(), out),
+        Fact::UnixOwner => push_owner(entry.owner.as_deref(), entry.uid, out),
+        Fact::UnixGroup => push_owner(entry.group.as_deref(), entry.gid, out),
     }
 }
 
-/// RFC 3659, section 7.5.1. A link is `symlink` without its target, as in erratum 1500, because the
-/// target could contain a semicolon. Only the entries for a directory itself and its parent are
-/// named `.` and `..`.
-fn type_value(entry: &Entry) -> &'static [u8] {
-    match entry.kind {
-        EntryKind::File => b"file",
+/// RFC 3659, section 7.5.1. A link is `slink:` and its target, as in the example of section 7.7.4,
+/// which clients know. A target that would end the value, or is not known, is left out: `symlink`,
+/// as in erratum 1500. Only the entries for a directory itself and its parent are named `.` and
+/// `..`.
+fn push_type(entry: &Entry, out: &mut Vec<u8>) {
+    if let (EntryKind::Symlink, Some(target)) = (entry.kind, &entry.link_target)
+        && is_value(target)
+    {
+        out.extend_from_slice(b"OS.unix=slink:");
+        return out.extend_from_slice(target);
+    }
+    out.extend_from_slice(match entry.kind {
+        EntryKind::File => &b"file"[..],
         EntryKind::Directory if entry.name == b"." => b"cdir",
         EntryKind::Directory if entry.name == b".." => b"pdir",
         EntryKind::Directory => b"dir",
@@ -194,15 +197,15 @@ fn type_value(entry: &Entry) -> &'static [u8] {
         EntryKind::BlockDevice => b"OS.unix=blk",
         EntryKind::Fifo => b"OS.unix=fifo",
         EntryKind::Socket => b"OS.unix=socket",
-    }
+    });
 }
 
-/// The commands that may succeed on an entry (RFC 3659, section 7.5.5). A link has the letters of a
-/// file, because RETR and STOR follow it. Devices, pipes and sockets can only be renamed or
-/// deleted, because only files are transferred.
+/// The commands that may succeed on an entry (RFC 3659, section 7.5.5). Devices, pipes and sockets
+/// can only be renamed or deleted, because only files are transferred; so can links that are shown
+/// as such, because they lead to nothing that is served, or upwards.
 fn push_perm(kind: EntryKind, rights: Rights, out: &mut Vec<u8>) {
     let directory = kind == EntryKind::Directory;
-    let content = matches!(kind, EntryKind::File | EntryKind::Symlink);
+    let content = kind == EntryKind::File;
     let has = |right| rights.contains(right);
     let letters = [
         (b'a', content && has(Right::Append)),
@@ -220,12 +223,19 @@ fn push_perm(kind: EntryKind, rights: Rights, out: &mut Vec<u8>) {
     out.extend(granted.map(|(letter, _)| letter));
 }
 
-/// A name as the value of a fact. A semicolon would end the value (RFC 3659, section 7.2).
-fn push_value_text(name: Option<&[u8]>, out: &mut Vec<u8>) {
-    for &byte in name.unwrap_or_default() {
-        let plain = !byte.is_ascii_control() && byte != b';';
-        out.push(if plain { byte } else { b'?' });
+/// The name of an owner or a group, or the number where a name cannot be the value of a fact.
+fn push_owner(name: Option<&[u8]>, number: u32, out: &mut Vec<u8>) {
+    match name {
+        Some(name) if is_value(name) => out.extend_from_slice(name),
+        _ => push_number(number.into(), 10, out),
     }
+}
+
+/// Whether a fact can have this value: a semicolon ends it, a space ends the facts, and a line
+/// break ends the line (RFC 3659, section 7.2).
+fn is_value(text: &[u8]) -> bool {
+    let ends = |byte: &u8| matches!(byte, b' ' | b';') || byte.is_ascii_control();
+    !text.is_empty() && !text.iter().any(ends)
 }
 
 /// The digits of `value`.
@@ -300,14 +310,23 @@ mod tests {
         let wanted = "unix.owner;unix.group;";
         assert!(FactSet::parse(wanted.as_bytes()).unwrap().wants_names());
         assert!(!FactSet::default().wants_names());
-        check_facts(&file, wanted, Rights::READ_ONLY, " name");
+        let expected = "unix.owner=1000;unix.group=100; name";
+        check_facts(&file, wanted, Rights::READ_ONLY, expected);
         (file.owner, file.group) = (Some(b"bob".to_vec()), Some(b"a;b\n".to_vec()));
         check_facts(
             &file,
             wanted,
             Rights::READ_ONLY,
-            "unix.owner=bob;unix.group=a?b?; name",
+            "unix.owner=bob;unix.group=100; name",
         );
+        for name in ["domain users", "a;b", "a\nb", "a\rb", "a\tb", ""] {
+            (file.owner, file.group) = (Some(name.into()), Some(name.into()));
+            let expected = "unix.owner=1000;unix.group=100; name";
+            check_facts(&file, wanted, Rights::READ_ONLY, expected);
+        }
+        (file.owner, file.group) = (Some("jürgen".into()), Some("DOMAIN\\users".into()));
+        let expected = "unix.owner=jürgen;unix.group=DOMAIN\\users; name";
+        check_facts(&file, wanted, Rights::READ_ONLY, expected);
     }
 
     #[test]
@@ -349,6 +368,24 @@ mod tests {
     }
 
     #[test]
+    fn a_link_shows_its_target_where_a_fact_can() {
+        let mut link = entry(EntryKind::Symlink, 0o777, b"x");
+        for (target, expected) in [
+            ("nowhere", "type=OS.unix=slink:nowhere; x"),
+            ("/etc/passwd", "type=OS.unix=slink:/etc/passwd; x"),
+            ("../ü=:", "type=OS.unix=slink:../ü=:; x"),
+            ("a b", "type=OS.unix=symlink; x"),
+            ("a;b", "type=OS.unix=symlink; x"),
+            ("a\rb", "type=OS.unix=symlink; x"),
+            ("a\nb", "type=OS.unix=symlink; x"),
+            ("", "type=OS.unix=symlink; x"),
+        ] {
+            link.link_target = Some(target.into());
+            check_facts(&link, "type;size;", Rights::READ_ONLY, expected);
+        }
+    }
+
+    #[test]
     fn letters_of_rights() {
         let check = |kind, rights, expected: &str| {
             let mut out = Vec::new();
@@ -358,7 +395,7 @@ mod tests {
         let none = Rights::default();
         for (kind, read_only, read_write) in [
             (EntryKind::File, "r", "adfrw"),
-            (EntryKind::Symlink, "r", "adfrw"),
+            (EntryKind::Symlink, "", "df"),
             (EntryKind::Directory, "el", "cdeflmp"),
             (EntryKind::Fifo, "", "df"),
         ] {

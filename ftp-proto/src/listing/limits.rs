@@ -13,5 +13,5 @@ pub const PENDING_MAX: usize = 100_000;
 /// How much a walk may look at in vain before its transfer begins: names and directories.
 pub(super) const FIRST_SEARCH_MAX: usize = 400;
 
-/// The same for all of the reply to STAT, which then says that there may be more.
-pub(super) const STATUS_SEARCH_MAX: usize = 1000;
+/// The same for all of the reply to STAT, which is then refused.
+pub(super) const STATUS_SEARCH_MAX: usize = 10_000;

@@ -5,7 +5,7 @@
 
 use alloc::vec::Vec;
 
-use super::{DIGITS_MAX, Entry, EntryKind, digits, push_name};
+use super::{DIGITS_MAX, Entry, EntryKind, digits, push_shown_name};
 use crate::date::list_date;
 
 /// Appends a line in the format of `ls -l`, for LIST and STAT (RFC 959, section 4.1.3):
@@ -28,10 +28,10 @@ pub fn long_line(entry: &Entry, now: i64, classify: bool, out: &mut Vec<u8>) {
     out.push(b' ');
     out.extend_from_slice(&local_date(entry, now));
     out.push(b' ');
-    push_name(&entry.name, out);
+    push_shown_name(&entry.name, out);
     if let (EntryKind::Symlink, Some(target)) = (entry.kind, &entry.link_target) {
         out.extend_from_slice(b" -> ");
-        push_name(target, out);
+        push_shown_name(target, out);
     }
     if classify && let Some(mark) = mark(entry) {
         out.push(mark);
@@ -55,7 +55,7 @@ pub fn heading(path: &[u8], is_first: bool, out: &mut Vec<u8>) {
     if !is_first {
         out.extend_from_slice(b"\r\n");
     }
-    push_name(path, out);
+    push_shown_name(path, out);
     out.extend_from_slice(b":\r\n");
 }
 

@@ -46,13 +46,18 @@ impl Selection {
         }
     }
 
-    /// Reads the argument of LIST, NLST or STAT.
-    pub(crate) fn parse(argument: &[u8], directory: &FtpPath) -> Result<Self, PathError> {
+    /// Reads the argument of LIST, NLST or STAT. `home`: the directory that `~` means, if it is no
+    /// name.
+    pub(crate) fn parse(
+        argument: &[u8],
+        directory: &FtpPath,
+        home: Option<&FtpPath>,
+    ) -> Result<Self, PathError> {
         let (flags, argument) = ListFlags::split(argument);
         Ok(Self {
-            path: directory.resolve(argument)?,
+            path: directory.resolve_with_home(argument, home)?,
             argument: argument.to_vec(),
-            glob: Glob::parse(argument, directory)?,
+            glob: Glob::parse(argument, directory, home)?,
             flags,
         })
     }
@@ -93,7 +98,11 @@ impl Selection {
 impl Glob {
     /// `None` without wildcards, and for `..` after a wildcard: `*/../x` names no directory to
     /// start from.
-    fn parse(argument: &[u8], directory: &FtpPath) -> Result<Option<Self>, PathError> {
+    fn parse(
+        argument: &[u8],
+        directory: &FtpPath,
+        home: Option<&FtpPath>,
+    ) -> Result<Option<Self>, PathError> {
         let mut start = 0;
         for component in argument.split_inclusive(|&byte| byte == b'/') {
             let name = component.strip_suffix(b"/").unwrap_or(component);
@@ -110,7 +119,7 @@ impl Glob {
             return Ok(None);
         }
         Ok(Some(Self {
-            base: directory.resolve(prefix)?,
+            base: directory.resolve_with_home(prefix, home)?,
             prefix: prefix.to_vec(),
             patterns,
         }))
@@ -124,7 +133,7 @@ mod tests {
 
     fn parse(argument: &str) -> Selection {
         let directory = FtpPath::root().resolve(b"/home").unwrap();
-        Selection::parse(argument.as_bytes(), &directory).unwrap()
+        Selection::parse(argument.as_bytes(), &directory, None).unwrap()
     }
 
     #[test]
@@ -173,9 +182,33 @@ mod tests {
     }
 
     #[test]
+    fn a_tilde_may_be_the_home_directory() {
+        let [directory, home] = ["/d", "/joe"].map(|path| FtpPath::parse(path.as_bytes()).unwrap());
+        let parse =
+            |argument: &str, home| Selection::parse(argument.as_bytes(), &directory, home).unwrap();
+        for (argument, with_home, without) in [
+            ("~", "/joe", "/d/~"),
+            ("-a ~/", "/joe", "/d/~"),
+            ("~//a/..//b", "/joe/b", "/d/~/b"),
+            ("~/..", "/", "/d"),
+            ("~~", "/d/~~", "/d/~~"),
+            ("a/~", "/d/a/~", "/d/a/~"),
+            ("/~", "/~", "/~"),
+        ] {
+            assert_eq!(parse(argument, Some(&home)).path.to_string(), with_home);
+            assert_eq!(parse(argument, None).path.to_string(), without);
+        }
+        let glob = parse("~/sub/*", Some(&home)).glob.unwrap();
+        assert_eq!(
+            (glob.base.to_string(), &glob.prefix[..]),
+            ("/joe/sub".into(), &b"~/sub/"[..])
+        );
+    }
+
+    #[test]
     fn an_invalid_path_is_not_a_pattern() {
         let root = FtpPath::root();
-        let parse = |argument: &[u8]| Selection::parse(argument, &root);
+        let parse = |argument: &[u8]| Selection::parse(argument, &root, None);
         assert_eq!(parse(b"*\0"), Err(PathError::Character));
         assert_eq!(parse(&b"*/".repeat(129)), Err(PathError::TooLong));
         assert!(parse(&b"*/".repeat(128)).is_ok());

@@ -100,8 +100,10 @@ impl Walk {
         }
     }
 
-    /// The entries of STAT with a path, in batches; at most
-    /// [`STAT_ENTRIES_MAX`](crate::limits::STAT_ENTRIES_MAX).
+    /// The entries of STAT with a path, in batches. The walk fails with
+    /// [`Refusal::TooManyEntries`](crate::Refusal::TooManyEntries) if there are more than
+    /// [`STAT_ENTRIES_MAX`](crate::limits::STAT_ENTRIES_MAX), or the search for them takes too
+    /// long.
     #[must_use]
     pub fn of_status(request: ListRequest, now: i64) -> Self {
         let mut walk = Self::new(request, now);
@@ -161,6 +163,13 @@ impl Walk {
     #[must_use]
     pub fn has_begun(&self) -> bool {
         self.progress.has_begun
+    }
+
+    /// How many entries have been shown so far; `.` and `..` do not count. For
+    /// [`DataEvent::Entries`](crate::DataEvent::Entries).
+    #[must_use]
+    pub fn entries_shown(&self) -> u64 {
+        self.progress.entries_shown
     }
 
     fn next_event(&mut self, out: &mut Vec<u8>) -> Event {

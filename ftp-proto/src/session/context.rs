@@ -92,6 +92,8 @@ pub(super) enum FileQuestion {
         reduced: bool,
     },
     Facts(FtpPath),
+    /// What is executed after a look at the name `~`.
+    Home(WaitingCommand),
     Status(FileStatus),
     Hash(FileHash),
 }
@@ -105,13 +107,22 @@ pub(super) struct SetTime {
     pub(super) path: FtpPath,
 }
 
+/// A command whose path begins with `~`, which may be the name of an entry.
+#[derive(Debug)]
+pub(super) struct WaitingCommand {
+    pub(super) command: &'static CommandInfo,
+    pub(super) argument: Vec<u8>,
+    /// The path of RNFR, if that was the previous line.
+    pub(super) rename_from: Option<FtpPath>,
+}
+
 impl FileQuestion {
     /// The name of the answer that this request needs; see [`FileAnswer::name`].
     pub(super) fn expected(&self) -> &'static str {
         match self {
             Self::Size => "File(Size)",
             Self::ModifiedTime(_) => "File(Modified)",
-            Self::Facts(_) => "File(Entry)",
+            Self::Facts(_) | Self::Home(_) => "File(Entry)",
             Self::Status(_) => "File(Entries)",
             Self::Hash(_) => "File(Digest)",
             Self::ChangeDirectory(_)

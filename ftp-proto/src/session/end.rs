@@ -21,9 +21,10 @@ impl Session {
     ///
     /// | the session | `handle_eof` | `handle_connection_lost` |
     /// |---|---|---|
-    /// | has a transfer that waits for the client to connect | ends at once | ends at once |
-    /// | else: holds a QUIT ([`has_quit`](Self::has_quit)) | goes on | goes on |
-    /// | else: receives an upload (STOR, APPE, STOU) | goes on | ends at once |
+    /// | receives an upload (STOR, APPE, STOU), and holds a QUIT ([`has_quit`](Self::has_quit)) | goes on | goes on |
+    /// | else: has a transfer that waits for the client to connect | ends at once | ends at once |
+    /// | else: holds a QUIT | goes on | goes on |
+    /// | else: receives an upload | goes on | ends at once |
     /// | else: is idle, sends a download or a listing, or computes a digest | ends at once | ends at once |
     ///
     /// A session that ends at once aborts its transfer and closes without a reply. One that goes on
@@ -38,11 +39,7 @@ impl Session {
             return;
         }
         self.has_ended = true;
-        let is_uploading = match &self.phase {
-            Phase::Ready(ready) => ready.is_uploading(),
-            Phase::Login(_) | Phase::Closed => false,
-        };
-        if self.awaits_client() || !(self.has_quit || is_uploading) {
+        if !(self.outlives_loss() || (self.is_uploading() && !self.awaits_client())) {
             self.close(None);
         }
     }
@@ -56,7 +53,7 @@ impl Session {
     /// session closes. Drop the replies that cannot be sent any more; they count as sent.
     pub fn handle_connection_lost(&mut self) {
         self.has_ended = true;
-        if self.awaits_client() || !self.has_quit {
+        if !self.outlives_loss() {
             self.close(None);
         }
     }
@@ -80,6 +77,19 @@ impl Session {
     #[must_use]
     pub fn is_closed(&self) -> bool {
         matches!(self.phase, Phase::Closed)
+    }
+
+    /// Whether QUIT has said that the client needs no reply any more. It may still be about to
+    /// connect for an upload, but not for a download.
+    fn outlives_loss(&self) -> bool {
+        self.has_quit && (self.is_uploading() || !self.awaits_client())
+    }
+
+    fn is_uploading(&self) -> bool {
+        match &self.phase {
+            Phase::Ready(ready) => ready.is_uploading(),
+            Phase::Login(_) | Phase::Closed => false,
+        }
     }
 
     /// Whether the data connection of the transfer is the client's to open: a client that is gone

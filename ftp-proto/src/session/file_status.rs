@@ -9,6 +9,7 @@ use alloc::vec::Vec;
 use crate::codec::WireNames;
 use crate::config::limits::STAT_ENTRIES_MAX;
 use crate::listing::{EntryBatch, encode_entry, heading, long_line};
+use crate::refusal::Refusal;
 use crate::reply::Reply;
 
 /// The lines so far, with their ends.
@@ -17,34 +18,36 @@ pub(super) struct FileStatus {
     text: Vec<u8>,
     entries: usize,
     headings: usize,
-    /// There may be entries that are not shown.
-    is_cut: bool,
+    is_too_long: bool,
 }
 
 impl FileStatus {
-    /// Adds the lines of a batch, up to the limit.
+    /// Adds the lines of a batch.
     pub(super) fn add(&mut self, batch: &EntryBatch, names: &WireNames) {
         if let Some(path) = &batch.directory {
-            if self.headings < STAT_ENTRIES_MAX {
-                heading(&names.encode(path), self.headings == 0, &mut self.text);
-                self.headings += 1;
-            } else {
-                self.is_cut = true;
-            }
+            heading(&names.encode(path), self.headings == 0, &mut self.text);
+            self.headings += 1;
         }
-        let left = STAT_ENTRIES_MAX - self.entries;
-        for entry in batch.entries.iter().take(left) {
+        self.entries += batch.entries.len();
+        if self.entries.max(self.headings) > STAT_ENTRIES_MAX {
+            self.is_too_long = true;
+            self.text = Vec::new();
+            return;
+        }
+        for entry in &batch.entries {
             let mut entry = Cow::Borrowed(entry);
             if !names.is_identity() {
                 encode_entry(entry.to_mut(), names);
             }
             long_line(&entry, batch.now, batch.classify, &mut self.text);
-            self.entries += 1;
         }
-        self.is_cut |= batch.is_cut || batch.entries.len() > left;
     }
 
-    pub(super) fn into_reply(self) -> Reply {
+    /// All lines, or a refusal if there were too many.
+    pub(super) fn into_reply(self) -> Result<Reply, Refusal> {
+        if self.is_too_long {
+            return Err(Refusal::TooManyEntries);
+        }
         let mut lines: Vec<Vec<u8>> = self
             .text
             .split(|&byte| byte == b'\n')
@@ -52,10 +55,7 @@ impl FileStatus {
             .collect();
         // The text behind the last line end is empty.
         lines.pop();
-        if self.is_cut {
-            lines.push(b"(there may be more; use LIST)".to_vec());
-        }
-        Reply::file_status(lines)
+        Ok(Reply::file_status(lines))
     }
 }
 
@@ -66,14 +66,14 @@ mod tests {
     use alloc::string::String;
     use alloc::vec;
 
-    fn shown(batches: &[EntryBatch]) -> String {
+    fn shown(batches: &[EntryBatch]) -> Result<String, Refusal> {
         let mut status = FileStatus::default();
         batches
             .iter()
             .for_each(|batch| status.add(batch, &WireNames::default()));
         let mut out = Vec::new();
-        status.into_reply().encode(&mut out);
-        String::from_utf8(out).unwrap()
+        status.into_reply()?.encode(&mut out);
+        Ok(String::from_utf8(out).unwrap())
     }
 
     fn batch(count: usize) -> EntryBatch {
@@ -91,30 +91,28 @@ mod tests {
         second.directory = Some(b"./d".to_vec());
         let line = "drwxr-xr-x   1 0        0               0 Jan  1 00:00 a?b/\r\n";
         assert_eq!(
-            shown(&[first, batch(1), second]),
+            shown(&[first, batch(1), second]).unwrap(),
             std::format!(
                 "213-Status:\r\n .:\r\n {line} {line} \r\n ./d:\r\n213 End of status.\r\n"
             )
         );
-        assert_eq!(shown(&[]), "213-Status:\r\n213 End of status.\r\n");
+        assert_eq!(shown(&[]).unwrap(), "213-Status:\r\n213 End of status.\r\n");
     }
 
+    /// Never a part of the entries as if they were all.
     #[test]
-    fn the_reply_is_bounded_and_says_so() {
-        let more = "(there may be more; use LIST)";
-        let full = shown(&[batch(STAT_ENTRIES_MAX - 1), batch(1)]);
-        assert!(!full.contains(more));
+    fn too_many_entries_are_refused() {
+        let full = shown(&[batch(STAT_ENTRIES_MAX - 1), batch(1)]).unwrap();
         assert_eq!(full.lines().count(), STAT_ENTRIES_MAX + 2);
-        let over = shown(&[batch(STAT_ENTRIES_MAX - 1), batch(2), batch(7)]);
-        assert!(over.contains(more));
-        assert_eq!(over.lines().count(), STAT_ENTRIES_MAX + 3);
-        let mut cut = batch(0);
-        cut.is_cut = true;
-        assert!(shown(&[cut]).contains(more));
+        let over = Err(Refusal::TooManyEntries);
+        assert_eq!(
+            shown(&[batch(STAT_ENTRIES_MAX - 1), batch(2), batch(7)]),
+            over
+        );
         let mut heading = batch(0);
         heading.directory = Some(b"d".to_vec());
-        let headings = shown(&vec![heading; 2 * STAT_ENTRIES_MAX]);
-        assert!(headings.contains(more));
-        assert_eq!(headings.lines().count(), 2 * STAT_ENTRIES_MAX + 2);
+        let headings = shown(&vec![heading.clone(); STAT_ENTRIES_MAX]).unwrap();
+        assert_eq!(headings.lines().count(), 2 * STAT_ENTRIES_MAX + 1);
+        assert_eq!(shown(&vec![heading; STAT_ENTRIES_MAX + 1]), over);
     }
 }

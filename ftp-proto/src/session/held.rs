@@ -29,6 +29,7 @@ pub(super) struct HeldLine {
     pub(super) command: Command,
     /// It may be a password.
     argument: Secret,
+    with_doubled: Option<Secret>,
     /// How many bytes the line has, the command's name included.
     length: usize,
 }
@@ -38,6 +39,7 @@ impl HeldLine {
         CommandLine {
             command: self.command,
             argument: self.argument.expose(),
+            with_doubled: self.with_doubled.as_ref().map(Secret::expose),
             length: self.length,
         }
     }
@@ -61,6 +63,7 @@ impl Held {
         self.items.push_back(HeldItem::Line(HeldLine {
             command: line.command,
             argument: Secret::new(line.argument),
+            with_doubled: line.with_doubled.map(Secret::new),
             length: line.length,
         }));
     }

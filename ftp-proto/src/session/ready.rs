@@ -5,7 +5,9 @@ mod data;
 mod dispatch;
 mod files;
 mod hash;
+mod home;
 mod parameters;
+mod retry;
 mod site;
 mod transfer;
 
@@ -27,11 +29,14 @@ use crate::command::CommandInfo;
 use crate::config::AsciiConversion;
 use crate::event::DataId;
 use crate::hash::HashAlgorithm;
+use crate::kept::Kept;
 use crate::listing::{FactSet, Selection};
 use crate::never_connected::NeverConnected;
 use crate::path::FtpPath;
 use crate::reply::Reply;
 use crate::timeout::TimeoutKind;
+
+use retry::Retry;
 
 /// The state after a login.
 #[derive(Debug)]
@@ -56,6 +61,10 @@ pub(super) struct Ready {
     hash_algorithm: HashAlgorithm,
     /// The umask that SITE UMASK has set.
     pub(super) umask: Option<u32>,
+    /// The last command, if its argument may mean another name.
+    retry: Option<Retry>,
+    /// `~` at the begin of a path is the home directory, in the command that is executed now.
+    tilde_is_home: bool,
 }
 
 /// How the next transfer gets its data connection.
@@ -87,6 +96,8 @@ impl Ready {
             range: None,
             hash_algorithm: HashAlgorithm::DEFAULT,
             umask: None,
+            retry: None,
+            tilde_is_home: false,
         }
     }
 
@@ -110,13 +121,15 @@ impl Ready {
     /// The path that an argument names.
     pub(super) fn resolve(&self, context: &Context, argument: &[u8]) -> Result<FtpPath, Reply> {
         let name = self.decode(context, argument)?;
-        self.directory.resolve(&name).map_err(path_refusal)
+        let path = self.directory.resolve_with_home(&name, self.tilde());
+        path.map_err(path_refusal)
     }
 
     /// What LIST, NLST and STAT list.
     pub(super) fn select(&self, context: &Context, argument: &[u8]) -> Result<Selection, Reply> {
         let argument = self.decode(context, argument)?;
-        Selection::parse(&argument, &self.directory).map_err(path_refusal)
+        let selection = Selection::parse(&argument, &self.directory, self.tilde());
+        selection.map_err(path_refusal)
     }
 
     /// How file bytes are represented on a data connection that is opened now.
@@ -208,6 +221,26 @@ impl Ready {
                 running.data_moved(bytes_total)
             }
             Transfer::None | Transfer::Opening(_) | Transfer::Running(_) => false,
+        }
+    }
+
+    /// A listing over this data connection has shown this number of entries.
+    pub(super) fn entries_shown(&mut self, data: DataId, entries: u64) {
+        if let Transfer::Running(running) = &mut self.transfer
+            && running.start.data == data
+            && running.info.is_listing()
+        {
+            running.entries = Some(entries);
+        }
+    }
+
+    /// Remembers what an upload that fails leaves, for its last reply.
+    pub(super) fn upload_kept(&mut self, data: DataId, kept: Kept) {
+        if let Transfer::Running(running) = &mut self.transfer
+            && running.start.data == data
+            && running.info.is_upload()
+        {
+            running.kept = Some(kept);
         }
     }
 

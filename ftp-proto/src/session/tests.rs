@@ -351,6 +351,41 @@ fn progress_of_an_earlier_transfer_does_not_count_for_the_next_one() {
 }
 
 #[test]
+fn the_last_reply_says_how_many_entries_a_listing_has() {
+    for (command, entries, expected) in [
+        (
+            "LIST",
+            Some(3500),
+            "226 Transfer complete; 3500 entries.\r\n",
+        ),
+        ("NLST", Some(1), "226 Transfer complete; 1 entry.\r\n"),
+        ("MLSD", Some(0), "226 Transfer complete; 0 entries.\r\n"),
+        ("MLSD", None, "226 Transfer complete.\r\n"),
+        ("RETR a", Some(1), "226 Transfer complete.\r\n"),
+    ] {
+        let (mut session, data) = listening();
+        session.handle_input(std::format!("{command}\r\n").as_bytes());
+        drain(&mut session);
+        let opened = Outcome::TransferOpened(Ok(Opened::default()));
+        session.handle_outcome(opened).unwrap();
+        let transfer = match &drain(&mut session)[..] {
+            [Action::StartTransfer(start)] => start.transfer,
+            others => panic!("{others:?}"),
+        };
+        if let Some(entries) = entries {
+            session.handle_data(data, DataEvent::Entries(entries));
+        }
+        let result = Ok(());
+        let ended = Outcome::TransferEnded { transfer, result };
+        session.handle_outcome(ended).unwrap();
+        match session.poll_output() {
+            Some(Output::Reply(reply)) => assert_eq!(reply.to_bytes(), expected.as_bytes()),
+            other => panic!("{other:?}"),
+        }
+    }
+}
+
+#[test]
 fn a_client_that_does_not_read_its_last_replies_does_not_keep_the_connection() {
     let mut session = session();
     drain(&mut session);

@@ -6,6 +6,7 @@ use core::net::SocketAddr;
 use crate::action::{DataConnection, TransferId, TransferStart};
 use crate::command::{CommandInfo, TransferVerb};
 use crate::event::DataId;
+use crate::kept::Kept;
 use crate::never_connected::NeverConnected;
 use crate::outcome::TransferError;
 use crate::path::FtpPath;
@@ -45,6 +46,10 @@ pub(super) struct Running {
     pub(super) abort_reason: Option<AbortReason>,
     /// The name of STOU's file, in a form that the client can use in its next command.
     pub(super) unique_name: Option<Vec<u8>>,
+    /// How many entries a listing has shown, if the driver reports it.
+    pub(super) entries: Option<u64>,
+    /// What an upload that failed has left, if the driver reports it.
+    pub(super) kept: Option<Kept>,
 }
 
 /// Why the core aborts a transfer.
@@ -61,6 +66,13 @@ impl TransferInfo {
         matches!(
             self.verb,
             TransferVerb::Stor | TransferVerb::Appe | TransferVerb::Stou
+        )
+    }
+
+    pub(super) fn is_listing(&self) -> bool {
+        matches!(
+            self.verb,
+            TransferVerb::List | TransferVerb::Nlst | TransferVerb::Mlsd
         )
     }
 }
@@ -106,25 +118,43 @@ impl Running {
         result: Result<(), TransferError>,
         last: Option<&NeverConnected>,
     ) -> Reply {
-        match (result, self.abort_reason) {
-            (Ok(()), _) => match &self.unique_name {
-                Some(name) => Reply::unique_complete(name),
-                None => Reply::TRANSFER_COMPLETE,
-            },
-            (Err(_), Some(AbortReason::Requested)) => Reply::TRANSFER_ABORTED,
-            (Err(_), Some(AbortReason::NeverConnected)) => self.not_connected(last),
-            (Err(_), Some(AbortReason::NeverProtected)) => Reply::DATA_NEVER_PROTECTED,
-            (Err(_), Some(AbortReason::Stalled)) => Reply::TRANSFER_STALLED,
-            (Err(error), None) => match error {
+        let Err(error) = result else {
+            return match (&self.unique_name, self.entries) {
+                (Some(name), _) => Reply::unique_complete(name),
+                (None, Some(entries)) => Reply::listing_complete(entries),
+                (None, None) => Reply::TRANSFER_COMPLETE,
+            };
+        };
+        let reply = self.failure(error, last);
+        match self.kept {
+            Some(kept) if self.connected => reply.with_kept(self.bytes, kept),
+            _ => reply,
+        }
+    }
+
+    fn failure(&self, error: TransferError, last: Option<&NeverConnected>) -> Reply {
+        match (self.abort_reason, error) {
+            (Some(AbortReason::Requested), _) => Reply::TRANSFER_ABORTED,
+            (Some(AbortReason::NeverConnected), _) => self.not_connected(last),
+            (Some(AbortReason::NeverProtected), _) => Reply::DATA_NEVER_PROTECTED,
+            (Some(AbortReason::Stalled), _) => Reply::TRANSFER_STALLED,
+            (None, error) => match error {
                 TransferError::NotConnected => self.not_connected(None),
                 TransferError::NotProtected => Reply::DATA_NOT_PROTECTED,
                 TransferError::NotResumed => Reply::DATA_NOT_RESUMED,
                 TransferError::ConnectionLost => Reply::TRANSFER_CUT,
                 TransferError::Aborted => Reply::TRANSFER_ABORTED,
-                TransferError::NoSpace if self.info.is_upload() => Reply::STORAGE_FULL,
-                TransferError::LocalRead | TransferError::LocalWrite | TransferError::NoSpace => {
+                TransferError::LocalRead | TransferError::LocalWrite => Reply::LOCAL_ERROR,
+                TransferError::NoSpace
+                | TransferError::FileTooLarge
+                | TransferError::SpaceReserved
+                    if !self.info.is_upload() =>
+                {
                     Reply::LOCAL_ERROR
                 }
+                TransferError::NoSpace => Reply::STORAGE_FULL,
+                TransferError::FileTooLarge => Reply::FILE_TOO_LARGE,
+                TransferError::SpaceReserved => Reply::SPACE_RESERVED,
             },
         }
     }

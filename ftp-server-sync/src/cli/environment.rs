@@ -21,6 +21,8 @@ pub(super) struct Environment {
     /// The password if no flag gives one.
     pub(super) password: Option<OsString>,
     pub(super) state_directory: PathBuf,
+    /// The time zone of this process, if it is not that of the machine.
+    pub(super) time_zone: Option<OsString>,
 }
 
 impl Environment {
@@ -39,6 +41,7 @@ impl Environment {
                 .filter_map(given)
                 .collect(),
             password: variable(PASSWORD),
+            time_zone: variable("TZ"),
             state_directory: state_directory(variable),
         }
     }

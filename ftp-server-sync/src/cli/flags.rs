@@ -9,13 +9,14 @@ use std::time::Duration;
 
 use argh::{ArgsInfo, FlagInfoKind, FromArgs, Optionality};
 use ftp_proto::AsciiConversion;
+use ftp_proto::listing::Pattern;
 use ipnet::IpNet;
 use log::LevelFilter;
 
 use super::error;
 use super::values;
 use crate::nat::rules::RulesKind;
-use crate::settings::{AddressSource, ClientAddress, LocalNetworks, PortRange};
+use crate::settings::{AddressSource, BrokenUploads, ClientAddress, LocalNetworks, PortRange};
 
 /// Serves a directory over FTP, also from behind a NAT router.
 #[derive(FromArgs, ArgsInfo)]
@@ -31,9 +32,26 @@ pub(super) struct Flags {
     #[argh(option, short = 'd', arg_name = "PATH")]
     #[argh(from_str_fn(values::path), default = "PathBuf::from(\".\")")]
     pub(super) directory: PathBuf,
+    /// do not serve names that match this pattern, such as @eaDir or ".Trash*"; may be repeated
+    #[argh(option, arg_name = "PATTERN[,...]", from_str_fn(values::hide))]
+    pub(super) hide: Vec<Pattern>,
+    /// show dates in LIST in this machine's time zone [UTC]
+    #[argh(switch)]
+    pub(super) local_time: bool,
     /// allow changes: by the user, or by anonymous if there is no --username
     #[argh(switch, short = 'w')]
     pub(super) write: bool,
+    /// permission bits that new files and directories do not get, in octal [of the process]
+    #[argh(option, arg_name = "MODE", from_str_fn(values::umask))]
+    pub(super) umask: Option<u32>,
+    /// what happens to an upload whose connection breaks: "keep" what has arrived, for the client
+    /// to go on with it, or "discard" it [keep]
+    #[argh(option, arg_name = "keep|discard")]
+    #[argh(from_str_fn(values::broken_uploads), default = "BrokenUploads::Keep")]
+    pub(super) broken_uploads: BrokenUploads,
+    /// confirm an upload only when it is on the disk, where a power cut does not harm it; slower
+    #[argh(switch)]
+    pub(super) sync: bool,
     /// the only user; without this flag, anonymous may log in
     #[argh(option, short = 'u', arg_name = "NAME", from_str_fn(values::username))]
     pub(super) username: Option<String>,
@@ -166,6 +184,14 @@ pub(super) struct Flags {
     #[argh(option, arg_name = "BYTES")]
     #[argh(from_str_fn(values::rate), default = "None")]
     pub(super) rate_out: Option<NonZeroU64>,
+    /// the largest file that an upload may make, also as 500M or 20G; 0 for no limit [0]
+    #[argh(option, arg_name = "BYTES")]
+    #[argh(from_str_fn(values::size), default = "None")]
+    pub(super) max_upload_size: Option<u64>,
+    /// the space that uploads leave free on the disk, also as 500M or 20G; 0 for none [0]
+    #[argh(option, arg_name = "BYTES")]
+    #[argh(from_str_fn(values::size), default = "None")]
+    pub(super) free_space_min: Option<u64>,
     /// let running transfers continue for this time after SIGTERM or SIGINT; 0 ends them at once
     /// [10]
     #[argh(option, arg_name = "SECONDS")]

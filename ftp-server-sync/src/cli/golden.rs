@@ -1,9 +1,11 @@
-//! Golden files of questions and answers, and the machines that the questions are about.
+//! Golden files of questions and answers, and the machines and settings that they are about.
 
 use std::fmt::Debug;
 use std::str::FromStr;
 
+use super::Invocation;
 use crate::net::interfaces::Interfaces;
+use crate::settings::Settings;
 
 /// Each line of `golden` that begins with `$ ` is a question, and the lines after it are its
 /// answer. Checks that `answer` still gives the same answers, and that there are at least `count`
@@ -41,6 +43,16 @@ pub(crate) fn check(
         .map(|(question, _)| text(question, &answer(question)))
         .collect();
     assert!(actual == expected, "{file} differs; now:\n{actual}");
+}
+
+/// What these flags say. In the line, spaces separate the arguments.
+#[track_caller]
+pub(crate) fn settings(line: &str) -> Settings {
+    let arguments = line.split_whitespace().map(Into::into);
+    match super::parse(arguments, |_| None) {
+        Ok(Invocation::Serve(settings)) => *settings,
+        other => panic!("{line}: {other:?}"),
+    }
 }
 
 /// A machine with these addresses, networks and gateways. In each list, spaces separate the items.

@@ -8,6 +8,7 @@ use std::net::IpAddr;
 use std::os::unix::ffi::OsStringExt;
 use std::path::{self, Path, PathBuf};
 
+use ftp_proto::text::printable_word;
 use log::LevelFilter;
 
 use super::environment::{self, Environment};
@@ -19,8 +20,8 @@ use crate::accounts::passwords::Password;
 use crate::accounts::users::Users;
 use crate::settings::file::reason;
 use crate::settings::{
-    CertificateFiles, Limits, Listen, LocalNetworks, PortRange, Rates, Settings, Timeouts,
-    TlsSettings,
+    CertificateFiles, Limits, Listen, LocalNetworks, LocalTime, PortRange, Rates, Settings,
+    Timeouts, TlsSettings, UploadRules,
 };
 
 /// The settings that these flags ask for. `given` has the values as they are written, for errors.
@@ -40,9 +41,19 @@ pub(super) fn settings(
         tls: tls(&flags, given, environment)?,
         directory: share(&flags.directory, given)?,
         users: users(&flags, given, environment)?,
+        local_time: local_time(&flags, given, environment)?,
+        sources: sources(&flags, given),
         local_networks: local_networks(&flags, given)?,
         outer_ports: outer_ports(&flags, given)?,
         log_level: log_level(&flags, given)?,
+        hidden: flags.hide,
+        umask: flags.umask,
+        uploads: UploadRules {
+            broken: flags.broken_uploads,
+            sync: flags.sync,
+            max_bytes: flags.max_upload_size,
+            free_bytes_min: flags.free_space_min,
+        },
         masquerade_address: flags.masquerade_address,
         masquerade_map: flags.masquerade_address_map.into_iter().collect(),
         masquerade_clients: flags.masquerade_client,
@@ -223,6 +234,39 @@ fn read_password(file: &Path) -> Result<Vec<u8>, String> {
     let line = bytes.strip_suffix(b"\r\n").or(bytes.strip_suffix(b"\n"));
     let password = line.unwrap_or(&bytes).to_vec();
     values::password(password).map_err(|problem| format!("{problem}; give a file with one line"))
+}
+
+/// The files that the settings are read from. What cannot be made absolute could not be read.
+fn sources(flags: &Flags, given: &GivenFlags) -> Vec<PathBuf> {
+    let config = given
+        .find("--config")
+        .and_then(|config| config.value.clone());
+    let files = [config.map(PathBuf::from), flags.password_file.clone()];
+    let files = files.into_iter().flatten();
+    files.filter_map(|file| path::absolute(file).ok()).collect()
+}
+
+/// The time zone of listings, if it is not UTC.
+fn local_time(
+    flags: &Flags,
+    given: &GivenFlags,
+    environment: &Environment,
+) -> Result<Option<LocalTime>, FlagError> {
+    if !flags.local_time {
+        return Ok(None);
+    }
+    let variable = environment.time_zone.as_ref();
+    let variable = variable.map(|name| name.to_string_lossy());
+    let zone = LocalTime::load(variable.as_deref()).map_err(|problem| {
+        let zone = match &variable {
+            Some(name) => format!("TZ={}", printable_word(name.as_bytes())),
+            None => "of this machine".to_owned(),
+        };
+        let remedy = "set the variable TZ to one that is installed, such as TZ=Europe/Berlin";
+        let problem = format!("the time zone {zone} cannot be read: {problem}; {remedy}");
+        given.refuse("--local-time", problem)
+    })?;
+    Ok(Some(zone))
 }
 
 /// Words stand alone; networks make one list.

@@ -3,7 +3,11 @@
 use super::*;
 use crate::cli::golden;
 use crate::net::interfaces::Interfaces;
-use crate::settings::{AddressSource, Limits, Listen, LocalNetworks, Names, Rates, Timeouts};
+use crate::settings::{
+    AddressSource, BrokenUploads, Limits, Listen, LocalNetworks, Names, Rates, Timeouts,
+    UploadRules,
+};
+use ftp_proto::listing::Pattern;
 use ftp_proto::{Account, AsciiConversion, ClientRule, OuterPorts, PublicAddress, Rights, Secret};
 use ipnet::IpNet;
 use log::LevelFilter;
@@ -40,7 +44,9 @@ fn words(line: &str) -> Vec<String> {
 /// A line of the shell: environment variables may stand in front.
 fn line(line: &str) -> Result<Invocation, FlagError> {
     let words = words(line);
-    let is_variable = |word: &&String| word.starts_with("FTP_") && word.contains('=');
+    let is_variable = |word: &&String| {
+        (word.starts_with("FTP_") || word.starts_with("TZ=")) && word.contains('=')
+    };
     let count = words.iter().take_while(is_variable).count();
     let (variables, arguments) = words.split_at(count);
     let variables: Vec<(&str, &str)> = variables
@@ -117,6 +123,11 @@ fn defaults_without_flags() {
     assert_eq!(settings.login_delay, Duration::from_secs(3));
     assert_eq!(settings.shutdown_grace, Duration::from_secs(10));
     assert_eq!((settings.banner, settings.tls), (None, None));
+    assert_eq!((settings.hidden, settings.local_time), (Vec::new(), None));
+    assert_eq!(
+        (settings.umask, settings.uploads),
+        (None, UploadRules::default())
+    );
     assert!(!settings.permit_foreign_addresses && !settings.permit_privileged_ports);
     assert_eq!(settings.log_level, LevelFilter::Info);
 }
@@ -134,10 +145,11 @@ fn with_every_flag() -> Settings {
          --trust-gateway 172.17.0.1,172.19.0.5/16 --trust-gateway ::ffff:172.18.0.1,fd00::1 \
          --outer-port 2100 --outer-ports 50000-50009 \
          -r 60000-60009 --max-cons 9 --max-cons-per-ip 2 --max-login-attempts 1 \
-         --rate-in 500K --rate-out=2M \
+         --rate-in 500K --rate-out=2M --umask 027 --sync --broken-uploads discard \
+         --max-upload-size 20G --free-space-min=500M \
          --login-delay 0 --shutdown-grace 0 --timeout 0 --passive-timeout 0 --data-timeout 7 \
          --banner 'two\nlines\n' --permit-foreign-addresses --permit-privileged-ports \
-         --ascii never --log-level trace",
+         --hide '@eaDir,.Trash*' --hide=#recycle --local-time --ascii never --log-level trace",
     )
 }
 
@@ -161,6 +173,19 @@ fn flags_of_listeners_users_and_limits_have_an_effect() {
     assert_eq!(settings.rates, rates);
     assert_eq!(settings.limits.connections_per_address_max, Some(2));
     assert_eq!(settings.log_level, LevelFilter::Trace);
+
+    let hidden = ["@eaDir", ".Trash*", "#recycle"];
+    let hidden = hidden.map(|pattern| Pattern::new(pattern.as_bytes()));
+    assert_eq!(settings.hidden, hidden);
+    assert!(settings.local_time.is_some());
+    assert_eq!(settings.umask, Some(0o027));
+    let uploads = UploadRules {
+        broken: BrokenUploads::Discard,
+        sync: true,
+        max_bytes: Some(20 << 30),
+        free_bytes_min: Some(500 << 20),
+    };
+    assert_eq!(settings.uploads, uploads);
 
     let config = settings.config(&Interfaces::default(), &Names::new());
     assert_eq!(config.login_attempts_max, 1);
@@ -310,7 +335,9 @@ fn a_password_comes_from_a_flag_a_file_or_the_environment() {
         (" two words \n", " two words "),
     ] {
         fs::write(&file, content).unwrap();
-        let users = settings(&from_file).users;
+        let settings = settings(&from_file);
+        assert_eq!(settings.sources, std::slice::from_ref(&file));
+        let users = settings.users;
         assert!(
             users
                 .check(b"bob", &Secret::new(password.as_bytes()))

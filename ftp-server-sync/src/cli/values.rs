@@ -11,12 +11,13 @@ use std::str::FromStr;
 use std::time::Duration;
 
 use ftp_proto::AsciiConversion;
+use ftp_proto::listing::Pattern;
 use ipnet::{IpNet, Ipv4Net};
 use log::LevelFilter;
 
 use crate::accounts::users::is_anonymous;
 use crate::nat::rules::RulesKind;
-use crate::settings::{AddressSource, ClientAddress, LocalNetworks, unusable};
+use crate::settings::{AddressSource, BrokenUploads, ClientAddress, LocalNetworks, unusable};
 
 /// Bytes as text, since argh reads only text: each byte becomes the character of the same number.
 pub(super) fn text_of_bytes(bytes: &[u8]) -> String {
@@ -33,6 +34,15 @@ pub(super) fn bytes(text: &str) -> Result<OsString, String> {
 
 pub(super) fn path(text: &str) -> Result<PathBuf, String> {
     bytes(text).map(PathBuf::from)
+}
+
+/// A pattern for names that are not served.
+pub(super) fn hide(text: &str) -> Result<Pattern, String> {
+    if text.contains('/') || text == "." || text == ".." {
+        let remedy = "give one name, such as @eaDir, or a pattern for names, such as '.Trash*'";
+        return Err(format!("not a name; {remedy}"));
+    }
+    Ok(Pattern::new(text.as_bytes()))
 }
 
 /// An address to listen on.
@@ -75,18 +85,36 @@ pub(super) fn outer_port(text: &str) -> Result<u16, String> {
 
 /// Bytes per second; 0 is no limit.
 pub(super) fn rate(text: &str) -> Result<Option<NonZeroU64>, String> {
-    let unit = match text.as_bytes().last().map(u8::to_ascii_uppercase) {
-        Some(b'K') => 1 << 10,
-        Some(b'M') => 1 << 20,
-        Some(b'G') => 1 << 30,
-        _ => 1,
-    };
-    let number = &text[..text.len() - usize::from(unit > 1)];
-    let rate = digits::<u64>(number).and_then(|number| number.checked_mul(unit));
-    let rate = rate.filter(|&rate| rate <= RATE_MAX).ok_or(
+    let rate = byte_count(text).filter(|&rate| rate <= RATE_MAX).ok_or(
         "give bytes per second, such as 500000, 500K or 2M (K is 1024), up to 1024G; 0 for no limit",
     )?;
     Ok(NonZeroU64::new(rate))
+}
+
+/// The size of a file, or of free space; 0 is none.
+pub(super) fn size(text: &str) -> Result<Option<u64>, String> {
+    let size = byte_count(text).filter(|&size| size <= SIZE_MAX).ok_or(
+        "give bytes, such as 500000, 500M or 20G (K is 1024), up to 1024T; 0 for no limit",
+    )?;
+    Ok((size > 0).then_some(size))
+}
+
+/// The permission bits that new files and directories do not get. Without its own, the server could
+/// neither read nor resume what it has received.
+pub(super) fn umask(text: &str) -> Result<u32, String> {
+    let is_octal = (1..=4).contains(&text.len()) && digits::<u32>(text).is_some();
+    let umask = u32::from_str_radix(text, 8).ok().filter(|_| is_octal);
+    let umask = umask.filter(|&umask| umask <= UMASK_MAX);
+    Ok(umask.ok_or("give octal digits from 000 to 077, such as 022 or 027")?)
+}
+
+/// What happens to an upload whose connection breaks.
+pub(super) fn broken_uploads(text: &str) -> Result<BrokenUploads, String> {
+    match text {
+        "keep" => Ok(BrokenUploads::Keep),
+        "discard" => Ok(BrokenUploads::Discard),
+        _ => Err("give keep or discard".to_owned()),
+    }
 }
 
 /// A time limit in seconds; 0 is no limit.
@@ -300,6 +328,19 @@ fn ip_address(text: &str) -> Option<IpAddr> {
     Some(text.parse::<IpAddr>().ok()?.to_canonical())
 }
 
+/// A number of bytes, with a unit or without.
+fn byte_count(text: &str) -> Option<u64> {
+    let unit = match text.as_bytes().last().map(u8::to_ascii_uppercase) {
+        Some(b'K') => 1 << 10,
+        Some(b'M') => 1 << 20,
+        Some(b'G') => 1 << 30,
+        Some(b'T') => 1 << 40,
+        _ => 1,
+    };
+    let number = &text[..text.len() - usize::from(unit > 1)];
+    digits::<u64>(number)?.checked_mul(unit)
+}
+
 fn seconds(text: &str, max: u64) -> Option<Duration> {
     let seconds = digits(text).filter(|&seconds| seconds <= max)?;
     Some(Duration::from_secs(seconds))
@@ -332,6 +373,9 @@ const DAY: u64 = 24 * 60 * 60;
 /// `Instant` arithmetic must not overflow on any platform.
 const YEAR: u64 = 365 * DAY;
 const RATE_MAX: u64 = 1 << 40;
+/// More than any disk has, and less than the largest offset of a file.
+const SIZE_MAX: u64 = 1 << 50;
+const UMASK_MAX: u32 = 0o077;
 const HOST_NAME_BYTES_MAX: usize = 253;
 const BANNER_BYTES_MAX: usize = 2000;
 /// Well inside a command line.

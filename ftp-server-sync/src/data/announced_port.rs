@@ -1,32 +1,21 @@
-//! The passive port that a client was sent to, and the connections that have come to it.
+//! The passive port that a client was sent to.
 //!
-//! A connection from the client's address need not be its data connection: virus scanners, port
-//! checkers and monitors connect and close again. Such a look must not take the place of the data
-//! connection, and must not empty a file. So connections are candidates until the transfer shows
-//! which of them it is, and until then the port stays open:
-//!
-//! - One that was reset, or that ended without a byte before the transfer command, gives way to the
-//!   next one.
-//! - Where the client sends first, in an upload or with TLS, the first byte decides. The end of an
-//!   upload without a byte is an empty file if the connection was open when the command was
-//!   answered, or came later. If it had ended before that, it counts only if no other connection
-//!   comes in [`EMPTY_UPLOAD_WINDOW`].
-//! - Where the server sends first, the oldest open connection is used on which nothing came. One
-//!   whose client has ended its sending side, or has sent something, is used if no other one comes
-//!   in [`LOOK_WINDOW`]: it may still read.
+//! It stays open until one of the [`Candidates`] that have come to it has shown to be the data
+//! connection.
 
 use std::io;
 use std::mem;
-use std::net::{IpAddr, SocketAddr};
+use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
 use ftp_proto::canonical;
 use log::{Level, debug, log};
-use mio::net::TcpStream;
 use mio::{Registry, Token};
 
-use super::data_stream::{DataStream, Peeked};
+use super::candidates::{Candidates, LOOK_WINDOW};
+use super::data_stream::DataStream;
 use super::tokens::{LISTENER, Tokens};
+use crate::logging::repeated::is_reported;
 use crate::passive::{IncomingConnection, LeaseEnd, PassiveListener};
 
 /// A passive port and the connections that may be the client's data connection.
@@ -47,32 +36,9 @@ pub(super) struct AnnouncedPort {
     is_registered: bool,
     /// Connections may wait to be accepted.
     may_have_more: bool,
-    /// Oldest first.
-    candidates: Vec<Candidate>,
+    pub(super) candidates: Candidates,
     /// Connections of strangers.
-    rejected: u32,
-}
-
-/// A connection from the client's address.
-#[derive(Debug)]
-struct Candidate {
-    stream: DataStream,
-    since: Instant,
-    /// What it has shown before the transfer command was answered. It is used once.
-    looked: Option<Peeked>,
-    /// It had ended its sending side, without a byte, before the transfer command was answered.
-    ended_early: bool,
-}
-
-/// Who sends first on the data connection of a transfer.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum FirstSender {
-    /// A download or a listing, in clear text.
-    Server,
-    /// An upload in clear text. The client may also end it at once, for an empty file.
-    Client,
-    /// With TLS, the client.
-    TlsClient,
+    rejected: u64,
 }
 
 /// How far to look for connections before the transfer command is answered.
@@ -82,29 +48,6 @@ pub(crate) enum LookExtent {
     FirstOpen,
     /// For an upload, one that has ended must not count as having come later.
     All,
-}
-
-impl Candidate {
-    /// What it shows. One that was silent has changed only if the poll has reported an event.
-    fn peek(&mut self) -> Peeked {
-        if let Some(looked) = self.looked.take() {
-            return looked;
-        }
-        if !self.stream.ready {
-            return Peeked::Silent;
-        }
-        let peeked = self.stream.peek();
-        self.stream.ready = peeked != Peeked::Silent;
-        peeked
-    }
-
-    /// The transfer command is about to be answered.
-    fn look(&mut self) {
-        let peeked = self.stream.peek();
-        self.stream.ready = peeked != Peeked::Silent;
-        self.ended_early |= peeked == Peeked::Ended;
-        self.looked = Some(peeked);
-    }
 }
 
 impl AnnouncedPort {
@@ -125,7 +68,7 @@ impl AnnouncedPort {
             is_reported: false,
             is_registered: false,
             may_have_more: false,
-            candidates: Vec::new(),
+            candidates: Candidates::default(),
             rejected: 0,
         }
     }
@@ -159,9 +102,7 @@ impl AnnouncedPort {
     /// Records an event of the poll.
     pub(super) fn on_event(&mut self, token: Token) {
         self.may_have_more |= token == LISTENER;
-        for candidate in &mut self.candidates {
-            candidate.stream.on_event(token);
-        }
+        self.candidates.on_event(token);
     }
 
     /// Another session may have accepted a connection for this one.
@@ -213,17 +154,14 @@ impl AnnouncedPort {
         tokens: &mut Tokens,
         now: Instant,
     ) -> io::Result<()> {
-        for candidate in &mut self.candidates {
-            candidate.look();
-        }
+        self.candidates.look();
         for _ in 0..LOOK_ACCEPTS_MAX {
-            let is_enough = extent == LookExtent::FirstOpen && self.open_peer().is_some();
+            let is_enough =
+                extent == LookExtent::FirstOpen && self.candidates.open_peer().is_some();
             if is_enough || !self.accept_next(tokens, now)? {
                 break;
             }
-            if let Some(newest) = self.candidates.last_mut() {
-                newest.look();
-            }
+            self.candidates.look_at_newest();
         }
         Ok(())
     }
@@ -249,7 +187,14 @@ impl AnnouncedPort {
         self.may_have_more = incoming.is_some();
         match incoming {
             Some(IncomingConnection::Own(stream, peer)) => {
-                self.add_candidate(stream, peer.ip(), tokens.next(), now);
+                let peer = peer.ip();
+                let stream = DataStream::accepted(stream, peer, tokens.next());
+                if !self.candidates.add(stream, now) {
+                    debug!(
+                        "#{} closed a connection from {peer} to passive port {}: it has enough",
+                        self.session, self.number
+                    );
+                }
             }
             Some(IncomingConnection::HandedOver(address)) => {
                 debug!(
@@ -264,79 +209,6 @@ impl AnnouncedPort {
             None => {}
         }
         Ok(self.may_have_more)
-    }
-
-    /// The address of a connection that had not ended before the transfer command.
-    pub(super) fn open_peer(&self) -> Option<IpAddr> {
-        let mut candidates = self.candidates.iter();
-        let open = candidates.find(|candidate| !candidate.ended_early)?;
-        Some(open.stream.peer())
-    }
-
-    /// Since when there is a connection that had not ended before the transfer command.
-    pub(super) fn open_since(&self) -> Option<Instant> {
-        let mut candidates = self.candidates.iter();
-        let open = candidates.find(|candidate| !candidate.ended_early)?;
-        Some(open.since)
-    }
-
-    pub(super) fn has_candidate(&self) -> bool {
-        !self.candidates.is_empty()
-    }
-
-    /// Takes the connection that has shown to be the transfer's. `answered`: when the transfer
-    /// command was answered.
-    pub(super) fn choose(
-        &mut self,
-        sender: FirstSender,
-        answered: Instant,
-        now: Instant,
-    ) -> Option<DataStream> {
-        let peeked = self.peek_all();
-        let first = |wanted| peeked.iter().position(|&found| found == wanted);
-        let silent = first(Peeked::Silent);
-        let is_open_end =
-            |index: &usize| peeked[*index] == Peeked::Ended && !self.candidates[*index].ended_early;
-        let chosen = match (first(Peeked::Bytes), sender, silent) {
-            // A client that waits for data sends nothing, but a scanner may.
-            (_, FirstSender::Server, silent) => {
-                silent.or_else(|| self.last_alone(sender, answered, now))
-            }
-            (Some(index), ..) => Some(index),
-            // The client may be about to send on it.
-            (None, FirstSender::Client | FirstSender::TlsClient, Some(_)) => None,
-            (None, FirstSender::Client, None) => (0..peeked.len())
-                .find(is_open_end)
-                .or_else(|| self.last_alone(sender, answered, now)),
-            (None, FirstSender::TlsClient, None) => {
-                self.candidates.clear();
-                None
-            }
-        };
-        let mut stream = self.candidates.remove(chosen?).stream;
-        stream.ready = true;
-        Some(stream)
-    }
-
-    /// When [`choose`](Self::choose) would take a connection that looks like no data connection, if
-    /// no other one comes.
-    pub(super) fn choice_due(&self, sender: FirstSender, answered: Instant) -> Option<Instant> {
-        match sender {
-            FirstSender::TlsClient => return None,
-            // It may still send, or end.
-            FirstSender::Client if self.open_peer().is_some() => return None,
-            FirstSender::Client | FirstSender::Server => {}
-        }
-        let last = self.candidates.last()?;
-        Some(last.since.max(answered) + sender.look_window())
-    }
-
-    /// Has the poll report what happens to the candidates.
-    pub(super) fn register_candidates(&mut self, registry: &Registry) -> io::Result<()> {
-        for candidate in &mut self.candidates {
-            candidate.stream.register(registry)?;
-        }
-        Ok(())
     }
 
     /// Gives the port back; the candidates stay.
@@ -364,7 +236,7 @@ impl AnnouncedPort {
 
     /// When to call [`release_in_time`](Self::release_in_time).
     pub(super) fn release_due(&self) -> Option<Instant> {
-        let has_connected = self.open_peer().is_some() && !self.is_released();
+        let has_connected = self.candidates.open_peer().is_some() && !self.is_released();
         has_connected.then_some(self.connect_by)
     }
 
@@ -383,68 +255,25 @@ impl AnnouncedPort {
         }
     }
 
+    /// Whether the time of [`yield_deadline`](Self::yield_deadline) has come.
+    pub(super) fn must_yield(&self, now: Instant) -> bool {
+        self.yield_deadline().is_some_and(|due| due <= now)
+    }
+
     /// When others must have the port that wait for it; `None` if none do. A client that has
     /// connected is no reason to wait longer than a look takes.
     pub(super) fn yield_deadline(&self) -> Option<Instant> {
         let deadline = self.listener.as_ref()?.yield_deadline()?;
-        match self.open_since() {
+        match self.candidates.open_since() {
             Some(since) => Some(deadline.min(since + LOOK_WINDOW_SCARCE)),
             None => Some(deadline),
         }
     }
 
-    /// The last connection, if no other one has come for a while.
-    fn last_alone(&self, sender: FirstSender, answered: Instant, now: Instant) -> Option<usize> {
-        let last = self.candidates.last()?;
-        let is_due = last.since.max(answered) + sender.look_window() <= now;
-        is_due.then_some(self.candidates.len() - 1)
-    }
-
-    /// What each candidate shows, or has shown just before. Those that are lost are removed.
-    fn peek_all(&mut self) -> Vec<Peeked> {
-        let mut all = Vec::with_capacity(self.candidates.len());
-        self.candidates.retain_mut(|candidate| {
-            let peeked = candidate.peek();
-            if peeked != Peeked::Lost {
-                all.push(peeked);
-            }
-            peeked != Peeked::Lost
-        });
-        all
-    }
-
-    fn add_candidate(&mut self, socket: TcpStream, peer: IpAddr, token: Token, now: Instant) {
-        if self.candidates.len() >= CANDIDATES_MAX {
-            self.remove_ended();
-        }
-        if self.candidates.len() >= CANDIDATES_MAX {
-            return debug!(
-                "#{} closed a connection from {peer} to passive port {}: it has {CANDIDATES_MAX} already",
-                self.session, self.number
-            );
-        }
-        self.candidates.push(Candidate {
-            stream: DataStream::accepted(socket, peer, token),
-            since: now,
-            looked: None,
-            ended_early: false,
-        });
-    }
-
-    /// Removes the candidates that have ended without a byte.
-    fn remove_ended(&mut self) {
-        self.candidates.retain_mut(|candidate| {
-            candidate.stream.ready = true;
-            !matches!(candidate.peek(), Peeked::Ended | Peeked::Lost)
-        });
-    }
-
-    /// Logs the first, the tenth, the hundredth connection and so on: strangers must not be able to
-    /// fill the log.
     fn log_rejected(&mut self, address: SocketAddr) {
         self.rejected = self.rejected.saturating_add(1);
         let count = self.rejected;
-        let level = if 10_u32.checked_pow(count.ilog10()) == Some(count) {
+        let level = if is_reported(count) {
             Level::Info
         } else {
             Level::Debug
@@ -459,28 +288,12 @@ impl AnnouncedPort {
     }
 }
 
-impl FirstSender {
-    /// How long another connection may follow one that looks like a probe.
-    fn look_window(self) -> Duration {
-        match self {
-            Self::Client => EMPTY_UPLOAD_WINDOW,
-            Self::Server | Self::TlsClient => LOOK_WINDOW,
-        }
-    }
-}
-
-/// The same where the probe would empty a file: a client whose first SYN is lost repeats it after
-/// 1 s.
-const EMPTY_UPLOAD_WINDOW: Duration = Duration::from_millis(2500);
-
-/// How long another connection may follow one that looks like a probe.
-pub(super) const LOOK_WINDOW: Duration = Duration::from_secs(1);
-
-/// The same after a TLS handshake that failed: a client that rejects the certificate waits for the
-/// reply.
+/// How long another connection may follow a TLS handshake that failed: a client that rejects the
+/// certificate waits for the reply.
 pub(super) const LOOK_WINDOW_TLS: Duration = Duration::from_millis(250);
 
-/// The same while other sessions wait for the port.
+/// How long another connection may follow one that is in use while other sessions wait for the
+/// port.
 const LOOK_WINDOW_SCARCE: Duration = Duration::from_millis(250);
 
 /// Most clients connect and send their command sooner, and then the poll need not be asked. In this
@@ -493,6 +306,3 @@ const ACCEPTS_PER_TURN_MAX: usize = 64;
 
 /// As many as the kernel's queue holds by default, and more than it holds elsewhere.
 const LOOK_ACCEPTS_MAX: usize = 4096;
-
-/// Connections from the client's address that are kept until the transfer shows which one it uses.
-const CANDIDATES_MAX: usize = 8;

@@ -7,7 +7,7 @@
 //!
 //! Bytes move only while it is `Open`. Until the client's connection has shown to be one, the
 //! passive port stays open beside it, and another connection can take its place; see
-//! [`announced_port`](super::announced_port). So a connection that was lost early, or that TLS has
+//! [`candidates`](super::candidates). So a connection that was lost early, or that TLS has
 //! shown to be another client's, goes back to `Listening`.
 
 mod attempt;
@@ -22,7 +22,8 @@ use std::time::{Duration, Instant};
 use ftp_proto::{DataId, Endpoints, TransferError};
 use mio::{Registry, Token};
 
-use super::announced_port::{AnnouncedPort, FirstSender, LOOK_WINDOW};
+use super::announced_port::AnnouncedPort;
+use super::candidates::{FirstSender, LOOK_WINDOW};
 use super::data_stream::DataStream;
 use super::lingering::Lingering;
 use super::tokens::{LINGERING, Tokens};
@@ -278,7 +279,7 @@ impl DataConnection {
             State::Listening {
                 port,
                 start: Some(start),
-            } => start.protection.is_some() && port.has_candidate(),
+            } => start.protection.is_some() && !port.candidates.is_empty(),
             _ => false,
         }
     }
@@ -369,7 +370,7 @@ impl DataConnection {
         match &self.state {
             State::Idle => DataActivity::Idle,
             State::Queued { since, .. } => DataActivity::Queued { since: *since },
-            State::Listening { port, .. } if port.has_candidate() => DataActivity::Connected,
+            State::Listening { port, .. } if !port.candidates.is_empty() => DataActivity::Connected,
             State::Listening { port, .. } => DataActivity::Listening {
                 port: port.number(),
             },
@@ -395,7 +396,14 @@ fn must_linger(stream: &DataStream, result: Result<(), TransferError>, is_upload
     match result {
         Ok(()) => !is_upload && stream.tls().is_some(),
         Err(error) => {
-            is_upload && matches!(error, TransferError::NoSpace | TransferError::LocalWrite)
+            let is_local = matches!(
+                error,
+                TransferError::NoSpace
+                    | TransferError::FileTooLarge
+                    | TransferError::SpaceReserved
+                    | TransferError::LocalWrite
+            );
+            is_upload && is_local
         }
     }
 }

@@ -4,7 +4,7 @@
 //! a lost connection are errors.
 
 use std::fs::File;
-use std::io::{self, ErrorKind, Write};
+use std::io::{self, ErrorKind};
 use std::os::unix::fs::FileExt;
 
 use ftp_proto::listing::WalkNotice;
@@ -14,7 +14,7 @@ use rustix::io::Errno;
 use super::stream::Stream;
 use crate::fs::download::Download;
 use crate::fs::list::{ListingLines, NextLine};
-use crate::fs::upload::Upload;
+use crate::fs::upload::{Upload, UploadFailure};
 
 /// The bytes of a transfer, and how many have moved.
 #[derive(Debug)]
@@ -41,20 +41,11 @@ enum Job {
     },
     /// Writes received bytes to a file.
     Receive {
-        file: ReceivedFile,
+        upload: Upload,
         decoder: Option<ascii::Decoder>,
         buffer: Box<[u8]>,
     },
     Finished,
-}
-
-/// The file of an upload. It is not changed before the first byte, or the end, has come: a
-/// connection that is lost before that was none.
-#[derive(Debug)]
-enum ReceivedFile {
-    Prepared(Upload),
-    Open(File),
-    Failed,
 }
 
 #[derive(Debug)]
@@ -101,7 +92,7 @@ impl Pump {
 
     pub(crate) fn upload(upload: Upload, representation: Representation) -> Self {
         Self::new(Job::Receive {
-            file: ReceivedFile::Prepared(upload),
+            upload,
             decoder: (representation == Representation::Ascii).then(Default::default),
             buffer: Box::default(),
         })
@@ -125,6 +116,17 @@ impl Pump {
         self.is_binary_text
     }
 
+    /// How many entries a listing has shown so far; `None` for files.
+    pub(crate) fn entries(&self) -> Option<u64> {
+        match &self.job {
+            Job::SendText {
+                source: Source::Listing(lines),
+                ..
+            } => Some(lines.entries()),
+            _ => None,
+        }
+    }
+
     /// Bytes moved over the network so far.
     pub(crate) fn bytes(&self) -> u64 {
         self.bytes
@@ -144,6 +146,11 @@ impl Pump {
                 // It counts as a full buffer: a search through directories takes time too.
                 Ok(Moved::Nothing) => moved += BUFFER_BYTES,
                 Ok(Moved::Blocked) => return PumpStep::Blocked,
+                Ok(Moved::NotStored(count, error)) => {
+                    self.bytes += count as u64;
+                    self.fail(error);
+                    return PumpStep::Done(Err(error));
+                }
                 Ok(Moved::End) => {
                     return match self.job {
                         Job::Receive { .. } => PumpStep::AllReceived,
@@ -151,7 +158,7 @@ impl Pump {
                     };
                 }
                 Err(error) => {
-                    self.job = Job::Finished;
+                    self.fail(error);
                     return PumpStep::Done(Err(error));
                 }
             }
@@ -159,29 +166,45 @@ impl Pump {
         PumpStep::More
     }
 
-    /// Changes the file of an empty upload, and closes the file: the system may report a write
-    /// error only then. The client's close_notify is answered, whether or not it waits for that.
+    /// Stores a whole upload. The client's close_notify is answered, whether or not it waits for
+    /// that.
     pub(crate) fn finish(&mut self, stream: &mut Stream) -> Result<(), TransferError> {
         let Job::Receive {
-            mut file, decoder, ..
-        } = std::mem::replace(&mut self.job, Job::Finished)
+            upload, decoder, ..
+        } = &mut self.job
         else {
             return Ok(());
         };
-        file.open()?;
-        let ReceivedFile::Open(mut file) = file else {
-            return Err(TransferError::LocalWrite);
-        };
-        if let Some(decoder) = decoder {
+        if let Some(decoder) = decoder.take() {
             self.is_binary_text = decoder.is_binary();
             let mut rest = Vec::new();
             decoder.finish(&mut rest);
-            file.write_all(&rest)
-                .map_err(|error| TransferError::of_write(&error))?;
+            upload.write(&rest)?;
         }
-        nix::unistd::close(file).map_err(|errno| TransferError::of_write(&errno.into()))?;
+        upload.complete()?;
         let _ = stream.send_close_notify();
         Ok(())
+    }
+
+    /// The transfer ends early, for this reason. Nothing moves after that.
+    pub(crate) fn fail(&mut self, error: TransferError) {
+        match &mut self.job {
+            Job::Receive { upload, .. } => upload.fail(match error {
+                TransferError::LocalRead | TransferError::LocalWrite | TransferError::NoSpace => {
+                    UploadFailure::Server
+                }
+                _ => UploadFailure::Broken,
+            }),
+            job => *job = Job::Finished,
+        }
+    }
+
+    /// The upload, if it is one.
+    pub(crate) fn received(&self) -> Option<&Upload> {
+        match &self.job {
+            Job::Receive { upload, .. } => Some(upload),
+            _ => None,
+        }
     }
 
     fn new(job: Job) -> Self {
@@ -197,6 +220,8 @@ impl Pump {
 /// The outcome of moving bytes.
 enum Moved {
     Bytes(usize),
+    /// Bytes have come, and are not stored.
+    NotStored(usize, TransferError),
     /// No byte yet: call again.
     Nothing,
     Blocked,
@@ -257,7 +282,7 @@ impl Job {
                 Ok(moved)
             }
             Self::Receive {
-                file,
+                upload,
                 decoder,
                 buffer,
             } => {
@@ -267,17 +292,18 @@ impl Job {
                 let most = most.min(buffer.len());
                 let moved = moved(stream.read(&mut buffer[..most]))?;
                 if let Moved::Bytes(count) = moved {
-                    let file = file.open()?;
                     let received = &buffer[..count];
-                    let written = match decoder {
-                        None => file.write_all(received),
+                    let stored = match decoder {
+                        None => upload.write(received),
                         Some(decoder) => {
                             let mut text = Vec::with_capacity(count + 1);
                             decoder.push(received, &mut text);
-                            file.write_all(&text)
+                            upload.write(&text)
                         }
                     };
-                    written.map_err(|error| TransferError::of_write(&error))?;
+                    if let Err(error) = stored {
+                        return Ok(Moved::NotStored(count, error));
+                    }
                 }
                 Ok(moved)
             }
@@ -319,22 +345,6 @@ impl Job {
             *self = Self::send_text(file, offset, size, None);
         }
         Moved::Nothing
-    }
-}
-
-impl ReceivedFile {
-    /// The file, which is changed from now on.
-    fn open(&mut self) -> Result<&mut File, TransferError> {
-        if let Self::Prepared(_) = self
-            && let Self::Prepared(upload) = std::mem::replace(self, Self::Failed)
-        {
-            let file = upload.begin();
-            *self = Self::Open(file.map_err(|error| TransferError::of_write(&error))?);
-        }
-        match self {
-            Self::Open(file) => Ok(file),
-            Self::Prepared(_) | Self::Failed => Err(TransferError::LocalWrite),
-        }
     }
 }
 

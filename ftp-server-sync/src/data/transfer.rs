@@ -6,9 +6,10 @@ use ftp_proto::listing::WalkNotice;
 use ftp_proto::{TransferError, TransferId, TransferRequest};
 use mio::Registry;
 
-use super::announced_port::FirstSender;
+use super::candidates::FirstSender;
 use super::data_stream::DataStream;
 use super::pump::{Pump, PumpStep};
+use crate::fs::upload::{Upload, UploadEnd};
 
 /// A transfer, from the core's action `OpenTransfer` to the outcome `TransferEnded`.
 #[derive(Debug)]
@@ -70,6 +71,26 @@ impl Transfer {
     /// Whether a whole upload in type A looks like binary data.
     pub(crate) fn is_binary_text(&self) -> bool {
         self.pump.is_binary_text()
+    }
+
+    /// How many entries a listing has shown so far; `None` for files.
+    pub(crate) fn entries(&self) -> Option<u64> {
+        self.pump.entries()
+    }
+
+    /// Ends it early, for this reason.
+    pub(crate) fn fail(&mut self, error: TransferError) {
+        self.pump.fail(error);
+    }
+
+    /// How an upload has failed, if it has.
+    pub(crate) fn upload_end(&self) -> Option<&UploadEnd> {
+        self.pump.received()?.end()
+    }
+
+    /// Whether another session of the same login has taken the name of this upload over.
+    pub(crate) fn gave_way(&self) -> bool {
+        self.pump.received().is_some_and(Upload::gave_way)
     }
 
     /// Bytes moved so far.

@@ -9,7 +9,7 @@ use std::os::unix::fs::PermissionsExt;
 
 use cap_std::fs::{MetadataExt as _, OpenOptions, Permissions};
 use ftp_proto::{FtpPath, Refusal};
-use rustix::fs::{AtFlags, FileType, Timespec, Timestamps, UTIME_OMIT};
+use rustix::fs::{AtFlags, FileType, Mode, Timespec, Timestamps, UTIME_OMIT};
 
 use super::root::{Root, changeable, refusal, relative};
 
@@ -70,6 +70,24 @@ pub(super) fn apply_umask(file: &File, umask: Option<u32>) -> io::Result<()> {
     match umask {
         Some(umask) => file.set_permissions(std::fs::Permissions::from_mode(0o666 & !umask)),
         None => Ok(()),
+    }
+}
+
+/// The umask that `--umask` sets for this process.
+#[derive(Debug, Default)]
+pub(crate) struct ProcessUmask {
+    /// What it was before.
+    inherited: Option<u32>,
+}
+
+impl ProcessUmask {
+    /// Sets it, or restores the one that the process began with.
+    pub(crate) fn set(&mut self, umask: Option<u32>) {
+        let Some(umask) = umask.or(self.inherited) else {
+            return;
+        };
+        let before = rustix::process::umask(Mode::from_raw_mode(umask));
+        self.inherited.get_or_insert(before.as_raw_mode());
     }
 }
 

@@ -6,32 +6,36 @@ use ftp_proto::listing::{Details, Entry, EntryKind};
 use ftp_proto::{FtpPath, Refusal};
 use rustix::fs::{AtFlags, FileType, Stat};
 
+use super::links::Containers;
 use super::owners::Owners;
-use super::root::{Root, refusal};
+use super::root::{Root, identity, refusal};
 
 impl Root {
-    /// The entry at `path`, with all details; a symbolic link is not followed.
-    pub(super) fn entry(&self, path: &FtpPath) -> Result<Entry, Refusal> {
-        self.entry_with(path, Details::ALL, &mut Owners::default())
-    }
-
-    /// The entry at `path`; a symbolic link is not followed.
+    /// The entry at `path`. A symbolic link is followed if the details say so.
     pub(super) fn entry_with(
         &self,
         path: &FtpPath,
         details: Details,
         owners: &mut Owners,
     ) -> Result<Entry, Refusal> {
-        let parent = self.open_directory(&path.parent())?;
+        let directory = path.parent();
+        let parent = self.open_directory(&directory)?;
         let name = if path.is_root() { b"." } else { path.name() };
         let stat = rustix::fs::statat(&parent, name, AtFlags::SYMLINK_NOFOLLOW)
             .map_err(|errno| refusal(&errno.into()))?;
+        if self.is_own(identity(&stat)) {
+            return Err(Refusal::NotFound);
+        }
+        if details.follow_links
+            && let Some(target) = self.follow(path, &stat, &mut Containers::of(directory))
+        {
+            return Ok(entry_of(&parent, name, &target, details, owners));
+        }
         Ok(entry_of(&parent, name, &stat, details, owners))
     }
 }
 
-/// The entry for `name` in the directory `parent`; `stat` is about the name itself, not about the
-/// target of a link.
+/// The entry for `name` in the directory `parent`, with these attributes.
 #[allow(
     clippy::unnecessary_cast,
     reason = "the fields have other types on 32-bit machines"

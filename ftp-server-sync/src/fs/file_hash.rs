@@ -70,7 +70,8 @@ impl Root {
         request: &HashRequest,
     ) -> Result<FileHash, Refusal> {
         let slot = slots.take()?;
-        let (file, metadata) = self.open_file(&request.path, OpenOptions::new().read(true))?;
+        let path = self.visible(&request.path)?;
+        let (file, metadata) = self.open_file(path, OpenOptions::new().read(true))?;
         let range = request.bytes_of(metadata.len())?;
         Ok(FileHash {
             file,

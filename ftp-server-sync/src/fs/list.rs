@@ -6,7 +6,7 @@
 mod directories;
 
 use ftp_proto::Refusal;
-use ftp_proto::listing::{EntryBatch, ListRequest, Walk, WalkNotice, WalkStep};
+use ftp_proto::listing::{EntryBatch, Walk, WalkNotice, WalkStep};
 
 use super::root::Root;
 use directories::Directories;
@@ -74,9 +74,9 @@ impl Root {
         result.map(|_| lines)
     }
 
-    /// The entries of STAT with a path. `now` is in seconds since 1970.
-    pub(crate) fn status(&self, request: &ListRequest, now: i64) -> StatusEntries {
-        StatusEntries(Listing::new(self, Walk::of_status(request.clone(), now)))
+    /// The entries of STAT with a path, for [`Walk::of_status`].
+    pub(crate) fn status(&self, walk: Walk) -> StatusEntries {
+        StatusEntries(Listing::new(self, walk))
     }
 }
 
@@ -97,6 +97,11 @@ impl ListingLines {
             Advance::Entries(_) | Advance::Pending => NextLine::Pending,
             Advance::End => NextLine::End,
         })
+    }
+
+    /// How many entries have been listed so far.
+    pub(crate) fn entries(&self) -> u64 {
+        self.listing.walk.entries_shown()
     }
 
     /// What was noticed since the last call, for the log.
@@ -126,8 +131,9 @@ impl StatusEntries {
 
 impl Listing {
     fn new(root: &Root, walk: Walk) -> Self {
+        let rules = root.rules.clone();
         Self {
-            walk,
+            walk: walk.hiding(move |_, name| rules.hides(name)),
             directories: Directories::new(root),
             notices: Vec::new(),
         }
@@ -168,8 +174,8 @@ impl Listing {
 mod tests {
     use super::*;
     use ftp_proto::FtpPath;
-    use ftp_proto::listing::ListFlags;
     use ftp_proto::listing::Selection;
+    use ftp_proto::listing::{ListFlags, ListRequest};
     use std::fs;
     use std::os::unix::fs::symlink;
     use std::path::Path;

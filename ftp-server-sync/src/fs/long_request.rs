@@ -1,16 +1,12 @@
 //! File requests that take longer, and are performed in steps: STAT with a path, SIZE in type A,
 //! HASH.
 
-use std::sync::Arc;
-
 use ftp_proto::listing::WalkNotice;
-use ftp_proto::{FileAnswer, FileRequest, Refusal, Representation};
+use ftp_proto::{FileAnswer, Refusal};
 
-use super::file_hash::{self, FileHash, HashSlots};
+use super::file_hash::{self, FileHash};
 use super::list::StatusEntries;
-use super::root::Root;
 use super::text_size::{self, TextSize};
-use crate::logging::clock::unix_seconds;
 
 /// A file request that is being performed.
 #[derive(Debug)]
@@ -22,30 +18,6 @@ pub(crate) enum LongRequest {
 }
 
 impl LongRequest {
-    /// Begins a request that takes longer. `None`: this one does not.
-    ///
-    /// # Errors
-    ///
-    /// The file system's refusal; [`Refusal::TextNotCounted`] for a file that is too large;
-    /// [`Refusal::Busy`] if too many digests are being computed.
-    pub(crate) fn begin(
-        root: &Root,
-        slots: &Arc<HashSlots>,
-        request: &FileRequest,
-    ) -> Result<Option<Self>, Refusal> {
-        Ok(Some(match request {
-            FileRequest::Status(listing) => {
-                Self::Status(root.status(listing, unix_seconds()).into())
-            }
-            FileRequest::Size {
-                path,
-                representation: Representation::Ascii,
-            } => Self::TextSize(root.text_size(path)?),
-            FileRequest::Hash(request) => Self::Hash(root.hash(slots, request)?.into()),
-            _ => return Ok(None),
-        }))
-    }
-
     /// Performs the next step. `None`: it has found no answer yet.
     ///
     /// # Errors

@@ -1,15 +1,16 @@
 //! File requests: everything that clients do with files without a data connection.
 
 use std::ffi::OsStr;
-use std::io;
+use std::io::{self, ErrorKind};
 use std::os::unix::ffi::OsStrExt;
-use std::os::unix::fs::MetadataExt;
 
-use cap_std::fs::OpenOptions;
+use cap_std::fs::{Metadata, MetadataExt};
+use ftp_proto::listing::Details;
 use ftp_proto::{FileAnswer, FileRequest, FtpPath, Refusal, Representation};
 use rustix::fs::{Access, AtFlags, RenameFlags};
 use rustix::io::Errno;
 
+use super::owners::Owners;
 use super::root::{Root, changeable, refusal, relative};
 
 impl Root {
@@ -20,13 +21,12 @@ impl Root {
     ///
     /// The file system's refusal.
     pub(crate) fn perform(&self, request: &FileRequest) -> Result<FileAnswer, Refusal> {
+        self.check_visible(request)?;
+        self.check_own_files(request)?;
         match request {
             FileRequest::ChangeDirectory(path) => done(self.check_enterable(path)),
             FileRequest::MakeDirectory { path, umask } => done(self.make_directory(path, *umask)),
-            FileRequest::RemoveDirectory(path) => {
-                let name = relative(changeable(path)?);
-                system_done(self.directory.remove_dir(name))
-            }
+            FileRequest::RemoveDirectory(path) => done(self.remove_directory(changeable(path)?)),
             FileRequest::DeleteFile(path) => {
                 let name = relative(changeable(path)?);
                 system_done(self.directory.remove_file(name))
@@ -48,16 +48,19 @@ impl Root {
                 path,
                 representation: Representation::Image,
             } => {
-                let (_, metadata) = self.open_file(path, OpenOptions::new().read(true))?;
+                let metadata = self.look_at_file(path)?;
                 Ok(FileAnswer::Size(metadata.len()))
             }
             FileRequest::ModifiedTime(path) => {
-                let (_, metadata) = self.open_file(path, OpenOptions::new().read(true))?;
+                let metadata = self.look_at_file(path)?;
                 Ok(FileAnswer::Modified(metadata.mtime()))
             }
             FileRequest::ChangeMode { path, mode } => done(self.change_mode(path, *mode)),
             FileRequest::SetModified { path, modified } => done(self.set_modified(path, *modified)),
-            FileRequest::Facts(path) => self.entry(path).map(FileAnswer::Entry),
+            FileRequest::Facts(path) => {
+                let entry = self.entry_with(path, Details::FACTS, &mut Owners::default());
+                entry.map(FileAnswer::Entry)
+            }
             FileRequest::Status(_)
             | FileRequest::Hash(_)
             | FileRequest::Size {
@@ -72,6 +75,23 @@ impl Root {
         let directory = self.open_directory(path)?;
         rustix::fs::accessat(&directory, ".", Access::EXEC_OK, AtFlags::EACCESS)
             .map_err(|errno| refusal(&errno.into()))
+    }
+
+    /// Removes an empty directory, or a symbolic link, which listings show as the directory to
+    /// which it leads: never that directory.
+    fn remove_directory(&self, path: &FtpPath) -> Result<(), Refusal> {
+        let name = relative(path);
+        let is_link = |metadata: Metadata| metadata.is_symlink();
+        let removed = match self.directory.remove_dir(name) {
+            Err(error) if error.kind() == ErrorKind::NotADirectory => {
+                match self.directory.symlink_metadata(name).map(is_link) {
+                    Ok(true) => self.directory.remove_file(name),
+                    _ => Err(error),
+                }
+            }
+            result => result,
+        };
+        removed.map_err(|error| refusal(&error))
     }
 
     /// Renames a file or directory, but replaces nothing.

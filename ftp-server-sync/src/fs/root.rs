@@ -4,23 +4,29 @@
 //! `..`, no symbolic link, not even one made between check and use, leads outside.
 
 use std::ffi::OsStr;
-use std::fs::{File, Metadata};
+use std::fs::File;
 use std::io;
 use std::os::fd::OwnedFd;
 use std::os::unix::ffi::OsStrExt;
+use std::os::unix::fs::MetadataExt as _;
 use std::path::Path;
 use std::sync::Arc;
 
 use cap_std::ambient_authority;
-use cap_std::fs::{Dir, OpenOptions, OpenOptionsExt};
+use cap_std::fs::{Dir, Metadata, MetadataExt as _, OpenOptions, OpenOptionsExt};
 use ftp_proto::{FtpPath, Refusal};
 use rustix::fs::{OFlags, Stat};
 use rustix::io::Errno;
+
+use super::share_rules::ShareRules;
 
 /// The shared directory. Cloning shares the handle.
 #[derive(Clone, Debug)]
 pub(crate) struct Root {
     pub(super) directory: Arc<Dir>,
+    /// The directory's device and inode.
+    pub(super) identity: (u64, u64),
+    pub(super) rules: Arc<ShareRules>,
 }
 
 impl Root {
@@ -31,26 +37,45 @@ impl Root {
     /// The system's error, with the directory's path, if it is missing, not a directory, or not
     /// readable.
     pub(crate) fn open(directory: &Path) -> io::Result<Self> {
-        let opened = Dir::open_ambient_dir(directory, ambient_authority());
-        let opened = opened.map_err(|error| {
+        let opened = Dir::open_ambient_dir(directory, ambient_authority())
+            .and_then(|opened| Ok((identity(&rustix::fs::fstat(&opened)?), opened)));
+        let (identity, opened) = opened.map_err(|error| {
             let text = format!("cannot share {}: {error}", directory.display());
             io::Error::new(error.kind(), text)
         })?;
         Ok(Self {
             directory: opened.into(),
+            identity,
+            rules: Arc::default(),
         })
+    }
+
+    /// The same directory, of which some names are not served.
+    #[must_use]
+    pub(crate) fn with_rules(self, rules: ShareRules) -> Self {
+        Self {
+            rules: rules.into(),
+            ..self
+        }
+    }
+
+    /// Serves the same names as `other`, which may be another directory.
+    pub(crate) fn take_rules(&mut self, other: &Self) {
+        self.rules = other.rules.clone();
     }
 
     /// Whether this is the shared directory itself, by whatever path it was reached.
     pub(super) fn is_root(&self, stat: &Stat) -> bool {
-        let root = rustix::fs::fstat(&self.directory);
-        root.is_ok_and(|root| (stat.st_dev, stat.st_ino) == (root.st_dev, root.st_ino))
+        identity(stat) == self.identity
     }
 
     pub(super) fn open_directory(&self, path: &FtpPath) -> Result<Dir, Refusal> {
-        self.directory
-            .open_dir(relative(path))
-            .map_err(|error| refusal(&error))
+        let opened = self.directory.open_dir(relative(path));
+        opened.map_err(|error| match refusal(&error) {
+            // The server's own file does not exist, so it is not something else either.
+            Refusal::NotADirectory if self.check_not_own(path).is_err() => Refusal::NotFound,
+            refusal => refusal,
+        })
     }
 
     /// A handle of a directory, and its attributes. It can look up names, and need not have the
@@ -69,9 +94,19 @@ impl Root {
         }
     }
 
-    /// Opens whatever is at `path`, without waiting.
+    /// A handle that names what is at `path`, and does not open it.
+    pub(super) fn handle(&self, path: &FtpPath) -> io::Result<OwnedFd> {
+        let mut options = OpenOptions::new();
+        let named = OFlags::PATH.bits().cast_signed();
+        let options = options.read(true).custom_flags(named);
+        let handle = self.directory.open_with(relative(path), options)?;
+        Ok(handle.into_std().into())
+    }
+
+    /// Opens what is at `path`, without waiting. Only for what is new or was looked at: an open
+    /// alone wakes the writer of a FIFO, and can move a tape.
     pub(super) fn open_with(&self, path: &FtpPath, options: &mut OpenOptions) -> io::Result<File> {
-        // Without this flag, opening a FIFO that has no peer would block.
+        // A FIFO that has taken the name since it was looked at must not block the session.
         let nonblocking = OFlags::NONBLOCK.bits().cast_signed();
         let file = self
             .directory
@@ -92,21 +127,50 @@ impl Root {
         }
     }
 
-    /// Opens a regular file: only those can be transferred.
+    /// The attributes of a regular file, which is not opened: only those can be transferred.
+    ///
+    /// # Errors
+    ///
+    /// The file system's refusal, or that it is not a regular file.
+    pub(super) fn look_at_file(&self, path: &FtpPath) -> Result<Metadata, Refusal> {
+        let metadata = self.directory.metadata(relative(path));
+        let metadata = metadata.map_err(|error| refusal(&error))?;
+        check_regular(metadata.is_file(), metadata.is_dir())?;
+        if self.is_own((metadata.dev(), metadata.ino())) {
+            return Err(Refusal::NotFound);
+        }
+        Ok(metadata)
+    }
+
+    /// Opens a regular file.
+    ///
+    /// # Errors
+    ///
+    /// As for [`look_at_file`](Self::look_at_file).
     pub(super) fn open_file(
         &self,
         path: &FtpPath,
         options: &mut OpenOptions,
-    ) -> Result<(File, Metadata), Refusal> {
+    ) -> Result<(File, std::fs::Metadata), Refusal> {
+        self.look_at_file(path)?;
         let file = self
             .open_with(path, options)
             .map_err(|error| refusal(&error))?;
+        // The name may lead to something else by now.
         let metadata = file.metadata().map_err(|error| refusal(&error))?;
-        match (metadata.is_file(), metadata.is_dir()) {
-            (true, _) => Ok((file, metadata)),
-            (false, true) => Err(Refusal::IsADirectory),
-            (false, false) => Err(Refusal::NotARegularFile),
+        check_regular(metadata.is_file(), metadata.is_dir())?;
+        if self.is_own((metadata.dev(), metadata.ino())) {
+            return Err(Refusal::NotFound);
         }
+        Ok((file, metadata))
+    }
+}
+
+fn check_regular(is_file: bool, is_directory: bool) -> Result<(), Refusal> {
+    match (is_file, is_directory) {
+        (true, _) => Ok(()),
+        (false, true) => Err(Refusal::IsADirectory),
+        (false, false) => Err(Refusal::NotARegularFile),
     }
 }
 
@@ -123,6 +187,15 @@ pub(crate) fn refusal(error: &io::Error) -> Refusal {
     }
 }
 
+/// What a file or directory is known by: its device and inode.
+#[allow(
+    clippy::unnecessary_cast,
+    reason = "the fields have other types on 32-bit machines"
+)]
+pub(super) fn identity(stat: &Stat) -> (u64, u64) {
+    (stat.st_dev as u64, stat.st_ino as u64)
+}
+
 /// The path as the system takes it, relative to the root.
 pub(super) fn relative(path: &FtpPath) -> &Path {
     Path::new(OsStr::from_bytes(path.relative()))
@@ -136,3 +209,6 @@ pub(super) fn changeable(path: &FtpPath) -> Result<&FtpPath, Refusal> {
         Ok(path)
     }
 }
+
+#[cfg(test)]
+mod tests;

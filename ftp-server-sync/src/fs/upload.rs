@@ -1,45 +1,48 @@
 //! Uploads: where the bytes that a client sends become a file.
 //!
-//! Nothing is changed before the data connection exists.
+//! The name leads to the whole old file or to the whole new one, never to a mix: an upload from its
+//! start is received in a temporary in the same directory, which takes the name at the end.
+//! Nothing is changed before the first byte, or the end, has come; only STOU's file exists before
+//! that, because its name has to be announced.
 
-use std::fs::File;
-use std::io::{self, ErrorKind, Seek, SeekFrom};
+use ftp_proto::{FtpPath, Kept, Refusal, TransferError, UploadStart};
 
-use cap_std::fs::OpenOptions;
-use ftp_proto::{FtpPath, Refusal, UploadStart};
-use rustix::fs::{Access, AtFlags};
+use self::prepared::{Prepared, UploadOptions};
+use self::receiving::StoreError;
+pub(crate) use self::receiving::UploadFailure;
+use self::registry::Claim;
+pub(crate) use self::registry::{Uploader, Uploads};
+use self::target::Target;
+use super::root::{Root, changeable};
 
-use super::attributes::apply_umask;
-use super::root::{Root, changeable, refusal, relative};
+mod failed;
+mod in_place;
+pub(super) mod leftovers;
+mod prepared;
+mod preserve;
+mod receiving;
+mod registry;
+mod running;
+mod staged;
+mod target;
 
-/// A file to receive into. It is not changed yet; only STOU's file exists already, because its name
-/// has to be announced.
+/// A file to receive into. It ends as after a lost connection when this is dropped.
 #[derive(Debug)]
 pub(crate) struct Upload {
-    target: UploadTarget,
-    start: UploadStart,
-    umask: Option<u32>,
+    claim: Claim,
+    unique_name: Option<Vec<u8>>,
+    has_begun: bool,
+    /// How it has ended.
+    end: Option<UploadEnd>,
 }
 
-#[derive(Debug)]
-enum UploadTarget {
-    Existing(File),
-    /// To be created when the upload begins: until then another client may create, and write, a
-    /// file of this name.
-    New {
-        root: Root,
-        path: FtpPath,
-    },
-    Unique(File, UniqueFile),
-}
-
-/// The empty file of a STOU. It is removed again unless the upload begins.
-#[derive(Debug)]
-struct UniqueFile {
-    root: Root,
-    name: Vec<u8>,
-    /// What to remove; `None` when the upload has begun.
-    path: Option<FtpPath>,
+/// How an upload failed.
+#[derive(Clone, Debug)]
+pub(crate) struct UploadEnd {
+    /// What is left.
+    pub(crate) kept: Kept,
+    /// The system's error, if there was one.
+    pub(crate) error: Option<String>,
 }
 
 impl Root {
@@ -49,41 +52,49 @@ impl Root {
     ///
     /// The file system's refusal; [`Refusal::OffsetTooLarge`] for an offset behind the end;
     /// [`Refusal::Exists`] if a file exists that may not be replaced, and for STOU when no free
-    /// name was found.
+    /// name was found; [`Refusal::Busy`] while another upload of the name runs;
+    /// [`Refusal::NotResumable`] if the file is not the beginning of what would be continued;
+    /// [`Refusal::FileTooLarge`] and [`Refusal::SpaceReserved`] by the limits.
     pub(crate) fn upload(
         &self,
         path: &FtpPath,
         start: UploadStart,
         umask: Option<u32>,
+        uploader: &Uploader,
     ) -> Result<Upload, Refusal> {
-        changeable(path).map_err(|_| Refusal::IsADirectory)?;
-        let target = match start {
-            UploadStart::Unique => self.create_unique(path)?,
-            UploadStart::Create => {
-                self.check_free(path)?;
-                self.new_target(path)?
-            }
-            UploadStart::Replace | UploadStart::At { .. } | UploadStart::End => {
-                match self.open_file(path, &mut options(start)) {
-                    Ok((file, _)) => UploadTarget::Existing(file),
-                    Err(Refusal::NotFound) => self.new_target(path)?,
-                    Err(refusal) => return Err(refusal),
-                }
-            }
-        };
-        let upload = Upload {
-            target,
-            start,
-            umask,
-        };
-        if let UploadStart::At { offset, replace } = start {
-            check_offset(upload.size()?, offset.get(), replace)?;
+        self.visible(changeable(path).map_err(|_| Refusal::IsADirectory)?)?;
+        self.check_not_own(path)?;
+        if start == UploadStart::Unique {
+            return self.unique_upload(path, umask, uploader);
         }
-        Ok(upload)
+        if start == UploadStart::Create {
+            // A link that leads nowhere exists.
+            self.check_free(path)?;
+        }
+        let (target, mut existing) = self.upload_target(path)?;
+        let (claim, gave_way) = uploader.claim(target.key())?;
+        if gave_way {
+            existing = target
+                .stat()
+                .map_err(|error| super::root::refusal(&error))?;
+        }
+        let continues = matches!(start, UploadStart::At { .. } | UploadStart::End);
+        if continues && existing.is_some() && claim.has_failed() {
+            return Err(Refusal::NotResumable);
+        }
+        let options = self.upload_options(start, umask, uploader);
+        let prepared = Prepared::new(target, existing, options)?;
+        claim.running.set_prepared(prepared);
+        Ok(Upload::new(claim, None))
     }
 
     /// Creates a new file with the name of `path` if that is free, or one that begins with it.
-    fn create_unique(&self, path: &FtpPath) -> Result<UploadTarget, Refusal> {
+    fn unique_upload(
+        &self,
+        path: &FtpPath,
+        umask: Option<u32>,
+        uploader: &Uploader,
+    ) -> Result<Upload, Refusal> {
         let (directory, stem) = (path.parent(), path.name());
         for number in 0..UNIQUE_NAMES_MAX {
             let name = match number {
@@ -93,137 +104,133 @@ impl Root {
             let Some(path) = directory.child(&name) else {
                 return Err(Refusal::NameRejected);
             };
-            let mut options = OpenOptions::new();
-            match self.open_with(&path, options.write(true).create_new(true)) {
-                Err(error) if error.kind() == ErrorKind::AlreadyExists => {}
-                Err(error) => return Err(refusal(&error)),
-                Ok(file) => {
-                    let (root, path) = (self.clone(), Some(path));
-                    return Ok(UploadTarget::Unique(file, UniqueFile { root, name, path }));
-                }
+            if self.visible(&path).is_err() {
+                continue;
+            }
+            let (target, existing) = self.upload_target(&path)?;
+            if existing.is_some() {
+                continue;
+            }
+            if let Some(claim) = self.claim_unique(target, umask, uploader)? {
+                return Ok(Upload::new(claim, Some(name)));
             }
         }
         Err(Refusal::Exists)
     }
 
-    fn new_target(&self, path: &FtpPath) -> Result<UploadTarget, Refusal> {
-        self.check_creatable(path)?;
-        let (root, path) = (self.clone(), path.clone());
-        Ok(UploadTarget::New { root, path })
+    /// `None`: the name is not free any more.
+    fn claim_unique(
+        &self,
+        target: Target,
+        umask: Option<u32>,
+        uploader: &Uploader,
+    ) -> Result<Option<Claim>, Refusal> {
+        let (claim, _) = match uploader.claim(target.key()) {
+            Err(Refusal::Busy) => return Ok(None),
+            claimed => claimed?,
+        };
+        let options = self.upload_options(UploadStart::Unique, umask, uploader);
+        let prepared = Prepared::unique(target, options)?;
+        Ok(prepared.map(|prepared| {
+            claim.running.set_prepared(prepared);
+            claim
+        }))
     }
 
-    /// Whether a file can be created: its directory exists and may be written to.
-    fn check_creatable(&self, path: &FtpPath) -> Result<(), Refusal> {
-        let parent = self.open_directory(&path.parent())?;
-        let rights = Access::WRITE_OK | Access::EXEC_OK;
-        rustix::fs::accessat(&parent, ".", rights, AtFlags::EACCESS)
-            .map_err(|errno| refusal(&errno.into()))
+    fn upload_options(
+        &self,
+        start: UploadStart,
+        umask: Option<u32>,
+        uploader: &Uploader,
+    ) -> UploadOptions {
+        UploadOptions {
+            start,
+            umask,
+            rules: self.rules.uploads,
+            leftovers: uploader.uploads.leftovers.clone(),
+        }
     }
 }
 
 impl Upload {
-    /// The name that was chosen for STOU.
-    pub(crate) fn unique_name(&self) -> Option<&[u8]> {
-        match &self.target {
-            UploadTarget::Unique(_, unique) => Some(&unique.name),
-            UploadTarget::Existing(_) | UploadTarget::New { .. } => None,
+    fn new(claim: Claim, unique_name: Option<Vec<u8>>) -> Self {
+        Self {
+            claim,
+            unique_name,
+            has_begun: false,
+            end: None,
         }
     }
 
-    /// The data connection exists: from now on the file is written. Bytes behind the offset are
-    /// removed.
+    /// The name that was chosen for STOU.
+    pub(crate) fn unique_name(&self) -> Option<&[u8]> {
+        self.unique_name.as_deref()
+    }
+
+    /// Whether another session of the same login has taken the name over.
+    pub(crate) fn gave_way(&self) -> bool {
+        self.claim.running.gave_way()
+    }
+
+    /// Writes bytes that have come. The first ones begin the upload.
     ///
     /// # Errors
     ///
-    /// The file system's error; the file is as it was before.
-    pub(crate) fn begin(self) -> io::Result<File> {
-        let mut file = match self.target {
-            UploadTarget::Existing(file) => file,
-            UploadTarget::New { root, path } => create(&root, &path, self.start, self.umask)?,
-            UploadTarget::Unique(file, unique) => {
-                apply_umask(&file, self.umask)?;
-                unique.keep();
-                return Ok(file);
-            }
-        };
-        match self.start {
-            UploadStart::Replace if file.metadata()?.len() > 0 => file.set_len(0)?,
-            UploadStart::At { offset, replace } => {
-                // Checked again: a gap of zeros would be data loss that no client sees.
-                check_offset(file.metadata()?.len(), offset.get(), replace)
-                    .map_err(io::Error::other)?;
-                file.set_len(offset.get())?;
-                file.seek(SeekFrom::Start(offset.get()))?;
-            }
-            UploadStart::Create | UploadStart::Replace | UploadStart::End | UploadStart::Unique => {
-            }
-        }
-        Ok(file)
+    /// The system's error, or a limit. The upload has ended.
+    pub(crate) fn write(&mut self, bytes: &[u8]) -> Result<(), TransferError> {
+        self.has_begun = true;
+        let written = self.claim.running.write(bytes);
+        written.map_err(|error| {
+            let kept = self.claim.running.fail(UploadFailure::Server);
+            self.failed(error, kept)
+        })
     }
 
-    fn size(&self) -> Result<u64, Refusal> {
-        match &self.target {
-            UploadTarget::Existing(file) => match file.metadata() {
-                Ok(metadata) => Ok(metadata.len()),
-                Err(error) => Err(refusal(&error)),
-            },
-            UploadTarget::New { .. } | UploadTarget::Unique(..) => Ok(0),
+    /// Every byte has come: the file is closed and has its name.
+    ///
+    /// # Errors
+    ///
+    /// The system's error, or a limit. The upload has ended.
+    pub(crate) fn complete(&mut self) -> Result<(), TransferError> {
+        self.has_begun = true;
+        match self.claim.running.complete() {
+            Ok(()) => {
+                self.claim.set_complete();
+                Ok(())
+            }
+            Err((error, kept)) => Err(self.failed(error, kept)),
         }
+    }
+
+    /// The upload ends before it is complete, unless it has ended.
+    pub(crate) fn fail(&mut self, cause: UploadFailure) {
+        if self.end.is_none() {
+            let kept = self.claim.running.fail(cause);
+            self.set_end(kept, None);
+        }
+    }
+
+    /// How it failed, if it did.
+    pub(crate) fn end(&self) -> Option<&UploadEnd> {
+        self.end.as_ref()
+    }
+
+    fn failed(&mut self, error: StoreError, kept: Kept) -> TransferError {
+        self.set_end(kept, error.text);
+        error.kind
+    }
+
+    fn set_end(&mut self, kept: Kept, error: Option<String>) {
+        if kept == Kept::OldFile && self.has_begun {
+            self.claim.set_failed();
+        }
+        self.end = Some(UploadEnd { kept, error });
     }
 }
 
-impl UniqueFile {
-    fn keep(mut self) {
-        self.path = None;
-    }
-}
-
-impl Drop for UniqueFile {
+impl Drop for Upload {
     fn drop(&mut self) {
-        if let Some(path) = &self.path {
-            // Not fatal: an empty file stays, under a name that no reply has confirmed.
-            let _ = self.root.directory.remove_file(relative(path));
-        }
-    }
-}
-
-/// Creates the file that did not exist when the upload was prepared.
-fn create(root: &Root, path: &FtpPath, start: UploadStart, umask: Option<u32>) -> io::Result<File> {
-    match root.open_with(path, options(start).create_new(true)) {
-        // Another client has created it meanwhile, with permission bits of its own.
-        Err(error) if error.kind() == ErrorKind::AlreadyExists && start != UploadStart::Create => {
-            root.open_with(path, &mut options(start))
-        }
-        Err(error) => Err(error),
-        Ok(file) => {
-            apply_umask(&file, umask)?;
-            Ok(file)
-        }
-    }
-}
-
-fn options(start: UploadStart) -> OpenOptions {
-    let mut options = OpenOptions::new();
-    match start {
-        UploadStart::End => options.append(true),
-        UploadStart::Create
-        | UploadStart::Replace
-        | UploadStart::At { .. }
-        | UploadStart::Unique => options.write(true),
-    };
-    options
-}
-
-/// Whether an upload may go on at this offset of a file. `replace`: bytes behind the offset may be
-/// removed.
-fn check_offset(size: u64, offset: u64, replace: bool) -> Result<(), Refusal> {
-    if offset > size {
-        return Err(Refusal::OffsetTooLarge);
-    }
-    if offset == size || replace {
-        Ok(())
-    } else {
-        Err(Refusal::Exists)
+        self.fail(UploadFailure::Broken);
     }
 }
 

@@ -8,6 +8,7 @@ use super::diagnose::certificate::certificate_findings;
 use super::diagnose::diagnose;
 use super::evidence::Evidence;
 use super::finding::Severity;
+use crate::fs::own_files::OwnFiles;
 use crate::fs::root::Root;
 use crate::net::interfaces::Interfaces;
 use crate::net::listen;
@@ -66,6 +67,7 @@ pub fn check(settings: &Settings) -> io::Result<Report> {
         names,
         unresolved,
         unavailable_ports,
+        own_files_inside: OwnFiles::new(settings.own_files()).inside(&settings.directory),
     };
     let mut findings = diagnose(settings, &evidence);
     if let Some(identity) = &identity {

@@ -8,7 +8,10 @@ pub(crate) mod certificate;
 mod gateways;
 mod ports;
 
+use std::os::unix::ffi::OsStrExt;
+
 use ftp_proto::Right;
+use ftp_proto::text::printable_word;
 
 use super::evidence::Evidence;
 use super::finding::{Finding, Severity};
@@ -20,6 +23,7 @@ pub(crate) fn diagnose(settings: &Settings, evidence: &Evidence) -> Vec<Finding>
     findings.extend(ports::findings(settings, &evidence.unavailable_ports));
     findings.extend(gateways::findings(settings));
     findings.extend(anonymous_may_write(settings));
+    findings.extend(own_files_inside(evidence));
     findings.sort_by_key(|finding| finding.severity);
     findings
 }
@@ -33,6 +37,23 @@ fn anonymous_may_write(settings: &Settings) -> Option<Finding> {
              --username and a password, or leave --write out",
         )
     })
+}
+
+fn own_files_inside(evidence: &Evidence) -> Option<Finding> {
+    let inside = evidence.own_files_inside.iter();
+    let files: Vec<String> = inside
+        .map(|file| printable_word(file.as_os_str().as_bytes()))
+        .collect();
+    let (are, them) = match files.len() {
+        0 => return None,
+        1 => ("is", "it"),
+        _ => ("are", "them"),
+    };
+    Some(Finding::note(format!(
+        "{} {are} in the shared directory: no client can list, read or change {them} here, but other \
+         programs that share the directory do not know that; move {them} out of it",
+        files.join(", ")
+    )))
 }
 
 #[cfg(test)]

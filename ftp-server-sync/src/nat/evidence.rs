@@ -1,6 +1,7 @@
 //! The state of this machine that a diagnosis is based on.
 
 use std::collections::BTreeMap;
+use std::path::PathBuf;
 
 use crate::net::interfaces::Interfaces;
 use crate::net::port_probe::UnavailablePorts;
@@ -16,4 +17,6 @@ pub(crate) struct Evidence {
     pub(crate) unresolved: BTreeMap<String, String>,
     /// The passive ports that cannot be used; empty if they have not been probed.
     pub(crate) unavailable_ports: UnavailablePorts,
+    /// The server's own files that are in the shared directory.
+    pub(crate) own_files_inside: Vec<PathBuf>,
 }

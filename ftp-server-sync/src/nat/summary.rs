@@ -8,7 +8,7 @@ use std::os::unix::ffi::OsStrExt;
 use ftp_proto::text::printable_word;
 use ftp_proto::{Right, Rights};
 
-use crate::settings::{Listen, Names, Settings, TlsSettings};
+use crate::settings::{BrokenUploads, Listen, Names, Settings, TlsSettings, UploadRules};
 
 /// What is served, to whom and where, and what passive mode replies announce.
 pub(crate) fn summary(
@@ -32,6 +32,7 @@ pub(crate) fn summary(
         let has_gateways = !settings.trusted_gateways.is_empty();
         protection(tls, has_gateways)
     }));
+    lines.extend(uploads(&settings.uploads));
     let ports = match &settings.passive_ports {
         Some(range) if range.count() == 1 => format!("passive port {range}"),
         Some(range) => format!("passive ports {range}"),
@@ -75,6 +76,22 @@ fn protection(tls: &TlsSettings, has_gateways: bool) -> String {
     [required, certificate, resumption].concat()
 }
 
+/// What differs from the usual for uploads.
+fn uploads(rules: &UploadRules) -> Option<String> {
+    let mut parts = Vec::new();
+    let max = rules.max_bytes;
+    parts.extend(max.map(|bytes| format!("files have at most {bytes} bytes")));
+    let free = rules.free_bytes_min;
+    parts.extend(free.map(|bytes| format!("{bytes} bytes of the disk stay free")));
+    if rules.broken == BrokenUploads::Discard {
+        parts.push("a broken one is discarded".to_owned());
+    }
+    if rules.sync {
+        parts.push("each one is on the disk before it is confirmed".to_owned());
+    }
+    (!parts.is_empty()).then(|| format!("uploads: {}", parts.join("; ")))
+}
+
 fn audience(settings: &Settings) -> String {
     let verb = |rights: Rights| {
         if rights.contains(Right::Store) {
@@ -102,15 +119,7 @@ mod tests {
     use std::net::Ipv4Addr;
 
     use super::*;
-    use crate::cli::{self, Invocation};
-
-    fn settings(line: &str) -> Settings {
-        let arguments = line.split_whitespace().map(Into::into);
-        match cli::parse(arguments, |_| None).unwrap() {
-            Invocation::Serve(settings) => *settings,
-            other => panic!("{other:?}"),
-        }
-    }
+    use crate::cli::golden::settings;
 
     #[test]
     fn lines_say_what_is_served() {
@@ -168,6 +177,32 @@ mod tests {
         for (line, bound, expected) in cases {
             check_summary(line, bound, expected);
         }
+    }
+
+    #[test]
+    fn a_line_says_what_uploads_may_do() {
+        let check = |flags: &str, expected: &[&str]| {
+            let line = format!("-d / -i 10.0.0.1 {flags}");
+            let first = [
+                "serving / read-only to anonymous",
+                "listening on 10.0.0.1:2121",
+            ];
+            let last = ["passive ports chosen by the kernel"];
+            let expected = [&first, expected, &last].concat();
+            check_summary(&line, "10.0.0.1:2121", &expected);
+        };
+        check("--broken-uploads keep --max-upload-size 0", &[]);
+        check(
+            "--sync",
+            &["uploads: each one is on the disk before it is confirmed"],
+        );
+        check(
+            "--broken-uploads discard --max-upload-size 1K --free-space-min 2K",
+            &[
+                "uploads: files have at most 1024 bytes; 2048 bytes of the disk stay free; a broken \
+                 one is discarded",
+            ],
+        );
     }
 
     #[cfg(feature = "tls")]

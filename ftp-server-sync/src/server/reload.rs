@@ -11,10 +11,9 @@ use std::time::Instant;
 use ftp_proto::Masquerade;
 use log::{Level, error, info, log, warn};
 
-use super::Server;
 use super::fd_limit;
 use super::handle::Message;
-use crate::fs::root::Root;
+use super::{Server, share};
 use crate::nat::address_source::{LogLine, LookupResult, look_up};
 use crate::nat::diagnose::diagnose;
 use crate::nat::evidence::Evidence;
@@ -76,7 +75,7 @@ impl Server {
     fn apply(&mut self, settings: Settings) -> io::Result<()> {
         let now = Instant::now();
         // Everything that can fail comes first.
-        let root = Root::open(&settings.directory)?;
+        let root = share(&settings)?;
         let certificate = WatchedFiles::new(settings.certificate_files(), now);
         let interfaces = Interfaces::read()?;
         let identity = Identity::load(&settings, &interfaces).map_err(io::Error::other)?;
@@ -96,6 +95,7 @@ impl Server {
         self.state.pool.set_range(settings.passive_ports, now);
         self.addresses.update_settings(&settings, now);
         let names = self.addresses.names();
+        self.umask.set(settings.umask);
         self.state
             .replace(Current::new(settings, root, interfaces, names, identity));
         self.certificate = certificate;
@@ -180,6 +180,7 @@ fn evidence(current: &Current) -> Evidence {
     Evidence {
         interfaces: current.interfaces.clone(),
         names: current.names.clone(),
+        own_files_inside: current.root.own_files_inside(&current.settings.directory),
         ..Evidence::default()
     }
 }

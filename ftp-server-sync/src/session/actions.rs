@@ -17,6 +17,7 @@ use crate::data::ascii_restart::skip_text;
 use crate::data::connection::{DataStep, LookExtent};
 use crate::data::pump::Pump;
 use crate::data::transfer::Transfer;
+use crate::fs::upload::Uploader;
 use crate::logging::clock::unix_seconds;
 use crate::passive::{OpenOutcome, Requester};
 
@@ -92,6 +93,8 @@ impl Connection {
         };
         let subject = file_request(request);
         match (&result, request) {
+            // Perhaps only a look at this name, before a command whose path begins with it.
+            (Err(_), FileRequest::Facts(path)) if path.name() == b"~" => {}
             (Err(_), _) => self.log.set_subject(subject),
             (
                 Ok(_),
@@ -129,15 +132,19 @@ impl Connection {
         let allowed_peers = self.session.allowed_peers().clone();
         let client = allowed_peers.peer();
         let rules = &self.current.config.masquerade;
-        // As for announcements, a router is never local: others may be behind it.
-        let is_local = !client.is_loopback()
-            && !rules.gateways.contains(&client)
-            && (rules.local_networks.iter()).any(|network| network.contains(&client));
+        // Several clients of this machine itself count as neighbours, like any others.
+        let is_local = !client.is_loopback() && rules.local_network(client).is_some();
         Requester {
             session: self.number,
             allowed_peers,
             is_local,
         }
+    }
+
+    /// Who stores files.
+    fn uploader(&self) -> Uploader {
+        let login = self.session.user().unwrap_or_default().to_vec();
+        Uploader::new(self.server.uploads.clone(), login, self.waker.clone())
     }
 
     fn open_transfer(&mut self, request: TransferRequest, now: Instant) -> Outcome {
@@ -154,7 +161,7 @@ impl Connection {
                 Outcome::TransferOpened(Ok(opened))
             }
             Err(refusal) => {
-                self.log.set_subject(transfer_request(&request));
+                self.log.set_refused(transfer_request(&request), refusal);
                 Outcome::TransferOpened(Err(refusal))
             }
         }
@@ -183,7 +190,7 @@ impl Connection {
                 (Pump::download(download, representation), opened)
             }
             TransferKind::Store { path, start } => {
-                let upload = root.upload(path, *start, umask)?;
+                let upload = root.upload(path, *start, umask, &self.uploader())?;
                 let opened = match upload.unique_name() {
                     Some(name) => nothing.with_name(name.to_vec()),
                     None => nothing,
@@ -193,7 +200,7 @@ impl Connection {
             TransferKind::List(listing) => {
                 let mut notices = Vec::new();
                 let walk = Walk::new(listing.clone(), unix_seconds());
-                let lines = root.list(walk, &mut notices);
+                let lines = root.list(self.in_time_zone(walk), &mut notices);
                 self.log_notices(notices);
                 (Pump::listing(lines?), nothing)
             }

@@ -162,6 +162,7 @@ impl Connection {
             self.generation = generation;
             self.current = self.server.current();
             self.session.handle_config(self.current.config.clone());
+            self.root.take_rules(&self.current.root);
             self.rate_limits.update(self.current.settings.rates, now);
         }
     }
@@ -190,6 +191,7 @@ impl Connection {
                 || self.answer_delayed(now)
                 || self.advance_data(registry, now)
                 || self.advance_long_request(&mut budget)
+                || self.check_gave_way(now)
                 || self.advance_transfer(registry, now, &mut budget)
                 || self.check_end(now)
                 || self.check_timers(now);
@@ -228,7 +230,10 @@ impl Connection {
             self.timers.start(Timer::Unflushed, now + UNFLUSHED_MAX);
             return;
         }
-        self.timers.set(Timer::Unflushed, None);
+        // An action that need not wait says nothing about one that does.
+        if self.unflushed.is_none() {
+            self.timers.set(Timer::Unflushed, None);
+        }
         if let Some(outcome) = self.perform(action, now) {
             self.answer(outcome);
         }

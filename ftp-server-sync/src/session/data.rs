@@ -15,6 +15,7 @@ use log::{debug, error, info, warn};
 use mio::Registry;
 
 use super::connection::Connection;
+use super::end_reason::EndReason;
 use super::log::TransferFacts;
 use crate::data::connection::{DataStep, LookExtent, YieldOutcome};
 use crate::data::pump::PumpStep;
@@ -239,10 +240,23 @@ impl Connection {
         };
         debug!("#{} another data connection has come", self.number);
         let request = transfer.request.clone();
+        // Its file is free again.
+        transfer.fail(TransferError::ConnectionLost);
         match (self.open_pump(&request), &mut self.transfer) {
             (Ok((pump, _)), Some(transfer)) => transfer.restart(pump),
             _ => self.end_transfer(Err(TransferError::LocalRead), now),
         }
+    }
+
+    /// Ends an upload that has stalled, and whose file another session stores.
+    pub(super) fn check_gave_way(&mut self, now: Instant) -> bool {
+        let transfer = self.transfer.as_ref();
+        let gave_way = transfer.is_some_and(|transfer| transfer.is_started && transfer.gave_way());
+        if gave_way {
+            self.log.set_end_reason(EndReason::GaveWay);
+            self.end_transfer(Err(TransferError::Aborted), now);
+        }
+        gave_way
     }
 
     /// Ends a transfer early, because the core says so.
@@ -270,9 +284,12 @@ impl Connection {
 
     /// Closes the data connection, logs the transfer and gives the core its result.
     pub(super) fn end_transfer(&mut self, result: Result<(), TransferError>, now: Instant) {
-        let Some(transfer) = self.transfer.take() else {
+        let Some(mut transfer) = self.transfer.take() else {
             return;
         };
+        if let Err(error) = result {
+            transfer.fail(error);
+        }
         if result.is_ok() {
             self.log_bare_end();
         }
@@ -281,6 +298,12 @@ impl Connection {
         self.log.transfer(&facts, result);
         if transfer.is_binary_text() {
             self.log.binary_text(&facts.name);
+        }
+        if let Some(end) = transfer.upload_end() {
+            self.report_data(DataEvent::Kept(end.kept));
+        }
+        if let Some(entries) = transfer.entries() {
+            self.report_data(DataEvent::Entries(entries));
         }
         self.data.finish(result, transfer.is_upload(), now);
         let transfer = transfer.id();

@@ -19,6 +19,8 @@ pub(super) enum EndReason {
     NoLogin(Duration),
     /// No byte of the transfer moved for this long.
     Stalled(Duration),
+    /// Another session of the same login stores the file that a stalled upload had.
+    GaveWay,
     /// The server is shutting down.
     ServerEnds,
 }
@@ -55,6 +57,7 @@ impl fmt::Display for EndReason {
             Self::Idle(time) => write!(f, "no command came for {} s", time.as_secs()),
             Self::NoLogin(time) => write!(f, "no login came for {} s", time.as_secs()),
             Self::Stalled(time) => write!(f, "no byte moved for {} s", time.as_secs()),
+            Self::GaveWay => f.write_str("it stalled, and another session stores the file"),
             Self::ServerEnds => f.write_str("the server ends"),
         }
     }

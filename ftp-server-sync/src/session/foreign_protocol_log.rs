@@ -12,6 +12,7 @@ use ftp_proto::ForeignProtocol;
 use log::{Level, log};
 
 use crate::locks::lock;
+use crate::logging::repeated::is_reported;
 use crate::settings::Settings;
 
 /// How many clients used each protocol.
@@ -56,8 +57,7 @@ impl ForeignProtocolLog {
 }
 
 fn level(count: u64) -> Level {
-    let is_power_of_ten = 10_u64.checked_pow(count.ilog10()) == Some(count);
-    if is_power_of_ten {
+    if is_reported(count) {
         Level::Warn
     } else {
         Level::Debug
@@ -109,15 +109,7 @@ fn tls_remedy(settings: &Settings, f: &mut fmt::Formatter<'_>) -> fmt::Result {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::cli::{self, Invocation};
-
-    fn settings(line: &str) -> Settings {
-        let arguments = line.split_whitespace().map(Into::into);
-        match cli::parse(arguments, |_| None).unwrap() {
-            Invocation::Serve(settings) => *settings,
-            other => panic!("{other:?}"),
-        }
-    }
+    use crate::cli::golden::settings;
 
     fn line(flags: &str, protocol: ForeignProtocol) -> String {
         let line = Line {

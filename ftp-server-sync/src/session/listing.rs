@@ -1,19 +1,46 @@
 //! File requests that are performed in steps, and what listings notice.
 
-use ftp_proto::listing::WalkNotice;
-use ftp_proto::{FileAnswer, FileRequest, Outcome, Refusal};
+use ftp_proto::listing::{Walk, WalkNotice};
+use ftp_proto::{FileAnswer, FileRequest, Outcome, Refusal, Representation};
 use log::{Level, info, log};
 
 use super::connection::Connection;
 use super::log::file_request;
 use crate::fs::long_request::{LongRequest, is_last};
+use crate::logging::clock::unix_seconds;
 
 impl Connection {
     /// Begins a request that takes longer. False: this one does not.
+    ///
+    /// # Errors
+    ///
+    /// The file system's refusal; [`Refusal::TextNotCounted`] for a file that is too large;
+    /// [`Refusal::Busy`] if too many digests are being computed.
     pub(super) fn begin_long_request(&mut self, request: &FileRequest) -> Result<bool, Refusal> {
-        let long = LongRequest::begin(&self.root, &self.server.hash_slots, request)?;
-        self.long_request = long.map(|long| (long, file_request(request)));
-        Ok(self.long_request.is_some())
+        let long = match request {
+            FileRequest::Status(listing) => {
+                let walk = Walk::of_status(listing.clone(), unix_seconds());
+                LongRequest::Status(self.root.status(self.in_time_zone(walk)).into())
+            }
+            FileRequest::Size {
+                path,
+                representation: Representation::Ascii,
+            } => LongRequest::TextSize(self.root.text_size(path)?),
+            FileRequest::Hash(request) => {
+                LongRequest::Hash(self.root.hash(&self.server.hash_slots, request)?.into())
+            }
+            _ => return Ok(false),
+        };
+        self.long_request = Some((long, file_request(request)));
+        Ok(true)
+    }
+
+    /// The walk, with dates in local time if the operator wants them so.
+    pub(super) fn in_time_zone(&self, walk: Walk) -> Walk {
+        match self.current.settings.local_time.clone() {
+            Some(zone) => walk.in_time_zone(move |time| zone.utc_offset(time)),
+            None => walk,
+        }
     }
 
     /// Performs the next step of the request. Uses a part of the turn's budget.

@@ -9,13 +9,14 @@ use std::time::{Duration, Instant};
 
 use ftp_proto::text::{loggable, printable};
 use ftp_proto::{
-    Announcement, FileRequest, FtpPath, NeverConnected, PassiveOffer, Reply, TransferError,
-    TransferKind, TransferRequest, UploadStart, limits,
+    Announcement, FileRequest, FtpPath, NeverConnected, PassiveOffer, Refusal, Reply,
+    TransferError, TransferKind, TransferRequest, UploadStart, limits,
 };
 use log::{Level, debug, info, log, warn};
 
 use super::end_reason::{EndReason, LostClient};
 use crate::data::transfer::Transfer;
+use crate::fs::upload::UploadEnd;
 
 /// What the log has, or needs, of a session's commands and replies.
 ///
@@ -36,6 +37,8 @@ pub(super) struct SessionLog {
     command: CommandStart,
     /// What the next refusal is about, where that is more precise than the command line.
     subject: Option<String>,
+    /// The flag that causes the next refusal.
+    flag: Option<&'static str>,
     /// The next reply is about a transfer whose failure is in the log already.
     is_failure_logged: bool,
     refusals: u32,
@@ -53,6 +56,8 @@ pub(super) struct TransferFacts {
     /// The command and the path.
     pub(super) name: String,
     pub(super) bytes: u64,
+    /// How an upload failed, and what it has left.
+    pub(super) upload_end: Option<UploadEnd>,
     /// How long its data connection was established; `None` if there was none.
     pub(super) moving: Option<Duration>,
 }
@@ -75,6 +80,7 @@ impl SessionLog {
             never_connected: 0,
             command: CommandStart::of(b""),
             subject: None,
+            flag: None,
             is_failure_logged: false,
             refusals: 0,
             discarding: false,
@@ -107,6 +113,16 @@ impl SessionLog {
         self.subject = Some(subject);
     }
 
+    /// The next refusal is about this, for this reason.
+    pub(super) fn set_refused(&mut self, subject: String, refusal: Refusal) {
+        self.subject = Some(subject);
+        self.flag = match refusal {
+            Refusal::FileTooLarge => Some(MAX_UPLOAD_SIZE),
+            Refusal::SpaceReserved => Some(FREE_SPACE_MIN),
+            _ => None,
+        };
+    }
+
     /// A reply, as the core made it and as it is sent.
     pub(super) fn reply(&mut self, reply: &Reply, encoded: &[u8], is_logged_in: bool) {
         let number = self.number;
@@ -117,6 +133,7 @@ impl SessionLog {
         let first = || printable(first);
         debug!("#{number} < {}", first());
         let subject = self.subject.take();
+        let hint = hint(self.flag.take());
         let is_logged = std::mem::take(&mut self.is_failure_logged);
         // 421 ends the session, and lost or missing data connections have lines of their own.
         let is_refusal = is_logged_in && !matches!(reply.code(), ..400 | 421 | 425 | 426);
@@ -128,7 +145,7 @@ impl SessionLog {
             return info!("#{number} further refusals of this session are not logged");
         }
         let subject = subject.unwrap_or_else(|| printable(self.command.bytes()).to_string());
-        info!("#{number} {subject} refused: {}", first());
+        info!("#{number} {subject} refused: {}{hint}", first());
     }
 
     /// How long the session has lasted.
@@ -200,7 +217,7 @@ impl SessionLog {
         let TransferFacts { name, bytes, .. } = facts;
         // A stall ends the transfer only, not the session.
         let reason = match self.end_reason {
-            Some(EndReason::Stalled(_)) => self.end_reason.take(),
+            Some(EndReason::Stalled(_) | EndReason::GaveWay) => self.end_reason.take(),
             other => other,
         };
         let seconds = facts.moving.map_or(0.0, |moving| moving.as_secs_f64());
@@ -219,9 +236,18 @@ impl SessionLog {
                 let reason = reason.map_or("the client aborted it".to_owned(), |reason| {
                     reason.to_string()
                 });
-                info!("#{number} {name} ended after {bytes} bytes: {reason}");
+                let left = facts.left();
+                info!("#{number} {name} ended after {bytes} bytes: {reason}{left}");
             }
-            Err(error) => warn!("#{number} {name} failed after {bytes} bytes: {error}"),
+            Err(error) => {
+                let hint = hint(match error {
+                    TransferError::FileTooLarge => Some(MAX_UPLOAD_SIZE),
+                    TransferError::SpaceReserved => Some(FREE_SPACE_MIN),
+                    _ => None,
+                });
+                let (cause, left) = (facts.cause(), facts.left());
+                warn!("#{number} {name} failed after {bytes} bytes: {error}{cause}{hint}{left}");
+            }
         }
     }
 
@@ -294,6 +320,18 @@ impl CommandStart {
 }
 
 impl TransferFacts {
+    /// The system's error.
+    fn cause(&self) -> String {
+        let error = self.upload_end.as_ref().and_then(|end| end.error.as_ref());
+        error.map_or(String::new(), |error| format!(" ({error})"))
+    }
+
+    /// What is left of an upload.
+    fn left(&self) -> String {
+        let end = self.upload_end.as_ref();
+        end.map_or(String::new(), |end| format!("; {}", end.kept))
+    }
+
     /// What the log line of a transfer needs, by now.
     pub(super) fn of(transfer: &Transfer, now: Instant) -> Self {
         Self {
@@ -302,9 +340,15 @@ impl TransferFacts {
                 None => transfer_request(&transfer.request),
             },
             bytes: transfer.bytes(),
+            upload_end: transfer.upload_end().cloned(),
             moving: transfer.connected.map(|since| now - since),
         }
     }
+}
+
+/// Where to read on, at the end of a line.
+fn hint(flag: Option<&'static str>) -> String {
+    flag.map_or(String::new(), |flag| format!(" (see {flag})"))
 }
 
 /// A transfer as log lines name it.
@@ -349,6 +393,9 @@ pub(super) fn file_request(request: &FileRequest) -> String {
         FileRequest::Status(listing) => with("STAT", &listing.selection.path),
     }
 }
+
+const MAX_UPLOAD_SIZE: &str = "--max-upload-size";
+const FREE_SPACE_MIN: &str = "--free-space-min";
 
 /// Bytes of a command line in a log line about its refusal.
 const COMMAND_BYTES_SHOWN: usize = 128;

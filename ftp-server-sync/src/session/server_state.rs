@@ -12,6 +12,7 @@ use super::foreign_protocol_log::ForeignProtocolLog;
 use crate::fs::attributes::process_umask;
 use crate::fs::file_hash::HashSlots;
 use crate::fs::root::Root;
+use crate::fs::upload::Uploads;
 use crate::locks::lock;
 use crate::nat::never_connected_log::NeverConnectedLog;
 use crate::net::interfaces::Interfaces;
@@ -19,15 +20,16 @@ use crate::passive::PassivePool;
 use crate::settings::{Names, Settings};
 use crate::tls::{Identity, TicketRegistry};
 
-/// The passive ports, the TLS tickets of all sessions, the digests that are being computed, the
-/// settings in force, and counts for the log: data connections that clients did not open, and
-/// clients that do not speak FTP.
+/// The passive ports, the TLS tickets, the uploads and the digests of all sessions, the settings in
+/// force, and counts for the log: data connections that clients did not open, and clients that do
+/// not speak FTP.
 #[derive(Debug)]
 pub(crate) struct ServerState {
     pub(crate) pool: PassivePool,
     pub(crate) never_connected: NeverConnectedLog,
     /// Which session each TLS ticket comes from.
     pub(crate) tickets: Arc<TicketRegistry>,
+    pub(super) uploads: Arc<Uploads>,
     pub(super) foreign_protocols: ForeignProtocolLog,
     pub(super) hash_slots: Arc<HashSlots>,
     current: Mutex<Arc<Current>>,
@@ -100,6 +102,7 @@ impl ServerState {
             pool,
             never_connected: NeverConnectedLog::default(),
             tickets: Arc::default(),
+            uploads: Arc::default(),
             foreign_protocols: ForeignProtocolLog::default(),
             hash_slots: Arc::default(),
             current: Mutex::new(current.into()),

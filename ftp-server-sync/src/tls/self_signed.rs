@@ -22,7 +22,7 @@ use super::facts::fingerprint;
 use crate::logging::clock::unix_time;
 use crate::net::interfaces::Interfaces;
 use crate::settings::file::reason;
-use crate::settings::{AddressSource, ClientAddress, Settings};
+use crate::settings::{AddressSource, ClientAddress, SELF_SIGNED_FILE as FILE, Settings};
 
 /// The file with the certificate and its key. If it does not exist, it is created.
 pub(super) fn ensure_file(
@@ -181,7 +181,6 @@ fn path_exists(file: &Path) -> io::Result<bool> {
     }
 }
 
-const FILE: &str = "certificate.pem";
 /// Ten years, with their leap days.
 const VALIDITY: Duration = Duration::from_secs(3652 * 86_400);
 /// 2026-01-01: an earlier time is wrong, because this program is newer.

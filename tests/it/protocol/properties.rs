@@ -271,7 +271,7 @@ fn resolve(directory: &[u8], argument: &[u8]) {
     for &byte in &path {
         match byte {
             b'"' | 0xff => shown.extend([byte; 2]),
-            control if control.is_ascii_control() => shown.push(b'?'),
+            control if control.is_ascii_control() && control != b'\t' => shown.push(b'?'),
             other => shown.push(other),
         }
     }

@@ -2,10 +2,11 @@
 //! the whole file.
 
 use std::io::Write;
-use std::thread::sleep;
 use std::time::{Duration, Instant};
 
+use crate::support::data::{connect, reset};
 use crate::support::server::TestServer;
+use crate::support::wait::pass_time;
 
 /// The system of a client closes its connections in any order, and the server sees one end first.
 #[test]
@@ -17,11 +18,10 @@ fn the_upload_of_a_killed_client_is_not_logged_as_complete() {
         let mut data = client.data();
         client.command(format!("STOR new{round}"), 150);
         data.write_all(b"a part").expect("sending data");
-        // It takes time until a client is killed.
-        sleep(MOVING);
+        pass_time(MOVING, "it takes time until a client is killed");
         let started = Instant::now();
         drop(data);
-        sleep(BETWEEN_ENDS);
+        pass_time(BETWEEN_ENDS, "the server sees the first end alone");
         drop(client);
         // Else the test itself was too slow.
         if started.elapsed() < MOVING / 25 {
@@ -42,11 +42,33 @@ fn an_upload_is_complete_without_another_command() {
     let mut data = client.data();
     client.command("STOR new", 150);
     data.write_all(b"all").expect("sending data");
-    sleep(MOVING);
+    pass_time(
+        MOVING,
+        "the upload takes long enough for the server to wait",
+    );
     drop(data);
     client.expect(226);
     server.log_with("STOR /new: 3 bytes in");
     client.expect_in_step();
+}
+
+/// A device needs no reply: it sends QUIT, closes, and its data connection comes after that.
+#[test]
+fn after_quit_an_upload_may_still_connect() {
+    for end in [drop, reset] {
+        let server = TestServer::program(&[]);
+        let mut client = server.client();
+        let port = client.extended_passive();
+        client.send_bytes("STOR new\r\nQUIT\r\n");
+        client.expect(150);
+        end(client.stream);
+        let mut data = connect(port);
+        data.write_all(b"all").expect("sending data");
+        drop(data);
+        server.log_with("STOR /new: 3 bytes in");
+        assert_eq!(server.read("new"), b"all");
+        server.finish();
+    }
 }
 
 /// How long data moves.

@@ -39,6 +39,45 @@ fn plant_directories(server: &TestServer<InProcess>) {
     }
 }
 
+/// STAT shows all or nothing, and the others say how many entries they have shown.
+#[test]
+fn listings_are_complete_or_refused() {
+    let server = TestServer::in_process(&[]);
+    for number in 0..3500 {
+        File::create(server.path(&format!("f{number}"))).expect("a file");
+    }
+    fs::create_dir(server.path("d")).expect("a directory");
+    let mut client = server.client();
+    // The first line, the entries, the last line.
+    assert_eq!(client.command("STAT .", 213).lines.len(), 3503);
+    for (command, entries) in [
+        ("LIST", "3501 entries"),
+        ("LIST -a", "3501 entries"),
+        ("NLST", "3501 entries"),
+        ("MLSD", "3501 entries"),
+        ("NLST f1*", "1111 entries"),
+        ("LIST f7", "1 entry"),
+        ("MLSD d", "0 entries"),
+    ] {
+        let data = client.data();
+        client.command(command, 150);
+        drain(data);
+        let text = client.expect(226).one_line();
+        let expected = format!("226 Transfer complete; {entries}.");
+        assert_eq!(text, expected, "{command}");
+    }
+    for number in 3500..10_000 {
+        File::create(server.path(&format!("f{number}"))).expect("a file");
+    }
+    let text = client.command("STAT .", 550).one_line();
+    assert_eq!(
+        text,
+        "550 Too many entries for this reply; use LIST or MLSD."
+    );
+    fs::remove_dir(server.path("d")).expect("a directory");
+    assert_eq!(client.command("STAT .", 213).lines.len(), 10_002);
+}
+
 #[test]
 fn long_too_many_entries_are_listed_unsorted() {
     let server = with_files(100_001);

@@ -3,6 +3,7 @@
 
 use std::io::Write;
 use std::net::{Shutdown, SocketAddr, TcpStream};
+use std::time::Duration;
 
 use rustls::version::TLS13;
 
@@ -12,7 +13,7 @@ use crate::support::data::{
     accept, active_listener, connect, connect_stranger, read_all, read_some, reset,
 };
 use crate::support::file_contents::noise;
-use crate::support::server::{InProcess, SecureServer, TestServer};
+use crate::support::server::{InProcess, SecureServer, Setup, TestServer};
 
 #[test]
 fn a_look_before_stor_stores_nothing() {
@@ -76,12 +77,9 @@ fn a_connection_that_is_reset_after_stor_stores_nothing() {
     let look = connect(port);
     client.command("STOR old", 150);
     reset(look);
-    let mut data = connect(port);
+    let data = connect(port);
     assert_eq!(server.read("old"), OLD);
-    data.write_all(b"new").expect("sending data");
-    drop(data);
-    client.expect(226);
-    assert_eq!(server.read("old"), b"new");
+    store_new(data, &mut client, &server);
 }
 
 /// It is open and silent while the client's own connection sends.
@@ -224,12 +222,9 @@ fn many_looks_before_stor_store_nothing() {
         drop(connect(port));
     }
     client.command("STOR old", 150);
-    let mut data = connect(port);
+    let data = connect(port);
     assert_eq!(server.read("old"), OLD, "changed by a look");
-    data.write_all(b"new").expect("sending data");
-    drop(data);
-    client.expect(226);
-    assert_eq!(server.read("old"), b"new");
+    store_new(data, &mut client, &server);
 }
 
 #[test]
@@ -268,6 +263,56 @@ fn a_look_at_a_port_with_tls_receives_nothing() {
     }
 }
 
+/// A SYN that is lost is repeated after a second: the old file waits longer than that.
+#[test]
+fn a_look_empties_no_file_before_a_late_client() {
+    let (server, mut client) = session();
+    let port = client.extended_passive();
+    drop(connect(port));
+    client.command("STOR old", 150);
+    client.expect_silence(Duration::from_millis(1500));
+    assert_eq!(server.read("old"), OLD);
+    let data = connect(port);
+    store_new(data, &mut client, &server);
+}
+
+/// One ends before the command, the other is reset after it: neither was alone.
+#[test]
+fn two_looks_empty_no_file() {
+    let (server, mut client) = session();
+    let port = client.extended_passive();
+    drop(connect(port));
+    let look = connect(port);
+    client.command("STOR old", 150);
+    reset(look);
+    client.expect_silence(Duration::from_secs(3));
+    assert_eq!(server.read("old"), OLD);
+    let data = connect(port);
+    store_new(data, &mut client, &server);
+}
+
+/// It is no reason to take the port away: the client may still connect.
+#[test]
+fn a_look_releases_no_port() {
+    for end in ENDS {
+        let setup = Setup::new().on_own_address().flags(&["-r", "20000"]);
+        let server = setup.in_process();
+        server.write("old", OLD);
+        server.write("other", "other");
+        let (mut client, mut next) = (server.client(), server.client());
+        let port = client.extended_passive();
+        end(connect(port));
+        next.send("EPSV");
+        next.expect_silence(Duration::from_secs(1));
+        let mut data = connect(port);
+        client.command("RETR old", 150);
+        assert_eq!(read_all(&mut data), OLD);
+        client.expect(226);
+        next.expect(229);
+        assert_eq!(next.fetch_over(connect(port), "RETR other"), b"other");
+    }
+}
+
 /// More of them than the kernel's queue holds, while the client takes its time.
 #[test]
 fn a_crowd_of_strangers_does_not_keep_the_client_out() {
@@ -279,6 +324,15 @@ fn a_crowd_of_strangers_does_not_keep_the_client_out() {
     assert_eq!(read_all(&mut data), OLD);
     client.expect(226);
     drop(strangers);
+}
+
+/// The client's own connection replaces the old file.
+#[track_caller]
+fn store_new(mut data: TcpStream, client: &mut Client, server: &TestServer<InProcess>) {
+    data.write_all(b"new").expect("sending data");
+    drop(data);
+    client.expect(226);
+    assert_eq!(server.read("old"), b"new");
 }
 
 fn session() -> (TestServer<InProcess>, Client) {

@@ -12,7 +12,7 @@ use arbitrary::Arbitrary;
 use ftp_proto::listing::{Entry, EntryBatch, EntryKind};
 use ftp_proto::{
     Account, Bound, Config, DataEvent, Digest, Endpoints, FileAnswer, FileRequest, FtpPath, IpNet,
-    Opened, Outcome, OuterPorts, Refusal, Right, Rights, TransferError, TransferId,
+    Kept, Opened, Outcome, OuterPorts, Refusal, Right, Rights, TransferError, TransferId,
 };
 
 use crate::sim::{Question, Sim};
@@ -257,11 +257,13 @@ pub fn apply(sim: &mut Sim, operation: &Operation) {
 }
 
 fn late_event(choice: u8) -> DataEvent {
-    match choice % 5 {
+    match choice % 7 {
         0 => DataEvent::Connected(IpAddr::from([192, 0, 2, 7])),
         1 => DataEvent::Protected,
         2 => DataEvent::Progress(choice.into()),
         3 => DataEvent::NeverConnected,
+        4 => DataEvent::Entries(choice.into()),
+        5 => DataEvent::Kept(Kept::Bytes(choice.into())),
         _ => DataEvent::Withdrawn,
     }
 }
@@ -500,7 +502,7 @@ const ENDS: &[(&str, &str)] = &[
     ("[2001:db8::2]:21", "[2001:db8::7]:40000"),
 ];
 
-pub(crate) const REFUSALS: [Refusal; 17] = [
+pub(crate) const REFUSALS: [Refusal; 21] = [
     Refusal::NotFound,
     Refusal::NoMatch,
     Refusal::Denied,
@@ -511,8 +513,12 @@ pub(crate) const REFUSALS: [Refusal; 17] = [
     Refusal::IsADirectory,
     Refusal::NotARegularFile,
     Refusal::NoSpace,
+    Refusal::FileTooLarge,
+    Refusal::SpaceReserved,
     Refusal::NameRejected,
+    Refusal::TooManyEntries,
     Refusal::OffsetTooLarge,
+    Refusal::NotResumable,
     Refusal::TextNotCounted,
     Refusal::Changed,
     Refusal::Busy,
@@ -520,7 +526,7 @@ pub(crate) const REFUSALS: [Refusal; 17] = [
     Refusal::Failed,
 ];
 
-pub(crate) const ERRORS: [TransferError; 8] = [
+pub(crate) const ERRORS: [TransferError; 10] = [
     TransferError::NotConnected,
     TransferError::NotProtected,
     TransferError::NotResumed,
@@ -529,4 +535,6 @@ pub(crate) const ERRORS: [TransferError; 8] = [
     TransferError::LocalRead,
     TransferError::LocalWrite,
     TransferError::NoSpace,
+    TransferError::FileTooLarge,
+    TransferError::SpaceReserved,
 ];

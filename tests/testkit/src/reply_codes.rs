@@ -63,7 +63,7 @@ const NO_LOGIN: &str = "no user is logged in; the RFC lists no code for this";
 const NO_PORT: &str =
     "no passive port is free, or PASV is used over IPv6; after 425 clients try again or use EPSV";
 const ABORTED: &str = "an ABOR follows the command, so it is not executed";
-const MISSING: &str = "the path does not exist, or the user may not list it; after 450 clients would try again in vain";
+const MISSING: &str = "the path does not exist, the user may not list it, or STAT has too many entries; after 450 clients would try again in vain";
 const FAMILY: &str = "the address is of the other address family; RFC 2428 uses this code for EPRT";
 const AGAIN: &str = "the command is out of sequence: the connection is already protected, not protected yet, or a transfer runs";
 const NO_TLS: &str = "TLS is not offered";

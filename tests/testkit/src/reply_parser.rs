@@ -104,7 +104,10 @@ fn split_crlf(text: &[u8]) -> Vec<&[u8]> {
 }
 
 fn check_bytes(line: &[u8]) -> Result<(), String> {
-    if line.iter().any(u8::is_ascii_control) {
+    if line
+        .iter()
+        .any(|&byte| byte.is_ascii_control() && byte != b'\t')
+    {
         return Err("a control byte".into());
     }
     let mut runs = line.chunk_by(|a, b| (*a == 0xff) == (*b == 0xff));

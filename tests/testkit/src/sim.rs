@@ -15,8 +15,9 @@ use std::num::NonZeroU16;
 use std::sync::Arc;
 
 use ftp_proto::{
-    Account, Bound, Config, DataEvent, DataId, Endpoints, FileAnswer, FileRequest, Misuse, Outcome,
-    PeerVerdict, Rights, Session, Timeout, TimeoutKind, TransferError, TransferId, TransferRequest,
+    Account, Bound, Config, DataEvent, DataId, Endpoints, FileAnswer, FileRequest, Kept, Misuse,
+    Outcome, PeerVerdict, Rights, Session, Timeout, TimeoutKind, TransferError, TransferId,
+    TransferRequest,
 };
 
 use replies::Unanswered;
@@ -388,6 +389,20 @@ impl Sim {
     /// Bytes of the running transfer have moved; without one the report is for an old transfer.
     pub fn progress(&mut self, bytes_total: u64) {
         self.moved(DataEvent::Progress(bytes_total));
+    }
+
+    /// The running listing has shown this number of entries.
+    pub fn entries(&mut self, shown: u64) {
+        if let Some(data) = self.last_data() {
+            self.event(data, DataEvent::Entries(shown));
+        }
+    }
+
+    /// What the running upload, which fails, leaves.
+    pub fn kept(&mut self, kept: Kept) {
+        if let Some(data) = self.last_data() {
+            self.event(data, DataEvent::Kept(kept));
+        }
     }
 
     fn last_data(&self) -> Option<DataId> {

@@ -19,7 +19,7 @@ use std::num::NonZeroU16;
 use ftp_proto::listing::{Entry, EntryBatch, EntryKind};
 use ftp_proto::{
     Account, AsciiConversion, Bound, ClientRule, Config, Digest, Endpoints, FileAnswer, FtpPath,
-    Opened, Outcome, OuterPorts, PublicAddress, Right, Rights,
+    Kept, Opened, Outcome, OuterPorts, PublicAddress, Right, Rights,
 };
 
 use crate::operations;
@@ -256,6 +256,8 @@ fn is_barrier(line: &str) -> bool {
         "never-connected",
         "withdrawn",
         "progress",
+        "shown",
+        "kept",
         "eof",
         "lost",
         "shutdown",
@@ -336,6 +338,8 @@ fn apply_event(sim: &mut Sim, word: &str, value: &str) -> Result<(), String> {
         "never-connected" => sim.data_never_connected(),
         "withdrawn" => sim.port_withdrawn(),
         "progress" => sim.progress(value.parse().map_err(|_| "no number")?),
+        "kept" => sim.kept(kept(value)?),
+        "shown" => sim.entries(value.parse().map_err(|_| "no number")?),
         "eof" => sim.eof(),
         "lost" => sim.connection_lost(),
         "shutdown" => sim.shutdown(),
@@ -348,6 +352,15 @@ fn apply_event(sim: &mut Sim, word: &str, value: &str) -> Result<(), String> {
         _ => return Err("unknown event".into()),
     }
     Ok(())
+}
+
+/// What an upload leaves: `nothing`, `old`, or the size of the file.
+fn kept(value: &str) -> Result<Kept, String> {
+    Ok(match value {
+        "nothing" => Kept::Nothing,
+        "old" => Kept::OldFile,
+        _ => Kept::Bytes(value.parse().map_err(|_| "no number")?),
+    })
 }
 
 /// A port, and perhaps the router's port that leads to it: `60000 as 50000`.

@@ -11,8 +11,8 @@ use crate::refusal::Refusal;
 impl Walk {
     /// Walks to the end and returns the lines: for a driver that finds everything by its path, and
     /// has memory for all lines. `look` returns the entry at a path, without following a symbolic
-    /// link at its end. `read` returns the names in a directory; that of the listing itself may be
-    /// a symbolic link.
+    /// link at its end: MLSD shows links as such. `read` returns the names in a directory; that of
+    /// the listing itself may be a symbolic link.
     ///
     /// ```
     /// # use ftp_proto::listing::{Entry, EntryKind, ListRequest, NameList, Selection, Walk};

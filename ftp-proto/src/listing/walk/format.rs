@@ -7,11 +7,10 @@ use core::fmt;
 use super::step::Details;
 use crate::account::Account;
 use crate::codec::WireNames;
-use crate::config::limits::STAT_ENTRIES_MAX;
 use crate::listing::batch::EntryBatch;
 use crate::listing::entry::Entry;
 use crate::listing::style::ListStyle;
-use crate::listing::{encode_entry, facts_line, heading, long_line, push_name};
+use crate::listing::{encode_entry, encode_target, facts_line, heading, long_line, push_name};
 use crate::path::FtpPath;
 
 /// The form of a listing.
@@ -41,8 +40,6 @@ pub(super) type UtcOffset = alloc::boxed::Box<dyn Fn(i64) -> i32 + Send>;
 #[derive(Debug, Default)]
 pub(super) struct Status {
     batch: EntryBatch,
-    /// Of all batches.
-    entries_total: usize,
 }
 
 impl Format {
@@ -53,7 +50,7 @@ impl Format {
             ListStyle::Names => Details::default(),
             ListStyle::Facts(facts) => Details {
                 owners: facts.wants_names(),
-                link_target: false,
+                ..Details::FACTS
             },
         }
     }
@@ -78,11 +75,12 @@ impl Format {
             .for_each(|part| entry.name.extend_from_slice(part));
         if let Some(status) = &mut self.status {
             // The session writes the lines.
-            return status.push(entry);
+            return status.batch.entries.push(entry);
         }
         match &self.style {
             ListStyle::Facts(facts) => {
                 let rights = self.account.rights_of_entry(&self.directory, &entry.name);
+                encode_target(&mut entry, &self.names);
                 let name = self.names.encode(&entry.name);
                 facts_line(&name, &entry, *facts, rights, out);
             }
@@ -124,18 +122,12 @@ impl Format {
         is_due.then(|| self.take_batch()).flatten()
     }
 
-    /// The last batch of STAT. `is_cut`: there may be other entries.
-    pub(super) fn last_batch(&mut self, is_cut: bool) -> Option<EntryBatch> {
+    /// The last batch of STAT.
+    pub(super) fn last_batch(&mut self) -> Option<EntryBatch> {
         let mut batch = self.take_batch()?;
-        (batch.is_last, batch.is_cut) = (true, is_cut);
+        batch.is_last = true;
         self.status = None;
         Some(batch)
-    }
-
-    /// Whether STAT has as many entries as it may show.
-    pub(super) fn is_full(&self) -> bool {
-        let status = self.status.as_ref();
-        status.is_some_and(|status| status.entries_total >= STAT_ENTRIES_MAX)
     }
 
     fn take_batch(&mut self) -> Option<EntryBatch> {
@@ -143,13 +135,6 @@ impl Format {
         let mut batch = core::mem::take(&mut status.batch);
         (batch.now, batch.classify) = (self.now, self.classify);
         Some(batch)
-    }
-}
-
-impl Status {
-    fn push(&mut self, entry: Entry) {
-        self.batch.entries.push(entry);
-        self.entries_total += 1;
     }
 }
 

@@ -9,9 +9,10 @@ use alloc::vec::Vec;
 use super::directory::{CurrentDirectory, PendingDirectory};
 use super::format::Format;
 use super::rules::Rules;
-use super::scope::{Scope, path_below};
+use super::scope::{Scope, is_dots, path_below};
 use super::source::NextName;
 use super::step::{Details, DirectoryId, OpenRequest, WalkStep};
+use crate::config::limits::STAT_ENTRIES_MAX;
 use crate::listing::batch::EntryBatch;
 use crate::listing::entry::Entry;
 use crate::listing::limits::{FIRST_SEARCH_MAX, STATUS_SEARCH_MAX};
@@ -38,6 +39,10 @@ pub(super) struct Progress {
     must_find: bool,
     /// Names and directories that were looked at in vain.
     searched: usize,
+    /// Entries without `.` and `..`.
+    pub(super) entries_shown: u64,
+    /// Entries with them, of STAT.
+    status_entries: usize,
 }
 
 #[derive(Debug)]
@@ -92,6 +97,8 @@ impl Progress {
             has_begun: false,
             must_find: false,
             searched: 0,
+            entries_shown: 0,
+            status_entries: 0,
         }
     }
 
@@ -145,12 +152,11 @@ impl Progress {
                     self.heading(rules, out)
                 }
             },
-            State::Walking if self.format.is_full() => self.cut(),
             State::Walking if self.current.is_some() => self.next_name(rules, out),
             State::Walking => match self.pending.pop() {
                 Some(directory) => Event::Ask(Question::Open(directory)),
                 None if self.must_find => self.fail(Refusal::NoMatch),
-                None => self.end(false),
+                None => self.end(),
             },
             State::Ended(result) => Event::Ended(result),
         }
@@ -198,6 +204,15 @@ impl Progress {
         };
         (self.has_begun, self.must_find) = (true, false);
         let name = current.names.name();
+        if !is_dots(name) {
+            self.entries_shown += 1;
+        }
+        if self.format.status.is_some() {
+            self.status_entries += 1;
+            if self.status_entries > STAT_ENTRIES_MAX {
+                return self.fail(Refusal::TooManyEntries);
+            }
+        }
         // Below a heading names stand alone.
         let is_below_heading =
             matches!(self.scope, Scope::Recursive) && !self.format.shows_names_only();
@@ -255,7 +270,7 @@ impl Progress {
             self.has_begun = true;
         }
         if self.format.status.is_some() && self.searched >= STATUS_SEARCH_MAX {
-            return self.cut();
+            return self.fail(Refusal::TooManyEntries);
         }
         Event::Pending
     }
@@ -267,18 +282,12 @@ impl Progress {
         Event::Ended(Err(refusal))
     }
 
-    /// STAT has found enough, or searched for too long.
-    fn cut(&mut self) -> Event {
-        self.queue.clear();
-        self.end(true)
-    }
-
-    fn end(&mut self, is_cut: bool) -> Event {
+    fn end(&mut self) -> Event {
         self.state = State::Ended(Ok(()));
         self.current = None;
         self.pending = Vec::new();
         self.has_begun = true;
-        match self.format.last_batch(is_cut) {
+        match self.format.last_batch() {
             Some(batch) => Event::Entries(batch),
             None => Event::Ended(Ok(())),
         }

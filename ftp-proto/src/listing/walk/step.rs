@@ -11,14 +11,15 @@ use crate::refusal::Refusal;
 #[derive(Debug)]
 #[must_use]
 pub enum WalkStep<'a> {
-    /// Look at this path, without following a symbolic link at its end: [`WalkAnswer::Entry`].
+    /// Look at this path. A symbolic link at its end is followed only if the details say so:
+    /// [`WalkAnswer::Entry`].
     LookAt {
         /// A path of the client's.
         path: &'a FtpPath,
         /// What the entry must contain.
         details: Details,
     },
-    /// Look at a name in an open directory, without following a symbolic link:
+    /// Look at a name in an open directory. A symbolic link is followed only if the details say so:
     /// [`WalkAnswer::Entry`]. The name may also be `.` or `..`; the latter is never asked for
     /// in a directory that was answered with [`OpenedDirectory::is_root`].
     Look {
@@ -115,12 +116,25 @@ pub struct Details {
     pub owners: bool,
     /// The target of a symbolic link.
     pub link_target: bool,
+    /// Everything but the name is that of what a symbolic link leads to, so that MLSD and MLST
+    /// agree with SIZE and RETR. The entry is that of the link itself, with its target, if it leads
+    /// nowhere, out of what is served, or to a directory that contains it: a client that enters
+    /// every directory would run in circles.
+    pub follow_links: bool,
 }
 
 impl Details {
-    /// Everything.
+    /// Everything about the name itself.
     pub const ALL: Self = Self {
         owners: true,
         link_target: true,
+        follow_links: false,
+    };
+
+    /// What MLST shows: also for [`FileRequest::Facts`](crate::FileRequest::Facts).
+    pub const FACTS: Self = Self {
+        owners: true,
+        link_target: true,
+        follow_links: true,
     };
 }

@@ -20,7 +20,6 @@ struct Record {
     notices: Vec<String>,
     batches: usize,
     entries: usize,
-    is_cut: bool,
     result: Option<Result<(), Refusal>>,
 }
 
@@ -58,7 +57,6 @@ fn run(mut walk: Walk, names: &[&str], answer: impl Fn(&str, WalkAnswer) -> Walk
             WalkStep::Entries(batch) => {
                 record.batches += 1;
                 record.entries += batch.entries.len();
-                record.is_cut = batch.is_cut;
                 continue;
             }
             WalkStep::Notice(notice) => {
@@ -98,7 +96,7 @@ fn usual(_: &str, answer: WalkAnswer) -> WalkAnswer {
 
 /// The walk of the argument of LIST or NLST in the root.
 fn walk(argument: &str, style: ListStyle) -> Walk {
-    let selection = Selection::parse(argument.as_bytes(), &FtpPath::root()).unwrap();
+    let selection = Selection::parse(argument.as_bytes(), &FtpPath::root(), None).unwrap();
     Walk::new(request(selection, style), 0)
 }
 
@@ -373,7 +371,7 @@ fn a_directory_that_the_account_may_not_list_is_shown_and_not_entered() {
         .with_rights_below(path("/d1"), Rights::NONE)
         .with_rights_below(path("/d1/d2"), Rights::READ_ONLY);
     let list = |argument: &str, style| {
-        let selection = Selection::parse(argument.as_bytes(), &FtpPath::root()).unwrap();
+        let selection = Selection::parse(argument.as_bytes(), &FtpPath::root(), None).unwrap();
         let request = ListRequest::new(selection, style, account.clone().into());
         run(Walk::new(request, 0), &["d1", "d2", "a"], |asked, usual| {
             if asked.contains('*') || asked.matches("/d").count() > 2 {
@@ -393,23 +391,26 @@ fn a_directory_that_the_account_may_not_list_is_shown_and_not_entered() {
 }
 
 #[test]
-fn stat_ends_at_its_limit_and_says_so() {
+fn stat_is_complete_or_refused() {
     let status = |argument: &str| {
-        let selection = Selection::parse(argument.as_bytes(), &FtpPath::root()).unwrap();
+        let selection = Selection::parse(argument.as_bytes(), &FtpPath::root(), None).unwrap();
         Walk::of_status(request(selection, ListStyle::Long), 0)
     };
-    for (count, is_cut) in [
-        (STAT_ENTRIES_MAX - 1, false),
-        (STAT_ENTRIES_MAX, true),
-        (STAT_ENTRIES_MAX + 1, true),
+    let refused = Some(Err(Refusal::TooManyEntries));
+    for (count, result) in [
+        (STAT_ENTRIES_MAX - 1, Some(Ok(()))),
+        (STAT_ENTRIES_MAX, Some(Ok(()))),
+        (STAT_ENTRIES_MAX + 1, refused),
     ] {
         let found = run(status(""), &vec!["a"; count], usual);
-        assert_eq!(found.entries, count.min(STAT_ENTRIES_MAX));
-        assert_eq!(found.is_cut, is_cut, "{count}");
+        assert_eq!(found.result, result, "{count}");
+        if result == Some(Ok(())) {
+            assert_eq!(found.entries, count);
+        }
         assert!(found.batches > 10);
         assert!(found.lines.is_empty());
     }
-    // A search without an end is cut too.
+    // A search without an end is refused too.
     let endless = |asked: &str, usual| match asked.starts_with("read") {
         true => WalkAnswer::Names {
             names: NameList::from_iter(["d"]),
@@ -419,7 +420,7 @@ fn stat_ends_at_its_limit_and_says_so() {
         false => usual,
     };
     let found = run(status("x*"), &[], endless);
-    assert_eq!((found.batches, found.entries, found.is_cut), (1, 0, true));
+    assert_eq!((found.entries, found.result), (0, refused));
 }
 
 #[test]
@@ -512,11 +513,11 @@ fn only_what_is_shown_is_asked_for() {
     assert_eq!(details(ListStyle::Long, "-t"), Some(Details::default()));
     assert_eq!(details(ListStyle::Names, ""), None);
     assert_eq!(details(ListStyle::Names, "-R"), Some(Details::default()));
-    assert_eq!(details(facts(), ""), Some(Details::default()));
-    let owners = ListStyle::Facts(FactSet::parse(b"unix.owner;").unwrap());
     let expected = Details {
-        owners: true,
-        link_target: false,
+        owners: false,
+        ..Details::FACTS
     };
-    assert_eq!(details(owners, ""), Some(expected));
+    assert_eq!(details(facts(), ""), Some(expected));
+    let owners = ListStyle::Facts(FactSet::parse(b"unix.owner;").unwrap());
+    assert_eq!(details(owners, ""), Some(Details::FACTS));
 }

@@ -1,7 +1,10 @@
 //! Passes each command line of a logged-in client to the handler of its group.
 
 use super::Ready;
+use super::retry::Retry;
 use crate::command::{Command, CommandInfo, CommandLine, ControlVerb, InfoVerb, LocalVerb, Verb};
+use crate::path::FtpPath;
+use crate::refusal::Refusal;
 use crate::reply::Reply;
 use crate::session::context::Context;
 use crate::session::flow::Flow;
@@ -23,6 +26,7 @@ impl Ready {
             Command::Unknown => return context.stay(Reply::UNKNOWN_COMMAND),
         };
         let argument = line.argument;
+        self.retry = None;
         if let Err(reply) = context.check(command, argument) {
             self.not_executed(command.verb);
             if let Verb::Data(_) = command.verb {
@@ -35,6 +39,32 @@ impl Ready {
             Verb::Protection(verb) => {
                 return context.protection_command(verb, argument, followed);
             }
+            Verb::Info(_)
+            | Verb::File(_)
+            | Verb::Hash(_)
+            | Verb::Transfer(_)
+            | Verb::Data(_)
+            | Verb::Local(_)
+            | Verb::Site => {
+                self.remember(command, line.with_doubled, rename_from.as_ref());
+                if !self.looks_for_home(context, command, argument, rename_from.as_ref()) {
+                    self.dispatch(context, command, argument, rename_from);
+                }
+            }
+        }
+        Flow::Stay
+    }
+
+    /// Passes a command to its handler. `rename_from`: the path of RNFR, if that was the previous
+    /// line.
+    pub(super) fn dispatch(
+        &mut self,
+        context: &mut Context,
+        command: &'static CommandInfo,
+        argument: &[u8],
+        rename_from: Option<FtpPath>,
+    ) {
+        match command.verb {
             Verb::Info(verb) => self.info(context, command, verb, argument),
             Verb::Hash(verb) => self.hash_command(context, command, verb, argument),
             Verb::File(verb) => self.file_command(context, command, verb, argument, rename_from),
@@ -42,8 +72,9 @@ impl Ready {
             Verb::Data(verb) => self.data_command(context, verb, argument),
             Verb::Local(verb) => self.local_command(context, verb, argument),
             Verb::Site => self.site(context, command, argument),
+            // `execute` has executed these: they may end the login.
+            Verb::Control(_) | Verb::Protection(_) => {}
         }
-        Flow::Stay
     }
 
     /// A command of this kind is not executed. The offset of REST and the range of RANG are for the
@@ -62,6 +93,38 @@ impl Ready {
         self.close_data(context);
         context.utf8 = false;
         context.epochs.login += 1;
+    }
+
+    /// Remembers a command before it is executed. `argument`: as it was sent, if it contains FF FF.
+    fn remember(
+        &mut self,
+        command: &'static CommandInfo,
+        argument: Option<&[u8]>,
+        rename_from: Option<&FtpPath>,
+    ) {
+        let argument = argument.filter(|_| Retry::is_possible(command.verb));
+        self.retry = argument.map(|argument| Retry {
+            command,
+            argument: argument.to_vec(),
+            rename_from: rename_from.cloned(),
+            restart: self.restart,
+            range: self.range,
+        });
+    }
+
+    /// Executes the command again if its first name does not exist. `true`: it is executed, and its
+    /// reply comes later.
+    pub(super) fn retries(&mut self, context: &mut Context, refusal: Option<Refusal>) -> bool {
+        let Some(retry) = self.retry.take() else {
+            return false;
+        };
+        if !matches!(refusal, Some(Refusal::NotFound | Refusal::NoMatch)) {
+            return false;
+        }
+        self.restart = retry.restart;
+        self.range = retry.range;
+        self.dispatch(context, retry.command, &retry.argument, retry.rename_from);
+        true
     }
 
     fn control(&mut self, context: &mut Context, verb: ControlVerb, argument: &[u8]) -> Flow {

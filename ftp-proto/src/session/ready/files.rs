@@ -60,18 +60,30 @@ impl Ready {
         let Some((command, question)) = context.take_file_question(accepts) else {
             return false;
         };
+        if let FileQuestion::Home(waiting) = question {
+            self.tilde_is_home = result.err() == Some(Refusal::NotFound);
+            let (command, argument) = (waiting.command, &waiting.argument);
+            self.dispatch(context, command, argument, waiting.rename_from);
+            return true;
+        }
+        if let FileQuestion::Hash(hash) = question {
+            self.hash_answered(context, command, hash, result);
+            return true;
+        }
+        // Before another argument is tried: a time before a name comes before FF FF in it.
+        if let (FileQuestion::ModifiedTime(Some(set)), Err(Refusal::NotFound)) =
+            (&question, &result)
+        {
+            let (modified, path) = (set.modified, set.path.clone());
+            let question = FileQuestion::SetModified(modified, set.name.clone());
+            let request = FileRequest::SetModified { path, modified };
+            self.ask(context, &MDTM_WITH_TIME, Ok((question, request)));
+            return true;
+        }
+        if self.retries(context, result.as_ref().err().copied()) {
+            return true;
+        }
         let reply = match (question, result) {
-            (FileQuestion::Hash(hash), result) => {
-                self.hash_answered(context, command, hash, result);
-                return true;
-            }
-            (FileQuestion::ModifiedTime(Some(set)), Err(Refusal::NotFound)) => {
-                let (modified, path) = (set.modified, set.path);
-                let question = FileQuestion::SetModified(modified, set.name);
-                let request = FileRequest::SetModified { path, modified };
-                self.ask(context, &MDTM_WITH_TIME, Ok((question, request)));
-                return true;
-            }
             (_, Err(reason)) => refusal(command, reason),
             (FileQuestion::Status(mut status), Ok(FileAnswer::Entries(batch))) => {
                 status.add(&batch, self.names(context));
@@ -79,7 +91,8 @@ impl Ready {
                     context.question = Question::File(command, FileQuestion::Status(status));
                     return true;
                 }
-                status.into_reply()
+                let reply = status.into_reply();
+                reply.unwrap_or_else(|reason| refusal(command, reason))
             }
             (question, Ok(answer)) => self.reply_to(context, question, answer),
         };
@@ -195,6 +208,7 @@ impl Ready {
             (FileQuestion::Facts(path), FileAnswer::Entry(mut entry)) => {
                 // A driver that looks at `.` for the root may call it so: `cdir` is for MLSD only.
                 entry.name = path.name().to_vec();
+                listing::encode_target(&mut entry, self.names(context));
                 let mut line = Vec::new();
                 let rights = self.account.rights_at(&path);
                 let name = self.names(context).encode(path.as_bytes());
@@ -208,6 +222,7 @@ impl Ready {
             // `file_answered` has refused all other pairs.
             (
                 FileQuestion::Facts(_)
+                | FileQuestion::Home(_)
                 | FileQuestion::Status(_)
                 | FileQuestion::Size
                 | FileQuestion::Hash(_)

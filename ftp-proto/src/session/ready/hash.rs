@@ -97,7 +97,7 @@ impl Ready {
 
     /// The outcome of a digest's request.
     pub(super) fn hash_answered(
-        &self,
+        &mut self,
         context: &mut Context,
         command: &'static CommandInfo,
         hash: FileHash,
@@ -113,6 +113,7 @@ impl Ready {
                     let question = FileQuestion::Hash(hash);
                     return self.ask(context, command, Ok((question, request)));
                 }
+                None if self.retries(context, Some(reason)) => return,
                 None => refusal(command, reason),
             },
             Err(reason) => refusal(command, reason),

@@ -91,6 +91,9 @@ impl Ready {
                 return false;
             }
         };
+        if self.retries(context, result.as_ref().err().copied()) {
+            return true;
+        }
         let opened = match result {
             Ok(opened) => opened,
             Err(reason) => {
@@ -167,6 +170,8 @@ impl Ready {
             protected: !protected,
             abort_reason: None,
             unique_name,
+            entries: None,
+            kept: None,
         });
         context.reply(reply);
         context.push_action(if protected {

@@ -283,3 +283,127 @@ fn the_lines_of_stat_are_encoded() {
         "{shown}"
     );
 }
+
+#[test]
+fn the_target_of_a_link_is_encoded_in_its_facts() {
+    let mut link = Entry::new("\u{e4}", EntryKind::Symlink, 3, 0);
+    link.link_target = Some("\u{f6}".into());
+    let outcome = Outcome::File(Ok(FileAnswer::Entry(link)));
+    let (reply, _) = send(&mut latin1(), b"MLST \xe4", Some(outcome));
+    let shown = reply.escape_ascii();
+    assert!(
+        reply.windows(8).any(|part| part == b"slink:\xf6;"),
+        "{shown}"
+    );
+    assert!(reply.windows(4).any(|part| part == b"/\xe4\r\n"), "{shown}");
+}
+
+/// Sends lines and answers each request with the next outcome. Returns the replies and the
+/// requests.
+fn exchange(lines: &[&[u8]], outcomes: &[Outcome]) -> (String, Vec<String>) {
+    let mut session = logged_in(Account::new(Rights::READ_WRITE));
+    let (mut bytes, mut requests) = (Vec::new(), Vec::new());
+    let mut outcomes = outcomes.iter();
+    for line in lines {
+        session.handle_input(&[line, &b"\r\n"[..]].concat());
+        while let Some(output) = session.poll_output() {
+            match output {
+                Output::Reply(reply) => reply.encode(&mut bytes),
+                Output::Action(action) => {
+                    requests.push(format!("{action:?}"));
+                    if let Some(outcome) = outcomes.next() {
+                        session.handle_outcome(outcome.clone()).unwrap();
+                    }
+                }
+            }
+        }
+    }
+    (format!("{}", bytes.escape_ascii()), requests)
+}
+
+/// FF FF is one FF for Telnet. Where that name does not exist, the client may mean both.
+#[test]
+fn a_name_with_ff_ff_is_tried_as_it_was_sent() {
+    let refused = |refusal| Outcome::File(Err(refusal));
+    let missing = refused(Refusal::NotFound);
+    let size = Outcome::File(Ok(FileAnswer::Size(7)));
+    let line: &[u8] = b"SIZE a\xff\xff";
+    let both = [r"/a\xff", r"/a\xff\xff"]
+        .map(|path| format!("File(Size {{ path: {path}, representation: Image }})"));
+    for (outcomes, replies, requests) in [
+        (&[size.clone()][..], "213 7\\r\\n", &both[..1]),
+        (&[missing.clone(), size], "213 7\\r\\n", &both[..]),
+        (
+            &[missing.clone(), missing.clone()],
+            "550 No such file or directory.\\r\\n",
+            &both[..],
+        ),
+        (
+            &[refused(Refusal::Denied)],
+            "550 Permission denied.\\r\\n",
+            &both[..1],
+        ),
+    ] {
+        let found = exchange(&[line], outcomes);
+        assert!(found.0.ends_with(replies), "{}", found.0);
+        assert_eq!(found.1, requests);
+    }
+    // What came before the command applies to both.
+    let done = DONE.expect("an outcome");
+    let (replies, requests) = exchange(
+        &[b"RNFR a", b"RNTO \xff\xff"],
+        &[done.clone(), missing.clone(), done],
+    );
+    assert!(
+        replies.starts_with("350 ") && replies.contains("\\n250 "),
+        "{replies}"
+    );
+    assert!(requests[1].contains("to: /\\xff,"), "{}", requests[1]);
+    assert!(
+        requests[2].contains("from: /a, to: /\\xff\\xff,"),
+        "{}",
+        requests[2]
+    );
+    let no_file = Outcome::TransferOpened(Err(Refusal::NotFound));
+    let (replies, requests) = exchange(
+        &[b"REST 5", b"RETR \xff\xff", b"RETR \xff"],
+        &[no_file.clone(), no_file.clone(), no_file],
+    );
+    assert_eq!(replies.matches("550 No such").count(), 2, "{replies}");
+    let offsets: Vec<bool> = requests
+        .iter()
+        .map(|text| text.contains("offset: 5"))
+        .collect();
+    assert_eq!(offsets, [true, true, false], "{requests:?}");
+    assert_eq!(requests.len(), 3);
+}
+
+/// Each of the two names with a time before it is tried as a whole first.
+#[test]
+fn a_name_with_ff_ff_may_follow_a_time() {
+    let missing = Outcome::File(Err(Refusal::NotFound));
+    let done = DONE.expect("an outcome");
+    let line: &[u8] = b"MDTM 19700101000001 \xff\xff";
+    let outcomes = [missing.clone(), missing.clone(), missing, done];
+    let all = [
+        r"File(ModifiedTime(/19700101000001 \xff))",
+        r"File(SetModified { path: /\xff, modified: 1 })",
+        r"File(ModifiedTime(/19700101000001 \xff\xff))",
+        r"File(SetModified { path: /\xff\xff, modified: 1 })",
+    ];
+    let (replies, requests) = exchange(&[line], &outcomes);
+    // Telnet doubles each FF.
+    assert_eq!(replies, r"213 Modify=19700101000001; \xff\xff\xff\xff\r\n");
+    assert_eq!(requests, all);
+    let (replies, requests) = exchange(&[line], &outcomes[2..]);
+    assert_eq!(replies, r"213 Modify=19700101000001; \xff\xff\r\n");
+    assert_eq!(requests, all[..2]);
+}
+
+#[test]
+fn a_pattern_with_ff_ff_is_tried_as_it_was_sent() {
+    let missing = Outcome::TransferOpened(Err(Refusal::NoMatch));
+    let (replies, requests) = exchange(&[b"NLST \xff\xff*"], &[missing.clone(), missing]);
+    assert!(replies.starts_with("550 No files found\\r"), "{replies}");
+    assert_eq!(requests.len(), 2, "{requests:?}");
+}

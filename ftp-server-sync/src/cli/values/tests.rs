@@ -75,6 +75,7 @@ fn rates() {
         ("2m", 2 << 20),
         ("1G", 1 << 30),
         ("1024G", 1 << 40),
+        ("1T", 1 << 40),
     ] {
         assert_eq!(rate(text), Ok(NonZeroU64::new(bytes)), "{text}");
     }
@@ -85,12 +86,44 @@ fn rates() {
         "1.5M",
         "1 K",
         "1KB",
-        "1T",
+        "2T",
         "1025G",
         "18446744073709551616",
         "é",
     ] {
         assert!(rate(bad).is_err(), "{bad}");
+    }
+}
+
+#[test]
+fn sizes() {
+    for (text, bytes) in [
+        ("0", None),
+        ("1", Some(1)),
+        ("100k", Some(102_400)),
+        ("2T", Some(2 << 40)),
+        ("1024T", Some(1 << 50)),
+    ] {
+        assert_eq!(size(text), Ok(bytes), "{text}");
+    }
+    for bad in ["", "M", "-1", "1.5G", "1 G", "1GB", "1025T", "16777216T"] {
+        assert!(size(bad).is_err(), "{bad}");
+    }
+}
+
+#[test]
+fn umasks() {
+    for (text, mask) in [
+        ("0", 0),
+        ("000", 0),
+        ("022", 0o22),
+        ("27", 0o27),
+        ("0077", 0o77),
+    ] {
+        assert_eq!(umask(text), Ok(mask), "{text}");
+    }
+    for bad in ["", "100", "777", "028", "+22", "0o22", "u=rw", "00022"] {
+        assert!(umask(bad).is_err(), "{bad}");
     }
 }
 

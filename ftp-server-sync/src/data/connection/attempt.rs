@@ -5,8 +5,9 @@ use std::time::Instant;
 use ftp_proto::TransferError;
 use mio::Token;
 
-use super::super::announced_port::{AnnouncedPort, FirstSender};
-use super::super::data_stream::DataStream;
+use crate::data::announced_port::AnnouncedPort;
+use crate::data::candidates::FirstSender;
+use crate::data::data_stream::DataStream;
 use crate::passive::LeaseEnd;
 use crate::tls::{Protection, Unproven};
 
@@ -115,14 +116,14 @@ impl Start {
     /// The error to report by now, unless another connection is open.
     pub(super) fn failed(&self, port: &AnnouncedPort, now: Instant) -> Option<TransferError> {
         let (error, due) = self.failure?;
-        (due <= now && port.open_peer().is_none()).then_some(error)
+        (due <= now && port.candidates.open_peer().is_none()).then_some(error)
     }
 
     /// When to look again whether a connection has shown to be the transfer's.
     pub(super) fn due(&self, port: &AnnouncedPort) -> Option<Instant> {
-        let is_alone = port.open_peer().is_none();
+        let is_alone = port.candidates.open_peer().is_none();
         let failure = self.failure.filter(|_| is_alone).map(|(_, due)| due);
-        let choice = port.choice_due(self.sender, self.answered);
+        let choice = port.candidates.choice_due(self.sender, self.answered);
         let watch = port.watch_from();
         [failure, choice, watch].into_iter().flatten().min()
     }

@@ -9,11 +9,12 @@ use ftp_proto::TransferError;
 use log::{info, warn};
 use mio::Registry;
 
-use super::super::announced_port::{AnnouncedPort, FirstSender, LOOK_WINDOW, LOOK_WINDOW_TLS};
-use super::super::data_stream::DataStream;
-use super::super::lingering::Lingering;
 use super::attempt::{Attempt, Mode, Start};
 use super::{DataConnection, DataStep, State};
+use crate::data::announced_port::{AnnouncedPort, LOOK_WINDOW_TLS};
+use crate::data::candidates::{FirstSender, LOOK_WINDOW};
+use crate::data::data_stream::DataStream;
+use crate::data::lingering::Lingering;
 use crate::passive::LeaseEnd;
 
 impl DataConnection {
@@ -37,7 +38,7 @@ impl DataConnection {
         if port.is_closed() {
             return DataStep::Failed(TransferError::NotConnected);
         }
-        if port.is_reported() && !port.has_candidate() {
+        if port.is_reported() && port.candidates.is_empty() {
             // For the core the client is connected, so that it measures another time.
             let due = port.connect_by().max(now + LOOK_WINDOW);
             let failure = (TransferError::NotConnected, due);
@@ -61,17 +62,17 @@ impl DataConnection {
         registry: &Registry,
         now: Instant,
     ) -> io::Result<Option<DataStream>> {
-        let chosen = port.choose(start.sender, start.answered, now);
+        let chosen = port.candidates.choose(start.sender, start.answered, now);
         if chosen.is_some() {
             return Ok(chosen);
         }
         // If one is open, others are looked for a little later.
-        if port.open_peer().is_none() {
+        if port.candidates.open_peer().is_none() {
             port.register(registry)?;
         }
         port.watch(registry, &mut self.tokens, now)?;
-        let chosen = port.choose(start.sender, start.answered, now);
-        port.register_candidates(registry)?;
+        let chosen = port.candidates.choose(start.sender, start.answered, now);
+        port.candidates.register(registry)?;
         Ok(chosen)
     }
 

@@ -6,8 +6,8 @@ use std::time::{Duration, Instant};
 use log::error;
 use mio::Registry;
 
-use super::super::announced_port::{AnnouncedPort, LookExtent};
 use super::{DataConnection, DataStep, State, YieldOutcome};
+use crate::data::announced_port::{AnnouncedPort, LookExtent};
 use crate::passive::{LeaseEnd, OpenOutcome, PassiveListener, Ticket};
 
 impl DataConnection {
@@ -88,7 +88,7 @@ impl DataConnection {
         if let Err(error) = accepted {
             error!("#{} cannot accept a data connection: {error}", self.session);
         }
-        port.open_peer()
+        port.candidates.open_peer()
     }
 
     /// Whether the client was sent to a port for this long, and no connection has come.
@@ -100,7 +100,7 @@ impl DataConnection {
         }
         // The connection may be there and not be accepted yet.
         self.look(LookExtent::All, now);
-        matches!(&self.state, State::Listening { port, .. } if !port.has_candidate())
+        matches!(&self.state, State::Listening { port, .. } if port.candidates.is_empty())
     }
 
     /// The port that others wait for is closed for them when its time is over.
@@ -108,23 +108,28 @@ impl DataConnection {
         let State::Listening { port, .. } = &self.state else {
             return YieldOutcome::NotDue;
         };
-        if port.yield_deadline().is_none_or(|due| due > now) {
+        if !port.must_yield(now) {
             return YieldOutcome::NotDue;
         }
-        // The connection may be there and not be accepted yet.
+        // The connection may be there and not be accepted yet, and those that are may be lost.
         let peer = self.look(LookExtent::All, now);
         let State::Listening { port, .. } = &mut self.state else {
             return YieldOutcome::NotDue;
         };
-        if let Some(peer) = peer {
-            port.set_reported();
-            // A connection that has just come may still be a look.
-            if port.yield_deadline().is_some_and(|due| due <= now) {
-                port.release(LeaseEnd::Connected);
+        match (peer, port.must_yield(now)) {
+            (Some(peer), must_yield) => {
+                port.set_reported();
+                // A connection that has just come may still be a look.
+                if must_yield {
+                    port.release(LeaseEnd::Connected);
+                }
+                YieldOutcome::Connected(peer)
             }
-            return YieldOutcome::Connected(peer);
+            (None, true) => {
+                port.release(LeaseEnd::GivenUp);
+                YieldOutcome::GivenUp
+            }
+            (None, false) => YieldOutcome::NotDue,
         }
-        port.release(LeaseEnd::GivenUp);
-        YieldOutcome::GivenUp
     }
 }

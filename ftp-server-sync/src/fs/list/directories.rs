@@ -1,6 +1,7 @@
 //! The directories of a walk. One is open at a time: each is opened anew beneath the root, and the
 //! core compares it with the one that its entry showed.
 
+use std::ffi::CStr;
 use std::io;
 use std::os::fd::OwnedFd;
 
@@ -12,8 +13,9 @@ use ftp_proto::{FtpPath, Refusal};
 use rustix::fs::{AtFlags, Dir, Mode, OFlags};
 
 use crate::fs::entry::entry_of;
+use crate::fs::links::Containers;
 use crate::fs::owners::Owners;
-use crate::fs::root::{Root, refusal};
+use crate::fs::root::{Root, identity, refusal};
 
 /// The directory of a walk that is open, if any.
 #[derive(Debug)]
@@ -29,6 +31,8 @@ struct OpenDirectory {
     handle: OwnedFd,
     /// Its remaining names, if they are to be read.
     names: Option<Dir>,
+    path: FtpPath,
+    containers: Containers,
 }
 
 impl Directories {
@@ -48,13 +52,13 @@ impl Directories {
 
     /// The next names of a directory.
     pub(super) fn read(&mut self, id: DirectoryId) -> WalkAnswer {
-        answer(self.directory(id).and_then(|directory| {
+        answer(find(&mut self.current, id).and_then(|directory| {
             let names = directory.names.as_mut().ok_or(Refusal::Failed)?;
-            read(names).map_err(|error| refusal(&error))
+            read(names, &self.root).map_err(|error| refusal(&error))
         }))
     }
 
-    /// An entry of a directory; links are not followed.
+    /// An entry of a directory.
     pub(super) fn look(&mut self, id: DirectoryId, name: &[u8], details: Details) -> WalkAnswer {
         answer(self.try_look(id, name, details).map(WalkAnswer::Entry))
     }
@@ -75,12 +79,15 @@ impl Directories {
         } else {
             None
         };
-        self.current = Some((request.id, OpenDirectory { handle, names }));
-        #[allow(
-            clippy::unnecessary_cast,
-            reason = "the fields have other types on 32-bit machines"
-        )]
-        let (device, inode) = (stat.st_dev as u64, stat.st_ino as u64);
+        let path = request.path.clone();
+        let directory = OpenDirectory {
+            handle,
+            names,
+            containers: Containers::of(path.clone()),
+            path,
+        };
+        self.current = Some((request.id, directory));
+        let (device, inode) = identity(&stat);
         Ok(OpenedDirectory {
             device,
             inode,
@@ -94,20 +101,30 @@ impl Directories {
         name: &[u8],
         details: Details,
     ) -> Result<Entry, Refusal> {
-        let handle = match &self.current {
-            Some((current, directory)) if *current == id => &directory.handle,
-            _ => return Err(Refusal::Failed),
-        };
-        let stat = rustix::fs::statat(handle, name, AtFlags::SYMLINK_NOFOLLOW)
+        let directory = find(&mut self.current, id)?;
+        let handle = &directory.handle;
+        let mut stat = rustix::fs::statat(handle, name, AtFlags::SYMLINK_NOFOLLOW)
             .map_err(|errno| refusal(&errno.into()))?;
+        if self.root.is_own(identity(&stat)) {
+            return Err(Refusal::NotFound);
+        }
+        if details.follow_links
+            && let Some(path) = directory.path.child(name)
+            && let Some(target) = self.root.follow(&path, &stat, &mut directory.containers)
+        {
+            stat = target;
+        }
         Ok(entry_of(handle, name, &stat, details, &mut self.owners))
     }
+}
 
-    fn directory(&mut self, id: DirectoryId) -> Result<&mut OpenDirectory, Refusal> {
-        match &mut self.current {
-            Some((current, directory)) if *current == id => Ok(directory),
-            _ => Err(Refusal::Failed),
-        }
+fn find(
+    current: &mut Option<(DirectoryId, OpenDirectory)>,
+    id: DirectoryId,
+) -> Result<&mut OpenDirectory, Refusal> {
+    match current {
+        Some((current, directory)) if *current == id => Ok(directory),
+        _ => Err(Refusal::Failed),
     }
 }
 
@@ -118,11 +135,19 @@ fn open_names(handle: &OwnedFd) -> io::Result<Dir> {
     Ok(Dir::new(readable)?)
 }
 
-fn read(directory: &mut Dir) -> io::Result<WalkAnswer> {
+/// The next names, without those of the server's own files.
+fn read(directory: &mut Dir, root: &Root) -> io::Result<WalkAnswer> {
     let mut names = NameList::default();
     while names.len() < NAMES_PER_STEP {
         match directory.next() {
-            Some(found) => names.push(found?.file_name().to_bytes()),
+            Some(found) => {
+                let found = found?;
+                // Most inodes need no look.
+                let may_be_own = root.rules.own_files.may_contain_inode(found.ino());
+                if !may_be_own || !is_own(root, directory, found.file_name()) {
+                    names.push(found.file_name().to_bytes());
+                }
+            }
             None => {
                 return Ok(WalkAnswer::Names {
                     names,
@@ -135,6 +160,14 @@ fn read(directory: &mut Dir) -> io::Result<WalkAnswer> {
         names,
         is_last: false,
     })
+}
+
+fn is_own(root: &Root, directory: &Dir, name: &CStr) -> bool {
+    let nofollow = AtFlags::SYMLINK_NOFOLLOW;
+    let stat = directory
+        .fd()
+        .and_then(|fd| rustix::fs::statat(fd, name, nofollow));
+    stat.is_ok_and(|stat| root.is_own(identity(&stat)))
 }
 
 fn answer(result: Result<WalkAnswer, Refusal>) -> WalkAnswer {

@@ -1,25 +1,46 @@
 //! What an upload may do with a file that exists.
 
 use std::fs;
-use std::io::Write;
+use std::io;
+use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _, symlink};
 use std::path::PathBuf;
+use std::sync::Arc;
 
 use tempfile::TempDir;
 
 use super::*;
+use crate::fs::share_rules::ShareRules;
+use crate::fs::upload_rules::{BrokenUploads, UploadRules};
 
 /// A shared directory with the file `old`, which contains "12345".
 struct Share {
     directory: TempDir,
     root: Root,
+    uploads: Arc<Uploads>,
 }
 
 impl Share {
     fn new() -> Self {
+        Self::with_rules(UploadRules::default())
+    }
+
+    fn with_rules(uploads: UploadRules) -> Self {
         let directory = tempfile::tempdir().unwrap();
         fs::write(directory.path().join("old"), "12345").unwrap();
-        let root = Root::open(directory.path()).unwrap();
-        Self { directory, root }
+        let rules = ShareRules::default().with_uploads(uploads);
+        let root = Root::open(directory.path()).unwrap().with_rules(rules);
+        Self {
+            directory,
+            root,
+            uploads: Arc::default(),
+        }
+    }
+
+    fn discarding() -> Self {
+        Self::with_rules(UploadRules {
+            broken: BrokenUploads::Discard,
+            ..UploadRules::default()
+        })
     }
 
     fn file(&self, name: &str) -> PathBuf {
@@ -31,8 +52,31 @@ impl Share {
     }
 
     fn open(&self, name: &str, start: UploadStart) -> Result<Upload, Refusal> {
-        self.root
-            .upload(&FtpPath::parse(name.as_bytes()).unwrap(), start, None)
+        let path = FtpPath::parse(name.as_bytes()).unwrap();
+        let uploader = Uploader::of_login(&self.uploads, "user");
+        self.root.upload(&path, start, None, &uploader)
+    }
+
+    /// An upload that has received these bytes.
+    fn begin(&self, name: &str, start: UploadStart, bytes: &str) -> Upload {
+        let mut upload = self.open(name, start).unwrap();
+        upload.write(bytes.as_bytes()).unwrap();
+        upload
+    }
+
+    fn store(&self, name: &str, bytes: &str) {
+        self.begin(name, UploadStart::Replace, bytes)
+            .complete()
+            .unwrap();
+    }
+
+    /// The names in the directory, temporaries among them.
+    fn names(&self) -> Vec<String> {
+        let entries = fs::read_dir(self.directory.path()).unwrap();
+        let names = entries.map(|entry| entry.unwrap().file_name().into_string().unwrap());
+        let mut names: Vec<String> = names.collect();
+        names.sort();
+        names
     }
 }
 
@@ -41,22 +85,31 @@ fn at(offset: u64, replace: bool) -> UploadStart {
     UploadStart::At { offset, replace }
 }
 
+fn kept(upload: &mut Upload, cause: UploadFailure) -> Kept {
+    upload.fail(cause);
+    upload.end().unwrap().kept
+}
+
 #[track_caller]
 fn check(name: &str, start: UploadStart, expected: Result<&str, Refusal>) {
     let share = Share::new();
-    let result = share.open(name, start).map(|upload| {
-        assert_eq!(
-            share.read("old"),
-            "12345",
-            "changed before the upload began"
-        );
-        upload.begin().unwrap().write_all(b"ab").unwrap();
+    let result = share.open(name, start).map(|mut upload| {
+        let before = share.read("old");
+        assert_eq!(before, "12345", "changed before the upload began");
+        upload.write(b"a").unwrap();
+        upload.write(b"b").unwrap();
+        upload.complete().unwrap();
         share.read(name)
     });
     assert_eq!(result.as_deref().map_err(|refusal| *refusal), expected);
     if expected.is_err() {
         assert_eq!(share.read("old"), "12345");
     }
+    let names = share.names();
+    assert!(
+        names.iter().all(|name| name == "old" || name == "new"),
+        "{names:?}"
+    );
 }
 
 #[test]
@@ -75,9 +128,189 @@ fn a_file_is_changed_as_the_request_says() {
 }
 
 #[test]
+fn the_old_file_has_its_name_until_the_new_one_is_complete() {
+    let share = Share::new();
+    let reader = fs::File::open(share.file("old")).unwrap();
+    let mut upload = share.begin("old", UploadStart::Replace, "new");
+    assert_eq!(share.read("old"), "12345");
+    assert_eq!(share.names().len(), 2);
+    upload.complete().unwrap();
+    assert_eq!(share.read("old"), "new");
+    assert_eq!(share.names(), ["old"]);
+    assert_eq!(io::read_to_string(reader).unwrap(), "12345");
+}
+
+#[test]
+fn a_broken_upload_leaves_what_was_received_or_the_old_file() {
+    let broken = UploadFailure::Broken;
+    for (share, keeps) in [(Share::new(), true), (Share::discarding(), false)] {
+        let mut upload = share.begin("old", UploadStart::Replace, "ab");
+        let left = kept(&mut upload, broken);
+        assert_eq!(left, if keeps { Kept::Bytes(2) } else { Kept::OldFile });
+        assert_eq!(share.read("old"), if keeps { "ab" } else { "12345" });
+        let mut upload = share.begin("new", UploadStart::Replace, "ab");
+        let left = kept(&mut upload, broken);
+        assert_eq!(left, if keeps { Kept::Bytes(2) } else { Kept::Nothing });
+        assert_eq!(share.file("new").exists(), keeps);
+        // No byte came.
+        let mut upload = share.open("old", UploadStart::Replace).unwrap();
+        assert_eq!(kept(&mut upload, broken), Kept::OldFile);
+        // What is continued is never removed.
+        share.store("old", "12345");
+        let mut upload = share.begin("old", at(2, true), "x");
+        assert_eq!(kept(&mut upload, broken), Kept::Bytes(3));
+    }
+}
+
+#[test]
+fn a_piece_never_replaces_a_newer_file() {
+    let share = Share::new();
+    for name in ["old", "new"] {
+        let mut upload = share.begin(name, UploadStart::Replace, "piece");
+        fs::write(share.file("theirs"), "theirs").unwrap();
+        fs::rename(share.file("theirs"), share.file(name)).unwrap();
+        upload.fail(UploadFailure::Broken);
+        assert_eq!(share.read(name), "theirs");
+    }
+    let mut upload = share.begin("old", UploadStart::Replace, "piece");
+    fs::remove_file(share.file("old")).unwrap();
+    upload.fail(UploadFailure::Broken);
+    assert!(!share.file("old").exists());
+    assert_eq!(share.names(), ["new"]);
+}
+
+#[test]
+fn a_failure_of_the_server_leaves_the_old_file() {
+    let share = Share::new();
+    let mut upload = share.begin("old", UploadStart::Replace, "ab");
+    assert_eq!(kept(&mut upload, UploadFailure::Server), Kept::OldFile);
+    let mut upload = share.begin("new", UploadStart::Replace, "ab");
+    assert_eq!(kept(&mut upload, UploadFailure::Server), Kept::Nothing);
+    assert_eq!(share.names(), ["old"]);
+    assert_eq!(share.read("old"), "12345");
+
+    // A client that goes on would glue the new bytes to the old ones.
+    for start in [at(2, true), UploadStart::End] {
+        assert_eq!(share.open("old", start).unwrap_err(), Refusal::NotResumable);
+    }
+    share.store("old", "123");
+    share.begin("old", at(3, false), "4").complete().unwrap();
+    assert_eq!(share.read("old"), "1234");
+}
+
+#[test]
+fn two_uploads_never_write_one_file() {
+    let share = Share::new();
+    for name in ["new", "old"] {
+        let upload = share.begin(name, UploadStart::Replace, "a");
+        for start in [UploadStart::Replace, UploadStart::End] {
+            assert_eq!(share.open(name, start).unwrap_err(), Refusal::Busy);
+        }
+        drop(upload);
+        drop(share.open(name, UploadStart::Replace).unwrap());
+    }
+    // By another name, or by another server.
+    fs::hard_link(share.file("old"), share.file("again")).unwrap();
+    let upload = share.begin("old", UploadStart::End, "a");
+    let refusal = share.open("again", UploadStart::End).unwrap_err();
+    assert_eq!(refusal, Refusal::Busy);
+    drop(upload);
+    share.open("again", UploadStart::End).unwrap();
+}
+
+#[test]
+fn a_file_keeps_its_rights_and_attributes() {
+    let share = Share::new();
+    let mode = |bits| fs::set_permissions(share.file("old"), fs::Permissions::from_mode(bits));
+    let (name, empty) = (c"user.note", rustix::fs::XattrFlags::empty());
+    let has_extended = rustix::fs::setxattr(share.file("old"), name, b"kept", empty).is_ok();
+    for bits in [0o640, 0o606, 0o777] {
+        mode(bits).unwrap();
+        share.store("old", "new");
+        let metadata = fs::metadata(share.file("old")).unwrap();
+        assert_eq!(metadata.mode() & 0o7777, bits);
+    }
+    let mut value = [0; 9];
+    let length = rustix::fs::getxattr(share.file("old"), name, &mut value);
+    assert_eq!(
+        length.map(|length| &value[..length]).ok(),
+        has_extended.then_some(&b"kept"[..])
+    );
+}
+
+#[test]
+fn a_file_with_several_links_is_written_in_place() {
+    let share = Share::new();
+    fs::hard_link(share.file("old"), share.file("again")).unwrap();
+    share.store("old", "new");
+    assert_eq!(share.read("again"), "new");
+}
+
+#[test]
+fn an_upload_follows_links_within_the_share() {
+    let share = Share::new();
+    fs::create_dir_all(share.file("a/b")).unwrap();
+    fs::create_dir(share.file("c")).unwrap();
+    symlink("../../old", share.file("a/b/link")).unwrap();
+    symlink("a/b", share.file("directory")).unwrap();
+    symlink("directory/link", share.file("two")).unwrap();
+    symlink("c/made", share.file("dangling")).unwrap();
+    for (name, text) in [("a/b/link", "1"), ("directory/link", "2"), ("two", "3")] {
+        share.store(name, text);
+        assert_eq!(share.read("old"), text);
+        assert!(fs::symlink_metadata(share.file(name)).unwrap().is_symlink());
+    }
+    share.store("dangling", "4");
+    assert_eq!(share.read("c/made"), "4");
+    for outside in ["/etc/passwd", "../outside", "a/../../outside"] {
+        symlink(outside, share.file("out")).unwrap();
+        let refusal = share.open("out", UploadStart::Replace).unwrap_err();
+        assert_eq!(refusal, Refusal::Denied, "{outside}");
+        fs::remove_file(share.file("out")).unwrap();
+    }
+    symlink("loop", share.file("loop")).unwrap();
+    let refusal = share.open("loop", UploadStart::Replace).unwrap_err();
+    assert_eq!(refusal, Refusal::Denied);
+}
+
+#[test]
+fn it_is_complete_only_if_the_name_leads_to_the_bytes() {
+    let share = Share::new();
+    fs::create_dir(share.file("d")).unwrap();
+    let mut upload = share.begin("d/new", UploadStart::Replace, "a");
+    fs::rename(share.file("d"), share.file("e")).unwrap();
+    upload.complete().unwrap_err();
+
+    let mut upload = share.begin("old", UploadStart::End, "6");
+    fs::remove_file(share.file("old")).unwrap();
+    upload.complete().unwrap_err();
+
+    fs::write(share.file("old"), "12345").unwrap();
+    let mut upload = share.begin("old", UploadStart::End, "6");
+    fs::rename(share.file("old"), share.file("moved")).unwrap();
+    upload.complete().unwrap_err();
+    assert_eq!(share.read("moved"), "123456");
+}
+
+#[test]
+fn leftovers_go_when_their_directory_is_written_to() {
+    let share = Share::new();
+    let leftover = share.file(".ftp-upload.1-1.part");
+    let alive = share.file(".ftp-upload.1-2.part");
+    let similar = share.file(".ftp-upload.notes.part");
+    for file in [&leftover, &alive, &similar] {
+        fs::write(file, "piece").unwrap();
+    }
+    let alive_file = fs::File::open(&alive).unwrap();
+    alive_file.lock().unwrap();
+    share.store("new", "text");
+    assert!(!leftover.exists() && alive.exists() && similar.exists());
+}
+
+#[test]
 fn a_link_that_leads_nowhere_exists() {
     let share = Share::new();
-    std::os::unix::fs::symlink("nowhere", share.file("link")).unwrap();
+    symlink("nowhere", share.file("link")).unwrap();
     let refusal = share.open("link", UploadStart::Create).unwrap_err();
     assert_eq!(refusal, Refusal::Exists);
 }
@@ -85,22 +318,18 @@ fn a_link_that_leads_nowhere_exists() {
 #[test]
 fn what_another_client_has_created_meanwhile_is_not_replaced() {
     let share = Share::new();
-    let create = share.open("new", UploadStart::Create).unwrap();
-    let replace = share.open("new", UploadStart::Replace).unwrap();
+    let mut create = share.begin("new", UploadStart::Create, "ours");
     fs::write(share.file("new"), "theirs").unwrap();
-    let error = create.begin().unwrap_err();
-    assert_eq!(error.kind(), ErrorKind::AlreadyExists);
+    create.complete().unwrap_err();
     assert_eq!(share.read("new"), "theirs");
-    replace.begin().unwrap();
-    assert_eq!(share.read("new"), "");
 }
 
 #[test]
 fn what_another_client_has_appended_meanwhile_stays() {
     let share = Share::new();
-    let resumed = share.open("old", at(5, false)).unwrap();
+    let mut resumed = share.open("old", at(5, false)).unwrap();
     fs::write(share.file("old"), "1234567").unwrap();
-    resumed.begin().unwrap_err();
+    resumed.write(b"x").unwrap_err();
     assert_eq!(share.read("old"), "1234567");
 }
 
@@ -112,9 +341,9 @@ fn a_unique_file_goes_with_its_upload_unless_that_begins() {
     assert_eq!(share.read("old.1"), "");
     drop(upload);
     assert!(!share.file("old.1").exists());
-    let upload = share.open("old", UploadStart::Unique).unwrap();
-    drop(upload.begin().unwrap());
-    assert!(share.file("old.1").exists());
+    let mut upload = share.begin("old", UploadStart::Unique, "text");
+    upload.complete().unwrap();
+    assert_eq!(share.read("old.1"), "text");
     assert_eq!(share.read("old"), "12345");
 }
 

@@ -5,7 +5,7 @@ use std::net::IpAddr;
 
 use super::addresses::BEHIND_CARRIER;
 use super::*;
-use crate::cli::{self, Invocation};
+use crate::cli::golden::settings;
 use crate::net::interfaces::Interfaces;
 use crate::net::port_probe::UnavailablePorts;
 use crate::settings::Names;
@@ -24,14 +24,6 @@ const CLEAR: &str = "risk: --trust-gateway 172.17.0.1 without TLS: a data connec
                      may be any client's, and in clear text nothing proves whose it is, so that one \
                      client can take the file of another; add --tls and --tls-data-required";
 const ROUTED: &str = "-n 203.0.113.1 -r 60000-60009";
-
-fn settings(line: &str) -> Settings {
-    let arguments = line.split_whitespace().map(Into::into);
-    match cli::parse(arguments, |_| None).unwrap() {
-        Invocation::Serve(settings) => *settings,
-        other => panic!("{other:?}"),
-    }
-}
 
 fn addresses(text: &str) -> Vec<IpAddr> {
     text.split_whitespace()

@@ -146,7 +146,7 @@ fn links_to_files_outside_lead_nowhere() {
     for link in ["relative", "absolute-dir"] {
         client.command(format!("DELE {link}"), 250);
     }
-    client.command("RMD up", 550);
+    client.command("RMD up", 250);
     expect_untouched(&outside);
 }
 

@@ -18,10 +18,39 @@ fn names_with_spaces_quotes_and_dashes_work() {
         b"say \"hello\"",
         b"'single' and $HOME `x` \\n *?[a]",
         b"...",
-        b"~",
+        b"~x",
         b"#1;2,3",
         b"%2e%2e",
     ]);
+}
+
+/// The login starts in `/`.
+#[test]
+fn a_tilde_is_the_start_directory_unless_an_entry_has_the_name() {
+    let server = TestServer::black_box();
+    fs::create_dir(server.root().join("sub")).expect("a directory");
+    let mut client = server.client();
+    client.command("CWD sub", 250);
+    client.store("STOR ~/file", "at home");
+    assert_eq!(server.read("file"), b"at home");
+    assert_eq!(client.fetch("RETR ~/file"), b"at home");
+    assert_eq!(client.fetch("NLST ~/f*"), b"~/file\r\n");
+    client.command("CWD ~", 250);
+    client.command("CWD sub", 250);
+    client.command("SIZE file", 550);
+
+    client.command("MKD ~", 257);
+    client.store("STOR ~/file", "in an entry");
+    assert_eq!(server.read("sub/~/file"), b"in an entry");
+    assert_eq!(client.fetch("RETR ~/file"), b"in an entry");
+    client.command("DELE ~/file", 250);
+    client.command("RMD ~", 250);
+    client.command("RMD ~", 550);
+    client.store("STOR ~", "an entry");
+    assert_eq!(client.fetch("RETR ~"), b"an entry");
+    client.command("CWD ~", 550);
+    client.command("DELE ~", 250);
+    assert_eq!(server.read("file"), b"at home");
 }
 
 /// NLST of a name answers with the name as it was given.
@@ -52,6 +81,7 @@ fn names_of_any_bytes_work() {
         b"\xff\xff twice",
         b"a\rb",
         b"tab\tand\x1b[31mred\x7f",
+        b"Icon\r",
     ]);
 }
 
@@ -95,6 +125,65 @@ fn deep_paths_work() {
     client.command(format!("RNFR {path}/file"), 350);
     client.command("RNTO file", 250);
     assert_eq!(server.read("file"), b"text");
+}
+
+/// What NLST and MLSD show is what the next command takes, sent as it is.
+#[test]
+fn listed_names_work_in_the_next_command() {
+    let server = TestServer::black_box();
+    let names: [&[u8]; 5] = [b"a\tb", b"Icon\r", b"a\x1bb", b" a ", b"\x7f"];
+    for name in names {
+        fs::write(server.root().join(OsStr::from_bytes(name)), name).expect("a file");
+    }
+    let mut client = server.client();
+    let listing = client.fetch("NLST");
+    let listing = listing.strip_suffix(b"\r\n").expect("lines");
+    let mut lines = listing.split(|&byte| byte == b'\n').peekable();
+    let mut found = Vec::new();
+    while let Some(line) = lines.next() {
+        let is_last = lines.peek().is_none();
+        let name = if is_last {
+            line
+        } else {
+            &line[..line.len() - 1]
+        };
+        assert_eq!(client.fetch([b"RETR ", name].concat()), name);
+        let size = client.command([b"SIZE ", name].concat(), 213);
+        assert_eq!(size.text(), format!("213 {}", name.len()));
+        found.push(name.to_vec());
+    }
+    found.sort();
+    let mut names = names.map(<[u8]>::to_vec).to_vec();
+    names.sort();
+    assert_eq!(found, names);
+}
+
+/// A client that does not implement Telnet sends FF FF where another one sends four bytes.
+#[test]
+fn names_with_ff_ff_work_without_telnet() {
+    let server = TestServer::black_box();
+    let on_disk = |name: &[u8]| server.root().join(OsStr::from_bytes(name));
+    let (double, single) = (b"\xff\xff twice", b"\xff twice");
+    fs::write(on_disk(double), "double").expect("a file");
+    let mut client = server.client();
+    let with = |verb: &str| [verb.as_bytes(), b" ", double].concat();
+    assert_eq!(client.fetch(with("RETR")), b"double");
+    client.command("TYPE I", 200);
+    client.command("REST 3", 350);
+    assert_eq!(client.fetch(with("RETR")), b"ble");
+    assert_eq!(client.command(with("SIZE"), 213).text(), "213 6");
+    client.command(with("RNFR"), 350);
+    client.command("RNTO other", 250);
+    client.command(with("DELE"), 550);
+    client.command("RNFR other", 350);
+    client.command(b"RNTO \xff\xff\xff\xff twice", 250);
+    // Where the name with one FF exists, the client has doubled it.
+    fs::write(on_disk(single), "single").expect("a file");
+    assert_eq!(client.fetch(with("RETR")), b"single");
+    client.command(with("DELE"), 250);
+    client.command(with("DELE"), 250);
+    client.command(with("DELE"), 550);
+    client.expect_in_step();
 }
 
 /// A name that the server would not create may still be in the directory: one entry stays one line.
@@ -157,11 +246,18 @@ fn check_file(server: &TestServer<BlackBox>, client: &mut Client, name: &[u8]) {
     let text = facts.text();
     assert!(facts.lines[1].ends_with(&shown), "{text}");
     // On a data connection nothing is Telnet: no byte is doubled.
-    let line = [&shown_form(name)[..], b"\r\n"].concat();
-    for command in ["LIST", "NLST", "MLSD"] {
+    let line = [name, b"\r\n"].concat();
+    // People read the lines of LIST, where a CR would hide what is before it.
+    let long = line.strip_suffix(b"\r\n").expect("its end");
+    let long: Vec<u8> = long
+        .iter()
+        .map(|&byte| if byte == b'\r' { b'?' } else { byte })
+        .collect();
+    let long = [&long[..], b"\r\n"].concat();
+    for (command, line) in [("LIST", &long), ("NLST", &line), ("MLSD", &line)] {
         let listing = client.fetch(command);
         assert!(
-            listing.ends_with(&line),
+            listing.ends_with(line),
             "{command}: {}",
             listing.escape_ascii()
         );
@@ -207,12 +303,13 @@ fn wire_form(name: &[u8]) -> Vec<u8> {
     name.iter().flat_map(escape).collect()
 }
 
-/// As listings and replies show it: what could break a line or a terminal is a question mark.
+/// As replies show it: control bytes but TAB become question marks.
 fn shown_form(name: &[u8]) -> Vec<u8> {
     let mut shown = Vec::new();
     let mut rest = name;
     while let Some((&byte, after)) = rest.split_first() {
-        shown.push(if byte.is_ascii_control() { b'?' } else { byte });
+        let is_replaced = byte.is_ascii_control() && byte != b'\t';
+        shown.push(if is_replaced { b'?' } else { byte });
         rest = after
             .strip_prefix(b"\0")
             .filter(|_| byte == b'\r')

@@ -55,7 +55,7 @@ fn describe_hash(request: &HashRequest) -> String {
         (_, None) => format!(" from {start}"),
         (_, Some(end)) => format!(" from {start} to before {end}"),
     };
-    show(format!("Hash {algorithm} {path}{range}").as_bytes())
+    format!("Hash {algorithm} {path}{range}")
 }
 
 fn describe_connection(start: &TransferStart) -> String {

@@ -6,8 +6,9 @@ use crate::text::show;
 impl Sim {
     /// The client has ended its sending side; it may still read.
     pub fn eof(&mut self) {
-        let has_work = self.has_quit || self.is_uploading();
-        let goes_on = self.has_ended || (has_work && !self.awaits_client());
+        let goes_on = self.has_ended
+            || self.outlives_loss()
+            || (self.is_uploading() && !self.awaits_client());
         let closes = self.session.is_closed() || !goes_on;
         self.has_ended = true;
         self.session.handle_eof();
@@ -17,7 +18,7 @@ impl Sim {
 
     /// The control connection is gone in both directions.
     pub fn connection_lost(&mut self) {
-        let closes = self.session.is_closed() || !self.has_quit || self.awaits_client();
+        let closes = self.session.is_closed() || !self.outlives_loss();
         self.has_ended = true;
         self.session.handle_connection_lost();
         self.drain();
@@ -63,6 +64,10 @@ impl Sim {
             "nothing is left to do\n{}",
             self.log.join("\n")
         );
+    }
+
+    fn outlives_loss(&self) -> bool {
+        self.has_quit && (self.is_uploading() || !self.awaits_client())
     }
 
     /// Whether an upload is opened or runs.

@@ -130,7 +130,8 @@ impl Progress {
         };
         self.format.entry(entry, &[name], out);
         self.has_begun = true;
-        match self.end(false) {
+        self.entries_shown = 1;
+        match self.end() {
             batch @ Event::Entries(_) => batch,
             _ => Event::Lines,
         }

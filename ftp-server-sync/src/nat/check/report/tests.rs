@@ -3,8 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::*;
-use crate::cli::golden;
-use crate::cli::{self, Invocation};
+use crate::cli::golden::{self, settings};
 use crate::nat::diagnose::diagnose;
 use crate::net::port_probe::UnavailablePorts;
 use crate::settings::Names;
@@ -44,6 +43,10 @@ fn machine(name: &str) -> Evidence {
                 ..home()
             }
         }
+        "home, own files shared" => Evidence {
+            own_files_inside: vec!["/srv/ftp/ftp.conf".into(), "/srv/ftp/a key".into()],
+            ..home()
+        },
         "carrier" => with_networks(
             "127.0.0.1 100.64.3.4",
             "127.0.0.0/8 100.64.0.0/10",
@@ -52,14 +55,6 @@ fn machine(name: &str) -> Evidence {
         // No default gateway, and a tunnel without a network.
         "no gateway" => with_networks("192.168.77.2 10.8.0.6", "192.168.77.0/24 10.8.0.6/32", ""),
         other => panic!("{other}: no such machine"),
-    }
-}
-
-fn settings(line: &str) -> Settings {
-    let arguments = line.split_whitespace().map(Into::into);
-    match cli::parse(arguments, |_| None).unwrap() {
-        Invocation::Serve(settings) => *settings,
-        other => panic!("{other:?}"),
     }
 }
 

@@ -121,18 +121,72 @@ fn rfc3659_7_2_mlsd_lines_hold_facts_one_blank_and_a_name() {
 #[test]
 fn rfc3659_7_5_1_types_of_entries() {
     let server = site_with_a_file();
-    std::os::unix::fs::symlink("file", server.path("directory/link")).expect("a link");
+    let link = |target: &str, name: &str| {
+        std::os::unix::fs::symlink(target, server.path(name)).expect("a link");
+    };
+    link("file", "directory/link");
+    link("directory", "way");
+    link("..", "directory/up");
+    link("missing", "directory/nowhere");
+    link("../..", "directory/out");
     let mut client = server.client();
     client.command("OPTS MLST type;", 200);
     for (path, kind) in [
         ("directory/file", "file"),
         ("directory", "dir"),
         ("/", "dir"),
-        ("directory/link", "OS.unix=symlink"),
+        ("directory/link", "file"),
+        ("way", "dir"),
+        ("way/link", "file"),
+        ("way/up", "OS.unix=slink:.."),
+        ("directory/up", "OS.unix=slink:.."),
+        ("directory/nowhere", "OS.unix=slink:missing"),
+        ("directory/out", "OS.unix=slink:../.."),
     ] {
         let text = client.command(format!("MLST {path}"), 250).one_line();
-        assert!(text.contains(&format!(" type={kind}; ")), "{text}");
+        assert!(text.contains(&format!(" type={kind}; ")), "{path}: {text}");
     }
+    for path in ["directory", "way"] {
+        let text = client.fetch(format!("MLSD {path}"));
+        let text = String::from_utf8(text).expect("text");
+        let mut lines: Vec<&str> = text.lines().collect();
+        lines.sort_unstable();
+        let expected = [
+            "type=OS.unix=slink:../..; out",
+            "type=OS.unix=slink:..; up",
+            "type=OS.unix=slink:missing; nowhere",
+            "type=cdir; .",
+            "type=file; file",
+            "type=file; link",
+            "type=pdir; ..",
+        ];
+        assert_eq!(lines, expected, "{path}");
+    }
+}
+
+/// What MLST, MLSD, SIZE and MDTM say of a link is what RETR sends.
+#[test]
+fn rfc3659_4_1_and_7_facts_of_a_link_are_those_of_the_file() {
+    let server = site_with_a_file();
+    std::os::unix::fs::symlink("directory/file", server.path("link")).expect("a link");
+    let mut client = server.client();
+    client.command("TYPE I", 200);
+    client.command("OPTS MLST size;modify;", 200);
+    let facts = "size=10;modify=20251122130709; ";
+    let text = client.command("MLST link", 250).one_line();
+    assert!(text.contains(&format!("{facts}/link ")), "{text}");
+    let listed = String::from_utf8(client.fetch("MLSD")).expect("text");
+    assert!(listed.contains(&format!("{facts}link\r\n")), "{listed}");
+    let size = client.command("SIZE link", 213).one_line();
+    let time = client.command("MDTM link", 213).one_line();
+    assert_eq!((&size[..], &time[..]), ("213 10", "213 20251122130709"));
+    assert_eq!(client.fetch("RETR link").len(), 10);
+    // A client that removes what it sees removes the link alone.
+    std::os::unix::fs::symlink("directory", server.path("way")).expect("a link");
+    client.command("RMD way", 250);
+    client.command("DELE link", 250);
+    client.command("MLST way", 550);
+    client.command("SIZE directory/file", 213);
 }
 
 #[test]

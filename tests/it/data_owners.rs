@@ -116,6 +116,7 @@ impl Worker<'_> {
         // Most are quick; now and then, one is sent to a port and comes when others have needed it.
         let slow = self.random.one_in(8) && !self.totals.is_one_slow.swap(true, Ordering::SeqCst);
         let is_first = self.random.one_in(2);
+        let stores = self.random.one_in(2);
         let mut looks = Vec::new();
         while !slow && self.random.one_in(4) {
             looks.extend(connect_from(Some(self.address), port));
@@ -125,15 +126,15 @@ impl Worker<'_> {
         for look in looks {
             match self.random.below(3) {
                 0 => drop(look),
-                1 => reset(look),
-                _ => after.push(look),
+                // A small download is complete before it can be seen that a look has received it.
+                2 if stores => after.push(look),
+                _ => reset(look),
             }
         }
         let mut data = None;
         if is_first && !slow {
             data = connect_from(Some(self.origin()), port).ok();
         }
-        let stores = self.random.one_in(2);
         let (verb, name) = if stores {
             ("STOR", "in")
         } else {

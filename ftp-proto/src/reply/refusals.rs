@@ -1,0 +1,34 @@
+//! The texts of the replies to refusals.
+
+use super::Reply;
+
+/// The replies to refusals of the driver. Their codes depend on the command; see
+/// [`CommandInfo::refusals`](crate::command::CommandInfo).
+#[rustfmt::skip]
+impl Reply {
+    pub(crate) const fn not_found(code: u16) -> Self { Self::fixed(code, "No such file or directory.") }
+    // Without a full stop: scripts compare the whole text.
+    pub(crate) const fn no_match(code: u16) -> Self { Self::fixed(code, "No files found") }
+    pub(crate) const fn read_only_login(code: u16) -> Self { Self::fixed(code, "This login may only read.") }
+    pub(crate) const fn login_denied(code: u16) -> Self { Self::fixed(code, "This login may not do that here.") }
+    pub(crate) const fn read_only_file_system(code: u16) -> Self { Self::fixed(code, "Read-only file system.") }
+    pub(crate) const fn denied(code: u16) -> Self { Self::fixed(code, "Permission denied.") }
+    pub(crate) const fn name_exists(code: u16) -> Self { Self::fixed(code, "File exists.") }
+    pub(crate) const fn not_empty(code: u16) -> Self { Self::fixed(code, "Directory not empty.") }
+    pub(crate) const fn too_many_entries(code: u16) -> Self { Self::fixed(code, "Too many entries for this reply; use LIST or MLSD.") }
+    pub(crate) const fn not_a_directory(code: u16) -> Self { Self::fixed(code, "Not a directory.") }
+    pub(crate) const fn not_a_file(code: u16) -> Self { Self::fixed(code, "Not a regular file.") }
+    pub(crate) const fn special_file(code: u16) -> Self { Self::fixed(code, "A device, pipe or socket cannot be used.") }
+    pub(crate) const fn name_rejected(code: u16) -> Self { Self::fixed(code, "The name is not allowed.") }
+    pub(crate) const fn no_space(code: u16) -> Self { Self::fixed(code, "No space left.") }
+    pub(crate) const fn file_too_large(code: u16) -> Self { Self::fixed(code, "The file would be larger than this server accepts.") }
+    pub(crate) const fn space_reserved(code: u16) -> Self { Self::fixed(code, "The server keeps its last free space.") }
+    pub(crate) const fn restart_too_large(code: u16) -> Self { Self::fixed(code, "The restart offset is beyond the end of the file.") }
+    pub(crate) const fn not_the_end(code: u16) -> Self { Self::fixed(code, "The restart offset is not the size of the file.") }
+    pub(crate) const fn offset_too_large(code: u16) -> Self { Self::fixed(code, "The offset is beyond the end of the file.") }
+    pub(crate) const fn not_resumable(code: u16) -> Self { Self::fixed(code, "The last upload of this file failed and left an older one; store it from the start.") }
+    pub(crate) const fn text_not_counted(code: u16) -> Self { Self::fixed(code, "SIZE is not available in ASCII mode for this file; send TYPE I first.") }
+    pub(crate) const fn in_use(code: u16) -> Self { Self::fixed(code, "The file or directory is in use; try again later.") }
+    pub(crate) const fn unsupported(code: u16) -> Self { Self::fixed(code, "This server does not support that.") }
+    pub(crate) const fn failed(code: u16) -> Self { Self::fixed(code, "Local error.") }
+}

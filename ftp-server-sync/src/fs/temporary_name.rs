@@ -1,0 +1,45 @@
+//! The names of files that receive an upload until it is complete.
+
+/// The name of the temporary with this number. Names of other processes differ, unless they are in
+/// other containers: creating the file shows that.
+pub(crate) fn temporary_name(number: u64) -> String {
+    format!("{PREFIX}{}-{number}{SUFFIX}", std::process::id())
+}
+
+/// Whether a file with this name is a temporary, of this or another server process. Clients never
+/// see one.
+pub(crate) fn is_temporary(name: &[u8]) -> bool {
+    let numbers = name
+        .strip_prefix(PREFIX.as_bytes())
+        .and_then(|rest| rest.strip_suffix(SUFFIX.as_bytes()));
+    let mut numbers = numbers.unwrap_or_default().splitn(2, |&byte| byte == b'-');
+    let is_number = |text: &[u8]| !text.is_empty() && text.iter().all(u8::is_ascii_digit);
+    numbers.next().is_some_and(is_number) && numbers.next().is_some_and(is_number)
+}
+
+const PREFIX: &str = ".ftp-upload.";
+
+const SUFFIX: &str = ".part";
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_the_servers_own_names_are_temporaries() {
+        assert!(is_temporary(temporary_name(17).as_bytes()));
+        assert!(is_temporary(b".ftp-upload.1-0.part"));
+        for name in [
+            ".ftp-upload.1.part",
+            ".ftp-upload.-1.part",
+            ".ftp-upload.1-.part",
+            ".ftp-upload.1-2-3.part",
+            ".ftp-upload.notes.part",
+            ".ftp-upload.1-2.part.txt",
+            "x.ftp-upload.1-2.part",
+            "",
+        ] {
+            assert!(!is_temporary(name.as_bytes()), "{name}");
+        }
+    }
+}

@@ -1,0 +1,98 @@
+//! An upload that is written to a file under its name: one that is continued, and one whose place
+//! no other file can take.
+
+use std::fs::File;
+use std::io::{self, ErrorKind, Seek, SeekFrom};
+
+use ftp_proto::Refusal;
+use rustix::fs::{AtFlags, FlockOperation};
+use rustix::io::Errno;
+
+use super::staged::sync_directory;
+use super::target::Target;
+
+/// A file that is being written.
+#[derive(Debug)]
+pub(super) struct InPlace {
+    target: Target,
+    file: File,
+    /// Whether this upload has created the file.
+    is_new: bool,
+}
+
+impl InPlace {
+    pub(super) fn new(target: Target, file: File, is_new: bool) -> Self {
+        Self {
+            target,
+            file,
+            is_new,
+        }
+    }
+
+    pub(super) fn file(&mut self) -> &mut File {
+        &mut self.file
+    }
+
+    /// Whether this upload has created the file.
+    pub(super) fn is_new(&self) -> bool {
+        self.is_new
+    }
+
+    /// Removes all bytes behind the offset; the next ones go there.
+    pub(super) fn cut(&mut self, offset: u64) -> io::Result<()> {
+        self.file.set_len(offset)?;
+        self.file.seek(SeekFrom::Start(offset))?;
+        Ok(())
+    }
+
+    /// The size by now, in bytes.
+    pub(super) fn size(&self) -> io::Result<u64> {
+        Ok(self.file.metadata()?.len())
+    }
+
+    /// Closes the file. `sync`: it is on the disk after that.
+    ///
+    /// # Errors
+    ///
+    /// Any of the system; [`ErrorKind::NotFound`] if the client's path leads to another file by
+    /// now, or to none.
+    pub(super) fn complete(self, sync: bool) -> io::Result<()> {
+        if sync {
+            self.file.sync_all()?;
+            sync_directory(&self.target)?;
+        }
+        let is_found = self.is_found();
+        // The system may report a write error only now.
+        nix::unistd::close(self.file)?;
+        if is_found {
+            Ok(())
+        } else {
+            Err(ErrorKind::NotFound.into())
+        }
+    }
+
+    /// Removes the file, if it still has the name.
+    pub(super) fn remove(self) {
+        if self.is_found() {
+            // Not fatal: what the client has sent stays.
+            let _ = rustix::fs::unlinkat(&self.target, self.target.name(), AtFlags::empty());
+        }
+    }
+
+    fn is_found(&self) -> bool {
+        rustix::fs::fstat(&self.file).is_ok_and(|stat| self.target.leads_to(&stat))
+    }
+}
+
+/// Locks a file that is to be written in place.
+///
+/// # Errors
+///
+/// [`Refusal::Busy`]: another upload, of any server on this machine, is writing to it.
+pub(super) fn lock_file(file: &File) -> Result<(), Refusal> {
+    match rustix::fs::flock(file, FlockOperation::NonBlockingLockExclusive) {
+        Err(Errno::WOULDBLOCK) => Err(Refusal::Busy),
+        // Not every file system has locks.
+        _ => Ok(()),
+    }
+}

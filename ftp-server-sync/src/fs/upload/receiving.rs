@@ -1,0 +1,156 @@
+//! An upload that has begun: bytes go to its file, and at its end the file has its name, or not.
+
+use std::io::{self, Write};
+
+use ftp_proto::{Kept, TransferError};
+
+use super::in_place::InPlace;
+use super::staged::{Replace, Staged};
+use crate::fs::upload_limits::UploadLimits;
+use crate::fs::upload_rules::{BrokenUploads, UploadRules};
+
+/// A file that receives an upload.
+#[derive(Debug)]
+pub(super) struct Receiving {
+    place: Place,
+    /// A file that has the name by the end is not replaced.
+    is_exclusive: bool,
+    rules: UploadRules,
+    limits: UploadLimits,
+    /// The size of the file, in bytes.
+    size: u64,
+    written: u64,
+}
+
+#[derive(Debug)]
+pub(super) enum Place {
+    Staged(Staged),
+    InPlace(InPlace),
+}
+
+/// Why an upload ends before it is complete.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum UploadFailure {
+    /// The client, or its connection, has ended it.
+    Broken,
+    /// This server could not store it.
+    Server,
+}
+
+/// Why an upload cannot be stored.
+#[derive(Clone, Debug)]
+pub(super) struct StoreError {
+    pub(super) kind: TransferError,
+    /// The system's error, if it was one.
+    pub(super) text: Option<String>,
+}
+
+impl Receiving {
+    /// `size`: what is in front of the bytes that come.
+    pub(super) fn new(
+        place: Place,
+        is_exclusive: bool,
+        rules: UploadRules,
+        limits: UploadLimits,
+        size: u64,
+    ) -> Self {
+        Self {
+            place,
+            is_exclusive,
+            rules,
+            limits,
+            size,
+            written: 0,
+        }
+    }
+
+    pub(super) fn write(&mut self, bytes: &[u8]) -> Result<(), StoreError> {
+        let file = match &mut self.place {
+            Place::Staged(staged) => staged.file()?,
+            Place::InPlace(in_place) => in_place.file(),
+        };
+        let count = bytes.len();
+        let size = self.size + count as u64;
+        self.limits.before_write(file, size, count)?;
+        file.write_all(bytes)?;
+        self.size = size;
+        self.written += count as u64;
+        Ok(())
+    }
+
+    /// Every byte has come.
+    ///
+    /// # Errors
+    ///
+    /// Any of the system, with what is left.
+    pub(super) fn complete(self) -> Result<(), (StoreError, Kept)> {
+        let sync = self.rules.sync;
+        match self.place {
+            Place::Staged(mut staged) => {
+                let replace = if self.is_exclusive {
+                    Replace::None
+                } else {
+                    Replace::Any
+                };
+                let result = staged.take_name(replace, sync);
+                result.map_err(|error| (error.into(), kept_by(&staged)))
+            }
+            Place::InPlace(in_place) => {
+                let kept = Kept::Bytes(in_place.size().unwrap_or(self.written));
+                in_place
+                    .complete(sync)
+                    .map_err(|error| (error.into(), kept))
+            }
+        }
+    }
+
+    /// The upload ends before it is complete.
+    pub(super) fn fail(self, cause: UploadFailure) -> Kept {
+        let keeps = self.rules.broken == BrokenUploads::Keep
+            && cause == UploadFailure::Broken
+            && self.written > 0;
+        match self.place {
+            Place::Staged(mut staged) => {
+                let replace = if self.is_exclusive {
+                    Replace::None
+                } else {
+                    Replace::Same
+                };
+                if keeps && staged.take_name(replace, self.rules.sync).is_ok() {
+                    Kept::Bytes(self.written)
+                } else {
+                    kept_by(&staged)
+                }
+            }
+            Place::InPlace(in_place) if in_place.is_new() && !keeps => {
+                in_place.remove();
+                Kept::Nothing
+            }
+            Place::InPlace(in_place) => Kept::Bytes(in_place.size().unwrap_or(self.written)),
+        }
+    }
+}
+
+impl From<io::Error> for StoreError {
+    fn from(error: io::Error) -> Self {
+        Self {
+            kind: TransferError::of_write(&error),
+            text: Some(error.to_string()),
+        }
+    }
+}
+
+impl From<TransferError> for StoreError {
+    fn from(kind: TransferError) -> Self {
+        Self { kind, text: None }
+    }
+}
+
+/// What has the name when a temporary has not taken it.
+fn kept_by(staged: &Staged) -> Kept {
+    if staged.has_old() {
+        Kept::OldFile
+    } else {
+        Kept::Nothing
+    }
+}

@@ -1,0 +1,120 @@
+//! All uploads of a server: two never write one file.
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex};
+use std::time::Instant;
+
+use ftp_proto::Refusal;
+use mio::Waker;
+
+use super::failed::FailedUploads;
+use super::leftovers::Leftovers;
+use super::running::Running;
+use super::target::TargetKey;
+use crate::locks::lock;
+
+/// The uploads that run, and what is known of those that have run.
+#[derive(Debug, Default)]
+pub(crate) struct Uploads {
+    running: Mutex<BTreeMap<TargetKey, Arc<Running>>>,
+    failed: Mutex<FailedUploads>,
+    pub(super) leftovers: Arc<Leftovers>,
+}
+
+/// Who uploads.
+#[derive(Clone, Debug)]
+pub(crate) struct Uploader {
+    pub(super) uploads: Arc<Uploads>,
+    /// The name of the login.
+    login: Vec<u8>,
+    /// Of the session's thread.
+    waker: Arc<Waker>,
+}
+
+/// The right to write a file. It ends when this is dropped.
+#[derive(Debug)]
+pub(super) struct Claim {
+    uploads: Arc<Uploads>,
+    key: TargetKey,
+    pub(super) running: Arc<Running>,
+}
+
+impl Uploader {
+    pub(crate) fn new(uploads: Arc<Uploads>, login: Vec<u8>, waker: Arc<Waker>) -> Self {
+        Self {
+            uploads,
+            login,
+            waker,
+        }
+    }
+
+    /// A login of a server of its own.
+    #[cfg(test)]
+    pub(crate) fn for_tests() -> Self {
+        Self::of_login(&Arc::default(), "user")
+    }
+
+    #[cfg(test)]
+    pub(crate) fn of_login(uploads: &Arc<Uploads>, login: &str) -> Self {
+        let poll = mio::Poll::new().unwrap();
+        let waker = Waker::new(poll.registry(), mio::Token(0)).unwrap();
+        Self::new(uploads.clone(), login.into(), waker.into())
+    }
+
+    /// Claims a name. The second value: another upload gave way for that, so that the name may lead
+    /// to another file.
+    ///
+    /// # Errors
+    ///
+    /// [`Refusal::Busy`]: another upload of the name runs.
+    pub(super) fn claim(&self, key: TargetKey) -> Result<(Claim, bool), Refusal> {
+        let other = lock(&self.uploads.running).get(&key).cloned();
+        // Without the lock of the map: it may take time.
+        let gave_way = match &other {
+            Some(other) if !other.give_way(&self.login) => return Err(Refusal::Busy),
+            Some(_) => true,
+            None => false,
+        };
+        let running = Arc::new(Running::new(self.login.clone(), self.waker.clone()));
+        let mut all = lock(&self.uploads.running);
+        let found = all.get(&key);
+        if found.is_some_and(|found| !other.is_some_and(|other| Arc::ptr_eq(found, &other))) {
+            return Err(Refusal::Busy);
+        }
+        all.insert(key.clone(), running.clone());
+        let uploads = self.uploads.clone();
+        let claim = Claim {
+            uploads,
+            key,
+            running,
+        };
+        Ok((claim, gave_way))
+    }
+}
+
+impl Claim {
+    /// Whether the file with the name is not the beginning of what the client wants to continue.
+    pub(super) fn has_failed(&self) -> bool {
+        lock(&self.uploads.failed).contain(&self.key, Instant::now())
+    }
+
+    /// The upload failed, and the file with the name is an old one.
+    pub(super) fn set_failed(&self) {
+        lock(&self.uploads.failed).add(self.key.clone(), Instant::now());
+    }
+
+    /// The upload is complete.
+    pub(super) fn set_complete(&self) {
+        lock(&self.uploads.failed).remove(&self.key);
+    }
+}
+
+impl Drop for Claim {
+    fn drop(&mut self) {
+        let mut all = lock(&self.uploads.running);
+        let found = all.get(&self.key);
+        if found.is_some_and(|found| Arc::ptr_eq(found, &self.running)) {
+            all.remove(&self.key);
+        }
+    }
+}

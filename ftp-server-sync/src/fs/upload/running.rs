@@ -1,0 +1,154 @@
+//! An upload while it exists: its session moves it, and another session of the same login may take
+//! its name over when it has stalled.
+
+use std::io;
+use std::sync::{Arc, Mutex, TryLockError};
+use std::time::{Duration, Instant};
+
+use ftp_proto::Kept;
+use mio::Waker;
+
+use super::prepared::Prepared;
+use super::receiving::{Receiving, StoreError, UploadFailure};
+use crate::locks::lock;
+
+/// One upload.
+#[derive(Debug)]
+pub(super) struct Running {
+    /// Who may take the name over.
+    login: Vec<u8>,
+    /// Of the session's thread.
+    waker: Arc<Waker>,
+    slot: Mutex<Slot>,
+}
+
+#[derive(Debug)]
+struct Slot {
+    state: State,
+    /// When the last byte came, or the upload was prepared.
+    moved: Instant,
+}
+
+#[derive(Debug)]
+enum State {
+    /// The name is taken, and what the upload will do is not known yet.
+    Claimed,
+    Prepared(Prepared),
+    Receiving(Receiving),
+    /// Another session has taken the name over, and this is what had been kept then.
+    GaveWay(Kept),
+    /// This is what is left.
+    Ended(Kept),
+}
+
+impl Running {
+    pub(super) fn new(login: Vec<u8>, waker: Arc<Waker>) -> Self {
+        let slot = Slot {
+            state: State::Claimed,
+            moved: Instant::now(),
+        };
+        Self {
+            login,
+            waker,
+            slot: slot.into(),
+        }
+    }
+
+    pub(super) fn set_prepared(&self, prepared: Prepared) {
+        lock(&self.slot).state = State::Prepared(prepared);
+    }
+
+    /// Writes bytes that have come.
+    ///
+    /// # Errors
+    ///
+    /// Any of the system, or a limit; the upload has to be ended then.
+    pub(super) fn write(&self, bytes: &[u8]) -> Result<(), StoreError> {
+        let mut slot = lock(&self.slot);
+        slot.moved = Instant::now();
+        slot.receiving()?.write(bytes)
+    }
+
+    /// Every byte has come.
+    ///
+    /// # Errors
+    ///
+    /// Any of the system, with what is left.
+    pub(super) fn complete(&self) -> Result<(), (StoreError, Kept)> {
+        let mut slot = lock(&self.slot);
+        if let Err(error) = slot.receiving() {
+            return Err((error.into(), slot.end(UploadFailure::Server)));
+        }
+        match std::mem::replace(&mut slot.state, State::Ended(Kept::Nothing)) {
+            State::Receiving(receiving) => receiving.complete(),
+            _ => Ok(()),
+        }
+    }
+
+    /// Ends the upload before it is complete. Ended already: nothing happens.
+    pub(super) fn fail(&self, cause: UploadFailure) -> Kept {
+        lock(&self.slot).end(cause)
+    }
+
+    /// Ends the upload, as if its connection were lost, if it has stalled and is of this login.
+    /// True if it has ended, now or before.
+    pub(super) fn give_way(&self, login: &[u8]) -> bool {
+        let mut slot = match self.slot.try_lock() {
+            Ok(slot) => slot,
+            Err(TryLockError::Poisoned(poisoned)) => poisoned.into_inner(),
+            // It is just being written.
+            Err(TryLockError::WouldBlock) => return false,
+        };
+        if let State::Ended(_) = slot.state {
+            return true;
+        }
+        if self.login != login || slot.moved.elapsed() < STALLED_AFTER {
+            return false;
+        }
+        let kept = slot.end(UploadFailure::Broken);
+        slot.state = State::GaveWay(kept);
+        // Its session finds out by its data timeout otherwise.
+        let _ = self.waker.wake();
+        true
+    }
+
+    /// Whether another session has taken the name over.
+    pub(super) fn gave_way(&self) -> bool {
+        matches!(lock(&self.slot).state, State::GaveWay(_))
+    }
+}
+
+impl Slot {
+    /// The upload, which begins now if it has not begun.
+    fn receiving(&mut self) -> io::Result<&mut Receiving> {
+        if let State::Prepared(_) = self.state
+            && let State::Prepared(prepared) =
+                std::mem::replace(&mut self.state, State::Ended(Kept::Nothing))
+        {
+            let kept = prepared.kept();
+            self.state = State::Ended(kept);
+            self.state = State::Receiving(prepared.begin()?);
+        }
+        match &mut self.state {
+            State::Receiving(receiving) => Ok(receiving),
+            State::Claimed | State::Prepared(_) | State::GaveWay(_) | State::Ended(_) => {
+                Err(io::ErrorKind::BrokenPipe.into())
+            }
+        }
+    }
+
+    fn end(&mut self, cause: UploadFailure) -> Kept {
+        let kept = match std::mem::replace(&mut self.state, State::Claimed) {
+            State::Receiving(receiving) => receiving.fail(cause),
+            State::Prepared(prepared) => prepared.kept(),
+            State::GaveWay(kept) | State::Ended(kept) => kept,
+            State::Claimed => Kept::Nothing,
+        };
+        self.state = State::Ended(kept);
+        kept
+    }
+}
+
+/// How long no byte has come when an upload has stalled: much longer than a client waits that has a
+/// connection, and much shorter than a camera without one.
+const STALLED_AFTER: Duration = Duration::from_secs(10);

@@ -1,0 +1,235 @@
+//! An upload that takes its name when it is complete: until then, a temporary in the same
+//! directory.
+//!
+//! The temporary is locked as long as the upload lives, so that what a crash has left is known.
+
+use std::fs::File;
+use std::io::{self, ErrorKind};
+use std::os::fd::AsFd;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use rustix::fs::{AtFlags, FlockOperation, Mode, OFlags, RenameFlags, Stat};
+use rustix::io::Errno;
+
+use super::preserve::preserve;
+use super::target::Target;
+use crate::fs::root::identity;
+use crate::fs::temporary_name::temporary_name;
+
+/// A temporary. It is removed when this is dropped, unless it has taken its name.
+#[derive(Debug)]
+pub(super) struct Staged {
+    target: Target,
+    name: String,
+    /// `None` when it is closed.
+    file: Option<File>,
+    /// What had the name when the upload began.
+    old: Option<Version>,
+    has_taken_name: bool,
+}
+
+/// What differs between two files, and when the contents of one change.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Version {
+    identity: (u64, u64),
+    size: i64,
+    modified: (i64, i64),
+}
+
+/// Which files with the name an upload may replace.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Replace {
+    Any,
+    /// Only the one from the start of the upload; if there was none, none.
+    Same,
+    None,
+}
+
+impl Staged {
+    /// Creates the temporary of a new file.
+    pub(super) fn create(target: Target) -> io::Result<Self> {
+        let (name, file) = create_temporary(&target, NEW_FILE_MODE)?;
+        Ok(Self::new(target, name, file, None))
+    }
+
+    /// Creates the temporary of a file that has these attributes, and gives it the same owner and
+    /// rights.
+    ///
+    /// # Errors
+    ///
+    /// The target is given back if no such file can be created.
+    pub(super) fn create_like(
+        target: Target,
+        old: &File,
+        stat: &Stat,
+    ) -> Result<Self, (Target, io::Error)> {
+        let mode = stat.st_mode & 0o777;
+        let (name, file) = match create_temporary(&target, mode) {
+            Ok(created) => created,
+            Err(error) => return Err((target, error)),
+        };
+        let preserved = preserve(old, stat, &file);
+        if let Err(error) = preserved {
+            remove(&target, &name);
+            return Err((target, error));
+        }
+        Ok(Self::new(target, name, file, Some(Version::of(stat))))
+    }
+
+    fn new(target: Target, name: String, file: File, old: Option<Version>) -> Self {
+        Self {
+            target,
+            name,
+            file: Some(file),
+            old,
+            has_taken_name: false,
+        }
+    }
+
+    /// The file to write to.
+    pub(super) fn file(&mut self) -> io::Result<&mut File> {
+        self.file
+            .as_mut()
+            .ok_or_else(|| ErrorKind::BrokenPipe.into())
+    }
+
+    /// Whether a file had the name when the upload began.
+    pub(super) fn has_old(&self) -> bool {
+        self.old.is_some()
+    }
+
+    /// Closes the file and gives it its name. `sync`: it is on the disk after that.
+    ///
+    /// # Errors
+    ///
+    /// Any of the system. The name leads to what it led to before.
+    pub(super) fn take_name(&mut self, replace: Replace, sync: bool) -> io::Result<()> {
+        let file = self.file.take().ok_or(ErrorKind::BrokenPipe)?;
+        if sync {
+            file.sync_all()?;
+        }
+        // Below the shared directory, clients can move directories away.
+        let is_movable = !self.target.is_in_root();
+        let stored = is_movable.then(|| rustix::fs::fstat(&file)).transpose()?;
+        // The system may report a write error only now. After that another server on the same
+        // directory may take the temporary for a leftover: then it cannot be renamed.
+        nix::unistd::close(file)?;
+        self.rename(replace)?;
+        self.has_taken_name = true;
+        if sync {
+            sync_directory(&self.target)?;
+        }
+        match stored {
+            Some(stat) if !self.target.leads_to(&stat) => Err(ErrorKind::NotFound.into()),
+            _ => Ok(()),
+        }
+    }
+
+    fn rename(&self, replace: Replace) -> io::Result<()> {
+        let (from, to) = (&self.name, self.target.name());
+        match (replace, self.old) {
+            (Replace::None, _) | (Replace::Same, None) => return self.rename_if_free(),
+            (Replace::Same, Some(old)) if !self.is_unchanged(old)? => {
+                return Err(ErrorKind::AlreadyExists.into());
+            }
+            (Replace::Any | Replace::Same, _) => {}
+        }
+        match rustix::fs::renameat(&self.target, from, &self.target, to) {
+            // A single file can be a mount point.
+            Err(Errno::BUSY | Errno::XDEV) => self.copy_into_place(),
+            result => Ok(result?),
+        }
+    }
+
+    fn rename_if_free(&self) -> io::Result<()> {
+        let (from, to) = (&self.name, self.target.name());
+        let directory = &self.target;
+        match rustix::fs::renameat_with(directory, from, directory, to, RenameFlags::NOREPLACE) {
+            // The file system cannot do both in one step, as on some network shares.
+            Err(Errno::INVAL | Errno::NOSYS | Errno::OPNOTSUPP) => {
+                if self.target.stat()?.is_some() {
+                    return Err(ErrorKind::AlreadyExists.into());
+                }
+                Ok(rustix::fs::renameat(directory, from, directory, to)?)
+            }
+            result => Ok(result?),
+        }
+    }
+
+    fn is_unchanged(&self, old: Version) -> io::Result<bool> {
+        let stat = self.target.stat()?;
+        Ok(stat.is_some_and(|stat| Version::of(&stat) == old))
+    }
+
+    /// The bytes become those of the old file, which cannot be replaced.
+    fn copy_into_place(&self) -> io::Result<()> {
+        let flags = OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+        let from = rustix::fs::openat(&self.target, &self.name, flags, Mode::empty())?;
+        let mut to = self.target.open(OFlags::WRONLY | OFlags::TRUNC, 0)?;
+        io::copy(&mut File::from(from), &mut to)?;
+        nix::unistd::close(to)?;
+        remove(&self.target, &self.name);
+        Ok(())
+    }
+}
+
+impl Drop for Staged {
+    fn drop(&mut self) {
+        if !self.has_taken_name {
+            remove(&self.target, &self.name);
+        }
+    }
+}
+
+impl Version {
+    #[allow(
+        clippy::unnecessary_cast,
+        reason = "the fields have other types on 32-bit machines"
+    )]
+    fn of(stat: &Stat) -> Self {
+        Self {
+            identity: identity(stat),
+            size: stat.st_size as i64,
+            modified: (stat.st_mtime as i64, stat.st_mtime_nsec as i64),
+        }
+    }
+}
+
+/// Creates a file with a name that no other has, and locks it.
+fn create_temporary(directory: impl AsFd, mode: u32) -> io::Result<(String, File)> {
+    let flags = OFlags::WRONLY | OFlags::CREATE | OFlags::EXCL | OFlags::CLOEXEC;
+    for _ in 0..NAMES_MAX {
+        let name = temporary_name(NEXT_NUMBER.fetch_add(1, Ordering::Relaxed));
+        match rustix::fs::openat(&directory, &name, flags, Mode::from_raw_mode(mode)) {
+            // Of a server in another container, or left by the last one in this.
+            Err(Errno::EXIST) => {}
+            Err(errno) => return Err(errno.into()),
+            Ok(file) => {
+                // Without locks, as on some network shares, leftovers are not known.
+                let _ = rustix::fs::flock(&file, FlockOperation::NonBlockingLockExclusive);
+                return Ok((name, file.into()));
+            }
+        }
+    }
+    Err(Errno::EXIST.into())
+}
+
+fn remove(directory: impl AsFd, name: &str) {
+    // Not fatal: the leftover is removed when its directory is next written to.
+    let _ = rustix::fs::unlinkat(directory, name, AtFlags::empty());
+}
+
+/// The directory's names are on the disk after this.
+pub(super) fn sync_directory(directory: impl AsFd) -> io::Result<()> {
+    let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
+    let opened = rustix::fs::openat(directory, ".", flags, Mode::empty())?;
+    Ok(rustix::fs::fsync(opened)?)
+}
+
+/// The mode of a new file; the process's umask is applied to it.
+pub(super) const NEW_FILE_MODE: u32 = 0o666;
+
+/// How many temporaries of other servers a directory may have.
+const NAMES_MAX: u32 = 100_000;
+
+static NEXT_NUMBER: AtomicU64 = AtomicU64::new(0);

@@ -1,0 +1,180 @@
+//! Where an upload goes: a name in a directory, with symbolic links followed.
+
+use std::ffi::OsStr;
+use std::fs::File;
+use std::io;
+use std::os::fd::{AsFd, BorrowedFd};
+use std::os::unix::ffi::OsStrExt;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use cap_std::fs::{Dir, MetadataExt as _};
+use ftp_proto::{FtpPath, Refusal};
+use rustix::fs::{Access, AtFlags, FileType, Mode, OFlags, Stat};
+use rustix::io::Errno;
+
+use crate::fs::root::{Root, identity, refusal, relative};
+
+/// A name in a directory. The name is none of a symbolic link, or was none a moment ago.
+#[derive(Debug)]
+pub(super) struct Target {
+    directory: Arc<Dir>,
+    directory_identity: (u64, u64),
+    name: Vec<u8>,
+    root: Root,
+    /// The path that the client names.
+    path: FtpPath,
+}
+
+/// What two uploads of one name have in common: the device and inode of the directory, and the name
+/// in it.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) struct TargetKey {
+    pub(super) directory: (u64, u64),
+    pub(super) name: Vec<u8>,
+}
+
+impl Root {
+    /// Where an upload to this path goes, and the attributes of what has the name. A link that
+    /// leads nowhere leads to a file to be created.
+    ///
+    /// # Errors
+    ///
+    /// The file system's refusal; [`Refusal::Denied`] for a link out of the shared directory.
+    pub(super) fn upload_target(&self, path: &FtpPath) -> Result<(Target, Option<Stat>), Refusal> {
+        let parent = path.parent();
+        let mut directory = if parent.is_root() {
+            self.directory.clone()
+        } else {
+            self.open_directory(&parent)?.into()
+        };
+        let mut text = PathBuf::from(relative(&parent));
+        let mut name = path.name().to_vec();
+        for _ in 0..LINKS_MAX {
+            let stat = stat(&directory, OsStr::from_bytes(&name));
+            let stat = stat.map_err(|errno| refusal(&errno.into()))?;
+            if !stat.is_some_and(|stat| is_link(&stat)) {
+                return Ok((self.target_in(directory, name, path)?, stat));
+            }
+            (text, name) = follow(&text, &directory, &name)?;
+            // The kernel walks the whole way anew: `..` in a link counts from where the link is on
+            // the disk.
+            let opened = self.directory.open_dir(&text);
+            directory = opened.map_err(|error| refusal(&error))?.into();
+        }
+        Err(Refusal::Denied)
+    }
+
+    fn target_in(
+        &self,
+        directory: Arc<Dir>,
+        name: Vec<u8>,
+        path: &FtpPath,
+    ) -> Result<Target, Refusal> {
+        if self.rules.hides(&name) {
+            return Err(Refusal::NotFound);
+        }
+        let directory_identity = if Arc::ptr_eq(&directory, &self.directory) {
+            self.identity
+        } else {
+            let stat = rustix::fs::fstat(&directory).map_err(|errno| refusal(&errno.into()))?;
+            identity(&stat)
+        };
+        Ok(Target {
+            directory,
+            directory_identity,
+            name,
+            root: self.clone(),
+            path: path.clone(),
+        })
+    }
+}
+
+impl Target {
+    pub(super) fn key(&self) -> TargetKey {
+        TargetKey {
+            directory: self.directory_identity,
+            name: self.name.clone(),
+        }
+    }
+
+    pub(super) fn name(&self) -> &OsStr {
+        OsStr::from_bytes(&self.name)
+    }
+
+    /// The attributes of what has the name; `None` if that is free.
+    pub(super) fn stat(&self) -> io::Result<Option<Stat>> {
+        Ok(stat(self, self.name())?)
+    }
+
+    /// Opens, or with the right flags creates, the file with the name itself.
+    pub(super) fn open(&self, flags: OFlags, mode: u32) -> io::Result<File> {
+        // A FIFO that has taken the name since it was looked at must not block the session.
+        let flags = flags | OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::CLOEXEC;
+        let file = rustix::fs::openat(self, self.name(), flags, Mode::from_raw_mode(mode))?;
+        Ok(file.into())
+    }
+
+    /// Whether a file can be created.
+    ///
+    /// # Errors
+    ///
+    /// The file system's refusal.
+    pub(super) fn check_creatable(&self) -> Result<(), Refusal> {
+        let rights = Access::WRITE_OK | Access::EXEC_OK;
+        rustix::fs::accessat(self, ".", rights, AtFlags::EACCESS)
+            .map_err(|errno| refusal(&errno.into()))
+    }
+
+    /// Whether the name is directly in the shared directory: then no client can move it away.
+    pub(super) fn is_in_root(&self) -> bool {
+        self.path.parent().is_root() && Arc::ptr_eq(&self.directory, &self.root.directory)
+    }
+
+    /// Whether the client's path still leads to this file. The file, or a directory on the way, may
+    /// have been renamed or removed while the upload ran.
+    pub(super) fn leads_to(&self, file: &Stat) -> bool {
+        let found = self.root.directory.metadata(relative(&self.path));
+        found.is_ok_and(|found| (found.dev(), found.ino()) == identity(file))
+    }
+}
+
+impl AsFd for Target {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.directory.as_fd()
+    }
+}
+
+fn stat(directory: impl AsFd, name: &OsStr) -> Result<Option<Stat>, Errno> {
+    match rustix::fs::statat(directory, name, AtFlags::SYMLINK_NOFOLLOW) {
+        Ok(stat) => Ok(Some(stat)),
+        Err(Errno::NOENT) => Ok(None),
+        Err(errno) => Err(errno),
+    }
+}
+
+fn is_link(stat: &Stat) -> bool {
+    FileType::from_raw_mode(stat.st_mode) == FileType::Symlink
+}
+
+/// The directory, relative to the root, and the name that the link leads to which has this name in
+/// `directory`, at `text`.
+fn follow(text: &Path, directory: &Dir, name: &[u8]) -> Result<(PathBuf, Vec<u8>), Refusal> {
+    let link = rustix::fs::readlinkat(directory, OsStr::from_bytes(name), Vec::new());
+    let link = link.map_err(|errno| refusal(&errno.into()))?.into_bytes();
+    let link = Path::new(OsStr::from_bytes(&link));
+    if link.is_absolute() {
+        return Err(Refusal::Denied);
+    }
+    let name = link.file_name().ok_or(Refusal::IsADirectory)?;
+    let parent = text.join(link.parent().unwrap_or(Path::new("")));
+    let name = name.as_bytes().to_vec();
+    Ok(if parent.as_os_str().is_empty() {
+        (PathBuf::from("."), name)
+    } else {
+        (parent, name)
+    })
+}
+
+/// As many as the kernel follows.
+const LINKS_MAX: usize = 40;

@@ -1,0 +1,3 @@
+//! The rules for uploads, as the share carries them.
+
+pub(crate) use crate::settings::{BrokenUploads, UploadRules};
