@@ -185,7 +185,11 @@ impl Hasher {
 const HASHES_MAX: usize = 2;
 
 /// How much of the file one step reads.
-pub(crate) const STEP_BYTES: usize = 256 * 1024;
+const STEP_BYTES: usize = 256 * 1024;
+
+/// What it uses of the bytes that a turn may move: slow machines hash 50 MB/s, and a turn must not
+/// take longer than 20 ms.
+pub(crate) const STEP_COST: usize = 2 * STEP_BYTES;
 
 #[cfg(test)]
 mod tests {

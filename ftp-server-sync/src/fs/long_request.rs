@@ -44,7 +44,7 @@ impl LongRequest {
         match self {
             Self::Status(_) => SEARCH_COST,
             Self::TextSize(_) => text_size::STEP_BYTES,
-            Self::Hash(_) => file_hash::STEP_BYTES,
+            Self::Hash(_) => file_hash::STEP_COST,
         }
     }
 
