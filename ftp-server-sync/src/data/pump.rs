@@ -199,6 +199,11 @@ impl Pump {
         }
     }
 
+    /// Ends it, and gives its file free.
+    pub(crate) fn discard(&mut self) {
+        self.job = Job::Finished;
+    }
+
     /// The upload, if it is one.
     pub(crate) fn received(&self) -> Option<&Upload> {
         match &self.job {

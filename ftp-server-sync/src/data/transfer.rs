@@ -83,6 +83,11 @@ impl Transfer {
         self.pump.fail(error);
     }
 
+    /// Its connection was lost, and it will start again.
+    pub(crate) fn discard(&mut self) {
+        self.pump.discard();
+    }
+
     /// How an upload has failed, if it has.
     pub(crate) fn upload_end(&self) -> Option<&UploadEnd> {
         self.pump.received()?.end()

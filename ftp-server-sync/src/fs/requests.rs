@@ -12,6 +12,7 @@ use rustix::io::Errno;
 
 use super::owners::Owners;
 use super::root::{Root, changeable, refusal, relative};
+use super::upload::leftovers::clear_up;
 
 impl Root {
     /// Performs a request that needs no data connection, except those that take longer: STAT, by
@@ -82,7 +83,16 @@ impl Root {
     fn remove_directory(&self, path: &FtpPath) -> Result<(), Refusal> {
         let name = relative(path);
         let is_link = |metadata: Metadata| metadata.is_symlink();
-        let removed = match self.directory.remove_dir(name) {
+        let mut removed = self.directory.remove_dir(name);
+        if let Err(error) = &removed
+            && error.kind() == ErrorKind::DirectoryNotEmpty
+        {
+            // To the client it may be empty.
+            let directory = self.open_directory(path)?;
+            let cleared = clear_up(&directory, self.rules.uploads.broken);
+            removed = cleared.and_then(|()| self.directory.remove_dir(name));
+        }
+        let removed = match removed {
             Err(error) if error.kind() == ErrorKind::NotADirectory => {
                 match self.directory.symlink_metadata(name).map(is_link) {
                     Ok(true) => self.directory.remove_file(name),

@@ -1,9 +1,12 @@
 //! The names of files that receive an upload until it is complete.
 
+use std::sync::LazyLock;
+
 /// The name of the temporary with this number. Names of other processes differ, unless they are in
 /// other containers: creating the file shows that.
 pub(crate) fn temporary_name(number: u64) -> String {
-    format!("{PREFIX}{}-{number}{SUFFIX}", std::process::id())
+    static PROCESS: LazyLock<u32> = LazyLock::new(std::process::id);
+    format!("{PREFIX}{}-{number}{SUFFIX}", *PROCESS)
 }
 
 /// Whether a file with this name is a temporary, of this or another server process. Clients never

@@ -17,6 +17,7 @@ use super::root::{Root, changeable};
 
 mod failed;
 mod in_place;
+mod intended_name;
 pub(super) mod leftovers;
 mod prepared;
 mod preserve;
@@ -181,7 +182,7 @@ impl Upload {
         self.has_begun = true;
         let written = self.claim.running.write(bytes);
         written.map_err(|error| {
-            let kept = self.claim.running.fail(UploadFailure::Server);
+            let (kept, _) = self.claim.running.fail(UploadFailure::Server);
             self.failed(error, kept)
         })
     }
@@ -205,7 +206,9 @@ impl Upload {
     /// The upload ends before it is complete, unless it has ended.
     pub(crate) fn fail(&mut self, cause: UploadFailure) {
         if self.end.is_none() {
-            let kept = self.claim.running.fail(cause);
+            let (kept, gave_way) = self.claim.running.fail(cause);
+            // The file is another session's by now.
+            self.has_begun &= !gave_way;
             self.set_end(kept, None);
         }
     }

@@ -54,9 +54,11 @@ impl UploadLimits {
     ///
     /// [`Refusal::SpaceReserved`].
     pub(crate) fn check_free(&self, directory: &impl AsFd) -> Result<(), Refusal> {
-        let reserve = self.reserve.as_ref();
-        match reserve.zip(free_bytes(directory)) {
-            Some((reserve, free)) if free < reserve.bytes_min => Err(Refusal::SpaceReserved),
+        let Some(reserve) = &self.reserve else {
+            return Ok(());
+        };
+        match free_bytes(directory) {
+            Some(free) if free < reserve.bytes_min => Err(Refusal::SpaceReserved),
             _ => Ok(()),
         }
     }

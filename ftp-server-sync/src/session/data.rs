@@ -240,8 +240,7 @@ impl Connection {
         };
         debug!("#{} another data connection has come", self.number);
         let request = transfer.request.clone();
-        // Its file is free again.
-        transfer.fail(TransferError::ConnectionLost);
+        transfer.discard();
         match (self.open_pump(&request), &mut self.transfer) {
             (Ok((pump, _)), Some(transfer)) => transfer.restart(pump),
             _ => self.end_transfer(Err(TransferError::LocalRead), now),

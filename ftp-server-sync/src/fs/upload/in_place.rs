@@ -10,6 +10,7 @@ use rustix::io::Errno;
 
 use super::staged::sync_directory;
 use super::target::Target;
+use crate::fs::root::identity;
 
 /// A file that is being written.
 #[derive(Debug)]
@@ -80,7 +81,7 @@ impl InPlace {
     }
 
     fn is_found(&self) -> bool {
-        rustix::fs::fstat(&self.file).is_ok_and(|stat| self.target.leads_to(&stat))
+        rustix::fs::fstat(&self.file).is_ok_and(|stat| self.target.leads_to(identity(&stat)))
     }
 }
 

@@ -140,13 +140,13 @@ impl Prepared {
         let mut size = 0;
         let place = match self.plan {
             Plan::New(target) => {
-                leftovers.remove_from(&target);
+                leftovers.clear_up(&target, rules.broken);
                 let mut staged = Staged::create(target)?;
                 apply_umask(staged.file()?, umask)?;
                 Place::Staged(staged)
             }
             Plan::Replace { target, old, stat } => {
-                leftovers.remove_from(&target);
+                leftovers.clear_up(&target, rules.broken);
                 begin_to_replace(target, old, &stat)?
             }
             Plan::NewInPlace(target) => {

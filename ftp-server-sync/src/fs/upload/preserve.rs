@@ -10,12 +10,13 @@ use rustix::io::Errno;
 
 use crate::fs::root::identity;
 
-/// Gives `new`, which was created with the permission bits of `old`, all that `old` has.
+/// Gives `new`, which was created with the permission bits of `old`, all that `old` has. Returns
+/// the device and inode of `new`.
 ///
 /// # Errors
 ///
 /// If it cannot be given something. Then `old` has to be written itself.
-pub(super) fn preserve(old: &File, old_stat: &Stat, new: &File) -> io::Result<()> {
+pub(super) fn preserve(old: &File, old_stat: &Stat, new: &File) -> io::Result<(u64, u64)> {
     let stat = rustix::fs::fstat(new)?;
     if identity(&stat).0 != identity(old_stat).0 {
         // A single file can be a mount point.
@@ -35,7 +36,8 @@ pub(super) fn preserve(old: &File, old_stat: &Stat, new: &File) -> io::Result<()
         }
         rustix::fs::fchmod(new, Mode::from_raw_mode(mode))?;
     }
-    copy_extended(old, new)
+    copy_extended(old, new)?;
+    Ok(identity(&stat))
 }
 
 fn copy_extended(old: &File, new: &File) -> io::Result<()> {

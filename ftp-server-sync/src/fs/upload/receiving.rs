@@ -74,7 +74,15 @@ impl Receiving {
         self.limits.before_write(file, size, count)?;
         file.write_all(bytes)?;
         self.size = size;
+        let before = self.written;
         self.written += count as u64;
+        if before < LARGE_BYTES
+            && self.written >= LARGE_BYTES
+            && self.rules.broken == BrokenUploads::Keep
+            && let Place::Staged(staged) = &mut self.place
+        {
+            staged.note_name();
+        }
         Ok(())
     }
 
@@ -154,3 +162,6 @@ fn kept_by(staged: &Staged) -> Kept {
         Kept::Nothing
     }
 }
+
+/// What is worth a system call, so that not all of it is lost in a crash.
+const LARGE_BYTES: u64 = 1 << 20;

@@ -71,9 +71,8 @@ impl Uploader {
         let other = lock(&self.uploads.running).get(&key).cloned();
         // Without the lock of the map: it may take time.
         let gave_way = match &other {
-            Some(other) if !other.give_way(&self.login) => return Err(Refusal::Busy),
-            Some(_) => true,
-            None => false,
+            Some(other) => Some(other.give_way(&self.login).ok_or(Refusal::Busy)?),
+            None => None,
         };
         let running = Arc::new(Running::new(self.login.clone(), self.waker.clone()));
         let mut all = lock(&self.uploads.running);
@@ -88,7 +87,10 @@ impl Uploader {
             key,
             running,
         };
-        Ok((claim, gave_way))
+        if gave_way.is_some_and(|other| other.left_old_file) {
+            claim.set_failed();
+        }
+        Ok((claim, gave_way.is_some()))
     }
 }
 

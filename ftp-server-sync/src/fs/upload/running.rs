@@ -41,6 +41,13 @@ enum State {
     Ended(Kept),
 }
 
+/// Another session has taken the name over.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct GaveWay {
+    /// The upload had begun, and the file with the name is an older one.
+    pub(super) left_old_file: bool,
+}
+
 impl Running {
     pub(super) fn new(login: Vec<u8>, waker: Arc<Waker>) -> Self {
         let slot = Slot {
@@ -85,31 +92,34 @@ impl Running {
         }
     }
 
-    /// Ends the upload before it is complete. Ended already: nothing happens.
-    pub(super) fn fail(&self, cause: UploadFailure) -> Kept {
-        lock(&self.slot).end(cause)
+    /// Ends the upload before it is complete. Ended already: nothing happens. The second value:
+    /// another session has taken the name over.
+    pub(super) fn fail(&self, cause: UploadFailure) -> (Kept, bool) {
+        let mut slot = lock(&self.slot);
+        let gave_way = matches!(slot.state, State::GaveWay(_));
+        (slot.end(cause), gave_way)
     }
 
     /// Ends the upload, as if its connection were lost, if it has stalled and is of this login.
-    /// True if it has ended, now or before.
-    pub(super) fn give_way(&self, login: &[u8]) -> bool {
+    /// `None` if it goes on.
+    pub(super) fn give_way(&self, login: &[u8]) -> Option<GaveWay> {
         let mut slot = match self.slot.try_lock() {
             Ok(slot) => slot,
             Err(TryLockError::Poisoned(poisoned)) => poisoned.into_inner(),
             // It is just being written.
-            Err(TryLockError::WouldBlock) => return false,
+            Err(TryLockError::WouldBlock) => return None,
         };
-        if let State::Ended(_) = slot.state {
-            return true;
-        }
         if self.login != login || slot.moved.elapsed() < STALLED_AFTER {
-            return false;
+            return None;
         }
+        let begun = matches!(slot.state, State::Receiving(_));
         let kept = slot.end(UploadFailure::Broken);
         slot.state = State::GaveWay(kept);
         // Its session finds out by its data timeout otherwise.
         let _ = self.waker.wake();
-        true
+        Some(GaveWay {
+            left_old_file: begun && kept == Kept::OldFile,
+        })
     }
 
     /// Whether another session has taken the name over.
@@ -152,3 +162,11 @@ impl Slot {
 /// How long no byte has come when an upload has stalled: much longer than a client waits that has a
 /// connection, and much shorter than a camera without one.
 const STALLED_AFTER: Duration = Duration::from_secs(10);
+
+#[cfg(test)]
+impl Running {
+    /// As if no byte had come for long.
+    pub(super) fn stall(&self) {
+        lock(&self.slot).moved -= STALLED_AFTER;
+    }
+}

@@ -3,6 +3,7 @@
 //!
 //! The temporary is locked as long as the upload lives, so that what a crash has left is known.
 
+use std::ffi::OsStr;
 use std::fs::File;
 use std::io::{self, ErrorKind};
 use std::os::fd::AsFd;
@@ -11,6 +12,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use rustix::fs::{AtFlags, FlockOperation, Mode, OFlags, RenameFlags, Stat};
 use rustix::io::Errno;
 
+use super::intended_name;
 use super::preserve::preserve;
 use super::target::Target;
 use crate::fs::root::identity;
@@ -23,8 +25,12 @@ pub(super) struct Staged {
     name: String,
     /// `None` when it is closed.
     file: Option<File>,
+    /// Its device and inode, if they are known.
+    identity: Option<(u64, u64)>,
     /// What had the name when the upload began.
     old: Option<Version>,
+    /// The name is noted in the file.
+    is_noted: bool,
     has_taken_name: bool,
 }
 
@@ -49,7 +55,15 @@ impl Staged {
     /// Creates the temporary of a new file.
     pub(super) fn create(target: Target) -> io::Result<Self> {
         let (name, file) = create_temporary(&target, NEW_FILE_MODE)?;
-        Ok(Self::new(target, name, file, None))
+        Ok(Self {
+            target,
+            name,
+            file: Some(file),
+            identity: None,
+            old: None,
+            is_noted: false,
+            has_taken_name: false,
+        })
     }
 
     /// Creates the temporary of a file that has these attributes, and gives it the same owner and
@@ -68,21 +82,20 @@ impl Staged {
             Ok(created) => created,
             Err(error) => return Err((target, error)),
         };
-        let preserved = preserve(old, stat, &file);
-        if let Err(error) = preserved {
-            remove(&target, &name);
-            return Err((target, error));
-        }
-        Ok(Self::new(target, name, file, Some(Version::of(stat))))
-    }
-
-    fn new(target: Target, name: String, file: File, old: Option<Version>) -> Self {
-        Self {
-            target,
-            name,
-            file: Some(file),
-            old,
-            has_taken_name: false,
+        match preserve(old, stat, &file) {
+            Ok(identity) => Ok(Self {
+                target,
+                name,
+                file: Some(file),
+                identity: Some(identity),
+                old: Some(Version::of(stat)),
+                is_noted: false,
+                has_taken_name: false,
+            }),
+            Err(error) => {
+                remove(&target, &name);
+                Err((target, error))
+            }
         }
     }
 
@@ -91,6 +104,16 @@ impl Staged {
         self.file
             .as_mut()
             .ok_or_else(|| ErrorKind::BrokenPipe.into())
+    }
+
+    /// Much has been received of a new file: if the server is killed, it is worth going on with.
+    pub(super) fn note_name(&mut self) {
+        if self.old.is_none()
+            && let Some(file) = &self.file
+        {
+            intended_name::note(file, self.target.name());
+            self.is_noted = true;
+        }
     }
 
     /// Whether a file had the name when the upload began.
@@ -105,12 +128,18 @@ impl Staged {
     /// Any of the system. The name leads to what it led to before.
     pub(super) fn take_name(&mut self, replace: Replace, sync: bool) -> io::Result<()> {
         let file = self.file.take().ok_or(ErrorKind::BrokenPipe)?;
+        if self.is_noted {
+            intended_name::forget(&file);
+        }
         if sync {
             file.sync_all()?;
         }
         // Below the shared directory, clients can move directories away.
-        let is_movable = !self.target.is_in_root();
-        let stored = is_movable.then(|| rustix::fs::fstat(&file)).transpose()?;
+        let stored = match self.identity {
+            _ if self.target.is_in_root() => None,
+            None => Some(identity(&rustix::fs::fstat(&file)?)),
+            known => known,
+        };
         // The system may report a write error only now. After that another server on the same
         // directory may take the temporary for a leftover: then it cannot be renamed.
         nix::unistd::close(file)?;
@@ -120,7 +149,7 @@ impl Staged {
             sync_directory(&self.target)?;
         }
         match stored {
-            Some(stat) if !self.target.leads_to(&stat) => Err(ErrorKind::NotFound.into()),
+            Some(stored) if !self.target.leads_to(stored) => Err(ErrorKind::NotFound.into()),
             _ => Ok(()),
         }
     }
@@ -142,18 +171,7 @@ impl Staged {
     }
 
     fn rename_if_free(&self) -> io::Result<()> {
-        let (from, to) = (&self.name, self.target.name());
-        let directory = &self.target;
-        match rustix::fs::renameat_with(directory, from, directory, to, RenameFlags::NOREPLACE) {
-            // The file system cannot do both in one step, as on some network shares.
-            Err(Errno::INVAL | Errno::NOSYS | Errno::OPNOTSUPP) => {
-                if self.target.stat()?.is_some() {
-                    return Err(ErrorKind::AlreadyExists.into());
-                }
-                Ok(rustix::fs::renameat(directory, from, directory, to)?)
-            }
-            result => Ok(result?),
-        }
+        rename_if_free(&self.target, OsStr::new(&self.name), self.target.name())
     }
 
     fn is_unchanged(&self, old: Version) -> io::Result<bool> {
@@ -212,6 +230,21 @@ fn create_temporary(directory: impl AsFd, mode: u32) -> io::Result<(String, File
         }
     }
     Err(Errno::EXIST.into())
+}
+
+/// Renames a file in a directory if no other has the new name.
+pub(super) fn rename_if_free(directory: impl AsFd, from: &OsStr, to: &OsStr) -> io::Result<()> {
+    let flags = RenameFlags::NOREPLACE;
+    match rustix::fs::renameat_with(&directory, from, &directory, to, flags) {
+        // The file system cannot do both in one step, as on some network shares.
+        Err(Errno::INVAL | Errno::NOSYS | Errno::OPNOTSUPP) => {}
+        result => return Ok(result?),
+    }
+    match rustix::fs::statat(&directory, to, AtFlags::SYMLINK_NOFOLLOW) {
+        Err(Errno::NOENT) => Ok(rustix::fs::renameat(&directory, from, &directory, to)?),
+        Err(errno) => Err(errno.into()),
+        Ok(_) => Err(ErrorKind::AlreadyExists.into()),
+    }
 }
 
 fn remove(directory: impl AsFd, name: &str) {

@@ -8,7 +8,7 @@ use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use cap_std::fs::{Dir, MetadataExt as _};
+use cap_std::fs::Dir;
 use ftp_proto::{FtpPath, Refusal};
 use rustix::fs::{Access, AtFlags, FileType, Mode, OFlags, Stat};
 use rustix::io::Errno;
@@ -131,11 +131,13 @@ impl Target {
         self.path.parent().is_root() && Arc::ptr_eq(&self.directory, &self.root.directory)
     }
 
-    /// Whether the client's path still leads to this file. The file, or a directory on the way, may
-    /// have been renamed or removed while the upload ran.
-    pub(super) fn leads_to(&self, file: &Stat) -> bool {
-        let found = self.root.directory.metadata(relative(&self.path));
-        found.is_ok_and(|found| (found.dev(), found.ino()) == identity(file))
+    /// Whether the client's path still leads to this file, known by its device and inode. The
+    /// file, or a directory on the way, may have been renamed or removed while the upload ran.
+    pub(super) fn leads_to(&self, file: (u64, u64)) -> bool {
+        // Nothing is opened: a path that leads outside by now leads to another file.
+        let found =
+            rustix::fs::statat(&self.root.directory, relative(&self.path), AtFlags::empty());
+        found.is_ok_and(|found| identity(&found) == file)
     }
 }
 

@@ -85,7 +85,7 @@ fn at(offset: u64, replace: bool) -> UploadStart {
     UploadStart::At { offset, replace }
 }
 
-fn kept(upload: &mut Upload, cause: UploadFailure) -> Kept {
+fn kept(mut upload: Upload, cause: UploadFailure) -> Kept {
     upload.fail(cause);
     upload.end().unwrap().kept
 }
@@ -144,21 +144,21 @@ fn the_old_file_has_its_name_until_the_new_one_is_complete() {
 fn a_broken_upload_leaves_what_was_received_or_the_old_file() {
     let broken = UploadFailure::Broken;
     for (share, keeps) in [(Share::new(), true), (Share::discarding(), false)] {
-        let mut upload = share.begin("old", UploadStart::Replace, "ab");
-        let left = kept(&mut upload, broken);
+        let upload = share.begin("old", UploadStart::Replace, "ab");
+        let left = kept(upload, broken);
         assert_eq!(left, if keeps { Kept::Bytes(2) } else { Kept::OldFile });
         assert_eq!(share.read("old"), if keeps { "ab" } else { "12345" });
-        let mut upload = share.begin("new", UploadStart::Replace, "ab");
-        let left = kept(&mut upload, broken);
+        let upload = share.begin("new", UploadStart::Replace, "ab");
+        let left = kept(upload, broken);
         assert_eq!(left, if keeps { Kept::Bytes(2) } else { Kept::Nothing });
         assert_eq!(share.file("new").exists(), keeps);
         // No byte came.
-        let mut upload = share.open("old", UploadStart::Replace).unwrap();
-        assert_eq!(kept(&mut upload, broken), Kept::OldFile);
+        let upload = share.open("old", UploadStart::Replace).unwrap();
+        assert_eq!(kept(upload, broken), Kept::OldFile);
         // What is continued is never removed.
         share.store("old", "12345");
-        let mut upload = share.begin("old", at(2, true), "x");
-        assert_eq!(kept(&mut upload, broken), Kept::Bytes(3));
+        let upload = share.begin("old", at(2, true), "x");
+        assert_eq!(kept(upload, broken), Kept::Bytes(3));
     }
 }
 
@@ -170,6 +170,7 @@ fn a_piece_never_replaces_a_newer_file() {
         fs::write(share.file("theirs"), "theirs").unwrap();
         fs::rename(share.file("theirs"), share.file(name)).unwrap();
         upload.fail(UploadFailure::Broken);
+        drop(upload);
         assert_eq!(share.read(name), "theirs");
     }
     let mut upload = share.begin("old", UploadStart::Replace, "piece");
@@ -182,10 +183,10 @@ fn a_piece_never_replaces_a_newer_file() {
 #[test]
 fn a_failure_of_the_server_leaves_the_old_file() {
     let share = Share::new();
-    let mut upload = share.begin("old", UploadStart::Replace, "ab");
-    assert_eq!(kept(&mut upload, UploadFailure::Server), Kept::OldFile);
-    let mut upload = share.begin("new", UploadStart::Replace, "ab");
-    assert_eq!(kept(&mut upload, UploadFailure::Server), Kept::Nothing);
+    let upload = share.begin("old", UploadStart::Replace, "ab");
+    assert_eq!(kept(upload, UploadFailure::Server), Kept::OldFile);
+    let upload = share.begin("new", UploadStart::Replace, "ab");
+    assert_eq!(kept(upload, UploadFailure::Server), Kept::Nothing);
     assert_eq!(share.names(), ["old"]);
     assert_eq!(share.read("old"), "12345");
 
@@ -216,6 +217,42 @@ fn two_uploads_never_write_one_file() {
     assert_eq!(refusal, Refusal::Busy);
     drop(upload);
     share.open("again", UploadStart::End).unwrap();
+}
+
+#[test]
+fn a_stalled_upload_gives_way_to_its_own_login() {
+    let share = Share::new();
+    let mut stalled = share.begin("old", UploadStart::Replace, "ab");
+    assert_eq!(share.open("old", at(2, false)).unwrap_err(), Refusal::Busy);
+    stalled.claim.running.stall();
+    let path = FtpPath::parse(b"old").unwrap();
+    let other = Uploader::of_login(&share.uploads, "other");
+    let refusal = share.root.upload(&path, at(2, false), None, &other);
+    assert_eq!(refusal.unwrap_err(), Refusal::Busy);
+    // What it has received can be continued.
+    let mut resumed = share.begin("old", at(2, false), "c");
+    assert!(stalled.gave_way() && !resumed.gave_way());
+    stalled.write(b"late").unwrap_err();
+    drop(stalled);
+    assert_eq!(
+        share.open("old", UploadStart::End).unwrap_err(),
+        Refusal::Busy
+    );
+    resumed.complete().unwrap();
+    assert_eq!(share.read("old"), "abc");
+}
+
+#[test]
+fn an_upload_that_gave_way_says_nothing_of_the_file_after_it() {
+    let share = Share::discarding();
+    let stalled = share.begin("old", UploadStart::Replace, "ab");
+    stalled.claim.running.stall();
+    let refusal = share.open("old", at(2, false)).unwrap_err();
+    assert_eq!(refusal, Refusal::NotResumable);
+    share.store("old", "abc");
+    drop(stalled);
+    share.begin("old", at(3, false), "d").complete().unwrap();
+    assert_eq!(share.read("old"), "abcd");
 }
 
 #[test]
@@ -280,15 +317,18 @@ fn it_is_complete_only_if_the_name_leads_to_the_bytes() {
     let mut upload = share.begin("d/new", UploadStart::Replace, "a");
     fs::rename(share.file("d"), share.file("e")).unwrap();
     upload.complete().unwrap_err();
+    drop(upload);
 
     let mut upload = share.begin("old", UploadStart::End, "6");
     fs::remove_file(share.file("old")).unwrap();
     upload.complete().unwrap_err();
+    drop(upload);
 
     fs::write(share.file("old"), "12345").unwrap();
     let mut upload = share.begin("old", UploadStart::End, "6");
     fs::rename(share.file("old"), share.file("moved")).unwrap();
     upload.complete().unwrap_err();
+    drop(upload);
     assert_eq!(share.read("moved"), "123456");
 }
 
@@ -305,6 +345,57 @@ fn leftovers_go_when_their_directory_is_written_to() {
     alive_file.lock().unwrap();
     share.store("new", "text");
     assert!(!leftover.exists() && alive.exists() && similar.exists());
+}
+
+#[test]
+fn a_crash_leaves_what_was_received_of_a_large_new_file() {
+    let large = "x".repeat(1 << 20);
+    for (share, name, keeps) in [
+        (Share::new(), "new", true),
+        (Share::new(), "old", false),
+        (Share::discarding(), "new", false),
+    ] {
+        let upload = share.begin(name, UploadStart::Replace, &large);
+        // A crash: no destructor runs, and the lock is gone.
+        let piece = share.names().into_iter().find(|name| name.starts_with('.'));
+        let piece = share.file(&piece.unwrap());
+        fs::copy(&piece, share.file("copy")).unwrap();
+        let noted = intended_name::read(fs::File::open(&piece).unwrap());
+        drop(upload);
+        drop(fs::remove_file(share.file("new")));
+        fs::rename(share.file("copy"), share.file(".ftp-upload.1-1.part")).unwrap();
+        let piece = fs::File::open(share.file(".ftp-upload.1-1.part")).unwrap();
+        if let Some(noted) = noted {
+            intended_name::note(&piece, &noted);
+        }
+        drop(piece);
+        let other = Share {
+            uploads: Arc::default(),
+            ..share
+        };
+        other.store("other", "text");
+        assert_eq!(other.file("new").exists(), keeps, "{name}");
+        let names = if keeps {
+            vec!["new", "old", "other"]
+        } else {
+            vec!["old", "other"]
+        };
+        assert_eq!(other.names(), names);
+    }
+}
+
+#[test]
+fn a_directory_with_leftovers_only_is_empty() {
+    let share = Share::new();
+    fs::create_dir(share.file("d")).unwrap();
+    fs::write(share.file("d/.ftp-upload.1-1.part"), "piece").unwrap();
+    let path = FtpPath::parse(b"d").unwrap();
+    let request = ftp_proto::FileRequest::RemoveDirectory(path);
+    fs::write(share.file("d/file"), "text").unwrap();
+    assert_eq!(share.root.perform(&request).unwrap_err(), Refusal::NotEmpty);
+    fs::remove_file(share.file("d/file")).unwrap();
+    fs::write(share.file("d/.ftp-upload.1-1.part"), "piece").unwrap();
+    share.root.perform(&request).unwrap();
 }
 
 #[test]
