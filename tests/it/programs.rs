@@ -9,6 +9,7 @@ mod broken_uploads;
 mod client_certificates;
 mod curl;
 mod dialogue;
+mod digests;
 mod fetchers;
 mod filezilla;
 mod ftp;

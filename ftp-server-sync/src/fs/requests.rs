@@ -16,7 +16,7 @@ use super::upload::leftovers::clear_up;
 
 impl Root {
     /// Performs a request that needs no data connection, except those that take longer: STAT, by
-    /// [`Root::status`], and SIZE in type A, by [`Root::text_size`].
+    /// [`Root::status`], SIZE in type A, by [`Root::text_size`], and HASH, by [`Root::hash`].
     ///
     /// # Errors
     ///
@@ -63,6 +63,7 @@ impl Root {
                 entry.map(FileAnswer::Entry)
             }
             FileRequest::Status(_)
+            | FileRequest::Hash(_)
             | FileRequest::Size {
                 representation: Representation::Ascii,
                 ..
