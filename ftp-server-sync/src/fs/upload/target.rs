@@ -71,15 +71,16 @@ impl Root {
         name: Vec<u8>,
         path: &FtpPath,
     ) -> Result<Target, Refusal> {
-        if self.rules.hides(&name) {
-            return Err(Refusal::NotFound);
-        }
         let directory_identity = if Arc::ptr_eq(&directory, &self.directory) {
             self.identity
         } else {
             let stat = rustix::fs::fstat(&directory).map_err(|errno| refusal(&errno.into()))?;
             identity(&stat)
         };
+        // A link may lead to the path of one of the server's own files that is missing.
+        if self.rules.hides(&name) || self.rules.own_files.have_path(directory_identity, &name) {
+            return Err(Refusal::NotFound);
+        }
         Ok(Target {
             directory,
             directory_identity,
@@ -164,10 +165,14 @@ fn is_link(stat: &Stat) -> bool {
 fn follow(text: &Path, directory: &Dir, name: &[u8]) -> Result<(PathBuf, Vec<u8>), Refusal> {
     let link = rustix::fs::readlinkat(directory, OsStr::from_bytes(name), Vec::new());
     let link = link.map_err(|errno| refusal(&errno.into()))?.into_bytes();
-    let link = Path::new(OsStr::from_bytes(&link));
-    if link.is_absolute() {
+    if link.starts_with(b"/") {
         return Err(Refusal::Denied);
     }
+    // Such a path names a directory, and `Path` does not say so.
+    if link.ends_with(b"/") || link.ends_with(b"/.") {
+        return Err(Refusal::IsADirectory);
+    }
+    let link = Path::new(OsStr::from_bytes(&link));
     let name = link.file_name().ok_or(Refusal::IsADirectory)?;
     let parent = text.join(link.parent().unwrap_or(Path::new("")));
     let name = name.as_bytes().to_vec();
