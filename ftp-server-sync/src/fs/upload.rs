@@ -75,11 +75,6 @@ impl Root {
         }
         let (target, mut existing) = self.upload_target(path)?;
         let (claim, gave_way) = uploader.claim(target.key())?;
-        if gave_way {
-            existing = target
-                .stat()
-                .map_err(|error| super::root::refusal(&error))?;
-        }
         let continues = matches!(start, UploadStart::At { .. } | UploadStart::End);
         if continues {
             // A server that was killed may have left more than the file has.
@@ -87,6 +82,12 @@ impl Root {
                 .uploads
                 .past
                 .clear_up(&target, self.rules.uploads.broken);
+        }
+        if continues || gave_way {
+            // Either may have given the name to another file.
+            existing = target
+                .stat()
+                .map_err(|error| super::root::refusal(&error))?;
         }
         if continues && existing.is_some() && claim.has_failed() {
             return Err(Refusal::NotResumable);
@@ -190,7 +191,7 @@ impl Upload {
         self.has_begun = true;
         let written = self.claim.running.write(bytes);
         written.map_err(|error| {
-            let (kept, _) = self.claim.running.fail(UploadFailure::Server);
+            let kept = self.claim.running.fail(UploadFailure::Server);
             self.failed(error, kept)
         })
     }
@@ -214,9 +215,7 @@ impl Upload {
     /// The upload ends before it is complete, unless it has ended.
     pub(crate) fn fail(&mut self, cause: UploadFailure) {
         if self.end.is_none() {
-            let (kept, gave_way) = self.claim.running.fail(cause);
-            // The file is another session's by now.
-            self.has_begun &= !gave_way;
+            let kept = self.claim.running.fail(cause);
             self.set_end(kept, None);
         }
     }
@@ -232,8 +231,10 @@ impl Upload {
     }
 
     fn set_end(&mut self, kept: Kept, error: Option<String>) {
-        if kept == Kept::OldFile && self.has_begun {
-            self.claim.set_failed();
+        // After it gave way, the file is another session's.
+        if self.has_begun && !self.gave_way() {
+            self.claim
+                .set_left(kept, self.claim.running.is_from_start());
         }
         self.end = Some(UploadEnd { kept, error });
     }

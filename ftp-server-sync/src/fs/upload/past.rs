@@ -1,8 +1,9 @@
 //! What is known of uploads that have ended, in this process or in one that was killed.
 
-use std::collections::BTreeSet;
+use std::collections::BTreeMap;
+use std::ffi::OsString;
 use std::os::unix::ffi::OsStringExt;
-use std::sync::Mutex;
+use std::sync::{Arc, Mutex, OnceLock};
 use std::time::Instant;
 
 use log::warn;
@@ -17,8 +18,9 @@ use crate::locks::lock;
 #[derive(Debug, Default)]
 pub(super) struct PastUploads {
     failed: Mutex<FailedUploads>,
-    /// Directories by device and inode.
-    cleared: Mutex<BTreeSet<(u64, u64)>>,
+    /// Directories by device and inode. Each has a lock of its own: one that the system reads
+    /// slowly, or never, is no reason for the uploads to others to wait.
+    cleared: Mutex<BTreeMap<(u64, u64), Arc<OnceLock<()>>>>,
 }
 
 impl PastUploads {
@@ -32,31 +34,50 @@ impl PastUploads {
         lock(&self.failed).add(key, Instant::now());
     }
 
-    /// The file is a whole one.
-    pub(super) fn set_complete(&self, key: &TargetKey) {
+    /// The file is the whole new one, or its beginning.
+    pub(super) fn set_resumable(&self, key: &TargetKey) {
         lock(&self.failed).remove(key);
     }
 
     /// Clears up what is left in the target's directory. The directory is read once in a process.
     pub(super) fn clear_up(&self, target: &Target, broken: BrokenUploads) {
         let directory = target.key().directory;
-        // Held until the end: no session creates a temporary in the directory before that.
-        let mut cleared = lock(&self.cleared);
-        if cleared.len() >= DIRECTORIES_MAX {
-            cleared.clear();
+        let on_older = |name: OsString| {
+            let name = name.into_vec();
+            self.set_failed(TargetKey { directory, name });
+        };
+        // No session creates a temporary in the directory before the end.
+        self.cleared(directory).get_or_init(|| {
+            if let Err(error) = clear_up(target, broken, on_older) {
+                warn!("cannot look for leftovers of broken uploads: {error}");
+            }
+        });
+    }
+
+    fn cleared(&self, directory: (u64, u64)) -> Arc<OnceLock<()>> {
+        let mut all = lock(&self.cleared);
+        if all.len() >= DIRECTORIES_MAX {
+            all.clear();
         }
-        if !cleared.insert(directory) {
-            return;
-        }
-        match clear_up(target, broken) {
-            Ok(older) => older.into_iter().for_each(|name| {
-                let name = name.into_vec();
-                self.set_failed(TargetKey { directory, name });
-            }),
-            Err(error) => warn!("cannot look for leftovers of broken uploads: {error}"),
-        }
+        all.entry(directory).or_default().clone()
     }
 }
 
 /// Directories that are remembered.
 const DIRECTORIES_MAX: usize = 100_000;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_slow_directory_is_waited_for_by_its_own_uploads_only() {
+        let past = PastUploads::default();
+        let mut cleared = 0;
+        past.cleared((1, 1)).get_or_init(|| {
+            past.cleared((1, 2)).get_or_init(|| cleared += 1);
+        });
+        past.cleared((1, 2)).get_or_init(|| cleared += 1);
+        assert_eq!(cleared, 1);
+    }
+}

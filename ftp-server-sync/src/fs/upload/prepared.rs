@@ -129,11 +129,21 @@ impl Prepared {
         }))
     }
 
+    /// Whether the file gets nothing but what comes.
+    pub(super) fn is_from_start(&self) -> bool {
+        let continues = matches!(
+            self.options.start,
+            UploadStart::At { .. } | UploadStart::End
+        );
+        !continues || !matches!(self.plan, Plan::InPlace(_))
+    }
+
     /// What is left if the upload does not begin.
     pub(super) fn kept(&self) -> Kept {
         match &self.plan {
             Plan::New(_) | Plan::NewInPlace(_) | Plan::Unique(_) => Kept::Nothing,
             Plan::Replace { .. } => Kept::OldFile,
+            Plan::InPlace(_) if self.is_from_start() => Kept::OldFile,
             Plan::InPlace(file) => file.size().map_or(Kept::OldFile, Kept::Bytes),
         }
     }

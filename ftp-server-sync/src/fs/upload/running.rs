@@ -27,6 +27,8 @@ struct Slot {
     state: State,
     /// When the last byte came, or the upload was prepared.
     moved: Instant,
+    /// It continues no file.
+    is_from_start: bool,
 }
 
 #[derive(Debug)]
@@ -44,8 +46,9 @@ enum State {
 /// Another session has taken the name over.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct GaveWay {
-    /// The upload had begun, and the file with the name is an older one.
-    pub(super) left_old_file: bool,
+    pub(super) had_begun: bool,
+    pub(super) is_from_start: bool,
+    pub(super) kept: Kept,
 }
 
 impl Running {
@@ -53,6 +56,7 @@ impl Running {
         let slot = Slot {
             state: State::Claimed,
             moved: Instant::now(),
+            is_from_start: true,
         };
         Self {
             login,
@@ -61,8 +65,15 @@ impl Running {
         }
     }
 
+    /// Nothing happens if another session has taken the name over: a slow disk may take longer to
+    /// prepare an upload than that waits.
     pub(super) fn set_prepared(&self, prepared: Prepared) {
-        lock(&self.slot).state = State::Prepared(prepared);
+        let mut slot = lock(&self.slot);
+        if let State::Claimed = slot.state {
+            slot.is_from_start = prepared.is_from_start();
+            slot.state = State::Prepared(prepared);
+            slot.moved = Instant::now();
+        }
     }
 
     /// Writes bytes that have come.
@@ -92,12 +103,9 @@ impl Running {
         }
     }
 
-    /// Ends the upload before it is complete. Ended already: nothing happens. The second value:
-    /// another session has taken the name over.
-    pub(super) fn fail(&self, cause: UploadFailure) -> (Kept, bool) {
-        let mut slot = lock(&self.slot);
-        let gave_way = matches!(slot.state, State::GaveWay(_));
-        (slot.end(cause), gave_way)
+    /// Ends the upload before it is complete. Ended already: nothing happens.
+    pub(super) fn fail(&self, cause: UploadFailure) -> Kept {
+        lock(&self.slot).end(cause)
     }
 
     /// Ends the upload, as if its connection were lost, if it has stalled and is of this login.
@@ -112,14 +120,21 @@ impl Running {
         if self.login != login || slot.moved.elapsed() < STALLED_AFTER {
             return None;
         }
-        let begun = matches!(slot.state, State::Receiving(_));
+        let had_begun = matches!(slot.state, State::Receiving(_));
         let kept = slot.end(UploadFailure::Broken);
         slot.state = State::GaveWay(kept);
         // Its session finds out by its data timeout otherwise.
         let _ = self.waker.wake();
         Some(GaveWay {
-            left_old_file: begun && kept == Kept::OldFile,
+            had_begun,
+            is_from_start: slot.is_from_start,
+            kept,
         })
+    }
+
+    /// Whether it continues no file.
+    pub(super) fn is_from_start(&self) -> bool {
+        lock(&self.slot).is_from_start
     }
 
     /// Whether another session has taken the name over.
@@ -148,6 +163,9 @@ impl Slot {
     }
 
     fn end(&mut self, cause: UploadFailure) -> Kept {
+        if let State::GaveWay(kept) = self.state {
+            return kept;
+        }
         let kept = match std::mem::replace(&mut self.state, State::Claimed) {
             State::Receiving(receiving) => receiving.fail(cause),
             State::Prepared(prepared) => prepared.kept(),

@@ -5,7 +5,7 @@
 
 use std::ffi::OsStr;
 use std::fs::File;
-use std::io::{self, ErrorKind};
+use std::io::{self, ErrorKind, Seek};
 use std::os::fd::AsFd;
 use std::sync::atomic::{AtomicU64, Ordering};
 
@@ -13,6 +13,7 @@ use ftp_proto::Kept;
 use rustix::fs::{AtFlags, FallocateFlags, FlockOperation, Mode, OFlags, RenameFlags, Stat};
 use rustix::io::Errno;
 
+use super::in_place::lock_file;
 use super::intended_name;
 use super::preserve::{preserve, preserve_rights};
 use super::target::Target;
@@ -118,13 +119,12 @@ impl Staged {
 
     /// What has the name, in an upload that failed.
     pub(super) fn kept(&self) -> Kept {
-        match (self.has_taken_name, self.old) {
-            (false, Some(_)) => Kept::OldFile,
-            (false, None) => Kept::Nothing,
-            (true, _) => match self.target.stat() {
-                Ok(Some(stat)) => Kept::Bytes(u64::try_from(stat.st_size).unwrap_or(0)),
-                _ => Kept::Nothing,
-            },
+        match (self.target.stat(), self.has_taken_name) {
+            (Ok(Some(stat)), true) => Kept::Bytes(u64::try_from(stat.st_size).unwrap_or(0)),
+            // Perhaps not the one from the start of the upload: it was removed, or one has come.
+            (Ok(Some(_)), false) => Kept::OldFile,
+            (Ok(None), _) | (Err(_), true) => Kept::Nothing,
+            (Err(_), false) => self.old.map_or(Kept::Nothing, |_| Kept::OldFile),
         }
     }
 
@@ -144,10 +144,10 @@ impl Staged {
         self.take_changes(&file)?;
         // The lock lives as long as this one: another server on the same directory must not take
         // the temporary for a leftover.
-        let _locked = file.try_clone()?;
+        let _locked = file.try_clone();
         // The system may report a write error only now.
         nix::unistd::close(file)?;
-        self.rename(replace)?;
+        self.rename(replace, sync)?;
         self.has_taken_name = true;
         if sync {
             sync_directory(&self.target)?;
@@ -171,7 +171,7 @@ impl Staged {
         }
     }
 
-    fn rename(&mut self, replace: Replace) -> io::Result<()> {
+    fn rename(&mut self, replace: Replace, sync: bool) -> io::Result<()> {
         match (replace, self.old) {
             (Replace::None, _) | (Replace::Same, None) => return self.rename_if_free(),
             (Replace::Same, Some(old)) if !self.is_unchanged(old)? => {
@@ -183,7 +183,7 @@ impl Staged {
         match rustix::fs::renameat(directory, from, directory, to) {
             // A single file can be a mount point.
             Err(Errno::BUSY | Errno::XDEV) => {
-                let copied = self.copy_into_place();
+                let copied = self.copy_into_place(sync);
                 remove(&self.target, &self.name);
                 copied
             }
@@ -201,20 +201,33 @@ impl Staged {
     }
 
     /// The bytes become those of the old file, which cannot be replaced.
-    fn copy_into_place(&mut self) -> io::Result<()> {
+    fn copy_into_place(&mut self, sync: bool) -> io::Result<()> {
         let flags = OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
         let from = rustix::fs::openat(&self.target, &self.name, flags, Mode::empty())?;
         let mut from = File::from(from);
         let mut to = self.target.open(OFlags::WRONLY, 0)?;
+        // Another server may be writing to it.
+        lock_file(&to).map_err(io::Error::other)?;
         let size = from.metadata()?.len();
         // A full disk is seen before anything is lost.
         match rustix::fs::fallocate(&to, FallocateFlags::KEEP_SIZE, 0, size.max(1)) {
             Ok(()) | Err(Errno::OPNOTSUPP) => {}
             Err(errno) => return Err(errno.into()),
         }
+        if let Err(error) = io::copy(&mut from, &mut to) {
+            let copied = to.stream_position()?;
+            self.has_taken_name = copied > 0;
+            if self.has_taken_name {
+                // The rest is the old file's.
+                to.set_len(copied)?;
+            }
+            return Err(error);
+        }
         self.has_taken_name = true;
-        io::copy(&mut from, &mut to)?;
         to.set_len(size)?;
+        if sync {
+            to.sync_all()?;
+        }
         Ok(nix::unistd::close(to)?)
     }
 }
