@@ -2,6 +2,7 @@
 
 mod actions;
 mod activity;
+mod busy_upload;
 mod command;
 mod connection;
 mod control;

@@ -61,6 +61,44 @@ fn a_second_writer_gets_450() {
     server.finish();
 }
 
+/// A camera closes its connection without reading the last reply, and its next session may come
+/// before the server has seen that. So what is about to end is waited for.
+#[test]
+fn a_writer_that_is_about_to_end_is_waited_for() {
+    let server = TestServer::program(&[]);
+    let mut first = server.client();
+    for command in ["STOR", "APPE"] {
+        let data = begin(&mut first, "STOR file", b"first ");
+        let mut second = server.client();
+        let mut second_data = second.data();
+        second.send(format!("{command} file"));
+        pass_time(Duration::from_millis(50), "the server has read the command");
+        drop(data);
+        first.expect(226);
+        second.expect(150);
+        second_data.write_all(b"second").expect("sending data");
+        drop(second_data);
+        second.expect(226);
+        let expected: &[u8] = match command {
+            "STOR" => b"second",
+            _ => b"first second",
+        };
+        assert_eq!(server.read("file"), expected);
+    }
+    // Whoever waits can leave, and the server can end.
+    let data = begin(&mut first, "STOR file", b"first");
+    let mut second = server.client();
+    second.extended_passive();
+    second.send("STOR file");
+    reset(second.stream);
+    let mut third = server.client();
+    third.extended_passive();
+    third.send("STOR file");
+    drop(data);
+    first.expect(226);
+    server.finish();
+}
+
 /// A name that leads to the same file by another way is the same file.
 #[test]
 fn a_second_writer_by_a_link_gets_450() {
