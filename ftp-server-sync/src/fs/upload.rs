@@ -75,24 +75,18 @@ impl Root {
         }
         let (target, mut existing) = self.upload_target(path)?;
         let (claim, gave_way) = uploader.claim(target.key())?;
-        let continues = matches!(start, UploadStart::At { .. } | UploadStart::End);
-        if continues {
-            // A server that was killed may have left more than the file has.
-            uploader
-                .uploads
-                .past
-                .clear_up(&target, self.rules.uploads.broken);
-        }
-        if continues || gave_way {
-            // Either may have given the name to another file.
+        // Both may give the name to another file.
+        let has_cleared = self.clear_up(&target, uploader);
+        if has_cleared || gave_way {
             existing = target
                 .stat()
                 .map_err(|error| super::root::refusal(&error))?;
         }
+        let continues = matches!(start, UploadStart::At { .. } | UploadStart::End);
         if continues && existing.is_some() && claim.has_failed() {
             return Err(Refusal::NotResumable);
         }
-        let options = self.upload_options(start, umask, uploader);
+        let options = self.upload_options(start, umask);
         let prepared = Prepared::new(target, existing, options)?;
         claim.running.set_prepared(prepared);
         Ok(Upload::new(claim, None))
@@ -139,7 +133,8 @@ impl Root {
             Err(Refusal::Busy) => return Ok(None),
             claimed => claimed?,
         };
-        let options = self.upload_options(UploadStart::Unique, umask, uploader);
+        self.clear_up(&target, uploader);
+        let options = self.upload_options(UploadStart::Unique, umask);
         let prepared = Prepared::unique(target, options)?;
         Ok(prepared.map(|prepared| {
             claim.running.set_prepared(prepared);
@@ -147,17 +142,18 @@ impl Root {
         }))
     }
 
-    fn upload_options(
-        &self,
-        start: UploadStart,
-        umask: Option<u32>,
-        uploader: &Uploader,
-    ) -> UploadOptions {
+    /// Clears up what a server that was killed has left in the target's directory. True if names
+    /// there may lead to other files now.
+    fn clear_up(&self, target: &Target, uploader: &Uploader) -> bool {
+        let past = &uploader.uploads.past;
+        past.clear_up(target, self.rules.uploads.broken)
+    }
+
+    fn upload_options(&self, start: UploadStart, umask: Option<u32>) -> UploadOptions {
         UploadOptions {
             start,
             umask,
             rules: self.rules.uploads,
-            past: uploader.uploads.past.clone(),
         }
     }
 }

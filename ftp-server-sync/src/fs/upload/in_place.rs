@@ -2,14 +2,14 @@
 //! no other file can take.
 
 use std::fs::File;
-use std::io::{self, ErrorKind, Seek, SeekFrom};
+use std::io::{self, Seek, SeekFrom};
 
 use ftp_proto::{Kept, Refusal};
 use rustix::fs::{AtFlags, FlockOperation};
 use rustix::io::Errno;
 
 use super::staged::sync_directory;
-use super::target::Target;
+use super::target::{Target, name_is_lost};
 use crate::fs::root::identity;
 
 /// A file that is being written.
@@ -30,10 +30,6 @@ impl InPlace {
         }
     }
 
-    pub(super) fn target(&self) -> &Target {
-        &self.target
-    }
-
     pub(super) fn file(&mut self) -> &mut File {
         &mut self.file
     }
@@ -50,6 +46,14 @@ impl InPlace {
         Ok(())
     }
 
+    /// What the client finds under the name, if the upload ends now.
+    pub(super) fn kept(&self) -> Kept {
+        match self.size() {
+            Ok(size) if self.is_found() => Kept::Bytes(size),
+            _ => self.target.kept_by_others(),
+        }
+    }
+
     /// The size by now, in bytes.
     pub(super) fn size(&self) -> io::Result<u64> {
         Ok(self.file.metadata()?.len())
@@ -60,16 +64,16 @@ impl InPlace {
     /// # Errors
     ///
     /// Any of the system; [`ErrorKind::NotFound`] if the client's path leads to another file by
-    /// now, or to none. A new file is removed then. The second value is what is left.
+    /// now, or to none. The second value is what is left: nothing of a new file.
     pub(super) fn complete(self, sync: bool) -> Result<(), (io::Error, Kept)> {
         let synced = if sync { self.sync() } else { Ok(()) };
-        let is_found = self.is_found();
-        let kept = self.size().map_or(Kept::Nothing, Kept::Bytes);
+        let kept = self.kept();
+        let is_found = matches!(kept, Kept::Bytes(_));
         // The system may report a write error only now.
         let closed = synced.and_then(|()| Ok(nix::unistd::close(self.file)?));
         match closed {
             Ok(()) if is_found => Ok(()),
-            Ok(()) => Err((ErrorKind::NotFound.into(), kept)),
+            Ok(()) => Err((name_is_lost(), kept)),
             Err(error) if self.is_new && is_found => {
                 remove(&self.target);
                 Err((error, Kept::Nothing))

@@ -39,19 +39,25 @@ impl PastUploads {
         lock(&self.failed).remove(key);
     }
 
-    /// Clears up what is left in the target's directory. The directory is read once in a process.
-    pub(super) fn clear_up(&self, target: &Target, broken: BrokenUploads) {
+    /// Clears up what is left in the target's directory. The directory is read once in a process:
+    /// false if that was before.
+    pub(super) fn clear_up(&self, target: &Target, broken: BrokenUploads) -> bool {
         let directory = target.key().directory;
         let on_older = |name: OsString| {
             let name = name.into_vec();
             self.set_failed(TargetKey { directory, name });
         };
+        let cleared = self.cleared(directory);
+        if cleared.get().is_some() {
+            return false;
+        }
         // No session creates a temporary in the directory before the end.
-        self.cleared(directory).get_or_init(|| {
+        cleared.get_or_init(|| {
             if let Err(error) = clear_up(target, broken, on_older) {
                 warn!("cannot look for leftovers of broken uploads: {error}");
             }
         });
+        true
     }
 
     fn cleared(&self, directory: (u64, u64)) -> Arc<OnceLock<()>> {

@@ -2,14 +2,12 @@
 
 use std::fs::File;
 use std::io;
-use std::sync::Arc;
 
 use ftp_proto::{Kept, Refusal, UploadStart};
 use rustix::fs::{FileType, OFlags, Stat};
 use rustix::io::Errno;
 
 use super::in_place::{InPlace, lock_file};
-use super::past::PastUploads;
 use super::receiving::{Place, Receiving};
 use super::staged::{NEW_FILE_MODE, Staged};
 use super::target::Target;
@@ -34,7 +32,6 @@ pub(super) struct UploadOptions {
     /// The client's, for a new file.
     pub(super) umask: Option<u32>,
     pub(super) rules: UploadRules,
-    pub(super) past: Arc<PastUploads>,
 }
 
 /// What the beginning of an upload does.
@@ -54,19 +51,6 @@ enum Plan {
     InPlace(InPlace),
     /// The file of a STOU, which exists because its name has been announced.
     Unique(UniqueFile),
-}
-
-impl Plan {
-    /// `None` when there is nothing to do any more.
-    fn target(&self) -> Option<&Target> {
-        match self {
-            Self::New(target) | Self::Replace { target, .. } | Self::NewInPlace(target) => {
-                Some(target)
-            }
-            Self::InPlace(file) => Some(file.target()),
-            Self::Unique(UniqueFile(file)) => file.as_ref().map(InPlace::target),
-        }
-    }
 }
 
 /// An empty file. It is removed again unless the upload begins.
@@ -144,7 +128,7 @@ impl Prepared {
             Plan::New(_) | Plan::NewInPlace(_) | Plan::Unique(_) => Kept::Nothing,
             Plan::Replace { .. } => Kept::OldFile,
             Plan::InPlace(_) if self.is_from_start() => Kept::OldFile,
-            Plan::InPlace(file) => file.size().map_or(Kept::OldFile, Kept::Bytes),
+            Plan::InPlace(file) => file.kept(),
         }
     }
 
@@ -158,11 +142,7 @@ impl Prepared {
             start,
             umask,
             rules,
-            past,
         } = self.options;
-        if let Some(target) = self.plan.target() {
-            past.clear_up(target, rules.broken);
-        }
         let mut size = 0;
         let place = match self.plan {
             Plan::New(target) => {

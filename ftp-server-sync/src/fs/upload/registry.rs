@@ -15,7 +15,7 @@ use crate::locks::lock;
 #[derive(Debug, Default)]
 pub(crate) struct Uploads {
     running: Mutex<BTreeMap<TargetKey, Arc<Running>>>,
-    pub(super) past: Arc<PastUploads>,
+    pub(super) past: PastUploads,
 }
 
 /// Who uploads.

@@ -16,7 +16,7 @@ use rustix::io::Errno;
 use super::in_place::lock_file;
 use super::intended_name;
 use super::preserve::{preserve, preserve_rights};
-use super::target::Target;
+use super::target::{Target, name_is_lost};
 use crate::fs::root::identity;
 use crate::fs::temporary_name::temporary_name;
 
@@ -120,10 +120,13 @@ impl Staged {
     /// What has the name, in an upload that failed.
     pub(super) fn kept(&self) -> Kept {
         match (self.target.stat(), self.has_taken_name) {
-            (Ok(Some(stat)), true) => Kept::Bytes(u64::try_from(stat.st_size).unwrap_or(0)),
+            (Ok(Some(stat)), true) if self.target.leads_to(identity(&stat)) => {
+                Kept::Bytes(u64::try_from(stat.st_size).unwrap_or(0))
+            }
+            (_, true) => self.target.kept_by_others(),
             // Perhaps not the one from the start of the upload: it was removed, or one has come.
             (Ok(Some(_)), false) => Kept::OldFile,
-            (Ok(None), _) | (Err(_), true) => Kept::Nothing,
+            (Ok(None), false) => Kept::Nothing,
             (Err(_), false) => self.old.map_or(Kept::Nothing, |_| Kept::OldFile),
         }
     }
@@ -156,7 +159,7 @@ impl Staged {
         if self.target.is_in_root() || self.target.leads_to(self.identity) {
             Ok(())
         } else {
-            Err(ErrorKind::NotFound.into())
+            Err(name_is_lost())
         }
     }
 

@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use cap_std::fs::Dir;
-use ftp_proto::{FtpPath, Refusal};
+use ftp_proto::{FtpPath, Kept, Refusal};
 use rustix::fs::{Access, AtFlags, FileType, Mode, OFlags, Stat};
 use rustix::io::Errno;
 
@@ -132,6 +132,15 @@ impl Target {
         self.path.parent().is_root() && Arc::ptr_eq(&self.directory, &self.root.directory)
     }
 
+    /// What is under the client's path if it does not lead to the upload's file.
+    pub(super) fn kept_by_others(&self) -> Kept {
+        let path = relative(&self.path);
+        match rustix::fs::statat(&self.root.directory, path, AtFlags::empty()) {
+            Ok(_) => Kept::OldFile,
+            Err(_) => Kept::Nothing,
+        }
+    }
+
     /// Whether the client's path still leads to this file, known by its device and inode. The
     /// file, or a directory on the way, may have been renamed or removed while the upload ran.
     pub(super) fn leads_to(&self, file: (u64, u64)) -> bool {
@@ -146,6 +155,12 @@ impl AsFd for Target {
     fn as_fd(&self) -> BorrowedFd<'_> {
         self.directory.as_fd()
     }
+}
+
+/// The error of an upload whose file has lost the client's path.
+pub(super) fn name_is_lost() -> io::Error {
+    let text = "the file, or a directory above it, was renamed, replaced or removed meanwhile";
+    io::Error::new(io::ErrorKind::NotFound, text)
 }
 
 fn stat(directory: impl AsFd, name: &OsStr) -> Result<Option<Stat>, Errno> {

@@ -306,9 +306,7 @@ fn an_upload_may_give_way_before_it_is_prepared() {
     let (slow, _) = uploader.claim(target.key()).unwrap();
     slow.running.stall();
     let mut upload = share.begin("old", UploadStart::Replace, "new");
-    let options = share
-        .root
-        .upload_options(UploadStart::Replace, None, &uploader);
+    let options = share.root.upload_options(UploadStart::Replace, None);
     let prepared = Prepared::new(target, existing, options).unwrap();
     slow.running.set_prepared(prepared);
     assert!(slow.running.gave_way());
@@ -381,23 +379,28 @@ fn an_upload_follows_links_within_the_share() {
 #[test]
 fn it_is_complete_only_if_the_name_leads_to_the_bytes() {
     let share = Share::new();
+    let fails = |mut upload: Upload| {
+        upload.complete().unwrap_err();
+        upload.end().unwrap().kept
+    };
     fs::create_dir(share.file("d")).unwrap();
-    let mut upload = share.begin("d/new", UploadStart::Replace, "a");
+    let upload = share.begin("d/new", UploadStart::Replace, "a");
     fs::rename(share.file("d"), share.file("e")).unwrap();
-    upload.complete().unwrap_err();
-    drop(upload);
+    assert_eq!(fails(upload), Kept::Nothing);
 
-    let mut upload = share.begin("old", UploadStart::End, "6");
+    let upload = share.begin("old", UploadStart::End, "6");
     fs::remove_file(share.file("old")).unwrap();
-    upload.complete().unwrap_err();
-    drop(upload);
+    assert_eq!(fails(upload), Kept::Nothing);
 
     fs::write(share.file("old"), "12345").unwrap();
-    let mut upload = share.begin("old", UploadStart::End, "6");
+    let upload = share.begin("old", UploadStart::End, "6");
     fs::rename(share.file("old"), share.file("moved")).unwrap();
-    upload.complete().unwrap_err();
-    drop(upload);
+    fs::write(share.file("old"), "another").unwrap();
+    assert_eq!(fails(upload), Kept::OldFile);
     assert_eq!(share.read("moved"), "123456");
+    // Its end is not where the client was.
+    let refusal = share.open("old", at(7, false)).unwrap_err();
+    assert_eq!(refusal, Refusal::NotResumable);
 }
 
 #[test]
@@ -457,18 +460,31 @@ fn a_crash_leaves_what_was_received_of_a_large_new_file() {
     }
 }
 
-/// It has its name only after it was cleared up, and that is before it is looked at.
+/// A share in which a server that was killed has left "abc" of the new file `new`.
+fn after_a_crash() -> Share {
+    let share = Share::new();
+    let leftover = share.file(".ftp-upload.1-1.part");
+    fs::write(&leftover, "abc").unwrap();
+    intended_name::note(fs::File::open(leftover).unwrap(), "new".as_ref());
+    share
+}
+
+/// It gets its name before the name is looked at.
 #[test]
-fn what_a_crash_left_is_continued_at_once() {
+fn what_a_crash_left_counts_at_once() {
     for start in [at(3, false), UploadStart::End] {
-        let share = Share::new();
-        let leftover = share.file(".ftp-upload.1-1.part");
-        fs::write(&leftover, "abc").unwrap();
-        let leftover = fs::File::open(leftover).unwrap();
-        intended_name::note(leftover, "new".as_ref());
+        let share = after_a_crash();
         share.begin("new", start, "d").complete().unwrap();
         assert_eq!(share.read("new"), "abcd");
     }
+    let share = after_a_crash();
+    let refusal = share.open("new", UploadStart::Create).unwrap_err();
+    assert_eq!(refusal, Refusal::Exists);
+    // It is older than the piece that follows it.
+    let share = after_a_crash();
+    let upload = share.begin("new", UploadStart::Replace, "abcdef");
+    assert_eq!(kept(upload, UploadFailure::Broken), Kept::Bytes(6));
+    assert_eq!(share.read("new"), "abcdef");
 }
 
 #[test]

@@ -175,7 +175,7 @@ fn own_files_do_not_exist_for_any_request() {
     symlink("etc/missing", place("dangling")).unwrap();
     for start in [UploadStart::Replace, UploadStart::End, UploadStart::Unique] {
         let upload = root.upload(&path("dangling"), start, None, &Uploader::for_tests());
-        drop(upload.map(|mut upload| upload.complete()));
+        let _ = upload.map(|mut upload| upload.complete());
         assert!(!place("etc/missing").exists(), "{start:?}");
     }
     let make = FileRequest::MakeDirectory {
