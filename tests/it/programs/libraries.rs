@@ -1,9 +1,11 @@
 //! Client libraries of other languages, each driven by a script in `tests/clients`.
 //!
 //! Python's ftplib is in `ftplib.rs`. aioftp and basic-ftp are not Debian packages of these
-//! versions: `tests/run` installs them below `target`, and knows the versions.
+//! versions: `tests/run` installs them below `target`, and knows the versions. Apache Commons Net,
+//! of Java programs, needs a compiler of 260 MB: `tests/run --long` installs it.
 
 use std::fs;
+use std::os::unix::fs::symlink;
 use std::path::{Path, PathBuf};
 
 use super::dialogue::{Dialogue, Mode};
@@ -11,7 +13,7 @@ use super::{HALF, assert_same_trees, assert_sample, plant, prepare, start};
 use crate::support::client_program::{NAMES, SECONDS_MAX, path, sorted_lines};
 use crate::support::file_contents::assert_same_files;
 use crate::support::process;
-use crate::support::server::{PASSWORD, USER};
+use crate::support::server::{PASSWORD, Program, TestServer, USER};
 
 #[test]
 fn perl_passive() {
@@ -50,6 +52,20 @@ fn aioftp_with_pasv() {
     check_aioftp("127.0.0.1", "pasv").assert_mode(Mode::Pasv);
 }
 
+/// Its default is active mode.
+#[test]
+fn long_commons_net_by_default() {
+    check_commons_net("127.0.0.1", "active").assert_mode(Mode::Port);
+    check_commons_net("::1", "active").assert_mode(Mode::Eprt);
+}
+
+#[test]
+fn long_commons_net_passive() {
+    check_commons_net("127.0.0.1", "passive").assert_mode(Mode::Pasv);
+    check_commons_net("127.0.0.1", "epsv").assert_mode(Mode::Epsv);
+    check_commons_net("::1", "passive").assert_mode(Mode::Epsv);
+}
+
 fn check_perl(host: &str, mode: &str) -> Dialogue {
     let script = script("net_ftp_session.pl");
     let dialogue = check(host, "perl", &[path(&script)], mode, Trees::One);
@@ -79,6 +95,26 @@ fn check_aioftp(host: &str, mode: &str) -> Dialogue {
     dialogue
 }
 
+/// More than the others do: links, and commands while a transfer runs.
+fn check_commons_net(host: &str, mode: &str) -> Dialogue {
+    let server = start(host);
+    fs::create_dir(server.path("links")).expect("a directory");
+    symlink("../odd", server.path("links/directory")).expect("a link");
+    symlink("../sample", server.path("links/file")).expect("a link");
+    server.write_sparse("slow", 12 * 1024 * 1024);
+    let script = script("CommonsNetSession.java");
+    let arguments = ["-cp", COMMONS_NET, path(&script)];
+    let dialogue = check_on(server, "java", &arguments, mode, Trees::One);
+    dialogue.assert_sent(&format!("REST {HALF}"));
+    dialogue.assert_used(&[
+        "APPE", "LIST", "NLST", "MLSD", "MLST", "SIZE", "MDTM", "MFMT", "STOU",
+    ]);
+    // More than the server holds while a transfer runs; the others wait in the network.
+    let noops = dialogue.commands().filter(|line| *line == "NOOP").count();
+    assert!(noops > 16, "{noops} NOOPs:\n{}", dialogue.log());
+    dialogue
+}
+
 /// Whether a library can send and fetch a directory with all that is in it.
 #[derive(PartialEq)]
 enum Trees {
@@ -88,7 +124,16 @@ enum Trees {
 
 /// Lays out the client's directory, runs the script there, and compares what it left on both sides.
 fn check(host: &str, program: &str, arguments: &[&str], mode: &str, trees: Trees) -> Dialogue {
-    let server = start(host);
+    check_on(start(host), program, arguments, mode, trees)
+}
+
+fn check_on(
+    server: TestServer<Program>,
+    program: &str,
+    arguments: &[&str],
+    mode: &str,
+    trees: Trees,
+) -> Dialogue {
     prepare(&server);
     plant(&server.work("tree"));
     fs::write(server.work("names"), NAMES.join("\n") + "\n").expect("a list of names");
@@ -143,7 +188,7 @@ fn script(name: &str) -> PathBuf {
 
 /// Something that `tests/run` has installed.
 #[track_caller]
-fn installed(name: &str) -> PathBuf {
+pub(super) fn installed(name: &str) -> PathBuf {
     let place = clients().join(name);
     assert!(
         place.exists(),
@@ -153,6 +198,9 @@ fn installed(name: &str) -> PathBuf {
     place
 }
 
-fn clients() -> PathBuf {
+pub(super) fn clients() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../target/test-clients")
 }
+
+/// Of the Debian package libcommons-net-java.
+const COMMONS_NET: &str = "/usr/share/java/commons-net.jar";
