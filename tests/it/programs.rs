@@ -14,6 +14,7 @@ mod ftp;
 mod ftplib;
 mod lftp;
 mod libraries;
+mod linked_trees;
 mod listings;
 mod manual;
 mod suppaftp;
