@@ -17,6 +17,7 @@ mod libraries;
 mod linked_trees;
 mod listings;
 mod manual;
+mod rclone;
 mod suppaftp;
 mod tls;
 
