@@ -16,6 +16,11 @@ use crate::refusal::Refusal;
 pub enum Outcome {
     /// To `Authenticate`: the account, or `None` if the name or the password is wrong.
     Authenticated(Option<Account>),
+    /// To `Authenticate`: name and password are right, but the directory that is shared with this
+    /// account is not there, such as a disk that is not mounted. The client gets 421 and the
+    /// session closes: clients take 421 for temporary and connect again later, whereas 530
+    /// makes them ask for another password.
+    ShareUnavailable,
     /// To `File`.
     File(Result<FileAnswer, Refusal>),
     /// To `OpenPassive`: the port that is bound; [`Refusal::Busy`] if no port is free.
@@ -219,6 +224,7 @@ impl Outcome {
     pub(crate) fn name(&self) -> &'static str {
         match self {
             Self::Authenticated(_) => "Authenticated",
+            Self::ShareUnavailable => "ShareUnavailable",
             Self::File(Ok(answer)) => answer.name(),
             Self::File(Err(_)) => "File(Err)",
             Self::PassiveOpened(_) => "PassiveOpened",

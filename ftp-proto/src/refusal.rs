@@ -38,6 +38,9 @@ pub enum Refusal {
     TooManyEntries,
     /// The offset of REST lies beyond the end of the file.
     OffsetTooLarge,
+    /// The directory that is shared is not there, such as a disk that is not mounted. It may come
+    /// back.
+    ShareUnavailable,
     /// An upload of the file has failed, and what has the name is an older file: going on would
     /// glue the new bytes to the old ones. Only a whole upload is possible.
     NotResumable,
@@ -71,6 +74,7 @@ impl fmt::Display for Refusal {
             Self::NameRejected => "name not allowed",
             Self::TooManyEntries => "too many entries",
             Self::OffsetTooLarge => "restart offset beyond the end",
+            Self::ShareUnavailable => "shared directory not available",
             Self::NotResumable => "not the beginning of what would be continued",
             Self::TextNotCounted => "line ends not counted",
             Self::Busy => "busy",

@@ -385,6 +385,9 @@ impl Session {
             (Outcome::Authenticated(account), Phase::Login(login)) => {
                 return login.authenticated(context, account);
             }
+            (Outcome::ShareUnavailable, Phase::Login(login)) => {
+                return login.share_unavailable(context);
+            }
             (Outcome::File(result), Phase::Ready(ready)) => ready.file_answered(context, result),
             (Outcome::PassiveOpened(result), Phase::Ready(ready)) => {
                 ready.passive_opened(context, result)
@@ -397,6 +400,7 @@ impl Session {
             }
             (
                 Outcome::Authenticated(_)
+                | Outcome::ShareUnavailable
                 | Outcome::File(_)
                 | Outcome::PassiveOpened(_)
                 | Outcome::TransferOpened(_)

@@ -1,6 +1,7 @@
 //! Files beneath the shared directory, and how they are listed.
 //!
-//! [`root`] opens files and directories; everything else rests on it. [`upload`] is where an upload
+//! [`share`] looks up the shared directory, [`root`] opens files and directories beneath it;
+//! everything else rests on it. [`upload`] is where an upload
 //! becomes a file, [`requests`] performs what needs no data connection, [`list`] makes listings.
 
 pub(crate) mod attributes;
@@ -9,10 +10,13 @@ mod entry;
 mod links;
 pub(crate) mod list;
 pub(crate) mod long_request;
+pub(crate) mod mounts;
+mod named;
 pub(crate) mod own_files;
 mod owners;
 mod requests;
 pub(crate) mod root;
+pub(crate) mod share;
 pub(crate) mod share_rules;
 mod temporary_name;
 pub(crate) mod text_size;

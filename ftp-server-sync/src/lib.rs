@@ -30,7 +30,7 @@
 //! | [`check`], [`rules`] (`nat`) | everything about the way outside: `--check`, `--rules`, findings, host names |
 //! | `data` | one data connection, and the bytes of its transfer |
 //! | `passive` | the pool of passive ports: leases, the queue for them, which peer is accepted |
-//! | `fs` | files beneath the shared directory: opening, writing, attributes, listings |
+//! | `fs` | the shared directory, and files beneath it: opening, writing, attributes, listings |
 //! | `tls` | certificates, TLS sessions and streams; without the feature `tls`, `tls/disabled` takes its place |
 //! | [`settings`] | what the operator has set |
 //! | `accounts` | who may log in and do what |

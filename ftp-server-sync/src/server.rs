@@ -21,7 +21,7 @@ use mio::net::TcpStream;
 use mio::{Events, Poll, Token, Waker};
 
 use crate::fs::attributes::ProcessUmask;
-use crate::fs::root::Root;
+use crate::fs::share::Share;
 use crate::fs::share_rules::ShareRules;
 use crate::nat::address_source::AddressResolver;
 use crate::net::interfaces::Interfaces;
@@ -87,11 +87,10 @@ enum Shutdown {
     Now(Instant),
 }
 
-/// The shared directory as clients see it.
-fn share(settings: &Settings) -> io::Result<Root> {
+/// Which names of the shared directory clients see, and how uploads are stored.
+fn share_rules(settings: &Settings) -> ShareRules {
     let rules = ShareRules::new(settings.hidden.clone(), settings.own_files());
-    let rules = rules.with_uploads(settings.uploads);
-    Ok(Root::open(&settings.directory)?.with_rules(rules))
+    rules.with_uploads(settings.uploads)
 }
 
 impl Server {
@@ -102,7 +101,7 @@ impl Server {
     /// What the system says, with the directory or the address, or what is wrong with the
     /// certificate.
     pub fn bind(settings: Settings) -> io::Result<Self> {
-        let root = share(&settings)?;
+        let share = Share::open(&settings.directory, share_rules(&settings))?;
         let certificate = WatchedFiles::new(settings.certificate_files(), Instant::now());
         let poll = Poll::new()?;
         // Before the interfaces are read, so that no change is missed.
@@ -120,7 +119,7 @@ impl Server {
         addresses.update_settings(&settings, Instant::now());
         let mut umask = ProcessUmask::default();
         umask.set(settings.umask);
-        let current = Current::new(settings, root, interfaces, addresses.names(), identity);
+        let current = Current::new(settings, share, interfaces, addresses.names(), identity);
         Ok(Self {
             poll,
             events: Events::with_capacity(EVENTS_MAX),

@@ -24,6 +24,7 @@ mod rates;
 mod reload;
 mod rfc;
 mod served_names;
+mod share;
 mod signals;
 mod strangers;
 mod system_calls;

@@ -27,6 +27,7 @@ impl Reply {
     pub(crate) const fn not_the_end(code: u16) -> Self { Self::fixed(code, "The restart offset is not the size of the file.") }
     pub(crate) const fn offset_too_large(code: u16) -> Self { Self::fixed(code, "The offset is beyond the end of the file.") }
     pub(crate) const fn not_resumable(code: u16) -> Self { Self::fixed(code, "The last upload of this file failed and left an older one; store it from the start.") }
+    pub(crate) const fn share_unavailable(code: u16) -> Self { Self::fixed(code, "The shared directory is not available.") }
     pub(crate) const fn text_not_counted(code: u16) -> Self { Self::fixed(code, "SIZE is not available in ASCII mode for this file; send TYPE I first.") }
     pub(crate) const fn in_use(code: u16) -> Self { Self::fixed(code, "The file or directory is in use; try again later.") }
     pub(crate) const fn unsupported(code: u16) -> Self { Self::fixed(code, "This server does not support that.") }

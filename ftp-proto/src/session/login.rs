@@ -105,6 +105,15 @@ impl Login {
         )
     }
 
+    /// The outcome of `Authenticate` for a share that is not there. `None`: no such action is open.
+    pub(super) fn share_unavailable(&self, context: &mut Context) -> Option<Flow> {
+        let Question::Authenticate = context.question else {
+            return None;
+        };
+        context.question = Question::None;
+        Some(Flow::Close(Some(Reply::share_unavailable(421))))
+    }
+
     fn control(&self, context: &mut Context, verb: ControlVerb, argument: &[u8]) -> Flow {
         match verb {
             ControlVerb::User => context.user(argument),

@@ -31,6 +31,7 @@ pub(super) fn refusal(command: &CommandInfo, refusal: Refusal) -> Reply {
         Refusal::SpaceReserved => Reply::space_reserved(codes.no_space),
         Refusal::OffsetTooLarge if codes.offset == 554 => Reply::restart_too_large(codes.offset),
         Refusal::OffsetTooLarge => Reply::offset_too_large(codes.offset),
+        Refusal::ShareUnavailable => Reply::share_unavailable(codes.unavailable),
         Refusal::NotResumable => Reply::not_resumable(codes.offset),
         Refusal::TextNotCounted => Reply::text_not_counted(codes.unavailable),
         Refusal::Busy => Reply::in_use(codes.busy),

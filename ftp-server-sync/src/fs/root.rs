@@ -43,25 +43,25 @@ impl Root {
             let text = format!("cannot share {}: {error}", directory.display());
             io::Error::new(error.kind(), text)
         })?;
-        Ok(Self {
-            directory: opened.into(),
-            identity,
-            rules: Arc::default(),
-        })
+        Ok(Self::new(opened.into(), identity, Arc::default()))
     }
 
-    /// The same directory, of which some names are not served.
+    /// An open directory with this device and inode, of which some names are not served.
+    pub(super) fn new(directory: Arc<Dir>, identity: (u64, u64), rules: Arc<ShareRules>) -> Self {
+        Self {
+            directory,
+            identity,
+            rules,
+        }
+    }
+
+    /// The same directory, of which other names are not served.
     #[must_use]
-    pub(crate) fn with_rules(self, rules: ShareRules) -> Self {
+    pub(super) fn with_rules(self, rules: impl Into<Arc<ShareRules>>) -> Self {
         Self {
             rules: rules.into(),
             ..self
         }
-    }
-
-    /// Serves the same names as `other`, which may be another directory.
-    pub(crate) fn take_rules(&mut self, other: &Self) {
-        self.rules = other.rules.clone();
     }
 
     /// Whether this is the shared directory itself, by whatever path it was reached.

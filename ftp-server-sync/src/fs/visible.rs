@@ -1,7 +1,5 @@
 //! Which paths clients may name: hidden ones, and the server's own files, do not exist.
 
-use std::path::{Path, PathBuf};
-
 use cap_std::fs::MetadataExt;
 use ftp_proto::{FileRequest, FtpPath, Refusal};
 
@@ -57,11 +55,6 @@ impl Root {
         } else {
             Ok(())
         }
-    }
-
-    /// The paths of the server's own files that are in its shared directory, for the operator.
-    pub(crate) fn own_files_inside(&self, directory: &Path) -> Vec<PathBuf> {
-        self.rules.own_files.inside(directory)
     }
 
     /// Whether a file with this device and inode is the server's own.

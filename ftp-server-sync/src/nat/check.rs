@@ -8,6 +8,7 @@ use super::diagnose::certificate::certificate_findings;
 use super::diagnose::diagnose;
 use super::evidence::Evidence;
 use super::finding::Severity;
+use crate::fs::mounts::UnmountedShare;
 use crate::fs::own_files::OwnFiles;
 use crate::fs::root::Root;
 use crate::net::interfaces::Interfaces;
@@ -68,6 +69,7 @@ pub fn check(settings: &Settings) -> io::Result<Report> {
         unresolved,
         unavailable_ports,
         own_files_inside: OwnFiles::new(settings.own_files()).inside(&settings.directory),
+        unmounted_share: UnmountedShare::find(&settings.directory),
     };
     let mut findings = diagnose(settings, &evidence);
     if let Some(identity) = &identity {

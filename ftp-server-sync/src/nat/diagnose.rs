@@ -9,12 +9,14 @@ mod gateways;
 mod ports;
 
 use std::os::unix::ffi::OsStrExt;
+use std::path::Path;
 
 use ftp_proto::Right;
 use ftp_proto::text::printable_word;
 
 use super::evidence::Evidence;
 use super::finding::{Finding, Severity};
+use crate::fs::mounts::UnmountedShare;
 use crate::settings::Settings;
 
 /// The findings, the most severe first.
@@ -24,6 +26,7 @@ pub(crate) fn diagnose(settings: &Settings, evidence: &Evidence) -> Vec<Finding>
     findings.extend(gateways::findings(settings));
     findings.extend(anonymous_may_write(settings));
     findings.extend(own_files_inside(evidence));
+    findings.extend(evidence.unmounted_share.as_ref().map(unmounted_share));
     findings.sort_by_key(|finding| finding.severity);
     findings
 }
@@ -54,6 +57,32 @@ fn own_files_inside(evidence: &Evidence) -> Option<Finding> {
          programs that share the directory do not know that; move {them} out of it",
         files.join(", ")
     )))
+}
+
+fn unmounted_share(share: &UnmountedShare) -> Finding {
+    let word = |path: &Path| printable_word(path.as_os_str().as_bytes());
+    let point = word(&share.point);
+    let Some(file) = &share.listed_in else {
+        return Finding::note(format!(
+            "the shared directory {point} is empty, and nothing is mounted there: if a disk is \
+             missing, mount it; it is shared from then on"
+        ));
+    };
+    let missing = format!(
+        "nothing is mounted at {point}, although {} lists it",
+        word(file)
+    );
+    if share.is_certain() {
+        Finding::failure(format!(
+            "{missing}, and the shared directory is empty: no client can log in until it is \
+             mounted; mount it, or remove that entry and restart the server"
+        ))
+    } else {
+        Finding::note(format!(
+            "{missing}: clients get the files that are in its place; mount it, and it is shared \
+             from then on"
+        ))
+    }
 }
 
 #[cfg(test)]

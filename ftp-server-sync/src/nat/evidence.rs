@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 
+use crate::fs::mounts::UnmountedShare;
 use crate::net::interfaces::Interfaces;
 use crate::net::port_probe::UnavailablePorts;
 use crate::settings::Names;
@@ -19,4 +20,6 @@ pub(crate) struct Evidence {
     pub(crate) unavailable_ports: UnavailablePorts,
     /// The server's own files that are in the shared directory.
     pub(crate) own_files_inside: Vec<PathBuf>,
+    /// What should be mounted at the shared directory, or above it, and is not.
+    pub(crate) unmounted_share: Option<UnmountedShare>,
 }

@@ -13,7 +13,8 @@ use log::{Level, error, info, log, warn};
 
 use super::fd_limit;
 use super::handle::Message;
-use super::{Server, share};
+use super::{Server, share_rules};
+use crate::fs::mounts::UnmountedShare;
 use crate::nat::address_source::{LogLine, LookupResult, look_up};
 use crate::nat::diagnose::diagnose;
 use crate::nat::evidence::Evidence;
@@ -75,7 +76,10 @@ impl Server {
     fn apply(&mut self, settings: Settings) -> io::Result<()> {
         let now = Instant::now();
         // Everything that can fail comes first.
-        let root = share(&settings)?;
+        let old = self.state.current();
+        let share = old
+            .share
+            .updated(&settings.directory, share_rules(&settings))?;
         let certificate = WatchedFiles::new(settings.certificate_files(), now);
         let interfaces = Interfaces::read()?;
         let identity = Identity::load(&settings, &interfaces).map_err(io::Error::other)?;
@@ -84,7 +88,6 @@ impl Server {
         self.listeners
             .update(&settings.listen, passive_ports, registry)?;
         log::set_max_level(settings.log_level);
-        let old = self.state.current();
         if old.settings.directory != settings.directory {
             info!(
                 "running sessions stay in {}, new ones start in {}",
@@ -97,7 +100,7 @@ impl Server {
         let names = self.addresses.names();
         self.umask.set(settings.umask);
         self.state
-            .replace(Current::new(settings, root, interfaces, names, identity));
+            .replace(Current::new(settings, share, interfaces, names, identity));
         self.certificate = certificate;
         self.state.never_connected.clear();
         // Ports are not tried: sessions may have leased some of them.
@@ -180,7 +183,8 @@ fn evidence(current: &Current) -> Evidence {
     Evidence {
         interfaces: current.interfaces.clone(),
         names: current.names.clone(),
-        own_files_inside: current.root.own_files_inside(&current.settings.directory),
+        own_files_inside: current.share.own_files_inside(),
+        unmounted_share: UnmountedShare::find(&current.settings.directory),
         ..Evidence::default()
     }
 }

@@ -71,6 +71,11 @@ impl Connection {
         let is_known = account.is_some();
         let outcome = Outcome::Authenticated(account);
         if is_known {
+            // Looked up anew: a disk that was mounted since the last login is the share now.
+            if self.share.root().is_err() {
+                info!("#{number} login as {name} refused: the shared directory is not available");
+                return Some(Outcome::ShareUnavailable);
+            }
             info!("#{number} logged in as {name}");
             return Some(outcome);
         }
@@ -85,10 +90,13 @@ impl Connection {
     }
 
     fn file(&mut self, request: &FileRequest) -> Option<Outcome> {
-        let result = match self.begin_long_request(request) {
-            Ok(true) => return None,
-            Ok(false) => self.root.perform(request),
+        let result = match self.share.root() {
             Err(refusal) => Err(refusal),
+            Ok(root) => match self.begin_long_request(&root, request) {
+                Ok(true) => return None,
+                Ok(false) => root.perform(request),
+                Err(refusal) => Err(refusal),
+            },
         };
         let subject = file_request(request);
         match (&result, request) {
@@ -166,8 +174,12 @@ impl Connection {
         }
     }
 
-    pub(super) fn open_pump(&self, request: &TransferRequest) -> Result<(Pump, Opened), Refusal> {
-        let root = &self.root;
+    pub(super) fn open_pump(
+        &mut self,
+        request: &TransferRequest,
+    ) -> Result<(Pump, Opened), Refusal> {
+        let root = self.share.root()?;
+        self.share_changes = self.share.changes();
         let representation = request.representation;
         let is_text = representation == Representation::Ascii;
         let umask = request.umask;

@@ -24,7 +24,7 @@ use crate::data::connection::{DataConnection, LookExtent};
 use crate::data::rate_limit::RateLimits;
 use crate::data::transfer::Transfer;
 use crate::fs::long_request::LongRequest;
-use crate::fs::root::Root;
+use crate::fs::share::SessionShare;
 use crate::tls::Resumption;
 
 /// A control connection and everything that exists because of it.
@@ -38,8 +38,11 @@ pub(super) struct Connection {
     pub(super) current: Arc<Current>,
     /// The number of these settings.
     generation: u64,
-    /// The directory that was shared when the session started. Another one is for new sessions.
-    pub(super) root: Root,
+    /// The directory that was shared when the session started. A reload that names another one is
+    /// for new sessions.
+    pub(super) share: SessionShare,
+    /// How often the share had changed when the file of the transfer was opened.
+    pub(super) share_changes: u64,
     /// The server is shutting down: the session ends once no transfer runs.
     pub(super) ending: bool,
     pub(super) closing: Option<Closing>,
@@ -107,7 +110,8 @@ impl Connection {
             session: start(current.config.clone(), endpoints),
             server,
             generation,
-            root: current.root.clone(),
+            share: SessionShare::new(current.share.clone()),
+            share_changes: 0,
             rate_limits: RateLimits::new(current.settings.rates, now),
             current,
             ending: false,
@@ -162,7 +166,7 @@ impl Connection {
             self.generation = generation;
             self.current = self.server.current();
             self.session.handle_config(self.current.config.clone());
-            self.root.take_rules(&self.current.root);
+            self.share.update_rules(&self.current.share);
             self.rate_limits.update(self.current.settings.rates, now);
         }
     }

@@ -7,6 +7,7 @@ use log::{Level, log};
 use super::connection::Connection;
 use super::log::file_request;
 use crate::fs::long_request::{LongRequest, is_last};
+use crate::fs::root::Root;
 use crate::logging::clock::unix_seconds;
 
 impl Connection {
@@ -15,16 +16,20 @@ impl Connection {
     /// # Errors
     ///
     /// The file system's refusal; [`Refusal::TextNotCounted`] for a file that is too large.
-    pub(super) fn begin_long_request(&mut self, request: &FileRequest) -> Result<bool, Refusal> {
+    pub(super) fn begin_long_request(
+        &mut self,
+        root: &Root,
+        request: &FileRequest,
+    ) -> Result<bool, Refusal> {
         let long = match request {
             FileRequest::Status(listing) => {
                 let walk = Walk::of_status(listing.clone(), unix_seconds());
-                LongRequest::Status(self.root.status(self.in_time_zone(walk)).into())
+                LongRequest::Status(root.status(self.in_time_zone(walk)).into())
             }
             FileRequest::Size {
                 path,
                 representation: Representation::Ascii,
-            } => LongRequest::TextSize(self.root.text_size(path)?),
+            } => LongRequest::TextSize(root.text_size(path)?),
             _ => return Ok(false),
         };
         self.long_request = Some((long, file_request(request)));

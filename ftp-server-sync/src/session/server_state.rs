@@ -10,7 +10,7 @@ use ftp_proto::Config;
 
 use super::foreign_protocol_log::ForeignProtocolLog;
 use crate::fs::attributes::process_umask;
-use crate::fs::root::Root;
+use crate::fs::share::Share;
 use crate::fs::upload::Uploads;
 use crate::locks::lock;
 use crate::nat::never_connected_log::NeverConnectedLog;
@@ -40,7 +40,7 @@ pub(crate) struct ServerState {
 #[derive(Clone, Debug)]
 pub(crate) struct Current {
     pub(crate) settings: Arc<Settings>,
-    pub(crate) root: Root,
+    pub(crate) share: Share,
     pub(crate) interfaces: Interfaces,
     /// The addresses of the host names in the settings.
     pub(crate) names: Names,
@@ -52,7 +52,7 @@ pub(crate) struct Current {
 impl Current {
     pub(crate) fn new(
         settings: Settings,
-        root: Root,
+        share: Share,
         interfaces: Interfaces,
         names: Names,
         identity: Option<Identity>,
@@ -60,7 +60,7 @@ impl Current {
         Self {
             config: config(&settings, &interfaces, &names),
             settings: settings.into(),
-            root,
+            share,
             interfaces,
             names,
             identity,

@@ -112,6 +112,34 @@ fn lftp_keeps_times_and_permissions() {
     Dialogue::finish(server).assert_used(&["MFMT", "SITE"]);
 }
 
+/// A share that is gone does not look empty: a mirror that deletes what the server lacks keeps all
+/// copies, in a running session and in one that logs in again.
+#[test]
+fn lftp_mirrors_nothing_of_a_share_that_is_gone() {
+    let server = start(LOOPBACK);
+    plant(&server.work("tree"));
+    plant(&server.path("tree"));
+    let (root, away) = (server.root(), server.directory().join("away"));
+    let delete = "mirror --delete / .copy";
+    lftp(&server, "", "mirror / .copy\n").expect_success();
+    let gone = format!("!mv {} {}\n{delete}\n", path(&root), path(&away));
+    lftp(&server, "", &format!("{delete}\n{gone}")).expect_failure();
+    lftp(&server, "", &format!("{delete}\n")).expect_failure();
+    assert_same_trees(&server.work("tree"), &server.work(".copy/tree"));
+    fs::rename(&away, &root).expect("a rename");
+    lftp(&server, "", &format!("{delete}\n")).expect_success();
+    assert_same_trees(&server.work("tree"), &server.work(".copy/tree"));
+    let log = server.finish();
+    assert!(
+        log.contains("550 The shared directory is not available."),
+        "{log}"
+    );
+    assert!(
+        log.contains("login as tester refused: the shared directory is not available"),
+        "{log}"
+    );
+}
+
 /// Everything that a person does with lftp in one session.
 fn check(host: &str, settings: &str) -> Dialogue {
     let server = start(host);

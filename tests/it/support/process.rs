@@ -160,7 +160,7 @@ fn package(program: &str) -> &str {
         "nft" => "nftables",
         "ip" => "iproute2",
         "dnsmasq" => "dnsmasq-base",
-        "setpriv" | "unshare" => "util-linux",
+        "setpriv" | "unshare" | "nsenter" => "util-linux",
         "mkfifo" => "coreutils",
         "ncftpget" | "ncftpput" | "ncftpls" => "ncftp",
         "busybox" => "busybox-static",

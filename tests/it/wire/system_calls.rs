@@ -90,6 +90,33 @@ fn a_small_download_is_not_registered_with_the_poll() {
     assert!(registered < count, "{registered} for {count} downloads");
 }
 
+/// That the shared directory is still the one at its path takes one call for each operation, none
+/// for its blocks, and one more before an upload is confirmed.
+#[test]
+fn each_operation_looks_at_the_share_once() {
+    let (traced, mut client) = Traced::new();
+    client.command("TYPE I", 200);
+    let operations = ["SIZE file", "CWD /", "MLST file", "STAT file", "DELE small"];
+    for (operation, code) in operations.iter().zip([213, 250, 250, 213, 250]) {
+        client.command(operation, code);
+    }
+    for transfer in ["RETR file", "NLST"] {
+        client.fetch(transfer);
+    }
+    client.store("STOR new", noise(FILE_BYTES));
+    client.command("NOOP", 200);
+    client.command("QUIT", 221);
+    let share = format!("\"{}\"", traced.server.root().display());
+    let calls = traced.end();
+    let since_login = calls.iter().position(|call| call.text.contains("\"230 "));
+    let calls = &calls[since_login.expect("a login")..];
+    let looks: Vec<_> = calls
+        .iter()
+        .filter(|call| call.text.contains(&share))
+        .collect();
+    assert_eq!(looks.len(), operations.len() + 4, "{looks:#?}");
+}
+
 /// The program, traced, and the file that holds the trace.
 struct Traced {
     server: TestServer<Program>,
@@ -191,7 +218,7 @@ fn parse(trace: &str) -> Vec<Call> {
 }
 
 const CALLS: &str =
-    "trace=write,writev,pwrite64,sendto,sendmsg,sendfile,read,pread64,readv,epoll_ctl";
+    "trace=write,writev,pwrite64,sendto,sendmsg,sendfile,read,pread64,readv,epoll_ctl,%file";
 
 const FILE_BYTES: usize = 300_000;
 /// Fits into the socket's buffer.

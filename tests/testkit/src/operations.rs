@@ -348,6 +348,9 @@ pub fn entry(choice: u8) -> Entry {
 fn refused(question: &Question, choice: u8) -> Outcome {
     let refusal = *pick(&REFUSALS, choice);
     match question {
+        Question::Authenticate(_) if refusal == Refusal::ShareUnavailable => {
+            Outcome::ShareUnavailable
+        }
         Question::Authenticate(_) => Outcome::Authenticated(None),
         Question::File(_) => Outcome::File(Err(refusal)),
         Question::Passive => Outcome::PassiveOpened(Err(refusal)),
@@ -361,6 +364,7 @@ fn any_outcome(choice: u8, transfers: &[TransferId]) -> Outcome {
     // One of the last two transfers, of which at most one still runs.
     let transfer = transfers.iter().rev().nth(usize::from(choice / 8 % 2));
     match (choice % 8, transfer) {
+        (0, _) if refusal == Refusal::ShareUnavailable => Outcome::ShareUnavailable,
         (0, _) => Outcome::Authenticated(None),
         (1, _) => Outcome::File(Ok(FileAnswer::Done)),
         (2, _) => Outcome::File(Ok(FileAnswer::Size(1))),
@@ -494,7 +498,7 @@ const ENDS: &[(&str, &str)] = &[
     ("[2001:db8::2]:21", "[2001:db8::7]:40000"),
 ];
 
-pub(crate) const REFUSALS: [Refusal; 20] = [
+pub(crate) const REFUSALS: [Refusal; 21] = [
     Refusal::NotFound,
     Refusal::NoMatch,
     Refusal::Denied,
@@ -510,6 +514,7 @@ pub(crate) const REFUSALS: [Refusal; 20] = [
     Refusal::NameRejected,
     Refusal::TooManyEntries,
     Refusal::OffsetTooLarge,
+    Refusal::ShareUnavailable,
     Refusal::NotResumable,
     Refusal::TextNotCounted,
     Refusal::Busy,

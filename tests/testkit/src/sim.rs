@@ -526,7 +526,10 @@ impl Sim {
 
     fn fits(&self, outcome: &Outcome) -> bool {
         match (outcome, &self.question) {
-            (Outcome::Authenticated(_), Some(Question::Authenticate(_)))
+            (
+                Outcome::Authenticated(_) | Outcome::ShareUnavailable,
+                Some(Question::Authenticate(_)),
+            )
             | (Outcome::PassiveOpened(_), Some(Question::Passive))
             | (Outcome::TransferOpened(_), Some(Question::Transfer(_)))
             | (Outcome::Tls { .. }, Some(Question::Tls))

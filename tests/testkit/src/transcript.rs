@@ -282,6 +282,7 @@ fn drive(sim: &mut Sim, what: &str) -> Result<(), String> {
     let outcome = match word {
         "authenticated" => Outcome::Authenticated(Some(account(value)?)),
         "not-authenticated" => Outcome::Authenticated(None),
+        "share-unavailable" => Outcome::ShareUnavailable,
         "done" => Outcome::File(Ok(FileAnswer::Done)),
         "size" => Outcome::File(Ok(FileAnswer::Size(number()?))),
         "modified" => Outcome::File(Ok(FileAnswer::Modified(number()?.cast_signed()))),

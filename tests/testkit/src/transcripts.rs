@@ -162,6 +162,7 @@ const ALL: &[(&str, &str)] = recordings!(
     "rights"
     "setup-refused"
     "setup-refused-on-ipv6"
+    "share-unavailable"
     "shutdown-during-handshake"
     "shutdown-during-transfer"
     "site"

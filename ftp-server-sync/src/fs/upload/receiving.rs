@@ -101,7 +101,7 @@ impl Receiving {
                     Replace::Any
                 };
                 let result = staged.take_name(replace, sync);
-                result.map_err(|error| (error.into(), kept_by(&staged)))
+                result.map_err(|error| (error.into(), staged.kept()))
             }
             Place::InPlace(in_place) => {
                 let kept = Kept::Bytes(in_place.size().unwrap_or(self.written));
@@ -127,7 +127,7 @@ impl Receiving {
                 if keeps && staged.take_name(replace, self.rules.sync).is_ok() {
                     Kept::Bytes(self.written)
                 } else {
-                    kept_by(&staged)
+                    staged.kept()
                 }
             }
             Place::InPlace(in_place) if in_place.is_new() && !keeps => {
@@ -151,15 +151,6 @@ impl From<io::Error> for StoreError {
 impl From<TransferError> for StoreError {
     fn from(kind: TransferError) -> Self {
         Self { kind, text: None }
-    }
-}
-
-/// What has the name when a temporary has not taken it.
-fn kept_by(staged: &Staged) -> Kept {
-    if staged.has_old() {
-        Kept::OldFile
-    } else {
-        Kept::Nothing
     }
 }
 

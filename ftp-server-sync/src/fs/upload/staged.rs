@@ -9,6 +9,7 @@ use std::io::{self, ErrorKind};
 use std::os::fd::AsFd;
 use std::sync::atomic::{AtomicU64, Ordering};
 
+use ftp_proto::Kept;
 use rustix::fs::{AtFlags, FlockOperation, Mode, OFlags, RenameFlags, Stat};
 use rustix::io::Errno;
 
@@ -116,9 +117,16 @@ impl Staged {
         }
     }
 
-    /// Whether a file had the name when the upload began.
-    pub(super) fn has_old(&self) -> bool {
-        self.old.is_some()
+    /// What has the name, in an upload that failed.
+    pub(super) fn kept(&self) -> Kept {
+        match (self.has_taken_name, self.old) {
+            (false, Some(_)) => Kept::OldFile,
+            (false, None) => Kept::Nothing,
+            (true, _) => match self.target.stat() {
+                Ok(Some(stat)) => Kept::Bytes(u64::try_from(stat.st_size).unwrap_or(0)),
+                _ => Kept::Nothing,
+            },
+        }
     }
 
     /// Closes the file and gives it its name. `sync`: it is on the disk after that.
@@ -154,8 +162,7 @@ impl Staged {
         }
     }
 
-    fn rename(&self, replace: Replace) -> io::Result<()> {
-        let (from, to) = (&self.name, self.target.name());
+    fn rename(&mut self, replace: Replace) -> io::Result<()> {
         match (replace, self.old) {
             (Replace::None, _) | (Replace::Same, None) => return self.rename_if_free(),
             (Replace::Same, Some(old)) if !self.is_unchanged(old)? => {
@@ -163,9 +170,14 @@ impl Staged {
             }
             (Replace::Any | Replace::Same, _) => {}
         }
-        match rustix::fs::renameat(&self.target, from, &self.target, to) {
+        let (directory, from, to) = (&self.target, &self.name, self.target.name());
+        match rustix::fs::renameat(directory, from, directory, to) {
             // A single file can be a mount point.
-            Err(Errno::BUSY | Errno::XDEV) => self.copy_into_place(),
+            Err(Errno::BUSY | Errno::XDEV) => {
+                let copied = self.copy_into_place();
+                remove(&self.target, &self.name);
+                copied
+            }
             result => Ok(result?),
         }
     }
@@ -180,14 +192,13 @@ impl Staged {
     }
 
     /// The bytes become those of the old file, which cannot be replaced.
-    fn copy_into_place(&self) -> io::Result<()> {
+    fn copy_into_place(&mut self) -> io::Result<()> {
         let flags = OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
         let from = rustix::fs::openat(&self.target, &self.name, flags, Mode::empty())?;
         let mut to = self.target.open(OFlags::WRONLY | OFlags::TRUNC, 0)?;
+        self.has_taken_name = true;
         io::copy(&mut File::from(from), &mut to)?;
-        nix::unistd::close(to)?;
-        remove(&self.target, &self.name);
-        Ok(())
+        Ok(nix::unistd::close(to)?)
     }
 }
 

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use super::*;
 use crate::cli::golden::{self, settings};
+use crate::fs::mounts::UnmountedShare;
 use crate::nat::diagnose::diagnose;
 use crate::net::port_probe::UnavailablePorts;
 use crate::settings::Names;
@@ -20,6 +21,14 @@ fn machine(name: &str) -> Evidence {
             "127.0.0.0/8 192.168.77.0/24 ::1/128 2001:db8:77::/64 fe80::/64",
             "192.168.77.1 fe80::1",
         )
+    };
+    let unmounted = |listed_in: Option<&str>, is_empty| Evidence {
+        unmounted_share: Some(UnmountedShare {
+            point: "/mnt/usb disk".into(),
+            listed_in: listed_in.map(Into::into),
+            is_empty,
+        }),
+        ..home()
     };
     let host_name = || "ftp.home.example".to_owned();
     match name {
@@ -47,6 +56,9 @@ fn machine(name: &str) -> Evidence {
             own_files_inside: vec!["/srv/ftp/ftp.conf".into(), "/srv/ftp/a key".into()],
             ..home()
         },
+        "home, disk not mounted" => unmounted(Some("/etc/fstab"), true),
+        "home, files below a mount" => unmounted(Some("/etc/fstab"), false),
+        "home, empty mount point" => unmounted(None, true),
         "carrier" => with_networks(
             "127.0.0.1 100.64.3.4",
             "127.0.0.0/8 100.64.0.0/10",
@@ -66,7 +78,7 @@ fn report(machine_name: &str, line: &str) -> String {
 #[test]
 fn golden_reports() {
     let golden = include_str!("../../../../tests/check.txt");
-    golden::check("tests/check.txt", golden, 9, |question| {
+    golden::check("tests/check.txt", golden, 12, |question| {
         let (machine_name, line) = question.split_once(": ").expect("a machine and flags");
         report(machine_name, line)
     });

@@ -1,0 +1,120 @@
+//! Which directory a path names.
+
+use std::os::fd::AsFd;
+use std::path::Path;
+
+use rustix::fs::{AtFlags, CWD, FileType, Stat, Statx, StatxFlags};
+use rustix::io::Errno;
+
+use super::root::identity;
+
+/// What a directory is known by as long as it is open: afterwards another one may have the same
+/// numbers.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct NamedDirectory {
+    device: u64,
+    inode: u64,
+    /// The mount through which it was reached: one that was detached and mounted again has lost
+    /// what was mounted below it. `None` where the kernel does not say (before Linux 5.8).
+    mount: Option<u64>,
+}
+
+impl NamedDirectory {
+    /// The directory that the path names now, which mounts what is mounted on demand. One system
+    /// call.
+    ///
+    /// # Errors
+    ///
+    /// The system's error; [`Errno::NOTDIR`] for what is no directory.
+    pub(super) fn at(path: &Path) -> Result<Self, Errno> {
+        match rustix::fs::statx(CWD, path, AtFlags::empty(), WANTED) {
+            Err(Errno::NOSYS | Errno::PERM) => Self::of_stat(&rustix::fs::stat(path)?),
+            found => Self::of_statx(&found?),
+        }
+    }
+
+    /// An open directory.
+    ///
+    /// # Errors
+    ///
+    /// As for [`at`](Self::at).
+    pub(super) fn of(directory: impl AsFd) -> Result<Self, Errno> {
+        match rustix::fs::statx(&directory, "", AtFlags::EMPTY_PATH, WANTED) {
+            Err(Errno::NOSYS | Errno::PERM) => Self::of_stat(&rustix::fs::fstat(directory)?),
+            found => Self::of_statx(&found?),
+        }
+    }
+
+    /// Device and inode.
+    pub(super) fn identity(&self) -> (u64, u64) {
+        (self.device, self.inode)
+    }
+
+    /// Whether both are the same directory, however it is mounted.
+    pub(super) fn is_same_directory(&self, other: &Self) -> bool {
+        self.identity() == other.identity()
+    }
+
+    /// Whether both were reached through the same mount, as far as the kernel says.
+    pub(super) fn is_same_mount(&self, other: &Self) -> bool {
+        (self.device, self.mount) == (other.device, other.mount)
+    }
+
+    fn of_statx(found: &Statx) -> Result<Self, Errno> {
+        check_directory(found.stx_mode.into())?;
+        let has_mount = found.stx_mask & StatxFlags::MNT_ID.bits() != 0;
+        Ok(Self {
+            device: rustix::fs::makedev(found.stx_dev_major, found.stx_dev_minor),
+            inode: found.stx_ino,
+            mount: has_mount.then_some(found.stx_mnt_id),
+        })
+    }
+
+    /// What old kernels, and the system call filters of old containers, say.
+    fn of_stat(found: &Stat) -> Result<Self, Errno> {
+        check_directory(found.st_mode)?;
+        let (device, inode) = identity(found);
+        Ok(Self {
+            device,
+            inode,
+            mount: None,
+        })
+    }
+}
+
+fn check_directory(mode: u32) -> Result<(), Errno> {
+    match FileType::from_raw_mode(mode) {
+        FileType::Directory => Ok(()),
+        _ => Err(Errno::NOTDIR),
+    }
+}
+
+const WANTED: StatxFlags = StatxFlags::TYPE
+    .union(StatxFlags::INO)
+    .union(StatxFlags::MNT_ID);
+
+#[cfg(test)]
+mod tests {
+    use std::fs::{self, File};
+
+    use super::*;
+
+    #[test]
+    fn a_path_and_a_handle_name_the_same_directory() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = |name: &str| directory.path().join(name);
+        fs::create_dir(path("a")).unwrap();
+        fs::create_dir(path("b")).unwrap();
+        fs::write(path("file"), "").unwrap();
+        std::os::unix::fs::symlink("a", path("link")).unwrap();
+        let named = |name: &str| NamedDirectory::at(&path(name));
+        let open = File::open(path("a")).unwrap();
+        assert_eq!(NamedDirectory::of(&open), named("a"));
+        assert_eq!(named("a"), named("link"));
+        assert_ne!(named("a"), named("b"));
+        assert_eq!(named("file"), Err(Errno::NOTDIR));
+        assert_eq!(named("missing"), Err(Errno::NOENT));
+        let by_stat = rustix::fs::fstat(&open).unwrap();
+        assert_eq!(identity(&by_stat), named("a").unwrap().identity());
+    }
+}
