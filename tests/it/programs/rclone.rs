@@ -235,6 +235,25 @@ fn long_rclone_keeps_what_cannot_be_listed() {
     dialogue.assert_smooth_but(&["550 Permission denied.", "550 No such file"]);
 }
 
+/// Nor is a share that is gone, whether rclone asks for its root or for a directory in it.
+#[test]
+fn long_rclone_keeps_what_a_missing_share_held() {
+    let server = start(LOOPBACK);
+    plant(&server.path("tree"));
+    let sync = |from: &str| rclone(&server, &["sync", from, "down"]);
+    let (root, away) = (server.root(), server.directory().join("away"));
+    for from in ["share:", "share:tree"] {
+        sync(from).expect_success();
+        let before = tree(&server.work("down"));
+        fs::rename(&root, &away).expect("a rename");
+        sync(from).expect_failure();
+        assert!(tree(&server.work("down")) == before, "{from}");
+        fs::rename(&away, &root).expect("a rename");
+        sync(from).expect_success();
+    }
+    server.finish();
+}
+
 /// A listing that ends in its middle has sent some names; its reply says that it is not complete.
 #[test]
 fn long_rclone_keeps_what_was_not_listed_to_the_end() {
