@@ -1,7 +1,7 @@
 // A user's session with Apache Commons Net, in the current directory:
 // java -cp commons-net.jar CommonsNetSession.java HOST PORT USER PASSWORD MODE
 //
-// MODE is passive, epsv, or active, which is the library's default. What must lie in the directory, and what is
+// MODE is passive, epsv, active, which is the library's default, or tls: explicit, trusting any certificate. What must lie in the directory, and what is
 // compared afterwards, says the test that runs this. Prints "NAME SIZE" for each file in the directory odd; ends with
 // the first thing that fails.
 
@@ -25,10 +25,16 @@ import org.apache.commons.net.ftp.FTP;
 import org.apache.commons.net.ftp.FTPClient;
 import org.apache.commons.net.ftp.FTPFile;
 import org.apache.commons.net.ftp.FTPReply;
+import org.apache.commons.net.ftp.FTPSClient;
+import org.apache.commons.net.util.TrustManagerUtils;
 
 public final class CommonsNetSession {
     private static String[] login;
-    private final FTPClient ftp = new FTPClient();
+    private final FTPClient ftp;
+
+    private CommonsNetSession() throws IOException {
+        ftp = login[4].equals("tls") ? new FTPSClient() : new FTPClient();
+    }
 
     public static void main(String[] arguments) throws Exception {
         login = arguments;
@@ -46,6 +52,9 @@ public final class CommonsNetSession {
     }
 
     private void open() throws IOException {
+        if (ftp instanceof FTPSClient) {
+            ((FTPSClient) ftp).setTrustManager(TrustManagerUtils.getAcceptAllTrustManager());
+        }
         ftp.setAutodetectUTF8(true);
         ftp.setConnectTimeout(20_000);
         ftp.setDefaultTimeout(20_000);
@@ -58,6 +67,10 @@ public final class CommonsNetSession {
             ftp.enterLocalActiveMode();
         } else {
             ftp.enterLocalPassiveMode();
+        }
+        if (ftp instanceof FTPSClient) {
+            ((FTPSClient) ftp).execPBSZ(0);
+            ((FTPSClient) ftp).execPROT("P");
         }
         done("TYPE I", ftp.setFileType(FTP.BINARY_FILE_TYPE));
     }

@@ -9,7 +9,7 @@ use std::os::unix::fs::symlink;
 use std::path::{Path, PathBuf};
 
 use super::dialogue::{Dialogue, Mode};
-use super::{HALF, assert_same_trees, assert_sample, plant, prepare, start};
+use super::{HALF, assert_same_trees, assert_sample, plant, prepare, start, start_secure};
 use crate::support::client_program::{NAMES, SECONDS_MAX, path, sorted_lines};
 use crate::support::file_contents::assert_same_files;
 use crate::support::process;
@@ -55,15 +55,25 @@ fn aioftp_with_pasv() {
 /// Its default is active mode.
 #[test]
 fn long_commons_net_by_default() {
-    check_commons_net("127.0.0.1", "active").assert_mode(Mode::Port);
-    check_commons_net("::1", "active").assert_mode(Mode::Eprt);
+    check_commons_net(start("127.0.0.1"), "active").assert_mode(Mode::Port);
+    check_commons_net(start("::1"), "active").assert_mode(Mode::Eprt);
 }
 
 #[test]
 fn long_commons_net_passive() {
-    check_commons_net("127.0.0.1", "passive").assert_mode(Mode::Pasv);
-    check_commons_net("127.0.0.1", "epsv").assert_mode(Mode::Epsv);
-    check_commons_net("::1", "passive").assert_mode(Mode::Epsv);
+    check_commons_net(start("127.0.0.1"), "passive").assert_mode(Mode::Pasv);
+    check_commons_net(start("127.0.0.1"), "epsv").assert_mode(Mode::Epsv);
+    check_commons_net(start("::1"), "passive").assert_mode(Mode::Epsv);
+}
+
+/// Its data connections do not resume the session of the control connection.
+#[test]
+fn long_commons_net_over_tls() {
+    let secure = start_secure(&["--tls-control-required", "--tls-data-required"]);
+    let dialogue = check_commons_net(secure.server, "tls");
+    dialogue
+        .assert_mode(Mode::Pasv)
+        .assert_used(&["AUTH", "PROT"]);
 }
 
 fn check_perl(host: &str, mode: &str) -> Dialogue {
@@ -96,8 +106,7 @@ fn check_aioftp(host: &str, mode: &str) -> Dialogue {
 }
 
 /// More than the others do: links, and commands while a transfer runs.
-fn check_commons_net(host: &str, mode: &str) -> Dialogue {
-    let server = start(host);
+fn check_commons_net(server: TestServer<Program>, mode: &str) -> Dialogue {
     fs::create_dir(server.path("links")).expect("a directory");
     symlink("../odd", server.path("links/directory")).expect("a link");
     symlink("../sample", server.path("links/file")).expect("a link");
