@@ -9,7 +9,9 @@ use std::os::unix::fs::symlink;
 use std::path::{Path, PathBuf};
 
 use super::dialogue::{Dialogue, Mode};
-use super::{HALF, assert_same_trees, assert_sample, plant, prepare, start, start_secure};
+use super::{
+    HALF, LOOPBACK, assert_same_trees, assert_sample, plant, prepare, start, start_secure,
+};
 use crate::support::client_program::{NAMES, SECONDS_MAX, path, sorted_lines};
 use crate::support::file_contents::assert_same_files;
 use crate::support::process;
@@ -50,6 +52,20 @@ fn aioftp_by_default() {
 #[test]
 fn aioftp_with_pasv() {
     check_aioftp("127.0.0.1", "pasv").assert_mode(Mode::Pasv);
+}
+
+#[test]
+fn long_php_passive() {
+    // Its ftp:// streams ask with EPSV, and with PASV if that is refused.
+    let dialogue = check_php("passive");
+    dialogue
+        .assert_used(&["PASV", "EPSV"])
+        .assert_unused(&["PORT"]);
+}
+
+#[test]
+fn long_php_by_default() {
+    check_php("active").assert_mode(Mode::Port);
 }
 
 /// Its default is active mode.
@@ -102,6 +118,16 @@ fn check_aioftp(host: &str, mode: &str) -> Dialogue {
     let dialogue = check(host, "python3", &[path(&script)], mode, Trees::Whole);
     dialogue.assert_sent(&format!("REST {HALF}"));
     dialogue.assert_used(&["APPE", "MLSD", "LIST", "MLST"]);
+    dialogue
+}
+
+fn check_php(mode: &str) -> Dialogue {
+    let script = script("php_session.php");
+    let dialogue = check(LOOPBACK, "php", &[path(&script)], mode, Trees::One);
+    dialogue.assert_sent(&format!("REST {HALF}"));
+    dialogue.assert_used(&[
+        "APPE", "ALLO", "LIST", "NLST", "MLSD", "SIZE", "MDTM", "SITE",
+    ]);
     dialogue
 }
 
