@@ -181,6 +181,8 @@ public final class CommonsNetSession {
         OutputStream out = lost.storeFileStream("broken");
         out.write(whole, 0, whole.length / 2);
         out.flush();
+        // Under TLS it waits this long for the server's end, which comes with that of the upload.
+        lost.setSoTimeout(100);
         lost.disconnect();
         out.close();
         // It is there when the server has seen the end.
