@@ -9,6 +9,7 @@ use std::os::unix::fs::symlink;
 use std::path::{Path, PathBuf};
 
 use super::dialogue::{Dialogue, Mode};
+use super::tls::STRICT;
 use super::{
     HALF, LOOPBACK, assert_same_trees, assert_sample, plant, prepare, start, start_secure,
 };
@@ -32,14 +33,23 @@ fn perl_active() {
 #[test]
 fn basic_ftp_by_default() {
     for host in ["127.0.0.1", "::1"] {
-        let dialogue = check_basic_ftp(host, "as-it-is");
+        let dialogue = check_basic_ftp(start(host), "as-it-is");
         dialogue.assert_mode(Mode::Epsv);
     }
 }
 
 #[test]
 fn basic_ftp_with_pasv() {
-    check_basic_ftp("127.0.0.1", "pasv").assert_mode(Mode::Pasv);
+    check_basic_ftp(start("127.0.0.1"), "pasv").assert_mode(Mode::Pasv);
+}
+
+/// All its data connections resume: the server would refuse them otherwise.
+#[test]
+fn basic_ftp_over_tls() {
+    let dialogue = check_basic_ftp(start_secure(&STRICT).server, "tls");
+    dialogue
+        .assert_mode(Mode::Epsv)
+        .assert_used(&["AUTH", "PROT"]);
 }
 
 #[test]
@@ -100,13 +110,13 @@ fn check_perl(host: &str, mode: &str) -> Dialogue {
     dialogue
 }
 
-fn check_basic_ftp(host: &str, mode: &str) -> Dialogue {
+fn check_basic_ftp(server: TestServer<Program>, mode: &str) -> Dialogue {
     let (script, module) = (
         script("basic_ftp_session.mjs"),
         installed("node/node_modules/basic-ftp"),
     );
     let arguments = [path(&script), path(&module)];
-    let dialogue = check(host, "node", &arguments, mode, Trees::Whole);
+    let dialogue = check_on(server, "node", &arguments, mode, Trees::Whole);
     dialogue.assert_sent(&format!("REST {HALF}"));
     dialogue.assert_used(&["APPE", "MLSD", "SIZE", "MDTM"]);
     dialogue
