@@ -223,6 +223,8 @@ impl Driver {
             // `turn` sends the rest and ends.
             Action::Close => self.end_transfer(Err(TransferError::Aborted)),
             Action::CloseNow => self.unsent.clear(),
+            // All file requests are answered at once.
+            Action::AbortFile => {}
             // Not requested, as `Config::tls` is false: what is not performed is declined.
             Action::StartProtectedTransfer(_) | Action::StartTls => {
                 action.decline().into_iter().for_each(|no| self.answer(no));

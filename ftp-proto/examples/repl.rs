@@ -75,7 +75,7 @@ fn answer(action: Action, port: &mut u16) -> Option<Outcome> {
         }
         Action::File(FileRequest::Size { .. }) => Outcome::File(Ok(FileAnswer::Size(1234))),
         Action::File(FileRequest::ModifiedTime(_)) => Outcome::File(Ok(FileAnswer::Modified(0))),
-        Action::File(FileRequest::Facts(_) | FileRequest::Status(_)) => {
+        Action::File(FileRequest::Facts(_) | FileRequest::Status(_) | FileRequest::Hash(_)) => {
             Outcome::File(Err(Refusal::Unsupported))
         }
         Action::File(_) => Outcome::File(Ok(FileAnswer::Done)),

@@ -194,6 +194,8 @@ impl Driver {
             Action::Close => self.close(),
             // The time for the last replies is over. `flush` has measured it already.
             Action::CloseNow => {}
+            // All file requests are answered at once.
+            Action::AbortFile => {}
             // Not requested, as `Config::tls` is false: what is not performed is declined.
             Action::StartProtectedTransfer(_) | Action::StartTls => {
                 if let Some(refusal) = action.decline() {

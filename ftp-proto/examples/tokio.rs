@@ -219,6 +219,8 @@ impl Connection {
                     self.answer(outcome);
                 }
             }
+            // All file requests are answered at once.
+            Action::AbortFile => {}
             Action::OpenPassive(data) => {
                 let opened = self.open_passive(data);
                 self.answer(Outcome::PassiveOpened(opened));

@@ -5,6 +5,7 @@ use core::net::{IpAddr, SocketAddr};
 use core::num::NonZeroU64;
 
 use crate::event::DataId;
+use crate::hash::HashRequest;
 use crate::listing::ListRequest;
 use crate::listing::style::ListStyle;
 use crate::path::FtpPath;
@@ -24,8 +25,9 @@ pub enum Output {
 }
 
 /// A request to the driver. Each is answered with exactly one [`Outcome`](crate::Outcome), except
-/// [`CloseData`](Self::CloseData), [`AbortTransfer`](Self::AbortTransfer), [`Close`](Self::Close)
-/// and [`CloseNow`](Self::CloseNow). A driver must know them all, so a new one breaks its build.
+/// [`CloseData`](Self::CloseData), [`AbortTransfer`](Self::AbortTransfer),
+/// [`AbortFile`](Self::AbortFile), [`Close`](Self::Close) and [`CloseNow`](Self::CloseNow). A
+/// driver must know them all, so a new one breaks its build.
 ///
 /// A driver must handle every variant, so that this enum stays exhaustive.
 #[derive(Debug)]
@@ -42,6 +44,10 @@ pub enum Action {
     /// is answered once, but for [`FileRequest::Status`], whose answer may come in several
     /// pieces.
     File(FileRequest),
+    /// Stop the [`FileRequest::Hash`] that is not answered yet: the client has sent ABOR. The
+    /// driver must still answer it, with any refusal, or with the digest if it is complete. A
+    /// driver that answers such a request at once never gets this.
+    AbortFile,
     /// Listen for a data connection from the client, on the control connection's own local address:
     /// [`Outcome::PassiveOpened`](crate::Outcome::PassiveOpened). The driver accepts connections
     /// until [`Session::judge_peer`](crate::Session::judge_peer) says that one comes from the
@@ -177,6 +183,15 @@ pub enum FileRequest {
     /// [`Walk::of_status`](crate::listing::Walk::of_status) finds them. More than
     /// [`STAT_ENTRIES_MAX`](crate::limits::STAT_ENTRIES_MAX) are refused.
     Status(ListRequest),
+    /// The digest of a file (HASH, XCRC and others):
+    /// [`FileAnswer::Digest`](crate::FileAnswer::Digest). This may take long. Meanwhile the session
+    /// wants input, and has no timer: compute it in steps, or on another thread, and look for what
+    /// the client sends.
+    ///
+    /// Where the file changes meanwhile, the digest would be that of no file:
+    /// [`Refusal::Changed`](crate::Refusal::Changed). To protect the machine, a driver limits how
+    /// many it computes at once: [`Refusal::Busy`](crate::Refusal::Busy).
+    Hash(HashRequest),
 }
 
 /// A transfer to open.
@@ -205,6 +220,9 @@ pub enum TransferKind {
         /// Where to begin (REST), counted in bytes as they are sent: with
         /// [`Representation::Ascii`] each line end counts as two.
         offset: u64,
+        /// Where to end (RANG), behind the last byte. A file that ends earlier is sent up to its
+        /// end. `None`: the end of the file, as always with [`Representation::Ascii`].
+        end: Option<u64>,
     },
     /// STOR, APPE and STOU.
     Store {
@@ -284,6 +302,7 @@ impl Action {
             // Their effect is not visible to the client before the reply that follows it.
             Self::Authenticate { .. }
             | Self::File(_)
+            | Self::AbortFile
             | Self::OpenPassive(_)
             | Self::CloseData(_)
             | Self::OpenTransfer(_)
@@ -352,6 +371,7 @@ impl FileRequest {
             | Self::SetModified { path, .. }
             | Self::Facts(path) => [Some(path), None],
             Self::Status(request) => request.selection.paths(),
+            Self::Hash(request) => [Some(&request.path), None],
         };
         paths.into_iter().flatten()
     }

@@ -1,6 +1,11 @@
 //! The commands: one table with everything about a command that is data. The parser, HELP, the
 //! documentation, the checks before a command is executed and the codes of its refusals use it.
 
+use crate::hash::HashAlgorithm;
+use crate::refusal_codes::{
+    APPEND, CHECKSUM, DELETE, HASH, LIST, LIST_FACTS, OTHER, RENAME, RETRIEVE, RefusalCodes,
+    STATUS, STORE, STORE_UNIQUE,
+};
 use crate::rights::Right;
 
 /// A command line, split into command and argument.
@@ -33,6 +38,7 @@ pub(crate) enum Verb {
     Protection(ProtectionVerb),
     Info(InfoVerb),
     File(FileVerb),
+    Hash(HashVerb),
     Transfer(TransferVerb),
     Data(DataVerb),
     Local(LocalVerb),
@@ -87,6 +93,15 @@ pub(crate) enum FileVerb {
     Size,
 }
 
+/// Commands that compute a digest of a file: like transfers without a data connection.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum HashVerb {
+    /// With the algorithm that OPTS HASH selects.
+    Hash,
+    /// XCRC and others, each with its own algorithm.
+    Checksum(HashAlgorithm),
+}
+
 /// Commands that transfer bytes over a data connection.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum TransferVerb {
@@ -116,6 +131,7 @@ pub(crate) enum LocalVerb {
     Allo,
     Mode,
     Pwd,
+    Rang,
     Rest,
     Stru,
     Type,
@@ -151,73 +167,11 @@ pub(crate) struct CommandInfo {
 pub(crate) enum Access {
     Always,
     AfterLogin,
+    /// After a login, if digests are offered.
+    Digests,
     /// Always, if TLS is offered.
     Tls,
 }
-
-/// The codes that refuse a command, one for each kind of reason: a choice among the codes that the
-/// RFCs list for it. The tests have the whole list.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct RefusalCodes {
-    /// It cannot be done, and another attempt would not help.
-    pub(crate) unavailable: u16,
-    pub(crate) not_a_directory: u16,
-    pub(crate) busy: u16,
-    pub(crate) no_space: u16,
-    /// The file would be larger than the server accepts.
-    pub(crate) too_large: u16,
-    /// The offset of REST is beyond the end of the file (RFC 1123, section 4.1.2.11).
-    pub(crate) offset: u16,
-    pub(crate) failed: u16,
-    pub(crate) unsupported: u16,
-}
-
-const fn refusals(
-    unavailable: u16,
-    busy: u16,
-    no_space: u16,
-    failed: u16,
-    unsupported: u16,
-) -> RefusalCodes {
-    RefusalCodes {
-        unavailable,
-        not_a_directory: unavailable,
-        busy,
-        no_space,
-        too_large: unavailable,
-        offset: unavailable,
-        failed,
-        unsupported,
-    }
-}
-
-const OTHER: RefusalCodes = refusals(550, 550, 550, 550, 502);
-const RETRIEVE: RefusalCodes = RefusalCodes {
-    offset: 554,
-    ..refusals(550, 450, 451, 451, 550)
-};
-const STORE: RefusalCodes = RefusalCodes {
-    offset: 554,
-    ..STORE_UNIQUE
-};
-const STORE_UNIQUE: RefusalCodes = RefusalCodes {
-    too_large: 552,
-    ..refusals(553, 450, 452, 451, 553)
-};
-const APPEND: RefusalCodes = RefusalCodes {
-    too_large: 552,
-    offset: 554,
-    ..refusals(550, 450, 452, 451, 502)
-};
-const DELETE: RefusalCodes = refusals(550, 450, 550, 550, 502);
-const RENAME: RefusalCodes = refusals(553, 553, 553, 553, 502);
-const LIST: RefusalCodes = refusals(550, 450, 451, 451, 502);
-/// RFC 3659, section 7.2.1.
-const LIST_FACTS: RefusalCodes = RefusalCodes {
-    not_a_directory: 501,
-    ..LIST
-};
-const STATUS: RefusalCodes = refusals(550, 450, 450, 450, 502);
 
 #[expect(
     clippy::too_many_arguments,
@@ -261,6 +215,7 @@ pub(crate) static COMMANDS: &[CommandInfo] = &[
     row("EPRT", Verb::Data(DataVerb::Eprt),             Argument::Required, Access::AfterLogin, None,                         OTHER,        "|family|address|port|", "use active mode to this address, IPv4 or IPv6"),
     row("EPSV", Verb::Data(DataVerb::Epsv),             Argument::Optional, Access::AfterLogin, None,                         OTHER,        "[1|2|ALL]", "open a passive port, IPv4 or IPv6"),
     row("FEAT", Verb::Info(InfoVerb::Feat),             Argument::None,     Access::Always,     None,                         OTHER,        "", "list the extensions"),
+    row("HASH", Verb::Hash(HashVerb::Hash),             Argument::Required, Access::Digests,    Some(Right::Read),            HASH,         "path", "show a digest of a file; see OPTS HASH and RANG"),
     row("HELP", Verb::Info(InfoVerb::Help),             Argument::Optional, Access::Always,     None,                         OTHER,        "[command]", "list the commands, or explain one"),
     row("HOST", Verb::Control(ControlVerb::Host),       Argument::Required, Access::Always,     None,                         OTHER,        "name", "accepted; the host name that the client uses"),
     row("LANG", Verb::Info(InfoVerb::Lang),             Argument::Optional, Access::Always,     None,                         OTHER,        "[EN]", "set the language of replies"),
@@ -273,7 +228,7 @@ pub(crate) static COMMANDS: &[CommandInfo] = &[
     row("MODE", Verb::Local(LocalVerb::Mode),           Argument::Required, Access::AfterLogin, None,                         OTHER,        "S", "set the transfer mode"),
     row("NLST", Verb::Transfer(TransferVerb::Nlst),     Argument::Optional, Access::AfterLogin, Some(Right::List),            LIST,         "[path]", "list only names"),
     row("NOOP", Verb::Info(InfoVerb::Noop),             Argument::None,     Access::Always,     None,                         OTHER,        "", "do nothing"),
-    row("OPTS", Verb::Info(InfoVerb::Opts),             Argument::Required, Access::Always,     None,                         OTHER,        "command [options]", "set an option of MLST or UTF8"),
+    row("OPTS", Verb::Info(InfoVerb::Opts),             Argument::Required, Access::Always,     None,                         OTHER,        "command [options]", "set an option of HASH, MLST or UTF8"),
     row("PASS", Verb::Control(ControlVerb::Pass),       Argument::Optional, Access::Always,     None,                         OTHER,        "password", "give the password and log in"),
     row("PASV", Verb::Data(DataVerb::Pasv),             Argument::None,     Access::AfterLogin, None,                         OTHER,        "", "open a passive port, IPv4"),
     row("PBSZ", Verb::Protection(ProtectionVerb::Pbsz), Argument::Required, Access::Tls,        None,                         OTHER,        "0", "set the protection buffer size"),
@@ -281,6 +236,7 @@ pub(crate) static COMMANDS: &[CommandInfo] = &[
     row("PROT", Verb::Protection(ProtectionVerb::Prot), Argument::Required, Access::Tls,        None,                         OTHER,        "C|P", "set whether TLS protects data connections"),
     row("PWD",  Verb::Local(LocalVerb::Pwd),            Argument::None,     Access::AfterLogin, None,                         OTHER,        "", "show the working directory"),
     row("QUIT", Verb::Control(ControlVerb::Quit),       Argument::None,     Access::Always,     None,                         OTHER,        "", "end the session after the running transfer"),
+    row("RANG", Verb::Local(LocalVerb::Rang),           Argument::Required, Access::AfterLogin, None,                         OTHER,        "first last", "restrict the next RETR or HASH to these bytes"),
     row("REIN", Verb::Control(ControlVerb::Rein),       Argument::None,     Access::Always,     None,                         OTHER,        "", "log out"),
     row("REST", Verb::Local(LocalVerb::Rest),           Argument::Required, Access::AfterLogin, None,                         OTHER,        "offset", "start the next transfer at this offset"),
     row("RETR", Verb::Transfer(TransferVerb::Retr),     Argument::Required, Access::AfterLogin, Some(Right::Read),            RETRIEVE,     "path", "download a file"),
@@ -296,11 +252,16 @@ pub(crate) static COMMANDS: &[CommandInfo] = &[
     row("SYST", Verb::Info(InfoVerb::Syst),             Argument::None,     Access::Always,     None,                         OTHER,        "", "show the type of the system"),
     row("TYPE", Verb::Local(LocalVerb::Type),           Argument::Required, Access::AfterLogin, None,                         OTHER,        "A [N]|I|L 8", "set the representation type"),
     row("USER", Verb::Control(ControlVerb::User),       Argument::Required, Access::Always,     None,                         OTHER,        "name", "give the user name"),
+    row("XCRC", Verb::Hash(HashVerb::Checksum(HashAlgorithm::Crc32)), Argument::Required, Access::Digests,    Some(Right::Read),            CHECKSUM,     "path [start [end]]", "show the CRC32 of a file"),
     row("XCUP", Verb::File(FileVerb::Cdup),             Argument::None,     Access::AfterLogin, Some(Right::ChangeDirectory), OTHER,        "", "the same as CDUP"),
     row("XCWD", Verb::File(FileVerb::Cwd),              Argument::Optional, Access::AfterLogin, Some(Right::ChangeDirectory), OTHER,        "[path]", "the same as CWD"),
+    row("XMD5", Verb::Hash(HashVerb::Checksum(HashAlgorithm::Md5)), Argument::Required, Access::Digests,    Some(Right::Read),            CHECKSUM,     "path [start [end]]", "show the MD5 digest of a file"),
     row("XMKD", Verb::File(FileVerb::Mkd),              Argument::Required, Access::AfterLogin, Some(Right::MakeDirectory),   OTHER,        "path", "the same as MKD"),
     row("XPWD", Verb::Local(LocalVerb::Pwd),            Argument::None,     Access::AfterLogin, None,                         OTHER,        "", "the same as PWD"),
     row("XRMD", Verb::File(FileVerb::Rmd),              Argument::Required, Access::AfterLogin, Some(Right::Delete),          OTHER,        "path", "the same as RMD"),
+    row("XSHA", Verb::Hash(HashVerb::Checksum(HashAlgorithm::Sha1)), Argument::Required, Access::Digests,    Some(Right::Read),            CHECKSUM,     "path [start [end]]", "show the SHA-1 digest of a file"),
+    row("XSHA1", Verb::Hash(HashVerb::Checksum(HashAlgorithm::Sha1)), Argument::Required, Access::Digests,    Some(Right::Read),            CHECKSUM,     "path [start [end]]", "the same as XSHA"),
+    row("XSHA256", Verb::Hash(HashVerb::Checksum(HashAlgorithm::Sha256)), Argument::Required, Access::Digests,    Some(Right::Read),            CHECKSUM,     "path [start [end]]", "show the SHA-256 digest of a file"),
 ];
 
 /// MDTM with a time before the path.
@@ -405,20 +366,20 @@ pub(crate) fn find(name: &[u8]) -> Option<&'static CommandInfo> {
     (info.name.len() == name.len()).then_some(info)
 }
 
-/// The first four bytes of a name in upper case, as a number that sorts as the name does.
-const fn key(name: &[u8]) -> u32 {
-    let mut key = [0; 4];
+/// The first eight bytes of a name in upper case, as a number that sorts as the name does.
+const fn key(name: &[u8]) -> u64 {
+    let mut key = [0; 8];
     let mut at = 0;
     while at < name.len() && at < key.len() {
         key[at] = name[at].to_ascii_uppercase();
         at += 1;
     }
-    u32::from_be_bytes(key)
+    u64::from_be_bytes(key)
 }
 
 /// The keys of [`COMMANDS`]: every line of a client is looked up, and these fit into few cache
 /// lines.
-static KEYS: [u32; COMMANDS.len()] = {
+static KEYS: [u64; COMMANDS.len()] = {
     let mut keys = [0; COMMANDS.len()];
     let mut at = 0;
     while at < keys.len() {
@@ -463,6 +424,13 @@ mod tests {
         check(b"\xffABOR", None, b"");
         check(b"CWD\0", None, b"");
         check(b"CW", None, b"");
+        let sha1 = Verb::Hash(HashVerb::Checksum(HashAlgorithm::Sha1));
+        let sha256 = Verb::Hash(HashVerb::Checksum(HashAlgorithm::Sha256));
+        check(b"xsha a", Some(sha1), b"a");
+        check(b"XSHA1 a", Some(sha1), b"a");
+        check(b"Xsha256 a", Some(sha256), b"a");
+        check(b"XSHA25", None, b"");
+        check(b"XSHA2567", None, b"");
     }
 
     #[test]
@@ -473,7 +441,7 @@ mod tests {
                 find(info.name.as_bytes()).map(|found| found.name),
                 Some(info.name)
             );
-            assert!(info.name.len() <= 4);
+            assert!(info.name.len() <= 8);
         }
         for name in NOT_IMPLEMENTED {
             assert!(find(name.as_bytes()).is_none(), "{name}");

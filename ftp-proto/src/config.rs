@@ -54,6 +54,9 @@ pub struct Config {
     pub umask: u32,
     /// When the line ends of files are converted. Default: [`AsciiConversion::Requested`].
     pub ascii: AsciiConversion,
+    /// Whether HASH, XCRC, XMD5, XSHA1 and XSHA256 are offered; the driver must then perform
+    /// [`FileRequest::Hash`](crate::FileRequest::Hash). Default: no.
+    pub digests: bool,
     /// Whether AUTH TLS is offered (RFC 4217); the driver must then perform
     /// [`Action::StartTls`](crate::Action::StartTls). Default: no.
     pub tls: bool,
@@ -98,6 +101,7 @@ impl Default for Config {
             flush_timeout: Some(Duration::from_secs(5)),
             umask: 0o022,
             ascii: AsciiConversion::default(),
+            digests: false,
             tls: false,
             tls_control_required: false,
             tls_data_required: false,

@@ -6,6 +6,7 @@ use core::fmt;
 
 use crate::account::Account;
 use crate::action::{Action, TransferId};
+use crate::hash::Digest;
 use crate::listing::{Entry, EntryBatch};
 use crate::masquerade::Bound;
 use crate::refusal::Refusal;
@@ -71,6 +72,8 @@ pub enum FileAnswer {
     /// Some of the entries, to `Status`. The answer consists of one batch or several, the last of
     /// which says so: until then the action is open.
     Entries(EntryBatch),
+    /// To `Hash`.
+    Digest(Digest),
 }
 
 /// An opened transfer; the default knows nothing about it.
@@ -181,9 +184,11 @@ impl Action {
                 established: false,
                 leftover: 0,
             },
-            Self::CloseData(_) | Self::AbortTransfer(_) | Self::Close | Self::CloseNow => {
-                return None;
-            }
+            Self::CloseData(_)
+            | Self::AbortTransfer(_)
+            | Self::AbortFile
+            | Self::Close
+            | Self::CloseNow => return None,
         })
     }
 }
@@ -216,6 +221,7 @@ impl FileAnswer {
             Self::Modified(_) => "File(Modified)",
             Self::Entry(_) => "File(Entry)",
             Self::Entries(_) => "File(Entries)",
+            Self::Digest(_) => "File(Digest)",
         }
     }
 }

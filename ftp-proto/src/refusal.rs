@@ -46,6 +46,8 @@ pub enum Refusal {
     NotResumable,
     /// How many bytes the file has with the line ends of TYPE A is not counted; for SIZE.
     TextNotCounted,
+    /// The file has changed while it was read; a later attempt may succeed.
+    Changed,
     /// In use; a later attempt may succeed.
     Busy,
     /// The driver does not support this.
@@ -77,6 +79,7 @@ impl fmt::Display for Refusal {
             Self::ShareUnavailable => "shared directory not available",
             Self::NotResumable => "not the beginning of what would be continued",
             Self::TextNotCounted => "line ends not counted",
+            Self::Changed => "changed meanwhile",
             Self::Busy => "busy",
             Self::Unsupported => "not supported",
             Self::Failed => "local error",

@@ -6,6 +6,8 @@
 //! Only the core makes a [`Reply`], and [`Reply::encode`] replaces control bytes, so no file name
 //! can end a line and forge a second reply.
 
+mod digests;
+
 use alloc::borrow::Cow;
 use alloc::format;
 use alloc::vec::Vec;

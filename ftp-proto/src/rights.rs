@@ -14,7 +14,7 @@ pub enum Right {
     ChangeDirectory,
     /// List directories and show facts: LIST, NLST, MLSD, MLST, STAT, SIZE, MDTM. Letter `l`.
     List,
-    /// Download files: RETR. Letter `r`.
+    /// Download files, and know their digests: RETR, HASH, XCRC. Letter `r`.
     Read,
     /// Append to files, or create them: APPE. Together with [`Store`](Self::Store) it also resumes
     /// uploads at the end of a file: STOR after REST. Letter `a`.

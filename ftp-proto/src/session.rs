@@ -12,6 +12,7 @@ mod auth;
 mod busy;
 mod context;
 mod end;
+mod file_hash;
 mod file_status;
 mod flow;
 mod held;
@@ -41,7 +42,7 @@ use crate::refusal::Refusal;
 use crate::reply::Reply;
 use crate::timeout::{Timeout, TimeoutKind};
 
-use context::{Context, Question};
+use context::{Context, FileQuestion, Question};
 use flow::{Flow, Login, Phase};
 use held::Held;
 use protection::Protection;
@@ -296,6 +297,8 @@ impl Session {
         };
         match &self.context.question {
             Question::None | Question::Passive { .. } => !is_opening && !self.held.is_full(),
+            // ABOR stops a digest.
+            Question::File(_, FileQuestion::Hash(_)) => !self.held.is_full(),
             Question::Authenticate | Question::Tls { .. } | Question::File(..) => false,
         }
     }

@@ -7,6 +7,7 @@
 pub(crate) mod attributes;
 pub(crate) mod download;
 mod entry;
+pub(crate) mod file_hash;
 mod links;
 pub(crate) mod list;
 pub(crate) mod long_request;

@@ -189,6 +189,7 @@ impl Settings {
         config.data_open_timeout = self.timeouts.data_open;
         config.data_stall_timeout = self.timeouts.data_stall;
         config.ascii = self.ascii;
+        config.digests = true;
         config.tls = self.tls.is_some();
         config.tls_control_required = self.tls.as_ref().is_some_and(|tls| tls.control_required);
         config.tls_data_required = self.tls.as_ref().is_some_and(|tls| tls.data_required);

@@ -8,6 +8,7 @@ lines of the output say what failed and how. The sessions:
   crowd   list a directory of many files (made on disk) in three ways
   large   a large file, made on disk with holes, down and up again
   short   list, download, upload: what a client does through a router
+  broken  uploads whose data connection is lost, and how they go on, with REST and with APPE
 """
 
 import argparse
@@ -16,6 +17,8 @@ import ftplib
 import hashlib
 import os
 import random
+import socket
+import struct
 import sys
 import time
 
@@ -274,6 +277,31 @@ def short(ftp, root, work):
     ftp.delete("from-ftplib.bin")
 
 
+def broken(ftp, root, work):
+    sample = noise(600017, 3)
+    half = 300001
+    local = os.path.join(work, "sample")
+    write(local, sample)
+    for command in ("STOR", "APPE"):
+        name = command + ".bin"
+        on_disk = os.path.join(root, name)
+        write(on_disk, noise(400000, 4))
+        step("break an upload")
+        ftp.voidcmd("TYPE I")
+        with ftp.transfercmd("STOR " + name) as data:
+            data.sendall(sample[:half])
+            while "%d bytes so far" % half not in ftp.sendcmd("STAT"):
+                pass
+            data.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+        refused("426", ftp.voidresp)
+        step("go on with " + command)
+        size = ftp.size(name)
+        same("SIZE of the piece", size, half)
+        store(ftp, name, local, size, command=command, rest=size if command == "STOR" else None)
+        same("sha256 on the server", checksum(on_disk), sha256(sample))
+        ftp.delete(name)
+
+
 def main():
     parser = argparse.ArgumentParser()
     parser.add_argument("--host", required=True)
@@ -285,9 +313,10 @@ def main():
     parser.add_argument("--timeout", type=float, default=30)
     parser.add_argument("--active", action="store_true")
     parser.add_argument("--trust-pasv", action="store_true", help="dial the address that a 227 names")
-    parser.add_argument("session", choices=["full", "crowd", "large", "short"])
+    parser.add_argument("session", choices=["full", "crowd", "large", "short", "broken"])
     options = parser.parse_args()
-    session = {"full": full, "crowd": crowd, "large": large, "short": short}[options.session]
+    sessions = {"full": full, "crowd": crowd, "large": large, "short": short, "broken": broken}
+    session = sessions[options.session]
     ftp = Client(timeout=options.timeout, encoding="utf-8")
     ftp.set_pasv(not options.active)
     ftp.trust_server_pasv_ipv4_address = options.trust_pasv

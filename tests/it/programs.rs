@@ -5,9 +5,11 @@
 //! uses another kind of data connection, or fetches a whole file instead of resuming, fails its
 //! test. Clients differ in how they resume; what a client cannot do is missing in its test.
 
+mod broken_uploads;
 mod client_certificates;
 mod curl;
 mod dialogue;
+mod digests;
 mod fetchers;
 mod filezilla;
 mod ftp;

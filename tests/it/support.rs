@@ -5,6 +5,7 @@ pub(crate) mod certificates;
 pub(crate) mod client;
 pub(crate) mod client_program;
 pub(crate) mod data;
+pub(crate) mod fault;
 pub(crate) mod file_contents;
 pub(crate) mod forwarder;
 pub(crate) mod garbage;

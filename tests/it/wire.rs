@@ -9,6 +9,7 @@ mod ascii;
 mod black_box;
 mod control;
 mod descriptors;
+mod digests;
 mod examples;
 mod file_errors;
 mod foreign_protocols;

@@ -165,6 +165,8 @@ fn answer_eagerly(sim: &mut Sim, style: u8) -> bool {
     let stuck = !sim.session().wants_input() && !sim.session().is_closed();
     let at_once = style & 4 != 0 || stuck;
     match sim.question().cloned() {
+        // The session takes commands meanwhile.
+        Some(_) if !at_once && sim.is_hashing() => return false,
         Some(question) if at_once || !matches!(question, Question::Passive) => {
             // The last batch of a reply to STAT, or this would not end.
             sim.answer_only(operations::good(&question, style % 128));

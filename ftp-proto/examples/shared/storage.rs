@@ -105,7 +105,8 @@ impl Storage {
                 entry.name = path.name().to_vec();
                 return Ok(FileAnswer::Entry(entry));
             }
-            FileRequest::Status(_) => return Err(Refusal::Unsupported),
+            // Digests are not requested, as `Config::digests` is false.
+            FileRequest::Status(_) | FileRequest::Hash(_) => return Err(Refusal::Unsupported),
         };
         match result {
             Ok(()) => Ok(FileAnswer::Done),
@@ -124,10 +125,11 @@ impl Storage {
                 let listing = Listing::open(root, listing)?;
                 return Ok((Transfer::Download(Download::listing(listing)), opened));
             }
-            TransferKind::Retrieve { path, offset } => {
+            TransferKind::Retrieve { path, offset, end } => {
                 let (path, metadata) = root.file(path)?;
                 let file = File::open(path).map_err(|error| Refusal::from(&error))?;
-                let (download, bytes) = Download::file(file, metadata.len(), *offset, is_ascii)?;
+                let end = end.unwrap_or(u64::MAX).min(metadata.len());
+                let (download, bytes) = Download::file(file, end, *offset, is_ascii)?;
                 opened.bytes = bytes;
                 return Ok((Transfer::Download(download), opened));
             }

@@ -38,6 +38,7 @@ impl Download {
     }
 
     /// The file from an offset on, and the number of bytes that will be sent, if it is known.
+    /// `bytes`: where it ends.
     pub(super) fn file(
         mut file: File,
         bytes: u64,

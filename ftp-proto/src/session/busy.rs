@@ -1,5 +1,5 @@
-//! Command lines that arrive while the session is busy: during a transfer, or while it waits for a
-//! passive port.
+//! Command lines that arrive while the session is busy: during a transfer or a digest, or while it
+//! waits for a passive port.
 
 use super::Session;
 use super::flow::Phase;
@@ -9,8 +9,8 @@ use crate::command::{Command, CommandLine, DataVerb, InfoVerb, LocalVerb, Protec
 use crate::reply::Reply;
 
 impl Session {
-    /// During a transfer ABOR and STAT are executed at once. While the session waits for a passive
-    /// port, ABOR and QUIT cancel the wait. All other lines are held.
+    /// During a transfer or a digest ABOR and STAT are executed at once. While the session waits
+    /// for a passive port, ABOR and QUIT cancel the wait. All other lines are held.
     pub(super) fn receive_while_busy(&mut self, line: CommandLine<'_>) {
         let argument = line.argument;
         let awaits_port = self.context.awaits_port();
@@ -21,6 +21,7 @@ impl Session {
                 match &mut self.phase {
                     Phase::Ready(ready) if !awaits_port => {
                         ready.abort_transfer(&mut self.context, AbortReason::Requested);
+                        self.context.abort_hash();
                     }
                     Phase::Ready(_) | Phase::Login(_) | Phase::Closed => {
                         self.context.cancel_passive();
@@ -60,11 +61,11 @@ impl Session {
             && let Some(item) = self.held.pop()
         {
             match item {
-                HeldItem::Line(line) if self.held.has_abort() && needs_data(line.command) => {
-                    if let (Phase::Ready(ready), Some(Verb::Transfer(_))) =
+                HeldItem::Line(line) if self.held.has_abort() && can_be_aborted(line.command) => {
+                    if let (Phase::Ready(ready), Some(verb)) =
                         (&mut self.phase, line.command.verb())
                     {
-                        ready.cancel_restart();
+                        ready.not_executed(verb);
                     }
                     self.context.reply(Reply::ABORTED_BEFORE_START);
                 }
@@ -79,10 +80,11 @@ impl Session {
     }
 }
 
-/// Whether a command sets up or uses a data connection. If an ABOR follows, it is not executed.
-fn needs_data(command: Command) -> bool {
+/// Whether a command sets up or uses a data connection, or computes a digest. If an ABOR follows,
+/// it is not executed.
+fn can_be_aborted(command: Command) -> bool {
     matches!(
         command.verb(),
-        Some(Verb::Transfer(_) | Verb::Data(DataVerb::Epsv | DataVerb::Pasv))
+        Some(Verb::Transfer(_) | Verb::Hash(_) | Verb::Data(DataVerb::Epsv | DataVerb::Pasv))
     )
 }

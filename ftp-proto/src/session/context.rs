@@ -5,6 +5,7 @@ use alloc::sync::Arc;
 use alloc::vec::Vec;
 use core::mem;
 
+use super::file_hash::FileHash;
 use super::file_status::FileStatus;
 use super::one_to_one_nat::OneToOneNat;
 use super::permitted::Permitted;
@@ -94,6 +95,7 @@ pub(super) enum FileQuestion {
     /// What is executed after a look at the name `~`.
     Home(WaitingCommand),
     Status(FileStatus),
+    Hash(FileHash),
 }
 
 /// MDTM with a time before the path, which sets the time.
@@ -122,6 +124,7 @@ impl FileQuestion {
             Self::ModifiedTime(_) => "File(Modified)",
             Self::Facts(_) | Self::Home(_) => "File(Entry)",
             Self::Status(_) => "File(Entries)",
+            Self::Hash(_) => "File(Digest)",
             Self::ChangeDirectory(_)
             | Self::MakeDirectory(_)
             | Self::RemoveDirectory
@@ -229,6 +232,23 @@ impl Context {
         matches!(self.question, Question::Passive { .. })
     }
 
+    /// Aborts the digest that is being computed, unless it is being aborted already.
+    pub(super) fn abort_hash(&mut self) {
+        if let Question::File(_, FileQuestion::Hash(hash)) = &mut self.question
+            && !mem::replace(&mut hash.is_aborted, true)
+        {
+            self.push_action(Action::AbortFile);
+        }
+    }
+
+    /// The command whose digest is being computed.
+    pub(super) fn hash_command(&self) -> Option<&'static CommandInfo> {
+        match &self.question {
+            Question::File(command, FileQuestion::Hash(_)) => Some(command),
+            _ => None,
+        }
+    }
+
     /// Cancels the request for a passive port.
     pub(super) fn cancel_passive(&mut self) {
         if let Question::Passive {
@@ -265,7 +285,7 @@ impl Context {
     /// Checks what the table and the settings require: that TLS is offered, that a password or data
     /// is not sent in clear text, and whether the command has an argument.
     pub(super) fn check(&self, command: &CommandInfo, argument: &[u8]) -> Result<(), Reply> {
-        if command.access == Access::Tls && !self.config.tls {
+        if !self.is_offered(command.access) {
             return Err(Reply::NOT_IMPLEMENTED);
         }
         self.check_protection(command.verb)?;
@@ -273,6 +293,15 @@ impl Context {
             Argument::Required if argument.is_empty() => Err(Reply::ARGUMENT_NEEDED),
             Argument::None if !argument.trim_ascii().is_empty() => Err(Reply::NO_ARGUMENT_TAKEN),
             Argument::None | Argument::Optional | Argument::Required => Ok(()),
+        }
+    }
+
+    /// Whether the settings offer the commands of this kind.
+    pub(super) fn is_offered(&self, access: Access) -> bool {
+        match access {
+            Access::Always | Access::AfterLogin => true,
+            Access::Digests => self.config.digests,
+            Access::Tls => self.config.tls,
         }
     }
 

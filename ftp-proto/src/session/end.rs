@@ -25,7 +25,7 @@ impl Session {
     /// | else: has a transfer that waits for the client to connect | ends at once | ends at once |
     /// | else: holds a QUIT | goes on | goes on |
     /// | else: receives an upload | goes on | ends at once |
-    /// | else: is idle, or sends a download or a listing | ends at once | ends at once |
+    /// | else: is idle, sends a download or a listing, or computes a digest | ends at once | ends at once |
     ///
     /// A session that ends at once aborts its transfer and closes without a reply. One that goes on
     /// takes no more input; the transfer has its timers and its reply as always, and held lines are

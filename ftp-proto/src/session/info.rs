@@ -8,8 +8,9 @@ use super::context::Context;
 use super::ready::Ready;
 use super::transfer_state::Transfer;
 use crate::action::Representation;
-use crate::command::{self, Access, COMMANDS, split_word};
+use crate::command::{self, COMMANDS, split_word};
 use crate::config::AsciiConversion;
+use crate::hash::HashAlgorithm;
 use crate::listing::FactSet;
 use crate::reply::Reply;
 
@@ -17,18 +18,24 @@ use crate::reply::Reply;
 const HELP_COLUMNS: usize = 8;
 
 impl Context {
-    pub(super) fn features(&self, facts: FactSet) -> Reply {
+    pub(super) fn features(&self, facts: FactSet, hash: HashAlgorithm) -> Reply {
         let mut lines: Vec<String> = Vec::new();
         if self.config.tls {
             lines.push("AUTH TLS".into());
         }
-        lines
-            .extend(["CLNT", "EPRT", "EPSV", "HOST", "LANG EN*", "MDTM", "MFMT"].map(String::from));
+        lines.extend(["CLNT", "EPRT", "EPSV"].map(String::from));
+        if self.config.digests {
+            lines.push(hash_feature(hash));
+        }
+        lines.extend(["HOST", "LANG EN*", "MDTM", "MFMT"].map(String::from));
         lines.push(format!("MLST {}", facts.feature_text()));
         if self.config.tls {
             lines.extend(["PBSZ".into(), "PROT".into()]);
         }
-        lines.extend(["REST STREAM", "SIZE", "TVFS", "UTF8"].map(String::from));
+        lines.extend(["RANG STREAM", "REST STREAM", "SIZE", "TVFS", "UTF8"].map(String::from));
+        if self.config.digests {
+            lines.extend(["XCRC", "XMD5", "XSHA", "XSHA1", "XSHA256"].map(String::from));
+        }
         let lines = lines.into_iter().map(String::into_bytes).collect();
         Reply::features(lines)
     }
@@ -40,12 +47,16 @@ impl Context {
         if name.eq_ignore_ascii_case(b"UTF8") {
             return self.utf8_option(options, ready);
         }
-        if !name.eq_ignore_ascii_case(b"MLST") {
+        let is_hash = self.config.digests && name.eq_ignore_ascii_case(b"HASH");
+        if !is_hash && !name.eq_ignore_ascii_case(b"MLST") {
             return Reply::NO_SUCH_OPTIONS;
         }
         let Some(ready) = ready else {
             return Reply::NOT_LOGGED_IN;
         };
+        if is_hash {
+            return ready.hash_option(options);
+        }
         let Some(facts) = FactSet::parse(options) else {
             return Reply::FACTS_SYNTAX;
         };
@@ -153,12 +164,15 @@ impl Context {
             AsciiConversion::Rfc959 => "until TYPE I",
             AsciiConversion::Never => "never",
         };
-        let transfer = match &ready.transfer {
-            Transfer::Running(running) => format!(
+        let transfer = match (&ready.transfer, self.hash_command()) {
+            (Transfer::Running(running), _) => format!(
                 "{} in progress, {} bytes so far.",
                 running.info.command.name, running.bytes
             ),
-            Transfer::None | Transfer::Opening(_) => String::from("No transfer in progress."),
+            (_, Some(hash)) => format!("{} in progress.", hash.name),
+            (Transfer::None | Transfer::Opening(_), None) => {
+                String::from("No transfer in progress.")
+            }
         };
         [
             [b"Logged in as ", &ready.user[..], b"."].concat(),
@@ -183,17 +197,22 @@ impl Context {
             .chunks(HELP_COLUMNS)
             .map(|row| {
                 row.iter()
-                    .map(|name| format!("{name:<6}"))
+                    .map(|name| format!("{name:<8}"))
                     .collect::<String>()
             })
             .map(|row| row.trim_end().as_bytes().to_vec())
             .collect();
         Reply::commands(lines)
     }
+}
 
-    fn is_offered(&self, access: Access) -> bool {
-        access != Access::Tls || self.config.tls
-    }
+/// The algorithms of HASH, with a star behind the selected one.
+fn hash_feature(selected: HashAlgorithm) -> String {
+    let names = HashAlgorithm::ALL.map(|algorithm| {
+        let star = if algorithm == selected { "*" } else { "" };
+        format!("{}{star}", algorithm.name())
+    });
+    format!("HASH {}", names.join(";"))
 }
 
 /// Syntax and purpose, for SITE HELP.

@@ -14,6 +14,7 @@ use crate::address::is_host;
 use crate::command::{Command, CommandLine, ControlVerb, InfoVerb, Verb, split_word};
 use crate::config::limits::UNKNOWN_COMMANDS_MAX;
 use crate::foreign_protocol::ForeignProtocol;
+use crate::hash::HashAlgorithm;
 use crate::listing::FactSet;
 use crate::reply::Reply;
 use crate::secret::Secret;
@@ -74,7 +75,7 @@ impl Login {
                 let reply = help.map(|name| context.site_help(name));
                 context.stay(reply.unwrap_or(Reply::NOT_LOGGED_IN))
             }
-            Verb::File(_) | Verb::Transfer(_) | Verb::Data(_) | Verb::Local(_) => {
+            Verb::File(_) | Verb::Hash(_) | Verb::Transfer(_) | Verb::Data(_) | Verb::Local(_) => {
                 context.stay(Reply::NOT_LOGGED_IN)
             }
         }
@@ -204,7 +205,7 @@ fn info(context: &mut Context, verb: InfoVerb, argument: &[u8]) -> Reply {
     match verb {
         InfoVerb::Clnt | InfoVerb::Noop => Reply::OKAY,
         InfoVerb::Syst => Reply::SYSTEM,
-        InfoVerb::Feat => context.features(FactSet::default()),
+        InfoVerb::Feat => context.features(FactSet::default(), HashAlgorithm::DEFAULT),
         InfoVerb::Help => context.help(argument),
         InfoVerb::Lang => context.language(argument),
         InfoVerb::Opts => context.options(argument, None),

@@ -4,6 +4,7 @@
 mod data;
 mod dispatch;
 mod files;
+mod hash;
 mod home;
 mod parameters;
 mod retry;
@@ -16,6 +17,7 @@ use alloc::vec::Vec;
 
 use super::active_target::ActiveTarget;
 use super::context::{Context, FileQuestion};
+use super::file_hash::ByteRange;
 use super::permitted::Permitted;
 use super::refusal::path_refusal;
 use super::transfer_state::{AbortReason, Transfer};
@@ -26,6 +28,7 @@ use crate::codec::WireNames;
 use crate::command::CommandInfo;
 use crate::config::AsciiConversion;
 use crate::event::DataId;
+use crate::hash::HashAlgorithm;
 use crate::kept::Kept;
 use crate::listing::{FactSet, Selection};
 use crate::never_connected::NeverConnected;
@@ -52,6 +55,10 @@ pub(super) struct Ready {
     pub(super) transfer: Transfer,
     /// The offset of the next transfer (REST).
     pub(super) restart: u64,
+    /// The bytes that the next RETR or HASH is about (RANG).
+    range: Option<ByteRange>,
+    /// What OPTS HASH has selected.
+    hash_algorithm: HashAlgorithm,
     /// The umask that SITE UMASK has set.
     pub(super) umask: Option<u32>,
     /// The last command, if its argument may mean another name.
@@ -86,6 +93,8 @@ impl Ready {
             stranger: None,
             transfer: Transfer::None,
             restart: 0,
+            range: None,
+            hash_algorithm: HashAlgorithm::DEFAULT,
             umask: None,
             retry: None,
             tilde_is_home: false,

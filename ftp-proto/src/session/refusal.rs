@@ -10,6 +10,7 @@ use crate::rights::Right;
 /// The only table from a driver's refusal to a reply.
 pub(super) fn refusal(command: &CommandInfo, refusal: Refusal) -> Reply {
     let codes = command.refusals;
+    let is_hash = matches!(command.verb, Verb::Hash(_));
     match refusal {
         Refusal::NotFound => Reply::not_found(codes.unavailable),
         Refusal::NoMatch => Reply::no_match(codes.unavailable),
@@ -22,11 +23,12 @@ pub(super) fn refusal(command: &CommandInfo, refusal: Refusal) -> Reply {
         Refusal::Exists => Reply::name_exists(codes.unavailable),
         Refusal::NotEmpty => Reply::not_empty(codes.unavailable),
         Refusal::NotADirectory => Reply::not_a_directory(codes.not_a_directory),
-        Refusal::IsADirectory => Reply::not_a_file(codes.unavailable),
+        Refusal::IsADirectory => Reply::not_a_file(codes.is_a_directory),
         Refusal::NotARegularFile => Reply::special_file(codes.unavailable),
         Refusal::NameRejected => Reply::name_rejected(codes.unavailable),
         Refusal::TooManyEntries => Reply::too_many_entries(codes.unavailable),
         Refusal::NoSpace => Reply::no_space(codes.no_space),
+        Refusal::OffsetTooLarge if is_hash => Reply::range_too_large(codes.offset),
         Refusal::FileTooLarge => Reply::file_too_large(codes.too_large),
         Refusal::SpaceReserved => Reply::space_reserved(codes.no_space),
         Refusal::OffsetTooLarge if codes.offset == 554 => Reply::restart_too_large(codes.offset),
@@ -34,6 +36,8 @@ pub(super) fn refusal(command: &CommandInfo, refusal: Refusal) -> Reply {
         Refusal::ShareUnavailable => Reply::share_unavailable(codes.unavailable),
         Refusal::NotResumable => Reply::not_resumable(codes.offset),
         Refusal::TextNotCounted => Reply::text_not_counted(codes.unavailable),
+        Refusal::Changed => Reply::file_changed(codes.busy),
+        Refusal::Busy if is_hash => Reply::hash_busy(codes.busy),
         Refusal::Busy => Reply::in_use(codes.busy),
         Refusal::Unsupported => Reply::unsupported(codes.unsupported),
         Refusal::Failed => Reply::failed(codes.failed),
@@ -43,7 +47,7 @@ pub(super) fn refusal(command: &CommandInfo, refusal: Refusal) -> Reply {
 /// The reply where the account lacks this right, which is the operator's choice. The file system's
 /// refusal reads differently, so that the client's user knows what to change.
 pub(super) fn login_refusal(command: &CommandInfo, account: &Account, right: Right) -> Reply {
-    let code = command.refusals.unavailable;
+    let code = command.refusals.not_permitted;
     if right.changes() && account.may_only_read() {
         Reply::read_only_login(code)
     } else {

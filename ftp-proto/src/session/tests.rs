@@ -11,6 +11,7 @@ use crate::masquerade::Bound;
 use crate::outcome::{Opened, TransferError};
 use crate::rights::Rights;
 
+mod digests;
 mod foreign_protocol;
 mod names;
 mod rights;
@@ -20,7 +21,11 @@ fn session() -> Session {
         "192.0.2.1:21".parse().unwrap(),
         "198.51.100.7:4711".parse().unwrap(),
     );
-    Session::new(Arc::new(Config::default()), endpoints)
+    let config = Config {
+        digests: true,
+        ..Config::default()
+    };
+    Session::new(Arc::new(config), endpoints)
 }
 
 /// A session whose client has logged in.

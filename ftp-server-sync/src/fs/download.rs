@@ -14,23 +14,29 @@ pub(crate) struct Download {
     pub file: File,
     /// Where to begin, in bytes.
     pub offset: u64,
-    /// Where to end: the size when it was opened.
+    /// Where to end: at most the size when it was opened.
     pub size: u64,
 }
 
 impl Root {
-    /// Opens a file to send.
+    /// Opens a file to send, from `offset` on and up to `end`, or its own end if that comes first.
     ///
     /// # Errors
     ///
     /// The file system's refusal; [`Refusal::OffsetTooLarge`] for an offset behind the end.
-    pub(crate) fn download(&self, path: &FtpPath, offset: u64) -> Result<Download, Refusal> {
+    pub(crate) fn download(
+        &self,
+        path: &FtpPath,
+        offset: u64,
+        end: Option<u64>,
+    ) -> Result<Download, Refusal> {
         let (file, metadata) =
             self.open_file(self.visible(path)?, OpenOptions::new().read(true))?;
         let size = metadata.len();
         if offset > size {
             return Err(Refusal::OffsetTooLarge);
         }
+        let size = end.map_or(size, |end| end.min(size));
         Ok(Download { file, offset, size })
     }
 }

@@ -1,8 +1,10 @@
-//! File requests that take longer, and are performed in steps: STAT with a path, SIZE in type A.
+//! File requests that take longer, and are performed in steps: STAT with a path, SIZE in type A,
+//! HASH.
 
 use ftp_proto::listing::WalkNotice;
 use ftp_proto::{FileAnswer, Refusal};
 
+use super::file_hash::{self, FileHash};
 use super::list::StatusEntries;
 use super::text_size::{self, TextSize};
 
@@ -12,6 +14,7 @@ pub(crate) enum LongRequest {
     /// The entries of STAT with a path.
     Status(Box<StatusEntries>),
     TextSize(TextSize),
+    Hash(Box<FileHash>),
 }
 
 impl LongRequest {
@@ -24,6 +27,7 @@ impl LongRequest {
         Ok(match self {
             Self::Status(entries) => entries.next_batch()?.map(FileAnswer::Entries),
             Self::TextSize(size) => size.step()?.map(FileAnswer::Size),
+            Self::Hash(hash) => hash.step()?.map(FileAnswer::Digest),
         })
     }
 
@@ -31,7 +35,7 @@ impl LongRequest {
     pub(crate) fn take_notices(&mut self) -> Vec<WalkNotice> {
         match self {
             Self::Status(entries) => entries.take_notices(),
-            Self::TextSize(_) => Vec::new(),
+            Self::TextSize(_) | Self::Hash(_) => Vec::new(),
         }
     }
 
@@ -40,7 +44,13 @@ impl LongRequest {
         match self {
             Self::Status(_) => SEARCH_COST,
             Self::TextSize(_) => text_size::STEP_BYTES,
+            Self::Hash(_) => file_hash::STEP_COST,
         }
+    }
+
+    /// Whether the client may send commands meanwhile.
+    pub(crate) fn is_hash(&self) -> bool {
+        matches!(self, Self::Hash(_))
     }
 }
 

@@ -16,7 +16,7 @@ use super::upload::leftovers::clear_up;
 
 impl Root {
     /// Performs a request that needs no data connection, except those that take longer: STAT, by
-    /// [`Root::status`], and SIZE in type A, by [`Root::text_size`].
+    /// [`Root::status`], SIZE in type A, by [`Root::text_size`], and HASH, by [`Root::hash`].
     ///
     /// # Errors
     ///
@@ -63,6 +63,7 @@ impl Root {
                 entry.map(FileAnswer::Entry)
             }
             FileRequest::Status(_)
+            | FileRequest::Hash(_)
             | FileRequest::Size {
                 representation: Representation::Ascii,
                 ..
@@ -89,7 +90,7 @@ impl Root {
             // To the client it may be empty.
             let directory = self.open_directory(path)?;
             let cleared = clear_up(&directory, self.rules.uploads.broken);
-            removed = cleared.and_then(|()| self.directory.remove_dir(name));
+            removed = cleared.and_then(|_| self.directory.remove_dir(name));
         }
         let removed = match removed {
             Err(error) if error.kind() == ErrorKind::NotADirectory => {

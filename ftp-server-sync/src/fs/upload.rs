@@ -19,6 +19,7 @@ mod failed;
 mod in_place;
 mod intended_name;
 pub(super) mod leftovers;
+mod past;
 mod prepared;
 mod preserve;
 mod receiving;
@@ -80,6 +81,13 @@ impl Root {
                 .map_err(|error| super::root::refusal(&error))?;
         }
         let continues = matches!(start, UploadStart::At { .. } | UploadStart::End);
+        if continues {
+            // A server that was killed may have left more than the file has.
+            uploader
+                .uploads
+                .past
+                .clear_up(&target, self.rules.uploads.broken);
+        }
         if continues && existing.is_some() && claim.has_failed() {
             return Err(Refusal::NotResumable);
         }
@@ -148,7 +156,7 @@ impl Root {
             start,
             umask,
             rules: self.rules.uploads,
-            leftovers: uploader.uploads.leftovers.clone(),
+            past: uploader.uploads.past.clone(),
         }
     }
 }

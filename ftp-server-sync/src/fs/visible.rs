@@ -80,6 +80,7 @@ impl Root {
             | FileRequest::Size { .. }
             | FileRequest::ModifiedTime(_)
             | FileRequest::Facts(_)
+            | FileRequest::Hash(_)
             | FileRequest::Status(_) => Ok(()),
         }
     }
@@ -102,6 +103,9 @@ impl Root {
             | FileRequest::SetModified { path, .. }
             | FileRequest::Facts(path) => {
                 self.visible(path)?;
+            }
+            FileRequest::Hash(request) => {
+                self.visible(&request.path)?;
             }
             FileRequest::Status(_) => {}
         }

@@ -2,10 +2,12 @@
 
 use std::io::{self, ErrorKind, Read};
 use std::os::unix::net::UnixStream as StdUnixStream;
+use std::sync::Arc;
 
 use mio::net::UnixStream;
 use mio::{Interest, Registry, Token};
-use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM, SIGUSR1};
+use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM, SIGUSR1, SIGXFSZ};
+use signal_hook::flag;
 use signal_hook::low_level::pipe;
 
 /// What a signal asks of the server.
@@ -43,6 +45,9 @@ impl Signals {
             registry.register(&mut reader, token, Interest::READABLE)?;
             signals.pipes.push((request, reader));
         }
+        // A write beyond the system's limit for files is an error of that upload, and must not end
+        // the server.
+        flag::register(SIGXFSZ, Arc::default())?;
         Ok(signals)
     }
 

@@ -28,6 +28,7 @@ impl Connection {
         match action {
             Action::Authenticate { user, password } => self.authenticate(&user, &password, now),
             Action::File(request) => self.file(&request),
+            Action::AbortFile => self.abort_long_request(),
             Action::OpenPassive(data) => self.open_passive(data, now),
             Action::CloseData(_) => {
                 let was_queued = self.data.close();
@@ -185,13 +186,13 @@ impl Connection {
         let umask = request.umask;
         let nothing = Opened::default();
         Ok(match &request.kind {
-            TransferKind::Retrieve { path, offset } if is_text && *offset > 0 => {
-                let mut download = root.download(path, 0)?;
+            TransferKind::Retrieve { path, offset, .. } if is_text && *offset > 0 => {
+                let mut download = root.download(path, 0, None)?;
                 let start = skip_text(&mut download, *offset)?;
                 (Pump::text(download, start), nothing)
             }
-            TransferKind::Retrieve { path, offset } => {
-                let download = root.download(path, *offset)?;
+            TransferKind::Retrieve { path, offset, end } => {
+                let download = root.download(path, *offset, *end)?;
                 let bytes = download.size - download.offset;
                 let opened = if is_text {
                     nothing

@@ -33,6 +33,10 @@ impl Connection {
                     format!("{request}, waiting for the data connection")
                 }
             }
+            (None, _) if self.is_hashing() => {
+                let subject = self.long_request.as_ref().map(|(_, subject)| subject);
+                subject.cloned().unwrap_or_default()
+            }
             (None, DataActivity::Queued { since }) => {
                 let seconds = since.elapsed().as_secs();
                 format!("waiting for a passive port for {seconds} s")

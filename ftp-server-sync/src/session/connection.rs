@@ -43,7 +43,7 @@ pub(super) struct Connection {
     pub(super) share: SessionShare,
     /// How often the share had changed when the file of the transfer was opened.
     pub(super) share_changes: u64,
-    /// The server is shutting down: the session ends once no transfer runs.
+    /// The server is shutting down: the session ends once no transfer runs, and no digest.
     pub(super) ending: bool,
     pub(super) closing: Option<Closing>,
     pub(super) waker: Arc<Waker>,
@@ -176,7 +176,7 @@ impl Connection {
         self.update_settings(now);
         let mut budget = TURN_BYTES_MAX;
         loop {
-            if self.ending && self.transfer.is_none() {
+            if self.ending && self.transfer.is_none() && !self.is_hashing() {
                 self.shut_down();
             }
             self.drain(now);

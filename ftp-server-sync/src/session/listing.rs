@@ -1,8 +1,8 @@
 //! File requests that are performed in steps, and what listings notice.
 
 use ftp_proto::listing::{Walk, WalkNotice};
-use ftp_proto::{FileRequest, Outcome, Refusal, Representation};
-use log::{Level, log};
+use ftp_proto::{FileAnswer, FileRequest, Outcome, Refusal, Representation};
+use log::{Level, info, log};
 
 use super::connection::Connection;
 use super::log::file_request;
@@ -15,7 +15,8 @@ impl Connection {
     ///
     /// # Errors
     ///
-    /// The file system's refusal; [`Refusal::TextNotCounted`] for a file that is too large.
+    /// The file system's refusal; [`Refusal::TextNotCounted`] for a file that is too large;
+    /// [`Refusal::Busy`] if too many digests are being computed.
     pub(super) fn begin_long_request(
         &mut self,
         root: &Root,
@@ -30,6 +31,9 @@ impl Connection {
                 path,
                 representation: Representation::Ascii,
             } => LongRequest::TextSize(root.text_size(path)?),
+            FileRequest::Hash(request) => {
+                LongRequest::Hash(root.hash(&self.server.hash_slots, request)?.into())
+            }
             _ => return Ok(false),
         };
         self.long_request = Some((long, file_request(request)));
@@ -55,6 +59,9 @@ impl Connection {
         match result {
             Ok(None) => self.long_request = Some((request, subject)),
             Ok(Some(answer)) => {
+                if let FileAnswer::Digest(digest) = &answer {
+                    info!("#{} {subject}: {} bytes", self.number, digest.length);
+                }
                 if !is_last(&answer) {
                     self.long_request = Some((request, subject));
                 }
@@ -66,6 +73,19 @@ impl Connection {
             }
         }
         true
+    }
+
+    /// Whether a digest is being computed.
+    pub(super) fn is_hashing(&self) -> bool {
+        let request = self.long_request.as_ref();
+        request.is_some_and(|(request, _)| request.is_hash())
+    }
+
+    /// Stops a digest, because the client says so.
+    pub(super) fn abort_long_request(&mut self) -> Option<Outcome> {
+        let (_, subject) = self.long_request.take()?;
+        info!("#{} {subject}: the client aborted it", self.number);
+        Some(Outcome::File(Err(Refusal::Failed)))
     }
 
     /// Logs what a listing has noticed.

@@ -362,9 +362,13 @@ pub(super) fn transfer_request(request: &TransferRequest) -> String {
         } => offset.get(),
         TransferKind::Store { .. } | TransferKind::List(_) => 0,
     };
-    match offset {
+    let start = match offset {
         0 => format!("{command} {path}"),
         _ => format!("{command} {path} from {offset}"),
+    };
+    match &request.kind {
+        TransferKind::Retrieve { end: Some(end), .. } => format!("{start} to before {end}"),
+        _ => start,
     }
 }
 
@@ -383,6 +387,9 @@ pub(super) fn file_request(request: &FileRequest) -> String {
         FileRequest::ChangeMode { path, mode } => format!("SITE CHMOD {mode:04o} {path}"),
         FileRequest::SetModified { path, .. } => with("MFMT", path),
         FileRequest::Facts(path) => with("MLST", path),
+        FileRequest::Hash(request) => {
+            format!("{} of {}", request.algorithm.name(), request.path)
+        }
         FileRequest::Status(listing) => with("STAT", &listing.selection.path),
     }
 }

@@ -10,6 +10,7 @@ use ftp_proto::Config;
 
 use super::foreign_protocol_log::ForeignProtocolLog;
 use crate::fs::attributes::process_umask;
+use crate::fs::file_hash::HashSlots;
 use crate::fs::share::Share;
 use crate::fs::upload::Uploads;
 use crate::locks::lock;
@@ -19,9 +20,9 @@ use crate::passive::PassivePool;
 use crate::settings::{Names, Settings};
 use crate::tls::{Identity, TicketRegistry};
 
-/// The passive ports, the TLS tickets and the uploads of all sessions, the settings in force, and
-/// counts for the log: data connections that clients did not open, and clients that do not speak
-/// FTP.
+/// The passive ports, the TLS tickets, the uploads and the digests of all sessions, the settings in
+/// force, and counts for the log: data connections that clients did not open, and clients that do
+/// not speak FTP.
 #[derive(Debug)]
 pub(crate) struct ServerState {
     pub(crate) pool: PassivePool,
@@ -30,6 +31,7 @@ pub(crate) struct ServerState {
     pub(crate) tickets: Arc<TicketRegistry>,
     pub(super) uploads: Arc<Uploads>,
     pub(super) foreign_protocols: ForeignProtocolLog,
+    pub(super) hash_slots: Arc<HashSlots>,
     current: Mutex<Arc<Current>>,
     /// Counts replacements: a session sees without the lock that there was none.
     generation: AtomicU64,
@@ -102,6 +104,7 @@ impl ServerState {
             tickets: Arc::default(),
             uploads: Arc::default(),
             foreign_protocols: ForeignProtocolLog::default(),
+            hash_slots: Arc::default(),
             current: Mutex::new(current.into()),
             generation: AtomicU64::new(0),
         }

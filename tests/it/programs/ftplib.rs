@@ -22,6 +22,13 @@ fn ftplib_active() {
 }
 
 #[test]
+fn ftplib_goes_on_after_a_broken_upload() {
+    let server = TestServer::program(&[]);
+    check(&server, &["broken"]);
+    server.finish();
+}
+
+#[test]
 fn ftplib_on_ipv6() {
     let server = Setup::new().host("::1").program();
     check(&server, &["full"]);

@@ -160,7 +160,7 @@ fn package(program: &str) -> &str {
         "nft" => "nftables",
         "ip" => "iproute2",
         "dnsmasq" => "dnsmasq-base",
-        "setpriv" | "unshare" | "nsenter" => "util-linux",
+        "nsenter" | "prlimit" | "setpriv" | "unshare" => "util-linux",
         "mkfifo" => "coreutils",
         "ncftpget" | "ncftpput" | "ncftpls" => "ncftp",
         "busybox" => "busybox-static",

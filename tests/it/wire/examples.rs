@@ -179,7 +179,7 @@ const SECONDS_MAX: u64 = 400;
 
 /// What a driver can do wrong: order, data connections, strangers, ABOR, ends of connections, and
 /// files.
-const CHOSEN: [&str; 35] = [
+const CHOSEN: [&str; 36] = [
     "abort::a_lost_control_connection_ends_the_transfer",
     "abort::abor_cancels_pipelined_transfers",
     "abort::abor_ends_a_transfer_that_waits_for_its_connection",
@@ -214,5 +214,6 @@ const CHOSEN: [&str; 35] = [
     "transfers::a_file_changes_only_once_data_is_connected",
     "transfers::ascii_translates_line_ends",
     "transfers::every_kind_of_data_connection_works",
+    "transfers::ranges_are_parts_of_downloads",
     "transfers::restarts_continue_at_the_offset",
 ];

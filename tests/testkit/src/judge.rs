@@ -76,8 +76,9 @@ impl Judge {
         self.witness.clone()
     }
 
-    /// How much time an action may take, [`OpenPassive`](ftp_proto::Action::OpenPassive) excepted,
-    /// which may wait for a port; 60 s by default.
+    /// How much time an action may take; 60 s by default. There are two exceptions:
+    /// [`OpenPassive`](ftp_proto::Action::OpenPassive) may wait for a port, and a digest
+    /// ([`FileRequest::Hash`](ftp_proto::FileRequest::Hash)) may take as long as the file is large.
     pub fn set_answer_within(&mut self, time: Duration) {
         self.timing.answer_within = time;
     }

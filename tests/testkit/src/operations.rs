@@ -11,8 +11,8 @@ use std::time::Duration;
 use arbitrary::Arbitrary;
 use ftp_proto::listing::{Entry, EntryBatch, EntryKind};
 use ftp_proto::{
-    Account, Bound, Config, DataEvent, Endpoints, FileAnswer, FileRequest, FtpPath, IpNet, Kept,
-    Opened, Outcome, OuterPorts, Refusal, Right, Rights, TransferError, TransferId,
+    Account, Bound, Config, DataEvent, Digest, Endpoints, FileAnswer, FileRequest, FtpPath, IpNet,
+    Kept, Opened, Outcome, OuterPorts, Refusal, Right, Rights, TransferError, TransferId,
 };
 
 use crate::sim::{Question, Sim};
@@ -135,8 +135,8 @@ pub const VERBS: &[&str] = &[
     "HELP", "LIST", "MDTM", "MKD", "MLSD", "MLST", "MODE", "NLST", "NOOP", "OPTS", "PASS", "PASV",
     "PBSZ", "PORT", "PROT", "PWD", "QUIT", "REIN", "REST", "RETR", "RMD", "RNFR", "RNTO", "SIZE",
     "STAT", "STOR", "STOU", "STRU", "SYST", "TYPE", "USER", "XCUP", "XCWD", "XMKD", "XPWD", "XRMD",
-    "SITE", "LANG", "HOST", "CLNT", "MFMT", "SMNT", "MFF", "NOSUCH", "",
-    // The commands of transfers again, so that transfers are frequent.
+    "HASH", "RANG", "XCRC", "XSHA256", "SITE", "LANG", "HOST", "CLNT", "MFMT", "SMNT", "MFF",
+    "NOSUCH", "", // The commands of transfers again, so that transfers are frequent.
     "PASV", "EPSV", "RETR", "STOR", "LIST", "PASV", "RETR", "ABOR",
 ];
 
@@ -158,6 +158,12 @@ pub const WORDS: &[&str] = &[
     "2",
     "3",
     "UTF8 ON",
+    "HASH MD5",
+    "HASH",
+    "0 49",
+    "1 0",
+    "file 0 49",
+    "\"two words\" 5",
     "MLST type;size;",
     "MLST",
     "anonymous",
@@ -318,6 +324,7 @@ fn file_answer(request: &FileRequest, choice: u8) -> FileAnswer {
         FileRequest::Size { .. } => FileAnswer::Size(u64::MAX >> (choice % 64)),
         FileRequest::ModifiedTime(_) => FileAnswer::Modified(i64::MIN >> (choice % 64)),
         FileRequest::Facts(_) => FileAnswer::Entry(entry(choice)),
+        FileRequest::Hash(_) => FileAnswer::Digest(Digest::new([choice; 4], choice.into())),
         FileRequest::Status(_) => {
             let entries = (0..choice % 128).map(entry).collect();
             // Others follow: the action stays open.
@@ -455,6 +462,7 @@ impl Setup {
     /// A session that begins so.
     pub fn begin(&self) -> Sim {
         let mut config = Config::default();
+        config.digests = true;
         for setting in &self.settings {
             setting.apply(&mut config);
         }
@@ -498,7 +506,7 @@ const ENDS: &[(&str, &str)] = &[
     ("[2001:db8::2]:21", "[2001:db8::7]:40000"),
 ];
 
-pub(crate) const REFUSALS: [Refusal; 21] = [
+pub(crate) const REFUSALS: [Refusal; 22] = [
     Refusal::NotFound,
     Refusal::NoMatch,
     Refusal::Denied,
@@ -517,6 +525,7 @@ pub(crate) const REFUSALS: [Refusal; 21] = [
     Refusal::ShareUnavailable,
     Refusal::NotResumable,
     Refusal::TextNotCounted,
+    Refusal::Changed,
     Refusal::Busy,
     Refusal::Unsupported,
     Refusal::Failed,

@@ -69,6 +69,9 @@ const AGAIN: &str = "the command is out of sequence: the connection is already p
 const NO_TLS: &str = "TLS is not offered";
 const SITE_HELP: &str = "SITE HELP uses the code of HELP";
 const SITE_FILE: &str = "SITE CHMOD uses the code of other commands on files";
+const LOCAL: &str = "reading the file failed; RETR has this code too";
+const RANGE: &str = "the file does not have these bytes; RFC 1123 uses this code for REST";
+const NO_PATH: &str = "there is no argument, or it is not a path";
 const UNSUPPORTED: &str = "the server does not support this";
 
 /// All reasons for additional codes.
@@ -83,6 +86,9 @@ pub const REASONS: &[&str] = &[
     NO_TLS,
     SITE_HELP,
     SITE_FILE,
+    LOCAL,
+    RANGE,
+    NO_PATH,
     UNSUPPORTED,
 ];
 
@@ -109,6 +115,8 @@ const CODES: &[CommandCodes] = &[
     row("EPSV", &[200, 229, 501, 502, 522, 530],                 &[(425, NO_PORT), (426, ABORTED)]),
     // RFC 2389.
     row("FEAT", &[211, 502],                                     &[(501, NO_ARGUMENT)]),
+    // draft-bryan-ftpext-hash-03.
+    row("HASH", &[213, 450, 501, 550, 551, 552, 553, 556],       &[(426, ABORTED), (451, LOCAL), (502, UNSUPPORTED), (530, NO_LOGIN), (554, RANGE)]),
     row("HELP", &[211, 214, 501, 502],                           &[]),
     // RFC 7151.
     row("HOST", &[220, 501, 502, 503, 504, 530],                 &[]),
@@ -133,6 +141,8 @@ const CODES: &[CommandCodes] = &[
     row("PROT", &[200, 431, 501, 503, 504, 530, 534, 536],       &[(502, NO_TLS)]),
     row("PWD",  &[257, 501, 502, 550],                           &[(530, NO_LOGIN)]),
     row("QUIT", &[221],                                          &[(501, NO_ARGUMENT)]),
+    // draft-bryan-ftp-range-09.
+    row("RANG", &[350, 501, 551, 552],                           &[(530, NO_LOGIN)]),
     row("REIN", &[220, 502],                                     &[(501, NO_ARGUMENT)]),
     row("REST", &[350, 501, 502, 530],                           &[]),
     row("RETR", &[226, 250, 425, 426, 450, 451, 501, 521, 522, 530, 550, 554, 555], &[]),
@@ -148,6 +158,11 @@ const CODES: &[CommandCodes] = &[
     row("SYST", &[215, 501, 502],                                &[]),
     row("TYPE", &[200, 501, 504, 530],                           &[]),
     row("USER", &[230, 331, 332, 501, 530],                      &[]),
+    // No document defines these; the draft of HASH, appendix B, lists what servers reply.
+    row("XCRC", &[250, 450, 550], &[(426, ABORTED), (451, LOCAL), (501, NO_PATH), (502, UNSUPPORTED), (530, NO_LOGIN), (554, RANGE)]),
+    row("XMD5", &[250, 450, 550], &[(426, ABORTED), (451, LOCAL), (501, NO_PATH), (502, UNSUPPORTED), (530, NO_LOGIN), (554, RANGE)]),
+    row("XSHA", &[250, 450, 550], &[(426, ABORTED), (451, LOCAL), (501, NO_PATH), (502, UNSUPPORTED), (530, NO_LOGIN), (554, RANGE)]),
+    row("XSHA256", &[250, 450, 550], &[(426, ABORTED), (451, LOCAL), (501, NO_PATH), (502, UNSUPPORTED), (530, NO_LOGIN), (554, RANGE)]),
 ];
 
 #[cfg(test)]

@@ -34,6 +34,8 @@ pub struct Sim {
     /// What the client has sent and the session has not taken.
     buffer: Vec<u8>,
     question: Option<Question>,
+    /// The digest that is being computed is being aborted.
+    is_hash_aborted: bool,
     running: Option<Running>,
     /// The port that the next 227 or 229 must announce.
     bound: Option<Bound>,
@@ -117,6 +119,7 @@ impl Sim {
             endpoints,
             buffer: Vec::new(),
             question: None,
+            is_hash_aborted: false,
             running: None,
             bound: None,
             log: Vec::new(),
@@ -492,6 +495,11 @@ impl Sim {
     /// Whether the running transfer is being aborted.
     pub fn is_aborting(&self) -> bool {
         self.running.as_ref().is_some_and(|running| running.aborted)
+    }
+
+    /// Whether a digest is being computed: the session takes input meanwhile.
+    pub fn is_hashing(&self) -> bool {
+        matches!(self.question, Some(Question::File(FileRequest::Hash(_))))
     }
 
     /// All replies and actions so far, one or more lines of text for each.

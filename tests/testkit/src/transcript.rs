@@ -18,8 +18,8 @@ use std::num::NonZeroU16;
 
 use ftp_proto::listing::{Entry, EntryBatch, EntryKind};
 use ftp_proto::{
-    Account, AsciiConversion, Bound, ClientRule, Config, Endpoints, FileAnswer, FtpPath, Kept,
-    Opened, Outcome, OuterPorts, PublicAddress, Right, Rights,
+    Account, AsciiConversion, Bound, ClientRule, Config, Digest, Endpoints, FileAnswer, FtpPath,
+    Kept, Opened, Outcome, OuterPorts, PublicAddress, Right, Rights,
 };
 
 use crate::operations;
@@ -286,6 +286,7 @@ fn drive(sim: &mut Sim, what: &str) -> Result<(), String> {
         "done" => Outcome::File(Ok(FileAnswer::Done)),
         "size" => Outcome::File(Ok(FileAnswer::Size(number()?))),
         "modified" => Outcome::File(Ok(FileAnswer::Modified(number()?.cast_signed()))),
+        "digest" => Outcome::File(Ok(FileAnswer::Digest(digest(value)?))),
         "entry" => Outcome::File(Ok(FileAnswer::Entry(operations::entry(0)))),
         "entries" => Outcome::File(Ok(FileAnswer::Entries(entries(value, true)?))),
         "some-entries" => Outcome::File(Ok(FileAnswer::Entries(entries(value, false)?))),
@@ -299,6 +300,18 @@ fn drive(sim: &mut Sim, what: &str) -> Result<(), String> {
         .map_err(|misuse| misuse.to_string())?;
     sim.take();
     Ok(())
+}
+
+/// A digest in hexadecimal digits, and of how many bytes: `00ff of 12`.
+fn digest(value: &str) -> Result<Digest, String> {
+    let (digits, length) = value.split_once(" of ").ok_or("no length")?;
+    let bytes = (0..digits.len()).step_by(2).map(|at| {
+        let pair = digits.get(at..at + 2);
+        pair.and_then(|pair| u8::from_str_radix(pair, 16).ok())
+    });
+    let bytes: Option<Vec<u8>> = bytes.collect();
+    let length = length.parse().map_err(|_| "no number")?;
+    Ok(Digest::new(bytes.ok_or("no digits")?, length))
 }
 
 /// Entries of STAT: names with a space between; a slash at the end stands for a directory.
@@ -439,6 +452,7 @@ fn apply_setting(config: &mut Config, key: &str, value: &str) -> Option<()> {
                 _ => return None,
             };
         }
+        "digests" => config.digests = value == "on",
         "tls" => config.tls = value == "on",
         "tls-control-required" => config.tls_control_required = value == "on",
         "tls-data-required" => config.tls_data_required = value == "on",

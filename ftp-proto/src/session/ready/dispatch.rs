@@ -28,9 +28,7 @@ impl Ready {
         let argument = line.argument;
         self.retry = None;
         if let Err(reply) = context.check(command, argument) {
-            if let Verb::Transfer(_) = command.verb {
-                self.cancel_restart();
-            }
+            self.not_executed(command.verb);
             if let Verb::Data(_) = command.verb {
                 self.close_data(context);
             }
@@ -43,6 +41,7 @@ impl Ready {
             }
             Verb::Info(_)
             | Verb::File(_)
+            | Verb::Hash(_)
             | Verb::Transfer(_)
             | Verb::Data(_)
             | Verb::Local(_)
@@ -67,6 +66,7 @@ impl Ready {
     ) {
         match command.verb {
             Verb::Info(verb) => self.info(context, command, verb, argument),
+            Verb::Hash(verb) => self.hash_command(context, command, verb, argument),
             Verb::File(verb) => self.file_command(context, command, verb, argument, rename_from),
             Verb::Transfer(verb) => self.transfer_command(context, command, verb, argument),
             Verb::Data(verb) => self.data_command(context, verb, argument),
@@ -74,6 +74,17 @@ impl Ready {
             Verb::Site => self.site(context, command, argument),
             // `execute` has executed these: they may end the login.
             Verb::Control(_) | Verb::Protection(_) => {}
+        }
+    }
+
+    /// A command of this kind is not executed. The offset of REST and the range of RANG are for the
+    /// next command only: a later upload from the beginning must not keep bytes of the file that it
+    /// replaces.
+    pub(in crate::session) fn not_executed(&mut self, verb: Verb) {
+        match verb {
+            Verb::Transfer(_) => self.cancel_restart(),
+            Verb::Hash(_) => self.range = None,
+            _ => {}
         }
     }
 
@@ -97,6 +108,7 @@ impl Ready {
             argument: argument.to_vec(),
             rename_from: rename_from.cloned(),
             restart: self.restart,
+            range: self.range,
         });
     }
 
@@ -110,6 +122,7 @@ impl Ready {
             return false;
         }
         self.restart = retry.restart;
+        self.range = retry.range;
         self.dispatch(context, retry.command, &retry.argument, retry.rename_from);
         true
     }
@@ -142,7 +155,7 @@ impl Ready {
         let reply = match verb {
             InfoVerb::Clnt | InfoVerb::Noop => Reply::OKAY,
             InfoVerb::Syst => Reply::SYSTEM,
-            InfoVerb::Feat => context.features(self.facts),
+            InfoVerb::Feat => context.features(self.facts, self.hash_algorithm),
             InfoVerb::Help => context.help(argument),
             InfoVerb::Lang => context.language(argument),
             InfoVerb::Opts => context.options(argument, Some(self)),
@@ -159,6 +172,7 @@ impl Ready {
             LocalVerb::Allo => Self::allocate(argument),
             LocalVerb::Mode => Self::transfer_mode(argument),
             LocalVerb::Pwd => self.print_directory(context),
+            LocalVerb::Rang => self.set_range(argument),
             LocalVerb::Rest => self.restart(argument),
             LocalVerb::Stru => Self::file_structure(argument),
             LocalVerb::Type => self.representation_type(context, argument),

@@ -66,6 +66,10 @@ impl Ready {
             self.dispatch(context, command, argument, waiting.rename_from);
             return true;
         }
+        if let FileQuestion::Hash(hash) = question {
+            self.hash_answered(context, command, hash, result);
+            return true;
+        }
         // Before another argument is tried: a time before a name comes before FF FF in it.
         if let (FileQuestion::ModifiedTime(Some(set)), Err(Refusal::NotFound)) =
             (&question, &result)
@@ -221,6 +225,7 @@ impl Ready {
                 | FileQuestion::Home(_)
                 | FileQuestion::Status(_)
                 | FileQuestion::Size
+                | FileQuestion::Hash(_)
                 | FileQuestion::ModifiedTime(_),
                 _,
             ) => Reply::LOCAL_ERROR,

@@ -71,7 +71,7 @@ fn may_mean_home(verb: Verb, argument: &[u8]) -> bool {
                 true
             }
         },
-        Verb::Info(InfoVerb::Stat) | Verb::Site => true,
+        Verb::Info(InfoVerb::Stat) | Verb::Hash(_) | Verb::Site => true,
         Verb::Info(_) | Verb::Control(_) | Verb::Protection(_) | Verb::Data(_) | Verb::Local(_) => {
             return false;
         }

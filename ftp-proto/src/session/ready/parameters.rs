@@ -16,14 +16,14 @@ impl Ready {
         let Some(offset) = parse_decimal(argument.trim_ascii()) else {
             return Reply::ARGUMENT_SYNTAX;
         };
+        self.range = None;
         self.restart = offset;
         Reply::restarting(offset)
     }
 
-    /// The offset of REST is for the next transfer command, even if that is not executed: a later
-    /// upload from the beginning must not keep bytes of the file that it replaces.
-    pub(in crate::session) fn cancel_restart(&mut self) {
+    pub(super) fn cancel_restart(&mut self) {
         self.restart = 0;
+        self.range = None;
     }
 
     pub(super) fn representation_type(&mut self, context: &Context, argument: &[u8]) -> Reply {

@@ -20,6 +20,7 @@ use crate::refusal::Refusal;
 use crate::reply::Reply;
 use crate::rights::Right;
 use crate::session::context::Context;
+use crate::session::file_hash::ByteRange;
 use crate::session::permitted::Permitted;
 use crate::session::refusal::{path_refusal, refusal};
 use crate::session::transfer_state::{Running, Transfer, TransferInfo};
@@ -33,8 +34,13 @@ impl Ready {
         argument: &[u8],
     ) {
         let offset = mem::take(&mut self.restart);
+        let range = self.range.take();
         let kind = self
             .transfer_kind(context, verb, argument, offset)
+            .and_then(|kind| match range {
+                Some(range) => self.with_range(context, kind, range),
+                None => Ok(kind),
+            })
             .and_then(|kind| Permitted::check(&self.account, command, kind));
         match kind {
             Ok(kind) => self.open_transfer(context, command, verb, kind),
@@ -198,6 +204,7 @@ impl Ready {
             TransferVerb::Retr => TransferKind::Retrieve {
                 path: resolve(argument)?,
                 offset,
+                end: None,
             },
             TransferVerb::Stor => {
                 let path = resolve(argument)?;
@@ -229,6 +236,30 @@ impl Ready {
                 TransferKind::List(self.list_request(context, selection, ListStyle::Long))
             }
         })
+    }
+
+    /// The transfer of these bytes only (RANG). A listing has no bytes of a file.
+    fn with_range(
+        &self,
+        context: &Context,
+        kind: TransferKind,
+        range: ByteRange,
+    ) -> Result<TransferKind, Reply> {
+        match kind {
+            // The client's numbers count each line end as two bytes.
+            TransferKind::Retrieve { .. }
+                if self.representation(context) == Representation::Ascii =>
+            {
+                Err(Reply::RANGE_IN_ASCII)
+            }
+            TransferKind::Retrieve { path, .. } => Ok(TransferKind::Retrieve {
+                path,
+                offset: range.start,
+                end: range.end,
+            }),
+            TransferKind::Store { .. } => Err(Reply::RANGE_OF_UPLOAD),
+            TransferKind::List(_) => Ok(kind),
+        }
     }
 
     /// What STOR keeps of a file that exists. `offset`: that of REST.

@@ -80,7 +80,7 @@ fn every_command_of_the_table_is_checked() {
                 "the right elsewhere",
             ),
         ] {
-            let code = command.refusals.unavailable;
+            let code = command.refusals.not_permitted;
             let refused = Done {
                 codes: [code].into(),
                 request: None,
@@ -97,9 +97,13 @@ fn every_command_of_the_table_is_checked() {
             );
         }
     }
-    let file_and_transfer = COMMANDS
-        .iter()
-        .filter(|command| matches!(command.verb, Verb::File(_) | Verb::Transfer(_) | Verb::Site));
+    let names_paths = |verb: Verb| {
+        matches!(
+            verb,
+            Verb::File(_) | Verb::Hash(_) | Verb::Transfer(_) | Verb::Site
+        )
+    };
+    let file_and_transfer = COMMANDS.iter().filter(|command| names_paths(command.verb));
     // STAT too.
     assert_eq!(seen.len(), file_and_transfer.count() + 1, "{seen:?}");
 }

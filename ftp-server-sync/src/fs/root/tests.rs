@@ -63,7 +63,7 @@ fn a_fifo_is_never_opened() {
         root.perform(&FileRequest::Facts(path())).unwrap();
         let refusal = root.perform(&FileRequest::ChangeDirectory(path()));
         assert_eq!(refusal, Err(Refusal::NotADirectory));
-        let refusal = root.download(&path(), 0).unwrap_err();
+        let refusal = root.download(&path(), 0, None).unwrap_err();
         assert_eq!(refusal, Refusal::NotARegularFile);
         let offset = 1.try_into().unwrap();
         for start in [

@@ -4,7 +4,7 @@
 use std::fs::File;
 use std::io::{self, ErrorKind, Seek, SeekFrom};
 
-use ftp_proto::Refusal;
+use ftp_proto::{Kept, Refusal};
 use rustix::fs::{AtFlags, FlockOperation};
 use rustix::io::Errno;
 
@@ -28,6 +28,10 @@ impl InPlace {
             file,
             is_new,
         }
+    }
+
+    pub(super) fn target(&self) -> &Target {
+        &self.target
     }
 
     pub(super) fn file(&mut self) -> &mut File {
@@ -56,33 +60,44 @@ impl InPlace {
     /// # Errors
     ///
     /// Any of the system; [`ErrorKind::NotFound`] if the client's path leads to another file by
-    /// now, or to none.
-    pub(super) fn complete(self, sync: bool) -> io::Result<()> {
-        if sync {
-            self.file.sync_all()?;
-            sync_directory(&self.target)?;
-        }
+    /// now, or to none. A new file is removed then. The second value is what is left.
+    pub(super) fn complete(self, sync: bool) -> Result<(), (io::Error, Kept)> {
+        let synced = if sync { self.sync() } else { Ok(()) };
         let is_found = self.is_found();
+        let kept = self.size().map_or(Kept::Nothing, Kept::Bytes);
         // The system may report a write error only now.
-        nix::unistd::close(self.file)?;
-        if is_found {
-            Ok(())
-        } else {
-            Err(ErrorKind::NotFound.into())
+        let closed = synced.and_then(|()| Ok(nix::unistd::close(self.file)?));
+        match closed {
+            Ok(()) if is_found => Ok(()),
+            Ok(()) => Err((ErrorKind::NotFound.into(), kept)),
+            Err(error) if self.is_new && is_found => {
+                remove(&self.target);
+                Err((error, Kept::Nothing))
+            }
+            Err(error) => Err((error, kept)),
         }
+    }
+
+    fn sync(&self) -> io::Result<()> {
+        self.file.sync_all()?;
+        sync_directory(&self.target)
     }
 
     /// Removes the file, if it still has the name.
     pub(super) fn remove(self) {
         if self.is_found() {
-            // Not fatal: what the client has sent stays.
-            let _ = rustix::fs::unlinkat(&self.target, self.target.name(), AtFlags::empty());
+            remove(&self.target);
         }
     }
 
     fn is_found(&self) -> bool {
         rustix::fs::fstat(&self.file).is_ok_and(|stat| self.target.leads_to(identity(&stat)))
     }
+}
+
+fn remove(target: &Target) {
+    // Not fatal: what the client has sent stays.
+    let _ = rustix::fs::unlinkat(target, target.name(), AtFlags::empty());
 }
 
 /// Locks a file that is to be written in place.

@@ -1,68 +1,47 @@
 //! Temporaries that a server left when it was killed, or its machine lost power.
 
-use std::collections::BTreeSet;
-use std::ffi::OsStr;
+use std::ffi::{OsStr, OsString};
 use std::io;
 use std::os::fd::{AsFd, OwnedFd};
 use std::os::unix::ffi::OsStrExt;
-use std::sync::Mutex;
 
 use ftp_proto::text::printable;
-use log::{info, warn};
+use log::info;
 use rustix::fs::{AtFlags, Dir, FlockOperation, Mode, OFlags};
 use rustix::io::Errno;
 
 use super::intended_name;
 use super::staged::rename_if_free;
-use super::target::Target;
 use crate::fs::temporary_name::is_temporary;
 use crate::fs::upload_rules::BrokenUploads;
-use crate::locks::lock;
 
-/// The directories, by device and inode, in which this process has looked for them.
-#[derive(Debug, Default)]
-pub(super) struct Leftovers {
-    seen: Mutex<BTreeSet<(u64, u64)>>,
-}
-
-impl Leftovers {
-    /// Clears up what is left in the target's directory. The directory is read once in a process.
-    pub(super) fn clear_up(&self, target: &Target, broken: BrokenUploads) {
-        // Held until the end: no session creates a temporary in the directory before that.
-        let mut seen = lock(&self.seen);
-        if seen.len() >= DIRECTORIES_MAX {
-            seen.clear();
-        }
-        if seen.insert(target.key().directory)
-            && let Err(error) = clear_up(target, broken)
-        {
-            warn!("cannot look for leftovers of broken uploads: {error}");
-        }
-    }
-}
-
-/// Clears up all temporaries of a directory that no living upload has locked.
+/// Clears up all temporaries of a directory that no living upload has locked. Returns the names of
+/// files that are older than what was received for them.
 ///
 /// # Errors
 ///
 /// Any of the system; there may be more of them.
-pub(in crate::fs) fn clear_up(directory: impl AsFd, broken: BrokenUploads) -> io::Result<()> {
+pub(in crate::fs) fn clear_up(
+    directory: impl AsFd,
+    broken: BrokenUploads,
+) -> io::Result<Vec<OsString>> {
     let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
     let opened = match rustix::fs::openat(&directory, ".", flags, Mode::empty()) {
         // Files can be stored in it, and none can be listed.
-        Err(Errno::ACCESS) => return Ok(()),
+        Err(Errno::ACCESS) => return Ok(Vec::new()),
         opened => opened?,
     };
+    let mut older = Vec::new();
     for entry in Dir::new(opened)? {
         let entry = entry?;
         let name = OsStr::from_bytes(entry.file_name().to_bytes());
         if is_temporary(name.as_bytes())
             && let Some(leftover) = open_leftover(&directory, name)
         {
-            end_leftover(&directory, name, &leftover, broken)?;
+            older.extend(end_leftover(&directory, name, &leftover, broken)?);
         }
     }
-    Ok(())
+    Ok(older)
 }
 
 /// The temporary, unless an upload of any server on this machine writes to it. Where the file
@@ -74,27 +53,26 @@ fn open_leftover(directory: impl AsFd, name: &OsStr) -> Option<OwnedFd> {
     Some(file)
 }
 
-/// A leftover takes the name that it is for, if that is known and free; else it is removed.
+/// A leftover takes the name that it is for, if that is known and free; else it is removed. Returns
+/// the name if it is another file's.
 fn end_leftover(
     directory: impl AsFd,
     name: &OsStr,
     leftover: &OwnedFd,
     broken: BrokenUploads,
-) -> io::Result<()> {
-    let intended = intended_name::read(leftover).filter(|_| broken == BrokenUploads::Keep);
+) -> io::Result<Option<OsString>> {
+    let intended = intended_name::read(leftover);
     let shown = printable(name.as_bytes());
-    if let Some(intended) = intended
-        && rename_if_free(&directory, name, &intended).is_ok()
+    if let Some(intended) = &intended
+        && broken == BrokenUploads::Keep
+        && rename_if_free(&directory, name, intended).is_ok()
     {
         intended_name::forget(leftover);
         let intended = printable(intended.as_bytes());
         info!("{intended} is what was received when its upload was cut off by a crash ({shown})");
-        return Ok(());
+        return Ok(None);
     }
     rustix::fs::unlinkat(&directory, name, AtFlags::empty())?;
     info!("removed {shown}, which an upload left that was cut off by a crash");
-    Ok(())
+    Ok(intended)
 }
-
-/// Directories that are remembered.
-const DIRECTORIES_MAX: usize = 100_000;

@@ -9,7 +9,7 @@ use rustix::fs::{FileType, OFlags, Stat};
 use rustix::io::Errno;
 
 use super::in_place::{InPlace, lock_file};
-use super::leftovers::Leftovers;
+use super::past::PastUploads;
 use super::receiving::{Place, Receiving};
 use super::staged::{NEW_FILE_MODE, Staged};
 use super::target::Target;
@@ -34,7 +34,7 @@ pub(super) struct UploadOptions {
     /// The client's, for a new file.
     pub(super) umask: Option<u32>,
     pub(super) rules: UploadRules,
-    pub(super) leftovers: Arc<Leftovers>,
+    pub(super) past: Arc<PastUploads>,
 }
 
 /// What the beginning of an upload does.
@@ -54,6 +54,19 @@ enum Plan {
     InPlace(InPlace),
     /// The file of a STOU, which exists because its name has been announced.
     Unique(UniqueFile),
+}
+
+impl Plan {
+    /// `None` when there is nothing to do any more.
+    fn target(&self) -> Option<&Target> {
+        match self {
+            Self::New(target) | Self::Replace { target, .. } | Self::NewInPlace(target) => {
+                Some(target)
+            }
+            Self::InPlace(file) => Some(file.target()),
+            Self::Unique(UniqueFile(file)) => file.as_ref().map(InPlace::target),
+        }
+    }
 }
 
 /// An empty file. It is removed again unless the upload begins.
@@ -135,20 +148,19 @@ impl Prepared {
             start,
             umask,
             rules,
-            leftovers,
+            past,
         } = self.options;
+        if let Some(target) = self.plan.target() {
+            past.clear_up(target, rules.broken);
+        }
         let mut size = 0;
         let place = match self.plan {
             Plan::New(target) => {
-                leftovers.clear_up(&target, rules.broken);
                 let mut staged = Staged::create(target)?;
                 apply_umask(staged.file()?, umask)?;
                 Place::Staged(staged)
             }
-            Plan::Replace { target, old, stat } => {
-                leftovers.clear_up(&target, rules.broken);
-                begin_to_replace(target, old, &stat)?
-            }
+            Plan::Replace { target, old, stat } => begin_to_replace(target, old, &stat)?,
             Plan::NewInPlace(target) => {
                 let file = target.open(CREATE_NEW, NEW_FILE_MODE)?;
                 let mut file = InPlace::new(target, file, true);

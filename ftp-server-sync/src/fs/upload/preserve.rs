@@ -10,24 +10,36 @@ use rustix::io::Errno;
 
 use crate::fs::root::identity;
 
-/// Gives `new`, which was created with the permission bits of `old`, all that `old` has. Returns
-/// the device and inode of `new`.
+/// Gives `new`, which was created with the permission bits of `old`, all that `old` has.
 ///
 /// # Errors
 ///
 /// If it cannot be given something. Then `old` has to be written itself.
-pub(super) fn preserve(old: &File, old_stat: &Stat, new: &File) -> io::Result<(u64, u64)> {
-    let stat = rustix::fs::fstat(new)?;
-    if identity(&stat).0 != identity(old_stat).0 {
-        // A single file can be a mount point.
-        return Err(Errno::XDEV.into());
+pub(super) fn preserve(old: &File, old_stat: &Stat, new: &File, stat: &Stat) -> io::Result<()> {
+    if identity(stat).0 != identity(old_stat).0 {
+        // A single file can be a mount point. Then it gets the bytes, and keeps the rest.
+        return Ok(());
     }
-    if (stat.st_uid, stat.st_gid) != (old_stat.st_uid, old_stat.st_gid) {
-        let owner = (stat.st_uid != old_stat.st_uid).then(|| Uid::from_raw(old_stat.st_uid));
-        let group = (stat.st_gid != old_stat.st_gid).then(|| Gid::from_raw(old_stat.st_gid));
+    give_rights(old_stat, new, stat)?;
+    copy_extended(old, new)
+}
+
+/// Gives `new` the owner and the permission bits of a file with these attributes.
+///
+/// # Errors
+///
+/// If it cannot be given them.
+pub(super) fn preserve_rights(old: &Stat, new: &File) -> io::Result<()> {
+    give_rights(old, new, &rustix::fs::fstat(new)?)
+}
+
+fn give_rights(old: &Stat, new: &File, stat: &Stat) -> io::Result<()> {
+    if (stat.st_uid, stat.st_gid) != (old.st_uid, old.st_gid) {
+        let owner = (stat.st_uid != old.st_uid).then(|| Uid::from_raw(old.st_uid));
+        let group = (stat.st_gid != old.st_gid).then(|| Gid::from_raw(old.st_gid));
         rustix::fs::fchown(new, owner, group)?;
     }
-    let mode = old_stat.st_mode & PRESERVED_BITS;
+    let mode = old.st_mode & PRESERVED_BITS;
     if stat.st_mode & PRESERVED_BITS != mode {
         // The umask has taken bits, or the directory's default list has set others.
         match rustix::fs::fremovexattr(new, ACCESS_LIST) {
@@ -36,8 +48,7 @@ pub(super) fn preserve(old: &File, old_stat: &Stat, new: &File) -> io::Result<(u
         }
         rustix::fs::fchmod(new, Mode::from_raw_mode(mode))?;
     }
-    copy_extended(old, new)?;
-    Ok(identity(&stat))
+    Ok(())
 }
 
 fn copy_extended(old: &File, new: &File) -> io::Result<()> {

@@ -104,10 +104,8 @@ impl Receiving {
                 result.map_err(|error| (error.into(), staged.kept()))
             }
             Place::InPlace(in_place) => {
-                let kept = Kept::Bytes(in_place.size().unwrap_or(self.written));
-                in_place
-                    .complete(sync)
-                    .map_err(|error| (error.into(), kept))
+                let result = in_place.complete(sync);
+                result.map_err(|(error, kept)| (error.into(), kept))
             }
         }
     }

@@ -2,13 +2,11 @@
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
-use std::time::Instant;
 
 use ftp_proto::Refusal;
 use mio::Waker;
 
-use super::failed::FailedUploads;
-use super::leftovers::Leftovers;
+use super::past::PastUploads;
 use super::running::Running;
 use super::target::TargetKey;
 use crate::locks::lock;
@@ -17,8 +15,7 @@ use crate::locks::lock;
 #[derive(Debug, Default)]
 pub(crate) struct Uploads {
     running: Mutex<BTreeMap<TargetKey, Arc<Running>>>,
-    failed: Mutex<FailedUploads>,
-    pub(super) leftovers: Arc<Leftovers>,
+    pub(super) past: Arc<PastUploads>,
 }
 
 /// Who uploads.
@@ -97,17 +94,17 @@ impl Uploader {
 impl Claim {
     /// Whether the file with the name is not the beginning of what the client wants to continue.
     pub(super) fn has_failed(&self) -> bool {
-        lock(&self.uploads.failed).contain(&self.key, Instant::now())
+        self.uploads.past.has_failed(&self.key)
     }
 
     /// The upload failed, and the file with the name is an old one.
     pub(super) fn set_failed(&self) {
-        lock(&self.uploads.failed).add(self.key.clone(), Instant::now());
+        self.uploads.past.set_failed(self.key.clone());
     }
 
     /// The upload is complete.
     pub(super) fn set_complete(&self) {
-        lock(&self.uploads.failed).remove(&self.key);
+        self.uploads.past.set_complete(&self.key);
     }
 }
 

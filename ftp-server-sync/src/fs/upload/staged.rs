@@ -10,11 +10,11 @@ use std::os::fd::AsFd;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use ftp_proto::Kept;
-use rustix::fs::{AtFlags, FlockOperation, Mode, OFlags, RenameFlags, Stat};
+use rustix::fs::{AtFlags, FallocateFlags, FlockOperation, Mode, OFlags, RenameFlags, Stat};
 use rustix::io::Errno;
 
 use super::intended_name;
-use super::preserve::preserve;
+use super::preserve::{preserve, preserve_rights};
 use super::target::Target;
 use crate::fs::root::identity;
 use crate::fs::temporary_name::temporary_name;
@@ -26,8 +26,8 @@ pub(super) struct Staged {
     name: String,
     /// `None` when it is closed.
     file: Option<File>,
-    /// Its device and inode, if they are known.
-    identity: Option<(u64, u64)>,
+    /// Its device and inode.
+    identity: (u64, u64),
     /// What had the name when the upload began.
     old: Option<Version>,
     /// The name is noted in the file.
@@ -35,12 +35,13 @@ pub(super) struct Staged {
     has_taken_name: bool,
 }
 
-/// What differs between two files, and when the contents of one change.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+/// What shows whether a file is the same.
+#[derive(Clone, Copy, Debug)]
 struct Version {
-    identity: (u64, u64),
-    size: i64,
-    modified: (i64, i64),
+    /// Device and inode, size, and when it was modified: differs when the contents change.
+    contents: ((u64, u64), i64, (i64, i64)),
+    /// Permission bits, owner and group.
+    rights: (u32, u32, u32),
 }
 
 /// Which files with the name an upload may replace.
@@ -55,12 +56,12 @@ pub(super) enum Replace {
 impl Staged {
     /// Creates the temporary of a new file.
     pub(super) fn create(target: Target) -> io::Result<Self> {
-        let (name, file) = create_temporary(&target, NEW_FILE_MODE)?;
+        let (name, file, stat) = create_temporary(&target, NEW_FILE_MODE)?;
         Ok(Self {
             target,
             name,
             file: Some(file),
-            identity: None,
+            identity: identity(&stat),
             old: None,
             is_noted: false,
             has_taken_name: false,
@@ -79,16 +80,16 @@ impl Staged {
         stat: &Stat,
     ) -> Result<Self, (Target, io::Error)> {
         let mode = stat.st_mode & 0o777;
-        let (name, file) = match create_temporary(&target, mode) {
+        let (name, file, new) = match create_temporary(&target, mode) {
             Ok(created) => created,
             Err(error) => return Err((target, error)),
         };
-        match preserve(old, stat, &file) {
-            Ok(identity) => Ok(Self {
+        match preserve(old, stat, &file, &new) {
+            Ok(()) => Ok(Self {
                 target,
                 name,
                 file: Some(file),
-                identity: Some(identity),
+                identity: identity(&new),
                 old: Some(Version::of(stat)),
                 is_noted: false,
                 has_taken_name: false,
@@ -107,11 +108,9 @@ impl Staged {
             .ok_or_else(|| ErrorKind::BrokenPipe.into())
     }
 
-    /// Much has been received of a new file: if the server is killed, it is worth going on with.
+    /// Much has been received: if the server is killed, it may be worth going on with.
     pub(super) fn note_name(&mut self) {
-        if self.old.is_none()
-            && let Some(file) = &self.file
-        {
+        if let Some(file) = &self.file {
             intended_name::note(file, self.target.name());
             self.is_noted = true;
         }
@@ -142,22 +141,32 @@ impl Staged {
         if sync {
             file.sync_all()?;
         }
-        // Below the shared directory, clients can move directories away.
-        let stored = match self.identity {
-            _ if self.target.is_in_root() => None,
-            None => Some(identity(&rustix::fs::fstat(&file)?)),
-            known => known,
-        };
-        // The system may report a write error only now. After that another server on the same
-        // directory may take the temporary for a leftover: then it cannot be renamed.
+        self.take_changes(&file)?;
+        // The lock lives as long as this one: another server on the same directory must not take
+        // the temporary for a leftover.
+        let _locked = file.try_clone()?;
+        // The system may report a write error only now.
         nix::unistd::close(file)?;
         self.rename(replace)?;
         self.has_taken_name = true;
         if sync {
             sync_directory(&self.target)?;
         }
-        match stored {
-            Some(stored) if !self.target.leads_to(stored) => Err(ErrorKind::NotFound.into()),
+        // Below the shared directory, clients can move directories away.
+        if self.target.is_in_root() || self.target.leads_to(self.identity) {
+            Ok(())
+        } else {
+            Err(ErrorKind::NotFound.into())
+        }
+    }
+
+    /// The old file may have got other rights, or another owner, since the upload began.
+    fn take_changes(&self, file: &File) -> io::Result<()> {
+        let Some(old) = self.old else {
+            return Ok(());
+        };
+        match self.target.stat()? {
+            Some(stat) if Version::of(&stat).rights != old.rights => preserve_rights(&stat, file),
             _ => Ok(()),
         }
     }
@@ -187,17 +196,25 @@ impl Staged {
     }
 
     fn is_unchanged(&self, old: Version) -> io::Result<bool> {
-        let stat = self.target.stat()?;
-        Ok(stat.is_some_and(|stat| Version::of(&stat) == old))
+        let now = self.target.stat()?.map(|stat| Version::of(&stat));
+        Ok(now.is_some_and(|now| now.contents == old.contents))
     }
 
     /// The bytes become those of the old file, which cannot be replaced.
     fn copy_into_place(&mut self) -> io::Result<()> {
         let flags = OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
         let from = rustix::fs::openat(&self.target, &self.name, flags, Mode::empty())?;
-        let mut to = self.target.open(OFlags::WRONLY | OFlags::TRUNC, 0)?;
+        let mut from = File::from(from);
+        let mut to = self.target.open(OFlags::WRONLY, 0)?;
+        let size = from.metadata()?.len();
+        // A full disk is seen before anything is lost.
+        match rustix::fs::fallocate(&to, FallocateFlags::KEEP_SIZE, 0, size.max(1)) {
+            Ok(()) | Err(Errno::OPNOTSUPP) => {}
+            Err(errno) => return Err(errno.into()),
+        }
         self.has_taken_name = true;
-        io::copy(&mut File::from(from), &mut to)?;
+        io::copy(&mut from, &mut to)?;
+        to.set_len(size)?;
         Ok(nix::unistd::close(to)?)
     }
 }
@@ -217,27 +234,32 @@ impl Version {
     )]
     fn of(stat: &Stat) -> Self {
         Self {
-            identity: identity(stat),
-            size: stat.st_size as i64,
-            modified: (stat.st_mtime as i64, stat.st_mtime_nsec as i64),
+            contents: (
+                identity(stat),
+                stat.st_size as i64,
+                (stat.st_mtime as i64, stat.st_mtime_nsec as i64),
+            ),
+            rights: (stat.st_mode & 0o777, stat.st_uid, stat.st_gid),
         }
     }
 }
 
 /// Creates a file with a name that no other has, and locks it.
-fn create_temporary(directory: impl AsFd, mode: u32) -> io::Result<(String, File)> {
+fn create_temporary(directory: impl AsFd, mode: u32) -> io::Result<(String, File, Stat)> {
     let flags = OFlags::WRONLY | OFlags::CREATE | OFlags::EXCL | OFlags::CLOEXEC;
     for _ in 0..NAMES_MAX {
         let name = temporary_name(NEXT_NUMBER.fetch_add(1, Ordering::Relaxed));
-        match rustix::fs::openat(&directory, &name, flags, Mode::from_raw_mode(mode)) {
+        let file = match rustix::fs::openat(&directory, &name, flags, Mode::from_raw_mode(mode)) {
             // Of a server in another container, or left by the last one in this.
-            Err(Errno::EXIST) => {}
-            Err(errno) => return Err(errno.into()),
-            Ok(file) => {
-                // Without locks, as on some network shares, leftovers are not known.
-                let _ = rustix::fs::flock(&file, FlockOperation::NonBlockingLockExclusive);
-                return Ok((name, file.into()));
-            }
+            Err(Errno::EXIST) => continue,
+            opened => opened?,
+        };
+        // Without locks, as on some network shares, leftovers are not known.
+        let locked = rustix::fs::flock(&file, FlockOperation::NonBlockingLockExclusive);
+        let stat = rustix::fs::fstat(&file)?;
+        // Before it was locked, another server could take it for a leftover.
+        if locked != Err(Errno::WOULDBLOCK) && stat.st_nlink > 0 {
+            return Ok((name, file.into(), stat));
         }
     }
     Err(Errno::EXIST.into())

@@ -373,6 +373,11 @@ fn a_crash_leaves_what_was_received_of_a_large_new_file() {
             uploads: Arc::default(),
             ..share
         };
+        // In this process no upload has failed.
+        if !keeps && name == "old" {
+            let refusal = other.open("old", at(2, false)).unwrap_err();
+            assert_eq!(refusal, Refusal::NotResumable);
+        }
         other.store("other", "text");
         assert_eq!(other.file("new").exists(), keeps, "{name}");
         let names = if keeps {

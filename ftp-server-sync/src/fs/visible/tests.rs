@@ -2,9 +2,12 @@
 
 use std::fs;
 use std::os::unix::fs::symlink;
+use std::sync::Arc;
 
 use ftp_proto::listing::{ListFlags, ListRequest, Pattern, Selection, Walk};
-use ftp_proto::{Account, ListStyle, Representation, Rights, UploadStart};
+use ftp_proto::{
+    Account, HashAlgorithm, HashRequest, ListStyle, Representation, Rights, UploadStart,
+};
 
 use super::*;
 use crate::fs::list::NextLine;
@@ -28,6 +31,11 @@ fn size(name: &str) -> FileRequest {
         path: path(name),
         representation: Representation::Image,
     }
+}
+
+fn hash(root: &Root, name: &str) -> Result<(), Refusal> {
+    let request = HashRequest::new(path(name), HashAlgorithm::Sha256);
+    root.hash(&Arc::default(), &request).map(drop)
 }
 
 /// What must find neither a hidden name nor the server's own file.
@@ -84,8 +92,9 @@ fn hidden_names_do_not_exist_for_any_request() {
             let answer = root.perform(&request);
             assert_eq!(answer, Err(Refusal::NotFound), "{request:?}");
         }
-        let refusal = root.download(&path(name), 0).unwrap_err();
+        let refusal = root.download(&path(name), 0, None).unwrap_err();
         assert_eq!(refusal, Refusal::NotFound);
+        assert_eq!(hash(&root, name), Err(Refusal::NotFound));
         assert_eq!(root.text_size(&path(name)).unwrap_err(), Refusal::NotFound);
         for start in [
             UploadStart::Create,
@@ -129,7 +138,9 @@ fn own_files_do_not_exist_for_any_request() {
         }
         let facts = root.perform(&FileRequest::Facts(path()));
         assert_eq!(facts.is_ok(), is_link, "{name}: {facts:?}");
-        assert_eq!(root.download(&path(), 0).unwrap_err(), Refusal::NotFound);
+        let refusal = root.download(&path(), 0, None).unwrap_err();
+        assert_eq!(refusal, Refusal::NotFound);
+        assert_eq!(hash(&root, name), Err(Refusal::NotFound));
         assert_eq!(root.text_size(&path()).unwrap_err(), Refusal::NotFound);
         for start in [UploadStart::Create, UploadStart::Replace, UploadStart::End] {
             let refusal = root

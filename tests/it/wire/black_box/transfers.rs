@@ -74,6 +74,39 @@ fn restarts_continue_at_the_offset() {
     assert!(!server.path("new").exists());
 }
 
+#[test]
+fn ranges_are_parts_of_downloads() {
+    let server = TestServer::black_box();
+    let bytes = noise(100_000);
+    server.write("file", &bytes);
+    let mut client = server.client();
+    for (first, last) in [(0, 0), (0, 99_999), (500, 70_000), (99_999, 99_999)] {
+        client.command(format!("RANG {first} {last}"), 350);
+        assert!(client.fetch("RETR file") == bytes[first..=last]);
+    }
+    // It holds for one transfer only, also for one that is refused.
+    assert!(client.fetch("RETR file") == bytes);
+    client.command("RANG 5 9", 350);
+    client.command("RETR missing", 550);
+    assert!(client.fetch("RETR file") == bytes);
+    // The end may lie behind that of the file, but not the beginning.
+    client.command("RANG 99990 200000", 350);
+    assert!(client.fetch("RETR file") == bytes[99_990..]);
+    client.command("RANG 100001 200000", 350);
+    client.extended_passive();
+    client.command("RETR file", 554);
+    client.command("RANG 5 9", 350);
+    client.command("RANG 1 0", 350);
+    assert!(client.fetch("RETR file") == bytes);
+    for line in ["RANG", "RANG 1", "RANG 2 1", "RANG 1 x", "RANG 1 2 3"] {
+        client.command(line, 501);
+    }
+    client.command("RANG 5 9", 350);
+    client.extended_passive();
+    client.command("STOR file", 501);
+    assert!(server.read("file") == bytes);
+}
+
 /// Offsets that need more than 32 bits.
 #[test]
 fn offsets_may_exceed_four_gibibytes() {

@@ -5,7 +5,8 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use ftp_proto::{
-    Action, DataConnection, DataEvent, DataId, FileAnswer, Outcome, PeerVerdict, TransferId,
+    Action, DataConnection, DataEvent, DataId, FileAnswer, FileRequest, Outcome, PeerVerdict,
+    TransferId,
 };
 
 use super::rules::Rule;
@@ -102,7 +103,18 @@ impl Ledger {
     pub(super) fn action(&mut self, action: &Action, now: Duration) {
         match action {
             Action::Authenticate { .. } => self.ask("Authenticate", now),
-            Action::File(_) => self.ask("File", now),
+            Action::File(request) => {
+                self.ask("File", now);
+                if let (FileRequest::Hash(_), Some(question)) = (request, &mut self.question) {
+                    question.has_limit = false;
+                }
+            }
+            Action::AbortFile => {
+                if let Some(question) = &mut self.question {
+                    question.has_limit = true;
+                    question.asked_at = now;
+                }
+            }
             Action::OpenTransfer(_) => self.ask("OpenTransfer", now),
             Action::OpenPassive(data) => {
                 self.ask("OpenPassive", now);

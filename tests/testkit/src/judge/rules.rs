@@ -12,8 +12,8 @@ pub enum Rule {
     /// together with a command is the next command. The client's end comes behind all of them.
     PassUnusedInputAgain,
     /// Every action is answered, and not only after a minute; `Action::decline` makes the answer of
-    /// a driver that cannot perform it. Only `CloseData`, `AbortTransfer`, `Close` and
-    /// `CloseNow` have no answer.
+    /// a driver that cannot perform it. Only `CloseData`, `AbortTransfer`, `AbortFile`, `Close`
+    /// and `CloseNow` have no answer. A digest may take long, until it is aborted.
     AnswerEachAction,
     /// An action has one outcome, of its own kind.
     OneOutcomeForEachAction,

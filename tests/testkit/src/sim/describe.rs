@@ -2,7 +2,8 @@
 
 use ftp_proto::listing::{ListOrder, ListRequest, Selection};
 use ftp_proto::{
-    Action, DataConnection, FileRequest, TransferKind, TransferRequest, TransferStart, UploadStart,
+    Action, DataConnection, FileRequest, HashRequest, TransferKind, TransferRequest, TransferStart,
+    UploadStart,
 };
 
 use crate::text::show;
@@ -30,7 +31,9 @@ pub(super) fn describe(action: &Action) -> String {
             let what = if *replace { "" } else { ", to a new name" };
             show(format!("Rename {{ from: {from}, to: {to} }}{what}").as_bytes())
         }
+        Action::File(FileRequest::Hash(request)) => describe_hash(request),
         Action::File(request) => show(format!("{request:?}").as_bytes()),
+        Action::AbortFile => "AbortFile".into(),
         Action::OpenPassive(_) => "OpenPassive".into(),
         Action::CloseData(_) => "CloseData".into(),
         Action::OpenTransfer(request) => format!("OpenTransfer {}", describe_transfer(request)),
@@ -43,6 +46,16 @@ pub(super) fn describe(action: &Action) -> String {
         Action::Close => "Close".into(),
         Action::CloseNow => "CloseNow".into(),
     }
+}
+
+fn describe_hash(request: &HashRequest) -> String {
+    let (algorithm, path, start) = (request.algorithm.name(), &request.path, request.start);
+    let range = match (start, request.end) {
+        (0, None) => String::new(),
+        (_, None) => format!(" from {start}"),
+        (_, Some(end)) => format!(" from {start} to before {end}"),
+    };
+    format!("Hash {algorithm} {path}{range}")
 }
 
 fn describe_connection(start: &TransferStart) -> String {
@@ -73,7 +86,12 @@ fn describe_transfer(request: &TransferRequest) -> String {
         }
     };
     match kind {
-        TransferKind::Retrieve { offset, .. } => text.push_str(&format!(" from {offset}")),
+        TransferKind::Retrieve { offset, end, .. } => {
+            text.push_str(&format!(" from {offset}"));
+            if let Some(end) = end {
+                text.push_str(&format!(" to before {end}"));
+            }
+        }
         TransferKind::Store { start, .. } => text.push_str(&describe_start(*start)),
         TransferKind::List(_) => {}
     }

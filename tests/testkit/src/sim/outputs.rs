@@ -150,6 +150,11 @@ impl Sim {
                 self.ask(Question::Tls);
             }
             Action::File(request) => self.file_request(request),
+            Action::AbortFile => {
+                assert!(self.is_hashing(), "no digest is being computed");
+                assert!(!self.is_hash_aborted, "aborted twice");
+                self.is_hash_aborted = true;
+            }
             Action::OpenTransfer(request) => self.transfer_request(request),
         }
     }
@@ -164,6 +169,7 @@ impl Sim {
             let may_replace = self.account.allows(to, Right::Overwrite);
             assert_eq!(*replace, may_replace, "{to}");
         }
+        self.is_hash_aborted = false;
         self.ask(Question::File(request));
     }
 

@@ -2,8 +2,8 @@
 
 use ftp_proto::listing::ListRequest;
 use ftp_proto::{
-    Bound, FileAnswer, FileRequest, FtpPath, Masquerade, PortNumber, Right, TransferKind,
-    UploadStart,
+    Bound, FileAnswer, FileRequest, FtpPath, HashRequest, Masquerade, PortNumber, Right,
+    TransferKind, UploadStart,
 };
 
 /// The router's number for a port, computed by other code than that of the core.
@@ -37,6 +37,7 @@ pub(super) fn file_paths(request: &FileRequest) -> Vec<&FtpPath> {
         | FileRequest::Size { path, .. }
         | FileRequest::ModifiedTime(path)
         | FileRequest::Facts(path) => vec![path],
+        FileRequest::Hash(HashRequest { path, .. }) => vec![path],
         FileRequest::Status(ListRequest { selection, .. }) => vec![&selection.path],
     }
 }
@@ -50,6 +51,7 @@ pub(super) fn right_of_request(request: &FileRequest) -> Right {
         FileRequest::SetModified { .. } => Right::ChangeTime,
         FileRequest::RemoveDirectory(_) | FileRequest::DeleteFile(_) => Right::Delete,
         FileRequest::RenameFrom(_) | FileRequest::Rename { .. } => Right::Rename,
+        FileRequest::Hash(_) => Right::Read,
         FileRequest::Size { .. }
         | FileRequest::ModifiedTime(_)
         | FileRequest::Facts(_)
@@ -97,6 +99,7 @@ pub(super) fn is_answer_to(answer: &FileAnswer, request: &FileRequest) -> bool {
         FileRequest::ModifiedTime(_) => matches!(answer, FileAnswer::Modified(_)),
         FileRequest::Facts(_) => matches!(answer, FileAnswer::Entry(_)),
         FileRequest::Status(_) => matches!(answer, FileAnswer::Entries(_)),
+        FileRequest::Hash(_) => matches!(answer, FileAnswer::Digest(_)),
         _ => matches!(answer, FileAnswer::Done),
     }
 }

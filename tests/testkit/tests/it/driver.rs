@@ -252,8 +252,9 @@ impl<M: Machine> Driver<M> {
     fn open(&mut self, request: TransferRequest) -> Result<Opened, Refusal> {
         let mut opened = Opened::default();
         match &request.kind {
-            TransferKind::Retrieve { path, offset } => {
+            TransferKind::Retrieve { path, offset, end } => {
                 let length = self.files().read(path)?.len() as u64;
+                let length = length.min(end.unwrap_or(u64::MAX));
                 let left = length.checked_sub(*offset).ok_or(Refusal::OffsetTooLarge)?;
                 opened.bytes = Some(left);
             }
@@ -279,9 +280,11 @@ impl<M: Machine> Driver<M> {
     fn start(&mut self, start: TransferStart) {
         let request = self.opened.take().expect("it was opened");
         let bytes = match &request.kind {
-            TransferKind::Retrieve { path, offset } => {
+            TransferKind::Retrieve { path, offset, end } => {
                 let files = self.files();
                 let content = files.read(path).unwrap_or(b"");
+                let end = end.and_then(|end| usize::try_from(end).ok());
+                let content = &content[..end.unwrap_or(content.len()).min(content.len())];
                 content[usize::try_from(*offset).unwrap_or(0)..].to_vec()
             }
             TransferKind::List(ListRequest { selection, .. }) => {

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use ftp_proto::listing::{Entry, EntryBatch, EntryKind, ListRequest};
-use ftp_proto::{FileAnswer, FileRequest, FtpPath, Refusal};
+use ftp_proto::{Digest, FileAnswer, FileRequest, FtpPath, Refusal};
 use ftp_proto_testkit::operations;
 
 #[derive(Default)]
@@ -60,6 +60,13 @@ impl Files {
                 let entry = |name: Vec<u8>| Entry::new(name, EntryKind::File, 0, 0);
                 let batch = EntryBatch::new(names.map(entry).collect(), 0, true);
                 return Ok(FileAnswer::Entries(batch));
+            }
+            FileRequest::Hash(request) => {
+                let bytes = self.read(&request.path)?;
+                let range =
+                    request.bytes_of(bytes.len().try_into().map_err(|_| Refusal::Failed)?)?;
+                let digest = Digest::new([0; 4], range.end - range.start);
+                return Ok(FileAnswer::Digest(digest));
             }
             FileRequest::RenameFrom(path)
             | FileRequest::ChangeMode { path, .. }

@@ -6,8 +6,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use ftp_proto::{
-    Account, Action, Bound, Config, DataEvent, DataId, Endpoints, FileAnswer, Opened, Outcome,
-    Output, Rights, TransferError, TransferStart,
+    Account, Action, Bound, Config, DataEvent, DataId, Digest, Endpoints, FileAnswer, Opened,
+    Outcome, Output, Refusal, Rights, TransferError, TransferStart,
 };
 use ftp_proto_testkit::{Judge, Rule};
 
@@ -15,6 +15,7 @@ use ftp_proto_testkit::{Judge, Rule};
 fn judge() -> Judge {
     let mut config = Config::default();
     config.tls = true;
+    config.digests = true;
     let address = |text: &str| text.parse().expect("an address");
     let ends = Endpoints::new(address("192.0.2.1:21"), address("192.0.2.7:40000"));
     let mut judge = Judge::new(Arc::new(config), ends);
@@ -205,6 +206,31 @@ fn a_port_may_take_its_time() {
     send(&mut judge, "PASV");
     judge.time_passes(100 * SECOND);
     answer(&mut judge, opened(60_000));
+}
+
+#[test]
+fn a_digest_may_take_its_time_but_ends_when_it_is_aborted() {
+    let begin = || {
+        let mut judge = logged_in();
+        judge.set_answer_within(SECOND);
+        assert!(matches!(
+            send(&mut judge, "HASH file"),
+            Some(Action::File(_))
+        ));
+        judge.time_passes(1000 * SECOND);
+        judge
+    };
+    let digest = || Outcome::File(Ok(FileAnswer::Digest(Digest::new([1], 1))));
+    answer(&mut begin(), digest());
+    let mut right = begin();
+    assert!(matches!(send(&mut right, "ABOR"), Some(Action::AbortFile)));
+    right.time_passes(SECOND);
+    answer(&mut right, Outcome::File(Err(Refusal::Failed)));
+    breaks(Rule::AnswerEachAction, || {
+        let mut wrong = begin();
+        send(&mut wrong, "ABOR");
+        wrong.time_passes(2 * SECOND);
+    });
 }
 
 #[test]
