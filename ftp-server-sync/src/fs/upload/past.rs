@@ -18,8 +18,11 @@ use crate::locks::lock;
 pub(super) struct PastUploads {
     failed: Mutex<FailedUploads>,
     /// Directories by device and inode.
-    cleared: Mutex<BTreeMap<(u64, u64), Arc<OnceLock<()>>>>,
+    cleared: Mutex<BTreeMap<(u64, u64), Cleared>>,
 }
+
+/// Set when the directory has been read.
+type Cleared = Arc<OnceLock<()>>;
 
 impl PastUploads {
     /// Whether the file is not the beginning of what a client would continue.
