@@ -20,8 +20,11 @@ pub(super) struct PastUploads {
     failed: Mutex<FailedUploads>,
     /// Directories by device and inode. Each has a lock of its own: one that the system reads
     /// slowly, or never, is no reason for the uploads to others to wait.
-    cleared: Mutex<BTreeMap<(u64, u64), Arc<OnceLock<()>>>>,
+    cleared: Mutex<BTreeMap<(u64, u64), Cleared>>,
 }
+
+/// Set when the directory has been read.
+type Cleared = Arc<OnceLock<()>>;
 
 impl PastUploads {
     /// Whether the file is not the beginning of what a client would continue.
@@ -60,7 +63,7 @@ impl PastUploads {
         true
     }
 
-    fn cleared(&self, directory: (u64, u64)) -> Arc<OnceLock<()>> {
+    fn cleared(&self, directory: (u64, u64)) -> Cleared {
         let mut all = lock(&self.cleared);
         if all.len() >= DIRECTORIES_MAX {
             all.clear();
