@@ -264,7 +264,7 @@ fn mount_points_are_written_to() {
     server.finish();
 }
 
-/// What is copied into a mounted file is on the disk before the reply, as what is renamed is; and no
+/// What is copied into a mounted file is on the disk before the reply, as what is renamed is. No
 /// other server writes to it meanwhile.
 #[test]
 fn a_copy_into_a_mount_point_is_as_safe_as_a_rename() {

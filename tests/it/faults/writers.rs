@@ -85,7 +85,7 @@ fn a_writer_that_is_about_to_end_is_waited_for() {
         };
         assert_eq!(server.read("file"), expected);
     }
-    // Whoever waits can leave, and the server can end.
+    // A client that waits can leave, and the server can end.
     let data = begin(&mut first, "STOR file", b"first");
     let mut second = server.client();
     second.extended_passive();

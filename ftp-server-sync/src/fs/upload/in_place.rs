@@ -4,9 +4,8 @@
 use std::fs::File;
 use std::io::{self, Seek, SeekFrom};
 
-use ftp_proto::{Kept, Refusal};
-use rustix::fs::{AtFlags, FlockOperation};
-use rustix::io::Errno;
+use ftp_proto::Kept;
+use rustix::fs::AtFlags;
 
 use super::staged::sync_directory;
 use super::target::{Target, name_is_lost};
@@ -102,17 +101,4 @@ impl InPlace {
 fn remove(target: &Target) {
     // Not fatal: what the client has sent stays.
     let _ = rustix::fs::unlinkat(target, target.name(), AtFlags::empty());
-}
-
-/// Locks a file that is to be written in place.
-///
-/// # Errors
-///
-/// [`Refusal::Busy`]: another upload, of any server on this machine, is writing to it.
-pub(super) fn lock_file(file: &File) -> Result<(), Refusal> {
-    match rustix::fs::flock(file, FlockOperation::NonBlockingLockExclusive) {
-        Err(Errno::WOULDBLOCK) => Err(Refusal::Busy),
-        // Not every file system has locks.
-        _ => Ok(()),
-    }
 }

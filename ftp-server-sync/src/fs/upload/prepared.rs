@@ -7,10 +7,10 @@ use ftp_proto::{Kept, Refusal, UploadStart};
 use rustix::fs::{FileType, OFlags, Stat};
 use rustix::io::Errno;
 
-use super::in_place::{InPlace, lock_file};
+use super::in_place::InPlace;
 use super::receiving::{Place, Receiving};
 use super::staged::{NEW_FILE_MODE, Staged};
-use super::target::Target;
+use super::target::{Target, lock_file};
 use crate::fs::attributes::apply_umask;
 use crate::fs::root::refusal;
 use crate::fs::upload_limits::UploadLimits;

@@ -13,10 +13,9 @@ use ftp_proto::Kept;
 use rustix::fs::{AtFlags, FallocateFlags, FlockOperation, Mode, OFlags, RenameFlags, Stat};
 use rustix::io::Errno;
 
-use super::in_place::lock_file;
 use super::intended_name;
 use super::preserve::{preserve, preserve_rights};
-use super::target::{Target, name_is_lost};
+use super::target::{Target, lock_file, name_is_lost};
 use crate::fs::root::identity;
 use crate::fs::temporary_name::temporary_name;
 

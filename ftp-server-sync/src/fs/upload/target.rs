@@ -10,7 +10,7 @@ use std::sync::Arc;
 
 use cap_std::fs::Dir;
 use ftp_proto::{FtpPath, Kept, Refusal};
-use rustix::fs::{Access, AtFlags, FileType, Mode, OFlags, Stat};
+use rustix::fs::{Access, AtFlags, FileType, FlockOperation, Mode, OFlags, Stat};
 use rustix::io::Errno;
 
 use crate::fs::root::{Root, identity, refusal, relative};
@@ -154,6 +154,19 @@ impl Target {
 impl AsFd for Target {
     fn as_fd(&self) -> BorrowedFd<'_> {
         self.directory.as_fd()
+    }
+}
+
+/// Locks a file that is to be written in place.
+///
+/// # Errors
+///
+/// [`Refusal::Busy`]: another upload, of any server on this machine, is writing to it.
+pub(super) fn lock_file(file: &File) -> Result<(), Refusal> {
+    match rustix::fs::flock(file, FlockOperation::NonBlockingLockExclusive) {
+        Err(Errno::WOULDBLOCK) => Err(Refusal::Busy),
+        // Not every file system has locks.
+        _ => Ok(()),
     }
 }
 
