@@ -178,6 +178,11 @@ impl Upload {
         self.claim.running.gave_way()
     }
 
+    /// The client has sent QUIT.
+    pub(crate) fn set_quit(&self) {
+        self.claim.running.set_quit();
+    }
+
     /// Writes bytes that have come. The first ones begin the upload.
     ///
     /// # Errors

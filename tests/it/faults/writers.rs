@@ -99,6 +99,30 @@ fn a_writer_that_is_about_to_end_is_waited_for() {
     server.finish();
 }
 
+/// A client whose data connection is refused on its way says QUIT, and tries again.
+#[test]
+fn an_upload_without_a_data_connection_does_not_keep_its_client_out() {
+    let server = TestServer::program(&[]);
+    for leaves in [true, false] {
+        let mut first = server.client();
+        first.extended_passive();
+        first.command("STOR file", 150);
+        if leaves {
+            first.send("QUIT");
+            drop(first.stream);
+        }
+        let mut second = server.client();
+        if leaves {
+            second.store("STOR file", "second");
+            assert_eq!(server.read("file"), b"second");
+        } else {
+            second.extended_passive();
+            second.command("STOR file", 450);
+        }
+    }
+    server.finish();
+}
+
 /// A name that leads to the same file by another way is the same file.
 #[test]
 fn a_second_writer_by_a_link_gets_450() {

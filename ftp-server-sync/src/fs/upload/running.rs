@@ -29,6 +29,8 @@ struct Slot {
     moved: Instant,
     /// It continues no file.
     is_from_start: bool,
+    /// The client has sent QUIT.
+    has_quit: bool,
 }
 
 #[derive(Debug)]
@@ -57,6 +59,7 @@ impl Running {
             state: State::Claimed,
             moved: Instant::now(),
             is_from_start: true,
+            has_quit: false,
         };
         Self {
             login,
@@ -117,7 +120,7 @@ impl Running {
             // It is just being written.
             Err(TryLockError::WouldBlock) => return None,
         };
-        if self.login != login || slot.moved.elapsed() < STALLED_AFTER {
+        if self.login != login || !slot.has_stalled() {
             return None;
         }
         let had_begun = matches!(slot.state, State::Receiving(_));
@@ -132,6 +135,11 @@ impl Running {
         })
     }
 
+    /// The client has sent QUIT: its data connection may still come.
+    pub(super) fn set_quit(&self) {
+        lock(&self.slot).has_quit = true;
+    }
+
     /// Whether it continues no file.
     pub(super) fn is_from_start(&self) -> bool {
         lock(&self.slot).is_from_start
@@ -144,6 +152,13 @@ impl Running {
 }
 
 impl Slot {
+    /// Whether nothing is lost, as far as can be known, if the upload ends. A client whose data
+    /// connection was refused sends QUIT, and tries again in another session.
+    fn has_stalled(&self) -> bool {
+        let is_left = self.has_quit && matches!(self.state, State::Prepared(_));
+        is_left || self.moved.elapsed() >= STALLED_AFTER
+    }
+
     /// The upload, which begins now if it has not begun.
     fn receiving(&mut self) -> io::Result<&mut Receiving> {
         if let State::Prepared(_) = self.state

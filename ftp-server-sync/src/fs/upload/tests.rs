@@ -283,6 +283,21 @@ fn a_stalled_upload_gives_way_to_its_own_login() {
 }
 
 #[test]
+fn an_upload_whose_client_has_left_gives_way_until_it_begins() {
+    let share = Share::new();
+    let left = share.open("old", UploadStart::Replace).unwrap();
+    left.set_quit();
+    let mut next = share.open("old", UploadStart::Replace).unwrap();
+    assert!(left.gave_way());
+    next.write(b"new").unwrap();
+    next.set_quit();
+    let refusal = share.open("old", UploadStart::Replace).unwrap_err();
+    assert_eq!(refusal, Refusal::Busy);
+    next.complete().unwrap();
+    assert_eq!(share.read("old"), "new");
+}
+
+#[test]
 fn an_upload_that_gave_way_says_nothing_of_the_file_after_it() {
     let share = Share::discarding();
     let mut stalled = share.begin("old", UploadStart::Replace, "ab");
