@@ -13,7 +13,7 @@ use log::{info, warn};
 use super::connection::{Closing, Connection};
 use super::log::{file_request, transfer_request};
 use super::timers::Timer;
-use crate::data::ascii_restart::skip_text;
+use crate::data::ascii_restart::TextRestart;
 use crate::data::connection::{DataStep, LookExtent};
 use crate::data::pump::Pump;
 use crate::data::transfer::Transfer;
@@ -187,9 +187,8 @@ impl Connection {
         let nothing = Opened::default();
         Ok(match &request.kind {
             TransferKind::Retrieve { path, offset, .. } if is_text && *offset > 0 => {
-                let mut download = root.download(path, 0, None)?;
-                let start = skip_text(&mut download, *offset)?;
-                (Pump::text(download, start), nothing)
+                let restart = TextRestart::new(root.download(path, 0, None)?, *offset)?;
+                (Pump::text_from(restart)?, nothing)
             }
             TransferKind::Retrieve { path, offset, end } => {
                 let download = root.download(path, *offset, *end)?;

@@ -90,6 +90,10 @@ impl Connection {
         while self.feed() {
             self.drain(now);
         }
+        if self.budget.is_spent() {
+            // There may be more lines.
+            return None;
+        }
         is_killed |= self.control.unreported_end().is_some();
         if self.session.has_quit() {
             return Some(Ok(()));

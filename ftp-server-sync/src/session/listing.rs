@@ -49,11 +49,12 @@ impl Connection {
     }
 
     /// Performs the next step of the request. Uses a part of the turn's budget.
-    pub(super) fn advance_long_request(&mut self, budget: &mut usize) -> bool {
-        let Some((mut request, subject)) = self.long_request.take_if(|_| *budget > 0) else {
+    pub(super) fn advance_long_request(&mut self) -> bool {
+        let budget = &mut self.budget;
+        let Some((mut request, subject)) = self.long_request.take_if(|_| budget.bytes() > 0) else {
             return false;
         };
-        *budget = budget.saturating_sub(request.step_cost());
+        self.budget.spend(request.step_cost());
         let result = request.step();
         self.log_notices(request.take_notices());
         match result {
