@@ -44,8 +44,8 @@ impl TextRestart {
     ///
     /// # Errors
     ///
-    /// [`Refusal::OffsetTooLarge`] if the text is shorter; [`Refusal::Failed`] if the file cannot be
-    /// read.
+    /// [`Refusal::OffsetTooLarge`] if the text is shorter; [`Refusal::Failed`] if the file cannot
+    /// be read.
     pub(crate) fn step(mut self) -> Result<RestartStep, Refusal> {
         let mut bytes = vec![0; READ_BYTES_MAX];
         for _ in 0..READS_PER_STEP {

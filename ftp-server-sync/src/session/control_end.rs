@@ -38,7 +38,9 @@ impl Connection {
                 info!("#{number} the client does not read its replies");
             }
             Some(End::Lost(kind)) => debug!("#{number} control connection lost: {kind}"),
-            Some(End::Closed) if goes_on && self.control.has_line() => return false,
+            Some(End::Closed) if (goes_on || wants_input) && self.control.has_line() => {
+                return false;
+            }
             Some(End::Closed) => debug!("#{number} the client closed its side"),
             None if closed_unread => debug!("#{number} the client closed its side"),
             None => return false,
