@@ -211,7 +211,7 @@ impl Connection {
             TransferKind::List(listing) => {
                 let mut notices = Vec::new();
                 let walk = Walk::new(listing.clone(), unix_seconds());
-                let lines = root.list(self.in_time_zone(walk), &mut notices);
+                let lines = root.list(self.set_up_walk(walk), &mut notices);
                 self.log_notices(notices);
                 (Pump::listing(lines?), nothing)
             }

@@ -25,7 +25,7 @@ impl Connection {
         let long = match request {
             FileRequest::Status(listing) => {
                 let walk = Walk::of_status(listing.clone(), unix_seconds());
-                LongRequest::Status(root.status(self.in_time_zone(walk)).into())
+                LongRequest::Status(root.status(self.set_up_walk(walk)).into())
             }
             FileRequest::Size {
                 path,
@@ -40,8 +40,10 @@ impl Connection {
         Ok(true)
     }
 
-    /// The walk, with dates in local time if the operator wants them so.
-    pub(super) fn in_time_zone(&self, walk: Walk) -> Walk {
+    /// The walk as this server does it: with dates in local time if the operator wants them so, and
+    /// with one limit for the memory of all.
+    pub(super) fn set_up_walk(&self, walk: Walk) -> Walk {
+        let walk = walk.sorting_in(self.server.sort_memory.clone());
         match self.current.settings.local_time.clone() {
             Some(zone) => walk.in_time_zone(move |time| zone.utc_offset(time)),
             None => walk,
