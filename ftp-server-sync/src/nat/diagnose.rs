@@ -11,8 +11,8 @@ mod ports;
 use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
 
-use ftp_proto::Right;
 use ftp_proto::text::printable_word;
+use ftp_proto::{Right, Rights};
 
 use super::evidence::Evidence;
 use super::finding::{Finding, Severity};
@@ -27,6 +27,7 @@ pub(crate) fn diagnose(settings: &Settings, evidence: &Evidence) -> Vec<Finding>
     findings.extend(anonymous_may_write(settings));
     findings.extend(own_files_inside(evidence));
     findings.extend(evidence.unmounted_share.as_ref().map(unmounted_share));
+    findings.extend(lacks_space(settings, evidence));
     findings.sort_by_key(|finding| finding.severity);
     findings
 }
@@ -83,6 +84,20 @@ fn unmounted_share(share: &UnmountedShare) -> Finding {
              from then on"
         ))
     }
+}
+
+fn lacks_space(settings: &Settings, evidence: &Evidence) -> Option<Finding> {
+    let bytes = settings.uploads.free_bytes_min?;
+    let stores = |rights: Rights| rights.contains(Right::Store);
+    let (user, anonymous) = (settings.users.user(), settings.users.anonymous());
+    let some_may_store =
+        anonymous.is_some_and(stores) || user.is_some_and(|(_, rights)| stores(rights));
+    (evidence.lacks_space && some_may_store).then(|| {
+        Finding::failure(format!(
+            "less than {bytes} bytes are free on the disk of the shared directory: every upload is \
+             refused; make space, or lower --free-space-min"
+        ))
+    })
 }
 
 #[cfg(test)]

@@ -22,4 +22,6 @@ pub(crate) struct Evidence {
     pub(crate) own_files_inside: Vec<PathBuf>,
     /// What should be mounted at the shared directory, or above it, and is not.
     pub(crate) unmounted_share: Option<UnmountedShare>,
+    /// Less is free on the disk of the shared directory than uploads have to leave free.
+    pub(crate) lacks_space: bool,
 }

@@ -452,3 +452,17 @@ fn ports_in_use_by_other_programs() {
         ],
     );
 }
+
+#[test]
+fn too_little_space_is_free_for_uploads() {
+    let full = Evidence {
+        lacks_space: true,
+        ..evidence("127.0.0.1")
+    };
+    let refused = "less than 1073741824 bytes are free on the disk of the shared directory: every \
+                   upload is refused; make space, or lower --free-space-min";
+    let user = "-u bob -P secret";
+    check_on(&format!("{user} -w --free-space-min 1G"), &full, &[refused]);
+    check_on(&format!("{user} --free-space-min 1G"), &full, &[]);
+    check_on(&format!("{user} -w"), &full, &[]);
+}
