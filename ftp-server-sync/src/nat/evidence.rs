@@ -3,6 +3,8 @@
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 
+use rustix::io::Errno;
+
 use crate::fs::mounts::UnmountedShare;
 use crate::net::interfaces::Interfaces;
 use crate::net::port_probe::UnavailablePorts;
@@ -24,4 +26,6 @@ pub(crate) struct Evidence {
     pub(crate) unmounted_share: Option<UnmountedShare>,
     /// Less is free on the disk of the shared directory than uploads have to leave free.
     pub(crate) lacks_space: bool,
+    /// Why the server's user may not create files directly in the shared directory.
+    pub(crate) unwritable: Option<Errno>,
 }

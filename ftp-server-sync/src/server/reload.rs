@@ -15,6 +15,7 @@ use super::fd_limit;
 use super::handle::Message;
 use super::{Server, share_rules};
 use crate::fs::mounts::UnmountedShare;
+use crate::fs::root::unwritable;
 use crate::fs::upload_limits::lacks_space;
 use crate::nat::address_source::{LogLine, LookupResult, look_up};
 use crate::nat::diagnose::diagnose;
@@ -187,6 +188,7 @@ fn evidence(current: &Current) -> Evidence {
         own_files_inside: current.share.own_files_inside(),
         unmounted_share: UnmountedShare::find(&current.settings.directory),
         lacks_space: lacks_space(&current.settings.uploads, &current.settings.directory),
+        unwritable: unwritable(&current.settings.directory),
         ..Evidence::default()
     }
 }
