@@ -91,9 +91,10 @@ impl Connection {
     }
 
     fn file(&mut self, request: &FileRequest) -> Option<Outcome> {
-        let result = match self.share.root() {
-            Err(refusal) => Err(refusal),
-            Ok(root) => match self.begin_long_request(&root, request) {
+        let root = self.share.root();
+        let result = match &root {
+            Err(refusal) => Err(*refusal),
+            Ok(root) => match self.begin_long_request(root, request) {
                 Ok(true) => return None,
                 Ok(false) => root.perform(request),
                 Err(refusal) => Err(refusal),
@@ -103,7 +104,10 @@ impl Connection {
         match (&result, request) {
             // Perhaps only a look at this name, before a command whose path begins with it.
             (Err(_), FileRequest::Facts(path)) if path.name() == b"~" => {}
-            (Err(_), _) => self.log.set_subject(subject),
+            (Err(refusal), _) => {
+                let is_hidden = root.is_ok_and(|root| root.hides(request));
+                self.log.set_refused(subject, *refusal, is_hidden);
+            }
             (
                 Ok(_),
                 FileRequest::MakeDirectory { .. }
@@ -169,7 +173,10 @@ impl Connection {
                 Outcome::TransferOpened(Ok(opened))
             }
             Err(refusal) => {
-                self.log.set_refused(transfer_request(&request), refusal);
+                let path = request.kind.path();
+                let is_hidden = self.share.root().is_ok_and(|root| root.hides_path(path));
+                self.log
+                    .set_refused(transfer_request(&request), refusal, is_hidden);
                 Outcome::TransferOpened(Err(refusal))
             }
         }
