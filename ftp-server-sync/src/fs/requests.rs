@@ -90,7 +90,7 @@ impl Root {
             // To the client it may be empty.
             let directory = self.open_directory(path)?;
             if are_alone(&directory).unwrap_or(false) {
-                let cleared = clear_up(&directory, self.rules.uploads.broken, drop);
+                let cleared = clear_up(&directory, Some(path), self.rules.uploads.broken, drop);
                 removed = cleared.and_then(|()| self.directory.remove_dir(name));
             }
         }

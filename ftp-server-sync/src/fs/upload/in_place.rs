@@ -7,8 +7,8 @@ use std::io::{self, Seek, SeekFrom};
 use ftp_proto::Kept;
 use rustix::fs::AtFlags;
 
-use super::staged::sync_directory;
-use super::target::{Target, name_is_lost};
+use super::staged::{name_is_lost, sync_directory};
+use super::target::Target;
 use crate::fs::root::identity;
 
 /// A file that is being written.

@@ -5,6 +5,7 @@ use std::io;
 use std::os::fd::{AsFd, OwnedFd};
 use std::os::unix::ffi::OsStrExt;
 
+use ftp_proto::FtpPath;
 use ftp_proto::text::printable;
 use log::{info, warn};
 use rustix::fs::{AtFlags, Dir, FlockOperation, Mode, OFlags};
@@ -17,13 +18,15 @@ use crate::fs::temporary_name::is_temporary;
 use crate::fs::upload_rules::BrokenUploads;
 
 /// Clears up all temporaries of a directory that no living upload has locked. `on_older` gets the
-/// names of files that are older than what was received for them.
+/// names of files that are older than what was received for them. `path` is that of the directory,
+/// if it is known, for the log.
 ///
 /// # Errors
 ///
 /// The system's error of reading the directory; there may be more temporaries.
 pub(in crate::fs) fn clear_up(
     directory: impl AsFd,
+    path: Option<&FtpPath>,
     broken: BrokenUploads,
     mut on_older: impl FnMut(OsString),
 ) -> io::Result<()> {
@@ -42,7 +45,7 @@ pub(in crate::fs) fn clear_up(
         let Some(leftover) = leftover.and_then(|file| lock_if_dead(file, &directory, name)) else {
             continue;
         };
-        match end_leftover(&directory, name, &leftover, broken) {
+        match end_leftover(&directory, path, name, &leftover, broken) {
             Ok(older) => older.into_iter().for_each(&mut on_older),
             Err(error) => warn!("cannot remove {}: {error}", printable(name.as_bytes())),
         }
@@ -87,23 +90,39 @@ fn lock_if_dead(file: OwnedFd, directory: impl AsFd, name: &OsStr) -> Option<Own
 /// the name if it is another file's.
 fn end_leftover(
     directory: impl AsFd,
+    path: Option<&FtpPath>,
     name: &OsStr,
     leftover: &OwnedFd,
     broken: BrokenUploads,
 ) -> io::Result<Option<OsString>> {
+    let shown = |name: &OsStr| match path.and_then(|path| path.child(name.as_bytes())) {
+        Some(path) => path.to_string(),
+        None => printable(name.as_bytes()).to_string(),
+    };
     let intended = intended_name::read(leftover);
-    let shown = printable(name.as_bytes());
     if let Some(intended) = &intended
         && broken == BrokenUploads::Keep
         && rename_if_free(&directory, name, intended).is_ok()
     {
         intended_name::forget(leftover);
-        let intended = printable(intended.as_bytes());
-        info!("{intended} is what was received when its upload was cut off by a crash ({shown})");
+        let bytes = rustix::fs::fstat(leftover)?.st_size;
+        warn!(
+            "{} has {bytes} bytes, the beginning of an upload that a crash cut off: let its client \
+             go on with it, or store it again",
+            shown(intended)
+        );
         return Ok(None);
     }
     rustix::fs::unlinkat(&directory, name, AtFlags::empty())?;
-    info!("removed {shown}, which an upload left that was cut off by a crash");
+    let temporary = shown(name);
+    match &intended {
+        Some(intended) => warn!(
+            "removed {temporary}, which a crash left of an upload of {}: let its client store it \
+             again",
+            shown(intended)
+        ),
+        None => info!("removed {temporary}, which a crash left of an upload"),
+    }
     Ok(intended)
 }
 

@@ -46,6 +46,7 @@ impl PastUploads {
     /// false if that was before.
     pub(super) fn clear_up(&self, target: &Target, broken: BrokenUploads) -> bool {
         let directory = target.key().directory;
+        let path = target.directory_path();
         let on_older = |name: OsString| {
             let name = name.into_vec();
             self.set_failed(TargetKey { directory, name });
@@ -56,7 +57,7 @@ impl PastUploads {
         }
         // No session creates a temporary in the directory before the end.
         cleared.get_or_init(|| {
-            if let Err(error) = clear_up(target, broken, on_older) {
+            if let Err(error) = clear_up(target, path.as_ref(), broken, on_older) {
                 warn!("cannot look for leftovers of broken uploads: {error}");
             }
         });

@@ -15,7 +15,7 @@ use rustix::io::Errno;
 
 use super::intended_name;
 use super::preserve::{preserve, preserve_rights};
-use super::target::{Target, lock_file, name_is_lost};
+use super::target::{Target, lock_file};
 use crate::fs::root::identity;
 use crate::fs::temporary_name::temporary_name;
 
@@ -284,6 +284,12 @@ impl Version {
             rights: (stat.st_mode & 0o777, stat.st_uid, stat.st_gid),
         }
     }
+}
+
+/// The client's path does not lead to the bytes that it has sent.
+pub(super) fn name_is_lost() -> io::Error {
+    let problem = "the file or its directory was renamed, replaced or removed meanwhile";
+    io::Error::new(ErrorKind::NotFound, problem)
 }
 
 /// Creates a file with a name that no other has, and locks it.
