@@ -72,7 +72,10 @@ impl Sessions {
             .name(format!("session {number}"))
             .stack_size(STACK_BYTES)
             .spawn(move || {
-                if let Ok((start, _guard)) = starts.recv() {
+                let started = starts.recv();
+                // Its memory is not needed any more.
+                drop(starts);
+                if let Ok((start, _guard)) = started {
                     session::run(start);
                 }
             });
