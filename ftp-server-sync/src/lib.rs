@@ -35,7 +35,7 @@
 //! | [`settings`] | what the operator has set |
 //! | `accounts` | who may log in and do what |
 //! | `net` | this machine: its networks, sockets, ports |
-//! | `logging` | how a log line is written; the wall clock |
+//! | `logging` | the thread that writes the log; how a line is laid out; the wall clock |
 //! | `locks` | locks that stay usable after a panic |
 //!
 //! # What holds everywhere
@@ -70,6 +70,6 @@ mod tls;
 #[path = "tls/disabled.rs"]
 mod tls;
 
-pub use logging::log_to_stderr;
+pub use logging::StderrWriter;
 pub use nat::{check, rules};
 pub use server::{Handle, Server};

@@ -2,8 +2,11 @@
 
 pub(crate) mod clock;
 mod format;
+mod line_queue;
+mod logger;
 pub(crate) mod repeated;
+mod stderr_writer;
 pub(crate) mod wrap;
 mod writer;
 
-pub use writer::log_to_stderr;
+pub use stderr_writer::StderrWriter;

@@ -9,7 +9,10 @@ use ftp_server_sync::check::{self, Verdict};
 use ftp_server_sync::cli::{self, CommandLine, Invocation};
 use ftp_server_sync::rules::{self, RulesKind};
 use ftp_server_sync::settings::Settings;
-use ftp_server_sync::{Server, log_to_stderr};
+use ftp_server_sync::{Server, StderrWriter};
+
+/// The name in front of messages.
+const PROGRAM: &str = "ftp-server-sync";
 
 /// A check has found that some clients would fail.
 const CLIENTS_FAIL: u8 = 1;
@@ -18,26 +21,41 @@ const CLIENTS_FAIL: u8 = 1;
 const CANNOT_START: u8 = 2;
 
 fn main() -> ExitCode {
+    match StderrWriter::start() {
+        // What it still holds at the end is written when it is dropped.
+        Ok(stderr) => run(&stderr),
+        Err(error) => {
+            // If this fails, no other place is left to write the error to.
+            let _ = writeln!(io::stderr(), "{PROGRAM}: cannot start a thread: {error}");
+            ExitCode::from(CANNOT_START)
+        }
+    }
+}
+
+fn run(stderr: &StderrWriter) -> ExitCode {
     let command_line = CommandLine::new(env::args_os().skip(1), |name| env::var_os(name));
-    let settings = match command_line.parse() {
-        Ok(Invocation::Serve(settings)) => settings,
-        Ok(Invocation::Check(settings)) => return check(&settings),
-        Ok(Invocation::Rules(settings, kind)) => return rules(&settings, kind),
-        Ok(Invocation::Help(text) | Invocation::Version(text)) => return print(text.trim_end()),
-        Err(error) => return cannot_start(&error),
-    };
-    log_to_stderr(settings.log_level);
+    match command_line.parse() {
+        Ok(Invocation::Serve(settings)) => serve(*settings, command_line, stderr),
+        Ok(Invocation::Check(settings)) => check(&settings, stderr),
+        Ok(Invocation::Rules(settings, kind)) => rules(&settings, kind, stderr),
+        Ok(Invocation::Help(text) | Invocation::Version(text)) => print(text.trim_end()),
+        Err(error) => cannot_start(&error, stderr),
+    }
+}
+
+fn serve(settings: Settings, command_line: CommandLine, stderr: &StderrWriter) -> ExitCode {
+    stderr.log(settings.log_level);
     for note in cli::environment_notes(env::vars_os()) {
         log::info!("note: {note}");
     }
-    let server = match start(*settings, command_line) {
+    let server = match start(settings, command_line) {
         Ok(server) => server,
-        Err(error) => return cannot_start(&error),
+        Err(error) => return cannot_start(&error, stderr),
     };
     match server.run() {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
-            print_error(&error);
+            print_error(&error, stderr);
             ExitCode::FAILURE
         }
     }
@@ -48,31 +66,33 @@ fn start(settings: Settings, command_line: CommandLine) -> io::Result<Server> {
     Ok(server.with_reload(move || command_line.settings().map_err(|error| error.to_string())))
 }
 
-fn check(settings: &Settings) -> ExitCode {
+fn check(settings: &Settings, stderr: &StderrWriter) -> ExitCode {
     for note in cli::environment_notes(env::vars_os()) {
-        print_error(&format_args!("note: {note}"));
+        print_error(&format_args!("note: {note}"), stderr);
     }
     let report = match check::check(settings) {
         Ok(report) => report,
-        Err(error) => return cannot_start(&error),
+        Err(error) => return cannot_start(&error, stderr),
     };
+    // Both outputs often go to one terminal.
+    stderr.flush();
     let printed = print(report.text.trim_end());
     match report.verdict {
         Verdict::Fine => printed,
         Verdict::ClientsFail => ExitCode::from(CLIENTS_FAIL),
-        Verdict::CannotStart(problem) => cannot_start(&problem),
+        Verdict::CannotStart(problem) => cannot_start(&problem, stderr),
     }
 }
 
-fn rules(settings: &Settings, kind: RulesKind) -> ExitCode {
+fn rules(settings: &Settings, kind: RulesKind, stderr: &StderrWriter) -> ExitCode {
     match rules::rules(settings, kind) {
         Ok(lines) => print(lines.trim_end()),
-        Err(error) => cannot_start(&format!("--rules {kind}: {error}")),
+        Err(error) => cannot_start(&format!("--rules {kind}: {error}"), stderr),
     }
 }
 
-fn cannot_start(problem: &dyn fmt::Display) -> ExitCode {
-    print_error(problem);
+fn cannot_start(problem: &dyn fmt::Display, stderr: &StderrWriter) -> ExitCode {
+    print_error(problem, stderr);
     ExitCode::from(CANNOT_START)
 }
 
@@ -84,7 +104,6 @@ fn print(text: &str) -> ExitCode {
     }
 }
 
-fn print_error(error: &dyn fmt::Display) {
-    // If this fails, no other place is left to write the error to.
-    let _ = writeln!(io::stderr(), "ftp-server-sync: {error}");
+fn print_error(error: &dyn fmt::Display, stderr: &StderrWriter) {
+    stderr.print(&format_args!("{PROGRAM}: {error}"));
 }

@@ -34,6 +34,7 @@ use crate::tls::Identity;
 
 pub use handle::Handle;
 
+use fd_limit::DescriptorLimit;
 use handle::Message;
 use listeners::Listeners;
 use sessions::Sessions;
@@ -70,6 +71,7 @@ pub struct Server {
     debounce: Debounce,
     certificate: WatchedFiles,
     umask: ProcessUmask,
+    descriptors: DescriptorLimit,
     signals: Signals,
     reload: Option<Reload>,
     /// When to accept again, after the system had no descriptor or no memory for a connection.
@@ -119,6 +121,7 @@ impl Server {
         addresses.update_settings(&settings, Instant::now());
         let mut umask = ProcessUmask::default();
         umask.set(settings.umask);
+        let descriptors = DescriptorLimit::raise(settings.limits.connections_max);
         let current = Current::new(settings, share, interfaces, addresses.names(), identity);
         Ok(Self {
             poll,
@@ -133,6 +136,7 @@ impl Server {
             debounce: Debounce::default(),
             certificate,
             umask,
+            descriptors,
             signals: Signals::default(),
             reload: None,
             accept_again: None,
@@ -313,8 +317,11 @@ impl Server {
         let current = self.state.current();
         let limits = &current.settings.limits;
         let is_gateway = current.config.is_trusted_gateway(peer.ip());
-        if let Some(reply) = limits::refusal(limits, &self.sessions, peer.ip(), is_gateway) {
-            return limits::refuse(stream, peer, implicit_tls, &reply);
+        let (descriptors, sessions) = (&self.descriptors, &self.sessions);
+        let refusal = limits::refusal(limits, descriptors, sessions, peer.ip(), is_gateway);
+        if let Some(reply) = refusal {
+            warn!("refused {peer}: too many connections");
+            return limits::refuse(stream, implicit_tls, &reply);
         }
         let number = self.sessions.next_number();
         let (poll, waker) = match poll_and_waker() {
@@ -322,7 +329,7 @@ impl Server {
             // Usually no descriptor is left.
             Err(error) => {
                 error!("#{number} cannot serve {peer}: {error}");
-                return limits::refuse(stream, peer, implicit_tls, &Reply::too_many_connections());
+                return limits::refuse(stream, implicit_tls, &Reply::too_many_connections());
             }
         };
         let server = self.state.clone();
@@ -335,8 +342,10 @@ impl Server {
             waker,
             commands,
         };
-        if let Err(error) = self.sessions.start(peer.ip(), self.handle.clone(), start) {
+        if let Err((error, start)) = self.sessions.start(peer.ip(), self.handle.clone(), start) {
             error!("#{number} cannot serve {peer}: {error}");
+            let reply = Reply::too_many_connections();
+            limits::refuse(start.stream, implicit_tls, &reply);
         }
     }
 

@@ -17,6 +17,7 @@ mod forwarder;
 mod killed_clients;
 mod large_listings;
 mod limits;
+mod log_reader;
 mod login;
 mod looks;
 mod never_connected;

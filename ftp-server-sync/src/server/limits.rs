@@ -1,12 +1,12 @@
 //! Which clients are let in, and what the others are sent.
 
 use std::io::Write;
-use std::net::{IpAddr, SocketAddr};
+use std::net::IpAddr;
 
 use ftp_proto::Reply;
-use log::warn;
 use mio::net::TcpStream;
 
+use super::fd_limit::DescriptorLimit;
 use super::sessions::Sessions;
 use crate::settings::Limits;
 
@@ -14,11 +14,13 @@ use crate::settings::Limits;
 /// address does not apply to it.
 pub(super) fn refusal(
     limits: &Limits,
+    descriptors: &DescriptorLimit,
     sessions: &Sessions,
     peer: IpAddr,
     is_gateway: bool,
 ) -> Option<Reply> {
-    if sessions.count() >= limits.connections_max as usize {
+    let most = limits.connections_max.min(descriptors.sessions_max());
+    if sessions.count() >= most as usize {
         return Some(Reply::too_many_connections());
     }
     if is_gateway {
@@ -30,8 +32,7 @@ pub(super) fn refusal(
 
 /// Sends the reply if that is possible without waiting, and closes the connection. A client that
 /// starts with TLS could not read it.
-pub(super) fn refuse(mut stream: TcpStream, peer: SocketAddr, implicit_tls: bool, reply: &Reply) {
-    warn!("refused {peer}: too many connections");
+pub(super) fn refuse(mut stream: TcpStream, implicit_tls: bool, reply: &Reply) {
     if implicit_tls {
         return;
     }

@@ -11,7 +11,7 @@ use std::time::Instant;
 use ftp_proto::Masquerade;
 use log::{Level, error, info, log, warn};
 
-use super::fd_limit;
+use super::fd_limit::DescriptorLimit;
 use super::handle::Message;
 use super::{Server, share_rules};
 use crate::fs::mounts::UnmountedShare;
@@ -52,7 +52,7 @@ impl Server {
             info!("{line}");
         }
         self.log_certificate();
-        if let Some(warning) = fd_limit::raise_limit(settings.limits.connections_max) {
+        if let Some(warning) = self.descriptors.warning(settings.limits.connections_max) {
             warn!("{warning}");
         }
         let evidence = Evidence {
@@ -101,6 +101,7 @@ impl Server {
         self.addresses.update_settings(&settings, now);
         let names = self.addresses.names();
         self.umask.set(settings.umask);
+        self.descriptors = DescriptorLimit::raise(settings.limits.connections_max);
         self.state
             .replace(Current::new(settings, share, interfaces, names, identity));
         self.certificate = certificate;

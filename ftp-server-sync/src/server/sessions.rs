@@ -6,7 +6,7 @@ use std::net::IpAddr;
 use std::sync::Arc;
 use std::thread::{self, JoinHandle};
 
-use crossbeam_channel::{Receiver, Sender, unbounded};
+use crossbeam_channel::{Receiver, Sender, bounded, unbounded};
 use mio::Waker;
 
 use super::handle::{Handle, Message};
@@ -54,24 +54,37 @@ impl Sessions {
     ///
     /// # Errors
     ///
-    /// If the system has no thread for it.
+    /// If the system has no thread for it. The session that has not started is returned too, so
+    /// that its client gets a reply.
     pub(super) fn start(
         &mut self,
         peer: IpAddr,
         handle: Handle,
         start: impl FnOnce(Receiver<SessionCommand>) -> Start,
-    ) -> io::Result<()> {
+    ) -> Result<(), (io::Error, Start)> {
         let (commands, receiver) = unbounded();
         let start = start(receiver);
         let (number, waker) = (start.number, start.waker.clone());
-        let guard = EndGuard { number, handle };
-        let thread = thread::Builder::new()
+        // A closure that gets no thread is dropped, with all that it holds. So the session follows
+        // once there is a thread.
+        let (sender, starts) = bounded::<(Start, EndGuard)>(1);
+        let spawned = thread::Builder::new()
             .name(format!("session {number}"))
             .stack_size(STACK_BYTES)
             .spawn(move || {
-                let _guard = guard;
-                session::run(start);
-            })?;
+                let started = starts.recv();
+                // Its memory is not needed any more.
+                drop(starts);
+                if let Ok((start, _guard)) = started {
+                    session::run(start);
+                }
+            });
+        let thread = match spawned {
+            Ok(thread) => thread,
+            Err(error) => return Err((error, start)),
+        };
+        // The thread waits for it, so this cannot fail.
+        let _ = sender.send((start, EndGuard { number, handle }));
         let session = RunningSession {
             peer,
             commands,

@@ -24,7 +24,9 @@ pub(crate) type Error = (i32, &'static str);
 
 pub(crate) const EPERM: Error = (1, "EPERM");
 pub(crate) const EIO: Error = (5, "EIO");
+pub(crate) const EAGAIN: Error = (11, "EAGAIN");
 pub(crate) const EINVAL: Error = (22, "EINVAL");
+pub(crate) const ENFILE: Error = (23, "ENFILE");
 pub(crate) const EFBIG: Error = (27, "EFBIG");
 pub(crate) const ENOSPC: Error = (28, "ENOSPC");
 pub(crate) const EROFS: Error = (30, "EROFS");

@@ -5,8 +5,10 @@ use std::fs;
 use std::io::{ErrorKind, Write};
 use std::time::Duration;
 
-use crate::support::client::Client;
-use crate::support::data::{connect, connect_stranger, drain, read_some, reset};
+use crate::support::client::{Client, sorted_names};
+use crate::support::data::{connect_stranger, drain, read_some, reset};
+use crate::support::fault::{EAGAIN, ENFILE, KernelFaults};
+use crate::support::file_contents::noise;
 use crate::support::process;
 use crate::support::server::{Program, Setup, TestServer};
 use crate::support::wait::wait_until;
@@ -95,51 +97,102 @@ fn drain_stranger(port: std::net::SocketAddr, client: &mut Client) {
     client.expect(226);
 }
 
-/// Without free descriptors some clients are refused or must wait; later everything works as
-/// before.
+/// However many clients come, those inside have descriptors for all that they can do at once.
 #[test]
-fn the_server_recovers_from_too_few_descriptors() {
-    let limit = ["sh", "-c", "ulimit -n 40 && exec \"$0\" \"$@\""];
+fn a_crowd_takes_no_descriptors_from_those_inside() {
+    let limit = ["prlimit", "--nofile=80"];
     let setup = Setup::new().wrapped(|serve| process::prefixed(&limit, &serve));
     let server = setup.program();
-    // The server has started when it has greeted a client, which stays until the end.
-    let _first = Client::greeted(server.address);
-    server.write("file", "text");
-    let before = counts(&server);
-    let mut client = Client::logged_in(server.address);
-    let crowd: Vec<_> = (0..50).map(|_| connect(server.address)).collect();
-    wait_until("the descriptors are used up", || counts(&server).0 >= 38);
-    for _ in 0..5 {
-        for command in [
-            "EPSV",
-            "RETR file",
-            "LIST",
-            "STOR new",
-            "SIZE file",
-            "STAT .",
-            "ABOR",
-        ] {
-            client.send(command);
-            // A transfer that waits for us is ended by the ABOR.
-            client.reply();
-        }
-        client.send("NOOP");
-        while client.line().is_some_and(|line| !line.starts_with(b"200 ")) {}
+    let mut inside: Vec<Client> = (0..8).map(|_| server.client()).collect();
+    let crowd: Vec<_> = (0..50).map(|_| Client::connect(server.address)).collect();
+    let bytes = noise(100_000);
+    let mut uploads = Vec::new();
+    for (number, client) in inside.iter_mut().enumerate() {
+        let mut data = client.data();
+        client.command(format!("STOR file{number}"), 150);
+        data.write_all(&bytes).expect("sending data");
+        uploads.push(data);
     }
-    drop(crowd);
-    // Some of the closed connections are still in the backlog, and are accepted before a new
-    // client.
+    for (client, data) in inside.iter_mut().zip(uploads) {
+        drop(data);
+        client.expect(226);
+    }
+    let mut ports = Vec::new();
+    for client in &mut inside {
+        ports.push(client.extended_passive());
+    }
+    for (number, (client, port)) in inside.iter_mut().zip(ports).enumerate() {
+        let data = client.connect_data(port);
+        assert!(client.fetch_over(data, format!("RETR file{number}")) == bytes);
+        assert_eq!(sorted_names(client.fetch("NLST")).len(), 8);
+    }
+    for mut client in crowd {
+        client.expect(421);
+        client.expect_closed();
+    }
+    // One leaves, and one gets in.
+    inside.pop();
     wait_until("a new client is served", || {
-        let greeting = Client::connect(server.address).line();
-        greeting.is_some_and(|line| line.starts_with(b"220 "))
+        Client::connect(server.address).reply().code == 220
     });
-    wait_until("the crowd is gone", || counts(&server).1 == before.1 + 1);
-    assert_eq!(client.fetch("RETR file"), b"text");
-    assert_eq!(
-        Client::logged_in(server.address).fetch("RETR file"),
-        b"text"
-    );
+    let log = server.finish();
+    let warning = "the limit of 80 open files is enough for 8 clients, not for --max-cons ";
+    assert!(log.contains(warning), "{log}");
+}
+
+/// Where the whole system has no descriptor left, commands fail and new clients wait. No session
+/// ends, and later everything works as before.
+#[test]
+fn the_server_recovers_from_a_system_without_descriptors() {
+    let server = TestServer::program(&[]);
+    server.write("file", "text");
+    let mut client = server.client();
+    let before = counts(&server);
+    let calls = "accept4,epoll_create1,eventfd2,openat,openat2,socket";
+    let faults = KernelFaults::start(server.id(), calls, ENFILE);
+    for command in [
+        "EPSV",
+        "RETR file",
+        "LIST",
+        "STOR new",
+        "SIZE file",
+        "STAT .",
+    ] {
+        client.send(command);
+        let reply = client.reply();
+        assert!(reply.code >= 400, "{command}: {}", reply.text());
+    }
+    client.expect_in_step();
+    let mut new = Client::connect(server.address);
+    new.expect_silence(Duration::from_millis(100));
+    assert!(faults.end() > 0);
+    new.expect(220);
+    drop(new);
+    client.store("STOR new", "new text");
+    assert_eq!(client.fetch("RETR new"), b"new text");
+    wait_until("the new client is gone", || counts(&server) == before);
     server.finish();
+}
+
+/// A client for which the system has no thread gets a reply, and the others are not disturbed.
+#[test]
+fn a_client_without_a_thread_is_refused() {
+    let server = TestServer::program(&[]);
+    let mut inside = server.client();
+    let before = counts(&server);
+    let faults = KernelFaults::start(server.id(), "clone,clone3", EAGAIN);
+    for _ in 0..3 {
+        let mut client = Client::connect(server.address);
+        client.expect(421);
+        client.expect_closed();
+    }
+    inside.store("STOR file", "text");
+    assert_eq!(inside.fetch("RETR file"), b"text");
+    assert!(faults.end() > 0);
+    wait_until("all is released", || counts(&server) == before);
+    assert_eq!(server.client().fetch("RETR file"), b"text");
+    let log = server.finish();
+    assert!(log.contains(" ERROR #2 cannot serve 127.0.0.1:"), "{log}");
 }
 
 /// However much a client sends without reading, the server holds little of it.
