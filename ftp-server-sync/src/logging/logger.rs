@@ -1,17 +1,19 @@
 //! What the process logs, as lines: of its log, and of panics.
 
 use std::backtrace::{Backtrace, BacktraceStatus};
+use std::io::{self, Write};
 use std::panic::{self, PanicHookInfo};
 use std::sync::Arc;
 use std::thread;
 
-use log::{LevelFilter, Log, Metadata, Record, error};
+use env_logger::{Builder, Target};
+use log::{LevelFilter, error};
 
 use super::writer::Lines;
 use super::{clock, format};
 
-/// The logger of the process.
-struct StderrLogger(Arc<Lines>);
+/// Where the logger writes to: a queue, so that it never waits.
+struct Queue(Arc<Lines>);
 
 /// From now on, the process logs to these lines.
 ///
@@ -19,28 +21,30 @@ struct StderrLogger(Arc<Lines>);
 ///
 /// If the process has a logger already.
 pub(super) fn install(lines: &Arc<Lines>, level: LevelFilter) {
-    let logger = StderrLogger(Arc::clone(lines));
-    log::set_boxed_logger(Box::new(logger)).expect("the process has no other logger");
+    Builder::new()
+        // The level that decides is that of `log::set_max_level`, because it can change.
+        .filter_level(LevelFilter::Trace)
+        .format(|out, record| {
+            let line = format::line(clock::unix_seconds(), record.level(), record.args());
+            writeln!(out, "{line}")
+        })
+        .target(Target::Pipe(Box::new(Queue(Arc::clone(lines)))))
+        .init();
     log::set_max_level(level);
     // The standard library would write to stderr from the thread that panics. Where stderr is not
     // read, that thread would wait there for ever, and never report its end.
     panic::set_hook(Box::new(log_panic));
 }
 
-impl Log for StderrLogger {
-    fn enabled(&self, metadata: &Metadata<'_>) -> bool {
-        metadata.level() <= log::max_level()
+impl Write for Queue {
+    /// The logger writes a whole record at once.
+    fn write(&mut self, record: &[u8]) -> io::Result<usize> {
+        self.0.push(&String::from_utf8_lossy(record));
+        Ok(record.len())
     }
 
-    fn log(&self, record: &Record<'_>) {
-        if self.enabled(record.metadata()) {
-            let line = format::line(clock::unix_seconds(), record.level(), record.args());
-            self.0.push(&(line + "\n"));
-        }
-    }
-
-    fn flush(&self) {
-        self.0.wait_until_drained();
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
     }
 }
 
