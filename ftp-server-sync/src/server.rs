@@ -1,10 +1,11 @@
 //! The server's main thread: control sockets, the table of sessions, signals, and the shutdown.
 
+mod admission;
 mod certificate;
 mod fd_limit;
 mod handle;
-mod limits;
 mod listeners;
+mod refusals;
 mod reload;
 mod sessions;
 mod signals;
@@ -24,6 +25,7 @@ use crate::fs::attributes::ProcessUmask;
 use crate::fs::share::Share;
 use crate::fs::share_rules::ShareRules;
 use crate::nat::address_source::AddressResolver;
+use crate::net::client_network::ClientNetwork;
 use crate::net::interfaces::Interfaces;
 use crate::net::watch::{Debounce, InterfaceWatch};
 use crate::passive::PassivePool;
@@ -34,8 +36,10 @@ use crate::tls::Identity;
 
 pub use handle::Handle;
 
+use admission::{Admission, LoginDelays, decide};
 use handle::Message;
 use listeners::Listeners;
+use refusals::{Crowding, CrowdingLog, refuse};
 use sessions::Sessions;
 use signals::{Request, Signals};
 
@@ -72,6 +76,8 @@ pub struct Server {
     umask: ProcessUmask,
     signals: Signals,
     reload: Option<Reload>,
+    delays: LoginDelays,
+    crowding: CrowdingLog,
     /// When to accept again, after the system had no descriptor or no memory for a connection.
     accept_again: Option<Instant>,
     shutdown: Shutdown,
@@ -135,6 +141,8 @@ impl Server {
             umask,
             signals: Signals::default(),
             reload: None,
+            delays: LoginDelays::default(),
+            crowding: CrowdingLog::default(),
             accept_again: None,
             shutdown: Shutdown::No,
         })
@@ -301,7 +309,7 @@ impl Server {
         }
     }
 
-    /// Starts a session for a new client unless there are too many.
+    /// Starts a session for a new client unless it is refused.
     fn admit(&mut self, stream: TcpStream, peer: SocketAddr, implicit_tls: bool) {
         let peer = canonical(peer);
         // Sessions that have ended make room.
@@ -310,11 +318,9 @@ impl Server {
             // The sessions have been asked to end already: a new one would not get that message.
             return;
         }
-        let current = self.state.current();
-        let limits = &current.settings.limits;
-        let is_gateway = current.config.is_trusted_gateway(peer.ip());
-        if let Some(reply) = limits::refusal(limits, &self.sessions, peer.ip(), is_gateway) {
-            return limits::refuse(stream, peer, implicit_tls, &reply);
+        if let Some(reason) = self.refusal(peer) {
+            self.crowding.on_client(peer, reason);
+            return refuse(stream, implicit_tls, &reason.reply());
         }
         let number = self.sessions.next_number();
         let (poll, waker) = match poll_and_waker() {
@@ -322,11 +328,11 @@ impl Server {
             // Usually no descriptor is left.
             Err(error) => {
                 error!("#{number} cannot serve {peer}: {error}");
-                return limits::refuse(stream, peer, implicit_tls, &Reply::too_many_connections());
+                return refuse(stream, implicit_tls, &Reply::too_many_connections());
             }
         };
         let server = self.state.clone();
-        let start = |commands| Start {
+        let start = |commands, login_state| Start {
             number,
             server,
             stream,
@@ -334,9 +340,43 @@ impl Server {
             poll,
             waker,
             commands,
+            login_state,
         };
         if let Err(error) = self.sessions.start(peer.ip(), self.handle.clone(), start) {
             error!("#{number} cannot serve {peer}: {error}");
+        }
+    }
+
+    /// Why a client is refused. If it gets the place of another session, that one ends now.
+    fn refusal(&mut self, peer: SocketAddr) -> Option<Crowding> {
+        let current = self.state.current();
+        let settings = &current.settings;
+        if let Err(reason) = settings.access.check(peer.ip()) {
+            return Some(Crowding::NotServed(reason));
+        }
+        let now = Instant::now();
+        let is_gateway = current.config.is_trusted_gateway(peer.ip());
+        let network = (!is_gateway).then(|| ClientNetwork::of(peer.ip()));
+        let delays = network.map_or(0, |network| self.delays.count(network, now));
+        let limits = &settings.limits;
+        let limit = limits.connections_max;
+        match decide(limits, &self.sessions.places(), network, delays) {
+            Admission::Admitted => None,
+            Admission::InPlaceOf(place) => {
+                let number = place.number;
+                self.crowding
+                    .on_client(peer, Crowding::GivesWay { number, limit });
+                if place.state.is_delayed() {
+                    self.delays.add(place.network, now + settings.login_delay);
+                }
+                self.sessions.evict(number);
+                None
+            }
+            Admission::ServerFull => Some(Crowding::ServerFull(limit)),
+            Admission::AddressFull => {
+                let limit = limits.connections_per_address_max.unwrap_or_default();
+                Some(Crowding::AddressFull(limit))
+            }
         }
     }
 
