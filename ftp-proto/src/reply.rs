@@ -10,6 +10,7 @@ mod digests;
 
 use alloc::borrow::Cow;
 use alloc::format;
+use alloc::string::String;
 use alloc::vec::Vec;
 use core::fmt::Display;
 use core::net::{IpAddr, Ipv4Addr, SocketAddr};
@@ -393,20 +394,22 @@ impl Reply {
     /// The reply that starts the transfer of a file. `bytes`: the size of a download, if that is
     /// known.
     pub(crate) fn opening_file(name: &[u8], bytes: Option<u64>) -> Self {
-        let mut text = b"Opening data connection".to_vec();
+        let size = bytes.map_or_else(String::new, |bytes| format!(" ({bytes} bytes)"));
         // Clients look for the size in this text, and would find one in the name.
-        if !name
-            .to_ascii_lowercase()
-            .windows(4)
-            .any(|part| part == b"byte")
-        {
-            text.extend([b" for ", name].concat());
-        }
-        if let Some(bytes) = bytes {
-            text.extend(format!(" ({bytes} bytes)").into_bytes());
-        }
-        text.push(b'.');
-        Self::line(150, text)
+        let has_bytes = |part: &[u8]| part.eq_ignore_ascii_case(b"byte");
+        let (before, name): (&[u8], _) = if name.windows(4).any(has_bytes) {
+            (b"", &b""[..])
+        } else {
+            (b" for ", name)
+        };
+        let text = [
+            b"Opening data connection",
+            before,
+            name,
+            size.as_bytes(),
+            b".",
+        ];
+        Self::line(150, text.concat())
     }
 
     /// The reply that starts STOU, in the form that RFC 1123, section 4.1.2.9, requires.

@@ -16,8 +16,10 @@ mod ftp;
 mod ftplib;
 mod lftp;
 mod libraries;
+mod linked_trees;
 mod listings;
 mod manual;
+mod rclone;
 mod suppaftp;
 mod tls;
 
