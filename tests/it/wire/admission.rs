@@ -8,7 +8,7 @@ use crate::support::client::Client;
 use crate::support::data::STRANGER;
 use crate::support::log;
 use crate::support::server::{InProcess, TestServer, USER, own_address};
-use crate::support::wait::wait_until;
+use crate::support::wait::{GUARD, pause, wait_until};
 
 /// A further client, at a further address.
 const THIRD: Ipv4Addr = Ipv4Addr::new(127, 0, 0, 3);
@@ -90,6 +90,8 @@ fn commands_do_not_extend_the_time_to_log_in() {
         if reply.code != 200 {
             break reply;
         }
+        assert!(since.elapsed() < GUARD, "the session goes on");
+        pause();
     };
     assert_eq!(
         reply.text(),
