@@ -255,7 +255,7 @@ impl Reply {
     pub(crate) const LOCAL_ERROR: Self = Self::fixed(451, "Local error; transfer aborted.");
     pub(crate) const STORAGE_FULL: Self = Self::fixed(452, "No space left; transfer aborted.");
     pub(crate) const FILE_TOO_LARGE: Self = Self::fixed(552, "The file is larger than this server accepts; transfer aborted.");
-    pub(crate) const SPACE_RESERVED: Self = Self::fixed(452, "The server keeps its last free space; transfer aborted.");
+    pub(crate) const SPACE_RESERVED: Self = Self::fixed(452, "Too little space is free on the server; transfer aborted.");
     pub(crate) const ABORTED_BEFORE_START: Self = Self::fixed(426, "The command was aborted before it started.");
     pub(crate) const ABORT_DONE: Self = Self::fixed(226, "Abort successful.");
 }

@@ -32,4 +32,5 @@ mod strangers;
 mod system_calls;
 mod timeouts;
 mod tls;
+mod turns;
 mod upload_limits;

@@ -45,7 +45,7 @@ fn basic_ftp_with_pasv() {
 
 /// All its data connections resume: the server would refuse them otherwise.
 #[test]
-fn basic_ftp_over_tls() {
+fn long_basic_ftp_over_tls() {
     let dialogue = check_basic_ftp(start_secure(&STRICT).server, "tls");
     dialogue
         .assert_mode(Mode::Epsv)

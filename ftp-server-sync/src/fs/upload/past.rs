@@ -52,13 +52,15 @@ impl PastUploads {
             cleared.entry(directory).or_default().clone()
         };
         // Without the lock: other directories must not wait for a slow one.
-        once.get_or_init(|| match clear_up(target, broken) {
-            Ok(older) => older.into_iter().for_each(|name| {
-                let name = name.into_vec();
-                self.set_failed(TargetKey { directory, name });
-            }),
-            Err(error) => warn!("cannot look for leftovers of broken uploads: {error}"),
-        });
+        once.get_or_init(
+            || match clear_up(target, target.directory_path().as_ref(), broken) {
+                Ok(older) => older.into_iter().for_each(|name| {
+                    let name = name.into_vec();
+                    self.set_failed(TargetKey { directory, name });
+                }),
+                Err(error) => warn!("cannot look for leftovers of broken uploads: {error}"),
+            },
+        );
     }
 }
 

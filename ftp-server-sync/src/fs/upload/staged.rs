@@ -159,7 +159,7 @@ impl Staged {
         if self.target.is_in_root() || self.target.leads_to(self.identity) {
             Ok(())
         } else {
-            Err(ErrorKind::NotFound.into())
+            Err(name_is_lost())
         }
     }
 
@@ -266,6 +266,12 @@ impl Version {
             rights: (stat.st_mode & 0o777, stat.st_uid, stat.st_gid),
         }
     }
+}
+
+/// The client's path does not lead to the bytes that it has sent.
+pub(super) fn name_is_lost() -> io::Error {
+    let problem = "the file or its directory was renamed, replaced or removed meanwhile";
+    io::Error::new(ErrorKind::NotFound, problem)
 }
 
 /// Creates a file with a name that no other has, and locks it.
