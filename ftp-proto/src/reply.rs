@@ -43,6 +43,12 @@ impl Reply {
         Self::fixed(421, "Too many connections from your address.")
     }
 
+    /// The same for an address whose clients are not served.
+    #[must_use]
+    pub const fn address_refused() -> Self {
+        Self::fixed(421, "Clients at your address are not served.")
+    }
+
     /// The three-digit code.
     #[must_use]
     pub fn code(&self) -> u16 {

@@ -1,5 +1,6 @@
 //! This machine: its interfaces, its sockets and its ports.
 
+pub(crate) mod client_network;
 pub(crate) mod interfaces;
 pub(crate) mod listen;
 pub(crate) mod port_probe;

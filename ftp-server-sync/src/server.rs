@@ -1,10 +1,11 @@
 //! The server's main thread: control sockets, the table of sessions, signals, and the shutdown.
 
+mod admission;
 mod certificate;
 mod fd_limit;
 mod handle;
-mod limits;
 mod listeners;
+mod refusals;
 mod reload;
 mod sessions;
 mod signals;
@@ -24,19 +25,22 @@ use crate::fs::attributes::ProcessUmask;
 use crate::fs::share::Share;
 use crate::fs::share_rules::ShareRules;
 use crate::nat::address_source::AddressResolver;
+use crate::net::client_network::ClientNetwork;
 use crate::net::interfaces::Interfaces;
 use crate::net::watch::{Debounce, InterfaceWatch};
 use crate::passive::PassivePool;
 use crate::session::{Current, ServerState, SessionCommand, Start, poll_and_waker};
-use crate::settings::Settings;
 use crate::settings::watched_files::WatchedFiles;
+use crate::settings::{Limits, Settings};
 use crate::tls::Identity;
 
 pub use handle::Handle;
 
+use admission::{Admission, LoginDelays, decide};
 use fd_limit::DescriptorLimit;
 use handle::Message;
 use listeners::Listeners;
+use refusals::{Crowding, CrowdingLog, refuse};
 use sessions::Sessions;
 use signals::{Request, Signals};
 
@@ -74,6 +78,8 @@ pub struct Server {
     descriptors: DescriptorLimit,
     signals: Signals,
     reload: Option<Reload>,
+    delays: LoginDelays,
+    crowding: CrowdingLog,
     /// When to accept again, after the system had no descriptor or no memory for a connection.
     accept_again: Option<Instant>,
     shutdown: Shutdown,
@@ -139,6 +145,8 @@ impl Server {
             descriptors,
             signals: Signals::default(),
             reload: None,
+            delays: LoginDelays::default(),
+            crowding: CrowdingLog::default(),
             accept_again: None,
             shutdown: Shutdown::No,
         })
@@ -305,7 +313,7 @@ impl Server {
         }
     }
 
-    /// Starts a session for a new client unless there are too many.
+    /// Starts a session for a new client unless it is refused.
     fn admit(&mut self, stream: TcpStream, peer: SocketAddr, implicit_tls: bool) {
         let peer = canonical(peer);
         // Sessions that have ended make room.
@@ -314,14 +322,9 @@ impl Server {
             // The sessions have been asked to end already: a new one would not get that message.
             return;
         }
-        let current = self.state.current();
-        let limits = &current.settings.limits;
-        let is_gateway = current.config.is_trusted_gateway(peer.ip());
-        let (descriptors, sessions) = (&self.descriptors, &self.sessions);
-        let refusal = limits::refusal(limits, descriptors, sessions, peer.ip(), is_gateway);
-        if let Some(reply) = refusal {
-            warn!("refused {peer}: too many connections");
-            return limits::refuse(stream, implicit_tls, &reply);
+        if let Some(reason) = self.refusal(peer) {
+            self.crowding.on_client(peer, reason);
+            return refuse(stream, implicit_tls, &reason.reply());
         }
         let number = self.sessions.next_number();
         let (poll, waker) = match poll_and_waker() {
@@ -329,11 +332,11 @@ impl Server {
             // Usually no descriptor is left.
             Err(error) => {
                 error!("#{number} cannot serve {peer}: {error}");
-                return limits::refuse(stream, implicit_tls, &Reply::too_many_connections());
+                return refuse(stream, implicit_tls, &Reply::too_many_connections());
             }
         };
         let server = self.state.clone();
-        let start = |commands| Start {
+        let start = |commands, login_state| Start {
             number,
             server,
             stream,
@@ -341,11 +344,48 @@ impl Server {
             poll,
             waker,
             commands,
+            login_state,
         };
         if let Err((error, start)) = self.sessions.start(peer.ip(), self.handle.clone(), start) {
             error!("#{number} cannot serve {peer}: {error}");
-            let reply = Reply::too_many_connections();
-            limits::refuse(start.stream, implicit_tls, &reply);
+            refuse(start.stream, implicit_tls, &Reply::too_many_connections());
+        }
+    }
+
+    /// Why a client is refused. If it gets the place of another session, that one ends now.
+    fn refusal(&mut self, peer: SocketAddr) -> Option<Crowding> {
+        let current = self.state.current();
+        let settings = &current.settings;
+        if let Err(reason) = settings.access.check(peer.ip()) {
+            return Some(Crowding::NotServed(reason));
+        }
+        let now = Instant::now();
+        let is_gateway = current.config.is_trusted_gateway(peer.ip());
+        let network = (!is_gateway).then(|| ClientNetwork::of(peer.ip()));
+        let delays = network.map_or(0, |network| self.delays.count(network, now));
+        // Each session has its descriptors reserved.
+        let limit = (settings.limits.connections_max).min(self.descriptors.sessions_max());
+        let limits = Limits {
+            connections_max: limit,
+            ..settings.limits.clone()
+        };
+        match decide(&limits, &self.sessions.places(), network, delays) {
+            Admission::Admitted => None,
+            Admission::InPlaceOf(place) => {
+                let number = place.number;
+                self.crowding
+                    .on_client(peer, Crowding::GivesWay { number, limit });
+                if place.state.is_delayed() {
+                    self.delays.add(place.network, now + settings.login_delay);
+                }
+                self.sessions.evict(number);
+                None
+            }
+            Admission::ServerFull => Some(Crowding::ServerFull(limit)),
+            Admission::AddressFull => {
+                let limit = limits.connections_per_address_max.unwrap_or_default();
+                Some(Crowding::AddressFull(limit))
+            }
         }
     }
 

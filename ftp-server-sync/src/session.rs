@@ -13,6 +13,7 @@ mod end_reason;
 mod foreign_protocol_log;
 mod listing;
 mod log;
+mod login_state;
 mod server_state;
 mod timers;
 mod tls;
@@ -29,6 +30,7 @@ use mio::{Events, Poll, Waker};
 use connection::{Connection, Turn, WAKER};
 
 pub(crate) use command::SessionCommand;
+pub(crate) use login_state::{LoginState, SharedLoginState};
 pub(crate) use server_state::{Current, ServerState};
 
 /// What a session's thread starts with.
@@ -42,6 +44,8 @@ pub(crate) struct Start {
     pub(crate) poll: Poll,
     pub(crate) waker: Arc<Waker>,
     pub(crate) commands: Receiver<SessionCommand>,
+    /// For the main thread.
+    pub(crate) login_state: Arc<SharedLoginState>,
 }
 
 /// The poll of a session, and the waker that interrupts it.
@@ -72,11 +76,19 @@ fn serve(start: Start) -> io::Result<()> {
         mut poll,
         waker,
         commands,
+        login_state,
     } = start;
     // Before the connection, which has its listeners: it is dropped after them.
     let _guard = server.pool.end_guard(number);
-    let mut connection =
-        Connection::new(number, server, stream, implicit_tls, poll.registry(), waker)?;
+    let mut connection = Connection::new(
+        number,
+        server,
+        stream,
+        implicit_tls,
+        login_state,
+        poll.registry(),
+        waker,
+    )?;
     let mut events = Events::with_capacity(EVENTS_MAX);
     loop {
         for command in commands.try_iter() {

@@ -3,6 +3,7 @@
 //! Settings that come from [`cli`](crate::cli) have been checked: a server can use them as they
 //! are.
 
+mod access;
 mod address;
 pub(crate) mod file;
 mod local_time;
@@ -25,6 +26,7 @@ pub use crate::accounts::users::Users;
 use crate::net::interfaces::Interfaces;
 pub use crate::net::listen::Listen;
 pub use crate::net::port_range::PortRange;
+pub use access::{AccessRefusal, AccessRules};
 pub(crate) use address::unusable;
 pub use address::{AddressSource, ClientAddress, Names};
 pub use local_time::LocalTime;
@@ -74,6 +76,8 @@ pub struct Settings {
     pub trusted_gateways: Vec<IpNet>,
     /// TLS; `None`: all connections are in clear text.
     pub tls: Option<TlsSettings>,
+    /// The addresses that are served.
+    pub access: AccessRules,
     /// Limits on connections and logins.
     pub limits: Limits,
     /// Limits on the speed of each session's transfers.
@@ -142,7 +146,8 @@ pub enum LocalNetworks {
 pub struct Limits {
     /// Control connections at the same time.
     pub connections_max: u32,
-    /// Control connections from one address at the same time; `None`: no such limit.
+    /// Control connections from one IPv4 address, or one /64 network of IPv6 addresses, at the same
+    /// time; `None`: no such limit.
     pub connections_per_address_max: Option<u32>,
     /// Failed logins in one session.
     pub login_attempts_max: u32,
@@ -162,6 +167,8 @@ pub struct Rates {
 pub struct Timeouts {
     /// Between two commands, and until the login.
     pub idle: Option<Duration>,
+    /// Until the login, where `idle` is longer.
+    pub login: Option<Duration>,
     /// Until a data connection is open, in active and passive mode.
     pub data_open: Option<Duration>,
     /// Without any progress on an open data connection.
@@ -184,7 +191,7 @@ impl Settings {
         config.trusted_gateways.clone_from(&self.trusted_gateways);
         config.permit_privileged_ports = self.permit_privileged_ports;
         config.login_attempts_max = self.limits.login_attempts_max;
-        config.login_timeout = self.timeouts.idle;
+        config.login_timeout = self.timeouts.until_login();
         config.idle_timeout = self.timeouts.idle;
         config.data_open_timeout = self.timeouts.data_open;
         config.data_stall_timeout = self.timeouts.data_stall;
@@ -300,6 +307,11 @@ impl Settings {
 }
 
 impl Timeouts {
+    /// The shorter of the two limits until the login.
+    pub fn until_login(&self) -> Option<Duration> {
+        self.login.into_iter().chain(self.idle).min()
+    }
+
     /// Real clients wait for 5 s at least, most of them for much longer.
     pub const NEVER_CONNECTED_AFTER_DEFAULT: Duration = Duration::from_secs(4);
 }

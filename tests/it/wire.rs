@@ -5,6 +5,7 @@
 //! settings, the log or the process of ours.
 
 mod active;
+mod admission;
 mod ascii;
 mod black_box;
 mod control;

@@ -72,6 +72,13 @@ impl Session {
         self.close(Some(Reply::SHUTTING_DOWN));
     }
 
+    /// The server needs the place of this session for another client: the session replies 421,
+    /// aborts its transfer and closes. For a session that has not logged in, when the server has as
+    /// many as it may have.
+    pub fn handle_eviction(&mut self) {
+        self.close(Some(Reply::too_many_connections()));
+    }
+
     /// Whether the session has ended. Outputs may still be queued; of others only
     /// [`CloseNow`](Action::CloseNow) may follow.
     #[must_use]

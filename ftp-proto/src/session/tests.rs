@@ -523,3 +523,21 @@ fn the_first_connection_to_a_private_address_has_less_time() {
     }
     assert_eq!(limits, [Some(10), Some(30), Some(30)]);
 }
+
+/// While its password is checked, too; the late outcome changes nothing.
+#[test]
+fn an_evicted_session_replies_421_and_closes() {
+    let mut session = session();
+    outputs(&mut session);
+    for line in [&b"USER bob\r\n"[..], b"PASS x\r\n"] {
+        session.handle_input(line);
+        outputs(&mut session);
+    }
+    session.handle_eviction();
+    assert!(session.is_closed());
+    let (codes, actions) = outputs(&mut session);
+    assert_eq!(codes, [421]);
+    assert!(matches!(actions[..], [Action::Close]));
+    let late = session.handle_outcome(Outcome::Authenticated(None));
+    assert!(late.is_ok() && outputs(&mut session).0.is_empty());
+}

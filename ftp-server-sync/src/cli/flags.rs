@@ -143,10 +143,18 @@ pub(super) struct Flags {
     #[argh(option, arg_name = "N")]
     #[argh(from_str_fn(values::number::<1, 1_000_000>), default = "512")]
     pub(super) max_cons: u32,
-    /// sessions from one address at the same time; 0 for no limit [0]
+    /// sessions from one IPv4 address, or one /64 network of IPv6 addresses, at the same time; 0
+    /// for no limit [32]
     #[argh(option, arg_name = "N")]
-    #[argh(from_str_fn(values::number::<0, 1_000_000>), default = "0")]
+    #[argh(from_str_fn(values::number::<0, 1_000_000>), default = "32")]
     pub(super) max_cons_per_ip: u32,
+    /// serve only clients in these networks; may be repeated [every client]
+    #[argh(option, arg_name = "NET[,...]", from_str_fn(values::network))]
+    pub(super) allow: Vec<IpNet>,
+    /// do not serve clients in these networks, unless --allow has a longer prefix for them; may be
+    /// repeated
+    #[argh(option, arg_name = "NET[,...]", from_str_fn(values::network))]
+    pub(super) deny: Vec<IpNet>,
     /// failed logins after which a session is closed [3]
     #[argh(option, arg_name = "N")]
     #[argh(from_str_fn(values::number::<1, 1000>), default = "3")]
@@ -155,7 +163,15 @@ pub(super) struct Flags {
     #[argh(option, arg_name = "SECONDS")]
     #[argh(from_str_fn(values::delay), default = "Duration::from_secs(3)")]
     pub(super) login_delay: Duration,
-    /// close a session that sends no command for this time, also before login; 0 for never [300]
+    /// close a session that does not log in within this time, its TLS handshake included; 0 for as
+    /// long as --timeout, which is never exceeded [60]
+    #[argh(option, arg_name = "SECONDS")]
+    #[argh(
+        from_str_fn(values::timeout),
+        default = "Some(Duration::from_secs(60))"
+    )]
+    pub(super) login_timeout: Option<Duration>,
+    /// close a session that sends no command for this time; 0 for never [300]
     #[argh(option, arg_name = "SECONDS")]
     #[argh(
         from_str_fn(values::timeout),

@@ -9,6 +9,7 @@ use std::os::unix::ffi::OsStringExt;
 use std::path::{self, Path, PathBuf};
 
 use ftp_proto::text::printable_word;
+use ipnet::IpNet;
 use log::LevelFilter;
 
 use super::environment::{self, Environment};
@@ -20,8 +21,8 @@ use crate::accounts::passwords::Password;
 use crate::accounts::users::Users;
 use crate::settings::file::reason;
 use crate::settings::{
-    CertificateFiles, Limits, Listen, LocalNetworks, LocalTime, PortRange, Rates, Settings,
-    Timeouts, TlsSettings, UploadRules,
+    AccessRules, CertificateFiles, Limits, Listen, LocalNetworks, LocalTime, PortRange, Rates,
+    Settings, Timeouts, TlsSettings, UploadRules,
 };
 
 /// The settings that these flags ask for. `given` has the values as they are written, for errors.
@@ -36,6 +37,7 @@ pub(super) fn settings(
         keys(&flags.masquerade_address_map),
     )?;
     given.refuse_repeated("--masquerade-client", keys(&flags.masquerade_client))?;
+    check_access(&flags, given)?;
     Ok(Settings {
         listen: listen(&flags, given)?,
         tls: tls(&flags, given, environment)?,
@@ -61,6 +63,10 @@ pub(super) fn settings(
         passive_ports: flags.passive_ports,
         outer_port: flags.outer_port,
         trusted_gateways: flags.trust_gateway,
+        access: AccessRules {
+            allowed: flags.allow,
+            denied: flags.deny,
+        },
         limits: Limits {
             connections_max: flags.max_cons,
             connections_per_address_max: Some(flags.max_cons_per_ip).filter(|&max| max > 0),
@@ -72,6 +78,7 @@ pub(super) fn settings(
         },
         timeouts: Timeouts {
             idle: flags.timeout,
+            login: flags.login_timeout,
             data_open: flags.passive_timeout,
             data_stall: flags.data_timeout,
             never_connected_after: Timeouts::NEVER_CONNECTED_AFTER_DEFAULT,
@@ -87,6 +94,20 @@ pub(super) fn settings(
 
 fn keys<K, V>(entries: &[(K, V)]) -> impl Iterator<Item = &K> + Clone {
     entries.iter().map(|(key, _)| key)
+}
+
+/// A network is served or not.
+fn check_access(flags: &Flags, given: &GivenFlags) -> Result<(), FlagError> {
+    given.refuse_repeated("--allow", flags.allow.iter())?;
+    given.refuse_repeated("--deny", flags.deny.iter())?;
+    let is_allowed = |network: &IpNet| flags.allow.contains(network);
+    match flags.deny.iter().position(is_allowed) {
+        Some(index) => {
+            let problem = "is in --allow too; give it once";
+            Err(given.refuse_nth("--deny", index, problem))
+        }
+        None => Ok(()),
+    }
 }
 
 fn check_passive_ports(flags: &Flags, given: &GivenFlags) -> Result<(), FlagError> {

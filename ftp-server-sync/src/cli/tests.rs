@@ -4,8 +4,8 @@ use super::*;
 use crate::cli::golden;
 use crate::net::interfaces::Interfaces;
 use crate::settings::{
-    AddressSource, BrokenUploads, Limits, Listen, LocalNetworks, Names, Rates, Timeouts,
-    UploadRules,
+    AccessRules, AddressSource, BrokenUploads, Limits, Listen, LocalNetworks, Names, Rates,
+    Timeouts, UploadRules,
 };
 use ftp_proto::listing::Pattern;
 use ftp_proto::{Account, AsciiConversion, ClientRule, OuterPorts, PublicAddress, Rights, Secret};
@@ -108,18 +108,20 @@ fn defaults_without_flags() {
     assert_eq!(settings.local_networks, LocalNetworks::Auto);
     let limits = Limits {
         connections_max: 512,
-        connections_per_address_max: None,
+        connections_per_address_max: Some(32),
         login_attempts_max: 3,
     };
     assert_eq!(settings.limits, limits);
     let timeouts = Timeouts {
         idle: Some(Duration::from_secs(300)),
+        login: Some(Duration::from_secs(60)),
         data_open: Some(Duration::from_secs(30)),
         data_stall: Some(Duration::from_secs(300)),
         never_connected_after: Duration::from_secs(4),
     };
     assert_eq!(settings.timeouts, timeouts);
     assert_eq!(settings.rates, Rates::default());
+    assert_eq!(settings.access, AccessRules::default());
     assert_eq!(settings.login_delay, Duration::from_secs(3));
     assert_eq!(settings.shutdown_grace, Duration::from_secs(10));
     assert_eq!((settings.banner, settings.tls), (None, None));
@@ -145,9 +147,10 @@ fn with_every_flag() -> Settings {
          --trust-gateway 172.17.0.1,172.19.0.5/16 --trust-gateway ::ffff:172.18.0.1,fd00::1 \
          --outer-port 2100 --outer-ports 50000-50009 \
          -r 60000-60009 --max-cons 9 --max-cons-per-ip 2 --max-login-attempts 1 \
+         --allow 10.0.0.9/8,::ffff:192.168.0.0/112 --allow fd00::/8 --deny 10.1.0.0/16 \
          --rate-in 500K --rate-out=2M --umask 027 --sync --broken-uploads discard \
          --max-upload-size 20G --free-space-min=500M \
-         --login-delay 0 --shutdown-grace 0 --timeout 0 --passive-timeout 0 --data-timeout 7 \
+         --login-delay 0 --shutdown-grace 0 --timeout 0 --login-timeout 9 --passive-timeout 0 --data-timeout 7 \
          --banner 'two\nlines\n' --permit-foreign-addresses --permit-privileged-ports \
          --hide '@eaDir,.Trash*' --hide=#recycle --local-time --ascii never --log-level trace",
     )
@@ -172,6 +175,13 @@ fn flags_of_listeners_users_and_limits_have_an_effect() {
     };
     assert_eq!(settings.rates, rates);
     assert_eq!(settings.limits.connections_per_address_max, Some(2));
+    let access = AccessRules {
+        allowed: ["10.0.0.0/8", "192.168.0.0/16", "fd00::/8"]
+            .map(network)
+            .into(),
+        denied: vec![network("10.1.0.0/16")],
+    };
+    assert_eq!(settings.access, access);
     assert_eq!(settings.log_level, LevelFilter::Trace);
 
     let hidden = ["@eaDir", ".Trash*", "#recycle"];
@@ -190,7 +200,11 @@ fn flags_of_listeners_users_and_limits_have_an_effect() {
     let config = settings.config(&Interfaces::default(), &Names::new());
     assert_eq!(config.login_attempts_max, 1);
     assert_eq!(config.ascii, AsciiConversion::Never);
-    assert_eq!((config.idle_timeout, config.login_timeout), (None, None));
+    let login_timeout = Some(Duration::from_secs(9));
+    assert_eq!(
+        (config.idle_timeout, config.login_timeout),
+        (None, login_timeout)
+    );
     assert_eq!(config.data_open_timeout, None);
     assert_eq!(config.data_stall_timeout, Some(Duration::from_secs(7)));
     assert_eq!(config.banner, "two\nlines");

@@ -230,7 +230,7 @@ pub(super) fn local_network(text: &str) -> Result<LocalNetworks, String> {
 }
 
 /// A network, or a single address as a network of one. Host bits are cut off.
-fn network(text: &str) -> Result<IpNet, String> {
+pub(super) fn network(text: &str) -> Result<IpNet, String> {
     let network = match text.parse::<IpAddr>() {
         Ok(address) => IpNet::from(address),
         Err(_) => text

@@ -25,6 +25,7 @@ pub(crate) fn diagnose(settings: &Settings, evidence: &Evidence) -> Vec<Finding>
     let mut findings = addresses::findings(settings, evidence);
     findings.extend(ports::findings(settings, &evidence.unavailable_ports));
     findings.extend(gateways::findings(settings));
+    findings.extend(refused_networks(settings));
     findings.extend(anonymous_may_write(settings));
     findings.extend(own_files_inside(evidence));
     findings.extend(evidence.unmounted_share.as_ref().map(unmounted_share));
@@ -32,6 +33,26 @@ pub(crate) fn diagnose(settings: &Settings, evidence: &Evidence) -> Vec<Finding>
     findings.extend(unwritable(settings, evidence));
     findings.sort_by_key(|finding| finding.severity);
     findings
+}
+
+/// Which clients are refused, so that `--check` does not promise them anything.
+fn refused_networks(settings: &Settings) -> Option<Finding> {
+    let rules = &settings.access;
+    let allowed = format!("--allow {}", gateways::list(&rules.allowed));
+    let denied = format!("--deny {}", gateways::list(&rules.denied));
+    match (rules.allowed.is_empty(), rules.denied.is_empty()) {
+        (true, true) => None,
+        (false, true) => Some(Finding::note(format!(
+            "{allowed}: clients at other addresses are refused"
+        ))),
+        (true, false) => Some(Finding::note(format!(
+            "{denied}: clients at these addresses are refused"
+        ))),
+        (false, false) => Some(Finding::note(format!(
+            "{allowed} and {denied}: the longest prefix that contains a client's address decides, and \
+             clients at other addresses are refused"
+        ))),
+    }
 }
 
 fn anonymous_may_write(settings: &Settings) -> Option<Finding> {

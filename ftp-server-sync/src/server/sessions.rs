@@ -9,8 +9,10 @@ use std::thread::{self, JoinHandle};
 use crossbeam_channel::{Receiver, Sender, bounded, unbounded};
 use mio::Waker;
 
+use super::admission::Place;
 use super::handle::{Handle, Message};
-use crate::session::{self, SessionCommand, Start};
+use crate::net::client_network::ClientNetwork;
+use crate::session::{self, SessionCommand, SharedLoginState, Start};
 
 /// The sessions whose threads run.
 #[derive(Debug, Default)]
@@ -22,7 +24,10 @@ pub(super) struct Sessions {
 /// A session as the main thread sees it.
 #[derive(Debug)]
 struct RunningSession {
-    peer: IpAddr,
+    network: ClientNetwork,
+    login_state: Arc<SharedLoginState>,
+    /// It has been asked to give its place to another client.
+    is_evicted: bool,
     commands: Sender<SessionCommand>,
     waker: Arc<Waker>,
     thread: JoinHandle<()>,
@@ -39,9 +44,28 @@ impl Sessions {
         self.running.len()
     }
 
-    pub(super) fn count_from(&self, peer: IpAddr) -> usize {
-        let running = self.running.values();
-        running.filter(|session| session.peer == peer).count()
+    /// Those that have a place, in no order. One that gives way has none, unless its client has
+    /// logged in meanwhile.
+    pub(super) fn places(&self) -> Vec<Place> {
+        let running = self.running.iter();
+        let places = running.filter_map(|(&number, session)| {
+            let state = session.login_state.get();
+            let place = Place {
+                number,
+                network: session.network,
+                state,
+            };
+            (!session.is_evicted || state.is_logged_in()).then_some(place)
+        });
+        places.collect()
+    }
+
+    /// Asks a session to give its place to another client, unless its own has logged in meanwhile.
+    pub(super) fn evict(&mut self, number: u64) {
+        if let Some(session) = self.running.get_mut(&number) {
+            session.is_evicted = true;
+            session.send(SessionCommand::Evict);
+        }
     }
 
     /// The number of the next session. Each number is used once.
@@ -60,10 +84,11 @@ impl Sessions {
         &mut self,
         peer: IpAddr,
         handle: Handle,
-        start: impl FnOnce(Receiver<SessionCommand>) -> Start,
+        start: impl FnOnce(Receiver<SessionCommand>, Arc<SharedLoginState>) -> Start,
     ) -> Result<(), (io::Error, Start)> {
         let (commands, receiver) = unbounded();
-        let start = start(receiver);
+        let login_state = Arc::new(SharedLoginState::default());
+        let start = start(receiver, login_state.clone());
         let (number, waker) = (start.number, start.waker.clone());
         // A closure that gets no thread is dropped, with all that it holds. So the session follows
         // once there is a thread.
@@ -86,7 +111,9 @@ impl Sessions {
         // The thread waits for it, so this cannot fail.
         let _ = sender.send((start, EndGuard { number, handle }));
         let session = RunningSession {
-            peer,
+            network: ClientNetwork::of(peer),
+            login_state,
+            is_evicted: false,
             commands,
             waker,
             thread,
@@ -106,10 +133,16 @@ impl Sessions {
     /// Sends a command to every session.
     pub(super) fn send_all(&self, command: SessionCommand) {
         for session in self.running.values() {
-            // Sending fails only if the session has just ended.
-            let _ = session.commands.send(command);
-            let _ = session.waker.wake();
+            session.send(command);
         }
+    }
+}
+
+impl RunningSession {
+    fn send(&self, command: SessionCommand) {
+        // Sending fails only if the session has just ended.
+        let _ = self.commands.send(command);
+        let _ = self.waker.wake();
     }
 }
 

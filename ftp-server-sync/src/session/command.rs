@@ -7,6 +7,8 @@ pub(crate) enum SessionCommand {
     End,
     /// The server is shutting down: end as soon as no transfer runs.
     EndAfterTransfer,
+    /// Another client needs the place: end now, unless the client has logged in.
+    Evict,
     /// Write a line about yourself to the log.
     Report,
 }

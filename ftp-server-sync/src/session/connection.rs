@@ -20,6 +20,7 @@ use super::command::SessionCommand;
 use super::control::{CONTROL, Control, End};
 use super::end_reason::EndReason;
 use super::log::SessionLog;
+use super::login_state::SharedLoginState;
 use super::server_state::{Current, ServerState};
 use super::timers::{SessionTimers, Timer};
 use crate::data::connection::{DataConnection, LookExtent};
@@ -47,6 +48,10 @@ pub(super) struct Connection {
     pub(super) share_changes: u64,
     /// The server is shutting down: the session ends once no transfer runs, and no digest.
     pub(super) ending: bool,
+    /// Another client needs the place: the session does not wait until its last reply is read.
+    is_evicted: bool,
+    /// For the main thread.
+    pub(super) login_state: Arc<SharedLoginState>,
     pub(super) closing: Option<Closing>,
     pub(super) waker: Arc<Waker>,
     pub(super) control: Control,
@@ -91,6 +96,7 @@ impl Connection {
         server: Arc<ServerState>,
         stream: TcpStream,
         implicit_tls: bool,
+        login_state: Arc<SharedLoginState>,
         registry: &Registry,
         waker: Arc<Waker>,
     ) -> io::Result<Self> {
@@ -119,6 +125,8 @@ impl Connection {
             rate_limits: RateLimits::new(current.settings.rates, now),
             current,
             ending: false,
+            is_evicted: false,
+            login_state,
             closing: None,
             waker,
             control,
@@ -156,6 +164,7 @@ impl Connection {
                 self.shut_down();
             }
             SessionCommand::EndAfterTransfer => self.ending = true,
+            SessionCommand::Evict => self.evict(),
             SessionCommand::Report => self.log_activity(),
         }
     }
@@ -163,6 +172,15 @@ impl Connection {
     fn shut_down(&mut self) {
         self.log.set_end_reason(EndReason::ServerEnds);
         self.session.handle_shutdown();
+    }
+
+    /// The client may have logged in meanwhile: then the session goes on.
+    fn evict(&mut self) {
+        if self.session.user().is_none() {
+            self.is_evicted = true;
+            self.log.set_end_reason(EndReason::Evicted);
+            self.session.handle_eviction();
+        }
     }
 
     /// Takes settings that have been replaced since the last turn.
@@ -355,7 +373,8 @@ impl Connection {
     /// Sends the last replies. `None`: the time for that is over, and the core says what follows.
     fn finish(&mut self, closing: Closing, now: Instant) -> Option<Turn> {
         let gone = matches!(self.control.end(), Some(End::Lost(_)));
-        if closing == Closing::Now || self.control.flush_and_end() || gone {
+        let is_sent = self.control.flush_and_end();
+        if closing == Closing::Now || is_sent || self.is_evicted || gone {
             self.log.closed();
             self.control.discard();
             return Some(Turn::Closed);

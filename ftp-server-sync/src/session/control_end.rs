@@ -17,7 +17,8 @@ impl Connection {
     /// Reports the end of the control connection. Lines that came before it count, but not those
     /// that wait behind a download, or for a port.
     pub(super) fn check_end(&mut self, now: Instant) -> bool {
-        // A client that disconnects during the delay after a wrong password does not shorten it.
+        // A client that disconnects during the delay after a wrong password does not shorten it. If
+        // another client needs the place, the main thread evicts the session.
         if self.session.is_closed() || self.delayed.is_some() {
             return false;
         }

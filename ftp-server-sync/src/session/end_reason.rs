@@ -21,6 +21,8 @@ pub(super) enum EndReason {
     Stalled(Duration),
     /// Another session of the same login stores the file that a stalled upload had.
     GaveWay,
+    /// Another client got the place of one that had not logged in.
+    Evicted,
     /// The server is shutting down.
     ServerEnds,
 }
@@ -55,9 +57,13 @@ impl fmt::Display for EndReason {
             Self::ClientGone(client) => client.fmt(f),
             Self::ForeignProtocol => f.write_str("the client does not speak FTP"),
             Self::Idle(time) => write!(f, "no command came for {} s", time.as_secs()),
-            Self::NoLogin(time) => write!(f, "no login came for {} s", time.as_secs()),
+            Self::NoLogin(time) => {
+                let seconds = time.as_secs();
+                write!(f, "no login came for {seconds} s (see --login-timeout)")
+            }
             Self::Stalled(time) => write!(f, "no byte moved for {} s", time.as_secs()),
             Self::GaveWay => f.write_str("it stalled, and another session stores the file"),
+            Self::Evicted => f.write_str("no login came, and another client needs the place"),
             Self::ServerEnds => f.write_str("the server ends"),
         }
     }

@@ -4,6 +4,7 @@ use ftp_proto::{Action, Outcome};
 use log::{error, info};
 
 use super::connection::Connection;
+use super::login_state::LoginState;
 use crate::tls::{Protection, Resumption};
 
 impl Connection {
@@ -59,10 +60,21 @@ impl Connection {
     /// The tickets of this session are those of the user who is logged in. The end of the session
     /// changes nothing: its last data connections may still come.
     pub(super) fn update_login(&mut self) {
+        self.login_state.set(self.login_state());
         if let Some(tls) = &mut self.tls
             && !self.session.is_closed()
         {
             tls.set_login(self.session.user());
+        }
+    }
+
+    fn login_state(&self) -> LoginState {
+        let is_gone = self.control.is_peer_closed();
+        match self.session.user() {
+            Some(_) => LoginState::LoggedIn,
+            None if self.delayed.is_some() && is_gone => LoginState::ClientGone,
+            None if self.delayed.is_some() => LoginState::Delayed,
+            None => LoginState::Expected,
         }
     }
 

@@ -30,7 +30,7 @@ fn ipv6_sessions_refuse_ipv4_commands() {
 #[test]
 fn the_server_can_end_while_clients_arrive() {
     for _ in 0..20 {
-        let server = TestServer::in_process(&[]);
+        let server = TestServer::in_process(&["--max-cons-per-ip", "0"]);
         let address = server.address;
         let over = AtomicBool::new(false);
         thread::scope(|scope| {

@@ -11,7 +11,7 @@ use crate::support::wait::wait_until;
 fn connections_are_limited() {
     let server = TestServer::in_process(&["--max-cons", "2"]);
     let mut first = server.client();
-    let mut second = Client::greeted(server.address);
+    let mut second = server.client();
     refused(&server);
     // Those who are in are not disturbed.
     first.expect_in_step();
@@ -59,6 +59,7 @@ fn a_trusted_gateway_is_not_counted_as_one_client() {
     let mut clients = gateways.map(|gateway| Client::connect_from(gateway, server.address));
     for client in &mut clients {
         client.expect(220);
+        client.log_in();
     }
     let reply = Client::connect_from(STRANGER, server.address).expect(421);
     assert_eq!(reply.text(), "421 Too many connections; try again later.");
@@ -78,6 +79,9 @@ fn admitted_again(server: &TestServer<InProcess>) -> Client {
     wait_until("a place comes free", || {
         let mut client = Client::connect(server.address);
         let is_in = client.reply().code == 220;
+        if is_in {
+            client.log_in();
+        }
         admitted = is_in.then_some(client);
         is_in
     });

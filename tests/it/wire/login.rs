@@ -99,7 +99,7 @@ fn anonymous_reads_only() {
 /// side gets the reply.
 #[test]
 fn a_client_that_leaves_does_not_shorten_the_delay() {
-    let server = TestServer::in_process(&["--login-delay", "1", "--max-cons", "1"]);
+    let server = TestServer::in_process(&["--login-delay", "1", "--max-cons-per-ip", "1"]);
     let mut client = Client::greeted(server.address);
     client.command(format!("USER {USER}"), 331);
     let since = Instant::now();

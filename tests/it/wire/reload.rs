@@ -10,7 +10,7 @@ use tempfile::TempDir;
 
 use crate::support::client::Client;
 use crate::support::client_program::path;
-use crate::support::data::{connect, read_all, wait_until_closed};
+use crate::support::data::{STRANGER, connect, read_all, wait_until_closed};
 use crate::support::file_contents::noise;
 use crate::support::server::{InProcess, PASSWORD, Setup, TestServer, USER, own_address};
 use crate::support::wait::wait_until;
@@ -69,6 +69,26 @@ fn a_running_session_announces_the_new_address() {
     wait_until("the new address", || {
         announced(&mut client) == Ipv4Addr::new(203, 0, 113, 2)
     });
+}
+
+/// Running sessions go on.
+#[test]
+fn networks_that_are_served_change() {
+    let flags = ["-i", "127.0.0.1", "-u", USER, "-P", PASSWORD];
+    let configured = Configured::new(&flags, &["deny 127.0.0.2/31"]);
+    let address = configured.server.address;
+    let mut stranger = Client::connect_from(STRANGER, address);
+    let reply = stranger.expect(421);
+    assert_eq!(reply.text(), "421 Clients at your address are not served.");
+    stranger.expect_closed();
+    let mut client = configured.server.client();
+    // A longer prefix allows the stranger; others are then in no network.
+    configured.reload(&["deny 127.0.0.2/31", "allow 127.0.0.2"]);
+    wait_until("the stranger is served", || {
+        Client::connect_from(STRANGER, address).reply().code == 220
+    });
+    Client::connect(address).expect(421);
+    client.expect_in_step();
 }
 
 /// Where a client was sent to stands in the log once, with the rule, although two commands announce

@@ -188,6 +188,13 @@ impl Judge {
         self.session.handle_shutdown();
     }
 
+    /// As [`Session::handle_eviction`].
+    #[track_caller]
+    pub fn handle_eviction(&mut self) {
+        self.begin();
+        self.session.handle_eviction();
+    }
+
     /// As [`Session::handle_config`].
     #[track_caller]
     pub fn handle_config(&mut self, config: Arc<Config>) {

@@ -59,7 +59,7 @@ fn clear_text(settings: &Settings) -> Option<Finding> {
 }
 
 /// The networks as on the command line: one address stands alone.
-fn list(networks: &[IpNet]) -> String {
+pub(super) fn list(networks: &[IpNet]) -> String {
     let shown = networks.iter().map(|network| {
         if network.prefix_len() == network.max_prefix_len() {
             network.addr().to_string()

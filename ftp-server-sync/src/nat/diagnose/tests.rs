@@ -259,6 +259,26 @@ fn passive_ports_and_writing() {
 }
 
 #[test]
+fn refused_networks() {
+    let check =
+        |flags: &str, expected: &str| check(&format!("{ROUTED} {flags}"), LOCAL, &[expected]);
+    let (allow, deny) = ("--allow 10.1.0.0/16,fd00::/8", "--deny 10.0.0.0/8,10.1.2.3");
+    check(
+        allow,
+        &format!("note: {allow}: clients at other addresses are refused"),
+    );
+    check(
+        deny,
+        &format!("note: {deny}: clients at these addresses are refused"),
+    );
+    let both = format!(
+        "note: {allow} and {deny}: the longest prefix that contains a client's address decides, and \
+         clients at other addresses are refused"
+    );
+    check(&format!("{deny} {allow}"), &both);
+}
+
+#[test]
 fn trusted_gateways() {
     let line = |flags: &str| format!("{ROUTED} {flags}");
     check(&line("--trust-gateway 172.17.0.1/32"), LOCAL, &[CLEAR]);
