@@ -1,6 +1,7 @@
 //! TLS with flags of ours: what it requires, implicit TLS, resumption, tickets of other sessions,
-//! gateways, and certificates that change.
+//! other protocols, gateways, and certificates that change.
 
+mod alpn;
 mod client_certificates;
 mod control;
 mod data;
