@@ -20,6 +20,7 @@ mod listings;
 mod manual;
 mod suppaftp;
 mod tls;
+mod tls_errors;
 
 use std::collections::BTreeMap;
 use std::fs;

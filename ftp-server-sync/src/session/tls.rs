@@ -43,7 +43,8 @@ impl Connection {
                 true
             }
             Err(error) => {
-                info!("#{} no TLS: {error}", self.number);
+                let client = self.session.endpoints().peer().ip().to_canonical();
+                info!("#{} no TLS with {client}: {error}", self.number);
                 false
             }
         };
