@@ -97,11 +97,12 @@ pub struct Settings {
     pub log_level: LevelFilter,
 }
 
-/// TLS (RFC 4217): the certificate, and what is required of clients.
+/// TLS (RFC 4217): the certificates, and what is required of clients.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct TlsSettings {
-    /// The certificate and its key; `None`: the server makes its own certificate.
-    pub certificate: Option<CertificateFiles>,
+    /// The certificates and their keys, no two of the same kind. A client is given the first one
+    /// that it can use. Empty: the server makes its own certificate.
+    pub certificates: Vec<CertificateFiles>,
     /// The directory for the certificate that the server makes.
     pub state_directory: PathBuf,
     /// Logins in clear text are refused.
@@ -267,7 +268,7 @@ impl Settings {
         files.collect()
     }
 
-    /// The files of the certificate, its key and the clients' authorities; none without TLS.
+    /// The files of the certificates, their keys and the clients' authorities; none without TLS.
     pub(crate) fn certificate_files(&self) -> Vec<PathBuf> {
         self.tls.iter().flat_map(TlsSettings::files).collect()
     }
@@ -312,9 +313,9 @@ impl TlsSettings {
 
     /// The files that may be replaced while the server runs.
     pub fn files(&self) -> impl Iterator<Item = PathBuf> {
-        let certificate = self.certificate.iter();
-        let certificate = certificate.flat_map(|files| [&files.chain, &files.key]);
-        certificate.chain(&self.client_ca).cloned()
+        let certificates = self.certificates.iter();
+        let certificates = certificates.flat_map(|files| [&files.chain, &files.key]);
+        certificates.chain(&self.client_ca).cloned()
     }
 }
 

@@ -21,6 +21,7 @@ mod manual;
 mod suppaftp;
 mod tls;
 mod tls_errors;
+mod two_certificates;
 
 use std::collections::BTreeMap;
 use std::fs;

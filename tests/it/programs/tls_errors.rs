@@ -138,7 +138,7 @@ fn a_client_that_does_not_speak_tls_is_named() {
     );
 }
 
-/// Waits until the log has so many lines about failed handshakes that end with this.
+/// Waits until the log has this number of lines about failed handshakes with this reason.
 #[track_caller]
 fn expect_log(secure: &SecureServer<Program>, reason: &str, times: usize) {
     let end = format!(": {reason}");

@@ -89,7 +89,7 @@ fn data_connections_for_another_protocol_are_refused() {
     }
 }
 
-/// What came of a handshake.
+/// The result of a handshake.
 #[derive(Debug, PartialEq, Eq)]
 enum Chosen {
     /// Served without ALPN.
