@@ -111,6 +111,8 @@ pub struct TlsSettings {
     pub data_required: bool,
     /// Data connections must resume the TLS session of their control connection.
     pub resumption_required: bool,
+    /// An upload over TLS without close_notify, TLS's mark of the end, fails.
+    pub close_notify_required: bool,
     /// Data connections must do so if they, or their clients, come from a trusted gateway.
     pub gateway_resumption: bool,
     /// Authorities: clients must show a certificate that one of them has signed. `None`: clients

@@ -132,6 +132,9 @@ pub(super) struct Flags {
     /// accept only data connections that resume the TLS session of their control connection
     #[argh(switch)]
     pub(super) tls_require_resumption: bool,
+    /// accept an upload over TLS only if it ends with close_notify; many clients send none
+    #[argh(switch)]
+    pub(super) tls_require_close_notify: bool,
     /// whether data connections through a trusted gateway must do so: "on", or "off" for clients
     /// that cannot [on]
     #[argh(option, arg_name = "on|off")]

@@ -177,6 +177,7 @@ fn tls(
         control_required: flags.tls_control_required || flags.client_ca.is_some(),
         data_required: flags.tls_data_required,
         resumption_required: flags.tls_require_resumption,
+        close_notify_required: flags.tls_require_close_notify,
         gateway_resumption: flags.gateway_resumption,
         client_ca: flags.client_ca.clone(),
     }))
@@ -349,13 +350,14 @@ fn log_level(flags: &Flags, given: &GivenFlags) -> Result<LevelFilter, FlagError
 }
 
 /// The flags that need `--tls`.
-const TLS_FLAGS: [&str; 8] = [
+const TLS_FLAGS: [&str; 9] = [
     "--certfile",
     "--keyfile",
     "--tls-control-required",
     "--tls-data-required",
     "--tls-implicit",
     "--tls-require-resumption",
+    "--tls-require-close-notify",
     "--gateway-resumption",
     "--client-ca",
 ];

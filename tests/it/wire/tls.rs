@@ -3,6 +3,7 @@
 
 mod alpn;
 mod client_certificates;
+mod close_notify;
 mod control;
 mod data;
 mod gateway;

@@ -21,6 +21,7 @@ fn little_is_required_by_default() {
         control_required: false,
         data_required: false,
         resumption_required: false,
+        close_notify_required: false,
         gateway_resumption: true,
         client_ca: None,
     };
@@ -32,7 +33,7 @@ fn little_is_required_by_default() {
 fn with_every_flag() {
     let line = "--tls --certfile chain --keyfile key --client-ca ca --tls-control-required \
                 --tls-data-required --tls-require-resumption --gateway-resumption off \
-                --tls-implicit 990 \
+                --tls-implicit 990 --tls-require-close-notify \
                 -i 10.0.0.1 -i 10.0.0.2 -p 21";
     let found = settings(line);
     let expected = TlsSettings {
@@ -41,6 +42,7 @@ fn with_every_flag() {
         control_required: true,
         data_required: true,
         resumption_required: true,
+        close_notify_required: true,
         gateway_resumption: false,
         client_ca: Some("ca".into()),
     };
