@@ -264,7 +264,8 @@ impl Settings {
     pub(crate) fn own_files(&self) -> Vec<PathBuf> {
         let mut files = self.certificate_files();
         let tls = self.tls.iter();
-        files.extend(tls.map(TlsSettings::self_signed_file));
+        // A client that could replace the public one would make others trust another certificate.
+        files.extend(tls.flat_map(|tls| [tls.self_signed_file(), tls.public_file()]));
         files.extend(self.sources.iter().cloned());
         let files = files.iter().filter_map(|file| path::absolute(file).ok());
         files.collect()
@@ -313,6 +314,11 @@ impl TlsSettings {
         self.state_directory.join(SELF_SIGNED_FILE)
     }
 
+    /// The same certificate without its key, for clients to trust.
+    pub(crate) fn public_file(&self) -> PathBuf {
+        self.state_directory.join(PUBLIC_FILE)
+    }
+
     /// The files that may be replaced while the server runs.
     pub fn files(&self) -> impl Iterator<Item = PathBuf> {
         let certificates = self.certificates.iter();
@@ -345,6 +351,9 @@ impl LocalNetworks {
 
 /// The name of the file with the certificate that the server makes.
 pub(crate) const SELF_SIGNED_FILE: &str = "certificate.pem";
+
+/// The name of the file with this certificate alone.
+pub(crate) const PUBLIC_FILE: &str = "certificate.crt";
 
 #[cfg(test)]
 mod tests {

@@ -36,7 +36,7 @@ struct FirstSuitable(Vec<Arc<CertifiedKey>>);
 
 impl Identity {
     /// Reads the files in the settings, or the self-signed certificate, which is made if it does
-    /// not exist. `None` without TLS.
+    /// not exist, with its public file. `None` without TLS.
     ///
     /// # Errors
     ///
@@ -45,6 +45,16 @@ impl Identity {
         settings: &Settings,
         interfaces: &Interfaces,
     ) -> Result<Option<Self>, LoadError> {
+        let identity = Self::load_files(settings, interfaces)?;
+        if let Some(tls) = &settings.tls
+            && tls.certificates.is_empty()
+        {
+            self_signed::publish(tls);
+        }
+        Ok(identity)
+    }
+
+    fn load_files(settings: &Settings, interfaces: &Interfaces) -> Result<Option<Self>, LoadError> {
         let Some(tls) = &settings.tls else {
             return Ok(None);
         };
@@ -89,7 +99,7 @@ impl Identity {
         }))
     }
 
-    /// The same, but makes no certificate: `None` also if the server has not made its own yet.
+    /// The same, but writes no file: `None` also if the server has not made its own yet.
     ///
     /// # Errors
     ///
@@ -104,7 +114,7 @@ impl Identity {
             {
                 Ok(None)
             }
-            _ => Self::load(settings, interfaces),
+            _ => Self::load_files(settings, interfaces),
         }
     }
 
