@@ -31,7 +31,8 @@ pub use pattern::Pattern;
 pub use request::ListRequest;
 pub use selection::{Glob, Selection};
 pub use walk::{
-    Details, DirectoryId, NameList, OpenRequest, OpenedDirectory, Walk, WalkAnswer, WalkStep,
+    Details, DirectoryId, NameList, OpenRequest, OpenedDirectory, SortMemory, Walk, WalkAnswer,
+    WalkStep,
 };
 
 /// Appends a line of NLST: the name and CRLF (RFC 959, section 4.1.3).

@@ -10,6 +10,7 @@ mod digests;
 
 use alloc::borrow::Cow;
 use alloc::format;
+use alloc::string::String;
 use alloc::vec::Vec;
 use core::fmt::Display;
 use core::net::{IpAddr, Ipv4Addr, SocketAddr};
@@ -249,7 +250,7 @@ impl Reply {
     pub(crate) const LOCAL_ERROR: Self = Self::fixed(451, "Local error; transfer aborted.");
     pub(crate) const STORAGE_FULL: Self = Self::fixed(452, "No space left; transfer aborted.");
     pub(crate) const FILE_TOO_LARGE: Self = Self::fixed(552, "The file is larger than this server accepts; transfer aborted.");
-    pub(crate) const SPACE_RESERVED: Self = Self::fixed(452, "The server keeps its last free space; transfer aborted.");
+    pub(crate) const SPACE_RESERVED: Self = Self::fixed(452, "Too little space is free on the server; transfer aborted.");
     pub(crate) const ABORTED_BEFORE_START: Self = Self::fixed(426, "The command was aborted before it started.");
     pub(crate) const ABORT_DONE: Self = Self::fixed(226, "Abort successful.");
 }
@@ -388,20 +389,22 @@ impl Reply {
     /// The reply that starts the transfer of a file. `bytes`: the size of a download, if that is
     /// known.
     pub(crate) fn opening_file(name: &[u8], bytes: Option<u64>) -> Self {
-        let mut text = b"Opening data connection".to_vec();
+        let size = bytes.map_or_else(String::new, |bytes| format!(" ({bytes} bytes)"));
         // Clients look for the size in this text, and would find one in the name.
-        if !name
-            .to_ascii_lowercase()
-            .windows(4)
-            .any(|part| part == b"byte")
-        {
-            text.extend([b" for ", name].concat());
-        }
-        if let Some(bytes) = bytes {
-            text.extend(format!(" ({bytes} bytes)").into_bytes());
-        }
-        text.push(b'.');
-        Self::line(150, text)
+        let has_bytes = |part: &[u8]| part.eq_ignore_ascii_case(b"byte");
+        let (before, name): (&[u8], _) = if name.windows(4).any(has_bytes) {
+            (b"", &b""[..])
+        } else {
+            (b" for ", name)
+        };
+        let text = [
+            b"Opening data connection",
+            before,
+            name,
+            size.as_bytes(),
+            b".",
+        ];
+        Self::line(150, text.concat())
     }
 
     /// The reply that starts STOU, in the form that RFC 1123, section 4.1.2.9, requires.

@@ -22,6 +22,6 @@ pub(crate) mod share_rules;
 mod temporary_name;
 pub(crate) mod text_size;
 pub(crate) mod upload;
-mod upload_limits;
+pub(crate) mod upload_limits;
 mod upload_rules;
 mod visible;

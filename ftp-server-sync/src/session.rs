@@ -2,6 +2,7 @@
 
 mod actions;
 mod activity;
+mod budget;
 mod command;
 mod connection;
 mod control;

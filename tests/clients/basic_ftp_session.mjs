@@ -1,7 +1,8 @@
 // A user's session with basic-ftp, in the current directory: basic_ftp_session.mjs MODULE HOST PORT USER PASSWORD MODE.
 //
-// MODULE is where basic-ftp lies. MODE is as-it-is, or pasv: without EPSV, and refusing another address in the 227.
-// What must lie in the directory, and what is compared afterwards, says the test that runs this.
+// MODULE is where basic-ftp lies. MODE is as-it-is; or pasv: without EPSV, and refusing another address in the 227; or
+// tls: explicit, trusting any certificate. What must lie in the directory, and what is compared afterwards, says the
+// test that runs this.
 // Prints "NAME SIZE" for each file in the directory odd; ends with the first thing that fails.
 
 import assert from "node:assert/strict"
@@ -14,7 +15,8 @@ const { Client } = require(place)
 const { enterPassiveModeIPv4_forceControlHostIP: pasv } = require(`${place}/dist/transfer.js`)
 
 async function session(client) {
-    await client.access({ host, port: Number(port), user, password, secure: false })
+    const tls = { secure: mode === "tls", secureOptions: { rejectUnauthorized: false } }
+    await client.access({ host, port: Number(port), user, password, ...tls })
     if (mode === "pasv") {
         assert.ok(pasv, "this version has the function")
         client.prepareTransfer = pasv

@@ -31,4 +31,5 @@ mod strangers;
 mod system_calls;
 mod timeouts;
 mod tls;
+mod turns;
 mod upload_limits;

@@ -12,6 +12,9 @@ use crate::refusal::Refusal;
 pub enum WalkNotice {
     /// The directory has too many names to sort.
     Unsorted(FtpPath),
+    /// The [`SortMemory`](super::SortMemory) of all walks has no room for the names of the
+    /// directory.
+    NoSortMemory(FtpPath),
     /// Too many directories wait to be entered: the listing below this directory ends with a
     /// failure.
     TooManyDirectories(FtpPath),
@@ -29,7 +32,7 @@ impl WalkNotice {
     #[must_use]
     pub fn is_warning(&self) -> bool {
         match self {
-            Self::Unsorted(_) | Self::TooManyDirectories(_) => true,
+            Self::Unsorted(_) | Self::NoSortMemory(_) | Self::TooManyDirectories(_) => true,
             Self::NotOpened(..) | Self::Replaced(_) | Self::NoEntry(..) => false,
         }
     }
@@ -41,6 +44,11 @@ impl fmt::Display for WalkNotice {
             Self::Unsorted(path) => write!(
                 f,
                 "{path} has more than {SORTED_NAMES_MAX} entries: they are listed unsorted"
+            ),
+            Self::NoSortMemory(path) => write!(
+                f,
+                "other listings use all memory for sorting: the entries of {path} are listed \
+                 unsorted"
             ),
             Self::TooManyDirectories(path) => write!(
                 f,

@@ -16,16 +16,19 @@ mod progress;
 mod rules;
 mod scope;
 mod sort;
+mod sort_memory;
 mod source;
 mod step;
 
 use alloc::boxed::Box;
+use alloc::sync::Arc;
 use alloc::vec::Vec;
 
 use super::request::ListRequest;
 use crate::path::FtpPath;
 
 pub use name_list::NameList;
+pub use sort_memory::SortMemory;
 pub use step::{Details, DirectoryId, OpenRequest, OpenedDirectory, WalkAnswer, WalkStep};
 
 use format::{Format, Status};
@@ -93,6 +96,7 @@ impl Walk {
             rules: Rules {
                 request,
                 is_hidden: None,
+                sort_memory: None,
             },
             progress: Progress::new(format),
             question: None,
@@ -116,6 +120,15 @@ impl Walk {
     #[must_use]
     pub fn hiding(mut self, is_hidden: impl Fn(&FtpPath, &[u8]) -> bool + Send + 'static) -> Self {
         self.rules.is_hidden = Some(Box::new(is_hidden));
+        self
+    }
+
+    /// Sorts names only as far as this memory, which several walks share, has room for them.
+    /// Without it, each walk may sort
+    /// [`SORTED_NAMES_MAX`](crate::listing::limits::SORTED_NAMES_MAX) names.
+    #[must_use]
+    pub fn sorting_in(mut self, memory: Arc<SortMemory>) -> Self {
+        self.rules.sort_memory = Some(memory);
         self
     }
 

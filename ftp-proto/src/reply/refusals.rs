@@ -22,7 +22,7 @@ impl Reply {
     pub(crate) const fn name_rejected(code: u16) -> Self { Self::fixed(code, "The name is not allowed.") }
     pub(crate) const fn no_space(code: u16) -> Self { Self::fixed(code, "No space left.") }
     pub(crate) const fn file_too_large(code: u16) -> Self { Self::fixed(code, "The file would be larger than this server accepts.") }
-    pub(crate) const fn space_reserved(code: u16) -> Self { Self::fixed(code, "The server keeps its last free space.") }
+    pub(crate) const fn space_reserved(code: u16) -> Self { Self::fixed(code, "Too little space is free on the server.") }
     pub(crate) const fn restart_too_large(code: u16) -> Self { Self::fixed(code, "The restart offset is beyond the end of the file.") }
     pub(crate) const fn not_the_end(code: u16) -> Self { Self::fixed(code, "The restart offset is not the size of the file.") }
     pub(crate) const fn offset_too_large(code: u16) -> Self { Self::fixed(code, "The offset is beyond the end of the file.") }

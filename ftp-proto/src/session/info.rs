@@ -216,7 +216,7 @@ fn hash_feature(selected: HashAlgorithm) -> String {
 }
 
 /// Syntax and purpose, for SITE HELP.
-const SITE_COMMANDS: [(&str, &str); 4] = [
+const SITE_COMMANDS: [(&str, &str); 5] = [
     (
         "CHMOD octal-mode path",
         "change the permission bits of a file or directory",
@@ -229,5 +229,9 @@ const SITE_COMMANDS: [(&str, &str); 4] = [
     (
         "UTIME YYYYMMDDhhmm[ss] path",
         "set the modification time of a file or directory",
+    ),
+    (
+        "UTIME path atime mtime ctime UTC",
+        "the same, in another form; atime and ctime have no effect",
     ),
 ];

@@ -62,26 +62,31 @@ impl GivenFlags {
         place: Option<String>,
     ) -> Result<(), FlagError> {
         let entries = match value {
-            Some(list) if flag.takes_list() => split(&list, b',').map(Some).collect(),
+            Some(list) if flag.takes_list() && !list.is_empty() => {
+                split(&list, b',').map(Some).collect()
+            }
             value => vec![value],
+        };
+        let empty = match entries.len() {
+            1 => error::EMPTY,
+            _ => error::EMPTY_ENTRY,
         };
         for value in entries {
             let place = place.clone();
             let given = Given { flag, value, place };
-            self.check(&given)?;
+            self.check(&given, empty)?;
             self.0.push(given);
         }
         Ok(())
     }
 
     /// Refuses a value that suits no flag, and a second value where there can be only one.
-    fn check(&self, given: &Given) -> Result<(), FlagError> {
+    fn check(&self, given: &Given, empty: &str) -> Result<(), FlagError> {
         let flag = given.flag;
         let value = given.value.as_ref().map(|value| value.to_str());
         let problem = match (value, self.find(flag.long)) {
             (_, Some(earlier)) if !flag.repeatable => error::given_twice(&earlier.place),
-            (Some(Some("")), _) if flag.takes_list() => error::EMPTY_ENTRY.to_owned(),
-            (Some(Some("")), _) => error::EMPTY.to_owned(),
+            (Some(Some("")), _) => empty.to_owned(),
             (Some(None), _) if !flag.takes_bytes() => error::NOT_TEXT.to_owned(),
             _ => return Ok(()),
         };

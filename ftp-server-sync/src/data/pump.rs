@@ -8,9 +8,10 @@ use std::io::{self, ErrorKind};
 use std::os::unix::fs::FileExt;
 
 use ftp_proto::listing::WalkNotice;
-use ftp_proto::{Representation, TransferError, ascii};
+use ftp_proto::{Refusal, Representation, TransferError, ascii};
 use rustix::io::Errno;
 
+use super::ascii_restart::{self, RestartStep, TextRestart};
 use super::stream::Stream;
 use crate::fs::download::Download;
 use crate::fs::list::{ListingLines, NextLine};
@@ -33,6 +34,8 @@ enum Job {
         offset: u64,
         size: u64,
     },
+    /// Looks for the place in a text from which to send.
+    Restart(TextRestart),
     /// Sends what the source makes, one buffer at a time: a listing, or a file in ASCII.
     SendText {
         source: Source,
@@ -85,9 +88,13 @@ impl Pump {
     }
 
     /// Sends a text from its middle on.
-    pub(crate) fn text(download: Download, encoder: ascii::Encoder) -> Self {
-        let Download { file, offset, size } = download;
-        Self::new(Job::send_text(file, offset, size, Some(encoder)))
+    ///
+    /// # Errors
+    ///
+    /// [`Refusal::OffsetTooLarge`] if the text is shorter, as far as that is seen soon. In a large
+    /// file the transfer fails later.
+    pub(crate) fn text_from(restart: TextRestart) -> Result<Self, Refusal> {
+        Ok(Self::new(Job::after(restart.step()?)))
     }
 
     pub(crate) fn upload(upload: Upload, representation: Representation) -> Self {
@@ -145,6 +152,7 @@ impl Pump {
                 }
                 // It counts as a full buffer: a search through directories takes time too.
                 Ok(Moved::Nothing) => moved += BUFFER_BYTES,
+                Ok(Moved::Searched) => moved += ascii_restart::STEP_COST,
                 Ok(Moved::Blocked) => return PumpStep::Blocked,
                 Ok(Moved::NotStored(count, error)) => {
                     self.bytes += count as u64;
@@ -229,11 +237,32 @@ enum Moved {
     NotStored(usize, TransferError),
     /// No byte yet: call again.
     Nothing,
+    /// Nor here: a long part of a file was searched.
+    Searched,
     Blocked,
     End,
 }
 
 impl Job {
+    fn after(step: RestartStep) -> Self {
+        match step {
+            RestartStep::More(restart) => Self::Restart(restart),
+            RestartStep::Found(download, encoder) => {
+                let Download { file, offset, size } = download;
+                Self::send_text(file, offset, size, Some(encoder))
+            }
+        }
+    }
+
+    /// Goes on with a search. It counts as bytes.
+    fn restart(&mut self) -> Result<Moved, TransferError> {
+        if let Self::Restart(restart) = std::mem::replace(self, Self::Finished) {
+            let step = restart.step().map_err(|_| TransferError::LocalRead)?;
+            *self = Self::after(step);
+        }
+        Ok(Moved::Searched)
+    }
+
     fn send_text(file: File, offset: u64, size: u64, encoder: Option<ascii::Encoder>) -> Self {
         Self::SendText {
             source: Source::File {
@@ -254,6 +283,7 @@ impl Job {
                 ..
             } => lines.take_notices(),
             Self::SendText { .. }
+            | Self::Restart(_)
             | Self::SendFile { .. }
             | Self::Receive { .. }
             | Self::Finished => Vec::new(),
@@ -262,6 +292,7 @@ impl Job {
 
     fn move_bytes(&mut self, stream: &mut Stream, most: usize) -> Result<Moved, TransferError> {
         match self {
+            Self::Restart(_) => self.restart(),
             // The kernel cannot encrypt what it sends.
             Self::SendFile { .. } if stream.tls().is_some() => Ok(self.send_from_buffer()),
             Self::SendFile { .. } => self.send_file(stream, most),

@@ -89,7 +89,7 @@ impl Root {
         {
             // To the client it may be empty.
             let directory = self.open_directory(path)?;
-            let cleared = clear_up(&directory, self.rules.uploads.broken);
+            let cleared = clear_up(&directory, Some(path), self.rules.uploads.broken);
             removed = cleared.and_then(|_| self.directory.remove_dir(name));
         }
         let removed = match removed {

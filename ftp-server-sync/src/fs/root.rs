@@ -15,7 +15,7 @@ use std::sync::Arc;
 use cap_std::ambient_authority;
 use cap_std::fs::{Dir, Metadata, MetadataExt as _, OpenOptions, OpenOptionsExt};
 use ftp_proto::{FtpPath, Refusal};
-use rustix::fs::{OFlags, Stat};
+use rustix::fs::{Access, AtFlags, OFlags, Stat};
 use rustix::io::Errno;
 
 use super::share_rules::ShareRules;
@@ -185,6 +185,12 @@ pub(crate) fn refusal(error: &io::Error) -> Refusal {
         Some(Errno::NXIO | Errno::NODEV) => Refusal::NotARegularFile,
         _ => error.into(),
     }
+}
+
+/// Why this user may not create files in the directory, if that is so.
+pub(crate) fn unwritable(directory: &Path) -> Option<Errno> {
+    let rights = Access::WRITE_OK | Access::EXEC_OK;
+    rustix::fs::accessat(rustix::fs::CWD, directory, rights, AtFlags::EACCESS).err()
 }
 
 /// What a file or directory is known by: its device and inode.

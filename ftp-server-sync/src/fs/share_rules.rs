@@ -37,6 +37,10 @@ impl ShareRules {
         Self { uploads, ..self }
     }
 
+    pub(super) fn hides_by_pattern(&self) -> bool {
+        !self.hidden.is_empty()
+    }
+
     pub(super) fn hides(&self, name: &[u8]) -> bool {
         is_temporary(name) || self.hidden.iter().any(|pattern| pattern.matches(name))
     }

@@ -4,6 +4,7 @@
 
 use std::fs::File;
 use std::os::fd::AsFd;
+use std::path::Path;
 
 use ftp_proto::{Refusal, TransferError};
 
@@ -22,6 +23,13 @@ struct Reserve {
     bytes_min: u64,
     /// What may be written before the free space is read again: none at first.
     granted: u64,
+}
+
+/// Whether no upload can begin in this directory, because less is free than has to stay free.
+pub(crate) fn lacks_space(rules: &UploadRules, directory: &Path) -> bool {
+    let limits = UploadLimits::new(rules);
+    limits.reserve.is_some()
+        && File::open(directory).is_ok_and(|directory| limits.check_free(&directory).is_err())
 }
 
 impl UploadLimits {

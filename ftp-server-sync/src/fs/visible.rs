@@ -15,6 +15,16 @@ impl Root {
         }
     }
 
+    /// Whether the operator hides a name in the path.
+    pub(crate) fn hides_path(&self, path: &FtpPath) -> bool {
+        self.rules.hides_by_pattern() && self.visible(path).is_err()
+    }
+
+    /// Whether the operator hides a name in a path of the request.
+    pub(crate) fn hides(&self, request: &FileRequest) -> bool {
+        self.rules.hides_by_pattern() && self.check_visible(request).is_err()
+    }
+
     /// Whether this is none of the server's own files, no link to one, and not the path of one that
     /// is missing: a client that has the right to write changes none of these.
     pub(super) fn check_not_own(&self, path: &FtpPath) -> Result<(), Refusal> {

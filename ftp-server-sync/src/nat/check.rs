@@ -10,7 +10,8 @@ use super::evidence::Evidence;
 use super::finding::Severity;
 use crate::fs::mounts::UnmountedShare;
 use crate::fs::own_files::OwnFiles;
-use crate::fs::root::Root;
+use crate::fs::root::{Root, unwritable};
+use crate::fs::upload_limits::lacks_space;
 use crate::net::interfaces::Interfaces;
 use crate::net::listen;
 use crate::net::port_probe::{self, UnavailablePorts};
@@ -70,6 +71,8 @@ pub fn check(settings: &Settings) -> io::Result<Report> {
         unavailable_ports,
         own_files_inside: OwnFiles::new(settings.own_files()).inside(&settings.directory),
         unmounted_share: UnmountedShare::find(&settings.directory),
+        lacks_space: lacks_space(&settings.uploads, &settings.directory),
+        unwritable: unwritable(&settings.directory),
     };
     let mut findings = diagnose(settings, &evidence);
     if let Some(identity) = &identity {

@@ -11,8 +11,9 @@ mod ports;
 use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
 
-use ftp_proto::Right;
 use ftp_proto::text::printable_word;
+use ftp_proto::{Right, Rights};
+use rustix::io::Errno;
 
 use super::evidence::Evidence;
 use super::finding::{Finding, Severity};
@@ -27,6 +28,8 @@ pub(crate) fn diagnose(settings: &Settings, evidence: &Evidence) -> Vec<Finding>
     findings.extend(anonymous_may_write(settings));
     findings.extend(own_files_inside(evidence));
     findings.extend(evidence.unmounted_share.as_ref().map(unmounted_share));
+    findings.extend(lacks_space(settings, evidence));
+    findings.extend(unwritable(settings, evidence));
     findings.sort_by_key(|finding| finding.severity);
     findings
 }
@@ -83,6 +86,38 @@ fn unmounted_share(share: &UnmountedShare) -> Finding {
              from then on"
         ))
     }
+}
+
+fn lacks_space(settings: &Settings, evidence: &Evidence) -> Option<Finding> {
+    let bytes = settings.uploads.free_bytes_min?;
+    (evidence.lacks_space && some_may_store(settings)).then(|| {
+        Finding::failure(format!(
+            "less than {bytes} bytes are free on the disk of the shared directory: every upload is \
+             refused; make space, or lower --free-space-min"
+        ))
+    })
+}
+
+/// Only a note: uploads may be meant for a directory in it.
+fn unwritable(settings: &Settings, evidence: &Evidence) -> Option<Finding> {
+    let text = match evidence.unwritable? {
+        Errno::ROFS => {
+            "clients cannot store files: the shared directory is on a read-only file system; mount \
+             that for writing, or leave --write out"
+        }
+        Errno::ACCESS => {
+            "clients cannot store files in the shared directory itself, only in directories in it: \
+             the server's user may not write there; give it that right, or leave --write out"
+        }
+        _ => return None,
+    };
+    some_may_store(settings).then(|| Finding::note(text))
+}
+
+fn some_may_store(settings: &Settings) -> bool {
+    let stores = |rights: Rights| rights.contains(Right::Store);
+    let (user, anonymous) = (settings.users.user(), settings.users.anonymous());
+    anonymous.is_some_and(stores) || user.is_some_and(|(_, rights)| stores(rights))
 }
 
 #[cfg(test)]

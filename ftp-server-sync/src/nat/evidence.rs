@@ -3,6 +3,8 @@
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 
+use rustix::io::Errno;
+
 use crate::fs::mounts::UnmountedShare;
 use crate::net::interfaces::Interfaces;
 use crate::net::port_probe::UnavailablePorts;
@@ -22,4 +24,8 @@ pub(crate) struct Evidence {
     pub(crate) own_files_inside: Vec<PathBuf>,
     /// What should be mounted at the shared directory, or above it, and is not.
     pub(crate) unmounted_share: Option<UnmountedShare>,
+    /// Less is free on the disk of the shared directory than uploads have to leave free.
+    pub(crate) lacks_space: bool,
+    /// Why the server's user may not create files directly in the shared directory.
+    pub(crate) unwritable: Option<Errno>,
 }

@@ -15,6 +15,8 @@ use super::fd_limit;
 use super::handle::Message;
 use super::{Server, share_rules};
 use crate::fs::mounts::UnmountedShare;
+use crate::fs::root::unwritable;
+use crate::fs::upload_limits::lacks_space;
 use crate::nat::address_source::{LogLine, LookupResult, look_up};
 use crate::nat::diagnose::diagnose;
 use crate::nat::evidence::Evidence;
@@ -185,6 +187,8 @@ fn evidence(current: &Current) -> Evidence {
         names: current.names.clone(),
         own_files_inside: current.share.own_files_inside(),
         unmounted_share: UnmountedShare::find(&current.settings.directory),
+        lacks_space: lacks_space(&current.settings.uploads, &current.settings.directory),
+        unwritable: unwritable(&current.settings.directory),
         ..Evidence::default()
     }
 }

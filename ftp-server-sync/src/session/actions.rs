@@ -13,7 +13,7 @@ use log::{info, warn};
 use super::connection::{Closing, Connection};
 use super::log::{file_request, transfer_request};
 use super::timers::Timer;
-use crate::data::ascii_restart::skip_text;
+use crate::data::ascii_restart::TextRestart;
 use crate::data::connection::{DataStep, LookExtent};
 use crate::data::pump::Pump;
 use crate::data::transfer::Transfer;
@@ -91,9 +91,10 @@ impl Connection {
     }
 
     fn file(&mut self, request: &FileRequest) -> Option<Outcome> {
-        let result = match self.share.root() {
-            Err(refusal) => Err(refusal),
-            Ok(root) => match self.begin_long_request(&root, request) {
+        let root = self.share.root();
+        let result = match &root {
+            Err(refusal) => Err(*refusal),
+            Ok(root) => match self.begin_long_request(root, request) {
                 Ok(true) => return None,
                 Ok(false) => root.perform(request),
                 Err(refusal) => Err(refusal),
@@ -103,7 +104,10 @@ impl Connection {
         match (&result, request) {
             // Perhaps only a look at this name, before a command whose path begins with it.
             (Err(_), FileRequest::Facts(path)) if path.name() == b"~" => {}
-            (Err(_), _) => self.log.set_subject(subject),
+            (Err(refusal), _) => {
+                let is_hidden = root.is_ok_and(|root| root.hides(request));
+                self.log.set_refused(subject, *refusal, is_hidden);
+            }
             (
                 Ok(_),
                 FileRequest::MakeDirectory { .. }
@@ -169,7 +173,10 @@ impl Connection {
                 Outcome::TransferOpened(Ok(opened))
             }
             Err(refusal) => {
-                self.log.set_refused(transfer_request(&request), refusal);
+                let path = request.kind.path();
+                let is_hidden = self.share.root().is_ok_and(|root| root.hides_path(path));
+                self.log
+                    .set_refused(transfer_request(&request), refusal, is_hidden);
                 Outcome::TransferOpened(Err(refusal))
             }
         }
@@ -187,9 +194,8 @@ impl Connection {
         let nothing = Opened::default();
         Ok(match &request.kind {
             TransferKind::Retrieve { path, offset, .. } if is_text && *offset > 0 => {
-                let mut download = root.download(path, 0, None)?;
-                let start = skip_text(&mut download, *offset)?;
-                (Pump::text(download, start), nothing)
+                let restart = TextRestart::new(root.download(path, 0, None)?, *offset)?;
+                (Pump::text_from(restart)?, nothing)
             }
             TransferKind::Retrieve { path, offset, end } => {
                 let download = root.download(path, *offset, *end)?;
@@ -212,7 +218,7 @@ impl Connection {
             TransferKind::List(listing) => {
                 let mut notices = Vec::new();
                 let walk = Walk::new(listing.clone(), unix_seconds());
-                let lines = root.list(self.in_time_zone(walk), &mut notices);
+                let lines = root.list(self.set_up_walk(walk), &mut notices);
                 self.log_notices(notices);
                 (Pump::listing(lines?), nothing)
             }

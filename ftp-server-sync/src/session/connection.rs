@@ -14,6 +14,7 @@ use mio::event::Event;
 use mio::net::TcpStream;
 use mio::{Registry, Token, Waker};
 
+use super::budget::TurnBudget;
 use super::command::SessionCommand;
 use super::control::{CONTROL, Control, End};
 use super::end_reason::EndReason;
@@ -59,6 +60,7 @@ pub(super) struct Connection {
     pub(super) data: DataConnection,
     pub(super) transfer: Option<Transfer>,
     pub(super) rate_limits: RateLimits,
+    pub(super) budget: TurnBudget,
     pub(super) timers: SessionTimers,
     pub(super) log: SessionLog,
 }
@@ -124,6 +126,7 @@ impl Connection {
             long_request: None,
             data: DataConnection::new(number),
             transfer: None,
+            budget: TurnBudget::new(now),
             timers: SessionTimers::default(),
             log: SessionLog::new(number, now),
         })
@@ -174,7 +177,7 @@ impl Connection {
     /// Goes on until nothing can be done without an event or a later time.
     pub(super) fn turn(&mut self, registry: &Registry, now: Instant) -> Turn {
         self.update_settings(now);
-        let mut budget = TURN_BYTES_MAX;
+        self.budget = TurnBudget::new(now);
         loop {
             if self.ending && self.transfer.is_none() && !self.is_hashing() {
                 self.shut_down();
@@ -194,14 +197,14 @@ impl Connection {
                 || self.feed()
                 || self.answer_delayed(now)
                 || self.advance_data(registry, now)
-                || self.advance_long_request(&mut budget)
+                || self.advance_long_request()
                 || self.check_gave_way(now)
-                || self.advance_transfer(registry, now, &mut budget)
+                || self.advance_transfer(registry, now)
                 || self.check_end(now)
                 || self.check_timers(now);
             if !progressed {
                 self.control.flush();
-                return Turn::Wait(self.next_timeout(now, budget));
+                return Turn::Wait(self.next_timeout(now));
             }
         }
     }
@@ -276,7 +279,7 @@ impl Connection {
 
     fn feed_buffered(&mut self) -> bool {
         let input = self.control.input();
-        if input.is_empty() {
+        if input.is_empty() || !self.budget.take_command() {
             return false;
         }
         let used = self.session.handle_input(input);
@@ -334,9 +337,8 @@ impl Connection {
     }
 
     /// How long nothing has to be done unless an event comes.
-    fn next_timeout(&mut self, now: Instant, budget: usize) -> Option<Duration> {
-        let has_more = self.data.is_open() || self.long_request.is_some();
-        if budget == 0 && has_more && self.unflushed.is_none() {
+    fn next_timeout(&mut self, now: Instant) -> Option<Duration> {
+        if self.budget.is_spent() && self.unflushed.is_none() {
             return Some(Duration::ZERO);
         }
         self.timers.set(Timer::Data, self.data.due(now));
@@ -363,9 +365,6 @@ impl Connection {
 
 /// The token of the waker in the session's poll.
 pub(super) const WAKER: Token = Token(1);
-
-/// Data bytes moved in one turn, so that an ABOR is read soon.
-const TURN_BYTES_MAX: usize = 1 << 20;
 
 /// Replies that may pile up before they are sent in the middle of a batch of commands.
 const UNSENT_BYTES_MAX: usize = 16 * 1024;

@@ -38,7 +38,9 @@ impl Connection {
                 info!("#{number} the client does not read its replies");
             }
             Some(End::Lost(kind)) => debug!("#{number} control connection lost: {kind}"),
-            Some(End::Closed) if goes_on && self.control.has_line() => return false,
+            Some(End::Closed) if (goes_on || wants_input) && self.control.has_line() => {
+                return false;
+            }
             Some(End::Closed) => debug!("#{number} the client closed its side"),
             None if closed_unread => debug!("#{number} the client closed its side"),
             None => return false,
@@ -89,6 +91,10 @@ impl Connection {
         self.control.expect_input();
         while self.feed() {
             self.drain(now);
+        }
+        if self.budget.is_spent() {
+            // There may be more lines.
+            return None;
         }
         is_killed |= self.control.unreported_end().is_some();
         if self.session.has_quit() {

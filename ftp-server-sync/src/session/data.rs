@@ -151,22 +151,18 @@ impl Connection {
     }
 
     /// Moves bytes of the transfer, as many as its rate and the turn's budget allow.
-    pub(super) fn advance_transfer(
-        &mut self,
-        registry: &Registry,
-        now: Instant,
-        budget: &mut usize,
-    ) -> bool {
+    pub(super) fn advance_transfer(&mut self, registry: &Registry, now: Instant) -> bool {
         if (self.transfer.as_ref()).is_some_and(|transfer| transfer.complete_at().is_some()) {
             return self.end_upload(now);
         }
         let (Some(transfer), Some(stream)) = (&mut self.transfer, self.data.stream()) else {
             return false;
         };
-        if *budget == 0 {
+        let budget = self.budget.bytes();
+        if budget == 0 {
             return false;
         }
-        let Some(granted) = self.rate_limits.grant(&transfer.request, *budget, now) else {
+        let Some(granted) = self.rate_limits.grant(&transfer.request, budget, now) else {
             return false;
         };
         let before = transfer.bytes();
@@ -179,8 +175,8 @@ impl Connection {
         let moved = usize::try_from(total - before).unwrap_or(usize::MAX);
         self.rate_limits.spend(&transfer.request, moved);
         self.log_notices(notices);
-        let is_limited = granted < *budget;
-        *budget = budget.saturating_sub(moved);
+        let is_limited = granted < budget;
+        self.budget.spend(moved);
         if moved > 0 {
             self.report_data(DataEvent::Progress(total));
         }
@@ -189,7 +185,7 @@ impl Connection {
             // moved no bytes has used its part of the turn.
             PumpStep::More if is_limited && moved > 0 => true,
             PumpStep::More => {
-                *budget = 0;
+                self.budget.end();
                 false
             }
             PumpStep::Blocked => false,

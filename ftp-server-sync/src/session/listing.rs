@@ -25,7 +25,7 @@ impl Connection {
         let long = match request {
             FileRequest::Status(listing) => {
                 let walk = Walk::of_status(listing.clone(), unix_seconds());
-                LongRequest::Status(root.status(self.in_time_zone(walk)).into())
+                LongRequest::Status(root.status(self.set_up_walk(walk)).into())
             }
             FileRequest::Size {
                 path,
@@ -40,8 +40,10 @@ impl Connection {
         Ok(true)
     }
 
-    /// The walk, with dates in local time if the operator wants them so.
-    pub(super) fn in_time_zone(&self, walk: Walk) -> Walk {
+    /// The walk as this server does it: with dates in local time if the operator wants them so, and
+    /// with one limit for the memory of all.
+    pub(super) fn set_up_walk(&self, walk: Walk) -> Walk {
+        let walk = walk.sorting_in(self.server.sort_memory.clone());
         match self.current.settings.local_time.clone() {
             Some(zone) => walk.in_time_zone(move |time| zone.utc_offset(time)),
             None => walk,
@@ -49,11 +51,12 @@ impl Connection {
     }
 
     /// Performs the next step of the request. Uses a part of the turn's budget.
-    pub(super) fn advance_long_request(&mut self, budget: &mut usize) -> bool {
-        let Some((mut request, subject)) = self.long_request.take_if(|_| *budget > 0) else {
+    pub(super) fn advance_long_request(&mut self) -> bool {
+        let budget = &mut self.budget;
+        let Some((mut request, subject)) = self.long_request.take_if(|_| budget.bytes() > 0) else {
             return false;
         };
-        *budget = budget.saturating_sub(request.step_cost());
+        self.budget.spend(request.step_cost());
         let result = request.step();
         self.log_notices(request.take_notices());
         match result {

@@ -113,10 +113,12 @@ impl SessionLog {
         self.subject = Some(subject);
     }
 
-    /// The next refusal is about this, for this reason.
-    pub(super) fn set_refused(&mut self, subject: String, refusal: Refusal) {
+    /// The next refusal is about this, for this reason. `is_hidden`: its path is one that the
+    /// operator hides.
+    pub(super) fn set_refused(&mut self, subject: String, refusal: Refusal, is_hidden: bool) {
         self.subject = Some(subject);
         self.flag = match refusal {
+            Refusal::NotFound if is_hidden => Some(HIDE),
             Refusal::FileTooLarge => Some(MAX_UPLOAD_SIZE),
             Refusal::SpaceReserved => Some(FREE_SPACE_MIN),
             _ => None,
@@ -337,7 +339,7 @@ impl TransferFacts {
     pub(super) fn of(transfer: &Transfer, now: Instant) -> Self {
         Self {
             name: match &transfer.unique_name {
-                Some(name) => format!("STOU {}", printable(name)),
+                Some(name) => unique_file(transfer.request.kind.path(), name),
                 None => transfer_request(&transfer.request),
             },
             bytes: transfer.bytes(),
@@ -373,6 +375,16 @@ pub(super) fn transfer_request(request: &TransferRequest) -> String {
     }
 }
 
+/// An upload with STOU as log lines name it: the name that was chosen, in the directory of the one
+/// that was suggested.
+fn unique_file(suggested: &FtpPath, name: &[u8]) -> String {
+    let path = suggested.parent().child(name);
+    path.map_or_else(
+        || format!("STOU {}", printable(name)),
+        |path| format!("STOU {path}"),
+    )
+}
+
 /// A file command as log lines name it.
 pub(super) fn file_request(request: &FileRequest) -> String {
     let with = |command: &str, path: &FtpPath| format!("{command} {path}");
@@ -395,6 +407,7 @@ pub(super) fn file_request(request: &FileRequest) -> String {
     }
 }
 
+const HIDE: &str = "--hide";
 const MAX_UPLOAD_SIZE: &str = "--max-upload-size";
 const FREE_SPACE_MIN: &str = "--free-space-min";
 const REQUIRE_CLOSE_NOTIFY: &str = "--tls-require-close-notify";
@@ -408,6 +421,14 @@ const REFUSALS_LOGGED_MAX: u32 = 100;
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn the_file_of_a_stou_has_its_directory() {
+        let path = |text: &[u8]| FtpPath::parse(text).unwrap();
+        let name = unique_file(&path(b"/in/report"), b"report.1");
+        assert_eq!(name, "STOU /in/report.1");
+        assert_eq!(unique_file(&path(b"/upload"), b"upload"), "STOU /upload");
+    }
 
     #[test]
     fn pieces_of_an_overlong_line_are_not_kept() {

@@ -7,6 +7,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 
 use ftp_proto::Config;
+use ftp_proto::listing::SortMemory;
 
 use super::foreign_protocol_log::ForeignProtocolLog;
 use crate::fs::attributes::process_umask;
@@ -30,6 +31,8 @@ pub(crate) struct ServerState {
     /// Which session each TLS ticket comes from.
     pub(crate) tickets: Arc<TicketRegistry>,
     pub(super) uploads: Arc<Uploads>,
+    /// For the names of all listings.
+    pub(super) sort_memory: Arc<SortMemory>,
     pub(super) foreign_protocols: ForeignProtocolLog,
     pub(super) hash_slots: Arc<HashSlots>,
     current: Mutex<Arc<Current>>,
@@ -103,6 +106,7 @@ impl ServerState {
             never_connected: NeverConnectedLog::default(),
             tickets: Arc::default(),
             uploads: Arc::default(),
+            sort_memory: SortMemory::new(SORT_BYTES_MAX).into(),
             foreign_protocols: ForeignProtocolLog::default(),
             hash_slots: Arc::default(),
             current: Mutex::new(current.into()),
@@ -132,3 +136,6 @@ fn config(settings: &Settings, interfaces: &Interfaces, names: &Names) -> Arc<Co
     config.umask = process_umask().unwrap_or(config.umask);
     config.into()
 }
+
+/// Enough for some large directories at a time, on a small machine.
+const SORT_BYTES_MAX: usize = 16 << 20;

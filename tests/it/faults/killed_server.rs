@@ -124,7 +124,15 @@ fn an_upload_of_a_killed_server_is_no_newer_file() {
         client.store("STOR another", "text");
         expect_no_leftovers(root);
         assert_eq!(fs::read(root.join("new")).expect("a file"), b"newer");
-        server.finish();
+        let log = server.finish();
+        let line = if is_kept {
+            format!(
+                "WARN  /d/new has {SENT} bytes, the beginning of an upload that a crash cut off"
+            )
+        } else {
+            "which a crash left of an upload".to_owned()
+        };
+        assert!(log.contains(&line), "{log}");
     }
 }
 

@@ -173,7 +173,11 @@ fn check_removal(command: &str) {
     client.store(format!("{command} e/file"), "text");
     expect_no_leftovers(&root.join("e"));
     drop(living);
-    server.finish();
+    let log = server.finish();
+    for name in NAMES {
+        let line = format!("removed /e/{name}, which a crash left of an upload\n");
+        assert!(log.contains(&line), "{log}");
+    }
 }
 
 /// A directory with many files is not read for each of them.

@@ -281,3 +281,33 @@ fn a_text_replaces_a_file_as_a_whole_too() {
     expect_no_leftovers(&server.root());
     server.finish();
 }
+
+/// Nothing that a client continues at the size of the file that it wrote is glued to another one.
+#[test]
+fn a_file_that_is_replaced_outside_is_not_continued() {
+    for is_broken in [false, true] {
+        let server = TestServer::program(&[]);
+        server.write("file", "old ");
+        server.write("other", "another file");
+        let mut client = server.client();
+        let data = begin(&mut client, "APPE file", b"new");
+        fs::rename(server.path("other"), server.path("file")).expect("a file");
+        if is_broken {
+            reset(data);
+        } else {
+            drop(data);
+        }
+        let reply = client.expect(if is_broken { 426 } else { 451 }).text();
+        let left = "3 bytes received; the old file is unchanged.";
+        assert!(reply.ends_with(left), "{reply}");
+        client.extended_passive();
+        client.command("REST 7", 350);
+        client.command("STOR file", 554);
+        assert_eq!(server.read("file"), b"another file");
+        let log = server.finish();
+        if !is_broken {
+            let cause = "the file or its directory was renamed, replaced or removed meanwhile";
+            assert!(log.contains(cause), "{log}");
+        }
+    }
+}

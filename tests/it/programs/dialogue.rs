@@ -47,6 +47,21 @@ impl Dialogue {
             .filter_map(|line| Some(line.split_once(" refused: ")?.1))
     }
 
+    /// The paths of the complete transfers that a command has begun, in the log's order.
+    pub(super) fn transfers(&self, verb: &str) -> Vec<&str> {
+        // Lines like `… INFO  #3 RETR /name: 17 bytes in 0.001 s, …`.
+        let middle = format!(" {verb} ");
+        self.log
+            .lines()
+            .filter_map(|line| {
+                let (before, after) = line.split_once(&middle)?;
+                let (path, result) = after.rsplit_once(": ")?;
+                let is_one = before.contains(" INFO  #") && result.contains(" bytes in ");
+                is_one.then_some(path)
+            })
+            .collect()
+    }
+
     pub(super) fn sessions(&self) -> usize {
         self.commands()
             .filter(|command| *command == "PASS (hidden)")

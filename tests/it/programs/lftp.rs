@@ -195,7 +195,7 @@ fn check(host: &str, settings: &str) -> Dialogue {
 }
 
 /// Runs a script; lftp ends with the first command that fails.
-fn lftp(server: &TestServer<Program>, settings: &str, script: &str) -> Finished {
+pub(super) fn lftp(server: &TestServer<Program>, settings: &str, script: &str) -> Finished {
     let file = server.work("script");
     let text = format!(
         "set cmd:fail-exit true\n\

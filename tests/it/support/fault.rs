@@ -124,6 +124,12 @@ impl KernelTrace {
         trace.matches(" = 0\n").count()
     }
 
+    /// How many of them have returned, with whatever result.
+    pub(crate) fn end_with_any(self) -> usize {
+        let trace = self.detach();
+        trace.lines().filter(|line| line.contains(" = ")).count()
+    }
+
     fn with(process: u32, calls: &str, options: &[&str]) -> Self {
         let directory = TempDir::new().expect("a temporary directory");
         let trace = directory.path().join("trace");

@@ -167,6 +167,8 @@ fn package(program: &str) -> &str {
         "aria2c" => "aria2",
         "node" => "nodejs",
         "Xvfb" => "xvfb",
+        "php" => "php-cli",
+        "java" => "default-jdk-headless",
         other => other,
     }
 }

@@ -161,3 +161,42 @@ fn deep_directories_take_no_descriptors() {
     );
     server.finish();
 }
+
+/// All listings together sort in 16 MiB; what goes beyond is unsorted, and complete.
+#[test]
+fn the_memory_for_sorting_is_limited() {
+    const FILES: usize = 20_000;
+    let server = TestServer::program(&[]);
+    let long = "x".repeat(230);
+    for number in 0..FILES {
+        File::create(server.path(&format!("{number:05}{long}"))).expect("a file");
+    }
+    let mut clients: Vec<_> = (0..6).map(|_| server.client()).collect();
+    let listings: Vec<_> = clients
+        .iter_mut()
+        .map(|client| {
+            let data = client.data();
+            client.command("NLST -S", 150);
+            data
+        })
+        .collect();
+    server.log_with("other listings use all memory for sorting: the entries of / are");
+    let mut sorted = 0;
+    for (mut data, client) in listings.into_iter().zip(&mut clients) {
+        let listing = read_all(&mut data);
+        client.expect(226);
+        assert_eq!(listing.iter().filter(|&&byte| byte == b'\n').count(), FILES);
+        sorted += usize::from(is_sorted(&listing));
+    }
+    assert!((1..6).contains(&sorted), "{sorted} are sorted");
+    // The memory is free again.
+    assert!(is_sorted(&server.client().fetch("NLST -S")));
+    server.finish();
+}
+
+fn is_sorted(listing: &[u8]) -> bool {
+    listing
+        .split(|&byte| byte == b'\n')
+        .filter(|line| !line.is_empty())
+        .is_sorted()
+}

@@ -40,6 +40,33 @@ fn hidden_names_are_neither_listed_nor_served() {
     client.command("RMD d", 550);
 }
 
+/// The client sees no difference to a missing file, but the operator does.
+#[test]
+fn the_log_says_that_a_name_is_hidden() {
+    let server = TestServer::program(&["--hide", "*.tmp"]);
+    server.write("file", "text");
+    let mut client = server.client();
+    client.extended_passive();
+    for (command, code) in [
+        ("STOR x.tmp", 553),
+        ("MKD x.tmp", 550),
+        ("SIZE missing", 550),
+        ("RNFR file", 350),
+        ("RNTO x.tmp", 553),
+    ] {
+        client.command(command, code);
+    }
+    let log = server.finish();
+    for line in [
+        "STOR /x.tmp refused: 553 No such file or directory. (see --hide)\n",
+        "MKD /x.tmp refused: 550 No such file or directory. (see --hide)\n",
+        "SIZE /missing refused: 550 No such file or directory.\n",
+        "RNTO /file to /x.tmp refused: 553 No such file or directory. (see --hide)\n",
+    ] {
+        assert!(log.contains(line), "{line}: {log}");
+    }
+}
+
 #[test]
 fn names_are_hidden_from_running_sessions_after_a_reload() {
     let setup = Setup::new();

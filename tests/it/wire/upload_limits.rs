@@ -96,7 +96,10 @@ fn an_upload_leaves_space_free() {
     client.command("MKD directory", 257);
     assert_eq!(fs::read_dir(server.root()).expect("the share").count(), 2);
     let log = server.finish();
-    let hint = "452 The server keeps its last free space. (see --free-space-min)";
+    let finding =
+        "WARN  less than 1125899906842624 bytes are free on the disk of the shared directory";
+    assert!(log.contains(finding), "{log}");
+    let hint = "452 Too little space is free on the server. (see --free-space-min)";
     assert_eq!(log.matches(hint).count(), 4, "{log}");
 }
 
@@ -179,4 +182,4 @@ fn a_reload_changes_the_umask() {
 
 const TOO_LARGE: &str = "552 The file is larger than this server accepts; transfer aborted.";
 const WOULD_BE_TOO_LARGE: &str = "552 The file would be larger than this server accepts.";
-const NO_SPACE: &str = "452 The server keeps its last free space.";
+const NO_SPACE: &str = "452 Too little space is free on the server.";

@@ -10,6 +10,7 @@ use super::directory::{CurrentDirectory, PendingDirectory};
 use super::format::Format;
 use super::rules::Rules;
 use super::scope::{Scope, is_dots, path_below};
+use super::sort::Unsorted;
 use super::source::NextName;
 use super::step::{Details, DirectoryId, OpenRequest, WalkStep};
 use crate::config::limits::STAT_ENTRIES_MAX;
@@ -173,8 +174,12 @@ impl Progress {
             NextName::Read => Event::Ask(Question::Read),
             NextName::Key => Event::Ask(Question::Key),
             NextName::Pending => self.search(),
-            NextName::Unsorted => {
-                let notice = WalkNotice::Unsorted(path.clone());
+            NextName::Unsorted(reason) => {
+                let path = path.clone();
+                let notice = match reason {
+                    Unsorted::TooMany => WalkNotice::Unsorted(path),
+                    Unsorted::NoMemory => WalkNotice::NoSortMemory(path),
+                };
                 self.queue.push_back(Event::Notice(notice));
                 self.search()
             }

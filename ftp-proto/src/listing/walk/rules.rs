@@ -1,9 +1,11 @@
 //! What a listing shows, and which names it never shows.
 
 use alloc::boxed::Box;
+use alloc::sync::Arc;
 use core::fmt;
 
 use super::scope::is_dots;
+use super::sort_memory::SortMemory;
 use crate::listing::request::ListRequest;
 use crate::listing::selection::Selection;
 use crate::path::FtpPath;
@@ -12,6 +14,7 @@ use crate::path::FtpPath;
 pub(super) struct Rules {
     pub(super) request: ListRequest,
     pub(super) is_hidden: Option<HidePredicate>,
+    pub(super) sort_memory: Option<Arc<SortMemory>>,
 }
 
 pub(super) type HidePredicate = Box<dyn Fn(&FtpPath, &[u8]) -> bool + Send>;

@@ -1,7 +1,10 @@
 //! Names that are sorted: all in one allocation, as there may be many.
 
+use alloc::sync::Arc;
 use alloc::vec;
 use alloc::vec::Vec;
+
+use super::sort_memory::{SortLease, SortMemory};
 
 use crate::listing::entry::Entry;
 use crate::listing::flags::{ListFlags, ListOrder};
@@ -12,6 +15,9 @@ use crate::listing::limits::SORTED_NAMES_MAX;
 pub(super) struct SortBuffer {
     bytes: Vec<u8>,
     items: Vec<SortItem>,
+    /// `None`: only the number of names is limited.
+    lease: Option<SortLease>,
+    lacks_memory: bool,
 }
 
 #[derive(Debug)]
@@ -28,19 +34,44 @@ pub(super) struct SortedNames {
     bytes: Vec<u8>,
     items: vec::IntoIter<SortItem>,
     current: Option<SortItem>,
+    /// As long as the names exist.
+    _lease: Option<SortLease>,
+}
+
+/// Why names are not sorted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Unsorted {
+    TooMany,
+    NoMemory,
 }
 
 impl SortBuffer {
+    pub(super) fn new(memory: Option<&Arc<SortMemory>>) -> Self {
+        Self {
+            lease: memory.cloned().map(SortLease::new),
+            ..Self::default()
+        }
+    }
+
     pub(super) fn add(&mut self, name: &[u8], key: i64) {
         // A name that does not fit is longer than any path, so no client could use it.
         if let (Ok(start), Ok(length)) = (self.bytes.len().try_into(), name.len().try_into()) {
             self.bytes.extend_from_slice(name);
             self.items.push(SortItem { key, start, length });
         }
+        let bytes = self.bytes.capacity() + self.items.capacity() * size_of::<SortItem>();
+        if let Some(lease) = &mut self.lease {
+            self.lacks_memory |= !lease.grow_to(bytes);
+        }
     }
 
-    pub(super) fn is_full(&self) -> bool {
-        self.items.len() > SORTED_NAMES_MAX
+    /// Whether the names cannot be sorted.
+    pub(super) fn unsorted(&self) -> Option<Unsorted> {
+        if self.items.len() > SORTED_NAMES_MAX {
+            Some(Unsorted::TooMany)
+        } else {
+            self.lacks_memory.then_some(Unsorted::NoMemory)
+        }
     }
 
     pub(super) fn into_sorted_names(mut self, flags: ListFlags) -> SortedNames {
@@ -62,6 +93,7 @@ impl SortBuffer {
             bytes: self.bytes,
             items: self.items.into_iter(),
             current: None,
+            _lease: self.lease,
         }
     }
 }

@@ -3,9 +3,12 @@
 //! To sort names, all have to be read first: a bounded number of names is stored for that. A
 //! directory with more is listed in its own order.
 
+use alloc::sync::Arc;
+
 use super::name_list::NameList;
 use super::scope::NameFilter;
-use super::sort::{SortBuffer, SortedNames};
+use super::sort::{SortBuffer, SortedNames, Unsorted};
+use super::sort_memory::SortMemory;
 use crate::listing::flags::{ListFlags, ListOrder};
 
 /// The remaining names of a directory.
@@ -45,15 +48,19 @@ pub(super) enum NextName {
     Key,
     /// No name yet, and a whole piece of names has been looked at.
     Pending,
-    /// There are too many names to sort: they come in the directory's own order.
-    Unsorted,
+    /// The names cannot be sorted: they come in the directory's own order.
+    Unsorted(Unsorted),
     End,
 }
 
 impl NameSource {
     /// All names that a filter includes. Where `.` and `..` are shown, they come first: not every
     /// system returns them.
-    pub(super) fn of_directory(filter: NameFilter, flags: ListFlags) -> Self {
+    pub(super) fn of_directory(
+        filter: NameFilter,
+        flags: ListFlags,
+        memory: Option<&Arc<SortMemory>>,
+    ) -> Self {
         let dots: &[&str] = match filter {
             NameFilter::All { dots: true } => &[".", ".."],
             NameFilter::All { dots: false } | NameFilter::Matching(_) => &[],
@@ -66,7 +73,7 @@ impl NameSource {
             has_found: true,
             is_last: false,
             order: if flags.are_sorted() {
-                Order::Reading(SortBuffer::default())
+                Order::Reading(SortBuffer::new(memory))
             } else {
                 Order::AsRead
             },
@@ -120,12 +127,14 @@ impl NameSource {
                         self.order = Order::AsRead
                     }
                 }
-                Order::Reading(buffer) if buffer.is_full() => {
-                    let names = core::mem::take(buffer).into_names();
-                    self.order = Order::Buffered(names);
-                    return NextName::Unsorted;
+                Order::Reading(buffer) => {
+                    if let Some(reason) = buffer.unsorted() {
+                        let names = core::mem::take(buffer).into_names();
+                        self.order = Order::Buffered(names);
+                        return NextName::Unsorted(reason);
+                    }
                 }
-                Order::Reading(_) | Order::AsRead => {}
+                Order::AsRead => {}
             }
             if let Some(name) = self.piece.get(self.next) {
                 self.next += 1;

@@ -2,13 +2,13 @@
 //! no other file can take.
 
 use std::fs::File;
-use std::io::{self, ErrorKind, Seek, SeekFrom};
+use std::io::{self, Seek, SeekFrom};
 
 use ftp_proto::{Kept, Refusal};
 use rustix::fs::{AtFlags, FlockOperation};
 use rustix::io::Errno;
 
-use super::staged::sync_directory;
+use super::staged::{name_is_lost, sync_directory};
 use super::target::Target;
 use crate::fs::root::identity;
 
@@ -59,22 +59,36 @@ impl InPlace {
     ///
     /// # Errors
     ///
-    /// Any of the system; [`ErrorKind::NotFound`] if the client's path leads to another file by
+    /// Any of the system; [`io::ErrorKind::NotFound`] if the client's path leads to another file by
     /// now, or to none. A new file is removed then. The second value is what is left.
     pub(super) fn complete(self, sync: bool) -> Result<(), (io::Error, Kept)> {
         let synced = if sync { self.sync() } else { Ok(()) };
         let is_found = self.is_found();
-        let kept = self.size().map_or(Kept::Nothing, Kept::Bytes);
+        let kept = self.kept();
         // The system may report a write error only now.
         let closed = synced.and_then(|()| Ok(nix::unistd::close(self.file)?));
         match closed {
             Ok(()) if is_found => Ok(()),
-            Ok(()) => Err((ErrorKind::NotFound.into(), kept)),
+            Ok(()) => Err((name_is_lost(), kept)),
             Err(error) if self.is_new && is_found => {
                 remove(&self.target);
                 Err((error, Kept::Nothing))
             }
             Err(error) => Err((error, kept)),
+        }
+    }
+
+    /// What has the name, in an upload that failed.
+    pub(super) fn kept(&self) -> Kept {
+        let (Ok(Some(found)), Ok(written)) = (self.target.stat(), rustix::fs::fstat(&self.file))
+        else {
+            return Kept::Nothing;
+        };
+        if identity(&found) == identity(&written) {
+            Kept::Bytes(u64::try_from(written.st_size).unwrap_or(0))
+        } else {
+            // Another file: it must not be continued at the size of the one that was written.
+            Kept::OldFile
         }
     }
 

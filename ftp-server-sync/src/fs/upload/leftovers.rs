@@ -5,8 +5,9 @@ use std::io;
 use std::os::fd::{AsFd, OwnedFd};
 use std::os::unix::ffi::OsStrExt;
 
+use ftp_proto::FtpPath;
 use ftp_proto::text::printable;
-use log::info;
+use log::{info, warn};
 use rustix::fs::{AtFlags, Dir, FlockOperation, Mode, OFlags};
 use rustix::io::Errno;
 
@@ -16,13 +17,15 @@ use crate::fs::temporary_name::is_temporary;
 use crate::fs::upload_rules::BrokenUploads;
 
 /// Clears up all temporaries of a directory that no living upload has locked. Returns the names of
-/// files that are older than what was received for them.
+/// files that are older than what was received for them. `path` is that of the directory, if it
+/// is known, for the log.
 ///
 /// # Errors
 ///
 /// Any of the system; there may be more of them.
 pub(in crate::fs) fn clear_up(
     directory: impl AsFd,
+    path: Option<&FtpPath>,
     broken: BrokenUploads,
 ) -> io::Result<Vec<OsString>> {
     let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
@@ -38,7 +41,7 @@ pub(in crate::fs) fn clear_up(
         if is_temporary(name.as_bytes())
             && let Some(leftover) = open_leftover(&directory, name)
         {
-            older.extend(end_leftover(&directory, name, &leftover, broken)?);
+            older.extend(end_leftover(&directory, path, name, &leftover, broken)?);
         }
     }
     Ok(older)
@@ -57,22 +60,38 @@ fn open_leftover(directory: impl AsFd, name: &OsStr) -> Option<OwnedFd> {
 /// the name if it is another file's.
 fn end_leftover(
     directory: impl AsFd,
+    path: Option<&FtpPath>,
     name: &OsStr,
     leftover: &OwnedFd,
     broken: BrokenUploads,
 ) -> io::Result<Option<OsString>> {
+    let shown = |name: &OsStr| match path.and_then(|path| path.child(name.as_bytes())) {
+        Some(path) => path.to_string(),
+        None => printable(name.as_bytes()).to_string(),
+    };
     let intended = intended_name::read(leftover);
-    let shown = printable(name.as_bytes());
     if let Some(intended) = &intended
         && broken == BrokenUploads::Keep
         && rename_if_free(&directory, name, intended).is_ok()
     {
         intended_name::forget(leftover);
-        let intended = printable(intended.as_bytes());
-        info!("{intended} is what was received when its upload was cut off by a crash ({shown})");
+        let bytes = rustix::fs::fstat(leftover)?.st_size;
+        warn!(
+            "{} has {bytes} bytes, the beginning of an upload that a crash cut off: let its client \
+             go on with it, or store it again",
+            shown(intended)
+        );
         return Ok(None);
     }
     rustix::fs::unlinkat(&directory, name, AtFlags::empty())?;
-    info!("removed {shown}, which an upload left that was cut off by a crash");
+    let temporary = shown(name);
+    match &intended {
+        Some(intended) => warn!(
+            "removed {temporary}, which a crash left of an upload of {}: let its client store it \
+             again",
+            shown(intended)
+        ),
+        None => info!("removed {temporary}, which a crash left of an upload"),
+    }
     Ok(intended)
 }

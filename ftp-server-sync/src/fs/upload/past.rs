@@ -1,8 +1,8 @@
 //! What is known of uploads that have ended, in this process or in one that was killed.
 
-use std::collections::BTreeSet;
+use std::collections::BTreeMap;
 use std::os::unix::ffi::OsStringExt;
-use std::sync::Mutex;
+use std::sync::{Arc, Mutex, OnceLock};
 use std::time::Instant;
 
 use log::warn;
@@ -18,8 +18,11 @@ use crate::locks::lock;
 pub(super) struct PastUploads {
     failed: Mutex<FailedUploads>,
     /// Directories by device and inode.
-    cleared: Mutex<BTreeSet<(u64, u64)>>,
+    cleared: Mutex<BTreeMap<(u64, u64), Cleared>>,
 }
+
+/// Set when the directory has been read.
+type Cleared = Arc<OnceLock<()>>;
 
 impl PastUploads {
     /// Whether the file is not the beginning of what a client would continue.
@@ -37,24 +40,27 @@ impl PastUploads {
         lock(&self.failed).remove(key);
     }
 
-    /// Clears up what is left in the target's directory. The directory is read once in a process.
+    /// Clears up what is left in the target's directory. The directory is read once in a process:
+    /// no session creates a temporary in it before that is done.
     pub(super) fn clear_up(&self, target: &Target, broken: BrokenUploads) {
         let directory = target.key().directory;
-        // Held until the end: no session creates a temporary in the directory before that.
-        let mut cleared = lock(&self.cleared);
-        if cleared.len() >= DIRECTORIES_MAX {
-            cleared.clear();
-        }
-        if !cleared.insert(directory) {
-            return;
-        }
-        match clear_up(target, broken) {
-            Ok(older) => older.into_iter().for_each(|name| {
-                let name = name.into_vec();
-                self.set_failed(TargetKey { directory, name });
-            }),
-            Err(error) => warn!("cannot look for leftovers of broken uploads: {error}"),
-        }
+        let once = {
+            let mut cleared = lock(&self.cleared);
+            if cleared.len() >= DIRECTORIES_MAX {
+                cleared.clear();
+            }
+            cleared.entry(directory).or_default().clone()
+        };
+        // Without the lock: other directories must not wait for a slow one.
+        once.get_or_init(
+            || match clear_up(target, target.directory_path().as_ref(), broken) {
+                Ok(older) => older.into_iter().for_each(|name| {
+                    let name = name.into_vec();
+                    self.set_failed(TargetKey { directory, name });
+                }),
+                Err(error) => warn!("cannot look for leftovers of broken uploads: {error}"),
+            },
+        );
     }
 }
 

@@ -132,7 +132,7 @@ impl Receiving {
                 in_place.remove();
                 Kept::Nothing
             }
-            Place::InPlace(in_place) => Kept::Bytes(in_place.size().unwrap_or(self.written)),
+            Place::InPlace(in_place) => in_place.kept(),
         }
     }
 }

@@ -141,14 +141,17 @@ impl Staged {
         if sync {
             file.sync_all()?;
         }
-        self.take_changes(&file)?;
-        // The lock lives as long as this one: another server on the same directory must not take
-        // the temporary for a leftover.
-        let _locked = file.try_clone()?;
-        // The system may report a write error only now.
-        nix::unistd::close(file)?;
-        self.rename(replace)?;
-        self.has_taken_name = true;
+        let named = match self.old {
+            None => self.rename_if_free(),
+            Some(_) => Err(ErrorKind::AlreadyExists.into()),
+        };
+        match named {
+            Ok(()) => self.close_new(file)?,
+            Err(error) if error.kind() == ErrorKind::AlreadyExists && replace != Replace::None => {
+                self.replace(file, replace)?;
+            }
+            Err(error) => return Err(error),
+        }
         if sync {
             sync_directory(&self.target)?;
         }
@@ -156,8 +159,32 @@ impl Staged {
         if self.target.is_in_root() || self.target.leads_to(self.identity) {
             Ok(())
         } else {
-            Err(ErrorKind::NotFound.into())
+            Err(name_is_lost())
         }
+    }
+
+    /// Closes a file that has its name. The system may report a write error only now: then it loses
+    /// the name again, which was free.
+    fn close_new(&mut self, file: File) -> io::Result<()> {
+        let closed = nix::unistd::close(file);
+        if closed.is_err() {
+            let _ = rustix::fs::unlinkat(&self.target, self.target.name(), AtFlags::empty());
+        }
+        self.has_taken_name = true;
+        Ok(closed?)
+    }
+
+    /// Closes the file and replaces what has the name.
+    fn replace(&mut self, file: File, replace: Replace) -> io::Result<()> {
+        self.take_changes(&file)?;
+        // The lock lives as long as this one: another server on the same directory must not take
+        // the temporary for a leftover.
+        let _locked = file.try_clone()?;
+        // The system may report a write error only now, and the old file must not be lost by it.
+        nix::unistd::close(file)?;
+        self.rename_over(replace)?;
+        self.has_taken_name = true;
+        Ok(())
     }
 
     /// The old file may have got other rights, or another owner, since the upload began.
@@ -171,13 +198,9 @@ impl Staged {
         }
     }
 
-    fn rename(&mut self, replace: Replace) -> io::Result<()> {
-        match (replace, self.old) {
-            (Replace::None, _) | (Replace::Same, None) => return self.rename_if_free(),
-            (Replace::Same, Some(old)) if !self.is_unchanged(old)? => {
-                return Err(ErrorKind::AlreadyExists.into());
-            }
-            (Replace::Any | Replace::Same, _) => {}
+    fn rename_over(&mut self, replace: Replace) -> io::Result<()> {
+        if replace != Replace::Any && !self.is_unchanged()? {
+            return Err(ErrorKind::AlreadyExists.into());
         }
         let (directory, from, to) = (&self.target, &self.name, self.target.name());
         match rustix::fs::renameat(directory, from, directory, to) {
@@ -195,9 +218,10 @@ impl Staged {
         rename_if_free(&self.target, OsStr::new(&self.name), self.target.name())
     }
 
-    fn is_unchanged(&self, old: Version) -> io::Result<bool> {
-        let now = self.target.stat()?.map(|stat| Version::of(&stat));
-        Ok(now.is_some_and(|now| now.contents == old.contents))
+    /// Whether the file with the name is the one from the start of the upload.
+    fn is_unchanged(&self) -> io::Result<bool> {
+        let now = self.target.stat()?.map(|stat| Version::of(&stat).contents);
+        Ok(now.is_some() && now == self.old.map(|old| old.contents))
     }
 
     /// The bytes become those of the old file, which cannot be replaced.
@@ -242,6 +266,12 @@ impl Version {
             rights: (stat.st_mode & 0o777, stat.st_uid, stat.st_gid),
         }
     }
+}
+
+/// The client's path does not lead to the bytes that it has sent.
+pub(super) fn name_is_lost() -> io::Error {
+    let problem = "the file or its directory was renamed, replaced or removed meanwhile";
+    io::Error::new(ErrorKind::NotFound, problem)
 }
 
 /// Creates a file with a name that no other has, and locks it.

@@ -24,6 +24,8 @@ pub(super) struct Target {
     root: Root,
     /// The path that the client names.
     path: FtpPath,
+    /// Whether the path leads through a symbolic link at its end.
+    is_linked: bool,
 }
 
 /// What two uploads of one name have in common: the device and inode of the directory, and the name
@@ -50,11 +52,11 @@ impl Root {
         };
         let mut text = PathBuf::from(relative(&parent));
         let mut name = path.name().to_vec();
-        for _ in 0..LINKS_MAX {
+        for links in 0..LINKS_MAX {
             let stat = stat(&directory, OsStr::from_bytes(&name));
             let stat = stat.map_err(|errno| refusal(&errno.into()))?;
             if !stat.is_some_and(|stat| is_link(&stat)) {
-                return Ok((self.target_in(directory, name, path)?, stat));
+                return Ok((self.target_in(directory, name, path, links > 0)?, stat));
             }
             (text, name) = follow(&text, &directory, &name)?;
             // The kernel walks the whole way anew: `..` in a link counts from where the link is on
@@ -70,6 +72,7 @@ impl Root {
         directory: Arc<Dir>,
         name: Vec<u8>,
         path: &FtpPath,
+        is_linked: bool,
     ) -> Result<Target, Refusal> {
         if self.rules.hides(&name) {
             return Err(Refusal::NotFound);
@@ -86,6 +89,7 @@ impl Root {
             name,
             root: self.clone(),
             path: path.clone(),
+            is_linked,
         })
     }
 }
@@ -100,6 +104,11 @@ impl Target {
 
     pub(super) fn name(&self) -> &OsStr {
         OsStr::from_bytes(&self.name)
+    }
+
+    /// The path of the directory, if it is known.
+    pub(super) fn directory_path(&self) -> Option<FtpPath> {
+        (!self.is_linked).then(|| self.path.parent())
     }
 
     /// The attributes of what has the name; `None` if that is free.

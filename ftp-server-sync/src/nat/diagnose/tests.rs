@@ -452,3 +452,36 @@ fn ports_in_use_by_other_programs() {
         ],
     );
 }
+
+#[test]
+fn too_little_space_is_free_for_uploads() {
+    let full = Evidence {
+        lacks_space: true,
+        ..evidence("127.0.0.1")
+    };
+    let refused = "less than 1073741824 bytes are free on the disk of the shared directory: every \
+                   upload is refused; make space, or lower --free-space-min";
+    let user = "-u bob -P secret";
+    check_on(&format!("{user} -w --free-space-min 1G"), &full, &[refused]);
+    check_on(&format!("{user} --free-space-min 1G"), &full, &[]);
+    check_on(&format!("{user} -w"), &full, &[]);
+}
+
+#[test]
+fn the_shared_directory_cannot_be_written() {
+    let share = |unwritable| Evidence {
+        unwritable: Some(unwritable),
+        ..evidence("127.0.0.1")
+    };
+    let denied = "note: clients cannot store files in the shared directory itself, only in \
+                  directories in it: the server's user may not write there; give it that right, or \
+                  leave --write out";
+    let line = "-u bob -P secret -w";
+    check_on(line, &share(Errno::ACCESS), &[denied]);
+    let read_only = "note: clients cannot store files: the shared directory is on a read-only file \
+                     system; mount that for writing, or leave --write out";
+    check_on(line, &share(Errno::ROFS), &[read_only]);
+    check_on("-u bob -P secret", &share(Errno::ACCESS), &[]);
+    // The start fails.
+    check_on(line, &share(Errno::NOENT), &[]);
+}

@@ -206,7 +206,10 @@ impl Progress {
         let flags = rules.selection().flags;
         let names = match self.scope.only_name(level) {
             Some(name) => NameSource::of_name(name),
-            None => NameSource::of_directory(self.scope.filter(level, flags.all), flags),
+            None => {
+                let filter = self.scope.filter(level, flags.all);
+                NameSource::of_directory(filter, flags, rules.sort_memory.as_ref())
+            }
         };
         self.state = match self.scope {
             Scope::Recursive => State::Heading,
