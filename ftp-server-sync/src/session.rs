@@ -3,6 +3,7 @@
 mod actions;
 mod activity;
 mod budget;
+mod busy_upload;
 mod command;
 mod connection;
 mod control;

@@ -98,6 +98,13 @@ impl Transfer {
         self.pump.received().is_some_and(Upload::gave_way)
     }
 
+    /// The client has sent QUIT.
+    pub(crate) fn set_quit(&self) {
+        if let Some(upload) = self.pump.received() {
+            upload.set_quit();
+        }
+    }
+
     /// Bytes moved so far.
     pub(crate) fn bytes(&self) -> u64 {
         self.pump.bytes()

@@ -12,7 +12,7 @@ use rustix::io::Errno;
 
 use super::owners::Owners;
 use super::root::{Root, changeable, refusal, relative};
-use super::upload::leftovers::clear_up;
+use super::upload::leftovers::{are_alone, clear_up};
 
 impl Root {
     /// Performs a request that needs no data connection, except those that take longer: STAT, by
@@ -89,8 +89,10 @@ impl Root {
         {
             // To the client it may be empty.
             let directory = self.open_directory(path)?;
-            let cleared = clear_up(&directory, Some(path), self.rules.uploads.broken);
-            removed = cleared.and_then(|_| self.directory.remove_dir(name));
+            if are_alone(&directory).unwrap_or(false) {
+                let cleared = clear_up(&directory, Some(path), self.rules.uploads.broken, drop);
+                removed = cleared.and_then(|()| self.directory.remove_dir(name));
+            }
         }
         let removed = match removed {
             Err(error) if error.kind() == ErrorKind::NotADirectory => {

@@ -40,7 +40,7 @@ pub(crate) struct SessionShare {
     share: Share,
     /// The directory that was open at the last look. `None`: there was no look, or no directory.
     root: Option<(NamedDirectory, Root)>,
-    /// How often the session has lost the directory, or found one on another file system.
+    /// How often the session has lost the directory, or found another one.
     changes: u64,
 }
 
@@ -189,7 +189,7 @@ impl SessionShare {
             (Ok(None), Some(known)) => known,
             (Ok(Some(opened)), known) => {
                 let named = opened.named;
-                let is_change = known.is_some_and(|(known, _)| !known.is_same_mount(&named));
+                let is_change = known.is_some_and(|(known, _)| known != named);
                 self.changes += u64::from(is_change);
                 let rules = self.share.rules.clone();
                 let directory = opened.directory.clone();
@@ -204,13 +204,13 @@ impl SessionShare {
         Ok(root)
     }
 
-    /// How often the session has lost the directory, or found one on another file system.
+    /// How often the session has lost the directory, or found another one.
     pub(crate) fn changes(&self) -> u64 {
         self.changes
     }
 
-    /// Looks whether the share is still on the file system where it was when there had been
-    /// `changes`. Otherwise a file that was opened then is not in the share now.
+    /// Looks whether the share is still the directory that it was when there had been `changes`.
+    /// Otherwise a file that was opened then is not in the share now.
     pub(crate) fn is_unchanged(&mut self, changes: u64) -> bool {
         self.root().is_ok() && self.changes == changes
     }

@@ -75,23 +75,18 @@ impl Root {
         }
         let (target, mut existing) = self.upload_target(path)?;
         let (claim, gave_way) = uploader.claim(target.key())?;
-        if gave_way {
+        // Both may give the name to another file.
+        let has_cleared = self.clear_up(&target, uploader);
+        if has_cleared || gave_way {
             existing = target
                 .stat()
                 .map_err(|error| super::root::refusal(&error))?;
         }
         let continues = matches!(start, UploadStart::At { .. } | UploadStart::End);
-        if continues {
-            // A server that was killed may have left more than the file has.
-            uploader
-                .uploads
-                .past
-                .clear_up(&target, self.rules.uploads.broken);
-        }
         if continues && existing.is_some() && claim.has_failed() {
             return Err(Refusal::NotResumable);
         }
-        let options = self.upload_options(start, umask, uploader);
+        let options = self.upload_options(start, umask);
         let prepared = Prepared::new(target, existing, options)?;
         claim.running.set_prepared(prepared);
         Ok(Upload::new(claim, None))
@@ -138,7 +133,8 @@ impl Root {
             Err(Refusal::Busy) => return Ok(None),
             claimed => claimed?,
         };
-        let options = self.upload_options(UploadStart::Unique, umask, uploader);
+        self.clear_up(&target, uploader);
+        let options = self.upload_options(UploadStart::Unique, umask);
         let prepared = Prepared::unique(target, options)?;
         Ok(prepared.map(|prepared| {
             claim.running.set_prepared(prepared);
@@ -146,17 +142,18 @@ impl Root {
         }))
     }
 
-    fn upload_options(
-        &self,
-        start: UploadStart,
-        umask: Option<u32>,
-        uploader: &Uploader,
-    ) -> UploadOptions {
+    /// Clears up what a server that was killed has left in the target's directory. True if names
+    /// there may lead to other files now.
+    fn clear_up(&self, target: &Target, uploader: &Uploader) -> bool {
+        let past = &uploader.uploads.past;
+        past.clear_up(target, self.rules.uploads.broken)
+    }
+
+    fn upload_options(&self, start: UploadStart, umask: Option<u32>) -> UploadOptions {
         UploadOptions {
             start,
             umask,
             rules: self.rules.uploads,
-            past: uploader.uploads.past.clone(),
         }
     }
 }
@@ -181,6 +178,11 @@ impl Upload {
         self.claim.running.gave_way()
     }
 
+    /// The client has sent QUIT.
+    pub(crate) fn set_quit(&self) {
+        self.claim.running.set_quit();
+    }
+
     /// Writes bytes that have come. The first ones begin the upload.
     ///
     /// # Errors
@@ -190,7 +192,7 @@ impl Upload {
         self.has_begun = true;
         let written = self.claim.running.write(bytes);
         written.map_err(|error| {
-            let (kept, _) = self.claim.running.fail(UploadFailure::Server);
+            let kept = self.claim.running.fail(UploadFailure::Server);
             self.failed(error, kept)
         })
     }
@@ -214,9 +216,7 @@ impl Upload {
     /// The upload ends before it is complete, unless it has ended.
     pub(crate) fn fail(&mut self, cause: UploadFailure) {
         if self.end.is_none() {
-            let (kept, gave_way) = self.claim.running.fail(cause);
-            // The file is another session's by now.
-            self.has_begun &= !gave_way;
+            let kept = self.claim.running.fail(cause);
             self.set_end(kept, None);
         }
     }
@@ -232,8 +232,10 @@ impl Upload {
     }
 
     fn set_end(&mut self, kept: Kept, error: Option<String>) {
-        if kept == Kept::OldFile && self.has_begun {
-            self.claim.set_failed();
+        // After it gave way, the file is another session's.
+        if self.has_begun && !self.gave_way() {
+            self.claim
+                .set_left(kept, self.claim.running.is_from_start());
         }
         self.end = Some(UploadEnd { kept, error });
     }

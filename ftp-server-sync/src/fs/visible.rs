@@ -78,6 +78,7 @@ impl Root {
         match request {
             FileRequest::DeleteFile(path)
             | FileRequest::RemoveDirectory(path)
+            | FileRequest::MakeDirectory { path, .. }
             | FileRequest::ChangeMode { path, .. }
             | FileRequest::SetModified { path, .. } => self.check_not_own(path),
             FileRequest::RenameFrom(path) => self.check_movable(path),
@@ -86,7 +87,6 @@ impl Root {
                 self.check_movable(to)
             }
             FileRequest::ChangeDirectory(_)
-            | FileRequest::MakeDirectory { .. }
             | FileRequest::Size { .. }
             | FileRequest::ModifiedTime(_)
             | FileRequest::Facts(_)

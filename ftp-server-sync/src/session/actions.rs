@@ -10,6 +10,7 @@ use ftp_proto::{
 };
 use log::{info, warn};
 
+use super::busy_upload::{BUSY_WAIT, BusyUpload};
 use super::connection::{Closing, Connection};
 use super::log::{file_request, transfer_request};
 use super::timers::Timer;
@@ -34,7 +35,7 @@ impl Connection {
                 let was_queued = self.data.close();
                 was_queued.then_some(Outcome::PassiveOpened(Err(Refusal::Busy)))
             }
-            Action::OpenTransfer(request) => Some(self.open_transfer(request, now)),
+            Action::OpenTransfer(request) => self.open_transfer(request, now + BUSY_WAIT, now),
             Action::StartTransfer(start) => {
                 self.start_transfer(start, false, now);
                 None
@@ -50,6 +51,7 @@ impl Connection {
             Action::StartTls => self.start_tls(),
             Action::Close => {
                 self.transfer = None;
+                self.busy_upload = None;
                 self.data.close();
                 self.delayed = None;
                 self.long_request = None;
@@ -159,7 +161,14 @@ impl Connection {
         Uploader::new(self.server.uploads.clone(), login, self.waker.clone())
     }
 
-    fn open_transfer(&mut self, request: TransferRequest, now: Instant) -> Outcome {
+    /// Opens the file of a transfer. One that another session is about to leave is tried again, but
+    /// not after `busy_until`.
+    fn open_transfer(
+        &mut self,
+        request: TransferRequest,
+        busy_until: Instant,
+        now: Instant,
+    ) -> Option<Outcome> {
         // What has come by now came before the command is answered.
         let extent = if request.kind.is_upload() {
             LookExtent::All
@@ -167,10 +176,19 @@ impl Connection {
             LookExtent::FirstOpen
         };
         self.report_early_connection(extent, now);
-        match self.open_pump(&request) {
+        Some(match self.open_pump(&request) {
             Ok((pump, opened)) => {
                 self.transfer = Some(Transfer::new(request, pump, opened.name.clone()));
                 Outcome::TransferOpened(Ok(opened))
+            }
+            Err(Refusal::Busy) if request.kind.is_upload() && now < busy_until => {
+                let busy = BusyUpload {
+                    request,
+                    until: busy_until,
+                };
+                self.timers.set(Timer::BusyUpload, Some(busy.due(now)));
+                self.busy_upload = Some(busy);
+                return None;
             }
             Err(refusal) => {
                 let path = request.kind.path();
@@ -179,7 +197,22 @@ impl Connection {
                     .set_refused(transfer_request(&request), refusal, is_hidden);
                 Outcome::TransferOpened(Err(refusal))
             }
+        })
+    }
+
+    /// Tries an upload again whose file was in use, if it is time to.
+    pub(super) fn retry_busy_upload(&mut self, now: Instant) -> bool {
+        if !self.timers.is_over(Timer::BusyUpload, now) {
+            return false;
         }
+        self.timers.set(Timer::BusyUpload, None);
+        let Some(BusyUpload { request, until }) = self.busy_upload.take() else {
+            return false;
+        };
+        if let Some(outcome) = self.open_transfer(request, until, now) {
+            self.answer(outcome);
+        }
+        true
     }
 
     pub(super) fn open_pump(

@@ -15,6 +15,7 @@ use mio::net::TcpStream;
 use mio::{Registry, Token, Waker};
 
 use super::budget::TurnBudget;
+use super::busy_upload::BusyUpload;
 use super::command::SessionCommand;
 use super::control::{CONTROL, Control, End};
 use super::end_reason::EndReason;
@@ -59,6 +60,7 @@ pub(super) struct Connection {
     pub(super) long_request: Option<(LongRequest, String)>,
     pub(super) data: DataConnection,
     pub(super) transfer: Option<Transfer>,
+    pub(super) busy_upload: Option<BusyUpload>,
     pub(super) rate_limits: RateLimits,
     pub(super) budget: TurnBudget,
     pub(super) timers: SessionTimers,
@@ -126,6 +128,7 @@ impl Connection {
             long_request: None,
             data: DataConnection::new(number),
             transfer: None,
+            busy_upload: None,
             budget: TurnBudget::new(now),
             timers: SessionTimers::default(),
             log: SessionLog::new(number, now),
@@ -196,6 +199,7 @@ impl Connection {
             let progressed = self.advance_handshake()
                 || self.feed()
                 || self.answer_delayed(now)
+                || self.retry_busy_upload(now)
                 || self.advance_data(registry, now)
                 || self.advance_long_request()
                 || self.check_gave_way(now)

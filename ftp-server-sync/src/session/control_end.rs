@@ -23,6 +23,11 @@ impl Connection {
         }
         let is_upload = self.transfer.as_ref().is_some_and(Transfer::is_upload);
         let goes_on = self.session.has_quit() || is_upload;
+        if self.session.has_quit()
+            && let Some(transfer) = &self.transfer
+        {
+            transfer.set_quit();
+        }
         let is_busy = self.transfer.is_some() || self.data.is_queued() || self.is_hashing();
         let wants_input = self.session.wants_input();
         let closed_unread = is_busy && !goes_on && self.control.is_peer_closed() && !wants_input;

@@ -25,6 +25,8 @@ pub(super) enum Timer {
     Rate,
     /// An upload whose data has ended is complete.
     UploadComplete,
+    /// An upload whose file is in use is tried again.
+    BusyUpload,
 }
 
 impl SessionTimers {
@@ -69,7 +71,7 @@ impl SessionTimers {
     }
 }
 
-const TIMERS: usize = 5;
+const TIMERS: usize = 6;
 
 /// `epoll` counts whole milliseconds: waking up a little late is better than twice.
 const ROUNDING: Duration = Duration::from_millis(1);

@@ -7,8 +7,9 @@ use std::path::Path;
 
 use rustix::fs::{XattrFlags, getxattr, setxattr};
 
-use super::{begin, expect_bytes, expect_no_leftovers, leftovers, other_noise};
+use super::{begin, expect_bytes, expect_no_leftovers, leftovers, other_noise, upload};
 use crate::support::client_program::path;
+use crate::support::fault::KernelTrace;
 use crate::support::file_contents::noise;
 use crate::support::process;
 use crate::support::server::{Program, Setup, TestServer};
@@ -260,6 +261,53 @@ fn mount_points_are_written_to() {
     for directory in [seen.to_owned(), seen.join("d")] {
         expect_no_leftovers(&directory);
     }
+    server.finish();
+}
+
+/// What is copied into a mounted file is on the disk before the reply, as what is renamed is. No
+/// other server writes to it meanwhile.
+#[test]
+fn a_copy_into_a_mount_point_is_as_safe_as_a_rename() {
+    let setup = Setup::new();
+    let root = setup.root();
+    let outer = setup.directory().join("outer");
+    fs::write(&outer, "outer").expect("a file");
+    for name in ["mounted", "plain"] {
+        fs::write(root.join(name), "old").expect("a file");
+    }
+    let script = "mount --bind \"$0\" \"$1/mounted\" && shift && exec \"$@\"";
+    let mount = [
+        "unshare",
+        "--mount",
+        "sh",
+        "-c",
+        script,
+        path(&outer),
+        path(&root),
+    ];
+    let server = setup
+        .flags(&["--sync"])
+        .wrapped(|serve| process::prefixed(&mount, &serve))
+        .program();
+    let mut client = server.client();
+    let mut count = |name: &str| {
+        let trace = KernelTrace::start(server.id(), "fsync,fdatasync");
+        client.store(format!("STOR {name}"), "new");
+        trace.end()
+    };
+    let (renamed, copied) = (count("plain"), count("mounted"));
+    assert!(copied > renamed, "{copied} and {renamed} calls");
+
+    let other = fs::File::options().append(true).open(&outer);
+    let other = other.expect("the file");
+    other.lock().expect("the lock");
+    let reply = upload(&mut client, "STOR mounted", b"newer");
+    assert_eq!(reply.code, 451, "{}", reply.text());
+    assert_eq!(fs::read(&outer).expect("the file"), b"new");
+    expect_no_leftovers(&root);
+    drop(other);
+    client.store("STOR mounted", "newer");
+    assert_eq!(fs::read(&outer).expect("the file"), b"newer");
     server.finish();
 }
 

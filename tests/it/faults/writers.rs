@@ -61,6 +61,67 @@ fn a_second_writer_gets_450() {
     server.finish();
 }
 
+/// A camera closes its connection without reading the last reply, and its next session may come
+/// before the server has seen that. So what is about to end is waited for.
+#[test]
+fn a_writer_that_is_about_to_end_is_waited_for() {
+    let server = TestServer::program(&[]);
+    let mut first = server.client();
+    for command in ["STOR", "APPE"] {
+        let data = begin(&mut first, "STOR file", b"first ");
+        let mut second = server.client();
+        let mut second_data = second.data();
+        second.send(format!("{command} file"));
+        pass_time(Duration::from_millis(50), "the server has read the command");
+        drop(data);
+        first.expect(226);
+        second.expect(150);
+        second_data.write_all(b"second").expect("sending data");
+        drop(second_data);
+        second.expect(226);
+        let expected: &[u8] = match command {
+            "STOR" => b"second",
+            _ => b"first second",
+        };
+        assert_eq!(server.read("file"), expected);
+    }
+    // A client that waits can leave.
+    let data = begin(&mut first, "STOR file", b"first");
+    let mut second = server.client();
+    second.extended_passive();
+    second.send("STOR file");
+    reset(second.stream);
+    drop(data);
+    first.expect(226);
+    first.store("STOR file", "third");
+    assert_eq!(server.read("file"), b"third");
+    server.finish();
+}
+
+/// A client whose data connection is refused on its way says QUIT, and tries again.
+#[test]
+fn an_upload_without_a_data_connection_does_not_keep_its_client_out() {
+    let server = TestServer::program(&[]);
+    for leaves in [true, false] {
+        let mut first = server.client();
+        first.extended_passive();
+        first.command("STOR file", 150);
+        if leaves {
+            first.send("QUIT");
+            drop(first.stream);
+        }
+        let mut second = server.client();
+        if leaves {
+            second.store("STOR file", "second");
+            assert_eq!(server.read("file"), b"second");
+        } else {
+            second.extended_passive();
+            second.command("STOR file", 450);
+        }
+    }
+    server.finish();
+}
+
 /// A name that leads to the same file by another way is the same file.
 #[test]
 fn a_second_writer_by_a_link_gets_450() {

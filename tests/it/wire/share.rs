@@ -159,6 +159,24 @@ fn an_upload_beside_the_share_is_not_confirmed() {
     }
 }
 
+/// The same, where the path of the share names another directory of the same file system.
+#[test]
+fn an_upload_to_a_directory_that_was_the_share_is_not_confirmed() {
+    let setup = Setup::new();
+    let (root, before) = (setup.root(), setup.directory().join("before"));
+    let server = setup.in_process();
+    let mut client = server.client();
+    let mut data = client.data();
+    client.command("STOR new", 150);
+    data.write_all(b"half").expect("room in the socket");
+    fs::rename(&root, before).expect("the share has another name");
+    fs::create_dir(&root).expect("another share");
+    drop(data);
+    client.expect(451);
+    client.store("STOR new", "whole");
+    assert_eq!(client.fetch("RETR new"), b"whole");
+}
+
 /// A disk that is in `/etc/fstab` and not mounted at start is not served as an empty directory.
 #[test]
 fn an_empty_mount_point_is_refused_until_it_is_mounted() {

@@ -24,7 +24,7 @@ impl FailedUploads {
         self.0.insert(key, now);
     }
 
-    /// A whole file has the name.
+    /// The new file, or its beginning, has the name.
     pub(super) fn remove(&mut self, key: &TargetKey) {
         self.0.remove(key);
     }

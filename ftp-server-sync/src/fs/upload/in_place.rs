@@ -4,9 +4,8 @@
 use std::fs::File;
 use std::io::{self, Seek, SeekFrom};
 
-use ftp_proto::{Kept, Refusal};
-use rustix::fs::{AtFlags, FlockOperation};
-use rustix::io::Errno;
+use ftp_proto::Kept;
+use rustix::fs::AtFlags;
 
 use super::staged::{name_is_lost, sync_directory};
 use super::target::Target;
@@ -30,10 +29,6 @@ impl InPlace {
         }
     }
 
-    pub(super) fn target(&self) -> &Target {
-        &self.target
-    }
-
     pub(super) fn file(&mut self) -> &mut File {
         &mut self.file
     }
@@ -50,6 +45,14 @@ impl InPlace {
         Ok(())
     }
 
+    /// What the client finds under the name, if the upload ends now.
+    pub(super) fn kept(&self) -> Kept {
+        match self.size() {
+            Ok(size) if self.is_found() => Kept::Bytes(size),
+            _ => self.target.kept_by_others(),
+        }
+    }
+
     /// The size by now, in bytes.
     pub(super) fn size(&self) -> io::Result<u64> {
         Ok(self.file.metadata()?.len())
@@ -59,12 +62,12 @@ impl InPlace {
     ///
     /// # Errors
     ///
-    /// Any of the system; [`io::ErrorKind::NotFound`] if the client's path leads to another file by
-    /// now, or to none. A new file is removed then. The second value is what is left.
+    /// Any of the system; [`ErrorKind::NotFound`] if the client's path leads to another file by
+    /// now, or to none. The second value is what is left: nothing of a new file.
     pub(super) fn complete(self, sync: bool) -> Result<(), (io::Error, Kept)> {
         let synced = if sync { self.sync() } else { Ok(()) };
-        let is_found = self.is_found();
         let kept = self.kept();
+        let is_found = matches!(kept, Kept::Bytes(_));
         // The system may report a write error only now.
         let closed = synced.and_then(|()| Ok(nix::unistd::close(self.file)?));
         match closed {
@@ -75,20 +78,6 @@ impl InPlace {
                 Err((error, Kept::Nothing))
             }
             Err(error) => Err((error, kept)),
-        }
-    }
-
-    /// What has the name, in an upload that failed.
-    pub(super) fn kept(&self) -> Kept {
-        let (Ok(Some(found)), Ok(written)) = (self.target.stat(), rustix::fs::fstat(&self.file))
-        else {
-            return Kept::Nothing;
-        };
-        if identity(&found) == identity(&written) {
-            Kept::Bytes(u64::try_from(written.st_size).unwrap_or(0))
-        } else {
-            // Another file: it must not be continued at the size of the one that was written.
-            Kept::OldFile
         }
     }
 
@@ -112,17 +101,4 @@ impl InPlace {
 fn remove(target: &Target) {
     // Not fatal: what the client has sent stays.
     let _ = rustix::fs::unlinkat(target, target.name(), AtFlags::empty());
-}
-
-/// Locks a file that is to be written in place.
-///
-/// # Errors
-///
-/// [`Refusal::Busy`]: another upload, of any server on this machine, is writing to it.
-pub(super) fn lock_file(file: &File) -> Result<(), Refusal> {
-    match rustix::fs::flock(file, FlockOperation::NonBlockingLockExclusive) {
-        Err(Errno::WOULDBLOCK) => Err(Refusal::Busy),
-        // Not every file system has locks.
-        _ => Ok(()),
-    }
 }

@@ -13,47 +13,77 @@ use rustix::io::Errno;
 
 use super::intended_name;
 use super::staged::rename_if_free;
+use crate::fs::root::identity;
 use crate::fs::temporary_name::is_temporary;
 use crate::fs::upload_rules::BrokenUploads;
 
-/// Clears up all temporaries of a directory that no living upload has locked. Returns the names of
-/// files that are older than what was received for them. `path` is that of the directory, if it
-/// is known, for the log.
+/// Clears up all temporaries of a directory that no living upload has locked. `on_older` gets the
+/// names of files that are older than what was received for them. `path` is that of the directory,
+/// if it is known, for the log.
 ///
 /// # Errors
 ///
-/// Any of the system; there may be more of them.
+/// The system's error of reading the directory; there may be more temporaries.
 pub(in crate::fs) fn clear_up(
     directory: impl AsFd,
     path: Option<&FtpPath>,
     broken: BrokenUploads,
-) -> io::Result<Vec<OsString>> {
-    let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
-    let opened = match rustix::fs::openat(&directory, ".", flags, Mode::empty()) {
+    mut on_older: impl FnMut(OsString),
+) -> io::Result<()> {
+    let entries = match read(&directory) {
         // Files can be stored in it, and none can be listed.
-        Err(Errno::ACCESS) => return Ok(Vec::new()),
-        opened => opened?,
+        Err(Errno::ACCESS) => return Ok(()),
+        entries => entries?,
     };
-    let mut older = Vec::new();
-    for entry in Dir::new(opened)? {
+    for entry in entries {
         let entry = entry?;
         let name = OsStr::from_bytes(entry.file_name().to_bytes());
-        if is_temporary(name.as_bytes())
-            && let Some(leftover) = open_leftover(&directory, name)
-        {
-            older.extend(end_leftover(&directory, path, name, &leftover, broken)?);
+        if !is_temporary(name.as_bytes()) {
+            continue;
+        }
+        let leftover = open(&directory, name);
+        let Some(leftover) = leftover.and_then(|file| lock_if_dead(file, &directory, name)) else {
+            continue;
+        };
+        match end_leftover(&directory, path, name, &leftover, broken) {
+            Ok(older) => older.into_iter().for_each(&mut on_older),
+            Err(error) => warn!("cannot remove {}: {error}", printable(name.as_bytes())),
         }
     }
-    Ok(older)
+    Ok(())
+}
+
+/// Whether a client sees nothing in this directory, and temporaries are there.
+pub(in crate::fs) fn are_alone(directory: impl AsFd) -> io::Result<bool> {
+    for entry in read(directory)? {
+        let entry = entry?;
+        let name = entry.file_name().to_bytes();
+        if name != b"." && name != b".." && !is_temporary(name) {
+            return Ok(false);
+        }
+    }
+    Ok(true)
+}
+
+fn read(directory: impl AsFd) -> Result<Dir, Errno> {
+    let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
+    Dir::new(rustix::fs::openat(directory, ".", flags, Mode::empty())?)
+}
+
+fn open(directory: impl AsFd, name: &OsStr) -> Option<OwnedFd> {
+    let flags = OFlags::WRONLY | OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::CLOEXEC;
+    rustix::fs::openat(directory, name, flags, Mode::empty()).ok()
 }
 
 /// The temporary, unless an upload of any server on this machine writes to it. Where the file
 /// system has no locks, every upload counts as alive.
-fn open_leftover(directory: impl AsFd, name: &OsStr) -> Option<OwnedFd> {
-    let flags = OFlags::WRONLY | OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::CLOEXEC;
-    let file = rustix::fs::openat(directory, name, flags, Mode::empty()).ok()?;
+fn lock_if_dead(file: OwnedFd, directory: impl AsFd, name: &OsStr) -> Option<OwnedFd> {
     rustix::fs::flock(&file, FlockOperation::NonBlockingLockExclusive).ok()?;
-    Some(file)
+    // Its upload may have been alive when it was opened, and complete by now: then the name is
+    // free, or another temporary has it.
+    let opened = rustix::fs::fstat(&file).ok()?;
+    let named = rustix::fs::statat(directory, name, AtFlags::SYMLINK_NOFOLLOW).ok()?;
+    (identity(&opened) == identity(&named)).then_some(file)
 }
 
 /// A leftover takes the name that it is for, if that is known and free; else it is removed. Returns
@@ -94,4 +124,30 @@ fn end_leftover(
         None => info!("removed {temporary}, which a crash left of an upload"),
     }
     Ok(intended)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs::{self, File};
+
+    use super::*;
+
+    #[test]
+    fn an_upload_that_ends_while_it_is_looked_at_is_no_leftover() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = |name: &str| directory.path().join(name);
+        let handle = File::open(directory.path()).unwrap();
+        let name = OsStr::new(".ftp-upload.1-1.part");
+        for is_another_there in [false, true] {
+            fs::write(path(".ftp-upload.1-1.part"), "complete").unwrap();
+            let found = open(&handle, name).unwrap();
+            fs::rename(path(".ftp-upload.1-1.part"), path("file")).unwrap();
+            if is_another_there {
+                fs::write(path(".ftp-upload.1-1.part"), "another").unwrap();
+            }
+            assert!(lock_if_dead(found, &handle, name).is_none());
+        }
+        let found = open(&handle, name).unwrap();
+        assert!(lock_if_dead(found, &handle, name).is_some());
+    }
 }

@@ -1,6 +1,7 @@
 //! What is known of uploads that have ended, in this process or in one that was killed.
 
 use std::collections::BTreeMap;
+use std::ffi::OsString;
 use std::os::unix::ffi::OsStringExt;
 use std::sync::{Arc, Mutex, OnceLock};
 use std::time::Instant;
@@ -17,7 +18,8 @@ use crate::locks::lock;
 #[derive(Debug, Default)]
 pub(super) struct PastUploads {
     failed: Mutex<FailedUploads>,
-    /// Directories by device and inode.
+    /// Directories by device and inode. Each has a lock of its own: one that the system reads
+    /// slowly, or never, is no reason for the uploads to others to wait.
     cleared: Mutex<BTreeMap<(u64, u64), Cleared>>,
 }
 
@@ -35,34 +37,57 @@ impl PastUploads {
         lock(&self.failed).add(key, Instant::now());
     }
 
-    /// The file is a whole one.
-    pub(super) fn set_complete(&self, key: &TargetKey) {
+    /// The file is the whole new one, or its beginning.
+    pub(super) fn set_resumable(&self, key: &TargetKey) {
         lock(&self.failed).remove(key);
     }
 
     /// Clears up what is left in the target's directory. The directory is read once in a process:
-    /// no session creates a temporary in it before that is done.
-    pub(super) fn clear_up(&self, target: &Target, broken: BrokenUploads) {
+    /// false if that was before.
+    pub(super) fn clear_up(&self, target: &Target, broken: BrokenUploads) -> bool {
         let directory = target.key().directory;
-        let once = {
-            let mut cleared = lock(&self.cleared);
-            if cleared.len() >= DIRECTORIES_MAX {
-                cleared.clear();
-            }
-            cleared.entry(directory).or_default().clone()
+        let path = target.directory_path();
+        let on_older = |name: OsString| {
+            let name = name.into_vec();
+            self.set_failed(TargetKey { directory, name });
         };
-        // Without the lock: other directories must not wait for a slow one.
-        once.get_or_init(
-            || match clear_up(target, target.directory_path().as_ref(), broken) {
-                Ok(older) => older.into_iter().for_each(|name| {
-                    let name = name.into_vec();
-                    self.set_failed(TargetKey { directory, name });
-                }),
-                Err(error) => warn!("cannot look for leftovers of broken uploads: {error}"),
-            },
-        );
+        let cleared = self.cleared(directory);
+        if cleared.get().is_some() {
+            return false;
+        }
+        // No session creates a temporary in the directory before the end.
+        cleared.get_or_init(|| {
+            if let Err(error) = clear_up(target, path.as_ref(), broken, on_older) {
+                warn!("cannot look for leftovers of broken uploads: {error}");
+            }
+        });
+        true
+    }
+
+    fn cleared(&self, directory: (u64, u64)) -> Cleared {
+        let mut all = lock(&self.cleared);
+        if all.len() >= DIRECTORIES_MAX {
+            all.clear();
+        }
+        all.entry(directory).or_default().clone()
     }
 }
 
 /// Directories that are remembered.
 const DIRECTORIES_MAX: usize = 100_000;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_slow_directory_is_waited_for_by_its_own_uploads_only() {
+        let past = PastUploads::default();
+        let mut cleared = 0;
+        past.cleared((1, 1)).get_or_init(|| {
+            past.cleared((1, 2)).get_or_init(|| cleared += 1);
+        });
+        past.cleared((1, 2)).get_or_init(|| cleared += 1);
+        assert_eq!(cleared, 1);
+    }
+}

@@ -2,17 +2,15 @@
 
 use std::fs::File;
 use std::io;
-use std::sync::Arc;
 
 use ftp_proto::{Kept, Refusal, UploadStart};
 use rustix::fs::{FileType, OFlags, Stat};
 use rustix::io::Errno;
 
-use super::in_place::{InPlace, lock_file};
-use super::past::PastUploads;
+use super::in_place::InPlace;
 use super::receiving::{Place, Receiving};
 use super::staged::{NEW_FILE_MODE, Staged};
-use super::target::Target;
+use super::target::{Target, lock_file};
 use crate::fs::attributes::apply_umask;
 use crate::fs::root::refusal;
 use crate::fs::upload_limits::UploadLimits;
@@ -34,7 +32,6 @@ pub(super) struct UploadOptions {
     /// The client's, for a new file.
     pub(super) umask: Option<u32>,
     pub(super) rules: UploadRules,
-    pub(super) past: Arc<PastUploads>,
 }
 
 /// What the beginning of an upload does.
@@ -54,19 +51,6 @@ enum Plan {
     InPlace(InPlace),
     /// The file of a STOU, which exists because its name has been announced.
     Unique(UniqueFile),
-}
-
-impl Plan {
-    /// `None` when there is nothing to do any more.
-    fn target(&self) -> Option<&Target> {
-        match self {
-            Self::New(target) | Self::Replace { target, .. } | Self::NewInPlace(target) => {
-                Some(target)
-            }
-            Self::InPlace(file) => Some(file.target()),
-            Self::Unique(UniqueFile(file)) => file.as_ref().map(InPlace::target),
-        }
-    }
 }
 
 /// An empty file. It is removed again unless the upload begins.
@@ -129,12 +113,22 @@ impl Prepared {
         }))
     }
 
+    /// Whether the file gets nothing but what comes.
+    pub(super) fn is_from_start(&self) -> bool {
+        let continues = matches!(
+            self.options.start,
+            UploadStart::At { .. } | UploadStart::End
+        );
+        !continues || !matches!(self.plan, Plan::InPlace(_))
+    }
+
     /// What is left if the upload does not begin.
     pub(super) fn kept(&self) -> Kept {
         match &self.plan {
             Plan::New(_) | Plan::NewInPlace(_) | Plan::Unique(_) => Kept::Nothing,
             Plan::Replace { .. } => Kept::OldFile,
-            Plan::InPlace(file) => file.size().map_or(Kept::OldFile, Kept::Bytes),
+            Plan::InPlace(_) if self.is_from_start() => Kept::OldFile,
+            Plan::InPlace(file) => file.kept(),
         }
     }
 
@@ -148,11 +142,7 @@ impl Prepared {
             start,
             umask,
             rules,
-            past,
         } = self.options;
-        if let Some(target) = self.plan.target() {
-            past.clear_up(target, rules.broken);
-        }
         let mut size = 0;
         let place = match self.plan {
             Plan::New(target) => {

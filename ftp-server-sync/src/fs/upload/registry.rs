@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
 
-use ftp_proto::Refusal;
+use ftp_proto::{Kept, Refusal};
 use mio::Waker;
 
 use super::past::PastUploads;
@@ -15,7 +15,7 @@ use crate::locks::lock;
 #[derive(Debug, Default)]
 pub(crate) struct Uploads {
     running: Mutex<BTreeMap<TargetKey, Arc<Running>>>,
-    pub(super) past: Arc<PastUploads>,
+    pub(super) past: PastUploads,
 }
 
 /// Who uploads.
@@ -84,8 +84,10 @@ impl Uploader {
             key,
             running,
         };
-        if gave_way.is_some_and(|other| other.left_old_file) {
-            claim.set_failed();
+        if let Some(other) = gave_way
+            && other.had_begun
+        {
+            claim.set_left(other.kept, other.is_from_start);
         }
         Ok((claim, gave_way.is_some()))
     }
@@ -97,14 +99,19 @@ impl Claim {
         self.uploads.past.has_failed(&self.key)
     }
 
-    /// The upload failed, and the file with the name is an old one.
-    pub(super) fn set_failed(&self) {
-        self.uploads.past.set_failed(self.key.clone());
+    /// The upload had begun, and failed. `is_from_start`: it continued no file.
+    pub(super) fn set_left(&self, kept: Kept, is_from_start: bool) {
+        match kept {
+            Kept::OldFile => self.uploads.past.set_failed(self.key.clone()),
+            // It is the beginning of what the client sends.
+            Kept::Bytes(_) if is_from_start => self.uploads.past.set_resumable(&self.key),
+            _ => {}
+        }
     }
 
     /// The upload is complete.
     pub(super) fn set_complete(&self) {
-        self.uploads.past.set_complete(&self.key);
+        self.uploads.past.set_resumable(&self.key);
     }
 }
 

@@ -27,6 +27,10 @@ struct Slot {
     state: State,
     /// When the last byte came, or the upload was prepared.
     moved: Instant,
+    /// It continues no file.
+    is_from_start: bool,
+    /// The client has sent QUIT.
+    has_quit: bool,
 }
 
 #[derive(Debug)]
@@ -44,8 +48,9 @@ enum State {
 /// Another session has taken the name over.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct GaveWay {
-    /// The upload had begun, and the file with the name is an older one.
-    pub(super) left_old_file: bool,
+    pub(super) had_begun: bool,
+    pub(super) is_from_start: bool,
+    pub(super) kept: Kept,
 }
 
 impl Running {
@@ -53,6 +58,8 @@ impl Running {
         let slot = Slot {
             state: State::Claimed,
             moved: Instant::now(),
+            is_from_start: true,
+            has_quit: false,
         };
         Self {
             login,
@@ -61,8 +68,15 @@ impl Running {
         }
     }
 
+    /// Nothing happens if another session has taken the name over: a slow disk may take longer to
+    /// prepare an upload than that waits.
     pub(super) fn set_prepared(&self, prepared: Prepared) {
-        lock(&self.slot).state = State::Prepared(prepared);
+        let mut slot = lock(&self.slot);
+        if let State::Claimed = slot.state {
+            slot.is_from_start = prepared.is_from_start();
+            slot.state = State::Prepared(prepared);
+            slot.moved = Instant::now();
+        }
     }
 
     /// Writes bytes that have come.
@@ -92,12 +106,9 @@ impl Running {
         }
     }
 
-    /// Ends the upload before it is complete. Ended already: nothing happens. The second value:
-    /// another session has taken the name over.
-    pub(super) fn fail(&self, cause: UploadFailure) -> (Kept, bool) {
-        let mut slot = lock(&self.slot);
-        let gave_way = matches!(slot.state, State::GaveWay(_));
-        (slot.end(cause), gave_way)
+    /// Ends the upload before it is complete. Ended already: nothing happens.
+    pub(super) fn fail(&self, cause: UploadFailure) -> Kept {
+        lock(&self.slot).end(cause)
     }
 
     /// Ends the upload, as if its connection were lost, if it has stalled and is of this login.
@@ -109,17 +120,29 @@ impl Running {
             // It is just being written.
             Err(TryLockError::WouldBlock) => return None,
         };
-        if self.login != login || slot.moved.elapsed() < STALLED_AFTER {
+        if self.login != login || !slot.has_stalled() {
             return None;
         }
-        let begun = matches!(slot.state, State::Receiving(_));
+        let had_begun = matches!(slot.state, State::Receiving(_));
         let kept = slot.end(UploadFailure::Broken);
         slot.state = State::GaveWay(kept);
         // Its session finds out by its data timeout otherwise.
         let _ = self.waker.wake();
         Some(GaveWay {
-            left_old_file: begun && kept == Kept::OldFile,
+            had_begun,
+            is_from_start: slot.is_from_start,
+            kept,
         })
+    }
+
+    /// The client has sent QUIT: its data connection may still come.
+    pub(super) fn set_quit(&self) {
+        lock(&self.slot).has_quit = true;
+    }
+
+    /// Whether it continues no file.
+    pub(super) fn is_from_start(&self) -> bool {
+        lock(&self.slot).is_from_start
     }
 
     /// Whether another session has taken the name over.
@@ -129,6 +152,13 @@ impl Running {
 }
 
 impl Slot {
+    /// Whether nothing is lost, as far as can be known, if the upload ends. A client whose data
+    /// connection was refused sends QUIT, and tries again in another session.
+    fn has_stalled(&self) -> bool {
+        let is_left = self.has_quit && matches!(self.state, State::Prepared(_));
+        is_left || self.moved.elapsed() >= STALLED_AFTER
+    }
+
     /// The upload, which begins now if it has not begun.
     fn receiving(&mut self) -> io::Result<&mut Receiving> {
         if let State::Prepared(_) = self.state
@@ -148,6 +178,9 @@ impl Slot {
     }
 
     fn end(&mut self, cause: UploadFailure) -> Kept {
+        if let State::GaveWay(kept) = self.state {
+            return kept;
+        }
         let kept = match std::mem::replace(&mut self.state, State::Claimed) {
             State::Receiving(receiving) => receiving.fail(cause),
             State::Prepared(prepared) => prepared.kept(),

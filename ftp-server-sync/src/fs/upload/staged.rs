@@ -5,7 +5,7 @@
 
 use std::ffi::OsStr;
 use std::fs::File;
-use std::io::{self, ErrorKind};
+use std::io::{self, ErrorKind, Seek};
 use std::os::fd::AsFd;
 use std::sync::atomic::{AtomicU64, Ordering};
 
@@ -15,7 +15,7 @@ use rustix::io::Errno;
 
 use super::intended_name;
 use super::preserve::{preserve, preserve_rights};
-use super::target::Target;
+use super::target::{Target, lock_file};
 use crate::fs::root::identity;
 use crate::fs::temporary_name::temporary_name;
 
@@ -118,13 +118,15 @@ impl Staged {
 
     /// What has the name, in an upload that failed.
     pub(super) fn kept(&self) -> Kept {
-        match (self.has_taken_name, self.old) {
-            (false, Some(_)) => Kept::OldFile,
-            (false, None) => Kept::Nothing,
-            (true, _) => match self.target.stat() {
-                Ok(Some(stat)) => Kept::Bytes(u64::try_from(stat.st_size).unwrap_or(0)),
-                _ => Kept::Nothing,
-            },
+        match (self.target.stat(), self.has_taken_name) {
+            (Ok(Some(stat)), true) if self.target.leads_to(identity(&stat)) => {
+                Kept::Bytes(u64::try_from(stat.st_size).unwrap_or(0))
+            }
+            (_, true) => self.target.kept_by_others(),
+            // Perhaps not the one from the start of the upload: it was removed, or one has come.
+            (Ok(Some(_)), false) => Kept::OldFile,
+            (Ok(None), false) => Kept::Nothing,
+            (Err(_), false) => self.old.map_or(Kept::Nothing, |_| Kept::OldFile),
         }
     }
 
@@ -148,7 +150,7 @@ impl Staged {
         match named {
             Ok(()) => self.close_new(file)?,
             Err(error) if error.kind() == ErrorKind::AlreadyExists && replace != Replace::None => {
-                self.replace(file, replace)?;
+                self.replace(file, replace, sync)?;
             }
             Err(error) => return Err(error),
         }
@@ -166,23 +168,26 @@ impl Staged {
     /// Closes a file that has its name. The system may report a write error only now: then it loses
     /// the name again, which was free.
     fn close_new(&mut self, file: File) -> io::Result<()> {
+        self.has_taken_name = true;
         let closed = nix::unistd::close(file);
-        if closed.is_err() {
+        if closed.is_err()
+            && let Ok(Some(found)) = self.target.stat()
+            && identity(&found) == self.identity
+        {
             let _ = rustix::fs::unlinkat(&self.target, self.target.name(), AtFlags::empty());
         }
-        self.has_taken_name = true;
         Ok(closed?)
     }
 
     /// Closes the file and replaces what has the name.
-    fn replace(&mut self, file: File, replace: Replace) -> io::Result<()> {
+    fn replace(&mut self, file: File, replace: Replace, sync: bool) -> io::Result<()> {
         self.take_changes(&file)?;
         // The lock lives as long as this one: another server on the same directory must not take
         // the temporary for a leftover.
-        let _locked = file.try_clone()?;
+        let _locked = file.try_clone();
         // The system may report a write error only now, and the old file must not be lost by it.
         nix::unistd::close(file)?;
-        self.rename_over(replace)?;
+        self.rename_over(replace, sync)?;
         self.has_taken_name = true;
         Ok(())
     }
@@ -198,7 +203,7 @@ impl Staged {
         }
     }
 
-    fn rename_over(&mut self, replace: Replace) -> io::Result<()> {
+    fn rename_over(&mut self, replace: Replace, sync: bool) -> io::Result<()> {
         if replace != Replace::Any && !self.is_unchanged()? {
             return Err(ErrorKind::AlreadyExists.into());
         }
@@ -206,7 +211,7 @@ impl Staged {
         match rustix::fs::renameat(directory, from, directory, to) {
             // A single file can be a mount point.
             Err(Errno::BUSY | Errno::XDEV) => {
-                let copied = self.copy_into_place();
+                let copied = self.copy_into_place(sync);
                 remove(&self.target, &self.name);
                 copied
             }
@@ -225,20 +230,33 @@ impl Staged {
     }
 
     /// The bytes become those of the old file, which cannot be replaced.
-    fn copy_into_place(&mut self) -> io::Result<()> {
+    fn copy_into_place(&mut self, sync: bool) -> io::Result<()> {
         let flags = OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
         let from = rustix::fs::openat(&self.target, &self.name, flags, Mode::empty())?;
         let mut from = File::from(from);
         let mut to = self.target.open(OFlags::WRONLY, 0)?;
+        // Another server may be writing to it.
+        lock_file(&to).map_err(io::Error::other)?;
         let size = from.metadata()?.len();
         // A full disk is seen before anything is lost.
         match rustix::fs::fallocate(&to, FallocateFlags::KEEP_SIZE, 0, size.max(1)) {
             Ok(()) | Err(Errno::OPNOTSUPP) => {}
             Err(errno) => return Err(errno.into()),
         }
+        if let Err(error) = io::copy(&mut from, &mut to) {
+            let copied = to.stream_position()?;
+            self.has_taken_name = copied > 0;
+            if self.has_taken_name {
+                // The rest is the old file's.
+                to.set_len(copied)?;
+            }
+            return Err(error);
+        }
         self.has_taken_name = true;
-        io::copy(&mut from, &mut to)?;
         to.set_len(size)?;
+        if sync {
+            to.sync_all()?;
+        }
         Ok(nix::unistd::close(to)?)
     }
 }

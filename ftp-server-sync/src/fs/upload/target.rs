@@ -9,8 +9,8 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use cap_std::fs::Dir;
-use ftp_proto::{FtpPath, Refusal};
-use rustix::fs::{Access, AtFlags, FileType, Mode, OFlags, Stat};
+use ftp_proto::{FtpPath, Kept, Refusal};
+use rustix::fs::{Access, AtFlags, FileType, FlockOperation, Mode, OFlags, Stat};
 use rustix::io::Errno;
 
 use crate::fs::root::{Root, identity, refusal, relative};
@@ -74,15 +74,16 @@ impl Root {
         path: &FtpPath,
         is_linked: bool,
     ) -> Result<Target, Refusal> {
-        if self.rules.hides(&name) {
-            return Err(Refusal::NotFound);
-        }
         let directory_identity = if Arc::ptr_eq(&directory, &self.directory) {
             self.identity
         } else {
             let stat = rustix::fs::fstat(&directory).map_err(|errno| refusal(&errno.into()))?;
             identity(&stat)
         };
+        // A link may lead to the path of one of the server's own files that is missing.
+        if self.rules.hides(&name) || self.rules.own_files.have_path(directory_identity, &name) {
+            return Err(Refusal::NotFound);
+        }
         Ok(Target {
             directory,
             directory_identity,
@@ -140,6 +141,15 @@ impl Target {
         self.path.parent().is_root() && Arc::ptr_eq(&self.directory, &self.root.directory)
     }
 
+    /// What is under the client's path if it does not lead to the upload's file.
+    pub(super) fn kept_by_others(&self) -> Kept {
+        let path = relative(&self.path);
+        match rustix::fs::statat(&self.root.directory, path, AtFlags::empty()) {
+            Ok(_) => Kept::OldFile,
+            Err(_) => Kept::Nothing,
+        }
+    }
+
     /// Whether the client's path still leads to this file, known by its device and inode. The
     /// file, or a directory on the way, may have been renamed or removed while the upload ran.
     pub(super) fn leads_to(&self, file: (u64, u64)) -> bool {
@@ -153,6 +163,19 @@ impl Target {
 impl AsFd for Target {
     fn as_fd(&self) -> BorrowedFd<'_> {
         self.directory.as_fd()
+    }
+}
+
+/// Locks a file that is to be written in place.
+///
+/// # Errors
+///
+/// [`Refusal::Busy`]: another upload, of any server on this machine, is writing to it.
+pub(super) fn lock_file(file: &File) -> Result<(), Refusal> {
+    match rustix::fs::flock(file, FlockOperation::NonBlockingLockExclusive) {
+        Err(Errno::WOULDBLOCK) => Err(Refusal::Busy),
+        // Not every file system has locks.
+        _ => Ok(()),
     }
 }
 
@@ -173,10 +196,14 @@ fn is_link(stat: &Stat) -> bool {
 fn follow(text: &Path, directory: &Dir, name: &[u8]) -> Result<(PathBuf, Vec<u8>), Refusal> {
     let link = rustix::fs::readlinkat(directory, OsStr::from_bytes(name), Vec::new());
     let link = link.map_err(|errno| refusal(&errno.into()))?.into_bytes();
-    let link = Path::new(OsStr::from_bytes(&link));
-    if link.is_absolute() {
+    if link.starts_with(b"/") {
         return Err(Refusal::Denied);
     }
+    // Such a path names a directory, and `Path` does not say so.
+    if link.ends_with(b"/") || link.ends_with(b"/.") {
+        return Err(Refusal::IsADirectory);
+    }
+    let link = Path::new(OsStr::from_bytes(&link));
     let name = link.file_name().ok_or(Refusal::IsADirectory)?;
     let parent = text.join(link.parent().unwrap_or(Path::new("")));
     let name = name.as_bytes().to_vec();

@@ -200,6 +200,46 @@ fn a_failure_of_the_server_leaves_the_old_file() {
 }
 
 #[test]
+fn a_piece_is_resumed_whatever_failed_before_it() {
+    for gives_way in [false, true] {
+        for name in ["old", "linked"] {
+            let share = Share::new();
+            fs::write(share.file("linked"), "12345").unwrap();
+            fs::hard_link(share.file("linked"), share.file("again")).unwrap();
+            let prepared = share.open(name, UploadStart::Replace).unwrap();
+            assert_eq!(kept(prepared, UploadFailure::Broken), Kept::OldFile);
+            let failed = share.begin(name, UploadStart::Replace, "a");
+            failed.claim.set_left(Kept::OldFile, true);
+            drop(failed);
+            let piece = share.begin(name, UploadStart::Replace, "ab");
+            if gives_way {
+                piece.claim.running.stall();
+            } else {
+                assert_eq!(kept(piece, UploadFailure::Broken), Kept::Bytes(2));
+            }
+            share.begin(name, at(2, false), "c").complete().unwrap();
+            assert_eq!(share.read(name), "abc");
+        }
+    }
+}
+
+/// The client has sent nothing of it, so it must not go on with it.
+#[test]
+fn a_file_that_came_meanwhile_is_not_continued() {
+    for cause in [UploadFailure::Broken, UploadFailure::Server] {
+        let share = Share::new();
+        let upload = share.begin("new", UploadStart::Replace, "piece");
+        fs::write(share.file("new"), "theirs").unwrap();
+        assert_eq!(kept(upload, cause), Kept::OldFile);
+        let refusal = share.open("new", at(5, true)).unwrap_err();
+        assert_eq!(refusal, Refusal::NotResumable);
+        let upload = share.begin("old", UploadStart::Replace, "piece");
+        fs::remove_file(share.file("old")).unwrap();
+        assert_eq!(kept(upload, cause), Kept::Nothing);
+    }
+}
+
+#[test]
 fn two_uploads_never_write_one_file() {
     let share = Share::new();
     for name in ["new", "old"] {
@@ -243,16 +283,51 @@ fn a_stalled_upload_gives_way_to_its_own_login() {
 }
 
 #[test]
+fn an_upload_whose_client_has_left_gives_way_until_it_begins() {
+    let share = Share::new();
+    let left = share.open("old", UploadStart::Replace).unwrap();
+    left.set_quit();
+    let mut next = share.open("old", UploadStart::Replace).unwrap();
+    assert!(left.gave_way());
+    next.write(b"new").unwrap();
+    next.set_quit();
+    let refusal = share.open("old", UploadStart::Replace).unwrap_err();
+    assert_eq!(refusal, Refusal::Busy);
+    next.complete().unwrap();
+    assert_eq!(share.read("old"), "new");
+}
+
+#[test]
 fn an_upload_that_gave_way_says_nothing_of_the_file_after_it() {
     let share = Share::discarding();
-    let stalled = share.begin("old", UploadStart::Replace, "ab");
+    let mut stalled = share.begin("old", UploadStart::Replace, "ab");
     stalled.claim.running.stall();
     let refusal = share.open("old", at(2, false)).unwrap_err();
     assert_eq!(refusal, Refusal::NotResumable);
     share.store("old", "abc");
+    stalled.write(b"late").unwrap_err();
     drop(stalled);
     share.begin("old", at(3, false), "d").complete().unwrap();
     assert_eq!(share.read("old"), "abcd");
+}
+
+/// A slow disk may take longer to prepare an upload than another session waits.
+#[test]
+fn an_upload_may_give_way_before_it_is_prepared() {
+    let share = Share::new();
+    let path = FtpPath::parse(b"old").unwrap();
+    let (target, existing) = share.root.upload_target(&path).unwrap();
+    let uploader = Uploader::of_login(&share.uploads, "user");
+    let (slow, _) = uploader.claim(target.key()).unwrap();
+    slow.running.stall();
+    let mut upload = share.begin("old", UploadStart::Replace, "new");
+    let options = share.root.upload_options(UploadStart::Replace, None);
+    let prepared = Prepared::new(target, existing, options).unwrap();
+    slow.running.set_prepared(prepared);
+    assert!(slow.running.gave_way());
+    slow.running.write(b"late").unwrap_err();
+    upload.complete().unwrap();
+    assert_eq!(share.read("old"), "new");
 }
 
 #[test]
@@ -305,6 +380,12 @@ fn an_upload_follows_links_within_the_share() {
         assert_eq!(refusal, Refusal::Denied, "{outside}");
         fs::remove_file(share.file("out")).unwrap();
     }
+    for directory in ["old/", "none/", "old/."] {
+        symlink(directory, share.file("slash")).unwrap();
+        let refusal = share.open("slash", UploadStart::Replace).unwrap_err();
+        assert_eq!(refusal, Refusal::IsADirectory, "{directory}");
+        fs::remove_file(share.file("slash")).unwrap();
+    }
     symlink("loop", share.file("loop")).unwrap();
     let refusal = share.open("loop", UploadStart::Replace).unwrap_err();
     assert_eq!(refusal, Refusal::Denied);
@@ -313,23 +394,28 @@ fn an_upload_follows_links_within_the_share() {
 #[test]
 fn it_is_complete_only_if_the_name_leads_to_the_bytes() {
     let share = Share::new();
+    let fails = |mut upload: Upload| {
+        upload.complete().unwrap_err();
+        upload.end().unwrap().kept
+    };
     fs::create_dir(share.file("d")).unwrap();
-    let mut upload = share.begin("d/new", UploadStart::Replace, "a");
+    let upload = share.begin("d/new", UploadStart::Replace, "a");
     fs::rename(share.file("d"), share.file("e")).unwrap();
-    upload.complete().unwrap_err();
-    drop(upload);
+    assert_eq!(fails(upload), Kept::Nothing);
 
-    let mut upload = share.begin("old", UploadStart::End, "6");
+    let upload = share.begin("old", UploadStart::End, "6");
     fs::remove_file(share.file("old")).unwrap();
-    upload.complete().unwrap_err();
-    drop(upload);
+    assert_eq!(fails(upload), Kept::Nothing);
 
     fs::write(share.file("old"), "12345").unwrap();
-    let mut upload = share.begin("old", UploadStart::End, "6");
+    let upload = share.begin("old", UploadStart::End, "6");
     fs::rename(share.file("old"), share.file("moved")).unwrap();
-    upload.complete().unwrap_err();
-    drop(upload);
+    fs::write(share.file("old"), "another").unwrap();
+    assert_eq!(fails(upload), Kept::OldFile);
     assert_eq!(share.read("moved"), "123456");
+    // Its end is not where the client was.
+    let refusal = share.open("old", at(7, false)).unwrap_err();
+    assert_eq!(refusal, Refusal::NotResumable);
 }
 
 #[test]
@@ -389,6 +475,33 @@ fn a_crash_leaves_what_was_received_of_a_large_new_file() {
     }
 }
 
+/// A share in which a server that was killed has left "abc" of the new file `new`.
+fn after_a_crash() -> Share {
+    let share = Share::new();
+    let leftover = share.file(".ftp-upload.1-1.part");
+    fs::write(&leftover, "abc").unwrap();
+    intended_name::note(fs::File::open(leftover).unwrap(), "new".as_ref());
+    share
+}
+
+/// It gets its name before the name is looked at.
+#[test]
+fn what_a_crash_left_counts_at_once() {
+    for start in [at(3, false), UploadStart::End] {
+        let share = after_a_crash();
+        share.begin("new", start, "d").complete().unwrap();
+        assert_eq!(share.read("new"), "abcd");
+    }
+    let share = after_a_crash();
+    let refusal = share.open("new", UploadStart::Create).unwrap_err();
+    assert_eq!(refusal, Refusal::Exists);
+    // It is older than the piece that follows it.
+    let share = after_a_crash();
+    let upload = share.begin("new", UploadStart::Replace, "abcdef");
+    assert_eq!(kept(upload, UploadFailure::Broken), Kept::Bytes(6));
+    assert_eq!(share.read("new"), "abcdef");
+}
+
 #[test]
 fn a_directory_with_leftovers_only_is_empty() {
     let share = Share::new();
@@ -398,8 +511,9 @@ fn a_directory_with_leftovers_only_is_empty() {
     let request = ftp_proto::FileRequest::RemoveDirectory(path);
     fs::write(share.file("d/file"), "text").unwrap();
     assert_eq!(share.root.perform(&request).unwrap_err(), Refusal::NotEmpty);
+    // The next upload finds out what it was for.
+    assert!(share.file("d/.ftp-upload.1-1.part").exists());
     fs::remove_file(share.file("d/file")).unwrap();
-    fs::write(share.file("d/.ftp-upload.1-1.part"), "piece").unwrap();
     share.root.perform(&request).unwrap();
 }
 

@@ -171,6 +171,18 @@ fn own_files_do_not_exist_for_any_request() {
     }
     assert_eq!(listed(&root, ""), "etc\r\nfile\r\nlink\r\n");
     assert_eq!(listed(&root, "etc"), "other\r\n");
+    // The server would find what a client creates there.
+    symlink("etc/missing", place("dangling")).unwrap();
+    for start in [UploadStart::Replace, UploadStart::End, UploadStart::Unique] {
+        let upload = root.upload(&path("dangling"), start, None, &Uploader::for_tests());
+        let _ = upload.map(|mut upload| upload.complete());
+        assert!(!place("etc/missing").exists(), "{start:?}");
+    }
+    let make = FileRequest::MakeDirectory {
+        path: path("etc/missing"),
+        umask: None,
+    };
+    assert_eq!(root.perform(&make), Err(Refusal::NotFound));
 }
 
 /// The names in a directory, sorted.
