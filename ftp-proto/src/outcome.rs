@@ -98,6 +98,9 @@ pub enum TransferError {
     NotResumed,
     /// The data connection was lost: 426.
     ConnectionLost,
+    /// The data of an upload ended without TLS's close_notify, and the driver does not accept that:
+    /// 426.
+    NoCloseNotify,
     /// Ended by [`AbortTransfer`](crate::Action::AbortTransfer), or an upload whose client has
     /// ended both its connections together: 426.
     Aborted,
@@ -122,6 +125,7 @@ impl fmt::Display for TransferError {
             Self::NotProtected => "no TLS on the data connection",
             Self::NotResumed => "TLS session of the control connection not resumed",
             Self::ConnectionLost => "data connection lost",
+            Self::NoCloseNotify => "data ended without close_notify",
             Self::Aborted => "aborted",
             Self::LocalRead => "local read error",
             Self::LocalWrite => "local write error",

@@ -251,6 +251,7 @@ impl Reply {
     pub(crate) const TRANSFER_COMPLETE: Self = Self::fixed(226, "Transfer complete.");
     pub(crate) const TRANSFER_ABORTED: Self = Self::fixed(426, "Transfer aborted.");
     pub(crate) const TRANSFER_CUT: Self = Self::fixed(426, "The data connection was lost; transfer aborted.");
+    pub(crate) const TRANSFER_WITHOUT_CLOSE_NOTIFY: Self = Self::fixed(426, "The data ended without TLS close_notify, so it may be incomplete; transfer aborted.");
     pub(crate) const TRANSFER_STALLED: Self = Self::fixed(426, "The data connection was idle for too long; transfer aborted.");
     pub(crate) const LOCAL_ERROR: Self = Self::fixed(451, "Local error; transfer aborted.");
     pub(crate) const STORAGE_FULL: Self = Self::fixed(452, "No space left; transfer aborted.");

@@ -101,11 +101,12 @@ pub struct Settings {
     pub log_level: LevelFilter,
 }
 
-/// TLS (RFC 4217): the certificate, and what is required of clients.
+/// TLS (RFC 4217): the certificates, and what is required of clients.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct TlsSettings {
-    /// The certificate and its key; `None`: the server makes its own certificate.
-    pub certificate: Option<CertificateFiles>,
+    /// The certificates and their keys, no two of the same kind. A client is given the first one
+    /// that it can use. Empty: the server makes its own certificate.
+    pub certificates: Vec<CertificateFiles>,
     /// The directory for the certificate that the server makes.
     pub state_directory: PathBuf,
     /// Logins in clear text are refused.
@@ -114,6 +115,8 @@ pub struct TlsSettings {
     pub data_required: bool,
     /// Data connections must resume the TLS session of their control connection.
     pub resumption_required: bool,
+    /// An upload over TLS without close_notify, TLS's mark of the end, fails.
+    pub close_notify_required: bool,
     /// Data connections must do so if they, or their clients, come from a trusted gateway.
     pub gateway_resumption: bool,
     /// Authorities: clients must show a certificate that one of them has signed. `None`: clients
@@ -268,13 +271,14 @@ impl Settings {
     pub(crate) fn own_files(&self) -> Vec<PathBuf> {
         let mut files = self.certificate_files();
         let tls = self.tls.iter();
-        files.extend(tls.map(TlsSettings::self_signed_file));
+        // A client that could replace the public one would make others trust another certificate.
+        files.extend(tls.flat_map(|tls| [tls.self_signed_file(), tls.public_file()]));
         files.extend(self.sources.iter().cloned());
         let files = files.iter().filter_map(|file| path::absolute(file).ok());
         files.collect()
     }
 
-    /// The files of the certificate, its key and the clients' authorities; none without TLS.
+    /// The files of the certificates, their keys and the clients' authorities; none without TLS.
     pub(crate) fn certificate_files(&self) -> Vec<PathBuf> {
         self.tls.iter().flat_map(TlsSettings::files).collect()
     }
@@ -322,11 +326,16 @@ impl TlsSettings {
         self.state_directory.join(SELF_SIGNED_FILE)
     }
 
+    /// The same certificate without its key, for clients to trust.
+    pub(crate) fn public_file(&self) -> PathBuf {
+        self.state_directory.join(PUBLIC_FILE)
+    }
+
     /// The files that may be replaced while the server runs.
     pub fn files(&self) -> impl Iterator<Item = PathBuf> {
-        let certificate = self.certificate.iter();
-        let certificate = certificate.flat_map(|files| [&files.chain, &files.key]);
-        certificate.chain(&self.client_ca).cloned()
+        let certificates = self.certificates.iter();
+        let certificates = certificates.flat_map(|files| [&files.chain, &files.key]);
+        certificates.chain(&self.client_ca).cloned()
     }
 }
 
@@ -354,6 +363,9 @@ impl LocalNetworks {
 
 /// The name of the file with the certificate that the server makes.
 pub(crate) const SELF_SIGNED_FILE: &str = "certificate.pem";
+
+/// The name of the file with this certificate alone.
+pub(crate) const PUBLIC_FILE: &str = "certificate.crt";
 
 #[cfg(test)]
 mod tests {

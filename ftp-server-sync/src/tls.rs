@@ -6,6 +6,8 @@
 //! connection comes from the client of that control connection, because only this client knows the
 //! secret.
 
+mod certificate;
+mod client_fault;
 mod error;
 mod facts;
 mod identity;

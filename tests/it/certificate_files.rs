@@ -11,8 +11,12 @@ use std::thread;
 
 use rcgen::{CertificateParams, KeyPair};
 use rustix::process::Signal;
+use rustls::pki_types::CertificateDer;
+use rustls::pki_types::pem::PemObject;
+use rustls::version;
 use tempfile::TempDir;
 
+use crate::support::certificates::trusting;
 use crate::support::client::Client;
 use crate::support::client_program::path;
 use crate::support::process;
@@ -199,6 +203,33 @@ fn servers_share_one_stored_certificate() {
     let new = serve_storing(&state);
     assert_ne!(fingerprint(&new), found[0]);
     new.log_with("made a self-signed certificate: ");
+}
+
+/// A client that trusts the public file is served, after a new certificate was made too.
+#[test]
+fn the_public_file_is_what_clients_need() {
+    let state = TempDir::new().expect("a temporary directory");
+    let stored = state.path().join("certificate.pem");
+    let public = state.path().join("certificate.crt");
+    for _certificate in 0..2 {
+        let server = serve_storing(&state);
+        server.log_with("the certificate without its key, for clients: ");
+        let text = fs::read_to_string(&public).expect("the public file");
+        assert!(!text.contains("KEY"), "{text}");
+        let root = CertificateDer::from_pem_file(&public).expect("a certificate");
+        let mut client = Client::greeted(server.address);
+        client.auth_tls(&trusting(root, &version::TLS13));
+        client.command("NOOP", 200);
+        fs::remove_file(&stored).expect("the stored file");
+    }
+    // `--check` writes neither.
+    fs::remove_file(&public).expect("the public file");
+    process::run(storing(&state).arg("--check"), 20).expect_success();
+    assert!(!public.exists());
+    drop(serve_storing(&state));
+    fs::remove_file(&public).expect("the public file");
+    process::run(storing(&state).arg("--check"), 20).expect_success();
+    assert!(!public.exists());
 }
 
 #[test]

@@ -22,6 +22,8 @@ mod manual;
 mod rclone;
 mod suppaftp;
 mod tls;
+mod tls_errors;
+mod two_certificates;
 
 use std::collections::BTreeMap;
 use std::fs;

@@ -143,6 +143,7 @@ impl Running {
                 TransferError::NotProtected => Reply::DATA_NOT_PROTECTED,
                 TransferError::NotResumed => Reply::DATA_NOT_RESUMED,
                 TransferError::ConnectionLost => Reply::TRANSFER_CUT,
+                TransferError::NoCloseNotify => Reply::TRANSFER_WITHOUT_CLOSE_NOTIFY,
                 TransferError::Aborted => Reply::TRANSFER_ABORTED,
                 TransferError::LocalRead | TransferError::LocalWrite => Reply::LOCAL_ERROR,
                 TransferError::NoSpace

@@ -111,12 +111,14 @@ pub(super) struct Flags {
     /// offer TLS (FTPS); without --certfile, the server makes its own certificate and stores it
     #[argh(switch)]
     pub(super) tls: bool,
-    /// the certificate, followed by those that lead to its authority, as PEM
+    /// the certificate, followed by those that lead to its authority, as PEM; may be repeated for
+    /// another kind of key: a client is given the first one that it can use
     #[argh(option, arg_name = "FILE", from_str_fn(values::path))]
-    pub(super) certfile: Option<PathBuf>,
-    /// the certificate's private key, as PEM [in the file of --certfile]
+    pub(super) certfile: Vec<PathBuf>,
+    /// the certificate's private key, as PEM; one for each --certfile, in the same order [in the
+    /// file of --certfile]
     #[argh(option, arg_name = "FILE", from_str_fn(values::path))]
-    pub(super) keyfile: Option<PathBuf>,
+    pub(super) keyfile: Vec<PathBuf>,
     /// refuse logins without TLS
     #[argh(switch)]
     pub(super) tls_control_required: bool,
@@ -130,6 +132,9 @@ pub(super) struct Flags {
     /// accept only data connections that resume the TLS session of their control connection
     #[argh(switch)]
     pub(super) tls_require_resumption: bool,
+    /// accept an upload over TLS only if it ends with close_notify; many clients send none
+    #[argh(switch)]
+    pub(super) tls_require_close_notify: bool,
     /// whether data connections through a trusted gateway must do so: "on", or "off" for clients
     /// that cannot [on]
     #[argh(option, arg_name = "on|off")]

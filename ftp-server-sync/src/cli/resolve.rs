@@ -152,6 +152,29 @@ fn listen(flags: &Flags, given: &GivenFlags) -> Result<Vec<Listen>, FlagError> {
     Ok(listen)
 }
 
+/// Each certificate with its key.
+fn certificates(flags: &Flags, given: &GivenFlags) -> Result<Vec<CertificateFiles>, FlagError> {
+    let (chains, keys) = (&flags.certfile, &flags.keyfile);
+    let problem = match (chains.len(), keys.len()) {
+        (chains, keys) if keys == 0 || chains == keys => None,
+        (0, _) => Some("the certificate of this key is missing; add --certfile FILE".to_owned()),
+        (chains, keys) => Some(format!(
+            "given {keys} times, and --certfile {chains} times; give both as often, in the same \
+             order, or no --keyfile where each certificate has its key in its own file"
+        )),
+    };
+    if let Some(problem) = problem {
+        return Err(given.refuse_nth("--keyfile", keys.len() - 1, problem));
+    }
+    let keys = if keys.is_empty() { chains } else { keys };
+    let pairs = chains.iter().zip(keys);
+    let files = pairs.map(|(chain, key)| CertificateFiles {
+        chain: chain.clone(),
+        key: key.clone(),
+    });
+    Ok(files.collect())
+}
+
 fn tls(
     flags: &Flags,
     given: &GivenFlags,
@@ -163,24 +186,19 @@ fn tls(
             None => Ok(None),
         };
     }
-    if flags.keyfile.is_some() && flags.certfile.is_none() {
-        let problem = "the certificate of this key is missing; add --certfile FILE";
-        return Err(given.refuse("--keyfile", problem));
-    }
+    let certificates = certificates(flags, given)?;
     if cfg!(not(feature = "tls")) {
         let problem = "this program was built without TLS; build it with the feature \"tls\"";
         return Err(given.refuse("--tls", problem));
     }
     Ok(Some(TlsSettings {
-        certificate: flags.certfile.clone().map(|chain| CertificateFiles {
-            key: flags.keyfile.clone().unwrap_or_else(|| chain.clone()),
-            chain,
-        }),
+        certificates,
         state_directory: environment.state_directory.clone(),
         // Without TLS, a client cannot show a certificate.
         control_required: flags.tls_control_required || flags.client_ca.is_some(),
         data_required: flags.tls_data_required,
         resumption_required: flags.tls_require_resumption,
+        close_notify_required: flags.tls_require_close_notify,
         gateway_resumption: flags.gateway_resumption,
         client_ca: flags.client_ca.clone(),
     }))
@@ -353,13 +371,14 @@ fn log_level(flags: &Flags, given: &GivenFlags) -> Result<LevelFilter, FlagError
 }
 
 /// The flags that need `--tls`.
-const TLS_FLAGS: [&str; 8] = [
+const TLS_FLAGS: [&str; 9] = [
     "--certfile",
     "--keyfile",
     "--tls-control-required",
     "--tls-data-required",
     "--tls-implicit",
     "--tls-require-resumption",
+    "--tls-require-close-notify",
     "--gateway-resumption",
     "--client-ca",
 ];

@@ -79,7 +79,9 @@ pub fn check(settings: &Settings) -> io::Result<Report> {
         findings.extend(certificate_findings(identity.problems()));
     }
     findings.sort_by_key(|finding| finding.severity);
-    let text = report::text(settings, &evidence, &findings, start_problem.as_deref());
+    let certificates = identity.as_ref().map(Identity::descriptions);
+    let mut text = report::certificates(&certificates.unwrap_or_default());
+    text += &report::text(settings, &evidence, &findings, start_problem.as_deref());
     let clients_fail = findings
         .iter()
         .any(|finding| finding.severity == Severity::Failure);

@@ -73,7 +73,12 @@ fn protection(tls: &TlsSettings, has_gateways: bool) -> String {
     } else {
         ""
     };
-    [required, certificate, resumption].concat()
+    let close_notify = if tls.close_notify_required {
+        "; protected uploads must end with close_notify"
+    } else {
+        ""
+    };
+    [required, certificate, resumption, close_notify].concat()
 }
 
 /// What differs from the usual for uploads.
@@ -234,6 +239,10 @@ mod tests {
         check(
             "--trust-gateway 172.17.0.1 --gateway-resumption off",
             "TLS is offered",
+        );
+        check(
+            "--tls-require-close-notify",
+            "TLS is offered; protected uploads must end with close_notify",
         );
         check(
             "--client-ca /ca.pem",

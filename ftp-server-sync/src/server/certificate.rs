@@ -1,6 +1,6 @@
-//! The certificate in force, and changed files of it that appear while the server runs.
+//! The certificates in force, and changed files of theirs that appear while the server runs.
 //!
-//! Sessions keep the certificate that they started with. Files that cannot be used change nothing.
+//! Sessions keep the certificates that they started with. Files that cannot be used change nothing.
 
 use std::time::Instant;
 
@@ -12,8 +12,8 @@ use crate::nat::diagnose::certificate::certificate_findings;
 use crate::tls::Identity;
 
 impl Server {
-    /// Reads the files of the certificate, its key and the clients' authorities again if they have
-    /// changed.
+    /// Reads the files of the certificates, their keys and the clients' authorities again if they
+    /// have changed.
     pub(super) fn update_certificate(&mut self, now: Instant) {
         if !self.certificate.check(now) {
             return;
@@ -36,7 +36,9 @@ impl Server {
 
     pub(super) fn log_certificate(&self) {
         if let Some(identity) = &self.state.current().identity {
-            info!("{}", identity.description());
+            for description in identity.descriptions() {
+                info!("{description}");
+            }
             log_findings(certificate_findings(identity.problems()));
         }
     }

@@ -202,7 +202,8 @@ impl Connection {
         let Some(judged) = self.judge_end_of_upload(now) else {
             return false;
         };
-        let result = judged.and_then(|()| self.finish_upload());
+        let result = judged.and_then(|()| self.check_bare_end());
+        let result = result.and_then(|()| self.finish_upload());
         self.end_transfer(result, now);
         true
     }

@@ -245,6 +245,7 @@ impl SessionLog {
                 let hint = hint(match error {
                     TransferError::FileTooLarge => Some(MAX_UPLOAD_SIZE),
                     TransferError::SpaceReserved => Some(FREE_SPACE_MIN),
+                    TransferError::NoCloseNotify => Some(REQUIRE_CLOSE_NOTIFY),
                     _ => None,
                 });
                 let (cause, left) = (facts.cause(), facts.left());
@@ -409,6 +410,7 @@ pub(super) fn file_request(request: &FileRequest) -> String {
 const HIDE: &str = "--hide";
 const MAX_UPLOAD_SIZE: &str = "--max-upload-size";
 const FREE_SPACE_MIN: &str = "--free-space-min";
+const REQUIRE_CLOSE_NOTIFY: &str = "--tls-require-close-notify";
 
 /// Bytes of a command line in a log line about its refusal.
 const COMMAND_BYTES_SHOWN: usize = 128;

@@ -1,11 +1,11 @@
 //! TLS of a session: the handshake on its control connection, and what its data connections need.
 
-use ftp_proto::{Action, Outcome};
+use ftp_proto::{Action, Outcome, TransferError};
 use log::{error, info};
 
 use super::connection::Connection;
 use super::login_state::LoginState;
-use crate::tls::{Protection, Resumption};
+use crate::tls::{Protection, Resumption, TlsStream};
 
 impl Connection {
     /// Starts TLS on the control connection.
@@ -44,7 +44,8 @@ impl Connection {
                 true
             }
             Err(error) => {
-                info!("#{} no TLS: {error}", self.number);
+                let client = self.session.endpoints().peer().ip().to_canonical();
+                info!("#{} no TLS with {client}: {error}", self.number);
                 false
             }
         };
@@ -95,6 +96,17 @@ impl Connection {
         if self.data.tls().is_some_and(|tls| !tls.is_resumed()) {
             self.log.not_resumed();
         }
+    }
+
+    /// Refuses an upload that has ended without close_notify, if that is required: someone on the
+    /// network may have cut it.
+    pub(super) fn check_bare_end(&self) -> Result<(), TransferError> {
+        let settings = self.current.settings.tls.as_ref();
+        let is_required = settings.is_some_and(|tls| tls.close_notify_required);
+        if is_required && self.data.tls().is_some_and(TlsStream::has_bare_end) {
+            return Err(TransferError::NoCloseNotify);
+        }
+        Ok(())
     }
 
     /// Logs that an upload ended without close_notify.

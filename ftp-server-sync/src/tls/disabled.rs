@@ -42,7 +42,7 @@ impl Identity {
         Ok(None)
     }
 
-    pub(crate) fn description(&self) -> String {
+    pub(crate) fn descriptions(&self) -> Vec<String> {
         match *self {}
     }
 

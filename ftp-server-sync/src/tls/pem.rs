@@ -17,6 +17,20 @@ pub(super) fn certificates(text: &[u8]) -> Result<Vec<CertificateDer<'static>>, 
     }
 }
 
+/// The sections of the text that hold certificates, and nothing else of it.
+pub(super) fn certificate_sections(text: &[u8]) -> Vec<u8> {
+    let mut sections = Vec::new();
+    let mut is_inside = false;
+    for line in text.split_inclusive(|&byte| byte == b'\n') {
+        is_inside |= line.trim_ascii() == b"-----BEGIN CERTIFICATE-----";
+        if is_inside {
+            sections.extend_from_slice(line);
+        }
+        is_inside &= line.trim_ascii() != b"-----END CERTIFICATE-----";
+    }
+    sections
+}
+
 /// The first private key in the text. `advice` is the remedy for a text without any.
 pub(super) fn key(text: &[u8], advice: &str) -> Result<PrivateKeyDer<'static>, String> {
     require_pem(text, "-----BEGIN PRIVATE KEY-----")?;

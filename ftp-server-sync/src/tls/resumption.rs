@@ -27,7 +27,7 @@ pub(crate) struct Resumption {
 
 impl Resumption {
     /// For the control connection of the session of this number, with a client at this address.
-    /// `base` contains the certificate. Its settings of sessions and tickets are replaced.
+    /// `base` contains the certificate. Its settings of sessions, tickets and ALPN are replaced.
     pub(crate) fn new(
         base: &ServerConfig,
         registry: &Arc<TicketRegistry>,
@@ -38,7 +38,9 @@ impl Resumption {
         let store = Arc::new(SessionStore::new(registry.register(number, client)));
         control.session_storage = store.clone();
         control.send_tls13_tickets = TICKETS;
+        control.alpn_protocols = names(&CONTROL_PROTOCOLS);
         let mut data = control.clone();
+        data.alpn_protocols = names(&DATA_PROTOCOLS);
         // A client may close without reading the tickets. The system would then reset the
         // connection, and an upload would lose its end.
         data.send_tls13_tickets = 0;
@@ -70,6 +72,20 @@ impl Resumption {
         Protection::new(base, own, self.client, resumption_required, gateways)
     }
 }
+
+fn names(protocols: &[&str]) -> Vec<Vec<u8>> {
+    let bytes = |protocol: &&str| protocol.as_bytes().to_vec();
+    protocols.iter().map(bytes).collect()
+}
+
+/// What a client may ask for by ALPN (RFC 7301). rustls refuses a client that asks for other
+/// protocols only, and serves one that asks for none. Otherwise an attacker could lead a browser's
+/// HTTPS connection here, and have it accept replies of FTP as an answer of the web server whose
+/// certificate is for the same name (ALPACA).
+const CONTROL_PROTOCOLS: [&str; 1] = ["ftp"];
+
+/// The first one is preferred. Some clients ask for the same on both connections.
+const DATA_PROTOCOLS: [&str; 2] = ["ftp-data", "ftp"];
 
 /// Some clients use each ticket only once: they have a second one. Other clients need one.
 const TICKETS: usize = 2;

@@ -2,13 +2,15 @@
 //! trust it only once.
 //!
 //! One file contains the certificate and its key. It is created complete or not at all, is never
-//! changed, and only the server's user can read it at any time.
+//! changed, and only the server's user can read it at any time. A second file contains the
+//! certificate alone: users can give it to clients without showing the key.
 
-use std::fs::{self, DirBuilder, File, OpenOptions};
+use std::fs::{self, DirBuilder, File, OpenOptions, Permissions};
 use std::io::{self, ErrorKind, Write};
 use std::net::IpAddr;
-use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
+use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
+use std::process;
 use std::time::Duration;
 
 use log::info;
@@ -19,10 +21,13 @@ use rcgen::{
 
 use super::error::{LoadError, Role};
 use super::facts::fingerprint;
+use super::pem;
 use crate::logging::clock::unix_time;
 use crate::net::interfaces::Interfaces;
 use crate::settings::file::reason;
-use crate::settings::{AddressSource, ClientAddress, SELF_SIGNED_FILE as FILE, Settings};
+use crate::settings::{
+    AddressSource, ClientAddress, SELF_SIGNED_FILE as FILE, Settings, TlsSettings,
+};
 
 /// The file with the certificate and its key. If it does not exist, it is created.
 pub(super) fn ensure_file(
@@ -47,6 +52,25 @@ pub(super) fn ensure_file(
         }
     }
     Ok(file)
+}
+
+/// Writes the certificate without its key into a file of its own, unless it is there already. The
+/// server works without it.
+pub(super) fn publish(tls: &TlsSettings) {
+    let (source, public) = (tls.self_signed_file(), tls.public_file());
+    match copy_certificate(&source, &public) {
+        Ok(false) => {}
+        Ok(true) => info!(
+            "the certificate without its key, for clients: {}",
+            public.display()
+        ),
+        Err(error) => info!(
+            "{} cannot be written: {}; clients can use the certificate of {}, without the key in it",
+            public.display(),
+            reason(&error),
+            source.display()
+        ),
+    }
 }
 
 /// Whether the file exists, and the directory can be read.
@@ -173,6 +197,23 @@ fn write(draft: &Path, pem: &str) -> io::Result<()> {
     draft.sync_all()
 }
 
+/// False if the public file is up to date.
+fn copy_certificate(source: &Path, public: &Path) -> io::Result<bool> {
+    let certificate = pem::certificate_sections(&fs::read(source)?);
+    if fs::read(public).is_ok_and(|found| found == certificate) {
+        return Ok(false);
+    }
+    // It is complete at any time. A draft that an earlier process left is overwritten.
+    let draft = public.with_extension(format!("crt.{}", process::id()));
+    fs::write(&draft, certificate)?;
+    let permissions = Permissions::from_mode(0o644);
+    let copied = fs::set_permissions(&draft, permissions).and_then(|()| fs::rename(&draft, public));
+    if copied.is_err() {
+        let _ = fs::remove_file(&draft);
+    }
+    copied.map(|()| true)
+}
+
 /// A symbolic link exists even if its target does not.
 fn path_exists(file: &Path) -> io::Result<bool> {
     match fs::symlink_metadata(file) {
@@ -195,7 +236,7 @@ const FALLBACK_NAME: &str = "ftp-server-sync";
 
 #[cfg(test)]
 mod tests {
-    use std::os::unix::fs::{PermissionsExt, symlink};
+    use std::os::unix::fs::symlink;
     use std::sync::Barrier;
     use std::thread;
 
@@ -319,6 +360,41 @@ mod tests {
         check(1_800_000_000, b"20370114080000");
         check(3_000_000_000, b"20750124052000");
         check(u64::MAX, b"29100101000000");
+    }
+
+    /// Small machines sign with it fast, and every client of today knows it.
+    #[test]
+    fn its_key_is_on_p256() {
+        let pem = generate(&["a.example".to_owned()], unix_time()).unwrap();
+        let key = KeyPair::from_pem(&pem[pem.find("-----BEGIN PRIVATE").unwrap()..]).unwrap();
+        assert_eq!(key.algorithm(), &rcgen::PKCS_ECDSA_P256_SHA256);
+    }
+
+    #[test]
+    fn the_public_file_has_the_certificate_alone() {
+        let directory = tempfile::tempdir().unwrap();
+        let file = file_in(directory.path()).unwrap();
+        let public = directory.path().join("certificate.crt");
+        let text = || fs::read_to_string(&public).unwrap();
+        assert!(copy_certificate(&file, &public).unwrap());
+        let both = fs::read_to_string(&file).unwrap();
+        let (certificate, key) = both.split_once("-----BEGIN PRIVATE KEY-----").unwrap();
+        assert!(text() == certificate && key.len() > 100);
+        assert_eq!(mode(&public), 0o644);
+        assert!(!copy_certificate(&file, &public).unwrap());
+        // Another order, and text around it.
+        fs::write(
+            &file,
+            format!("a note\n-----BEGIN PRIVATE KEY-----{key}{certificate}more"),
+        )
+        .unwrap();
+        assert!(!copy_certificate(&file, &public).unwrap());
+        // Another certificate.
+        fs::remove_file(&file).unwrap();
+        file_in(directory.path()).unwrap();
+        assert!(copy_certificate(&file, &public).unwrap());
+        assert!(text() != certificate && both != fs::read_to_string(&file).unwrap());
+        assert_eq!(fs::read_dir(directory.path()).unwrap().count(), 2);
     }
 
     #[test]

@@ -11,6 +11,7 @@ use mio::net::TcpStream;
 use rustls::{HandshakeKind, ProtocolVersion, ServerConnection, SupportedCipherSuite};
 
 use super::ServerConfig;
+use super::client_fault::ClientFault;
 use super::record::RecordBoundary;
 
 /// One connection's TLS.
@@ -56,7 +57,8 @@ impl TlsStream {
         }))
     }
 
-    /// Continues the handshake; `WouldBlock` until it is complete.
+    /// Continues the handshake; `WouldBlock` until it is complete. The text of another error says
+    /// what is wrong with the client.
     pub(crate) fn handshake(&mut self, socket: &mut TcpStream) -> io::Result<()> {
         loop {
             self.flush(socket)?;
@@ -64,7 +66,7 @@ impl TlsStream {
                 return Ok(());
             }
             if self.receive(socket, 0)? == 0 {
-                return Err(ErrorKind::UnexpectedEof.into());
+                return Err(io::Error::new(ErrorKind::UnexpectedEof, ENDED_EARLY));
             }
         }
     }
@@ -173,7 +175,7 @@ impl TlsStream {
         if let Err(fault) = self.connection.process_new_packets() {
             // Sends the alert. If that fails now, it is not sent.
             let _ = self.flush(socket);
-            return Err(io::Error::new(ErrorKind::InvalidData, fault));
+            return Err(io::Error::new(ErrorKind::InvalidData, ClientFault(fault)));
         }
         Ok(count)
     }
@@ -257,6 +259,8 @@ fn retry(mut read: impl FnMut() -> io::Result<usize>) -> io::Result<usize> {
         }
     }
 }
+
+const ENDED_EARLY: &str = "the client closed the connection before the handshake was complete";
 
 /// The most that is buffered at once, in records of [`RECORD_BYTES_MAX`].
 const WRITE_BYTES_MAX: usize = 256 * 1024;

@@ -291,7 +291,8 @@ fn openssl_logs_in_and_renews_keys() {
     secure.server.finish();
 }
 
-fn s_client(secure: &SecureServer<Program>, flags: &[&str], typed: &str) -> Finished {
+#[track_caller]
+pub(super) fn s_client(secure: &SecureServer<Program>, flags: &[&str], typed: &str) -> Finished {
     let address = secure.server.address.to_string();
     let mut command = secure.server.client_program("openssl");
     command.args([

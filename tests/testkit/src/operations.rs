@@ -531,11 +531,12 @@ pub(crate) const REFUSALS: [Refusal; 22] = [
     Refusal::Failed,
 ];
 
-pub(crate) const ERRORS: [TransferError; 10] = [
+pub(crate) const ERRORS: [TransferError; 11] = [
     TransferError::NotConnected,
     TransferError::NotProtected,
     TransferError::NotResumed,
     TransferError::ConnectionLost,
+    TransferError::NoCloseNotify,
     TransferError::Aborted,
     TransferError::LocalRead,
     TransferError::LocalWrite,

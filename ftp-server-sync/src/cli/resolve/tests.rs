@@ -16,11 +16,12 @@ fn settings(line: &str) -> Settings {
 #[test]
 fn little_is_required_by_default() {
     let expected = TlsSettings {
-        certificate: None,
+        certificates: Vec::new(),
         state_directory: "/state".into(),
         control_required: false,
         data_required: false,
         resumption_required: false,
+        close_notify_required: false,
         gateway_resumption: true,
         client_ca: None,
     };
@@ -32,18 +33,16 @@ fn little_is_required_by_default() {
 fn with_every_flag() {
     let line = "--tls --certfile chain --keyfile key --client-ca ca --tls-control-required \
                 --tls-data-required --tls-require-resumption --gateway-resumption off \
-                --tls-implicit 990 \
+                --tls-implicit 990 --tls-require-close-notify \
                 -i 10.0.0.1 -i 10.0.0.2 -p 21";
     let found = settings(line);
     let expected = TlsSettings {
-        certificate: Some(CertificateFiles {
-            chain: "chain".into(),
-            key: "key".into(),
-        }),
+        certificates: vec![files("chain", "key")],
         state_directory: "/state".into(),
         control_required: true,
         data_required: true,
         resumption_required: true,
+        close_notify_required: true,
         gateway_resumption: false,
         client_ca: Some("ca".into()),
     };
@@ -58,10 +57,29 @@ fn with_every_flag() {
 
 #[test]
 fn one_file_may_hold_both() {
-    let certificate = settings("--tls --certfile both").tls.unwrap().certificate;
-    let both = || PathBuf::from("both");
-    let (chain, key) = (both(), both());
-    assert_eq!(certificate, Some(CertificateFiles { chain, key }));
+    let found = |line| settings(line).tls.unwrap().certificates;
+    assert_eq!(found("--tls --certfile both"), [files("both", "both")]);
+    assert_eq!(
+        found("--tls --certfile a --certfile b"),
+        [files("a", "a"), files("b", "b")]
+    );
+}
+
+#[test]
+fn certificates_and_keys_are_pairs_in_their_order() {
+    let line = "--tls --certfile a --keyfile a.key --keyfile b.key --certfile b";
+    let tls = settings(line).tls.unwrap();
+    let expected = [files("a", "a.key"), files("b", "b.key")];
+    assert_eq!(tls.certificates, expected);
+    let watched: Vec<PathBuf> = tls.files().collect();
+    assert_eq!(watched, ["a", "a.key", "b", "b.key"].map(PathBuf::from));
+}
+
+fn files(chain: &str, key: &str) -> CertificateFiles {
+    CertificateFiles {
+        chain: chain.into(),
+        key: key.into(),
+    }
 }
 
 #[test]

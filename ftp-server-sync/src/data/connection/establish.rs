@@ -153,7 +153,8 @@ impl DataConnection {
                 }
             }
             Err(error) => {
-                info!("#{} no data connection: {error}", self.session);
+                let (number, peer) = (self.session, attempt.stream.peer());
+                info!("#{number} no TLS on the data connection with {peer}: {error}");
                 let failure = match error.kind() {
                     ErrorKind::InvalidData => TransferError::NotProtected,
                     _ => TransferError::NotConnected,

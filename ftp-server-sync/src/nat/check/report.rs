@@ -11,6 +11,13 @@ use crate::nat::evidence::Evidence;
 use crate::nat::finding::{Finding, Severity};
 use crate::settings::Settings;
 
+/// One paragraph for each certificate in force.
+pub(super) fn certificates(descriptions: &[String]) -> String {
+    let lines = descriptions.iter();
+    let lines = lines.map(|description| wrap("", 0, WIDTH, &format!("TLS: {description}")));
+    lines.collect()
+}
+
 /// `start_problem` is the reason why the server cannot start.
 pub(super) fn text(
     settings: &Settings,

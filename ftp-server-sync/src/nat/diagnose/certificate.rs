@@ -30,11 +30,13 @@ fn finding(problem: CertificateProblem) -> Finding {
             names.join(", "),
             shown(&file)
         )),
-        CertificateProblem::Expired { date } => {
-            Finding::failure(format!("the certificate expired on {date}: {REJECTED}"))
-        }
-        CertificateProblem::NotYetValid { date } => Finding::failure(format!(
-            "the certificate is not valid before {date}: {REJECTED}"
+        CertificateProblem::Expired { file, date } => Finding::failure(format!(
+            "the certificate in {} expired on {date}: {REJECTED}",
+            shown(&file)
+        )),
+        CertificateProblem::NotYetValid { file, date } => Finding::failure(format!(
+            "the certificate in {} is not valid before {date}: {REJECTED}",
+            shown(&file)
         )),
     }
 }
@@ -77,17 +79,21 @@ mod tests {
         );
         check(
             CertificateProblem::NotYetValid {
+                file: "/etc/rsa.pem".into(),
                 date: "2026-01-02".to_owned(),
             },
             Severity::Failure,
-            "the certificate is not valid before 2026-01-02: clients will reject it, or ask their user",
+            "the certificate in /etc/rsa.pem is not valid before 2026-01-02: clients will reject it, or ask \
+             their user",
         );
         check(
             CertificateProblem::Expired {
+                file: "/etc/rsa.pem".into(),
                 date: "2027-01-02".to_owned(),
             },
             Severity::Failure,
-            "the certificate expired on 2027-01-02: clients will reject it, or ask their user",
+            "the certificate in /etc/rsa.pem expired on 2027-01-02: clients will reject it, or ask their \
+             user",
         );
     }
 }

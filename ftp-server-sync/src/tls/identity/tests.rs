@@ -1,6 +1,9 @@
 //! Files that are refused, with their errors, and handshakes with files that are accepted.
 
+use std::fs;
 use std::io::{self, Read, Write};
+use std::os::unix::fs::PermissionsExt;
+use std::path::PathBuf;
 
 use rcgen::{CertificateParams, Issuer, KeyPair, PKCS_ECDSA_P384_SHA384, PKCS_ED25519};
 use rustix::fs::{CWD, FileType, Mode, mknodat};
@@ -9,6 +12,7 @@ use rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName};
 use rustls::{ClientConfig, ClientConnection, ProtocolVersion, ServerConnection};
 use tempfile::TempDir;
 
+use super::super::certificate::FILE_BYTES_MAX;
 use super::*;
 use crate::cli::golden;
 use crate::cli::{self, Invocation};
@@ -91,7 +95,7 @@ fn files_that_are_refused() {
     let golden = include_str!("../../../tests/certificates/refusals.txt");
     golden::check("refusals.txt", golden, 21, |line| {
         match fixtures.load(line) {
-            Ok(identity) => format!("{}\n", identity.description()),
+            Ok(identity) => format!("{}\n", identity.descriptions().join("\n")),
             Err(error) => format!("{error}\n"),
         }
     });
@@ -100,7 +104,7 @@ fn files_that_are_refused() {
 #[test]
 fn the_log_describes_a_certificate() {
     let fixtures = Fixtures::new();
-    let description = |line: &str| fixtures.load(line).unwrap().description();
+    let description = |line: &str| fixtures.load(line).unwrap().descriptions().join("\n");
     assert_eq!(
         description("--certfile @p256.crt --keyfile @p256-sec1.key"),
         "certificate for p256.example, *.p256.example, 192.0.2.1, 2001:db8::1, valid until \
@@ -148,27 +152,6 @@ fn problems_with_the_files() {
 }
 
 #[test]
-fn certificates_of_the_wrong_age() {
-    let facts = CertificateFacts {
-        fingerprint: String::new(),
-        names: Vec::new(),
-        not_before: *b"20260102030405",
-        not_after: *b"20270102030405",
-    };
-    let early = || CertificateProblem::NotYetValid {
-        date: "2026-01-02".to_owned(),
-    };
-    let late = CertificateProblem::Expired {
-        date: "2027-01-02".to_owned(),
-    };
-    assert_eq!(age(&facts, b"20260102030404"), Some(early()));
-    assert_eq!(age(&facts, b"20260102030405"), None);
-    assert_eq!(age(&facts, b"20270102030405"), None);
-    assert_eq!(age(&facts, b"20270102030406"), Some(late));
-    assert_eq!(age(&facts, b"19700101000000"), Some(early()));
-}
-
-#[test]
 fn handshakes_with_every_kind_of_key() {
     let fixtures = Fixtures::new();
     for (name, key) in [
@@ -203,6 +186,31 @@ fn handshakes_with_every_kind_of_key() {
             None,
         );
         assert!(other.unwrap_err().contains("NotValidForName"));
+    }
+}
+
+/// The order decides only where a client can use both.
+#[test]
+fn each_client_is_given_a_certificate_that_it_can_use() {
+    let fixtures = Fixtures::new();
+    fixtures.pair("ecdsa.test", &KeyPair::generate().unwrap());
+    let rsa = KeyPair::from_pem(include_str!("../../../tests/certificates/rsa-pkcs8.key"));
+    fixtures.pair("rsa.test", &rsa.unwrap());
+    let roots = ["ecdsa.test", "rsa.test"].map(|name| fs::read(fixtures.path(name)).unwrap());
+    for [first, second] in [["ecdsa.test", "rsa.test"], ["rsa.test", "ecdsa.test"]] {
+        let line = format!("--certfile @{first} --certfile @{second}");
+        let identity = fixtures.load(&line).unwrap();
+        for version in [&rustls::version::TLS12, &rustls::version::TLS13] {
+            let check = |name| handshake(&identity, version, &roots.concat(), name, None);
+            assert!(check(first).is_ok(), "{line}");
+            assert!(check(second).unwrap_err().contains("NotValidForName"));
+        }
+        let descriptions = identity.descriptions();
+        for (description, name) in descriptions.iter().zip([first, second]) {
+            let kind = if name == "rsa.test" { "RSA" } else { "ECDSA" };
+            let start = format!("certificate with an {kind} key for {name}, valid until ");
+            assert!(description.starts_with(&start), "{description}");
+        }
     }
 }
 
