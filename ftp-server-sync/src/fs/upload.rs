@@ -27,6 +27,8 @@ mod registry;
 mod running;
 mod staged;
 mod target;
+mod temporary;
+mod version;
 
 /// A file to receive into. It ends as after a lost connection when this is dropped.
 #[derive(Debug)]

@@ -7,8 +7,9 @@ use std::io::{self, Seek, SeekFrom};
 use ftp_proto::Kept;
 use rustix::fs::AtFlags;
 
-use super::staged::{name_is_lost, sync_directory};
+use super::staged::name_is_lost;
 use super::target::Target;
+use super::temporary::sync_directory;
 use crate::fs::root::identity;
 
 /// A file that is being written.

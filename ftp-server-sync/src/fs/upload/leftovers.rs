@@ -12,7 +12,7 @@ use rustix::fs::{AtFlags, Dir, FlockOperation, Mode, OFlags};
 use rustix::io::Errno;
 
 use super::intended_name;
-use super::staged::rename_if_free;
+use super::temporary::rename_if_free;
 use crate::fs::root::identity;
 use crate::fs::temporary_name::is_temporary;
 use crate::fs::upload_rules::BrokenUploads;

@@ -9,8 +9,9 @@ use rustix::io::Errno;
 
 use super::in_place::InPlace;
 use super::receiving::{Place, Receiving};
-use super::staged::{NEW_FILE_MODE, Staged};
+use super::staged::Staged;
 use super::target::{Target, lock_file};
+use super::temporary::NEW_FILE_MODE;
 use crate::fs::attributes::apply_umask;
 use crate::fs::root::refusal;
 use crate::fs::upload_limits::UploadLimits;

@@ -6,18 +6,19 @@
 use std::ffi::OsStr;
 use std::fs::File;
 use std::io::{self, ErrorKind, Seek};
-use std::os::fd::AsFd;
-use std::sync::atomic::{AtomicU64, Ordering};
 
 use ftp_proto::Kept;
-use rustix::fs::{AtFlags, FallocateFlags, FlockOperation, Mode, OFlags, RenameFlags, Stat};
+use rustix::fs::{AtFlags, FallocateFlags, Mode, OFlags, Stat};
 use rustix::io::Errno;
 
 use super::intended_name;
 use super::preserve::{preserve, preserve_rights};
 use super::target::{Target, lock_file};
+use super::temporary::{
+    NEW_FILE_MODE, create_temporary, remove_temporary, rename_if_free, sync_directory,
+};
+use super::version::Version;
 use crate::fs::root::identity;
-use crate::fs::temporary_name::temporary_name;
 
 /// A temporary. It is removed when this is dropped, unless it has taken its name.
 #[derive(Debug)]
@@ -33,15 +34,6 @@ pub(super) struct Staged {
     /// The name is noted in the file.
     is_noted: bool,
     has_taken_name: bool,
-}
-
-/// What shows whether a file is the same.
-#[derive(Clone, Copy, Debug)]
-struct Version {
-    /// Device and inode, size, and when it was modified: differs when the contents change.
-    contents: ((u64, u64), i64, (i64, i64)),
-    /// Permission bits, owner and group.
-    rights: (u32, u32, u32),
 }
 
 /// Which files with the name an upload may replace.
@@ -95,7 +87,7 @@ impl Staged {
                 has_taken_name: false,
             }),
             Err(error) => {
-                remove(&target, &name);
+                remove_temporary(&target, &name);
                 Err((target, error))
             }
         }
@@ -212,7 +204,7 @@ impl Staged {
             // A single file can be a mount point.
             Err(Errno::BUSY | Errno::XDEV) => {
                 let copied = self.copy_into_place(sync);
-                remove(&self.target, &self.name);
+                remove_temporary(&self.target, &self.name);
                 copied
             }
             result => Ok(result?),
@@ -264,24 +256,7 @@ impl Staged {
 impl Drop for Staged {
     fn drop(&mut self) {
         if !self.has_taken_name {
-            remove(&self.target, &self.name);
-        }
-    }
-}
-
-impl Version {
-    #[allow(
-        clippy::unnecessary_cast,
-        reason = "the fields have other types on 32-bit machines"
-    )]
-    fn of(stat: &Stat) -> Self {
-        Self {
-            contents: (
-                identity(stat),
-                stat.st_size as i64,
-                (stat.st_mtime as i64, stat.st_mtime_nsec as i64),
-            ),
-            rights: (stat.st_mode & 0o777, stat.st_uid, stat.st_gid),
+            remove_temporary(&self.target, &self.name);
         }
     }
 }
@@ -291,59 +266,3 @@ pub(super) fn name_is_lost() -> io::Error {
     let problem = "the file or its directory was renamed, replaced or removed meanwhile";
     io::Error::new(ErrorKind::NotFound, problem)
 }
-
-/// Creates a file with a name that no other has, and locks it.
-fn create_temporary(directory: impl AsFd, mode: u32) -> io::Result<(String, File, Stat)> {
-    let flags = OFlags::WRONLY | OFlags::CREATE | OFlags::EXCL | OFlags::CLOEXEC;
-    for _ in 0..NAMES_MAX {
-        let name = temporary_name(NEXT_NUMBER.fetch_add(1, Ordering::Relaxed));
-        let file = match rustix::fs::openat(&directory, &name, flags, Mode::from_raw_mode(mode)) {
-            // Of a server in another container, or left by the last one in this.
-            Err(Errno::EXIST) => continue,
-            opened => opened?,
-        };
-        // Without locks, as on some network shares, leftovers are not known.
-        let locked = rustix::fs::flock(&file, FlockOperation::NonBlockingLockExclusive);
-        let stat = rustix::fs::fstat(&file)?;
-        // Before it was locked, another server could take it for a leftover.
-        if locked != Err(Errno::WOULDBLOCK) && stat.st_nlink > 0 {
-            return Ok((name, file.into(), stat));
-        }
-    }
-    Err(Errno::EXIST.into())
-}
-
-/// Renames a file in a directory if no other has the new name.
-pub(super) fn rename_if_free(directory: impl AsFd, from: &OsStr, to: &OsStr) -> io::Result<()> {
-    let flags = RenameFlags::NOREPLACE;
-    match rustix::fs::renameat_with(&directory, from, &directory, to, flags) {
-        // The file system cannot do both in one step, as on some network shares.
-        Err(Errno::INVAL | Errno::NOSYS | Errno::OPNOTSUPP) => {}
-        result => return Ok(result?),
-    }
-    match rustix::fs::statat(&directory, to, AtFlags::SYMLINK_NOFOLLOW) {
-        Err(Errno::NOENT) => Ok(rustix::fs::renameat(&directory, from, &directory, to)?),
-        Err(errno) => Err(errno.into()),
-        Ok(_) => Err(ErrorKind::AlreadyExists.into()),
-    }
-}
-
-fn remove(directory: impl AsFd, name: &str) {
-    // Not fatal: the leftover is removed when its directory is next written to.
-    let _ = rustix::fs::unlinkat(directory, name, AtFlags::empty());
-}
-
-/// The directory's names are on the disk after this.
-pub(super) fn sync_directory(directory: impl AsFd) -> io::Result<()> {
-    let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
-    let opened = rustix::fs::openat(directory, ".", flags, Mode::empty())?;
-    Ok(rustix::fs::fsync(opened)?)
-}
-
-/// The mode of a new file; the process's umask is applied to it.
-pub(super) const NEW_FILE_MODE: u32 = 0o666;
-
-/// How many temporaries of other servers a directory may have.
-const NAMES_MAX: u32 = 100_000;
-
-static NEXT_NUMBER: AtomicU64 = AtomicU64::new(0);
