@@ -166,7 +166,7 @@ public final class CommonsNetSession {
     private void keepalive() throws IOException {
         ftp.setBufferSize(64 * 1024);
         ftp.setControlKeepAliveTimeout(Duration.ofMillis(1));
-        ftp.setControlKeepAliveReplyTimeout(Duration.ofMillis(200));
+        ftp.setControlKeepAliveReplyTimeout(Duration.ofMillis(10));
         ByteArrayOutputStream found = new ByteArrayOutputStream();
         done("RETR", ftp.retrieveFile("slow", found));
         same("bytes", (long) found.size(), ftp.mlistFile("slow").getSize());
