@@ -13,7 +13,7 @@ pub(crate) use self::receiving::UploadFailure;
 use self::registry::Claim;
 pub(crate) use self::registry::{Uploader, Uploads};
 use self::target::Target;
-use super::root::{Root, changeable};
+use super::root::{Root, changeable, refusal};
 
 mod failed;
 mod in_place;
@@ -80,9 +80,7 @@ impl Root {
         // Both may give the name to another file.
         let has_cleared = self.clear_up(&target, uploader);
         if has_cleared || gave_way {
-            existing = target
-                .stat()
-                .map_err(|error| super::root::refusal(&error))?;
+            existing = target.stat().map_err(|error| refusal(&error))?;
         }
         let continues = matches!(start, UploadStart::At { .. } | UploadStart::End);
         if continues && existing.is_some() && claim.has_failed() {

@@ -8,10 +8,10 @@ use std::io::Write;
 use std::net::SocketAddr;
 
 use ftp_proto::Reply;
-use log::{Level, log};
+use log::log;
 use mio::net::TcpStream;
 
-use crate::logging::repeated::is_reported;
+use crate::logging::repeated::level;
 use crate::settings::AccessRefusal;
 
 /// Why a client is refused, or a session gives way. The numbers are the limits.
@@ -56,14 +56,6 @@ impl CrowdingLog {
         let count = &mut self.counts[reason.index()];
         *count = count.saturating_add(1);
         *count
-    }
-}
-
-fn level(count: u64) -> Level {
-    if is_reported(count) {
-        Level::Warn
-    } else {
-        Level::Debug
     }
 }
 
@@ -191,13 +183,5 @@ mod tests {
         assert_eq!(log.count(gives_way(2)), 2);
         assert_eq!(log.count(Crowding::AddressFull(1)), 1);
         assert_eq!(log.count(Crowding::NotServed(AccessRefusal::NotAllowed)), 1);
-    }
-
-    #[test]
-    fn few_lines_are_warnings() {
-        let warned: Vec<u64> = (1..=1000)
-            .filter(|&count| level(count) == Level::Warn)
-            .collect();
-        assert_eq!(warned, [1, 10, 100, 1000]);
     }
 }

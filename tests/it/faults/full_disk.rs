@@ -4,7 +4,6 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use super::{expect_bytes, expect_no_leftovers, expect_no_resume, other_noise, upload};
-use crate::support::client_program::path;
 use crate::support::file_contents::noise;
 use crate::support::process;
 use crate::support::server::{Program, Setup, TestServer};
@@ -136,21 +135,9 @@ fn a_full_disk_below_a_mounted_file_leaves_the_old_file() {
     fs::create_dir(&small).expect("a directory");
     fs::write(root.join("file"), "covered").expect("a file");
     let script = "mount -t tmpfs -o size=1m tmpfs \"$0\" && touch \"$0/file\" \
-                  && mount --bind \"$0/file\" \"$1/file\" && shift && exec \"$@\"";
-    let mount = [
-        "unshare",
-        "--mount",
-        "sh",
-        "-c",
-        script,
-        path(&small),
-        path(&root),
-    ];
-    let server = setup
-        .wrapped(|serve| process::prefixed(&mount, &serve))
-        .program();
-    let seen = format!("/proc/{}/root{}", server.id(), path(&root));
-    let seen = Path::new(&seen);
+                  && mount --bind \"$0/file\" \"$1/file\"";
+    let server = setup.mounting(script, &[&small, &root]).program();
+    let seen = &server.seen(&root);
     let (old, new) = (noise(400_000), other_noise(2_000_000));
     let mut client = server.client();
     client.store("STOR file", &old);
@@ -186,15 +173,12 @@ fn the_systems_limit_of_a_file_ends_an_upload_and_nothing_else() {
 
 /// The server, and the directory as it sees it, on a file system with these options.
 fn start(options: &str, flags: &[&str]) -> (TestServer<Program>, PathBuf) {
-    let script = format!("mount -t tmpfs -o {options} tmpfs \"$0\" && exec \"$@\"");
+    let script = format!("mount -t tmpfs -o {options} tmpfs \"$0\"");
     let setup = Setup::new().flags(flags);
     let root = setup.root();
-    let mount = ["unshare", "--mount", "sh", "-c", &script, path(&root)];
-    let server = setup
-        .wrapped(|serve| process::prefixed(&mount, &serve))
-        .program();
-    let seen = format!("/proc/{}/root{}", server.id(), path(&root));
-    (server, seen.into())
+    let server = setup.mounting(&script, &[&root]).program();
+    let seen = server.seen(&root);
+    (server, seen)
 }
 
 fn read(root: &Path, name: &str) -> Vec<u8> {

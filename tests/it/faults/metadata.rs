@@ -3,12 +3,10 @@
 
 use std::fs::{self, Permissions};
 use std::os::unix::fs::{MetadataExt, PermissionsExt, chown};
-use std::path::Path;
 
 use rustix::fs::{XattrFlags, getxattr, setxattr};
 
 use super::{begin, expect_bytes, expect_no_leftovers, leftovers, other_noise, upload};
-use crate::support::client_program::path;
 use crate::support::fault::KernelTrace;
 use crate::support::file_contents::noise;
 use crate::support::process;
@@ -230,22 +228,9 @@ fn mount_points_are_written_to() {
     fs::write(&outer, "outer").expect("a file");
     fs::write(root.join("file"), "covered").expect("a file");
     fs::create_dir(root.join("d")).expect("a directory");
-    let script =
-        "mount --bind \"$0\" \"$1/file\" && mount -t tmpfs tmpfs \"$1/d\" && shift && exec \"$@\"";
-    let mount = [
-        "unshare",
-        "--mount",
-        "sh",
-        "-c",
-        script,
-        path(&outer),
-        path(&root),
-    ];
-    let server = setup
-        .wrapped(|serve| process::prefixed(&mount, &serve))
-        .program();
-    let seen = format!("/proc/{}/root{}", server.id(), path(&root));
-    let seen = Path::new(&seen);
+    let script = "mount --bind \"$0\" \"$1/file\" && mount -t tmpfs tmpfs \"$1/d\"";
+    let server = setup.mounting(script, &[&outer, &root]).program();
+    let seen = server.seen(&root);
     let mut client = server.client();
     for bytes in [noise(1000), other_noise(300)] {
         for name in ["file", "d/file"] {
@@ -258,7 +243,7 @@ fn mount_points_are_written_to() {
             "what is mounted",
         );
     }
-    for directory in [seen.to_owned(), seen.join("d")] {
+    for directory in [seen.clone(), seen.join("d")] {
         expect_no_leftovers(&directory);
     }
     server.finish();
@@ -275,19 +260,10 @@ fn a_copy_into_a_mount_point_is_as_safe_as_a_rename() {
     for name in ["mounted", "plain"] {
         fs::write(root.join(name), "old").expect("a file");
     }
-    let script = "mount --bind \"$0\" \"$1/mounted\" && shift && exec \"$@\"";
-    let mount = [
-        "unshare",
-        "--mount",
-        "sh",
-        "-c",
-        script,
-        path(&outer),
-        path(&root),
-    ];
+    let script = "mount --bind \"$0\" \"$1/mounted\"";
     let server = setup
         .flags(&["--sync"])
-        .wrapped(|serve| process::prefixed(&mount, &serve))
+        .mounting(script, &[&outer, &root])
         .program();
     let mut client = server.client();
     let mut count = |name: &str| {
@@ -319,11 +295,8 @@ fn a_directory_that_is_mounted_twice_is_one() {
     for name in ["one", "two"] {
         fs::create_dir(root.join(name)).expect("a directory");
     }
-    let script = "mount --bind \"$0/one\" \"$0/two\" && exec \"$@\"";
-    let mount = ["unshare", "--mount", "sh", "-c", script, path(&root)];
-    let server = setup
-        .wrapped(|serve| process::prefixed(&mount, &serve))
-        .program();
+    let script = "mount --bind \"$0/one\" \"$0/two\"";
+    let server = setup.mounting(script, &[&root]).program();
     let mut first = server.client();
     for bytes in [&b"first"[..], b"second"] {
         let data = begin(&mut first, "STOR one/file", bytes);

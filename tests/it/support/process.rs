@@ -5,6 +5,7 @@
 //! passed.
 
 use std::io::{self, Read, Write};
+use std::path::Path;
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::thread;
 use std::time::{Duration, Instant};
@@ -41,6 +42,16 @@ pub(crate) fn prefixed(words: &[&str], inner: &Command) -> Command {
     command.args(inner.get_args());
     copy_environment(inner, &mut command);
     command
+}
+
+/// A command that runs `inner` in a mount namespace of its own, after this script of `mount`
+/// commands, whose `$0`, `$1` and so on are the paths.
+pub(crate) fn mounting(script: &str, paths: &[&Path], inner: &Command) -> Command {
+    let shifted = paths.len() - 1;
+    let script = format!("{script} && shift {shifted} && exec \"$@\"");
+    let mut words = vec!["unshare", "--mount", "sh", "-c", &script];
+    words.extend(paths.iter().map(|path| path.to_str().expect("UTF-8")));
+    prefixed(&words, inner)
 }
 
 /// Sets and removes what `from` sets and removes.

@@ -35,6 +35,7 @@ pub(crate) use tls::SecureServer;
 use super::client::Client;
 use super::client_program::WORK;
 use super::lab::Lab;
+use super::process::mounting;
 
 /// A server that serves until this value is dropped.
 pub(crate) struct TestServer<B> {
@@ -136,6 +137,12 @@ impl<'a> Setup<'a> {
     pub(crate) fn wrapped(mut self, wrap: impl FnOnce(Command) -> Command + 'a) -> Self {
         self.wrap = Some(Box::new(wrap));
         self
+    }
+
+    /// The program runs where this script has mounted something; see
+    /// [`mounting`].
+    pub(crate) fn mounting(self, script: &'a str, paths: &'a [&'a Path]) -> Self {
+        self.wrapped(move |command| mounting(script, paths, &command))
     }
 
     /// The program runs on a host of a lab.

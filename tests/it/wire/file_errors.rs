@@ -4,7 +4,6 @@ use std::fs::{self, Permissions};
 use std::io::Write;
 use std::os::unix::fs::PermissionsExt;
 
-use crate::support::client_program::path;
 use crate::support::file_contents::noise;
 use crate::support::process;
 use crate::support::server::Setup;
@@ -68,13 +67,10 @@ fn files_without_permission_are_refused() {
 /// In a mount namespace of its own, on a file system of 256 KiB.
 #[test]
 fn a_full_disk_is_452() {
-    let script = "mount -t tmpfs -o size=256k tmpfs \"$0\" && exec \"$@\"";
+    let script = "mount -t tmpfs -o size=256k tmpfs \"$0\"";
     let setup = Setup::new();
     let root = setup.root();
-    let mount = ["unshare", "--mount", "sh", "-c", script, path(&root)];
-    let server = setup
-        .wrapped(|serve| process::prefixed(&mount, &serve))
-        .program();
+    let server = setup.mounting(script, &[&root]).program();
     let mut client = server.client();
     client.store("STOR small", noise(1000));
     for (kind, transfer) in [

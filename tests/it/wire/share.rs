@@ -187,25 +187,16 @@ fn an_empty_mount_point_is_refused_until_it_is_mounted() {
     };
     let etc = setup.directory().join("etc");
     let script = "cp -a /etc \"$0\" && echo \"/dev/sdz1 $1 ext4 defaults 0 2\" >> \"$0/fstab\" \
-                  && mount --bind \"$0\" /etc && shift && exec \"$@\"";
-    let words = [
-        "unshare",
-        "--mount",
-        "sh",
-        "-c",
-        script,
-        path(&etc),
-        path(&disk.point),
-    ];
+                  && mount --bind \"$0\" /etc";
+    let paths = [&*etc, &*disk.point];
     let check = server::command(&["--check", "-i", "127.0.0.1", "-d", path(&disk.share)]);
-    let checked = process::run(&mut process::prefixed(&words, &check), 20).expect_failure();
+    let mut check = process::mounting(script, &paths, &check);
+    let checked = process::run(&mut check, 20).expect_failure();
     let text = checked.text();
     assert!(text.contains("FAILS    nothing is mounted at"), "{text}");
     fs::remove_dir_all(&etc).expect("the copy");
 
-    let server = setup
-        .wrapped(|serve| process::prefixed(&words, &serve))
-        .program();
+    let server = setup.mounting(script, &paths).program();
     server.log_with("no client can log in until it is mounted");
     for _ in 0..2 {
         expect_login(&mut Client::greeted(server.address), 421);

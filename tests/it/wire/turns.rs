@@ -2,28 +2,31 @@
 //! server are soon seen.
 
 use std::fs::File;
+use std::net::TcpStream;
 
+use crate::support::client::Client;
 use crate::support::fault::KernelTrace;
 use crate::support::server::TestServer;
 
 /// A place in it is searched for minutes.
 const SPARSE_BYTES: u64 = 400 << 30;
 
-fn sparse(server: &TestServer<impl Sized>) -> u64 {
+/// Begins a search that does not end in the time of the test. Returns the data connection.
+fn begin_search(server: &TestServer<impl Sized>, client: &mut Client) -> TcpStream {
     let file = File::create(server.path("sparse")).expect("a file");
     file.set_len(SPARSE_BYTES).expect("its size");
-    SPARSE_BYTES - 1
+    client.command("TYPE A", 200);
+    let data = client.data();
+    client.command(format!("REST {}", SPARSE_BYTES - 1), 350);
+    client.command("RETR sparse", 150);
+    data
 }
 
 #[test]
 fn a_search_in_a_text_can_be_aborted() {
     let server = TestServer::in_process(&[]);
-    let offset = sparse(&server);
     let mut client = server.client();
-    client.command("TYPE A", 200);
-    let data = client.data();
-    client.command(format!("REST {offset}"), 350);
-    client.command("RETR sparse", 150);
+    let data = begin_search(&server, &mut client);
     client.command("STAT", 211);
     client.send("ABOR");
     client.expect_all(&[426, 226]);
@@ -34,12 +37,8 @@ fn a_search_in_a_text_can_be_aborted() {
 #[test]
 fn a_search_in_a_text_ends_with_its_client() {
     let server = TestServer::program(&[]);
-    let offset = sparse(&server);
     let mut client = server.client();
-    client.command("TYPE A", 200);
-    let data = client.data();
-    client.command(format!("REST {offset}"), 350);
-    client.command("RETR sparse", 150);
+    let data = begin_search(&server, &mut client);
     drop((client, data));
     server.log_with("closed");
     server.finish();

@@ -5,7 +5,6 @@ use std::fs::File;
 use std::io::{self, Seek, SeekFrom};
 
 use ftp_proto::Kept;
-use rustix::fs::AtFlags;
 
 use super::staged::name_is_lost;
 use super::target::Target;
@@ -63,8 +62,8 @@ impl InPlace {
     ///
     /// # Errors
     ///
-    /// Any of the system; [`ErrorKind::NotFound`] if the client's path leads to another file by
-    /// now, or to none. The second value is what is left: nothing of a new file.
+    /// Any of the system; [`name_is_lost`] if the client's path leads to another file by now, or to
+    /// none. The second value is what is left: nothing of a new file.
     pub(super) fn complete(self, sync: bool) -> Result<(), (io::Error, Kept)> {
         let synced = if sync { self.sync() } else { Ok(()) };
         let kept = self.kept();
@@ -75,7 +74,7 @@ impl InPlace {
             Ok(()) if is_found => Ok(()),
             Ok(()) => Err((name_is_lost(), kept)),
             Err(error) if self.is_new && is_found => {
-                remove(&self.target);
+                self.target.remove();
                 Err((error, Kept::Nothing))
             }
             Err(error) => Err((error, kept)),
@@ -90,16 +89,11 @@ impl InPlace {
     /// Removes the file, if it still has the name.
     pub(super) fn remove(self) {
         if self.is_found() {
-            remove(&self.target);
+            self.target.remove();
         }
     }
 
     fn is_found(&self) -> bool {
         rustix::fs::fstat(&self.file).is_ok_and(|stat| self.target.leads_to(identity(&stat)))
     }
-}
-
-fn remove(target: &Target) {
-    // Not fatal: what the client has sent stays.
-    let _ = rustix::fs::unlinkat(target, target.name(), AtFlags::empty());
 }

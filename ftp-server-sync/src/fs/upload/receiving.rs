@@ -93,13 +93,9 @@ impl Receiving {
     /// Any of the system, with what is left.
     pub(super) fn complete(self) -> Result<(), (StoreError, Kept)> {
         let sync = self.rules.sync;
+        let replace = self.replace(Replace::Any);
         match self.place {
             Place::Staged(mut staged) => {
-                let replace = if self.is_exclusive {
-                    Replace::None
-                } else {
-                    Replace::Any
-                };
                 let result = staged.take_name(replace, sync);
                 result.map_err(|error| (error.into(), staged.kept()))
             }
@@ -110,18 +106,23 @@ impl Receiving {
         }
     }
 
+    /// Which files may be replaced, if this is what an upload may replace that is not exclusive.
+    fn replace(&self, usual: Replace) -> Replace {
+        if self.is_exclusive {
+            Replace::None
+        } else {
+            usual
+        }
+    }
+
     /// The upload ends before it is complete.
     pub(super) fn fail(self, cause: UploadFailure) -> Kept {
         let keeps = self.rules.broken == BrokenUploads::Keep
             && cause == UploadFailure::Broken
             && self.written > 0;
+        let replace = self.replace(Replace::Same);
         match self.place {
             Place::Staged(mut staged) => {
-                let replace = if self.is_exclusive {
-                    Replace::None
-                } else {
-                    Replace::Same
-                };
                 if keeps && staged.take_name(replace, self.rules.sync).is_ok() {
                     Kept::Bytes(self.written)
                 } else {

@@ -45,11 +45,13 @@ enum State {
     Ended(Kept),
 }
 
-/// Another session has taken the name over.
+/// How an upload was when another session took its name over.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct GaveWay {
     pub(super) had_begun: bool,
+    /// It continued no file.
     pub(super) is_from_start: bool,
+    /// What it has left.
     pub(super) kept: Kept,
 }
 
@@ -161,13 +163,11 @@ impl Slot {
 
     /// The upload, which begins now if it has not begun.
     fn receiving(&mut self) -> io::Result<&mut Receiving> {
-        if let State::Prepared(_) = self.state
-            && let State::Prepared(prepared) =
-                std::mem::replace(&mut self.state, State::Ended(Kept::Nothing))
-        {
-            let kept = prepared.kept();
-            self.state = State::Ended(kept);
-            self.state = State::Receiving(prepared.begin()?);
+        if let State::Prepared(prepared) = &self.state {
+            let if_it_fails = State::Ended(prepared.kept());
+            if let State::Prepared(prepared) = std::mem::replace(&mut self.state, if_it_fails) {
+                self.state = State::Receiving(prepared.begin()?);
+            }
         }
         match &mut self.state {
             State::Receiving(receiving) => Ok(receiving),
@@ -178,13 +178,14 @@ impl Slot {
     }
 
     fn end(&mut self, cause: UploadFailure) -> Kept {
-        if let State::GaveWay(kept) = self.state {
-            return kept;
-        }
         let kept = match std::mem::replace(&mut self.state, State::Claimed) {
             State::Receiving(receiving) => receiving.fail(cause),
             State::Prepared(prepared) => prepared.kept(),
-            State::GaveWay(kept) | State::Ended(kept) => kept,
+            State::GaveWay(kept) => {
+                self.state = State::GaveWay(kept);
+                return kept;
+            }
+            State::Ended(kept) => kept,
             State::Claimed => Kept::Nothing,
         };
         self.state = State::Ended(kept);

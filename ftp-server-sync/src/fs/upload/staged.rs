@@ -8,7 +8,7 @@ use std::fs::File;
 use std::io::{self, ErrorKind, Seek};
 
 use ftp_proto::Kept;
-use rustix::fs::{AtFlags, FallocateFlags, Mode, OFlags, Stat};
+use rustix::fs::{FallocateFlags, Mode, OFlags, Stat};
 use rustix::io::Errno;
 
 use super::intended_name;
@@ -126,7 +126,7 @@ impl Staged {
     ///
     /// # Errors
     ///
-    /// Any of the system. The name leads to what it led to before.
+    /// Any of the system; [`kept`](Self::kept) is what the name leads to then.
     pub(super) fn take_name(&mut self, replace: Replace, sync: bool) -> io::Result<()> {
         let file = self.file.take().ok_or(ErrorKind::BrokenPipe)?;
         if self.is_noted {
@@ -166,7 +166,7 @@ impl Staged {
             && let Ok(Some(found)) = self.target.stat()
             && identity(&found) == self.identity
         {
-            let _ = rustix::fs::unlinkat(&self.target, self.target.name(), AtFlags::empty());
+            self.target.remove();
         }
         Ok(closed?)
     }

@@ -125,6 +125,12 @@ impl Target {
         Ok(file.into())
     }
 
+    /// Removes what has the name, if that is possible.
+    pub(super) fn remove(&self) {
+        // Not fatal: what the client has sent stays.
+        let _ = rustix::fs::unlinkat(self, self.name(), AtFlags::empty());
+    }
+
     /// Whether a file can be created.
     ///
     /// # Errors

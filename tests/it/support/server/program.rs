@@ -109,6 +109,12 @@ impl TestServer<Program> {
         self.backend.child.id()
     }
 
+    /// A path as the server sees it, that may have mounted something there.
+    pub(crate) fn seen(&self, path: &Path) -> PathBuf {
+        let root = PathBuf::from(format!("/proc/{}/root", self.id()));
+        root.join(path.strip_prefix("/").expect("an absolute path"))
+    }
+
     pub(crate) fn log(&self) -> String {
         self.backend.log()
     }
