@@ -122,6 +122,8 @@ impl Config {
 
 /// Limits against a client that sends too much; tests check each limit at its boundary.
 pub mod limits {
+    use core::time::Duration;
+
     /// The longest command line, line ending included, in bytes. A driver's input buffer must hold
     /// at least this many.
     pub const LINE_BYTES_MAX: usize = 4096;
@@ -139,6 +141,10 @@ pub mod limits {
     /// The entries in a reply to STAT with a path, which is held in memory as a whole. If there are
     /// more, STAT is refused.
     pub const STAT_ENTRIES_MAX: usize = 10_000;
+    /// How long an upload may receive nothing after its control connection is
+    /// [lost](crate::Session::handle_connection_lost). Longer than TCP waits before it first sends
+    /// a lost packet again.
+    pub const LOST_UPLOAD_STALL: Duration = Duration::from_secs(2);
     /// The largest file, in bytes, of which SIZE counts the line ends for TYPE A. The whole file is
     /// read for that.
     pub const ASCII_SIZE_BYTES_MAX: u64 = 64 << 20;

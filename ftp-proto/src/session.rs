@@ -63,6 +63,8 @@ pub struct Session {
     has_quit: bool,
     /// The client can send no more.
     has_ended: bool,
+    /// The control connection is gone in both directions.
+    is_lost: bool,
     /// The session has closed, and the driver has to send its last replies in a limited time.
     is_flushing: bool,
 }
@@ -99,6 +101,7 @@ impl Session {
             held: Held::default(),
             has_quit: false,
             has_ended: false,
+            is_lost: false,
             is_flushing: false,
         }
     }
@@ -276,7 +279,7 @@ impl Session {
             TimeoutKind::Login => (config.login_timeout, epochs.login),
             TimeoutKind::Idle => (config.idle_timeout, epochs.idle),
             TimeoutKind::DataOpen => (data_open, epochs.data_open),
-            TimeoutKind::DataStall => (config.data_stall_timeout, epochs.data_stall),
+            TimeoutKind::DataStall => (self.data_stall_timeout(), epochs.data_stall),
             TimeoutKind::Flush => (config.flush_timeout, 0),
         };
         after.map(|after| Timeout { kind, after, epoch })

@@ -277,11 +277,13 @@ impl Model {
         let transfer = self.ready.transfer.as_ref();
         let is_uploading = transfer.is_some_and(|transfer| transfer.upload);
         let awaits_client = transfer.is_some_and(Transfer::awaits_client);
-        let goes_on = if self.held.contains(&ModelCommand::Quit) {
-            is_uploading || !awaits_client
-        } else {
-            is_uploading && !awaits_client && !lost
-        };
+        let receives = is_uploading && !awaits_client;
+        let has_quit = self.held.contains(&ModelCommand::Quit);
+        if lost && receives && !has_quit {
+            // What the client sent before may still arrive, but no reply reaches it.
+            self.held.clear();
+        }
+        let goes_on = receives || (has_quit && (is_uploading || !awaits_client));
         if !goes_on && (lost || !again) {
             self.leave(out);
         }

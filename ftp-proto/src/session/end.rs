@@ -1,6 +1,7 @@
 //! How a session ends.
 
 use core::mem;
+use core::time::Duration;
 
 use super::Session;
 use super::context::Question;
@@ -8,6 +9,7 @@ use super::flow::Phase;
 use super::held::Held;
 use super::transfer_state::AbortReason;
 use crate::action::Action;
+use crate::config::limits;
 use crate::reply::Reply;
 
 impl Session {
@@ -24,7 +26,7 @@ impl Session {
     /// | receives an upload (STOR, APPE, STOU), and holds a QUIT ([`has_quit`](Self::has_quit)) | goes on | goes on |
     /// | else: has a transfer that waits for the client to connect | ends at once | ends at once |
     /// | else: holds a QUIT | goes on | goes on |
-    /// | else: receives an upload | goes on | ends at once |
+    /// | else: receives an upload | goes on | goes on while bytes come |
     /// | else: is idle, sends a download or a listing, or computes a digest | ends at once | ends at once |
     ///
     /// A session that ends at once aborts its transfer and closes without a reply. One that goes on
@@ -32,28 +34,38 @@ impl Session {
     /// executed. It closes when it is not busy any more: with 221 if it holds QUIT, else without a
     /// reply.
     ///
-    /// Calling one of the two again has no effect. Either may follow the other: after a FIN, a
-    /// reset ends an upload that would have gone on.
+    /// After a loss the upload ends once no byte has come for [`limits::LOST_UPLOAD_STALL`], and
+    /// held lines are not executed.
+    ///
+    /// Calling one of the two again has no effect. Either may follow the other.
     pub fn handle_eof(&mut self) {
         if self.has_ended {
             return;
         }
         self.has_ended = true;
-        if !(self.outlives_loss() || (self.is_uploading() && !self.awaits_client())) {
+        if !(self.outlives_loss() || self.receives_upload()) {
             self.close(None);
         }
     }
 
     /// The control connection is gone in both directions: a reset, a failed write, a client that
-    /// does not answer any more. The session ends at once and aborts its transfer, an upload too;
-    /// the table at [`handle_eof`](Self::handle_eof) shows the difference.
+    /// does not answer any more. The session ends at once and aborts its transfer, except an
+    /// upload whose bytes still come: a client that closes everything after its last byte resets
+    /// this connection if a reply was unread, while those bytes are on their way. The table at
+    /// [`handle_eof`](Self::handle_eof) shows the difference.
     ///
     /// After a QUIT that is held there is none: devices close the connection without having read
     /// their replies, and then it is reset. The transfer goes on to its own end, and then the
     /// session closes. Drop the replies that cannot be sent any more; they count as sent.
     pub fn handle_connection_lost(&mut self) {
         self.has_ended = true;
-        if !self.outlives_loss() {
+        if self.outlives_loss() {
+            return;
+        }
+        if self.receives_upload() {
+            self.is_lost = true;
+            self.held = Held::default();
+        } else {
             self.close(None);
         }
     }
@@ -106,6 +118,21 @@ impl Session {
             Phase::Ready(ready) => ready.has_transfer() && ready.open_port().is_some(),
             Phase::Login(_) | Phase::Closed => false,
         }
+    }
+
+    /// Whether what a client that is gone has sent may still arrive.
+    fn receives_upload(&self) -> bool {
+        self.is_uploading() && !self.awaits_client()
+    }
+
+    /// How long a transfer may move no byte.
+    pub(super) fn data_stall_timeout(&self) -> Option<Duration> {
+        let usual = self.context.config.data_stall_timeout;
+        if self.is_lost {
+            let least = limits::LOST_UPLOAD_STALL;
+            return Some(usual.map_or(least, |usual| usual.min(least)));
+        }
+        usual
     }
 
     /// Closes if no line can come any more and all work is done.

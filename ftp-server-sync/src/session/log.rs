@@ -157,7 +157,11 @@ impl SessionLog {
 
     /// Why the session, or its transfer, is about to end: the core's actions do not carry it.
     pub(super) fn set_end_reason(&mut self, reason: EndReason) {
-        self.end_reason = Some(reason);
+        // An upload without its client stalls because of that.
+        let is_consequence = matches!(reason, EndReason::Stalled(_));
+        if !(is_consequence && matches!(self.end_reason, Some(EndReason::ClientGone(_)))) {
+            self.end_reason = Some(reason);
+        }
     }
 
     /// The control connection has ended, by this error if there is one. If it had ended before, the

@@ -71,6 +71,19 @@ fn after_quit_an_upload_may_still_connect() {
     }
 }
 
+/// An upload outlives a reset while its bytes come. If none do, the log names the cause.
+#[test]
+fn an_upload_that_stalls_after_a_reset_is_that_of_a_lost_client() {
+    let server = TestServer::program(&[]);
+    let mut client = server.client();
+    let mut data = client.data();
+    client.command("STOR new", 150);
+    data.write_all(b"a part").expect("sending data");
+    reset(client.stream);
+    server.log_with("STOR /new ended after 6 bytes: the client is gone");
+    drop(data);
+}
+
 /// How long data moves.
 const MOVING: Duration = Duration::from_millis(100);
 

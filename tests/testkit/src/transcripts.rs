@@ -136,6 +136,7 @@ const ALL: &[(&str, &str)] = recordings!(
     "lost-after-eof-and-quit"
     "lost-after-quit"
     "lost-during-upload"
+    "lost-in-a-stalled-upload"
     "lost-while-idle"
     "mfmt"
     "missing-file-no-150"

@@ -5,6 +5,7 @@ use std::fs;
 use std::io::Write;
 use std::net::TcpStream;
 use std::thread;
+use std::time::Duration;
 
 use crate::support::client::Client;
 use crate::support::data::{
@@ -12,7 +13,7 @@ use crate::support::data::{
 };
 use crate::support::file_contents::noise;
 use crate::support::server::TestServer;
-use crate::support::wait::wait_until;
+use crate::support::wait::{pass_time, wait_until};
 
 #[test]
 fn abor_ends_the_transfer() {
@@ -347,6 +348,27 @@ fn an_upload_is_complete_when_its_client_leaves() {
             server.path(&name).exists() && server.read(&name) == bytes
         });
     }
+}
+
+/// A client that closes everything with an unread reply resets the control connection, and that
+/// overtakes what is still on its way on the other one.
+#[test]
+fn an_upload_goes_on_after_a_reset_while_bytes_come() {
+    let server = TestServer::black_box();
+    let mut client = server.client();
+    let mut data = begin(&mut client, "STOR new");
+    data.write_all(b"first, ").expect("sending data");
+    wait_until("the first bytes are there", || {
+        let text = client.command("STAT", 211).text();
+        text.contains("STOR in progress, 7 bytes so far.")
+    });
+    reset(client.stream);
+    pass_time(Duration::from_millis(200), "the reset comes first");
+    data.write_all(b"and last").expect("sending data");
+    drop(data);
+    wait_until("the upload is there", || {
+        server.path("new").exists() && server.read("new") == b"first, and last"
+    });
 }
 
 /// A passive data connection whose transfer has begun.

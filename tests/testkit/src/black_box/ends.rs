@@ -5,6 +5,8 @@ use std::net::{Shutdown, TcpStream};
 use std::thread;
 use std::time::{Duration, Instant};
 
+use ftp_proto::limits;
+
 use super::checks::Check;
 use super::client::{Client, reset};
 use super::target::BlackBox;
@@ -12,7 +14,10 @@ use super::target::BlackBox;
 pub(super) const ALL: &[(&str, Check)] = &[
     ("an upload outlives the client's end", outlives_end),
     ("an upload outlives QUIT", outlives_quit),
-    ("a reset ends an upload", reset_ends),
+    (
+        "an upload outlives a reset while bytes come",
+        outlives_reset,
+    ),
     (
         "the upload of a killed client is not complete",
         killed_clients_complete_nothing,
@@ -22,10 +27,12 @@ pub(super) const ALL: &[(&str, Check)] = &[
 /// Finds a driver that aborts the transfer of a client that only sends no more commands.
 fn outlives_end(black_box: &BlackBox) -> Result<bool, String> {
     let (mut client, mut data) = begin(black_box)?;
+    client.send(b"NOOP\r\n")?;
     end_sending(&client)?;
     expect_open(&mut data, "the client has ended its side")?;
     finish(data)?;
     client.expect(226)?;
+    client.expect(200)?;
     client.expect_close()?;
     expect_stored(black_box)?;
 
@@ -71,26 +78,28 @@ fn outlives_quit(black_box: &BlackBox) -> Result<bool, String> {
 }
 
 /// Finds a driver that takes a lost control connection for the client's end, or does not look for
-/// one that is lost after it.
-fn reset_ends(black_box: &BlackBox) -> Result<bool, String> {
+/// one that is lost after it. What is on its way is stored; commands that were held are dropped.
+fn outlives_reset(black_box: &BlackBox) -> Result<bool, String> {
     for has_ended in [false, true] {
-        let (client, mut data) = begin(black_box)?;
-        if has_ended {
-            end_sending(&client)?;
-            expect_open(&mut data, "the client has ended its side")?;
-        }
-        reset(client.into_stream())?;
-        // A timer must not be what ends the transfer.
-        let stall = black_box.data_stall_timeout.map(|stall| stall / 2);
-        let within = stall.map_or(black_box.reply_within, |stall| {
-            stall.min(black_box.reply_within)
-        });
-        if is_open(&mut data, within)? {
+        Client::log_in_to(black_box)?.store("other", b"kept")?;
+        let mut data = begin_and_reset(black_box, has_ended)?;
+        expect_open(&mut data, "a reset")?;
+        finish(data)?;
+        expect_stored(black_box)?;
+        let kept = Client::log_in_to(black_box)?.command("DELE other")?;
+        if kept.code != 250 {
             let after = if has_ended { " after its end" } else { "" };
             return Err(format!(
-                "the control connection is reset{after}, and the upload goes on"
+                "the control connection is reset{after}, and a command that was held is executed"
             ));
         }
+    }
+    let mut data = begin_and_reset(black_box, false)?;
+    if is_open(
+        &mut data,
+        limits::LOST_UPLOAD_STALL + black_box.reply_within,
+    )? {
+        return Err("nothing comes after a reset, and the upload goes on".into());
     }
     Ok(true)
 }
@@ -133,6 +142,20 @@ fn begin(black_box: &BlackBox) -> Result<(Client, TcpStream), String> {
     data.write_all(b"first ")
         .map_err(|error| error.to_string())?;
     Ok((client, data))
+}
+
+/// An upload whose control connection is reset, with a command that waits behind it.
+fn begin_and_reset(black_box: &BlackBox, has_ended: bool) -> Result<TcpStream, String> {
+    let (mut client, mut data) = begin(black_box)?;
+    // The reply to STAT shows that all lines have been read.
+    client.send(b"DELE other\r\nSTAT\r\n")?;
+    client.expect(211)?;
+    if has_ended {
+        end_sending(&client)?;
+        expect_open(&mut data, "the client has ended its side")?;
+    }
+    reset(client.into_stream())?;
+    Ok(data)
 }
 
 /// Sends the last bytes.

@@ -18,7 +18,8 @@ impl Sim {
 
     /// The control connection is gone in both directions.
     pub fn connection_lost(&mut self) {
-        let closes = self.session.is_closed() || !self.outlives_loss();
+        let goes_on = self.outlives_loss() || (self.is_uploading() && !self.awaits_client());
+        let closes = self.session.is_closed() || !goes_on;
         self.has_ended = true;
         self.session.handle_connection_lost();
         self.drain();

@@ -197,5 +197,5 @@ const DOWNLOAD: &str = "a download ends with its data";
 const TOGETHER: &str = "commands that arrive together are answered in order";
 const OUTLIVES_END: &str = "an upload outlives the client's end";
 const OUTLIVES_QUIT: &str = "an upload outlives QUIT";
-const RESET: &str = "a reset ends an upload";
+const RESET: &str = "an upload outlives a reset while bytes come";
 const KILLED: &str = "the upload of a killed client is not complete";
