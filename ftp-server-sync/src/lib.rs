@@ -12,7 +12,7 @@
 //!
 //! | place | concern |
 //! |---|---|
-//! | `main` | start, exit code |
+//! | `main`, `main/allocator` | start, exit code; how memory is allocated |
 //! | [`cli`] | from command line, environment and file to settings |
 //! | `cli/flags` | every flag, with its help text |
 //! | `cli/environment`, `cli/config_file` | flags as environment variables; flags as lines of a file |

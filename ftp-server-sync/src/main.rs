@@ -1,5 +1,8 @@
 //! The program: parses the command line, serves, and decides the exit code.
 
+#[path = "main/allocator.rs"]
+mod allocator;
+
 use std::env;
 use std::fmt;
 use std::io::{self, Write};
@@ -21,6 +24,7 @@ const CLIENTS_FAIL: u8 = 1;
 const CANNOT_START: u8 = 2;
 
 fn main() -> ExitCode {
+    allocator::configure();
     match StderrWriter::start() {
         // What it still holds at the end is written when it is dropped.
         Ok(stderr) => run(&stderr),

@@ -14,6 +14,7 @@ mod black_box;
 mod in_process;
 mod program;
 mod tls;
+mod usage;
 
 use std::ffi::{OsStr, OsString};
 use std::fs;

@@ -1,7 +1,6 @@
 //! What sessions cost the system, and that the server releases all of it. Seen from outside, so the
 //! server is the program.
 
-use std::fs;
 use std::io::{ErrorKind, Write};
 use std::time::Duration;
 
@@ -10,7 +9,7 @@ use crate::support::data::{connect_stranger, drain, read_some, reset};
 use crate::support::fault::{EAGAIN, ENFILE, KernelFaults};
 use crate::support::file_contents::noise;
 use crate::support::process;
-use crate::support::server::{Program, Setup, TestServer};
+use crate::support::server::{Setup, TestServer};
 use crate::support::wait::wait_until;
 
 #[test]
@@ -18,11 +17,11 @@ fn an_idle_session_takes_three_descriptors() {
     let server = TestServer::program(&[]);
     // The server has started when it has greeted a client, which stays until the end.
     let _first = Client::greeted(server.address);
-    let before = counts(&server);
+    let before = server.counts();
     let mut clients: Vec<Client> = Vec::new();
     for count in 1..=20 {
         clients.push(Client::logged_in(server.address));
-        assert_eq!(counts(&server), (before.0 + 3 * count, before.1 + count));
+        assert_eq!(server.counts(), (before.0 + 3 * count, before.1 + count));
     }
     // However the sessions end.
     for (number, mut client) in clients.into_iter().enumerate() {
@@ -35,7 +34,7 @@ fn an_idle_session_takes_three_descriptors() {
             _ => reset(client.stream),
         }
     }
-    wait_until("all is released", || counts(&server) == before);
+    wait_until("all is released", || server.counts() == before);
     server.finish();
 }
 
@@ -47,7 +46,7 @@ fn transfers_leave_no_descriptors() {
     let _first = Client::greeted(server.address);
     server.write("file", "text");
     server.write_sparse("large", 1 << 30);
-    let before = counts(&server);
+    let before = server.counts();
     let mut client = Client::logged_in(server.address);
     let idle = (before.0 + 3, before.1 + 1);
     for _ in 0..10 {
@@ -75,17 +74,17 @@ fn transfers_leave_no_descriptors() {
             client.send(command);
             client.reply();
         }
-        assert_eq!(counts(&server), idle);
+        assert_eq!(server.counts(), idle);
     }
     // A passive port costs one more, and one only.
     for _ in 0..3 {
         client.extended_passive();
-        assert_eq!(counts(&server), (idle.0 + 1, idle.1));
+        assert_eq!(server.counts(), (idle.0 + 1, idle.1));
     }
     client.command("ABOR", 226);
-    assert_eq!(counts(&server), idle);
+    assert_eq!(server.counts(), idle);
     drop(client);
-    wait_until("all is released", || counts(&server) == before);
+    wait_until("all is released", || server.counts() == before);
     server.finish();
 }
 
@@ -147,7 +146,7 @@ fn the_server_recovers_from_a_system_without_descriptors() {
     let server = TestServer::program(&[]);
     server.write("file", "text");
     let mut client = server.client();
-    let before = counts(&server);
+    let before = server.counts();
     let calls = "accept4,epoll_create1,eventfd2,openat,openat2,socket";
     let faults = KernelFaults::start(server.id(), calls, ENFILE);
     for command in [
@@ -170,7 +169,7 @@ fn the_server_recovers_from_a_system_without_descriptors() {
     drop(new);
     client.store("STOR new", "new text");
     assert_eq!(client.fetch("RETR new"), b"new text");
-    wait_until("the new client is gone", || counts(&server) == before);
+    wait_until("the new client is gone", || server.counts() == before);
     server.finish();
 }
 
@@ -179,7 +178,7 @@ fn the_server_recovers_from_a_system_without_descriptors() {
 fn a_client_without_a_thread_is_refused() {
     let server = TestServer::program(&[]);
     let mut inside = server.client();
-    let before = counts(&server);
+    let before = server.counts();
     let faults = KernelFaults::start(server.id(), "clone,clone3", EAGAIN);
     for _ in 0..3 {
         let mut client = Client::connect(server.address);
@@ -189,7 +188,7 @@ fn a_client_without_a_thread_is_refused() {
     inside.store("STOR file", "text");
     assert_eq!(inside.fetch("RETR file"), b"text");
     assert!(faults.end() > 0);
-    wait_until("all is released", || counts(&server) == before);
+    wait_until("all is released", || server.counts() == before);
     assert_eq!(server.client().fetch("RETR file"), b"text");
     let log = server.finish();
     assert!(log.contains(" ERROR #2 cannot serve 127.0.0.1:"), "{log}");
@@ -202,7 +201,7 @@ fn a_client_that_never_reads_takes_little_memory() {
     // The server has started when it has greeted a client, which stays until the end.
     let _first = Client::greeted(server.address);
     Client::logged_in(server.address).command("HELP", 214);
-    let before = resident_kib(&server);
+    let before = server.resident_kib();
     let mut deaf: Vec<Client> = (0..4).map(|_| Client::logged_in(server.address)).collect();
     for client in &mut deaf {
         let since_full = Duration::from_millis(100);
@@ -221,25 +220,8 @@ fn a_client_that_never_reads_takes_little_memory() {
             ErrorKind::WouldBlock | ErrorKind::TimedOut
         ));
     }
-    let grown = resident_kib(&server).saturating_sub(before);
+    let grown = server.resident_kib().saturating_sub(before);
     assert!(grown < 4096, "{grown} KiB");
     drop(deaf);
     server.finish();
-}
-
-/// Open descriptors and threads.
-fn counts(server: &TestServer<Program>) -> (usize, usize) {
-    let count = |what: &str| {
-        let path = format!("/proc/{}/{what}", server.id());
-        fs::read_dir(path).expect("the server's /proc").count()
-    };
-    (count("fd"), count("task"))
-}
-
-fn resident_kib(server: &TestServer<Program>) -> u64 {
-    let path = format!("/proc/{}/status", server.id());
-    let status = fs::read_to_string(path).expect("the server's /proc");
-    let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"));
-    let number = line.and_then(|rest| rest.split_whitespace().next()?.parse().ok());
-    number.unwrap_or_else(|| panic!("no VmRSS:\n{status}"))
 }

@@ -1,0 +1,34 @@
+//! What the server's process takes from the system, as `/proc` says.
+
+use std::fs;
+
+use super::{Program, TestServer};
+
+impl TestServer<Program> {
+    /// Open descriptors, and threads.
+    pub(crate) fn counts(&self) -> (usize, usize) {
+        let count = |what: &str| {
+            let path = format!("/proc/{}/{what}", self.id());
+            fs::read_dir(path).expect("the server's /proc").count()
+        };
+        (count("fd"), count("task"))
+    }
+
+    /// What it has in memory.
+    pub(crate) fn resident_kib(&self) -> u64 {
+        self.status("VmRSS:")
+    }
+
+    /// The most that it has ever had in memory.
+    pub(crate) fn peak_kib(&self) -> u64 {
+        self.status("VmHWM:")
+    }
+
+    fn status(&self, name: &str) -> u64 {
+        let path = format!("/proc/{}/status", self.id());
+        let status = fs::read_to_string(path).expect("the server's /proc");
+        let line = status.lines().find_map(|line| line.strip_prefix(name));
+        let number = line.and_then(|rest| rest.split_whitespace().next()?.parse().ok());
+        number.unwrap_or_else(|| panic!("no {name}\n{status}"))
+    }
+}
