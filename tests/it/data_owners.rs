@@ -12,6 +12,7 @@ use std::time::{Duration, Instant};
 
 use crate::support::client::Client;
 use crate::support::data::{connect_from, guarded, is_gone, reset};
+use crate::support::random::Random;
 use crate::support::server::Setup;
 use crate::support::wait::pass_time;
 
@@ -41,13 +42,13 @@ fn run(time: Duration) {
                 totals: &totals,
                 number,
                 address,
-                random: Random(seed << 8 | (number as u64 + 1)),
+                random: Random::new(seed << 8 | (number as u64 + 1)),
                 contents,
             };
             scope.spawn(move || worker.run(end));
         }
         for address in STRANGERS {
-            let random = Random(seed << 8 | u64::from(address.octets()[3]) << 4);
+            let random = Random::new(seed << 8 | u64::from(address.octets()[3]) << 4);
             let port = server.address;
             scope.spawn(move || intrude(address, port, random, end));
         }
@@ -260,22 +261,6 @@ fn read(data: TcpStream) -> Vec<u8> {
             Err(error) if is_gone(&error) => return received,
             Err(error) => panic!("the data connection stays open: {error}"),
         }
-    }
-}
-
-/// Numbers that look random.
-struct Random(u64);
-
-impl Random {
-    fn below(&mut self, most: u64) -> u64 {
-        self.0 ^= self.0 << 13;
-        self.0 ^= self.0 >> 7;
-        self.0 ^= self.0 << 17;
-        (self.0 >> 11) % most
-    }
-
-    fn one_in(&mut self, many: u64) -> bool {
-        self.below(many) == 0
     }
 }
 

@@ -15,6 +15,7 @@ mod house;
 mod nat;
 mod programs;
 mod protocol;
+mod soak;
 mod support;
 mod test_sources;
 mod vocabulary;

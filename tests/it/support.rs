@@ -12,6 +12,7 @@ pub(crate) mod garbage;
 pub(crate) mod lab;
 pub(crate) mod log;
 pub(crate) mod process;
+pub(crate) mod random;
 pub(crate) mod server;
 pub(crate) mod strategies;
 pub(crate) mod wait;
