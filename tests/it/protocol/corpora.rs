@@ -26,6 +26,11 @@ fn the_corpus_of_listings_passes() {
 }
 
 #[test]
+fn the_corpus_of_the_real_server_passes() {
+    replay("loopback", fuzz::loopback);
+}
+
+#[test]
 fn the_corpus_of_model_steps_passes() {
     replay("model", fuzz::model);
 }
