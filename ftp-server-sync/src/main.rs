@@ -21,15 +21,8 @@ const CLIENTS_FAIL: u8 = 1;
 const CANNOT_START: u8 = 2;
 
 fn main() -> ExitCode {
-    match StderrWriter::start() {
-        // What it still holds at the end is written when it is dropped.
-        Ok(stderr) => run(&stderr),
-        Err(error) => {
-            // If this fails, no other place is left to write the error to.
-            let _ = writeln!(io::stderr(), "{PROGRAM}: cannot start a thread: {error}");
-            ExitCode::from(CANNOT_START)
-        }
-    }
+    // What it still holds at the end is written when it is dropped.
+    run(&StderrWriter::new())
 }
 
 fn run(stderr: &StderrWriter) -> ExitCode {
@@ -52,6 +45,9 @@ fn serve(settings: Settings, command_line: CommandLine, stderr: &StderrWriter) -
         Ok(server) => server,
         Err(error) => return cannot_start(&error, stderr),
     };
+    if let Err(error) = stderr.start() {
+        return cannot_start(&format_args!("cannot start a thread: {error}"), stderr);
+    }
     match server.run() {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
