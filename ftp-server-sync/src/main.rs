@@ -58,7 +58,7 @@ fn serve(settings: Settings, command_line: CommandLine, stderr: &StderrWriter) -
 }
 
 fn start(settings: Settings, command_line: CommandLine) -> io::Result<Server> {
-    let server = Server::bind(settings)?.with_signals()?;
+    let server = Server::bind(settings)?.with_signals()?.with_run_as()?;
     Ok(server.with_reload(move || command_line.settings().map_err(|error| error.to_string())))
 }
 

@@ -7,6 +7,7 @@ mod access;
 mod address;
 pub(crate) mod file;
 mod local_time;
+mod run_as;
 mod uploads;
 pub(crate) mod watched_files;
 
@@ -30,6 +31,7 @@ pub use access::{AccessRefusal, AccessRules};
 pub(crate) use address::unusable;
 pub use address::{AddressSource, ClientAddress, Names};
 pub use local_time::LocalTime;
+pub use run_as::RunAs;
 pub use uploads::{BrokenUploads, UploadRules};
 
 /// The settings of a server.
@@ -51,6 +53,9 @@ pub struct Settings {
     pub umask: Option<u32>,
     /// The rules for uploads.
     pub uploads: UploadRules,
+    /// The user that the server becomes when it has opened what it needs; `None`: it keeps its
+    /// rights.
+    pub run_as: Option<RunAs>,
     /// Who may log in, and with which rights.
     pub users: Users,
     /// The public address in passive mode replies; `None`: the address that the client connected
@@ -276,6 +281,17 @@ impl Settings {
         files.extend(self.sources.iter().cloned());
         let files = files.iter().filter_map(|file| path::absolute(file).ok());
         files.collect()
+    }
+
+    /// The server's own files that a reload reads again.
+    pub(crate) fn files_to_read_again(&self) -> Vec<PathBuf> {
+        let self_signed = self.tls.iter().filter(|tls| tls.certificates.is_empty());
+        let self_signed = self_signed.map(TlsSettings::self_signed_file);
+        let mut files = self.sources.clone();
+        files.extend(self.certificate_files());
+        files.extend(self_signed);
+        files.dedup();
+        files
     }
 
     /// The files of the certificates, their keys and the clients' authorities; none without TLS.

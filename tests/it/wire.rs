@@ -26,6 +26,7 @@ mod pool;
 mod rates;
 mod reload;
 mod rfc;
+mod run_as;
 mod served_names;
 mod share;
 mod signals;
