@@ -31,6 +31,7 @@ mod served_names;
 mod share;
 mod signals;
 mod strangers;
+mod system_call_filter;
 mod system_calls;
 mod timeouts;
 mod tls;

@@ -84,15 +84,7 @@ mod tests {
         let directory = tempfile::tempdir().unwrap();
         let link = directory.path().join("link");
         symlink("/", &link).unwrap();
-        for path in [
-            "/",
-            "//",
-            "/.",
-            "/..",
-            "/etc/..",
-            "/proc/self/root",
-            "/proc/1/root",
-        ] {
+        for path in ["/", "//", "/.", "/..", "/etc/..", "/proc/self/root"] {
             assert!(is_root_directory(Path::new(path)), "{path}");
         }
         assert!(is_root_directory(&link));

@@ -13,8 +13,8 @@ use crate::settings::{RunAs, TlsSettings};
 ///
 /// Only what looks as if the server had made it changes its owner: a directory of root that is
 /// closed to all others, with nothing but these files in it. So no one else can exchange anything
-/// meanwhile, and a directory with other content, such as `/etc`, stays as it is. Symbolic links are
-/// not followed.
+/// meanwhile, and a directory with other content, such as `/etc`, stays as it is. Symbolic links
+/// are not followed.
 ///
 /// # Errors
 ///
