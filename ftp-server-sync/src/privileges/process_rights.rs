@@ -59,11 +59,8 @@ pub(crate) fn check_start(settings: &Settings) -> io::Result<()> {
 /// Whether the path leads to `/`, by whatever name or mount.
 fn is_root_directory(directory: &Path) -> bool {
     let identity = |path: &Path| {
-        Some(
-            metadata(path)
-                .map(|found| (found.dev(), found.ino()))
-                .ok()?,
-        )
+        let found = metadata(path).ok()?;
+        Some((found.dev(), found.ino()))
     };
     identity(directory).is_some_and(|found| Some(found) == identity(Path::new("/")))
 }
