@@ -21,6 +21,8 @@ use ftp_proto::{AsciiConversion, Config, Masquerade, OuterPorts};
 use ipnet::{IpNet, Ipv4Net, Ipv6Net};
 use log::LevelFilter;
 
+pub use crate::accounts::login_throttle::LoginBlock;
+use crate::accounts::login_throttle::LoginRules;
 pub use crate::accounts::passwords::Password;
 pub use crate::accounts::users::Users;
 use crate::net::interfaces::Interfaces;
@@ -84,8 +86,11 @@ pub struct Settings {
     pub rates: Rates,
     /// Limits on the duration of waits.
     pub timeouts: Timeouts,
-    /// The delay of the reply to a wrong password.
+    /// The delay of the reply to a wrong password. Unless it is zero, further passwords from the
+    /// same address are compared one after another.
     pub login_delay: Duration,
+    /// When an address is blocked because of failed logins; `None`: never.
+    pub login_block: Option<LoginBlock>,
     /// The time for running transfers after the server has been asked to end; zero: they end at
     /// once.
     pub shutdown_grace: Duration,
@@ -204,6 +209,13 @@ impl Settings {
         config.tls_control_required = self.tls.as_ref().is_some_and(|tls| tls.control_required);
         config.tls_data_required = self.tls.as_ref().is_some_and(|tls| tls.data_required);
         config
+    }
+
+    pub(crate) fn login_rules(&self) -> LoginRules {
+        LoginRules {
+            slows_down: !self.login_delay.is_zero(),
+            block: self.login_block,
+        }
     }
 
     /// The addresses of this machine that clients can connect to; sorted, without duplicates.

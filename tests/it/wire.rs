@@ -12,6 +12,7 @@ mod control;
 mod descriptors;
 mod digests;
 mod examples;
+mod failed_logins;
 mod file_errors;
 mod foreign_protocols;
 mod forwarder;

@@ -21,8 +21,8 @@ use crate::accounts::passwords::Password;
 use crate::accounts::users::Users;
 use crate::settings::file::reason;
 use crate::settings::{
-    AccessRules, CertificateFiles, Limits, Listen, LocalNetworks, LocalTime, PortRange, Rates,
-    Settings, Timeouts, TlsSettings, UploadRules,
+    AccessRules, CertificateFiles, Limits, Listen, LocalNetworks, LocalTime, LoginBlock, PortRange,
+    Rates, Settings, Timeouts, TlsSettings, UploadRules,
 };
 
 /// The settings that these flags ask for. `given` has the values as they are written, for errors.
@@ -84,6 +84,10 @@ pub(super) fn settings(
             never_connected_after: Timeouts::NEVER_CONNECTED_AFTER_DEFAULT,
         },
         login_delay: flags.login_delay,
+        login_block: (flags.block_after > 0).then_some(LoginBlock {
+            after: flags.block_after,
+            time: flags.block_time,
+        }),
         shutdown_grace: flags.shutdown_grace,
         ascii: flags.ascii,
         banner: flags.banner,
