@@ -7,6 +7,7 @@ mod access;
 mod address;
 pub(crate) mod file;
 mod local_time;
+pub(crate) mod password_exposure;
 mod uploads;
 pub(crate) mod watched_files;
 
@@ -32,6 +33,7 @@ pub use access::{AccessRefusal, AccessRules};
 pub(crate) use address::unusable;
 pub use address::{AddressSource, ClientAddress, Names};
 pub use local_time::LocalTime;
+use password_exposure::PasswordExposure;
 pub use uploads::{BrokenUploads, UploadRules};
 
 /// The settings of a server.
@@ -46,6 +48,8 @@ pub struct Settings {
     /// The files that the settings were read from, by absolute path: the configuration file and the
     /// password file. No client sees them.
     pub sources: Vec<PathBuf>,
+    /// The one of them that has the password; `None`: no file has it.
+    pub password_source: Option<PathBuf>,
     /// The time zone for dates in LIST and STAT; `None`: UTC.
     pub local_time: Option<LocalTime>,
     /// The permission bits that new files and directories must not have; `None`: the umask that the
@@ -288,6 +292,11 @@ impl Settings {
         files.extend(self.sources.iter().cloned());
         let files = files.iter().filter_map(|file| path::absolute(file).ok());
         files.collect()
+    }
+
+    /// Who else may read the file with the password.
+    pub(crate) fn password_exposure(&self) -> Option<PasswordExposure> {
+        PasswordExposure::find(self.password_source.as_ref()?)
     }
 
     /// The files of the certificates, their keys and the clients' authorities; none without TLS.

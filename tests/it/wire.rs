@@ -16,6 +16,7 @@ mod failed_logins;
 mod file_errors;
 mod foreign_protocols;
 mod forwarder;
+mod hidden_passwords;
 mod killed_clients;
 mod large_listings;
 mod limits;

@@ -55,7 +55,8 @@ pub(super) struct Flags {
     /// the only user; without this flag, anonymous may log in
     #[argh(option, short = 'u', arg_name = "NAME", from_str_fn(values::username))]
     pub(super) username: Option<String>,
-    /// the user's password; other users of this machine can see it while the server runs
+    /// the user's password; other users of this machine can see it for the moment until the server
+    /// has hidden it
     #[argh(option, short = 'P', arg_name = "TEXT", from_str_fn(values::bytes))]
     pub(super) password: Option<OsString>,
     /// read the password from this file; without either flag, it is read from the environment

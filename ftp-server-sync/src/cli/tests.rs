@@ -388,7 +388,7 @@ fn a_password_comes_from_a_flag_a_file_or_the_environment() {
             "{text}"
         );
     }
-    assert_eq!(settings("FTP_PASSWORD=other").users, settings("").users);
+    assert_eq!(settings("FTP_PASSWORD=").users, settings("").users);
 }
 
 #[test]
