@@ -146,13 +146,13 @@ fn with_every_flag() -> Settings {
          -n ::ffff:203.0.113.1 \
          --masquerade-address-map ::ffff:10.0.0.1=203.0.113.2,10.0.0.2=203.0.113.3 \
          --masquerade-address-map=10.0.0.3=203.0.113.4 \
-         --masquerade-client 10.8.0.9/24=local --masquerade-client 10.9.0.0/16=10.9.0.1 \
+         --masquerade-client 10.8.0.0/24=local --masquerade-client 10.9.0.0/16=10.9.0.1 \
          --local-networks 10.0.0.0/8,fd00::/8 --local-networks 192.168.0.1 \
          --masquerade-client 10.10.0.0/16=ftp.home.example --masquerade-refresh 5 \
-         --trust-gateway 172.17.0.1,172.19.0.5/16 --trust-gateway ::ffff:172.18.0.1,fd00::1 \
+         --trust-gateway 172.17.0.1,172.19.0.0/16 --trust-gateway ::ffff:172.18.0.1,fd00::1 \
          --outer-port 2100 --outer-ports 50000-50009 \
          -r 60000-60009 --max-cons 9 --max-cons-per-ip 2 --max-login-attempts 1 \
-         --allow 10.0.0.9/8,::ffff:192.168.0.0/112 --allow fd00::/8 --deny 10.1.0.0/16 \
+         --allow 10.0.0.0/8,::ffff:192.168.0.0/112 --allow fd00::/8 --deny 10.1.0.0/16 \
          --rate-in 500K --rate-out=2M --umask 027 --sync --broken-uploads discard \
          --max-upload-size 20G --free-space-min=500M \
          --login-delay 0 --block-after 7 --block-time 8 --shutdown-grace 0 --timeout 0 --login-timeout 9 --passive-timeout 0 --data-timeout 7 \

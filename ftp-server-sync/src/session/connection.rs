@@ -225,6 +225,7 @@ impl Connection {
                 || self.check_gave_way(now)
                 || self.advance_transfer(registry, now)
                 || self.check_end(now)
+                || self.check_abandoned(now)
                 || self.check_timers(now);
             if !progressed {
                 self.control.flush();

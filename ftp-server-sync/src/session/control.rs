@@ -184,6 +184,11 @@ impl Control {
         self.end.filter(|end| Some(*end) != self.reported_end)
     }
 
+    /// Whether the core knows that the input has ended.
+    pub(super) fn is_end_reported(&self) -> bool {
+        self.reported_end.is_some()
+    }
+
     /// The core knows the end.
     pub(super) fn end_reported(&mut self) {
         self.reported_end = self.end.or(Some(End::Closed));
