@@ -6,7 +6,7 @@ use std::io::{self, Write};
 use std::process::ExitCode;
 
 use ftp_server_sync::check::{self, Verdict};
-use ftp_server_sync::cli::{self, CommandLine, Invocation};
+use ftp_server_sync::cli::{self, CommandLine, Invocation, ProcessStart};
 use ftp_server_sync::rules::{self, RulesKind};
 use ftp_server_sync::settings::Settings;
 use ftp_server_sync::{Server, StderrWriter};
@@ -21,14 +21,20 @@ const CLIENTS_FAIL: u8 = 1;
 const CANNOT_START: u8 = 2;
 
 fn main() -> ExitCode {
+    // Before any thread.
+    let start = ProcessStart::read();
     // What it still holds at the end is written when it is dropped.
-    run(&StderrWriter::new())
+    let stderr = StderrWriter::new();
+    match start {
+        Ok(start) => run(&start, &stderr),
+        Err(problem) => cannot_start(&problem, &stderr),
+    }
 }
 
-fn run(stderr: &StderrWriter) -> ExitCode {
-    let command_line = CommandLine::new(env::args_os().skip(1), |name| env::var_os(name));
+fn run(start: &ProcessStart, stderr: &StderrWriter) -> ExitCode {
+    let command_line = start.command_line();
     match command_line.parse() {
-        Ok(Invocation::Serve(settings)) => serve(*settings, command_line, stderr),
+        Ok(Invocation::Serve(settings)) => serve(*settings, command_line, start.warning(), stderr),
         Ok(Invocation::Check(settings)) => check(&settings, stderr),
         Ok(Invocation::Rules(settings, kind)) => rules(&settings, kind, stderr),
         Ok(Invocation::Help(text) | Invocation::Version(text)) => print(text.trim_end()),
@@ -36,8 +42,16 @@ fn run(stderr: &StderrWriter) -> ExitCode {
     }
 }
 
-fn serve(settings: Settings, command_line: CommandLine, stderr: &StderrWriter) -> ExitCode {
+fn serve(
+    settings: Settings,
+    command_line: CommandLine,
+    warning: Option<&str>,
+    stderr: &StderrWriter,
+) -> ExitCode {
     stderr.log(settings.log_level);
+    if let Some(warning) = warning {
+        log::warn!("{warning}");
+    }
     for note in cli::environment_notes(env::vars_os()) {
         log::info!("note: {note}");
     }

@@ -7,6 +7,7 @@ mod access;
 mod address;
 pub(crate) mod file;
 mod local_time;
+pub(crate) mod password_exposure;
 mod run_as;
 mod uploads;
 pub(crate) mod watched_files;
@@ -22,6 +23,8 @@ use ftp_proto::{AsciiConversion, Config, Masquerade, OuterPorts};
 use ipnet::{IpNet, Ipv4Net, Ipv6Net};
 use log::LevelFilter;
 
+pub use crate::accounts::login_throttle::LoginBlock;
+use crate::accounts::login_throttle::LoginRules;
 pub use crate::accounts::passwords::Password;
 pub use crate::accounts::users::Users;
 use crate::net::interfaces::Interfaces;
@@ -31,6 +34,7 @@ pub use access::{AccessRefusal, AccessRules};
 pub(crate) use address::unusable;
 pub use address::{AddressSource, ClientAddress, Names};
 pub use local_time::LocalTime;
+use password_exposure::PasswordExposure;
 pub use run_as::RunAs;
 pub use uploads::{BrokenUploads, UploadRules};
 
@@ -46,6 +50,8 @@ pub struct Settings {
     /// The files that the settings were read from, by absolute path: the configuration file and the
     /// password file. No client sees them.
     pub sources: Vec<PathBuf>,
+    /// The one of them that has the password; `None`: no file has it.
+    pub password_source: Option<PathBuf>,
     /// The time zone for dates in LIST and STAT; `None`: UTC.
     pub local_time: Option<LocalTime>,
     /// The permission bits that new files and directories must not have; `None`: the umask that the
@@ -89,8 +95,11 @@ pub struct Settings {
     pub rates: Rates,
     /// Limits on the duration of waits.
     pub timeouts: Timeouts,
-    /// The delay of the reply to a wrong password.
+    /// The delay of the reply to a wrong password. Unless it is zero, further passwords from the
+    /// same address are compared one after another.
     pub login_delay: Duration,
+    /// When an address is blocked because of failed logins; `None`: never.
+    pub login_block: Option<LoginBlock>,
     /// The time for running transfers after the server has been asked to end; zero: they end at
     /// once.
     pub shutdown_grace: Duration,
@@ -211,6 +220,13 @@ impl Settings {
         config
     }
 
+    pub(crate) fn login_rules(&self) -> LoginRules {
+        LoginRules {
+            slows_down: !self.login_delay.is_zero(),
+            block: self.login_block,
+        }
+    }
+
     /// The addresses of this machine that clients can connect to; sorted, without duplicates.
     pub(crate) fn local_addresses(&self, interfaces: &Interfaces) -> Vec<IpAddr> {
         let mut reachable = BTreeSet::new();
@@ -281,6 +297,11 @@ impl Settings {
         files.extend(self.sources.iter().cloned());
         let files = files.iter().filter_map(|file| path::absolute(file).ok());
         files.collect()
+    }
+
+    /// Who else may read the file with the password.
+    pub(crate) fn password_exposure(&self) -> Option<PasswordExposure> {
+        PasswordExposure::find(self.password_source.as_ref()?)
     }
 
     /// The server's own files that a reload reads again.

@@ -42,7 +42,7 @@ impl Environment {
                 .filter(|flag| !flag.is_for_command_line_only())
                 .filter_map(given)
                 .collect(),
-            password: variable(PASSWORD),
+            password: variable(PASSWORD).filter(|password| !password.is_empty()),
             time_zone: variable("TZ"),
             system_state_directory: state_directory(|name| {
                 let is_of_system = name == SYSTEMD_STATE;
@@ -157,7 +157,9 @@ fn state_directory(variable: impl Fn(&str) -> Option<OsString>) -> PathBuf {
 }
 
 pub(super) const PASSWORD: &str = "FTP_PASSWORD";
-const PREFIX: &str = "FTP_SERVER_SYNC_";
+/// The variable of `--password`.
+pub(super) const PASSWORD_FLAG: &str = "FTP_SERVER_SYNC_PASSWORD";
+pub(super) const PREFIX: &str = "FTP_SERVER_SYNC_";
 const SYSTEMD_STATE: &str = "STATE_DIRECTORY";
 
 #[cfg(test)]

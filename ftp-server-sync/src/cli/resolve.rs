@@ -13,6 +13,7 @@ use ftp_proto::text::printable_word;
 use ipnet::IpNet;
 use log::LevelFilter;
 use rustix::process::geteuid;
+use zeroize::Zeroizing;
 
 use super::environment::{self, Environment};
 use super::error::{self, FlagError};
@@ -23,8 +24,8 @@ use crate::accounts::passwords::Password;
 use crate::accounts::users::Users;
 use crate::settings::file::reason;
 use crate::settings::{
-    AccessRules, CertificateFiles, Limits, Listen, LocalNetworks, LocalTime, PortRange, Rates,
-    RunAs, Settings, Timeouts, TlsSettings, UploadRules,
+    AccessRules, CertificateFiles, Limits, Listen, LocalNetworks, LocalTime, LoginBlock, PortRange,
+    Rates, RunAs, Settings, Timeouts, TlsSettings, UploadRules,
 };
 
 /// The settings that these flags ask for. `given` has the values as they are written, for errors.
@@ -49,6 +50,7 @@ pub(super) fn settings(
         users: users(&flags, given, environment)?,
         local_time: local_time(&flags, given, environment)?,
         sources: sources(&flags, given),
+        password_source: password_source(&flags, given),
         local_networks: local_networks(&flags, given)?,
         outer_ports: outer_ports(&flags, given)?,
         log_level: log_level(&flags, given)?,
@@ -88,6 +90,10 @@ pub(super) fn settings(
             never_connected_after: Timeouts::NEVER_CONNECTED_AFTER_DEFAULT,
         },
         login_delay: flags.login_delay,
+        login_block: (flags.block_after > 0).then_some(LoginBlock {
+            after: flags.block_after,
+            time: flags.block_time,
+        }),
         shutdown_grace: flags.shutdown_grace,
         ascii: flags.ascii,
         banner: flags.banner,
@@ -254,10 +260,14 @@ fn share(directory: &Path, given: &GivenFlags, becomes_user: bool) -> Result<Pat
 fn users(flags: &Flags, given: &GivenFlags, environment: &Environment) -> Result<Users, FlagError> {
     let Some(name) = flags.username.clone() else {
         let passwords = ["--password", "--password-file"];
-        return match passwords.iter().find(|flag| given.find(flag).is_some()) {
-            Some(flag) => Err(given.refuse(flag, "there is no user; add --username NAME")),
-            None => Ok(Users::anonymous_only(flags.write)),
-        };
+        if let Some(flag) = passwords.iter().find(|flag| given.find(flag).is_some()) {
+            return Err(given.refuse(flag, "there is no user; add --username NAME"));
+        }
+        if environment.password.is_some() {
+            let problem = "there is no user; add --username NAME, or unset the variable";
+            return Err(FlagError::new(environment::PASSWORD, problem));
+        }
+        return Ok(Users::anonymous_only(flags.write));
     };
     let password = match (&flags.password, &flags.password_file, &environment.password) {
         (Some(_), Some(_), _) => {
@@ -283,9 +293,9 @@ fn users(flags: &Flags, given: &GivenFlags, environment: &Environment) -> Result
 
 /// The only line of the file. It may be a device that never ends, so only the start is read.
 fn read_password(file: &Path) -> Result<Vec<u8>, String> {
-    let read = || -> io::Result<Vec<u8>> {
-        let mut bytes = Vec::new();
+    let read = || -> io::Result<Zeroizing<Vec<u8>>> {
         let enough = values::PASSWORD_BYTES_MAX + b"\r\n".len() + 1;
+        let mut bytes = Zeroizing::new(Vec::with_capacity(enough));
         File::open(file)?
             .take(enough as u64)
             .read_to_end(&mut bytes)?;
@@ -298,6 +308,18 @@ fn read_password(file: &Path) -> Result<Vec<u8>, String> {
     let line = bytes.strip_suffix(b"\r\n").or(bytes.strip_suffix(b"\n"));
     let password = line.unwrap_or(&bytes).to_vec();
     values::password(password).map_err(|problem| format!("{problem}; give a file with one line"))
+}
+
+/// The file that has the password: the password file, or the configuration file.
+fn password_source(flags: &Flags, given: &GivenFlags) -> Option<PathBuf> {
+    let file = flags.password_file.clone().or_else(|| {
+        let place = given.find("--password")?.place.as_deref()?;
+        // Other places are variables.
+        let is_line = !place.starts_with(environment::PREFIX);
+        let config = given.find("--config").filter(|_| is_line)?;
+        config.value.clone().map(PathBuf::from)
+    });
+    path::absolute(file?).ok()
 }
 
 /// The files that the settings are read from. What cannot be made absolute could not be read.

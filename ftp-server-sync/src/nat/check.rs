@@ -72,6 +72,7 @@ pub fn check(settings: &Settings) -> io::Result<Report> {
         unresolved,
         unavailable_ports,
         own_files_inside: OwnFiles::new(settings.own_files()).inside(&settings.directory),
+        password_exposure: settings.password_exposure(),
         unmounted_share: UnmountedShare::find(&settings.directory),
         lacks_space: lacks_space(&settings.uploads, &settings.directory),
         unwritable: unwritable(&settings.directory),

@@ -28,6 +28,7 @@ pub(crate) fn diagnose(settings: &Settings, evidence: &Evidence) -> Vec<Finding>
     findings.extend(gateways::findings(settings));
     findings.extend(refused_networks(settings));
     findings.extend(anonymous_may_write(settings));
+    findings.extend(password_exposure(evidence));
     findings.extend(own_files_inside(evidence));
     findings.extend(evidence.unmounted_share.as_ref().map(unmounted_share));
     findings.extend(lacks_space(settings, evidence));
@@ -66,6 +67,11 @@ fn anonymous_may_write(settings: &Settings) -> Option<Finding> {
              --username and a password, or leave --write out",
         )
     })
+}
+
+fn password_exposure(evidence: &Evidence) -> Option<Finding> {
+    let exposure = evidence.password_exposure.as_ref()?;
+    Some(Finding::new(Severity::Risk, exposure.to_string()))
 }
 
 fn own_files_inside(evidence: &Evidence) -> Option<Finding> {

@@ -197,6 +197,7 @@ fn evidence(current: &Current) -> Evidence {
         interfaces: current.interfaces.clone(),
         names: current.names.clone(),
         own_files_inside: current.share.own_files_inside(),
+        password_exposure: current.settings.password_exposure(),
         unmounted_share: UnmountedShare::find(&current.settings.directory),
         lacks_space: lacks_space(&current.settings.uploads, &current.settings.directory),
         unwritable: unwritable(&current.settings.directory),

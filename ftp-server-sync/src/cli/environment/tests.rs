@@ -27,6 +27,7 @@ fn settings(variables: &str, flags: &str) -> Settings {
     let mut settings = line.settings().unwrap();
     // What they say is compared, wherever they come from.
     settings.sources.clear();
+    settings.password_source = None;
     settings
 }
 
