@@ -308,7 +308,7 @@ fn trusted_gateways() {
     let line = |flags: &str| format!("{ROUTED} {flags}");
     check(&line("--trust-gateway 172.17.0.1/32"), LOCAL, &[CLEAR]);
     let several = CLEAR.replace("172.17.0.1", "172.17.0.0/16,fd00::1");
-    let flags = "--trust-gateway 172.17.3.4/16 --trust-gateway fd00::1";
+    let flags = "--trust-gateway 172.17.0.0/16 --trust-gateway fd00::1";
     check(&line(flags), LOCAL, &[&several]);
     for all in ["0.0.0.0/0", "::/0"] {
         let every = format!(
