@@ -23,17 +23,11 @@ const CANNOT_START: u8 = 2;
 fn main() -> ExitCode {
     // Before any thread.
     let start = ProcessStart::read();
-    match StderrWriter::start() {
-        // What it still holds at the end is written when it is dropped.
-        Ok(stderr) => match start {
-            Ok(start) => run(&start, &stderr),
-            Err(problem) => cannot_start(&problem, &stderr),
-        },
-        Err(error) => {
-            // If this fails, no other place is left to write the error to.
-            let _ = writeln!(io::stderr(), "{PROGRAM}: cannot start a thread: {error}");
-            ExitCode::from(CANNOT_START)
-        }
+    // What it still holds at the end is written when it is dropped.
+    let stderr = StderrWriter::new();
+    match start {
+        Ok(start) => run(&start, &stderr),
+        Err(problem) => cannot_start(&problem, &stderr),
     }
 }
 
@@ -65,6 +59,9 @@ fn serve(
         Ok(server) => server,
         Err(error) => return cannot_start(&error, stderr),
     };
+    if let Err(error) = stderr.start() {
+        return cannot_start(&format_args!("cannot start a thread: {error}"), stderr);
+    }
     match server.run() {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
@@ -75,7 +72,7 @@ fn serve(
 }
 
 fn start(settings: Settings, command_line: CommandLine) -> io::Result<Server> {
-    let server = Server::bind(settings)?.with_signals()?;
+    let server = Server::bind(settings)?.with_signals()?.with_run_as()?;
     Ok(server.with_reload(move || command_line.settings().map_err(|error| error.to_string())))
 }
 

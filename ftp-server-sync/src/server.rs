@@ -7,6 +7,7 @@ mod handle;
 mod listeners;
 mod refusals;
 mod reload;
+mod rights;
 mod sessions;
 mod signals;
 
@@ -30,6 +31,7 @@ use crate::net::client_network::ClientNetwork;
 use crate::net::interfaces::Interfaces;
 use crate::net::watch::{Debounce, InterfaceWatch};
 use crate::passive::PassivePool;
+use crate::privileges;
 use crate::session::{Current, ServerState, SessionCommand, Start, poll_and_waker};
 use crate::settings::watched_files::WatchedFiles;
 use crate::settings::{Limits, Settings};
@@ -110,6 +112,7 @@ impl Server {
     /// What the system says, with the directory or the address, or what is wrong with the
     /// certificate.
     pub fn bind(settings: Settings) -> io::Result<Self> {
+        privileges::check_start(&settings)?;
         let share = Share::open(&settings.directory, share_rules(&settings))?;
         let certificate = WatchedFiles::new(settings.certificate_files(), Instant::now());
         let poll = Poll::new()?;

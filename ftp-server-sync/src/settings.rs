@@ -8,6 +8,7 @@ mod address;
 pub(crate) mod file;
 mod local_time;
 pub(crate) mod password_exposure;
+mod run_as;
 mod uploads;
 pub(crate) mod watched_files;
 
@@ -34,6 +35,7 @@ pub(crate) use address::unusable;
 pub use address::{AddressSource, ClientAddress, Names};
 pub use local_time::LocalTime;
 use password_exposure::PasswordExposure;
+pub use run_as::RunAs;
 pub use uploads::{BrokenUploads, UploadRules};
 
 /// The settings of a server.
@@ -57,6 +59,9 @@ pub struct Settings {
     pub umask: Option<u32>,
     /// The rules for uploads.
     pub uploads: UploadRules,
+    /// The user that the server becomes when it has opened what it needs; `None`: it keeps its
+    /// rights.
+    pub run_as: Option<RunAs>,
     /// Who may log in, and with which rights.
     pub users: Users,
     /// The public address in passive mode replies; `None`: the address that the client connected
@@ -297,6 +302,17 @@ impl Settings {
     /// Who else may read the file with the password.
     pub(crate) fn password_exposure(&self) -> Option<PasswordExposure> {
         PasswordExposure::find(self.password_source.as_ref()?)
+    }
+
+    /// The server's own files that a reload reads again.
+    pub(crate) fn files_to_read_again(&self) -> Vec<PathBuf> {
+        let self_signed = self.tls.iter().filter(|tls| tls.certificates.is_empty());
+        let self_signed = self_signed.map(TlsSettings::self_signed_file);
+        let mut files = self.sources.clone();
+        files.extend(self.certificate_files());
+        files.extend(self_signed);
+        files.dedup();
+        files
     }
 
     /// The files of the certificates, their keys and the clients' authorities; none without TLS.

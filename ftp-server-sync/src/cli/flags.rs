@@ -52,6 +52,10 @@ pub(super) struct Flags {
     /// confirm an upload only when it is on the disk, where a power cut does not harm it; slower
     #[argh(switch)]
     pub(super) sync: bool,
+    /// as root: become this user, by name or number, after the ports are open, and give up all
+    /// rights of root
+    #[argh(option, arg_name = "USER[:GROUP]")]
+    pub(super) run_as: Option<String>,
     /// the only user; without this flag, anonymous may log in
     #[argh(option, short = 'u', arg_name = "NAME", from_str_fn(values::username))]
     pub(super) username: Option<String>,

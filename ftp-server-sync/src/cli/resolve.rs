@@ -1,9 +1,10 @@
 //! From typed flags to `Settings`: what several flags say together.
 //!
-//! Only the directory and the password file are read; everything else is arithmetic.
+//! Only the directory and the password file are read, and users and groups looked up; everything
+//! else is arithmetic.
 
 use std::fs::{self, File};
-use std::io::{self, Read};
+use std::io::{self, ErrorKind, Read};
 use std::net::IpAddr;
 use std::os::unix::ffi::OsStringExt;
 use std::path::{self, Path, PathBuf};
@@ -11,6 +12,7 @@ use std::path::{self, Path, PathBuf};
 use ftp_proto::text::printable_word;
 use ipnet::IpNet;
 use log::LevelFilter;
+use rustix::process::geteuid;
 use zeroize::Zeroizing;
 
 use super::environment::{self, Environment};
@@ -23,7 +25,7 @@ use crate::accounts::users::Users;
 use crate::settings::file::reason;
 use crate::settings::{
     AccessRules, CertificateFiles, Limits, Listen, LocalNetworks, LocalTime, LoginBlock, PortRange,
-    Rates, Settings, Timeouts, TlsSettings, UploadRules,
+    Rates, RunAs, Settings, Timeouts, TlsSettings, UploadRules,
 };
 
 /// The settings that these flags ask for. `given` has the values as they are written, for errors.
@@ -39,10 +41,12 @@ pub(super) fn settings(
     )?;
     given.refuse_repeated("--masquerade-client", keys(&flags.masquerade_client))?;
     check_access(&flags, given)?;
+    let run_as = run_as(&flags, given)?;
     Ok(Settings {
         listen: listen(&flags, given)?,
         tls: tls(&flags, given, environment)?,
-        directory: share(&flags.directory, given)?,
+        directory: share(&flags.directory, given, run_as.is_some())?,
+        run_as,
         users: users(&flags, given, environment)?,
         local_time: local_time(&flags, given, environment)?,
         sources: sources(&flags, given),
@@ -199,7 +203,10 @@ fn tls(
     }
     Ok(Some(TlsSettings {
         certificates,
-        state_directory: environment.state_directory.clone(),
+        state_directory: match flags.run_as {
+            Some(_) => environment.system_state_directory.clone(),
+            None => environment.state_directory.clone(),
+        },
         // Without TLS, a client cannot show a certificate.
         control_required: flags.tls_control_required || flags.client_ca.is_some(),
         data_required: flags.tls_data_required,
@@ -210,24 +217,42 @@ fn tls(
     }))
 }
 
-/// The directory as an absolute path, if it can be listed.
-fn share(directory: &Path, given: &GivenFlags) -> Result<PathBuf, FlagError> {
+/// The user that the server becomes.
+fn run_as(flags: &Flags, given: &GivenFlags) -> Result<Option<RunAs>, FlagError> {
+    let found = flags.run_as.as_deref().map(RunAs::find).transpose();
+    found.map_err(|problem| given.refuse("--run-as", problem))
+}
+
+/// The directory as an absolute path, if it can be listed. One whose path the server may not follow
+/// since it `becomes_user` stays open: only a server that is started has to find it.
+fn share(directory: &Path, given: &GivenFlags, becomes_user: bool) -> Result<PathBuf, FlagError> {
     let flag = "--directory";
     let refuse = |problem: String| match given.find(flag) {
         Some(given) => given.refuse(problem),
         None => FlagError::with_value(flag, directory, problem),
     };
-    let metadata = fs::metadata(directory)
-        .map_err(|error| refuse(format!("{}; give an existing directory", reason(&error))))?;
-    if !metadata.is_dir() {
-        let problem = "not a directory; give the directory that contains it";
-        return Err(refuse(problem.to_owned()));
+    let is_hidden = |error: &io::Error| {
+        let is_denied = error.kind() == ErrorKind::PermissionDenied;
+        becomes_user && is_denied && !geteuid().is_root()
+    };
+    match fs::metadata(directory) {
+        Err(error) if is_hidden(&error) => {}
+        Err(error) => {
+            let problem = format!("{}; give an existing directory", reason(&error));
+            return Err(refuse(problem));
+        }
+        Ok(metadata) if !metadata.is_dir() => {
+            let problem = "not a directory; give the directory that contains it";
+            return Err(refuse(problem.to_owned()));
+        }
+        Ok(_) => {
+            fs::read_dir(directory).map_err(|error| {
+                let reason = reason(&error);
+                let remedy = "give a directory that the user of this program may read";
+                refuse(format!("cannot be listed: {reason}; {remedy}"))
+            })?;
+        }
     }
-    fs::read_dir(directory).map_err(|error| {
-        let reason = reason(&error);
-        let remedy = "give a directory that the user of this program may read";
-        refuse(format!("cannot be listed: {reason}; {remedy}"))
-    })?;
     path::absolute(directory)
         .map_err(|error| refuse(format!("has no absolute path: {}", reason(&error))))
 }

@@ -135,6 +135,7 @@ fn defaults_without_flags() {
         (settings.umask, settings.uploads),
         (None, UploadRules::default())
     );
+    assert_eq!(settings.run_as, None);
     assert!(!settings.permit_foreign_addresses && !settings.permit_privileged_ports);
     assert_eq!(settings.log_level, LevelFilter::Info);
 }
@@ -143,6 +144,7 @@ fn defaults_without_flags() {
 fn with_every_flag() -> Settings {
     settings(
         "-i 10.0.0.1 --interface=2001:db8::1 -p 21 -d / -wubob -P secret --anonymous \
+         --run-as 3999999998:3999999999 \
          -n ::ffff:203.0.113.1 \
          --masquerade-address-map ::ffff:10.0.0.1=203.0.113.2,10.0.0.2=203.0.113.3 \
          --masquerade-address-map=10.0.0.3=203.0.113.4 \
@@ -199,6 +201,8 @@ fn flags_of_listeners_users_and_limits_have_an_effect() {
     assert_eq!(settings.hidden, hidden);
     assert!(settings.local_time.is_some());
     assert_eq!(settings.umask, Some(0o027));
+    let run_as = settings.run_as.as_ref().expect("a user");
+    assert_eq!((run_as.user, run_as.group), (3_999_999_998, 3_999_999_999));
     let uploads = UploadRules {
         broken: BrokenUploads::Discard,
         sync: true,

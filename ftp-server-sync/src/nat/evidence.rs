@@ -8,6 +8,7 @@ use rustix::io::Errno;
 use crate::fs::mounts::UnmountedShare;
 use crate::net::interfaces::Interfaces;
 use crate::net::port_probe::UnavailablePorts;
+use crate::privileges::ProcessRights;
 use crate::settings::Names;
 use crate::settings::password_exposure::PasswordExposure;
 
@@ -31,4 +32,6 @@ pub(crate) struct Evidence {
     pub(crate) lacks_space: bool,
     /// Why the server's user may not create files directly in the shared directory.
     pub(crate) unwritable: Option<Errno>,
+    /// What the server may do.
+    pub(crate) rights: ProcessRights,
 }
