@@ -60,6 +60,10 @@ fn read_line(table: &[Flag], line: &[u8]) -> Result<Option<(Flag, Option<OsStrin
     match (flag.placeholder, &value) {
         (Some(_), None) => Err(FlagError::new(flag.long, error::missing(&usage(&flag)))),
         (None, Some(value)) => Err(FlagError::with_value(flag.long, value, no_value())),
+        (_, Some(value)) if is_quoted(value) && !may_be_quoted(&flag) => {
+            let problem = "the quotes would be a part of the value; leave them out";
+            Err(FlagError::with_value(flag.long, value, problem))
+        }
         _ => Ok(Some((flag, value))),
     }
 }
@@ -115,6 +119,17 @@ fn unknown(table: &[Flag], name: &str, bare: &str) -> FlagError {
 /// How a line with this flag looks.
 fn usage(flag: &Flag) -> String {
     flag.usage()[2..].to_owned()
+}
+
+fn may_be_quoted(flag: &Flag) -> bool {
+    flag.long == "--banner" || error::is_secret(flag.long)
+}
+
+/// As a shell would need it.
+fn is_quoted(value: &OsStr) -> bool {
+    let bytes = value.as_bytes();
+    let is_between = |quote| bytes.len() > 1 && bytes.starts_with(quote) && bytes.ends_with(quote);
+    is_between(b"\"") || is_between(b"'")
 }
 
 fn no_value() -> String {

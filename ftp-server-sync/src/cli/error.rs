@@ -96,6 +96,11 @@ pub(super) fn missing(usage: &str) -> String {
     format!("the value is missing; write {usage}")
 }
 
+/// The value is an empty text.
+pub(super) fn empty(usage: &str) -> String {
+    format!("the value is empty; write {usage}")
+}
+
 /// No flag has this name. `what` is the word for names in this place, and `similar` is a name.
 pub(super) fn unknown(what: &str, similar: Option<String>) -> String {
     let remedy = similar.map(|similar| format!("did you mean {similar}?"));
@@ -115,7 +120,6 @@ pub(super) fn conflict(other: &str) -> String {
     format!("{other} is given too; give only one of them")
 }
 
-pub(super) const EMPTY: &str = "the value is empty";
 pub(super) const EMPTY_ENTRY: &str = "an entry of the list is empty; leave the comma out";
 pub(super) const NOT_TEXT: &str = "the value is not UTF-8 text";
 pub(super) const NO_VALUE: &str = "takes no value; write the name alone";

@@ -17,17 +17,21 @@ pub(super) fn expand(
 ) -> Result<GivenFlags, FlagError> {
     let mut given = GivenFlags::default();
     let mut arguments = arguments.into_iter();
+    let mut in_word: Option<Flag> = None;
     while let Some(argument) = arguments.next() {
         let flags = match argument.as_bytes() {
             b"--" => match arguments.next() {
-                Some(stray) => return Err(not_a_flag(&stray)),
+                Some(stray) => return Err(not_a_flag(&stray, None)),
                 None => break,
             },
             [b'-', b'-', ..] => vec![long(table, &argument)?],
             [b'-', _, ..] => letters(table, &argument)?,
-            _ => return Err(not_a_flag(&argument)),
+            _ => return Err(not_a_flag(&argument, in_word)),
         };
+        let is_word = argument.as_bytes()[1] != b'-';
+        in_word = None;
         for (flag, attached) in flags {
+            in_word = Some(flag).filter(|_| is_word && attached.is_some());
             let value = match (flag.placeholder, attached) {
                 (Some(_), None) => Some(following(table, flag, arguments.next())?),
                 (_, attached) => attached,
@@ -106,9 +110,17 @@ fn find(table: &[Flag], name: &OsStr) -> Option<Flag> {
     table.iter().find(is_it).copied()
 }
 
-fn not_a_flag(argument: &OsStr) -> FlagError {
+/// A word where a flag should stand. In `-ru bob`, "u" is the value of `-r`, which is seldom meant.
+fn not_a_flag(argument: &OsStr, in_word: Option<Flag>) -> FlagError {
     let shown = error::shown(argument);
-    let problem = format!("not a flag; write --directory {shown} to share a directory");
+    let mut problem = format!("not a flag; write --directory {shown} to share a directory");
+    if let Some((flag, short)) = in_word.and_then(|flag| Some((flag, flag.short?))) {
+        let rest = format!(
+            "; the rest of the word of -{short} is the value of {}",
+            flag.long
+        );
+        problem.push_str(&rest);
+    }
     FlagError::new(shown, problem)
 }
 

@@ -68,13 +68,13 @@ impl GivenFlags {
             value => vec![value],
         };
         let empty = match entries.len() {
-            1 => error::EMPTY,
-            _ => error::EMPTY_ENTRY,
+            1 => error::empty(&flag.usage()),
+            _ => error::EMPTY_ENTRY.to_owned(),
         };
         for value in entries {
             let place = place.clone();
             let given = Given { flag, value, place };
-            self.check(&given, empty)?;
+            self.check(&given, &empty)?;
             self.0.push(given);
         }
         Ok(())

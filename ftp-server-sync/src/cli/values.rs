@@ -32,7 +32,15 @@ pub(super) fn bytes(text: &str) -> Result<OsString, String> {
         .map_err(|error| error.to_string())
 }
 
+/// A path as it is: only a shell expands others.
 pub(super) fn path(text: &str) -> Result<PathBuf, String> {
+    let is_of_home = text == "~" || text.starts_with("~/");
+    if is_of_home || text.starts_with('$') {
+        let sign = &text[..1];
+        return Err(format!(
+            "{sign} is not expanded here; give the whole path, or begin with ./{sign} if a name does"
+        ));
+    }
     bytes(text).map(PathBuf::from)
 }
 
@@ -129,6 +137,13 @@ pub(super) fn delay(text: &str) -> Result<Duration, String> {
     Ok(seconds(text, MINUTE).ok_or("give whole seconds from 0 (no delay) to 60")?)
 }
 
+/// How long an address is refused after failed logins.
+pub(super) fn block_time(text: &str) -> Result<Duration, String> {
+    let time = seconds(text, YEAR).filter(|time| !time.is_zero());
+    let wanted = "give whole seconds from 1 to 31536000 (a year), or --block-after 0 for no block";
+    Ok(time.ok_or(wanted)?)
+}
+
 /// How long transfers may go on when the server ends.
 pub(super) fn grace(text: &str) -> Result<Duration, String> {
     Ok(seconds(text, DAY).ok_or("give whole seconds from 0 (at once) to 86400 (a day)")?)
@@ -148,11 +163,15 @@ pub(super) fn gateway(text: &str) -> Result<IpNet, String> {
         let is_address = !address.is_unspecified() || network.prefix_len() == 0;
         is_address && !address.is_multicast()
     };
-    let network = network(text).ok().filter(is_usable);
-    Ok(network.ok_or(
-        "give the address that connections come from, such as 172.17.0.1, or its network, such as \
-         172.17.0.0/16",
-    )?)
+    match network(text) {
+        Ok(network) if is_usable(&network) => Ok(network),
+        Err(problem) if text.contains('/') => Err(problem),
+        _ => Err(
+            "give the address that connections come from, such as 172.17.0.1, or its network, \
+             such as 172.17.0.0/16"
+                .to_owned(),
+        ),
+    }
 }
 
 /// The address for PASV replies, or the name that leads to it.
@@ -167,6 +186,7 @@ pub(super) fn address(text: &str) -> Result<AddressSource, String> {
         None if text.bytes().all(is_number) => {
             "not an IPv4 address, which has four numbers from 0 to 255"
         }
+        None if ["auto", "none", "local"].contains(&text) => "not a host name",
         None if is_host_name(text) => {
             let name = text.trim_end_matches('.').to_ascii_lowercase();
             return Ok(AddressSource::Name(name));
@@ -229,7 +249,7 @@ pub(super) fn local_network(text: &str) -> Result<LocalNetworks, String> {
     }
 }
 
-/// A network, or a single address as a network of one. Host bits are cut off.
+/// A network, or a single address as a network of one.
 pub(super) fn network(text: &str) -> Result<IpNet, String> {
     let network = match text.parse::<IpAddr>() {
         Ok(address) => IpNet::from(address),
@@ -237,14 +257,20 @@ pub(super) fn network(text: &str) -> Result<IpNet, String> {
             .parse::<IpNet>()
             .map_err(|_| "not a network; give ADDRESS/BITS, such as 192.168.1.0/24")?,
     };
+    if network.addr() != network.network() {
+        return Err(format!(
+            "an address in the network {}; give that network, or the address without bits",
+            network.trunc()
+        ));
+    }
     let IpNet::V6(mapped) = network else {
-        return Ok(network.trunc());
+        return Ok(network);
     };
     // The last 32 bits of `::ffff:192.168.1.0/120` are the IPv4 network.
     let bits = mapped.prefix_len().checked_sub(MAPPED_BITS);
     let ipv4 = bits.zip(mapped.addr().to_ipv4_mapped());
     let ipv4 = ipv4.and_then(|(bits, address)| Ipv4Net::new(address, bits).ok());
-    Ok(ipv4.map_or(network, IpNet::V4).trunc())
+    Ok(ipv4.map_or(network, IpNet::V4))
 }
 
 /// The name of the user.

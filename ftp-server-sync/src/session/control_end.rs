@@ -9,7 +9,7 @@ use log::{debug, info};
 use super::connection::Connection;
 use super::control::End;
 use super::timers::Timer;
-use crate::data::connection::LookExtent;
+use crate::data::connection::{DataActivity, LookExtent};
 use crate::data::pump::PumpStep;
 use crate::data::transfer::Transfer;
 
@@ -65,6 +65,21 @@ impl Connection {
             self.session.handle_eof();
         }
         true
+    }
+
+    /// Ends an upload that has lost its data connection, and whose client is gone: no other
+    /// connection will come, and others may want the name of the file.
+    pub(super) fn check_abandoned(&mut self, now: Instant) -> bool {
+        let is_upload = (self.transfer.as_ref())
+            .is_some_and(|transfer| transfer.is_started && transfer.is_upload());
+        let is_abandoned = is_upload
+            && self.control.is_end_reported()
+            && !self.session.has_quit()
+            && matches!(self.data.activity(), DataActivity::Listening { .. });
+        if is_abandoned {
+            self.end_transfer(Err(TransferError::Aborted), now);
+        }
+        is_abandoned
     }
 
     /// Stores what has arrived of an upload. If that is all, both connections have ended together.

@@ -84,6 +84,26 @@ fn an_upload_that_stalls_after_a_reset_is_that_of_a_lost_client() {
     drop(data);
 }
 
+/// A client that is gone leaves no other connection behind one that was reset.
+#[test]
+fn an_abandoned_upload_frees_its_name() {
+    let server = TestServer::in_process(&[]);
+    for is_first in [true, false] {
+        let (mut gone, mut next) = (server.client(), server.client());
+        let data = gone.data();
+        gone.command("STOR new", 150);
+        if is_first {
+            reset(data);
+            drop(gone);
+        } else {
+            drop(gone);
+            reset(data);
+        }
+        next.store("STOR new", "of the next client");
+        assert_eq!(server.read("new"), b"of the next client");
+    }
+}
+
 /// How long data moves.
 const MOVING: Duration = Duration::from_millis(100);
 
