@@ -46,7 +46,7 @@ impl Sim {
         // The header of another protocol may contain one.
         let is_ftp = self.session.foreign_protocol().is_none();
         assert!(
-            has_quit || !is_ftp || !word(line.trim_ascii_end()),
+            has_quit || !is_ftp || !word(without_line_end(line)),
             "a QUIT is lost"
         );
         assert!(has_quit || !self.has_quit, "a QUIT is forgotten");
@@ -85,4 +85,10 @@ impl Sim {
             None => is_opening && self.listening.is_some(),
         }
     }
+}
+
+/// The line as the session reads it. Any further CR is a part of the verb.
+fn without_line_end(line: &[u8]) -> &[u8] {
+    let line = line.strip_suffix(b"\n").unwrap_or(line);
+    line.strip_suffix(b"\r").unwrap_or(line)
 }
