@@ -23,8 +23,11 @@ impl PasswordExposure {
     /// server could not.
     pub(crate) fn find(file: &Path) -> Option<Self> {
         let metadata = fs::metadata(file).ok().filter(fs::Metadata::is_file)?;
-        let is_own = metadata.uid() == rustix::process::geteuid().as_raw();
-        Self::of(file, metadata.mode(), is_own)
+        let user = rustix::process::geteuid();
+        let is_own = metadata.uid() == user.as_raw();
+        // For root the group may be that of --run-as, which reads the file at a reload.
+        let of_group = if user.is_root() { 0o070 } else { 0 };
+        Self::of(file, metadata.mode() & !of_group, is_own)
     }
 
     fn of(file: &Path, mode: u32, is_own: bool) -> Option<Self> {
