@@ -26,6 +26,7 @@ mod given;
 pub(crate) mod golden;
 mod help;
 mod hidden_arguments;
+mod memory_variables;
 mod process_start;
 mod reexec;
 mod resolve;

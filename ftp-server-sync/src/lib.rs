@@ -12,7 +12,7 @@
 //!
 //! | place | concern |
 //! |---|---|
-//! | `main`, `main/allocator` | start, exit code; how memory is allocated |
+//! | `main` | start, exit code |
 //! | [`cli`] | from command line, environment and file to settings |
 //! | `cli/flags` | every flag, with its help text |
 //! | `cli/environment`, `cli/config_file` | flags as environment variables; flags as lines of a file |

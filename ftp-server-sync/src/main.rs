@@ -1,8 +1,5 @@
 //! The program: parses the command line, serves, and decides the exit code.
 
-#[path = "main/allocator.rs"]
-mod allocator;
-
 use std::env;
 use std::fmt;
 use std::io::{self, Write};
@@ -24,8 +21,7 @@ const CLIENTS_FAIL: u8 = 1;
 const CANNOT_START: u8 = 2;
 
 fn main() -> ExitCode {
-    // Both before any thread.
-    allocator::configure();
+    // Before any thread.
     let start = ProcessStart::read();
     // What it still holds at the end is written when it is dropped.
     let stderr = StderrWriter::new();

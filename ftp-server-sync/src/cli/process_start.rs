@@ -1,7 +1,8 @@
 //! What the process was started with, when no one else sees the passwords in it any more.
 //!
 //! The arguments of a process are public on its machine, and its environment is for all processes
-//! of its user. So a process that gets a password there executes itself once more without it.
+//! of its user. So a process that gets a password there executes itself once more without it. The
+//! same gives it the variables that its allocator reads at start.
 
 use std::env;
 use std::ffi::{OsStr, OsString};
@@ -11,6 +12,7 @@ use std::os::unix::ffi::{OsStrExt, OsStringExt};
 use zeroize::Zeroizing;
 
 use super::environment::{PASSWORD, PASSWORD_FLAG};
+use super::memory_variables::memory_variables;
 use super::reexec::{NewImage, execute_again, handed_over};
 use super::{CommandLine, flags, hidden_arguments};
 
@@ -53,7 +55,7 @@ impl ProcessStart {
         self.warning.as_deref()
     }
 
-    /// Executes the program once more if there is something to hide.
+    /// Executes the program once more if there is something to hide, or to say to the allocator.
     fn hide(arguments: Vec<OsString>) -> Self {
         let shown = hidden_arguments::hide(&flags::table(), &arguments);
         let variables = [PASSWORD, PASSWORD_FLAG];
@@ -66,16 +68,22 @@ impl ProcessStart {
             removed: removed.collect(),
             warning: None,
         };
-        if shown.is_some() || !start.removed.is_empty() {
+        let hides = shown.is_some() || !start.removed.is_empty();
+        let added = memory_variables(|name| env::var_os(name));
+        if hides || !added.is_empty() {
             let error = execute_again(&NewImage {
                 arguments: shown.as_deref().unwrap_or(&start.arguments),
                 removed: &variables,
+                added: &added,
                 text: &start.encode(),
             });
-            start.warning = Some(format!(
-                "other users of this machine can see the password in the list of its processes, as \
-                 it cannot be hidden: {error}; give --password-file"
-            ));
+            // Without its variables the server only takes more memory.
+            start.warning = hides.then(|| {
+                format!(
+                    "other users of this machine can see the password in the list of its \
+                     processes, as it cannot be hidden: {error}; give --password-file"
+                )
+            });
         }
         start
     }

@@ -9,7 +9,9 @@ use std::ffi::{CString, OsString};
 use std::fs::{self, File};
 use std::io::{self, Read, Write};
 use std::os::fd::{AsRawFd, RawFd};
+use std::os::unix::ffi::OsStrExt;
 use std::os::unix::process::CommandExt;
+use std::path::Path;
 use std::process::{self, Command};
 
 use rustix::fs::MemfdFlags;
@@ -21,6 +23,8 @@ pub(super) struct NewImage<'a> {
     pub(super) arguments: &'a [OsString],
     /// Variables that it does not get.
     pub(super) removed: &'a [&'a str],
+    /// Variables that it gets besides.
+    pub(super) added: &'a [(&'a str, &'a str)],
     /// For [`handed_over`]. No one who lists processes sees it.
     pub(super) text: &'a [u8],
 }
@@ -66,6 +70,9 @@ fn own_descriptor() -> Option<RawFd> {
 }
 
 fn try_execute(image: &NewImage<'_>) -> io::Result<std::convert::Infallible> {
+    if is_loader(&env::current_exe()?) {
+        return Err(io::Error::other("it was started by a loader"));
+    }
     let name = fs::read("/proc/self/comm")?;
     // In memory, and inherited: closed by the new image once it is read.
     let mut text = File::from(rustix::fs::memfd_create(PURPOSE, MemfdFlags::empty())?);
@@ -79,9 +86,17 @@ fn try_execute(image: &NewImage<'_>) -> io::Result<std::convert::Infallible> {
     for name in image.removed {
         command.env_remove(name);
     }
+    command.envs(image.added.iter().copied());
     let descriptor = text.as_raw_fd();
     command.env(VARIABLE, format!("{}:{descriptor}", process::id()));
     Err(command.exec())
+}
+
+/// Whether this is not the program, but what has loaded it, as in `/lib64/ld-linux-x86-64.so.2
+/// ftp-server-sync`.
+fn is_loader(executable: &Path) -> bool {
+    let name = executable.file_name().unwrap_or_default().as_bytes();
+    name.starts_with(b"ld-") || name.starts_with(b"ld.so")
 }
 
 /// Its value is the number of the process and the descriptor of the text.

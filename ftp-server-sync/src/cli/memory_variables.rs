@@ -1,0 +1,46 @@
+//! Memory that is released returns to the system: variables that say to glibc where it allocates
+//! what is large.
+//!
+//! Large blocks then have mappings of their own. By default glibc allocates them in its heaps after
+//! the first one was released, and a heap returns nothing below its last block: after some sorted
+//! listings at a time, tens of MiB stay. There is no safe call for these settings, only variables
+//! that are read at start.
+
+use std::ffi::OsString;
+
+/// The settings that the operator has not made; none where they have no effect.
+pub(super) fn memory_variables(
+    variable: impl Fn(&str) -> Option<OsString>,
+) -> Vec<(&'static str, &'static str)> {
+    let mut settings = SETTINGS.to_vec();
+    settings.retain(|(name, _)| cfg!(target_env = "gnu") && variable(name).is_none());
+    settings
+}
+
+/// In glibc's words. A threshold that is set stays as it is; by default it grows to 32 MiB. With
+/// two heaps for all threads, less is left over in each.
+const SETTINGS: [(&str, &str); 3] = [
+    ("MALLOC_MMAP_THRESHOLD_", "131072"),
+    ("MALLOC_TRIM_THRESHOLD_", "131072"),
+    ("MALLOC_ARENA_MAX", "2"),
+];
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_operators_settings_stay() {
+        let names = |own: &str| {
+            let found = memory_variables(|name| (name == own).then(OsString::new));
+            found.into_iter().map(|(name, _)| name).collect::<Vec<_>>()
+        };
+        if cfg!(target_env = "gnu") {
+            let all = SETTINGS.map(|(name, _)| name);
+            assert_eq!(names(""), all);
+            assert_eq!(names("MALLOC_ARENA_MAX"), all[..2]);
+        } else {
+            assert_eq!(names(""), [""; 0]);
+        }
+    }
+}
