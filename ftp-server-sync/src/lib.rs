@@ -37,6 +37,7 @@
 //! | [`settings`] | what the operator has set |
 //! | `accounts` | who may log in and do what |
 //! | `net` | this machine: its networks, sockets, ports |
+//! | `sandbox` | the files that the process keeps the right to open: `--sandbox` |
 //! | `logging` | the thread that writes the log; how a line is laid out; the wall clock |
 //! | `locks` | locks that stay usable after a panic |
 //!
@@ -64,6 +65,7 @@ mod nat;
 mod net;
 mod passive;
 mod privileges;
+mod sandbox;
 mod server;
 mod session;
 pub mod settings;
@@ -75,4 +77,4 @@ mod tls;
 
 pub use logging::StderrWriter;
 pub use nat::{check, rules};
-pub use server::{Handle, Server};
+pub use server::{Handle, Server, enter_sandbox};

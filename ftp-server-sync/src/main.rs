@@ -9,7 +9,7 @@ use ftp_server_sync::check::{self, Verdict};
 use ftp_server_sync::cli::{self, CommandLine, Invocation, ProcessStart};
 use ftp_server_sync::rules::{self, RulesKind};
 use ftp_server_sync::settings::Settings;
-use ftp_server_sync::{Server, StderrWriter};
+use ftp_server_sync::{Server, StderrWriter, enter_sandbox};
 
 /// The name in front of messages.
 const PROGRAM: &str = "ftp-server-sync";
@@ -48,6 +48,12 @@ fn serve(
     warning: Option<&str>,
     stderr: &StderrWriter,
 ) -> ExitCode {
+    // It holds for threads that start later, so this comes before the first one.
+    if settings.sandbox
+        && let Err(error) = enter_sandbox(&settings)
+    {
+        return cannot_start(&error, stderr);
+    }
     stderr.log(settings.log_level);
     if let Some(warning) = warning {
         log::warn!("{warning}");

@@ -8,6 +8,7 @@ mod listeners;
 mod refusals;
 mod reload;
 mod rights;
+mod sandbox;
 mod sessions;
 mod signals;
 
@@ -38,6 +39,7 @@ use crate::settings::{Limits, Settings};
 use crate::tls::Identity;
 
 pub use handle::Handle;
+pub use sandbox::enter_sandbox;
 
 use admission::{Admission, LoginDelays, decide};
 use fd_limit::DescriptorLimit;
@@ -110,9 +112,10 @@ impl Server {
     /// # Errors
     ///
     /// What the system says, with the directory or the address, or what is wrong with the
-    /// certificate.
+    /// certificate. Or that the settings ask for a sandbox that this process is not in.
     pub fn bind(settings: Settings) -> io::Result<Self> {
         privileges::check_start(&settings)?;
+        sandbox::check_entered(&settings)?;
         let share = Share::open(&settings.directory, share_rules(&settings))?;
         let certificate = WatchedFiles::new(settings.certificate_files(), Instant::now());
         let poll = Poll::new()?;

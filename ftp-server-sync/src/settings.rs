@@ -9,6 +9,7 @@ pub(crate) mod file;
 mod local_time;
 pub(crate) mod password_exposure;
 mod run_as;
+mod sandbox;
 mod uploads;
 pub(crate) mod watched_files;
 
@@ -111,6 +112,9 @@ pub struct Settings {
     pub permit_foreign_addresses: bool,
     /// Whether PORT and EPRT may name a port below 1024.
     pub permit_privileged_ports: bool,
+    /// Whether the process keeps only the rights to what [`enter_sandbox`](crate::enter_sandbox)
+    /// leaves.
+    pub sandbox: bool,
     /// The least important log lines that are written.
     pub log_level: LevelFilter,
 }

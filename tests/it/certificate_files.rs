@@ -61,11 +61,14 @@ impl Renewals {
         fs::rename(self.path("new"), self.path(name)).expect("a link in its place");
     }
 
-    fn serve(&self) -> TestServer<Program> {
+    fn serve(&self, more: &[&str]) -> TestServer<Program> {
         let (chain, key) = (self.path("chain"), self.path("key"));
         let setup = Setup::without_account().host("127.0.0.1");
         let setup = setup.flags(&["--tls", "--certfile", path(&chain)]);
-        setup.flags(&["--keyfile", path(&key)]).program()
+        setup
+            .flags(&["--keyfile", path(&key)])
+            .flags(more)
+            .program()
     }
 }
 
@@ -75,8 +78,18 @@ fn in_force(number: u32) -> String {
 
 #[test]
 fn a_renewed_certificate_takes_effect_without_a_signal() {
+    check_renewal(&[]);
+}
+
+#[test]
+fn a_renewed_certificate_is_within_the_sandbox() {
+    check_renewal(&["--sandbox"]);
+}
+
+#[track_caller]
+fn check_renewal(flags: &[&str]) {
     let renewals = Renewals::new();
-    let server = renewals.serve();
+    let server = renewals.serve(flags);
     server.log_with(&in_force(1));
     let mut session = Client::greeted(server.address);
     renewals.make(2);
@@ -93,7 +106,7 @@ fn a_renewed_certificate_takes_effect_without_a_signal() {
 #[test]
 fn a_broken_renewal_leaves_the_old_certificate_in_force() {
     let renewals = Renewals::new();
-    let server = renewals.serve();
+    let server = renewals.serve(&[]);
     server.log_with(&in_force(1));
     renewals.make(2);
     renewals.link("chain", "chain2");
@@ -112,7 +125,7 @@ fn a_broken_renewal_leaves_the_old_certificate_in_force() {
 #[test]
 fn sighup_loads_the_certificate_or_logs_why_not() {
     let renewals = Renewals::new();
-    let server = renewals.serve();
+    let server = renewals.serve(&[]);
     server.log_with(&in_force(1));
     renewals.make(2);
     renewals.link("chain", "chain2");

@@ -30,7 +30,7 @@ const LAYOUT: Layout<'_> = Layout {
         &["locks"],
         &["logging"],
         &["net"],
-        &["accounts"],
+        &["accounts", "sandbox"],
         &["settings"],
         &["fs", "passive", "privileges", "tls"],
         &["data"],
@@ -41,7 +41,7 @@ const LAYOUT: Layout<'_> = Layout {
         &["lib"],
         &["main"],
     ],
-    modules_max: 16,
+    modules_max: 17,
 };
 
 /// Folders that may have cycles inside.

@@ -29,6 +29,7 @@ mod rates;
 mod reload;
 mod rfc;
 mod run_as;
+mod sandbox;
 mod served_names;
 mod share;
 mod signals;

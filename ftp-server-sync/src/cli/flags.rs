@@ -240,6 +240,10 @@ pub(super) struct Flags {
     /// let PORT and EPRT name a port below 1024
     #[argh(switch)]
     pub(super) permit_privileged_ports: bool,
+    /// have the kernel (Landlock) refuse this process all files but those that it serves and needs,
+    /// and every program
+    #[argh(switch)]
+    pub(super) sandbox: bool,
     /// the text that greets clients [FTP server ready.]
     #[argh(option, arg_name = "TEXT", from_str_fn(values::banner))]
     pub(super) banner: Option<String>,

@@ -22,6 +22,7 @@ use super::given::GivenFlags;
 use super::values;
 use crate::accounts::passwords::Password;
 use crate::accounts::users::Users;
+use crate::sandbox::{REMEDY, in_force};
 use crate::settings::file::reason;
 use crate::settings::{
     AccessRules, CertificateFiles, Limits, Listen, LocalNetworks, LocalTime, LoginBlock, PortRange,
@@ -99,11 +100,20 @@ pub(super) fn settings(
         banner: flags.banner,
         permit_foreign_addresses: flags.permit_foreign_addresses,
         permit_privileged_ports: flags.permit_privileged_ports,
+        sandbox: sandbox(flags.sandbox, given)?,
     })
 }
 
 fn keys<K, V>(entries: &[(K, V)]) -> impl Iterator<Item = &K> + Clone {
     entries.iter().map(|(key, _)| key)
+}
+
+fn sandbox(is_wanted: bool, given: &GivenFlags) -> Result<bool, FlagError> {
+    if is_wanted && cfg!(not(feature = "sandbox")) {
+        let problem = "this program was built without it; build it with the feature \"sandbox\"";
+        return Err(given.refuse("--sandbox", problem));
+    }
+    Ok(is_wanted)
 }
 
 /// A network is served or not.
@@ -349,6 +359,10 @@ fn local_time(
             None => "of this machine".to_owned(),
         };
         let remedy = "set the variable TZ to one that is installed, such as TZ=Europe/Berlin";
+        let remedy = match in_force() {
+            Some(_) => REMEDY,
+            None => remedy,
+        };
         let problem = format!("the time zone {zone} cannot be read: {problem}; {remedy}");
         given.refuse("--local-time", problem)
     })?;

@@ -137,6 +137,7 @@ fn defaults_without_flags() {
     );
     assert_eq!(settings.run_as, None);
     assert!(!settings.permit_foreign_addresses && !settings.permit_privileged_ports);
+    assert!(!settings.sandbox);
     assert_eq!(settings.log_level, LevelFilter::Info);
 }
 
@@ -223,6 +224,16 @@ fn flags_of_listeners_users_and_limits_have_an_effect() {
     assert_eq!(config.data_stall_timeout, Some(Duration::from_secs(7)));
     assert_eq!(config.banner, "two\nlines");
     assert!(config.permit_foreign_addresses && config.permit_privileged_ports);
+}
+
+#[test]
+fn the_sandbox_is_refused_where_it_was_not_built() {
+    let refused =
+        "--sandbox: this program was built without it; build it with the feature \"sandbox\"";
+    match line("--sandbox") {
+        Ok(Invocation::Serve(settings)) => assert!(settings.sandbox && cfg!(feature = "sandbox")),
+        other => assert_eq!(other.unwrap_err().to_string(), refused),
+    }
 }
 
 #[test]

@@ -6,6 +6,8 @@ use std::collections::HashMap;
 
 use nix::unistd::{Gid, Group, Uid, User};
 
+use crate::sandbox::log_replaced;
+
 /// The names that have been looked up.
 #[derive(Debug, Default)]
 pub(crate) struct Owners {
@@ -37,6 +39,12 @@ fn cached(
     if cache.len() >= CACHED_MAX && !cache.contains_key(&number) {
         return None;
     }
+    let look_up = || {
+        look_up().or_else(|| {
+            log_replaced();
+            None
+        })
+    };
     cache.entry(number).or_insert_with(look_up).clone()
 }
 

@@ -24,6 +24,7 @@ use super::named::NamedDirectory;
 use super::root::{Root, check_listable};
 use super::share_rules::ShareRules;
 use crate::locks::lock;
+use crate::sandbox;
 use crate::settings::file::reason;
 
 /// A directory that is shared, and which of its names clients see. Cloning shares what is known
@@ -339,6 +340,10 @@ impl Opened {
             let mounts = MountTable::read();
             let directory = Dir::open_ambient_dir(path, ambient_authority())?;
             let named = NamedDirectory::of(&directory)?;
+            if sandbox::in_force().is_some() {
+                // Out of the sandbox, what is named can be looked at, but not opened.
+                directory.entries()?;
+            }
             let real = real_path(path);
             let mount = MountTable::read().mount_point(&real);
             attempts += 1;
@@ -367,6 +372,11 @@ impl Opened {
 impl fmt::Display for Absence {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
+            Self::Error(error) if sandbox::may_cause(error) => write!(
+                f,
+                "{}: no client can log in, and sessions are refused each operation, until then",
+                reason(error)
+            ),
             Self::Error(error) => write!(
                 f,
                 "{}: no client can log in, and sessions are refused each operation, until the path \

@@ -15,6 +15,7 @@ use ftp_proto::Reach;
 use log::Level;
 
 use super::diagnose::addresses::BEHIND_CARRIER;
+use crate::sandbox::log_replaced;
 use crate::settings::{AddressSource, Names, Settings, unusable};
 
 /// The addresses of the host names in the settings, and when to resolve each name next.
@@ -262,7 +263,10 @@ pub(crate) fn look_up(
     let work = move || {
         let addresses = match (name.as_str(), 0).to_socket_addrs() {
             Ok(addresses) => Ok(addresses.filter_map(ipv4).collect()),
-            Err(error) => Err(reason(&error)),
+            Err(error) => {
+                log_replaced();
+                Err(reason(&error))
+            }
         };
         on_result(LookupResult { name, addresses });
     };

@@ -6,7 +6,7 @@ use std::io::{self, ErrorKind};
 
 use super::diagnose::certificate::certificate_findings;
 use super::diagnose::diagnose;
-use super::evidence::Evidence;
+use super::evidence::{Evidence, SandboxEvidence};
 use super::finding::Severity;
 use crate::fs::mounts::UnmountedShare;
 use crate::fs::own_files::OwnFiles;
@@ -56,7 +56,13 @@ pub fn check(settings: &Settings) -> io::Result<Report> {
         Ok(identity) => (identity, None),
         Err(error) => (None, Some(error.to_string())),
     };
-    let start_problem = start_problem(settings).or(certificate_problem);
+    let (sandbox, sandbox_problem) = match SandboxEvidence::expected(settings) {
+        Ok(sandbox) => (sandbox, None),
+        Err(problem) => (None, Some(problem)),
+    };
+    let start_problem = start_problem(settings)
+        .or(certificate_problem)
+        .or(sandbox_problem);
     // Where the server runs already, its own passive ports would look like another program's, and
     // probing them would disturb it.
     let unavailable_ports = match (&settings.passive_ports, &start_problem) {
@@ -76,6 +82,7 @@ pub fn check(settings: &Settings) -> io::Result<Report> {
         unmounted_share: UnmountedShare::find(&settings.directory),
         lacks_space: lacks_space(&settings.uploads, &settings.directory),
         unwritable: unwritable(&settings.directory),
+        sandbox,
         rights: rights(settings),
     };
     let mut findings = diagnose(settings, &evidence);

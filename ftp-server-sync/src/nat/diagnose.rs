@@ -8,6 +8,7 @@ pub(crate) mod certificate;
 mod gateways;
 mod ports;
 pub(crate) mod rights;
+mod sandbox;
 
 use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
@@ -33,6 +34,7 @@ pub(crate) fn diagnose(settings: &Settings, evidence: &Evidence) -> Vec<Finding>
     findings.extend(evidence.unmounted_share.as_ref().map(unmounted_share));
     findings.extend(lacks_space(settings, evidence));
     findings.extend(unwritable(settings, evidence));
+    findings.extend(evidence.sandbox.iter().flat_map(sandbox::findings));
     findings.extend(rights::findings(settings, &evidence.rights));
     findings.sort_by_key(|finding| finding.severity);
     findings

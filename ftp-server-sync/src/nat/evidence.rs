@@ -9,8 +9,9 @@ use crate::fs::mounts::UnmountedShare;
 use crate::net::interfaces::Interfaces;
 use crate::net::port_probe::UnavailablePorts;
 use crate::privileges::ProcessRights;
-use crate::settings::Names;
+use crate::sandbox::{Sandbox, SandboxRules, gaps, in_force};
 use crate::settings::password_exposure::PasswordExposure;
+use crate::settings::{Names, Settings};
 
 /// What is known about this machine and about the host names in the settings.
 #[derive(Clone, Debug, Default)]
@@ -34,4 +35,39 @@ pub(crate) struct Evidence {
     pub(crate) unwritable: Option<Errno>,
     /// What the server may do.
     pub(crate) rights: ProcessRights,
+    /// The sandbox; `None`: there is none.
+    pub(crate) sandbox: Option<SandboxEvidence>,
+}
+
+/// What the sandbox leaves reachable.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct SandboxEvidence {
+    pub(crate) rules: SandboxRules,
+    /// What the kernel is too old to refuse.
+    pub(crate) gaps: Vec<&'static str>,
+}
+
+impl SandboxEvidence {
+    /// The sandbox that the process is in.
+    pub(crate) fn in_force() -> Option<Self> {
+        in_force().map(|Sandbox { rules, gaps, .. }| Self {
+            rules: rules.clone(),
+            gaps: gaps.clone(),
+        })
+    }
+
+    /// The sandbox that a server with these settings would be in.
+    ///
+    /// # Errors
+    ///
+    /// That the kernel cannot do it.
+    pub(crate) fn expected(settings: &Settings) -> Result<Option<Self>, String> {
+        if !settings.sandbox {
+            return Ok(None);
+        }
+        Ok(Some(Self {
+            rules: settings.sandbox_rules(),
+            gaps: gaps()?,
+        }))
+    }
 }

@@ -13,13 +13,14 @@ use log::{Level, error, info, log, warn};
 
 use super::fd_limit::DescriptorLimit;
 use super::handle::Message;
+use super::sandbox::check_change;
 use super::{Server, share_rules};
 use crate::fs::mounts::UnmountedShare;
 use crate::fs::root::unwritable;
 use crate::fs::upload_limits::lacks_space;
 use crate::nat::address_source::{LogLine, LookupResult, look_up};
 use crate::nat::diagnose::diagnose;
-use crate::nat::evidence::Evidence;
+use crate::nat::evidence::{Evidence, SandboxEvidence};
 use crate::nat::finding::{Finding, Severity};
 use crate::nat::summary::summary;
 use crate::net::interfaces::Interfaces;
@@ -87,6 +88,7 @@ impl Server {
             privileges::check_start(&settings)?;
         }
         let old = self.state.current();
+        check_change(&old.settings, &settings)?;
         let share = old
             .share
             .updated(&settings.directory, share_rules(&settings))?;
@@ -202,6 +204,7 @@ fn evidence(current: &Current) -> Evidence {
         lacks_space: lacks_space(&current.settings.uploads, &current.settings.directory),
         unwritable: unwritable(&current.settings.directory),
         rights: ProcessRights::read(&current.settings),
+        sandbox: SandboxEvidence::in_force(),
         ..Evidence::default()
     }
 }

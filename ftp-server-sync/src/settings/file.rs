@@ -4,6 +4,8 @@ use std::fs::{self, File};
 use std::io::{self, Read};
 use std::path::Path;
 
+use crate::sandbox;
+
 /// Reads a regular file. `wanted` says in an error what to give instead. Other kinds of files are
 /// refused: a pipe could block, and is empty when it is read again.
 pub(crate) fn load(file: &Path, bytes_max: u64, wanted: &str) -> Result<Vec<u8>, String> {
@@ -25,8 +27,18 @@ pub(crate) fn load(file: &Path, bytes_max: u64, wanted: &str) -> Result<Vec<u8>,
     }
 }
 
-/// The system's text for the error, without its number and in lower case.
+/// The system's text for the error, without its number and in lower case. With a remedy if the
+/// sandbox may be the cause.
 pub(crate) fn reason(error: &io::Error) -> String {
+    let text = system_text(error);
+    if sandbox::may_cause(error) {
+        format!("{text} ({})", sandbox::REMEDY)
+    } else {
+        text
+    }
+}
+
+fn system_text(error: &io::Error) -> String {
     let text = error.to_string();
     let text = text.split(" (os error").next().unwrap_or_default();
     let mut characters = text.chars();

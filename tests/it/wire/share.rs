@@ -5,7 +5,6 @@ use std::fs::{self, Permissions};
 use std::io::Write;
 use std::os::unix::fs::PermissionsExt;
 use std::path::PathBuf;
-use std::process::Command;
 
 use rustix::process::Signal;
 
@@ -73,8 +72,8 @@ fn a_share_that_is_gone_refuses_and_comes_back() {
 /// directory of the same name.
 #[test]
 fn a_disk_is_mounted_removed_and_replaced() {
-    for is_around in [false, true] {
-        let setup = Setup::new();
+    for (is_around, flags) in [(false, &[][..]), (true, &[]), (false, &["--sandbox"])] {
+        let setup = Setup::new().flags(flags);
         let point = if is_around {
             setup.directory().to_owned()
         } else {
@@ -250,21 +249,13 @@ impl Disk {
         let (point, share) = (path(&self.point), self.share.join(file));
         let directory = path(&self.share);
         let script = "mount -t tmpfs none \"$0\" && mkdir -p \"$1\" && echo text > \"$2\"";
-        enter(server, script, &[point, directory, path(&share)]);
+        server.in_its_mounts(script, &[point, directory, path(&share)]);
     }
 
     /// The server has the directory open, so that the file system can only be detached.
     fn unmount(&self, server: &TestServer<Program>) {
-        enter(server, "umount --lazy \"$0\"", &[path(&self.point)]);
+        server.in_its_mounts("umount --lazy \"$0\"", &[path(&self.point)]);
     }
-}
-
-/// Runs a script in the mount namespace of a server.
-fn enter(server: &TestServer<Program>, script: &str, arguments: &[&str]) {
-    let mut command = Command::new("nsenter");
-    command.args(["--mount", "--target", &server.id().to_string()]);
-    command.args(["sh", "-ec", script]).args(arguments);
-    process::run(&mut command, 20).expect_success();
 }
 
 /// Mounts are the server's own, and the test does not see them.

@@ -125,6 +125,15 @@ impl TestServer<Program> {
         self.backend.log_with(text)
     }
 
+    /// Runs a script where it sees its mounts. `$0`, `$1` and so on are the arguments.
+    #[track_caller]
+    pub(crate) fn in_its_mounts(&self, script: &str, arguments: &[&str]) {
+        let mut command = Command::new("nsenter");
+        command.args(["--mount", "--target", &self.id().to_string()]);
+        command.args(["sh", "-ec", script]).args(arguments);
+        process::run(&mut command, 20).expect_success();
+    }
+
     /// Stops the whole server, or lets it continue: what clients do in between reaches it all at
     /// once.
     pub(crate) fn pause(&self, pause: bool) {

@@ -1,12 +1,15 @@
 //! The golden reports of `tests/check.txt`, for several machines.
 
 use std::collections::BTreeMap;
+use std::path::PathBuf;
 
 use super::*;
 use crate::cli::golden::{self, settings};
 use crate::fs::mounts::UnmountedShare;
 use crate::nat::diagnose::diagnose;
+use crate::nat::evidence::SandboxEvidence;
 use crate::net::port_probe::UnavailablePorts;
+use crate::sandbox::{AllowedAccess, SandboxRule, SandboxRules};
 use crate::settings::Names;
 
 /// The machines that the golden file names.
@@ -59,6 +62,10 @@ fn machine(name: &str) -> Evidence {
         "home, disk not mounted" => unmounted(Some("/etc/fstab"), true),
         "home, files below a mount" => unmounted(Some("/etc/fstab"), false),
         "home, empty mount point" => unmounted(None, true),
+        "home, sandbox" => sandboxed(&["/srv/ftp"], &[]),
+        "home, sandbox of an old kernel" => {
+            sandboxed(&[], &["cutting files off elsewhere (Linux 6.2)"])
+        }
         "carrier" => with_networks(
             "127.0.0.1 100.64.3.4",
             "127.0.0.0/8 100.64.0.0/10",
@@ -67,6 +74,27 @@ fn machine(name: &str) -> Evidence {
         // No default gateway, and a tunnel without a network.
         "no gateway" => with_networks("192.168.77.2 10.8.0.6", "192.168.77.0/24 10.8.0.6/32", ""),
         other => panic!("{other}: no such machine"),
+    }
+}
+
+fn sandboxed(irreplaceable: &[&str], gaps: &[&'static str]) -> Evidence {
+    let rule = |path: &str, access| SandboxRule {
+        path: path.into(),
+        access,
+    };
+    let rules = SandboxRules {
+        rules: vec![
+            rule("/mnt", AllowedAccess::Change),
+            rule("/etc/ssl/private", AllowedAccess::Read),
+        ],
+        irreplaceable: irreplaceable.iter().map(PathBuf::from).collect(),
+    };
+    Evidence {
+        sandbox: Some(SandboxEvidence {
+            rules,
+            gaps: gaps.into(),
+        }),
+        ..machine("home")
     }
 }
 

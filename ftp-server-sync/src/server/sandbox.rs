@@ -1,0 +1,72 @@
+//! `--sandbox`: entered before the first thread, and a limit for every later change of the
+//! settings.
+
+use std::fs::DirBuilder;
+use std::io;
+use std::os::unix::ffi::OsStrExt;
+use std::os::unix::fs::DirBuilderExt;
+
+use ftp_proto::text::printable_word;
+
+use crate::sandbox::{AllowedAccess, enter, in_force};
+use crate::settings::Settings;
+
+/// Takes the right from this process to open other files than those that a server with these
+/// settings needs, and to execute programs, by the kernel's Landlock. Nothing gives it back.
+///
+/// It holds for this thread and those that it starts later: call it before there is another one.
+///
+/// # Errors
+///
+/// That this kernel cannot do it, and what would help. Then nothing is taken.
+pub fn enter_sandbox(settings: &Settings) -> io::Result<()> {
+    if let Some(tls) = &settings.tls
+        && tls.certificates.is_empty()
+    {
+        // A rule is for a directory that exists. If it cannot be made, the certificate cannot be
+        // stored either, and that error says what to do.
+        let mut builder = DirBuilder::new();
+        let _ = builder
+            .recursive(true)
+            .mode(0o700)
+            .create(&tls.state_directory);
+    }
+    enter(settings.sandbox_rules())
+}
+
+/// Refuses to serve in no sandbox where the settings ask for one.
+pub(super) fn check_entered(settings: &Settings) -> io::Result<()> {
+    if settings.sandbox && in_force().is_none() {
+        Err(io::Error::other(
+            "the process is not in its sandbox: call enter_sandbox first",
+        ))
+    } else {
+        Ok(())
+    }
+}
+
+/// Refuses new settings that the sandbox, which stays as it is, does not suit.
+pub(super) fn check_change(old: &Settings, new: &Settings) -> io::Result<()> {
+    if old.sandbox != new.sandbox {
+        return Err(io::Error::other(
+            "--sandbox cannot be switched on or off while the server runs; restart it",
+        ));
+    }
+    let Some(sandbox) = in_force() else {
+        return Ok(());
+    };
+    let needed = new.sandbox_needs();
+    let Some(refused) = sandbox.rules.first_refused(&needed) else {
+        return Ok(());
+    };
+    let right = match refused.access {
+        AllowedAccess::List | AllowedAccess::Read => "read",
+        AllowedAccess::Change => "change",
+    };
+    Err(io::Error::other(format!(
+        "{} {}: since the start, --sandbox keeps the server from the right to {right} it; restart \
+         the server",
+        refused.name,
+        printable_word(refused.path.as_os_str().as_bytes())
+    )))
+}

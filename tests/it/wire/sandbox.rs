@@ -1,0 +1,367 @@
+//! The program with `--sandbox`: everything works in it, on each thread, and what does not suit it
+//! is refused with the cure.
+
+use std::fs;
+use std::os::unix::fs::chown;
+use std::path::Path;
+use std::process::Command;
+
+use rustix::process::Signal;
+use rustls::version::TLS13;
+use tempfile::TempDir;
+
+use crate::support::certificates::trusting_any;
+use crate::support::client::Client;
+use crate::support::client_program::path;
+use crate::support::data::{connect, read_all};
+use crate::support::file_contents::noise;
+use crate::support::process;
+use crate::support::server::{self, PASSWORD, Program, SecureServer, Setup, TestServer, USER};
+use crate::support::wait::wait_until;
+
+fn sandboxed(flags: &[&str]) -> TestServer<Program> {
+    Setup::new().flags(&["--sandbox"]).flags(flags).program()
+}
+
+#[test]
+fn clients_notice_nothing() {
+    let secure = SecureServer::program(&["--sandbox", "--local-time", "--sync"]);
+    let config = secure.config(&TLS13);
+    let mut protected = secure.client(&config);
+    protected.store_securely("STOR secret", b"text", &config);
+    assert_eq!(protected.fetch_securely("RETR secret", &config), b"text");
+    protected.command("DELE secret", 250);
+    let server = secure.server;
+    let mut client = server.client();
+    let bytes = noise(1 << 20);
+    client.command("MKD d", 257);
+    client.store("STOR d/file", &bytes);
+    assert!(client.fetch("RETR d/file") == bytes);
+    assert!(client.fetch_passive("RETR d/file") == bytes);
+    assert!(client.fetch_active("RETR d/file").0 == bytes);
+    client.store("APPE d/file", "more");
+    client.command("RNFR d/file", 350);
+    client.command("RNTO moved", 250);
+    // Not even its owner may read it then; the rights of root are not asked for.
+    client.command("SITE CHMOD 200 moved", 200);
+    client.command("SITE CHMOD 644 moved", 200);
+    client.command("HASH moved", 213);
+    client.command("MFMT 20200202020202 moved", 213);
+    // Names of owners, and dates of this machine.
+    let listing = String::from_utf8(client.fetch("LIST")).expect("UTF-8");
+    let words: Vec<&str> = listing
+        .lines()
+        .next()
+        .expect("a line")
+        .split_whitespace()
+        .collect();
+    assert_eq!(words[2..4], ["root", "root"], "{listing}");
+    client.store("STOR d/new", "text");
+    client.command("DELE d/new", 250);
+    client.command("RMD d", 250);
+    client.command("DELE moved", 250);
+    server.signal(Signal::HUP);
+    server.log_with("reloaded the settings");
+    client.store("STOR again", "text");
+    let log = server.finish();
+    assert!(!log.contains(" ERROR "), "{log}");
+}
+
+/// The directory for it does not exist yet.
+#[test]
+fn a_certificate_is_made_and_stays() {
+    let state = TempDir::new().expect("a temporary directory");
+    let directory = state.path().join("deep/state");
+    let serve = || {
+        let setup = Setup::new().flags(&["--sandbox", "--tls"]);
+        let setup = setup.wrapped(|mut serve| {
+            serve.env("STATE_DIRECTORY", &directory);
+            serve
+        });
+        setup.program()
+    };
+    let first = serve();
+    Client::greeted(first.address).auth_tls(&trusting_any(&TLS13));
+    first.log_with("made a self-signed certificate");
+    first.log_with("the certificate without its key, for clients");
+    first.finish();
+    let second = serve();
+    Client::greeted(second.address).auth_tls(&trusting_any(&TLS13));
+    let log = second.finish();
+    assert!(!log.contains("made a self-signed certificate"), "{log}");
+}
+
+/// Landlock holds for the thread that asks for it, and for those that it starts later.
+#[test]
+fn no_thread_is_older_than_the_sandbox() {
+    let setup = Setup::new();
+    let trace = setup.directory().join("trace");
+    let calls = "trace=clone,clone3,landlock_restrict_self";
+    let strace = ["strace", "-D", "-f", "-q", "-e", calls, "-o", path(&trace)];
+    let setup = setup.flags(&["--sandbox"]);
+    let server = setup
+        .wrapped(|serve| process::prefixed(&strace, &serve))
+        .program();
+    server.client().expect_in_step();
+    let read = || fs::read_to_string(&trace).expect("the trace");
+    wait_until("the session's thread", || {
+        read().matches("CLONE_THREAD").count() >= 2
+    });
+    let text = read();
+    let entered = text.find("landlock_restrict_self(").expect("the sandbox");
+    assert!(
+        text[entered..]
+            .lines()
+            .next()
+            .is_some_and(|line| line.ends_with("= 0")),
+        "{text}"
+    );
+    assert!(!text[..entered].contains("clone"), "{text}");
+    server.finish();
+}
+
+/// Threads inherit the loss of that right together with the sandbox.
+#[test]
+fn each_thread_is_without_new_privileges() {
+    let server = sandboxed(&["--masquerade-address", "localhost"]);
+    server.write("file", noise(20 << 20));
+    let sessions: Vec<Client> = (0..3).map(|_| server.client()).collect();
+    let mut transferring = server.client();
+    let mut data = connect(transferring.extended_passive());
+    transferring.command("RETR file", 150);
+    let tasks = fs::read_dir(format!("/proc/{}/task", server.id())).expect("threads");
+    let states: Vec<String> = tasks
+        .flatten()
+        .filter_map(|task| fs::read_to_string(task.path().join("status")).ok())
+        .collect();
+    // The main thread, the log's, and one for each session.
+    assert!(states.len() >= 6, "{states:#?}");
+    for state in states {
+        assert!(state.contains("NoNewPrivs:\t1"), "{state}");
+    }
+    read_all(&mut data);
+    transferring.expect(226);
+    drop(sessions);
+    server.finish();
+}
+
+#[test]
+fn the_start_and_check_say_what_stays_reachable() {
+    let setup = Setup::new();
+    let around = setup.directory().to_owned();
+    let keys = around.join("keys");
+    fs::create_dir(&keys).expect("a directory");
+    let password = keys.join("password");
+    fs::write(&password, PASSWORD).expect("a password");
+    let root = setup.root();
+    let mut flags = vec!["-i", "127.0.0.1", "-d", path(&root), "--sandbox"];
+    flags.extend(["-u", USER, "--password-file", path(&password)]);
+    let check = |flags: &[&str]| {
+        let mut check = server::command(&[&["--check"], flags].concat());
+        process::run(&mut check, 20).expect_success().text()
+    };
+    // One line of the report is several.
+    let words = |text: &str| text.split_whitespace().collect::<Vec<_>>().join(" ");
+    let reading = format!(
+        "for reading {}; and what names and time zones need",
+        path(&around)
+    );
+    assert!(words(&check(&flags)).contains(&reading));
+    flags.push("-w");
+    let changes = format!(
+        "for changes {}; and what names and time zones need",
+        path(&around)
+    );
+    assert!(words(&check(&flags)).contains(&changes));
+    let log = setup.flags(&["--sandbox"]).program().finish();
+    assert!(log.contains(&changes), "{log}");
+}
+
+/// `/opt` is too wide for a rule. What is mounted over the share then is out of reach, and so is
+/// what is mounted around a share.
+#[test]
+fn a_mount_beyond_the_sandbox_names_the_restart() {
+    let share = Path::new("/opt/share");
+    let script = "mount -t tmpfs none /opt && mkdir /opt/share && echo old > /opt/share/old";
+    let setup = Setup::from_flags_alone();
+    let flags = [
+        "--sandbox",
+        "-d",
+        path(share),
+        "-u",
+        USER,
+        "-P",
+        PASSWORD,
+        "-p",
+        "0",
+    ];
+    let server = setup.flags(&flags).mounting(script, &[share]).program();
+    server.log_with("does not leave the server the directories around /opt/share, which");
+    let mut client = server.client();
+    assert_eq!(client.fetch("NLST"), b"old\r\n");
+    server.in_its_mounts(
+        "mount -t tmpfs none \"$0\" && echo new > \"$0/new\"",
+        &[path(share)],
+    );
+    client.command("STAT old", 550);
+    let log = server.finish();
+    let expected = "the shared directory /opt/share is not available: permission denied (if it is new or was \
+                    replaced, --sandbox keeps the server from it: restart the server): no client can log in";
+    assert!(log.contains(expected), "{log}");
+}
+
+/// A rule for a file does not hold for the one that takes its place.
+#[test]
+fn replaced_names_are_named() {
+    let setup = Setup::new();
+    let etc = setup.directory().join("etc");
+    let script = "cp -a /etc \"$0\" && mount --bind \"$0\" /etc";
+    let setup = setup.flags(&["--sandbox"]);
+    let server = setup.mounting(script, &[&etc]).program();
+    server.write("file", "");
+    // No library knows this user without the file.
+    chown(server.path("file"), Some(1), None).expect("another owner");
+    let mut client = server.client();
+    let owner = |client: &mut Client| {
+        let listing = String::from_utf8(client.fetch("LIST")).expect("UTF-8");
+        listing.split_whitespace().nth(2).map(str::to_owned)
+    };
+    assert_eq!(owner(&mut client).as_deref(), Some("daemon"));
+    server.in_its_mounts("cp /etc/passwd /etc/new && mv /etc/new /etc/passwd", &[]);
+    assert_eq!(owner(&mut client).as_deref(), Some("1"));
+    assert_eq!(owner(&mut client).as_deref(), Some("1"));
+    let log = server.finish();
+    let warnings: Vec<&str> = log.lines().filter(|line| line.contains(" WARN ")).collect();
+    let expected = "/etc/passwd is new or was replaced, and --sandbox keeps the server from it: names are \
+                    missing until the server is restarted";
+    assert!(
+        warnings.len() == 1 && warnings[0].ends_with(expected),
+        "{log}"
+    );
+}
+
+#[test]
+fn a_reload_that_needs_more_names_the_restart() {
+    let setup = Setup::from_flags_alone();
+    let (root, conf) = (setup.root(), setup.directory().join("ftp.conf"));
+    let (inside, outside) = (
+        setup.directory().join("inside"),
+        TempDir::new().expect("a place"),
+    );
+    fs::create_dir(&inside).expect("a directory");
+    fs::write(outside.path().join("ca.pem"), "").expect("a file");
+    let shared = format!("directory {}", path(&root));
+    let write = |lines: &[&str]| {
+        // As editors do it.
+        let new = conf.with_extension("new");
+        fs::write(&new, lines.join("\n")).expect("a configuration");
+        fs::rename(new, &conf).expect("the new configuration");
+    };
+    write(&[&shared, "sandbox"]);
+    let flags = ["-i", "127.0.0.1", "-p", "0", "-u", USER, "-P", PASSWORD];
+    let server = setup
+        .flags(&flags)
+        .flags(&["--config", path(&conf)])
+        .program();
+    let other = format!("directory {}", path(outside.path()));
+    let certificate = format!("certfile {}", path(&conf));
+    let ca = format!("client-ca {}/ca.pem", path(outside.path()));
+    for (lines, expected) in [
+        (
+            &[&*shared][..],
+            "--sandbox cannot be switched on or off while the server runs; restart it",
+        ),
+        (
+            &[&shared, "sandbox", "write"],
+            "from the right to change it; restart the server",
+        ),
+        (
+            &[&other, "sandbox"],
+            "permission denied (if it is new or was replaced, --sandbox keeps the server from it: restart \
+             the server); give a directory",
+        ),
+        (
+            &[&shared, "sandbox", "tls", "certfile /etc/shadow"],
+            "--certfile /etc/shadow: since the start, --sandbox keeps the server from the right to read it",
+        ),
+        (
+            &[&shared, "sandbox", "tls", &certificate, &ca],
+            "ca.pem: since the start, --sandbox keeps the server from the right to read it; restart",
+        ),
+    ] {
+        write(lines);
+        server.signal(Signal::HUP);
+        server.log_with(expected);
+    }
+    let shared = format!("directory {}", path(&inside));
+    write(&[&shared, "sandbox", "banner Hello"]);
+    server.signal(Signal::HUP);
+    server.log_with("reloaded the settings");
+    let mut client = Client::connect(server.address);
+    assert_eq!(client.expect(220).text(), "220 Hello");
+    fs::write(inside.join("file"), "text").expect("a file");
+    assert_eq!(server.client().fetch("RETR file"), b"text");
+    let log = server.finish();
+    assert_eq!(
+        log.matches("not reloading, the old settings stay: ")
+            .count(),
+        5,
+        "{log}"
+    );
+}
+
+/// What older kernels say is made by strace.
+#[test]
+fn older_kernels_are_refused_or_named() {
+    let place = TempDir::new().expect("a place");
+    let inject = |answer: &str| format!("inject=landlock_create_ruleset:{answer}");
+    let strace = |inject: &str| {
+        let trace = ["-e", "trace=landlock_create_ruleset", "-o", "/dev/null"];
+        let words = [&["strace", "-D", "-f", "-q", "-e", inject][..], &trace].concat();
+        words
+            .iter()
+            .map(|&word| word.to_owned())
+            .collect::<Vec<_>>()
+    };
+    let wrapped = |answer: &str, command: &Command| {
+        let words = strace(&inject(answer));
+        let words: Vec<&str> = words.iter().map(String::as_str).collect();
+        process::prefixed(&words, command)
+    };
+    let flags = [
+        "--sandbox",
+        "-i",
+        "127.0.0.1",
+        "-p",
+        "0",
+        "-d",
+        path(place.path()),
+    ];
+    for answer in [
+        "error=ENOSYS",
+        "error=EOPNOTSUPP",
+        "error=EPERM",
+        "retval=1:when=1",
+    ] {
+        for check in [&[][..], &["--check"]] {
+            let command = server::command(&[&flags[..], check].concat());
+            let finished = process::run(&mut wrapped(answer, &command), 20);
+            let code = finished.status.and_then(|status| status.code());
+            let text = finished.text();
+            assert_eq!(code, Some(2), "{answer}: {text}");
+            let refusal = "--sandbox: this kernel cannot do it: Linux 5.19 or later is needed";
+            assert!(text.contains(refusal), "{answer}: {text}");
+        }
+    }
+    // The second version, when the parts of later ones are asked for.
+    let setup = Setup::new().flags(&["--sandbox"]);
+    let server = setup
+        .wrapped(|serve| wrapped("retval=2:when=3..6", &serve))
+        .program();
+    server.client().store("STOR file", "text");
+    let log = server.finish();
+    let expected = "WARN  this kernel is too old for a part of --sandbox: it does not refuse cutting files off \
+                    elsewhere (Linux 6.2); commands to devices (Linux 6.10); signals to other programs, and \
+                    abstract sockets of theirs (Linux 6.12)\n";
+    assert!(log.contains(expected), "{log}");
+}
