@@ -15,6 +15,7 @@ mod listing;
 mod log;
 mod login_state;
 mod server_state;
+mod subject;
 mod timers;
 mod tls;
 

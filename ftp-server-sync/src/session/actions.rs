@@ -12,7 +12,7 @@ use log::{info, warn};
 
 use super::busy_upload::{BUSY_WAIT, BusyUpload};
 use super::connection::{Closing, Connection};
-use super::log::{file_request, transfer_request};
+use super::subject::{file_request, transfer_request};
 use super::timers::Timer;
 use crate::data::ascii_restart::TextRestart;
 use crate::data::connection::{DataStep, LookExtent};

@@ -4,7 +4,7 @@ use ftp_proto::text::printable;
 use log::info;
 
 use super::connection::Connection;
-use super::log::transfer_request;
+use super::subject::transfer_request;
 use crate::data::connection::DataActivity;
 
 impl Connection {

@@ -5,7 +5,7 @@ use ftp_proto::{FileAnswer, FileRequest, Outcome, Refusal, Representation};
 use log::{Level, info, log};
 
 use super::connection::Connection;
-use super::log::file_request;
+use super::subject::file_request;
 use crate::fs::long_request::{LongRequest, is_last};
 use crate::fs::root::Root;
 use crate::logging::clock::unix_seconds;

@@ -9,12 +9,12 @@ use std::time::{Duration, Instant};
 
 use ftp_proto::text::{loggable, printable};
 use ftp_proto::{
-    Announcement, FileRequest, FtpPath, NeverConnected, PassiveOffer, Refusal, Reply,
-    TransferError, TransferKind, TransferRequest, UploadStart, limits,
+    Announcement, NeverConnected, PassiveOffer, Refusal, Reply, TransferError, limits,
 };
 use log::{Level, debug, info, log, warn};
 
 use super::end_reason::{EndReason, LostClient};
+use super::subject::{transfer_request, unique_file};
 use crate::data::transfer::Transfer;
 use crate::fs::upload::UploadEnd;
 
@@ -358,59 +358,6 @@ fn hint(flag: Option<&'static str>) -> String {
     flag.map_or(String::new(), |flag| format!(" (see {flag})"))
 }
 
-/// A transfer as log lines name it.
-pub(super) fn transfer_request(request: &TransferRequest) -> String {
-    let (command, path) = (request.kind.command(), request.kind.path());
-    let offset = match &request.kind {
-        TransferKind::Retrieve { offset, .. } => *offset,
-        TransferKind::Store {
-            start: UploadStart::At { offset, .. },
-            ..
-        } => offset.get(),
-        TransferKind::Store { .. } | TransferKind::List(_) => 0,
-    };
-    let start = match offset {
-        0 => format!("{command} {path}"),
-        _ => format!("{command} {path} from {offset}"),
-    };
-    match &request.kind {
-        TransferKind::Retrieve { end: Some(end), .. } => format!("{start} to before {end}"),
-        _ => start,
-    }
-}
-
-/// An upload with STOU as log lines name it: the name that was chosen, in the directory of the one
-/// that was suggested.
-fn unique_file(suggested: &FtpPath, name: &[u8]) -> String {
-    let path = suggested.parent().child(name);
-    path.map_or_else(
-        || format!("STOU {}", printable(name)),
-        |path| format!("STOU {path}"),
-    )
-}
-
-/// A file command as log lines name it.
-pub(super) fn file_request(request: &FileRequest) -> String {
-    let with = |command: &str, path: &FtpPath| format!("{command} {path}");
-    match request {
-        FileRequest::ChangeDirectory(path) => with("CWD", path),
-        FileRequest::MakeDirectory { path, .. } => with("MKD", path),
-        FileRequest::RemoveDirectory(path) => with("RMD", path),
-        FileRequest::DeleteFile(path) => with("DELE", path),
-        FileRequest::RenameFrom(path) => with("RNFR", path),
-        FileRequest::Rename { from, to, .. } => format!("RNTO {from} to {to}"),
-        FileRequest::Size { path, .. } => with("SIZE", path),
-        FileRequest::ModifiedTime(path) => with("MDTM", path),
-        FileRequest::ChangeMode { path, mode } => format!("SITE CHMOD {mode:04o} {path}"),
-        FileRequest::SetModified { path, .. } => with("MFMT", path),
-        FileRequest::Facts(path) => with("MLST", path),
-        FileRequest::Hash(request) => {
-            format!("{} of {}", request.algorithm.name(), request.path)
-        }
-        FileRequest::Status(listing) => with("STAT", &listing.selection.path),
-    }
-}
-
 const HIDE: &str = "--hide";
 const MAX_UPLOAD_SIZE: &str = "--max-upload-size";
 const FREE_SPACE_MIN: &str = "--free-space-min";
@@ -425,14 +372,6 @@ const REFUSALS_LOGGED_MAX: u32 = 100;
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn the_file_of_a_stou_has_its_directory() {
-        let path = |text: &[u8]| FtpPath::parse(text).unwrap();
-        let name = unique_file(&path(b"/in/report"), b"report.1");
-        assert_eq!(name, "STOU /in/report.1");
-        assert_eq!(unique_file(&path(b"/upload"), b"upload"), "STOU /upload");
-    }
 
     #[test]
     fn pieces_of_an_overlong_line_are_not_kept() {
