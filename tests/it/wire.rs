@@ -18,6 +18,7 @@ mod forwarder;
 mod killed_clients;
 mod large_listings;
 mod limits;
+mod log_lines;
 mod log_reader;
 mod login;
 mod looks;

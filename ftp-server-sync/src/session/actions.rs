@@ -14,6 +14,7 @@ use super::busy_upload::{BUSY_WAIT, BusyUpload};
 use super::connection::{Closing, Connection};
 use super::subject::{file_request, transfer_request};
 use super::timers::Timer;
+use crate::accounts::users::is_anonymous;
 use crate::data::ascii_restart::TextRestart;
 use crate::data::connection::{DataStep, LookExtent};
 use crate::data::pump::Pump;
@@ -60,7 +61,8 @@ impl Connection {
                 None
             }
             Action::CloseNow => {
-                info!("#{} the client did not read its last replies", self.number);
+                let line = format_args!("the client did not read its last replies");
+                self.log.progress(line);
                 self.closing = Some(Closing::Now);
                 None
             }
@@ -68,22 +70,24 @@ impl Connection {
     }
 
     fn authenticate(&mut self, user: &[u8], password: &Secret, now: Instant) -> Option<Outcome> {
-        let number = self.number;
         let name = printable(user);
+        let session = &self.name;
         let account = self.current.settings.users.check(user, password);
         let is_known = account.is_some();
         let outcome = Outcome::Authenticated(account);
         if is_known {
             // Looked up anew: a disk that was mounted since the last login is the share now.
             if self.share.root().is_err() {
-                info!("#{number} login as {name} refused: the shared directory is not available");
+                info!("{session} login as {name} refused: the shared directory is not available");
                 return Some(Outcome::ShareUnavailable);
             }
-            info!("#{number} logged in as {name}");
+            self.set_user(Some(user));
+            let has_user = self.current.settings.users.user().is_some();
+            self.log.logged_in(has_user && is_anonymous(user));
             return Some(outcome);
         }
         warn!(
-            "#{number} login as {name} failed from {}",
+            "{session} login as {name} failed from {}",
             self.session.endpoints().peer().ip()
         );
         self.delayed = Some(outcome);
@@ -102,12 +106,13 @@ impl Connection {
                 Err(refusal) => Err(refusal),
             },
         };
-        let subject = file_request(request);
+        let command = self.session.file_command();
         match (&result, request) {
             // Perhaps only a look at this name, before a command whose path begins with it.
             (Err(_), FileRequest::Facts(path)) if path.name() == b"~" => {}
             (Err(refusal), _) => {
                 let is_hidden = root.is_ok_and(|root| root.hides(request));
+                let subject = file_request(request, command);
                 self.log.set_refused(subject, *refusal, is_hidden);
             }
             (
@@ -118,7 +123,7 @@ impl Connection {
                 | FileRequest::RemoveDirectory(_)
                 | FileRequest::DeleteFile(_)
                 | FileRequest::Rename { .. },
-            ) => info!("#{} {subject}", self.number),
+            ) => self.log.changed(request, command),
             _ => {}
         }
         Some(Outcome::File(result))
@@ -130,7 +135,7 @@ impl Connection {
         let step = match self.server.pool.open(local, requester, waker, now) {
             Ok(opening) => {
                 if let OpenOutcome::Queued(_) = opening {
-                    info!("#{} waits for a passive port: all are in use", self.number);
+                    info!("{} waits for a passive port: all are in use", self.name);
                 }
                 let limit = self.current.settings.timeouts.data_open;
                 let limit = limit.unwrap_or(CONNECT_LIMIT_DEFAULT);
@@ -149,7 +154,7 @@ impl Connection {
         // Several clients of this machine itself count as neighbours, like any others.
         let is_local = !client.is_loopback() && rules.local_network(client).is_some();
         Requester {
-            session: self.number,
+            session: self.name.number(),
             allowed_peers,
             is_local,
         }
