@@ -4,7 +4,9 @@
 //! Names come from the network: they are escaped. No line ever holds a password, and strangers
 //! cannot cause lines without limit.
 
+use std::collections::VecDeque;
 use std::fmt;
+use std::hash::{DefaultHasher, Hash, Hasher};
 use std::io::{self, ErrorKind};
 use std::net::IpAddr;
 use std::time::{Duration, Instant};
@@ -49,8 +51,9 @@ pub(super) struct SessionLog {
     subject: Option<String>,
     /// The flag that causes the next refusal.
     flag: Option<&'static str>,
-    /// What the client has stored last: its time and mode are a part of that.
-    stored: Option<FtpPath>,
+    /// Hashes of the last paths that the client has stored: their times and modes, which it may
+    /// set after further uploads, are a part of that.
+    stored: VecDeque<u64>,
     /// The next reply is about a transfer whose failure is in the log already.
     is_failure_logged: bool,
     refusals: u32,
@@ -86,7 +89,7 @@ impl SessionLog {
             command: CommandStart::of(b""),
             subject: None,
             flag: None,
-            stored: None,
+            stored: VecDeque::new(),
             is_failure_logged: false,
             refusals: 0,
             discarding: false,
@@ -212,12 +215,12 @@ impl SessionLog {
         is_news.then_some(hint)
     }
 
-    /// The client has changed something. The time and the mode of a file that it has just stored
-    /// are a part of the upload.
+    /// The client has changed something. The time and the mode of a file that it has stored are a
+    /// part of the upload.
     pub(super) fn changed(&self, request: &FileRequest, command: Option<&str>) {
         let is_part = match request {
             FileRequest::ChangeMode { path, .. } | FileRequest::SetModified { path, .. } => {
-                self.stored.as_ref() == Some(path)
+                self.stored.contains(&hash(path))
             }
             _ => false,
         };
@@ -306,8 +309,9 @@ impl SessionLog {
     /// How a transfer ended. Programs read these lines: `VERB PATH: …`.
     pub(super) fn transfer(&mut self, facts: &TransferFacts, result: Result<(), TransferError>) {
         self.is_failure_logged |= result.is_err();
-        if result.is_ok() && facts.target.is_some() {
-            self.stored.clone_from(&facts.target);
+        if let (Ok(()), Some(target)) = (result, &facts.target) {
+            self.stored.truncate(STORED_MAX - 1);
+            self.stored.push_front(hash(target));
         }
         let session = &self.context.name;
         let TransferFacts { name, bytes, .. } = facts;
@@ -416,6 +420,12 @@ impl CommandStart {
     }
 }
 
+fn hash(path: &FtpPath) -> u64 {
+    let mut hasher = DefaultHasher::new();
+    path.hash(&mut hasher);
+    hasher.finish()
+}
+
 /// Where to read on, at the end of a line.
 fn hint(flag: Option<&'static str>) -> String {
     flag.map_or(String::new(), |flag| format!(" (see {flag})"))
@@ -430,6 +440,9 @@ const UNKNOWN_COMMANDS: &str = "unknown commands";
 /// The codes of these refusals.
 const UNKNOWN_COMMAND: u16 = 500;
 const NOT_IMPLEMENTED: u16 = 502;
+
+/// Paths that are remembered as stored, as many as a mirror has in one directory, or more.
+const STORED_MAX: usize = 256;
 
 /// The lines before a login: the connection, and TLS.
 const WITHHELD_MAX: usize = 4;

@@ -139,6 +139,7 @@ fn times_and_modes_have_the_clients_own_verb() {
     server.write("old", "text");
     let mut client = server.client();
     client.store("STOR new", "text");
+    client.store("STOR other", "text");
     client.command("MFMT 20251122130709 new", 213);
     client.command("SITE CHMOD 600 new", 200);
     client.command("MFMT 20251122130709 old", 213);
@@ -157,6 +158,7 @@ fn times_and_modes_have_the_clients_own_verb() {
         &lines,
         &[
             "#1 tester@127.0.0.1 STOR /new: 4 bytes in *",
+            "#1 tester@127.0.0.1 STOR /other: 4 bytes in *",
             "#1 tester@127.0.0.1 MFMT /old",
             "#1 tester@127.0.0.1 MDTM /old",
             "#1 tester@127.0.0.1 SITE UTIME /old",
