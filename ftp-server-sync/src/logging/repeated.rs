@@ -60,7 +60,7 @@ struct Step {
 /// How many events of a kind there were.
 #[derive(Clone, Debug, PartialEq, Eq)]
 struct Summary {
-    kind: Cow<'static, str>,
+    kind: String,
     level: Level,
     counted: u64,
     over: Duration,
@@ -207,12 +207,12 @@ impl Series {
     }
 
     /// `None` if nothing was counted. Otherwise the next minute begins.
-    fn take_summary(&mut self, kind: &Cow<'static, str>, now: Instant) -> Option<Summary> {
+    fn take_summary(&mut self, kind: &str, now: Instant) -> Option<Summary> {
         if self.counted == 0 {
             return None;
         }
         let summary = Summary {
-            kind: kind.clone(),
+            kind: kind.to_owned(),
             level: self.level,
             counted: self.counted,
             over: now.saturating_duration_since(self.since),

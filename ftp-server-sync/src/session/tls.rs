@@ -76,10 +76,8 @@ impl Connection {
 
     /// Log lines name this user from now on.
     pub(super) fn set_user(&self, user: Option<&[u8]>) {
-        let user = user.map(|user| match is_anonymous(user) {
-            true => ANONYMOUS,
-            false => user,
-        });
+        let is_anonymous = user.is_some_and(is_anonymous);
+        let user = if is_anonymous { Some(ANONYMOUS) } else { user };
         self.name.set_user(user);
     }
 
