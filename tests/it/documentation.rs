@@ -182,7 +182,11 @@ impl Place {
         variables: &[(&str, &str)],
         context: &str,
     ) {
-        let words = words.iter().map(|word| self.here(word.as_ref()));
+        let words = words.iter().map(|word| match word.as_ref() {
+            // A user that each machine has.
+            "ftp-server" => "daemon".to_owned(),
+            word => self.here(word),
+        });
         let mut words: Vec<String> = words.filter(|word| word != "--check").collect();
         let has = |flags: &[&str]| words.iter().any(|word| flags.contains(&word.as_str()));
         let needs_range = !has(&["-r", "--passive-ports", "--config"]);

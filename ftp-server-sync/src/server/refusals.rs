@@ -22,6 +22,11 @@ pub(super) enum Crowding {
     ServerFull(u32),
     AddressFull(u32),
     NotServed(AccessRefusal),
+    /// Its address is blocked for these seconds, after this number of failed logins.
+    Blocked {
+        after: u32,
+        seconds: u64,
+    },
     /// This session, of this client, gives way to the new one.
     GivesWay {
         number: u64,
@@ -43,6 +48,7 @@ impl Crowding {
             Self::ServerFull(_) | Self::GivesWay { .. } => Reply::too_many_connections(),
             Self::AddressFull(_) => Reply::too_many_from_address(),
             Self::NotServed(_) => Reply::address_refused(),
+            Self::Blocked { .. } => Reply::too_many_failed_logins(),
         }
     }
 
@@ -60,6 +66,7 @@ impl Crowding {
             Self::NotServed(AccessRefusal::Denied(_)) => "clients refused by --deny",
             Self::NotServed(AccessRefusal::NotAllowed) => "clients refused by --allow",
             Self::GivesWay { .. } => "sessions that gave way at --max-cons",
+            Self::Blocked { .. } => "clients refused by --block-after",
         }
     }
 }
@@ -82,6 +89,11 @@ impl fmt::Display for Line {
             Crowding::NotServed(AccessRefusal::NotAllowed) => {
                 write!(f, "refused {peer}: its address is in no network of --allow")
             }
+            Crowding::Blocked { after, seconds } => write!(
+                f,
+                "refused {peer}: its address is blocked for {seconds} s more, after failed logins \
+                 (--block-after {after})"
+            ),
             Crowding::GivesWay {
                 number,
                 client,
@@ -143,6 +155,14 @@ mod tests {
             (
                 Crowding::NotServed(AccessRefusal::NotAllowed),
                 "refused 198.51.100.7:4711: its address is in no network of --allow",
+            ),
+            (
+                Crowding::Blocked {
+                    after: 20,
+                    seconds: 583,
+                },
+                "refused 198.51.100.7:4711: its address is blocked for 583 s more, after failed \
+                 logins (--block-after 20)",
             ),
             (
                 Crowding::GivesWay {

@@ -18,6 +18,7 @@ use ftp_proto::{
 };
 use log::{Level, debug, info, log, log_enabled, warn};
 
+use super::command_start::CommandStart;
 use super::end_reason::{EndReason, LostClient};
 use super::subject::{file_request, refused_request};
 use super::transfer_facts::TransferFacts;
@@ -64,13 +65,7 @@ pub(super) struct SessionLog {
     is_binary_text_logged: bool,
     is_one_to_one_nat_logged: bool,
     is_read_only_logged: bool,
-}
-
-/// The first bytes of a command line.
-#[derive(Debug)]
-struct CommandStart {
-    bytes: [u8; COMMAND_BYTES_SHOWN],
-    length: usize,
+    is_login_without_tls_logged: bool,
 }
 
 impl SessionLog {
@@ -98,6 +93,7 @@ impl SessionLog {
             is_binary_text_logged: false,
             is_one_to_one_nat_logged: false,
             is_read_only_logged: false,
+            is_login_without_tls_logged: false,
         }
     }
 
@@ -381,6 +377,22 @@ impl SessionLog {
         }
     }
 
+    /// A login in clear text was refused. `name` is quoted. Once in a session.
+    pub(super) fn login_without_tls(&mut self, peer: IpAddr, name: &dyn fmt::Display) {
+        if !std::mem::replace(&mut self.is_login_without_tls_logged, true) {
+            let LogContext {
+                name: session,
+                events,
+            } = &self.context;
+            let event = Event::new(WITHOUT_TLS, Level::Info).by(peer);
+            let line = format_args!(
+                "{session} login refused from {peer} as {name}: TLS is required \
+                 (--tls-control-required); choose explicit TLS in the client"
+            );
+            events.on_event(event, Instant::now(), line);
+        }
+    }
+
     /// An upload in type A looks like binary data, and is damaged if so. Once in a session.
     pub(super) fn binary_text(&mut self, name: &str) {
         if !std::mem::replace(&mut self.is_binary_text_logged, true) {
@@ -407,19 +419,6 @@ impl SessionLog {
     }
 }
 
-impl CommandStart {
-    fn of(line: &[u8]) -> Self {
-        let length = line.len().min(COMMAND_BYTES_SHOWN);
-        let mut bytes = [0; COMMAND_BYTES_SHOWN];
-        bytes[..length].copy_from_slice(&line[..length]);
-        Self { bytes, length }
-    }
-
-    fn bytes(&self) -> &[u8] {
-        &self.bytes[..self.length]
-    }
-}
-
 fn hash(path: &FtpPath) -> u64 {
     let mut hasher = DefaultHasher::new();
     path.hash(&mut hasher);
@@ -437,6 +436,9 @@ const WITHOUT_LOGIN: &str = "sessions without a login";
 /// The kind of commands that are refused because the server does not know them.
 const UNKNOWN_COMMANDS: &str = "unknown commands";
 
+/// The kind of logins in clear text where TLS is required.
+const WITHOUT_TLS: &str = "logins refused for lack of TLS";
+
 /// The codes of these refusals.
 const UNKNOWN_COMMAND: u16 = 500;
 const NOT_IMPLEMENTED: u16 = 502;
@@ -453,9 +455,6 @@ const GUEST: &str = " (anonymous may only read beside --username)";
 const MAX_UPLOAD_SIZE: &str = "--max-upload-size";
 const FREE_SPACE_MIN: &str = "--free-space-min";
 const REQUIRE_CLOSE_NOTIFY: &str = "--tls-require-close-notify";
-
-/// Bytes of a command line in a log line about its refusal.
-const COMMAND_BYTES_SHOWN: usize = 128;
 
 /// Refusals of one session in the log.
 const REFUSALS_LOGGED_MAX: u32 = 100;

@@ -9,6 +9,7 @@ use std::sync::{Arc, Mutex};
 use ftp_proto::Config;
 use ftp_proto::listing::SortMemory;
 
+use crate::accounts::login_throttle::LoginThrottle;
 use crate::fs::attributes::process_umask;
 use crate::fs::file_hash::HashSlots;
 use crate::fs::share::Share;
@@ -35,6 +36,8 @@ pub(crate) struct ServerState {
     pub(super) sort_memory: Arc<SortMemory>,
     /// What strangers cause, for the log.
     pub(crate) events: Arc<RepeatedEvents>,
+    /// The failed logins of all addresses.
+    pub(crate) login_throttle: LoginThrottle,
     pub(super) hash_slots: Arc<HashSlots>,
     current: Mutex<Arc<Current>>,
     /// Counts replacements: a session sees without the lock that there was none.
@@ -109,6 +112,7 @@ impl ServerState {
             uploads: Arc::default(),
             sort_memory: SortMemory::new(SORT_BYTES_MAX).into(),
             events,
+            login_throttle: LoginThrottle::default(),
             hash_slots: Arc::default(),
             current: Mutex::new(current.into()),
             generation: AtomicU64::new(0),
