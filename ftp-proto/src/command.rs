@@ -277,7 +277,7 @@ pub(crate) static HOME_LOOK: CommandInfo =
 /// SITE needs the right to change permission bits, but for this.
 #[rustfmt::skip]
 pub(crate) static SITE_UTIME: CommandInfo =
-    row("SITE", Verb::Site, Argument::Required, Access::AfterLogin, Some(Right::ChangeTime), OTHER, "", "");
+    row("SITE UTIME", Verb::Site, Argument::Required, Access::AfterLogin, Some(Right::ChangeTime), OTHER, "", "");
 
 /// Commands of RFCs and drafts that get the reply 502 (RFC 959, 1639 and 2228, the drafts of MFMT
 /// and CSID).

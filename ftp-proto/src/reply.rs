@@ -9,6 +9,7 @@
 mod digests;
 
 use alloc::borrow::Cow;
+use alloc::boxed::Box;
 use alloc::format;
 use alloc::string::String;
 use alloc::vec::Vec;
@@ -16,6 +17,7 @@ use core::fmt::Display;
 use core::net::{IpAddr, Ipv4Addr, SocketAddr};
 
 use crate::kept::Kept;
+use crate::refused_request::RefusedRequest;
 
 mod refusals;
 
@@ -28,6 +30,8 @@ pub struct Reply {
     middle: Vec<Vec<u8>>,
     /// The last line of a multi-line reply.
     last: Option<Cow<'static, [u8]>>,
+    /// For the driver's log; not sent.
+    refused: Option<Box<RefusedRequest>>,
 }
 
 impl Reply {
@@ -94,6 +98,7 @@ impl Reply {
             first: Cow::Borrowed(text.as_bytes()),
             middle: Vec::new(),
             last: None,
+            refused: None,
         }
     }
 
@@ -103,6 +108,7 @@ impl Reply {
             first: Cow::Owned(text.into()),
             middle: Vec::new(),
             last: None,
+            refused: None,
         }
     }
 
@@ -117,6 +123,7 @@ impl Reply {
             first: Cow::Owned(first.into()),
             middle,
             last: Some(last.into()),
+            refused: None,
         }
     }
 

@@ -307,9 +307,10 @@ impl Session {
         }
     }
 
-    /// The last passive offer, until the client connects or counts as never connected. The port of
-    /// the offer may be closed meanwhile: the driver still reports
-    /// [`NeverConnected`](DataEvent::NeverConnected) if that is the reason.
+    /// The last passive offer, until the client connects or counts as never connected, or a
+    /// transfer is refused: that is then the reason not to connect. The port of the offer may be
+    /// closed meanwhile: the driver still reports [`NeverConnected`](DataEvent::NeverConnected) if
+    /// that is the reason.
     #[must_use]
     pub fn passive_offer(&self) -> Option<&PassiveOffer> {
         self.context.offer.as_ref().map(|(_, offer)| offer)
@@ -333,6 +334,16 @@ impl Session {
         match &self.phase {
             Phase::Ready(ready) => Some(&ready.user),
             Phase::Login(_) | Phase::Closed => None,
+        }
+    }
+
+    /// The command whose [`Action::File`] waits for its outcome, in upper case: several commands
+    /// may ask for the same.
+    #[must_use]
+    pub fn file_command(&self) -> Option<&'static str> {
+        match &self.context.question {
+            Question::File(command, _) => Some(command.name),
+            _ => None,
         }
     }
 

@@ -1,5 +1,6 @@
 //! The server's main thread: control sockets, the table of sessions, signals, and the shutdown.
 
+mod accept_failures;
 mod admission;
 mod certificate;
 mod fd_limit;
@@ -19,7 +20,7 @@ use std::time::{Duration, Instant};
 
 use crossbeam_channel::{Receiver, unbounded};
 use ftp_proto::{Reply, canonical};
-use log::{error, info, warn};
+use log::{Level, error, info, warn};
 use mio::net::TcpStream;
 use mio::{Events, Poll, Token, Waker};
 
@@ -27,6 +28,8 @@ use crate::accounts::login_throttle::whole_seconds;
 use crate::fs::attributes::ProcessUmask;
 use crate::fs::share::Share;
 use crate::fs::share_rules::ShareRules;
+use crate::logging::repeated::{Event, RepeatedEvents};
+use crate::logging::session_name::SessionName;
 use crate::nat::address_source::AddressResolver;
 use crate::net::client_network::ClientNetwork;
 use crate::net::interfaces::Interfaces;
@@ -41,11 +44,12 @@ use crate::tls::Identity;
 pub use handle::Handle;
 pub use sandbox::enter_sandbox;
 
+use accept_failures::AcceptFailures;
 use admission::{Admission, LoginDelays, decide};
 use fd_limit::DescriptorLimit;
 use handle::Message;
 use listeners::Listeners;
-use refusals::{Crowding, CrowdingLog, refuse};
+use refusals::{Crowding, refuse};
 use sessions::Sessions;
 use signals::{Request, Signals};
 
@@ -84,9 +88,7 @@ pub struct Server {
     signals: Signals,
     reload: Option<Reload>,
     delays: LoginDelays,
-    crowding: CrowdingLog,
-    /// When to accept again, after the system had no descriptor or no memory for a connection.
-    accept_again: Option<Instant>,
+    accept_failures: AcceptFailures,
     shutdown: Shutdown,
 }
 
@@ -128,6 +130,7 @@ impl Server {
         let mut listeners = Listeners::default();
         listeners.update(&settings.listen, settings.passive_ports, poll.registry())?;
         let waker = Arc::new(Waker::new(poll.registry(), WAKER)?);
+        let events = RepeatedEvents::new(Some(waker.clone()));
         let (sender, messages) = unbounded();
         let pool = PassivePool::new(settings.passive_ports);
         let mut addresses = AddressResolver::default();
@@ -140,7 +143,7 @@ impl Server {
             poll,
             events: Events::with_capacity(EVENTS_MAX),
             listeners,
-            state: ServerState::new(pool, current).into(),
+            state: ServerState::new(pool, current, events.into()).into(),
             sessions: Sessions::default(),
             messages,
             handle: Handle::new(sender, waker),
@@ -153,8 +156,7 @@ impl Server {
             signals: Signals::default(),
             reload: None,
             delays: LoginDelays::default(),
-            crowding: CrowdingLog::default(),
-            accept_again: None,
+            accept_failures: AcceptFailures::default(),
             shutdown: Shutdown::No,
         })
     }
@@ -207,6 +209,7 @@ impl Server {
             }
             self.update();
             self.accept_all();
+            self.state.events.write_due(Instant::now());
             let timeout = self.next_timeout();
             match self.poll.poll(&mut self.events, timeout) {
                 Err(error) if error.kind() == ErrorKind::Interrupted => {}
@@ -226,7 +229,8 @@ impl Server {
         };
         let due = [
             shutdown,
-            self.accept_again,
+            self.accept_failures.pause_end(),
+            self.state.events.due(),
             self.addresses.next_wake(),
             self.debounce.next_look(),
             self.certificate.next_check(),
@@ -304,8 +308,9 @@ impl Server {
                 Message::Reload => self.reload_settings(),
                 Message::Resolved(answer) => self.on_resolved(answer),
                 Message::Ended(number) => {
-                    if !self.sessions.remove(number) {
-                        error!("#{number} the session ended by a fault of the server");
+                    if let Err(client) = self.sessions.remove(number) {
+                        let name = SessionName::new(number, client);
+                        error!("{name} the session ended by a fault of the server");
                     }
                 }
             }
@@ -314,21 +319,20 @@ impl Server {
 
     fn accept_all(&mut self) {
         let now = Instant::now();
-        if self.accept_again.is_some_and(|again| now < again) {
+        if self.accept_failures.is_pause(now) {
             return;
         }
-        self.accept_again = None;
         loop {
             match self.listeners.accept() {
-                Ok(Some((stream, peer, listen))) => {
+                Ok(accepted) => {
+                    self.accept_failures.on_success(&self.state.events, now);
+                    let Some((stream, peer, listen)) = accepted else {
+                        return;
+                    };
                     self.admit(stream, peer, listen.implicit_tls);
                 }
-                Ok(None) => return,
-                // Usually no descriptor is left. The connections stay in the kernel's queue.
                 Err(error) => {
-                    error!("cannot accept connections: {error}");
-                    self.accept_again = Some(now + ACCEPT_PAUSE);
-                    return;
+                    return (self.accept_failures).on_failure(&error, &self.state.events, now);
                 }
             }
         }
@@ -344,7 +348,7 @@ impl Server {
             return;
         }
         if let Some(reason) = self.refusal(peer) {
-            self.crowding.on_client(peer, reason);
+            reason.log(peer, &self.state.events, Instant::now());
             return refuse(stream, implicit_tls, &reason.reply());
         }
         let number = self.sessions.next_number();
@@ -352,7 +356,7 @@ impl Server {
             Ok(both) => both,
             // Usually no descriptor is left.
             Err(error) => {
-                error!("#{number} cannot serve {peer}: {error}");
+                self.log_not_served(number, peer, &error);
                 return refuse(stream, implicit_tls, &Reply::too_many_connections());
             }
         };
@@ -368,9 +372,16 @@ impl Server {
             login_state,
         };
         if let Err((error, start)) = self.sessions.start(peer.ip(), self.handle.clone(), start) {
-            error!("#{number} cannot serve {peer}: {error}");
+            self.log_not_served(number, peer, &error);
             refuse(start.stream, implicit_tls, &Reply::too_many_connections());
         }
+    }
+
+    fn log_not_served(&self, number: u64, peer: SocketAddr, error: &io::Error) {
+        let event = Event::new(NOT_SERVED, Level::Error).by(peer.ip());
+        let name = SessionName::new(number, peer.ip());
+        let line = format_args!("{name} cannot serve the client: {error}");
+        self.state.events.on_event(event, Instant::now(), line);
     }
 
     /// Why a client is refused. If it gets the place of another session, that one ends now.
@@ -401,8 +412,14 @@ impl Server {
             Admission::Admitted => None,
             Admission::InPlaceOf(place) => {
                 let number = place.number;
-                self.crowding
-                    .on_client(peer, Crowding::GivesWay { number, limit });
+                if let Some(client) = self.sessions.client(number) {
+                    let reason = Crowding::GivesWay {
+                        number,
+                        client,
+                        limit,
+                    };
+                    reason.log(peer, &self.state.events, now);
+                }
                 if place.state.is_delayed() {
                     self.delays.add(place.network, now + settings.login_delay);
                 }
@@ -454,6 +471,7 @@ impl Server {
             }
             Shutdown::Grace(_) | Shutdown::Now(_) => return false,
         }
+        self.state.events.write_all(now);
         info!("ended");
         true
     }
@@ -465,11 +483,11 @@ const INTERFACES: Token = Token(usize::MAX - 2);
 
 const EVENTS_MAX: usize = 64;
 
+/// The kind of clients for which the system has no thread or no descriptor.
+const NOT_SERVED: &str = "clients that cannot be served";
+
 /// Blocked addresses in a report.
 const BLOCKED_LOGGED_MAX: usize = 100;
-
-/// The pause after the system could not accept a connection.
-const ACCEPT_PAUSE: Duration = Duration::from_millis(200);
 
 /// The time that sessions have to end at a shutdown.
 const SESSIONS_END_MAX: Duration = Duration::from_secs(8);

@@ -5,6 +5,7 @@ mod activity;
 mod budget;
 mod busy_upload;
 mod command;
+mod command_start;
 mod connection;
 mod control;
 mod control_end;
@@ -18,10 +19,13 @@ mod login;
 mod login_name;
 mod login_state;
 mod server_state;
+mod subject;
 mod timers;
 mod tls;
+mod transfer_facts;
 
 use std::io::{self, ErrorKind};
+use std::net::{IpAddr, Ipv4Addr};
 use std::sync::Arc;
 use std::time::Instant;
 
@@ -30,6 +34,7 @@ use crossbeam_channel::Receiver;
 use mio::net::TcpStream;
 use mio::{Events, Poll, Waker};
 
+use crate::logging::session_name::SessionName;
 use connection::{Connection, Turn, WAKER};
 
 pub(crate) use command::SessionCommand;
@@ -61,11 +66,16 @@ pub(crate) fn poll_and_waker() -> io::Result<(Poll, Arc<Waker>)> {
 /// Serves one client, from the greeting until the control connection is closed.
 pub(crate) fn run(start: Start) {
     let number = start.number;
+    let client = start.stream.peer_addr();
     if let Err(error) = serve(start) {
         // The client may have closed its connection before it was accepted: that is no fault.
         match error.kind() {
             ErrorKind::NotConnected | ErrorKind::ConnectionReset => {}
-            _ => error!("#{number} the session failed: {error}"),
+            _ => {
+                let client = client.map_or(UNKNOWN_CLIENT, |client| client.ip());
+                let name = SessionName::new(number, client);
+                error!("{name} the session failed: {error}");
+            }
         }
     }
 }
@@ -114,6 +124,9 @@ fn serve(start: Start) -> io::Result<()> {
         }
     }
 }
+
+/// In the log, for a client that had left before its address could be asked for.
+const UNKNOWN_CLIENT: IpAddr = IpAddr::V4(Ipv4Addr::UNSPECIFIED);
 
 /// One for each token: control connection, data connection, the lingering one before it, waker.
 const EVENTS_MAX: usize = 4;

@@ -20,6 +20,7 @@ mod hidden_passwords;
 mod killed_clients;
 mod large_listings;
 mod limits;
+mod log_lines;
 mod log_reader;
 mod login;
 mod looks;

@@ -1,6 +1,10 @@
 //! The texts of the replies to refusals.
 
+use alloc::boxed::Box;
+
 use super::Reply;
+use crate::path::FtpPath;
+use crate::refused_request::RefusedRequest;
 
 /// The replies to refusals of the driver. Their codes depend on the command; see
 /// [`CommandInfo::refusals`](crate::command::CommandInfo).
@@ -9,7 +13,7 @@ impl Reply {
     pub(crate) const fn not_found(code: u16) -> Self { Self::fixed(code, "No such file or directory.") }
     // Without a full stop: scripts compare the whole text.
     pub(crate) const fn no_match(code: u16) -> Self { Self::fixed(code, "No files found") }
-    pub(crate) const fn read_only_login(code: u16) -> Self { Self::fixed(code, "This login may only read.") }
+    pub(crate) const fn read_only_login(code: u16) -> Self { Self::fixed(code, READ_ONLY_LOGIN) }
     pub(crate) const fn login_denied(code: u16) -> Self { Self::fixed(code, "This login may not do that here.") }
     pub(crate) const fn read_only_file_system(code: u16) -> Self { Self::fixed(code, "Read-only file system.") }
     pub(crate) const fn denied(code: u16) -> Self { Self::fixed(code, "Permission denied.") }
@@ -33,3 +37,29 @@ impl Reply {
     pub(crate) const fn unsupported(code: u16) -> Self { Self::fixed(code, "This server does not support that.") }
     pub(crate) const fn failed(code: u16) -> Self { Self::fixed(code, "Local error.") }
 }
+
+impl Reply {
+    /// The request that this reply refuses, where the core has refused it without asking the
+    /// driver, and its path is known.
+    #[must_use]
+    pub fn refused(&self) -> Option<&RefusedRequest> {
+        self.refused.as_deref()
+    }
+
+    /// The same reply, as the refusal of a request.
+    pub(crate) fn refusing(mut self, command: &'static str, path: &FtpPath) -> Self {
+        self.refused = Some(Box::new(RefusedRequest {
+            command,
+            path: path.clone(),
+            is_read_only_login: self.is_read_only_login(),
+        }));
+        self
+    }
+
+    /// Whether the reason of the refusal is that the login may change nothing.
+    fn is_read_only_login(&self) -> bool {
+        self.first.as_ref() == READ_ONLY_LOGIN.as_bytes()
+    }
+}
+
+const READ_ONLY_LOGIN: &str = "This login may only read.";

@@ -270,6 +270,11 @@ impl Context {
         self.offer.take_if(|(id, _)| *id == data);
     }
 
+    /// A transfer is refused: that is why the client may not connect, and not the network.
+    pub(super) fn offer_refused(&mut self) {
+        self.offer = None;
+    }
+
     /// Counts this offer as never connected. `withdrawn`: other clients needed the port.
     pub(super) fn record_never_connected(&mut self, data: DataId, withdrawn: bool) {
         if let Some((_, offer)) = self.offer.take_if(|(id, _)| *id == data) {

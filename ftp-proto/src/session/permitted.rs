@@ -7,6 +7,7 @@
 use crate::account::Account;
 use crate::action::{FileRequest, TransferKind, UploadStart};
 use crate::command::CommandInfo;
+use crate::path::FtpPath;
 use crate::refusal::Refusal;
 use crate::reply::Reply;
 use crate::rights::Right;
@@ -20,6 +21,14 @@ pub(super) struct Permitted<R>(R);
 pub(super) trait NamesPaths {
     /// Whether the account may do this. `right`: the right of the command.
     fn is_permitted(&self, account: &Account, right: Right) -> bool;
+
+    /// The first path.
+    fn first_path(&self) -> Option<&FtpPath>;
+
+    /// The name of the command as the client knows it.
+    fn name(&self, command: &CommandInfo) -> &'static str {
+        command.name
+    }
 }
 
 impl<R: NamesPaths> Permitted<R> {
@@ -30,11 +39,15 @@ impl<R: NamesPaths> Permitted<R> {
         command: &CommandInfo,
         request: R,
     ) -> Result<Self, Reply> {
-        match command.right {
-            Some(right) if request.is_permitted(account, right) => Ok(Self(request)),
-            Some(right) => Err(login_refusal(command, account, right)),
-            None => Err(refusal(command, Refusal::Denied)),
-        }
+        let reply = match command.right {
+            Some(right) if request.is_permitted(account, right) => return Ok(Self(request)),
+            Some(right) => login_refusal(command, account, right),
+            None => refusal(command, Refusal::Denied),
+        };
+        Err(match request.first_path() {
+            Some(path) => reply.refusing(request.name(command), path),
+            None => reply,
+        })
     }
 
     pub(super) fn into_inner(self) -> R {
@@ -55,6 +68,17 @@ impl NamesPaths for FileRequest {
                 _ => true,
             }
     }
+
+    fn first_path(&self) -> Option<&FtpPath> {
+        self.paths().next()
+    }
+
+    fn name(&self, command: &CommandInfo) -> &'static str {
+        match self {
+            Self::ChangeMode { .. } => "SITE CHMOD",
+            _ => command.name,
+        }
+    }
 }
 
 impl NamesPaths for TransferKind {
@@ -73,5 +97,9 @@ impl NamesPaths for TransferKind {
                 },
                 Self::Retrieve { .. } | Self::List(_) => true,
             }
+    }
+
+    fn first_path(&self) -> Option<&FtpPath> {
+        self.paths().next()
     }
 }

@@ -307,6 +307,27 @@ fn the_verdict_follows_the_settings_of_the_time_when_the_port_was_opened() {
     assert_eq!(session.judge_peer(anyone), PeerVerdict::Client);
 }
 
+/// The network is not to blame for it.
+#[test]
+fn a_client_whose_transfer_is_refused_has_no_reason_to_connect() {
+    for line in [&b"RETR missing\r\n"[..], b"RETR\r\n", b"STOR bad\0name\r\n"] {
+        let (mut session, data) = listening();
+        session.handle_input(line);
+        let (_, actions) = outputs(&mut session);
+        if let [Action::OpenTransfer(_)] = actions[..] {
+            let refused = Outcome::TransferOpened(Err(Refusal::NotFound));
+            session.handle_outcome(refused).unwrap();
+            drain(&mut session);
+        }
+        session.handle_data(data, DataEvent::NeverConnected);
+        assert!(session.never_connected().is_none(), "{line:?}");
+    }
+    let (mut session, data) = listening();
+    session.handle_input(b"SIZE missing\r\n");
+    session.handle_data(data, DataEvent::NeverConnected);
+    assert!(session.never_connected().is_some());
+}
+
 #[test]
 fn events_of_an_earlier_data_connection_are_ignored() {
     let (mut session, old) = listening();

@@ -9,20 +9,21 @@ use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
 use ftp_proto::canonical;
-use log::{Level, debug, log};
+use log::{Level, debug};
 use mio::{Registry, Token};
 
 use super::candidates::{Candidates, LOOK_WINDOW};
 use super::data_stream::DataStream;
 use super::tokens::{LISTENER, Tokens};
-use crate::logging::repeated::is_reported;
+use crate::logging::repeated::Event;
+use crate::logging::session_name::LogContext;
 use crate::passive::{IncomingConnection, LeaseEnd, PassiveListener};
 
 /// A passive port and the connections that may be the client's data connection.
 #[derive(Debug)]
 pub(super) struct AnnouncedPort {
-    /// The session's, for the log.
-    session: u64,
+    /// For the log.
+    context: LogContext,
     number: u16,
     /// `None` once the port is released: the candidates stay.
     listener: Option<PassiveListener>,
@@ -37,8 +38,6 @@ pub(super) struct AnnouncedPort {
     /// Connections may wait to be accepted.
     may_have_more: bool,
     pub(super) candidates: Candidates,
-    /// Connections of strangers.
-    rejected: u64,
 }
 
 /// How far to look for connections before the transfer command is answered.
@@ -53,13 +52,13 @@ pub(crate) enum LookExtent {
 impl AnnouncedPort {
     /// `limit`: how long the client may take to connect.
     pub(super) fn new(
-        session: u64,
+        context: LogContext,
         listener: PassiveListener,
         now: Instant,
         limit: Duration,
     ) -> Self {
         Self {
-            session,
+            context,
             number: listener.port(),
             listener: Some(listener),
             opened: now,
@@ -69,7 +68,6 @@ impl AnnouncedPort {
             is_registered: false,
             may_have_more: false,
             candidates: Candidates::default(),
-            rejected: 0,
         }
     }
 
@@ -191,20 +189,20 @@ impl AnnouncedPort {
                 let stream = DataStream::accepted(stream, peer, tokens.next());
                 if !self.candidates.add(stream, now) {
                     debug!(
-                        "#{} closed a connection from {peer} to passive port {}: it has enough",
-                        self.session, self.number
+                        "{} closed a connection from {peer} to passive port {}: it has enough",
+                        self.context.name, self.number
                     );
                 }
             }
             Some(IncomingConnection::HandedOver(address)) => {
                 debug!(
-                    "#{} handed the data connection from {} to its session",
-                    self.session,
+                    "{} handed the data connection from {} to its session",
+                    self.context.name,
                     address.ip()
                 );
             }
             Some(IncomingConnection::Rejected(address)) => {
-                self.log_rejected(canonical(address));
+                self.log_rejected(canonical(address), now);
             }
             None => {}
         }
@@ -270,23 +268,23 @@ impl AnnouncedPort {
         }
     }
 
-    fn log_rejected(&mut self, address: SocketAddr) {
-        self.rejected = self.rejected.saturating_add(1);
-        let count = self.rejected;
-        let level = if is_reported(count) {
-            Level::Info
-        } else {
-            Level::Debug
-        };
-        log!(
-            level,
-            "#{} rejected a connection from {address} to passive port {}: no session waits for one \
-             from there ({count} rejected so far)",
-            self.session,
-            self.number
+    fn log_rejected(&self, address: SocketAddr, now: Instant) {
+        let event = Event::new(STRANGERS, Level::Info).by(address.ip());
+        let LogContext { name, events } = &self.context;
+        events.on_event(
+            event,
+            now,
+            format_args!(
+                "{name} rejected a connection from {address} to passive port {}: no session waits \
+                 for one from there",
+                self.number
+            ),
         );
     }
 }
+
+/// The kind of connections that no session waits for.
+const STRANGERS: &str = "connections of strangers to passive ports";
 
 /// How long another connection may follow a TLS handshake that failed: a client that rejects the
 /// certificate waits for the reply.

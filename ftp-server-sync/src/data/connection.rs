@@ -27,6 +27,7 @@ use super::candidates::{FirstSender, LOOK_WINDOW};
 use super::data_stream::DataStream;
 use super::lingering::Lingering;
 use super::tokens::{LINGERING, Tokens};
+use crate::logging::session_name::LogContext;
 use crate::passive::{LeaseEnd, OpenOutcome, Ticket};
 use crate::tls::{Protection, TlsStream};
 use attempt::{Attempt, Mode, Start};
@@ -36,8 +37,7 @@ pub(crate) use super::announced_port::LookExtent;
 /// The data connection of a session.
 #[derive(Debug)]
 pub(crate) struct DataConnection {
-    /// The session's, for the log.
-    session: u64,
+    log: LogContext,
     /// The core's name for the last one that was set up.
     id: Option<DataId>,
     state: State,
@@ -113,9 +113,9 @@ pub(crate) enum DataActivity {
 }
 
 impl DataConnection {
-    pub(crate) fn new(session: u64) -> Self {
+    pub(crate) fn new(log: LogContext) -> Self {
         Self {
-            session,
+            log,
             id: None,
             state: State::Idle,
             lingering: None,

@@ -395,6 +395,8 @@ fn waits_are_reported_once_a_minute() {
         Some((report.requests, report.longest, report.over))
     };
     assert_eq!(wait(0, 0), None);
+    // The port came at once.
+    assert_eq!(wait(1, 1), None);
     assert_eq!(wait(1, 4), Some((1, seconds(3), seconds(3))));
     assert_eq!(wait(5, 6), None);
     assert_eq!(wait(60, 63), None);

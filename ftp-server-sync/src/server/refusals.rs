@@ -1,17 +1,19 @@
 //! Clients that are not let in, and sessions that give way: what they are sent, and the log.
 //!
-//! Strangers can cause both as often as they like. Of each reason, the first, the tenth, the
-//! hundredth and so on has a line with the flag, so they cannot fill the log.
+//! Strangers can cause both as often as they like. Of each reason, the first client has a line with
+//! the flag, and the others are counted.
 
 use std::fmt;
 use std::io::Write;
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
+use std::time::Instant;
 
 use ftp_proto::Reply;
-use log::log;
+use log::Level;
 use mio::net::TcpStream;
 
-use crate::logging::repeated::level;
+use crate::logging::repeated::{Event, RepeatedEvents};
+use crate::logging::session_name::SessionName;
 use crate::settings::AccessRefusal;
 
 /// Why a client is refused, or a session gives way. The numbers are the limits.
@@ -25,43 +27,18 @@ pub(super) enum Crowding {
         after: u32,
         seconds: u64,
     },
-    /// This session gives way to the client.
+    /// This session, of this client, gives way to the new one.
     GivesWay {
         number: u64,
+        client: IpAddr,
         limit: u32,
     },
-}
-
-/// How often each happened.
-#[derive(Debug, Default)]
-pub(super) struct CrowdingLog {
-    counts: [u64; REASONS],
 }
 
 /// One line of the log.
 struct Line {
     peer: SocketAddr,
     reason: Crowding,
-    count: u64,
-}
-
-impl CrowdingLog {
-    /// Counts it, and logs a line.
-    pub(super) fn on_client(&mut self, peer: SocketAddr, reason: Crowding) {
-        let count = self.count(reason);
-        let line = Line {
-            peer,
-            reason,
-            count,
-        };
-        log!(level(count), "{line}");
-    }
-
-    fn count(&mut self, reason: Crowding) -> u64 {
-        let count = &mut self.counts[reason.index()];
-        *count = count.saturating_add(1);
-        *count
-    }
 }
 
 impl Crowding {
@@ -75,14 +52,21 @@ impl Crowding {
         }
     }
 
-    const fn index(self) -> usize {
+    /// Counts it, or logs a line. `peer`: the new client.
+    pub(super) fn log(self, peer: SocketAddr, events: &RepeatedEvents, now: Instant) {
+        let event = Event::new(self.kind(), Level::Warn).by(peer.ip());
+        let line = Line { peer, reason: self };
+        events.on_event(event, now, format_args!("{line}"));
+    }
+
+    const fn kind(self) -> &'static str {
         match self {
-            Self::ServerFull(_) => 0,
-            Self::AddressFull(_) => 1,
-            Self::NotServed(AccessRefusal::Denied(_)) => 2,
-            Self::NotServed(AccessRefusal::NotAllowed) => 3,
-            Self::GivesWay { .. } => 4,
-            Self::Blocked { .. } => 5,
+            Self::ServerFull(_) => "clients refused by --max-cons",
+            Self::AddressFull(_) => "clients refused by --max-cons-per-ip",
+            Self::NotServed(AccessRefusal::Denied(_)) => "clients refused by --deny",
+            Self::NotServed(AccessRefusal::NotAllowed) => "clients refused by --allow",
+            Self::GivesWay { .. } => "sessions that gave way at --max-cons",
+            Self::Blocked { .. } => "clients refused by --block-after",
         }
     }
 }
@@ -110,13 +94,17 @@ impl fmt::Display for Line {
                 "refused {peer}: its address is blocked for {seconds} s more, after failed logins \
                  (--block-after {after})"
             ),
-            Crowding::GivesWay { number, limit } => write!(
+            Crowding::GivesWay {
+                number,
+                client,
+                limit,
+            } => write!(
                 f,
-                "#{number} gives way to {peer}: the server is full (--max-cons {limit}), and #{number} \
-                 has not logged in"
+                "{} gives way to {peer}: the server is full (--max-cons {limit}), and it has not \
+                 logged in",
+                SessionName::new(number, client)
             ),
-        }?;
-        write!(f, " ({} so far)", self.count)
+        }
     }
 }
 
@@ -131,8 +119,6 @@ pub(super) fn refuse(mut stream: TcpStream, implicit_tls: bool, reply: &Reply) {
     let _ = stream.write(&bytes);
 }
 
-const REASONS: usize = 6;
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -141,7 +127,6 @@ mod tests {
         let line = Line {
             peer: "198.51.100.7:4711".parse().expect("an address"),
             reason,
-            count: 10,
         };
         line.to_string()
     }
@@ -157,20 +142,19 @@ mod tests {
             (
                 Crowding::ServerFull(512),
                 "refused 198.51.100.7:4711: the server is full (--max-cons 512), and every client is \
-                 logged in (10 so far)",
+                 logged in",
             ),
             (
                 Crowding::AddressFull(32),
-                "refused 198.51.100.7:4711: its address has too many sessions (--max-cons-per-ip 32) \
-                 (10 so far)",
+                "refused 198.51.100.7:4711: its address has too many sessions (--max-cons-per-ip 32)",
             ),
             (
                 denied(),
-                "refused 198.51.100.7:4711: its address is in --deny 198.51.100.0/24 (10 so far)",
+                "refused 198.51.100.7:4711: its address is in --deny 198.51.100.0/24",
             ),
             (
                 Crowding::NotServed(AccessRefusal::NotAllowed),
-                "refused 198.51.100.7:4711: its address is in no network of --allow (10 so far)",
+                "refused 198.51.100.7:4711: its address is in no network of --allow",
             ),
             (
                 Crowding::Blocked {
@@ -178,30 +162,19 @@ mod tests {
                     seconds: 583,
                 },
                 "refused 198.51.100.7:4711: its address is blocked for 583 s more, after failed \
-                 logins (--block-after 20) (10 so far)",
+                 logins (--block-after 20)",
             ),
             (
                 Crowding::GivesWay {
                     number: 17,
+                    client: IpAddr::from([203, 0, 113, 9]),
                     limit: 512,
                 },
-                "#17 gives way to 198.51.100.7:4711: the server is full (--max-cons 512), and #17 has \
-                 not logged in (10 so far)",
+                "#17 -@203.0.113.9 gives way to 198.51.100.7:4711: the server is full (--max-cons \
+                 512), and it has not logged in",
             ),
         ] {
             assert_eq!(line(reason), expected);
         }
-    }
-
-    #[test]
-    fn reasons_are_counted_apart() {
-        let mut log = CrowdingLog::default();
-        let gives_way = |number| Crowding::GivesWay { number, limit: 9 };
-        assert_eq!(log.count(Crowding::ServerFull(9)), 1);
-        assert_eq!(log.count(denied()), 1);
-        assert_eq!(log.count(gives_way(1)), 1);
-        assert_eq!(log.count(gives_way(2)), 2);
-        assert_eq!(log.count(Crowding::AddressFull(1)), 1);
-        assert_eq!(log.count(Crowding::NotServed(AccessRefusal::NotAllowed)), 1);
     }
 }

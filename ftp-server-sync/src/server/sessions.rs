@@ -24,6 +24,7 @@ pub(super) struct Sessions {
 /// A session as the main thread sees it.
 #[derive(Debug)]
 struct RunningSession {
+    client: IpAddr,
     network: ClientNetwork,
     login_state: Arc<SharedLoginState>,
     /// It has been asked to give its place to another client.
@@ -111,6 +112,7 @@ impl Sessions {
         // The thread waits for it, so this cannot fail.
         let _ = sender.send((start, EndGuard { number, handle }));
         let session = RunningSession {
+            client: peer,
             network: ClientNetwork::of(peer),
             login_state,
             is_evicted: false,
@@ -122,12 +124,19 @@ impl Sessions {
         Ok(())
     }
 
-    /// Removes a session that has reported its end. False if its thread has panicked.
-    pub(super) fn remove(&mut self, number: u64) -> bool {
+    /// Removes a session that has reported its end. The error is the client of a session whose
+    /// thread has panicked.
+    pub(super) fn remove(&mut self, number: u64) -> Result<(), IpAddr> {
         match self.running.remove(&number) {
-            Some(session) => session.thread.join().is_ok(),
-            None => true,
+            Some(session) => session.thread.join().map_err(|_| session.client),
+            None => Ok(()),
         }
+    }
+
+    /// The address of a session's client.
+    pub(super) fn client(&self, number: u64) -> Option<IpAddr> {
+        let session = self.running.get(&number)?;
+        Some(session.client)
     }
 
     /// Sends a command to every session.

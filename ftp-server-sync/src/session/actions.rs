@@ -11,7 +11,7 @@ use log::info;
 
 use super::busy_upload::{BUSY_WAIT, BusyUpload};
 use super::connection::{Closing, Connection};
-use super::log::{file_request, transfer_request};
+use super::subject::{file_request, transfer_request};
 use super::timers::Timer;
 use crate::data::ascii_restart::TextRestart;
 use crate::data::connection::{DataStep, LookExtent};
@@ -59,7 +59,8 @@ impl Connection {
                 None
             }
             Action::CloseNow => {
-                info!("#{} the client did not read its last replies", self.number);
+                let line = format_args!("the client did not read its last replies");
+                self.log.progress(line);
                 self.closing = Some(Closing::Now);
                 None
             }
@@ -76,12 +77,13 @@ impl Connection {
                 Err(refusal) => Err(refusal),
             },
         };
-        let subject = file_request(request);
+        let command = self.session.file_command();
         match (&result, request) {
             // Perhaps only a look at this name, before a command whose path begins with it.
             (Err(_), FileRequest::Facts(path)) if path.name() == b"~" => {}
             (Err(refusal), _) => {
                 let is_hidden = root.is_ok_and(|root| root.hides(request));
+                let subject = file_request(request, command);
                 self.log.set_refused(subject, *refusal, is_hidden);
             }
             (
@@ -92,7 +94,7 @@ impl Connection {
                 | FileRequest::RemoveDirectory(_)
                 | FileRequest::DeleteFile(_)
                 | FileRequest::Rename { .. },
-            ) => info!("#{} {subject}", self.number),
+            ) => self.log.changed(request, command),
             _ => {}
         }
         Some(Outcome::File(result))
@@ -104,7 +106,7 @@ impl Connection {
         let step = match self.server.pool.open(local, requester, waker, now) {
             Ok(opening) => {
                 if let OpenOutcome::Queued(_) = opening {
-                    info!("#{} waits for a passive port: all are in use", self.number);
+                    info!("{} waits for a passive port: all are in use", self.name);
                 }
                 let limit = self.current.settings.timeouts.data_open;
                 let limit = limit.unwrap_or(CONNECT_LIMIT_DEFAULT);
@@ -123,7 +125,7 @@ impl Connection {
         // Several clients of this machine itself count as neighbours, like any others.
         let is_local = !client.is_loopback() && rules.local_network(client).is_some();
         Requester {
-            session: self.number,
+            session: self.name.number(),
             allowed_peers,
             is_local,
         }

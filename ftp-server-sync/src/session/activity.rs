@@ -1,23 +1,22 @@
 //! What a session is doing, for SIGUSR1.
 
-use ftp_proto::text::printable;
 use log::info;
 
 use super::connection::Connection;
-use super::log::transfer_request;
+use super::subject::transfer_request;
 use crate::data::connection::DataActivity;
 
 impl Connection {
-    /// Logs the client, the user, the age of the session and its activity.
+    /// Logs the age of the session and its activity.
     pub(super) fn log_activity(&self) {
-        let peer = self.session.endpoints().peer();
-        let user = match self.session.user() {
-            Some(user) => printable(user).to_string(),
-            None => "not logged in".to_owned(),
+        let login = match self.session.user() {
+            Some(_) => "",
+            None => "not logged in, ",
         };
         info!(
-            "#{} {peer}, {user}, for {} s: {}",
-            self.number,
+            "{} from port {}, {login}for {} s: {}",
+            self.name,
+            self.session.endpoints().peer().port(),
             self.log.age().as_secs(),
             self.activity()
         );

@@ -9,7 +9,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use ftp_proto::{Action, Endpoints, Outcome, Output, Session, TimeoutKind};
-use log::{error, info};
+use log::error;
 use mio::event::Event;
 use mio::net::TcpStream;
 use mio::{Registry, Token, Waker};
@@ -20,6 +20,7 @@ use super::command::SessionCommand;
 use super::control::{CONTROL, Control, End};
 use super::delayed_login::DelayedLogin;
 use super::end_reason::EndReason;
+use super::foreign_protocol_log::ForeignClient;
 use super::log::SessionLog;
 use super::login_name::{QuotedName, user_name};
 use super::login_state::SharedLoginState;
@@ -30,13 +31,14 @@ use crate::data::rate_limit::RateLimits;
 use crate::data::transfer::Transfer;
 use crate::fs::long_request::LongRequest;
 use crate::fs::share::SessionShare;
+use crate::logging::session_name::{LogContext, SessionName};
 use crate::tls::Resumption;
 
 /// A control connection and everything that exists because of it.
 #[derive(Debug)]
 pub(super) struct Connection {
     /// For the log.
-    pub(super) number: u64,
+    pub(super) name: SessionName,
     pub(super) session: Session,
     pub(super) server: Arc<ServerState>,
     /// The settings in force.
@@ -104,11 +106,15 @@ impl Connection {
     ) -> io::Result<Self> {
         let endpoints = Endpoints::new(stream.local_addr()?, stream.peer_addr()?);
         let control = Control::new(stream, registry)?;
-        info!(
-            "#{number} {} connected to {}",
-            endpoints.peer(),
-            endpoints.local()
-        );
+        let now = Instant::now();
+        let name = SessionName::new(number, endpoints.peer().ip());
+        let context = LogContext {
+            name: name.clone(),
+            events: server.events.clone(),
+        };
+        let mut log = SessionLog::new(context.clone(), now);
+        let (local, port) = (endpoints.local(), endpoints.peer().port());
+        log.progress(format_args!("connected to {local} from port {port}"));
         let generation = server.generation();
         let current = server.current();
         let start = if implicit_tls {
@@ -116,9 +122,8 @@ impl Connection {
         } else {
             Session::new
         };
-        let now = Instant::now();
         Ok(Self {
-            number,
+            name,
             session: start(current.config.clone(), endpoints),
             server,
             generation,
@@ -136,12 +141,12 @@ impl Connection {
             unflushed: None,
             delayed: None,
             long_request: None,
-            data: DataConnection::new(number),
+            data: DataConnection::new(context),
             transfer: None,
             busy_upload: None,
             budget: TurnBudget::new(now),
             timers: SessionTimers::default(),
-            log: SessionLog::new(number, now),
+            log,
         })
     }
 
@@ -275,7 +280,7 @@ impl Connection {
     pub(super) fn answer(&mut self, outcome: Outcome) {
         let opens_port = matches!(outcome, Outcome::PassiveOpened(Ok(_)));
         if let Err(misuse) = self.session.handle_outcome(outcome) {
-            error!("#{} internal error: {misuse}", self.number);
+            error!("{} internal error: {misuse}", self.name);
             debug_assert!(false, "{misuse}");
             self.session.handle_shutdown();
         } else if opens_port && let Some(offer) = self.session.passive_offer() {
@@ -323,11 +328,12 @@ impl Connection {
             }
             Some(protocol) => {
                 self.log.set_end_reason(EndReason::ForeignProtocol);
-                let (log, peer) = (
-                    &self.server.foreign_protocols,
-                    self.session.endpoints().peer(),
-                );
-                log.on_client(self.number, peer, protocol, &self.current.settings);
+                let foreign = ForeignClient {
+                    session: &self.name,
+                    protocol,
+                    settings: &self.current.settings,
+                };
+                foreign.log(&self.server.events, Instant::now());
             }
         }
         self.control.use_input(used);

@@ -4,7 +4,7 @@ use std::io::ErrorKind;
 use std::time::Instant;
 
 use ftp_proto::{DataEvent, TransferError};
-use log::{debug, info};
+use log::debug;
 
 use super::connection::Connection;
 use super::control::End;
@@ -38,17 +38,18 @@ impl Connection {
             self.control.lose(ErrorKind::TimedOut);
         }
         let end = self.control.unreported_end();
-        let number = self.number;
+        let name = &self.name;
         match end {
             Some(End::Lost(_)) if reads_nothing => {
-                info!("#{number} the client does not read its replies");
+                let line = format_args!("the client does not read its replies");
+                self.log.progress(line);
             }
-            Some(End::Lost(kind)) => debug!("#{number} control connection lost: {kind}"),
+            Some(End::Lost(kind)) => debug!("{name} control connection lost: {kind}"),
             Some(End::Closed) if (goes_on || wants_input) && self.control.has_line() => {
                 return false;
             }
-            Some(End::Closed) => debug!("#{number} the client closed its side"),
-            None if closed_unread => debug!("#{number} the client closed its side"),
+            Some(End::Closed) => debug!("{name} the client closed its side"),
+            None if closed_unread => debug!("{name} the client closed its side"),
             None => return false,
         }
         self.control.end_reported();

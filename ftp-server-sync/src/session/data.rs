@@ -16,7 +16,7 @@ use mio::Registry;
 
 use super::connection::Connection;
 use super::end_reason::EndReason;
-use super::log::TransferFacts;
+use super::transfer_facts::TransferFacts;
 use crate::data::connection::{DataStep, LookExtent, YieldOutcome};
 use crate::data::pump::PumpStep;
 
@@ -45,7 +45,7 @@ impl Connection {
 
     /// The outcome of `OpenPassive`, if there is one by now.
     pub(super) fn port_outcome(&self, step: DataStep) -> Option<Outcome> {
-        let number = self.number;
+        let name = &self.name;
         let refusal = match step {
             DataStep::PortOpened(port) => {
                 let bound = Bound::try_from(port).map_err(|_| Refusal::Failed);
@@ -53,11 +53,11 @@ impl Connection {
             }
             DataStep::NoPort { waited } => {
                 let waited = waited.as_secs_f64();
-                warn!("#{number} no passive port became free in {waited:.0} s");
+                warn!("{name} no passive port became free in {waited:.0} s");
                 Refusal::Busy
             }
             DataStep::PortFailed(error) => {
-                error!("#{number} cannot open a passive port: {error}");
+                error!("{name} cannot open a passive port: {error}");
                 Refusal::Failed
             }
             _ => return None,
@@ -116,7 +116,7 @@ impl Connection {
         }
         transfer.is_started = true;
         if let Err(error) = self.start_data(start, protected, now) {
-            info!("#{} no data connection: {error}", self.number);
+            info!("{} no data connection: {error}", self.name);
             self.end_transfer(Err(TransferError::NotConnected), now);
         }
     }
@@ -240,7 +240,7 @@ impl Connection {
         else {
             return;
         };
-        debug!("#{} another data connection has come", self.number);
+        debug!("{} another data connection has come", self.name);
         let request = transfer.request.clone();
         transfer.discard();
         match (self.open_pump(&request), &mut self.transfer) {

@@ -1,64 +1,47 @@
-//! Counts the clients that use another protocol than FTP, over all sessions, for the log.
+//! Clients that use another protocol than FTP, for the log.
 //!
-//! Scanners and web pages can connect as often as they like. Of each protocol, the first, the
-//! tenth, the hundredth client and so on has a line with the remedy, so they cannot fill the log.
+//! Scanners and web pages can connect as often as they like. Of each protocol, the first client has
+//! a line with the remedy, and the others are counted.
 
-use std::collections::BTreeMap;
 use std::fmt;
-use std::net::SocketAddr;
-use std::sync::Mutex;
+use std::time::Instant;
 
 use ftp_proto::ForeignProtocol;
-use log::log;
+use log::Level;
 
-use crate::locks::lock;
-use crate::logging::repeated::level;
+use crate::logging::repeated::{Event, RepeatedEvents};
+use crate::logging::session_name::SessionName;
 use crate::settings::Settings;
 
-/// How many clients used each protocol.
-#[derive(Debug, Default)]
-pub(super) struct ForeignProtocolLog {
-    counts: Mutex<BTreeMap<ForeignProtocol, u64>>,
+/// A client that does not speak FTP. Displayed as a line of the log.
+#[derive(Debug)]
+pub(super) struct ForeignClient<'a> {
+    pub(super) session: &'a SessionName,
+    pub(super) protocol: ForeignProtocol,
+    pub(super) settings: &'a Settings,
 }
 
-/// One line of the log, without the session's number.
-struct Line<'a> {
-    peer: SocketAddr,
-    protocol: ForeignProtocol,
-    settings: &'a Settings,
-    count: u64,
-}
-
-impl ForeignProtocolLog {
-    /// Counts the client of a session, and logs a line. `number`: the session's.
-    pub(super) fn on_client(
-        &self,
-        number: u64,
-        peer: SocketAddr,
-        protocol: ForeignProtocol,
-        settings: &Settings,
-    ) {
-        let line = Line {
-            peer,
-            protocol,
-            settings,
-            count: self.count(protocol),
-        };
-        log!(level(line.count), "#{number} {line}");
+impl ForeignClient<'_> {
+    /// Counts the client, or logs a line.
+    pub(super) fn log(&self, events: &RepeatedEvents, now: Instant) {
+        let event = Event::new(self.kind(), Level::Warn).by(self.session.client());
+        events.on_event(event, now, format_args!("{self}"));
     }
 
-    /// Counts a client, and returns how many there are with it.
-    fn count(&self, protocol: ForeignProtocol) -> u64 {
-        let mut counts = lock(&self.counts);
-        let count = counts.entry(protocol).or_default();
-        *count = count.saturating_add(1);
-        *count
+    fn kind(&self) -> &'static str {
+        match self.protocol {
+            ForeignProtocol::Http => "clients that send HTTP",
+            ForeignProtocol::Proxy => "clients that send a PROXY header",
+            ForeignProtocol::Ssh => "clients that send SSH",
+            ForeignProtocol::Tls => "clients that send TLS before AUTH TLS",
+            _ => "clients that send another protocol than FTP",
+        }
     }
 }
 
-impl fmt::Display for Line<'_> {
+impl fmt::Display for ForeignClient<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{} sent ", self.peer)?;
+        write!(f, "{} sent ", self.session)?;
         match self.protocol {
             ForeignProtocol::Http => f.write_str(
                 "an HTTP request and was disconnected; no command in it was executed: this port is \
@@ -77,8 +60,7 @@ impl fmt::Display for Line<'_> {
                 tls_remedy(self.settings, f)
             }
             _ => f.write_str("another protocol than FTP and was disconnected"),
-        }?;
-        write!(f, " ({} so far)", self.count)
+        }
     }
 }
 
@@ -104,29 +86,20 @@ mod tests {
     use crate::cli::golden::settings;
 
     fn line(flags: &str, protocol: ForeignProtocol) -> String {
-        let line = Line {
-            peer: "198.51.100.7:4711".parse().expect("an address"),
+        let client = ForeignClient {
+            session: &SessionName::new(3, "198.51.100.7".parse().expect("an address")),
             protocol,
             settings: &settings(flags),
-            count: 1,
         };
-        line.to_string()
-    }
-
-    #[test]
-    fn protocols_are_counted_apart() {
-        let log = ForeignProtocolLog::default();
-        assert_eq!(log.count(ForeignProtocol::Http), 1);
-        assert_eq!(log.count(ForeignProtocol::Http), 2);
-        assert_eq!(log.count(ForeignProtocol::Tls), 1);
+        client.to_string()
     }
 
     #[test]
     fn a_line_names_client_and_remedy() {
         assert_eq!(
             line("-d /", ForeignProtocol::Ssh),
-            "198.51.100.7:4711 sent the beginning of SSH and was disconnected: this server has no \
-             SFTP; choose FTP instead of SFTP in the client (1 so far)"
+            "#3 -@198.51.100.7 sent the beginning of SSH and was disconnected: this server has no \
+             SFTP; choose FTP instead of SFTP in the client"
         );
     }
 
@@ -142,11 +115,11 @@ mod tests {
         assert_eq!(
             remedy("-d / --tls"),
             "choose explicit TLS (AUTH TLS) in the client, or start the server with --tls-implicit \
-             990 (1 so far)"
+             990"
         );
         assert_eq!(
             remedy("-d / --tls --tls-implicit 991"),
-            "choose explicit TLS (AUTH TLS) in the client, or port 991 for implicit TLS (1 so far)"
+            "choose explicit TLS (AUTH TLS) in the client, or port 991 for implicit TLS"
         );
         assert!(remedy("-d / --tls --tls-implicit 0").contains("or the port of --tls-implicit"));
     }

@@ -5,7 +5,7 @@ use ftp_proto::{FileAnswer, FileRequest, Outcome, Refusal, Representation};
 use log::{Level, info, log};
 
 use super::connection::Connection;
-use super::log::file_request;
+use super::subject::file_request;
 use crate::fs::long_request::{LongRequest, is_last};
 use crate::fs::root::Root;
 use crate::logging::clock::unix_seconds;
@@ -36,7 +36,8 @@ impl Connection {
             }
             _ => return Ok(false),
         };
-        self.long_request = Some((long, file_request(request)));
+        let subject = file_request(request, self.session.file_command());
+        self.long_request = Some((long, subject));
         Ok(true)
     }
 
@@ -63,7 +64,7 @@ impl Connection {
             Ok(None) => self.long_request = Some((request, subject)),
             Ok(Some(answer)) => {
                 if let FileAnswer::Digest(digest) = &answer {
-                    info!("#{} {subject}: {} bytes", self.number, digest.length);
+                    info!("{} {subject}: {} bytes", self.name, digest.length);
                 }
                 if !is_last(&answer) {
                     self.long_request = Some((request, subject));
@@ -87,7 +88,7 @@ impl Connection {
     /// Stops a digest, because the client says so.
     pub(super) fn abort_long_request(&mut self) -> Option<Outcome> {
         let (_, subject) = self.long_request.take()?;
-        info!("#{} {subject}: the client aborted it", self.number);
+        info!("{} {subject}: the client aborted it", self.name);
         Some(Outcome::File(Err(Refusal::Failed)))
     }
 
@@ -99,7 +100,7 @@ impl Connection {
             } else {
                 Level::Debug
             };
-            log!(level, "#{} {notice}", self.number);
+            log!(level, "{} {notice}", self.name);
         }
     }
 }

@@ -1,23 +1,30 @@
-//! The log lines of a session: one for each login, transfer and refused command, with the session's
-//! number.
+//! The log lines of a session: one for each login, transfer and refused command, each with the
+//! session's name in front.
 //!
-//! Names come from the network: control characters are escaped. No line ever holds a password.
+//! Names come from the network: they are escaped. No line ever holds a password, and strangers
+//! cannot cause lines without limit.
 
+use std::collections::VecDeque;
 use std::fmt;
-use std::io::ErrorKind;
+use std::hash::{DefaultHasher, Hash, Hasher};
+use std::io::{self, ErrorKind};
 use std::net::IpAddr;
 use std::time::{Duration, Instant};
 
-use ftp_proto::text::{loggable, printable};
+use ftp_proto::text::{Printable, loggable, printable};
 use ftp_proto::{
     Announcement, FileRequest, FtpPath, NeverConnected, PassiveOffer, Refusal, Reply,
-    TransferError, TransferKind, TransferRequest, UploadStart, limits,
+    TransferError, limits,
 };
-use log::{Level, debug, info, log, warn};
+use log::{Level, debug, info, log, log_enabled, warn};
 
+use super::command_start::CommandStart;
 use super::end_reason::{EndReason, LostClient};
-use crate::data::transfer::Transfer;
-use crate::fs::upload::UploadEnd;
+use super::subject::{file_request, refused_request};
+use super::transfer_facts::TransferFacts;
+use crate::logging::fields::Subject;
+use crate::logging::repeated::Event;
+use crate::logging::session_name::LogContext;
 
 /// What the log has, or needs, of a session's commands and replies.
 ///
@@ -25,7 +32,12 @@ use crate::fs::upload::UploadEnd;
 /// in, and not without limit: no client can fill the disk with its refusals.
 #[derive(Debug)]
 pub(super) struct SessionLog {
-    number: u64,
+    context: LogContext,
+    /// Lines from before the login, while strangers keep connecting; written at the login.
+    withheld: Option<Vec<String>>,
+    has_logged_in: bool,
+    /// Anonymous beside a user, who may never write.
+    is_guest: bool,
     started: Instant,
     last_command: Instant,
     /// Why the session, or its transfer, is about to end.
@@ -40,6 +52,9 @@ pub(super) struct SessionLog {
     subject: Option<String>,
     /// The flag that causes the next refusal.
     flag: Option<&'static str>,
+    /// Hashes of the last paths that the client has stored: their times and modes, which it may
+    /// set after further uploads, are a part of that.
+    stored: VecDeque<u64>,
     /// The next reply is about a transfer whose failure is in the log already.
     is_failure_logged: bool,
     refusals: u32,
@@ -49,32 +64,18 @@ pub(super) struct SessionLog {
     is_bare_end_logged: bool,
     is_binary_text_logged: bool,
     is_one_to_one_nat_logged: bool,
+    is_read_only_logged: bool,
     is_login_without_tls_logged: bool,
 }
 
-/// What the log says of a transfer that has ended.
-#[derive(Debug)]
-pub(super) struct TransferFacts {
-    /// The command and the path.
-    pub(super) name: String,
-    pub(super) bytes: u64,
-    /// How an upload failed, and what it has left.
-    pub(super) upload_end: Option<UploadEnd>,
-    /// How long its data connection was established; `None` if there was none.
-    pub(super) moving: Option<Duration>,
-}
-
-/// The first bytes of a command line.
-#[derive(Debug)]
-struct CommandStart {
-    bytes: [u8; COMMAND_BYTES_SHOWN],
-    length: usize,
-}
-
 impl SessionLog {
-    pub(super) fn new(number: u64, now: Instant) -> Self {
+    pub(super) fn new(context: LogContext, now: Instant) -> Self {
+        let is_silent = context.events.is_silent(WITHOUT_LOGIN, now);
         Self {
-            number,
+            context,
+            withheld: is_silent.then(Vec::new),
+            has_logged_in: false,
+            is_guest: false,
             started: now,
             last_command: now,
             end_reason: None,
@@ -83,6 +84,7 @@ impl SessionLog {
             command: CommandStart::of(b""),
             subject: None,
             flag: None,
+            stored: VecDeque::new(),
             is_failure_logged: false,
             refusals: 0,
             discarding: false,
@@ -90,8 +92,38 @@ impl SessionLog {
             is_bare_end_logged: false,
             is_binary_text_logged: false,
             is_one_to_one_nat_logged: false,
+            is_read_only_logged: false,
             is_login_without_tls_logged: false,
         }
+    }
+
+    /// A line at level `info` that any stranger can cause: while they keep connecting, it is
+    /// written once the client has logged in.
+    pub(super) fn progress(&mut self, line: fmt::Arguments<'_>) {
+        match &mut self.withheld {
+            Some(lines) if lines.len() < WITHHELD_MAX => lines.push(line.to_string()),
+            Some(_) => {}
+            None => info!("{} {line}", self.context.name),
+        }
+    }
+
+    /// The user has logged in, whose name is in the session's name by now. `is_guest`: anonymous
+    /// beside a user.
+    pub(super) fn logged_in(&mut self, is_guest: bool) {
+        let name = &self.context.name;
+        for line in self.withheld.take().into_iter().flatten() {
+            info!("{name} {line}");
+        }
+        info!("{name} logged in");
+        self.has_logged_in = true;
+        self.is_guest = is_guest;
+    }
+
+    /// A TLS handshake on the control connection has failed.
+    pub(super) fn no_tls(&self, error: &io::Error, now: Instant) {
+        let LogContext { name, events } = &self.context;
+        let event = Event::new(format!("no TLS: {error}"), Level::Info).by(name.client());
+        events.on_event(event, now, format_args!("{name} no TLS: {error}"));
     }
 
     /// Input that the core has used: a command line, or a piece of one that is too long.
@@ -107,7 +139,7 @@ impl SessionLog {
         self.command = CommandStart::of(shown);
         if begins {
             self.last_command = Instant::now();
-            debug!("#{} > {}", self.number, printable(shown));
+            debug!("{} > {}", self.context.name, printable(shown));
         }
     }
 
@@ -130,27 +162,69 @@ impl SessionLog {
 
     /// A reply, as the core made it and as it is sent.
     pub(super) fn reply(&mut self, reply: &Reply, encoded: &[u8], is_logged_in: bool) {
-        let number = self.number;
         let first = encoded
             .split(|&byte| byte == b'\r')
             .next()
             .unwrap_or(encoded);
-        let first = || printable(first);
-        debug!("#{number} < {}", first());
+        let first = printable(first);
+        debug!("{} < {first}", self.context.name);
         let subject = self.subject.take();
-        let hint = hint(self.flag.take());
+        let flag = self.flag.take();
         let is_logged = std::mem::take(&mut self.is_failure_logged);
         // 421 ends the session, and lost or missing data connections have lines of their own.
         let is_refusal = is_logged_in && !matches!(reply.code(), ..400 | 421 | 425 | 426);
-        if !is_refusal || is_logged || self.refusals > REFUSALS_LOGGED_MAX {
+        let is_unknown = matches!(reply.code(), UNKNOWN_COMMAND | NOT_IMPLEMENTED);
+        let is_enough = self.refusals > REFUSALS_LOGGED_MAX && !is_unknown;
+        if !is_refusal || is_logged || is_enough || !log_enabled!(Level::Info) {
             return;
         }
-        self.refusals += 1;
-        if self.refusals > REFUSALS_LOGGED_MAX {
-            return info!("#{number} further refusals of this session are not logged");
+        let subject = subject
+            .or_else(|| reply.refused().map(refused_request))
+            .unwrap_or_else(|| Subject(self.command.bytes()).to_string());
+        if is_unknown {
+            return self.unknown_command(&subject, first);
         }
-        let subject = subject.unwrap_or_else(|| printable(self.command.bytes()).to_string());
-        info!("#{number} {subject} refused: {}{hint}", first());
+        self.refusals += 1;
+        let hint = match self.read_only_hint(reply) {
+            Some(read_only) => read_only.to_owned(),
+            None => hint(flag),
+        };
+        let name = &self.context.name;
+        if self.refusals > REFUSALS_LOGGED_MAX {
+            return info!("{name} further refusals of this session are not logged");
+        }
+        info!("{name} {subject} refused: {first}{hint}");
+    }
+
+    fn unknown_command(&self, subject: &str, reply: Printable<'_>) {
+        let LogContext { name, events } = &self.context;
+        let event = Event::new(UNKNOWN_COMMANDS, Level::Info).by(name.client());
+        let line = format_args!("{name} {subject} refused: {reply}");
+        events.on_event(event, Instant::now(), line);
+    }
+
+    /// Why the login may change nothing, once in a session.
+    fn read_only_hint(&mut self, reply: &Reply) -> Option<&'static str> {
+        let is_cause = reply.refused()?.is_read_only_login;
+        let is_news = is_cause && !std::mem::replace(&mut self.is_read_only_logged, true);
+        let hint = if self.is_guest { GUEST } else { WRITE };
+        is_news.then_some(hint)
+    }
+
+    /// The client has changed something. The time and the mode of a file that it has stored are a
+    /// part of the upload.
+    pub(super) fn changed(&self, request: &FileRequest, command: Option<&str>) {
+        let is_part = match request {
+            FileRequest::ChangeMode { path, .. } | FileRequest::SetModified { path, .. } => {
+                self.stored.contains(&hash(path))
+            }
+            _ => false,
+        };
+        let level = if is_part { Level::Debug } else { Level::Info };
+        if log_enabled!(level) {
+            let subject = file_request(request, command);
+            log!(level, "{} {subject}", self.context.name);
+        }
     }
 
     /// How long the session has lasted.
@@ -182,9 +256,18 @@ impl SessionLog {
 
     /// The session has ended.
     pub(super) fn closed(&self) {
+        let LogContext { name, events } = &self.context;
+        let log = |line: fmt::Arguments<'_>| {
+            if self.has_logged_in {
+                info!("{line}");
+            } else {
+                let event = Event::new(WITHOUT_LOGIN, Level::Info).by(name.client());
+                events.on_event(event, Instant::now(), line);
+            }
+        };
         match self.end_reason {
-            Some(reason) => info!("#{} closed: {reason}", self.number),
-            None => info!("#{} closed", self.number),
+            Some(reason) => log(format_args!("{name} closed: {reason}")),
+            None => log(format_args!("{name} closed")),
         }
     }
 
@@ -198,8 +281,8 @@ impl SessionLog {
         };
         log!(
             level,
-            "#{} passive mode announces {}, port {}, by {}",
-            self.number,
+            "{} passive mode announces {}, port {}, by {}",
+            self.context.name,
             announced.address,
             offer.port,
             announced.reason
@@ -213,8 +296,8 @@ impl SessionLog {
         }
         self.never_connected = last.number;
         debug!(
-            "#{} was sent to {} and did not connect",
-            self.number, last.offer
+            "{} was sent to {} and did not connect",
+            self.context.name, last.offer
         );
         true
     }
@@ -222,7 +305,11 @@ impl SessionLog {
     /// How a transfer ended. Programs read these lines: `VERB PATH: …`.
     pub(super) fn transfer(&mut self, facts: &TransferFacts, result: Result<(), TransferError>) {
         self.is_failure_logged |= result.is_err();
-        let number = self.number;
+        if let (Ok(()), Some(target)) = (result, &facts.target) {
+            self.stored.truncate(STORED_MAX - 1);
+            self.stored.push_front(hash(target));
+        }
+        let session = &self.context.name;
         let TransferFacts { name, bytes, .. } = facts;
         // A stall ends the transfer only, not the session.
         let reason = match self.end_reason {
@@ -236,17 +323,17 @@ impl SessionLog {
             String::new()
         };
         match result {
-            Ok(()) => info!("#{number} {name}: {bytes} bytes in {seconds:.3} s{rate}"),
+            Ok(()) => info!("{session} {name}: {bytes} bytes in {seconds:.3} s{rate}"),
             // The log of clients that did not connect says why, for all of them together.
             Err(_) if facts.moving.is_none() => {
-                info!("#{number} {name}: no data connection");
+                info!("{session} {name}: no data connection");
             }
             Err(TransferError::Aborted) => {
                 let reason = reason.map_or("the client aborted it".to_owned(), |reason| {
                     reason.to_string()
                 });
                 let left = facts.left();
-                info!("#{number} {name} ended after {bytes} bytes: {reason}{left}");
+                info!("{session} {name} ended after {bytes} bytes: {reason}{left}");
             }
             Err(error) => {
                 let hint = hint(match error {
@@ -256,15 +343,15 @@ impl SessionLog {
                     _ => None,
                 });
                 let (cause, left) = (facts.cause(), facts.left());
-                warn!("#{number} {name} failed after {bytes} bytes: {error}{cause}{hint}{left}");
+                warn!("{session} {name} failed after {bytes} bytes: {error}{cause}{hint}{left}");
             }
         }
     }
 
     /// The client connected, and TLS was not established in time.
     pub(super) fn handshake_timeout(&self, peer: IpAddr) {
-        let number = self.number;
-        warn!("#{number} {peer} did not finish the TLS handshake of its data connection in time");
+        let name = &self.context.name;
+        warn!("{name} {peer} did not finish the TLS handshake of its data connection in time");
     }
 
     /// A data connection did not resume the TLS session of its control connection. Once in a
@@ -272,9 +359,9 @@ impl SessionLog {
     pub(super) fn not_resumed(&mut self) {
         if !std::mem::replace(&mut self.is_not_resumed_logged, true) {
             info!(
-                "#{} the client's data connections do not resume the TLS session of its control \
+                "{} the client's data connections do not resume the TLS session of its control \
                  connection: nothing proves that they are its own",
-                self.number
+                self.context.name
             );
         }
     }
@@ -284,8 +371,8 @@ impl SessionLog {
     pub(super) fn active_address_replaced(&mut self, named: IpAddr, used: IpAddr) {
         if !std::mem::replace(&mut self.is_one_to_one_nat_logged, true) {
             info!(
-                "#{} active mode: the client named {named}; connecting to {used} instead",
-                self.number
+                "{} active mode: the client named {named}; connecting to {used} instead",
+                self.context.name
             );
         }
     }
@@ -293,11 +380,16 @@ impl SessionLog {
     /// A login in clear text was refused. `name` is quoted. Once in a session.
     pub(super) fn login_without_tls(&mut self, peer: IpAddr, name: &dyn fmt::Display) {
         if !std::mem::replace(&mut self.is_login_without_tls_logged, true) {
-            info!(
-                "#{} login refused from {peer} as {name}: TLS is required \
-                 (--tls-control-required); choose explicit TLS in the client",
-                self.number
+            let LogContext {
+                name: session,
+                events,
+            } = &self.context;
+            let event = Event::new(WITHOUT_TLS, Level::Info).by(peer);
+            let line = format_args!(
+                "{session} login refused from {peer} as {name}: TLS is required \
+                 (--tls-control-required); choose explicit TLS in the client"
             );
+            events.on_event(event, Instant::now(), line);
         }
     }
 
@@ -305,9 +397,9 @@ impl SessionLog {
     pub(super) fn binary_text(&mut self, name: &str) {
         if !std::mem::replace(&mut self.is_binary_text_logged, true) {
             warn!(
-                "#{} {name} in type A holds NUL or bare CR bytes: binary data loses bytes in type \
+                "{} {name} in type A holds NUL or bare CR bytes: binary data loses bytes in type \
                  A; let the client send TYPE I, or give --ascii never",
-                self.number
+                self.context.name
             );
         }
     }
@@ -321,50 +413,16 @@ impl SessionLog {
         };
         log!(
             level,
-            "#{} the client ended an upload without close_notify; it counts as complete",
-            self.number
+            "{} the client ended an upload without close_notify; it counts as complete",
+            self.context.name
         );
     }
 }
 
-impl CommandStart {
-    fn of(line: &[u8]) -> Self {
-        let length = line.len().min(COMMAND_BYTES_SHOWN);
-        let mut bytes = [0; COMMAND_BYTES_SHOWN];
-        bytes[..length].copy_from_slice(&line[..length]);
-        Self { bytes, length }
-    }
-
-    fn bytes(&self) -> &[u8] {
-        &self.bytes[..self.length]
-    }
-}
-
-impl TransferFacts {
-    /// The system's error.
-    fn cause(&self) -> String {
-        let error = self.upload_end.as_ref().and_then(|end| end.error.as_ref());
-        error.map_or(String::new(), |error| format!(" ({error})"))
-    }
-
-    /// What is left of an upload.
-    fn left(&self) -> String {
-        let end = self.upload_end.as_ref();
-        end.map_or(String::new(), |end| format!("; {}", end.kept))
-    }
-
-    /// What the log line of a transfer needs, by now.
-    pub(super) fn of(transfer: &Transfer, now: Instant) -> Self {
-        Self {
-            name: match &transfer.unique_name {
-                Some(name) => unique_file(transfer.request.kind.path(), name),
-                None => transfer_request(&transfer.request),
-            },
-            bytes: transfer.bytes(),
-            upload_end: transfer.upload_end().cloned(),
-            moving: transfer.connected.map(|since| now - since),
-        }
-    }
+fn hash(path: &FtpPath) -> u64 {
+    let mut hasher = DefaultHasher::new();
+    path.hash(&mut hasher);
+    hasher.finish()
 }
 
 /// Where to read on, at the end of a line.
@@ -372,66 +430,31 @@ fn hint(flag: Option<&'static str>) -> String {
     flag.map_or(String::new(), |flag| format!(" (see {flag})"))
 }
 
-/// A transfer as log lines name it.
-pub(super) fn transfer_request(request: &TransferRequest) -> String {
-    let (command, path) = (request.kind.command(), request.kind.path());
-    let offset = match &request.kind {
-        TransferKind::Retrieve { offset, .. } => *offset,
-        TransferKind::Store {
-            start: UploadStart::At { offset, .. },
-            ..
-        } => offset.get(),
-        TransferKind::Store { .. } | TransferKind::List(_) => 0,
-    };
-    let start = match offset {
-        0 => format!("{command} {path}"),
-        _ => format!("{command} {path} from {offset}"),
-    };
-    match &request.kind {
-        TransferKind::Retrieve { end: Some(end), .. } => format!("{start} to before {end}"),
-        _ => start,
-    }
-}
+/// The kind of sessions that end without a login.
+const WITHOUT_LOGIN: &str = "sessions without a login";
 
-/// An upload with STOU as log lines name it: the name that was chosen, in the directory of the one
-/// that was suggested.
-fn unique_file(suggested: &FtpPath, name: &[u8]) -> String {
-    let path = suggested.parent().child(name);
-    path.map_or_else(
-        || format!("STOU {}", printable(name)),
-        |path| format!("STOU {path}"),
-    )
-}
+/// The kind of commands that are refused because the server does not know them.
+const UNKNOWN_COMMANDS: &str = "unknown commands";
 
-/// A file command as log lines name it.
-pub(super) fn file_request(request: &FileRequest) -> String {
-    let with = |command: &str, path: &FtpPath| format!("{command} {path}");
-    match request {
-        FileRequest::ChangeDirectory(path) => with("CWD", path),
-        FileRequest::MakeDirectory { path, .. } => with("MKD", path),
-        FileRequest::RemoveDirectory(path) => with("RMD", path),
-        FileRequest::DeleteFile(path) => with("DELE", path),
-        FileRequest::RenameFrom(path) => with("RNFR", path),
-        FileRequest::Rename { from, to, .. } => format!("RNTO {from} to {to}"),
-        FileRequest::Size { path, .. } => with("SIZE", path),
-        FileRequest::ModifiedTime(path) => with("MDTM", path),
-        FileRequest::ChangeMode { path, mode } => format!("SITE CHMOD {mode:04o} {path}"),
-        FileRequest::SetModified { path, .. } => with("MFMT", path),
-        FileRequest::Facts(path) => with("MLST", path),
-        FileRequest::Hash(request) => {
-            format!("{} of {}", request.algorithm.name(), request.path)
-        }
-        FileRequest::Status(listing) => with("STAT", &listing.selection.path),
-    }
-}
+/// The kind of logins in clear text where TLS is required.
+const WITHOUT_TLS: &str = "logins refused for lack of TLS";
+
+/// The codes of these refusals.
+const UNKNOWN_COMMAND: u16 = 500;
+const NOT_IMPLEMENTED: u16 = 502;
+
+/// Paths that are remembered as stored, as many as a mirror has in one directory, or more.
+const STORED_MAX: usize = 256;
+
+/// The lines before a login: the connection, and TLS.
+const WITHHELD_MAX: usize = 4;
 
 const HIDE: &str = "--hide";
+const WRITE: &str = " (see --write)";
+const GUEST: &str = " (anonymous may only read beside --username)";
 const MAX_UPLOAD_SIZE: &str = "--max-upload-size";
 const FREE_SPACE_MIN: &str = "--free-space-min";
 const REQUIRE_CLOSE_NOTIFY: &str = "--tls-require-close-notify";
-
-/// Bytes of a command line in a log line about its refusal.
-const COMMAND_BYTES_SHOWN: usize = 128;
 
 /// Refusals of one session in the log.
 const REFUSALS_LOGGED_MAX: u32 = 100;
@@ -439,18 +462,16 @@ const REFUSALS_LOGGED_MAX: u32 = 100;
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn the_file_of_a_stou_has_its_directory() {
-        let path = |text: &[u8]| FtpPath::parse(text).unwrap();
-        let name = unique_file(&path(b"/in/report"), b"report.1");
-        assert_eq!(name, "STOU /in/report.1");
-        assert_eq!(unique_file(&path(b"/upload"), b"upload"), "STOU /upload");
-    }
+    use crate::logging::repeated::RepeatedEvents;
+    use crate::logging::session_name::SessionName;
 
     #[test]
     fn pieces_of_an_overlong_line_are_not_kept() {
-        let mut log = SessionLog::new(1, Instant::now());
+        let context = LogContext {
+            name: SessionName::new(1, IpAddr::from([198, 51, 100, 7])),
+            events: RepeatedEvents::new(None).into(),
+        };
+        let mut log = SessionLog::new(context, Instant::now());
         log.command(&[b'A'; limits::LINE_BYTES_MAX]);
         assert_eq!(log.command.bytes(), b"(overlong line)");
         log.command(b"SECRET\r\n");

@@ -1,10 +1,11 @@
 //! Logins: when a password is compared, when its answer is given, and what the log says.
 
+use std::fmt;
 use std::time::Instant;
 
 use ftp_proto::text::printable;
 use ftp_proto::{Account, Outcome, Secret};
-use log::{info, log, warn};
+use log::{Level, info, warn};
 
 use super::connection::Connection;
 use super::delayed_login::{DelayedLogin, Login};
@@ -12,7 +13,7 @@ use super::login_name::QuotedName;
 use super::timers::Timer;
 use crate::accounts::login_throttle::{ADDRESSES_MAX, Attempt, Failure, whole_seconds};
 use crate::accounts::users::is_anonymous;
-use crate::logging::repeated::level;
+use crate::logging::repeated::Event;
 use crate::net::client_network::ClientNetwork;
 
 impl Connection {
@@ -79,14 +80,14 @@ impl Connection {
         attempt: Attempt<Account>,
         now: Instant,
     ) -> Option<Outcome> {
-        let number = self.number;
+        let session = &self.name;
         let peer = self.session.endpoints().peer().ip();
         let name = QuotedName(&login.user);
         match attempt {
             Attempt::Succeeded(account) => return Some(self.logged_in(&login.user, account)),
             Attempt::Failed(failure) => {
                 // fail2ban reads this line: the address comes before what the client chooses.
-                warn!("#{number} login failed from {peer} as {name}");
+                warn!("{session} login failed from {peer} as {name}");
                 self.log_failure(failure);
                 let answer = Outcome::Authenticated(None);
                 self.delayed = Some(DelayedLogin::Answer(answer));
@@ -99,27 +100,40 @@ impl Connection {
                 self.delayed = Some(DelayedLogin::Password(login));
                 return None;
             }
-            Attempt::Blocked(time) => info!(
-                "#{number} login refused from {peer} as {name}: the address is blocked for {} s \
-                 more (--block-after)",
-                whole_seconds(time)
+            Attempt::Blocked(time) => self.log_refused(
+                now,
+                format_args!(
+                    "{session} login refused from {peer} as {name}: the address is blocked for {} s \
+                     more (--block-after)",
+                    whole_seconds(time)
+                ),
             ),
-            Attempt::Crowded => info!(
-                "#{number} login refused from {peer} as {name}: too many logins from this address \
-                 wait after failed ones (--login-delay)"
+            Attempt::Crowded => self.log_refused(
+                now,
+                format_args!(
+                    "{session} login refused from {peer} as {name}: too many logins from this \
+                     address wait after failed ones (--login-delay)"
+                ),
             ),
         }
         Some(Outcome::AddressBlocked)
     }
 
+    fn log_refused(&self, now: Instant, line: fmt::Arguments<'_>) {
+        let event = Event::new(REFUSED, Level::Info).by(self.name.client());
+        self.server.events.on_event(event, now, line);
+    }
+
     fn logged_in(&mut self, user: &[u8], account: Account) -> Outcome {
-        let (number, name) = (self.number, printable(user));
+        let (session, name) = (&self.name, printable(user));
         // Looked up anew: a disk that was mounted since the last login is the share now.
         if self.share.root().is_err() {
-            info!("#{number} login as {name} refused: the shared directory is not available");
+            info!("{session} login as {name} refused: the shared directory is not available");
             return Outcome::ShareUnavailable;
         }
-        info!("#{number} logged in as {name}");
+        self.set_user(Some(user));
+        let has_user = self.current.settings.users.user().is_some();
+        self.log.logged_in(has_user && is_anonymous(user));
         Outcome::Authenticated(Some(account))
     }
 
@@ -146,13 +160,17 @@ impl Connection {
                 time.as_secs()
             );
         }
-        if let Some(count) = failure.forgotten {
-            log!(
-                level(count),
+        if failure.forgotten.is_some() {
+            let line = format_args!(
                 "logins fail from more than {ADDRESSES_MAX} addresses: the one with the fewest \
-                 failed logins is no longer counted; if they are in one network, give --deny for \
-                 it ({count} so far)"
+                 failed logins is no longer counted; if they are in one network, give --deny for it"
             );
+            let event = Event::new(FORGOTTEN, Level::Warn).by(self.name.client());
+            self.server.events.on_event(event, Instant::now(), line);
         }
     }
 }
+
+/// The kinds of events.
+const REFUSED: &str = "logins refused after failed ones";
+const FORGOTTEN: &str = "addresses whose failed logins are no longer counted";

@@ -9,13 +9,13 @@ use std::sync::{Arc, Mutex};
 use ftp_proto::Config;
 use ftp_proto::listing::SortMemory;
 
-use super::foreign_protocol_log::ForeignProtocolLog;
 use crate::accounts::login_throttle::LoginThrottle;
 use crate::fs::attributes::process_umask;
 use crate::fs::file_hash::HashSlots;
 use crate::fs::share::Share;
 use crate::fs::upload::Uploads;
 use crate::locks::lock;
+use crate::logging::repeated::RepeatedEvents;
 use crate::nat::never_connected_log::NeverConnectedLog;
 use crate::net::interfaces::Interfaces;
 use crate::passive::PassivePool;
@@ -23,8 +23,8 @@ use crate::settings::{Names, Settings};
 use crate::tls::{Identity, TicketRegistry};
 
 /// The passive ports, the TLS tickets, the uploads and the digests of all sessions, the settings in
-/// force, and counts for the log: data connections that clients did not open, and clients that do
-/// not speak FTP.
+/// force, and counts for the log: data connections that clients did not open, and what strangers
+/// cause.
 #[derive(Debug)]
 pub(crate) struct ServerState {
     pub(crate) pool: PassivePool,
@@ -34,7 +34,8 @@ pub(crate) struct ServerState {
     pub(super) uploads: Arc<Uploads>,
     /// For the names of all listings.
     pub(super) sort_memory: Arc<SortMemory>,
-    pub(super) foreign_protocols: ForeignProtocolLog,
+    /// What strangers cause, for the log.
+    pub(crate) events: Arc<RepeatedEvents>,
     /// The failed logins of all addresses.
     pub(crate) login_throttle: LoginThrottle,
     pub(super) hash_slots: Arc<HashSlots>,
@@ -103,14 +104,14 @@ impl Current {
 }
 
 impl ServerState {
-    pub(crate) fn new(pool: PassivePool, current: Current) -> Self {
+    pub(crate) fn new(pool: PassivePool, current: Current, events: Arc<RepeatedEvents>) -> Self {
         Self {
             pool,
             never_connected: NeverConnectedLog::default(),
             tickets: Arc::default(),
             uploads: Arc::default(),
             sort_memory: SortMemory::new(SORT_BYTES_MAX).into(),
-            foreign_protocols: ForeignProtocolLog::default(),
+            events,
             login_throttle: LoginThrottle::default(),
             hash_slots: Arc::default(),
             current: Mutex::new(current.into()),

@@ -1,10 +1,13 @@
 //! TLS of a session: the handshake on its control connection, and what its data connections need.
 
+use std::time::Instant;
+
 use ftp_proto::{Action, Outcome, TransferError};
-use log::{error, info};
+use log::error;
 
 use super::connection::Connection;
 use super::login_state::LoginState;
+use crate::accounts::users::is_anonymous;
 use crate::tls::{Protection, Resumption, TlsStream};
 
 impl Connection {
@@ -16,13 +19,13 @@ impl Connection {
         };
         let client = self.session.endpoints().peer().ip();
         let tickets = &self.server.tickets;
-        let tls = Resumption::new(&identity.config(), tickets, self.number, client);
+        let tls = Resumption::new(&identity.config(), tickets, self.name.number(), client);
         let started = self.control.start_tls(tls.control());
         self.tls = Some(tls);
         match started {
             Ok(()) => None,
             Err(error) => {
-                error!("#{} cannot start TLS: {error}", self.number);
+                error!("{} cannot start TLS: {error}", self.name);
                 Action::StartTls.decline()
             }
         }
@@ -39,13 +42,12 @@ impl Connection {
         let established = match result {
             Ok(()) => {
                 if let Some(tls) = self.control.tls() {
-                    info!("#{} {tls}", self.number);
+                    self.log.progress(format_args!("{tls}"));
                 }
                 true
             }
             Err(error) => {
-                let client = self.session.endpoints().peer().ip().to_canonical();
-                info!("#{} no TLS with {client}: {error}", self.number);
+                self.log.no_tls(&error, Instant::now());
                 false
             }
         };
@@ -62,11 +64,21 @@ impl Connection {
     /// changes nothing: its last data connections may still come.
     pub(super) fn update_login(&mut self) {
         self.login_state.set(self.login_state());
+        if !self.session.is_closed() {
+            self.set_user(self.session.user());
+        }
         if let Some(tls) = &mut self.tls
             && !self.session.is_closed()
         {
             tls.set_login(self.session.user());
         }
+    }
+
+    /// Log lines name this user from now on.
+    pub(super) fn set_user(&self, user: Option<&[u8]>) {
+        let is_anonymous = user.is_some_and(is_anonymous);
+        let user = if is_anonymous { Some(ANONYMOUS) } else { user };
+        self.name.set_user(user);
     }
 
     fn login_state(&self) -> LoginState {
@@ -116,3 +128,6 @@ impl Connection {
         }
     }
 }
+
+/// What the log calls anonymous, whose other name is `ftp`.
+const ANONYMOUS: &[u8] = b"anonymous";

@@ -52,7 +52,7 @@ fn epsv_and_eprt_work_over_ipv6() {
                 "2001:db8:77::2".parse::<IpAddr>().expect("an address")
             );
         }
-        home.server.log_with("[2001:db8:1::9]:");
+        home.server.log_with(" -@2001:db8:1::9 connected to ");
         home.finish();
         "served, both modes"
     });

@@ -135,7 +135,7 @@ fn a_hairpinned_client_gets_the_public_address() {
             for output in home.curl("neighbour", OUTSIDE, &TRUSTING) {
                 assert_announced(&output, 227, OUTER);
             }
-            let log = home.server.log_with("192.168.77.1:");
+            let log = home.server.log_with(" -@192.168.77.1 connected to ");
             assert!(!log.contains("192.168.77.3"), "not hairpinned:\n{log}");
             // The direct way stays open, with the direct address.
             let direct = home.ftplib("neighbour", INSIDE, true).expect_success();

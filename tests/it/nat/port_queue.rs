@@ -52,7 +52,7 @@ fn a_lost_connection_leaves_the_queue() {
         let left = Instant::now();
         drop(leaver);
         // Before the port is free: a session that notices only then would get the port first.
-        home.server.log_with("#2 closed");
+        home.server.session_log_with(2, " closed");
         assert_at_once(left);
         rest.go_on();
         home.finish();
@@ -127,7 +127,7 @@ fn three_on_one_port() -> (HomeServer, Client, Rest) {
     for (waiting, number) in [(&mut leaver, 2), (&mut next, 3)] {
         waiting.send("PASV");
         home.server
-            .log_with(&format!("#{number} waits for a passive port"));
+            .session_log_with(number, " waits for a passive port");
     }
     let rest = Rest { holder, to, next };
     (home, leaver, rest)

@@ -141,7 +141,7 @@ fn clients_that_never_connect_starve_no_other() {
             let begun = Instant::now();
             let mut client = home.client("client", OUTSIDE);
             client.send("PASV");
-            home.server.log_with("#3 waits for a passive port");
+            home.server.session_log_with(3, " waits for a passive port");
             // Each gives its own port back with this, and asks behind the client for another.
             for hoarder in &mut hoarders {
                 hoarder.send("PASV");

@@ -75,7 +75,7 @@ fn foreign_addresses_take_turns() {
     let [mut one, mut other] = [1, 2].map(|number| client(&home, &far_apart(number)));
     let to = one.passive();
     other.send("PASV");
-    home.server.log_with("#2 waits for a passive port");
+    home.server.session_log_with(2, " waits for a passive port");
     let data = one.connect_data(to);
     one.fetch_over(data, "RETR from-server.bin");
     other.expect_announced();
@@ -93,7 +93,7 @@ fn two_sessions_of_one_address_take_turns() {
             let mut other = client(&home, &far_apart(2));
             let to = first.passive();
             second.send("PASV");
-            home.server.log_with("#2 waits for a passive port");
+            home.server.session_log_with(2, " waits for a passive port");
             let elsewhere = other.passive();
             assert_eq!(to, elsewhere);
             let data = other.connect_data(elsewhere);

@@ -108,4 +108,4 @@ fn url(secure: &SecureServer<Program>, way: &Way) -> String {
 }
 
 /// In the log.
-const REFUSED: &str = " no TLS with ";
+const REFUSED: &str = " no TLS: ";

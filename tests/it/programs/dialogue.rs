@@ -32,11 +32,13 @@ impl Dialogue {
 
     /// The command lines of clients, `PASS (hidden)` among them.
     pub(super) fn commands(&self) -> impl Iterator<Item = &str> {
-        // Lines like `… DEBUG #3 > PASV`.
+        // Lines like `… DEBUG #3 bob@127.0.0.1 > PASV`.
         self.log.lines().filter_map(|line| {
             let (_, said) = line.split_once(" DEBUG #")?;
-            let (number, command) = said.split_once(" > ")?;
-            number.parse::<u32>().is_ok().then_some(command)
+            let (session, command) = said.split_once(" > ")?;
+            let (number, user) = session.split_once(' ')?;
+            let is_one = number.parse::<u32>().is_ok() && !user.contains(' ');
+            is_one.then_some(command)
         })
     }
 
@@ -49,7 +51,7 @@ impl Dialogue {
 
     /// The paths of the complete transfers that a command has begun, in the log's order.
     pub(super) fn transfers(&self, verb: &str) -> Vec<&str> {
-        // Lines like `… INFO  #3 RETR /name: 17 bytes in 0.001 s, …`.
+        // Lines like `… INFO  #3 bob@127.0.0.1 RETR /name: 17 bytes in 0.001 s, …`.
         let middle = format!(" {verb} ");
         self.log
             .lines()

@@ -144,7 +144,8 @@ fn expect_log(secure: &SecureServer<Program>, reason: &str, times: usize) {
     let end = format!(": {reason}");
     let found = || {
         let log = secure.server.log();
-        let of_client = |line: &&str| line.contains(" no TLS with 127.") && line.ends_with(&end);
+        let of_client =
+            |line: &&str| line.contains(" -@127.0.0.1 no TLS: ") && line.ends_with(&end);
         log.lines().filter(of_client).count()
     };
     secure.server.log_with(reason);

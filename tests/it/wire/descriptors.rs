@@ -191,7 +191,10 @@ fn a_client_without_a_thread_is_refused() {
     wait_until("all is released", || server.counts() == before);
     assert_eq!(server.client().fetch("RETR file"), b"text");
     let log = server.finish();
-    assert!(log.contains(" ERROR #2 cannot serve 127.0.0.1:"), "{log}");
+    assert!(
+        log.contains(" ERROR #2 -@127.0.0.1 cannot serve the client: "),
+        "{log}"
+    );
 }
 
 /// However much a client sends without reading, the server holds little of it.

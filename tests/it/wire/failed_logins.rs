@@ -80,7 +80,7 @@ fn an_address_is_blocked_for_a_while() {
         format!("blocked {own} for 2 s after 3 failed logins (--block-after 3, --block-time 2)");
     assert_eq!(blocked, [expected]);
     let refused = log::lines_with(&format!("refused {own}:"));
-    let expected = " s more, after failed logins (--block-after 3) (1 so far)";
+    let expected = " s more, after failed logins (--block-after 3)";
     assert!(refused[0].ends_with(expected), "{refused:?}");
     let failed = log::lines_with(&format!("login failed from {own} as \"{USER}\""));
     assert_eq!(failed.len(), 3, "{failed:?}");

@@ -91,7 +91,7 @@ fn a_late_client_is_served_although_others_wait() {
     let (mut first, mut second) = (server.client(), server.client());
     let port = first.extended_passive();
     second.send("EPSV");
-    server.log_with("#2 waits for a passive port");
+    server.session_log_with(2, " waits for a passive port");
     // With its reply the first session has looked, and found no connection.
     first.command("NOOP", 200);
     let mut data = connect(port);

@@ -54,7 +54,7 @@ fn the_log_explains_waits_and_ends() {
     owner.extended_passive();
     let mut queued = server.client();
     queued.send("EPSV");
-    server.log_with("#2 waits for a passive port");
+    server.session_log_with(2, " waits for a passive port");
     server.signal(Signal::USR1);
     server.log_with("waiting for a connection to port 20000");
     server.log_with("waiting for a passive port for");
@@ -129,7 +129,7 @@ fn sigusr1_logs_what_each_session_does() {
     let _stranger = Client::greeted(server.address);
     server.signal(Signal::USR1);
     server.log_with("2 sessions");
-    server.log_with(&format!(", {USER}, for "));
+    server.log_with(&format!(" {USER}@{} from port ", server.address.ip()));
     server.log_with(": RETR /big, ");
     server.log_with(", not logged in, for ");
     busy.command("STAT", 211);

@@ -260,6 +260,11 @@ impl Judge {
         self.session.user()
     }
 
+    /// As [`Session::file_command`].
+    pub fn file_command(&self) -> Option<&'static str> {
+        self.session.file_command()
+    }
+
     /// As [`Session::has_quit`].
     pub fn has_quit(&self) -> bool {
         self.session.has_quit()

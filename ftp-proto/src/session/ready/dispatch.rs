@@ -29,10 +29,12 @@ impl Ready {
         self.retry = None;
         if let Err(reply) = context.check(command, argument) {
             self.not_executed(command.verb);
-            if let Verb::Data(_) = command.verb {
-                self.close_data(context);
+            match command.verb {
+                Verb::Data(_) => self.close_data(context),
+                Verb::Transfer(_) => context.offer_refused(),
+                _ => {}
             }
-            return context.stay(reply);
+            return context.stay(self.refusing(context, command, argument, reply));
         }
         match command.verb {
             Verb::Control(verb) => return self.control(context, verb, argument),

@@ -11,7 +11,7 @@ use crate::action::{
     Action, DataConnection, Representation, TransferId, TransferKind, TransferRequest,
     TransferStart, UploadStart,
 };
-use crate::command::{CommandInfo, TransferVerb};
+use crate::command::{CommandInfo, TransferVerb, Verb};
 use crate::listing::style::ListStyle;
 use crate::listing::{ListRequest, Selection};
 use crate::outcome::{Opened, TransferError};
@@ -44,7 +44,31 @@ impl Ready {
             .and_then(|kind| Permitted::check(&self.account, command, kind));
         match kind {
             Ok(kind) => self.open_transfer(context, command, verb, kind),
-            Err(reply) => context.reply(reply),
+            Err(reply) => {
+                context.offer_refused();
+                let reply = self.refusing(context, command, argument, reply);
+                context.reply(reply);
+            }
+        }
+    }
+
+    /// The reply that refuses a transfer, with the file that it is about.
+    pub(super) fn refusing(
+        &self,
+        context: &Context,
+        command: &CommandInfo,
+        argument: &[u8],
+        reply: Reply,
+    ) -> Reply {
+        let has_path = match command.verb {
+            // Their arguments may begin with flags.
+            Verb::Transfer(TransferVerb::List | TransferVerb::Nlst) => false,
+            Verb::Transfer(_) => !argument.is_empty() && reply.refused().is_none(),
+            _ => false,
+        };
+        match self.resolve(context, argument) {
+            Ok(path) if has_path => reply.refusing(command.name, &path),
+            _ => reply,
         }
     }
 
@@ -97,6 +121,7 @@ impl Ready {
         let opened = match result {
             Ok(opened) => opened,
             Err(reason) => {
+                context.offer_refused();
                 context.reply(refusal(info.command, reason));
                 return true;
             }

@@ -264,3 +264,44 @@ fn the_perm_fact_shows_the_rights_of_the_path() {
     assert_eq!(perm("/x"), "r");
     assert_eq!(perm("/in/x"), "adfrw");
 }
+
+/// A log needs the whole path, and only this one refusal has a flag as its cure.
+#[test]
+fn a_refusal_names_command_path_and_reason() {
+    let read_only = || Account::new(Rights::READ_ONLY).with_home(path("/home"));
+    let no_overwrite = || {
+        let rights = Rights::READ_WRITE.without(Right::Delete);
+        Account::new(rights).with_home(path("/home"))
+    };
+    for (account, line, expected) in [
+        (read_only(), "DELE a b", Some(("DELE", "/home/a b", true))),
+        (read_only(), "XMKD ../c", Some(("XMKD", "/c", true))),
+        (read_only(), "STOR f", Some(("STOR", "/home/f", true))),
+        (
+            read_only(),
+            "SITE CHMOD 644 f",
+            Some(("SITE CHMOD", "/home/f", true)),
+        ),
+        (
+            read_only(),
+            "SITE UTIME 20251122130709 f",
+            Some(("SITE UTIME", "/home/f", true)),
+        ),
+        (no_overwrite(), "DELE f", Some(("DELE", "/home/f", false))),
+        (read_only(), "NONSENSE f", None),
+        (read_only(), "MFMT never f", None),
+    ] {
+        let mut session = logged_in(account);
+        session.handle_input(format!("{line}\r\n").as_bytes());
+        let Some(Output::Reply(reply)) = session.poll_output() else {
+            panic!("no reply to {line}");
+        };
+        let refused = reply.refused().map(|refused| {
+            let path = refused.path.to_string();
+            (refused.command, path, refused.is_read_only_login)
+        });
+        let refused = refused.as_ref();
+        let refused = refused.map(|(command, path, read_only)| (*command, &path[..], *read_only));
+        assert_eq!(refused, expected, "{line}");
+    }
+}

@@ -153,8 +153,8 @@ impl DataConnection {
                 }
             }
             Err(error) => {
-                let (number, peer) = (self.session, attempt.stream.peer());
-                info!("#{number} no TLS on the data connection with {peer}: {error}");
+                let (name, peer) = (&self.log.name, attempt.stream.peer());
+                info!("{name} no TLS on the data connection with {peer}: {error}");
                 let failure = match error.kind() {
                     ErrorKind::InvalidData => TransferError::NotProtected,
                     _ => TransferError::NotConnected,
@@ -172,8 +172,8 @@ impl DataConnection {
             self.state = State::Open(attempt);
             return DataStep::Protected;
         };
-        let (number, peer) = (self.session, attempt.stream.peer());
-        warn!("#{number} refused the data connection from {peer}: {reason}");
+        let (name, peer) = (&self.log.name, attempt.stream.peer());
+        warn!("{name} refused the data connection from {peer}: {reason}");
         // No byte has moved, and none will. The connection lingers, so that a client that does not
         // resume sessions can read the reply that says why.
         let _ = attempt.stream.stream().end_sending();
@@ -212,7 +212,7 @@ impl DataConnection {
     }
 
     fn no_connection(&self, error: &io::Error, result: TransferError) -> DataStep {
-        info!("#{} no data connection: {error}", self.session);
+        info!("{} no data connection: {error}", self.log.name);
         DataStep::Failed(result)
     }
 }

@@ -1,13 +1,16 @@
 //! The passive port of a data connection, before a transfer uses it.
 
+use std::io;
 use std::net::IpAddr;
 use std::time::{Duration, Instant};
 
-use log::error;
+use log::Level;
 use mio::Registry;
 
 use super::{DataConnection, DataStep, State, YieldOutcome};
 use crate::data::announced_port::{AnnouncedPort, LookExtent};
+use crate::logging::repeated::Event;
+use crate::logging::session_name::LogContext;
 use crate::passive::{LeaseEnd, OpenOutcome, PassiveListener, Ticket};
 
 impl DataConnection {
@@ -17,7 +20,7 @@ impl DataConnection {
         limit: Duration,
         now: Instant,
     ) -> DataStep {
-        let port = Box::new(AnnouncedPort::new(self.session, listener, now, limit));
+        let port = Box::new(AnnouncedPort::new(self.log.clone(), listener, now, limit));
         let number = port.number();
         self.state = State::Listening { port, start: None };
         DataStep::PortOpened(number)
@@ -58,7 +61,7 @@ impl DataConnection {
         port.release_in_time(now);
         match port.watch(registry, &mut self.tokens, now) {
             Ok(()) => self.state = State::Listening { port, start: None },
-            Err(error) => error!("#{} cannot accept a data connection: {error}", self.session),
+            Err(error) => self.log_not_accepted(&error, now),
         }
         DataStep::Blocked
     }
@@ -85,10 +88,19 @@ impl DataConnection {
         } else {
             port.accept(&mut self.tokens, now)
         };
+        let peer = port.candidates.open_peer();
         if let Err(error) = accepted {
-            error!("#{} cannot accept a data connection: {error}", self.session);
+            self.log_not_accepted(&error, now);
         }
-        port.candidates.open_peer()
+        peer
+    }
+
+    /// Usually no descriptor is left, and each look fails.
+    fn log_not_accepted(&self, error: &io::Error, now: Instant) {
+        let LogContext { name, events } = &self.log;
+        let event = Event::new(NOT_ACCEPTED, Level::Error).by(name.client());
+        let line = format_args!("{name} cannot accept a data connection: {error}");
+        events.on_event(event, now, line);
     }
 
     /// Whether the client was sent to a port for this long, and no connection has come.
@@ -133,3 +145,6 @@ impl DataConnection {
         }
     }
 }
+
+/// The kind of these errors.
+const NOT_ACCEPTED: &str = "data connections that cannot be accepted";

@@ -41,12 +41,11 @@ impl Waits {
     /// all.
     pub(super) fn record(&mut self, request: &Request, all_in_use: bool, now: Instant) {
         let is_older = |since| request.since < since;
-        if request.waited && !self.range_since.is_some_and(is_older) {
+        let waited = now.saturating_duration_since(request.since);
+        if request.waited && waited >= NOTICED && !self.range_since.is_some_and(is_older) {
             self.requests += 1;
             self.all_in_use += usize::from(all_in_use);
-            self.longest = self
-                .longest
-                .max(now.saturating_duration_since(request.since));
+            self.longest = self.longest.max(waited);
             self.first.get_or_insert(request.since);
         }
     }
@@ -73,6 +72,10 @@ impl Waits {
         Some(report)
     }
 }
+
+/// The shortest wait that counts: a client does not notice a shorter one, and its report would say
+/// 0.0 s.
+const NOTICED: Duration = Duration::from_millis(50);
 
 /// The shortest time between two reports.
 const WAITS_REPORT_INTERVAL: Duration = Duration::from_secs(60);

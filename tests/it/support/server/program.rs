@@ -79,6 +79,20 @@ impl Program {
         found.unwrap_or_else(|| panic!("no {text:?} in the log:\n{}", self.log()))
     }
 
+    /// Waits for a line of this session that holds `text`.
+    #[track_caller]
+    fn session_log_with(&self, number: usize, text: &str) {
+        let session = format!(" #{number} ");
+        let is_it = |line: &str| line.contains(&session) && line.contains(text);
+        let holds = |log: &LogState| log.text.lines().any(is_it).then_some(());
+        let found = self.log.wait_for(LOG_MAX, holds);
+        assert!(
+            found.is_some(),
+            "no {text:?} of session {number} in the log:\n{}",
+            self.log()
+        );
+    }
+
     /// Checks that it has not ended by itself.
     #[track_caller]
     pub(super) fn assert_running(&mut self) {
@@ -132,6 +146,12 @@ impl TestServer<Program> {
         command.args(["--mount", "--target", &self.id().to_string()]);
         command.args(["sh", "-ec", script]).args(arguments);
         process::run(&mut command, 20).expect_success();
+    }
+
+    /// Waits for a log line of the session with this number that holds `text`.
+    #[track_caller]
+    pub(crate) fn session_log_with(&self, number: usize, text: &str) {
+        self.backend.session_log_with(number, text);
     }
 
     /// Stops the whole server, or lets it continue: what clients do in between reaches it all at

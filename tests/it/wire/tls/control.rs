@@ -31,9 +31,9 @@ fn a_login_in_clear_text_is_logged_with_its_name() {
         client.command(format!("PASS {PASSWORD}"), 530);
     }
     client.command("QUIT", 221);
-    secure.server.log_with("#1 closed");
+    secure.server.session_log_with(1, " closed");
     let log = secure.server.finish();
-    let line = "INFO  #1 login refused from 127.0.0.1 as \"a\\\" b\": TLS is required \
+    let line = "INFO  #1 -@127.0.0.1 login refused from 127.0.0.1 as \"a\\\" b\": TLS is required \
                 (--tls-control-required); choose explicit TLS in the client\n";
     assert_eq!(log.matches(line).count(), 1, "{log}");
     assert_eq!(log.matches("login refused").count(), 1, "{log}");
