@@ -39,6 +39,33 @@ impl Reply {
 }
 
 impl Reply {
+    /// For a driver that has reached its limit of connections: to be sent instead of a greeting.
+    #[must_use]
+    pub const fn too_many_connections() -> Self {
+        Self::fixed(421, "Too many connections; try again later.")
+    }
+
+    /// The same for the limit of connections from one address.
+    #[must_use]
+    pub const fn too_many_from_address() -> Self {
+        Self::fixed(421, "Too many connections from your address.")
+    }
+
+    /// The same for an address whose clients are not served.
+    #[must_use]
+    pub const fn address_refused() -> Self {
+        Self::fixed(421, "Clients at your address are not served.")
+    }
+
+    /// The same for an address from which too many logins have failed.
+    #[must_use]
+    pub const fn too_many_failed_logins() -> Self {
+        Self::fixed(
+            421,
+            "Too many failed logins from your address; try again later.",
+        )
+    }
+
     /// The request that this reply refuses, where the core has refused it without asking the
     /// driver, and its path is known.
     #[must_use]
