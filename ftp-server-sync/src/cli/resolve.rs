@@ -55,6 +55,7 @@ pub(super) fn settings(
         local_networks: local_networks(&flags, given)?,
         outer_ports: outer_ports(&flags, given)?,
         log_level: log_level(&flags, given)?,
+        login_block: login_block(&flags),
         hidden: flags.hide,
         umask: flags.umask,
         uploads: UploadRules {
@@ -91,10 +92,6 @@ pub(super) fn settings(
             never_connected_after: Timeouts::NEVER_CONNECTED_AFTER_DEFAULT,
         },
         login_delay: flags.login_delay,
-        login_block: (flags.block_after > 0).then_some(LoginBlock {
-            after: flags.block_after,
-            time: flags.block_time,
-        }),
         shutdown_grace: flags.shutdown_grace,
         ascii: flags.ascii,
         banner: flags.banner,
@@ -102,6 +99,12 @@ pub(super) fn settings(
         permit_privileged_ports: flags.permit_privileged_ports,
         sandbox: sandbox(flags.sandbox, given)?,
     })
+}
+
+/// When failed logins block their address.
+fn login_block(flags: &Flags) -> Option<LoginBlock> {
+    let (after, time) = (flags.block_after, flags.block_time);
+    (after > 0).then_some(LoginBlock { after, time })
 }
 
 fn keys<K, V>(entries: &[(K, V)]) -> impl Iterator<Item = &K> + Clone {
