@@ -34,14 +34,14 @@ const LAYOUT: Layout<'_> = Layout {
         &["settings"],
         &["fs", "passive", "tls"],
         &["data"],
-        &["nat"],
+        &["nat", "probe"],
         &["session"],
         &["server"],
         &["cli"],
         &["lib"],
         &["main"],
     ],
-    modules_max: 15,
+    modules_max: 16,
 };
 
 /// Folders that may have cycles inside.

@@ -188,8 +188,7 @@ fn tls(
     }
     let certificates = certificates(flags, given)?;
     if cfg!(not(feature = "tls")) {
-        let problem = "this program was built without TLS; build it with the feature \"tls\"";
-        return Err(given.refuse("--tls", problem));
+        return Err(given.refuse("--tls", error::NO_TLS));
     }
     Ok(Some(TlsSettings {
         certificates,
@@ -227,11 +226,25 @@ fn share(directory: &Path, given: &GivenFlags) -> Result<PathBuf, FlagError> {
 }
 
 fn users(flags: &Flags, given: &GivenFlags, environment: &Environment) -> Result<Users, FlagError> {
+    Ok(match login(flags, given, environment)? {
+        None => Users::anonymous_only(flags.write),
+        Some((name, password)) => {
+            Users::one(name, Password::new(password), flags.write, flags.anonymous)
+        }
+    })
+}
+
+/// The name and the password of the one user, if there is one.
+pub(super) fn login(
+    flags: &Flags,
+    given: &GivenFlags,
+    environment: &Environment,
+) -> Result<Option<(String, Vec<u8>)>, FlagError> {
     let Some(name) = flags.username.clone() else {
         let passwords = ["--password", "--password-file"];
         return match passwords.iter().find(|flag| given.find(flag).is_some()) {
             Some(flag) => Err(given.refuse(flag, "there is no user; add --username NAME")),
-            None => Ok(Users::anonymous_only(flags.write)),
+            None => Ok(None),
         };
     };
     let password = match (&flags.password, &flags.password_file, &environment.password) {
@@ -252,8 +265,7 @@ fn users(flags: &Flags, given: &GivenFlags, environment: &Environment) -> Result
              environment variable FTP_PASSWORD",
         )),
     }?;
-    let password = Password::new(password);
-    Ok(Users::one(name, password, flags.write, flags.anonymous))
+    Ok(Some((name, password)))
 }
 
 /// The only line of the file. It may be a device that never ends, so only the start is read.
