@@ -48,7 +48,7 @@
 //! - No port outside the range is ever bound. The pool's lock is never held across a system call.
 //! - There is no `unsafe` code.
 //!
-//! What is trusted, and why, is in `.github/SECURITY.md`; how to change things in
+//! What is trusted, and why, is in `docs/security.md`; how to change things in
 //! `.github/CONTRIBUTING.md`; the manual for operators is `README.md` with `ftp-server-sync/docs/`.
 //!
 //! [`Settings`]: settings::Settings
