@@ -92,6 +92,9 @@ pub fn probe(request: &ProbeRequest, print: &mut dyn FnMut(&str)) -> Result<Prob
     seen.status = session.status();
     print(&report::status(&seen));
     for way in Way::ALL {
+        if seen.dialled.is_ipv6() && way == Way::PasvToServer {
+            continue;
+        }
         let attempt = session.attempt(way);
         print(&report::attempt(&attempt, seen.dialled.ip()));
         seen.attempts.push(attempt);

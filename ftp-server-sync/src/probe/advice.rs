@@ -93,10 +93,16 @@ fn address(seen: &Seen) -> Option<Advice> {
             Some(advice(text, Some(flag)))
         }
         None => {
+            let is_inside = is_private(server) && !is_private(announced);
+            let to_whom = if is_inside {
+                " to clients that connect to it, and the other one to clients outside"
+            } else {
+                ""
+            };
+            let settings = SETTINGS_OF_OTHERS.0;
             let _ = write!(
                 text,
-                ". Make the server announce {server}: {}",
-                SETTINGS_OF_OTHERS.0
+                ". Make the server announce {server}{to_whom}: {settings}"
             );
             Some(advice(text, None))
         }

@@ -1,5 +1,7 @@
 //! The text of `--probe`. Pure: the same observations give the same text.
 
+use std::net::IpAddr;
+
 use super::advice::{Advice, advise};
 use super::clients::{CLIENTS, Prospect};
 use super::secure::TlsFacts;
@@ -34,7 +36,7 @@ pub(super) fn status(seen: &Seen) -> String {
 }
 
 /// One data connection.
-pub(super) fn attempt(attempt: &Attempt, server: std::net::IpAddr) -> String {
+pub(super) fn attempt(attempt: &Attempt, server: IpAddr) -> String {
     let reply = match &attempt.reply {
         Some(reply) => reply.to_string(),
         None => "no reply".to_owned(),
@@ -64,6 +66,10 @@ pub(super) fn attempt(attempt: &Attempt, server: std::net::IpAddr) -> String {
             };
             format!("works, a listing of {lines}{cut}{resumed}")
         }
+        // PASV is for IPv4 alone, and no client sends it here.
+        Err(_) if server.is_ipv6() && attempt.way != Way::Epsv => {
+            "no use over IPv6, where clients send EPSV".to_owned()
+        }
         Err(failure) => format!("FAILS, {failure}"),
     };
     let text_of_result = target.unwrap_or_default() + &result;
@@ -84,7 +90,6 @@ pub(super) fn conclusion(seen: &Seen) -> (String, bool) {
                 wrap("write", REPLY_COLUMN, WIDTH, &format!("FAILS, {reason}"))
             ),
         };
-        all_work &= written.is_ok();
     }
     text += "\nclients in passive mode, with their usual settings:\n";
     for client in &CLIENTS {
@@ -107,12 +112,13 @@ pub(super) fn conclusion(seen: &Seen) -> (String, bool) {
         text += &advice_lines(advice, seen.status.is_some());
         all_work &= !advice.is_failure;
     }
-    text += if all_work {
-        "\nEvery client of the table would get through.\n"
-    } else {
-        "\nSome clients would fail.\n"
+    let is_written = !matches!(seen.written, Some(Err(_)));
+    text += match (all_work, is_written) {
+        (true, true) => "\nEvery client of the table would get through.\n",
+        (true, false) => "\nEvery client of the table would get through, but writing failed.\n",
+        (false, _) => "\nSome clients would fail.\n",
     };
-    (text, all_work)
+    (text, all_work && is_written)
 }
 
 fn advice_lines(advice: &Advice, is_ours: bool) -> String {

@@ -15,7 +15,7 @@ pub(super) struct Seen {
     pub(super) tls: bool,
     /// What our server's STAT says; `None` for other servers.
     pub(super) status: Option<Status>,
-    /// One for each of [`Way::ALL`], in this order.
+    /// One for each of [`Way::ALL`], in this order; PASV only once over IPv6.
     pub(super) attempts: Vec<Attempt>,
     /// How a file was stored and removed, if that was asked for.
     pub(super) written: Option<Result<(), String>>,

@@ -245,10 +245,10 @@ fn open(request: &ProbeRequest, address: SocketAddr, end: Instant) -> Result<Ope
     let socket = connect(address, end).map_err(|failure| format!("{place}: {failure}"))?;
     let mut control = Control::new(socket, end).map_err(|error| format!("{place}: {error}"))?;
     let refuse = |error: ControlError| format!("{place}: {error}");
-    let tls = match request.tls {
-        true => Some(ClientTls::new(&request.target.host, address.ip())?),
-        false => None,
-    };
+    let tls = request
+        .tls
+        .then(|| ClientTls::new(&request.target.host, address.ip()))
+        .transpose()?;
     let mut facts = None;
     let is_implicit = address.port() == IMPLICIT_TLS_PORT;
     if let (Some(tls), true) = (&tls, is_implicit) {

@@ -140,16 +140,19 @@ fn seen(site: &str) -> Seen {
         };
         attempt(way, &outcome, announced, target)
     };
+    let mut attempts = vec![
+        attempt(Way::PasvAsAnnounced, "pasv", 60000),
+        attempt(Way::Epsv, "epsv", 60001),
+    ];
+    if dialled.is_ipv4() {
+        attempts.push(attempt(Way::PasvToServer, "again", 60002));
+    }
     Seen {
         host: value("host").unwrap_or_else(|| server.to_string()),
         dialled,
         tls: value("tls").is_some(),
         status,
-        attempts: vec![
-            attempt(Way::PasvAsAnnounced, "pasv", 60000),
-            attempt(Way::Epsv, "epsv", 60001),
-            attempt(Way::PasvToServer, "again", 60002),
-        ],
+        attempts,
         written: value("written").map(|text| match text.as_str() {
             "yes" => Ok(()),
             reason => Err(reason.to_owned()),

@@ -180,7 +180,10 @@ fn a_server_cannot_use_the_probe() {
         text.contains("220 a\\u{1b}[2J\\u{202e}b\\rlogged in as root\n"),
         "{text}"
     );
-    assert!(text.contains("FAILS, not tried: it is a port below 1024"), "{text}");
+    assert!(
+        text.contains("FAILS, not tried: it is a port below 1024"),
+        "{text}"
+    );
     service.set_nonblocking(true).expect("a listener");
     assert!(service.accept().is_err(), "the probe has connected");
 }
