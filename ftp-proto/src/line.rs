@@ -6,6 +6,8 @@
 use alloc::borrow::Cow;
 use alloc::vec::Vec;
 
+use zeroize::{Zeroize, Zeroizing};
+
 use crate::config::limits::LINE_BYTES_MAX;
 
 const IAC: u8 = 0xff;
@@ -82,16 +84,23 @@ pub(crate) fn strip_telnet(line: &[u8]) -> Cow<'_, [u8]> {
 
 /// The line of a client that does not implement Telnet, if that is another one: with both bytes of
 /// each IAC IAC.
-pub(crate) fn without_telnet(line: &[u8]) -> Option<Vec<u8>> {
+pub(crate) fn without_telnet(line: &[u8]) -> Option<Zeroizing<Vec<u8>>> {
     let line = strip_commands(line);
     if !line.windows(2).any(|pair| pair == [IAC, IAC]) {
         return None;
     }
-    let mut plain = line.to_vec();
+    let mut plain = Zeroizing::new(line.to_vec());
     // As above: names with a CR are sent so.
     let mut before = 0;
     plain.retain(|&byte| core::mem::replace(&mut before, byte) != b'\r' || byte != 0);
     Some(plain)
+}
+
+/// Overwrites a line that was copied: it may contain a password.
+pub(crate) fn wipe(line: Cow<'_, [u8]>) {
+    if let Cow::Owned(mut copy) = line {
+        copy.zeroize();
+    }
 }
 
 /// Also removes the rest of a command whose IAC was lost as urgent data: no verb begins with such a
@@ -182,8 +191,8 @@ mod tests {
             (b"\xff\xffABOR", None),
             (b"", None),
         ] {
-            let shown = line.escape_ascii();
-            assert_eq!(without_telnet(line).as_deref(), expected, "{shown}");
+            let (shown, found) = (line.escape_ascii(), without_telnet(line));
+            assert_eq!(found.as_ref().map(|found| &found[..]), expected, "{shown}");
         }
     }
 }

@@ -22,6 +22,10 @@ pub enum Outcome {
     /// session closes: clients take 421 for temporary and connect again later, whereas 530
     /// makes them ask for another password.
     ShareUnavailable,
+    /// To `Authenticate`: too many logins have failed from the client's address, so the password
+    /// was not checked. The client gets 421 and the session closes, as with
+    /// [`too_many_failed_logins`](crate::Reply::too_many_failed_logins).
+    AddressBlocked,
     /// To `File`.
     File(Result<FileAnswer, Refusal>),
     /// To `OpenPassive`: the port that is bound; [`Refusal::Busy`] if no port is free.
@@ -235,6 +239,7 @@ impl Outcome {
         match self {
             Self::Authenticated(_) => "Authenticated",
             Self::ShareUnavailable => "ShareUnavailable",
+            Self::AddressBlocked => "AddressBlocked",
             Self::File(Ok(answer)) => answer.name(),
             Self::File(Err(_)) => "File(Err)",
             Self::PassiveOpened(_) => "PassiveOpened",

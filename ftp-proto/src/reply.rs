@@ -49,6 +49,15 @@ impl Reply {
         Self::fixed(421, "Clients at your address are not served.")
     }
 
+    /// The same for an address from which too many logins have failed.
+    #[must_use]
+    pub const fn too_many_failed_logins() -> Self {
+        Self::fixed(
+            421,
+            "Too many failed logins from your address; try again later.",
+        )
+    }
+
     /// The three-digit code.
     #[must_use]
     pub fn code(&self) -> u16 {

@@ -4,16 +4,17 @@ use alloc::vec::Vec;
 use core::fmt;
 use core::hint::black_box;
 
+use zeroize::Zeroizing;
+
 /// A password for the driver to check. `Debug` does not print it, [`matches`](Self::matches)
-/// compares it in constant time, and dropping it overwrites the bytes, as far as safe code can do
-/// that.
-pub struct Secret(Vec<u8>);
+/// compares it in constant time, and dropping it overwrites the bytes.
+pub struct Secret(Zeroizing<Vec<u8>>);
 
 impl Secret {
     /// Copies `bytes`.
     #[must_use]
     pub fn new(bytes: &[u8]) -> Self {
-        Self(bytes.to_vec())
+        Self(bytes.to_vec().into())
     }
 
     /// Whether the client sent `expected`. Every byte that was sent is compared, so the time does
@@ -38,13 +39,6 @@ impl Secret {
 impl fmt::Debug for Secret {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("Secret")
-    }
-}
-
-impl Drop for Secret {
-    fn drop(&mut self) {
-        self.0.fill(0);
-        black_box(&self.0);
     }
 }
 

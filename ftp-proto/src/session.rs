@@ -34,7 +34,7 @@ use crate::allowed_peers::{AllowedPeers, PeerVerdict};
 use crate::command::CommandLine;
 use crate::config::Config;
 use crate::event::{DataEvent, DataId};
-use crate::line::{LineReader, Scan, strip_telnet, without_telnet};
+use crate::line::{LineReader, Scan, strip_telnet, wipe, without_telnet};
 use crate::never_connected::NeverConnected;
 use crate::offer::PassiveOffer;
 use crate::outcome::{Misuse, Outcome};
@@ -148,7 +148,7 @@ impl Session {
                 }
                 let with_doubled = without_telnet(line);
                 let mut line = CommandLine::parse(&plain);
-                let with_doubled = with_doubled.as_deref().map(CommandLine::parse);
+                let with_doubled = with_doubled.as_ref().map(|line| CommandLine::parse(line));
                 line.with_doubled = with_doubled.map(|line| line.argument);
                 self.has_quit |= line.is_quit();
                 self.context.epochs.idle += 1;
@@ -157,6 +157,7 @@ impl Session {
                 } else {
                     self.execute(line, used < input.len());
                 }
+                wipe(plain);
                 used
             }
         }
@@ -391,8 +392,11 @@ impl Session {
             (Outcome::Authenticated(account), Phase::Login(login)) => {
                 return login.authenticated(context, account);
             }
-            (Outcome::ShareUnavailable, Phase::Login(login)) => {
-                return login.share_unavailable(context);
+            (Outcome::ShareUnavailable, Phase::Login(_)) => {
+                return Login::ended(context, Reply::share_unavailable(421));
+            }
+            (Outcome::AddressBlocked, Phase::Login(_)) => {
+                return Login::ended(context, Reply::too_many_failed_logins());
             }
             (Outcome::File(result), Phase::Ready(ready)) => ready.file_answered(context, result),
             (Outcome::PassiveOpened(result), Phase::Ready(ready)) => {
@@ -407,6 +411,7 @@ impl Session {
             (
                 Outcome::Authenticated(_)
                 | Outcome::ShareUnavailable
+                | Outcome::AddressBlocked
                 | Outcome::File(_)
                 | Outcome::PassiveOpened(_)
                 | Outcome::TransferOpened(_)

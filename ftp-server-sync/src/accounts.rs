@@ -1,4 +1,5 @@
 //! Accounts: who may log in, and what each account may do.
 
+pub(crate) mod login_throttle;
 pub(crate) mod passwords;
 pub(crate) mod users;

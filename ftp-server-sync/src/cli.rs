@@ -15,6 +15,7 @@ pub use environment::environment_notes;
 pub use error::FlagError;
 pub use flags::long_names;
 pub use help::help;
+pub use process_start::ProcessStart;
 
 mod config_file;
 mod environment;
@@ -25,7 +26,10 @@ mod given;
 #[cfg(test)]
 pub(crate) mod golden;
 mod help;
+mod hidden_arguments;
 mod probe_flags;
+mod process_start;
+mod reexec;
 mod resolve;
 mod suggest;
 mod values;

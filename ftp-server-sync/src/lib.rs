@@ -21,6 +21,7 @@
 //! | [`Server`] (`server`) | the main thread: accepting, signals, shutdown |
 //! | `server/sessions`, `server/limits`, `server/listeners` | the running sessions; who is let in; control sockets |
 //! | `server/reload`, `server/certificate` | what changes while the server runs |
+//! | `server/rights` | from root to another user |
 //! | `session` | the thread of one session: one poll, one loop |
 //! | `session/connection` | the core with its sockets and files; runs until it has to wait |
 //! | `session/actions` | how each action of the core is performed |
@@ -33,6 +34,7 @@
 //! | `passive` | the pool of passive ports: leases, the queue for them, which peer is accepted |
 //! | `fs` | the shared directory, and files beneath it: opening, writing, attributes, listings |
 //! | `tls` | certificates, TLS sessions and streams; without the feature `tls`, `tls/disabled` takes its place |
+//! | `privileges` | the rights of this process, and how it gives them up |
 //! | [`settings`] | what the operator has set |
 //! | `accounts` | who may log in and do what |
 //! | `net` | this machine: its networks, sockets, ports |
@@ -62,6 +64,7 @@ mod logging;
 mod nat;
 mod net;
 mod passive;
+mod privileges;
 pub mod probe;
 mod server;
 mod session;

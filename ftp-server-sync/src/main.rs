@@ -6,7 +6,7 @@ use std::io::{self, Write};
 use std::process::ExitCode;
 
 use ftp_server_sync::check::{self, Verdict};
-use ftp_server_sync::cli::{self, CommandLine, Invocation};
+use ftp_server_sync::cli::{self, CommandLine, Invocation, ProcessStart};
 use ftp_server_sync::probe::{self, ProbeRequest, ProbeVerdict};
 use ftp_server_sync::rules::{self, RulesKind};
 use ftp_server_sync::settings::Settings;
@@ -22,21 +22,20 @@ const CLIENTS_FAIL: u8 = 1;
 const CANNOT_START: u8 = 2;
 
 fn main() -> ExitCode {
-    match StderrWriter::start() {
-        // What it still holds at the end is written when it is dropped.
-        Ok(stderr) => run(&stderr),
-        Err(error) => {
-            // If this fails, no other place is left to write the error to.
-            let _ = writeln!(io::stderr(), "{PROGRAM}: cannot start a thread: {error}");
-            ExitCode::from(CANNOT_START)
-        }
+    // Before any thread.
+    let start = ProcessStart::read();
+    // What it still holds at the end is written when it is dropped.
+    let stderr = StderrWriter::new();
+    match start {
+        Ok(start) => run(&start, &stderr),
+        Err(problem) => cannot_start(&problem, &stderr),
     }
 }
 
-fn run(stderr: &StderrWriter) -> ExitCode {
-    let command_line = CommandLine::new(env::args_os().skip(1), |name| env::var_os(name));
+fn run(start: &ProcessStart, stderr: &StderrWriter) -> ExitCode {
+    let command_line = start.command_line();
     match command_line.parse() {
-        Ok(Invocation::Serve(settings)) => serve(*settings, command_line, stderr),
+        Ok(Invocation::Serve(settings)) => serve(*settings, command_line, start.warning(), stderr),
         Ok(Invocation::Check(settings)) => check(&settings, stderr),
         Ok(Invocation::Rules(settings, kind)) => rules(&settings, kind, stderr),
         Ok(Invocation::Probe(request)) => probe(&request, stderr),
@@ -45,8 +44,16 @@ fn run(stderr: &StderrWriter) -> ExitCode {
     }
 }
 
-fn serve(settings: Settings, command_line: CommandLine, stderr: &StderrWriter) -> ExitCode {
+fn serve(
+    settings: Settings,
+    command_line: CommandLine,
+    warning: Option<&str>,
+    stderr: &StderrWriter,
+) -> ExitCode {
     stderr.log(settings.log_level);
+    if let Some(warning) = warning {
+        log::warn!("{warning}");
+    }
     for note in cli::environment_notes(env::vars_os()) {
         log::info!("note: {note}");
     }
@@ -54,6 +61,9 @@ fn serve(settings: Settings, command_line: CommandLine, stderr: &StderrWriter) -
         Ok(server) => server,
         Err(error) => return cannot_start(&error, stderr),
     };
+    if let Err(error) = stderr.start() {
+        return cannot_start(&format_args!("cannot start a thread: {error}"), stderr);
+    }
     match server.run() {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
@@ -64,7 +74,7 @@ fn serve(settings: Settings, command_line: CommandLine, stderr: &StderrWriter) -
 }
 
 fn start(settings: Settings, command_line: CommandLine) -> io::Result<Server> {
-    let server = Server::bind(settings)?.with_signals()?;
+    let server = Server::bind(settings)?.with_signals()?.with_run_as()?;
     Ok(server.with_reload(move || command_line.settings().map_err(|error| error.to_string())))
 }
 

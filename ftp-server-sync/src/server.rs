@@ -7,6 +7,7 @@ mod handle;
 mod listeners;
 mod refusals;
 mod reload;
+mod rights;
 mod sessions;
 mod signals;
 
@@ -21,6 +22,7 @@ use log::{error, info, warn};
 use mio::net::TcpStream;
 use mio::{Events, Poll, Token, Waker};
 
+use crate::accounts::login_throttle::whole_seconds;
 use crate::fs::attributes::ProcessUmask;
 use crate::fs::share::Share;
 use crate::fs::share_rules::ShareRules;
@@ -29,6 +31,7 @@ use crate::net::client_network::ClientNetwork;
 use crate::net::interfaces::Interfaces;
 use crate::net::watch::{Debounce, InterfaceWatch};
 use crate::passive::PassivePool;
+use crate::privileges;
 use crate::session::{Current, ServerState, SessionCommand, Start, poll_and_waker};
 use crate::settings::watched_files::WatchedFiles;
 use crate::settings::{Limits, Settings};
@@ -109,6 +112,7 @@ impl Server {
     /// What the system says, with the directory or the address, or what is wrong with the
     /// certificate.
     pub fn bind(settings: Settings) -> io::Result<Self> {
+        privileges::check_start(&settings)?;
         let share = Share::open(&settings.directory, share_rules(&settings))?;
         let certificate = WatchedFiles::new(settings.certificate_files(), Instant::now());
         let poll = Poll::new()?;
@@ -269,11 +273,25 @@ impl Server {
             info!("{line}");
         }
         info!("{} sessions", self.sessions.count());
+        self.log_blocked();
         let has_range = self.state.current().settings.passive_ports.is_some();
         for line in self.state.never_connected.report(has_range) {
             info!("{line}");
         }
         self.sessions.send_all(SessionCommand::Report);
+    }
+
+    fn log_blocked(&self) {
+        let rules = self.state.current().settings.login_rules();
+        let blocked = self.state.login_throttle.blocked(rules, Instant::now());
+        for (network, time) in blocked.iter().take(BLOCKED_LOGGED_MAX) {
+            let seconds = whole_seconds(*time);
+            info!("{network} is blocked for {seconds} s more, after failed logins");
+        }
+        let more = blocked.len().saturating_sub(BLOCKED_LOGGED_MAX);
+        if more > 0 {
+            info!("{more} further addresses are blocked, after failed logins");
+        }
     }
 
     fn read_messages(&mut self) {
@@ -362,6 +380,13 @@ impl Server {
         let now = Instant::now();
         let is_gateway = current.config.is_trusted_gateway(peer.ip());
         let network = (!is_gateway).then(|| ClientNetwork::of(peer.ip()));
+        if let (Some(network), Some(block)) = (network, settings.login_block) {
+            let (throttle, rules) = (&self.state.login_throttle, settings.login_rules());
+            if let Some(time) = throttle.blocked_for(network, rules, now) {
+                let (after, seconds) = (block.after, whole_seconds(time));
+                return Some(Crowding::Blocked { after, seconds });
+            }
+        }
         let delays = network.map_or(0, |network| self.delays.count(network, now));
         // Each session has its descriptors reserved.
         let limit = (settings.limits.connections_max).min(self.descriptors.sessions_max());
@@ -436,6 +461,9 @@ const SIGNALS: Token = Token(usize::MAX - 1);
 const INTERFACES: Token = Token(usize::MAX - 2);
 
 const EVENTS_MAX: usize = 64;
+
+/// Blocked addresses in a report.
+const BLOCKED_LOGGED_MAX: usize = 100;
 
 /// The pause after the system could not accept a connection.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(200);

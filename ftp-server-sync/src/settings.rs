@@ -7,6 +7,8 @@ mod access;
 mod address;
 pub(crate) mod file;
 mod local_time;
+pub(crate) mod password_exposure;
+mod run_as;
 mod uploads;
 pub(crate) mod watched_files;
 
@@ -21,6 +23,8 @@ use ftp_proto::{AsciiConversion, Config, Masquerade, OuterPorts};
 use ipnet::{IpNet, Ipv4Net, Ipv6Net};
 use log::LevelFilter;
 
+pub use crate::accounts::login_throttle::LoginBlock;
+use crate::accounts::login_throttle::LoginRules;
 pub use crate::accounts::passwords::Password;
 pub use crate::accounts::users::Users;
 use crate::net::interfaces::Interfaces;
@@ -30,6 +34,8 @@ pub use access::{AccessRefusal, AccessRules};
 pub(crate) use address::unusable;
 pub use address::{AddressSource, ClientAddress, Names};
 pub use local_time::LocalTime;
+use password_exposure::PasswordExposure;
+pub use run_as::RunAs;
 pub use uploads::{BrokenUploads, UploadRules};
 
 /// The settings of a server.
@@ -44,6 +50,8 @@ pub struct Settings {
     /// The files that the settings were read from, by absolute path: the configuration file and the
     /// password file. No client sees them.
     pub sources: Vec<PathBuf>,
+    /// The one of them that has the password; `None`: no file has it.
+    pub password_source: Option<PathBuf>,
     /// The time zone for dates in LIST and STAT; `None`: UTC.
     pub local_time: Option<LocalTime>,
     /// The permission bits that new files and directories must not have; `None`: the umask that the
@@ -51,6 +59,9 @@ pub struct Settings {
     pub umask: Option<u32>,
     /// The rules for uploads.
     pub uploads: UploadRules,
+    /// The user that the server becomes when it has opened what it needs; `None`: it keeps its
+    /// rights.
+    pub run_as: Option<RunAs>,
     /// Who may log in, and with which rights.
     pub users: Users,
     /// The public address in passive mode replies; `None`: the address that the client connected
@@ -84,8 +95,11 @@ pub struct Settings {
     pub rates: Rates,
     /// Limits on the duration of waits.
     pub timeouts: Timeouts,
-    /// The delay of the reply to a wrong password.
+    /// The delay of the reply to a wrong password. Unless it is zero, further passwords from the
+    /// same address are compared one after another.
     pub login_delay: Duration,
+    /// When an address is blocked because of failed logins; `None`: never.
+    pub login_block: Option<LoginBlock>,
     /// The time for running transfers after the server has been asked to end; zero: they end at
     /// once.
     pub shutdown_grace: Duration,
@@ -206,6 +220,13 @@ impl Settings {
         config
     }
 
+    pub(crate) fn login_rules(&self) -> LoginRules {
+        LoginRules {
+            slows_down: !self.login_delay.is_zero(),
+            block: self.login_block,
+        }
+    }
+
     /// The addresses of this machine that clients can connect to; sorted, without duplicates.
     pub(crate) fn local_addresses(&self, interfaces: &Interfaces) -> Vec<IpAddr> {
         let mut reachable = BTreeSet::new();
@@ -276,6 +297,22 @@ impl Settings {
         files.extend(self.sources.iter().cloned());
         let files = files.iter().filter_map(|file| path::absolute(file).ok());
         files.collect()
+    }
+
+    /// Who else may read the file with the password.
+    pub(crate) fn password_exposure(&self) -> Option<PasswordExposure> {
+        PasswordExposure::find(self.password_source.as_ref()?)
+    }
+
+    /// The server's own files that a reload reads again.
+    pub(crate) fn files_to_read_again(&self) -> Vec<PathBuf> {
+        let self_signed = self.tls.iter().filter(|tls| tls.certificates.is_empty());
+        let self_signed = self_signed.map(TlsSettings::self_signed_file);
+        let mut files = self.sources.clone();
+        files.extend(self.certificate_files());
+        files.extend(self_signed);
+        files.dedup();
+        files
     }
 
     /// The files of the certificates, their keys and the clients' authorities; none without TLS.

@@ -182,7 +182,11 @@ impl Place {
         variables: &[(&str, &str)],
         context: &str,
     ) {
-        let words = words.iter().map(|word| self.here(word.as_ref()));
+        let words = words.iter().map(|word| match word.as_ref() {
+            // A user that each machine has.
+            "ftp-server" => "daemon".to_owned(),
+            word => self.here(word),
+        });
         let mut words: Vec<String> = words.filter(|word| word != "--check").collect();
         if let Some(probe) = words.iter().position(|word| word == "--probe") {
             // No one listens there: flags are read before that is found out.

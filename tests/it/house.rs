@@ -32,7 +32,7 @@ const LAYOUT: Layout<'_> = Layout {
         &["net"],
         &["accounts"],
         &["settings"],
-        &["fs", "passive", "tls"],
+        &["fs", "passive", "privileges", "tls"],
         &["data"],
         &["nat", "probe"],
         &["session"],
@@ -41,7 +41,7 @@ const LAYOUT: Layout<'_> = Layout {
         &["lib"],
         &["main"],
     ],
-    modules_max: 16,
+    modules_max: 17,
 };
 
 /// Folders that may have cycles inside.

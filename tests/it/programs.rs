@@ -10,6 +10,7 @@ mod client_certificates;
 mod curl;
 mod dialogue;
 mod digests;
+mod fail2ban;
 mod fetchers;
 mod filezilla;
 mod ftp;

@@ -106,13 +106,14 @@ impl Login {
         )
     }
 
-    /// The outcome of `Authenticate` for a share that is not there. `None`: no such action is open.
-    pub(super) fn share_unavailable(&self, context: &mut Context) -> Option<Flow> {
+    /// The outcome of `Authenticate` where the session ends, with this reply, whatever the password
+    /// is. `None`: no such action is open.
+    pub(super) fn ended(context: &mut Context, farewell: Reply) -> Option<Flow> {
         let Question::Authenticate = context.question else {
             return None;
         };
         context.question = Question::None;
-        Some(Flow::Close(Some(Reply::share_unavailable(421))))
+        Some(Flow::Close(Some(farewell)))
     }
 
     fn control(&self, context: &mut Context, verb: ControlVerb, argument: &[u8]) -> Flow {

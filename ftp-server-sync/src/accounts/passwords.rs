@@ -1,17 +1,19 @@
-//! Passwords: compared in constant time, and never printed, not even by `Debug`.
+//! Passwords: compared in constant time, never printed, not even by `Debug`, and overwritten when
+//! they are dropped.
 
 use std::fmt;
 
 use ftp_proto::Secret;
+use zeroize::Zeroizing;
 
 /// A password as the bytes that PASS carries.
 #[derive(Clone, PartialEq, Eq)]
-pub struct Password(Vec<u8>);
+pub struct Password(Zeroizing<Vec<u8>>);
 
 impl Password {
     /// Takes the bytes as a client must send them.
     pub fn new(bytes: Vec<u8>) -> Self {
-        Self(bytes)
+        Self(bytes.into())
     }
 
     /// Whether the client sent this password.

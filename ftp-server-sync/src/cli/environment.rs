@@ -21,6 +21,8 @@ pub(super) struct Environment {
     /// The password if no flag gives one.
     pub(super) password: Option<OsString>,
     pub(super) state_directory: PathBuf,
+    /// The same for a server that becomes another user: that one has no right to root's home.
+    pub(super) system_state_directory: PathBuf,
     /// The time zone of this process, if it is not that of the machine.
     pub(super) time_zone: Option<OsString>,
 }
@@ -40,8 +42,12 @@ impl Environment {
                 .filter(|flag| !flag.is_for_command_line_only())
                 .filter_map(given)
                 .collect(),
-            password: variable(PASSWORD),
+            password: variable(PASSWORD).filter(|password| !password.is_empty()),
             time_zone: variable("TZ"),
+            system_state_directory: state_directory(|name| {
+                let is_of_system = name == SYSTEMD_STATE;
+                variable(name).filter(|_| is_of_system)
+            }),
             state_directory: state_directory(variable),
         }
     }
@@ -142,7 +148,7 @@ fn state_directory(variable: impl Fn(&str) -> Option<OsString>) -> PathBuf {
     let directory = |name| absolute(&variable(name)?);
     let own = |parent: PathBuf| parent.join("ftp-server-sync");
     // systemd may name several, with colons between them.
-    let systemd = variable("STATE_DIRECTORY").unwrap_or_default();
+    let systemd = variable(SYSTEMD_STATE).unwrap_or_default();
     let first = systemd.as_bytes().split(|&byte| byte == b':').next();
     absolute(OsStr::from_bytes(first.unwrap_or_default()))
         .or_else(|| directory("XDG_STATE_HOME").map(own))
@@ -151,7 +157,10 @@ fn state_directory(variable: impl Fn(&str) -> Option<OsString>) -> PathBuf {
 }
 
 pub(super) const PASSWORD: &str = "FTP_PASSWORD";
-const PREFIX: &str = "FTP_SERVER_SYNC_";
+/// The variable of `--password`.
+pub(super) const PASSWORD_FLAG: &str = "FTP_SERVER_SYNC_PASSWORD";
+pub(super) const PREFIX: &str = "FTP_SERVER_SYNC_";
+const SYSTEMD_STATE: &str = "STATE_DIRECTORY";
 
 #[cfg(test)]
 mod tests;

@@ -53,10 +53,15 @@ pub(super) struct Flags {
     /// confirm an upload only when it is on the disk, where a power cut does not harm it; slower
     #[argh(switch)]
     pub(super) sync: bool,
+    /// as root: become this user, by name or number, after the ports are open, and give up all
+    /// rights of root
+    #[argh(option, arg_name = "USER[:GROUP]")]
+    pub(super) run_as: Option<String>,
     /// the only user; without this flag, anonymous may log in
     #[argh(option, short = 'u', arg_name = "NAME", from_str_fn(values::username))]
     pub(super) username: Option<String>,
-    /// the user's password; other users of this machine can see it while the server runs
+    /// the user's password; other users of this machine can see it for the moment until the server
+    /// has hidden it
     #[argh(option, short = 'P', arg_name = "TEXT", from_str_fn(values::bytes))]
     pub(super) password: Option<OsString>,
     /// read the password from this file; without either flag, it is read from the environment
@@ -165,10 +170,20 @@ pub(super) struct Flags {
     #[argh(option, arg_name = "N")]
     #[argh(from_str_fn(values::number::<1, 1000>), default = "3")]
     pub(super) max_login_attempts: u32,
-    /// delay of the reply to a failed login; 0 for none [3]
+    /// delay of the reply to a failed login; further passwords from its address are then checked
+    /// one after another, at most five in a second; 0 for neither [3]
     #[argh(option, arg_name = "SECONDS")]
     #[argh(from_str_fn(values::delay), default = "Duration::from_secs(3)")]
     pub(super) login_delay: Duration,
+    /// failed logins after which their address (IPv6: its /64 network) is blocked, however many
+    /// sessions they come from; 0 for never [20]
+    #[argh(option, arg_name = "N")]
+    #[argh(from_str_fn(values::number::<0, 1_000_000>), default = "20")]
+    pub(super) block_after: u32,
+    /// how long such an address is refused [600]
+    #[argh(option, arg_name = "SECONDS")]
+    #[argh(from_str_fn(values::block_time), default = "Duration::from_secs(600)")]
+    pub(super) block_time: Duration,
     /// close a session that does not log in within this time, its TLS handshake included; 0 for as
     /// long as --timeout, which is never exceeded [60]
     #[argh(option, arg_name = "SECONDS")]

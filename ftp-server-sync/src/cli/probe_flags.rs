@@ -18,7 +18,15 @@ pub(super) fn request(
     if flags.tls && cfg!(not(feature = "tls")) {
         return Err(given.refuse("--tls", error::NO_TLS));
     }
-    let login = resolve::login(&flags, given, environment)?;
+    // The variable with the password of this machine's own server is none of another server's.
+    let is_anonymous = ["--username", "--password", "--password-file"]
+        .iter()
+        .all(|flag| given.find(flag).is_none());
+    let login = if is_anonymous {
+        None
+    } else {
+        resolve::login(&flags, given, environment)?
+    };
     let target = flags
         .probe
         .ok_or_else(|| FlagError::new("--probe", error::missing("--probe HOST[:PORT]")))?;

@@ -1,9 +1,10 @@
 //! From typed flags to `Settings`: what several flags say together.
 //!
-//! Only the directory and the password file are read; everything else is arithmetic.
+//! Only the directory and the password file are read, and users and groups looked up; everything
+//! else is arithmetic.
 
 use std::fs::{self, File};
-use std::io::{self, Read};
+use std::io::{self, ErrorKind, Read};
 use std::net::IpAddr;
 use std::os::unix::ffi::OsStringExt;
 use std::path::{self, Path, PathBuf};
@@ -11,6 +12,8 @@ use std::path::{self, Path, PathBuf};
 use ftp_proto::text::printable_word;
 use ipnet::IpNet;
 use log::LevelFilter;
+use rustix::process::geteuid;
+use zeroize::Zeroizing;
 
 use super::environment::{self, Environment};
 use super::error::{self, FlagError};
@@ -21,8 +24,8 @@ use crate::accounts::passwords::Password;
 use crate::accounts::users::Users;
 use crate::settings::file::reason;
 use crate::settings::{
-    AccessRules, CertificateFiles, Limits, Listen, LocalNetworks, LocalTime, PortRange, Rates,
-    Settings, Timeouts, TlsSettings, UploadRules,
+    AccessRules, CertificateFiles, Limits, Listen, LocalNetworks, LocalTime, LoginBlock, PortRange,
+    Rates, RunAs, Settings, Timeouts, TlsSettings, UploadRules,
 };
 
 /// The settings that these flags ask for. `given` has the values as they are written, for errors.
@@ -38,13 +41,16 @@ pub(super) fn settings(
     )?;
     given.refuse_repeated("--masquerade-client", keys(&flags.masquerade_client))?;
     check_access(&flags, given)?;
+    let run_as = run_as(&flags, given)?;
     Ok(Settings {
         listen: listen(&flags, given)?,
         tls: tls(&flags, given, environment)?,
-        directory: share(&flags.directory, given)?,
+        directory: share(&flags.directory, given, run_as.is_some())?,
+        run_as,
         users: users(&flags, given, environment)?,
         local_time: local_time(&flags, given, environment)?,
         sources: sources(&flags, given),
+        password_source: password_source(&flags, given),
         local_networks: local_networks(&flags, given)?,
         outer_ports: outer_ports(&flags, given)?,
         log_level: log_level(&flags, given)?,
@@ -84,6 +90,10 @@ pub(super) fn settings(
             never_connected_after: Timeouts::NEVER_CONNECTED_AFTER_DEFAULT,
         },
         login_delay: flags.login_delay,
+        login_block: (flags.block_after > 0).then_some(LoginBlock {
+            after: flags.block_after,
+            time: flags.block_time,
+        }),
         shutdown_grace: flags.shutdown_grace,
         ascii: flags.ascii,
         banner: flags.banner,
@@ -192,7 +202,10 @@ fn tls(
     }
     Ok(Some(TlsSettings {
         certificates,
-        state_directory: environment.state_directory.clone(),
+        state_directory: match flags.run_as {
+            Some(_) => environment.system_state_directory.clone(),
+            None => environment.state_directory.clone(),
+        },
         // Without TLS, a client cannot show a certificate.
         control_required: flags.tls_control_required || flags.client_ca.is_some(),
         data_required: flags.tls_data_required,
@@ -203,24 +216,42 @@ fn tls(
     }))
 }
 
-/// The directory as an absolute path, if it can be listed.
-fn share(directory: &Path, given: &GivenFlags) -> Result<PathBuf, FlagError> {
+/// The user that the server becomes.
+fn run_as(flags: &Flags, given: &GivenFlags) -> Result<Option<RunAs>, FlagError> {
+    let found = flags.run_as.as_deref().map(RunAs::find).transpose();
+    found.map_err(|problem| given.refuse("--run-as", problem))
+}
+
+/// The directory as an absolute path, if it can be listed. One whose path the server may not follow
+/// since it `becomes_user` stays open: only a server that is started has to find it.
+fn share(directory: &Path, given: &GivenFlags, becomes_user: bool) -> Result<PathBuf, FlagError> {
     let flag = "--directory";
     let refuse = |problem: String| match given.find(flag) {
         Some(given) => given.refuse(problem),
         None => FlagError::with_value(flag, directory, problem),
     };
-    let metadata = fs::metadata(directory)
-        .map_err(|error| refuse(format!("{}; give an existing directory", reason(&error))))?;
-    if !metadata.is_dir() {
-        let problem = "not a directory; give the directory that contains it";
-        return Err(refuse(problem.to_owned()));
+    let is_hidden = |error: &io::Error| {
+        let is_denied = error.kind() == ErrorKind::PermissionDenied;
+        becomes_user && is_denied && !geteuid().is_root()
+    };
+    match fs::metadata(directory) {
+        Err(error) if is_hidden(&error) => {}
+        Err(error) => {
+            let problem = format!("{}; give an existing directory", reason(&error));
+            return Err(refuse(problem));
+        }
+        Ok(metadata) if !metadata.is_dir() => {
+            let problem = "not a directory; give the directory that contains it";
+            return Err(refuse(problem.to_owned()));
+        }
+        Ok(_) => {
+            fs::read_dir(directory).map_err(|error| {
+                let reason = reason(&error);
+                let remedy = "give a directory that the user of this program may read";
+                refuse(format!("cannot be listed: {reason}; {remedy}"))
+            })?;
+        }
     }
-    fs::read_dir(directory).map_err(|error| {
-        let reason = reason(&error);
-        let remedy = "give a directory that the user of this program may read";
-        refuse(format!("cannot be listed: {reason}; {remedy}"))
-    })?;
     path::absolute(directory)
         .map_err(|error| refuse(format!("has no absolute path: {}", reason(&error))))
 }
@@ -242,10 +273,14 @@ pub(super) fn login(
 ) -> Result<Option<(String, Vec<u8>)>, FlagError> {
     let Some(name) = flags.username.clone() else {
         let passwords = ["--password", "--password-file"];
-        return match passwords.iter().find(|flag| given.find(flag).is_some()) {
-            Some(flag) => Err(given.refuse(flag, "there is no user; add --username NAME")),
-            None => Ok(None),
-        };
+        if let Some(flag) = passwords.iter().find(|flag| given.find(flag).is_some()) {
+            return Err(given.refuse(flag, "there is no user; add --username NAME"));
+        }
+        if environment.password.is_some() {
+            let problem = "there is no user; add --username NAME, or unset the variable";
+            return Err(FlagError::new(environment::PASSWORD, problem));
+        }
+        return Ok(None);
     };
     let password = match (&flags.password, &flags.password_file, &environment.password) {
         (Some(_), Some(_), _) => {
@@ -270,9 +305,9 @@ pub(super) fn login(
 
 /// The only line of the file. It may be a device that never ends, so only the start is read.
 fn read_password(file: &Path) -> Result<Vec<u8>, String> {
-    let read = || -> io::Result<Vec<u8>> {
-        let mut bytes = Vec::new();
+    let read = || -> io::Result<Zeroizing<Vec<u8>>> {
         let enough = values::PASSWORD_BYTES_MAX + b"\r\n".len() + 1;
+        let mut bytes = Zeroizing::new(Vec::with_capacity(enough));
         File::open(file)?
             .take(enough as u64)
             .read_to_end(&mut bytes)?;
@@ -285,6 +320,18 @@ fn read_password(file: &Path) -> Result<Vec<u8>, String> {
     let line = bytes.strip_suffix(b"\r\n").or(bytes.strip_suffix(b"\n"));
     let password = line.unwrap_or(&bytes).to_vec();
     values::password(password).map_err(|problem| format!("{problem}; give a file with one line"))
+}
+
+/// The file that has the password: the password file, or the configuration file.
+fn password_source(flags: &Flags, given: &GivenFlags) -> Option<PathBuf> {
+    let file = flags.password_file.clone().or_else(|| {
+        let place = given.find("--password")?.place.as_deref()?;
+        // Other places are variables.
+        let is_line = !place.starts_with(environment::PREFIX);
+        let config = given.find("--config").filter(|_| is_line)?;
+        config.value.clone().map(PathBuf::from)
+    });
+    path::absolute(file?).ok()
 }
 
 /// The files that the settings are read from. What cannot be made absolute could not be read.

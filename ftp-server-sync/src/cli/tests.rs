@@ -4,8 +4,8 @@ use super::*;
 use crate::cli::golden;
 use crate::net::interfaces::Interfaces;
 use crate::settings::{
-    AccessRules, AddressSource, BrokenUploads, Limits, Listen, LocalNetworks, Names, Rates,
-    Timeouts, UploadRules,
+    AccessRules, AddressSource, BrokenUploads, Limits, Listen, LocalNetworks, LoginBlock, Names,
+    Rates, Timeouts, UploadRules,
 };
 use ftp_proto::listing::Pattern;
 use ftp_proto::{Account, AsciiConversion, ClientRule, OuterPorts, PublicAddress, Rights, Secret};
@@ -123,6 +123,11 @@ fn defaults_without_flags() {
     assert_eq!(settings.rates, Rates::default());
     assert_eq!(settings.access, AccessRules::default());
     assert_eq!(settings.login_delay, Duration::from_secs(3));
+    let block = LoginBlock {
+        after: 20,
+        time: Duration::from_secs(600),
+    };
+    assert_eq!(settings.login_block, Some(block));
     assert_eq!(settings.shutdown_grace, Duration::from_secs(10));
     assert_eq!((settings.banner, settings.tls), (None, None));
     assert_eq!((settings.hidden, settings.local_time), (Vec::new(), None));
@@ -130,6 +135,7 @@ fn defaults_without_flags() {
         (settings.umask, settings.uploads),
         (None, UploadRules::default())
     );
+    assert_eq!(settings.run_as, None);
     assert!(!settings.permit_foreign_addresses && !settings.permit_privileged_ports);
     assert_eq!(settings.log_level, LevelFilter::Info);
 }
@@ -138,6 +144,7 @@ fn defaults_without_flags() {
 fn with_every_flag() -> Settings {
     settings(
         "-i 10.0.0.1 --interface=2001:db8::1 -p 21 -d / -wubob -P secret --anonymous \
+         --run-as 3999999998:3999999999 \
          -n ::ffff:203.0.113.1 \
          --masquerade-address-map ::ffff:10.0.0.1=203.0.113.2,10.0.0.2=203.0.113.3 \
          --masquerade-address-map=10.0.0.3=203.0.113.4 \
@@ -150,7 +157,7 @@ fn with_every_flag() -> Settings {
          --allow 10.0.0.0/8,::ffff:192.168.0.0/112 --allow fd00::/8 --deny 10.1.0.0/16 \
          --rate-in 500K --rate-out=2M --umask 027 --sync --broken-uploads discard \
          --max-upload-size 20G --free-space-min=500M \
-         --login-delay 0 --shutdown-grace 0 --timeout 0 --login-timeout 9 --passive-timeout 0 --data-timeout 7 \
+         --login-delay 0 --block-after 7 --block-time 8 --shutdown-grace 0 --timeout 0 --login-timeout 9 --passive-timeout 0 --data-timeout 7 \
          --banner 'two\nlines\n' --permit-foreign-addresses --permit-privileged-ports \
          --hide '@eaDir,.Trash*' --hide=#recycle --local-time --ascii never --log-level trace",
     )
@@ -167,6 +174,11 @@ fn flags_of_listeners_users_and_limits_have_an_effect() {
     );
     assert_eq!(settings.users.anonymous(), Some(Rights::READ_ONLY));
     assert_eq!(settings.login_delay, Duration::ZERO);
+    let block = LoginBlock {
+        after: 7,
+        time: Duration::from_secs(8),
+    };
+    assert_eq!(settings.login_block, Some(block));
     assert_eq!(settings.shutdown_grace, Duration::ZERO);
     assert_eq!(settings.limits.connections_max, 9);
     let rates = Rates {
@@ -189,6 +201,8 @@ fn flags_of_listeners_users_and_limits_have_an_effect() {
     assert_eq!(settings.hidden, hidden);
     assert!(settings.local_time.is_some());
     assert_eq!(settings.umask, Some(0o027));
+    let run_as = settings.run_as.as_ref().expect("a user");
+    assert_eq!((run_as.user, run_as.group), (3_999_999_998, 3_999_999_999));
     let uploads = UploadRules {
         broken: BrokenUploads::Discard,
         sync: true,
@@ -378,7 +392,7 @@ fn a_password_comes_from_a_flag_a_file_or_the_environment() {
             "{text}"
         );
     }
-    assert_eq!(settings("FTP_PASSWORD=other").users, settings("").users);
+    assert_eq!(settings("FTP_PASSWORD=").users, settings("").users);
 }
 
 #[test]
@@ -470,7 +484,7 @@ fn a_probe_is_about_another_server() {
         Ok(Invocation::Probe(request)) => *request,
         other => panic!("{text}: {other:?}"),
     };
-    let plain = probe("FTP_SERVER_SYNC_TLS=yes FTP_SERVER_SYNC_PORT=no --probe nas");
+    let plain = probe("FTP_PASSWORD=x FTP_SERVER_SYNC_TLS=yes FTP_SERVER_SYNC_PORT=no --probe nas");
     assert_eq!(
         (plain.login, plain.tls, plain.write_test),
         (None, false, false)

@@ -137,6 +137,13 @@ pub(super) fn delay(text: &str) -> Result<Duration, String> {
     Ok(seconds(text, MINUTE).ok_or("give whole seconds from 0 (no delay) to 60")?)
 }
 
+/// How long an address is refused after failed logins.
+pub(super) fn block_time(text: &str) -> Result<Duration, String> {
+    let time = seconds(text, YEAR).filter(|time| !time.is_zero());
+    let wanted = "give whole seconds from 1 to 31536000 (a year), or --block-after 0 for no block";
+    Ok(time.ok_or(wanted)?)
+}
+
 /// How long transfers may go on when the server ends.
 pub(super) fn grace(text: &str) -> Result<Duration, String> {
     Ok(seconds(text, DAY).ok_or("give whole seconds from 0 (at once) to 86400 (a day)")?)

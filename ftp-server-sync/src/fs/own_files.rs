@@ -55,6 +55,11 @@ impl OwnFiles {
         }
     }
 
+    /// Looks at the files now: they stay known if they are out of reach later.
+    pub(super) fn remember(&self) {
+        lock(&self.known).update(&self.paths);
+    }
+
     /// Whether there are none, so that no file needs to be compared.
     pub(super) fn are_none(&self) -> bool {
         self.paths.is_empty()

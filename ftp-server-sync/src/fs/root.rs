@@ -46,6 +46,15 @@ impl Root {
         Ok(Self::new(opened.into(), identity, Arc::default()))
     }
 
+    /// Whether this process may list it now.
+    ///
+    /// # Errors
+    ///
+    /// The system's error, with the directory's path and the remedy.
+    pub(crate) fn check_listable(&self, path: &Path) -> io::Result<()> {
+        check_listable(&self.directory, path)
+    }
+
     /// An open directory with this device and inode, of which some names are not served.
     pub(super) fn new(directory: Arc<Dir>, identity: (u64, u64), rules: Arc<ShareRules>) -> Self {
         Self {
@@ -185,6 +194,19 @@ pub(crate) fn refusal(error: &io::Error) -> Refusal {
         Some(Errno::NXIO | Errno::NODEV) => Refusal::NotARegularFile,
         _ => error.into(),
     }
+}
+
+/// Whether this process may list a directory that is open. `path` is for the error.
+pub(super) fn check_listable(directory: &Dir, path: &Path) -> io::Result<()> {
+    let listed = directory.read_dir(".").map(drop);
+    listed.map_err(|error| {
+        let text = format!(
+            "the shared directory {} cannot be listed: {error}; give this user the right to read \
+             and search it",
+            path.display()
+        );
+        io::Error::new(error.kind(), text)
+    })
 }
 
 /// Why this user may not create files in the directory, if that is so.

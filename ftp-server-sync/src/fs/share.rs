@@ -21,7 +21,7 @@ use rustix::io::Errno;
 
 use super::mounts::{MountPoint, MountTable, UnmountedShare, real_path};
 use super::named::NamedDirectory;
-use super::root::Root;
+use super::root::{Root, check_listable};
 use super::share_rules::ShareRules;
 use crate::locks::lock;
 use crate::settings::file::reason;
@@ -150,6 +150,23 @@ impl Share {
         } else {
             Self::open(path, rules)
         }
+    }
+
+    /// Whether this process may list the directory, by whatever path it was found.
+    ///
+    /// # Errors
+    ///
+    /// The system's error, with the path and the remedy.
+    pub(crate) fn check_listable(&self) -> io::Result<()> {
+        match &lock(&self.place.state).opened {
+            Some(opened) => check_listable(&opened.directory, &self.place.path),
+            None => Ok(()),
+        }
+    }
+
+    /// Looks at the server's own files as long as it may.
+    pub(crate) fn remember_own_files(&self) {
+        self.rules.own_files.remember();
     }
 
     /// The paths of the server's own files that are in this directory, for the operator.

@@ -13,20 +13,25 @@ use super::writer::Lines;
 /// are lost, and one line says how many.
 ///
 /// Dropping it writes what is still there, but waits for at most one second.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub struct StderrWriter {
     lines: Arc<Lines>,
 }
 
 impl StderrWriter {
-    /// Starts the thread.
+    /// Lines wait until the thread starts.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Starts the thread, unless it runs. It has the rights that the process has now, and keeps
+    /// them.
     ///
     /// # Errors
     ///
     /// If the system has no thread for it.
-    pub fn start() -> io::Result<Self> {
-        let lines = Lines::start_writing()?;
-        Ok(Self { lines })
+    pub fn start(&self) -> io::Result<()> {
+        self.lines.start_writing()
     }
 
     /// From now on, writes the log lines of the whole process, if they have at least this level,
@@ -46,10 +51,14 @@ impl StderrWriter {
         self.lines.push(&format!("{line}\n"));
     }
 
-    /// Waits until everything is written or lost, but for at most one second: a stopped reader
-    /// must not keep the process from ending.
+    /// Starts the thread, and waits until everything is written or lost, but for at most one
+    /// second: a stopped reader must not keep the process from ending.
     pub fn flush(&self) {
-        self.lines.wait_until_drained();
+        match self.start() {
+            Ok(()) => self.lines.wait_until_drained(),
+            // If this fails, no other place is left to write to.
+            Err(_) => self.lines.write_directly(),
+        }
     }
 }
 

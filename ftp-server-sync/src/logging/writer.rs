@@ -1,5 +1,7 @@
 //! The only writer to stderr: a thread.
 //!
+//! It starts after the process has given up rights: threads keep those that they began with.
+//!
 //! A write to stderr can take for ever: where it is a pipe, its reader may have stopped (`| tee`
 //! in a terminal that is paused, a container's log driver, a full disk behind it). Sessions must
 //! go on then, and the server must end when it is asked to. So all others only add lines to a
@@ -30,29 +32,40 @@ pub(super) struct Lines {
 #[derive(Debug, Default)]
 struct State {
     queue: LineQueue,
+    /// The thread exists.
+    is_started: bool,
     is_writing: bool,
 }
 
 impl Lines {
-    /// Starts the thread that writes them.
+    /// Starts the thread that writes them, unless it exists.
     ///
     /// # Errors
     ///
     /// If the system has no thread for it.
-    pub(super) fn start_writing() -> io::Result<Arc<Self>> {
-        let lines = Arc::<Self>::default();
-        let source = Arc::clone(&lines);
-        thread::Builder::new()
-            .name(THREAD.to_owned())
-            .stack_size(STACK_BYTES)
-            .spawn(move || source.write_all(io::stderr()))?;
-        Ok(lines)
+    pub(super) fn start_writing(self: &Arc<Self>) -> io::Result<()> {
+        let mut state = lock(&self.state);
+        if !state.is_started {
+            let source = Arc::clone(self);
+            thread::Builder::new()
+                .name(THREAD.to_owned())
+                .stack_size(STACK_BYTES)
+                .spawn(move || source.write_all(io::stderr()))?;
+            state.is_started = true;
+        }
+        Ok(())
     }
 
     /// Adds a line, which ends with a line end. Never waits for the reader of the lines.
     pub(super) fn push(&self, line: &str) {
         lock(&self.state).queue.push(line);
         self.filled.notify_one();
+    }
+
+    /// Writes what there is, where the system has no thread. The caller waits for the reader.
+    pub(super) fn write_directly(&self) {
+        let batch = lock(&self.state).queue.take();
+        Output::new(io::stderr()).write_batch(&batch);
     }
 
     pub(super) fn wait_until_drained(&self) {
@@ -70,11 +83,7 @@ impl Lines {
 
     /// The thread: writes batch after batch, for ever.
     fn write_all(&self, stderr: io::Stderr) {
-        let mut output = Output {
-            stderr,
-            line_is_torn: false,
-            error: None,
-        };
+        let mut output = Output::new(stderr);
         let mut state = lock(&self.state);
         loop {
             state = self.wait_until_filled(state);
@@ -108,6 +117,14 @@ struct Output {
 }
 
 impl Output {
+    fn new(stderr: io::Stderr) -> Self {
+        Self {
+            stderr,
+            line_is_torn: false,
+            error: None,
+        }
+    }
+
     /// Returns how many lines are lost that no written line has reported.
     fn write_batch(&mut self, batch: &Batch) -> u64 {
         let lines_of = |bytes: &[u8]| bytes.iter().filter(|&&byte| byte == b'\n').count() as u64;

@@ -15,6 +15,7 @@ use crate::fs::upload_limits::lacks_space;
 use crate::net::interfaces::Interfaces;
 use crate::net::listen;
 use crate::net::port_probe::{self, UnavailablePorts};
+use crate::privileges::{self, ProcessRights};
 use crate::settings::Settings;
 use crate::tls::Identity;
 
@@ -43,7 +44,8 @@ pub enum Verdict {
 }
 
 /// Reads the interfaces of this machine, resolves host names (which takes 5 seconds at most), and
-/// probes ports.
+/// probes ports. If the settings name a user to become, this process has that user's rights
+/// afterwards.
 ///
 /// # Errors
 ///
@@ -70,9 +72,11 @@ pub fn check(settings: &Settings) -> io::Result<Report> {
         unresolved,
         unavailable_ports,
         own_files_inside: OwnFiles::new(settings.own_files()).inside(&settings.directory),
+        password_exposure: settings.password_exposure(),
         unmounted_share: UnmountedShare::find(&settings.directory),
         lacks_space: lacks_space(&settings.uploads, &settings.directory),
         unwritable: unwritable(&settings.directory),
+        rights: rights(settings),
     };
     let mut findings = diagnose(settings, &evidence);
     if let Some(identity) = &identity {
@@ -93,15 +97,37 @@ pub fn check(settings: &Settings) -> io::Result<Report> {
     Ok(Report { text, verdict })
 }
 
-/// What would prevent the server from starting.
+/// What the server may do after its start.
+fn rights(settings: &Settings) -> ProcessRights {
+    let mut rights = ProcessRights::read(settings);
+    // The user who asks need not be the one who starts the server.
+    rights.is_root = false;
+    // The start gives it to the server's user.
+    if let Some(tls) = &settings.tls {
+        let self_signed = tls.self_signed_file();
+        rights.unreadable.retain(|file| *file != self_signed);
+    }
+    rights
+}
+
+/// What would prevent the server from starting. Gives up the rights of root as the server does:
+/// what is looked at afterwards is what its user sees.
 fn start_problem(settings: &Settings) -> Option<String> {
-    let directory = Root::open(&settings.directory).map(drop);
-    let sockets = || listen::probe(&settings.listen, settings.passive_ports);
-    directory
-        .and_then(|()| sockets())
-        .err()
-        .map(|error| match error.kind() {
-            ErrorKind::AddrInUse => format!("{error}; the passive ports have not been probed"),
-            _ => error.to_string(),
-        })
+    let start = || -> io::Result<()> {
+        privileges::check_start(settings)?;
+        let directory = Root::open(&settings.directory)?;
+        listen::probe(&settings.listen, settings.passive_ports)?;
+        if let Some(run_as) = &settings.run_as {
+            privileges::give_up(run_as)?;
+            let listable = directory.check_listable(&settings.directory);
+            listable.map_err(|error| {
+                io::Error::new(error.kind(), format!("--run-as {}: {error}", run_as.text))
+            })?;
+        }
+        Ok(())
+    };
+    start().err().map(|error| match error.kind() {
+        ErrorKind::AddrInUse => format!("{error}; the passive ports have not been probed"),
+        _ => error.to_string(),
+    })
 }

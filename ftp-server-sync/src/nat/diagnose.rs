@@ -7,6 +7,7 @@ pub(crate) mod addresses;
 pub(crate) mod certificate;
 mod gateways;
 mod ports;
+pub(crate) mod rights;
 
 use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
@@ -27,10 +28,12 @@ pub(crate) fn diagnose(settings: &Settings, evidence: &Evidence) -> Vec<Finding>
     findings.extend(gateways::findings(settings));
     findings.extend(refused_networks(settings));
     findings.extend(anonymous_may_write(settings));
+    findings.extend(password_exposure(evidence));
     findings.extend(own_files_inside(evidence));
     findings.extend(evidence.unmounted_share.as_ref().map(unmounted_share));
     findings.extend(lacks_space(settings, evidence));
     findings.extend(unwritable(settings, evidence));
+    findings.extend(rights::findings(settings, &evidence.rights));
     findings.sort_by_key(|finding| finding.severity);
     findings
 }
@@ -64,6 +67,11 @@ fn anonymous_may_write(settings: &Settings) -> Option<Finding> {
              --username and a password, or leave --write out",
         )
     })
+}
+
+fn password_exposure(evidence: &Evidence) -> Option<Finding> {
+    let exposure = evidence.password_exposure.as_ref()?;
+    Some(Finding::new(Severity::Risk, exposure.to_string()))
 }
 
 fn own_files_inside(evidence: &Evidence) -> Option<Finding> {
@@ -121,6 +129,10 @@ fn lacks_space(settings: &Settings, evidence: &Evidence) -> Option<Finding> {
 
 /// Only a note: uploads may be meant for a directory in it.
 fn unwritable(settings: &Settings, evidence: &Evidence) -> Option<Finding> {
+    if evidence.rights.share_is_hidden {
+        // The path was refused, not the directory.
+        return None;
+    }
     let text = match evidence.unwritable? {
         Errno::ROFS => {
             "clients cannot store files: the shared directory is on a read-only file system; mount \

@@ -8,7 +8,9 @@ use rustix::io::Errno;
 use crate::fs::mounts::UnmountedShare;
 use crate::net::interfaces::Interfaces;
 use crate::net::port_probe::UnavailablePorts;
+use crate::privileges::ProcessRights;
 use crate::settings::Names;
+use crate::settings::password_exposure::PasswordExposure;
 
 /// What is known about this machine and about the host names in the settings.
 #[derive(Clone, Debug, Default)]
@@ -22,10 +24,14 @@ pub(crate) struct Evidence {
     pub(crate) unavailable_ports: UnavailablePorts,
     /// The server's own files that are in the shared directory.
     pub(crate) own_files_inside: Vec<PathBuf>,
+    /// Who else may read the file with the password.
+    pub(crate) password_exposure: Option<PasswordExposure>,
     /// What should be mounted at the shared directory, or above it, and is not.
     pub(crate) unmounted_share: Option<UnmountedShare>,
     /// Less is free on the disk of the shared directory than uploads have to leave free.
     pub(crate) lacks_space: bool,
     /// Why the server's user may not create files directly in the shared directory.
     pub(crate) unwritable: Option<Errno>,
+    /// What the server may do.
+    pub(crate) rights: ProcessRights,
 }

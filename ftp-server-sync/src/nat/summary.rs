@@ -114,7 +114,10 @@ fn audience(settings: &Settings) -> String {
         ));
     }
     if let Some(access) = settings.users.anonymous() {
-        audience.push(format!("{} to anonymous", verb(access)));
+        audience.push(format!(
+            "{} to anonymous, who needs no password",
+            verb(access)
+        ));
     }
     audience.join(", ")
 }
@@ -133,7 +136,7 @@ mod tests {
                 "-d /",
                 "[::]:2121",
                 &[
-                    "serving / read-only to anonymous",
+                    "serving / read-only to anonymous, who needs no password",
                     "listening on [::]:2121 (IPv6 and IPv4)",
                     "passive ports chosen by the kernel",
                 ],
@@ -142,7 +145,7 @@ mod tests {
                 "-d / -w",
                 "0.0.0.0:2121",
                 &[
-                    "serving / with write access to anonymous",
+                    "serving / with write access to anonymous, who needs no password",
                     "listening on 0.0.0.0:2121",
                     "passive ports chosen by the kernel",
                 ],
@@ -151,7 +154,7 @@ mod tests {
                 "-d / -w -u bob -P x --anonymous -n 203.0.113.1 -r 60000-60009 -i :: -i 10.0.0.1",
                 "[::]:21 10.0.0.1:21",
                 &[
-                    "serving / with write access to bob, read-only to anonymous",
+                    "serving / with write access to bob, read-only to anonymous, who needs no password",
                     "listening on [::]:21",
                     "listening on 10.0.0.1:21",
                     "passive ports 60000-60009, announced as 203.0.113.1",
@@ -172,7 +175,7 @@ mod tests {
                  --masquerade-address-map 10.0.0.1=unknown.example",
                 "10.0.0.1:21",
                 &[
-                    "serving / read-only to anonymous",
+                    "serving / read-only to anonymous, who needs no password",
                     "listening on 10.0.0.1:21",
                     "passive ports 60000-60009, announced as unknown.example (not resolved yet) for \
                      10.0.0.1, else known.example (203.0.113.1)",
@@ -189,7 +192,7 @@ mod tests {
         let check = |flags: &str, expected: &[&str]| {
             let line = format!("-d / -i 10.0.0.1 {flags}");
             let first = [
-                "serving / read-only to anonymous",
+                "serving / read-only to anonymous, who needs no password",
                 "listening on 10.0.0.1:2121",
             ];
             let last = ["passive ports chosen by the kernel"];
@@ -216,7 +219,7 @@ mod tests {
         let check = |flags: &str, expected: &str| {
             let line = format!("-d / -i 10.0.0.1 --tls {flags}");
             let expected = [
-                "serving / read-only to anonymous",
+                "serving / read-only to anonymous, who needs no password",
                 "listening on 10.0.0.1:2121",
                 expected,
                 "passive ports chosen by the kernel",
@@ -252,7 +255,7 @@ mod tests {
             "-d / --tls --tls-implicit 0",
             "[::]:2121 [::]:990",
             &[
-                "serving / read-only to anonymous",
+                "serving / read-only to anonymous, who needs no password",
                 "listening on [::]:2121 (IPv6 and IPv4)",
                 "listening on [::]:990 (IPv6 and IPv4, TLS)",
                 "TLS is offered",

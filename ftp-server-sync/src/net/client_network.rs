@@ -1,5 +1,6 @@
 //! The addresses that count as one client.
 
+use std::fmt;
 use std::net::{IpAddr, Ipv6Addr};
 
 /// An IPv4 address, or the /64 network of an IPv6 address: a household gets at least that much, and
@@ -17,6 +18,16 @@ impl ClientNetwork {
     }
 }
 
+/// As `--deny` takes it.
+impl fmt::Display for ClientNetwork {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.0 {
+            IpAddr::V4(address) => write!(f, "{address}"),
+            IpAddr::V6(address) => write!(f, "{address}/64"),
+        }
+    }
+}
+
 const HIGH_64: u128 = u128::MAX << 64;
 
 #[cfg(test)]
@@ -31,6 +42,12 @@ mod tests {
     fn an_ipv4_address_stands_alone() {
         assert_ne!(network("198.51.100.7"), network("198.51.100.8"));
         assert_eq!(network("198.51.100.7"), network("::ffff:198.51.100.7"));
+    }
+
+    #[test]
+    fn it_is_shown_as_flags_take_it() {
+        assert_eq!(network("::ffff:198.51.100.7").to_string(), "198.51.100.7");
+        assert_eq!(network("2001:db8:1:2::9").to_string(), "2001:db8:1:2::/64");
     }
 
     #[test]

@@ -27,7 +27,8 @@ impl Server {
                 self.log_certificate();
             }
             Err(error) if self.certificate.reject(now) => {
-                error!("the old certificate stays in force: {error}");
+                let advice = self.unreadable_advice();
+                error!("the old certificate stays in force: {error}{advice}");
             }
             // Another program may still be writing the files.
             Err(_) => {}

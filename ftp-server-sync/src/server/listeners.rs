@@ -62,6 +62,15 @@ impl Listeners {
                 if in_the_way.is_empty() {
                     return Err(error);
                 }
+                // Closing them must not be in vain: the right to open a port below 1024 again may
+                // have been given up.
+                let probed = missing
+                    .iter()
+                    .map(|listen| listen.open(passive_ports).err());
+                let is_other = |error: &io::Error| error.kind() != ErrorKind::AddrInUse;
+                if let Some(error) = probed.flatten().find(is_other) {
+                    return Err(error);
+                }
                 self.close(&in_the_way);
                 let again = self.open(&missing, passive_ports, registry);
                 again.inspect_err(|_| self.reopen(&in_the_way, registry))?

@@ -20,6 +20,11 @@ pub(super) enum Crowding {
     ServerFull(u32),
     AddressFull(u32),
     NotServed(AccessRefusal),
+    /// Its address is blocked for these seconds, after this number of failed logins.
+    Blocked {
+        after: u32,
+        seconds: u64,
+    },
     /// This session gives way to the client.
     GivesWay {
         number: u64,
@@ -66,6 +71,7 @@ impl Crowding {
             Self::ServerFull(_) | Self::GivesWay { .. } => Reply::too_many_connections(),
             Self::AddressFull(_) => Reply::too_many_from_address(),
             Self::NotServed(_) => Reply::address_refused(),
+            Self::Blocked { .. } => Reply::too_many_failed_logins(),
         }
     }
 
@@ -76,6 +82,7 @@ impl Crowding {
             Self::NotServed(AccessRefusal::Denied(_)) => 2,
             Self::NotServed(AccessRefusal::NotAllowed) => 3,
             Self::GivesWay { .. } => 4,
+            Self::Blocked { .. } => 5,
         }
     }
 }
@@ -98,6 +105,11 @@ impl fmt::Display for Line {
             Crowding::NotServed(AccessRefusal::NotAllowed) => {
                 write!(f, "refused {peer}: its address is in no network of --allow")
             }
+            Crowding::Blocked { after, seconds } => write!(
+                f,
+                "refused {peer}: its address is blocked for {seconds} s more, after failed logins \
+                 (--block-after {after})"
+            ),
             Crowding::GivesWay { number, limit } => write!(
                 f,
                 "#{number} gives way to {peer}: the server is full (--max-cons {limit}), and #{number} \
@@ -119,7 +131,7 @@ pub(super) fn refuse(mut stream: TcpStream, implicit_tls: bool, reply: &Reply) {
     let _ = stream.write(&bytes);
 }
 
-const REASONS: usize = 5;
+const REASONS: usize = 6;
 
 #[cfg(test)]
 mod tests {
@@ -159,6 +171,14 @@ mod tests {
             (
                 Crowding::NotServed(AccessRefusal::NotAllowed),
                 "refused 198.51.100.7:4711: its address is in no network of --allow (10 so far)",
+            ),
+            (
+                Crowding::Blocked {
+                    after: 20,
+                    seconds: 583,
+                },
+                "refused 198.51.100.7:4711: its address is blocked for 583 s more, after failed \
+                 logins (--block-after 20) (10 so far)",
             ),
             (
                 Crowding::GivesWay {

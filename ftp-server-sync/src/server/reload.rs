@@ -24,6 +24,7 @@ use crate::nat::finding::{Finding, Severity};
 use crate::nat::summary::summary;
 use crate::net::interfaces::Interfaces;
 use crate::net::port_probe::{self, UnavailablePorts};
+use crate::privileges::{self, ProcessRights};
 use crate::session::Current;
 use crate::settings::Settings;
 use crate::settings::watched_files::WatchedFiles;
@@ -71,13 +72,20 @@ impl Server {
             reload().and_then(|settings| self.apply(settings).map_err(|error| error.to_string()));
         match applied {
             Ok(()) => info!("reloaded the settings"),
-            Err(error) => error!("not reloading, the old settings stay: {error}"),
+            Err(error) => {
+                let advice = self.unreadable_advice();
+                error!("not reloading, the old settings stay: {error}{advice}");
+            }
         }
     }
 
     fn apply(&mut self, settings: Settings) -> io::Result<()> {
         let now = Instant::now();
         // Everything that can fail comes first.
+        let settings = self.with_current_user(settings);
+        if settings.run_as.is_none() {
+            privileges::check_start(&settings)?;
+        }
         let old = self.state.current();
         let share = old
             .share
@@ -87,8 +95,10 @@ impl Server {
         let identity = Identity::load(&settings, &interfaces).map_err(io::Error::other)?;
         let passive_ports = settings.passive_ports;
         let registry = self.poll.registry();
-        self.listeners
-            .update(&settings.listen, passive_ports, registry)?;
+        let updated = self
+            .listeners
+            .update(&settings.listen, passive_ports, registry);
+        updated.map_err(|error| Self::without_rights(&settings, error))?;
         log::set_max_level(settings.log_level);
         if old.settings.directory != settings.directory {
             info!(
@@ -187,9 +197,11 @@ fn evidence(current: &Current) -> Evidence {
         interfaces: current.interfaces.clone(),
         names: current.names.clone(),
         own_files_inside: current.share.own_files_inside(),
+        password_exposure: current.settings.password_exposure(),
         unmounted_share: UnmountedShare::find(&current.settings.directory),
         lacks_space: lacks_space(&current.settings.uploads, &current.settings.directory),
         unwritable: unwritable(&current.settings.directory),
+        rights: ProcessRights::read(&current.settings),
         ..Evidence::default()
     }
 }

@@ -3,12 +3,11 @@
 use std::time::{Duration, Instant};
 
 use ftp_proto::listing::Walk;
-use ftp_proto::text::printable;
 use ftp_proto::{
-    Action, DataId, FileRequest, Opened, Outcome, Refusal, Representation, Secret, TransferKind,
+    Action, DataId, FileRequest, Opened, Outcome, Refusal, Representation, TransferKind,
     TransferRequest,
 };
-use log::{info, warn};
+use log::info;
 
 use super::busy_upload::{BUSY_WAIT, BusyUpload};
 use super::connection::{Closing, Connection};
@@ -27,7 +26,7 @@ impl Connection {
     pub(super) fn perform(&mut self, action: Action, now: Instant) -> Option<Outcome> {
         self.before_closing(&action, now);
         match action {
-            Action::Authenticate { user, password } => self.authenticate(&user, &password, now),
+            Action::Authenticate { user, password } => self.authenticate(user, password, now),
             Action::File(request) => self.file(&request),
             Action::AbortFile => self.abort_long_request(),
             Action::OpenPassive(data) => self.open_passive(data, now),
@@ -65,31 +64,6 @@ impl Connection {
                 None
             }
         }
-    }
-
-    fn authenticate(&mut self, user: &[u8], password: &Secret, now: Instant) -> Option<Outcome> {
-        let number = self.number;
-        let name = printable(user);
-        let account = self.current.settings.users.check(user, password);
-        let is_known = account.is_some();
-        let outcome = Outcome::Authenticated(account);
-        if is_known {
-            // Looked up anew: a disk that was mounted since the last login is the share now.
-            if self.share.root().is_err() {
-                info!("#{number} login as {name} refused: the shared directory is not available");
-                return Some(Outcome::ShareUnavailable);
-            }
-            info!("#{number} logged in as {name}");
-            return Some(outcome);
-        }
-        warn!(
-            "#{number} login as {name} failed from {}",
-            self.session.endpoints().peer().ip()
-        );
-        self.delayed = Some(outcome);
-        let due = now + self.current.settings.login_delay;
-        self.timers.set(Timer::LoginDelay, Some(due));
-        None
     }
 
     fn file(&mut self, request: &FileRequest) -> Option<Outcome> {

@@ -18,8 +18,10 @@ use super::budget::TurnBudget;
 use super::busy_upload::BusyUpload;
 use super::command::SessionCommand;
 use super::control::{CONTROL, Control, End};
+use super::delayed_login::DelayedLogin;
 use super::end_reason::EndReason;
 use super::log::SessionLog;
+use super::login_name::{QuotedName, user_name};
 use super::login_state::SharedLoginState;
 use super::server_state::{Current, ServerState};
 use super::timers::{SessionTimers, Timer};
@@ -59,8 +61,8 @@ pub(super) struct Connection {
     pub(super) tls: Option<Resumption>,
     /// An action that waits until the replies before it are sent.
     pub(super) unflushed: Option<Action>,
-    /// The answer to a wrong password, which the core gets later.
-    pub(super) delayed: Option<Outcome>,
+    /// A login whose outcome the core gets later.
+    pub(super) delayed: Option<DelayedLogin>,
     /// A file request that is performed in steps, and what a refusal is about, for the log.
     pub(super) long_request: Option<(LongRequest, String)>,
     pub(super) data: DataConnection,
@@ -310,7 +312,15 @@ impl Connection {
             return false;
         }
         match self.session.foreign_protocol() {
-            None => self.log.command(&input[..used]),
+            None => {
+                self.log.command(&input[..used]);
+                if let Some(name) = user_name(&input[..used])
+                    && self.login_needs_tls()
+                {
+                    let peer = self.session.endpoints().peer().ip();
+                    self.log.login_without_tls(peer, &QuotedName(name));
+                }
+            }
             Some(protocol) => {
                 self.log.set_end_reason(EndReason::ForeignProtocol);
                 let (log, peer) = (
@@ -321,18 +331,6 @@ impl Connection {
             }
         }
         self.control.use_input(used);
-        true
-    }
-
-    fn answer_delayed(&mut self, now: Instant) -> bool {
-        if !self.timers.is_over(Timer::LoginDelay, now) {
-            return false;
-        }
-        self.timers.set(Timer::LoginDelay, None);
-        let Some(outcome) = self.delayed.take() else {
-            return false;
-        };
-        self.answer(outcome);
         true
     }
 

@@ -11,6 +11,7 @@ use mio::event::Event;
 use mio::net::TcpStream;
 use mio::{Interest, Registry, Token};
 use socket2::{SockRef, TcpKeepalive};
+use zeroize::{Zeroize, Zeroizing};
 
 use crate::data::stream::Stream;
 use crate::tls::{ServerConfig, TlsStream};
@@ -20,8 +21,8 @@ use crate::tls::{ServerConfig, TlsStream};
 pub(super) struct Control {
     stream: Stream,
     shaking_hands: bool,
-    /// Received, and not used yet.
-    input: Vec<u8>,
+    /// Received, and not used yet. It may contain a password.
+    input: Zeroizing<Vec<u8>>,
     output: Vec<u8>,
     /// True from an edge-triggered event until the socket would block.
     readable: bool,
@@ -60,7 +61,7 @@ impl Control {
         Ok(Self {
             stream: Stream::new(stream),
             shaking_hands: false,
-            input: Vec::new(),
+            input: Zeroizing::default(),
             output: Vec::new(),
             readable: true,
             writable: true,
@@ -136,7 +137,12 @@ impl Control {
                 Ok(0) => self.end = Some(End::Closed),
                 // After a short read there may be more: a read also ends at a byte that the client
                 // marked as urgent.
-                Ok(count) => self.input.extend_from_slice(&buffer[..count]),
+                Ok(count) => {
+                    // It may be a password: a buffer that grows would leave copies behind.
+                    self.input.reserve_exact(room);
+                    self.input.extend_from_slice(&buffer[..count]);
+                    buffer[..count].zeroize();
+                }
                 Err(error) => match error.kind() {
                     ErrorKind::WouldBlock => self.readable = false,
                     ErrorKind::Interrupted => {}
@@ -158,10 +164,13 @@ impl Control {
     /// Removes the first `count` bytes of the input.
     pub(super) fn use_input(&mut self, count: usize) {
         if count == self.input.len() {
-            // An idle session needs no buffer.
-            self.input = Vec::new();
+            // An idle session needs no buffer. This one is overwritten.
+            self.input = Zeroizing::default();
         } else {
-            self.input.drain(..count);
+            let rest = self.input.len() - count;
+            self.input.copy_within(count.., 0);
+            self.input[rest..].zeroize();
+            self.input.truncate(rest);
         }
     }
 
@@ -210,7 +219,7 @@ impl Control {
     /// with unread bytes resets the connection, and the last reply may be lost with it.
     pub(super) fn discard(&mut self) {
         for _ in 0..DISCARDS_MAX {
-            self.input = Vec::new();
+            self.input = Zeroizing::default();
             self.fill();
             if self.input.is_empty() {
                 return;

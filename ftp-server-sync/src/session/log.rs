@@ -3,6 +3,7 @@
 //!
 //! Names come from the network: control characters are escaped. No line ever holds a password.
 
+use std::fmt;
 use std::io::ErrorKind;
 use std::net::IpAddr;
 use std::time::{Duration, Instant};
@@ -48,6 +49,7 @@ pub(super) struct SessionLog {
     is_bare_end_logged: bool,
     is_binary_text_logged: bool,
     is_one_to_one_nat_logged: bool,
+    is_login_without_tls_logged: bool,
 }
 
 /// What the log says of a transfer that has ended.
@@ -88,6 +90,7 @@ impl SessionLog {
             is_bare_end_logged: false,
             is_binary_text_logged: false,
             is_one_to_one_nat_logged: false,
+            is_login_without_tls_logged: false,
         }
     }
 
@@ -282,6 +285,17 @@ impl SessionLog {
         if !std::mem::replace(&mut self.is_one_to_one_nat_logged, true) {
             info!(
                 "#{} active mode: the client named {named}; connecting to {used} instead",
+                self.number
+            );
+        }
+    }
+
+    /// A login in clear text was refused. `name` is quoted. Once in a session.
+    pub(super) fn login_without_tls(&mut self, peer: IpAddr, name: &dyn fmt::Display) {
+        if !std::mem::replace(&mut self.is_login_without_tls_logged, true) {
+            info!(
+                "#{} login refused from {peer} as {name}: TLS is required \
+                 (--tls-control-required); choose explicit TLS in the client",
                 self.number
             );
         }

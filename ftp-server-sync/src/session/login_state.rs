@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicU8, Ordering};
 pub(crate) enum LoginState {
     /// The client has not logged in, or its session has ended.
     Expected,
-    /// The client waits for the answer to a wrong password.
+    /// The client waits for the answer to a wrong password, or for its turn to be checked.
     Delayed,
     /// The same, and the client has closed its side.
     ClientGone,

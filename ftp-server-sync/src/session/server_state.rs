@@ -10,6 +10,7 @@ use ftp_proto::Config;
 use ftp_proto::listing::SortMemory;
 
 use super::foreign_protocol_log::ForeignProtocolLog;
+use crate::accounts::login_throttle::LoginThrottle;
 use crate::fs::attributes::process_umask;
 use crate::fs::file_hash::HashSlots;
 use crate::fs::share::Share;
@@ -34,6 +35,8 @@ pub(crate) struct ServerState {
     /// For the names of all listings.
     pub(super) sort_memory: Arc<SortMemory>,
     pub(super) foreign_protocols: ForeignProtocolLog,
+    /// The failed logins of all addresses.
+    pub(crate) login_throttle: LoginThrottle,
     pub(super) hash_slots: Arc<HashSlots>,
     current: Mutex<Arc<Current>>,
     /// Counts replacements: a session sees without the lock that there was none.
@@ -108,6 +111,7 @@ impl ServerState {
             uploads: Arc::default(),
             sort_memory: SortMemory::new(SORT_BYTES_MAX).into(),
             foreign_protocols: ForeignProtocolLog::default(),
+            login_throttle: LoginThrottle::default(),
             hash_slots: Arc::default(),
             current: Mutex::new(current.into()),
             generation: AtomicU64::new(0),

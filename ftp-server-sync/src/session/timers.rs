@@ -15,7 +15,7 @@ pub(super) struct SessionTimers {
 /// A timer of the driver.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Timer {
-    /// The answer to a wrong password is given.
+    /// The answer to a wrong password is given, or a password that waits is compared.
     LoginDelay,
     /// The client must have read the replies before an action.
     Unflushed,

@@ -71,6 +71,22 @@ fn a_running_session_announces_the_new_address() {
     });
 }
 
+#[test]
+fn a_reload_without_blocks_lifts_them() {
+    let flags = ["-i", "127.0.0.1", "-u", USER, "-P", PASSWORD];
+    let configured = Configured::new(&flags, &["block-after 1"]);
+    let address = configured.server.address;
+    let mut client = Client::connect_from(STRANGER, address);
+    client.expect(220);
+    client.command(format!("USER {USER}"), 331);
+    client.command("PASS wrong", 530);
+    Client::connect_from(STRANGER, address).expect(421);
+    configured.reload(&["block-after 0"]);
+    wait_until("the block is gone", || {
+        Client::connect_from(STRANGER, address).reply().code == 220
+    });
+}
+
 /// Running sessions go on.
 #[test]
 fn networks_that_are_served_change() {

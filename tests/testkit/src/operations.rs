@@ -358,6 +358,7 @@ fn refused(question: &Question, choice: u8) -> Outcome {
         Question::Authenticate(_) if refusal == Refusal::ShareUnavailable => {
             Outcome::ShareUnavailable
         }
+        Question::Authenticate(_) if refusal == Refusal::Busy => Outcome::AddressBlocked,
         Question::Authenticate(_) => Outcome::Authenticated(None),
         Question::File(_) => Outcome::File(Err(refusal)),
         Question::Passive => Outcome::PassiveOpened(Err(refusal)),
@@ -372,6 +373,7 @@ fn any_outcome(choice: u8, transfers: &[TransferId]) -> Outcome {
     let transfer = transfers.iter().rev().nth(usize::from(choice / 8 % 2));
     match (choice % 8, transfer) {
         (0, _) if refusal == Refusal::ShareUnavailable => Outcome::ShareUnavailable,
+        (0, _) if refusal == Refusal::Busy => Outcome::AddressBlocked,
         (0, _) => Outcome::Authenticated(None),
         (1, _) => Outcome::File(Ok(FileAnswer::Done)),
         (2, _) => Outcome::File(Ok(FileAnswer::Size(1))),

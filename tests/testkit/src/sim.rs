@@ -535,7 +535,7 @@ impl Sim {
     fn fits(&self, outcome: &Outcome) -> bool {
         match (outcome, &self.question) {
             (
-                Outcome::Authenticated(_) | Outcome::ShareUnavailable,
+                Outcome::Authenticated(_) | Outcome::ShareUnavailable | Outcome::AddressBlocked,
                 Some(Question::Authenticate(_)),
             )
             | (Outcome::PassiveOpened(_), Some(Question::Passive))

@@ -283,6 +283,7 @@ fn drive(sim: &mut Sim, what: &str) -> Result<(), String> {
         "authenticated" => Outcome::Authenticated(Some(account(value)?)),
         "not-authenticated" => Outcome::Authenticated(None),
         "share-unavailable" => Outcome::ShareUnavailable,
+        "address-blocked" => Outcome::AddressBlocked,
         "done" => Outcome::File(Ok(FileAnswer::Done)),
         "size" => Outcome::File(Ok(FileAnswer::Size(number()?))),
         "modified" => Outcome::File(Ok(FileAnswer::Modified(number()?.cast_signed()))),

@@ -57,6 +57,7 @@ const ALL: &[(&str, &str)] = recordings!(
     "active-mode-private-address-ipv6"
     "active-mode-private-client"
     "active-mode-through-gateway"
+    "address-blocked"
     "appe"
     "appe-rest"
     "ascii-never"

@@ -53,6 +53,7 @@ fn settings(content: impl AsRef<[u8]>, flags: &str) -> Settings {
 /// What the settings say, wherever they come from.
 fn without_sources(mut settings: Settings) -> Settings {
     settings.sources.clear();
+    settings.password_source = None;
     settings
 }
 
@@ -339,6 +340,21 @@ fn a_pipe_is_refused_and_not_opened() {
             .ends_with("give one that can be read again"),
         "{error}"
     );
+}
+
+#[test]
+fn the_file_with_the_password_is_known() {
+    let place = Place::new();
+    let path = place.path("file");
+    fs::write(&path, "username bob\npassword x\n").unwrap();
+    let source = |flags: &str| {
+        let line = command_line(flags, Some(path.clone()));
+        line.settings().unwrap().password_source
+    };
+    assert_eq!(source(""), Some(path.clone()));
+    assert_eq!(source("-P other"), None);
+    fs::write(&path, "username bob\n").unwrap();
+    assert_eq!(source("-P other"), None);
 }
 
 #[test]

@@ -27,6 +27,7 @@ fn settings(variables: &str, flags: &str) -> Settings {
     let mut settings = line.settings().unwrap();
     // What they say is compared, wherever they come from.
     settings.sources.clear();
+    settings.password_source = None;
     settings
 }
 
@@ -157,6 +158,7 @@ fn lists_of_paths_have_colons_between_them() {
         flags: vec![(flag, "/a,b:/c".into())],
         password: None,
         state_directory: PathBuf::new(),
+        system_state_directory: PathBuf::new(),
         time_zone: None,
     };
     let (given, _) = environment.flags().unwrap();
@@ -232,4 +234,16 @@ fn state_is_stored_where_systemd_or_xdg_says() {
     // Relative ones would lead elsewhere at each start.
     check_directory("HOME=home XDG_STATE_HOME=x STATE_DIRECTORY=s", own);
     check_directory("HOME= XDG_STATE_HOME= STATE_DIRECTORY=", own);
+}
+
+#[test]
+fn another_user_does_not_store_in_roots_home() {
+    let directory = |variables: &str| {
+        let environment = Environment::read(|name| find(variables, name));
+        environment.system_state_directory
+    };
+    let own = Path::new("/var/lib/ftp-server-sync");
+    assert_eq!(directory("HOME=/root XDG_STATE_HOME=/root/x"), own);
+    let variables = "HOME=/root STATE_DIRECTORY=/s/a:/s/b";
+    assert_eq!(directory(variables), Path::new("/s/a"));
 }

@@ -1,7 +1,9 @@
 //! Each finding, where it must be made and where it must not.
 
 use std::collections::BTreeMap;
+use std::fs::{self, Permissions};
 use std::net::IpAddr;
+use std::os::unix::fs::PermissionsExt;
 
 use super::addresses::BEHIND_CARRIER;
 use super::*;
@@ -256,6 +258,29 @@ fn passive_ports_and_writing() {
             OPEN,
         ],
     );
+}
+
+#[test]
+fn others_may_read_the_password() {
+    let file = tempfile::NamedTempFile::new().unwrap();
+    let set_mode = |mode| file.as_file().set_permissions(Permissions::from_mode(mode));
+    let name = file.path().display();
+    let exposure = || {
+        fs::write(file.path(), "secret").unwrap();
+        let line = format!("-u bob --password-file {name}");
+        settings(&line).password_exposure()
+    };
+    set_mode(0o644).unwrap();
+    let expected = format!(
+        "risk: all users of this machine can read the password in {name}; chmod go= {name}"
+    );
+    let evidence = Evidence {
+        password_exposure: exposure(),
+        ..evidence("203.0.113.5")
+    };
+    check_on("", &evidence, &[&expected]);
+    set_mode(0o600).unwrap();
+    assert_eq!(exposure(), None);
 }
 
 #[test]

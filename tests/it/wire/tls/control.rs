@@ -21,6 +21,24 @@ fn no_login_in_clear_text_where_tls_is_required() {
     client.log_in();
 }
 
+/// The log has its name, and says what to change in the client. Once in a session.
+#[test]
+fn a_login_in_clear_text_is_logged_with_its_name() {
+    let secure = SecureServer::program(&["--tls-control-required"]);
+    let mut client = Client::greeted(secure.server.address);
+    for _ in 0..2 {
+        client.command("USER a\" b", 530);
+        client.command(format!("PASS {PASSWORD}"), 530);
+    }
+    client.command("QUIT", 221);
+    secure.server.log_with("#1 closed");
+    let log = secure.server.finish();
+    let line = "INFO  #1 login refused from 127.0.0.1 as \"a\\\" b\": TLS is required \
+                (--tls-control-required); choose explicit TLS in the client\n";
+    assert_eq!(log.matches(line).count(), 1, "{log}");
+    assert_eq!(log.matches("login refused").count(), 1, "{log}");
+}
+
 #[test]
 fn implicit_tls_needs_no_command() {
     let secure = SecureServer::in_process(&["--tls-implicit", "0"]);

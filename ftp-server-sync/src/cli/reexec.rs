@@ -1,0 +1,89 @@
+//! Executes this program once more, in the same process, with other arguments and variables, and
+//! hands the new image a text that no one else sees.
+//!
+//! The process keeps its number, its parent, its descriptors, its directory, its limits and the
+//! signals that it ignores. Nothing may run before: no thread, no handler of a signal.
+
+use std::env;
+use std::ffi::{CString, OsString};
+use std::fs::{self, File};
+use std::io::{self, Read, Write};
+use std::os::fd::{AsRawFd, RawFd};
+use std::os::unix::process::CommandExt;
+use std::process::{self, Command};
+
+use rustix::fs::MemfdFlags;
+use zeroize::Zeroizing;
+
+/// What the new image is started with.
+#[derive(Debug)]
+pub(super) struct NewImage<'a> {
+    pub(super) arguments: &'a [OsString],
+    /// Variables that it does not get.
+    pub(super) removed: &'a [&'a str],
+    /// For [`handed_over`]. No one who lists processes sees it.
+    pub(super) text: &'a [u8],
+}
+
+/// Executes the program once more. Returns only if that fails.
+pub(super) fn execute_again(image: &NewImage<'_>) -> io::Error {
+    match try_execute(image) {
+        Ok(never) => match never {},
+        Err(error) => error,
+    }
+}
+
+/// The text that this process has handed to itself. `None`: it has not executed itself.
+///
+/// # Errors
+///
+/// If it cannot be read.
+pub(super) fn handed_over() -> io::Result<Option<Zeroizing<Vec<u8>>>> {
+    // Another process may have inherited the variable: the descriptor is not there then.
+    let Some(descriptor) = own_descriptor() else {
+        return Ok(None);
+    };
+    let mut text = Zeroizing::new(Vec::new());
+    File::open(format!("/proc/self/fd/{descriptor}"))?.read_to_end(&mut text)?;
+    nix::unistd::close(descriptor)?;
+    let Some(name_end) = text.iter().position(|&byte| byte == 0) else {
+        return Err(io::ErrorKind::InvalidData.into());
+    };
+    // The kernel has named the process after the path that was executed.
+    let name: Vec<u8> = text.drain(..=name_end).collect();
+    if let Ok(name) = CString::from_vec_with_nul(name) {
+        rustix::thread::set_name(&name)?;
+    }
+    Ok(Some(text))
+}
+
+/// The descriptor of the text, if this process has executed itself.
+fn own_descriptor() -> Option<RawFd> {
+    let variable = env::var(VARIABLE).ok()?;
+    let (process, descriptor) = variable.split_once(':')?;
+    let is_own = process.parse() == Ok(process::id());
+    is_own.then(|| descriptor.parse().ok())?
+}
+
+fn try_execute(image: &NewImage<'_>) -> io::Result<std::convert::Infallible> {
+    let name = fs::read("/proc/self/comm")?;
+    // In memory, and inherited: closed by the new image once it is read.
+    let mut text = File::from(rustix::fs::memfd_create(PURPOSE, MemfdFlags::empty())?);
+    text.write_all(name.trim_ascii_end())?;
+    text.write_all(b"\0")?;
+    text.write_all(image.text)?;
+    // Also if the file of the program has been replaced or removed meanwhile.
+    let mut command = Command::new("/proc/self/exe");
+    command.args(image.arguments);
+    command.arg0(env::args_os().next().unwrap_or_else(|| PURPOSE.into()));
+    for name in image.removed {
+        command.env_remove(name);
+    }
+    let descriptor = text.as_raw_fd();
+    command.env(VARIABLE, format!("{}:{descriptor}", process::id()));
+    Err(command.exec())
+}
+
+/// Its value is the number of the process and the descriptor of the text.
+const VARIABLE: &str = "FTP_HIDDEN_COMMAND_LINE";
+const PURPOSE: &str = "ftp-server-sync";

@@ -1,0 +1,9 @@
+//! The rights of this process: which it has, and how it gives them up.
+
+mod process_rights;
+mod run_as;
+mod state_directory;
+
+pub(crate) use process_rights::{ProcessRights, check_start};
+pub(crate) use run_as::give_up;
+pub(crate) use state_directory::hand_over;

@@ -1,0 +1,80 @@
+//! The rights of root: given up after the start, or missing later.
+
+use std::io::{self, ErrorKind};
+use std::time::Instant;
+
+use log::{info, warn};
+
+use super::Server;
+use crate::nat::diagnose::rights::unreadable_files;
+use crate::privileges::{self, ProcessRights};
+use crate::settings::Settings;
+use crate::settings::watched_files::WatchedFiles;
+
+impl Server {
+    /// Gives up the rights of root if the settings name a user to become: this process then has
+    /// that user's rights, for good. A library should not call it: it is a matter of the whole
+    /// process, which must have no other thread yet.
+    ///
+    /// # Errors
+    ///
+    /// If a right remains, or the user may not list the shared directory. The process should end
+    /// then.
+    pub fn with_run_as(mut self) -> io::Result<Self> {
+        let current = self.state.current();
+        let settings = &current.settings;
+        let Some(run_as) = &settings.run_as else {
+            return Ok(self);
+        };
+        // Later they may be out of reach.
+        current.share.remember_own_files();
+        if let Some(tls) = &settings.tls
+            && tls.certificates.is_empty()
+        {
+            privileges::hand_over(tls, run_as)?;
+        }
+        privileges::give_up(run_as)?;
+        current.share.check_listable().map_err(|error| {
+            io::Error::new(error.kind(), format!("--run-as {}: {error}", run_as.text))
+        })?;
+        // A file that is out of reach now looks like one that has changed.
+        self.certificate = WatchedFiles::new(settings.certificate_files(), Instant::now());
+        info!(
+            "the server has become {} (user {}, group {}), without any right of root",
+            run_as.text, run_as.user, run_as.group
+        );
+        Ok(self)
+    }
+
+    /// The settings after a reload, with the user that the server is.
+    pub(super) fn with_current_user(&self, mut settings: Settings) -> Settings {
+        let run_as = &self.state.current().settings.run_as;
+        if settings.run_as != *run_as {
+            let user = run_as.as_ref().map_or("root", |run_as| &run_as.text);
+            warn!("--run-as has changed: restart the server, which is {user} until then");
+            settings.run_as.clone_from(run_as);
+        }
+        settings
+    }
+
+    /// The error of a listener, with what to do if the right to open it was given up.
+    pub(super) fn without_rights(settings: &Settings, error: io::Error) -> io::Error {
+        match &settings.run_as {
+            Some(run_as) if error.kind() == ErrorKind::PermissionDenied => {
+                let user = &run_as.text;
+                let text =
+                    format!("{error}, which --run-as {user} has given up: restart the server");
+                io::Error::new(error.kind(), text)
+            }
+            _ => error,
+        }
+    }
+
+    /// What to do if files could not be read again for want of a right. It follows an error.
+    pub(super) fn unreadable_advice(&self) -> String {
+        let current = self.state.current();
+        let rights = ProcessRights::read(&current.settings);
+        let advice = unreadable_files(&current.settings, &rights);
+        advice.map_or(String::new(), |advice| format!("; {advice}"))
+    }
+}

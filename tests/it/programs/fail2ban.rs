@@ -1,0 +1,68 @@
+//! The filter for fail2ban in the manual, put to the log that the server writes.
+
+use std::fs;
+use std::path::Path;
+use std::process::Command;
+
+use crate::support::client::Client;
+use crate::support::data::STRANGER;
+use crate::support::process;
+use crate::support::server::{Program, Setup, TestServer, USER};
+
+const FILTER: &str = concat!(
+    env!("CARGO_MANIFEST_DIR"),
+    "/../ftp-server-sync/docs/fail2ban/ftp-server-sync.conf"
+);
+
+/// Names that look like the end of a line, or like a line.
+const FORGED: [&str; 4] = [
+    "x\" login failed from 6.6.6.6 as \"y",
+    "#1 login failed from 6.6.6.6 as \"y\"",
+    "2026-01-31 12:00:00Z WARN  #1 login failed from 6.6.6.6 as \"y\"",
+    "\u{2028}WARN  #1 login failed from 6.6.6.6 as \"y\"\r\u{85}",
+];
+
+#[test]
+fn the_filter_finds_each_failed_login_and_its_address() {
+    let server = Setup::new().flags(&["--login-delay", "0"]).program();
+    let mut names = vec![USER, "alice", "anonymous"];
+    names.extend(FORGED);
+    for name in &names {
+        let mut client = Client::connect_from(STRANGER, server.address);
+        client.expect(220);
+        client.command(format!("USER {name}"), 331);
+        client.command("PASS wrong", 530);
+        client.command(format!("CWD {}", FORGED[1]), 530);
+    }
+    server.client().command(format!("MKD {}", FORGED[1]), 257);
+    let directory = tempfile::tempdir().expect("a directory");
+    let (file, journal) = (
+        directory.path().join("log"),
+        directory.path().join("journal"),
+    );
+    let log = finished(server);
+    fs::write(&file, &log).expect("a log");
+    let expected = vec!["127.0.0.2".to_owned(); names.len()];
+    assert_eq!(found(&file), expected, "{log}");
+    // As the journal brings it to fail2ban.
+    let lines = log.lines();
+    let lines: Vec<String> = lines
+        .map(|line| format!("Jan 31 12:00:00 nas ftp-server-sync[17]: {line}"))
+        .collect();
+    fs::write(&journal, lines.join("\n")).expect("a log");
+    assert_eq!(found(&journal), expected, "{lines:#?}");
+}
+
+fn finished(server: TestServer<Program>) -> String {
+    server.log_with("MKD");
+    server.finish()
+}
+
+/// The addresses that fail2ban finds in a log.
+fn found(log: &Path) -> Vec<String> {
+    let mut command = Command::new("fail2ban-regex");
+    command.args(["--out", "ip"]).arg(log).arg(FILTER);
+    let found = process::run(&mut command, 30).expect_success().stdout;
+    let found = String::from_utf8(found).expect("addresses");
+    found.lines().map(str::to_owned).collect()
+}

@@ -1,0 +1,460 @@
+//! From root to another user: `--run-as`, and what becomes of a server that stays root.
+//!
+//! The tests run as root. The users are in files that are mounted over this machine's.
+
+use std::fs::{self, Permissions};
+use std::net::{Ipv4Addr, SocketAddr, TcpListener};
+use std::os::unix::fs::{MetadataExt, PermissionsExt, chown};
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use rustix::process::Signal;
+use rustls::version;
+use tempfile::TempDir;
+
+use crate::support::certificates::{Certificate, trusting_any};
+use crate::support::client::Client;
+use crate::support::client_program::path;
+use crate::support::data;
+use crate::support::process::{self, Finished};
+use crate::support::server::{self, Program, Setup, TestServer, own_address};
+use crate::support::wait::wait_until;
+
+/// Users and groups that the server finds, in place of this machine's.
+struct Accounts {
+    directory: TempDir,
+}
+
+impl Accounts {
+    fn new() -> Self {
+        assert!(
+            rustix::process::geteuid().is_root(),
+            "only root can become another user: run `tests/run` as root"
+        );
+        let directory = TempDir::new().expect("a temporary directory");
+        let write = |name: &str, text: &str| {
+            fs::write(directory.path().join(name), text).expect("a file");
+        };
+        write(
+            "passwd",
+            "root:x:0:0::/root:/bin/sh\nftpd:x:4711:4712::/:/bin/false\n",
+        );
+        write(
+            "group",
+            "root:x:0:\nftpd:x:4712:\nmedia:x:4713:ftpd\nother:x:4714:\n",
+        );
+        Self { directory }
+    }
+
+    /// The command of a server that finds these users.
+    fn know(&self, serve: &Command) -> Command {
+        let file = |name: &str| self.directory.path().join(name);
+        let script = "mount --bind \"$0\" /etc/passwd && mount --bind \"$1\" /etc/group";
+        process::mounting(script, &[&file("passwd"), &file("group")], serve)
+    }
+
+    /// A server that becomes `ftpd`, whose share is its own.
+    fn serve(&self, setup: Setup<'_>) -> TestServer<Program> {
+        give(&setup.root());
+        let setup = setup.flags(&["--run-as", "ftpd"]);
+        let setup = setup.wrapped(|serve| self.know(&serve));
+        setup.program()
+    }
+}
+
+/// Every thread has the new user and nothing else, a port below 1024 is open, and the path of the
+/// share cannot be followed any more, as it leads through a directory of root's alone.
+#[test]
+fn all_threads_give_up_all_rights() {
+    expect_privileged_ports();
+    let accounts = Accounts::new();
+    let setup = Setup::new().on_own_address().flags(&["-p", "21"]);
+    fs::set_permissions(setup.directory(), Permissions::from_mode(0o700)).expect("a mode");
+    let server = accounts.serve(setup);
+    assert_eq!(server.address.port(), 21);
+    let mut client = server.client();
+    client.store("STOR new", "text");
+    client.command("MKD directory", 257);
+    for name in ["new", "directory"] {
+        let metadata = fs::metadata(server.path(name)).expect(name);
+        assert_eq!((metadata.uid(), metadata.gid()), (4711, 4712), "{name}");
+    }
+    let threads = threads(server.id());
+    assert!(threads.len() >= 3, "{threads:#?}");
+    for thread in &threads {
+        let expect = |name: &str, value: &str| assert_eq!(field(thread, name), value, "{thread}");
+        expect("Uid", "4711 4711 4711 4711");
+        expect("Gid", "4712 4712 4712 4712");
+        expect("Groups", "4712 4713");
+        for set in ["CapInh", "CapPrm", "CapEff", "CapBnd", "CapAmb"] {
+            expect(set, "0000000000000000");
+        }
+        expect("NoNewPrivs", "1");
+    }
+    // What only root may read.
+    fs::write(server.path("secret"), "text").expect("a file");
+    server.set_mode("secret", 0o600);
+    client.extended_passive();
+    client.command("RETR secret", 550);
+    server.signal(Signal::HUP);
+    server.log_with("reloaded the settings");
+    assert_eq!(server.client().fetch("RETR new"), b"text");
+    let log = server.finish();
+    for line in [
+        "has become ftpd (user 4711, group 4712), without any right of root",
+        "note: the server may not follow the path ",
+    ] {
+        assert!(log.contains(line), "no {line:?} in\n{log}");
+    }
+    assert!(!log.contains("runs as root"), "{log}");
+    assert!(!log.contains("is not available"), "{log}");
+    assert!(!log.contains("cannot store files"), "{log}");
+}
+
+/// Listeners stay open. One that needs a right of root is refused, and the others stay as they are,
+/// also where one would have to be closed first.
+#[test]
+fn a_reload_opens_no_privileged_port() {
+    expect_privileged_ports();
+    let accounts = Accounts::new();
+    // The port must be free on all addresses.
+    let port = TcpListener::bind("0.0.0.0:0").and_then(|free| free.local_addr());
+    let port = port.expect("a free port").port().to_string();
+    let setup = Setup::new().on_all_addresses().flags(&["-p", &port]);
+    let (file, state) = (
+        setup.directory().join("conf"),
+        setup.directory().join("state"),
+    );
+    let own = own_address();
+    let write = |interface: Ipv4Addr, implicit: &str| {
+        let text = format!("tls\ninterface {interface}\ntls-implicit {implicit}\n");
+        fs::write(&file, text).expect("the configuration");
+    };
+    write(own, "990");
+    search(setup.directory());
+    let setup = setup.flags(&["--config", path(&file)]);
+    let server = serve_with_state(&accounts, setup, &state);
+    server.log_with(&format!("listening on {own}:990"));
+    // The listeners of one address are in the way of those of all addresses.
+    for (interface, port) in [(own, "991"), (Ipv4Addr::UNSPECIFIED, "990")] {
+        write(interface, port);
+        server.signal(Signal::HUP);
+        let text = format!("cannot listen on {interface}:{port}: Permission denied");
+        let log = server.log_with(&text);
+        let line = log.lines().find(|line| line.contains(&text));
+        let line = line.expect("a line");
+        let cure = "need root or CAP_NET_BIND_SERVICE, which --run-as ftpd has given up: restart";
+        assert!(line.contains(cure), "{line}");
+        server.client();
+        data::connect(SocketAddr::from((own, 990)));
+    }
+    write(own, "990");
+    server.signal(Signal::HUP);
+    server.log_with("reloaded the settings");
+    let log = server.finish();
+    assert!(!log.contains("is lost"), "{log}");
+}
+
+/// The certificate that the server makes as root is the new user's, and a reload reads it.
+#[test]
+fn the_state_directory_is_handed_over() {
+    let accounts = Accounts::new();
+    let setup = Setup::new().flags(&["--tls"]);
+    let state = setup.directory().join("state");
+    search(setup.directory());
+    let server = serve_with_state(&accounts, setup, &state);
+    for name in ["", "certificate.pem", "certificate.crt"] {
+        let metadata = fs::metadata(state.join(name)).expect(name);
+        assert_eq!((metadata.uid(), metadata.gid()), (4711, 4712), "{name}");
+    }
+    let config = trusting_any(&version::TLS13);
+    let mut client = Client::greeted(server.address);
+    client.auth_tls(&config);
+    client.log_in();
+    server.signal(Signal::HUP);
+    server.log_with("reloaded the settings");
+    // A lost one is made again.
+    fs::remove_file(state.join("certificate.pem")).expect("the certificate");
+    server.signal(Signal::HUP);
+    wait_until("a second certificate", || {
+        server
+            .log()
+            .matches("made a self-signed certificate")
+            .count()
+            == 2
+    });
+    let log = server.finish();
+    assert!(!log.contains("may not read"), "{log}");
+}
+
+/// A directory that holds something else is not given away.
+#[test]
+fn a_state_directory_of_others_stays_as_it_is() {
+    let accounts = Accounts::new();
+    let setup = Setup::new().flags(&["--tls"]);
+    let state = setup.directory().join("state");
+    fs::create_dir(&state).expect("a directory");
+    fs::set_permissions(&state, Permissions::from_mode(0o700)).expect("a mode");
+    fs::write(state.join("other"), "text").expect("a file");
+    search(setup.directory());
+    let server = serve_with_state(&accounts, setup, &state);
+    for name in ["", "other", "certificate.pem"] {
+        assert_eq!(
+            fs::metadata(state.join(name)).expect(name).uid(),
+            0,
+            "{name}"
+        );
+    }
+    let log = server.log_with("--run-as ftpd may not read ");
+    let certificate = state.join("certificate.pem");
+    let cure = format!("chgrp 4712 {0} && chmod g+r {0}", certificate.display());
+    assert!(log.contains(&cure), "{log}");
+    server.finish();
+}
+
+/// The key is root's alone: the start, a reload and a renewal name the cure, and the cure works.
+#[test]
+fn a_key_that_cannot_be_read_again_stays_in_force() {
+    let accounts = Accounts::new();
+    let setup = Setup::new();
+    let certificate = Certificate::new(setup.directory(), &[]);
+    search(setup.directory());
+    let server = accounts.serve(setup.flags(&certificate.flags()));
+    let key = Path::new(&certificate.key);
+    let cure = format!("chgrp 4712 {0} && chmod g+r {0}", certificate.key);
+    let log = server.log_with(&cure);
+    assert!(log.contains(" WARN  --run-as ftpd may not read "), "{log}");
+    server.signal(Signal::HUP);
+    let refusal = "not reloading, the old settings stay: private key file ";
+    let log = server.log_with(refusal);
+    let line = log
+        .lines()
+        .find(|line| line.contains(refusal))
+        .expect("a line");
+    assert!(line.contains(&cure), "{line}");
+    let renewed = Certificate::new(server.directory(), &["renewed.example"]);
+    assert_eq!(renewed.key, certificate.key);
+    let refusal = "the old certificate stays in force: private key file ";
+    let log = server.log_with(refusal);
+    let line = log
+        .lines()
+        .find(|line| line.contains(refusal))
+        .expect("a line");
+    assert!(line.contains(&cure), "{line}");
+    // What the log says.
+    chown(key, None, Some(4712)).expect("another group");
+    fs::set_permissions(key, Permissions::from_mode(0o640)).expect("a mode");
+    server.log_with("took the changed files");
+    server.signal(Signal::HUP);
+    server.log_with("reloaded the settings");
+    server.finish();
+}
+
+/// The user of the process cannot change without a restart.
+#[test]
+fn another_user_needs_a_restart() {
+    let accounts = Accounts::new();
+    let setup = Setup::new();
+    let file = setup.directory().join("ftp.conf");
+    fs::write(&file, "run-as ftpd\n").expect("the configuration");
+    search(setup.directory());
+    give(&setup.root());
+    let setup = setup.flags(&["--config", path(&file)]);
+    let server = setup.wrapped(|serve| accounts.know(&serve)).program();
+    fs::write(&file, "run-as ftpd:other\n").expect("the configuration");
+    server.signal(Signal::HUP);
+    server.log_with("--run-as has changed: restart the server, which is ftpd until then");
+    server.log_with("reloaded the settings");
+    server.finish();
+}
+
+#[test]
+fn a_group_replaces_that_of_the_user() {
+    let accounts = Accounts::new();
+    let setup = Setup::new();
+    chown(setup.root(), Some(0), Some(4714)).expect("another group");
+    fs::set_permissions(setup.root(), Permissions::from_mode(0o770)).expect("a mode");
+    let setup = setup.flags(&["--run-as", "ftpd:other"]);
+    let server = setup.wrapped(|serve| accounts.know(&serve)).program();
+    server.client().store("STOR new", "text");
+    let metadata = fs::metadata(server.path("new")).expect("a file");
+    assert_eq!((metadata.uid(), metadata.gid()), (4711, 4714));
+    let thread = &threads(server.id())[0];
+    assert_eq!(field(thread, "Groups"), "4713 4714");
+    server.finish();
+}
+
+#[test]
+fn a_share_that_the_user_may_not_list_is_refused() {
+    let accounts = Accounts::new();
+    let place = TempDir::new().expect("a temporary directory");
+    let flags = ["-i", "127.0.0.1", "-p", "0", "--run-as", "ftpd", "-d"];
+    let run = |directory: &Path, extra: &[&str]| {
+        let serve = server::command(&[&flags[..], &[path(directory)], extra].concat());
+        process::run(&mut accounts.know(&serve), 20)
+    };
+    let root_only = Permissions::from_mode(0o700);
+    fs::set_permissions(place.path(), root_only).expect("a mode");
+    for extra in [&[][..], &["--check"]] {
+        let finished = run(place.path(), extra);
+        let text = format!(
+            "--run-as ftpd: the shared directory {} cannot be listed",
+            path(place.path())
+        );
+        expect_refusal(&finished, &text);
+    }
+    // Below a directory of root's it is found at the start.
+    let share = place.path().join("share");
+    fs::create_dir(&share).expect("a directory");
+    give(&share);
+    let flags = ["-i", "127.0.0.1", "-p", "0", "-d", path(&share), "--check"];
+    let check = server::command(&[&flags[..], &["--run-as", "ftpd"]].concat());
+    let finished = process::run(&mut accounts.know(&check), 20).expect_success();
+    assert!(
+        finished.text().contains("may not follow the path"),
+        "{}",
+        finished.text()
+    );
+}
+
+#[test]
+fn only_root_can_become_another_user() {
+    let place = TempDir::new().expect("a temporary directory");
+    fs::set_permissions(place.path(), Permissions::from_mode(0o755)).expect("a mode");
+    let flags = ["-p", "0", "-d", path(place.path()), "--run-as", "4711:4711"];
+    let serve = server::command(&flags);
+    // It may still read all files: the program is in some directory of root's.
+    let user = [
+        "setpriv",
+        "--reuid",
+        "4712",
+        "--inh-caps=-all,+dac_override",
+    ];
+    let user = [&user[..], &["--ambient-caps=+dac_override"]].concat();
+    let finished = process::run(&mut process::prefixed(&user, &serve), 20);
+    expect_refusal(
+        &finished,
+        "--run-as 4711:4711: only root can become another user",
+    );
+    // Root without the right to do so.
+    let bounded = [
+        "setpriv",
+        "--bounding-set=-setuid,-setgid",
+        "--inh-caps=-all",
+    ];
+    let finished = process::run(&mut process::prefixed(&bounded, &serve), 20);
+    expect_refusal(
+        &finished,
+        "give the server the capabilities SETUID and SETGID",
+    );
+}
+
+#[test]
+fn root_does_not_share_the_root_directory() {
+    let place = TempDir::new().expect("a temporary directory");
+    let point = place.path().join("point");
+    fs::create_dir(&point).expect("a directory");
+    let serve = |directory: &str, extra: &[&str]| {
+        let flags = ["-i", "127.0.0.1", "-p", "0", "-d", directory];
+        let serve = server::command(&[&flags[..], extra].concat());
+        let mut serve = process::mounting("mount --bind / \"$0\"", &[&point], &serve);
+        process::run(&mut serve, 20)
+    };
+    for directory in ["/", "/etc/..", "/proc/self/root", path(&point)] {
+        for extra in [&[][..], &["--check"]] {
+            let finished = serve(directory, extra);
+            expect_refusal(
+                &finished,
+                "this is the root directory, and the server runs as root",
+            );
+        }
+    }
+    let finished = serve("/", &["--check", "--run-as", "4711:4711"]);
+    assert!(
+        !finished.text().contains("root directory"),
+        "{}",
+        finished.text()
+    );
+}
+
+/// One line at the start, and no `/` by a reload.
+#[test]
+fn a_server_that_stays_root_warns() {
+    let setup = Setup::from_flags_alone();
+    let file = setup.directory().join("ftp.conf");
+    let share = format!("directory {}\n", path(&setup.root()));
+    fs::write(&file, share).expect("the configuration");
+    let setup = setup.flags(&["-i", "127.0.0.1", "-p", "0", "--config", path(&file)]);
+    let server = setup.program();
+    server.log_with(ROOT_WARNING);
+    fs::write(&file, "directory /\n").expect("the configuration");
+    server.signal(Signal::HUP);
+    server.log_with("not reloading, the old settings stay: --directory /: this is the root");
+    let log = server.finish();
+    assert_eq!(log.matches(ROOT_WARNING).count(), 1, "{log}");
+    assert!(log.contains("add --run-as USER"), "{log}");
+}
+
+/// A server with its state in this directory.
+fn serve_with_state(accounts: &Accounts, setup: Setup<'_>, state: &Path) -> TestServer<Program> {
+    give(&setup.root());
+    let setup = setup.flags(&["--run-as", "ftpd"]);
+    let setup = setup.wrapped(|mut serve| {
+        serve.env("STATE_DIRECTORY", state);
+        accounts.know(&serve)
+    });
+    setup.program()
+}
+
+/// The status of each thread of a process.
+fn threads(process: u32) -> Vec<String> {
+    let tasks = PathBuf::from(format!("/proc/{process}/task"));
+    let tasks = fs::read_dir(tasks).expect("the threads of the server");
+    let status = |task: PathBuf| fs::read_to_string(task.join("status")).expect("a status");
+    tasks
+        .map(|task| status(task.expect("a thread").path()))
+        .collect()
+}
+
+/// A line of a status, with single blanks.
+fn field(status: &str, name: &str) -> String {
+    let mut lines = status.lines();
+    let value = lines.find_map(|line| line.strip_prefix(name)?.strip_prefix(':'));
+    let words = value.expect(name).split_whitespace();
+    words.collect::<Vec<_>>().join(" ")
+}
+
+/// The directory is the server's user's.
+fn give(directory: &Path) {
+    chown(directory, Some(4711), Some(4712)).expect("another owner: run as root");
+}
+
+/// Others may look up names in the directory.
+fn search(directory: &Path) {
+    fs::set_permissions(directory, Permissions::from_mode(0o711)).expect("a mode");
+}
+
+#[track_caller]
+fn expect_refusal(finished: &Finished, text: &str) {
+    let code = finished.status.and_then(|status| status.code());
+    assert_eq!(code, Some(2), "{}", finished.text());
+    let shown = finished
+        .text()
+        .split_whitespace()
+        .collect::<Vec<_>>()
+        .join(" ");
+    assert!(shown.contains(text), "no {text:?} in\n{}", finished.text());
+}
+
+#[track_caller]
+fn expect_privileged_ports() {
+    let setting = "/proc/sys/net/ipv4/ip_unprivileged_port_start";
+    let first = fs::read_to_string(setting).expect("a setting of the kernel");
+    assert_eq!(
+        first.trim(),
+        "1024",
+        "ports below must need a right: set {setting} to 1024"
+    );
+}
+
+const ROOT_WARNING: &str = " WARN  the server runs as root: ";
