@@ -50,18 +50,7 @@ fn address(seen: &Seen) -> Option<Advice> {
         seen.works(Way::PasvAsAnnounced),
         seen.works(Way::PasvToServer),
     );
-    let consequence = match works {
-        (true, true) => "Both work, but some clients refuse a second address",
-        (true, false) => {
-            "Data connections arrive only there, so clients that use EPSV, or ignore the address, \
-             fail"
-        }
-        (false, true) => {
-            "Nothing is reached there, and the same ports work at the address that this client \
-             connected to"
-        }
-        (false, false) => "Neither leads to a listing",
-    };
+    let consequence = consequence(works);
     let mut text = format!(
         "the reply to PASV names {announced}{kind}, and this client connected to {server}. \
          {consequence}"
@@ -106,6 +95,22 @@ fn address(seen: &Seen) -> Option<Advice> {
             );
             Some(advice(text, None))
         }
+    }
+}
+
+/// What follows, where the announced address and that of the server lead to a listing, or not.
+fn consequence(works: (bool, bool)) -> &'static str {
+    match works {
+        (true, true) => "Both work, but some clients refuse a second address",
+        (true, false) => {
+            "Data connections arrive only there, so clients that use EPSV, or ignore the address, \
+             fail"
+        }
+        (false, true) => {
+            "Nothing is reached there, and the same ports work at the address that this client \
+             connected to"
+        }
+        (false, false) => "Neither leads to a listing",
     }
 }
 
