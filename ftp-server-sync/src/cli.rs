@@ -8,6 +8,7 @@ use std::ffi::OsString;
 use std::fmt;
 
 use crate::nat::rules::{self, RulesKind};
+use crate::probe::ProbeRequest;
 use crate::settings::Settings;
 use environment::Environment;
 pub use environment::environment_notes;
@@ -27,6 +28,7 @@ pub(crate) mod golden;
 mod help;
 mod hidden_arguments;
 mod memory_variables;
+mod probe_flags;
 mod process_start;
 mod reexec;
 mod resolve;
@@ -51,6 +53,8 @@ pub enum Invocation {
     Check(Box<Settings>),
     /// Print the lines that let clients in, and serve nothing.
     Rules(Box<Settings>, RulesKind),
+    /// Look at an FTP server as its clients do, and serve nothing.
+    Probe(Box<ProbeRequest>),
     /// Print this text and succeed.
     Help(String),
     /// Print this line and succeed.
@@ -100,6 +104,12 @@ impl CommandLine {
             let version = format!("ftp-server-sync {}", env!("CARGO_PKG_VERSION"));
             return Ok(Invocation::Version(version));
         }
+        if given.find("--probe").is_some() {
+            // It is about another server: neither a file nor variables with this one's flags count.
+            let request = probe_flags::request(&given, &self.environment)?;
+            return Ok(Invocation::Probe(Box::new(request)));
+        }
+        probe_flags::refuse_without_probe(&given)?;
         let (variables, switched_off) = self.environment.flags()?;
         given = given.over(variables);
         if let Some(config) = given.find("--config") {
@@ -132,6 +142,7 @@ impl CommandLine {
             Invocation::Serve(settings) => return Ok(*settings),
             Invocation::Check(_) => "--check",
             Invocation::Rules(..) => "--rules",
+            Invocation::Probe(_) => "--probe",
             Invocation::Help(_) => "--help",
             Invocation::Version(_) => "--version",
         };

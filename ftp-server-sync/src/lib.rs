@@ -3,8 +3,8 @@
 //! [`cli`] makes [`Settings`] from the command line, the environment and the configuration file.
 //! [`Server`] opens the sockets that they name, and serves until its [`Handle`] or a signal shuts
 //! it down. [`check`] and [`rules`] serve nothing: they print what clients would get, and the rules
-//! for the router. The protocol is that of [`ftp_proto`]; this crate gives it sockets, files and
-//! clocks.
+//! for the router; [`probe`] looks at any FTP server as its clients do. The protocol is that of
+//! [`ftp_proto`]; this crate gives it sockets, files and clocks.
 //!
 //! # Code map
 //!
@@ -29,6 +29,7 @@
 //! | `session/log` | the log lines of a session |
 //! | `session/server_state` | what all sessions share |
 //! | [`check`], [`rules`] (`nat`) | everything about the way outside: `--check`, `--rules`, findings, host names |
+//! | [`probe`] | `--probe`: a look at a server from the client's side |
 //! | `data` | one data connection, and the bytes of its transfer |
 //! | `passive` | the pool of passive ports: leases, the queue for them, which peer is accepted |
 //! | `fs` | the shared directory, and files beneath it: opening, writing, attributes, listings |
@@ -65,6 +66,7 @@ mod nat;
 mod net;
 mod passive;
 mod privileges;
+pub mod probe;
 mod sandbox;
 mod server;
 mod session;

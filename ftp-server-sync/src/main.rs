@@ -7,6 +7,7 @@ use std::process::ExitCode;
 
 use ftp_server_sync::check::{self, Verdict};
 use ftp_server_sync::cli::{self, CommandLine, Invocation, ProcessStart};
+use ftp_server_sync::probe::{self, ProbeRequest, ProbeVerdict};
 use ftp_server_sync::rules::{self, RulesKind};
 use ftp_server_sync::settings::Settings;
 use ftp_server_sync::{Server, StderrWriter, enter_sandbox};
@@ -14,10 +15,10 @@ use ftp_server_sync::{Server, StderrWriter, enter_sandbox};
 /// The name in front of messages.
 const PROGRAM: &str = "ftp-server-sync";
 
-/// A check has found that some clients would fail.
+/// A check, or a look from outside, has found that some clients would fail.
 const CLIENTS_FAIL: u8 = 1;
 
-/// A flag is wrong, or the server cannot start.
+/// A flag is wrong, or the server cannot start, or the one to look at cannot be reached.
 const CANNOT_START: u8 = 2;
 
 fn main() -> ExitCode {
@@ -37,6 +38,7 @@ fn run(start: &ProcessStart, stderr: &StderrWriter) -> ExitCode {
         Ok(Invocation::Serve(settings)) => serve(*settings, command_line, start.warning(), stderr),
         Ok(Invocation::Check(settings)) => check(&settings, stderr),
         Ok(Invocation::Rules(settings, kind)) => rules(&settings, kind, stderr),
+        Ok(Invocation::Probe(request)) => probe(&request, stderr),
         Ok(Invocation::Help(text) | Invocation::Version(text)) => print(text.trim_end()),
         Err(error) => cannot_start(&error, stderr),
     }
@@ -104,6 +106,21 @@ fn rules(settings: &Settings, kind: RulesKind, stderr: &StderrWriter) -> ExitCod
     match rules::rules(settings, kind) {
         Ok(lines) => print(lines.trim_end()),
         Err(error) => cannot_start(&format!("--rules {kind}: {error}"), stderr),
+    }
+}
+
+fn probe(request: &ProbeRequest, stderr: &StderrWriter) -> ExitCode {
+    // The steps take seconds: each is shown when it is done. It is no failure if the reader has
+    // closed the pipe.
+    let mut show = |text: &str| {
+        let mut stdout = io::stdout();
+        let _ = stdout.write_all(text.as_bytes());
+        let _ = stdout.flush();
+    };
+    match probe::probe(request, &mut show) {
+        Ok(ProbeVerdict::Fine) => ExitCode::SUCCESS,
+        Ok(ProbeVerdict::ClientsFail) => ExitCode::from(CLIENTS_FAIL),
+        Err(problem) => cannot_start(&problem, stderr),
     }
 }
 

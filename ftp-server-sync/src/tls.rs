@@ -21,6 +21,7 @@ mod session_store;
 mod stream;
 mod tickets;
 
+pub(crate) use facts::fingerprint;
 pub(crate) use identity::Identity;
 pub(crate) use problem::CertificateProblem;
 pub(crate) use protection::{Protection, Unproven};

@@ -188,6 +188,17 @@ impl Place {
             word => self.here(word),
         });
         let mut words: Vec<String> = words.filter(|word| word != "--check").collect();
+        if let Some(probe) = words.iter().position(|word| word == "--probe") {
+            // No one listens there: flags are read before that is found out.
+            words[probe + 1] = "127.0.0.1:1".to_owned();
+            let finished = process::run(&mut server::command(&words), SECONDS_MAX);
+            assert!(
+                finished.text().contains("port 1: connection refused"),
+                "{context}\n{}",
+                finished.text()
+            );
+            return;
+        }
         let has = |flags: &[&str]| words.iter().any(|word| flags.contains(&word.as_str()));
         let needs_range = !has(&["-r", "--passive-ports", "--config"]);
         let needs_rules = !has(&["--rules"]);

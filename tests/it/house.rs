@@ -34,7 +34,7 @@ const LAYOUT: Layout<'_> = Layout {
         &["settings"],
         &["fs", "passive", "privileges", "tls"],
         &["data"],
-        &["nat"],
+        &["nat", "probe"],
         &["session"],
         &["server"],
         &["cli"],

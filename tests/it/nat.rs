@@ -37,6 +37,7 @@ mod port_queue;
 mod port_scan;
 mod ports;
 mod printed_rules;
+mod probe;
 mod scarce_ports;
 mod shared_port;
 mod strangers;

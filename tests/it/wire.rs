@@ -26,6 +26,7 @@ mod login;
 mod looks;
 mod never_connected;
 mod pool;
+mod probe;
 mod rates;
 mod reload;
 mod rfc;

@@ -16,6 +16,7 @@ use log::LevelFilter;
 use super::error;
 use super::values;
 use crate::nat::rules::RulesKind;
+use crate::probe::ProbeTarget;
 use crate::settings::{AddressSource, BrokenUploads, ClientAddress, LocalNetworks, PortRange};
 
 /// Serves a directory over FTP, also from behind a NAT router.
@@ -265,6 +266,13 @@ pub(super) struct Flags {
     /// "ufw"
     #[argh(option, arg_name = "KIND", from_str_fn(values::rules_kind))]
     pub(super) rules: Option<RulesKind>,
+    /// serve nothing, but look at an FTP server from here, as its clients do; exit code 1 if some
+    /// would fail, 2 if it cannot be reached; goes with --username, --password-file and --tls
+    #[argh(option, arg_name = "HOST[:PORT]")]
+    pub(super) probe: Option<ProbeTarget>,
+    /// with --probe: also store a small file, and remove it
+    #[argh(switch)]
+    pub(super) write_test: bool,
     /// print the version and exit
     #[argh(switch, short = 'V')]
     #[expect(dead_code, reason = "read before values are parsed")]
@@ -314,7 +322,15 @@ impl Flag {
 
     /// These serve nothing, so they make no sense in a place that is read at each start.
     pub(super) fn is_for_command_line_only(&self) -> bool {
-        ["--check", "--help", "--rules", "--version"].contains(&self.long)
+        let flags = [
+            "--check",
+            "--help",
+            "--probe",
+            "--rules",
+            "--version",
+            "--write-test",
+        ];
+        flags.contains(&self.long)
     }
 }
 

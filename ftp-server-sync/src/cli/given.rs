@@ -98,6 +98,12 @@ impl GivenFlags {
         self.nth(long, 0)
     }
 
+    /// The first flag that is none of these.
+    pub(super) fn first_but(&self, long_names: &[&str]) -> Option<&Given> {
+        let mut others = self.0.iter();
+        others.find(|given| !long_names.contains(&given.flag.long))
+    }
+
     fn nth(&self, long: &str, index: usize) -> Option<&Given> {
         let mut same = self.0.iter().filter(|given| given.flag.long == long);
         same.nth(index)

@@ -211,8 +211,7 @@ fn tls(
     }
     let certificates = certificates(flags, given)?;
     if cfg!(not(feature = "tls")) {
-        let problem = "this program was built without TLS; build it with the feature \"tls\"";
-        return Err(given.refuse("--tls", problem));
+        return Err(given.refuse("--tls", error::NO_TLS));
     }
     Ok(Some(TlsSettings {
         certificates,
@@ -271,6 +270,20 @@ fn share(directory: &Path, given: &GivenFlags, becomes_user: bool) -> Result<Pat
 }
 
 fn users(flags: &Flags, given: &GivenFlags, environment: &Environment) -> Result<Users, FlagError> {
+    Ok(match login(flags, given, environment)? {
+        None => Users::anonymous_only(flags.write),
+        Some((name, password)) => {
+            Users::one(name, Password::new(password), flags.write, flags.anonymous)
+        }
+    })
+}
+
+/// The name and the password of the one user, if there is one.
+pub(super) fn login(
+    flags: &Flags,
+    given: &GivenFlags,
+    environment: &Environment,
+) -> Result<Option<(String, Vec<u8>)>, FlagError> {
     let Some(name) = flags.username.clone() else {
         let passwords = ["--password", "--password-file"];
         if let Some(flag) = passwords.iter().find(|flag| given.find(flag).is_some()) {
@@ -280,7 +293,7 @@ fn users(flags: &Flags, given: &GivenFlags, environment: &Environment) -> Result
             let problem = "there is no user; add --username NAME, or unset the variable";
             return Err(FlagError::new(environment::PASSWORD, problem));
         }
-        return Ok(Users::anonymous_only(flags.write));
+        return Ok(None);
     };
     let password = match (&flags.password, &flags.password_file, &environment.password) {
         (Some(_), Some(_), _) => {
@@ -300,8 +313,7 @@ fn users(flags: &Flags, given: &GivenFlags, environment: &Environment) -> Result
              environment variable FTP_PASSWORD",
         )),
     }?;
-    let password = Password::new(password);
-    Ok(Users::one(name, password, flags.write, flags.anonymous))
+    Ok(Some((name, password)))
 }
 
 /// The only line of the file. It may be a device that never ends, so only the start is read.

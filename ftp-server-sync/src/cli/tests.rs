@@ -488,6 +488,31 @@ fn nothing_is_served_with_check_or_rules() {
     }
 }
 
+/// What else the environment and files say is about a server that is not looked at.
+#[test]
+fn a_probe_is_about_another_server() {
+    let probe = |text: &str| match line(text) {
+        Ok(Invocation::Probe(request)) => *request,
+        other => panic!("{text}: {other:?}"),
+    };
+    let plain = probe("FTP_PASSWORD=x FTP_SERVER_SYNC_TLS=yes FTP_SERVER_SYNC_PORT=no --probe nas");
+    assert_eq!(
+        (plain.login, plain.tls, plain.write_test),
+        (None, false, false)
+    );
+    let full = probe("FTP_PASSWORD=secret --probe 203.0.113.1:2121 -u bob --write-test");
+    assert_eq!(full.target, "203.0.113.1:2121".parse().unwrap());
+    let login = full.login.unwrap();
+    assert_eq!(
+        (login.name.as_str(), &login.password[..]),
+        ("bob", &b"secret"[..])
+    );
+    assert!(full.write_test && !format!("{login:?}").contains("secret"));
+    if cfg!(feature = "tls") {
+        assert!(probe("--probe nas --tls").tls);
+    }
+}
+
 /// The letters are those of pyftpdlib. A letter used twice would hide the second flag.
 #[test]
 fn short_names_are_distinct() {

@@ -54,7 +54,7 @@ impl CertificateFacts {
 }
 
 /// With colons between the bytes, as FileZilla and openssl show it.
-pub(super) fn fingerprint(certificate: &[u8]) -> String {
+pub(crate) fn fingerprint(certificate: &[u8]) -> String {
     let bytes = digest(&SHA256, certificate);
     let bytes: Vec<String> = bytes
         .as_ref()

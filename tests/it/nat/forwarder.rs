@@ -94,13 +94,13 @@ fn the_address_alone_fails_where_the_server_expects_the_forwarder() {
 }
 
 /// It serves everyone, and takes uploads into one directory.
-struct Vsftpd {
+pub(super) struct Vsftpd {
     child: Child,
     directory: TempDir,
 }
 
 impl Vsftpd {
-    fn start(lab: &Lab, host: &str, port: u16, more: &[&str]) -> Self {
+    pub(super) fn start(lab: &Lab, host: &str, port: u16, more: &[&str]) -> Self {
         let directory = TempDir::new().expect("a temporary directory");
         let root = directory.path().join("root");
         let incoming = root.join("incoming");
@@ -205,7 +205,7 @@ impl Drop for Vsftpd {
 }
 
 /// The forwarder on the host that the router forwards to.
-fn forwarder(lab: &Lab, server: &str, more: &[&str]) -> Forwarder {
+pub(super) fn forwarder(lab: &Lab, server: &str, more: &[&str]) -> Forwarder {
     let listen = "192.168.77.2:2121".parse().expect("an address");
     let mut command = command(listen, server.parse().expect("an address"), "203.0.113.1");
     Forwarder::start(&mut lab.command_on("server", command.args(more)))
@@ -228,7 +228,7 @@ fn anonymous(lab: &Lab) -> Client {
 const TRUSTING: &[&str] = &["--disable-epsv", "--no-ftp-skip-pasv-ip"];
 /// Of the connection to the private address: the login has succeeded before.
 const CURL_TIMED_OUT: i32 = 28;
-const RANGE: [&str; 2] = ["pasv_min_port=60000", "pasv_max_port=60009"];
+pub(super) const RANGE: [&str; 2] = ["pasv_min_port=60000", "pasv_max_port=60009"];
 const VSFTPD: &str = "
 listen=YES
 listen_ipv6=NO
