@@ -27,6 +27,7 @@ use crate::fs::attributes::ProcessUmask;
 use crate::fs::share::Share;
 use crate::fs::share_rules::ShareRules;
 use crate::nat::address_source::AddressResolver;
+use crate::nat::address_source::file::AddressFiles;
 use crate::net::client_network::ClientNetwork;
 use crate::net::interfaces::Interfaces;
 use crate::net::watch::{Debounce, InterfaceWatch};
@@ -73,6 +74,7 @@ pub struct Server {
     messages: Receiver<Message>,
     handle: Handle,
     addresses: AddressResolver,
+    address_files: AddressFiles,
     /// `None` where the kernel reports no changes: networks are then read at a reload only.
     watch: Option<InterfaceWatch>,
     debounce: Debounce,
@@ -114,7 +116,8 @@ impl Server {
     pub fn bind(settings: Settings) -> io::Result<Self> {
         privileges::check_start(&settings)?;
         let share = Share::open(&settings.directory, share_rules(&settings))?;
-        let certificate = WatchedFiles::new(settings.certificate_files(), Instant::now());
+        let now = Instant::now();
+        let certificate = WatchedFiles::new(settings.certificate_files(), now);
         let poll = Poll::new()?;
         // Before the interfaces are read, so that no change is missed.
         let watch = InterfaceWatch::open(poll.registry(), INTERFACES)
@@ -128,11 +131,15 @@ impl Server {
         let (sender, messages) = unbounded();
         let pool = PassivePool::new(settings.passive_ports);
         let mut addresses = AddressResolver::default();
-        addresses.update_settings(&settings, Instant::now());
+        addresses.update_settings(&settings, now);
+        let mut address_files = AddressFiles::default();
+        for result in address_files.update_settings(&settings, now) {
+            Self::log_lines(addresses.on_result(result, now));
+        }
         let mut umask = ProcessUmask::default();
         umask.set(settings.umask);
         let descriptors = DescriptorLimit::raise(settings.limits.connections_max);
-        let current = Current::new(settings, share, interfaces, addresses.names(), identity);
+        let current = Current::new(settings, share, interfaces, addresses.known(), identity);
         Ok(Self {
             poll,
             events: Events::with_capacity(EVENTS_MAX),
@@ -142,6 +149,7 @@ impl Server {
             messages,
             handle: Handle::new(sender, waker),
             addresses,
+            address_files,
             watch,
             debounce: Debounce::default(),
             certificate,
@@ -225,6 +233,7 @@ impl Server {
             shutdown,
             self.accept_again,
             self.addresses.next_wake(),
+            self.address_files.next_check(),
             self.debounce.next_look(),
             self.certificate.next_check(),
         ];

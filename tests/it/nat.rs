@@ -40,4 +40,5 @@ mod printed_rules;
 mod scarce_ports;
 mod shared_port;
 mod strangers;
+mod stun;
 mod tls;

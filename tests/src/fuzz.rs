@@ -3,6 +3,7 @@
 mod client;
 mod foreign;
 mod listing;
+mod stun;
 
 use arbitrary::{Arbitrary, Unstructured};
 use ftp_proto::listing::{Entry, EntryBatch, EntryKind};
@@ -15,6 +16,7 @@ use crate::sim::{Question, Sim};
 pub use client::{client, read_back};
 pub use foreign::foreign;
 pub use listing::{AnyEntry, argument, entry, listing, matching};
+pub use stun::stun;
 
 /// Command lines in pieces and as a whole: the outputs are the same, whatever the client sends.
 ///
