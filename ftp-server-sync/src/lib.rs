@@ -28,7 +28,7 @@
 //! | `session/control`, `session/timers`, `session/tls` | the control socket; the core's timers; TLS on it |
 //! | `session/log` | the log lines of a session |
 //! | `session/server_state` | what all sessions share |
-//! | [`check`], [`rules`] (`nat`) | everything about the way outside: `--check`, `--rules`, findings, host names |
+//! | [`check`], [`rules`] (`nat`) | everything about the way outside: `--check`, `--rules`, findings, where public addresses come from |
 //! | [`probe`] | `--probe`: a look at a server from the client's side |
 //! | `data` | one data connection, and the bytes of its transfer |
 //! | `passive` | the pool of passive ports: leases, the queue for them, which peer is accepted |

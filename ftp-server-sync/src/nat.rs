@@ -8,4 +8,5 @@ pub(crate) mod evidence;
 pub(crate) mod finding;
 pub(crate) mod never_connected_log;
 pub mod rules;
+pub(crate) mod stun;
 pub(crate) mod summary;

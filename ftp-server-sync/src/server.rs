@@ -31,6 +31,7 @@ use crate::fs::share_rules::ShareRules;
 use crate::logging::repeated::{Event, RepeatedEvents};
 use crate::logging::session_name::SessionName;
 use crate::nat::address_source::AddressResolver;
+use crate::nat::address_source::file::AddressFiles;
 use crate::net::client_network::ClientNetwork;
 use crate::net::interfaces::Interfaces;
 use crate::net::watch::{Debounce, InterfaceWatch};
@@ -79,6 +80,7 @@ pub struct Server {
     messages: Receiver<Message>,
     handle: Handle,
     addresses: AddressResolver,
+    address_files: AddressFiles,
     /// `None` where the kernel reports no changes: networks are then read at a reload only.
     watch: Option<InterfaceWatch>,
     debounce: Debounce,
@@ -119,7 +121,8 @@ impl Server {
         privileges::check_start(&settings)?;
         sandbox::check_entered(&settings)?;
         let share = Share::open(&settings.directory, share_rules(&settings))?;
-        let certificate = WatchedFiles::new(settings.certificate_files(), Instant::now());
+        let now = Instant::now();
+        let certificate = WatchedFiles::new(settings.certificate_files(), now);
         let poll = Poll::new()?;
         // Before the interfaces are read, so that no change is missed.
         let watch = InterfaceWatch::open(poll.registry(), INTERFACES)
@@ -134,11 +137,15 @@ impl Server {
         let (sender, messages) = unbounded();
         let pool = PassivePool::new(settings.passive_ports);
         let mut addresses = AddressResolver::default();
-        addresses.update_settings(&settings, Instant::now());
+        addresses.update_settings(&settings, now);
+        let mut address_files = AddressFiles::default();
+        for result in address_files.update_settings(&settings, now) {
+            Self::log_lines(addresses.on_result(result, now));
+        }
         let mut umask = ProcessUmask::default();
         umask.set(settings.umask);
         let descriptors = DescriptorLimit::raise(settings.limits.connections_max);
-        let current = Current::new(settings, share, interfaces, addresses.names(), identity);
+        let current = Current::new(settings, share, interfaces, addresses.known(), identity);
         Ok(Self {
             poll,
             events: Events::with_capacity(EVENTS_MAX),
@@ -148,6 +155,7 @@ impl Server {
             messages,
             handle: Handle::new(sender, waker),
             addresses,
+            address_files,
             watch,
             debounce: Debounce::default(),
             certificate,
@@ -232,6 +240,7 @@ impl Server {
             self.accept_failures.pause_end(),
             self.state.events.due(),
             self.addresses.next_wake(),
+            self.address_files.next_check(),
             self.debounce.next_look(),
             self.certificate.next_check(),
         ];

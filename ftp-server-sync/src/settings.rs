@@ -32,8 +32,8 @@ use crate::net::interfaces::Interfaces;
 pub use crate::net::listen::Listen;
 pub use crate::net::port_range::PortRange;
 pub use access::{AccessRefusal, AccessRules};
-pub(crate) use address::unusable;
-pub use address::{AddressSource, ClientAddress, Names};
+pub use address::{AddressSource, ClientAddress, KnownAddresses};
+pub(crate) use address::{STUN_PORT, unusable};
 pub use local_time::LocalTime;
 use password_exposure::PasswordExposure;
 pub use run_as::RunAs;
@@ -72,7 +72,8 @@ pub struct Settings {
     pub masquerade_map: BTreeMap<Ipv4Addr, AddressSource>,
     /// The address that clients of certain networks are given. No network occurs twice.
     pub masquerade_clients: Vec<(IpNet, ClientAddress)>,
-    /// The time between two lookups of the host names among these addresses.
+    /// The time between two lookups of a host name among these addresses, and between two requests
+    /// to a STUN server.
     pub masquerade_refresh: Duration,
     /// The clients that are given the address that they connected to.
     pub local_networks: LocalNetworks,
@@ -200,14 +201,14 @@ pub struct Timeouts {
 }
 
 impl Settings {
-    /// The core's configuration on this machine. While a host name is not among `names`, its
-    /// clients are given the address that they connected to. The umask is the core's default.
-    pub(crate) fn config(&self, interfaces: &Interfaces, names: &Names) -> Config {
+    /// The core's configuration on this machine. While an address is not among `known`, its clients
+    /// are given the address that they connected to. The umask is the core's default.
+    pub(crate) fn config(&self, interfaces: &Interfaces, known: &KnownAddresses) -> Config {
         let mut config = Config::default();
         if let Some(banner) = &self.banner {
             config.banner.clone_from(banner);
         }
-        config.masquerade = self.masquerade(interfaces, names);
+        config.masquerade = self.masquerade(interfaces, known);
         config.permit_foreign_addresses = self.permit_foreign_addresses;
         config.trusted_gateways.clone_from(&self.trusted_gateways);
         config.permit_privileged_ports = self.permit_privileged_ports;
@@ -263,8 +264,9 @@ impl Settings {
         Some(found.address.port())
     }
 
-    /// The host names among the public addresses; sorted, without duplicates.
-    pub fn names(&self) -> BTreeSet<&str> {
+    /// Where the public addresses are learned that are not given as such; sorted, without
+    /// duplicates.
+    pub fn address_sources(&self) -> BTreeSet<&AddressSource> {
         let of_clients = self.masquerade_clients.iter();
         let of_clients = of_clients.filter_map(|(_, address)| match address {
             ClientAddress::Public(public) => Some(public),
@@ -274,11 +276,18 @@ impl Settings {
             .iter()
             .chain(self.masquerade_map.values())
             .chain(of_clients)
-            .filter_map(|public| match public {
-                AddressSource::Name(name) => Some(name.as_str()),
-                AddressSource::Address(_) => None,
-            })
+            .filter(|public| !matches!(public, AddressSource::Address(_)))
             .collect()
+    }
+
+    /// Whether clients on the Internet are given the address of this source, not only those of
+    /// certain networks.
+    pub(crate) fn is_for_internet(&self, source: &AddressSource) -> bool {
+        let mut sources = self
+            .masquerade_address
+            .iter()
+            .chain(self.masquerade_map.values());
+        sources.any(|public| public == source)
     }
 
     /// Whether some clients are given another address than the one that they connected to.
@@ -299,8 +308,19 @@ impl Settings {
         // A client that could replace the public one would make others trust another certificate.
         files.extend(tls.flat_map(|tls| [tls.self_signed_file(), tls.public_file()]));
         files.extend(self.sources.iter().cloned());
+        // A client that could replace it would lead the others to another server.
+        files.extend(self.address_files().cloned());
         let files = files.iter().filter_map(|file| path::absolute(file).ok());
         files.collect()
+    }
+
+    /// The files that public addresses are read from.
+    pub(crate) fn address_files(&self) -> impl Iterator<Item = &PathBuf> {
+        let sources = self.address_sources().into_iter();
+        sources.filter_map(|source| match source {
+            AddressSource::File(file) => Some(file),
+            _ => None,
+        })
     }
 
     /// Who else may read the file with the password.
@@ -308,13 +328,14 @@ impl Settings {
         PasswordExposure::find(self.password_source.as_ref()?)
     }
 
-    /// The server's own files that a reload reads again.
+    /// The server's own files that a reload reads again, or the server when they change.
     pub(crate) fn files_to_read_again(&self) -> Vec<PathBuf> {
         let self_signed = self.tls.iter().filter(|tls| tls.certificates.is_empty());
         let self_signed = self_signed.map(TlsSettings::self_signed_file);
         let mut files = self.sources.clone();
         files.extend(self.certificate_files());
         files.extend(self_signed);
+        files.extend(self.address_files().cloned());
         files.dedup();
         files
     }
@@ -324,21 +345,21 @@ impl Settings {
         self.tls.iter().flat_map(TlsSettings::files).collect()
     }
 
-    fn masquerade(&self, interfaces: &Interfaces, names: &Names) -> Masquerade {
+    fn masquerade(&self, interfaces: &Interfaces, known: &KnownAddresses) -> Masquerade {
         let clients = self.masquerade_clients.iter();
         let map = self.masquerade_map.iter();
         let address = self.masquerade_address.as_ref();
         let gateways = interfaces.gateways.iter();
         let mut rules = Masquerade::default();
         rules.clients = clients
-            .map(|(network, address)| (*network, address.rule(names)))
+            .map(|(network, address)| (*network, address.rule(known)))
             .collect();
         rules.local_networks = self.local_networks.resolve(&interfaces.networks);
         rules.gateways = gateways.map(IpAddr::to_canonical).collect();
         rules.map = map
-            .map(|(local, public)| (*local, public.resolved(names)))
+            .map(|(local, public)| (*local, public.resolved(known)))
             .collect();
-        rules.address = address.map(|public| public.resolved(names));
+        rules.address = address.map(|public| public.resolved(known));
         rules.outer_ports = self.outer_ports();
         rules
     }

@@ -41,4 +41,5 @@ mod probe;
 mod scarce_ports;
 mod shared_port;
 mod strangers;
+mod stun;
 mod tls;

@@ -5,6 +5,7 @@
 //! settings, the log or the process of ours.
 
 mod active;
+mod address_sources;
 mod admission;
 mod ascii;
 mod black_box;

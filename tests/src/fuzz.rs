@@ -4,6 +4,7 @@ mod client;
 mod foreign;
 mod listing;
 mod loopback;
+mod stun;
 
 use arbitrary::{Arbitrary, Unstructured};
 use ftp_proto::listing::{Entry, EntryBatch, EntryKind};
@@ -17,6 +18,7 @@ pub use client::{client, read_back};
 pub use foreign::foreign;
 pub use listing::{AnyEntry, argument, entry, listing, matching};
 pub use loopback::loopback;
+pub use stun::stun;
 
 /// Command lines in pieces and as a whole: the outputs are the same, whatever the client sends.
 ///

@@ -76,7 +76,8 @@ pub(super) struct Flags {
     #[argh(option, arg_name = "requested|rfc959|never")]
     #[argh(from_str_fn(values::ascii), default = "AsciiConversion::Requested")]
     pub(super) ascii: AsciiConversion,
-    /// the router's public IPv4 address, for PASV replies, or a host name that leads to it
+    /// the router's public IPv4 address, for PASV replies; or where it is learned: a host name,
+    /// @FILE for a file that contains it, or stun:HOST[:PORT] for a STUN server
     #[argh(option, short = 'n', arg_name = "ADDR", from_str_fn(values::address))]
     pub(super) masquerade_address: Option<AddressSource>,
     /// public address for each local address; may be repeated
@@ -90,7 +91,8 @@ pub(super) struct Flags {
     /// they connected to; the longest prefix wins; may be repeated
     #[argh(option, arg_name = "NET=ADDR|local[,...]", from_str_fn(values::client))]
     pub(super) masquerade_client: Vec<(IpNet, ClientAddress)>,
-    /// time between two lookups of the host names in these flags [60]
+    /// time between two lookups of the host names in these flags, or two requests to the STUN
+    /// servers [60]
     #[argh(option, arg_name = "SECONDS")]
     #[argh(from_str_fn(values::refresh), default = "Duration::from_secs(60)")]
     pub(super) masquerade_refresh: Duration,

@@ -4,8 +4,8 @@ use super::*;
 use crate::cli::golden;
 use crate::net::interfaces::Interfaces;
 use crate::settings::{
-    AccessRules, AddressSource, BrokenUploads, Limits, Listen, LocalNetworks, LoginBlock, Names,
-    Rates, Timeouts, UploadRules,
+    AccessRules, AddressSource, BrokenUploads, KnownAddresses, Limits, Listen, LocalNetworks,
+    LoginBlock, Rates, Timeouts, UploadRules,
 };
 use ftp_proto::listing::Pattern;
 use ftp_proto::{Account, AsciiConversion, ClientRule, OuterPorts, PublicAddress, Rights, Secret};
@@ -212,7 +212,7 @@ fn flags_of_listeners_users_and_limits_have_an_effect() {
     };
     assert_eq!(settings.uploads, uploads);
 
-    let config = settings.config(&Interfaces::default(), &Names::new());
+    let config = settings.config(&Interfaces::default(), &KnownAddresses::new());
     assert_eq!(config.login_attempts_max, 1);
     assert_eq!(config.ascii, AsciiConversion::Never);
     let login_timeout = Some(Duration::from_secs(9));
@@ -254,7 +254,7 @@ fn flags_of_ports_and_networks_have_an_effect() {
         gateways: vec![address("::ffff:10.0.0.254")],
         ..Interfaces::default()
     };
-    let config = settings.config(&interfaces, &Names::new());
+    let config = settings.config(&interfaces, &KnownAddresses::new());
     let outer_ports = OuterPorts::new(60000, 50000, 10);
     assert_eq!(config.masquerade.outer_ports, outer_ports.ok());
     let local = [
@@ -273,12 +273,12 @@ fn flags_of_ports_and_networks_have_an_effect() {
 fn flags_of_announced_addresses_have_an_effect() {
     let settings = with_every_flag();
     assert_eq!(
-        settings.names().into_iter().collect::<Vec<_>>(),
-        ["ftp.home.example"]
+        settings.address_sources().into_iter().collect::<Vec<_>>(),
+        [&AddressSource::Name("ftp.home.example".to_owned())]
     );
     assert_eq!(settings.masquerade_refresh, Duration::from_secs(5));
     let interfaces = Interfaces::default();
-    let config = settings.config(&interfaces, &Names::new());
+    let config = settings.config(&interfaces, &KnownAddresses::new());
     assert_eq!(
         config.masquerade.address,
         Some(Ipv4Addr::new(203, 0, 113, 1).into())
@@ -305,9 +305,10 @@ fn flags_of_announced_addresses_have_an_effect() {
             ),
         ]
     );
-    let names = Names::from([("ftp.home.example".to_owned(), [203, 0, 113, 7].into())]);
+    let name = AddressSource::Name("ftp.home.example".to_owned());
+    let known = KnownAddresses::from([(name, [203, 0, 113, 7].into())]);
     assert_eq!(
-        settings.config(&interfaces, &names).masquerade.clients[2],
+        settings.config(&interfaces, &known).masquerade.clients[2],
         (
             network("10.10.0.0/16"),
             ClientRule::Announce(ipv4("203.0.113.7").into())

@@ -3,7 +3,7 @@
 //! Nothing in this file reads a file, resolves a name or knows the other flags.
 
 use std::ffi::OsString;
-use std::net::{IpAddr, Ipv4Addr};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::num::NonZeroU64;
 use std::os::unix::ffi::OsStringExt;
 use std::path::PathBuf;
@@ -17,7 +17,9 @@ use log::LevelFilter;
 
 use crate::accounts::users::is_anonymous;
 use crate::nat::rules::RulesKind;
-use crate::settings::{AddressSource, BrokenUploads, ClientAddress, LocalNetworks, unusable};
+use crate::settings::{
+    AddressSource, BrokenUploads, ClientAddress, LocalNetworks, STUN_PORT, unusable,
+};
 
 /// Bytes as text, since argh reads only text: each byte becomes the character of the same number.
 pub(super) fn text_of_bytes(bytes: &[u8]) -> String {
@@ -149,7 +151,7 @@ pub(super) fn grace(text: &str) -> Result<Duration, String> {
     Ok(seconds(text, DAY).ok_or("give whole seconds from 0 (at once) to 86400 (a day)")?)
 }
 
-/// The time after which a host name is resolved again.
+/// The time after which a host name is resolved, or a STUN server asked, again.
 pub(super) fn refresh(text: &str) -> Result<Duration, String> {
     let time = seconds(text, DAY).filter(|time| !time.is_zero());
     Ok(time.ok_or("give whole seconds from 1 to 86400 (a day)")?)
@@ -174,8 +176,17 @@ pub(super) fn gateway(text: &str) -> Result<IpNet, String> {
     }
 }
 
-/// The address for PASV replies, or the name that leads to it.
+/// The address for PASV replies, or where it can be learned.
 pub(super) fn address(text: &str) -> Result<AddressSource, String> {
+    if let Some(file) = text.strip_prefix('@') {
+        return address_file(file);
+    }
+    match text.split_at_checked("stun:".len()) {
+        Some((scheme, server)) if scheme.eq_ignore_ascii_case("stun:") => {
+            return stun_server(server);
+        }
+        _ => {}
+    }
     let is_number = |byte: u8| byte.is_ascii_digit() || byte == b'.';
     let problem = match ip_address(text) {
         Some(IpAddr::V4(address)) => match unusable(address) {
@@ -186,6 +197,10 @@ pub(super) fn address(text: &str) -> Result<AddressSource, String> {
         None if text.bytes().all(is_number) => {
             "not an IPv4 address, which has four numbers from 0 to 255"
         }
+        None if text.starts_with('/') => {
+            let remedy = "give a file that contains the address as @FILE, such as @/run/public-ip";
+            return Err(format!("a path, not an address; {remedy}"));
+        }
         None if ["auto", "none", "local"].contains(&text) => "not a host name",
         None if is_host_name(text) => {
             let name = text.trim_end_matches('.').to_ascii_lowercase();
@@ -195,6 +210,38 @@ pub(super) fn address(text: &str) -> Result<AddressSource, String> {
     };
     Err(format!(
         "{problem}; give the router's public IPv4 address or its host name"
+    ))
+}
+
+/// A file that contains the address.
+fn address_file(text: &str) -> Result<AddressSource, String> {
+    if text.is_empty() || text.ends_with('/') {
+        let remedy = "give the file that the address is written into, such as @/run/public-ip";
+        return Err(format!("no file after the @; {remedy}"));
+    }
+    path(text).map(AddressSource::File)
+}
+
+/// A STUN server.
+fn stun_server(text: &str) -> Result<AddressSource, String> {
+    let (host, port) = text
+        .split_once(':')
+        .map_or((text, None), |(host, port)| (host, Some(port)));
+    let port = port
+        .map_or(Some(STUN_PORT), digits)
+        .filter(|&port| port > 0);
+    let host = host.trim_end_matches('.').to_ascii_lowercase();
+    let is_host = host.parse::<Ipv4Addr>().is_ok() || is_host_name(&host);
+    let problem = match port {
+        _ if text.parse::<Ipv6Addr>().is_ok() || text.starts_with('[') => {
+            "over IPv6, a server sees no address for PASV replies"
+        }
+        _ if !is_host => "not the name or the IPv4 address of a server",
+        None => "not a port number from 1 to 65535",
+        Some(port) => return Ok(AddressSource::Stun { host, port }),
+    };
+    Err(format!(
+        "{problem}; give stun:HOST or stun:HOST:PORT, such as stun:stun.example.org"
     ))
 }
 

@@ -1,53 +1,58 @@
-//! Resolves the host names among the public addresses again and again.
+//! Learns the public addresses that the settings do not contain themselves, again and again.
 //!
-//! No session waits for the system's resolver. Each lookup runs in a thread of its own that ends by
-//! itself, there is at most one lookup for each name, and the last good answer stays in use until
-//! there is a new one. Everything but [`look_up`] is pure: times and answers are arguments, log
-//! lines are results.
+//! No session waits for the system's resolver or a STUN server. Each lookup runs in a thread of its
+//! own that ends by itself, there is at most one lookup for each source, and the last good answer
+//! stays in use until there is a new one. Everything here is pure: times and answers are arguments,
+//! log lines are results. Files are read when they change, by [`file`].
 
 use std::collections::BTreeMap;
-use std::io;
-use std::net::{IpAddr, Ipv4Addr, SocketAddr, ToSocketAddrs};
-use std::thread;
+use std::net::Ipv4Addr;
 use std::time::{Duration, Instant};
 
-use ftp_proto::Reach;
 use log::Level;
 
-use super::diagnose::addresses::BEHIND_CARRIER;
-use crate::sandbox::log_replaced;
-use crate::settings::{AddressSource, Names, Settings, unusable};
+use crate::settings::{AddressSource, KnownAddresses, Settings};
 
-/// The addresses of the host names in the settings, and when to resolve each name next.
+pub(crate) mod answer;
+pub(crate) mod choice;
+pub(crate) mod file;
+pub(crate) mod lookup;
+
+use answer::LookupResult;
+use choice::{Rejected, choose_address, unreachable_reason, verb};
+
+/// The addresses of the sources in the settings, and when to look each one up next.
 #[derive(Debug, Default)]
 pub(crate) struct AddressResolver {
     refresh: Duration,
-    names: BTreeMap<String, NameState>,
-    /// The lookups that have not returned, with their start. Some names may not be in the settings
-    /// any more; they can come back.
-    pending: BTreeMap<String, Instant>,
+    sources: BTreeMap<AddressSource, SourceState>,
+    /// The lookups that have not returned, with their start. Some sources may not be in the
+    /// settings any more; they can come back.
+    pending: BTreeMap<AddressSource, Instant>,
 }
 
-/// One name.
+/// One source.
 #[derive(Debug)]
-struct NameState {
+struct SourceState {
     /// The last good answer.
     address: Option<Ipv4Addr>,
     /// Clients on the Internet are given the address, not only those of certain networks.
     for_internet: bool,
     next_lookup: Instant,
-    /// Failed lookups since the last good answer.
+    /// Answers without an address to use since the last good one.
     failures: u32,
-    /// The log says that the name cannot be resolved.
-    outage_logged: bool,
+    outage: Outage,
 }
 
-/// The result of one lookup.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct LookupResult {
-    pub(crate) name: String,
-    /// The IPv4 addresses in the resolver's order, or why there are none.
-    pub(crate) addresses: Result<Vec<Ipv4Addr>, String>,
+/// What the log says about the answers since the last good one.
+#[derive(Debug, Default)]
+struct Outage {
+    /// The source has no address.
+    no_address: bool,
+    /// No client outside could reach its address.
+    unreachable: bool,
+    /// The last line.
+    problem: String,
 }
 
 /// A line for the log.
@@ -58,64 +63,64 @@ pub(crate) struct LogLine {
 }
 
 impl AddressResolver {
-    /// Takes the names of new settings. Addresses of names that stay remain known, other names are
-    /// forgotten, and all names are to be resolved now.
+    /// Takes the sources of new settings. Addresses of sources that stay remain known, others are
+    /// forgotten, and all are to be looked up now.
     pub(crate) fn update_settings(&mut self, settings: &Settings, now: Instant) {
         self.refresh = settings.masquerade_refresh;
-        let names = settings.names();
-        self.names.retain(|name, _| names.contains(name.as_str()));
-        for name in names {
-            let state = self.names.entry(name.to_owned()).or_insert(NameState {
-                address: None,
-                for_internet: false,
-                next_lookup: now,
-                failures: 0,
-                outage_logged: false,
-            });
+        let sources = settings.address_sources();
+        self.sources.retain(|source, _| sources.contains(source));
+        for source in sources {
+            let state = self.sources.entry(source.clone());
+            let state = state.or_insert_with(|| SourceState::new(now));
             state.next_lookup = now;
-            state.for_internet = settings
-                .masquerade_address
-                .iter()
-                .chain(settings.masquerade_map.values())
-                .any(|public| matches!(public, AddressSource::Name(other) if other == name));
+            state.for_internet = settings.is_for_internet(source);
         }
     }
 
-    /// The names to look up now. The lookup of each is pending until
+    /// The sources to look up now. The lookup of each is pending until
     /// [`on_result`](Self::on_result).
-    pub(crate) fn take_due(&mut self, now: Instant) -> Vec<String> {
-        let is_due = |name: &String, state: &NameState| {
-            state.next_lookup <= now && !self.pending.contains_key(name.as_str())
+    pub(crate) fn take_due(&mut self, now: Instant) -> Vec<AddressSource> {
+        let is_due = |source: &AddressSource, state: &SourceState| {
+            is_asked(source) && state.next_lookup <= now && !self.pending.contains_key(source)
         };
-        let due: Vec<String> = self
-            .names
+        let due: Vec<AddressSource> = self
+            .sources
             .iter()
-            .filter(|(name, state)| is_due(name, state))
-            .map(|(name, _)| name.clone())
+            .filter(|(source, state)| is_due(source, state))
+            .map(|(source, _)| source.clone())
             .collect();
-        for name in &due {
-            self.pending.insert(name.clone(), now);
+        for source in &due {
+            self.pending.insert(source.clone(), now);
         }
         due
     }
 
-    /// A lookup has returned. A result for a name that is no longer in the settings is ignored.
+    /// A lookup has returned, or a file has been read. A result for a source that is no longer in
+    /// the settings is ignored.
     pub(crate) fn on_result(&mut self, result: LookupResult, now: Instant) -> Vec<LogLine> {
-        let LookupResult { name, addresses } = result;
-        self.pending.remove(&name);
-        let Some(state) = self.names.get_mut(&name) else {
+        let LookupResult { source, answer } = result;
+        self.pending.remove(&source);
+        let Some(state) = self.sources.get_mut(&source) else {
             return Vec::new();
         };
-        match addresses.and_then(|addresses| choose_address(&addresses, state.address)) {
-            Ok(address) => {
+        let chosen = answer.map_err(Rejected::NoAddress).and_then(|answer| {
+            let (current, for_internet) = (state.address, state.for_internet);
+            let address = choose_address(&source, &answer.addresses, current, for_internet)?;
+            Ok((address, answer.problem))
+        });
+        match chosen {
+            Ok((address, problem)) => {
                 state.next_lookup = now + self.refresh;
                 state.failures = 0;
-                state.on_success(&name, address)
+                let mut lines = state.on_success(&source, address);
+                let problem = problem.map(|problem| format!("{source}: {problem}"));
+                lines.extend(problem.map(|text| LogLine::new(Level::Warn, text)));
+                lines
             }
-            Err(reason) => {
+            Err(rejected) => {
                 state.next_lookup = now + self.refresh.min(retry_pause(state.failures));
                 state.failures = state.failures.saturating_add(1);
-                state.on_failure(&name, &reason).into_iter().collect()
+                state.on_failure(&source, &rejected).into_iter().collect()
             }
         }
     }
@@ -123,11 +128,16 @@ impl AddressResolver {
     /// Log lines about pending lookups that take too long. They may still return an answer.
     pub(crate) fn check_pending(&mut self, now: Instant) -> Vec<LogLine> {
         let mut lines = Vec::new();
-        for (name, since) in &self.pending {
+        for (source, since) in &self.pending {
             if now >= *since + LOOKUP_TIMEOUT
-                && let Some(state) = self.names.get_mut(name)
+                && let Some(state) = self.sources.get_mut(source)
             {
-                lines.extend(state.on_failure(name, "the resolver does not answer"));
+                let silent = match source {
+                    AddressSource::Stun { .. } => "there is no answer",
+                    _ => "the resolver does not answer",
+                };
+                let silent = Rejected::NoAddress(silent.to_owned());
+                lines.extend(state.on_failure(source, &silent));
             }
         }
         lines
@@ -135,69 +145,127 @@ impl AddressResolver {
 
     /// When to call [`take_due`](Self::take_due) and [`check_pending`](Self::check_pending) next.
     pub(crate) fn next_wake(&self) -> Option<Instant> {
-        let wake = |(name, state): (&String, &NameState)| match self.pending.get(name) {
+        let wake = |(source, state): (&AddressSource, &SourceState)| match self.pending.get(source)
+        {
+            _ if !is_asked(source) => None,
             None => Some(state.next_lookup),
-            Some(_) if state.outage_logged => None,
+            Some(_) if state.outage.no_address => None,
             Some(since) => Some(*since + LOOKUP_TIMEOUT),
         };
-        self.names.iter().filter_map(wake).min()
+        self.sources.iter().filter_map(wake).min()
     }
 
-    /// The addresses of the names that have been resolved.
-    pub(crate) fn names(&self) -> Names {
-        let known = |(name, state): (&String, &NameState)| Some((name.clone(), state.address?));
-        self.names.iter().filter_map(known).collect()
-    }
-
-    /// A line for each name and its address.
-    pub(crate) fn report(&self) -> Vec<String> {
-        let line = |(name, state): (&String, &NameState)| match state.address {
-            Some(address) if state.outage_logged => {
-                format!("{name} was {address} at the last answer, and cannot be resolved now")
-            }
-            Some(address) => format!("{name} is {address}"),
-            None => format!("{name} is not resolved yet"),
+    /// The addresses that are known.
+    pub(crate) fn known(&self) -> KnownAddresses {
+        let known = |(source, state): (&AddressSource, &SourceState)| {
+            Some((source.clone(), state.address?))
         };
-        self.names.iter().map(line).collect()
+        self.sources.iter().filter_map(known).collect()
+    }
+
+    /// A line for each source and its address.
+    pub(crate) fn report(&self) -> Vec<String> {
+        let line = |(source, state): (&AddressSource, &SourceState)| {
+            let problem = &state.outage.problem;
+            let count = match state.failures {
+                0 => String::new(),
+                1 => " (one answer)".to_owned(),
+                failures => format!(" ({failures} answers)"),
+            };
+            let subject = subject(source);
+            let unknown = match source {
+                AddressSource::Name(_) => format!("{source} is {}", source.unknown()),
+                _ => format!("{source}: {}", source.unknown()),
+            };
+            match state.address {
+                Some(address) if state.outage.is_logged() => {
+                    format!(
+                        "{subject} was {address} at the last good answer; since then{count}: {problem}"
+                    )
+                }
+                Some(address) => format!("{subject} is {address}"),
+                None if state.outage.is_logged() => format!("{unknown}{count}: {problem}"),
+                None => unknown,
+            }
+        };
+        self.sources.iter().map(line).collect()
     }
 }
 
-impl NameState {
-    fn on_success(&mut self, name: &str, address: Ipv4Addr) -> Vec<LogLine> {
+impl SourceState {
+    fn new(now: Instant) -> Self {
+        Self {
+            address: None,
+            for_internet: false,
+            next_lookup: now,
+            failures: 0,
+            outage: Outage::default(),
+        }
+    }
+
+    fn on_success(&mut self, source: &AddressSource, address: Ipv4Addr) -> Vec<LogLine> {
         let before = self.address.replace(address);
-        let had_outage = std::mem::take(&mut self.outage_logged);
+        let outage = std::mem::take(&mut self.outage);
+        let subject = subject(source);
         let text = match before {
-            None => format!("{name} is {address}"),
+            None => format!("{subject} is {address}"),
             Some(before) if before != address => {
-                format!("{name} is now {address}, it was {before}")
+                format!("{subject} is now {address}, it was {before}")
             }
-            Some(_) if had_outage => format!("{name} can be resolved again, it is still {address}"),
+            Some(_) if outage.is_logged() => {
+                let again = again(source);
+                format!("{source} {again}, it is still {address}")
+            }
             Some(_) => return Vec::new(),
         };
         let mut lines = vec![LogLine::new(Level::Info, text)];
         if before != Some(address)
             && self.for_internet
-            && let Some(reason) = unreachable_reason(address)
+            && let Some(reason) = unreachable_reason(source, address)
         {
-            let text = format!("{name} resolves to {address}, {reason}");
+            let verb = verb(source);
+            let text = format!("{source} {verb} {address}, {reason}");
             lines.push(LogLine::new(Level::Warn, text));
         }
         lines
     }
 
-    /// A line for the first failure of an outage.
-    fn on_failure(&mut self, name: &str, reason: &str) -> Option<LogLine> {
-        if std::mem::replace(&mut self.outage_logged, true) {
+    /// A line for the first failure of each kind in an outage. A file is read when it has changed,
+    /// so that each new problem of it has a line.
+    fn on_failure(&mut self, source: &AddressSource, rejected: &Rejected) -> Option<LogLine> {
+        let (problem, logged) = match rejected {
+            Rejected::NoAddress(reason) => {
+                let problem = format!("{} {source}: {reason}{}", cannot(source), remedy(source));
+                (problem, &mut self.outage.no_address)
+            }
+            Rejected::Unreachable(address) => {
+                let (verb, reason) = (verb(source), unreachable_reason(source, *address));
+                let reason = reason.unwrap_or_default();
+                let problem = format!("{source} {verb} {address}, {reason}");
+                (problem, &mut self.outage.unreachable)
+            }
+        };
+        let is_known = std::mem::replace(logged, true);
+        let is_same = is_asked(source) || self.outage.problem == problem;
+        if is_known && is_same {
             return None;
         }
         let meanwhile = match self.address {
             Some(address) => format!("clients are still given {address}"),
-            None => {
-                "until it is resolved, clients are given the address that they connected to".into()
-            }
+            None => format!(
+                "until {}, clients are given the address that they connected to",
+                until(source)
+            ),
         };
-        let text = format!("cannot resolve {name}: {reason}; {meanwhile}");
+        let text = format!("{problem}; {meanwhile}");
+        self.outage.problem = problem;
         Some(LogLine::new(Level::Warn, text))
+    }
+}
+
+impl Outage {
+    fn is_logged(&self) -> bool {
+        self.no_address || self.unreachable
     }
 }
 
@@ -207,39 +275,51 @@ impl LogLine {
     }
 }
 
-/// The address in use, among those of an answer: the current one if the answer contains it, because
-/// resolvers change the order; else the first one that clients can connect to.
-pub(crate) fn choose_address(
-    answer: &[Ipv4Addr],
-    current: Option<Ipv4Addr>,
-) -> Result<Ipv4Addr, String> {
-    let is_usable = |address: &&Ipv4Addr| unusable(**address).is_none();
-    let unchanged = current.filter(|current| answer.contains(current));
-    let first = || answer.iter().find(is_usable).copied();
-    unchanged
-        .or_else(first)
-        .ok_or_else(|| match answer.first() {
-            None => "it has no IPv4 address".to_owned(),
-            Some(address) => {
-                let problem = unusable(*address).unwrap_or_default();
-                format!("it resolves to {address}: {problem}")
-            }
-        })
+/// Whether the source is asked from time to time. A file is not: it is read when it changes.
+fn is_asked(source: &AddressSource) -> bool {
+    !matches!(source, AddressSource::File(_))
 }
 
-/// Why clients on the Internet cannot connect to this address; `None` if they can.
-fn unreachable_reason(address: Ipv4Addr) -> Option<&'static str> {
-    match Reach::of(address.into()) {
-        Reach::Public => None,
-        Reach::Host => Some(
-            "a loopback address: each client will connect to itself; check /etc/hosts: the name must \
-             resolve to the router's public address",
-        ),
-        Reach::Site | Reach::Link => Some(
-            "a private address: clients outside the local network cannot reach it; the name must \
-             resolve to the router's public address",
-        ),
-        Reach::Provider => Some(BEHIND_CARRIER),
+/// What is said to be an address.
+fn subject(source: &AddressSource) -> String {
+    match source {
+        AddressSource::Address(_) | AddressSource::Name(_) => source.to_string(),
+        AddressSource::File(_) => format!("the address in {source}"),
+        AddressSource::Stun { .. } => format!("the address from {source}"),
+    }
+}
+
+fn cannot(source: &AddressSource) -> &'static str {
+    match source {
+        AddressSource::Address(_) | AddressSource::Name(_) => "cannot resolve",
+        AddressSource::File(_) => "cannot take an address from",
+        AddressSource::Stun { .. } => "cannot learn an address from",
+    }
+}
+
+/// Where the reason does not contain it.
+fn remedy(source: &AddressSource) -> &'static str {
+    match source {
+        AddressSource::Stun { .. } => {
+            "; let UDP to its port out of this network, or give another server"
+        }
+        _ => "",
+    }
+}
+
+fn again(source: &AddressSource) -> &'static str {
+    match source {
+        AddressSource::Address(_) | AddressSource::Name(_) => "can be resolved again",
+        AddressSource::File(_) => "contains the address again",
+        AddressSource::Stun { .. } => "answers again",
+    }
+}
+
+fn until(source: &AddressSource) -> &'static str {
+    match source {
+        AddressSource::Address(_) | AddressSource::Name(_) => "it is resolved",
+        AddressSource::File(_) => "it contains one",
+        AddressSource::Stun { .. } => "it answers",
     }
 }
 
@@ -250,57 +330,11 @@ fn retry_pause(failures: u32) -> Duration {
     PAUSE_FIRST.saturating_mul(doubled).min(PAUSE_MAX)
 }
 
-/// Looks a name up in a thread of its own, and passes the result to `on_result` there. No thread
-/// waits for it, because the system's resolver cannot be interrupted.
-///
-/// # Errors
-///
-/// If the thread cannot be started. Then `on_result` is never called.
-pub(crate) fn look_up(
-    name: String,
-    on_result: impl FnOnce(LookupResult) + Send + 'static,
-) -> io::Result<()> {
-    let work = move || {
-        let addresses = match (name.as_str(), 0).to_socket_addrs() {
-            Ok(addresses) => Ok(addresses.filter_map(ipv4).collect()),
-            Err(error) => {
-                log_replaced();
-                Err(reason(&error))
-            }
-        };
-        on_result(LookupResult { name, addresses });
-    };
-    thread::Builder::new()
-        .name(THREAD.to_owned())
-        .stack_size(STACK_BYTES)
-        .spawn(work)
-        .map(drop)
-}
-
-fn ipv4(address: SocketAddr) -> Option<Ipv4Addr> {
-    match address.ip() {
-        IpAddr::V4(address) => Some(address),
-        IpAddr::V6(_) => None,
-    }
-}
-
-/// The resolver's text, without the prefix of the standard library.
-fn reason(error: &io::Error) -> String {
-    let text = error.to_string();
-    let reason = text.strip_prefix("failed to lookup address information: ");
-    reason.unwrap_or(&text).to_owned()
-}
-
 /// After this time, a lookup that has not returned counts as an outage.
 const LOOKUP_TIMEOUT: Duration = Duration::from_secs(5);
 /// Between lookups during an outage, unless `--masquerade-refresh` is shorter.
 const PAUSE_FIRST: Duration = Duration::from_secs(5);
 const PAUSE_MAX: Duration = Duration::from_secs(60);
-
-/// The thread's name in `ps` and `top`.
-const THREAD: &str = "lookup";
-/// Modules of the system's resolver put answers on the stack. Only pages that are used cost memory.
-const STACK_BYTES: usize = 256 * 1024;
 
 #[cfg(test)]
 mod tests;

@@ -20,8 +20,8 @@ use crate::settings::Settings;
 use crate::tls::Identity;
 
 mod clients;
-mod names;
 mod report;
+mod sources;
 
 /// The result of a check.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -43,9 +43,9 @@ pub enum Verdict {
     CannotStart(String),
 }
 
-/// Reads the interfaces of this machine, resolves host names (which takes 5 seconds at most), and
-/// probes ports. If the settings name a user to become, this process has that user's rights
-/// afterwards.
+/// Reads the interfaces of this machine, looks up addresses of the settings (which takes 5 seconds
+/// at most), and probes ports. If the settings name a user to become, this process has that user's
+/// rights afterwards.
 ///
 /// # Errors
 ///
@@ -71,11 +71,12 @@ pub fn check(settings: &Settings) -> io::Result<Report> {
         }
         _ => UnavailablePorts::default(),
     };
-    let (names, unresolved) = names::resolve(&settings.names());
+    let sources = sources::look_up_all(settings);
     let evidence = Evidence {
         interfaces,
-        names,
-        unresolved,
+        known: sources.known,
+        answers: sources.answers,
+        unresolved: sources.unresolved,
         unavailable_ports,
         own_files_inside: OwnFiles::new(settings.own_files()).inside(&settings.directory),
         password_exposure: settings.password_exposure(),

@@ -5,22 +5,25 @@ use std::path::PathBuf;
 
 use rustix::io::Errno;
 
+use super::address_source::answer::Answer;
 use crate::fs::mounts::UnmountedShare;
 use crate::net::interfaces::Interfaces;
 use crate::net::port_probe::UnavailablePorts;
 use crate::privileges::ProcessRights;
 use crate::sandbox::{Sandbox, SandboxRules, gaps, in_force};
 use crate::settings::password_exposure::PasswordExposure;
-use crate::settings::{Names, Settings};
+use crate::settings::{AddressSource, KnownAddresses, Settings};
 
-/// What is known about this machine and about the host names in the settings.
+/// What is known about this machine and about the public addresses in the settings.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Evidence {
     pub(crate) interfaces: Interfaces,
-    /// The addresses of the names that have been resolved.
-    pub(crate) names: Names,
-    /// The names that could not be resolved, and why.
-    pub(crate) unresolved: BTreeMap<String, String>,
+    /// The addresses that the settings do not contain themselves.
+    pub(crate) known: KnownAddresses,
+    /// What their sources say; empty if they have not been asked for this.
+    pub(crate) answers: BTreeMap<AddressSource, Answer>,
+    /// The sources without an address, and why.
+    pub(crate) unresolved: BTreeMap<AddressSource, String>,
     /// The passive ports that cannot be used; empty if they have not been probed.
     pub(crate) unavailable_ports: UnavailablePorts,
     /// The server's own files that are in the shared directory.

@@ -172,7 +172,7 @@ fn forwarded_addresses(
 ) -> Result<Vec<ForwardedAddress>, RulesError> {
     let public = |public: &AddressSource| match public {
         AddressSource::Address(address) => Some(*address),
-        AddressSource::Name(_) => None,
+        AddressSource::Name(_) | AddressSource::File(_) | AddressSource::Stun { .. } => None,
     };
     // No router translates connections from this machine itself.
     let by_map = settings.masquerade_map.iter();
@@ -205,8 +205,9 @@ fn forwarded_addresses(
                      port to one address; give each a public address with --masquerade-address-map"
                 ),
                 None => format!(
-                    "host names do not show which of the router's addresses lead to {first} and which \
-                     to {second}; give addresses in --masquerade-address-map"
+                    "host names, files and STUN servers do not show which of the router's addresses \
+                     lead to {first} and which to {second}; give addresses in \
+                     --masquerade-address-map"
                 ),
             }));
         }

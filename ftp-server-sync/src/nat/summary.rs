@@ -8,12 +8,12 @@ use std::os::unix::ffi::OsStrExt;
 use ftp_proto::text::printable_word;
 use ftp_proto::{Right, Rights};
 
-use crate::settings::{BrokenUploads, Listen, Names, Settings, TlsSettings, UploadRules};
+use crate::settings::{BrokenUploads, KnownAddresses, Listen, Settings, TlsSettings, UploadRules};
 
 /// What is served, to whom and where, and what passive mode replies announce.
 pub(crate) fn summary(
     settings: &Settings,
-    names: &Names,
+    known: &KnownAddresses,
     bound: &[(SocketAddr, Listen)],
 ) -> Vec<String> {
     let directory = printable_word(settings.directory.as_os_str().as_bytes());
@@ -41,10 +41,10 @@ pub(crate) fn summary(
     let mut announced: Vec<String> = settings
         .masquerade_map
         .iter()
-        .map(|(private, public)| format!("{} for {private}", public.described(names)))
+        .map(|(private, public)| format!("{} for {private}", public.described(known)))
         .collect();
     let address = settings.masquerade_address.iter();
-    announced.extend(address.map(|public| public.described(names)));
+    announced.extend(address.map(|public| public.described(known)));
     lines.push(if announced.is_empty() {
         ports
     } else {
@@ -128,10 +128,11 @@ mod tests {
 
     use super::*;
     use crate::cli::golden::settings;
+    use crate::settings::AddressSource;
 
     #[test]
     fn lines_say_what_is_served() {
-        let cases: [(&str, &str, &[&str]); 5] = [
+        let cases: [(&str, &str, &[&str]); 6] = [
             (
                 "-d /",
                 "[::]:2121",
@@ -179,6 +180,17 @@ mod tests {
                     "listening on 10.0.0.1:21",
                     "passive ports 60000-60009, announced as unknown.example (not resolved yet) for \
                      10.0.0.1, else known.example (203.0.113.1)",
+                ],
+            ),
+            (
+                "-d / -n @/run/ip -r 60000-60009 -i 10.0.0.1 \
+                 --masquerade-address-map 10.0.0.1=stun:stun.example",
+                "10.0.0.1:21",
+                &[
+                    "serving / read-only to anonymous, who needs no password",
+                    "listening on 10.0.0.1:21",
+                    "passive ports 60000-60009, announced as stun:stun.example (no answer yet) for \
+                     10.0.0.1, else @/run/ip (no address yet)",
                 ],
             ),
         ];
@@ -273,7 +285,8 @@ mod tests {
             .map(|address| address.parse().unwrap())
             .zip(settings.listen.iter().copied())
             .collect();
-        let names = Names::from([("known.example".to_owned(), Ipv4Addr::new(203, 0, 113, 1))]);
-        assert_eq!(summary(&settings, &names, &bound), expected, "{line}");
+        let name = AddressSource::Name("known.example".to_owned());
+        let known = KnownAddresses::from([(name, Ipv4Addr::new(203, 0, 113, 1))]);
+        assert_eq!(summary(&settings, &known, &bound), expected, "{line}");
     }
 }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use crossbeam_channel::Sender;
 use mio::Waker;
 
-use crate::nat::address_source::LookupResult;
+use crate::nat::address_source::answer::LookupResult;
 
 /// Shuts a server down from another thread, or has it read its settings again.
 #[derive(Clone, Debug)]
@@ -19,7 +19,7 @@ pub struct Handle {
 pub(super) enum Message {
     ShutDown,
     Reload,
-    /// A host name has been resolved, or has not.
+    /// A lookup of an address has returned.
     Resolved(LookupResult),
     /// The thread of the session with this number is about to end.
     Ended(u64),

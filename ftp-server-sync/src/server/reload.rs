@@ -1,5 +1,5 @@
-//! What changes while the server runs: its settings, the addresses of their host names, and this
-//! machine's networks.
+//! What changes while the server runs: its settings, the public addresses that they do not contain
+//! themselves, and this machine's networks.
 //!
 //! Only the main thread replaces the current settings, so two changes never interfere. Nothing in
 //! this file waits.
@@ -18,7 +18,9 @@ use super::{Server, share_rules};
 use crate::fs::mounts::UnmountedShare;
 use crate::fs::root::unwritable;
 use crate::fs::upload_limits::lacks_space;
-use crate::nat::address_source::{LogLine, LookupResult, look_up};
+use crate::nat::address_source::LogLine;
+use crate::nat::address_source::answer::LookupResult;
+use crate::nat::address_source::lookup::look_up;
 use crate::nat::diagnose::diagnose;
 use crate::nat::evidence::{Evidence, SandboxEvidence};
 use crate::nat::finding::{Finding, Severity};
@@ -50,7 +52,7 @@ impl Server {
     fn log_current(&self, unavailable: UnavailablePorts) {
         let current = self.state.current();
         let settings = &current.settings;
-        for line in summary(settings, &current.names, &self.listeners.bound()) {
+        for line in summary(settings, &current.known, &self.listeners.bound()) {
             info!("{line}");
         }
         self.log_certificate();
@@ -111,11 +113,14 @@ impl Server {
         }
         self.state.pool.set_range(settings.passive_ports, now);
         self.addresses.update_settings(&settings, now);
-        let names = self.addresses.names();
+        for result in self.address_files.update_settings(&settings, now) {
+            Self::log_lines(self.addresses.on_result(result, now));
+        }
+        let known = self.addresses.known();
         self.umask.set(settings.umask);
         self.descriptors = DescriptorLimit::raise(settings.limits.connections_max);
         self.state
-            .replace(Current::new(settings, share, interfaces, names, identity));
+            .replace(Current::new(settings, share, interfaces, known, identity));
         self.certificate = certificate;
         self.state.never_connected.clear();
         // Ports are not tried: sessions may have leased some of them.
@@ -123,19 +128,22 @@ impl Server {
         Ok(())
     }
 
-    /// Does what is due by now: resolves host names, looks for changes of the certificate's files,
-    /// and reads the interfaces again after a change.
+    /// Does what is due by now: looks addresses up, looks for changes of files, and reads the
+    /// interfaces again after a change.
     pub(super) fn update(&mut self) {
         let now = Instant::now();
-        for name in self.addresses.take_due(now) {
+        for source in self.addresses.take_due(now) {
             let handle = self.handle.clone();
             let send = move |result| handle.send(Message::Resolved(result));
-            if let Err(error) = look_up(name.clone(), send) {
-                let addresses = Err(error.to_string());
-                self.on_resolved(LookupResult { name, addresses });
+            if let Err(error) = look_up(source.clone(), send) {
+                let answer = Err(error.to_string());
+                self.on_resolved(LookupResult { source, answer });
             }
         }
-        log_lines(self.addresses.check_pending(now));
+        for result in self.address_files.take_changed(now) {
+            self.on_resolved(result);
+        }
+        Self::log_lines(self.addresses.check_pending(now));
         self.update_certificate(now);
         if self.debounce.take_due(now) {
             match Interfaces::read() {
@@ -148,16 +156,16 @@ impl Server {
         }
     }
 
-    /// A host name has been resolved, or has not.
+    /// A lookup has returned, or a file has changed.
     pub(super) fn on_resolved(&mut self, result: LookupResult) {
         let lines = self.addresses.on_result(result, Instant::now());
         let old = self.state.current();
-        let names = self.addresses.names();
-        if names != old.names {
-            self.state.replace(old.with_addresses(names));
+        let known = self.addresses.known();
+        if known != old.known {
+            self.state.replace(old.with_addresses(known));
         }
         // After the replacement: what the log says is then in force.
-        log_lines(lines);
+        Self::log_lines(lines);
     }
 
     /// The kernel reports a change of this machine's networks.
@@ -168,6 +176,12 @@ impl Server {
         {
             Self::log_unwatched(&error);
             self.watch = None;
+        }
+    }
+
+    pub(super) fn log_lines(lines: Vec<LogLine>) {
+        for LogLine { level, text } in lines {
+            log!(level, "{text}");
         }
     }
 
@@ -197,7 +211,7 @@ impl Server {
 fn evidence(current: &Current) -> Evidence {
     Evidence {
         interfaces: current.interfaces.clone(),
-        names: current.names.clone(),
+        known: current.known.clone(),
         own_files_inside: current.share.own_files_inside(),
         password_exposure: current.settings.password_exposure(),
         unmounted_share: UnmountedShare::find(&current.settings.directory),
@@ -215,12 +229,6 @@ pub(super) fn log_findings(found: Vec<Finding>) {
             Severity::Failure | Severity::Risk => warn!("{finding}"),
             Severity::Note => info!("{finding}"),
         }
-    }
-}
-
-fn log_lines(lines: Vec<LogLine>) {
-    for LogLine { level, text } in lines {
-        log!(level, "{text}");
     }
 }
 

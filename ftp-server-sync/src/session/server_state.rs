@@ -19,7 +19,7 @@ use crate::logging::repeated::RepeatedEvents;
 use crate::nat::never_connected_log::NeverConnectedLog;
 use crate::net::interfaces::Interfaces;
 use crate::passive::PassivePool;
-use crate::settings::{Names, Settings};
+use crate::settings::{KnownAddresses, Settings};
 use crate::tls::{Identity, TicketRegistry};
 
 /// The passive ports, the TLS tickets, the uploads and the digests of all sessions, the settings in
@@ -51,8 +51,8 @@ pub(crate) struct Current {
     pub(crate) settings: Arc<Settings>,
     pub(crate) share: Share,
     pub(crate) interfaces: Interfaces,
-    /// The addresses of the host names in the settings.
-    pub(crate) names: Names,
+    /// The public addresses that the settings do not contain themselves.
+    pub(crate) known: KnownAddresses,
     /// `None` without TLS.
     pub(crate) identity: Option<Identity>,
     pub(crate) config: Arc<Config>,
@@ -63,15 +63,15 @@ impl Current {
         settings: Settings,
         share: Share,
         interfaces: Interfaces,
-        names: Names,
+        known: KnownAddresses,
         identity: Option<Identity>,
     ) -> Self {
         Self {
-            config: config(&settings, &interfaces, &names),
+            config: config(&settings, &interfaces, &known),
             settings: settings.into(),
             share,
             interfaces,
-            names,
+            known,
             identity,
         }
     }
@@ -79,17 +79,17 @@ impl Current {
     /// The same settings after this machine's networks have changed.
     pub(crate) fn with_interfaces(&self, interfaces: Interfaces) -> Self {
         Self {
-            config: config(&self.settings, &interfaces, &self.names),
+            config: config(&self.settings, &interfaces, &self.known),
             interfaces,
             ..self.clone()
         }
     }
 
-    /// The same settings after the addresses of host names have changed.
-    pub(crate) fn with_addresses(&self, names: Names) -> Self {
+    /// The same settings after the known addresses have changed.
+    pub(crate) fn with_addresses(&self, known: KnownAddresses) -> Self {
         Self {
-            config: config(&self.settings, &self.interfaces, &names),
-            names,
+            config: config(&self.settings, &self.interfaces, &known),
+            known,
             ..self.clone()
         }
     }
@@ -136,8 +136,8 @@ impl ServerState {
 }
 
 /// The core's configuration, with the umask that the system applies to new files of this process.
-fn config(settings: &Settings, interfaces: &Interfaces, names: &Names) -> Arc<Config> {
-    let mut config = settings.config(interfaces, names);
+fn config(settings: &Settings, interfaces: &Interfaces, known: &KnownAddresses) -> Arc<Config> {
+    let mut config = settings.config(interfaces, known);
     config.umask = process_umask().unwrap_or(config.umask);
     config.into()
 }

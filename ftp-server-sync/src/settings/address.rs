@@ -1,22 +1,34 @@
-//! The addresses that the operator gives for clients: literally, or by a host name.
+//! The addresses that the operator gives for clients: literally, or by where they can be learned.
 
 use std::collections::BTreeMap;
 use std::fmt;
 use std::net::Ipv4Addr;
+use std::os::unix::ffi::OsStrExt;
+use std::path::PathBuf;
 
 use ftp_proto::ClientRule;
+use ftp_proto::text::printable;
 
-/// Where a public IPv4 address comes from.
-#[derive(Clone, Debug, PartialEq, Eq)]
+/// Where a public IPv4 address comes from. As text, it is the value of a flag.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum AddressSource {
     /// The address itself.
     Address(Ipv4Addr),
     /// A host name, which is resolved again and again because its address may change.
     Name(String),
+    /// A file that another program writes the address into.
+    File(PathBuf),
+    /// A STUN server (RFC 8489), which is asked again and again.
+    Stun {
+        /// Its name, or its IPv4 address.
+        host: String,
+        /// Its UDP port.
+        port: u16,
+    },
 }
 
-/// The addresses of the host names that have been resolved.
-pub type Names = BTreeMap<String, Ipv4Addr>;
+/// The last good address of each source that is not an address itself.
+pub type KnownAddresses = BTreeMap<AddressSource, Ipv4Addr>;
 
 /// The address that passive mode replies give to the clients of a network.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -28,25 +40,34 @@ pub enum ClientAddress {
 }
 
 impl AddressSource {
-    /// The address; `None` if it is a name that is not resolved yet.
-    pub fn known(&self, names: &Names) -> Option<Ipv4Addr> {
+    /// The address; `None` if it is not known yet.
+    pub fn known(&self, known: &KnownAddresses) -> Option<Ipv4Addr> {
         match self {
             Self::Address(address) => Some(*address),
-            Self::Name(name) => names.get(name).copied(),
+            source => known.get(source).copied(),
         }
     }
 
-    pub(super) fn resolved(&self, names: &Names) -> ftp_proto::PublicAddress {
-        self.known(names)
+    pub(super) fn resolved(&self, known: &KnownAddresses) -> ftp_proto::PublicAddress {
+        self.known(known)
             .map_or(ftp_proto::PublicAddress::Unknown, Into::into)
     }
 
-    /// For the log: the address, or the name with its address.
-    pub fn described(&self, names: &Names) -> String {
-        match (self, self.known(names)) {
+    /// For the log: the address, or the source with its address.
+    pub fn described(&self, known: &KnownAddresses) -> String {
+        match (self, self.known(known)) {
             (Self::Address(address), _) => address.to_string(),
-            (Self::Name(name), Some(address)) => format!("{name} ({address})"),
-            (Self::Name(name), None) => format!("{name} (not resolved yet)"),
+            (source, Some(address)) => format!("{source} ({address})"),
+            (source, None) => format!("{source} ({})", source.unknown()),
+        }
+    }
+
+    /// What is said instead of the address while it is not known.
+    pub(crate) fn unknown(&self) -> &'static str {
+        match self {
+            Self::Address(_) | Self::Name(_) => "not resolved yet",
+            Self::File(_) => "no address yet",
+            Self::Stun { .. } => "no answer yet",
         }
     }
 }
@@ -56,14 +77,17 @@ impl fmt::Display for AddressSource {
         match self {
             Self::Address(address) => address.fmt(f),
             Self::Name(name) => f.write_str(name),
+            Self::File(file) => write!(f, "@{}", printable(file.as_os_str().as_bytes())),
+            Self::Stun { host, port } if *port == STUN_PORT => write!(f, "stun:{host}"),
+            Self::Stun { host, port } => write!(f, "stun:{host}:{port}"),
         }
     }
 }
 
 impl ClientAddress {
-    pub(super) fn rule(&self, names: &Names) -> ClientRule {
+    pub(super) fn rule(&self, known: &KnownAddresses) -> ClientRule {
         match self {
-            Self::Public(public) => ClientRule::Announce(public.resolved(names)),
+            Self::Public(public) => ClientRule::Announce(public.resolved(known)),
             Self::Local => ClientRule::Local,
         }
     }
@@ -78,3 +102,6 @@ pub(crate) fn unusable(address: Ipv4Addr) -> Option<&'static str> {
         _ => None,
     }
 }
+
+/// The UDP port of STUN (RFC 8489, section 18.6).
+pub(crate) const STUN_PORT: u16 = 3478;

@@ -24,6 +24,8 @@ impl Settings {
         let sources = sources.map(|file| file_needed("--config or --password-file", file));
         let mut needed = vec![share];
         needed.extend(sources);
+        let addresses = self.address_files();
+        needed.extend(addresses.map(|file| file_needed("@FILE of a public address", file)));
         let Some(tls) = &self.tls else {
             return needed;
         };
@@ -99,6 +101,11 @@ mod tests {
             "-d /usr --tls --certfile /a/chain --keyfile /b/key --client-ca /c/ca",
             "--directory /usr Read and around; --certfile /a/chain Read and around; --keyfile /b/key Read \
              and around; --client-ca /c/ca Read and around",
+        );
+        check(
+            "-d /usr -n @/run/public-address",
+            "--directory /usr Read and around; @FILE of a public address /run/public-address Read \
+             and around",
         );
         check(
             "-d /usr --tls",

@@ -81,12 +81,17 @@ pub(super) fn exists(directory: &Path) -> bool {
 /// The names and addresses of the server that follow from the settings and the host name. They do
 /// not change with the network.
 pub(super) fn configured_names(settings: &Settings) -> Vec<String> {
-    let public = |public: &AddressSource| public.to_string();
-    let mut names: Vec<String> = settings.masquerade_address.iter().map(public).collect();
-    names.extend(settings.masquerade_map.values().map(public));
+    let public = |public: &AddressSource| match public {
+        AddressSource::Address(_) | AddressSource::Name(_) => Some(public.to_string()),
+        // No name of this server.
+        AddressSource::File(_) | AddressSource::Stun { .. } => None,
+    };
+    let address = settings.masquerade_address.iter();
+    let mut names: Vec<String> = address.filter_map(public).collect();
+    names.extend(settings.masquerade_map.values().filter_map(public));
     let rules = settings.masquerade_clients.iter();
     names.extend(rules.filter_map(|(_, address)| match address {
-        ClientAddress::Public(address) => Some(public(address)),
+        ClientAddress::Public(address) => public(address),
         ClientAddress::Local => None,
     }));
     names.extend(host_name());
@@ -342,6 +347,10 @@ mod tests {
             "-n nas.example -i 10.0.0.1 --masquerade-address-map 10.0.0.1=203.0.113.1 \
              --masquerade-client 10.8.0.0/24=vpn.example,10.9.0.0/24=local",
             "nas.example 203.0.113.1 vpn.example 10.0.0.1 localhost",
+        );
+        check(
+            "-n @/run/public-ip -i 10.0.0.1 --masquerade-address-map 10.0.0.1=stun:stun.example",
+            "10.0.0.1 localhost",
         );
     }
 

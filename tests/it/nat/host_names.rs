@@ -202,7 +202,7 @@ fn every_rule_takes_host_names() {
 
 /// A download to where the next 227 leads, which must be this address.
 #[track_caller]
-fn assert_served(home: &HomeServer, client: &mut Client, outer: Ipv4Addr) {
+pub(super) fn assert_served(home: &HomeServer, client: &mut Client, outer: Ipv4Addr) {
     let to = client.passive();
     assert_eq!(to.ip(), outer);
     let data = client.connect_data(to);

@@ -152,6 +152,11 @@ const ROWS: &[Row] = &[
         off: "code: a thread for each name",
     },
     Row {
+        test: "stun::the_announced_address_is_what_a_stun_server_sees",
+        scenario: "the public address by STUN: coturn outside; the address changes; coturn is gone",
+        off: "code: the last good answer stays",
+    },
+    Row {
         test: "networks::local_networks_come_and_go",
         scenario: "a VPN's network comes and goes during a session",
         off: "`networks::networks_do_not_matter_where_none_is_local`",

@@ -45,6 +45,11 @@ fn the_corpus_of_sessions_passes() {
     replay("session", fuzz::session);
 }
 
+#[test]
+fn the_corpus_of_stun_servers_passes() {
+    replay("stun", fuzz::stun);
+}
+
 #[track_caller]
 fn replay(target: &str, run: impl Fn(&[u8])) {
     let manifest = Path::new(env!("CARGO_MANIFEST_DIR"));

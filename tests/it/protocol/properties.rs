@@ -43,6 +43,31 @@ proptest! {
     }
 
     #[test]
+    fn answers_of_stun_servers_are_read_as_by_hand(
+        style: u8,
+        id: [u8; 12],
+        attributes in vec(
+            (prop::sample::select(&STUN_ATTRIBUTES[..]), any::<bool>(), vec(any::<u8>(), 0..24)),
+            0..6,
+        ),
+    ) {
+        let mut data = [&[style][..], &id].concat();
+        for (kind, is_address, mut value) in attributes {
+            if is_address {
+                // A family, and the length that it has.
+                let size = if value.len().is_multiple_of(2) { 8 } else { 20 };
+                value.resize(size, 7);
+                value[1] = if size == 8 { 1 } else { 2 };
+            }
+            data.extend(u16::to_be_bytes(kind));
+            data.extend((value.len() as u16).to_be_bytes());
+            value.resize(value.len().next_multiple_of(4), 0);
+            data.extend(value);
+        }
+        fuzz::stun(&data);
+    }
+
+    #[test]
     fn each_entry_is_one_line(bytes in vec(any::<u8>(), 0..300)) {
         fuzz::listing(&[&[0], &bytes[..]].concat());
     }
@@ -346,3 +371,6 @@ fn endpoints() -> Endpoints {
     let address = |text: &str| text.parse::<SocketAddr>().expect("an address");
     Endpoints::new(address("192.168.77.2:21"), address("192.0.2.7:40000"))
 }
+
+/// The addresses, an error, one that may be left out, one that must be understood.
+const STUN_ATTRIBUTES: [u16; 5] = [0x01, 0x20, 0x09, 0x8022, 0x7f00];

@@ -130,6 +130,43 @@ fn umasks() {
 }
 
 #[test]
+fn sources_of_addresses() {
+    let file = |file: &str| AddressSource::File(file.into());
+    let stun = |host: &str, port| AddressSource::Stun {
+        host: host.to_owned(),
+        port,
+    };
+    for (text, source, shown) in [
+        ("@/run/public-ip", file("/run/public-ip"), "@/run/public-ip"),
+        ("@public ip", file("public ip"), "@public ip"),
+        ("@./~", file("./~"), "@./~"),
+        (
+            "stun:stun.example",
+            stun("stun.example", 3478),
+            "stun:stun.example",
+        ),
+        (
+            "Stun:Stun.Example.:3478",
+            stun("stun.example", 3478),
+            "stun:stun.example",
+        ),
+        (
+            "stun:192.0.2.7:19302",
+            stun("192.0.2.7", 19302),
+            "stun:192.0.2.7:19302",
+        ),
+    ] {
+        assert_eq!(source.to_string(), shown);
+        assert_eq!(address(text), Ok(source), "{text}");
+    }
+    // Both are in the map and in the rules too.
+    let (private, public) = map_entry("10.0.0.1=@/a=b").unwrap();
+    assert_eq!((private, public), ([10, 0, 0, 1].into(), file("/a=b")));
+    let (_, public) = client("10.8.0.0/24=stun:a.example").unwrap();
+    assert_eq!(public, ClientAddress::Public(stun("a.example", 3478)));
+}
+
+#[test]
 fn a_mapped_masquerade_address_is_ipv4() {
     assert_eq!(
         address("::ffff:203.0.113.1"),

@@ -1,11 +1,14 @@
-//! Names and their addresses, under a simulated clock.
+//! Sources and their addresses, under a simulated clock.
 
 use std::sync::mpsc;
 
 use proptest::prelude::*;
 
+use super::answer::Answer;
+use super::choice::BEHIND_CARRIER;
+use super::lookup::look_up;
 use super::*;
-use crate::cli::{self, Invocation};
+use crate::cli::golden;
 
 /// A name for all clients outside, one in the map, and one for a network of clients.
 const FLAGS: &str = "-n ftp.example --masquerade-address-map 10.0.0.1=map.example \
@@ -32,34 +35,34 @@ impl Simulation {
     }
 
     fn reload(&mut self, second: u64, flags: &str) {
-        let arguments = flags.split_whitespace().map(Into::into);
-        let settings = match cli::parse(arguments, |_| None).unwrap() {
-            Invocation::Serve(settings) => *settings,
-            other => panic!("{other:?}"),
-        };
+        let settings = golden::settings(flags);
         let now = self.at(second);
         self.resolver.update_settings(&settings, now);
     }
 
     fn due(&mut self, second: u64) -> Vec<String> {
         let now = self.at(second);
-        self.resolver.take_due(now)
+        let due = self.resolver.take_due(now).into_iter();
+        due.map(|source| source.to_string()).collect()
     }
 
     /// `answer` holds addresses, or after an exclamation mark the reason why there are none.
-    fn answer(&mut self, second: u64, name: &str, answer: &str) -> Vec<String> {
-        let addresses = match answer.strip_prefix('!') {
+    fn answer(&mut self, second: u64, source: &str, answer: &str) -> Vec<String> {
+        let answer = match answer.strip_prefix('!') {
             Some(reason) => Err(reason.to_owned()),
-            None => Ok(answer
-                .split_whitespace()
-                .map(|address| address.parse().unwrap())
-                .collect()),
+            None => {
+                let addresses = answer.split_whitespace();
+                Ok(Answer {
+                    addresses: addresses.map(|address| address.parse().unwrap()).collect(),
+                    ..Answer::default()
+                })
+            }
         };
-        let name = name.to_owned();
+        let source = self::source(source);
         let now = self.at(second);
         texts(
             self.resolver
-                .on_result(LookupResult { name, addresses }, now),
+                .on_result(LookupResult { source, answer }, now),
         )
     }
 
@@ -74,11 +77,17 @@ impl Simulation {
     }
 
     fn known(&self) -> Vec<String> {
-        let known = self.resolver.names().into_iter();
+        let known = self.resolver.known().into_iter();
         known
             .map(|(name, address)| format!("{name}={address}"))
             .collect()
     }
+}
+
+/// What this value of a flag stands for.
+fn source(text: &str) -> AddressSource {
+    let settings = golden::settings(&format!("-n {text}"));
+    settings.masquerade_address.unwrap()
 }
 
 fn texts(lines: Vec<LogLine>) -> Vec<String> {
@@ -148,32 +157,187 @@ fn answers() -> Vec<(&'static str, String, &'static str)> {
             "203.0.113.7",
         ),
         ("203.0.113.8 203.0.113.7", String::new(), "203.0.113.7"),
+        // One that clients outside cannot reach never replaces it.
         (
             "192.168.1.5",
-            "INFO ftp.example is now 192.168.1.5, it was 203.0.113.7\n\
-             WARN ftp.example resolves to 192.168.1.5, a private address: clients outside the local \
-             network cannot reach it; the name must resolve to the router's public address"
+            "WARN ftp.example resolves to 192.168.1.5, a private address: clients outside the local \
+             network cannot reach it; the name must resolve to the router's public address; clients \
+             are still given 203.0.113.7"
                 .into(),
-            "192.168.1.5",
+            "203.0.113.7",
         ),
-        ("192.168.1.5", String::new(), "192.168.1.5"),
+        ("192.168.1.5", String::new(), "203.0.113.7"),
+        ("100.64.0.1", String::new(), "203.0.113.7"),
         (
-            "100.64.0.1",
-            format!(
-                "INFO ftp.example is now 100.64.0.1, it was 192.168.1.5\n\
-                 WARN ftp.example resolves to 100.64.0.1, {BEHIND_CARRIER}"
-            ),
-            "100.64.0.1",
-        ),
-        (
-            "127.0.1.1",
-            "INFO ftp.example is now 127.0.1.1, it was 100.64.0.1\n\
-             WARN ftp.example resolves to 127.0.1.1, a loopback address: each client will connect to \
-             itself; check /etc/hosts: the name must resolve to the router's public address"
-                .into(),
-            "127.0.1.1",
+            "192.168.1.5 2001:db8::1 203.0.113.8",
+            "INFO ftp.example is now 203.0.113.8, it was 203.0.113.7".into(),
+            "203.0.113.8",
         ),
     ]
+}
+
+/// Without a better one, any address is announced that a client can connect to.
+#[test]
+fn the_first_address_may_be_one_that_clients_outside_cannot_reach() {
+    for (answer, chosen, reason) in [
+        (
+            "192.168.1.5",
+            "192.168.1.5",
+            "a private address: clients outside the local network cannot reach it; the name must \
+             resolve to the router's public address",
+        ),
+        ("100.64.0.1", "100.64.0.1", BEHIND_CARRIER),
+        (
+            "0.0.0.0 127.0.1.1 10.0.0.1",
+            "127.0.1.1",
+            "a loopback address: each client will connect to itself; check /etc/hosts: the name must \
+             resolve to the router's public address",
+        ),
+    ] {
+        let mut simulation = Simulation::new(ONE_NAME);
+        let lines = simulation.answer(0, "ftp.example", answer);
+        let warning = format!("WARN ftp.example resolves to {chosen}, {reason}");
+        let info = format!("INFO ftp.example is {chosen}");
+        assert_eq!(lines, [info, warning]);
+        assert_eq!(simulation.answer(1, "ftp.example", answer), [""; 0]);
+        // A public one comes first, and takes its place at once.
+        let both = format!("{chosen} 203.0.113.1");
+        let line = format!("INFO ftp.example is now 203.0.113.1, it was {chosen}");
+        assert_eq!(simulation.answer(2, "ftp.example", &both), [line]);
+    }
+}
+
+/// Each kind of problem has one line in an outage. What is not logged is counted.
+#[test]
+fn answers_of_no_use_are_counted() {
+    let mut simulation = Simulation::new(ONE_NAME);
+    simulation.answer(0, "ftp.example", "203.0.113.7");
+    let mut lines = 0;
+    for _ in 0..10 {
+        lines += simulation.answer(1, "ftp.example", "192.168.1.5").len();
+        lines += simulation.answer(1, "ftp.example", "!no").len();
+    }
+    assert_eq!(lines, 2);
+    assert_eq!(
+        simulation.resolver.report(),
+        [
+            "ftp.example was 203.0.113.7 at the last good answer; since then (20 answers): cannot \
+             resolve ftp.example: no"
+        ]
+    );
+    assert_eq!(
+        simulation.answer(2, "ftp.example", "203.0.113.7"),
+        ["INFO ftp.example can be resolved again, it is still 203.0.113.7"]
+    );
+    assert_eq!(simulation.resolver.report(), ["ftp.example is 203.0.113.7"]);
+}
+
+/// A file has an order of its own, and is read when it has changed: each problem has a line.
+#[test]
+fn a_file_is_read_in_its_order() {
+    const FILE: &str = "@/run/ip";
+    let mut simulation = Simulation::new("-n @/run/ip");
+    assert_eq!(simulation.due(0), [""; 0]);
+    assert_eq!(simulation.next_wake(), None);
+    let until = "until it contains one, clients are given the address that they connected to";
+    let still = "clients are still given 203.0.113.2";
+    for (answer, line) in [
+        (
+            "!it is empty",
+            format!("WARN cannot take an address from {FILE}: it is empty; {until}"),
+        ),
+        (
+            "203.0.113.1 203.0.113.2",
+            format!("INFO the address in {FILE} is 203.0.113.1"),
+        ),
+        (
+            "203.0.113.2 203.0.113.1",
+            format!("INFO the address in {FILE} is now 203.0.113.2, it was 203.0.113.1"),
+        ),
+        ("203.0.113.2 203.0.113.1", String::new()),
+        (
+            "!it is empty",
+            format!("WARN cannot take an address from {FILE}: it is empty; {still}"),
+        ),
+        (
+            "!it is gone",
+            format!("WARN cannot take an address from {FILE}: it is gone; {still}"),
+        ),
+        ("!it is gone", String::new()),
+        (
+            "10.0.0.1 2001:db8::1",
+            format!(
+                "WARN {FILE} contains 10.0.0.1, a private address: clients outside the local network \
+                 cannot reach it; write the router's public address into it; {still}"
+            ),
+        ),
+        (
+            "2001:db8::1",
+            format!(
+                "WARN cannot take an address from {FILE}: it contains no IPv4 address; {still}"
+            ),
+        ),
+        (
+            "203.0.113.2",
+            format!("INFO {FILE} contains the address again, it is still 203.0.113.2"),
+        ),
+    ] {
+        assert_eq!(
+            simulation.answer(0, FILE, answer).join("\n"),
+            line,
+            "{answer}"
+        );
+    }
+}
+
+#[test]
+fn a_stun_server_is_asked_as_a_name_is() {
+    const SERVER: &str = "stun:stun.example:19302";
+    let mut simulation = Simulation::new("-n stun:stun.example:19302");
+    assert_eq!(simulation.due(0), [SERVER]);
+    assert_eq!(simulation.next_wake(), Some(5));
+    let remedy = "let UDP to its port out of this network, or give another server";
+    let until = "until it answers, clients are given the address that they connected to";
+    assert_eq!(
+        simulation.check_pending(5),
+        [format!(
+            "WARN cannot learn an address from {SERVER}: there is no answer; {remedy}; {until}"
+        )]
+    );
+    let first = simulation.answer(6, SERVER, "203.0.113.1");
+    assert_eq!(
+        first,
+        [format!("INFO the address from {SERVER} is 203.0.113.1")]
+    );
+    assert_eq!(simulation.due(66), [SERVER]);
+    let still = "clients are still given 203.0.113.1";
+    for (answer, reason) in [
+        (
+            "192.168.1.5",
+            "a private address: clients outside the local network cannot reach it",
+        ),
+        (
+            "127.0.0.1",
+            "a loopback address: each client will connect to itself",
+        ),
+    ] {
+        simulation.answer(66, SERVER, "203.0.113.1");
+        let line = format!(
+            "WARN {SERVER} answers {answer}, {reason}; give a STUN server on the Internet; {still}"
+        );
+        assert_eq!(simulation.answer(67, SERVER, answer), [line]);
+    }
+    let line = format!(
+        "WARN cannot learn an address from {SERVER}: it answers 239.1.2.3: a multicast address leads \
+         to no single machine; {remedy}; {still}"
+    );
+    assert_eq!(simulation.answer(68, SERVER, "239.1.2.3"), [line]);
+    assert_eq!(
+        simulation.answer(69, SERVER, "203.0.113.1"),
+        [format!(
+            "INFO {SERVER} answers again, it is still 203.0.113.1"
+        )]
+    );
 }
 
 /// A rule for clients of a VPN may well give them a private address.
@@ -255,7 +419,8 @@ fn a_silent_resolver_is_an_outage() {
     simulation.due(86);
     let still = "clients are still given 203.0.113.1";
     assert_eq!(simulation.check_pending(91), [format!("{SILENT}{still}")]);
-    let report = "ftp.example was 203.0.113.1 at the last answer, and cannot be resolved now";
+    let report = "ftp.example was 203.0.113.1 at the last good answer; since then: cannot resolve \
+                  ftp.example: the resolver does not answer";
     assert_eq!(simulation.resolver.report(), [report]);
 }
 
@@ -322,10 +487,14 @@ fn without_names_there_is_nothing_to_do() {
 fn the_system_resolves() {
     let (sender, receiver) = mpsc::channel();
     let on_result = move |result| sender.send(result).unwrap();
-    look_up("localhost".to_owned(), on_result).unwrap();
+    look_up(source("localhost"), on_result).unwrap();
     let result = receiver.recv_timeout(Duration::from_secs(30)).unwrap();
-    assert_eq!(result.name, "localhost");
-    assert_eq!(result.addresses.unwrap()[0], Ipv4Addr::LOCALHOST);
+    assert_eq!(result.source, source("localhost"));
+    let answer = result.answer.unwrap();
+    assert!(
+        answer.addresses.contains(&Ipv4Addr::LOCALHOST.into()),
+        "{answer:?}"
+    );
 }
 
 #[derive(Clone, Debug)]
@@ -337,7 +506,15 @@ enum Step {
 }
 
 fn step() -> impl Strategy<Value = Step> {
-    let answers = prop::sample::select(vec!["203.0.113.1", "203.0.113.2", "", "0.0.0.0", "!no"]);
+    let answers = prop::sample::select(vec![
+        "203.0.113.1",
+        "203.0.113.2",
+        "10.0.0.1 203.0.113.2",
+        "10.0.0.1",
+        "",
+        "0.0.0.0",
+        "!no",
+    ]);
     let flags = prop::sample::select(vec![ONE_NAME, FLAGS, "-n 203.0.113.1", "-n other.example"]);
     prop_oneof![
         (0_u64..100).prop_map(Step::Wait),
@@ -355,7 +532,7 @@ proptest! {
         let mut pending: Vec<String> = Vec::new();
         let mut second = 0;
         for step in steps {
-            let before = simulation.resolver.names();
+            let before = simulation.resolver.known();
             let mut forgets = false;
             match step {
                 Step::Wait(seconds) => second += seconds,
@@ -369,8 +546,17 @@ proptest! {
                     forgets = true;
                 }
             }
-            let known = simulation.resolver.names();
-            prop_assert!(forgets || before.keys().all(|name| known.contains_key(name)));
+            let known = simulation.resolver.known();
+            prop_assert!(forgets || before.keys().all(|source| known.contains_key(source)));
+            let lost = |one: &AddressSource| {
+                let is_public = |known: &KnownAddresses| {
+                    known.get(one).is_some_and(|address| !address.is_private())
+                };
+                is_public(&before) && !is_public(&known)
+            };
+            // Only clients of a network are given the one for a VPN.
+            let vpn = source("vpn.example");
+            prop_assert!(forgets || !before.keys().any(|one| *one != vpn && lost(one)));
             for name in simulation.due(second) {
                 prop_assert!(!pending.contains(&name), "{name} twice");
                 pending.push(name);

@@ -13,7 +13,7 @@ use ftp_proto::{
 use ipnet::{IpNet, Ipv4Net};
 
 use crate::net::interfaces::Interfaces;
-use crate::settings::{LocalNetworks, Names, PortRange, Settings};
+use crate::settings::{KnownAddresses, LocalNetworks, PortRange, Settings};
 
 /// Local addresses at which clients get the same replies.
 #[derive(Debug, PartialEq, Eq)]
@@ -45,12 +45,12 @@ pub(super) struct ClientReplies {
 pub(super) fn simulate(
     settings: &Settings,
     interfaces: &Interfaces,
-    names: &Names,
+    known: &KnownAddresses,
 ) -> Vec<LocalAddresses> {
     let simulation = Simulation {
         settings,
         interfaces,
-        config: Arc::new(settings.config(interfaces, names)),
+        config: Arc::new(settings.config(interfaces, known)),
     };
     let mut groups: Vec<LocalAddresses> = Vec::new();
     for address in settings.local_addresses(interfaces) {

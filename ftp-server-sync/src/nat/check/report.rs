@@ -4,12 +4,14 @@
 //! columns.
 
 use std::net::IpAddr;
+use std::time::Duration;
 
 use super::clients::{ClientKind, example_port, simulate};
 use crate::logging::wrap::wrap;
+use crate::nat::address_source::choice::verb;
 use crate::nat::evidence::Evidence;
 use crate::nat::finding::{Finding, Severity};
-use crate::settings::Settings;
+use crate::settings::{AddressSource, Settings};
 
 /// One paragraph for each certificate in force.
 pub(super) fn certificates(descriptions: &[String]) -> String {
@@ -26,8 +28,8 @@ pub(super) fn text(
     start_problem: Option<&str>,
 ) -> String {
     let mut text = String::new();
-    for (name, address) in &evidence.names {
-        text.push_str(&format!("{name} resolves to {address} now.\n"));
+    for source in evidence.known.keys() {
+        text.push_str(&wrap("", 0, WIDTH, &source_line(source, evidence)));
     }
     text.push_str(&clients(settings, evidence));
     if let Some(problem) = start_problem {
@@ -48,9 +50,38 @@ pub(super) fn text(
     text
 }
 
+/// The address of a source, its age, and what else the source says.
+fn source_line(source: &AddressSource, evidence: &Evidence) -> String {
+    let address = evidence.known[source];
+    let answer = evidence.answers.get(source);
+    let age = answer.and_then(|answer| answer.age);
+    let age = age.map_or(" now".to_owned(), |age| {
+        format!(", written {} ago", duration(age))
+    });
+    let addresses = answer.map_or(&[][..], |answer| &answer.addresses);
+    let others = addresses.iter().filter(|other| **other != address);
+    let others: Vec<String> = others.map(IpAddr::to_string).collect();
+    let others = match others.len() {
+        0 => String::new(),
+        _ => format!("; it has other addresses: {}", others.join(", ")),
+    };
+    format!("{source} {} {address}{age}{others}.", verb(source))
+}
+
+/// About how long it is.
+fn duration(time: Duration) -> String {
+    let seconds = time.as_secs();
+    match seconds {
+        0..120 => format!("{seconds} s"),
+        120..7200 => format!("{} min", seconds / 60),
+        7200..172_800 => format!("{} hours", seconds / 3600),
+        _ => format!("{} days", seconds / 86_400),
+    }
+}
+
 /// The replies to each kind of client, by the address that it connects to.
 fn clients(settings: &Settings, evidence: &Evidence) -> String {
-    let groups = simulate(settings, &evidence.interfaces, &evidence.names);
+    let groups = simulate(settings, &evidence.interfaces, &evidence.known);
     let port = example_port(settings);
     let example = match &settings.passive_ports {
         Some(_) => "the first of the range",

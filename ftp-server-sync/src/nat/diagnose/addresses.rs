@@ -6,6 +6,7 @@ use std::net::{IpAddr, Ipv4Addr};
 use ftp_proto::Reach;
 use ipnet::IpNet;
 
+use crate::nat::address_source::choice::{BEHIND_CARRIER, public_addresses, verb};
 use crate::nat::evidence::Evidence;
 use crate::nat::finding::Finding;
 use crate::net::interfaces::Interfaces;
@@ -18,6 +19,7 @@ pub(super) fn findings(settings: &Settings, evidence: &Evidence) -> Vec<Finding>
     let mut findings = Vec::new();
     findings.extend(private_address_announced(settings, &forwarded));
     findings.extend(unusable_public_addresses(settings, evidence));
+    findings.extend(broken_lines(evidence));
     findings.extend(unused_rules(settings, &local));
     findings.extend(rule_for_all_clients(settings));
     findings
@@ -86,7 +88,7 @@ fn private_address_announced(settings: &Settings, local: &[Ipv4Addr]) -> Option<
     )))
 }
 
-/// Public addresses that no client outside can reach, and names that have no address.
+/// Public addresses that no client outside can reach, and sources that have no address or several.
 fn unusable_public_addresses(settings: &Settings, evidence: &Evidence) -> Vec<Finding> {
     let for_all = settings
         .masquerade_address
@@ -97,8 +99,9 @@ fn unusable_public_addresses(settings: &Settings, evidence: &Evidence) -> Vec<Fi
         (flag, public)
     });
     let outside = for_all.chain(map).filter_map(|(flag, public)| {
-        unresolved_name(&flag, public, evidence)
+        without_address(&flag, public, evidence)
             .or_else(|| unreachable_address(&flag, public, evidence))
+            .or_else(|| several_addresses(&flag, public, evidence))
     });
     // A private address may be right here: which addresses a network of clients can reach is not
     // known.
@@ -110,25 +113,62 @@ fn unusable_public_addresses(settings: &Settings, evidence: &Evidence) -> Vec<Fi
                 return None;
             };
             let flag = format!("--masquerade-client {network}={public}");
-            unresolved_name(&flag, public, evidence)
+            without_address(&flag, public, evidence)
                 .or_else(|| loopback_address(&flag, public, evidence))
         });
     outside.chain(for_networks).collect()
 }
 
-fn unresolved_name(flag: &str, public: &AddressSource, evidence: &Evidence) -> Option<Finding> {
-    let AddressSource::Name(name) = public else {
-        return None;
+fn without_address(flag: &str, public: &AddressSource, evidence: &Evidence) -> Option<Finding> {
+    let reason = evidence.unresolved.get(public)?;
+    let (problem, until, remedy) = match public {
+        AddressSource::Address(_) | AddressSource::Name(_) => (
+            "cannot be resolved",
+            "it is resolved",
+            "; give a name that has an IPv4 address, or the address itself",
+        ),
+        // The reason contains the remedy.
+        AddressSource::File(_) => ("has no address", "it has one", ""),
+        AddressSource::Stun { .. } => (
+            "has no answer",
+            "it answers",
+            "; let UDP to its port out of this network, or give another server",
+        ),
     };
-    let reason = evidence.unresolved.get(name)?;
     Some(Finding::failure(format!(
-        "{flag} cannot be resolved: {reason}; until it is resolved, its clients are given the address \
-         that they connected to; give a name that has an IPv4 address, or the address itself"
+        "{flag} {problem}: {reason}; until {until}, its clients are given the address that they \
+         connected to{remedy}"
+    )))
+}
+
+/// Lines of files that are no addresses, beside others that are.
+fn broken_lines(evidence: &Evidence) -> impl Iterator<Item = Finding> {
+    let answers = evidence.answers.iter();
+    answers.filter_map(|(source, answer)| {
+        let problem = answer.problem.as_ref()?;
+        Some(Finding::note(format!("{source}: {problem}")))
+    })
+}
+
+/// Public addresses of which the router may have only one.
+fn several_addresses(flag: &str, public: &AddressSource, evidence: &Evidence) -> Option<Finding> {
+    let answer = evidence.answers.get(public)?;
+    let address = public.known(&evidence.known)?;
+    let several = public_addresses(&answer.addresses);
+    if several.len() < 2 {
+        return None;
+    }
+    let list: Vec<String> = several.iter().map(Ipv4Addr::to_string).collect();
+    let (verb, list) = (verb(public), list.join(", "));
+    Some(Finding::note(format!(
+        "{flag} {verb} several public addresses ({list}): all clients outside are given one of them, \
+         {address} now, and fail if the router forwards another; leave one, or give each local address \
+         its own with --masquerade-address-map"
     )))
 }
 
 fn unreachable_address(flag: &str, public: &AddressSource, evidence: &Evidence) -> Option<Finding> {
-    let address = public.known(&evidence.names)?;
+    let address = public.known(&evidence.known)?;
     let subject = subject(flag, public, address);
     let mut gateways = evidence
         .interfaces
@@ -154,7 +194,7 @@ fn unreachable_address(flag: &str, public: &AddressSource, evidence: &Evidence) 
 }
 
 fn loopback_address(flag: &str, public: &AddressSource, evidence: &Evidence) -> Option<Finding> {
-    let address = public.known(&evidence.names)?;
+    let address = public.known(&evidence.known)?;
     let subject = subject(flag, public, address);
     (Reach::of(address.into()) == Reach::Host).then(|| {
         Finding::failure(format!(
@@ -168,7 +208,7 @@ fn loopback_address(flag: &str, public: &AddressSource, evidence: &Evidence) -> 
 fn subject(flag: &str, public: &AddressSource, address: Ipv4Addr) -> String {
     match public {
         AddressSource::Address(_) => flag.to_owned(),
-        AddressSource::Name(_) => format!("{flag} resolves to {address}, which"),
+        source => format!("{flag} {} {address}, which", verb(source)),
     }
 }
 
@@ -225,8 +265,3 @@ fn rule_for_all_clients(settings: &Settings) -> Option<Finding> {
          never the router's; give only the networks that need this rule"
     )))
 }
-
-/// The end of a sentence about an address in 100.64.0.0/10.
-pub(crate) const BEHIND_CARRIER: &str = "an address behind the provider's own NAT (carrier NAT, 100.64.0.0/10): \
-    no connection from the Internet arrives there, so forwarding ports on the router cannot work; \
-    serve over IPv6, or ask the provider for a public IPv4 address";

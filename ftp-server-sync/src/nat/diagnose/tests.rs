@@ -5,12 +5,12 @@ use std::fs::{self, Permissions};
 use std::net::IpAddr;
 use std::os::unix::fs::PermissionsExt;
 
-use super::addresses::BEHIND_CARRIER;
 use super::*;
 use crate::cli::golden::settings;
+use crate::nat::address_source::choice::BEHIND_CARRIER;
 use crate::net::interfaces::Interfaces;
 use crate::net::port_probe::UnavailablePorts;
-use crate::settings::Names;
+use crate::settings::{AddressSource, KnownAddresses};
 
 const LOCAL: &str = "127.0.0.1 ::1 192.168.77.2 2001:db8::2";
 const ROUTER: &str = "192.168.77.1";
@@ -363,12 +363,16 @@ fn behind_a_carriers_nat() {
     }
 }
 
+fn host_name() -> AddressSource {
+    AddressSource::Name("ftp.home.example".to_owned())
+}
+
 #[test]
 fn names() {
     let flag = "--masquerade-address ftp.home.example";
     let line = "-n ftp.home.example -r 60000-60009";
     let resolved = |address: &str| Evidence {
-        names: Names::from([("ftp.home.example".to_owned(), address.parse().unwrap())]),
+        known: KnownAddresses::from([(host_name(), address.parse().unwrap())]),
         ..evidence(LOCAL)
     };
     // The name is not resolved yet, as at start, or has a good address.
@@ -396,7 +400,7 @@ fn names() {
         check_on(line, &resolved(address), &[&expected]);
     }
     let unresolved = Evidence {
-        unresolved: BTreeMap::from([("ftp.home.example".to_owned(), "no such name".to_owned())]),
+        unresolved: BTreeMap::from([(host_name(), "no such name".to_owned())]),
         ..evidence(LOCAL)
     };
     let rest = "cannot be resolved: no such name; until it is resolved, its clients are given the \

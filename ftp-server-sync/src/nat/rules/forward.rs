@@ -18,7 +18,7 @@ pub(super) struct ForwardedPorts {
 /// A public address, and the private address that it leads to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct ForwardedAddress {
-    /// `None`: any address of the router, because the address of a host name may change.
+    /// `None`: any address of the router, because one that is not given as such may change.
     pub(super) public: Option<Ipv4Addr>,
     pub(super) private: Ipv4Addr,
 }

@@ -6,11 +6,12 @@ use std::path::PathBuf;
 use super::*;
 use crate::cli::golden::{self, settings};
 use crate::fs::mounts::UnmountedShare;
+use crate::nat::address_source::answer::Answer;
 use crate::nat::diagnose::diagnose;
 use crate::nat::evidence::SandboxEvidence;
 use crate::net::port_probe::UnavailablePorts;
 use crate::sandbox::{AllowedAccess, SandboxRule, SandboxRules};
-use crate::settings::Names;
+use crate::settings::KnownAddresses;
 
 /// The machines that the golden file names.
 fn machine(name: &str) -> Evidence {
@@ -33,11 +34,11 @@ fn machine(name: &str) -> Evidence {
         }),
         ..home()
     };
-    let host_name = || "ftp.home.example".to_owned();
+    let host_name = || AddressSource::Name("ftp.home.example".to_owned());
     match name {
         "home" => home(),
         "home, name found" => Evidence {
-            names: Names::from([(host_name(), [203, 0, 113, 5].into())]),
+            known: KnownAddresses::from([(host_name(), [203, 0, 113, 5].into())]),
             ..home()
         },
         "home, name not found" => Evidence {
@@ -73,6 +74,74 @@ fn machine(name: &str) -> Evidence {
         ),
         // No default gateway, and a tunnel without a network.
         "no gateway" => with_networks("192.168.77.2 10.8.0.6", "192.168.77.0/24 10.8.0.6/32", ""),
+        other => {
+            let (known, answers, unresolved) = answers(other);
+            Evidence {
+                known,
+                answers,
+                unresolved,
+                ..home()
+            }
+        }
+    }
+}
+
+type Answers = BTreeMap<AddressSource, Answer>;
+type Unresolved = BTreeMap<AddressSource, String>;
+
+/// What the sources of addresses say on a machine at home.
+fn answers(name: &str) -> (KnownAddresses, Answers, Unresolved) {
+    let host_name = || AddressSource::Name("ftp.home.example".to_owned());
+    let file = || AddressSource::File("/run/public-ip".into());
+    let stun = || AddressSource::Stun {
+        host: "stun.example".to_owned(),
+        port: 3478,
+    };
+    // The first address of each is the one in use.
+    let answering = |source: AddressSource, addresses: &[&str], age| {
+        let addresses = addresses.iter().map(|address| address.parse().unwrap());
+        let addresses: Vec<IpAddr> = addresses.collect();
+        let IpAddr::V4(first) = addresses[0] else {
+            panic!("{addresses:?}")
+        };
+        let answer = Answer {
+            addresses,
+            age,
+            ..Answer::default()
+        };
+        let known = KnownAddresses::from([(source.clone(), first)]);
+        (known, Answers::from([(source, answer)]), Unresolved::new())
+    };
+    let without = |source, problem: &str| {
+        let unresolved = Unresolved::from([(source, problem.to_owned())]);
+        (KnownAddresses::new(), Answers::new(), unresolved)
+    };
+    match name {
+        "home, several addresses" => answering(
+            host_name(),
+            &["203.0.113.5", "203.0.113.6", "192.168.77.2", "2001:db8::5"],
+            None,
+        ),
+        "home, file" => {
+            let age = Some(Duration::from_secs(3 * 3600));
+            answering(file(), &["203.0.113.5", "2001:db8::5"], age)
+        }
+        "home, file with a broken line" => {
+            let problem = "line 1 is no IP address: \"wan\"; write one address a line, such as \
+                           203.0.113.1";
+            let mut found = answering(file(), &["203.0.113.5"], Some(Duration::from_secs(61)));
+            for answer in found.1.values_mut() {
+                answer.problem = Some(problem.to_owned());
+            }
+            found
+        }
+        "home, file empty" => {
+            let problem = "it is empty; write the router's public IPv4 address into it";
+            without(file(), problem)
+        }
+        "home, stun" => answering(stun(), &["203.0.113.5"], None),
+        "home, stun private" => answering(stun(), &["192.168.1.5"], None),
+        "home, stun silent" => without(stun(), "192.0.2.7:3478 does not answer within 4.5 s"),
         other => panic!("{other}: no such machine"),
     }
 }
