@@ -8,6 +8,7 @@ mod handle;
 mod listeners;
 mod refusals;
 mod reload;
+mod report;
 mod rights;
 mod sandbox;
 mod sessions;
@@ -284,32 +285,6 @@ impl Server {
         }
     }
 
-    fn log_report(&self) {
-        for line in self.addresses.report() {
-            info!("{line}");
-        }
-        info!("{} sessions", self.sessions.count());
-        self.log_blocked();
-        let has_range = self.state.current().settings.passive_ports.is_some();
-        for line in self.state.never_connected.report(has_range) {
-            info!("{line}");
-        }
-        self.sessions.send_all(SessionCommand::Report);
-    }
-
-    fn log_blocked(&self) {
-        let rules = self.state.current().settings.login_rules();
-        let blocked = self.state.login_throttle.blocked(rules, Instant::now());
-        for (network, time) in blocked.iter().take(BLOCKED_LOGGED_MAX) {
-            let seconds = whole_seconds(*time);
-            info!("{network} is blocked for {seconds} s more, after failed logins");
-        }
-        let more = blocked.len().saturating_sub(BLOCKED_LOGGED_MAX);
-        if more > 0 {
-            info!("{more} further addresses are blocked, after failed logins");
-        }
-    }
-
     fn read_messages(&mut self) {
         while let Ok(message) = self.messages.try_recv() {
             match message {
@@ -494,9 +469,6 @@ const EVENTS_MAX: usize = 64;
 
 /// The kind of clients for which the system has no thread or no descriptor.
 const NOT_SERVED: &str = "clients that cannot be served";
-
-/// Blocked addresses in a report.
-const BLOCKED_LOGGED_MAX: usize = 100;
 
 /// The time that sessions have to end at a shutdown.
 const SESSIONS_END_MAX: Duration = Duration::from_secs(8);

@@ -143,6 +143,17 @@ fn named_files_exist() {
     }
 }
 
+/// What stops an attack is tested where the page says.
+#[test]
+fn named_tests_exist() {
+    let page = read(&root().join("ftp-server-sync/docs/security.md"));
+    let files: Vec<String> = spans(&page).filter(|span| span.ends_with(".rs")).collect();
+    assert!(files.len() >= 15, "{files:?}");
+    for file in files {
+        assert!(root().join("tests/it").join(&file).exists(), "{file}");
+    }
+}
+
 /// A directory to share, and the files that printed commands name.
 struct Place {
     directory: TempDir,

@@ -26,12 +26,8 @@ fn machine(name: &str) -> Evidence {
             "192.168.77.1 fe80::1",
         )
     };
-    let unmounted = |listed_in: Option<&str>, is_empty| Evidence {
-        unmounted_share: Some(UnmountedShare {
-            point: "/mnt/usb disk".into(),
-            listed_in: listed_in.map(Into::into),
-            is_empty,
-        }),
+    let unmounted = |listed_in, is_empty| Evidence {
+        unmounted_share: Some(unmounted_share(listed_in, is_empty)),
         ..home()
     };
     let host_name = || AddressSource::Name("ftp.home.example".to_owned());
@@ -83,6 +79,14 @@ fn machine(name: &str) -> Evidence {
                 ..home()
             }
         }
+    }
+}
+
+fn unmounted_share(listed_in: Option<&str>, is_empty: bool) -> UnmountedShare {
+    UnmountedShare {
+        point: "/mnt/usb disk".into(),
+        listed_in: listed_in.map(Into::into),
+        is_empty,
     }
 }
 
