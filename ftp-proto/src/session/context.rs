@@ -47,6 +47,8 @@ pub(super) struct Context {
     pub(super) allowed_peers: AllowedPeers,
     /// The last passive offer, until the client connects or the connection counts as never opened.
     pub(super) offer: Option<(DataId, PassiveOffer)>,
+    /// The last transfer was refused: that is why the client may not connect, and not the network.
+    pub(super) is_offer_refused: bool,
     pub(super) never_connected: Option<NeverConnected>,
     /// Whether the client can be reached in active mode although it names a private address.
     pub(super) one_to_one_nat: OneToOneNat,
@@ -179,6 +181,7 @@ impl Context {
             data_ids: 0,
             allowed_peers,
             offer: None,
+            is_offer_refused: false,
             never_connected: None,
             one_to_one_nat: OneToOneNat::default(),
         }
@@ -270,14 +273,12 @@ impl Context {
         self.offer.take_if(|(id, _)| *id == data);
     }
 
-    /// A transfer is refused: that is why the client may not connect, and not the network.
-    pub(super) fn offer_refused(&mut self) {
-        self.offer = None;
-    }
-
-    /// Counts this offer as never connected. `withdrawn`: other clients needed the port.
+    /// Counts this offer as never connected, unless a refusal is the reason. `withdrawn`: other
+    /// clients needed the port.
     pub(super) fn record_never_connected(&mut self, data: DataId, withdrawn: bool) {
-        if let Some((_, offer)) = self.offer.take_if(|(id, _)| *id == data) {
+        if let Some((_, offer)) = self.offer.take_if(|(id, _)| *id == data)
+            && !self.is_offer_refused
+        {
             let before = self.never_connected.map_or(0, |last| last.number);
             self.never_connected = Some(NeverConnected {
                 number: before.saturating_add(1),

@@ -60,6 +60,9 @@ pub struct Sim {
     stranger: Option<DataId>,
     /// The last passive offer, while it is neither connected nor counted as never connected.
     offer: Option<DataId>,
+    /// A command was refused since that offer. If it was a transfer, that is why the client need
+    /// not connect.
+    has_refused: bool,
     /// The number of data connections that the client never opened.
     never_connected: u32,
     /// The client has sent QUIT.
@@ -135,6 +138,7 @@ impl Sim {
             listening: None,
             stranger: None,
             offer: None,
+            has_refused: false,
             never_connected: 0,
             has_quit: false,
             has_ended: false,

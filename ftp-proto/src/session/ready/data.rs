@@ -163,6 +163,7 @@ impl Context {
         let with_address = command == PassiveCommand::Pasv;
         let offer = PassiveOffer::new(rules, &self.endpoints, announcement, port, with_address);
         self.offer = Some((data, offer));
+        self.is_offer_refused = false;
         match (command, address) {
             (PassiveCommand::Pasv, IpAddr::V4(address)) => Reply::passive(address, port),
             (PassiveCommand::Pasv | PassiveCommand::Epsv, _) => Reply::extended_passive(port),

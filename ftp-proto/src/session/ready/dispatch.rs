@@ -31,7 +31,7 @@ impl Ready {
             self.not_executed(command.verb);
             match command.verb {
                 Verb::Data(_) => self.close_data(context),
-                Verb::Transfer(_) => context.offer_refused(),
+                Verb::Transfer(_) => context.is_offer_refused = true,
                 _ => {}
             }
             return context.stay(self.refusing(context, command, argument, reply));

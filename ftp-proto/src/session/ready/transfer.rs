@@ -45,7 +45,7 @@ impl Ready {
         match kind {
             Ok(kind) => self.open_transfer(context, command, verb, kind),
             Err(reply) => {
-                context.offer_refused();
+                context.is_offer_refused = true;
                 let reply = self.refusing(context, command, argument, reply);
                 context.reply(reply);
             }
@@ -121,7 +121,7 @@ impl Ready {
         let opened = match result {
             Ok(opened) => opened,
             Err(reason) => {
-                context.offer_refused();
+                context.is_offer_refused = true;
                 context.reply(refusal(info.command, reason));
                 return true;
             }
@@ -198,6 +198,7 @@ impl Ready {
             entries: None,
             kept: None,
         });
+        context.is_offer_refused = false;
         context.reply(reply);
         context.push_action(if protected {
             Action::StartProtectedTransfer(start)

@@ -20,6 +20,11 @@ const OUTPUTS_MAX: usize = 2 * HELD_LINES_MAX + 4;
 
 impl Sim {
     pub(super) fn drain(&mut self) {
+        // An offer whose transfer was refused does not count.
+        let never_connected = self.session.never_connected().map_or(0, |last| last.number);
+        if self.has_refused && never_connected + 1 == self.never_connected {
+            self.never_connected = never_connected;
+        }
         let mut outputs = 0;
         let mut last_code = None;
         while let Some(output) = self.session.poll_output() {
@@ -67,6 +72,7 @@ impl Sim {
             self.log.push(format!("S: {line}"));
         }
         self.codes.push(read.code);
+        self.has_refused |= read.code >= 400;
         let is_status = bytes.starts_with(b"211-Status:");
         self.unanswered.replied(read.code, is_status);
         self.epochs.login_renewed |= read.code == 230;
@@ -108,6 +114,7 @@ impl Sim {
         assert_eq!((offer.announcement, offer.port), (lookup, port));
         assert_eq!(offer.with_address, address.is_some());
         self.offer = self.last_data();
+        self.has_refused = false;
         self.listening = self.last_data();
         self.epochs.data_open_renewed = true;
     }
