@@ -130,7 +130,10 @@ impl Server {
             .inspect_err(Self::log_unwatched)
             .ok();
         let interfaces = Interfaces::read()?;
-        let identity = Identity::load(&settings, &interfaces).map_err(io::Error::other)?;
+        let identity = match Self::certificate_of_user(&settings) {
+            Some(_) => None,
+            None => Identity::load(&settings, &interfaces).map_err(io::Error::other)?,
+        };
         let mut listeners = Listeners::default();
         listeners.update(&settings.listen, settings.passive_ports, poll.registry())?;
         let waker = Arc::new(Waker::new(poll.registry(), WAKER)?);

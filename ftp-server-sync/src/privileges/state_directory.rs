@@ -1,7 +1,9 @@
-//! What the server has made as root, for the user that it becomes.
+//! The directory of the certificate that the server makes, for the user that it becomes.
 
+use std::fs::DirBuilder;
 use std::io;
 use std::os::fd::{AsFd, OwnedFd};
+use std::os::unix::fs::DirBuilderExt;
 use std::path::{Path, PathBuf};
 
 use rustix::fs::{CWD, Dir, FileType, Gid, Mode, OFlags, Uid, fchown, fstat, openat};
@@ -9,7 +11,9 @@ use rustix::fs::{CWD, Dir, FileType, Gid, Mode, OFlags, Uid, fchown, fstat, open
 use crate::settings::{RunAs, TlsSettings};
 
 /// Gives the certificate that the server has made, and its directory, to the user that the server
-/// becomes: a reload reads them again, and a lost one is made again.
+/// becomes, who reads it then, or makes it. Creates a directory that is missing.
+///
+/// Nothing in a directory of that user is opened here: root would be led to other files.
 ///
 /// Only what looks as if the server had made it changes its owner: a directory of root that is
 /// closed to all others, with nothing but these files in it. So no one else can exchange anything
@@ -26,6 +30,9 @@ pub(crate) fn hand_over(tls: &TlsSettings, run_as: &RunAs) -> io::Result<()> {
         let text = format!("cannot give {} to {user}: {error}", directory.display());
         io::Error::new(error.kind(), text)
     };
+    let mut builder = DirBuilder::new();
+    let created = builder.recursive(true).mode(0o700).create(directory);
+    created.map_err(failed)?;
     let own = [tls.self_signed_file(), tls.public_file()];
     let Some(opened) = open_own(directory, &own).map_err(failed)? else {
         return Ok(());

@@ -76,7 +76,7 @@ impl Server {
         match applied {
             Ok(()) => info!("reloaded the settings"),
             Err(error) => {
-                let advice = self.unreadable_advice();
+                let advice = self.unreadable_advice(&error);
                 error!("not reloading, the old settings stay: {error}{advice}");
             }
         }

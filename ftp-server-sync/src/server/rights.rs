@@ -1,6 +1,7 @@
 //! The rights of root: given up after the start, or missing later.
 
 use std::io::{self, ErrorKind};
+use std::path::PathBuf;
 use std::time::Instant;
 
 use log::{info, warn};
@@ -8,18 +9,22 @@ use log::{info, warn};
 use super::Server;
 use crate::nat::diagnose::rights::unreadable_files;
 use crate::privileges::{self, ProcessRights};
-use crate::settings::Settings;
 use crate::settings::watched_files::WatchedFiles;
+use crate::settings::{Settings, TlsSettings};
+use crate::tls::Identity;
 
 impl Server {
     /// Gives up the rights of root if the settings name a user to become: this process then has
     /// that user's rights, for good. A library should not call it: it is a matter of the whole
     /// process, which must have no other thread yet.
     ///
+    /// A certificate that the server makes itself is loaded, or made, only here: the user may
+    /// change the directory that holds it, so root must not write there.
+    ///
     /// # Errors
     ///
-    /// If a right remains, or the user may not list the shared directory. The process should end
-    /// then.
+    /// If a right remains, the user may not list the shared directory, or the certificate cannot be
+    /// used. The process should end then.
     pub fn with_run_as(mut self) -> io::Result<Self> {
         let current = self.state.current();
         let settings = &current.settings;
@@ -28,15 +33,20 @@ impl Server {
         };
         // Later they may be out of reach.
         current.share.remember_own_files();
-        if let Some(tls) = &settings.tls
-            && tls.certificates.is_empty()
-        {
+        let own_certificate = Self::certificate_of_user(settings);
+        if let Some(tls) = own_certificate {
             privileges::hand_over(tls, run_as)?;
         }
         privileges::give_up(run_as)?;
-        current.share.check_listable().map_err(|error| {
+        let refuse = |error: io::Error| {
             io::Error::new(error.kind(), format!("--run-as {}: {error}", run_as.text))
-        })?;
+        };
+        current.share.check_listable().map_err(refuse)?;
+        if own_certificate.is_some() {
+            let loaded = Identity::load(settings, &current.interfaces);
+            let identity = loaded.map_err(|error| refuse(io::Error::other(error)))?;
+            self.state.replace(current.with_identity(identity));
+        }
         // A file that is out of reach now looks like one that has changed.
         self.certificate = WatchedFiles::new(settings.certificate_files(), Instant::now());
         info!(
@@ -44,6 +54,12 @@ impl Server {
             run_as.text, run_as.user, run_as.group
         );
         Ok(self)
+    }
+
+    /// The settings of the certificate that the server makes itself, if another user will own it.
+    pub(super) fn certificate_of_user(settings: &Settings) -> Option<&TlsSettings> {
+        let is_own = |tls: &&TlsSettings| tls.certificates.is_empty() && settings.run_as.is_some();
+        settings.tls.as_ref().filter(is_own)
     }
 
     /// The settings after a reload, with the user that the server is.
@@ -70,10 +86,13 @@ impl Server {
         }
     }
 
-    /// What to do if files could not be read again for want of a right. It follows an error.
-    pub(super) fn unreadable_advice(&self) -> String {
+    /// What to do if the file that an error names could not be read again for want of a right. It
+    /// follows that error.
+    pub(super) fn unreadable_advice(&self, error: &str) -> String {
         let current = self.state.current();
-        let rights = ProcessRights::read(&current.settings);
+        let mut rights = ProcessRights::read(&current.settings);
+        let is_named = |file: &PathBuf| error.contains(&*file.to_string_lossy());
+        rights.unreadable.retain(is_named);
         let advice = unreadable_files(&current.settings, &rights);
         advice.map_or(String::new(), |advice| format!("; {advice}"))
     }

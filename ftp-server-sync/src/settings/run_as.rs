@@ -7,6 +7,8 @@ use nix::unistd::{Gid, Group, Uid, User, getgrouplist};
 
 use ftp_proto::text::printable_word;
 
+use crate::sandbox::log_replaced;
+
 /// A user, and its groups.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct RunAs {
@@ -14,7 +16,7 @@ pub struct RunAs {
     pub text: String,
     /// The number of the user, never 0.
     pub user: u32,
-    /// The number of the group.
+    /// The number of the group, never 0.
     pub group: u32,
     /// The numbers of all groups: `group`, and those that the system lists for the user.
     pub groups: Vec<u32>,
@@ -50,6 +52,9 @@ impl RunAs {
                 );
             }
         };
+        if group == 0 {
+            return Err("its group is root's; give USER:GROUP, with another group".to_owned());
+        }
         let groups = match account {
             Some(account) => groups_of(&account.name, group)?,
             None => vec![group],
@@ -95,6 +100,7 @@ fn number(text: &str) -> Option<u32> {
 }
 
 fn unknown(what: &str, text: &str) -> String {
+    log_replaced();
     let text = printable_word(text.as_bytes());
     format!("this machine has no {what} {text}; give another name, or a number")
 }
@@ -128,8 +134,6 @@ mod tests {
             3_999_999_999,
             &[3_999_999_999],
         );
-        let root = Group::from_gid(Gid::from_raw(0)).unwrap().unwrap().name;
-        check(&format!("3999999998:{root}"), 3_999_999_998, 0, &[0]);
         // A user of every Unix system, by name and by number.
         let daemon = User::from_name("daemon").unwrap().expect("the user daemon");
         let (user, group) = (daemon.uid.as_raw(), daemon.gid.as_raw());
@@ -148,6 +152,12 @@ mod tests {
         for text in ["0", "0:1", "root", "root:daemon", "00"] {
             let problem = RunAs::find(text).unwrap_err();
             assert_eq!(problem, "is root; give a user without its rights", "{text}");
+        }
+        let root = Group::from_gid(Gid::from_raw(0)).unwrap().unwrap().name;
+        for group in ["0", &root] {
+            let problem = RunAs::find(&format!("3999999998:{group}")).unwrap_err();
+            let expected = "its group is root's; give USER:GROUP, with another group";
+            assert_eq!(problem, expected, "{group}");
         }
     }
 

@@ -179,11 +179,12 @@ fn create(directory: &Path, file: &Path, pem: &str) -> io::Result<bool> {
         "{FILE}.{}",
         fingerprint(pem.as_bytes()).replace(':', "")
     ));
-    let created = write(&draft, pem).and_then(|()| match fs::hard_link(&draft, file) {
-        // Unlike a rename, a hard link never replaces an existing file.
-        Err(error) if error.kind() == ErrorKind::AlreadyExists => Ok(false),
-        linked => linked.map(|()| true),
-    });
+    let created =
+        write(&draft, pem.as_bytes(), 0o600).and_then(|()| match fs::hard_link(&draft, file) {
+            // Unlike a rename, a hard link never replaces an existing file.
+            Err(error) if error.kind() == ErrorKind::AlreadyExists => Ok(false),
+            linked => linked.map(|()| true),
+        });
     // Errors are harmless here: a draft is never read, and a certificate that is lost in a power
     // cut is made again.
     let _ = fs::remove_file(&draft);
@@ -191,14 +192,17 @@ fn create(directory: &Path, file: &Path, pem: &str) -> io::Result<bool> {
     created
 }
 
-fn write(draft: &Path, pem: &str) -> io::Result<()> {
+/// Creates a file with these permissions. What stands in its place is an error, a link too.
+fn write(draft: &Path, pem: &[u8], mode: u32) -> io::Result<()> {
     let mut options = OpenOptions::new();
     let mut draft = options
         .write(true)
         .create_new(true)
-        .mode(0o600)
+        .mode(mode)
         .open(draft)?;
-    draft.write_all(pem.as_bytes())?;
+    // The umask may have taken some of them.
+    draft.set_permissions(Permissions::from_mode(mode))?;
+    draft.write_all(pem)?;
     draft.sync_all()
 }
 
@@ -208,11 +212,11 @@ fn copy_certificate(source: &Path, public: &Path) -> io::Result<bool> {
     if fs::read(public).is_ok_and(|found| found == certificate) {
         return Ok(false);
     }
-    // It is complete at any time. A draft that an earlier process left is overwritten.
+    // It is complete at any time. A draft that an earlier process left, or a link in its place, is
+    // removed.
     let draft = public.with_extension(format!("crt.{}", process::id()));
-    fs::write(&draft, certificate)?;
-    let permissions = Permissions::from_mode(0o644);
-    let copied = fs::set_permissions(&draft, permissions).and_then(|()| fs::rename(&draft, public));
+    let _ = fs::remove_file(&draft);
+    let copied = write(&draft, &certificate, 0o644).and_then(|()| fs::rename(&draft, public));
     if copied.is_err() {
         let _ = fs::remove_file(&draft);
     }
