@@ -70,7 +70,8 @@ fn own_descriptor() -> Option<RawFd> {
 }
 
 fn try_execute(image: &NewImage<'_>) -> io::Result<std::convert::Infallible> {
-    if is_loader(&env::current_exe()?) {
+    let program = env::current_exe()?;
+    if is_loader(&program) {
         return Err(io::Error::other("it was started by a loader"));
     }
     let name = fs::read("/proc/self/comm")?;
@@ -79,8 +80,8 @@ fn try_execute(image: &NewImage<'_>) -> io::Result<std::convert::Infallible> {
     text.write_all(name.trim_ascii_end())?;
     text.write_all(b"\0")?;
     text.write_all(image.text)?;
-    // Also if the file of the program has been replaced or removed meanwhile.
-    let mut command = Command::new("/proc/self/exe");
+    // By its path: an emulator knows no other way to itself.
+    let mut command = Command::new(program);
     command.args(image.arguments);
     command.arg0(env::args_os().next().unwrap_or_else(|| PURPOSE.into()));
     for name in image.removed {

@@ -169,8 +169,8 @@ impl AddressResolver {
             let problem = &state.outage.problem;
             let count = match state.failures {
                 0 => String::new(),
-                1 => " (one answer)".to_owned(),
-                failures => format!(" ({failures} answers)"),
+                1 => " (one attempt)".to_owned(),
+                failures => format!(" ({failures} attempts)"),
             };
             let subject = subject(source);
             let unknown = match source {

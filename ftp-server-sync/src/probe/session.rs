@@ -262,18 +262,25 @@ fn open(request: &ProbeRequest, address: SocketAddr, end: Instant) -> Result<Ope
     expect(&greeting, "the server does not serve this client")?;
     if let (Some(tls), false) = (&tls, is_implicit) {
         let reply = control.ask("AUTH TLS").map_err(refuse)?;
-        expect(&reply, "the server offers no TLS")?;
+        let problem = "the server offers no TLS; leave --tls out, or switch it on there";
+        expect(&reply, problem)?;
         facts = Some(control.secure(tls).map_err(refuse)?);
     }
     log_in(request, &mut control)
         .map_err(refuse)?
         .map_err(|reply| {
-            let remedy = if request.login.is_none() && !request.tls {
-                " Log in with --username NAME --password-file FILE; some servers want --tls"
-            } else {
-                ""
+            let text = reply.to_string();
+            let wants_tls = ["TLS", "SSL", "AUTH"]
+                .iter()
+                .any(|word| text.contains(word));
+            let remedy = match (request.tls, &request.login) {
+                (false, _) if wants_tls => " Add --tls",
+                (false, None) => {
+                    " Log in with --username NAME --password-file FILE; some servers want --tls"
+                }
+                _ => "",
             };
-            format!("{place}: the login is refused: {reply}{remedy}")
+            format!("{place}: the login is refused: {text}{remedy}")
         })?;
     if tls.is_some() {
         for line in ["PBSZ 0", "PROT P"] {

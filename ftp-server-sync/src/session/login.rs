@@ -70,7 +70,8 @@ impl Connection {
     /// that of a gateway, which stands for any number of clients.
     fn throttled_network(&self, user: &[u8]) -> Option<ClientNetwork> {
         let peer = self.session.endpoints().peer().ip();
-        let counts = !is_anonymous(user) && !self.current.config.is_trusted_gateway(peer);
+        let is_guess = self.current.settings.users.user().is_some() && !is_anonymous(user);
+        let counts = is_guess && !self.current.config.is_trusted_gateway(peer);
         counts.then(|| ClientNetwork::of(peer))
     }
 

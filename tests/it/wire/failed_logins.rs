@@ -32,6 +32,23 @@ fn connections_of_one_address_share_the_delay() {
     assert!(others < least, "another address waited: {others:?}");
 }
 
+/// A device with a password that the server never asks for must not lock its neighbours out.
+#[test]
+fn without_a_user_there_is_nothing_to_guess() {
+    let server = Setup::without_account()
+        .flags(&["--block-after", "2"])
+        .settings(|settings| settings.login_delay = Duration::ZERO)
+        .in_process();
+    for _ in 0..3 {
+        let mut client = Client::greeted(server.address);
+        client.command("USER bob", 331);
+        client.command("PASS x", 530);
+    }
+    let mut client = Client::greeted(server.address);
+    client.command("USER anonymous", 331);
+    client.command("PASS x", 230);
+}
+
 /// The time, too, does not show whether the name or the password is wrong.
 #[test]
 fn an_unknown_user_and_a_wrong_password_get_the_same_answer() {

@@ -72,19 +72,42 @@ fn a_process_that_hides_its_password_keeps_what_it_inherited() {
 }
 
 #[test]
-fn without_a_password_nothing_is_executed_again() {
-    let server = Setup::without_account()
-        .flags(&["-i", "127.0.0.1"])
-        .program();
-    let environment = fs::read(format!("/proc/{}/environ", server.id())).expect("variables");
-    let environment = String::from_utf8_lossy(&environment).into_owned();
-    assert!(!environment.contains("FTP_HIDDEN"), "{environment}");
-    let log = server.finish();
-    assert!(
-        log.contains("read-only to anonymous, who needs no password"),
-        "{log}"
-    );
+fn without_a_password_the_program_is_executed_again_for_the_allocator_alone() {
+    for (own, is_executed) in [(&MALLOC[..2], true), (&MALLOC[..], false)] {
+        let server = Setup::without_account()
+            .flags(&["-i", "127.0.0.1"])
+            .wrapped(|mut command| {
+                command.envs(own.iter().map(|name| (*name, "4")));
+                command
+            })
+            .program();
+        let environment = fs::read(format!("/proc/{}/environ", server.id())).expect("variables");
+        let environment = String::from_utf8_lossy(&environment).into_owned();
+        assert_eq!(
+            environment.contains("FTP_HIDDEN"),
+            is_executed,
+            "{environment}"
+        );
+        for (number, name) in MALLOC.iter().enumerate() {
+            let is_own = number < own.len();
+            let has_value = environment.contains(&format!("{name}=4\0"));
+            assert!(environment.contains(name), "{environment}");
+            assert_eq!(has_value, is_own, "{environment}");
+        }
+        let log = server.finish();
+        assert!(
+            log.contains("read-only to anonymous, who needs no password"),
+            "{log}"
+        );
+    }
 }
+
+/// What glibc's allocator reads at start.
+const MALLOC: [&str; 3] = [
+    "MALLOC_ARENA_MAX",
+    "MALLOC_TRIM_THRESHOLD_",
+    "MALLOC_MMAP_THRESHOLD_",
+];
 
 #[test]
 fn a_password_that_cannot_be_hidden_has_a_warning() {

@@ -221,7 +221,7 @@ fn answers_of_no_use_are_counted() {
     assert_eq!(
         simulation.resolver.report(),
         [
-            "ftp.example was 203.0.113.7 at the last good answer; since then (20 answers): cannot \
+            "ftp.example was 203.0.113.7 at the last good answer; since then (20 attempts): cannot \
              resolve ftp.example: no"
         ]
     );
