@@ -1,7 +1,8 @@
 //! What common clients do with the replies to PASV and EPSV, and whether they get through.
 //!
 //! The table is data: each row was measured with the client's usual settings in the NAT lab, but
-//! for WinSCP and Windows Explorer, which are known by their documentation and by reports.
+//! for WinSCP, which its documentation and reports describe, and Windows Explorer, for which it is
+//! an assumption.
 
 use std::net::IpAddr;
 

@@ -22,8 +22,8 @@ impl WidePlaces {
             let fields: Vec<&str> = line.split(':').collect();
             let user: u32 = fields.get(2)?.parse().ok()?;
             let home = Path::new(fields.get(5)?);
-            let is_persons = user >= PERSONS_FIRST && user != NOBODY && home.is_absolute();
-            is_persons.then(|| real_name(home))
+            let may_log_in = user >= UID_MIN && user != OVERFLOW_UID && home.is_absolute();
+            may_log_in.then(|| real_name(home))
         };
         Self {
             homes: passwd.lines().filter_map(home).collect(),
@@ -85,9 +85,10 @@ const PLACES: [&str; 24] = [
 const HOME_PARENTS: [&str; 2] = ["/home", "/var/home"];
 
 /// Users of lower numbers are services (`UID_MIN` of `login.defs`).
-const PERSONS_FIRST: u32 = 1000;
+const UID_MIN: u32 = 1000;
 
-const NOBODY: u32 = 65534;
+/// The number that stands for users whom the system does not know.
+const OVERFLOW_UID: u32 = 65534;
 
 #[cfg(test)]
 mod tests {
