@@ -11,6 +11,7 @@
 mod collect;
 mod directory;
 mod format;
+mod merge;
 mod name_list;
 mod progress;
 mod rules;

@@ -73,7 +73,7 @@ impl NameSource {
             has_found: true,
             is_last: false,
             order: if flags.are_sorted() {
-                Order::Reading(SortBuffer::new(memory))
+                Order::Reading(SortBuffer::new(flags, memory))
             } else {
                 Order::AsRead
             },
@@ -129,8 +129,7 @@ impl NameSource {
                 }
                 Order::Reading(buffer) => {
                     if let Some(reason) = buffer.unsorted() {
-                        let names = core::mem::take(buffer).into_names();
-                        self.order = Order::Buffered(names);
+                        self.end_reading(SortBuffer::into_unsorted_names);
                         return NextName::Unsorted(reason);
                     }
                 }
@@ -160,14 +159,19 @@ impl NameSource {
                     NextName::Pending
                 };
             }
-            match &mut self.order {
-                Order::Reading(buffer) => {
-                    let buffer = core::mem::take(buffer);
-                    self.order = Order::Buffered(buffer.into_sorted_names(self.flags));
-                }
+            match &self.order {
+                Order::Reading(_) => self.end_reading(SortBuffer::into_sorted_names),
                 Order::AsRead | Order::Buffered(_) => return NextName::End,
             }
         }
+    }
+
+    /// All names have been read, or as many as can be sorted.
+    fn end_reading(&mut self, into_names: impl FnOnce(SortBuffer) -> SortedNames) {
+        self.order = match core::mem::replace(&mut self.order, Order::AsRead) {
+            Order::Reading(buffer) => Order::Buffered(into_names(buffer)),
+            other => other,
+        };
     }
 
     /// The current name.
