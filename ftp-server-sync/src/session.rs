@@ -18,6 +18,7 @@ mod log;
 mod login;
 mod login_name;
 mod login_state;
+mod opening_listing;
 mod server_state;
 mod subject;
 mod timers;

@@ -12,9 +12,10 @@ use ftp_proto::{Refusal, Representation, TransferError, ascii};
 use rustix::io::Errno;
 
 use super::ascii_restart::{self, RestartStep, TextRestart};
+use super::step_budget::StepBudget;
 use super::stream::Stream;
 use crate::fs::download::Download;
-use crate::fs::list::{ListingLines, NextLine};
+use crate::fs::list::{ListLimit, ListingLines, NextLine};
 use crate::fs::upload::{Upload, UploadFailure};
 
 /// The bytes of a transfer, and how many have moved.
@@ -113,6 +114,28 @@ impl Pump {
         })
     }
 
+    pub(crate) fn is_listing(&self) -> bool {
+        self.entries().is_some()
+    }
+
+    /// Goes on to where the transfer of a listing can begin. False: not there yet.
+    ///
+    /// # Errors
+    ///
+    /// The file system's refusal, or that nothing matches.
+    pub(crate) fn begin_listing(&mut self, limit: &mut ListLimit) -> Result<bool, Refusal> {
+        let Job::SendText {
+            source: Source::Listing(lines),
+            ..
+        } = &mut self.job
+        else {
+            return Ok(true);
+        };
+        let begun = lines.begin(limit);
+        self.notices.extend(lines.take_notices());
+        begun
+    }
+
     /// What a listing has noticed since the last call, for the log.
     pub(crate) fn take_notices(&mut self) -> Vec<WalkNotice> {
         std::mem::take(&mut self.notices)
@@ -139,20 +162,18 @@ impl Pump {
         self.bytes
     }
 
-    /// Moves up to about `budget` bytes.
-    pub(crate) fn step(&mut self, stream: &mut Stream, budget: usize) -> PumpStep {
-        let mut moved = 0;
-        while moved < budget {
-            let result = self.job.move_bytes(stream, budget - moved);
+    /// Moves bytes, until the budget is used up at the latest.
+    pub(crate) fn step(&mut self, stream: &mut Stream, budget: &mut StepBudget) -> PumpStep {
+        loop {
+            let result = self.job.move_bytes(stream, budget);
             self.notices.extend(self.job.take_notices());
             match result {
                 Ok(Moved::Bytes(count)) => {
-                    moved += count;
+                    budget.spend(count);
                     self.bytes += count as u64;
                 }
-                // It counts as a full buffer: a search through directories takes time too.
-                Ok(Moved::Nothing) => moved += BUFFER_BYTES,
-                Ok(Moved::Searched) => moved += ascii_restart::STEP_COST,
+                Ok(Moved::Nothing) => budget.spend_work(CALL_COST),
+                Ok(Moved::Searched) => budget.spend_work(ascii_restart::STEP_COST),
                 Ok(Moved::Blocked) => return PumpStep::Blocked,
                 Ok(Moved::NotStored(count, error)) => {
                     self.bytes += count as u64;
@@ -170,8 +191,10 @@ impl Pump {
                     return PumpStep::Done(Err(error));
                 }
             }
+            if budget.is_over() {
+                return PumpStep::More;
+            }
         }
-        PumpStep::More
     }
 
     /// Stores a whole upload. The client's close_notify is answered, whether or not it waits for
@@ -235,7 +258,7 @@ enum Moved {
     Bytes(usize),
     /// Bytes have come, and are not stored.
     NotStored(usize, TransferError),
-    /// No byte yet: call again.
+    /// No byte yet: call again. What a listing has cost is counted already.
     Nothing,
     /// Nor here: a long part of a file was searched.
     Searched,
@@ -290,7 +313,12 @@ impl Job {
         }
     }
 
-    fn move_bytes(&mut self, stream: &mut Stream, most: usize) -> Result<Moved, TransferError> {
+    fn move_bytes(
+        &mut self,
+        stream: &mut Stream,
+        budget: &mut StepBudget,
+    ) -> Result<Moved, TransferError> {
+        let most = budget.bytes();
         match self {
             Self::Restart(_) => self.restart(),
             // The kernel cannot encrypt what it sends.
@@ -303,7 +331,7 @@ impl Job {
             } => {
                 if *sent == buffer.len() {
                     *sent = 0;
-                    let has_more = source.fill(buffer)?;
+                    let has_more = source.fill(buffer, budget)?;
                     match (buffer.is_empty(), has_more) {
                         (true, true) => return Ok(Moved::Nothing),
                         (true, false) => return end_sending(stream),
@@ -386,20 +414,29 @@ impl Job {
 
 impl Source {
     /// Fills `buffer` anew. False if nothing comes after it.
-    fn fill(&mut self, buffer: &mut Vec<u8>) -> Result<bool, TransferError> {
+    fn fill(
+        &mut self,
+        buffer: &mut Vec<u8>,
+        budget: &mut StepBudget,
+    ) -> Result<bool, TransferError> {
         match self {
             Self::Listing(lines) => {
                 buffer.clear();
-                let mut searches = 0;
-                while buffer.len() < BUFFER_BYTES && searches < SEARCHES_MAX {
-                    match lines.next_line(buffer) {
-                        Ok(NextLine::Line) => {}
-                        Ok(NextLine::Pending) => searches += 1,
-                        Ok(NextLine::End) => return Ok(false),
-                        Err(_) => return Err(TransferError::LocalRead),
+                let entries = ListLimit::entries_for(budget.work());
+                let mut limit = ListLimit::new(entries, budget.ends());
+                let result = loop {
+                    match lines.next_line(buffer, &mut limit) {
+                        Ok(NextLine::Line | NextLine::Pending) => {}
+                        Ok(NextLine::End) => break Ok(false),
+                        Err(_) => break Err(TransferError::LocalRead),
                     }
-                }
-                Ok(true)
+                    // What is there is sent: the client sees progress on a slow disk too.
+                    if buffer.len() >= BUFFER_BYTES || limit.is_reached() {
+                        break Ok(true);
+                    }
+                };
+                budget.spend_work(limit.cost());
+                result
             }
             Self::File {
                 file,
@@ -457,5 +494,5 @@ fn moved(result: io::Result<usize>) -> Result<Moved, TransferError> {
 /// How much is read, or made, at once.
 const BUFFER_BYTES: usize = 64 * 1024;
 
-/// Steps of a listing without a line before the lines made so far are sent.
-const SEARCHES_MAX: usize = 16;
+/// A system call in vain, as bytes: calls without end must not make a step without end.
+const CALL_COST: usize = 4096;

@@ -9,6 +9,7 @@ use mio::Registry;
 use super::candidates::FirstSender;
 use super::data_stream::DataStream;
 use super::pump::{Pump, PumpStep};
+use super::step_budget::StepBudget;
 use crate::fs::upload::{Upload, UploadEnd};
 
 /// A transfer, from the core's action `OpenTransfer` to the outcome `TransferEnded`.
@@ -116,12 +117,12 @@ impl Transfer {
         self.must_restart = false;
     }
 
-    /// Moves up to about `budget` bytes over the connection.
+    /// Moves bytes over the connection, as many as the budget allows.
     pub(crate) fn step(
         &mut self,
         stream: &mut DataStream,
         registry: &Registry,
-        budget: usize,
+        budget: &mut StepBudget,
     ) -> PumpStep {
         if !stream.ready {
             return PumpStep::Blocked;
@@ -144,7 +145,11 @@ impl Transfer {
     /// The control connection has ended without QUIT: stores what has arrived of an upload.
     pub(crate) fn take_arrived(&mut self, stream: Option<&mut DataStream>) -> PumpStep {
         let step = match stream {
-            Some(stream) => self.pump.step(stream.stream(), ARRIVED_BYTES_MAX),
+            Some(stream) => {
+                let (bytes, ends) = (ARRIVED_BYTES_MAX, Instant::now() + ARRIVED_TIME_MAX);
+                let mut budget = StepBudget::new(bytes, bytes, ends);
+                self.pump.step(stream.stream(), &mut budget)
+            }
             None => PumpStep::Blocked,
         };
         self.bytes_at_end = Some(self.bytes());
@@ -194,3 +199,6 @@ const KILL_WAIT_MAX: Duration = Duration::from_millis(50);
 
 /// More than a socket's receive buffer holds.
 const ARRIVED_BYTES_MAX: usize = 64 << 20;
+
+/// Long enough to store so much on any disk, unless that fails.
+const ARRIVED_TIME_MAX: Duration = Duration::from_secs(10);

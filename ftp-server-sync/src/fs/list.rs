@@ -4,12 +4,14 @@
 //! Entries are read while the lines are sent: memory does not grow with their number.
 
 mod directories;
+mod limit;
 
 use ftp_proto::Refusal;
-use ftp_proto::listing::{EntryBatch, Walk, WalkNotice, WalkStep};
+use ftp_proto::listing::{EntryBatch, Walk, WalkAnswer, WalkNotice, WalkStep};
 
 use super::root::Root;
 use directories::Directories;
+pub(crate) use limit::ListLimit;
 
 /// The lines of LIST, NLST or MLSD, with their line ends.
 #[derive(Debug)]
@@ -50,28 +52,13 @@ enum Advance {
 }
 
 impl Root {
-    /// Opens what is to be listed: a directory, a single file, or the matches of a path with
-    /// wildcards. `notices` are for the log.
-    ///
-    /// # Errors
-    ///
-    /// The file system's refusal, or that nothing matches. Where many names have to be looked at
-    /// first, the latter shows only later, at the end of the lines.
-    pub(crate) fn list(
-        &self,
-        walk: Walk,
-        notices: &mut Vec<WalkNotice>,
-    ) -> Result<ListingLines, Refusal> {
-        let mut lines = ListingLines {
+    /// What is to be listed: a directory, a single file, or the matches of a path with wildcards.
+    /// Nothing is opened before the first step.
+    pub(crate) fn list(&self, walk: Walk) -> ListingLines {
+        ListingLines {
             listing: Listing::new(self, walk),
             ahead: Vec::new(),
-        };
-        let mut result = Ok(Advance::Pending);
-        while result.is_ok() && !lines.listing.walk.has_begun() {
-            result = lines.listing.advance(&mut lines.ahead);
         }
-        notices.append(&mut lines.listing.notices);
-        result.map(|_| lines)
     }
 
     /// The entries of STAT with a path, for [`Walk::of_status`].
@@ -81,18 +68,39 @@ impl Root {
 }
 
 impl ListingLines {
+    /// Goes on to where the transfer can begin. False: not there yet.
+    ///
+    /// # Errors
+    ///
+    /// The file system's refusal, or that nothing matches. Where many names have to be looked at
+    /// first, the latter shows only later, at the end of the lines.
+    pub(crate) fn begin(&mut self, limit: &mut ListLimit) -> Result<bool, Refusal> {
+        let Self { listing, ahead } = self;
+        while !listing.walk.has_begun() {
+            listing.advance(ahead, limit)?;
+            if limit.is_reached() {
+                break;
+            }
+        }
+        Ok(listing.walk.has_begun())
+    }
+
     /// Appends the next line to `out`.
     ///
     /// # Errors
     ///
     /// The file system's refusal if a directory cannot be read to its end. An entry without
     /// attributes, such as one that was removed meanwhile, is left out.
-    pub(crate) fn next_line(&mut self, out: &mut Vec<u8>) -> Result<NextLine, Refusal> {
+    pub(crate) fn next_line(
+        &mut self,
+        out: &mut Vec<u8>,
+        limit: &mut ListLimit,
+    ) -> Result<NextLine, Refusal> {
         if !self.ahead.is_empty() {
             out.append(&mut self.ahead);
             return Ok(NextLine::Line);
         }
-        Ok(match self.listing.advance(out)? {
+        Ok(match self.listing.advance(out, limit)? {
             Advance::Lines => NextLine::Line,
             Advance::Entries(_) | Advance::Pending => NextLine::Pending,
             Advance::End => NextLine::End,
@@ -116,8 +124,11 @@ impl StatusEntries {
     /// # Errors
     ///
     /// The file system's refusal.
-    pub(crate) fn next_batch(&mut self) -> Result<Option<EntryBatch>, Refusal> {
-        Ok(match self.0.advance(&mut Vec::new())? {
+    pub(crate) fn next_batch(
+        &mut self,
+        limit: &mut ListLimit,
+    ) -> Result<Option<EntryBatch>, Refusal> {
+        Ok(match self.0.advance(&mut Vec::new(), limit)? {
             Advance::Entries(batch) => Some(batch),
             Advance::Lines | Advance::Pending | Advance::End => None,
         })
@@ -139,8 +150,9 @@ impl Listing {
         }
     }
 
-    /// Walks on for a bounded time.
-    fn advance(&mut self, out: &mut Vec<u8>) -> Result<Advance, Refusal> {
+    /// Walks on, until the limit is reached at the latest.
+    fn advance(&mut self, out: &mut Vec<u8>, limit: &mut ListLimit) -> Result<Advance, Refusal> {
+        let mut has_looked = false;
         loop {
             let answer = match self.walk.step(out) {
                 WalkStep::LookAt { path, details } => self.directories.look_at(path, details),
@@ -159,13 +171,27 @@ impl Listing {
                     self.notices.push(notice);
                     continue;
                 }
-                WalkStep::Lines => return Ok(Advance::Lines),
+                WalkStep::Lines => {
+                    // Names alone cost something too.
+                    limit.count(usize::from(!has_looked));
+                    return Ok(Advance::Lines);
+                }
                 WalkStep::Entries(batch) => return Ok(Advance::Entries(batch)),
                 WalkStep::Pending => return Ok(Advance::Pending),
                 WalkStep::End => return Ok(Advance::End),
                 WalkStep::Failed(refusal) => return Err(refusal),
             };
+            match &answer {
+                WalkAnswer::Names { names, .. } => limit.count(names.len()),
+                WalkAnswer::Entry(_) | WalkAnswer::Opened(_) | WalkAnswer::Refused(_) => {
+                    limit.count(1);
+                    has_looked = true;
+                }
+            }
             self.walk.answer(answer);
+            if limit.is_reached() {
+                return Ok(Advance::Pending);
+            }
         }
     }
 }
@@ -179,6 +205,7 @@ mod tests {
     use std::fs;
     use std::os::unix::fs::symlink;
     use std::path::Path;
+    use std::time::Instant;
 
     /// What is listed recursively in `top`; `change` is called when `a` has been listed and is not
     /// entered yet.
@@ -194,15 +221,15 @@ mod tests {
             ..ListFlags::default()
         };
         let shared = Root::open(root).unwrap();
-        let mut notices = Vec::new();
         let account = ftp_proto::Account::new(ftp_proto::Rights::READ_ONLY);
         let request = ListRequest::new(selection, ftp_proto::ListStyle::Names, account.into());
         let walk = Walk::new(request, 0);
-        let mut listing = shared.list(walk, &mut notices).unwrap();
+        let mut listing = shared.list(walk);
         let mut lines = Vec::new();
         loop {
             let before = lines.len();
-            match listing.next_line(&mut lines).unwrap() {
+            let mut limit = ListLimit::new(1, Instant::now());
+            match listing.next_line(&mut lines, &mut limit).unwrap() {
                 NextLine::End => return String::from_utf8(lines).unwrap(),
                 NextLine::Line if &lines[before..] == b"a\r\n" => change(root),
                 NextLine::Line | NextLine::Pending => {}

@@ -5,7 +5,7 @@ use ftp_proto::listing::WalkNotice;
 use ftp_proto::{FileAnswer, Refusal};
 
 use super::file_hash::{self, FileHash};
-use super::list::StatusEntries;
+use super::list::{ListLimit, StatusEntries};
 use super::text_size::{self, TextSize};
 
 /// A file request that is being performed.
@@ -18,14 +18,15 @@ pub(crate) enum LongRequest {
 }
 
 impl LongRequest {
-    /// Performs the next step. `None`: it has found no answer yet.
+    /// Performs the next step, within this limit where it lists. `None`: it has found no answer
+    /// yet.
     ///
     /// # Errors
     ///
     /// The file system's refusal.
-    pub(crate) fn step(&mut self) -> Result<Option<FileAnswer>, Refusal> {
+    pub(crate) fn step(&mut self, limit: &mut ListLimit) -> Result<Option<FileAnswer>, Refusal> {
         Ok(match self {
-            Self::Status(entries) => entries.next_batch()?.map(FileAnswer::Entries),
+            Self::Status(entries) => entries.next_batch(limit)?.map(FileAnswer::Entries),
             Self::TextSize(size) => size.step()?.map(FileAnswer::Size),
             Self::Hash(hash) => hash.step()?.map(FileAnswer::Digest),
         })
@@ -39,10 +40,11 @@ impl LongRequest {
         }
     }
 
-    /// What one step uses of the bytes that a turn may move: it takes time too.
+    /// What one step uses of the bytes that a turn may move, besides what its limit counts: it
+    /// takes time too.
     pub(crate) fn step_cost(&self) -> usize {
         match self {
-            Self::Status(_) => SEARCH_COST,
+            Self::Status(_) => 0,
             Self::TextSize(_) => text_size::STEP_BYTES,
             Self::Hash(_) => file_hash::STEP_COST,
         }
@@ -61,6 +63,3 @@ pub(crate) fn is_last(answer: &FileAnswer) -> bool {
         _ => true,
     }
 }
-
-/// One step of a search looks at some hundred names.
-const SEARCH_COST: usize = 64 * 1024;

@@ -11,6 +11,7 @@ use log::info;
 
 use super::busy_upload::{BUSY_WAIT, BusyUpload};
 use super::connection::{Closing, Connection};
+use super::opening_listing::OpeningListing;
 use super::subject::{file_request, transfer_request};
 use super::timers::Timer;
 use crate::data::ascii_restart::TextRestart;
@@ -51,6 +52,7 @@ impl Connection {
             Action::Close => {
                 self.transfer = None;
                 self.busy_upload = None;
+                self.opening_listing = None;
                 self.data.close();
                 self.delayed = None;
                 self.long_request = None;
@@ -153,6 +155,10 @@ impl Connection {
         };
         self.report_early_connection(extent, now);
         Some(match self.open_pump(&request) {
+            Ok((pump, _)) if pump.is_listing() => {
+                self.opening_listing = Some(OpeningListing { request, pump });
+                return self.step_opening_listing();
+            }
             Ok((pump, opened)) => {
                 self.transfer = Some(Transfer::new(request, pump, opened.name.clone()));
                 Outcome::TransferOpened(Ok(opened))
@@ -166,14 +172,20 @@ impl Connection {
                 self.busy_upload = Some(busy);
                 return None;
             }
-            Err(refusal) => {
-                let path = request.kind.path();
-                let is_hidden = self.share.root().is_ok_and(|root| root.hides_path(path));
-                self.log
-                    .set_refused(transfer_request(&request), refusal, is_hidden);
-                Outcome::TransferOpened(Err(refusal))
-            }
+            Err(refusal) => self.refuse_transfer(&request, refusal),
         })
+    }
+
+    pub(super) fn refuse_transfer(
+        &mut self,
+        request: &TransferRequest,
+        refusal: Refusal,
+    ) -> Outcome {
+        let path = request.kind.path();
+        let is_hidden = self.share.root().is_ok_and(|root| root.hides_path(path));
+        self.log
+            .set_refused(transfer_request(request), refusal, is_hidden);
+        Outcome::TransferOpened(Err(refusal))
     }
 
     /// Tries an upload again whose file was in use, if it is time to.
@@ -225,11 +237,8 @@ impl Connection {
                 (Pump::upload(upload, representation), opened)
             }
             TransferKind::List(listing) => {
-                let mut notices = Vec::new();
                 let walk = Walk::new(listing.clone(), unix_seconds());
-                let lines = root.list(self.set_up_walk(walk), &mut notices);
-                self.log_notices(notices);
-                (Pump::listing(lines?), nothing)
+                (Pump::listing(root.list(self.set_up_walk(walk))), nothing)
             }
         })
     }

@@ -39,6 +39,11 @@ impl TurnBudget {
         self.bytes
     }
 
+    /// When the turn is over.
+    pub(super) fn ends(&self) -> Instant {
+        self.ends
+    }
+
     /// Bytes have been moved.
     pub(super) fn spend(&mut self, bytes: usize) {
         self.bytes = self.bytes.saturating_sub(bytes);

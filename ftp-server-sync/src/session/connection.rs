@@ -24,6 +24,7 @@ use super::foreign_protocol_log::ForeignClient;
 use super::log::SessionLog;
 use super::login_name::{QuotedName, user_name};
 use super::login_state::SharedLoginState;
+use super::opening_listing::OpeningListing;
 use super::server_state::{Current, ServerState};
 use super::timers::{SessionTimers, Timer};
 use crate::data::connection::{DataConnection, LookExtent};
@@ -70,6 +71,7 @@ pub(super) struct Connection {
     pub(super) data: DataConnection,
     pub(super) transfer: Option<Transfer>,
     pub(super) busy_upload: Option<BusyUpload>,
+    pub(super) opening_listing: Option<OpeningListing>,
     pub(super) rate_limits: RateLimits,
     pub(super) budget: TurnBudget,
     pub(super) timers: SessionTimers,
@@ -144,6 +146,7 @@ impl Connection {
             data: DataConnection::new(context),
             transfer: None,
             busy_upload: None,
+            opening_listing: None,
             budget: TurnBudget::new(now),
             timers: SessionTimers::default(),
             log,
@@ -225,6 +228,7 @@ impl Connection {
                 || self.feed()
                 || self.answer_delayed(now)
                 || self.retry_busy_upload(now)
+                || self.advance_opening_listing()
                 || self.advance_data(registry, now)
                 || self.advance_long_request()
                 || self.check_gave_way(now)

@@ -19,6 +19,7 @@ use super::end_reason::EndReason;
 use super::transfer_facts::TransferFacts;
 use crate::data::connection::{DataStep, LookExtent, YieldOutcome};
 use crate::data::pump::PumpStep;
+use crate::data::step_budget::StepBudget;
 
 impl Connection {
     /// Advances the data connection.
@@ -166,7 +167,8 @@ impl Connection {
             return false;
         };
         let before = transfer.bytes();
-        let step = transfer.step(stream, registry, granted);
+        let mut step_budget = StepBudget::new(granted, budget, self.budget.ends());
+        let step = transfer.step(stream, registry, &mut step_budget);
         let total = transfer.bytes();
         let notices = transfer.take_notices();
         if step == PumpStep::AllReceived {
@@ -176,7 +178,7 @@ impl Connection {
         self.rate_limits.spend(&transfer.request, moved);
         self.log_notices(notices);
         let is_limited = granted < budget;
-        self.budget.spend(moved);
+        self.budget.spend(step_budget.worked());
         if moved > 0 {
             self.report_data(DataEvent::Progress(total));
         }

@@ -1,11 +1,14 @@
-//! File requests that are performed in steps, and what listings notice.
+//! File requests and listings that are performed in steps, and what listings notice.
 
 use ftp_proto::listing::{Walk, WalkNotice};
-use ftp_proto::{FileAnswer, FileRequest, Outcome, Refusal, Representation};
+use ftp_proto::{FileAnswer, FileRequest, Opened, Outcome, Refusal, Representation};
 use log::{Level, info, log};
 
 use super::connection::Connection;
+use super::opening_listing::OpeningListing;
 use super::subject::file_request;
+use crate::data::transfer::Transfer;
+use crate::fs::list::ListLimit;
 use crate::fs::long_request::{LongRequest, is_last};
 use crate::fs::root::Root;
 use crate::logging::clock::unix_seconds;
@@ -51,14 +54,46 @@ impl Connection {
         }
     }
 
+    /// Goes on with the listing, if there is one and the turn has budget left.
+    pub(super) fn advance_opening_listing(&mut self) -> bool {
+        if self.opening_listing.is_none() || self.budget.bytes() == 0 {
+            return false;
+        }
+        if let Some(outcome) = self.step_opening_listing() {
+            self.answer(outcome);
+        }
+        true
+    }
+
+    /// `None`: the transfer cannot begin yet.
+    pub(super) fn step_opening_listing(&mut self) -> Option<Outcome> {
+        let OpeningListing { request, mut pump } = self.opening_listing.take()?;
+        let mut limit = self.list_limit();
+        let result = pump.begin_listing(&mut limit);
+        self.budget.spend(limit.cost());
+        self.log_notices(pump.take_notices());
+        match result {
+            Ok(false) => {
+                self.opening_listing = Some(OpeningListing { request, pump });
+                None
+            }
+            Ok(true) => {
+                self.transfer = Some(Transfer::new(request, pump, None));
+                Some(Outcome::TransferOpened(Ok(Opened::default())))
+            }
+            Err(refusal) => Some(self.refuse_transfer(&request, refusal)),
+        }
+    }
+
     /// Performs the next step of the request. Uses a part of the turn's budget.
     pub(super) fn advance_long_request(&mut self) -> bool {
         let budget = &mut self.budget;
         let Some((mut request, subject)) = self.long_request.take_if(|_| budget.bytes() > 0) else {
             return false;
         };
-        self.budget.spend(request.step_cost());
-        let result = request.step();
+        let mut limit = self.list_limit();
+        let result = request.step(&mut limit);
+        self.budget.spend(request.step_cost() + limit.cost());
         self.log_notices(request.take_notices());
         match result {
             Ok(None) => self.long_request = Some((request, subject)),
@@ -77,6 +112,12 @@ impl Connection {
             }
         }
         true
+    }
+
+    /// What is left of the turn for a listing.
+    fn list_limit(&mut self) -> ListLimit {
+        let entries = ListLimit::entries_for(self.budget.bytes());
+        ListLimit::new(entries, self.budget.ends())
     }
 
     /// Whether a digest is being computed.

@@ -5,6 +5,7 @@ use std::fs::File;
 use std::net::TcpStream;
 
 use crate::support::client::Client;
+use crate::support::data::drain;
 use crate::support::fault::KernelTrace;
 use crate::support::server::TestServer;
 
@@ -55,5 +56,65 @@ fn pipelined_commands_are_executed_in_turns() {
     client.expect_all(&[200; COMMANDS]);
     let looks = trace.end_with_any();
     assert!(looks >= COMMANDS / 64, "{looks} looks");
+    server.finish();
+}
+
+/// Between two looks at its orders a session looks at 1000 entries at most: names that are read, or
+/// what they are.
+#[test]
+fn entries_are_listed_in_turns() {
+    const FILES: usize = 10_000;
+    let server = TestServer::program(&[]);
+    for number in 0..FILES {
+        File::create(server.path(&format!("f{number:05}"))).expect("a file");
+    }
+    let mut client = server.client();
+    // What each entry costs: it is read, looked at for its time, and looked at for its line.
+    for (command, looks_per_entry) in [
+        ("LIST", 2),
+        ("LIST -t", 3),
+        ("NLST", 1),
+        ("NLST -r", 1),
+        ("NLST f*1", 1),
+        ("MLSD", 2),
+    ] {
+        let data = client.data();
+        let trace = KernelTrace::start(server.id(), "epoll_wait,epoll_pwait");
+        client.command(command, 150);
+        drain(data);
+        client.expect(226);
+        let looks = trace.end_with_any();
+        let least = FILES * looks_per_entry / 1000;
+        assert!(looks >= least, "{command}: {looks} looks");
+    }
+    // Before the transfer begins, too, and where none does.
+    for (command, code) in [("NLST *x", 550), ("STAT .", 213)] {
+        let data = client.data();
+        let trace = KernelTrace::start(server.id(), "epoll_wait,epoll_pwait");
+        client.command(command, code);
+        let looks = trace.end_with_any();
+        assert!(looks >= FILES / 1000, "{command}: {looks} looks");
+        drop(data);
+    }
+    server.finish();
+}
+
+/// Between two looks at its orders a session moves 1 MiB at most.
+#[test]
+fn bytes_are_moved_in_turns() {
+    const MIB: usize = 64;
+    let server = TestServer::program(&[]);
+    server.write_sparse("big", (MIB as u64) << 20);
+    let mut client = server.client();
+    for representation in ["I", "A"] {
+        client.command(format!("TYPE {representation}"), 200);
+        let data = client.data();
+        let trace = KernelTrace::start(server.id(), "epoll_wait,epoll_pwait");
+        client.command("RETR big", 150);
+        assert_eq!(drain(data), MIB << 20);
+        client.expect(226);
+        let looks = trace.end_with_any();
+        assert!(looks >= MIB, "{looks} looks");
+    }
     server.finish();
 }

@@ -3,6 +3,7 @@
 use std::fs;
 use std::os::unix::fs::symlink;
 use std::sync::Arc;
+use std::time::{Duration, Instant};
 
 use ftp_proto::listing::{ListFlags, ListRequest, Pattern, Selection, Walk};
 use ftp_proto::{
@@ -10,7 +11,7 @@ use ftp_proto::{
 };
 
 use super::*;
-use crate::fs::list::NextLine;
+use crate::fs::list::{ListLimit, NextLine};
 use crate::fs::share_rules::ShareRules;
 use crate::fs::upload::Uploader;
 
@@ -194,9 +195,10 @@ fn listed(root: &Root, directory: &str) -> String {
     };
     let account = Account::new(Rights::READ_ONLY).into();
     let request = ListRequest::new(selection, ListStyle::Names, account);
-    let mut lines = root.list(Walk::new(request, 0), &mut Vec::new()).unwrap();
+    let mut lines = root.list(Walk::new(request, 0));
     let mut text = Vec::new();
-    while lines.next_line(&mut text).unwrap() != NextLine::End {}
+    let mut limit = ListLimit::new(usize::MAX, Instant::now() + Duration::from_secs(600));
+    while lines.next_line(&mut text, &mut limit).unwrap() != NextLine::End {}
     let text = String::from_utf8(text).unwrap();
     text.split_inclusive('\n').rev().collect()
 }
