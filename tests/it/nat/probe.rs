@@ -1,5 +1,11 @@
 //! `--probe` from outside and inside, and that its advice cures.
 
+use std::net::SocketAddr;
+use std::path::Path;
+use std::process::Child;
+
+use tempfile::TempDir;
+
 use super::forwarder::{RANGE, Vsftpd, forwarder};
 use super::home_network::{INSIDE, OUTSIDE, OUTSIDE_V6, ROUTED, Router, home_network};
 use super::home_server::HomeServer;
@@ -7,6 +13,7 @@ use crate::support::client_program::SECONDS_MAX;
 use crate::support::lab::Lab;
 use crate::support::process::{self, Finished};
 use crate::support::server::{self, PASSWORD, USER};
+use crate::support::wait::wait_until;
 
 #[test]
 fn every_client_outside_and_inside_gets_through() {
@@ -150,6 +157,29 @@ fn another_server_needs_a_setting_of_its_own() {
     expect(&probe(&lab, "client", OUTSIDE, &[]), 0);
 }
 
+/// The story that masquerading was made for, with the server that it was made in.
+#[test]
+fn pyftpdlib_needs_its_own_masquerade_address() {
+    let lab = home_network(&Router::default());
+    let served = TempDir::new().expect("a temporary directory");
+    let ports = ["--range", "60000-60009"];
+    let naive = Pyftpdlib::start(&lab, served.path(), &ports);
+    let text = expect(&probe(&lab, "client", OUTSIDE, &[]), 1);
+    let text = text.split_whitespace().collect::<Vec<_>>().join(" ");
+    assert!(
+        text.contains("names 192.168.77.2 (a private address)"),
+        "{text}"
+    );
+    assert!(text.contains("masquerade_address in pyftpdlib"), "{text}");
+    drop(naive);
+    let _cured = Pyftpdlib::start(
+        &lab,
+        served.path(),
+        &[&ports[..], &["--nat-address", "203.0.113.1"]].concat(),
+    );
+    expect(&probe(&lab, "client", OUTSIDE, &[]), 0);
+}
+
 #[test]
 fn another_server_behind_the_forwarder_is_reached() {
     let lab = home_network(&Router::default());
@@ -157,6 +187,38 @@ fn another_server_behind_the_forwarder_is_reached() {
     let forwarder = forwarder(&lab, "192.168.77.3:21", &["--passive-ports", "60000-60009"]);
     expect(&probe(&lab, "client", OUTSIDE, &[]), 0);
     forwarder.finish();
+}
+
+/// The server of the Python library, as its own program, on the port that the router forwards.
+struct Pyftpdlib(Child);
+
+impl Pyftpdlib {
+    fn start(lab: &Lab, served: &Path, more: &[&str]) -> Self {
+        // Debian's library is for Debian's Python.
+        let mut command = lab.on("server", "/usr/bin/python3");
+        command.args([
+            "-m",
+            "pyftpdlib",
+            "--interface",
+            "0.0.0.0",
+            "--port",
+            "2121",
+        ]);
+        command.arg("--directory").arg(served).args(more);
+        let server = Self(process::start(&mut command));
+        wait_until("pyftpdlib listens", || {
+            let address = SocketAddr::from(([127, 0, 0, 1], 2121));
+            lab.namespace_of("server").connect(None, address).is_ok()
+        });
+        server
+    }
+}
+
+impl Drop for Pyftpdlib {
+    fn drop(&mut self) {
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
 }
 
 fn as_user(lab: &Lab, host: &str, to: &str, more: &[&str]) -> Finished {
