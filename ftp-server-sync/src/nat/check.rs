@@ -19,8 +19,11 @@ use crate::privileges::{self, ProcessRights};
 use crate::settings::Settings;
 use crate::tls::Identity;
 
+mod audience;
 mod clients;
+mod picture;
 mod report;
+mod simulated_session;
 mod sources;
 
 /// The result of a check.

@@ -3,7 +3,7 @@
 //! Local networks come from the netmasks of the interfaces, never from the private address ranges
 //! of RFC 1918: behind two routers, a private address can be as far away as any other.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::io::{self, ErrorKind};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
@@ -25,6 +25,8 @@ pub(crate) struct Interfaces {
     pub(crate) gateways: Vec<IpAddr>,
     /// The addresses of the interfaces that default routes use.
     pub(crate) default_route_addresses: Vec<IpAddr>,
+    /// The name of the interface of each address, such as `eth0`.
+    pub(crate) names: BTreeMap<IpAddr, String>,
 }
 
 impl Interfaces {
@@ -45,6 +47,8 @@ impl Interfaces {
                 continue;
             }
             interfaces.addresses.push(address);
+            let name = interface.interface_name.clone();
+            interfaces.names.insert(address.to_canonical(), name);
             let mask = interface.netmask.as_ref().and_then(ip);
             with_netmask.extend(mask.map(|mask| (address, mask)));
             if routes

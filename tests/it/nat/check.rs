@@ -22,6 +22,7 @@ fn check_prints_the_replies_that_clients_get() {
             ("neighbour", INSIDE, "192.168.77.2", "local network"),
             ("neighbour", OUTSIDE, "192.168.77.2", "hairpin"),
             ("server", "127.0.0.1:2121", "127.0.0.1", "this machine"),
+            ("server", INSIDE, "192.168.77.2", "this machine"),
             ("client", OUTSIDE_V6, "2001:db8:77::2", "over IPv6"),
             ("neighbour", OUTSIDE_V6, "2001:db8:77::2", "over IPv6"),
         ] {
@@ -40,7 +41,7 @@ fn check_prints_the_replies_that_clients_get() {
             "227 Entering Passive Mode (203,0,113,1,195,80)."
         );
         home.finish();
-        "six kinds of clients get what it prints"
+        "seven kinds of clients get what it prints"
     });
 }
 
@@ -120,21 +121,32 @@ fn check_passes_with_masquerade_and_range() {
     home.finish();
 }
 
-/// The replies that such a client gets there, as the report has them.
+/// The replies that such a client gets there, as the report has them: beside the rows of the kinds
+/// of clients that are given the same.
 fn replies(report: &str, place: &str, kind: &str) -> [String; 2] {
-    let head = format!("connecting to {place} port 2122\n");
-    let rest = report.split_once(&head).expect("the place").1;
-    let label = format!("  {kind}  ");
-    let mut lines = rest
-        .lines()
-        .skip_while(|line| !line.starts_with(&label))
-        .skip(1);
-    let mut reply = || {
-        let line = lines.next().expect("a reply");
-        // At its side stands the example's address, or nothing.
-        line.get(22..).expect("a reply").to_owned()
+    let is_of_place = |line: &&str| {
+        let heading = line.strip_prefix("connecting to ");
+        heading.is_some_and(|heading| {
+            let mut addresses = heading.split([' ', ',', ';']);
+            addresses.any(|address| address == place)
+        })
     };
-    [reply(), reply()]
+    let lines = report.lines().skip_while(|line| !is_of_place(line)).skip(1);
+    let lines: Vec<&str> = lines.take_while(|line| !line.is_empty()).collect();
+    let label = format!("    {kind}  ");
+    let of_kind = lines.iter().position(|line| line.starts_with(&label));
+    let of_kind = of_kind.unwrap_or_else(|| panic!("no {kind} at {place}:\n{report}"));
+    let is_meaning = |line: &&str| !line.starts_with("    ");
+    let meaning = lines[..of_kind]
+        .iter()
+        .rposition(is_meaning)
+        .expect("a meaning");
+    let reply = |line: usize| {
+        let line = lines.get(line).expect("a reply");
+        // At its side stands a kind of client with the example's address, or nothing.
+        line.get(41..).expect("a reply").to_owned()
+    };
+    [reply(meaning + 1), reply(meaning + 2)]
 }
 
 fn code(output: &Finished) -> Option<i32> {

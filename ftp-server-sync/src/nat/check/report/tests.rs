@@ -68,6 +68,20 @@ fn machine(name: &str) -> Evidence {
             "127.0.0.0/8 100.64.0.0/10",
             "100.64.0.1",
         ),
+        // A VPN server that runs containers.
+        "networks" => {
+            let mut evidence = with_networks(
+                "127.0.0.1 192.168.77.2 10.8.0.1 172.17.0.1 172.18.0.1",
+                "127.0.0.0/8 192.168.77.0/24 10.8.0.0/24 172.17.0.0/16 172.18.0.0/16",
+                "192.168.77.1",
+            );
+            let names = ["lo", "eth0", "wg0", "docker0", "br-0123456789ab"];
+            let addresses = evidence.interfaces.addresses.iter().copied();
+            let names = addresses.zip(names.map(str::to_owned));
+            evidence.interfaces.names = names.collect();
+            evidence
+        }
+        "public" => with_networks("127.0.0.1 198.51.100.5", "198.51.100.0/24", "198.51.100.1"),
         // No default gateway, and a tunnel without a network.
         "no gateway" => with_networks("192.168.77.2 10.8.0.6", "192.168.77.0/24 10.8.0.6/32", ""),
         other => {
@@ -172,7 +186,8 @@ fn sandboxed(irreplaceable: &[&str], gaps: &[&'static str]) -> Evidence {
 }
 
 fn report(machine_name: &str, line: &str) -> String {
-    let (settings, evidence) = (settings(line), machine(machine_name));
+    let (mut settings, evidence) = (settings(line), machine(machine_name));
+    settings.directory = "/srv/ftp".into();
     text(&settings, &evidence, &diagnose(&settings, &evidence), None)
 }
 
@@ -188,24 +203,30 @@ fn golden_reports() {
     }
 }
 
-/// The widest addresses and networks that there are.
+/// The widest addresses, networks, names and ranges that there are.
 #[test]
 fn the_widest_lines_fit() {
-    let wide = Evidence {
+    let mut wide = Evidence {
         interfaces: golden::interfaces(
-            "192.168.177.222 2001:db8:1111:2222:3333:4444:5555:6666",
-            "192.168.177.128/25",
+            "192.168.177.222 192.168.178.111 2001:db8:1111:2222:3333:4444:5555:6666",
+            "192.168.177.128/25 192.168.178.128/25",
             "192.168.177.221",
         ),
         ..Evidence::default()
     };
+    let addresses = wide.interfaces.addresses.iter();
+    let names = addresses.map(|address| (*address, "br-0123456789ab".to_owned()));
+    wide.interfaces.names = names.collect();
     let settings = settings(
-        "-r 65534 --masquerade-client 192.168.111.222/31=203.100.113.122 -n 203.100.113.111 \
+        "-r 64000-65534 --outer-ports 50000-51534 -n 203.100.113.111 \
+         --masquerade-client 192.168.111.222/31=203.100.113.122 \
          --local-networks 192.168.177.128/25,100.111.122.128/25",
     );
     let text = text(&settings, &wide, &[], None);
     assert!(
-        text.contains("192.168.111.222/31  203.100.113.122 port 65534, by"),
+        text.contains(
+            "  203.100.113.122 port 50000, by the rule for clients in 192.168.111.222/31\n"
+        ),
         "{text}"
     );
     for line in text.lines() {
