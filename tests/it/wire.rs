@@ -43,3 +43,4 @@ mod timeouts;
 mod tls;
 mod turns;
 mod upload_limits;
+mod without_netlink;
