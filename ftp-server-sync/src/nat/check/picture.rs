@@ -176,10 +176,10 @@ impl Site<'_> {
     fn through(&self, from: String, public: &AddressSource, inner: &[Ipv4Addr]) -> Path {
         let settings = self.settings;
         let public = public.known(&self.evidence.known);
-        let public = public.map_or("?".to_owned(), |address| address.to_string());
+        let router = public.map_or("router".to_owned(), |address| format!("router {address}"));
         let private = inner.first().map_or(String::new(), Ipv4Addr::to_string);
         let stage = |outer: &dyn std::fmt::Display, port: String| Stage {
-            outer: format!("router {public}:{outer}"),
+            outer: format!("{router}:{outer}"),
             arrow: ARROW,
             inner: format!("{private}:{port}"),
         };

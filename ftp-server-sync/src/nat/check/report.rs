@@ -108,7 +108,7 @@ fn clients(settings: &Settings, evidence: &Evidence) -> String {
         text.push('\n');
     }
     let mut lines = missing_clients(&settings.local_addresses(&evidence.interfaces));
-    lines.push_str(&explanations(settings, evidence, &groups));
+    lines.push_str(&explanations(settings, &groups));
     if !lines.is_empty() {
         text.push_str(&lines);
         text.push('\n');
@@ -153,7 +153,7 @@ fn client_words(client: &Client) -> String {
 
 /// What the words for some kinds of clients mean, and what to do if those are not given what they
 /// can use. Nothing can be wrong for them where all clients are given the same.
-fn explanations(settings: &Settings, evidence: &Evidence, groups: &[LocalAddresses]) -> String {
+fn explanations(settings: &Settings, groups: &[LocalAddresses]) -> String {
     let offers = || groups.iter().flat_map(|group| &group.offers);
     let is_shown = |label: &str| {
         let mut clients = offers().flat_map(|offer| &offer.clients);
@@ -161,8 +161,7 @@ fn explanations(settings: &Settings, evidence: &Evidence, groups: &[LocalAddress
     };
     let masquerades = settings.masquerades();
     let public = settings.masquerade_address.as_ref();
-    let public = public.and_then(|public| public.known(&evidence.known));
-    let public = public.map_or("PUBLIC".to_owned(), |address| address.to_string());
+    let public = public.map_or("PUBLIC".to_owned(), ToString::to_string);
     let explanations = [
         (
             HAIRPIN,

@@ -7,9 +7,11 @@ use super::*;
 use crate::cli::golden::{self, settings};
 use crate::fs::mounts::UnmountedShare;
 use crate::nat::address_source::answer::Answer;
+use crate::nat::diagnose::addresses::example_addresses;
 use crate::nat::diagnose::diagnose;
 use crate::nat::evidence::SandboxEvidence;
 use crate::net::port_probe::UnavailablePorts;
+use crate::privileges::ProcessRights;
 use crate::sandbox::{AllowedAccess, SandboxRule, SandboxRules};
 use crate::settings::KnownAddresses;
 
@@ -32,7 +34,19 @@ fn machine(name: &str) -> Evidence {
     };
     let host_name = || AddressSource::Name("ftp.home.example".to_owned());
     match name {
-        "home" => home(),
+        "home" | "home, example address" => home(),
+        "home, root asks" => Evidence {
+            rights: ProcessRights {
+                root_asks: true,
+                ..ProcessRights::default()
+            },
+            ..home()
+        },
+        "home, no netlink" => {
+            let mut evidence = home();
+            evidence.interfaces.without_netlink = true;
+            evidence
+        }
         "home, name found" => Evidence {
             known: KnownAddresses::from([(host_name(), [203, 0, 113, 5].into())]),
             ..home()
@@ -159,6 +173,10 @@ fn answers(name: &str) -> (KnownAddresses, Answers, Unresolved) {
         }
         "home, stun" => answering(stun(), &["203.0.113.5"], None),
         "home, stun private" => answering(stun(), &["192.168.1.5"], None),
+        "home, stun unknown" => without(
+            stun(),
+            "stun.example cannot be resolved: Name or service not known",
+        ),
         "home, stun silent" => without(stun(), "192.0.2.7:3478 does not answer within 4.5 s"),
         other => panic!("{other}: no such machine"),
     }
@@ -188,7 +206,11 @@ fn sandboxed(irreplaceable: &[&str], gaps: &[&'static str]) -> Evidence {
 fn report(machine_name: &str, line: &str) -> String {
     let (mut settings, evidence) = (settings(line), machine(machine_name));
     settings.directory = "/srv/ftp".into();
-    text(&settings, &evidence, &diagnose(&settings, &evidence), None)
+    let mut findings = diagnose(&settings, &evidence);
+    if machine_name.ends_with("example address") {
+        findings.extend(example_addresses(&settings, &evidence.interfaces));
+    }
+    text(&settings, &evidence, &findings, None)
 }
 
 #[test]
