@@ -17,17 +17,6 @@ use crate::settings::KnownAddresses;
 
 /// The machines that the golden file names.
 fn machine(name: &str) -> Evidence {
-    let with_networks = |addresses: &str, networks: &str, gateways: &str| Evidence {
-        interfaces: golden::interfaces(addresses, networks, gateways),
-        ..Evidence::default()
-    };
-    let home = || {
-        with_networks(
-            "127.0.0.1 ::1 192.168.77.2 2001:db8:77::2 fe80::2",
-            "127.0.0.0/8 192.168.77.0/24 ::1/128 2001:db8:77::/64 fe80::/64",
-            "192.168.77.1 fe80::1",
-        )
-    };
     let unmounted = |listed_in, is_empty| Evidence {
         unmounted_share: Some(unmounted_share(listed_in, is_empty)),
         ..home()
@@ -77,6 +66,37 @@ fn machine(name: &str) -> Evidence {
         "home, sandbox of an old kernel" => {
             sandboxed(&[], &["cutting files off elsewhere (Linux 6.2)"])
         }
+        "carrier" | "networks" | "public" | "no gateway" => elsewhere(name),
+        other => {
+            let (known, answers, unresolved) = answers(other);
+            Evidence {
+                known,
+                answers,
+                unresolved,
+                ..home()
+            }
+        }
+    }
+}
+
+fn home() -> Evidence {
+    with_networks(
+        "127.0.0.1 ::1 192.168.77.2 2001:db8:77::2 fe80::2",
+        "127.0.0.0/8 192.168.77.0/24 ::1/128 2001:db8:77::/64 fe80::/64",
+        "192.168.77.1 fe80::1",
+    )
+}
+
+fn with_networks(addresses: &str, networks: &str, gateways: &str) -> Evidence {
+    Evidence {
+        interfaces: golden::interfaces(addresses, networks, gateways),
+        ..Evidence::default()
+    }
+}
+
+/// Machines in other networks.
+fn elsewhere(name: &str) -> Evidence {
+    match name {
         "carrier" => with_networks(
             "127.0.0.1 100.64.3.4",
             "127.0.0.0/8 100.64.0.0/10",
@@ -98,15 +118,7 @@ fn machine(name: &str) -> Evidence {
         "public" => with_networks("127.0.0.1 198.51.100.5", "198.51.100.0/24", "198.51.100.1"),
         // No default gateway, and a tunnel without a network.
         "no gateway" => with_networks("192.168.77.2 10.8.0.6", "192.168.77.0/24 10.8.0.6/32", ""),
-        other => {
-            let (known, answers, unresolved) = answers(other);
-            Evidence {
-                known,
-                answers,
-                unresolved,
-                ..home()
-            }
-        }
+        other => panic!("{other}: no such machine"),
     }
 }
 
