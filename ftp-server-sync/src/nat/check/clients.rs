@@ -12,7 +12,7 @@ use ipnet::{IpNet, Ipv4Net};
 
 use super::simulated_session;
 use crate::net::interfaces::Interfaces;
-use crate::settings::{KnownAddresses, LocalNetworks, PortRange, Settings};
+use crate::settings::{AccessRefusal, KnownAddresses, LocalNetworks, PortRange, Settings};
 
 /// Local addresses at which clients get the same replies, except that these may contain the address
 /// that the client connected to.
@@ -205,12 +205,16 @@ impl Simulation<'_> {
     }
 
     fn offer(&self, local: IpAddr, peer: IpAddr) -> Offer {
-        if self.settings.access.check(peer).is_err() {
+        if let Err(refusal) = self.settings.access.check(peer) {
+            let meaning = match refusal {
+                AccessRefusal::Denied(network) => format!("refused, by --deny {network}"),
+                AccessRefusal::NotAllowed => "refused, in no network of --allow".to_owned(),
+            };
             return Offer {
-                meaning: REFUSED.to_owned(),
+                pattern: meaning.clone(),
+                meaning,
                 replies: Vec::new(),
                 clients: Vec::new(),
-                pattern: REFUSED.to_owned(),
             };
         }
         let endpoints = Endpoints::new(
@@ -348,8 +352,6 @@ const TUNNEL: &str = "over its tunnel";
 pub(super) const THIS_MACHINE: &str = "this machine";
 pub(super) const THROUGH: &str = "through these";
 pub(super) const GATEWAY: &str = "trusted gateway";
-
-const REFUSED: &str = "refused, by --allow and --deny";
 
 /// Addresses for documentation (RFC 5737), and one for benchmarks (RFC 2544): no host has them.
 const OUTSIDE: [[u8; 4]; 4] = [
