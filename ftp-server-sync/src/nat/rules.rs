@@ -119,9 +119,10 @@ fn rules_with(
             addresses => text::ufw(&addresses, &ports),
         },
         RulesKind::Text => {
-            let addresses = match masquerades(settings) {
-                true => forwarded_addresses(settings, interfaces)?,
-                false => vec![any_address(settings, interfaces)?],
+            let addresses = if masquerades(settings) {
+                forwarded_addresses(settings, interfaces)?
+            } else {
+                vec![any_address(settings, interfaces)?]
             };
             text::form(&addresses, &ports, masquerades(settings))
         }

@@ -37,9 +37,10 @@ pub(super) fn audience(settings: &Settings, width: usize) -> String {
 }
 
 fn may(rights: Rights) -> &'static str {
-    match rights.contains(Right::Store) {
-        true => "reads, stores, changes and deletes",
-        false => "reads",
+    if rights.contains(Right::Store) {
+        "reads, stores, changes and deletes"
+    } else {
+        "reads"
     }
 }
 

@@ -231,9 +231,10 @@ impl Simulation<'_> {
             IpAddr::V4(address) => format!("{address} port {port}"),
             IpAddr::V6(_) => format!("port {port} of the same address"),
         };
-        let pattern_of_target = match announced.address == local {
-            true => "its own address".to_owned(),
-            false => target.clone(),
+        let pattern_of_target = if announced.address == local {
+            "its own address".to_owned()
+        } else {
+            target.clone()
         };
         let pattern_of_rule = match announced.reason {
             AnnounceReason::LocalClient(_) => "local client".to_owned(),

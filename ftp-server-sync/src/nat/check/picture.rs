@@ -97,10 +97,10 @@ impl Site<'_> {
             _ => None,
         });
         let ipv4: Vec<Ipv4Addr> = ipv4.collect();
-        let mut paths = self.from_internet(&ipv4);
-        paths.extend(self.from_networks_in_flags(&ipv4));
+        let mut paths = self.internet(&ipv4);
+        paths.extend(self.networks_in_flags(&ipv4));
         for &address in &ipv4 {
-            paths.extend(self.from_its_network(address));
+            paths.extend(self.own_network(address));
         }
         let list = |is: fn(&IpAddr) -> bool| {
             let list = addresses.iter().filter(|address| is(address));
@@ -116,15 +116,14 @@ impl Site<'_> {
     }
 
     /// Over the router's public addresses, or to public ones of this machine.
-    fn from_internet(&self, ipv4: &[Ipv4Addr]) -> Vec<Path> {
+    fn internet(&self, ipv4: &[Ipv4Addr]) -> Vec<Path> {
         let routed = self.evidence.interfaces.reachable_by_router(ipv4);
         let map = &self.settings.masquerade_map;
         let (mapped, others): (Vec<Ipv4Addr>, Vec<Ipv4Addr>) =
             ipv4.iter().partition(|address| map.contains_key(address));
-        let internet = || INTERNET.to_owned();
         let mut paths: Vec<Path> = mapped
             .iter()
-            .map(|address| self.through(internet(), &map[address], &[*address]))
+            .map(|address| self.through(INTERNET.to_owned(), &map[address], &[*address]))
             .collect();
         let others: Vec<Ipv4Addr> = others
             .into_iter()
@@ -133,21 +132,22 @@ impl Site<'_> {
         let public = |address: &&Ipv4Addr| Reach::of((**address).into()) == Reach::Public;
         match &self.settings.masquerade_address {
             _ if others.is_empty() => {}
-            Some(source) => paths.push(self.through(internet(), source, &others)),
+            Some(source) => paths.push(self.through(INTERNET.to_owned(), source, &others)),
             None => {
                 let public: Vec<Ipv4Addr> = others.iter().filter(public).copied().collect();
-                let to = match public.is_empty() {
-                    true => NO_PUBLIC_ADDRESS.to_owned(),
-                    false => list(&public),
+                let to = if public.is_empty() {
+                    NO_PUBLIC_ADDRESS.to_owned()
+                } else {
+                    list(&public)
                 };
-                paths.push(Path::direct(internet(), to));
+                paths.push(Path::direct(INTERNET.to_owned(), to));
             }
         }
         paths
     }
 
     /// Networks whose clients are given an address of their own.
-    fn from_networks_in_flags(&self, ipv4: &[Ipv4Addr]) -> Vec<Path> {
+    fn networks_in_flags(&self, ipv4: &[Ipv4Addr]) -> Vec<Path> {
         let routed = self.evidence.interfaces.reachable_by_router(ipv4);
         let rules = self.settings.masquerade_clients.iter();
         let rules = rules.filter(|_| !routed.is_empty());
@@ -160,7 +160,7 @@ impl Site<'_> {
     }
 
     /// The network of an interface.
-    fn from_its_network(&self, address: Ipv4Addr) -> Option<Path> {
+    fn own_network(&self, address: Ipv4Addr) -> Option<Path> {
         let interfaces = &self.evidence.interfaces;
         let networks = interfaces.networks.iter();
         let network = networks

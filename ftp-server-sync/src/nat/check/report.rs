@@ -246,9 +246,10 @@ fn conclusion(
         }
         (true, false) => {
             let rules = &settings.access;
-            let those = match rules.allowed.is_empty() && rules.denied.is_empty() {
-                true => "",
-                false => " that is not refused",
+            let those = if rules.allowed.is_empty() && rules.denied.is_empty() {
+                ""
+            } else {
+                " that is not refused"
             };
             let condition = router_condition(settings);
             format!("Every kind of client{those} can be served{condition}.")

@@ -9,9 +9,10 @@ use ftp_proto::{Account, Action, Bound, Config, Endpoints, Outcome, Output, Righ
 /// the configuration requires TLS, the client protects both connections, with a certificate if one
 /// is required.
 pub(super) fn replies(config: Arc<Config>, endpoints: Endpoints, port: NonZeroU16) -> Vec<String> {
-    let protection: &[&str] = match config.tls_control_required || config.tls_data_required {
-        true => &["AUTH TLS", "PBSZ 0", "PROT P"],
-        false => &[],
+    let protection: &[&str] = if config.tls_control_required || config.tls_data_required {
+        &["AUTH TLS", "PBSZ 0", "PROT P"]
+    } else {
+        &[]
     };
     let login = ["USER anonymous", "PASS check@"];
     let mut session = Session::new(config, endpoints);

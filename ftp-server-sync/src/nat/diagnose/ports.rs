@@ -101,10 +101,11 @@ fn ports_of_services(settings: &Settings, unavailable: &UnavailablePorts) -> Opt
     let range = settings.passive_ports?;
     (range.first() < PORT_UNRESERVED && unavailable.denied.is_empty()).then(|| {
         let last = range.last().min(PORT_UNRESERVED - 1);
-        let (noun, list) = match range.first() == last {
-            true => ("port", last.to_string()),
-            false => ("ports", format!("{}-{last}", range.first())),
-        };
+        let (noun, list) = if range.first() == last {
+("port", last.to_string())
+} else {
+("ports", format!("{}-{last}", range.first()))
+};
         Finding::note(format!(
             "--passive-ports {range}: {noun} {list} may be other services' (80 HTTP, 443 HTTPS), and \
              some clients and firewalls refuse data connections to ports below {PORT_UNRESERVED}; give \

@@ -473,7 +473,7 @@ fn passive_ports_of_other_services() {
             &[&note(range, ports)],
         );
     }
-    check(&format!("-n 203.0.113.1 -r 1024-1040"), LOCAL, &[]);
+    check("-n 203.0.113.1 -r 1024-1040", LOCAL, &[]);
     let denied = UnavailablePorts {
         denied: (80..=90).collect(),
         ..UnavailablePorts::default()
@@ -482,7 +482,7 @@ fn passive_ports_of_other_services() {
         unavailable_ports: denied,
         ..evidence(LOCAL)
     };
-    let found = diagnose(&settings(&format!("-n 203.0.113.1 -r 80-90")), &evidence);
+    let found = diagnose(&settings("-n 203.0.113.1 -r 80-90"), &evidence);
     assert_eq!(found.len(), 1, "{found:?}");
     assert!(found[0].text.contains("need root"), "{found:?}");
 }
