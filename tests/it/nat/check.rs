@@ -1,8 +1,11 @@
 //! `--check` on the server's own machine: clients get the replies that it prints.
 
+use tempfile::TempDir;
+
 use super::home_network::{INSIDE, OUTSIDE, OUTSIDE_V6, ROUTED, Router, home_network};
 use super::home_server::HomeServer;
 use super::matrix::scenario;
+use crate::support::certificates::Certificate;
 use crate::support::process::Finished;
 
 #[test]
@@ -43,6 +46,35 @@ fn check_prints_the_replies_that_clients_get() {
         home.finish();
         "seven kinds of clients get what it prints"
     });
+}
+
+/// A client in clear text would get 530 and 522.
+#[test]
+fn check_prints_the_replies_that_clients_get_over_tls() {
+    let directory = TempDir::new().expect("a temporary directory");
+    let certificate = Certificate::new(directory.path(), &["203.0.113.1"]);
+    let required = ["--tls-control-required", "--tls-data-required"];
+    let flags = ["-n", "203.0.113.1", "-r", "60000"];
+    let flags = [&flags[..], &required, &certificate.flags()].concat();
+    let home = HomeServer::new(&flags);
+    let output = home.ask(&["--check", "-p", "2122"]).expect_success();
+    let report = text(&output);
+    let [pasv, epsv] = replies(&report, "192.168.77.2", "outside");
+    let secure = ["--ssl-reqd", "--cacert", &certificate.chain];
+    let trusting = ["--disable-epsv", "--no-ftp-skip-pasv-ip"];
+    for (flags, foretold) in [
+        (&[&secure[..], &trusting].concat(), pasv),
+        (&secure.to_vec(), epsv),
+    ] {
+        for output in home.curl("client", OUTSIDE, flags) {
+            assert!(
+                output.text().contains(&foretold),
+                "{}\n{report}",
+                output.text()
+            );
+        }
+    }
+    home.finish();
 }
 
 /// Without masquerade the clients outside would fail, and the report names the flag to set.
