@@ -126,10 +126,14 @@ impl Server {
         let certificate = WatchedFiles::new(settings.certificate_files(), now);
         let poll = Poll::new()?;
         // Before the interfaces are read, so that no change is missed.
-        let watch = InterfaceWatch::open(poll.registry(), INTERFACES)
-            .inspect_err(Self::log_unwatched)
-            .ok();
+        let watch = InterfaceWatch::open(poll.registry(), INTERFACES);
         let interfaces = Interfaces::read()?;
+        // Otherwise a finding says why.
+        if !interfaces.without_netlink {
+            let _ = watch
+                .as_ref()
+                .inspect_err(|error| Self::log_unwatched(error));
+        }
         let identity = match Self::certificate_of_user(&settings) {
             Some(_) => None,
             None => Identity::load(&settings, &interfaces).map_err(io::Error::other)?,
@@ -160,7 +164,7 @@ impl Server {
             handle: Handle::new(sender, waker),
             addresses,
             address_files,
-            watch,
+            watch: watch.ok(),
             debounce: Debounce::default(),
             certificate,
             umask,

@@ -8,6 +8,7 @@ use std::os::unix::fs::symlink;
 use std::path::PathBuf;
 use std::process::Command;
 use std::thread;
+use std::time::Duration;
 
 use rcgen::{CertificateParams, KeyPair};
 use rustix::process::Signal;
@@ -21,6 +22,7 @@ use crate::support::client::Client;
 use crate::support::client_program::path;
 use crate::support::process;
 use crate::support::server::{self, Program, Setup, TestServer};
+use crate::support::wait::pass_time;
 
 /// A directory in which certificates are renewed, as certbot does it: the names that the server
 /// knows are links.
@@ -131,10 +133,13 @@ fn sighup_loads_the_certificate_or_logs_why_not() {
     renewals.link("chain", "chain2");
     server.signal(Signal::HUP);
     server.log_with("not reloading, the old settings stay: private key file ");
+    // The watch of the files would report what it has rejected for 6 s.
+    pass_time(Duration::from_secs(10), "the watch does not repeat it");
     renewals.link("key", "key2");
     server.signal(Signal::HUP);
     server.log_with(&in_force(2));
-    server.log_with("reloaded the settings");
+    let log = server.log_with("reloaded the settings");
+    assert_eq!(log.matches(" ERROR ").count(), 1, "{log}");
 }
 
 /// `--check` judges the certificate, and makes none.

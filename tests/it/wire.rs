@@ -44,3 +44,4 @@ mod timeouts;
 mod tls;
 mod turns;
 mod upload_limits;
+mod without_netlink;

@@ -264,8 +264,8 @@ pub(super) struct Flags {
     /// wrong; exit code 1 if some clients would fail, 2 if the server cannot start
     #[argh(switch)]
     pub(super) check: bool,
-    /// serve nothing, but print what forwards or opens the ports: "nft", "iptables", "docker" or
-    /// "ufw"
+    /// serve nothing, but print what forwards or opens the ports: "text" for a router's form,
+    /// "nft", "iptables", "docker" or "ufw"
     #[argh(option, arg_name = "KIND", from_str_fn(values::rules_kind))]
     pub(super) rules: Option<RulesKind>,
     /// serve nothing, but look at an FTP server from here, as its clients do; exit code 1 if some

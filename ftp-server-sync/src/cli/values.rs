@@ -379,7 +379,7 @@ pub(super) fn log_level(text: &str) -> Result<LevelFilter, String> {
 
 /// For whom rules are printed.
 pub(super) fn rules_kind(text: &str) -> Result<RulesKind, String> {
-    Ok(RulesKind::named(text).ok_or("give nft, iptables, docker or ufw")?)
+    Ok(RulesKind::named(text).ok_or("give text, nft, iptables, docker or ufw")?)
 }
 
 /// A password that a client can send.

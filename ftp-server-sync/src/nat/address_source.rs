@@ -19,7 +19,7 @@ pub(crate) mod file;
 pub(crate) mod lookup;
 
 use answer::LookupResult;
-use choice::{Rejected, choose_address, unreachable_reason, verb};
+use choice::{Rejected, choose_address, stun_remedy, unreachable_reason, verb};
 
 /// The addresses of the sources in the settings, and when to look each one up next.
 #[derive(Debug, Default)]
@@ -235,7 +235,11 @@ impl SourceState {
     fn on_failure(&mut self, source: &AddressSource, rejected: &Rejected) -> Option<LogLine> {
         let (problem, logged) = match rejected {
             Rejected::NoAddress(reason) => {
-                let problem = format!("{} {source}: {reason}{}", cannot(source), remedy(source));
+                let problem = format!(
+                    "{} {source}: {reason}{}",
+                    cannot(source),
+                    remedy(source, reason)
+                );
                 (problem, &mut self.outage.no_address)
             }
             Rejected::Unreachable(address) => {
@@ -298,12 +302,10 @@ fn cannot(source: &AddressSource) -> &'static str {
 }
 
 /// Where the reason does not contain it.
-fn remedy(source: &AddressSource) -> &'static str {
+fn remedy(source: &AddressSource, reason: &str) -> String {
     match source {
-        AddressSource::Stun { .. } => {
-            "; let UDP to its port out of this network, or give another server"
-        }
-        _ => "",
+        AddressSource::Stun { .. } => format!("; {}", stun_remedy(reason)),
+        _ => String::new(),
     }
 }
 

@@ -4,6 +4,7 @@
 
 use std::io::{self, ErrorKind};
 
+use super::diagnose::addresses::example_addresses;
 use super::diagnose::certificate::certificate_findings;
 use super::diagnose::diagnose;
 use super::evidence::{Evidence, SandboxEvidence};
@@ -19,8 +20,11 @@ use crate::privileges::{self, ProcessRights};
 use crate::settings::Settings;
 use crate::tls::Identity;
 
+mod audience;
 mod clients;
+mod picture;
 mod report;
+mod simulated_session;
 mod sources;
 
 /// The result of a check.
@@ -87,6 +91,7 @@ pub fn check(settings: &Settings) -> io::Result<Report> {
         rights: rights(settings),
     };
     let mut findings = diagnose(settings, &evidence);
+    findings.extend(example_addresses(settings, &evidence.interfaces));
     if let Some(identity) = &identity {
         findings.extend(certificate_findings(identity.problems()));
     }
@@ -109,6 +114,7 @@ pub fn check(settings: &Settings) -> io::Result<Report> {
 fn rights(settings: &Settings) -> ProcessRights {
     let mut rights = ProcessRights::read(settings);
     // The user who asks need not be the one who starts the server.
+    rights.root_asks = rights.is_root;
     rights.is_root = false;
     // The start gives it to the server's user.
     if let Some(tls) = &settings.tls {

@@ -27,6 +27,7 @@ pub(crate) fn diagnose(settings: &Settings, evidence: &Evidence) -> Vec<Finding>
     let mut findings = addresses::findings(settings, evidence);
     findings.extend(ports::findings(settings, &evidence.unavailable_ports));
     findings.extend(gateways::findings(settings));
+    findings.extend(without_netlink(evidence));
     findings.extend(refused_networks(settings));
     findings.extend(anonymous_may_write(settings));
     findings.extend(password_exposure(evidence));
@@ -38,6 +39,15 @@ pub(crate) fn diagnose(settings: &Settings, evidence: &Evidence) -> Vec<Finding>
     findings.extend(rights::findings(settings, &evidence.rights));
     findings.sort_by_key(|finding| finding.severity);
     findings
+}
+
+fn without_netlink(evidence: &Evidence) -> Option<Finding> {
+    evidence.interfaces.without_netlink.then(|| {
+        Finding::note(
+            "this process may not open netlink sockets: changes of this machine's networks are \
+             noticed at SIGHUP only; in a systemd unit, add AF_NETLINK to RestrictAddressFamilies",
+        )
+    })
 }
 
 /// Which clients are refused, so that `--check` does not promise them anything.

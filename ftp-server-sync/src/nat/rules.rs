@@ -29,6 +29,8 @@ pub enum RulesKind {
     Docker,
     /// Commands that open this machine's own firewall.
     Ufw,
+    /// What to enter in a form of the router.
+    Text,
 }
 
 /// Why no rules can be printed. Its `Display` says what is missing or ambiguous, and what to
@@ -50,10 +52,17 @@ impl RulesKind {
             Self::Iptables => "iptables",
             Self::Docker => "docker",
             Self::Ufw => "ufw",
+            Self::Text => "text",
         }
     }
 
-    const ALL: [Self; 4] = [Self::Nft, Self::Iptables, Self::Docker, Self::Ufw];
+    const ALL: [Self; 5] = [
+        Self::Nft,
+        Self::Iptables,
+        Self::Docker,
+        Self::Ufw,
+        Self::Text,
+    ];
 }
 
 /// The word of the command line.
@@ -109,6 +118,14 @@ fn rules_with(
             addresses if addresses.is_empty() => return Err(RulesError::new(UNREACHABLE)),
             addresses => text::ufw(&addresses, &ports),
         },
+        RulesKind::Text => {
+            let addresses = if masquerades(settings) {
+                forwarded_addresses(settings, interfaces)?
+            } else {
+                vec![any_address(settings, interfaces)?]
+            };
+            text::form(&addresses, &ports, masquerades(settings))
+        }
     })
 }
 
@@ -116,13 +133,29 @@ fn rules_with(
 pub(crate) fn check(settings: &Settings, kind: RulesKind) -> Result<(), RulesError> {
     ports(settings, kind)?;
     let translates = matches!(kind, RulesKind::Nft | RulesKind::Iptables);
-    if translates && settings.masquerade_address.is_none() && settings.masquerade_map.is_empty() {
+    if translates && !masquerades(settings) {
         return Err(RulesError::new(
             "the router's public address is missing; add --masquerade-address ADDR or \
              --masquerade-address-map PRIVATE=PUBLIC",
         ));
     }
     Ok(())
+}
+
+/// Whether the router's address is given, for all clients or for those at one local address.
+fn masquerades(settings: &Settings) -> bool {
+    settings.masquerade_address.is_some() || !settings.masquerade_map.is_empty()
+}
+
+/// The private address that a router forwards to, whatever its own address.
+fn any_address(
+    settings: &Settings,
+    interfaces: &Interfaces,
+) -> Result<ForwardedAddress, RulesError> {
+    let private = private_address(settings, interfaces)?;
+    let private = private.ok_or_else(|| RulesError::new(UNREACHABLE))?;
+    let public = None;
+    Ok(ForwardedAddress { public, private })
 }
 
 fn ports(settings: &Settings, kind: RulesKind) -> Result<ForwardedPorts, RulesError> {

@@ -54,7 +54,7 @@ pub(crate) fn summary(
 }
 
 /// What TLS is required for.
-fn protection(tls: &TlsSettings, has_gateways: bool) -> String {
+pub(super) fn protection(tls: &TlsSettings, has_gateways: bool) -> String {
     let required = match (tls.control_required, tls.data_required) {
         (false, false) => "TLS is offered",
         (true, false) => "TLS is required to log in",
@@ -82,7 +82,7 @@ fn protection(tls: &TlsSettings, has_gateways: bool) -> String {
 }
 
 /// What differs from the usual for uploads.
-fn uploads(rules: &UploadRules) -> Option<String> {
+pub(super) fn uploads(rules: &UploadRules) -> Option<String> {
     let mut parts = Vec::new();
     let max = rules.max_bytes;
     parts.extend(max.map(|bytes| format!("files have at most {bytes} bytes")));

@@ -3,16 +3,19 @@
 //! Local networks come from the netmasks of the interfaces, never from the private address ranges
 //! of RFC 1918: behind two routers, a private address can be as far away as any other.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::io::{self, ErrorKind};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use ipnet::{IpNet, Ipv4Net, Ipv6Net};
 use log::debug;
+use nix::errno::Errno;
 use nix::ifaddrs::getifaddrs;
 use nix::net::if_::InterfaceFlags;
 use nix::sys::socket::SockaddrStorage;
+
+use super::interface_tables::{self, TableAddress};
 
 /// The interfaces and default routes of this machine, as they were when they were read.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -25,6 +28,10 @@ pub(crate) struct Interfaces {
     pub(crate) gateways: Vec<IpAddr>,
     /// The addresses of the interfaces that default routes use.
     pub(crate) default_route_addresses: Vec<IpAddr>,
+    /// The name of the interface of each address, such as `eth0`.
+    pub(crate) names: BTreeMap<IpAddr, String>,
+    /// They come from tables in `/proc`, because this process may not open netlink sockets.
+    pub(crate) without_netlink: bool,
 }
 
 impl Interfaces {
@@ -34,30 +41,43 @@ impl Interfaces {
     ///
     /// What the system says. Routes that this process may not read count as none.
     pub(crate) fn read() -> io::Result<Self> {
-        let routes = default_routes()?;
-        let mut interfaces = Self::default();
+        let (found, without_netlink) = match from_netlink() {
+            Ok(found) => (found, false),
+            Err(error) if is_not_permitted(error) => (from_tables()?, true),
+            Err(error) => return Err(error.into()),
+        };
+        Ok(Self::with(&default_routes()?, found, without_netlink))
+    }
+
+    fn with(routes: &[DefaultRoute], found: Vec<TableAddress>, without_netlink: bool) -> Self {
+        let mut interfaces = Self {
+            without_netlink,
+            ..Self::default()
+        };
         let mut with_netmask = Vec::new();
-        for interface in getifaddrs()? {
-            let Some(address) = interface.address.as_ref().and_then(ip) else {
-                continue;
-            };
-            if !interface.flags.contains(InterfaceFlags::IFF_UP) {
-                continue;
-            }
+        for TableAddress {
+            address,
+            mask,
+            interface,
+        } in found
+        {
             interfaces.addresses.push(address);
-            let mask = interface.netmask.as_ref().and_then(ip);
             with_netmask.extend(mask.map(|mask| (address, mask)));
             if routes
                 .iter()
-                .any(|route| route.interface == interface.interface_name)
+                .any(|route| Some(&route.interface) == interface.as_ref())
             {
                 interfaces.default_route_addresses.push(address);
             }
+            let address = address.to_canonical();
+            interfaces
+                .names
+                .extend(interface.map(|name| (address, name)));
         }
         interfaces.networks = networks(with_netmask);
         let gateways = routes.iter().filter_map(|route| route.gateway);
         interfaces.gateways = gateways.collect::<BTreeSet<IpAddr>>().into_iter().collect();
-        Ok(interfaces)
+        interfaces
     }
 
     /// The addresses among `addresses` that a router can forward to, or that the Internet can
@@ -84,6 +104,33 @@ impl Interfaces {
             addresses.to_vec()
         }
     }
+}
+
+/// The addresses of the interfaces that are up.
+fn from_netlink() -> Result<Vec<TableAddress>, Errno> {
+    let interfaces = getifaddrs()?.filter(|one| one.flags.contains(InterfaceFlags::IFF_UP));
+    let found = interfaces.filter_map(|interface| {
+        Some(TableAddress {
+            address: interface.address.as_ref().and_then(ip)?,
+            mask: interface.netmask.as_ref().and_then(ip),
+            interface: Some(interface.interface_name),
+        })
+    });
+    Ok(found.collect())
+}
+
+/// A service manager restricts the families of sockets so, or system calls.
+fn is_not_permitted(error: Errno) -> bool {
+    use Errno::{EACCES, EAFNOSUPPORT, ENOSYS, EPERM, EPROTONOSUPPORT};
+    [EACCES, EAFNOSUPPORT, ENOSYS, EPERM, EPROTONOSUPPORT].contains(&error)
+}
+
+fn from_tables() -> io::Result<Vec<TableAddress>> {
+    Ok(interface_tables::addresses(
+        &read_table("/proc/net/fib_trie")?,
+        &read_table("/proc/net/route")?,
+        &read_table("/proc/net/if_inet6")?,
+    ))
 }
 
 /// A default route.
@@ -265,6 +312,15 @@ mod tests {
         let address = IpAddr::V4(Ipv4Addr::LOCALHOST);
         assert!(interfaces.addresses.contains(&address));
         assert!(interfaces.networks.is_sorted() && interfaces.gateways.is_sorted());
+    }
+
+    #[test]
+    fn the_tables_have_the_addresses_that_netlink_has() {
+        let addresses = |found: Vec<TableAddress>| -> BTreeSet<IpAddr> {
+            found.iter().map(|found| found.address).collect()
+        };
+        let netlink = addresses(from_netlink().unwrap());
+        assert_eq!(addresses(from_tables().unwrap()), netlink);
     }
 
     #[test]

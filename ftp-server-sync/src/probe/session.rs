@@ -242,7 +242,13 @@ impl Opened {
 /// Connects and logs in.
 fn open(request: &ProbeRequest, address: SocketAddr, end: Instant) -> Result<Opened, String> {
     let place = format!("{} port {}", address.ip(), address.port());
-    let socket = connect(address, end).map_err(|failure| format!("{place}: {failure}"))?;
+    let socket = connect(address, end).map_err(|failure| {
+        let remedy = match failure {
+            Failure::NoAnswer(_) | Failure::Refused => UNREACHED,
+            _ => "",
+        };
+        format!("{place}: {failure}{remedy}")
+    })?;
     let mut control = Control::new(socket, end).map_err(|error| format!("{place}: {error}"))?;
     let refuse = |error: ControlError| format!("{place}: {error}");
     let tls = request
@@ -351,6 +357,9 @@ fn no_reply(error: ControlError) -> Failure {
 }
 
 /// Where TLS begins with the connection, by convention.
+/// What to do if nothing is reached at the control port.
+const UNREACHED: &str = "; check that the router forwards this port to the server, that no firewall \
+    blocks it, and that the server runs: on its machine, --check shows what is wrong";
 const IMPLICIT_TLS_PORT: u16 = 990;
 
 /// The time limit for the bytes of one transfer.

@@ -331,6 +331,8 @@ fn names_and_networks_can_be_read() {
             "/proc/self/mountinfo",
             "/proc/net/route",
             "/proc/net/ipv6_route",
+            "/proc/net/fib_trie",
+            "/proc/net/if_inet6",
             "/proc/sys/net/ipv4/ip_local_port_range",
             "/proc/self/status",
             "/usr/share/zoneinfo/Europe/Berlin",

@@ -96,7 +96,16 @@ impl Server {
             .updated(&settings.directory, share_rules(&settings))?;
         let certificate = WatchedFiles::new(settings.certificate_files(), now);
         let interfaces = Interfaces::read()?;
-        let identity = Identity::load(&settings, &interfaces).map_err(io::Error::other)?;
+        let identity = match Identity::load(&settings, &interfaces) {
+            Ok(identity) => identity,
+            Err(error) => {
+                if old.settings.certificate_files() == settings.certificate_files() {
+                    // This error is reported: the watch has nothing to add.
+                    self.certificate = certificate;
+                }
+                return Err(io::Error::other(error));
+            }
+        };
         let passive_ports = settings.passive_ports;
         let registry = self.poll.registry();
         let updated = self

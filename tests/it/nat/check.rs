@@ -1,8 +1,11 @@
 //! `--check` on the server's own machine: clients get the replies that it prints.
 
+use tempfile::TempDir;
+
 use super::home_network::{INSIDE, OUTSIDE, OUTSIDE_V6, ROUTED, Router, home_network};
 use super::home_server::HomeServer;
 use super::matrix::scenario;
+use crate::support::certificates::Certificate;
 use crate::support::process::Finished;
 
 #[test]
@@ -22,6 +25,7 @@ fn check_prints_the_replies_that_clients_get() {
             ("neighbour", INSIDE, "192.168.77.2", "local network"),
             ("neighbour", OUTSIDE, "192.168.77.2", "hairpin"),
             ("server", "127.0.0.1:2121", "127.0.0.1", "this machine"),
+            ("server", INSIDE, "192.168.77.2", "this machine"),
             ("client", OUTSIDE_V6, "2001:db8:77::2", "over IPv6"),
             ("neighbour", OUTSIDE_V6, "2001:db8:77::2", "over IPv6"),
         ] {
@@ -40,8 +44,37 @@ fn check_prints_the_replies_that_clients_get() {
             "227 Entering Passive Mode (203,0,113,1,195,80)."
         );
         home.finish();
-        "six kinds of clients get what it prints"
+        "seven kinds of clients get what it prints"
     });
+}
+
+/// A client in clear text would get 530 and 522.
+#[test]
+fn check_prints_the_replies_that_clients_get_over_tls() {
+    let directory = TempDir::new().expect("a temporary directory");
+    let certificate = Certificate::new(directory.path(), &["203.0.113.1"]);
+    let required = ["--tls-control-required", "--tls-data-required"];
+    let flags = ["-n", "203.0.113.1", "-r", "60000"];
+    let flags = [&flags[..], &required, &certificate.flags()].concat();
+    let home = HomeServer::new(&flags);
+    let output = home.ask(&["--check", "-p", "2122"]).expect_success();
+    let report = text(&output);
+    let [pasv, epsv] = replies(&report, "192.168.77.2", "outside");
+    let secure = ["--ssl-reqd", "--cacert", &certificate.chain];
+    let trusting = ["--disable-epsv", "--no-ftp-skip-pasv-ip"];
+    for (flags, foretold) in [
+        (&[&secure[..], &trusting].concat(), pasv),
+        (&secure.to_vec(), epsv),
+    ] {
+        for output in home.curl("client", OUTSIDE, flags) {
+            assert!(
+                output.text().contains(&foretold),
+                "{}\n{report}",
+                output.text()
+            );
+        }
+    }
+    home.finish();
 }
 
 /// Without masquerade the clients outside would fail, and the report names the flag to set.
@@ -112,29 +145,37 @@ fn check_passes_with_masquerade_and_range() {
 
     let output = home.ask(&["--check", "-p", "2121"]);
     assert_eq!(code(&output), Some(2), "{}", output.text());
-    assert!(
-        output.text().contains("or this server runs already"),
-        "{}",
-        output.text()
-    );
+    let report = text(&output).replace("\n         ", " ");
+    assert!(report.contains("or this server runs already"), "{report}");
     home.finish();
 }
 
-/// The replies that such a client gets there, as the report has them.
+/// The replies that such a client gets there, as the report has them: beside the rows of the kinds
+/// of clients that are given the same.
 fn replies(report: &str, place: &str, kind: &str) -> [String; 2] {
-    let head = format!("connecting to {place} port 2122\n");
-    let rest = report.split_once(&head).expect("the place").1;
-    let label = format!("  {kind}  ");
-    let mut lines = rest
-        .lines()
-        .skip_while(|line| !line.starts_with(&label))
-        .skip(1);
-    let mut reply = || {
-        let line = lines.next().expect("a reply");
-        // At its side stands the example's address, or nothing.
-        line.get(22..).expect("a reply").to_owned()
+    let is_of_place = |line: &&str| {
+        let heading = line.strip_prefix("connecting to ");
+        heading.is_some_and(|heading| {
+            let mut addresses = heading.split([' ', ',', ';']);
+            addresses.any(|address| address == place)
+        })
     };
-    [reply(), reply()]
+    let lines = report.lines().skip_while(|line| !is_of_place(line)).skip(1);
+    let lines: Vec<&str> = lines.take_while(|line| !line.is_empty()).collect();
+    let label = format!("    {kind}  ");
+    let of_kind = lines.iter().position(|line| line.starts_with(&label));
+    let of_kind = of_kind.unwrap_or_else(|| panic!("no {kind} at {place}:\n{report}"));
+    let is_meaning = |line: &&str| !line.starts_with("    ");
+    let meaning = lines[..of_kind]
+        .iter()
+        .rposition(is_meaning)
+        .expect("a meaning");
+    let reply = |line: usize| {
+        let line = lines.get(line).expect("a reply");
+        // At its side stands a kind of client with the example's address, or nothing.
+        line.get(41..).expect("a reply").to_owned()
+    };
+    [reply(meaning + 1), reply(meaning + 2)]
 }
 
 fn code(output: &Finished) -> Option<i32> {

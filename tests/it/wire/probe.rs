@@ -104,10 +104,12 @@ fn no_connection_and_no_login() {
     let output = probe(address, &[]);
     expect(&output, 2);
     let refused = format!(
-        "ftp-server-sync: {} port 21: connection refused\n",
+        "ftp-server-sync: {} port 21: connection refused; check that the router forwards this port",
         address.ip()
     );
-    assert_eq!(stderr(&output), refused);
+    let error = stderr(&output);
+    assert!(error.starts_with(&refused), "{error}");
+    assert!(error.contains("on its machine, --check"), "{error}");
 
     let server = TestServer::in_process(&[]);
     let output = probe(server.address, &["-u", USER, "-P", "wrong-word"]);

@@ -88,6 +88,15 @@ pub(crate) fn verb(source: &AddressSource) -> &'static str {
     }
 }
 
+/// What to do if a STUN server gives no address for this reason.
+pub(crate) fn stun_remedy(reason: &str) -> &'static str {
+    if reason.contains(UNRESOLVED) || reason.contains(WITHOUT_IPV4) {
+        "give the name of a server that exists, or its IPv4 address"
+    } else {
+        "let UDP to its port out of this network, or give another server"
+    }
+}
+
 /// Why clients on the Internet cannot connect to this address, with a remedy; `None` if they can.
 pub(super) fn unreachable_reason(source: &AddressSource, address: Ipv4Addr) -> Option<String> {
     let remedy = match source {
@@ -112,6 +121,10 @@ pub(super) fn unreachable_reason(source: &AddressSource, address: Ipv4Addr) -> O
         Reach::Provider => BEHIND_CARRIER.to_owned(),
     })
 }
+
+/// The middle of sentences about a STUN server's name.
+pub(super) const UNRESOLVED: &str = " cannot be resolved: ";
+pub(super) const WITHOUT_IPV4: &str = " has no IPv4 address";
 
 /// The end of a sentence about an address in 100.64.0.0/10.
 pub(crate) const BEHIND_CARRIER: &str = "an address behind the provider's own NAT (carrier NAT, 100.64.0.0/10): \

@@ -5,6 +5,7 @@ use std::net::{SocketAddr, ToSocketAddrs};
 use std::thread;
 
 use super::answer::{Answer, LookupResult};
+use super::choice::{UNRESOLVED, WITHOUT_IPV4};
 use super::file;
 use crate::nat::stun;
 use crate::sandbox::log_replaced;
@@ -47,10 +48,10 @@ fn answer(source: &AddressSource) -> Result<Answer, String> {
         AddressSource::File(file) => file::read(file),
         AddressSource::Stun { host, port } => {
             // Only over IPv4 does the server see the address that PASV replies need.
-            let mut servers = resolve(host, *port)
-                .map_err(|reason| format!("{host} cannot be resolved: {reason}"))?;
+            let mut servers =
+                resolve(host, *port).map_err(|reason| format!("{host}{UNRESOLVED}{reason}"))?;
             let server = servers.find(SocketAddr::is_ipv4);
-            let server = server.ok_or_else(|| format!("{host} has no IPv4 address"))?;
+            let server = server.ok_or_else(|| format!("{host}{WITHOUT_IPV4}"))?;
             Ok(now(vec![stun::ask(server)?]))
         }
     }

@@ -7,41 +7,44 @@ use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::num::NonZeroU16;
 use std::sync::Arc;
 
-use ftp_proto::{
-    Account, Action, Bound, ClientRule, Config, Endpoints, Outcome, Output, Rights, Session,
-};
+use ftp_proto::{AnnounceReason, Bound, ClientRule, Config, Endpoints};
 use ipnet::{IpNet, Ipv4Net};
 
+use super::simulated_session;
 use crate::net::interfaces::Interfaces;
-use crate::settings::{KnownAddresses, LocalNetworks, PortRange, Settings};
+use crate::settings::{AccessRefusal, KnownAddresses, LocalNetworks, PortRange, Settings};
 
-/// Local addresses at which clients get the same replies.
-#[derive(Debug, PartialEq, Eq)]
+/// Local addresses at which clients get the same replies, except that these may contain the address
+/// that the client connected to.
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct LocalAddresses {
     pub(super) addresses: Vec<IpAddr>,
-    pub(super) clients: Vec<ClientKind>,
+    /// What clients at the first address are given.
+    pub(super) offers: Vec<Offer>,
+}
+
+/// What some kinds of clients are given.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Offer {
+    /// The announced address and port in words, and the rule behind them.
+    pub(super) meaning: String,
+    /// To PASV and to EPSV; none to clients that are refused.
+    pub(super) replies: Vec<String>,
+    pub(super) clients: Vec<Client>,
+    /// The meaning without the client's network and the address that it connected to.
+    pattern: String,
 }
 
 /// One kind of client.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct ClientKind {
+pub(super) struct Client {
     pub(super) label: String,
     /// The address of the simulated client.
     pub(super) peer: Option<IpAddr>,
-    /// Or why no client of this kind can be simulated.
-    pub(super) result: Result<ClientReplies, String>,
 }
 
-/// The replies to such a client.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct ClientReplies {
-    /// The announced address and port in words, and the rule behind them.
-    pub(super) meaning: String,
-    /// To PASV and to EPSV.
-    pub(super) replies: Vec<String>,
-}
-
-/// Simulates each kind of client at each address that clients can connect to.
+/// Simulates each kind of client at each address that clients can connect to: the addresses that a
+/// router leads to come first, the loopback address last.
 pub(super) fn simulate(
     settings: &Settings,
     interfaces: &Interfaces,
@@ -53,23 +56,36 @@ pub(super) fn simulate(
         config: Arc::new(settings.config(interfaces, known)),
     };
     let mut groups: Vec<LocalAddresses> = Vec::new();
-    for address in settings.local_addresses(interfaces) {
-        let clients = match address {
-            IpAddr::V6(_) => vec![simulation.ipv6_client(address)],
-            IpAddr::V4(local) if local.is_loopback() => {
-                vec![simulation.client("this machine", local, Ok(local))]
-            }
-            IpAddr::V4(local) => simulation.ipv4_clients(local),
-        };
-        match groups.iter_mut().find(|group| group.clients == clients) {
-            Some(group) => group.addresses.push(address),
-            None => groups.push(LocalAddresses {
-                addresses: vec![address],
-                clients,
-            }),
+    for address in shown_addresses(settings, interfaces) {
+        let group = simulation.at(address);
+        match groups.iter_mut().find(|other| other.includes(&group)) {
+            Some(other) => other.addresses.push(address),
+            None => groups.push(group),
         }
     }
     groups
+}
+
+/// The local addresses in the order of the report. IPv6 addresses of one link are left out: clients
+/// there get what all clients over IPv6 get.
+pub(super) fn shown_addresses(settings: &Settings, interfaces: &Interfaces) -> Vec<IpAddr> {
+    let mut addresses = settings.local_addresses(interfaces);
+    addresses.retain(|address| match address {
+        IpAddr::V4(_) => true,
+        IpAddr::V6(address) => !address.is_unicast_link_local(),
+    });
+    let ipv4 = |address: &IpAddr| match address {
+        IpAddr::V4(address) if !address.is_loopback() => Some(*address),
+        IpAddr::V4(_) | IpAddr::V6(_) => None,
+    };
+    let others: Vec<Ipv4Addr> = addresses.iter().filter_map(ipv4).collect();
+    let routed = interfaces.reachable_by_router(&others);
+    addresses.sort_by_key(|address| match address {
+        IpAddr::V4(address) if address.is_loopback() => 3,
+        IpAddr::V6(_) => 2,
+        IpAddr::V4(address) => u8::from(!routed.contains(address)),
+    });
+    addresses
 }
 
 /// The data port in the replies: the first of the range.
@@ -79,6 +95,36 @@ pub(super) fn example_port(settings: &Settings) -> u16 {
         .map_or(EPHEMERAL_PORT, PortRange::first)
 }
 
+impl LocalAddresses {
+    /// Whether all kinds of clients at the other address are given the same at this one.
+    fn includes(&self, other: &Self) -> bool {
+        let same_place = |address: IpAddr| (address.is_ipv4(), address.is_loopback());
+        let is_same = match (self.addresses[0], other.addresses[0]) {
+            (IpAddr::V6(_), IpAddr::V6(_)) => true,
+            (one, two) => same_place(one) == same_place(two),
+        };
+        let kinds = |offer: &Offer| -> Vec<(String, String)> {
+            let labels = offer.clients.iter().map(|client| client.label.clone());
+            labels.map(|label| (offer.pattern.clone(), label)).collect()
+        };
+        let own: Vec<_> = self.offers.iter().flat_map(kinds).collect();
+        let mut others = other.offers.iter().flat_map(kinds);
+        is_same && others.all(|kind| own.contains(&kind))
+    }
+
+    fn add(&mut self, client: Client, offer: Offer) {
+        let mut offers = self.offers.iter_mut();
+        match offers.find(|other| other.meaning == offer.meaning && other.replies == offer.replies)
+        {
+            Some(other) => other.clients.push(client),
+            None => self.offers.push(Offer {
+                clients: vec![client],
+                ..offer
+            }),
+        }
+    }
+}
+
 struct Simulation<'a> {
     settings: &'a Settings,
     interfaces: &'a Interfaces,
@@ -86,54 +132,98 @@ struct Simulation<'a> {
 }
 
 impl Simulation<'_> {
-    fn ipv4_clients(&self, local: Ipv4Addr) -> Vec<ClientKind> {
-        let own_network = self.network_of(local);
-        let neighbour = match own_network {
-            None => Err("its interface has no network".to_owned()),
-            Some(network) => self.free_address_in(network),
+    /// All kinds of clients that connect to this address.
+    fn at(&self, address: IpAddr) -> LocalAddresses {
+        let mut group = LocalAddresses {
+            addresses: vec![address],
+            offers: Vec::new(),
         };
-        let router = own_network
-            .and_then(|network| self.router_in(network))
-            .ok_or_else(|| "no default gateway is known in its network".to_owned());
-        let mut clients = vec![
-            self.client("outside", local, Ok(self.outside_address())),
-            self.client("local network", local, neighbour),
-            self.client("hairpin", local, router),
-        ];
-        for network in self.networks_in_flags() {
-            if Some(network) != own_network {
-                let label = network.to_string();
-                clients.push(self.client(&label, local, self.free_address_in(network)));
+        match address {
+            // IPv6 clients get the same replies from every network.
+            IpAddr::V6(_) => self.add(&mut group, "over IPv6", None),
+            IpAddr::V4(local) if local.is_loopback() => {
+                self.add(&mut group, THIS_MACHINE, Some(local));
+            }
+            IpAddr::V4(local) => self.add_ipv4_clients(&mut group, local),
+        }
+        // Behind such an address there may be clients elsewhere.
+        let hides_others = |client: &Client| [THIS_MACHINE, LOCAL].contains(&&*client.label);
+        for offer in &mut group.offers {
+            if offer.clients.iter().any(hides_others) {
+                offer.clients.push(Client {
+                    label: THROUGH.to_owned(),
+                    peer: None,
+                });
             }
         }
-        clients
+        group
     }
 
-    fn client(&self, label: &str, local: Ipv4Addr, peer: Result<Ipv4Addr, String>) -> ClientKind {
-        ClientKind {
+    fn add_ipv4_clients(&self, group: &mut LocalAddresses, local: Ipv4Addr) {
+        let own_network = self.network_of(local);
+        self.add(group, "outside", Some(self.outside_address()));
+        if let Some(peer) = self.routed_address() {
+            self.add(group, ROUTED, Some(peer));
+        }
+        // Without a public address, there is none to connect to.
+        let router = own_network.filter(|_| self.settings.masquerades());
+        if let Some(router) = router.and_then(|network| self.router_in(network)) {
+            self.add(group, HAIRPIN, Some(router));
+        }
+        let neighbour = match own_network {
+            Some(network) => (LOCAL, self.free_address_in(network)),
+            None => (TUNNEL, self.address_near(local)),
+        };
+        if let (label, Some(peer)) = neighbour {
+            self.add(group, label, Some(peer));
+        }
+        self.add(group, THIS_MACHINE, Some(local));
+        for network in self.networks_in_flags() {
+            if Some(network) != own_network
+                && let Some(peer) = self.free_address_in(network)
+            {
+                self.add(group, &network.to_string(), Some(peer));
+            }
+        }
+        let gateways = self.settings.trusted_gateways.iter();
+        for gateway in gateways.filter_map(ipv4_network) {
+            let peer = self.free_address_in(gateway);
+            self.add(group, GATEWAY, peer.or(gateway.hosts().next()));
+        }
+    }
+
+    fn add(&self, group: &mut LocalAddresses, label: &str, peer: Option<Ipv4Addr>) {
+        let (local, peer) = (group.addresses[0], peer.map(IpAddr::V4));
+        let client = Client {
             label: label.to_owned(),
-            peer: peer.as_ref().ok().copied().map(IpAddr::V4),
-            result: peer.map(|peer| self.replies(local.into(), peer.into())),
+            peer,
+        };
+        let peer = peer.unwrap_or_else(|| self.outside_address_v6());
+        if local.is_ipv4() == peer.is_ipv4() {
+            group.add(client, self.offer(local, peer));
         }
     }
 
-    /// IPv6 clients get the same replies from every network.
-    fn ipv6_client(&self, local: IpAddr) -> ClientKind {
-        ClientKind {
-            label: "over IPv6".to_owned(),
-            peer: None,
-            result: Ok(self.replies(local, IpAddr::V6(OUTSIDE_V6.into()))),
+    fn offer(&self, local: IpAddr, peer: IpAddr) -> Offer {
+        if let Err(refusal) = self.settings.access.check(peer) {
+            let meaning = match refusal {
+                AccessRefusal::Denied(network) => format!("refused, by --deny {network}"),
+                AccessRefusal::NotAllowed => "refused, in no network of --allow".to_owned(),
+            };
+            return Offer {
+                pattern: meaning.clone(),
+                meaning,
+                replies: Vec::new(),
+                clients: Vec::new(),
+            };
         }
-    }
-
-    fn replies(&self, local: IpAddr, peer: IpAddr) -> ClientReplies {
         let endpoints = Endpoints::new(
             SocketAddr::new(local, self.settings.control_port()),
             SocketAddr::new(peer, CLIENT_PORT),
         );
         // No range of ports begins with 0.
         let inner = NonZeroU16::new(example_port(self.settings)).unwrap_or(NonZeroU16::MIN);
-        let replies = run_session(self.config.clone(), endpoints, inner);
+        let replies = simulated_session::replies(self.config.clone(), endpoints, inner);
         let rules = &self.config.masquerade;
         let announced = rules.lookup(&endpoints);
         let port = rules.announced_port(announced.port, Bound::new(inner));
@@ -141,9 +231,20 @@ impl Simulation<'_> {
             IpAddr::V4(address) => format!("{address} port {port}"),
             IpAddr::V6(_) => format!("port {port} of the same address"),
         };
-        ClientReplies {
+        let pattern_of_target = if announced.address == local {
+            "its own address".to_owned()
+        } else {
+            target.clone()
+        };
+        let pattern_of_rule = match announced.reason {
+            AnnounceReason::LocalClient(_) => "local client".to_owned(),
+            reason => reason.to_string(),
+        };
+        Offer {
             meaning: format!("{target}, by {}", announced.reason),
             replies,
+            clients: Vec::new(),
+            pattern: format!("{pattern_of_target}, by {pattern_of_rule}"),
         }
     }
 
@@ -181,7 +282,7 @@ impl Simulation<'_> {
 
     /// An address in the network that is not in use as far as is known, and to which no rule for a
     /// smaller network applies.
-    fn free_address_in(&self, network: Ipv4Net) -> Result<Ipv4Addr, String> {
+    fn free_address_in(&self, network: Ipv4Net) -> Option<Ipv4Addr> {
         let smaller: Vec<Ipv4Net> = self
             .networks_in_flags()
             .into_iter()
@@ -190,26 +291,41 @@ impl Simulation<'_> {
         let is_free = |address: &Ipv4Addr| {
             !self.is_taken(*address) && !smaller.iter().any(|other| other.contains(address))
         };
-        network
-            .hosts()
-            .take(CANDIDATES_MAX)
-            .find(is_free)
-            .ok_or_else(|| "no address is free for such a client".to_owned())
+        network.hosts().take(CANDIDATES_MAX).find(is_free)
+    }
+
+    /// The other end of a tunnel is not known; it has an address beside this one in most cases.
+    fn address_near(&self, local: Ipv4Addr) -> Option<Ipv4Addr> {
+        let around = Ipv4Net::new(local, TUNNEL_BITS).ok()?;
+        self.free_address_in(around.trunc())
     }
 
     /// An address on the Internet to which no rule for a network applies.
     fn outside_address(&self) -> Ipv4Addr {
-        let has_rule = |address: Ipv4Addr| {
-            let applies =
-                |network: &Ipv4Net| network.prefix_len() > 0 && network.contains(&address);
-            let interfaces = self.interfaces.networks.iter().filter_map(ipv4_network);
-            interfaces
-                .chain(self.networks_in_flags())
-                .any(|network| applies(&network))
-        };
         let candidates = OUTSIDE.map(Ipv4Addr::from);
-        let found = candidates.iter().find(|&&address| !has_rule(address));
-        *found.unwrap_or(&candidates[0])
+        let found = candidates
+            .into_iter()
+            .find(|&address| !self.has_rule(address));
+        found.unwrap_or(candidates[0])
+    }
+
+    /// An IPv6 address, one that is allowed if some are.
+    fn outside_address_v6(&self) -> IpAddr {
+        let mut allowed = self.settings.access.allowed.iter().map(IpNet::addr);
+        let allowed = allowed.find(IpAddr::is_ipv6);
+        allowed.unwrap_or(IpAddr::V6(OUTSIDE_V6.into()))
+    }
+
+    /// A private address to which no rule for a network applies.
+    fn routed_address(&self) -> Option<Ipv4Addr> {
+        let mut candidates = ELSEWHERE.into_iter().map(Ipv4Addr::from);
+        candidates.find(|&address| !self.has_rule(address))
+    }
+
+    fn has_rule(&self, address: Ipv4Addr) -> bool {
+        let interfaces = self.interfaces.networks.iter().filter_map(ipv4_network);
+        let mut networks = interfaces.chain(self.networks_in_flags());
+        networks.any(|network| network.prefix_len() > 0 && network.contains(&address))
     }
 
     /// Whether the address is this machine's, a router's, or one that a rule announces.
@@ -222,48 +338,21 @@ impl Simulation<'_> {
     }
 }
 
-/// Runs a session that logs in and sends PASV and EPSV. Returns the replies to these two.
-fn run_session(config: Arc<Config>, endpoints: Endpoints, port: NonZeroU16) -> Vec<String> {
-    let mut session = Session::new(config, endpoints);
-    let mut replies = Vec::new();
-    let mut unused: &[u8] = b"USER anonymous\r\nPASS check@\r\nPASV\r\nEPSV\r\n";
-    loop {
-        while let Some(output) = session.poll_output() {
-            let outcome = match output {
-                Output::Reply(reply) => {
-                    let mut bytes = Vec::new();
-                    reply.encode(&mut bytes);
-                    replies.push(String::from_utf8_lossy(&bytes).trim_end().to_owned());
-                    continue;
-                }
-                Output::Action(Action::Authenticate { .. }) => {
-                    Outcome::Authenticated(Some(Account::new(Rights::READ_ONLY)))
-                }
-                Output::Action(Action::OpenPassive(_)) => {
-                    Outcome::PassiveOpened(Ok(Bound::new(port)))
-                }
-                Output::Action(_) => continue,
-            };
-            // Each outcome answers the action before it, so it is accepted.
-            let accepted = session.handle_outcome(outcome);
-            debug_assert!(accepted.is_ok(), "{accepted:?}");
-        }
-        match session.handle_input(unused) {
-            0 => break,
-            used => unused = &unused[used..],
-        }
-    }
-    // The replies before are the greeting and those to the login.
-    let last_two = replies.len().saturating_sub(2);
-    replies.split_off(last_two)
-}
-
 fn ipv4_network(network: &IpNet) -> Option<Ipv4Net> {
     match network {
         IpNet::V4(network) => Some(*network),
         IpNet::V6(_) => None,
     }
 }
+
+/// What the report calls the kinds of clients.
+pub(super) const HAIRPIN: &str = "hairpin";
+pub(super) const ROUTED: &str = "routed network";
+pub(super) const LOCAL: &str = "local network";
+const TUNNEL: &str = "over its tunnel";
+pub(super) const THIS_MACHINE: &str = "this machine";
+pub(super) const THROUGH: &str = "through these";
+pub(super) const GATEWAY: &str = "trusted gateway";
 
 /// Addresses for documentation (RFC 5737), and one for benchmarks (RFC 2544): no host has them.
 const OUTSIDE: [[u8; 4]; 4] = [
@@ -273,6 +362,10 @@ const OUTSIDE: [[u8; 4]; 4] = [
     [198, 18, 0, 7],
 ];
 const OUTSIDE_V6: [u16; 8] = [0x2001, 0xdb8, 0xffff, 0, 0, 0, 0, 7];
+/// Private addresses (RFC 1918), of which networks seldom contain all.
+const ELSEWHERE: [[u8; 4]; 3] = [[172, 30, 0, 7], [10, 99, 0, 7], [192, 168, 199, 7]];
+/// The prefix length of the smallest network that has another address beside each.
+const TUNNEL_BITS: u8 = 30;
 const CLIENT_PORT: u16 = 50_000;
 /// The first port of the range from which the kernel usually chooses.
 const EPHEMERAL_PORT: u16 = 32_768;

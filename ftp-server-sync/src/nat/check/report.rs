@@ -6,7 +6,9 @@
 use std::net::IpAddr;
 use std::time::Duration;
 
-use super::clients::{ClientKind, example_port, simulate};
+use super::audience::audience;
+use super::clients::{Client, HAIRPIN, LocalAddresses, ROUTED, THROUGH, example_port, simulate};
+use super::picture::picture;
 use crate::logging::wrap::wrap;
 use crate::nat::address_source::choice::verb;
 use crate::nat::evidence::Evidence;
@@ -30,6 +32,13 @@ pub(super) fn text(
     let mut text = String::new();
     for source in evidence.known.keys() {
         text.push_str(&wrap("", 0, WIDTH, &source_line(source, evidence)));
+    }
+    for part in [
+        picture(settings, evidence, WIDTH),
+        audience(settings, WIDTH),
+    ] {
+        text.push_str(&part);
+        text.push('\n');
     }
     text.push_str(&clients(settings, evidence));
     if let Some(problem) = start_problem {
@@ -87,36 +96,109 @@ fn clients(settings: &Settings, evidence: &Evidence) -> String {
         Some(_) => "the first of the range",
         None => "an example, the kernel chooses",
     };
+    let over = match &settings.tls {
+        Some(tls) if tls.control_required || tls.data_required => " over TLS",
+        _ => "",
+    };
     let mut text = format!(
-        "Passive mode replies to each kind of client, with data port {port} ({example}):\n\n"
+        "Passive mode replies to each kind of client{over}, with data port {port} ({example}):\n\n"
     );
     for group in &groups {
-        for address in &group.addresses {
-            text.push_str(&format!(
-                "connecting to {address}{}\n",
-                control_port(settings)
-            ));
-        }
-        for client in &group.clients {
-            text.push_str(&client_lines(client));
-        }
+        text.push_str(&group_lines(group, settings, evidence));
         text.push('\n');
     }
     let mut lines = missing_clients(&settings.local_addresses(&evidence.interfaces));
-    if groups
-        .iter()
-        .flat_map(|group| &group.clients)
-        .any(is_shown_hairpin)
-    {
-        lines.push_str(&finding_lines(
-            "hairpin",
-            "a client in the local network that connects to the public address: the router sends the \
-             connection back to the server, with the router's own address as the client's",
-        ));
-    }
+    lines.push_str(&explanations(settings, &groups));
     if !lines.is_empty() {
         text.push_str(&lines);
         text.push('\n');
+    }
+    text
+}
+
+/// The addresses of a group, then what clients there are given.
+fn group_lines(group: &LocalAddresses, settings: &Settings, evidence: &Evidence) -> String {
+    let names = &evidence.interfaces.names;
+    let named = |address: &IpAddr| match names.get(address) {
+        Some(name) if address.is_ipv4() && !address.is_loopback() => format!("{address} ({name})"),
+        _ => address.to_string(),
+    };
+    let list: Vec<String> = group.addresses.iter().map(named).collect();
+    let port = match settings.control_port() {
+        0 => ", any free port".to_owned(),
+        port => format!(" port {port}"),
+    };
+    let example = match group.addresses[0] {
+        address @ IpAddr::V4(_) if list.len() > 1 => format!("; shown for {address}"),
+        _ => String::new(),
+    };
+    let heading = format!("connecting to {}{port}{example}", list.join(", "));
+    let mut text = wrap("", 0, WIDTH, &heading);
+    for offer in &group.offers {
+        text.push_str(&format!("  {}\n", offer.meaning));
+        for line in 0..offer.clients.len().max(offer.replies.len()) {
+            let client = offer.clients.get(line).map_or(String::new(), client_words);
+            let reply = offer.replies.get(line).map_or("", String::as_str);
+            text.push_str(format!("    {client:<REPLY_COLUMN$}{reply}").trim_end());
+            text.push('\n');
+        }
+    }
+    text
+}
+
+fn client_words(client: &Client) -> String {
+    let peer = client.peer.map_or(String::new(), |peer| peer.to_string());
+    format!("{:<PEER_COLUMN$}{peer}", client.label)
+}
+
+/// What the words for some kinds of clients mean, and what to do if those are not given what they
+/// can use. Nothing can be wrong for them where all clients are given the same.
+fn explanations(settings: &Settings, groups: &[LocalAddresses]) -> String {
+    let offers = || groups.iter().flat_map(|group| &group.offers);
+    let is_shown = |label: &str| {
+        let mut clients = offers().flat_map(|offer| &offer.clients);
+        clients.any(|client| client.label == label)
+    };
+    let masquerades = settings.masquerades();
+    let public = settings.masquerade_address.as_ref();
+    let public = public.map_or("PUBLIC".to_owned(), ToString::to_string);
+    let explanations = [
+        (
+            HAIRPIN,
+            true,
+            "a client in the local network that connects to the public address: the router sends the \
+             connection back to the server, with the router's own address as the client's"
+                .to_owned(),
+        ),
+        (
+            ROUTED,
+            masquerades,
+            "a network behind another router of yours, such as a VLAN or a VPN: if its clients do not \
+             come through the public address, add --masquerade-client NETWORK=local"
+                .to_owned(),
+        ),
+        (
+            THROUGH,
+            masquerades,
+            format!(
+                "clients elsewhere whose connections a proxy, or a machine that translates addresses, \
+                 makes from its own address: add --masquerade-client THAT-ADDRESS={public}"
+            ),
+        ),
+    ];
+    let shown = explanations
+        .iter()
+        .filter(|(label, matters, _)| *matters && is_shown(label));
+    let mut text: String = shown
+        .map(|(label, _, explanation)| wrap(label, LABEL_COLUMN, WIDTH, explanation))
+        .collect();
+    let has_others = groups.iter().any(|group| {
+        let address = group.addresses[0];
+        address.is_ipv4() && !address.is_loopback()
+    });
+    if masquerades && has_others && !is_shown(HAIRPIN) {
+        let reason = "not shown, no default gateway is known";
+        text.push_str(&wrap(HAIRPIN, LABEL_COLUMN, WIDTH, reason));
     }
     text
 }
@@ -146,38 +228,6 @@ fn missing_clients(addresses: &[IpAddr]) -> String {
     .collect()
 }
 
-fn is_shown_hairpin(client: &ClientKind) -> bool {
-    client.label == "hairpin" && client.result.is_ok()
-}
-
-/// The label and the meaning, then the replies, with the address of the simulated client in front.
-fn client_lines(client: &ClientKind) -> String {
-    let column = CLIENT_COLUMN;
-    let replies = match &client.result {
-        Ok(replies) => replies,
-        Err(reason) => {
-            return format!("  {:<column$}not shown, {reason}\n", client.label);
-        }
-    };
-    let mut text = format!("  {:<column$}{}\n", client.label, replies.meaning);
-    let mut side = client
-        .peer
-        .map_or(String::new(), |peer| format!("  {peer}"));
-    for reply in &replies.replies {
-        text.push_str(format!("  {side:<column$}{reply}").trim_end());
-        text.push('\n');
-        side.clear();
-    }
-    text
-}
-
-fn control_port(settings: &Settings) -> String {
-    match settings.control_port() {
-        0 => ", any free port".to_owned(),
-        port => format!(" port {port}"),
-    }
-}
-
 fn conclusion(
     settings: &Settings,
     evidence: &Evidence,
@@ -194,10 +244,16 @@ fn conclusion(
         (true, false) if addresses.iter().all(IpAddr::is_loopback) => {
             "Clients on this machine can be served, and no others.".to_owned()
         }
-        (true, false) => format!(
-            "Every kind of client can be served{}.",
-            router_condition(settings)
-        ),
+        (true, false) => {
+            let rules = &settings.access;
+            let those = if rules.allowed.is_empty() && rules.denied.is_empty() {
+                ""
+            } else {
+                " that is not refused"
+            };
+            let condition = router_condition(settings);
+            format!("Every kind of client{those} can be served{condition}.")
+        }
     }
 }
 
@@ -229,7 +285,10 @@ fn finding_lines(head: &str, text: &str) -> String {
 }
 
 const WIDTH: usize = 100;
-const CLIENT_COLUMN: usize = 20;
+/// The columns of a client's address and of the replies, behind the indent.
+const PEER_COLUMN: usize = 20;
+const REPLY_COLUMN: usize = PEER_COLUMN + 17;
+const LABEL_COLUMN: usize = 16;
 const FINDING_COLUMN: usize = 9;
 
 #[cfg(test)]

@@ -6,7 +6,7 @@ use std::net::{IpAddr, Ipv4Addr};
 use ftp_proto::Reach;
 use ipnet::IpNet;
 
-use crate::nat::address_source::choice::{BEHIND_CARRIER, public_addresses, verb};
+use crate::nat::address_source::choice::{BEHIND_CARRIER, public_addresses, stun_remedy, verb};
 use crate::nat::evidence::Evidence;
 use crate::nat::finding::Finding;
 use crate::net::interfaces::Interfaces;
@@ -22,6 +22,7 @@ pub(super) fn findings(settings: &Settings, evidence: &Evidence) -> Vec<Finding>
     findings.extend(broken_lines(evidence));
     findings.extend(unused_rules(settings, &local));
     findings.extend(rule_for_all_clients(settings));
+    findings.extend(control_port_of_kernel(settings, &local));
     findings
 }
 
@@ -125,15 +126,15 @@ fn without_address(flag: &str, public: &AddressSource, evidence: &Evidence) -> O
         AddressSource::Address(_) | AddressSource::Name(_) => (
             "cannot be resolved",
             "it is resolved",
-            "; give a name that has an IPv4 address, or the address itself",
+            "give a name that has an IPv4 address, or the address itself",
         ),
         // The reason contains the remedy.
         AddressSource::File(_) => ("has no address", "it has one", ""),
-        AddressSource::Stun { .. } => (
-            "has no answer",
-            "it answers",
-            "; let UDP to its port out of this network, or give another server",
-        ),
+        AddressSource::Stun { .. } => ("has no answer", "it answers", stun_remedy(reason)),
+    };
+    let remedy = match remedy {
+        "" => String::new(),
+        remedy => format!("; {remedy}"),
     };
     Some(Finding::failure(format!(
         "{flag} {problem}: {reason}; until {until}, its clients are given the address that they \
@@ -212,6 +213,47 @@ fn subject(flag: &str, public: &AddressSource, address: Ipv4Addr) -> String {
     }
 }
 
+/// A router that cannot know what to forward to.
+fn control_port_of_kernel(settings: &Settings, local: &[Ipv4Addr]) -> Option<Finding> {
+    let is_public = settings.masquerade_address.is_some() || !settings.masquerade_map.is_empty();
+    (settings.control_port() == 0 && is_public && !local.is_empty()).then(|| {
+        Finding::failure(format!(
+            "--port 0: the kernel chooses the control port, and no router can forward its port {} to \
+             it; give a number with --port",
+            settings.outer_port
+        ))
+    })
+}
+
+/// Addresses of manuals, which were meant to be replaced. Not among the findings of every start:
+/// laboratories use them as public addresses.
+pub(crate) fn example_addresses(settings: &Settings, interfaces: &Interfaces) -> Vec<Finding> {
+    let mut own = interfaces.addresses.iter().copied().filter_map(ipv4);
+    if own.any(|address| address.is_documentation()) {
+        return Vec::new();
+    }
+    let all = settings.masquerade_address.iter().map(|public| {
+        let flag = format!("--masquerade-address {public}");
+        (flag, public)
+    });
+    let map = settings.masquerade_map.iter().map(|(private, public)| {
+        let flag = format!("--masquerade-address-map {private}={public}");
+        (flag, public)
+    });
+    let examples = all.chain(map).filter_map(|(flag, public)| match public {
+        AddressSource::Address(address) if address.is_documentation() => Some(flag),
+        _ => None,
+    });
+    examples
+        .map(|flag| {
+            Finding::note(format!(
+                "{flag} is an address for examples in manuals (RFC 5737), which no router on the \
+                 Internet has; give the router's public address"
+            ))
+        })
+        .collect()
+}
+
 /// Rules that no client outside can ever meet.
 fn unused_rules(settings: &Settings, local: &[Ipv4Addr]) -> Vec<Finding> {
     if local.is_empty() && settings.masquerades() {
@@ -264,4 +306,42 @@ fn rule_for_all_clients(settings: &Settings) -> Option<Finding> {
         "{rule} applies to all clients: those outside are given the address that they connected to, \
          never the router's; give only the networks that need this rule"
     )))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::cli::golden;
+
+    #[test]
+    fn addresses_of_manuals() {
+        let found = |line: &str, own: &str| {
+            let found =
+                example_addresses(&golden::settings(line), &golden::interfaces(own, "", ""));
+            found.iter().map(ToString::to_string).collect::<Vec<_>>()
+        };
+        let note = |flag: &str| {
+            format!(
+                "note: {flag} is an address for examples in manuals (RFC 5737), which no router on the \
+                 Internet has; give the router's public address"
+            )
+        };
+        let line =
+            "-n 203.0.113.1 -r 60000-60009 --masquerade-address-map 192.168.77.2=198.51.100.1";
+        let expected = [
+            note("--masquerade-address 203.0.113.1"),
+            note("--masquerade-address-map 192.168.77.2=198.51.100.1"),
+        ];
+        assert_eq!(found(line, "127.0.0.1 192.168.77.2"), expected);
+        assert_eq!(
+            found("-n 203.0.114.1 -r 60000-60009", "127.0.0.1 192.168.77.2"),
+            [""; 0]
+        );
+        assert_eq!(
+            found("-n name.example -r 60000-60009", "127.0.0.1 192.168.77.2"),
+            [""; 0]
+        );
+        // A laboratory has such addresses itself.
+        assert_eq!(found(line, "192.168.77.2 192.0.2.9"), [""; 0]);
+    }
 }

@@ -10,6 +10,7 @@ pub(super) fn findings(settings: &Settings, unavailable: &UnavailablePorts) -> V
     findings.extend(no_passive_ports(settings));
     findings.extend(control_port_among_passive_ports(settings));
     findings.extend(unavailable_ports(settings, unavailable));
+    findings.extend(ports_of_services(settings, unavailable));
     findings.extend(few_ports(settings));
     findings
 }
@@ -95,6 +96,24 @@ fn unavailable_ports(settings: &Settings, unavailable: &UnavailablePorts) -> Vec
     findings
 }
 
+/// Only a server that may open such ports gets so far.
+fn ports_of_services(settings: &Settings, unavailable: &UnavailablePorts) -> Option<Finding> {
+    let range = settings.passive_ports?;
+    (range.first() < PORT_UNRESERVED && unavailable.denied.is_empty()).then(|| {
+        let last = range.last().min(PORT_UNRESERVED - 1);
+        let (noun, list) = if range.first() == last {
+("port", last.to_string())
+} else {
+("ports", format!("{}-{last}", range.first()))
+};
+        Finding::note(format!(
+            "--passive-ports {range}: {noun} {list} may be other services' (80 HTTP, 443 HTTPS), and \
+             some clients and firewalls refuse data connections to ports below {PORT_UNRESERVED}; give \
+             a range above, such as 60000-60009"
+        ))
+    })
+}
+
 /// A small range is a note and no failure: it limits how many transfers can start at the same time,
 /// not how many can run.
 fn few_ports(settings: &Settings) -> Option<Finding> {
@@ -120,3 +139,5 @@ fn few_ports(settings: &Settings) -> Option<Finding> {
 }
 
 const PORTS_ENOUGH: u16 = 10;
+/// RFC 6335: the ports from 0 to 1023 are those of system services.
+const PORT_UNRESERVED: u16 = 1024;

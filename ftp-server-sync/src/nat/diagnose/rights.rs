@@ -17,6 +17,12 @@ pub(super) fn findings(settings: &Settings, rights: &ProcessRights) -> Vec<Findi
              machine; add --run-as USER, with a user that may read the shared directory",
         ));
     }
+    if rights.root_asks {
+        findings.push(Finding::note(
+            "root asks here: a server that root starts keeps all rights on this machine; add \
+             --run-as USER, or let another user start it (User= under systemd)",
+        ));
+    }
     let unreadable = unreadable_files(settings, rights);
     findings.extend(unreadable.map(|text| Finding::new(Severity::Risk, text)));
     if rights.share_is_hidden {

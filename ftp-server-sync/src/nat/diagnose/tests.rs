@@ -431,7 +431,12 @@ fn the_routers_control_port_in_the_range() {
              the control port that the router forwards with --outer-port"
         )
     };
-    check("-n 203.0.113.1 -r 20-29", LOCAL, &[&found("20-29", 21)]);
+    let expected = found("2020-2029", 2021);
+    check(
+        "-n 203.0.113.1 -r 2020-2029 --outer-port 2021",
+        LOCAL,
+        &[&expected],
+    );
     let ten = "-n 203.0.113.1 -r 60000-60009";
     let expected = found("60000-60009", 60009);
     check(&format!("{ten} --outer-port 60009"), LOCAL, &[&expected]);
@@ -444,7 +449,51 @@ fn the_routers_control_port_in_the_range() {
         check(&format!("{ten} {line}"), LOCAL, &[]);
     }
     // Without a router there is no such control port.
-    check("-i 198.51.100.7 -r 20-29", LOCAL, &[]);
+    check("-i 198.51.100.7 -r 2020-2029 --outer-port 2021", LOCAL, &[]);
+}
+
+/// A server that may not open them has another finding.
+#[test]
+fn passive_ports_of_other_services() {
+    let note = |range: &str, ports: &str| {
+        format!(
+            "note: --passive-ports {range}: {ports} may be other services' (80 HTTP, 443 HTTPS), and \
+             some clients and firewalls refuse data connections to ports below 1024; give a range \
+             above, such as 60000-60009"
+        )
+    };
+    for (range, ports) in [
+        ("80-90", "ports 80-90"),
+        ("1000-1050", "ports 1000-1023"),
+        ("1023-1040", "port 1023"),
+    ] {
+        check(
+            &format!("-n 203.0.113.1 -r {range}"),
+            LOCAL,
+            &[&note(range, ports)],
+        );
+    }
+    check("-n 203.0.113.1 -r 1024-1040", LOCAL, &[]);
+    let denied = UnavailablePorts {
+        denied: (80..=90).collect(),
+        ..UnavailablePorts::default()
+    };
+    let evidence = Evidence {
+        unavailable_ports: denied,
+        ..evidence(LOCAL)
+    };
+    let found = diagnose(&settings("-n 203.0.113.1 -r 80-90"), &evidence);
+    assert_eq!(found.len(), 1, "{found:?}");
+    assert!(found[0].text.contains("need root"), "{found:?}");
+}
+
+#[test]
+fn a_control_port_that_no_router_can_forward_to() {
+    let found = "--port 0: the kernel chooses the control port, and no router can forward its port 21 \
+                 to it; give a number with --port";
+    check("-n 203.0.113.1 -r 60000-60009 -p 0", LOCAL, &[found]);
+    check("-n 203.0.113.1 -r 60000-60009 -p 21", LOCAL, &[]);
+    check("-i 198.51.100.7 -p 0", LOCAL, &[]);
 }
 
 #[test]

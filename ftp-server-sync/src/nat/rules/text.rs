@@ -6,10 +6,11 @@ use std::net::Ipv4Addr;
 
 use super::forward::{ForwardedAddress, ForwardedPorts};
 
-/// A file for `nft -f -`. It has a table of its own, which replaces that of an earlier file.
+/// A file for `nft -f -`. It has a table of its own, which replaces that of an earlier file. The
+/// table is declared first, because nft cannot delete a table that does not exist.
 pub(super) fn nft(forwards: &[ForwardedAddress], ports: &ForwardedPorts) -> String {
     let mut text = format!(
-        "# The table is declared first, because nft cannot delete a table that does not exist.\n\
+        "# For the router: nft -f FILE. Loading it again replaces its table.\n\
          table ip {TABLE}\n\
          delete table ip {TABLE}\n\
          table ip {TABLE} {{\n\
@@ -88,6 +89,57 @@ pub(super) fn ufw(addresses: &[String], ports: &ForwardedPorts) -> String {
     addresses.iter().map(all).collect()
 }
 
+/// What to enter in the forms of consumer routers, whose words differ.
+pub(super) fn form(
+    forwards: &[ForwardedAddress],
+    ports: &ForwardedPorts,
+    masquerades: bool,
+) -> String {
+    let mut text = String::new();
+    for forward in forwards {
+        let router = match forward.public {
+            Some(public) => format!("the router's address {public}"),
+            None => "the router".to_owned(),
+        };
+        text.push_str(&format!(
+            "Port forwarding on {router}:\n\n{}",
+            form_line(FORM_HEAD)
+        ));
+        let mut row = |name: &str, outer: String, inner: String| {
+            let private = forward.private.to_string();
+            text.push_str(&form_line([name, &outer, &private, &inner, "TCP"]));
+        };
+        let (outer, inner) = (ports.control_outer, ports.control_inner);
+        row("FTP control", outer.to_string(), inner.to_string());
+        if let Some(port) = ports.implicit_tls {
+            row("FTP implicit TLS", port.to_string(), port.to_string());
+        }
+        row("FTP data", ports.outer.to_string(), ports.inner.to_string());
+        text.push('\n');
+    }
+    let mut private: Vec<String> = forwards.iter().map(|one| one.private.to_string()).collect();
+    private.dedup();
+    let private = private.join(" and ");
+    text.push_str(&format!(
+        "Where the form wants the first and the last port, write one port twice.\n\
+         Let the router always give this machine the same address, {private}.\n"
+    ));
+    if ports.outer != ports.inner {
+        text.push_str(
+            "If the form has no internal ports, leave out --outer-ports: the numbers are then the same.\n",
+        );
+    }
+    if !masquerades {
+        text.push_str("Give the server the router's public address with --masquerade-address.\n");
+    }
+    text
+}
+
+fn form_line(fields: [&str; 5]) -> String {
+    let [name, outer, private, inner, protocol] = fields;
+    format!("{name:<18}{outer:<16}{private:<18}{inner:<16}{protocol}\n")
+}
+
 /// Where the numbers of the two ranges differ, each port needs a rule of its own: the kernel would
 /// forward a connection to any port of an inner range.
 fn passive_iptables(private: Ipv4Addr, ports: &ForwardedPorts, rule: &mut impl FnMut(&str, &str)) {
@@ -122,6 +174,13 @@ fn nft_map(ports: &ForwardedPorts) -> String {
     format!("{}\n", lines.join(",\n"))
 }
 
+const FORM_HEAD: [&str; 5] = [
+    "name",
+    "external ports",
+    "internal address",
+    "internal ports",
+    "protocol",
+];
 const TABLE: &str = "ftp-server-sync";
 const NFT_INDENT: &str = "        ";
 const PAIRS_PER_LINE: usize = 5;

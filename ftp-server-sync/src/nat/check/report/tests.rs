@@ -7,32 +7,35 @@ use super::*;
 use crate::cli::golden::{self, settings};
 use crate::fs::mounts::UnmountedShare;
 use crate::nat::address_source::answer::Answer;
+use crate::nat::diagnose::addresses::example_addresses;
 use crate::nat::diagnose::diagnose;
 use crate::nat::evidence::SandboxEvidence;
 use crate::net::port_probe::UnavailablePorts;
+use crate::privileges::ProcessRights;
 use crate::sandbox::{AllowedAccess, SandboxRule, SandboxRules};
 use crate::settings::KnownAddresses;
 
 /// The machines that the golden file names.
 fn machine(name: &str) -> Evidence {
-    let with_networks = |addresses: &str, networks: &str, gateways: &str| Evidence {
-        interfaces: golden::interfaces(addresses, networks, gateways),
-        ..Evidence::default()
-    };
-    let home = || {
-        with_networks(
-            "127.0.0.1 ::1 192.168.77.2 2001:db8:77::2 fe80::2",
-            "127.0.0.0/8 192.168.77.0/24 ::1/128 2001:db8:77::/64 fe80::/64",
-            "192.168.77.1 fe80::1",
-        )
-    };
     let unmounted = |listed_in, is_empty| Evidence {
         unmounted_share: Some(unmounted_share(listed_in, is_empty)),
         ..home()
     };
     let host_name = || AddressSource::Name("ftp.home.example".to_owned());
     match name {
-        "home" => home(),
+        "home" | "home, example address" => home(),
+        "home, root asks" => Evidence {
+            rights: ProcessRights {
+                root_asks: true,
+                ..ProcessRights::default()
+            },
+            ..home()
+        },
+        "home, no netlink" => {
+            let mut evidence = home();
+            evidence.interfaces.without_netlink = true;
+            evidence
+        }
         "home, name found" => Evidence {
             known: KnownAddresses::from([(host_name(), [203, 0, 113, 5].into())]),
             ..home()
@@ -63,13 +66,7 @@ fn machine(name: &str) -> Evidence {
         "home, sandbox of an old kernel" => {
             sandboxed(&[], &["cutting files off elsewhere (Linux 6.2)"])
         }
-        "carrier" => with_networks(
-            "127.0.0.1 100.64.3.4",
-            "127.0.0.0/8 100.64.0.0/10",
-            "100.64.0.1",
-        ),
-        // No default gateway, and a tunnel without a network.
-        "no gateway" => with_networks("192.168.77.2 10.8.0.6", "192.168.77.0/24 10.8.0.6/32", ""),
+        "carrier" | "networks" | "public" | "no gateway" => elsewhere(name),
         other => {
             let (known, answers, unresolved) = answers(other);
             Evidence {
@@ -79,6 +76,49 @@ fn machine(name: &str) -> Evidence {
                 ..home()
             }
         }
+    }
+}
+
+fn home() -> Evidence {
+    with_networks(
+        "127.0.0.1 ::1 192.168.77.2 2001:db8:77::2 fe80::2",
+        "127.0.0.0/8 192.168.77.0/24 ::1/128 2001:db8:77::/64 fe80::/64",
+        "192.168.77.1 fe80::1",
+    )
+}
+
+fn with_networks(addresses: &str, networks: &str, gateways: &str) -> Evidence {
+    Evidence {
+        interfaces: golden::interfaces(addresses, networks, gateways),
+        ..Evidence::default()
+    }
+}
+
+/// Machines in other networks.
+fn elsewhere(name: &str) -> Evidence {
+    match name {
+        "carrier" => with_networks(
+            "127.0.0.1 100.64.3.4",
+            "127.0.0.0/8 100.64.0.0/10",
+            "100.64.0.1",
+        ),
+        // A VPN server that runs containers.
+        "networks" => {
+            let mut evidence = with_networks(
+                "127.0.0.1 192.168.77.2 10.8.0.1 172.17.0.1 172.18.0.1",
+                "127.0.0.0/8 192.168.77.0/24 10.8.0.0/24 172.17.0.0/16 172.18.0.0/16",
+                "192.168.77.1",
+            );
+            let names = ["lo", "eth0", "wg0", "docker0", "br-0123456789ab"];
+            let addresses = evidence.interfaces.addresses.iter().copied();
+            let names = addresses.zip(names.map(str::to_owned));
+            evidence.interfaces.names = names.collect();
+            evidence
+        }
+        "public" => with_networks("127.0.0.1 198.51.100.5", "198.51.100.0/24", "198.51.100.1"),
+        // No default gateway, and a tunnel without a network.
+        "no gateway" => with_networks("192.168.77.2 10.8.0.6", "192.168.77.0/24 10.8.0.6/32", ""),
+        other => panic!("{other}: no such machine"),
     }
 }
 
@@ -145,6 +185,10 @@ fn answers(name: &str) -> (KnownAddresses, Answers, Unresolved) {
         }
         "home, stun" => answering(stun(), &["203.0.113.5"], None),
         "home, stun private" => answering(stun(), &["192.168.1.5"], None),
+        "home, stun unknown" => without(
+            stun(),
+            "stun.example cannot be resolved: Name or service not known",
+        ),
         "home, stun silent" => without(stun(), "192.0.2.7:3478 does not answer within 4.5 s"),
         other => panic!("{other}: no such machine"),
     }
@@ -172,8 +216,13 @@ fn sandboxed(irreplaceable: &[&str], gaps: &[&'static str]) -> Evidence {
 }
 
 fn report(machine_name: &str, line: &str) -> String {
-    let (settings, evidence) = (settings(line), machine(machine_name));
-    text(&settings, &evidence, &diagnose(&settings, &evidence), None)
+    let (mut settings, evidence) = (settings(line), machine(machine_name));
+    settings.directory = "/srv/ftp".into();
+    let mut findings = diagnose(&settings, &evidence);
+    if machine_name.ends_with("example address") {
+        findings.extend(example_addresses(&settings, &evidence.interfaces));
+    }
+    text(&settings, &evidence, &findings, None)
 }
 
 #[test]
@@ -188,24 +237,30 @@ fn golden_reports() {
     }
 }
 
-/// The widest addresses and networks that there are.
+/// The widest addresses, networks, names and ranges that there are.
 #[test]
 fn the_widest_lines_fit() {
-    let wide = Evidence {
+    let mut wide = Evidence {
         interfaces: golden::interfaces(
-            "192.168.177.222 2001:db8:1111:2222:3333:4444:5555:6666",
-            "192.168.177.128/25",
+            "192.168.177.222 192.168.178.111 2001:db8:1111:2222:3333:4444:5555:6666",
+            "192.168.177.128/25 192.168.178.128/25",
             "192.168.177.221",
         ),
         ..Evidence::default()
     };
+    let addresses = wide.interfaces.addresses.iter();
+    let names = addresses.map(|address| (*address, "br-0123456789ab".to_owned()));
+    wide.interfaces.names = names.collect();
     let settings = settings(
-        "-r 65534 --masquerade-client 192.168.111.222/31=203.100.113.122 -n 203.100.113.111 \
+        "-r 64000-65534 --outer-ports 50000-51534 -n 203.100.113.111 \
+         --masquerade-client 192.168.111.222/31=203.100.113.122 \
          --local-networks 192.168.177.128/25,100.111.122.128/25",
     );
     let text = text(&settings, &wide, &[], None);
     assert!(
-        text.contains("192.168.111.222/31  203.100.113.122 port 65534, by"),
+        text.contains(
+            "  203.100.113.122 port 50000, by the rule for clients in 192.168.111.222/31\n"
+        ),
         "{text}"
     );
     for line in text.lines() {
