@@ -6,6 +6,7 @@
 mod access;
 mod address;
 pub(crate) mod file;
+mod local_networks;
 mod local_time;
 pub(crate) mod password_exposure;
 mod run_as;
@@ -14,14 +15,14 @@ mod uploads;
 pub(crate) mod watched_files;
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+use std::net::{IpAddr, Ipv4Addr};
 use std::num::NonZeroU64;
 use std::path::{self, PathBuf};
 use std::time::Duration;
 
 use ftp_proto::listing::Pattern;
-use ftp_proto::{AsciiConversion, Config, Masquerade, OuterPorts};
-use ipnet::{IpNet, Ipv4Net, Ipv6Net};
+use ftp_proto::{AsciiConversion, Config, DeniedCommands, Masquerade, OuterPorts};
+use ipnet::IpNet;
 use log::LevelFilter;
 
 pub use crate::accounts::login_throttle::LoginBlock;
@@ -34,6 +35,7 @@ pub use crate::net::port_range::PortRange;
 pub use access::{AccessRefusal, AccessRules};
 pub use address::{AddressSource, ClientAddress, KnownAddresses};
 pub(crate) use address::{STUN_PORT, unusable};
+pub use local_networks::LocalNetworks;
 pub use local_time::LocalTime;
 use password_exposure::PasswordExposure;
 pub use run_as::RunAs;
@@ -113,6 +115,8 @@ pub struct Settings {
     pub permit_foreign_addresses: bool,
     /// Whether PORT and EPRT may name a port below 1024.
     pub permit_privileged_ports: bool,
+    /// The commands that are answered with 502.
+    pub denied_commands: DeniedCommands,
     /// Whether the process keeps only the rights to what [`enter_sandbox`](crate::enter_sandbox)
     /// leaves.
     pub sandbox: bool,
@@ -150,17 +154,6 @@ pub struct CertificateFiles {
     pub chain: PathBuf,
     /// The private key of the certificate: PKCS#1, PKCS#8 or SEC1. This may be the same file.
     pub key: PathBuf,
-}
-
-/// The networks whose clients count as local.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum LocalNetworks {
-    /// The networks of this machine's interfaces.
-    Auto,
-    /// No network, not even loopback.
-    None,
-    /// These networks, and loopback.
-    Networks(Vec<IpNet>),
 }
 
 /// Limits on connections and logins.
@@ -212,6 +205,7 @@ impl Settings {
         config.permit_foreign_addresses = self.permit_foreign_addresses;
         config.trusted_gateways.clone_from(&self.trusted_gateways);
         config.permit_privileged_ports = self.permit_privileged_ports;
+        config.denied_commands.clone_from(&self.denied_commands);
         config.login_attempts_max = self.limits.login_attempts_max;
         config.login_timeout = self.timeouts.until_login();
         config.idle_timeout = self.timeouts.idle;
@@ -401,28 +395,6 @@ impl TlsSettings {
     }
 }
 
-impl LocalNetworks {
-    /// The networks, where `interface_networks` are those of this machine.
-    pub fn resolve(&self, interface_networks: &[IpNet]) -> Vec<IpNet> {
-        let networks = match self {
-            Self::Auto => interface_networks,
-            Self::None => return Vec::new(),
-            Self::Networks(networks) => networks,
-        };
-        let mut all = vec![
-            IpNet::V4(Ipv4Net::new_assert(Ipv4Addr::new(127, 0, 0, 0), 8)),
-            IpNet::V6(Ipv6Net::new_assert(Ipv6Addr::LOCALHOST, 128)),
-        ];
-        for network in networks {
-            let network = network.trunc();
-            if !all.contains(&network) {
-                all.push(network);
-            }
-        }
-        all
-    }
-}
-
 /// The name of the file with the certificate that the server makes.
 pub(crate) const SELF_SIGNED_FILE: &str = "certificate.pem";
 
@@ -432,10 +404,6 @@ pub(crate) const PUBLIC_FILE: &str = "certificate.crt";
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    fn networks(texts: &[&str]) -> Vec<IpNet> {
-        texts.iter().map(|text| text.parse().unwrap()).collect()
-    }
 
     #[test]
     fn clients_can_connect_to_the_addresses_of_the_listeners() {
@@ -475,20 +443,5 @@ mod tests {
                 "{listen:?}"
             );
         }
-    }
-
-    #[test]
-    fn local_networks_contain_loopback_unless_there_are_none() {
-        let interfaces = networks(&["192.168.77.2/24", "127.0.0.1/8", "192.168.77.3/24"]);
-        let explicit = LocalNetworks::Networks(networks(&["10.8.0.0/24"]));
-        assert_eq!(
-            LocalNetworks::Auto.resolve(&interfaces),
-            networks(&["127.0.0.0/8", "::1/128", "192.168.77.0/24"])
-        );
-        assert_eq!(LocalNetworks::None.resolve(&interfaces), []);
-        assert_eq!(
-            explicit.resolve(&interfaces),
-            networks(&["127.0.0.0/8", "::1/128", "10.8.0.0/24"])
-        );
     }
 }

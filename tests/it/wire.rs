@@ -10,6 +10,7 @@ mod admission;
 mod ascii;
 mod black_box;
 mod control;
+mod denied_commands;
 mod descriptors;
 mod digests;
 mod examples;

@@ -243,6 +243,14 @@ pub(super) struct Flags {
     /// let PORT and EPRT name a port below 1024
     #[argh(switch)]
     pub(super) permit_privileged_ports: bool,
+    /// answer these commands with 502, such as EPSV where data connections lead to another address
+    /// than the control connection; may be repeated
+    #[argh(
+        option,
+        arg_name = "COMMAND[,...]",
+        from_str_fn(values::denied_command)
+    )]
+    pub(super) deny_commands: Vec<String>,
     /// have the kernel (Landlock) refuse this process all files but those that it serves and needs,
     /// and every program
     #[argh(switch)]

@@ -160,6 +160,7 @@ fn with_every_flag() -> Settings {
          --max-upload-size 20G --free-space-min=500M \
          --login-delay 0 --block-after 7 --block-time 8 --shutdown-grace 0 --timeout 0 --login-timeout 9 --passive-timeout 0 --data-timeout 7 \
          --banner 'two\nlines\n' --permit-foreign-addresses --permit-privileged-ports \
+         --deny-commands epsv,EPRT,epsv --deny-commands Mkd \
          --hide '@eaDir,.Trash*' --hide=#recycle --local-time --ascii never --log-level trace",
     )
 }
@@ -224,6 +225,8 @@ fn flags_of_listeners_users_and_limits_have_an_effect() {
     assert_eq!(config.data_stall_timeout, Some(Duration::from_secs(7)));
     assert_eq!(config.banner, "two\nlines");
     assert!(config.permit_foreign_addresses && config.permit_privileged_ports);
+    let denied: Vec<&str> = config.denied_commands.names().collect();
+    assert_eq!(denied, ["EPRT", "EPSV", "MKD", "XMKD"]);
 }
 
 #[test]

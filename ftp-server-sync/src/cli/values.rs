@@ -2,6 +2,8 @@
 //!
 //! Nothing in this file reads a file, resolves a name or knows the other flags.
 
+mod commands;
+
 use std::ffi::OsString;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::num::NonZeroU64;
@@ -20,6 +22,8 @@ use crate::nat::rules::RulesKind;
 use crate::settings::{
     AddressSource, BrokenUploads, ClientAddress, LocalNetworks, STUN_PORT, unusable,
 };
+
+pub(super) use commands::denied_command;
 
 /// Bytes as text, since argh reads only text: each byte becomes the character of the same number.
 pub(super) fn text_of_bytes(bytes: &[u8]) -> String {

@@ -5,6 +5,7 @@
 
 pub(crate) mod addresses;
 pub(crate) mod certificate;
+mod commands;
 mod gateways;
 mod ports;
 pub(crate) mod rights;
@@ -26,6 +27,7 @@ use crate::settings::Settings;
 pub(crate) fn diagnose(settings: &Settings, evidence: &Evidence) -> Vec<Finding> {
     let mut findings = addresses::findings(settings, evidence);
     findings.extend(ports::findings(settings, &evidence.unavailable_ports));
+    findings.extend(commands::findings(settings, evidence));
     findings.extend(gateways::findings(settings));
     findings.extend(refused_networks(settings));
     findings.extend(anonymous_may_write(settings));
