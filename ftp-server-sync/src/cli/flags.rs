@@ -97,7 +97,7 @@ pub(super) struct Flags {
     #[argh(from_str_fn(values::refresh), default = "Duration::from_secs(60)")]
     pub(super) masquerade_refresh: Duration,
     /// clients in these networks get the address that they connected to: "auto" for the networks
-    /// of this machine, "none", or networks; may be repeated [auto]
+    /// of this machine, networks, or both, or "none"; may be repeated [auto]
     #[argh(option, arg_name = "NET[,...]", from_str_fn(values::local_network))]
     pub(super) local_networks: Vec<LocalNetworks>,
     /// ports for passive data connections, which the router must forward, or one port [the

@@ -402,25 +402,33 @@ fn local_time(
     Ok(Some(zone))
 }
 
-/// Words stand alone; networks make one list.
+/// "none" stands alone; everything else makes one list.
 fn local_networks(flags: &Flags, given: &GivenFlags) -> Result<LocalNetworks, FlagError> {
-    let flag = "--local-networks";
-    let mut all = Vec::new();
-    for (index, entry) in flags.local_networks.iter().enumerate() {
-        match entry {
-            LocalNetworks::Networks(networks) => all.extend(networks),
-            word if flags.local_networks.len() == 1 => return Ok(word.clone()),
-            _ => {
-                let problem = "must stand alone; give auto, or none, or only networks";
-                return Err(given.refuse_nth(flag, index, problem));
-            }
+    let (flag, entries) = ("--local-networks", &flags.local_networks);
+    let mut words = entries.iter();
+    if let Some(index) = words.position(|entry| *entry == LocalNetworks::None) {
+        if entries.len() == 1 {
+            return Ok(LocalNetworks::None);
         }
+        let problem = "must stand alone; give none, or else auto and networks";
+        return Err(given.refuse_nth(flag, index, problem));
     }
-    given.refuse_repeated(flag, all.iter())?;
-    Ok(if all.is_empty() {
-        LocalNetworks::Auto
-    } else {
-        LocalNetworks::Networks(all)
+    let named: Vec<IpNet> = entries
+        .iter()
+        .flat_map(LocalNetworks::named)
+        .copied()
+        .collect();
+    let key = |entry: &LocalNetworks| match entry.named().first() {
+        Some(network) => network.to_string(),
+        None => "auto".to_owned(),
+    };
+    let keys: Vec<String> = entries.iter().map(key).collect();
+    given.refuse_repeated(flag, keys.iter())?;
+    let has_auto = entries.contains(&LocalNetworks::Auto);
+    Ok(match (has_auto, named.is_empty()) {
+        (_, true) => LocalNetworks::Auto,
+        (true, false) => LocalNetworks::AutoAnd(named),
+        (false, false) => LocalNetworks::Networks(named),
     })
 }
 

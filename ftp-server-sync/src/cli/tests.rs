@@ -338,6 +338,13 @@ fn other_spellings_of_values() {
         settings("--local-networks=auto").local_networks,
         LocalNetworks::Auto
     );
+    for line in [
+        "--local-networks auto,10.8.0.0/24",
+        "--local-networks 10.8.0.0/24 --local-networks auto",
+    ] {
+        let both = LocalNetworks::AutoAnd(vec![network("10.8.0.0/24")]);
+        assert_eq!(settings(line).local_networks, both, "{line}");
+    }
     assert_eq!(
         settings("-r60000").passive_ports,
         Some("60000".parse().unwrap())

@@ -288,7 +288,7 @@ pub(super) fn client(text: &str) -> Result<(IpNet, ClientAddress), String> {
     }
 }
 
-/// One entry of the local networks: a word that stands alone, or a network.
+/// One entry of the local networks: a word, or a network.
 pub(super) fn local_network(text: &str) -> Result<LocalNetworks, String> {
     match text {
         "auto" => Ok(LocalNetworks::Auto),

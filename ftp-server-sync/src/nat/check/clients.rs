@@ -13,7 +13,7 @@ use ftp_proto::{
 use ipnet::{IpNet, Ipv4Net};
 
 use crate::net::interfaces::Interfaces;
-use crate::settings::{KnownAddresses, LocalNetworks, PortRange, Settings};
+use crate::settings::{KnownAddresses, PortRange, Settings};
 
 /// Local addresses at which clients get the same replies.
 #[derive(Debug, PartialEq, Eq)]
@@ -171,9 +171,8 @@ impl Simulation<'_> {
         let mut networks: Vec<Ipv4Net> = by_rule
             .filter_map(|(network, _)| ipv4_network(network))
             .collect();
-        if let LocalNetworks::Networks(local) = &self.settings.local_networks {
-            networks.extend(local.iter().filter_map(ipv4_network));
-        }
+        let local = self.settings.local_networks.named();
+        networks.extend(local.iter().filter_map(ipv4_network));
         networks.sort_unstable();
         networks.dedup();
         networks
