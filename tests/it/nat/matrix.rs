@@ -162,6 +162,11 @@ const ROWS: &[Row] = &[
         off: "`networks::networks_do_not_matter_where_none_is_local`",
     },
     Row {
+        test: "networks::routes_over_a_vpn_make_clients_local",
+        scenario: "a VPN whose interface has a /32 address; a route to its network comes and goes",
+        off: "code: that routes without a gateway are networks",
+    },
+    Row {
         test: "networks::a_new_interface_brings_its_network",
         scenario: "an interface that appears while the server runs",
         off: "`networks::networks_do_not_matter_where_none_is_local`",
