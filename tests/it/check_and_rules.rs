@@ -101,7 +101,10 @@ fn check_fails_when_the_server_cannot_start() {
     assert_output(&output, 2, &[]);
     let complaint = stderr(&output);
     assert!(complaint.contains("cannot listen on 198.51.100.77:0"));
-    assert!(complaint.contains("give an address of this machine with --interface"));
+    let problem = "198.51.100.77 is not an address of this machine, which has ";
+    assert!(complaint.contains(problem), "{complaint}");
+    let remedy = "; a router's public address goes to --masquerade-address";
+    assert!(complaint.contains(remedy), "{complaint}");
 
     for bad in [
         &["--check", "-d", "/nowhere/at/all"][..],
