@@ -352,8 +352,8 @@ fn other_spellings_of_values() {
     assert_eq!(settings("-p 0 -r 60000").listen[0].address.port(), 0);
     assert_eq!(settings("-w").users.anonymous(), Some(Rights::READ_WRITE));
     assert_eq!(
-        settings("-n 127.0.0.1").masquerade_address,
-        Some(AddressSource::Address([127, 0, 0, 1].into()))
+        settings("-n 203.0.113.1").masquerade_address,
+        Some(AddressSource::Address([203, 0, 113, 1].into()))
     );
 }
 
