@@ -8,6 +8,7 @@ mod address;
 pub(crate) mod file;
 mod local_networks;
 mod local_time;
+mod own_addresses;
 pub(crate) mod password_exposure;
 mod run_as;
 mod sandbox;
@@ -226,22 +227,6 @@ impl Settings {
         }
     }
 
-    /// The addresses of this machine that clients can connect to; sorted, without duplicates.
-    pub(crate) fn local_addresses(&self, interfaces: &Interfaces) -> Vec<IpAddr> {
-        let mut reachable = BTreeSet::new();
-        for listen in &self.listen {
-            let address = listen.address.ip();
-            if !address.is_unspecified() {
-                reachable.insert(address.to_canonical());
-                continue;
-            }
-            let all = interfaces.addresses.iter().map(IpAddr::to_canonical);
-            let same_family = |own: &IpAddr| own.is_ipv4() == address.is_ipv4();
-            reachable.extend(all.filter(|own| listen.dual_stack || same_family(own)));
-        }
-        reachable.into_iter().collect()
-    }
-
     /// The control port, for clients without TLS and with explicit TLS; 0: the kernel chooses.
     pub fn control_port(&self) -> u16 {
         self.port(false).unwrap_or_default()
@@ -400,48 +385,3 @@ pub(crate) const SELF_SIGNED_FILE: &str = "certificate.pem";
 
 /// The name of the file with this certificate alone.
 pub(crate) const PUBLIC_FILE: &str = "certificate.crt";
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn clients_can_connect_to_the_addresses_of_the_listeners() {
-        let addresses = |texts: &[&str]| -> Vec<IpAddr> {
-            texts.iter().map(|text| text.parse().unwrap()).collect()
-        };
-        let interfaces = Interfaces {
-            addresses: addresses(&[
-                "127.0.0.1",
-                "::1",
-                "::ffff:10.0.0.2",
-                "10.0.0.2",
-                "2001:db8::2",
-            ]),
-            ..Interfaces::default()
-        };
-        let v4 = ["10.0.0.2", "127.0.0.1"];
-        let v6 = ["::1", "2001:db8::2"];
-        for (listen, expected) in [
-            (&[][..], [v4, v6].concat()),
-            (&["::"], [v4, v6].concat()),
-            (&["0.0.0.0"], v4.to_vec()),
-            (
-                &["::", "10.0.0.2"],
-                ["10.0.0.2"].iter().chain(&v6).copied().collect(),
-            ),
-            (&["10.0.0.9"], vec!["10.0.0.9"]),
-        ] {
-            let line = listen.iter().flat_map(|address| ["-i", address]);
-            let parsed = crate::cli::parse(line.map(Into::into), |_| None);
-            let Ok(crate::cli::Invocation::Serve(settings)) = parsed else {
-                panic!("{listen:?}: {parsed:?}");
-            };
-            assert_eq!(
-                settings.local_addresses(&interfaces),
-                addresses(&expected),
-                "{listen:?}"
-            );
-        }
-    }
-}

@@ -27,7 +27,11 @@ use crate::settings::Settings;
 pub(crate) fn diagnose(settings: &Settings, evidence: &Evidence) -> Vec<Finding> {
     let mut findings = addresses::findings(settings, evidence);
     findings.extend(ports::findings(settings, &evidence.unavailable_ports));
-    findings.extend(commands::findings(settings, evidence));
+    findings.extend(commands::findings(
+        settings,
+        evidence,
+        &addresses::forwarded(settings, &evidence.interfaces),
+    ));
     findings.extend(gateways::findings(settings));
     findings.extend(refused_networks(settings));
     findings.extend(anonymous_may_write(settings));

@@ -117,6 +117,16 @@ const ROWS: &[Row] = &[
         off: "`masquerade::one_address_fails_clients_of_the_second`",
     },
     Row {
+        test: "two_addresses::data_goes_straight_to_the_second_address",
+        scenario: "control through a balancer, data straight to another address of the server's",
+        off: "code: that passive ports are open on an announced address of this machine",
+    },
+    Row {
+        test: "two_addresses::clients_turn_to_pasv_without_epsv",
+        scenario: "the same where EPSV is denied: a client that begins with it",
+        off: "`two_addresses::epsv_leads_to_the_other_address`",
+    },
+    Row {
         test: "masquerade::a_local_client_gets_the_local_address",
         scenario: "a client in the server's network, which no flag names",
         off: "`masquerade::local_clients_fail_without_local_networks`",

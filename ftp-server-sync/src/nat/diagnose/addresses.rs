@@ -14,8 +14,7 @@ use crate::settings::{AddressSource, ClientAddress, Settings};
 
 pub(super) fn findings(settings: &Settings, evidence: &Evidence) -> Vec<Finding> {
     let local = local_addresses(settings, &evidence.interfaces);
-    // The address of a bridge for containers is not one that a router forwards to.
-    let forwarded = evidence.interfaces.reachable_by_router(&local);
+    let forwarded = forwarded(settings, &evidence.interfaces);
     let mut findings = Vec::new();
     findings.extend(private_address_announced(settings, &forwarded));
     findings.extend(unusable_public_addresses(settings, evidence));
@@ -23,6 +22,11 @@ pub(super) fn findings(settings: &Settings, evidence: &Evidence) -> Vec<Finding>
     findings.extend(unused_rules(settings, &local));
     findings.extend(rule_for_all_clients(settings));
     findings
+}
+
+/// Those of them that a router forwards to. The address of a bridge for containers is none.
+pub(super) fn forwarded(settings: &Settings, interfaces: &Interfaces) -> Vec<Ipv4Addr> {
+    interfaces.reachable_by_router(&local_addresses(settings, interfaces))
 }
 
 /// The local IPv4 addresses that clients on other machines can connect to.

@@ -1,12 +1,55 @@
-//! What clients cannot do because commands are denied.
+//! What clients cannot do because commands are denied, and where EPSV may have to be.
 
-use std::net::IpAddr;
+use std::net::{IpAddr, Ipv4Addr};
 
 use crate::nat::evidence::Evidence;
 use crate::nat::finding::Finding;
 use crate::settings::Settings;
 
-pub(super) fn findings(settings: &Settings, evidence: &Evidence) -> Option<Finding> {
+pub(super) fn findings(
+    settings: &Settings,
+    evidence: &Evidence,
+    forwarded: &[Ipv4Addr],
+) -> Vec<Finding> {
+    let mut findings = data_elsewhere(settings, evidence, forwarded);
+    findings.extend(without_passive_mode(settings, evidence));
+    findings
+}
+
+/// Local addresses whose clients outside are given another address of this machine. A balancer or
+/// a router passes their control connections on, and perhaps nothing else.
+fn data_elsewhere(
+    settings: &Settings,
+    evidence: &Evidence,
+    forwarded: &[Ipv4Addr],
+) -> Vec<Finding> {
+    let own = settings.announced_own_addresses(&evidence.interfaces, &evidence.known);
+    let announced = |local: &Ipv4Addr| {
+        let source = settings.masquerade_map.get(local);
+        let source = source.or(settings.masquerade_address.as_ref())?;
+        let announced = source.known(&evidence.known)?;
+        (announced != *local && own.contains(&announced)).then_some(announced)
+    };
+    let pairs = forwarded
+        .iter()
+        .filter_map(|local| Some((local, announced(local)?)));
+    let advice = if settings.denied_commands.denies("EPSV") {
+        ""
+    } else {
+        "; EPSV leads clients to the address that they connected to: if only control connections \
+         arrive there, add --deny-commands EPSV"
+    };
+    pairs
+        .map(|(local, announced)| {
+            Finding::note(format!(
+                "clients outside that connect to {local} are given {announced}, another address of \
+                 this machine: passive ports are open there too{advice}"
+            ))
+        })
+        .collect()
+}
+
+fn without_passive_mode(settings: &Settings, evidence: &Evidence) -> Option<Finding> {
     let denied = &settings.denied_commands;
     let denies_all = |names: &[&str]| names.iter().all(|name| denied.denies(name));
     if denies_all(&["PASV", "EPSV", "PORT", "EPRT"]) {

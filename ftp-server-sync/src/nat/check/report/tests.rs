@@ -68,6 +68,11 @@ fn machine(name: &str) -> Evidence {
             "127.0.0.0/8 100.64.0.0/10",
             "100.64.0.1",
         ),
+        "two addresses" => with_networks(
+            "127.0.0.1 192.168.77.2 203.0.113.3",
+            "127.0.0.0/8 192.168.77.0/24 203.0.113.0/24",
+            "192.168.77.1 203.0.113.254",
+        ),
         // No default gateway, and a tunnel without a network.
         "no gateway" => with_networks("192.168.77.2 10.8.0.6", "192.168.77.0/24 10.8.0.6/32", ""),
         other => {
