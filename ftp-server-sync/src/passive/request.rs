@@ -41,7 +41,8 @@ impl Request {
         self.addresses.local
     }
 
-    /// A new request of a session that listens on these addresses. [`PoolState::next_id`](super::pool::PoolState::next_id) makes ids.
+    /// A new request of a session that listens on these addresses.
+    /// [`PoolState::next_id`](super::pool::PoolState::next_id) makes ids.
     pub(super) fn new(
         addresses: impl Into<ListenAddresses>,
         requester: Requester,

@@ -32,7 +32,7 @@ fn server(flags: &[&str]) -> HomeServer {
     // Without this the clients outside would be in a network of the server's.
     let local = ["--local-networks", "192.168.77.0/24"];
     let announced = ["-n", "203.0.113.3", "-r", "60000-60009"];
-    HomeServer::within(lab, &[&announced, &local, flags].concat())
+    HomeServer::within(lab, &[&announced[..], &local, flags].concat())
 }
 
 #[test]

@@ -62,8 +62,8 @@ pub(super) fn networks_behind(routes: &[Route], known: &[IpNet]) -> Vec<IpNet> {
     networks
 }
 
-/// Whether all addresses of the network are private ones. Both ends suffice: a network that is wider
-/// than a private range has a public address at one of its ends.
+/// Whether all addresses of the network are private ones. Both ends suffice: a network that is
+/// wider than a private range has a public address at one of its ends.
 fn is_private(network: IpNet) -> bool {
     [network.network(), network.broadcast()].map(Reach::of) == [Reach::Site; 2]
 }

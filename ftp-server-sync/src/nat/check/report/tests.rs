@@ -13,12 +13,15 @@ use crate::net::port_probe::UnavailablePorts;
 use crate::sandbox::{AllowedAccess, SandboxRule, SandboxRules};
 use crate::settings::KnownAddresses;
 
-/// The machines that the golden file names.
-fn machine(name: &str) -> Evidence {
-    let with_networks = |addresses: &str, networks: &str, gateways: &str| Evidence {
+fn with_networks(addresses: &str, networks: &str, gateways: &str) -> Evidence {
+    Evidence {
         interfaces: golden::interfaces(addresses, networks, gateways),
         ..Evidence::default()
-    };
+    }
+}
+
+/// The machines that the golden file names.
+fn machine(name: &str) -> Evidence {
     let home = || {
         with_networks(
             "127.0.0.1 ::1 192.168.77.2 2001:db8:77::2 fe80::2",
