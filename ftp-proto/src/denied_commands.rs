@@ -42,6 +42,7 @@ impl DeniedCommands {
     }
 
     /// The names of all denied commands, in upper case; sorted, without duplicates.
+    #[must_use]
     pub fn names(&self) -> impl ExactSizeIterator<Item = &'static str> {
         self.names.iter().copied()
     }

@@ -8,6 +8,7 @@ use super::announcements::{addresses, assert_announced, assert_not_connected};
 use super::home_network::{OUTSIDE, Router, home_network};
 use super::home_server::{HomeServer, SIZE};
 use super::matrix::scenario;
+use super::probe::{as_user, expect, printed_flags};
 use crate::support::client_program::SECONDS_MAX;
 use crate::support::file_contents::noise;
 use crate::support::process;
@@ -82,6 +83,9 @@ fn clients_turn_to_pasv_without_epsv() {
         }
         let checked = home.ask(&["--check", "-p", "0"]).text();
         assert!(!checked.contains("add --deny-commands EPSV"), "{checked}");
+        // What is left fails of clients that use no address but the first.
+        let seen = expect(&as_user(&home.lab, "client", OUTSIDE, &[]), 1);
+        assert_eq!(printed_flags(&seen), [""; 0], "{seen}");
         home.finish();
         "502, then 227 and served"
     });
@@ -95,6 +99,8 @@ fn epsv_leads_to_the_other_address() {
     let mut command = home.curl_command("client", &[], &["--max-time", "2", &url]);
     let output = process::run(&mut command, SECONDS_MAX).expect_failure();
     assert_not_connected(&output);
+    let seen = expect(&as_user(&home.lab, "client", OUTSIDE, &[]), 1);
+    assert_eq!(printed_flags(&seen), ["--deny-commands EPSV"], "{seen}");
     let checked = home.ask(&["--check", "-p", "0"]).text();
     assert!(checked.contains("add --deny-commands EPSV"), "{checked}");
     home.finish();

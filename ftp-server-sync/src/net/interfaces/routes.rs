@@ -36,8 +36,8 @@ pub(super) fn default_routes(routes: &[Route]) -> impl Iterator<Item = &Route> {
 }
 
 /// The private networks that routes without a gateway lead to, such as those of a VPN whose
-/// interface has an address without a network; sorted, without duplicates, and without those that
-/// are in `known`.
+/// interface has an address without a network; sorted, and without those that are in another one or
+/// in `known`.
 ///
 /// Public networks are left out: a VPN may carry the whole Internet, as one default route or in
 /// two halves. So is the single address at the other end of an interface with a default route,
@@ -57,8 +57,14 @@ pub(super) fn networks_behind(routes: &[Route], known: &[IpNet]) -> Vec<IpNet> {
         .map(|route| route.destination.trunc())
         .filter(|network| !known.iter().any(|other| other.contains(network)))
         .collect();
-    networks.sort_unstable();
-    networks.dedup();
+    // The wider one first: what it contains says nothing new.
+    networks.sort_unstable_by_key(|network| (network.network(), network.prefix_len()));
+    let mut last: Option<IpNet> = None;
+    networks.retain(|network| {
+        let is_new = !last.is_some_and(|last| last.contains(network));
+        last = if is_new { Some(*network) } else { last };
+        is_new
+    });
     networks
 }
 
@@ -269,7 +275,7 @@ eth0\t00000000\t014DA8C000\t0003\t0\t0\t0\t00000000\t0\t0\t0
              fd00:8::/64 - wg0
              fe80::/64 - wg0
              ff00::/8 - wg0",
-            "10.8.0.0/24 10.8.0.7/32 fd00:8::/64",
+            "10.8.0.0/24 fd00:8::/64",
         );
         // A network that an interface has already is not new.
         check_behind("10.0.0.0/8", "10.8.0.0/24 - wg0", "");
