@@ -70,9 +70,9 @@ impl PassivePool {
     }
 
     /// Asks for a port to listen on at these addresses: usually the control connection's own (its
-    /// port is ignored, the scope of a link-local address is not). Never blocks. The waker is called
-    /// when a ticket is assigned a port, when other requests begin to wait for the port of a lease,
-    /// and when another session has accepted this session's connection.
+    /// port is ignored, the scope of a link-local address is not). Never blocks. The waker is
+    /// called when a ticket is assigned a port, when other requests begin to wait for the port of a
+    /// lease, and when another session has accepted this session's connection.
     pub(super) fn request(
         &self,
         addresses: impl Into<ListenAddresses>,
