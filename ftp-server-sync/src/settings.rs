@@ -333,7 +333,7 @@ impl Settings {
         rules.clients = clients
             .map(|(network, address)| (*network, address.rule(known)))
             .collect();
-        rules.local_networks = self.local_networks.resolve(&interfaces.networks);
+        rules.local_networks = self.local_networks.resolve(&interfaces.local_networks());
         rules.gateways = gateways.map(IpAddr::to_canonical).collect();
         rules.map = map
             .map(|(local, public)| (*local, public.resolved(known)))

@@ -22,9 +22,11 @@ use routes::{Route, default_routes, networks_behind};
 pub(crate) struct Interfaces {
     /// The addresses of all interfaces that are up, in the system's order.
     pub(crate) addresses: Vec<IpAddr>,
-    /// The networks of these interfaces, the private networks that are reached through them without
-    /// a gateway, and the loopback networks; sorted, without duplicates.
+    /// The networks of these interfaces, and the loopback networks; sorted, without duplicates.
     pub(crate) networks: Vec<IpNet>,
+    /// The private networks that routes reach through these interfaces without a gateway, and that
+    /// are not in `networks`; sorted, without duplicates.
+    pub(crate) routed_networks: Vec<IpNet>,
     /// The routers of the default routes; sorted, without duplicates.
     pub(crate) gateways: Vec<IpAddr>,
     /// The addresses of the interfaces that default routes use.
@@ -60,12 +62,17 @@ impl Interfaces {
             }
         }
         interfaces.networks = networks(with_netmask);
-        let behind = networks_behind(&all_routes, &interfaces.networks);
-        interfaces.networks.extend(behind);
-        interfaces.networks.sort_unstable();
+        interfaces.routed_networks = networks_behind(&all_routes, &interfaces.networks);
         let gateways = routes.iter().filter_map(|route| route.gateway);
         interfaces.gateways = gateways.collect::<BTreeSet<IpAddr>>().into_iter().collect();
         Ok(interfaces)
+    }
+
+    /// The networks whose clients are local unless the operator says otherwise; sorted.
+    pub(crate) fn local_networks(&self) -> Vec<IpNet> {
+        let mut all = [&self.networks[..], &self.routed_networks].concat();
+        all.sort_unstable();
+        all
     }
 
     /// The addresses among `addresses` that a router can forward to, or that the Internet can

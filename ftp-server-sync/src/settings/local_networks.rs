@@ -7,13 +7,14 @@ use ipnet::{IpNet, Ipv4Net, Ipv6Net};
 /// The networks whose clients count as local.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum LocalNetworks {
-    /// The networks of this machine's interfaces.
+    /// The networks of this machine: those of its interfaces, and the private ones that its routes
+    /// reach without a gateway.
     Auto,
     /// No network, not even loopback.
     None,
     /// These networks, and loopback.
     Networks(Vec<IpNet>),
-    /// The networks of this machine's interfaces, and these.
+    /// The networks of this machine, and these.
     AutoAnd(Vec<IpNet>),
 }
 
@@ -26,18 +27,18 @@ impl LocalNetworks {
         }
     }
 
-    /// The networks, where `interface_networks` are those of this machine.
-    pub fn resolve(&self, interface_networks: &[IpNet]) -> Vec<IpNet> {
-        let interface_networks = match self {
+    /// The networks, where `own_networks` are those of this machine.
+    pub fn resolve(&self, own_networks: &[IpNet]) -> Vec<IpNet> {
+        let own_networks = match self {
             Self::None => return Vec::new(),
             Self::Networks(_) => &[],
-            Self::Auto | Self::AutoAnd(_) => interface_networks,
+            Self::Auto | Self::AutoAnd(_) => own_networks,
         };
         let mut all = vec![
             IpNet::V4(Ipv4Net::new_assert(Ipv4Addr::new(127, 0, 0, 0), 8)),
             IpNet::V6(Ipv6Net::new_assert(Ipv6Addr::LOCALHOST, 128)),
         ];
-        for network in interface_networks.iter().chain(self.named()) {
+        for network in own_networks.iter().chain(self.named()) {
             let network = network.trunc();
             if !all.contains(&network) {
                 all.push(network);

@@ -149,7 +149,8 @@ impl Simulation<'_> {
 
     /// The network of the interface that has this address.
     fn network_of(&self, local: Ipv4Addr) -> Option<Ipv4Net> {
-        let networks = self.interfaces.networks.iter().filter_map(ipv4_network);
+        let own = self.interfaces.local_networks();
+        let networks = own.iter().filter_map(ipv4_network);
         networks
             .filter(|network| network.contains(&local) && network.prefix_len() < 32)
             .max_by_key(Ipv4Net::prefix_len)
@@ -201,7 +202,8 @@ impl Simulation<'_> {
         let has_rule = |address: Ipv4Addr| {
             let applies =
                 |network: &Ipv4Net| network.prefix_len() > 0 && network.contains(&address);
-            let interfaces = self.interfaces.networks.iter().filter_map(ipv4_network);
+            let own = self.interfaces.local_networks();
+            let interfaces = own.iter().filter_map(ipv4_network);
             interfaces
                 .chain(self.networks_in_flags())
                 .any(|network| applies(&network))

@@ -76,6 +76,11 @@ fn machine(name: &str) -> Evidence {
             "127.0.0.0/8 192.168.77.0/24 203.0.113.0/24",
             "192.168.77.1 203.0.113.254",
         ),
+        "tunnel with a route" => {
+            let mut machine = with_networks("10.8.0.1", "10.8.0.1/32", "");
+            machine.interfaces.routed_networks = vec!["10.8.0.0/24".parse().unwrap()];
+            machine
+        }
         // No default gateway, and a tunnel without a network.
         "no gateway" => with_networks("192.168.77.2 10.8.0.6", "192.168.77.0/24 10.8.0.6/32", ""),
         other => {
