@@ -312,7 +312,7 @@ pub fn commands() -> impl ExactSizeIterator<Item = CommandSummary> {
 }
 
 /// The first name with this verb.
-fn first_name(verb: Verb) -> Option<&'static str> {
+pub(crate) fn first_name(verb: Verb) -> Option<&'static str> {
     let mut rows = COMMANDS.iter();
     rows.find(|row| row.verb == verb).map(|row| row.name)
 }

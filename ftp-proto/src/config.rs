@@ -7,6 +7,7 @@ use core::time::Duration;
 
 use ipnet::IpNet;
 
+use crate::denied_commands::DeniedCommands;
 use crate::masquerade::Masquerade;
 
 /// The settings of a session. They may be replaced while it runs:
@@ -57,6 +58,9 @@ pub struct Config {
     /// Whether HASH, XCRC, XMD5, XSHA1 and XSHA256 are offered; the driver must then perform
     /// [`FileRequest::Hash`](crate::FileRequest::Hash). Default: no.
     pub digests: bool,
+    /// The commands that are not offered, such as EPSV where the router in front of the server does
+    /// not forward what it announces. Default: none.
+    pub denied_commands: DeniedCommands,
     /// Whether AUTH TLS is offered (RFC 4217); the driver must then perform
     /// [`Action::StartTls`](crate::Action::StartTls). Default: no.
     pub tls: bool,
@@ -102,6 +106,7 @@ impl Default for Config {
             umask: 0o022,
             ascii: AsciiConversion::default(),
             digests: false,
+            denied_commands: DeniedCommands::default(),
             tls: false,
             tls_control_required: false,
             tls_data_required: false,

@@ -223,6 +223,7 @@ impl Reply {
     // Data connections.
     pub(crate) const EPSV_ALL: Self = Self::fixed(200, "Only EPSV is accepted from now on.");
     pub(crate) const EPSV_ALL_ONLY: Self = Self::fixed(501, "Only EPSV is accepted after EPSV ALL.");
+    pub(crate) const ONLY_ACTIVE: Self = Self::fixed(425, "PASV is for IPv4 only; use active mode.");
     pub(crate) const USE_EPSV: Self = Self::fixed(425, "PASV is for IPv4 only; use EPSV.");
     pub(crate) const ONLY_IPV4: Self = Self::fixed(522, "Network protocol not supported, use (1)");
     pub(crate) const ONLY_IPV6: Self = Self::fixed(522, "Network protocol not supported, use (2)");

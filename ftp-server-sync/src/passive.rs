@@ -6,6 +6,7 @@
 //! No listener outside `--passive-ports` is ever announced. A grant is checked before its port is
 //! bound and again after, since the range may have changed in between.
 
+mod addresses;
 mod ephemeral;
 mod lease;
 mod listener;
@@ -14,6 +15,7 @@ mod ports;
 mod request;
 mod sharing;
 
+pub(crate) use addresses::ListenAddresses;
 pub(crate) use lease::Ticket;
 pub(crate) use listener::{IncomingConnection, PassiveListener};
 pub(crate) use pool::{OpenOutcome, PassivePool};

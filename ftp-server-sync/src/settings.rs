@@ -6,7 +6,9 @@
 mod access;
 mod address;
 pub(crate) mod file;
+mod local_networks;
 mod local_time;
+mod own_addresses;
 pub(crate) mod password_exposure;
 mod run_as;
 mod sandbox;
@@ -14,14 +16,14 @@ mod uploads;
 pub(crate) mod watched_files;
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+use std::net::{IpAddr, Ipv4Addr};
 use std::num::NonZeroU64;
 use std::path::{self, PathBuf};
 use std::time::Duration;
 
 use ftp_proto::listing::Pattern;
-use ftp_proto::{AsciiConversion, Config, Masquerade, OuterPorts};
-use ipnet::{IpNet, Ipv4Net, Ipv6Net};
+use ftp_proto::{AsciiConversion, Config, DeniedCommands, Masquerade, OuterPorts};
+use ipnet::IpNet;
 use log::LevelFilter;
 
 pub use crate::accounts::login_throttle::LoginBlock;
@@ -34,6 +36,7 @@ pub use crate::net::port_range::PortRange;
 pub use access::{AccessRefusal, AccessRules};
 pub use address::{AddressSource, ClientAddress, KnownAddresses};
 pub(crate) use address::{STUN_PORT, unusable};
+pub use local_networks::LocalNetworks;
 pub use local_time::LocalTime;
 use password_exposure::PasswordExposure;
 pub use run_as::RunAs;
@@ -113,6 +116,8 @@ pub struct Settings {
     pub permit_foreign_addresses: bool,
     /// Whether PORT and EPRT may name a port below 1024.
     pub permit_privileged_ports: bool,
+    /// The commands that are answered with 502.
+    pub denied_commands: DeniedCommands,
     /// Whether the process keeps only the rights to what [`enter_sandbox`](crate::enter_sandbox)
     /// leaves.
     pub sandbox: bool,
@@ -150,17 +155,6 @@ pub struct CertificateFiles {
     pub chain: PathBuf,
     /// The private key of the certificate: PKCS#1, PKCS#8 or SEC1. This may be the same file.
     pub key: PathBuf,
-}
-
-/// The networks whose clients count as local.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum LocalNetworks {
-    /// The networks of this machine's interfaces.
-    Auto,
-    /// No network, not even loopback.
-    None,
-    /// These networks, and loopback.
-    Networks(Vec<IpNet>),
 }
 
 /// Limits on connections and logins.
@@ -212,6 +206,7 @@ impl Settings {
         config.permit_foreign_addresses = self.permit_foreign_addresses;
         config.trusted_gateways.clone_from(&self.trusted_gateways);
         config.permit_privileged_ports = self.permit_privileged_ports;
+        config.denied_commands.clone_from(&self.denied_commands);
         config.login_attempts_max = self.limits.login_attempts_max;
         config.login_timeout = self.timeouts.until_login();
         config.idle_timeout = self.timeouts.idle;
@@ -230,22 +225,6 @@ impl Settings {
             slows_down: !self.login_delay.is_zero(),
             block: self.login_block,
         }
-    }
-
-    /// The addresses of this machine that clients can connect to; sorted, without duplicates.
-    pub(crate) fn local_addresses(&self, interfaces: &Interfaces) -> Vec<IpAddr> {
-        let mut reachable = BTreeSet::new();
-        for listen in &self.listen {
-            let address = listen.address.ip();
-            if !address.is_unspecified() {
-                reachable.insert(address.to_canonical());
-                continue;
-            }
-            let all = interfaces.addresses.iter().map(IpAddr::to_canonical);
-            let same_family = |own: &IpAddr| own.is_ipv4() == address.is_ipv4();
-            reachable.extend(all.filter(|own| listen.dual_stack || same_family(own)));
-        }
-        reachable.into_iter().collect()
     }
 
     /// The control port, for clients without TLS and with explicit TLS; 0: the kernel chooses.
@@ -354,7 +333,7 @@ impl Settings {
         rules.clients = clients
             .map(|(network, address)| (*network, address.rule(known)))
             .collect();
-        rules.local_networks = self.local_networks.resolve(&interfaces.networks);
+        rules.local_networks = self.local_networks.resolve(&interfaces.local_networks());
         rules.gateways = gateways.map(IpAddr::to_canonical).collect();
         rules.map = map
             .map(|(local, public)| (*local, public.resolved(known)))
@@ -401,94 +380,8 @@ impl TlsSettings {
     }
 }
 
-impl LocalNetworks {
-    /// The networks, where `interface_networks` are those of this machine.
-    pub fn resolve(&self, interface_networks: &[IpNet]) -> Vec<IpNet> {
-        let networks = match self {
-            Self::Auto => interface_networks,
-            Self::None => return Vec::new(),
-            Self::Networks(networks) => networks,
-        };
-        let mut all = vec![
-            IpNet::V4(Ipv4Net::new_assert(Ipv4Addr::new(127, 0, 0, 0), 8)),
-            IpNet::V6(Ipv6Net::new_assert(Ipv6Addr::LOCALHOST, 128)),
-        ];
-        for network in networks {
-            let network = network.trunc();
-            if !all.contains(&network) {
-                all.push(network);
-            }
-        }
-        all
-    }
-}
-
 /// The name of the file with the certificate that the server makes.
 pub(crate) const SELF_SIGNED_FILE: &str = "certificate.pem";
 
 /// The name of the file with this certificate alone.
 pub(crate) const PUBLIC_FILE: &str = "certificate.crt";
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn networks(texts: &[&str]) -> Vec<IpNet> {
-        texts.iter().map(|text| text.parse().unwrap()).collect()
-    }
-
-    #[test]
-    fn clients_can_connect_to_the_addresses_of_the_listeners() {
-        let addresses = |texts: &[&str]| -> Vec<IpAddr> {
-            texts.iter().map(|text| text.parse().unwrap()).collect()
-        };
-        let interfaces = Interfaces {
-            addresses: addresses(&[
-                "127.0.0.1",
-                "::1",
-                "::ffff:10.0.0.2",
-                "10.0.0.2",
-                "2001:db8::2",
-            ]),
-            ..Interfaces::default()
-        };
-        let v4 = ["10.0.0.2", "127.0.0.1"];
-        let v6 = ["::1", "2001:db8::2"];
-        for (listen, expected) in [
-            (&[][..], [v4, v6].concat()),
-            (&["::"], [v4, v6].concat()),
-            (&["0.0.0.0"], v4.to_vec()),
-            (
-                &["::", "10.0.0.2"],
-                ["10.0.0.2"].iter().chain(&v6).copied().collect(),
-            ),
-            (&["10.0.0.9"], vec!["10.0.0.9"]),
-        ] {
-            let line = listen.iter().flat_map(|address| ["-i", address]);
-            let parsed = crate::cli::parse(line.map(Into::into), |_| None);
-            let Ok(crate::cli::Invocation::Serve(settings)) = parsed else {
-                panic!("{listen:?}: {parsed:?}");
-            };
-            assert_eq!(
-                settings.local_addresses(&interfaces),
-                addresses(&expected),
-                "{listen:?}"
-            );
-        }
-    }
-
-    #[test]
-    fn local_networks_contain_loopback_unless_there_are_none() {
-        let interfaces = networks(&["192.168.77.2/24", "127.0.0.1/8", "192.168.77.3/24"]);
-        let explicit = LocalNetworks::Networks(networks(&["10.8.0.0/24"]));
-        assert_eq!(
-            LocalNetworks::Auto.resolve(&interfaces),
-            networks(&["127.0.0.0/8", "::1/128", "192.168.77.0/24"])
-        );
-        assert_eq!(LocalNetworks::None.resolve(&interfaces), []);
-        assert_eq!(
-            explicit.resolve(&interfaces),
-            networks(&["127.0.0.0/8", "::1/128", "10.8.0.0/24"])
-        );
-    }
-}

@@ -92,10 +92,10 @@ fn check_fails_when_the_server_cannot_start() {
     assert_output(&output, 2, &[]);
     let text = words(&output);
     assert!(text.contains("cannot listen on 198.51.100.77:0"), "{text}");
-    assert!(
-        text.contains("give an address of this machine with --interface"),
-        "{text}"
-    );
+    let problem = "198.51.100.77 is not an address of this machine, which has ";
+    assert!(text.contains(problem), "{text}");
+    let remedy = "; a router's public address goes to --masquerade-address";
+    assert!(text.contains(remedy), "{text}");
 
     for bad in [
         &["--check", "-d", "/nowhere/at/all"][..],

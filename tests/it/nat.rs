@@ -43,3 +43,4 @@ mod shared_port;
 mod strangers;
 mod stun;
 mod tls;
+mod two_addresses;

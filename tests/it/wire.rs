@@ -11,6 +11,7 @@ mod ascii;
 mod black_box;
 mod control;
 mod delays;
+mod denied_commands;
 mod descriptors;
 mod digests;
 mod examples;

@@ -34,8 +34,20 @@ pub enum Step {
 
 /// Runs the steps in the session and in the model, and compares the outputs of each step.
 pub fn run(steps: &[Step]) {
-    let mut sim = Sim::new(Config::default(), endpoints());
-    let mut model = Model::default();
+    run_without(&[], steps);
+}
+
+/// The same, where these commands are denied.
+pub fn run_without(denied: &[&'static str], steps: &[Step]) {
+    let mut config = Config::default();
+    for name in denied {
+        config.denied_commands.deny(name).expect("it can be denied");
+    }
+    let mut sim = Sim::new(config, endpoints());
+    let mut model = Model {
+        denied: denied.to_vec(),
+        ..Model::default()
+    };
     for (index, step) in steps.iter().enumerate() {
         let seen = sim.log().len();
         let expected = model.step(*step);
@@ -134,6 +146,8 @@ fn relevant(line: &str) -> Option<String> {
 
 #[derive(Default)]
 struct Model {
+    /// The names of the commands that are denied.
+    denied: Vec<&'static str>,
     phase: Phase,
     failures: u32,
     /// Lines without a command, before a login.
@@ -218,6 +232,7 @@ impl Model {
             return self.execute(command, out);
         };
         match command {
+            _ if self.denied.contains(&command.name()) => self.held.push_back(command),
             ModelCommand::Status => out.push("211".into()),
             ModelCommand::Abort => {
                 abort(transfer, "426", out);
@@ -252,6 +267,7 @@ impl Model {
             && let Some(command) = self.held.pop_front()
         {
             match command {
+                _ if self.denied.contains(&"ABOR") => self.execute(command, out),
                 // It has been executed already; a logout after it does not change that.
                 ModelCommand::Abort => {
                     self.close_data(out);
@@ -339,6 +355,9 @@ impl Model {
 
     fn execute(&mut self, command: ModelCommand, out: &mut Vec<String>) {
         let renaming = std::mem::take(&mut self.ready.renaming);
+        if self.denied.contains(&command.name()) {
+            return self.deny(command, out);
+        }
         let code = match command {
             ModelCommand::User => {
                 self.log_out(Phase::NeedPassword, out);
@@ -377,6 +396,17 @@ impl Model {
             _ => return self.execute_logged_in(command, renaming, out),
         };
         out.push(code.into());
+    }
+
+    /// A denied command does nothing, but what was prepared for it is gone.
+    fn deny(&mut self, command: ModelCommand, out: &mut Vec<String>) {
+        if command.sets_up() || command == ModelCommand::ExtendedPassiveAll {
+            self.close_data(out);
+        }
+        if command.transfers() {
+            self.ready.restart = 0;
+        }
+        out.push("502".into());
     }
 
     fn execute_logged_in(&mut self, command: ModelCommand, renaming: bool, out: &mut Vec<String>) {

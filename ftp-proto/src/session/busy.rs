@@ -17,6 +17,8 @@ impl Session {
         // With an argument, ABOR is an error; the reply waits until all earlier lines have theirs.
         let is_bare = argument.trim_ascii().is_empty();
         match line.command.verb() {
+            // Its reply waits until all earlier lines have theirs.
+            _ if self.context.denies_line(line.command) => self.held.push_line(line),
             Some(Verb::Local(LocalVerb::Abor)) if is_bare => {
                 match &mut self.phase {
                     Phase::Ready(ready) if !awaits_port => {

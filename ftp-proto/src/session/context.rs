@@ -13,7 +13,7 @@ use super::protection::Protection;
 use crate::action::{Action, FileRequest, Output};
 use crate::address::Endpoints;
 use crate::allowed_peers::AllowedPeers;
-use crate::command::{Access, Argument, CommandInfo, ControlVerb, Verb};
+use crate::command::{Access, Argument, Command, CommandInfo, ControlVerb, Verb};
 use crate::config::Config;
 use crate::event::DataId;
 use crate::foreign_protocol::ForeignProtocolDetector;
@@ -291,7 +291,7 @@ impl Context {
     /// Checks what the table and the settings require: that TLS is offered, that a password or data
     /// is not sent in clear text, and whether the command has an argument.
     pub(super) fn check(&self, command: &CommandInfo, argument: &[u8]) -> Result<(), Reply> {
-        if !self.is_offered(command.access) {
+        if !self.is_offered(command) {
             return Err(Reply::NOT_IMPLEMENTED);
         }
         self.check_protection(command.verb)?;
@@ -302,13 +302,34 @@ impl Context {
         }
     }
 
-    /// Whether the settings offer the commands of this kind.
-    pub(super) fn is_offered(&self, access: Access) -> bool {
-        match access {
-            Access::Always | Access::AfterLogin => true,
-            Access::Digests => self.config.digests,
-            Access::Tls => self.config.tls,
-        }
+    /// Whether the settings offer this command.
+    pub(super) fn is_offered(&self, command: &CommandInfo) -> bool {
+        !self.is_denied(command)
+            && match command.access {
+                Access::Always | Access::AfterLogin => true,
+                Access::Digests => self.config.digests,
+                Access::Tls => self.config.tls,
+            }
+    }
+
+    /// Whether this command gets the reply 502 in every state.
+    pub(super) fn is_denied(&self, command: &CommandInfo) -> bool {
+        self.config.denied_commands.contains(command.name)
+    }
+
+    /// The same, for the command of a line.
+    pub(super) fn denies_line(&self, command: Command) -> bool {
+        matches!(command, Command::Known(command) if self.is_denied(command))
+    }
+
+    /// The same, for a command by its name.
+    pub(super) fn denies(&self, name: &str) -> bool {
+        self.config.denied_commands.denies(name)
+    }
+
+    /// Whether only EPSV may set up data connections. Without EPSV, nothing could.
+    pub(super) fn is_extended_only(&self) -> bool {
+        self.extended_only && !self.denies("EPSV")
     }
 
     fn check_protection(&self, verb: Verb) -> Result<(), Reply> {

@@ -18,23 +18,19 @@ use crate::reply::Reply;
 const HELP_COLUMNS: usize = 8;
 
 impl Context {
+    /// FEAT lists what is offered. MLST stands for MLSD too, so it needs both.
     pub(super) fn features(&self, facts: FactSet, hash: HashAlgorithm) -> Reply {
         let mut lines: Vec<String> = Vec::new();
-        if self.config.tls {
-            lines.push("AUTH TLS".into());
-        }
-        lines.extend(["CLNT", "EPRT", "EPSV"].map(String::from));
-        if self.config.digests {
-            lines.push(hash_feature(hash));
-        }
-        lines.extend(["HOST", "LANG EN*", "MDTM", "MFMT"].map(String::from));
-        lines.push(format!("MLST {}", facts.feature_text()));
-        if self.config.tls {
-            lines.extend(["PBSZ".into(), "PROT".into()]);
-        }
-        lines.extend(["RANG STREAM", "REST STREAM", "SIZE", "TVFS", "UTF8"].map(String::from));
-        if self.config.digests {
-            lines.extend(["XCRC", "XMD5", "XSHA", "XSHA1", "XSHA256"].map(String::from));
+        let names = FEATURES.iter().filter(|(names, _)| {
+            let mut rows = names.iter().map(|name| command::find(name.as_bytes()));
+            rows.all(|row| row.is_some_and(|row| self.is_offered(row)))
+        });
+        for (names, line) in names {
+            lines.push(match names {
+                ["HASH"] => hash_feature(hash),
+                ["MLST", ..] => format!("MLST {}", facts.feature_text()),
+                _ => String::from(*line),
+            });
         }
         let lines = lines.into_iter().map(String::into_bytes).collect();
         Reply::features(lines)
@@ -47,8 +43,12 @@ impl Context {
         if name.eq_ignore_ascii_case(b"UTF8") {
             return self.utf8_option(options, ready);
         }
-        let is_hash = self.config.digests && name.eq_ignore_ascii_case(b"HASH");
-        if !is_hash && !name.eq_ignore_ascii_case(b"MLST") {
+        let is_offered = |option: &str| {
+            let is_same = option.as_bytes().eq_ignore_ascii_case(name);
+            is_same && command::find(name).is_some_and(|command| self.is_offered(command))
+        };
+        let is_hash = is_offered("HASH");
+        if !is_hash && !is_offered("MLST") {
             return Reply::NO_SUCH_OPTIONS;
         }
         let Some(ready) = ready else {
@@ -88,11 +88,11 @@ impl Context {
         if name.is_empty() {
             return self.help_overview();
         }
-        if name.eq_ignore_ascii_case(b"SITE") {
+        if name.eq_ignore_ascii_case(b"SITE") && !self.denies("SITE") {
             return self.site_help(b"");
         }
         match command::find(name) {
-            Some(info) if self.is_offered(info.access) => {
+            Some(info) if self.is_offered(info) => {
                 Reply::syntax(info.name, info.syntax, info.purpose)
             }
             Some(_) => Reply::NOT_IMPLEMENTED,
@@ -190,7 +190,7 @@ impl Context {
     fn help_overview(&self) -> Reply {
         let names: Vec<&str> = COMMANDS
             .iter()
-            .filter(|info| self.is_offered(info.access))
+            .filter(|info| self.is_offered(info))
             .map(|info| info.name)
             .collect();
         let lines = names
@@ -205,6 +205,33 @@ impl Context {
         Reply::commands(lines)
     }
 }
+
+/// The lines of FEAT, and the commands that each of them promises; none for what needs no command.
+/// The lines of HASH and MLST depend on the session.
+const FEATURES: [(&[&str], &str); 22] = [
+    (&["AUTH"], "AUTH TLS"),
+    (&["CLNT"], "CLNT"),
+    (&["EPRT"], "EPRT"),
+    (&["EPSV"], "EPSV"),
+    (&["HASH"], ""),
+    (&["HOST"], "HOST"),
+    (&["LANG"], "LANG EN*"),
+    (&["MDTM"], "MDTM"),
+    (&["MFMT"], "MFMT"),
+    (&["MLST", "MLSD"], ""),
+    (&["PBSZ"], "PBSZ"),
+    (&["PROT"], "PROT"),
+    (&["RANG"], "RANG STREAM"),
+    (&["REST"], "REST STREAM"),
+    (&["SIZE"], "SIZE"),
+    (&[], "TVFS"),
+    (&[], "UTF8"),
+    (&["XCRC"], "XCRC"),
+    (&["XMD5"], "XMD5"),
+    (&["XSHA"], "XSHA"),
+    (&["XSHA1"], "XSHA1"),
+    (&["XSHA256"], "XSHA256"),
+];
 
 /// The algorithms of HASH, with a star behind the selected one.
 fn hash_feature(selected: HashAlgorithm) -> String {

@@ -50,6 +50,9 @@ impl Login {
         followed: bool,
     ) -> Flow {
         let command = match line.command {
+            Command::Known(command) if context.is_denied(command) => {
+                return context.stay(Reply::NOT_IMPLEMENTED);
+            }
             Command::Known(command) => command,
             Command::NotImplemented => return context.stay(Reply::NOT_IMPLEMENTED),
             Command::Unknown => return context.unknown_before_login(),

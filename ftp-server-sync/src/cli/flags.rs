@@ -97,7 +97,7 @@ pub(super) struct Flags {
     #[argh(from_str_fn(values::refresh), default = "Duration::from_secs(60)")]
     pub(super) masquerade_refresh: Duration,
     /// clients in these networks get the address that they connected to: "auto" for the networks
-    /// of this machine, "none", or networks; may be repeated [auto]
+    /// of this machine, networks, or both, or "none"; may be repeated [auto]
     #[argh(option, arg_name = "NET[,...]", from_str_fn(values::local_network))]
     pub(super) local_networks: Vec<LocalNetworks>,
     /// ports for passive data connections, which the router must forward, or one port [the
@@ -243,6 +243,14 @@ pub(super) struct Flags {
     /// let PORT and EPRT name a port below 1024
     #[argh(switch)]
     pub(super) permit_privileged_ports: bool,
+    /// answer these commands with 502, such as EPSV where data connections lead to another address
+    /// than the control connection; may be repeated
+    #[argh(
+        option,
+        arg_name = "COMMAND[,...]",
+        from_str_fn(values::denied_command)
+    )]
+    pub(super) deny_commands: Vec<String>,
     /// have the kernel (Landlock) refuse this process all files but those that it serves and needs,
     /// and every program
     #[argh(switch)]

@@ -9,6 +9,7 @@ use std::net::IpAddr;
 use std::os::unix::ffi::OsStringExt;
 use std::path::{self, Path, PathBuf};
 
+use ftp_proto::DeniedCommands;
 use ftp_proto::text::printable_word;
 use ipnet::IpNet;
 use log::LevelFilter;
@@ -56,6 +57,7 @@ pub(super) fn settings(
         outer_ports: outer_ports(&flags, given)?,
         log_level: log_level(&flags, given)?,
         login_block: login_block(&flags),
+        limits: limits(&flags),
         hidden: flags.hide,
         umask: flags.umask,
         uploads: UploadRules {
@@ -75,11 +77,6 @@ pub(super) fn settings(
             allowed: flags.allow,
             denied: flags.deny,
         },
-        limits: Limits {
-            connections_max: flags.max_cons,
-            connections_per_address_max: Some(flags.max_cons_per_ip).filter(|&max| max > 0),
-            login_attempts_max: flags.max_login_attempts,
-        },
         rates: Rates {
             inward: flags.rate_in,
             outward: flags.rate_out,
@@ -97,14 +94,35 @@ pub(super) fn settings(
         banner: flags.banner,
         permit_foreign_addresses: flags.permit_foreign_addresses,
         permit_privileged_ports: flags.permit_privileged_ports,
+        denied_commands: denied_commands(&flags.deny_commands),
         sandbox: sandbox(flags.sandbox, given)?,
     })
+}
+
+/// How many connections and logins there may be.
+fn limits(flags: &Flags) -> Limits {
+    Limits {
+        connections_max: flags.max_cons,
+        connections_per_address_max: Some(flags.max_cons_per_ip).filter(|&max| max > 0),
+        login_attempts_max: flags.max_login_attempts,
+    }
 }
 
 /// When failed logins block their address.
 fn login_block(flags: &Flags) -> Option<LoginBlock> {
     let (after, time) = (flags.block_after, flags.block_time);
     (after > 0).then_some(LoginBlock { after, time })
+}
+
+/// The commands that clients may not use.
+fn denied_commands(names: &[String]) -> DeniedCommands {
+    let mut denied = DeniedCommands::default();
+    for name in names {
+        // Each value has been checked alone.
+        let result = denied.deny(name);
+        debug_assert!(result.is_ok(), "{name}: {result:?}");
+    }
+    denied
 }
 
 fn keys<K, V>(entries: &[(K, V)]) -> impl Iterator<Item = &K> + Clone {
@@ -384,25 +402,33 @@ fn local_time(
     Ok(Some(zone))
 }
 
-/// Words stand alone; networks make one list.
+/// "none" stands alone; everything else makes one list.
 fn local_networks(flags: &Flags, given: &GivenFlags) -> Result<LocalNetworks, FlagError> {
-    let flag = "--local-networks";
-    let mut all = Vec::new();
-    for (index, entry) in flags.local_networks.iter().enumerate() {
-        match entry {
-            LocalNetworks::Networks(networks) => all.extend(networks),
-            word if flags.local_networks.len() == 1 => return Ok(word.clone()),
-            _ => {
-                let problem = "must stand alone; give auto, or none, or only networks";
-                return Err(given.refuse_nth(flag, index, problem));
-            }
+    let (flag, entries) = ("--local-networks", &flags.local_networks);
+    let mut words = entries.iter();
+    if let Some(index) = words.position(|entry| *entry == LocalNetworks::None) {
+        if entries.len() == 1 {
+            return Ok(LocalNetworks::None);
         }
+        let problem = "must stand alone; give none, or else auto and networks";
+        return Err(given.refuse_nth(flag, index, problem));
     }
-    given.refuse_repeated(flag, all.iter())?;
-    Ok(if all.is_empty() {
-        LocalNetworks::Auto
-    } else {
-        LocalNetworks::Networks(all)
+    let named: Vec<IpNet> = entries
+        .iter()
+        .flat_map(LocalNetworks::named)
+        .copied()
+        .collect();
+    let key = |entry: &LocalNetworks| match entry.named().first() {
+        Some(network) => network.to_string(),
+        None => "auto".to_owned(),
+    };
+    let keys: Vec<String> = entries.iter().map(key).collect();
+    given.refuse_repeated(flag, keys.iter())?;
+    let has_auto = entries.contains(&LocalNetworks::Auto);
+    Ok(match (has_auto, named.is_empty()) {
+        (_, true) => LocalNetworks::Auto,
+        (true, false) => LocalNetworks::AutoAnd(named),
+        (false, false) => LocalNetworks::Networks(named),
     })
 }
 

@@ -160,6 +160,7 @@ fn with_every_flag() -> Settings {
          --max-upload-size 20G --free-space-min=500M \
          --login-delay 0 --block-after 7 --block-time 8 --shutdown-grace 0 --timeout 0 --login-timeout 9 --passive-timeout 0 --data-timeout 7 \
          --banner 'two\nlines\n' --permit-foreign-addresses --permit-privileged-ports \
+         --deny-commands epsv,EPRT,epsv --deny-commands Mkd \
          --hide '@eaDir,.Trash*' --hide=#recycle --local-time --ascii never --log-level trace",
     )
 }
@@ -224,6 +225,8 @@ fn flags_of_listeners_users_and_limits_have_an_effect() {
     assert_eq!(config.data_stall_timeout, Some(Duration::from_secs(7)));
     assert_eq!(config.banner, "two\nlines");
     assert!(config.permit_foreign_addresses && config.permit_privileged_ports);
+    let denied: Vec<&str> = config.denied_commands.names().collect();
+    assert_eq!(denied, ["EPRT", "EPSV", "MKD", "XMKD"]);
 }
 
 #[test]
@@ -335,6 +338,13 @@ fn other_spellings_of_values() {
         settings("--local-networks=auto").local_networks,
         LocalNetworks::Auto
     );
+    for line in [
+        "--local-networks auto,10.8.0.0/24",
+        "--local-networks 10.8.0.0/24 --local-networks auto",
+    ] {
+        let both = LocalNetworks::AutoAnd(vec![network("10.8.0.0/24")]);
+        assert_eq!(settings(line).local_networks, both, "{line}");
+    }
     assert_eq!(
         settings("-r60000").passive_ports,
         Some("60000".parse().unwrap())
@@ -342,8 +352,8 @@ fn other_spellings_of_values() {
     assert_eq!(settings("-p 0 -r 60000").listen[0].address.port(), 0);
     assert_eq!(settings("-w").users.anonymous(), Some(Rights::READ_WRITE));
     assert_eq!(
-        settings("-n 127.0.0.1").masquerade_address,
-        Some(AddressSource::Address([127, 0, 0, 1].into()))
+        settings("-n 203.0.113.1").masquerade_address,
+        Some(AddressSource::Address([203, 0, 113, 1].into()))
     );
 }
 

@@ -2,6 +2,8 @@
 //!
 //! Nothing in this file reads a file, resolves a name or knows the other flags.
 
+mod commands;
+
 use std::ffi::OsString;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::num::NonZeroU64;
@@ -20,6 +22,8 @@ use crate::nat::rules::RulesKind;
 use crate::settings::{
     AddressSource, BrokenUploads, ClientAddress, LocalNetworks, STUN_PORT, unusable,
 };
+
+pub(super) use commands::denied_command;
 
 /// Bytes as text, since argh reads only text: each byte becomes the character of the same number.
 pub(super) fn text_of_bytes(bytes: &[u8]) -> String {
@@ -176,8 +180,26 @@ pub(super) fn gateway(text: &str) -> Result<IpNet, String> {
     }
 }
 
-/// The address for PASV replies, or where it can be learned.
+/// The address for PASV replies to clients outside, or where it can be learned.
 pub(super) fn address(text: &str) -> Result<AddressSource, String> {
+    let problem = match ip_address(text) {
+        Some(IpAddr::V4(Ipv4Addr::UNSPECIFIED)) => {
+            "not an address that a client can connect to; give the router's public IPv4 address or \
+             its host name; where clients need different ones, give them by network with \
+             --masquerade-client, or by the address that they connect to with \
+             --masquerade-address-map"
+        }
+        Some(address) if address.is_loopback() && address.is_ipv4() => {
+            "a loopback address leads each client to itself; give the router's public IPv4 address \
+             or its host name"
+        }
+        _ => return announced(text),
+    };
+    Err(problem.to_owned())
+}
+
+/// The same for any clients. Those on this machine itself can use a loopback address.
+fn announced(text: &str) -> Result<AddressSource, String> {
     if let Some(file) = text.strip_prefix('@') {
         return address_file(file);
     }
@@ -277,14 +299,14 @@ pub(super) fn client(text: &str) -> Result<(IpNet, ClientAddress), String> {
         word if word.eq_ignore_ascii_case("local") => {
             Err("write \"local\" in small letters".to_owned())
         }
-        public => match address(public) {
+        public => match announced(public) {
             Ok(address) => Ok((network, ClientAddress::Public(address))),
             Err(problem) => Err(format!("{problem}, or \"local\"")),
         },
     }
 }
 
-/// One entry of the local networks: a word that stands alone, or a network.
+/// One entry of the local networks: a word, or a network.
 pub(super) fn local_network(text: &str) -> Result<LocalNetworks, String> {
     match text {
         "auto" => Ok(LocalNetworks::Auto),

@@ -17,7 +17,7 @@ use crate::net::interfaces::Interfaces;
 use crate::net::listen;
 use crate::net::port_probe::{self, UnavailablePorts};
 use crate::privileges::{self, ProcessRights};
-use crate::settings::Settings;
+use crate::settings::{KnownAddresses, Settings};
 use crate::tls::Identity;
 
 mod audience;
@@ -71,7 +71,8 @@ pub fn check(settings: &Settings) -> io::Result<Report> {
     // probing them would disturb it.
     let unavailable_ports = match (&settings.passive_ports, &start_problem) {
         (Some(range), None) => {
-            port_probe::probe_ports(*range, &settings.local_addresses(&interfaces))
+            let addresses = settings.passive_addresses(&interfaces, &KnownAddresses::new());
+            port_probe::probe_ports(*range, &addresses)
         }
         _ => UnavailablePorts::default(),
     };

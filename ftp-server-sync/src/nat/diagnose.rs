@@ -5,6 +5,7 @@
 
 pub(crate) mod addresses;
 pub(crate) mod certificate;
+mod commands;
 mod gateways;
 mod ports;
 pub(crate) mod rights;
@@ -26,6 +27,11 @@ use crate::settings::Settings;
 pub(crate) fn diagnose(settings: &Settings, evidence: &Evidence) -> Vec<Finding> {
     let mut findings = addresses::findings(settings, evidence);
     findings.extend(ports::findings(settings, &evidence.unavailable_ports));
+    findings.extend(commands::findings(
+        settings,
+        evidence,
+        &addresses::forwarded(settings, &evidence.interfaces),
+    ));
     findings.extend(gateways::findings(settings));
     findings.extend(without_netlink(evidence));
     findings.extend(refused_networks(settings));

@@ -90,7 +90,7 @@ impl Lease {
             (is_news, state.request(&mut request, now))
         });
         if is_news {
-            let address = request.local.ip();
+            let address = request.local().ip();
             let pause = RETRY_AFTER.as_secs();
             warn!(
                 "passive port {port} of {address} is in use by another program ({error}): \

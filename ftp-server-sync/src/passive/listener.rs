@@ -29,7 +29,7 @@ pub(super) use shared::SharedListener;
 /// port.
 #[derive(Debug)]
 pub(crate) struct PassiveListener {
-    registration: Option<Registration>,
+    registrations: Vec<Registration>,
     listener: Arc<SharedListener>,
     right: Right,
     port: u16,
@@ -74,7 +74,7 @@ impl Lease {
     /// [`BindError::InUse`] when another program uses the port, [`BindError::Withdrawn`] when the
     /// range has changed, else [`BindError::Failed`].
     pub(crate) fn bind(self, now: Instant) -> Result<PassiveListener, BindError> {
-        let mut address = self.request.local;
+        let mut address = self.request.local();
         address.set_port(self.port);
         self.bind_with(now, || listen(address, false))
     }
@@ -117,7 +117,7 @@ impl Lease {
         };
         self.end = Some(LeaseEnd::NotConnected);
         Ok(PassiveListener {
-            registration: None,
+            registrations: Vec::new(),
             listener,
             port: self.port,
             right: Right::Lease(self),
@@ -135,7 +135,7 @@ impl Lease {
             .shared
             .update(now, |state| state.bound(&self.request, self.port, now))?;
         if was_in_use {
-            let (port, address) = (self.port, self.request.local.ip());
+            let (port, address) = (self.port, self.request.local().ip());
             info!("passive port {port} of {address} is free again");
         }
         Some(must_yield)
@@ -151,13 +151,24 @@ impl PassiveListener {
     pub(super) fn without_lease(request: Request, now: Instant) -> io::Result<Self> {
         let listener: Arc<SharedListener> = Arc::default();
         let mut port = 0;
-        listener.join(&request, || {
-            let socket = ephemeral::listen_anywhere(request.local)?;
-            port = socket.local_addr()?.port();
-            Ok(socket)
-        })?;
+        let mut join = || {
+            listener.join(&request, || {
+                let socket = ephemeral::listen_anywhere(request.local())?;
+                port = socket.local_addr()?.port();
+                Ok(socket)
+            })
+        };
+        // The port may be in use at the session's other address.
+        let mut joined = join();
+        for _ in 0..OTHER_PORTS_TRIED {
+            match &joined {
+                Err(error) if is_in_use(error) => joined = join(),
+                _ => break,
+            }
+        }
+        joined?;
         Ok(Self {
-            registration: None,
+            registrations: Vec::new(),
             listener,
             right: Right::NoRange(request),
             port,
@@ -177,7 +188,7 @@ impl PassiveListener {
         self.listener.accept(self.right.request())
     }
 
-    /// Registers the socket, so that the poll reports connections; one that another session has
+    /// Registers the sockets, so that the poll reports connections; one that another session has
     /// accepted is reported by the waker instead. Call [`accept`](Self::accept) until it
     /// returns `None` both before and after this.
     ///
@@ -185,16 +196,17 @@ impl PassiveListener {
     ///
     /// The system's error from registering the socket.
     pub(crate) fn register(&mut self, registry: &Registry, token: Token) -> io::Result<()> {
-        if self.registration.is_none()
-            && let Some(socket) = self.listener.socket_number()
-        {
+        if !self.registrations.is_empty() {
+            return Ok(());
+        }
+        for socket in self.listener.socket_numbers(self.right.request()) {
             let registration = Registration {
                 registry: registry.try_clone()?,
                 socket,
             };
             // mio ties its own sources to one poll, and there is a poll for each session.
             SourceFd(&socket).register(registry, token, Interest::READABLE)?;
-            self.registration = Some(registration);
+            self.registrations.push(registration);
         }
         Ok(())
     }
@@ -242,7 +254,7 @@ impl Right {
 /// ends. The port must be closed before another session may have it for itself.
 impl Drop for PassiveListener {
     fn drop(&mut self) {
-        self.registration = None;
+        self.registrations.clear();
         self.listener.leave(self.right.request());
     }
 }
@@ -272,6 +284,9 @@ fn is_in_use(error: &io::Error) -> bool {
         io::ErrorKind::AddrInUse | io::ErrorKind::PermissionDenied
     )
 }
+
+/// Ports that are tried after the first where a session listens on two addresses without a range.
+const OTHER_PORTS_TRIED: u32 = 16;
 
 /// How long a listener may wait for its client while other requests wait for its port.
 const YIELD_AFTER: Duration = Duration::from_secs(5);

@@ -5,12 +5,12 @@ mod state;
 mod waits;
 
 use std::io;
-use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Instant;
 
 use mio::Waker;
 
+use super::addresses::ListenAddresses;
 use super::lease::{RequestOutcome, Ticket};
 use super::listener::{BindError, PassiveListener};
 use super::request::Request;
@@ -23,7 +23,8 @@ pub(super) use state::{PoolState, Usage};
 
 /// The ports that passive listeners may use, shared by all sessions. Cloning shares them.
 ///
-/// The key of a port is (local address, port): each local address has the whole range to itself.
+/// The key of a port is (local address, port): each local address has the whole range to itself,
+/// unless clients of one address are sent to another ([`ListenAddresses`]).
 /// When no port is free, clients that are far apart share one, since the address of a connection
 /// shows which session it is for; neighbours take turns ([`can_share_port`]). The range may change
 /// at any time; a port that has been announced by then stays open.
@@ -68,20 +69,20 @@ impl PassivePool {
         self.shared.read(PoolState::range)
     }
 
-    /// Asks for a port to listen on at `local`, the control connection's own address (its port is
-    /// ignored, the scope of a link-local address is not). Never blocks. The waker is called when a
-    /// ticket is assigned a port, when other requests begin to wait for the port of a lease, and
-    /// when another session has accepted this session's connection.
+    /// Asks for a port to listen on at these addresses: usually the control connection's own (its
+    /// port is ignored, the scope of a link-local address is not). Never blocks. The waker is
+    /// called when a ticket is assigned a port, when other requests begin to wait for the port of a
+    /// lease, and when another session has accepted this session's connection.
     pub(super) fn request(
         &self,
-        local: SocketAddr,
+        addresses: impl Into<ListenAddresses>,
         requester: Requester,
         waker: Arc<Waker>,
         now: Instant,
     ) -> RequestOutcome {
         let (request, answer) = self.shared.update(now, |state| {
             let id = state.next_id();
-            let mut request = Request::new(local, requester, waker, id, now);
+            let mut request = Request::new(addresses, requester, waker, id, now);
             let answer = state.request(&mut request, now);
             (request, answer)
         });
@@ -96,12 +97,12 @@ impl PassivePool {
     /// not.
     pub(crate) fn open(
         &self,
-        local: SocketAddr,
+        addresses: impl Into<ListenAddresses>,
         requester: Requester,
         waker: Arc<Waker>,
         now: Instant,
     ) -> io::Result<OpenOutcome> {
-        let outcome = self.request(local, requester, waker, now);
+        let outcome = self.request(addresses, requester, waker, now);
         bind_first(&self.shared, outcome, now)
     }
 

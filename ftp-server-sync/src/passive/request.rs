@@ -4,16 +4,17 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Instant;
 
-use ftp_proto::canonical;
 use mio::Waker;
 
+use super::addresses::ListenAddresses;
 use super::sharing::Requester;
 
 /// A request for a port. It keeps its id, and so its place in the queue, when it is tried again.
 #[derive(Clone, Debug)]
 pub(super) struct Request {
-    /// The address to listen on, canonical, without port and flow label but with its scope.
-    pub(super) local: SocketAddr,
+    /// Which range of ports it is about: usually the local address.
+    pub(super) key: SocketAddr,
+    pub(super) addresses: ListenAddresses,
     pub(super) requester: Requester,
     pub(super) waker: Arc<Waker>,
     /// Later requests have larger ids.
@@ -35,17 +36,24 @@ pub(super) enum Answer {
 }
 
 impl Request {
-    /// A new request of a session whose control connection has the address `local`; the port of
-    /// that address is ignored. [`PoolState::next_id`](super::pool::PoolState::next_id) makes ids.
+    /// The address that the client connected to.
+    pub(super) fn local(&self) -> SocketAddr {
+        self.addresses.local
+    }
+
+    /// A new request of a session that listens on these addresses.
+    /// [`PoolState::next_id`](super::pool::PoolState::next_id) makes ids.
     pub(super) fn new(
-        local: SocketAddr,
+        addresses: impl Into<ListenAddresses>,
         requester: Requester,
         waker: Arc<Waker>,
         id: u64,
         now: Instant,
     ) -> Self {
+        let addresses = addresses.into();
         Self {
-            local: listening_address(local),
+            key: addresses.key(),
+            addresses,
             requester,
             waker,
             id,
@@ -53,14 +61,4 @@ impl Request {
             waited: false,
         }
     }
-}
-
-/// The canonical address, without the parts that make no difference between listeners.
-fn listening_address(local: SocketAddr) -> SocketAddr {
-    let mut address = canonical(local);
-    address.set_port(0);
-    if let SocketAddr::V6(address) = &mut address {
-        address.set_flowinfo(0);
-    }
-    address
 }

@@ -3,6 +3,7 @@
 //! Sockets are bound at 127.83.0.0/16 or ::1, below the kernel's own port range, where no other
 //! program listens.
 
+mod addresses;
 mod change;
 mod load;
 mod model;

@@ -50,14 +50,22 @@ fn address(seen: &Seen) -> Option<Advice> {
         seen.works(Way::PasvAsAnnounced),
         seen.works(Way::PasvToServer),
     );
-    let consequence = consequence(works);
+    let refuses_epsv = matches!(
+        seen.attempt(Way::Epsv).map(|attempt| &attempt.result),
+        Some(Err(Failure::NotOffered(_)))
+    );
+    let consequence = consequence(works, refuses_epsv);
     let mut text = format!(
         "the reply to PASV names {announced}{kind}, and this client connected to {server}. \
          {consequence}"
     );
     if (true, false) == works {
         // Another address would only break what works.
-        return Some(failure(text, None));
+        let flag = without_epsv(seen);
+        if flag.is_some() {
+            text.push_str(". Clients whose EPSV is refused use PASV");
+        }
+        return Some(failure(text, flag));
     }
     // The table of clients says whether one of them refuses it.
     let advice = if works == (true, true) {
@@ -99,9 +107,12 @@ fn address(seen: &Seen) -> Option<Advice> {
 }
 
 /// What follows, where the announced address and that of the server lead to a listing, or not.
-fn consequence(works: (bool, bool)) -> &'static str {
+fn consequence(works: (bool, bool), refuses_epsv: bool) -> &'static str {
     match works {
         (true, true) => "Both work, but some clients refuse a second address",
+        (true, false) if refuses_epsv => {
+            "Data connections arrive only there, so clients that ignore the address fail"
+        }
         (true, false) => {
             "Data connections arrive only there, so clients that use EPSV, or ignore the address, \
              fail"
@@ -112,6 +123,14 @@ fn consequence(works: (bool, bool)) -> &'static str {
         }
         (false, false) => "Neither leads to a listing",
     }
+}
+
+/// The flag that makes clients of a server of ours use PASV, where EPSV leads nowhere.
+fn without_epsv(seen: &Seen) -> Option<String> {
+    seen.status.as_ref()?;
+    let epsv = seen.attempt(Way::Epsv)?.result.as_ref().err()?;
+    epsv.is_unreached()
+        .then(|| "--deny-commands EPSV".to_owned())
 }
 
 /// The flag that makes a server of ours announce the address that this client connects to.
@@ -180,7 +199,11 @@ fn ports(seen: &Seen) -> Option<Advice> {
              cannot work, because its reply carries the inner port: forward each port to the same \
              number",
         );
-        return Some(failure(text, None));
+        let flag = without_epsv(seen);
+        if flag.is_some() {
+            text.push_str(". Or let the server refuse EPSV, and clients use PASV");
+        }
+        return Some(failure(text, flag));
     }
     if let Some((_, port, _)) = reached.first() {
         let _ = write!(text, "Port {port} is reached, so a part of the range is. ");

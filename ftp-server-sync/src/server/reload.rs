@@ -42,7 +42,9 @@ impl Server {
             return;
         }
         let current = self.state.current();
-        let addresses = current.settings.local_addresses(&current.interfaces);
+        let addresses = current
+            .settings
+            .passive_addresses(&current.interfaces, &current.known);
         self.log_current(match &current.settings.passive_ports {
             Some(range) => port_probe::probe_ports(*range, &addresses),
             None => UnavailablePorts::default(),

@@ -103,9 +103,9 @@ impl Connection {
     }
 
     fn open_passive(&mut self, data: DataId, now: Instant) -> Option<Outcome> {
-        let local = self.session.endpoints().local();
+        let addresses = self.current.listen_addresses(self.session.endpoints());
         let (requester, waker) = (self.requester(), self.waker.clone());
-        let step = match self.server.pool.open(local, requester, waker, now) {
+        let step = match self.server.pool.open(addresses, requester, waker, now) {
             Ok(opening) => {
                 if let OpenOutcome::Queued(_) = opening {
                     info!("{} waits for a passive port: all are in use", self.name);

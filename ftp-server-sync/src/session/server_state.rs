@@ -3,11 +3,12 @@
 //! A change replaces [`Current`] as a whole. A session that holds an older one has a consistent set
 //! of settings until it takes the new one.
 
+use std::net::{IpAddr, Ipv4Addr};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 
-use ftp_proto::Config;
 use ftp_proto::listing::SortMemory;
+use ftp_proto::{Config, Endpoints};
 
 use crate::accounts::login_throttle::LoginThrottle;
 use crate::fs::attributes::process_umask;
@@ -18,7 +19,7 @@ use crate::locks::lock;
 use crate::logging::repeated::RepeatedEvents;
 use crate::nat::never_connected_log::NeverConnectedLog;
 use crate::net::interfaces::Interfaces;
-use crate::passive::PassivePool;
+use crate::passive::{ListenAddresses, PassivePool};
 use crate::settings::{KnownAddresses, Settings};
 use crate::tls::{Identity, TicketRegistry};
 
@@ -56,6 +57,8 @@ pub(crate) struct Current {
     /// `None` without TLS.
     pub(crate) identity: Option<Identity>,
     pub(crate) config: Arc<Config>,
+    /// The addresses of this machine that some clients are given although they connect to another.
+    announced_own: Vec<Ipv4Addr>,
 }
 
 impl Current {
@@ -68,6 +71,7 @@ impl Current {
     ) -> Self {
         Self {
             config: config(&settings, &interfaces, &known),
+            announced_own: settings.announced_own_addresses(&interfaces, &known),
             settings: settings.into(),
             share,
             interfaces,
@@ -80,6 +84,9 @@ impl Current {
     pub(crate) fn with_interfaces(&self, interfaces: Interfaces) -> Self {
         Self {
             config: config(&self.settings, &interfaces, &self.known),
+            announced_own: self
+                .settings
+                .announced_own_addresses(&interfaces, &self.known),
             interfaces,
             ..self.clone()
         }
@@ -89,9 +96,26 @@ impl Current {
     pub(crate) fn with_addresses(&self, known: KnownAddresses) -> Self {
         Self {
             config: config(&self.settings, &self.interfaces, &known),
+            announced_own: self
+                .settings
+                .announced_own_addresses(&self.interfaces, &known),
             known,
             ..self.clone()
         }
+    }
+
+    /// Where the session with these endpoints opens its passive port.
+    pub(crate) fn listen_addresses(&self, endpoints: &Endpoints) -> ListenAddresses {
+        let addresses = ListenAddresses::from(endpoints.local());
+        if self.announced_own.is_empty() {
+            return addresses;
+        }
+        let announced = match self.config.masquerade.lookup(endpoints).address {
+            IpAddr::V4(address) => Some(address),
+            IpAddr::V6(_) => None,
+        };
+        let own = announced.filter(|address| self.announced_own.contains(address));
+        addresses.with_announced(own)
     }
 
     /// The same settings with another certificate.

@@ -117,6 +117,16 @@ const ROWS: &[Row] = &[
         off: "`masquerade::one_address_fails_clients_of_the_second`",
     },
     Row {
+        test: "two_addresses::data_goes_straight_to_the_second_address",
+        scenario: "control through a balancer, data straight to another address of the server's",
+        off: "code: that passive ports are open on an announced address of this machine",
+    },
+    Row {
+        test: "two_addresses::clients_turn_to_pasv_without_epsv",
+        scenario: "the same where EPSV is denied: a client that begins with it",
+        off: "`two_addresses::epsv_leads_to_the_other_address`",
+    },
+    Row {
         test: "masquerade::a_local_client_gets_the_local_address",
         scenario: "a client in the server's network, which no flag names",
         off: "`masquerade::local_clients_fail_without_local_networks`",
@@ -160,6 +170,11 @@ const ROWS: &[Row] = &[
         test: "networks::local_networks_come_and_go",
         scenario: "a VPN's network comes and goes during a session",
         off: "`networks::networks_do_not_matter_where_none_is_local`",
+    },
+    Row {
+        test: "networks::routes_over_a_vpn_make_clients_local",
+        scenario: "a VPN whose interface has a /32 address; a route to its network comes and goes",
+        off: "code: that routes without a gateway are networks",
     },
     Row {
         test: "networks::a_new_interface_brings_its_network",

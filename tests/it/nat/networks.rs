@@ -5,12 +5,13 @@ use super::home_server::HomeServer;
 use super::matrix::scenario;
 use crate::support::lab::Lab;
 
-/// A VPN between the server and one client, whose address is in no network of the server's yet.
+/// A VPN between the server and one client, whose address is in no network of the server's yet: the
+/// route to it has a gateway.
 fn vpn(lab: &mut Lab) {
     lab.host("peer");
     lab.network("peer", "vpn", "10.8.0.6/24");
     lab.plug("server", "vpn", "10.8.0.1/32", "peer", "vpn");
-    lab.route_over("server", "10.8.0.6", "vpn");
+    lab.route_by_itself("server", "10.8.0.6", "vpn");
 }
 
 #[test]
@@ -28,6 +29,29 @@ fn local_networks_come_and_go() {
         home.server.log_with("local networks: 10.8.0.0/24 is gone");
         assert_eq!(client.passive().ip(), OUTER);
         home.finish();
+        "the session's next 227 follows"
+    });
+}
+
+/// The interface of a VPN often has an address without a network, and only routes say what it leads
+/// to.
+#[test]
+fn routes_over_a_vpn_make_clients_local() {
+    scenario("networks::routes_over_a_vpn_make_clients_local", || {
+        let mut home = HomeServer::new(&ROUTED);
+        vpn(&mut home.lab);
+        let mut client = home.client("peer", VPN);
+        assert_eq!(client.passive().ip(), OUTER);
+        // A VPN that carries the Internet too makes none of it local.
+        home.lab.route_over("server", "198.51.100.0/24", "vpn");
+        home.lab.route_over("server", "10.8.0.0/24", "vpn");
+        home.server.log_with("local networks: 10.8.0.0/24 is new");
+        assert_eq!(client.passive().ip().to_string(), "10.8.0.1");
+        client.fetch_passive("RETR from-server.bin");
+        home.lab.remove_route_over("server", "10.8.0.0/24", "vpn");
+        home.server.log_with("local networks: 10.8.0.0/24 is gone");
+        assert_eq!(client.passive().ip(), OUTER);
+        home.finish_with(|log| assert!(!log.contains("198.51.100.0/24"), "{log}"));
         "the session's next 227 follows"
     });
 }

@@ -221,7 +221,7 @@ impl Drop for Pyftpdlib {
     }
 }
 
-fn as_user(lab: &Lab, host: &str, to: &str, more: &[&str]) -> Finished {
+pub(super) fn as_user(lab: &Lab, host: &str, to: &str, more: &[&str]) -> Finished {
     probe(
         lab,
         host,
@@ -236,7 +236,7 @@ fn probe(lab: &Lab, host: &str, to: &str, more: &[&str]) -> Finished {
 }
 
 /// The flags that are to be added, one with its value each.
-fn printed_flags(text: &str) -> Vec<&str> {
+pub(super) fn printed_flags(text: &str) -> Vec<&str> {
     let marker = "add to the server's flags: ";
     let lines = text.lines();
     lines
@@ -249,7 +249,7 @@ fn words<'a>(flags: &[&'a str]) -> Vec<&'a str> {
 }
 
 #[track_caller]
-fn expect(output: &Finished, code: i32) -> String {
+pub(super) fn expect(output: &Finished, code: i32) -> String {
     let found = output.status.and_then(|status| status.code());
     assert_eq!(found, Some(code), "{}", output.text());
     String::from_utf8(output.stdout.clone()).expect("text")

@@ -12,6 +12,7 @@ use ftp_tests::sim::Sim;
 use ftp_tests::text::show;
 use proptest::collection::vec;
 use proptest::prelude::*;
+use proptest::sample::subsequence;
 
 use crate::support::strategies::{line, operation, setup, step};
 
@@ -28,6 +29,15 @@ proptest! {
         let login = [Step::Send(ModelCommand::User), Step::Send(ModelCommand::Password(true))];
         let before = if logged_in { &login[..] } else { &[] };
         model::run(&[before, &steps].concat());
+    }
+
+    #[test]
+    fn sessions_without_some_commands_agree_with_the_model(
+        denied in subsequence(&DENIABLE[..], 1..8),
+        steps in vec(step(), 0..60),
+    ) {
+        let login = [Step::Send(ModelCommand::User), Step::Send(ModelCommand::Password(true))];
+        model::run_without(&denied, &[&login[..], &steps].concat());
     }
 
     #[test]
@@ -373,4 +383,10 @@ fn endpoints() -> Endpoints {
 }
 
 /// The addresses, an error, one that may be left out, one that must be understood.
+/// Commands of the model that can be denied.
+const DENIABLE: [&str; 16] = [
+    "ABOR", "APPE", "CDUP", "CWD", "EPSV", "HOST", "LIST", "NOOP", "PASV", "PORT", "REIN", "REST",
+    "RETR", "RNTO", "STAT", "STOR",
+];
+
 const STUN_ATTRIBUTES: [u16; 5] = [0x01, 0x20, 0x09, 0x8022, 0x7f00];

@@ -119,9 +119,22 @@ impl Lab {
         self.ip(host, &["-4", "route", "replace", "default", "via", gateway]);
     }
 
-    /// A way to one other host, over an interface whose network does not hold it.
+    /// A way to another host or network, over an interface whose network does not hold it.
     pub(crate) fn route_over(&self, host: &str, to: &str, interface: &str) {
         self.ip(host, &["-4", "route", "add", to, "dev", interface]);
+    }
+
+    pub(crate) fn remove_route_over(&self, host: &str, to: &str, interface: &str) {
+        self.ip(host, &["-4", "route", "delete", to, "dev", interface]);
+    }
+
+    /// A way to one other host, as if it were a gateway to itself.
+    pub(crate) fn route_by_itself(&self, host: &str, to: &str, interface: &str) {
+        let by_itself = ["via", to, "dev", interface, "onlink"];
+        self.ip(
+            host,
+            &[&["-4", "route", "add", to][..], &by_itself].concat(),
+        );
     }
 
     /// Adds an address to an interface and removes it again, `times` times.

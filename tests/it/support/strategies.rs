@@ -126,12 +126,13 @@ fn answer() -> impl Strategy<Value = Answer> {
 }
 
 fn setting() -> impl Strategy<Value = Setting> {
-    (0..6u8, any::<bool>()).prop_map(|(which, on)| match which {
+    (0..7u8, any::<bool>()).prop_map(|(which, on)| match which {
         0 => Setting::Tls(on),
         1 => Setting::Masquerade(on),
         2 => Setting::OuterPorts(on),
         3 => Setting::Timeouts(on),
         4 => Setting::Foreign(on),
+        5 => Setting::Denied(on),
         _ => Setting::TlsRequired(on),
     })
 }

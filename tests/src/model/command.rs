@@ -87,6 +87,39 @@ impl ModelCommand {
         }
     }
 
+    /// The name of the command.
+    pub(super) fn name(self) -> &'static str {
+        match self {
+            Self::User => "USER",
+            Self::Password(_) => "PASS",
+            Self::Reinitialize => "REIN",
+            Self::Host => "HOST",
+            Self::PrintDirectory | Self::ExtraArgument => "PWD",
+            Self::ChangeDirectory(_) => "CWD",
+            Self::ChangeToParent => "CDUP",
+            Self::MakeDirectory(_) => "MKD",
+            Self::RenameFrom(_) => "RNFR",
+            Self::RenameTo(_) => "RNTO",
+            Self::Delete(_) => "DELE",
+            Self::Size(_) => "SIZE",
+            Self::Type(_) => "TYPE",
+            Self::Restart(_) => "REST",
+            Self::Passive => "PASV",
+            Self::ExtendedPassive | Self::ExtendedPassiveAll => "EPSV",
+            Self::Active | Self::ActiveForeign | Self::ActivePrivate => "PORT",
+            Self::Retrieve(_) => "RETR",
+            Self::Store(_) => "STOR",
+            Self::Append(_) => "APPE",
+            Self::List => "LIST",
+            Self::Abort => "ABOR",
+            Self::Status => "STAT",
+            Self::Noop => "NOOP",
+            Self::Quit => "QUIT",
+            Self::Unknown => "NOSUCH",
+            Self::HttpRequest => "GET",
+        }
+    }
+
     /// Whether it would start to transfer data. If an ABOR follows, it is not executed.
     pub(super) fn needs_data(self) -> bool {
         let sets_up = matches!(

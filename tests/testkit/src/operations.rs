@@ -11,8 +11,9 @@ use std::time::Duration;
 use arbitrary::Arbitrary;
 use ftp_proto::listing::{Entry, EntryBatch, EntryKind};
 use ftp_proto::{
-    Account, Bound, Config, DataEvent, Digest, Endpoints, FileAnswer, FileRequest, FtpPath, IpNet,
-    Kept, Opened, Outcome, OuterPorts, Refusal, Right, Rights, TransferError, TransferId,
+    Account, Bound, Config, DataEvent, DeniedCommands, Digest, Endpoints, FileAnswer, FileRequest,
+    FtpPath, IpNet, Kept, Opened, Outcome, OuterPorts, Refusal, Right, Rights, TransferError,
+    TransferId,
 };
 
 use crate::sim::{Question, Sim};
@@ -113,6 +114,8 @@ pub enum Setting {
     Foreign(bool),
     /// Whether login and data need TLS.
     TlsRequired(bool),
+    /// Whether some commands are denied.
+    Denied(bool),
     /// Whether clients come through a gateway.
     Gateway(bool),
 }
@@ -128,6 +131,11 @@ pub struct Setup {
     /// The rights of a user who is logged in at the start; `None`: no login.
     pub logged_in: Option<u8>,
 }
+
+/// The commands that [`Setting::Denied`] is about.
+const DENIED: [&str; 8] = [
+    "ABOR", "CWD", "EPSV", "HASH", "PORT", "RETR", "SITE", "STAT",
+];
 
 /// The commands, with words that are none.
 pub const VERBS: &[&str] = &[
@@ -451,6 +459,12 @@ impl Setting {
             Self::TlsRequired(on) => {
                 config.tls_control_required = on;
                 config.tls_data_required = on;
+            }
+            Self::Denied(on) => {
+                config.denied_commands = DeniedCommands::default();
+                for name in DENIED.iter().filter(|_| on) {
+                    config.denied_commands.deny(name).expect("it can be denied");
+                }
             }
             Self::Gateway(on) => {
                 let gateway = IpNet::from(IpAddr::from([192, 0, 2, 7]));

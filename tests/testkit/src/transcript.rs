@@ -453,6 +453,11 @@ fn apply_setting(config: &mut Config, key: &str, value: &str) -> Option<()> {
                 _ => return None,
             };
         }
+        "deny" => {
+            for name in value.split(',') {
+                config.denied_commands.deny(name).ok()?;
+            }
+        }
         "digests" => config.digests = value == "on",
         "tls" => config.tls = value == "on",
         "tls-control-required" => config.tls_control_required = value == "on",

@@ -29,9 +29,13 @@ impl Ready {
             self.close_data(context);
         }
         match verb {
-            DataVerb::Pasv if context.extended_only => context.reply(Reply::EPSV_ALL_ONLY),
+            DataVerb::Pasv if context.is_extended_only() => context.reply(Reply::EPSV_ALL_ONLY),
             DataVerb::Pasv if context.endpoints.family() == AddressFamily::Ipv6 => {
-                context.reply(Reply::USE_EPSV);
+                context.reply(if context.denies("EPSV") {
+                    Reply::ONLY_ACTIVE
+                } else {
+                    Reply::USE_EPSV
+                });
             }
             DataVerb::Pasv => self.open_passive(context, PassiveCommand::Pasv),
             DataVerb::Epsv => self.extended_passive(context, argument),
@@ -174,7 +178,7 @@ impl Context {
     /// be opened to.
     fn check_active(&self, address: SocketAddr) -> Result<ActiveTarget, Reply> {
         let ip = address.ip();
-        if self.extended_only {
+        if self.is_extended_only() {
             Err(Reply::EPSV_ALL_ONLY)
         } else if AddressFamily::of(ip) != self.endpoints.family() {
             Err(self.only_family())

@@ -12,7 +12,7 @@ use ipnet::{IpNet, Ipv4Net};
 
 use super::simulated_session;
 use crate::net::interfaces::Interfaces;
-use crate::settings::{AccessRefusal, KnownAddresses, LocalNetworks, PortRange, Settings};
+use crate::settings::{AccessRefusal, KnownAddresses, PortRange, Settings};
 
 /// Local addresses at which clients get the same replies, except that these may contain the address
 /// that the client connected to.
@@ -250,7 +250,8 @@ impl Simulation<'_> {
 
     /// The network of the interface that has this address.
     fn network_of(&self, local: Ipv4Addr) -> Option<Ipv4Net> {
-        let networks = self.interfaces.networks.iter().filter_map(ipv4_network);
+        let own = self.interfaces.local_networks();
+        let networks = own.iter().filter_map(ipv4_network);
         networks
             .filter(|network| network.contains(&local) && network.prefix_len() < 32)
             .max_by_key(Ipv4Net::prefix_len)
@@ -272,9 +273,8 @@ impl Simulation<'_> {
         let mut networks: Vec<Ipv4Net> = by_rule
             .filter_map(|(network, _)| ipv4_network(network))
             .collect();
-        if let LocalNetworks::Networks(local) = &self.settings.local_networks {
-            networks.extend(local.iter().filter_map(ipv4_network));
-        }
+        let local = self.settings.local_networks.named();
+        networks.extend(local.iter().filter_map(ipv4_network));
         networks.sort_unstable();
         networks.dedup();
         networks
@@ -323,7 +323,8 @@ impl Simulation<'_> {
     }
 
     fn has_rule(&self, address: Ipv4Addr) -> bool {
-        let interfaces = self.interfaces.networks.iter().filter_map(ipv4_network);
+        let own = self.interfaces.local_networks();
+        let interfaces = own.iter().filter_map(ipv4_network);
         let mut networks = interfaces.chain(self.networks_in_flags());
         networks.any(|network| network.prefix_len() > 0 && network.contains(&address))
     }

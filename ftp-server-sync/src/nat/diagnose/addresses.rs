@@ -10,12 +10,11 @@ use crate::nat::address_source::choice::{BEHIND_CARRIER, public_addresses, stun_
 use crate::nat::evidence::Evidence;
 use crate::nat::finding::Finding;
 use crate::net::interfaces::Interfaces;
-use crate::settings::{AddressSource, ClientAddress, LocalNetworks, Settings};
+use crate::settings::{AddressSource, ClientAddress, Settings};
 
 pub(super) fn findings(settings: &Settings, evidence: &Evidence) -> Vec<Finding> {
     let local = local_addresses(settings, &evidence.interfaces);
-    // The address of a bridge for containers is not one that a router forwards to.
-    let forwarded = evidence.interfaces.reachable_by_router(&local);
+    let forwarded = forwarded(settings, &evidence.interfaces);
     let mut findings = Vec::new();
     findings.extend(private_address_announced(settings, &forwarded));
     findings.extend(unusable_public_addresses(settings, evidence));
@@ -24,6 +23,11 @@ pub(super) fn findings(settings: &Settings, evidence: &Evidence) -> Vec<Finding>
     findings.extend(rule_for_all_clients(settings));
     findings.extend(control_port_of_kernel(settings, &local));
     findings
+}
+
+/// Those of them that a router forwards to. The address of a bridge for containers is none.
+pub(super) fn forwarded(settings: &Settings, interfaces: &Interfaces) -> Vec<Ipv4Addr> {
+    interfaces.reachable_by_router(&local_addresses(settings, interfaces))
 }
 
 /// The local IPv4 addresses that clients on other machines can connect to.
@@ -50,12 +54,9 @@ fn private_address_announced(settings: &Settings, local: &[Ipv4Addr]) -> Option<
         .masquerade_clients
         .iter()
         .any(|(network, _)| all_clients(network.prefix_len()));
-    let all_local = match &settings.local_networks {
-        LocalNetworks::Networks(networks) => networks
-            .iter()
-            .any(|network| network.addr().is_ipv4() && all_clients(network.prefix_len())),
-        LocalNetworks::Auto | LocalNetworks::None => false,
-    };
+    let mut local_networks = settings.local_networks.named().iter();
+    let all_local =
+        local_networks.any(|network| network.addr().is_ipv4() && all_clients(network.prefix_len()));
     if settings.masquerade_address.is_some() || by_rule || all_local {
         return None;
     }
@@ -289,10 +290,7 @@ fn rule_for_all_clients(settings: &Settings) -> Option<Finding> {
         return None;
     }
     let all_clients = |network: &IpNet| network.addr().is_ipv4() && network.prefix_len() == 0;
-    let all_local = match &settings.local_networks {
-        LocalNetworks::Networks(networks) => networks.iter().any(all_clients),
-        LocalNetworks::Auto | LocalNetworks::None => false,
-    };
+    let all_local = settings.local_networks.named().iter().any(all_clients);
     let rule = settings
         .masquerade_clients
         .iter()

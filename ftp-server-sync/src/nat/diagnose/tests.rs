@@ -146,10 +146,10 @@ fn addresses_that_clients_cannot_reach() {
         )],
     );
     check(
-        &format!("--masquerade-address-map 192.168.77.2=127.0.0.1 {range}"),
+        &format!("-n 203.0.113.1 --masquerade-client 10.9.0.0/24=127.0.0.1 {range}"),
         LOCAL,
         &[
-            "--masquerade-address-map 192.168.77.2=127.0.0.1 is a loopback address: each client \
+            "--masquerade-client 10.9.0.0/24=127.0.0.1 is a loopback address: each client \
            will connect to itself; give the router's public address",
         ],
     );
@@ -249,10 +249,10 @@ fn passive_ports_and_writing() {
     check(&format!("{ROUTED} -w"), LOCAL, &[OPEN]);
     check(&format!("{ROUTED} -w -u bob -P x --anonymous"), LOCAL, &[]);
     check(
-        "-n 127.0.0.2 -w",
+        "-n 203.0.113.1 --masquerade-client 10.9.0.0/24=127.0.0.2 -w",
         LOCAL,
         &[
-            "--masquerade-address 127.0.0.2 is a loopback address: each client will connect to \
+            "--masquerade-client 10.9.0.0/24=127.0.0.2 is a loopback address: each client will connect to \
          itself; give the router's public address",
             NO_RANGE,
             OPEN,

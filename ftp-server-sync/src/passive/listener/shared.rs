@@ -1,4 +1,5 @@
-//! One listening socket for the sessions that share a port.
+//! One listening socket for the sessions that share a port, or two where some of them are given
+//! another address than the one that they connected to.
 //!
 //! A session that accepts connections also gets those of the other sessions' clients, and hands
 //! each to the session that allows its address. Each port has a lock of its own. The lock is held
@@ -17,9 +18,11 @@ use mio::Waker;
 use mio::net::{TcpListener, TcpStream};
 
 use crate::locks::lock;
+use crate::net::socket;
+use crate::passive::addresses::ListenAddresses;
 use crate::passive::request::Request;
 
-/// The socket of a port, open while a session listens on it.
+/// The sockets of a port, each open while a session needs it.
 #[derive(Debug, Default)]
 pub(in crate::passive) struct SharedListener {
     state: Mutex<State>,
@@ -27,7 +30,8 @@ pub(in crate::passive) struct SharedListener {
 
 #[derive(Debug, Default)]
 struct State {
-    socket: Option<TcpListener>,
+    /// Each with its address, without a port.
+    sockets: Vec<(SocketAddr, TcpListener)>,
     sessions: Vec<ListeningSession>,
 }
 
@@ -35,6 +39,7 @@ struct State {
 #[derive(Debug)]
 struct ListeningSession {
     id: u64,
+    addresses: ListenAddresses,
     allowed_peers: AllowedPeers,
     waker: Arc<Waker>,
     /// In the order in which they were accepted, at most [`HANDED_OVER_MAX`].
@@ -53,10 +58,10 @@ pub(crate) enum IncomingConnection {
 }
 
 impl SharedListener {
-    /// Listens for this request too; the first one opens the socket with `listen`. Connections that
-    /// are in the socket's queue by now came before this client was sent to the port. They are
-    /// for other sessions even when they come from its address, such as for an earlier session
-    /// that has gone on to something else.
+    /// Listens for this request too; the first one opens the socket at its local address with
+    /// `listen`. Connections that are in a socket's queue by now came before this client was sent
+    /// to the port. They are for other sessions even when they come from its address, such as for
+    /// an earlier session that has gone on to something else.
     pub(in crate::passive) fn join(
         &self,
         request: &Request,
@@ -64,32 +69,17 @@ impl SharedListener {
     ) -> io::Result<()> {
         let mut wakers = Vec::new();
         let mut state = self.lock();
-        match state.socket {
-            None => state.socket = Some(listen()?),
-            Some(_) => {
-                while let Some((stream, from)) = state.accept()? {
-                    wakers.extend(state.hand_over(stream, from));
-                }
-            }
-        }
-        state.sessions.push(ListeningSession {
-            id: request.id,
-            allowed_peers: request.requester.allowed_peers.clone(),
-            waker: request.waker.clone(),
-            handed_over: VecDeque::new(),
-        });
+        let joined = state.join(request, listen, &mut wakers);
         drop(state);
         wakers.iter().for_each(wake);
-        Ok(())
+        joined
     }
 
-    /// Stops listening for this request; the last one closes the socket.
+    /// Stops listening for this request; the last one that needs a socket closes it.
     pub(in crate::passive) fn leave(&self, request: &Request) {
         let mut state = self.lock();
         state.sessions.retain(|session| session.id != request.id);
-        if state.sessions.is_empty() {
-            state.socket = None;
-        }
+        state.close_unused();
     }
 
     /// The next connection, if there is one. A session may get several, and goes on listening.
@@ -115,9 +105,13 @@ impl SharedListener {
         Ok(Some(IncomingConnection::HandedOver(address)))
     }
 
-    /// The socket's number, for a poll; valid until this session leaves.
-    pub(in crate::passive) fn socket_number(&self) -> Option<RawFd> {
-        self.lock().socket.as_ref().map(AsRawFd::as_raw_fd)
+    /// The numbers of this session's sockets, for a poll; valid until it leaves. Those that only
+    /// other sessions need may be closed earlier.
+    pub(in crate::passive) fn socket_numbers(&self, request: &Request) -> Vec<RawFd> {
+        let state = self.lock();
+        let sockets = state.sockets.iter();
+        let own = sockets.filter(|(address, _)| request.addresses.contains(*address));
+        own.map(|(_, socket)| socket.as_raw_fd()).collect()
     }
 
     fn lock(&self) -> MutexGuard<'_, State> {
@@ -135,20 +129,91 @@ impl State {
             .pop_front()
     }
 
-    fn accept(&self) -> io::Result<Option<(TcpStream, SocketAddr)>> {
-        let Some(socket) = &self.socket else {
-            return Ok(None);
+    fn join(
+        &mut self,
+        request: &Request,
+        listen: impl FnOnce() -> io::Result<TcpListener>,
+        wakers: &mut Vec<Arc<Waker>>,
+    ) -> io::Result<()> {
+        while let Some((stream, from)) = self.accept()? {
+            wakers.extend(self.hand_over(stream, from));
+        }
+        let opened = self.open(request, listen);
+        if opened.is_ok() {
+            self.sessions.push(ListeningSession {
+                id: request.id,
+                addresses: request.addresses,
+                allowed_peers: request.requester.allowed_peers.clone(),
+                waker: request.waker.clone(),
+                handed_over: VecDeque::new(),
+            });
+        }
+        self.close_unused();
+        opened
+    }
+
+    /// Opens the sockets that this request needs.
+    fn open(
+        &mut self,
+        request: &Request,
+        listen: impl FnOnce() -> io::Result<TcpListener>,
+    ) -> io::Result<()> {
+        let local = request.local();
+        if !self.is_open(local) {
+            self.sockets.push((local, listen()?));
+        }
+        let Some(mut announced) = request.addresses.announced else {
+            return Ok(());
         };
-        loop {
-            match socket.accept() {
-                Ok(accepted) => return Ok(Some(accepted)),
-                Err(error) => match error.kind() {
-                    ErrorKind::WouldBlock => return Ok(None),
-                    ErrorKind::Interrupted | ErrorKind::ConnectionAborted => {}
-                    _ => return Err(error),
-                },
+        if self.is_open(announced) {
+            return Ok(());
+        }
+        let Some((_, socket)) = self.sockets.first() else {
+            return Ok(());
+        };
+        announced.set_port(socket.local_addr()?.port());
+        match socket::listen(announced, false) {
+            Ok(socket) => {
+                announced.set_port(0);
+                self.sockets.push((announced, socket));
+                Ok(())
+            }
+            // The address is gone since: no client can connect to it anyway.
+            Err(error) if error.kind() == ErrorKind::AddrNotAvailable => {
+                debug!("cannot listen on {announced}: {error}");
+                Ok(())
+            }
+            // Other sessions listen at the first address, so that the port cannot be set aside.
+            Err(error) if !self.sessions.is_empty() => {
+                let text = format!("another program listens on {announced}: {error}");
+                Err(io::Error::other(text))
+            }
+            Err(error) => Err(error),
+        }
+    }
+
+    fn is_open(&self, address: SocketAddr) -> bool {
+        self.sockets.iter().any(|(other, _)| *other == address)
+    }
+
+    /// Closes the sockets that no session needs.
+    fn close_unused(&mut self) {
+        let sessions = &self.sessions;
+        self.sockets.retain(|(address, _)| {
+            let mut sessions = sessions.iter();
+            sessions.any(|session| session.addresses.contains(*address))
+        });
+    }
+
+    /// The next connection to any of the sockets.
+    fn accept(&self) -> io::Result<Option<(TcpStream, SocketAddr)>> {
+        for (_, socket) in &self.sockets {
+            let accepted = accept_from(socket)?;
+            if accepted.is_some() {
+                return Ok(accepted);
             }
         }
+        Ok(None)
     }
 
     /// Gives the connection to the session that allows its address, and returns that session's
@@ -164,6 +229,19 @@ impl State {
         }
         session.handed_over.push_back((stream, from));
         Some(session.waker.clone())
+    }
+}
+
+fn accept_from(socket: &TcpListener) -> io::Result<Option<(TcpStream, SocketAddr)>> {
+    loop {
+        match socket.accept() {
+            Ok(accepted) => return Ok(Some(accepted)),
+            Err(error) => match error.kind() {
+                ErrorKind::WouldBlock => return Ok(None),
+                ErrorKind::Interrupted | ErrorKind::ConnectionAborted => {}
+                _ => return Err(error),
+            },
+        }
     }
 }
 

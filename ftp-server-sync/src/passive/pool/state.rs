@@ -84,7 +84,7 @@ impl PoolState {
         if self.range.is_none() {
             return Answer::NoRange;
         }
-        let (ports, wakes) = self.ports_mut(request.local, now);
+        let (ports, wakes) = self.ports_mut(request.key, now);
         match ports.request(request, now, wakes) {
             Some(port) => Answer::Granted(port),
             None => Answer::Queued,
@@ -98,7 +98,7 @@ impl PoolState {
         port: u16,
         now: Instant,
     ) -> Answer {
-        let (ports, wakes) = self.ports_mut(request.local, now);
+        let (ports, wakes) = self.ports_mut(request.key, now);
         if ports.is_in_force(request.id, port) {
             return Answer::Granted(port);
         }
@@ -113,13 +113,13 @@ impl PoolState {
         port: u16,
     ) -> Option<Arc<SharedListener>> {
         self.by_address
-            .get(&request.local)?
+            .get(&request.key)?
             .listener(request.id, port)
     }
 
     /// Whether a request that is in the queue waits on. Otherwise it has left the queue.
     pub(in crate::passive) fn take(&mut self, request: &Request, now: Instant) -> Answer {
-        let Some(ports) = self.by_address.get_mut(&request.local) else {
+        let Some(ports) = self.by_address.get_mut(&request.key) else {
             return Answer::NoRange;
         };
         if self.range.is_none() {
@@ -136,7 +136,7 @@ impl PoolState {
     /// one.
     pub(in crate::passive) fn leave(&mut self, request: &Request, now: Instant) {
         let mut all_in_use = false;
-        if let Some(ports) = self.by_address.get_mut(&request.local) {
+        if let Some(ports) = self.by_address.get_mut(&request.key) {
             all_in_use = ports.table.are_all_set_aside();
             ports.leave(request.id, &mut self.wakes);
         }
@@ -151,7 +151,7 @@ impl PoolState {
         port: u16,
         now: Instant,
     ) -> Option<BoundPort> {
-        let ports = self.by_address.get_mut(&request.local)?;
+        let ports = self.by_address.get_mut(&request.key)?;
         let bound = ports.bound(request.id, port)?;
         self.waits.record(request, false, now);
         Some(bound)
@@ -166,7 +166,7 @@ impl PoolState {
         until: Instant,
     ) -> bool {
         self.by_address
-            .get_mut(&request.local)
+            .get_mut(&request.key)
             .is_some_and(|ports| ports.set_aside(request.id, port, until))
     }
 
@@ -179,7 +179,7 @@ impl PoolState {
         end: Option<LeaseEnd>,
         now: Instant,
     ) {
-        let Some(ports) = self.by_address.get_mut(&request.local) else {
+        let Some(ports) = self.by_address.get_mut(&request.key) else {
             return;
         };
         match end {

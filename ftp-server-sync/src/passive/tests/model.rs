@@ -207,7 +207,7 @@ impl Run {
     /// The outcome of a request must be the model's: a lease exactly when there is a port for it.
     fn expect(&mut self, outcome: RequestOutcome) {
         let Request {
-            local,
+            key: local,
             id,
             ref requester,
             ..
@@ -246,7 +246,7 @@ impl Run {
 
     fn check_choice(&self, lease: &Lease) {
         let Request {
-            local,
+            key: local,
             ref requester,
             ..
         } = lease.request;
@@ -263,7 +263,7 @@ impl Run {
         };
         let (range, now) = (self.range, self.now);
         let outcome = ticket.take(now);
-        let Request { local, id, .. } = *request(&outcome);
+        let Request { key: local, id, .. } = *request(&outcome);
         let model = self.model(local);
         if range.is_none() {
             assert!(matches!(outcome, RequestOutcome::NoRange(_)));
@@ -310,7 +310,7 @@ impl Run {
         let (request, port) = (listener.request(), listener.port());
         self.end(request, port);
         let owner = request.requester.clone();
-        let model = self.model(request.local);
+        let model = self.model(request.key);
         model.give_up(range, port, owner, now);
         listener.close_at(LeaseEnd::GivenUp, now);
     }
@@ -320,7 +320,7 @@ impl Run {
         let Some(lease) = take_one(&mut self.leases, lease) else {
             return;
         };
-        let Request { local, id, .. } = lease.request;
+        let Request { key: local, id, .. } = lease.request;
         let (port, range, now) = (lease.port, self.range, self.now);
         let mut is_in_force = self.model(local).is_in_force(range, id, port);
         let bound = lease.bind_with(now, || {
@@ -345,7 +345,7 @@ impl Run {
     }
 
     fn is_bound(&self, local: SocketAddr, port: u16) -> bool {
-        let here = |owner: &PassiveListener| owner.request().local == local;
+        let here = |owner: &PassiveListener| owner.request().key == local;
         let mut listeners = self.listeners.iter();
         listeners.any(|owner| here(owner) && owner.port() == port)
     }
@@ -354,7 +354,7 @@ impl Run {
         let Some(lease) = take_one(&mut self.leases, index) else {
             return;
         };
-        let Request { local, id, .. } = lease.request;
+        let Request { key: local, id, .. } = lease.request;
         let (port, range, now) = (lease.port, self.range, self.now);
         let is_in_force = self.model(local).is_in_force(range, id, port);
         let shares = self.is_bound(local, port);
@@ -390,7 +390,7 @@ impl Run {
     fn drop_ticket(&mut self, index: &Index) {
         if let Some(ticket) = take_one(&mut self.tickets, index) {
             let id = ticket.request.id;
-            let model = self.model(ticket.request.local);
+            let model = self.model(ticket.request.key);
             model.waiting.remove(&id);
             if let Some(port) = model.assigned.remove(&id) {
                 model.end(id, port);
@@ -427,7 +427,7 @@ impl Run {
     }
 
     fn end(&mut self, request: &Request, port: u16) {
-        self.model(request.local).end(request.id, port);
+        self.model(request.key).end(request.id, port);
     }
 
     fn model(&mut self, local: SocketAddr) -> &mut Model {
@@ -480,7 +480,7 @@ impl Run {
         );
         for owner in &self.listeners {
             let Request {
-                local,
+                key: local,
                 id,
                 ref requester,
                 ..

@@ -74,7 +74,8 @@ impl Sim {
         self.codes.push(read.code);
         self.has_refused |= read.code >= 400;
         let is_status = bytes.starts_with(b"211-Status:");
-        self.unanswered.replied(read.code, is_status);
+        self.unanswered
+            .replied(read.code, is_status, &self.config.denied_commands);
         self.epochs.login_renewed |= read.code == 230;
         self.check_announcement(&read);
         if is_status {

@@ -2,6 +2,7 @@
 
 use std::collections::VecDeque;
 
+use ftp_proto::DeniedCommands;
 use ftp_proto::limits::LINE_BYTES_MAX;
 
 use crate::reply_codes;
@@ -29,7 +30,7 @@ impl Unanswered {
     }
 
     /// Handles a reply. Only the reply to STAT may come out of order, and 421 answers no command.
-    pub(super) fn replied(&mut self, code: u16, is_status: bool) {
+    pub(super) fn replied(&mut self, code: u16, is_status: bool, denied: &DeniedCommands) {
         if code < 200 || code == 421 {
             return;
         }
@@ -43,7 +44,7 @@ impl Unanswered {
         };
         match name {
             Some(name) => assert!(
-                reply_codes::allows(name.as_bytes(), code),
+                reply_codes::allows(name.as_bytes(), code) || (code == 502 && denied.denies(&name)),
                 "{code} is not a valid reply to {name:?}"
             ),
             None => assert_eq!(code, 220, "a reply without a command"),

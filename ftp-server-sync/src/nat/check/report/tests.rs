@@ -66,7 +66,12 @@ fn machine(name: &str) -> Evidence {
         "home, sandbox of an old kernel" => {
             sandboxed(&[], &["cutting files off elsewhere (Linux 6.2)"])
         }
-        "carrier" | "networks" | "public" | "no gateway" => elsewhere(name),
+        "carrier"
+        | "networks"
+        | "public"
+        | "two addresses"
+        | "tunnel with a route"
+        | "no gateway" => elsewhere(name),
         other => {
             let (known, answers, unresolved) = answers(other);
             Evidence {
@@ -116,6 +121,16 @@ fn elsewhere(name: &str) -> Evidence {
             evidence
         }
         "public" => with_networks("127.0.0.1 198.51.100.5", "198.51.100.0/24", "198.51.100.1"),
+        "two addresses" => with_networks(
+            "127.0.0.1 192.168.77.2 203.0.113.3",
+            "127.0.0.0/8 192.168.77.0/24 203.0.113.0/24",
+            "192.168.77.1 203.0.113.254",
+        ),
+        "tunnel with a route" => {
+            let mut machine = with_networks("10.8.0.1", "10.8.0.1/32", "");
+            machine.interfaces.routed_networks = vec!["10.8.0.0/24".parse().unwrap()];
+            machine
+        }
         // No default gateway, and a tunnel without a network.
         "no gateway" => with_networks("192.168.77.2 10.8.0.6", "192.168.77.0/24 10.8.0.6/32", ""),
         other => panic!("{other}: no such machine"),
