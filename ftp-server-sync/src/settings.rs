@@ -246,6 +246,13 @@ impl Settings {
     /// Where the public addresses are learned that are not given as such; sorted, without
     /// duplicates.
     pub fn address_sources(&self) -> BTreeSet<&AddressSource> {
+        let mut sources = self.public_addresses();
+        sources.retain(|public| !matches!(public, AddressSource::Address(_)));
+        sources
+    }
+
+    /// All public addresses that some clients are given; sorted, without duplicates.
+    pub(crate) fn public_addresses(&self) -> BTreeSet<&AddressSource> {
         let of_clients = self.masquerade_clients.iter();
         let of_clients = of_clients.filter_map(|(_, address)| match address {
             ClientAddress::Public(public) => Some(public),
@@ -255,7 +262,6 @@ impl Settings {
             .iter()
             .chain(self.masquerade_map.values())
             .chain(of_clients)
-            .filter(|public| !matches!(public, AddressSource::Address(_)))
             .collect()
     }
 
@@ -271,13 +277,7 @@ impl Settings {
 
     /// Whether some clients are given another address than the one that they connected to.
     pub(crate) fn masquerades(&self) -> bool {
-        let is_public = |address: &ClientAddress| matches!(address, ClientAddress::Public(_));
-        self.masquerade_address.is_some()
-            || !self.masquerade_map.is_empty()
-            || self
-                .masquerade_clients
-                .iter()
-                .any(|(_, address)| is_public(address))
+        !self.public_addresses().is_empty()
     }
 
     /// The server's own files, by absolute path: no client may list, read or write them.

@@ -87,6 +87,12 @@ impl Interfaces {
         interfaces
     }
 
+    /// Whether it is an address of this machine.
+    pub(crate) fn has(&self, address: IpAddr) -> bool {
+        let mut own = self.addresses.iter().map(IpAddr::to_canonical);
+        own.any(|own| own == address)
+    }
+
     /// The networks whose clients are local unless the operator says otherwise; sorted.
     pub(crate) fn local_networks(&self) -> Vec<IpNet> {
         let mut all = [&self.networks[..], &self.routed_networks].concat();

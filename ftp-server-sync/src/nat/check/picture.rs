@@ -5,11 +5,12 @@
 use std::net::{IpAddr, Ipv4Addr};
 
 use ftp_proto::Reach;
+use ipnet::IpNet;
 
 use super::clients::shown_addresses;
 use crate::logging::wrap::wrap;
 use crate::nat::evidence::Evidence;
-use crate::settings::{AddressSource, ClientAddress, Settings};
+use crate::settings::{AddressSource, ClientAddress, LocalNetworks, Settings};
 
 /// The lines, each at most `width` columns long.
 pub(super) fn picture(settings: &Settings, evidence: &Evidence, width: usize) -> String {
@@ -102,6 +103,7 @@ impl Site<'_> {
         for &address in &ipv4 {
             paths.extend(self.own_network(address));
         }
+        paths.extend(self.local_networks(&ipv4));
         let list = |is: fn(&IpAddr) -> bool| {
             let list = addresses.iter().filter(|address| is(address));
             list.map(IpAddr::to_string).collect::<Vec<_>>().join(", ")
@@ -159,23 +161,48 @@ impl Site<'_> {
             .collect()
     }
 
-    /// The network of an interface.
+    /// The network of an interface, or the one behind it where its address has none.
     fn own_network(&self, address: Ipv4Addr) -> Option<Path> {
         let interfaces = &self.evidence.interfaces;
-        let networks = interfaces.networks.iter();
+        let networks = interfaces.local_networks();
         let network = networks
+            .iter()
             .filter(|network| network.contains(&IpAddr::V4(address)))
-            .max_by_key(|network| network.prefix_len())?;
+            .max_by_key(|network| network.prefix_len() % network.max_prefix_len())?;
         Some(Path {
             interface: interfaces.names.get(&IpAddr::V4(address)).cloned(),
             ..Path::direct(network.to_string(), address.to_string())
         })
     }
 
+    /// Other networks whose clients are local: those that the operator names, and those that routes
+    /// lead to.
+    fn local_networks(&self, ipv4: &[Ipv4Addr]) -> Vec<Path> {
+        let interfaces = &self.evidence.interfaces;
+        let local = &self.settings.local_networks;
+        let routed = match local {
+            LocalNetworks::Auto | LocalNetworks::AutoAnd(_) => &interfaces.routed_networks[..],
+            LocalNetworks::None | LocalNetworks::Networks(_) => &[],
+        };
+        let has_own = |network: &IpNet| ipv4.iter().any(|own| network.contains(&IpAddr::V4(*own)));
+        let networks = routed.iter().chain(local.named());
+        let others = networks.filter(|network| network.addr().is_ipv4() && !has_own(network));
+        let to = list(&interfaces.reachable_by_router(ipv4));
+        others
+            .filter(|_| !to.is_empty())
+            .map(|network| Path::direct(network.to_string(), to.clone()))
+            .collect()
+    }
+
     /// Through the router that has this public address, which forwards to one of `inner`.
     fn through(&self, from: String, public: &AddressSource, inner: &[Ipv4Addr]) -> Path {
         let settings = self.settings;
         let public = public.known(&self.evidence.known);
+        if let Some(address) = public
+            && self.evidence.interfaces.has(address.into())
+        {
+            return Path::direct(from, format!("{address}, an address of this machine"));
+        }
         let router = public.map_or("router".to_owned(), |address| format!("router {address}"));
         let private = inner.first().map_or(String::new(), Ipv4Addr::to_string);
         let stage = |outer: &dyn std::fmt::Display, port: String| Stage {

@@ -251,15 +251,21 @@ fn conclusion(
             } else {
                 " that is not refused"
             };
-            let condition = router_condition(settings);
+            let condition = router_condition(settings, evidence);
             format!("Every kind of client{those} can be served{condition}.")
         }
     }
 }
 
 /// What the router must do, which this machine cannot check.
-fn router_condition(settings: &Settings) -> String {
-    let Some(inner) = settings.passive_ports.filter(|_| settings.masquerades()) else {
+fn router_condition(settings: &Settings, evidence: &Evidence) -> String {
+    let is_own = |public: &AddressSource| {
+        let address = public.known(&evidence.known);
+        address.is_some_and(|address| evidence.interfaces.has(address.into()))
+    };
+    let publics = settings.public_addresses();
+    let passes_router = publics.into_iter().any(|public| !is_own(public));
+    let Some(inner) = settings.passive_ports.filter(|_| passes_router) else {
         return String::new();
     };
     let outer = settings.outer_ports.unwrap_or(inner);
