@@ -102,7 +102,7 @@ fn default_routes() -> io::Result<Vec<DefaultRoute>> {
 
 /// A table that does not exist or may not be read is empty. Every other error is returned: a
 /// process that is out of descriptors must not conclude that all routers are gone.
-fn read_table(path: &str) -> io::Result<String> {
+pub(super) fn read_table(path: &str) -> io::Result<String> {
     fs::read_to_string(path).or_else(|error| match error.kind() {
         ErrorKind::NotFound | ErrorKind::PermissionDenied => {
             debug!("cannot read {path}: {error}");
@@ -178,7 +178,7 @@ fn route_v6(line: &str) -> Option<DefaultRoute> {
     })
 }
 
-fn is_usable(flags: u32) -> bool {
+pub(super) fn is_usable(flags: u32) -> bool {
     flags & (ROUTE_UP | ROUTE_REJECT) == ROUTE_UP
 }
 
@@ -186,7 +186,7 @@ fn known_gateway(gateway: IpAddr, flags: u32) -> Option<IpAddr> {
     (flags & ROUTE_GATEWAY != 0 && !gateway.is_unspecified()).then_some(gateway)
 }
 
-fn hex_u32(field: &str) -> Option<u32> {
+pub(super) fn hex_u32(field: &str) -> Option<u32> {
     is_hex(field).then(|| u32::from_str_radix(field, 16).ok())?
 }
 

@@ -189,4 +189,6 @@ fn report(server: &TestServer<Program>) -> String {
     added
 }
 
-const REMEDY: &str = "check whether a firewall blocks the port";
+/// A machine reaches itself: the client must be another one.
+const REMEDY: &str = "the client came from 127.0.0.1, this machine; if a proxy or a tunnel passes \
+                      clients on, let it pass the passive ports on too";
