@@ -95,7 +95,8 @@ impl FailureCause {
                 diagnosis: diagnosis @ Diagnosis::PrivateAddress,
                 ..
             } => Some(format!("{diagnosis}: {}", self.advice())),
-            Self::Addresses { .. } | Self::ClientGone => None,
+            Self::Addresses { .. } => Some(self.advice()).filter(|advice| advice.contains(" --")),
+            Self::ClientGone => None,
             Self::OtherAddress {
                 is_inside: false, ..
             } => Some(
