@@ -56,7 +56,7 @@ pub(crate) enum FailureCause {
         is_inside: bool,
     },
     /// The control connection comes through a gateway, and the data connection does not.
-    ThroughGateway { gateway: IpAddr },
+    ThroughGateway { gateway: IpAddr, came: Vec<IpAddr> },
     /// The control connection comes from this machine itself, and clients are given an address that
     /// leads to themselves. `public`: for the rule that cures.
     OwnProxy { clients: IpNet, public: String },
@@ -131,7 +131,8 @@ impl FailureEvidence<'_> {
         let (first, peer) = (*came.first()?, self.peer);
         let is_outside = came.iter().all(|address| is_public(*address));
         if self.is_own(peer) || self.is_router(peer) || (!is_public(peer) && is_outside) {
-            return Some(FailureCause::ThroughGateway { gateway: peer });
+            let gateway = peer;
+            return Some(FailureCause::ThroughGateway { gateway, came });
         }
         let gateway = match came.len() {
             // A device changes its IPv6 address in its network as often as it likes.
@@ -177,13 +178,13 @@ impl FailureEvidence<'_> {
         if self.offer.with_address {
             let is_wrong = announcement.port == PortNumber::Outer
                 && history.is_reached_without_address
-                && !history.is_reached_with_address;
+                && !history.any_with_address;
             return is_wrong.then_some(FailureCause::WrongAddress {
                 announced: announcement.address,
                 reason: announcement.reason,
             });
         }
-        let leads_elsewhere = history.client_with_address && !history.client_without_address;
+        let leads_elsewhere = history.client_with_address && !history.any_without_address;
         leads_elsewhere.then_some(FailureCause::ExtendedPassive)
     }
 

@@ -1,5 +1,5 @@
-//! Which passive ports clients have reached lately, and by which way: what tells a fault of one
-//! client from one of the site.
+//! Which passive ports clients have reached lately, and by which way: a fault of one client differs
+//! from one of the site by them.
 //!
 //! While clients get through by the same ways, a data connection costs one atomic read here and no
 //! lock. Memory is bounded.
@@ -61,11 +61,12 @@ pub(crate) struct PortHistory {
     /// The port was reached by clients that were given the same address; if the reply contains it,
     /// only those count whose reply contained it too.
     pub(crate) is_reached: bool,
-    /// Ports were reached by clients that were given the same address in the reply.
-    pub(crate) is_reached_with_address: bool,
-    /// The port was reached by clients that were given the same address, and whose reply did not
-    /// contain it.
+    /// The port was reached by clients whose reply did not contain the address.
     pub(crate) is_reached_without_address: bool,
+    /// Some port was reached by clients whose reply contained the address.
+    pub(crate) any_with_address: bool,
+    /// Some port was reached by clients whose reply did not contain the address.
+    pub(crate) any_without_address: bool,
     /// The client itself has reached ports: with a reply that contained an address, and with one
     /// that did not.
     pub(crate) client_with_address: bool,
@@ -137,8 +138,7 @@ impl ReachedPorts {
         history
     }
 
-    /// The settings have changed, or this machine's networks: what was reached before says nothing
-    /// about them.
+    /// The settings have changed: what was reached before says nothing about the new ones.
     pub(crate) fn clear(&self) {
         *lock(&self.table) = ReachTable::default();
         for recent in &self.recent {
@@ -201,7 +201,8 @@ impl ReachTable {
                 continue;
             }
             history.reached.insert(*number);
-            history.is_reached_with_address |= other.with_address;
+            history.any_with_address |= other.with_address;
+            history.any_without_address |= !other.with_address;
             // Without an address in the reply, the client connects to the one of the control
             // connection: usually the same, but not the other way round.
             history.is_reached |= *number == port && (other.with_address || !way.with_address);
@@ -278,7 +279,8 @@ mod tests {
         let history = table.on_missed(way(true), 60_000, client(1), now);
         let expected = PortHistory {
             is_reached: true,
-            is_reached_with_address: true,
+            any_with_address: true,
+            any_without_address: true,
             client_without_address: true,
             reached: ports(&[60_000, 60_001]),
             missed: ports(&[60_000]),

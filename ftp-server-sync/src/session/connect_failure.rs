@@ -3,7 +3,7 @@
 
 use std::time::Instant;
 
-use ftp_proto::{Action, DataEvent};
+use ftp_proto::{Action, ClientOrigin, DataEvent};
 use log::debug;
 
 use super::connection::Connection;
@@ -77,7 +77,10 @@ impl Connection {
                 .on_missed(way, offer.port, peer, now),
             is_lost: matches!(self.control.end(), Some(End::Lost(_))),
             interfaces: &self.current.interfaces,
-            route: network_to(peer),
+            route: match offer.origin {
+                ClientOrigin::Private => network_to(peer),
+                _ => None,
+            },
             public: settings
                 .masquerade_address
                 .as_ref()

@@ -151,7 +151,7 @@ impl Case {
         let next = value_ends.chars().next();
         assert!(matches!(next, None | Some(';' | ' ')), "{advice}");
         let remedy = cause.remedy().expect("words for the client");
-        let is_hidden = remedy.contains("the server's log has the address");
+        let is_hidden = remedy.contains("the server's log has ");
         assert!(remedy.contains(flag) || is_hidden, "{remedy}");
     }
 
@@ -166,7 +166,7 @@ impl Case {
 /// What other clients have done.
 fn history(reached: &[u16], change: impl FnOnce(&mut PortHistory)) -> PortHistory {
     let mut history = PortHistory {
-        is_reached_with_address: !reached.is_empty(),
+        any_with_address: !reached.is_empty(),
         reached: reached.iter().copied().collect(),
         missed: [60_004].into(),
         ..PortHistory::default()
@@ -225,6 +225,12 @@ fn a_second_address_of_the_client() {
     // Only the log may show another client's address.
     let hidden = from("203.0.113.28").cause().remedy().unwrap();
     assert!(!hidden.contains("203.0.113.28"), "{hidden}");
+    let gateway = Case {
+        peer: "192.168.77.1",
+        ..from("203.0.113.28")
+    };
+    let hidden = gateway.cause().remedy().unwrap();
+    assert!(!hidden.contains("203.0.113.28"), "{hidden}");
     let shown = from("192.168.77.1").cause().remedy().unwrap();
     assert!(shown.contains("192.168.77.1"), "{shown}");
     // The announced address is wrong in any case; a scanner is no second address.
@@ -278,6 +284,16 @@ fn a_proxy_on_this_machine() {
     };
     local("127.0.0.1").cured_by("--masquerade-client 127.0.0.0/8=203.0.113.1");
     local("192.168.77.2").cured_by("--masquerade-client 192.168.77.2=203.0.113.1");
+    // A client is not shown where the address comes from.
+    let from_file = Case {
+        public: Some("@/etc/public-ip"),
+        ..local("127.0.0.1")
+    };
+    let cause = from_file.cause();
+    let flag = "--masquerade-client 127.0.0.0/8=";
+    assert!(cause.advice().contains(&format!("{flag}@/etc/public-ip")));
+    let shown = cause.remedy().unwrap();
+    assert!(shown.contains(&format!("{flag}PUBLIC")), "{shown}");
     Case {
         own: "127.0.0.1 203.0.113.5",
         public: None,
@@ -374,7 +390,7 @@ fn a_part_of_the_range_is_forwarded() {
 fn one_of_the_two_replies_leads_elsewhere() {
     Case {
         history: history(&[60_004], |history| {
-            history.is_reached_with_address = false;
+            history.any_with_address = false;
             history.is_reached_without_address = true;
         }),
         ..Case::default()
@@ -475,7 +491,10 @@ fn every_remedy_fits_into_a_reply() {
     for cause in [
         FailureCause::ClientSide,
         FailureCause::ExtendedPassive,
-        FailureCause::ThroughGateway { gateway: long },
+        FailureCause::ThroughGateway {
+            gateway: long,
+            came: vec![long; 8],
+        },
         FailureCause::OwnProxyPort { peer: long },
         FailureCause::OwnProxy {
             clients: "127.0.0.0/8".parse().unwrap(),

@@ -8,7 +8,8 @@ use std::net::IpAddr;
 use ftp_proto::{AnnounceReason, Diagnosis};
 use ipnet::IpNet;
 
-use super::FailureCause;
+use super::{FailureCause, UNKNOWN};
+use crate::net::port_range::PortRange;
 
 impl FailureCause {
     /// For the log: completes "… did not connect: …".
@@ -32,9 +33,10 @@ impl FailureCause {
                     network(*gateway)
                 )
             }
-            Self::ThroughGateway { gateway } => format!(
-                "clients come through {gateway}, and the data connection came from another \
-                 address; add --trust-gateway {gateway}"
+            Self::ThroughGateway { gateway, came } => format!(
+                "the client came through {gateway}, and {} came to the port; if that is the same \
+                 client, add --trust-gateway {gateway}",
+                list(came)
             ),
             Self::OwnProxy { clients, public } => format!(
                 "the client came through a proxy or a tunnel on this machine, so that the announced \
@@ -53,15 +55,7 @@ impl FailureCause {
                 reached,
                 port,
                 outer,
-            } => {
-                let ports = outer.unwrap_or(*reached);
-                let outer = outer.map(|outer| format!(" --outer-ports {outer}"));
-                format!(
-                    "of the range, {ports} is reached, and {port} is not; forward the whole range, \
-                     or set --passive-ports {reached}{}",
-                    outer.unwrap_or_default()
-                )
-            }
+            } => part_of_range(*reached, *port, *outer),
             Self::WrongAddress { announced, reason } => format!(
                 "clients that are not given the address {announced} reach the port, so that \
                  address is wrong; {}",
@@ -100,9 +94,26 @@ impl FailureCause {
             Self::OtherAddress {
                 is_inside: false, ..
             } => Some(
-                "connections from another address came instead; the server's log has the address \
-                 for --trust-gateway"
+                "another address came instead; the server's log has it, for --trust-gateway"
                     .to_owned(),
+            ),
+            Self::ThroughGateway { gateway, .. } => Some(format!(
+                "the control connection came through {gateway}, and another address came to the \
+                 port; add --trust-gateway {gateway}"
+            )),
+            Self::OwnProxy { clients, public } => Some(
+                Self::OwnProxy {
+                    clients: *clients,
+                    public: shown(public),
+                }
+                .advice(),
+            ),
+            Self::Neighbour { neighbour, public } => Some(
+                Self::Neighbour {
+                    neighbour: *neighbour,
+                    public: shown(public),
+                }
+                .advice(),
             ),
             _ => Some(self.advice()),
         }
@@ -179,6 +190,16 @@ fn by_addresses(diagnosis: Diagnosis, reason: AnnounceReason, has_range: bool) -
     }
 }
 
+fn part_of_range(reached: PortRange, port: u16, outer: Option<PortRange>) -> String {
+    let ports = outer.unwrap_or(reached);
+    let outer = outer.map(|outer| format!(" --outer-ports {outer}"));
+    format!(
+        "of the range, {ports} is reached, and {port} is not; forward the whole range, or set \
+         --passive-ports {reached}{}",
+        outer.unwrap_or_default()
+    )
+}
+
 /// Where the announced address is to be corrected.
 fn correct(reason: AnnounceReason) -> String {
     let flag = match reason {
@@ -186,7 +207,16 @@ fn correct(reason: AnnounceReason) -> String {
         AnnounceReason::ClientRule(clients) => format!("--masquerade-client {clients}="),
         _ => "--masquerade-address ".to_owned(),
     };
-    format!("give the one that clients connect to with {flag}PUBLIC")
+    format!("give the one that clients connect to with {flag}{UNKNOWN}")
+}
+
+/// A client may read an address or its name, and not which file or STUN server it comes from.
+fn shown(public: &str) -> String {
+    if public.starts_with('@') || public.starts_with("stun:") {
+        UNKNOWN.to_owned()
+    } else {
+        public.to_owned()
+    }
 }
 
 /// A network as the value of a flag: one address stands alone.

@@ -33,7 +33,6 @@ fn two_addresses() -> Site {
         message: "203.0.113.28 came to the port instead",
         flag: "--trust-gateway 203.0.113.28",
         public: "",
-        replaces: "",
         works: Some(|home| {
             let mut client = home.client("client", OUTSIDE);
             let to = client.passive();
@@ -63,7 +62,6 @@ fn pool() -> Site {
         message: "203.0.113.12 and 203.0.113.13 came to the port instead",
         flag: "--trust-gateway 203.0.113.8/29",
         public: "",
-        replaces: "",
         works: Some(|home| {
             let mut client = home.client_from("client", Some("203.0.113.10"), OUTSIDE);
             for address in ["203.0.113.12", "203.0.113.13"] {
@@ -89,10 +87,9 @@ fn gateway_of_control() -> Site {
             let _data = client.connect_data(to);
             without_data(&mut client)
         },
-        message: "clients come through 192.168.77.1, and the data connection came from another address",
+        message: "the client came through 192.168.77.1, and 203.0.113.9 came to the port",
         flag: "--trust-gateway 192.168.77.1",
         public: "",
-        replaces: "",
         works: Some(|home| fetches(&mut home.client("client", OUTSIDE))),
     }
 }
@@ -128,10 +125,9 @@ fn hairpin() -> Site {
                 .expect("a data connection");
             without_data(&mut client)
         },
-        message: "clients come through 192.168.77.1, and the data connection came from another address",
+        message: "the client came through 192.168.77.1, and 192.168.77.3 came to the port",
         flag: "--trust-gateway 192.168.77.1",
         public: "",
-        replaces: "",
         works: Some(|home| {
             let mut client = home.client("neighbour", OUTSIDE);
             let port = client.passive().port();

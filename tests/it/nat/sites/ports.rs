@@ -39,7 +39,6 @@ fn not_forwarded() -> Site {
         message: "check the port forwarding of the router",
         flag: "",
         public: "",
-        replaces: "",
         works: None,
     }
 }
@@ -72,7 +71,6 @@ fn part_of_range() -> Site {
         message: "of the range, 60000-60004 is reached",
         flag: "--passive-ports 60000-60004",
         public: "",
-        replaces: "-r",
         works: Some(|home| {
             let mut client = home.client("client", OUTSIDE);
             for _ in 0..20 {
@@ -156,7 +154,6 @@ fn own_firewall() -> Site {
                   blocks it; nothing is to be changed here",
         flag: "",
         public: "",
-        replaces: "",
         works: None,
     }
 }
@@ -178,7 +175,6 @@ fn extended_passive() -> Site {
         message: "the client reaches ports after PASV and not after EPSV",
         flag: "--deny-commands EPSV,EPRT",
         public: "",
-        replaces: "",
         works: None,
     }
 }

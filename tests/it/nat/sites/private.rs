@@ -32,7 +32,6 @@ fn private_address() -> Site {
         message: "set --masquerade-address",
         flag: "--masquerade-address",
         public: "203.0.113.1",
-        replaces: "",
         works: Some(|home| fetches(&mut home.client("client", OUTSIDE))),
     }
 }
@@ -43,7 +42,6 @@ fn router_inside() -> Site {
         symptom: "`-n` has the router's address in the LAN",
         flags: &["-n", "192.168.77.1", "-r", "60000-60009"],
         message: "give the router's public address with --masquerade-address",
-        replaces: "-n",
         ..private_address()
     }
 }
@@ -61,7 +59,6 @@ fn old_address() -> Site {
         },
         message: "clients that are not given the address 203.0.113.99 reach the port",
         flag: "--masquerade-address PUBLIC",
-        replaces: "-n",
         ..private_address()
     }
 }

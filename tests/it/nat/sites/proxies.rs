@@ -31,7 +31,6 @@ fn tunnel() -> Site {
         message: "the client came through a proxy or a tunnel on this machine",
         flag: "--masquerade-client 127.0.0.0/8=203.0.113.1",
         public: "",
-        replaces: "",
         works: Some(|home| {
             let mut client = through(home, "192.168.77.2", "127.0.0.1");
             fetches_through(home, &mut client, "192.168.77.2", "127.0.0.1");
