@@ -70,6 +70,8 @@ pub(crate) enum FailureCause {
         port: u16,
         /// The value of `--outer-ports`, if it must change too.
         outer: Option<PortRange>,
+        /// Only this client has failed, and has never reached a port: it may have a firewall.
+        is_alone: bool,
     },
     /// Clients reach the ports only if the reply does not contain the announced address.
     WrongAddress {
@@ -192,41 +194,36 @@ impl FailureEvidence<'_> {
         self.history.is_reached.then_some(FailureCause::ClientSide)
     }
 
-    /// Some ports are reached, and this one is not. The client's own firewall may be the reason,
-    /// unless it has reached others, or others fail as well.
+    /// Some ports are reached, and this one is not.
     fn part_of_range(&self) -> Option<FailureCause> {
         let (history, port, range) = (&self.history, self.offer.port, self.passive_ports?);
-        let has_reached = history.client_with_address || history.client_without_address;
-        if !has_reached && !history.others_missed {
-            return None;
-        }
         let part = longest_part(history)?;
-        let outer = match (self.offer.announcement.port, self.outer_ports) {
-            (PortNumber::Outer, outer) => outer,
-            (PortNumber::Inner, _) => None,
+        let outer = match self.offer.announcement.port {
+            PortNumber::Outer => self.outer_ports,
+            PortNumber::Inner => None,
         };
-        let Some(all) = outer else {
-            return Some(FailureCause::PartOfRange {
-                reached: part,
-                port,
-                outer: None,
-            });
+        let reached = match outer {
+            None => part,
+            Some(outer) => {
+                let inner = |port: u16| range.first().checked_add(port.checked_sub(outer.first())?);
+                PortRange::new(inner(part.first())?, inner(part.last())?).ok()?
+            }
         };
-        let inner = |outer: u16| {
-            let index = outer.checked_sub(all.first())?;
-            range.first().checked_add(index)
-        };
-        let reached = PortRange::new(inner(part.first())?, inner(part.last())?).ok()?;
         Some(FailureCause::PartOfRange {
             reached,
             port,
-            outer: Some(part),
+            outer: outer.map(|_| part),
+            is_alone: !self.has_reached() && !history.others_missed,
         })
+    }
+
+    /// Whether the client has reached a port lately.
+    fn has_reached(&self) -> bool {
+        self.history.client_with_address || self.history.client_without_address
     }
 
     /// A client in the local network is given the local address, where no router is in between.
     fn neighbour(&self) -> Option<FailureCause> {
-        let has_reached = self.history.client_with_address || self.history.client_without_address;
         let is_given_local_address = matches!(
             self.offer.announcement.reason,
             AnnounceReason::LocalClient(_)
@@ -234,7 +231,7 @@ impl FailureEvidence<'_> {
         let may_translate = self.offer.origin == ClientOrigin::Local
             && is_given_local_address
             && self.offer.with_address
-            && !has_reached;
+            && !self.has_reached();
         let public = self.public.clone().filter(|_| may_translate)?;
         Some(FailureCause::Neighbour {
             neighbour: self.peer,

@@ -231,7 +231,7 @@ impl FailureGroup {
     /// A single client that gave up may have had its own reason.
     fn level(&self) -> Level {
         let may_be_its_own = self.all_gave_up && self.connections < SEVERAL;
-        if self.cause.is_harmless() || (may_be_its_own && !self.cause.is_certain()) {
+        if self.cause.is_harmless() || (may_be_its_own && !self.cause.is_evident()) {
             Level::Info
         } else {
             Level::Warn
@@ -259,7 +259,7 @@ impl FailureGroup {
     fn line(&self) -> String {
         let mut line = self.subject();
         // Infallible for a String.
-        let _ = match (self.cause.is_certain(), self.offer.private_kind()) {
+        let _ = match (self.cause.is_private_address(), self.offer.private_kind()) {
             // The address alone is the problem, whatever the port.
             (true, Some(kind)) => {
                 write!(line, " sent to {}, {kind},", self.key.address)

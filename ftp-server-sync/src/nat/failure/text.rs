@@ -55,7 +55,8 @@ impl FailureCause {
                 reached,
                 port,
                 outer,
-            } => part_of_range(*reached, *port, *outer),
+                is_alone,
+            } => part_of_range(*reached, *port, *outer, *is_alone),
             Self::WrongAddress { announced, reason } => format!(
                 "clients that are not given the address {announced} reach the port, so that \
                  address is wrong; {}",
@@ -124,8 +125,8 @@ impl FailureCause {
         matches!(self, Self::ClientGone | Self::ClientSide)
     }
 
-    /// Whether some site would fail in the same way whatever a client does.
-    pub(crate) fn is_certain(&self) -> bool {
+    /// Whether the announced address alone is at fault, whatever the port.
+    pub(crate) fn is_private_address(&self) -> bool {
         matches!(
             self,
             Self::Addresses {
@@ -133,6 +134,18 @@ impl FailureCause {
                 ..
             }
         )
+    }
+
+    /// Whether something has happened that shows it, also if the client ended the wait itself.
+    pub(crate) fn is_evident(&self) -> bool {
+        match self {
+            Self::OtherAddress { .. }
+            | Self::ThroughGateway { .. }
+            | Self::WrongAddress { .. }
+            | Self::ExtendedPassive => true,
+            Self::PartOfRange { is_alone, .. } => !is_alone,
+            other => other.is_private_address(),
+        }
     }
 
     /// Causes of one kind are counted together.
@@ -150,7 +163,10 @@ impl FailureCause {
             Self::OwnProxy { .. } => "own proxy",
             Self::OwnProxyPort { .. } => "port of own proxy",
             Self::ClientSide => "client side",
-            Self::PartOfRange { .. } => "part of range",
+            Self::PartOfRange {
+                is_alone: false, ..
+            } => "part of range",
+            Self::PartOfRange { is_alone: true, .. } => "port or client",
             Self::WrongAddress { .. } => "wrong address",
             Self::ExtendedPassive => "extended passive mode",
             Self::Neighbour { .. } => "neighbour",
@@ -190,14 +206,26 @@ fn by_addresses(diagnosis: Diagnosis, reason: AnnounceReason, has_range: bool) -
     }
 }
 
-fn part_of_range(reached: PortRange, port: u16, outer: Option<PortRange>) -> String {
+fn part_of_range(
+    reached: PortRange,
+    port: u16,
+    outer: Option<PortRange>,
+    is_alone: bool,
+) -> String {
     let ports = outer.unwrap_or(reached);
     let outer = outer.map(|outer| format!(" --outer-ports {outer}"));
-    format!(
-        "of the range, {ports} is reached, and {port} is not; forward the whole range, or set \
-         --passive-ports {reached}{}",
-        outer.unwrap_or_default()
-    )
+    let flag = format!("--passive-ports {reached}{}", outer.unwrap_or_default());
+    if is_alone {
+        format!(
+            "others reached {ports} within the last hour; look at the client's own firewall, and if \
+             the router does not forward {port}, set {flag}"
+        )
+    } else {
+        format!(
+            "of the range, {ports} is reached, and {port} is not; forward the whole range, or set \
+             {flag}"
+        )
+    }
 }
 
 /// Where the announced address is to be corrected.

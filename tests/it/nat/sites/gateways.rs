@@ -1,6 +1,6 @@
 //! The data connection comes from another address than the control connection.
 
-use super::super::home_network::{OUTSIDE, Router};
+use super::super::home_network::{OUTSIDE, OUTSIDE_V6, Router};
 use super::{ROUTED, Site, fetches, fetches_from, nothing, origin, without_data};
 use crate::support::lab::Lab;
 use crate::support::lab::connect;
@@ -8,6 +8,7 @@ use crate::support::lab::connect;
 pub(super) fn sites() -> Vec<Site> {
     vec![
         two_addresses(),
+        privacy_addresses(),
         pool(),
         gateway_of_control(),
         gateway_of_data(),
@@ -38,6 +39,30 @@ fn two_addresses() -> Site {
             let to = client.passive();
             fetches_from(&mut client, &origin(home, "client", "203.0.113.28"), to);
         }),
+    }
+}
+
+fn privacy_addresses() -> Site {
+    Site {
+        name: "privacy addresses",
+        symptom: "a client that changes its IPv6 address within its network",
+        set_up: |lab| lab.address("client", "wan", "2001:db8:1::1234/64"),
+        fails: |home| {
+            let mut client = home.client_from("client", Some(FIRST), OUTSIDE_V6);
+            let to = client.extended_passive();
+            let _data = origin(home, "client", SECOND)
+                .connect(to)
+                .expect("a data connection");
+            without_data(&mut client)
+        },
+        message: "2001:db8:1::1234 came to the port instead",
+        flag: "--trust-gateway 2001:db8:1::/64",
+        works: Some(|home| {
+            let mut client = home.client_from("client", Some(FIRST), OUTSIDE_V6);
+            let to = client.extended_passive();
+            fetches_from(&mut client, &origin(home, "client", SECOND), to);
+        }),
+        ..two_addresses()
     }
 }
 
@@ -154,3 +179,6 @@ table ip proxy {{
     );
     lab.nft("router", &rules);
 }
+
+const FIRST: &str = "2001:db8:1::9";
+const SECOND: &str = "2001:db8:1::1234";
