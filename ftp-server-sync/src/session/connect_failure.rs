@@ -45,7 +45,7 @@ impl Connection {
         // A shutdown says nothing about the network.
         if closes && !self.ending && self.data.never_connected(least, now) {
             self.report_data(DataEvent::NeverConnected);
-            let gave_up = !matches!(action, Action::CloseData(_));
+            let gave_up = !matches!(action, Action::CloseData(_)) || self.log.has_aborted();
             self.explain_never_connected(gave_up, now);
         }
     }

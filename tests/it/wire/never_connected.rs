@@ -61,25 +61,35 @@ fn a_client_that_changes_its_mind_at_once_is_not_counted() {
 
 /// One alone may have had its own reason.
 #[test]
-fn three_clients_that_quit_or_vanish_are_a_warning() {
-    for (quits, clients, expected) in [(true, 1, 0), (false, 1, 0), (true, 3, 1), (false, 3, 1)] {
-        let server = impatient();
-        let from = own_address();
-        for _ in 0..clients {
-            let mut client = client_from(from, server.address);
-            client.extended_passive();
-            if quits {
-                client.command("QUIT", 221);
-            } else {
-                client.command("NLST", 150);
-                let half_close = client.stream.shutdown(Shutdown::Write);
-                half_close.expect("an end for the control connection");
+fn three_clients_that_give_up_are_a_warning() {
+    let quit = |client: &mut Client| drop(client.command("QUIT", 221));
+    let vanish = |client: &mut Client| {
+        client.command("NLST", 150);
+        end(client);
+    };
+    let abort = |client: &mut Client| {
+        client.command("ABOR", 226);
+        end(client);
+    };
+    for leave in [quit, vanish, abort] {
+        for (clients, expected) in [(1, 0), (3, 1)] {
+            let server = impatient();
+            let from = own_address();
+            for _ in 0..clients {
+                let mut client = client_from(from, server.address);
+                client.extended_passive();
+                leave(&mut client);
+                // The session counts it before it ends.
+                while client.line().is_some() {}
             }
-            // The session counts it before it ends.
-            while client.line().is_some() {}
+            assert_eq!(warnings(from).len(), expected);
         }
-        assert_eq!(warnings(from).len(), expected, "{quits} {clients}");
     }
+}
+
+fn end(client: &Client) {
+    let half_close = client.stream.shutdown(Shutdown::Write);
+    half_close.expect("an end for the control connection");
 }
 
 /// The first, and the third.
@@ -90,7 +100,8 @@ fn a_cause_is_logged_twice_at_most() {
     for number in 1..=6 {
         let mut client = client_from(from, server.address);
         client.extended_passive();
-        client.command("ABOR", 226);
+        // The client wants something else.
+        client.command(format!("EPRT |1|{from}|51210|"), 200);
         assert!(never_came(&mut client).is_some());
         assert_eq!(warnings(from).len(), if number < 3 { 1 } else { 2 });
     }
