@@ -127,6 +127,7 @@ impl Config {
 
 /// Limits against a client that sends too much; tests check each limit at its boundary.
 pub mod limits {
+
     use core::time::Duration;
 
     /// The longest command line, line ending included, in bytes. A driver's input buffer must hold
@@ -143,6 +144,9 @@ pub mod limits {
     /// The number of lines without a command of FTP that a client may send before it logs in. The
     /// next one ends the session.
     pub const UNKNOWN_COMMANDS_MAX: u32 = 10;
+    /// The bytes of [`Session::set_remedy`](crate::Session::set_remedy) that a reply shows: more
+    /// than a person reads in one line.
+    pub const REMEDY_BYTES_MAX: usize = 400;
     /// The entries in a reply to STAT with a path, which is held in memory as a whole. If there are
     /// more, STAT is refused.
     pub const STAT_ENTRIES_MAX: usize = 10_000;

@@ -19,6 +19,7 @@ mod held;
 mod info;
 mod login;
 mod one_to_one_nat;
+mod passive;
 mod permitted;
 mod protection;
 mod ready;
@@ -35,8 +36,6 @@ use crate::command::CommandLine;
 use crate::config::Config;
 use crate::event::{DataEvent, DataId};
 use crate::line::{LineReader, Scan, strip_telnet, wipe, without_telnet};
-use crate::never_connected::NeverConnected;
-use crate::offer::PassiveOffer;
 use crate::outcome::{Misuse, Outcome};
 use crate::refusal::Refusal;
 use crate::reply::Reply;
@@ -305,21 +304,6 @@ impl Session {
             Question::File(_, FileQuestion::Hash(_)) => !self.held.is_full(),
             Question::Authenticate | Question::Tls { .. } | Question::File(..) => false,
         }
-    }
-
-    /// The last passive offer, until the client connects or the offer counts as never connected.
-    /// The port of the offer may be closed meanwhile: the driver still reports
-    /// [`NeverConnected`](DataEvent::NeverConnected) if that is the reason. It does not count after
-    /// a refused transfer, which is then why the client did not connect.
-    #[must_use]
-    pub fn passive_offer(&self) -> Option<&PassiveOffer> {
-        self.context.offer.as_ref().map(|(_, offer)| offer)
-    }
-
-    /// The last data connection that the client never opened.
-    #[must_use]
-    pub fn never_connected(&self) -> Option<&NeverConnected> {
-        self.context.never_connected.as_ref()
     }
 
     /// The two ends of the control connection.

@@ -12,6 +12,7 @@ mod lingering;
 pub(crate) mod pump;
 pub(crate) mod rate_limit;
 pub(crate) mod step_budget;
+pub(crate) mod strangers;
 pub(crate) mod stream;
 mod tokens;
 pub(crate) mod transfer;

@@ -6,5 +6,6 @@ pub(crate) mod interfaces;
 pub(crate) mod listen;
 pub(crate) mod port_probe;
 pub(crate) mod port_range;
+pub(crate) mod routes;
 pub(crate) mod socket;
 pub(crate) mod watch;

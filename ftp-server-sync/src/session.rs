@@ -6,6 +6,7 @@ mod budget;
 mod busy_upload;
 mod command;
 mod command_start;
+mod connect_failure;
 mod connection;
 mod control;
 mod control_end;

@@ -40,6 +40,7 @@ mod printed_rules;
 mod probe;
 mod scarce_ports;
 mod shared_port;
+mod sites;
 mod strangers;
 mod stun;
 mod tls;

@@ -18,7 +18,7 @@ use crate::config::Config;
 use crate::event::DataId;
 use crate::foreign_protocol::ForeignProtocolDetector;
 use crate::masquerade::Announcement;
-use crate::never_connected::NeverConnected;
+use crate::never_connected::{LastNeverConnected, NeverConnected};
 use crate::offer::PassiveOffer;
 use crate::path::FtpPath;
 use crate::reply::Reply;
@@ -49,7 +49,7 @@ pub(super) struct Context {
     pub(super) offer: Option<(DataId, PassiveOffer)>,
     /// The last transfer was refused: that is why the client may not connect, and not the network.
     pub(super) is_offer_refused: bool,
-    pub(super) never_connected: Option<NeverConnected>,
+    pub(super) never_connected: Option<LastNeverConnected>,
     /// Whether the client can be reached in active mode although it names a private address.
     pub(super) one_to_one_nat: OneToOneNat,
 }
@@ -279,12 +279,13 @@ impl Context {
         if let Some((_, offer)) = self.offer.take_if(|(id, _)| *id == data)
             && !self.is_offer_refused
         {
-            let before = self.never_connected.map_or(0, |last| last.number);
-            self.never_connected = Some(NeverConnected {
+            let before = self.never_connected.as_ref();
+            let before = before.map_or(0, |last| last.connection.number);
+            self.never_connected = Some(LastNeverConnected::new(NeverConnected {
                 number: before.saturating_add(1),
                 offer,
                 withdrawn,
-            });
+            }));
         }
     }
 

@@ -31,7 +31,7 @@ use crate::event::DataId;
 use crate::hash::HashAlgorithm;
 use crate::kept::Kept;
 use crate::listing::{FactSet, Selection};
-use crate::never_connected::NeverConnected;
+use crate::never_connected::LastNeverConnected;
 use crate::path::FtpPath;
 use crate::reply::Reply;
 use crate::timeout::TimeoutKind;
@@ -260,7 +260,9 @@ impl Ready {
         };
         match core::mem::replace(&mut self.data, DataSetup::None) {
             DataSetup::None => Err(Reply::DATA_SETUP_FIRST),
-            DataSetup::Expired => Err(last.map_or(Reply::DATA_NOT_OPENED, NeverConnected::reply)),
+            DataSetup::Expired => {
+                Err(last.map_or(Reply::DATA_NOT_OPENED, LastNeverConnected::reply))
+            }
             DataSetup::Passive(data) => Ok((passive(data), false)),
             DataSetup::Connected(data) => Ok((passive(data), true)),
             DataSetup::Active(target) => {

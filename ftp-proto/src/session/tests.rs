@@ -14,6 +14,7 @@ use crate::rights::Rights;
 mod digests;
 mod foreign_protocol;
 mod names;
+mod passive;
 mod rights;
 
 fn session() -> Session {

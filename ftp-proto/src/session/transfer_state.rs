@@ -7,7 +7,7 @@ use crate::action::{DataConnection, TransferId, TransferStart};
 use crate::command::{CommandInfo, TransferVerb};
 use crate::event::DataId;
 use crate::kept::Kept;
-use crate::never_connected::NeverConnected;
+use crate::never_connected::LastNeverConnected;
 use crate::outcome::TransferError;
 use crate::path::FtpPath;
 use crate::reply::Reply;
@@ -116,7 +116,7 @@ impl Running {
     pub(super) fn final_reply(
         &self,
         result: Result<(), TransferError>,
-        last: Option<&NeverConnected>,
+        last: Option<&LastNeverConnected>,
     ) -> Reply {
         let Err(error) = result else {
             return match (&self.unique_name, self.entries) {
@@ -132,7 +132,7 @@ impl Running {
         }
     }
 
-    fn failure(&self, error: TransferError, last: Option<&NeverConnected>) -> Reply {
+    fn failure(&self, error: TransferError, last: Option<&LastNeverConnected>) -> Reply {
         match (self.abort_reason, error) {
             (Some(AbortReason::Requested), _) => Reply::TRANSFER_ABORTED,
             (Some(AbortReason::NeverConnected), _) => self.not_connected(last),
@@ -160,9 +160,11 @@ impl Running {
         }
     }
 
-    fn not_connected(&self, last: Option<&NeverConnected>) -> Reply {
+    fn not_connected(&self, last: Option<&LastNeverConnected>) -> Reply {
         match self.start.connection {
-            DataConnection::Passive => last.map_or(Reply::DATA_NOT_OPENED, NeverConnected::reply),
+            DataConnection::Passive => {
+                last.map_or(Reply::DATA_NOT_OPENED, LastNeverConnected::reply)
+            }
             DataConnection::Active(target) => {
                 // Without the scope of a link-local address, which only this machine knows.
                 let target = SocketAddr::new(target.ip(), target.port());

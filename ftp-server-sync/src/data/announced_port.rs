@@ -14,6 +14,7 @@ use mio::{Registry, Token};
 
 use super::candidates::{Candidates, LOOK_WINDOW};
 use super::data_stream::DataStream;
+use super::strangers::Strangers;
 use super::tokens::{LISTENER, Tokens};
 use crate::logging::repeated::Event;
 use crate::logging::session_name::LogContext;
@@ -38,6 +39,7 @@ pub(super) struct AnnouncedPort {
     /// Connections may wait to be accepted.
     may_have_more: bool,
     pub(super) candidates: Candidates,
+    pub(super) strangers: Strangers,
 }
 
 /// How far to look for connections before the transfer command is answered.
@@ -68,6 +70,7 @@ impl AnnouncedPort {
             is_registered: false,
             may_have_more: false,
             candidates: Candidates::default(),
+            strangers: Strangers::default(),
         }
     }
 
@@ -202,6 +205,7 @@ impl AnnouncedPort {
                 );
             }
             Some(IncomingConnection::Rejected(address)) => {
+                self.strangers.on_rejected(address.ip());
                 self.log_rejected(canonical(address), now);
             }
             None => {}

@@ -11,10 +11,21 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, MutexGuard};
 use std::time::{Duration, Instant};
 
-use ftp_proto::{AnnounceReason, ClientOrigin, Diagnosis, NeverConnected, PassiveOffer};
-use log::warn;
+use ftp_proto::{ClientOrigin, NeverConnected, PassiveOffer};
+use log::{Level, log};
 
+use super::failure::FailureCause;
 use crate::locks::lock;
+
+/// A client that did not connect.
+#[derive(Clone, Debug)]
+pub(crate) struct ConnectFailure {
+    pub(crate) peer: IpAddr,
+    pub(crate) connection: NeverConnected,
+    pub(crate) cause: FailureCause,
+    /// The client itself ended the wait, and is gone or does something else.
+    pub(crate) gave_up: bool,
+}
 
 /// The clients of all sessions that did not connect.
 #[derive(Debug, Default)]
@@ -36,7 +47,8 @@ struct FailureGroups {
 struct FailureKey {
     address: IpAddr,
     origin: ClientOrigin,
-    diagnosis: Diagnosis,
+    /// [`FailureCause::kind`].
+    kind: &'static str,
 }
 
 /// Clients that fail for the same reason, counted since a client last got through.
@@ -45,6 +57,8 @@ struct FailureGroup {
     key: FailureKey,
     /// The offer that was counted last.
     offer: PassiveOffer,
+    /// The cause that was found last.
+    cause: FailureCause,
     connections: u64,
     /// Without duplicates, at most [`CLIENTS_MAX`].
     clients: Vec<IpAddr>,
@@ -52,6 +66,8 @@ struct FailureGroup {
     port_max: u16,
     /// No client had its whole time to connect.
     all_early: bool,
+    /// Each client ended the wait itself.
+    all_gave_up: bool,
     logged: Logged,
     logged_at: Option<Instant>,
 }
@@ -65,33 +81,26 @@ enum Logged {
 }
 
 impl NeverConnectedLog {
-    /// Counts a connection that the client at `peer` did not open, and logs a line if one is due.
-    /// `has_range`: passive ports are limited to a range, which a router can forward.
-    pub(crate) fn on_never_connected(
-        &self,
-        peer: IpAddr,
-        connection: &NeverConnected,
-        has_range: bool,
-        now: Instant,
-    ) {
+    /// Counts a connection that a client did not open, and logs a line if one is due.
+    pub(crate) fn on_never_connected(&self, failure: ConnectFailure, now: Instant) {
         let line = {
             let mut groups = self.groups();
-            let line = groups.on_never_connected(peer, connection, has_range, now);
+            let line = groups.on_never_connected(failure, now);
             self.is_counting.store(true, Ordering::Relaxed);
             line
         };
-        if let Some(line) = line {
-            warn!("{line}");
+        if let Some((level, line)) = line {
+            log!(level, "{line}");
         }
     }
 
-    /// A client has connected: its group starts to count from zero.
-    pub(crate) fn on_connected(&self, offer: &PassiveOffer) {
+    /// A client has connected: the groups that this contradicts start to count from zero.
+    pub(crate) fn on_connected(&self, offer: &PassiveOffer, peer: IpAddr) {
         if !self.is_counting.load(Ordering::Relaxed) {
             return;
         }
         let mut groups = self.groups();
-        groups.on_connected(offer);
+        groups.on_connected(offer, peer);
         self.is_counting
             .store(groups.is_counting(), Ordering::Relaxed);
     }
@@ -105,10 +114,10 @@ impl NeverConnectedLog {
     }
 
     /// A line for each group that counts something.
-    pub(crate) fn report(&self, has_range: bool) -> Vec<String> {
+    pub(crate) fn report(&self) -> Vec<String> {
         let groups = self.groups();
         let counting = groups.groups.iter().filter(|group| group.connections > 0);
-        counting.map(|group| group.line(has_range)).collect()
+        counting.map(FailureGroup::line).collect()
     }
 
     fn groups(&self) -> MutexGuard<'_, FailureGroups> {
@@ -121,28 +130,28 @@ impl FailureGroups {
     /// several.
     fn on_never_connected(
         &mut self,
-        peer: IpAddr,
-        connection: &NeverConnected,
-        has_range: bool,
+        failure: ConnectFailure,
         now: Instant,
-    ) -> Option<String> {
-        let key = FailureKey::of(&connection.offer);
+    ) -> Option<(Level, String)> {
+        let key = FailureKey::of(&failure);
         let mut group = match self.position(&key) {
             Some(index) => self.groups.remove(index),
-            None => FailureGroup::new(key, &connection.offer),
+            None => FailureGroup::new(key, &failure),
         };
         if self.groups.len() >= GROUPS_MAX {
             self.groups.remove(0);
         }
-        group.count(peer, connection);
-        let line = group.take_due(now).then(|| group.line(has_range));
+        group.count(failure);
+        let line = group.take_due(now).then(|| (group.level(), group.line()));
         self.groups.push(group);
         line
     }
 
-    fn on_connected(&mut self, offer: &PassiveOffer) {
-        if let Some(index) = self.position(&FailureKey::of(offer)) {
-            self.groups[index].reset();
+    fn on_connected(&mut self, offer: &PassiveOffer, peer: IpAddr) {
+        for group in &mut self.groups {
+            if group.is_contradicted_by(offer, peer) {
+                group.reset();
+            }
         }
     }
 
@@ -156,25 +165,28 @@ impl FailureGroups {
 }
 
 impl FailureKey {
-    fn of(offer: &PassiveOffer) -> Self {
+    fn of(failure: &ConnectFailure) -> Self {
+        let offer = &failure.connection.offer;
         Self {
             address: offer.announcement.address,
             origin: offer.origin,
-            diagnosis: offer.diagnosis,
+            kind: failure.cause.kind(),
         }
     }
 }
 
 impl FailureGroup {
-    fn new(key: FailureKey, offer: &PassiveOffer) -> Self {
+    fn new(key: FailureKey, failure: &ConnectFailure) -> Self {
         Self {
             key,
-            offer: *offer,
+            offer: failure.connection.offer,
+            cause: failure.cause.clone(),
             connections: 0,
             clients: Vec::new(),
             port_min: u16::MAX,
             port_max: 0,
             all_early: true,
+            all_gave_up: true,
             logged: Logged::Nothing,
             logged_at: None,
         }
@@ -182,15 +194,30 @@ impl FailureGroup {
 
     /// Counts from zero. Only the time of the last log line remains.
     fn reset(&mut self) {
-        *self = Self {
-            logged_at: self.logged_at,
-            ..Self::new(self.key, &self.offer)
-        };
+        self.connections = 0;
+        self.clients.clear();
+        (self.port_min, self.port_max) = (u16::MAX, 0);
+        (self.all_early, self.all_gave_up) = (true, true);
+        self.logged = Logged::Nothing;
     }
 
-    fn count(&mut self, peer: IpAddr, connection: &NeverConnected) {
+    /// Whether the cause cannot be what it seemed to be, as this client has connected.
+    fn is_contradicted_by(&self, offer: &PassiveOffer, peer: IpAddr) -> bool {
+        let is_like =
+            self.key.address == offer.announcement.address && self.key.origin == offer.origin;
+        let is_contradicted = match self.cause {
+            FailureCause::Addresses { diagnosis, .. } => diagnosis == offer.diagnosis,
+            // Others who get through say nothing about it.
+            _ => self.clients.contains(&peer),
+        };
+        is_like && is_contradicted
+    }
+
+    fn count(&mut self, failure: ConnectFailure) {
+        let (peer, connection) = (failure.peer, failure.connection);
         let port = connection.offer.port;
         self.offer = connection.offer;
+        self.cause = failure.cause;
         self.connections = self.connections.saturating_add(1);
         if self.clients.len() < CLIENTS_MAX && !self.clients.contains(&peer) {
             self.clients.push(peer);
@@ -198,6 +225,17 @@ impl FailureGroup {
         self.port_min = self.port_min.min(port);
         self.port_max = self.port_max.max(port);
         self.all_early &= connection.withdrawn;
+        self.all_gave_up &= failure.gave_up;
+    }
+
+    /// A single client that gave up may have had its own reason.
+    fn level(&self) -> Level {
+        let may_be_its_own = self.all_gave_up && self.connections < SEVERAL;
+        if self.cause.is_harmless() || (may_be_its_own && !self.cause.is_evident()) {
+            Level::Info
+        } else {
+            Level::Warn
+        }
     }
 
     /// Whether a line is due now; true once for each line.
@@ -218,12 +256,12 @@ impl FailureGroup {
         true
     }
 
-    fn line(&self, has_range: bool) -> String {
+    fn line(&self) -> String {
         let mut line = self.subject();
         // Infallible for a String.
-        let _ = match (self.key.diagnosis, self.offer.private_kind()) {
+        let _ = match (self.cause.is_private_address(), self.offer.private_kind()) {
             // The address alone is the problem, whatever the port.
-            (Diagnosis::PrivateAddress, Some(kind)) => {
+            (true, Some(kind)) => {
                 write!(line, " sent to {}, {kind},", self.key.address)
             }
             _ => write!(line, " sent to {}", self.target()),
@@ -235,7 +273,7 @@ impl FailureGroup {
         if self.connections > self.clients.len() as u64 {
             let _ = write!(line, ", {} times", self.connections);
         }
-        let _ = write!(line, ": {}", advice(&self.offer, has_range));
+        let _ = write!(line, ": {}", self.cause.advice());
         line
     }
 
@@ -270,36 +308,6 @@ impl FailureGroup {
         } else {
             ports
         }
-    }
-}
-
-/// What to look at, with the flag to change where that is certain.
-fn advice(offer: &PassiveOffer, has_range: bool) -> String {
-    let diagnosis = offer.diagnosis;
-    match (diagnosis, offer.announcement.reason) {
-        (Diagnosis::PrivateAddress, AnnounceReason::ClientRule(network)) => {
-            format!("change the rule for {network} in --masquerade-client")
-        }
-        (Diagnosis::PrivateAddress, AnnounceReason::Map(_)) => {
-            "give the router's public address in --masquerade-address-map".to_owned()
-        }
-        (Diagnosis::PrivateAddress, AnnounceReason::MasqueradeAddress) => {
-            "give the router's public address with --masquerade-address".to_owned()
-        }
-        (Diagnosis::PrivateAddress, AnnounceReason::Unknown) => {
-            "its name cannot be resolved, so the public address is not known".to_owned()
-        }
-        (Diagnosis::PrivateAddress, AnnounceReason::PortMapping) => {
-            "the router is itself behind NAT; ask the provider for a public address".to_owned()
-        }
-        (Diagnosis::PrivateAddress, _) => "set --masquerade-address".to_owned(),
-        (Diagnosis::NotForwarded, _) if !has_range => {
-            format!("{diagnosis}; give a range that it forwards with --passive-ports")
-        }
-        (Diagnosis::OtherNetwork, _) => {
-            format!("{diagnosis}; if it cannot, give another one with --masquerade-client")
-        }
-        (diagnosis, _) => diagnosis.to_string(),
     }
 }
 

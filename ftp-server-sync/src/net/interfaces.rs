@@ -4,8 +4,6 @@
 //! from the private address ranges of RFC 1918 alone: behind two routers, a private address can be
 //! as far away as any other.
 
-mod routes;
-
 use std::collections::{BTreeMap, BTreeSet};
 use std::io;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
@@ -17,7 +15,7 @@ use nix::net::if_::InterfaceFlags;
 use nix::sys::socket::SockaddrStorage;
 
 use super::interface_tables::{self, TableAddress};
-use routes::{Route, default_routes, networks_behind, read_table};
+use super::routes::{self, Route, default_routes, networks_behind, read_table};
 
 /// The interfaces and default routes of this machine, as they were when they were read.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]

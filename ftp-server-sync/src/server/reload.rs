@@ -134,6 +134,7 @@ impl Server {
             .replace(Current::new(settings, share, interfaces, known, identity));
         self.certificate = certificate;
         self.state.never_connected.clear();
+        self.state.reached_ports.clear();
         // Ports are not tried: sessions may have leased some of them.
         self.log_current(UnavailablePorts::default());
         Ok(())

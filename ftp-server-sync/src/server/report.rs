@@ -15,8 +15,7 @@ impl Server {
         }
         info!("{} sessions", self.sessions.count());
         self.log_blocked();
-        let has_range = self.state.current().settings.passive_ports.is_some();
-        for line in self.state.never_connected.report(has_range) {
+        for line in self.state.never_connected.report() {
             info!("{line}");
         }
         self.sessions.send_all(SessionCommand::Report);

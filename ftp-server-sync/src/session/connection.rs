@@ -217,7 +217,6 @@ impl Connection {
             // Before the reply to a login is sent: the client may use its tickets as soon as it
             // has read it.
             self.update_login();
-            self.log_never_connected(now);
             if let Some(closing) = self.closing {
                 match self.finish(closing, now) {
                     Some(turn) => return turn,
@@ -364,6 +363,7 @@ impl Connection {
             self.log.set_end_reason(reason);
         }
         self.session.handle_timeout(timeout);
+        self.explain_never_connected(false, now);
         true
     }
 

@@ -68,7 +68,7 @@ impl Connection {
 
     /// The connection that the transfer uses is established.
     fn on_data_connected(&mut self, peer: IpAddr, now: Instant) {
-        self.report_connected(peer);
+        self.report_connected(peer, now);
         if self.data.is_open() {
             self.transfer_connected(now);
         }
@@ -82,12 +82,8 @@ impl Connection {
     }
 
     /// Reports to the core that the client has connected.
-    fn report_connected(&mut self, peer: IpAddr) {
-        if let Some(offer) = self.session.passive_offer()
-            && self.data.is_passive()
-        {
-            self.server.never_connected.on_connected(offer);
-        }
+    fn report_connected(&mut self, peer: IpAddr, now: Instant) {
+        self.note_reached(now);
         self.report_data(DataEvent::Connected(peer));
     }
 
@@ -95,7 +91,7 @@ impl Connection {
     pub(super) fn report_early_connection(&mut self, extent: LookExtent, now: Instant) -> bool {
         let peer = self.data.connected_early(extent, now);
         if let Some(peer) = peer {
-            self.report_connected(peer);
+            self.report_connected(peer, now);
         }
         peer.is_some()
     }
@@ -317,9 +313,10 @@ impl Connection {
     pub(super) fn yield_port(&mut self, now: Instant) -> bool {
         match self.data.yield_port(now) {
             YieldOutcome::NotDue => return false,
-            YieldOutcome::Connected(peer) => self.report_connected(peer),
+            YieldOutcome::Connected(peer) => self.report_connected(peer, now),
             YieldOutcome::GivenUp => {
                 self.report_data(DataEvent::Withdrawn);
+                self.explain_never_connected(false, now);
                 // At once, even if the client does not read the replies before the core's action.
                 if self
                     .transfer
@@ -331,37 +328,6 @@ impl Connection {
             }
         }
         true
-    }
-
-    /// To be called before an action that may close the listener: the client has sent another
-    /// command, or is gone. If it had time to connect and did not, the connection counts as
-    /// never opened. Clients give up long before our own timeout, and one that changes its mind
-    /// at once has missed nothing.
-    pub(super) fn before_closing(&mut self, action: &Action, now: Instant) {
-        let closes = matches!(
-            action,
-            Action::CloseData(_) | Action::AbortTransfer(_) | Action::Close
-        );
-        let least = self.current.settings.timeouts.never_connected_after;
-        // A shutdown says nothing about the network.
-        if closes && !self.ending && self.data.never_connected(least, now) {
-            self.report_data(DataEvent::NeverConnected);
-        }
-    }
-
-    /// Logs the data connections that the core has counted as never opened since the last call.
-    pub(super) fn log_never_connected(&mut self, now: Instant) {
-        let Some(never_connected) = self.session.never_connected() else {
-            return;
-        };
-        if !self.log.never_connected(never_connected) {
-            return;
-        }
-        let peer = self.session.endpoints().peer().ip();
-        let has_range = self.current.settings.passive_ports.is_some();
-        self.server
-            .never_connected
-            .on_never_connected(peer, never_connected, has_range, now);
     }
 }
 

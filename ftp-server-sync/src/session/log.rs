@@ -143,6 +143,13 @@ impl SessionLog {
         }
     }
 
+    /// Whether the last command was ABOR, perhaps behind the signals of Telnet.
+    pub(super) fn has_aborted(&self) -> bool {
+        let command = self.command.bytes();
+        let verb = command.last_chunk::<4>();
+        verb.is_some_and(|verb| verb.eq_ignore_ascii_case(b"ABOR"))
+    }
+
     /// The next refusal is about this.
     pub(super) fn set_subject(&mut self, subject: String) {
         self.subject = Some(subject);

@@ -18,6 +18,7 @@ use crate::fs::upload::Uploads;
 use crate::locks::lock;
 use crate::logging::repeated::RepeatedEvents;
 use crate::nat::never_connected_log::NeverConnectedLog;
+use crate::nat::reached_ports::ReachedPorts;
 use crate::net::interfaces::Interfaces;
 use crate::passive::{ListenAddresses, PassivePool};
 use crate::settings::{KnownAddresses, Settings};
@@ -30,6 +31,7 @@ use crate::tls::{Identity, TicketRegistry};
 pub(crate) struct ServerState {
     pub(crate) pool: PassivePool,
     pub(crate) never_connected: NeverConnectedLog,
+    pub(crate) reached_ports: ReachedPorts,
     /// Which session each TLS ticket comes from.
     pub(crate) tickets: Arc<TicketRegistry>,
     pub(super) uploads: Arc<Uploads>,
@@ -132,6 +134,7 @@ impl ServerState {
         Self {
             pool,
             never_connected: NeverConnectedLog::default(),
+            reached_ports: ReachedPorts::default(),
             tickets: Arc::default(),
             uploads: Arc::default(),
             sort_memory: SortMemory::new(SORT_BYTES_MAX).into(),

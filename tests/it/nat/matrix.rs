@@ -207,6 +207,11 @@ const ROWS: &[Row] = &[
         off: "`never_connected::a_client_that_quits_at_once_is_not_logged`",
     },
     Row {
+        test: "sites::the_server_names_the_cure",
+        scenario: "the sites of the guide where a client does not get through",
+        off: "`sites::long_every_cure_that_is_named_works`",
+    },
+    Row {
         test: "extended_passive::epsv_is_served",
         scenario: "EPSV, EPSV 1, EPSV 2",
         off: "`extended_passive::epsv_fails_without_the_forwarded_range`",

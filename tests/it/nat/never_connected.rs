@@ -17,7 +17,7 @@ fn an_announced_private_address_is_named() {
             let mut client = home.client("client", OUTSIDE);
             let to = client.passive();
             client.command("RETR from-server.bin", 150);
-            let remedy = "the server should announce its public address.";
+            let remedy = "the server should announce its public address: set --masquerade-address.";
             let target = format!("data connection to {to}, a private address,");
             let reply = client.expect(425).text();
             assert_eq!(

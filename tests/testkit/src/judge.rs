@@ -250,6 +250,11 @@ impl Judge {
         self.session.never_connected()
     }
 
+    /// As [`Session::set_remedy`].
+    pub fn set_remedy(&mut self, remedy: &str) {
+        self.session.set_remedy(remedy);
+    }
+
     /// As [`Session::endpoints`].
     pub fn endpoints(&self) -> &Endpoints {
         self.session.endpoints()

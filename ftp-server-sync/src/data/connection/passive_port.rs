@@ -9,6 +9,7 @@ use mio::Registry;
 
 use super::{DataConnection, DataStep, State, YieldOutcome};
 use crate::data::announced_port::{AnnouncedPort, LookExtent};
+use crate::data::strangers::Strangers;
 use crate::logging::repeated::Event;
 use crate::logging::session_name::LogContext;
 use crate::passive::{LeaseEnd, OpenOutcome, PassiveListener, Ticket};
@@ -113,6 +114,14 @@ impl DataConnection {
         // The connection may be there and not be accepted yet.
         self.look(LookExtent::All, now);
         matches!(&self.state, State::Listening { port, .. } if port.candidates.is_empty())
+    }
+
+    /// The strangers that came to the port which the client was sent to.
+    pub(crate) fn strangers(&self) -> Strangers {
+        match &self.state {
+            State::Listening { port, .. } => port.strangers.clone(),
+            _ => Strangers::default(),
+        }
     }
 
     /// The port that others wait for is closed for them when its time is over.

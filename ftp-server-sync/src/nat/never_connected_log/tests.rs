@@ -3,7 +3,8 @@
 use std::net::{Ipv4Addr, Ipv6Addr};
 
 use ftp_proto::{
-    Account, Action, Bound, Config, DataEvent, Endpoints, Outcome, Output, Rights, Session,
+    Account, Action, AnnounceReason, Bound, Config, DataEvent, Diagnosis, Endpoints, Outcome,
+    Output, Rights, Session,
 };
 use proptest::prelude::*;
 
@@ -57,10 +58,24 @@ fn offer(address: &str, port: u16) -> PassiveOffer {
     offer
 }
 
-fn never_connected(announced: PassiveOffer) -> NeverConnected {
+/// The failure of this client, of which nothing is known but the addresses.
+fn failure(peer: IpAddr, announced: PassiveOffer, has_range: bool) -> ConnectFailure {
     let mut connection = missed();
     connection.offer = announced;
-    connection
+    ConnectFailure {
+        peer,
+        connection,
+        cause: by_addresses(&announced, has_range),
+        gave_up: false,
+    }
+}
+
+fn by_addresses(offer: &PassiveOffer, has_range: bool) -> FailureCause {
+    FailureCause::Addresses {
+        diagnosis: offer.diagnosis,
+        reason: offer.announcement.reason,
+        has_range,
+    }
 }
 
 fn client(last: u8) -> IpAddr {
@@ -88,14 +103,22 @@ impl Simulation {
     }
 
     fn fail_with(&mut self, last: u8, offer: PassiveOffer) -> Option<String> {
+        let line = self.count(failure(client(last), offer, RANGE))?;
+        Some(line.1)
+    }
+
+    fn count(&mut self, failure: ConnectFailure) -> Option<(Level, String)> {
         let now = self.start + Duration::from_secs(self.seconds);
-        let connection = never_connected(offer);
-        self.groups
-            .on_never_connected(client(last), &connection, RANGE, now)
+        self.groups.on_never_connected(failure, now)
     }
 
     fn connect(&mut self) {
-        self.groups.on_connected(&offer("203.0.113.1", 60_009));
+        self.connect_from(77);
+    }
+
+    fn connect_from(&mut self, last: u8) {
+        let offer = offer("203.0.113.1", 60_009);
+        self.groups.on_connected(&offer, client(last));
     }
 }
 
@@ -180,7 +203,7 @@ fn other_reasons_are_counted_separately() {
     assert!(simulation.fail_with(1, outside).is_some());
     for other in others {
         assert!(simulation.fail_with(1, other).is_some(), "{other:?}");
-        simulation.groups.on_connected(&other);
+        simulation.groups.on_connected(&other, client(77));
     }
     assert_eq!(simulation.fail_with(1, outside), None);
     assert!(
@@ -196,11 +219,70 @@ fn other_reasons_are_counted_separately() {
 
 #[track_caller]
 fn check(change: impl FnOnce(&mut NeverConnected), has_range: bool, expected: &str) {
-    let mut connection = never_connected(offer("203.0.113.1", 60_004));
-    change(&mut connection);
+    let mut failure = failure(client(1), offer("203.0.113.1", 60_004), has_range);
+    change(&mut failure.connection);
+    failure.cause = by_addresses(&failure.connection.offer, has_range);
     let mut groups = FailureGroups::default();
-    let line = groups.on_never_connected(client(1), &connection, has_range, Instant::now());
-    assert_eq!(line.as_deref(), Some(expected));
+    let line = groups.on_never_connected(failure, Instant::now());
+    assert_eq!(line, Some((Level::Warn, expected.to_owned())));
+}
+
+#[test]
+fn causes_of_single_clients_outlive_the_success_of_others() {
+    let mut simulation = Simulation::new();
+    let other_address = |last: u8, gateway: &str| {
+        let gateway: IpAddr = gateway.parse().unwrap();
+        ConnectFailure {
+            cause: FailureCause::OtherAddress {
+                came: vec![gateway],
+                gateway: gateway.into(),
+                is_inside: false,
+            },
+            ..failure(client(last), offer("203.0.113.1", 60_004), RANGE)
+        }
+    };
+    let (level, line) = simulation.count(other_address(1, "192.0.2.1")).unwrap();
+    assert_eq!(level, Level::Warn);
+    assert!(line.ends_with("add --trust-gateway 192.0.2.1"), "{line}");
+    // Others have one address.
+    simulation.connect_from(2);
+    assert_eq!(simulation.count(other_address(3, "192.0.2.2")), None);
+    // Every cause of this kind is counted together, or strangers could fill the log.
+    let (_, line) = simulation.count(other_address(4, "192.0.2.3")).unwrap();
+    assert!(
+        line.starts_with("3 clients ") && line.ends_with(" 192.0.2.3"),
+        "{line}"
+    );
+    simulation.connect_from(3);
+    assert!(!simulation.groups.is_counting());
+}
+
+#[test]
+fn a_single_client_that_gives_up_is_no_warning() {
+    let gave_up = |last| ConnectFailure {
+        gave_up: true,
+        ..failure(client(last), offer("203.0.113.1", 60_004), RANGE)
+    };
+    let mut simulation = Simulation::new();
+    assert_eq!(
+        simulation.count(gave_up(1)),
+        Some((Level::Info, FIRST.to_owned()))
+    );
+    simulation.count(gave_up(2));
+    // Three have a reason in common.
+    assert_eq!(simulation.count(gave_up(3)).unwrap().0, Level::Warn);
+
+    let mut private = gave_up(1);
+    private.connection.offer = offer("192.168.77.2", 60_004);
+    private.connection.offer.diagnosis = Diagnosis::PrivateAddress;
+    private.cause = by_addresses(&private.connection.offer, RANGE);
+    assert_eq!(simulation.count(private).unwrap().0, Level::Warn);
+
+    let own_fault = ConnectFailure {
+        cause: FailureCause::ClientSide,
+        ..failure(client(1), offer("203.0.113.1", 60_004), RANGE)
+    };
+    assert_eq!(simulation.count(own_fault).unwrap().0, Level::Info);
 }
 
 #[test]
@@ -288,19 +370,19 @@ fn the_log_counts_only_while_it_must() {
     let log = NeverConnectedLog::default();
     let now = Instant::now();
     let offered = offer("203.0.113.1", 60_004);
-    assert_eq!(log.report(RANGE), [""; 0]);
-    log.on_connected(&offered);
-    log.on_never_connected(client(1), &never_connected(offered), RANGE, now);
-    assert_eq!(log.report(RANGE), [FIRST]);
-    log.on_connected(&offer("203.0.113.2", 60_004));
+    assert_eq!(log.report(), [""; 0]);
+    log.on_connected(&offered, client(77));
+    log.on_never_connected(failure(client(1), offered, RANGE), now);
+    assert_eq!(log.report(), [FIRST]);
+    log.on_connected(&offer("203.0.113.2", 60_004), client(77));
     assert!(log.is_counting.load(Ordering::Relaxed));
-    log.on_connected(&offered);
+    log.on_connected(&offered, client(77));
     assert!(!log.is_counting.load(Ordering::Relaxed));
-    assert_eq!(log.report(RANGE), [""; 0]);
-    log.on_never_connected(client(1), &never_connected(offered), RANGE, now);
+    assert_eq!(log.report(), [""; 0]);
+    log.on_never_connected(failure(client(1), offered, RANGE), now);
     log.clear();
     assert!(!log.is_counting.load(Ordering::Relaxed));
-    assert_eq!(log.report(RANGE), [""; 0]);
+    assert_eq!(log.report(), [""; 0]);
 }
 
 #[test]
@@ -310,18 +392,19 @@ fn memory_is_bounded() {
     for number in 0..1000_u16 {
         let [high, low] = number.to_be_bytes();
         let peer = Ipv6Addr::from(u128::from(number)).into();
-        let repeated = never_connected(offer("203.0.113.1", 60_004));
-        groups.on_never_connected(peer, &repeated, RANGE, now);
-        let new = never_connected(offer(&format!("11.0.{high}.{low}"), 60_004));
-        groups.on_never_connected(peer, &new, RANGE, now);
+        let repeated = failure(peer, offer("203.0.113.1", 60_004), RANGE);
+        groups.on_never_connected(repeated, now);
+        let new = failure(peer, offer(&format!("11.0.{high}.{low}"), 60_004), RANGE);
+        groups.on_never_connected(new, now);
     }
     assert_eq!(groups.groups.len(), GROUPS_MAX);
     // A group that counts again and again is not the one that is dropped.
-    let repeated = FailureKey::of(&offer("203.0.113.1", 60_004));
+    let repeated = failure(client(1), offer("203.0.113.1", 60_004), RANGE);
+    let repeated = FailureKey::of(&repeated);
     let group = &groups.groups[groups.position(&repeated).unwrap()];
     assert_eq!(group.clients.len(), CLIENTS_MAX);
     assert_eq!(
-        group.line(RANGE),
+        group.line(),
         "64 or more clients from outside were sent to 203.0.113.1:60004 and did not connect, 1000 \
          times: \
          check the port forwarding of the router"

@@ -29,6 +29,25 @@ pub(super) fn read() -> io::Result<Vec<Route>> {
     Ok(routes)
 }
 
+/// The network of the route that leads to this address, unless that is a default route.
+pub(crate) fn network_to(address: IpAddr) -> Option<IpNet> {
+    match read() {
+        Ok(routes) => longest_route(&routes, address.to_canonical()),
+        Err(error) => {
+            debug!("cannot read the routes: {error}");
+            None
+        }
+    }
+}
+
+fn longest_route(routes: &[Route], address: IpAddr) -> Option<IpNet> {
+    let destinations = routes.iter().map(|route| route.destination);
+    destinations
+        .filter(|network| network.prefix_len() > 0 && network.contains(&address))
+        .max_by_key(IpNet::prefix_len)
+        .map(|network| network.trunc())
+}
+
 /// The default routes among these.
 pub(super) fn default_routes(routes: &[Route]) -> impl Iterator<Item = &Route> {
     let is_default = |route: &&Route| route.destination.prefix_len() == 0;
@@ -198,6 +217,33 @@ eth0\t00000000\t014DA8C000\t0003\t0\t0\t0\t00000000\t0\t0\t0
             ("ppp0", None),
         ];
         check_default_routes(&routes_v4(table), &expected);
+    }
+
+    #[cfg(target_endian = "little")]
+    #[test]
+    fn the_longest_route_counts() {
+        let routes = routes_v4(
+            "\
+eth0\t00000000\t014DA8C0\t0003\t0\t0\t100\t00000000\t0\t0\t0
+eth0\t004DA8C0\t00000000\t0001\t0\t0\t100\t00FFFFFF\t0\t0\t0
+eth0\t0000000A\t054DA8C0\t0003\t0\t0\t0\t000000FF\t0\t0\t0
+eth0\t0003000A\t054DA8C0\t0003\t0\t0\t0\t00FFFFFF\t0\t0\t0
+wg0\t0600080A\t00000000\t0001\t0\t0\t0\tFFFFFFFF\t0\t0\t0
+*\t0004000A\t00000000\t0203\t0\t0\t0\t00FFFFFF\t0\t0\t0
+",
+        );
+        for (address, expected) in [
+            ("10.0.3.9", Some("10.0.3.0/24")),
+            ("10.1.0.1", Some("10.0.0.0/8")),
+            ("10.0.4.1", Some("10.0.0.0/8")),
+            ("10.8.0.6", Some("10.8.0.6/32")),
+            ("192.168.77.3", Some("192.168.77.0/24")),
+            ("192.168.88.3", None),
+        ] {
+            let found = longest_route(&routes, address.parse().unwrap());
+            let expected = expected.map(|network| network.parse().unwrap());
+            assert_eq!(found, expected, "{address}");
+        }
     }
 
     #[track_caller]

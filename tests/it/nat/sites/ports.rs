@@ -1,0 +1,198 @@
+//! What others reach, and which part of the range.
+
+use std::collections::BTreeSet;
+use std::net::SocketAddr;
+
+use super::super::home_network::{OUTSIDE, OUTSIDE_SECOND, Router};
+use super::super::home_server::{HomeServer, SIZE};
+use super::{ROUTED, Site, fetches, nothing, without_data};
+use crate::support::client::Client;
+use crate::support::file_contents::noise;
+use crate::support::lab::Lab;
+
+pub(super) fn sites() -> Vec<Site> {
+    vec![
+        not_forwarded(),
+        no_range(),
+        part_of_range(),
+        part_of_outer_range(),
+        own_firewall(),
+        extended_passive(),
+    ]
+}
+
+fn not_forwarded() -> Site {
+    Site {
+        name: "not forwarded",
+        symptom: "the router forwards no passive port",
+        router: Router {
+            forwarded: None,
+            ..Router::default()
+        },
+        set_up: nothing,
+        flags: ROUTED,
+        fails: |home| {
+            let mut client = home.client("client", OUTSIDE);
+            client.passive();
+            without_data(&mut client)
+        },
+        message: "check the port forwarding of the router",
+        flag: "",
+        public: "",
+        works: None,
+    }
+}
+
+fn no_range() -> Site {
+    Site {
+        name: "no range",
+        symptom: "the server has no range that the router could forward",
+        router: Router::default(),
+        flags: &["-n", "203.0.113.1"],
+        message: "give a range that it forwards with --passive-ports",
+        flag: "--passive-ports",
+        public: "60000-60009",
+        works: Some(|home| fetches(&mut home.client("client", OUTSIDE))),
+        ..not_forwarded()
+    }
+}
+
+fn part_of_range() -> Site {
+    Site {
+        name: "part of range",
+        symptom: "the router forwards fewer ports than the server uses",
+        router: Router {
+            forwarded: Some(60_000..=60_004),
+            ..Router::default()
+        },
+        set_up: nothing,
+        flags: ROUTED,
+        fails: |home| reaches_a_part(home, 60_004),
+        message: "of the range, 60000-60004 is reached",
+        flag: "--passive-ports 60000-60004",
+        public: "",
+        works: Some(|home| {
+            let mut client = home.client("client", OUTSIDE);
+            for _ in 0..20 {
+                fetches(&mut client);
+            }
+        }),
+    }
+}
+
+fn part_of_outer_range() -> Site {
+    Site {
+        name: "part of outer range",
+        symptom: "the same where the router has other numbers",
+        router: Router {
+            forwarded: Some(60_000..=60_004),
+            outer_first: Some(50_000),
+            ..Router::default()
+        },
+        flags: &[
+            "-n",
+            "203.0.113.1",
+            "-r",
+            "60000-60009",
+            "--outer-ports",
+            "50000-50009",
+        ],
+        fails: |home| reaches_a_part(home, 50_004),
+        message: "of the range, 50000-50004 is reached",
+        flag: "--passive-ports 60000-60004 --outer-ports 50000-50004",
+        ..part_of_range()
+    }
+}
+
+/// Clients reach each port that is forwarded, and then one gets one that is not.
+fn reaches_a_part(home: &HomeServer, last: u16) -> String {
+    let from = |last: u8| home.client_from("client", Some(&format!("203.0.113.{last}")), OUTSIDE);
+    let mut reached = BTreeSet::new();
+    let mut first = from(10);
+    while reached.len() < 5 {
+        // The others are left at once.
+        let to = first.passive();
+        if to.port() <= last {
+            fetches_at(&mut first, to);
+            reached.insert(to.port());
+        }
+    }
+    // Alone, the first one that fails may have a firewall.
+    let replies = [11, 12].map(|number| {
+        let mut client = from(number);
+        loop {
+            let to = client.passive();
+            if to.port() > last {
+                return without_data(&mut client);
+            }
+            fetches_at(&mut client, to);
+        }
+    });
+    let [_, reply] = replies;
+    reply
+}
+
+fn fetches_at(client: &mut Client, to: SocketAddr) {
+    let data = client.connect_data(to);
+    assert!(client.fetch_over(data, "RETR from-server.bin") == noise(SIZE));
+}
+
+fn own_firewall() -> Site {
+    Site {
+        name: "own firewall",
+        symptom: "one client's own firewall blocks its data connections",
+        router: Router::default(),
+        set_up: nothing,
+        flags: &["-n", "203.0.113.1", "-r", "60000"],
+        fails: |home| {
+            fetches(&mut home.client_from("client", Some("203.0.113.11"), OUTSIDE));
+            let mut client = home.client("client", OUTSIDE);
+            client.passive();
+            without_data(&mut client)
+        },
+        message: "this port was reached within the last hour, so the client's own firewall or router \
+                  blocks it; nothing is to be changed here",
+        flag: "",
+        public: "",
+        works: None,
+    }
+}
+
+/// A balancer carries the control connection, and the server announces its own public address.
+fn extended_passive() -> Site {
+    Site {
+        name: "extended passive",
+        symptom: "a balancer carries port 21 only, and PASV leads around it: EPSV hangs",
+        router: Router::default(),
+        set_up: control_only,
+        flags: ROUTED,
+        fails: |home| {
+            let mut client = home.client("client", OUTSIDE_SECOND);
+            fetches(&mut client);
+            client.extended_passive();
+            without_data(&mut client)
+        },
+        message: "the client reaches ports after PASV and not after EPSV",
+        flag: "--deny-commands EPSV,EPRT",
+        public: "",
+        works: None,
+    }
+}
+
+/// The second public address leads to the same address of the server, without passive ports.
+fn control_only(lab: &mut Lab) {
+    lab.nft(
+        "router",
+        "
+table ip balancer {
+    chain raw {
+        type filter hook prerouting priority raw;
+        ip daddr 203.0.113.2 tcp dport 60000-60009 drop
+    }
+    chain prerouting {
+        type nat hook prerouting priority dstnat - 1;
+        ip daddr 203.0.113.2 tcp dport 21 dnat to 192.168.77.2:2121
+    }
+}",
+    );
+}
