@@ -34,6 +34,9 @@ fn machine(name: &str) -> Evidence {
         ..home()
     };
     let host_name = || AddressSource::Name("ftp.home.example".to_owned());
+    if let Some(machine) = elsewhere(name) {
+        return machine;
+    }
     match name {
         "home" => home(),
         "home, name found" => Evidence {
@@ -66,6 +69,21 @@ fn machine(name: &str) -> Evidence {
         "home, sandbox of an old kernel" => {
             sandboxed(&[], &["cutting files off elsewhere (Linux 6.2)"])
         }
+        other => {
+            let (known, answers, unresolved) = answers(other);
+            Evidence {
+                known,
+                answers,
+                unresolved,
+                ..home()
+            }
+        }
+    }
+}
+
+/// Those that are not at home.
+fn elsewhere(name: &str) -> Option<Evidence> {
+    Some(match name {
         "carrier" => with_networks(
             "127.0.0.1 100.64.3.4",
             "127.0.0.0/8 100.64.0.0/10",
@@ -83,16 +101,8 @@ fn machine(name: &str) -> Evidence {
         }
         // No default gateway, and a tunnel without a network.
         "no gateway" => with_networks("192.168.77.2 10.8.0.6", "192.168.77.0/24 10.8.0.6/32", ""),
-        other => {
-            let (known, answers, unresolved) = answers(other);
-            Evidence {
-                known,
-                answers,
-                unresolved,
-                ..home()
-            }
-        }
-    }
+        _ => return None,
+    })
 }
 
 fn unmounted_share(listed_in: Option<&str>, is_empty: bool) -> UnmountedShare {
