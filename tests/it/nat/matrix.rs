@@ -122,6 +122,11 @@ const ROWS: &[Row] = &[
         off: "code: that passive ports are open on an announced address of this machine",
     },
     Row {
+        test: "two_addresses::a_trusted_balancer_may_replace_addresses",
+        scenario: "the same where the balancer replaces the client's address",
+        off: "`two_addresses::another_balancer_must_not_replace_addresses`",
+    },
+    Row {
         test: "two_addresses::clients_turn_to_pasv_without_epsv",
         scenario: "the same where EPSV is denied: a client that begins with it",
         off: "`two_addresses::epsv_leads_to_the_other_address`",

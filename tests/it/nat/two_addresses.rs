@@ -72,6 +72,32 @@ fn data_goes_straight_to_the_second_address() {
     );
 }
 
+/// The balancer replaces the address of its clients, so that their data connections come from
+/// another one.
+#[test]
+fn a_trusted_balancer_may_replace_addresses() {
+    scenario(
+        "two_addresses::a_trusted_balancer_may_replace_addresses",
+        || {
+            let home = server(&["--trust-gateway", "192.168.77.1"]);
+            home.lab.nft("router", TRANSLATING);
+            let output = home.ftplib("client", OUTSIDE, true).expect_success();
+            assert_announced(&output, 227, SECOND);
+            home.finish();
+            "served"
+        },
+    );
+}
+
+#[test]
+fn another_balancer_must_not_replace_addresses() {
+    let home = server(&[]);
+    home.lab.nft("router", TRANSLATING);
+    let output = home.ftplib("client", OUTSIDE, true).expect_failure();
+    assert!(addresses(&output).contains(&SECOND), "{}", output.text());
+    home.finish();
+}
+
 /// EPSV leads to the address of the control connection, where no data arrives.
 #[test]
 fn clients_turn_to_pasv_without_epsv() {
@@ -106,4 +132,12 @@ fn epsv_leads_to_the_other_address() {
     home.finish();
 }
 
+/// Connections that the router passes on come from its own address.
+const TRANSLATING: &str = "
+table ip balancer {
+    chain postrouting {
+        type nat hook postrouting priority srcnat - 1;
+        oifname lan tcp dport 2121 masquerade
+    }
+}";
 const SECOND: Ipv4Addr = Ipv4Addr::new(203, 0, 113, 3);
