@@ -238,8 +238,8 @@ impl Upload {
             self.claim
                 .set_left(kept, self.claim.running.is_from_start());
         }
-        // Now, and not after the log line and the reply about it: its client may be waiting to store
-        // the file again, in another session.
+        // Now, and not after the log line and the reply about it: its client may be waiting to
+        // store the file again, in another session.
         self.claim.release();
         self.end = Some(UploadEnd { kept, error });
     }
