@@ -123,9 +123,22 @@ impl Server {
             .replace(Current::new(settings, share, interfaces, known, identity));
         self.certificate = certificate;
         self.state.never_connected.clear();
+        self.lift_blocks(now);
         // Ports are not tried: sessions may have leased some of them.
         self.log_current(UnavailablePorts::default());
         Ok(())
+    }
+
+    /// Where no address is blocked any more, those that were must not come back with the next
+    /// reload.
+    fn lift_blocks(&self, now: Instant) {
+        if self.state.current().settings.login_block.is_none() {
+            match self.state.login_throttle.lift_blocks(now) {
+                0 => {}
+                1 => info!("--block-after 0 lifts the block of one address"),
+                lifted => info!("--block-after 0 lifts the blocks of {lifted} addresses"),
+            }
+        }
     }
 
     /// Does what is due by now: looks addresses up, looks for changes of files, and reads the
