@@ -8,6 +8,8 @@ use mio::net::TcpListener;
 use super::port_range::PortRange;
 use super::socket;
 
+use crate::logging::system_text::SystemText;
+
 /// One listening socket for control connections.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Listen {
@@ -93,7 +95,7 @@ fn cannot_listen(error: &io::Error, address: SocketAddr) -> io::Error {
         ErrorKind::AddrNotAvailable => "; give an address of this machine with --interface",
         _ => "",
     };
-    let text = format!("cannot listen on {address}: {error}{advice}");
+    let text = format!("cannot listen on {address}: {}{advice}", SystemText(error));
     io::Error::new(error.kind(), text)
 }
 

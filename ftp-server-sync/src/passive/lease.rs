@@ -10,6 +10,8 @@ use super::pool::SharedState;
 use super::ports::LeaseEnd;
 use super::request::{Answer, Request};
 
+use crate::logging::system_text::SystemText;
+
 /// The right to listen on one port, alone or together with others. Dropping it releases the port.
 #[derive(Debug)]
 #[must_use = "dropping it releases the port"]
@@ -93,8 +95,9 @@ impl Lease {
             let address = request.local.ip();
             let pause = RETRY_AFTER.as_secs();
             warn!(
-                "passive port {port} of {address} is in use by another program ({error}): \
-                 it is tried again every {pause} s"
+                "passive port {port} of {address} is in use by another program ({}): \
+                 it is tried again every {pause} s",
+                SystemText(error)
             );
         }
         RequestOutcome::new(&shared, request, answer)

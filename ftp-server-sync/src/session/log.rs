@@ -25,6 +25,7 @@ use super::transfer_facts::TransferFacts;
 use crate::logging::fields::Subject;
 use crate::logging::repeated::Event;
 use crate::logging::session_name::LogContext;
+use crate::logging::system_text::SystemText;
 
 /// What the log has, or needs, of a session's commands and replies.
 ///
@@ -124,8 +125,10 @@ impl SessionLog {
     /// A TLS handshake on the control connection has failed.
     pub(super) fn no_tls(&self, error: &io::Error, now: Instant) {
         let LogContext { name, events } = &self.context;
-        let event = Event::new(format!("no TLS: {error}"), Level::Info).by(name.client());
-        events.on_event(event, now, format_args!("{name} no TLS: {error}"));
+        let reason = format!("no TLS: {}", SystemText(error));
+        let line = format_args!("{name} {reason}");
+        let event = Event::new(reason.clone(), Level::Info).by(name.client());
+        events.on_event(event, now, line);
     }
 
     /// Input that the core has used: a command line, or a piece of one that is too long.

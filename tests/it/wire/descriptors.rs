@@ -178,6 +178,7 @@ fn the_server_recovers_from_a_system_without_descriptors() {
     ] {
         assert_eq!(log.matches(line).count(), 1, "{line:?} in\n{log}");
     }
+    assert!(!log.contains("(os error "), "{log}");
 }
 
 /// A client for which the system has no thread gets a reply, and the others are not disturbed.

@@ -11,6 +11,7 @@ use super::{DataConnection, DataStep, State, YieldOutcome};
 use crate::data::announced_port::{AnnouncedPort, LookExtent};
 use crate::logging::repeated::Event;
 use crate::logging::session_name::LogContext;
+use crate::logging::system_text::SystemText;
 use crate::passive::{LeaseEnd, OpenOutcome, PassiveListener, Ticket};
 
 impl DataConnection {
@@ -99,7 +100,8 @@ impl DataConnection {
     fn log_not_accepted(&self, error: &io::Error, now: Instant) {
         let LogContext { name, events } = &self.log;
         let event = Event::new(NOT_ACCEPTED, Level::Error).by(name.client());
-        let line = format_args!("{name} cannot accept a data connection: {error}");
+        let reason = SystemText(error);
+        let line = format_args!("{name} cannot accept a data connection: {reason}");
         events.on_event(event, now, line);
     }
 
