@@ -19,7 +19,6 @@ use rustix::fs::{Access, AtFlags, OFlags, Stat};
 use rustix::io::Errno;
 
 use super::share_rules::ShareRules;
-
 use crate::logging::system_text::SystemText;
 
 /// The shared directory. Cloning shares the handle.

@@ -7,7 +7,6 @@ use mio::net::TcpListener;
 
 use super::port_range::PortRange;
 use super::socket;
-
 use crate::logging::system_text::SystemText;
 
 /// One listening socket for control connections.

@@ -9,7 +9,6 @@ use log::warn;
 use super::pool::SharedState;
 use super::ports::LeaseEnd;
 use super::request::{Answer, Request};
-
 use crate::logging::system_text::SystemText;
 
 /// The right to listen on one port, alone or together with others. Dropping it releases the port.
