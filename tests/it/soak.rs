@@ -1,9 +1,9 @@
 //! A hundred honest clients with everything at random, over TLS and in clear text, beside hostile
 //! ones and under reloads: every file is right, and nothing is left at the end.
 //!
-//! It runs for a minute, or for as many seconds as `FTP_TEST_SOAK_SECONDS` says, and needs a machine
-//! to itself: a reply for which a client waits longer than for anything else in the tests is a
-//! failure. The seed is in the output, with the honest clients' worst reply time.
+//! It runs for a minute, or for as many seconds as `FTP_TEST_SOAK_SECONDS` says, and needs a
+//! machine to itself: a reply that takes longer than any other test waits is a failure. The seed is
+//! in the output, with the honest clients' worst reply time.
 
 mod honest;
 mod hostile;
