@@ -8,6 +8,7 @@ mod logger;
 pub(crate) mod repeated;
 pub(crate) mod session_name;
 mod stderr_writer;
+pub(crate) mod system_text;
 pub(crate) mod wrap;
 mod writer;
 

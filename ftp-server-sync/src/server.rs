@@ -31,6 +31,7 @@ use crate::fs::share::Share;
 use crate::fs::share_rules::ShareRules;
 use crate::logging::repeated::{Event, RepeatedEvents};
 use crate::logging::session_name::SessionName;
+use crate::logging::system_text::SystemText;
 use crate::nat::address_source::AddressResolver;
 use crate::nat::address_source::file::AddressFiles;
 use crate::net::client_network::ClientNetwork;
@@ -371,7 +372,8 @@ impl Server {
     fn log_not_served(&self, number: u64, peer: SocketAddr, error: &io::Error) {
         let event = Event::new(NOT_SERVED, Level::Error).by(peer.ip());
         let name = SessionName::new(number, peer.ip());
-        let line = format_args!("{name} cannot serve the client: {error}");
+        let reason = SystemText(error);
+        let line = format_args!("{name} cannot serve the client: {reason}");
         self.state.events.on_event(event, Instant::now(), line);
     }
 

@@ -37,6 +37,7 @@ use mio::net::TcpStream;
 use mio::{Events, Poll, Waker};
 
 use crate::logging::session_name::SessionName;
+use crate::logging::system_text::SystemText;
 use connection::{Connection, Turn, WAKER};
 
 pub(crate) use command::SessionCommand;
@@ -76,7 +77,7 @@ pub(crate) fn run(start: Start) {
             _ => {
                 let client = client.map_or(UNKNOWN_CLIENT, |client| client.ip());
                 let name = SessionName::new(number, client);
-                error!("{name} the session failed: {error}");
+                error!("{name} the session failed: {}", SystemText(&error));
             }
         }
     }

@@ -33,12 +33,21 @@ pub(crate) struct LoginRules {
 pub(crate) enum Attempt<T> {
     Succeeded(T),
     Failed(Failure),
-    /// The password is to be compared then, with [`LoginThrottle::attempt_in_turn`].
+    /// The password is to be compared then, as one that is [`PasswordTurn::Due`].
     Waits(Instant),
     /// The password was not compared. The address is blocked for this time.
     Blocked(Duration),
     /// The password was not compared: too many of the address wait for their turns.
     Crowded,
+}
+
+/// Whether a password has waited.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum PasswordTurn {
+    /// It has just come.
+    New,
+    /// The turn for which it has waited has come.
+    Due,
 }
 
 /// A login that has failed.
@@ -80,30 +89,29 @@ impl LoginThrottle {
         &self,
         network: ClientNetwork,
         rules: LoginRules,
+        turn: PasswordTurn,
         now: Instant,
         check: impl FnOnce() -> Option<T>,
     ) -> Attempt<T> {
         let mut failures = lock(&self.0);
-        match failures.turn(network, rules, now) {
-            Ok(turn) if turn <= now => failures.compare(network, rules, now, check),
-            Ok(turn) => Attempt::Waits(turn),
-            Err(attempt) => attempt.into(),
+        if let Some(time) = failures.blocked_for(network, rules, now) {
+            return Attempt::Blocked(time);
         }
+        if turn == PasswordTurn::New {
+            match failures.take_turn(network, rules, now) {
+                None => return Attempt::Crowded,
+                Some(turn) if turn > now => return Attempt::Waits(turn),
+                Some(_) => {}
+            }
+        }
+        failures.compare(network, rules, now, check)
     }
 
-    /// The same for a password that has waited for its turn.
-    pub(crate) fn attempt_in_turn<T>(
-        &self,
-        network: ClientNetwork,
-        rules: LoginRules,
-        now: Instant,
-        check: impl FnOnce() -> Option<T>,
-    ) -> Attempt<T> {
-        let mut failures = lock(&self.0);
-        match failures.blocked_for(network, rules, now) {
-            None => failures.compare(network, rules, now, check),
-            Some(time) => Attempt::Blocked(time),
-        }
+    /// Forgets the addresses that are blocked. Returns how many of the blocks were not over.
+    pub(crate) fn lift_blocks(&self, now: Instant) -> usize {
+        let addresses = &mut lock(&self.0).addresses;
+        let lifted = addresses.extract_if(|_, record| record.is_blocked);
+        lifted.filter(|(_, record)| record.expires > now).count()
     }
 
     /// How long the address is still blocked.
@@ -134,42 +142,24 @@ impl LoginThrottle {
     }
 }
 
-/// Why a password is not compared at all.
-enum Refused {
-    Blocked(Duration),
-    Crowded,
-}
-
-impl<T> From<Refused> for Attempt<T> {
-    fn from(refused: Refused) -> Self {
-        match refused {
-            Refused::Blocked(time) => Self::Blocked(time),
-            Refused::Crowded => Self::Crowded,
-        }
-    }
-}
-
 impl Failures {
-    /// Takes the next turn of the address.
-    fn turn(
+    /// Takes the next turn of the address; `None`: too many of its passwords wait.
+    fn take_turn(
         &mut self,
         network: ClientNetwork,
         rules: LoginRules,
         now: Instant,
-    ) -> Result<Instant, Refused> {
-        if let Some(time) = self.blocked_for(network, rules, now) {
-            return Err(Refused::Blocked(time));
-        }
+    ) -> Option<Instant> {
         match self.addresses.get_mut(&network) {
             Some(record) if rules.slows_down && record.expires > now => {
                 let turn = record.next_turn.max(now);
                 if turn - now > TURN_WAIT_MAX {
-                    return Err(Refused::Crowded);
+                    return None;
                 }
                 record.next_turn = turn + TURN_TIME;
-                Ok(turn)
+                Some(turn)
             }
-            _ => Ok(now),
+            _ => Some(now),
         }
     }
 

@@ -19,6 +19,7 @@ use rustix::fs::{Access, AtFlags, OFlags, Stat};
 use rustix::io::Errno;
 
 use super::share_rules::ShareRules;
+use crate::logging::system_text::SystemText;
 
 /// The shared directory. Cloning shares the handle.
 #[derive(Clone, Debug)]
@@ -40,7 +41,11 @@ impl Root {
         let opened = Dir::open_ambient_dir(directory, ambient_authority())
             .and_then(|opened| Ok((identity(&rustix::fs::fstat(&opened)?), opened)));
         let (identity, opened) = opened.map_err(|error| {
-            let text = format!("cannot share {}: {error}", directory.display());
+            let text = format!(
+                "cannot share {}: {}",
+                directory.display(),
+                SystemText(&error)
+            );
             io::Error::new(error.kind(), text)
         })?;
         Ok(Self::new(opened.into(), identity, Arc::default()))
@@ -201,9 +206,10 @@ pub(super) fn check_listable(directory: &Dir, path: &Path) -> io::Result<()> {
     let listed = directory.read_dir(".").map(drop);
     listed.map_err(|error| {
         let text = format!(
-            "the shared directory {} cannot be listed: {error}; give this user the right to read \
+            "the shared directory {} cannot be listed: {}; give this user the right to read \
              and search it",
-            path.display()
+            path.display(),
+            SystemText(&error)
         );
         io::Error::new(error.kind(), text)
     })

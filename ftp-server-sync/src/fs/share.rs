@@ -24,6 +24,7 @@ use super::named::NamedDirectory;
 use super::root::{Root, check_listable};
 use super::share_rules::ShareRules;
 use crate::locks::lock;
+use crate::logging::system_text::SystemText;
 use crate::sandbox;
 use crate::settings::file::reason;
 
@@ -104,7 +105,7 @@ impl Share {
     /// readable.
     pub(crate) fn open(path: &Path, rules: ShareRules) -> io::Result<Self> {
         let opened = Opened::at(path).map_err(|error| {
-            let text = format!("cannot share {}: {error}", path.display());
+            let text = format!("cannot share {}: {}", path.display(), SystemText(&error));
             io::Error::new(error.kind(), text)
         })?;
         let mut state = State {

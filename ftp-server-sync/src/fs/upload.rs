@@ -207,6 +207,7 @@ impl Upload {
         match self.claim.running.complete() {
             Ok(()) => {
                 self.claim.set_complete();
+                self.claim.release();
                 Ok(())
             }
             Err((error, kept)) => Err(self.failed(error, kept)),
@@ -237,6 +238,9 @@ impl Upload {
             self.claim
                 .set_left(kept, self.claim.running.is_from_start());
         }
+        // Now, and not after the log line and the reply about it: its client may be waiting to
+        // store the file again, in another session.
+        self.claim.release();
         self.end = Some(UploadEnd { kept, error });
     }
 }

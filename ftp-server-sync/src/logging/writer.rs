@@ -16,6 +16,7 @@ use log::Level;
 use rustix::event::{PollFd, PollFlags, poll};
 
 use super::line_queue::{Batch, LineQueue};
+use super::system_text::SystemText;
 use super::{clock, format};
 use crate::locks::lock;
 
@@ -144,7 +145,7 @@ impl Output {
     /// Whether the report could be written.
     fn report_lost(&mut self, lines: u64) -> bool {
         let reason = match &self.error {
-            Some(error) => error.to_string(),
+            Some(error) => SystemText(error).to_string(),
             None => "their reader did not read in time".to_owned(),
         };
         let text = format_args!("lost log lines: {lines} ({reason})");

@@ -8,6 +8,7 @@ use mio::net::TcpListener;
 use super::interfaces::Interfaces;
 use super::port_range::PortRange;
 use super::socket;
+use crate::logging::system_text::SystemText;
 
 /// One listening socket for control connections.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -94,7 +95,7 @@ fn cannot_listen(error: &io::Error, address: SocketAddr) -> io::Error {
         ErrorKind::AddrNotAvailable => return not_of_this_machine(error, address),
         _ => "",
     };
-    let text = format!("cannot listen on {address}: {error}{advice}");
+    let text = format!("cannot listen on {address}: {}{advice}", SystemText(error));
     io::Error::new(error.kind(), text)
 }
 

@@ -9,6 +9,7 @@ use log::warn;
 use super::pool::SharedState;
 use super::ports::LeaseEnd;
 use super::request::{Answer, Request};
+use crate::logging::system_text::SystemText;
 
 /// The right to listen on one port, alone or together with others. Dropping it releases the port.
 #[derive(Debug)]
@@ -93,8 +94,9 @@ impl Lease {
             let address = request.local().ip();
             let pause = RETRY_AFTER.as_secs();
             warn!(
-                "passive port {port} of {address} is in use by another program ({error}): \
-                 it is tried again every {pause} s"
+                "passive port {port} of {address} is in use by another program ({}): \
+                 it is tried again every {pause} s",
+                SystemText(error)
             );
         }
         RequestOutcome::new(&shared, request, answer)

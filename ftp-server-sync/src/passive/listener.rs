@@ -20,6 +20,7 @@ use super::ephemeral;
 use super::lease::{Lease, RequestOutcome};
 use super::ports::{BoundPort, LeaseEnd};
 use super::request::Request;
+use crate::logging::system_text::SystemText;
 use crate::net::socket::listen;
 
 pub(crate) use shared::IncomingConnection;
@@ -271,7 +272,7 @@ impl fmt::Display for BindError {
         match self {
             Self::InUse(_) => f.write_str("the port is in use by another program"),
             Self::Withdrawn(_) => f.write_str("the range of passive ports has changed"),
-            Self::Failed(error) => write!(f, "cannot listen: {error}"),
+            Self::Failed(error) => write!(f, "cannot listen: {}", SystemText(error)),
         }
     }
 }

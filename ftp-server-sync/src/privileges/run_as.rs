@@ -18,6 +18,7 @@ use rustix::thread::{
     set_capabilities, set_no_new_privs,
 };
 
+use crate::logging::system_text::SystemText;
 use crate::settings::RunAs;
 
 /// Makes this process that user's, without any right of root and without a way back.
@@ -49,13 +50,15 @@ pub(crate) fn give_up(run_as: &RunAs) -> io::Result<()> {
 fn drop_rights(run_as: &RunAs) -> Result<(), String> {
     let (user, group) = (Uid::from_raw(run_as.user), Gid::from_raw(run_as.group));
     let groups: Vec<Gid> = run_as.groups.iter().copied().map(Gid::from_raw).collect();
-    let failed = |what: &str, error: &str| format!("cannot {what}: {error}");
-    set_no_new_privs(true).map_err(|error| failed("refuse new rights", &error.to_string()))?;
-    clear_bounding_set().map_err(|error| failed("bound rights", &error.to_string()))?;
+    let cannot = |what: &str, error: &str| format!("cannot {what}: {error}");
+    let failed =
+        |what: &str, error: SystemError| cannot(what, &SystemText(&error.into()).to_string());
+    set_no_new_privs(true).map_err(|error| failed("refuse new rights", error))?;
+    clear_bounding_set().map_err(|error| failed("bound rights", error))?;
     // Before Linux 4.3 there is none.
     match clear_ambient_capability_set() {
         Err(error) if error != SystemError::INVAL => {
-            return Err(failed("clear rights", &error.to_string()));
+            return Err(failed("clear rights", error));
         }
         _ => {}
     }
@@ -70,15 +73,14 @@ fn drop_rights(run_as: &RunAs) -> Result<(), String> {
                 Errno::EINVAL => "; the user namespace of this container has no such user or group",
                 _ => "",
             };
-            failed("become this user", &format!("{}{remedy}", errno.desc()))
+            cannot("become this user", &format!("{}{remedy}", errno.desc()))
         })
     };
     change(setgroups(&groups))?;
     change(setresgid(group, group, group))?;
     change(setresuid(user, user, user))?;
     // Usually there is none left, unless the process was started with other "securebits".
-    set_capabilities(None, NO_CAPABILITIES)
-        .map_err(|error| failed("drop rights", &error.to_string()))
+    set_capabilities(None, NO_CAPABILITIES).map_err(|error| failed("drop rights", error))
 }
 
 /// No program that this process might start can have a capability.

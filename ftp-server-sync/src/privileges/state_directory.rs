@@ -8,6 +8,7 @@ use std::path::{Path, PathBuf};
 
 use rustix::fs::{CWD, Dir, FileType, Gid, Mode, OFlags, Uid, fchown, fstat, openat};
 
+use crate::logging::system_text::SystemText;
 use crate::settings::{RunAs, TlsSettings};
 
 /// Gives the certificate that the server has made, and its directory, to the user that the server
@@ -27,7 +28,11 @@ pub(crate) fn hand_over(tls: &TlsSettings, run_as: &RunAs) -> io::Result<()> {
     let directory = &tls.state_directory;
     let failed = |error: io::Error| {
         let user = &run_as.text;
-        let text = format!("cannot give {} to {user}: {error}", directory.display());
+        let text = format!(
+            "cannot give {} to {user}: {}",
+            directory.display(),
+            SystemText(&error)
+        );
         io::Error::new(error.kind(), text)
     };
     let mut builder = DirBuilder::new();

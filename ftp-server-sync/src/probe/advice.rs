@@ -31,6 +31,7 @@ pub(super) fn advise(seen: &Seen) -> Vec<Advice> {
         refused(seen),
         rewritten(seen),
         reported(seen),
+        read_only(seen),
     ];
     advice.into_iter().flatten().collect()
 }
@@ -313,6 +314,17 @@ fn reported(seen: &Seen) -> Option<Advice> {
     Some(note(format!("the server says: {reported}")))
 }
 
+/// A login of ours that may only read. Other reasons not to store are those of the file system.
+fn read_only(seen: &Seen) -> Option<Advice> {
+    let reason = seen.written.as_ref()?.as_ref().err()?;
+    let is_cause = seen.status.is_some() && reason.contains(READ_ONLY);
+    is_cause.then(|| {
+        let text = "this login may only read. Beside a user, anonymous may never write: log in as \
+                    that user";
+        noted(text.to_owned(), Some("--write".to_owned()))
+    })
+}
+
 fn failure(text: String, flag: Option<String>) -> Advice {
     Advice {
         is_failure: true,
@@ -332,6 +344,9 @@ fn noted(text: String, flag: Option<String>) -> Advice {
 fn note(text: String) -> Advice {
     noted(text, None)
 }
+
+/// In the reply of our server.
+const READ_ONLY: &str = "This login may only read";
 
 /// The settings of other servers: of the announced address, and of the range.
 const SETTINGS_OF_OTHERS: (&str, &str) = (

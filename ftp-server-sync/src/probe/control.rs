@@ -31,6 +31,8 @@ pub(super) struct Control {
 pub(super) enum ControlError {
     Broken(String),
     NotFtp(ReplyError),
+    /// What the server sends begins an SSH connection.
+    Ssh,
     /// There were more preliminary replies than any command has.
     TooManyReplies,
     /// Bytes came behind the reply to AUTH, which TLS does not protect.
@@ -79,8 +81,15 @@ impl Control {
         let stream = self.stream.as_mut().ok_or_else(ControlError::ended)?;
         stream.set_deadline(deadline);
         loop {
+            let is_ssh = self.received.starts_with(b"SSH-");
             let read = self.reader.read(&self.received);
-            let (used, reply) = read.map_err(ControlError::NotFtp)?;
+            let (used, reply) = read.map_err(|error| {
+                if is_ssh {
+                    ControlError::Ssh
+                } else {
+                    ControlError::NotFtp(error)
+                }
+            })?;
             self.received.drain(..used);
             if let Some(reply) = reply {
                 return Ok(reply);
@@ -147,6 +156,10 @@ impl fmt::Display for ControlError {
         match self {
             Self::Broken(reason) => f.write_str(reason),
             Self::NotFtp(error) => write!(f, "what the server sends is not FTP: {error}"),
+            Self::Ssh => f.write_str(
+                "an SSH server answers there, and no FTP server: give the port of the FTP server \
+                 (usually 21), or use a client for SFTP",
+            ),
             Self::TooManyReplies => f.write_str("the server sends replies without end"),
             Self::BytesBeforeTls => {
                 f.write_str("the server, or someone on the way, sends more before TLS begins")

@@ -92,6 +92,8 @@ pub(super) enum Failure {
     Unreachable(String),
     /// It was open, and then the transfer failed: with this reply.
     TransferRefused(Answer),
+    /// It was open, and the login may not store there, by this reply.
+    MayNotWrite(Answer),
     /// It was open, and then something else went wrong.
     Broken(String),
     /// The control connection failed.
@@ -193,6 +195,9 @@ impl fmt::Display for Failure {
             Self::Refused => f.write_str("connection refused"),
             Self::Unreachable(reason) => f.write_str(reason),
             Self::TransferRefused(answer) => write!(f, "connected, but then {answer}"),
+            Self::MayNotWrite(answer) => {
+                write!(f, "the server does not let this user write there: {answer}")
+            }
             Self::Broken(reason) => write!(f, "connected, but then {reason}"),
             Self::Control(reason) => write!(f, "the control connection failed: {reason}"),
         }

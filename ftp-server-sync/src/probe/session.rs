@@ -126,7 +126,14 @@ impl<'a> Session<'a> {
         open.ask_for_success("TYPE I")?;
         let data = open.connect(&mut Attempt::new(way), end)?;
         let line = format!("STOR {name}");
-        let (mut data, first, _) = open.begin(data, line.as_bytes(), end)?;
+        let (mut data, first, _) =
+            open.begin(data, line.as_bytes(), end)
+                .map_err(|failure| match failure {
+                    Failure::TransferRefused(answer) if REFUSALS.contains(&answer.code) => {
+                        Failure::MayNotWrite(answer)
+                    }
+                    other => other,
+                })?;
         data.set_deadline(end.min(Instant::now() + LISTING_MAX));
         let sent = data.write_all(CONTENT).and_then(|()| data.finish());
         sent.map_err(|error| broken(&error))?;
@@ -364,6 +371,9 @@ const IMPLICIT_TLS_PORT: u16 = 990;
 
 /// The time limit for the bytes of one transfer.
 const LISTING_MAX: Duration = Duration::from_secs(10);
+
+/// The replies to STOR where the user, or everyone, may not write.
+const REFUSALS: [u16; 4] = [502, 532, 550, 553];
 
 const LISTING_BYTES_MAX: usize = 256 * 1024;
 

@@ -9,6 +9,7 @@ use std::time::{Duration, Instant};
 use log::Level;
 
 use crate::logging::repeated::{Event, RepeatedEvents};
+use crate::logging::system_text::SystemText;
 
 /// Since when connections cannot be accepted.
 #[derive(Debug, Default)]
@@ -30,7 +31,7 @@ impl AcceptFailures {
     pub(super) fn on_failure(&mut self, error: &io::Error, events: &RepeatedEvents, now: Instant) {
         let since = self.current.map_or(now, |(since, _)| since);
         self.current = Some((since, now + PAUSE));
-        let line = format_args!("cannot accept connections: {error}");
+        let line = format_args!("cannot accept connections: {}", SystemText(error));
         events.on_event(Event::new(FAILURES, Level::Error), now, line);
     }
 

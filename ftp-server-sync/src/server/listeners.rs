@@ -7,6 +7,7 @@ use log::error;
 use mio::net::{TcpListener, TcpStream};
 use mio::{Interest, Registry, Token};
 
+use crate::logging::system_text::SystemText;
 use crate::settings::{Listen, PortRange};
 
 /// The open control sockets. Each has a token that no later one gets.
@@ -153,7 +154,7 @@ impl Listeners {
     fn reopen(&mut self, closed: &[Listen], registry: &Registry) {
         match self.open(closed, None, registry) {
             Ok(opened) => self.all.extend(opened),
-            Err(error) => error!("a control socket is lost: {error}"),
+            Err(error) => error!("a control socket is lost: {}", SystemText(&error)),
         }
     }
 }

@@ -18,6 +18,7 @@ use super::{Server, share_rules};
 use crate::fs::mounts::UnmountedShare;
 use crate::fs::root::unwritable;
 use crate::fs::upload_limits::lacks_space;
+use crate::logging::system_text::SystemText;
 use crate::nat::address_source::LogLine;
 use crate::nat::address_source::answer::LookupResult;
 use crate::nat::address_source::lookup::look_up;
@@ -73,8 +74,10 @@ impl Server {
         let Some(reload) = &mut self.reload else {
             return warn!("not reloading: there is nothing to read settings from");
         };
-        let applied =
-            reload().and_then(|settings| self.apply(settings).map_err(|error| error.to_string()));
+        let applied = reload().and_then(|settings| {
+            self.apply(settings)
+                .map_err(|error| SystemText(&error).to_string())
+        });
         match applied {
             Ok(()) => info!("reloaded the settings"),
             Err(error) => {
@@ -135,9 +138,22 @@ impl Server {
         self.certificate = certificate;
         self.state.never_connected.clear();
         self.state.reached_ports.clear();
+        self.lift_blocks(now);
         // Ports are not tried: sessions may have leased some of them.
         self.log_current(UnavailablePorts::default());
         Ok(())
+    }
+
+    /// Where no address is blocked any more, those that were must not come back with the next
+    /// reload.
+    fn lift_blocks(&self, now: Instant) {
+        if self.state.current().settings.login_block.is_none() {
+            match self.state.login_throttle.lift_blocks(now) {
+                0 => {}
+                1 => info!("--block-after 0 lifts the block of one address"),
+                lifted => info!("--block-after 0 lifts the blocks of {lifted} addresses"),
+            }
+        }
     }
 
     /// Does what is due by now: looks addresses up, looks for changes of files, and reads the
@@ -148,7 +164,7 @@ impl Server {
             let handle = self.handle.clone();
             let send = move |result| handle.send(Message::Resolved(result));
             if let Err(error) = look_up(source.clone(), send) {
-                let answer = Err(error.to_string());
+                let answer = Err(SystemText(&error).to_string());
                 self.on_resolved(LookupResult { source, answer });
             }
         }
@@ -161,7 +177,10 @@ impl Server {
             match Interfaces::read() {
                 Ok(interfaces) => self.update_interfaces(interfaces),
                 Err(error) => {
-                    warn!("cannot read this machine's networks, trying again: {error}");
+                    warn!(
+                        "cannot read this machine's networks, trying again: {}",
+                        SystemText(&error)
+                    );
                     self.debounce.retry_later(now);
                 }
             }
@@ -198,7 +217,10 @@ impl Server {
     }
 
     pub(super) fn log_unwatched(error: &io::Error) {
-        warn!("changes of this machine's networks will only be noticed at SIGHUP: {error}");
+        warn!(
+            "changes of this machine's networks will only be noticed at SIGHUP: {}",
+            SystemText(error)
+        );
     }
 
     fn update_interfaces(&mut self, interfaces: Interfaces) {

@@ -51,7 +51,9 @@ impl Signals {
         Ok(signals)
     }
 
-    /// The requests since the last call, one for each signal.
+    /// The requests since the last call. A second SIGTERM asks for something else than the first
+    /// one; of others, many signals are one request: a reload reads what is there when it begins,
+    /// and a main thread that reloads once for each signal of a storm accepts no client meanwhile.
     pub(super) fn take(&mut self) -> Vec<Request> {
         let mut requests = Vec::new();
         for (request, pipe) in &mut self.pipes {
@@ -59,12 +61,43 @@ impl Signals {
             loop {
                 match pipe.read(&mut bytes) {
                     Ok(0) => break,
-                    Ok(count) => requests.extend(std::iter::repeat_n(*request, count)),
+                    Ok(count) if *request == Request::End => {
+                        requests.extend(std::iter::repeat_n(*request, count));
+                    }
+                    Ok(_) if requests.last() == Some(request) => {}
+                    Ok(_) => requests.push(*request),
                     Err(error) if error.kind() == ErrorKind::Interrupted => {}
                     Err(_) => break,
                 }
             }
         }
         requests
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::Write;
+
+    use super::*;
+
+    #[test]
+    fn a_storm_of_signals_is_one_request() {
+        let mut signals = Signals::default();
+        let mut writers = Vec::new();
+        for request in [Request::End, Request::Reload, Request::Report] {
+            let (reader, writer) = StdUnixStream::pair().unwrap();
+            reader.set_nonblocking(true).unwrap();
+            signals.pipes.push((request, UnixStream::from_std(reader)));
+            writers.push(writer);
+        }
+        for (writer, count) in writers.iter_mut().zip([2, 200, 1]) {
+            writer.write_all(&vec![0; count]).unwrap();
+        }
+        let expected = [Request::End, Request::End, Request::Reload, Request::Report];
+        assert_eq!(signals.take(), expected);
+        assert_eq!(signals.take(), []);
+        writers[1].write_all(&[0]).unwrap();
+        assert_eq!(signals.take(), [Request::Reload]);
     }
 }

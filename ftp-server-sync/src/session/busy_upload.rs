@@ -22,8 +22,8 @@ impl BusyUpload {
     }
 }
 
-/// How long an upload is tried: much longer than a session takes to end, and so short that it does
-/// not matter if the file stays in use.
-pub(super) const BUSY_WAIT: Duration = Duration::from_millis(250);
+/// How long an upload is tried: longer than a session takes to end, also on a machine with many
+/// sessions or a slow disk, and so short that it does not matter if the file stays in use.
+pub(super) const BUSY_WAIT: Duration = Duration::from_secs(1);
 
 const RETRY: Duration = Duration::from_millis(10);

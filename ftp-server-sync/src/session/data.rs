@@ -20,6 +20,7 @@ use super::transfer_facts::TransferFacts;
 use crate::data::connection::{DataStep, LookExtent, YieldOutcome};
 use crate::data::pump::PumpStep;
 use crate::data::step_budget::StepBudget;
+use crate::logging::system_text::SystemText;
 
 impl Connection {
     /// Advances the data connection.
@@ -58,7 +59,7 @@ impl Connection {
                 Refusal::Busy
             }
             DataStep::PortFailed(error) => {
-                error!("{name} cannot open a passive port: {error}");
+                error!("{name} cannot open a passive port: {}", SystemText(&error));
                 Refusal::Failed
             }
             _ => return None,
@@ -113,7 +114,7 @@ impl Connection {
         }
         transfer.is_started = true;
         if let Err(error) = self.start_data(start, protected, now) {
-            info!("{} no data connection: {error}", self.name);
+            info!("{} no data connection: {}", self.name, SystemText(&error));
             self.end_transfer(Err(TransferError::NotConnected), now);
         }
     }

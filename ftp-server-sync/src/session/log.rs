@@ -25,6 +25,7 @@ use super::transfer_facts::TransferFacts;
 use crate::logging::fields::Subject;
 use crate::logging::repeated::Event;
 use crate::logging::session_name::LogContext;
+use crate::logging::system_text::SystemText;
 
 /// What the log has, or needs, of a session's commands and replies.
 ///
@@ -100,10 +101,12 @@ impl SessionLog {
     /// A line at level `info` that any stranger can cause: while they keep connecting, it is
     /// written once the client has logged in.
     pub(super) fn progress(&mut self, line: fmt::Arguments<'_>) {
+        let name = &self.context.name;
         match &mut self.withheld {
-            Some(lines) if lines.len() < WITHHELD_MAX => lines.push(line.to_string()),
+            // With the name that the session has now.
+            Some(lines) if lines.len() < WITHHELD_MAX => lines.push(format!("{name} {line}")),
             Some(_) => {}
-            None => info!("{} {line}", self.context.name),
+            None => info!("{name} {line}"),
         }
     }
 
@@ -112,7 +115,7 @@ impl SessionLog {
     pub(super) fn logged_in(&mut self, is_guest: bool) {
         let name = &self.context.name;
         for line in self.withheld.take().into_iter().flatten() {
-            info!("{name} {line}");
+            info!("{line}");
         }
         info!("{name} logged in");
         self.has_logged_in = true;
@@ -122,8 +125,10 @@ impl SessionLog {
     /// A TLS handshake on the control connection has failed.
     pub(super) fn no_tls(&self, error: &io::Error, now: Instant) {
         let LogContext { name, events } = &self.context;
-        let event = Event::new(format!("no TLS: {error}"), Level::Info).by(name.client());
-        events.on_event(event, now, format_args!("{name} no TLS: {error}"));
+        let reason = format!("no TLS: {}", SystemText(error));
+        let line = format_args!("{name} {reason}");
+        let event = Event::new(reason.clone(), Level::Info).by(name.client());
+        events.on_event(event, now, line);
     }
 
     /// Input that the core has used: a command line, or a piece of one that is too long.
@@ -323,12 +328,8 @@ impl SessionLog {
             Some(EndReason::Stalled(_) | EndReason::GaveWay) => self.end_reason.take(),
             other => other,
         };
-        let seconds = facts.moving.map_or(0.0, |moving| moving.as_secs_f64());
-        let rate = if seconds > 0.0 {
-            format!(", {:.2} MB/s", *bytes as f64 / 1e6 / seconds)
-        } else {
-            String::new()
-        };
+        let seconds = facts.moving.unwrap_or_default().as_secs_f64();
+        let rate = facts.rate();
         match result {
             Ok(()) => info!("{session} {name}: {bytes} bytes in {seconds:.3} s{rate}"),
             // The log of clients that did not connect says why, for all of them together.

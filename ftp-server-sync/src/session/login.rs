@@ -11,7 +11,9 @@ use super::connection::Connection;
 use super::delayed_login::{DelayedLogin, Login};
 use super::login_name::QuotedName;
 use super::timers::Timer;
-use crate::accounts::login_throttle::{ADDRESSES_MAX, Attempt, Failure, whole_seconds};
+use crate::accounts::login_throttle::{
+    ADDRESSES_MAX, Attempt, Failure, PasswordTurn, whole_seconds,
+};
 use crate::accounts::users::is_anonymous;
 use crate::logging::repeated::Event;
 use crate::net::client_network::ClientNetwork;
@@ -25,15 +27,9 @@ impl Connection {
         now: Instant,
     ) -> Option<Outcome> {
         let login = Login { user, password };
-        let users = &self.current.settings.users;
-        let check = || users.check(&login.user, &login.password);
         let attempt = match self.throttled_network(&login.user) {
-            Some(network) => {
-                let rules = self.current.settings.login_rules();
-                let throttle = &self.server.login_throttle;
-                throttle.attempt(network, rules, now, check)
-            }
-            None => match check() {
+            Some(network) => self.compare_throttled(&login, network, PasswordTurn::New, now),
+            None => match self.compare(&login) {
                 Some(account) => Attempt::Succeeded(account),
                 None => Attempt::Failed(Failure::default()),
             },
@@ -52,11 +48,7 @@ impl Connection {
             Some(DelayedLogin::Answer(outcome)) => Some(outcome),
             Some(DelayedLogin::Password(login)) => {
                 let network = ClientNetwork::of(self.session.endpoints().peer().ip());
-                let rules = self.current.settings.login_rules();
-                let users = &self.current.settings.users;
-                let check = || users.check(&login.user, &login.password);
-                let throttle = &self.server.login_throttle;
-                let attempt = throttle.attempt_in_turn(network, rules, now, check);
+                let attempt = self.compare_throttled(&login, network, PasswordTurn::Due, now);
                 self.on_attempt(login, attempt, now)
             }
         };
@@ -64,6 +56,24 @@ impl Connection {
             self.answer(outcome);
         }
         true
+    }
+
+    fn compare(&self, login: &Login) -> Option<Account> {
+        let users = &self.current.settings.users;
+        users.check(&login.user, &login.password)
+    }
+
+    /// Compares a password, unless its address has to wait.
+    fn compare_throttled(
+        &self,
+        login: &Login,
+        network: ClientNetwork,
+        turn: PasswordTurn,
+        now: Instant,
+    ) -> Attempt<Account> {
+        let rules = self.current.settings.login_rules();
+        let throttle = &self.server.login_throttle;
+        throttle.attempt(network, rules, turn, now, || self.compare(login))
     }
 
     /// The address whose failed logins count. `None`: there is nothing to guess, or the address is

@@ -8,6 +8,7 @@ use log::error;
 use super::connection::Connection;
 use super::login_state::LoginState;
 use crate::accounts::users::is_anonymous;
+use crate::logging::system_text::SystemText;
 use crate::tls::{Protection, Resumption, TlsStream};
 
 impl Connection {
@@ -25,7 +26,7 @@ impl Connection {
         match started {
             Ok(()) => None,
             Err(error) => {
-                error!("{} cannot start TLS: {error}", self.name);
+                error!("{} cannot start TLS: {}", self.name, SystemText(&error));
                 Action::StartTls.decline()
             }
         }

@@ -29,6 +29,17 @@ impl TransferFacts {
         error.map_or(String::new(), |error| format!(" ({error})"))
     }
 
+    /// How fast the bytes moved, where that is more than noise: the time of a small file is that of
+    /// a few system calls, and two decimals of few bytes are zeros.
+    pub(super) fn rate(&self) -> String {
+        let seconds = self.moving.unwrap_or_default().as_secs_f64();
+        let rate = self.bytes as f64 / 1e6 / seconds;
+        if seconds < MEASURED_SECONDS_MIN || rate < MEASURED_RATE_MIN {
+            return String::new();
+        }
+        format!(", {rate:.2} MB/s")
+    }
+
     /// What is left of an upload.
     pub(super) fn left(&self) -> String {
         let end = self.upload_end.as_ref();
@@ -56,4 +67,38 @@ fn target(transfer: &Transfer) -> FtpPath {
     let name = transfer.unique_name.as_deref();
     let unique = name.and_then(|name| path.parent().child(name));
     unique.unwrap_or_else(|| path.clone())
+}
+
+/// The shortest time that gives a rate: the log shows it as `0.001 s`.
+const MEASURED_SECONDS_MIN: f64 = 0.001;
+
+/// The lowest rate that is shown, in MB/s: as `0.01`.
+const MEASURED_RATE_MIN: f64 = 0.005;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[track_caller]
+    fn check(bytes: u64, microseconds: u64, expected: &str) {
+        let facts = TransferFacts {
+            name: String::new(),
+            bytes,
+            upload_end: None,
+            moving: Some(Duration::from_micros(microseconds)),
+            target: None,
+        };
+        assert_eq!(facts.rate(), expected);
+    }
+
+    #[test]
+    fn a_rate_is_shown_where_it_was_measured() {
+        check(300_000, 1000, ", 300.00 MB/s");
+        check(300_000, 999, "");
+        check(300_000, 0, "");
+        check(92, 20_000, "");
+        check(0, 5_000_000, "");
+        check(1_000_000, 60_000_000, ", 0.02 MB/s");
+        check(1_000_000, 1_000_000_000, "");
+    }
 }

@@ -4,6 +4,7 @@ use std::fs::{self, File};
 use std::io::{self, Read};
 use std::path::Path;
 
+use crate::logging::system_text::SystemText;
 use crate::sandbox;
 
 /// Reads a regular file. `wanted` says in an error what to give instead. Other kinds of files are
@@ -39,8 +40,7 @@ pub(crate) fn reason(error: &io::Error) -> String {
 }
 
 fn system_text(error: &io::Error) -> String {
-    let text = error.to_string();
-    let text = text.split(" (os error").next().unwrap_or_default();
+    let text = SystemText(error).to_string();
     let mut characters = text.chars();
     let first = characters.next().map(|first| first.to_ascii_lowercase());
     first.into_iter().chain(characters).collect()

@@ -18,6 +18,8 @@ pub struct RunAs {
     pub user: u32,
     /// The number of the group, never 0.
     pub group: u32,
+    /// Its name; where this machine has none for it, the number.
+    pub group_name: String,
     /// The numbers of all groups: `group`, and those that the system lists for the user.
     pub groups: Vec<u32>,
 }
@@ -63,6 +65,7 @@ impl RunAs {
             text: text.to_owned(),
             user,
             group,
+            group_name: name_of_group(group),
             groups,
         })
     }
@@ -83,6 +86,11 @@ fn find_group(text: &str) -> Result<u32, String> {
         Some(group) => Ok(group.gid.as_raw()),
         None => number(text).ok_or_else(|| unknown("group", text)),
     }
+}
+
+fn name_of_group(number: u32) -> String {
+    let found = Group::from_gid(Gid::from_raw(number)).ok().flatten();
+    found.map_or_else(|| number.to_string(), |group| group.name)
 }
 
 fn groups_of(name: &str, group: u32) -> Result<Vec<u32>, String> {
@@ -120,6 +128,7 @@ mod tests {
             text: text.to_owned(),
             user,
             group,
+            group_name: group.to_string(),
             groups: groups.to_vec(),
         };
         assert_eq!(found, expected);

@@ -229,13 +229,7 @@ impl<'a> Honest<'a> {
     /// Ends in the middle of an upload.
     fn lose(&mut self, client: &mut Client) {
         let socket = self.socket(client);
-        client.send(format!("STOR {LOST}"));
-        let code = client.reply().code;
-        if code == 450 {
-            // The session that was lost before has not seen its end yet.
-            return;
-        }
-        assert_eq!(code, 150, "STOR {LOST}");
+        self.command(client, &format!("STOR {LOST}"), 150);
         let mut data = self.protect(socket);
         let part = noise(usize::try_from(self.random.below(100_000)).expect("a size"));
         match &mut data {

@@ -170,7 +170,15 @@ fn the_server_recovers_from_a_system_without_descriptors() {
     client.store("STOR new", "new text");
     assert_eq!(client.fetch("RETR new"), b"new text");
     wait_until("the new client is gone", || server.counts() == before);
-    server.finish();
+    // Once each, however often the server has tried.
+    let log = server.finish();
+    for line in [
+        " ERROR cannot accept connections: ",
+        " INFO  accepts connections again, after ",
+    ] {
+        assert_eq!(log.matches(line).count(), 1, "{line:?} in\n{log}");
+    }
+    assert!(!log.contains("(os error "), "{log}");
 }
 
 /// A client for which the system has no thread gets a reply, and the others are not disturbed.

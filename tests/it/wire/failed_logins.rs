@@ -1,12 +1,16 @@
 //! Wrong passwords slow their address down, over all its connections, and then block it.
 
+use std::fs;
 use std::net::Ipv4Addr;
 use std::time::{Duration, Instant};
 
+use rustix::process::Signal;
+
 use crate::support::client::Client;
+use crate::support::client_program::path;
 use crate::support::data::STRANGER;
 use crate::support::log;
-use crate::support::server::{InProcess, Setup, TestServer, USER, own_address};
+use crate::support::server::{Setup, TestServer, USER, own_address};
 use crate::support::wait::wait_until;
 
 #[test]
@@ -150,14 +154,35 @@ fn gateways_and_anonymous_do_not_count() {
     Client::connect_from(STRANGER, server.address).expect(421);
 }
 
-fn connected(server: &TestServer<InProcess>, from: Ipv4Addr) -> Client {
+#[test]
+fn a_reload_lifts_the_blocks() {
+    let setup = Setup::new();
+    let file = setup.directory().join("ftp.conf");
+    fs::write(&file, "block-after 1\n").expect("the configuration");
+    let flags = ["--login-delay", "0", "--config", path(&file)];
+    let server = setup.flags(&flags).program();
+    fail(&mut named(&server, STRANGER));
+    Client::connect_from(STRANGER, server.address).expect(421);
+    // Blocks stay with another limit.
+    fs::write(&file, "block-after 5\n").expect("the configuration");
+    server.signal(Signal::HUP);
+    server.log_with("reloaded the settings");
+    Client::connect_from(STRANGER, server.address).expect(421);
+    fs::write(&file, "block-after 0\n").expect("the configuration");
+    server.signal(Signal::HUP);
+    server.log_with(" INFO  --block-after 0 lifts the block of one address\n");
+    connected(&server, STRANGER).log_in();
+    server.finish();
+}
+
+fn connected<B>(server: &TestServer<B>, from: Ipv4Addr) -> Client {
     let mut client = Client::connect_from(from, server.address);
     client.expect(220);
     client
 }
 
 /// A client that has sent its name.
-fn named(server: &TestServer<InProcess>, from: Ipv4Addr) -> Client {
+fn named<B>(server: &TestServer<B>, from: Ipv4Addr) -> Client {
     let mut client = connected(server, from);
     client.command(format!("USER {USER}"), 331);
     client

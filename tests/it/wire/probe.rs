@@ -1,6 +1,6 @@
 //! `--probe` against servers of this machine: ours, and hostile ones.
 
-use std::io::{BufRead, BufReader, Write};
+use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::thread;
 use std::time::{Duration, Instant};
@@ -61,11 +61,9 @@ fn a_server_that_demands_tls() {
     );
     let without = probe(secure.server.address, &login);
     expect(&without, 2);
-    assert!(
-        stderr(&without).contains("the login is refused: 5"),
-        "{}",
-        without.text()
-    );
+    let error = stderr(&without);
+    assert!(error.contains("the login is refused: 5"), "{error}");
+    assert!(error.ends_with(" Add --tls\n"), "{error}");
 }
 
 #[test]
@@ -91,10 +89,16 @@ fn an_address_that_leads_elsewhere() {
 fn a_login_that_may_only_read() {
     let server = Setup::without_account().host("127.0.0.1").in_process();
     let text = expect(&probe(server.address, &["--write-test"]), 1);
-    assert!(
-        text.contains("write   FAILS, STOR ftp-server-sync-probe-"),
-        "{text}"
-    );
+    let words: Vec<&str> = text.split_whitespace().collect();
+    let words = words.join(" ");
+    for part in [
+        "write FAILS, STOR ftp-server-sync-probe-",
+        ": the server does not let this user write there: 553 ",
+        "note this login may only read. ",
+        "add to the server's flags: --write Every client",
+    ] {
+        assert!(words.contains(part), "no {part:?} in\n{text}");
+    }
     expect(&probe(server.address, &[]), 0);
 }
 
@@ -123,6 +127,20 @@ fn no_connection_and_no_login() {
             .contains("wrong-word"),
         "{error}"
     );
+}
+
+/// Port 22 is another protocol's, which clients offer beside FTP.
+#[test]
+fn an_ssh_server_is_named() {
+    let address = hostile(|stream| {
+        let _ = stream.write_all(b"SSH-2.0-OpenSSH_10.0\r\n");
+        while stream.read(&mut [0; 100]).is_ok_and(|count| count > 0) {}
+    });
+    let output = probe(address, &[]);
+    expect(&output, 2);
+    let error = stderr(&output);
+    let named = "an SSH server answers there, and no FTP server: give the port of the FTP server";
+    assert!(error.contains(named), "{error}");
 }
 
 /// What such a server sends is read up to a limit, and the rest of it changes nothing.

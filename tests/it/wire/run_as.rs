@@ -111,6 +111,53 @@ fn all_threads_give_up_all_rights() {
     assert!(!log.contains("cannot store files"), "{log}");
 }
 
+/// Both at once: no thread is outside of either, and what the server needs of the disk is the
+/// user's and within the sandbox, also at a reload.
+#[test]
+fn the_user_is_in_the_sandbox() {
+    let accounts = Accounts::new();
+    let setup = Setup::new().flags(&["--tls", "--sandbox"]);
+    let state = setup.directory().join("state");
+    let trace = setup.directory().join("trace");
+    let calls = "trace=setresuid,landlock_restrict_self,clone,clone3";
+    let strace = ["strace", "-D", "-f", "-q", "-e", calls, "-o", path(&trace)];
+    search(setup.directory());
+    give(&setup.root());
+    let setup = setup.flags(&["--run-as", "ftpd"]);
+    let setup = setup.wrapped(|mut serve| {
+        serve.env("STATE_DIRECTORY", &state);
+        accounts.know(&process::prefixed(&strace, &serve))
+    });
+    let server = setup.program();
+    let mut client = Client::greeted(server.address);
+    client.auth_tls(&trusting_any(&version::TLS13));
+    client.log_in();
+    server.client().store("STOR new", "text");
+    for file in [server.path("new"), state.join("certificate.pem")] {
+        assert_eq!(fs::metadata(&file).expect("a file").uid(), 4711, "{file:?}");
+    }
+    for thread in &threads(server.id()) {
+        assert_eq!(field(thread, "Uid"), "4711 4711 4711 4711", "{thread}");
+        assert_eq!(field(thread, "NoNewPrivs"), "1", "{thread}");
+    }
+    server.signal(Signal::HUP);
+    server.log_with("reloaded the settings");
+    let text = fs::read_to_string(&trace).expect("the trace");
+    let place = |call: &str| {
+        text.find(call)
+            .unwrap_or_else(|| panic!("no {call}\n{text}"))
+    };
+    let user = place("setresuid(4711, 4711, 4711)");
+    let (sandbox, thread) = (place("landlock_restrict_self("), place("CLONE_THREAD"));
+    let is_entered = text[sandbox..]
+        .lines()
+        .next()
+        .is_some_and(|line| line.ends_with("= 0"));
+    assert!(is_entered && sandbox < thread && user < thread, "{text}");
+    let log = server.finish();
+    assert!(!log.contains(" ERROR "), "{log}");
+}
+
 /// Listeners stay open. One that needs a right of root is refused, and the others stay as they are,
 /// also where one would have to be closed first.
 #[test]
@@ -260,7 +307,7 @@ fn a_key_that_cannot_be_read_again_stays_in_force() {
     search(setup.directory());
     let server = accounts.serve(setup.flags(&certificate.flags()));
     let key = Path::new(&certificate.key);
-    let cure = format!("chgrp 4712 {0} && chmod g+r {0}", certificate.key);
+    let cure = format!("chgrp ftpd {0} && chmod g+r {0}", certificate.key);
     let log = server.log_with(&cure);
     assert!(log.contains(" WARN  --run-as ftpd may not read "), "{log}");
     server.signal(Signal::HUP);

@@ -46,8 +46,13 @@ impl Bench {
     }
 
     fn attempt(&self, network: ClientNetwork, is_right: bool) -> Attempt<()> {
+        self.compare(network, PasswordTurn::New, is_right)
+    }
+
+    fn compare(&self, network: ClientNetwork, turn: PasswordTurn, is_right: bool) -> Attempt<()> {
         let check = || is_right.then_some(());
-        self.throttle.attempt(network, self.rules, self.now, check)
+        let Self { rules, now, .. } = *self;
+        self.throttle.attempt(network, rules, turn, now, check)
     }
 
     /// The same, and in its turn if it has to wait.
@@ -55,9 +60,7 @@ impl Bench {
         match self.attempt(network, is_right) {
             Attempt::Waits(turn) => {
                 self.now = turn;
-                let check = || is_right.then_some(());
-                let throttle = &self.throttle;
-                throttle.attempt_in_turn(network, self.rules, self.now, check)
+                self.compare(network, PasswordTurn::Due, is_right)
             }
             attempt => attempt,
         }
@@ -173,18 +176,11 @@ fn passwords_that_wait_are_not_compared_after_a_block() {
     assert_eq!(bench.wait(one), 0);
     assert_eq!([bench.wait(one), bench.wait(one)], [200, 400]);
     bench.pass(200);
-    let in_turn = |bench: &Bench| {
-        let compare = || Some(());
-        let throttle = &bench.throttle;
-        throttle.attempt_in_turn(one, bench.rules, bench.now, compare)
-    };
-    let wrong = bench
-        .throttle
-        .attempt_in_turn(one, bench.rules, bench.now, || None);
+    let wrong = bench.compare(one, PasswordTurn::Due, false);
     assert_eq!(wrong, failed(Some(2)));
     bench.pass(200);
     assert_eq!(
-        in_turn(&bench),
+        bench.compare(one, PasswordTurn::Due, true),
         Attempt::Blocked(Duration::from_millis(59_800))
     );
 }
@@ -206,6 +202,23 @@ fn rules_without_a_block_lift_it() {
         bench.throttle.blocked_for(one, bench.rules, bench.now),
         None
     );
+}
+
+/// They do not come back with a later reload either, and the number is for the log.
+#[test]
+fn blocks_that_are_lifted_are_forgotten() {
+    let mut bench = Bench::new(rules(2, 60));
+    for number in [1, 2, 2, 3, 3] {
+        bench.attempt_at_last(numbered(number), false);
+    }
+    bench.rules = rules(2, 1);
+    for _ in 0..2 {
+        bench.attempt_at_last(numbered(4), false);
+    }
+    bench.pass(1000);
+    assert_eq!(bench.throttle.lift_blocks(bench.now), 2);
+    assert_eq!(bench.addresses(), 1);
+    assert_eq!(bench.throttle.lift_blocks(bench.now), 0);
 }
 
 #[test]

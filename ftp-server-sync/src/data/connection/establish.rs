@@ -15,6 +15,7 @@ use crate::data::announced_port::{AnnouncedPort, LOOK_WINDOW_TLS};
 use crate::data::candidates::{FirstSender, LOOK_WINDOW};
 use crate::data::data_stream::DataStream;
 use crate::data::lingering::Lingering;
+use crate::logging::system_text::SystemText;
 use crate::passive::LeaseEnd;
 
 impl DataConnection {
@@ -154,7 +155,8 @@ impl DataConnection {
             }
             Err(error) => {
                 let (name, peer) = (&self.log.name, attempt.stream.peer());
-                info!("{name} no TLS on the data connection with {peer}: {error}");
+                let reason = SystemText(&error);
+                info!("{name} no TLS on the data connection with {peer}: {reason}");
                 let failure = match error.kind() {
                     ErrorKind::InvalidData => TransferError::NotProtected,
                     _ => TransferError::NotConnected,
@@ -212,7 +214,11 @@ impl DataConnection {
     }
 
     fn no_connection(&self, error: &io::Error, result: TransferError) -> DataStep {
-        info!("{} no data connection: {error}", self.log.name);
+        info!(
+            "{} no data connection: {}",
+            self.log.name,
+            SystemText(error)
+        );
         DataStep::Failed(result)
     }
 }

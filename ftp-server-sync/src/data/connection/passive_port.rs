@@ -12,6 +12,7 @@ use crate::data::announced_port::{AnnouncedPort, LookExtent};
 use crate::data::strangers::Strangers;
 use crate::logging::repeated::Event;
 use crate::logging::session_name::LogContext;
+use crate::logging::system_text::SystemText;
 use crate::passive::{LeaseEnd, OpenOutcome, PassiveListener, Ticket};
 
 impl DataConnection {
@@ -100,7 +101,8 @@ impl DataConnection {
     fn log_not_accepted(&self, error: &io::Error, now: Instant) {
         let LogContext { name, events } = &self.log;
         let event = Event::new(NOT_ACCEPTED, Level::Error).by(name.client());
-        let line = format_args!("{name} cannot accept a data connection: {error}");
+        let reason = SystemText(error);
+        let line = format_args!("{name} cannot accept a data connection: {reason}");
         events.on_event(event, now, line);
     }
 

@@ -16,6 +16,7 @@ use super::temporary::rename_if_free;
 use crate::fs::root::identity;
 use crate::fs::temporary_name::is_temporary;
 use crate::fs::upload_rules::BrokenUploads;
+use crate::logging::system_text::SystemText;
 
 /// Clears up all temporaries of a directory that no living upload has locked. `on_older` gets the
 /// names of files that are older than what was received for them. `path` is that of the directory,
@@ -47,7 +48,11 @@ pub(in crate::fs) fn clear_up(
         };
         match end_leftover(&directory, path, name, &leftover, broken) {
             Ok(older) => older.into_iter().for_each(&mut on_older),
-            Err(error) => warn!("cannot remove {}: {error}", printable(name.as_bytes())),
+            Err(error) => warn!(
+                "cannot remove {}: {}",
+                printable(name.as_bytes()),
+                SystemText(&error)
+            ),
         }
     }
     Ok(())

@@ -13,6 +13,7 @@ use super::leftovers::clear_up;
 use super::target::{Target, TargetKey};
 use crate::fs::upload_rules::BrokenUploads;
 use crate::locks::lock;
+use crate::logging::system_text::SystemText;
 
 /// The uploads that failed, and where leftovers were looked for.
 #[derive(Debug, Default)]
@@ -58,7 +59,10 @@ impl PastUploads {
         // No session creates a temporary in the directory before the end.
         cleared.get_or_init(|| {
             if let Err(error) = clear_up(target, path.as_ref(), broken, on_older) {
-                warn!("cannot look for leftovers of broken uploads: {error}");
+                warn!(
+                    "cannot look for leftovers of broken uploads: {}",
+                    SystemText(&error)
+                );
             }
         });
         true

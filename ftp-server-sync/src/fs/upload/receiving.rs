@@ -8,6 +8,7 @@ use super::in_place::InPlace;
 use super::staged::{Replace, Staged};
 use crate::fs::upload_limits::UploadLimits;
 use crate::fs::upload_rules::{BrokenUploads, UploadRules};
+use crate::logging::system_text::SystemText;
 
 /// A file that receives an upload.
 #[derive(Debug)]
@@ -142,7 +143,7 @@ impl From<io::Error> for StoreError {
     fn from(error: io::Error) -> Self {
         Self {
             kind: TransferError::of_write(&error),
-            text: Some(error.to_string()),
+            text: Some(SystemText(&error).to_string()),
         }
     }
 }

@@ -28,7 +28,7 @@ pub(crate) struct Uploader {
     waker: Arc<Waker>,
 }
 
-/// The right to write a file. It ends when this is dropped.
+/// The right to write a file. It ends when this is released or dropped.
 #[derive(Debug)]
 pub(super) struct Claim {
     uploads: Arc<Uploads>,
@@ -113,14 +113,19 @@ impl Claim {
     pub(super) fn set_complete(&self) {
         self.uploads.past.set_resumable(&self.key);
     }
-}
 
-impl Drop for Claim {
-    fn drop(&mut self) {
+    /// Others may write the file from now on.
+    pub(super) fn release(&self) {
         let mut all = lock(&self.uploads.running);
         let found = all.get(&self.key);
         if found.is_some_and(|found| Arc::ptr_eq(found, &self.running)) {
             all.remove(&self.key);
         }
+    }
+}
+
+impl Drop for Claim {
+    fn drop(&mut self) {
+        self.release();
     }
 }

@@ -259,6 +259,27 @@ fn two_uploads_never_write_one_file() {
     share.open("again", UploadStart::End).unwrap();
 }
 
+/// Its session still has to log and to reply, and a busy machine may take its time for that.
+#[test]
+fn an_upload_that_has_ended_gives_its_name_free_at_once() {
+    let share = Share::new();
+    for name in ["new", "old"] {
+        let mut complete = share.begin(name, UploadStart::Replace, "a");
+        complete.complete().unwrap();
+        let mut failed = share.begin(name, UploadStart::Replace, "b");
+        failed.fail(UploadFailure::Broken);
+        let mut next = share.begin(name, UploadStart::Replace, "c");
+        // Its name is another upload's by now.
+        drop((complete, failed));
+        assert_eq!(
+            share.open(name, UploadStart::End).unwrap_err(),
+            Refusal::Busy
+        );
+        next.complete().unwrap();
+        assert_eq!(share.read(name), "c");
+    }
+}
+
 #[test]
 fn a_stalled_upload_gives_way_to_its_own_login() {
     let share = Share::new();

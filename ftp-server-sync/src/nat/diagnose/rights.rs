@@ -51,6 +51,6 @@ pub(crate) fn unreadable_files(settings: &Settings, rights: &ProcessRights) -> O
          after a change",
         run_as.text,
         files.join(", "),
-        run_as.group
+        run_as.group_name
     ))
 }
