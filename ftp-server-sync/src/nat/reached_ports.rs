@@ -30,7 +30,16 @@ struct ReachTable {
     /// until something is recorded.
     reached: Vec<Option<PortReach>>,
     /// The oldest first.
-    missed: VecDeque<(Way, u16, IpAddr)>,
+    missed: VecDeque<PortMiss>,
+}
+
+/// A client that did not connect.
+#[derive(Clone, Copy, Debug)]
+struct PortMiss {
+    way: Way,
+    port: u16,
+    client: IpAddr,
+    at: Instant,
 }
 
 /// How a client gets to a passive port.
@@ -134,7 +143,12 @@ impl ReachedPorts {
     ) -> PortHistory {
         let mut table = lock(&self.table);
         let history = table.history(way, port, client, now);
-        table.on_missed(way, port, client);
+        table.on_missed(PortMiss {
+            way,
+            port,
+            client,
+            at: now,
+        });
         history
     }
 
@@ -158,7 +172,7 @@ impl ReachedPorts {
 impl ReachTable {
     fn on_reached(&mut self, way: Way, port: u16, client: IpAddr, now: Instant) {
         self.missed
-            .retain(|(missed, number, _)| !(missed.is_like(&way) && *number == port));
+            .retain(|missed| !(missed.way.is_like(&way) && missed.port == port));
         self.reached.resize(REACHED_SLOTS, None);
         let slot = &mut self.reached[slot(way, port)];
         let before = slot.filter(|before| before.way == way && before.port == port);
@@ -178,20 +192,22 @@ impl ReachTable {
         });
     }
 
-    fn on_missed(&mut self, way: Way, port: u16, client: IpAddr) {
-        if self.missed.contains(&(way, port, client)) {
-            return;
-        }
+    fn on_missed(&mut self, miss: PortMiss) {
+        let is_same = |other: &PortMiss| {
+            (other.way, other.port, other.client) == (miss.way, miss.port, miss.client)
+        };
+        self.missed.retain(|other| !is_same(other));
         if self.missed.len() >= MISSED_MAX {
             self.missed.pop_front();
         }
-        self.missed.push_back((way, port, client));
+        self.missed.push_back(miss);
     }
 
     fn history(&self, way: Way, port: u16, client: IpAddr, now: Instant) -> PortHistory {
         let mut history = PortHistory::default();
-        let is_recent = |reach: &&PortReach| now.saturating_duration_since(reach.at) < LATELY;
-        for reach in self.reached.iter().flatten().filter(is_recent) {
+        let is_recent = |at: Instant| now.saturating_duration_since(at) < LATELY;
+        let recent = self.reached.iter().flatten();
+        for reach in recent.filter(|reach| is_recent(reach.at)) {
             let (other, number) = (&reach.way, &reach.port);
             if !other.is_like(&way) {
                 let other_local = other.local != way.local && other.announced == way.announced;
@@ -212,10 +228,11 @@ impl ReachTable {
                 history.client_without_address |= !other.with_address;
             }
         }
-        let missed = self.missed.iter();
-        for (_, number, who) in missed.filter(|(other, ..)| other.is_like(&way)) {
-            history.missed.insert(*number);
-            history.others_missed |= *who != client && !history.reached.contains(number);
+        let missed = self.missed.iter().filter(|missed| is_recent(missed.at));
+        for missed in missed.filter(|missed| missed.way.is_like(&way)) {
+            history.missed.insert(missed.port);
+            history.others_missed |=
+                missed.client != client && !history.reached.contains(&missed.port);
         }
         history.missed.insert(port);
         history
@@ -307,6 +324,10 @@ mod tests {
         table.on_reached(way(true), 60_005, client(2), now);
         let history = table.on_missed(way(true), 60_007, client(2), now);
         assert_eq!(history.missed, ports(&[60_006, 60_007]));
+        let later = now + LATELY;
+        let history = table.on_missed(way(true), 60_008, client(3), later);
+        assert_eq!(history.missed, ports(&[60_008]));
+        assert!(!history.others_missed);
     }
 
     #[test]

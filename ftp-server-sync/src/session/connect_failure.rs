@@ -10,7 +10,7 @@ use super::connection::Connection;
 use super::control::End;
 use crate::nat::failure::{FailureCause, FailureEvidence};
 use crate::nat::never_connected_log::ConnectFailure;
-use crate::nat::reached_ports::Way;
+use crate::nat::reached_ports::{PortHistory, Way};
 use crate::net::routes::network_to;
 use crate::settings::AddressSource;
 
@@ -65,17 +65,20 @@ impl Connection {
         let offer = connection.offer;
         let way = Way::of(&offer, local);
         let strangers = self.data.strangers();
+        let is_lost = matches!(self.control.end(), Some(End::Lost(_)));
         let settings = &self.current.settings;
         let evidence = FailureEvidence {
             offer,
             local,
             peer,
             strangers: strangers.addresses(),
-            history: self
-                .server
-                .reached_ports
-                .on_missed(way, offer.port, peer, now),
-            is_lost: matches!(self.control.end(), Some(End::Lost(_))),
+            history: if is_lost {
+                PortHistory::default()
+            } else {
+                let reached_ports = &self.server.reached_ports;
+                reached_ports.on_missed(way, offer.port, peer, now)
+            },
+            is_lost,
             interfaces: &self.current.interfaces,
             route: match offer.origin {
                 ClientOrigin::Private => network_to(peer),

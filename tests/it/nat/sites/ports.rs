@@ -15,6 +15,7 @@ pub(super) fn sites() -> Vec<Site> {
         not_forwarded(),
         no_range(),
         part_of_range(),
+        one_client_alone(),
         part_of_outer_range(),
         own_firewall(),
         extended_passive(),
@@ -67,7 +68,10 @@ fn part_of_range() -> Site {
         },
         set_up: nothing,
         flags: ROUTED,
-        fails: |home| reaches_a_part(home, 60_004),
+        fails: |home| {
+            let [_, second] = reach_a_part(home, 60_004);
+            second
+        },
         message: "of the range, 60000-60004 is reached",
         flag: "--passive-ports 60000-60004",
         public: "",
@@ -97,39 +101,64 @@ fn part_of_outer_range() -> Site {
             "--outer-ports",
             "50000-50009",
         ],
-        fails: |home| reaches_a_part(home, 50_004),
+        fails: |home| {
+            let [_, second] = reach_a_part(home, 50_004);
+            second
+        },
         message: "of the range, 50000-50004 is reached",
         flag: "--passive-ports 60000-60004 --outer-ports 50000-50004",
         ..part_of_range()
     }
 }
 
-/// Clients reach each port that is forwarded, and then one gets one that is not.
-fn reaches_a_part(home: &HomeServer, last: u16) -> String {
-    let from = |last: u8| home.client_from("client", Some(&format!("203.0.113.{last}")), OUTSIDE);
-    let mut reached = BTreeSet::new();
-    let mut first = from(10);
-    while reached.len() < 5 {
-        // The others are left at once.
-        let to = first.passive();
-        if to.port() <= last {
-            fetches_at(&mut first, to);
-            reached.insert(to.port());
-        }
+/// Its own firewall may be the reason.
+fn one_client_alone() -> Site {
+    Site {
+        name: "one client alone",
+        symptom: "the same, before a second client has failed",
+        fails: |home| {
+            let mut first = home.client_from("client", Some("203.0.113.10"), OUTSIDE);
+            reach_all(&mut first, 60_004);
+            let mut client = home.client_from("client", Some("203.0.113.11"), OUTSIDE);
+            // Each port that it leaves comes last from then on.
+            assert!((0..MANY).any(|_| client.passive().port() > 60_004));
+            without_data(&mut client)
+        },
+        message: "others reached 60000-60004 within the last hour; look at the client's own firewall",
+        ..part_of_range()
     }
+}
+
+/// Clients reach each port that is forwarded, and then two get one that is not: the replies.
+fn reach_a_part(home: &HomeServer, last: u16) -> [String; 2] {
+    let from = |last: u8| home.client_from("client", Some(&format!("203.0.113.{last}")), OUTSIDE);
+    reach_all(&mut from(10), last);
     // Alone, the first one that fails may have a firewall.
-    let replies = [11, 12].map(|number| {
+    [11, 12].map(|number| {
         let mut client = from(number);
-        loop {
+        for _ in 0..MANY {
             let to = client.passive();
             if to.port() > last {
                 return without_data(&mut client);
             }
             fetches_at(&mut client, to);
         }
-    });
-    let [_, reply] = replies;
-    reply
+        panic!("no port after {last}");
+    })
+}
+
+/// The client reaches each of the five ports up to the last one that is forwarded.
+fn reach_all(client: &mut Client, last: u16) {
+    let mut reached = BTreeSet::new();
+    for _ in 0..MANY {
+        // The others are left at once.
+        let to = client.passive();
+        if to.port() <= last {
+            fetches_at(client, to);
+            reached.insert(to.port());
+        }
+    }
+    assert_eq!(reached.len(), 5);
 }
 
 fn fetches_at(client: &mut Client, to: SocketAddr) {
@@ -196,3 +225,6 @@ table ip balancer {
 }",
     );
 }
+
+/// The server uses its ports in turn: more than each of them once.
+const MANY: usize = 30;
