@@ -204,7 +204,11 @@ fn extended_passive() -> Site {
         message: "the client reaches ports after PASV and not after EPSV",
         flag: "--deny-commands EPSV,EPRT",
         public: "",
-        works: None,
+        works: Some(|home| {
+            let mut client = home.client("client", OUTSIDE_SECOND);
+            client.command("EPSV", 502);
+            fetches(&mut client);
+        }),
     }
 }
 
