@@ -23,6 +23,9 @@ impl Connection {
     }
 
     fn activity(&self) -> String {
+        if let Some(opening) = &self.opening_listing {
+            return format!("{}, looking for names", transfer_request(&opening.request));
+        }
         match (&self.transfer, self.data.activity()) {
             (Some(transfer), _) => {
                 let request = transfer_request(&transfer.request);

@@ -51,7 +51,7 @@ pub(super) struct Connection {
     pub(super) share: SessionShare,
     /// How often the share had changed when the file of the transfer was opened.
     pub(super) share_changes: u64,
-    /// The server is shutting down: the session ends once no transfer runs, and no digest.
+    /// The server is shutting down: the session ends once no transfer runs or opens, and no digest.
     pub(super) ending: bool,
     /// Another client needs the place: the session does not wait until its last reply is read.
     is_evicted: bool,
@@ -210,7 +210,7 @@ impl Connection {
         self.update_settings(now);
         self.budget = TurnBudget::new(now);
         loop {
-            if self.ending && self.transfer.is_none() && !self.is_hashing() {
+            if self.ending && !self.is_at_work() {
                 self.shut_down();
             }
             self.drain(now);
@@ -240,6 +240,11 @@ impl Connection {
                 return Turn::Wait(self.next_timeout(now));
             }
         }
+    }
+
+    /// Whether there is something that a shutdown lets end.
+    fn is_at_work(&self) -> bool {
+        self.transfer.is_some() || self.opening_listing.is_some() || self.is_hashing()
     }
 
     /// Sends replies and performs actions in the order in which the core made them.

@@ -29,8 +29,7 @@ impl Connection {
         {
             transfer.set_quit();
         }
-        let has_work = self.opening_listing.is_some() || self.is_hashing();
-        let is_busy = has_work || self.transfer.is_some() || self.data.is_queued();
+        let is_busy = self.transfer.is_some() || self.data.is_queued() || self.is_hashing();
         let wants_input = self.session.wants_input();
         let closed_unread = is_busy && !goes_on && self.control.is_peer_closed() && !wants_input;
         let reads_nothing = self.timers.is_over(Timer::Unflushed, now);

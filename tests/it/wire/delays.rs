@@ -32,6 +32,15 @@ const WORK: &[Work] = &[
         can_abort: true,
     },
     Work {
+        name: "LIST -t of a pattern, in 100,000 names",
+        begin: |client| {
+            let data = client.data();
+            client.send("LIST -t many/f*");
+            Some(data)
+        },
+        can_abort: true,
+    },
+    Work {
         name: "a pattern that no name matches, in 100,000",
         begin: |client| {
             let data = client.data();

@@ -1,11 +1,15 @@
 //! Listings of very many entries: searched, sorted, and not held in memory.
 
 use std::fs::{self, File};
+use std::net::Shutdown;
 use std::thread;
 use std::time::Duration;
 
+use rustix::process::Signal;
+
 use crate::support::client::sorted_names;
 use crate::support::data::{drain, read_all};
+use crate::support::fault::KernelTrace;
 use crate::support::process;
 use crate::support::server::{InProcess, Program, Setup, TestServer};
 
@@ -31,6 +35,49 @@ fn a_long_search_finds_everything() {
     let server = TestServer::in_process(&[]);
     plant_directories(&server);
     assert_eq!(sorted_names(server.client().fetch("NLST */f*")).len(), 1200);
+}
+
+/// A client may send everything at once, and end its sending side.
+#[test]
+fn a_listing_is_complete_though_its_client_sends_no_more() {
+    let server = TestServer::program(&[]);
+    plant_files(&server, 20_000);
+    let mut client = server.client();
+    let mut data = client.data();
+    client.send_bytes("NLST f*7\r\nQUIT\r\n");
+    client.stream.shutdown(Shutdown::Write).expect("the end");
+    assert_eq!(read_all(&mut data), b"f7\r\n");
+    client.expect_all(&[150, 226, 221]);
+    client.expect_closed();
+    server.finish();
+}
+
+/// As a transfer that runs may.
+#[test]
+fn a_listing_that_looks_for_its_first_name_may_end_at_a_shutdown() {
+    let server = TestServer::program(&[]);
+    plant_files(&server, 4000);
+    let mut client = server.client();
+    let mut data = client.data();
+    let slow = KernelTrace::delay(server.id(), "getdents64", Duration::from_millis(100));
+    client.send("NLST f*7");
+    server.signal(Signal::USR1);
+    server.log_with("NLST /f*7, looking for names");
+    server.signal(Signal::TERM);
+    client.expect(150);
+    slow.end_with_any();
+    assert_eq!(read_all(&mut data), b"f7\r\n");
+    client.expect_all(&[226, 421]);
+    drop(client);
+    assert_eq!(server.ended().0, Some(0));
+}
+
+/// Many names of which one ends with 7.
+fn plant_files(server: &TestServer<Program>, count: usize) {
+    for number in 0..count {
+        File::create(server.path(&format!("f{number:05}x"))).expect("a file");
+    }
+    File::create(server.path("f7")).expect("a file");
 }
 
 fn plant_directories(server: &TestServer<InProcess>) {

@@ -172,7 +172,12 @@ impl Progress {
         match current.names.advance(|name| rules.hides(path, name)) {
             NextName::Name => self.visit(out),
             NextName::Read => Event::Ask(Question::Read),
-            NextName::Key => Event::Ask(Question::Key),
+            NextName::Key => {
+                // Looking at all names first may take long, and there is something to list.
+                let treatment = self.scope.treatment(current.names.name(), current.level);
+                self.has_begun |= treatment.is_listed;
+                Event::Ask(Question::Key)
+            }
             NextName::Pending => self.search(),
             NextName::Unsorted(reason) => {
                 let path = path.clone();

@@ -1,6 +1,6 @@
 //! Names that are sorted: all in one allocation, as there may be many.
 //!
-//! No step sorts all of them: runs of bounded length are sorted while the names come, and merged
+//! No step compares all of them: runs of bounded length are sorted while the names come, and merged
 //! while they are used.
 
 use alloc::sync::Arc;
@@ -101,7 +101,8 @@ impl SortBuffer {
         self.into_names(runs)
     }
 
-    /// In the order in which they were added.
+    /// In the order in which they were added: sorted by one number each, which takes a few
+    /// milliseconds at most.
     pub(super) fn into_unsorted_names(mut self) -> SortedNames {
         self.names.items.sort_unstable_by_key(|item| item.start);
         let length = self.names.items.len();

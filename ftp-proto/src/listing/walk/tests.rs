@@ -448,6 +448,34 @@ fn a_long_search_begins_its_transfer_before_it_has_found_anything() {
     assert!((100..1000).contains(&pieces), "{pieces}");
 }
 
+/// What the names are sorted by may take long to find out. Directories that are only entered are
+/// no match yet.
+#[test]
+fn a_sorted_listing_begins_with_its_first_name() {
+    for (path, expected) in [("-t x*", true), ("-t x*/y", false)] {
+        let mut walk = walk(path, ListStyle::Names);
+        let mut lines = Vec::new();
+        loop {
+            let answer = match walk.step(&mut lines) {
+                WalkStep::Read(_) => WalkAnswer::Names {
+                    names: NameList::from_iter(["x1", "x2"]),
+                    is_last: false,
+                },
+                WalkStep::Open(request) if request.path.is_root() => {
+                    WalkAnswer::Opened(OpenedDirectory::default())
+                }
+                WalkStep::Open(_) | WalkStep::LookAt { .. } => {
+                    WalkAnswer::Refused(Refusal::NotFound)
+                }
+                WalkStep::Look { .. } => break,
+                _ => continue,
+            };
+            walk.answer(answer);
+        }
+        assert_eq!(walk.has_begun(), expected, "{path}");
+    }
+}
+
 #[test]
 fn too_many_names_are_not_sorted() {
     for (count, is_sorted) in [(SORTED_NAMES_MAX, true), (SORTED_NAMES_MAX + 1, false)] {

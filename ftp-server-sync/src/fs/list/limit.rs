@@ -1,6 +1,6 @@
 //! How much one step of a listing does: a disk may need long for each entry.
 
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 /// What is left of a step. Something is done in each, however small the limit is.
 #[derive(Debug)]
@@ -10,6 +10,7 @@ pub(crate) struct ListLimit {
     ends: Instant,
     /// How many entries are used when the clock is looked at again.
     next_look: usize,
+    last_look: Instant,
     is_late: bool,
 }
 
@@ -22,6 +23,7 @@ impl ListLimit {
             used: 0,
             ends,
             next_look: 0,
+            last_look: Instant::now(),
             is_late: false,
         }
     }
@@ -33,8 +35,11 @@ impl ListLimit {
     /// Whether the step is over.
     pub(crate) fn is_reached(&mut self) -> bool {
         if self.used >= self.next_look {
-            self.next_look = self.used + ENTRIES_PER_LOOK;
-            self.is_late = Instant::now() >= self.ends;
+            let now = Instant::now();
+            let is_slow = now.saturating_duration_since(self.last_look) > SLOW;
+            self.next_look = self.used + if is_slow { 1 } else { ENTRIES_PER_LOOK };
+            self.last_look = now;
+            self.is_late = now >= self.ends;
         }
         self.is_late || self.used >= self.entries
     }
@@ -54,6 +59,9 @@ impl ListLimit {
 /// where a piece of names is read last.
 const ENTRY_COST: usize = 1500;
 
-/// Looks at the clock cost a tenth of what an entry costs that the system has in memory. A disk may
-/// need 10 ms for one that it has not.
+/// Looks at the clock cost a tenth of what an entry costs that the system has in memory.
 const ENTRIES_PER_LOOK: usize = 8;
+
+/// A disk may need 10 ms for an entry that the system has not in memory: more than this since the
+/// last look, and the next one comes after one entry.
+const SLOW: Duration = Duration::from_millis(1);
