@@ -133,7 +133,11 @@ fn cannot_start(problem: &dyn fmt::Display, stderr: &StderrWriter) -> ExitCode {
 /// Prints to stdout. It is no failure if the reader has closed the pipe.
 fn print(text: &str) -> ExitCode {
     match writeln!(io::stdout(), "{text}") {
-        Err(error) if error.kind() != io::ErrorKind::BrokenPipe => ExitCode::FAILURE,
+        Err(error) if error.kind() != io::ErrorKind::BrokenPipe => {
+            // 1 would say that some clients fail.
+            let _ = writeln!(io::stderr(), "{PROGRAM}: cannot print the result: {error}");
+            ExitCode::from(CANNOT_START)
+        }
         _ => ExitCode::SUCCESS,
     }
 }

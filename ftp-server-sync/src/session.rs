@@ -14,6 +14,7 @@ mod data;
 mod delayed_login;
 mod end_reason;
 mod foreign_protocol_log;
+mod hints;
 mod listing;
 mod log;
 mod login;

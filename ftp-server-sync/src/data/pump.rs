@@ -3,9 +3,10 @@
 //! A pump is `Done(Ok)` only when every byte has moved: a file that became shorter, a full disk and
 //! a lost connection are errors.
 
+mod source;
+
 use std::fs::File;
 use std::io::{self, ErrorKind};
-use std::os::unix::fs::FileExt;
 
 use ftp_proto::listing::WalkNotice;
 use ftp_proto::{Refusal, Representation, TransferError, ascii};
@@ -15,8 +16,9 @@ use super::ascii_restart::{self, RestartStep, TextRestart};
 use super::step_budget::StepBudget;
 use super::stream::Stream;
 use crate::fs::download::Download;
-use crate::fs::list::{ListLimit, ListingLines, NextLine};
+use crate::fs::list::{ListLimit, ListingLines};
 use crate::fs::upload::{Upload, UploadFailure};
+use source::{BUFFER_BYTES, Source};
 
 /// The bytes of a transfer, and how many have moved.
 #[derive(Debug)]
@@ -25,6 +27,7 @@ pub(crate) struct Pump {
     bytes: u64,
     notices: Vec<WalkNotice>,
     is_binary_text: bool,
+    found_nothing: bool,
 }
 
 #[derive(Debug)]
@@ -50,18 +53,6 @@ enum Job {
         buffer: Box<[u8]>,
     },
     Finished,
-}
-
-#[derive(Debug)]
-enum Source {
-    Listing(Box<ListingLines>),
-    /// Without an encoder the bytes stay unchanged: for files that `sendfile` cannot send.
-    File {
-        file: File,
-        offset: u64,
-        size: u64,
-        encoder: Option<ascii::Encoder>,
-    },
 }
 
 /// The outcome of a step.
@@ -146,6 +137,11 @@ impl Pump {
         self.is_binary_text
     }
 
+    /// Whether a listing has failed because nothing matches.
+    pub(crate) fn found_nothing(&self) -> bool {
+        self.found_nothing
+    }
+
     /// How many entries a listing has shown so far; `None` for files.
     pub(crate) fn entries(&self) -> Option<u64> {
         match &self.job {
@@ -187,6 +183,7 @@ impl Pump {
                     };
                 }
                 Err(error) => {
+                    self.found_nothing = self.job.found_nothing();
                     self.fail(error);
                     return PumpStep::Done(Err(error));
                 }
@@ -249,6 +246,7 @@ impl Pump {
             bytes: 0,
             notices: Vec::new(),
             is_binary_text: false,
+            found_nothing: false,
         }
     }
 }
@@ -297,6 +295,13 @@ impl Job {
             buffer: Vec::new(),
             sent: 0,
         }
+    }
+
+    fn found_nothing(&self) -> bool {
+        matches!(
+            self,
+            Self::SendText { source: Source::Listing(lines), .. } if lines.found_nothing()
+        )
     }
 
     fn take_notices(&mut self) -> Vec<WalkNotice> {
@@ -412,64 +417,6 @@ impl Job {
     }
 }
 
-impl Source {
-    /// Fills `buffer` anew. False if nothing comes after it.
-    fn fill(
-        &mut self,
-        buffer: &mut Vec<u8>,
-        budget: &mut StepBudget,
-    ) -> Result<bool, TransferError> {
-        match self {
-            Self::Listing(lines) => {
-                buffer.clear();
-                let entries = ListLimit::entries_for(budget.work());
-                let mut limit = ListLimit::new(entries, budget.ends());
-                let result = loop {
-                    match lines.next_line(buffer, &mut limit) {
-                        Ok(NextLine::Line | NextLine::Pending) => {}
-                        Ok(NextLine::End) => break Ok(false),
-                        Err(_) => break Err(TransferError::LocalRead),
-                    }
-                    // What is there is sent: the client sees progress on a slow disk too.
-                    if buffer.len() >= BUFFER_BYTES || limit.is_reached() {
-                        break Ok(true);
-                    }
-                };
-                budget.spend_work(limit.cost());
-                result
-            }
-            Self::File {
-                file,
-                offset,
-                size,
-                encoder,
-            } => {
-                let left = usize::try_from(*size - *offset).unwrap_or(usize::MAX);
-                if left == 0 {
-                    buffer.clear();
-                    return Ok(false);
-                }
-                // While the buffer was full each time, this does not overwrite it with zeros.
-                buffer.resize(left.min(BUFFER_BYTES), 0);
-                match file.read_at(buffer, *offset) {
-                    Ok(0) => return Err(TransferError::LocalRead),
-                    Ok(count) => {
-                        buffer.truncate(count);
-                        *offset += count as u64;
-                    }
-                    Err(error) if error.kind() == ErrorKind::Interrupted => buffer.clear(),
-                    Err(_) => return Err(TransferError::LocalRead),
-                }
-                if let Some(encoder) = encoder {
-                    let text = std::mem::take(buffer);
-                    encoder.push(&text, buffer);
-                }
-                Ok(true)
-            }
-        }
-    }
-}
-
 /// Everything has been written. Sends what TLS has buffered, and the end of the data.
 fn end_sending(stream: &mut Stream) -> Result<Moved, TransferError> {
     if let Moved::Blocked = moved(stream.flush().map(|()| 0))? {
@@ -490,9 +437,6 @@ fn moved(result: io::Result<usize>) -> Result<Moved, TransferError> {
         },
     }
 }
-
-/// How much is read, or made, at once.
-const BUFFER_BYTES: usize = 64 * 1024;
 
 /// A system call in vain, as bytes: calls without end must not make a step without end.
 const CALL_COST: usize = 4096;

@@ -79,6 +79,11 @@ impl Transfer {
         self.pump.entries()
     }
 
+    /// Whether it is a listing that has failed because nothing matches.
+    pub(crate) fn found_nothing(&self) -> bool {
+        self.pump.found_nothing()
+    }
+
     /// Ends it early, for this reason.
     pub(crate) fn fail(&mut self, error: TransferError) {
         self.pump.fail(error);

@@ -19,6 +19,7 @@ pub(crate) struct ListingLines {
     listing: Listing,
     /// Lines that were found before the transfer began.
     ahead: Vec<u8>,
+    found_nothing: bool,
 }
 
 /// The entries of STAT with a path.
@@ -58,6 +59,7 @@ impl Root {
         ListingLines {
             listing: Listing::new(self, walk),
             ahead: Vec::new(),
+            found_nothing: false,
         }
     }
 
@@ -75,7 +77,7 @@ impl ListingLines {
     /// The file system's refusal, or that nothing matches. Where many names have to be looked at
     /// first, the latter shows only later, at the end of the lines.
     pub(crate) fn begin(&mut self, limit: &mut ListLimit) -> Result<bool, Refusal> {
-        let Self { listing, ahead } = self;
+        let Self { listing, ahead, .. } = self;
         while !listing.walk.has_begun() {
             listing.advance(ahead, limit)?;
             if limit.is_reached() {
@@ -100,11 +102,18 @@ impl ListingLines {
             out.append(&mut self.ahead);
             return Ok(NextLine::Line);
         }
-        Ok(match self.listing.advance(out, limit)? {
+        let advance = self.listing.advance(out, limit);
+        self.found_nothing |= matches!(advance, Err(Refusal::NoMatch));
+        Ok(match advance? {
             Advance::Lines => NextLine::Line,
             Advance::Entries(_) | Advance::Pending => NextLine::Pending,
             Advance::End => NextLine::End,
         })
+    }
+
+    /// Whether it has failed because nothing matches.
+    pub(crate) fn found_nothing(&self) -> bool {
+        self.found_nothing
     }
 
     /// How many entries have been listed so far.

@@ -327,6 +327,12 @@ impl Connection {
         match self.session.foreign_protocol() {
             None => {
                 self.log.command(&input[..used]);
+                let denied = &self.current.config.denied_commands;
+                if !denied.is_empty()
+                    && str::from_utf8(self.log.command_name()).is_ok_and(|name| denied.denies(name))
+                {
+                    self.log.command_denied();
+                }
                 if let Some(name) = user_name(&input[..used])
                     && self.login_needs_tls()
                 {

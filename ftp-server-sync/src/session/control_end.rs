@@ -48,6 +48,8 @@ impl Connection {
             Some(End::Closed) if (goes_on || wants_input) && self.control.has_line() => {
                 return false;
             }
+            // It begins soon, and a QUIT that waits behind it lets it go on.
+            Some(End::Closed) if self.opening_listing.is_some() => return false,
             Some(End::Closed) => debug!("{name} the client closed its side"),
             None if closed_unread => debug!("{name} the client closed its side"),
             None => return false,

@@ -20,6 +20,9 @@ use log::{Level, debug, info, log, log_enabled, warn};
 
 use super::command_start::CommandStart;
 use super::end_reason::{EndReason, LostClient};
+use super::hints::{
+    DENY_COMMANDS, FREE_SPACE_MIN, GUEST, HIDE, MAX_UPLOAD_SIZE, REQUIRE_CLOSE_NOTIFY, WRITE, hint,
+};
 use super::subject::{file_request, refused_request};
 use super::transfer_facts::TransferFacts;
 use crate::logging::fields::Subject;
@@ -148,6 +151,17 @@ impl SessionLog {
         }
     }
 
+    /// The name of the last command.
+    pub(super) fn command_name(&self) -> &[u8] {
+        let line = self.command.bytes().trim_ascii();
+        line.split(u8::is_ascii_whitespace).next().unwrap_or(line)
+    }
+
+    /// The last command is not offered, because the operator says so.
+    pub(super) fn command_denied(&mut self) {
+        self.flag = Some(DENY_COMMANDS);
+    }
+
     /// Whether the last command was ABOR, perhaps behind the signals of Telnet.
     pub(super) fn has_aborted(&self) -> bool {
         let command = self.command.bytes();
@@ -185,7 +199,8 @@ impl SessionLog {
         let is_logged = std::mem::take(&mut self.is_failure_logged);
         // 421 ends the session, and lost or missing data connections have lines of their own.
         let is_refusal = is_logged_in && !matches!(reply.code(), ..400 | 421 | 425 | 426);
-        let is_unknown = matches!(reply.code(), UNKNOWN_COMMAND | NOT_IMPLEMENTED);
+        let is_unknown = matches!(reply.code(), UNKNOWN_COMMAND | NOT_IMPLEMENTED)
+            && flag != Some(DENY_COMMANDS);
         let is_enough = self.refusals > REFUSALS_LOGGED_MAX && !is_unknown;
         if !is_refusal || is_logged || is_enough || !log_enabled!(Level::Info) {
             return;
@@ -343,6 +358,8 @@ impl SessionLog {
                 let left = facts.left();
                 info!("{session} {name} ended after {bytes} bytes: {reason}{left}");
             }
+            // The disk is not to blame.
+            Err(_) if facts.found_nothing => info!("{session} {name}: nothing matches"),
             Err(error) => {
                 let hint = hint(match error {
                     TransferError::FileTooLarge => Some(MAX_UPLOAD_SIZE),
@@ -433,11 +450,6 @@ fn hash(path: &FtpPath) -> u64 {
     hasher.finish()
 }
 
-/// Where to read on, at the end of a line.
-fn hint(flag: Option<&'static str>) -> String {
-    flag.map_or(String::new(), |flag| format!(" (see {flag})"))
-}
-
 /// The kind of sessions that end without a login.
 const WITHOUT_LOGIN: &str = "sessions without a login";
 
@@ -456,13 +468,6 @@ const STORED_MAX: usize = 256;
 
 /// The lines before a login: the connection, and TLS.
 const WITHHELD_MAX: usize = 4;
-
-const HIDE: &str = "--hide";
-const WRITE: &str = " (see --write)";
-const GUEST: &str = " (anonymous may only read beside --username)";
-const MAX_UPLOAD_SIZE: &str = "--max-upload-size";
-const FREE_SPACE_MIN: &str = "--free-space-min";
-const REQUIRE_CLOSE_NOTIFY: &str = "--tls-require-close-notify";
 
 /// Refusals of one session in the log.
 const REFUSALS_LOGGED_MAX: u32 = 100;

@@ -20,6 +20,8 @@ pub(super) struct TransferFacts {
     pub(super) moving: Option<Duration>,
     /// The file of an upload.
     pub(super) target: Option<FtpPath>,
+    /// It was a search of a listing, and took so long that it failed only after its begin.
+    pub(super) found_nothing: bool,
 }
 
 impl TransferFacts {
@@ -56,6 +58,7 @@ impl TransferFacts {
             bytes: transfer.bytes(),
             upload_end: transfer.upload_end().cloned(),
             target: transfer.is_upload().then(|| target(transfer)),
+            found_nothing: transfer.found_nothing(),
             moving: transfer.connected.map(|since| now - since),
         }
     }
@@ -87,6 +90,7 @@ mod tests {
             upload_end: None,
             moving: Some(Duration::from_micros(microseconds)),
             target: None,
+            found_nothing: false,
         };
         assert_eq!(facts.rate(), expected);
     }

@@ -88,7 +88,7 @@ const WORK: &[Work] = &[
 
 #[test]
 fn long_delays() {
-    let server = planted();
+    let server = planted(100_000);
     println!("worst delays in ms: until ABOR acts, a lost client is gone, another session replies");
     for work in WORK {
         let abort = work
@@ -107,7 +107,7 @@ fn long_delays() {
     server.finish();
     println!("worst delays in ms: until SIGTERM has ended the session");
     for work in WORK {
-        let server = planted();
+        let server = planted(20_000);
         let mut client = server.client();
         let data = (work.begin)(&mut client);
         pass_time(Duration::from_millis(30), "the work is going on");
@@ -122,10 +122,10 @@ fn long_delays() {
 }
 
 /// Running transfers get no time to end at SIGTERM.
-fn planted() -> TestServer<Program> {
+fn planted(names: u32) -> TestServer<Program> {
     let server = TestServer::program(&["--shutdown-grace", "0"]);
     fs::create_dir(server.path("many")).expect("a directory");
-    for number in 0..100_000 {
+    for number in 0..names {
         File::create(server.path(&format!("many/f{number:06}"))).expect("a file");
     }
     server.write_sparse("sparse", SPARSE_BYTES);

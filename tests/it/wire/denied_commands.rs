@@ -74,3 +74,20 @@ fn a_reload_changes_what_is_denied() {
     new.command("EPSV", 502);
     new.command("NOOP", 200);
 }
+
+/// The log names the cause, each time: they are no unknown commands.
+#[test]
+fn the_log_names_the_flag() {
+    let server = TestServer::program(&["--deny-commands", "EPSV,EPRT"]);
+    let mut client = server.client();
+    for command in ["EPSV", "epsv", "EPRT |1|127.0.0.1|50000|"] {
+        client.command(command, 502);
+    }
+    client.command("NOSUCH", 500);
+    let log = server.finish();
+    for command in ["EPSV", "epsv", "EPRT |1|127.0.0.1|50000|"] {
+        let line = format!("{command} refused: 502 Command not implemented. (see --deny-commands)");
+        assert!(log.contains(&line), "{log}");
+    }
+    assert!(log.contains("NOSUCH refused: 500"), "{log}");
+}

@@ -10,8 +10,10 @@ use rustix::process::Signal;
 use crate::support::client::sorted_names;
 use crate::support::data::{drain, read_all};
 use crate::support::fault::KernelTrace;
+use crate::support::log::lines_with;
 use crate::support::process;
 use crate::support::server::{InProcess, Program, Setup, TestServer};
+use crate::support::wait::wait_until;
 
 /// A search does not block the session for long, and the reply shows that it was not completed.
 #[test]
@@ -25,6 +27,8 @@ fn a_search_that_is_too_long_ends_with_451() {
         client.command("NLST */nothing*", 150);
         assert_eq!(read_all(&mut data), b"");
         client.expect(451);
+        // It is no error of the disk.
+        assert_eq!(lines_with("NLST /*/nothing*"), [""; 0]);
         assert_eq!(client.fetch("NLST d1199/f*"), b"d1199/file\r\n");
         client.expect_in_step();
     }
@@ -56,13 +60,15 @@ fn a_listing_is_complete_though_its_client_sends_no_more() {
 #[test]
 fn a_listing_that_looks_for_its_first_name_may_end_at_a_shutdown() {
     let server = TestServer::program(&[]);
-    plant_files(&server, 4000);
+    plant_files(&server, 8000);
     let mut client = server.client();
     let mut data = client.data();
     let slow = KernelTrace::delay(server.id(), "getdents64", Duration::from_millis(100));
     client.send("NLST f*7");
-    server.signal(Signal::USR1);
-    server.log_with("NLST /f*7, looking for names");
+    wait_until("the listing is being opened", || {
+        server.signal(Signal::USR1);
+        server.log().contains("NLST /f*7, looking for names")
+    });
     server.signal(Signal::TERM);
     client.expect(150);
     slow.end_with_any();

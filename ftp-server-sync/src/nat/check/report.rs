@@ -107,11 +107,12 @@ fn clients(settings: &Settings, evidence: &Evidence) -> String {
         text.push_str(&group_lines(group, settings, evidence));
         text.push('\n');
     }
-    let mut lines = missing_clients(&settings.local_addresses(&evidence.interfaces));
-    lines.push_str(&explanations(settings, &groups));
-    if !lines.is_empty() {
-        text.push_str(&lines);
-        text.push('\n');
+    let missing = missing_clients(&settings.local_addresses(&evidence.interfaces));
+    for lines in [missing, explanations(settings, &groups)] {
+        if !lines.is_empty() {
+            text.push_str(&lines);
+            text.push('\n');
+        }
     }
     text
 }
@@ -159,44 +160,47 @@ fn explanations(settings: &Settings, groups: &[LocalAddresses]) -> String {
         let mut clients = offers().flat_map(|offer| &offer.clients);
         clients.any(|client| client.label == label)
     };
-    let masquerades = settings.masquerades();
     let public = settings.masquerade_address.as_ref();
     let public = public.map_or("PUBLIC".to_owned(), ToString::to_string);
+    let advice = |text: String| {
+        if settings.masquerades() {
+            text
+        } else {
+            String::new()
+        }
+    };
+    let for_routed = ": if its clients do not come through the public address, add \
+                      --masquerade-client NETWORK=local";
+    let for_through = format!(": add --masquerade-client THAT-ADDRESS={public}");
     let explanations = [
         (
             HAIRPIN,
-            true,
             "a client in the local network that connects to the public address: the router sends the \
              connection back to the server, with the router's own address as the client's"
                 .to_owned(),
         ),
         (
             ROUTED,
-            masquerades,
-            "a network behind another router of yours, such as a VLAN or a VPN: if its clients do not \
-             come through the public address, add --masquerade-client NETWORK=local"
-                .to_owned(),
+            "a network behind another router of yours, such as a VLAN or a VPN".to_owned()
+                + &advice(for_routed.to_owned()),
         ),
         (
             THROUGH,
-            masquerades,
-            format!(
-                "clients elsewhere whose connections a proxy, or a machine that translates addresses, \
-                 makes from its own address: add --masquerade-client THAT-ADDRESS={public}"
-            ),
+            "clients elsewhere whose connections a proxy, or a machine that translates addresses, \
+             makes from its own address"
+                .to_owned()
+                + &advice(for_through),
         ),
     ];
-    let shown = explanations
-        .iter()
-        .filter(|(label, matters, _)| *matters && is_shown(label));
+    let shown = explanations.iter().filter(|(label, _)| is_shown(label));
     let mut text: String = shown
-        .map(|(label, _, explanation)| wrap(label, LABEL_COLUMN, WIDTH, explanation))
+        .map(|(label, explanation)| wrap(label, LABEL_COLUMN, WIDTH, explanation))
         .collect();
     let has_others = groups.iter().any(|group| {
         let address = group.addresses[0];
         address.is_ipv4() && !address.is_loopback()
     });
-    if masquerades && has_others && !is_shown(HAIRPIN) {
+    if settings.masquerades() && has_others && !is_shown(HAIRPIN) {
         let reason = "not shown, no default gateway is known";
         text.push_str(&wrap(HAIRPIN, LABEL_COLUMN, WIDTH, reason));
     }
