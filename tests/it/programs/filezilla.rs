@@ -8,7 +8,7 @@ use super::{HALF, LOOPBACK, assert_sample, start, start_secure, write_part, writ
 use crate::support::certificates::Certificate;
 use crate::support::client_program::NAMES;
 use crate::support::file_contents::{assert_same_files, noise};
-use crate::support::filezilla::Queue;
+use crate::support::filezilla::{Queue, filezilla};
 use crate::support::server::{Program, TestServer};
 
 #[test]
@@ -64,8 +64,8 @@ fn check(server: TestServer<Program>, mode: &str, certificate: Option<&Certifica
         queue.add("up", &server.work(""), name, "/ours", name);
         queue.add("down", &server.work("back"), name, "/theirs", name);
     }
-    queue.write(&server, mode, certificate);
-    let log = queue.transfer(&server);
+    queue.write(&server, server.address, mode, certificate);
+    let log = queue.transfer(&server, filezilla(&server));
 
     for sample in [
         server.path("new 目录/deeper/sample"),

@@ -5,6 +5,7 @@
 
 use std::fs;
 use std::io::{BufRead, BufReader};
+use std::net::SocketAddr;
 use std::path::Path;
 use std::process::{Child, Command};
 use std::sync::mpsc;
@@ -14,7 +15,7 @@ use std::time::Duration;
 use rustix::process::{Pid, Signal, kill_process};
 
 use super::certificates::Certificate;
-use super::client_program::{SECONDS_MAX, path};
+use super::client_program::{SECONDS_MAX, path, script};
 use super::process;
 use super::server::{PASSWORD, Program, TestServer, USER};
 use super::wait::is_so_within;
@@ -24,6 +25,7 @@ use super::wait::is_so_within;
 pub(crate) struct Queue {
     lines: String,
     length: usize,
+    connections_max: u32,
 }
 
 impl Queue {
@@ -40,38 +42,52 @@ impl Queue {
         self.length += 1;
     }
 
+    /// One transfer after the other. Without it there are two at a time.
+    pub(crate) fn one_at_a_time(&mut self) {
+        self.connections_max = 1;
+    }
+
+    /// FileZilla will connect to `to`, which leads to the server.
     pub(crate) fn write(
         &self,
         server: &TestServer<Program>,
+        to: SocketAddr,
         mode: &str,
         certificate: Option<&Certificate>,
     ) {
-        let script = concat!(env!("CARGO_MANIFEST_DIR"), "/clients/filezilla_home.py");
         let (home, log) = (server.work(""), server.work(LOG));
         let mut command = server.client_program("python3");
-        command.args([
-            script,
-            path(&home),
-            path(&log),
-            &server.host(),
-            &server.port(),
-        ]);
-        command.args([USER, PASSWORD, mode]);
+        command.arg(script("filezilla_home.py"));
+        command.args([path(&home), path(&log)]);
+        command.args([&to.ip().to_string(), &to.port().to_string()]);
+        command.args([USER, PASSWORD, mode, &self.connections_max.to_string()]);
         command.args(certificate.map(|certificate| &certificate.chain));
         process::run_typing(&mut command, &self.lines, SECONDS_MAX).expect_success();
     }
 
     /// Has FileZilla process the queue, and returns its log.
     #[track_caller]
-    pub(crate) fn transfer(&self, server: &TestServer<Program>) -> String {
+    pub(crate) fn transfer(&self, server: &TestServer<Program>, filezilla: Command) -> String {
+        self.process(server, filezilla, "File transfer successful")
+    }
+
+    /// The same where each transfer fails.
+    #[track_caller]
+    pub(crate) fn fail(&self, server: &TestServer<Program>, filezilla: Command) -> String {
+        self.process(server, filezilla, "File transfer failed")
+    }
+
+    /// Returns the log once it holds the result for each transfer.
+    #[track_caller]
+    fn process(
+        &self,
+        server: &TestServer<Program>,
+        mut filezilla: Command,
+        result: &str,
+    ) -> String {
         let screen = Screen::new(server);
-        let mut command = server.client_program("filezilla");
-        command.env("DISPLAY", &screen.display);
-        // Nothing of the desktop on which the tests may run.
-        for setting in DESKTOP {
-            command.env_remove(setting);
-        }
-        let mut filezilla = Running(process::start(&mut command));
+        filezilla.env("DISPLAY", &screen.display);
+        let mut filezilla = Running(process::start(&mut filezilla));
         process::drain(filezilla.0.stdout.take().expect("stdout is piped"));
         process::drain(filezilla.0.stderr.take().expect("stderr is piped"));
         let log = || fs::read_to_string(server.work(LOG)).unwrap_or_default();
@@ -81,11 +97,22 @@ impl Queue {
             is_so_within(Duration::from_secs(3), || log().contains("Connecting to"))
         });
         assert!(started, "FileZilla's queue does not start:\n{}", log());
-        let done = || log().matches("File transfer successful").count() == self.length;
+        let done = || log().matches(result).count() == self.length;
         let done = is_so_within(Duration::from_secs(SECONDS_MAX), done);
-        assert!(done, "{} transfers are not done:\n{}", self.length, log());
+        let wanted = self.length;
+        assert!(done, "{result:?} is not there {wanted} times:\n{}", log());
         log()
     }
+}
+
+/// FileZilla in the client's directory, without the settings of the desktop on which the tests may
+/// run.
+pub(crate) fn filezilla(server: &TestServer<Program>) -> Command {
+    let mut command = server.client_program("filezilla");
+    for setting in DESKTOP {
+        command.env_remove(setting);
+    }
+    command
 }
 
 /// An X server without a screen.
