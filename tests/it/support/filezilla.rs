@@ -68,16 +68,16 @@ impl Queue {
     /// Has FileZilla process the queue, and returns its log.
     #[track_caller]
     pub(crate) fn transfer(&self, server: &TestServer<Program>, filezilla: Command) -> String {
-        self.process(server, filezilla, "File transfer successful")
+        self.process(server, filezilla, SUCCESSFUL)
     }
 
     /// The same where each transfer fails.
     #[track_caller]
     pub(crate) fn fail(&self, server: &TestServer<Program>, filezilla: Command) -> String {
-        self.process(server, filezilla, "File transfer failed")
+        self.process(server, filezilla, FAILED)
     }
 
-    /// Returns the log once it holds the result for each transfer.
+    /// Returns the log once each transfer has ended with this result.
     #[track_caller]
     fn process(
         &self,
@@ -97,10 +97,16 @@ impl Queue {
             is_so_within(Duration::from_secs(3), || log().contains("Connecting to"))
         });
         assert!(started, "FileZilla's queue does not start:\n{}", log());
-        let done = || log().matches(result).count() == self.length;
-        let done = is_so_within(Duration::from_secs(SECONDS_MAX), done);
-        let wanted = self.length;
-        assert!(done, "{result:?} is not there {wanted} times:\n{}", log());
+        let count = |result: &str| log().matches(result).count();
+        let all = || count(SUCCESSFUL) + count(FAILED) == self.length;
+        let ended = is_so_within(Duration::from_secs(SECONDS_MAX), all);
+        assert!(
+            ended,
+            "{} transfers have not ended:\n{}",
+            self.length,
+            log()
+        );
+        assert_eq!(count(result), self.length, "{result}:\n{}", log());
         log()
     }
 }
@@ -174,6 +180,8 @@ impl Drop for Running {
 }
 
 const LOG: &str = "filezilla.log";
+const SUCCESSFUL: &str = "File transfer successful";
+const FAILED: &str = "File transfer failed";
 const PRESSES_MAX: u32 = 10;
 const DESKTOP: [&str; 3] = [
     "WAYLAND_DISPLAY",

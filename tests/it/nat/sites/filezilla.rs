@@ -21,7 +21,7 @@ fn long_filezilla_needs_the_right_address() {
             home.client("client", OUTSIDE).fetch("RETR from-server.bin");
             fails(home, "client", OUTSIDE)
         },
-        works: Some(|home| works(home, "client", OUTSIDE)),
+        works: Some(|home| works(home, "client", OUTSIDE, "203,0,113,1")),
         ..site("old address")
     };
     site.is_cured();
@@ -32,7 +32,7 @@ fn long_filezilla_needs_the_right_address() {
 fn long_filezilla_needs_the_trusted_gateway() {
     let site = Site {
         fails: |home| fails(home, "client", OUTSIDE),
-        works: Some(|home| works(home, "client", OUTSIDE)),
+        works: Some(|home| works(home, "client", OUTSIDE, "203,0,113,1")),
         ..site("gateway of control")
     };
     site.is_cured();
@@ -43,7 +43,7 @@ fn long_filezilla_needs_the_trusted_gateway() {
 fn long_filezilla_needs_the_local_address_in_a_routed_network() {
     let site = Site {
         fails: |home| fails(home, "camera", INSIDE),
-        works: Some(|home| works(home, "camera", INSIDE)),
+        works: Some(|home| works(home, "camera", INSIDE, "192,168,77,2")),
         ..site("routed network")
     };
     site.is_cured();
@@ -59,18 +59,22 @@ fn fails(home: &HomeServer, host: &str, to: &str) -> String {
     let queue = queue(home, to);
     let log = queue.fail(&home.server, on_host(home, host));
     assert_passive(&log);
-    assert!(!log.contains("File transfer successful"), "{log}");
     let replies = log.lines().rev();
     let mut replies = replies.filter_map(|line| Some(line.split_once("Response: 425 ")?.1));
     let reply = replies.next();
     reply.unwrap_or_else(|| panic!("no 425:\n{log}")).to_owned()
 }
 
-/// Both files arrive, whole.
-fn works(home: &HomeServer, host: &str, to: &str) {
+/// Both files arrive, whole, and each 227 has this address.
+fn works(home: &HomeServer, host: &str, to: &str, announced: &str) {
     let queue = queue(home, to);
     let log = queue.transfer(&home.server, on_host(home, host));
     assert_passive(&log);
+    let start = format!("227 Entering Passive Mode ({announced},");
+    let others = log
+        .lines()
+        .filter(|line| line.contains("Response: 227 ") && !line.contains(&start));
+    assert_eq!(others.count(), 0, "{log}");
     let root = home.root();
     assert_same_files(&root.join("from-server.bin"), &home.work("download"));
     assert_same_files(&home.work("upload"), &root.join("from-filezilla.bin"));
