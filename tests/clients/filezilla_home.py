@@ -1,8 +1,9 @@
 #!/usr/bin/env python3
 """Writes FileZilla's settings and its queue:
-filezilla_home.py HOME LOG HOST PORT USER PASSWORD MODE [CERTIFICATE] < TRANSFERS.
+filezilla_home.py HOME LOG HOST PORT USER PASSWORD MODE CONNECTIONS [CERTIFICATE] < TRANSFERS.
 
-MODE is default or active. With a CERTIFICATE, as PEM, it uses TLS and trusts that one. Each line of TRANSFERS is one transfer, five fields with tabs between them: up or
+MODE is default or active. CONNECTIONS is how many transfers it may make at once; 0 is no limit. With a CERTIFICATE, as
+PEM, it uses TLS and trusts that one. Each line of TRANSFERS is one transfer, five fields with tabs between them: up or
 down, local directory, local name, remote directory from the root, remote name. The tables are those that FileZilla
 3.63 makes; user_version tells it so.
 """
@@ -19,6 +20,8 @@ SETTINGS = {
     "Greeting version": "99.0.0",
     "Update Check": "0",
     "Disable update check": "1",
+    # It does not wait and try again: a transfer that has failed once would look like one that works.
+    "Reconnect count": "0",
     "File exists action upload": str(RESUME),
     "File exists action download": str(RESUME),
 }
@@ -53,13 +56,13 @@ def remote_path(path):
     return "1 0" + "".join(" %d %s" % (len(part), part) for part in parts)
 
 
-def queue(path, host, port, user, password, protocol, mode, transfers):
+def queue(path, host, port, user, password, protocol, mode, connections, transfers):
     database = sqlite3.connect(path)
     database.executescript(TABLES)
     database.execute(
         "INSERT INTO servers (id, host, port, user, password, protocol, type, logontype, timezone_offset,"
-        " transfer_mode, max_connections, encoding, bypass_proxy) VALUES (1, ?, ?, ?, ?, ?, 0, ?, 0, ?, 0, 'Auto', 0)",
-        (host, port, user, password, protocol, NORMAL_LOGON, mode),
+        " transfer_mode, max_connections, encoding, bypass_proxy) VALUES (1, ?, ?, ?, ?, ?, 0, ?, 0, ?, ?, 'Auto', 0)",
+        (host, port, user, password, protocol, NORMAL_LOGON, mode, connections),
     )
     for line in transfers:
         way, local, local_name, remote, remote_name = line.rstrip("\n").split("\t")
@@ -88,7 +91,7 @@ def trusted(host, port, certificate):
     )
 
 
-def main(home, log, host, port, user, password, mode, certificate=None):
+def main(home, log, host, port, user, password, mode, connections, certificate=None):
     directory = pathlib.Path(home, ".config", "filezilla")
     directory.mkdir(parents=True)
     directory.joinpath("filezilla.xml").write_text(settings(log), "utf-8")
@@ -100,7 +103,7 @@ def main(home, log, host, port, user, password, mode, certificate=None):
         protocol = PLAIN_FTP
     directory.joinpath("trustedcerts.xml").write_text(PAGE % known, "utf-8")
     transfers = sys.stdin.buffer.read().decode("utf-8").splitlines()
-    queue(directory / "queue.sqlite3", host, int(port), user, password, protocol, mode, transfers)
+    queue(directory / "queue.sqlite3", host, int(port), user, password, protocol, mode, int(connections), transfers)
 
 
 main(*sys.argv[1:])

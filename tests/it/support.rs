@@ -7,6 +7,7 @@ pub(crate) mod client_program;
 pub(crate) mod data;
 pub(crate) mod fault;
 pub(crate) mod file_contents;
+pub(crate) mod filezilla;
 pub(crate) mod forwarder;
 pub(crate) mod garbage;
 pub(crate) mod lab;

@@ -6,6 +6,7 @@
 //! same rows; `SNAPSHOTS=overwrite` writes it. `FTP_TEST_SITE` is a part of the names of those to
 //! run.
 
+mod filezilla;
 mod gateways;
 mod ports;
 mod private;

@@ -1,27 +1,15 @@
-//! FileZilla on an X server without a screen. Its queue is written before it starts, and one key
-//! sets it going.
-//!
-//! What it has done is read in its own log file, not in its windows.
+//! FileZilla: whole files, files to be continued, and odd names.
 
 use std::fs;
-use std::io::{BufRead, BufReader};
-use std::path::Path;
-use std::process::{Child, Command};
-use std::sync::mpsc;
-use std::thread;
-use std::time::Duration;
-
-use rustix::process::{Pid, Signal, kill_process};
 
 use super::dialogue::{Dialogue, Mode};
 use super::tls::STRICT;
 use super::{HALF, LOOPBACK, assert_sample, start, start_secure, write_part, write_sample};
 use crate::support::certificates::Certificate;
-use crate::support::client_program::{NAMES, SECONDS_MAX, path};
+use crate::support::client_program::NAMES;
 use crate::support::file_contents::{assert_same_files, noise};
-use crate::support::process;
-use crate::support::server::{PASSWORD, Program, TestServer, USER};
-use crate::support::wait::is_so_within;
+use crate::support::filezilla::{Queue, filezilla};
+use crate::support::server::{Program, TestServer};
 
 #[test]
 fn long_filezilla_passive() {
@@ -76,8 +64,8 @@ fn check(server: TestServer<Program>, mode: &str, certificate: Option<&Certifica
         queue.add("up", &server.work(""), name, "/ours", name);
         queue.add("down", &server.work("back"), name, "/theirs", name);
     }
-    queue.write(&server, mode, certificate);
-    let log = queue.transfer(&server);
+    queue.write(&server, server.address, mode, certificate);
+    let log = queue.transfer(&server, filezilla(&server));
 
     for sample in [
         server.path("new 目录/deeper/sample"),
@@ -108,126 +96,3 @@ fn check(server: TestServer<Program>, mode: &str, certificate: Option<&Certifica
     dialogue.assert_smooth_but(&["550"]);
     dialogue
 }
-
-/// Transfers for FileZilla, one a line.
-#[derive(Default)]
-struct Queue {
-    lines: String,
-    length: usize,
-}
-
-impl Queue {
-    fn add(&mut self, way: &str, local: &Path, local_name: &str, remote: &str, remote_name: &str) {
-        let fields = [way, path(local), local_name, remote, remote_name];
-        self.lines += &(fields.join("\t") + "\n");
-        self.length += 1;
-    }
-
-    fn write(&self, server: &TestServer<Program>, mode: &str, certificate: Option<&Certificate>) {
-        let script = concat!(env!("CARGO_MANIFEST_DIR"), "/clients/filezilla_home.py");
-        let (home, log) = (server.work(""), server.work(LOG));
-        let mut command = server.client_program("python3");
-        command.args([
-            script,
-            path(&home),
-            path(&log),
-            &server.host(),
-            &server.port(),
-        ]);
-        command.args([USER, PASSWORD, mode]);
-        command.args(certificate.map(|certificate| &certificate.chain));
-        process::run_typing(&mut command, &self.lines, SECONDS_MAX).expect_success();
-    }
-
-    /// Has FileZilla process the queue, and returns its log.
-    #[track_caller]
-    fn transfer(&self, server: &TestServer<Program>) -> String {
-        let screen = Screen::new(server);
-        let mut command = server.client_program("filezilla");
-        command.env("DISPLAY", &screen.display);
-        // Nothing of the desktop on which the tests may run.
-        for setting in DESKTOP {
-            command.env_remove(setting);
-        }
-        let mut filezilla = Running(process::start(&mut command));
-        process::drain(filezilla.0.stdout.take().expect("stdout is piped"));
-        process::drain(filezilla.0.stderr.take().expect("stderr is piped"));
-        let log = || fs::read_to_string(server.work(LOG)).unwrap_or_default();
-        // The key toggles, so it is pressed again only when it had no effect the last time.
-        let started = (0..PRESSES_MAX).any(|_| {
-            screen.press_process_queue(server);
-            is_so_within(Duration::from_secs(3), || log().contains("Connecting to"))
-        });
-        assert!(started, "FileZilla's queue does not start:\n{}", log());
-        let done = || log().matches("File transfer successful").count() == self.length;
-        let done = is_so_within(Duration::from_secs(SECONDS_MAX), done);
-        assert!(done, "{} transfers are not done:\n{}", self.length, log());
-        log()
-    }
-}
-
-/// An X server without a screen.
-struct Screen {
-    display: String,
-    _server: Running,
-}
-
-impl Screen {
-    fn new(server: &TestServer<Program>) -> Self {
-        let mut command = server.client_program("Xvfb");
-        // It looks for a free number by itself and prints it when it is ready.
-        command.args(["-displayfd", "1", "-screen", "0", "1280x900x24"]);
-        command.args(["-nolisten", "tcp", "-noreset"]);
-        let mut server = Running(process::start(&mut command));
-        process::drain(server.0.stderr.take().expect("stderr is piped"));
-        let stdout = BufReader::new(server.0.stdout.take().expect("stdout is piped"));
-        let (sender, receiver) = mpsc::channel();
-        thread::spawn(move || {
-            for line in stdout.lines().map_while(Result::ok) {
-                // Only the first line is waited for.
-                let _ = sender.send(line);
-            }
-        });
-        let number = receiver
-            .recv_timeout(Duration::from_secs(20))
-            .expect("the number of Xvfb");
-        Self {
-            display: format!(":{}", number.trim()),
-            _server: server,
-        }
-    }
-
-    /// Presses Ctrl+P in FileZilla's window, as soon as there is one.
-    fn press_process_queue(&self, server: &TestServer<Program>) {
-        let mut command = self.xdotool(server);
-        command.args(["search", "--sync", "--onlyvisible", "--name", "^FileZilla"]);
-        command.args(["windowfocus", "--sync", "key", "--clearmodifiers", "ctrl+p"]);
-        // If it fails, the log will show that nothing has started.
-        process::run(&mut command, 20);
-    }
-
-    fn xdotool(&self, server: &TestServer<Program>) -> Command {
-        let mut command = server.client_program("xdotool");
-        command.env("DISPLAY", &self.display);
-        command
-    }
-}
-
-/// A child that ends with the test, however the test ends; it may tidy up first.
-struct Running(Child);
-
-impl Drop for Running {
-    fn drop(&mut self) {
-        // It may have ended by itself.
-        let _ = kill_process(Pid::from_child(&self.0), Signal::TERM);
-        process::wait(&mut self.0, Duration::from_secs(5));
-    }
-}
-
-const LOG: &str = "filezilla.log";
-const PRESSES_MAX: u32 = 10;
-const DESKTOP: [&str; 3] = [
-    "WAYLAND_DISPLAY",
-    "DBUS_SESSION_BUS_ADDRESS",
-    "XDG_CONFIG_HOME",
-];
