@@ -7,6 +7,7 @@ pub(crate) mod diagnose;
 pub(crate) mod evidence;
 pub(crate) mod finding;
 pub(crate) mod never_connected_log;
+pub(crate) mod port_mapping;
 pub mod rules;
 pub(crate) mod stun;
 pub(crate) mod summary;

@@ -8,6 +8,7 @@ mod address;
 pub(crate) mod file;
 mod local_time;
 pub(crate) mod password_exposure;
+mod port_mapping;
 mod run_as;
 mod sandbox;
 mod uploads;
@@ -36,6 +37,7 @@ pub use address::{AddressSource, ClientAddress, KnownAddresses};
 pub(crate) use address::{STUN_PORT, unusable};
 pub use local_time::LocalTime;
 use password_exposure::PasswordExposure;
+pub use port_mapping::{MappingProtocol, PortMapping};
 pub use run_as::RunAs;
 pub use uploads::{BrokenUploads, UploadRules};
 
@@ -84,6 +86,8 @@ pub struct Settings {
     pub outer_ports: Option<PortRange>,
     /// The port that the router forwards to the control port.
     pub outer_port: u16,
+    /// Whether the server asks the router to forward its ports.
+    pub port_mapping: PortMapping,
     /// The networks of gateways that may replace the client's address on its control connection or
     /// its data connections, IPv4 as such.
     pub trusted_gateways: Vec<IpNet>,
@@ -294,6 +298,7 @@ impl Settings {
     pub(crate) fn masquerades(&self) -> bool {
         let is_public = |address: &ClientAddress| matches!(address, ClientAddress::Public(_));
         self.masquerade_address.is_some()
+            || self.port_mapping.is_on()
             || !self.masquerade_map.is_empty()
             || self
                 .masquerade_clients
@@ -310,6 +315,7 @@ impl Settings {
         files.extend(self.sources.iter().cloned());
         // A client that could replace it would lead the others to another server.
         files.extend(self.address_files().cloned());
+        files.extend(self.port_mapping.nonce_file_in_use());
         let files = files.iter().filter_map(|file| path::absolute(file).ok());
         files.collect()
     }

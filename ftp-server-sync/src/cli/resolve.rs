@@ -3,6 +3,8 @@
 //! Only the directory and the password file are read, and users and groups looked up; everything
 //! else is arithmetic.
 
+mod port_mapping;
+
 use std::fs::{self, File};
 use std::io::{self, ErrorKind, Read};
 use std::net::IpAddr;
@@ -31,10 +33,11 @@ use crate::settings::{
 
 /// The settings that these flags ask for. `given` has the values as they are written, for errors.
 pub(super) fn settings(
-    flags: Flags,
+    mut flags: Flags,
     given: &GivenFlags,
     environment: &Environment,
 ) -> Result<Settings, FlagError> {
+    let port_mapping = port_mapping::settings(&mut flags, given, environment)?;
     check_passive_ports(&flags, given)?;
     given.refuse_repeated(
         "--masquerade-address-map",
@@ -56,20 +59,16 @@ pub(super) fn settings(
         outer_ports: outer_ports(&flags, given)?,
         log_level: log_level(&flags, given)?,
         login_block: login_block(&flags),
+        uploads: uploads(&flags),
         hidden: flags.hide,
         umask: flags.umask,
-        uploads: UploadRules {
-            broken: flags.broken_uploads,
-            sync: flags.sync,
-            max_bytes: flags.max_upload_size,
-            free_bytes_min: flags.free_space_min,
-        },
         masquerade_address: flags.masquerade_address,
         masquerade_map: flags.masquerade_address_map.into_iter().collect(),
         masquerade_clients: flags.masquerade_client,
         masquerade_refresh: flags.masquerade_refresh,
         passive_ports: flags.passive_ports,
         outer_port: flags.outer_port,
+        port_mapping,
         trusted_gateways: flags.trust_gateway,
         access: AccessRules {
             allowed: flags.allow,
@@ -99,6 +98,15 @@ pub(super) fn settings(
         permit_privileged_ports: flags.permit_privileged_ports,
         sandbox: sandbox(flags.sandbox, given)?,
     })
+}
+
+fn uploads(flags: &Flags) -> UploadRules {
+    UploadRules {
+        broken: flags.broken_uploads,
+        sync: flags.sync,
+        max_bytes: flags.max_upload_size,
+        free_bytes_min: flags.free_space_min,
+    }
 }
 
 /// When failed logins block their address.
@@ -215,10 +223,7 @@ fn tls(
     }
     Ok(Some(TlsSettings {
         certificates,
-        state_directory: match flags.run_as {
-            Some(_) => environment.system_state_directory.clone(),
-            None => environment.state_directory.clone(),
-        },
+        state_directory: environment.state_directory(flags.run_as.is_some()),
         // Without TLS, a client cannot show a certificate.
         control_required: flags.tls_control_required || flags.client_ca.is_some(),
         data_required: flags.tls_data_required,

@@ -6,6 +6,7 @@
 pub(crate) mod addresses;
 pub(crate) mod certificate;
 mod gateways;
+mod port_mapping;
 mod ports;
 pub(crate) mod rights;
 mod sandbox;
@@ -26,6 +27,7 @@ use crate::settings::Settings;
 pub(crate) fn diagnose(settings: &Settings, evidence: &Evidence) -> Vec<Finding> {
     let mut findings = addresses::findings(settings, evidence);
     findings.extend(ports::findings(settings, &evidence.unavailable_ports));
+    findings.extend(port_mapping::findings(settings, evidence));
     findings.extend(gateways::findings(settings));
     findings.extend(refused_networks(settings));
     findings.extend(anonymous_may_write(settings));

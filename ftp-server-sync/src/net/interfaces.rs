@@ -86,6 +86,22 @@ impl Interfaces {
     }
 }
 
+/// The IPv4 router of the best default route, or of the best one over this interface.
+///
+/// # Errors
+///
+/// What the system says when the routes cannot be read.
+pub(crate) fn default_gateway(interface: Option<&str>) -> io::Result<Option<Ipv4Addr>> {
+    // The kernel lists those with a lower metric first.
+    let routes = routes_v4(&read_table("/proc/net/route")?).into_iter();
+    let over = |route: &DefaultRoute| interface.is_none_or(|name| name == route.interface);
+    let mut gateways = routes.filter(over).filter_map(|route| route.gateway);
+    Ok(gateways.find_map(|gateway| match gateway {
+        IpAddr::V4(gateway) => Some(gateway),
+        IpAddr::V6(_) => None,
+    }))
+}
+
 /// A default route.
 #[derive(Clone, Debug, PartialEq, Eq)]
 struct DefaultRoute {

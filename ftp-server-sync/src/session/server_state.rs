@@ -17,6 +17,7 @@ use crate::fs::upload::Uploads;
 use crate::locks::lock;
 use crate::logging::repeated::RepeatedEvents;
 use crate::nat::never_connected_log::NeverConnectedLog;
+use crate::nat::port_mapping::update::PortMappings;
 use crate::net::interfaces::Interfaces;
 use crate::passive::PassivePool;
 use crate::settings::{KnownAddresses, Settings};
@@ -53,6 +54,8 @@ pub(crate) struct Current {
     pub(crate) interfaces: Interfaces,
     /// The public addresses that the settings do not contain themselves.
     pub(crate) known: KnownAddresses,
+    /// What the router forwards because the server has asked for it.
+    pub(crate) mappings: Arc<PortMappings>,
     /// `None` without TLS.
     pub(crate) identity: Option<Identity>,
     pub(crate) config: Arc<Config>,
@@ -67,11 +70,12 @@ impl Current {
         identity: Option<Identity>,
     ) -> Self {
         Self {
-            config: config(&settings, &interfaces, &known),
+            config: config(&settings, &interfaces, &known, &PortMappings::default()),
             settings: settings.into(),
             share,
             interfaces,
             known,
+            mappings: Arc::default(),
             identity,
         }
     }
@@ -79,7 +83,7 @@ impl Current {
     /// The same settings after this machine's networks have changed.
     pub(crate) fn with_interfaces(&self, interfaces: Interfaces) -> Self {
         Self {
-            config: config(&self.settings, &interfaces, &self.known),
+            config: config(&self.settings, &interfaces, &self.known, &self.mappings),
             interfaces,
             ..self.clone()
         }
@@ -88,8 +92,17 @@ impl Current {
     /// The same settings after the known addresses have changed.
     pub(crate) fn with_addresses(&self, known: KnownAddresses) -> Self {
         Self {
-            config: config(&self.settings, &self.interfaces, &known),
+            config: config(&self.settings, &self.interfaces, &known, &self.mappings),
             known,
+            ..self.clone()
+        }
+    }
+
+    /// The same settings after the router has answered.
+    pub(crate) fn with_mappings(&self, mappings: Arc<PortMappings>) -> Self {
+        Self {
+            config: config(&self.settings, &self.interfaces, &self.known, &mappings),
+            mappings,
             ..self.clone()
         }
     }
@@ -136,8 +149,14 @@ impl ServerState {
 }
 
 /// The core's configuration, with the umask that the system applies to new files of this process.
-fn config(settings: &Settings, interfaces: &Interfaces, known: &KnownAddresses) -> Arc<Config> {
+fn config(
+    settings: &Settings,
+    interfaces: &Interfaces,
+    known: &KnownAddresses,
+    mappings: &PortMappings,
+) -> Arc<Config> {
     let mut config = settings.config(interfaces, known);
+    config.masquerade.learned = mappings.public;
     config.umask = process_umask().unwrap_or(config.umask);
     config.into()
 }

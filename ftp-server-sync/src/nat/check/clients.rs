@@ -41,16 +41,20 @@ pub(super) struct ClientReplies {
     pub(super) replies: Vec<String>,
 }
 
-/// Simulates each kind of client at each address that clients can connect to.
+/// Simulates each kind of client at each address that clients can connect to. `learned` is the
+/// router's public address, if the router itself says so.
 pub(super) fn simulate(
     settings: &Settings,
     interfaces: &Interfaces,
     known: &KnownAddresses,
+    learned: Option<Ipv4Addr>,
 ) -> Vec<LocalAddresses> {
+    let mut config = settings.config(interfaces, known);
+    config.masquerade.learned = learned;
     let simulation = Simulation {
         settings,
         interfaces,
-        config: Arc::new(settings.config(interfaces, known)),
+        config: Arc::new(config),
     };
     let mut groups: Vec<LocalAddresses> = Vec::new();
     for address in settings.local_addresses(interfaces) {
