@@ -12,15 +12,18 @@
 mod lies;
 mod miniupnpd;
 
+use std::fs;
 use std::net::Ipv4Addr;
 
 use super::home_server::{HomeServer, SIZE};
+use super::matrix::scenario;
 use crate::support::client::{Client, Origin};
 use crate::support::file_contents::noise;
 use crate::support::lab::{Lab, connect};
 use crate::support::wait::wait_until;
 use miniupnpd::{Miniupnpd, Options};
 use rustix::process::Signal;
+use tempfile::TempDir;
 
 /// The lab without anything that runs in it.
 fn sealed_lab() -> Lab {
@@ -72,12 +75,24 @@ fn assert_served_outside(home: &HomeServer, control: u16) {
 
 #[test]
 fn clients_outside_are_served_through_pcp() {
-    check_served("pcp", "PCP");
+    scenario(
+        "port_mapping::clients_outside_are_served_through_pcp",
+        || {
+            check_served("pcp", "PCP");
+            "PASV and EPSV name what the router has answered; removed at SIGTERM"
+        },
+    );
 }
 
 #[test]
 fn clients_outside_are_served_through_nat_pmp() {
-    check_served("nat-pmp", "NAT-PMP");
+    scenario(
+        "port_mapping::clients_outside_are_served_through_nat_pmp",
+        || {
+            check_served("nat-pmp", "NAT-PMP");
+            "PASV and EPSV name what the router has answered; removed at SIGTERM"
+        },
+    );
 }
 
 #[test]
@@ -189,7 +204,6 @@ fn a_port_of_another_host_has_another_number() {
 fn mappings_are_renewed() {
     let options = Options {
         lifetime_max: Some(4),
-        ..Options::default()
     };
     let (home, router) = mapped("pcp", &options);
     home.server.log_with("(PCP) forwards from");
@@ -213,6 +227,57 @@ fn a_router_that_has_restarted_is_asked_again() {
         router.mapped(&home.lab).len() == 5
     });
     assert_served_outside(&home, 21);
+    home.finish();
+}
+
+/// It is silent for a while: what was learned stays in use, and it is asked again.
+#[test]
+fn a_router_that_vanishes_and_comes_back_is_asked_again() {
+    let options = Options {
+        lifetime_max: Some(4),
+    };
+    let (home, router) = mapped("pcp", &options);
+    home.server.log_with("(PCP) forwards from 11.22.33.1 ");
+    // Its rules stay.
+    router.pause(true);
+    home.server.log_with(
+        "--port-mapping: the router 192.168.77.1 forwards nothing (PCP: it does not answer); what it \
+         forwards may end; it is asked again",
+    );
+    let mut client = home.client("client", "11.22.33.1:21");
+    assert_eq!(client.passive().ip(), OUTER);
+    drop(client);
+    let forwards = || home.server.log().matches("(PCP) forwards from").count();
+    let before = forwards();
+    router.pause(false);
+    wait_until("it is asked again", || forwards() > before);
+    assert_served_outside(&home, 21);
+    home.finish();
+}
+
+/// SIGHUP: ports that are not wanted any more are removed.
+#[test]
+fn a_reload_changes_what_is_forwarded() {
+    let lab = sealed_lab();
+    let router = Miniupnpd::start(&lab, &Options::default());
+    let directory = TempDir::new().expect("a temporary directory");
+    let file = directory.path().join("config");
+    let configure = |text: &str| fs::write(&file, text).expect("the configuration");
+    configure("port-mapping auto\npassive-ports 60000-60003\n");
+    let home = HomeServer::within(lab, &["--config", file.to_str().expect("a path")]);
+    home.server.log_with("the passive ports 60000-60003");
+    let has = |count| wait_until("other mappings", || router.mapped(&home.lab).len() == count);
+    has(5);
+    configure("port-mapping auto\npassive-ports 60000-60001\n");
+    home.server.signal(Signal::HUP);
+    has(3);
+    assert_served_outside(&home, 21);
+    configure("passive-ports 60000-60001\n");
+    home.server.signal(Signal::HUP);
+    has(0);
+    let mut client = home.client("neighbour", "192.168.77.2:2121");
+    assert_eq!(client.passive().ip(), Ipv4Addr::new(192, 168, 77, 2));
+    drop(client);
     home.finish();
 }
 
@@ -253,7 +318,6 @@ fn a_server_that_was_killed_finds_its_mappings_again() {
 fn another_public_address_reaches_running_sessions() {
     let options = Options {
         lifetime_max: Some(4),
-        ..Options::default()
     };
     let (home, router) = mapped("pcp", &options);
     home.server.log_with("(PCP) forwards from 11.22.33.1 ");

@@ -7,7 +7,7 @@ use ftp_proto::Reach;
 use crate::nat::evidence::Evidence;
 use crate::nat::finding::Finding;
 use crate::nat::port_mapping::job::may_map_control_port;
-use crate::settings::Settings;
+use crate::settings::{AddressSource, Settings};
 
 pub(super) fn findings(settings: &Settings, evidence: &Evidence) -> Vec<Finding> {
     if !settings.port_mapping.is_on() {
@@ -16,6 +16,7 @@ pub(super) fn findings(settings: &Settings, evidence: &Evidence) -> Vec<Finding>
     let mut findings = Vec::new();
     findings.extend(control_port(settings));
     findings.extend(router(settings, evidence));
+    findings.extend(double_nat(settings, evidence));
     findings.extend(ipv6(settings, evidence));
     findings
 }
@@ -47,6 +48,21 @@ fn router(settings: &Settings, evidence: &Evidence) -> Option<Finding> {
             Some(finding(format!("--port-mapping: the router {problem}")))
         }
     }
+}
+
+/// A STUN server on the Internet sees another address than the router calls its own.
+fn double_nat(settings: &Settings, evidence: &Evidence) -> Option<Finding> {
+    let router = evidence.router.as_ref()?.as_ref().ok()?.public.address()?;
+    let source = settings.masquerade_address.as_ref();
+    let stun = source.filter(|source| matches!(source, AddressSource::Stun { .. }))?;
+    let seen = stun.known(&evidence.known)?;
+    (seen != router).then(|| {
+        Finding::failure(format!(
+            "{stun} answers {seen}, and the router says that its public address is {router}: another \
+             router is in between, which has to forward the same ports to {router}; without one, leave \
+             out --masquerade-address"
+        ))
+    })
 }
 
 /// IPv6 needs no translation, but most routers let nothing in.

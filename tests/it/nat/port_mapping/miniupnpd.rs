@@ -7,6 +7,7 @@ use std::process::Child;
 use std::sync::{Arc, Mutex};
 use std::thread;
 
+use rustix::process::{Pid, Signal, kill_process};
 use tempfile::TempDir;
 
 use crate::support::lab::Lab;
@@ -77,6 +78,12 @@ impl Miniupnpd {
             .collect();
         rules.sort();
         rules
+    }
+
+    /// Stops it, so that it answers nothing, or lets it continue.
+    pub(super) fn pause(&self, pause: bool) {
+        let signal = if pause { Signal::STOP } else { Signal::CONT };
+        kill_process(Pid::from_child(&self.child), signal).expect("a signal to miniupnpd");
     }
 
     /// Another host has these ports of the router.

@@ -94,7 +94,7 @@ fn router(name: &str) -> Option<Result<RouterReport, String>> {
         Some(Ok(RouterReport::new(router, MappingProtocol::Pcp, public)))
     };
     match name {
-        "home, router with PCP" => with_address([203, 0, 113, 5]),
+        "home, router with PCP" | "home, router and stun" => with_address([203, 0, 113, 5]),
         "home, router behind another" => with_address([10, 0, 0, 5]),
         "home, silent router" => Some(Err(
             "the router 192.168.77.1 forwards nothing (PCP: it does not answer)".to_owned(),
@@ -164,6 +164,7 @@ fn answers(name: &str) -> (KnownAddresses, Answers, Unresolved) {
             let problem = "it is empty; write the router's public IPv4 address into it";
             without(file(), problem)
         }
+        "home, router and stun" => answering(stun(), &["198.51.100.9"], None),
         "home, stun" => answering(stun(), &["203.0.113.5"], None),
         "home, stun private" => answering(stun(), &["192.168.1.5"], None),
         "home, stun silent" => without(stun(), "192.0.2.7:3478 does not answer within 4.5 s"),
