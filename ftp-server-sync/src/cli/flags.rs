@@ -115,8 +115,8 @@ pub(super) struct Flags {
     #[argh(from_str_fn(values::outer_port), default = "21")]
     pub(super) outer_port: u16,
     /// have the router forward these ports, and learn its public address from it: "auto", "pcp",
-    /// "nat-pmp" or "off"; without --passive-ports, it implies ten of them [off]
-    #[argh(option, arg_name = "auto|pcp|nat-pmp|off")]
+    /// "nat-pmp", "upnp" or "off"; without --passive-ports, it implies ten of them [off]
+    #[argh(option, arg_name = "auto|pcp|nat-pmp|upnp|off")]
     #[argh(from_str_fn(values::port_mapping), default = "Box::default()")]
     pub(super) port_mapping: Box<[MappingProtocol]>,
     /// the interface whose default gateway is asked to forward ports [that of the best default

@@ -134,8 +134,9 @@ pub(super) fn port_mapping(text: &str) -> Result<Box<[MappingProtocol]>, String>
         "auto" => Ok(MappingProtocol::ALL.into()),
         "pcp" => Ok([MappingProtocol::Pcp].into()),
         "nat-pmp" => Ok([MappingProtocol::NatPmp].into()),
+        "upnp" => Ok([MappingProtocol::Upnp].into()),
         "off" => Ok(Box::default()),
-        _ => Err("give auto, pcp, nat-pmp or off".to_owned()),
+        _ => Err("give auto, pcp, nat-pmp, upnp or off".to_owned()),
     }
 }
 

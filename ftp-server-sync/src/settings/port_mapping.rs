@@ -27,6 +27,8 @@ pub enum MappingProtocol {
     Pcp,
     /// RFC 6886.
     NatPmp,
+    /// UPnP IGD, versions 1 and 2.
+    Upnp,
 }
 
 impl PortMapping {
@@ -51,7 +53,7 @@ impl PortMapping {
 
 impl MappingProtocol {
     /// All of them, the best one first: it is the order of `--port-mapping auto`.
-    pub const ALL: [Self; 2] = [Self::Pcp, Self::NatPmp];
+    pub const ALL: [Self; 3] = [Self::Pcp, Self::NatPmp, Self::Upnp];
 }
 
 /// Its name, as in the settings of routers.
@@ -60,6 +62,7 @@ impl fmt::Display for MappingProtocol {
         f.write_str(match self {
             Self::Pcp => "PCP",
             Self::NatPmp => "NAT-PMP",
+            Self::Upnp => "UPnP",
         })
     }
 }

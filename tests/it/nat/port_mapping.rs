@@ -11,6 +11,7 @@
 
 mod lies;
 mod miniupnpd;
+mod upnp;
 
 use std::fs;
 use std::net::Ipv4Addr;
@@ -168,10 +169,16 @@ fn check_asks_the_router_and_leaves_no_mapping() {
 /// The numbers of ports that another host has are others.
 #[test]
 fn a_port_of_another_host_has_another_number() {
+    check_conflict("auto");
+    check_conflict("upnp");
+}
+
+#[track_caller]
+fn check_conflict(protocol: &str) {
     let lab = sealed_lab();
     let router = Miniupnpd::start(&lab, &Options::default());
     router.map_for_neighbour(&lab, &[21, 60_001]);
-    let flags = ["-r", "60000-60003", "--port-mapping", "auto"];
+    let flags = ["-r", "60000-60003", "--port-mapping", protocol];
     let home = HomeServer::within(lab, &flags);
     let log = home
         .server

@@ -35,7 +35,7 @@ fn control_port(settings: &Settings) -> Option<Finding> {
 fn router(settings: &Settings, evidence: &Evidence) -> Option<Finding> {
     match evidence.router.as_ref()? {
         Err(problem) => Some(Finding::failure(format!(
-            "--port-mapping: {problem}; switch port mapping (PCP or NAT-PMP) on in its settings, or \
+            "--port-mapping: {problem}; switch port mapping (UPnP, PCP or NAT-PMP) on in its settings, or \
              forward the ports by hand and give --masquerade-address instead"
         ))),
         Ok(report) => {

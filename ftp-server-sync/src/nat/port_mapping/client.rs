@@ -1,6 +1,5 @@
 //! One protocol with one router: a port is forwarded, or no longer.
 
-use std::fmt;
 use std::net::Ipv4Addr;
 use std::time::{Duration, Instant};
 
@@ -8,11 +7,12 @@ use super::epoch::RouterEpoch;
 use super::link::{INTERVALS, Link, NoAnswer};
 use super::nat_pmp::{NatPmpAnswer, NatPmpProblem, NatPmpRequest, NatPmpResponse};
 use super::nonce::NonceSecret;
+use super::outcome::{GrantedPort, MappingFailure};
 use super::pcp::{PcpMapRequest, PcpMapping, PcpProblem};
 use super::public_address::PublicSide;
 use super::router::Router;
+use super::upnp::UpnpService;
 use crate::settings::MappingProtocol;
-use crate::settings::file::reason;
 
 /// Asks a router in one protocol.
 #[derive(Debug)]
@@ -23,29 +23,10 @@ pub(super) struct RouterClient {
     epoch: RouterEpoch,
     /// The router has forgotten its mappings since [`take_restarted`](Self::take_restarted).
     restarted: bool,
-    /// NAT-PMP: what the router says about itself; a mapping does not say it.
+    /// NAT-PMP and UPnP: what the router says about itself; a mapping does not say it.
     public: Option<PublicSide>,
-}
-
-/// What the router forwards.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct GrantedPort {
-    pub(super) outer: u16,
-    pub(super) lease: Duration,
-    pub(super) public: PublicSide,
-}
-
-/// Why the router does not forward a port.
-#[derive(Debug)]
-pub(super) enum MappingFailure {
-    /// This port: a text that completes "the router …".
-    Refused(String),
-    /// It does not speak this protocol, for this reason.
-    OtherProtocol(String),
-    /// What it answers cannot be right: a text that completes "the router answers …".
-    Unbelievable(String),
-    /// It does not answer.
-    NoAnswer(NoAnswer),
+    /// UPnP: where the router is asked.
+    upnp: Option<UpnpService>,
 }
 
 impl RouterClient {
@@ -57,14 +38,24 @@ impl RouterClient {
             epoch: RouterEpoch::default(),
             restarted: false,
             public: None,
+            upnp: None,
         }
     }
 
     /// Asks for what all ports have in common.
     pub(super) fn begin(&mut self, link: &mut Link) -> Result<(), MappingFailure> {
-        if self.protocol == MappingProtocol::NatPmp {
-            let answer = self.ask_nat_pmp(link, NatPmpRequest::PublicAddress, &INTERVALS)?;
-            if let NatPmpAnswer::PublicAddress(address) = answer {
+        match self.protocol {
+            MappingProtocol::Pcp => {}
+            MappingProtocol::NatPmp => {
+                let answer = self.ask_nat_pmp(link, NatPmpRequest::PublicAddress, &INTERVALS)?;
+                if let NatPmpAnswer::PublicAddress(address) = answer {
+                    self.public = Some(judge(address)?);
+                }
+            }
+            MappingProtocol::Upnp => {
+                // A router that has restarted may have other places.
+                self.upnp = Some(UpnpService::discover(self.router)?);
+                let address = self.service(link)?.public_address()?;
                 self.public = Some(judge(address)?);
             }
         }
@@ -90,6 +81,10 @@ impl RouterClient {
                     public: judge(mapping.address)?,
                 }
             }
+            MappingProtocol::Upnp => {
+                let public = self.public.clone().ok_or(NoAnswer::Silence)?;
+                self.service(link)?.map(inner, outer, lease, &public)?
+            }
             MappingProtocol::NatPmp => {
                 let request = NatPmpRequest::Map {
                     inner,
@@ -113,8 +108,14 @@ impl RouterClient {
     }
 
     /// Ends the forwarding of a port.
-    pub(super) fn unmap(&mut self, link: &mut Link, inner: u16) -> Result<(), MappingFailure> {
+    pub(super) fn unmap(
+        &mut self,
+        link: &mut Link,
+        inner: u16,
+        outer: u16,
+    ) -> Result<(), MappingFailure> {
         match self.protocol {
+            MappingProtocol::Upnp => self.service(link)?.unmap(outer),
             MappingProtocol::Pcp => {
                 let request = self.pcp_request(inner, 0, 0);
                 self.ask_pcp(link, &request, &REMOVAL_INTERVALS).map(drop)
@@ -131,9 +132,22 @@ impl RouterClient {
         }
     }
 
+    /// UPnP: whether mappings last until they are removed.
+    pub(super) fn is_permanent(&self) -> bool {
+        self.upnp.as_ref().is_some_and(UpnpService::is_permanent)
+    }
+
     /// Whether the router has forgotten its mappings since the last call.
     pub(super) fn take_restarted(&mut self) -> bool {
         std::mem::take(&mut self.restarted)
+    }
+
+    /// UPnP: requests are not interrupted, so that none begins when the thread is to end.
+    fn service(&mut self, link: &Link) -> Result<&mut UpnpService, MappingFailure> {
+        if link.is_ending() {
+            return Err(NoAnswer::Ending.into());
+        }
+        Ok(self.upnp.as_mut().ok_or(NoAnswer::Silence)?)
     }
 
     fn pcp_request(&self, inner: u16, outer: u16, lifetime: u32) -> PcpMapRequest {
@@ -189,26 +203,6 @@ impl RouterClient {
 
     fn on_epoch(&mut self, epoch: u32) {
         self.restarted |= self.epoch.on_answer(epoch, Instant::now());
-    }
-}
-
-/// It completes "it …".
-impl fmt::Display for MappingFailure {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Refused(reason) | Self::OtherProtocol(reason) => f.write_str(reason),
-            Self::Unbelievable(answer) => write!(f, "answers {answer}, which is ignored"),
-            Self::NoAnswer(NoAnswer::Failed(error)) => {
-                write!(f, "cannot be asked: {}", reason(error))
-            }
-            Self::NoAnswer(_) => f.write_str("does not answer"),
-        }
-    }
-}
-
-impl From<NoAnswer> for MappingFailure {
-    fn from(no_answer: NoAnswer) -> Self {
-        Self::NoAnswer(no_answer)
     }
 }
 

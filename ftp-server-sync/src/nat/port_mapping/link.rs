@@ -102,7 +102,7 @@ impl Link {
             self.send(request)?;
             until += *interval;
             loop {
-                if self.ending.load(Ordering::Acquire) {
+                if self.is_ending() {
                     return Err(NoAnswer::Ending);
                 }
                 while let Some(datagram) = self.receive()? {
@@ -149,6 +149,11 @@ impl Link {
     /// What the router has sent that was no answer, since the last call.
     pub(super) fn take_ignored(&mut self) -> BTreeSet<String> {
         std::mem::take(&mut self.ignored)
+    }
+
+    /// Whether the thread is to end.
+    pub(super) fn is_ending(&self) -> bool {
+        self.ending.load(Ordering::Acquire)
     }
 
     /// Ends what the thread was asked to end: from now on, answers are waited for.

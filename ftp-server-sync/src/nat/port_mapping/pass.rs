@@ -1,11 +1,13 @@
 //! One round: every port is asked for, or for more time for it.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
+use std::ops::RangeInclusive;
 use std::time::Duration;
 
-use super::client::{GrantedPort, MappingFailure, RouterClient};
+use super::client::RouterClient;
 use super::job::{MappingJob, PortPurpose, WantedPort};
 use super::link::Link;
+use super::outcome::{GrantedPort, MappingFailure};
 use super::public_address::PublicSide;
 
 /// What the router has answered about all ports.
@@ -52,46 +54,100 @@ fn map_once(
     held: &BTreeMap<u16, u16>,
 ) -> Result<PassResult, MappingFailure> {
     client.begin(link)?;
-    let mut public = None;
-    let (mut granted, mut refused) = (BTreeMap::new(), BTreeMap::new());
-    let mut numbers = BTreeSet::new();
-    let mut lease = job.lease;
+    let mut round = Round::default();
+    let mut taken = Vec::new();
     for port in &job.ports {
         let wished = held.get(&port.inner).copied().unwrap_or(port.outer);
         match map_port(client, link, port, wished, job.lease) {
-            Ok(answer) => {
-                let first = public.get_or_insert_with(|| answer.public.clone());
-                if *first != answer.public {
-                    let problem = "forwards it from another address".to_owned();
-                    refused.insert(port.inner, problem);
-                } else if !numbers.insert(answer.outer) {
-                    let outer = answer.outer;
-                    let problem = format!("forwards its port {outer} to two ports");
-                    refused.insert(port.inner, problem);
-                } else {
-                    granted.insert(port.inner, answer.outer);
-                    lease = lease.min(answer.lease);
-                }
-            }
-            Err(MappingFailure::Refused(reason)) => {
-                refused.insert(port.inner, reason);
-            }
-            Err(failure) => return Err(failure),
+            Err(MappingFailure::Taken) => taken.push(port.inner),
+            answer => round.add(port.inner, answer)?,
         }
     }
-    let Some(public) = public else {
-        let reason = refused.into_values().next();
+    let mut numbers = round.other_numbers(job);
+    for inner in taken {
+        let mut answer = Err(MappingFailure::Taken);
+        for outer in numbers.by_ref().take(NUMBERS_TRIED_MAX) {
+            answer = client.map(link, inner, outer, job.lease);
+            if !matches!(answer, Err(MappingFailure::Taken)) {
+                break;
+            }
+        }
+        let refused = |failure| match failure {
+            MappingFailure::Taken => MappingFailure::Refused(failure.to_string()),
+            failure => failure,
+        };
+        round.add(inner, answer.map_err(refused))?;
+    }
+    let Some(public) = round.public else {
+        let reason = round.refused.into_values().next();
         return Err(MappingFailure::Refused(
             reason.unwrap_or("is asked for no port".to_owned()),
         ));
     };
     Ok(PassResult {
         public,
-        granted,
-        refused,
-        lease,
+        granted: round.granted,
+        refused: round.refused,
+        lease: round.lease.unwrap_or(job.lease).min(job.lease),
         restarted: false,
     })
+}
+
+/// The answers of a round, until it is over.
+#[derive(Debug, Default)]
+struct Round {
+    public: Option<PublicSide>,
+    granted: BTreeMap<u16, u16>,
+    refused: BTreeMap<u16, String>,
+    lease: Option<Duration>,
+}
+
+impl Round {
+    /// Numbers for ports whose own are taken, above all that are in use. Routers with UPnP could
+    /// choose one (AddAnyPortMapping), but miniupnpd then chooses numbers that lead to other ports
+    /// of this machine already.
+    fn other_numbers(&self, job: &MappingJob) -> RangeInclusive<u16> {
+        let wanted = job.ports.iter().flat_map(|port| [port.inner, port.outer]);
+        let highest = wanted.chain(self.granted.values().copied()).max();
+        match highest.unwrap_or_default().checked_add(1) {
+            Some(first) => first..=u16::MAX,
+            // None is left.
+            None => RangeInclusive::new(1, 0),
+        }
+    }
+
+    /// Takes an answer about a port. Others than refusals end the round.
+    fn add(
+        &mut self,
+        inner: u16,
+        answer: Result<GrantedPort, MappingFailure>,
+    ) -> Result<(), MappingFailure> {
+        let granted = match answer {
+            Ok(granted) => granted,
+            Err(MappingFailure::Refused(reason)) => {
+                self.refused.insert(inner, reason);
+                return Ok(());
+            }
+            Err(failure) => return Err(failure),
+        };
+        let GrantedPort {
+            outer,
+            lease,
+            public,
+        } = granted;
+        let first = self.public.get_or_insert_with(|| public.clone());
+        if *first != public {
+            let problem = "forwards it from another address".to_owned();
+            self.refused.insert(inner, problem);
+        } else if self.granted.values().any(|other| *other == outer) {
+            let problem = format!("forwards its port {outer} to two ports");
+            self.refused.insert(inner, problem);
+        } else {
+            self.granted.insert(inner, outer);
+            self.lease = Some(self.lease.unwrap_or(lease).min(lease));
+        }
+        Ok(())
+    }
 }
 
 /// Routers often keep the ports below 1024 to themselves: then the control port has the number that
@@ -106,14 +162,18 @@ fn map_port(
     let answer = client.map(link, port.inner, wished, lease);
     let is_other = match &answer {
         Ok(granted) => granted.outer != wished && granted.outer != port.inner,
-        Err(failure) => matches!(failure, MappingFailure::Refused(_)),
+        Err(MappingFailure::Refused(_) | MappingFailure::Taken) => true,
+        Err(_) => false,
     };
     if !is_other || port.purpose == PortPurpose::Passive || wished == port.inner {
         return answer;
     }
-    if answer.is_ok() {
+    if let Ok(granted) = &answer {
         // A port that is forwarded keeps its number.
-        client.unmap(link, port.inner)?;
+        client.unmap(link, port.inner, granted.outer)?;
     }
     client.map(link, port.inner, port.inner, lease)
 }
+
+/// Numbers that are tried for one port.
+const NUMBERS_TRIED_MAX: usize = 16;

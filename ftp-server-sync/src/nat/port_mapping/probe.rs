@@ -7,10 +7,11 @@ use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 use std::time::Duration;
 
-use super::client::{MappingFailure, RouterClient};
+use super::client::RouterClient;
 use super::job::MappingJob;
 use super::link::Link;
 use super::nonce::NonceSecret;
+use super::outcome::MappingFailure;
 use super::public_address::PublicSide;
 use super::router::Router;
 use crate::settings::{Listen, MappingProtocol, Settings};
@@ -67,7 +68,7 @@ fn ask(job: &MappingJob) -> Result<RouterReport, String> {
         match granted {
             Ok(granted) => {
                 // If it gets lost, the mapping ends soon, and leads to a port that is closed.
-                let _: Result<(), MappingFailure> = client.unmap(&mut link, port);
+                let _: Result<(), MappingFailure> = client.unmap(&mut link, port, granted.outer);
                 return Ok(RouterReport::new(router.address, *protocol, granted.public));
             }
             Err(failure) => troubles.push(format!("{protocol}: it {failure}")),

@@ -10,12 +10,13 @@ use std::time::{Duration, Instant};
 use crossbeam_channel::{Receiver, Sender, TryRecvError, unbounded};
 use mio::Waker;
 
-use super::client::{MappingFailure, RouterClient};
+use super::client::RouterClient;
 use super::job::MappingJob;
 use super::ledger::Ledger;
 use super::link::{Link, NoAnswer};
 use super::nat_pmp::NatPmpRequest;
 use super::nonce::NonceSecret;
+use super::outcome::MappingFailure;
 use super::pass::map_all;
 use super::pcp;
 use super::router::Router;
@@ -228,6 +229,13 @@ impl<F: Fn(MapperEvent)> Worker<F> {
             for ignored in self.link.take_ignored() {
                 self.note_ignored(router, &ignored);
             }
+            if client.is_permanent() {
+                self.note(format!(
+                    "the router {} forwards ports until it is asked for the end: after a crash they \
+                     stay open until the next start has ended",
+                    router.address
+                ));
+            }
             if result.is_ok() || Some(protocol) == last_protocol {
                 self.client = Some(client);
             }
@@ -254,6 +262,11 @@ impl<F: Fn(MapperEvent)> Worker<F> {
             "the router {} sends something that is no answer, which is ignored: {ignored}",
             router.address
         );
+        self.note(text);
+    }
+
+    /// Something that is logged once.
+    fn note(&mut self, text: String) {
         if self.noted.len() < NOTED_MAX && self.noted.insert(text.clone()) {
             self.ledger.note(text);
         }
@@ -265,13 +278,9 @@ impl<F: Fn(MapperEvent)> Worker<F> {
             return;
         };
         let until = Instant::now() + REMOVAL_MAX;
-        for inner in self
-            .ledger
-            .held()
-            .into_keys()
-            .filter(|inner| is_unwanted(*inner))
-        {
-            if let Err(MappingFailure::NoAnswer(_)) = client.unmap(&mut self.link, inner) {
+        let held = self.ledger.held().into_iter();
+        for (inner, outer) in held.filter(|(inner, _)| is_unwanted(*inner)) {
+            if let Err(MappingFailure::NoAnswer(_)) = client.unmap(&mut self.link, inner, outer) {
                 return;
             }
             self.ledger.forget(inner);
