@@ -8,6 +8,7 @@ pub(crate) mod evidence;
 pub(crate) mod failure;
 pub(crate) mod finding;
 pub(crate) mod never_connected_log;
+pub(crate) mod port_mapping;
 pub(crate) mod reached_ports;
 pub mod rules;
 pub(crate) mod stun;

@@ -6,6 +6,8 @@ mod certificate;
 mod fd_limit;
 mod handle;
 mod listeners;
+mod mapper;
+mod port_mapping;
 mod refusals;
 mod reload;
 mod report;
@@ -52,6 +54,7 @@ use admission::{Admission, LoginDelays, decide};
 use fd_limit::DescriptorLimit;
 use handle::Message;
 use listeners::Listeners;
+use mapper::ServerMapper;
 use refusals::{Crowding, refuse};
 use sessions::Sessions;
 use signals::{Request, Signals};
@@ -93,6 +96,7 @@ pub struct Server {
     reload: Option<Reload>,
     delays: LoginDelays,
     accept_failures: AcceptFailures,
+    mapper: ServerMapper,
     shutdown: Shutdown,
 }
 
@@ -174,6 +178,7 @@ impl Server {
             reload: None,
             delays: LoginDelays::default(),
             accept_failures: AcceptFailures::default(),
+            mapper: ServerMapper::default(),
             shutdown: Shutdown::No,
         })
     }
@@ -219,6 +224,7 @@ impl Server {
     /// If the poll itself fails. The sessions have then been asked to end.
     pub fn run(mut self) -> io::Result<()> {
         self.log_start();
+        self.update_port_mapping();
         loop {
             self.read_messages();
             if self.is_over() {
@@ -252,6 +258,7 @@ impl Server {
             self.address_files.next_check(),
             self.debounce.next_look(),
             self.certificate.next_check(),
+            self.mapper.removal_deadline,
         ];
         let due = due.into_iter().flatten().min();
         due.map(|due| due.saturating_duration_since(Instant::now()))
@@ -299,6 +306,7 @@ impl Server {
                 Message::ShutDown => self.end_now(),
                 Message::Reload => self.reload_settings(),
                 Message::Resolved(answer) => self.on_resolved(answer),
+                Message::PortMapping(event) => self.on_port_mapping(event),
                 Message::Ended(number) => {
                     if let Err(client) = self.sessions.remove(number) {
                         let name = SessionName::new(number, client);
@@ -463,6 +471,10 @@ impl Server {
                 warn!("{running} sessions did not end in time");
             }
             Shutdown::Grace(_) | Shutdown::Now(_) => return false,
+        }
+        // Last: transfers that were allowed to end have needed them.
+        if !self.mapper.is_removed(now) {
+            return false;
         }
         self.state.events.write_all(now);
         info!("ended");

@@ -10,6 +10,7 @@ mod local_networks;
 mod local_time;
 mod own_addresses;
 pub(crate) mod password_exposure;
+mod port_mapping;
 mod run_as;
 mod sandbox;
 mod uploads;
@@ -39,6 +40,7 @@ pub(crate) use address::{STUN_PORT, unusable};
 pub use local_networks::LocalNetworks;
 pub use local_time::LocalTime;
 use password_exposure::PasswordExposure;
+pub use port_mapping::{MappingProtocol, PortMapping};
 pub use run_as::RunAs;
 pub use uploads::{BrokenUploads, UploadRules};
 
@@ -87,6 +89,8 @@ pub struct Settings {
     pub outer_ports: Option<PortRange>,
     /// The port that the router forwards to the control port.
     pub outer_port: u16,
+    /// Whether the server asks the router to forward its ports.
+    pub port_mapping: PortMapping,
     /// The networks of gateways that may replace the client's address on its control connection or
     /// its data connections, IPv4 as such.
     pub trusted_gateways: Vec<IpNet>,
@@ -277,7 +281,7 @@ impl Settings {
 
     /// Whether some clients are given another address than the one that they connected to.
     pub(crate) fn masquerades(&self) -> bool {
-        !self.public_addresses().is_empty()
+        self.port_mapping.is_on() || !self.public_addresses().is_empty()
     }
 
     /// The server's own files, by absolute path: no client may list, read or write them.
@@ -289,6 +293,7 @@ impl Settings {
         files.extend(self.sources.iter().cloned());
         // A client that could replace it would lead the others to another server.
         files.extend(self.address_files().cloned());
+        files.extend(self.port_mapping.nonce_file_in_use());
         let files = files.iter().filter_map(|file| path::absolute(file).ok());
         files.collect()
     }

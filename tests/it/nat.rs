@@ -33,6 +33,7 @@ mod matrix;
 mod networks;
 mod never_connected;
 mod outer_ports;
+mod port_mapping;
 mod port_queue;
 mod port_scan;
 mod ports;

@@ -4,6 +4,8 @@ mod client;
 mod foreign;
 mod listing;
 mod loopback;
+mod nat_pmp;
+mod pcp;
 mod stun;
 
 use arbitrary::{Arbitrary, Unstructured};
@@ -18,6 +20,8 @@ pub use client::{client, read_back};
 pub use foreign::foreign;
 pub use listing::{AnyEntry, argument, entry, listing, matching};
 pub use loopback::loopback;
+pub use nat_pmp::nat_pmp;
+pub use pcp::pcp;
 pub use stun::stun;
 
 /// Command lines in pieces and as a whole: the outputs are the same, whatever the client sends.

@@ -52,6 +52,15 @@ impl Environment {
         }
     }
 
+    /// Where the server stores what it makes; `becomes_user`: it gives up the rights of root.
+    pub(super) fn state_directory(&self, becomes_user: bool) -> PathBuf {
+        if becomes_user {
+            self.system_state_directory.clone()
+        } else {
+            self.state_directory.clone()
+        }
+    }
+
     /// The variables as flags, and the switches that they switch off in weaker sources.
     pub(super) fn flags(&self) -> Result<(GivenFlags, Vec<Flag>), FlagError> {
         let (mut given, mut off) = (GivenFlags::default(), Vec::new());

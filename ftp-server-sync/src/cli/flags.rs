@@ -17,7 +17,9 @@ use super::error;
 use super::values;
 use crate::nat::rules::RulesKind;
 use crate::probe::ProbeTarget;
-use crate::settings::{AddressSource, BrokenUploads, ClientAddress, LocalNetworks, PortRange};
+use crate::settings::{
+    AddressSource, BrokenUploads, ClientAddress, LocalNetworks, MappingProtocol, PortRange,
+};
 
 /// Serves a directory over FTP, also from behind a NAT router.
 #[derive(FromArgs, ArgsInfo)]
@@ -112,6 +114,18 @@ pub(super) struct Flags {
     #[argh(option, arg_name = "N")]
     #[argh(from_str_fn(values::outer_port), default = "21")]
     pub(super) outer_port: u16,
+    /// have the router forward these ports, and learn its public address from it: "auto", "pcp",
+    /// "nat-pmp", "upnp" or "off"; without --passive-ports, it implies ten of them [off]
+    #[argh(option, arg_name = "auto|pcp|nat-pmp|upnp|off")]
+    #[argh(from_str_fn(values::port_mapping), default = "Box::default()")]
+    pub(super) port_mapping: Box<[MappingProtocol]>,
+    /// the interface whose default gateway is asked to forward ports [that of the best default
+    /// route]
+    #[argh(option, arg_name = "NAME", from_str_fn(values::interface_name))]
+    pub(super) port_mapping_interface: Option<String>,
+    /// have the router forward the control port even though anonymous may log in
+    #[argh(switch)]
+    pub(super) port_mapping_anonymous: bool,
     /// let a client's control or data connection come from these gateways, and the other one from
     /// elsewhere; give addresses or networks; may be repeated
     #[argh(option, arg_name = "NET[,...]", from_str_fn(values::gateway))]

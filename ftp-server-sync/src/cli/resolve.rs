@@ -3,6 +3,8 @@
 //! Only the directory and the password file are read, and users and groups looked up; everything
 //! else is arithmetic.
 
+mod port_mapping;
+
 use std::fs::{self, File};
 use std::io::{self, ErrorKind, Read};
 use std::net::IpAddr;
@@ -32,10 +34,11 @@ use crate::settings::{
 
 /// The settings that these flags ask for. `given` has the values as they are written, for errors.
 pub(super) fn settings(
-    flags: Flags,
+    mut flags: Flags,
     given: &GivenFlags,
     environment: &Environment,
 ) -> Result<Settings, FlagError> {
+    let port_mapping = port_mapping::settings(&mut flags, given, environment)?;
     check_passive_ports(&flags, given)?;
     given.refuse_repeated(
         "--masquerade-address-map",
@@ -58,20 +61,16 @@ pub(super) fn settings(
         log_level: log_level(&flags, given)?,
         login_block: login_block(&flags),
         limits: limits(&flags),
+        uploads: uploads(&flags),
         hidden: flags.hide,
         umask: flags.umask,
-        uploads: UploadRules {
-            broken: flags.broken_uploads,
-            sync: flags.sync,
-            max_bytes: flags.max_upload_size,
-            free_bytes_min: flags.free_space_min,
-        },
         masquerade_address: flags.masquerade_address,
         masquerade_map: flags.masquerade_address_map.into_iter().collect(),
         masquerade_clients: flags.masquerade_client,
         masquerade_refresh: flags.masquerade_refresh,
         passive_ports: flags.passive_ports,
         outer_port: flags.outer_port,
+        port_mapping,
         trusted_gateways: flags.trust_gateway,
         access: AccessRules {
             allowed: flags.allow,
@@ -105,6 +104,15 @@ fn limits(flags: &Flags) -> Limits {
         connections_max: flags.max_cons,
         connections_per_address_max: Some(flags.max_cons_per_ip).filter(|&max| max > 0),
         login_attempts_max: flags.max_login_attempts,
+    }
+}
+
+fn uploads(flags: &Flags) -> UploadRules {
+    UploadRules {
+        broken: flags.broken_uploads,
+        sync: flags.sync,
+        max_bytes: flags.max_upload_size,
+        free_bytes_min: flags.free_space_min,
     }
 }
 
@@ -233,10 +241,7 @@ fn tls(
     }
     Ok(Some(TlsSettings {
         certificates,
-        state_directory: match flags.run_as {
-            Some(_) => environment.system_state_directory.clone(),
-            None => environment.state_directory.clone(),
-        },
+        state_directory: environment.state_directory(flags.run_as.is_some()),
         // Without TLS, a client cannot show a certificate.
         control_required: flags.tls_control_required || flags.client_ca.is_some(),
         data_required: flags.tls_data_required,

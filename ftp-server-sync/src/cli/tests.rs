@@ -5,7 +5,7 @@ use crate::cli::golden;
 use crate::net::interfaces::Interfaces;
 use crate::settings::{
     AccessRules, AddressSource, BrokenUploads, KnownAddresses, Limits, Listen, LocalNetworks,
-    LoginBlock, Rates, Timeouts, UploadRules,
+    LoginBlock, MappingProtocol, Rates, Timeouts, UploadRules,
 };
 use ftp_proto::listing::Pattern;
 use ftp_proto::{Account, AsciiConversion, ClientRule, OuterPorts, PublicAddress, Rights, Secret};
@@ -137,8 +137,25 @@ fn defaults_without_flags() {
     );
     assert_eq!(settings.run_as, None);
     assert!(!settings.permit_foreign_addresses && !settings.permit_privileged_ports);
-    assert!(!settings.sandbox);
+    assert!(!settings.sandbox && !settings.port_mapping.is_on());
     assert_eq!(settings.log_level, LevelFilter::Info);
+}
+
+/// A router can only forward ports that are known before.
+#[test]
+fn port_mapping_implies_passive_ports() {
+    let check = |flags: &str, expected: Option<&str>| {
+        let range = settings(flags).passive_ports;
+        assert_eq!(range.map(|range| range.to_string()).as_deref(), expected);
+    };
+    check("--port-mapping off", None);
+    check("--port-mapping auto", Some("60000-60009"));
+    check("--port-mapping auto -p 60003", Some("60010-60019"));
+    check(
+        "--port-mapping auto -p 60003 --outer-port 60011",
+        Some("60020-60029"),
+    );
+    check("--port-mapping pcp -r 50000", Some("50000"));
 }
 
 /// Every flag, with a value that is not its default. The tests below look for the effect of each.
@@ -154,6 +171,7 @@ fn with_every_flag() -> Settings {
          --masquerade-client 10.10.0.0/16=ftp.home.example --masquerade-refresh 5 \
          --trust-gateway 172.17.0.1,172.19.0.0/16 --trust-gateway ::ffff:172.18.0.1,fd00::1 \
          --outer-port 2100 --outer-ports 50000-50009 \
+         --port-mapping nat-pmp --port-mapping-interface eth1 --port-mapping-anonymous \
          -r 60000-60009 --max-cons 9 --max-cons-per-ip 2 --max-login-attempts 1 \
          --allow 10.0.0.0/8,::ffff:192.168.0.0/112 --allow fd00::/8 --deny 10.1.0.0/16 \
          --rate-in 500K --rate-out=2M --umask 027 --sync --broken-uploads discard \
@@ -212,6 +230,10 @@ fn flags_of_listeners_users_and_limits_have_an_effect() {
         free_bytes_min: Some(500 << 20),
     };
     assert_eq!(settings.uploads, uploads);
+    let mapping = &settings.port_mapping;
+    assert_eq!(mapping.protocols, [MappingProtocol::NatPmp]);
+    assert_eq!(mapping.interface.as_deref(), Some("eth1"));
+    assert!(mapping.anonymous);
 
     let config = settings.config(&Interfaces::default(), &KnownAddresses::new());
     assert_eq!(config.login_attempts_max, 1);

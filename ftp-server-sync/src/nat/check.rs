@@ -9,6 +9,7 @@ use super::diagnose::certificate::certificate_findings;
 use super::diagnose::diagnose;
 use super::evidence::{Evidence, SandboxEvidence};
 use super::finding::Severity;
+use super::port_mapping::probe::ask_router;
 use crate::fs::mounts::UnmountedShare;
 use crate::fs::own_files::OwnFiles;
 use crate::fs::root::{Root, unwritable};
@@ -48,8 +49,8 @@ pub enum Verdict {
 }
 
 /// Reads the interfaces of this machine, looks up addresses of the settings (which takes 5 seconds
-/// at most), and probes ports. If the settings name a user to become, this process has that user's
-/// rights afterwards.
+/// at most), asks the router if the settings say so (2 seconds for each protocol), and probes
+/// ports. If the settings name a user to become, this process has that user's rights afterwards.
 ///
 /// # Errors
 ///
@@ -90,6 +91,7 @@ pub fn check(settings: &Settings) -> io::Result<Report> {
         unwritable: unwritable(&settings.directory),
         sandbox,
         rights: rights(settings),
+        router: ask_router(settings),
     };
     let mut findings = diagnose(settings, &evidence);
     findings.extend(example_addresses(settings, &evidence.interfaces));

@@ -7,6 +7,7 @@ pub(crate) mod addresses;
 pub(crate) mod certificate;
 mod commands;
 mod gateways;
+mod port_mapping;
 mod ports;
 pub(crate) mod rights;
 mod sandbox;
@@ -32,6 +33,7 @@ pub(crate) fn diagnose(settings: &Settings, evidence: &Evidence) -> Vec<Finding>
         evidence,
         &addresses::forwarded(settings, &evidence.interfaces),
     ));
+    findings.extend(port_mapping::findings(settings, evidence));
     findings.extend(gateways::findings(settings));
     findings.extend(without_netlink(evidence));
     findings.extend(refused_networks(settings));

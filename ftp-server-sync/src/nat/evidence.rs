@@ -6,6 +6,7 @@ use std::path::PathBuf;
 use rustix::io::Errno;
 
 use super::address_source::answer::Answer;
+use super::port_mapping::probe::RouterReport;
 use crate::fs::mounts::UnmountedShare;
 use crate::net::interfaces::Interfaces;
 use crate::net::port_probe::UnavailablePorts;
@@ -40,6 +41,8 @@ pub(crate) struct Evidence {
     pub(crate) rights: ProcessRights,
     /// The sandbox; `None`: there is none.
     pub(crate) sandbox: Option<SandboxEvidence>,
+    /// What the router answers, or why it is no use; `None`: it has not been asked for this.
+    pub(crate) router: Option<Result<RouterReport, String>>,
 }
 
 /// What the sandbox leaves reachable.

@@ -133,6 +133,12 @@ fn rules_with(
 pub(crate) fn check(settings: &Settings, kind: RulesKind) -> Result<(), RulesError> {
     ports(settings, kind)?;
     let translates = matches!(kind, RulesKind::Nft | RulesKind::Iptables);
+    if translates && settings.port_mapping.is_on() {
+        return Err(RulesError::new(
+            "the router needs no rules: the server asks it to forward the ports; leave out \
+             --port-mapping if it does not",
+        ));
+    }
     if translates && !masquerades(settings) {
         return Err(RulesError::new(
             "the router's public address is missing; add --masquerade-address ADDR or \

@@ -48,6 +48,23 @@ fn longest_route(routes: &[Route], address: IpAddr) -> Option<IpNet> {
         .map(|network| network.trunc())
 }
 
+/// The IPv4 router of the best default route, or of the best one over this interface.
+///
+/// # Errors
+///
+/// What the system says when the routes cannot be read.
+pub(crate) fn default_gateway(interface: Option<&str>) -> io::Result<Option<Ipv4Addr>> {
+    let routes = read()?;
+    // The kernel lists those with a lower metric first.
+    let over = |route: &&Route| interface.is_none_or(|name| name == route.interface);
+    let gateways = default_routes(&routes).filter(over);
+    let mut gateways = gateways.filter_map(|route| route.gateway);
+    Ok(gateways.find_map(|gateway| match gateway {
+        IpAddr::V4(gateway) => Some(gateway),
+        IpAddr::V6(_) => None,
+    }))
+}
+
 /// The default routes among these.
 pub(super) fn default_routes(routes: &[Route]) -> impl Iterator<Item = &Route> {
     let is_default = |route: &&Route| route.destination.prefix_len() == 0;

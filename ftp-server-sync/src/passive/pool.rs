@@ -4,6 +4,7 @@ mod lock;
 mod state;
 mod waits;
 
+use std::collections::BTreeSet;
 use std::io;
 use std::sync::Arc;
 use std::time::Instant;
@@ -61,6 +62,13 @@ impl PassivePool {
     /// Requests in the queue keep their places, and get the free ports of the new range at once.
     pub(crate) fn set_range(&self, range: Option<PortRange>, now: Instant) {
         self.shared.update(now, |state| state.set_range(range, now));
+    }
+
+    /// From now on grants no port of these, and again those that were left out before. A listener
+    /// stays open.
+    pub(crate) fn set_left_out(&self, left_out: BTreeSet<u16>, now: Instant) {
+        self.shared
+            .update(now, |state| state.set_left_out(left_out.into(), now));
     }
 
     #[cfg(test)]

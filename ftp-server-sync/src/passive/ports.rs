@@ -9,6 +9,7 @@ mod queue;
 mod table;
 mod unused;
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Instant;
 
@@ -58,9 +59,9 @@ pub(crate) enum LeaseEnd {
 }
 
 impl Ports {
-    pub(super) fn new(range: Option<PortRange>) -> Self {
+    pub(super) fn new(range: Option<PortRange>, left_out: &Arc<BTreeSet<u16>>) -> Self {
         Self {
-            table: PortTable::new(range),
+            table: PortTable::new(range, left_out.clone()),
             queue: Queue::default(),
             recently_unused: RecentlyUnused::default(),
             kept_out: KeptOut::default(),
@@ -73,17 +74,19 @@ impl Ports {
         self.table.is_idle() && self.queue.is_empty() && self.kept_out.is_over(now)
     }
 
-    /// Uses other ports from now on. Leased ports stay with their owners. A port that is assigned
-    /// and not taken yet is withdrawn if it is no longer in the range, and its request waits at its
-    /// old place.
+    /// Uses other ports from now on: those of the range but those that are left out. Leased ports
+    /// stay with their owners. A port that is assigned and not taken yet is withdrawn if it is no
+    /// longer one of them, and its request waits at its old place.
     pub(super) fn set_range(
         &mut self,
         range: Option<PortRange>,
+        left_out: &Arc<BTreeSet<u16>>,
         now: Instant,
         wakes: &mut Vec<Arc<Waker>>,
     ) {
-        self.withdraw(|port| !range.is_some_and(|range| range.contains(port)));
-        self.table.set_range(range);
+        let contains = |port| range.is_some_and(|range| range.contains(port));
+        self.withdraw(|port| !contains(port) || left_out.contains(&port));
+        self.table.set_range(range, left_out.clone());
         let contains = |port| self.table.contains(port);
         self.kept_out.set_range(contains, self.table.kept_out_max());
         self.pass_time(now);

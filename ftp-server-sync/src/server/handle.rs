@@ -6,6 +6,7 @@ use crossbeam_channel::Sender;
 use mio::Waker;
 
 use crate::nat::address_source::answer::LookupResult;
+use crate::nat::port_mapping::update::MapperEvent;
 
 /// Shuts a server down from another thread, or has it read its settings again.
 #[derive(Clone, Debug)]
@@ -21,6 +22,8 @@ pub(super) enum Message {
     Reload,
     /// A lookup of an address has returned.
     Resolved(LookupResult),
+    /// The router has answered, or its mappings are removed.
+    PortMapping(MapperEvent),
     /// The thread of the session with this number is about to end.
     Ended(u64),
 }

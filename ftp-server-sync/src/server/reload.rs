@@ -135,6 +135,7 @@ impl Server {
         self.descriptors = DescriptorLimit::raise(settings.limits.connections_max);
         self.state
             .replace(Current::new(settings, share, interfaces, known, identity));
+        self.update_port_mapping();
         self.certificate = certificate;
         self.state.never_connected.clear();
         self.state.reached_ports.clear();
@@ -234,6 +235,7 @@ impl Server {
         let mut found = diagnose(&new.settings, &evidence(&new));
         found.retain(|finding| !known.contains(finding));
         self.state.replace(new);
+        self.mapper.retry();
         for line in changes {
             info!("{line}");
         }

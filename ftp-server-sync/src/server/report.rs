@@ -13,6 +13,9 @@ impl Server {
         for line in self.addresses.report() {
             info!("{line}");
         }
+        for line in self.mapper.report() {
+            info!("{line}");
+        }
         info!("{} sessions", self.sessions.count());
         self.log_blocked();
         for line in self.state.never_connected.report() {

@@ -20,16 +20,17 @@ use crate::settings::Settings;
 ///
 /// That this kernel cannot do it, and what would help. Then nothing is taken.
 pub fn enter_sandbox(settings: &Settings) -> io::Result<()> {
-    if let Some(tls) = &settings.tls
-        && tls.certificates.is_empty()
-    {
-        // A rule is for a directory that exists. If it cannot be made, the certificate cannot be
-        // stored either, and that error says what to do.
+    let self_signed = settings
+        .tls
+        .as_ref()
+        .filter(|tls| tls.certificates.is_empty());
+    let mapping = Some(&settings.port_mapping).filter(|mapping| mapping.is_on());
+    let directory = self_signed.map(|tls| &tls.state_directory);
+    if let Some(directory) = directory.or(mapping.map(|mapping| &mapping.state_directory)) {
+        // A rule is for a directory that exists. If it cannot be made, nothing can be stored there
+        // either, and that error says what to do.
         let mut builder = DirBuilder::new();
-        let _ = builder
-            .recursive(true)
-            .mode(0o700)
-            .create(&tls.state_directory);
+        let _ = builder.recursive(true).mode(0o700).create(directory);
     }
     enter(settings.sandbox_rules())
 }

@@ -51,6 +51,8 @@ impl Connection {
         let refusal = match step {
             DataStep::PortOpened(port) => {
                 let bound = Bound::try_from(port).map_err(|_| Refusal::Failed);
+                let mappings = &self.current.mappings;
+                let bound = bound.map(|bound| mappings.bound(bound));
                 return Some(Outcome::PassiveOpened(bound));
             }
             DataStep::NoPort { waited } => {

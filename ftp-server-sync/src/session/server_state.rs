@@ -18,6 +18,7 @@ use crate::fs::upload::Uploads;
 use crate::locks::lock;
 use crate::logging::repeated::RepeatedEvents;
 use crate::nat::never_connected_log::NeverConnectedLog;
+use crate::nat::port_mapping::update::PortMappings;
 use crate::nat::reached_ports::ReachedPorts;
 use crate::net::interfaces::Interfaces;
 use crate::passive::{ListenAddresses, PassivePool};
@@ -56,6 +57,8 @@ pub(crate) struct Current {
     pub(crate) interfaces: Interfaces,
     /// The public addresses that the settings do not contain themselves.
     pub(crate) known: KnownAddresses,
+    /// What the router forwards because the server has asked for it.
+    pub(crate) mappings: Arc<PortMappings>,
     /// `None` without TLS.
     pub(crate) identity: Option<Identity>,
     pub(crate) config: Arc<Config>,
@@ -72,12 +75,13 @@ impl Current {
         identity: Option<Identity>,
     ) -> Self {
         Self {
-            config: config(&settings, &interfaces, &known),
+            config: config(&settings, &interfaces, &known, &PortMappings::default()),
             announced_own: settings.announced_own_addresses(&interfaces, &known),
             settings: settings.into(),
             share,
             interfaces,
             known,
+            mappings: Arc::default(),
             identity,
         }
     }
@@ -85,7 +89,7 @@ impl Current {
     /// The same settings after this machine's networks have changed.
     pub(crate) fn with_interfaces(&self, interfaces: Interfaces) -> Self {
         Self {
-            config: config(&self.settings, &interfaces, &self.known),
+            config: config(&self.settings, &interfaces, &self.known, &self.mappings),
             announced_own: self
                 .settings
                 .announced_own_addresses(&interfaces, &self.known),
@@ -97,7 +101,7 @@ impl Current {
     /// The same settings after the known addresses have changed.
     pub(crate) fn with_addresses(&self, known: KnownAddresses) -> Self {
         Self {
-            config: config(&self.settings, &self.interfaces, &known),
+            config: config(&self.settings, &self.interfaces, &known, &self.mappings),
             announced_own: self
                 .settings
                 .announced_own_addresses(&self.interfaces, &known),
@@ -118,6 +122,15 @@ impl Current {
         };
         let own = announced.filter(|address| self.announced_own.contains(address));
         addresses.with_announced(own)
+    }
+
+    /// The same settings after the router has answered.
+    pub(crate) fn with_mappings(&self, mappings: Arc<PortMappings>) -> Self {
+        Self {
+            config: config(&self.settings, &self.interfaces, &self.known, &mappings),
+            mappings,
+            ..self.clone()
+        }
     }
 
     /// The same settings with another certificate.
@@ -163,8 +176,14 @@ impl ServerState {
 }
 
 /// The core's configuration, with the umask that the system applies to new files of this process.
-fn config(settings: &Settings, interfaces: &Interfaces, known: &KnownAddresses) -> Arc<Config> {
+fn config(
+    settings: &Settings,
+    interfaces: &Interfaces,
+    known: &KnownAddresses,
+    mappings: &PortMappings,
+) -> Arc<Config> {
     let mut config = settings.config(interfaces, known);
+    config.masquerade.learned = mappings.public;
     config.umask = process_umask().unwrap_or(config.umask);
     config.into()
 }

@@ -26,6 +26,14 @@ impl Settings {
         needed.extend(sources);
         let addresses = self.address_files();
         needed.extend(addresses.map(|file| file_needed("@FILE of a public address", file)));
+        if self.port_mapping.is_on() {
+            needed.push(NeededPath {
+                name: "the state directory",
+                path: self.port_mapping.state_directory.clone(),
+                access: AllowedAccess::Change,
+                with_parent: false,
+            });
+        }
         let Some(tls) = &self.tls else {
             return needed;
         };

@@ -168,7 +168,13 @@ impl HomeServer {
 
 /// A server on port 2121 of `host` that shares a new directory.
 fn serve(lab: &Lab, host: &str, arguments: &[&str]) -> TestServer<Program> {
-    let setup = Setup::new().on_all_addresses().on_host(lab, host);
+    let setup = Setup::new().on_all_addresses();
+    let state = setup.directory().join("state");
+    let setup = setup.wrapped(move |command| {
+        let mut command = lab.command_on(host, &command);
+        command.env("STATE_DIRECTORY", state);
+        command
+    });
     let file = setup.root().join("from-server.bin");
     fs::write(file, noise(SIZE)).expect("a file to serve");
     setup.flags(&["-p", "2121"]).flags(arguments).program()

@@ -172,6 +172,21 @@ const ROWS: &[Row] = &[
         off: "code: the last good answer stays",
     },
     Row {
+        test: "port_mapping::clients_outside_are_served_through_pcp",
+        scenario: "the router forwards by itself: miniupnpd, by PCP",
+        off: "`port_mapping::clients_outside_fail_without_port_mapping`",
+    },
+    Row {
+        test: "port_mapping::clients_outside_are_served_through_nat_pmp",
+        scenario: "the same by NAT-PMP",
+        off: "`port_mapping::clients_outside_fail_without_port_mapping`",
+    },
+    Row {
+        test: "port_mapping::upnp::clients_outside_are_served_through_upnp",
+        scenario: "the same by UPnP IGD",
+        off: "`port_mapping::clients_outside_fail_without_port_mapping`",
+    },
+    Row {
         test: "networks::local_networks_come_and_go",
         scenario: "a VPN's network comes and goes during a session",
         off: "`networks::networks_do_not_matter_where_none_is_local`",

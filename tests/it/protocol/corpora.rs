@@ -36,6 +36,16 @@ fn the_corpus_of_model_steps_passes() {
 }
 
 #[test]
+fn the_corpus_of_routers_with_nat_pmp_passes() {
+    replay("nat_pmp", fuzz::nat_pmp);
+}
+
+#[test]
+fn the_corpus_of_routers_with_pcp_passes() {
+    replay("pcp", fuzz::pcp);
+}
+
+#[test]
 fn the_corpus_of_replies_passes() {
     replay("reply", fuzz::reply);
 }

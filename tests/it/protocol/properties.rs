@@ -78,6 +78,17 @@ proptest! {
     }
 
     #[test]
+    fn answers_of_routers_are_read_as_by_hand(bytes in vec(any::<u8>(), 15..100)) {
+        fuzz::nat_pmp(&bytes);
+        fuzz::pcp(&bytes);
+        // With the header of a response, of the length of one.
+        fuzz::nat_pmp(&[&[bytes[0] | 4], &bytes[1..11]].concat());
+        let style = bytes[0] | 6;
+        let rest = bytes.len() / 4 * 4;
+        fuzz::pcp(&[&[style & 0xf7], &bytes[1..15], &bytes[..rest], &[1, 2]].concat());
+    }
+
+    #[test]
     fn each_entry_is_one_line(bytes in vec(any::<u8>(), 0..300)) {
         fuzz::listing(&[&[0], &bytes[..]].concat());
     }

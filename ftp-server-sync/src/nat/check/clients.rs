@@ -44,16 +44,20 @@ pub(super) struct Client {
 }
 
 /// Simulates each kind of client at each address that clients can connect to: the addresses that a
-/// router leads to come first, the loopback address last.
+/// router leads to come first, the loopback address last. `learned` is the router's public address,
+/// if the router itself says so.
 pub(super) fn simulate(
     settings: &Settings,
     interfaces: &Interfaces,
     known: &KnownAddresses,
+    learned: Option<Ipv4Addr>,
 ) -> Vec<LocalAddresses> {
+    let mut config = settings.config(interfaces, known);
+    config.masquerade.learned = learned;
     let simulation = Simulation {
         settings,
         interfaces,
-        config: Arc::new(settings.config(interfaces, known)),
+        config: Arc::new(config),
     };
     let mut groups: Vec<LocalAddresses> = Vec::new();
     for address in shown_addresses(settings, interfaces) {

@@ -33,6 +33,9 @@ pub(super) fn text(
     for source in evidence.known.keys() {
         text.push_str(&wrap("", 0, WIDTH, &source_line(source, evidence)));
     }
+    if let Some(Ok(router)) = &evidence.router {
+        text.push_str(&wrap("", 0, WIDTH, &router.text));
+    }
     for part in [
         picture(settings, evidence, WIDTH),
         audience(settings, WIDTH),
@@ -90,7 +93,10 @@ fn duration(time: Duration) -> String {
 
 /// The replies to each kind of client, by the address that it connects to.
 fn clients(settings: &Settings, evidence: &Evidence) -> String {
-    let groups = simulate(settings, &evidence.interfaces, &evidence.known);
+    let router = evidence.router.as_ref();
+    let router = router.and_then(|router| router.as_ref().ok());
+    let learned = router.and_then(|router| router.public.address());
+    let groups = simulate(settings, &evidence.interfaces, &evidence.known, learned);
     let port = example_port(settings);
     let example = match &settings.passive_ports {
         Some(_) => "the first of the range",
@@ -272,6 +278,10 @@ fn router_condition(settings: &Settings, evidence: &Evidence) -> String {
     let Some(inner) = settings.passive_ports.filter(|_| passes_router) else {
         return String::new();
     };
+    if settings.port_mapping.is_on() {
+        // The findings say what the router does not do.
+        return String::new();
+    }
     let outer = settings.outer_ports.unwrap_or(inner);
     let passive = if outer == inner {
         outer.to_string()

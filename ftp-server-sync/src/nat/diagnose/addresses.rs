@@ -57,7 +57,9 @@ fn private_address_announced(settings: &Settings, local: &[Ipv4Addr]) -> Option<
     let mut local_networks = settings.local_networks.named().iter();
     let all_local =
         local_networks.any(|network| network.addr().is_ipv4() && all_clients(network.prefix_len()));
-    if settings.masquerade_address.is_some() || by_rule || all_local {
+    // What the router answers is not known before it is asked.
+    let by_router = settings.port_mapping.is_on();
+    if settings.masquerade_address.is_some() || by_rule || all_local || by_router {
         return None;
     }
     let private: Vec<Ipv4Addr> = local

@@ -4,7 +4,7 @@
 //! wakers collect in [`PoolState::wakes`], and the caller calls them after it has released the
 //! lock.
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 use std::mem;
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -22,6 +22,8 @@ use crate::passive::request::{Answer, Request};
 #[derive(Debug)]
 pub(in crate::passive) struct PoolState {
     range: Option<PortRange>,
+    /// Ports of the range that the router does not forward.
+    left_out: Arc<BTreeSet<u16>>,
     by_address: HashMap<SocketAddr, Ports>,
     last_id: u64,
     /// The wakers that the caller calls after it has released the lock.
@@ -49,6 +51,7 @@ impl PoolState {
     pub(in crate::passive) fn new(range: Option<PortRange>) -> Self {
         Self {
             range,
+            left_out: Arc::default(),
             by_address: HashMap::new(),
             last_id: 0,
             wakes: Vec::new(),
@@ -67,10 +70,21 @@ impl PoolState {
             return;
         }
         for ports in self.by_address.values_mut() {
-            ports.set_range(range, now, &mut self.wakes);
+            ports.set_range(range, &self.left_out, now, &mut self.wakes);
         }
         self.waits.restart(now);
         self.range = range;
+    }
+
+    /// From now on grants none of these ports.
+    pub(in crate::passive) fn set_left_out(&mut self, left_out: Arc<BTreeSet<u16>>, now: Instant) {
+        if self.left_out == left_out {
+            return;
+        }
+        for ports in self.by_address.values_mut() {
+            ports.set_range(self.range, &left_out, now, &mut self.wakes);
+        }
+        self.left_out = left_out;
     }
 
     /// An id for the next request. The queue is in the order of ids.
@@ -214,7 +228,7 @@ impl PoolState {
         let ports = self
             .by_address
             .entry(local)
-            .or_insert_with(|| Ports::new(self.range));
+            .or_insert_with(|| Ports::new(self.range, &self.left_out));
         (ports, &mut self.wakes)
     }
 }

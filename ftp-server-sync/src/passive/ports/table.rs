@@ -19,11 +19,13 @@ use crate::passive::sharing::Requester;
 
 /// The ports of one local address.
 ///
-/// Each port of the range is in exactly one of `free`, `leased` and `set_aside`; other ports are in
-/// `leased` until they are released, else nowhere.
+/// Each port of the range that is not left out is in exactly one of `free`, `leased` and
+/// `set_aside`; other ports are in `leased` until they are released, else nowhere.
 #[derive(Debug)]
 pub(in crate::passive) struct PortTable {
     range: Option<PortRange>,
+    /// They count as outside of the range.
+    left_out: Arc<BTreeSet<u16>>,
     /// Least recently used first.
     free: VecDeque<u16>,
     /// The owners by port, also those of a port that is assigned and not taken yet.
@@ -44,10 +46,11 @@ pub(in crate::passive) struct BoundPort {
 }
 
 impl PortTable {
-    pub(super) fn new(range: Option<PortRange>) -> Self {
+    pub(super) fn new(range: Option<PortRange>, left_out: Arc<BTreeSet<u16>>) -> Self {
         Self {
             range,
-            free: shuffled(range).into(),
+            free: shuffled(range, &left_out).into(),
+            left_out,
             leased: BTreeMap::new(),
             set_aside: BTreeMap::new(),
             reported_in_use: BTreeSet::new(),
@@ -60,16 +63,18 @@ impl PortTable {
     }
 
     /// Leased ports stay with their owners.
-    pub(super) fn set_range(&mut self, range: Option<PortRange>) {
+    pub(super) fn set_range(&mut self, range: Option<PortRange>, left_out: Arc<BTreeSet<u16>>) {
+        let mut ports = shuffled(range, &left_out);
+        let usable: HashSet<u16> = ports.iter().copied().collect();
         self.range = range;
-        let contains = |port| range.is_some_and(|range| range.contains(port));
+        self.left_out = left_out;
+        let contains = |port| usable.contains(&port);
         self.set_aside.retain(|&port, _| contains(port));
         self.reported_in_use.retain(|&port| contains(port));
         self.free.retain(|&port| contains(port));
         let mut known: HashSet<u16> = self.free.iter().copied().collect();
         known.extend(self.leased.keys());
         known.extend(self.set_aside.keys());
-        let mut ports = shuffled(range);
         ports.retain(|port| !known.contains(port));
         self.free.extend(ports);
     }
@@ -88,14 +93,24 @@ impl PortTable {
 
     /// Whether the range contains the port.
     pub(super) fn contains(&self, port: u16) -> bool {
-        self.range.is_some_and(|range| range.contains(port))
+        let in_range = self.range.is_some_and(|range| range.contains(port));
+        in_range && !self.left_out.contains(&port)
     }
 
     /// How many ports may be kept out: half of them, and one of one. For the clients of a single
     /// port it is better to wait than to get another one's file.
     pub(super) fn kept_out_max(&self) -> usize {
-        self.range
-            .map_or(0, |range| usize::from(range.count()).div_ceil(2))
+        self.count().div_ceil(2)
+    }
+
+    /// How many ports there are.
+    fn count(&self) -> usize {
+        let range = self.range.map_or(0, PortRange::count);
+        let mut left_out = 0;
+        if let Some(range) = self.range {
+            left_out = self.left_out.range(range.ports()).count();
+        }
+        usize::from(range) - left_out
     }
 
     /// The free ports, least recently used first.
@@ -175,8 +190,7 @@ impl PortTable {
 
     /// Whether other programs use all ports of the range.
     pub(in crate::passive) fn are_all_set_aside(&self) -> bool {
-        let count = self.range.map_or(0, PortRange::count);
-        self.set_aside.len() == usize::from(count)
+        self.set_aside.len() == self.count()
     }
 
     pub(super) fn is_owner(&self, id: u64, port: u16) -> bool {
@@ -199,8 +213,9 @@ impl PortTable {
 }
 
 /// The ports of the range in random order.
-fn shuffled(range: Option<PortRange>) -> Vec<u16> {
+fn shuffled(range: Option<PortRange>, left_out: &BTreeSet<u16>) -> Vec<u16> {
     let mut ports: Vec<u16> = range.map_or(Vec::new(), |range| range.ports().collect());
+    ports.retain(|port| !left_out.contains(port));
     let seed = RandomState::new();
     let mut number = 0_u64;
     shuffle(&mut ports, || {
@@ -220,6 +235,7 @@ impl PortTable {
         found.extend(self.set_aside.keys());
         found.sort_unstable();
         let expected = range.iter().flat_map(|range| range.ports());
+        let expected = expected.filter(|port| !self.left_out.contains(port));
         assert!(found.into_iter().eq(expected));
         let mut reported = self.reported_in_use.iter();
         assert!(reported.all(|port| self.contains(*port)));

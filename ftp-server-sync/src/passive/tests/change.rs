@@ -61,6 +61,32 @@ fn listeners_stay_open_and_new_ones_use_the_new_range() {
     assert_eq!(pool.usage().in_use, 1);
 }
 
+/// Ports that the router does not forward.
+#[test]
+fn ports_that_are_left_out_are_not_granted() {
+    let pool = old_pool();
+    let client = Client::new(&pool, 11);
+    pool.set_left_out([FIRST, FIRST + 9].into(), client.now);
+    let kept = opened(client.open());
+    assert_eq!(kept.port(), FIRST + 1);
+    let ticket = still_queued(client.open());
+    // Also at an address that was not in use before.
+    let other = Client::new(&pool, 12);
+    let at_other = opened(other.open());
+    assert_eq!(at_other.port(), FIRST + 1);
+    // One that is open stays open, and is not granted again.
+    pool.set_left_out([FIRST + 1].into(), client.now);
+    let back = opened(ticket.open(client.now));
+    assert_eq!(back.port(), FIRST);
+    kept.close(LeaseEnd::Connected);
+    let ticket = still_queued(client.open());
+    pool.set_range(Some(NEW), client.now);
+    drop(opened(ticket.open(client.now)));
+    pool.set_left_out(BTreeSet::new(), client.now);
+    pool.set_range(Some(OLD), client.now);
+    assert_eq!(opened(client.open()).port(), FIRST + 1);
+}
+
 #[test]
 fn waiting_requests_get_ports_of_the_new_range_in_order() {
     let pool = old_pool();

@@ -10,10 +10,12 @@ use crate::nat::address_source::answer::Answer;
 use crate::nat::diagnose::addresses::example_addresses;
 use crate::nat::diagnose::diagnose;
 use crate::nat::evidence::SandboxEvidence;
+use crate::nat::port_mapping::probe::RouterReport;
+use crate::nat::port_mapping::public_address::PublicSide;
 use crate::net::port_probe::UnavailablePorts;
 use crate::privileges::ProcessRights;
 use crate::sandbox::{AllowedAccess, SandboxRule, SandboxRules};
-use crate::settings::KnownAddresses;
+use crate::settings::{KnownAddresses, MappingProtocol};
 
 /// The machines that the golden file names.
 fn machine(name: &str) -> Evidence {
@@ -70,11 +72,13 @@ fn machine(name: &str) -> Evidence {
             sandboxed(&[], &["cutting files off elsewhere (Linux 6.2)"])
         }
         other => {
+            let router = router(other);
             let (known, answers, unresolved) = answers(other);
             Evidence {
                 known,
                 answers,
                 unresolved,
+                router,
                 ..home()
             }
         }
@@ -132,6 +136,23 @@ fn elsewhere(name: &str) -> Option<Evidence> {
         "no gateway" => with_networks("192.168.77.2 10.8.0.6", "192.168.77.0/24 10.8.0.6/32", ""),
         _ => return None,
     })
+}
+
+/// What the router of a machine at home answers.
+fn router(name: &str) -> Option<Result<RouterReport, String>> {
+    let with_address = |address: [u8; 4]| {
+        let public = PublicSide::of(address.into()).unwrap();
+        let router = [192, 168, 77, 1].into();
+        Some(Ok(RouterReport::new(router, MappingProtocol::Pcp, public)))
+    };
+    match name {
+        "home, router with PCP" | "home, router and stun" => with_address([203, 0, 113, 5]),
+        "home, router behind another" => with_address([10, 0, 0, 5]),
+        "home, silent router" => Some(Err(
+            "the router 192.168.77.1 forwards nothing (PCP: it does not answer)".to_owned(),
+        )),
+        _ => None,
+    }
 }
 
 fn unmounted_share(listed_in: Option<&str>, is_empty: bool) -> UnmountedShare {
@@ -195,6 +216,7 @@ fn answers(name: &str) -> (KnownAddresses, Answers, Unresolved) {
             let problem = "it is empty; write the router's public IPv4 address into it";
             without(file(), problem)
         }
+        "home, router and stun" => answering(stun(), &["198.51.100.9"], None),
         "home, stun" => answering(stun(), &["203.0.113.5"], None),
         "home, stun private" => answering(stun(), &["192.168.1.5"], None),
         "home, stun unknown" => without(
@@ -202,6 +224,8 @@ fn answers(name: &str) -> (KnownAddresses, Answers, Unresolved) {
             "stun.example cannot be resolved: Name or service not known",
         ),
         "home, stun silent" => without(stun(), "192.0.2.7:3478 does not answer within 4.5 s"),
+        // What the router answers is all.
+        other if router(other).is_some() => Default::default(),
         other => panic!("{other}: no such machine"),
     }
 }

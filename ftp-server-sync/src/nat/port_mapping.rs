@@ -1,0 +1,25 @@
+//! Asks the router to forward the server's ports, by PCP, NAT-PMP or UPnP: `--port-mapping`.
+//!
+//! One thread does it, and no session waits for it. Nothing is believed that does not come from the
+//! router's own address and port. The router forwards to the address that asks it, so that no
+//! mapping leads to another machine.
+
+mod client;
+mod epoch;
+pub(crate) mod job;
+mod ledger;
+mod link;
+mod nat_pmp;
+mod nonce;
+mod outcome;
+mod pass;
+mod pcp;
+pub(crate) mod probe;
+pub(crate) mod public_address;
+pub(crate) mod router;
+pub(crate) mod update;
+mod upnp;
+pub(crate) mod worker;
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,157 @@
+//! What the router is to forward.
+
+use std::collections::BTreeSet;
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::path::PathBuf;
+use std::time::Duration;
+
+use crate::settings::{Listen, MappingProtocol, Settings};
+
+/// The ports to be forwarded, and how the router is asked.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct MappingJob {
+    pub(crate) protocols: Vec<MappingProtocol>,
+    pub(crate) interface: Option<String>,
+    /// The IPv4 addresses that the server listens on; the unspecified one for all of this machine.
+    pub(crate) listen: BTreeSet<Ipv4Addr>,
+    /// Each inner port once, the control port first.
+    pub(crate) ports: Vec<WantedPort>,
+    pub(crate) lease: Duration,
+    pub(crate) nonce_file: PathBuf,
+}
+
+/// A port of this machine that the router is to forward.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct WantedPort {
+    pub(crate) inner: u16,
+    /// The number that the router should have for it.
+    pub(crate) outer: u16,
+    pub(crate) purpose: PortPurpose,
+}
+
+/// What a port is for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum PortPurpose {
+    Control,
+    ImplicitTls,
+    Passive,
+}
+
+impl MappingJob {
+    /// What these settings ask for; `None`: the router is not asked. `bound` has the real ports of
+    /// the control sockets.
+    pub(crate) fn new(settings: &Settings, bound: &[(SocketAddr, Listen)]) -> Option<Self> {
+        let mapping = &settings.port_mapping;
+        if !mapping.is_on() {
+            return None;
+        }
+        let listen =
+            bound
+                .iter()
+                .filter_map(|(address, listen)| match address.ip().to_canonical() {
+                    IpAddr::V4(address) if address.is_loopback() => None,
+                    IpAddr::V4(address) => Some(address),
+                    IpAddr::V6(_) => listen.dual_stack.then_some(Ipv4Addr::UNSPECIFIED),
+                });
+        let port = |implicit_tls: bool| {
+            let mut bound = bound.iter();
+            let found = bound.find(|(_, listen)| listen.implicit_tls == implicit_tls);
+            found.map(|(address, _)| address.port())
+        };
+        let mut ports = Vec::new();
+        if may_map_control_port(settings) {
+            ports.extend(port(false).map(|inner| WantedPort {
+                inner,
+                outer: settings.outer_port,
+                purpose: PortPurpose::Control,
+            }));
+            ports.extend(port(true).map(|inner| WantedPort {
+                inner,
+                outer: inner,
+                purpose: PortPurpose::ImplicitTls,
+            }));
+        }
+        if let Some(inner) = settings.passive_ports {
+            // Both ranges have the same size.
+            let outer = settings.outer_ports.unwrap_or(inner).ports();
+            ports.extend(inner.ports().zip(outer).map(|(inner, outer)| WantedPort {
+                inner,
+                outer,
+                purpose: PortPurpose::Passive,
+            }));
+        }
+        Some(Self {
+            protocols: mapping.protocols.clone(),
+            interface: mapping.interface.clone(),
+            listen: listen.collect(),
+            ports,
+            lease: mapping.lease,
+            nonce_file: mapping.nonce_file(),
+        })
+    }
+}
+
+/// Whether everyone on the Internet may reach the control port: only if a password is asked for, or
+/// the operator says so.
+pub(crate) fn may_map_control_port(settings: &Settings) -> bool {
+    settings.users.anonymous().is_none() || settings.port_mapping.anonymous
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::cli::golden::settings;
+
+    #[track_caller]
+    fn check(line: &str, expected: &str) {
+        let settings = settings(line);
+        let bound: Vec<(SocketAddr, Listen)> = settings
+            .listen
+            .iter()
+            .map(|listen| (listen.address, *listen))
+            .collect();
+        let job = MappingJob::new(&settings, &bound);
+        let text = job.map(|job| {
+            let ports = job.ports.iter();
+            let ports = ports.map(|port| format!("{}={}", port.outer, port.inner));
+            let listen = job.listen.iter().map(Ipv4Addr::to_string);
+            let all: Vec<String> = listen.chain(ports).collect();
+            all.join(" ")
+        });
+        assert_eq!(text.unwrap_or("none".to_owned()), expected, "{line}");
+    }
+
+    #[test]
+    fn the_ports_of_the_settings_are_wanted() {
+        check("-r 60000-60001", "none");
+        check("-r 60000-60001 --port-mapping off", "none");
+        let on = "-r 60000-60001 --port-mapping auto";
+        let user = "-u bob -P x";
+        check(
+            &format!("{on} {user} -p 2121"),
+            "0.0.0.0 21=2121 60000=60000 60001=60001",
+        );
+        check(
+            &format!("{on} {user} --outer-port 2100 --outer-ports 50000-50001 -i 10.0.0.5"),
+            "10.0.0.5 2100=2121 50000=60000 50001=60001",
+        );
+        check(
+            &format!("{on} {user} -i ::1 -i 127.0.0.1"),
+            "21=2121 60000=60000 60001=60001",
+        );
+    }
+
+    /// The whole Internet would get in.
+    #[test]
+    fn the_control_port_needs_a_password() {
+        let on = "-r 60000 --port-mapping auto -i 10.0.0.5";
+        check(on, "10.0.0.5 60000=60000");
+        check(
+            &format!("{on} -u bob -P x --anonymous"),
+            "10.0.0.5 60000=60000",
+        );
+        let all = "10.0.0.5 21=2121 60000=60000";
+        check(&format!("{on} --port-mapping-anonymous"), all);
+        check(&format!("{on} -u bob -P x"), all);
+    }
+}

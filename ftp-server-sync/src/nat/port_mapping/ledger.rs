@@ -1,0 +1,248 @@
+//! The router's last answers about all ports, and what is said about them.
+//!
+//! Pure: nothing here is sent or logged.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::num::NonZeroU16;
+
+use log::Level;
+
+use super::job::{MappingJob, PortPurpose, WantedPort};
+use super::pass::PassResult;
+use super::router::Router;
+use super::update::{MappingUpdate, PortMappings};
+use crate::nat::address_source::LogLine;
+use crate::net::port_probe::describe_ports;
+use crate::settings::MappingProtocol;
+
+/// The answers, the last problem, and what the log says by now.
+#[derive(Debug, Default)]
+pub(super) struct Ledger {
+    answers: Option<Answers>,
+    /// Why there is no newer answer.
+    trouble: Option<String>,
+    /// The lines that describe the last state.
+    logged: Vec<LogLine>,
+    /// What was noticed once, such as a restart.
+    events: Vec<LogLine>,
+}
+
+/// The answers of one round.
+#[derive(Clone, Debug)]
+struct Answers {
+    protocol: MappingProtocol,
+    router: Router,
+    wanted: Vec<WantedPort>,
+    result: PassResult,
+}
+
+impl Ledger {
+    /// The router's number for each port that it forwards.
+    pub(super) fn held(&self) -> BTreeMap<u16, u16> {
+        let answers = self.answers.as_ref();
+        answers.map_or(BTreeMap::new(), |answers| answers.result.granted.clone())
+    }
+
+    pub(super) fn on_result(
+        &mut self,
+        protocol: MappingProtocol,
+        router: Router,
+        job: &MappingJob,
+        result: PassResult,
+    ) {
+        if result.restarted && self.trouble.is_none() {
+            self.note(format!(
+                "the router {router} has forgotten its mappings, and is asked for all of them again",
+                router = router.address
+            ));
+        }
+        self.trouble = None;
+        self.answers = Some(Answers {
+            protocol,
+            router,
+            wanted: job.ports.clone(),
+            result,
+        });
+    }
+
+    /// There is no new answer. The last ones stay in use: nothing else would be better for clients
+    /// outside.
+    pub(super) fn on_trouble(&mut self, trouble: String) {
+        self.trouble = Some(trouble);
+    }
+
+    /// The port is not forwarded any more.
+    pub(super) fn forget(&mut self, inner: u16) {
+        if let Some(answers) = &mut self.answers {
+            answers.result.granted.remove(&inner);
+            answers.wanted.retain(|port| port.inner != inner);
+        }
+    }
+
+    /// Something that is logged once.
+    pub(super) fn note(&mut self, text: String) {
+        let level = Level::Warn;
+        self.events.push(LogLine { level, text });
+    }
+
+    /// The state, with the lines that are new since the last call.
+    pub(super) fn update(&mut self) -> MappingUpdate {
+        let state = self.state();
+        let mut lines = std::mem::take(&mut self.events);
+        let is_new = |line: &&LogLine| !self.logged.contains(line);
+        lines.extend(state.iter().filter(is_new).cloned());
+        let report = state.iter().map(|line| line.text.clone()).collect();
+        self.logged = state;
+        MappingUpdate {
+            mappings: self.mappings(),
+            lines,
+            report,
+        }
+    }
+
+    fn mappings(&self) -> PortMappings {
+        let Some(answers) = &self.answers else {
+            return PortMappings::default();
+        };
+        let result = &answers.result;
+        let passive: Vec<u16> = answers.inner(PortPurpose::Passive).collect();
+        let outer = passive.iter().filter_map(|inner| {
+            let outer = NonZeroU16::new(*result.granted.get(inner)?)?;
+            Some((*inner, outer))
+        });
+        let is_refused = |inner: &u16| result.refused.contains_key(inner);
+        let refused: BTreeSet<u16> = passive.iter().copied().filter(is_refused).collect();
+        PortMappings {
+            public: result.public.address(),
+            outer: outer.collect(),
+            // Without any port, no client could be served, not even in the local network.
+            left_out: if refused.len() < passive.len() {
+                refused
+            } else {
+                BTreeSet::new()
+            },
+        }
+    }
+
+    /// The lines that describe the state.
+    fn state(&self) -> Vec<LogLine> {
+        let mut lines = Vec::new();
+        let mut push = |level, text| lines.push(LogLine { level, text });
+        if let Some(trouble) = &self.trouble {
+            let meanwhile = match &self.answers {
+                Some(_) => "what it forwards may end; it is asked again",
+                None => {
+                    "no port is forwarded; it is asked again, or forward the ports by hand \
+                     (--rules prints the rules) and give --masquerade-address"
+                }
+            };
+            push(
+                Level::Warn,
+                format!("--port-mapping: {trouble}; {meanwhile}"),
+            );
+        }
+        let Some(answers) = &self.answers else {
+            return lines;
+        };
+        if self.trouble.is_none() {
+            push(Level::Info, answers.forwarded());
+        }
+        let (router, result) = (answers.router.address, &answers.result);
+        if let Some(problem) = result.public.problem() {
+            push(Level::Warn, format!("the router {router} {problem}"));
+        }
+        for port in &answers.wanted {
+            let subject = match port.purpose {
+                PortPurpose::Control => "the control port",
+                PortPurpose::ImplicitTls => "the port of implicit TLS",
+                PortPurpose::Passive => continue,
+            };
+            if let Some(reason) = result.refused.get(&port.inner) {
+                let text = format!("clients outside cannot reach {subject}: the router {reason}");
+                push(Level::Warn, text);
+            }
+            if let Some(outer) = result.granted.get(&port.inner)
+                && *outer != port.outer
+            {
+                let wanted = port.outer;
+                let text = format!(
+                    "the router does not forward its port {wanted}: clients outside reach {subject} \
+                     at port {outer}"
+                );
+                push(Level::Warn, text);
+            }
+        }
+        for (reason, ports) in answers.refused_passive() {
+            let ports = describe_ports(&ports);
+            let text = format!(
+                "passive ports that the router does not forward are left out: {ports}; the router \
+                 {reason}"
+            );
+            push(Level::Warn, text);
+        }
+        lines
+    }
+}
+
+impl Answers {
+    fn inner(&self, purpose: PortPurpose) -> impl Iterator<Item = u16> {
+        let wanted = self.wanted.iter();
+        let wanted = wanted.filter(move |port| port.purpose == purpose);
+        wanted.map(|port| port.inner)
+    }
+
+    /// What is forwarded where, in one line.
+    fn forwarded(&self) -> String {
+        let granted = |purpose| {
+            let inner = self.inner(purpose);
+            inner.filter_map(|inner| Some((inner, *self.result.granted.get(&inner)?)))
+        };
+        let mut parts = Vec::new();
+        for (inner, outer) in granted(PortPurpose::Control) {
+            parts.push(format!("port {outer} to the control port {inner}"));
+        }
+        for (inner, outer) in granted(PortPurpose::ImplicitTls) {
+            parts.push(format!("port {outer} to {inner} (implicit TLS)"));
+        }
+        let (same, other): (Vec<_>, Vec<_>) =
+            granted(PortPurpose::Passive).partition(|(inner, outer)| inner == outer);
+        if !same.is_empty() {
+            let same: BTreeSet<u16> = same.into_iter().map(|(inner, _)| inner).collect();
+            parts.push(format!("the passive ports {}", describe_ports(&same)));
+        }
+        let shown = other.iter().take(OTHERS_SHOWN);
+        parts.extend(shown.map(|(inner, outer)| format!("port {outer} to passive port {inner}")));
+        let more = other.len().saturating_sub(OTHERS_SHOWN);
+        if more > 0 {
+            parts.push(format!("{more} further passive ports with other numbers"));
+        }
+        let from = match self.result.public.address() {
+            Some(address) => format!("from {address} "),
+            None => String::new(),
+        };
+        format!(
+            "the router {} ({}) forwards {from}to {}: {}",
+            self.router.address,
+            self.protocol,
+            self.router.own,
+            parts.join(", ")
+        )
+    }
+
+    /// The passive ports that are not forwarded, by the reason.
+    fn refused_passive(&self) -> BTreeMap<&str, BTreeSet<u16>> {
+        let mut reasons: BTreeMap<&str, BTreeSet<u16>> = BTreeMap::new();
+        for inner in self.inner(PortPurpose::Passive) {
+            if let Some(reason) = self.result.refused.get(&inner) {
+                reasons.entry(reason).or_default().insert(inner);
+            }
+        }
+        reasons
+    }
+}
+
+/// Ports with other numbers that a line lists.
+const OTHERS_SHOWN: usize = 8;
+
+#[cfg(test)]
+mod tests;

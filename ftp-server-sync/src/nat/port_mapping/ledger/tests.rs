@@ -1,0 +1,186 @@
+use std::net::Ipv4Addr;
+use std::time::Duration;
+
+use super::*;
+use crate::nat::port_mapping::public_address::PublicSide;
+
+const ROUTER: Router = Router {
+    address: Ipv4Addr::new(192, 168, 77, 1),
+    own: Ipv4Addr::new(192, 168, 77, 2),
+};
+
+fn job() -> MappingJob {
+    let port = |inner, outer, purpose| WantedPort {
+        inner,
+        outer,
+        purpose,
+    };
+    let passive = (60_000..=60_003).map(|inner| port(inner, inner, PortPurpose::Passive));
+    MappingJob {
+        protocols: MappingProtocol::ALL.to_vec(),
+        interface: None,
+        listen: BTreeSet::new(),
+        ports: [port(2121, 21, PortPurpose::Control)]
+            .into_iter()
+            .chain(passive)
+            .collect(),
+        lease: Duration::from_secs(3600),
+        nonce_file: "/state/nonce".into(),
+    }
+}
+
+/// The router forwards these pairs of inner and outer ports, and no others.
+fn result(address: &str, granted: &[(u16, u16)]) -> PassResult {
+    let granted: BTreeMap<u16, u16> = granted.iter().copied().collect();
+    let ports = job().ports.into_iter().map(|port| port.inner);
+    let refused = ports.filter(|inner| !granted.contains_key(inner));
+    PassResult {
+        public: PublicSide::of(address.parse().unwrap()).unwrap(),
+        refused: refused.map(|inner| (inner, "is full".to_owned())).collect(),
+        granted,
+        lease: Duration::from_secs(3600),
+        restarted: false,
+    }
+}
+
+const ALL: [(u16, u16); 5] = [
+    (2121, 21),
+    (60_000, 60_000),
+    (60_001, 60_001),
+    (60_002, 60_002),
+    (60_003, 60_003),
+];
+
+#[track_caller]
+fn check(ledger: &mut Ledger, expected: &[&str]) -> PortMappings {
+    let update = ledger.update();
+    let lines: Vec<String> = update.lines.into_iter().map(|line| line.text).collect();
+    assert_eq!(lines, expected);
+    update.mappings
+}
+
+#[test]
+fn lines_say_what_is_new() {
+    let mut ledger = Ledger::default();
+    let answer = |ledger: &mut Ledger, result| {
+        ledger.on_result(MappingProtocol::Pcp, ROUTER, &job(), result);
+    };
+    answer(&mut ledger, result("203.0.113.1", &ALL));
+    let mappings = check(
+        &mut ledger,
+        &[
+            "the router 192.168.77.1 (PCP) forwards from 203.0.113.1 to 192.168.77.2: port 21 to the \
+           control port 2121, the passive ports 60000-60003",
+        ],
+    );
+    assert_eq!(mappings.public, Some(Ipv4Addr::new(203, 0, 113, 1)));
+    assert_eq!(mappings.outer.len(), 4);
+    assert!(mappings.left_out.is_empty());
+    // A renewal changes nothing.
+    answer(&mut ledger, result("203.0.113.1", &ALL));
+    check(&mut ledger, &[]);
+    // Another host has a number, and the router refuses a port.
+    let other = [
+        (2121, 2121),
+        (60_000, 61_000),
+        (60_001, 60_001),
+        (60_002, 60_002),
+    ];
+    answer(&mut ledger, result("203.0.113.2", &other));
+    let mappings = check(
+        &mut ledger,
+        &[
+            "the router 192.168.77.1 (PCP) forwards from 203.0.113.2 to 192.168.77.2: port 2121 to \
+             the control port 2121, the passive ports 60001-60002, port 61000 to passive port 60000",
+            "the router does not forward its port 21: clients outside reach the control port at port \
+             2121",
+            "passive ports that the router does not forward are left out: 60003; the router is full",
+        ],
+    );
+    assert_eq!(mappings.left_out, BTreeSet::from([60_003]));
+    let bound = ftp_proto::Bound::try_from(60_000).unwrap();
+    assert_eq!(
+        mappings.bound(bound).outer.map(NonZeroU16::get),
+        Some(61_000)
+    );
+}
+
+#[test]
+fn an_outage_changes_no_mapping() {
+    let mut ledger = Ledger::default();
+    ledger.on_trouble("the router is silent".to_owned());
+    let mappings = check(
+        &mut ledger,
+        &[
+            "--port-mapping: the router is silent; no port is forwarded; it is asked again, or forward \
+           the ports by hand (--rules prints the rules) and give --masquerade-address",
+        ],
+    );
+    assert_eq!(mappings, PortMappings::default());
+    ledger.on_result(
+        MappingProtocol::NatPmp,
+        ROUTER,
+        &job(),
+        result("203.0.113.1", &ALL),
+    );
+    let before = ledger.update();
+    assert_eq!(before.lines.len(), 1);
+    ledger.on_trouble("the router is silent".to_owned());
+    let line = "--port-mapping: the router is silent; what it forwards may end; it is asked again";
+    let mappings = check(&mut ledger, &[line]);
+    assert_eq!(mappings, before.mappings);
+    ledger.on_trouble("the router is silent".to_owned());
+    check(&mut ledger, &[]);
+    // It has restarted meanwhile: the line about its answers is enough.
+    let restarted = PassResult {
+        restarted: true,
+        ..result("203.0.113.1", &ALL)
+    };
+    ledger.on_result(MappingProtocol::NatPmp, ROUTER, &job(), restarted.clone());
+    assert_eq!(ledger.update().report, before.report);
+    ledger.on_result(MappingProtocol::NatPmp, ROUTER, &job(), restarted);
+    check(
+        &mut ledger,
+        &["the router 192.168.77.1 has forgotten its mappings, and is asked for all of them again"],
+    );
+}
+
+#[test]
+fn without_a_public_address_the_numbers_are_known() {
+    let mut ledger = Ledger::default();
+    ledger.on_result(
+        MappingProtocol::Pcp,
+        ROUTER,
+        &job(),
+        result("10.0.0.1", &ALL),
+    );
+    let update = ledger.update();
+    assert_eq!(update.mappings.public, None);
+    assert_eq!(update.mappings.outer.len(), 4);
+    let text = &update.lines[1].text;
+    assert!(
+        text.starts_with("the router 192.168.77.1 has no address on the Internet"),
+        "{text}"
+    );
+}
+
+/// Local clients need ports too.
+#[test]
+fn not_every_port_is_left_out() {
+    let mut ledger = Ledger::default();
+    ledger.on_result(
+        MappingProtocol::Pcp,
+        ROUTER,
+        &job(),
+        result("203.0.113.1", &ALL[..1]),
+    );
+    let update = ledger.update();
+    assert!(update.mappings.left_out.is_empty());
+    assert!(
+        update.report[1].contains("60000-60003"),
+        "{:?}",
+        update.report
+    );
+    ledger.forget(2121);
+    assert_eq!(ledger.held(), BTreeMap::new());
+}

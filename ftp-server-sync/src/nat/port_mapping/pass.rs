@@ -1,0 +1,179 @@
+//! One round: every port is asked for, or for more time for it.
+
+use std::collections::BTreeMap;
+use std::ops::RangeInclusive;
+use std::time::Duration;
+
+use super::client::RouterClient;
+use super::job::{MappingJob, PortPurpose, WantedPort};
+use super::link::Link;
+use super::outcome::{GrantedPort, MappingFailure};
+use super::public_address::PublicSide;
+
+/// What the router has answered about all ports.
+#[derive(Clone, Debug)]
+pub(super) struct PassResult {
+    pub(super) public: PublicSide,
+    /// The router's number for each port that it forwards.
+    pub(super) granted: BTreeMap<u16, u16>,
+    /// Why it does not forward the others.
+    pub(super) refused: BTreeMap<u16, String>,
+    /// The shortest time that it forwards one for.
+    pub(super) lease: Duration,
+    /// It has forgotten the mappings of the round before.
+    pub(super) restarted: bool,
+}
+
+/// Asks for every port of the job. `held` has the router's numbers of the last round, which are to
+/// stay.
+///
+/// # Errors
+///
+/// If there is no answer, or none that is any use.
+pub(super) fn map_all(
+    client: &mut RouterClient,
+    link: &mut Link,
+    job: &MappingJob,
+    held: &BTreeMap<u16, u16>,
+) -> Result<PassResult, MappingFailure> {
+    let mut result = map_once(client, link, job, held)?;
+    result.restarted = client.take_restarted();
+    if result.restarted {
+        // Ports that were asked for before the restart are forgotten.
+        result = map_once(client, link, job, held)?;
+        result.restarted = true;
+        client.take_restarted();
+    }
+    Ok(result)
+}
+
+fn map_once(
+    client: &mut RouterClient,
+    link: &mut Link,
+    job: &MappingJob,
+    held: &BTreeMap<u16, u16>,
+) -> Result<PassResult, MappingFailure> {
+    client.begin(link)?;
+    let mut round = Round::default();
+    let mut taken = Vec::new();
+    for port in &job.ports {
+        let wished = held.get(&port.inner).copied().unwrap_or(port.outer);
+        match map_port(client, link, port, wished, job.lease) {
+            Err(MappingFailure::Taken) => taken.push(port.inner),
+            answer => round.add(port.inner, answer)?,
+        }
+    }
+    let mut numbers = round.other_numbers(job);
+    for inner in taken {
+        let mut answer = Err(MappingFailure::Taken);
+        for outer in numbers.by_ref().take(NUMBERS_TRIED_MAX) {
+            answer = client.map(link, inner, outer, job.lease);
+            if !matches!(answer, Err(MappingFailure::Taken)) {
+                break;
+            }
+        }
+        let refused = |failure| match failure {
+            MappingFailure::Taken => MappingFailure::Refused(failure.to_string()),
+            failure => failure,
+        };
+        round.add(inner, answer.map_err(refused))?;
+    }
+    let Some(public) = round.public else {
+        let reason = round.refused.into_values().next();
+        return Err(MappingFailure::Refused(
+            reason.unwrap_or("is asked for no port".to_owned()),
+        ));
+    };
+    Ok(PassResult {
+        public,
+        granted: round.granted,
+        refused: round.refused,
+        lease: round.lease.unwrap_or(job.lease).min(job.lease),
+        restarted: false,
+    })
+}
+
+/// The answers of a round, until it is over.
+#[derive(Debug, Default)]
+struct Round {
+    public: Option<PublicSide>,
+    granted: BTreeMap<u16, u16>,
+    refused: BTreeMap<u16, String>,
+    lease: Option<Duration>,
+}
+
+impl Round {
+    /// Numbers for ports whose own are taken, above all that are in use. Routers with UPnP could
+    /// choose one (AddAnyPortMapping), but miniupnpd then chooses numbers that lead to other ports
+    /// of this machine already.
+    fn other_numbers(&self, job: &MappingJob) -> RangeInclusive<u16> {
+        let wanted = job.ports.iter().flat_map(|port| [port.inner, port.outer]);
+        let highest = wanted.chain(self.granted.values().copied()).max();
+        match highest.unwrap_or_default().checked_add(1) {
+            Some(first) => first..=u16::MAX,
+            // None is left.
+            None => RangeInclusive::new(1, 0),
+        }
+    }
+
+    /// Takes an answer about a port. Others than refusals end the round.
+    fn add(
+        &mut self,
+        inner: u16,
+        answer: Result<GrantedPort, MappingFailure>,
+    ) -> Result<(), MappingFailure> {
+        let granted = match answer {
+            Ok(granted) => granted,
+            Err(MappingFailure::Refused(reason)) => {
+                self.refused.insert(inner, reason);
+                return Ok(());
+            }
+            Err(failure) => return Err(failure),
+        };
+        let GrantedPort {
+            outer,
+            lease,
+            public,
+        } = granted;
+        let first = self.public.get_or_insert_with(|| public.clone());
+        if *first != public {
+            let problem = "forwards it from another address".to_owned();
+            self.refused.insert(inner, problem);
+        } else if self.granted.values().any(|other| *other == outer) {
+            let problem = format!("forwards its port {outer} to two ports");
+            self.refused.insert(inner, problem);
+        } else {
+            self.granted.insert(inner, outer);
+            self.lease = Some(self.lease.unwrap_or(lease).min(lease));
+        }
+        Ok(())
+    }
+}
+
+/// Routers often keep the ports below 1024 to themselves: then the control port has the number that
+/// it has here, rather than any other one.
+fn map_port(
+    client: &mut RouterClient,
+    link: &mut Link,
+    port: &WantedPort,
+    wished: u16,
+    lease: Duration,
+) -> Result<GrantedPort, MappingFailure> {
+    let answer = client.map(link, port.inner, wished, lease);
+    let is_other = match &answer {
+        Ok(granted) => granted.outer != wished && granted.outer != port.inner,
+        Err(MappingFailure::Refused(_) | MappingFailure::Taken) => true,
+        Err(_) => false,
+    };
+    if !is_other || port.purpose == PortPurpose::Passive || wished == port.inner {
+        return answer;
+    }
+    if let Ok(granted) = &answer {
+        // A port that is forwarded keeps its number.
+        client.unmap(link, port.inner, granted.outer)?;
+    }
+    client.map(link, port.inner, port.inner, lease)
+}
+
+/// Numbers that are tried for one port.
+const NUMBERS_TRIED_MAX: usize = 16;

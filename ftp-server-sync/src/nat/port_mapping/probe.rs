@@ -1,0 +1,85 @@
+//! `--check`: what the router answers, with a mapping that is removed at once.
+//!
+//! Not the server's own ports: they may be forwarded to a server that runs, and stay so.
+
+use std::net::{Ipv4Addr, SocketAddr, TcpListener};
+use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
+use std::time::Duration;
+
+use super::client::RouterClient;
+use super::job::MappingJob;
+use super::link::Link;
+use super::nonce::NonceSecret;
+use super::outcome::MappingFailure;
+use super::public_address::PublicSide;
+use super::router::Router;
+use crate::settings::{Listen, MappingProtocol, Settings};
+
+/// What a router has answered.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct RouterReport {
+    pub(crate) public: PublicSide,
+    /// The router and its address, in a sentence.
+    pub(crate) text: String,
+}
+
+impl RouterReport {
+    pub(crate) fn new(router: Ipv4Addr, protocol: MappingProtocol, public: PublicSide) -> Self {
+        let address = match public.address() {
+            Some(address) => format!("; its public address is {address}"),
+            None => String::new(),
+        };
+        let text =
+            format!("The router {router} forwards ports when it is asked ({protocol}){address}.");
+        Self { public, text }
+    }
+}
+
+/// Asks the router; `None` if the settings do not ask for it. Takes some seconds if it is silent.
+///
+/// # Errors
+///
+/// A text with a remedy.
+pub(crate) fn ask_router(settings: &Settings) -> Option<Result<RouterReport, String>> {
+    let listen = settings
+        .listen
+        .iter()
+        .map(|listen| (listen.address, *listen));
+    let listen: Vec<(SocketAddr, Listen)> = listen.collect();
+    let job = MappingJob::new(settings, &listen)?;
+    Some(ask(&job))
+}
+
+fn ask(job: &MappingJob) -> Result<RouterReport, String> {
+    let router = Router::find(job.interface.as_deref(), &job.listen)?;
+    let failed = |error: std::io::Error| error.to_string();
+    // A port that no other program has.
+    let listener = TcpListener::bind((router.own, 0)).map_err(failed)?;
+    let port = listener.local_addr().map_err(failed)?.port();
+    let (mut link, _) = Link::new(Arc::new(AtomicBool::new(false))).map_err(failed)?;
+    link.connect(router).map_err(failed)?;
+    let secret = NonceSecret::random().map_err(failed)?;
+    let mut troubles = Vec::new();
+    for protocol in &job.protocols {
+        let mut client = RouterClient::new(*protocol, router, secret.clone());
+        let begun = client.begin(&mut link);
+        let granted = begun.and_then(|()| client.map(&mut link, port, port, LEASE));
+        match granted {
+            Ok(granted) => {
+                // If it gets lost, the mapping ends soon, and leads to a port that is closed.
+                let _: Result<(), MappingFailure> = client.unmap(&mut link, port, granted.outer);
+                return Ok(RouterReport::new(router.address, *protocol, granted.public));
+            }
+            Err(failure) => troubles.push(format!("{protocol}: it {failure}")),
+        }
+    }
+    let router = router.address;
+    Err(format!(
+        "the router {router} forwards nothing ({})",
+        troubles.join("; ")
+    ))
+}
+
+/// Long enough to remove it.
+const LEASE: Duration = Duration::from_secs(120);

@@ -1,0 +1,56 @@
+//! What the reports of the thread change that has the router forward the ports.
+
+use std::time::Instant;
+
+use log::error;
+
+use super::Server;
+use super::handle::Message;
+use crate::nat::port_mapping::job::MappingJob;
+use crate::nat::port_mapping::update::{MapperEvent, MappingUpdate};
+use crate::nat::port_mapping::worker::PortMapper;
+
+impl Server {
+    /// Has the router forward what the settings in force say.
+    pub(super) fn update_port_mapping(&mut self) {
+        let current = self.state.current();
+        let job = MappingJob::new(&current.settings, &self.listeners.bound());
+        if self.mapper.thread.is_none()
+            && let Some(job) = job
+        {
+            let handle = self.handle.clone();
+            let send = move |event| handle.send(Message::PortMapping(event));
+            match PortMapper::start(job, send) {
+                Ok(thread) => self.mapper.thread = Some(thread),
+                Err(error) => error!("--port-mapping: cannot start: {error}"),
+            }
+        } else if let Some(thread) = &self.mapper.thread {
+            thread.set_job(job);
+            // The settings may have another range.
+            let last = std::mem::take(&mut self.mapper.last);
+            let lines = Vec::new();
+            self.on_mappings(MappingUpdate { lines, ..last });
+        }
+    }
+
+    pub(super) fn on_port_mapping(&mut self, event: MapperEvent) {
+        match event {
+            MapperEvent::Changed(update) => self.on_mappings(update),
+            MapperEvent::Ended => self.mapper.removal_deadline = None,
+        }
+    }
+
+    fn on_mappings(&mut self, mut update: MappingUpdate) {
+        let lines = std::mem::take(&mut update.lines);
+        let old = self.state.current();
+        if update.mappings != *old.mappings {
+            let new = old.with_mappings(update.mappings.clone().into());
+            self.state.replace(new);
+        }
+        let left_out = update.mappings.left_out.clone();
+        self.state.pool.set_left_out(left_out, Instant::now());
+        self.mapper.last = update;
+        // After the replacement: what the log says is then in force.
+        Self::log_lines(lines);
+    }
+}

@@ -1,0 +1,68 @@
+//! What the operator has decided about ports that the server asks the router to forward.
+
+use std::fmt;
+use std::path::PathBuf;
+use std::time::Duration;
+
+/// How the router is asked to forward ports.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PortMapping {
+    /// The protocols, in the order in which they are tried. Empty: the router is not asked.
+    pub protocols: Vec<MappingProtocol>,
+    /// The interface whose default gateway is asked; `None`: that of the best default route.
+    pub interface: Option<String>,
+    /// Whether the control port is forwarded although anonymous may log in.
+    pub anonymous: bool,
+    /// How long the router is to forward a port. It is asked again after half of it. No flag sets
+    /// it.
+    pub lease: Duration,
+    /// The directory for the file from which the server knows its mappings again.
+    pub state_directory: PathBuf,
+}
+
+/// A protocol in which a router can be asked.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum MappingProtocol {
+    /// RFC 6887.
+    Pcp,
+    /// RFC 6886.
+    NatPmp,
+    /// UPnP IGD, versions 1 and 2.
+    Upnp,
+}
+
+impl PortMapping {
+    /// Whether the router is asked.
+    pub fn is_on(&self) -> bool {
+        !self.protocols.is_empty()
+    }
+
+    /// The file from which the server knows its mappings again.
+    pub(crate) fn nonce_file(&self) -> PathBuf {
+        self.state_directory.join("port-mapping-nonce")
+    }
+
+    /// The same, if there is one.
+    pub(super) fn nonce_file_in_use(&self) -> Option<PathBuf> {
+        self.is_on().then(|| self.nonce_file())
+    }
+
+    /// What the mappings of real routers last for.
+    pub const LEASE_DEFAULT: Duration = Duration::from_secs(3600);
+}
+
+impl MappingProtocol {
+    /// All of them, the best one first: it is the order of `--port-mapping auto`.
+    pub const ALL: [Self; 3] = [Self::Pcp, Self::NatPmp, Self::Upnp];
+}
+
+/// Its name, as in the settings of routers.
+impl fmt::Display for MappingProtocol {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Pcp => "PCP",
+            Self::NatPmp => "NAT-PMP",
+            Self::Upnp => "UPnP",
+        })
+    }
+}
