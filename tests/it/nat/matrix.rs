@@ -182,7 +182,7 @@ const ROWS: &[Row] = &[
         off: "`port_mapping::clients_outside_fail_without_port_mapping`",
     },
     Row {
-        test: "port_mapping::upnp::clients_outside_are_served_through_upnp",
+        test: "port_mapping::clients_outside_are_served_through_upnp",
         scenario: "the same by UPnP IGD",
         off: "`port_mapping::clients_outside_fail_without_port_mapping`",
     },

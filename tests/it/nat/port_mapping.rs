@@ -97,6 +97,17 @@ fn clients_outside_are_served_through_nat_pmp() {
 }
 
 #[test]
+fn clients_outside_are_served_through_upnp() {
+    scenario(
+        "port_mapping::clients_outside_are_served_through_upnp",
+        || {
+            check_served("upnp", "UPnP");
+            "PASV and EPSV name what the router has answered; removed at SIGTERM"
+        },
+    );
+}
+
+#[test]
 fn auto_takes_pcp_first() {
     check_served("auto", "PCP");
 }

@@ -1,4 +1,4 @@
-//! A router with UPnP alone, and one of the test's own that answers what few or no routers do.
+//! A router with UPnP of the test's own, which answers what few or no routers do.
 
 use std::io::{ErrorKind, Read, Write};
 use std::net::{TcpListener, TcpStream, UdpSocket};
@@ -7,19 +7,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
-use super::{HomeServer, Lab, check_served, sealed_lab};
-use crate::nat::matrix::scenario;
-
-#[test]
-fn clients_outside_are_served_through_upnp() {
-    scenario(
-        "port_mapping::upnp::clients_outside_are_served_through_upnp",
-        || {
-            check_served("upnp", "UPnP");
-            "PASV and EPSV name what the router has answered; removed at SIGTERM"
-        },
-    );
-}
+use super::{HomeServer, Lab, sealed_lab};
 
 /// Threads on the router's host: one answers the search for it, the other one HTTP.
 struct ScriptedIgd {
