@@ -132,12 +132,27 @@ impl Site<'_> {
             .filter(|address| routed.contains(address))
             .collect();
         let public = |address: &&Ipv4Addr| Reach::of((**address).into()) == Reach::Public;
-        match &self.settings.masquerade_address {
+        // What the operator gives comes before what the router answers.
+        let answered = self
+            .evidence
+            .router
+            .as_ref()
+            .and_then(|router| router.as_ref().ok());
+        let learned = answered.and_then(|router| router.public.address());
+        let learned = learned.map(AddressSource::Address);
+        match self
+            .settings
+            .masquerade_address
+            .as_ref()
+            .or(learned.as_ref())
+        {
             _ if others.is_empty() => {}
             Some(source) => paths.push(self.through(INTERNET.to_owned(), source, &others)),
             None => {
                 let public: Vec<Ipv4Addr> = others.iter().filter(public).copied().collect();
-                let to = if public.is_empty() {
+                let to = if public.is_empty() && self.settings.port_mapping.is_on() {
+                    NO_ANSWER.to_owned()
+                } else if public.is_empty() {
                     NO_PUBLIC_ADDRESS.to_owned()
                 } else {
                     list(&public)
@@ -267,6 +282,7 @@ const INDENT: &str = "  ";
 const INTERNET: &str = "Internet";
 const NO_PUBLIC_ADDRESS: &str = "no way that is known; a router's public address is given with \
     --masquerade-address";
+const NO_ANSWER: &str = "no way that is known: the router names no address on the Internet";
 const ARROW: &str = "-->";
 /// The column of the arrows stays where it is in most sites.
 const FROM_MIN: usize = 17;
