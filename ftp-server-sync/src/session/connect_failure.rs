@@ -72,6 +72,10 @@ impl Connection {
             local,
             peer,
             strangers: strangers.addresses(),
+            returned: self
+                .server
+                .returning_strangers
+                .on_came(peer, strangers.addresses(), now),
             history: if is_lost {
                 PortHistory::default()
             } else {

@@ -18,6 +18,8 @@ struct Case {
     own: &'static str,
     gateways: &'static str,
     strangers: &'static str,
+    /// Those of them that came before.
+    returned: &'static str,
     history: PortHistory,
     is_lost: bool,
     route: Option<&'static str>,
@@ -37,6 +39,7 @@ impl Default for Case {
             own: "127.0.0.1 192.168.77.2",
             gateways: "192.168.77.1",
             strangers: "",
+            returned: "",
             history: PortHistory::default(),
             is_lost: false,
             route: None,
@@ -128,6 +131,7 @@ impl Case {
             local: self.local.parse().unwrap(),
             peer: self.peer.parse().unwrap(),
             strangers: &strangers,
+            returned: addresses(self.returned),
             history: self.history.clone(),
             is_lost: self.is_lost,
             interfaces: &interfaces,
@@ -210,6 +214,7 @@ fn without_evidence_the_addresses_decide() {
 fn a_second_address_of_the_client() {
     let from = |strangers| Case {
         strangers,
+        returned: strangers,
         ..Case::default()
     };
     from("203.0.113.28").cured_by("--trust-gateway 203.0.113.28");
@@ -219,9 +224,9 @@ fn a_second_address_of_the_client() {
     // A pool of addresses, the client's own among them.
     from("198.51.100.9 198.51.100.12").cured_by("--trust-gateway 198.51.100.0/28");
     from("203.0.113.28 203.0.113.29").cured_by("--trust-gateway 203.0.113.28/31");
-    from("203.0.113.28 203.0.114.29").cured_by("--trust-gateway 203.0.112.0/22");
+    from("198.51.100.9 203.0.113.28").cured_by("--trust-gateway 198.51.100.9");
     // No gateway has these.
-    from("203.0.113.28 192.0.2.1 9.9.9.9").says(FORWARD);
+    from("203.0.113.28 203.0.114.29").says(FORWARD);
     // Only the log may show another client's address.
     let hidden = from("203.0.113.28").cause().remedy().unwrap();
     assert!(!hidden.contains("203.0.113.28"), "{hidden}");
@@ -236,6 +241,7 @@ fn a_second_address_of_the_client() {
     // The announced address is wrong in any case; a scanner is no second address.
     Case {
         strangers: "203.0.113.28",
+        returned: "203.0.113.28",
         ..without_masquerade()
     }
     .cured_by("--masquerade-address");
@@ -255,6 +261,52 @@ fn a_second_address_of_the_client() {
     .cured_by("--trust-gateway 2001:db8:1::/64");
 }
 
+/// Everyone may come to a port that is forwarded.
+#[test]
+fn a_port_scan_names_no_gateway() {
+    let scanned = |peer, strangers| Case {
+        peer,
+        strangers,
+        ..Case::default()
+    };
+    scanned(OUTSIDE, "203.0.113.28").says(FORWARD);
+    scanned(OUTSIDE, "203.0.113.28 203.0.113.29").says(FORWARD);
+    scanned("192.168.77.1", "203.0.113.28").says(FORWARD);
+    let slow = scanned("192.168.77.50", "203.0.113.28").cause();
+    assert!(!slow.advice().contains("--trust-gateway"), "{slow:?}");
+    // One that is near the client does not need to return.
+    scanned(OUTSIDE, "198.51.100.9 203.0.113.28").cured_by("--trust-gateway 198.51.100.9");
+    // What may be the client itself is no gateway for certain.
+    let repeated = Case {
+        returned: "203.0.113.28",
+        ..scanned("192.168.77.50", "203.0.113.28")
+    };
+    repeated.says(
+        "203.0.113.28 came to the port; if 192.168.77.50 passes clients from outside on, and that \
+         is the same client, add --trust-gateway 192.168.77.50",
+    );
+}
+
+/// Of other addresses, a client reads the router's alone.
+#[test]
+fn a_client_reads_no_address_of_another_one() {
+    let hidden = "another address came instead; the server's log has it, for --trust-gateway";
+    for (peer, strangers) in [
+        (OUTSIDE, "192.168.77.60"),
+        (OUTSIDE, "192.168.77.60 192.168.77.61"),
+        (OUTSIDE, "192.168.77.1 192.168.77.61"),
+        ("192.168.77.50", "192.168.77.60"),
+        ("192.168.77.2", "192.168.77.60"),
+    ] {
+        let case = Case {
+            peer,
+            strangers,
+            ..Case::default()
+        };
+        assert_eq!(case.cause().remedy().unwrap(), hidden, "{strangers}");
+    }
+}
+
 #[test]
 fn a_gateway_on_the_control_connection() {
     for (peer, strangers) in [
@@ -269,6 +321,7 @@ fn a_gateway_on_the_control_connection() {
         Case {
             peer,
             strangers,
+            returned: strangers,
             ..Case::default()
         }
         .cured_by(&format!("--trust-gateway {peer}"));
@@ -500,6 +553,7 @@ fn every_remedy_fits_into_a_reply() {
         FailureCause::ExtendedPassive,
         FailureCause::ThroughGateway {
             gateway: long,
+            kind: GatewayKind::Router,
             came: vec![long; 8],
         },
         FailureCause::OwnProxyPort { peer: long },
@@ -510,7 +564,7 @@ fn every_remedy_fits_into_a_reply() {
         FailureCause::OtherAddress {
             came: vec![long; 8],
             gateway: long.into(),
-            is_inside: false,
+            is_router: true,
         },
         FailureCause::Neighbour {
             neighbour: long,

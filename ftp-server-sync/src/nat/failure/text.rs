@@ -1,14 +1,14 @@
 //! What the log and the client read about a cause.
 //!
-//! A client never reads the public address of another one: it is given those flags only whose value
-//! is its own address, or one inside this site.
+//! A client never reads the address of another one, nor a public address that it was not given:
+//! anyone may connect. Of other addresses it reads this site's router alone.
 
 use std::net::IpAddr;
 
 use ftp_proto::{AnnounceReason, Diagnosis};
 use ipnet::IpNet;
 
-use super::{FailureCause, UNKNOWN};
+use super::{FailureCause, GatewayKind, UNKNOWN};
 use crate::net::port_range::PortRange;
 
 impl FailureCause {
@@ -33,7 +33,16 @@ impl FailureCause {
                     network(*gateway)
                 )
             }
-            Self::ThroughGateway { gateway, came } => format!(
+            Self::ThroughGateway {
+                gateway,
+                kind: GatewayKind::Unknown,
+                came,
+            } => format!(
+                "{} came to the port; if {gateway} passes clients from outside on, and that is the \
+                 same client, add --trust-gateway {gateway}",
+                list(came)
+            ),
+            Self::ThroughGateway { gateway, came, .. } => format!(
                 "the client came through {gateway}, and {} came to the port; if that is the same \
                  client, add --trust-gateway {gateway}",
                 list(came)
@@ -92,16 +101,30 @@ impl FailureCause {
             } => Some(format!("{diagnosis}: {}", self.advice())),
             Self::Addresses { .. } => Some(self.advice()).filter(|advice| advice.contains(" --")),
             Self::ClientGone => None,
+            Self::ThroughGateway {
+                gateway,
+                kind: GatewayKind::Router,
+                ..
+            } => Some(format!(
+                "the control connection came through {gateway}, and another address came to the \
+                 port; if that is the same client, add --trust-gateway {gateway}"
+            )),
             Self::OtherAddress {
-                is_inside: false, ..
-            } => Some(
+                gateway,
+                is_router: true,
+                ..
+            } => {
+                let router = network(*gateway);
+                Some(format!(
+                    "{router} came to the port instead; if that is the same client or its \
+                     gateway, add --trust-gateway {router}"
+                ))
+            }
+            Self::OtherAddress { .. }
+            | Self::ThroughGateway { .. } => Some(
                 "another address came instead; the server's log has it, for --trust-gateway"
                     .to_owned(),
             ),
-            Self::ThroughGateway { gateway, .. } => Some(format!(
-                "the control connection came through {gateway}, and another address came to the \
-                 port; add --trust-gateway {gateway}"
-            )),
             Self::OwnProxy { clients, public } => Some(
                 Self::OwnProxy {
                     clients: *clients,

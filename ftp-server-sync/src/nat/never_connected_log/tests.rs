@@ -236,7 +236,7 @@ fn causes_of_single_clients_outlive_the_success_of_others() {
             cause: FailureCause::OtherAddress {
                 came: vec![gateway],
                 gateway: gateway.into(),
-                is_inside: false,
+                is_router: false,
             },
             ..failure(client(last), offer("203.0.113.1", 60_004), RANGE)
         }
