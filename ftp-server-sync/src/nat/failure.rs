@@ -68,11 +68,14 @@ pub(crate) enum FailureCause {
     OwnProxy { clients: IpNet, public: String },
     /// The same, and the address is right or not in the reply: the port does not get through.
     OwnProxyPort { peer: IpAddr },
-    /// The same port was reached lately.
-    ClientSide,
+    /// The same port was reached lately. `trusts`: the announced address, if the client may have
+    /// trusted that one, and others not.
+    ClientSide { trusts: Option<IpAddr> },
     /// Of the range, some ports are reached, and others never.
     PartOfRange {
         reached: PortRange,
+        /// Enough of them to use no others.
+        is_enough: bool,
         port: u16,
         /// The value of `--outer-ports`, if it must change too.
         outer: Option<PortRange>,
@@ -216,9 +219,13 @@ impl FailureEvidence<'_> {
         let history = &self.history;
         let announcement = self.offer.announcement;
         if self.offer.with_address {
+            // Some clients ignore the address: those that get through with it do not show that it
+            // is right. One that gets through only without it shows that it is wrong.
+            let is_its_own_way = history.client_without_address && !history.client_with_address;
+            let is_reached = history.is_reached || history.is_reached_without_address;
             let is_wrong = announcement.port == PortNumber::Outer
-                && history.is_reached_without_address
-                && !history.any_with_address;
+                && ((history.is_reached_without_address && !history.any_with_address)
+                    || (is_reached && is_its_own_way));
             return is_wrong.then_some(FailureCause::WrongAddress {
                 announced: announcement.address,
                 reason: announcement.reason,
@@ -229,17 +236,35 @@ impl FailureEvidence<'_> {
     }
 
     fn client_side(&self) -> Option<FailureCause> {
-        self.history.is_reached.then_some(FailureCause::ClientSide)
+        let (history, announcement) = (&self.history, self.offer.announcement);
+        // What others miss too is no fault of the client.
+        if !history.is_reached || history.others_missed_since {
+            return None;
+        }
+        let may_be_wrong = self.offer.with_address
+            && announcement.address != self.local
+            && !history.client_with_address;
+        Some(FailureCause::ClientSide {
+            trusts: may_be_wrong.then_some(announcement.address),
+        })
     }
 
     /// Some ports are reached, and this one is not.
     fn part_of_range(&self) -> Option<FailureCause> {
         let (history, port, range) = (&self.history, self.offer.port, self.passive_ports?);
+        if history.reached.contains(&port) {
+            return None;
+        }
         let part = longest_part(history)?;
         let outer = match self.offer.announcement.port {
             PortNumber::Outer => self.outer_ports,
             PortNumber::Inner => None,
         };
+        let all = outer.unwrap_or(range);
+        let is_known =
+            |port: u16| history.reached.contains(&port) || history.missed.contains(&port);
+        let is_enough = history.reached.range(part.first()..=part.last()).count() >= ENOUGH
+            || (all.first()..=all.last()).all(is_known);
         let reached = match outer {
             None => part,
             Some(outer) => {
@@ -249,6 +274,7 @@ impl FailureEvidence<'_> {
         };
         Some(FailureCause::PartOfRange {
             reached,
+            is_enough,
             port,
             outer: outer.map(|_| part),
             is_alone: !self.has_reached() && !history.others_missed,
@@ -415,6 +441,9 @@ fn is_public(address: IpAddr) -> bool {
 fn is_near(one: IpAddr, other: IpAddr) -> bool {
     shared_bits(one, other) >= if one.is_ipv4() { 24 } else { 64 }
 }
+
+/// So many ports are no accident, and one can work with them.
+const ENOUGH: usize = 3;
 
 /// In the place of a value that only the operator knows.
 const UNKNOWN: &str = "PUBLIC";

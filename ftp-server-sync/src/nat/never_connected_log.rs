@@ -231,7 +231,8 @@ impl FailureGroup {
     /// A single client that gave up may have had its own reason.
     fn level(&self) -> Level {
         let may_be_its_own = self.all_gave_up && self.connections < SEVERAL;
-        if self.cause.is_harmless() || (may_be_its_own && !self.cause.is_evident()) {
+        let is_alone = self.cause.needs_others() && self.clients.len() == 1;
+        if self.cause.is_harmless() || is_alone || (may_be_its_own && !self.cause.is_evident()) {
             Level::Info
         } else {
             Level::Warn

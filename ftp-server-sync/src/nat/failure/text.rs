@@ -57,15 +57,31 @@ impl FailureCause {
                 "the client came from {peer}, this machine; if a proxy or a tunnel passes clients on, \
                  let it pass the passive ports on too"
             ),
-            Self::ClientSide => "this port was reached within the last hour, so the client's own \
+            Self::ClientSide {
+                trusts: Some(address),
+            } => format!(
+                "others reach this port; the client's own firewall may block it, or the client \
+                 trusts the address {address}, which does not lead here"
+            ),
+            Self::ClientSide { trusts: None } => {
+                "this port was reached within the last hour, so the client's own \
                                  firewall or router blocks it; nothing is to be changed here"
-                .to_owned(),
+                    .to_owned()
+            }
+            Self::PartOfRange {
+                reached,
+                is_enough: true,
+                port,
+                outer,
+                is_alone,
+            } => part_of_range(*reached, *port, *outer, *is_alone),
             Self::PartOfRange {
                 reached,
                 port,
                 outer,
                 is_alone,
-            } => part_of_range(*reached, *port, *outer, *is_alone),
+                ..
+            } => part_of_forwarding(outer.unwrap_or(*reached), *port, *is_alone),
             Self::WrongAddress { announced, reason } => format!(
                 "clients that are not given the address {announced} reach the port, so that \
                  address is wrong; {}",
@@ -73,7 +89,7 @@ impl FailureCause {
             ),
             Self::ExtendedPassive => "the client reaches ports after PASV and not after EPSV, so \
                                       its data connections have another address than its control \
-                                      connection; add --deny-commands EPSV,EPRT"
+                                      connection; add --deny-commands EPSV"
                 .to_owned(),
             Self::Neighbour { neighbour, public } => format!(
                 "if {neighbour} is a router or a proxy for clients outside, add \
@@ -120,22 +136,22 @@ impl FailureCause {
                      gateway, add --trust-gateway {router}"
                 ))
             }
-            Self::OtherAddress { .. }
-            | Self::ThroughGateway { .. } => Some(
+            Self::OtherAddress { .. } | Self::ThroughGateway { .. } => Some(
                 "another address came instead; the server's log has it, for --trust-gateway"
                     .to_owned(),
             ),
-            Self::OwnProxy { clients, public } => Some(
+            // A client that came through a tunnel may not know where this server is.
+            Self::OwnProxy { clients, .. } => Some(
                 Self::OwnProxy {
                     clients: *clients,
-                    public: shown(public),
+                    public: UNKNOWN.to_owned(),
                 }
                 .advice(),
             ),
-            Self::Neighbour { neighbour, public } => Some(
+            Self::Neighbour { neighbour, .. } => Some(
                 Self::Neighbour {
                     neighbour: *neighbour,
-                    public: shown(public),
+                    public: UNKNOWN.to_owned(),
                 }
                 .advice(),
             ),
@@ -145,7 +161,21 @@ impl FailureCause {
 
     /// Whether the site is certainly not at fault.
     pub(crate) fn is_harmless(&self) -> bool {
-        matches!(self, Self::ClientGone | Self::ClientSide)
+        matches!(self, Self::ClientGone | Self::ClientSide { trusts: None })
+    }
+
+    /// Whether one client alone says nothing about the site.
+    pub(crate) fn needs_others(&self) -> bool {
+        matches!(self, Self::ClientSide { trusts: Some(_) })
+    }
+
+    /// Whether the port may not be reachable, so that the failure says something about the site.
+    pub(crate) fn may_be_the_port(&self) -> bool {
+        match self {
+            Self::Addresses { .. } => !self.is_private_address(),
+            Self::ClientSide { .. } | Self::PartOfRange { .. } => true,
+            _ => false,
+        }
     }
 
     /// Whether the announced address alone is at fault, whatever the port.
@@ -185,7 +215,8 @@ impl FailureCause {
             Self::ThroughGateway { .. } => "gateway",
             Self::OwnProxy { .. } => "own proxy",
             Self::OwnProxyPort { .. } => "port of own proxy",
-            Self::ClientSide => "client side",
+            Self::ClientSide { trusts: None } => "client side",
+            Self::ClientSide { trusts: Some(_) } => "client side or address",
             Self::PartOfRange {
                 is_alone: false, ..
             } => "part of range",
@@ -251,6 +282,18 @@ fn part_of_range(
     }
 }
 
+/// The same where too few ports were reached to use no others.
+fn part_of_forwarding(ports: PortRange, port: u16, is_alone: bool) -> String {
+    if is_alone {
+        format!(
+            "others reached {ports} within the last hour; look at the client's own firewall, and \
+             whether the router forwards {port}"
+        )
+    } else {
+        format!("of the range, {ports} is reached, and {port} is not; forward the whole range")
+    }
+}
+
 /// Where the announced address is to be corrected.
 fn correct(reason: AnnounceReason) -> String {
     let flag = match reason {
@@ -259,15 +302,6 @@ fn correct(reason: AnnounceReason) -> String {
         _ => "--masquerade-address ".to_owned(),
     };
     format!("give the one that clients connect to with {flag}{UNKNOWN}")
-}
-
-/// A client may read an address or its name, and not which file or STUN server it comes from.
-fn shown(public: &str) -> String {
-    if public.starts_with('@') || public.starts_with("stun:") {
-        UNKNOWN.to_owned()
-    } else {
-        public.to_owned()
-    }
 }
 
 /// A network as the value of a flag: one address stands alone.

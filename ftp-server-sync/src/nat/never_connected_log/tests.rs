@@ -279,10 +279,21 @@ fn a_single_client_that_gives_up_is_no_warning() {
     assert_eq!(simulation.count(private).unwrap().0, Level::Warn);
 
     let own_fault = ConnectFailure {
-        cause: FailureCause::ClientSide,
+        cause: FailureCause::ClientSide { trusts: None },
         ..failure(client(1), offer("203.0.113.1", 60_004), RANGE)
     };
     assert_eq!(simulation.count(own_fault).unwrap().0, Level::Info);
+
+    // The address may be wrong for all that trust it, and several show it.
+    let trusting = |last| ConnectFailure {
+        cause: FailureCause::ClientSide {
+            trusts: Some(Ipv4Addr::new(203, 0, 113, 1).into()),
+        },
+        ..failure(client(last), offer("203.0.113.1", 60_004), RANGE)
+    };
+    assert_eq!(simulation.count(trusting(1)).unwrap().0, Level::Info);
+    simulation.count(trusting(2));
+    assert_eq!(simulation.count(trusting(3)).unwrap().0, Level::Warn);
 }
 
 #[test]
