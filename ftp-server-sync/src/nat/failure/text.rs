@@ -201,7 +201,22 @@ impl FailureCause {
         }
     }
 
-    /// Causes of one kind are counted together.
+    /// The value of the flag that cures it, if it is not the same for all that fail for this
+    /// reason.
+    pub(crate) fn value(&self) -> Option<String> {
+        match self {
+            Self::OtherAddress { gateway, .. } => Some(network(*gateway)),
+            Self::ThroughGateway { gateway, .. } => Some(gateway.to_string()),
+            Self::OwnProxy { clients, .. } | Self::RoutedNetwork { clients } => {
+                Some(network(*clients))
+            }
+            Self::Neighbour { neighbour, .. } => Some(neighbour.to_string()),
+            Self::OtherOwnAddress { local, .. } => Some(local.to_string()),
+            _ => None,
+        }
+    }
+
+    /// Causes of one kind, with the same value of the flag, are counted together.
     pub(crate) fn kind(&self) -> &'static str {
         match self {
             Self::Addresses { diagnosis, .. } => match diagnosis {
