@@ -442,7 +442,7 @@ fn is_near(one: IpAddr, other: IpAddr) -> bool {
     shared_bits(one, other) >= if one.is_ipv4() { 24 } else { 64 }
 }
 
-/// So many ports are no accident, and one can work with them.
+/// This number of ports is no accident, and enough to work with.
 const ENOUGH: usize = 3;
 
 /// In the place of a value that only the operator knows.

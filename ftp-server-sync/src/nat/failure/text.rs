@@ -21,32 +21,12 @@ impl FailureCause {
                 has_range,
             } => by_addresses(*diagnosis, *reason, *has_range),
             Self::ClientGone => "the client was gone".to_owned(),
-            Self::OtherAddress { came, gateway, .. } => {
-                let subject = match came.len() {
-                    1 => "that is",
-                    _ => "these are",
-                };
-                format!(
-                    "{} came to the port instead; if {subject} the same client or its gateway, add \
-                     --trust-gateway {}",
-                    list(came),
-                    network(*gateway)
-                )
-            }
+            Self::OtherAddress { came, gateway, .. } => other_address(came, *gateway),
             Self::ThroughGateway {
                 gateway,
-                kind: GatewayKind::Unknown,
+                kind,
                 came,
-            } => format!(
-                "{} came to the port; if {gateway} passes clients from outside on, and that is the \
-                 same client, add --trust-gateway {gateway}",
-                list(came)
-            ),
-            Self::ThroughGateway { gateway, came, .. } => format!(
-                "the client came through {gateway}, and {} came to the port; if that is the same \
-                 client, add --trust-gateway {gateway}",
-                list(came)
-            ),
+            } => through_gateway(*gateway, *kind, came),
             Self::OwnProxy { clients, public } => format!(
                 "the client came through a proxy or a tunnel on this machine, so that the announced \
                  address leads it to itself; let that pass the passive ports on too, and add \
@@ -57,17 +37,7 @@ impl FailureCause {
                 "the client came from {peer}, this machine; if a proxy or a tunnel passes clients on, \
                  let it pass the passive ports on too"
             ),
-            Self::ClientSide {
-                trusts: Some(address),
-            } => format!(
-                "others reach this port; the client's own firewall may block it, or the client \
-                 trusts the address {address}, which does not lead here"
-            ),
-            Self::ClientSide { trusts: None } => {
-                "this port was reached within the last hour, so the client's own \
-                                 firewall or router blocks it; nothing is to be changed here"
-                    .to_owned()
-            }
+            Self::ClientSide { trusts } => client_side(*trusts),
             Self::PartOfRange {
                 reached,
                 is_enough: true,
@@ -272,6 +242,46 @@ fn by_addresses(diagnosis: Diagnosis, reason: AnnounceReason, has_range: bool) -
             format!("{diagnosis}; if it cannot, give another one with --masquerade-client")
         }
         (diagnosis, _) => diagnosis.to_string(),
+    }
+}
+
+fn other_address(came: &[IpAddr], gateway: IpNet) -> String {
+    let subject = match came.len() {
+        1 => "that is",
+        _ => "these are",
+    };
+    format!(
+        "{} came to the port instead; if {subject} the same client or its gateway, add \
+         --trust-gateway {}",
+        list(came),
+        network(gateway)
+    )
+}
+
+fn through_gateway(gateway: IpAddr, kind: GatewayKind, came: &[IpAddr]) -> String {
+    let came = list(came);
+    if kind == GatewayKind::Unknown {
+        format!(
+            "{came} came to the port; if {gateway} passes clients from outside on, and that is the \
+             same client, add --trust-gateway {gateway}"
+        )
+    } else {
+        format!(
+            "the client came through {gateway}, and {came} came to the port; if that is the same \
+             client, add --trust-gateway {gateway}"
+        )
+    }
+}
+
+fn client_side(trusts: Option<IpAddr>) -> String {
+    match trusts {
+        Some(address) => format!(
+            "others reach this port; the client's own firewall may block it, or the client trusts \
+             the address {address}, which does not lead here"
+        ),
+        None => "this port was reached within the last hour, so the client's own firewall or \
+                 router blocks it; nothing is to be changed here"
+            .to_owned(),
     }
 }
 
