@@ -480,6 +480,26 @@ fn a_client_that_is_gone_is_no_cause() {
     assert!(cause.is_harmless() && cause.remedy().is_none());
 }
 
+/// Only these count against the port when others miss it.
+#[test]
+fn some_causes_leave_the_port_in_doubt() {
+    let case = |strangers, is_lost| Case {
+        strangers,
+        is_lost,
+        ..Case::default()
+    };
+    assert!(case("", false).cause().may_be_the_port());
+    assert!(!case("", true).cause().may_be_the_port());
+    assert!(!case("192.168.77.1", false).cause().may_be_the_port());
+    assert!(!without_masquerade().cause().may_be_the_port());
+    let reached = Case {
+        history: history(&[60_004], |history| history.is_reached = true),
+        ..Case::default()
+    };
+    // It may be the begin of an outage.
+    assert!(reached.cause().may_be_the_port());
+}
+
 /// A remedy is part of a sentence, and whole.
 #[test]
 fn every_remedy_fits_into_a_reply() {
