@@ -127,7 +127,6 @@ impl Config {
 
 /// Limits against a client that sends too much; tests check each limit at its boundary.
 pub mod limits {
-
     use core::time::Duration;
 
     /// The longest command line, line ending included, in bytes. A driver's input buffer must hold

@@ -224,6 +224,7 @@ impl Reply {
     pub(crate) const EPSV_ALL: Self = Self::fixed(200, "Only EPSV is accepted from now on.");
     pub(crate) const EPSV_ALL_ONLY: Self = Self::fixed(501, "Only EPSV is accepted after EPSV ALL.");
     pub(crate) const ONLY_ACTIVE: Self = Self::fixed(425, "PASV is for IPv4 only; use active mode.");
+    pub(crate) const CONNECT_OVER_IPV4: Self = Self::fixed(425, "PASV is for IPv4 only; connect over IPv4.");
     pub(crate) const USE_EPSV: Self = Self::fixed(425, "PASV is for IPv4 only; use EPSV.");
     pub(crate) const ONLY_IPV4: Self = Self::fixed(522, "Network protocol not supported, use (1)");
     pub(crate) const ONLY_IPV6: Self = Self::fixed(522, "Network protocol not supported, use (2)");
@@ -233,7 +234,6 @@ impl Reply {
     pub(crate) const PORT_OKAY: Self = Self::fixed(200, "Active mode address accepted.");
     pub(crate) const PASSIVE_BUSY: Self = Self::fixed(425, "No passive port is free now; try again.");
     pub(crate) const PASSIVE_FAILED: Self = Self::fixed(425, "Cannot open a passive port.");
-    pub(crate) const DATA_SETUP_FIRST: Self = Self::fixed(425, "Use EPSV, PASV, EPRT or PORT first.");
     pub(crate) const DATA_NOT_OPENED: Self = Self::fixed(425, "Cannot open the data connection.");
 
     // Transfers.
@@ -429,6 +429,17 @@ impl Reply {
         let text =
             format!("No data connection {target} arrived in passive mode{withdrawn}; {remedy}.");
         Self::line(425, text)
+    }
+
+    /// `offered`: the commands that can set up a data connection.
+    pub(crate) fn data_setup_first(offered: &[&str]) -> Self {
+        match offered.split_last() {
+            None => Self::DATA_NOT_OPENED,
+            Some((only, [])) => Self::line(425, format!("Use {only} first.")),
+            Some((last, others)) => {
+                Self::line(425, format!("Use {} or {last} first.", others.join(", ")))
+            }
+        }
     }
 
     /// The server could not connect to the address of PORT or EPRT.

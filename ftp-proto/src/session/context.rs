@@ -328,6 +328,13 @@ impl Context {
         self.config.denied_commands.denies(name)
     }
 
+    /// The reply to a transfer command that no data connection was set up for.
+    pub(super) fn data_setup_first(&self) -> Reply {
+        let mut names = Vec::from(["EPSV", "PASV", "EPRT", "PORT"]);
+        names.retain(|name| !self.denies(name));
+        Reply::data_setup_first(&names)
+    }
+
     /// Whether only EPSV may set up data connections. Without EPSV, nothing could.
     pub(super) fn is_extended_only(&self) -> bool {
         self.extended_only && !self.denies("EPSV")

@@ -259,7 +259,7 @@ impl Ready {
             named: None,
         };
         match core::mem::replace(&mut self.data, DataSetup::None) {
-            DataSetup::None => Err(Reply::DATA_SETUP_FIRST),
+            DataSetup::None => Err(context.data_setup_first()),
             DataSetup::Expired => {
                 Err(last.map_or(Reply::DATA_NOT_OPENED, LastNeverConnected::reply))
             }

@@ -116,8 +116,8 @@ pub fn check(settings: &Settings) -> io::Result<Report> {
 /// What the server may do after its start.
 fn rights(settings: &Settings) -> ProcessRights {
     let mut rights = ProcessRights::read(settings);
-    // The user who asks need not be the one who starts the server.
-    rights.root_asks = rights.is_root;
+    // The user who runs the check need not be the one who starts the server.
+    rights.root_checks = rights.is_root;
     rights.is_root = false;
     // The start gives it to the server's user.
     if let Some(tls) = &settings.tls {

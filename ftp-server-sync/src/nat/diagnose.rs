@@ -61,8 +61,8 @@ fn without_netlink(evidence: &Evidence) -> Option<Finding> {
 /// Which clients are refused, so that `--check` does not promise them anything.
 fn refused_networks(settings: &Settings) -> Option<Finding> {
     let rules = &settings.access;
-    let allowed = format!("--allow {}", gateways::list(&rules.allowed));
-    let denied = format!("--deny {}", gateways::list(&rules.denied));
+    let allowed = format!("--allow {}", gateways::as_in_flag(&rules.allowed));
+    let denied = format!("--deny {}", gateways::as_in_flag(&rules.denied));
     match (rules.allowed.is_empty(), rules.denied.is_empty()) {
         (true, true) => None,
         (false, true) => Some(Finding::note(format!(

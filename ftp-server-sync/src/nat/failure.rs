@@ -24,6 +24,8 @@ pub(crate) struct FailureEvidence<'a> {
     pub(crate) peer: IpAddr,
     /// Who came to the port instead.
     pub(crate) strangers: &'a [IpAddr],
+    /// Those of them that had come to an earlier port of this client.
+    pub(crate) returned: Vec<IpAddr>,
     pub(crate) history: PortHistory,
     /// The client's control connection was lost.
     pub(crate) is_lost: bool,
@@ -52,21 +54,28 @@ pub(crate) enum FailureCause {
     OtherAddress {
         came: Vec<IpAddr>,
         gateway: IpNet,
-        /// They may be shown to the client.
-        is_inside: bool,
+        /// It is this site's router alone, which may be shown to the client.
+        is_router: bool,
     },
     /// The control connection comes through a gateway, and the data connection does not.
-    ThroughGateway { gateway: IpAddr, came: Vec<IpAddr> },
+    ThroughGateway {
+        gateway: IpAddr,
+        kind: GatewayKind,
+        came: Vec<IpAddr>,
+    },
     /// The control connection comes from this machine itself, and clients are given an address that
     /// leads to themselves. `public`: for the rule that cures.
     OwnProxy { clients: IpNet, public: String },
     /// The same, and the address is right or not in the reply: the port does not get through.
     OwnProxyPort { peer: IpAddr },
-    /// The same port was reached lately.
-    ClientSide,
+    /// The same port was reached lately. `trusts`: the announced address, if the client may have
+    /// trusted that one, and others not.
+    ClientSide { trusts: Option<IpAddr> },
     /// Of the range, some ports are reached, and others never.
     PartOfRange {
         reached: PortRange,
+        /// Enough of them to use no others.
+        is_enough: bool,
         port: u16,
         /// The value of `--outer-ports`, if it must change too.
         outer: Option<PortRange>,
@@ -86,6 +95,15 @@ pub(crate) enum FailureCause {
     RoutedNetwork { clients: IpNet },
     /// The client came by another address of this machine than the one that is announced leads to.
     OtherOwnAddress { local: Ipv4Addr, public: String },
+}
+
+/// Where a control connection came from that may be another one's.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum GatewayKind {
+    Router,
+    ThisMachine,
+    /// It may be the client itself.
+    Unknown,
 }
 
 impl FailureEvidence<'_> {
@@ -121,32 +139,55 @@ impl FailureEvidence<'_> {
 
     /// Others came to the port.
     fn someone_else(&self) -> Option<FailureCause> {
-        let mut came = self.strangers.to_vec();
-        if self.offer.diagnosis == Diagnosis::PrivateAddress {
-            // Only a neighbour of the client can be the client: others scan ports.
-            came.retain(|address| !is_public(*address) || is_near(*address, self.peer));
-        }
-        // One inside is a gateway. Beside it, those outside scan ports.
-        if came.iter().any(|address| !is_public(*address)) && is_public(self.peer) {
-            came.retain(|address| !is_public(*address));
-        }
-        let (first, peer) = (*came.first()?, self.peer);
+        let (came, peer) = (self.evident_strangers(), self.peer);
+        let first = *came.first()?;
+        let kind = if self.is_router(peer) {
+            GatewayKind::Router
+        } else if self.is_own(peer) {
+            GatewayKind::ThisMachine
+        } else {
+            GatewayKind::Unknown
+        };
         let is_outside = came.iter().all(|address| is_public(*address));
-        if self.is_own(peer) || self.is_router(peer) || (!is_public(peer) && is_outside) {
+        if kind != GatewayKind::Unknown || (!is_public(peer) && is_outside) {
             let gateway = peer;
-            return Some(FailureCause::ThroughGateway { gateway, came });
+            return Some(FailureCause::ThroughGateway {
+                gateway,
+                kind,
+                came,
+            });
         }
         let gateway = match came.len() {
             // A device changes its IPv6 address in its network as often as it likes.
             1 if first.is_ipv4() || !is_near(first, peer) => first.into(),
             _ => network_of(&came, peer)?,
         };
-        let is_inside = came.iter().all(|address| !is_public(*address));
+        let is_router = came.len() == 1 && self.is_router(first);
         Some(FailureCause::OtherAddress {
             came,
             gateway,
-            is_inside,
+            is_router,
         })
+    }
+
+    /// Those that may be the client or its gateway. Ports are scanned all the time, so that anyone
+    /// else from outside must have come for the same client before.
+    fn evident_strangers(&self) -> Vec<IpAddr> {
+        let is_neighbour = |address: IpAddr| is_public(address) && is_near(address, self.peer);
+        let mut came = self.strangers.to_vec();
+        // Where the announced address is wrong, no other one can be the client.
+        let is_wrong = self.offer.diagnosis == Diagnosis::PrivateAddress;
+        came.retain(|address| {
+            let has_returned = self.returned.contains(address) && !is_wrong;
+            !is_public(*address) || is_neighbour(*address) || has_returned
+        });
+        // One inside is a gateway. Beside it, those outside scan ports.
+        if came.iter().any(|address| !is_public(*address)) {
+            came.retain(|address| !is_public(*address));
+        } else if came.iter().any(|address| is_neighbour(*address)) {
+            came.retain(|address| is_neighbour(*address));
+        }
+        came
     }
 
     /// A connection of this machine to itself cannot fail: clients are behind a proxy.
@@ -178,9 +219,13 @@ impl FailureEvidence<'_> {
         let history = &self.history;
         let announcement = self.offer.announcement;
         if self.offer.with_address {
+            // Some clients ignore the address: those that get through with it do not show that it
+            // is right. One that gets through only without it shows that it is wrong.
+            let is_its_own_way = history.client_without_address && !history.client_with_address;
+            let is_reached = history.is_reached || history.is_reached_without_address;
             let is_wrong = announcement.port == PortNumber::Outer
-                && history.is_reached_without_address
-                && !history.any_with_address;
+                && ((history.is_reached_without_address && !history.any_with_address)
+                    || (is_reached && is_its_own_way));
             return is_wrong.then_some(FailureCause::WrongAddress {
                 announced: announcement.address,
                 reason: announcement.reason,
@@ -191,17 +236,35 @@ impl FailureEvidence<'_> {
     }
 
     fn client_side(&self) -> Option<FailureCause> {
-        self.history.is_reached.then_some(FailureCause::ClientSide)
+        let (history, announcement) = (&self.history, self.offer.announcement);
+        // What others miss too is no fault of the client.
+        if !history.is_reached || history.others_missed_since {
+            return None;
+        }
+        let may_be_wrong = self.offer.with_address
+            && announcement.address != self.local
+            && !history.client_with_address;
+        Some(FailureCause::ClientSide {
+            trusts: may_be_wrong.then_some(announcement.address),
+        })
     }
 
     /// Some ports are reached, and this one is not.
     fn part_of_range(&self) -> Option<FailureCause> {
         let (history, port, range) = (&self.history, self.offer.port, self.passive_ports?);
+        if history.reached.contains(&port) {
+            return None;
+        }
         let part = longest_part(history)?;
         let outer = match self.offer.announcement.port {
             PortNumber::Outer => self.outer_ports,
             PortNumber::Inner => None,
         };
+        let all = outer.unwrap_or(range);
+        let is_known =
+            |port: u16| history.reached.contains(&port) || history.missed.contains(&port);
+        let is_enough = history.reached.range(part.first()..=part.last()).count() >= ENOUGH
+            || (all.first()..=all.last()).all(is_known);
         let reached = match outer {
             None => part,
             Some(outer) => {
@@ -211,6 +274,7 @@ impl FailureEvidence<'_> {
         };
         Some(FailureCause::PartOfRange {
             reached,
+            is_enough,
             port,
             outer: outer.map(|_| part),
             is_alone: !self.has_reached() && !history.others_missed,
@@ -337,8 +401,8 @@ fn longest_part(history: &PortHistory) -> Option<PortRange> {
     parts.into_iter().max_by_key(|part| part.count())
 }
 
-/// The smallest network that contains them, with the client if that is near; `None` if they are so
-/// far apart that no gateway has them all.
+/// The smallest network that contains them, with the client if that is near; `None` if they are not
+/// near each other: others than the client scan ports, too.
 fn network_of(came: &[IpAddr], peer: IpAddr) -> Option<IpNet> {
     let first = *came.first()?;
     let near = Some(peer).filter(|peer| is_near(first, *peer));
@@ -347,7 +411,7 @@ fn network_of(came: &[IpAddr], peer: IpAddr) -> Option<IpNet> {
         .clone()
         .map(|address| shared_bits(first, address))
         .min()?;
-    let (least, most) = if first.is_ipv4() { (16, 32) } else { (48, 64) };
+    let (least, most) = if first.is_ipv4() { (24, 32) } else { (64, 64) };
     let length = shared.clamp(least, most);
     let network = match first {
         IpAddr::V4(address) => IpNet::V4(Ipv4Net::new(address, length).ok()?),
@@ -377,6 +441,9 @@ fn is_public(address: IpAddr) -> bool {
 fn is_near(one: IpAddr, other: IpAddr) -> bool {
     shared_bits(one, other) >= if one.is_ipv4() { 24 } else { 64 }
 }
+
+/// This number of ports is no accident, and enough to work with.
+const ENOUGH: usize = 3;
 
 /// In the place of a value that only the operator knows.
 const UNKNOWN: &str = "PUBLIC";

@@ -43,12 +43,14 @@ struct FailureGroups {
 }
 
 /// What clients of one group have in common.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 struct FailureKey {
     address: IpAddr,
     origin: ClientOrigin,
     /// [`FailureCause::kind`].
     kind: &'static str,
+    /// [`FailureCause::value`]: a reply refers to the log for it.
+    value: Option<String>,
 }
 
 /// Clients that fail for the same reason, counted since a client last got through.
@@ -136,7 +138,7 @@ impl FailureGroups {
         let key = FailureKey::of(&failure);
         let mut group = match self.position(&key) {
             Some(index) => self.groups.remove(index),
-            None => FailureGroup::new(key, &failure),
+            None => self.new_group(key, &failure),
         };
         if self.groups.len() >= GROUPS_MAX {
             self.groups.remove(0);
@@ -145,6 +147,19 @@ impl FailureGroups {
         let line = group.take_due(now).then(|| (group.level(), group.line()));
         self.groups.push(group);
         line
+    }
+
+    /// Strangers could fill the log with values: from some on, a new one has the place of another
+    /// one, and the line of that one counts as its own.
+    fn new_group(&mut self, key: FailureKey, failure: &ConnectFailure) -> FailureGroup {
+        let mut group = FailureGroup::new(key, failure);
+        let is_like = |other: &FailureGroup| other.key.is_like(&group.key);
+        if self.groups.iter().filter(|other| is_like(other)).count() >= VALUES_MAX
+            && let Some(oldest) = self.groups.iter().position(is_like)
+        {
+            group.logged_at = self.groups.remove(oldest).logged_at;
+        }
+        group
     }
 
     fn on_connected(&mut self, offer: &PassiveOffer, peer: IpAddr) {
@@ -171,7 +186,13 @@ impl FailureKey {
             address: offer.announcement.address,
             origin: offer.origin,
             kind: failure.cause.kind(),
+            value: failure.cause.value(),
         }
+    }
+
+    /// Whether only the value of the flag is another one.
+    fn is_like(&self, other: &Self) -> bool {
+        (self.address, self.origin, self.kind) == (other.address, other.origin, other.kind)
     }
 }
 
@@ -231,7 +252,8 @@ impl FailureGroup {
     /// A single client that gave up may have had its own reason.
     fn level(&self) -> Level {
         let may_be_its_own = self.all_gave_up && self.connections < SEVERAL;
-        if self.cause.is_harmless() || (may_be_its_own && !self.cause.is_evident()) {
+        let is_alone = self.cause.needs_others() && self.clients.len() == 1;
+        if self.cause.is_harmless() || is_alone || (may_be_its_own && !self.cause.is_evident()) {
             Level::Info
         } else {
             Level::Warn
@@ -313,6 +335,9 @@ impl FailureGroup {
 
 /// Announced addresses are few, and clients cannot choose them.
 const GROUPS_MAX: usize = 16;
+
+/// Values of a flag that are logged separately.
+const VALUES_MAX: usize = 4;
 
 /// The clients of one group that are remembered. Of more clients, only the connections are counted.
 const CLIENTS_MAX: usize = 64;

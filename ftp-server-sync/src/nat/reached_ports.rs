@@ -82,6 +82,8 @@ pub(crate) struct PortHistory {
     pub(crate) client_without_address: bool,
     /// Another client was sent to a port that is not among `reached`, and did not connect either.
     pub(crate) others_missed: bool,
+    /// Another client has missed this port since it was last reached, or any port since one was.
+    pub(crate) others_missed_since: bool,
     /// Ports that were reached by clients that were given the same address.
     pub(crate) reached: BTreeSet<u16>,
     /// Ports to which clients that were given the same address did not connect.
@@ -133,28 +135,30 @@ impl ReachedPorts {
         recent.store(stamp, Ordering::Relaxed);
     }
 
-    /// The client was sent to this port and did not connect. Returns what is known about that port.
-    pub(crate) fn on_missed(
-        &self,
-        way: Way,
-        port: u16,
-        client: IpAddr,
-        now: Instant,
-    ) -> PortHistory {
-        let mut table = lock(&self.table);
-        let history = table.history(way, port, client, now);
-        table.on_missed(PortMiss {
+    /// What is known about the port to which this client was sent and did not connect.
+    pub(crate) fn history(&self, way: Way, port: u16, client: IpAddr, now: Instant) -> PortHistory {
+        lock(&self.table).history(way, port, client, now)
+    }
+
+    /// The client was sent to this port and did not connect, and the port may be the reason.
+    pub(crate) fn on_missed(&self, way: Way, port: u16, client: IpAddr, now: Instant) {
+        lock(&self.table).on_missed(PortMiss {
             way,
             port,
             client,
             at: now,
         });
-        history
+        // The next one that reaches a port shows that the site is not at fault.
+        self.forget_recent();
     }
 
     /// The settings have changed: what was reached before says nothing about the new ones.
     pub(crate) fn clear(&self) {
         *lock(&self.table) = ReachTable::default();
+        self.forget_recent();
+    }
+
+    fn forget_recent(&self) {
         for recent in &self.recent {
             recent.store(0, Ordering::Relaxed);
         }
@@ -207,6 +211,7 @@ impl ReachTable {
         let mut history = PortHistory::default();
         let is_recent = |at: Instant| now.saturating_duration_since(at) < LATELY;
         let recent = self.reached.iter().flatten();
+        let (mut port_reached, mut any_reached) = (None, None);
         for reach in recent.filter(|reach| is_recent(reach.at)) {
             let (other, number) = (&reach.way, &reach.port);
             if !other.is_like(&way) {
@@ -217,6 +222,10 @@ impl ReachTable {
                 continue;
             }
             history.reached.insert(*number);
+            any_reached = any_reached.max(Some(reach.at));
+            if *number == port {
+                port_reached = port_reached.max(Some(reach.at));
+            }
             history.any_with_address |= other.with_address;
             history.any_without_address |= !other.with_address;
             // Without an address in the reply, the client connects to the one of the control
@@ -231,8 +240,13 @@ impl ReachTable {
         let missed = self.missed.iter().filter(|missed| is_recent(missed.at));
         for missed in missed.filter(|missed| missed.way.is_like(&way)) {
             history.missed.insert(missed.port);
-            history.others_missed |=
-                missed.client != client && !history.reached.contains(&missed.port);
+            if missed.client == client {
+                continue;
+            }
+            history.others_missed |= !history.reached.contains(&missed.port);
+            let at = Some(missed.at);
+            history.others_missed_since |=
+                at >= any_reached || (missed.port == port && at >= port_reached);
         }
         history.missed.insert(port);
         history
@@ -273,6 +287,15 @@ mod tests {
         }
     }
 
+    impl ReachedPorts {
+        /// What is known, and that the client has missed the port.
+        fn miss(&self, way: Way, port: u16, client: IpAddr, now: Instant) -> PortHistory {
+            let history = self.history(way, port, client, now);
+            self.on_missed(way, port, client, now);
+            history
+        }
+    }
+
     fn client(last: u8) -> IpAddr {
         [198, 51, 100, last].into()
     }
@@ -285,7 +308,7 @@ mod tests {
     fn what_others_have_reached_is_known() {
         let table = ReachedPorts::default();
         let now = Instant::now();
-        let nothing = table.on_missed(way(true), 60_000, client(1), now);
+        let nothing = table.miss(way(true), 60_000, client(1), now);
         let expected = PortHistory {
             missed: ports(&[60_000]),
             ..PortHistory::default()
@@ -293,7 +316,7 @@ mod tests {
         assert_eq!(nothing, expected);
         table.on_reached(way(true), 60_000, client(2), now);
         table.on_reached(way(false), 60_001, client(1), now);
-        let history = table.on_missed(way(true), 60_000, client(1), now);
+        let history = table.miss(way(true), 60_000, client(1), now);
         let expected = PortHistory {
             is_reached: true,
             any_with_address: true,
@@ -304,7 +327,7 @@ mod tests {
             ..PortHistory::default()
         };
         assert_eq!(history, expected);
-        let history = table.on_missed(way(true), 60_001, client(3), now);
+        let history = table.miss(way(true), 60_001, client(3), now);
         assert!(!history.is_reached && history.is_reached_without_address);
     }
 
@@ -312,22 +335,38 @@ mod tests {
     fn a_port_that_others_missed_too_is_known() {
         let table = ReachedPorts::default();
         let now = Instant::now();
-        table.on_missed(way(true), 60_005, client(1), now);
-        assert!(
-            !table
-                .on_missed(way(true), 60_006, client(1), now)
-                .others_missed
-        );
-        let history = table.on_missed(way(false), 60_007, client(2), now);
+        table.miss(way(true), 60_005, client(1), now);
+        assert!(!table.miss(way(true), 60_006, client(1), now).others_missed);
+        let history = table.miss(way(false), 60_007, client(2), now);
         assert!(history.others_missed);
         assert_eq!(history.missed, ports(&[60_005, 60_006, 60_007]));
         table.on_reached(way(true), 60_005, client(2), now);
-        let history = table.on_missed(way(true), 60_007, client(2), now);
+        let history = table.miss(way(true), 60_007, client(2), now);
         assert_eq!(history.missed, ports(&[60_006, 60_007]));
         let later = now + LATELY;
-        let history = table.on_missed(way(true), 60_008, client(3), later);
+        let history = table.miss(way(true), 60_008, client(3), later);
         assert_eq!(history.missed, ports(&[60_008]));
         assert!(!history.others_missed);
+    }
+
+    #[test]
+    fn an_outage_is_what_others_miss_after_a_port_was_reached() {
+        let table = ReachedPorts::default();
+        let at = |seconds| table.start + Duration::from_secs(seconds);
+        let is_missed = |port, last, seconds| {
+            let history = table.history(way(true), port, client(last), at(seconds));
+            history.others_missed_since
+        };
+        table.on_reached(way(true), 60_000, client(2), at(0));
+        table.on_reached(way(true), 60_001, client(2), at(0));
+        table.on_missed(way(true), 60_001, client(1), at(10));
+        // What the client itself has missed may be its own fault.
+        assert!(!is_missed(60_000, 1, 20) && is_missed(60_000, 3, 20));
+        // That the same client reaches a port counts at once.
+        table.on_reached(way(true), 60_000, client(2), at(30));
+        assert!(!is_missed(60_000, 3, 40) && is_missed(60_001, 3, 40));
+        table.on_reached(way(true), 60_001, client(2), at(50));
+        assert!(!is_missed(60_001, 3, 60));
     }
 
     #[test]
@@ -339,14 +378,14 @@ mod tests {
             ..way(true)
         };
         table.on_reached(way(true), 60_000, client(2), now);
-        let history = table.on_missed(second, 60_000, client(1), now);
+        let history = table.miss(second, 60_000, client(1), now);
         assert_eq!(history.other_local, Some(way(true).local));
         assert!(!history.is_reached);
         let elsewhere = Way {
             origin: ClientOrigin::Local,
             ..way(true)
         };
-        let history = table.on_missed(elsewhere, 60_000, client(1), now);
+        let history = table.miss(elsewhere, 60_000, client(1), now);
         assert!(!history.is_reached && history.other_local.is_none());
     }
 
@@ -356,30 +395,14 @@ mod tests {
         let now = Instant::now();
         table.on_reached(way(true), 60_000, client(2), now);
         let later = now + LATELY;
-        assert!(
-            !table
-                .on_missed(way(true), 60_000, client(1), later)
-                .is_reached
-        );
+        assert!(!table.miss(way(true), 60_000, client(1), later).is_reached);
         table.on_reached(way(true), 60_000, client(2), later);
-        assert!(
-            table
-                .on_missed(way(true), 60_000, client(1), later)
-                .is_reached
-        );
+        assert!(table.miss(way(true), 60_000, client(1), later).is_reached);
         table.clear();
-        assert!(
-            !table
-                .on_missed(way(true), 60_000, client(1), later)
-                .is_reached
-        );
+        assert!(!table.miss(way(true), 60_000, client(1), later).is_reached);
         // The event is new for a table that is empty.
         table.on_reached(way(true), 60_000, client(2), later);
-        assert!(
-            table
-                .on_missed(way(true), 60_000, client(1), later)
-                .is_reached
-        );
+        assert!(table.miss(way(true), 60_000, client(1), later).is_reached);
     }
 
     #[test]
@@ -399,7 +422,7 @@ mod tests {
             table.on_reached(way(true), port, client(1), now);
         }
         for port in 1..=100 {
-            table.on_missed(way(false), port, client(2), now);
+            table.miss(way(false), port, client(2), now);
         }
         let inner = lock(&table.table);
         assert_eq!(inner.reached.len(), REACHED_SLOTS);

@@ -7,6 +7,8 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use ipnet::{IpNet, Ipv4Net, Ipv6Net};
 
+use super::routes::{Route, is_private};
+
 /// An address of this machine.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct TableAddress {
@@ -17,68 +19,104 @@ pub(super) struct TableAddress {
     pub(super) interface: Option<String>,
 }
 
-/// The addresses in the texts of `/proc/net/fib_trie`, which names no interfaces,
-/// `/proc/net/route`, which does, and `/proc/net/if_inet6`.
-pub(super) fn addresses(fib_trie: &str, route: &str, if_inet6: &str) -> Vec<TableAddress> {
-    let mut addresses = ipv4_addresses(fib_trie, route);
+/// The addresses in the texts of `/proc/net/fib_trie`, which names no interfaces, and of
+/// `/proc/net/if_inet6`. The routes name the interfaces of IPv4 networks.
+pub(super) fn addresses(fib_trie: &str, routes: &[Route], if_inet6: &str) -> Vec<TableAddress> {
+    let mut addresses = ipv4_addresses(fib_trie, routes);
     addresses.extend(if_inet6.lines().filter_map(ipv6_address));
     addresses
 }
 
-fn ipv4_addresses(fib_trie: &str, route: &str) -> Vec<TableAddress> {
-    let (mut own, mut networks) = (BTreeSet::new(), BTreeSet::new());
-    let mut leaf = None;
-    for line in fib_trie.lines().map(str::trim_start) {
-        if let Some(address) = line.strip_prefix("|-- ") {
-            leaf = address.trim_end().parse::<Ipv4Addr>().ok();
-            continue;
+fn ipv4_addresses(fib_trie: &str, routes: &[Route]) -> Vec<TableAddress> {
+    let table = FibTrie::parse(fib_trie);
+    let with_network = table.own.iter().map(|address| {
+        let network = table.network_of(*address);
+        let is_its_route =
+            |route: &&Route| !route.has_gateway && route.destination == IpNet::V4(network);
+        let name = routes.iter().find(is_its_route);
+        let loopback = address.is_loopback().then(|| "lo".to_owned());
+        TableAddress {
+            address: (*address).into(),
+            // The loopback network needs none.
+            mask: (!address.is_loopback()).then(|| network.netmask().into()),
+            interface: name.map(|route| route.interface.clone()).or(loopback),
         }
-        // What is known of the address of the leaf: a prefix length, a scope and a type.
-        let words: Vec<&str> = line.split_ascii_whitespace().collect();
-        match (leaf, &words[..]) {
-            (Some(address), ["/32", "host", "LOCAL"]) => drop(own.insert(address)),
-            (Some(address), [length, "link", "UNICAST"]) => {
-                let length = length.strip_prefix('/');
-                let length = length.and_then(|length| length.parse().ok());
-                let network = length.and_then(|length| Ipv4Net::new(address, length).ok());
-                networks.extend(network.filter(|network| network.prefix_len() > 0));
-            }
-            _ => {}
-        }
-    }
-    let names: Vec<(Ipv4Net, String)> = route.lines().filter_map(named_network).collect();
-    own.into_iter()
-        .map(|address| {
-            let around = networks.iter().filter(|network| network.contains(&address));
-            let network = around.max_by_key(|network| network.prefix_len()).copied();
-            let network = network.unwrap_or(Ipv4Net::new_assert(address, 32));
-            let name = names.iter().find(|(named, _)| *named == network);
-            let loopback = address.is_loopback().then(|| "lo".to_owned());
-            TableAddress {
-                address: address.into(),
-                // The loopback network needs none.
-                mask: (!address.is_loopback()).then(|| network.netmask().into()),
-                interface: name.map(|(_, name)| name.clone()).or(loopback),
-            }
-        })
-        .collect()
+    });
+    with_network.collect()
 }
 
-/// A network that is reached without a gateway, and its interface. Fields: interface, destination,
-/// gateway, flags, three counters, mask, and more.
-fn named_network(line: &str) -> Option<(Ipv4Net, String)> {
-    let fields: Vec<&str> = line.split_ascii_whitespace().collect();
-    let address = |index: usize| {
-        let number = u32::from_str_radix(fields.get(index)?, 16).ok()?;
-        // The kernel prints the bytes as they lie in memory.
-        Some(Ipv4Addr::from(number.to_ne_bytes()))
-    };
-    let (network, gateway, mask) = (address(1)?, address(2)?, address(7)?);
-    let network = Ipv4Net::with_netmask(network, mask).ok()?;
-    gateway
-        .is_unspecified()
-        .then(|| (network, fields[0].to_owned()))
+/// What the kernel's IPv4 table shows.
+#[derive(Default)]
+struct FibTrie {
+    own: BTreeSet<Ipv4Addr>,
+    /// The networks that are reached without a gateway: those of interfaces and others, such as
+    /// those behind a tunnel.
+    on_link: BTreeSet<Ipv4Net>,
+    broadcast: BTreeSet<Ipv4Addr>,
 }
+
+impl FibTrie {
+    fn parse(text: &str) -> Self {
+        let mut table = Self::default();
+        let mut leaf = None;
+        for line in text.lines().map(str::trim_start) {
+            if let Some(address) = line.strip_prefix("|-- ") {
+                leaf = address.trim_end().parse::<Ipv4Addr>().ok();
+                continue;
+            }
+            // What is known of the address of the leaf: a prefix length, a scope and a type.
+            let words: Vec<&str> = line.split_ascii_whitespace().collect();
+            match (leaf, &words[..]) {
+                (Some(address), ["/32", "host", "LOCAL"]) => drop(table.own.insert(address)),
+                (Some(address), ["/32", "link", "BROADCAST"]) => {
+                    table.broadcast.insert(address);
+                }
+                (Some(address), [length, "link", "UNICAST"]) => {
+                    let length = length.strip_prefix('/');
+                    let length = length.and_then(|length| length.parse().ok());
+                    let network = length.and_then(|length| Ipv4Net::new(address, length).ok());
+                    table.on_link.extend(network);
+                }
+                _ => {}
+            }
+        }
+        table
+    }
+
+    /// The network of the interface with this address; the address alone if no network is certain
+    /// to be the interface's.
+    fn network_of(&self, address: Ipv4Addr) -> Ipv4Net {
+        let around = self.on_link.iter().filter(|network| {
+            network.contains(&address) && self.is_of_interface(**network, address)
+        });
+        let narrowest = around.max_by_key(|network| network.prefix_len()).copied();
+        narrowest.unwrap_or(Ipv4Net::new_assert(address, 32))
+    }
+
+    /// Whether the route to this network may come from the netmask of an interface with this
+    /// address. A route into a tunnel must not count: half of the Internet would be local.
+    ///
+    /// With the network of an interface, the kernel adds its broadcast address, but for the
+    /// smallest networks. The last address of a tunnel's network may be another interface's
+    /// broadcast address, as 127.255.255.255 is in `0.0.0.0/1`; therefore the width counts too.
+    fn is_of_interface(&self, network: Ipv4Net, address: Ipv4Addr) -> bool {
+        let is_plausible = if is_private(Ipv4Net::new_assert(address, 32).into()) {
+            is_private(network.into())
+        } else {
+            network.prefix_len() >= WIDEST
+        };
+        let has_broadcast = network.prefix_len() >= WITHOUT_BROADCAST
+            || self.broadcast.contains(&network.broadcast());
+        is_plausible && has_broadcast
+    }
+}
+
+/// The length of the prefix of 10.0.0.0/8, the widest private range. No interface has a network
+/// that is wider.
+const WIDEST: u8 = 8;
+
+/// Networks with a prefix of this length or a greater one have no broadcast address.
+const WITHOUT_BROADCAST: u8 = 31;
 
 /// Fields: address, number of the interface, prefix length, scope, flags, interface.
 fn ipv6_address(line: &str) -> Option<TableAddress> {
@@ -102,6 +140,7 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
+    use crate::net::routes::routes_v4;
 
     const FIB_TRIE: &str = "\
 Main:
@@ -113,6 +152,8 @@ Main:
            /24 link UNICAST
         |-- 10.8.0.6
            /32 host LOCAL
+        |-- 10.8.0.255
+           /32 link BROADCAST
      |-- 10.64.0.1
         /32 host LOCAL
      +-- 127.0.0.0/8 2 0 2
@@ -145,7 +186,7 @@ fe80 04 40 20 80     eth0
 ";
 
     fn described(fib_trie: &str, route: &str, if_inet6: &str) -> Vec<String> {
-        let addresses = addresses(fib_trie, route, if_inet6).into_iter();
+        let addresses = addresses(fib_trie, &routes_v4(route), if_inet6).into_iter();
         let text = |found: TableAddress| {
             let name = found.interface.unwrap_or("?".to_owned());
             let mask = found.mask.map_or("-".to_owned(), |mask| mask.to_string());
@@ -177,6 +218,69 @@ wg0\t0000000A
         assert_eq!(described(FIB_TRIE, route, IF_INET6), expected);
     }
 
+    /// Each line has an address and what the table says of it.
+    fn fib_trie(lines: &str) -> String {
+        let leaf = |line: &str| {
+            let (address, what) = line.trim().split_once(' ').unwrap();
+            format!("   |-- {address}\n      {what}\n")
+        };
+        lines.lines().map(leaf).collect()
+    }
+
+    #[track_caller]
+    fn check_networks(lines: &str, expected: &[&str]) {
+        let found = described(&fib_trie(lines), "", "");
+        let expected: Vec<String> = expected.iter().map(|text| format!("{text} ?")).collect();
+        assert_eq!(found, expected, "{lines}");
+    }
+
+    #[test]
+    fn a_route_into_a_tunnel_is_no_network_of_an_interface() {
+        let loopback = "127.255.255.255 /32 link BROADCAST\n10.66.66.2 /32 host LOCAL\n";
+        for routes in [
+            "0.0.0.0 /1 link UNICAST\n128.0.0.0 /1 link UNICAST",
+            "0.0.0.0 /0 link UNICAST",
+            "0.0.0.0 /2 link UNICAST",
+            "8.0.0.0 /6 link UNICAST\n11.255.255.255 /32 link BROADCAST",
+            "10.0.0.0 /7 link UNICAST\n11.255.255.255 /32 link BROADCAST",
+            "10.0.0.0 /8 link UNICAST",
+            "10.66.66.0 /24 link UNICAST",
+        ] {
+            let alone = ["10.66.66.2 255.255.255.255"];
+            check_networks(&(loopback.to_owned() + routes), &alone);
+        }
+        // All but the private networks, beside a public address without a network.
+        check_networks(
+            "126.0.0.0 /7 link UNICAST
+             127.255.255.255 /32 link BROADCAST
+             126.0.0.5 /32 host LOCAL
+             200.0.0.0 /5 link UNICAST
+             203.0.113.5 /32 host LOCAL",
+            &["126.0.0.5 255.255.255.255", "203.0.113.5 255.255.255.255"],
+        );
+    }
+
+    #[test]
+    fn an_interface_has_a_broadcast_address_beside_a_tunnel() {
+        check_networks(
+            "0.0.0.0 /1 link UNICAST
+             10.0.0.0 /8 link UNICAST
+             10.1.0.0 /16 link UNICAST
+             10.1.2.3 /32 host LOCAL
+             10.1.255.255 /32 link BROADCAST
+             172.16.0.0 /31 link UNICAST
+             172.16.0.1 /32 host LOCAL
+             203.0.113.0 /24 link UNICAST
+             203.0.113.5 /32 host LOCAL
+             203.0.113.255 /32 link BROADCAST",
+            &[
+                "10.1.2.3 255.255.0.0",
+                "172.16.0.1 255.255.255.254",
+                "203.0.113.5 255.255.255.0",
+            ],
+        );
+    }
+
     #[test]
     fn without_tables_there_are_no_addresses() {
         assert_eq!(described("", "", ""), <[String; 0]>::default());
@@ -187,7 +291,7 @@ wg0\t0000000A
         fn any_text_is_parsed_without_panic(
             table in "((\\|-- |/)?[0-9A-Fa-f.é]{0,34}[ \t\n]{1,2}){0,40}",
         ) {
-            addresses(&table, &table, &table);
+            addresses(&table, &routes_v4(&table), &table);
         }
     }
 }

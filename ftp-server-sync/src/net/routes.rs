@@ -12,10 +12,10 @@ use log::debug;
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Route {
     pub(super) interface: String,
-    destination: IpNet,
+    pub(super) destination: IpNet,
     /// `None`: the other end of the interface, as with PPP, or one that is not an address.
     pub(super) gateway: Option<IpAddr>,
-    has_gateway: bool,
+    pub(super) has_gateway: bool,
 }
 
 /// Reads all routes.
@@ -75,7 +75,8 @@ pub(super) fn default_routes(routes: &[Route]) -> impl Iterator<Item = &Route> {
 /// interface has an address without a network; sorted, and without those that are in another one or
 /// in `known`.
 ///
-/// Public networks are left out: a VPN may carry the whole Internet, as one default route or in
+/// What lies behind a longer route with a gateway is left out: the kernel sends it to that router.
+/// /// Public networks are left out: a VPN may carry the whole Internet, as one default route or in
 /// two halves. So is the single address at the other end of an interface with a default route,
 /// which is the router's.
 pub(super) fn networks_behind(routes: &[Route], known: &[IpNet]) -> Vec<IpNet> {
@@ -87,10 +88,14 @@ pub(super) fn networks_behind(routes: &[Route], known: &[IpNet]) -> Vec<IpNet> {
         let network = route.destination;
         network.prefix_len() == network.max_prefix_len() && leads_everywhere(&route.interface)
     };
+    let with_gateway = routes.iter().filter(|route| route.has_gateway);
+    let elsewhere: Vec<IpNet> = with_gateway
+        .map(|route| route.destination.trunc())
+        .collect();
     let mut networks: Vec<IpNet> = routes
         .iter()
         .filter(|route| !route.has_gateway && is_private(route.destination) && !is_router(route))
-        .map(|route| route.destination.trunc())
+        .flat_map(|route| without(route.destination.trunc(), &elsewhere))
         .filter(|network| !known.iter().any(|other| other.contains(network)))
         .collect();
     // The wider one first: what it contains says nothing new.
@@ -104,9 +109,39 @@ pub(super) fn networks_behind(routes: &[Route], known: &[IpNet]) -> Vec<IpNet> {
     networks
 }
 
+/// The parts of the network that are in none of the longer networks among `elsewhere`; none if they
+/// are too many to be of use in a list.
+fn without(network: IpNet, elsewhere: &[IpNet]) -> Vec<IpNet> {
+    let inside = |network: IpNet, elsewhere: &[IpNet]| -> Vec<IpNet> {
+        let elsewhere = elsewhere.iter().copied();
+        elsewhere.filter(|other| network.contains(other)).collect()
+    };
+    let mut longer = inside(network, elsewhere);
+    longer.retain(|other| *other != network);
+    let mut parts = Vec::new();
+    let mut open = vec![(network, longer)];
+    while let Some((network, longer)) = open.pop() {
+        if longer.is_empty() {
+            parts.push(network);
+        } else if !longer.contains(&network) {
+            // Halves: one prefix bit more always fits, because a longer network is inside.
+            let halves = network
+                .subnets(network.prefix_len() + 1)
+                .into_iter()
+                .flatten();
+            open.extend(halves.map(|half| (half, inside(half, &longer))));
+        }
+        if parts.len() > PARTS_MAX {
+            debug!("{network}: too many routes with a gateway are in its network");
+            return Vec::new();
+        }
+    }
+    parts
+}
+
 /// Whether all addresses of the network are private ones. Both ends suffice: a network that is
 /// wider than a private range has a public address at one of its ends.
-fn is_private(network: IpNet) -> bool {
+pub(super) fn is_private(network: IpNet) -> bool {
     [network.network(), network.broadcast()].map(Reach::of) == [Reach::Site; 2]
 }
 
@@ -123,7 +158,7 @@ pub(super) fn read_table(path: &str) -> io::Result<String> {
 }
 
 /// The routes in the text of `/proc/net/route`.
-fn routes_v4(table: &str) -> Vec<Route> {
+pub(super) fn routes_v4(table: &str) -> Vec<Route> {
     table.lines().filter_map(route_v4).collect()
 }
 
@@ -189,6 +224,9 @@ fn hex_u128(field: &str) -> Option<u128> {
 fn is_hex(field: &str) -> bool {
     field.bytes().all(|byte| byte.is_ascii_hexdigit())
 }
+
+/// Enough for one single address to be left out of any network.
+const PARTS_MAX: usize = 128;
 
 /// Linux, `include/uapi/linux/route.h` and `ipv6_route.h`: `RTF_UP`, `RTF_GATEWAY`, `RTF_REJECT`,
 /// `RTF_LOCAL`.
@@ -365,6 +403,47 @@ wg0\t0600080A\t00000000\t0001\t0\t0\t0\tFFFFFFFF\t0\t0\t0
         for private in ["10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16", "fc00::/7"] {
             check_behind("", &format!("{private} - wg0"), private);
         }
+    }
+
+    #[test]
+    fn a_network_behind_a_longer_route_with_a_gateway_is_elsewhere() {
+        let wide = "10.0.0.0/8 - wg0\n10.20.0.0/16 192.168.77.5 eth0\n";
+        let without = "10.0.0.0/12 10.16.0.0/14 10.21.0.0/16 10.22.0.0/15 10.24.0.0/13 \
+                       10.32.0.0/11 10.64.0.0/10 10.128.0.0/9";
+        check_behind("192.168.77.0/24", wide, without);
+        // A route within it leads back into the tunnel.
+        let back = without.replace("10.21", "10.20.3.0/24 10.21");
+        check_behind("", &format!("{wide}10.20.3.0/24 - wg0"), &back);
+        // Neither a wider route nor one for the same network.
+        let same = "10.8.0.0/16 - wg0\n10.8.0.0/16 192.168.77.5 eth0\n";
+        check_behind(
+            "",
+            &format!("{same}10.0.0.0/8 192.168.77.5 eth0"),
+            "10.8.0.0/16",
+        );
+        check_behind(
+            "",
+            "10.8.0.0/23 - wg0\n10.8.0.0/24 10.8.1.1 wg0\n10.8.0.7/32 10.8.1.1 wg0",
+            "10.8.1.0/24",
+        );
+        let halves = "10.8.0.0/23 - wg0\n10.8.0.0/24 10.7.0.1 eth0\n10.8.1.0/24 10.7.0.1 eth0";
+        check_behind("", halves, "");
+    }
+
+    #[test]
+    fn many_routes_with_a_gateway_leave_no_network() {
+        let gateways = |count: u16| -> String {
+            let gateway = |n: u16| {
+                let [high, low] = (2 * n).to_be_bytes();
+                format!("10.{high}.{low}.0/24 192.168.77.5 eth0\n")
+            };
+            (0..count).map(gateway).collect()
+        };
+        check_behind("", &("10.0.0.0/8 - wg0\n".to_owned() + &gateways(2000)), "");
+        // The most that one address can leave.
+        let network: IpNet = "fc00::/7".parse().unwrap();
+        let parts = without(network, &["fd00::5/128".parse().unwrap()]);
+        assert_eq!(parts.len(), 121);
     }
 
     #[test]

@@ -16,8 +16,8 @@ use crate::settings::Settings;
 pub(crate) struct ProcessRights {
     /// It has all rights.
     pub(crate) is_root: bool,
-    /// Root asks what a server would do, which another user may start.
-    pub(crate) root_asks: bool,
+    /// Root runs the check; another user may start the server.
+    pub(crate) root_checks: bool,
     /// Its own files that it has read at the start and may not read again.
     pub(crate) unreadable: Vec<PathBuf>,
     /// It may not follow the path of the shared directory.
@@ -31,7 +31,7 @@ impl ProcessRights {
         unreadable.retain(|file| is_denied(file, Access::READ_OK));
         Self {
             is_root: geteuid().is_root(),
-            root_asks: false,
+            root_checks: false,
             unreadable,
             share_is_hidden: is_denied(&settings.directory, Access::EXISTS),
         }

@@ -363,10 +363,11 @@ fn no_reply(error: ControlError) -> Failure {
     Failure::Broken(format!("there is no reply: {error}"))
 }
 
-/// Where TLS begins with the connection, by convention.
 /// What to do if nothing is reached at the control port.
 const UNREACHED: &str = "; check that the router forwards this port to the server, that no firewall \
     blocks it, and that the server runs: on its machine, --check shows what is wrong";
+
+/// Where TLS begins with the connection, by convention.
 const IMPLICIT_TLS_PORT: u16 = 990;
 
 /// The time limit for the bytes of one transfer.

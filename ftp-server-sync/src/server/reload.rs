@@ -139,6 +139,7 @@ impl Server {
         self.certificate = certificate;
         self.state.never_connected.clear();
         self.state.reached_ports.clear();
+        self.state.returning_strangers.clear();
         self.lift_blocks(now);
         // Ports are not tried: sessions may have leased some of them.
         self.log_current(UnavailablePorts::default());

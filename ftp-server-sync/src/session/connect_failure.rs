@@ -10,7 +10,7 @@ use super::connection::Connection;
 use super::control::End;
 use crate::nat::failure::{FailureCause, FailureEvidence};
 use crate::nat::never_connected_log::ConnectFailure;
-use crate::nat::reached_ports::{PortHistory, Way};
+use crate::nat::reached_ports::Way;
 use crate::net::routes::network_to;
 use crate::settings::AddressSource;
 
@@ -66,18 +66,20 @@ impl Connection {
         let way = Way::of(&offer, local);
         let strangers = self.data.strangers();
         let is_lost = matches!(self.control.end(), Some(End::Lost(_)));
+        let reached_ports = &self.server.reached_ports;
         let settings = &self.current.settings;
         let evidence = FailureEvidence {
             offer,
             local,
             peer,
             strangers: strangers.addresses(),
-            history: if is_lost {
-                PortHistory::default()
+            returned: if is_lost {
+                Vec::new()
             } else {
-                let reached_ports = &self.server.reached_ports;
-                reached_ports.on_missed(way, offer.port, peer, now)
+                let returning = &self.server.returning_strangers;
+                returning.on_came(peer, strangers.addresses(), now)
             },
+            history: reached_ports.history(way, offer.port, peer, now),
             is_lost,
             interfaces: &self.current.interfaces,
             route: match offer.origin {
@@ -95,6 +97,9 @@ impl Connection {
         if cause == FailureCause::ClientGone {
             debug!("{} the client was gone before it could connect", self.name);
             return;
+        }
+        if cause.may_be_the_port() {
+            reached_ports.on_missed(way, offer.port, peer, now);
         }
         if let Some(remedy) = cause.remedy() {
             self.session.set_remedy(&remedy);

@@ -20,6 +20,7 @@ use crate::logging::repeated::RepeatedEvents;
 use crate::nat::never_connected_log::NeverConnectedLog;
 use crate::nat::port_mapping::update::PortMappings;
 use crate::nat::reached_ports::ReachedPorts;
+use crate::nat::returning_strangers::ReturningStrangers;
 use crate::net::interfaces::Interfaces;
 use crate::passive::{ListenAddresses, PassivePool};
 use crate::settings::{KnownAddresses, Settings};
@@ -33,6 +34,7 @@ pub(crate) struct ServerState {
     pub(crate) pool: PassivePool,
     pub(crate) never_connected: NeverConnectedLog,
     pub(crate) reached_ports: ReachedPorts,
+    pub(crate) returning_strangers: ReturningStrangers,
     /// Which session each TLS ticket comes from.
     pub(crate) tickets: Arc<TicketRegistry>,
     pub(super) uploads: Arc<Uploads>,
@@ -148,6 +150,7 @@ impl ServerState {
             pool,
             never_connected: NeverConnectedLog::default(),
             reached_ports: ReachedPorts::default(),
+            returning_strangers: ReturningStrangers::default(),
             tickets: Arc::default(),
             uploads: Arc::default(),
             sort_memory: SortMemory::new(SORT_BYTES_MAX).into(),

@@ -31,10 +31,10 @@ impl Ready {
         match verb {
             DataVerb::Pasv if context.is_extended_only() => context.reply(Reply::EPSV_ALL_ONLY),
             DataVerb::Pasv if context.endpoints.family() == AddressFamily::Ipv6 => {
-                context.reply(if context.denies("EPSV") {
-                    Reply::ONLY_ACTIVE
-                } else {
-                    Reply::USE_EPSV
+                context.reply(match ["EPSV", "EPRT"].map(|name| context.denies(name)) {
+                    [false, _] => Reply::USE_EPSV,
+                    [true, false] => Reply::ONLY_ACTIVE,
+                    [true, true] => Reply::CONNECT_OVER_IPV4,
                 });
             }
             DataVerb::Pasv => self.open_passive(context, PassiveCommand::Pasv),

@@ -155,7 +155,7 @@ impl Site<'_> {
                 } else if public.is_empty() {
                     NO_PUBLIC_ADDRESS.to_owned()
                 } else {
-                    list(&public)
+                    first_few(&public)
                 };
                 paths.push(Path::direct(INTERNET.to_owned(), to));
             }
@@ -171,7 +171,7 @@ impl Site<'_> {
         rules
             .map(|(network, address)| match address {
                 ClientAddress::Public(source) => self.through(network.to_string(), source, &routed),
-                ClientAddress::Local => Path::direct(network.to_string(), list(&routed)),
+                ClientAddress::Local => Path::direct(network.to_string(), first_few(&routed)),
             })
             .collect()
     }
@@ -202,7 +202,7 @@ impl Site<'_> {
         let has_own = |network: &IpNet| ipv4.iter().any(|own| network.contains(&IpAddr::V4(*own)));
         let networks = routed.iter().chain(local.named());
         let others = networks.filter(|network| network.addr().is_ipv4() && !has_own(network));
-        let to = list(&interfaces.reachable_by_router(ipv4));
+        let to = first_few(&interfaces.reachable_by_router(ipv4));
         others
             .filter(|_| !to.is_empty())
             .map(|network| Path::direct(network.to_string(), to.clone()))
@@ -240,7 +240,7 @@ impl Site<'_> {
             stages.push(Stage {
                 outer: String::new(),
                 arrow: " or",
-                inner: list(&inner[1..]),
+                inner: first_few(&inner[1..]),
             });
         }
         Path {
@@ -270,7 +270,7 @@ impl Path {
 }
 
 /// The first few addresses, and how many more there are.
-fn list(addresses: &[Ipv4Addr]) -> String {
+fn first_few(addresses: &[Ipv4Addr]) -> String {
     let shown = addresses.iter().take(ADDRESSES_SHOWN);
     let mut texts: Vec<String> = shown.map(Ipv4Addr::to_string).collect();
     let more = addresses.len() - texts.len();

@@ -12,7 +12,7 @@ pub(super) fn findings(
     forwarded: &[Ipv4Addr],
 ) -> Vec<Finding> {
     let mut findings = data_elsewhere(settings, evidence, forwarded);
-    findings.extend(without_passive_mode(settings, evidence));
+    findings.extend(without_data_connections(settings, evidence));
     findings
 }
 
@@ -49,29 +49,41 @@ fn data_elsewhere(
         .collect()
 }
 
-fn without_passive_mode(settings: &Settings, evidence: &Evidence) -> Option<Finding> {
+/// What no client can do, or none over IPv6, because commands are denied.
+fn without_data_connections(settings: &Settings, evidence: &Evidence) -> Vec<Finding> {
     let denied = &settings.denied_commands;
     let denies_all = |names: &[&str]| names.iter().all(|name| denied.denies(name));
     if denies_all(&["PASV", "EPSV", "PORT", "EPRT"]) {
-        return Some(Finding::failure(
+        return vec![Finding::failure(
             "--deny-commands PASV,EPSV,PORT,EPRT leaves no way to open a data connection: no client \
              can list or transfer; leave PASV or EPSV out of it",
-        ));
+        )];
     }
-    if denies_all(&["PASV", "EPSV"]) {
-        return Some(Finding::note(
+    let only_active = denies_all(&["PASV", "EPSV"]).then(|| {
+        Finding::note(
             "--deny-commands PASV,EPSV leaves active mode only, in which clients behind most NAT \
              routers fail",
-        ));
-    }
+        )
+    });
     let addresses = settings.local_addresses(&evidence.interfaces);
-    let address = addresses.into_iter().find(is_reached_over_ipv6)?;
-    denied.denies("EPSV").then(|| {
-        Finding::note(format!(
-            "--deny-commands EPSV: clients over IPv6, which connect to {address}, have no passive \
-             mode; to serve over IPv4 alone, add --interface 0.0.0.0"
-        ))
-    })
+    let over_ipv6 = addresses.into_iter().find(is_reached_over_ipv6);
+    let over_ipv6 = over_ipv6.and_then(|address| {
+        if denies_all(&["EPSV", "EPRT"]) {
+            Some(Finding::failure(format!(
+                "--deny-commands EPSV,EPRT: clients over IPv6, which connect to {address}, have no \
+                 way to open a data connection, because PASV and PORT are for IPv4 only; leave EPRT \
+                 out of it, or add --interface 0.0.0.0 to serve over IPv4 alone"
+            )))
+        } else if denied.denies("EPSV") && only_active.is_none() {
+            Some(Finding::note(format!(
+                "--deny-commands EPSV: clients over IPv6, which connect to {address}, have no \
+                 passive mode; to serve over IPv4 alone, add --interface 0.0.0.0"
+            )))
+        } else {
+            None
+        }
+    });
+    over_ipv6.into_iter().chain(only_active).collect()
 }
 
 fn is_reached_over_ipv6(address: &IpAddr) -> bool {

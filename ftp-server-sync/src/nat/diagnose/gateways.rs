@@ -31,7 +31,7 @@ fn clear_text(settings: &Settings) -> Option<Finding> {
     if settings.trusted_gateways.is_empty() {
         return None;
     }
-    let flag = format!("--trust-gateway {}", list(&settings.trusted_gateways));
+    let flag = format!("--trust-gateway {}", as_in_flag(&settings.trusted_gateways));
     match &settings.tls {
         None => Some(Finding::new(
             Severity::Risk,
@@ -59,7 +59,7 @@ fn clear_text(settings: &Settings) -> Option<Finding> {
 }
 
 /// The networks as on the command line: one address stands alone.
-pub(super) fn list(networks: &[IpNet]) -> String {
+pub(super) fn as_in_flag(networks: &[IpNet]) -> String {
     let shown = networks.iter().map(|network| {
         if network.prefix_len() == network.max_prefix_len() {
             network.addr().to_string()

@@ -102,14 +102,14 @@ fn ports_of_services(settings: &Settings, unavailable: &UnavailablePorts) -> Opt
     (range.first() < PORT_UNRESERVED && unavailable.denied.is_empty()).then(|| {
         let last = range.last().min(PORT_UNRESERVED - 1);
         let (noun, list) = if range.first() == last {
-("port", last.to_string())
-} else {
-("ports", format!("{}-{last}", range.first()))
-};
+            ("port", last.to_string())
+        } else {
+            ("ports", format!("{}-{last}", range.first()))
+        };
         Finding::note(format!(
-            "--passive-ports {range}: {noun} {list} may be other services' (80 HTTP, 443 HTTPS), and \
-             some clients and firewalls refuse data connections to ports below {PORT_UNRESERVED}; give \
-             a range above, such as 60000-60009"
+            "--passive-ports {range}: {noun} {list} may be other services' (80 HTTP, 443 HTTPS), \
+             and some clients and firewalls refuse data connections to ports below \
+             {PORT_UNRESERVED}; give a range above, such as 60000-60009"
         ))
     })
 }

@@ -17,10 +17,10 @@ pub(super) fn findings(settings: &Settings, rights: &ProcessRights) -> Vec<Findi
              machine; add --run-as USER, with a user that may read the shared directory",
         ));
     }
-    if rights.root_asks {
+    if rights.root_checks {
         findings.push(Finding::note(
-            "root asks here: a server that root starts keeps all rights on this machine; add \
-             --run-as USER, or let another user start it (User= under systemd)",
+            "root runs this check: a server that root starts keeps all rights on this machine; add \
+             --run-as USER, or start the server as another user (User= under systemd)",
         ));
     }
     let unreadable = unreadable_files(settings, rights);

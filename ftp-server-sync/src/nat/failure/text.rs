@@ -1,14 +1,14 @@
 //! What the log and the client read about a cause.
 //!
-//! A client never reads the public address of another one: it is given those flags only whose value
-//! is its own address, or one inside this site.
+//! A client never reads the address of another one, nor a public address that it was not given:
+//! anyone may connect. Of other addresses it reads this site's router alone.
 
 use std::net::IpAddr;
 
 use ftp_proto::{AnnounceReason, Diagnosis};
 use ipnet::IpNet;
 
-use super::{FailureCause, UNKNOWN};
+use super::{FailureCause, GatewayKind, UNKNOWN};
 use crate::net::port_range::PortRange;
 
 impl FailureCause {
@@ -21,23 +21,12 @@ impl FailureCause {
                 has_range,
             } => by_addresses(*diagnosis, *reason, *has_range),
             Self::ClientGone => "the client was gone".to_owned(),
-            Self::OtherAddress { came, gateway, .. } => {
-                let subject = match came.len() {
-                    1 => "that is",
-                    _ => "these are",
-                };
-                format!(
-                    "{} came to the port instead; if {subject} the same client or its gateway, add \
-                     --trust-gateway {}",
-                    list(came),
-                    network(*gateway)
-                )
-            }
-            Self::ThroughGateway { gateway, came } => format!(
-                "the client came through {gateway}, and {} came to the port; if that is the same \
-                 client, add --trust-gateway {gateway}",
-                list(came)
-            ),
+            Self::OtherAddress { came, gateway, .. } => other_address(came, *gateway),
+            Self::ThroughGateway {
+                gateway,
+                kind,
+                came,
+            } => through_gateway(*gateway, *kind, came),
             Self::OwnProxy { clients, public } => format!(
                 "the client came through a proxy or a tunnel on this machine, so that the announced \
                  address leads it to itself; let that pass the passive ports on too, and add \
@@ -48,15 +37,21 @@ impl FailureCause {
                 "the client came from {peer}, this machine; if a proxy or a tunnel passes clients on, \
                  let it pass the passive ports on too"
             ),
-            Self::ClientSide => "this port was reached within the last hour, so the client's own \
-                                 firewall or router blocks it; nothing is to be changed here"
-                .to_owned(),
+            Self::ClientSide { trusts } => client_side(*trusts),
+            Self::PartOfRange {
+                reached,
+                is_enough: true,
+                port,
+                outer,
+                is_alone,
+            } => part_of_range(*reached, *port, *outer, *is_alone),
             Self::PartOfRange {
                 reached,
                 port,
                 outer,
                 is_alone,
-            } => part_of_range(*reached, *port, *outer, *is_alone),
+                ..
+            } => part_of_forwarding(outer.unwrap_or(*reached), *port, *is_alone),
             Self::WrongAddress { announced, reason } => format!(
                 "clients that are not given the address {announced} reach the port, so that \
                  address is wrong; {}",
@@ -64,7 +59,7 @@ impl FailureCause {
             ),
             Self::ExtendedPassive => "the client reaches ports after PASV and not after EPSV, so \
                                       its data connections have another address than its control \
-                                      connection; add --deny-commands EPSV,EPRT"
+                                      connection; add --deny-commands EPSV"
                 .to_owned(),
             Self::Neighbour { neighbour, public } => format!(
                 "if {neighbour} is a router or a proxy for clients outside, add \
@@ -92,27 +87,41 @@ impl FailureCause {
             } => Some(format!("{diagnosis}: {}", self.advice())),
             Self::Addresses { .. } => Some(self.advice()).filter(|advice| advice.contains(" --")),
             Self::ClientGone => None,
+            Self::ThroughGateway {
+                gateway,
+                kind: GatewayKind::Router,
+                ..
+            } => Some(format!(
+                "the control connection came through {gateway}, and another address came to the \
+                 port; if that is the same client, add --trust-gateway {gateway}"
+            )),
             Self::OtherAddress {
-                is_inside: false, ..
-            } => Some(
+                gateway,
+                is_router: true,
+                ..
+            } => {
+                let router = network(*gateway);
+                Some(format!(
+                    "{router} came to the port instead; if that is the same client or its \
+                     gateway, add --trust-gateway {router}"
+                ))
+            }
+            Self::OtherAddress { .. } | Self::ThroughGateway { .. } => Some(
                 "another address came instead; the server's log has it, for --trust-gateway"
                     .to_owned(),
             ),
-            Self::ThroughGateway { gateway, .. } => Some(format!(
-                "the control connection came through {gateway}, and another address came to the \
-                 port; add --trust-gateway {gateway}"
-            )),
-            Self::OwnProxy { clients, public } => Some(
+            // A client that came through a tunnel may not know where this server is.
+            Self::OwnProxy { clients, .. } => Some(
                 Self::OwnProxy {
                     clients: *clients,
-                    public: shown(public),
+                    public: UNKNOWN.to_owned(),
                 }
                 .advice(),
             ),
-            Self::Neighbour { neighbour, public } => Some(
+            Self::Neighbour { neighbour, .. } => Some(
                 Self::Neighbour {
                     neighbour: *neighbour,
-                    public: shown(public),
+                    public: UNKNOWN.to_owned(),
                 }
                 .advice(),
             ),
@@ -122,7 +131,21 @@ impl FailureCause {
 
     /// Whether the site is certainly not at fault.
     pub(crate) fn is_harmless(&self) -> bool {
-        matches!(self, Self::ClientGone | Self::ClientSide)
+        matches!(self, Self::ClientGone | Self::ClientSide { trusts: None })
+    }
+
+    /// Whether one client alone says nothing about the site.
+    pub(crate) fn needs_others(&self) -> bool {
+        matches!(self, Self::ClientSide { trusts: Some(_) })
+    }
+
+    /// Whether the port may not be reachable, so that the failure says something about the site.
+    pub(crate) fn may_be_the_port(&self) -> bool {
+        match self {
+            Self::Addresses { .. } => !self.is_private_address(),
+            Self::ClientSide { .. } | Self::PartOfRange { .. } => true,
+            _ => false,
+        }
     }
 
     /// Whether the announced address alone is at fault, whatever the port.
@@ -148,7 +171,22 @@ impl FailureCause {
         }
     }
 
-    /// Causes of one kind are counted together.
+    /// The value of the flag that cures it, if it is not the same for all that fail for this
+    /// reason.
+    pub(crate) fn value(&self) -> Option<String> {
+        match self {
+            Self::OtherAddress { gateway, .. } => Some(network(*gateway)),
+            Self::ThroughGateway { gateway, .. } => Some(gateway.to_string()),
+            Self::OwnProxy { clients, .. } | Self::RoutedNetwork { clients } => {
+                Some(network(*clients))
+            }
+            Self::Neighbour { neighbour, .. } => Some(neighbour.to_string()),
+            Self::OtherOwnAddress { local, .. } => Some(local.to_string()),
+            _ => None,
+        }
+    }
+
+    /// Causes of one kind, with the same value of the flag, are counted together.
     pub(crate) fn kind(&self) -> &'static str {
         match self {
             Self::Addresses { diagnosis, .. } => match diagnosis {
@@ -162,7 +200,8 @@ impl FailureCause {
             Self::ThroughGateway { .. } => "gateway",
             Self::OwnProxy { .. } => "own proxy",
             Self::OwnProxyPort { .. } => "port of own proxy",
-            Self::ClientSide => "client side",
+            Self::ClientSide { trusts: None } => "client side",
+            Self::ClientSide { trusts: Some(_) } => "client side or address",
             Self::PartOfRange {
                 is_alone: false, ..
             } => "part of range",
@@ -206,6 +245,46 @@ fn by_addresses(diagnosis: Diagnosis, reason: AnnounceReason, has_range: bool) -
     }
 }
 
+fn other_address(came: &[IpAddr], gateway: IpNet) -> String {
+    let subject = match came.len() {
+        1 => "that is",
+        _ => "these are",
+    };
+    format!(
+        "{} came to the port instead; if {subject} the same client or its gateway, add \
+         --trust-gateway {}",
+        list(came),
+        network(gateway)
+    )
+}
+
+fn through_gateway(gateway: IpAddr, kind: GatewayKind, came: &[IpAddr]) -> String {
+    let came = list(came);
+    if kind == GatewayKind::Unknown {
+        format!(
+            "{came} came to the port; if {gateway} passes clients from outside on, and that is the \
+             same client, add --trust-gateway {gateway}"
+        )
+    } else {
+        format!(
+            "the client came through {gateway}, and {came} came to the port; if that is the same \
+             client, add --trust-gateway {gateway}"
+        )
+    }
+}
+
+fn client_side(trusts: Option<IpAddr>) -> String {
+    match trusts {
+        Some(address) => format!(
+            "others reach this port; the client's own firewall may block it, or the client trusts \
+             the address {address}, which does not lead here"
+        ),
+        None => "this port was reached within the last hour, so the client's own firewall or \
+                 router blocks it; nothing is to be changed here"
+            .to_owned(),
+    }
+}
+
 fn part_of_range(
     reached: PortRange,
     port: u16,
@@ -228,6 +307,18 @@ fn part_of_range(
     }
 }
 
+/// The same where too few ports were reached to use no others.
+fn part_of_forwarding(ports: PortRange, port: u16, is_alone: bool) -> String {
+    if is_alone {
+        format!(
+            "others reached {ports} within the last hour; look at the client's own firewall, and \
+             whether the router forwards {port}"
+        )
+    } else {
+        format!("of the range, {ports} is reached, and {port} is not; forward the whole range")
+    }
+}
+
 /// Where the announced address is to be corrected.
 fn correct(reason: AnnounceReason) -> String {
     let flag = match reason {
@@ -236,15 +327,6 @@ fn correct(reason: AnnounceReason) -> String {
         _ => "--masquerade-address ".to_owned(),
     };
     format!("give the one that clients connect to with {flag}{UNKNOWN}")
-}
-
-/// A client may read an address or its name, and not which file or STUN server it comes from.
-fn shown(public: &str) -> String {
-    if public.starts_with('@') || public.starts_with("stun:") {
-        UNKNOWN.to_owned()
-    } else {
-        public.to_owned()
-    }
 }
 
 /// A network as the value of a flag: one address stands alone.

@@ -236,7 +236,7 @@ fn causes_of_single_clients_outlive_the_success_of_others() {
             cause: FailureCause::OtherAddress {
                 came: vec![gateway],
                 gateway: gateway.into(),
-                is_inside: false,
+                is_router: false,
             },
             ..failure(client(last), offer("203.0.113.1", 60_004), RANGE)
         }
@@ -246,15 +246,43 @@ fn causes_of_single_clients_outlive_the_success_of_others() {
     assert!(line.ends_with("add --trust-gateway 192.0.2.1"), "{line}");
     // Others have one address.
     simulation.connect_from(2);
-    assert_eq!(simulation.count(other_address(3, "192.0.2.2")), None);
-    // Every cause of this kind is counted together, or strangers could fill the log.
-    let (_, line) = simulation.count(other_address(4, "192.0.2.3")).unwrap();
-    assert!(
-        line.starts_with("3 clients ") && line.ends_with(" 192.0.2.3"),
-        "{line}"
-    );
-    simulation.connect_from(3);
+    assert_eq!(simulation.count(other_address(3, "192.0.2.1")), None);
+    let (_, line) = simulation.count(other_address(4, "192.0.2.1")).unwrap();
+    assert!(line.starts_with("3 clients "), "{line}");
+    simulation.connect_from(4);
     assert!(!simulation.groups.is_counting());
+}
+
+/// The reply refers to the log for the value.
+#[test]
+fn each_value_of_a_flag_is_logged() {
+    let mut simulation = Simulation::new();
+    let lines = |simulation: &mut Simulation, values: std::ops::Range<u8>| -> Vec<String> {
+        let count = |last: u8| {
+            let gateway: IpAddr = [192, 0, 2, last].into();
+            let failure = ConnectFailure {
+                cause: FailureCause::OtherAddress {
+                    came: vec![gateway],
+                    gateway: gateway.into(),
+                    is_router: false,
+                },
+                ..failure(client(last), offer("203.0.113.1", 60_004), RANGE)
+            };
+            Some(simulation.count(failure)?.1)
+        };
+        values.filter_map(count).collect()
+    };
+    let first = lines(&mut simulation, 1..3);
+    for (line, value) in first.iter().zip(["192.0.2.1", "192.0.2.2"]) {
+        let flag = format!("add --trust-gateway {value}");
+        assert!(line.ends_with(&flag), "{line}");
+    }
+    assert_eq!(first.len(), 2);
+    // Strangers cannot fill the log, nor push other reasons out.
+    assert_eq!(lines(&mut simulation, 3..255).len(), VALUES_MAX - 2);
+    assert_eq!(simulation.groups.groups.len(), VALUES_MAX);
+    simulation.seconds = 600;
+    assert_eq!(lines(&mut simulation, 1..255).len(), VALUES_MAX);
 }
 
 #[test]
@@ -279,10 +307,21 @@ fn a_single_client_that_gives_up_is_no_warning() {
     assert_eq!(simulation.count(private).unwrap().0, Level::Warn);
 
     let own_fault = ConnectFailure {
-        cause: FailureCause::ClientSide,
+        cause: FailureCause::ClientSide { trusts: None },
         ..failure(client(1), offer("203.0.113.1", 60_004), RANGE)
     };
     assert_eq!(simulation.count(own_fault).unwrap().0, Level::Info);
+
+    // The address may be wrong for all that trust it, and several show it.
+    let trusting = |last| ConnectFailure {
+        cause: FailureCause::ClientSide {
+            trusts: Some(Ipv4Addr::new(203, 0, 113, 1).into()),
+        },
+        ..failure(client(last), offer("203.0.113.1", 60_004), RANGE)
+    };
+    assert_eq!(simulation.count(trusting(1)).unwrap().0, Level::Info);
+    simulation.count(trusting(2));
+    assert_eq!(simulation.count(trusting(3)).unwrap().0, Level::Warn);
 }
 
 #[test]

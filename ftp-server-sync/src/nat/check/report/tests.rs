@@ -29,9 +29,9 @@ fn machine(name: &str) -> Evidence {
     }
     match name {
         "home" | "home, example address" => home(),
-        "home, root asks" => Evidence {
+        "home, root checks" => Evidence {
             rights: ProcessRights {
-                root_asks: true,
+                root_checks: true,
                 ..ProcessRights::default()
             },
             ..home()
