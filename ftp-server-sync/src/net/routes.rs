@@ -88,7 +88,10 @@ pub(super) fn networks_behind(routes: &[Route], known: &[IpNet]) -> Vec<IpNet> {
         let network = route.destination;
         network.prefix_len() == network.max_prefix_len() && leads_everywhere(&route.interface)
     };
-    let with_gateway = routes.iter().filter(|route| route.has_gateway);
+    // A host that is its own gateway is not behind another router.
+    let with_gateway = routes.iter().filter(|route| {
+        route.has_gateway && route.gateway.map(IpNet::from) != Some(route.destination)
+    });
     let elsewhere: Vec<IpNet> = with_gateway
         .map(|route| route.destination.trunc())
         .collect();
@@ -426,6 +429,8 @@ wg0\t0600080A\t00000000\t0001\t0\t0\t0\tFFFFFFFF\t0\t0\t0
             "10.8.0.0/23 - wg0\n10.8.0.0/24 10.8.1.1 wg0\n10.8.0.7/32 10.8.1.1 wg0",
             "10.8.1.0/24",
         );
+        let itself = "10.8.0.0/24 - wg0\n10.8.0.6/32 10.8.0.6 wg0";
+        check_behind("", itself, "10.8.0.0/24");
         let halves = "10.8.0.0/23 - wg0\n10.8.0.0/24 10.7.0.1 eth0\n10.8.1.0/24 10.7.0.1 eth0";
         check_behind("", halves, "");
     }
