@@ -3,6 +3,7 @@
 //! Nothing in this file reads a file, resolves a name or knows the other flags.
 
 mod commands;
+mod mapping;
 
 use std::ffi::OsString;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
@@ -20,11 +21,11 @@ use log::LevelFilter;
 use crate::accounts::users::is_anonymous;
 use crate::nat::rules::RulesKind;
 use crate::settings::{
-    AddressSource, BrokenUploads, ClientAddress, LocalNetworks, MappingProtocol, STUN_PORT,
-    unusable,
+    AddressSource, BrokenUploads, ClientAddress, LocalNetworks, STUN_PORT, unusable,
 };
 
 pub(super) use commands::denied_command;
+pub(super) use mapping::{interface_name, port_mapping};
 
 /// Bytes as text, since argh reads only text: each byte becomes the character of the same number.
 pub(super) fn text_of_bytes(bytes: &[u8]) -> String {
@@ -131,32 +132,6 @@ pub(super) fn broken_uploads(text: &str) -> Result<BrokenUploads, String> {
         _ => Err("give keep or discard".to_owned()),
     }
 }
-
-/// The protocols in which the router is asked to forward ports; none for `off`.
-pub(super) fn port_mapping(text: &str) -> Result<Box<[MappingProtocol]>, String> {
-    match text {
-        "auto" => Ok(MappingProtocol::ALL.into()),
-        "pcp" => Ok([MappingProtocol::Pcp].into()),
-        "nat-pmp" => Ok([MappingProtocol::NatPmp].into()),
-        "upnp" => Ok([MappingProtocol::Upnp].into()),
-        "off" => Ok(Box::default()),
-        _ => Err("give auto, pcp, nat-pmp, upnp or off".to_owned()),
-    }
-}
-
-/// The name of a network interface. It need not exist yet.
-pub(super) fn interface_name(text: &str) -> Result<String, String> {
-    let is_name = !text.is_empty() && text.len() < INTERFACE_BYTES_MAX;
-    let is_part = |byte: u8| byte.is_ascii_graphic() && byte != b'/';
-    if is_name && text.bytes().all(is_part) {
-        Ok(text.to_owned())
-    } else {
-        Err("give the name of a network interface, such as eth0".to_owned())
-    }
-}
-
-/// Linux, `IFNAMSIZ`.
-const INTERFACE_BYTES_MAX: usize = 16;
 
 /// A time limit in seconds; 0 is no limit.
 pub(super) fn timeout(text: &str) -> Result<Option<Duration>, String> {
