@@ -12,6 +12,7 @@ use std::time::{Duration, Instant};
 
 use crate::support::client::Client;
 use crate::support::data::{connect_from, guarded, is_gone, reset};
+use crate::support::figures;
 use crate::support::random::Random;
 use crate::support::server::Setup;
 use crate::support::wait::pass_time;
@@ -55,7 +56,9 @@ fn run(time: Duration) {
     });
     let [received, stored] = [&totals.received, &totals.stored].map(|n| n.load(Ordering::Relaxed));
     assert!(received > 0 && stored > 0, "{received} and {stored}");
-    println!("{received} files received, {stored} stored (seed {seed})");
+    figures::show(format_args!(
+        "{received} files received, {stored} stored (seed {seed})"
+    ));
 }
 
 /// What all workers have done.

@@ -17,6 +17,7 @@ use std::time::{Duration, Instant};
 use rustix::process::Signal;
 use rustls::version::{TLS12, TLS13};
 
+use crate::support::figures;
 use crate::support::random::Random;
 use crate::support::server::{Program, SecureServer, Setup, TestServer};
 use crate::support::wait::{is_so_within, pass_time, wait_until};
@@ -51,13 +52,13 @@ fn long_soak() {
     let took = begun.elapsed();
     let after = settled(&server, Some(before));
     let totals = totals.into_inner().expect("the totals");
-    println!(
+    figures::show(format_args!(
         "{} s of soak (seed {seed}): {totals}; memory {} KiB before and {} KiB after, at most {} KiB",
         took.as_secs(),
         before.1,
         after.1,
         server.server.peak_kib(),
-    );
+    ));
     assert!(totals.stored > 0 && totals.received > 0 && totals.listed > 0);
     assert!(totals.aborted > 0 && totals.lost > 0 && totals.renamed > 0);
     let grown = after.1.saturating_sub(before.1);

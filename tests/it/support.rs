@@ -6,6 +6,7 @@ pub(crate) mod client;
 pub(crate) mod client_program;
 pub(crate) mod data;
 pub(crate) mod fault;
+pub(crate) mod figures;
 pub(crate) mod file_contents;
 pub(crate) mod filezilla;
 pub(crate) mod forwarder;

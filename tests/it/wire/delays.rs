@@ -13,6 +13,7 @@ use rustix::process::Signal;
 
 use crate::support::client::Client;
 use crate::support::data::{drain, reset};
+use crate::support::figures;
 use crate::support::server::{Program, TestServer};
 use crate::support::wait::{pass_time, wait_until};
 
@@ -89,7 +90,9 @@ const WORK: &[Work] = &[
 #[test]
 fn long_delays() {
     let server = planted(100_000);
-    println!("worst delays in ms: until ABOR acts, a lost client is gone, another session replies");
+    figures::show(format_args!(
+        "worst delays in ms: until ABOR acts, a lost client is gone, another session replies"
+    ));
     for work in WORK {
         let abort = work
             .can_abort
@@ -97,15 +100,17 @@ fn long_delays() {
         let lost = worst(|wait| until_gone(&server, work, wait));
         let other = worst(|_| until_other_replies(&server, work));
         let abort = abort.map_or("-".into(), shown);
-        println!(
+        figures::show(format_args!(
             "{:50} {abort:>8} {:>8} {:>8}",
             work.name,
             shown(lost),
             shown(other)
-        );
+        ));
     }
     server.finish();
-    println!("worst delays in ms: until SIGTERM has ended the session");
+    figures::show(format_args!(
+        "worst delays in ms: until SIGTERM has ended the session"
+    ));
     for work in WORK {
         let server = planted(20_000);
         let mut client = server.client();
@@ -114,7 +119,11 @@ fn long_delays() {
         let begun = Instant::now();
         server.signal(Signal::TERM);
         while client.line().is_some() {}
-        println!("{:50} {:>8}", work.name, shown(begun.elapsed()));
+        figures::show(format_args!(
+            "{:50} {:>8}",
+            work.name,
+            shown(begun.elapsed())
+        ));
         drop((client, data));
         let (code, log) = server.ended();
         assert_eq!(code, Some(0), "{log}");

@@ -10,6 +10,7 @@ use rustix::process::Signal;
 use crate::support::client::sorted_names;
 use crate::support::data::{drain, read_all};
 use crate::support::fault::KernelTrace;
+use crate::support::figures;
 use crate::support::log::lines_with;
 use crate::support::process;
 use crate::support::server::{InProcess, Program, Setup, TestServer};
@@ -208,7 +209,9 @@ fn long_sorted_listings_give_their_memory_back() {
         });
         worst = worst.max(server.resident_kib().saturating_sub(idle));
     }
-    println!("{idle} KiB with idle sessions, {worst} KiB more after listings");
+    figures::show(format_args!(
+        "{idle} KiB with idle sessions, {worst} KiB more after listings"
+    ));
     assert!(worst < 8192, "{worst} KiB are not given back");
     drop(clients);
     server.finish();
