@@ -7,8 +7,8 @@ use crate::offer::PassiveOffer;
 impl Session {
     /// The last passive offer, until the client connects or the offer counts as never connected.
     /// The port of the offer may be closed meanwhile: the driver still reports
-    /// [`NeverConnected`](crate::DataEvent::NeverConnected) if that is the reason. It does not count
-    /// after a refused transfer, which is then why the client did not connect.
+    /// [`NeverConnected`](crate::DataEvent::NeverConnected) if that is the reason. It does not
+    /// count after a refused transfer, which is then why the client did not connect.
     #[must_use]
     pub fn passive_offer(&self) -> Option<&PassiveOffer> {
         self.context.offer.as_ref().map(|(_, offer)| offer)

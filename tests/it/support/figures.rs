@@ -1,5 +1,5 @@
-//! What a long test has measured, for those who run it: the output of a test that passes is not shown
-//! otherwise.
+//! What a long test has measured, for those who run it: the output of a test that passes is not
+//! shown otherwise.
 
 use std::fmt;
 use std::io::{self, Write};
