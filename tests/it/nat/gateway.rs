@@ -13,7 +13,7 @@ fn a_trusted_gateway_is_served() {
     scenario("gateway::a_trusted_gateway_is_served", || {
         for ports in [CONTROL, DATA] {
             let home = HomeServer::new(&[&ROUTED[..], &TRUST].concat());
-            hide_clients(&home, ports);
+            home.lab.hide_clients(ports);
             home.ftplib("client", OUTSIDE, true).expect_success();
             home.curl("client", OUTSIDE, &[]);
             home.finish();
@@ -26,7 +26,7 @@ fn a_trusted_gateway_is_served() {
 fn a_gateway_is_refused_by_default() {
     for ports in [CONTROL, DATA] {
         let home = HomeServer::new(&ROUTED);
-        hide_clients(&home, ports);
+        home.lab.hide_clients(ports);
         home.ftplib("client", OUTSIDE, true).expect_failure();
         let log = home.server.log();
         assert!(log.contains("rejected a connection from"), "{log}");
@@ -41,7 +41,7 @@ fn a_network_of_gateways_is_served() {
         let trust = ["--trust-gateway", "192.168.77.0/30,203.0.113.10/31"];
         for ports in [CONTROL, DATA] {
             let home = HomeServer::new(&[&ROUTED[..], &trust].concat());
-            hide_clients(&home, ports);
+            home.lab.hide_clients(ports);
             home.curl("client", OUTSIDE, &[]);
             home.finish();
         }
@@ -63,7 +63,7 @@ fn a_network_of_gateways_is_served() {
 fn active_mode_through_a_gateway_is_refused() {
     scenario("gateway::active_mode_through_a_gateway_is_refused", || {
         let home = HomeServer::new(&[&ROUTED[..], &TRUST].concat());
-        hide_clients(&home, CONTROL);
+        home.lab.hide_clients(CONTROL);
         let mut client = home.client("client", OUTSIDE);
         for line in [GATEWAY, "PORT 203,0,113,9,200,10", "PORT 10,0,0,5,200,10"] {
             let reply = client.command(line, 501).text();
@@ -82,7 +82,7 @@ fn active_mode_through_a_gateway_is_refused() {
 #[test]
 fn active_mode_leads_to_a_gateway_by_default() {
     let home = HomeServer::new(&ROUTED);
-    hide_clients(&home, CONTROL);
+    home.lab.hide_clients(CONTROL);
     home.client("client", OUTSIDE).command(GATEWAY, 200);
     home.finish();
 }
@@ -106,20 +106,6 @@ fn a_trusted_gateway_admits_no_other_address() {
         home.finish();
         "a stranger is refused; the client is served"
     });
-}
-
-/// From now on connections to these ports come from the router.
-fn hide_clients(home: &HomeServer, ports: &str) {
-    let rules = format!(
-        "
-table ip proxy {{
-    chain postrouting {{
-        type nat hook postrouting priority srcnat - 1;
-        oifname lan tcp dport {ports} masquerade
-    }}
-}}"
-    );
-    home.lab.nft("router", &rules);
 }
 
 const CONTROL: &str = "2121";

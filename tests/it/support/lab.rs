@@ -186,6 +186,20 @@ impl Lab {
         );
     }
 
+    /// From now on connections to these ports of the server's network come from the router.
+    pub(crate) fn hide_clients(&self, ports: &str) {
+        let rules = format!(
+            "
+table ip proxy {{
+    chain postrouting {{
+        type nat hook postrouting priority srcnat - 1;
+        oifname lan tcp dport {ports} masquerade
+    }}
+}}"
+        );
+        self.nft("router", &rules);
+    }
+
     /// A command that will run on `host`. It replaces `ip` in the same process, so its id is the
     /// child's.
     pub(crate) fn on(&self, host: &str, program: &str) -> Command {

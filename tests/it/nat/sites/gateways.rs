@@ -104,7 +104,7 @@ fn gateway_of_control() -> Site {
         symptom: "docker's proxy, or a node of a cluster, replaces the client's address on the \
                   control connection",
         router: Router::default(),
-        set_up: |lab| hide_clients(lab, "2121"),
+        set_up: |lab| lab.hide_clients("2121"),
         flags: ROUTED,
         fails: |home| {
             let mut client = home.client("client", OUTSIDE);
@@ -129,7 +129,7 @@ fn gateway_of_data() -> Site {
     Site {
         name: "gateway of data",
         symptom: "the same on the data connection",
-        set_up: |lab| hide_clients(lab, "60000-60009"),
+        set_up: |lab| lab.hide_clients("60000-60009"),
         fails: |home| {
             let mut client = home.client("client", OUTSIDE);
             let to = client.passive();
@@ -176,20 +176,6 @@ fn hairpin() -> Site {
             );
         }),
     }
-}
-
-/// Connections to these ports come from the router.
-fn hide_clients(lab: &Lab, ports: &str) {
-    let rules = format!(
-        "
-table ip proxy {{
-    chain postrouting {{
-        type nat hook postrouting priority srcnat - 1;
-        oifname lan tcp dport {ports} masquerade
-    }}
-}}"
-    );
-    lab.nft("router", &rules);
 }
 
 const FIRST: &str = "2001:db8:1::9";
