@@ -41,8 +41,9 @@ impl OneToOneNat {
         );
         match *self {
             _ if running.start.named.is_none() => {}
+            // Also one that succeeded while it was being aborted.
+            _ if running.connected => *self = Self::Found,
             Self::Unknown if has_failed => *self = Self::Missing,
-            _ if running.connected && !has_failed => *self = Self::Found,
             Self::Unknown | Self::Found | Self::Missing => {}
         }
     }

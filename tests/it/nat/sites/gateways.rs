@@ -2,7 +2,6 @@
 
 use super::super::home_network::{OUTSIDE, OUTSIDE_V6, Router};
 use super::{ROUTED, Site, fetches, fetches_from, nothing, origin, without_data};
-use crate::support::lab::Lab;
 use crate::support::lab::connect;
 
 pub(super) fn sites() -> Vec<Site> {
