@@ -1,5 +1,9 @@
 //! Accounts: who may log in, and what each account may do.
 
+pub(crate) mod access;
+pub(crate) mod limit_values;
 pub(crate) mod login_throttle;
 pub(crate) mod passwords;
+pub(crate) mod rates;
 pub(crate) mod users;
+pub mod users_file;

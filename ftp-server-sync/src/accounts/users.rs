@@ -1,14 +1,21 @@
 //! The users: which names and passwords may log in, and with which rights.
 
+use std::collections::BTreeMap;
+use std::path::Path;
+use std::sync::Arc;
+
 use ftp_proto::{Account, Rights, Secret};
 
 use super::passwords::Password;
+use super::users_file::{ANONYMOUS, FileUser, LineProblem, UserPassword};
 
-/// The user of `--username`, if there is one, and anonymous.
+/// The user of `--username`, if there is one, anonymous, and the users of a file.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Users {
     user: Option<User>,
     anonymous: Option<Rights>,
+    /// By name.
+    file: Arc<BTreeMap<String, Arc<FileUser>>>,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -22,8 +29,8 @@ impl Users {
     /// Anonymous only; with `write`, anonymous may change files.
     pub fn anonymous_only(write: bool) -> Self {
         Self {
-            user: None,
             anonymous: Some(rights(write)),
+            ..Self::none()
         }
     }
 
@@ -35,16 +42,62 @@ impl Users {
                 password,
                 rights: rights(write),
             }),
-            anonymous: anonymous.then_some(Rights::READ_ONLY),
+            ..Self::none().with_anonymous(anonymous)
         }
+    }
+
+    /// No user, for a file that has some.
+    pub fn none() -> Self {
+        Self {
+            user: None,
+            anonymous: None,
+            file: Arc::default(),
+        }
+    }
+
+    /// The same, with anonymous, who may read.
+    #[must_use]
+    pub fn with_anonymous(self, anonymous: bool) -> Self {
+        Self {
+            anonymous: anonymous.then_some(Rights::READ_ONLY),
+            ..self
+        }
+    }
+
+    /// The same, with the users of a file instead of those of an earlier one.
+    ///
+    /// # Errors
+    ///
+    /// For the first line with a name that a flag gives too.
+    pub fn with_file(self, users: Vec<FileUser>) -> Result<Self, LineProblem> {
+        for user in &users {
+            if user.name == ANONYMOUS && self.anonymous.is_some() {
+                return Err(user.same_name_as("--anonymous"));
+            }
+            if self.user.as_ref().is_some_and(|own| own.name == user.name) {
+                return Err(user.same_name_as("--username"));
+            }
+        }
+        let users = users.into_iter();
+        let users = users.map(|user| (user.name.clone(), Arc::new(user)));
+        Ok(Self {
+            file: Arc::new(users.collect()),
+            ..self
+        })
     }
 
     /// The account for this name and password; `None`: the login is refused.
     pub fn check(&self, name: &[u8], password: &Secret) -> Option<Account> {
+        if let Some(user) = self.in_file(name) {
+            return match &user.password {
+                UserPassword::Any => Some(user.account()),
+                UserPassword::Locked | UserPassword::Hash(_) => None,
+            };
+        }
         self.rights_of(name, password).map(Account::new)
     }
 
-    /// The rights of anonymous; `None`: anonymous may not log in.
+    /// The rights that flags give to anonymous; `None`: no flag lets anonymous log in.
     pub fn anonymous(&self) -> Option<Rights> {
         self.anonymous
     }
@@ -53,6 +106,57 @@ impl Users {
     pub fn user(&self) -> Option<(&str, Rights)> {
         let user = self.user.as_ref()?;
         Some((&user.name, user.rights))
+    }
+
+    /// The user of the file with this name, by which a client logs in.
+    pub fn in_file(&self, name: &[u8]) -> Option<&Arc<FileUser>> {
+        if is_anonymous(name) {
+            return self.file.get(ANONYMOUS);
+        }
+        self.file.get(str::from_utf8(name).ok()?)
+    }
+
+    /// Whether a flag lets a client log in by this name.
+    pub fn is_of_flag(&self, name: &[u8]) -> bool {
+        if is_anonymous(name) {
+            return self.anonymous.is_some();
+        }
+        let user = self.user.as_ref();
+        user.is_some_and(|user| user.name.as_bytes() == name)
+    }
+
+    /// The users of the file, in the order of their names.
+    pub fn of_file(&self) -> impl ExactSizeIterator<Item = &Arc<FileUser>> {
+        self.file.values()
+    }
+
+    /// Whether some user has a password that could be guessed.
+    pub fn has_passwords(&self) -> bool {
+        let is_hash = |user: &Arc<FileUser>| matches!(user.password, UserPassword::Hash(_));
+        self.user.is_some() || self.file.values().any(is_hash)
+    }
+
+    /// Whether a client without a password may log in.
+    pub fn has_anonymous(&self) -> bool {
+        self.anonymous_rights().is_some()
+    }
+
+    /// What anonymous may do outside of directories with rights of their own; `None`: anonymous may
+    /// not log in.
+    pub fn anonymous_rights(&self) -> Option<Rights> {
+        let user = self.in_file(ANONYMOUS.as_bytes());
+        let user = user.filter(|user| user.password == UserPassword::Any);
+        self.anonymous.or(user.map(|user| user.rights))
+    }
+
+    /// Whether a flag lets a client log in that is given the shared directory.
+    pub fn use_directory(&self) -> bool {
+        self.user.is_some() || self.anonymous.is_some()
+    }
+
+    /// The homes of the users of the file, each as often as there are users with it.
+    pub fn homes(&self) -> impl Iterator<Item = &Path> {
+        self.file.values().map(|user| &*user.home)
     }
 
     fn rights_of(&self, name: &[u8], password: &Secret) -> Option<Rights> {
@@ -66,7 +170,6 @@ impl Users {
         (is_name & is_password).then_some(user.rights)
     }
 }
-
 /// Whether `name` is one of the two names of anonymous.
 pub(crate) fn is_anonymous(name: &[u8]) -> bool {
     name.eq_ignore_ascii_case(b"anonymous") || name.eq_ignore_ascii_case(b"ftp")

@@ -2,11 +2,13 @@
 //! commands meanwhile.
 
 use std::num::NonZeroU64;
+use std::sync::Arc;
 use std::time::Instant;
 
 use ftp_proto::TransferRequest;
 use ftp_proto::rate::{Allowance, RateLimit};
 
+use super::shared_rates::SharedRates;
 use crate::settings::Rates;
 
 /// The session's limits. They hold across transfers: many small files are not faster than a large
@@ -17,6 +19,8 @@ pub(crate) struct RateLimits {
     started: Instant,
     inward: Option<RateLimit>,
     outward: Option<RateLimit>,
+    /// Those of all sessions of the user.
+    shared: Option<Arc<SharedRates>>,
     /// No byte may move before this time.
     wait_until: Option<Instant>,
 }
@@ -29,6 +33,7 @@ impl RateLimits {
             started: now,
             inward: limit(rates.inward),
             outward: limit(rates.outward),
+            shared: None,
             wait_until: None,
         }
     }
@@ -36,8 +41,17 @@ impl RateLimits {
     /// Uses these rates from now on; the same rates change nothing.
     pub(crate) fn update(&mut self, rates: Rates, now: Instant) {
         if self.rates != rates {
-            *self = Self::new(rates, now);
+            let shared = self.shared.take();
+            *self = Self {
+                shared,
+                ..Self::new(rates, now)
+            };
         }
+    }
+
+    /// Keeps these limits too, or no others any more.
+    pub(crate) fn share(&mut self, shared: Option<Arc<SharedRates>>) {
+        self.shared = shared;
     }
 
     /// How many of the `wanted` bytes this transfer may move now; `None` if it has to wait until
@@ -50,10 +64,14 @@ impl RateLimits {
     ) -> Option<usize> {
         self.wait_until = None;
         let since = now.saturating_duration_since(self.started);
-        let Some(limit) = self.limit(request) else {
-            return Some(wanted);
+        let mut allowance = match self.limit(request) {
+            Some(limit) => limit.allowance(since, wanted),
+            None => Allowance::Bytes(wanted),
         };
-        match limit.allowance(since, wanted) {
+        if let (Allowance::Bytes(bytes), Some(shared)) = (allowance, &self.shared) {
+            allowance = shared.allowance(request.kind.is_upload(), bytes, now);
+        }
+        match allowance {
             Allowance::Bytes(bytes) => Some(bytes),
             Allowance::Wait(wait) => {
                 self.wait_until = now.checked_add(wait);
@@ -66,6 +84,9 @@ impl RateLimits {
     pub(crate) fn spend(&mut self, request: &TransferRequest, bytes: usize) {
         if let Some(limit) = self.limit(request) {
             limit.spend(bytes);
+        }
+        if let Some(shared) = &self.shared {
+            shared.spend(request.kind.is_upload(), bytes);
         }
     }
 
