@@ -1,5 +1,7 @@
 //! Accounts: who may log in, and what each account may do.
 
 pub(crate) mod login_throttle;
+pub(crate) mod password_hash;
 pub(crate) mod passwords;
+pub(crate) mod stored_password;
 pub(crate) mod users;

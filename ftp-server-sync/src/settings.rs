@@ -29,7 +29,11 @@ use log::LevelFilter;
 
 pub use crate::accounts::login_throttle::LoginBlock;
 use crate::accounts::login_throttle::LoginRules;
+pub use crate::accounts::password_hash::{
+    HashProblem, HashScheme, HashWeakness, PasswordHash, PasswordProblem, hash_password,
+};
 pub use crate::accounts::passwords::Password;
+pub use crate::accounts::stored_password::{Candidate, StoredPassword};
 pub use crate::accounts::users::Users;
 use crate::net::interfaces::Interfaces;
 pub use crate::net::listen::Listen;

@@ -2,7 +2,7 @@
 
 use ftp_proto::{Account, Rights, Secret};
 
-use super::passwords::Password;
+use super::stored_password::{Candidate, StoredPassword};
 
 /// The user of `--username`, if there is one, and anonymous.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -14,7 +14,7 @@ pub struct Users {
 #[derive(Clone, Debug, PartialEq, Eq)]
 struct User {
     name: String,
-    password: Password,
+    password: StoredPassword,
     rights: Rights,
 }
 
@@ -28,20 +28,43 @@ impl Users {
     }
 
     /// One user; with `write`, that user may change files. Beside a user, anonymous may only read.
-    pub fn one(name: String, password: Password, write: bool, anonymous: bool) -> Self {
+    pub fn one(
+        name: String,
+        password: impl Into<StoredPassword>,
+        write: bool,
+        anonymous: bool,
+    ) -> Self {
         Self {
             user: Some(User {
                 name,
-                password,
+                password: password.into(),
                 rights: rights(write),
             }),
             anonymous: anonymous.then_some(Rights::READ_ONLY),
         }
     }
 
-    /// The account for this name and password; `None`: the login is refused.
+    /// What decides about a login with this name.
+    pub fn find(&self, name: &[u8]) -> Candidate<'_> {
+        if is_anonymous(name) {
+            let account = self.anonymous.map(Account::new);
+            return account.map_or_else(Candidate::refused, Candidate::open);
+        }
+        match &self.user {
+            Some(user) if name == user.name.as_bytes() => {
+                Candidate::user(&user.password, Account::new(user.rights))
+            }
+            user => {
+                let passwords: Vec<_> = user.iter().map(|user| &user.password).collect();
+                Candidate::unknown(name, passwords.into_iter())
+            }
+        }
+    }
+
+    /// The account for this name and password; `None`: the login is refused. Where passwords are
+    /// stored as hashes, this takes up to seconds.
     pub fn check(&self, name: &[u8], password: &Secret) -> Option<Account> {
-        self.rights_of(name, password).map(Account::new)
+        self.find(name).check(password)
     }
 
     /// The rights of anonymous; `None`: anonymous may not log in.
@@ -53,17 +76,6 @@ impl Users {
     pub fn user(&self) -> Option<(&str, Rights)> {
         let user = self.user.as_ref()?;
         Some((&user.name, user.rights))
-    }
-
-    fn rights_of(&self, name: &[u8], password: &Secret) -> Option<Rights> {
-        if is_anonymous(name) {
-            return self.anonymous;
-        }
-        let user = self.user.as_ref()?;
-        // Both are always compared, so that the time does not show whether the name exists.
-        let is_name = name == user.name.as_bytes();
-        let is_password = user.password.matches(password);
-        (is_name & is_password).then_some(user.rights)
     }
 }
 
@@ -83,6 +95,8 @@ fn rights(write: bool) -> Rights {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::accounts::password_hash::{PasswordHash, counter};
+    use crate::accounts::passwords::Password;
 
     fn bob(write: bool, anonymous: bool) -> Users {
         let password = Password::new(b"s3cret\xff".to_vec());
@@ -158,5 +172,34 @@ mod tests {
             "{shown}"
         );
         assert!(shown.contains("bob"), "{shown}");
+    }
+
+    /// Neither the time nor the work shows which names exist.
+    #[test]
+    fn unknown_names_and_wrong_passwords_cost_as_many_hashes() {
+        for text in ["$6$rounds=1000$a$", "$2b$04$abcdefghijklmnopqrstuu"] {
+            let hash = match text.as_bytes()[1] {
+                b'6' => format!("{text}{}", ".".repeat(86)),
+                _ => format!("{text}{}", ".".repeat(31)),
+            };
+            let hash = PasswordHash::parse(&hash).unwrap();
+            let users = Users::one("bob".to_owned(), hash, false, false);
+            let cost = |name: &[u8], password: &[u8]| {
+                let before = counter::computed();
+                assert_eq!(users.check(name, &Secret::new(password)), None);
+                counter::computed() - before
+            };
+            for password in [&b"wrong"[..], b"", &[b'x'; 512]] {
+                assert_eq!(cost(b"bob", password), 1);
+                assert_eq!(cost(b"eve", password), 1);
+                assert_eq!(cost(b"", password), 1);
+            }
+            // No hash is of these.
+            for password in [&b"a\0b"[..], &[b'x'; 513]] {
+                assert_eq!(cost(b"bob", password), 0);
+                assert_eq!(cost(b"eve", password), 0);
+            }
+            assert_eq!(cost(b"anonymous", b"x@y"), 0);
+        }
     }
 }
