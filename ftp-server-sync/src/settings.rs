@@ -29,8 +29,12 @@ use log::LevelFilter;
 pub use crate::accounts::access::{AccessRefusal, AccessRules};
 pub use crate::accounts::login_throttle::LoginBlock;
 use crate::accounts::login_throttle::LoginRules;
+pub use crate::accounts::password_hash::{
+    HashProblem, HashScheme, HashWeakness, PasswordHash, PasswordProblem, hash_password,
+};
 pub use crate::accounts::passwords::Password;
 pub use crate::accounts::rates::Rates;
+pub use crate::accounts::stored_password::{Candidate, StoredPassword};
 pub use crate::accounts::users::Users;
 pub use crate::accounts::users_file;
 use crate::net::interfaces::Interfaces;

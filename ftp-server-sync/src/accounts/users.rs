@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use ftp_proto::{Account, Rights, Secret};
 
-use super::passwords::Password;
+use super::stored_password::{Candidate, StoredPassword};
 use super::users_file::{ANONYMOUS, FileUser, LineProblem, UserPassword};
 
 /// The user of `--username`, if there is one, anonymous, and the users of a file.
@@ -21,7 +21,7 @@ pub struct Users {
 #[derive(Clone, Debug, PartialEq, Eq)]
 struct User {
     name: String,
-    password: Password,
+    password: StoredPassword,
     rights: Rights,
 }
 
@@ -35,11 +35,16 @@ impl Users {
     }
 
     /// One user; with `write`, that user may change files. Beside a user, anonymous may only read.
-    pub fn one(name: String, password: Password, write: bool, anonymous: bool) -> Self {
+    pub fn one(
+        name: String,
+        password: impl Into<StoredPassword>,
+        write: bool,
+        anonymous: bool,
+    ) -> Self {
         Self {
             user: Some(User {
                 name,
-                password,
+                password: password.into(),
                 rights: rights(write),
             }),
             ..Self::none().with_anonymous(anonymous)
@@ -86,15 +91,44 @@ impl Users {
         })
     }
 
-    /// The account for this name and password; `None`: the login is refused.
-    pub fn check(&self, name: &[u8], password: &Secret) -> Option<Account> {
+    /// What decides about a login with this name.
+    pub fn find(&self, name: &[u8]) -> Candidate<'_> {
         if let Some(user) = self.in_file(name) {
             return match &user.password {
-                UserPassword::Any => Some(user.account()),
-                UserPassword::Locked | UserPassword::Hash(_) => None,
+                UserPassword::Any => Candidate::open(user.account()),
+                UserPassword::Locked if is_anonymous(name) => Candidate::refused(),
+                UserPassword::Locked => self.unknown(name),
+                UserPassword::Stored(password) => Candidate::user(password, user.account()),
             };
         }
-        self.rights_of(name, password).map(Account::new)
+        if is_anonymous(name) {
+            let account = self.anonymous.map(Account::new);
+            return account.map_or_else(Candidate::refused, Candidate::open);
+        }
+        match &self.user {
+            Some(user) if name == user.name.as_bytes() => {
+                Candidate::user(&user.password, Account::new(user.rights))
+            }
+            _ => self.unknown(name),
+        }
+    }
+
+    /// A login that takes as long as that of a user.
+    fn unknown(&self, name: &[u8]) -> Candidate<'_> {
+        let in_file = self.file.values();
+        let in_file = in_file.filter_map(|user| match &user.password {
+            UserPassword::Stored(password) => Some(password),
+            UserPassword::Any | UserPassword::Locked => None,
+        });
+        let flags = self.user.iter().map(|user| &user.password);
+        let passwords: Vec<_> = in_file.chain(flags).collect();
+        Candidate::unknown(name, passwords.into_iter())
+    }
+
+    /// The account for this name and password; `None`: the login is refused. Where passwords are
+    /// stored as hashes, this takes up to seconds.
+    pub fn check(&self, name: &[u8], password: &Secret) -> Option<Account> {
+        self.find(name).check(password)
     }
 
     /// The rights that flags give to anonymous; `None`: no flag lets anonymous log in.
@@ -132,7 +166,7 @@ impl Users {
 
     /// Whether some user has a password that could be guessed.
     pub fn has_passwords(&self) -> bool {
-        let is_hash = |user: &Arc<FileUser>| matches!(user.password, UserPassword::Hash(_));
+        let is_hash = |user: &Arc<FileUser>| matches!(user.password, UserPassword::Stored(_));
         self.user.is_some() || self.file.values().any(is_hash)
     }
 
@@ -158,18 +192,8 @@ impl Users {
     pub fn homes(&self) -> impl Iterator<Item = &Path> {
         self.file.values().map(|user| &*user.home)
     }
-
-    fn rights_of(&self, name: &[u8], password: &Secret) -> Option<Rights> {
-        if is_anonymous(name) {
-            return self.anonymous;
-        }
-        let user = self.user.as_ref()?;
-        // Both are always compared, so that the time does not show whether the name exists.
-        let is_name = name == user.name.as_bytes();
-        let is_password = user.password.matches(password);
-        (is_name & is_password).then_some(user.rights)
-    }
 }
+
 /// Whether `name` is one of the two names of anonymous.
 pub(crate) fn is_anonymous(name: &[u8]) -> bool {
     name.eq_ignore_ascii_case(b"anonymous") || name.eq_ignore_ascii_case(b"ftp")
@@ -186,6 +210,8 @@ fn rights(write: bool) -> Rights {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::accounts::password_hash::{PasswordHash, counter};
+    use crate::accounts::passwords::Password;
 
     fn bob(write: bool, anonymous: bool) -> Users {
         let password = Password::new(b"s3cret\xff".to_vec());
@@ -261,5 +287,34 @@ mod tests {
             "{shown}"
         );
         assert!(shown.contains("bob"), "{shown}");
+    }
+
+    /// Neither the time nor the work shows which names exist.
+    #[test]
+    fn unknown_names_and_wrong_passwords_cost_as_many_hashes() {
+        for text in ["$6$rounds=1000$a$", "$2b$04$abcdefghijklmnopqrstuu"] {
+            let hash = match text.as_bytes()[1] {
+                b'6' => format!("{text}{}", ".".repeat(86)),
+                _ => format!("{text}{}", ".".repeat(31)),
+            };
+            let hash = PasswordHash::parse(&hash).unwrap();
+            let users = Users::one("bob".to_owned(), hash, false, false);
+            let cost = |name: &[u8], password: &[u8]| {
+                let before = counter::computed();
+                assert_eq!(users.check(name, &Secret::new(password)), None);
+                counter::computed() - before
+            };
+            for password in [&b"wrong"[..], b"", &[b'x'; 512]] {
+                assert_eq!(cost(b"bob", password), 1);
+                assert_eq!(cost(b"eve", password), 1);
+                assert_eq!(cost(b"", password), 1);
+            }
+            // No hash is of these.
+            for password in [&b"a\0b"[..], &[b'x'; 513]] {
+                assert_eq!(cost(b"bob", password), 0);
+                assert_eq!(cost(b"eve", password), 0);
+            }
+            assert_eq!(cost(b"anonymous", b"x@y"), 0);
+        }
     }
 }

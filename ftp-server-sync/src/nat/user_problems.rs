@@ -5,6 +5,7 @@ use ftp_proto::text::printable_word;
 use ftp_proto::{Right, Rights};
 
 use super::finding::{Finding, Severity};
+use crate::accounts::stored_password::StoredPassword;
 use crate::accounts::users_file::{FileUser, UserPassword};
 use crate::fs::homes::home_problem;
 use crate::logging::clock::unix_seconds;
@@ -52,12 +53,21 @@ fn of_user(settings: &Settings, user: &FileUser) -> Vec<Finding> {
                            the port can do that; give it the rights read, upload or dropbox";
             add(Severity::Risk, problem.to_owned());
         }
+    } else if let UserPassword::Stored(StoredPassword::Hash(hash)) = &user.password
+        && let Some(weakness) = hash.weakness()
+    {
+        add(Severity::Risk, weakness.to_string());
     } else if user.password == UserPassword::Locked {
         add(
             Severity::Note,
             "cannot log in: the password is locked".to_owned(),
         );
-    } else if !user.is_valid_at(unix_seconds()) {
+    }
+    let has_expired = user
+        .options
+        .expires
+        .is_some_and(|end| unix_seconds() >= end);
+    if has_expired {
         let problem = "cannot log in: the account has expired (option expires)";
         add(Severity::Note, problem.to_owned());
     }

@@ -1,20 +1,20 @@
 //! What a client must prove: the second field of a line.
 
-use std::fmt;
-
 use super::ANONYMOUS;
 use super::field::{Fault, Field};
 use super::syntax::unescape;
+use crate::accounts::password_hash::PasswordHash;
+use crate::accounts::stored_password::StoredPassword;
 
 /// The second field of a line.
-#[derive(Clone, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub enum UserPassword {
     /// Any password, or none: anonymous.
     Any,
     /// The user cannot log in.
     Locked,
-    /// A password with this hash.
-    Hash(String),
+    /// This password.
+    Stored(StoredPassword),
 }
 
 impl UserPassword {
@@ -34,19 +34,12 @@ impl UserPassword {
             _ => {}
         }
         let hash = unescape(text).map_err(|problem| Fault::new(Field::Hash, problem))?;
-        match String::from_utf8(hash) {
-            Ok(hash) if hash.starts_with('$') => Ok(Self::Hash(hash)),
-            _ => refuse("no password hash; give the output of --hash-password"),
+        let Ok(hash) = str::from_utf8(&hash) else {
+            return refuse("no password hash; give the output of --hash-password");
+        };
+        match PasswordHash::parse(hash) {
+            Ok(hash) => Ok(Self::Stored(hash.into())),
+            Err(problem) => refuse(&format!("{problem}; give the output of --hash-password")),
         }
-    }
-}
-
-impl fmt::Debug for UserPassword {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::Any => "Any",
-            Self::Locked => "Locked",
-            Self::Hash(_) => "Hash(not shown)",
-        })
     }
 }

@@ -40,7 +40,7 @@ fn description(user: &FileUser) -> String {
     match user.password {
         UserPassword::Any => parts.push("any password".to_owned()),
         UserPassword::Locked => parts.push("cannot log in (locked)".to_owned()),
-        UserPassword::Hash(_) => {}
+        UserPassword::Stored(_) => {}
     }
     if options.tls_required {
         parts.push("with TLS only".to_owned());
