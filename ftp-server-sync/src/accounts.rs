@@ -1,6 +1,7 @@
 //! Accounts: who may log in, and what each account may do.
 
 pub(crate) mod access;
+pub(crate) mod anonymous;
 pub(crate) mod limit_values;
 pub(crate) mod login_throttle;
 pub(crate) mod password_hash;

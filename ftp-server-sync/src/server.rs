@@ -14,6 +14,7 @@ mod report;
 mod rights;
 mod sandbox;
 mod sessions;
+mod shares;
 mod signals;
 mod users;
 
@@ -120,10 +121,10 @@ impl Server {
     pub fn bind(settings: Settings) -> io::Result<Self> {
         privileges::check_start(&settings)?;
         sandbox::check_entered(&settings)?;
-        let share = users::open_share(&settings)?;
+        let share = shares::open_share(&settings)?;
         let now = Instant::now();
         let certificate = WatchedFiles::new(settings.certificate_files(), now);
-        let users_file = users::watch(&settings, now);
+        let users_file = shares::watch(&settings, now);
         let poll = Poll::new()?;
         // Before the interfaces are read, so that no change is missed.
         let watch = InterfaceWatch::open(poll.registry(), INTERFACES);

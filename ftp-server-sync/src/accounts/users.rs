@@ -6,8 +6,10 @@ use std::sync::Arc;
 
 use ftp_proto::{Account, Rights, Secret};
 
+use super::anonymous::ANONYMOUS;
+pub(crate) use super::anonymous::is_anonymous;
 use super::stored_password::{Candidate, StoredPassword};
-use super::users_file::{ANONYMOUS, FileUser, LineProblem, UserPassword};
+use super::users_file::{FileUser, LineProblem, UserPassword};
 
 /// The user of `--username`, if there is one, anonymous, and the users of a file.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -192,11 +194,6 @@ impl Users {
     pub fn homes(&self) -> impl Iterator<Item = &Path> {
         self.file.values().map(|user| &*user.home)
     }
-}
-
-/// Whether `name` is one of the two names of anonymous.
-pub(crate) fn is_anonymous(name: &[u8]) -> bool {
-    name.eq_ignore_ascii_case(b"anonymous") || name.eq_ignore_ascii_case(b"ftp")
 }
 
 fn rights(write: bool) -> Rights {

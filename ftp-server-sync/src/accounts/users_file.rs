@@ -17,7 +17,7 @@ use std::path::PathBuf;
 
 use ftp_proto::{Account, Rights};
 
-use super::users::is_anonymous;
+use super::anonymous::{ANONYMOUS, is_anonymous};
 pub use options::UserOptions;
 pub use password::UserPassword;
 pub use problem::LineProblem;
@@ -241,9 +241,6 @@ fn read_home(text: &[u8]) -> Result<PathBuf, Fault> {
         Some(_) => refuse("not an absolute path; begin it with /"),
     }
 }
-
-/// The name of the user who needs no password.
-pub const ANONYMOUS: &str = "anonymous";
 
 /// Name, hash, home, rights, options. The last field may contain colons, as IPv6 networks do.
 const FIELDS: usize = 5;

@@ -21,6 +21,8 @@ pub(crate) struct RateLimits {
     outward: Option<RateLimit>,
     /// Those of all sessions of the user.
     shared: Option<Arc<SharedRates>>,
+    /// What the last grant has taken from them.
+    taken: usize,
     /// No byte may move before this time.
     wait_until: Option<Instant>,
 }
@@ -34,6 +36,7 @@ impl RateLimits {
             inward: limit(rates.inward),
             outward: limit(rates.outward),
             shared: None,
+            taken: 0,
             wait_until: None,
         }
     }
@@ -69,7 +72,10 @@ impl RateLimits {
             None => Allowance::Bytes(wanted),
         };
         if let (Allowance::Bytes(bytes), Some(shared)) = (allowance, &self.shared) {
-            allowance = shared.allowance(request.kind.is_upload(), bytes, now);
+            allowance = shared.take(request.kind.is_upload(), bytes, now);
+            if let Allowance::Bytes(bytes) = allowance {
+                self.taken = bytes;
+            }
         }
         match allowance {
             Allowance::Bytes(bytes) => Some(bytes),
@@ -86,7 +92,8 @@ impl RateLimits {
             limit.spend(bytes);
         }
         if let Some(shared) = &self.shared {
-            shared.spend(request.kind.is_upload(), bytes);
+            let taken = std::mem::take(&mut self.taken);
+            shared.moved(request.kind.is_upload(), taken, bytes);
         }
     }
 

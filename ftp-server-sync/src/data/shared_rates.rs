@@ -39,19 +39,26 @@ impl SharedRates {
         }
     }
 
-    /// How many of the `wanted` bytes may move now.
-    pub(super) fn allowance(&self, is_upload: bool, wanted: usize, now: Instant) -> Allowance {
+    /// How many of the `wanted` bytes may move now. They count as moved, because another session
+    /// may ask before they are.
+    pub(super) fn take(&self, is_upload: bool, wanted: usize, now: Instant) -> Allowance {
         let since = now.saturating_duration_since(self.started);
-        match lock(&self.limits).of(is_upload) {
-            Some(limit) => limit.allowance(since, wanted),
-            None => Allowance::Bytes(wanted),
+        let mut limits = lock(&self.limits);
+        let Some(limit) = limits.of(is_upload) else {
+            return Allowance::Bytes(wanted);
+        };
+        let allowance = limit.allowance(since, wanted);
+        if let Allowance::Bytes(bytes) = allowance {
+            limit.spend(bytes);
         }
+        allowance
     }
 
-    /// Counts bytes that have moved.
-    pub(super) fn spend(&self, is_upload: bool, bytes: usize) {
+    /// Of the bytes that were taken, this number has moved.
+    pub(super) fn moved(&self, is_upload: bool, taken: usize, moved: usize) {
         if let Some(limit) = lock(&self.limits).of(is_upload) {
-            limit.spend(bytes);
+            limit.give_back(taken.saturating_sub(moved));
+            limit.spend(moved.saturating_sub(taken));
         }
     }
 }
@@ -88,16 +95,18 @@ mod tests {
             outward: None,
         };
         let shared = SharedRates::new(rates, now);
-        assert_eq!(shared.allowance(true, 9000, now), Allowance::Bytes(1000));
-        shared.spend(true, 600);
-        // For another session.
+        assert_eq!(shared.take(true, 9000, now), Allowance::Bytes(1000));
+        // Another session asks before any byte has moved.
+        let half = Duration::from_millis(125);
+        assert_eq!(shared.take(true, 9000, now), Allowance::Wait(half));
+        shared.moved(true, 1000, 600);
         let wait = Duration::from_millis(25);
-        assert_eq!(shared.allowance(true, 9000, now), Allowance::Wait(wait));
-        assert_eq!(shared.allowance(true, 300, now), Allowance::Bytes(300));
-        assert_eq!(shared.allowance(false, 9000, now), Allowance::Bytes(9000));
+        assert_eq!(shared.take(true, 9000, now), Allowance::Wait(wait));
+        assert_eq!(shared.take(true, 300, now), Allowance::Bytes(300));
+        assert_eq!(shared.take(false, 9000, now), Allowance::Bytes(9000));
         shared.update(rates);
-        assert_eq!(shared.allowance(true, 9000, now), Allowance::Wait(wait));
+        assert_eq!(shared.take(true, 9000, now), Allowance::Wait(half - wait));
         shared.update(Rates::default());
-        assert_eq!(shared.allowance(true, 9000, now), Allowance::Bytes(9000));
+        assert_eq!(shared.take(true, 9000, now), Allowance::Bytes(9000));
     }
 }

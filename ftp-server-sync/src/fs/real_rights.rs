@@ -1,5 +1,6 @@
-//! Rights where a path leads. The core has checked the path as the client wrote it; a symbolic link,
-//! a mount, or a file system that ignores case may lead from there to a directory with other rights.
+//! Rights where a path leads. The core has checked the path as the client wrote it; a symbolic
+//! link, a mount, or a file system that ignores case may lead from there to a directory with other
+//! rights.
 //!
 //! Directories with rights of their own are known by device and inode. From where a path leads, the
 //! way up to the root shows which of them contain it.

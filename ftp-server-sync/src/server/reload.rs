@@ -14,7 +14,7 @@ use log::{Level, error, info, log, warn};
 use super::fd_limit::DescriptorLimit;
 use super::handle::Message;
 use super::sandbox::check_change;
-use super::{Server, users};
+use super::{Server, shares};
 use crate::fs::mounts::UnmountedShare;
 use crate::fs::root::unwritable;
 use crate::fs::upload_limits::lacks_space;
@@ -73,7 +73,7 @@ impl Server {
     /// Takes new settings as a whole, or none of them.
     pub(super) fn reload_settings(&mut self) {
         // Before the file is read.
-        let users_file = users::watch(&self.state.current().settings, Instant::now());
+        let users_file = shares::watch(&self.state.current().settings, Instant::now());
         let Some(reload) = &mut self.reload else {
             return warn!("not reloading: there is nothing to read settings from");
         };
@@ -90,7 +90,7 @@ impl Server {
             }
             Err(error) => {
                 let advice = self.unreadable_advice(&error);
-                for line in users::lines(&error) {
+                for line in shares::lines(&error) {
                     error!("not reloading, the old settings stay: {line}{advice}");
                 }
             }
@@ -106,9 +106,9 @@ impl Server {
         }
         let old = self.state.current();
         check_change(&old.settings, &settings)?;
-        let share = users::updated_share(&old.share, &settings)?;
+        let share = shares::updated_share(&old.share, &settings)?;
         let certificate = WatchedFiles::new(settings.certificate_files(), now);
-        let users_file = users::watch(&settings, now);
+        let users_file = shares::watch(&settings, now);
         let interfaces = Interfaces::read()?;
         let identity = match Identity::load(&settings, &interfaces) {
             Ok(identity) => identity,

@@ -7,7 +7,7 @@ use std::time::Instant;
 use log::{info, warn};
 
 use super::Server;
-use super::users::watch;
+use super::shares::watch;
 use crate::nat::diagnose::rights::unreadable_files;
 use crate::privileges::{self, ProcessRights};
 use crate::settings::watched_files::WatchedFiles;

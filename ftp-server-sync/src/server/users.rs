@@ -1,6 +1,5 @@
 //! The users file: it is taken when it changes, and a broken one changes nothing.
 
-use std::io;
 use std::sync::Arc;
 use std::time::Instant;
 
@@ -10,48 +9,13 @@ use log::{error, info};
 use super::Server;
 use super::reload::{evidence, log_findings};
 use super::sandbox::check_change;
+use super::shares::lines;
 use crate::accounts::users_file::FileUser;
-use crate::fs::share::Share;
-use crate::fs::share_rules::ShareRules;
 use crate::logging::system_text::SystemText;
 use crate::nat::diagnose::diagnose;
 use crate::session::{Current, SessionCommand};
+use crate::settings::Users;
 use crate::settings::load_users::load_users;
-use crate::settings::watched_files::WatchedFiles;
-use crate::settings::{Settings, Users};
-
-/// Which names of the shared directory clients see, and how uploads are stored.
-fn share_rules(settings: &Settings) -> ShareRules {
-    let rules = ShareRules::new(settings.hidden.clone(), settings.own_files());
-    rules.with_uploads(settings.uploads)
-}
-
-/// The shared directory. Where no login is given it, it need not be there.
-pub(super) fn open_share(settings: &Settings) -> io::Result<Share> {
-    let rules = share_rules(settings);
-    if settings.users.use_directory() {
-        Share::open(&settings.directory, rules)
-    } else {
-        Ok(Share::open_later(&settings.directory, rules.into()))
-    }
-}
-
-/// The same after the settings have been read again.
-pub(super) fn updated_share(share: &Share, settings: &Settings) -> io::Result<Share> {
-    if settings.users.use_directory() {
-        share.updated(&settings.directory, share_rules(settings))
-    } else {
-        Ok(Share::open_later(
-            &settings.directory,
-            share_rules(settings).into(),
-        ))
-    }
-}
-
-/// The users file as it is now. Read it after this call: then no change is missed.
-pub(super) fn watch(settings: &Settings, now: Instant) -> WatchedFiles {
-    WatchedFiles::new(settings.users_file.iter().cloned().collect(), now)
-}
 
 impl Server {
     /// Reads the users file again if it has changed.
@@ -106,11 +70,6 @@ fn read_again(current: &Current) -> Result<Current, String> {
     let suits = check_change(&current.settings, &new.settings);
     suits.map_err(|error| SystemText(&error).to_string())?;
     Ok(new)
-}
-
-/// The lines of a text, as the log takes them.
-pub(super) fn lines(text: &str) -> impl Iterator<Item = &str> {
-    text.split('\n')
 }
 
 /// Who is new, gone or different.

@@ -27,7 +27,7 @@ use super::login_state::SharedLoginState;
 use super::opening_listing::OpeningListing;
 use super::server_state::{Current, ServerState};
 use super::timers::{SessionTimers, Timer};
-use super::user::SessionUser;
+use super::user_sessions::SessionUser;
 use crate::data::connection::{DataConnection, LookExtent};
 use crate::data::rate_limit::RateLimits;
 use crate::data::transfer::Transfer;

@@ -10,20 +10,13 @@ use log::{info, warn};
 use super::connection::Connection;
 use super::end_reason::EndReason;
 use super::login_name::QuotedName;
-use super::user_sessions::UserPlace;
+use super::user_sessions::SessionUser;
 use crate::accounts::users_file::FileUser;
 use crate::fs::homes::create_home;
 use crate::fs::share::SessionShare;
 use crate::logging::clock::unix_seconds;
 use crate::logging::system_text::SystemText;
 use crate::settings::UploadRules;
-
-/// A user of the file who has logged in.
-#[derive(Debug)]
-pub(super) struct SessionUser {
-    user: Arc<FileUser>,
-    place: UserPlace,
-}
 
 impl Connection {
     /// Whether a login with the right password is refused all the same, as if the password were

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
 use std::time::Instant;
 
+use crate::accounts::users_file::FileUser;
 use crate::data::shared_rates::SharedRates;
 use crate::locks::lock;
 use crate::settings::Rates;
@@ -24,6 +25,13 @@ pub(super) struct UserPlace {
     all: Arc<UserSessions>,
     name: String,
     pub(super) rates: Arc<SharedRates>,
+}
+
+/// A user of the file who has logged in.
+#[derive(Debug)]
+pub(super) struct SessionUser {
+    pub(super) user: Arc<FileUser>,
+    pub(super) place: UserPlace,
 }
 
 impl UserSessions {

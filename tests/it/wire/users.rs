@@ -99,8 +99,8 @@ fn write_users(file: &Path, homes: &Path, lines: &[&str]) {
     fs::rename(&new, file).expect("a users file");
 }
 
-/// Whether the server does what a line asks for; ` | ` separates several. A transfer is performed as
-/// a whole.
+/// Whether the server does what a line asks for; ` | ` separates several. A transfer is performed
+/// as a whole.
 #[track_caller]
 fn is_done(client: &mut Client, line: &str) -> bool {
     let verb = line.split(' ').next().unwrap_or_default();
@@ -128,11 +128,12 @@ fn is_done(client: &mut Client, line: &str) -> bool {
     true
 }
 
-/// What is refused is refused by the login's rights, and says so.
+/// What is refused is refused by the login's rights, and says so: that it may not do that, or that
+/// it may only store new files.
 #[track_caller]
 fn is_success(line: &str, reply: &Reply) -> bool {
     let text = reply.text();
-    let is_of_login = text.contains("This login may");
+    let is_of_login = text.contains("This login may") || text == "553 File exists.";
     assert!(reply.code < 400 || is_of_login, "{line}: {text}");
     reply.code < 400
 }

@@ -1,8 +1,8 @@
 //! What a client must prove: the second field of a line.
 
-use super::ANONYMOUS;
 use super::field::{Fault, Field};
 use super::syntax::unescape;
+use crate::accounts::anonymous::ANONYMOUS;
 use crate::accounts::password_hash::PasswordHash;
 use crate::accounts::stored_password::StoredPassword;
 

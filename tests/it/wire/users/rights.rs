@@ -36,7 +36,8 @@ const COMMANDS: [(&str, &str); 29] = [
     ("XMKD new", "m"),
     ("SITE CHMOD 600 f", "M"),
     ("MFMT 20260101000000 f", "T"),
-    ("MDTM 20260101000000 f", "T"),
+    // It may be a name with blanks, which is looked for first.
+    ("MDTM 20260101000000 f", "lT"),
 ];
 
 const LETTERS: &str = "elradfmwMT";
@@ -222,20 +223,20 @@ fn facts_and_what_is_permitted_agree() {
     };
     reset();
     let of_files: [(char, &str); 5] = [
-        ('r', "RETR F"),
-        ('a', "APPE F"),
-        ('w', "STOR F"),
-        ('d', "DELE F"),
-        ('f', "RNFR F"),
+        ('r', "RETR @F"),
+        ('a', "APPE @F"),
+        ('w', "STOR @F"),
+        ('d', "DELE @F"),
+        ('f', "RNFR @F"),
     ];
     let of_directories: [(char, &str); 7] = [
-        ('e', "CWD D"),
-        ('l', "NLST D"),
-        ('c', "STOR D/new"),
-        ('m', "MKD D/new"),
-        ('d', "RMD D"),
-        ('f', "RNFR D"),
-        ('p', "DELE X/in"),
+        ('e', "CWD @F"),
+        ('l', "NLST @F"),
+        ('c', "STOR @F/new"),
+        ('m', "MKD @F/new"),
+        ('d', "RMD @F"),
+        ('f', "RNFR @F"),
+        ('p', "DELE @X/in"),
     ];
     for set in SETS {
         let mut client = scene.client(set);
@@ -248,13 +249,8 @@ fn facts_and_what_is_permitted_agree() {
                 assert!(listing.contains(&format!("perm={perm};")), "{listing}");
                 for (letter, line) in letters {
                     reset();
-                    let line = line
-                        .replace('F', &path)
-                        .replace('X', &format!("/{directory}x"));
-                    let line = match line.split_once('D') {
-                        Some((verb, rest)) if verb.ends_with(' ') => format!("{verb}{path}{rest}"),
-                        _ => line,
-                    };
+                    let line = line.replace("@F", &path);
+                    let line = line.replace("@X", &format!("/{directory}x"));
                     let done = is_done(&mut client, &line);
                     assert_eq!(done, perm.contains(*letter), "{set}: {line}: perm={perm}");
                     client.send("CWD /");
