@@ -9,6 +9,7 @@ use log::{Level, info, warn};
 
 use super::connection::Connection;
 use super::delayed_login::{DelayedLogin, Login};
+use super::hints::{GUEST, RIGHTS, WRITE};
 use super::login_name::QuotedName;
 use super::timers::Timer;
 use crate::accounts::login_throttle::{
@@ -153,7 +154,11 @@ impl Connection {
         }
         self.set_user(Some(user));
         let has_user = self.current.settings.users.user().is_some();
-        self.log.logged_in(has_user && is_anonymous(user));
+        self.log.logged_in(match self.user {
+            Some(_) => RIGHTS,
+            None if has_user && is_anonymous(user) => GUEST,
+            None => WRITE,
+        });
         Outcome::Authenticated(Some(self.user_account().unwrap_or(account)))
     }
 

@@ -3,9 +3,13 @@
 use std::os::unix::fs::PermissionsExt;
 use std::time::{Duration, Instant};
 
-use super::{Scene, is_done, log_in};
+use rustls::version::TLS13;
+
+use super::{Scene, is_done, log_in, write_users};
 use crate::support::client::Client;
+use crate::support::client_program::path;
 use crate::support::data::STRANGER;
+use crate::support::server::{SecureServer, Setup};
 use crate::support::wait::wait_until;
 
 #[test]
@@ -139,4 +143,29 @@ fn sessions_of_a_user_share_a_rate() {
         since.elapsed()
     );
     store(scene.client("boris"), "three")();
+}
+
+/// For the control connection and for data. Others need not.
+#[test]
+fn a_user_who_must_use_tls() {
+    let setup = Setup::from_flags_alone();
+    let (file, home) = (setup.directory().join("users"), setup.root());
+    let lines = ["secure:HASH:HOMES:all:tls", "plain:HASH:HOMES:all"];
+    write_users(&file, &home, &lines);
+    let setup = setup.flags(&["-i", "127.0.0.1", "-p", "0", "--users", path(&file)]);
+    let secure = SecureServer::in_process_from(setup);
+    let mut client = Client::greeted(secure.server.address);
+    let reply = log_in(&mut client, "secure");
+    assert_eq!(
+        reply.text(),
+        "530 Send AUTH TLS first; no login in clear text."
+    );
+    assert_eq!(log_in(&mut client, "plain").code, 230);
+    assert_eq!(client.fetch("NLST"), b"");
+    let mut client = secure.secured(&secure.config(&TLS13));
+    assert_eq!(log_in(&mut client, "secure").code, 230);
+    client.extended_passive();
+    client.command("NLST", 521);
+    assert_eq!(log_in(&mut client, "plain").code, 230);
+    assert_eq!(client.fetch("NLST"), b"");
 }
