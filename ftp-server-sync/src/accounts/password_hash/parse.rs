@@ -107,6 +107,10 @@ fn argon2id(rest: &str) -> Result<HashParts, Problem> {
 /// Any length is possible; these are usual, and others are of a text that was cut.
 fn argon2id_digest(text: &str) -> Result<Vec<u8>, Problem> {
     let scheme = HashScheme::Argon2id;
+    let is_valid = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'+' | b'/');
+    if !text.bytes().all(is_valid) {
+        return Err(malformed(scheme, HASH));
+    }
     match text.len() * 3 / 4 {
         length @ (16 | 32 | 64..) => {
             let length = length.min(64);
