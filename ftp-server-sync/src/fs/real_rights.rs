@@ -268,14 +268,14 @@ impl RealRights {
 /// What the fact `perm` shows for a link that is shown as what it leads to: the link itself is
 /// removed and renamed. Removing what is in a directory needs the right there too.
 pub(super) fn of_link(place: Rights, target: Rights) -> Rights {
-    let target = match place.contains(Right::Delete) {
-        true => target,
-        false => target.without(Right::Delete),
-    };
-    match place.contains(Right::Rename) {
-        true => target.with(Right::Rename),
-        false => target.without(Right::Rename),
-    }
+    let deletes = place.contains(Right::Delete) && target.contains(Right::Delete);
+    let both = target.without(Right::Delete).without(Right::Rename);
+    let own = [
+        (Right::Delete, deletes),
+        (Right::Rename, place.contains(Right::Rename)),
+    ];
+    let own = own.into_iter().filter(|(_, has)| *has);
+    own.fold(both, |rights, (right, _)| rights.with(right))
 }
 
 fn allow(rights: Rights, needed: Rights) -> Result<(), Refusal> {

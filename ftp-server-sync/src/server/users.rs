@@ -62,9 +62,12 @@ fn read_again(current: &Current) -> Result<Current, String> {
         return Ok(current.clone());
     };
     let users = load_users(file, current.settings.users.clone());
-    let users = users.map_err(|problem| match problem.contains(&*file.to_string_lossy()) {
-        true => problem,
-        false => format!("--users {}: {problem}", file.display()),
+    let users = users.map_err(|problem| {
+        if problem.contains(&*file.to_string_lossy()) {
+            problem
+        } else {
+            format!("--users {}: {problem}", file.display())
+        }
     })?;
     let new = current.with_users(users);
     let suits = check_change(&current.settings, &new.settings);

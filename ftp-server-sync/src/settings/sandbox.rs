@@ -68,16 +68,15 @@ impl Settings {
 
     fn home_needed(&self, user: &FileUser) -> NeededPath {
         let only_reads = user.all_rights().all(|rights| rights == Rights::READ_ONLY);
-        let access = match only_reads {
-            true => AllowedAccess::Read,
-            false => AllowedAccess::Change,
+        let is_made = self.create_homes && !user.home.exists();
+        let access = if only_reads && !is_made {
+            AllowedAccess::Read
+        } else {
+            AllowedAccess::Change
         };
         // A home that is made later gets its right from the directory above it.
-        let above = user.home.parent().unwrap_or(&user.home);
-        let (path, access) = match self.create_homes && !user.home.exists() {
-            true => (above, AllowedAccess::Change),
-            false => (&*user.home, access),
-        };
+        let above = user.home.parent().filter(|_| is_made);
+        let path = above.unwrap_or(&user.home);
         NeededPath {
             name: "a home in --users",
             path: path.to_owned(),

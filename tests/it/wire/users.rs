@@ -49,9 +49,10 @@ impl Scene {
     fn make(&self, tree: &[&str]) {
         for name in tree {
             let place = self.homes.join(name.trim_end_matches('/'));
-            let directory = match name.ends_with('/') {
-                true => &*place,
-                false => place.parent().expect("a directory"),
+            let directory = if name.ends_with('/') {
+                &*place
+            } else {
+                place.parent().expect("a directory")
             };
             fs::create_dir_all(directory).expect("a directory");
             if !name.ends_with('/') {

@@ -14,15 +14,12 @@ use crate::settings::{Rates, Settings};
 pub(super) fn audience(settings: &Settings, width: usize) -> String {
     let directory = printable_word(settings.directory.as_os_str().as_bytes());
     let mut text = users(settings, COLUMN, width);
-    text += &wrap(
-        "",
-        0,
-        width,
-        &match settings.users.use_directory() {
-            true => format!("Who may do what in {directory}:"),
-            false => "For all users:".to_owned(),
-        },
-    );
+    let heading = if settings.users.use_directory() {
+        format!("Who may do what in {directory}:")
+    } else {
+        "For all users:".to_owned()
+    };
+    text += &wrap("", 0, width, &heading);
     let mut add = |who: &str, what: &str| {
         text.push_str(&wrap(&format!("  {who}"), COLUMN, width, what));
     };
