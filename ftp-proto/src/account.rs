@@ -76,6 +76,18 @@ impl Account {
         &self.home
     }
 
+    /// The rights where no directory has its own.
+    #[must_use]
+    pub fn rights(&self) -> Rights {
+        self.rights
+    }
+
+    /// The directories with rights of their own; the longest path comes first.
+    #[must_use]
+    pub fn directories(&self) -> &[(FtpPath, Rights)] {
+        &self.directories
+    }
+
     /// Whether the account has this right for this path. This is the core's only check. A driver
     /// that follows symbolic links asks again with the path that a link leads to.
     #[must_use]

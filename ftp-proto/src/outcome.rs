@@ -26,6 +26,13 @@ pub enum Outcome {
     /// was not checked. The client gets 421 and the session closes, as with
     /// [`too_many_failed_logins`](crate::Reply::too_many_failed_logins).
     AddressBlocked,
+    /// To `Authenticate`: name and password are right, but the user has as many sessions as the
+    /// operator permits. The client gets 421 and the session closes: a later attempt may succeed.
+    TooManySessions,
+    /// To `Authenticate`: name and password are right, but this user must use TLS, and the
+    /// connection is in clear text. The client gets 530 and may send AUTH TLS. It is not counted as
+    /// a failed login.
+    TlsRequired,
     /// To `File`.
     File(Result<FileAnswer, Refusal>),
     /// To `OpenPassive`: the port that is bound; [`Refusal::Busy`] if no port is free.
@@ -240,6 +247,8 @@ impl Outcome {
             Self::Authenticated(_) => "Authenticated",
             Self::ShareUnavailable => "ShareUnavailable",
             Self::AddressBlocked => "AddressBlocked",
+            Self::TooManySessions => "TooManySessions",
+            Self::TlsRequired => "TlsRequired",
             Self::File(Ok(answer)) => answer.name(),
             Self::File(Err(_)) => "File(Err)",
             Self::PassiveOpened(_) => "PassiveOpened",

@@ -59,6 +59,12 @@ impl RateLimit {
         self.level = self.level.saturating_sub(bytes);
     }
 
+    /// Adds bytes that were subtracted and have not moved, as far as there is room for them.
+    pub fn give_back(&mut self, bytes: usize) {
+        let bytes = u64::try_from(bytes).unwrap_or(u64::MAX);
+        self.level = self.level.saturating_add(bytes).min(self.capacity());
+    }
+
     /// Adds the bytes for the time that has passed. A clock that goes backwards adds nothing.
     fn fill(&mut self, now: Duration) {
         let Some(passed) = now.checked_sub(self.filled_at) else {

@@ -13,6 +13,9 @@ pub enum Refusal {
     NoMatch,
     /// Not permitted, by the file system or a rule.
     Denied,
+    /// The account lacks the right where the path leads: through a symbolic link, or by another
+    /// spelling of a name. The client gets the same reply as where the core finds that out itself.
+    LoginDenied,
     /// The file system can only be read.
     ReadOnlyFileSystem,
     /// The target exists already.
@@ -64,6 +67,7 @@ impl fmt::Display for Refusal {
             Self::NotFound => "not found",
             Self::NoMatch => "no files found",
             Self::Denied => "permission denied",
+            Self::LoginDenied => "not permitted to this login",
             Self::ReadOnlyFileSystem => "read-only file system",
             Self::Exists => "exists already",
             Self::NotEmpty => "directory not empty",

@@ -109,6 +109,12 @@ impl Rights {
         Self(self.0 & !right.bit())
     }
 
+    /// The rights that both sets have.
+    #[must_use]
+    pub const fn and(self, other: Self) -> Self {
+        Self(self.0 & other.0)
+    }
+
     /// Whether this right is in the set.
     #[must_use]
     pub const fn contains(self, right: Right) -> bool {

@@ -29,6 +29,7 @@ mod transfer_state;
 use alloc::sync::Arc;
 use core::net::IpAddr;
 
+use crate::account::Account;
 use crate::action::{Action, Output};
 use crate::address::Endpoints;
 use crate::allowed_peers::{AllowedPeers, PeerVerdict};
@@ -264,6 +265,14 @@ impl Session {
         self.context.config = config;
     }
 
+    /// Replaces the account of the user who has logged in: its rights hold from the next command
+    /// on. The current directory stays. Before a login it has no effect.
+    pub fn handle_account(&mut self, account: Account) {
+        if let Phase::Ready(ready) = &mut self.phase {
+            ready.account = Arc::new(account);
+        }
+    }
+
     /// The next reply to send or action to perform.
     pub fn poll_output(&mut self) -> Option<Output> {
         self.context.outputs.pop_front()
@@ -393,6 +402,10 @@ impl Session {
             (Outcome::AddressBlocked, Phase::Login(_)) => {
                 return Login::ended(context, Reply::too_many_failed_logins());
             }
+            (Outcome::TooManySessions, Phase::Login(_)) => {
+                return Login::ended(context, Reply::too_many_of_user());
+            }
+            (Outcome::TlsRequired, Phase::Login(login)) => return login.needs_tls(context),
             (Outcome::File(result), Phase::Ready(ready)) => ready.file_answered(context, result),
             (Outcome::PassiveOpened(result), Phase::Ready(ready)) => {
                 ready.passive_opened(context, result)
@@ -407,6 +420,8 @@ impl Session {
                 Outcome::Authenticated(_)
                 | Outcome::ShareUnavailable
                 | Outcome::AddressBlocked
+                | Outcome::TooManySessions
+                | Outcome::TlsRequired
                 | Outcome::File(_)
                 | Outcome::PassiveOpened(_)
                 | Outcome::TransferOpened(_)

@@ -1,5 +1,12 @@
 //! Accounts: who may log in, and what each account may do.
 
+pub(crate) mod access;
+pub(crate) mod anonymous;
+pub(crate) mod limit_values;
 pub(crate) mod login_throttle;
+pub(crate) mod password_hash;
 pub(crate) mod passwords;
+pub(crate) mod rates;
+pub(crate) mod stored_password;
 pub(crate) mod users;
+pub mod users_file;

@@ -11,6 +11,7 @@ mod data_stream;
 mod lingering;
 pub(crate) mod pump;
 pub(crate) mod rate_limit;
+pub(crate) mod shared_rates;
 pub(crate) mod step_budget;
 pub(crate) mod strangers;
 pub(crate) mod stream;

@@ -22,11 +22,13 @@
 //! | `server/sessions`, `server/limits`, `server/listeners` | the running sessions; who is let in; control sockets |
 //! | `server/reload`, `server/certificate` | what changes while the server runs |
 //! | `server/rights` | from root to another user |
+//! | `server/users` | the users file, when it changes |
 //! | `session` | the thread of one session: one poll, one loop |
 //! | `session/connection` | the core with its sockets and files; runs until it has to wait |
 //! | `session/actions` | how each action of the core is performed |
 //! | `session/control`, `session/timers`, `session/tls` | the control socket; the core's timers; TLS on it |
 //! | `session/log` | the log lines of a session |
+//! | `session/user` | home, rights and limits of a user of the file |
 //! | `session/server_state` | what all sessions share |
 //! | [`check`], [`rules`] (`nat`) | everything about the way outside: `--check`, `--rules`, findings, where public addresses come from |
 //! | [`probe`] | `--probe`: a look at a server from the client's side |
@@ -36,7 +38,7 @@
 //! | `tls` | certificates, TLS sessions and streams; without the feature `tls`, `tls/disabled` takes its place |
 //! | `privileges` | the rights of this process, and how it gives them up |
 //! | [`settings`] | what the operator has set |
-//! | `accounts` | who may log in and do what |
+//! | `accounts` | who may log in and do what; `accounts/users_file` reads the users file |
 //! | `net` | this machine: its networks, sockets, ports |
 //! | `sandbox` | the files that the process keeps the right to open: `--sandbox` |
 //! | `logging` | the thread that writes the log; how a line is laid out; the wall clock |

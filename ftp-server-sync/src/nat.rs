@@ -14,3 +14,4 @@ pub(crate) mod returning_strangers;
 pub mod rules;
 pub(crate) mod stun;
 pub(crate) mod summary;
+pub(crate) mod user_problems;

@@ -14,7 +14,9 @@ mod report;
 mod rights;
 mod sandbox;
 mod sessions;
+mod shares;
 mod signals;
+mod users;
 
 use std::io::{self, ErrorKind};
 use std::net::SocketAddr;
@@ -29,8 +31,6 @@ use mio::{Events, Poll, Token, Waker};
 
 use crate::accounts::login_throttle::whole_seconds;
 use crate::fs::attributes::ProcessUmask;
-use crate::fs::share::Share;
-use crate::fs::share_rules::ShareRules;
 use crate::logging::repeated::{Event, RepeatedEvents};
 use crate::logging::session_name::SessionName;
 use crate::logging::system_text::SystemText;
@@ -90,6 +90,7 @@ pub struct Server {
     watch: Option<InterfaceWatch>,
     debounce: Debounce,
     certificate: WatchedFiles,
+    users_file: WatchedFiles,
     umask: ProcessUmask,
     descriptors: DescriptorLimit,
     signals: Signals,
@@ -110,12 +111,6 @@ enum Shutdown {
     Now(Instant),
 }
 
-/// Which names of the shared directory clients see, and how uploads are stored.
-fn share_rules(settings: &Settings) -> ShareRules {
-    let rules = ShareRules::new(settings.hidden.clone(), settings.own_files());
-    rules.with_uploads(settings.uploads)
-}
-
 impl Server {
     /// Opens the shared directory and the control sockets.
     ///
@@ -126,9 +121,10 @@ impl Server {
     pub fn bind(settings: Settings) -> io::Result<Self> {
         privileges::check_start(&settings)?;
         sandbox::check_entered(&settings)?;
-        let share = Share::open(&settings.directory, share_rules(&settings))?;
+        let share = shares::open_share(&settings)?;
         let now = Instant::now();
         let certificate = WatchedFiles::new(settings.certificate_files(), now);
+        let users_file = shares::watch(&settings, now);
         let poll = Poll::new()?;
         // Before the interfaces are read, so that no change is missed.
         let watch = InterfaceWatch::open(poll.registry(), INTERFACES);
@@ -172,6 +168,7 @@ impl Server {
             watch: watch.ok(),
             debounce: Debounce::default(),
             certificate,
+            users_file,
             umask,
             descriptors,
             signals: Signals::default(),
@@ -258,6 +255,7 @@ impl Server {
             self.address_files.next_check(),
             self.debounce.next_look(),
             self.certificate.next_check(),
+            self.users_file.next_check(),
             self.mapper.removal_deadline,
         ];
         let due = due.into_iter().flatten().min();

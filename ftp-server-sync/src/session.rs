@@ -26,6 +26,8 @@ mod subject;
 mod timers;
 mod tls;
 mod transfer_facts;
+mod user;
+mod user_sessions;
 
 use std::io::{self, ErrorKind};
 use std::net::{IpAddr, Ipv4Addr};

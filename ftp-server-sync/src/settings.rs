@@ -3,9 +3,9 @@
 //! Settings that come from [`cli`](crate::cli) have been checked: a server can use them as they
 //! are.
 
-mod access;
 mod address;
 pub(crate) mod file;
+pub(crate) mod load_users;
 mod local_networks;
 mod local_time;
 mod own_addresses;
@@ -18,7 +18,6 @@ pub(crate) mod watched_files;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::{IpAddr, Ipv4Addr};
-use std::num::NonZeroU64;
 use std::path::{self, PathBuf};
 use std::time::Duration;
 
@@ -27,14 +26,20 @@ use ftp_proto::{AsciiConversion, Config, DeniedCommands, Masquerade, OuterPorts}
 use ipnet::IpNet;
 use log::LevelFilter;
 
+pub use crate::accounts::access::{AccessRefusal, AccessRules};
 pub use crate::accounts::login_throttle::LoginBlock;
 use crate::accounts::login_throttle::LoginRules;
+pub use crate::accounts::password_hash::{
+    HashProblem, HashScheme, HashWeakness, PasswordHash, PasswordProblem, hash_password,
+};
 pub use crate::accounts::passwords::Password;
+pub use crate::accounts::rates::Rates;
+pub use crate::accounts::stored_password::{Candidate, StoredPassword};
 pub use crate::accounts::users::Users;
+pub use crate::accounts::users_file;
 use crate::net::interfaces::Interfaces;
 pub use crate::net::listen::Listen;
 pub use crate::net::port_range::PortRange;
-pub use access::{AccessRefusal, AccessRules};
 pub use address::{AddressSource, ClientAddress, KnownAddresses};
 pub(crate) use address::{STUN_PORT, unusable};
 pub use local_networks::LocalNetworks;
@@ -70,6 +75,10 @@ pub struct Settings {
     pub run_as: Option<RunAs>,
     /// Who may log in, and with which rights.
     pub users: Users,
+    /// The file of some of them, by absolute path. No client sees it.
+    pub users_file: Option<PathBuf>,
+    /// Whether a user's home that is missing is made at the login.
+    pub create_homes: bool,
     /// The public address in passive mode replies; `None`: the address that the client connected
     /// to.
     pub masquerade_address: Option<AddressSource>,
@@ -171,15 +180,6 @@ pub struct Limits {
     pub connections_per_address_max: Option<u32>,
     /// Failed logins in one session.
     pub login_attempts_max: u32,
-}
-
-/// Bytes per second in each session; `None`: no limit.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Rates {
-    /// From the client to the server: uploads.
-    pub inward: Option<NonZeroU64>,
-    /// From the server to the client: downloads and listings.
-    pub outward: Option<NonZeroU64>,
 }
 
 /// The longest duration of each wait; `None`: no limit.
@@ -291,6 +291,7 @@ impl Settings {
         // A client that could replace the public one would make others trust another certificate.
         files.extend(tls.flat_map(|tls| [tls.self_signed_file(), tls.public_file()]));
         files.extend(self.sources.iter().cloned());
+        files.extend(self.users_file.iter().cloned());
         // A client that could replace it would lead the others to another server.
         files.extend(self.address_files().cloned());
         files.extend(self.port_mapping.nonce_file_in_use());
@@ -307,9 +308,13 @@ impl Settings {
         })
     }
 
-    /// Who else may read the file with the password.
-    pub(crate) fn password_exposure(&self) -> Option<PasswordExposure> {
-        PasswordExposure::find(self.password_source.as_ref()?)
+    /// Who else may read the files with the password and with the users.
+    pub(crate) fn password_exposures(&self) -> Vec<PasswordExposure> {
+        let password = self.password_source.iter();
+        let password = password.filter_map(|file| PasswordExposure::find(file));
+        let users = self.users_file.iter();
+        let users = users.filter_map(|file| PasswordExposure::of_users(file));
+        password.chain(users).collect()
     }
 
     /// The server's own files that a reload reads again, or the server when they change.
@@ -317,6 +322,7 @@ impl Settings {
         let self_signed = self.tls.iter().filter(|tls| tls.certificates.is_empty());
         let self_signed = self_signed.map(TlsSettings::self_signed_file);
         let mut files = self.sources.clone();
+        files.extend(self.users_file.iter().cloned());
         files.extend(self.certificate_files());
         files.extend(self_signed);
         files.extend(self.address_files().cloned());

@@ -45,4 +45,5 @@ mod timeouts;
 mod tls;
 mod turns;
 mod upload_limits;
+mod users;
 mod without_netlink;

@@ -2,6 +2,8 @@
 
 use alloc::vec::Vec;
 
+use crate::rights::Rights;
+
 /// What a listing shows of a file, a directory or any other entry of a directory. Make one with
 /// [`Entry::new`] and set what else is known.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -40,6 +42,9 @@ pub struct Entry {
     pub device_numbers: (u32, u32),
     /// The target of a symbolic link.
     pub link_target: Option<Vec<u8>>,
+    /// What the account may do with it at most, for the fact `perm`. A driver sets it for what lies
+    /// elsewhere than its path says, such as behind a symbolic link. `None`: the path decides.
+    pub rights: Option<Rights>,
 }
 
 impl Entry {
@@ -68,6 +73,7 @@ impl Entry {
             inode: 0,
             device_numbers: (0, 0),
             link_target: None,
+            rights: None,
         }
     }
 }

@@ -159,7 +159,10 @@ fn push_value(fact: Fact, entry: &Entry, rights: Rights, out: &mut Vec<u8>) {
         Fact::Type => push_type(entry, out),
         Fact::Size => push_number(entry.size, 10, out),
         Fact::Modify => out.extend_from_slice(&time_val(entry.modified)),
-        Fact::Perm => push_perm(entry.kind, rights, out),
+        Fact::Perm => {
+            let rights = entry.rights.map_or(rights, |found| rights.and(found));
+            push_perm(entry.kind, rights, out);
+        }
         Fact::Unique => {
             push_number(entry.device, 16, out);
             out.push(b'-');

@@ -51,6 +51,20 @@ impl Reply {
         Self::fixed(421, "Too many connections from your address.")
     }
 
+    /// For a user who has as many sessions as the operator permits.
+    pub(crate) const fn too_many_of_user() -> Self {
+        Self::fixed(
+            421,
+            "This user has too many sessions; close one, or try again later.",
+        )
+    }
+
+    /// For a session whose account the operator has removed, or changed in a way that the session
+    /// cannot follow.
+    pub(crate) const fn account_withdrawn() -> Self {
+        Self::fixed(421, "This account has been changed; log in again.")
+    }
+
     /// The same for an address whose clients are not served.
     #[must_use]
     pub const fn address_refused() -> Self {

@@ -119,6 +119,16 @@ impl Login {
         Some(Flow::Close(Some(farewell)))
     }
 
+    /// The outcome of `Authenticate` for a user who must use TLS. `None`: no such action is open.
+    pub(super) fn needs_tls(&mut self, context: &mut Context) -> Option<Flow> {
+        let Question::Authenticate = context.question else {
+            return None;
+        };
+        context.question = Question::None;
+        self.user = None;
+        Some(context.stay(Reply::LOGIN_NEEDS_TLS))
+    }
+
     fn control(&self, context: &mut Context, verb: ControlVerb, argument: &[u8]) -> Flow {
         match verb {
             ControlVerb::User => context.user(argument),

@@ -16,6 +16,7 @@ pub(super) fn refusal(command: &CommandInfo, refusal: Refusal) -> Reply {
         Refusal::NoMatch => Reply::no_match(codes.unavailable),
         Refusal::ReadOnlyFileSystem => Reply::read_only_file_system(codes.unavailable),
         Refusal::Denied => Reply::denied(codes.unavailable),
+        Refusal::LoginDenied => Reply::login_denied(codes.not_permitted),
         // APPE replaces nothing, so this is about the offset of REST.
         Refusal::Exists if command.verb == Verb::Transfer(TransferVerb::Appe) => {
             Reply::not_the_end(codes.offset)

@@ -1,20 +1,29 @@
 //! The users: which names and passwords may log in, and with which rights.
 
+use std::collections::BTreeMap;
+use std::path::Path;
+use std::sync::Arc;
+
 use ftp_proto::{Account, Rights, Secret};
 
-use super::passwords::Password;
+use super::anonymous::ANONYMOUS;
+pub(crate) use super::anonymous::is_anonymous;
+use super::stored_password::{Candidate, StoredPassword};
+use super::users_file::{FileUser, LineProblem, UserPassword};
 
-/// The user of `--username`, if there is one, and anonymous.
+/// The user of `--username`, if there is one, anonymous, and the users of a file.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Users {
     user: Option<User>,
     anonymous: Option<Rights>,
+    /// By name.
+    file: Arc<BTreeMap<String, Arc<FileUser>>>,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]
 struct User {
     name: String,
-    password: Password,
+    password: StoredPassword,
     rights: Rights,
 }
 
@@ -22,29 +31,109 @@ impl Users {
     /// Anonymous only; with `write`, anonymous may change files.
     pub fn anonymous_only(write: bool) -> Self {
         Self {
-            user: None,
             anonymous: Some(rights(write)),
+            ..Self::none()
         }
     }
 
     /// One user; with `write`, that user may change files. Beside a user, anonymous may only read.
-    pub fn one(name: String, password: Password, write: bool, anonymous: bool) -> Self {
+    pub fn one(
+        name: String,
+        password: impl Into<StoredPassword>,
+        write: bool,
+        anonymous: bool,
+    ) -> Self {
         Self {
             user: Some(User {
                 name,
-                password,
+                password: password.into(),
                 rights: rights(write),
             }),
-            anonymous: anonymous.then_some(Rights::READ_ONLY),
+            ..Self::none().with_anonymous(anonymous)
         }
     }
 
-    /// The account for this name and password; `None`: the login is refused.
-    pub fn check(&self, name: &[u8], password: &Secret) -> Option<Account> {
-        self.rights_of(name, password).map(Account::new)
+    /// No user, for a file that has some.
+    pub fn none() -> Self {
+        Self {
+            user: None,
+            anonymous: None,
+            file: Arc::default(),
+        }
     }
 
-    /// The rights of anonymous; `None`: anonymous may not log in.
+    /// The same, with anonymous, who may read.
+    #[must_use]
+    pub fn with_anonymous(self, anonymous: bool) -> Self {
+        Self {
+            anonymous: anonymous.then_some(Rights::READ_ONLY),
+            ..self
+        }
+    }
+
+    /// The same, with the users of a file instead of those of an earlier one.
+    ///
+    /// # Errors
+    ///
+    /// For the first line with a name that a flag gives too.
+    pub fn with_file(self, users: Vec<FileUser>) -> Result<Self, LineProblem> {
+        for user in &users {
+            if user.name == ANONYMOUS && self.anonymous.is_some() {
+                return Err(user.same_name_as("--anonymous"));
+            }
+            if self.user.as_ref().is_some_and(|own| own.name == user.name) {
+                return Err(user.same_name_as("--username"));
+            }
+        }
+        let users = users.into_iter();
+        let users = users.map(|user| (user.name.clone(), Arc::new(user)));
+        Ok(Self {
+            file: Arc::new(users.collect()),
+            ..self
+        })
+    }
+
+    /// What decides about a login with this name.
+    pub fn find(&self, name: &[u8]) -> Candidate<'_> {
+        if let Some(user) = self.in_file(name) {
+            return match &user.password {
+                UserPassword::Any => Candidate::open(user.account()),
+                UserPassword::Locked if is_anonymous(name) => Candidate::refused(),
+                UserPassword::Locked => self.unknown(name),
+                UserPassword::Stored(password) => Candidate::user(password, user.account()),
+            };
+        }
+        if is_anonymous(name) {
+            let account = self.anonymous.map(Account::new);
+            return account.map_or_else(Candidate::refused, Candidate::open);
+        }
+        match &self.user {
+            Some(user) if name == user.name.as_bytes() => {
+                Candidate::user(&user.password, Account::new(user.rights))
+            }
+            _ => self.unknown(name),
+        }
+    }
+
+    /// A login that takes as long as that of a user.
+    fn unknown(&self, name: &[u8]) -> Candidate<'_> {
+        let in_file = self.file.values();
+        let in_file = in_file.filter_map(|user| match &user.password {
+            UserPassword::Stored(password) => Some(password),
+            UserPassword::Any | UserPassword::Locked => None,
+        });
+        let flags = self.user.iter().map(|user| &user.password);
+        let passwords: Vec<_> = in_file.chain(flags).collect();
+        Candidate::unknown(name, passwords.into_iter())
+    }
+
+    /// The account for this name and password; `None`: the login is refused. Where passwords are
+    /// stored as hashes, this takes up to seconds.
+    pub fn check(&self, name: &[u8], password: &Secret) -> Option<Account> {
+        self.find(name).check(password)
+    }
+
+    /// The rights that flags give to anonymous; `None`: no flag lets anonymous log in.
     pub fn anonymous(&self) -> Option<Rights> {
         self.anonymous
     }
@@ -55,21 +144,56 @@ impl Users {
         Some((&user.name, user.rights))
     }
 
-    fn rights_of(&self, name: &[u8], password: &Secret) -> Option<Rights> {
+    /// The user of the file with this name, by which a client logs in.
+    pub fn in_file(&self, name: &[u8]) -> Option<&Arc<FileUser>> {
         if is_anonymous(name) {
-            return self.anonymous;
+            return self.file.get(ANONYMOUS);
         }
-        let user = self.user.as_ref()?;
-        // Both are always compared, so that the time does not show whether the name exists.
-        let is_name = name == user.name.as_bytes();
-        let is_password = user.password.matches(password);
-        (is_name & is_password).then_some(user.rights)
+        self.file.get(str::from_utf8(name).ok()?)
     }
-}
 
-/// Whether `name` is one of the two names of anonymous.
-pub(crate) fn is_anonymous(name: &[u8]) -> bool {
-    name.eq_ignore_ascii_case(b"anonymous") || name.eq_ignore_ascii_case(b"ftp")
+    /// Whether a flag lets a client log in by this name.
+    pub fn is_of_flag(&self, name: &[u8]) -> bool {
+        if is_anonymous(name) {
+            return self.anonymous.is_some();
+        }
+        let user = self.user.as_ref();
+        user.is_some_and(|user| user.name.as_bytes() == name)
+    }
+
+    /// The users of the file, in the order of their names.
+    pub fn of_file(&self) -> impl ExactSizeIterator<Item = &Arc<FileUser>> {
+        self.file.values()
+    }
+
+    /// Whether some user has a password that could be guessed.
+    pub fn has_passwords(&self) -> bool {
+        let is_hash = |user: &Arc<FileUser>| matches!(user.password, UserPassword::Stored(_));
+        self.user.is_some() || self.file.values().any(is_hash)
+    }
+
+    /// Whether a client without a password may log in.
+    pub fn has_anonymous(&self) -> bool {
+        self.anonymous_rights().is_some()
+    }
+
+    /// What anonymous may do outside of directories with rights of their own; `None`: anonymous may
+    /// not log in.
+    pub fn anonymous_rights(&self) -> Option<Rights> {
+        let user = self.in_file(ANONYMOUS.as_bytes());
+        let user = user.filter(|user| user.password == UserPassword::Any);
+        self.anonymous.or(user.map(|user| user.rights))
+    }
+
+    /// Whether a flag lets a client log in that is given the shared directory.
+    pub fn use_directory(&self) -> bool {
+        self.user.is_some() || self.anonymous.is_some()
+    }
+
+    /// The homes of the users of the file, each as often as there are users with it.
+    pub fn homes(&self) -> impl Iterator<Item = &Path> {
+        self.file.values().map(|user| &*user.home)
+    }
 }
 
 fn rights(write: bool) -> Rights {
@@ -83,6 +207,8 @@ fn rights(write: bool) -> Rights {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::accounts::password_hash::{PasswordHash, counter};
+    use crate::accounts::passwords::Password;
 
     fn bob(write: bool, anonymous: bool) -> Users {
         let password = Password::new(b"s3cret\xff".to_vec());
@@ -158,5 +284,34 @@ mod tests {
             "{shown}"
         );
         assert!(shown.contains("bob"), "{shown}");
+    }
+
+    /// Neither the time nor the work shows which names exist.
+    #[test]
+    fn unknown_names_and_wrong_passwords_cost_as_many_hashes() {
+        for text in ["$6$rounds=1000$a$", "$2b$04$abcdefghijklmnopqrstuu"] {
+            let hash = match text.as_bytes()[1] {
+                b'6' => format!("{text}{}", ".".repeat(86)),
+                _ => format!("{text}{}", ".".repeat(31)),
+            };
+            let hash = PasswordHash::parse(&hash).unwrap();
+            let users = Users::one("bob".to_owned(), hash, false, false);
+            let cost = |name: &[u8], password: &[u8]| {
+                let before = counter::computed();
+                assert_eq!(users.check(name, &Secret::new(password)), None);
+                counter::computed() - before
+            };
+            for password in [&b"wrong"[..], b"", &[b'x'; 512]] {
+                assert_eq!(cost(b"bob", password), 1);
+                assert_eq!(cost(b"eve", password), 1);
+                assert_eq!(cost(b"", password), 1);
+            }
+            // No hash is of these.
+            for password in [&b"a\0b"[..], &[b'x'; 513]] {
+                assert_eq!(cost(b"bob", password), 0);
+                assert_eq!(cost(b"eve", password), 0);
+            }
+            assert_eq!(cost(b"anonymous", b"x@y"), 0);
+        }
     }
 }

@@ -73,6 +73,13 @@ pub(super) struct Flags {
     /// let anonymous log in beside the user, to read only
     #[argh(switch)]
     pub(super) anonymous: bool,
+    /// let the users in this file log in: one name:hash:home:rights per line, each user with a home
+    /// of their own; docs/users.md describes it
+    #[argh(option, arg_name = "FILE", from_str_fn(values::path))]
+    pub(super) users: Option<PathBuf>,
+    /// make a home in --users that is missing when its user logs in
+    #[argh(switch)]
+    pub(super) create_home: bool,
     /// convert line ends when TYPE A has requested it, from the start until TYPE I (RFC 959), or
     /// never [requested]
     #[argh(option, arg_name = "requested|rfc959|never")]

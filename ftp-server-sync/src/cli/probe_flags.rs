@@ -25,7 +25,7 @@ pub(super) fn request(
     let login = if is_anonymous {
         None
     } else {
-        resolve::login(&flags, given, environment)?
+        resolve::users::login(&flags, given, environment)?
     };
     let target = flags
         .probe

@@ -1,30 +1,26 @@
 //! From typed flags to `Settings`: what several flags say together.
 //!
-//! Only the directory and the password file are read, and users and groups looked up; everything
-//! else is arithmetic.
+//! Only the directory, the password file and the users file are read, and users and groups looked
+//! up; everything else is arithmetic.
 
 mod port_mapping;
+pub(super) mod users;
 
-use std::fs::{self, File};
-use std::io::{self, ErrorKind, Read};
+use std::fs;
+use std::io::{self, ErrorKind};
 use std::net::IpAddr;
-use std::os::unix::ffi::OsStringExt;
-use std::path::{self, Path, PathBuf};
+use std::path::{self, PathBuf};
 
 use ftp_proto::DeniedCommands;
 use ftp_proto::text::printable_word;
 use ipnet::IpNet;
 use log::LevelFilter;
 use rustix::process::geteuid;
-use zeroize::Zeroizing;
 
-use super::environment::{self, Environment};
+use super::environment::Environment;
 use super::error::{self, FlagError};
 use super::flags::Flags;
 use super::given::GivenFlags;
-use super::values;
-use crate::accounts::passwords::Password;
-use crate::accounts::users::Users;
 use crate::sandbox::{REMEDY, in_force};
 use crate::settings::file::reason;
 use crate::settings::{
@@ -50,12 +46,14 @@ pub(super) fn settings(
     Ok(Settings {
         listen: listen(&flags, given)?,
         tls: tls(&flags, given, environment)?,
-        directory: share(&flags.directory, given, run_as.is_some())?,
+        directory: share(&flags, given, run_as.is_some())?,
         run_as,
-        users: users(&flags, given, environment)?,
+        users: users::users(&flags, given, environment)?,
+        users_file: users::file(&flags),
+        create_homes: users::creates_homes(&flags, given)?,
         local_time: local_time(&flags, given, environment)?,
         sources: sources(&flags, given),
-        password_source: password_source(&flags, given),
+        password_source: users::password_source(&flags, given),
         local_networks: local_networks(&flags, given)?,
         outer_ports: outer_ports(&flags, given)?,
         log_level: log_level(&flags, given)?,
@@ -260,8 +258,8 @@ fn run_as(flags: &Flags, given: &GivenFlags) -> Result<Option<RunAs>, FlagError>
 
 /// The directory as an absolute path, if it can be listed. One whose path the server may not follow
 /// since it `becomes_user` stays open: only a server that is started has to find it.
-fn share(directory: &Path, given: &GivenFlags, becomes_user: bool) -> Result<PathBuf, FlagError> {
-    let flag = "--directory";
+fn share(flags: &Flags, given: &GivenFlags, becomes_user: bool) -> Result<PathBuf, FlagError> {
+    let (flag, directory) = ("--directory", &*flags.directory);
     let refuse = |problem: String| match given.find(flag) {
         Some(given) => given.refuse(problem),
         None => FlagError::with_value(flag, directory, problem),
@@ -271,6 +269,8 @@ fn share(directory: &Path, given: &GivenFlags, becomes_user: bool) -> Result<Pat
         becomes_user && is_denied && !geteuid().is_root()
     };
     match fs::metadata(directory) {
+        // No one is given it.
+        _ if given.find(flag).is_none() && !users::use_directory(flags) => {}
         Err(error) if is_hidden(&error) => {}
         Err(error) => {
             let problem = format!("{}; give an existing directory", reason(&error));
@@ -290,84 +290,6 @@ fn share(directory: &Path, given: &GivenFlags, becomes_user: bool) -> Result<Pat
     }
     path::absolute(directory)
         .map_err(|error| refuse(format!("has no absolute path: {}", reason(&error))))
-}
-
-fn users(flags: &Flags, given: &GivenFlags, environment: &Environment) -> Result<Users, FlagError> {
-    Ok(match login(flags, given, environment)? {
-        None => Users::anonymous_only(flags.write),
-        Some((name, password)) => {
-            Users::one(name, Password::new(password), flags.write, flags.anonymous)
-        }
-    })
-}
-
-/// The name and the password of the one user, if there is one.
-pub(super) fn login(
-    flags: &Flags,
-    given: &GivenFlags,
-    environment: &Environment,
-) -> Result<Option<(String, Vec<u8>)>, FlagError> {
-    let Some(name) = flags.username.clone() else {
-        let passwords = ["--password", "--password-file"];
-        if let Some(flag) = passwords.iter().find(|flag| given.find(flag).is_some()) {
-            return Err(given.refuse(flag, "there is no user; add --username NAME"));
-        }
-        if environment.password.is_some() {
-            let problem = "there is no user; add --username NAME, or unset the variable";
-            return Err(FlagError::new(environment::PASSWORD, problem));
-        }
-        return Ok(None);
-    };
-    let password = match (&flags.password, &flags.password_file, &environment.password) {
-        (Some(_), Some(_), _) => {
-            let problem = error::conflict("--password");
-            return Err(given.refuse_beside("--password-file", "--password", problem));
-        }
-        (Some(password), None, _) => values::password(password.clone().into_vec())
-            .map_err(|problem| given.refuse("--password", problem)),
-        (None, Some(file), _) => {
-            read_password(file).map_err(|problem| given.refuse("--password-file", problem))
-        }
-        (None, None, Some(variable)) => values::password(variable.clone().into_vec())
-            .map_err(|problem| FlagError::new(environment::PASSWORD, problem)),
-        (None, None, None) => Err(given.refuse(
-            "--username",
-            "a password is missing; add --password-file FILE or --password TEXT, or set the \
-             environment variable FTP_PASSWORD",
-        )),
-    }?;
-    Ok(Some((name, password)))
-}
-
-/// The only line of the file. It may be a device that never ends, so only the start is read.
-fn read_password(file: &Path) -> Result<Vec<u8>, String> {
-    let read = || -> io::Result<Zeroizing<Vec<u8>>> {
-        let enough = values::PASSWORD_BYTES_MAX + b"\r\n".len() + 1;
-        let mut bytes = Zeroizing::new(Vec::with_capacity(enough));
-        File::open(file)?
-            .take(enough as u64)
-            .read_to_end(&mut bytes)?;
-        Ok(bytes)
-    };
-    let bytes = read().map_err(|error| {
-        let reason = reason(&error);
-        format!("cannot be read: {reason}; give a file with the password")
-    })?;
-    let line = bytes.strip_suffix(b"\r\n").or(bytes.strip_suffix(b"\n"));
-    let password = line.unwrap_or(&bytes).to_vec();
-    values::password(password).map_err(|problem| format!("{problem}; give a file with one line"))
-}
-
-/// The file that has the password: the password file, or the configuration file.
-fn password_source(flags: &Flags, given: &GivenFlags) -> Option<PathBuf> {
-    let file = flags.password_file.clone().or_else(|| {
-        let place = given.find("--password")?.place.as_deref()?;
-        // Other places are variables.
-        let is_line = !place.starts_with(environment::PREFIX);
-        let config = given.find("--config").filter(|_| is_line)?;
-        config.value.clone().map(PathBuf::from)
-    });
-    path::absolute(file?).ok()
 }
 
 /// The files that the settings are read from. What cannot be made absolute could not be read.

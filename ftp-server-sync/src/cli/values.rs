@@ -7,23 +7,22 @@ mod mapping;
 
 use std::ffi::OsString;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
-use std::num::NonZeroU64;
 use std::os::unix::ffi::OsStringExt;
 use std::path::PathBuf;
-use std::str::FromStr;
 use std::time::Duration;
 
 use ftp_proto::AsciiConversion;
-use ftp_proto::listing::Pattern;
-use ipnet::{IpNet, Ipv4Net};
+use ipnet::IpNet;
 use log::LevelFilter;
 
+use crate::accounts::limit_values::digits;
 use crate::accounts::users::is_anonymous;
 use crate::nat::rules::RulesKind;
 use crate::settings::{
     AddressSource, BrokenUploads, ClientAddress, LocalNetworks, STUN_PORT, unusable,
 };
 
+pub(super) use crate::accounts::limit_values::{hide, network, rate, size, umask};
 pub(super) use commands::denied_command;
 pub(super) use mapping::{interface_name, port_mapping};
 
@@ -50,15 +49,6 @@ pub(super) fn path(text: &str) -> Result<PathBuf, String> {
         ));
     }
     bytes(text).map(PathBuf::from)
-}
-
-/// A pattern for names that are not served.
-pub(super) fn hide(text: &str) -> Result<Pattern, String> {
-    if text.contains('/') || text == "." || text == ".." {
-        let remedy = "give one name, such as @eaDir, or a pattern for names, such as '.Trash*'";
-        return Err(format!("not a name; {remedy}"));
-    }
-    Ok(Pattern::new(text.as_bytes()))
 }
 
 /// An address to listen on.
@@ -97,31 +87,6 @@ pub(super) fn port(text: &str) -> Result<u16, String> {
 pub(super) fn outer_port(text: &str) -> Result<u16, String> {
     let port = digits(text).filter(|&port| port > 0);
     Ok(port.ok_or("give the router's port number, from 1 to 65535")?)
-}
-
-/// Bytes per second; 0 is no limit.
-pub(super) fn rate(text: &str) -> Result<Option<NonZeroU64>, String> {
-    let rate = byte_count(text).filter(|&rate| rate <= RATE_MAX).ok_or(
-        "give bytes per second, such as 500000, 500K or 2M (K is 1024), up to 1024G; 0 for no limit",
-    )?;
-    Ok(NonZeroU64::new(rate))
-}
-
-/// The size of a file, or of free space; 0 is none.
-pub(super) fn size(text: &str) -> Result<Option<u64>, String> {
-    let size = byte_count(text).filter(|&size| size <= SIZE_MAX).ok_or(
-        "give bytes, such as 500000, 500M or 20G (K is 1024), up to 1024T; 0 for no limit",
-    )?;
-    Ok((size > 0).then_some(size))
-}
-
-/// The permission bits that new files and directories do not get. Without its own, the server could
-/// neither read nor resume what it has received.
-pub(super) fn umask(text: &str) -> Result<u32, String> {
-    let is_octal = (1..=4).contains(&text.len()) && digits::<u32>(text).is_some();
-    let umask = u32::from_str_radix(text, 8).ok().filter(|_| is_octal);
-    let umask = umask.filter(|&umask| umask <= UMASK_MAX);
-    Ok(umask.ok_or("give octal digits from 000 to 077, such as 022 or 027")?)
 }
 
 /// What happens to an upload whose connection breaks.
@@ -320,30 +285,6 @@ pub(super) fn local_network(text: &str) -> Result<LocalNetworks, String> {
     }
 }
 
-/// A network, or a single address as a network of one.
-pub(super) fn network(text: &str) -> Result<IpNet, String> {
-    let network = match text.parse::<IpAddr>() {
-        Ok(address) => IpNet::from(address),
-        Err(_) => text
-            .parse::<IpNet>()
-            .map_err(|_| "not a network; give ADDRESS/BITS, such as 192.168.1.0/24")?,
-    };
-    if network.addr() != network.network() {
-        return Err(format!(
-            "an address in the network {}; give that network, or the address without bits",
-            network.trunc()
-        ));
-    }
-    let IpNet::V6(mapped) = network else {
-        return Ok(network);
-    };
-    // The last 32 bits of `::ffff:192.168.1.0/120` are the IPv4 network.
-    let bits = mapped.prefix_len().checked_sub(MAPPED_BITS);
-    let ipv4 = bits.zip(mapped.addr().to_ipv4_mapped());
-    let ipv4 = ipv4.and_then(|(bits, address)| Ipv4Net::new(address, bits).ok());
-    Ok(ipv4.map_or(network, IpNet::V4))
-}
-
 /// The name of the user.
 pub(super) fn username(text: &str) -> Result<String, String> {
     let problem = if is_anonymous(text.as_bytes()) {
@@ -425,28 +366,9 @@ fn ip_address(text: &str) -> Option<IpAddr> {
     Some(text.parse::<IpAddr>().ok()?.to_canonical())
 }
 
-/// A number of bytes, with a unit or without.
-fn byte_count(text: &str) -> Option<u64> {
-    let unit = match text.as_bytes().last().map(u8::to_ascii_uppercase) {
-        Some(b'K') => 1 << 10,
-        Some(b'M') => 1 << 20,
-        Some(b'G') => 1 << 30,
-        Some(b'T') => 1 << 40,
-        _ => 1,
-    };
-    let number = &text[..text.len() - usize::from(unit > 1)];
-    digits::<u64>(number)?.checked_mul(unit)
-}
-
 fn seconds(text: &str, max: u64) -> Option<Duration> {
     let seconds = digits(text).filter(|&seconds| seconds <= max)?;
     Some(Duration::from_secs(seconds))
-}
-
-/// Digits only: `FromStr` of the numbers would also take a plus sign.
-fn digits<T: FromStr>(text: &str) -> Option<T> {
-    let is_decimal = !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
-    text.parse().ok().filter(|_| is_decimal)
 }
 
 /// RFC 1123, section 2.1, and underscores, which exist. A dot at the end is allowed.
@@ -469,16 +391,10 @@ const MINUTE: u64 = 60;
 const DAY: u64 = 24 * 60 * 60;
 /// `Instant` arithmetic must not overflow on any platform.
 const YEAR: u64 = 365 * DAY;
-const RATE_MAX: u64 = 1 << 40;
-/// More than any disk has, and less than the largest offset of a file.
-const SIZE_MAX: u64 = 1 << 50;
-const UMASK_MAX: u32 = 0o077;
 const HOST_NAME_BYTES_MAX: usize = 253;
 const BANNER_BYTES_MAX: usize = 2000;
 /// Well inside a command line.
 pub(super) const PASSWORD_BYTES_MAX: usize = 1000;
-/// The prefix length of `::ffff:0:0/96`.
-const MAPPED_BITS: u8 = 96;
 
 #[cfg(test)]
 mod tests;

@@ -30,8 +30,8 @@ impl Root {
         offset: u64,
         end: Option<u64>,
     ) -> Result<Download, Refusal> {
-        let (file, metadata) =
-            self.open_file(self.visible(path)?, OpenOptions::new().read(true))?;
+        self.check_readable(self.visible(path)?)?;
+        let (file, metadata) = self.open_file(path, OpenOptions::new().read(true))?;
         let size = metadata.len();
         if offset > size {
             return Err(Refusal::OffsetTooLarge);

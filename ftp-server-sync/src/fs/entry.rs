@@ -3,11 +3,12 @@
 use std::os::fd::AsFd;
 
 use ftp_proto::listing::{Details, Entry, EntryKind};
-use ftp_proto::{FtpPath, Refusal};
+use ftp_proto::{FtpPath, Refusal, Right};
 use rustix::fs::{AtFlags, FileType, Stat};
 
 use super::links::Containers;
 use super::owners::Owners;
+use super::real_rights::of_link;
 use super::root::{Root, identity, refusal};
 
 impl Root {
@@ -26,12 +27,22 @@ impl Root {
         if self.is_own(identity(&stat)) {
             return Err(Refusal::NotFound);
         }
+        let real = self.real_rights();
+        let mut rights = real.as_ref().and_then(|real| real.of_name(self, path));
+        let mut stat = stat;
         if details.follow_links
-            && let Some(target) = self.follow(path, &stat, &mut Containers::of(directory))
+            && let Some((target, of_target)) =
+                self.follow(path, &stat, &mut Containers::of(directory), real.as_ref())
         {
-            return Ok(entry_of(&parent, name, &target, details, owners));
+            stat = target;
+            rights = rights.map(|place| of_link(place, of_target));
         }
-        Ok(entry_of(&parent, name, &stat, details, owners))
+        if rights.is_some_and(|rights| !rights.contains(Right::List)) {
+            return Err(Refusal::LoginDenied);
+        }
+        let mut entry = entry_of(&parent, name, &stat, details, owners);
+        entry.rights = rights;
+        Ok(entry)
     }
 }
 

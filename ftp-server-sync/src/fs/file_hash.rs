@@ -71,6 +71,7 @@ impl Root {
     ) -> Result<FileHash, Refusal> {
         let slot = slots.take()?;
         let path = self.visible(&request.path)?;
+        self.check_readable(path)?;
         let (file, metadata) = self.open_file(path, OpenOptions::new().read(true))?;
         let range = request.bytes_of(metadata.len())?;
         Ok(FileHash {

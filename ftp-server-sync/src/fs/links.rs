@@ -3,9 +3,10 @@
 
 use std::os::fd::OwnedFd;
 
-use ftp_proto::FtpPath;
+use ftp_proto::{FtpPath, Right, Rights};
 use rustix::fs::{FileType, Mode, OFlags, Stat};
 
+use super::real_rights::RealRights;
 use super::root::{Root, identity};
 
 /// The directories that contain a directory, and itself: a link to one of them would lead in
@@ -34,15 +35,17 @@ impl Containers {
 }
 
 impl Root {
-    /// The attributes of what the symbolic link at `path` leads to. `None`: it is none, or it leads
-    /// nowhere, out of the shared directory, to a directory that contains it, or to one of the
-    /// server's own files.
+    /// The attributes of what the symbolic link at `path` leads to, and the login's rights there,
+    /// which are all rights without `real`. `None`: it is none, or it leads nowhere, out of the
+    /// shared directory, to a directory that contains it, to one of the server's own files, or to
+    /// where the login may list nothing.
     pub(super) fn follow(
         &self,
         path: &FtpPath,
         stat: &Stat,
         containers: &mut Containers,
-    ) -> Option<Stat> {
+        real: Option<&RealRights>,
+    ) -> Option<(Stat, Rights)> {
         if FileType::from_raw_mode(stat.st_mode) != FileType::Symlink {
             return None;
         }
@@ -50,7 +53,14 @@ impl Root {
         let stat = rustix::fs::fstat(self.handle(path).ok()?).ok()?;
         let leads_in_circles = FileType::from_raw_mode(stat.st_mode) == FileType::Directory
             && containers.contain(self, identity(&stat));
-        (!leads_in_circles && !self.is_own(identity(&stat))).then_some(stat)
+        if leads_in_circles || self.is_own(identity(&stat)) {
+            return None;
+        }
+        let rights = match real {
+            Some(real) => real.of_target(self, path)?,
+            None => Rights::READ_WRITE,
+        };
+        rights.contains(Right::List).then_some((stat, rights))
     }
 }
 

@@ -24,6 +24,7 @@ impl Root {
     pub(crate) fn perform(&self, request: &FileRequest) -> Result<FileAnswer, Refusal> {
         self.check_visible(request)?;
         self.check_own_files(request)?;
+        self.check_real_rights(request)?;
         match request {
             FileRequest::ChangeDirectory(path) => done(self.check_enterable(path)),
             FileRequest::MakeDirectory { path, umask } => done(self.make_directory(path, *umask)),
@@ -135,7 +136,7 @@ impl Root {
         self.directory
             .create_dir(name)
             .map_err(|error| refusal(&error))?;
-        match umask {
+        match umask.or(self.rules.umask) {
             Some(umask) => self.change_mode(path, 0o777 & !umask),
             None => Ok(()),
         }

@@ -137,6 +137,48 @@ impl Share {
         })
     }
 
+    /// The same for a directory that need not be there: it is not available until it is. The log
+    /// at start has a line about it.
+    pub(crate) fn open_later(path: &Path, rules: Arc<ShareRules>) -> Self {
+        if let Ok(share) = Self::open(path, ShareRules::default()) {
+            return Self { rules, ..share };
+        }
+        let state = State {
+            opened: None,
+            last: None,
+            mount: MountTable::read().mount_point(Path::new("/")),
+            condition: Condition::Unavailable,
+        };
+        let place = Place {
+            path: path.to_owned(),
+            state: state.into(),
+            is_usual: false.into(),
+        };
+        Self {
+            place: place.into(),
+            rules,
+        }
+    }
+
+    /// The same directory with other rules.
+    #[must_use]
+    pub(crate) fn with_rules(&self, rules: Arc<ShareRules>) -> Self {
+        Self {
+            place: self.place.clone(),
+            rules,
+        }
+    }
+
+    /// The rules, which the shares of other directories have too.
+    pub(crate) fn rules(&self) -> &Arc<ShareRules> {
+        &self.rules
+    }
+
+    /// Where it is.
+    pub(crate) fn path(&self) -> &Path {
+        &self.place.path
+    }
+
     /// The share after the settings have been read again. What is known about a directory stays: a
     /// reload while a disk is missing does not share the empty mount point.
     ///

@@ -1,23 +1,29 @@
-//! The operator's rules for the shared directory: which names no client sees, and what uploads may
-//! do.
+//! The operator's rules for the shared directory: which names no client sees, what uploads may do,
+//! and where a login has other rights than elsewhere.
 
 use std::path::PathBuf;
+use std::sync::Arc;
 
-use ftp_proto::FtpPath;
 use ftp_proto::listing::Pattern;
+use ftp_proto::{Account, FtpPath};
 
 use super::own_files::OwnFiles;
 use super::temporary_name::is_temporary;
 use super::upload_rules::UploadRules;
 
 /// What is not served although it is in the shared directory, and the rules for uploads.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub(crate) struct ShareRules {
     /// Names that do not exist for clients, wherever they are.
     hidden: Vec<Pattern>,
     /// The server's own files do not exist for clients either.
-    pub(super) own_files: OwnFiles,
+    pub(super) own_files: Arc<OwnFiles>,
     pub(super) uploads: UploadRules,
+    /// The permission bits that new files and directories do not get, where the client sets none;
+    /// `None`: those of the process.
+    pub(super) umask: Option<u32>,
+    /// The login, if directories have rights of their own. Otherwise the core's check is enough.
+    pub(super) account: Option<Arc<Account>>,
 }
 
 impl ShareRules {
@@ -26,9 +32,41 @@ impl ShareRules {
     pub(crate) fn new(hidden: Vec<Pattern>, own_files: Vec<PathBuf>) -> Self {
         Self {
             hidden,
-            own_files: OwnFiles::new(own_files),
+            own_files: OwnFiles::new(own_files).into(),
             uploads: UploadRules::default(),
+            umask: None,
+            account: None,
         }
+    }
+
+    /// The same for one login: names of `hidden` do not exist either, uploads have these rules, and
+    /// the rights of this account hold wherever a path leads.
+    #[must_use]
+    pub(crate) fn for_login(
+        &self,
+        hidden: &[Pattern],
+        uploads: UploadRules,
+        account: &Account,
+    ) -> Self {
+        let has_directories = !account.directories().is_empty();
+        Self {
+            hidden: [&self.hidden, hidden].concat(),
+            own_files: self.own_files.clone(),
+            uploads,
+            umask: self.umask,
+            account: has_directories.then(|| Arc::new(account.clone())),
+        }
+    }
+
+    /// The same with a umask instead of that of the process.
+    #[must_use]
+    pub(crate) fn with_umask(self, umask: Option<u32>) -> Self {
+        Self { umask, ..self }
+    }
+
+    /// The rules for uploads.
+    pub(crate) fn uploads(&self) -> UploadRules {
+        self.uploads
     }
 
     /// The same with these rules for uploads.

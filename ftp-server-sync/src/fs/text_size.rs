@@ -27,8 +27,8 @@ impl Root {
     ///
     /// The file system's refusal; [`Refusal::TextNotCounted`] for a file that is too large.
     pub(crate) fn text_size(&self, path: &FtpPath) -> Result<TextSize, Refusal> {
-        let (file, metadata) =
-            self.open_file(self.visible(path)?, OpenOptions::new().read(true))?;
+        self.check_listed(self.visible(path)?)?;
+        let (file, metadata) = self.open_file(path, OpenOptions::new().read(true))?;
         let size = metadata.len();
         if size > limits::ASCII_SIZE_BYTES_MAX {
             return Err(Refusal::TextNotCounted);

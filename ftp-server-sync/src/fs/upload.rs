@@ -75,7 +75,7 @@ impl Root {
             // A link that leads nowhere exists.
             self.check_free(path)?;
         }
-        let (target, mut existing) = self.upload_target(path)?;
+        let (target, mut existing) = self.upload_target(path, start)?;
         let (claim, gave_way) = uploader.claim(target.key())?;
         // Both may give the name to another file.
         let has_cleared = self.clear_up(&target, uploader);
@@ -111,7 +111,7 @@ impl Root {
             if self.visible(&path).is_err() {
                 continue;
             }
-            let (target, existing) = self.upload_target(&path)?;
+            let (target, existing) = self.upload_target(&path, UploadStart::Unique)?;
             if existing.is_some() {
                 continue;
             }
@@ -152,7 +152,7 @@ impl Root {
     fn upload_options(&self, start: UploadStart, umask: Option<u32>) -> UploadOptions {
         UploadOptions {
             start,
-            umask,
+            umask: umask.or(self.rules.umask),
             rules: self.rules.uploads,
         }
     }

@@ -10,6 +10,7 @@ use super::diagnose::diagnose;
 use super::evidence::{Evidence, SandboxEvidence};
 use super::finding::Severity;
 use super::port_mapping::probe::ask_router;
+use super::user_problems::user_findings;
 use crate::fs::mounts::UnmountedShare;
 use crate::fs::own_files::OwnFiles;
 use crate::fs::root::{Root, unwritable};
@@ -27,6 +28,7 @@ mod picture;
 mod report;
 mod simulated_session;
 mod sources;
+mod users;
 
 /// The result of a check.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -85,7 +87,8 @@ pub fn check(settings: &Settings) -> io::Result<Report> {
         unresolved: sources.unresolved,
         unavailable_ports,
         own_files_inside: OwnFiles::new(settings.own_files()).inside(&settings.directory),
-        password_exposure: settings.password_exposure(),
+        password_exposures: settings.password_exposures(),
+        users: user_findings(settings),
         unmounted_share: UnmountedShare::find(&settings.directory),
         lacks_space: lacks_space(&settings.uploads, &settings.directory),
         unwritable: unwritable(&settings.directory),
@@ -132,14 +135,18 @@ fn rights(settings: &Settings) -> ProcessRights {
 fn start_problem(settings: &Settings) -> Option<String> {
     let start = || -> io::Result<()> {
         privileges::check_start(settings)?;
-        let directory = Root::open(&settings.directory)?;
+        let uses_directory = settings.users.use_directory();
+        let directory = uses_directory.then(|| Root::open(&settings.directory));
+        let directory = directory.transpose()?;
         listen::probe(&settings.listen, settings.passive_ports)?;
         if let Some(run_as) = &settings.run_as {
             privileges::give_up(run_as)?;
-            let listable = directory.check_listable(&settings.directory);
-            listable.map_err(|error| {
-                io::Error::new(error.kind(), format!("--run-as {}: {error}", run_as.text))
-            })?;
+            if let Some(directory) = directory {
+                let listable = directory.check_listable(&settings.directory);
+                listable.map_err(|error| {
+                    io::Error::new(error.kind(), format!("--run-as {}: {error}", run_as.text))
+                })?;
+            }
         }
         Ok(())
     };

@@ -38,9 +38,12 @@ pub(crate) fn diagnose(settings: &Settings, evidence: &Evidence) -> Vec<Finding>
     findings.extend(without_netlink(evidence));
     findings.extend(refused_networks(settings));
     findings.extend(anonymous_may_write(settings));
-    findings.extend(password_exposure(evidence));
-    findings.extend(own_files_inside(evidence));
-    findings.extend(evidence.unmounted_share.as_ref().map(unmounted_share));
+    findings.extend(password_exposures(evidence));
+    findings.extend(evidence.users.iter().cloned());
+    if settings.users.use_directory() {
+        findings.extend(own_files_inside(evidence));
+        findings.extend(evidence.unmounted_share.as_ref().map(unmounted_share));
+    }
     findings.extend(lacks_space(settings, evidence));
     findings.extend(unwritable(settings, evidence));
     findings.extend(evidence.sandbox.iter().flat_map(sandbox::findings));
@@ -89,9 +92,9 @@ fn anonymous_may_write(settings: &Settings) -> Option<Finding> {
     })
 }
 
-fn password_exposure(evidence: &Evidence) -> Option<Finding> {
-    let exposure = evidence.password_exposure.as_ref()?;
-    Some(Finding::new(Severity::Risk, exposure.to_string()))
+fn password_exposures(evidence: &Evidence) -> impl Iterator<Item = Finding> {
+    let exposures = evidence.password_exposures.iter();
+    exposures.map(|exposure| Finding::new(Severity::Risk, exposure.to_string()))
 }
 
 fn own_files_inside(evidence: &Evidence) -> Option<Finding> {

@@ -6,6 +6,7 @@ use std::path::PathBuf;
 use rustix::io::Errno;
 
 use super::address_source::answer::Answer;
+use super::finding::Finding;
 use super::port_mapping::probe::RouterReport;
 use crate::fs::mounts::UnmountedShare;
 use crate::net::interfaces::Interfaces;
@@ -29,8 +30,10 @@ pub(crate) struct Evidence {
     pub(crate) unavailable_ports: UnavailablePorts,
     /// The server's own files that are in the shared directory.
     pub(crate) own_files_inside: Vec<PathBuf>,
-    /// Who else may read the file with the password.
-    pub(crate) password_exposure: Option<PasswordExposure>,
+    /// Who else may read the files with passwords.
+    pub(crate) password_exposures: Vec<PasswordExposure>,
+    /// What is wrong with the users of the file.
+    pub(crate) users: Vec<Finding>,
     /// What should be mounted at the shared directory, or above it, and is not.
     pub(crate) unmounted_share: Option<UnmountedShare>,
     /// Less is free on the disk of the shared directory than uploads have to leave free.

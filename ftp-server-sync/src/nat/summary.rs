@@ -17,7 +17,11 @@ pub(crate) fn summary(
     bound: &[(SocketAddr, Listen)],
 ) -> Vec<String> {
     let directory = printable_word(settings.directory.as_os_str().as_bytes());
-    let mut lines = vec![format!("serving {directory} {}", audience(settings))];
+    let mut lines = Vec::new();
+    if settings.users.use_directory() {
+        lines.push(format!("serving {directory} {}", audience(settings)));
+    }
+    lines.extend(users_of_file(settings));
     for (address, listen) in bound {
         let mut kinds = Vec::new();
         kinds.extend((listen.dual_stack && address.is_ipv6()).then_some("IPv6 and IPv4"));
@@ -95,6 +99,17 @@ pub(super) fn uploads(rules: &UploadRules) -> Option<String> {
         parts.push("each one is on the disk before it is confirmed".to_owned());
     }
     (!parts.is_empty()).then(|| format!("uploads: {}", parts.join("; ")))
+}
+
+/// How many users the file has.
+fn users_of_file(settings: &Settings) -> Option<String> {
+    let file = settings.users_file.as_ref()?;
+    let file = printable_word(file.as_os_str().as_bytes());
+    let count = match settings.users.of_file().len() {
+        1 => "the home of one user".to_owned(),
+        count => format!("the homes of {count} users"),
+    };
+    Some(format!("serving {count} (--users {file})"))
 }
 
 fn audience(settings: &Settings) -> String {

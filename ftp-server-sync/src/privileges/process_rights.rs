@@ -5,6 +5,7 @@ use std::io;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
+use ftp_proto::text::printable_word;
 use rustix::fs::{Access, AtFlags, CWD, accessat};
 use rustix::io::Errno;
 use rustix::process::geteuid;
@@ -33,7 +34,8 @@ impl ProcessRights {
             is_root: geteuid().is_root(),
             root_checks: false,
             unreadable,
-            share_is_hidden: is_denied(&settings.directory, Access::EXISTS),
+            share_is_hidden: settings.users.use_directory()
+                && is_denied(&settings.directory, Access::EXISTS),
         }
     }
 }
@@ -50,13 +52,27 @@ pub(crate) fn check_start(settings: &Settings) -> io::Result<()> {
              --run-as out",
             run_as.text
         ))),
-        (None, true) if is_root_directory(&settings.directory) => Err(io::Error::other(format!(
-            "--directory {}: this is the root directory, and the server runs as root: clients \
-                 would get every file of this machine; share a directory in it, or add --run-as USER",
-            settings.directory.display()
-        ))),
+        (None, true) => match root_directory(settings) {
+            Some(shared) => Err(io::Error::other(format!(
+                "{shared}: this is the root directory, and the server runs as root: clients would \
+                 get every file of this machine; share a directory in it, or add --run-as USER"
+            ))),
+            None => Ok(()),
+        },
         _ => Ok(()),
     }
+}
+
+/// What shares the root directory, if anything does.
+fn root_directory(settings: &Settings) -> Option<String> {
+    let directory = &settings.directory;
+    if settings.users.use_directory() && is_root_directory(directory) {
+        return Some(format!("--directory {}", directory.display()));
+    }
+    let mut users = settings.users.of_file();
+    let user = users.find(|user| is_root_directory(&user.home))?;
+    let (name, home) = (printable_word(user.name.as_bytes()), user.home.display());
+    Some(format!("--users: {name}: the home {home}"))
 }
 
 /// Whether the path leads to `/`, by whatever name or mount.

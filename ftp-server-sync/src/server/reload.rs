@@ -14,7 +14,7 @@ use log::{Level, error, info, log, warn};
 use super::fd_limit::DescriptorLimit;
 use super::handle::Message;
 use super::sandbox::check_change;
-use super::{Server, share_rules};
+use super::{Server, shares};
 use crate::fs::mounts::UnmountedShare;
 use crate::fs::root::unwritable;
 use crate::fs::upload_limits::lacks_space;
@@ -26,6 +26,7 @@ use crate::nat::diagnose::diagnose;
 use crate::nat::evidence::{Evidence, SandboxEvidence};
 use crate::nat::finding::{Finding, Severity};
 use crate::nat::summary::summary;
+use crate::nat::user_problems::user_findings;
 use crate::net::interfaces::Interfaces;
 use crate::net::port_probe::{self, UnavailablePorts};
 use crate::privileges::{self, ProcessRights};
@@ -71,6 +72,8 @@ impl Server {
 
     /// Takes new settings as a whole, or none of them.
     pub(super) fn reload_settings(&mut self) {
+        // Before the file is read.
+        let users_file = shares::watch(&self.state.current().settings, Instant::now());
         let Some(reload) = &mut self.reload else {
             return warn!("not reloading: there is nothing to read settings from");
         };
@@ -79,10 +82,17 @@ impl Server {
                 .map_err(|error| SystemText(&error).to_string())
         });
         match applied {
-            Ok(()) => info!("reloaded the settings"),
+            Ok(()) => {
+                if users_file.is_of(&self.users_file) {
+                    self.users_file = users_file;
+                }
+                info!("reloaded the settings");
+            }
             Err(error) => {
                 let advice = self.unreadable_advice(&error);
-                error!("not reloading, the old settings stay: {error}{advice}");
+                for line in shares::lines(&error) {
+                    error!("not reloading, the old settings stay: {line}{advice}");
+                }
             }
         }
     }
@@ -96,10 +106,9 @@ impl Server {
         }
         let old = self.state.current();
         check_change(&old.settings, &settings)?;
-        let share = old
-            .share
-            .updated(&settings.directory, share_rules(&settings))?;
+        let share = shares::updated_share(&old.share, &settings)?;
         let certificate = WatchedFiles::new(settings.certificate_files(), now);
+        let users_file = shares::watch(&settings, now);
         let interfaces = Interfaces::read()?;
         let identity = match Identity::load(&settings, &interfaces) {
             Ok(identity) => identity,
@@ -118,7 +127,7 @@ impl Server {
             .update(&settings.listen, passive_ports, registry);
         updated.map_err(|error| Self::without_rights(&settings, error))?;
         log::set_max_level(settings.log_level);
-        if old.settings.directory != settings.directory {
+        if settings.users.use_directory() && old.settings.directory != settings.directory {
             info!(
                 "running sessions stay in {}, new ones start in {}",
                 old.settings.directory.display(),
@@ -133,8 +142,9 @@ impl Server {
         let known = self.addresses.known();
         self.umask.set(settings.umask);
         self.descriptors = DescriptorLimit::raise(settings.limits.connections_max);
-        self.state
-            .replace(Current::new(settings, share, interfaces, known, identity));
+        let new = Current::new(settings, share, interfaces, known, identity);
+        self.replace_users(new.with_homes_of(&old));
+        self.users_file = users_file;
         self.update_port_mapping();
         self.certificate = certificate;
         self.state.never_connected.clear();
@@ -175,6 +185,7 @@ impl Server {
         }
         Self::log_lines(self.addresses.check_pending(now));
         self.update_certificate(now);
+        self.update_users(now);
         if self.debounce.take_due(now) {
             match Interfaces::read() {
                 Ok(interfaces) => self.update_interfaces(interfaces),
@@ -245,12 +256,13 @@ impl Server {
 }
 
 /// The state of this machine without a look at its ports.
-fn evidence(current: &Current) -> Evidence {
+pub(super) fn evidence(current: &Current) -> Evidence {
     Evidence {
         interfaces: current.interfaces.clone(),
         known: current.known.clone(),
         own_files_inside: current.share.own_files_inside(),
-        password_exposure: current.settings.password_exposure(),
+        password_exposures: current.settings.password_exposures(),
+        users: user_findings(&current.settings),
         unmounted_share: UnmountedShare::find(&current.settings.directory),
         lacks_space: lacks_space(&current.settings.uploads, &current.settings.directory),
         unwritable: unwritable(&current.settings.directory),

@@ -7,6 +7,7 @@ use std::time::Instant;
 use log::{info, warn};
 
 use super::Server;
+use super::shares::watch;
 use crate::nat::diagnose::rights::unreadable_files;
 use crate::privileges::{self, ProcessRights};
 use crate::settings::watched_files::WatchedFiles;
@@ -41,14 +42,18 @@ impl Server {
         let refuse = |error: io::Error| {
             io::Error::new(error.kind(), format!("--run-as {}: {error}", run_as.text))
         };
-        current.share.check_listable().map_err(refuse)?;
+        if settings.users.use_directory() {
+            current.share.check_listable().map_err(refuse)?;
+        }
         if own_certificate.is_some() {
             let loaded = Identity::load(settings, &current.interfaces);
             let identity = loaded.map_err(|error| refuse(io::Error::other(error)))?;
             self.state.replace(current.with_identity(identity));
         }
         // A file that is out of reach now looks like one that has changed.
-        self.certificate = WatchedFiles::new(settings.certificate_files(), Instant::now());
+        let now = Instant::now();
+        self.certificate = WatchedFiles::new(settings.certificate_files(), now);
+        self.users_file = watch(settings, now);
         info!(
             "the server has become {} (user {}, group {}), without any right of root",
             run_as.text, run_as.user, run_as.group

@@ -11,4 +11,7 @@ pub(crate) enum SessionCommand {
     Evict,
     /// Write a line about yourself to the log.
     Report,
+    /// The users have changed: look at the settings now, and not only after the client's next
+    /// command.
+    UpdateSettings,
 }

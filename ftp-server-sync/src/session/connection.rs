@@ -27,6 +27,7 @@ use super::login_state::SharedLoginState;
 use super::opening_listing::OpeningListing;
 use super::server_state::{Current, ServerState};
 use super::timers::{SessionTimers, Timer};
+use super::user_sessions::SessionUser;
 use crate::data::connection::{DataConnection, LookExtent};
 use crate::data::rate_limit::RateLimits;
 use crate::data::transfer::Transfer;
@@ -49,6 +50,8 @@ pub(super) struct Connection {
     /// The directory that was shared when the session started. A reload that names another one is
     /// for new sessions.
     pub(super) share: SessionShare,
+    /// The user of `--users` who has logged in.
+    pub(super) user: Option<SessionUser>,
     /// How often the share had changed when the file of the transfer was opened.
     pub(super) share_changes: u64,
     /// The server is shutting down: the session ends once no transfer runs or opens, and no digest.
@@ -130,6 +133,7 @@ impl Connection {
             server,
             generation,
             share: SessionShare::new(current.share.clone()),
+            user: None,
             share_changes: 0,
             rate_limits: RateLimits::new(current.settings.rates, now),
             current,
@@ -176,6 +180,8 @@ impl Connection {
             SessionCommand::EndAfterTransfer => self.ending = true,
             SessionCommand::Evict => self.evict(),
             SessionCommand::Report => self.log_activity(),
+            // The next turn does that.
+            SessionCommand::UpdateSettings => {}
         }
     }
 
@@ -202,6 +208,7 @@ impl Connection {
             self.session.handle_config(self.current.config.clone());
             self.share.update_rules(&self.current.share);
             self.rate_limits.update(self.current.settings.rates, now);
+            self.update_user(now);
         }
     }
 
@@ -216,7 +223,7 @@ impl Connection {
             self.drain(now);
             // Before the reply to a login is sent: the client may use its tickets as soon as it
             // has read it.
-            self.update_login();
+            self.update_login(now);
             if let Some(closing) = self.closing {
                 match self.finish(closing, now) {
                     Some(turn) => return turn,

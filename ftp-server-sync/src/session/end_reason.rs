@@ -23,6 +23,8 @@ pub(super) enum EndReason {
     GaveWay,
     /// Another client got the place of one that had not logged in.
     Evicted,
+    /// The user was removed from the file, or has another home.
+    AccountChanged,
     /// The server is shutting down.
     ServerEnds,
 }
@@ -64,6 +66,9 @@ impl fmt::Display for EndReason {
             Self::Stalled(time) => write!(f, "no byte moved for {} s", time.as_secs()),
             Self::GaveWay => f.write_str("it stalled, and another session stores the file"),
             Self::Evicted => f.write_str("no login came, and another client needs the place"),
+            Self::AccountChanged => {
+                f.write_str("the user was removed from --users, has expired, or has another home")
+            }
             Self::ServerEnds => f.write_str("the server ends"),
         }
     }

@@ -21,7 +21,7 @@ use log::{Level, debug, info, log, log_enabled, warn};
 use super::command_start::CommandStart;
 use super::end_reason::{EndReason, LostClient};
 use super::hints::{
-    DENY_COMMANDS, FREE_SPACE_MIN, GUEST, HIDE, MAX_UPLOAD_SIZE, REQUIRE_CLOSE_NOTIFY, WRITE, hint,
+    DENY_COMMANDS, FREE_SPACE_MIN, HIDE, MAX_UPLOAD_SIZE, REQUIRE_CLOSE_NOTIFY, WRITE, hint,
 };
 use super::subject::{file_request, refused_request};
 use super::transfer_facts::TransferFacts;
@@ -40,8 +40,8 @@ pub(super) struct SessionLog {
     /// Lines from before the login, while strangers keep connecting; written at the login.
     withheld: Option<Vec<String>>,
     has_logged_in: bool,
-    /// Anonymous beside a user, who may never write.
-    is_guest: bool,
+    /// What a refusal names where the login may change nothing.
+    read_only_hint: &'static str,
     started: Instant,
     last_command: Instant,
     /// Why the session, or its transfer, is about to end.
@@ -79,7 +79,7 @@ impl SessionLog {
             context,
             withheld: is_silent.then(Vec::new),
             has_logged_in: false,
-            is_guest: false,
+            read_only_hint: WRITE,
             started: now,
             last_command: now,
             end_reason: None,
@@ -113,16 +113,16 @@ impl SessionLog {
         }
     }
 
-    /// The user has logged in, whose name is in the session's name by now. `is_guest`: anonymous
-    /// beside a user.
-    pub(super) fn logged_in(&mut self, is_guest: bool) {
+    /// The user has logged in, whose name is in the session's name by now. `read_only_hint`: what
+    /// names the reason if the login may change nothing.
+    pub(super) fn logged_in(&mut self, read_only_hint: &'static str) {
         let name = &self.context.name;
         for line in self.withheld.take().into_iter().flatten() {
             info!("{line}");
         }
         info!("{name} logged in");
         self.has_logged_in = true;
-        self.is_guest = is_guest;
+        self.read_only_hint = read_only_hint;
     }
 
     /// A TLS handshake on the control connection has failed.
@@ -234,8 +234,7 @@ impl SessionLog {
     fn read_only_hint(&mut self, reply: &Reply) -> Option<&'static str> {
         let is_cause = reply.refused()?.is_read_only_login;
         let is_news = is_cause && !std::mem::replace(&mut self.is_read_only_logged, true);
-        let hint = if self.is_guest { GUEST } else { WRITE };
-        is_news.then_some(hint)
+        is_news.then_some(self.read_only_hint)
     }
 
     /// The client has changed something. The time and the mode of a file that it has stored are a

@@ -9,6 +9,7 @@ use log::{Level, info, warn};
 
 use super::connection::Connection;
 use super::delayed_login::{DelayedLogin, Login};
+use super::hints::{GUEST, RIGHTS, WRITE};
 use super::login_name::QuotedName;
 use super::timers::Timer;
 use crate::accounts::login_throttle::{
@@ -80,7 +81,7 @@ impl Connection {
     /// that of a gateway, which stands for any number of clients.
     fn throttled_network(&self, user: &[u8]) -> Option<ClientNetwork> {
         let peer = self.session.endpoints().peer().ip();
-        let is_guess = self.current.settings.users.user().is_some() && !is_anonymous(user);
+        let is_guess = self.current.settings.users.has_passwords() && !is_anonymous(user);
         let counts = is_guess && !self.current.config.is_trusted_gateway(peer);
         counts.then(|| ClientNetwork::of(peer))
     }
@@ -91,11 +92,17 @@ impl Connection {
         attempt: Attempt<Account>,
         now: Instant,
     ) -> Option<Outcome> {
+        let attempt = match attempt {
+            Attempt::Succeeded(_) if self.is_unfit(&login.user) => {
+                Attempt::Failed(Failure::default())
+            }
+            attempt => attempt,
+        };
         let session = &self.name;
         let peer = self.session.endpoints().peer().ip();
         let name = QuotedName(&login.user);
         match attempt {
-            Attempt::Succeeded(account) => return Some(self.logged_in(&login.user, account)),
+            Attempt::Succeeded(account) => return Some(self.logged_in(&login.user, account, now)),
             Attempt::Failed(failure) => {
                 // fail2ban reads this line: the address comes before what the client chooses.
                 warn!("{session} login failed from {peer} as {name}");
@@ -135,7 +142,10 @@ impl Connection {
         self.server.events.on_event(event, now, line);
     }
 
-    fn logged_in(&mut self, user: &[u8], account: Account) -> Outcome {
+    fn logged_in(&mut self, user: &[u8], account: Account, now: Instant) -> Outcome {
+        if let Some(outcome) = self.enter_user(user, now) {
+            return outcome;
+        }
         let (session, name) = (&self.name, printable(user));
         // Looked up anew: a disk that was mounted since the last login is the share now.
         if self.share.root().is_err() {
@@ -144,8 +154,12 @@ impl Connection {
         }
         self.set_user(Some(user));
         let has_user = self.current.settings.users.user().is_some();
-        self.log.logged_in(has_user && is_anonymous(user));
-        Outcome::Authenticated(Some(account))
+        self.log.logged_in(match self.user {
+            Some(_) => RIGHTS,
+            None if has_user && is_anonymous(user) => GUEST,
+            None => WRITE,
+        });
+        Outcome::Authenticated(Some(self.user_account().unwrap_or(account)))
     }
 
     /// Whether the core refuses logins because the connection is in clear text.

@@ -10,9 +10,11 @@ use std::sync::{Arc, Mutex};
 use ftp_proto::listing::SortMemory;
 use ftp_proto::{Config, Endpoints};
 
+use super::user_sessions::UserSessions;
 use crate::accounts::login_throttle::LoginThrottle;
 use crate::fs::attributes::process_umask;
 use crate::fs::file_hash::HashSlots;
+use crate::fs::homes::Homes;
 use crate::fs::share::Share;
 use crate::fs::upload::Uploads;
 use crate::locks::lock;
@@ -23,7 +25,7 @@ use crate::nat::reached_ports::ReachedPorts;
 use crate::nat::returning_strangers::ReturningStrangers;
 use crate::net::interfaces::Interfaces;
 use crate::passive::{ListenAddresses, PassivePool};
-use crate::settings::{KnownAddresses, Settings};
+use crate::settings::{KnownAddresses, Settings, Users};
 use crate::tls::{Identity, TicketRegistry};
 
 /// The passive ports, the TLS tickets, the uploads and the digests of all sessions, the settings in
@@ -45,6 +47,8 @@ pub(crate) struct ServerState {
     /// The failed logins of all addresses.
     pub(crate) login_throttle: LoginThrottle,
     pub(super) hash_slots: Arc<HashSlots>,
+    /// Those of each user of the file.
+    pub(super) user_sessions: Arc<UserSessions>,
     current: Mutex<Arc<Current>>,
     /// Counts replacements: a session sees without the lock that there was none.
     generation: AtomicU64,
@@ -56,6 +60,8 @@ pub(crate) struct ServerState {
 pub(crate) struct Current {
     pub(crate) settings: Arc<Settings>,
     pub(crate) share: Share,
+    /// The homes of the users of the file.
+    pub(crate) homes: Homes,
     pub(crate) interfaces: Interfaces,
     /// The public addresses that the settings do not contain themselves.
     pub(crate) known: KnownAddresses,
@@ -79,6 +85,7 @@ impl Current {
         Self {
             config: config(&settings, &interfaces, &known, &PortMappings::default()),
             announced_own: settings.announced_own_addresses(&interfaces, &known),
+            homes: Homes::default().updated(settings.users.homes(), &share),
             settings: settings.into(),
             share,
             interfaces,
@@ -110,6 +117,29 @@ impl Current {
             known,
             ..self.clone()
         }
+    }
+
+    /// The same settings with other users of the file.
+    pub(crate) fn with_users(&self, users: Users) -> Self {
+        let homes = self.homes.updated(users.homes(), &self.share);
+        let settings = Settings {
+            users,
+            ..(*self.settings).clone()
+        };
+        Self {
+            settings: settings.into(),
+            homes,
+            ..self.clone()
+        }
+    }
+
+    /// The same, where what `before` has found out about homes stays known.
+    #[must_use]
+    pub(crate) fn with_homes_of(self, before: &Self) -> Self {
+        let homes = before
+            .homes
+            .updated(self.settings.users.homes(), &self.share);
+        Self { homes, ..self }
     }
 
     /// Where the session with these endpoints opens its passive port.
@@ -157,6 +187,7 @@ impl ServerState {
             events,
             login_throttle: LoginThrottle::default(),
             hash_slots: Arc::default(),
+            user_sessions: Arc::default(),
             current: Mutex::new(current.into()),
             generation: AtomicU64::new(0),
         }

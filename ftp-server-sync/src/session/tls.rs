@@ -63,10 +63,13 @@ impl Connection {
 
     /// The tickets of this session are those of the user who is logged in. The end of the session
     /// changes nothing: its last data connections may still come.
-    pub(super) fn update_login(&mut self) {
+    pub(super) fn update_login(&mut self, now: Instant) {
         self.login_state.set(self.login_state());
         if !self.session.is_closed() {
             self.set_user(self.session.user());
+            if self.session.user().is_none() {
+                self.leave_user(now);
+            }
         }
         if let Some(tls) = &mut self.tls
             && !self.session.is_closed()

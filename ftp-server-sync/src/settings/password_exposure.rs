@@ -16,6 +16,8 @@ pub(crate) struct PasswordExposure {
     verb: &'static str,
     /// What `chmod` changes.
     change: &'static str,
+    /// What is in the file.
+    content: &'static str,
 }
 
 impl PasswordExposure {
@@ -30,6 +32,13 @@ impl PasswordExposure {
         Self::of(file, metadata.mode() & !of_group, is_own)
     }
 
+    /// The same for the file with the users.
+    pub(crate) fn of_users(file: &Path) -> Option<Self> {
+        let content = "the users and the hashes of their passwords";
+        let found = Self::find(file)?;
+        Some(Self { content, ..found })
+    }
+
     fn of(file: &Path, mode: u32, is_own: bool) -> Option<Self> {
         let (bits, readers) = match (mode & 0o007, mode & 0o070) {
             (0, group) if group != 0 && is_own => (group, "other users of this machine"),
@@ -41,6 +50,7 @@ impl PasswordExposure {
             readers,
             verb: if bits & 0o044 != 0 { "read" } else { "change" },
             change: if is_own { "go=" } else { "o=" },
+            content: "the password",
         })
     }
 }
@@ -48,10 +58,16 @@ impl PasswordExposure {
 impl fmt::Display for PasswordExposure {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let file = printable_word(self.file.as_os_str().as_bytes());
-        let (readers, verb, change) = (self.readers, self.verb, self.change);
+        let Self {
+            readers,
+            verb,
+            change,
+            content,
+            ..
+        } = self;
         write!(
             f,
-            "{readers} can {verb} the password in {file}; chmod {change} {file}"
+            "{readers} can {verb} {content} in {file}; chmod {change} {file}"
         )
     }
 }

@@ -5,6 +5,7 @@ use std::path::{self, Path};
 use ftp_proto::Rights;
 
 use super::Settings;
+use crate::accounts::users_file::FileUser;
 use crate::sandbox::{AllowedAccess, NeededPath, SandboxRules, WidePlaces};
 
 impl Settings {
@@ -24,6 +25,12 @@ impl Settings {
         let sources = sources.map(|file| file_needed("--config or --password-file", file));
         let mut needed = vec![share];
         needed.extend(sources);
+        needed.extend(
+            self.users_file
+                .iter()
+                .map(|file| file_needed("--users", file)),
+        );
+        needed.extend(self.users.of_file().map(|user| self.home_needed(user)));
         let addresses = self.address_files();
         needed.extend(addresses.map(|file| file_needed("@FILE of a public address", file)));
         if self.port_mapping.is_on() {
@@ -59,7 +66,26 @@ impl Settings {
         SandboxRules::new(&self.sandbox_needs(), &WidePlaces::read())
     }
 
-    /// Whether any login may change files.
+    fn home_needed(&self, user: &FileUser) -> NeededPath {
+        let only_reads = user.all_rights().all(|rights| rights == Rights::READ_ONLY);
+        let is_made = self.create_homes && !user.home.exists();
+        let access = if only_reads && !is_made {
+            AllowedAccess::Read
+        } else {
+            AllowedAccess::Change
+        };
+        // A home that is made later gets its right from the directory above it.
+        let above = user.home.parent().filter(|_| is_made);
+        let path = above.unwrap_or(&user.home);
+        NeededPath {
+            name: "a home in --users",
+            path: path.to_owned(),
+            access,
+            with_parent: true,
+        }
+    }
+
+    /// Whether any login of a flag may change files.
     fn changes_files(&self) -> bool {
         let user = self.users.user().map(|(_, rights)| rights);
         let mut logins = self.users.anonymous().into_iter().chain(user);

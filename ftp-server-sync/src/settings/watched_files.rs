@@ -43,6 +43,11 @@ impl WatchedFiles {
         }
     }
 
+    /// Whether these are the same files as the others.
+    pub(crate) fn is_of(&self, others: &Self) -> bool {
+        self.files == others.files
+    }
+
     /// When to call [`check`](Self::check) next; `None` without files.
     pub(crate) fn next_check(&self) -> Option<Instant> {
         (!self.files.is_empty()).then_some(self.next_check)

@@ -46,6 +46,11 @@ fn the_corpus_of_routers_with_pcp_passes() {
 }
 
 #[test]
+fn the_corpus_of_users_files_passes() {
+    replay("users", fuzz::users);
+}
+
+#[test]
 fn the_corpus_of_replies_passes() {
     replay("reply", fuzz::reply);
 }

@@ -10,8 +10,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use ftp_proto::{
-    AllowedPeers, Config, DataEvent, DataId, Endpoints, ForeignProtocol, Misuse, NeverConnected,
-    Outcome, Output, PassiveOffer, PeerVerdict, Session, Timeout,
+    Account, AllowedPeers, Config, DataEvent, DataId, Endpoints, ForeignProtocol, Misuse,
+    NeverConnected, Outcome, Output, PassiveOffer, PeerVerdict, Session, Timeout,
 };
 
 use ledger::Ledger;
@@ -193,6 +193,20 @@ impl Judge {
     pub fn handle_eviction(&mut self) {
         self.begin();
         self.session.handle_eviction();
+    }
+
+    /// As [`Session::handle_account`].
+    #[track_caller]
+    pub fn handle_account(&mut self, account: Account) {
+        self.begin();
+        self.session.handle_account(account);
+    }
+
+    /// As [`Session::handle_account_withdrawn`].
+    #[track_caller]
+    pub fn handle_account_withdrawn(&mut self) {
+        self.begin();
+        self.session.handle_account_withdrawn();
     }
 
     /// As [`Session::handle_config`].

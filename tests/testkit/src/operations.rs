@@ -367,6 +367,8 @@ fn refused(question: &Question, choice: u8) -> Outcome {
             Outcome::ShareUnavailable
         }
         Question::Authenticate(_) if refusal == Refusal::Busy => Outcome::AddressBlocked,
+        Question::Authenticate(_) if refusal == Refusal::Changed => Outcome::TooManySessions,
+        Question::Authenticate(_) if refusal == Refusal::LoginDenied => Outcome::TlsRequired,
         Question::Authenticate(_) => Outcome::Authenticated(None),
         Question::File(_) => Outcome::File(Err(refusal)),
         Question::Passive => Outcome::PassiveOpened(Err(refusal)),
@@ -382,6 +384,8 @@ fn any_outcome(choice: u8, transfers: &[TransferId]) -> Outcome {
     match (choice % 8, transfer) {
         (0, _) if refusal == Refusal::ShareUnavailable => Outcome::ShareUnavailable,
         (0, _) if refusal == Refusal::Busy => Outcome::AddressBlocked,
+        (0, _) if refusal == Refusal::Changed => Outcome::TooManySessions,
+        (0, _) if refusal == Refusal::LoginDenied => Outcome::TlsRequired,
         (0, _) => Outcome::Authenticated(None),
         (1, _) => Outcome::File(Ok(FileAnswer::Done)),
         (2, _) => Outcome::File(Ok(FileAnswer::Size(1))),
@@ -522,7 +526,7 @@ const ENDS: &[(&str, &str)] = &[
     ("[2001:db8::2]:21", "[2001:db8::7]:40000"),
 ];
 
-pub(crate) const REFUSALS: [Refusal; 22] = [
+pub(crate) const REFUSALS: [Refusal; 23] = [
     Refusal::NotFound,
     Refusal::NoMatch,
     Refusal::Denied,
@@ -545,6 +549,7 @@ pub(crate) const REFUSALS: [Refusal; 22] = [
     Refusal::Busy,
     Refusal::Unsupported,
     Refusal::Failed,
+    Refusal::LoginDenied,
 ];
 
 pub(crate) const ERRORS: [TransferError; 11] = [

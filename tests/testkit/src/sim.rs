@@ -539,7 +539,11 @@ impl Sim {
     fn fits(&self, outcome: &Outcome) -> bool {
         match (outcome, &self.question) {
             (
-                Outcome::Authenticated(_) | Outcome::ShareUnavailable | Outcome::AddressBlocked,
+                Outcome::Authenticated(_)
+                | Outcome::ShareUnavailable
+                | Outcome::AddressBlocked
+                | Outcome::TooManySessions
+                | Outcome::TlsRequired,
                 Some(Question::Authenticate(_)),
             )
             | (Outcome::PassiveOpened(_), Some(Question::Passive))

@@ -261,6 +261,8 @@ fn is_barrier(line: &str) -> bool {
         "eof",
         "lost",
         "shutdown",
+        "account",
+        "account-withdrawn",
         "config",
     ];
     let is_event = |line: &str| events.iter().any(|word| line.starts_with(word));
@@ -284,6 +286,8 @@ fn drive(sim: &mut Sim, what: &str) -> Result<(), String> {
         "not-authenticated" => Outcome::Authenticated(None),
         "share-unavailable" => Outcome::ShareUnavailable,
         "address-blocked" => Outcome::AddressBlocked,
+        "too-many-sessions" => Outcome::TooManySessions,
+        "tls-required" => Outcome::TlsRequired,
         "done" => Outcome::File(Ok(FileAnswer::Done)),
         "size" => Outcome::File(Ok(FileAnswer::Size(number()?))),
         "modified" => Outcome::File(Ok(FileAnswer::Modified(number()?.cast_signed()))),
@@ -345,6 +349,8 @@ fn apply_event(sim: &mut Sim, word: &str, value: &str) -> Result<(), String> {
         "eof" => sim.eof(),
         "lost" => sim.connection_lost(),
         "shutdown" => sim.shutdown(),
+        "account" => sim.set_account(account(value)?),
+        "account-withdrawn" => sim.withdraw_account(),
         "config" => {
             let (key, value) = value.split_once(": ").ok_or("no setting")?;
             let mut result = Ok(());

@@ -1,5 +1,7 @@
 //! Edges of single values.
 
+use std::num::NonZeroU64;
+
 use super::*;
 
 #[test]

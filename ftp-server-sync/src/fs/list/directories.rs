@@ -9,18 +9,21 @@ use ftp_proto::listing::limits::NAMES_PER_STEP;
 use ftp_proto::listing::{
     Details, DirectoryId, Entry, NameList, OpenRequest, OpenedDirectory, WalkAnswer,
 };
-use ftp_proto::{FtpPath, Refusal};
+use ftp_proto::{FtpPath, Refusal, Right, Rights};
 use rustix::fs::{AtFlags, Dir, Mode, OFlags};
 
 use crate::fs::entry::entry_of;
 use crate::fs::links::Containers;
 use crate::fs::owners::Owners;
+use crate::fs::real_rights::{RealRights, of_link};
 use crate::fs::root::{Root, identity, refusal};
 
 /// The directory of a walk that is open, if any.
 #[derive(Debug)]
 pub(super) struct Directories {
     root: Root,
+    /// `None`: the login has the same rights everywhere.
+    real: Option<RealRights>,
     owners: Owners,
     current: Option<(DirectoryId, OpenDirectory)>,
 }
@@ -32,6 +35,9 @@ struct OpenDirectory {
     /// Its remaining names, if they are to be read.
     names: Option<Dir>,
     path: FtpPath,
+    identity: (u64, u64),
+    /// The login's rights in it; `None`: as its path says.
+    rights: Option<Rights>,
     containers: Containers,
 }
 
@@ -39,6 +45,7 @@ impl Directories {
     pub(super) fn new(root: &Root) -> Self {
         Self {
             root: root.clone(),
+            real: root.real_rights(),
             owners: Owners::default(),
             current: None,
         }
@@ -74,6 +81,16 @@ impl Directories {
 
     fn try_open(&mut self, request: OpenRequest<'_>) -> Result<OpenedDirectory, Refusal> {
         let (handle, stat) = self.root.directory_handle(request.path)?;
+        let rights = match &self.real {
+            Some(real) => {
+                let copy = handle.try_clone().map_err(|error| refusal(&error))?;
+                Some(real.of_directory(&self.root, copy))
+            }
+            None => None,
+        };
+        if rights.is_some_and(|rights| !rights.contains(Right::List)) {
+            return Err(Refusal::LoginDenied);
+        }
         let names = if request.is_read {
             Some(open_names(&handle).map_err(|error| refusal(&error))?)
         } else {
@@ -85,6 +102,8 @@ impl Directories {
             names,
             containers: Containers::of(path.clone()),
             path,
+            identity: identity(&stat),
+            rights,
         };
         self.current = Some((request.id, directory));
         let (device, inode) = identity(&stat);
@@ -108,13 +127,23 @@ impl Directories {
         if self.root.is_own(identity(&stat)) {
             return Err(Refusal::NotFound);
         }
+        let real = self.real.as_ref();
+        // What its path says is all that is known of the directory above.
+        let of_directory = directory.rights.filter(|_| name != b"..");
+        let mut rights = real
+            .zip(of_directory)
+            .map(|(real, rights)| real.of_entry(rights, directory.identity, name, Some(&stat)));
         if details.follow_links
             && let Some(path) = directory.path.child(name)
-            && let Some(target) = self.root.follow(&path, &stat, &mut directory.containers)
+            && let Some((target, of_target)) =
+                (self.root).follow(&path, &stat, &mut directory.containers, real)
         {
             stat = target;
+            rights = rights.map(|place| of_link(place, of_target));
         }
-        Ok(entry_of(handle, name, &stat, details, &mut self.owners))
+        let mut entry = entry_of(handle, name, &stat, details, &mut self.owners);
+        entry.rights = rights;
+        Ok(entry)
     }
 }
 

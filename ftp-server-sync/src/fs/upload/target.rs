@@ -5,14 +5,14 @@ use std::fs::File;
 use std::io;
 use std::os::fd::{AsFd, BorrowedFd};
 use std::os::unix::ffi::OsStrExt;
-use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use cap_std::fs::Dir;
-use ftp_proto::{FtpPath, Kept, Refusal};
-use rustix::fs::{Access, AtFlags, FileType, FlockOperation, Mode, OFlags, Stat};
+use ftp_proto::{FtpPath, Kept, Refusal, UploadStart};
+use rustix::fs::{Access, AtFlags, FlockOperation, Mode, OFlags, Stat};
 use rustix::io::Errno;
 
+use crate::fs::resolve::{Resolved, stat};
 use crate::fs::root::{Root, identity, refusal, relative};
 
 /// A name in a directory. The name is none of a symbolic link, or was none a moment ago.
@@ -42,38 +42,26 @@ impl Root {
     ///
     /// # Errors
     ///
-    /// The file system's refusal; [`Refusal::Denied`] for a link out of the shared directory.
-    pub(super) fn upload_target(&self, path: &FtpPath) -> Result<(Target, Option<Stat>), Refusal> {
-        let parent = path.parent();
-        let mut directory = if parent.is_root() {
-            self.directory.clone()
-        } else {
-            self.open_directory(&parent)?.into()
-        };
-        let mut text = PathBuf::from(relative(&parent));
-        let mut name = path.name().to_vec();
-        for links in 0..LINKS_MAX {
-            let stat = stat(&directory, OsStr::from_bytes(&name));
-            let stat = stat.map_err(|errno| refusal(&errno.into()))?;
-            if !stat.is_some_and(|stat| is_link(&stat)) {
-                return Ok((self.target_in(directory, name, path, links > 0)?, stat));
-            }
-            (text, name) = follow(&text, &directory, &name)?;
-            // The kernel walks the whole way anew: `..` in a link counts from where the link is on
-            // the disk.
-            let opened = self.directory.open_dir(&text);
-            directory = opened.map_err(|error| refusal(&error))?.into();
-        }
-        Err(Refusal::Denied)
+    /// The file system's refusal; [`Refusal::Denied`] for a link out of the shared directory;
+    /// [`Refusal::LoginDenied`].
+    pub(super) fn upload_target(
+        &self,
+        path: &FtpPath,
+        start: UploadStart,
+    ) -> Result<(Target, Option<Stat>), Refusal> {
+        let found = self.resolve(path)?;
+        self.check_storable(&found, start)?;
+        let stat = found.stat;
+        Ok((self.target_in(found, path)?, stat))
     }
 
-    fn target_in(
-        &self,
-        directory: Arc<Dir>,
-        name: Vec<u8>,
-        path: &FtpPath,
-        is_linked: bool,
-    ) -> Result<Target, Refusal> {
+    fn target_in(&self, found: Resolved, path: &FtpPath) -> Result<Target, Refusal> {
+        let Resolved {
+            directory,
+            name,
+            is_linked,
+            ..
+        } = found;
         let directory_identity = if Arc::ptr_eq(&directory, &self.directory) {
             self.identity
         } else {
@@ -184,41 +172,3 @@ pub(super) fn lock_file(file: &File) -> Result<(), Refusal> {
         _ => Ok(()),
     }
 }
-
-fn stat(directory: impl AsFd, name: &OsStr) -> Result<Option<Stat>, Errno> {
-    match rustix::fs::statat(directory, name, AtFlags::SYMLINK_NOFOLLOW) {
-        Ok(stat) => Ok(Some(stat)),
-        Err(Errno::NOENT) => Ok(None),
-        Err(errno) => Err(errno),
-    }
-}
-
-fn is_link(stat: &Stat) -> bool {
-    FileType::from_raw_mode(stat.st_mode) == FileType::Symlink
-}
-
-/// The directory, relative to the root, and the name that the link leads to which has this name in
-/// `directory`, at `text`.
-fn follow(text: &Path, directory: &Dir, name: &[u8]) -> Result<(PathBuf, Vec<u8>), Refusal> {
-    let link = rustix::fs::readlinkat(directory, OsStr::from_bytes(name), Vec::new());
-    let link = link.map_err(|errno| refusal(&errno.into()))?.into_bytes();
-    if link.starts_with(b"/") {
-        return Err(Refusal::Denied);
-    }
-    // Such a path names a directory, and `Path` does not say so.
-    if link.ends_with(b"/") || link.ends_with(b"/.") {
-        return Err(Refusal::IsADirectory);
-    }
-    let link = Path::new(OsStr::from_bytes(&link));
-    let name = link.file_name().ok_or(Refusal::IsADirectory)?;
-    let parent = text.join(link.parent().unwrap_or(Path::new("")));
-    let name = name.as_bytes().to_vec();
-    Ok(if parent.as_os_str().is_empty() {
-        (PathBuf::from("."), name)
-    } else {
-        (parent, name)
-    })
-}
-
-/// As many as the kernel follows.
-const LINKS_MAX: usize = 40;

@@ -337,7 +337,10 @@ fn an_upload_that_gave_way_says_nothing_of_the_file_after_it() {
 fn an_upload_may_give_way_before_it_is_prepared() {
     let share = Share::new();
     let path = FtpPath::parse(b"old").unwrap();
-    let (target, existing) = share.root.upload_target(&path).unwrap();
+    let (target, existing) = share
+        .root
+        .upload_target(&path, UploadStart::Replace)
+        .unwrap();
     let uploader = Uploader::of_login(&share.uploads, "user");
     let (slow, _) = uploader.claim(target.key()).unwrap();
     slow.running.stall();

@@ -5,6 +5,7 @@ use std::os::unix::ffi::OsStrExt;
 use ftp_proto::text::printable_word;
 use ftp_proto::{Right, Rights};
 
+use super::users::users;
 use crate::logging::wrap::wrap;
 use crate::nat::summary::{protection, uploads};
 use crate::settings::{Rates, Settings};
@@ -12,7 +13,13 @@ use crate::settings::{Rates, Settings};
 /// The lines, each at most `width` columns long.
 pub(super) fn audience(settings: &Settings, width: usize) -> String {
     let directory = printable_word(settings.directory.as_os_str().as_bytes());
-    let mut text = wrap("", 0, width, &format!("Who may do what in {directory}:"));
+    let mut text = users(settings, COLUMN, width);
+    let heading = if settings.users.use_directory() {
+        format!("Who may do what in {directory}:")
+    } else {
+        "For all users:".to_owned()
+    };
+    text += &wrap("", 0, width, &heading);
     let mut add = |who: &str, what: &str| {
         text.push_str(&wrap(&format!("  {who}"), COLUMN, width, what));
     };

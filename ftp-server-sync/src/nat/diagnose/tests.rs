@@ -268,19 +268,19 @@ fn others_may_read_the_password() {
     let exposure = || {
         fs::write(file.path(), "secret").unwrap();
         let line = format!("-u bob --password-file {name}");
-        settings(&line).password_exposure()
+        settings(&line).password_exposures()
     };
     set_mode(0o644).unwrap();
     let expected = format!(
         "risk: all users of this machine can read the password in {name}; chmod go= {name}"
     );
     let evidence = Evidence {
-        password_exposure: exposure(),
+        password_exposures: exposure(),
         ..evidence("203.0.113.5")
     };
     check_on("", &evidence, &[&expected]);
     set_mode(0o600).unwrap();
-    assert_eq!(exposure(), None);
+    assert_eq!(exposure(), []);
 }
 
 #[test]

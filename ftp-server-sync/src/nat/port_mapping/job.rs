@@ -94,7 +94,7 @@ impl MappingJob {
 /// Whether everyone on the Internet may reach the control port: only if a password is asked for, or
 /// the operator says so.
 pub(crate) fn may_map_control_port(settings: &Settings) -> bool {
-    settings.users.anonymous().is_none() || settings.port_mapping.anonymous
+    !settings.users.has_anonymous() || settings.port_mapping.anonymous
 }
 
 #[cfg(test)]

@@ -1,5 +1,7 @@
 //! The ends of the control connection, and what must follow from them.
 
+use ftp_proto::Account;
+
 use super::{Question, Sim};
 use crate::text::show;
 
@@ -29,6 +31,19 @@ impl Sim {
     /// The server stops.
     pub fn shutdown(&mut self) {
         self.session.handle_shutdown();
+        self.drain();
+        assert!(self.session.is_closed());
+    }
+
+    /// The account has other rights from now on.
+    pub fn set_account(&mut self, account: Account) {
+        self.account = account.clone();
+        self.session.handle_account(account);
+    }
+
+    /// The account is not valid any more.
+    pub fn withdraw_account(&mut self) {
+        self.session.handle_account_withdrawn();
         self.drain();
         assert!(self.session.is_closed());
     }

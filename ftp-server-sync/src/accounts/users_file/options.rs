@@ -1,0 +1,221 @@
+//! The options of a user: `key=value`, or a key alone.
+
+use ftp_proto::listing::Pattern;
+use ftp_proto::{FtpPath, Rights, date};
+use ipnet::IpNet;
+
+use super::field::{Fault, Field};
+use super::rights;
+use super::syntax::{split, unescape};
+use crate::accounts::access::AccessRules;
+use crate::accounts::limit_values::{self, digits};
+use crate::accounts::rates::Rates;
+
+/// Everything about a user that has a usual value.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct UserOptions {
+    /// Rights that hold for a directory and everything below it, instead of those of the directory
+    /// above it.
+    pub directories: Vec<(FtpPath, Rights)>,
+    /// The sessions of the user at the same time; `None`: no such limit.
+    pub sessions_max: Option<u32>,
+    /// Limits on the speed of all sessions of the user together.
+    pub rates: Rates,
+    /// The addresses that the user may log in from.
+    pub access: AccessRules,
+    /// The size of the largest file that an upload may make, in bytes, instead of that of
+    /// `--max-upload-size`; `Some(None)`: no limit.
+    pub upload_bytes_max: Option<Option<u64>>,
+    /// Names that do not exist for the user, besides those of `--hide`.
+    pub hidden: Vec<Pattern>,
+    /// The permission bits that new files and directories do not get, instead of those of
+    /// `--umask`.
+    pub umask: Option<u32>,
+    /// The first second at which the user cannot log in any more, counted from 1970, UTC.
+    pub expires: Option<i64>,
+    /// The user must use TLS, for the control connection and for data.
+    pub tls_required: bool,
+}
+
+impl UserOptions {
+    /// Reads the options, each as it is written.
+    pub(super) fn read(options: Vec<&[u8]>) -> Result<Self, Fault> {
+        let mut read = Self::default();
+        let mut keys = Vec::new();
+        for option in options {
+            let option = option.trim_ascii();
+            if option.is_empty() {
+                let problem = "an option is empty; leave the semicolon out";
+                return Err(Fault::new(Field::Option(String::new()), problem));
+            }
+            let (key, value) = match option.iter().position(|&byte| byte == b'=') {
+                Some(equals) => (&option[..equals], Some(&option[equals + 1..])),
+                None => (option, None),
+            };
+            let key = String::from_utf8_lossy(key).into_owned();
+            let is_repeatable = matches!(&*key, "dir" | "allow" | "deny" | "hide");
+            if keys.contains(&key) && !is_repeatable {
+                let problem = "given twice; give it once";
+                return Err(Fault::new(Field::Option(key), problem));
+            }
+            read.set(&key, value).map_err(|problem| {
+                let field = Field::Option(shown_key(&key));
+                Fault::with_value(field, value.unwrap_or_default(), problem)
+            })?;
+            keys.push(key);
+        }
+        Ok(read)
+    }
+
+    fn set(&mut self, key: &str, value: Option<&[u8]>) -> Result<(), String> {
+        if key == "tls" {
+            if value.is_some() {
+                return Err("takes no value; write tls alone".to_owned());
+            }
+            self.tls_required = true;
+            return Ok(());
+        }
+        let Some((_, usage)) = KEYS.iter().find(|(known, _)| *known == key) else {
+            return Err(unknown(key));
+        };
+        let Some(value) = value.filter(|value| !value.is_empty()) else {
+            return Err(format!("the value is missing; write {usage}"));
+        };
+        match key {
+            "dir" => self.add_directory(value)?,
+            "max-sessions" => {
+                let count = digits(text(value)?).filter(|count| (1..=1_000_000).contains(count));
+                let count = count.ok_or("give a whole number from 1 to 1000000")?;
+                self.sessions_max = Some(count);
+            }
+            "rate-in" => self.rates.inward = limit_values::rate(text(value)?)?,
+            "rate-out" => self.rates.outward = limit_values::rate(text(value)?)?,
+            "allow" => add_networks(&mut self.access.allowed, &self.access.denied, value)?,
+            "deny" => add_networks(&mut self.access.denied, &self.access.allowed, value)?,
+            "max-upload-size" => {
+                self.upload_bytes_max = Some(limit_values::size(text(value)?)?);
+            }
+            "hide" => {
+                for pattern in split(value, b',') {
+                    let pattern = unescape(pattern)?;
+                    self.hidden.push(hidden(&pattern)?);
+                }
+            }
+            "umask" => self.umask = Some(limit_values::umask(text(value)?)?),
+            "expires" => self.expires = Some(end_of_day(value)?),
+            _ => return Err(unknown(key)),
+        }
+        Ok(())
+    }
+
+    fn add_directory(&mut self, value: &[u8]) -> Result<(), String> {
+        let parts = split(value, b',');
+        let &[path, rights] = &parts[..] else {
+            return Err("give dir=/path,rights; write a comma in the path as \\,".to_owned());
+        };
+        let path = unescape(path)?;
+        if !path.starts_with(b"/") {
+            return Err("give a path in the user's tree, which begins with /".to_owned());
+        }
+        if path.split(|&byte| byte == b'/').any(|name| name == b"..") {
+            return Err("give a path without \"..\"".to_owned());
+        }
+        let Some(path) = FtpPath::parse(&path) else {
+            return Err(
+                "no path: it has a NUL byte or a line feed, or is too long or too deep".to_owned(),
+            );
+        };
+        if path.is_root() {
+            return Err(
+                "the rights of / are the fourth field of the line; leave dir out".to_owned(),
+            );
+        }
+        let rights = rights::read(rights)?;
+        if self.directories.iter().any(|(known, _)| *known == path) {
+            return Err("this directory is given twice; give it once".to_owned());
+        }
+        self.directories.push((path, rights));
+        Ok(())
+    }
+}
+
+fn add_networks(to: &mut Vec<IpNet>, others: &[IpNet], value: &[u8]) -> Result<(), String> {
+    for network in split(value, b',') {
+        let network = limit_values::network(text(network)?)?;
+        if to.contains(&network) || others.contains(&network) {
+            return Err(format!("{network} is given twice; give it once"));
+        }
+        to.push(network);
+    }
+    Ok(())
+}
+
+fn hidden(pattern: &[u8]) -> Result<Pattern, String> {
+    match str::from_utf8(pattern) {
+        Ok("") => Err("an entry of the list is empty; leave the comma out".to_owned()),
+        Ok(pattern) => limit_values::hide(pattern),
+        Err(_) => Err("not UTF-8 text; give other names".to_owned()),
+    }
+}
+
+/// The first second after a day: `2026-12-31` is the last day.
+fn end_of_day(value: &[u8]) -> Result<i64, String> {
+    let wanted = "give the last day as YEAR-MONTH-DAY, such as 2026-12-31";
+    let &[y1, y2, y3, y4, b'-', m1, m2, b'-', d1, d2] = value else {
+        return Err(wanted.to_owned());
+    };
+    let digits = [y1, y2, y3, y4, m1, m2, d1, d2];
+    let day = [&digits[..], b"000000"].concat();
+    let begin = date::parse_time_val(&day).ok_or(wanted)?;
+    Ok(begin + SECONDS_OF_DAY)
+}
+
+fn text(value: &[u8]) -> Result<&str, String> {
+    str::from_utf8(value).map_err(|_| "not UTF-8 text".to_owned())
+}
+
+fn unknown(key: &str) -> String {
+    if let Some((_, problem)) = NOT_SUPPORTED.iter().find(|(known, _)| *known == key) {
+        return (*problem).to_owned();
+    }
+    let usages: Vec<&str> = KEYS.iter().map(|(_, usage)| *usage).collect();
+    format!("unknown; there are {} and tls", usages.join(", "))
+}
+
+fn shown_key(key: &str) -> String {
+    let shown: String = key.chars().take(KEY_CHARACTERS_SHOWN).collect();
+    shown.escape_debug().to_string()
+}
+
+/// The keys that have a value, and how they are written.
+const KEYS: [(&str, &str); 10] = [
+    ("dir", "dir=/path,rights"),
+    ("max-sessions", "max-sessions=N"),
+    ("rate-in", "rate-in=BYTES"),
+    ("rate-out", "rate-out=BYTES"),
+    ("allow", "allow=NET[,...]"),
+    ("deny", "deny=NET[,...]"),
+    ("max-upload-size", "max-upload-size=BYTES"),
+    ("hide", "hide=PATTERN[,...]"),
+    ("umask", "umask=MODE"),
+    ("expires", "expires=YEAR-MONTH-DAY"),
+];
+
+/// Keys that a later version may have. A limit that is not enforced must not look like one.
+const NOT_SUPPORTED: [(&str, &str); 3] = [
+    (
+        "quota",
+        "not supported in this version; use the quotas of the file system, or --free-space-min",
+    ),
+    (
+        "mount",
+        "not supported in this version; use a bind mount of the system",
+    ),
+    (
+        "encoding",
+        "not supported in this version; leave it out: names are UTF-8",
+    ),
+];
+
+const SECONDS_OF_DAY: i64 = 24 * 60 * 60;
+const KEY_CHARACTERS_SHOWN: usize = 40;

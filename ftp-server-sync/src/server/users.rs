@@ -1,0 +1,106 @@
+//! The users file: it is taken when it changes, and a broken one changes nothing.
+
+use std::sync::Arc;
+use std::time::Instant;
+
+use ftp_proto::text::printable_word;
+use log::{error, info};
+
+use super::Server;
+use super::reload::{evidence, log_findings};
+use super::sandbox::check_change;
+use super::shares::lines;
+use crate::accounts::users_file::FileUser;
+use crate::logging::system_text::SystemText;
+use crate::nat::diagnose::diagnose;
+use crate::session::{Current, SessionCommand};
+use crate::settings::Users;
+use crate::settings::load_users::load_users;
+
+impl Server {
+    /// Reads the users file again if it has changed.
+    pub(super) fn update_users(&mut self, now: Instant) {
+        if !self.users_file.check(now) {
+            return;
+        }
+        let current = self.state.current();
+        match read_again(&current) {
+            Ok(new) => {
+                self.users_file.accept();
+                let known = diagnose(&current.settings, &evidence(&current));
+                let mut found = diagnose(&new.settings, &evidence(&new));
+                found.retain(|finding| !known.contains(finding));
+                let count = new.settings.users.of_file().len();
+                info!("took the changed file of --users, which has {count} users now");
+                for line in changes(&current.settings.users, &new.settings.users) {
+                    info!("--users: {line}");
+                }
+                self.replace_users(new);
+                log_findings(found);
+            }
+            Err(problem) if self.users_file.reject(now) => {
+                let advice = self.unreadable_advice(&problem);
+                for line in lines(&problem) {
+                    error!("the old users stay in force: {line}{advice}");
+                }
+            }
+            // Another program may still be writing the file.
+            Err(_) => {}
+        }
+    }
+
+    /// Sessions of users who have changed learn of it now.
+    pub(super) fn replace_users(&self, new: Current) {
+        self.state.replace(new);
+        self.sessions.send_all(SessionCommand::UpdateSettings);
+    }
+}
+
+/// What is in force with the users file as it is now.
+fn read_again(current: &Current) -> Result<Current, String> {
+    let Some(file) = &current.settings.users_file else {
+        return Ok(current.clone());
+    };
+    let users = load_users(file, current.settings.users.clone());
+    let users = users.map_err(|problem| {
+        if problem.contains(&*file.to_string_lossy()) {
+            problem
+        } else {
+            format!("--users {}: {problem}", file.display())
+        }
+    })?;
+    let new = current.with_users(users);
+    let suits = check_change(&current.settings, &new.settings);
+    suits.map_err(|error| SystemText(&error).to_string())?;
+    Ok(new)
+}
+
+/// Who is new, gone or different.
+fn changes(old: &Users, new: &Users) -> Vec<String> {
+    let mut lines = Vec::new();
+    let mut add = |user: &Arc<FileUser>, what: &str| {
+        lines.push(format!("{} {what}", printable_word(user.name.as_bytes())));
+    };
+    for user in new.of_file() {
+        match old.in_file(user.name.as_bytes()) {
+            None => add(user, "is new"),
+            Some(before) if !is_same(before, user) => add(user, "has changed"),
+            Some(_) => {}
+        }
+    }
+    for user in old.of_file() {
+        if new.in_file(user.name.as_bytes()).is_none() {
+            add(user, "is gone");
+        }
+    }
+    lines
+}
+
+/// Whether two lines say the same, wherever they are in their files.
+fn is_same(one: &FileUser, other: &FileUser) -> bool {
+    let moved = FileUser {
+        line: other.line,
+        ..one.clone()
+    };
+    moved == *other
+}

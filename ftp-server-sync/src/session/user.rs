@@ -1,0 +1,146 @@
+//! The user of `--users` in a session: home, rights and limits, also after the file has changed.
+
+use std::sync::Arc;
+use std::time::Instant;
+
+use ftp_proto::text::printable_word;
+use ftp_proto::{Account, Outcome};
+use log::{info, warn};
+
+use super::connection::Connection;
+use super::end_reason::EndReason;
+use super::login_name::QuotedName;
+use super::user_sessions::SessionUser;
+use crate::accounts::users_file::FileUser;
+use crate::fs::homes::create_home;
+use crate::fs::share::SessionShare;
+use crate::logging::clock::unix_seconds;
+use crate::logging::system_text::SystemText;
+use crate::settings::UploadRules;
+
+impl Connection {
+    /// Whether a login with the right password is refused all the same, as if the password were
+    /// wrong: the client must not learn that it is right. The reason is in the log.
+    pub(super) fn is_unfit(&self, name: &[u8]) -> bool {
+        let users = &self.current.settings.users;
+        let peer = self.session.endpoints().peer().ip();
+        let Some(user) = users.in_file(name) else {
+            // The file may have changed while the password was compared.
+            return !users.is_of_flag(name);
+        };
+        let reason = if !user.is_valid_at(unix_seconds()) {
+            "the account has expired (option expires)"
+        } else if user.options.access.check(peer).is_err() {
+            "not from this address (options allow and deny)"
+        } else {
+            return false;
+        };
+        let (session, name) = (&self.name, QuotedName(name));
+        info!("{session} login refused from {peer} as {name}: {reason}");
+        true
+    }
+
+    /// Gives the session what its user has. `None`: the login goes on.
+    pub(super) fn enter_user(&mut self, name: &[u8], now: Instant) -> Option<Outcome> {
+        let current = self.current.clone();
+        let user = current.settings.users.in_file(name)?;
+        let session = &self.name;
+        let shown = printable_word(name);
+        if user.options.tls_required && self.control.tls().is_none() {
+            info!("{session} login as {shown} refused: this user must use TLS (option tls)");
+            return Some(Outcome::TlsRequired);
+        }
+        let options = &user.options;
+        let users = &self.server.user_sessions;
+        let Some(place) = users.enter(&user.name, options.sessions_max, options.rates, now) else {
+            let max = options.sessions_max.unwrap_or_default();
+            info!(
+                "{session} login as {shown} refused: {max} sessions of this user are open (option \
+                 max-sessions={max})"
+            );
+            return Some(Outcome::TooManySessions);
+        };
+        if current.settings.create_homes {
+            match create_home(&user.home) {
+                Ok(false) => {}
+                Ok(true) => info!("{session} created the home {}", user.home.display()),
+                Err(error) => {
+                    let (home, error) = (user.home.display(), SystemText(&error));
+                    warn!("{session} cannot create the home {home}: {error}");
+                }
+            }
+        }
+        // The settings have a share for each home.
+        let home = current.homes.find(&user.home)?;
+        self.share = SessionShare::new(home.clone());
+        self.user = Some(SessionUser {
+            user: user.clone(),
+            place,
+        });
+        self.apply_user(now);
+        None
+    }
+
+    /// The account of the user of the file, as the file is now.
+    pub(super) fn user_account(&self) -> Option<Account> {
+        let session_user = self.user.as_ref()?;
+        Some(session_user.user.account())
+    }
+
+    /// The client has logged out: the session is as it was before the login.
+    pub(super) fn leave_user(&mut self, now: Instant) {
+        if self.user.take().is_some() {
+            self.share = SessionShare::new(self.current.share.clone());
+            self.rate_limits.share(None);
+            self.session.handle_config(self.current.config.clone());
+            self.rate_limits.update(self.current.settings.rates, now);
+        }
+    }
+
+    /// Takes what the file says now about the user of this session.
+    pub(super) fn update_user(&mut self, now: Instant) {
+        let Some(session_user) = &mut self.user else {
+            return;
+        };
+        let known = &session_user.user;
+        let found = self.current.settings.users.in_file(known.name.as_bytes());
+        let is_valid =
+            |user: &&Arc<FileUser>| user.is_valid_at(unix_seconds()) && user.home == known.home;
+        let Some(user) = found.filter(is_valid) else {
+            self.log.set_end_reason(EndReason::AccountChanged);
+            self.session.handle_account_withdrawn();
+            return;
+        };
+        if user != known {
+            self.session.handle_account(user.account());
+        }
+        session_user.user = user.clone();
+        self.apply_user(now);
+    }
+
+    fn apply_user(&mut self, now: Instant) {
+        let Some(SessionUser { user, place }) = &self.user else {
+            return;
+        };
+        let options = &user.options;
+        let uploads = self.current.share.rules().uploads();
+        let uploads = UploadRules {
+            max_bytes: options.upload_bytes_max.unwrap_or(uploads.max_bytes),
+            ..uploads
+        };
+        let rules = self.current.share.rules();
+        let rules = rules.for_login(&options.hidden, uploads, &user.account());
+        let share = self
+            .current
+            .share
+            .with_rules(rules.with_umask(options.umask).into());
+        self.share.update_rules(&share);
+        let mut config = (*self.current.config).clone();
+        config.umask = options.umask.unwrap_or(config.umask);
+        config.tls_data_required |= options.tls_required;
+        self.session.handle_config(config.into());
+        place.rates.update(options.rates);
+        self.rate_limits.share(Some(place.rates.clone()));
+        self.rate_limits.update(self.current.settings.rates, now);
+    }
+}

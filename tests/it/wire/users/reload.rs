@@ -1,0 +1,100 @@
+//! The users file changes while users are logged in.
+
+use std::fs;
+use std::io::Write;
+
+use super::{Scene, is_done};
+use crate::support::wait::wait_until;
+
+#[test]
+fn a_reload_takes_the_file() {
+    let scene = Scene::with_tree(
+        &[],
+        &["anna:HASH:HOMES/home:read", "boris:HASH:HOMES/home:all"],
+        &["home/file", "other/"],
+    );
+    let mut anna = scene.client("anna");
+    let mut boris = scene.client("boris");
+    assert!(!is_done(&mut anna, "STOR new"));
+    scene.rewrite(&["anna:HASH:HOMES/home:all", "chen:HASH:HOMES/home:read"]);
+    scene.server.reload();
+    wait_until("new rights", || is_done(&mut anna, "STOR new"));
+    // Without a command of the client.
+    boris.expect(421);
+    boris.expect_closed();
+    assert_eq!(scene.try_login("boris").code, 530);
+    scene.client("chen").expect_in_step();
+
+    // Another home.
+    scene.rewrite(&["anna:HASH:HOMES/other:all"]);
+    scene.server.reload();
+    let reply = anna.expect(421);
+    assert_eq!(
+        reply.text(),
+        "421 This account has been changed; log in again."
+    );
+    assert_eq!(scene.client("anna").fetch("NLST"), b"");
+}
+
+/// By itself, within some seconds.
+#[test]
+fn a_changed_file_is_taken_without_a_reload() {
+    let scene = Scene::with_tree(&[], &["anna:HASH:HOMES/home:read"], &["home/file"]);
+    let mut anna = scene.client("anna");
+    scene.rewrite(&["anna:HASH:HOMES/home:all:dir=/d,none"]);
+    wait_until("new rights", || is_done(&mut anna, "STOR new"));
+    assert!(!is_done(&mut anna, "MKD d"));
+}
+
+#[test]
+fn a_broken_file_changes_nothing() {
+    let scene = Scene::with_tree(&[], &["anna:HASH:HOMES/home:all"], &["home/file"]);
+    let mut anna = scene.client("anna");
+    for broken in [
+        &["anna:HASH:HOMES/home:all", "boris:HASH:home:all"][..],
+        &["anna:HASH:HOMES/home:all", "anna:HASH:HOMES/home:read"],
+        &["# none"],
+        &[""],
+    ] {
+        scene.rewrite(broken);
+        scene.server.reload();
+        // Messages are handled in order: when a later client is served, the reload is over.
+        scene.client("anna").expect_in_step();
+        assert!(is_done(&mut anna, "STOR new"), "{broken:?}");
+        assert_eq!(scene.try_login("boris").code, 530);
+    }
+    fs::remove_file(&scene.file).expect("the users file");
+    scene.server.reload();
+    scene.client("anna").expect_in_step();
+    assert!(is_done(&mut anna, "STOR new"));
+    scene.rewrite(&["anna:HASH:HOMES/home:read"]);
+    scene.server.reload();
+    wait_until("new rights", || !is_done(&mut anna, "STOR new"));
+}
+
+/// The rights of its beginning are those of an upload that runs; a removed user's upload ends.
+#[test]
+fn an_upload_goes_on_unless_its_user_is_removed() {
+    let scene = Scene::with_tree(
+        &[],
+        &["anna:HASH:HOMES/home:all", "boris:HASH:HOMES/home:all"],
+        &["home/"],
+    );
+    let mut anna = scene.client("anna");
+    let mut boris = scene.client("boris");
+    let mut of_anna = anna.data();
+    anna.command("STOR of-anna", 150);
+    let mut of_boris = boris.data();
+    boris.command("STOR of-boris", 150);
+    for data in [&mut of_anna, &mut of_boris] {
+        data.write_all(b"one ").expect("sending data");
+    }
+    scene.rewrite(&["anna:HASH:HOMES/home:read"]);
+    scene.server.reload();
+    boris.expect(421);
+    of_anna.write_all(b"two").expect("sending data");
+    drop(of_anna);
+    anna.expect(226);
+    assert_eq!(anna.fetch("RETR of-anna"), b"one two");
+    assert!(!is_done(&mut anna, "DELE of-anna"));
+}
