@@ -10,6 +10,7 @@ use std::sync::{Arc, Mutex};
 use ftp_proto::listing::SortMemory;
 use ftp_proto::{Config, Endpoints};
 
+use crate::accounts::comparisons::Comparisons;
 use crate::accounts::login_throttle::LoginThrottle;
 use crate::fs::attributes::process_umask;
 use crate::fs::file_hash::HashSlots;
@@ -44,6 +45,8 @@ pub(crate) struct ServerState {
     pub(crate) events: Arc<RepeatedEvents>,
     /// The failed logins of all addresses.
     pub(crate) login_throttle: LoginThrottle,
+    /// The passwords of all sessions that are compared with hashes.
+    pub(super) comparisons: Comparisons,
     pub(super) hash_slots: Arc<HashSlots>,
     current: Mutex<Arc<Current>>,
     /// Counts replacements: a session sees without the lock that there was none.
@@ -156,6 +159,7 @@ impl ServerState {
             sort_memory: SortMemory::new(SORT_BYTES_MAX).into(),
             events,
             login_throttle: LoginThrottle::default(),
+            comparisons: Comparisons::default(),
             hash_slots: Arc::default(),
             current: Mutex::new(current.into()),
             generation: AtomicU64::new(0),
