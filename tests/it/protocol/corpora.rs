@@ -51,6 +51,11 @@ fn the_corpus_of_users_files_passes() {
 }
 
 #[test]
+fn the_corpus_of_password_hashes_passes() {
+    replay("hash_text", fuzz::hash_text);
+}
+
+#[test]
 fn the_corpus_of_replies_passes() {
     replay("reply", fuzz::reply);
 }
