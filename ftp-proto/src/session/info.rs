@@ -118,8 +118,17 @@ impl Context {
         Reply::site_commands(lines)
     }
 
-    /// LANG: replies are in English, for any region (RFC 2640, section 4.1).
-    pub(super) fn language(&self, argument: &[u8]) -> Reply {
+    /// LANG: replies are in English, for any region (RFC 2640, section 4.1). Clients of that RFC
+    /// write UTF-8, such as lftp after this reply, whatever its user has set.
+    pub(super) fn language(&mut self, argument: &[u8]) -> Reply {
+        let reply = Self::language_reply(argument);
+        if reply == Reply::LANGUAGE_ENGLISH {
+            self.name_encoding = NameEncoding::Utf8;
+        }
+        reply
+    }
+
+    fn language_reply(argument: &[u8]) -> Reply {
         let tag = argument.trim_ascii();
         let is_subtag = |part: &[u8]| {
             (1..=8).contains(&part.len()) && part.iter().all(u8::is_ascii_alphanumeric)

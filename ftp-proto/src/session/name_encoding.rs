@@ -8,6 +8,6 @@ pub(super) enum NameEncoding {
     OfAccount,
     /// It does: the client has sent `OPTS UTF8 OFF`.
     OfAccountRequested,
-    /// It does not: the client has sent `OPTS UTF8 ON`, or a name in UTF-8.
+    /// It does not: the client has sent `OPTS UTF8 ON`, LANG, or a name in UTF-8.
     Utf8,
 }

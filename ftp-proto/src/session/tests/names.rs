@@ -217,6 +217,21 @@ fn a_client_that_asks_for_another_charset_before_it_logs_in_gets_it() {
     assert!(request.contains("/\u{c3}\u{a4}"), "{request}");
 }
 
+/// LANG is of RFC 2640, which wants UTF-8.
+#[test]
+fn a_client_that_gets_a_language_gets_utf8() {
+    let mut session = latin1();
+    for (line, is_identity) in [
+        (&b"LANG fr"[..], false),
+        (b"LANG", true),
+        (b"OPTS UTF8 OFF", false),
+        (b"LANG en", true),
+    ] {
+        send(&mut session, line, None);
+        assert_eq!(session.names().is_identity(), is_identity);
+    }
+}
+
 /// [`Latin1`] until an argument is UTF-8.
 #[derive(Debug)]
 struct Latin1OrUtf8;
