@@ -2,6 +2,7 @@
 //!
 //! Nothing in this file reads a file, resolves a name or knows the other flags.
 
+mod charset;
 mod commands;
 mod mapping;
 
@@ -24,6 +25,7 @@ use crate::settings::{
     AddressSource, BrokenUploads, ClientAddress, LocalNetworks, STUN_PORT, unusable,
 };
 
+pub(super) use charset::encoding;
 pub(super) use commands::denied_command;
 pub(super) use mapping::{interface_name, port_mapping};
 

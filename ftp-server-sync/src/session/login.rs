@@ -59,8 +59,9 @@ impl Connection {
     }
 
     fn compare(&self, login: &Login) -> Option<Account> {
-        let users = &self.current.settings.users;
-        users.check(&login.user, &login.password)
+        let settings = &self.current.settings;
+        let account = settings.users.check(&login.user, &login.password)?;
+        Some(settings.name_charset.apply(account))
     }
 
     /// Compares a password, unless its address has to wait.
