@@ -1,5 +1,6 @@
 //! The bodies of the fuzz targets. They are ordinary functions, so that every build compiles them.
 
+mod charset;
 mod client;
 mod foreign;
 mod listing;
@@ -16,6 +17,7 @@ use crate::model::{self, Step};
 use crate::operations::{self, Operation, Setup};
 use crate::sim::{Question, Sim};
 
+pub use charset::charset;
 pub use client::{client, read_back};
 pub use foreign::foreign;
 pub use listing::{AnyEntry, argument, entry, listing, matching};
