@@ -63,7 +63,8 @@ impl Account {
     }
 
     /// The same, but names on the wire pass through this codec, unless the client has sent `OPTS
-    /// UTF8 ON`.
+    /// UTF8 ON` or LANG, or shows that it writes UTF-8
+    /// ([`NameCodec::shows_utf8`](crate::NameCodec::shows_utf8)).
     #[must_use]
     pub fn with_codec(mut self, codec: Arc<dyn NameCodec>) -> Self {
         self.names = WireNames::new(codec);

@@ -13,19 +13,29 @@ use core::fmt::Debug;
 /// what the file system stores. Given to an account by
 /// [`Account::with_codec`](crate::Account::with_codec).
 ///
-/// Both directions get whole paths or lines, and must leave the bytes of ASCII as they are, `/` and
-/// the line ends among them.
+/// Both directions get whole paths or lines, and convert what is between two `/` without regard to
+/// the rest: lines of listings are encoded in such pieces. They must leave printable ASCII but `%`
+/// as it is, and make no `/` and no NUL.
 pub trait NameCodec: Debug + Send + Sync {
     /// The name of the file system. `None`: the bytes are no name in this character set; the client
     /// gets a 501.
     fn decode(&self, wire: &[u8]) -> Option<Vec<u8>>;
 
-    /// The name as the client gets it. What the character set cannot express should become a `?`.
+    /// The name as the client gets it. What the character set cannot express should become a form
+    /// that `decode` turns back.
     fn encode(&self, name: &[u8]) -> Vec<u8>;
+
+    /// Whether this argument of a command shows that the client writes UTF-8, although it has not
+    /// sent `OPTS UTF8 ON`. If so, the session uses no codec from this command on. A codec that is
+    /// for clients of one character set does not look.
+    fn shows_utf8(&self, argument: &[u8]) -> bool {
+        let _ = argument;
+        false
+    }
 }
 
-/// The codec in force for a session: that of its account, or none after `OPTS UTF8 ON`. The default
-/// changes no name.
+/// The codec in force for a session: that of its account, or none where names are in UTF-8. The
+/// default changes no name.
 #[derive(Clone, Debug, Default)]
 pub struct WireNames(Option<Arc<dyn NameCodec>>);
 
@@ -47,7 +57,8 @@ impl WireNames {
     }
 
     /// The name that the client means. `None`: the bytes are no name in its character set.
-    pub(crate) fn decode<'a>(&self, wire: &'a [u8]) -> Option<Cow<'a, [u8]>> {
+    #[must_use]
+    pub fn decode<'a>(&self, wire: &'a [u8]) -> Option<Cow<'a, [u8]>> {
         match &self.0 {
             Some(codec) => codec.decode(wire).map(Cow::Owned),
             None => Some(Cow::Borrowed(wire)),
@@ -58,6 +69,12 @@ impl WireNames {
     #[must_use]
     pub fn is_identity(&self) -> bool {
         self.0.is_none()
+    }
+
+    /// Whether this argument shows that the client writes UTF-8.
+    pub(crate) fn shows_utf8(&self, argument: &[u8]) -> bool {
+        let codec = self.0.as_ref();
+        codec.is_some_and(|codec| codec.shows_utf8(argument))
     }
 }
 

@@ -18,6 +18,7 @@ mod flow;
 mod held;
 mod info;
 mod login;
+mod name_encoding;
 mod one_to_one_nat;
 mod passive;
 mod permitted;
@@ -33,6 +34,7 @@ use crate::account::Account;
 use crate::action::{Action, Output};
 use crate::address::Endpoints;
 use crate::allowed_peers::{AllowedPeers, PeerVerdict};
+use crate::codec::WireNames;
 use crate::command::CommandLine;
 use crate::config::Config;
 use crate::event::{DataEvent, DataId};
@@ -327,6 +329,15 @@ impl Session {
         match &self.phase {
             Phase::Ready(ready) => Some(&ready.user),
             Phase::Login(_) | Phase::Closed => None,
+        }
+    }
+
+    /// How the client writes names now, for logs. Before a login, nothing is converted.
+    #[must_use]
+    pub fn names(&self) -> &WireNames {
+        match &self.phase {
+            Phase::Ready(ready) => ready.names(&self.context),
+            Phase::Login(_) | Phase::Closed => &WireNames::IDENTITY,
         }
     }
 

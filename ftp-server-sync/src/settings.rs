@@ -27,6 +27,7 @@ use ipnet::IpNet;
 use log::LevelFilter;
 
 pub use crate::accounts::access::{AccessRefusal, AccessRules};
+pub use crate::accounts::charset::{CharsetError, NameCharset};
 pub use crate::accounts::login_throttle::LoginBlock;
 use crate::accounts::login_throttle::LoginRules;
 pub use crate::accounts::password_hash::{
@@ -121,6 +122,8 @@ pub struct Settings {
     /// The time for running transfers after the server has been asked to end; zero: they end at
     /// once.
     pub shutdown_grace: Duration,
+    /// How clients write names that have not sent `OPTS UTF8 ON`.
+    pub name_charset: NameCharset,
     /// The text of the greeting; `None`: the default text.
     pub banner: Option<String>,
     /// When the line ends of files are converted.

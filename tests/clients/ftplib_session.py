@@ -9,6 +9,7 @@ lines of the output say what failed and how. The sessions:
   large   a large file, made on disk with holes, down and up again
   short   list, download, upload: what a client does through a router
   broken  uploads whose data connection is lost, and how they go on, with REST and with APPE
+  names   the names of --name in a charset: on disk they are in UTF-8
 """
 
 import argparse
@@ -302,6 +303,37 @@ def broken(ftp, root, work):
         ftp.delete(name)
 
 
+def named(ftp, root, work, wanted):
+    local = os.path.join(work, "sample")
+    for seed, name in enumerate(wanted):
+        step(name)
+        data = noise(1000 + seed, seed)
+        write(local, data)
+        same("MKD's answer", ftp.mkd(name), "/" + name)
+        ftp.cwd(name)
+        same("PWD", ftp.pwd(), "/" + name)
+        store(ftp, name + ".bin", local)
+        on_disk = os.path.join(root, name, name + ".bin")
+        same("sha256 on the server", checksum(on_disk), sha256(data))
+        same("sha256", sha256(fetch(ftp, name + ".bin")), sha256(data))
+        same("NLST", names(ftp), [name + ".bin"])
+        same("NLST with a pattern", names_of(ftp, name[0] + "*"), [name + ".bin"])
+        same("LIST", [line.split(None, 8)[8] for line in lines(ftp, "LIST")], [name + ".bin"])
+        same("MLSD", [entry for entry, facts in ftp.mlsd() if facts["type"] == "file"], [name + ".bin"])
+        ftp.rename(name + ".bin", "../" + name + " moved")
+        same("moved", os.path.exists(os.path.join(root, name + " moved")), True)
+        ftp.cwd("/")
+        ftp.voidcmd("TYPE I")
+        same("SIZE", ftp.size(name + " moved"), len(data))
+        ftp.delete(name + " moved")
+        ftp.rmd(name)
+    same("names on disk", os.listdir(root), [])
+
+
+def names_of(ftp, pattern):
+    return sorted(ftp.nlst(pattern))
+
+
 def main():
     parser = argparse.ArgumentParser()
     parser.add_argument("--host", required=True)
@@ -313,11 +345,14 @@ def main():
     parser.add_argument("--timeout", type=float, default=30)
     parser.add_argument("--active", action="store_true")
     parser.add_argument("--trust-pasv", action="store_true", help="dial the address that a 227 names")
-    parser.add_argument("session", choices=["full", "crowd", "large", "short", "broken"])
+    parser.add_argument("session", choices=["full", "crowd", "large", "short", "broken", "names"])
+    parser.add_argument("--encoding", default="utf-8", help="the charset of names on the wire")
+    parser.add_argument("--name", action="append", help="for the session names")
     options = parser.parse_args()
     sessions = {"full": full, "crowd": crowd, "large": large, "short": short, "broken": broken}
+    sessions["names"] = lambda ftp, root, work: named(ftp, root, work, options.name)
     session = sessions[options.session]
-    ftp = Client(timeout=options.timeout, encoding="utf-8")
+    ftp = Client(timeout=options.timeout, encoding=options.encoding)
     ftp.set_pasv(not options.active)
     ftp.trust_server_pasv_ipv4_address = options.trust_pasv
     try:

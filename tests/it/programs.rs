@@ -6,6 +6,7 @@
 //! test. Clients differ in how they resume; what a client cannot do is missing in its test.
 
 mod broken_uploads;
+mod charsets;
 mod client_certificates;
 mod curl;
 mod dialogue;

@@ -9,6 +9,7 @@ mod address_sources;
 mod admission;
 mod ascii;
 mod black_box;
+mod charsets;
 mod control;
 mod delays;
 mod denied_commands;

@@ -1,5 +1,6 @@
 //! The bodies of the fuzz targets. They are ordinary functions, so that every build compiles them.
 
+mod charset;
 mod client;
 mod foreign;
 mod hash_text;
@@ -18,6 +19,7 @@ use crate::model::{self, Step};
 use crate::operations::{self, Operation, Setup};
 use crate::sim::{Question, Sim};
 
+pub use charset::charset;
 pub use client::{client, read_back};
 pub use foreign::foreign;
 pub use hash_text::hash_text;

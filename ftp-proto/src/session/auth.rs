@@ -4,6 +4,7 @@
 use super::Session;
 use super::context::{Context, Question};
 use super::flow::{Flow, Login, Phase};
+use super::name_encoding::NameEncoding;
 use super::protection::Protection;
 use crate::action::Action;
 use crate::command::ProtectionVerb;
@@ -29,7 +30,7 @@ impl Session {
         }
         // What came in clear text does not count: neither a login, nor a choice of names, which an
         // attacker may have inserted.
-        self.context.utf8 = false;
+        self.context.name_encoding = NameEncoding::default();
         if let Phase::Ready(ready) = &mut self.phase {
             ready.log_out(&mut self.context);
         }

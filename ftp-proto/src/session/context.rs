@@ -7,6 +7,7 @@ use core::mem;
 
 use super::file_hash::FileHash;
 use super::file_status::FileStatus;
+use super::name_encoding::NameEncoding;
 use super::one_to_one_nat::OneToOneNat;
 use super::permitted::Permitted;
 use super::protection::Protection;
@@ -39,8 +40,7 @@ pub(super) struct Context {
     /// The client has sent `EPSV ALL`, which applies for the rest of the session (RFC 2428,
     /// section 4).
     pub(super) extended_only: bool,
-    /// The client has sent `OPTS UTF8 ON`: names are not converted.
-    pub(super) utf8: bool,
+    pub(super) name_encoding: NameEncoding,
     pub(super) transfers_started: u64,
     data_ids: u64,
     /// Who may connect to the passive port, by the settings that were in force when it was opened.
@@ -176,7 +176,7 @@ impl Context {
             unknown_commands: 0,
             foreign_protocols: ForeignProtocolDetector::default(),
             extended_only: false,
-            utf8: false,
+            name_encoding: NameEncoding::default(),
             transfers_started: 0,
             data_ids: 0,
             allowed_peers,

@@ -5,6 +5,7 @@ use alloc::string::String;
 use alloc::vec::Vec;
 
 use super::context::Context;
+use super::name_encoding::NameEncoding;
 use super::ready::Ready;
 use super::transfer_state::Transfer;
 use crate::action::Representation;
@@ -65,18 +66,18 @@ impl Context {
     }
 
     /// OPTS UTF8: on, names are not converted; off, the codec of the account converts them, if it
-    /// has one.
+    /// has one. Before a login the account is not known.
     fn utf8_option(&mut self, options: &[u8], ready: Option<&mut Ready>) -> Reply {
-        let has_codec = ready.is_some_and(|ready| !ready.account.names().is_identity());
+        let has_codec = ready.map(|ready| !ready.account.names().is_identity());
         if options.is_empty() || options.eq_ignore_ascii_case(b"ON") {
-            self.utf8 = true;
-            if has_codec {
+            self.name_encoding = NameEncoding::Utf8;
+            if has_codec == Some(true) {
                 Reply::UTF8_ON
             } else {
                 Reply::UTF8_ALWAYS
             }
-        } else if has_codec && options.eq_ignore_ascii_case(b"OFF") {
-            self.utf8 = false;
+        } else if has_codec != Some(false) && options.eq_ignore_ascii_case(b"OFF") {
+            self.name_encoding = NameEncoding::OfAccountRequested;
             Reply::UTF8_OFF
         } else {
             Reply::PARAMETER_NOT_IMPLEMENTED
@@ -117,8 +118,17 @@ impl Context {
         Reply::site_commands(lines)
     }
 
-    /// LANG: replies are in English, for any region (RFC 2640, section 4.1).
-    pub(super) fn language(&self, argument: &[u8]) -> Reply {
+    /// LANG: replies are in English, for any region (RFC 2640, section 4.1). Clients of that RFC
+    /// write UTF-8, such as lftp after this reply, whatever its user has set.
+    pub(super) fn language(&mut self, argument: &[u8]) -> Reply {
+        let reply = Self::language_reply(argument);
+        if reply == Reply::LANGUAGE_ENGLISH {
+            self.name_encoding = NameEncoding::Utf8;
+        }
+        reply
+    }
+
+    fn language_reply(argument: &[u8]) -> Reply {
         let tag = argument.trim_ascii();
         let is_subtag = |part: &[u8]| {
             (1..=8).contains(&part.len()) && part.iter().all(u8::is_ascii_alphanumeric)
@@ -153,7 +163,7 @@ impl Context {
         Reply::session_status(lines)
     }
 
-    fn status_of(&self, ready: &Ready) -> [Vec<u8>; 5] {
+    fn status_of(&self, ready: &Ready) -> Vec<Vec<u8>> {
         let announcement = self.announcement();
         let representation = match ready.representation(self) {
             Representation::Ascii => "ASCII",
@@ -174,7 +184,7 @@ impl Context {
                 String::from("No transfer in progress.")
             }
         };
-        [
+        let mut lines = Vec::from([
             [b"Logged in as ", &ready.user[..], b"."].concat(),
             format!("TYPE: {representation}; STRU: FILE; MODE: STREAM.").into_bytes(),
             format!("Line ends are converted {conversion}.").into_bytes(),
@@ -184,7 +194,17 @@ impl Context {
             )
             .into_bytes(),
             transfer.into_bytes(),
-        ]
+        ]);
+        if !ready.account.names().is_identity() {
+            let names: &[u8] = match self.name_encoding {
+                NameEncoding::Utf8 => b"Names are in UTF-8.",
+                NameEncoding::OfAccount | NameEncoding::OfAccountRequested => {
+                    b"Names are in the character set of the account."
+                }
+            };
+            lines.push(names.to_vec());
+        }
+        lines
     }
 
     fn help_overview(&self) -> Reply {

@@ -6,6 +6,7 @@ use alloc::boxed::Box;
 use super::Session;
 use super::context::{Context, Question};
 use super::flow::{Flow, Login, Phase};
+use super::name_encoding::NameEncoding;
 use super::protection::Protection;
 use super::ready::Ready;
 use crate::account::Account;
@@ -182,7 +183,7 @@ impl Context {
         if !self.may_reinitialize() {
             return self.stay(Reply::REINITIALIZE_REFUSED);
         }
-        self.utf8 = false;
+        self.name_encoding = NameEncoding::default();
         self.reply(Reply::NEW_USER);
         Flow::Login(Login::default())
     }

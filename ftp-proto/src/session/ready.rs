@@ -18,6 +18,7 @@ use alloc::vec::Vec;
 use super::active_target::ActiveTarget;
 use super::context::{Context, FileQuestion};
 use super::file_hash::ByteRange;
+use super::name_encoding::NameEncoding;
 use super::permitted::Permitted;
 use super::refusal::path_refusal;
 use super::transfer_state::{AbortReason, Transfer};
@@ -145,10 +146,9 @@ impl Ready {
 
     /// The codec in force.
     pub(super) fn names(&self, context: &Context) -> &WireNames {
-        if context.utf8 {
-            &WireNames::IDENTITY
-        } else {
-            self.account.names()
+        match context.name_encoding {
+            NameEncoding::Utf8 => &WireNames::IDENTITY,
+            NameEncoding::OfAccount | NameEncoding::OfAccountRequested => self.account.names(),
         }
     }
 

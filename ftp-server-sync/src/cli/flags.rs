@@ -18,7 +18,8 @@ use super::values;
 use crate::nat::rules::RulesKind;
 use crate::probe::ProbeTarget;
 use crate::settings::{
-    AddressSource, BrokenUploads, ClientAddress, LocalNetworks, MappingProtocol, PortRange,
+    AddressSource, BrokenUploads, ClientAddress, LocalNetworks, MappingProtocol, NameCharset,
+    PortRange,
 };
 
 /// Serves a directory over FTP, also from behind a NAT router.
@@ -85,6 +86,12 @@ pub(super) struct Flags {
     #[argh(option, arg_name = "requested|rfc959|never")]
     #[argh(from_str_fn(values::ascii), default = "AsciiConversion::Requested")]
     pub(super) ascii: AsciiConversion,
+    /// the charset of names for clients that do not ask for UTF-8, such as GBK or windows-1251;
+    /// "auto:CHARSET" also takes UTF-8 from clients that write it, and "auto" the charset of the
+    /// locale [UTF-8]
+    #[argh(option, arg_name = "NAME|auto")]
+    #[argh(from_str_fn(values::encoding), default = "NameCharset::UTF_8")]
+    pub(super) encoding: NameCharset,
     /// the router's public IPv4 address, for PASV replies; or where it is learned: a host name,
     /// @FILE for a file that contains it, or stun:HOST[:PORT] for a STUN server
     #[argh(option, short = 'n', arg_name = "ADDR", from_str_fn(values::address))]

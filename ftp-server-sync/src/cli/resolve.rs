@@ -88,6 +88,7 @@ pub(super) fn settings(
         login_delay: flags.login_delay,
         shutdown_grace: flags.shutdown_grace,
         ascii: flags.ascii,
+        name_charset: flags.encoding,
         banner: flags.banner,
         permit_foreign_addresses: flags.permit_foreign_addresses,
         permit_privileged_ports: flags.permit_privileged_ports,

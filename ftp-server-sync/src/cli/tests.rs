@@ -5,7 +5,7 @@ use crate::cli::golden;
 use crate::net::interfaces::Interfaces;
 use crate::settings::{
     AccessRules, AddressSource, BrokenUploads, KnownAddresses, Limits, Listen, LocalNetworks,
-    LoginBlock, MappingProtocol, Rates, Timeouts, UploadRules,
+    LoginBlock, MappingProtocol, NameCharset, Rates, Timeouts, UploadRules,
 };
 use ftp_proto::listing::Pattern;
 use ftp_proto::{Account, AsciiConversion, ClientRule, OuterPorts, PublicAddress, Rights, Secret};
@@ -179,7 +179,7 @@ fn with_every_flag() -> Settings {
          --login-delay 0 --block-after 7 --block-time 8 --shutdown-grace 0 --timeout 0 --login-timeout 9 --passive-timeout 0 --data-timeout 7 \
          --banner 'two\nlines\n' --permit-foreign-addresses --permit-privileged-ports \
          --deny-commands epsv,EPRT,epsv --deny-commands Mkd \
-         --hide '@eaDir,.Trash*' --hide=#recycle --local-time --ascii never --log-level trace",
+         --hide '@eaDir,.Trash*' --hide=#recycle --local-time --ascii never --encoding auto:gb2312 --log-level trace",
     )
 }
 
@@ -220,6 +220,8 @@ fn flags_of_listeners_users_and_limits_have_an_effect() {
     let hidden = hidden.map(|pattern| Pattern::new(pattern.as_bytes()));
     assert_eq!(settings.hidden, hidden);
     assert!(settings.local_time.is_some());
+    let charset = NameCharset::for_label("auto:GBK");
+    assert_eq!(Ok(settings.name_charset), charset);
     assert_eq!(settings.umask, Some(0o027));
     let run_as = settings.run_as.as_ref().expect("a user");
     assert_eq!((run_as.user, run_as.group), (3_999_999_998, 3_999_999_999));

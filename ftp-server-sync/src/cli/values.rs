@@ -2,6 +2,7 @@
 //!
 //! Nothing in this file reads a file, resolves a name or knows the other flags.
 
+mod charset;
 mod commands;
 mod mapping;
 
@@ -23,6 +24,7 @@ use crate::settings::{
 };
 
 pub(super) use crate::accounts::limit_values::{hide, network, rate, size, umask};
+pub(super) use charset::encoding;
 pub(super) use commands::denied_command;
 pub(super) use mapping::{interface_name, port_mapping};
 

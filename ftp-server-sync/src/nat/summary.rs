@@ -8,7 +8,9 @@ use std::os::unix::ffi::OsStrExt;
 use ftp_proto::text::printable_word;
 use ftp_proto::{Right, Rights};
 
-use crate::settings::{BrokenUploads, KnownAddresses, Listen, Settings, TlsSettings, UploadRules};
+use crate::settings::{
+    BrokenUploads, KnownAddresses, Listen, NameCharset, Settings, TlsSettings, UploadRules,
+};
 
 /// What is served, to whom and where, and what passive mode replies announce.
 pub(crate) fn summary(
@@ -37,6 +39,7 @@ pub(crate) fn summary(
         protection(tls, has_gateways)
     }));
     lines.extend(uploads(&settings.uploads));
+    lines.extend(names(settings.name_charset));
     let ports = match &settings.passive_ports {
         Some(range) if range.count() == 1 => format!("passive port {range}"),
         Some(range) => format!("passive ports {range}"),
@@ -110,6 +113,19 @@ fn users_of_file(settings: &Settings) -> Option<String> {
         count => format!("the homes of {count} users"),
     };
     Some(format!("serving {count} (--users {file})"))
+}
+
+/// How names are written, where some clients do not write UTF-8.
+pub(super) fn names(charset: NameCharset) -> Option<String> {
+    let name = charset.name();
+    if charset == NameCharset::UTF_8 {
+        None
+    } else if charset.detects_utf8() {
+        let until = "until a client asks for UTF-8 or writes it";
+        Some(format!("names are in {name} {until}"))
+    } else {
+        Some(format!("names are in {name} until a client asks for UTF-8"))
+    }
 }
 
 fn audience(settings: &Settings) -> String {

@@ -269,7 +269,10 @@ impl Connection {
                     let start = self.control.unsent().len();
                     self.control.push(&reply);
                     let text = &self.control.unsent()[start..];
-                    self.log.reply(&reply, text, self.session.user().is_some());
+                    let first = text.split(|&byte| byte == b'\r').next().unwrap_or(text);
+                    let shown = self.session.names().decode(first);
+                    let shown = shown.as_deref().unwrap_or(first);
+                    self.log.reply(&reply, shown, self.session.user().is_some());
                 }
                 Output::Action(action) => self.perform_after_replies(action, now),
             }
@@ -333,7 +336,7 @@ impl Connection {
         }
         match self.session.foreign_protocol() {
             None => {
-                self.log.command(&input[..used]);
+                self.log.command(&input[..used], self.session.names());
                 let denied = &self.current.config.denied_commands;
                 if !denied.is_empty()
                     && str::from_utf8(self.log.command_name()).is_ok_and(|name| denied.denies(name))

@@ -14,7 +14,7 @@ use std::time::{Duration, Instant};
 use ftp_proto::text::{Printable, loggable, printable};
 use ftp_proto::{
     Announcement, FileRequest, FtpPath, NeverConnected, PassiveOffer, Refusal, Reply,
-    TransferError, limits,
+    TransferError, WireNames, limits,
 };
 use log::{Level, debug, info, log, log_enabled, warn};
 
@@ -135,7 +135,7 @@ impl SessionLog {
     }
 
     /// Input that the core has used: a command line, or a piece of one that is too long.
-    pub(super) fn command(&mut self, input: &[u8]) {
+    pub(super) fn command(&mut self, input: &[u8], names: &WireNames) {
         let is_whole = input.ends_with(b"\n") && !self.discarding;
         let begins = !self.discarding;
         self.discarding = !input.ends_with(b"\n");
@@ -144,10 +144,11 @@ impl SessionLog {
         } else {
             b"(overlong line)"
         };
-        self.command = CommandStart::of(shown);
+        let shown = names.decode(shown).unwrap_or(shown.into());
+        self.command = CommandStart::of(&shown);
         if begins {
             self.last_command = Instant::now();
-            debug!("{} > {}", self.context.name, printable(shown));
+            debug!("{} > {}", self.context.name, printable(&shown));
         }
     }
 
@@ -186,12 +187,8 @@ impl SessionLog {
         };
     }
 
-    /// A reply, as the core made it and as it is sent.
-    pub(super) fn reply(&mut self, reply: &Reply, encoded: &[u8], is_logged_in: bool) {
-        let first = encoded
-            .split(|&byte| byte == b'\r')
-            .next()
-            .unwrap_or(encoded);
+    /// A reply, as the core made it, and its first line as it is sent but for the names in it.
+    pub(super) fn reply(&mut self, reply: &Reply, first: &[u8], is_logged_in: bool) {
         let first = printable(first);
         debug!("{} < {first}", self.context.name);
         let subject = self.subject.take();
@@ -484,11 +481,12 @@ mod tests {
             events: RepeatedEvents::new(None).into(),
         };
         let mut log = SessionLog::new(context, Instant::now());
-        log.command(&[b'A'; limits::LINE_BYTES_MAX]);
+        let names = WireNames::default();
+        log.command(&[b'A'; limits::LINE_BYTES_MAX], &names);
         assert_eq!(log.command.bytes(), b"(overlong line)");
-        log.command(b"SECRET\r\n");
+        log.command(b"SECRET\r\n", &names);
         assert_eq!(log.command.bytes(), b"(overlong line)");
-        log.command(b"CWD /a\r\n");
+        log.command(b"CWD /a\r\n", &names);
         assert_eq!(log.command.bytes(), b"CWD /a");
     }
 }

@@ -204,7 +204,11 @@ impl Connection {
             None if has_user && is_anonymous(user) => GUEST,
             None => WRITE,
         });
-        Outcome::Authenticated(Some(self.user_account().unwrap_or(account)))
+        let account = self.user_account().unwrap_or_else(|| {
+            let charset = self.current.settings.name_charset;
+            charset.apply(account)
+        });
+        Outcome::Authenticated(Some(account))
     }
 
     /// Whether the core refuses logins because the connection is in clear text.

@@ -6,6 +6,11 @@ use std::path::Path;
 use ftp_tests::fuzz;
 
 #[test]
+fn the_corpus_of_charsets_passes() {
+    replay("charset", fuzz::charset);
+}
+
+#[test]
 fn the_corpus_of_the_client_passes() {
     replay("client", fuzz::client);
 }

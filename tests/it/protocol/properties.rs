@@ -46,6 +46,14 @@ proptest! {
     }
 
     #[test]
+    fn names_in_charsets_are_found_by_what_is_shown(
+        charset: u8,
+        bytes in vec(prop_oneof![any::<u8>(), prop::sample::select(&b"%E45c/\xff\x5c"[..])], 0..40),
+    ) {
+        fuzz::charset(&[&[charset][..], &bytes].concat());
+    }
+
+    #[test]
     fn other_protocols_are_recognized_in_any_pieces(bytes in vec(any::<u8>(), 2..60)) {
         fuzz::foreign(&bytes);
         // Words of several protocols.

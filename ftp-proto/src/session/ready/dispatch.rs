@@ -8,6 +8,7 @@ use crate::refusal::Refusal;
 use crate::reply::Reply;
 use crate::session::context::Context;
 use crate::session::flow::Flow;
+use crate::session::name_encoding::NameEncoding;
 use crate::session::transfer_state::AbortReason;
 
 impl Ready {
@@ -48,6 +49,7 @@ impl Ready {
             | Verb::Data(_)
             | Verb::Local(_)
             | Verb::Site => {
+                self.update_name_encoding(context, command.verb, argument);
                 self.remember(command, line.with_doubled, rename_from.as_ref());
                 if !self.looks_for_home(context, command, argument, rename_from.as_ref()) {
                     self.dispatch(context, command, argument, rename_from);
@@ -93,8 +95,17 @@ impl Ready {
     /// Closes the data connection of the user who logs out, and starts the login timer again.
     pub(in crate::session) fn log_out(&mut self, context: &mut Context) {
         self.close_data(context);
-        context.utf8 = false;
+        context.name_encoding = NameEncoding::default();
         context.epochs.login += 1;
+    }
+
+    /// Takes names as UTF-8 from now on if the argument of a command shows that the client writes
+    /// it.
+    fn update_name_encoding(&self, context: &mut Context, verb: Verb, argument: &[u8]) {
+        let may_change = context.name_encoding == NameEncoding::OfAccount;
+        if may_change && names_path(verb) && self.account.names().shows_utf8(argument) {
+            context.name_encoding = NameEncoding::Utf8;
+        }
     }
 
     /// Remembers a command before it is executed. `argument`: as it was sent, if it contains FF FF.
@@ -104,7 +115,7 @@ impl Ready {
         argument: Option<&[u8]>,
         rename_from: Option<&FtpPath>,
     ) {
-        let argument = argument.filter(|_| Retry::is_possible(command.verb));
+        let argument = argument.filter(|_| names_path(command.verb));
         self.retry = argument.map(|argument| Retry {
             command,
             argument: argument.to_vec(),
@@ -191,5 +202,13 @@ impl Ready {
         if let Some(transfer) = self.abort(reason) {
             context.push_action(crate::action::Action::AbortTransfer(transfer));
         }
+    }
+}
+
+/// Whether commands of this group may name a path.
+fn names_path(verb: Verb) -> bool {
+    match verb {
+        Verb::File(_) | Verb::Hash(_) | Verb::Transfer(_) | Verb::Info(_) | Verb::Site => true,
+        Verb::Control(_) | Verb::Protection(_) | Verb::Data(_) | Verb::Local(_) => false,
     }
 }

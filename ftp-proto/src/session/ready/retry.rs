@@ -6,7 +6,7 @@
 
 use alloc::vec::Vec;
 
-use crate::command::{CommandInfo, Verb};
+use crate::command::CommandInfo;
 use crate::path::FtpPath;
 use crate::session::file_hash::ByteRange;
 
@@ -22,14 +22,4 @@ pub(super) struct Retry {
     pub(super) restart: u64,
     /// What RANG has set.
     pub(super) range: Option<ByteRange>,
-}
-
-impl Retry {
-    /// Whether a command of this group names a path, so that it can be executed again.
-    pub(super) fn is_possible(verb: Verb) -> bool {
-        match verb {
-            Verb::File(_) | Verb::Hash(_) | Verb::Transfer(_) | Verb::Info(_) | Verb::Site => true,
-            Verb::Control(_) | Verb::Protection(_) | Verb::Data(_) | Verb::Local(_) => false,
-        }
-    }
 }

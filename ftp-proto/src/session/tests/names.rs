@@ -171,6 +171,9 @@ fn opts_utf8_switches_the_codec() {
     assert!(sends(&mut session, b"DELE \xe4", b"550").contains("/\u{e4}"));
     sends(&mut session, b"OPTS UTF8", b"200");
     assert!(sends(&mut session, b"DELE \xe4", b"550").contains("\\xe4"));
+    // What a client has asked for, a name does not change.
+    sends(&mut session, b"OPTS UTF8 OFF", b"200");
+    assert!(sends(&mut session, b"DELE \xc3\xa4", b"550").contains("\u{c3}\u{a4}"));
     // An account without a codec has nothing to return to.
     let mut plain = logged_in(Account::new(Rights::READ_WRITE));
     sends(&mut plain, b"OPTS UTF8 OFF", b"504");
@@ -200,6 +203,104 @@ fn a_client_that_asks_for_utf8_before_it_logs_in_gets_it() {
     let (reply, request) = send(&mut session, b"MKD \xe4", DONE);
     assert!(request.contains("/\u{e4}"), "{request}");
     assert_eq!(reply, b"257 \"/\xe4\" created.\r\n");
+}
+
+#[test]
+fn a_client_that_asks_for_another_charset_before_it_logs_in_gets_it() {
+    let mut session = super::session();
+    outputs(&mut session);
+    let (reply, _) = send(&mut session, b"OPTS UTF8 OFF", None);
+    assert!(reply.starts_with(b"200 "));
+    let account = Account::new(Rights::READ_WRITE).with_codec(Arc::new(Latin1OrUtf8));
+    super::log_in(&mut session, account);
+    let (_, request) = send(&mut session, b"MKD \xc3\xa4", DONE);
+    assert!(request.contains("/\u{c3}\u{a4}"), "{request}");
+}
+
+/// LANG is of RFC 2640, which wants UTF-8.
+#[test]
+fn a_client_that_gets_a_language_gets_utf8() {
+    let mut session = latin1();
+    for (line, is_identity) in [
+        (&b"LANG fr"[..], false),
+        (b"LANG", true),
+        (b"OPTS UTF8 OFF", false),
+        (b"LANG en", true),
+    ] {
+        send(&mut session, line, None);
+        assert_eq!(session.names().is_identity(), is_identity);
+    }
+}
+
+/// [`Latin1`] until an argument is UTF-8.
+#[derive(Debug)]
+struct Latin1OrUtf8;
+
+impl NameCodec for Latin1OrUtf8 {
+    fn decode(&self, wire: &[u8]) -> Option<Vec<u8>> {
+        Latin1.decode(wire)
+    }
+
+    fn encode(&self, name: &[u8]) -> Vec<u8> {
+        Latin1.encode(name)
+    }
+
+    fn shows_utf8(&self, argument: &[u8]) -> bool {
+        !argument.is_ascii() && str::from_utf8(argument).is_ok()
+    }
+}
+
+#[test]
+fn a_name_in_utf8_ends_the_codec() {
+    let account = || Account::new(Rights::READ_WRITE).with_codec(Arc::new(Latin1OrUtf8));
+    for command in ["CWD", "SIZE", "SITE CHMOD 644", "XMD5", "STAT -a", "RNFR"] {
+        let mut session = logged_in(account());
+        let refused = || Some(Outcome::File(Err(Refusal::NotFound)));
+        let (_, request) = send(&mut session, b"DELE \xe4", refused());
+        assert!(request.contains("/\u{e4}"), "{request}");
+        let line = format!("{command} \u{f6}");
+        // The command that shows it counts as UTF-8 already.
+        let (_, request) = send(&mut session, line.as_bytes(), refused());
+        assert!(request.contains("/\u{f6}"), "{command}: {request}");
+        let (_, request) = send(&mut session, b"DELE \xe4", refused());
+        assert!(request.contains("/\\xe4"), "{command}: {request}");
+        assert!(session.names().is_identity());
+    }
+    // The next login starts anew.
+    let mut session = logged_in(account());
+    send(&mut session, "CWD \u{f6}".as_bytes(), DONE);
+    super::log_in(&mut session, account());
+    let (reply, _) = send(&mut session, b"MKD \xe4", DONE);
+    assert_eq!(reply, b"257 \"/\xe4\" created.\r\n");
+}
+
+/// A password or a user name is no name of a file.
+#[test]
+fn only_paths_end_the_codec() {
+    let mut session = logged_in(Account::new(Rights::READ_ONLY).with_codec(Arc::new(Latin1OrUtf8)));
+    for line in ["ACCT \u{f6}", "NOSUCH \u{f6}", "TYPE \u{f6}", "PASV \u{f6}"] {
+        send(&mut session, line.as_bytes(), None);
+        assert!(!session.names().is_identity(), "{line}");
+    }
+}
+
+#[test]
+fn stat_says_how_names_are_written() {
+    let mut session = latin1();
+    let status = |session: &mut Session| {
+        let (reply, _) = send(session, b"STAT", None);
+        String::from_utf8(reply).unwrap()
+    };
+    let text = status(&mut session);
+    assert!(
+        text.contains(" Names are in the character set of the account.\r\n"),
+        "{text}"
+    );
+    send(&mut session, b"OPTS UTF8 ON", None);
+    let text = status(&mut session);
+    assert!(text.contains(" Names are in UTF-8.\r\n"), "{text}");
+    let text = status(&mut logged_in(Account::new(Rights::READ_WRITE)));
+    assert!(!text.contains("Names are"), "{text}");
 }
 
 /// An attacker may have inserted it, and the client would not notice.

@@ -7,7 +7,7 @@ use ftp_proto::{Right, Rights};
 
 use super::users::users;
 use crate::logging::wrap::wrap;
-use crate::nat::summary::{protection, uploads};
+use crate::nat::summary::{names, protection, uploads};
 use crate::settings::{Rates, Settings};
 
 /// The lines, each at most `width` columns long.
@@ -65,6 +65,7 @@ fn limits(settings: &Settings) -> Vec<String> {
     let of_each = settings.limits.connections_per_address_max;
     let of_each = of_each.map_or(String::new(), |count| format!(", {count} from one address"));
     limits.push(format!("at most {sessions} sessions{of_each}"));
+    limits.extend(names(settings.name_charset));
     if !settings.hidden.is_empty() {
         limits.push("names of --hide are not served".to_owned());
     }
