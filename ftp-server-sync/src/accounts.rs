@@ -2,9 +2,9 @@
 
 pub(crate) mod access;
 pub(crate) mod anonymous;
-pub(crate) mod limit_values;
-pub(crate) mod comparisons;
 pub(crate) mod charset;
+pub(crate) mod comparisons;
+pub(crate) mod limit_values;
 pub(crate) mod login_throttle;
 pub(crate) mod password_hash;
 pub(crate) mod passwords;

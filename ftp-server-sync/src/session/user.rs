@@ -11,6 +11,7 @@ use super::connection::Connection;
 use super::end_reason::EndReason;
 use super::login_name::QuotedName;
 use super::user_sessions::SessionUser;
+use crate::accounts::charset::NameCharset;
 use crate::accounts::users_file::FileUser;
 use crate::fs::homes::create_home;
 use crate::fs::share::SessionShare;
@@ -84,7 +85,8 @@ impl Connection {
     /// The account of the user of the file, as the file is now.
     pub(super) fn user_account(&self) -> Option<Account> {
         let session_user = self.user.as_ref()?;
-        Some(session_user.user.account())
+        let usual = self.current.settings.name_charset;
+        Some(account(&session_user.user, usual))
     }
 
     /// The client has logged out: the session is as it was before the login.
@@ -112,7 +114,8 @@ impl Connection {
             return;
         };
         if user != known {
-            self.session.handle_account(user.account());
+            let usual = self.current.settings.name_charset;
+            self.session.handle_account(account(user, usual));
         }
         session_user.user = user.clone();
         self.apply_user(now);
@@ -143,4 +146,10 @@ impl Connection {
         self.rate_limits.share(Some(place.rates.clone()));
         self.rate_limits.update(self.current.settings.rates, now);
     }
+}
+
+/// The account of a user, whose clients write names in this charset unless the file says another.
+fn account(user: &FileUser, usual: NameCharset) -> Account {
+    let charset = user.options.charset.unwrap_or(usual);
+    charset.apply(user.account())
 }

@@ -8,6 +8,7 @@ use super::field::{Fault, Field};
 use super::rights;
 use super::syntax::{split, unescape};
 use crate::accounts::access::AccessRules;
+use crate::accounts::charset::NameCharset;
 use crate::accounts::limit_values::{self, digits};
 use crate::accounts::rates::Rates;
 
@@ -35,6 +36,8 @@ pub struct UserOptions {
     pub expires: Option<i64>,
     /// The user must use TLS, for the control connection and for data.
     pub tls_required: bool,
+    /// How the user's clients write names, instead of `--encoding`.
+    pub charset: Option<NameCharset>,
 }
 
 impl UserOptions {
@@ -103,6 +106,10 @@ impl UserOptions {
             }
             "umask" => self.umask = Some(limit_values::umask(text(value)?)?),
             "expires" => self.expires = Some(end_of_day(value)?),
+            "encoding" => {
+                let charset = NameCharset::for_label(text(value)?);
+                self.charset = Some(charset.map_err(|error| error.to_string())?);
+            }
             _ => return Err(unknown(key)),
         }
         Ok(())
@@ -188,7 +195,7 @@ fn shown_key(key: &str) -> String {
 }
 
 /// The keys that have a value, and how they are written.
-const KEYS: [(&str, &str); 10] = [
+const KEYS: [(&str, &str); 11] = [
     ("dir", "dir=/path,rights"),
     ("max-sessions", "max-sessions=N"),
     ("rate-in", "rate-in=BYTES"),
@@ -199,10 +206,11 @@ const KEYS: [(&str, &str); 10] = [
     ("hide", "hide=PATTERN[,...]"),
     ("umask", "umask=MODE"),
     ("expires", "expires=YEAR-MONTH-DAY"),
+    ("encoding", "encoding=NAME"),
 ];
 
 /// Keys that a later version may have. A limit that is not enforced must not look like one.
-const NOT_SUPPORTED: [(&str, &str); 3] = [
+const NOT_SUPPORTED: [(&str, &str); 2] = [
     (
         "quota",
         "not supported in this version; use the quotas of the file system, or --free-space-min",
@@ -210,10 +218,6 @@ const NOT_SUPPORTED: [(&str, &str); 3] = [
     (
         "mount",
         "not supported in this version; use a bind mount of the system",
-    ),
-    (
-        "encoding",
-        "not supported in this version; leave it out: names are UTF-8",
     ),
 ];
 

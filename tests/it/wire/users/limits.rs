@@ -40,6 +40,29 @@ fn sessions_of_a_user_are_limited() {
     third.expect_in_step();
 }
 
+/// A camera that writes GBK beside people who write UTF-8. A change of the file does not lose it.
+#[test]
+fn charset_of_a_user() {
+    let lines = [
+        "camera:HASH:HOMES/anna:all:encoding=GBK",
+        "anna:HASH:HOMES/anna:all",
+        "boris:HASH:HOMES/anna:all:encoding=utf-8",
+    ];
+    let scene = Scene::with_tree(&["--encoding", "KOI8-R"], &lines, &["anna/中/"]);
+    let names = |client: &mut Client| client.fetch("NLST");
+    let mut camera = scene.client("camera");
+    assert_eq!(names(&mut camera), b"\xd6\xd0\r\n");
+    assert_eq!(names(&mut scene.client("boris")), "中\r\n".as_bytes());
+    assert_eq!(names(&mut scene.client("anna")), b"%E4%B8%AD\r\n");
+    let read_only = lines.map(|line| line.replace("all", "read"));
+    scene.rewrite(&read_only.each_ref().map(String::as_str));
+    wait_until("other rights", || {
+        camera.send("MKD 257");
+        camera.reply().code == 550
+    });
+    assert_eq!(names(&mut camera), b"\xd6\xd0\r\n");
+}
+
 /// The reply and its log line do not say that the password is right.
 #[test]
 fn networks_of_a_user() {
