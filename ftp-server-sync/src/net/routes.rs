@@ -16,6 +16,15 @@ pub(super) struct Route {
     /// `None`: the other end of the interface, as with PPP, or one that is not an address.
     pub(super) gateway: Option<IpAddr>,
     pub(super) has_gateway: bool,
+    /// The kernel prefers the lower one of two routes to the same destination.
+    pub(super) metric: u32,
+}
+
+/// The router of a default route over IPv6, and the interface that leads to it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct GatewayV6 {
+    pub(crate) address: Ipv6Addr,
+    pub(crate) interface: String,
 }
 
 /// Reads all routes.
@@ -54,15 +63,48 @@ fn longest_route(routes: &[Route], address: IpAddr) -> Option<IpNet> {
 ///
 /// What the system says when the routes cannot be read.
 pub(crate) fn default_gateway(interface: Option<&str>) -> io::Result<Option<Ipv4Addr>> {
-    let routes = read()?;
-    // The kernel lists those with a lower metric first.
-    let over = |route: &&Route| interface.is_none_or(|name| name == route.interface);
-    let gateways = default_routes(&routes).filter(over);
-    let mut gateways = gateways.filter_map(|route| route.gateway);
-    Ok(gateways.find_map(|gateway| match gateway {
+    Ok(best_gateway_v4(&read()?, interface))
+}
+
+/// The same for IPv6.
+///
+/// # Errors
+///
+/// What the system says when the routes cannot be read.
+pub(crate) fn default_gateway_v6(interface: Option<&str>) -> io::Result<Option<GatewayV6>> {
+    Ok(best_gateway_v6(&read()?, interface))
+}
+
+fn best_gateway_v4(routes: &[Route], interface: Option<&str>) -> Option<Ipv4Addr> {
+    let mut gateways = gateways_by_metric(routes, interface).into_iter();
+    gateways.find_map(|(_, gateway)| match gateway {
         IpAddr::V4(gateway) => Some(gateway),
         IpAddr::V6(_) => None,
-    }))
+    })
+}
+
+fn best_gateway_v6(routes: &[Route], interface: Option<&str>) -> Option<GatewayV6> {
+    let mut gateways = gateways_by_metric(routes, interface).into_iter();
+    gateways.find_map(|(route, gateway)| match gateway {
+        IpAddr::V4(_) => None,
+        IpAddr::V6(address) => Some(GatewayV6 {
+            address,
+            interface: route.interface.clone(),
+        }),
+    })
+}
+
+/// The routers of the default routes, the best first. The tables do not promise an order.
+fn gateways_by_metric<'a>(
+    routes: &'a [Route],
+    interface: Option<&str>,
+) -> Vec<(&'a Route, IpAddr)> {
+    let over = |route: &&Route| interface.is_none_or(|name| name == route.interface);
+    let gateways = default_routes(routes).filter(over);
+    let gateways = gateways.filter_map(|route| Some((route, route.gateway?)));
+    let mut gateways: Vec<(&Route, IpAddr)> = gateways.collect();
+    gateways.sort_by_key(|(route, _)| route.metric);
+    gateways
 }
 
 /// The default routes among these.
@@ -170,7 +212,7 @@ fn routes_v6(table: &str) -> Vec<Route> {
     table.lines().filter_map(route_v6).collect()
 }
 
-/// Fields: interface, destination, gateway, flags, three counters, mask, and more.
+/// Fields: interface, destination, gateway, flags, two counters, metric, mask, and more.
 fn route_v4(line: &str) -> Option<Route> {
     let fields: Vec<&str> = line.split_ascii_whitespace().collect();
     let number = |index: usize| hex_u32(fields.get(index)?);
@@ -179,21 +221,24 @@ fn route_v4(line: &str) -> Option<Route> {
     let [destination, gateway, mask] =
         [destination, gateway, mask].map(|number| Ipv4Addr::from(number.to_ne_bytes()));
     let destination = Ipv4Net::with_netmask(destination, mask).ok()?;
+    let metric = fields[6].parse().unwrap_or(u32::MAX);
     is_usable(flags).then(|| Route {
         interface: fields[0].to_owned(),
         destination: destination.into(),
         gateway: known_gateway(gateway.into(), flags),
         has_gateway: flags & ROUTE_GATEWAY != 0,
+        metric,
     })
 }
 
-/// Fields: destination and its length, source and its length, next hop, three counters, flags,
-/// interface.
+/// Fields: destination and its length, source and its length, next hop, metric, two counters,
+/// flags, interface.
 fn route_v6(line: &str) -> Option<Route> {
     let fields: Vec<&str> = line.split_ascii_whitespace().collect();
     let destination = hex_u128(fields.first()?)?;
     let destination_length = hex_u32(fields.get(1)?)?;
     let gateway = Ipv6Addr::from(hex_u128(fields.get(4)?)?);
+    let metric = hex_u32(fields.get(5)?).unwrap_or(u32::MAX);
     let flags = hex_u32(fields.get(8)?)?;
     let interface = *fields.get(9)?;
     let destination_length = u8::try_from(destination_length).ok()?;
@@ -203,6 +248,7 @@ fn route_v6(line: &str) -> Option<Route> {
         destination: destination.into(),
         gateway: known_gateway(gateway.into(), flags),
         has_gateway: flags & ROUTE_GATEWAY != 0,
+        metric,
     })
 }
 
@@ -275,6 +321,62 @@ eth0\t00000000\t014DA8C000\t0003\t0\t0\t0\t00000000\t0\t0\t0
             ("ppp0", None),
         ];
         check_default_routes(&routes_v4(table), &expected);
+    }
+
+    #[cfg(target_endian = "little")]
+    #[test]
+    fn the_gateway_with_the_lowest_metric_is_the_best() {
+        let routes = routes_v4(
+            "\
+wlan0\t00000000\tFE01000A\t0003\t0\t0\t600\t00000000\t0\t0\t0
+eth0\t00000000\t014DA8C0\t0003\t0\t0\t100\t00000000\t0\t0\t0
+eth1\t00000000\t0202000A\t0003\t0\t0\t100\t00000000\t0\t0\t0
+ppp0\t00000000\t00000000\t0001\t0\t0\t0\t00000000\t0\t0\t0
+",
+        );
+        let check = |interface: Option<&str>, expected: Option<&str>| {
+            let expected = expected.map(|address| address.parse().unwrap());
+            assert_eq!(
+                best_gateway_v4(&routes, interface),
+                expected,
+                "{interface:?}"
+            );
+        };
+        check(None, Some("192.168.77.1"));
+        check(Some("wlan0"), Some("10.0.1.254"));
+        check(Some("ppp0"), None);
+        check(Some("eth9"), None);
+        assert_eq!(best_gateway_v6(&routes, None), None);
+    }
+
+    #[test]
+    fn the_ipv6_gateway_with_the_lowest_metric_is_the_best() {
+        let zero = "00000000000000000000000000000000";
+        let line = |last: u8, metric: &str, interface: &str| {
+            format!(
+                "{zero} 00 {zero} 00 fe8000000000000000000000000000{last:02x} {metric} 00000001 00000000 \
+                 00000003     {interface}\n"
+            )
+        };
+        let table = [
+            line(1, "00000400", "eth0"),
+            line(2, "00000064", "wlan0"),
+            line(3, "garbage", "eth1"),
+        ];
+        let routes = routes_v6(&table.concat());
+        let check = |interface: Option<&str>, expected: Option<(&str, &str)>| {
+            let found = best_gateway_v6(&routes, interface);
+            let expected = expected.map(|(address, interface)| GatewayV6 {
+                address: address.parse().unwrap(),
+                interface: interface.to_owned(),
+            });
+            assert_eq!(found, expected, "{interface:?}");
+        };
+        check(None, Some(("fe80::2", "wlan0")));
+        check(Some("eth0"), Some(("fe80::1", "eth0")));
+        check(Some("eth1"), Some(("fe80::3", "eth1")));
+        check(Some("lo"), None);
+        assert_eq!(best_gateway_v4(&routes, None), None);
     }
 
     #[cfg(target_endian = "little")]
@@ -352,6 +454,7 @@ wg0\t0600080A\t00000000\t0001\t0\t0\t0\tFFFFFFFF\t0\t0\t0
                     destination: words[0].parse().unwrap(),
                     gateway: words[1].parse().ok(),
                     has_gateway: words[1] != "-",
+                    metric: 0,
                 }
             })
             .collect();
