@@ -8,4 +8,5 @@ pub(crate) mod port_probe;
 pub(crate) mod port_range;
 pub(crate) mod routes;
 pub(crate) mod socket;
+pub(crate) mod stable_addresses;
 pub(crate) mod watch;

@@ -246,8 +246,11 @@ impl Server {
     }
 
     fn next_timeout(&self) -> Option<Duration> {
+        let removal = self.mapper.removal_deadline();
         let shutdown = match self.shutdown {
             Shutdown::No => None,
+            // That deadline is over.
+            _ if removal.is_some() => None,
             Shutdown::Grace(deadline) | Shutdown::Now(deadline) => Some(deadline),
         };
         let due = [
@@ -258,7 +261,7 @@ impl Server {
             self.address_files.next_check(),
             self.debounce.next_look(),
             self.certificate.next_check(),
-            self.mapper.removal_deadline,
+            removal,
         ];
         let due = due.into_iter().flatten().min();
         due.map(|due| due.saturating_duration_since(Instant::now()))
@@ -467,6 +470,7 @@ impl Server {
                 self.end_now();
                 return false;
             }
+            _ if self.mapper.removal_deadline().is_some() => {}
             Shutdown::Now(deadline) if now >= deadline => {
                 warn!("{running} sessions did not end in time");
             }

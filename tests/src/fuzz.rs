@@ -7,6 +7,7 @@ mod loopback;
 mod nat_pmp;
 mod pcp;
 mod stun;
+mod upnp;
 
 use arbitrary::{Arbitrary, Unstructured};
 use ftp_proto::listing::{Entry, EntryBatch, EntryKind};
@@ -23,6 +24,7 @@ pub use loopback::loopback;
 pub use nat_pmp::nat_pmp;
 pub use pcp::pcp;
 pub use stun::stun;
+pub use upnp::upnp;
 
 /// Command lines in pieces and as a whole: the outputs are the same, whatever the client sends.
 ///

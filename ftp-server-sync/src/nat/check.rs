@@ -9,7 +9,7 @@ use super::diagnose::certificate::certificate_findings;
 use super::diagnose::diagnose;
 use super::evidence::{Evidence, SandboxEvidence};
 use super::finding::Severity;
-use super::port_mapping::probe::ask_router;
+use super::port_mapping::probe::ask_routers;
 use crate::fs::mounts::UnmountedShare;
 use crate::fs::own_files::OwnFiles;
 use crate::fs::root::{Root, unwritable};
@@ -49,7 +49,7 @@ pub enum Verdict {
 }
 
 /// Reads the interfaces of this machine, looks up addresses of the settings (which takes 5 seconds
-/// at most), asks the router if the settings say so (2 seconds for each protocol), and probes
+/// at most), asks the router if the settings say so (2 seconds for each protocol and family of addresses), and probes
 /// ports. If the settings name a user to become, this process has that user's rights afterwards.
 ///
 /// # Errors
@@ -78,6 +78,7 @@ pub fn check(settings: &Settings) -> io::Result<Report> {
         _ => UnavailablePorts::default(),
     };
     let sources = sources::look_up_all(settings);
+    let routers = ask_routers(settings);
     let evidence = Evidence {
         interfaces,
         known: sources.known,
@@ -91,7 +92,8 @@ pub fn check(settings: &Settings) -> io::Result<Report> {
         unwritable: unwritable(&settings.directory),
         sandbox,
         rights: rights(settings),
-        router: ask_router(settings),
+        router: routers.ipv4,
+        firewall: routers.ipv6,
     };
     let mut findings = diagnose(settings, &evidence);
     findings.extend(example_addresses(settings, &evidence.interfaces));

@@ -15,6 +15,14 @@ pub(crate) struct Router {
     pub(crate) own: Ipv4Addr,
 }
 
+/// This machine's address, and where the router answers. Both are of the same family.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct LinkEnds {
+    /// The port is 0: the system chooses one.
+    pub(super) own: SocketAddr,
+    pub(super) router: SocketAddr,
+}
+
 impl Router {
     /// The default gateway, or that of one interface. `listen` are the addresses that the server
     /// listens on: the router could forward to another one, where nothing listens.
@@ -41,9 +49,12 @@ impl Router {
         Ok(Self { address, own })
     }
 
-    /// Where it answers PCP and NAT-PMP.
-    pub(crate) fn port(self) -> SocketAddr {
-        (self.address, ROUTER_PORT).into()
+    /// Where it answers PCP and NAT-PMP, and from where it is asked.
+    pub(super) fn ends(self) -> LinkEnds {
+        LinkEnds {
+            own: (self.own, 0).into(),
+            router: (self.address, ROUTER_PORT).into(),
+        }
     }
 }
 
