@@ -1,6 +1,7 @@
 //! This machine: its interfaces, its sockets and its ports.
 
 pub(crate) mod client_network;
+pub(crate) mod gateways;
 mod interface_tables;
 pub(crate) mod interfaces;
 pub(crate) mod listen;

@@ -49,8 +49,9 @@ pub enum Verdict {
 }
 
 /// Reads the interfaces of this machine, looks up addresses of the settings (which takes 5 seconds
-/// at most), asks the router if the settings say so (2 seconds for each protocol and family of addresses), and probes
-/// ports. If the settings name a user to become, this process has that user's rights afterwards.
+/// at most), asks the router if the settings say so (2 seconds for each protocol, and as long again
+/// over IPv6), and probes ports. If the settings name a user to become, this process has that
+/// user's rights afterwards.
 ///
 /// # Errors
 ///

@@ -228,7 +228,7 @@ impl Server {
 
     fn update_interfaces(&mut self, interfaces: Interfaces) {
         let old = self.state.current();
-        // Also if they look the same: the cable of a router that has restarted was out for a moment.
+        // Also if they look the same: a router that has restarted was away for a moment.
         self.mapper.retry();
         if interfaces == old.interfaces {
             return;

@@ -23,7 +23,7 @@ pub(super) struct GrantedPort {
 pub(super) enum MappingFailure {
     /// This port: a text that completes "the router …".
     Refused(String),
-    /// Another machine has that number, or nobody may have it. NAT-PMP chooses another one instead.
+    /// Another machine has that number, or none may have it. NAT-PMP chooses another one instead.
     Taken,
     /// It does not speak this protocol, for this reason.
     OtherProtocol(String),

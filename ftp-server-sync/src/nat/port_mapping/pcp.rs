@@ -1,5 +1,5 @@
-//! Messages of PCP (RFC 6887), for TCP: the opcode MAP, what answers it, and what a router announces
-//! after a restart.
+//! Messages of PCP (RFC 6887), for TCP: the opcode MAP, what answers it, and what a router
+//! announces after a restart.
 //!
 //! Pure, and self-contained: a fuzz target compiles this file too.
 

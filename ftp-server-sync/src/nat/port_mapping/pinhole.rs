@@ -106,26 +106,23 @@ impl Pinholes {
         let answers = answers.unwrap_or_else(|| PinholeAnswers::new(router, job));
         let answers = self.answers.insert(answers);
         let last = self.client.take().filter(|client| client.router == router);
-        match ask(last, router, link, job, secret) {
-            Ok((mut client, result)) => {
-                let lease = result.lease;
-                // Those of a round before, which are not wanted any more.
-                let is_wanted = |inner| job.ports.iter().any(|port| port.inner == inner);
-                let until = Instant::now() + CLOSING_MAX;
-                client.close_made(link, |port| !is_wanted(port), until);
-                answers.on_result(client.protocol, job, result, Instant::now());
-                self.client = Some(client);
+        let (client, asked) = ask(last, router, link, job, secret);
+        self.client = client;
+        match asked {
+            Asked::Opened(result) => {
                 self.failures = 0;
-                let half = (lease / 2).max(RENEWAL_PAUSE_MIN);
+                let half = (result.lease / 2).max(RENEWAL_PAUSE_MIN);
                 self.next_pass = Some(Instant::now() + half);
+                if let Some(client) = &mut self.client {
+                    // Those of a round before, which are not wanted any more.
+                    let is_wanted = |inner| job.ports.iter().any(|port| port.inner == inner);
+                    let until = Instant::now() + CLOSING_MAX;
+                    client.close_made(link, |port| !is_wanted(port), until);
+                    answers.on_result(client.protocol, job, result, Instant::now());
+                }
             }
-            // The end comes next.
-            Err((client, None)) => {
-                self.client = client;
-                self.next_pass = None;
-            }
-            Err((client, Some(trouble))) => {
-                self.client = client;
+            Asked::Ending => self.next_pass = None,
+            Asked::Nothing(trouble) => {
                 answers.on_trouble(trouble, job);
                 self.retry_later();
             }
@@ -148,19 +145,27 @@ impl Pinholes {
     }
 }
 
-/// The client that has an answer; else the last one, which still knows what to close, and the
-/// reasons. Without reasons, the thread is to end.
-type Asked = Result<(PinholeClient, PinholeResult), (Option<PinholeClient>, Option<String>)>;
+/// What comes of a round.
+#[derive(Debug)]
+enum Asked {
+    Opened(PinholeResult),
+    /// Why no protocol is of use.
+    Nothing(String),
+    /// The thread is to end.
+    Ending,
+}
 
+/// Asks in each protocol. The client is the one that has an answer, else the last one, which still
+/// knows what to close.
 fn ask(
     mut last: Option<PinholeClient>,
     router: PinholeRouter,
     link: &mut Link,
     job: &MappingJob,
     secret: &NonceSecret,
-) -> Asked {
+) -> (Option<PinholeClient>, Asked) {
     if let Err(error) = link.connect(router.ends()) {
-        return Err((last, Some(format!("it cannot be asked: {error}"))));
+        return (last, Asked::Nothing(format!("it cannot be asked: {error}")));
     }
     let last_protocol = last.as_ref().map(|client| client.protocol);
     let mut protocols = job.protocols.clone();
@@ -178,20 +183,19 @@ fn ask(
             .take_if(|last| last.protocol == protocol)
             .unwrap_or_else(|| PinholeClient::new(protocol, router, secret));
         match client.open_all(link, &job.ports, job.lease) {
-            Ok(result) => return Ok((client, result)),
+            Ok(result) => return (Some(client), Asked::Opened(result)),
             Err(failure) => {
-                let is_ending = matches!(failure, MappingFailure::NoAnswer(NoAnswer::Ending));
                 if Some(protocol) == last_protocol || client.has_openings() {
                     last = Some(client);
                 }
-                if is_ending {
-                    return Err((last, None));
+                if matches!(failure, MappingFailure::NoAnswer(NoAnswer::Ending)) {
+                    return (last, Asked::Ending);
                 }
                 troubles.push(format!("{protocol}: it {failure}"));
             }
         }
     }
-    Err((last, Some(troubles.join("; "))))
+    (last, Asked::Nothing(troubles.join("; ")))
 }
 
 /// For ports that are not wanted any more.

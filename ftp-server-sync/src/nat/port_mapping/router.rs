@@ -4,8 +4,8 @@ use std::collections::BTreeSet;
 use std::io;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr, UdpSocket};
 
+use crate::net::gateways::default_gateway;
 use crate::net::interfaces::Interfaces;
-use crate::net::routes::default_gateway;
 use crate::settings::file::reason;
 
 /// A router, and this machine's address towards it, which the router forwards to.

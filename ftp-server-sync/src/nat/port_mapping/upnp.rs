@@ -1,4 +1,5 @@
-//! UPnP IGD (versions 1 and 2), as far as it forwards TCP ports over IPv4, or lets them in over IPv6.
+//! UPnP IGD (versions 1 and 2), as far as it forwards TCP ports over IPv4, or lets clients in over
+//! IPv6.
 //!
 //! All that is asked and answered is at the router's own address; answers are bounded in bytes,
 //! time and depth, and no redirect is followed.
@@ -90,7 +91,7 @@ impl UpnpService {
         };
         match self.owner(inner, outer)? {
             EntryOwner::Nobody | EntryOwner::Own => {}
-            // Some routers give the number to whoever asks last.
+            // Some routers give the number to the machine that asks last.
             EntryOwner::Other => return Err(MappingFailure::Taken),
             EntryOwner::SamePort => return Ok(granted(true)),
         }

@@ -460,7 +460,7 @@ const ANNOUNCED_PAUSE: Duration = Duration::from_secs(2);
 pub(crate) const REMOVAL_MAX: Duration = Duration::from_secs(8);
 /// Clients that may have left mappings.
 const ABANDONED_MAX: usize = 4;
-/// Attempts to remove what nobody wants any more. Then it ends by itself.
+/// Attempts to remove what is not wanted any more. Then it ends by itself.
 const REMOVALS_MAX: u32 = 10;
 /// Lines about what is no answer.
 const NOTED_MAX: usize = 16;

@@ -172,7 +172,7 @@ fn a_loopback_address_is_not_believed() {
     });
 }
 
-/// Its address is not the one that clients outside connect to: nobody is given it.
+/// Its address is not the one that clients outside connect to: no client is given it.
 #[test]
 fn an_address_that_nobody_outside_reaches_is_not_announced() {
     for (address, line) in [

@@ -5,7 +5,7 @@ use std::io;
 use std::net::{Ipv6Addr, SocketAddrV6};
 
 use crate::nat::port_mapping::router::{LinkEnds, ROUTER_PORT};
-use crate::net::routes::{GatewayV6, default_gateway_v6};
+use crate::net::gateways::{GatewayV6, default_gateway_v6};
 use crate::net::stable_addresses::{StableAddress, stable_addresses};
 
 /// A router, and this machine's address that clients outside connect to.
